@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+/// The two kinds of pattern that every room speaks: packed bits and real numbers. Row-major, one pattern per
+/// row.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace mneme {
+
+/// Binary patterns, packed 64 bits to a word.
+///
+/// Layout  bit b of a pattern is bit (b mod 64) of its word (b / 64); the pad bits of the last word are 0
+/// Errors  UsageError if a size is negative or the memory needed cannot be addressed
+class BitPatterns {
+public:
+  BitPatterns() = default;
+  /// `count` patterns of `bits` bits, all 0.
+  BitPatterns(int64_t count, int64_t bits);
+
+  int64_t count() const { return count_; }
+  int64_t bits() const { return bits_; }
+  int64_t words() const { return words_; } ///< 64-bit words per pattern
+  bool empty() const { return count_ == 0; }
+
+  bool get(int64_t pattern, int64_t bit) const {
+    return (words_of_all_[static_cast<size_t>(pattern * words_ + bit / 64)] >> (bit % 64)) & 1U;
+  }
+  void set(int64_t pattern, int64_t bit, bool on) {
+    uint64_t& word = words_of_all_[static_cast<size_t>(pattern * words_ + bit / 64)];
+    const uint64_t mask = uint64_t{1} << (bit % 64);
+    word = on ? word | mask : word & ~mask;
+  }
+  void flip(int64_t pattern, int64_t bit) {
+    words_of_all_[static_cast<size_t>(pattern * words_ + bit / 64)] ^= uint64_t{1} << (bit % 64);
+  }
+
+  /// The words of one pattern. Whoever writes words keeps the pad bits 0 (see `last_word_mask`).
+  std::span<const uint64_t> operator[](int64_t pattern) const {
+    return {words_of_all_.data() + pattern * words_, static_cast<size_t>(words_)};
+  }
+  std::span<uint64_t> operator[](int64_t pattern) {
+    return {words_of_all_.data() + pattern * words_, static_cast<size_t>(words_)};
+  }
+  /// The bits of the last word that belong to the pattern.
+  uint64_t last_word_mask() const {
+    return bits_ % 64 == 0 ? ~uint64_t{0} : (uint64_t{1} << (bits_ % 64)) - 1;
+  }
+
+  const uint64_t* data() const { return words_of_all_.data(); }
+  uint64_t* data() { return words_of_all_.data(); }
+  bool operator==(const BitPatterns&) const = default;
+
+private:
+  int64_t count_ = 0, bits_ = 0, words_ = 0;
+  std::vector<uint64_t> words_of_all_;
+};
+
+/// Patterns of real numbers (float64).
+///
+/// Errors  UsageError if a size is negative, the memory needed cannot be addressed, or `values` has the wrong
+/// length
+class RealPatterns {
+public:
+  RealPatterns() = default;
+  /// `count` patterns of `size` numbers, all 0.
+  RealPatterns(int64_t count, int64_t size);
+  RealPatterns(int64_t count, int64_t size, std::vector<double> values);
+
+  int64_t count() const { return count_; }
+  int64_t size() const { return size_; } ///< numbers per pattern
+  bool empty() const { return count_ == 0; }
+
+  std::span<const double> operator[](int64_t pattern) const {
+    return {values_.data() + pattern * size_, static_cast<size_t>(size_)};
+  }
+  std::span<double> operator[](int64_t pattern) {
+    return {values_.data() + pattern * size_, static_cast<size_t>(size_)};
+  }
+
+  const double* data() const { return values_.data(); }
+  double* data() { return values_.data(); }
+  bool operator==(const RealPatterns&) const = default;
+
+private:
+  int64_t count_ = 0, size_ = 0;
+  std::vector<double> values_;
+};
+
+/// Patterns `begin` to `end` (not included).
+BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end);
+RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end);
+
+/// Bits as -1 and +1.
+RealPatterns to_bipolar(const BitPatterns& patterns);
+
+/// Bit = 1 where the number is greater than `threshold` (strictly).
+BitPatterns to_bits(const RealPatterns& patterns, double threshold);
+
+/// Scales a pattern to Euclidean length `length`; a pattern of zeros stays as it is.
+void scale_to_length(std::span<double> pattern, double length);
+/// Every pattern scaled to Euclidean length `length`.
+/// Errors  UsageError if a number is not finite
+RealPatterns normalised(const RealPatterns& patterns, double length = 1.0);
+
+/// Number of differing bits between pattern `i` of `a` and pattern `j` of `b`; both have the same number of
+/// bits.
+int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j);
+
+/// Cosine of the angle between pattern `i` of `a` and pattern `j` of `b`; 0 if one of them is all zeros.
+double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j);
+
+} // namespace mneme

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/cpu.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <optional>
+
+// The same wish as in every kernel, so that the targets listed here are the targets built there.
+#define HWY_WANT_AVX3_DL
+#include <hwy/highway.h>
+
+#include "mneme/core/error.h"
+
+namespace mneme {
+namespace {
+
+struct KnownTarget {
+  int64_t bit; ///< Highway's; 0 for the reference path
+  const char* name;
+  const char* description;
+};
+
+// Plainest first within an architecture.
+constexpr std::array kKnownTargets = {
+    KnownTarget{0, "reference", "plain loops, the specification"},
+    KnownTarget{HWY_SCALAR, "scalar", "one lane"},
+    KnownTarget{HWY_EMU128, "emu128", "128-bit vectors in plain C++"},
+    KnownTarget{HWY_SSSE3, "ssse3", "x86, 128-bit vectors"},
+    KnownTarget{HWY_SSE4, "sse4", "x86, 128-bit vectors"},
+    KnownTarget{HWY_AVX2, "avx2", "x86, 256-bit vectors, fused multiply-add"},
+    KnownTarget{HWY_AVX3, "avx512", "x86, 512-bit vectors"},
+    KnownTarget{HWY_AVX3_DL, "avx3_dl", "x86, 512-bit vectors with vector popcount"},
+    KnownTarget{HWY_NEON, "neon", "Arm, 128-bit vectors"},
+    KnownTarget{HWY_SVE, "sve", "Arm, scalable vectors"},
+    KnownTarget{HWY_SVE2, "sve2", "Arm, scalable vectors"},
+    KnownTarget{HWY_SVE_256, "sve_256", "Arm, 256-bit scalable vectors"},
+    KnownTarget{HWY_SVE2_128, "sve2_128", "Arm, 128-bit scalable vectors"},
+};
+
+std::mutex selection_mutex;
+std::optional<std::string> selected;
+
+/// What the CPU itself can run, whatever was forced before.
+int64_t runnable_bits() {
+  static const int64_t bits = hwy::SupportedTargets() & HWY_TARGETS;
+  return bits;
+}
+
+bool is_built(const KnownTarget& target) {
+  return target.bit == 0 || (target.bit & HWY_TARGETS) != 0;
+}
+bool is_runnable(const KnownTarget& target) {
+  return target.bit == 0 || (target.bit & runnable_bits()) != 0;
+}
+
+std::string names(bool only_runnable) {
+  std::string list;
+  for (const KnownTarget& target : kKnownTargets) {
+    if (is_built(target) && (!only_runnable || is_runnable(target))) {
+      list += (list.empty() ? "" : ", ") + std::string(target.name);
+    }
+  }
+  return list;
+}
+
+std::string both_lists() {
+  return "  Built in: " + names(false) + ". This CPU runs: " + names(true) + ".";
+}
+
+void select(std::string_view wanted, const char* asked_by) {
+  const std::string name(wanted == "avx3" ? "avx512" : wanted);
+  const auto found = std::find_if(kKnownTargets.begin(), kKnownTargets.end(), [&](const KnownTarget& target) {
+    return name == target.name && is_built(target);
+  });
+  if (found == kKnownTargets.end()) {
+    throw UnsupportedError(std::string(asked_by) + " asks for the CPU target \"" + name +
+                           "\", which this build does not have.\n" + both_lists());
+  }
+  if (!is_runnable(*found)) {
+    throw UnsupportedError(std::string(asked_by) + " asks for the CPU target \"" + name +
+                           "\", which this CPU (" + cpu_model() + ") cannot run.\n" + both_lists());
+  }
+  if (found->bit != 0) {
+    hwy::SetSupportedTargetsForTest(found->bit);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  }
+  selected = name;
+}
+
+/// Requires the mutex.
+const std::string& selection() {
+  if (!selected) {
+    const int64_t runnable = runnable_bits();
+    if (const char* wanted = std::getenv("MNEME_CPU_ISA"); wanted != nullptr && *wanted != '\0') {
+      select(wanted, "MNEME_CPU_ISA");
+    } else {
+      const auto best =
+          std::find_if(kKnownTargets.rbegin(), kKnownTargets.rend(), [&](const KnownTarget& target) {
+            return target.bit != 0 && (target.bit & runnable) != 0;
+          });
+      select(best == kKnownTargets.rend() ? "reference" : best->name, "mneme");
+    }
+  }
+  return *selected;
+}
+
+} // namespace
+
+std::vector<CpuTarget> cpu_targets() {
+  std::vector<CpuTarget> targets;
+  for (const KnownTarget& target : kKnownTargets) {
+    if (is_built(target)) {
+      targets.push_back({target.name, target.description, is_runnable(target)});
+    }
+  }
+  return targets;
+}
+
+std::string cpu_target() {
+  const std::lock_guard lock(selection_mutex);
+  return selection();
+}
+
+void select_cpu_target(std::string_view name) {
+  const std::lock_guard lock(selection_mutex);
+  runnable_bits(); // Before anything is forced, or the mock below would hide the rest of the CPU.
+  select(name, "mneme::select_cpu_target");
+}
+
+bool use_reference_kernels() {
+  const std::lock_guard lock(selection_mutex);
+  return selection() == "reference";
+}
+
+std::string cpu_model() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) {
+      if (const size_t colon = line.find(": "); colon != std::string::npos) {
+        return line.substr(colon + 2);
+      }
+    }
+  }
+  return "unknown CPU";
+}
+
+} // namespace mneme

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/parallel.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <string>
+
+#ifdef MNEME_OPENMP
+#include <omp.h>
+#else
+#include <system_error>
+#include <thread>
+#include <vector>
+#endif
+
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+
+namespace mneme {
+namespace {
+
+std::atomic<int> chosen_threads{0}; // 0: not chosen
+thread_local bool inside_parallel_for = false;
+
+/// Runs `worker` on `count` threads, the calling one included.
+void run_on_threads(int count, const std::function<void()>& worker) {
+#ifdef MNEME_OPENMP
+#pragma omp parallel num_threads(count)
+  worker();
+#else
+  std::vector<std::thread> others;
+  try {
+    for (int i = 1; i < count; ++i) {
+      others.emplace_back(worker);
+    }
+  } catch (const std::system_error&) { // No more threads to be had: those that run share all the work.
+  }
+  worker();
+  for (std::thread& other : others) {
+    other.join();
+  }
+#endif
+}
+
+int default_threads() {
+#ifdef MNEME_OPENMP
+  return std::max(1, omp_get_max_threads());
+#else
+  const char* wanted = std::getenv("OMP_NUM_THREADS");
+  const int count = wanted != nullptr ? std::atoi(wanted) : 0;
+  return count > 0 ? count : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+#endif
+}
+
+} // namespace
+
+int threads() {
+  const int chosen = chosen_threads;
+  return chosen > 0 ? chosen : default_threads();
+}
+
+void set_threads(int count) {
+  if (count < 1) {
+    throw UsageError("mneme::set_threads: " + std::to_string(count) +
+                     " threads asked for, at least 1 is needed.");
+  }
+  chosen_threads = count;
+}
+
+void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body) {
+  block = std::max<int64_t>(block, 1);
+  const int64_t blocks = count <= 0 ? 0 : (count - 1) / block + 1;
+  const auto run_block = [&](int64_t index) {
+    throw_if_interrupted();
+    const int64_t begin = index * block;
+    body(begin, begin + std::min(block, count - begin)); // (index + 1) * block may leave the range of int64_t
+  };
+  const int workers = inside_parallel_for ? 1 : static_cast<int>(std::min<int64_t>(threads(), blocks));
+  if (workers <= 1) {
+    for (int64_t index = 0; index < blocks; ++index) {
+      run_block(index);
+    }
+    return;
+  }
+
+  std::atomic<int64_t> next_block{0};
+  std::atomic<bool> stop{false};
+  std::exception_ptr first_error;
+  std::mutex error_mutex;
+  run_on_threads(workers, [&] {
+    inside_parallel_for = true;
+    for (int64_t index = next_block++; index < blocks && !stop; index = next_block++) {
+      try {
+        run_block(index);
+      } catch (...) {
+        const std::lock_guard lock(error_mutex);
+        if (!stop.exchange(true)) {
+          first_error = std::current_exception();
+        }
+      }
+    }
+    inside_parallel_for = false;
+  });
+  if (first_error) {
+    std::rethrow_exception(first_error);
+  }
+}
+
+} // namespace mneme

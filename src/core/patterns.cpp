@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/patterns.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "mneme/core/assert.h"
+#include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme {
+namespace {
+
+/// count * items, checked against what a vector can address; `size` and `unit` are what the caller asked for.
+size_t checked_product(const char* where, int64_t count, int64_t size, const char* unit, int64_t items,
+                       size_t item_bytes) {
+  const auto limit =
+      static_cast<int64_t>(std::numeric_limits<ptrdiff_t>::max() / static_cast<ptrdiff_t>(item_bytes));
+  if (count < 0 || size < 0 || (items > 0 && count > limit / items)) {
+    throw UsageError(std::string(where) + ": " + std::to_string(count) + " patterns of " +
+                     std::to_string(size) + " " + unit +
+                     " cannot be held.\n  Both must be at least 0, and all of them must fit in memory.");
+  }
+  return static_cast<size_t>(count * items);
+}
+
+template <class Patterns> void check_slice(const Patterns& patterns, int64_t begin, int64_t end) {
+  if (begin < 0 || begin > end || end > patterns.count()) {
+    throw UsageError("mneme::slice: patterns " + std::to_string(begin) + " to " + std::to_string(end) +
+                     " asked for, but there are " + std::to_string(patterns.count()) + ".");
+  }
+}
+
+double largest_magnitude(std::span<const double> row) {
+  double largest = 0;
+  for (const double x : row) {
+    largest = std::max(largest, std::abs(x));
+  }
+  return largest;
+}
+
+} // namespace
+
+BitPatterns::BitPatterns(int64_t count, int64_t bits)
+    : count_(count), bits_(bits), words_(bits > 0 ? (bits - 1) / 64 + 1 : 0),
+      words_of_all_(checked_product("mneme::BitPatterns", count, bits, "bits", words_, sizeof(uint64_t))) {}
+
+RealPatterns::RealPatterns(int64_t count, int64_t size)
+    : count_(count), size_(size),
+      values_(checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double))) {}
+
+RealPatterns::RealPatterns(int64_t count, int64_t size, std::vector<double> values)
+    : count_(count), size_(size), values_(std::move(values)) {
+  if (const size_t wanted =
+          checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double));
+      wanted != values_.size()) {
+    throw UsageError("mneme::RealPatterns: " + std::to_string(count) + " patterns of " +
+                     std::to_string(size) + " need " + std::to_string(wanted) + " values, but " +
+                     std::to_string(values_.size()) + " were given.");
+  }
+}
+
+BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end) {
+  check_slice(patterns, begin, end);
+  BitPatterns part(end - begin, patterns.bits());
+  std::copy_n(patterns.data() + begin * patterns.words(), (end - begin) * patterns.words(), part.data());
+  return part;
+}
+
+RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end) {
+  check_slice(patterns, begin, end);
+  return {end - begin, patterns.size(),
+          std::vector<double>(patterns.data() + begin * patterns.size(),
+                              patterns.data() + end * patterns.size())};
+}
+
+RealPatterns to_bipolar(const BitPatterns& patterns) {
+  RealPatterns reals(patterns.count(), patterns.bits());
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    for (int64_t b = 0; b < patterns.bits(); ++b) {
+      reals[i][static_cast<size_t>(b)] = patterns.get(i, b) ? 1.0 : -1.0;
+    }
+  }
+  return reals;
+}
+
+BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
+  BitPatterns bits(patterns.count(), patterns.size());
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    for (int64_t b = 0; b < patterns.size(); ++b) {
+      if (patterns[i][static_cast<size_t>(b)] > threshold) {
+        bits.flip(i, b);
+      }
+    }
+  }
+  return bits;
+}
+
+void scale_to_length(std::span<double> pattern, double length) {
+  const double largest = largest_magnitude(pattern);
+  if (largest == 0) {
+    return;
+  }
+  // Squares of very large or very small numbers leave the range of doubles: such patterns are divided by their largest component.
+  constexpr double kSafe = 1e100;
+  if (largest > kSafe || largest < 1 / kSafe) {
+    for (double& x : pattern) {
+      x /= largest;
+    }
+  }
+  double squares = 0;
+  for (const double x : pattern) {
+    squares += x * x;
+  }
+  const double factor = length / std::sqrt(squares);
+  for (double& x : pattern) {
+    x *= factor;
+  }
+}
+
+RealPatterns normalised(const RealPatterns& patterns, double length) {
+  RealPatterns result = patterns;
+  parallel_for(result.count(), 64, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::span<double> row = result[i];
+      for (size_t k = 0; k < row.size(); ++k) {
+        if (!std::isfinite(row[k])) {
+          throw UsageError("mneme::normalised: pattern " + std::to_string(i) + " holds " +
+                           std::to_string(row[k]) + " at place " + std::to_string(k) +
+                           ".\n  Only finite numbers have a length: mend or drop that pattern.");
+        }
+      }
+      scale_to_length(row, length);
+    }
+  });
+  return result;
+}
+
+int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, int64_t j) {
+  MNEME_ASSERT(a.bits() == b.bits());
+  int64_t distance = 0;
+  for (size_t w = 0; w < static_cast<size_t>(a.words()); ++w) {
+    distance += std::popcount(a[i][w] ^ b[j][w]);
+  }
+  return distance;
+}
+
+double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j) {
+  MNEME_ASSERT(a.size() == b.size());
+  const std::span<const double> x = a[i], y = b[j];
+  const double largest_x = largest_magnitude(x), largest_y = largest_magnitude(y);
+  if (largest_x == 0 || largest_y == 0) {
+    return 0;
+  }
+  // Scaled as in `normalised`, for the same reason.
+  double dot = 0, squares_x = 0, squares_y = 0;
+  for (size_t k = 0; k < x.size(); ++k) {
+    const double scaled_x = x[k] / largest_x, scaled_y = y[k] / largest_y;
+    dot += scaled_x * scaled_y;
+    squares_x += scaled_x * scaled_x;
+    squares_y += scaled_y * scaled_y;
+  }
+  return std::clamp(dot / (std::sqrt(squares_x) * std::sqrt(squares_y)), -1.0, 1.0);
+}
+
+} // namespace mneme

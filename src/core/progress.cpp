@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/progress.h"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace mneme {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+std::string as_duration(double seconds) {
+  const auto whole = static_cast<int64_t>(std::min(seconds, 1e15) + 0.5); // a slow start may promise aeons
+  if (whole < 60) {
+    return fmt::format("{} s", whole);
+  }
+  return whole < 3600 ? fmt::format("{}:{:02} min", whole / 60, whole % 60)
+                      : fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
+}
+
+std::string as_rate(double per_second) {
+  if (per_second >= 1e6) {
+    return fmt::format("{:.1f} M/s", per_second / 1e6);
+  }
+  return per_second >= 1e3 ? fmt::format("{:.1f} k/s", per_second / 1e3)
+                           : fmt::format("{:.1f} /s", per_second);
+}
+
+/// Keeps count and time; what a line looks like is up to the style.
+class ShownProgress : public Progress {
+public:
+  ShownProgress(std::FILE* stream, double seconds_between_lines)
+      : stream_(stream), between_(seconds_between_lines) {}
+
+  void start(const std::string& stage, int64_t total) override {
+    const std::lock_guard lock(mutex_);
+    end_stage();
+    stage_ = stage;
+    total_ = total;
+    done_ = 0;
+    begin_ = last_shown_ = Clock::now();
+    active_ = true;
+    begun();
+  }
+  void advance(int64_t steps) override {
+    const std::lock_guard lock(mutex_);
+    done_ += steps;
+    const Clock::time_point now = Clock::now();
+    if (active_ && std::chrono::duration<double>(now - last_shown_).count() >= between_) {
+      last_shown_ = now;
+      show();
+    }
+  }
+  void finish() override {
+    const std::lock_guard lock(mutex_);
+    end_stage();
+  }
+  void say(const std::string& line) override {
+    const std::lock_guard lock(mutex_);
+    clear_line();
+    write(line + "\n");
+  }
+
+protected:
+  virtual void begun() { show(); }
+  virtual void show() = 0;
+  virtual void ended() { show(); }
+  virtual void clear_line() {}
+
+  void write(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stream_);
+    std::fflush(stream_);
+  }
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+  double share() const { return total_ > 0 ? std::clamp(double(done_) / double(total_), 0.0, 1.0) : 0.0; }
+  std::string rate_and_time() const {
+    const double passed = seconds();
+    if (done_ <= 0 || passed <= 0) {
+      return "";
+    }
+    const double rate = double(done_) / passed;
+    return done_ < total_
+               ? fmt::format("{}, {} left", as_rate(rate), as_duration(double(total_ - done_) / rate))
+               : fmt::format("{}, took {}", as_rate(rate), as_duration(passed));
+  }
+
+  std::string stage_;
+  int64_t total_ = 0, done_ = 0;
+
+private:
+  void end_stage() {
+    if (active_) {
+      active_ = false;
+      ended();
+    }
+  }
+
+  std::FILE* stream_;
+  double between_;
+  bool active_ = false;
+  Clock::time_point begin_, last_shown_;
+  std::mutex mutex_;
+};
+
+class Bar : public ShownProgress {
+public:
+  Bar(std::FILE* stream, bool colour) : ShownProgress(stream, 0.1), colour_(colour) {}
+
+private:
+  void show() override {
+    constexpr int kWidth = 24;
+    const int filled = static_cast<int>(share() * kWidth);
+    std::string bar;
+    for (int i = 0; i < kWidth; ++i) {
+      bar += i < filled ? "█" : "░";
+    }
+    write(fmt::format("\r\033[K{} {}{}{} {:3.0f}%  {}", stage_, colour_ ? "\033[36m" : "", bar,
+                      colour_ ? "\033[0m" : "", 100 * share(), rate_and_time()));
+  }
+  void ended() override {
+    show();
+    write("\n");
+  }
+  void clear_line() override { write("\r\033[K"); }
+
+  bool colour_;
+};
+
+class Plain : public ShownProgress {
+public:
+  explicit Plain(std::FILE* stream) : ShownProgress(stream, 2.0) {}
+
+private:
+  void begun() override {} // Short stages then leave one line only.
+  void show() override {
+    write(fmt::format("{}: {:.0f}% ({}/{})  {}\n", stage_, 100 * share(), done_, total_, rate_and_time()));
+  }
+};
+
+class JsonLines : public ShownProgress {
+public:
+  explicit JsonLines(std::FILE* stream) : ShownProgress(stream, 0.5) {}
+
+private:
+  void show() override {
+    const nlohmann::json line = {
+        {"stage", stage_}, {"done", done_}, {"total", total_}, {"seconds", seconds()}};
+    // A stage may carry a file name that is no UTF-8: still one line of valid JSON.
+    write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  }
+};
+
+class Quiet : public Progress {
+public:
+  explicit Quiet(std::FILE* stream) : stream_(stream) {}
+  void say(const std::string& line) override {
+    const std::string text = line + "\n";
+    std::fwrite(text.data(), 1, text.size(), stream_);
+  }
+
+private:
+  std::FILE* stream_;
+};
+
+} // namespace
+
+void Progress::start(const std::string&, int64_t) {}
+void Progress::advance(int64_t) {}
+void Progress::finish() {}
+void Progress::say(const std::string&) {}
+
+std::unique_ptr<Progress> make_progress(ProgressStyle style, std::FILE* stream, bool colour) {
+  if (style == ProgressStyle::automatic) {
+    style = ::isatty(::fileno(stream)) != 0 ? ProgressStyle::bar : ProgressStyle::plain;
+  }
+  switch (style) {
+  case ProgressStyle::bar:
+    return std::make_unique<Bar>(stream, colour);
+  case ProgressStyle::plain:
+    return std::make_unique<Plain>(stream);
+  case ProgressStyle::json:
+    return std::make_unique<JsonLines>(stream);
+  default:
+    return std::make_unique<Quiet>(stream);
+  }
+}
+
+} // namespace mneme

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/parallel.h"
+
+#include <atomic>
+#include <chrono>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "core/text_checks.h"
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+
+/// The number of threads as it was before.
+class ThreadsKept {
+public:
+  ThreadsKept() : former_(threads()) {}
+  ThreadsKept(const ThreadsKept&) = delete;
+  ThreadsKept& operator=(const ThreadsKept&) = delete;
+  ~ThreadsKept() { set_threads(former_); }
+
+private:
+  int former_;
+};
+
+class ParallelFor : public ::testing::Test {
+protected:
+  void TearDown() override { clear_interrupt(); }
+  ThreadsKept kept_;
+};
+
+RC_GTEST_PROP(ParallelForProperty, CoversEveryIndexOnceInBlocksThatStartAtMultiples, ()) {
+  const ThreadsKept kept;
+  set_threads(*rc::gen::inRange(1, 9));
+  const auto count = *rc::gen::inRange<int64_t>(0, 500);
+  const auto block = *rc::gen::inRange<int64_t>(1, 600);
+  std::vector<std::atomic<int>> visits(static_cast<size_t>(count));
+  std::atomic<int> wrong_blocks{0};
+  parallel_for(count, block, [&](int64_t begin, int64_t end) {
+    wrong_blocks += begin % block != 0 || end <= begin || end - begin > block;
+    for (int64_t i = begin; i < end; ++i) {
+      ++visits[static_cast<size_t>(i)];
+    }
+  });
+  RC_ASSERT(wrong_blocks == 0);
+  for (const std::atomic<int>& visit : visits) {
+    RC_ASSERT(visit == 1);
+  }
+}
+
+TEST_F(ParallelFor, DoesNothingWithoutIndices) {
+  for (const int64_t count : {int64_t{0}, int64_t{-5}}) {
+    parallel_for(count, 4, [](int64_t, int64_t) { FAIL() << "called without an index"; });
+  }
+}
+
+TEST_F(ParallelFor, TakesBlocksAtTheEndOfTheRangeOfIntegers) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  set_threads(2);
+  std::atomic<int64_t> covered{0};
+  std::atomic<int> blocks{0};
+  parallel_for(kMost, kMost / 2 + 1, [&](int64_t begin, int64_t end) {
+    covered += end - begin;
+    ++blocks;
+  });
+  EXPECT_EQ(covered, kMost);
+  EXPECT_EQ(blocks, 2);
+}
+
+TEST_F(ParallelFor, TreatsABlockBelowOneAsOne) {
+  std::atomic<int> calls{0};
+  parallel_for(7, 0, [&](int64_t begin, int64_t end) { calls += static_cast<int>(end - begin); });
+  EXPECT_EQ(calls, 7);
+}
+
+TEST_F(ParallelFor, RethrowsTheExceptionOfABody) {
+  for (const int count : {1, 4}) {
+    set_threads(count);
+    try {
+      parallel_for(100, 1, [](int64_t begin, int64_t) {
+        if (begin == 37) {
+          throw std::runtime_error("block 37");
+        }
+      });
+      FAIL() << "no exception on " << count << " threads";
+    } catch (const std::runtime_error& error) {
+      EXPECT_STREQ(error.what(), "block 37");
+    }
+  }
+}
+
+TEST_F(ParallelFor, SkipsWhatHasNotBegunAfterAnException) {
+  set_threads(4);
+  constexpr int kBlocks = 10000;
+  std::atomic<int> calls{0};
+  EXPECT_THROW(parallel_for(kBlocks, 1,
+                            [&](int64_t begin, int64_t) {
+                              ++calls;
+                              if (begin == 0) {
+                                throw std::runtime_error("stop");
+                              }
+                              std::this_thread::sleep_for(std::chrono::microseconds(200));
+                            }),
+               std::runtime_error);
+  EXPECT_LT(calls, kBlocks);
+}
+
+TEST_F(ParallelFor, WorksAgainAfterAnException) {
+  set_threads(4);
+  EXPECT_THROW(parallel_for(8, 1, [](int64_t, int64_t) { throw std::runtime_error("stop"); }),
+               std::runtime_error);
+  std::atomic<int> calls{0};
+  parallel_for(8, 1, [&](int64_t, int64_t) { ++calls; });
+  EXPECT_EQ(calls, 8);
+}
+
+TEST_F(ParallelFor, RunsNestedLoopsOnTheThreadThatCallsThem) {
+  set_threads(4);
+  std::atomic<int> visits{0}, strangers{0};
+  parallel_for(6, 1, [&](int64_t, int64_t) {
+    const std::thread::id outer = std::this_thread::get_id();
+    parallel_for(5, 2, [&](int64_t begin, int64_t end) {
+      visits += static_cast<int>(end - begin);
+      strangers += std::this_thread::get_id() != outer;
+    });
+  });
+  EXPECT_EQ(visits, 30);
+  EXPECT_EQ(strangers, 0);
+}
+
+TEST_F(ParallelFor, PassesTheExceptionOfANestedLoopOn) {
+  set_threads(4);
+  EXPECT_THROW(parallel_for(6, 1,
+                            [](int64_t, int64_t) {
+                              parallel_for(5, 1, [](int64_t, int64_t) { throw DataError("inner"); });
+                            }),
+               DataError);
+}
+
+TEST_F(ParallelFor, StopsWithInterruptedOnceTheFlagIsSet) {
+  for (const int count : {1, 4}) {
+    clear_interrupt();
+    set_threads(count);
+    std::atomic<int> calls{0};
+    EXPECT_THROW(parallel_for(10000, 1,
+                              [&](int64_t, int64_t) {
+                                ++calls;
+                                request_interrupt();
+                              }),
+                 Interrupted);
+    EXPECT_LE(calls, count);
+  }
+}
+
+TEST_F(ParallelFor, RefusesFewerThanOneThread) {
+  for (const int count : {0, -3}) {
+    try {
+      set_threads(count);
+      FAIL() << "no UsageError for " << count;
+    } catch (const UsageError& error) {
+      EXPECT_TRUE(contains(error.what(), std::to_string(count)));
+      EXPECT_TRUE(contains(error.what(), "at least 1"));
+    }
+  }
+  EXPECT_GE(threads(), 1);
+}
+
+} // namespace
+} // namespace mneme

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/patterns.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include "core/text_checks.h"
+#include "mneme/core/error.h"
+#include "mneme/core/random.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+BitPatterns random_bits(int64_t count, int64_t bits, uint64_t seed) {
+  BitPatterns patterns(count, bits);
+  Random random(seed);
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t b = 0; b < bits; ++b) {
+      patterns.set(i, b, random.below(2) == 1);
+    }
+  }
+  return patterns;
+}
+
+bool pad_bits_are_zero(const BitPatterns& patterns) {
+  for (int64_t i = 0; i < patterns.count() && patterns.words() > 0; ++i) {
+    if ((patterns[i].back() & ~patterns.last_word_mask()) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// The text of the UsageError, which must hold both parts.
+void expect_usage_error(const std::function<void()>& action, const std::string& one,
+                        const std::string& other) {
+  try {
+    action();
+    ADD_FAILURE() << "no UsageError was thrown";
+  } catch (const UsageError& error) {
+    EXPECT_TRUE(contains(error.what(), one));
+    EXPECT_TRUE(contains(error.what(), other));
+  }
+}
+
+RC_GTEST_PROP(BitPatternsProperty, PadBitsStayZeroAndBitsAreReadAsWritten, ()) {
+  const auto count = *rc::gen::inRange<int64_t>(0, 6);
+  const auto bits = *rc::gen::inRange<int64_t>(1, 200);
+  BitPatterns patterns(count, bits);
+  std::vector<bool> expected(static_cast<size_t>(count * bits));
+  Random random(*rc::gen::arbitrary<uint64_t>());
+  for (int step = 0; step < 200 && count > 0; ++step) {
+    const auto i = static_cast<int64_t>(random.below(static_cast<uint64_t>(count)));
+    const auto b = static_cast<int64_t>(random.below(static_cast<uint64_t>(bits)));
+    std::vector<bool>::reference bit = expected[static_cast<size_t>(i * bits + b)];
+    if (random.below(2) == 0) {
+      patterns.flip(i, b);
+      bit = !bit;
+    } else {
+      const bool on = random.below(2) == 0;
+      patterns.set(i, b, on);
+      bit = on;
+    }
+  }
+  RC_ASSERT(patterns.words() == (bits + 63) / 64);
+  RC_ASSERT(pad_bits_are_zero(patterns));
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t b = 0; b < bits; ++b) {
+      RC_ASSERT(patterns.get(i, b) == expected[static_cast<size_t>(i * bits + b)]);
+    }
+  }
+}
+
+RC_GTEST_PROP(BitPatternsProperty, BipolarAndBackIsTheSame, ()) {
+  const auto bits = random_bits(*rc::gen::inRange<int64_t>(0, 5), *rc::gen::inRange<int64_t>(0, 150),
+                                *rc::gen::arbitrary<uint64_t>());
+  const RealPatterns bipolar = to_bipolar(bits);
+  RC_ASSERT(bipolar.count() == bits.count());
+  RC_ASSERT(bipolar.size() == bits.bits());
+  const BitPatterns back = to_bits(bipolar, 0.0);
+  RC_ASSERT(back == bits);
+  RC_ASSERT(pad_bits_are_zero(back));
+}
+
+// For bipolar patterns of n bits at Hamming distance d, the cosine is 1 - 2 d / n.
+RC_GTEST_PROP(BitPatternsProperty, HammingDistanceAndCosineTellTheSame, ()) {
+  const auto bits = *rc::gen::inRange<int64_t>(1, 200);
+  const BitPatterns pair = random_bits(2, bits, *rc::gen::arbitrary<uint64_t>());
+  const int64_t distance = hamming_distance(pair, 0, pair, 1);
+  const RealPatterns bipolar = to_bipolar(pair);
+  const double expected = 1.0 - 2.0 * static_cast<double>(distance) / static_cast<double>(bits);
+  RC_ASSERT(std::abs(cosine(bipolar, 0, bipolar, 1) - expected) < 1e-12);
+  RC_ASSERT(hamming_distance(pair, 1, pair, 0) == distance);
+  RC_ASSERT(hamming_distance(pair, 0, pair, 0) == 0);
+}
+
+RC_GTEST_PROP(PatternSlices, JoinedGiveTheWholeAgain, ()) {
+  const BitPatterns whole = random_bits(*rc::gen::inRange<int64_t>(0, 9), 70, 3);
+  const auto cut = *rc::gen::inRange<int64_t>(0, whole.count() + 1);
+  const BitPatterns head = slice(whole, 0, cut), tail = slice(whole, cut, whole.count());
+  RC_ASSERT(head.count() + tail.count() == whole.count());
+  for (int64_t i = 0; i < whole.count(); ++i) {
+    const auto row = i < cut ? head[i] : tail[i - cut];
+    RC_ASSERT(std::equal(row.begin(), row.end(), whole[i].begin(), whole[i].end()));
+  }
+  const RealPatterns reals = to_bipolar(whole);
+  RC_ASSERT(slice(reals, cut, whole.count()) == to_bipolar(tail));
+}
+
+TEST(PatternSlices, OutsideTheSetAreRefusedWithBothNumbers) {
+  const BitPatterns bits(5, 8);
+  const RealPatterns reals(5, 8);
+  expect_usage_error([&] { slice(bits, 2, 9); }, "2 to 9", "5");
+  expect_usage_error([&] { slice(bits, -1, 3); }, "-1 to 3", "5");
+  expect_usage_error([&] { slice(reals, 4, 3); }, "4 to 3", "5");
+}
+
+TEST(BitPatterns, ThatCannotBeHeldAreRefusedWithBothSizes) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  expect_usage_error([] { BitPatterns(-2, 1000); }, "-2 patterns", "1000 bits");
+  expect_usage_error([] { BitPatterns(7, -1); }, "7 patterns", "-1 bits");
+  expect_usage_error([] { BitPatterns(kMost, 1000); }, std::to_string(kMost), "1000 bits");
+  expect_usage_error([] { BitPatterns(1000, kMost); }, "1000 patterns", std::to_string(kMost));
+}
+
+TEST(RealPatterns, ThatCannotBeHeldAreRefusedWithBothSizes) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  expect_usage_error([] { RealPatterns(-2, 10); }, "-2 patterns", "10 numbers");
+  expect_usage_error([] { RealPatterns(3, -4); }, "3 patterns", "-4 numbers");
+  expect_usage_error([] { RealPatterns(kMost, 2); }, std::to_string(kMost), "2 numbers");
+}
+
+TEST(RealPatterns, NeedAsManyValuesAsTheyHave) {
+  expect_usage_error([] { RealPatterns(2, 3, std::vector<double>(5)); }, "need 6 values", "5 were given");
+}
+
+TEST(Patterns, MayBeEmptyInEitherDirection) {
+  EXPECT_TRUE(BitPatterns(0, 100).empty());
+  EXPECT_EQ(BitPatterns(4, 0).words(), 0);
+  EXPECT_EQ(to_bipolar(BitPatterns(4, 0)).count(), 4);
+  EXPECT_EQ(normalised(RealPatterns(4, 0)).count(), 4);
+  EXPECT_EQ(slice(RealPatterns(0, 7), 0, 0).size(), 7);
+}
+
+TEST(ToBits, IsStrictlyGreaterThanTheThreshold) {
+  const RealPatterns reals(1, 4, {0.49, 0.5, 0.51, -kInfinity});
+  const BitPatterns bits = to_bits(reals, 0.5);
+  EXPECT_FALSE(bits.get(0, 0));
+  EXPECT_FALSE(bits.get(0, 1));
+  EXPECT_TRUE(bits.get(0, 2));
+  EXPECT_FALSE(bits.get(0, 3));
+}
+
+TEST(Normalised, HasTheLengthAskedForWhateverTheSizeOfTheNumbers) {
+  const double tiniest = std::numeric_limits<double>::denorm_min();
+  for (const double unit : {1.0, 1e300, 1e-300, std::numeric_limits<double>::max() / 4, tiniest}) {
+    const RealPatterns result = normalised(RealPatterns(1, 2, {3 * unit, 4 * unit}), 10.0);
+    EXPECT_NEAR(result[0][0], 6.0, 1e-12) << unit;
+    EXPECT_NEAR(result[0][1], 8.0, 1e-12) << unit;
+  }
+}
+
+TEST(Normalised, LeavesZerosAlone) {
+  EXPECT_EQ(normalised(RealPatterns(1, 3)), RealPatterns(1, 3));
+}
+
+TEST(Normalised, RefusesWhatHasNoLength) {
+  for (const double bad : {kInfinity, -kInfinity, std::nan("")}) {
+    expect_usage_error([&] { normalised(RealPatterns(2, 2, {1, 2, 3, bad})); }, "pattern 1", "place 1");
+  }
+}
+
+TEST(Cosine, DoesNotDependOnTheSizeOfTheNumbers) {
+  for (const double unit : {1.0, 1e300, 1e-300}) {
+    const RealPatterns pair(2, 2, {unit, 0, unit, unit});
+    EXPECT_NEAR(cosine(pair, 0, pair, 1), std::sqrt(0.5), 1e-15) << unit;
+    EXPECT_DOUBLE_EQ(cosine(pair, 1, pair, 1), 1.0) << unit;
+  }
+}
+
+TEST(Cosine, IsZeroBesideAPatternOfZeros) {
+  const RealPatterns pair(2, 2, {0, 0, 1, 2});
+  EXPECT_EQ(cosine(pair, 0, pair, 1), 0.0);
+}
+
+} // namespace
+} // namespace mneme

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/progress.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "core/text_checks.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::ends_with;
+using testing::starts_with;
+
+/// What `work` makes a progress of that style write.
+std::string shown(ProgressStyle style, const std::function<void(Progress&)>& work) {
+  std::FILE* file = std::tmpfile();
+  if (file == nullptr) {
+    ADD_FAILURE() << "no temporary file";
+    return "";
+  }
+  {
+    const std::unique_ptr<Progress> progress = make_progress(style, file, false);
+    work(*progress);
+  }
+  std::rewind(file);
+  std::string text;
+  for (int letter = std::fgetc(file); letter != EOF; letter = std::fgetc(file)) {
+    text += static_cast<char>(letter);
+  }
+  std::fclose(file);
+  return text;
+}
+
+std::vector<nlohmann::json> json_lines(const std::string& text) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(nlohmann::json::parse(line));
+  }
+  return lines;
+}
+
+void ten_steps(Progress& progress) {
+  progress.start("recalling", 10);
+  for (int i = 0; i < 10; ++i) {
+    progress.advance();
+  }
+  progress.finish();
+}
+
+TEST(PlainProgress, LeavesOneLineForAShortStage) {
+  const std::string text = shown(ProgressStyle::plain, ten_steps);
+  EXPECT_TRUE(starts_with(text, "recalling: 100% (10/10)"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
+}
+
+TEST(PlainProgress, IsWhatAFileGets) {
+  EXPECT_TRUE(starts_with(shown(ProgressStyle::automatic, ten_steps), "recalling: 100% (10/10)"));
+}
+
+TEST(PlainProgress, EndsAStageWhenTheNextBegins) {
+  const std::string text = shown(ProgressStyle::plain, [](Progress& progress) {
+    progress.start("writing", 4);
+    progress.advance(3);
+    progress.start("reading", 2);
+    progress.advance(2);
+    progress.finish();
+    progress.finish();
+  });
+  EXPECT_TRUE(starts_with(text, "writing: 75% (3/4)"));
+  EXPECT_TRUE(contains(text, "\nreading: 100% (2/2)"));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+}
+
+TEST(JsonProgress, IsOneObjectPerLineFromNothingToAll) {
+  const std::vector<nlohmann::json> lines = json_lines(shown(ProgressStyle::json, ten_steps));
+  ASSERT_GE(lines.size(), 2U);
+  for (const nlohmann::json& line : lines) {
+    EXPECT_EQ(line.at("stage"), "recalling");
+    EXPECT_EQ(line.at("total"), 10);
+    EXPECT_GE(line.at("seconds").get<double>(), 0);
+  }
+  EXPECT_EQ(lines.front().at("done"), 0);
+  EXPECT_EQ(lines.back().at("done"), 10);
+}
+
+TEST(JsonProgress, StaysJsonWhateverTheStageIsCalled) {
+  const auto lines = json_lines(
+      shown(ProgressStyle::json, [](Progress& progress) { progress.start("file \xff \"\n\" 1", 1); }));
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_TRUE(contains(lines[0].at("stage").get<std::string>(), "\"\n\" 1"));
+}
+
+TEST(Progress, CountsStepsOfManyThreads) {
+  const auto lines = json_lines(shown(ProgressStyle::json, [](Progress& progress) {
+    progress.start("adding", 1000);
+    parallel_for(1000, 10, [&](int64_t begin, int64_t end) { progress.advance(end - begin); });
+    progress.finish();
+  }));
+  ASSERT_FALSE(lines.empty());
+  EXPECT_EQ(lines.back().at("done"), 1000);
+}
+
+TEST(Progress, TakesTotalsThatAreZeroNegativeOrVeryLarge) {
+  for (const int64_t total : {int64_t{0}, int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
+    const std::string text = shown(ProgressStyle::plain, [total](Progress& progress) {
+      progress.start("odd", total);
+      progress.advance();
+      progress.finish();
+    });
+    EXPECT_TRUE(starts_with(text, "odd: 0% (1/" + std::to_string(total) + ")"));
+  }
+}
+
+TEST(BarProgress, EndsFullAndOnALineOfItsOwn) {
+  const std::string text = shown(ProgressStyle::bar, ten_steps);
+  EXPECT_TRUE(contains(text, "100%"));
+  EXPECT_TRUE(ends_with(text, "\n"));
+  EXPECT_FALSE(contains(text, "\033[36m")) << "no colour was asked for";
+}
+
+TEST(BarProgress, MakesRoomForALineToTheReader) {
+  const std::string text = shown(ProgressStyle::bar, [](Progress& progress) {
+    progress.start("recalling", 10);
+    progress.say("a warning");
+    progress.finish();
+  });
+  EXPECT_TRUE(contains(text, "\r\033[Ka warning\n"));
+}
+
+TEST(NoProgress, ShowsOnlyWhatIsSaid) {
+  const std::string text = shown(ProgressStyle::none, [](Progress& progress) {
+    ten_steps(progress);
+    progress.say("a warning");
+  });
+  EXPECT_EQ(text, "a warning\n");
+}
+
+} // namespace
+} // namespace mneme

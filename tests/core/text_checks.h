@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+
+/// Checks on texts that show the text when they fail: EXPECT_TRUE(contains(message, "37")).
+#pragma once
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace mneme::testing {
+
+inline ::testing::AssertionResult contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos ? ::testing::AssertionSuccess()
+                                              : ::testing::AssertionFailure()
+                                                    << "\"" << part << "\" is not in:\n"
+                                                    << text;
+}
+
+inline ::testing::AssertionResult starts_with(const std::string& text, const std::string& part) {
+  return text.starts_with(part) ? ::testing::AssertionSuccess()
+                                : ::testing::AssertionFailure() << "\"" << part << "\" does not begin:\n"
+                                                                << text;
+}
+
+inline ::testing::AssertionResult ends_with(const std::string& text, const std::string& part) {
+  return text.ends_with(part) ? ::testing::AssertionSuccess()
+                              : ::testing::AssertionFailure() << "\"" << part << "\" does not end:\n"
+                                                              << text;
+}
+
+} // namespace mneme::testing
