@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/dot/dot.h"
+
+#include "mneme/core/cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/dot/dot.cpp"
+#define HWY_WANT_AVX3_DL
+#include <hwy/foreach_target.h>
+
+#include <hwy/aligned_allocator.h>
+#include <hwy/highway.h>
+
+#include "kernels/lane_product-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // every kernel has its own names
+
+template <class T> void Dot(const DotArgs<T>& args) {
+  const int64_t lanes = PanelLanes<T>();
+  constexpr int64_t kStoredPerTile = 64;
+  const auto queries = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.size, 1) * lanes));
+  const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(kStoredPerTile * lanes));
+  for (int64_t q = 0; q < args.num_queries; q += lanes) {
+    const int64_t used = HWY_MIN(lanes, args.num_queries - q);
+    PackLanes(args.queries + q * args.size, args.size, used, args.size, T{1}, queries.get());
+    for (int64_t s = 0; s < args.num_stored; s += kStoredPerTile) {
+      const int64_t rows = HWY_MIN(kStoredPerTile, args.num_stored - s);
+      LaneProduct<T>(args.stored + s * args.size, {args.size, 1}, queries.get(), nullptr, scores.get(), rows,
+                     args.size);
+      UnpackLanes(scores.get(), used, rows, args.scores + q * args.num_stored + s, args.num_stored);
+    }
+  }
+}
+
+void DotFloat(const DotArgs<float>& args) {
+  Dot(args);
+}
+void DotDouble(const DotArgs<double>& args) {
+  Dot(args);
+}
+const char* Target() {
+  return hwy::TargetName(HWY_TARGET);
+}
+
+} // namespace
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+HWY_EXPORT(DotFloat);
+HWY_EXPORT(DotDouble);
+HWY_EXPORT(Target);
+
+void dot(const DotArgs<float>& args) {
+  use_reference_kernels() ? reference::dot(args) : HWY_DYNAMIC_DISPATCH(DotFloat)(args);
+}
+
+void dot(const DotArgs<double>& args) {
+  use_reference_kernels() ? reference::dot(args) : HWY_DYNAMIC_DISPATCH(DotDouble)(args);
+}
+
+const char* dot_target() {
+  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
+}
+
+} // namespace mneme::kernels
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/softmax_projection/softmax_projection.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace mneme::kernels::reference {
+namespace {
+
+template <class T> void softmax_projection_plain(const SoftmaxProjectionArgs<T>& args) {
+  std::vector<double> weights(static_cast<size_t>(args.num_stored));
+  for (int64_t q = 0; q < args.num_queries; ++q) {
+    double largest = static_cast<double>(std::numeric_limits<T>::lowest());
+    for (int64_t s = 0; s < args.num_stored; ++s) {
+      double score = 0;
+      for (int64_t i = 0; i < args.size; ++i) {
+        score += static_cast<double>(args.queries[q * args.size + i]) *
+                 static_cast<double>(args.stored[s * args.size + i]);
+      }
+      weights[static_cast<size_t>(s)] = static_cast<double>(args.beta) * score;
+      largest = std::fmax(largest, weights[static_cast<size_t>(s)]);
+    }
+    double sum = 0;
+    for (double& weight : weights) {
+      weight = std::exp(weight - largest); // The largest is subtracted first: exp overflows beyond 709.
+      sum += weight;
+    }
+    for (int64_t v = 0; v < args.value_size; ++v) {
+      double total = 0;
+      for (int64_t s = 0; s < args.num_stored; ++s) {
+        total += weights[static_cast<size_t>(s)] * static_cast<double>(args.values[s * args.value_size + v]);
+      }
+      args.readout[q * args.value_size + v] = static_cast<T>(sum == 0 ? 0.0 : total / sum);
+    }
+    if (args.largest != nullptr) {
+      args.largest[q] = static_cast<T>(largest);
+    }
+    if (args.sum != nullptr) {
+      args.sum[q] = static_cast<T>(sum);
+    }
+  }
+}
+
+} // namespace
+
+void softmax_projection(const SoftmaxProjectionArgs<float>& args) {
+  softmax_projection_plain(args);
+}
+void softmax_projection(const SoftmaxProjectionArgs<double>& args) {
+  softmax_projection_plain(args);
+}
+
+} // namespace mneme::kernels::reference

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/softmax_projection/softmax_projection.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "each_cpu_target.h"
+#include "mneme/core/random.h"
+
+namespace mneme::kernels {
+namespace {
+
+template <class T> struct Problem {
+  int64_t num_queries, num_stored, size, value_size;
+  T beta;
+  std::vector<T> queries, stored, values;
+
+  Problem(int64_t q, int64_t s, int64_t d, int64_t v, T b)
+      : num_queries(q), num_stored(s), size(d), value_size(v), beta(b), queries(normals(1, q * d)),
+        stored(normals(2, s * d)), values(normals(3, s * v)) {}
+
+  struct Answer {
+    std::vector<T> readout, largest, sum;
+  };
+  template <class Kernel> Answer run(Kernel kernel) const {
+    Answer answer{std::vector<T>(static_cast<size_t>(num_queries * value_size)),
+                  std::vector<T>(static_cast<size_t>(num_queries)),
+                  std::vector<T>(static_cast<size_t>(num_queries))};
+    kernel(SoftmaxProjectionArgs<T>{queries.data(), stored.data(), values.data(), beta, answer.readout.data(),
+                                    answer.largest.data(), answer.sum.data(), num_queries, num_stored, size,
+                                    value_size});
+    return answer;
+  }
+  Answer ours() const {
+    return run([](const SoftmaxProjectionArgs<T>& args) { softmax_projection(args); });
+  }
+  Answer plain() const {
+    return run([](const SoftmaxProjectionArgs<T>& args) { reference::softmax_projection(args); });
+  }
+
+private:
+  static std::vector<T> normals(uint64_t stream, int64_t count) {
+    Random random = Random(31).stream(stream);
+    std::vector<T> numbers(static_cast<size_t>(count));
+    for (T& x : numbers) {
+      x = static_cast<T>(random.normal());
+    }
+    return numbers;
+  }
+};
+
+template <class T> void expect_close_to_reference(T beta, double tolerance) {
+  for (const int64_t size : {1, 5, 64}) {
+    for (const int64_t value_size : {0, 1, 6, 65}) {
+      for (const int64_t q : {0, 1, 7, 8, 33, 70}) {
+        for (const int64_t s : {0, 1, 3, 127, 128, 133, 300}) {
+          const Problem<T> problem(q, s, size, value_size, beta);
+          const auto ours = problem.ours(), plain = problem.plain();
+          for (size_t i = 0; i < ours.readout.size(); ++i) {
+            ASSERT_NEAR(ours.readout[i], plain.readout[i], tolerance)
+                << q << " queries, " << s << " stored, size " << size << ", values of " << value_size;
+          }
+          for (size_t i = 0; i < ours.sum.size(); ++i) {
+            ASSERT_NEAR(ours.sum[i], plain.sum[i], tolerance * (1 + std::abs(plain.sum[i])));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(SoftmaxProjection, EqualsTheReferenceForEveryTail) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    expect_close_to_reference<double>(0.3, 1e-13);
+    expect_close_to_reference<float>(0.3F, 1e-5);
+  });
+}
+
+TEST(SoftmaxProjection, ReturnsTheBestMatchAtVeryLargeBeta) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    Problem<double> problem(9, 50, 16, 4, 1e4);
+    const auto answer = problem.ours();
+    for (int64_t q = 0; q < problem.num_queries; ++q) {
+      int64_t best = 0;
+      double best_score = -std::numeric_limits<double>::infinity();
+      for (int64_t s = 0; s < problem.num_stored; ++s) {
+        double score = 0;
+        for (int64_t i = 0; i < problem.size; ++i) {
+          score +=
+              problem.queries[size_t(q * problem.size + i)] * problem.stored[size_t(s * problem.size + i)];
+        }
+        if (score > best_score) {
+          best_score = score;
+          best = s;
+        }
+      }
+      for (int64_t v = 0; v < problem.value_size; ++v) {
+        EXPECT_NEAR(answer.readout[size_t(q * problem.value_size + v)],
+                    problem.values[size_t(best * problem.value_size + v)], 1e-12);
+      }
+    }
+  });
+}
+
+TEST(SoftmaxProjection, GivesTheMeanWhenAllScoresAreEqual) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    Problem<double> problem(3, 133, 4, 1, 0.0);
+    double mean = 0;
+    for (const double value : problem.values) {
+      mean += value / 133;
+    }
+    for (const double readout : problem.ours().readout) {
+      EXPECT_NEAR(readout, mean, 1e-15 * 133);
+    }
+    for (const double sum : problem.ours().sum) {
+      EXPECT_EQ(sum, 133.0);
+    }
+  });
+}
+
+TEST(SoftmaxProjection, KeepsANaNInItsOwnRow) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    Problem<double> problem(9, 20, 4, 3, 1.0);
+    problem.queries[4 * 4 + 1] = std::numeric_limits<double>::quiet_NaN();
+    const auto answer = problem.ours();
+    for (int64_t q = 0; q < 9; ++q) {
+      EXPECT_EQ(std::isnan(answer.readout[size_t(q * 3)]), q == 4) << "query " << q;
+    }
+  });
+}
+
+TEST(SoftmaxProjection, OfAQueryDoesNotDependOnTheOtherQueries) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    const Problem<double> together(41, 90, 12, 5, 1.5);
+    const auto all = together.ours();
+    for (int64_t q = 0; q < 41; ++q) {
+      Problem<double> alone = together;
+      alone.num_queries = 1;
+      alone.queries =
+          std::vector<double>(together.queries.begin() + q * 12, together.queries.begin() + (q + 1) * 12);
+      const auto answer = alone.ours();
+      EXPECT_TRUE(std::equal(answer.readout.begin(), answer.readout.end(), all.readout.begin() + q * 5))
+          << "query " << q;
+    }
+  });
+}
+
+} // namespace
+} // namespace mneme::kernels
