@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+
+/// What a UsageError says, so that a test can look for both values in it.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "mneme/core/error.h"
+
+namespace mneme {
+
+/// The text of the UsageError that `call` throws; "nothing was thrown" if none is.
+template <class Call> std::string usage_error_of(Call call) {
+  try {
+    call();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+/// True if the text holds all the words.
+inline testing::AssertionResult says(const std::string& text, std::initializer_list<std::string> words) {
+  for (const std::string& word : words) {
+    if (text.find(word) == std::string::npos) {
+      return testing::AssertionFailure() << '"' << word << "\" is not in: " << text;
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+} // namespace mneme
