@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/attention.h"
+
+#include <cmath>
+
+#include "mneme/theory/beta_fit.h"
+
+namespace mneme {
+
+AssociateOptions<BitPatterns> binary_sdm_attention(int64_t bits, int64_t hamming_radius) {
+  return binary_attention(theory::fit_beta(bits, hamming_radius, 0.0).beta);
+}
+
+AssociateOptions<BitPatterns> binary_attention(double beta) {
+  return {.similarity = Cosine{}, .separation = Softmax{beta}};
+}
+
+AssociateOptions<RealPatterns> sdm_attention(int64_t size, int64_t hamming_radius, BetaFittedTo fitted_to) {
+  // The number of hard locations moves the bias of the fit, not beta.
+  return cosine_attention(fitted_to == BetaFittedTo::circle_intersection
+                              ? theory::fit_beta(size, hamming_radius, 0.0).beta
+                              : theory::fit_beta_to_caps(size, hamming_radius, 0.0).beta);
+}
+
+AssociateOptions<RealPatterns> cosine_attention(double beta) {
+  return {.similarity = Cosine{}, .separation = Softmax{beta}, .projection = Normalise{}};
+}
+
+AssociateOptions<RealPatterns> transformer_attention(int64_t size) {
+  return cosine_attention(1.0 / std::sqrt(static_cast<double>(size)));
+}
+
+} // namespace mneme

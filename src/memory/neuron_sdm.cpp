@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/neuron_sdm.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <limits>
+#include <mutex>
+#include <new>
+
+#include <fmt/format.h>
+
+#include "kernels/hamming/hamming.h"
+#include "memory/checks.h"
+#include "memory/update_loop.h"
+#include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
+#include "mneme/core/random.h"
+
+namespace mneme {
+namespace {
+
+constexpr int64_t kLocationsPerTile =
+    1024; // Their addresses stay in the second-level cache while a block of patterns goes over them.
+constexpr int64_t kPatternsPerBlock = 64;
+constexpr int64_t kLocationsPerChunk = 1 << 17; // What one thread reads for a block of cues.
+
+const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
+  if (options.bits < 1 || options.hard_locations < 1 || options.data_bits < 0) {
+    throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations of {} address bits and {} data bits "
+                                 "were asked for.\n  Locations and "
+                                 "address bits must be at least 1, data bits at least 0.",
+                                 options.hard_locations, options.bits, options.data_bits));
+  }
+  if (options.hamming_radius < 0 || options.hamming_radius > options.bits) {
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: the Hamming radius is {}, but it must lie in 0 .. {} (bits).",
+                    options.hamming_radius, options.bits));
+  }
+  return options;
+}
+
+BitPatterns random_addresses(const NeuronSdmOptions& options) {
+  BitPatterns addresses(options.hard_locations, options.bits);
+  const Random random = Random(options.seed);
+  parallel_for(addresses.count(), kLocationsPerTile, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      Random row = random.stream(static_cast<uint64_t>(k));
+      std::ranges::generate(addresses[k], [&] { return row.next(); });
+      addresses[k].back() &= addresses.last_word_mask();
+    }
+  });
+  return addresses;
+}
+
+NeuronSdmOptions with_locations(NeuronSdmOptions options, const BitPatterns& addresses) {
+  if (options.hard_locations != 0 && options.hard_locations != addresses.count()) {
+    throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations were asked for but {} addresses given.",
+                                 options.hard_locations, addresses.count()));
+  }
+  options.hard_locations = addresses.count();
+  return options;
+}
+
+/// Adds `pattern` (-1 or +1 per bit) to the counters of a location; returns how many of them were at their
+/// limit.
+int64_t add_saturating(const int16_t* pattern, int16_t* counters, int64_t bits) {
+  int64_t lost = 0;
+  for (int64_t b = 0; b < bits; ++b) {
+    const int sum = counters[b] + pattern[b];
+    const int held =
+        std::clamp<int>(sum, std::numeric_limits<int16_t>::min(), std::numeric_limits<int16_t>::max());
+    lost += held != sum ? 1 : 0;
+    counters[b] = static_cast<int16_t>(held);
+  }
+  return lost;
+}
+
+void add(const int16_t* pattern, int16_t* counters, int64_t bits) {
+  for (int64_t b = 0; b < bits; ++b) {
+    counters[b] = static_cast<int16_t>(counters[b] + pattern[b]);
+  }
+}
+
+/// Calls hit(pattern, location) for every pattern of the block and every location of the tile within the
+/// radius, patterns in order.
+template <class Hit>
+void for_each_hit(const BitPatterns& patterns, int64_t first_pattern, int64_t num_patterns,
+                  const BitPatterns& addresses, int64_t first_location, int64_t num_locations, int64_t radius,
+                  std::vector<int32_t>& distances, Hit hit) {
+  distances.resize(static_cast<size_t>(num_patterns * num_locations));
+  const auto limit = static_cast<int32_t>(radius);
+  kernels::hamming({patterns.data() + first_pattern * patterns.words(),
+                    addresses.data() + first_location * addresses.words(), distances.data(), num_patterns,
+                    num_locations, addresses.words()});
+  for (int64_t p = 0; p < num_patterns; ++p) {
+    const int32_t* row = distances.data() + p * num_locations;
+    // Hits are rare: sixteen distances are looked at together before one of them is looked at alone.
+    constexpr int64_t kTogether = 16;
+    int64_t k = 0;
+    for (; k + kTogether <= num_locations; k += kTogether) {
+      int any = 0;
+      for (int64_t i = 0; i < kTogether; ++i) {
+        any |= row[k + i] <= limit ? 1 : 0;
+      }
+      for (int64_t i = k; any != 0 && i < k + kTogether; ++i) {
+        if (row[i] <= limit) {
+          hit(first_pattern + p, first_location + i);
+        }
+      }
+    }
+    for (; k < num_locations; ++k) {
+      if (row[k] <= limit) {
+        hit(first_pattern + p, first_location + k);
+      }
+    }
+  }
+}
+
+} // namespace
+
+NeuronSdm::NeuronSdm(const NeuronSdmOptions& options)
+    : NeuronSdm(options, random_addresses(checked(options))) {}
+
+NeuronSdm::NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses)
+    : options_(checked(with_locations(options, addresses))), addresses_(std::move(addresses)) {
+  require_same_size("an address", addresses_.bits(), "the memory", options_.bits);
+  options_.data_bits = options_.data_bits == 0 ? options_.bits : options_.data_bits;
+  if (options_.hard_locations > std::numeric_limits<int64_t>::max() / 4 / options_.data_bits) {
+    throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations of {} counters cannot be addressed.",
+                                 options_.hard_locations, options_.data_bits));
+  }
+  // Zero pages of the system: memory that no pattern reaches is never touched.
+  counters_.reset(static_cast<int16_t*>(
+      std::calloc(static_cast<size_t>(options_.hard_locations * options_.data_bits), sizeof(int16_t))));
+  if (!counters_) {
+    throw std::bad_alloc();
+  }
+  writes_.resize(static_cast<size_t>(options_.hard_locations));
+}
+
+void NeuronSdm::Free::operator()(int16_t* counters) const {
+  std::free(counters);
+}
+
+void NeuronSdm::write(const BitPatterns& patterns) {
+  write(patterns, patterns);
+}
+
+void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
+  require_same_size("an address to write at", addresses.bits(), "the memory's address", options_.bits);
+  require_same_size("what is written", data.bits(), "the memory's data", options_.data_bits);
+  if (addresses.count() != data.count()) {
+    throw UsageError(fmt::format("mneme::NeuronSdm: {} addresses to write at but {} patterns to write.",
+                                 addresses.count(), data.count()));
+  }
+  const int64_t bits = options_.data_bits;
+  std::atomic<int64_t> lost{0};
+  for (int64_t first = 0; first < data.count(); first += kPatternsPerBlock) {
+    const int64_t count = std::min(kPatternsPerBlock, data.count() - first);
+    std::vector<int16_t> bipolar(static_cast<size_t>(count * bits));
+    for (int64_t p = 0; p < count; ++p) {
+      for (int64_t b = 0; b < bits; ++b) {
+        bipolar[static_cast<size_t>(p * bits + b)] = data.get(first + p, b) ? 1 : -1;
+      }
+    }
+    // Threads own locations, so no counter is shared and patterns reach each of them in order.
+    parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
+      std::vector<int32_t> distances;
+      for_each_hit(addresses, first, count, addresses_, begin, end - begin, options_.hamming_radius,
+                   distances, [&](int64_t pattern, int64_t location) {
+                     const int16_t* from = bipolar.data() + (pattern - first) * bits;
+                     int16_t* to = counters_.get() + location * bits;
+                     if (writes_[static_cast<size_t>(location)]++ < std::numeric_limits<int16_t>::max()) {
+                       add(from, to, bits); // No counter can be beyond the number of writes.
+                     } else {
+                       lost += add_saturating(from, to, bits);
+                     }
+                   });
+    });
+  }
+  saturations_ += lost;
+}
+
+BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> reached) const {
+  const int64_t bits = options_.data_bits;
+  std::vector<int64_t> sums(static_cast<size_t>(cues.count() * bits), 0);
+  const int64_t blocks = (cues.count() + kPatternsPerBlock - 1) / kPatternsPerBlock;
+  const int64_t chunks = (options_.hard_locations + kLocationsPerChunk - 1) / kLocationsPerChunk;
+  std::vector<std::mutex> block_mutex(static_cast<size_t>(blocks));
+  // Sums of whole numbers do not depend on the order in which chunks arrive.
+  parallel_for(blocks * chunks, 1, [&](int64_t index, int64_t) {
+    const int64_t block = index / chunks, chunk = index % chunks;
+    const int64_t first = block * kPatternsPerBlock,
+                  count = std::min(kPatternsPerBlock, cues.count() - first);
+    const int64_t end = std::min(options_.hard_locations, (chunk + 1) * kLocationsPerChunk);
+    // 2^17 locations of 16-bit counters: a 32-bit sum could overflow, but only beyond 2^16 of them in reach.
+    std::vector<int64_t> part(static_cast<size_t>(count * bits), 0),
+        part_reached(static_cast<size_t>(count), 0);
+    std::vector<int32_t> distances, narrow(static_cast<size_t>(count * bits), 0);
+    const auto widen = [&](int64_t cue) {
+      for (int64_t b = 0; b < bits; ++b) {
+        part[static_cast<size_t>(cue * bits + b)] += narrow[static_cast<size_t>(cue * bits + b)];
+        narrow[static_cast<size_t>(cue * bits + b)] = 0;
+      }
+    };
+    for (int64_t tile = chunk * kLocationsPerChunk; tile < end; tile += kLocationsPerTile) {
+      for_each_hit(cues, first, count, addresses_, tile, std::min(kLocationsPerTile, end - tile),
+                   options_.hamming_radius, distances, [&](int64_t cue, int64_t location) {
+                     const int16_t* from = counters_.get() + location * bits;
+                     int32_t* to = narrow.data() + (cue - first) * bits;
+                     for (int64_t b = 0; b < bits; ++b) {
+                       to[b] += from[b];
+                     }
+                     if (++part_reached[static_cast<size_t>(cue - first)] % (1 << 16) == 0) {
+                       widen(cue - first);
+                     }
+                   });
+    }
+    for (int64_t cue = 0; cue < count; ++cue) {
+      widen(cue);
+    }
+    const std::lock_guard lock(block_mutex[static_cast<size_t>(block)]);
+    for (size_t i = 0; i < part.size(); ++i) {
+      sums[static_cast<size_t>(first * bits) + i] += part[i];
+    }
+    for (size_t i = 0; i < part_reached.size(); ++i) {
+      reached[static_cast<size_t>(first) + i] += part_reached[i];
+    }
+  });
+  BitPatterns readout(cues.count(), bits);
+  for (int64_t cue = 0; cue < cues.count(); ++cue) {
+    for (int64_t b = 0; b < bits; ++b) {
+      readout.set(cue, b, sums[static_cast<size_t>(cue * bits + b)] > 0);
+    }
+  }
+  return readout;
+}
+
+Recall<BitPatterns> NeuronSdm::recall(const BitPatterns& cues, const UpdateOptions& update) const {
+  require_same_size("a cue", cues.bits(), "the memory's address", options_.bits);
+  if (update.empty_read == EmptyRead::mean_of_values) {
+    throw UsageError("mneme::NeuronSdm: an empty read cannot give the mean of the stored patterns, since "
+                     "counters do not keep them apart.\n"
+                     "  Take EmptyRead::keep_query or EmptyRead::zeros.");
+  }
+  return recall_in_steps(
+      cues, options_.data_bits, update,
+      [&](const BitPatterns& queries, std::span<const int64_t>, int64_t, BitPatterns& readout,
+          std::span<int64_t> reached) {
+        ask_distinct(queries, readout, reached,
+                     [&](const BitPatterns& distinct, BitPatterns& answer, std::span<int64_t> answered) {
+                       answer = read(distinct, answered);
+                     });
+        for (int64_t q = 0; q < queries.count(); ++q) {
+          if (reached[static_cast<size_t>(q)] == 0 && update.empty_read == EmptyRead::keep_query &&
+              queries.bits() == readout.bits()) {
+            std::ranges::copy(queries[q], readout[q].begin());
+          }
+        }
+      },
+      [](BitPatterns&) {});
+}
+
+std::vector<int16_t> NeuronSdm::counters(int64_t location) const {
+  const int16_t* begin = counters_.get() + location * options_.data_bits;
+  return {begin, begin + options_.data_bits};
+}
+
+} // namespace mneme

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+
+#include "memory/scoring.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/dot/dot.h"
+#include "kernels/hamming/hamming.h"
+#include "memory/checks.h"
+#include "mneme/core/parallel.h"
+#include "mneme/theory/space_fraction.h"
+
+namespace mneme {
+namespace {
+
+template <class... Cases> struct Overloaded : Cases... { using Cases::operator()...; };
+template <class... Cases> Overloaded(Cases...) -> Overloaded<Cases...>;
+
+template <class T, class Difference>
+void score_differences(const T* queries, int64_t count, const T* stored, int64_t num_stored, int64_t size,
+                       double* scores, Difference difference) {
+  for (int64_t q = 0; q < count; ++q) {
+    for (int64_t s = 0; s < num_stored; ++s) {
+      double sum = 0;
+      for (int64_t i = 0; i < size; ++i) {
+        sum += difference(static_cast<double>(queries[q * size + i]) -
+                          static_cast<double>(stored[s * size + i]));
+      }
+      scores[q * num_stored + s] = -sum;
+    }
+  }
+}
+
+void dot_products(const kernels::DotArgs<double>& args, double* scores) {
+  kernels::dot({args.queries, args.stored, scores, args.num_queries, args.num_stored, args.size});
+}
+
+void dot_products(const kernels::DotArgs<float>& args, double* scores) {
+  std::vector<float> narrow(static_cast<size_t>(args.num_queries * args.num_stored));
+  kernels::dot({args.queries, args.stored, narrow.data(), args.num_queries, args.num_stored, args.size});
+  std::ranges::copy(narrow, scores);
+}
+
+/// theory::cosine_to_hamming, quickly where rounding cannot matter.
+int64_t hamming_distance_of(double cosine, int64_t size) {
+  const double distance = static_cast<double>(size) * (1 - std::clamp(cosine, -1.0, 1.0)) / 2;
+  const auto whole = static_cast<int64_t>(distance);
+  const double rest = distance - static_cast<double>(whole);
+  constexpr double kClear = 1e-6;
+  return rest > kClear && rest < 1 - kClear ? whole
+                                            : theory::cosine_to_hamming(size, std::clamp(cosine, -1.0, 1.0));
+}
+
+bool uses_cosine(const Similarity& similarity) {
+  return std::holds_alternative<Cosine>(similarity) || std::holds_alternative<Hamming>(similarity);
+}
+
+} // namespace
+
+RealPatterns prepared(RealPatterns patterns, const Similarity& similarity) {
+  return uses_cosine(similarity) ? normalised(patterns) : std::move(patterns);
+}
+
+int64_t queries_per_block(int64_t num_stored) {
+  constexpr int64_t kScoresPerBlock = 1 << 22;
+  constexpr int64_t kQueriesMax = 48; // whole panels of every vector size: 3 vectors of 4, 8 or 16 lanes
+  return std::clamp<int64_t>(kScoresPerBlock / std::max<int64_t>(num_stored, 1), 1, kQueriesMax);
+}
+
+void score_block(const BitPatterns& queries, int64_t first, int64_t count, const BitPatterns& stored,
+                 const Similarity& similarity, double* scores) {
+  const auto n = static_cast<double>(queries.bits());
+  // All similarities of vectors of -1 and +1 are linear in the Hamming distance h: score = at_0 + slope * h.
+  struct Line {
+    double at_0, slope;
+  };
+  const Line line = std::visit(Overloaded{[](const Hamming&) {
+                                            return Line{0, -1};
+                                          },
+                                          [&](const Dot&) {
+                                            return Line{n, -2};
+                                          },
+                                          [&](const Cosine&) {
+                                            return Line{1, n > 0 ? -2 / n : 0};
+                                          },
+                                          [](const Euclidean&) {
+                                            return Line{0, -4};
+                                          },
+                                          [](const Manhattan&) {
+                                            return Line{0, -2};
+                                          }},
+                               similarity);
+  const bool is_cosine = std::holds_alternative<Cosine>(similarity);
+  constexpr int64_t kStoredPerTile = 2048;
+  std::vector<int32_t> distances(static_cast<size_t>(count * std::min(kStoredPerTile, stored.count())));
+  for (int64_t s = 0; s < stored.count(); s += kStoredPerTile) {
+    const int64_t rows = std::min(kStoredPerTile, stored.count() - s);
+    kernels::hamming({queries.data() + first * queries.words(), stored.data() + s * stored.words(),
+                      distances.data(), count, rows, queries.words()});
+    for (int64_t q = 0; q < count; ++q) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const auto h = static_cast<double>(distances[static_cast<size_t>(q * rows + r)]);
+        scores[q * stored.count() + s + r] = is_cosine ? 1.0 - 2.0 * h / n : line.at_0 + line.slope * h;
+      }
+    }
+  }
+}
+
+template <class T>
+void score_block(const T* queries, int64_t count, const T* stored, int64_t num_stored, int64_t size,
+                 const Similarity& similarity, double* scores) {
+  const auto dots = [&] {
+    dot_products(kernels::DotArgs<T>{queries, stored, nullptr, count, num_stored, size}, scores);
+  };
+  const auto differences = [&](auto difference) {
+    score_differences(queries, count, stored, num_stored, size, scores, difference);
+  };
+  std::visit(Overloaded{[&](const Dot&) { dots(); }, [&](const Cosine&) { dots(); },
+                        [&](const Hamming&) {
+                          dots();
+                          for (int64_t i = 0; i < count * num_stored; ++i) {
+                            scores[i] = -static_cast<double>(hamming_distance_of(scores[i], size));
+                          }
+                        },
+                        [&](const Euclidean&) { differences([](double x) { return x * x; }); },
+                        [&](const Manhattan&) { differences([](double x) { return std::abs(x); }); }},
+             similarity);
+}
+
+template void score_block(const float*, int64_t, const float*, int64_t, int64_t, const Similarity&, double*);
+template void score_block(const double*, int64_t, const double*, int64_t, int64_t, const Similarity&,
+                          double*);
+
+ScoreKind score_kind(const Similarity& similarity) {
+  if (std::holds_alternative<Hamming>(similarity)) {
+    return ScoreKind::minus_hamming;
+  }
+  return std::holds_alternative<Cosine>(similarity) ? ScoreKind::cosine : ScoreKind::other;
+}
+
+Scores similarity(const BitPatterns& queries, const BitPatterns& stored, const Similarity& similarity) {
+  require_same_size("a query", queries.bits(), "a stored pattern", stored.bits());
+  Scores scores{RealPatterns(queries.count(), stored.count()), score_kind(similarity), stored.bits()};
+  parallel_for(queries.count(), queries_per_block(stored.count()), [&](int64_t begin, int64_t end) {
+    score_block(queries, begin, end - begin, stored, similarity,
+                scores.values.data() + begin * stored.count());
+  });
+  return scores;
+}
+
+Scores similarity(const RealPatterns& queries, const RealPatterns& stored, const Similarity& similarity) {
+  require_same_size("a query", queries.size(), "a stored pattern", stored.size());
+  require_finite("query", queries);
+  require_finite("stored pattern", stored);
+  const RealPatterns ask = prepared(queries, similarity), compare = prepared(stored, similarity);
+  const int64_t size = stored.size();
+  Scores scores{RealPatterns(queries.count(), stored.count()), score_kind(similarity), size};
+  parallel_for(queries.count(), queries_per_block(stored.count()), [&](int64_t begin, int64_t end) {
+    score_block(ask.data() + begin * size, end - begin, compare.data(), stored.count(), size, similarity,
+                scores.values.data() + begin * stored.count());
+  });
+  return scores;
+}
+
+} // namespace mneme

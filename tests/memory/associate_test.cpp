@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/associate.h"
+
+#include <cmath>
+#include <limits>
+
+#include "memory/samples.h"
+#include "mneme/core/parallel.h"
+#include "mneme/memory/attention.h"
+#include "mneme/memory/pattern_sdm.h"
+
+namespace mneme {
+namespace {
+
+using test::expect_contains;
+using test::usage_error;
+
+void expect_near(const RealPatterns& a, const RealPatterns& b, double tolerance) {
+  ASSERT_EQ(a.count(), b.count());
+  ASSERT_EQ(a.size(), b.size());
+  for (int64_t i = 0; i < a.count(); ++i) {
+    for (size_t j = 0; j < a[i].size(); ++j) {
+      ASSERT_NEAR(a[i][j], b[i][j], tolerance) << "pattern " << i << ", component " << j;
+    }
+  }
+}
+
+const std::vector<Separation> kSeparations = {Softmax{4},    Sparsemax{2}, Entmax15{2},
+                                              Polynomial{3}, Identity{},   BestMatch{}};
+const std::vector<Similarity> kSimilarities = {Hamming{}, Dot{}, Cosine{}, Euclidean{}, Manhattan{}};
+
+TEST(Associate, IsSimilarityThenSeparationThenProjection) {
+  const RealPatterns cues = test::random_sphere(37, 20, 1), stored = test::random_sphere(70, 20, 2);
+  const BitPatterns bit_cues = test::random_bits(37, 100, 3), bit_stored = test::random_bits(70, 100, 4);
+  for (const Similarity& by : kSimilarities) {
+    for (const Separation& with : kSeparations) {
+      SCOPED_TRACE("similarity " + std::to_string(by.index()) + ", separation " +
+                   std::to_string(with.index()));
+      const Recall<RealPatterns> reals = associate(
+          cues, stored, {.similarity = by, .separation = with, .update = {.empty_read = EmptyRead::zeros}});
+      expect_near(reals.readout, project(separate(similarity(cues, stored, by), with), stored), 1e-12);
+      const Recall<BitPatterns> bits =
+          associate(bit_cues, bit_stored,
+                    {.similarity = by, .separation = with, .update = {.empty_read = EmptyRead::zeros}});
+      const RealPatterns votes =
+          project(separate(similarity(bit_cues, bit_stored, by), with), to_bipolar(bit_stored));
+      for (int64_t q = 0; q < votes.count(); ++q) {
+        for (int64_t b = 0; b < votes.size(); ++b) {
+          if (const double vote = votes[q][size_t(b)]; std::abs(vote) > 1e-12) { // rounding decides ties
+            ASSERT_EQ(bits.readout.get(q, b), vote > 0);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Associate, ReturnsTheBestMatchAsBetaGrows) {
+  const RealPatterns cues = test::random_sphere(20, 16, 5), stored = test::random_sphere(50, 16, 6);
+  const RealPatterns best = associate(cues, stored, {.similarity = Dot{}, .separation = BestMatch{}}).readout;
+  expect_near(associate(cues, stored, {.similarity = Dot{}, .separation = Softmax{1e5}}).readout, best,
+              1e-12);
+  expect_near(associate(cues, stored,
+                        {.similarity = Dot{}, .separation = Softmax{std::numeric_limits<double>::infinity()}})
+                  .readout,
+              best, 0);
+}
+
+TEST(Associate, DoesNotCareInWhichOrderPatternsAreStored) {
+  const BitPatterns stored = test::random_bits(60, 128, 7), cues = test::with_flips(stored, 20, 8);
+  BitPatterns reversed(60, 128);
+  for (int64_t i = 0; i < 60; ++i) {
+    std::ranges::copy(stored[i], reversed[59 - i].begin());
+  }
+  const auto options = pattern_sdm(128, 40);
+  EXPECT_EQ(associate(cues, stored, options).readout, associate(cues, reversed, options).readout);
+}
+
+TEST(Associate, GivesTheSameAnswerOnAnyNumberOfThreads) {
+  const RealPatterns stored = test::random_sphere(100, 30, 9), cues = test::random_sphere(200, 30, 10);
+  auto options = sdm_attention(30, 8);
+  options.update.update_steps_max = 5;
+  const int before = threads();
+  set_threads(1);
+  const Recall<RealPatterns> alone = associate(cues, stored, options);
+  set_threads(4);
+  const Recall<RealPatterns> together = associate(cues, stored, options);
+  set_threads(before);
+  EXPECT_EQ(alone.readout, together.readout);
+  EXPECT_EQ(alone.steps, together.steps);
+}
+
+TEST(Associate, AnswersACueTheSameAloneAndInCompany) {
+  const RealPatterns stored = test::random_sphere(40, 12, 11), cues = test::random_sphere(70, 12, 12);
+  auto options = sdm_attention(12, 4);
+  options.update.update_steps_max = 6;
+  const AssociativeMemory<RealPatterns> memory(stored, options);
+  const Recall<RealPatterns> all = memory.recall(cues);
+  for (int64_t i = 0; i < cues.count(); ++i) {
+    const Recall<RealPatterns> alone = memory.recall(slice(cues, i, i + 1));
+    EXPECT_TRUE(std::ranges::equal(alone.readout[0], all.readout[i])) << "cue " << i;
+    EXPECT_EQ(alone.steps[0], all.steps[size_t(i)]);
+  }
+}
+
+TEST(Associate, InSinglePrecisionComesCloseToDouble) {
+  const RealPatterns stored = test::random_sphere(90, 33, 24), cues = test::random_sphere(50, 33, 25);
+  for (const Similarity& by : {Similarity(Dot{}), Similarity(Cosine{}), Similarity(Euclidean{})}) {
+    for (const Separation& with : kSeparations) {
+      SCOPED_TRACE("similarity " + std::to_string(by.index()) + ", separation " +
+                   std::to_string(with.index()));
+      AssociateOptions<RealPatterns> options{.similarity = by, .separation = with};
+      const RealPatterns exact = associate(cues, stored, options).readout;
+      options.precision = Precision::float32;
+      expect_near(associate(cues, stored, options).readout, exact,
+                  std::holds_alternative<Identity>(with) ? 2e-4 : 2e-5);
+    }
+  }
+  const BitPatterns bits = test::random_bits(40, 256, 26), noisy = test::with_flips(bits, 60, 27);
+  AssociateOptions<BitPatterns> options =
+      pattern_sdm(256, 100, {.hard_locations = 0x1p200}); // counts beyond the range of float
+  options.precision = Precision::float32;
+  EXPECT_EQ(AssociativeMemory(bits, options).recall(noisy, {.update_steps_max = 5}).readout, bits);
+}
+
+TEST(Associate, AnswersEqualQueriesAlike) {
+  const BitPatterns stored = test::random_bits(20, 96, 28),
+                    few = test::with_flips(slice(stored, 0, 3), 20, 29);
+  BitPatterns cues(300, 96);
+  for (int64_t i = 0; i < cues.count(); ++i) {
+    std::ranges::copy(few[i % 3], cues[i].begin());
+  }
+  const AssociativeMemory<BitPatterns> memory(stored, pattern_sdm(96, 30));
+  const Recall<BitPatterns> all = memory.recall(cues, {.update_steps_max = 4}),
+                            three = memory.recall(few, {.update_steps_max = 4});
+  for (int64_t i = 0; i < cues.count(); ++i) {
+    EXPECT_TRUE(std::ranges::equal(all.readout[i], three.readout[i % 3])) << "cue " << i;
+    EXPECT_EQ(all.reached[size_t(i)], three.reached[size_t(i % 3)]);
+  }
+}
+
+TEST(Associate, ReturnsTheValueOfTheStoredPatternItFinds) {
+  const BitPatterns stored = test::random_bits(30, 256, 13), values = test::random_bits(30, 40, 14);
+  const Recall<BitPatterns> recall =
+      associate(test::with_flips(stored, 50, 15), stored,
+                {.similarity = Hamming{}, .separation = BestMatch{}, .values = values});
+  EXPECT_EQ(recall.readout, values);
+  EXPECT_EQ(recall.reached, std::vector<int64_t>(30, 1));
+}
+
+TEST(Associate, EncodesStoredPatternsAndQueriesAlike) {
+  const RealPatterns stored = test::random_sphere(25, 10, 16), cues = test::random_sphere(9, 10, 17),
+                     matrix = test::random_sphere(4, 10, 18);
+  const RealPatterns encoded_stored = similarity(stored, matrix, Dot{}).values,
+                     encoded_cues = similarity(cues, matrix, Dot{}).values;
+  for (const Similarity& by : kSimilarities) {
+    const RealPatterns with =
+        associate(cues, stored, {.similarity = by, .separation = Softmax{3}, .encode = matrix}).readout;
+    const RealPatterns by_hand = associate(encoded_cues, encoded_stored,
+                                           {.similarity = by, .separation = Softmax{3}, .values = stored})
+                                     .readout;
+    expect_near(with, by_hand, 1e-12);
+  }
+}
+
+TEST(Associate, EncodesBitsAsMinusOneAndOne) {
+  const BitPatterns stored = test::random_bits(20, 64, 19), cues = test::with_flips(stored, 6, 20);
+  const RealPatterns matrix = test::random_sphere(32, 64, 21);
+  const Recall<BitPatterns> recall =
+      associate(cues, stored, {.similarity = Cosine{}, .separation = BestMatch{}, .encode = matrix});
+  EXPECT_EQ(recall.readout, stored);
+}
+
+TEST(Associate, ExplainsWhatDoesNotFit) {
+  const RealPatterns two(2, 3);
+  expect_contains(usage_error([&] { associate(RealPatterns(1, 4), two, {}); }), {"a cue has 4", "3"});
+  expect_contains(usage_error([&] { associate(RealPatterns(1, 3), two, {.values = RealPatterns(5, 1)}); }),
+                  {"2 stored", "5 values"});
+  expect_contains(usage_error([&] { associate(RealPatterns(1, 3), two, {.encode = RealPatterns(5, 7)}); }),
+                  {"7", "3"});
+  expect_contains(usage_error([&] {
+                    associate(RealPatterns(1, 3), two,
+                              {.values = RealPatterns(2, 5), .update = {.update_steps_max = 2}});
+                  }),
+                  {"5", "3", "update_steps_max = 1"});
+  expect_contains(
+      usage_error([&] { associate(RealPatterns(1, 3), two, {.update = {.update_steps_max = 0}}); }),
+      {"0", "at least 1"});
+  expect_contains(usage_error([&] {
+                    associate(RealPatterns(1, 3),
+                              RealPatterns(1, 3, {1, std::numeric_limits<double>::infinity(), 0}), {});
+                  }),
+                  {"stored pattern 0", "inf", "component 1"});
+}
+
+TEST(Associate, WithNothingStoredKeepsTheQueries) {
+  const BitPatterns cues = test::random_bits(3, 20, 22);
+  const Recall<BitPatterns> recall = associate(cues, BitPatterns(0, 20), {});
+  EXPECT_EQ(recall.readout, cues);
+  EXPECT_EQ(recall.reached, std::vector<int64_t>(3, 0));
+  const RealPatterns reals = test::random_sphere(3, 20, 23);
+  EXPECT_EQ(associate(reals, RealPatterns(0, 20), {.separation = Softmax{1}}).readout, reals);
+}
+
+} // namespace
+} // namespace mneme

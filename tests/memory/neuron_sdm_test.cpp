@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/neuron_sdm.h"
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "memory/samples.h"
+#include "mneme/core/parallel.h"
+#include "mneme/theory/space_fraction.h"
+
+namespace mneme {
+namespace {
+
+using test::expect_contains;
+using test::usage_error;
+
+/// The definition, one bit at a time.
+BitPatterns plain_read(const BitPatterns& addresses, const BitPatterns& written_at, const BitPatterns& data,
+                       const BitPatterns& cues, int64_t radius) {
+  BitPatterns readout(cues.count(), data.bits());
+  for (int64_t c = 0; c < cues.count(); ++c) {
+    for (int64_t b = 0; b < data.bits(); ++b) {
+      int64_t sum = 0;
+      for (int64_t k = 0; k < addresses.count(); ++k) {
+        if (hamming_distance(addresses, k, cues, c) > radius) {
+          continue;
+        }
+        for (int64_t p = 0; p < data.count(); ++p) {
+          if (hamming_distance(addresses, k, written_at, p) <= radius) {
+            sum += data.get(p, b) ? 1 : -1;
+          }
+        }
+      }
+      readout.set(c, b, sum > 0);
+    }
+  }
+  return readout;
+}
+
+TEST(NeuronSdm, EqualsItsDefinition) {
+  const BitPatterns addresses = test::random_bits(1500, 40, 1), patterns = test::random_bits(70, 40, 2),
+                    data = test::random_bits(70, 13, 3);
+  const BitPatterns cues = test::with_flips(patterns, 4, 4);
+  NeuronSdm memory({.bits = 40, .hard_locations = 0, .hamming_radius = 14, .data_bits = 13}, addresses);
+  memory.write(patterns, data);
+  EXPECT_EQ(memory.recall(cues, {.empty_read = EmptyRead::zeros}).readout,
+            plain_read(addresses, patterns, data, cues, 14));
+}
+
+TEST(NeuronSdm, RecallsEveryPatternBelowCapacity) {
+  constexpr int64_t kBits = 256, kLocations = 30000;
+  const BitPatterns patterns = test::random_bits(60, kBits, 5);
+  NeuronSdm memory({.bits = kBits, .hard_locations = kLocations, .hamming_radius = 107, .seed = 7});
+  memory.write(patterns);
+  const Recall<BitPatterns> recall =
+      memory.recall(test::with_flips(patterns, 25, 6), {.update_steps_max = 10});
+  EXPECT_EQ(recall.readout, patterns);
+  EXPECT_EQ(recall.converged, std::vector<uint8_t>(60, 1));
+}
+
+TEST(NeuronSdm, IsReachedByTheExpectedNumberOfLocations) {
+  constexpr int64_t kBits = 1000, kLocations = 50000, kCues = 50;
+  const NeuronSdm memory(
+      {.bits = kBits, .hard_locations = kLocations, .hamming_radius = 460, .data_bits = 1});
+  BitPatterns cues = test::random_bits(kCues, kBits, 8);
+  const std::vector<int64_t> reached = memory.recall(cues).reached;
+  const double mean = double(std::accumulate(reached.begin(), reached.end(), int64_t{0})) / kCues;
+  const double expected = kLocations * theory::space_fraction(kBits, 460);
+  EXPECT_NEAR(mean, expected, 5 * std::sqrt(expected / kCues));
+}
+
+TEST(NeuronSdm, GivesTheSameAnswerOnAnyNumberOfThreads) {
+  const BitPatterns patterns = test::random_bits(150, 100, 9), cues = test::with_flips(patterns, 20, 10);
+  const auto run = [&](int count) {
+    const int before = threads();
+    set_threads(count);
+    NeuronSdm memory({.bits = 100, .hard_locations = 5000, .hamming_radius = 40});
+    memory.write(patterns);
+    Recall<BitPatterns> recall = memory.recall(cues, {.update_steps_max = 3});
+    set_threads(before);
+    return std::pair(recall.readout, memory.counters(17));
+  };
+  EXPECT_EQ(run(1), run(4));
+}
+
+TEST(NeuronSdm, CountersSaturateAndSaySo) {
+  BitPatterns address(1, 8);
+  NeuronSdm memory({.bits = 8, .hard_locations = 0, .hamming_radius = 0}, address);
+  BitPatterns many(40000, 8);
+  memory.write(many); // every bit 0: each write lowers all eight counters
+  EXPECT_EQ(memory.counters(0), std::vector<int16_t>(8, std::numeric_limits<int16_t>::min()));
+  EXPECT_EQ(memory.writes(0), 40000);
+  EXPECT_EQ(memory.saturations(), 8 * (40000 - 32768));
+}
+
+TEST(NeuronSdm, KeepsTheQueryWhenNoLocationAnswers) {
+  const BitPatterns addresses(3, 64);
+  NeuronSdm memory({.bits = 64, .hard_locations = 3, .hamming_radius = 2}, addresses);
+  const BitPatterns cues = test::random_bits(2, 64, 11);
+  const Recall<BitPatterns> recall = memory.recall(cues);
+  EXPECT_EQ(recall.readout, cues);
+  EXPECT_EQ(recall.reached, (std::vector<int64_t>{0, 0}));
+  EXPECT_EQ(memory.recall(cues, {.empty_read = EmptyRead::zeros}).readout, BitPatterns(2, 64));
+}
+
+TEST(NeuronSdm, ExplainsWhatDoesNotFit) {
+  expect_contains(usage_error([] { NeuronSdm({.bits = 10, .hard_locations = 5, .hamming_radius = 11}); }),
+                  {"11", "0 .. 10"});
+  expect_contains(usage_error([] { NeuronSdm({.bits = 0, .hard_locations = 5, .hamming_radius = 0}); }),
+                  {"5 hard locations of 0"});
+  expect_contains(usage_error([] {
+                    NeuronSdm({.bits = 10, .hard_locations = 5, .hamming_radius = 3}, BitPatterns(4, 10));
+                  }),
+                  {"5", "4"});
+  NeuronSdm memory({.bits = 10, .hard_locations = 5, .hamming_radius = 3, .data_bits = 4});
+  expect_contains(usage_error([&] { memory.write(BitPatterns(1, 10)); }), {"10", "4"});
+  expect_contains(usage_error([&] { memory.write(BitPatterns(2, 10), BitPatterns(1, 4)); }),
+                  {"2 addresses", "1 patterns"});
+  expect_contains(usage_error([&] { memory.recall(BitPatterns(1, 9)); }), {"9", "10"});
+  expect_contains(usage_error([&] { memory.recall(BitPatterns(1, 10), {.update_steps_max = 2}); }),
+                  {"4", "10"});
+}
+
+} // namespace
+} // namespace mneme

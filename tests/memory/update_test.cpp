@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/update.h"
+
+#include "memory/samples.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/memory/associate.h"
+#include "mneme/memory/attention.h"
+#include "mneme/memory/pattern_sdm.h"
+
+namespace mneme {
+namespace {
+
+TEST(Update, StopsEachCueWhenItNoLongerMoves) {
+  const BitPatterns stored = test::random_bits(10, 256, 1);
+  BitPatterns cues = test::with_flips(stored, 30, 2);
+  std::ranges::copy(stored[0], cues[0].begin()); // settled from the start
+  auto options = pattern_sdm(256, 100);
+  options.update.update_steps_max = 10;
+  const Recall<BitPatterns> recall = associate(cues, stored, options);
+  EXPECT_EQ(recall.readout, stored);
+  EXPECT_EQ(recall.steps[0], 1);
+  EXPECT_EQ(recall.steps[1], 2);
+  EXPECT_EQ(recall.converged, std::vector<uint8_t>(10, 1));
+  options.update.stop_together = true;
+  EXPECT_EQ(associate(cues, stored, options).steps, std::vector<int64_t>(10, 2));
+}
+
+TEST(Update, SaysWhenACueHasNotSettled) {
+  const BitPatterns stored = test::random_bits(10, 256, 1);
+  auto options = pattern_sdm(256, 100);
+  options.update.update_steps_max = 1;
+  const Recall<BitPatterns> recall = associate(test::with_flips(stored, 30, 2), stored, options);
+  EXPECT_EQ(recall.converged, std::vector<uint8_t>(10, 0));
+}
+
+TEST(Update, KeepsTheQueryOrNotWhenNothingAnswers) {
+  const BitPatterns stored = test::random_bits(5, 200, 3), far = test::random_bits(4, 200, 4);
+  auto options = pattern_sdm(200, 10); // circles of unrelated patterns do not meet
+  Recall<BitPatterns> recall = associate(far, stored, options);
+  EXPECT_EQ(recall.readout, far);
+  EXPECT_EQ(recall.reached, std::vector<int64_t>(4, 0));
+  options.update.empty_read = EmptyRead::zeros;
+  EXPECT_EQ(associate(far, stored, options).readout, BitPatterns(4, 200));
+  options.update.empty_read = EmptyRead::mean_of_values;
+  EXPECT_EQ(associate(far, stored, options).readout,
+            project(RealPatterns(4, 5, std::vector<double>(20, 1.0)), stored));
+}
+
+TEST(Update, JudgesRealPatternsByDirectionUnlessToldOtherwise) {
+  // One stored pattern: every readout is that pattern, the cue is half as long and points the same way.
+  const RealPatterns stored(1, 2, {0.6, 0.8}), cue(1, 2, {0.3, 0.4});
+  AssociateOptions<RealPatterns> options{
+      .similarity = Dot{}, .separation = Softmax{1}, .update = {.update_steps_max = 5}};
+  EXPECT_EQ(associate(cue, stored, options).steps[0], 1);
+  options.update = published_update(5, false, EmptyRead::keep_query);
+  EXPECT_EQ(associate(cue, stored, options).steps[0], 2); // the first step moved a component by 0.4
+}
+
+TEST(Update, StopsOnAnInterrupt) {
+  const BitPatterns stored = test::random_bits(10, 64, 5);
+  request_interrupt();
+  EXPECT_THROW(associate(stored, stored, pattern_sdm(64, 20)), Interrupted);
+  clear_interrupt();
+}
+
+} // namespace
+} // namespace mneme
