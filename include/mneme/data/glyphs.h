@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+
+/// The built-in patterns: capital letters and digits, drawn by hand.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mneme/data/pattern_set.h"
+
+namespace mneme::data {
+
+/// A to Z, then 0 to 9, as images [36, 16, 16, 1] of 0 and 1; label = index.
+PatternSet builtin_glyphs();
+
+/// "A", "B", ... "Z", "0", ... "9": the names in the order of `builtin_glyphs`.
+std::vector<std::string> builtin_glyph_names();
+
+} // namespace mneme::data

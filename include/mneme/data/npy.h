@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+
+/// NumPy's .npy files, versions 1 to 3.
+///
+/// Source  NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays"
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "mneme/core/patterns.h"
+#include "mneme/data/pattern_set.h"
+
+namespace mneme::data {
+
+/// The first axis counts patterns, the others are flattened. [N, H, W] and [N, H, W, 1 or 3] are images if
+/// they are uint8 (divided by 255, unless nothing read exceeds 1), bool, or floats within [0, 1].
+///
+/// Types   bool, (u)int8 to (u)int64, float16, float32, float64; either byte order, C or Fortran order.
+///         Integers beyond 2^53 are rounded to float64
+/// Errors  DataError, also for nan or inf (pattern and position), for no patterns and for patterns of nothing
+PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, int64_t limit = 0);
+PatternSet read_npy(const std::filesystem::path& path, int64_t limit = 0);
+
+/// Writes uint8 [count, bits] of 0 and 1.
+///
+/// Errors  OutputError
+void write_npy(const std::filesystem::path& path, const BitPatterns& patterns);
+
+/// Writes float64 [count, size], or [count, height, width(, channels)] where a shape is given.
+///
+/// Errors  OutputError; UsageError if the shape does not have `size` numbers
+void write_npy(const std::filesystem::path& path, const RealPatterns& patterns, const ImageShape& shape = {});
+
+} // namespace mneme::data

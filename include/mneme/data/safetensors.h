@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+
+/// Tensors in .safetensors files.
+///
+/// Layout  header length (uint64, little endian, at most 10^8), header (JSON), then the tensors without gaps
+/// Source  the format's description at github.com/huggingface/safetensors
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mneme/data/pattern_set.h"
+
+namespace mneme::data {
+
+/// One tensor as the header describes it.
+struct SafetensorsEntry {
+  std::string name;
+  std::string
+      dtype; ///< "BOOL", "U8", "I8", ... "I64", "F16", "BF16", "F32", "F64", or one that is not read here
+  std::vector<int64_t> shape;
+  int64_t begin = 0, end = 0; ///< bytes of the file
+};
+
+/// All tensors in the order of their bytes, after the whole header has been checked.
+std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
+                                                        const std::string& name);
+std::vector<SafetensorsEntry> read_safetensors_entries(const std::filesystem::path& path);
+
+/// One tensor as patterns, by the rules of `parse_npy` (npy.h). `tensor` empty: the only one of the file.
+PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
+                             const std::string& tensor = "", int64_t limit = 0);
+PatternSet read_safetensors(const std::filesystem::path& path, const std::string& tensor = "",
+                            int64_t limit = 0);
+
+} // namespace mneme::data

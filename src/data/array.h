@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+
+/// Arrays of numbers in a file, whichever format describes them, as patterns.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "data/numbers.h"
+#include "data/source.h"
+#include "mneme/data/pattern_set.h"
+
+namespace mneme::data {
+
+struct Array {
+  NumberType type = NumberType::u8;
+  bool big_endian = false;
+  bool column_major = false;  ///< Fortran order: the first axis runs fastest
+  std::vector<int64_t> shape; ///< first axis: patterns
+  int64_t offset = 0;         ///< of the first number; the caller has checked that all lie within the source
+};
+
+/// Reads at most `limit` patterns (0: all) and finds out whether they are images; rules in npy.h.
+PatternSet read_array(const Source& source, const Array& array, int64_t limit);
+
+} // namespace mneme::data

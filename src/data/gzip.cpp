@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+
+#include "data/gzip.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <new>
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+namespace mneme::data {
+namespace {
+
+class PlainStream : public Stream {
+public:
+  explicit PlainStream(const Source& source) : source_(source) {}
+
+  int64_t read(std::span<std::byte> to) override {
+    const int64_t length = std::min(static_cast<int64_t>(to.size()), source_.size() - offset_);
+    source_.read(offset_, to.first(static_cast<size_t>(length)), "data");
+    offset_ += length;
+    return length;
+  }
+  int64_t size_bound() const override { return source_.size(); }
+
+private:
+  const Source& source_;
+  int64_t offset_ = 0;
+};
+
+class GzipStream : public Stream {
+public:
+  explicit GzipStream(const Source& source) : source_(source) {
+    constexpr int kGzipOnly = 16 + MAX_WBITS;
+    if (::inflateInit2(&zlib_, kGzipOnly) != Z_OK) {
+      throw std::bad_alloc();
+    }
+  }
+  GzipStream(const GzipStream&) = delete;
+  GzipStream& operator=(const GzipStream&) = delete;
+  ~GzipStream() override { ::inflateEnd(&zlib_); }
+
+  int64_t read(std::span<std::byte> to) override {
+    int64_t done = 0;
+    while (done < static_cast<int64_t>(to.size()) && !ended_) {
+      const auto room = static_cast<uInt>(std::min<int64_t>(static_cast<int64_t>(to.size()) - done, 1 << 30));
+      zlib_.next_out = reinterpret_cast<Bytef*>(to.data() + done);
+      zlib_.avail_out = room;
+      inflate_some();
+      done += room - zlib_.avail_out;
+    }
+    return done;
+  }
+
+  int64_t size_bound() const override {
+    constexpr int64_t kMostPerByte = 1032; // deflate: 258 bytes out of two bits
+    return source_.size() > std::numeric_limits<int64_t>::max() / kMostPerByte
+               ? std::numeric_limits<int64_t>::max()
+               : source_.size() * kMostPerByte;
+  }
+
+private:
+  void inflate_some() {
+    if (zlib_.avail_in == 0) {
+      const auto length =
+          static_cast<size_t>(std::min<int64_t>(source_.size() - offset_, std::ssize(buffer_)));
+      source_.read(offset_, std::span(buffer_).first(length), "gzip data");
+      offset_ += static_cast<int64_t>(length);
+      zlib_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
+      zlib_.avail_in = static_cast<uInt>(length);
+    }
+    const int64_t at = offset_ - zlib_.avail_in;
+    const int result = ::inflate(&zlib_, Z_NO_FLUSH);
+    if (result == Z_STREAM_END) {
+      // A gzip file may have several members, one after the other.
+      ended_ = zlib_.avail_in == 0 && offset_ == source_.size();
+      ::inflateReset(&zlib_);
+    } else if (result == Z_BUF_ERROR) {
+      fail(source_.name(), fmt::format("the gzip data ends at byte {} before it is complete", source_.size()),
+           kFetchAgain);
+    } else if (result == Z_MEM_ERROR) {
+      throw std::bad_alloc();
+    } else if (result != Z_OK) {
+      fail(
+          source_.name(),
+          fmt::format("the gzip data is damaged at or after byte {}: {}", at,
+                      zlib_.msg != nullptr ? zlib_.msg : "it needs a dictionary that gzip files do not have"),
+          kFetchAgain);
+    }
+  }
+
+  const Source& source_;
+  int64_t offset_ = 0; // of the first byte that is not in the buffer yet
+  bool ended_ = false;
+  z_stream zlib_{};
+  std::array<std::byte, 1 << 15> buffer_{};
+};
+
+} // namespace
+
+bool is_gzip(const Source& source) {
+  const std::vector<std::byte> magic = source.start(2);
+  return magic.size() == 2 && magic[0] == std::byte{0x1F} && magic[1] == std::byte{0x8B};
+}
+
+std::unique_ptr<Stream> open_stream(const Source& source) {
+  if (is_gzip(source)) {
+    return std::make_unique<GzipStream>(source);
+  }
+  return std::make_unique<PlainStream>(source);
+}
+
+} // namespace mneme::data

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/npy.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "data/array.h"
+#include "data/readers.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+
+namespace mneme::data {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr int64_t kLongestHeader = 1 << 20;
+constexpr size_t kMostAxes = 64; // as NumPy
+
+struct NamedType {
+  std::string_view code;
+  NumberType type;
+};
+constexpr std::array<NamedType, 12> kTypes{{{"b1", NumberType::boolean},
+                                            {"u1", NumberType::u8},
+                                            {"i1", NumberType::i8},
+                                            {"u2", NumberType::u16},
+                                            {"i2", NumberType::i16},
+                                            {"u4", NumberType::u32},
+                                            {"i4", NumberType::i32},
+                                            {"u8", NumberType::u64},
+                                            {"i8", NumberType::i64},
+                                            {"f2", NumberType::f16},
+                                            {"f4", NumberType::f32},
+                                            {"f8", NumberType::f64}}};
+
+/// The header: a Python dictionary with the keys descr, fortran_order and shape, each once, in any order.
+class HeaderText {
+public:
+  HeaderText(const std::string& file, std::string_view text, int64_t offset)
+      : file_(file), text_(text), offset_(offset) {}
+
+  Array parse() {
+    Array array;
+    expect('{');
+    bool descr = false, order = false, shape = false;
+    while (!accept('}')) {
+      const size_t at = at_;
+      const std::string_view key = string();
+      expect(':');
+      if (key == "descr" && !std::exchange(descr, true)) {
+        read_type(array);
+      } else if (key == "fortran_order" && !std::exchange(order, true)) {
+        array.column_major = boolean();
+      } else if (key == "shape" && !std::exchange(shape, true)) {
+        array.shape = tuple();
+      } else {
+        at_ = at;
+        wrong("one each of 'descr', 'fortran_order' and 'shape'");
+      }
+      if (!accept(',')) {
+        expect('}');
+        break;
+      }
+    }
+    if (!descr || !order || !shape) {
+      wrong("the keys 'descr', 'fortran_order' and 'shape'");
+    }
+    skip_spaces();
+    if (at_ != text_.size()) {
+      wrong("nothing but spaces after the dictionary");
+    }
+    return array;
+  }
+
+private:
+  [[noreturn]] void wrong(const std::string& expected) const {
+    const auto rest = text_.substr(at_, 24);
+    fail(file_,
+         fmt::format("header, byte {}: expected {}, found {}", offset_ + static_cast<int64_t>(at_), expected,
+                     rest.empty() ? "its end" : fmt::format("{:?}", printable(rest))),
+         "Write the array again with numpy.save.");
+  }
+  static std::string printable(std::string_view text) {
+    std::string result(text);
+    std::replace_if(
+        result.begin(), result.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    return result;
+  }
+
+  void skip_spaces() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) {
+      ++at_;
+    }
+  }
+  bool accept(char c) {
+    skip_spaces();
+    if (at_ == text_.size() || text_[at_] != c) {
+      return false;
+    }
+    ++at_;
+    return true;
+  }
+  bool accept(std::string_view word) {
+    skip_spaces();
+    if (!text_.substr(at_).starts_with(word)) {
+      return false;
+    }
+    at_ += word.size();
+    return true;
+  }
+  void expect(char c) {
+    if (!accept(c)) {
+      wrong(fmt::format("'{}'", c));
+    }
+  }
+
+  std::string_view string() {
+    const char quote = accept('"') ? '"' : '\'';
+    if (quote == '\'') {
+      expect('\'');
+    }
+    const size_t end = text_.find(quote, at_);
+    if (end == std::string_view::npos) {
+      wrong("a closed string");
+    }
+    const std::string_view result = text_.substr(at_, end - at_);
+    at_ = end + 1;
+    return result;
+  }
+
+  bool boolean() {
+    if (accept("True")) {
+      return true;
+    }
+    if (!accept("False")) {
+      wrong("True or False");
+    }
+    return false;
+  }
+
+  std::vector<int64_t> tuple() {
+    std::vector<int64_t> sizes;
+    expect('(');
+    bool closed = accept(')');
+    while (!closed) {
+      skip_spaces();
+      int64_t size = 0;
+      const char* begin = text_.data() + at_;
+      const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), size);
+      if (error != std::errc{} || *begin == '-') {
+        wrong("a size from 0 to 2^63 - 1");
+      }
+      at_ += static_cast<size_t>(end - begin);
+      sizes.push_back(size);
+      if (sizes.size() > kMostAxes) {
+        wrong(fmt::format("at most {} axes", kMostAxes));
+      }
+      const bool more = accept(',');
+      closed = accept(')');
+      if (!more && !closed) {
+        wrong("',' or ')'");
+      }
+      if (closed && !more && sizes.size() == 1) {
+        wrong("a tuple: (3,), not (3)");
+      }
+    }
+    return sizes;
+  }
+
+  void read_type(Array& array) {
+    skip_spaces();
+    const size_t at = at_;
+    if (text_.substr(at_).starts_with('[')) {
+      wrong("one number type (this is a structured array: save its fields one by one)");
+    }
+    const std::string_view code = string();
+    const bool has_order = !code.empty() && std::string_view("<>|=").find(code[0]) != std::string_view::npos;
+    const std::string_view plain = code.substr(has_order ? 1 : 0);
+    const auto found =
+        std::find_if(kTypes.begin(), kTypes.end(), [&](const NamedType& t) { return t.code == plain; });
+    // Only numbers of one byte may leave their byte order open.
+    if (found == kTypes.end() ||
+        (bytes_of(found->type) > 1 && (!has_order || code[0] == '|' || code[0] == '='))) {
+      at_ = at;
+      wrong("a type of b1, u1, i1, or u2 to u8, i2 to i8, f2, f4, f8 after '<' or '>'");
+    }
+    array.type = found->type;
+    array.big_endian = has_order && code[0] == '>';
+  }
+
+  const std::string& file_;
+  std::string_view text_;
+  int64_t offset_;
+  size_t at_ = 0;
+};
+
+Array read_header(const Source& source) {
+  std::array<std::byte, 8> start{};
+  source.read(0, start, "the magic string and version");
+  if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
+    fail(source.name(), "does not begin with \\x93NUMPY, so it is no .npy file",
+         "Write the array with numpy.save (an .npz archive holds several: unpack it).");
+  }
+  const auto version = static_cast<int>(start[6]), minor = static_cast<int>(start[7]);
+  if (version < 1 || version > 3 || minor != 0) {
+    fail(source.name(),
+         fmt::format("byte 6: format version {}.{} found, 1.0 to 3.0 expected", version, minor),
+         "Write the array again with numpy.save.");
+  }
+  std::array<std::byte, 4> length_bytes{};
+  const std::span<std::byte> used(length_bytes.data(), version == 1 ? 2 : 4);
+  source.read(8, used, "the header's length");
+  const auto length = static_cast<int64_t>(unsigned_from(used, false));
+  const int64_t begin = 8 + std::ssize(used);
+  if (length > kLongestHeader) {
+    fail(source.name(),
+         fmt::format("byte 8: a header of {} bytes, at most {} expected", length, kLongestHeader),
+         kFetchAgain);
+  }
+  if (length > source.size() - begin) {
+    fail(source.name(),
+         fmt::format("byte 8: a header of {} bytes, but {} bytes follow", length, source.size() - begin),
+         kFetchAgain);
+  }
+  std::string text(static_cast<size_t>(length), '\0');
+  source.read(begin, std::as_writable_bytes(std::span(text)), "the header");
+  Array array = HeaderText(source.name(), text, begin).parse();
+  array.offset = begin + length;
+  return array;
+}
+
+std::vector<std::byte> header_bytes(std::string_view type, std::span<const int64_t> shape) {
+  std::string text =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, fmt::join(shape, ", "));
+  constexpr size_t kAlignment = 64, kBeforeText = 10;
+  text.append(kAlignment - 1 - (kBeforeText + text.size()) % kAlignment, ' ');
+  text += '\n';
+  std::string header(kMagic);
+  header += {'\x01', '\x00', static_cast<char>(text.size() & 0xFF), static_cast<char>(text.size() >> 8)};
+  header += text;
+  const auto bytes = std::as_bytes(std::span(header));
+  return {bytes.begin(), bytes.end()};
+}
+
+} // namespace
+
+PatternSet read_npy(const Source& source, int64_t limit) {
+  const Array array = read_header(source);
+  const auto count = product(array.shape);
+  const int64_t there = source.size() - array.offset, item = bytes_of(array.type);
+  if (!count || *count > there / item || *count * item != there) {
+    fail(source.name(),
+         fmt::format(
+             "shape ({}) at {} bytes per number needs {} numbers, but {} bytes follow the header (byte {})",
+             fmt::join(array.shape, ", "), item, count ? std::to_string(*count) : "more than 2^63", there,
+             array.offset),
+         kFetchAgain);
+  }
+  return read_array(source, array, limit);
+}
+
+PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, int64_t limit) {
+  return read_npy(MemorySource(bytes, name), limit);
+}
+
+PatternSet read_npy(const std::filesystem::path& path, int64_t limit) {
+  return read_npy(*open_source(path), limit);
+}
+
+void write_npy(const std::filesystem::path& path, const BitPatterns& patterns) {
+  std::vector<std::byte> bytes = header_bytes("|u1", std::array{patterns.count(), patterns.bits()});
+  bytes.reserve(bytes.size() + static_cast<size_t>(patterns.count() * patterns.bits()));
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    for (int64_t b = 0; b < patterns.bits(); ++b) {
+      bytes.push_back(std::byte{patterns.get(i, b)});
+    }
+  }
+  write_file_atomically(path, bytes);
+}
+
+void write_npy(const std::filesystem::path& path, const RealPatterns& patterns, const ImageShape& shape) {
+  std::vector<int64_t> axes{patterns.count()};
+  if (shape == ImageShape{}) {
+    axes.push_back(patterns.size());
+  } else {
+    const std::array<int64_t, 3> sizes{shape.height, shape.width, shape.channels};
+    if (*std::min_element(sizes.begin(), sizes.end()) < 1 || product(sizes) != patterns.size()) {
+      throw UsageError(
+          fmt::format("mneme::data::write_npy: images of {} do not have the {} numbers of a pattern.\n"
+                      "  Give height x width x channels = {}, or no shape.",
+                      fmt::join(sizes, " x "), patterns.size(), patterns.size()));
+    }
+    axes.insert(axes.end(), sizes.begin(), sizes.end());
+    if (shape.channels == 1) {
+      axes.pop_back();
+    }
+  }
+  std::vector<std::byte> bytes = header_bytes("<f8", axes);
+  const int64_t count = patterns.count() * patterns.size();
+  bytes.reserve(bytes.size() + static_cast<size_t>(count) * sizeof(double));
+  for (int64_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<uint64_t>(patterns.data()[i]);
+    for (int shift = 0; shift < 64; shift += 8) {
+      bytes.push_back(static_cast<std::byte>(bits >> shift));
+    }
+  }
+  write_file_atomically(path, bytes);
+}
+
+} // namespace mneme::data

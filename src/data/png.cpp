@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/png.h"
+
+#include <algorithm>
+#include <array>
+#include <csetjmp>
+#include <cstdio>
+#include <cstring>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <png.h>
+
+#include "data/readers.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+
+namespace mneme::data {
+namespace {
+
+// libpng reports errors by longjmp, which must not leave a frame that owns anything. So every call of libpng
+// that can fail stands in one of the plain functions below (read_info, read_pixels, write_rows); what they
+// fill belongs to their caller.
+
+/// Everything a read needs, the last warning (libpng gives details there) and the error.
+struct ReadState {
+  const std::byte* bytes = nullptr;
+  size_t size = 0, at = 0;
+  char warning[200] = "", error[200] = "";
+};
+
+void keep(char (&where)[200], const char* message) {
+  std::snprintf(where, sizeof(where), "%s", message);
+}
+
+[[noreturn]] void on_read_error(png_structp png, png_const_charp message) {
+  keep(static_cast<ReadState*>(png_get_error_ptr(png))->error, message);
+  png_longjmp(png, 1);
+}
+
+void on_read_warning(png_structp png, png_const_charp message) {
+  keep(static_cast<ReadState*>(png_get_error_ptr(png))->warning, message);
+}
+
+void on_read(png_structp png, png_bytep to, size_t length) {
+  auto& state = *static_cast<ReadState*>(png_get_io_ptr(png));
+  if (length > state.size - state.at) {
+    png_error(png, "the file ends too early");
+  }
+  std::memcpy(to, state.bytes + state.at, length);
+  state.at += length;
+}
+
+class Reader {
+public:
+  explicit Reader(ReadState& state)
+      : png_(png_create_read_struct(PNG_LIBPNG_VER_STRING, &state, on_read_error, on_read_warning)),
+        info_(png_ != nullptr ? png_create_info_struct(png_) : nullptr) {
+    if (info_ == nullptr) {
+      png_destroy_read_struct(&png_, nullptr, nullptr);
+      throw std::bad_alloc();
+    }
+    png_set_read_fn(png_, &state, on_read);
+  }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader() { png_destroy_read_struct(&png_, &info_, nullptr); }
+  png_structp png() const { return png_; }
+  png_infop info() const { return info_; }
+
+private:
+  png_structp png_;
+  png_infop info_;
+};
+
+bool read_info(png_structp png, png_infop info) {
+  if (setjmp(png_jmpbuf(png)) != 0) {
+    return false;
+  }
+  png_set_benign_errors(png, 0);
+  png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
+  png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF); // the caller compares the sizes with the file's
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1); // texts, profiles, times: not for us
+  png_read_info(png, info);
+  return true;
+}
+
+/// Asks for 8 or 16 bits per sample, without palette; afterwards row bytes and channels are final.
+bool start_pixels(png_structp png, png_infop info) {
+  if (setjmp(png_jmpbuf(png)) != 0) {
+    return false;
+  }
+  png_set_expand(png);
+  png_set_interlace_handling(png);
+  png_read_update_info(png, info);
+  return true;
+}
+
+bool read_pixels(png_structp png, png_bytepp rows) {
+  if (setjmp(png_jmpbuf(png)) != 0) {
+    return false;
+  }
+  png_read_image(png, rows);
+  png_read_end(png, nullptr);
+  return true;
+}
+
+[[noreturn]] void fail_png(const Source& source, const ReadState& state) {
+  const std::string detail = state.warning[0] != '\0' ? fmt::format(" ({})", state.warning) : "";
+  fail(source.name(),
+       fmt::format("not a readable PNG at or before byte {}: {}{}", state.at, state.error, detail),
+       kFetchAgain);
+}
+
+/// One sample of `bytes` (1 or 2, big-endian) bytes, from 0 to 1.
+double sample(const png_byte* at, size_t bytes) {
+  return bytes == 1 ? at[0] / 255.0 : (at[0] * 256 + at[1]) / 65535.0;
+}
+
+double grey_over_white(const png_byte* pixel, size_t channels, size_t bytes) {
+  const auto channel = [&](size_t i) { return sample(pixel + i * bytes, bytes); };
+  double grey = channel(0);
+  if (channels >= 3 && (channel(1) != grey || channel(2) != grey)) { // the weights add up to 1 only roughly
+    grey = 0.299 * channel(0) + 0.587 * channel(1) + 0.114 * channel(2);
+  }
+  const double alpha = channels % 2 == 0 ? channel(channels - 1) : 1;
+  return alpha * grey + (1 - alpha);
+}
+
+bool has_png_name(const std::filesystem::path& path) {
+  std::string ending = path.extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  return ending == ".png" && !path.filename().string().starts_with('.');
+}
+
+struct WriteState {
+  std::vector<std::byte>* bytes = nullptr;
+  bool memory_failed = false;
+  char error[200] = "";
+};
+
+void on_write_warning(png_structp, png_const_charp) {}
+
+[[noreturn]] void on_write_error(png_structp png, png_const_charp message) {
+  keep(static_cast<WriteState*>(png_get_error_ptr(png))->error, message);
+  png_longjmp(png, 1);
+}
+
+void on_write(png_structp png, png_bytep from, size_t length) {
+  auto& state = *static_cast<WriteState*>(png_get_io_ptr(png));
+  try {
+    const auto* bytes = reinterpret_cast<const std::byte*>(from);
+    state.bytes->insert(state.bytes->end(), bytes, bytes + length);
+  } catch (const std::bad_alloc&) {
+    state.memory_failed = true;
+  }
+  if (state.memory_failed) {
+    png_error(png, "out of memory");
+  }
+}
+
+bool write_rows(png_structp png, png_infop info, png_uint_32 width, png_uint_32 height, int colour,
+                png_bytepp rows) {
+  if (setjmp(png_jmpbuf(png)) != 0) {
+    return false;
+  }
+  png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF);
+  png_set_IHDR(png, info, width, height, 8, colour, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_BASE,
+               PNG_FILTER_TYPE_BASE);
+  png_set_compression_level(png, 9);
+  png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_NONE);
+  png_set_rows(png, info, rows);
+  png_write_png(png, info, PNG_TRANSFORM_IDENTITY, nullptr);
+  return true;
+}
+
+} // namespace
+
+PatternSet read_png(const Source& source) {
+  const std::vector<std::byte> bytes = source.start(source.size());
+  ReadState state{.bytes = bytes.data(), .size = bytes.size()};
+  const Reader reader(state);
+  if (!read_info(reader.png(), reader.info())) {
+    fail_png(source, state);
+  }
+  const auto width = static_cast<int64_t>(png_get_image_width(reader.png(), reader.info()));
+  const auto height = static_cast<int64_t>(png_get_image_height(reader.png(), reader.info()));
+  const auto packed = static_cast<int64_t>(png_get_rowbytes(reader.png(), reader.info()));
+  constexpr int64_t kMostPerByte = 1032; // deflate: 258 bytes out of two bits
+  const auto there = static_cast<int64_t>(bytes.size());
+  if (packed > there * kMostPerByte / height) { // libpng has refused a height of 0
+    fail(source.name(),
+         fmt::format(
+             "IHDR at byte 16: {} x {} pixels need {} bytes per row, more than {} bytes of file can hold",
+             width, height, packed, there),
+         kFetchAgain);
+  }
+  if (!start_pixels(reader.png(), reader.info())) {
+    fail_png(source, state);
+  }
+  const size_t row_bytes = png_get_rowbytes(reader.png(), reader.info());
+  std::vector<std::byte> pixels = make_bytes(source.name(), static_cast<int64_t>(row_bytes) * height);
+  std::vector<png_bytep> rows(static_cast<size_t>(height));
+  for (size_t y = 0; y < rows.size(); ++y) {
+    rows[y] = reinterpret_cast<png_bytep>(pixels.data()) + y * row_bytes;
+  }
+  if (!read_pixels(reader.png(), rows.data())) {
+    fail_png(source, state);
+  }
+  if (state.at != state.size) {
+    fail(source.name(),
+         fmt::format("the PNG ends at byte {}, but the file has {} bytes", state.at, state.size),
+         kFetchAgain);
+  }
+  PatternSet set;
+  set.patterns = make_patterns(source.name(), 1, width * height);
+  const size_t channels = png_get_channels(reader.png(), reader.info());
+  const size_t sample_bytes = png_get_bit_depth(reader.png(), reader.info()) == 16 ? 2 : 1;
+  for (size_t i = 0; i < static_cast<size_t>(width * height); ++i) {
+    const size_t x = i % static_cast<size_t>(width), y = i / static_cast<size_t>(width);
+    set.patterns[0][i] = grey_over_white(rows[y] + x * channels * sample_bytes, channels, sample_bytes);
+  }
+  set.height = height;
+  set.width = width;
+  set.channels = 1;
+  set.threshold = 0.5;
+  set.source = source.title();
+  return set;
+}
+
+PatternSet parse_png(std::span<const std::byte> bytes, const std::string& name) {
+  return read_png(MemorySource(bytes, name));
+}
+
+PatternSet read_png(const std::filesystem::path& path) {
+  return read_png(*open_source(path));
+}
+
+PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
+  std::vector<std::filesystem::path> paths;
+  try {
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+      if (has_png_name(entry.path()) && !entry.is_directory()) {
+        paths.push_back(entry.path());
+      }
+    }
+  } catch (const std::filesystem::filesystem_error& error) {
+    fail(folder.string(), fmt::format("the folder cannot be read: {}", error.code().message()),
+         "Check the path and its permissions.");
+  }
+  if (paths.empty()) {
+    fail(folder.string(), "holds 0 files named *.png, at least 1 was expected",
+         "Give a folder of PNG pictures, or a file.");
+  }
+  std::sort(paths.begin(), paths.end());
+  paths.resize(static_cast<size_t>(limited(std::ssize(paths), limit)));
+
+  PatternSet set;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    PatternSet one = read_png(paths[i]);
+    if (i == 0) {
+      set = std::move(one);
+      RealPatterns all = make_patterns(folder.string(), std::ssize(paths), set.patterns.size());
+      std::copy(set.patterns[0].begin(), set.patterns[0].end(), all[0].begin());
+      set.patterns = std::move(all);
+      continue;
+    }
+    if (one.height != set.height || one.width != set.width) {
+      fail(paths[i].string(),
+           fmt::format("has {} x {} pixels (width x height), but {} has {} x {}", one.width, one.height,
+                       paths[0].filename().string(), set.width, set.height),
+           "Scale all pictures of a folder to one size.");
+    }
+    std::copy(one.patterns[0].begin(), one.patterns[0].end(), set.patterns[static_cast<int64_t>(i)].begin());
+  }
+  set.source = std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string();
+  return set;
+}
+
+void write_png(const std::filesystem::path& path, const Image& image) {
+  constexpr int64_t kLongestSide = 0x7FFFFFFF; // the format's own limit
+  const std::array<int64_t, 3> sizes{image.height, image.width, image.channels};
+  if (image.height < 1 || image.width < 1 || image.height > kLongestSide || image.width > kLongestSide ||
+      (image.channels != 1 && image.channels != 3) || product(sizes) != std::ssize(image.pixels)) {
+    throw UsageError(
+        fmt::format("mneme::data::write_png: {} x {} pixels of {} channels with {} samples given.\n"
+                    "  Give sides of 1 to 2^31 - 1, 1 or 3 channels, and height x width x channels samples.",
+                    image.height, image.width, image.channels, image.pixels.size()));
+  }
+  std::vector<uint8_t> pixels = image.pixels; // libpng wants rows it may write to
+  std::vector<png_bytep> rows(static_cast<size_t>(image.height));
+  for (size_t y = 0; y < rows.size(); ++y) {
+    rows[y] = pixels.data() + y * static_cast<size_t>(image.width * image.channels);
+  }
+  std::vector<std::byte> bytes;
+  WriteState state{.bytes = &bytes};
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &state, on_write_error, on_write_warning);
+  png_infop info = png != nullptr ? png_create_info_struct(png) : nullptr;
+  bool written = false;
+  if (info != nullptr) {
+    png_set_write_fn(png, &state, on_write, [](png_structp) {});
+    written =
+        write_rows(png, info, static_cast<png_uint_32>(image.width), static_cast<png_uint_32>(image.height),
+                   image.channels == 1 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, rows.data());
+  }
+  png_destroy_write_struct(&png, &info);
+  if (!written) {
+    throw OutputError(
+        fmt::format("cannot write {}: {}.\n  Nothing was changed there. Write a smaller picture.",
+                    path.string(), state.error[0] != '\0' ? state.error : "out of memory"));
+  }
+  write_file_atomically(path, bytes);
+}
+
+} // namespace mneme::data

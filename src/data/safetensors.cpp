@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/safetensors.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <tuple>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include "data/array.h"
+#include "data/readers.h"
+
+namespace mneme::data {
+namespace {
+
+using nlohmann::json;
+
+constexpr int64_t kLengthBytes = 8, kLongestHeader = 100'000'000; // the format's own limit
+
+struct NamedType {
+  std::string_view name;
+  NumberType type;
+};
+constexpr std::array<NamedType, 13> kTypes{{{"BOOL", NumberType::boolean},
+                                            {"U8", NumberType::u8},
+                                            {"I8", NumberType::i8},
+                                            {"U16", NumberType::u16},
+                                            {"I16", NumberType::i16},
+                                            {"U32", NumberType::u32},
+                                            {"I32", NumberType::i32},
+                                            {"U64", NumberType::u64},
+                                            {"I64", NumberType::i64},
+                                            {"F16", NumberType::f16},
+                                            {"BF16", NumberType::bf16},
+                                            {"F32", NumberType::f32},
+                                            {"F64", NumberType::f64}}};
+
+std::optional<NumberType> type_named(std::string_view name) {
+  const auto found =
+      std::find_if(kTypes.begin(), kTypes.end(), [&](const NamedType& t) { return t.name == name; });
+  return found == kTypes.end() ? std::nullopt : std::optional(found->type);
+}
+
+constexpr const char* kWriteAgain = "Write the file again with a safetensors library.";
+
+/// The header as JSON, no key twice in any object.
+json parse_header(const Source& source, std::string_view text) {
+  if (!text.starts_with('{') || text.find('\0') != std::string_view::npos) {
+    fail(source.name(), "header, byte 8: expected a JSON object without null bytes, beginning with '{'",
+         kWriteAgain);
+  }
+  std::vector<std::set<std::string>> open_objects;
+  const auto check = [&](int depth, json::parse_event_t event, json& value) {
+    constexpr int kDeepest = 8; // three are needed; messages print what they find, level by level
+    if (depth > kDeepest) {
+      fail(source.name(), fmt::format("header: nested deeper than {} levels, 3 expected", kDeepest),
+           kWriteAgain);
+    }
+    if (event == json::parse_event_t::object_start) {
+      open_objects.emplace_back();
+    } else if (event == json::parse_event_t::object_end) {
+      open_objects.pop_back();
+    } else if (event == json::parse_event_t::key) {
+      if (const auto& key = value.get_ref<const std::string&>(); !open_objects.back().insert(key).second) {
+        fail(source.name(), fmt::format("header: the key {:?} occurs twice, once expected", key),
+             kWriteAgain);
+      }
+    }
+    return true;
+  };
+  try {
+    return json::parse(text.begin(), text.end(), check);
+  } catch (const json::exception& error) {
+    fail(source.name(), fmt::format("header, from byte {}: not JSON ({})", kLengthBytes, error.what()),
+         kWriteAgain);
+  }
+}
+
+/// A list of whole numbers from 0 to 2^63 - 1.
+std::vector<int64_t> sizes_in(const Source& source, const std::string& tensor, const json& entry,
+                              const char* field) {
+  const json& list = entry.at(field);
+  std::vector<int64_t> sizes;
+  for (const json& size : list) {
+    if (!list.is_array() || !size.is_number_unsigned() || size.get<uint64_t>() > INT64_MAX) {
+      sizes.clear();
+      break;
+    }
+    sizes.push_back(size.get<int64_t>());
+  }
+  if (!list.is_array() || sizes.size() != list.size()) {
+    fail(source.name(),
+         fmt::format("tensor {:?}, {}: expected a list of whole numbers from 0 to 2^63 - 1, found {:.60}",
+                     tensor, field, list.dump()),
+         kWriteAgain);
+  }
+  return sizes;
+}
+
+SafetensorsEntry parse_entry(const Source& source, const std::string& name, const json& entry) {
+  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
+      !entry.contains("data_offsets") || !entry.at("dtype").is_string()) {
+    fail(source.name(),
+         fmt::format("tensor {:?}: expected dtype (a string), shape and data_offsets, found {:.60}", name,
+                     entry.dump()),
+         kWriteAgain);
+  }
+  SafetensorsEntry result{.name = name,
+                          .dtype = entry.at("dtype").get<std::string>(),
+                          .shape = sizes_in(source, name, entry, "shape")};
+  const std::vector<int64_t> offsets = sizes_in(source, name, entry, "data_offsets");
+  if (offsets.size() != 2 || offsets[0] > offsets[1]) {
+    fail(source.name(),
+         fmt::format("tensor {:?}, data_offsets: expected a begin and an end not before it, found {:.60}",
+                     name, entry.at("data_offsets").dump()),
+         kWriteAgain);
+  }
+  result.begin = offsets[0];
+  result.end = offsets[1];
+  if (const auto type = type_named(result.dtype)) {
+    const auto count = product(result.shape);
+    const int64_t bytes = result.end - result.begin;
+    if (!count || *count > bytes / bytes_of(*type) || *count * bytes_of(*type) != bytes) {
+      fail(source.name(),
+           fmt::format("tensor {:?}: {} of shape [{}] does not take {} bytes, as data_offsets [{}, {}] say",
+                       name, result.dtype, fmt::join(result.shape, ", "), bytes, result.begin, result.end),
+           kWriteAgain);
+    }
+  }
+  return result;
+}
+
+void check_metadata(const Source& source, const json& metadata) {
+  const auto is_string = [](const json& value) { return value.is_string(); };
+  if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_string)) {
+    fail(source.name(),
+         fmt::format("__metadata__: expected an object of strings, found {:.60}", metadata.dump()),
+         kWriteAgain);
+  }
+}
+
+std::vector<SafetensorsEntry> read_entries(const Source& source) {
+  std::array<std::byte, kLengthBytes> length_bytes{};
+  source.read(0, length_bytes, "the header's length");
+  const uint64_t length = unsigned_from(length_bytes, false);
+  const int64_t there = source.size() - kLengthBytes;
+  if (length > static_cast<uint64_t>(std::min(there, kLongestHeader))) {
+    fail(source.name(),
+         fmt::format("byte 0: a header of {} bytes, but at most {} are possible here ({} bytes follow)",
+                     length, std::min(there, kLongestHeader), there),
+         "Check that this is a .safetensors file and that it is complete.");
+  }
+  std::string text(length, '\0');
+  source.read(kLengthBytes, std::as_writable_bytes(std::span(text)), "the header");
+  const json header = parse_header(source, text);
+
+  std::vector<SafetensorsEntry> entries;
+  for (const auto& [name, entry] : header.items()) {
+    if (name == "__metadata__") {
+      check_metadata(source, entry);
+    } else {
+      entries.push_back(parse_entry(source, name, entry));
+    }
+  }
+  std::sort(entries.begin(), entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
+    return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
+  });
+  const int64_t data = kLengthBytes + static_cast<int64_t>(length);
+  int64_t end = 0;
+  for (SafetensorsEntry& entry : entries) {
+    if (entry.begin != end) {
+      fail(source.name(),
+           fmt::format("tensor {:?} begins at byte {} of the data, but the one before it ends at {}",
+                       entry.name, entry.begin, end),
+           "Tensors lie one after the other, without gaps or overlaps. " + std::string(kWriteAgain));
+    }
+    end = entry.end;
+  }
+  if (end != source.size() - data) {
+    fail(source.name(),
+         fmt::format("the tensors take {} bytes, but {} bytes follow the header (byte {})", end,
+                     source.size() - data, data),
+         kFetchAgain);
+  }
+  for (SafetensorsEntry& entry : entries) { // Now that all lie within the file, no sum can overflow.
+    entry.begin += data;
+    entry.end += data;
+  }
+  return entries;
+}
+
+const SafetensorsEntry& choose(const Source& source, const std::vector<SafetensorsEntry>& entries,
+                               const std::string& tensor) {
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const SafetensorsEntry& entry) {
+    return tensor.empty() ? entries.size() == 1 : entry.name == tensor;
+  });
+  if (found != entries.end()) {
+    return *found;
+  }
+  if (entries.empty()) {
+    fail(source.name(), "holds 0 tensors, at least 1 was expected", "Give a file with patterns in it.");
+  }
+  constexpr size_t kShown = 20;
+  std::string names;
+  for (size_t i = 0; i < std::min(entries.size(), kShown); ++i) {
+    names += fmt::format("{}{:?}", i == 0 ? "" : ", ", entries[i].name);
+  }
+  if (entries.size() > kShown) {
+    names += fmt::format(" and {} more", entries.size() - kShown);
+  }
+  fail(source.name(),
+       tensor.empty() ? fmt::format("holds {} tensors, but none was named", entries.size())
+                      : fmt::format("holds no tensor {:?}", tensor),
+       "Name one of " + names + ".");
+}
+
+} // namespace
+
+PatternSet read_safetensors(const Source& source, const std::string& tensor, int64_t limit) {
+  const std::vector<SafetensorsEntry> entries = read_entries(source);
+  const SafetensorsEntry& entry = choose(source, entries, tensor);
+  const auto type = type_named(entry.dtype);
+  if (!type) {
+    std::vector<std::string_view> known;
+    for (const NamedType& named : kTypes) {
+      known.push_back(named.name);
+    }
+    fail(source.name(),
+         fmt::format("tensor {:?}: the dtype is {:?}, expected one of {}", entry.name, entry.dtype,
+                     fmt::join(known, ", ")),
+         "Convert the tensor to F32.");
+  }
+  return read_array(source, {.type = *type, .shape = entry.shape, .offset = entry.begin}, limit);
+}
+
+std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
+                                                        const std::string& name) {
+  return read_entries(MemorySource(bytes, name));
+}
+
+std::vector<SafetensorsEntry> read_safetensors_entries(const std::filesystem::path& path) {
+  return read_entries(*open_source(path));
+}
+
+PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
+                             const std::string& tensor, int64_t limit) {
+  return read_safetensors(MemorySource(bytes, name), tensor, limit);
+}
+
+PatternSet read_safetensors(const std::filesystem::path& path, const std::string& tensor, int64_t limit) {
+  return read_safetensors(*open_source(path), tensor, limit);
+}
+
+} // namespace mneme::data

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+
+#include "data/source.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <new>
+#include <stdexcept>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mneme/core/error.h"
+#include "mneme/data/read_file.h"
+
+namespace mneme::data {
+namespace {
+
+class Descriptor {
+public:
+  explicit Descriptor(int number) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (number_ >= 0) {
+      ::close(number_);
+    }
+  }
+  int number() const { return number_; }
+
+private:
+  int number_;
+};
+
+[[noreturn]] void fail_reading(const std::string& name, int error) {
+  fail(name, fmt::format("cannot be read: {}", std::strerror(error)),
+       "Check the path, its permissions and the disk.");
+}
+
+[[noreturn]] void fail_for_memory(const std::string& name, double bytes) {
+  fail(name, fmt::format("takes {:.3g} GB of memory, more than there is", bytes * 1e-9),
+       "Read fewer patterns (a limit), or from a smaller file.");
+}
+
+class FileSource : public Source {
+public:
+  FileSource(Descriptor file, std::string name, int64_t size)
+      : Source(std::move(name), size), file_(std::move(file)) {}
+
+private:
+  void copy(int64_t offset, std::span<std::byte> to) const override {
+    while (!to.empty()) {
+      const ssize_t got = ::pread(file_.number(), to.data(), to.size(), offset);
+      if (got < 0 && errno == EINTR) {
+        continue;
+      }
+      if (got < 0) {
+        fail_reading(name(), errno);
+      }
+      if (got == 0) {
+        fail(name(), fmt::format("ends at byte {}, but had {} bytes when it was opened", offset, size()),
+             "Something else is writing to it: wait for that to end, then try again.");
+      }
+      to = to.subspan(static_cast<size_t>(got));
+      offset += got;
+    }
+  }
+  Descriptor file_;
+};
+
+/// What came out of a pipe.
+class OwnedSource : public Source {
+public:
+  OwnedSource(std::vector<std::byte> bytes, std::string name)
+      : Source(std::move(name), static_cast<int64_t>(bytes.size())), bytes_(std::move(bytes)) {}
+
+private:
+  void copy(int64_t offset, std::span<std::byte> to) const override {
+    std::copy_n(bytes_.begin() + offset, to.size(), to.begin());
+  }
+  std::vector<std::byte> bytes_;
+};
+
+std::vector<std::byte> read_to_end(const Descriptor& pipe, const std::string& name) {
+  std::vector<std::byte> bytes, block(size_t{1} << 16);
+  for (;;) {
+    const ssize_t got = ::read(pipe.number(), block.data(), block.size());
+    if (got == 0) {
+      return bytes;
+    }
+    if (got < 0 && errno != EINTR) {
+      fail_reading(name, errno);
+    }
+    bytes.insert(bytes.end(), block.begin(), block.begin() + std::max<ssize_t>(got, 0));
+  }
+}
+
+} // namespace
+
+std::string Source::title() const {
+  const std::filesystem::path path(name_);
+  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+}
+
+void Source::read(int64_t offset, std::span<std::byte> to, const char* what) const {
+  if (const auto wanted = static_cast<int64_t>(to.size()); offset > size_ || wanted > size_ - offset) {
+    fail(name_,
+         fmt::format("{} at byte {} takes {} bytes, but the file ends at byte {}", what, offset, wanted,
+                     size_),
+         kFetchAgain);
+  }
+  copy(offset, to);
+}
+
+std::vector<std::byte> Source::start(int64_t count) const {
+  std::vector<std::byte> bytes = make_bytes(name_, std::min(count, size_));
+  copy(0, bytes);
+  return bytes;
+}
+
+void MemorySource::copy(int64_t offset, std::span<std::byte> to) const {
+  std::copy_n(bytes_.begin() + offset, to.size(), to.begin());
+}
+
+std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  // O_NONBLOCK would make a pipe look empty, so what must not be opened is told apart first.
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      fail(name, "there is no such file", "Check the spelling; relative paths start at the current folder.");
+    }
+    fail_reading(name, errno);
+  }
+  if (S_ISDIR(status.st_mode)) {
+    fail(name, "is a folder, a file was expected", "Name a file in it.");
+  }
+  if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
+    fail(name, "is a device or a socket, a file or a pipe was expected", "Name a file, or pipe one in.");
+  }
+  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
+    fail_reading(name, errno);
+  }
+  std::unique_ptr<Source> source;
+  if (S_ISREG(status.st_mode)) {
+    source = std::make_unique<FileSource>(std::move(file), name, status.st_size);
+  } else {
+    source = std::make_unique<OwnedSource>(read_to_end(file, name), name);
+  }
+  if (source->size() == 0) {
+    fail(name, "is empty (0 bytes)", kFetchAgain);
+  }
+  return source;
+}
+
+std::vector<std::byte> read_file(const std::filesystem::path& path) {
+  const std::unique_ptr<Source> source = open_source(path);
+  return source->start(source->size());
+}
+
+void fail(const std::string& name, const std::string& problem, const std::string& advice) {
+  throw DataError(fmt::format("{}: {}.\n  {}", name, problem, advice));
+}
+
+std::optional<int64_t> product(std::span<const int64_t> sizes) {
+  if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end()) {
+    return 0;
+  }
+  int64_t result = 1;
+  for (const int64_t size : sizes) {
+    if (result > std::numeric_limits<int64_t>::max() / size) {
+      return std::nullopt;
+    }
+    result *= size;
+  }
+  return result;
+}
+
+int64_t limited(int64_t count, int64_t limit) {
+  if (limit < 0) {
+    throw UsageError(
+        fmt::format("limit: {} patterns asked for.\n  Give at least 1, or 0 for all of them.", limit));
+  }
+  return limit == 0 ? count : std::min(count, limit);
+}
+
+RealPatterns make_patterns(const std::string& name, int64_t count, int64_t size) {
+  if (count == 0) {
+    fail(name, "holds 0 patterns, at least 1 was expected", "Give a file with patterns in it.");
+  }
+  if (size == 0) {
+    fail(name, fmt::format("holds {} patterns of 0 numbers each, at least 1 number was expected", count),
+         "Give a file whose axes are all at least 1.");
+  }
+  try {
+    return RealPatterns(count, size);
+  } catch (const std::bad_alloc&) {
+  } catch (const UsageError&) { // more than a vector can address
+  }
+  fail_for_memory(name, 8 * static_cast<double>(count) * static_cast<double>(size));
+}
+
+std::vector<std::byte> make_bytes(const std::string& name, int64_t count) {
+  try {
+    return std::vector<std::byte>(static_cast<size_t>(count));
+  } catch (const std::bad_alloc&) {
+  } catch (const std::length_error&) {
+  }
+  fail_for_memory(name, static_cast<double>(count));
+}
+
+} // namespace mneme::data

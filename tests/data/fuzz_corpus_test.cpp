@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+
+// Replays tests/fuzz/corpus, so that what a fuzzer once found is tried in every test run.
+
+#include <algorithm>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "fuzz/readers.h"
+#include "mneme/data/read_file.h"
+
+namespace mneme::data {
+namespace {
+
+using Reader = bool (*)(std::span<const std::byte>);
+
+/// Seeds ("valid-...") must be read; everything else may be refused, but with a DataError alone.
+void replay(const char* name, Reader reader) {
+  const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/fuzz/corpus" / name;
+  int seeds = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    SCOPED_TRACE(entry.path().filename().string());
+    const std::vector<std::byte> bytes = read_file(entry.path());
+    bool read = false;
+    EXPECT_NO_THROW(read = reader(bytes));
+    if (entry.path().filename().string().starts_with("valid-")) {
+      ++seeds;
+      EXPECT_TRUE(read);
+    }
+  }
+  EXPECT_GT(seeds, 0);
+}
+
+TEST(FuzzCorpus, Idx) {
+  replay("idx", fuzz::idx);
+}
+TEST(FuzzCorpus, Cifar) {
+  replay("cifar", fuzz::cifar);
+}
+TEST(FuzzCorpus, Npy) {
+  replay("npy", fuzz::npy);
+}
+TEST(FuzzCorpus, Png) {
+  replay("png", fuzz::png);
+}
+TEST(FuzzCorpus, Safetensors) {
+  replay("safetensors", fuzz::safetensors);
+}
+
+} // namespace
+} // namespace mneme::data

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/idx.h"
+
+#include <cmath>
+#include <numeric>
+
+#include <zlib.h>
+
+#include "data/testing.h"
+
+namespace mneme::data {
+namespace {
+
+/// Two images of 2 x 3 pixels: 0, 1, 2 ... 11.
+Bytes small_images() {
+  Bytes bytes;
+  bytes.big(0x0803, 4).big(2, 4).big(2, 4).big(3, 4);
+  for (uint64_t pixel = 0; pixel < 12; ++pixel) {
+    bytes.big(pixel, 1);
+  }
+  return bytes;
+}
+
+Bytes gzipped(std::span<const std::byte> plain) {
+  z_stream zlib{};
+  EXPECT_EQ(deflateInit2(&zlib, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
+  std::vector<std::byte> out(deflateBound(&zlib, plain.size()));
+  std::vector<std::byte> in(plain.begin(), plain.end());
+  zlib.next_in = reinterpret_cast<Bytef*>(in.data());
+  zlib.avail_in = static_cast<uInt>(in.size());
+  zlib.next_out = reinterpret_cast<Bytef*>(out.data());
+  zlib.avail_out = static_cast<uInt>(out.size());
+  EXPECT_EQ(deflate(&zlib, Z_FINISH), Z_STREAM_END);
+  out.resize(zlib.total_out);
+  deflateEnd(&zlib);
+  return Bytes().append(out);
+}
+
+void expect_small_images(const PatternSet& set) {
+  ASSERT_EQ(set.patterns.count(), 2);
+  EXPECT_EQ(set.image_shape(), (ImageShape{2, 3, 1}));
+  EXPECT_EQ(set.threshold, 0.5);
+  EXPECT_TRUE(set.labels.empty());
+  for (int64_t at = 0; at < 12; ++at) {
+    EXPECT_EQ(set.patterns.data()[at], static_cast<double>(at) / 255);
+  }
+}
+
+TEST(Idx, ReadsImages) {
+  const PatternSet set = parse_idx(small_images().all(), "folder/two.idx");
+  expect_small_images(set);
+  EXPECT_EQ(set.source, "two.idx");
+}
+
+TEST(Idx, ReadsGzipImages) {
+  expect_small_images(parse_idx(gzipped(small_images().all()).all(), "two.gz"));
+}
+
+TEST(Idx, ReadsGzipOfSeveralMembers) {
+  const Bytes plain = small_images();
+  Bytes bytes = gzipped(plain.first(7));
+  bytes.append(gzipped(plain.all().subspan(7)).all());
+  expect_small_images(parse_idx(bytes.all(), "two.gz"));
+}
+
+TEST(Idx, ReadsFromAPath) {
+  const TemporaryFolder folder;
+  expect_small_images(read_idx(folder.file("two-idx3-ubyte", small_images().all())));
+  expect_small_images(read_idx(folder.file("two-idx3-ubyte.gz", gzipped(small_images().all()).all())));
+}
+
+TEST(Idx, LimitTakesTheFirstImages) {
+  for (const Bytes& bytes : {small_images(), gzipped(small_images().all())}) {
+    const PatternSet one = parse_idx(bytes.all(), "two", 1);
+    ASSERT_EQ(one.patterns.count(), 1);
+    EXPECT_EQ(one.patterns[0][5], 5.0 / 255);
+    EXPECT_EQ(parse_idx(bytes.all(), "two", 7).patterns.count(), 2);
+    expect_error<UsageError>([&] { parse_idx(bytes.all(), "two", -1); }, {"-1"});
+  }
+}
+
+TEST(Idx, ReadsLabels) {
+  const Bytes bytes = Bytes().big(0x0801, 4).big(3, 4).text("\x07\x02\x09");
+  EXPECT_EQ(parse_idx_labels(bytes.all(), "labels"), (std::vector<int64_t>{7, 2, 9}));
+  EXPECT_EQ(parse_idx_labels(bytes.all(), "labels", 2), (std::vector<int64_t>{7, 2}));
+  EXPECT_EQ(parse_idx_labels(gzipped(bytes.all()).all(), "labels"), (std::vector<int64_t>{7, 2, 9}));
+  expect_no_prefix_parses(bytes, [](auto part) { parse_idx_labels(part, "labels"); });
+}
+
+TEST(Idx, RefusesEveryTruncation) {
+  expect_no_prefix_parses(small_images(), [](auto part) { parse_idx(part, "cut"); });
+  expect_no_prefix_parses(gzipped(small_images().all()), [](auto part) { parse_idx(part, "cut.gz"); });
+}
+
+TEST(Idx, RefusesTrailingBytes) {
+  Bytes plain = small_images();
+  plain.text("x");
+  expect_error<DataError>([&] { parse_idx(plain.all(), "long"); }, {"long: ", "12", "13"});
+  expect_error<DataError>([&] { parse_idx(gzipped(plain.all()).all(), "long"); },
+                          {"long: ", "more bytes", "12"});
+  Bytes after = gzipped(small_images().all());
+  after.text("x");
+  EXPECT_THROW(parse_idx(after.all(), "long"), DataError);
+}
+
+TEST(Idx, NamesTheDamageInGzipData) {
+  const Bytes whole = gzipped(small_images().all());
+  int refused = 0;
+  for (size_t at = 10; at < whole.size(); ++at) {
+    Bytes damaged = whole;
+    damaged[at] ^= std::byte{0x55};
+    try {
+      parse_idx(damaged.all(), "damaged.gz");
+    } catch (const DataError& error) {
+      ++refused;
+      EXPECT_NE(std::string(error.what()).find("damaged.gz: "), std::string::npos);
+    }
+  }
+  EXPECT_EQ(refused, static_cast<int>(whole.size()) - 10); // the checksum finds what deflate does not
+  expect_error<DataError>([&] { parse_idx(whole.first(whole.size() - 1), "cut.gz"); },
+                          {"cut.gz", "ends at byte", std::to_string(whole.size() - 1)});
+}
+
+TEST(Idx, BoundsWhatAGzipHeaderMayPromise) {
+  Bytes bomb;
+  bomb.big(0x0803, 4).big(0xFFFFFFFF, 4).big(0x7FFF, 4).big(0x7FFF, 4);
+  expect_error<DataError>([&] { parse_idx(gzipped(bomb.all()).all(), "bomb.gz"); },
+                          {"4294967295 x 32767 x 32767"});
+  Bytes overflow;
+  overflow.big(0x0803, 4).big(0xFFFFFFFF, 4).big(0xFFFFFFFF, 4).big(0xFFFFFFFF, 4);
+  for (const Bytes& bytes : {overflow, gzipped(overflow.all())}) {
+    expect_error<DataError>([&] { parse_idx(bytes.all(), "bomb"); }, {"more than 2^63"});
+  }
+}
+
+TEST(Idx, TellsImagesFromLabels) {
+  const Bytes labels = Bytes().big(0x0801, 4).big(1, 4).big(3, 1);
+  expect_error<DataError>([&] { parse_idx(labels.all(), "l"); },
+                          {"0x00000801", "0x00000803", "file of labels"});
+  expect_error<DataError>([&] { parse_idx_labels(small_images().all(), "i"); },
+                          {"0x00000803", "0x00000801", "file of images"});
+  const Bytes floats = Bytes().big(0x0D03, 4).big(1, 4).big(1, 4).big(1, 4).big(0, 4);
+  expect_error<DataError>([&] { parse_idx(floats.all(), "f"); }, {"0x00000d03", "uint8, 3 axes"});
+}
+
+TEST(Idx, RefusesNoImagesAndImagesOfNothing) {
+  const Bytes none = Bytes().big(0x0803, 4).big(0, 4).big(0xFFFFFFFF, 4).big(0xFFFFFFFF, 4);
+  expect_error<DataError>([&] { parse_idx(none.all(), "none"); }, {"0 patterns"});
+  const Bytes flat = Bytes().big(0x0803, 4).big(0xFFFFFFFF, 4).big(0, 4).big(0xFFFFFFFF, 4);
+  expect_error<DataError>([&] { parse_idx(flat.all(), "flat"); }, {"4294967295 patterns of 0 numbers"});
+}
+
+// Expected numbers: numpy, sums of the file's uint8 values.
+TEST(Idx, ReadsTheMnistTestSet) {
+  const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "../shared/data/mnist";
+  if (!std::filesystem::exists(folder / "t10k-images-idx3-ubyte.gz")) {
+    GTEST_SKIP() << "the MNIST test set is not beside the source tree";
+  }
+  const PatternSet set = read_idx(folder / "t10k-images-idx3-ubyte.gz");
+  ASSERT_EQ(set.patterns.count(), 10000);
+  ASSERT_EQ(set.patterns.size(), 784);
+  EXPECT_EQ(set.image_shape(), (ImageShape{28, 28, 1}));
+  int64_t sum = 0, weighted = 0;
+  for (int64_t at = 0; at < 10000 * 784; ++at) {
+    const int64_t pixel = std::llround(set.patterns.data()[at] * 255);
+    sum += pixel;
+    weighted += pixel * (at % 784 + 1);
+  }
+  EXPECT_EQ(sum, 264923200);
+  EXPECT_EQ(weighted % 1000003, 844024);
+  const std::vector<int64_t> labels = read_idx_labels(folder / "t10k-labels-idx1-ubyte.gz");
+  ASSERT_EQ(labels.size(), 10000U);
+  EXPECT_EQ(std::vector<int64_t>(labels.begin(), labels.begin() + 5), (std::vector<int64_t>{7, 2, 1, 0, 4}));
+  EXPECT_EQ(std::accumulate(labels.begin(), labels.end(), int64_t{0}), 44434);
+}
+
+} // namespace
+} // namespace mneme::data

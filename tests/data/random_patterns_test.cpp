@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/random_patterns.h"
+
+#include <bit>
+#include <cmath>
+
+#include "data/testing.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme::data {
+namespace {
+
+TEST(RandomPatterns, DoNotDependOnHowManyAreAskedFor) {
+  const Random random(3);
+  EXPECT_EQ(slice(random_bits(200, 100, random), 0, 7), random_bits(7, 100, random));
+  EXPECT_EQ(slice(random_sphere(200, 10, random), 0, 7), random_sphere(7, 10, random));
+}
+
+TEST(RandomPatterns, DoNotDependOnTheNumberOfThreads) {
+  const int before = threads();
+  set_threads(1);
+  const BitPatterns bits = random_bits(500, 70, Random(4));
+  const RealPatterns points = random_sphere(500, 7, Random(4));
+  set_threads(4);
+  EXPECT_EQ(random_bits(500, 70, Random(4)), bits);
+  EXPECT_EQ(random_sphere(500, 7, Random(4)), points);
+  set_threads(before);
+}
+
+TEST(RandomPatterns, BitsAreFair) {
+  const BitPatterns bits = random_bits(100, 1000, Random(1));
+  int64_t ones = 0;
+  for (int64_t i = 0; i < bits.count(); ++i) {
+    EXPECT_EQ(bits[i].back() & ~bits.last_word_mask(), 0U);
+    for (const uint64_t word : bits[i]) {
+      ones += std::popcount(word);
+    }
+  }
+  EXPECT_NEAR(static_cast<double>(ones), 50000, 5 * std::sqrt(100000) / 2);
+  EXPECT_NEAR(static_cast<double>(hamming_distance(bits, 0, bits, 1)), 500, 5 * std::sqrt(1000) / 2);
+}
+
+TEST(RandomPatterns, PointsLieOnTheUnitSphereInAllDirections) {
+  const RealPatterns points = random_sphere(2000, 5, Random(2));
+  double sum = 0;
+  for (int64_t i = 0; i < points.count(); ++i) {
+    double squares = 0;
+    for (const double x : points[i]) {
+      squares += x * x;
+    }
+    EXPECT_NEAR(squares, 1, 1e-14);
+    sum += points[i][2];
+  }
+  EXPECT_NEAR(sum / 2000, 0, 5 / std::sqrt(5.0 * 2000)); // a coordinate has variance 1/5
+}
+
+TEST(RandomPatterns, SizesMayBeNothing) {
+  EXPECT_EQ(random_bits(0, 10, Random(1)).count(), 0);
+  EXPECT_EQ(random_bits(3, 0, Random(1)).bits(), 0);
+  EXPECT_EQ(random_sphere(0, 3, Random(1)).count(), 0);
+  EXPECT_EQ(std::abs(random_sphere(1, 1, Random(1))[0][0]), 1);
+}
+
+TEST(RandomPatterns, RefuseSizesThatCannotBe) {
+  expect_error<UsageError>([] { random_sphere(3, 0, Random(1)); }, {"0 numbers", "at least 1"});
+  EXPECT_THROW(random_bits(-1, 10, Random(1)), UsageError);
+  EXPECT_THROW(random_sphere(-1, 10, Random(1)), UsageError);
+}
+
+} // namespace
+} // namespace mneme::data

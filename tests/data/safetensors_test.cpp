@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/safetensors.h"
+
+#include <array>
+#include <bit>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <gtest/gtest.h> // before rapidcheck, which lacks it
+#include <rapidcheck/gtest.h>
+
+#include "data/testing.h"
+
+namespace mneme::data {
+namespace {
+
+Bytes file(const std::string& header, std::string_view data = "") {
+  return Bytes().little(header.size(), 8).text(header).text(data);
+}
+
+PatternSet parse(const Bytes& bytes, const std::string& tensor = "", int64_t limit = 0) {
+  return parse_safetensors(bytes.all(), "m.safetensors", tensor, limit);
+}
+
+constexpr const char* kTwo =
+    R"({"b":{"dtype":"I8","shape":[2,2],"data_offsets":[4,8]},)"
+    R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"__metadata__":{"format":"pt"}})";
+constexpr std::string_view kTwoData("\0\0\x80\x3F\1\xFE\3\4", 8);
+
+TEST(Safetensors, ReadsATensorByName) {
+  const PatternSet set = parse(file(kTwo, kTwoData), "b");
+  ASSERT_EQ(set.patterns.count(), 2);
+  EXPECT_EQ(set.patterns[0][0], 1);
+  EXPECT_EQ(set.patterns[0][1], -2);
+  EXPECT_EQ(set.patterns[1][1], 4);
+  EXPECT_EQ(set.source, "m.safetensors");
+  EXPECT_EQ(parse(file(kTwo, kTwoData), "a").patterns[0][0], 1);
+  EXPECT_EQ(parse(file(kTwo, kTwoData), "b", 1).patterns.count(), 1);
+}
+
+TEST(Safetensors, ListsTensorsInTheOrderOfTheirBytes) {
+  const Bytes bytes = file(kTwo, kTwoData);
+  const TemporaryFolder folder;
+  for (const auto& entries : {parse_safetensors_entries(bytes.all(), "m"),
+                              read_safetensors_entries(folder.file("m", bytes.all()))}) {
+    ASSERT_EQ(entries.size(), 2U);
+    EXPECT_EQ(entries[0].name, "a");
+    EXPECT_EQ(entries[1].dtype, "I8");
+    EXPECT_EQ(entries[1].shape, (std::vector<int64_t>{2, 2}));
+    EXPECT_EQ(entries[1].end, static_cast<int64_t>(bytes.size()));
+    EXPECT_EQ(entries[1].begin, entries[1].end - 4);
+  }
+}
+
+TEST(Safetensors, ReadsEveryType) {
+  struct Case {
+    const char* dtype;
+    size_t size;
+    uint64_t stored;
+    double expected;
+  };
+  for (const Case& c : std::array<Case, 13>{{{"BOOL", 1, 1, 1},
+                                             {"U8", 1, 200, 200},
+                                             {"I8", 1, 0xFF, -1},
+                                             {"U16", 2, 0xFFFE, 65534},
+                                             {"I16", 2, 0xFFFE, -2},
+                                             {"U32", 4, 0xFFFFFFFE, 4294967294.0},
+                                             {"I32", 4, 0xFFFFFFFE, -2},
+                                             {"U64", 8, uint64_t{1} << 63, 0x1p63},
+                                             {"I64", 8, ~uint64_t{0}, -1},
+                                             {"F16", 2, 0x3555, 1365.0 / 4096},
+                                             {"BF16", 2, 0xC049, -3.140625},
+                                             {"F32", 4, 0x3DCCCCCD, 0.1F},
+                                             {"F64", 8, std::bit_cast<uint64_t>(0.1), 0.1}}}) {
+    Bytes bytes =
+        file(fmt::format(R"({{"x":{{"dtype":"{}","shape":[1,1],"data_offsets":[0,{}]}}}})", c.dtype, c.size));
+    bytes.little(c.stored, c.size);
+    EXPECT_EQ(parse(bytes).patterns[0][0], c.expected) << c.dtype;
+  }
+}
+
+TEST(Safetensors, RefusesEveryTruncationAndTrailingBytes) {
+  expect_no_prefix_parses(file(kTwo, kTwoData), [](auto part) { parse_safetensors(part, "cut", "b"); });
+  expect_error<DataError>([] { parse(file(kTwo, std::string(kTwoData) + "x"), "b"); },
+                          {"take 8 bytes", "9 bytes follow"});
+}
+
+TEST(Safetensors, NamesTheTensorsThatAreThere) {
+  expect_error<DataError>([] { parse(file(kTwo, kTwoData)); }, {"holds 2 tensors", "\"a\", \"b\""});
+  expect_error<DataError>([] { parse(file(kTwo, kTwoData), "c"); }, {"no tensor \"c\"", "\"a\", \"b\""});
+  expect_error<DataError>([] { parse(file("{}")); }, {"holds 0 tensors"});
+  std::string many = "{";
+  for (int i = 0; i < 25; ++i) {
+    many +=
+        fmt::format(R"({}"t{:02}":{{"dtype":"U8","shape":[0],"data_offsets":[0,0]}})", i == 0 ? "" : ",", i);
+  }
+  expect_error<DataError>([&] { parse(file(many + "}")); }, {"\"t19\" and 5 more"});
+}
+
+TEST(Safetensors, SaysWhatIsWrongWithTheHeader) {
+  const auto wrong = [](const std::string& header, std::string_view data,
+                        std::initializer_list<std::string_view> parts) {
+    expect_error<DataError>([&] { parse(file(header, data)); }, parts);
+  };
+  wrong("[]", "", {"beginning with '{'"});
+  wrong(" {}", "", {"beginning with '{'"});
+  wrong(std::string("{}\0x", 4), "", {"without null bytes"});
+  wrong("{", "", {"not JSON"});
+  wrong("{\"\xFF\":1}", "", {"not JSON"});
+  wrong(R"({"a":1})", "", {"\"a\"", "dtype (a string), shape and data_offsets", "1"});
+  wrong(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"more":1}})", "x", {"dtype (a string)"});
+  wrong(R"({"a":{"dtype":8,"shape":[1],"data_offsets":[0,1]}})", "x", {"dtype (a string)"});
+  wrong(R"({"a":{"dtype":"U8","shape":1,"data_offsets":[0,1]}})", "x", {"shape", "whole numbers", "found 1"});
+  wrong(R"({"a":{"dtype":"U8","shape":{"x":1},"data_offsets":[0,1]}})", "x", {"shape", "whole numbers"});
+  wrong(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", "x", {"shape", "[-1]"});
+  wrong(R"({"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}})", "x", {"shape", "[1.0]"});
+  wrong(R"({"a":{"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,1]}})", "x", {"2^63 - 1"});
+  wrong(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", "x", {"data_offsets", "[0]"});
+  wrong(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", "x", {"a begin and an end", "[1,0]"});
+  wrong(R"({"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,4]}})", "1234",
+        {"F32 of shape [1, 2]", "4 bytes"});
+  wrong(R"({"a":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", "", {"4294967296"});
+  wrong(R"({"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}})", "12345678",
+        {"dtype is \"C64\"", "BOOL, U8"});
+  wrong(R"({"__metadata__":{"a":1}})", "", {"__metadata__", "object of strings"});
+  wrong(R"({"__metadata__":[]})", "", {"__metadata__", "[]"});
+  wrong(R"({"a":)" + std::string(20, '[') + std::string(20, ']') + "}", "", {"nested deeper than 8"});
+}
+
+TEST(Safetensors, RefusesDuplicateKeys) {
+  const std::string one = R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
+  expect_error<DataError>([&] { parse(file("{\"a\":" + one + ",\"a\":" + one + "}", "x")); },
+                          {"\"a\" occurs twice"});
+  expect_error<DataError>(
+      [] { parse(file(R"({"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x")); },
+      {"\"dtype\" occurs twice"});
+  EXPECT_NO_THROW(parse(file(R"({"dtype":)" + one + "}", "x"))); // the same word on two levels
+}
+
+TEST(Safetensors, RefusesGapsAndOverlaps) {
+  const auto two = [](const char* first, const char* second) {
+    return file(fmt::format(R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},)"
+                            R"("b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})",
+                            first, second),
+                "12345");
+  };
+  expect_error<DataError>([&] { parse(two("[0,2]", "[3,5]")); }, {"\"b\" begins at byte 3", "ends at 2"});
+  expect_error<DataError>([&] { parse(two("[0,2]", "[1,3]")); }, {"\"b\" begins at byte 1", "ends at 2"});
+  expect_error<DataError>([&] { parse(two("[1,3]", "[3,5]")); }, {"\"a\" begins at byte 1", "ends at 0"});
+  expect_error<DataError>([&] { parse(two("[0,2]", "[2,4]")); }, {"take 4 bytes", "5 bytes follow"});
+}
+
+TEST(Safetensors, RefusesHeadersLongerThanTheFileOrTheFormatAllows) {
+  expect_error<DataError>([] { parse(Bytes().little(3, 8).text("{}")); },
+                          {"a header of 3 bytes", "2 bytes follow"});
+  expect_error<DataError>([] { parse(Bytes().little(~uint64_t{0}, 8).text("{}")); },
+                          {"18446744073709551615"});
+}
+
+RC_GTEST_PROP(Safetensors, ReadsWhatWasGenerated, ()) {
+  struct Tensor {
+    int64_t count, size;
+    std::vector<float> values;
+  };
+  std::vector<Tensor> tensors;
+  nlohmann::json header = nlohmann::json::object();
+  Bytes data;
+  const int how_many = *rc::gen::inRange(1, 6);
+  for (int t = 0; t < how_many; ++t) {
+    const auto count = *rc::gen::inRange<int64_t>(1, 4), size = *rc::gen::inRange<int64_t>(1, 5);
+    tensors.push_back({count, size,
+                       *rc::gen::container<std::vector<float>>(static_cast<size_t>(count * size),
+                                                               rc::gen::arbitrary<float>())});
+    const size_t begin = data.size();
+    for (const float value : tensors.back().values) {
+      data.little(std::bit_cast<uint32_t>(value), 4);
+    }
+    header["tensor " + std::to_string(t)] = {
+        {"dtype", "F32"}, {"shape", {count, size}}, {"data_offsets", {begin, data.size()}}};
+  }
+  Bytes bytes = file(header.dump() + std::string(*rc::gen::inRange<size_t>(0, 9), ' '));
+  bytes.append(data.all());
+  for (int t = 0; t < how_many; ++t) {
+    const Tensor& tensor = tensors[static_cast<size_t>(t)];
+    const PatternSet set = parse(bytes, "tensor " + std::to_string(t));
+    RC_ASSERT(set.patterns ==
+              RealPatterns(tensor.count, tensor.size, {tensor.values.begin(), tensor.values.end()}));
+  }
+}
+
+} // namespace
+} // namespace mneme::data

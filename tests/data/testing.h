@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+
+/// What the tests of this room share: bytes put together by hand, temporary folders, checks of messages.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "mneme/core/error.h"
+
+namespace mneme::data {
+
+/// Bytes that grow at the end.
+class Bytes {
+public:
+  Bytes& text(std::string_view text) {
+    for (const char c : text) {
+      bytes_.push_back(static_cast<std::byte>(c));
+    }
+    return *this;
+  }
+  Bytes& little(uint64_t number, size_t size) {
+    for (size_t i = 0; i < size; ++i) {
+      bytes_.push_back(static_cast<std::byte>(number >> (8 * i)));
+    }
+    return *this;
+  }
+  Bytes& big(uint64_t number, size_t size) {
+    for (size_t i = size; i-- > 0;) {
+      bytes_.push_back(static_cast<std::byte>(number >> (8 * i)));
+    }
+    return *this;
+  }
+  Bytes& append(std::span<const std::byte> more) {
+    bytes_.insert(bytes_.end(), more.begin(), more.end());
+    return *this;
+  }
+  std::byte& operator[](size_t i) { return bytes_[i]; }
+  size_t size() const { return bytes_.size(); }
+  std::span<const std::byte> all() const { return bytes_; }
+  std::span<const std::byte> first(size_t count) const { return all().first(count); }
+
+private:
+  std::vector<std::byte> bytes_;
+};
+
+/// A folder of its own for every test, gone afterwards.
+class TemporaryFolder {
+public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "mneme-data-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw std::runtime_error("no temporary folder could be made");
+    }
+    path_ = name;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+  std::filesystem::path file(const std::string& name, std::span<const std::byte> bytes) const {
+    std::ofstream stream(path_ / name, std::ios::binary);
+    stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return path_ / name;
+  }
+
+private:
+  std::filesystem::path path_;
+};
+
+/// `call` must throw an ErrorType whose message holds all of `parts`.
+template <class ErrorType, class Call>
+void expect_error(Call call, std::initializer_list<std::string_view> parts) {
+  try {
+    call();
+    ADD_FAILURE() << "no error";
+  } catch (const ErrorType& error) {
+    const std::string message = error.what();
+    for (const std::string_view part : parts) {
+      EXPECT_NE(message.find(part), std::string::npos) << "\"" << part << "\" is not in: " << message;
+    }
+    EXPECT_NE(message.find("\n  "), std::string::npos) << "no advice in: " << message;
+  }
+}
+
+/// `parse` must refuse every true beginning of `bytes` with a DataError, and accept them all.
+template <class Parse> void expect_no_prefix_parses(const Bytes& bytes, Parse parse) {
+  EXPECT_NO_THROW(parse(bytes.all()));
+  for (size_t length = 0; length < bytes.size(); ++length) {
+    // A copy of its own: reading past its end is then seen by the address sanitizer.
+    const std::vector<std::byte> prefix(bytes.all().begin(),
+                                        bytes.all().begin() + static_cast<ptrdiff_t>(length));
+    EXPECT_THROW(parse(std::span<const std::byte>(prefix)), DataError) << "cut to " << length << " bytes";
+  }
+}
+
+} // namespace mneme::data

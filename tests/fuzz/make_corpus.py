@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes the seeds of the fuzzers: small valid files of every kind, corpus/<reader>/valid-*.
+
+Inputs that a fuzzer found lie beside them under other names and are left alone. Needs nothing but Python.
+"""
+import gzip
+import json
+import pathlib
+import struct
+import zlib
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
+
+
+def keep(reader, name, content):
+    folder = CORPUS / reader
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"valid-{name}").write_bytes(content)
+
+
+def idx():
+    images = struct.pack(">IIII", 0x0803, 2, 2, 3) + bytes(range(12))
+    keep("idx", "images", images)
+    keep("idx", "images-gz", gzip.compress(images, mtime=0))
+    keep("idx", "two-members-gz", gzip.compress(images[:7], mtime=0) + gzip.compress(images[7:], mtime=0))
+    keep("idx", "labels", struct.pack(">II", 0x0801, 3) + b"\7\2\1")
+
+
+def cifar():
+    keep("cifar", "record", b"\3" + bytes(3072))
+
+
+def npy():
+    def write(name, dtype, shape, data, fortran=False, version=1):
+        text = f"{{'descr': '{dtype}', 'fortran_order': {fortran}, 'shape': {shape}, }}".encode("latin1")
+        length = struct.pack("<H" if version == 1 else "<I", len(text) + 1)
+        keep("npy", name, b"\x93NUMPY" + bytes([version, 0]) + length + text + b"\n" + data)
+
+    write("bool", "|b1", (2, 2), b"\1\0\0\1")
+    write("images", "|u1", (1, 2, 2), b"\0\x33\xff\1")
+    write("fortran", "<i2", (2, 2, 2), struct.pack("<8h", *range(8)), fortran=True)
+    write("big-endian", ">f4", (1, 3), struct.pack(">3f", 0.5, -1, 2), version=2)
+    write("half", "<f2", (3,), struct.pack("<3e", 0.5, -1, 2), version=3)
+    write("double", "<f8", (1, 1, 2), struct.pack("<2d", 0.25, 1))
+    write("long", ">u8", (2, 1), struct.pack(">2Q", 1, 2**63))
+
+
+def png():
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    def write(name, width, height, depth, colour, rows, more=b"", interlace=0):
+        header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
+        keep("png", name, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more
+             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+    write("grey", 2, 2, 8, 0, b"\0\0\x33\0\x66\xff")
+    write("bits", 3, 1, 1, 0, b"\0\xa0")
+    write("deep", 1, 1, 16, 2, b"\0\xff\xff\0\0\0\1")
+    write("alpha", 1, 1, 8, 6, b"\0\1\2\3\4")
+    write("palette", 2, 1, 1, 3, b"\0\x40", chunk(b"PLTE", b"\x33\x33\x33\0\0\0") + chunk(b"tRNS", b"\xff\0"))
+    write("interlaced", 2, 2, 8, 0, b"\0\0\0\x33\0\x66\xff", interlace=1)
+    write("text", 1, 1, 8, 0, b"\0\xff", chunk(b"tEXt", b"Comment\0hello"))
+
+
+def safetensors():
+    def write(name, header, data):
+        text = json.dumps(header, separators=(",", ":")).encode()
+        keep("safetensors", name, struct.pack("<Q", len(text)) + text + data)
+
+    write("one", {"x": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}, struct.pack("<2f", 1, -2))
+    write("two", {"b": {"dtype": "I8", "shape": [2, 2], "data_offsets": [2, 6]},
+                  "a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]},
+                  "__metadata__": {"format": "pt"}}, bytes(6))
+    write("image", {"x": {"dtype": "U8", "shape": [1, 2, 2], "data_offsets": [0, 4]}}, b"\0\x33\xff\1")
+
+
+idx()
+cifar()
+npy()
+png()
+safetensors()

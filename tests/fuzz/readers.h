@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+
+/// The readers as the fuzzers call them: any bytes may come, and only DataError may escape from a reader.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "mneme/core/error.h"
+#include "mneme/data/cifar.h"
+#include "mneme/data/idx.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/png.h"
+#include "mneme/data/safetensors.h"
+
+namespace mneme::data::fuzz {
+
+/// True if the bytes were read, false if they were refused.
+template <class Read> bool read_or_refuse(Read read) {
+  try {
+    read();
+    return true;
+  } catch (const DataError&) {
+    return false;
+  }
+}
+
+inline bool idx(std::span<const std::byte> bytes) {
+  read_or_refuse([&] { parse_idx(bytes, "fuzz", 1); });
+  const bool labels = read_or_refuse([&] { parse_idx_labels(bytes, "fuzz"); });
+  return read_or_refuse([&] { parse_idx(bytes, "fuzz"); }) || labels;
+}
+
+inline bool cifar(std::span<const std::byte> bytes) {
+  read_or_refuse([&] { parse_cifar(bytes, "fuzz", 1); });
+  return read_or_refuse([&] { parse_cifar(bytes, "fuzz"); });
+}
+
+inline bool npy(std::span<const std::byte> bytes) {
+  read_or_refuse([&] { parse_npy(bytes, "fuzz", 1); });
+  return read_or_refuse([&] { parse_npy(bytes, "fuzz"); });
+}
+
+inline bool png(std::span<const std::byte> bytes) {
+  return read_or_refuse([&] { parse_png(bytes, "fuzz"); });
+}
+
+inline bool safetensors(std::span<const std::byte> bytes) {
+  read_or_refuse([&] { parse_safetensors(bytes, "fuzz", "", 1); });
+  return read_or_refuse([&] {
+    for (const SafetensorsEntry& entry : parse_safetensors_entries(bytes, "fuzz")) {
+      parse_safetensors(bytes, "fuzz", entry.name);
+    }
+  });
+}
+
+} // namespace mneme::data::fuzz
