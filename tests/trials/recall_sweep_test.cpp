@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/trials/recall_sweep.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "mneme/core/interrupt.h"
+#include "mneme/core/parallel.h"
+#include "mneme/core/random.h"
+#include "mneme/data/glyphs.h"
+#include "mneme/data/random_patterns.h"
+#include "mneme/memory/hopfield_network.h"
+#include "trials/messages.h"
+
+namespace mneme::trials {
+namespace {
+
+using mneme::testing::contains;
+
+data::PatternSet random_set(int64_t count, int64_t bits, uint64_t seed = 7) {
+  RealPatterns patterns = to_bipolar(data::random_bits(count, bits, Random(seed)));
+  for (int64_t i = 0; i < count; ++i) {
+    std::ranges::transform(patterns[i], patterns[i].begin(), [](double x) { return x > 0 ? 1.0 : 0.0; });
+  }
+  return {.patterns = patterns, .threshold = 0.5, .source = "random"};
+}
+
+/// What `done` was called with.
+struct Call {
+  MemoryReport memory;
+  std::vector<SweepRow> rows;
+  std::vector<SweepPictures> pictures;
+};
+
+struct Outcome {
+  SweepResult result;
+  std::vector<Call> calls;
+};
+
+Outcome sweep(const data::PatternSet& patterns, const SweepOptions& options) {
+  Progress quiet;
+  Outcome outcome;
+  outcome.result = sweep_recall(patterns, options, quiet,
+                                [&](const MemoryReport& memory, const std::vector<SweepRow>& rows,
+                                    const std::vector<SweepPictures>& pictures) {
+                                  outcome.calls.push_back({memory, rows, pictures});
+                                });
+  return outcome;
+}
+
+/// Few hard locations and trials: quick.
+SweepOptions small(const std::vector<std::string>& memories, std::vector<double> noise = {0.1}) {
+  return {.memories = memory_kinds_named(memories),
+          .noise = std::move(noise),
+          .seeds = 2,
+          .parameters = {.hard_locations = 2000}};
+}
+
+void expect_equal(const MeanInterval& a, const MeanInterval& b, const std::string& what) {
+  EXPECT_EQ(a.mean, b.mean) << what;
+  EXPECT_EQ(a.half_width, b.half_width) << what;
+}
+
+/// Everything but the seconds.
+void expect_equal(const Outcome& a, const Outcome& b) {
+  ASSERT_EQ(a.result.rows.size(), b.result.rows.size());
+  for (size_t i = 0; i < a.result.rows.size(); ++i) {
+    const SweepRow &x = a.result.rows[i], &y = b.result.rows[i];
+    EXPECT_EQ(x.memory, y.memory);
+    EXPECT_EQ(x.noise, y.noise);
+    expect_equal(x.exact, y.exact, x.memory);
+    ASSERT_EQ(x.bit_error.has_value(), y.bit_error.has_value());
+    if (x.bit_error) {
+      expect_equal(*x.bit_error, *y.bit_error, x.memory);
+    }
+    expect_equal(x.cosine, y.cosine, x.memory);
+    expect_equal(x.steps, y.steps, x.memory);
+    EXPECT_EQ(x.settled, y.settled) << x.memory;
+    EXPECT_EQ(x.unanswered, y.unanswered) << x.memory;
+  }
+  ASSERT_EQ(a.calls.size(), b.calls.size());
+  for (size_t i = 0; i < a.calls.size(); ++i) {
+    EXPECT_EQ(a.calls[i].memory.self_recall, b.calls[i].memory.self_recall);
+    ASSERT_EQ(a.calls[i].pictures.size(), b.calls[i].pictures.size());
+    for (size_t level = 0; level < a.calls[i].pictures.size(); ++level) {
+      const SweepPictures &x = a.calls[i].pictures[level], &y = b.calls[i].pictures[level];
+      EXPECT_EQ(x.cues, y.cues) << a.calls[i].memory.kind.name;
+      EXPECT_EQ(x.readouts, y.readouts) << a.calls[i].memory.kind.name;
+      EXPECT_EQ(x.targets, y.targets) << a.calls[i].memory.kind.name;
+      EXPECT_EQ(x.likenesses, y.likenesses) << a.calls[i].memory.kind.name;
+    }
+  }
+}
+
+TEST(SweepRecall, PatternSdmRecallsAllRandomPatternsAtLowNoise) {
+  const Outcome outcome = sweep(random_set(40, 256), small({"pattern-sdm"}, {0, 0.05, 0.1}));
+  ASSERT_EQ(outcome.result.rows.size(), 3U);
+  for (const SweepRow& row : outcome.result.rows) {
+    EXPECT_EQ(row.exact.mean, 1) << *row.noise;
+    EXPECT_EQ(row.exact.half_width, 0.0);
+    ASSERT_TRUE(row.bit_error);
+    EXPECT_EQ(row.bit_error->mean, 0);
+    EXPECT_EQ(row.cosine.mean, 1);
+    EXPECT_EQ(row.settled, 1);
+    EXPECT_EQ(row.unanswered, 0);
+  }
+  EXPECT_EQ(outcome.result.memories[0].self_recall, 1);
+  EXPECT_FALSE(outcome.result.memories[0].beyond_capacity);
+}
+
+TEST(SweepRecall, ExactRecallFallsWithNoise) {
+  for (const char* memory : {"sdm", "pattern-sdm", "binary-attention", "attention", "hopfield"}) {
+    const Outcome outcome = sweep(random_set(16, 256), small({memory}, {0, 0.2, 0.35, 0.5}));
+    const std::vector<SweepRow>& rows = outcome.result.rows;
+    ASSERT_EQ(rows.size(), 4U);
+    EXPECT_GT(rows.front().exact.mean, 0.8) << memory;
+    EXPECT_LT(rows.back().exact.mean, 0.3)
+        << memory; // Half of all bits flipped: nothing of the pattern left.
+    for (size_t i = 1; i < rows.size(); ++i) {
+      EXPECT_LE(rows[i].exact.mean, rows[i - 1].exact.mean) << memory << " at noise " << *rows[i].noise;
+    }
+  }
+}
+
+TEST(SweepRecall, RunsEveryMemoryOnGlyphsAndReportsEachOnce) {
+  const data::PatternSet glyphs = data::builtin_glyphs();
+  const Outcome outcome = sweep(glyphs, small({"all"}, {0.05, 0.2}));
+  ASSERT_EQ(outcome.calls.size(), memory_kinds().size());
+  ASSERT_EQ(outcome.result.memories.size(), memory_kinds().size());
+  ASSERT_EQ(outcome.result.rows.size(), 2 * memory_kinds().size());
+  for (size_t m = 0; m < outcome.calls.size(); ++m) {
+    const Call& call = outcome.calls[m];
+    const MemoryKind& kind = memory_kinds()[m];
+    EXPECT_EQ(call.memory.kind.name, kind.name);
+    EXPECT_GE(call.memory.self_recall, 0);
+    EXPECT_LE(call.memory.self_recall, 1);
+    EXPECT_EQ(call.memory.beyond_capacity, call.memory.self_recall < 0.5);
+    ASSERT_EQ(call.rows.size(), 2U);
+    ASSERT_EQ(call.pictures.size(), 2U);
+    for (size_t level = 0; level < 2; ++level) {
+      const SweepRow& row = call.rows[level];
+      EXPECT_EQ(row.memory, kind.name);
+      EXPECT_EQ(row.noise, level == 0 ? 0.05 : 0.2);
+      EXPECT_EQ(row.bit_error.has_value(), kind.on_bits) << kind.name;
+      EXPECT_TRUE(row.exact.half_width) << kind.name;
+      EXPECT_TRUE(row.exact.mean >= 0 && row.exact.mean <= 1) << kind.name;
+      EXPECT_TRUE(std::abs(row.cosine.mean) <= 1 + 1e-12) << kind.name;
+      EXPECT_TRUE(row.steps.mean >= 1 && row.steps.mean <= 10) << kind.name;
+      EXPECT_GT(row.seconds, 0) << kind.name;
+      const SweepPictures& pictures = call.pictures[level];
+      EXPECT_EQ(pictures.cues.count(), 36) << kind.name;
+      EXPECT_EQ(pictures.cues.size(), 256) << kind.name;
+      EXPECT_EQ(pictures.readouts.count(), 36) << kind.name;
+      EXPECT_EQ(pictures.readouts.size(), 256) << kind.name;
+      ASSERT_EQ(pictures.targets.size(), 36U) << kind.name;
+      ASSERT_EQ(pictures.likenesses.size(), 36U) << kind.name;
+      for (size_t i = 0; i < 36; ++i) {
+        EXPECT_EQ(pictures.targets[i], static_cast<int64_t>(i)) << kind.name;
+      }
+    }
+  }
+  const auto& sharpest = outcome.result.rows[2 * 9]; // modern-hopfield
+  ASSERT_EQ(sharpest.memory, "modern-hopfield");
+  EXPECT_EQ(sharpest.exact.mean, 1);
+}
+
+TEST(SweepRecall, CuesDifferFromPatternsByTheNoiseAskedFor) {
+  const data::PatternSet patterns = random_set(10, 200);
+  const Outcome outcome = sweep(patterns, small({"pattern-sdm"}, {0.1, 0.25}));
+  for (size_t level = 0; level < 2; ++level) {
+    const BitPatterns cues = to_bits(outcome.calls[0].pictures[level].cues, 0.5);
+    const BitPatterns stored = to_bits(patterns.patterns, 0.5);
+    for (int64_t i = 0; i < stored.count(); ++i) {
+      EXPECT_EQ(hamming_distance(cues, i, stored, i), level == 0 ? 20 : 50);
+    }
+  }
+}
+
+TEST(SweepRecall, RunsWithEveryKindOfCorruption) {
+  for (const Corruption corruption :
+       {Corruption::flip, Corruption::cosine, Corruption::mask, Corruption::salt_and_pepper}) {
+    SweepOptions options = small({"pattern-sdm", "modern-hopfield"}, {0, 0.25});
+    options.corruption = corruption;
+    options.parameters.hamming_radius = 75;
+    const data::PatternSet glyphs = data::builtin_glyphs();
+    const Outcome outcome = sweep(glyphs, options);
+    for (const Call& call : outcome.calls) {
+      EXPECT_EQ(call.rows[0].exact.mean, 1) << call.memory.kind.name; // Without noise all kinds are one.
+      EXPECT_NE(call.pictures[1].cues, call.pictures[0].cues) << call.memory.kind.name;
+    }
+    if (corruption == Corruption::mask) { // The lower quarter: four rows of 16 pixels.
+      const RealPatterns& cues = outcome.calls[0].pictures[1].cues;
+      for (int64_t i = 0; i < cues.count(); ++i) {
+        const auto lower = cues[i].subspan(12 * 16);
+        EXPECT_TRUE(std::ranges::all_of(lower, [](double x) { return x == 0; }));
+        EXPECT_TRUE(std::ranges::equal(cues[i].first(12 * 16), glyphs.patterns[i].first(12 * 16)));
+      }
+    }
+  }
+}
+
+TEST(SweepRecall, CentringTakesTheMeanOffForRealMemoriesOnly) {
+  SweepOptions centred = small({"pattern-sdm", "attention"}, {0.2});
+  centred.parameters.hamming_radius = 75;
+  SweepOptions as_they_are = centred;
+  as_they_are.centre = false;
+  const Outcome with = sweep(data::builtin_glyphs(), centred);
+  const Outcome without = sweep(data::builtin_glyphs(), as_they_are);
+  EXPECT_EQ(with.calls[0].pictures[0].readouts, without.calls[0].pictures[0].readouts);
+  EXPECT_NE(with.result.rows[1].cosine.mean, without.result.rows[1].cosine.mean);
+  // Letters share most of their paper: with it, they all look alike.
+  EXPECT_GT(with.result.rows[1].exact.mean, without.result.rows[1].exact.mean);
+}
+
+class SweepOnThreads : public ::testing::Test {
+protected:
+  void TearDown() override { set_threads(before_); }
+  const int before_ = threads();
+};
+
+TEST_F(SweepOnThreads, GivesTheSameOnOneAndFourThreads) {
+  for (const data::PatternSet& patterns : {random_set(70, 130), data::builtin_glyphs()}) {
+    set_threads(1);
+    const Outcome one = sweep(patterns, small({"all"}, {0.1, 0.3}));
+    set_threads(4);
+    const Outcome four = sweep(patterns, small({"all"}, {0.1, 0.3}));
+    expect_equal(one, four);
+  }
+}
+
+TEST(SweepRecall, AnotherSeedGivesOtherCuesAndTheSameSeedTheSame) {
+  SweepOptions options = small({"pattern-sdm", "attention"});
+  const data::PatternSet patterns = random_set(10, 128);
+  const Outcome first = sweep(patterns, options), again = sweep(patterns, options);
+  expect_equal(first, again);
+  options.seed = 2;
+  const Outcome other = sweep(patterns, options);
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_NE(first.calls[m].pictures[0].cues, other.calls[m].pictures[0].cues);
+  }
+}
+
+TEST(SweepRecall, AMemoryGetsTheSameCuesWhateverRunsBesideIt) {
+  const data::PatternSet patterns = random_set(10, 128);
+  const Outcome alone = sweep(patterns, small({"sdm"}));
+  const Outcome second = sweep(patterns, small({"pattern-sdm", "sdm"}));
+  EXPECT_EQ(alone.calls[0].pictures[0].cues, second.calls[1].pictures[0].cues);
+  EXPECT_EQ(alone.calls[0].pictures[0].readouts, second.calls[1].pictures[0].readouts);
+}
+
+TEST(SweepRecall, GivenCuesCountWhenTheyEndAtAnyStoredPattern) {
+  const data::PatternSet patterns = random_set(12, 256);
+  const std::vector<int64_t> order = {5, 11, 0, 5};
+  data::PatternSet cues = patterns;
+  cues.patterns = RealPatterns(4, 256);
+  for (int64_t i = 0; i < 4; ++i) {
+    std::ranges::copy(patterns.patterns[order[static_cast<size_t>(i)]], cues.patterns[i].begin());
+    for (size_t b = 0; b < 10; ++b) { // a little noise
+      cues.patterns[i][b] = 1 - cues.patterns[i][b];
+    }
+  }
+  SweepOptions options = small({"pattern-sdm", "modern-hopfield"}, {0.1, 0.2, 0.3});
+  options.cues = cues;
+  const Outcome outcome = sweep(patterns, options);
+  ASSERT_EQ(outcome.calls.size(), 2U);
+  for (const Call& call : outcome.calls) {
+    ASSERT_EQ(call.rows.size(), 1U) << "noise levels do not matter to given cues";
+    EXPECT_FALSE(call.rows[0].noise);
+    EXPECT_EQ(call.rows[0].exact.mean, 1) << call.memory.kind.name;
+    EXPECT_FALSE(call.rows[0].exact.half_width) << "given cues are tried once";
+    EXPECT_EQ(call.pictures[0].targets, order);
+  }
+
+  // A memory that nothing answers leaves cues as they are: only the one that is stored counts.
+  std::ranges::copy(patterns.patterns[3], options.cues->patterns[0].begin());
+  options.memories = memory_kinds_named({"sdm"});
+  options.parameters.hard_locations = 3;
+  options.parameters.location_radius = 60;
+  const Outcome unanswered = sweep(patterns, options);
+  EXPECT_EQ(unanswered.result.rows[0].unanswered, 1);
+  EXPECT_EQ(unanswered.result.rows[0].exact.mean, 0.25);
+  EXPECT_EQ(unanswered.calls[0].pictures[0].targets[0], 3);
+}
+
+TEST(SweepRecall, ClassicalHopfieldBeyondItsCapacitySaysSoWithBothNumbers) {
+  EXPECT_NEAR(classical_hopfield_capacity(100), 13.8, 1e-9);
+  const Outcome full = sweep(random_set(60, 100), small({"hopfield", "pattern-sdm"}));
+  EXPECT_TRUE(contains(full.result.memories[0].bound, "60 patterns of 100 bits"));
+  EXPECT_TRUE(contains(full.result.memories[0].bound, "about 14 "));
+  EXPECT_TRUE(full.result.memories[0].beyond_capacity);
+  EXPECT_LT(full.result.memories[0].self_recall, 0.5);
+  EXPECT_EQ(full.result.memories[1].bound, "");
+  EXPECT_EQ(full.calls[0].memory.bound, full.result.memories[0].bound);
+
+  const Outcome easy = sweep(random_set(5, 100), small({"hopfield"}));
+  EXPECT_EQ(easy.result.memories[0].bound, "");
+  EXPECT_FALSE(easy.result.memories[0].beyond_capacity);
+}
+
+TEST(SweepRecall, CountsCuesThatNothingAnswered) {
+  SweepOptions options = small({"sdm"}, {0.5});
+  options.parameters.hard_locations = 3;
+  options.parameters.location_radius = 60; // Three locations of 256 bits: all too far away.
+  const Outcome outcome = sweep(random_set(10, 256), options);
+  EXPECT_EQ(outcome.result.rows[0].unanswered, 1);
+  EXPECT_EQ(outcome.calls[0].pictures[0].readouts, outcome.calls[0].pictures[0].cues);
+  EXPECT_EQ(outcome.result.memories[0].self_recall, 0) << "what was kept was not recalled";
+  EXPECT_TRUE(outcome.result.memories[0].out_of_reach);
+  EXPECT_FALSE(sweep(random_set(10, 256), small({"pattern-sdm"})).result.memories[0].out_of_reach);
+}
+
+TEST(SweepRecall, ANoiseLevelGivesTheSameCuesWhateverStandsBesideIt) {
+  const data::PatternSet patterns = random_set(10, 128);
+  const Outcome alone = sweep(patterns, small({"attention", "sdm"}, {0.2}));
+  const Outcome second = sweep(patterns, small({"attention", "sdm"}, {0.1, 0.2}));
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_EQ(alone.calls[m].pictures[0].cues, second.calls[m].pictures[1].cues);
+    EXPECT_EQ(alone.calls[m].pictures[0].readouts, second.calls[m].pictures[1].readouts);
+  }
+}
+
+/// Asks for an end in the middle of stage `last`.
+class Impatient : public Progress {
+public:
+  explicit Impatient(int last) : last_(last) {}
+  void start(const std::string&, int64_t) override { ++stage_; }
+  void advance(int64_t) override {
+    if (stage_ == last_) {
+      request_interrupt();
+    }
+  }
+
+private:
+  int last_, stage_ = 0;
+};
+
+class InterruptedSweep : public ::testing::TestWithParam<int> {
+protected:
+  void TearDown() override { clear_interrupt(); }
+};
+
+TEST_P(InterruptedSweep, HasReportedWhatHadEnded) {
+  Impatient impatient(GetParam());
+  std::vector<std::string> ended;
+  EXPECT_THROW(sweep_recall(random_set(20, 128), small({"pattern-sdm", "sdm", "attention"}, {0.1, 0.2}),
+                            impatient,
+                            [&](const MemoryReport& memory, const std::vector<SweepRow>& rows,
+                                const std::vector<SweepPictures>&) {
+                              ended.push_back(memory.kind.name);
+                              EXPECT_EQ(rows.size(), 2U);
+                            }),
+               Interrupted);
+  const std::vector<std::string> all = {"pattern-sdm", "sdm", "attention"};
+  EXPECT_EQ(ended, std::vector<std::string>(all.begin(), all.begin() + GetParam() - 1));
+}
+
+INSTANTIATE_TEST_SUITE_P(AtMemory, InterruptedSweep, ::testing::Values(1, 2, 3));
+
+TEST(SweepRecall, RefusesPatternsAndOptionsThatCannotBe) {
+  const data::PatternSet patterns = random_set(5, 256);
+  const auto with = [&](auto change) {
+    return [&patterns, change] {
+      SweepOptions options = small({"pattern-sdm"});
+      change(options);
+      sweep(patterns, options);
+    };
+  };
+  expect_usage_error(
+      [] { sweep({.patterns = RealPatterns(0, 256), .threshold = 0.5}, small({"pattern-sdm"})); },
+      {"0 patterns"});
+  expect_usage_error(with([](SweepOptions& options) { options.memories.clear(); }),
+                     {"0 memories", "2 seeds", "at least one"});
+  expect_usage_error(with([](SweepOptions& options) { options.seeds = 0; }),
+                     {"1 memories", "0 seeds", "at least one"});
+  expect_usage_error(with([](SweepOptions& options) { options.seeds = -4; }), {"-4 seeds"});
+  expect_usage_error(with([](SweepOptions& options) { options.noise.clear(); }), {"no noise level", "0.1"});
+  expect_usage_error(with([](SweepOptions& options) {
+                       options.noise = {0.1, 1.5};
+                     }),
+                     {"noise of 1.5", "384 of 256 bits", "0 .. 1"});
+  expect_usage_error(with([](SweepOptions& options) { options.noise = {-0.25}; }),
+                     {"noise of -0.25", "-64 of 256 bits", "0 .. 1"});
+  for (const double number :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    expect_usage_error(with([number](SweepOptions& options) { options.noise = {number}; }),
+                       {number > 0 ? "noise of inf" : "noise of nan", "256 bits", "0 .. 1"});
+  }
+  expect_usage_error(with([](SweepOptions& options) { options.cues = random_set(2, 100); }),
+                     {"100 components", "256"});
+  expect_usage_error(
+      with([](SweepOptions& options) { options.cues = data::PatternSet{.patterns = RealPatterns(0, 256)}; }),
+      {"0 cues"});
+  expect_usage_error(with([](SweepOptions& options) { options.parameters.hard_locations = 0; }),
+                     {"0 hard locations", "at least 1"});
+  expect_usage_error(with([](SweepOptions& options) { options.parameters.update_steps_max = 0; }),
+                     {"0 update steps", "at least 1"});
+  expect_usage_error(with([](SweepOptions& options) { options.parameters.hamming_radius = 300; }),
+                     {"300", "2 .. 255", "256 bits"});
+}
+
+} // namespace
+} // namespace mneme::trials
