@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+
+#include "report/page.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/core/version.h"
+#include "report/embedded.h"
+#include "report/text.h"
+
+namespace mneme::report {
+namespace {
+
+constexpr size_t kChartRowsShown = 500; // of the numbers behind a chart; the drawing holds all
+// Vega compiles its expressions with Function(), hence unsafe-eval; nothing but the page itself may be
+// fetched.
+constexpr const char* kPolicy =
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
+    "img-src data: blob:; base-uri 'none'; form-action 'none'";
+constexpr const char* kHowToBundle = "This build carries no chart drawing, so the numbers stand in place of "
+                                     "each chart. To have them drawn, get the "
+                                     "bundle with `python -c \"import vl_convert; "
+                                     "print(vl_convert.javascript_bundle())\" > vega.js` and configure "
+                                     "the build with `-DMNEME_VEGA_BUNDLE=vega.js`.";
+
+constexpr const char* kFigureSpace = "\u2007"; // as wide as a digit, in fonts where a blank is not
+
+std::string base64(std::string_view bytes) {
+  constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  text.reserve((bytes.size() + 2) / 3 * 4);
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    uint32_t group = 0;
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text += k <= count ? kLetters[group >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+/// JSON for a script element: < > & and the two line separators as \u escapes, which JSON reads as the same
+/// text.
+std::string json_for_script(const nlohmann::json& json) {
+  const std::string dumped = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string text;
+  text.reserve(dumped.size());
+  for (size_t i = 0; i < dumped.size(); ++i) {
+    const std::string_view rest = std::string_view(dumped).substr(i);
+    if (rest.starts_with("\u2028") || rest.starts_with("\u2029")) {
+      text += rest.starts_with("\u2028") ? "\\u2028" : "\\u2029";
+      i += 2;
+    } else if (dumped[i] == '<' || dumped[i] == '>' || dumped[i] == '&') {
+      text += dumped[i] == '<' ? "\\u003c" : dumped[i] == '>' ? "\\u003e" : "\\u0026";
+    } else {
+      text += dumped[i];
+    }
+  }
+  return text;
+}
+
+std::string with_code(std::string_view text) {
+  std::string html;
+  for (bool is_code = false; !text.empty(); is_code = !is_code) {
+    const size_t tick = std::min(text.find('`'), text.size());
+    const std::string part = escape_html(text.substr(0, tick));
+    const bool closed = tick < text.size();
+    html += is_code && closed ? "<code>" + part + "</code>" : is_code ? "`" + part : part;
+    text.remove_prefix(closed ? tick + 1 : tick);
+  }
+  return html;
+}
+
+std::string paragraphs(std::string_view text, const std::string& attributes = "",
+                       const std::string& lead = "") {
+  std::string html, first = lead;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find("\n\n"), text.size());
+    const std::string_view paragraph = text.substr(0, end);
+    if (paragraph.find_first_not_of(" \n") != std::string_view::npos) {
+      html += "<p" + attributes + ">" + std::exchange(first, "") + with_code(paragraph) + "</p>\n";
+    }
+    text.remove_prefix(std::min(end + 2, text.size()));
+  }
+  return html;
+}
+
+/// Width and height stand at fixed places of a PNG's first chunk.
+std::pair<uint32_t, uint32_t> png_size(const Picture& picture) {
+  using std::string_view_literals::operator""sv;
+  constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR"sv;
+  if (picture.png.size() < 24 || !std::string_view(picture.png).starts_with(kSignature)) {
+    throw UsageError("mneme::report::Picture: \"" + one_line(picture.alt) + "\" is " +
+                     std::to_string(picture.png.size()) +
+                     " bytes that are no PNG file.\n  Give the bytes of a whole .png file.");
+  }
+  const auto read = [&](size_t at) {
+    uint32_t value = 0;
+    for (size_t i = at; i < at + 4; ++i) {
+      value = value << 8 | static_cast<unsigned char>(picture.png[i]);
+    }
+    return value;
+  };
+  return {read(16), read(20)};
+}
+
+class Writer {
+public:
+  std::string section(const Section& section, size_t number) {
+    const std::string id = "section-" + std::to_string(number);
+    std::string html = "<section aria-labelledby=\"" + id + "\">\n<h2 id=\"" + id + "\">" +
+                       escape_html(section.heading) + "</h2>\n";
+    for (const Block& block : section.blocks) {
+      html += std::visit([this](const auto& content) { return write(content); }, block);
+    }
+    return html + "</section>\n";
+  }
+
+  const nlohmann::json& charts() const { return charts_; }
+
+private:
+  static std::string write(const Prose& prose) { return paragraphs(prose.text); }
+
+  static std::string write(const Note& note) {
+    const std::string lead = note.is_warning ? "<strong>Warning.</strong> " : "";
+    return "<div class=\"note" + std::string(note.is_warning ? " warning" : "") + "\" role=\"note\">\n" +
+           paragraphs(note.text, "", lead) + "</div>\n";
+  }
+
+  static std::string write(const Parameters& parameters) {
+    std::string html = "<dl>\n";
+    for (const auto& [name, value] : parameters.values) {
+      html += "<dt>" + escape_html(name) + "</dt><dd>" + escape_html(value) + "</dd>\n";
+    }
+    return html + "</dl>\n";
+  }
+
+  static std::string write(const CaptionedTable& block) {
+    return table(block.table, block.caption, block.table.rows.size());
+  }
+
+  static std::string write(const Picture& picture) {
+    const auto [width, height] = png_size(picture);
+    if (picture.alt.empty()) {
+      throw UsageError(
+          "mneme::report::Picture: alt is empty.\n  Say in one sentence what the picture shows.");
+    }
+    const std::string caption =
+        picture.caption.empty() ? "" : "<figcaption>" + escape_html(picture.caption) + "</figcaption>\n";
+    return "<figure class=\"picture" + std::string(picture.pixelated ? " pixelated" : "") + "\">\n" +
+           caption + "<img alt=\"" + escape_html(picture.alt) + "\" width=\"" + std::to_string(width) +
+           "\" height=\"" + std::to_string(height) + "\" src=\"data:image/png;base64," + base64(picture.png) +
+           "\">\n</figure>\n";
+  }
+
+  std::string write(const Chart& chart) {
+    nlohmann::json spec = chart.spec;
+    spec.erase("title");   // It stands above the drawing, as text that wraps.
+    spec.erase("$schema"); // Without it Vega-Lite 5 and 6 both draw without a warning.
+    charts_.push_back(std::move(spec));
+    std::string html = "<figure>\n<figcaption>" + escape_html(chart.title) + "</figcaption>\n";
+    if (has_page_bundle()) {
+      html += "<div class=\"chart\"></div>\n<noscript><p>The drawing needs JavaScript.</p></noscript>\n";
+    } else if (!chart.description.empty()) {
+      html += "<p>" + escape_html(chart.description) + "</p>\n";
+    }
+    html += "<details" + std::string(has_page_bundle() ? "" : " open") +
+            "><summary>Numbers behind this chart</summary>\n" +
+            table(chart.numbers, "Numbers of: " + chart.title, kChartRowsShown) + "</details>\n</figure>\n";
+    return html;
+  }
+
+  static std::string table(const Table& whole, const std::string& caption, size_t rows_shown) {
+    check_table(whole);
+    Table shown = whole;
+    shown.rows.resize(std::min(whole.rows.size(), rows_shown));
+    std::vector<std::vector<std::string>> cells;
+    std::vector<std::string> attributes;
+    std::string html = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" +
+                       escape_html(caption.empty() ? "Table" : caption) + "\">\n<table>\n";
+    html += caption.empty() ? "" : "<caption>" + escape_html(caption) + "</caption>\n";
+    html += "<thead><tr>";
+    for (size_t c = 0; c < shown.columns.size(); ++c) {
+      cells.push_back(shown_cells(shown, c, kFigureSpace));
+      attributes.emplace_back(is_right_aligned(shown, c) ? " class=\"number\"" : "");
+      html += "<th scope=\"col\"" + attributes[c] + ">" + escape_html(heading(shown.columns[c])) + "</th>";
+    }
+    html += "</tr></thead>\n<tbody>\n";
+    for (size_t r = 0; r < shown.rows.size(); ++r) {
+      html += "<tr>";
+      for (size_t c = 0; c < cells.size(); ++c) {
+        const std::string tag = c == 0 ? "th" : "td";
+        html += "<" + tag + (c == 0 ? " scope=\"row\"" : "") + attributes[c] + ">" +
+                escape_html(cells[c][r]) + "</" + tag + ">";
+      }
+      html += "</tr>\n";
+    }
+    html += "</tbody>\n</table>\n";
+    if (shown.rows.size() < whole.rows.size()) {
+      html += "<p>The first " + std::to_string(shown.rows.size()) + " of " +
+              std::to_string(whole.rows.size()) + " rows.</p>\n";
+    }
+    return html + "</div>\n";
+  }
+
+  nlohmann::json charts_ = nlohmann::json::array();
+};
+
+std::string contents(const Page& page) {
+  if (page.sections.size() < 3) {
+    return "";
+  }
+  std::string html = "<nav aria-label=\"Contents\"><ul>\n";
+  for (size_t i = 0; i < page.sections.size(); ++i) {
+    html += "<li><a href=\"#section-" + std::to_string(i + 1) + "\">" +
+            escape_html(page.sections[i].heading) + "</a></li>\n";
+  }
+  return html + "</ul></nav>\n";
+}
+
+} // namespace
+
+bool has_page_bundle() {
+  return !kVegaBundle.empty();
+}
+
+std::string to_html(const Page& page) {
+  Writer writer;
+  std::string sections;
+  for (size_t i = 0; i < page.sections.size(); ++i) {
+    sections += writer.section(page.sections[i], i + 1);
+  }
+  const bool has_charts = !writer.charts().empty();
+  std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+                     "<meta http-equiv=\"Content-Security-Policy\" content=\"" +
+                     std::string(kPolicy) +
+                     "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+                     "<link rel=\"icon\" href=\"data:,\">\n<title>" +
+                     escape_html(page.title) + "</title>\n<style>\n" + std::string(kPageStyle) +
+                     "</style>\n</head>\n<body>\n<header>\n<h1>" + escape_html(page.title) + "</h1>\n" +
+                     paragraphs(page.intro, " class=\"intro\"") + contents(page) + "</header>\n<main>\n";
+  if (has_charts && !has_page_bundle()) {
+    html += "<div class=\"note\" role=\"note\">\n" + paragraphs(kHowToBundle) + "</div>\n";
+  }
+  html += sections + "</main>\n<footer>Made by mneme " + std::string(version()) +
+          ". This page holds everything it shows and works offline.</footer>\n";
+  if (has_charts && has_page_bundle()) {
+    html += "<script type=\"application/json\" id=\"charts\">" + json_for_script(writer.charts()) +
+            "</script>\n<script>\n(() => {\"use strict\";\n" + escape_script(kVegaBundle) +
+            "\n})();\n</script>\n<script>\n" + escape_script(kPageScript) + "</script>\n";
+  }
+  return html + "</body>\n</html>\n";
+}
+
+void write_page(const std::filesystem::path& path, const Page& page) {
+  write_file_atomically(path, to_html(page));
+}
+
+} // namespace mneme::report

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+
+#include "report/chart.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include <gtest/gtest.h>
+
+#include "mneme/core/error.h"
+
+namespace mneme::report {
+namespace {
+
+using nlohmann::json;
+
+LineChart recall_chart() {
+  return {.title = "Recall",
+          .description = "Share recalled by noise.",
+          .x = {.title = "noise (%)"},
+          .y = {.title = "recalled (%)", .format = ".1f", .range = std::pair{0.0, 100.0}},
+          .series = {{.name = "sdm", .points = {{10, {90, 85, 95}}, {20, {40, 30, 50}}}},
+                     {.name = "hopfield", .points = {{10, {99, 98, 100}}}}},
+          .series_title = "memory"};
+}
+
+/// The layer of that mark.
+json layer(const json& spec, const std::string& mark) {
+  for (const json& one : spec["layer"]) {
+    if (one["mark"]["type"] == mark) {
+      return one;
+    }
+  }
+  return nullptr;
+}
+
+TEST(LineChart, HoldsItsDataAndNamesItsFields) {
+  const Chart chart = to_chart(recall_chart());
+  EXPECT_EQ(chart.spec["$schema"], "https://vega.github.io/schema/vega-lite/v5.json");
+  ASSERT_EQ(chart.spec["data"]["values"].size(), 3U);
+  EXPECT_EQ(chart.spec["data"]["values"][1],
+            (json{{"series", "sdm"}, {"x", 20.0}, {"y", 40.0}, {"low", 30.0}, {"high", 50.0}}));
+  EXPECT_EQ(chart.spec["encoding"]["x"]["field"], "x");
+  EXPECT_EQ(chart.spec["encoding"]["x"]["title"], "noise (%)");
+  EXPECT_EQ(chart.spec["encoding"]["color"]["scale"]["domain"], (json{"sdm", "hopfield"}));
+  const json points = layer(chart.spec, "point");
+  EXPECT_EQ(points["encoding"]["y"]["scale"]["domain"], (json{0.0, 100.0}));
+  EXPECT_EQ(points["encoding"]["y"]["axis"]["format"], ".1f");
+  EXPECT_EQ(points["encoding"]["tooltip"].size(), 5U);
+  EXPECT_EQ(layer(chart.spec, "line")["encoding"]["y"]["field"], "y");
+}
+
+TEST(LineChart, DrawsIntervalsAsBandOrBars) {
+  LineChart chart = recall_chart();
+  EXPECT_EQ(layer(to_chart(chart).spec, "area")["encoding"]["y2"]["field"], "high");
+  chart.intervals = IntervalStyle::bars;
+  EXPECT_EQ(layer(to_chart(chart).spec, "rule")["encoding"]["y"]["field"], "low");
+  EXPECT_TRUE(layer(to_chart(chart).spec, "area").is_null());
+}
+
+TEST(LineChart, LeavesIntervalsOutWhereThereAreNone) {
+  LineChart chart = recall_chart();
+  chart.series = {{.name = "loss", .points = {{1, {2, 2, 2}}}}};
+  const Chart made = to_chart(chart);
+  EXPECT_EQ(made.spec["layer"].size(), 2U);
+  EXPECT_EQ(to_csv(made.numbers), "series,x,y\r\nloss,1,2\r\n");
+  EXPECT_TRUE(made.spec["encoding"]["color"]["legend"].is_null()); // A single series needs no legend.
+}
+
+TEST(LineChart, BeginsWithEverySeriesShownAndTogglesOnClick) {
+  const json params = layer(to_chart(recall_chart()).spec, "point")["params"][0];
+  EXPECT_EQ(params["bind"], "legend");
+  EXPECT_EQ(params["select"]["toggle"], "true");
+  EXPECT_EQ(params["value"], (json{{{"series", "sdm"}}, {{"series", "hopfield"}}}));
+}
+
+TEST(LineChart, KeepsPointsThatAreNoNumbersOutOfTheDrawing) {
+  LineChart chart = recall_chart();
+  chart.series[0].points.push_back({30, {std::nan(""), 0, 0}});
+  const Chart made = to_chart(chart);
+  EXPECT_EQ(made.spec["data"]["values"].size(), 3U);
+  EXPECT_NE(to_csv(made.numbers).find("sdm,30,nan"), std::string::npos);
+}
+
+TEST(LineChart, RefusesWhatALogarithmicAxisCannotShow) {
+  LineChart chart = recall_chart();
+  chart.y.logarithmic = true;
+  chart.series[0].points[0].y.low = 0;
+  try {
+    (void)to_chart(chart);
+    FAIL() << "nothing was thrown";
+  } catch (const UsageError& error) {
+    EXPECT_NE(std::string(error.what()).find("\"recalled (%)\" is logarithmic, but a number on it is 0"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(LineChart, RefusesTwoSeriesOfOneName) {
+  LineChart chart = recall_chart();
+  chart.series[1].name = "sdm";
+  EXPECT_THROW((void)to_chart(chart), UsageError);
+}
+
+TEST(BarChart, KeepsTheOrderGivenAndBeginsAtZero) {
+  const Chart chart = to_chart(BarChart{.title = "Time",
+                                        .description = "Time by memory.",
+                                        .value = {.title = "ms"},
+                                        .bars = {{.category = "z", .series = "1 000", .value = {2, 1, 3}},
+                                                 {.category = "a", .series = "1 000", .value = {4, 4, 4}},
+                                                 {.category = "z", .series = "10", .value = {1, 1, 1}}}});
+  EXPECT_EQ(chart.spec["encoding"]["y"]["sort"], (json{"z", "a"}));
+  EXPECT_EQ(chart.spec["encoding"]["yOffset"]["sort"], (json{"1 000", "10"}));
+  EXPECT_EQ(layer(chart.spec, "bar")["encoding"]["x"]["scale"]["zero"], true);
+  EXPECT_EQ(layer(chart.spec, "rule")["encoding"]["x2"]["field"], "high");
+  EXPECT_EQ(to_csv(chart.numbers).substr(0, 38), "category,series,value,value_low,value_");
+}
+
+TEST(BarChart, HasNoSeriesColumnForASingleSeries) {
+  const Chart chart = to_chart(BarChart{.title = "Time", .bars = {{.category = "a", .value = {1, 1, 1}}}});
+  EXPECT_EQ(to_csv(chart.numbers), "category,value\r\na,1\r\n");
+  EXPECT_FALSE(chart.spec["encoding"].contains("yOffset"));
+}
+
+class WriteChart : public testing::Test {
+protected:
+  void SetUp() override {
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              ("mneme-chart-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    std::filesystem::remove_all(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string read(const char* name) const {
+    std::ifstream file(folder_ / name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::filesystem::path folder_;
+};
+
+TEST_F(WriteChart, WritesTheSpecificationAndTheNumbersAndNothingElse) {
+  const Chart chart = to_chart(recall_chart());
+  write_chart(folder_, "recall", chart);
+  EXPECT_EQ(json::parse(read("recall.vl.json")), chart.spec);
+  EXPECT_EQ(read("recall.csv"), to_csv(chart.numbers));
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 2);
+  const std::string first = read("recall.vl.json");
+  write_chart(folder_, "recall", to_chart(recall_chart()));
+  EXPECT_EQ(read("recall.vl.json"), first);
+}
+
+TEST_F(WriteChart, AcceptsNamesThatAreNoUtf8) {
+  LineChart chart = recall_chart();
+  chart.title = chart.series[0].name = "\xff\xfe";
+  write_chart(folder_, "recall", to_chart(chart));
+  EXPECT_EQ(json::parse(read("recall.vl.json"))["title"]["text"], "\uFFFD\uFFFD");
+}
+
+TEST_F(WriteChart, RefusesNamesThatLeaveTheFolder) {
+  for (const char* name : {"", "../x", "a/b", ".hidden", "a b", "\xc3\xa4"}) {
+    EXPECT_THROW(write_chart(folder_, name, to_chart(recall_chart())), UsageError) << name;
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+}
+
+} // namespace
+} // namespace mneme::report
