@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+
+#include "verify/verify.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+
+namespace mneme::verify {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCircles = R"({"source": "by hand", "cases": [
+  {"n": 16, "hamm_radius": 1, "r_expr": "2^n", "dv": [0, 1, 3], "lune": [17, 2, 0], "interpretable": [17, 2, 0],
+   "exact_count": ["17", "2", "0"], "exact_log_count": [2.833213344056216, 0.6931471805599453, "-inf"],
+   "exact_fraction": [0.0002593994140625, 3.0517578125e-05, 0]}]})";
+
+class Verify : public testing::Test {
+protected:
+  void SetUp() override {
+    std::string pattern = (fs::temp_directory_path() / "mneme_verify_XXXXXX").string();
+    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  fs::path write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+    return folder_ / name;
+  }
+  FileResult verify(const fs::path& path) {
+    Progress silent;
+    const std::vector<FileResult> results = verify_paths(std::vector{path}, silent);
+    EXPECT_EQ(results.size(), 1U);
+    return results.at(0);
+  }
+  /// The circle case with one piece of text replaced.
+  FileResult verify_circles(const std::string& from, const std::string& to) {
+    std::string text = kCircles;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    return verify(write("circle_intersection.json", text));
+  }
+  void expect_bad(const FileResult& result, const std::string& word) {
+    EXPECT_EQ(result.state, FileState::bad);
+    ASSERT_FALSE(result.messages.empty());
+    EXPECT_NE(result.messages[0].find(word), std::string::npos) << result.messages[0];
+    EXPECT_FALSE(totals(std::vector{result}).good());
+  }
+
+  fs::path folder_;
+};
+
+TEST_F(Verify, PassesACaseThatHolds) {
+  const FileResult result = verify(write("circle_intersection.json", kCircles));
+  EXPECT_EQ(result.state, FileState::checked);
+  EXPECT_EQ(result.cases_passed, 1);
+  EXPECT_EQ(result.cases_failed, 0);
+  EXPECT_EQ(result.format, "circle_intersection");
+}
+
+TEST_F(Verify, FailsATamperedValueAndSaysWhere) {
+  const FileResult result = verify_circles("2.833213344056216", "2.833213344075");
+  EXPECT_EQ(result.state, FileState::checked);
+  EXPECT_EQ(result.cases_failed, 1);
+  EXPECT_EQ(result.worst_where, "/cases/0/exact_log_count/0");
+  EXPECT_GT(result.worst_ratio, 1);
+  ASSERT_EQ(result.messages.size(), 1U);
+  EXPECT_NE(result.messages[0].find("2.833213344075"), std::string::npos) << result.messages[0];
+  EXPECT_NE(result.messages[0].find("2.83321334405621"), std::string::npos) << result.messages[0];
+}
+
+TEST_F(Verify, FailsATamperedCount) {
+  const FileResult result = verify_circles("\"17\"", "\"18\"");
+  EXPECT_EQ(result.cases_failed, 1);
+  EXPECT_EQ(result.worst_where, "/cases/0/exact_count/0");
+  EXPECT_EQ(result.worst_ratio, std::numeric_limits<double>::infinity());
+}
+
+TEST_F(Verify, FailsWhereOneSideIsInfiniteOrNotANumber) {
+  EXPECT_EQ(verify_circles("\"-inf\"", "-700").cases_failed, 1);
+  EXPECT_EQ(verify_circles("\"-inf\"", "\"inf\"").cases_failed, 1);
+  EXPECT_EQ(verify_circles("\"-inf\"", "\"nan\"").cases_failed, 1);
+  EXPECT_EQ(verify_circles("0.6931471805599453", "\"nan\"").cases_failed, 1);
+}
+
+TEST_F(Verify, AnswersAWrongFieldWithItsJsonPath) {
+  expect_bad(verify_circles("\"n\": 16, ", ""), "/cases/0/n: this field is missing");
+  expect_bad(verify_circles("\"n\": 16", "\"n\": \"many\""), "/cases/0/n: expected a whole number");
+  expect_bad(verify_circles("\"n\": 16", "\"n\": 1e300"), "/cases/0/n");
+  expect_bad(verify_circles("\"hamm_radius\": 1", "\"hamm_radius\": 17"), "/cases/0/hamm_radius");
+  expect_bad(verify_circles("[0, 1, 3]", "[0, 1, 17]"), "/cases/0/dv/2");
+  expect_bad(verify_circles("[0, 1, 3]", "[0, 1]"), "a list of 2");
+  expect_bad(verify_circles("\"lune\": [17", "\"lune\": [{}"), "/cases/0/lune/0");
+  expect_bad(verify_circles("\"2\", \"0\"", "\"2\", 0"), "/cases/0/exact_count/2: expected a text, found 0");
+  expect_bad(verify(write("circle_intersection.json", R"({"cases": {}})")), "/cases: expected a list");
+  expect_bad(verify(write("circle_intersection.json", R"({"cases": []})")), "no case");
+  expect_bad(verify(write("circle_intersection.json", "{}")), "/cases: this field is missing");
+  expect_bad(verify(write("circle_intersection.json", "[1]")), "expected an object");
+}
+
+TEST_F(Verify, AnswersArgumentsThatTheLibraryRefusesWithTheCase) {
+  expect_bad(verify(write("beta_vs_d_n64.json", R"({"cases": [{"n": 64, "hamm_radius": 5, "dv_first": 1,
+                 "dv_last": 1, "n_points": 1, "beta": 1, "bias": 1}]})")),
+             "/cases/0: mneme::theory::fit_beta_regression: 1 point");
+  expect_bad(verify(write("conversions.json",
+                          R"({"cases": [{"n": 16, "p": [2], "d_of_p": [1], "d": [], "p_of_d": []}],
+                 "cosine_hamming": []})")),
+             "/cases/0: ");
+}
+
+TEST_F(Verify, AnswersWhatIsNotJson) {
+  expect_bad(verify(write("circle_intersection.json", "{\"cases\": [")), "not JSON");
+  expect_bad(verify(write("circle_intersection.json", "")), "not JSON");
+  expect_bad(verify(write("circle_intersection.json", "{\"cases\": NaN}")), "not JSON");
+  expect_bad(verify(write("circle_intersection.json", std::string(100'000, '['))), "not JSON");
+  expect_bad(verify(folder_ / "missing.json"), "no such file");
+  fs::create_directory(folder_ / "empty");
+  expect_bad(verify(folder_ / "empty"), "no *.json");
+}
+
+TEST_F(Verify, RefusesAFormatItDoesNotKnowAndListsThoseItDoes) {
+  const FileResult result = verify(write("holiday.json", "{\"cases\": []}"));
+  expect_bad(result, "not a golden file mneme knows; it knows: ");
+  EXPECT_NE(result.messages[0].find("circle_intersection, "), std::string::npos);
+}
+
+TEST_F(Verify, CountsADocumentedFormatWithoutRunnerAsFailed) {
+  const FileResult by_name = verify(write("neuron_near.json", "{\"cases\": []}"));
+  EXPECT_EQ(by_name.state, FileState::unsupported);
+  EXPECT_EQ(by_name.cases_failed, 1);
+  const FileResult by_class = verify(write("some.json", "{\"class\": \"Leap\"}"));
+  EXPECT_EQ(by_class.state, FileState::unsupported);
+  EXPECT_EQ(by_class.format, "class \"Leap\"");
+  expect_bad(verify(write("some.json", "{\"class\": 7}")), "/class: expected a text");
+}
+
+TEST_F(Verify, TheClassFieldDecidesBeforeTheName) {
+  std::string text = kCircles;
+  text.insert(1, "\"class\": \"circle_intersection\", ");
+  EXPECT_EQ(verify(write("anything.json", text)).cases_passed, 1);
+}
+
+TEST_F(Verify, NamesDataFilesAsData) {
+  const FileResult result = verify(write("published_tables.json", "{}"));
+  EXPECT_EQ(result.state, FileState::data);
+  EXPECT_TRUE(totals(std::vector{result}).good());
+  expect_bad(verify(write("text_inputs.json", "{")), "not JSON");
+}
+
+TEST_F(Verify, RunsAFolderInOrderAndGoesOnAfterABadFile) {
+  write("circle_intersection.json", kCircles);
+  write("beta_fit.json", "broken");
+  write("notes.txt", "not looked at");
+  Progress silent;
+  const std::vector<FileResult> results = verify_paths(std::vector{folder_}, silent);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].path.filename(), "beta_fit.json");
+  EXPECT_EQ(results[0].state, FileState::bad);
+  EXPECT_EQ(results[1].cases_passed, 1);
+
+  const std::string text = to_text(results);
+  EXPECT_NE(text.find("\nverify: 2 files, 1 cases passed, 0 failed, 1 file not usable\n"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\n    it is not JSON"), std::string::npos) << text;
+}
+
+TEST_F(Verify, WritesTheSameToJson) {
+  const FileResult failed = verify_circles("\"17\"", "\"18\"");
+  const nlohmann::json json = to_json(std::vector{failed});
+  EXPECT_EQ(json["total"]["cases_failed"], 1);
+  EXPECT_EQ(json["files"][0]["state"], "checked");
+  EXPECT_EQ(json["files"][0]["worst_ratio"], "inf");
+  EXPECT_EQ(json["files"][0]["messages"].size(), 1U);
+  EXPECT_FALSE(json.dump().empty());
+}
+
+TEST_F(Verify, SurvivesAPathThatIsNotText) {
+  const FileResult result = verify(folder_ / "\xff\x1b[2J.json");
+  const std::string text = to_text(std::vector{result});
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_FALSE(to_json(std::vector{result}).dump().empty());
+}
+
+TEST_F(Verify, StopsWhenInterrupted) {
+  write("circle_intersection.json", kCircles);
+  Progress silent;
+  request_interrupt();
+  EXPECT_THROW(verify_paths(std::vector{folder_}, silent), Interrupted);
+  clear_interrupt();
+}
+
+} // namespace
+} // namespace mneme::verify

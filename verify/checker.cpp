@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+#include "verify/checker.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+
+namespace mneme::verify {
+namespace {
+constexpr size_t kMessagesMax = 5;
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+} // namespace
+
+void Checker::each_case(const GoldenValue& cases, const std::function<void(const GoldenValue&)>& body) {
+  for (size_t i = 0; i < cases.size(); ++i) {
+    throw_if_interrupted();
+    const GoldenValue golden_case = cases.at(i);
+    case_holds_ = true;
+    try {
+      body(golden_case);
+    } catch (const UsageError& error) {
+      throw DataError(fmt::format("{}: {}", golden_case.path(), error.what()));
+    }
+    ++(case_holds_ ? result_.cases_passed : result_.cases_failed);
+  }
+}
+
+void Checker::compared(const GoldenValue& expected, double ratio, const std::string& failure) {
+  if (ratio > result_.worst_ratio) {
+    result_.worst_ratio = ratio;
+    result_.worst_where = expected.path();
+  }
+  if (ratio > 1) {
+    case_holds_ = false;
+    if (result_.messages.size() < kMessagesMax) {
+      result_.messages.push_back(failure);
+    }
+  }
+}
+
+void Checker::near(const GoldenValue& expected, double actual, double allowed) {
+  const double wanted = expected.number();
+  const double error = std::abs(actual - wanted);
+  double ratio = kInfinity;
+  if (actual == wanted || (std::isnan(actual) && std::isnan(wanted))) {
+    ratio = 0;
+  } else if (std::isfinite(error) && allowed > 0) {
+    ratio = error / allowed;
+  }
+  compared(
+      expected, ratio,
+      ratio > 1
+          ? fmt::format("{}: this build gives {}, the file says {}; they differ by {:.3g}, allowed is {:.3g}",
+                        expected.path(), actual, wanted, error, allowed)
+          : "");
+}
+
+void Checker::near_relative(const GoldenValue& expected, double actual, double relative) {
+  near(expected, actual, relative * std::abs(expected.number()));
+}
+
+void Checker::equal(const GoldenValue& expected, int64_t actual) {
+  const int64_t wanted = expected.integer();
+  compared(expected, actual == wanted ? 0 : kInfinity,
+           fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
+                       actual, wanted));
+}
+
+void Checker::equal(const GoldenValue& expected, const std::string& actual) {
+  const std::string wanted = expected.text();
+  compared(expected, actual == wanted ? 0 : kInfinity,
+           fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
+                       shown(actual), shown(wanted)));
+}
+
+void Checker::note(const std::string& text) {
+  if (std::find(result_.notes.begin(), result_.notes.end(), text) == result_.notes.end()) {
+    result_.notes.push_back(text);
+  }
+}
+
+} // namespace mneme::verify

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+
+#include "verify/registry.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace mneme::verify {
+namespace {
+
+struct Row {
+  std::string_view format;
+  Runner run;
+};
+
+// A new runner is one line here, one declaration in registry.h and one file.
+constexpr std::array kRunners = {
+    Row{"beta_fit", run_beta_fit},
+    Row{"beta_vs_d_n64", run_beta_vs_d},
+    Row{"caches", run_caches},
+    Row{"cap_intersection", run_cap_intersection},
+    Row{"circle_intersection", run_circle_intersection},
+    Row{"conversions", run_conversions},
+    Row{"recall_first_release", run_recall_first_release},
+    Row{"recall_head", run_recall_head},
+};
+
+// Documented; a format that gets a runner above is found there first.
+constexpr std::array<std::string_view, 13> kDocumented = {
+    "circle_intersection_book_continuous",
+    "circle_intersection_r_and_weights",
+    "cosine_perturb",
+    "critical_distance",
+    "effective_beta",
+    "exp_bounds",
+    "experiment_randunif1000",
+    "experiment_randunif64",
+    "neuron_near",
+    "optimal_d",
+    "projection_recall",
+    "projection_training",
+    "snr_variance",
+};
+
+constexpr std::array<std::string_view, 3> kData = {"keyquery_norm_betas", "published_tables", "text_inputs"};
+
+} // namespace
+
+Runner runner_of(std::string_view format) {
+  const auto found =
+      std::find_if(kRunners.begin(), kRunners.end(), [&](const Row& row) { return row.format == format; });
+  return found == kRunners.end() ? nullptr : found->run;
+}
+
+bool is_documented(std::string_view format) {
+  return std::find(kDocumented.begin(), kDocumented.end(), format) != kDocumented.end();
+}
+
+bool is_data(std::string_view format) {
+  return std::find(kData.begin(), kData.end(), format) != kData.end();
+}
+
+std::string known_formats() {
+  std::vector<std::string_view> names(kData.begin(), kData.end());
+  names.insert(names.end(), kDocumented.begin(), kDocumented.end());
+  for (const Row& row : kRunners) {
+    names.push_back(row.format);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return fmt::format("{}, and files with a field 'class'", fmt::join(names, ", "));
+}
+
+} // namespace mneme::verify

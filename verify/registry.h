@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+
+/// Every golden format there is: which have a runner, which are documented only, which hold data.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "verify/checker.h"
+#include "verify/golden_value.h"
+
+namespace mneme::verify {
+
+/// Runs all cases of one file. Errors  DataError (JSON path), Interrupted
+using Runner = void (*)(const GoldenValue& file, Checker& checker);
+
+void run_beta_fit(const GoldenValue& file, Checker& checker);
+void run_beta_vs_d(const GoldenValue& file, Checker& checker);
+void run_caches(const GoldenValue& file, Checker& checker);
+void run_cap_intersection(const GoldenValue& file, Checker& checker);
+void run_circle_intersection(const GoldenValue& file, Checker& checker);
+void run_conversions(const GoldenValue& file, Checker& checker);
+void run_recall_first_release(const GoldenValue& file, Checker& checker);
+void run_recall_head(const GoldenValue& file, Checker& checker);
+
+/// The runner of a format; null if there is none.
+Runner runner_of(std::string_view format);
+/// True for a documented format without a runner.
+bool is_documented(std::string_view format);
+/// True for documented files that hold data and no case.
+bool is_data(std::string_view format);
+/// All of them, for messages: "beta_fit, beta_vs_d_n64, ...".
+std::string known_formats();
+
+} // namespace mneme::verify

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+
+#include <cmath>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "verify/verify.h"
+
+namespace mneme::verify {
+namespace {
+
+/// Text that JSON and a terminal can take, whatever bytes a path is made of.
+std::string printable(const std::string& text) {
+  const std::string escaped =
+      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return escaped.substr(1, escaped.size() - 2);
+}
+
+std::string valid(const std::string& text) {
+  return nlohmann::json::parse(
+      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+/// The further lines of a message stand under the first.
+std::string indented(std::string message) {
+  for (size_t at = message.find('\n'); at != std::string::npos; at = message.find('\n', at + 1)) {
+    message.insert(at + 1, "    ");
+  }
+  return message;
+}
+
+const char* name_of(FileState state) {
+  switch (state) {
+  case FileState::checked:
+    return "checked";
+  case FileState::data:
+    return "data";
+  case FileState::unsupported:
+    return "unsupported";
+  case FileState::bad:
+    return "bad";
+  }
+  return "";
+}
+
+std::string line_of(const FileResult& result) {
+  const std::string path = printable(result.path.string());
+  switch (result.state) {
+  case FileState::data:
+    return fmt::format("{}: data, nothing to check", path);
+  case FileState::unsupported:
+    return fmt::format("{}: not supported yet, counted as 1 failed", path);
+  case FileState::bad:
+    return fmt::format("{}: not usable", path);
+  case FileState::checked:
+    break;
+  }
+  std::string line = fmt::format("{}: {}, {} cases passed, {} failed", path, result.format,
+                                 result.cases_passed, result.cases_failed);
+  if (!result.worst_where.empty()) {
+    line += std::isfinite(result.worst_ratio)
+                ? fmt::format("; largest error {:.2g} of its tolerance, at {}", result.worst_ratio,
+                              printable(result.worst_where))
+                : fmt::format("; {} does not compare", printable(result.worst_where));
+  }
+  return line;
+}
+
+} // namespace
+
+std::string to_text(std::span<const FileResult> results) {
+  std::string text;
+  for (const FileResult& result : results) {
+    text += line_of(result) + "\n";
+    for (const std::string& message : result.messages) {
+      text += fmt::format("    {}\n", indented(message));
+    }
+    for (const std::string& note : result.notes) {
+      text += fmt::format("    note: {}\n", note);
+    }
+  }
+  const Totals total = totals(results);
+  text += fmt::format("verify: {} file{}, {} cases passed, {} failed", total.files,
+                      total.files == 1 ? "" : "s", total.cases_passed, total.cases_failed);
+  if (total.bad_files > 0) {
+    text += fmt::format(", {} file{} not usable", total.bad_files, total.bad_files == 1 ? "" : "s");
+  }
+  return text + "\n";
+}
+
+nlohmann::json to_json(std::span<const FileResult> results) {
+  nlohmann::json files = nlohmann::json::array();
+  for (const FileResult& result : results) {
+    nlohmann::json file = {{"path", valid(result.path.string())}, {"format", valid(result.format)},
+                           {"state", name_of(result.state)},      {"cases_passed", result.cases_passed},
+                           {"cases_failed", result.cases_failed}, {"worst_where", valid(result.worst_where)},
+                           {"messages", nlohmann::json::array()}, {"notes", result.notes}};
+    // JSON has no infinity.
+    file["worst_ratio"] =
+        std::isfinite(result.worst_ratio) ? nlohmann::json(result.worst_ratio) : nlohmann::json("inf");
+    for (const std::string& message : result.messages) {
+      file["messages"].push_back(valid(message));
+    }
+    files.push_back(std::move(file));
+  }
+  const Totals total = totals(results);
+  return {{"files", std::move(files)},
+          {"total",
+           {{"files", total.files},
+            {"cases_passed", total.cases_passed},
+            {"cases_failed", total.cases_failed},
+            {"bad_files", total.bad_files}}}};
+}
+
+} // namespace mneme::verify

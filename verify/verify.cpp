@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+#include "verify/verify.h"
+
+#include <algorithm>
+#include <fstream>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "verify/checker.h"
+#include "verify/golden_value.h"
+#include "verify/registry.h"
+
+namespace mneme::verify {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Errors  DataError
+nlohmann::json read_json(const fs::path& path) {
+  constexpr uintmax_t kBytesMax = 1'000'000'000;
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (status.type() == fs::file_type::not_found) {
+    throw DataError("there is no such file.\n  Give a golden file, or a folder that holds some.");
+  }
+  if (error || !fs::is_regular_file(status)) {
+    throw DataError(fmt::format("it cannot be read: {}.", error ? error.message() : "it is not a file"));
+  }
+  const uintmax_t bytes = fs::file_size(path, error);
+  if (error || bytes > kBytesMax) {
+    throw DataError(fmt::format("it holds {} bytes, but a golden file has at most {}.", bytes, kBytesMax));
+  }
+  std::ifstream stream(path, std::ios::binary);
+  std::string text(bytes, '\0');
+  if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(bytes))) {
+    throw DataError("it cannot be read: check its permissions.");
+  }
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& parse_error) {
+    throw DataError(fmt::format("it is not JSON: {}.", parse_error.what()));
+  }
+}
+
+/// Errors  DataError (JSON path), Interrupted
+void run_file(FileResult& result) {
+  const nlohmann::json json = read_json(result.path);
+  const GoldenValue file(json);
+  if (!json.is_object()) {
+    file.refuse("an object with the cases in it");
+  }
+  const bool has_class = file.has("class");
+  const std::string format = has_class ? file.at("class").text() : result.path.stem().string();
+  if (const Runner run = runner_of(format)) {
+    result.format = format;
+    Checker checker(result);
+    run(file, checker);
+    if (result.cases_passed + result.cases_failed == 0) {
+      throw DataError("/cases: there is no case in this file.");
+    }
+  } else if (!has_class && is_data(format)) {
+    result.format = format;
+    result.state = FileState::data;
+  } else if (has_class || is_documented(format)) {
+    result.format = has_class ? "class " + shown(format) : format;
+    result.state = FileState::unsupported;
+    result.cases_failed = 1;
+    result.messages.push_back(
+        fmt::format("the format {} is documented, but this build cannot check it yet", result.format));
+  } else {
+    throw DataError(fmt::format("not a golden file mneme knows; it knows: {}.", known_formats()));
+  }
+}
+
+FileResult bad_file(const fs::path& path, const std::string& message) {
+  FileResult result;
+  result.path = path;
+  result.state = FileState::bad;
+  result.messages = {message};
+  return result;
+}
+
+FileResult verify_file(const fs::path& path) {
+  FileResult result;
+  result.path = path;
+  try {
+    run_file(result);
+  } catch (const Interrupted&) {
+    throw;
+  } catch (const Error& error) {
+    result.state = FileState::bad;
+    result.messages.push_back(error.what());
+  } catch (const std::bad_alloc&) {
+    result.state = FileState::bad;
+    result.messages.push_back("checking it needs more memory than there is.");
+  }
+  return result;
+}
+
+/// The files of a folder; an empty list where it cannot be read.
+std::vector<fs::path> json_files(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->path().extension() == ".json") {
+      files.push_back(entry->path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+} // namespace
+
+std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> paths, Progress& progress) {
+  std::vector<FileResult> results;
+  std::vector<std::pair<fs::path, bool>> files; // false: a folder without golden files
+  for (const fs::path& path : paths) {
+    std::error_code error;
+    if (!fs::is_directory(path, error)) {
+      files.emplace_back(path, true);
+      continue;
+    }
+    const std::vector<fs::path> found = json_files(path);
+    for (const fs::path& file : found) {
+      files.emplace_back(file, true);
+    }
+    if (found.empty()) {
+      files.emplace_back(path, false);
+    }
+  }
+  progress.start("verify", static_cast<int64_t>(files.size()));
+  for (const auto& [path, is_file] : files) {
+    throw_if_interrupted();
+    results.push_back(is_file ? verify_file(path)
+                              : bad_file(path, "this folder holds no *.json that can be read."));
+    progress.advance();
+  }
+  progress.finish();
+  return results;
+}
+
+Totals totals(std::span<const FileResult> results) {
+  Totals total;
+  for (const FileResult& result : results) {
+    ++total.files;
+    total.cases_passed += result.cases_passed;
+    total.cases_failed += result.cases_failed;
+    total.bad_files += result.state == FileState::bad;
+  }
+  return total;
+}
+
+} // namespace mneme::verify
