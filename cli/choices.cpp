@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/choices.h"
+
+#include <algorithm>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/nearest.h"
+#include "cli/numbers.h"
+#include "mneme/core/error.h"
+
+namespace mneme::cli {
+
+size_t choose(std::string_view name, std::string_view text, const std::vector<std::string>& words) {
+  const auto found = std::find(words.begin(), words.end(), text);
+  if (found == words.end()) {
+    const std::string close = nearest(text, words);
+    throw UsageError(fmt::format("{}: \"{}\" is not one of {}.{}", name, text, fmt::join(words, ", "),
+                                 close.empty() ? "" : fmt::format("\n  Did you mean \"{}\"?", close)));
+  }
+  return static_cast<size_t>(found - words.begin());
+}
+
+CLI::Option* add_word_option(CLI::App& app, const std::string& names, const std::vector<std::string>& words,
+                             const std::string& default_word, std::function<void(size_t)> chosen,
+                             const std::string& help) {
+  return add_parsed_option(
+      app, names, fmt::format("{}", fmt::join(words, "|")), default_word,
+      [words, chosen = std::move(chosen)](const std::string& name, const std::string& text) {
+        chosen(choose(name, text, words));
+      },
+      help);
+}
+
+std::vector<std::string> choices_of(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  if (type.find('|') == std::string::npos) {
+    return {};
+  }
+  return CLI::detail::split(type, '|');
+}
+
+} // namespace mneme::cli

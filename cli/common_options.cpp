@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/common_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/choices.h"
+#include "cli/numbers.h"
+
+namespace mneme::cli {
+namespace {
+
+constexpr int kMostThreads = 1024; // far beyond this, the thread library gives up and ends the process
+
+void add_common_options(CLI::App& app, CommonOptions& options) {
+  const std::string group = "Options of every verb";
+  app.add_flag("--json", options.json, "Results as one JSON document")->group(group);
+  app.add_option("--out", options.out, "Folder for result files")->type_name("DIR")->group(group);
+  add_integer_option(app, "--seed", options.seed, {}, "Seed of everything random")->group(group);
+  add_integer_option(app, "--threads", options.threads, {.least = 1, .most = kMostThreads},
+                     "Threads to work on")
+      ->group(group);
+  app.add_flag("--quiet", options.quiet, "No progress")->group(group);
+  add_choice_option<ProgressStyle>(app, "--progress", options.progress,
+                                   {{"auto", ProgressStyle::automatic},
+                                    {"bar", ProgressStyle::bar},
+                                    {"plain", ProgressStyle::plain},
+                                    {"json", ProgressStyle::json},
+                                    {"none", ProgressStyle::none}},
+                                   "How progress is shown, on stderr")
+      ->group(group);
+  app.add_flag("--no-color", options.no_color, "No colour (as the variable NO_COLOR)")->group(group);
+}
+
+void add_to_leaves(CLI::App& app, CommonOptions& options) {
+  const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
+  for (CLI::App* verb : verbs) {
+    add_to_leaves(*verb, options);
+  }
+  if (verbs.empty()) {
+    add_common_options(app, options);
+  } else {
+    app.require_subcommand(1);
+  }
+}
+
+} // namespace
+
+void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options) {
+  verb.declare(app);
+  add_to_leaves(app, options);
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+
+/// The options of every verb, and a verb's arguments as a whole.
+#pragma once
+
+#include "cli/verb.h"
+
+namespace mneme::cli {
+
+/// Declares the verb's own arguments on `app` and the common ones on it, or, where the verb has verbs of its
+/// own
+/// (`memory create`), on each of those. `verb` and `options` outlive `app`.
+void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options);
+
+} // namespace mneme::cli

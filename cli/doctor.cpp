@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+
+#include <atomic>
+#include <optional>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/colour.h"
+#include "cli/json_output.h"
+#include "cli/machine.h"
+#include "cli/torch_info.h"
+#include "cli/verb.h"
+#include "mneme/core/cpu.h"
+#include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
+#include "mneme/core/patterns.h"
+#include "mneme/core/random.h"
+#include "mneme/core/version.h"
+
+namespace mneme::cli {
+namespace {
+
+constexpr const char* kSelfCheck = "64 patterns recalled from cues with 20% noise";
+
+/// Every one of 64 random patterns must be the one nearest to a noisy copy of itself. Goes through
+/// randomness, patterns and parallel loops, and through no kernel. By chance it fails less often than once in
+/// 10^60.
+bool self_check_passes(uint64_t seed) {
+  constexpr int64_t kPatterns = 64, kBits = 1024, kFlipped = kBits / 5;
+  BitPatterns stored(kPatterns, kBits);
+  for (int64_t i = 0; i < kPatterns; ++i) {
+    Random random = Random(seed).stream(static_cast<uint64_t>(i));
+    for (uint64_t& word : stored[i]) {
+      word = random.next();
+    }
+  }
+  BitPatterns cues = stored;
+  std::atomic<int64_t> recalled{0};
+  parallel_for(kPatterns, 1, [&](int64_t i, int64_t) {
+    for (const int64_t bit :
+         Random(seed).stream(kPatterns + static_cast<uint64_t>(i)).distinct(kFlipped, kBits)) {
+      cues.flip(i, bit);
+    }
+    bool nearest_is_own = true;
+    for (int64_t j = 0; j < kPatterns; ++j) {
+      nearest_is_own = nearest_is_own && (j == i || hamming_distance(cues, i, stored, j) > kFlipped);
+    }
+    recalled += nearest_is_own && hamming_distance(cues, i, stored, i) == kFlipped;
+  });
+  return recalled == kPatterns;
+}
+
+std::string gibibytes(const std::optional<uint64_t>& bytes) {
+  return bytes ? fmt::format("{:.1f} GiB", static_cast<double>(*bytes) / (1 << 30)) : "unknown";
+}
+
+nlohmann::ordered_json as_json(const std::optional<uint64_t>& number) {
+  return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
+}
+
+struct Findings {
+  std::vector<CpuTarget> targets;
+  std::string target; ///< empty: the one asked for cannot run
+  MachineMemory memory;
+  std::optional<std::string> torch; ///< version
+  bool self_check = false;
+  std::vector<std::string> problems; ///< each says how to fix it
+};
+
+Findings examine(uint64_t seed) {
+  Findings found;
+  found.targets = cpu_targets();
+  found.memory = machine_memory();
+  try {
+    found.target = cpu_target();
+  } catch (const UnsupportedError& error) {
+    found.problems.push_back(std::string(error.what()) +
+                             "\n  Set MNEME_CPU_ISA to one of those, or unset it to get the best one.");
+  }
+#ifdef MNEME_WITH_TORCH
+  found.torch = torch_version();
+#endif
+  found.self_check = self_check_passes(seed);
+  if (!found.self_check) {
+    found.problems.push_back("The self-check failed: this build or this machine's memory cannot be trusted. "
+                             "Build again; if it stays, test the memory.");
+  }
+  return found;
+}
+
+std::string names(const std::vector<CpuTarget>& targets, bool only_runnable) {
+  std::string list;
+  for (const CpuTarget& target : targets) {
+    if (target.runnable || !only_runnable) {
+      list += (list.empty() ? "" : ", ") + target.name;
+    }
+  }
+  return list;
+}
+
+void print_text(const Findings& found, const Context& context) {
+  const Paint paint{context.colour};
+  const auto line = [&](const std::string& label, const std::string& text) {
+    context.out << paint.bold(fmt::format("{:<12}", label)) << text << '\n';
+  };
+  line("mneme", fmt::format("{}, {} build by {}", version(), MNEME_BUILD_TYPE, MNEME_COMPILER));
+  line("CPU",
+       fmt::format("{}, {} logical CPUs, {} used", cpu_model(), logical_cpus(), context.options.threads));
+  line("Kernels", found.target.empty() ? "none chosen" : found.target + " chosen");
+  line("  built", names(found.targets, false));
+  line("  runnable", names(found.targets, true));
+  line("Memory",
+       fmt::format("{}, {} available{}", gibibytes(found.memory.total), gibibytes(found.memory.available),
+                   found.memory.limit ? fmt::format(", limited to {} here", gibibytes(found.memory.limit))
+                                      : ""));
+  line("LibTorch",
+       found.torch ? *found.torch + ", for mneme::nn" : "not in this build: the memory engine needs none");
+  line("Self-check", (found.self_check ? paint.green("passed") : paint.red("FAILED")) +
+                         fmt::format(": {}, seed {}", kSelfCheck, context.options.seed));
+  context.out << '\n';
+  for (const std::string& problem : found.problems) {
+    context.out << paint.red("To fix: ") << problem << '\n';
+  }
+  if (found.problems.empty()) {
+    context.out << paint.green("All is well.") << '\n';
+  }
+}
+
+nlohmann::ordered_json to_json(const Findings& found, const CommonOptions& options) {
+  nlohmann::ordered_json targets = nlohmann::ordered_json::array();
+  for (const CpuTarget& target : found.targets) {
+    targets.push_back(
+        {{"name", target.name}, {"description", target.description}, {"runnable", target.runnable}});
+  }
+  nlohmann::ordered_json torch = nullptr;
+  if (found.torch) {
+    torch = {{"version", *found.torch}};
+  }
+  const nlohmann::ordered_json target =
+      found.target.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(found.target);
+  return {{"version", version()},
+          {"seed", options.seed},
+          {"environment",
+           {{"build_type", MNEME_BUILD_TYPE},
+            {"compiler", MNEME_COMPILER},
+            {"cpu", cpu_model()},
+            {"logical_cpus", logical_cpus()},
+            {"threads", options.threads},
+            {"cpu_target", target},
+            {"cpu_targets", targets},
+            {"memory_bytes",
+             {{"total", as_json(found.memory.total)},
+              {"available", as_json(found.memory.available)},
+              {"limit", as_json(found.memory.limit)}}},
+            {"libtorch", torch}}},
+          {"self_check", found.self_check},
+          {"problems", found.problems}};
+}
+
+class Doctor : public Verb {
+public:
+  std::string name() const override { return "doctor"; }
+  std::string summary() const override { return "look at this machine and this build, say what to fix"; }
+  void declare(CLI::App&) override {}
+
+  ExitCode run(Context& context) override {
+    const Findings found = examine(context.options.seed);
+    if (context.options.json) {
+      print_json(context.out, to_json(found, context.options));
+    } else {
+      print_text(found, context);
+    }
+    return found.problems.empty() ? ExitCode::ok : ExitCode::failed;
+  }
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_doctor() {
+  return std::make_unique<Doctor>();
+}
+
+} // namespace mneme::cli

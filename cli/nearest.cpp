@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/nearest.h"
+
+#include <algorithm>
+
+namespace mneme::cli {
+namespace {
+
+/// Optimal string alignment distance, by the usual table of prefixes.
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        cost[i][j] = i + j;
+        continue;
+      }
+      const bool same = a[i - 1] == b[j - 1];
+      cost[i][j] =
+          std::min({cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + static_cast<size_t>(!same)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        cost[i][j] = std::min(cost[i][j], cost[i - 2][j - 2] + 1);
+      }
+    }
+  }
+  return cost[a.size()][b.size()];
+}
+
+} // namespace
+
+std::string nearest(std::string_view text, const std::vector<std::string>& candidates) {
+  constexpr size_t kLongestWord = 64; // nobody mistypes more than this
+  std::string best;
+  size_t least = std::clamp<size_t>((text.size() + 1) / 3, 1, 3) + 1;
+  for (const std::string& candidate : candidates) {
+    if (text.size() > kLongestWord || candidate.size() > kLongestWord) {
+      continue;
+    }
+    const bool is_beginning = text.size() >= 3 && candidate.starts_with(text);
+    const size_t distance = is_beginning ? 1 : edit_distance(text, candidate);
+    if (distance < least) {
+      least = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+} // namespace mneme::cli

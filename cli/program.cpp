@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/program.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include <fmt/format.h>
+
+#include "cli/colour.h"
+#include "cli/nearest.h"
+#include "cli/run.h"
+#include "mneme/core/error.h"
+#include "mneme/core/version.h"
+
+namespace mneme::cli {
+namespace {
+
+using Verbs = std::vector<std::unique_ptr<Verb>>;
+
+std::string overview(const Verbs& verbs, const Paint& paint) {
+  std::string text = fmt::format(
+      "{} {} is an associative memory: write patterns into it, ask with a noisy or partial one,\n"
+      "and it recalls what was stored. Kanerva's SDM, Hopfield networks and attention in one idea.\n\n",
+      paint.bold("mneme"), version());
+  size_t width = 0;
+  for (const auto& verb : verbs) {
+    width = std::max(width, verb->name().size());
+  }
+  for (const auto& verb : verbs) {
+    text += fmt::format("  {}{}  {}\n", paint.bold(verb->name()),
+                        std::string(width - verb->name().size(), ' '), verb->summary());
+  }
+  text += "\nExamples\n"
+          "  mneme recall                      recall the built-in letters and digits from noise\n"
+          "  mneme recall --patterns digits.npy --noise 0.1..0.4..0.1 --memory attention,hopfield --out out\n"
+          "  mneme verify golden/ --json       check this build against published numbers, as JSON\n"
+          "  source <(mneme completion bash)   let the Tab key know the verbs and options\n"
+          "\n`mneme VERB --help` says what a verb takes.\n";
+  return text;
+}
+
+Verb& find_verb(const Verbs& verbs, const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& verb : verbs) {
+    if (verb->name() == name) {
+      return *verb;
+    }
+    names.push_back(verb->name());
+  }
+  if (name.starts_with("-")) {
+    throw UsageError(
+        fmt::format("\"{}\" stands before the verb.\n  Options come after it, as in `mneme {} {}`.", name,
+                    names.front(), "--json"));
+  }
+  const std::string close = nearest(name, names);
+  throw UsageError(fmt::format("there is no verb \"{}\".\n  {}`mneme` alone lists them all.", name,
+                               close.empty() ? "" : fmt::format("Did you mean \"{}\"? ", close)));
+}
+
+} // namespace
+
+ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
+  try {
+    const Verbs verbs = all_verbs();
+    const std::string first = arguments.empty() ? "--help" : arguments.front();
+    if (first == "--version" || first == "--help" || first == "-h") {
+      out << (first == "--version" ? fmt::format("mneme {}\n", version())
+                                   : overview(verbs, {wants_colour(stdout, false)}));
+      check_output(out);
+      return ExitCode::ok;
+    }
+    return run_verb(find_verb(verbs, first), {arguments.begin() + 1, arguments.end()}, out, err);
+  } catch (...) {
+    return report_error(std::current_exception(), "", err);
+  }
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme recall`: stores patterns in memories, asks them with noisy cues, shows what comes back.
+
+#include <algorithm>
+#include <cmath>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/choices.h"
+#include "cli/json_output.h"
+#include "cli/numbers.h"
+#include "cli/recall_report.h"
+#include "cli/verb.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/core/random.h"
+#include "mneme/data/glyphs.h"
+#include "mneme/data/load_patterns.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/random_patterns.h"
+
+namespace mneme::cli {
+namespace {
+
+/// COUNTxSIZE behind a prefix such as "random:"; nothing if `text` does not begin with it.
+std::optional<std::pair<int64_t, int64_t>> drawn_size(const std::string& text, const std::string& prefix) {
+  if (!text.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  const std::string size = text.substr(prefix.size());
+  const size_t cross = size.find('x');
+  if (cross == std::string::npos) {
+    throw UsageError(
+        fmt::format("--patterns {}: a count and a size are needed, such as {}1000x256.", text, prefix));
+  }
+  constexpr IntegerLimits kLimits{.least = 1, .most = 10'000'000};
+  return std::pair(parse_integer("--patterns", size.substr(0, cross), kLimits),
+                   parse_integer("--patterns", size.substr(cross + 1), kLimits));
+}
+
+RealPatterns zeros_and_ones(const BitPatterns& bits) {
+  RealPatterns reals = to_bipolar(bits);
+  for (int64_t i = 0; i < reals.count(); ++i) {
+    std::ranges::transform(reals[i], reals[i].begin(), [](double x) { return x > 0 ? 1.0 : 0.0; });
+  }
+  return reals;
+}
+
+/// Letters resemble each other more than the random patterns for which the signal-to-noise ratio is best at
+/// 105 bits.
+constexpr int64_t kRadiusOfGlyphs = 75;
+
+class RecallVerb : public Verb {
+public:
+  std::string name() const override { return "recall"; }
+  std::string summary() const override {
+    return "store patterns, recall them from noisy cues, see and measure the result";
+  }
+
+  void declare(CLI::App& app) override {
+    app.add_option("--patterns", patterns_,
+                   "File or folder: idx[.gz], npy, png, CIFAR-10, safetensors; or random:COUNTxBITS, "
+                   "sphere:COUNTxSIZE "
+                   "(without it: the built-in letters and digits)")
+        ->type_name("PATH");
+    add_integer_option(app, "--limit", limit_, {.least = 0}, "Patterns to take, the first ones (0: all)");
+    app.add_option("--tensor", tensor_, "Safetensors: which tensor")->type_name("NAME");
+    app.add_option("--cues", cues_, "File of cues to use instead of noisy patterns")->type_name("PATH");
+    add_reals_option(app, "--noise", options_.noise, {}, "Noise levels p: share of bits changed");
+    add_choice_option<std::optional<trials::Corruption>>(
+        app, "--corrupt", corruption_,
+        {{"auto", std::nullopt},
+         {"flip", trials::Corruption::flip},
+         {"cosine", trials::Corruption::cosine},
+         {"mask", trials::Corruption::mask},
+         {"salt-pepper", trials::Corruption::salt_and_pepper}},
+        "How cues are made: flip bits, turn to the cosine 1 - 2p, blank the "
+        "lower share p, set a share p to 0 or 1 (auto: flip for images and "
+        "bits, cosine for other numbers)");
+    app.add_option("--memory", memories_, "Memories, comma separated, or all: " + memory_names())
+        ->delimiter(',')
+        ->type_name("NAMES");
+    add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
+                       "Trials per memory and noise level");
+    add_integer_option(app, "--update-steps", options_.parameters.update_steps_max,
+                       {.least = 1, .most = 1'000'000},
+                       "Update steps at most; a cue stops by itself when it has settled");
+    add_parsed_option(
+        app, "--hamming-radius", "BITS",
+        "best signal-to-noise ratio for 1e6 hard locations; built-in patterns: 75",
+        [this](const std::string& name, const std::string& text) {
+          options_.parameters.hamming_radius = options_.parameters.location_radius =
+              parse_integer(name, text);
+        },
+        "Radius of SDM");
+    add_parsed_option(
+        app, "--beta", "BETA", "fitted to the radius",
+        [this](const std::string& name, const std::string& text) {
+          options_.parameters.beta = parse_real(name, text, {.least = 0});
+        },
+        "Sharpness of SDM attention");
+    add_integer_option(app, "--hard-locations", options_.parameters.hard_locations,
+                       {.least = 1, .most = 1'000'000'000}, "Hard locations of the memory sdm");
+    add_parsed_option(
+        app, "--threshold", "X", "0.5 for images and 0/1 data, else 0",
+        [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
+        "A number above it is a 1 for memories on bits");
+    app.add_flag("--no-centre", no_centre_,
+                 "Real-valued memories compare patterns as they are, not minus their mean");
+    add_choice_option<Draw>(app, "--draw", draw_,
+                            {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
+                            "Draw a few patterns with block characters (auto: on a terminal)");
+  }
+
+  ExitCode run(Context& context) override {
+    options_.memories = trials::memory_kinds_named(memories_);
+    options_.seed = context.options.seed;
+    options_.centre = !no_centre_;
+    std::vector<double> levels; // each once, in the order given
+    std::ranges::copy_if(options_.noise, std::back_inserter(levels),
+                         [&](double noise) { return std::ranges::find(levels, noise) == levels.end(); });
+    options_.noise = levels;
+    if (patterns_.empty() && !options_.parameters.hamming_radius) {
+      options_.parameters.hamming_radius = kRadiusOfGlyphs;
+    }
+    const std::filesystem::path& folder = context.options.out;
+    if (!folder.empty()) {
+      make_output_folder(folder);
+    }
+    RecallRun result{.patterns = load(patterns_, context.options.seed)};
+    if (!cues_.empty()) {
+      options_.cues = load(cues_, context.options.seed);
+    }
+    const bool is_unit = std::ranges::all_of(
+        std::span(result.patterns.patterns.data(),
+                  size_t(result.patterns.patterns.count() * result.patterns.patterns.size())),
+        [](double x) { return x >= 0 && x <= 1; });
+    options_.corruption =
+        corruption_.value_or(is_unit ? trials::Corruption::flip : trials::Corruption::cosine);
+    result.options = options_;
+    result.parameters = trials::parameters_for(result.patterns.patterns.size(),
+                                               result.patterns.patterns.count(), options_.parameters);
+
+    try {
+      trials::sweep_recall(result.patterns, options_, context.progress,
+                           [&](const trials::MemoryReport& memory, const std::vector<trials::SweepRow>& rows,
+                               const std::vector<trials::SweepPictures>& pictures) {
+                             keep(result, memory, rows, pictures, folder);
+                           });
+    } catch (const Interrupted&) {
+      result.is_whole = false;
+      finish(result, context);
+      context.progress.say(fmt::format("mneme recall: {} of {} memories had finished{}",
+                                       result.memories.size(), options_.memories.size(),
+                                       folder.empty() ? "; with --out their results are kept"
+                                                      : ", their results are in " + folder.string()));
+      throw;
+    }
+    finish(result, context);
+    return ExitCode::ok;
+  }
+
+private:
+  enum class Draw { automatic, always, never };
+
+  static std::string memory_names() {
+    std::string names;
+    for (const trials::MemoryKind& kind : trials::memory_kinds()) {
+      names += (names.empty() ? "" : ", ") + kind.name;
+    }
+    return names;
+  }
+
+  data::PatternSet load(const std::string& from, uint64_t seed) const {
+    data::PatternSet set;
+    if (from.empty()) {
+      set = data::builtin_glyphs();
+      if (limit_ > 0 && limit_ < set.patterns.count()) {
+        set.patterns = slice(set.patterns, 0, limit_);
+        set.labels.resize(static_cast<size_t>(limit_));
+      }
+    } else if (const auto bits = drawn_size(from, "random:")) {
+      set = {.patterns = zeros_and_ones(data::random_bits(bits->first, bits->second, Random(seed))),
+             .threshold = 0.5,
+             .source = from};
+    } else if (const auto sphere = drawn_size(from, "sphere:")) {
+      set = {.patterns = data::random_sphere(sphere->first, sphere->second, Random(seed)), .source = from};
+    } else {
+      set = data::load_patterns(from, {.limit = limit_, .tensor = tensor_});
+    }
+    set.threshold = threshold_.value_or(set.threshold);
+    return set;
+  }
+
+  /// Keeps what the report needs of a memory that has finished, and writes its readouts.
+  static void keep(RecallRun& result, const trials::MemoryReport& memory,
+                   const std::vector<trials::SweepRow>& rows,
+                   const std::vector<trials::SweepPictures>& pictures, const std::filesystem::path& folder) {
+    result.memories.push_back(memory);
+    result.rows.insert(result.rows.end(), rows.begin(), rows.end());
+    for (size_t level = 0; level < pictures.size(); ++level) {
+      const trials::SweepPictures& all = pictures[level];
+      const int64_t shown = std::min(RecallRun::kPatternsShown, all.cues.count());
+      result.shown.push_back({slice(all.cues, 0, shown),
+                              slice(all.readouts, 0, shown),
+                              {all.targets.begin(), all.targets.begin() + shown},
+                              {all.likenesses.begin(), all.likenesses.begin() + shown}});
+      if (!folder.empty()) {
+        const std::filesystem::path path =
+            folder / fmt::format("recalled-{}-{}.npy", memory.kind.name, level_name(rows[level]));
+        if (memory.kind.on_bits) {
+          data::write_npy(path, to_bits(all.readouts, 0.5));
+        } else {
+          data::write_npy(path, all.readouts, result.patterns.image_shape());
+        }
+      }
+    }
+  }
+
+  void finish(const RecallRun& result, Context& context) const {
+    if (!context.options.out.empty()) {
+      write_recall_files(result, context.options.out, context.options.threads);
+    }
+    if (context.options.json) {
+      print_json(context.out, recall_json(result, context.options.threads));
+      return;
+    }
+    context.out << recall_text(result, context.colour);
+    const bool draw = draw_ == Draw::always || (draw_ == Draw::automatic && ::isatty(STDOUT_FILENO) != 0);
+    if (draw) {
+      context.out << '\n' << recall_drawing(result, context.colour);
+    }
+    if (!context.options.out.empty()) {
+      context.out << "\nWritten to " << context.options.out.string()
+                  << ": index.html (open it in a browser), sheet.png, results.csv, recalled-*.npy\n";
+    }
+  }
+
+  std::string patterns_, cues_, tensor_;
+  std::vector<std::string> memories_ = {"all"};
+  int64_t limit_ = 0;
+  std::optional<double> threshold_;
+  std::optional<trials::Corruption> corruption_;
+  trials::SweepOptions options_{.noise = {0.05, 0.1, 0.2, 0.3}};
+  bool no_centre_ = false;
+  Draw draw_ = Draw::automatic;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_recall() {
+  return std::make_unique<RecallVerb>();
+}
+
+} // namespace mneme::cli

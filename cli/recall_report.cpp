@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/recall_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/cpu.h"
+#include "mneme/core/version.h"
+#include "mneme/data/png.h"
+#include "mneme/data/read_file.h"
+#include "report/chart.h"
+#include "report/number.h"
+#include "report/page.h"
+#include "report/raster.h"
+#include "report/sheet.h"
+#include "report/table.h"
+#include "report/terminal.h"
+#include "report/text.h"
+
+namespace mneme::cli {
+namespace {
+
+using report::Cell;
+using report::Column;
+using report::Estimate;
+using report::Notation;
+using report::Table;
+
+constexpr double kCloseCosine = 0.9; // frames on the sheet: what a person takes for the same picture
+
+Cell cell(const trials::MeanInterval& interval) {
+  if (!interval.half_width) {
+    return interval.mean;
+  }
+  return Estimate{interval.mean, interval.mean - *interval.half_width, interval.mean + *interval.half_width};
+}
+
+const trials::MemoryReport& memory_of(const RecallRun& run, const trials::SweepRow& row) {
+  return *std::ranges::find_if(
+      run.memories, [&](const trials::MemoryReport& memory) { return memory.kind.name == row.memory; });
+}
+
+std::string note_on(const trials::MemoryReport& memory) {
+  return memory.out_of_reach ? "out of reach" : memory.beyond_capacity ? "beyond capacity" : "";
+}
+
+/// The results without anything that differs between equal runs.
+Table results_table(const RecallRun& run) {
+  Table table{
+      .columns = {{.name = "memory"},
+                  {.name = "noise", .digits = 6},
+                  {.name = "recalled exactly", .key = "exact", .notation = Notation::percent, .digits = 1},
+                  {.name = "wrong bits", .key = "bit_error", .notation = Notation::percent, .digits = 2},
+                  {.name = "cosine", .notation = Notation::fixed, .digits = 3},
+                  {.name = "steps", .notation = Notation::fixed, .digits = 1},
+                  {.name = "settled", .notation = Notation::percent, .digits = 0},
+                  {.name = "unanswered", .notation = Notation::percent, .digits = 0},
+                  {.name = "note"}}};
+  for (const trials::SweepRow& row : run.rows) {
+    table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"), cell(row.exact),
+                          row.bit_error ? cell(*row.bit_error) : Cell(), cell(row.cosine), cell(row.steps),
+                          row.settled, row.unanswered, note_on(memory_of(run, row))});
+  }
+  return table;
+}
+
+Table timing_table(const RecallRun& run) {
+  Table table{.columns = {{.name = "memory"},
+                          {.name = "noise", .digits = 6},
+                          {.name = "seconds"},
+                          {.name = "cues_per_second"}}};
+  const int64_t cues = run.options.cues ? run.options.cues->patterns.count()
+                                        : run.patterns.patterns.count() * run.options.seeds;
+  for (const trials::SweepRow& row : run.rows) {
+    table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"), row.seconds,
+                          row.seconds > 0 ? Cell(static_cast<double>(cues) / row.seconds) : Cell()});
+  }
+  return table;
+}
+
+/// For people: each memory named once, only columns that say something. Times differ between equal runs: not
+/// for files.
+Table shown_table(const RecallRun& run, bool with_time) {
+  Table table = results_table(run);
+  if (with_time) {
+    table.columns.insert(table.columns.end() - 1,
+                         {.name = "time", .unit = "s", .notation = Notation::fixed, .digits = 2});
+  }
+  for (size_t i = 0; i < run.rows.size(); ++i) {
+    if (with_time) {
+      table.rows[i].insert(table.rows[i].end() - 1, run.rows[i].seconds);
+    }
+    if (i > 0 && run.rows[i].memory == run.rows[i - 1].memory) {
+      table.rows[i].front() = Cell("");
+    }
+  }
+  const auto drop = [&](const std::string& name, auto is_empty) {
+    const auto column = std::ranges::find_if(table.columns, [&](const Column& c) { return c.name == name; }) -
+                        table.columns.begin();
+    if (std::ranges::all_of(
+            table.rows, [&](const auto& cells) { return is_empty(cells[static_cast<size_t>(column)]); })) {
+      table.columns.erase(table.columns.begin() + column);
+      for (auto& cells : table.rows) {
+        cells.erase(cells.begin() + column);
+      }
+    }
+  };
+  drop("unanswered", [](const Cell& c) { return std::get<double>(c) == 0; });
+  drop("wrong bits", [](const Cell& c) { return std::holds_alternative<report::Missing>(c); });
+  drop("note", [](const Cell& c) { return std::get<std::string>(c).empty(); });
+  return table;
+}
+
+std::string patterns_text(const RecallRun& run) {
+  const data::PatternSet& set = run.patterns;
+  return set.is_image() ? fmt::format("{} images of {} x {} from {}", set.patterns.count(), set.height,
+                                      set.width, set.source)
+                        : fmt::format("{} patterns of {} components from {}", set.patterns.count(),
+                                      set.patterns.size(), set.source);
+}
+
+const char* corruption_text(const RecallRun& run) {
+  if (run.options.cues) {
+    return "cues as given";
+  }
+  switch (run.options.corruption) {
+  case trials::Corruption::flip:
+    return "a share of the bits is flipped (x becomes 1 - x)";
+  case trials::Corruption::cosine:
+    return "patterns are turned to the cosine 1 - 2 noise (bits: flipped)";
+  case trials::Corruption::mask:
+    return "the lower share of the image is blanked";
+  default:
+    return "a share is set to 0 or 1 (salt and pepper)";
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) {
+  return {
+      {"patterns", patterns_text(run)},
+      {"noise", corruption_text(run)},
+      {"trials",
+       run.options.cues ? "1" : fmt::format("{} seeds from {}", run.options.seeds, run.options.seed)},
+      {"Hamming radius",
+       fmt::format("{} of {} bits", run.parameters.hamming_radius, run.patterns.patterns.size())},
+      {"Hamming radius of finitely many locations", fmt::format("{} bits", run.parameters.location_radius)},
+      {"beta of SDM attention", report::format_number(run.parameters.beta, Notation::automatic, 6)},
+      {"hard locations of sdm", std::to_string(run.parameters.hard_locations)},
+      {"update steps", fmt::format("at most {}", run.options.parameters.update_steps_max)},
+      {"bits", fmt::format("1 where a number is above {}",
+                           report::format_number(run.patterns.threshold, Notation::automatic, 4))},
+      {"real-valued memories",
+       run.options.centre ? "compare patterns minus their mean, by angle" : "compare patterns by angle"}};
+}
+
+/// What a reader of the numbers must know: which memories are beyond their capacity, and what to do about it.
+std::vector<std::string> remarks(const RecallRun& run) {
+  std::vector<std::string> lines;
+  std::string overfull;
+  for (const trials::MemoryReport& memory : run.memories) {
+    if (memory.out_of_reach) {
+      lines.push_back(
+          memory.kind.name +
+          ": nothing lies within its radius of most patterns, so cues stay as they are; it needs a larger "
+          "--hamming-radius, or more --hard-locations.");
+    } else if (memory.beyond_capacity) {
+      overfull += fmt::format("{}{} ({:.0f} %)", overfull.empty() ? "" : ", ", memory.kind.name,
+                              100 * memory.self_recall);
+    }
+  }
+  if (!overfull.empty()) {
+    lines.push_back("Beyond capacity on these patterns: " + overfull +
+                    ". In brackets: stored patterns that are recalled exactly even from themselves. Patterns "
+                    "that resemble each other "
+                    "need sharper weights: a smaller --hamming-radius, or a larger --beta.");
+  }
+  for (const trials::MemoryReport& memory : run.memories) {
+    if (!memory.bound.empty()) {
+      lines.push_back(memory.kind.name + ": " + memory.bound + ".");
+    }
+  }
+  return lines;
+}
+
+nlohmann::ordered_json config_json(const RecallRun& run) {
+  const data::PatternSet& set = run.patterns;
+  nlohmann::ordered_json memories = nlohmann::ordered_json::array();
+  nlohmann::ordered_json asked = nlohmann::ordered_json::array();
+  for (const trials::MemoryKind& kind : run.options.memories) {
+    asked.push_back(kind.name);
+  }
+  for (const trials::MemoryReport& memory : run.memories) {
+    memories.push_back({{"name", memory.kind.name},
+                        {"title", memory.kind.title},
+                        {"steps", memory.kind.steps},
+                        {"self_recall", memory.self_recall},
+                        {"beyond_capacity", memory.beyond_capacity},
+                        {"out_of_reach", memory.out_of_reach},
+                        {"bound", memory.bound}});
+  }
+  return {{"version", version()},
+          {"seed", run.options.seed},
+          {"seeds", run.options.cues ? 1 : run.options.seeds},
+          {"complete", run.is_whole},
+          {"patterns",
+           {{"source", set.source},
+            {"count", set.patterns.count()},
+            {"size", set.patterns.size()},
+            {"height", set.height},
+            {"width", set.width},
+            {"channels", set.channels},
+            {"threshold", set.threshold}}},
+          {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
+          {"corruption", corruption_text(run)},
+          {"hamming_radius", run.parameters.hamming_radius},
+          {"location_radius", run.parameters.location_radius},
+          {"beta", run.parameters.beta},
+          {"hard_locations", run.parameters.hard_locations},
+          {"update_steps_max", run.options.parameters.update_steps_max},
+          {"centred", run.options.centre},
+          {"memories_asked", asked},
+          {"memories", memories}};
+}
+
+nlohmann::ordered_json environment_json(int threads) {
+  return {{"version", version()}, {"cpu", cpu_model()}, {"cpu_target", cpu_target()}, {"threads", threads}};
+}
+
+report::Chart chart_of(const RecallRun& run, const std::string& title, const std::string& description,
+                       report::Axis y, const trials::MeanInterval trials::SweepRow::*measure, double low,
+                       double high) {
+  report::LineChart chart{.title = title,
+                          .description = description,
+                          .x = {.title = "noise (share of bits)", .format = ".0%"},
+                          .y = std::move(y),
+                          .series_title = "memory"};
+  for (const trials::SweepRow& row : run.rows) {
+    if (chart.series.empty() || chart.series.back().name != row.memory) {
+      chart.series.push_back({.name = row.memory});
+    }
+    const trials::MeanInterval& interval = row.*measure;
+    const double half = interval.half_width.value_or(0);
+    chart.series.back().points.push_back(
+        {*row.noise,
+         {interval.mean, std::max(low, interval.mean - half), std::min(high, interval.mean + half)}});
+  }
+  return report::to_chart(chart);
+}
+
+report::Raster raster(const RecallRun& run, const RealPatterns& patterns, int64_t index) {
+  const data::PatternSet& set = run.patterns;
+  if (set.threshold == 0.5) {
+    return report::to_raster(patterns, index, set.image_shape());
+  }
+  double largest = 0; // Numbers without a natural range: black and white are the extremes of what was stored.
+  for (int64_t i = 0; i < std::min<int64_t>(RecallRun::kPatternsShown, set.patterns.count()); ++i) {
+    for (const double x : set.patterns[i]) {
+      largest = std::max(largest, std::abs(x));
+    }
+  }
+  largest = largest > 0 ? largest : 1;
+  return report::to_raster(patterns, index, set.image_shape(), -largest, largest);
+}
+
+report::Frame frame_of(const RecallRun& run, size_t row, int64_t index) {
+  const double likeness = run.shown[row].likenesses[static_cast<size_t>(index)];
+  const bool exact =
+      memory_of(run, run.rows[row]).kind.on_bits ? likeness == 1 : likeness >= trials::kExactCosine;
+  return exact                      ? report::Frame::exact
+         : likeness >= kCloseCosine ? report::Frame::close
+                                    : report::Frame::wrong;
+}
+
+/// Stored | cue | recalled for the first patterns, a row per memory, a group per noise level.
+report::Sheet sheet_of(const RecallRun& run) {
+  report::Sheet sheet{.title = "mneme recall: " + patterns_text(run)};
+  const int64_t shown = run.shown.empty() ? 0 : run.shown.front().cues.count();
+  for (int64_t i = 0; i < shown; ++i) {
+    sheet.columns.insert(sheet.columns.end(), {"stored", "cue", "recalled"});
+  }
+  const size_t levels = run.options.cues ? 1 : run.options.noise.size();
+  for (size_t level = 0; level < levels; ++level) {
+    report::SheetGroup group{.heading = run.options.cues
+                                            ? "given cues"
+                                            : fmt::format("noise {:.4g} %", 100 * run.options.noise[level])};
+    for (size_t row = level; row < run.rows.size(); row += levels) {
+      const trials::MemoryReport& memory = memory_of(run, run.rows[row]);
+      report::SheetRow line{.caption = note_on(memory).empty()
+                                           ? memory.kind.name
+                                           : fmt::format("{} ({})", memory.kind.name, note_on(memory))};
+      for (int64_t i = 0; i < shown; ++i) {
+        const trials::SweepPictures& pictures = run.shown[row];
+        line.cells.push_back({raster(run, run.patterns.patterns, pictures.targets[static_cast<size_t>(i)])});
+        line.cells.push_back({raster(run, pictures.cues, i)});
+        line.cells.push_back({raster(run, pictures.readouts, i), frame_of(run, row, i)});
+      }
+      group.rows.push_back(std::move(line));
+    }
+    sheet.groups.push_back(std::move(group));
+  }
+  return sheet;
+}
+
+report::Page page_of(const RecallRun& run, const std::string& sheet_png,
+                     const std::vector<report::Chart>& charts) {
+  report::Page page{
+      .title = "What was recalled",
+      .intro = fmt::format(
+          "Stored: {}. Each memory was then asked with noisy cues, and its readout was asked again until it "
+          "settled. All memories are one idea: similarity, then separation, then projection.",
+          patterns_text(run))};
+  report::Section results{.heading = "Results"};
+  if (!run.is_whole) {
+    results.blocks.push_back(
+        report::Note{"The run was interrupted: only memories that had finished are shown.", true});
+  }
+  for (const std::string& remark : remarks(run)) {
+    results.blocks.push_back(report::Note{remark, true});
+  }
+  for (const report::Chart& chart : charts) {
+    results.blocks.push_back(chart);
+  }
+  results.blocks.push_back(report::CaptionedTable{
+      shown_table(run, false),
+      fmt::format(
+          "Means over trials with 95 % confidence intervals. Recalled exactly: every bit, or a cosine of at "
+          "least {} for real-valued memories. Unanswered: nothing was near enough, the cue stayed as it was.",
+          trials::kExactCosine)});
+  page.sections.push_back(std::move(results));
+  if (!sheet_png.empty()) {
+    page.sections.push_back(
+        {.heading = "The patterns themselves",
+         .blocks = {report::Picture{
+             .png = sheet_png,
+             .alt = "Stored patterns, noisy cues and what each memory recalled, by noise level",
+             .caption = "The first patterns of the first trial: stored, cue, recalled.",
+             .pixelated = true}}});
+  }
+  Table memories{.columns = {{.name = "memory"},
+                             {.name = "what it is"},
+                             {.name = "similarity -> separation -> projection", .key = "steps"}}};
+  for (const trials::MemoryReport& memory : run.memories) {
+    memories.rows.push_back({memory.kind.name, memory.kind.title, memory.kind.steps});
+  }
+  page.sections.push_back(
+      {.heading = "The memories and their settings",
+       .blocks = {report::CaptionedTable{memories, "Every memory is a choice of three steps."},
+                  report::Parameters{settings(run)}}});
+  return page;
+}
+
+} // namespace
+
+std::string level_name(const trials::SweepRow& row) {
+  return row.noise ? "noise-" + report::exact_number(*row.noise) : "given";
+}
+
+std::string recall_text(const RecallRun& run, bool colour) {
+  std::string text = fmt::format("{}; {}\n\n", patterns_text(run), corruption_text(run));
+  text += report::to_text(shown_table(run, true), {.colour = colour});
+  for (const std::string& remark : remarks(run)) {
+    for (const std::string& line : report::wrap(remark, 100)) {
+      text += "\n" + line;
+    }
+    text += "\n";
+  }
+  const int64_t trials = run.options.cues ? 1 : run.options.seeds;
+  text += fmt::format("\nSeed {}, {}; Hamming radius {}, beta {}.\n", run.options.seed,
+                      trials == 1 ? std::string("one trial")
+                                  : fmt::format("{} trials each, 95 % confidence intervals", trials),
+                      run.parameters.hamming_radius,
+                      report::format_number(run.parameters.beta, Notation::automatic, 5));
+  return text;
+}
+
+nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
+  nlohmann::ordered_json document = config_json(run);
+  document["results"] = report::to_json(results_table(run));
+  document["timing"] = {{"recall", report::to_json(timing_table(run))}};
+  document["environment"] = environment_json(threads);
+  return document;
+}
+
+std::string recall_drawing(const RecallRun& run, bool colour) {
+  if (run.rows.empty()) {
+    return "";
+  }
+  const size_t levels = run.options.cues ? 1 : run.options.noise.size(), level = levels / 2;
+  // A few memories say enough: the first that holds these patterns of each family, else simply the first
+  // ones.
+  constexpr size_t kMemoriesDrawn = 3;
+  std::vector<size_t> drawn;
+  for (const bool good_only : {true, false}) {
+    for (size_t m = 0; m < run.memories.size() && drawn.size() < kMemoriesDrawn; ++m) {
+      const bool is_new = std::ranges::find(drawn, m) == drawn.end();
+      if (is_new && (!good_only || !run.memories[m].beyond_capacity)) {
+        drawn.push_back(m);
+      }
+    }
+  }
+  std::ranges::sort(drawn);
+  std::vector<report::TerminalPattern> pictures;
+  const trials::SweepPictures& first = run.shown[drawn.front() * levels + level];
+  for (int64_t i = 0; i < std::min<int64_t>(2, first.cues.count()); ++i) {
+    pictures.push_back(
+        {raster(run, run.patterns.patterns, first.targets[static_cast<size_t>(i)]), "stored", ""});
+    pictures.push_back({raster(run, first.cues, i), "cue", ""});
+    for (const size_t m : drawn) {
+      pictures.push_back(
+          {raster(run, run.shown[m * levels + level].readouts, i), run.memories[m].kind.name, ""});
+    }
+  }
+  winsize size{};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
+  const std::string heading =
+      run.options.cues ? "Given cues:" : fmt::format("Noise {:.4g} %:", 100 * run.options.noise[level]);
+  return heading + "\n" +
+         report::draw_patterns(pictures, {.width = known ? size.ws_col : 100, .colour = colour});
+}
+
+void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads) {
+  write_file_atomically(folder / "config.json", config_json(run).dump(2) + "\n");
+  write_file_atomically(folder / "env.json", environment_json(threads).dump(2) + "\n");
+  write_file_atomically(folder / "results.csv", report::to_csv(results_table(run)));
+  write_file_atomically(folder / "timing.csv", report::to_csv(timing_table(run)));
+  std::vector<report::Chart> charts;
+  if (!run.options.cues && !run.rows.empty()) {
+    charts.push_back(chart_of(run, "Recalled exactly",
+                              "Share of cues recalled exactly against noise, a line per memory",
+                              {.title = "recalled exactly", .format = ".0%", .range = std::pair(0.0, 1.0)},
+                              &trials::SweepRow::exact, 0, 1));
+    charts.push_back(chart_of(run, "Likeness of the readout",
+                              "Mean cosine between readout and pattern against noise, a line per memory",
+                              {.title = "cosine to the pattern"}, &trials::SweepRow::cosine, -1, 1));
+    report::write_chart(folder, "exact", charts[0]);
+    report::write_chart(folder, "cosine", charts[1]);
+  }
+  std::string sheet_png;
+  if (!run.rows.empty()) {
+    data::write_png(folder / "sheet.png", report::draw_sheet(sheet_of(run), {.close = "cosine 0.9 or more"}));
+    const std::vector<std::byte> bytes = data::read_file(folder / "sheet.png");
+    sheet_png.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+  report::write_page(folder / "index.html", page_of(run, sheet_png, charts));
+}
+
+} // namespace mneme::cli

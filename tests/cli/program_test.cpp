@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <csignal>
+#include <regex>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/core/version.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::ProgramResult;
+using testing::run_mneme;
+using testing::starts_with;
+
+/// Wrong usage: exit code 2, nothing on stdout, no more than two lines on stderr that hold `parts`.
+void expect_wrong_usage(const std::vector<std::string>& arguments, const std::vector<std::string>& parts) {
+  const ProgramResult result = run_mneme(arguments);
+  EXPECT_EQ(result.exit_code, 2) << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_TRUE(starts_with(result.err, "mneme"));
+  EXPECT_LE(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
+  for (const std::string& part : parts) {
+    EXPECT_TRUE(contains(result.err, part));
+  }
+}
+
+TEST(Program, AloneSaysWhatItIsWithVerbsAndExamples) {
+  const ProgramResult result = run_mneme({});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_TRUE(contains(result.out, "associative memory"));
+  EXPECT_TRUE(contains(result.out, "\n  doctor "));
+  EXPECT_TRUE(contains(result.out, "\n  completion "));
+  EXPECT_FALSE(contains(result.out, "\033")) << "colour is for terminals";
+  EXPECT_EQ(run_mneme({"--help"}).out, result.out);
+  EXPECT_EQ(run_mneme({"-h"}).out, result.out);
+}
+
+TEST(Program, ShowsOnlyExamplesOfVerbsItHas) {
+  const std::string overview = run_mneme({}).out;
+  const std::string examples = overview.substr(overview.find("Examples"));
+  const std::regex example("mneme ([a-z]+)");
+  int found = 0;
+  for (std::sregex_iterator match(examples.begin(), examples.end(), example), end; match != end; ++match) {
+    EXPECT_EQ(run_mneme({(*match)[1], "--help"}).exit_code, 0) << (*match)[0];
+    ++found;
+  }
+  EXPECT_GE(found, 3);
+}
+
+TEST(Program, TellsItsVersion) {
+  const ProgramResult result = run_mneme({"--version"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.out, "mneme " + std::string(version()) + "\n");
+}
+
+TEST(Program, HelpsWithEveryVerb) {
+  for (const char* verb : {"verify", "doctor", "completion"}) {
+    const ProgramResult result = run_mneme({verb, "--help"});
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_EQ(result.err, "");
+    for (const char* option :
+         {"--json", "--out DIR", "--seed", "--threads", "--quiet", "--progress", "--no-color"}) {
+      EXPECT_TRUE(contains(result.out, option));
+    }
+  }
+}
+
+TEST(Program, SuggestsTheNearestVerb) {
+  expect_wrong_usage({"docter"}, {"no verb \"docter\"", "Did you mean \"doctor\"?"});
+  expect_wrong_usage({"compl"}, {"no verb \"compl\"", "Did you mean \"completion\"?"});
+  EXPECT_FALSE(contains(run_mneme({"xyzzy"}).err, "Did you mean"));
+  expect_wrong_usage({std::string(100000, 'x')}, {"no verb"});
+  expect_wrong_usage({""}, {"no verb \"\""});
+}
+
+TEST(Program, SaysThatOptionsComeAfterTheVerb) {
+  expect_wrong_usage({"--json", "doctor"}, {"\"--json\" stands before the verb"});
+}
+
+TEST(Program, SuggestsTheNearestOption) {
+  expect_wrong_usage({"doctor", "--progres", "plain"},
+                     {"mneme doctor: there is no option \"--progres\"", "\"--progress\"?"});
+  expect_wrong_usage({"doctor", "--jsno"}, {"no option \"--jsno\"", "\"--json\"?"});
+}
+
+TEST(Program, RefusesArgumentsNobodyAskedFor) {
+  expect_wrong_usage({"doctor", "more"}, {"\"more\" is one argument too many"});
+  expect_wrong_usage({"doctor", "completion"}, {"\"completion\" is one argument too many"});
+  expect_wrong_usage({"completion", "bash", "zsh"}, {"\"zsh\" is one argument too many"});
+}
+
+TEST(Program, RefusesWhatIsNoNumber) {
+  expect_wrong_usage({"doctor", "--seed", "nan"},
+                     {"mneme doctor: --seed: \"nan\" is not a number", "such as"});
+  expect_wrong_usage({"doctor", "--seed=inf"}, {"--seed: \"inf\" is not a number"});
+  expect_wrong_usage({"doctor", "--seed", "0x10"}, {"--seed: \"0x10\" is not a number"});
+  expect_wrong_usage({"doctor", "--seed", "1.5"}, {"--seed: \"1.5\" is not a whole number"});
+  expect_wrong_usage({"doctor", "--seed", ""}, {"--seed: \"\" is empty"});
+}
+
+TEST(Program, RefusesNumbersThatAreOutOfRangeAndNamesTheRange) {
+  for (const char* count : {"0", "-1", "1025", "1e30"}) {
+    expect_wrong_usage({"doctor", "--threads", count},
+                       {"--threads: \"" + std::string(count) + "\"", "from 1 to 1024"});
+  }
+  expect_wrong_usage({"doctor", "--seed", "-1"}, {"\"-1\" is out of range", "at least 0"});
+}
+
+TEST(Program, NamesTheWordsAnOptionTakes) {
+  expect_wrong_usage({"doctor", "--progress", "plane"},
+                     {"--progress: \"plane\" is not one of auto, bar, plain, json, none", "\"plain\"?"});
+  expect_wrong_usage({"completion", "doctor"}, {"SHELL: \"doctor\" is not one of bash, zsh, fish"});
+}
+
+TEST(Program, ExitsWithTwoForEveryOtherMistakeInTheArguments) {
+  expect_wrong_usage({"doctor", "--threads"}, {"--threads takes one value"});
+  expect_wrong_usage({"doctor", "--seed", "1", "--seed", "2"}, {"--seed takes one value, and is given once"});
+  expect_wrong_usage({"doctor", "--json=maybe"}, {"a flag takes no value: --json = maybe"});
+  expect_wrong_usage({"completion"}, {"SHELL is required"});
+}
+
+TEST(Program, ExitsWithOneWhenStdoutCannotBeWritten) {
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{},
+                                                                     {"--version"},
+                                                                     {"doctor"},
+                                                                     {"doctor", "--json"},
+                                                                     {"doctor", "--help"},
+                                                                     {"completion", "bash"}}) {
+    const ProgramResult full = run_mneme(arguments, {.stdout_to = "/dev/full"});
+    EXPECT_EQ(full.exit_code, 1);
+    EXPECT_TRUE(contains(full.err, "cannot write to stdout: No space left on device"));
+    const ProgramResult closed = run_mneme(arguments, {.stdout_closed = true});
+    EXPECT_EQ(closed.exit_code, 1);
+    EXPECT_TRUE(contains(closed.err, "cannot write to stdout: Bad file descriptor"));
+  }
+}
+
+TEST(Program, EndsQuietlyWhenItsReaderHasGone) {
+  const ProgramResult result = run_mneme({"completion", "bash"}, {.reader_has_gone = true});
+  EXPECT_EQ(result.signal, SIGPIPE);
+  EXPECT_EQ(result.err, "");
+}
+
+} // namespace
+} // namespace mneme

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/csv.h"
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/data/glyphs.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/png.h"
+#include "mneme/trials/memory_kinds.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::CsvRow;
+using testing::parse_csv;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::starts_with;
+using testing::TemporaryFolder;
+using Arguments = std::vector<std::string>;
+using Json = nlohmann::json;
+
+/// `mneme recall` with few hard locations and trials.
+ProgramResult recall(Arguments more) {
+  Arguments arguments{"recall", "--hard-locations", "2000", "--seeds", "2"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_mneme(arguments);
+}
+
+/// The one JSON document on stdout of a run that went well.
+Json recall_json(Arguments more) {
+  more.push_back("--json");
+  const ProgramResult result = recall(more);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  Json document = Json::parse(result.out, nullptr, false);
+  EXPECT_TRUE(document.is_object()) << result.out;
+  return document;
+}
+
+Arguments names_in(const std::filesystem::path& folder) {
+  Arguments names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+TEST(RecallVerb, ComparesEveryMemoryOnTheBuiltInPatterns) {
+  const ProgramResult result = recall({"--noise", "0.05,0.2"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_FALSE(contains(result.out, "\033")) << "colour is for terminals";
+  for (const trials::MemoryKind& kind : trials::memory_kinds()) {
+    EXPECT_TRUE(contains(result.out, "\n" + kind.name + " "));
+  }
+}
+
+TEST(RecallVerb, PrintsOneJsonDocument) {
+  const Json document = recall_json({"--noise", "0.05,0.2", "--seed", "9", "--threads", "1"});
+  EXPECT_EQ(document.at("complete"), true);
+  EXPECT_EQ(document.at("seed"), 9);
+  EXPECT_EQ(document.at("seeds"), 2);
+  EXPECT_EQ(document.at("hard_locations"), 2000);
+  EXPECT_EQ(document.at("patterns").at("count"), 36);
+  EXPECT_EQ(document.at("patterns").at("size"), 256);
+  EXPECT_EQ(document.at("environment").at("threads"), 1);
+  EXPECT_TRUE(document.at("environment").at("cpu_target").is_string());
+  const size_t kinds = trials::memory_kinds().size();
+  EXPECT_EQ(document.at("memories").size(), kinds);
+  ASSERT_EQ(document.at("results").size(), 2 * kinds);
+  ASSERT_EQ(document.at("timing").at("recall").size(), 2 * kinds);
+  for (size_t i = 0; i < 2 * kinds; ++i) {
+    const trials::MemoryKind& kind = trials::memory_kinds()[i / 2];
+    const Json& row = document.at("results").at(i);
+    EXPECT_EQ(row.at("memory"), kind.name);
+    EXPECT_EQ(row.at("noise"), i % 2 == 0 ? 0.05 : 0.2);
+    EXPECT_EQ(row.at("bit_error").is_number(), kind.on_bits) << kind.name;
+    const double exact = row.at("exact");
+    EXPECT_LE(row.at("exact_low"), exact) << kind.name;
+    EXPECT_GE(row.at("exact_high"), exact) << kind.name;
+    EXPECT_TRUE(row.at("cosine").is_number()) << kind.name;
+    const Json& timing = document.at("timing").at("recall").at(i);
+    EXPECT_EQ(timing.at("memory"), kind.name);
+    EXPECT_GT(timing.at("seconds"), 0.0) << kind.name;
+  }
+}
+
+TEST(RecallVerb, LeavesARunFolderThatCanBeReadBack) {
+  const TemporaryFolder folder;
+  const std::filesystem::path out = folder / "run/nested";
+  const ProgramResult result = recall({"--noise", "0.1,0.25", "--out", out.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, out.string()));
+
+  const size_t kinds = trials::memory_kinds().size();
+  const std::vector<CsvRow> rows = parse_csv(read_text(out / "results.csv"));
+  ASSERT_EQ(rows.size(), 2 * kinds);
+  EXPECT_EQ(parse_csv(read_text(out / "timing.csv")).size(), 2 * kinds);
+  const RealPatterns glyphs = data::builtin_glyphs().patterns;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const trials::MemoryKind& kind = trials::memory_kinds()[i / 2];
+    EXPECT_EQ(rows[i].at("memory"), kind.name);
+    EXPECT_EQ(rows[i].at("noise"), i % 2 == 0 ? "0.1" : "0.25");
+    const std::string name = "recalled-" + kind.name + "-noise-" + rows[i].at("noise") + ".npy";
+    const data::PatternSet recalled = data::read_npy(out / name);
+    ASSERT_EQ(recalled.patterns.count(), 36) << name;
+    ASSERT_EQ(recalled.patterns.size(), 256) << name;
+    if (!kind.on_bits) {
+      EXPECT_TRUE(contains(read_text(out / name).substr(0, 128), "(36, 16, 16")) << name;
+    } else if (std::stod(rows[i].at("exact")) == 1) {
+      EXPECT_EQ(recalled.patterns, glyphs) << name;
+    }
+  }
+
+  EXPECT_TRUE(starts_with(read_text(out / "sheet.png"), "\x89PNG\r\n\x1a\n"));
+  EXPECT_GT(data::read_png(out / "sheet.png").height, 200);
+  const std::string page = read_text(out / "index.html");
+  EXPECT_TRUE(starts_with(page, "<!DOCTYPE html>"));
+  EXPECT_FALSE(contains(page, "src=\"http")) << "the page works offline";
+  EXPECT_TRUE(contains(page, "data:image/png;base64,"));
+
+  const Json config = Json::parse(read_text(out / "config.json"));
+  EXPECT_EQ(config.at("complete"), true);
+  EXPECT_EQ(config.at("memories").size(), kinds);
+  EXPECT_FALSE(config.contains("timing"));
+  EXPECT_GE(Json::parse(read_text(out / "env.json")).at("threads"), 1);
+  for (const char* chart : {"exact.vl.json", "cosine.vl.json"}) {
+    EXPECT_TRUE(Json::parse(read_text(out / chart)).is_object()) << chart;
+  }
+  EXPECT_EQ(
+      std::ranges::count_if(names_in(out), [](const std::string& name) { return contains(name, ".part-"); }),
+      0);
+}
+
+TEST(RecallVerb, WritesTheSameBytesOnAnyNumberOfThreads) {
+  const TemporaryFolder folder;
+  for (const char* threads : {"1", "2"}) {
+    const ProgramResult result =
+        recall({"--threads", threads, "--seed", "5", "--out", (folder / threads).string()});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+  }
+  ASSERT_EQ(names_in(folder / "1"), names_in(folder / "2"));
+  const std::set<std::string> may_differ{"env.json", "timing.csv"};
+  int compared = 0;
+  for (const std::string& name : names_in(folder / "1")) {
+    if (!may_differ.contains(name)) {
+      EXPECT_TRUE(read_text(folder / "1" / name) == read_text(folder / "2" / name)) << name << " differs";
+      ++compared;
+    }
+  }
+  EXPECT_GE(compared, 50);
+}
+
+TEST(RecallVerb, RepeatsASeedAndChangesWithIt) {
+  const Arguments common{"--memory", "sdm,attention", "--noise", "0.2", "--seed"};
+  const auto results = [&](const std::string& seed) {
+    Arguments arguments = common;
+    arguments.push_back(seed);
+    return recall_json(arguments).at("results");
+  };
+  const Json first = results("3");
+  EXPECT_EQ(first, results("3"));
+  EXPECT_NE(first, results("4"));
+}
+
+TEST(RecallVerb, TakesCuesFromAFile) {
+  const TemporaryFolder folder;
+  RealPatterns cues = slice(data::builtin_glyphs().patterns, 30, 36);
+  for (int64_t i = 0; i < cues.count(); ++i) {
+    for (size_t pixel = 0; pixel < 8; ++pixel) {
+      cues[i][pixel * 31] = 1 - cues[i][pixel * 31];
+    }
+  }
+  data::write_npy(folder / "cues.npy", cues);
+  const std::filesystem::path out = folder / "out";
+  const ProgramResult result = recall({"--cues", (folder / "cues.npy").string(), "--memory",
+                                       "pattern-sdm,modern-hopfield", "--out", out.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::vector<CsvRow> rows = parse_csv(read_text(out / "results.csv"));
+  ASSERT_EQ(rows.size(), 2U);
+  for (const CsvRow& row : rows) {
+    EXPECT_EQ(row.at("noise"), "given");
+    EXPECT_EQ(row.at("exact"), "1");
+    EXPECT_EQ(row.count("exact_low"), 0U) << "given cues are tried once";
+    const data::PatternSet recalled = data::read_npy(out / ("recalled-" + row.at("memory") + "-given.npy"));
+    EXPECT_EQ(recalled.patterns.count(), 6);
+    EXPECT_EQ(recalled.patterns.size(), 256);
+  }
+  EXPECT_EQ(data::read_npy(out / "recalled-pattern-sdm-given.npy").patterns,
+            slice(data::builtin_glyphs().patterns, 30, 36));
+}
+
+TEST(RecallVerb, DrawsRandomPatterns) {
+  const Json bits =
+      recall_json({"--patterns", "random:100x128", "--memory", "pattern-sdm,attention", "--noise", "0.1"});
+  EXPECT_EQ(bits.at("patterns").at("count"), 100);
+  EXPECT_EQ(bits.at("patterns").at("size"), 128);
+  EXPECT_EQ(bits.at("patterns").at("threshold"), 0.5);
+  EXPECT_GT(bits.at("results").at(0).at("exact"), 0.95);
+
+  // Every memory runs on numbers that are no images, bits being their signs.
+  const Json sphere = recall_json({"--patterns", "sphere:50x40", "--noise", "0.1"});
+  EXPECT_EQ(sphere.at("patterns").at("count"), 50);
+  EXPECT_EQ(sphere.at("patterns").at("size"), 40);
+  EXPECT_EQ(sphere.at("patterns").at("threshold"), 0.0);
+  EXPECT_EQ(sphere.at("results").size(), trials::memory_kinds().size());
+  const Json& continuous = sphere.at("results").at(3);
+  ASSERT_EQ(continuous.at("memory"), "continuous-sdm");
+  EXPECT_GT(continuous.at("cosine"), 0.99);
+}
+
+TEST(RecallVerb, ReadsPatternsThatItWroteItself) {
+  const TemporaryFolder folder;
+  data::write_npy(folder / "glyphs.npy", data::builtin_glyphs().patterns, {16, 16, 1});
+  const Arguments common{"--memory", "pattern-sdm", "--noise", "0.1", "--hamming-radius", "75"};
+  Arguments from_file = common;
+  from_file.insert(from_file.end(), {"--patterns", (folder / "glyphs.npy").string()});
+  EXPECT_EQ(recall_json(from_file).at("results"), recall_json(common).at("results"));
+  from_file.insert(from_file.end(), {"--limit", "4"});
+  const Json limited = recall_json(from_file);
+  EXPECT_EQ(limited.at("patterns").at("count"), 4);
+  EXPECT_EQ(limited.at("patterns").at("height"), 16);
+}
+
+TEST(RecallVerb, TakesNoiseAsListsAndRanges) {
+  const Json document =
+      recall_json({"--memory", "pattern-sdm", "--noise", "0.05,0.1..0.3..0.1", "--limit", "8"});
+  std::vector<double> noise;
+  for (const Json& row : document.at("results")) {
+    noise.push_back(row.at("noise"));
+  }
+  EXPECT_EQ(noise, (std::vector<double>{0.05, 0.1, 0.2, 0.3}));
+  EXPECT_EQ(document.at("patterns").at("count"), 8);
+}
+
+TEST(RecallVerb, NamesAMemoryThatIsBeyondItsCapacity) {
+  const Arguments arguments{"--patterns", "random:200x100", "--memory", "hopfield", "--noise", "0.1"};
+  const Json memory = recall_json(arguments).at("memories").at(0);
+  EXPECT_EQ(memory.at("beyond_capacity"), true);
+  EXPECT_TRUE(contains(memory.at("bound"), "200 patterns of 100 bits"));
+  EXPECT_TRUE(contains(memory.at("bound"), "about 14 "));
+  EXPECT_TRUE(contains(recall(arguments).out, "200 patterns of 100 bits"));
+}
+
+TEST(RecallVerb, DrawsPatternsWhenAsked) {
+  const Arguments common{"--memory", "pattern-sdm", "--noise", "0.1", "--draw"};
+  Arguments always = common, never = common;
+  always.emplace_back("always");
+  never.emplace_back("never");
+  EXPECT_TRUE(contains(recall(always).out, "█"));
+  EXPECT_FALSE(contains(recall(never).out, "█"));
+}
+
+} // namespace
+} // namespace mneme

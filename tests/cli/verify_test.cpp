@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+
+#include <csignal>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+const std::filesystem::path kGoldenFile =
+    std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "sdm" / "circle_intersection.json";
+
+/// A golden file with one published number changed.
+void write_wrong_golden_file(const std::filesystem::path& path) {
+  nlohmann::json golden = nlohmann::json::parse(read_text(kGoldenFile));
+  nlohmann::json& number = golden.at("cases").at(0).at("lune").at(0);
+  number = 2 * number.get<double>() + 1;
+  write_text(path, golden.dump());
+}
+
+TEST(VerifyVerb, PassesGoldenFiles) {
+  const ProgramResult text = run_mneme({"verify", kGoldenFile.string()});
+  EXPECT_EQ(text.exit_code, 0) << text.out << text.err;
+  EXPECT_TRUE(contains(text.out, "0 failed"));
+  const ProgramResult json = run_mneme({"verify", "--json", kGoldenFile.string()});
+  EXPECT_EQ(json.exit_code, 0);
+  const nlohmann::json total = nlohmann::json::parse(json.out).at("total");
+  EXPECT_EQ(total.at("files"), 1);
+  EXPECT_GT(total.at("cases_passed"), 0);
+  EXPECT_EQ(total.at("cases_failed"), 0);
+}
+
+TEST(VerifyVerb, ExitsWithFourWhenANumberDiffers) {
+  const TemporaryFolder folder;
+  write_wrong_golden_file(folder / "circle_intersection.json");
+  const ProgramResult text = run_mneme({"verify", folder.path().string()});
+  EXPECT_EQ(text.exit_code, 4) << text.out << text.err;
+  EXPECT_TRUE(contains(text.out, "1 failed"));
+  const ProgramResult json = run_mneme({"verify", "--json", folder.path().string()});
+  EXPECT_EQ(json.exit_code, 4);
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("total").at("cases_failed"), 1);
+}
+
+TEST(VerifyVerb, ExitsWithThreeForWhatIsNoGoldenFile) {
+  const TemporaryFolder folder;
+  write_text(folder / "cut.json", "{\"cases\": [");
+  EXPECT_EQ(run_mneme({"verify", (folder / "cut.json").string()}).exit_code, 3);
+  EXPECT_EQ(run_mneme({"verify", (folder / "missing.json").string()}).exit_code, 3);
+  // A good file beside it does not make up for it, and is still checked.
+  const ProgramResult both =
+      run_mneme({"verify", (folder / "cut.json").string(), kGoldenFile.string(), "--json"});
+  EXPECT_EQ(both.exit_code, 3);
+  EXPECT_GT(nlohmann::json::parse(both.out).at("total").at("cases_passed"), 0);
+}
+
+TEST(VerifyVerb, LetsAWrongNumberWeighMoreThanABadFile) {
+  const TemporaryFolder folder;
+  write_text(folder / "cut.json", "{\"cases\": [");
+  write_wrong_golden_file(folder / "circle_intersection.json");
+  EXPECT_EQ(run_mneme({"verify", folder.path().string()}).exit_code, 4);
+}
+
+TEST(VerifyVerb, SaysThatAFolderHoldsNoGoldenFile) {
+  const TemporaryFolder folder;
+  const ProgramResult result = run_mneme({"verify", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_TRUE(contains(result.out + result.err, folder.path().string()));
+}
+
+TEST(VerifyVerb, NeedsAPath) {
+  const ProgramResult result = run_mneme({"verify"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(contains(result.err, "PATH is required"));
+}
+
+// The same folder many times over keeps the program busy until the signal comes.
+TEST(VerifyVerb, StopsAtAnInterruptWithoutHalfAResult) {
+  std::vector<std::string> arguments{"verify", "--json"};
+  arguments.insert(arguments.end(), 3000, kGoldenFile.parent_path().string());
+  const ProgramResult result = run_mneme(arguments, {.signal = SIGINT});
+  EXPECT_EQ(result.exit_code, 130);
+  EXPECT_EQ(result.out, "");
+  EXPECT_TRUE(contains(result.err, "mneme verify: interrupted"));
+}
+
+} // namespace
+} // namespace mneme
