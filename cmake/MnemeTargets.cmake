@@ -1,0 +1,76 @@
+# Settings that every target of ours shares; kept off the targets' public interface.
+function(mneme_target_defaults target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  # -ffp-contract=off: a fused multiply-add where the compiler likes one would make answers depend on the compiler.
+  # Options structs name the fields they set: the others keep their defaults.
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow
+                                           -ffp-contract=off
+                                           $<$<BOOL:${MNEME_WERROR}>:-Werror>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # False alarms on "a" + std::string (GCC bug 105651) and on moved std::variant (GCC bug 105562).
+    target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
+  endif()
+  target_compile_definitions(${target} PRIVATE $<$<BOOL:${MNEME_ASSERTS}>:MNEME_ASSERTS_ON>)
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+  if(MNEME_SANITIZE)
+    # No recovery: what a sanitizer finds ends the program, so that a test fails.
+    target_compile_options(${target} PRIVATE -fsanitize=${MNEME_SANITIZE} -fno-sanitize-recover=all
+                                             -fno-omit-frame-pointer -g)
+    target_link_options(${target} PUBLIC -fsanitize=${MNEME_SANITIZE})
+  endif()
+  if(MNEME_MOLD)
+    target_link_options(${target} PRIVATE -fuse-ld=mold)
+  endif()
+endfunction()
+
+# mneme_room(<library> <room> HEADERS ... SOURCES ...): adds a room's public headers and its sources to a library.
+function(mneme_room library room)
+  cmake_parse_arguments(ROOM "" "" "HEADERS;SOURCES" ${ARGN})
+  list(TRANSFORM ROOM_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/include/mneme/${room}/)
+  list(TRANSFORM ROOM_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  target_sources(${library} PRIVATE ${ROOM_SOURCES}
+    PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${ROOM_HEADERS})
+endfunction()
+
+# mneme_add_kernel(<name>): src/kernels/<name>/ holds <name>.cpp, <name>_reference.cpp, <name>_test.cpp, <name>_benchmark.cpp.
+# The test runs once on every CPU target that this machine can run (the test asserts which one ran).
+function(mneme_add_kernel name)
+  target_sources(mneme_memory PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}.cpp
+                                      ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_reference.cpp)
+  if(MNEME_BUILD_TESTS)
+    mneme_add_test(${name}_kernel_tests SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)
+  endif()
+  if(MNEME_BUILD_BENCHMARKS)
+    add_executable(${name}_benchmark ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_benchmark.cpp)
+    mneme_target_defaults(${name}_benchmark)
+    set_target_properties(${name}_benchmark PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/benchmarks)
+    target_link_libraries(${name}_benchmark PRIVATE mneme_memory benchmark::benchmark_main fmt::fmt-header-only)
+  endif()
+endfunction()
+
+# mneme_add_test(<target> SOURCES ... [LIBRARIES ...] [LABEL fast|slow|golden]): a GoogleTest program, its cases known to ctest.
+function(mneme_add_test target)
+  cmake_parse_arguments(TEST "" "LABEL" "SOURCES;LIBRARIES" ${ARGN})
+  if(NOT TEST_LABEL)
+    set(TEST_LABEL fast)
+  endif()
+  add_executable(${target} ${TEST_SOURCES})
+  mneme_target_defaults(${target})
+  target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_compile_definitions(${target} PRIVATE MNEME_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${target} PRIVATE mneme_memory GTest::gtest_main rapidcheck rapidcheck_gtest
+                                          fmt::fmt-header-only nlohmann_json::nlohmann_json ${TEST_LIBRARIES})
+  if("mneme_nn" IN_LIST TEST_LIBRARIES)
+    mneme_reuse_torch_headers(${target})
+  endif()
+  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 PROPERTIES LABELS ${TEST_LABEL})
+endfunction()
+
+# mneme_reuse_torch_headers(<target>): takes the precompiled LibTorch headers of mneme_nn (14 s of parsing per file otherwise).
+function(mneme_reuse_torch_headers target)
+  # A precompiled header fits only what is compiled alike: -fPIC as in the library, where CMake would say -fPIE.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
+  target_precompile_headers(${target} REUSE_FROM mneme_nn)
+endfunction()
