@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 
 #include <fmt/format.h>
@@ -16,7 +17,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::string as_duration(double seconds) {
-  const auto whole = static_cast<int64_t>(std::min(seconds, 1e15) + 0.5); // a slow start may promise aeons
+  const int64_t whole = std::llround(std::min(seconds, 1e15)); // a slow start may promise aeons
   if (whole < 60) {
     return fmt::format("{} s", whole);
   }
