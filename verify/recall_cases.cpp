@@ -61,14 +61,4 @@ void expect_columns(Checker& checker, const GoldenValue& matrix, const RealPatte
   expect_rows(checker, matrix, transposed(readout), allowed);
 }
 
-RealPatterns zeros_and_ones(const BitPatterns& bits) {
-  RealPatterns reals(bits.count(), bits.bits());
-  for (int64_t i = 0; i < bits.count(); ++i) {
-    for (int64_t b = 0; b < bits.bits(); ++b) {
-      reals[i][static_cast<size_t>(b)] = bits.get(i, b) ? 1.0 : 0.0;
-    }
-  }
-  return reals;
-}
-
 } // namespace mneme::verify

@@ -18,7 +18,4 @@ RealPatterns pattern_rows(const GoldenValue& matrix);
 void expect_columns(Checker& checker, const GoldenValue& matrix, const RealPatterns& readout, double allowed);
 void expect_rows(Checker& checker, const GoldenValue& matrix, const RealPatterns& readout, double allowed);
 
-/// Bits as the numbers 0 and 1.
-RealPatterns zeros_and_ones(const BitPatterns& bits);
-
 } // namespace mneme::verify

@@ -31,7 +31,7 @@ void check_bits(Checker& checker, const GoldenValue& golden, const BitPatterns& 
   const AssociativeMemory<BitPatterns> memory(stored, options);
   both_runs(golden, EmptyRead::zeros, [&](const GoldenValue& expected, const UpdateOptions& update) {
     const BitPatterns readout = memory.recall(cues, update).readout;
-    expect_rows(checker, expected, bipolar ? to_bipolar(readout) : zeros_and_ones(readout), 0);
+    expect_rows(checker, expected, bipolar ? to_bipolar(readout) : to_zeros_and_ones(readout), 0);
   });
 }
 
@@ -52,7 +52,7 @@ void check_neurons(Checker& checker, const GoldenValue& golden, const BitPattern
                    addresses);
   memory.write(stored);
   both_runs(golden, EmptyRead::zeros, [&](const GoldenValue& expected, const UpdateOptions& update) {
-    expect_rows(checker, expected, zeros_and_ones(memory.recall(cues, update).readout), 0);
+    expect_rows(checker, expected, to_zeros_and_ones(memory.recall(cues, update).readout), 0);
   });
 }
 

@@ -38,13 +38,13 @@ struct Case {
   void bits(const GoldenValue& algorithm, const AssociateOptions<BitPatterns>& options) const {
     const AssociativeMemory<BitPatterns> memory(stored_bits, options);
     const BitPatterns readout = memory.recall(bit_cues, published_update(1, true, EmptyRead::zeros)).readout;
-    expect_columns(checker, algorithm.at("one_step"), zeros_and_ones(readout), 0);
+    expect_columns(checker, algorithm.at("one_step"), to_zeros_and_ones(readout), 0);
     // Long runs move about a fixed point and hang on rounding; short ones must end at the same place after as
     // many steps.
     constexpr int64_t kShortRun = 10;
     if (const int64_t steps = algorithm.at("steps").integer(); steps <= kShortRun) {
       const Recall<BitPatterns> run = memory.recall(bit_cues, published_update(100, true, EmptyRead::zeros));
-      expect_columns(checker, algorithm.at("final"), zeros_and_ones(run.readout), 0);
+      expect_columns(checker, algorithm.at("final"), to_zeros_and_ones(run.readout), 0);
       checker.equal(algorithm.at("steps"), run.steps.front());
     }
   }
@@ -81,7 +81,7 @@ void check_neurons(const Case& golden, const GoldenValue& algorithm) {
   }
   const BitPatterns readout =
       memory.recall(golden.bit_cues, published_update(1, true, EmptyRead::zeros)).readout;
-  expect_columns(golden.checker, algorithm.at("one_step"), zeros_and_ones(readout), 0);
+  expect_columns(golden.checker, algorithm.at("one_step"), to_zeros_and_ones(readout), 0);
 }
 
 } // namespace

@@ -78,14 +78,26 @@ RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end) {
                               patterns.data() + end * patterns.size())};
 }
 
-RealPatterns to_bipolar(const BitPatterns& patterns) {
+namespace {
+
+RealPatterns to_reals(const BitPatterns& patterns, double zero) {
   RealPatterns reals(patterns.count(), patterns.bits());
   for (int64_t i = 0; i < patterns.count(); ++i) {
     for (int64_t b = 0; b < patterns.bits(); ++b) {
-      reals[i][static_cast<size_t>(b)] = patterns.get(i, b) ? 1.0 : -1.0;
+      reals[i][static_cast<size_t>(b)] = patterns.get(i, b) ? 1.0 : zero;
     }
   }
   return reals;
+}
+
+} // namespace
+
+RealPatterns to_bipolar(const BitPatterns& patterns) {
+  return to_reals(patterns, -1);
+}
+
+RealPatterns to_zeros_and_ones(const BitPatterns& patterns) {
+  return to_reals(patterns, 0);
 }
 
 BitPatterns to_bits(const RealPatterns& patterns, double threshold) {

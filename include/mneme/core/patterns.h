@@ -95,6 +95,8 @@ RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end);
 
 /// Bits as -1 and +1.
 RealPatterns to_bipolar(const BitPatterns& patterns);
+/// Bits as 0 and 1.
+RealPatterns to_zeros_and_ones(const BitPatterns& patterns);
 
 /// Bit = 1 where the number is greater than `threshold` (strictly).
 BitPatterns to_bits(const RealPatterns& patterns, double threshold);
