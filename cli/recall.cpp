@@ -41,14 +41,6 @@ std::optional<std::pair<int64_t, int64_t>> drawn_size(const std::string& text, c
                    parse_integer("--patterns", size.substr(cross + 1), kLimits));
 }
 
-RealPatterns zeros_and_ones(const BitPatterns& bits) {
-  RealPatterns reals = to_bipolar(bits);
-  for (int64_t i = 0; i < reals.count(); ++i) {
-    std::ranges::transform(reals[i], reals[i].begin(), [](double x) { return x > 0 ? 1.0 : 0.0; });
-  }
-  return reals;
-}
-
 /// Letters resemble each other more than the random patterns for which the signal-to-noise ratio is best at
 /// 105 bits.
 constexpr int64_t kRadiusOfGlyphs = 75;
@@ -67,7 +59,8 @@ public:
                    "(without it: the built-in letters and digits)")
         ->type_name("PATH");
     add_integer_option(app, "--limit", limit_, {.least = 0}, "Patterns to take, the first ones (0: all)");
-    app.add_option("--tensor", tensor_, "Safetensors: which tensor")->type_name("NAME");
+    app.add_option("--tensor", tensor_, "Safetensors: which tensor, of --patterns and of --cues")
+        ->type_name("NAME");
     app.add_option("--cues", cues_, "File of cues to use instead of noisy patterns")->type_name("PATH");
     add_reals_option(app, "--noise", options_.noise, {}, "Noise levels p: share of bits changed");
     add_choice_option<std::optional<trials::Corruption>>(
@@ -126,13 +119,10 @@ public:
     if (patterns_.empty() && !options_.parameters.hamming_radius) {
       options_.parameters.hamming_radius = kRadiusOfGlyphs;
     }
-    const std::filesystem::path& folder = context.options.out;
-    if (!folder.empty()) {
-      make_output_folder(folder);
-    }
-    RecallRun result{.patterns = load(patterns_, context.options.seed)};
+    RecallRun result{.patterns = load(patterns_, tensor_, context.options.seed)};
     if (!cues_.empty()) {
-      options_.cues = load(cues_, context.options.seed);
+      // Patterns may come as safetensors and cues otherwise.
+      options_.cues = load(cues_, cues_.ends_with(".safetensors") ? tensor_ : "", context.options.seed);
     }
     const bool is_unit = std::ranges::all_of(
         std::span(result.patterns.patterns.data(),
@@ -143,7 +133,10 @@ public:
     result.options = options_;
     result.parameters = trials::parameters_for(result.patterns.patterns.size(),
                                                result.patterns.patterns.count(), options_.parameters);
-
+    const std::filesystem::path& folder = context.options.out;
+    if (!folder.empty()) {
+      make_output_folder(folder); // Before the work, so that a folder that cannot be written costs no time.
+    }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,
                            [&](const trials::MemoryReport& memory, const std::vector<trials::SweepRow>& rows,
@@ -174,22 +167,29 @@ private:
     return names;
   }
 
-  data::PatternSet load(const std::string& from, uint64_t seed) const {
+  data::PatternSet load(const std::string& from, const std::string& tensor, uint64_t seed) const {
     data::PatternSet set;
+    const auto bits = drawn_size(from, "random:"), sphere = drawn_size(from, "sphere:");
+    if (!tensor.empty() && (from.empty() || bits || sphere)) {
+      throw UsageError(fmt::format(
+          "--tensor {}: only safetensors files have tensors, but the patterns are {}.\n  Leave it out.",
+          tensor, from.empty() ? "the built-in ones" : "drawn: " + from));
+    }
     if (from.empty()) {
       set = data::builtin_glyphs();
-      if (limit_ > 0 && limit_ < set.patterns.count()) {
-        set.patterns = slice(set.patterns, 0, limit_);
-        set.labels.resize(static_cast<size_t>(limit_));
-      }
-    } else if (const auto bits = drawn_size(from, "random:")) {
-      set = {.patterns = zeros_and_ones(data::random_bits(bits->first, bits->second, Random(seed))),
+    } else if (bits) {
+      set = {.patterns = to_zeros_and_ones(data::random_bits(bits->first, bits->second, Random(seed))),
              .threshold = 0.5,
              .source = from};
-    } else if (const auto sphere = drawn_size(from, "sphere:")) {
+    } else if (sphere) {
       set = {.patterns = data::random_sphere(sphere->first, sphere->second, Random(seed)), .source = from};
     } else {
-      set = data::load_patterns(from, {.limit = limit_, .tensor = tensor_});
+      set = data::load_patterns(from, {.limit = limit_, .tensor = tensor});
+    }
+    if (limit_ > 0 &&
+        limit_ < set.patterns.count()) { // what was drawn or built in; readers stop by themselves
+      set.patterns = slice(set.patterns, 0, limit_);
+      set.labels.resize(std::min(set.labels.size(), static_cast<size_t>(limit_)));
     }
     set.threshold = threshold_.value_or(set.threshold);
     return set;
@@ -207,10 +207,12 @@ private:
       result.shown.push_back({slice(all.cues, 0, shown),
                               slice(all.readouts, 0, shown),
                               {all.targets.begin(), all.targets.begin() + shown},
-                              {all.likenesses.begin(), all.likenesses.begin() + shown}});
+                              {all.likenesses.begin(), all.likenesses.begin() + shown},
+                              {all.exact.begin(), all.exact.begin() + shown}});
       if (!folder.empty()) {
-        const std::filesystem::path path =
-            folder / fmt::format("recalled-{}-{}.npy", memory.kind.name, level_name(rows[level]));
+        result.readout_files.push_back(
+            fmt::format("recalled-{}-{}.npy", memory.kind.name, level_name(rows[level])));
+        const std::filesystem::path path = folder / result.readout_files.back();
         if (memory.kind.on_bits) {
           data::write_npy(path, to_bits(all.readouts, 0.5));
         } else {

@@ -227,11 +227,39 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
           {"update_steps_max", run.options.parameters.update_steps_max},
           {"centred", run.options.centre},
           {"memories_asked", asked},
-          {"memories", memories}};
+          {"memories", memories},
+          {"readouts", run.readout_files}};
 }
 
 nlohmann::ordered_json environment_json(int threads) {
   return {{"version", version()}, {"cpu", cpu_model()}, {"cpu_target", cpu_target()}, {"threads", threads}};
+}
+
+/// What the config.json of an earlier run names; nothing where there is none that can be read.
+std::vector<std::string> earlier_readouts(const std::filesystem::path& folder) {
+  std::ifstream file(folder / "config.json");
+  const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
+  std::vector<std::string> names;
+  if (config.is_object() && config.contains("readouts") && config["readouts"].is_array()) {
+    for (const nlohmann::json& name : config["readouts"]) {
+      // Only what this program writes: a config.json from elsewhere must not name other files.
+      if (name.is_string() && name.get<std::string>().starts_with("recalled-") &&
+          name.get<std::string>().find('/') == std::string::npos) {
+        names.push_back(name);
+      }
+    }
+  }
+  return names;
+}
+
+void remove_readouts(const std::vector<std::string>& names, const std::vector<std::string>& kept,
+                     const std::filesystem::path& folder) {
+  for (const std::string& name : names) {
+    if (std::ranges::find(kept, name) == kept.end()) {
+      std::error_code ignored; // Already gone, or not ours to remove: then it stays.
+      std::filesystem::remove(folder / name, ignored);
+    }
+  }
 }
 
 report::Chart chart_of(const RecallRun& run, const std::string& title, const std::string& description,
@@ -272,11 +300,9 @@ report::Raster raster(const RecallRun& run, const RealPatterns& patterns, int64_
 
 report::Frame frame_of(const RecallRun& run, size_t row, int64_t index) {
   const double likeness = run.shown[row].likenesses[static_cast<size_t>(index)];
-  const bool exact =
-      memory_of(run, run.rows[row]).kind.on_bits ? likeness == 1 : likeness >= trials::kExactCosine;
-  return exact                      ? report::Frame::exact
-         : likeness >= kCloseCosine ? report::Frame::close
-                                    : report::Frame::wrong;
+  return run.shown[row].exact[static_cast<size_t>(index)] ? report::Frame::exact
+         : likeness >= kCloseCosine                       ? report::Frame::close
+                                                          : report::Frame::wrong;
 }
 
 /// Stored | cue | recalled for the first patterns, a row per memory, a group per noise level.
@@ -427,6 +453,7 @@ std::string recall_drawing(const RecallRun& run, bool colour) {
 }
 
 void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads) {
+  remove_readouts(earlier_readouts(folder), run.readout_files, folder);
   write_file_atomically(folder / "config.json", config_json(run).dump(2) + "\n");
   write_file_atomically(folder / "env.json", environment_json(threads).dump(2) + "\n");
   write_file_atomically(folder / "results.csv", report::to_csv(results_table(run)));

@@ -22,6 +22,7 @@ struct RecallRun {
   std::vector<trials::MemoryReport> memories = {};
   std::vector<trials::SweepRow> rows = {};       ///< memory by memory, noise levels in order
   std::vector<trials::SweepPictures> shown = {}; ///< of each row, the first patterns
+  std::vector<std::string> readout_files = {};   ///< of --out, one per row: recalled-*.npy
   bool is_whole = true;                          ///< false: interrupted
 };
 
@@ -34,7 +35,8 @@ nlohmann::ordered_json recall_json(const RecallRun& run, int threads);
 std::string recall_drawing(const RecallRun& run, bool colour);
 
 /// index.html, sheet.png, results.csv, charts, config.json, and the two files that differ between equal runs:
-/// env.json, timing.csv.
+/// env.json, timing.csv. Readouts of an earlier run into this folder (config.json names them) that this run
+/// did not write are removed, so that all that lies there belongs together.
 void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads);
 
 } // namespace mneme::cli

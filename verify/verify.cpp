@@ -138,7 +138,8 @@ std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> path
   for (const auto& [path, is_file] : files) {
     throw_if_interrupted();
     results.push_back(is_file ? verify_file(path)
-                              : bad_file(path, "this folder holds no *.json that can be read."));
+                              : bad_file(path, "this folder holds no *.json that can be read; folders in it "
+                                               "are not searched: give them one by one."));
     progress.advance();
   }
   progress.finish();

@@ -8,9 +8,12 @@
 #include <string_view>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "data/gzip.h"
 #include "data/numbers.h"
 #include "data/readers.h"
+#include "mneme/core/error.h"
 #include "mneme/data/png.h"
 
 namespace mneme::data {
@@ -73,14 +76,25 @@ std::optional<Kind> kind_of(const Source& source) {
 
 PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& options) {
   limited(0, options.limit);
+  const auto require_no_tensor_named = [&] {
+    if (!options.tensor.empty()) {
+      throw UsageError(fmt::format("{}: tensor \"{}\" was asked for, but only safetensors files have "
+                                   "tensors.\n  Leave the tensor out.",
+                                   path.string(), options.tensor));
+    }
+  };
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
+    require_no_tensor_named();
     return read_png_folder(path, options.limit);
   }
   const std::unique_ptr<Source> source = open_source(path);
   const std::optional<Kind> kind = kind_of(*source);
   if (!kind) {
     fail(source->name(), "neither its first bytes nor its name tell what kind of file it is", kKinds);
+  }
+  if (*kind != Kind::safetensors) {
+    require_no_tensor_named();
   }
   switch (*kind) {
   case Kind::idx:

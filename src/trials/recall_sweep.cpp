@@ -70,16 +70,6 @@ private:
   double typical_length_ = 0;
 };
 
-RealPatterns zeros_and_ones(const BitPatterns& bits) {
-  RealPatterns reals(bits.count(), bits.bits());
-  for (int64_t i = 0; i < bits.count(); ++i) {
-    for (int64_t b = 0; b < bits.bits(); ++b) {
-      reals[i][static_cast<size_t>(b)] = bits.get(i, b) ? 1.0 : 0.0;
-    }
-  }
-  return reals;
-}
-
 int64_t flips_of(double noise, int64_t size) {
   return std::llround(noise * static_cast<double>(size));
 }
@@ -102,7 +92,7 @@ struct BitSide {
     }
   }
   BitPatterns given(const RealPatterns& cues) const { return to_bits(cues, threshold); }
-  RealPatterns shown(const BitPatterns& bits) const { return zeros_and_ones(bits); }
+  RealPatterns shown(const BitPatterns& bits) const { return to_zeros_and_ones(bits); }
   double likeness(const BitPatterns& readouts, int64_t i, int64_t target) const {
     return 1 - 2 * static_cast<double>(hamming_distance(readouts, i, stored, target)) /
                    static_cast<double>(stored.bits());
@@ -164,9 +154,14 @@ std::vector<double> likenesses(const Side& side, const typename Side::Patterns& 
   return values;
 }
 
-template <class Side> double share_exact(const std::vector<double>& likenesses) {
-  return static_cast<double>(std::ranges::count_if(likenesses, Side::is_exact)) /
-         static_cast<double>(likenesses.size());
+/// Per cue: whether its pattern was recalled. A cue that nothing answered was kept, not recalled.
+template <class Side>
+std::vector<bool> recalled(const std::vector<double>& likenesses, const std::vector<int64_t>& reached) {
+  std::vector<bool> exact(likenesses.size());
+  for (size_t i = 0; i < exact.size(); ++i) {
+    exact[i] = reached[i] > 0 && Side::is_exact(likenesses[i]);
+  }
+  return exact;
 }
 
 template <class Number> double mean_of(const std::vector<Number>& numbers) {
@@ -195,11 +190,8 @@ void run_memory(const Side& side, const SweepOptions& options, MemoryReport& rep
     if (trial == 0) {
       const Recall<typename Side::Patterns> self = recall_from(side.stored);
       std::vector<int64_t> targets;
-      std::vector<double> alike = likenesses(side, self.readout, targets, false);
-      for (size_t i = 0; i < alike.size(); ++i) {
-        alike[i] = self.reached[i] > 0 ? alike[i] : 0; // A cue that nothing answered was kept, not recalled.
-      }
-      report.self_recall = share_exact<Side>(alike);
+      const std::vector<double> alike = likenesses(side, self.readout, targets, false);
+      report.self_recall = mean_of(recalled<Side>(alike, self.reached));
       report.out_of_reach = 2 * std::ranges::count(self.reached, 0) > self.readout.count();
       report.beyond_capacity = report.self_recall < 0.5;
       progress.advance();
@@ -216,14 +208,15 @@ void run_memory(const Side& side, const SweepOptions& options, MemoryReport& rep
       sample.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       std::vector<int64_t> targets;
       const std::vector<double> alike = likenesses(side, recall.readout, targets, options.cues.has_value());
-      sample.exact.push_back(share_exact<Side>(alike));
+      const std::vector<bool> exact = recalled<Side>(alike, recall.reached);
+      sample.exact.push_back(mean_of(exact));
       sample.cosine.push_back(mean_of(alike));
       sample.steps.push_back(mean_of(recall.steps));
       sample.settled.push_back(mean_of(recall.converged));
       sample.unanswered.push_back(static_cast<double>(std::ranges::count(recall.reached, 0)) /
                                   static_cast<double>(cues.count()));
       if (trial == 0) {
-        pictures[level] = {side.shown(cues), side.shown(recall.readout), targets, alike};
+        pictures[level] = {side.shown(cues), side.shown(recall.readout), targets, alike, exact};
       }
       progress.advance();
     }

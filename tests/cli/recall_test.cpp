@@ -29,6 +29,7 @@ using testing::read_text;
 using testing::run_mneme;
 using testing::starts_with;
 using testing::TemporaryFolder;
+using testing::write_text;
 using Arguments = std::vector<std::string>;
 using Json = nlohmann::json;
 
@@ -161,6 +162,27 @@ TEST(RecallVerb, WritesTheSameBytesOnAnyNumberOfThreads) {
     }
   }
   EXPECT_GE(compared, 50);
+}
+
+TEST(RecallVerb, LeavesNoReadoutsOfAnEarlierRunBesideItsOwn) {
+  const TemporaryFolder folder;
+  const auto readouts = [&] {
+    std::set<std::string> names;
+    for (const std::string& name : names_in(folder.path())) {
+      if (starts_with(name, "recalled-")) {
+        names.insert(name);
+      }
+    }
+    return names;
+  };
+  write_text(folder / "recalled-by-somebody-else.npy", "not ours");
+  for (const char* memory : {"attention", "pattern-sdm"}) {
+    const ProgramResult result =
+        recall({"--memory", memory, "--noise", "0.1", "--out", folder.path().string()});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(readouts(), (std::set<std::string>{"recalled-" + std::string(memory) + "-noise-0.1.npy",
+                                                 "recalled-by-somebody-else.npy"}));
+  }
 }
 
 TEST(RecallVerb, RepeatsASeedAndChangesWithIt) {

@@ -69,6 +69,10 @@ TEST(LoadPatterns, PassesOptionsOn) {
   expect_error<DataError>([&] { load_patterns(path, {.limit = 0, .tensor = "y"}); },
                           {"no tensor \"y\"", "\"x\""});
   expect_error<UsageError>([&] { load_patterns(path, {.limit = -3, .tensor = ""}); }, {"-3"});
+  expect_error<UsageError>(
+      [&] { load_patterns(folder.file("c.idx", small_idx().all()), {.limit = 0, .tensor = "x"}); },
+      {"c.idx", "\"x\"", "only safetensors"});
+  expect_error<UsageError>([&] { load_patterns(folder.path(), {.limit = 0, .tensor = "x"}); }, {"\"x\""});
 }
 
 TEST(LoadPatterns, SaysThatAFileIsMissing) {

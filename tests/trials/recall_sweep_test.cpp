@@ -92,6 +92,7 @@ void expect_equal(const Outcome& a, const Outcome& b) {
       EXPECT_EQ(x.readouts, y.readouts) << a.calls[i].memory.kind.name;
       EXPECT_EQ(x.targets, y.targets) << a.calls[i].memory.kind.name;
       EXPECT_EQ(x.likenesses, y.likenesses) << a.calls[i].memory.kind.name;
+      EXPECT_EQ(x.exact, y.exact) << a.calls[i].memory.kind.name;
     }
   }
 }
@@ -275,14 +276,14 @@ TEST(SweepRecall, GivenCuesCountWhenTheyEndAtAnyStoredPattern) {
     EXPECT_EQ(call.pictures[0].targets, order);
   }
 
-  // A memory that nothing answers leaves cues as they are: only the one that is stored counts.
+  // A memory that nothing answers leaves cues as they are: not even the one that is stored counts.
   std::ranges::copy(patterns.patterns[3], options.cues->patterns[0].begin());
   options.memories = memory_kinds_named({"sdm"});
   options.parameters.hard_locations = 3;
   options.parameters.location_radius = 60;
   const Outcome unanswered = sweep(patterns, options);
   EXPECT_EQ(unanswered.result.rows[0].unanswered, 1);
-  EXPECT_EQ(unanswered.result.rows[0].exact.mean, 0.25);
+  EXPECT_EQ(unanswered.result.rows[0].exact.mean, 0);
   EXPECT_EQ(unanswered.calls[0].pictures[0].targets[0], 3);
 }
 

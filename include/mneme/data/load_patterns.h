@@ -18,7 +18,8 @@ struct LoadOptions {
 /// Reads patterns from an IDX (also gzip), CIFAR-10, npy, png or safetensors file, or from a folder of png
 /// files. The kind is told by the first bytes, and by the name where these say nothing.
 ///
-/// Errors  DataError, also if the kind is unknown or there are no patterns; UsageError if limit < 0
+/// Errors  DataError, also if the kind is unknown or there are no patterns; UsageError if limit < 0, or a
+/// tensor is named but the file is of another kind
 PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& options = {});
 
 } // namespace mneme::data

@@ -43,7 +43,9 @@ struct SweepOptions {
 struct SweepRow {
   std::string memory;          ///< MemoryKind::name
   std::optional<double> noise; ///< absent for cues that were given
-  MeanInterval exact; ///< share of cues recalled exactly: all bits, or a cosine of at least kExactCosine
+  /// Share of cues recalled exactly: all bits, or a cosine of at least kExactCosine. A cue that nothing
+  /// answered stays as it was and does not count, whatever it was.
+  MeanInterval exact;
   std::optional<MeanInterval> bit_error; ///< mean share of wrong bits; memories on bits only
   MeanInterval cosine;                   ///< mean cosine between readout and pattern (bits as -1 and +1)
   MeanInterval steps;                    ///< mean update steps
@@ -61,6 +63,7 @@ struct SweepPictures {
   RealPatterns cues, readouts;
   std::vector<int64_t> targets;   ///< the pattern that each cue belongs to, or has ended nearest to
   std::vector<double> likenesses; ///< cosine of each readout to that pattern, as it was measured
+  std::vector<bool> exact;        ///< recalled exactly, as counted in SweepRow::exact
 };
 
 /// How a memory holds the patterns themselves: recall from cues without noise.
