@@ -27,6 +27,7 @@ Words offered_by_bash(const Words& words, const std::filesystem::path& folder = 
   testing::write_text(temporary / "mneme.bash", run_mneme({"completion", "bash"}).out);
   // $0 is the script; the words come as arguments, so nothing is quoted by hand.
   Words command{"bash", "--norc", "-c",
+                // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one script on two lines
                 "source \"$0\" || exit 9; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _mneme; "
                 "((${#COMPREPLY[@]})) && printf '%s\\n' \"${COMPREPLY[@]}\"; exit 0",
                 (temporary / "mneme.bash").string()};

@@ -16,6 +16,12 @@ inline ::testing::AssertionResult contains(const std::string& text, const std::s
                                                     << text;
 }
 
+inline void expect_contains(const std::string& text, std::initializer_list<std::string> parts) {
+  for (const std::string& part : parts) {
+    EXPECT_TRUE(contains(text, part));
+  }
+}
+
 inline ::testing::AssertionResult starts_with(const std::string& text, const std::string& part) {
   return text.starts_with(part) ? ::testing::AssertionSuccess()
                                 : ::testing::AssertionFailure() << "\"" << part << "\" does not begin:\n"

@@ -18,12 +18,13 @@ namespace fs = std::filesystem;
 
 /// What a room may use besides itself. `public`: every room that has headers in include/mneme.
 constexpr const char* kDirections = R"(
-  cli          -> experiments verify report public
+  cli          -> experiments verify fetch report public
   server       -> experiments verify report public
   python       -> public
   experiments  -> report public
   verify       -> report public
   report       -> data core
+  fetch        -> core
   training     -> nn ops trials memory theory data core
   language     -> nn ops trials memory theory data core
   nn           -> ops data core

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::expect_contains;
+using testing::ProgramResult;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+/// Nothing listens there: an address of the discard port.
+const std::string kNobody = "http://127.0.0.1:9/";
+
+TEST(DataVerb, ListsWhatThereIsAndWhatIsHere) {
+  const TemporaryFolder folder;
+  const ProgramResult empty =
+      run_mneme({"data", "list"}, {.environment = {{"MNEME_DATA", folder.path().string()}}});
+  EXPECT_EQ(empty.exit_code, 0) << empty.err;
+  expect_contains(empty.out,
+                  {folder.path().string(), "mnist", "cifar-10", "not here", "mneme data get mnist"});
+
+  std::filesystem::create_directories(folder / "mnist");
+  write_text(folder / "mnist" / "t10k-labels-idx1-ubyte.gz", std::string(4542, 'x'));
+  const ProgramResult some = run_mneme({"data", "list", "--json", "--out", folder.path().string()});
+  const nlohmann::json mnist = nlohmann::json::parse(some.out).at("data_sets").at(0);
+  EXPECT_EQ(mnist.at("files_present"), 1) << "of the right size";
+  EXPECT_EQ(mnist.at("complete"), false);
+
+  const ProgramResult checked = run_mneme({"data", "list", "--check", "--out", folder.path().string()});
+  EXPECT_EQ(checked.exit_code, 4) << "its SHA-256 is another";
+  EXPECT_TRUE(contains(checked.out, "not the published file: t10k-labels-idx1-ubyte.gz"));
+}
+
+TEST(DataVerb, SaysWhatToDoWhereThereIsNoNetwork) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"data", "get", "mnist", "--mirror", kNobody, "--quiet", "--out", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(result.out.empty());
+  expect_contains(result.err,
+                  {kNobody + "train-images-idx3-ubyte.gz", "no connection", "online", "--mirror"});
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "mnist"));
+}
+
+TEST(DataVerb, RefusesWhatItCannotFetch) {
+  const TemporaryFolder folder;
+  const std::string out = folder.path().string();
+  EXPECT_EQ(run_mneme({"data"}).exit_code, 2);
+  EXPECT_EQ(run_mneme({"data", "get"}).exit_code, 2);
+  const ProgramResult unknown =
+      run_mneme({"data", "get", "mnist", "imagenet", "--mirror", kNobody, "--out", out});
+  EXPECT_EQ(unknown.exit_code, 2) << "before anything is fetched";
+  EXPECT_TRUE(contains(unknown.err, "imagenet"));
+  const ProgramResult address = run_mneme({"data", "get", "mnist", "--mirror", "somewhere", "--out", out});
+  EXPECT_EQ(address.exit_code, 2);
+  expect_contains(address.err, {"somewhere", "https://"});
+  EXPECT_FALSE(std::filesystem::exists(folder / "mnist"));
+}
+
+TEST(DataVerb, SaysThatTheFolderCannotBeWritten) {
+  const ProgramResult result =
+      run_mneme({"data", "get", "mnist", "--mirror", kNobody, "--out", "/proc/none"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "/proc/none"));
+}
+
+} // namespace
+} // namespace mneme

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+
+#include "fetch/download.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "fetch/certificate.h"
+#include "fetch/file_server.h"
+#include "fetch/http.h"
+#include "fetch/sha256.h"
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+
+namespace mneme::fetch {
+namespace {
+
+using testing::Certificate;
+using testing::FileServer;
+using testing::read_text;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+std::string some_bytes(size_t count) {
+  std::string bytes(count, '\0');
+  for (size_t i = 0; i < count; ++i) {
+    bytes[i] = static_cast<char>(i * i + 7 * i);
+  }
+  return bytes;
+}
+
+std::string sha256_of(const std::string& bytes) {
+  Sha256 sum;
+  sum.add(std::as_bytes(std::span(bytes)));
+  return sum.digits();
+}
+
+RemoteFile remote(const std::string& name, const std::string& bytes) {
+  return {.name = name, .size = static_cast<int64_t>(bytes.size()), .sha256 = sha256_of(bytes)};
+}
+
+/// Sets a variable of the environment while it lives.
+class Environment {
+public:
+  Environment(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  ~Environment() { ::unsetenv(name_); }
+
+private:
+  const char* name_;
+};
+
+class Download : public ::testing::Test {
+protected:
+  void SetUp() override {
+    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+      ::unsetenv(name);
+    }
+  }
+  void fetch_from(const std::vector<std::string>& mirrors) {
+    download(file_, mirrors, folder_.path(), quiet_);
+  }
+  template <class Kind> std::string message_of(const std::vector<std::string>& mirrors) {
+    try {
+      fetch_from(mirrors);
+    } catch (const Kind& error) {
+      return error.what();
+    }
+    ADD_FAILURE() << "nothing of the expected kind was thrown";
+    return "";
+  }
+  void expect_whole() {
+    EXPECT_TRUE(read_text(folder_ / "a.bin") == bytes_);
+    EXPECT_EQ(folder_.names(), std::vector<std::string>{"a.bin"}) << "no part is left";
+  }
+
+  const std::string bytes_ = some_bytes(200'000);
+  const RemoteFile file_ = remote("a.bin", bytes_);
+  const TemporaryFolder folder_;
+  Progress quiet_;
+};
+
+TEST(Sha256, IsThatOfTheStandard) {
+  EXPECT_EQ(sha256_of(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_of("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_F(Download, BringsTheWholeFile) {
+  const FileServer server({{"a.bin", bytes_}});
+  fetch_from({server.address()});
+  expect_whole();
+  EXPECT_TRUE(is_published(file_, folder_.path()));
+  EXPECT_EQ(server.ranges(), std::vector<std::string>{""});
+}
+
+TEST_F(Download, GoesOnWhereAnEarlierRunStopped) {
+  write_text(folder_ / "a.bin.part", bytes_.substr(0, 70'000));
+  EXPECT_EQ(state_of(file_, folder_.path()), FileState::partial);
+  const FileServer server({{"a.bin", bytes_}});
+  fetch_from({server.address()});
+  expect_whole();
+  EXPECT_EQ(server.ranges(), std::vector<std::string>{"bytes=70000-"});
+}
+
+TEST_F(Download, TakesAllFromAServerThatKnowsNoRanges) {
+  write_text(folder_ / "a.bin.part", bytes_.substr(0, 70'000));
+  const FileServer server({{"a.bin", bytes_}}, {.ranges = false});
+  fetch_from({server.address()});
+  expect_whole();
+}
+
+TEST_F(Download, GoesOnAfterConnectionsThatBreak) {
+  const FileServer server({{"a.bin", bytes_}}, {.breaks_after = 30'000});
+  fetch_from({server.address()});
+  expect_whole();
+  EXPECT_GE(server.ranges().size(), 7U);
+}
+
+TEST_F(Download, AsksAgainWhereAServerIsBusy) {
+  const FileServer server({{"a.bin", bytes_}}, {.failures_first = 2});
+  fetch_from({server.address()});
+  expect_whole();
+
+  const FileServer busy({{"a.bin", bytes_}}, {.failures_first = 1000});
+  const TemporaryFolder other;
+  EXPECT_THROW(download(file_, std::vector{busy.address()}, other.path(), quiet_), NetworkError);
+  EXPECT_LT(busy.ranges().size(), 10U) << "but not for ever";
+}
+
+TEST_F(Download, StartsAgainWhereTheBeginningWasOfAnotherFile) {
+  write_text(folder_ / "a.bin.part", std::string(70'000, 'x'));
+  const FileServer server({{"a.bin", bytes_}});
+  fetch_from({server.address()});
+  expect_whole();
+}
+
+TEST_F(Download, RefusesAFileThatIsNotThePublishedOne) {
+  std::string other = bytes_;
+  other[100] ^= 1;
+  const FileServer server({{"a.bin", other}});
+  const std::string message = message_of<DataError>({server.address()});
+  testing::expect_contains(message, {file_.sha256, sha256_of(other), "--mirror"});
+  EXPECT_TRUE(folder_.names().empty()) << "nothing wrong is kept";
+}
+
+TEST_F(Download, RefusesAFileOfAnotherLength) {
+  const FileServer longer({{"a.bin", bytes_ + "more"}});
+  testing::expect_contains(message_of<DataError>({longer.address()}), {"longer", "200000 bytes"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "a.bin"));
+  const FileServer shorter({{"a.bin", bytes_.substr(0, 1234)}});
+  std::filesystem::remove(folder_ / "a.bin.part");
+  testing::expect_contains(message_of<DataError>({shorter.address()}), {"after 1234 bytes", "has 200000"});
+}
+
+TEST_F(Download, TriesTheNextMirror) {
+  const FileServer empty({}), full({{"a.bin", bytes_}});
+  fetch_from({empty.address(), full.address()});
+  expect_whole();
+}
+
+TEST_F(Download, SaysWhichFileIsNotThere) {
+  const FileServer server({});
+  testing::expect_contains(message_of<NetworkError>({server.address()}),
+                           {server.address() + "a.bin", "404", "--mirror"});
+  EXPECT_TRUE(folder_.names().empty()) << "a failure leaves no empty file";
+}
+
+TEST_F(Download, SaysThatThereIsNoConnection) {
+  std::string address;
+  {
+    const FileServer gone({});
+    address = gone.address();
+  }
+  testing::expect_contains(message_of<NetworkError>({address}),
+                           {address, "no connection", "online", "--mirror"});
+}
+
+TEST_F(Download, FollowsRedirectsButNotForEver) {
+  const FileServer target({{"a.bin", bytes_}});
+  const FileServer server({}, {.redirect_to = target.address()});
+  fetch_from({server.address()});
+  expect_whole();
+
+  const FileServer circle({}, {.redirect_to = "/"});
+  testing::expect_contains(message_of<NetworkError>({circle.address()}), {"redirects"});
+}
+
+TEST_F(Download, StopsAtAnInterruptAndKeepsWhatHasCome) {
+  const FileServer server({{"a.bin", bytes_}});
+  class InterruptHalfWay : public Progress {
+    void advance(int64_t steps) override {
+      done_ += steps;
+      if (done_ > 100'000) {
+        request_interrupt();
+      }
+    }
+    int64_t done_ = 0;
+  } progress;
+  EXPECT_THROW(download(file_, std::vector{server.address()}, folder_.path(), progress), Interrupted);
+  clear_interrupt();
+  EXPECT_GT(std::filesystem::file_size(folder_ / "a.bin.part"), 100'000U);
+  fetch_from({server.address()});
+  expect_whole();
+}
+
+TEST_F(Download, SaysThatTheFolderCannotBeWritten) {
+  const FileServer server({{"a.bin", bytes_}});
+  EXPECT_THROW(download(file_, std::vector{server.address()}, folder_ / "none", quiet_), OutputError);
+}
+
+TEST_F(Download, ChecksCertificates) {
+  const Certificate certificate = testing::make_certificate();
+  const FileServer server({{"a.bin", bytes_}}, {}, &certificate);
+  const std::string message = message_of<NetworkError>({server.address()});
+  testing::expect_contains(message, {"certificate", "SSL_CERT_FILE"});
+  EXPECT_TRUE(folder_.names().empty());
+
+  const TemporaryFolder trusted;
+  write_text(trusted / "ca.pem", certificate.pem);
+  const Environment trust("SSL_CERT_FILE", (trusted / "ca.pem").string());
+  fetch_from({server.address()});
+  expect_whole();
+}
+
+TEST_F(Download, NeverGoesFromTlsToPlainHttp) {
+  const Certificate certificate = testing::make_certificate();
+  const FileServer plain({{"a.bin", bytes_}});
+  const FileServer server({}, {.redirect_to = plain.address()}, &certificate);
+  const TemporaryFolder trusted;
+  write_text(trusted / "ca.pem", certificate.pem);
+  const Environment trust("SSL_CERT_FILE", (trusted / "ca.pem").string());
+  testing::expect_contains(message_of<NetworkError>({server.address()}), {plain.address(), "TLS"});
+  EXPECT_TRUE(plain.ranges().empty());
+}
+
+TEST_F(Download, GoesThroughTheProxyOfTheEnvironment) {
+  const FileServer server({{"a.bin", bytes_}});
+  std::string nobody;
+  {
+    const FileServer gone({});
+    nobody = gone.address();
+  }
+  const Environment proxy("http_proxy", nobody);
+  EXPECT_THROW(fetch_from({server.address()}), NetworkError);
+  EXPECT_TRUE(server.ranges().empty());
+  const Environment exempt("no_proxy", "127.0.0.1");
+  fetch_from({server.address()});
+  expect_whole();
+}
+
+} // namespace
+} // namespace mneme::fetch
