@@ -29,7 +29,7 @@ bool has_estimate(const Table& table, size_t column) {
 std::vector<char> columns_with_interval(const Table& table) {
   std::vector<char> columns;
   for (size_t c = 0; c < table.columns.size(); ++c) {
-    columns.push_back(has_estimate(table, c));
+    columns.push_back(has_estimate(table, c) ? 1 : 0);
   }
   return columns;
 }
@@ -305,7 +305,7 @@ std::string to_text(const Table& table, const TextStyle& style) {
     widths.push_back(std::max(widest_cell, display_width(headings[c])));
     floors.push_back(std::max(is_text ? std::min(widest_cell, kNarrowest) : widest_cell,
                               std::min(longest_word(headings[c]), kNarrowest)));
-    right.push_back(is_right_aligned(table, c));
+    right.push_back(is_right_aligned(table, c) ? 1 : 0);
   }
   if (style.width > 0 && !fit(widths, floors, style.width)) {
     return stacked(headings, cells, table.rows.size(), ansi, style.width);

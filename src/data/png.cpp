@@ -150,7 +150,8 @@ void on_write_warning(png_structp, png_const_charp) {}
   png_longjmp(png, 1);
 }
 
-void on_write(png_structp png, png_bytep from, size_t length) {
+void on_write(png_structp png, png_bytep from,
+              size_t length) { // NOLINT(readability-non-const-parameter): libpng's
   auto& state = *static_cast<WriteState*>(png_get_io_ptr(png));
   try {
     const auto* bytes = reinterpret_cast<const std::byte*>(from);

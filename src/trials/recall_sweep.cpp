@@ -340,7 +340,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
                      random_for(checked, Purpose::hard_locations, trial).at(0));
       });
     } else {
-      const RecallReals recall = build(kind, reals.stored, result.parameters); // The same in every trial.
+      RecallReals recall = build(kind, reals.stored, result.parameters); // The same in every trial.
       run_memory(reals, checked, report, rows, pictures, progress, [&](int64_t) { return recall; });
     }
     progress.finish();
