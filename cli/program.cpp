@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cli/colour.h"
+#include "cli/hand_over.h"
 #include "cli/nearest.h"
 #include "cli/run.h"
 #include "mneme/core/error.h"
@@ -70,7 +71,11 @@ ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& ou
       check_output(out);
       return ExitCode::ok;
     }
-    return run_verb(find_verb(verbs, first), {arguments.begin() + 1, arguments.end()}, out, err);
+    Verb& verb = find_verb(verbs, first);
+    if (verb.needs_torch()) {
+      hand_over(arguments);
+    }
+    return run_verb(verb, {arguments.begin() + 1, arguments.end()}, out, err);
   } catch (...) {
     return report_error(std::current_exception(), "", err);
   }

@@ -51,7 +51,8 @@ class Verb {
 public:
   virtual ~Verb() = default;
   virtual std::string name() const = 0;
-  virtual std::string summary() const = 0; ///< one line, no full stop, starts in lower case
+  virtual std::string summary() const = 0;           ///< one line, no full stop, starts in lower case
+  virtual bool needs_torch() const { return false; } ///< it runs in mneme-nn then (hand_over.h)
   virtual void declare(CLI::App& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };

@@ -19,6 +19,7 @@ public:
   std::string summary() const override {
     return "check this build against golden files of published numbers";
   }
+  bool needs_torch() const override { return true; }
   void declare(CLI::App& app) override {
     app.add_option("PATH", paths_, "Golden files, or folders of them")->type_name("PATH")->required();
   }

@@ -23,8 +23,12 @@ endif()
 if(TARGET mneme_program)
   # The program keeps looking for LibTorch where it was linked, and for a shared mneme beside itself.
   file(RELATIVE_PATH mneme_bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
-  set_target_properties(mneme_program PROPERTIES INSTALL_RPATH "$ORIGIN/${mneme_bin_to_lib}" INSTALL_RPATH_USE_LINK_PATH ON)
-  install(TARGETS mneme_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  set(mneme_programs mneme_program)
+  if(TARGET mneme_nn_program)
+    list(APPEND mneme_programs mneme_nn_program)
+  endif()
+  set_target_properties(${mneme_programs} PROPERTIES INSTALL_RPATH "$ORIGIN/${mneme_bin_to_lib}" INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS ${mneme_programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 endif()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/mnemeConfig.cmake.in ${PROJECT_BINARY_DIR}/mnemeConfig.cmake
