@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Runs every benchmark and writes the results as Markdown: run.py BUILD_FOLDER RESULTS.md [MARKDOWN_PROGRAM...]
+
+Each speed is the median of several runs on one thread, beside the kernel's own reference, plain LibTorch and faiss at the same
+shape in the same run, and as a share of what this machine can do at most.
+"""
+import json
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).parent
+KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient"]
+REPETITIONS = 5
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_benchmark(program):
+    say(f"running {program.name}")
+    result = subprocess.run(
+        [program, "--benchmark_format=json", f"--benchmark_repetitions={REPETITIONS}",
+         "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05"],
+        check=True, capture_output=True, text=True)
+    return [row for row in json.loads(result.stdout)["benchmarks"] if row.get("aggregate_name") == "median"]
+
+
+def run_python(script):
+    say(f"running {script.name}")
+    result = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)["benchmarks"]
+
+
+def key_of(row):
+    """(function, type, shape) of BM_function<type>/shape, without the name of the aggregate."""
+    name = re.sub(r"_median$", "", row["name"])
+    match = re.fullmatch(r"BM_(\w+?)(?:<(\w+)>)?((?:/\w+:\d+)*)", name)
+    return match[1], match[2] or "", match[3].strip("/")
+
+
+def cpu_model():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":")[1].strip()
+    return platform.machine()
+
+
+def as_time(nanoseconds):
+    for unit, size in [("s", 1e9), ("ms", 1e6), ("us", 1e3)]:
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.3g} ns"
+
+
+def as_rate(per_second):
+    return f"{per_second / 1e9:.3g} G/s" if per_second >= 1e8 else f"{per_second / 1e6:.3g} M/s"
+
+
+def as_ratio(peer, ours):
+    return f"{peer['real_time'] / ours['real_time']:.2f}x" if peer else "-"
+
+
+def share_of_limit(kernel, number, shape, row, limits):
+    """Of memory bandwidth for a scan by one query, of multiply-adds for products; nothing where neither says enough."""
+    sizes = dict(part.split(":") for part in shape.split("/"))
+    if kernel == "hamming":
+        if sizes["queries"] != "1":
+            return "-"
+        bytes_per_item = (int(sizes["bits"]) + 63) // 64 * 8
+        return f"{row['items_per_second'] * bytes_per_item / limits['read_bytes']:.0%} of bandwidth"
+    if sizes.get("queries") == "1":
+        bytes_per_item = 4 if number == "float" else 8
+        return f"{row['items_per_second'] * bytes_per_item / limits['read_bytes']:.0%} of bandwidth"
+    return f"{row['items_per_second'] / limits['multiply_adds_' + number]:.0%} of arithmetic"
+
+
+def kernel_section(folder):
+    limits_rows = {key_of(row)[0]: row for row in run_benchmark(folder / "machine_benchmark")}
+    limits = {name: row["items_per_second"] for name, row in limits_rows.items()}
+    torch_program = folder / "torch_benchmark"
+    torch = {key_of(row): row for row in run_benchmark(torch_program)} if torch_program.exists() else {}
+    faiss = {key_of(row): row for row in run_python(HERE / "faiss_peer.py")}
+    target = limits_rows["read_bytes"]["label"]
+    peers = sorted({row["label"] for row in list(torch.values()) + list(faiss.values())})
+    lines = [
+        f"CPU: {cpu_model()}, {target}, one thread. Peers: {'; '.join(peers)}.",
+        "",
+        f"Limits measured in this run: {as_rate(limits['multiply_adds_float'])} multiply-adds in float, "
+        f"{as_rate(limits['multiply_adds_double'])} in double, {limits['read_bytes'] / 1e9:.3g} GB/s read from memory.",
+        "",
+        "Ratios say how many times as long the other takes: above 1, mneme is faster. Items are comparisons (hamming) or "
+        "multiply-adds.",
+        "",
+        "| kernel | shape | type | mneme | items | reference | LibTorch | faiss | share of the limit |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for kernel in KERNELS:
+        program = folder / f"{kernel}_benchmark"
+        if not program.exists():
+            continue
+        rows = {key_of(row): row for row in run_benchmark(program)}
+        for (function, number, shape), row in rows.items():
+            if function == "reference":
+                continue
+            key = (kernel, number, shape)
+            lines.append("| " + " | ".join([
+                kernel, shape.replace("/", ", ").replace(":", " "), number or "bits", as_time(row["real_time"]),
+                as_rate(row["items_per_second"]), as_ratio(rows.get(("reference", number, shape)), row),
+                as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
+                share_of_limit(kernel, number, shape, row, limits),
+            ]) + " |")
+    return lines
+
+
+def main():
+    folder, results, *programs = sys.argv[1:]
+    lines = ["# Benchmarks", "", "Written by `./dev bench`; medians of several runs each.", "", "## Kernels", ""]
+    lines += kernel_section(pathlib.Path(folder))
+    for program in programs:  # each prints a section of its own
+        say(f"running {pathlib.Path(program).name}")
+        section = subprocess.run([sys.executable, program, folder], check=True, capture_output=True, text=True).stdout
+        lines += ["", section.rstrip("\n")]
+    text = "\n".join(lines) + "\n"
+    pathlib.Path(results).write_text(text)
+    print(text)
+
+
+main()
