@@ -40,6 +40,20 @@ void check_log_hard_locations(const char* where, double log_hard_locations) {
   }
 }
 
+void check_count(const char* where, const char* name, double count) {
+  if (!(count >= 1 && count <= kCountMax)) {
+    throw UsageError(
+        fmt::format("{}: {} is {}, but it must lie between 1 and {:g}.", where, name, count, kCountMax));
+  }
+}
+
+void check_parameters(const char* where, const SdmParameters& parameters) {
+  check_bits(where, parameters.bits, 1, kBitsMax);
+  check_radius(where, parameters.bits, parameters.hamming_radius);
+  check_count(where, "hard_locations", parameters.hard_locations);
+  check_count(where, "patterns", parameters.patterns);
+}
+
 void refuse_cosine(const char* where, double cosine) {
   throw UsageError(fmt::format("{}: the cosine is {}, but it must lie between -1 and 1.\n"
                                "  Normalise both patterns before taking their dot product.",

@@ -5,10 +5,13 @@
 
 #include <cstdint>
 
+#include "mneme/theory/sdm_parameters.h"
+
 namespace mneme::theory {
 
 constexpr int64_t kBitsMax = 10'000'000;   ///< O(bits) work and memory stay within a second or so
 constexpr int64_t kExactBitsMax = 100'000; ///< the same for whole numbers of that many bits
+constexpr double kCountMax = 1e100;        ///< its square, times as much again, is still a double
 constexpr double kCosineSlack = 1e-4;      ///< how far rounding may carry a cosine out of [-1, 1]
 
 /// Errors  UsageError unless bits_min <= bits <= bits_max
@@ -19,6 +22,11 @@ void check_radius(const char* where, int64_t bits, int64_t hamming_radius);
 void check_distance(const char* where, int64_t bits, int64_t distance);
 /// Errors  UsageError if the log is NaN or infinite
 void check_log_hard_locations(const char* where, double log_hard_locations);
+
+/// Errors  UsageError, with the name of the count, unless 1 <= count <= kCountMax
+void check_count(const char* where, const char* name, double count);
+/// Errors  UsageError as `SdmParameters` says
+void check_parameters(const char* where, const SdmParameters& parameters);
 
 [[noreturn]] void refuse_cosine(const char* where, double cosine);
 

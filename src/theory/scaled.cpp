@@ -25,6 +25,13 @@ Scaled& Scaled::operator*=(long double factor) {
   return *this;
 }
 
+Scaled& Scaled::operator*=(const Scaled& factor) {
+  mantissa_ *= factor.mantissa_;
+  exponent_ += factor.exponent_;
+  normalise();
+  return *this;
+}
+
 Scaled& Scaled::operator+=(const Scaled& other) {
   if (other.is_zero()) {
     return *this;

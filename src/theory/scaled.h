@@ -15,6 +15,7 @@ public:
   explicit Scaled(long double value, int64_t exponent = 0);
 
   Scaled& operator*=(long double factor);
+  Scaled& operator*=(const Scaled& factor);
   Scaled& operator+=(const Scaled& other);
   bool is_zero() const { return mantissa_ == 0; }
 

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+
+/// The standard normal distribution, with all digits in its tails.
+#pragma once
+
+#include <cmath>
+#include <numbers>
+
+namespace mneme::theory {
+
+/// Phi(x). The upper tail 1 - Phi(x) is normal_cdf(-x).
+inline double normal_cdf(double x) {
+  return 0.5 * std::erfc(-x / std::numbers::sqrt2);
+}
+
+/// Phi^-1(p). Requires 0 < p < 1.
+double normal_quantile(double p);
+/// Phi^-1(1 - q), for q too small to be told from 0 in 1 - q. Requires 0 < q < 1.
+double normal_upper_quantile(double q);
+
+} // namespace mneme::theory

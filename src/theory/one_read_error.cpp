@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/theory/one_read_error.h"
+
+#include <cmath>
+
+#include "mneme/theory/shared_locations.h"
+#include "theory/arguments.h"
+#include "theory/normal.h"
+
+namespace mneme::theory {
+namespace {
+
+/// Probability that a sum with this mean and deviation has the wrong sign; a sum that is always 0 says
+/// nothing.
+double probability_of_wrong_sign(double mean, double deviation) {
+  if (deviation == 0) {
+    return 0.5;
+  }
+  return normal_cdf(-mean / deviation);
+}
+
+} // namespace
+
+std::vector<OneRead> one_reads(const SdmParameters& parameters, Storage storage) {
+  check_parameters("mneme::theory::one_reads", parameters);
+  const SharedLocations shared =
+      shared_locations(parameters.bits, parameters.hard_locations, parameters.hamming_radius);
+  const double others = parameters.patterns - 1;
+  const double bias = storage == Storage::autoassociative ? others * shared.alignment : 0;
+  std::vector<OneRead> reads;
+  for (int64_t distance = 0; distance <= parameters.bits; ++distance) {
+    OneRead read;
+    read.signal = shared.at_distance[static_cast<size_t>(distance)];
+    read.bias = bias;
+    read.noise_deviation = std::sqrt(read.signal + others * (shared.mean + shared.mean_square));
+    const auto flipped = static_cast<double>(distance);
+    const auto kept = static_cast<double>(parameters.bits - distance);
+    read.wrong_bits = kept * probability_of_wrong_sign(read.signal + bias, read.noise_deviation) +
+                      flipped * probability_of_wrong_sign(read.signal - bias, read.noise_deviation);
+    reads.push_back(read);
+  }
+  return reads;
+}
+
+} // namespace mneme::theory
