@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/theory/critical_distance.h"
+
+#include <cmath>
+#include <limits>
+#include <tuple>
+
+#include <gtest/gtest.h>
+
+#include "theory/messages.h"
+
+namespace mneme::theory {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+SdmParameters full_size(int64_t radius) {
+  return {.bits = 1000, .hard_locations = 1e6, .hamming_radius = radius, .patterns = 10000};
+}
+
+int64_t published(const SdmParameters& parameters, const SignalToNoiseOptions& options) {
+  return published_critical_distance(published_distances_after_read(parameters, options)).distance;
+}
+
+// One read crosses at 231 in a full-size simulation of 200 cues per distance; see one_reads for how close the
+// formula is.
+TEST(CriticalDistance, LiesByTheSimulatedOneReadCrossing) {
+  const CriticalDistance critical = critical_distance(full_size(451));
+  EXPECT_EQ(critical.distance, 234);
+  EXPECT_EQ(critical.first, 1);
+  EXPECT_EQ(critical_distance(full_size(451), Storage::heteroassociative).distance, 154);
+}
+
+TEST(CriticalDistance, IsZeroWhereTheMemoryDoesNotHoldItsPatterns) {
+  EXPECT_EQ(critical_distance(full_size(384)).distance, 0); // hardly any location is reached
+  EXPECT_EQ(critical_distance(full_size(470)).distance, 0); // far too many are
+}
+
+TEST(CriticalDistance, ReachesUnrelatedPatternsInAnEmptyMemory) {
+  SdmParameters parameters = full_size(451);
+  parameters.patterns = 2;
+  EXPECT_GE(critical_distance(parameters).distance, 400);
+}
+
+TEST(CriticalDistance, EndsOnlyWhereTwoDistancesInARowDoNotHelp) {
+  const std::vector<double> stairs = {0, 0, 0, 3.5, 3.5,
+                                      6, 6, 8, 8.5}; // from 3 a read does not help, from 4 it does
+  EXPECT_EQ(critical_distance(stairs).distance, 4);
+  EXPECT_EQ(critical_distance(stairs).first, 1);
+}
+
+TEST(CriticalDistance, BeginsWhereTheResidualErrorEnds) {
+  const std::vector<double> noisy = {2, 2, 2.5, 2.5, 2.5, 3, 7, 8, 8, 9, 9};
+  EXPECT_EQ(critical_distance(noisy).first, 3);
+  EXPECT_EQ(critical_distance(noisy).distance, 5);
+}
+
+TEST(CriticalDistance, IgnoresHelpThatBeginsMoreThanHalfWayOut) {
+  const std::vector<double> drowned = {5, 5, 6, 6, 7, 7, 7, 6.5, 6.5};
+  EXPECT_EQ(critical_distance(drowned).distance, 0);
+}
+
+TEST(CriticalDistance, TakesTheShortestCurves) {
+  EXPECT_EQ(critical_distance(std::vector<double>{0}).distance, 0);
+  EXPECT_EQ(critical_distance(std::vector<double>{0, 0}).distance,
+            0); // its only step is more than half way out
+  EXPECT_EQ(critical_distance(std::vector<double>{0, 0, 0}).distance, 2);
+}
+
+TEST(PublishedCriticalDistance, GivesTheFiguresOfThePaper) {
+  EXPECT_EQ(published(full_size(451), {.noise = NoiseModel::jaeckel}), 164);
+  EXPECT_EQ(published(full_size(451), {.noise = NoiseModel::book}), 212);
+  EXPECT_EQ(published(full_size(451), {.noise = NoiseModel::book, .book_intersection = true}), 194);
+  const double all = std::pow(2.0, 64);
+  for (const auto& [radius, distance] :
+       {std::pair<int64_t, int64_t>{5, 11}, {11, 23}, {15, 31}, {16, 30}, {22, 12}, {23, 0}, {27, 0}}) {
+    EXPECT_EQ(published({.bits = 64, .hard_locations = all, .hamming_radius = radius, .patterns = 1024},
+                        {.noise = NoiseModel::jaeckel}),
+              distance)
+        << radius;
+  }
+}
+
+TEST(PublishedCriticalDistance, KeepsItsOddCases) {
+  // Nothing reaches 0.01 above the diagonal: the last distance; one NaN changes nothing.
+  EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0}).distance, 3);
+  EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, kNaN}).distance, 3);
+  // Two NaN: as many as there are numbers.
+  EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, kNaN, kNaN}).distance, 2);
+  // What happens before index 5 is not looked at, and where nothing happens after it, the answer is 4 ...
+  EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 0, 0}).distance, 4);
+  EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 0, 0, 7.5}).distance, 6);
+  // ... unless a read from half of that leads away.
+  const PublishedCriticalDistance forced =
+      published_critical_distance(std::vector<double>{0, 0, 2.5, 0, 0, 0});
+  EXPECT_EQ(forced.distance, 0);
+  EXPECT_TRUE(forced.forced_to_zero);
+}
+
+TEST(PublishedCriticalDistance, HasNaNWhereNothingIsSharedAtAll) {
+  const std::vector<double> after = published_distances_after_read(
+      {.bits = 64, .hard_locations = std::pow(2.0, 64), .hamming_radius = 5, .patterns = 10});
+  EXPECT_FALSE(std::isnan(after[10]));
+  EXPECT_TRUE(std::isnan(after[11]));
+  EXPECT_EQ(published_critical_distance(after).distance, 11);
+}
+
+TEST(CriticalDistance, OfTenThousandBitsIsFoundWithoutOverflow) {
+  const CriticalDistance critical =
+      critical_distance({.bits = 10000, .hard_locations = 1e6, .hamming_radius = 4845, .patterns = 10000});
+  EXPECT_GT(critical.distance, 1000);
+  EXPECT_LT(critical.distance, 4000);
+}
+
+TEST(CriticalDistance, NamesWhatIsWrong) {
+  EXPECT_TRUE(says(usage_error_of([] { critical_distance(std::span<const double>()); }), {"empty"}));
+  EXPECT_TRUE(says(usage_error_of([] {
+                     critical_distance(std::vector<double>{0, kNaN});
+                   }),
+                   {"distance 1", "nan"}));
+  EXPECT_TRUE(says(usage_error_of([] {
+                     critical_distance(std::vector<double>{0, -1});
+                   }),
+                   {"distance 1", "-1"}));
+  EXPECT_TRUE(says(usage_error_of([] { published_critical_distance(std::vector<double>{0, -1}); }), {"-1"}));
+  EXPECT_TRUE(says(usage_error_of([] { critical_distance(full_size(1001)); }), {"1001", "1000"}));
+}
+
+} // namespace
+} // namespace mneme::theory

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/theory/one_read_error.h"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h> // before rapidcheck, which lacks it
+#include <rapidcheck/gtest.h>
+
+#include "theory/messages.h"
+
+namespace mneme::theory {
+namespace {
+
+// The full-size experiment: 10 000 patterns in 10^6 hard locations.
+constexpr SdmParameters kFullSize{
+    .bits = 1000, .hard_locations = 1e6, .hamming_radius = 451, .patterns = 10000};
+
+struct Measured {
+  int64_t distance;
+  double formula;  ///< as computed independently, to the digits given
+  double measured; ///< wrong bits in a simulation, 200 cues
+};
+
+TEST(OneReads, FollowTheFullSizeSimulationOfAutoassociativeStorage) {
+  const std::vector<OneRead> reads = one_reads(kFullSize);
+  for (const auto& [distance, formula, measured] :
+       {Measured{40, 0.30, 0.39}, Measured{80, 8.72, 9.35}, Measured{120, 42.6, 42.6},
+        Measured{160, 102.5, 103.0}, Measured{200, 173.9, 174.6}, Measured{220, 209.4, 211.2},
+        Measured{240, 243.1, 245.7}, Measured{260, 274.6, 277.2}, Measured{300, 329.8, 333.6}}) {
+    const OneRead& read = reads[static_cast<size_t>(distance)];
+    EXPECT_NEAR(read.wrong_bits, formula, distance < 100 ? 0.006 : 0.06) << distance;
+    if (distance >= 100) {
+      EXPECT_NEAR(read.wrong_bits / measured, 1, 0.08) << distance;
+    }
+  }
+}
+
+TEST(OneReads, FollowTheFullSizeSimulationOfUnrelatedData) {
+  const std::vector<OneRead> reads = one_reads(kFullSize, Storage::heteroassociative);
+  for (const auto& [distance, formula, measured] :
+       {Measured{40, 0.59, 0.54}, Measured{80, 16.4, 14.9}, Measured{100, 40.1, 39.1},
+        Measured{120, 75.6, 71.3}, Measured{160, 167.9, 161.3}, Measured{200, 262.6, 258.7},
+        Measured{220, 304.4, 301.5}, Measured{240, 341.2, 339.2}, Measured{260, 372.7, 373.1},
+        Measured{300, 421.2, 420.5}}) {
+    const OneRead& read = reads[static_cast<size_t>(distance)];
+    EXPECT_NEAR(read.wrong_bits, formula, distance < 80 ? 0.006 : 0.06) << distance;
+    EXPECT_EQ(read.bias, 0);
+    if (distance >= 100) {
+      EXPECT_NEAR(read.wrong_bits / measured, 1, 0.08) << distance;
+    }
+  }
+}
+
+TEST(OneReads, SayWhatTheyAreMadeOf) {
+  const OneRead read = one_reads(kFullSize)[200];
+  EXPECT_NEAR(read.signal, 103.5, 0.05);
+  EXPECT_NEAR(read.bias, 128.6, 0.05);
+  EXPECT_NEAR(read.noise_deviation * read.noise_deviation, 103.46 + 9999 * (1.14886 + 1.49299), 0.5);
+}
+
+TEST(OneReads, OfASinglePatternErrByChanceWhereNothingIsShared) {
+  const auto reads = one_reads({.bits = 64, .hard_locations = 1e6, .hamming_radius = 19, .patterns = 1});
+  EXPECT_LT(reads[0].wrong_bits, 1e-9);
+  EXPECT_EQ(reads[64].wrong_bits, 32);
+}
+
+// Where noise drowns the signal, autoassociative storage gives the cue back; a read of unrelated data guesses.
+TEST(OneReads, OfAnOverfullMemoryReturnTheCue) {
+  SdmParameters parameters = kFullSize;
+  parameters.patterns = 1e12;
+  EXPECT_NEAR(one_reads(parameters)[200].wrong_bits, 200, 0.5);
+  EXPECT_NEAR(one_reads(parameters, Storage::heteroassociative)[200].wrong_bits, 500, 0.5);
+}
+
+RC_GTEST_PROP(OneReadsProperty, ErrMoreFromFurtherAwayAndNeverBeyondAllBits, ()) {
+  const int64_t bits = *rc::gen::inRange<int64_t>(1, 300);
+  const SdmParameters parameters{.bits = bits,
+                                 .hard_locations = std::pow(10.0, *rc::gen::inRange(0, 30)),
+                                 .hamming_radius = *rc::gen::inRange<int64_t>(0, bits + 1),
+                                 .patterns = std::pow(10.0, *rc::gen::inRange(0, 12))};
+  for (const Storage storage : {Storage::autoassociative, Storage::heteroassociative}) {
+    double last = 0;
+    for (const OneRead& read : one_reads(parameters, storage)) {
+      RC_ASSERT(read.wrong_bits >= last * (1 - 1e-12));
+      RC_ASSERT(read.wrong_bits <= static_cast<double>(bits));
+      last = read.wrong_bits;
+    }
+  }
+}
+
+TEST(OneReads, NameWhatIsWrong) {
+  SdmParameters parameters = kFullSize;
+  parameters.hamming_radius = 1001;
+  EXPECT_TRUE(says(usage_error_of([&] { one_reads(parameters); }), {"1001", "1000"}));
+  parameters = kFullSize;
+  parameters.hard_locations = 0;
+  EXPECT_TRUE(says(usage_error_of([&] { one_reads(parameters); }), {"hard_locations is 0"}));
+  parameters = kFullSize;
+  parameters.patterns = std::numeric_limits<double>::infinity();
+  EXPECT_TRUE(says(usage_error_of([&] { one_reads(parameters); }), {"patterns is inf"}));
+}
+
+} // namespace
+} // namespace mneme::theory

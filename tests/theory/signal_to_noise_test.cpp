@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/theory/signal_to_noise.h"
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "theory/messages.h"
+
+namespace mneme::theory {
+namespace {
+
+constexpr SdmParameters kPublished{
+    .bits = 100, .hard_locations = 10000, .hamming_radius = 35, .patterns = 100};
+
+TEST(SignalToNoise, GivesThePublishedNumbers) {
+  const auto jaeckel = signal_to_noise(kPublished, {.noise = NoiseModel::jaeckel});
+  EXPECT_NEAR(jaeckel[0].signal, 17.5882, 5e-5);
+  EXPECT_NEAR(jaeckel[0].noise_deviation, 4.43690, 5e-6);
+  EXPECT_NEAR(jaeckel[0].ratio, 3.96408, 5e-6);
+  const auto book = signal_to_noise(kPublished, {.noise = NoiseModel::book});
+  EXPECT_NEAR(book[0].noise_deviation, 1.76975, 5e-6);
+  EXPECT_NEAR(book[0].ratio, 9.93822, 5e-6);
+  EXPECT_EQ(book[20].noise_deviation, book[0].noise_deviation);
+}
+
+TEST(SignalToNoise, ReckonsUnrelatedPatternsAtTheDistanceGiven) {
+  const auto at_half = signal_to_noise(kPublished, {.noise = NoiseModel::jaeckel});
+  const auto nearer = signal_to_noise(kPublished, {.noise = NoiseModel::jaeckel, .unrelated_distance = 40});
+  const double lambda = at_half[40].signal, i0 = at_half[50].signal, signal = at_half[10].signal;
+  EXPECT_NEAR(std::pow(at_half[10].noise_deviation, 2), signal + 99 * (i0 + i0 * i0), 1e-12);
+  EXPECT_NEAR(std::pow(nearer[10].noise_deviation, 2), signal + 99 * (lambda + lambda * lambda), 1e-12);
+}
+
+// The means over random distances exceed the value at n / 2: both numbers of locations and of their squares
+// bend upwards.
+TEST(SignalToNoise, AveragedNoiseExceedsThatAtHalfOfTheBits) {
+  for (const int64_t radius : {10, 30, 45}) {
+    SdmParameters parameters = kPublished;
+    parameters.hamming_radius = radius;
+    EXPECT_GT(signal_to_noise(parameters)[0].noise_deviation,
+              signal_to_noise(parameters, {.noise = NoiseModel::jaeckel})[0].noise_deviation);
+  }
+}
+
+TEST(SignalToNoise, OfASinglePatternIsTheRootOfTheSharedLocations) {
+  const auto reads =
+      signal_to_noise({.bits = 64, .hard_locations = 1e6, .hamming_radius = 19, .patterns = 1});
+  EXPECT_NEAR(reads[10].ratio, std::sqrt(reads[10].signal), 1e-12);
+  EXPECT_EQ(reads[39].signal, 0);
+  EXPECT_EQ(reads[39].noise_deviation, 0);
+  EXPECT_EQ(reads[39].ratio, 0);
+}
+
+TEST(SignalToNoise, StaysFiniteAtTheLargestCounts) {
+  for (const NoiseModel noise : {NoiseModel::averaged, NoiseModel::jaeckel, NoiseModel::book}) {
+    const auto reads = signal_to_noise(
+        {.bits = 1000, .hard_locations = 1e100, .hamming_radius = 1000, .patterns = 1e100}, {.noise = noise});
+    EXPECT_TRUE(std::isfinite(reads[0].noise_deviation));
+    EXPECT_TRUE(std::isfinite(reads[0].ratio));
+  }
+}
+
+TEST(SignalToNoise, NamesWhatIsWrong) {
+  SdmParameters parameters = kPublished;
+  parameters.patterns = 0;
+  EXPECT_TRUE(says(usage_error_of([&] { signal_to_noise(parameters); }), {"patterns is 0"}));
+  EXPECT_TRUE(
+      says(usage_error_of([] { signal_to_noise(kPublished, {.unrelated_distance = 101}); }), {"101", "100"}));
+}
+
+} // namespace
+} // namespace mneme::theory
