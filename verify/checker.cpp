@@ -79,6 +79,12 @@ void Checker::equal(const GoldenValue& expected, const std::string& actual) {
                        shown(actual), shown(wanted)));
 }
 
+void Checker::same_truth(const GoldenValue& expected, bool actual) {
+  compared(expected, actual == expected.truth() ? 0 : kInfinity,
+           fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
+                       actual, expected.truth()));
+}
+
 void Checker::note(const std::string& text) {
   if (std::find(result_.notes.begin(), result_.notes.end(), text) == result_.notes.end()) {
     result_.notes.push_back(text);

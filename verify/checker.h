@@ -27,6 +27,7 @@ public:
   void near_relative(const GoldenValue& expected, double actual, double relative);
   void equal(const GoldenValue& expected, int64_t actual);
   void equal(const GoldenValue& expected, const std::string& actual);
+  void same_truth(const GoldenValue& expected, bool actual);
 
   /// How values were compared where the file is inexact; each text is kept once.
   void note(const std::string& text);

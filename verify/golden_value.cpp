@@ -106,6 +106,13 @@ std::string GoldenValue::text() const {
   return json_->get<std::string>();
 }
 
+bool GoldenValue::truth() const {
+  if (!json_->is_boolean()) {
+    refuse("true or false");
+  }
+  return json_->get<bool>();
+}
+
 std::vector<double> GoldenValue::numbers() const {
   std::vector<double> values;
   for (size_t i = 0; i < size(); ++i) {
@@ -126,6 +133,14 @@ std::optional<double> GoldenValue::log_count() const {
   } catch (const UsageError&) {
     refuse("a count of at least 1, such as 1000000 or \"2^64\"");
   }
+}
+
+double GoldenValue::count() const {
+  const std::optional<double> log = log_count();
+  if (!log) {
+    refuse("a count");
+  }
+  return std::exp(*log);
 }
 
 } // namespace mneme::verify

@@ -33,10 +33,13 @@ public:
   int64_t integer() const;
   int64_t integer_between(int64_t least, int64_t most) const;
   std::string text() const;
+  bool truth() const; ///< true or false
   std::vector<double> numbers() const;
 
   /// Log of a count written as a number, as digits or as "2^64"; none for null.
   std::optional<double> log_count() const;
+  /// The count itself; null is refused.
+  double count() const;
 
   [[noreturn]] void refuse(const std::string& expected) const;
 

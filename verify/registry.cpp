@@ -23,26 +23,22 @@ constexpr std::array kRunners = {
     Row{"caches", run_caches},
     Row{"cap_intersection", run_cap_intersection},
     Row{"circle_intersection", run_circle_intersection},
+    Row{"circle_intersection_book_continuous", run_book_intersection},
+    Row{"circle_intersection_r_and_weights", run_original_circle_intersection},
     Row{"conversions", run_conversions},
+    Row{"critical_distance", run_critical_distance},
+    Row{"exp_bounds", run_exponential_bounds},
+    Row{"neuron_near", run_hard_location_near},
+    Row{"optimal_d", run_optimal_radius},
     Row{"recall_first_release", run_recall_first_release},
     Row{"recall_head", run_recall_head},
+    Row{"snr_variance", run_signal_to_noise},
 };
 
 // Documented; a format that gets a runner above is found there first.
-constexpr std::array<std::string_view, 13> kDocumented = {
-    "circle_intersection_book_continuous",
-    "circle_intersection_r_and_weights",
-    "cosine_perturb",
-    "critical_distance",
-    "effective_beta",
-    "exp_bounds",
-    "experiment_randunif1000",
-    "experiment_randunif64",
-    "neuron_near",
-    "optimal_d",
-    "projection_recall",
-    "projection_training",
-    "snr_variance",
+constexpr std::array<std::string_view, 6> kDocumented = {
+    "cosine_perturb",        "effective_beta",    "experiment_randunif1000",
+    "experiment_randunif64", "projection_recall", "projection_training",
 };
 
 constexpr std::array<std::string_view, 3> kData = {"keyquery_norm_betas", "published_tables", "text_inputs"};

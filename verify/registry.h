@@ -16,12 +16,19 @@ using Runner = void (*)(const GoldenValue& file, Checker& checker);
 
 void run_beta_fit(const GoldenValue& file, Checker& checker);
 void run_beta_vs_d(const GoldenValue& file, Checker& checker);
+void run_book_intersection(const GoldenValue& file, Checker& checker);
 void run_caches(const GoldenValue& file, Checker& checker);
 void run_cap_intersection(const GoldenValue& file, Checker& checker);
 void run_circle_intersection(const GoldenValue& file, Checker& checker);
 void run_conversions(const GoldenValue& file, Checker& checker);
+void run_critical_distance(const GoldenValue& file, Checker& checker);
+void run_exponential_bounds(const GoldenValue& file, Checker& checker);
+void run_hard_location_near(const GoldenValue& file, Checker& checker);
+void run_optimal_radius(const GoldenValue& file, Checker& checker);
+void run_original_circle_intersection(const GoldenValue& file, Checker& checker);
 void run_recall_first_release(const GoldenValue& file, Checker& checker);
 void run_recall_head(const GoldenValue& file, Checker& checker);
+void run_signal_to_noise(const GoldenValue& file, Checker& checker);
 
 /// The runner of a format; null if there is none.
 Runner runner_of(std::string_view format);

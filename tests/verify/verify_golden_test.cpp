@@ -13,7 +13,9 @@ namespace {
 
 const std::filesystem::path kGolden = std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "sdm";
 
-class SdmGoldenFile : public testing::TestWithParam<std::pair<std::string, int64_t>> {};
+using Golden = std::pair<std::string, int64_t>; // file and number of cases
+
+class SdmGoldenFile : public testing::TestWithParam<Golden> {};
 
 TEST_P(SdmGoldenFile, EveryCasePasses) {
   const auto [name, cases] = GetParam();
@@ -26,14 +28,15 @@ TEST_P(SdmGoldenFile, EveryCasePasses) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SdmGoldenFile,
-                         testing::Values(std::pair<std::string, int64_t>("beta_fit.json", 59),
-                                         std::pair<std::string, int64_t>("beta_vs_d_n64.json", 27),
-                                         std::pair<std::string, int64_t>("caches.json", 15),
-                                         std::pair<std::string, int64_t>("cap_intersection.json", 39),
-                                         std::pair<std::string, int64_t>("circle_intersection.json", 40),
-                                         std::pair<std::string, int64_t>("conversions.json", 9),
-                                         std::pair<std::string, int64_t>("recall_first_release.json", 4),
-                                         std::pair<std::string, int64_t>("recall_head.json", 5)),
+                         testing::Values(Golden("beta_fit.json", 59), Golden("beta_vs_d_n64.json", 27),
+                                         Golden("caches.json", 15), Golden("cap_intersection.json", 39),
+                                         Golden("circle_intersection.json", 40),
+                                         Golden("circle_intersection_book_continuous.json", 5),
+                                         Golden("circle_intersection_r_and_weights.json", 15),
+                                         Golden("conversions.json", 9), Golden("critical_distance.json", 57),
+                                         Golden("exp_bounds.json", 12), Golden("neuron_near.json", 3),
+                                         Golden("optimal_d.json", 11), Golden("recall_first_release.json", 4),
+                                         Golden("recall_head.json", 5), Golden("snr_variance.json", 5)),
                          [](const auto& test) {
                            return std::filesystem::path(test.param.first).stem().string();
                          });
@@ -41,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(All, SdmGoldenFile,
 TEST(SdmGoldenFolder, PassesAsAWhole) {
   Progress silent;
   const std::vector<FileResult> results = verify_paths(std::vector{kGolden}, silent);
-  EXPECT_EQ(results.size(), 8U);
+  EXPECT_EQ(results.size(), 15U);
   EXPECT_TRUE(totals(results).good()) << to_text(results);
 }
 
