@@ -11,8 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/environment.h"
 #include "mneme/core/atomic_file.h"
-#include "mneme/core/cpu.h"
 #include "mneme/core/version.h"
 #include "mneme/data/png.h"
 #include "mneme/data/read_file.h"
@@ -229,10 +229,6 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
           {"memories_asked", asked},
           {"memories", memories},
           {"readouts", run.readout_files}};
-}
-
-nlohmann::ordered_json environment_json(int threads) {
-  return {{"version", version()}, {"cpu", cpu_model()}, {"cpu_target", cpu_target()}, {"threads", threads}};
 }
 
 /// What the config.json of an earlier run names; nothing where there is none that can be read.

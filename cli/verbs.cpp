@@ -5,6 +5,7 @@
 // One line per verb: X(name) stands for `std::unique_ptr<Verb> make_name()` in cli/name.cpp.
 #define MNEME_VERBS(X)                                                                                       \
   X(recall)                                                                                                  \
+  X(reproduce)                                                                                               \
   X(verify)                                                                                                  \
   X(data)                                                                                                    \
   X(doctor)                                                                                                  \

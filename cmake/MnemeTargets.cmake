@@ -74,3 +74,17 @@ function(mneme_reuse_torch_headers target)
   target_compile_options(${target} PRIVATE -fPIC)
   target_precompile_headers(${target} REUSE_FROM mneme_nn)
 endfunction()
+
+# mneme_embed_text(<target> <constant> <file> HEADER <header> NAMESPACE <namespace>): the file's text becomes a constant of the
+# target, which the header declares as a std::string_view.
+set(MNEME_EMBED_TEXT_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/embed_text.cmake)
+function(mneme_embed_text target name file)
+  cmake_parse_arguments(EMBED "" "HEADER;NAMESPACE" "" ${ARGN})
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  add_custom_command(OUTPUT ${source}
+    COMMAND ${CMAKE_COMMAND} -DNAME=${name} -DINPUT=${file} -DOUTPUT=${source} -DHEADER=${EMBED_HEADER} -DNAMESPACE=${EMBED_NAMESPACE}
+            -P ${MNEME_EMBED_TEXT_SCRIPT}
+    DEPENDS ${file} ${MNEME_EMBED_TEXT_SCRIPT} VERBATIM)
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS -Wno-overlength-strings)
+  target_sources(${target} PRIVATE ${source})
+endfunction()

@@ -3,151 +3,95 @@
 #include "report/chart.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <set>
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "report/chart_parts.h"
 #include "report/text.h"
 
 namespace mneme::report {
-namespace {
 
 using nlohmann::json;
 
-// Okabe and Ito, "Color Universal Design" (2008), ordered so that neighbours differ in lightness too; its
-// yellow and black are left out, as one vanishes on a light page and the other on a dark one.
-constexpr std::array kPalette = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"};
-// Series also differ in shape, for readers who see no colours. One shape fewer than colours: 42 series differ
-// in one of the two.
-constexpr std::array kShapes = {"circle", "square", "triangle-up", "diamond", "cross", "triangle-down"};
-static_assert(kShapes.size() + 1 == kPalette.size());
+namespace {
 
-constexpr const char* kSchema = "https://vega.github.io/schema/vega-lite/v5.json";
-constexpr int kWidth = 640, kHeight = 360;                  // pixels; a page stretches the width to its own
 constexpr size_t kBar = 26, kGroupedBar = 14, kBarGap = 12; // pixels
-constexpr int kTicks = 8;                                   // about
 constexpr double kBandOpacity = 0.16;
+constexpr int kPoint = 60, kSmallPoint = 16; // square pixels
+constexpr size_t kManyPoints = 60;
 
-std::string valid_utf8(std::string_view text) {
-  return encode_utf8(decode_utf8(text));
-}
-
-bool is_finite(const Estimate& estimate) {
-  return std::isfinite(estimate.value) && std::isfinite(estimate.low) && std::isfinite(estimate.high);
-}
-
-bool has_interval(const Estimate& estimate) {
-  return estimate.low < estimate.high;
-}
-
-json axis_encoding(const char* field, const Axis& axis, bool from_zero = false) {
-  json encoding = {{"field", field}, {"type", "quantitative"}, {"title", valid_utf8(axis.title)}};
-  encoding["scale"] = {{"zero", from_zero}, {"nice", !axis.range.has_value()}};
-  if (axis.logarithmic) {
-    encoding["scale"]["type"] = "log";
-    encoding["scale"].erase("zero");
+/// The layers of the series on one of the two axes, which is `y`. One layer `selects` for all.
+json series_layers(const LineChart& chart, const std::vector<std::string>& names, const Axis& y, bool second,
+                   bool any_interval, bool selects) {
+  std::set<std::string> lined, dotted, dashed, all;
+  size_t most_points = 0;
+  for (const Series& series : chart.series) {
+    const std::string name = valid_utf8(series.name);
+    if (series.on_second_axis != second) {
+      continue;
+    }
+    all.insert(name);
+    most_points = std::max(most_points, series.points.size());
+    if (series.style != SeriesStyle::points) {
+      lined.insert(name);
+    }
+    if (series.style == SeriesStyle::dashed_line) {
+      dashed.insert(name);
+    }
+    if (series.style == SeriesStyle::line_with_points || series.style == SeriesStyle::points) {
+      dotted.insert(name);
+    }
   }
-  if (axis.range) {
-    encoding["scale"]["domain"] = {axis.range->first, axis.range->second};
+  const auto only = [&](const std::set<std::string>& wanted) {
+    json transform = keep_shown();
+    if (wanted.size() < names.size()) {
+      transform.push_back({{"filter", {{"field", "series"}, {"oneOf", wanted}}}});
+    }
+    return transform;
+  };
+  json tooltips = json::array({tooltip("series", "nominal", or_else(chart.series_title, "series"), ""),
+                               tooltip("x", "quantitative", or_else(chart.x.title, "x"), chart.x.format),
+                               tooltip("y", "quantitative", or_else(y.title, "y"), y.format)});
+  json layers = json::array();
+  if (any_interval) {
+    add_interval_tooltips(tooltips, y.format);
+    json mark = chart.intervals == IntervalStyle::band
+                    ? json{{"type", "area"}, {"opacity", kBandOpacity}, {"aria", false}}
+                    : json{{"type", "rule"}, {"strokeWidth", 1.5}, {"aria", false}};
+    layers.push_back({{"mark", mark},
+                      {"transform", only(all)},
+                      {"encoding", {{"y", axis_encoding("low", y)}, {"y2", {{"field", "high"}}}}}});
   }
-  encoding["axis"] = {{"tickCount", kTicks}};
-  if (!axis.format.empty()) {
-    encoding["axis"]["format"] = valid_utf8(axis.format);
+  json place = axis_encoding("y", y);
+  if (second) {
+    place["axis"]["orient"] = "right";
   }
-  return encoding;
-}
-
-json series_scale(const std::vector<std::string>& names, const auto& looks) {
-  json range = json::array();
-  for (size_t i = 0; i < names.size(); ++i) {
-    range.push_back(looks[i % looks.size()]);
+  if (!lined.empty()) {
+    json encoding = {{"y", place}};
+    if (!dashed.empty()) {
+      encoding["strokeDash"] = dash_encoding(chart.series_title, names, dashed);
+    }
+    layers.push_back({{"mark", {{"type", "line"}, {"strokeWidth", 2}, {"aria", false}}},
+                      {"transform", only(lined)},
+                      {"encoding", encoding}});
   }
-  return {{"domain", names}, {"range", range}};
-}
-
-json series_encoding(const std::string& title, const std::vector<std::string>& names, const auto& looks) {
-  json encoding = {{"field", "series"}, {"type", "nominal"}, {"scale", series_scale(names, looks)}};
-  encoding["title"] = title.empty() ? json(nullptr) : json(valid_utf8(title));
-  if (names.size() < 2) {
-    encoding["legend"] = nullptr;
-  } else {
-    encoding["legend"] = {{"orient", "bottom"}, {"labelLimit", 320}, {"symbolOpacity", 1}};
+  if (!dotted.empty()) {
+    layers.push_back(
+        {{"mark",
+          {{"type", "point"},
+           {"filled", true},
+           {"size", most_points > kManyPoints ? kSmallPoint : kPoint},
+           {"opacity", 1}}},
+         {"transform", only(dotted)},
+         {"encoding",
+          {{"y", place}, {"shape", shape_encoding(chart.series_title, names)}, {"tooltip", tooltips}}}});
   }
-  return encoding;
-}
-
-/// A selection that begins with every series and loses or regains the one whose legend entry is clicked.
-json shown_series(const std::vector<std::string>& names) {
-  json all = json::array();
-  for (const std::string& name : names) {
-    all.push_back({{"series", name}});
+  if (selects && !layers.empty()) {
+    layers.back()["params"] = json::array({shown_series(names)});
   }
-  return {{"name", "shown"},
-          {"select", {{"type", "point"}, {"fields", {"series"}}, {"toggle", "true"}, {"clear", false}}},
-          {"bind", "legend"},
-          {"value", all}};
-}
-
-json keep_shown() {
-  return json::array({{{"filter", {{"param", "shown"}, {"empty", false}}}}});
-}
-
-json tooltip(const char* field, const char* type, const std::string& title, const std::string& format) {
-  json entry = {{"field", field}, {"type", type}, {"title", valid_utf8(title)}};
-  if (!format.empty()) {
-    entry["format"] = valid_utf8(format);
-  }
-  return entry;
-}
-
-void add_interval_tooltips(json& tooltips, const std::string& format) {
-  tooltips.push_back(tooltip("low", "quantitative", "95 % interval from", format));
-  tooltips.push_back(tooltip("high", "quantitative", "to", format));
-}
-
-json frame(const std::string& title, const std::string& description) {
-  return {{"$schema", kSchema},
-          {"title", {{"text", valid_utf8(title)}, {"anchor", "start"}}},
-          {"description", valid_utf8(description)},
-          {"width", kWidth},
-          {"height", kHeight},
-          {"config",
-           {{"view", {{"stroke", nullptr}}},
-            {"axis", {{"gridOpacity", 0.5}, {"titlePadding", 10}, {"labelPadding", 6}, {"tickSize", 4}}},
-            {"axisX", {{"grid", false}}},
-            {"legend", {{"symbolSize", 90}, {"columnPadding", 18}}}}}};
-}
-
-void check_axis(const Axis& axis, const char* side, double value) {
-  if (axis.logarithmic && !(value > 0) && std::isfinite(value)) {
-    throw UsageError("mneme::report::to_chart: the " + std::string(side) + " axis \"" + one_line(axis.title) +
-                     "\" is logarithmic, but a number on it is " + exact_number(value) +
-                     ".\n  Leave the point out, or make the axis linear.");
-  }
-}
-
-void check_name_is_new(std::set<std::string>& seen, const std::string& name) {
-  if (!seen.insert(name).second) {
-    throw UsageError("mneme::report::to_chart: two series are called \"" + one_line(name) +
-                     "\".\n  The legend and the CSV tell series apart by name: give each its own.");
-  }
-}
-
-Column number_column(const std::string& name, const char* key) {
-  return {.name = name, .key = key, .notation = Notation::automatic, .digits = 4};
-}
-
-/// Without any interval the numbers need no columns for them.
-void drop_intervals(Table& numbers) {
-  for (auto& row : numbers.rows) {
-    row.back() = std::get<Estimate>(row.back()).value;
-  }
-}
-
-std::string or_else(const std::string& text, const char* fallback) {
-  return text.empty() ? fallback : text;
+  return layers;
 }
 
 } // namespace
@@ -161,12 +105,17 @@ Chart to_chart(const LineChart& chart) {
                             number_column(or_else(chart.x.title, "x"), "x"),
                             number_column(or_else(chart.y.title, "y"), "y")}};
   for (const Series& series : chart.series) {
+    if (series.on_second_axis && !chart.second_y) {
+      throw UsageError("mneme::report::to_chart: series \"" + one_line(series.name) +
+                       "\" is meant for a second axis, but the chart has none.\n  Set second_y.");
+    }
+    const Axis& y_axis = series.on_second_axis ? *chart.second_y : chart.y;
     check_name_is_new(seen, series.name);
     names.push_back(valid_utf8(series.name));
     for (const auto& [x, y] : series.points) {
       check_axis(chart.x, "x", x);
-      check_axis(chart.y, "y", y.value);
-      check_axis(chart.y, "y", y.low);
+      check_axis(y_axis, "y", y.value);
+      check_axis(y_axis, "y", y.low);
       numbers.rows.push_back({series.name, x, y});
       if (std::isfinite(x) && is_finite(y)) {
         any_interval = any_interval || has_interval(y);
@@ -182,31 +131,19 @@ Chart to_chart(const LineChart& chart) {
   json spec = frame(chart.title, chart.description);
   spec["data"] = {{"values", values}};
   spec["encoding"] = {{"x", axis_encoding("x", chart.x)},
-                      {"color", series_encoding(chart.series_title, names, kPalette)}};
-  json tooltips = json::array({tooltip("series", "nominal", or_else(chart.series_title, "series"), ""),
-                               tooltip("x", "quantitative", or_else(chart.x.title, "x"), chart.x.format),
-                               tooltip("y", "quantitative", or_else(chart.y.title, "y"), chart.y.format)});
-  json layers = json::array();
-  if (any_interval) {
-    add_interval_tooltips(tooltips, chart.y.format);
-    json mark = chart.intervals == IntervalStyle::band
-                    ? json{{"type", "area"}, {"opacity", kBandOpacity}, {"aria", false}}
-                    : json{{"type", "rule"}, {"strokeWidth", 1.5}, {"aria", false}};
-    layers.push_back({{"mark", mark},
-                      {"transform", keep_shown()},
-                      {"encoding", {{"y", axis_encoding("low", chart.y)}, {"y2", {{"field", "high"}}}}}});
+                      {"color", colour_encoding(chart.series_title, names)}};
+  spec["layer"] = series_layers(chart, names, chart.y, false, any_interval, true);
+  if (chart.second_y) {
+    json left = {{"layer", spec["layer"]}, {"encoding", spec["encoding"]}};
+    json right = {{"layer", series_layers(chart, names, *chart.second_y, true, any_interval, false)},
+                  {"encoding", spec["encoding"]}};
+    add_references(left, chart.references, chart.x, chart.y);
+    spec["layer"] = json::array({left, right});
+    spec["resolve"] = {{"scale", {{"y", "independent"}}}};
+    spec.erase("encoding");
+  } else {
+    add_references(spec, chart.references, chart.x, chart.y);
   }
-  const json y = axis_encoding("y", chart.y);
-  layers.push_back({{"mark", {{"type", "line"}, {"strokeWidth", 2}, {"aria", false}}},
-                    {"transform", keep_shown()},
-                    {"encoding", {{"y", y}}}});
-  layers.push_back(
-      {{"mark", {{"type", "point"}, {"filled", true}, {"size", 60}, {"opacity", 1}}},
-       {"params", json::array({shown_series(names)})},
-       {"transform", keep_shown()},
-       {"encoding",
-        {{"y", y}, {"shape", series_encoding(chart.series_title, names, kShapes)}, {"tooltip", tooltips}}}});
-  spec["layer"] = layers;
   return {chart.title, chart.description, std::move(spec), std::move(numbers)};
 }
 
@@ -273,7 +210,7 @@ Chart to_chart(const BarChart& chart) {
                {"transform", keep_shown()},
                {"encoding",
                 {{"x", axis_encoding("value", chart.value, from_zero)},
-                 {"color", series_encoding(chart.series_title, names, kPalette)},
+                 {"color", colour_encoding(chart.series_title, names)},
                  {"tooltip", tooltips}}}};
   if (!grouped) {
     bars.erase("params");

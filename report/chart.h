@@ -3,8 +3,10 @@
 /// Charts as Vega-Lite specifications with the data inside: one file serves a page, an editor and a test.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,12 +33,23 @@ struct Point {
   Estimate y = {}; ///< low = high = value where there is no interval
 };
 
+enum class SeriesStyle { line_with_points, line, dashed_line, points };
+
 struct Series {
   std::string name = {};
   std::vector<Point> points = {};
+  SeriesStyle style = SeriesStyle::line_with_points;
+  bool on_second_axis = false;
 };
 
-/// Lines with points over a numeric x. A click on a legend entry hides or shows its series.
+/// A dashed line across the whole chart, with its label.
+struct Reference {
+  double at = 0; ///< on the x axis, or on the y axis where horizontal
+  std::string label = {};
+  bool horizontal = false;
+};
+
+/// Lines and points over a numeric x. A click on a legend entry hides or shows its series.
 struct LineChart {
   std::string title = {};
   std::string description = {}; ///< one sentence for readers who cannot see the chart
@@ -44,6 +57,8 @@ struct LineChart {
   std::vector<Series> series = {};
   std::string series_title = {}; ///< heading of the legend, such as "memory"
   IntervalStyle intervals = IntervalStyle::band;
+  std::vector<Reference> references = {};
+  std::optional<Axis> second_y = {}; ///< on the right, for the series that ask for it
 };
 
 struct Bar {
@@ -62,6 +77,31 @@ struct BarChart {
   std::string series_title = {};
 };
 
+struct Bin {
+  double from = 0, to = 0;
+  double height = 0; ///< a count, or a density
+};
+
+struct HistogramSeries {
+  std::string name = {};
+  std::vector<Bin> bins = {};
+};
+
+/// Bins of numbers as columns that touch; several series lie over each other.
+struct Histogram {
+  std::string title = {};
+  std::string description = {};
+  Axis x = {}, y = {};
+  std::vector<HistogramSeries> series = {};
+  std::string series_title = {};
+  std::vector<Reference> references = {};
+};
+
+/// `count` bins of equal width from the least to the largest value; the last one holds both its ends.
+///
+/// Errors  UsageError if there are no values, one is not finite, or count < 1
+std::vector<Bin> equal_bins(std::span<const double> values, int64_t count);
+
 /// A finished chart.
 struct Chart {
   std::string title, description;
@@ -69,10 +109,22 @@ struct Chart {
   Table numbers;       ///< what is drawn, for reading and for CSV
 };
 
+/// Charts that belong together, side by side; on a narrow page below each other.
+struct Panels {
+  std::string title = {};
+  std::string description = {};
+  std::vector<Chart> charts = {}; ///< each with its own title
+};
+
 /// Errors  UsageError if two series have one name, or a number on a logarithmic axis is not above 0. Points
 /// that are not finite are left out of the drawing and stay in `numbers`.
 Chart to_chart(const LineChart& chart);
 Chart to_chart(const BarChart& chart);
+Chart to_chart(const Histogram& chart);
+/// The specification is a Vega-Lite `concat`; `numbers` says in its first column which panel a row belongs to.
+///
+/// Errors  UsageError if there are no charts, two have one title, or one is made of panels itself
+Chart to_chart(const Panels& panels);
 
 /// Writes name.vl.json and name.csv into the folder (created if needed), each atomically.
 ///

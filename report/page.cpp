@@ -112,8 +112,7 @@ std::pair<uint32_t, uint32_t> png_size(const Picture& picture) {
 
 class Writer {
 public:
-  std::string section(const Section& section, size_t number) {
-    const std::string id = "section-" + std::to_string(number);
+  std::string section(const Section& section, const std::string& id) {
     std::string html = "<section aria-labelledby=\"" + id + "\">\n<h2 id=\"" + id + "\">" +
                        escape_html(section.heading) + "</h2>\n";
     for (const Block& block : section.blocks) {
@@ -126,6 +125,8 @@ public:
 
 private:
   static std::string write(const Prose& prose) { return paragraphs(prose.text); }
+
+  static std::string write(const Heading& heading) { return "<h3>" + escape_html(heading.text) + "</h3>\n"; }
 
   static std::string write(const Note& note) {
     const std::string lead = note.is_warning ? "<strong>Warning.</strong> " : "";
@@ -142,7 +143,10 @@ private:
   }
 
   static std::string write(const CaptionedTable& block) {
-    return table(block.table, block.caption, block.table.rows.size());
+    const std::string whole = table(block.table, block.caption, block.table.rows.size(), block.marked_rows);
+    return block.folded.empty()
+               ? whole
+               : "<details><summary>" + escape_html(block.folded) + "</summary>\n" + whole + "</details>\n";
   }
 
   static std::string write(const Picture& picture) {
@@ -159,12 +163,16 @@ private:
            "\">\n</figure>\n";
   }
 
-  std::string write(const Chart& chart) {
+  std::string write(const Chart& chart) { return write(Figure{.chart = chart}); }
+
+  std::string write(const Figure& figure) {
+    const Chart& chart = figure.chart;
     nlohmann::json spec = chart.spec;
     spec.erase("title");   // It stands above the drawing, as text that wraps.
     spec.erase("$schema"); // Without it Vega-Lite 5 and 6 both draw without a warning.
     charts_.push_back(std::move(spec));
-    std::string html = "<figure>\n<figcaption>" + escape_html(chart.title) + "</figcaption>\n";
+    std::string html = "<figure>\n<figcaption>" + escape_html(chart.title) + "</figcaption>\n" +
+                       paragraphs(figure.remark, " class=\"remark\"");
     if (has_page_bundle()) {
       html += "<div class=\"chart\"></div>\n<noscript><p>The drawing needs JavaScript.</p></noscript>\n";
     } else if (!chart.description.empty()) {
@@ -172,11 +180,21 @@ private:
     }
     html += "<details" + std::string(has_page_bundle() ? "" : " open") +
             "><summary>Numbers behind this chart</summary>\n" +
-            table(chart.numbers, "Numbers of: " + chart.title, kChartRowsShown) + "</details>\n</figure>\n";
-    return html;
+            table(chart.numbers, "Numbers of: " + chart.title, kChartRowsShown) + "</details>\n";
+    return html + links(figure.links) + "</figure>\n";
   }
 
-  static std::string table(const Table& whole, const std::string& caption, size_t rows_shown) {
+  static std::string links(const std::vector<Link>& links) {
+    std::string html;
+    for (const auto& [text, target] : links) {
+      html += (html.empty() ? "<p class=\"links\">" : " · ") + ("<a href=\"" + escape_html(target) + "\">") +
+              escape_html(text) + "</a>";
+    }
+    return html.empty() ? html : html + "</p>\n";
+  }
+
+  static std::string table(const Table& whole, const std::string& caption, size_t rows_shown,
+                           const std::vector<size_t>& marked = {}) {
     check_table(whole);
     Table shown = whole;
     shown.rows.resize(std::min(whole.rows.size(), rows_shown));
@@ -193,7 +211,7 @@ private:
     }
     html += "</tr></thead>\n<tbody>\n";
     for (size_t r = 0; r < shown.rows.size(); ++r) {
-      html += "<tr>";
+      html += std::ranges::find(marked, r) != marked.end() ? "<tr class=\"marked\">" : "<tr>";
       for (size_t c = 0; c < cells.size(); ++c) {
         const std::string tag = c == 0 ? "th" : "td";
         html += "<" + tag + (c == 0 ? " scope=\"row\"" : "") + attributes[c] + ">" +
@@ -212,14 +230,19 @@ private:
   nlohmann::json charts_ = nlohmann::json::array();
 };
 
+std::string id_of(const Page& page, size_t section) {
+  const std::string& id = page.sections[section].id;
+  return id.empty() ? "section-" + std::to_string(section + 1) : escape_html(id);
+}
+
 std::string contents(const Page& page) {
   if (page.sections.size() < 3) {
     return "";
   }
   std::string html = "<nav aria-label=\"Contents\"><ul>\n";
   for (size_t i = 0; i < page.sections.size(); ++i) {
-    html += "<li><a href=\"#section-" + std::to_string(i + 1) + "\">" +
-            escape_html(page.sections[i].heading) + "</a></li>\n";
+    html +=
+        "<li><a href=\"#" + id_of(page, i) + "\">" + escape_html(page.sections[i].heading) + "</a></li>\n";
   }
   return html + "</ul></nav>\n";
 }
@@ -234,7 +257,7 @@ std::string to_html(const Page& page) {
   Writer writer;
   std::string sections;
   for (size_t i = 0; i < page.sections.size(); ++i) {
-    sections += writer.section(page.sections[i], i + 1);
+    sections += writer.section(page.sections[i], id_of(page, i));
   }
   const bool has_charts = !writer.charts().empty();
   std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"

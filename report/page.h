@@ -22,6 +22,25 @@ struct Prose {
 struct CaptionedTable {
   Table table = {};
   std::string caption = {};
+  std::vector<size_t> marked_rows = {}; ///< rows that ask for attention, such as a check that did not hold
+  std::string folded = {};              ///< what stands for the table until it is opened; empty: it is open
+};
+
+struct Link {
+  std::string text = {};
+  std::string target = {}; ///< a file beside the page, such as "results/recall.csv"
+};
+
+/// A chart with what is to be seen in it, and the files that hold it.
+struct Figure {
+  Chart chart = {};
+  std::string remark = {}; ///< as in Prose
+  std::vector<Link> links = {};
+};
+
+/// A heading within a section.
+struct Heading {
+  std::string text = {};
 };
 
 /// A PNG file's bytes.
@@ -42,11 +61,12 @@ struct Parameters {
   std::vector<std::pair<std::string, std::string>> values = {};
 };
 
-using Block = std::variant<Prose, CaptionedTable, Chart, Picture, Note, Parameters>;
+using Block = std::variant<Prose, Heading, CaptionedTable, Chart, Figure, Picture, Note, Parameters>;
 
 struct Section {
   std::string heading = {};
   std::vector<Block> blocks = {};
+  std::string id = {}; ///< for links to it, such as "sdm-recall"; empty: "section-1" and so on
 };
 
 struct Page {

@@ -15,13 +15,13 @@
 
   /** How many legend entries fit beside each other; names are about 7 pixels a letter. */
   const legendColumns = (spec, width) => {
-    const names = spec.encoding?.color?.scale?.domain ?? spec.layer?.[0]?.encoding?.color?.scale?.domain ?? [];
+    const inner = spec.layer?.[0];
+    const names = (spec.encoding ?? inner?.encoding ?? inner?.layer?.[0]?.encoding)?.color?.scale?.domain ?? [];
     const longest = Math.max(1, ...names.map((name) => String(name).length));
-    return Math.max(1, Math.min(names.length, Math.floor((width - 60) / (longest * 7 + 46))));
+    return Math.max(1, Math.min(names.length, Math.floor((width - 110) / (longest * 7 + 46))));
   };
 
-  document.querySelectorAll(".chart").forEach((element, i) => {
-    const spec = specs[i];
+  const draw = (element, spec, name) => {
     spec.width = "container";
     spec.padding = 2;
     const columns = legendColumns(spec, element.clientWidth);
@@ -29,11 +29,32 @@
                     legend: {...spec.config?.legend, ...config.legend, columns}};
     delete spec.config;
     vegaEmbed(element, spec, {
-      mode: "vega-lite", renderer: "svg", config: merged, tooltip: {theme: "page"}, downloadFileName: `chart-${i + 1}`,
+      mode: "vega-lite", renderer: "svg", config: merged, tooltip: {theme: "page"}, downloadFileName: name,
       actions: {export: true, source: false, compiled: false, editor: false},
     }).catch((error) => {
       element.textContent = `This chart could not be drawn: ${error.message}`;
-      element.parentElement.querySelector("details").open = true;
+      element.closest("figure").querySelector("details").open = true;
     });
+  };
+
+  /** Each panel becomes a drawing of its own, so that they stand below each other where the page is narrow. */
+  const drawPanels = (element, whole, name) => {
+    element.className = "panels";
+    const charts = whole.concat.map(({title}) => {
+      const panel = element.appendChild(document.createElement("div"));
+      panel.appendChild(document.createElement("h4")).textContent = title.text;
+      const chart = panel.appendChild(document.createElement("div"));
+      chart.className = "chart";
+      return chart;
+    });
+    charts.forEach((chart, i) => { // once all are there, so that each knows its width
+      const {title, ...spec} = whole.concat[i];
+      draw(chart, {...spec, config: {...whole.config}}, `${name}-${i + 1}`);
+    });
+  };
+
+  document.querySelectorAll(".chart").forEach((element, i) => {
+    const spec = specs[i];
+    (spec.concat ? drawPanels : draw)(element, spec, `chart-${i + 1}`);
   });
 })();

@@ -30,8 +30,9 @@ std::filesystem::path data_folder(const std::filesystem::path& given) {
   if (const auto home = folder_in("HOME")) {
     return *home / ".local" / "share" / "mneme";
   }
-  throw UsageError("there is no folder for data: none is given, and neither MNEME_DATA, XDG_DATA_HOME nor HOME "
-                   "is set.\n  Give one with --data, or set MNEME_DATA.");
+  throw UsageError(
+      "there is no folder for data: none is given, and neither MNEME_DATA, XDG_DATA_HOME nor HOME "
+      "is set.\n  Give one with --data, or set MNEME_DATA.");
 }
 
 std::optional<std::filesystem::path> find_data_file(const std::filesystem::path& folder,

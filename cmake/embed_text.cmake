@@ -1,4 +1,4 @@
-# cmake -DNAME=<constant> -DINPUT=<file or empty> -DOUTPUT=<file.cpp> -P embed_text.cmake
+# cmake -DNAME=<constant> -DINPUT=<file or empty> -DOUTPUT=<file.cpp> -DHEADER=<declares it> -DNAMESPACE=<it lies in> -P embed_text.cmake
 # Writes a C++ file that defines the constant as the text of the file. A raw string literal compiles in a blink,
 # where an array of a million numbers takes seconds.
 set(text "")
@@ -9,6 +9,6 @@ string(FIND "${text}" ")embedded\"" end_of_literal)
 if(NOT end_of_literal EQUAL -1)
   message(FATAL_ERROR "${INPUT} contains the text that ends a raw string literal: )embedded\"")
 endif()
-file(WRITE "${OUTPUT}" "#include \"report/embedded.h\"\n\nnamespace mneme::report {\n"
+file(WRITE "${OUTPUT}" "#include \"${HEADER}\"\n\nnamespace ${NAMESPACE} {\n"
   "constexpr char text[] = R\"embedded(${text})embedded\";\n"
-  "const std::string_view ${NAME}(text, sizeof text - 1);\n} // namespace mneme::report\n")
+  "const std::string_view ${NAME}(text, sizeof text - 1);\n} // namespace ${NAMESPACE}\n")

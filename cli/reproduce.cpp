@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme reproduce`: runs published experiments, compares, and writes one report.
+
+#include <algorithm>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/environment.h"
+#include "cli/json_output.h"
+#include "cli/verb.h"
+#include "experiments/findings.h"
+#include "experiments/outcome_file.h"
+#include "experiments/registry.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/core/version.h"
+#include "mneme/data/folders.h"
+
+namespace mneme::cli {
+namespace {
+
+using experiments::Experiment;
+using experiments::Finished;
+
+constexpr const char* kFullFolder = "runs/reproduce";
+constexpr const char* kQuickFolder =
+    "runs/reproduce-quick"; // a quick run must not replace hours of a full one
+
+class Reproduce : public Verb {
+public:
+  std::string name() const override { return "reproduce"; }
+  std::string summary() const override {
+    return "run published experiments anew, compare the numbers, write one report";
+  }
+
+  void declare(CLI::App& app) override {
+    app.add_option("ID", ids_,
+                   "Experiments, such as sdm/softmax-circle, sdm or all (without any: lists them)")
+        ->type_name("ID");
+    app.add_flag("--quick", quick_, "Fewer draws and cases: minutes instead of hours");
+    app.add_flag("--check", check_, "Exit with 4 if a published value is missed beyond its tolerance");
+    app.add_flag("--again", again_, "Run also what lies finished in the folder");
+    app.add_option("--data", data_,
+                   "Folder of data files, such as MNIST (default: $MNEME_DATA, else "
+                   "$XDG_DATA_HOME/mneme, else ~/.local/share/mneme)")
+        ->type_name("DIR");
+    app.add_option("--markdown", markdown_, "Also write published beside measured to this file, as Markdown")
+        ->type_name("FILE");
+  }
+
+  ExitCode run(Context& context) override {
+    if (ids_.empty()) {
+      list(context);
+      return ExitCode::ok;
+    }
+    const std::vector<const Experiment*> chosen = experiments::experiments_named(ids_);
+    const experiments::RunSettings settings{
+        .quick = quick_, .seed = context.options.seed, .data = data::data_folder(data_)};
+    const std::filesystem::path folder =
+        context.options.out.empty() ? (quick_ ? kQuickFolder : kFullFolder) : context.options.out;
+    make_output_folder(folder);
+
+    std::vector<Finished> findings;
+    const auto keep = [&](Finished finished) {
+      const auto [met, missed] = experiments::tally(finished.outcome);
+      context.progress.say(fmt::format(
+          "{}: {}{}", finished.experiment->id,
+          finished.outcome.skipped.empty() ? fmt::format("{} values met, {} missed", met, missed) : "not run",
+          finished.from_disk ? ", taken from " + folder.string()
+                             : fmt::format(", {:.1f} s", finished.seconds)));
+      findings.push_back(std::move(finished));
+    };
+    try {
+      experiments::run_experiments(chosen, settings, folder, again_, context.progress, keep);
+    } catch (const Interrupted&) {
+      finish(findings, settings, folder, context);
+      context.progress.say(
+          fmt::format("mneme reproduce: {} of {} experiments had finished and lie in {}; the "
+                      "same command goes on from there",
+                      findings.size(), chosen.size(), folder.string()));
+      throw;
+    }
+    finish(findings, settings, folder, context);
+    const bool missed = std::ranges::any_of(
+        findings, [](const Finished& finished) { return experiments::tally(finished.outcome).missed > 0; });
+    return check_ && missed ? ExitCode::check_failed : ExitCode::ok;
+  }
+
+private:
+  static void list(Context& context) {
+    report::Table table{.columns = {{.name = "id"}, {.name = "title"}}};
+    nlohmann::ordered_json json = nlohmann::ordered_json::array();
+    for (const Experiment& experiment : experiments::all_experiments()) {
+      table.rows.push_back({experiment.id, experiment.title});
+      json.push_back({{"id", experiment.id},
+                      {"title", experiment.title},
+                      {"claim", experiment.claim},
+                      {"source", experiment.source}});
+    }
+    if (context.options.json) {
+      print_json(context.out, {{"experiments", json}});
+    } else {
+      context.out << report::to_text(table, {.colour = context.colour})
+                  << "\n`mneme reproduce ID --quick` runs one, or all whose ids begin with ID.\n";
+    }
+  }
+
+  /// Run directory, Markdown and what goes to stdout. The page also holds what earlier runs of equal settings left
+  /// in the folder.
+  void finish(std::vector<Finished>& findings, const experiments::RunSettings& settings,
+              const std::filesystem::path& folder, Context& context) const {
+    const auto place = [](const Finished& finished) { return finished.experiment; }; // as in all_experiments
+    std::ranges::sort(findings, {}, place);
+    std::vector<Finished> shown;
+    for (const Experiment& experiment : experiments::all_experiments()) {
+      const auto found = std::ranges::find(findings, &experiment, place);
+      if (found != findings.end()) {
+        shown.push_back(*found);
+      } else if (auto earlier = experiments::find_outcome(folder, experiment, settings);
+                 std::holds_alternative<experiments::Outcome>(earlier)) {
+        shown.push_back({&experiment, std::get<experiments::Outcome>(std::move(earlier)), true});
+      }
+    }
+    nlohmann::ordered_json config = {
+        {"version", version()}, {"quick", settings.quick}, {"seed", settings.seed}};
+    for (const Finished& finished : shown) {
+      config["experiments"].push_back(finished.experiment->id);
+    }
+    report::Table timing{.columns = {{.name = "experiment"}, {.name = "seconds"}}};
+    for (const Finished& finished : findings) {
+      if (!finished.from_disk) {
+        timing.rows.push_back({finished.experiment->id, finished.seconds});
+      }
+    }
+    write_file_atomically(folder / "config.json", config.dump(2) + "\n");
+    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "timing.csv", report::to_csv(timing));
+    report::write_page(folder / "index.html", experiments::page_of(shown, settings));
+    if (!markdown_.empty()) {
+      write_file_atomically(markdown_, experiments::markdown_of(findings, settings, command()));
+    }
+    if (context.options.json) {
+      print_json(context.out, {{"version", version()},
+                               {"quick", settings.quick},
+                               {"seed", settings.seed},
+                               {"experiments", experiments::to_json(findings)},
+                               {"timing", report::to_json(timing)},
+                               {"environment", environment_json(context.options.threads)}});
+    } else {
+      context.out << report::to_text(experiments::summary_table(findings), {.colour = context.colour})
+                  << "\nWritten to " << folder.string() << ": index.html (open it in a browser)\n";
+    }
+  }
+
+  std::string command() const {
+    std::string text = "mneme reproduce";
+    for (const std::string& id : ids_) {
+      text += " " + id;
+    }
+    return text + (quick_ ? " --quick" : "") + " --markdown " + markdown_;
+  }
+
+  std::vector<std::string> ids_;
+  std::string data_, markdown_;
+  bool quick_ = false, check_ = false, again_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_reproduce() {
+  return std::make_unique<Reproduce>();
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+
+/// Files that the build puts into the library; published.cpp gives them names.
+#pragma once
+
+#include <string_view>
+
+namespace mneme::experiments {
+
+extern const std::string_view kSdmTables;         ///< printed in cells of the notebooks
+extern const std::string_view kKeyQueryNormBetas; ///< learnt betas of query-key normalisation
+extern const std::string_view kBetaFit;           ///< golden: fits by the published functions
+extern const std::string_view kBetaOverRadius;    ///< golden: beta over d for n = 64
+
+} // namespace mneme::experiments

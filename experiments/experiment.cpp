@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/experiment.h"
+
+#include <cmath>
+
+namespace mneme::experiments {
+
+bool Comparison::holds() const {
+  return std::abs(measured.value - published) <= tolerance || measured.value == published; // both infinite
+}
+
+Tally tally(const Outcome& outcome) {
+  Tally count;
+  for (const ComparisonTable& table : outcome.comparisons) {
+    for (const Comparison& row : table.rows) {
+      ++(row.holds() ? count.met : count.missed);
+    }
+  }
+  return count;
+}
+
+report::Estimate certain(double value) {
+  return {value, value, value};
+}
+
+} // namespace mneme::experiments

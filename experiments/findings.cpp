@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/findings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "report/text.h"
+
+namespace mneme::experiments {
+namespace {
+
+using report::Cell;
+using report::Column;
+using report::Table;
+
+constexpr size_t kOpenRows = 12; // longer tables are folded
+
+int64_t misses(const ComparisonTable& comparisons) {
+  return std::ranges::count_if(comparisons.rows, [](const Comparison& row) { return !row.holds(); });
+}
+
+/// The values missed, those with one explanation together.
+std::vector<std::string> misses_explained(const ComparisonTable& comparisons) {
+  std::vector<std::pair<std::string, std::string>> groups; // explanation, values
+  for (const Comparison& row : comparisons.rows) {
+    if (row.holds()) {
+      continue;
+    }
+    const auto group =
+        std::ranges::find(groups, row.explanation, [](const auto& pair) { return pair.first; });
+    std::string& values = group == groups.end() ? groups.emplace_back(row.explanation, "Missed: ").second
+                                                : (group->second += "; ");
+    values += fmt::format("{} (published {}, measured {})", row.what,
+                          report::format_number(row.published, report::Notation::automatic, 7),
+                          report::format_number(row.measured.value, report::Notation::automatic, 7));
+  }
+  std::vector<std::string> texts;
+  for (const auto& [explanation, values] : groups) {
+    texts.push_back(values + ". " + (explanation.empty() ? "This is not explained." : explanation));
+  }
+  return texts;
+}
+
+std::string file_target(const Experiment& experiment, const std::string& name) {
+  return experiment.id + "/" + name;
+}
+
+std::string anchor(const Experiment& experiment) {
+  std::string id = experiment.id;
+  std::ranges::replace(id, '/', '-');
+  return id;
+}
+
+std::string scope(const RunSettings& settings) {
+  return settings.quick ? "quick parameters" : "full parameters";
+}
+
+void add_comparisons(report::Section& section, const Outcome& outcome) {
+  if (outcome.comparisons.empty()) {
+    return;
+  }
+  section.blocks.push_back(report::Heading{"Published beside measured"});
+  for (const ComparisonTable& comparisons : outcome.comparisons) {
+    report::CaptionedTable block{.table = comparison_table(comparisons),
+                                 .caption = comparisons.title + " (" + comparisons.source + ")"};
+    for (size_t i = 0; i < comparisons.rows.size(); ++i) {
+      if (!comparisons.rows[i].holds()) {
+        block.marked_rows.push_back(i);
+      }
+    }
+    if (comparisons.rows.size() > kOpenRows) {
+      block.folded = comparisons.title + ": " + verdict(comparisons);
+    }
+    section.blocks.push_back(std::move(block));
+    section.blocks.push_back(report::Prose{"Tolerance: " + comparisons.tolerance});
+    for (const std::string& miss : misses_explained(comparisons)) {
+      section.blocks.push_back(report::Note{miss, true});
+    }
+  }
+}
+
+report::Section section_of(const Finished& finished) {
+  const Experiment& experiment = *finished.experiment;
+  const Outcome& outcome = finished.outcome;
+  report::Section section{.heading = experiment.title, .id = anchor(experiment)};
+  section.blocks.push_back(report::Prose{"Claim: " + experiment.claim});
+  section.blocks.push_back(report::Prose{fmt::format("`{}`, after {}.", experiment.id, experiment.source)});
+  if (!outcome.skipped.empty()) {
+    section.blocks.push_back(report::Note{"Not run: " + outcome.skipped, true});
+  }
+  add_comparisons(section, outcome);
+  if (!outcome.figures.empty() || !outcome.pictures.empty()) {
+    section.blocks.push_back(report::Heading{"Figures"});
+  }
+  for (const Figure& figure : outcome.figures) {
+    section.blocks.push_back(
+        report::Figure{.chart = figure.chart,
+                       .remark = figure.look,
+                       .links = {{"Data (CSV)", file_target(experiment, figure.name + ".csv")},
+                                 {"Figure (Vega-Lite)", file_target(experiment, figure.name + ".vl.json")}}});
+  }
+  for (const PictureFigure& picture : outcome.pictures) {
+    section.blocks.push_back(
+        report::Picture{.png = picture.png, .alt = picture.alt, .caption = picture.look, .pixelated = true});
+  }
+  for (const TitledTable& table : outcome.tables) {
+    section.blocks.push_back(
+        report::CaptionedTable{.table = table.table,
+                               .caption = table.title,
+                               .folded = table.table.rows.size() > kOpenRows ? table.title : ""});
+  }
+  if (!outcome.notes.empty()) {
+    section.blocks.push_back(report::Heading{"Where the original is wrong or unclear"});
+    for (const std::string& note : outcome.notes) {
+      section.blocks.push_back(report::Note{note});
+    }
+  }
+  if (!outcome.parameters.empty()) {
+    section.blocks.push_back(report::Heading{"Parameters"});
+    section.blocks.push_back(report::Parameters{outcome.parameters});
+  }
+  return section;
+}
+
+/// Text for a cell of a Markdown table.
+std::string markdown_cell(const std::string& text) {
+  std::string cell;
+  for (const char c : report::one_line(text)) {
+    cell += c == '|' ? "\\|" : std::string(1, c);
+  }
+  return cell;
+}
+
+std::string markdown_table(const Table& table) {
+  std::string head = "|", rule = "|", body;
+  std::vector<std::vector<std::string>> columns;
+  for (size_t c = 0; c < table.columns.size(); ++c) {
+    head += " " + markdown_cell(report::heading(table.columns[c])) + " |";
+    rule += report::is_right_aligned(table, c) ? " ---: |" : " --- |";
+    columns.push_back(report::shown_cells(table, c, ""));
+  }
+  for (size_t r = 0; r < table.rows.size(); ++r) {
+    body += "|";
+    for (const auto& column : columns) {
+      body += " " + markdown_cell(column[r]) + " |";
+    }
+    body += "\n";
+  }
+  return head + "\n" + rule + "\n" + body;
+}
+
+} // namespace
+
+Table comparison_table(const ComparisonTable& comparisons) {
+  const auto number = [](const char* name, int digits) {
+    return Column{.name = name, .notation = report::Notation::automatic, .digits = digits};
+  };
+  Table table{.columns = {{.name = "what"},
+                          number("published", 7),
+                          number("measured", 7),
+                          number("tolerance", 2),
+                          {.name = "verdict"}}};
+  const bool any_chance = std::ranges::any_of(
+      comparisons.rows, [](const Comparison& row) { return row.measured.low < row.measured.high; });
+  for (const Comparison& row : comparisons.rows) {
+    table.rows.push_back({row.what, row.published, any_chance ? Cell(row.measured) : Cell(row.measured.value),
+                          row.tolerance, std::string(row.holds() ? "met" : "missed")});
+  }
+  return table;
+}
+
+std::string verdict(const ComparisonTable& comparisons) {
+  const int64_t missed = misses(comparisons);
+  const size_t count = comparisons.rows.size();
+  return missed == 0
+             ? fmt::format("{} {}, all within their tolerance", count, count == 1 ? "value" : "values")
+             : fmt::format("{} of {} values missed", missed, count);
+}
+
+Table summary_table(std::span<const Finished> findings) {
+  Table table{.columns = {{.name = "experiment"},
+                          {.name = "id"},
+                          {.name = "values met", .key = "met"},
+                          {.name = "missed"},
+                          {.name = "remark"}}};
+  for (const Finished& finished : findings) {
+    const auto [met, missed] = tally(finished.outcome);
+    table.rows.push_back({finished.experiment->title, finished.experiment->id, met, missed,
+                          std::string(finished.outcome.skipped.empty() ? "" : "not run")});
+  }
+  return table;
+}
+
+report::Page page_of(std::span<const Finished> findings, const RunSettings& settings) {
+  report::Page page{
+      .title = "Published results, reproduced",
+      .intro =
+          fmt::format("Every published number beside the one measured here, with {} and seed {}. A value is "
+                      "met if it lies within the tolerance that its table states.",
+                      scope(settings), settings.seed)};
+  report::Section summary{.heading = "Summary"};
+  report::CaptionedTable table{.table = summary_table(findings),
+                               .caption = "Published values met and missed"};
+  for (size_t i = 0; i < findings.size(); ++i) {
+    if (tally(findings[i].outcome).missed > 0 || !findings[i].outcome.skipped.empty()) {
+      table.marked_rows.push_back(i);
+    }
+  }
+  summary.blocks.push_back(std::move(table));
+  page.sections.push_back(std::move(summary));
+  for (const Finished& finished : findings) {
+    page.sections.push_back(section_of(finished));
+  }
+  return page;
+}
+
+std::string markdown_of(std::span<const Finished> findings, const RunSettings& settings,
+                        const std::string& command) {
+  std::string text =
+      fmt::format("# Published and measured\n\nMade by `{}` ({}, seed {}); not edited by hand.\n\n{}",
+                  command, scope(settings), settings.seed, markdown_table(summary_table(findings)));
+  for (const Finished& finished : findings) {
+    const Outcome& outcome = finished.outcome;
+    text += fmt::format("\n## {}\n\n`{}`. {}\n", finished.experiment->title, finished.experiment->id,
+                        finished.experiment->claim);
+    if (!outcome.skipped.empty()) {
+      text += "\nNot run: " + outcome.skipped + "\n";
+    }
+    for (const ComparisonTable& comparisons : outcome.comparisons) {
+      const std::string table = markdown_table(comparison_table(comparisons));
+      const std::string heading = comparisons.title + " (" + comparisons.source + ")";
+      text += comparisons.rows.size() > kOpenRows
+                  ? fmt::format("\n<details><summary>{}: {}</summary>\n\n{}\n</details>\n",
+                                report::escape_html(heading), verdict(comparisons), table)
+                  : fmt::format("\n{}: {}.\n\n{}", heading, verdict(comparisons), table);
+      text += "\nTolerance: " + comparisons.tolerance + "\n";
+      for (const std::string& miss : misses_explained(comparisons)) {
+        text += "\n" + miss + "\n";
+      }
+    }
+    if (!outcome.notes.empty()) {
+      text += "\nWhere the original is wrong or unclear:\n\n";
+      for (const std::string& note : outcome.notes) {
+        text += "- " + note + "\n";
+      }
+    }
+  }
+  return text;
+}
+
+nlohmann::ordered_json to_json(std::span<const Finished> findings) {
+  nlohmann::ordered_json experiments = nlohmann::ordered_json::array();
+  for (const Finished& finished : findings) {
+    const auto [met, missed] = tally(finished.outcome);
+    nlohmann::ordered_json comparisons = nlohmann::ordered_json::array();
+    for (const ComparisonTable& table : finished.outcome.comparisons) {
+      comparisons.push_back({{"title", table.title},
+                             {"source", table.source},
+                             {"tolerance", table.tolerance},
+                             {"rows", report::to_json(comparison_table(table))}});
+    }
+    experiments.push_back({{"id", finished.experiment->id},
+                           {"title", finished.experiment->title},
+                           {"claim", finished.experiment->claim},
+                           {"skipped", finished.outcome.skipped},
+                           {"met", met},
+                           {"missed", missed},
+                           {"parameters", finished.outcome.parameters},
+                           {"comparisons", comparisons},
+                           {"notes", finished.outcome.notes}});
+  }
+  return experiments;
+}
+
+} // namespace mneme::experiments

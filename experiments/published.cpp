@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/published.h"
+
+#include <array>
+#include <map>
+#include <string>
+
+#include "experiments/embedded.h"
+#include "mneme/core/error.h"
+
+namespace mneme::experiments {
+namespace {
+
+using Documents = std::map<std::string_view, nlohmann::json>;
+
+Documents parse_all() {
+  const std::array files = {
+      std::pair{"sdm_tables", kSdmTables},
+      std::pair{"keyquery_norm_betas", kKeyQueryNormBetas},
+      std::pair{"beta_fit", kBetaFit},
+      std::pair{"beta_vs_d_n64", kBetaOverRadius},
+  };
+  Documents documents;
+  for (const auto& [name, text] : files) {
+    documents.emplace(name, nlohmann::json::parse(text));
+  }
+  return documents;
+}
+
+} // namespace
+
+const nlohmann::json& published(std::string_view name) {
+  static const Documents documents = parse_all();
+  const auto found = documents.find(name);
+  if (found == documents.end()) {
+    std::string names;
+    for (const auto& [known, document] : documents) {
+      names += (names.empty() ? "" : ", ") + std::string(known);
+    }
+    throw UsageError("there are no published numbers \"" + std::string(name) + "\".\n  There are: " + names +
+                     ".");
+  }
+  return found->second;
+}
+
+} // namespace mneme::experiments

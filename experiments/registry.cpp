@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/registry.h"
+
+#include <algorithm>
+
+#include "mneme/core/error.h"
+
+// One line per experiment: X(name) stands for `Experiment name()` in a file of its own.
+#define MNEME_EXPERIMENTS(X)                                                                                 \
+  X(sdm_softmax_circle)                                                                                      \
+  X(sdm_keyquery_norm_betas)
+
+namespace mneme::experiments {
+
+#define MNEME_DECLARE_EXPERIMENT(name) Experiment name();
+MNEME_EXPERIMENTS(MNEME_DECLARE_EXPERIMENT)
+
+const std::vector<Experiment>& all_experiments() {
+#define MNEME_LIST_EXPERIMENT(name) name(),
+  static const std::vector<Experiment> experiments = {MNEME_EXPERIMENTS(MNEME_LIST_EXPERIMENT)};
+  return experiments;
+}
+
+std::vector<const Experiment*> experiments_named(std::span<const std::string> ids) {
+  const auto names = [](const std::string& id, const Experiment& experiment) {
+    return id == "all" || experiment.id == id || experiment.id.starts_with(id + "/");
+  };
+  for (const std::string& id : ids) {
+    if (std::ranges::none_of(all_experiments(),
+                             [&](const Experiment& experiment) { return names(id, experiment); })) {
+      std::string known;
+      for (const Experiment& experiment : all_experiments()) {
+        known += (known.empty() ? "" : ", ") + experiment.id;
+      }
+      throw UsageError(
+          "there is no experiment \"" + id +
+          "\".\n  The first part of an id names all that begin with it, and all names every one. "
+          "There are: " +
+          known + ".");
+    }
+  }
+  std::vector<const Experiment*> chosen;
+  for (const Experiment& experiment : all_experiments()) {
+    if (std::ranges::any_of(ids, [&](const std::string& id) { return names(id, experiment); })) {
+      chosen.push_back(&experiment);
+    }
+  }
+  return chosen;
+}
+
+} // namespace mneme::experiments

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/runner.h"
+
+#include <chrono>
+#include <mutex>
+#include <variant>
+#include <vector>
+
+#include "experiments/outcome_file.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme::experiments {
+namespace {
+
+Finished run_one(const Experiment& experiment, const RunSettings& settings,
+                 const std::filesystem::path& folder, Progress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  Finished finished{.experiment = &experiment, .outcome = experiment.run(settings, progress)};
+  finished.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  save_outcome(folder, experiment, settings, finished.outcome);
+  return finished;
+}
+
+} // namespace
+
+void run_experiments(std::span<const Experiment* const> experiments, const RunSettings& settings,
+                     const std::filesystem::path& folder, bool again, Progress& progress,
+                     const std::function<void(Finished)>& done) {
+  std::vector<const Experiment*> beside, alone;
+  for (const Experiment* experiment : experiments) {
+    Found found = again ? Found{} : find_outcome(folder, *experiment, settings);
+    if (auto* outcome = std::get_if<Outcome>(&found)) {
+      done({.experiment = experiment, .outcome = std::move(*outcome), .from_disk = true});
+      continue;
+    }
+    if (const auto* problem = std::get_if<std::string>(&found)) {
+      progress.say(*problem + "; " + experiment->id + " is run again");
+    }
+    (experiment->is_parallel ? alone : beside).push_back(experiment);
+  }
+  std::mutex one_at_a_time;
+  if (!beside.empty()) {
+    progress.start("experiments", static_cast<int64_t>(beside.size()));
+    parallel_for(static_cast<int64_t>(beside.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        Progress silent;
+        Finished finished = run_one(*beside[static_cast<size_t>(i)], settings, folder, silent);
+        const std::lock_guard lock(one_at_a_time);
+        done(std::move(finished));
+        progress.advance();
+      }
+    });
+    progress.finish();
+  }
+  for (const Experiment* experiment : alone) {
+    throw_if_interrupted();
+    done(run_one(*experiment, settings, folder, progress));
+  }
+}
+
+} // namespace mneme::experiments

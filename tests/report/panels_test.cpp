@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+
+#include <gtest/gtest.h>
+
+#include "core/text_checks.h"
+#include "mneme/core/error.h"
+#include "report/chart.h"
+
+namespace mneme::report {
+namespace {
+
+using mneme::testing::contains;
+using nlohmann::json;
+
+LineChart line(const std::string& title, double y) {
+  return {.title = title,
+          .x = {.title = "x"},
+          .y = {.title = "y"},
+          .series = {{.name = "a", .points = {{1, {y, y, y}}}}, {.name = "b", .points = {{2, {y, y, y}}}}}};
+}
+
+std::string error_of(const auto& make) {
+  try {
+    make();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(LineChart, DrawsOnlyTheMarksThatASeriesAsksFor) {
+  LineChart chart = line("t", 1);
+  chart.series[0].style = SeriesStyle::points;
+  chart.series[1].style = SeriesStyle::dashed_line;
+  const Chart finished = to_chart(chart);
+  ASSERT_EQ(finished.spec["layer"].size(), 2U);
+  const json lines = finished.spec["layer"][0], points = finished.spec["layer"][1];
+  EXPECT_EQ(lines["mark"]["type"], "line");
+  EXPECT_EQ(lines["transform"][1]["filter"]["oneOf"], json({"b"}));
+  EXPECT_EQ(lines["encoding"]["strokeDash"]["scale"]["range"], (json{{1, 0}, {6, 4}}));
+  EXPECT_EQ(points["transform"][1]["filter"]["oneOf"], json({"a"}));
+}
+
+TEST(LineChart, KeepsReferencesApartFromTheSeries) {
+  LineChart chart = line("t", 1);
+  chart.references = {{.at = 1.5, .label = "best"}, {.at = 0.5, .label = "chance", .horizontal = true}};
+  const Chart finished = to_chart(chart);
+  EXPECT_FALSE(finished.spec.contains("encoding"));
+  ASSERT_EQ(finished.spec["layer"].size(), 5U); // series; a rule and a label each way
+  EXPECT_EQ(finished.spec["layer"][1]["encoding"]["x"]["field"], "at");
+  EXPECT_EQ(finished.spec["layer"][3]["encoding"]["y"]["field"], "at");
+  chart.x.logarithmic = true;
+  chart.references[0].at = 0;
+  EXPECT_TRUE(contains(error_of([&] { to_chart(chart); }), "logarithmic"));
+}
+
+TEST(LineChart, PutsSeriesOnASecondAxis) {
+  LineChart chart = line("t", 1);
+  chart.series[1].on_second_axis = true;
+  EXPECT_TRUE(contains(error_of([&] { to_chart(chart); }), "second axis"));
+  chart.second_y = Axis{.title = "right", .logarithmic = true};
+  const Chart finished = to_chart(chart);
+  EXPECT_EQ(finished.spec["resolve"]["scale"]["y"], "independent");
+  EXPECT_EQ(finished.spec["layer"][1]["layer"][0]["encoding"]["y"]["axis"]["orient"], "right");
+  EXPECT_EQ(finished.spec["layer"][1]["layer"][0]["encoding"]["y"]["scale"]["type"], "log");
+}
+
+TEST(Histogram, CountsEveryValueOnceAndTheGreatestInTheLastBin) {
+  const std::vector<double> values = {0, 0.5, 1, 1.5, 2};
+  const std::vector<Bin> bins = equal_bins(values, 2);
+  ASSERT_EQ(bins.size(), 2U);
+  EXPECT_EQ(bins[0].height, 2);
+  EXPECT_EQ(bins[1].height, 3);
+  EXPECT_EQ(bins[1].from, 1);
+  EXPECT_EQ(bins[1].to, 2);
+  EXPECT_EQ(equal_bins(std::vector<double>{3, 3}, 4)[2].height, 2);
+  EXPECT_TRUE(contains(error_of([] { equal_bins({}, 3); }), "0 values"));
+  EXPECT_TRUE(contains(error_of([&] { equal_bins(values, 0); }), "0 bins"));
+  EXPECT_TRUE(contains(error_of([] { equal_bins(std::vector<double>{1.0, 1.0 / 0.0}, 3); }), "inf"));
+  const Chart chart = to_chart(Histogram{.title = "h", .x = {.title = "beta"}, .series = {{"a", bins}}});
+  EXPECT_EQ(chart.numbers.rows.size(), 2U);
+  EXPECT_EQ(chart.spec["data"]["values"][1],
+            (json{{"series", "a"}, {"from", 1.0}, {"to", 2.0}, {"height", 3.0}}));
+}
+
+TEST(Panels, GiveEachSelectionItsOwnNameAndEachRowItsPanel) {
+  const Chart whole =
+      to_chart(Panels{.title = "two", .charts = {to_chart(line("left", 1)), to_chart(line("right", 2))}});
+  ASSERT_EQ(whole.spec["concat"].size(), 2U);
+  const std::string dumped = whole.spec["concat"][0].dump();
+  EXPECT_TRUE(contains(dumped, "shown_1"));
+  EXPECT_EQ(dumped.find("\"shown\""), std::string::npos);
+  EXPECT_TRUE(contains(whole.spec["concat"][1].dump(), "shown_2"));
+  ASSERT_EQ(whole.numbers.rows.size(), 4U);
+  EXPECT_EQ(std::get<std::string>(whole.numbers.rows[2][0]), "right");
+  EXPECT_NO_THROW(check_table(whole.numbers));
+}
+
+TEST(Panels, RefuseWhatCannotBeDrawn) {
+  const Chart one = to_chart(line("left", 1));
+  EXPECT_TRUE(contains(error_of([] { to_chart(Panels{.title = "none"}); }), "hold no chart"));
+  EXPECT_TRUE(contains(error_of([&] { to_chart(Panels{.charts = {one, one}}); }), "\"left\""));
+  const Chart whole = to_chart(Panels{.title = "whole", .charts = {one}});
+  EXPECT_TRUE(contains(error_of([&] { to_chart(Panels{.charts = {whole}}); }), "panels itself"));
+}
+
+} // namespace
+} // namespace mneme::report
