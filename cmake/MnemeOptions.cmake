@@ -15,12 +15,11 @@ if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYP
 endif()
 
 if(PROJECT_IS_TOP_LEVEL)
-  # Used where present: a compiler cache and a quick linker (g++ knows mold from 12.1 on).
+  # Used where present: a compiler cache. Not the linker mold: Debian's 1.10.1 laid out a program that the loader refused.
   if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     find_program(MNEME_CCACHE ccache)
     if(MNEME_CCACHE)
       set(CMAKE_CXX_COMPILER_LAUNCHER ${MNEME_CCACHE})
     endif()
   endif()
-  find_program(MNEME_MOLD mold)
 endif()

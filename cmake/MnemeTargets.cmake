@@ -19,9 +19,6 @@ function(mneme_target_defaults target)
                                              -fno-omit-frame-pointer -g)
     target_link_options(${target} PUBLIC -fsanitize=${MNEME_SANITIZE})
   endif()
-  if(MNEME_MOLD)
-    target_link_options(${target} PRIVATE -fuse-ld=mold)
-  endif()
 endfunction()
 
 # mneme_room(<library> <room> HEADERS ... SOURCES ...): adds a room's public headers and its sources to a library.
