@@ -3,6 +3,7 @@
 #include "cli/hand_over.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 
@@ -24,6 +25,12 @@ void hand_over(const std::vector<std::string>& arguments) {
     pointers.push_back(word.data());
   }
   pointers.push_back(nullptr);
+  // A Ctrl-C while LibTorch is being loaded waits until the other program can answer it.
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   ::execv(program.c_str(), pointers.data());
   throw UnsupportedError(fmt::format(
       "this verb runs in {}, which cannot be started: {}.\n  It is built and installed together with "

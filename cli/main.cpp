@@ -23,6 +23,15 @@ void fill_standard_streams() {
   }
 }
 
+/// Those that `hand_over` keeps waiting.
+void let_signals_in() {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGINT);
+  ::sigaddset(&signals, SIGTERM);
+  ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -35,6 +44,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_DFL); // a reader that has gone ends the program quietly
   std::signal(SIGXFSZ, SIG_IGN); // a file too large is an error to report, no reason to die
   mneme::catch_interrupts();
+  let_signals_in();
   return static_cast<int>(
       mneme::cli::run_program({argv + (argc > 0 ? 1 : 0), argv + argc}, std::cout, std::cerr));
 }
