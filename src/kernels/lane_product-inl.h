@@ -29,19 +29,28 @@ struct Strides {
   int64_t row, inner;
 };
 
-/// out[row][lane] = out[row][lane] * scale[lane] + sum over inner of a[row][inner] * b[inner][lane]
-///
-/// b, out: panels [.., PanelLanes], aligned; scale: one panel row, or nullptr to start from 0.
-template <class T>
-HWY_INLINE void LaneProduct(const T* a, Strides strides, const T* b, const T* scale, T* out, int64_t rows,
-                            int64_t inner) {
+/// The product below for the first kVectors vectors of every panel row; those after them stay untouched.
+template <int kVectors, class T>
+HWY_INLINE void ProductOfVectors(const T* a, Strides strides, const T* b, const T* scale, T* out,
+                                 int64_t rows, int64_t inner) {
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t lanes = 3 * n;
+  const int64_t lanes = PanelLanes<T>();
   const auto finish = [&](auto sum, int64_t row, int64_t third) HWY_ATTR {
-    T* to = out + row * lanes + third * n;
-    hn::Store(scale == nullptr ? sum : hn::MulAdd(hn::Load(d, to), hn::Load(d, scale + third * n), sum), d,
-              to);
+    if (third < kVectors) {
+      T* to = out + row * lanes + third * n;
+      hn::Store(scale == nullptr ? sum : hn::MulAdd(hn::Load(d, to), hn::Load(d, scale + third * n), sum), d,
+                to);
+    }
+  };
+  const auto add = [&](auto factor, auto b0, auto b1, auto b2, auto& s0, auto& s1, auto& s2) HWY_ATTR {
+    s0 = hn::MulAdd(factor, b0, s0);
+    if constexpr (kVectors > 1) {
+      s1 = hn::MulAdd(factor, b1, s1);
+    }
+    if constexpr (kVectors > 2) {
+      s2 = hn::MulAdd(factor, b2, s2);
+    }
   };
   int64_t row = 0;
   for (; row + 4 <= rows; row += 4) {
@@ -52,24 +61,13 @@ HWY_INLINE void LaneProduct(const T* a, Strides strides, const T* b, const T* sc
     const T* from = a + row * strides.row;
     const T* lanes_of_b = b;
     for (int64_t k = 0; k < inner; ++k) {
-      const auto b0 = hn::Load(d, lanes_of_b), b1 = hn::Load(d, lanes_of_b + n);
-      const auto b2 = hn::Load(d, lanes_of_b + 2 * n);
-      const auto a0 = hn::Set(d, from[0]);
-      s00 = hn::MulAdd(a0, b0, s00);
-      s01 = hn::MulAdd(a0, b1, s01);
-      s02 = hn::MulAdd(a0, b2, s02);
-      const auto a1 = hn::Set(d, from[strides.row]);
-      s10 = hn::MulAdd(a1, b0, s10);
-      s11 = hn::MulAdd(a1, b1, s11);
-      s12 = hn::MulAdd(a1, b2, s12);
-      const auto a2 = hn::Set(d, from[2 * strides.row]);
-      s20 = hn::MulAdd(a2, b0, s20);
-      s21 = hn::MulAdd(a2, b1, s21);
-      s22 = hn::MulAdd(a2, b2, s22);
-      const auto a3 = hn::Set(d, from[3 * strides.row]);
-      s30 = hn::MulAdd(a3, b0, s30);
-      s31 = hn::MulAdd(a3, b1, s31);
-      s32 = hn::MulAdd(a3, b2, s32);
+      const auto b0 = hn::Load(d, lanes_of_b);
+      const auto b1 = kVectors > 1 ? hn::Load(d, lanes_of_b + n) : b0;
+      const auto b2 = kVectors > 2 ? hn::Load(d, lanes_of_b + 2 * n) : b0;
+      add(hn::Set(d, from[0]), b0, b1, b2, s00, s01, s02);
+      add(hn::Set(d, from[strides.row]), b0, b1, b2, s10, s11, s12);
+      add(hn::Set(d, from[2 * strides.row]), b0, b1, b2, s20, s21, s22);
+      add(hn::Set(d, from[3 * strides.row]), b0, b1, b2, s30, s31, s32);
       from += strides.inner;
       lanes_of_b += lanes;
     }
@@ -81,12 +79,30 @@ HWY_INLINE void LaneProduct(const T* a, Strides strides, const T* b, const T* sc
   for (; row < rows; ++row) {
     auto s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d);
     for (int64_t k = 0; k < inner; ++k) {
-      const auto a0 = hn::Set(d, a[row * strides.row + k * strides.inner]);
-      s0 = hn::MulAdd(a0, hn::Load(d, b + k * lanes), s0);
-      s1 = hn::MulAdd(a0, hn::Load(d, b + k * lanes + n), s1);
-      s2 = hn::MulAdd(a0, hn::Load(d, b + k * lanes + 2 * n), s2);
+      const T* lanes_of_b = b + k * lanes;
+      const auto b0 = hn::Load(d, lanes_of_b);
+      const auto b1 = kVectors > 1 ? hn::Load(d, lanes_of_b + n) : b0;
+      const auto b2 = kVectors > 2 ? hn::Load(d, lanes_of_b + 2 * n) : b0;
+      add(hn::Set(d, a[row * strides.row + k * strides.inner]), b0, b1, b2, s0, s1, s2);
     }
     finish(s0, row, 0), finish(s1, row, 1), finish(s2, row, 2);
+  }
+}
+
+/// out[row][lane] = out[row][lane] * scale[lane] + sum over inner of a[row][inner] * b[inner][lane]
+///
+/// b, out: panels [.., PanelLanes], aligned; scale: one panel row, or nullptr to start from 0. Vectors of
+/// lanes beyond `lanes_used` are left out: their part of `out` stays what it was.
+template <class T>
+HWY_INLINE void LaneProduct(const T* a, Strides strides, const T* b, const T* scale, T* out, int64_t rows,
+                            int64_t inner, int64_t lanes_used) {
+  const int64_t n = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  if (lanes_used > 2 * n) {
+    ProductOfVectors<3>(a, strides, b, scale, out, rows, inner);
+  } else if (lanes_used > n) {
+    ProductOfVectors<2>(a, strides, b, scale, out, rows, inner);
+  } else {
+    ProductOfVectors<1>(a, strides, b, scale, out, rows, inner);
   }
 }
 
@@ -96,9 +112,12 @@ template <class T>
 HWY_INLINE void PackLanes(const T* rows, int64_t row_stride, int64_t rows_used, int64_t columns, T factor,
                           T* panel) {
   const int64_t lanes = PanelLanes<T>();
-  for (int64_t lane = 0; lane < lanes; ++lane) {
-    for (int64_t c = 0; c < columns; ++c) {
-      panel[c * lanes + lane] = lane < rows_used ? factor * rows[lane * row_stride + c] : T{0};
+  for (int64_t c = 0; c < columns; ++c) { // columns outside: a cache line of each row serves many of them
+    for (int64_t lane = 0; lane < rows_used; ++lane) {
+      panel[c * lanes + lane] = factor * rows[lane * row_stride + c];
+    }
+    for (int64_t lane = rows_used; lane < lanes; ++lane) {
+      panel[c * lanes + lane] = T{0};
     }
   }
 }

@@ -29,7 +29,7 @@ template <class T> void Dot(const DotArgs<T>& args) {
     for (int64_t s = 0; s < args.num_stored; s += kStoredPerTile) {
       const int64_t rows = HWY_MIN(kStoredPerTile, args.num_stored - s);
       LaneProduct<T>(args.stored + s * args.size, {args.size, 1}, queries.get(), nullptr, scores.get(), rows,
-                     args.size);
+                     args.size, used);
       UnpackLanes(scores.get(), used, rows, args.scores + q * args.num_stored + s, args.num_stored);
     }
   }

@@ -10,10 +10,10 @@
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
+#include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -25,6 +25,7 @@ template <class T> struct Panel {
   T* readout; ///< [value_size][lane], not yet divided by sum
   T* largest; ///< [lane]
   T* sum;     ///< [lane]
+  int64_t lanes_used;
 };
 
 /// scores [rows][lane] -> exp(score - largest so far), in place. Updates largest and sum; rescale[lane] is
@@ -32,26 +33,19 @@ template <class T> struct Panel {
 template <class T> HWY_INLINE void ExpOfScores(T* scores, int64_t rows, const Panel<T>& panel, T* rescale) {
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
-  // exp below this is under 2^-100: invisible in any sum that holds a 1, and never a slow denormal.
-  const auto cut = hn::Set(d, static_cast<T>(-69.3));
-  for (int64_t part = 0; part < lanes; part += n) {
+  for (int64_t part = 0; part < panel.lanes_used; part += n) {
     const auto before = hn::Load(d, panel.largest + part);
     auto largest = before;
     for (int64_t r = 0; r < rows; ++r) {
       largest = hn::Max(largest, hn::Load(d, scores + r * lanes + part));
     }
-    const auto weight_of = [&](auto score) HWY_ATTR {
-      const auto x = hn::Sub(score, largest);
-      return hn::IfThenElse(hn::IsNaN(x), x,
-                            hn::IfThenZeroElse(hn::Lt(x, cut), hn::Exp(d, x))); // Exp makes a NaN 0
-    };
     auto sum = hn::Zero(d);
     for (int64_t r = 0; r < rows; ++r) {
-      const auto weight = weight_of(hn::Load(d, scores + r * lanes + part));
+      const auto weight = SoftmaxWeight(d, hn::Load(d, scores + r * lanes + part), largest);
       hn::Store(weight, d, scores + r * lanes + part);
       sum = hn::Add(sum, weight);
     }
-    const auto factor = weight_of(before);
+    const auto factor = SoftmaxWeight(d, before, largest);
     hn::Store(factor, d, rescale + part);
     hn::Store(hn::MulAdd(hn::Load(d, panel.sum + part), factor, sum), d, panel.sum + part);
     hn::Store(largest, d, panel.largest + part);
@@ -69,20 +63,20 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
   const auto memory = hwy::AllocateAligned<T>(static_cast<size_t>(kPanelsPerPass * panel_items));
   const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
   const auto rescale = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
-  const auto panel_at = [&](int64_t index) {
+  const auto panel_at = [&](int64_t index, int64_t first_query) {
     T* queries = memory.get() + index * panel_items;
     T* readout = queries + args.size * lanes;
     return Panel<T>{queries, readout, readout + args.value_size * lanes,
-                    readout + (args.value_size + 1) * lanes};
+                    readout + (args.value_size + 1) * lanes, HWY_MIN(lanes, args.num_queries - first_query)};
   };
 
   for (int64_t pass = 0; pass < args.num_queries; pass += kPanelsPerPass * lanes) {
     const int64_t panels = HWY_MIN(kPanelsPerPass, (args.num_queries - pass + lanes - 1) / lanes);
     for (int64_t p = 0; p < panels; ++p) {
-      const Panel<T> panel = panel_at(p);
       const int64_t q = pass + p * lanes;
-      PackLanes(args.queries + q * args.size, args.size, HWY_MIN(lanes, args.num_queries - q), args.size,
-                args.beta, panel.queries);
+      const Panel<T> panel = panel_at(p, q);
+      PackLanes(args.queries + q * args.size, args.size, panel.lanes_used, args.size, args.beta,
+                panel.queries);
       for (int64_t i = 0; i < args.value_size * lanes; ++i) {
         panel.readout[i] = 0;
       }
@@ -94,18 +88,18 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
     for (int64_t s = 0; s < args.num_stored; s += tile) {
       const int64_t rows = HWY_MIN(tile, args.num_stored - s);
       for (int64_t p = 0; p < panels; ++p) {
-        const Panel<T> panel = panel_at(p);
+        const Panel<T> panel = panel_at(p, pass + p * lanes);
         LaneProduct<T>(args.stored + s * args.size, {args.size, 1}, panel.queries, nullptr, scores.get(),
-                       rows, args.size);
+                       rows, args.size, panel.lanes_used);
         ExpOfScores(scores.get(), rows, panel, rescale.get());
         LaneProduct<T>(args.values + s * args.value_size, {1, args.value_size}, scores.get(), rescale.get(),
-                       panel.readout, args.value_size, rows);
+                       panel.readout, args.value_size, rows, panel.lanes_used);
       }
     }
     for (int64_t p = 0; p < panels; ++p) {
-      const Panel<T> panel = panel_at(p);
       const int64_t q = pass + p * lanes;
-      for (int64_t lane = 0; lane < HWY_MIN(lanes, args.num_queries - q); ++lane) {
+      const Panel<T> panel = panel_at(p, q);
+      for (int64_t lane = 0; lane < panel.lanes_used; ++lane) {
         const T sum = panel.sum[lane];
         for (int64_t v = 0; v < args.value_size; ++v) {
           args.readout[(q + lane) * args.value_size + v] =

@@ -35,7 +35,7 @@ template <class T> void WeightedSum(const WeightedSumArgs<T>& args) {
       PackLanes(args.weights + q * args.weight_stride + s, args.weight_stride, used, rows, T{1},
                 weights.get());
       LaneProduct<T>(args.values + s * args.value_size, {1, args.value_size}, weights.get(), ones.get(),
-                     sums.get(), args.value_size, rows);
+                     sums.get(), args.value_size, rows, used);
     }
     UnpackLanes(sums.get(), used, args.value_size, args.sums + q * args.value_size, args.value_size);
   }
