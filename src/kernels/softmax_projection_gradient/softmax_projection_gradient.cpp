@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/softmax_projection_gradient/softmax_projection_gradient.h"
+
+#include "mneme/core/cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/softmax_projection_gradient/softmax_projection_gradient.cpp"
+#define HWY_WANT_AVX3_DL
+#include <hwy/foreach_target.h>
+
+#include <hwy/aligned_allocator.h>
+#include <hwy/highway.h>
+
+#include "kernels/lane_product-inl.h"
+#include "kernels/softmax_weight-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // every kernel has its own names
+
+/// What is known of a panel of queries before the stored patterns pass by.
+template <class T> struct Panel {
+  T* queries;            ///< [size][lane]
+  T* d_readout;          ///< [value_size][lane], divided by sum
+  T* d_queries;          ///< [size][lane]
+  T* largest;            ///< [lane]
+  T* shift;              ///< [lane], divided by sum
+  T* queries_by_feature; ///< [panel of features][query][feature], for d_stored
+  T* d_readout_by_value; ///< [panel of values][query][value], divided by sum, for d_values
+  int64_t lanes_used;
+};
+
+template <class T> HWY_INLINE int64_t PanelsOf(int64_t columns) {
+  return (columns + PanelLanes<T>() - 1) / PanelLanes<T>();
+}
+
+/// rows [count][columns] times factor[row] -> panels of columns [panel][row][column]; columns that there are
+/// not become 0.
+template <class T>
+HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64_t columns, T* panels) {
+  const int64_t lanes = PanelLanes<T>();
+  for (int64_t first = 0; first < columns; first += lanes) {
+    for (int64_t row = 0; row < count; ++row) {
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        *panels++ = first + lane < columns ? factor[row] * rows[row * columns + first + lane] : T{0};
+      }
+    }
+  }
+}
+
+/// total [rows][columns] += weights [rows][query lane] . panels of columns [panel][query][column]
+template <class T>
+HWY_INLINE void AddTransposedProduct(const T* weights, const T* panels, int64_t queries, int64_t rows,
+                                     int64_t columns, T* product, T* total) {
+  const int64_t lanes = PanelLanes<T>();
+  for (int64_t first = 0; first < columns; first += lanes) {
+    const int64_t used = HWY_MIN(lanes, columns - first);
+    LaneProduct<T>(weights, {lanes, 1}, panels, nullptr, product, rows, queries, used);
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t lane = 0; lane < used; ++lane) {
+        total[r * columns + first + lane] += product[r * lanes + lane];
+      }
+    }
+    panels += queries * lanes;
+  }
+}
+
+/// scores and d_p [rows][lane] -> unnormalised weights and d_score, in place.
+template <class T> HWY_INLINE void WeightsAndScores(T* scores, T* d_p, int64_t rows, const Panel<T>& panel) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
+  for (int64_t part = 0; part < panel.lanes_used; part += n) {
+    const auto largest = hn::Load(d, panel.largest + part), shift = hn::Load(d, panel.shift + part);
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t at = r * lanes + part;
+      const auto weight = SoftmaxWeight(d, hn::Load(d, scores + at), largest);
+      hn::Store(weight, d, scores + at);
+      hn::Store(hn::Mul(weight, hn::Sub(hn::Load(d, d_p + at), shift)), d, d_p + at);
+    }
+  }
+}
+
+template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
+  const int64_t lanes = PanelLanes<T>();
+  // Keys, values and their gradients of a tile stay in the second-level cache while all panels of a pass go
+  // over them.
+  constexpr int64_t kPanelsPerPass = 4, kTileBytes = 256 * 1024;
+  const int64_t bytes_per_stored = static_cast<int64_t>(sizeof(T)) * HWY_MAX(args.size + args.value_size, 1);
+  const int64_t tile = HWY_MIN(128, HWY_MAX(8, kTileBytes / bytes_per_stored / 4 * 4));
+
+  const int64_t by_feature = args.d_stored != nullptr ? PanelsOf<T>(args.size) * lanes * lanes : 0;
+  const int64_t by_value = args.d_values != nullptr ? PanelsOf<T>(args.value_size) * lanes * lanes : 0;
+  const int64_t panel_items = (2 * args.size + args.value_size + 2) * lanes + by_feature + by_value;
+  const auto memory = hwy::AllocateAligned<T>(static_cast<size_t>(kPanelsPerPass * panel_items));
+  const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
+  const auto d_p = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
+  const auto product = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
+  const auto ones = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
+  const auto inverse_sum = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    ones[static_cast<size_t>(lane)] = T{1};
+  }
+  const auto panel_at = [&](int64_t index, int64_t first_query) {
+    Panel<T> panel;
+    panel.queries = memory.get() + index * panel_items;
+    panel.d_readout = panel.queries + args.size * lanes;
+    panel.d_queries = panel.d_readout + args.value_size * lanes;
+    panel.largest = panel.d_queries + args.size * lanes;
+    panel.shift = panel.largest + lanes;
+    panel.queries_by_feature = panel.shift + lanes;
+    panel.d_readout_by_value = panel.queries_by_feature + by_feature;
+    panel.lanes_used = HWY_MIN(lanes, args.num_queries - first_query);
+    return panel;
+  };
+
+  for (int64_t pass = 0; pass < args.num_queries; pass += kPanelsPerPass * lanes) {
+    const int64_t panels = HWY_MIN(kPanelsPerPass, (args.num_queries - pass + lanes - 1) / lanes);
+    for (int64_t p = 0; p < panels; ++p) {
+      const int64_t q = pass + p * lanes;
+      const Panel<T> panel = panel_at(p, q);
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        const bool answered = lane < panel.lanes_used && args.sum[q + lane] != 0;
+        inverse_sum[static_cast<size_t>(lane)] = answered ? T{1} / args.sum[q + lane] : T{0};
+        panel.largest[lane] = lane < panel.lanes_used ? args.largest[q + lane] : T{0};
+        panel.shift[lane] = answered ? args.shift[q + lane] * inverse_sum[static_cast<size_t>(lane)] : T{0};
+      }
+      PackLanes(args.queries + q * args.size, args.size, panel.lanes_used, args.size, T{1}, panel.queries);
+      PackLanes(args.d_readout + q * args.value_size, args.value_size, panel.lanes_used, args.value_size,
+                T{1}, panel.d_readout);
+      for (int64_t v = 0; v < args.value_size; ++v) {
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+          panel.d_readout[v * lanes + lane] *= inverse_sum[static_cast<size_t>(lane)];
+        }
+      }
+      for (int64_t i = 0; i < args.size * lanes; ++i) {
+        panel.d_queries[i] = 0;
+      }
+      if (args.d_stored != nullptr) {
+        PackColumns(args.queries + q * args.size, ones.get(), panel.lanes_used, args.size,
+                    panel.queries_by_feature);
+      }
+      if (args.d_values != nullptr) {
+        PackColumns(args.d_readout + q * args.value_size, inverse_sum.get(), panel.lanes_used,
+                    args.value_size, panel.d_readout_by_value);
+      }
+    }
+    for (int64_t s = 0; s < args.num_stored; s += tile) {
+      const int64_t rows = HWY_MIN(tile, args.num_stored - s);
+      const T* stored = args.stored + s * args.size;
+      const T* values = args.values + s * args.value_size;
+      for (int64_t p = 0; p < panels; ++p) {
+        const Panel<T> panel = panel_at(p, pass + p * lanes);
+        LaneProduct<T>(stored, {args.size, 1}, panel.queries, nullptr, scores.get(), rows, args.size,
+                       panel.lanes_used);
+        LaneProduct<T>(values, {args.value_size, 1}, panel.d_readout, nullptr, d_p.get(), rows,
+                       args.value_size, panel.lanes_used);
+        WeightsAndScores(scores.get(), d_p.get(), rows, panel);
+        if (args.d_queries != nullptr) {
+          LaneProduct<T>(stored, {1, args.size}, d_p.get(), ones.get(), panel.d_queries, args.size, rows,
+                         panel.lanes_used);
+        }
+        if (args.d_stored != nullptr) {
+          AddTransposedProduct(d_p.get(), panel.queries_by_feature, panel.lanes_used, rows, args.size,
+                               product.get(), args.d_stored + s * args.size);
+        }
+        if (args.d_values != nullptr) {
+          AddTransposedProduct(scores.get(), panel.d_readout_by_value, panel.lanes_used, rows,
+                               args.value_size, product.get(), args.d_values + s * args.value_size);
+        }
+      }
+    }
+    for (int64_t p = 0; p < panels && args.d_queries != nullptr; ++p) {
+      const int64_t q = pass + p * lanes;
+      const Panel<T> panel = panel_at(p, q);
+      for (int64_t lane = 0; lane < panel.lanes_used; ++lane) {
+        for (int64_t i = 0; i < args.size; ++i) {
+          args.d_queries[(q + lane) * args.size + i] += panel.d_queries[i * lanes + lane];
+        }
+      }
+    }
+  }
+}
+
+void GradientFloat(const SoftmaxProjectionGradientArgs<float>& args) {
+  Gradient(args);
+}
+void GradientDouble(const SoftmaxProjectionGradientArgs<double>& args) {
+  Gradient(args);
+}
+const char* Target() {
+  return hwy::TargetName(HWY_TARGET);
+}
+
+} // namespace
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+HWY_EXPORT(GradientFloat);
+HWY_EXPORT(GradientDouble);
+HWY_EXPORT(Target);
+
+void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<float>& args) {
+  use_reference_kernels() ? reference::softmax_projection_gradient(args)
+                          : HWY_DYNAMIC_DISPATCH(GradientFloat)(args);
+}
+
+void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<double>& args) {
+  use_reference_kernels() ? reference::softmax_projection_gradient(args)
+                          : HWY_DYNAMIC_DISPATCH(GradientDouble)(args);
+}
+
+const char* softmax_projection_gradient_target() {
+  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
+}
+
+} // namespace mneme::kernels
+#endif

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/softmax_projection_gradient/softmax_projection_gradient.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "each_cpu_target.h"
+#include "kernels/softmax_projection/softmax_projection.h"
+#include "mneme/core/random.h"
+
+namespace mneme::kernels {
+namespace {
+
+template <class T> struct Problem {
+  int64_t num_queries, num_stored, size, value_size;
+  std::vector<T> queries, stored, values, d_readout, readout, largest, sum, shift;
+
+  Problem(int64_t q, int64_t s, int64_t d, int64_t v, double beta)
+      : num_queries(q), num_stored(s), size(d), value_size(v), queries(normals(1, q * d, beta)),
+        stored(normals(2, s * d)), values(normals(3, s * v)), d_readout(normals(4, q * v)),
+        readout(static_cast<size_t>(q * v)), largest(static_cast<size_t>(q)), sum(static_cast<size_t>(q)),
+        shift(static_cast<size_t>(q)) {
+    forward();
+  }
+
+  void forward() {
+    reference::softmax_projection(SoftmaxProjectionArgs<T>{queries.data(), stored.data(), values.data(), T{1},
+                                                           readout.data(), largest.data(), sum.data(),
+                                                           num_queries, num_stored, size, value_size});
+    for (int64_t q = 0; q < num_queries; ++q) {
+      double dot = 0;
+      for (int64_t v = 0; v < value_size; ++v) {
+        dot += static_cast<double>(readout[size_t(q * value_size + v)]) *
+               static_cast<double>(d_readout[size_t(q * value_size + v)]);
+      }
+      shift[size_t(q)] = static_cast<T>(dot);
+    }
+  }
+
+  struct Gradients {
+    std::vector<T> d_queries, d_stored, d_values;
+  };
+  /// Gradients start from `start`, since they are added to.
+  template <class Kernel> Gradients run(Kernel kernel, T start = T{0}) const {
+    Gradients gradients{std::vector<T>(queries.size(), start), std::vector<T>(stored.size(), start),
+                        std::vector<T>(values.size(), start)};
+    kernel(args(gradients));
+    return gradients;
+  }
+  SoftmaxProjectionGradientArgs<T> args(Gradients& to) const {
+    return {queries.data(),
+            stored.data(),
+            values.data(),
+            largest.data(),
+            sum.data(),
+            d_readout.data(),
+            shift.data(),
+            to.d_queries.data(),
+            to.d_stored.data(),
+            to.d_values.data(),
+            num_queries,
+            num_stored,
+            size,
+            value_size};
+  }
+  Gradients ours(T start = T{0}) const {
+    return run([](const SoftmaxProjectionGradientArgs<T>& args) { softmax_projection_gradient(args); },
+               start);
+  }
+  Gradients plain() const {
+    return run(
+        [](const SoftmaxProjectionGradientArgs<T>& args) { reference::softmax_projection_gradient(args); });
+  }
+
+private:
+  static std::vector<T> normals(uint64_t stream, int64_t count, double factor = 1) {
+    Random random = Random(31).stream(stream);
+    std::vector<T> numbers(static_cast<size_t>(count));
+    for (T& x : numbers) {
+      x = static_cast<T>(factor * random.normal());
+    }
+    return numbers;
+  }
+};
+
+template <class T>
+void expect_near(const std::vector<T>& ours, const std::vector<T>& plain, double tolerance,
+                 const char* what) {
+  ASSERT_EQ(ours.size(), plain.size());
+  for (size_t i = 0; i < ours.size(); ++i) {
+    ASSERT_NEAR(ours[i], plain[i], tolerance * (1 + std::abs(plain[i]))) << what << ", element " << i;
+  }
+}
+
+template <class T> void expect_close_to_reference(double beta, double tolerance) {
+  for (const int64_t size : {1, 5, 64}) {
+    for (const int64_t value_size : {0, 1, 6, 65}) {
+      for (const int64_t q : {0, 1, 7, 8, 33, 70, 200}) {
+        for (const int64_t s : {0, 1, 3, 127, 133}) {
+          SCOPED_TRACE(testing::Message()
+                       << q << " queries, " << s << " stored, size " << size << ", values of " << value_size);
+          const Problem<T> problem(q, s, size, value_size, beta);
+          const auto ours = problem.ours(), plain = problem.plain();
+          expect_near(ours.d_queries, plain.d_queries, tolerance, "d_queries");
+          expect_near(ours.d_stored, plain.d_stored, tolerance, "d_stored");
+          expect_near(ours.d_values, plain.d_values, tolerance, "d_values");
+        }
+      }
+    }
+  }
+}
+
+TEST(SoftmaxProjectionGradient, EqualsTheReferenceForEveryTail) {
+  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+    expect_close_to_reference<double>(0.3, 1e-13);
+    expect_close_to_reference<float>(0.3, 2e-5);
+  });
+}
+
+TEST(SoftmaxProjectionGradient, EqualsFiniteDifferencesOfTheReadout) {
+  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+    const Problem<double> problem(3, 9, 4, 5, 0.8);
+    const auto gradients = problem.ours();
+    constexpr double kStep = 1e-5; // error of the central difference: about step^2
+    const auto expect_slope = [&](std::vector<double> Problem<double>::*input,
+                                  const std::vector<double>& gradient) {
+      for (size_t i = 0; i < gradient.size(); ++i) {
+        double loss[2] = {0, 0};
+        for (const int side : {0, 1}) {
+          Problem<double> moved = problem;
+          (moved.*input)[i] += side == 0 ? -kStep : kStep;
+          moved.forward();
+          for (size_t v = 0; v < moved.readout.size(); ++v) {
+            loss[side] += moved.readout[v] * moved.d_readout[v];
+          }
+        }
+        EXPECT_NEAR(gradient[i], (loss[1] - loss[0]) / (2 * kStep), 1e-8) << "element " << i;
+      }
+    };
+    expect_slope(&Problem<double>::queries, gradients.d_queries);
+    expect_slope(&Problem<double>::stored, gradients.d_stored);
+    expect_slope(&Problem<double>::values, gradients.d_values);
+  });
+}
+
+TEST(SoftmaxProjectionGradient, AddsToWhatIsThereAndLeavesOutWhatIsNotWanted) {
+  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+    const Problem<double> problem(50, 20, 6, 3, 1.0);
+    const auto plain = problem.plain();
+    auto more = problem.ours(1.0);
+    for (auto* gradient : {&more.d_queries, &more.d_stored, &more.d_values}) {
+      for (double& x : *gradient) {
+        x -= 1;
+      }
+    }
+    expect_near(more.d_queries, plain.d_queries, 1e-13, "d_queries");
+    expect_near(more.d_stored, plain.d_stored, 1e-13, "d_stored");
+    expect_near(more.d_values, plain.d_values, 1e-13, "d_values");
+
+    for (const int wanted : {0, 1, 2}) {
+      typename Problem<double>::Gradients one{std::vector<double>(plain.d_queries.size()),
+                                              std::vector<double>(plain.d_stored.size()),
+                                              std::vector<double>(plain.d_values.size())};
+      SoftmaxProjectionGradientArgs<double> args = problem.args(one);
+      args.d_queries = wanted == 0 ? args.d_queries : nullptr;
+      args.d_stored = wanted == 1 ? args.d_stored : nullptr;
+      args.d_values = wanted == 2 ? args.d_values : nullptr;
+      softmax_projection_gradient(args);
+      expect_near(wanted == 0   ? one.d_queries
+                  : wanted == 1 ? one.d_stored
+                                : one.d_values,
+                  wanted == 0   ? plain.d_queries
+                  : wanted == 1 ? plain.d_stored
+                                : plain.d_values,
+                  1e-13, "the only gradient");
+    }
+  });
+}
+
+TEST(SoftmaxProjectionGradient, OfAPartOfTheStoredPatternsIsAPartOfTheWhole) {
+  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+    const Problem<double> problem(10, 60, 6, 3, 1.0);
+    auto parts = problem.run([](SoftmaxProjectionGradientArgs<double> args) {
+      constexpr int64_t kFirst = 25;
+      args.num_stored = kFirst;
+      softmax_projection_gradient(args);
+      args.stored += kFirst * 6, args.d_stored += kFirst * 6;
+      args.values += kFirst * 3, args.d_values += kFirst * 3;
+      args.num_stored = 60 - kFirst;
+      softmax_projection_gradient(args);
+    });
+    const auto plain = problem.plain();
+    expect_near(parts.d_queries, plain.d_queries, 1e-13, "d_queries");
+    expect_near(parts.d_stored, plain.d_stored, 1e-13, "d_stored");
+    expect_near(parts.d_values, plain.d_values, 1e-13, "d_values");
+  });
+}
+
+TEST(SoftmaxProjectionGradient, StaysFiniteAtVeryLargeBeta) {
+  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+    const Problem<float> problem(20, 40, 8, 4, 1e4);
+    const auto gradients = problem.ours();
+    for (const auto* gradient : {&gradients.d_queries, &gradients.d_stored, &gradients.d_values}) {
+      for (const float x : *gradient) {
+        ASSERT_TRUE(std::isfinite(x));
+      }
+    }
+  });
+}
+
+} // namespace
+} // namespace mneme::kernels
