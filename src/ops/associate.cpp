@@ -2,104 +2,240 @@
 
 #include "mneme/ops/associate.h"
 
+#include <array>
 #include <cmath>
-#include <string>
 
+#include <ATen/Dispatch.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
 
-#include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
+#include "ops/checks.h"
+#include "ops/rows.h"
+#include "ops/softmax_readout.h"
 
 namespace mneme::ops {
 namespace {
 
-struct Named {
-  const char* name;
-  const at::Tensor& tensor;
+const Checks kChecks("associate");
+constexpr const char* kDimensions = "batch, patterns, features";
+
+void check_beta(const at::Tensor& beta, const Checks::Named& query) {
+  const Checks::Named named{"beta", beta};
+  kChecks.same_type(query, named);
+  kChecks.same_device(query, named);
+  if (beta.dim() > 1) {
+    kChecks.refuse(c10::str("beta has ", beta.dim(), " dimensions (shape ", beta.sizes(),
+                            "), at most 1 is needed: batch."),
+                   "Give one number, or one for every batch.");
+  }
+  AT_DISPATCH_FLOATING_TYPES_AND2(at::kHalf, at::kBFloat16, beta.scalar_type(), "mneme::associate", [&] {
+    for (int64_t b = 0; beta.device().is_cpu() && b < beta.numel(); ++b) { // elsewhere looking would wait
+      if (const auto number = static_cast<double>(beta.view(-1)[b].item<scalar_t>());
+          !std::isfinite(number)) {
+        kChecks.refuse(c10::str("beta ", b, " is ", number, ", but must be finite."),
+                       "If it is learnt, a smaller learning rate may keep it so.");
+      }
+    }
+  });
+}
+
+void check(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+           const at::Tensor& beta) {
+  const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value}, t{"beta", beta};
+  for (const Checks::Named& input : {q, s, v}) {
+    kChecks.defined(input, kDimensions);
+    kChecks.dimensions(input, 3, kDimensions, "A single batch is unsqueeze(0).");
+  }
+  kChecks.real(q);
+  kChecks.real(s);
+  kChecks.same_type(q, s);
+  if (value.scalar_type() != at::kByte) {
+    kChecks.real(v);
+    kChecks.same_type(q, v);
+  }
+  kChecks.same_device(q, s);
+  kChecks.same_device(q, v);
+  const auto batches_fit = [](const Checks::Named& a, const Checks::Named& b) {
+    if (a.tensor.size(0) != 1 && b.tensor.size(0) != 1) {
+      kChecks.equal(a, 0, b, 0, "batches", "Make the batches equal, or 1 on one side.");
+    }
+  };
+  batches_fit(q, s);
+  batches_fit(q, v);
+  batches_fit(s, v);
+  kChecks.equal(q, 2, s, 2, "features", "They are compared feature by feature: project one of them.");
+  kChecks.equal(s, 1, v, 1, "patterns", "Each stored pattern needs one value.");
+  if (stored.size(1) == 0 || stored.size(2) == 0) {
+    kChecks.refuse(c10::str("stored has ", Checks::sized(s, 1, "patterns"), " of ", stored.size(2),
+                            " features, at least 1 of 1 is needed."),
+                   "There is nothing to recall from an empty memory.");
+  }
+  check_beta(beta, q);
+  if (beta.numel() != 1) {
+    for (const Checks::Named& input : {q, s, v}) {
+      if (beta.dim() == 1 && input.tensor.size(0) != 1) {
+        kChecks.equal(input, 0, t, 0, "batches", "Give one beta, or one for every batch.");
+      }
+    }
+  }
+}
+
+/// query * beta; scaling the queries is cheaper than scaling the scores, of which there are S / D times as
+/// many.
+at::Tensor scaled(const at::Tensor& query, const at::Tensor& beta) {
+  return query * beta.view({-1, 1, 1});
+}
+
+/// Plain LibTorch: any device, any real type.
+at::Tensor associate_plain(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+                           const at::Tensor& beta) {
+  check(query, stored, value, beta);
+  const at::Tensor scores = at::matmul(scaled(query, beta), stored.transpose(1, 2));
+  return at::matmul(at::softmax(scores, -1),
+                    value.scalar_type() == at::kByte ? value.to(query.scalar_type()) / kByteWhite : value);
+}
+
+bool has_kernel(const at::Tensor& query) {
+  return query.scalar_type() == at::kFloat || query.scalar_type() == at::kDouble;
+}
+
+at::Tensor associate_on_cpu(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+                            const at::Tensor& beta) {
+  if (!has_kernel(query)) {
+    return associate_plain(query, stored, value, beta);
+  }
+  check(query, stored, value, beta);
+  return softmax_readout(scaled(query, beta).contiguous(), stored.contiguous(), value.contiguous()).readout;
+}
+
+/// d_beta of every batch: sum of query . d_scaled, in double and in one order.
+template <class T>
+at::Tensor beta_gradient(const at::Tensor& query, const at::Tensor& d_scaled, const at::Tensor& beta) {
+  const at::Tensor q = query.contiguous();
+  const int64_t size = q.size(1) * q.size(2), problems = d_scaled.size(0);
+  std::vector<double> sums(static_cast<size_t>(problems), 0.0);
+  parallel_for(problems, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const T* a = q.const_data_ptr<T>() + (q.size(0) == 1 ? 0 : b * size);
+      const T* d = d_scaled.const_data_ptr<T>() + b * size;
+      for (int64_t i = 0; i < size; ++i) {
+        sums[static_cast<size_t>(b)] += static_cast<double>(a[i]) * static_cast<double>(d[i]);
+      }
+    }
+  });
+  at::Tensor d_beta = at::zeros_like(beta);
+  T* to = d_beta.mutable_data_ptr<T>();
+  if (beta.numel() == 1) {
+    to[0] = static_cast<T>(std::accumulate(sums.begin(), sums.end(), 0.0));
+  } else {
+    std::copy(sums.begin(), sums.end(), to);
+  }
+  return d_beta;
+}
+
+class Associate : public torch::autograd::Function<Associate> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
+                            const at::Tensor& stored, const at::Tensor& value, const at::Tensor& beta) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    const at::Tensor s = stored.contiguous(), v = value.contiguous();
+    const SoftmaxReadout result = softmax_readout(scaled(query, beta).contiguous(), s, v);
+    context->save_for_backward({query, s, v, beta, result.readout, result.largest, result.sum});
+    return result.readout;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    if (at::GradMode::is_enabled()) {
+      kChecks.refuse("a second derivative was asked for (create_graph), but there is only the first.",
+                     "Leave create_graph out, or use plain LibTorch expressions.");
+    }
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const at::Tensor &query = saved[0], &stored = saved[1], &value = saved[2], &beta = saved[3];
+    const at::Tensor scaled_query = scaled(query, beta).contiguous();
+    const bool query_wanted = context->needs_input_grad(0), beta_wanted = context->needs_input_grad(3);
+    std::array<at::Tensor, 3> d = softmax_readout_gradient(
+        gradients[0].contiguous(), scaled_query, stored, value, {saved[4], saved[5], saved[6]},
+        {query_wanted || beta_wanted, context->needs_input_grad(1), context->needs_input_grad(2)});
+    at::Tensor d_query, d_beta;
+    AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "mneme::associate", [&] {
+      if (query_wanted) {
+        d_query = scaled(d[0], beta);
+        if (query.size(0) == 1 && d_query.size(0) != 1) {
+          d_query = sum_of_parts<scalar_t>(d_query.contiguous()).unsqueeze(0);
+        }
+      }
+      if (beta_wanted) {
+        d_beta = beta_gradient<scalar_t>(query, d[0].contiguous(), beta);
+      }
+    });
+    return {d_query, d[1], d[2], d_beta};
+  }
 };
 
-[[noreturn]] void refuse(const std::string& what, const std::string& how_to_fix) {
-  throw UsageError("mneme::ops::associate: " + what + "\n  " + how_to_fix);
+at::Tensor associate_with_gradient(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+                                   const at::Tensor& beta) {
+  if (!has_kernel(query)) {
+    return associate_plain(query, stored, value, beta);
+  }
+  check(query, stored, value, beta);
+  return Associate::apply(query, stored, value, beta);
 }
 
-/// "3 features (shape [2, 5, 3])"
-std::string sized(const Named& input, int64_t dimension, const char* unit) {
-  return c10::str(input.tensor.size(dimension), " ", unit, " (shape ", input.tensor.sizes(), ")");
-}
-
-void check_alone(const Named& input) {
-  if (!input.tensor.defined()) {
-    refuse(c10::str(input.name, " is an undefined tensor."),
-           "Give it three dimensions: batch, patterns, features.");
+/// The beta that the options ask for, as a tensor.
+at::Tensor beta_of(const AssociateOptions& options, const at::Tensor& query) {
+  if (options.beta_tensor.defined()) {
+    if (options.beta) {
+      kChecks.refuse(c10::str("beta is given as a number (", *options.beta, ") and as a tensor (shape ",
+                              options.beta_tensor.sizes(), ")."),
+                     "Give one of them.");
+    }
+    return options.beta_tensor;
   }
-  if (input.tensor.dim() != 3) {
-    refuse(c10::str(input.name, " has ", input.tensor.dim(), " dimensions (shape ", input.tensor.sizes(),
-                    "), 3 are needed: batch, patterns, features."),
-           "A single batch is unsqueeze(0).");
-  }
-  if (!at::isFloatingType(input.tensor.scalar_type())) {
-    refuse(
-        c10::str(input.name, " is of type ", input.tensor.scalar_type(), ", real floating point is needed."),
-        "Convert it first, for example to float32.");
-  }
-}
-
-void check_equal(const Named& a, const Named& b, int64_t dimension, const char* unit,
-                 const char* how_to_fix) {
-  if (a.tensor.size(dimension) != b.tensor.size(dimension)) {
-    refuse(c10::str(b.name, " has ", sized(b, dimension, unit), " but ", a.name, " has ",
-                    sized(a, dimension, unit), "."),
-           how_to_fix);
-  }
-}
-
-void check_together(const Named& a, const Named& b) {
-  if (a.tensor.scalar_type() != b.tensor.scalar_type()) {
-    refuse(c10::str(b.name, " is of type ", b.tensor.scalar_type(), " but ", a.name, " is of type ",
-                    a.tensor.scalar_type(), "."),
-           "Convert one of them.");
-  }
-  if (a.tensor.device() != b.tensor.device()) {
-    refuse(c10::str(b.name, " is on ", b.tensor.device(), " but ", a.name, " is on ", a.tensor.device(), "."),
-           "Move one of them.");
-  }
-  if (a.tensor.size(0) != 1 && b.tensor.size(0) != 1) {
-    check_equal(a, b, 0, "batches", "Make the batches equal, or 1 on one side.");
-  }
-}
-
-double checked_beta(const AssociateOptions& options, int64_t features) {
-  const double beta = options.beta.value_or(1.0 / std::sqrt(static_cast<double>(features)));
+  const double beta = options.beta.value_or(
+      1.0 / std::sqrt(static_cast<double>(query.dim() == 3 ? std::max<int64_t>(query.size(2), 1) : 1)));
   if (!std::isfinite(beta) || beta <= 0) {
-    refuse(c10::str("beta is ", beta, ", but must be finite and > 0."),
-           "Leave it out to get 1 / sqrt(features).");
+    kChecks.refuse(c10::str("beta is ", beta, ", but must be finite and > 0."),
+                   "Leave it out to get 1 / sqrt(features).");
   }
-  return beta;
+  return at::full({1}, beta, query.options().requires_grad(false));
 }
 
 } // namespace
 
+TORCH_LIBRARY_FRAGMENT(mneme, library) {
+  library.def("associate(Tensor query, Tensor stored, Tensor value, Tensor beta) -> Tensor");
+}
+TORCH_LIBRARY_IMPL(mneme, CPU, library) {
+  library.impl("associate", associate_on_cpu);
+}
+TORCH_LIBRARY_IMPL(mneme, AutogradCPU, library) {
+  library.impl("associate", associate_with_gradient);
+}
+TORCH_LIBRARY_IMPL(mneme, CompositeImplicitAutograd, library) {
+  library.impl("associate", associate_plain);
+}
+
 at::Tensor associate(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
                      const AssociateOptions& options) {
-  const Named q{"query", query}, s{"stored", stored}, v{"value", value};
-  for (const Named& input : {q, s, v}) {
-    check_alone(input);
+  for (const Checks::Named& input :
+       {Checks::Named{"query", query}, Checks::Named{"stored", stored}, Checks::Named{"value", value}}) {
+    kChecks.defined(input, kDimensions);
   }
-  check_together(q, s);
-  check_together(q, v);
-  check_together(s, v);
-  check_equal(q, s, 2, "features", "They are compared feature by feature: project one of them.");
-  check_equal(s, v, 1, "patterns", "Each stored pattern needs one value.");
-  if (stored.size(1) == 0 || stored.size(2) == 0) {
-    refuse(c10::str("stored has ", sized(s, 1, "patterns"), " of ", stored.size(2),
-                    " features, at least 1 of 1 is needed."),
-           "There is nothing to recall from an empty memory.");
-  }
-
-  // Scaling the queries is cheaper than scaling the scores, of which there are S / D times as many.
-  const at::Tensor scores = at::matmul(query * checked_beta(options, query.size(2)), stored.transpose(1, 2));
-  return at::matmul(at::softmax(scores, -1), value);
+  kChecks.real({"query", query});
+  static const auto op =
+      c10::Dispatcher::singleton()
+          .findSchemaOrThrow("mneme::associate", "")
+          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&)>();
+  return op.call(query, stored, value, beta_of(options, query));
 }
 
 } // namespace mneme::ops

@@ -4,22 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <limits>
-#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include "mneme/core/error.h"
+#include "ops/tensors.h"
 
 namespace mneme::ops {
 namespace {
-
-at::Tensor random_tensor(at::IntArrayRef shape, uint64_t seed, at::ScalarType type = at::kDouble) {
-  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed), at::kDouble).to(type);
-}
 
 /// The formula, one number at a time in float64.
 at::Tensor by_the_formula(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
@@ -57,27 +52,6 @@ at::Tensor by_the_formula(const at::Tensor& query, const at::Tensor& stored, con
     }
   }
   return readout;
-}
-
-double largest_difference(const at::Tensor& a, const at::Tensor& b) {
-  EXPECT_EQ(a.sizes(), b.sizes());
-  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
-}
-
-std::string usage_error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no UsageError";
-  return "";
-}
-
-void expect_names(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
-  }
 }
 
 TEST(Associate, EqualsTheFormulaOnAnyShape) {
@@ -131,36 +105,8 @@ TEST(Associate, ReturnsNothingForNoQuery) {
             at::IntArrayRef({2, 0, 3}));
   EXPECT_EQ(associate(at::zeros({0, 3, 4}), at::zeros({0, 5, 4}), at::zeros({0, 5, 3})).sizes(),
             at::IntArrayRef({0, 3, 3}));
-}
-
-TEST(Associate, GradientsEqualFiniteDifferences) {
-  const std::vector<at::Tensor> inputs{random_tensor({2, 3, 4}, 1), random_tensor({1, 5, 4}, 2),
-                                       random_tensor({2, 5, 2}, 3)};
-  const at::Tensor seen = random_tensor({2, 3, 2}, 4); // how much each output counts
-  const auto loss = [&](const std::vector<at::Tensor>& in) {
-    return (associate(in[0], in[1], in[2], {.beta = 1.5}) * seen).sum();
-  };
-
-  std::vector<at::Tensor> leaves;
-  leaves.reserve(inputs.size());
-  for (const at::Tensor& input : inputs) {
-    leaves.push_back(input.clone().requires_grad_());
-  }
-  loss(leaves).backward();
-
-  constexpr double kStep = 1e-5; // error of the central difference: about step^2 = 1e-10
-  for (size_t which = 0; which < inputs.size(); ++which) {
-    const at::Tensor gradient = leaves[which].grad().flatten();
-    for (int64_t i = 0; i < gradient.numel(); ++i) {
-      std::vector<at::Tensor> up(inputs), down(inputs);
-      up[which] = inputs[which].clone();
-      up[which].view(-1)[i] += kStep;
-      down[which] = inputs[which].clone();
-      down[which].view(-1)[i] -= kStep;
-      const double expected = (loss(up) - loss(down)).item<double>() / (2 * kStep);
-      EXPECT_NEAR(gradient[i].item<double>(), expected, 1e-8) << "input " << which << ", element " << i;
-    }
-  }
+  EXPECT_EQ(associate(at::zeros({1, 3, 4}), at::zeros({1, 5, 4}), at::zeros({0, 5, 3})).sizes(),
+            at::IntArrayRef({0, 3, 3}));
 }
 
 TEST(Associate, ReturnsTheBestMatchWhenBetaIsLarge) {

@@ -13,17 +13,24 @@ namespace mneme::ops {
 
 struct AssociateOptions {
   /// Inverse temperature, > 0 and finite, no unit. Default 1 / sqrt(D).
-  std::optional<double> beta;
+  std::optional<double> beta = {};
+  /// The same as a tensor [1], or [B] with one for every batch (a head, say): differentiable, so that it can
+  /// be learnt; any finite numbers. In place of `beta`.
+  at::Tensor beta_tensor = {};
 };
 
 /// Retrieves by one associative step: readout = softmax(beta * query . stored^T) . value.
 ///
 /// Shapes  query [B, Q, D], stored [B, S, D], value [B, S, V] -> [B, Q, V]; B may be 1 on any side; D, S >= 1
-/// Types   float32, float64, float16, bfloat16, the same for all three, on any device. Differentiable in all
-///         three tensors.
+/// Types   float32, float64, float16, bfloat16, the same for all, on any device; value also uint8: pixels,
+///         which count as byte / 255. Differentiable once, in all of them but bytes.
 /// Errors  UsageError if a tensor is undefined or not of real floating point, if shapes, types or devices
-///         disagree, if there is no stored pattern or no feature, or if beta is not finite and > 0
-/// Cost    O(B Q S (D + V)) time, O(B Q S) extra memory
+///         disagree, if there is no stored pattern or no feature, or if beta is not finite or a number <= 0;
+///         in backward, if a second derivative is asked for
+/// Cost    O(B Q S (D + V)) time. float32 and float64 on a CPU: a streaming pass that keeps no weights, forward
+///         or backward: O(B Q V) extra memory, at most 32 times the readout or a gradient. Else O(B Q S).
+///         The readout does not depend on the number of threads there
+/// Also    torch.ops.mneme.associate(query, stored, value, beta)
 /// Source  Ramsauer et al. 2020, "Hopfield Networks is All You Need", update rule (eq. 3) with separate
 /// values
 at::Tensor associate(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,

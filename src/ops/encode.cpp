@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/encode.h"
+
+#include <array>
+#include <cmath>
+
+#include <ATen/Dispatch.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/dot/dot.h"
+#include "kernels/weighted_sum/weighted_sum.h"
+#include "mneme/core/parallel.h"
+#include "ops/checks.h"
+#include "ops/rows.h"
+
+namespace mneme::ops {
+namespace {
+
+const Checks kChecks("encode");
+constexpr int64_t kRowsPerPiece = 1024; // at least: a piece costs a gradient of the matrix
+
+void check(const at::Tensor& patterns, const at::Tensor& matrix) {
+  const Checks::Named p{"patterns", patterns}, m{"matrix", matrix};
+  for (const auto& [input, needed] :
+       {std::pair(p, "patterns, features"), std::pair(m, "encoded, features")}) {
+    kChecks.defined(input, needed);
+    kChecks.dimensions(input, 2, needed, "Flatten images to one row each.");
+    if (!input.tensor.device().is_cpu()) {
+      kChecks.refuse(c10::str(input.name, " is on ", input.tensor.device(), ", but the CPU is needed."),
+                     "Move it, or encode by LibTorch's matmul and norm.");
+    }
+  }
+  if (matrix.scalar_type() != at::kFloat && matrix.scalar_type() != at::kDouble) {
+    kChecks.refuse(c10::str("matrix is of type ", matrix.scalar_type(), ", Float or Double is needed."),
+                   "Convert it first.");
+  }
+  if (patterns.scalar_type() != at::kByte) {
+    kChecks.same_type(m, p);
+  }
+  kChecks.equal(m, 1, p, 1, "features", "Each feature needs one column of the matrix.");
+  if (matrix.size(0) == 0) {
+    kChecks.refuse(c10::str("matrix has ", Checks::sized(m, 0, "rows"), ", at least 1 is needed."),
+                   "A row of it gives one encoded feature.");
+  }
+}
+
+struct Encoded {
+  at::Tensor rows;            ///< [N, e]
+  at::Tensor inverse_lengths; ///< [N]; 0 where the length is 0
+};
+
+template <class T> void forward(const at::Tensor& patterns, const at::Tensor& matrix, const Encoded& to) {
+  const int64_t count = patterns.size(0), features = patterns.size(1), encoded = matrix.size(0);
+  parallel_for(count, kRowsPerPiece, [&](int64_t begin, int64_t end) {
+    RowReader<T> reader(patterns, features);
+    const int64_t rows = end - begin;
+    // Transposed: the matrix has few rows, which fill the kernel's lanes.
+    std::vector<T> columns(static_cast<size_t>(encoded * rows));
+    kernels::dot(kernels::DotArgs<T>{matrix.const_data_ptr<T>(), reader.read(begin, rows), columns.data(),
+                                     encoded, rows, features});
+    std::vector<double> squares(static_cast<size_t>(rows), 0.0);
+    for (int64_t e = 0; e < encoded; ++e) {
+      for (int64_t r = 0; r < rows; ++r) {
+        const auto x = static_cast<double>(columns[static_cast<size_t>(e * rows + r)]);
+        squares[static_cast<size_t>(r)] += x * x;
+      }
+    }
+    T* inverse = to.inverse_lengths.mutable_data_ptr<T>() + begin;
+    T* out = to.rows.mutable_data_ptr<T>() + begin * encoded;
+    for (int64_t r = 0; r < rows; ++r) {
+      const double square = squares[static_cast<size_t>(r)];
+      inverse[r] = static_cast<T>(square == 0 ? 0.0 : 1 / std::sqrt(square));
+      for (int64_t e = 0; e < encoded; ++e) {
+        out[r * encoded + e] = columns[static_cast<size_t>(e * rows + r)] * inverse[r];
+      }
+    }
+  });
+}
+
+/// Gradient of the projected rows before they were normalised: what lies along a row does not change it.
+template <class T>
+void unnormalised(const T* d_rows, const T* rows, const T* inverse_lengths, int64_t count, int64_t encoded,
+                  T* to) {
+  for (int64_t r = 0; r < count; ++r, d_rows += encoded, rows += encoded, to += encoded) {
+    double along = 0;
+    for (int64_t e = 0; e < encoded; ++e) {
+      along += static_cast<double>(d_rows[e]) * static_cast<double>(rows[e]);
+    }
+    for (int64_t e = 0; e < encoded; ++e) {
+      to[e] = (d_rows[e] - static_cast<T>(along) * rows[e]) * inverse_lengths[r];
+    }
+  }
+}
+
+/// d_patterns (undefined if not wanted) and d_matrix.
+template <class T>
+std::array<at::Tensor, 2> backward(const at::Tensor& d_rows, const at::Tensor& patterns,
+                                   const at::Tensor& matrix, const Encoded& saved, bool patterns_wanted,
+                                   bool matrix_wanted) {
+  const int64_t count = patterns.size(0), features = patterns.size(1), encoded = matrix.size(0);
+  const Cut cut(count, kPiecesWanted, kRowsPerPiece);
+  const at::Tensor d_patterns = patterns_wanted ? at::zeros_like(patterns) : at::Tensor();
+  const at::Tensor d_matrix =
+      matrix_wanted ? at::zeros({cut.pieces, encoded, features}, matrix.options()) : at::Tensor();
+  parallel_for(cut.pieces, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t piece = begin; piece < end; ++piece) {
+      RowReader<T> reader(patterns, features);
+      const int64_t chunk = std::min(cut.piece, kRowsPerPiece);
+      std::vector<T> d_raw(static_cast<size_t>(chunk * encoded)), columns(d_raw.size());
+      for (int64_t first = cut.begin(piece); first < cut.end(piece); first += chunk) {
+        const int64_t rows = std::min(chunk, cut.end(piece) - first);
+        unnormalised(d_rows.const_data_ptr<T>() + first * encoded,
+                     saved.rows.const_data_ptr<T>() + first * encoded,
+                     saved.inverse_lengths.const_data_ptr<T>() + first, rows, encoded, d_raw.data());
+        if (patterns_wanted) {
+          kernels::weighted_sum(kernels::WeightedSumArgs<T>{
+              d_raw.data(), matrix.const_data_ptr<T>(), d_patterns.mutable_data_ptr<T>() + first * features,
+              rows, encoded, features, encoded});
+        }
+        if (matrix_wanted) {
+          for (int64_t r = 0; r < rows; ++r) {
+            for (int64_t e = 0; e < encoded; ++e) {
+              columns[static_cast<size_t>(e * rows + r)] = d_raw[static_cast<size_t>(r * encoded + e)];
+            }
+          }
+          kernels::weighted_sum(kernels::WeightedSumArgs<T>{
+              columns.data(), reader.read(first, rows),
+              d_matrix.mutable_data_ptr<T>() + piece * encoded * features, encoded, rows, features, rows});
+        }
+      }
+    }
+  });
+  return {d_patterns, matrix_wanted ? sum_of_parts<T>(d_matrix) : at::Tensor()};
+}
+
+class Encode : public torch::autograd::Function<Encode> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& patterns,
+                            const at::Tensor& matrix) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    const at::Tensor p = patterns.contiguous(), m = matrix.contiguous();
+    const Encoded encoded{at::empty({p.size(0), m.size(0)}, m.options()),
+                          at::empty({p.size(0)}, m.options())};
+    AT_DISPATCH_FLOATING_TYPES(m.scalar_type(), "mneme::encode",
+                               [&] { ops::forward<scalar_t>(p, m, encoded); });
+    context->save_for_backward({p, m, encoded.rows, encoded.inverse_lengths});
+    return encoded.rows;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    if (at::GradMode::is_enabled()) {
+      kChecks.refuse("a second derivative was asked for (create_graph), but there is only the first.",
+                     "Leave create_graph out, or use plain LibTorch expressions.");
+    }
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    std::array<at::Tensor, 2> d;
+    AT_DISPATCH_FLOATING_TYPES(saved[1].scalar_type(), "mneme::encode", [&] {
+      d = ops::backward<scalar_t>(gradients[0].contiguous(), saved[0], saved[1], {saved[2], saved[3]},
+                                  context->needs_input_grad(0), context->needs_input_grad(1));
+    });
+    return {d[0], d[1]};
+  }
+};
+
+} // namespace
+
+at::Tensor encode(const at::Tensor& patterns, const at::Tensor& matrix) {
+  check(patterns, matrix);
+  return Encode::apply(patterns, matrix);
+}
+
+} // namespace mneme::ops
