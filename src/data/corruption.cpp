@@ -84,6 +84,57 @@ bool make_orthogonal(std::span<double> v, std::span<const double> u) {
   return true;
 }
 
+/// The largest number of a pattern by size; refuses a pattern without direction.
+double largest_of(std::span<const double> pattern, const std::string& which) {
+  double most = 0;
+  for (const double x : pattern) {
+    most = std::isfinite(x) ? std::max(most, std::abs(x)) : x;
+    if (!std::isfinite(x)) {
+      break;
+    }
+  }
+  if (most == 0 || !std::isfinite(most)) {
+    throw UsageError(fmt::format("mneme::data::cosine_noise: {} {}.\n"
+                                 "  Leave it out: it has no direction to be turned.",
+                                 which, most == 0 ? "is all zeros" : fmt::format("holds {}", most)));
+  }
+  return most;
+}
+
+void check_cosine(double cosine, int64_t size) {
+  if (!(cosine >= -1 && cosine <= 1)) {
+    throw UsageError(fmt::format(
+        "mneme::data::cosine_noise: a cosine of {} asked for.\n  Give a number from -1 to 1.", cosine));
+  }
+  if (size < 2) {
+    throw UsageError(fmt::format("mneme::data::cosine_noise: patterns of {} numbers given.\n"
+                                 "  Turning one away from itself takes at least 2.",
+                                 size));
+  }
+}
+
+/// Turns a pattern towards `direction`, which is used up; false if that lies along the pattern.
+bool turn(std::span<double> pattern, double largest, double cosine, std::span<double> direction) {
+  // Divided by the largest number first: squares of very large or very small numbers leave the range of
+  // doubles.
+  std::vector<double> u(pattern.begin(), pattern.end());
+  for (double& x : u) {
+    x /= largest;
+  }
+  const double length = std::sqrt(dot(u, u));
+  for (double& x : u) {
+    x /= length;
+  }
+  if (!make_orthogonal(direction, u)) {
+    return false;
+  }
+  const double sine = std::sqrt((1 - cosine) * (1 + cosine));
+  for (size_t j = 0; j < u.size(); ++j) {
+    pattern[j] = (cosine * u[j] + sine * direction[j]) * length * largest;
+  }
+  return true;
+}
+
 } // namespace
 
 BitPatterns flip_bits(const BitPatterns& patterns, int64_t flips, const Random& random) {
@@ -116,54 +167,34 @@ RealPatterns flip_bits(const RealPatterns& patterns, int64_t flips, const Random
   return result;
 }
 
+std::vector<double> turned(std::span<const double> pattern, double cosine,
+                           std::span<const double> direction) {
+  check_cosine(cosine, static_cast<int64_t>(pattern.size()));
+  if (direction.size() != pattern.size()) {
+    throw UsageError(fmt::format("mneme::data::turned: a direction of {} numbers for a pattern of {}.\n"
+                                 "  Give one number for each of the pattern.",
+                                 direction.size(), pattern.size()));
+  }
+  std::vector<double> result(pattern.begin(), pattern.end()), w(direction.begin(), direction.end());
+  if (!turn(result, largest_of(pattern, "the pattern"), cosine, w)) {
+    throw UsageError("mneme::data::turned: the direction lies along the pattern, or is all zeros.\n"
+                     "  Draw another one.");
+  }
+  return result;
+}
+
 RealPatterns cosine_noise(const RealPatterns& patterns, double cosine, const Random& random) {
-  if (!(cosine >= -1 && cosine <= 1)) {
-    throw UsageError(fmt::format(
-        "mneme::data::cosine_noise: a cosine of {} asked for.\n  Give a number from -1 to 1.", cosine));
-  }
-  if (!patterns.empty() && patterns.size() < 2) {
-    throw UsageError(fmt::format("mneme::data::cosine_noise: patterns of {} numbers given.\n"
-                                 "  Turning one away from itself takes at least 2.",
-                                 patterns.size()));
-  }
+  check_cosine(cosine, patterns.empty() ? 2 : patterns.size());
   std::vector<double> largest(static_cast<size_t>(patterns.count()));
   for (int64_t i = 0; i < patterns.count(); ++i) {
-    double most = 0;
-    for (const double x : patterns[i]) {
-      most = std::isfinite(x) ? std::max(most, std::abs(x)) : x;
-      if (!std::isfinite(x)) {
-        break;
-      }
-    }
-    if (most == 0 || !std::isfinite(most)) {
-      throw UsageError(fmt::format("mneme::data::cosine_noise: pattern {} {}.\n"
-                                   "  Leave it out: it has no direction to be turned.",
-                                   i, most == 0 ? "is all zeros" : fmt::format("holds {}", most)));
-    }
-    largest[static_cast<size_t>(i)] = most;
+    largest[static_cast<size_t>(i)] = largest_of(patterns[i], fmt::format("pattern {}", i));
   }
-
-  const double sine = std::sqrt((1 - cosine) * (1 + cosine));
   RealPatterns result = patterns;
   for_each_pattern(result.count(), random, [&](int64_t i, Random stream) {
-    const std::span<double> u = result[i];
-    // Divided by the largest number first: squares of very large or very small numbers leave the range of
-    // doubles.
-    const double scale = largest[static_cast<size_t>(i)];
-    for (double& x : u) {
-      x /= scale;
-    }
-    const double length = std::sqrt(dot(u, u));
-    for (double& x : u) {
-      x /= length;
-    }
-    std::vector<double> w(u.size());
+    std::vector<double> w(static_cast<size_t>(result.size()));
     do {
       std::generate(w.begin(), w.end(), [&] { return 2 * stream.uniform() - 1; });
-    } while (!make_orthogonal(w, u));
-    for (size_t j = 0; j < u.size(); ++j) {
-      u[j] = (cosine * u[j] + sine * w[j]) * length * scale;
-    }
+    } while (!turn(result[i], largest[static_cast<size_t>(i)], cosine, w));
   });
   for (int64_t i = 0; i < result.count(); ++i) {
     if (!std::all_of(result[i].begin(), result[i].end(), [](double x) { return std::isfinite(x); })) {

@@ -145,7 +145,8 @@ void check_metadata(const Source& source, const json& metadata) {
   }
 }
 
-std::vector<SafetensorsEntry> read_entries(const Source& source) {
+/// The header: how many bytes it takes, and what it says.
+std::pair<int64_t, json> read_header(const Source& source) {
   std::array<std::byte, kLengthBytes> length_bytes{};
   source.read(0, length_bytes, "the header's length");
   const uint64_t length = unsigned_from(length_bytes, false);
@@ -158,8 +159,11 @@ std::vector<SafetensorsEntry> read_entries(const Source& source) {
   }
   std::string text(length, '\0');
   source.read(kLengthBytes, std::as_writable_bytes(std::span(text)), "the header");
-  const json header = parse_header(source, text);
+  return {static_cast<int64_t>(length), parse_header(source, text)};
+}
 
+std::vector<SafetensorsEntry> read_entries(const Source& source) {
+  const auto [length, header] = read_header(source);
   std::vector<SafetensorsEntry> entries;
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__") {
@@ -171,7 +175,7 @@ std::vector<SafetensorsEntry> read_entries(const Source& source) {
   std::sort(entries.begin(), entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
     return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
   });
-  const int64_t data = kLengthBytes + static_cast<int64_t>(length);
+  const int64_t data = kLengthBytes + length;
   int64_t end = 0;
   for (SafetensorsEntry& entry : entries) {
     if (entry.begin != end) {
@@ -246,6 +250,41 @@ std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byt
 
 std::vector<SafetensorsEntry> read_safetensors_entries(const std::filesystem::path& path) {
   return read_entries(*open_source(path));
+}
+
+std::map<std::string, std::string> parse_safetensors_metadata(std::span<const std::byte> bytes,
+                                                              const std::string& name) {
+  const MemorySource source(bytes, name);
+  read_entries(source); // checks all of it
+  const json header = read_header(source).second;
+  return header.value("__metadata__", std::map<std::string, std::string>{});
+}
+
+std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tensors,
+                                        const std::map<std::string, std::string>& metadata) {
+  json header = json::object();
+  if (!metadata.empty()) {
+    header["__metadata__"] = metadata;
+  }
+  size_t end = 0;
+  for (const SafetensorsTensor& tensor : tensors) {
+    const size_t begin = end;
+    end += tensor.bytes.size();
+    header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes, ' ');
+  std::vector<std::byte> file;
+  file.reserve(kLengthBytes + text.size() + end);
+  for (int64_t i = 0; i < kLengthBytes; ++i) {
+    file.push_back(static_cast<std::byte>(text.size() >> (8 * i) & 0xFF));
+  }
+  const auto header_bytes = std::as_bytes(std::span(text));
+  file.insert(file.end(), header_bytes.begin(), header_bytes.end());
+  for (const SafetensorsTensor& tensor : tensors) {
+    file.insert(file.end(), tensor.bytes.begin(), tensor.bytes.end());
+  }
+  return file;
 }
 
 PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,

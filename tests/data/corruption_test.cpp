@@ -87,6 +87,27 @@ TEST(CosineNoise, TurnsEveryPatternDifferently) {
   EXPECT_NE(after[0][0], after[1][0]);
 }
 
+TEST(Turned, GoesTowardsTheDirectionGiven) {
+  const std::vector<double> after = turned(std::vector<double>{2, 0}, 0.6, std::vector<double>{5, 3});
+  EXPECT_NEAR(after[0], 2 * 0.6, 1e-15);
+  EXPECT_NEAR(after[1], 2 * 0.8, 1e-15);
+  expect_error<UsageError>(
+      [] {
+        turned(std::vector<double>{2, 0}, 0.6, std::vector<double>{5, 0});
+      },
+      {"along the pattern"});
+  expect_error<UsageError>(
+      [] {
+        turned(std::vector<double>{2, 0}, 0.6, std::vector<double>{5});
+      },
+      {"direction of 1", "pattern of 2"});
+  expect_error<UsageError>(
+      [] {
+        turned(std::vector<double>{0, 0}, 0.6, std::vector<double>{5, 1});
+      },
+      {"all zeros"});
+}
+
 TEST(CosineNoise, RefusesWhatHasNoAngle) {
   const RealPatterns fine(1, 2, {1, 0});
   for (const double bad : {1.5, -1.5, kNan}) {

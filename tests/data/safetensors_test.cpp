@@ -53,6 +53,24 @@ TEST(Safetensors, ListsTensorsInTheOrderOfTheirBytes) {
   }
 }
 
+TEST(Safetensors, ReadsWhatItWrites) {
+  const std::array<float, 6> floats{1, 2, 3, 4, 5, 6};
+  const std::array<uint8_t, 3> small{7, 8, 255};
+  const std::map<std::string, std::string> metadata{{"format", "mneme"}, {"quote", "\"\\"}};
+  const std::vector<SafetensorsTensor> tensors{{"b", "U8", {3}, std::as_bytes(std::span(small))},
+                                               {"a", "F32", {2, 3}, std::as_bytes(std::span(floats))},
+                                               {"empty", "F32", {0, 3}, {}}};
+  const std::vector<std::byte> written = safetensors_file(tensors, metadata);
+  EXPECT_EQ(parse_safetensors_metadata(written, "m"), metadata);
+  EXPECT_TRUE(parse_safetensors_metadata(safetensors_file(tensors), "m").empty());
+  const std::vector<SafetensorsEntry> entries = parse_safetensors_entries(written, "m");
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[0].name, "b");
+  EXPECT_EQ(entries[0].begin % 8, 0);
+  EXPECT_EQ(parse_safetensors(written, "m", "a").patterns, RealPatterns(2, 3, {1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(parse_safetensors(written, "m", "b").patterns.data()[2], 255);
+}
+
 TEST(Safetensors, ReadsEveryType) {
   struct Case {
     const char* dtype;

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "mneme/core/patterns.h"
 #include "mneme/core/random.h"
@@ -29,6 +31,11 @@ RealPatterns flip_bits(const RealPatterns& patterns, int64_t flips, const Random
 /// Errors   UsageError if cosine is not in [-1, 1], size < 2, a pattern is all zeros or not finite (its
 /// index)
 RealPatterns cosine_noise(const RealPatterns& patterns, double cosine, const Random& random);
+
+/// The same for one pattern and a direction (v in the formula) that is given.
+///
+/// Errors  UsageError as above, and if the sizes differ or the direction lies along the pattern
+std::vector<double> turned(std::span<const double> pattern, double cosine, std::span<const double> direction);
 
 /// Sets a share of every pattern to 0: whole rows of images from the bottom up, else numbers from the end.
 /// share = 0.5 leaves the upper half of an image. The number of rows (numbers) is rounded, halves up.

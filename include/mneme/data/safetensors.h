@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,6 +31,21 @@ struct SafetensorsEntry {
 std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
                                                         const std::string& name);
 std::vector<SafetensorsEntry> read_safetensors_entries(const std::filesystem::path& path);
+
+/// The texts under `__metadata__`; empty if there are none. The whole header is checked as above.
+std::map<std::string, std::string> parse_safetensors_metadata(std::span<const std::byte> bytes,
+                                                              const std::string& name);
+
+/// A tensor to be written; its bytes are little endian, row-major.
+struct SafetensorsTensor {
+  std::string name, dtype;
+  std::vector<int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+/// A whole file, for `write_file_atomically`. Tensors lie in the order given; the data begins at a multiple of 8.
+std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tensors,
+                                        const std::map<std::string, std::string>& metadata = {});
 
 /// One tensor as patterns, by the rules of `parse_npy` (npy.h). `tensor` empty: the only one of the file.
 PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
