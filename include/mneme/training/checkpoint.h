@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+
+/// What a training run needs to go on: named tensors and a few texts, in one .safetensors file.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+namespace mneme::training {
+
+struct Checkpoint {
+  std::map<std::string, at::Tensor> tensors; ///< on the CPU; float32, float64, int64 or uint8
+  std::map<std::string, std::string> texts;  ///< such as the options of the run
+
+  /// The entry of that name. Errors  DataError (it is missing; which file)
+  const at::Tensor& tensor(const std::string& name) const;
+  const std::string& text(const std::string& name) const;
+
+  std::string source; ///< where it was read from, for messages
+};
+
+/// Errors  OutputError; UsageError for a tensor that is not on the CPU or of another type
+void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
+/// Errors  DataError
+Checkpoint load_checkpoint(const std::filesystem::path& path);
+
+} // namespace mneme::training
