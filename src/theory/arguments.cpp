@@ -40,10 +40,10 @@ void check_log_hard_locations(const char* where, double log_hard_locations) {
   }
 }
 
-void check_count(const char* where, const char* name, double count) {
-  if (!(count >= 1 && count <= kCountMax)) {
+void check_count(const char* where, const char* name, double count, double most) {
+  if (!(count >= 1 && count <= most)) {
     throw UsageError(
-        fmt::format("{}: {} is {}, but it must lie between 1 and {:g}.", where, name, count, kCountMax));
+        fmt::format("{}: {} is {}, but it must lie between 1 and {:g}.", where, name, count, most));
   }
 }
 

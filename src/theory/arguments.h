@@ -23,8 +23,8 @@ void check_distance(const char* where, int64_t bits, int64_t distance);
 /// Errors  UsageError if the log is NaN or infinite
 void check_log_hard_locations(const char* where, double log_hard_locations);
 
-/// Errors  UsageError, with the name of the count, unless 1 <= count <= kCountMax
-void check_count(const char* where, const char* name, double count);
+/// Errors  UsageError, with the name of the count, unless 1 <= count <= most
+void check_count(const char* where, const char* name, double count, double most = kCountMax);
 /// Errors  UsageError as `SdmParameters` says
 void check_parameters(const char* where, const SdmParameters& parameters);
 

@@ -7,6 +7,7 @@
 #include "mneme/theory/shared_locations.h"
 #include "theory/arguments.h"
 #include "theory/normal.h"
+#include "theory/read_model.h"
 
 namespace mneme::theory {
 namespace {
@@ -41,6 +42,16 @@ std::vector<OneRead> one_reads(const SdmParameters& parameters, Storage storage)
     reads.push_back(read);
   }
   return reads;
+}
+
+double wrong_share_after_read(const SdmParameters& parameters, int64_t distance, Storage storage) {
+  const char* where = "mneme::theory::wrong_share_after_read";
+  check_parameters(where, parameters);
+  check_count(where, "hard_locations", parameters.hard_locations, ReadModel::kCountMax);
+  check_count(where, "patterns", parameters.patterns, ReadModel::kCountMax);
+  check_distance(where, parameters.bits, distance);
+  return ReadModel(parameters.bits, parameters.hamming_radius, distance)
+      .wrong_share(parameters.hard_locations, parameters.patterns, storage);
 }
 
 } // namespace mneme::theory
