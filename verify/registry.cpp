@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "verify/nn_runners.h"
+
 namespace mneme::verify {
 namespace {
 
@@ -26,33 +28,47 @@ constexpr std::array kRunners = {
     Row{"circle_intersection_book_continuous", run_book_intersection},
     Row{"circle_intersection_r_and_weights", run_original_circle_intersection},
     Row{"conversions", run_conversions},
+    Row{"cosine_perturb", run_cosine_noise},
     Row{"critical_distance", run_critical_distance},
     Row{"exp_bounds", run_exponential_bounds},
     Row{"neuron_near", run_hard_location_near},
     Row{"optimal_d", run_optimal_radius},
+    Row{"projection_recall", run_projection_recall},
     Row{"recall_first_release", run_recall_first_release},
     Row{"recall_head", run_recall_head},
     Row{"snr_variance", run_signal_to_noise},
 };
 
 // Documented; a format that gets a runner above is found there first.
-constexpr std::array<std::string_view, 6> kDocumented = {
-    "cosine_perturb",        "effective_beta",    "experiment_randunif1000",
-    "experiment_randunif64", "projection_recall", "projection_training",
+constexpr std::array<std::string_view, 3> kDocumented = {
+    "effective_beta",
+    "experiment_randunif1000",
+    "experiment_randunif64",
 };
+
+// Those of nn_runners.cpp, which not every program links.
+constexpr std::array<std::string_view, 1> kNeedLibTorch = {"projection_training"};
 
 constexpr std::array<std::string_view, 3> kData = {"keyquery_norm_betas", "published_tables", "text_inputs"};
 
 } // namespace
 
 Runner runner_of(std::string_view format) {
-  const auto found =
-      std::find_if(kRunners.begin(), kRunners.end(), [&](const Row& row) { return row.format == format; });
-  return found == kRunners.end() ? nullptr : found->run;
+  const auto named = [&](const auto& row) { return row.format == format; };
+  if (const auto found = std::ranges::find_if(kRunners, named); found != kRunners.end()) {
+    return found->run;
+  }
+  const std::span<const NnRunner> with_torch = nn_runners();
+  const auto found = std::ranges::find_if(with_torch, named);
+  return found == with_torch.end() ? nullptr : found->run;
+}
+
+bool needs_libtorch(std::string_view format) {
+  return std::ranges::find(kNeedLibTorch, format) != kNeedLibTorch.end();
 }
 
 bool is_documented(std::string_view format) {
-  return std::find(kDocumented.begin(), kDocumented.end(), format) != kDocumented.end();
+  return needs_libtorch(format) || std::ranges::find(kDocumented, format) != kDocumented.end();
 }
 
 bool is_data(std::string_view format) {
@@ -62,6 +78,7 @@ bool is_data(std::string_view format) {
 std::string known_formats() {
   std::vector<std::string_view> names(kData.begin(), kData.end());
   names.insert(names.end(), kDocumented.begin(), kDocumented.end());
+  names.insert(names.end(), kNeedLibTorch.begin(), kNeedLibTorch.end());
   for (const Row& row : kRunners) {
     names.push_back(row.format);
   }

@@ -71,7 +71,8 @@ void run_file(FileResult& result) {
     result.state = FileState::unsupported;
     result.cases_failed = 1;
     result.messages.push_back(
-        fmt::format("the format {} is documented, but this build cannot check it yet", result.format));
+        fmt::format("the format {} is documented, but this build cannot check it{}", result.format,
+                    needs_libtorch(format) ? ": that takes a build with LibTorch" : " yet"));
   } else {
     throw DataError(fmt::format("not a golden file mneme knows; it knows: {}.", known_formats()));
   }

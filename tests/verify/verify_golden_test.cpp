@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "verify/nn_runners.h"
+
 namespace mneme::verify {
 namespace {
 
@@ -27,25 +29,36 @@ TEST_P(SdmGoldenFile, EveryCasePasses) {
   EXPECT_LE(results[0].worst_ratio, 1);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SdmGoldenFile,
-                         testing::Values(Golden("beta_fit.json", 59), Golden("beta_vs_d_n64.json", 27),
-                                         Golden("caches.json", 15), Golden("cap_intersection.json", 39),
-                                         Golden("circle_intersection.json", 40),
-                                         Golden("circle_intersection_book_continuous.json", 5),
-                                         Golden("circle_intersection_r_and_weights.json", 15),
-                                         Golden("conversions.json", 9), Golden("critical_distance.json", 57),
-                                         Golden("exp_bounds.json", 12), Golden("neuron_near.json", 3),
-                                         Golden("optimal_d.json", 11), Golden("recall_first_release.json", 4),
-                                         Golden("recall_head.json", 5), Golden("snr_variance.json", 5)),
-                         [](const auto& test) {
-                           return std::filesystem::path(test.param.first).stem().string();
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    All, SdmGoldenFile,
+    testing::Values(Golden("beta_fit.json", 59), Golden("beta_vs_d_n64.json", 27), Golden("caches.json", 15),
+                    Golden("cap_intersection.json", 39), Golden("circle_intersection.json", 40),
+                    Golden("circle_intersection_book_continuous.json", 5),
+                    Golden("circle_intersection_r_and_weights.json", 15), Golden("conversions.json", 9),
+                    Golden("cosine_perturb.json", 4), Golden("critical_distance.json", 57),
+                    Golden("exp_bounds.json", 12), Golden("neuron_near.json", 3),
+                    Golden("optimal_d.json", 11), Golden("projection_recall.json", 2),
+                    Golden("recall_first_release.json", 4), Golden("recall_head.json", 5),
+                    Golden("snr_variance.json", 5)),
+    [](const auto& test) { return std::filesystem::path(test.param.first).stem().string(); });
 
 TEST(SdmGoldenFolder, PassesAsAWhole) {
   Progress silent;
   const std::vector<FileResult> results = verify_paths(std::vector{kGolden}, silent);
-  EXPECT_EQ(results.size(), 15U);
+  EXPECT_EQ(results.size(), 17U);
   EXPECT_TRUE(totals(results).good()) << to_text(results);
+}
+
+TEST(TrainingGoldenFile, EveryCasePassesWhereThereIsLibTorch) {
+  if (nn_runners().empty()) {
+    GTEST_SKIP() << "this build is without LibTorch";
+  }
+  Progress silent;
+  const std::vector<FileResult> results =
+      verify_paths(std::vector{kGolden.parent_path() / "training"}, silent);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(results[0].cases_passed, 3) << to_text(results);
 }
 
 } // namespace

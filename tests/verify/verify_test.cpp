@@ -146,6 +146,13 @@ TEST_F(Verify, CountsADocumentedFormatWithoutRunnerAsFailed) {
   expect_bad(verify(write("some.json", "{\"class\": 7}")), "/class: expected a text");
 }
 
+TEST_F(Verify, SaysThatAFormatTakesLibTorch) { // which this test does without
+  const FileResult result = verify(write("projection_training.json", "{\"cases\": []}"));
+  EXPECT_EQ(result.state, FileState::unsupported);
+  EXPECT_EQ(result.cases_failed, 1);
+  EXPECT_NE(result.messages.at(0).find("takes a build with LibTorch"), std::string::npos);
+}
+
 TEST_F(Verify, TheClassFieldDecidesBeforeTheName) {
   std::string text = kCircles;
   text.insert(1, "\"class\": \"circle_intersection\", ");

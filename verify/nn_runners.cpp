@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+
+#include "verify/nn_runners.h"
+
+#include <array>
+
+namespace mneme::verify {
+
+void run_projection_training(const GoldenValue& file, Checker& checker);
+
+std::span<const NnRunner> nn_runners() {
+  // A new runner is one line here, one declaration above, its name in registry.cpp, and one file.
+  static constexpr std::array kRunners = {NnRunner{"projection_training", run_projection_training}};
+  return kRunners;
+}
+
+} // namespace mneme::verify
