@@ -44,14 +44,19 @@ std::vector<OneRead> one_reads(const SdmParameters& parameters, Storage storage)
   return reads;
 }
 
-double wrong_share_after_read(const SdmParameters& parameters, int64_t distance, Storage storage) {
-  const char* where = "mneme::theory::wrong_share_after_read";
+std::vector<double> wrong_shares_after_read(const SdmParameters& parameters,
+                                            std::span<const int64_t> distances, Storage storage) {
+  const char* where = "mneme::theory::wrong_shares_after_read";
   check_parameters(where, parameters);
   check_count(where, "hard_locations", parameters.hard_locations, ReadModel::kCountMax);
   check_count(where, "patterns", parameters.patterns, ReadModel::kCountMax);
-  check_distance(where, parameters.bits, distance);
-  return ReadModel(parameters.bits, parameters.hamming_radius, distance)
-      .wrong_share(parameters.hard_locations, parameters.patterns, storage);
+  const ReadModel model(parameters.bits, parameters.hamming_radius);
+  std::vector<double> shares;
+  for (const int64_t distance : distances) {
+    check_distance(where, parameters.bits, distance);
+    shares.push_back(model.wrong_share(distance, parameters.hard_locations, parameters.patterns, storage));
+  }
+  return shares;
 }
 
 } // namespace mneme::theory

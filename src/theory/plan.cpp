@@ -48,9 +48,9 @@ void check(const char* where, const PlanRequest& request) {
 
 /// The fewest locations of this radius that reach the target, or, where none do, the most allowed.
 Plan plan_with_radius(const PlanRequest& request, int64_t hamming_radius) {
-  const ReadModel model(request.bits, hamming_radius, distance_of(request));
+  const ReadModel model(request.bits, hamming_radius);
   const auto right_share = [&](double hard_locations) {
-    return 1 - model.wrong_share(hard_locations, request.patterns, request.storage);
+    return 1 - model.wrong_share(distance_of(request), hard_locations, request.patterns, request.storage);
   };
   const auto reaches = [&](double hard_locations) { return right_share(hard_locations) >= request.target; };
   const double most = std::floor(request.hard_locations_max);

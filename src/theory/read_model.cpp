@@ -45,16 +45,13 @@ double wrong_sign(double mean, double variance, double fourth_cumulant) {
 
 } // namespace
 
-ReadModel::ReadModel(int64_t bits, int64_t hamming_radius, int64_t distance)
-    : bits_(static_cast<double>(bits)), distance_(static_cast<double>(distance)),
-      p_(space_fraction(bits, hamming_radius)) {
-  const std::vector<double> logs = log_circle_intersections(bits, hamming_radius);
-  const auto at = static_cast<size_t>(distance);
-  rho_ = std::exp(logs[at] - logs[0]);
-
+ReadModel::ReadModel(int64_t bits, int64_t hamming_radius)
+    : bits_(bits), p_(space_fraction(bits, hamming_radius)),
+      log_shared_(log_circle_intersections(bits, hamming_radius)) {
   Scaled binomial(1, -bits), square, cube, fourth; // over the distances of random addresses
   for (int64_t v = 0; v <= bits; ++v) {
-    const long double rho = std::exp(static_cast<long double>(logs[static_cast<size_t>(v)]) - logs[0]);
+    const long double rho =
+        std::exp(static_cast<long double>(log_shared_[static_cast<size_t>(v)]) - log_shared_[0]);
     Scaled term = binomial;
     square += (term *= rho * rho);
     cube += (term *= rho);
@@ -65,23 +62,33 @@ ReadModel::ReadModel(int64_t bits, int64_t hamming_radius, int64_t distance)
   rho_cubed_ = static_cast<double>(cube.times_power_of_two(0));
   rho_fourth_ = static_cast<double>(fourth.times_power_of_two(0));
 
-  // Fix one bit of the centre: the addresses that agree with it fill a circle of n - 1 bits of the same radius,
-  // those that do not one of a radius less by 1.
-  lean_ = std::exp(static_cast<double>(scaled_binomial(bits - 1, hamming_radius).log()) - logs[0]);
-  if (distance < bits && rho_ > 0) { // else no bit was kept, or no location is shared
-    const auto share_in = [&](int64_t radius) {
-      return radius < 0 ? 0
-                        : std::exp(log_circle_intersection(bits - 1, std::min(radius, bits - 1), distance) -
-                                   logs[at]);
-    };
-    lean_shared_ = share_in(hamming_radius) - share_in(hamming_radius - 1);
+  // Fix one bit: the addresses that agree with the centre in it fill a circle of n - 1 bits of the same
+  // radius, those that do not one of a radius less by 1.
+  lean_ = std::exp(static_cast<double>(scaled_binomial(bits - 1, hamming_radius).log()) - log_shared_[0]);
+  if (bits > 1) {
+    log_shared_agreeing_ = log_circle_intersections(bits - 1, std::min(hamming_radius, bits - 1));
+    if (hamming_radius > 0) {
+      log_shared_differing_ = log_circle_intersections(bits - 1, hamming_radius - 1);
+    }
   }
 }
 
-double ReadModel::wrong_share_reaching(double reached, double patterns, Storage storage) const {
+ReadModel::Cue ReadModel::cue_at(int64_t distance) const {
+  const auto at = static_cast<size_t>(distance);
+  const auto share_of = [&](const std::vector<double>& logs) {
+    return at < logs.size() ? std::exp(logs[at] - log_shared_[at]) : 0;
+  };
+  const double rho = std::exp(log_shared_[at] - log_shared_[0]);
+  return {.flipped = static_cast<double>(distance) / static_cast<double>(bits_),
+          .rho = rho,
+          .lean_shared = rho > 0 ? share_of(log_shared_agreeing_) - share_of(log_shared_differing_) : 0};
+}
+
+double ReadModel::wrong_share_reaching(const Cue& cue, double reached, double patterns,
+                                       Storage storage) const {
   const double others = patterns - 1;
   if (others == 0) { // Without noise a sum is 0 or right.
-    return 0.5 * std::pow(1 - rho_, reached);
+    return 0.5 * std::pow(1 - cue.rho, reached);
   }
   // Of one other pattern, by the number of locations it shares with the cue: mean square, fourth moment.
   const double pairs = reached * (reached - 1), triples = pairs * (reached - 2);
@@ -89,8 +96,8 @@ double ReadModel::wrong_share_reaching(double reached, double patterns, Storage 
   const double fourth = reached * p_ + 7 * pairs * rho_squared_ + 6 * triples * rho_cubed_ +
                         triples * (reached - 3) * rho_fourth_;
   const double fourth_cumulant = others * (fourth - 3 * square * square);
-  const double signal = reached * rho_;
-  const double noise = signal * (1 - rho_) + others * square;
+  const double signal = reached * cue.rho;
+  const double noise = signal * (1 - cue.rho) + others * square;
 
   if (storage == Storage::heteroassociative) {
     return wrong_sign(signal, noise, fourth_cumulant);
@@ -102,15 +109,17 @@ double ReadModel::wrong_share_reaching(double reached, double patterns, Storage 
   const double common = noise - others * bias_of_one * bias_of_one + std::max(together, 0.0);
   const double with_signal = 2 * others * signal * lean;
   const double kept =
-      wrong_sign(signal + bias, common + with_signal * (lean_shared_ - lean_), fourth_cumulant);
+      wrong_sign(signal + bias, common + with_signal * (cue.lean_shared - lean_), fourth_cumulant);
   const double flipped = wrong_sign(signal - bias, common + with_signal * lean_, fourth_cumulant);
-  return ((bits_ - distance_) * kept + distance_ * flipped) / bits_;
+  return (1 - cue.flipped) * kept + cue.flipped * flipped;
 }
 
-double ReadModel::wrong_share(double hard_locations, double patterns, Storage storage) const {
+double ReadModel::wrong_share(int64_t distance, double hard_locations, double patterns,
+                              Storage storage) const {
+  const Cue cue = cue_at(distance);
   const double mean = hard_locations * p_, deviation = std::sqrt(mean * (1 - p_));
   if (!(deviation > 0)) { // every location is reached, or none that could be told from 0
-    return mean > 0 ? wrong_share_reaching(mean, patterns, storage) : distance_ / bits_;
+    return mean > 0 ? wrong_share_reaching(cue, mean, patterns, storage) : cue.flipped;
   }
   constexpr double kDeviations = 8, kStepsPerDeviation = 4;
   const double least = std::max(0.0, std::floor(mean - kDeviations * deviation - 1));
@@ -120,7 +129,7 @@ double ReadModel::wrong_share(double hard_locations, double patterns, Storage st
   for (double reached = least; reached <= most; reached += step) {
     const double weight = std::exp(log_weight(reached, hard_locations, p_));
     // A read that reaches nothing keeps the cue.
-    sum += weight * (reached == 0 ? distance_ / bits_ : wrong_share_reaching(reached, patterns, storage));
+    sum += weight * (reached == 0 ? cue.flipped : wrong_share_reaching(cue, reached, patterns, storage));
     total += weight;
   }
   return sum / total;

@@ -19,6 +19,11 @@ namespace {
 constexpr SdmParameters kFullSize{
     .bits = 1000, .hard_locations = 1e6, .hamming_radius = 451, .patterns = 10000};
 
+double wrong_share(const SdmParameters& parameters, int64_t distance,
+                   Storage storage = Storage::autoassociative) {
+  return wrong_shares_after_read(parameters, std::vector{distance}, storage).at(0);
+}
+
 struct Measured {
   int64_t distance;
   double formula;  ///< as computed independently, to the digits given
@@ -99,22 +104,22 @@ struct SmallMemory {
 };
 
 // Where g is off by up to a quarter.
-TEST(WrongShareAfterRead, FollowsSimulationsOfSmallMemories) {
+TEST(WrongSharesAfterRead, FollowsSimulationsOfSmallMemories) {
   const SmallMemory memories[] = {
       {{.bits = 1000, .hard_locations = 3236, .hamming_radius = 468, .patterns = 10}, 200, 0.00791},
       {{.bits = 100, .hard_locations = 3732, .hamming_radius = 38, .patterns = 50}, 10, 0.00777},
       {{.bits = 64, .hard_locations = 1449, .hamming_radius = 24, .patterns = 20}, 6, 0.00770},
       {{.bits = 256, .hard_locations = 682303, .hamming_radius = 102, .patterns = 500}, 51, 0.01062}};
   for (const auto& [parameters, distance, simulated] : memories) {
-    EXPECT_NEAR(wrong_share_after_read(parameters, distance) / simulated, 1, 0.06) << parameters.bits;
+    EXPECT_NEAR(wrong_share(parameters, distance) / simulated, 1, 0.06) << parameters.bits;
   }
 }
 
-TEST(WrongShareAfterRead, TendsToTheFormulaInLargeMemories) {
+TEST(WrongSharesAfterRead, TendsToTheFormulaInLargeMemories) {
   for (const Storage storage : {Storage::autoassociative, Storage::heteroassociative}) {
     const std::vector<OneRead> reads = one_reads(kFullSize, storage);
     for (const int64_t distance : {100, 200, 300, 500}) {
-      EXPECT_NEAR(wrong_share_after_read(kFullSize, distance, storage) /
+      EXPECT_NEAR(wrong_share(kFullSize, distance, storage) /
                       (reads[static_cast<size_t>(distance)].wrong_bits / 1000),
                   1, 0.08)
           << distance;
@@ -122,28 +127,27 @@ TEST(WrongShareAfterRead, TendsToTheFormulaInLargeMemories) {
   }
 }
 
-TEST(WrongShareAfterRead, KeepsTheCueWhereNothingIsReached) {
-  EXPECT_NEAR(
-      wrong_share_after_read({.bits = 1000, .hard_locations = 1, .hamming_radius = 100, .patterns = 5}, 250),
-      0.25, 1e-12);
+TEST(WrongSharesAfterRead, KeepsTheCueWhereNothingIsReached) {
+  EXPECT_NEAR(wrong_share({.bits = 1000, .hard_locations = 1, .hamming_radius = 100, .patterns = 5}, 250),
+              0.25, 1e-12);
 }
 
 // One pattern is read rightly where any location is shared: each of the r locations is so with probability
 // lambda / r; is reached but not shared with p - lambda / r, which gives a tie.
-TEST(WrongShareAfterRead, OfOnePatternIsThatNoLocationIsShared) {
+TEST(WrongSharesAfterRead, OfOnePatternIsThatNoLocationIsShared) {
   const SdmParameters one{.bits = 20, .hard_locations = 6, .hamming_radius = 8, .patterns = 1};
   const double p = 263950.0 / 1048576; // addresses within 8 of 20 bits
   const double shared = one_reads(one)[5].signal / 6;
   const double nothing = std::pow(1 - p, 6), tie = std::pow(1 - shared, 6) - nothing;
-  EXPECT_NEAR(wrong_share_after_read(one, 5), nothing * 5 / 20 + tie / 2, 1e-12);
+  EXPECT_NEAR(wrong_share(one, 5), nothing * 5 / 20 + tie / 2, 1e-12);
 }
 
-TEST(WrongShareAfterRead, StaysAShareAtTheEndsOfItsRange) {
+TEST(WrongSharesAfterRead, StaysAShareAtTheEndsOfItsRange) {
   for (const double locations : {1.0, 7.0, 1e30}) {
     for (const double patterns : {1.0, 2.0, 1e30}) {
       for (const int64_t radius : {0, 1, 10, 32, 63, 64}) {
         for (const int64_t distance : {0, 1, 31, 64}) {
-          const double share = wrong_share_after_read(
+          const double share = wrong_share(
               {.bits = 64, .hard_locations = locations, .hamming_radius = radius, .patterns = patterns},
               distance);
           EXPECT_TRUE(share >= 0 && share <= 1)
@@ -154,11 +158,11 @@ TEST(WrongShareAfterRead, StaysAShareAtTheEndsOfItsRange) {
   }
 }
 
-TEST(WrongShareAfterRead, NamesWhatIsWrong) {
-  EXPECT_TRUE(says(usage_error_of([] { wrong_share_after_read(kFullSize, 1001); }), {"1001", "1000"}));
+TEST(WrongSharesAfterRead, NamesWhatIsWrong) {
+  EXPECT_TRUE(says(usage_error_of([] { wrong_share(kFullSize, 1001); }), {"1001", "1000"}));
   SdmParameters parameters = kFullSize;
   parameters.hard_locations = 1e31;
-  EXPECT_TRUE(says(usage_error_of([&] { wrong_share_after_read(parameters, 1); }), {"1e+31", "1e+30"}));
+  EXPECT_TRUE(says(usage_error_of([&] { wrong_share(parameters, 1); }), {"1e+31", "1e+30"}));
 }
 
 TEST(OneReads, NameWhatIsWrong) {

@@ -3,6 +3,7 @@
 #include "mneme/theory/plan.h"
 
 #include <cmath>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -14,12 +15,13 @@ namespace {
 constexpr PlanRequest kRequest{.bits = 1000, .patterns = 10000, .noise = 0.1, .target = 0.99};
 
 double right_share(const PlanRequest& request, const Plan& plan) {
-  return 1 - wrong_share_after_read({.bits = request.bits,
-                                     .hard_locations = plan.hard_locations,
-                                     .hamming_radius = plan.hamming_radius,
-                                     .patterns = request.patterns},
-                                    std::llround(request.noise * static_cast<double>(request.bits)),
-                                    request.storage);
+  const std::vector<int64_t> distance = {std::llround(request.noise * static_cast<double>(request.bits))};
+  return 1 - wrong_shares_after_read({.bits = request.bits,
+                                      .hard_locations = plan.hard_locations,
+                                      .hamming_radius = plan.hamming_radius,
+                                      .patterns = request.patterns},
+                                     distance, request.storage)
+                 .at(0);
 }
 
 TEST(PlanMemory, TakesTheFewestLocationsThatReachTheTarget) {

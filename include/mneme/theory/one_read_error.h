@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "mneme/theory/sdm_parameters.h"
@@ -37,16 +38,17 @@ struct OneRead {
 /// Cost    O(n)
 std::vector<OneRead> one_reads(const SdmParameters& parameters, Storage storage = Storage::autoassociative);
 
-/// Expected share of wrong bits after one read from `distance` bits away, in small memories too: g(D), averaged
-/// over the number of hard locations that a cue reaches, with the covariances and the fourth cumulant that g
-/// leaves out. A read that reaches nothing keeps the cue.
+/// Expected shares of wrong bits after one read from each of these distances, in small memories too: g(D),
+/// averaged over the number of hard locations that a cue reaches, with the covariances and the fourth cumulant
+/// that g leaves out. A read that reaches nothing keeps the cue.
 ///
 /// Accuracy as a prediction: within 6 % of simulations with 10 to 10 000 patterns of 64 to 1000 bits, where g
 ///         errs by up to 25 % (docs/theory/one_read_error.md)
 /// Errors  UsageError as `SdmParameters` says, and for more than 1e30 locations or patterns, or a distance
 ///         outside 0 .. bits
-/// Cost    O(n)
-double wrong_share_after_read(const SdmParameters& parameters, int64_t distance,
-                              Storage storage = Storage::autoassociative);
+/// Cost    O(n), and some tens of microseconds per distance
+std::vector<double> wrong_shares_after_read(const SdmParameters& parameters,
+                                            std::span<const int64_t> distances,
+                                            Storage storage = Storage::autoassociative);
 
 } // namespace mneme::theory

@@ -28,7 +28,7 @@ struct Plan {
 };
 
 /// Finds the fewest hard locations, and the radius, with which one read is expected to give the target share
-/// of right bits (`wrong_share_after_read`).
+/// of right bits (`wrong_shares_after_read`).
 ///
 /// Radii are first tried in steps of at most n / 200, then one by one around the best.
 /// Errors  UsageError for values outside the ranges above, and a target that the cues reach by themselves
