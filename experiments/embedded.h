@@ -11,5 +11,7 @@ extern const std::string_view kSdmTables;         ///< printed in cells of the n
 extern const std::string_view kKeyQueryNormBetas; ///< learnt betas of query-key normalisation
 extern const std::string_view kBetaFit;           ///< golden: fits by the published functions
 extern const std::string_view kBetaOverRadius;    ///< golden: beta over d for n = 64
+extern const std::string_view kRandUnif64;        ///< golden: recall with 64 components
+extern const std::string_view kRandUnif1000;      ///< golden: recall with 1000 components
 
 } // namespace mneme::experiments

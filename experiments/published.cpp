@@ -20,6 +20,8 @@ Documents parse_all() {
       std::pair{"keyquery_norm_betas", kKeyQueryNormBetas},
       std::pair{"beta_fit", kBetaFit},
       std::pair{"beta_vs_d_n64", kBetaOverRadius},
+      std::pair{"experiment_randunif64", kRandUnif64},
+      std::pair{"experiment_randunif1000", kRandUnif1000},
   };
   Documents documents;
   for (const auto& [name, text] : files) {

@@ -9,6 +9,10 @@
 // One line per experiment: X(name) stands for `Experiment name()` in a file of its own.
 #define MNEME_EXPERIMENTS(X)                                                                                 \
   X(sdm_softmax_circle)                                                                                      \
+  X(sdm_recall_randunif64)                                                                                   \
+  X(sdm_recall_randunif1000)                                                                                 \
+  X(sdm_recall_mnist)                                                                                        \
+  X(sdm_neuron_limited)                                                                                      \
   X(sdm_keyquery_norm_betas)
 
 namespace mneme::experiments {

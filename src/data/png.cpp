@@ -282,13 +282,13 @@ PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
   return set;
 }
 
-void write_png(const std::filesystem::path& path, const Image& image) {
+std::vector<std::byte> to_png(const Image& image) {
   constexpr int64_t kLongestSide = 0x7FFFFFFF; // the format's own limit
   const std::array<int64_t, 3> sizes{image.height, image.width, image.channels};
   if (image.height < 1 || image.width < 1 || image.height > kLongestSide || image.width > kLongestSide ||
       (image.channels != 1 && image.channels != 3) || product(sizes) != std::ssize(image.pixels)) {
     throw UsageError(
-        fmt::format("mneme::data::write_png: {} x {} pixels of {} channels with {} samples given.\n"
+        fmt::format("mneme::data::to_png: {} x {} pixels of {} channels with {} samples given.\n"
                     "  Give sides of 1 to 2^31 - 1, 1 or 3 channels, and height x width x channels samples.",
                     image.height, image.width, image.channels, image.pixels.size()));
   }
@@ -310,11 +310,15 @@ void write_png(const std::filesystem::path& path, const Image& image) {
   }
   png_destroy_write_struct(&png, &info);
   if (!written) {
-    throw OutputError(
-        fmt::format("cannot write {}: {}.\n  Nothing was changed there. Write a smaller picture.",
-                    path.string(), state.error[0] != '\0' ? state.error : "out of memory"));
+    throw OutputError(fmt::format("cannot make a PNG of {} x {} pixels: {}.\n  Make a smaller picture.",
+                                  image.height, image.width,
+                                  state.error[0] != '\0' ? state.error : "out of memory"));
   }
-  write_file_atomically(path, bytes);
+  return bytes;
+}
+
+void write_png(const std::filesystem::path& path, const Image& image) {
+  write_file_atomically(path, to_png(image));
 }
 
 } // namespace mneme::data

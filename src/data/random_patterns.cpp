@@ -61,4 +61,23 @@ RealPatterns random_sphere(int64_t count, int64_t size, const Random& random) {
   return patterns;
 }
 
+RealPatterns random_uniform(int64_t count, int64_t size, double low, double high, const Random& random) {
+  if (!(low < high)) {
+    throw UsageError(
+        fmt::format("mneme::data::random_uniform: numbers of [{}, {}) asked for.\n  The first must be "
+                    "below the second.",
+                    low, high));
+  }
+  RealPatterns patterns(count, size);
+  parallel_for(count, kBlock, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      Random stream = random.stream(static_cast<uint64_t>(i));
+      for (double& x : patterns[i]) {
+        x = low + (high - low) * stream.uniform();
+      }
+    }
+  });
+  return patterns;
+}
+
 } // namespace mneme::data

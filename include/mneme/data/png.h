@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "mneme/data/image.h"
 #include "mneme/data/pattern_set.h"
@@ -28,9 +29,12 @@ PatternSet read_png(const std::filesystem::path& path);
 /// Errors  DataError, also if there is none or if their sizes differ
 PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit = 0);
 
-/// Writes 8-bit grey or RGB; the same pixels give the same bytes.
+/// The bytes of a PNG file, 8-bit grey or RGB; the same pixels give the same bytes.
 ///
-/// Errors  OutputError; UsageError if sizes and pixels do not fit each other
+/// Errors  UsageError if sizes and pixels do not fit each other; OutputError if there is no memory for it
+std::vector<std::byte> to_png(const Image& image);
+
+/// Writes them. Errors as `to_png`, and OutputError if the file cannot be written
 void write_png(const std::filesystem::path& path, const Image& image);
 
 } // namespace mneme::data

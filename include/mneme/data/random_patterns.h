@@ -21,4 +21,9 @@ BitPatterns random_bits(int64_t count, int64_t bits, const Random& random);
 /// Errors  UsageError if count < 0, size < 1, or they cannot be held
 RealPatterns random_sphere(int64_t count, int64_t size, const Random& random);
 
+/// Numbers of [low, high), all with equal chance.
+///
+/// Errors  UsageError if count < 0, size < 0, low is not below high, or they cannot be held
+RealPatterns random_uniform(int64_t count, int64_t size, double low, double high, const Random& random);
+
 } // namespace mneme::data

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/sdm/recall_grid.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "experiments/published.h"
+#include "mneme/core/parallel.h"
+#include "mneme/trials/confidence.h"
+
+namespace mneme::experiments {
+namespace {
+
+/// What streams of random numbers are for.
+enum class Purpose : uint64_t { patterns = 1, cues = 2, locations = 3 };
+
+Random random_for(const RecallGrid& grid, Purpose purpose, int64_t data_set) {
+  return Random(grid.seed).stream(static_cast<uint64_t>(purpose)).stream(static_cast<uint64_t>(data_set));
+}
+
+struct DataSet {
+  trials::PublishedPatterns patterns;
+  std::vector<trials::PublishedPatterns> cues; ///< by distance
+};
+
+std::string radius_name(int64_t radius) {
+  return fmt::format("d = {}", radius);
+}
+
+report::Chart chart_of(const std::string& title, const std::string& algorithm, int64_t bits,
+                       const std::vector<GridPoint>& points) {
+  report::LineChart chart{.title = title,
+                          .description = "Mean cosine to the stored pattern over the distance of the cue.",
+                          .x = {.title = "bits changed, k"},
+                          .y = {.title = "mean cosine", .range = std::pair{-0.2, 1.05}},
+                          .intervals = report::IntervalStyle::bars};
+  report::Series baseline{.name = "cue itself", .style = report::SeriesStyle::points};
+  for (const GridPoint& point : points) {
+    if (point.algorithm != algorithm) {
+      continue;
+    }
+    const std::string name = radius_name(point.radius);
+    if (chart.series.empty() || chart.series.back().name != name) {
+      chart.series.push_back({.name = name});
+    }
+    const auto k = static_cast<double>(point.distance);
+    chart.series.back().points.push_back({k, point.mean});
+    if (chart.series.size() == 1) {
+      baseline.points.push_back({k, certain(1 - 2 * k / static_cast<double>(bits))});
+    }
+  }
+  chart.series.push_back(baseline);
+  return report::to_chart(chart);
+}
+
+} // namespace
+
+std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatterns& patterns,
+                                        Progress& progress) {
+  std::vector<DataSet> data_sets;
+  progress.start("patterns and cues", grid.data_sets);
+  for (int64_t d = 0; d < grid.data_sets; ++d) {
+    DataSet& set = data_sets.emplace_back();
+    set.patterns = patterns(d, random_for(grid, Purpose::patterns, d));
+    for (const int64_t distance : grid.distances) {
+      set.cues.push_back(
+          trials::published_cues(set.patterns, grid.cues, distance, grid.keep_nearest,
+                                 random_for(grid, Purpose::cues, d).stream(static_cast<uint64_t>(distance))));
+    }
+    progress.advance();
+  }
+  progress.finish();
+
+  struct Task {
+    size_t algorithm, radius;
+    int64_t data_set;
+  };
+  std::vector<Task> tasks;
+  for (size_t a = 0; a < grid.algorithms.size(); ++a) {
+    for (size_t r = 0; r < grid.radii.size(); ++r) {
+      for (int64_t d = 0; d < grid.data_sets; ++d) {
+        tasks.push_back({a, r, d});
+      }
+    }
+  }
+  struct Run {
+    std::vector<double> cosines;
+    int64_t steps = 0;
+  };
+  std::vector<std::vector<Run>> runs(tasks.size()); // task, distance
+  progress.start("recall", static_cast<int64_t>(tasks.size()));
+  parallel_for(static_cast<int64_t>(tasks.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      const auto [a, r, d] = tasks[static_cast<size_t>(t)];
+      const DataSet& set = data_sets[static_cast<size_t>(d)];
+      const trials::PublishedMemory memory(grid.algorithms[a], set.patterns,
+                                           {.hamming_radius = grid.radii[r],
+                                            .hard_locations = grid.hard_locations,
+                                            .seed = random_for(grid, Purpose::locations, d).at(0)});
+      for (const trials::PublishedPatterns& cues : set.cues) {
+        trials::PublishedRecall recall = memory.recall(cues);
+        runs[static_cast<size_t>(t)].push_back({std::move(recall.cosines), recall.steps});
+      }
+      progress.advance();
+    }
+  });
+  progress.finish();
+
+  std::vector<GridPoint> points;
+  const auto data_sets_each = static_cast<size_t>(grid.data_sets);
+  for (size_t first = 0; first < tasks.size(); first += data_sets_each) {
+    for (size_t k = 0; k < grid.distances.size(); ++k) {
+      GridPoint& point = points.emplace_back();
+      point.algorithm = grid.algorithms[tasks[first].algorithm];
+      point.radius = grid.radii[tasks[first].radius];
+      point.distance = grid.distances[k];
+      std::vector<double> means;
+      double squares = 0;
+      for (size_t t = first; t < first + data_sets_each; ++t) {
+        const auto [cosines, steps] = runs[t][k];
+        const auto count = static_cast<double>(cosines.size());
+        means.push_back(std::accumulate(cosines.begin(), cosines.end(), 0.0) / count);
+        for (const double cosine : cosines) {
+          squares += (cosine - means.back()) * (cosine - means.back());
+        }
+        point.samples += static_cast<int64_t>(cosines.size());
+        point.steps = std::max(point.steps, steps);
+      }
+      const auto [mean, half] = trials::mean_interval(means);
+      double spread = 0; // of the data sets' means
+      for (const double one : means) {
+        spread += (one - mean) * (one - mean);
+      }
+      const auto samples = static_cast<double>(point.samples), sets = static_cast<double>(means.size());
+      point.data_sets = grid.data_sets;
+      point.mean = {mean, mean - half.value_or(0), mean + half.value_or(0)};
+      point.deviation = std::sqrt((squares + spread * static_cast<double>(grid.cues)) / samples);
+      if (means.size() > 1) {
+        const double chance = squares / samples / static_cast<double>(grid.cues);
+        point.between_data_sets = std::sqrt(std::max(0.0, spread / (sets - 1) - chance));
+      }
+    }
+  }
+  return points;
+}
+
+double allowed_difference(const GridPoint& measured, const GridPoint& published, double floor) {
+  // Both are runs of the same thing: a failure that one of them happened not to see counts in the pooled deviation.
+  const auto ours = static_cast<double>(measured.samples), theirs = static_cast<double>(published.samples);
+  const double pooled =
+      (ours * measured.deviation * measured.deviation + theirs * published.deviation * published.deviation) /
+      (ours + theirs);
+  const double sets =
+      1 / static_cast<double>(measured.data_sets) + 1 / static_cast<double>(published.data_sets);
+  return std::hypot(kErrors * std::sqrt(pooled * (1 / ours + 1 / theirs)),
+                    kDataSetErrors * measured.between_data_sets * std::sqrt(sets)) +
+         floor;
+}
+
+std::string tolerance_text(const std::string& floor) {
+  return fmt::format(
+      "{} standard errors of the difference of both means for the choice of cues, {} for the choice of data "
+      "sets (where large circles mix all patterns, means differ from one data set to the next), plus {}.",
+      kErrors, kDataSetErrors, floor);
+}
+
+Figure recall_figure(const std::string& algorithm, int64_t bits, const std::vector<GridPoint>& measured,
+                     const std::vector<GridPoint>& published_points) {
+  const bool has_published = std::ranges::any_of(
+      published_points, [&](const GridPoint& point) { return point.algorithm == algorithm; });
+  std::string name = algorithm;
+  std::ranges::replace(name, '_', '-');
+  std::vector<report::Chart> panels = {chart_of("measured", algorithm, bits, measured)};
+  if (has_published) {
+    panels.push_back(chart_of("published code", algorithm, bits, published_points));
+  }
+  return {.name = name,
+          .chart = has_published ? report::to_chart(report::Panels{.title = algorithm, .charts = panels})
+                                 : chart_of(algorithm, algorithm, bits, measured),
+          .look = "A line above the dots means that cues come nearer to their pattern; bars are 95 % "
+                  "intervals of the "
+                  "mean."};
+}
+
+std::vector<GridPoint> golden_points(const char* name) {
+  constexpr int64_t kPatterns = 1024; // one cue for each pattern of one data set
+  std::vector<GridPoint> points;
+  for (const nlohmann::json& one : published(name).at("cases")) {
+    points.push_back({.algorithm = one.at("algorithm"),
+                      .radius = one.at("hamm_radius"),
+                      .distance = one.at("perturb"),
+                      .mean = certain(one.at("mean")),
+                      .deviation = one.at("std"),
+                      .samples = kPatterns,
+                      .steps = one.at("steps")});
+  }
+  std::ranges::stable_sort(points, {},
+                           [](const GridPoint& point) { return std::pair(point.algorithm, point.radius); });
+  return points;
+}
+
+const GridPoint* find_point(const std::vector<GridPoint>& points, const std::string& algorithm,
+                            int64_t radius, int64_t distance) {
+  const auto found = std::ranges::find_if(points, [&](const GridPoint& point) {
+    return point.algorithm == algorithm && point.radius == radius && point.distance == distance;
+  });
+  return found == points.end() ? nullptr : &*found;
+}
+
+std::vector<ComparisonTable> compare_with_golden(const std::vector<GridPoint>& measured,
+                                                 const std::vector<GridPoint>& golden,
+                                                 const std::string& source) {
+  constexpr double kFloor =
+      1e-3; // single precision over up to 100 steps, and cap tables read up to a cell low
+  std::vector<ComparisonTable> tables;
+  for (const GridPoint& point : measured) {
+    const GridPoint* published_point = find_point(golden, point.algorithm, point.radius, point.distance);
+    if (published_point == nullptr) {
+      continue;
+    }
+    if (tables.empty() || tables.back().title != point.algorithm) {
+      tables.push_back({.title = point.algorithm,
+                        .source = source,
+                        .tolerance = tolerance_text("0.001 for single precision")});
+    }
+    tables.back().rows.push_back({.what = fmt::format("d = {}, k = {}", point.radius, point.distance),
+                                  .published = published_point->mean.value,
+                                  .measured = point.mean,
+                                  .tolerance = allowed_difference(point, *published_point, kFloor)});
+  }
+  return tables;
+}
+
+TitledTable grid_table(const std::vector<GridPoint>& points) {
+  TitledTable titled{.title = "All measured means",
+                     .table = {.columns = {{.name = "algorithm"},
+                                           {.name = "d"},
+                                           {.name = "k"},
+                                           {.name = "mean cosine", .key = "mean"},
+                                           {.name = "deviation", .digits = 3},
+                                           {.name = "cues", .key = "samples"},
+                                           {.name = "steps"}}}};
+  for (const GridPoint& point : points) {
+    titled.table.rows.push_back({point.algorithm, point.radius, point.distance, point.mean, point.deviation,
+                                 point.samples, point.steps});
+  }
+  return titled;
+}
+
+std::vector<std::string> recall_notes() {
+  return {
+      "All cues of a batch are updated until the slowest has settled, as published. Continuous readouts "
+      "count as "
+      "settled when no component moved by more than 0.05, measured before the readout is scaled to length 1: "
+      "with 64 "
+      "components flat weights never meet it, and the run goes on to its limit of 100 steps at a fixed "
+      "point; with "
+      "784 components the first step already does, whatever happened.",
+      "When nothing answers, the published binary algorithms return the all-zero pattern (a mean cosine of "
+      "about "
+      "-0.002 with a deviation of 1/sqrt(n)), the continuous ones leave the cue as it is, and "
+      "Cont_SDM_NeuronLimit "
+      "returns the mean of all patterns, as it adds 1e-30 to every weight. These rules are kept here.",
+      "A limited number of hard locations is not a fixed set of them in the published code: expected numbers "
+      "are "
+      "rounded at random for every pattern, cue and step. Continuous runs see 3.69 times too many of them, "
+      "as the cap "
+      "intersection is e^2 / 2 too large. Both are kept here.",
+      "The published cap table of 10 000 cosines is read half a cell to a cell too low; this is kept here.",
+      "No seed was set in the original, so means are compared within standard errors."};
+}
+
+} // namespace mneme::experiments

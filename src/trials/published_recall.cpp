@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/trials/published_recall.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/parallel.h"
+#include "mneme/data/corruption.h"
+#include "mneme/memory/attention.h"
+#include "mneme/memory/continuous_sdm.h"
+#include "mneme/memory/neuron_sdm.h"
+#include "mneme/memory/pattern_sdm.h"
+#include "mneme/memory/update.h"
+
+namespace mneme::trials {
+namespace {
+
+constexpr double kUnmoved = 1e-6;     // some units of a float32 component
+constexpr double kCosineSlack = 1e-5; // of the published check
+constexpr int64_t kDrawsMax = 100;
+
+using Options = PublishedRecallOptions;
+
+struct Algorithm {
+  std::string name;
+  bool on_bits;
+  bool draws; ///< rounds expected locations at random
+};
+
+const std::vector<Algorithm>& algorithms() {
+  static const std::vector<Algorithm> list = {
+      {"Binary_SDM", true, false},
+      {"Binary_SDM_NeuronLimit", true, true},
+      {"Binary_Neuron_SDM", true, false},
+      {"Binary_SDM_BFit_Attention", true, false},
+      {"Cont_SDM", false, false},
+      {"Cont_SDM_NeuronLimit", false, true},
+      {"Cont_Binary_SDM", false, false},
+      {"Cont_Binary_SDM_NeuronLimit", false, true},
+      {"Cont_SDM_BFit_Attention", false, false},
+      {"Cont_SDM_CFit_Attention", false, false},
+  };
+  return list;
+}
+
+const Algorithm& find(const std::string& name) {
+  const auto found = std::ranges::find(algorithms(), name, &Algorithm::name);
+  if (found == algorithms().end()) {
+    throw UsageError(fmt::format("mneme::trials: there is no published algorithm \"{}\".\n  There are: {}.",
+                                 name, fmt::join(published_algorithms(), ", ")));
+  }
+  return *found;
+}
+
+AssociateOptions<BitPatterns> bit_options(const std::string& name, int64_t bits, const Options& options) {
+  if (name == "Binary_SDM_BFit_Attention") {
+    return binary_sdm_attention(bits, options.hamming_radius);
+  }
+  return name == "Binary_SDM"
+             ? pattern_sdm(bits, options.hamming_radius)
+             : pattern_sdm(bits, options.hamming_radius,
+                           FiniteLocations{.hard_locations = options.hard_locations, .seed = options.seed});
+}
+
+AssociateOptions<RealPatterns> real_options(const std::string& name, int64_t size, const Options& options) {
+  const FiniteLocations finite{.hard_locations = options.hard_locations, .seed = options.seed};
+  if (name == "Cont_SDM_BFit_Attention") {
+    return sdm_attention(size, options.hamming_radius);
+  }
+  if (name == "Cont_SDM_CFit_Attention") {
+    return sdm_attention(size, options.hamming_radius, BetaFittedTo::cap_intersection);
+  }
+  if (name == "Cont_Binary_SDM" || name == "Cont_Binary_SDM_NeuronLimit") {
+    return continuous_binary_sdm(size, options.hamming_radius,
+                                 name == "Cont_Binary_SDM" ? std::nullopt : std::optional(finite));
+  }
+  AssociateOptions<RealPatterns> caps =
+      continuous_sdm(size, options.hamming_radius, name == "Cont_SDM" ? std::nullopt : std::optional(finite));
+  std::get<CapIntersection>(caps.separation).original_table = true;
+  return caps;
+}
+
+double likeness(const BitPatterns& readout, const BitPatterns& patterns, int64_t i) {
+  return 1 - 2 * static_cast<double>(hamming_distance(readout, i, patterns, i)) /
+                 static_cast<double>(patterns.bits());
+}
+
+double likeness(const RealPatterns& readout, const RealPatterns& patterns, int64_t i) {
+  return cosine(readout, i, patterns, i);
+}
+
+template <class Patterns> PublishedRecall judged(const Recall<Patterns>& run, const Patterns& patterns) {
+  PublishedRecall result{.steps = run.steps.empty() ? 0 : *std::ranges::max_element(run.steps),
+                         .settled = std::ranges::all_of(run.converged, [](uint8_t one) { return one != 0; })};
+  for (int64_t i = 0; i < run.readout.count(); ++i) {
+    result.cosines.push_back(likeness(run.readout, patterns, i));
+  }
+  if constexpr (std::is_same_v<Patterns, BitPatterns>) {
+    result.readouts.bits = run.readout;
+  } else {
+    result.readouts.reals = run.readout;
+  }
+  return result;
+}
+
+double largest_move(const RealPatterns& before, const RealPatterns& after) {
+  double move = 0;
+  for (int64_t i = 0; i < after.count(); ++i) {
+    for (size_t j = 0; j < after[i].size(); ++j) {
+      move = std::max(move, std::abs(after[i][j] - before[i][j]));
+    }
+  }
+  return move;
+}
+
+/// Step by step, so that a fixed point ends the run.
+PublishedRecall recall_until_fixed(const AssociativeMemory<RealPatterns>& memory, const RealPatterns& cues,
+                                   const RealPatterns& patterns, int64_t update_steps_max) {
+  const UpdateOptions one_step = published_update(1, true, EmptyRead::keep_query);
+  RealPatterns query = cues;
+  for (int64_t step = 1;; ++step) {
+    throw_if_interrupted();
+    Recall<RealPatterns> run = memory.recall(query, one_step);
+    PublishedRecall result = judged(run, patterns);
+    result.steps = step;
+    if (result.settled || step == update_steps_max) {
+      return result;
+    }
+    if (largest_move(query, run.readout) <= kUnmoved) {
+      result.steps = update_steps_max;
+      return result;
+    }
+    query = std::move(run.readout);
+  }
+}
+
+} // namespace
+
+const std::vector<std::string>& published_algorithms() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    std::ranges::transform(algorithms(), std::back_inserter(list), &Algorithm::name);
+    return list;
+  }();
+  return names;
+}
+
+bool is_on_bits(const std::string& algorithm) {
+  return find(algorithm).on_bits;
+}
+
+PublishedPatterns published_patterns(const RealPatterns& patterns, double threshold) {
+  return {to_bits(patterns, threshold), normalised(patterns)};
+}
+
+PublishedPatterns published_cues(const PublishedPatterns& patterns, int64_t count, int64_t distance,
+                                 bool keep_nearest, const Random& random) {
+  PublishedPatterns cues;
+  const auto draw_all = [&](auto& target, const auto& stored, const auto& damage, const auto& is_nearest) {
+    if (stored.empty()) {
+      return;
+    }
+    const auto first = slice(stored, 0, count);
+    target = first;
+    std::vector<uint8_t> missing(static_cast<size_t>(count), 1);
+    for (int64_t draw = 0; std::ranges::any_of(missing, [](uint8_t one) { return one != 0; }); ++draw) {
+      if (draw == kDrawsMax) {
+        throw UsageError(
+            fmt::format("mneme::trials::published_cues: no cue {} bits away from its pattern, and further "
+                        "from all {} others, was found in {} draws.\n  Choose a smaller distance.",
+                        distance, stored.count() - 1, kDrawsMax));
+      }
+      const auto drawn = damage(first, random.stream(static_cast<uint64_t>(draw)));
+      parallel_for(count, 16, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+          if (missing[static_cast<size_t>(i)] != 0 && (!keep_nearest || is_nearest(drawn, i))) {
+            std::ranges::copy(drawn[i], target[i].begin());
+            missing[static_cast<size_t>(i)] = 0;
+          }
+        }
+      });
+    }
+  };
+  draw_all(
+      cues.bits, patterns.bits,
+      [&](const BitPatterns& first, const Random& stream) {
+        return data::flip_bits(first, distance, stream);
+      },
+      [&](const BitPatterns& drawn, int64_t i) {
+        for (int64_t other = 0; other < patterns.bits.count(); ++other) {
+          if (hamming_distance(drawn, i, patterns.bits, other) < distance) {
+            return false;
+          }
+        }
+        return true;
+      });
+  const double target = 1 - 2 * static_cast<double>(distance) / static_cast<double>(patterns.reals.size());
+  draw_all(
+      cues.reals, patterns.reals,
+      [&](const RealPatterns& first, const Random& stream) {
+        return data::cosine_noise(first, target, stream);
+      },
+      [&](const RealPatterns& drawn, int64_t i) {
+        for (int64_t other = 0; other < patterns.reals.count(); ++other) {
+          if (cosine(drawn, i, patterns.reals, other) > target + kCosineSlack) {
+            return false;
+          }
+        }
+        return true;
+      });
+  return cues;
+}
+
+PublishedMemory::PublishedMemory(const std::string& algorithm, const PublishedPatterns& patterns,
+                                 const Options& options) {
+  const Algorithm& chosen = find(algorithm);
+  const auto recall_bits = [&](auto memory) {
+    const UpdateOptions update = published_update(options.update_steps_max, true, EmptyRead::zeros);
+    recall_ = [memory, update, stored = patterns.bits](const PublishedPatterns& cues) {
+      return judged(memory->recall(cues.bits, update), stored);
+    };
+  };
+  if (algorithm == "Binary_Neuron_SDM") {
+    const auto memory = std::make_shared<NeuronSdm>(
+        NeuronSdmOptions{.bits = patterns.bits.bits(),
+                         .hard_locations = static_cast<int64_t>(options.hard_locations),
+                         .hamming_radius = options.hamming_radius,
+                         .seed = options.seed});
+    memory->write(patterns.bits);
+    recall_bits(memory);
+  } else if (chosen.on_bits) {
+    recall_bits(std::make_shared<AssociativeMemory<BitPatterns>>(
+        patterns.bits, bit_options(algorithm, patterns.bits.bits(), options)));
+  } else {
+    AssociateOptions<RealPatterns> real = real_options(algorithm, patterns.reals.size(), options);
+    real.precision = Precision::float32; // as published
+    const AssociativeMemory<RealPatterns> memory(patterns.reals, std::move(real));
+    const EmptyRead empty_read =
+        algorithm == "Cont_SDM_NeuronLimit" ? EmptyRead::mean_of_values : EmptyRead::keep_query;
+    recall_ = [memory, empty_read, draws = chosen.draws, steps = options.update_steps_max,
+               stored = patterns.reals](const PublishedPatterns& cues) {
+      return draws ? judged(memory.recall(cues.reals, published_update(steps, true, empty_read)), stored)
+                   : recall_until_fixed(memory, cues.reals, stored, steps);
+    };
+  }
+}
+
+PublishedRecall PublishedMemory::recall(const PublishedPatterns& cues) const {
+  return recall_(cues);
+}
+
+} // namespace mneme::trials
