@@ -13,5 +13,10 @@ extern const std::string_view kBetaFit;           ///< golden: fits by the publi
 extern const std::string_view kBetaOverRadius;    ///< golden: beta over d for n = 64
 extern const std::string_view kRandUnif64;        ///< golden: recall with 64 components
 extern const std::string_view kRandUnif1000;      ///< golden: recall with 1000 components
+extern const std::string_view kExpBounds;         ///< golden: exponential forms
+extern const std::string_view kOptimalD;          ///< golden: best radii
+extern const std::string_view kSnrVariance;       ///< golden: signal and noise
+extern const std::string_view kNeuronNear;        ///< golden: nearest hard location
+extern const std::string_view kCriticalDistance;  ///< golden: critical distances
 
 } // namespace mneme::experiments

@@ -22,6 +22,11 @@ Documents parse_all() {
       std::pair{"beta_vs_d_n64", kBetaOverRadius},
       std::pair{"experiment_randunif64", kRandUnif64},
       std::pair{"experiment_randunif1000", kRandUnif1000},
+      std::pair{"exp_bounds", kExpBounds},
+      std::pair{"optimal_d", kOptimalD},
+      std::pair{"snr_variance", kSnrVariance},
+      std::pair{"neuron_near", kNeuronNear},
+      std::pair{"critical_distance", kCriticalDistance},
   };
   Documents documents;
   for (const auto& [name, text] : files) {

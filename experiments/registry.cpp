@@ -9,11 +9,16 @@
 // One line per experiment: X(name) stands for `Experiment name()` in a file of its own.
 #define MNEME_EXPERIMENTS(X)                                                                                 \
   X(sdm_softmax_circle)                                                                                      \
+  X(sdm_exp_bounds)                                                                                          \
   X(sdm_recall_randunif64)                                                                                   \
   X(sdm_recall_randunif1000)                                                                                 \
   X(sdm_recall_mnist)                                                                                        \
   X(sdm_neuron_limited)                                                                                      \
-  X(sdm_keyquery_norm_betas)
+  X(sdm_neuron_distance)                                                                                     \
+  X(sdm_critical_distances)                                                                                  \
+  X(sdm_keyquery_norm_betas)                                                                                 \
+  X(sdm_circle_differences)                                                                                  \
+  X(sdm_optimal_radius)
 
 namespace mneme::experiments {
 

@@ -140,8 +140,7 @@ std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatter
       point.mean = {mean, mean - half.value_or(0), mean + half.value_or(0)};
       point.deviation = std::sqrt((squares + spread * static_cast<double>(grid.cues)) / samples);
       if (means.size() > 1) {
-        const double chance = squares / samples / static_cast<double>(grid.cues);
-        point.between_data_sets = std::sqrt(std::max(0.0, spread / (sets - 1) - chance));
+        point.between_data_sets = std::sqrt(spread / (sets - 1));
       }
     }
   }

@@ -75,7 +75,7 @@ RecallGrid base_grid(const RunSettings& settings, int64_t bits, bool on_bits) {
           .distances = {},
           .hard_locations = kInfinite,
           .data_sets = settings.quick ? 8 : 12,
-          .cues = settings.quick ? 8 : 256,
+          .cues = settings.quick ? 16 : 256,
           .keep_nearest = true,
           .seed = settings.seed};
 }
