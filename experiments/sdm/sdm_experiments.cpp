@@ -198,7 +198,7 @@ Outcome run_1000(const RunSettings& settings, Progress& progress) {
                                   : std::vector<int64_t>{0, 62, 75, 125, 150, 187, 225, 250, 300, 312, 375};
   grid.hard_locations = 1e6;
   grid.data_sets = 8;
-  grid.cues = settings.quick ? 3 : 128;
+  grid.cues = settings.quick ? 3 : 64;
   const std::vector<GridPoint> points = recall_over_grid(grid, uniform_patterns(kBits), progress);
   const std::vector<GridPoint> golden = golden_points("experiment_randunif1000");
   Outcome outcome =
