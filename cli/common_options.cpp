@@ -37,7 +37,8 @@ void add_to_leaves(CLI::App& app, CommonOptions& options) {
   for (CLI::App* verb : verbs) {
     add_to_leaves(*verb, options);
   }
-  if (verbs.empty()) {
+  const bool runs_alone = app.get_require_subcommand_max() > 0; // the verb has said so itself
+  if (verbs.empty() || runs_alone) {
     add_common_options(app, options);
   } else {
     app.require_subcommand(1);

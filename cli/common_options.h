@@ -7,9 +7,9 @@
 
 namespace mneme::cli {
 
-/// Declares the verb's own arguments on `app` and the common ones on it, or, where the verb has verbs of its
-/// own
-/// (`memory create`), on each of those. `verb` and `options` outlive `app`.
+/// Declares the verb's own arguments on `app` and the common ones on it, or, where the verb has verbs of its own
+/// (`memory create`), on each of those; one of them must then be named, unless the verb has said
+/// `require_subcommand(0, 1)`. `verb` and `options` outlive `app`.
 void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options);
 
 } // namespace mneme::cli

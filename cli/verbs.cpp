@@ -6,6 +6,7 @@
 #define MNEME_VERBS(X)                                                                                       \
   X(recall)                                                                                                  \
   X(reproduce)                                                                                               \
+  X(theory)                                                                                                  \
   X(verify)                                                                                                  \
   X(data)                                                                                                    \
   X(doctor)                                                                                                  \

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme theory QUANTITY`: what can be said about memories without running one.
+
+#include <algorithm>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/choices.h"
+#include "cli/json_output.h"
+#include "cli/theory_plan.h"
+#include "cli/theory_report.h"
+#include "cli/verb.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+
+namespace mneme::cli {
+namespace {
+
+constexpr const char* kPlanSummary =
+    "how large a memory must be for so many items, so much noise, so few errors";
+
+class Theory : public Verb {
+public:
+  std::string name() const override { return "theory"; }
+  std::string summary() const override {
+    return "predict intersections, noise, capacity, critical distance; plan a memory";
+  }
+
+  void declare(CLI::App& app) override {
+    app.require_subcommand(0, 1); // alone it lists the quantities
+    for (const Quantity& quantity : quantities()) {
+      CLI::App* below = app.add_subcommand(quantity.name, quantity.summary);
+      add_setting_options(*below, quantity.settings, values_);
+      for (size_t i = 0; i < quantity.choices.size(); ++i) {
+        const QuantityChoice& choice = quantity.choices[i];
+        add_word_option(
+            *below, choice.option, choice.words, choice.words.front(),
+            [this, i](size_t place) { choices_[i] = place; }, choice.help);
+      }
+      below->add_flag("--csv", csv_, "Results as CSV");
+      below->callback([this, &quantity] { chosen_ = &quantity; });
+    }
+    CLI::App* plan = app.add_subcommand("plan", kPlanSummary);
+    plan_.declare(*plan);
+    plan->callback([this] { is_plan_ = true; });
+  }
+
+  ExitCode run(Context& context) override {
+    if (is_plan_) {
+      return plan_.run(context);
+    }
+    if (chosen_ == nullptr) {
+      list(context);
+      return ExitCode::ok;
+    }
+    if (csv_ && context.options.json) {
+      throw UsageError("--csv and --json are two forms of the results.\n  Give one of them.");
+    }
+    const std::filesystem::path& folder = context.options.out;
+    if (!folder.empty()) {
+      make_output_folder(folder);
+    }
+    const std::vector<size_t> choices(choices_.begin(),
+                                      choices_.begin() + static_cast<int64_t>(chosen_->choices.size()));
+    const TheoryRun result =
+        run_theory(*chosen_, choices, combinations(chosen_->settings, values_), context.progress);
+    const std::string written = folder.empty() ? "" : write_theory_files(result, folder);
+    if (context.options.json) {
+      print_json(context.out, theory_json(result));
+    } else if (csv_) {
+      context.out << report::to_csv(theory_table(result));
+    } else {
+      context.out << theory_text(result, context.colour);
+      if (!folder.empty()) {
+        context.out << "\nWritten to " << folder.string() << ": " << written << '\n';
+      }
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  static void list(Context& context) {
+    std::vector<std::pair<std::string, std::string>> rows;
+    for (const Quantity& quantity : quantities()) {
+      rows.emplace_back(quantity.name, quantity.summary);
+    }
+    rows.emplace_back("plan", kPlanSummary);
+    if (context.options.json) {
+      nlohmann::ordered_json document = {{"quantities", nlohmann::ordered_json::array()}};
+      for (const auto& [name, summary] : rows) {
+        document["quantities"].push_back({{"name", name}, {"summary", summary}});
+      }
+      print_json(context.out, document);
+      return;
+    }
+    size_t width = 0;
+    for (const auto& [name, summary] : rows) {
+      width = std::max(width, name.size());
+    }
+    context.out << "What theory says of sparse distributed memories and attention:\n\n";
+    for (const auto& [name, summary] : rows) {
+      context.out << fmt::format("  {:<{}}  {}\n", name, width, summary);
+    }
+    context.out
+        << "\nEvery option takes a value, a list or a range:\n"
+           "  mneme theory critical-distance --items 10000 --hamming-radius 440..460\n"
+           "  mneme theory one-read-error --bits 256 --items 100,1000 --noise 0..0.5..0.05 --out out\n"
+           "  mneme theory plan --bits 1000 --items 10000 --noise 0.1 --target 0.99\n"
+           "\n`mneme theory QUANTITY --help` says what a quantity takes.\n";
+  }
+
+  static constexpr size_t kChoicesMost = 2;
+  SettingValues values_;
+  std::array<size_t, kChoicesMost> choices_{};
+  bool csv_ = false;
+  const Quantity* chosen_ = nullptr;
+  TheoryPlan plan_;
+  bool is_plan_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_theory() {
+  return std::make_unique<Theory>();
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/theory_plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/bytes.h"
+#include "cli/choices.h"
+#include "cli/json_output.h"
+#include "cli/machine.h"
+#include "cli/numbers.h"
+#include "cli/theory_settings.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/core/version.h"
+#include "mneme/theory/beta_fit.h"
+#include "mneme/theory/critical_distance.h"
+#include "mneme/trials/neuron_sdm_trial.h"
+#include "report/page.h"
+#include "report/table.h"
+#include "report/text.h"
+
+namespace mneme::cli {
+namespace {
+
+using report::Cell;
+using report::Notation;
+using report::Table;
+
+/// What a NeuronSdm keeps per hard location: address in 64-bit words, 16-bit counters, the number of writes.
+double bytes_per_location(int64_t bits) {
+  return static_cast<double>(8 * ((bits + 63) / 64) + 2 * bits + 8);
+}
+
+Cell cell(const trials::MeanInterval& interval) {
+  if (!interval.half_width) {
+    return interval.mean;
+  }
+  return report::Estimate{interval.mean, interval.mean - *interval.half_width,
+                          interval.mean + *interval.half_width};
+}
+
+/// A plan and all that follows from it.
+struct Planned {
+  theory::PlanRequest request;
+  theory::Plan plan;
+  std::optional<theory::Plan> needed; ///< what would reach the target where the limit does not allow it
+  std::optional<double> beta;         ///< nothing for a radius below 2: no line goes through one point
+  int64_t critical_distance = 0;
+  std::optional<trials::NeuronSdmTrial> simulated;
+
+  double bytes(const theory::Plan& some) const {
+    return some.hard_locations * bytes_per_location(request.bits);
+  }
+  double wrong_share() const { return 1 - plan.right_share; }
+};
+
+Planned planned(const theory::PlanRequest& request) {
+  Planned all{
+      .request = request, .plan = theory::plan_memory(request), .needed = {}, .beta = {}, .simulated = {}};
+  if (!all.plan.reaches_target) {
+    theory::PlanRequest unlimited = request;
+    unlimited.hard_locations_max = theory::PlanRequest{}.hard_locations_max;
+    if (const theory::Plan needed = theory::plan_memory(unlimited); needed.reaches_target) {
+      all.needed = needed;
+    }
+  }
+  if (all.plan.hamming_radius >= 2) {
+    all.beta =
+        theory::fit_beta(request.bits, all.plan.hamming_radius, std::log(all.plan.hard_locations)).beta;
+  }
+  all.critical_distance = theory::critical_distance({.bits = request.bits,
+                                                     .hard_locations = all.plan.hard_locations,
+                                                     .hamming_radius = all.plan.hamming_radius,
+                                                     .patterns = request.patterns},
+                                                    request.storage)
+                              .distance;
+  return all;
+}
+
+Table table_of(const Planned& all) {
+  Table table{.columns = {{.name = "bits"},
+                          {.name = "items"},
+                          {.name = "noise", .digits = 6},
+                          {.name = "target", .digits = 6},
+                          {.name = "reaches target", .key = "reaches_target"},
+                          {.name = "radius", .key = "hamming_radius"},
+                          {.name = "locations"},
+                          {.name = "memory", .unit = "bytes", .key = "memory_bytes"},
+                          {.name = "beta", .digits = 6},
+                          {.name = "right bits", .key = "right_share", .digits = 6},
+                          {.name = "critical distance", .key = "critical_distance"}}};
+  const theory::PlanRequest& request = all.request;
+  table.rows = {{request.bits, count_cell(request.patterns), request.noise, request.target,
+                 std::string(all.plan.reaches_target ? "yes" : "no"), all.plan.hamming_radius,
+                 count_cell(all.plan.hard_locations), count_cell(all.bytes(all.plan)),
+                 all.beta ? Cell(*all.beta) : Cell(), all.plan.right_share, all.critical_distance}};
+  if (all.simulated) {
+    table.columns.insert(table.columns.end(),
+                         {{.name = "wrong bits, simulated", .key = "simulated_wrong_share", .digits = 5},
+                          {.name = "simulated / predicted", .key = "simulated_over_predicted", .digits = 4},
+                          {.name = "exact after one read", .key = "exact_after_one_read", .digits = 4},
+                          {.name = "end exact", .key = "end_exact", .digits = 4}});
+    table.rows[0].insert(
+        table.rows[0].end(),
+        {cell(all.simulated->wrong_share),
+         all.wrong_share() > 0 ? Cell(all.simulated->wrong_share.mean / all.wrong_share()) : Cell(),
+         cell(all.simulated->exact_once), cell(all.simulated->exact_end)});
+  }
+  return table;
+}
+
+std::string percent(double share, int digits) {
+  return report::format_number(share, Notation::percent, digits) + " %";
+}
+
+std::string interval_text(const trials::MeanInterval& interval, int digits) {
+  const std::string mean = report::format_number(interval.mean, Notation::percent, digits);
+  return interval.half_width
+             ? fmt::format("{} \u00b1 {} %", mean,
+                           report::format_number(*interval.half_width, Notation::percent, digits))
+             : mean + " %";
+}
+
+std::string count_text(double count) {
+  return report::format_number(count, count < 1e15 ? Notation::fixed : Notation::automatic,
+                               count < 1e15 ? 0 : 6);
+}
+
+/// Names and values, for people.
+std::vector<std::pair<std::string, std::string>> lines_of(const Planned& all) {
+  const theory::Plan& plan = all.plan;
+  const auto bits = static_cast<double>(all.request.bits);
+  constexpr int kDigits = 3;
+  std::vector<std::pair<std::string, std::string>> lines = {
+      {"Hamming radius", fmt::format("{} bits", plan.hamming_radius)},
+      {"hard locations", count_text(plan.hard_locations)},
+      {"memory", bytes_text(all.bytes(plan))},
+      {"beta", all.beta ? fmt::format("{} (of softmax attention that does the same)",
+                                      report::format_number(*all.beta, Notation::automatic, 5))
+                        : "none: the radius is too small for a fit"},
+      {"right after one read",
+       fmt::format("{} of the bits expected, {} of {} wrong", percent(plan.right_share, kDigits),
+                   report::format_number(bits * all.wrong_share(), Notation::automatic, 4),
+                   all.request.bits)},
+      {"critical distance", fmt::format("{} bits, {} of them", all.critical_distance,
+                                        percent(static_cast<double>(all.critical_distance) / bits, 1))}};
+  if (all.simulated) {
+    const double ratio = all.simulated->wrong_share.mean / all.wrong_share();
+    lines.emplace_back("simulated", fmt::format("{} of the bits wrong, {} expected{}",
+                                                interval_text(all.simulated->wrong_share, kDigits),
+                                                percent(all.wrong_share(), kDigits),
+                                                all.wrong_share() > 0
+                                                    ? fmt::format(": {:.1f} % {}", 100 * std::abs(ratio - 1),
+                                                                  ratio < 1 ? "fewer" : "more")
+                                                    : ""));
+    lines.emplace_back("cues exact", fmt::format("{} after one read, {} in the end",
+                                                 interval_text(all.simulated->exact_once, 1),
+                                                 interval_text(all.simulated->exact_end, 1)));
+  }
+  return lines;
+}
+
+std::string request_text(const theory::PlanRequest& request) {
+  return fmt::format("{} items of {} bits, cues with {:g} % of their bits wrong, {:g} % right after one read",
+                     count_text(request.patterns), request.bits, 100 * request.noise, 100 * request.target);
+}
+
+/// Why the target is not reached, and what would; empty where it is.
+std::string shortfall(const Planned& all) {
+  if (all.plan.reaches_target) {
+    return "";
+  }
+  const std::string with = all.request.hamming_radius ? "" : ", whatever the radius";
+  std::string text =
+      fmt::format("The target cannot be reached with {} hard locations ({}){}: what stands here is the "
+                  "best of them.",
+                  count_text(all.plan.hard_locations), bytes_text(all.bytes(all.plan)), with);
+  if (all.needed) {
+    text += fmt::format(" It takes {} of them, {}, and radius {}.", count_text(all.needed->hard_locations),
+                        bytes_text(all.bytes(*all.needed)), all.needed->hamming_radius);
+  }
+  return text;
+}
+
+/// Errors  UnsupportedError where the memory planned does not fit into this machine
+trials::NeuronSdmTrial simulated(const Planned& all, int64_t trials, int64_t cues, Context& context) {
+  const MachineMemory machine = machine_memory();
+  const double has = static_cast<double>(
+      std::min(machine.available.value_or(~uint64_t{0}), machine.limit.value_or(~uint64_t{0})));
+  const double takes = all.bytes(all.plan) + all.request.patterns * bytes_per_location(all.request.bits);
+  if (takes > has) {
+    throw UnsupportedError(
+        fmt::format("--simulate takes {} of memory, but {} are free here.\n  Plan a smaller one "
+                    "(fewer --items, less --noise, --memory-limit), or leave --simulate out.",
+                    bytes_text(takes), bytes_text(has)));
+  }
+  return trials::neuron_sdm_trial(
+      {.bits = all.request.bits,
+       .hard_locations = static_cast<int64_t>(all.plan.hard_locations),
+       .hamming_radius = all.plan.hamming_radius,
+       .patterns = static_cast<int64_t>(all.request.patterns),
+       .flips = std::llround(all.request.noise * static_cast<double>(all.request.bits)),
+       .heteroassociative = all.request.storage == theory::Storage::heteroassociative,
+       .cues = cues,
+       .trials = trials,
+       .seed = context.options.seed},
+      context.progress);
+}
+
+nlohmann::ordered_json json_of(const Planned& all, uint64_t seed) {
+  nlohmann::ordered_json document = {{"version", version()}, {"quantity", "plan"}};
+  document.update(report::to_json(table_of(all)).at(0));
+  document["reaches_target"] = all.plan.reaches_target;
+  if (all.needed) {
+    document["needed"] = {{"hamming_radius", all.needed->hamming_radius},
+                          {"locations", all.needed->hard_locations},
+                          {"memory_bytes", all.bytes(*all.needed)}};
+  }
+  if (all.simulated) {
+    document["seed"] = seed;
+  }
+  return document;
+}
+
+} // namespace
+
+void TheoryPlan::declare(CLI::App& app) {
+  add_integer_option(app, "--bits", request_.bits, {.least = 1, .most = 10'000'000}, "Bits of a pattern");
+  add_parsed_option(
+      app, "--items", "COUNT", "10000",
+      [this](const std::string& name, const std::string& text) {
+        request_.patterns = parse_count(name, text);
+      },
+      "Patterns to be stored");
+  add_real_option(app, "--noise", request_.noise, {.least = 0, .most = 1},
+                  "Share of its bits that a cue has wrong");
+  add_real_option(app, "--target", request_.target,
+                  {.least = 0.5, .most = 1, .least_included = false, .most_included = false},
+                  "Share of bits to be right after one read");
+  add_parsed_option(
+      app, "--hamming-radius", "BITS", "the one that needs the fewest locations",
+      [this](const std::string& name, const std::string& text) {
+        request_.hamming_radius = parse_integer(name, text, {.least = 0});
+      },
+      "Keep to this radius");
+  add_choice_option<theory::Storage>(
+      app, "--storage", request_.storage,
+      {{"auto", theory::Storage::autoassociative}, {"hetero", theory::Storage::heteroassociative}},
+      "auto: patterns are stored at themselves; hetero: unrelated data at them");
+  add_parsed_option(
+      app, "--memory-limit", "BYTES", "none",
+      [this](const std::string& name, const std::string& text) { memory_limit_ = parse_bytes(name, text); },
+      "Most memory for hard locations, such as 4GB");
+  app.add_flag("--simulate", simulate_, "Build such memories of random patterns and measure");
+  add_integer_option(app, "--trials", trials_, {.least = 1, .most = 1'000'000}, "Memories to simulate");
+  add_integer_option(app, "--cues", cues_, {.least = 1, .most = 1'000'000'000}, "Cues to ask each of them");
+}
+
+ExitCode TheoryPlan::run(Context& context) const {
+  theory::PlanRequest request = request_;
+  if (request.hamming_radius && *request.hamming_radius > request.bits) {
+    throw UsageError(
+        fmt::format("--hamming-radius {}: patterns have {} bits.\n  Give at most {}, or more --bits.",
+                    *request.hamming_radius, request.bits, request.bits));
+  }
+  if (memory_limit_) {
+    const double locations = std::floor(*memory_limit_ / bytes_per_location(request.bits));
+    if (locations < 1) {
+      throw UsageError(fmt::format(
+          "--memory-limit {}: one hard location of {} bits takes {}.\n  Give at least that.",
+          bytes_text(*memory_limit_), request.bits, bytes_text(bytes_per_location(request.bits))));
+    }
+    request.hard_locations_max = std::min(request.hard_locations_max, locations);
+  }
+  const std::filesystem::path& folder = context.options.out;
+  if (!folder.empty()) {
+    make_output_folder(folder);
+  }
+  Planned all = planned(request);
+  if (simulate_) {
+    all.simulated = simulated(all, trials_, cues_, context);
+  }
+  const std::string short_of = shortfall(all);
+  if (!folder.empty()) {
+    write_file_atomically(folder / "results.csv", report::to_csv(table_of(all)));
+    report::Section section{.heading = "The plan", .blocks = {report::Parameters{lines_of(all)}}};
+    if (!short_of.empty()) {
+      section.blocks.push_back(report::Note{short_of, true});
+    }
+    report::write_page(folder / "index.html",
+                       {.title = "plan", .intro = request_text(request), .sections = {section}});
+  }
+  if (context.options.json) {
+    print_json(context.out, json_of(all, context.options.seed));
+  } else {
+    context.out << "plan: " << request_text(request) << "\n\n";
+    for (const auto& [name, value] : lines_of(all)) {
+      context.out << fmt::format("  {:<22}{}\n", name, value);
+    }
+    if (simulate_) {
+      context.out << fmt::format("\nSeed {}, {} memor{} of random patterns, {} cues each{}.\n",
+                                 context.options.seed, trials_, trials_ == 1 ? "y" : "ies",
+                                 std::min(static_cast<double>(cues_), request.patterns),
+                                 trials_ > 1 ? ", 95 % confidence intervals" : "");
+    }
+    if (!short_of.empty()) {
+      context.out << '\n';
+      for (const std::string& line : report::wrap(short_of, 100)) {
+        context.out << line << '\n';
+      }
+    }
+    if (!folder.empty()) {
+      context.out << "\nWritten to " << folder.string()
+                  << ": index.html (open it in a browser), results.csv\n";
+    }
+  }
+  return all.plan.reaches_target ? ExitCode::ok : ExitCode::failed;
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme theory plan`: how large a memory must be, and whether a simulation agrees.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/verb.h"
+#include "mneme/theory/plan.h"
+
+namespace mneme::cli {
+
+class TheoryPlan {
+public:
+  void declare(CLI::App& app);
+  ExitCode run(Context& context) const;
+
+private:
+  theory::PlanRequest request_{.bits = 1000, .patterns = 10000, .noise = 0.1, .target = 0.99};
+  std::optional<double> memory_limit_; ///< bytes
+  bool simulate_ = false;
+  int64_t trials_ = 3, cues_ = 500;
+};
+
+} // namespace mneme::cli

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/trials/neuron_sdm_trial.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/random.h"
+#include "mneme/data/corruption.h"
+#include "mneme/data/random_patterns.h"
+#include "mneme/memory/neuron_sdm.h"
+
+namespace mneme::trials {
+namespace {
+
+constexpr int64_t kWrittenTogether = 256; // between two steps of progress
+
+/// What streams of random numbers are for; fixed numbers, so that a seed means the same in every version.
+enum class Purpose : uint64_t { locations = 1, patterns = 2, data = 3, cues = 4 };
+
+Random random_for(const NeuronSdmTrialOptions& options, Purpose purpose, int64_t trial) {
+  return Random(options.seed).stream(static_cast<uint64_t>(purpose)).stream(static_cast<uint64_t>(trial));
+}
+
+void check(const NeuronSdmTrialOptions& options) {
+  for (const auto& [name, value] : {std::pair("patterns", options.patterns), std::pair("cues", options.cues),
+                                    std::pair("trials", options.trials)}) {
+    if (value < 1) {
+      throw UsageError(
+          fmt::format("mneme::trials::neuron_sdm_trial: {} is {}, but it must be at least 1.", name, value));
+    }
+  }
+}
+
+struct Shares {
+  double wrong_bits = 0, exact = 0;
+};
+
+Shares compared(const BitPatterns& readout, const BitPatterns& wanted) {
+  int64_t wrong = 0, exact = 0;
+  for (int64_t i = 0; i < wanted.count(); ++i) {
+    const int64_t differing = hamming_distance(readout, i, wanted, i);
+    wrong += differing;
+    exact += differing == 0;
+  }
+  const auto cues = static_cast<double>(wanted.count());
+  return {static_cast<double>(wrong) / (cues * static_cast<double>(wanted.bits())),
+          static_cast<double>(exact) / cues};
+}
+
+} // namespace
+
+NeuronSdmTrial neuron_sdm_trial(const NeuronSdmTrialOptions& options, Progress& progress) {
+  check(options);
+  std::vector<double> wrong, once, end;
+  progress.start("simulate", options.trials * options.patterns);
+  for (int64_t trial = 0; trial < options.trials; ++trial) {
+    NeuronSdm memory({.bits = options.bits,
+                      .hard_locations = options.hard_locations,
+                      .hamming_radius = options.hamming_radius,
+                      .seed = random_for(options, Purpose::locations, trial).at(0)});
+    const BitPatterns patterns =
+        data::random_bits(options.patterns, options.bits, random_for(options, Purpose::patterns, trial));
+    const BitPatterns stored =
+        options.heteroassociative
+            ? data::random_bits(options.patterns, options.bits, random_for(options, Purpose::data, trial))
+            : patterns;
+    for (int64_t first = 0; first < options.patterns; first += kWrittenTogether) {
+      throw_if_interrupted();
+      const int64_t end_of_block = std::min(first + kWrittenTogether, options.patterns);
+      memory.write(slice(patterns, first, end_of_block), slice(stored, first, end_of_block));
+      progress.advance(end_of_block - first);
+    }
+    const int64_t cues = std::min(options.cues, options.patterns);
+    const BitPatterns asked =
+        data::flip_bits(slice(patterns, 0, cues), options.flips, random_for(options, Purpose::cues, trial));
+    const BitPatterns wanted = slice(stored, 0, cues);
+    const Shares after_one = compared(memory.recall(asked).readout, wanted);
+    wrong.push_back(after_one.wrong_bits);
+    once.push_back(after_one.exact);
+    end.push_back(
+        options.heteroassociative
+            ? after_one.exact
+            : compared(memory.recall(asked, {.update_steps_max = options.update_steps_max}).readout, wanted)
+                  .exact);
+  }
+  progress.finish();
+  return {mean_interval(wrong), mean_interval(once), mean_interval(end)};
+}
+
+} // namespace mneme::trials

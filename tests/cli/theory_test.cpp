@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+
+#include <cmath>
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+
+std::vector<std::string> theory(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "theory");
+  return arguments;
+}
+
+/// The rows of `mneme theory ARGUMENTS --json`.
+nlohmann::json results(std::vector<std::string> arguments) {
+  arguments.push_back("--json");
+  const ProgramResult result = run_mneme(theory(std::move(arguments)));
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  return nlohmann::json::parse(result.out).at("results");
+}
+
+void expect_refusal(const std::vector<std::string>& arguments, const std::vector<std::string>& words) {
+  const ProgramResult result = run_mneme(theory(arguments));
+  EXPECT_EQ(result.exit_code, 2) << result.out << result.err;
+  EXPECT_EQ(result.out, "");
+  for (const std::string& word : words) {
+    EXPECT_TRUE(contains(result.err, word)) << word;
+  }
+}
+
+TEST(TheoryVerb, AloneListsEveryQuantity) {
+  const ProgramResult text = run_mneme({"theory"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  const nlohmann::json listed = nlohmann::json::parse(run_mneme({"theory", "--json"}).out).at("quantities");
+  EXPECT_EQ(listed.size(), 15U);
+  for (const nlohmann::json& quantity : listed) {
+    const std::string name = quantity.at("name");
+    EXPECT_TRUE(contains(text.out, "\n  " + name + " "));
+    EXPECT_TRUE(contains(text.out, quantity.at("summary")));
+    const ProgramResult alone = run_mneme({"theory", name, "--json", "--quiet"});
+    EXPECT_EQ(alone.exit_code, 0) << name << alone.err;
+    EXPECT_EQ(nlohmann::json::parse(alone.out).at("quantity"), name);
+  }
+}
+
+TEST(TheoryVerb, TakesValuesListsAndRanges) {
+  const nlohmann::json rows =
+      results({"critical-distance", "--hamming-radius", "449..451", "--items", "1000,10000"});
+  ASSERT_EQ(rows.size(), 6U);
+  EXPECT_EQ(rows[0].at("items"), 1000);
+  EXPECT_EQ(rows[0].at("hamming_radius"), 449);
+  EXPECT_EQ(rows[5].at("items"), 10000);
+  EXPECT_EQ(rows[5].at("hamming_radius"), 451);
+  EXPECT_EQ(rows[5].at("critical_distance"), 234);
+  EXPECT_EQ(rows[5].at("published_new"), 164);
+  EXPECT_EQ(rows[5].at("published_old"), 212);
+
+  const nlohmann::json locations = results({"critical-distance", "--bits", "64", "--hamming-radius", "15",
+                                            "--items", "1024", "--locations", "1e4..1e20..x1e4,2^64"});
+  ASSERT_EQ(locations.size(), 6U);
+  EXPECT_EQ(locations[4].at("locations"), 1e20);
+  EXPECT_EQ(locations[5].at("published_new"), 31);
+}
+
+TEST(TheoryVerb, GivesNoiseAsDistance) {
+  const nlohmann::json by_noise = results({"one-read-error", "--bits", "200", "--noise", "0.1,0.2"});
+  const nlohmann::json by_distance = results({"one-read-error", "--bits", "200", "--distance", "20,40"});
+  EXPECT_EQ(by_noise, by_distance);
+}
+
+TEST(TheoryVerb, GivesPublishedNumbers) {
+  const nlohmann::json circles =
+      results({"circle-intersection", "--hamming-radius", "451", "--distance", "0,100"});
+  EXPECT_NEAR(circles[1].at("locations_shared"), 285.830559, 1e-6);
+  const nlohmann::json book =
+      results({"circle-intersection", "--form", "book", "--hamming-radius", "451", "--distance", "100"});
+  EXPECT_NEAR(book[0].at("locations_shared"), 254.636411, 1e-6);
+  EXPECT_NEAR(results({"beta", "--bits", "64", "--hamming-radius", "11"})[0].at("beta"), 15.852765236405924,
+              1e-9);
+  const nlohmann::json optimal =
+      results({"optimal-radius", "--bits", "64", "--items", "1024", "--locations", "2^64"})[0];
+  EXPECT_EQ(optimal.at("snr_radius"), 11);
+  EXPECT_EQ(optimal.at("capacity_radius"), 5);
+  EXPECT_EQ(results({"address-count", "--bits", "64", "--hamming-radius", "11", "--distance", "1"})[0].at(
+                "addresses"),
+            "311949983890");
+  EXPECT_NEAR(results({"nearest-location"})[0].at("published_radius"), 424.84176249454015, 1e-9);
+}
+
+TEST(TheoryVerb, EveryFormOfTheIntersectionIsADifferentOne) {
+  std::vector<double> shares;
+  for (const char* form : {"exact", "linear", "exponential", "book"}) {
+    const nlohmann::json row = results({"circle-intersection", "--bits", "64", "--hamming-radius", "19",
+                                        "--distance", "8", "--form", form})[0];
+    for (const double share : shares) {
+      EXPECT_GT(std::abs(share / row.at("share").get<double>() - 1), 1e-3) << form;
+    }
+    shares.push_back(row.at("share"));
+  }
+  const nlohmann::json lune = results({"circle-intersection", "--bits", "64", "--hamming-radius", "19",
+                                       "--distance", "8", "--form", "lune"})[0];
+  EXPECT_NEAR(lune.at("share").get<double>() / shares[0], 1, 1e-9);
+}
+
+TEST(TheoryVerb, HasTheSameInTextCsvAndFiles) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> asked = {"one-read-error", "--bits",     "256",      "--items",
+                                          "100,1000",       "--distance", "0..64..16"};
+  auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), asked.begin(), asked.end());
+    return run_mneme(theory(more));
+  };
+  const ProgramResult csv = with({"--csv"});
+  EXPECT_EQ(csv.exit_code, 0) << csv.err;
+  EXPECT_TRUE(contains(csv.out, "bits,locations,hamming_radius,items,distance,bits_wrong,"));
+  const ProgramResult text = with({"--out", folder.path().string()});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_TRUE(contains(text.out, "bits 256, locations 1000000"));
+  EXPECT_EQ(read_text(folder / "results.csv"), csv.out);
+  const nlohmann::json chart = nlohmann::json::parse(read_text(folder / "one-read-error.vl.json"));
+  EXPECT_TRUE(contains(chart.dump(), "items 1000"));
+  EXPECT_TRUE(contains(read_text(folder / "index.html"), "one-read-error"));
+}
+
+TEST(TheoryVerb, RefusesWhatMakesNoSense) {
+  expect_refusal({"critical-distance", "--bits", "64", "--hamming-radius", "65"},
+                 {"--hamming-radius 65", "64 bits"});
+  expect_refusal({"one-read-error", "--bits", "64", "--distance", "0..65"}, {"--distance 65", "64 bits"});
+  expect_refusal({"beta", "--bits", "0"}, {"--bits", "\"0\""});
+  expect_refusal({"beta", "--bits", "-64"}, {"--bits", "-64"});
+  expect_refusal({"beta", "--bits", "6.5"}, {"--bits", "6.5", "whole"});
+  expect_refusal({"beta", "--bits", "1e12"}, {"--bits", "1e12"});
+  expect_refusal({"beta", "--bits", "64", "--hamming-radius", "1"}, {"1 point"});
+  expect_refusal({"critical-distance", "--locations", "0"}, {"--locations", "\"0\""});
+  expect_refusal({"critical-distance", "--locations", "2.5"}, {"--locations", "2.5", "whole"});
+  expect_refusal({"critical-distance", "--locations", "1e300"}, {"--locations", "1e300"});
+  expect_refusal({"critical-distance", "--locations", "10^200"}, {"--locations", "10^200"});
+  expect_refusal({"critical-distance", "--locations", "9..3"}, {"9..3", "backwards"});
+  expect_refusal({"critical-distance", "--locations", "1..1e9"}, {"1..1e9", "x10"});
+  expect_refusal({"critical-distance", "--items", "nan"}, {"--items", "nan"});
+  expect_refusal({"critical-distance", "--bits", "1..1e6", "--hamming-radius", "1..100"}, {"1000000 rows"});
+  expect_refusal({"one-read-error", "--noise", "0.1", "--distance", "3"}, {"--noise", "--distance"});
+  expect_refusal({"one-read-error", "--noise", "1.1"}, {"--noise", "1.1"});
+  expect_refusal({"one-read-error", "--storage", "both"}, {"both", "hetero"});
+  expect_refusal({"circle-intersection", "--form", "lune", "--bits", "2000"}, {"2000", "1023"});
+  expect_refusal({"circle-intersection", "--json", "--csv"}, {"--json", "--csv"});
+  expect_refusal({"critcal-distance"}, {"critcal-distance", "critical-distance"});
+  expect_refusal({"plan", "--target", "0.5"}, {"--target", "0.5"});
+  expect_refusal({"plan", "--noise", "0.1", "--target", "0.9"}, {"0.9 of their bits"});
+  expect_refusal({"plan", "--hamming-radius", "1001"}, {"1001", "1000"});
+  expect_refusal({"plan", "--memory-limit", "10B"}, {"10 B", "2.14 kB"});
+}
+
+TEST(TheoryPlan, SaysHowLargeAMemoryMustBe) {
+  const ProgramResult text = run_mneme({"theory", "plan", "--bits", "256", "--items", "500"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  const ProgramResult json = run_mneme({"theory", "plan", "--bits", "256", "--items", "500", "--json"});
+  const nlohmann::json plan = nlohmann::json::parse(json.out);
+  EXPECT_EQ(plan.at("reaches_target"), true);
+  EXPECT_GE(plan.at("right_share"), 0.99);
+  EXPECT_TRUE(contains(text.out, std::to_string(plan.at("locations").get<int64_t>())));
+  EXPECT_TRUE(contains(text.out, std::to_string(plan.at("hamming_radius").get<int64_t>()) + " bits"));
+  EXPECT_GT(plan.at("beta"), 1);
+  EXPECT_EQ(plan.at("memory_bytes"), plan.at("locations").get<int64_t>() * (4 * 8 + 2 * 256 + 8));
+}
+
+TEST(TheoryPlan, ExitsWithOneWhereTheLimitIsTooTight) {
+  const std::vector<std::string> asked = {"theory", "plan", "--noise", "0.2", "--memory-limit", "1GB"};
+  const ProgramResult text = run_mneme(asked);
+  EXPECT_EQ(text.exit_code, 1);
+  EXPECT_TRUE(contains(text.out, "cannot be reached"));
+  std::vector<std::string> as_json = asked;
+  as_json.push_back("--json");
+  const ProgramResult json = run_mneme(as_json);
+  EXPECT_EQ(json.exit_code, 1);
+  const nlohmann::json plan = nlohmann::json::parse(json.out);
+  EXPECT_EQ(plan.at("reaches_target"), false);
+  EXPECT_LE(plan.at("memory_bytes"), 1e9);
+  EXPECT_LT(plan.at("right_share"), 0.99);
+  EXPECT_GT(plan.at("needed").at("memory_bytes"), 1e9);
+}
+
+TEST(TheoryPlan, SimulatesWhatItPlans) {
+  const std::vector<std::string> asked = {"theory", "plan",       "--bits",   "128", "--items", "100",
+                                          "--json", "--simulate", "--trials", "20",  "--quiet"};
+  const ProgramResult first = run_mneme(asked);
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  const nlohmann::json plan = nlohmann::json::parse(first.out);
+  EXPECT_NEAR(plan.at("simulated_over_predicted"), 1, 0.15); // 20 small memories
+  EXPECT_GT(plan.at("end_exact"), plan.at("exact_after_one_read"));
+  EXPECT_EQ(run_mneme(asked).out, first.out) << "same seed, same answer";
+  std::vector<std::string> other = asked;
+  other.insert(other.end(), {"--seed", "2", "--threads", "1"});
+  EXPECT_NE(run_mneme(other).out, first.out);
+}
+
+TEST(TheoryPlan, RefusesToSimulateWhatDoesNotFit) {
+  const ProgramResult result =
+      run_mneme({"theory", "plan", "--items", "1e7", "--noise", "0.3", "--simulate"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "--simulate takes"));
+}
+
+} // namespace
+} // namespace mneme
