@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs every benchmark and writes the results as Markdown: run.py BUILD_FOLDER RESULTS.md [MARKDOWN_PROGRAM...]
+"""Runs every benchmark and writes the results as Markdown: run.py FOLDER_OF_PROGRAMS RESULTS.md
 
 Each speed is the median of several runs on one thread, beside the kernel's own reference, plain LibTorch and faiss at the same
 shape in the same run, and as a share of what this machine can do at most.
@@ -14,6 +14,8 @@ import sys
 HERE = pathlib.Path(__file__).parent
 KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient"]
 REPETITIONS = 5
+# Whole loops beside their peers: heading, the script that prints Markdown, the program that it is given.
+SECTIONS = [("Training of projections", "projection_training.py", "projection_training")]
 
 
 def say(text):
@@ -117,15 +119,17 @@ def kernel_section(folder):
 
 
 def main():
-    folder, results, *programs = sys.argv[1:]
+    folder, results = map(pathlib.Path, sys.argv[1:])
     lines = ["# Benchmarks", "", "Written by `./dev bench`; medians of several runs each.", "", "## Kernels", ""]
-    lines += kernel_section(pathlib.Path(folder))
-    for program in programs:  # each prints a section of its own
-        say(f"running {pathlib.Path(program).name}")
-        section = subprocess.run([sys.executable, program, folder], check=True, capture_output=True, text=True).stdout
-        lines += ["", section.rstrip("\n")]
+    lines += kernel_section(folder)
+    for heading, script, program in SECTIONS:
+        if (folder / program).exists():
+            say(f"running {script}")
+            command = [sys.executable, HERE / script, folder / program]
+            section = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            lines += ["", f"## {heading}", "", section.rstrip("\n")]
     text = "\n".join(lines) + "\n"
-    pathlib.Path(results).write_text(text)
+    results.write_text(text)
     print(text)
 
 

@@ -19,7 +19,7 @@ namespace mneme::ops {
 namespace {
 
 constexpr int64_t kQueriesPerBlock = 192;  // four panels of the kernel on AVX-512
-constexpr int64_t kStoredPerPiece = 2048;  // at least: a piece costs a readout of its own
+constexpr int64_t kStoredPerPiece = 4096;  // at least: a piece costs a readout of its own
 constexpr int64_t kQueriesPerPiece = 1024; // at least: a piece costs gradients of all stored patterns
 
 /// The call as independent problems: one per batch, or a single one where all batches share what is stored.
@@ -165,7 +165,7 @@ std::array<at::Tensor, 3> backward(const at::Tensor& d_readout, const at::Tensor
                                    const SoftmaxReadout& saved, std::array<bool, 3> wanted) {
   const Problems n(query, stored, value);
   const Cut stored_cut(n.num_stored, (kPiecesWanted + n.count - 1) / std::max<int64_t>(1, n.count),
-                       kStoredPerPiece / 8); // all it costs is a gradient of the queries
+                       kStoredPerPiece / 16); // all it costs is a gradient of the queries
   const int64_t pieces = std::max<int64_t>(1, n.count * stored_cut.pieces);
   const Cut query_cut(n.num_queries, (kPiecesWanted + pieces - 1) / pieces, kQueriesPerPiece);
 

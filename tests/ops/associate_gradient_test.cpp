@@ -131,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AssociateOfAnyCut,
                            return c10::str(n.batches, "x", n.queries, "x", n.stored, n.bytes ? "Bytes" : "");
                          });
 
-TEST(AssociateGradient, OfBytesIsThatOfTheirPixels) {
+TEST(AssociateOfBytes, IsThatOfTheirPixels) {
   const at::Tensor bytes = at::arange(0, 6 * 7).view({1, 6, 7}).to(at::kByte);
   const at::Tensor query = random_tensor({1, 2, 4}, 1), stored = random_tensor({1, 6, 4}, 2);
   EXPECT_LT(largest_difference(associate(query, stored, bytes),
@@ -140,6 +140,18 @@ TEST(AssociateGradient, OfBytesIsThatOfTheirPixels) {
   EXPECT_LT(largest_difference(associate(query.to(at::kHalf), stored.to(at::kHalf), bytes),
                                associate(query, stored, bytes)),
             1e-3);
+}
+
+TEST(AssociateOfBytes, ReadsEveryByteAsTheDivisionWould) {
+  const at::Tensor bytes = at::arange(256).view({256, 1}).to(at::kByte);
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    const at::Tensor query = at::zeros({1, 1, 1}, type), stored = at::zeros({1, 1, 1}, type);
+    for (int64_t byte = 0; byte < 256; ++byte) { // one pattern, which is all that can be recalled
+      const at::Tensor value = bytes.slice(0, byte, byte + 1).unsqueeze(0);
+      EXPECT_EQ(associate(query, stored, value).item<double>(), (value.to(type) / 255).item<double>())
+          << byte;
+    }
+  }
 }
 
 TEST(AssociateGradient, IsReachedThroughTheRegisteredOperator) {

@@ -28,7 +28,7 @@ struct AssociateOptions {
 ///         disagree, if there is no stored pattern or no feature, or if beta is not finite or a number <= 0;
 ///         in backward, if a second derivative is asked for
 /// Cost    O(B Q S (D + V)) time. float32 and float64 on a CPU: a streaming pass that keeps no weights, forward
-///         or backward: O(B Q V) extra memory, at most 32 times the readout or a gradient. Else O(B Q S).
+///         or backward: O(B Q V) extra memory, at most 16 times the readout or a gradient. Else O(B Q S).
 ///         The readout does not depend on the number of threads there
 /// Also    torch.ops.mneme.associate(query, stored, value, beta)
 /// Source  Ramsauer et al. 2020, "Hopfield Networks is All You Need", update rule (eq. 3) with separate

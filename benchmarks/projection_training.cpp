@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+
+/// Training of a projection, timed step by step. projection_training.py runs it beside its peer.
+///
+/// projection_training IMAGES SIZE STEPS THREADS: IMAGES holds bytes, SIZE of them per image.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <ATen/ops/from_blob.h>
+#include <malloc.h>
+
+#include "mneme/core/cpu.h"
+#include "mneme/core/parallel.h"
+#include "mneme/data/read_file.h"
+#include "mneme/training/projection.h"
+
+namespace {
+
+/// Most memory of this process ever resident, in bytes. (getrusage would count the process that started it.)
+double peak_memory() {
+  std::ifstream status("/proc/self/status");
+  double kilobytes = 0;
+  for (std::string word; status >> word;) {
+    if (word == "VmHWM:") {
+      status >> kilobytes;
+    }
+  }
+  return 1024 * kilobytes;
+}
+
+int run(const char* images, int64_t size, int64_t steps, int threads) {
+  // Blocks as large as the encoded keys go back to the system once freed. Left alone, the allocator learns to
+  // keep them, and free memory of their size lies about in between.
+  constexpr int kLargeBlock = 4'000'000;
+  mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+  const double at_start = peak_memory(); // libraries, no data yet
+  mneme::set_threads(threads);
+  std::vector<std::byte> bytes = mneme::data::read_file(images);
+  const at::Tensor patterns =
+      at::from_blob(bytes.data(), {static_cast<int64_t>(bytes.size()) / size, size}, at::kByte);
+  mneme::training::ProjectionTrainer trainer(patterns, {});
+  std::vector<double> seconds;
+  for (int64_t step = 0; step < steps; ++step) {
+    const auto begin = std::chrono::steady_clock::now();
+    trainer.step();
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  std::printf(
+      "{\"seconds_per_step\": %.6f, \"memory_at_start\": %.0f, \"memory_peak\": %.0f, \"loss\": %.6f, "
+      "\"cpu\": \"%s\", \"isa\": \"%s\"}\n",
+      seconds[seconds.size() / 2], at_start, peak_memory(), trainer.losses().back(),
+      mneme::cpu_model().c_str(), mneme::cpu_target().c_str());
+  return 0;
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+  if (count != 5) {
+    std::fprintf(stderr, "usage: %s IMAGES SIZE STEPS THREADS\n", arguments[0]);
+    return 2;
+  }
+  try {
+    return run(arguments[1], std::atoll(arguments[2]), std::atoll(arguments[3]), std::atoi(arguments[4]));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
