@@ -47,8 +47,8 @@ void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkp
   std::vector<at::Tensor> kept; // contiguous copies, alive until written
   std::vector<data::SafetensorsTensor> tensors;
   for (const auto& [name, tensor] : checkpoint.tensors) {
-    const auto type = std::find_if(
-        kTypes.begin(), kTypes.end(), [&](const Type& known) { return known.type == tensor.scalar_type(); });
+    const auto type = std::find_if(kTypes.begin(), kTypes.end(),
+                                   [&](const Type& known) { return known.type == tensor.scalar_type(); });
     if (!tensor.device().is_cpu() || type == kTypes.end()) {
       throw UsageError(c10::str("mneme::training::save_checkpoint: ", name, " is of type ",
                                 tensor.scalar_type(), " on ", tensor.device(),
@@ -69,7 +69,7 @@ Checkpoint load_checkpoint(const std::filesystem::path& path) {
                         .source = path.string()};
   for (const data::SafetensorsEntry& entry : data::parse_safetensors_entries(bytes, path.string())) {
     const auto type = std::find_if(kTypes.begin(), kTypes.end(),
-                                          [&](const Type& known) { return known.name == entry.dtype; });
+                                   [&](const Type& known) { return known.name == entry.dtype; });
     if (type == kTypes.end()) {
       throw DataError(c10::str(path.string(), ": tensor \"", entry.name, "\" is of type ", entry.dtype,
                                ", but a checkpoint holds F32, F64, I64 or U8.\n  ",

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/training/test_projection.h"
+
+#include <cmath>
+#include <numbers>
+
+#include <c10/util/StringUtil.h>
+
+#include "mneme/core/error.h"
+#include "mneme/data/corruption.h"
+#include "mneme/memory/attention.h"
+#include "mneme/memory/continuous_sdm.h"
+#include "mneme/theory/cap_intersection.h"
+#include "mneme/theory/circle_intersection.h"
+
+namespace mneme::training {
+namespace {
+
+using Options = AssociateOptions<RealPatterns>;
+
+struct Candidate {
+  ProjectionTestRow row;
+  Options options;
+  EmptyRead empty_read = EmptyRead::keep_query;
+};
+
+void check(const RealPatterns& stored, const RealPatterns& targets, const RealPatterns& matrix,
+           const ProjectionTest& test) {
+  const auto refuse = [](const std::string& what, const char* how_to_fix) {
+    throw UsageError("mneme::training::test_projection: " + what + "\n  " + how_to_fix);
+  };
+  if (stored.size() != targets.size() || stored.size() != matrix.size()) {
+    refuse(c10::str("stored patterns have ", stored.size(), " numbers, targets ", targets.size(),
+                    ", rows of the matrix ", matrix.size(), ", but all must be equal."),
+           "Give the matrix that was trained on patterns of this size.");
+  }
+  if (stored.empty() || targets.empty() || test.noise.empty()) {
+    refuse(c10::str(stored.count(), " stored patterns, ", targets.count(), " targets and ", test.noise.size(),
+                    " amounts of noise given, at least 1 of each is needed."),
+           "There is nothing to test.");
+  }
+  for (const double noise : test.noise) {
+    if (!(noise >= 0 && noise <= static_cast<double>(stored.size()))) {
+      refuse(c10::str("noise of ", noise, " asked for in patterns of ", stored.size(), " numbers."),
+             "Give 0 to the size of a pattern.");
+    }
+  }
+}
+
+/// Log of the number of locations that a pattern shares with itself: the most that can be shared.
+double log_most_shared(bool caps, int64_t dimension, int64_t radius, double hard_locations) {
+  const double log_fraction = caps ? theory::log_cap_intersection(dimension, radius, 1)
+                                   : theory::log_circle_intersections(dimension, radius)[0] -
+                                         static_cast<double>(dimension) * std::numbers::ln2;
+  return std::log(hard_locations) + log_fraction;
+}
+
+std::vector<Candidate> candidates(int64_t dimension, const ProjectionTest& test) {
+  const int64_t radius = test.hamming_radius;
+  std::vector<Candidate> all;
+  for (const std::optional<double>& hard_locations : test.hard_locations) {
+    std::optional<FiniteLocations> locations;
+    if (hard_locations) {
+      locations = FiniteLocations{.hard_locations = *hard_locations, .seed = test.seed};
+    }
+    const auto add = [&](const char* name, bool caps, Options options, EmptyRead empty_read) {
+      // Rounded, as published: half a location is none.
+      if (!hard_locations || log_most_shared(caps, dimension, radius, *hard_locations) >= std::log(0.5)) {
+        all.push_back({{.memory = name, .hard_locations = hard_locations}, std::move(options), empty_read});
+      }
+    };
+    Options caps = continuous_sdm(dimension, radius, locations);
+    std::get<CapIntersection>(caps.separation).original_table = true;
+    add("continuous SDM", true, caps, hard_locations ? EmptyRead::mean_of_values : EmptyRead::keep_query);
+    add("continuous binary SDM", false, continuous_binary_sdm(dimension, radius, locations),
+        EmptyRead::keep_query);
+  }
+  const auto add_attention = [&](const char* name, const Options& options) {
+    all.push_back({{.memory = name, .beta = std::get<Softmax>(options.separation).beta}, options});
+  };
+  if (test.beta) {
+    add_attention("attention, beta given", cosine_attention(*test.beta));
+  } else {
+    add_attention("attention, beta fitted to circles", sdm_attention(dimension, radius));
+    add_attention("attention, beta fitted to caps",
+                  sdm_attention(dimension, radius, BetaFittedTo::cap_intersection));
+  }
+  return all;
+}
+
+void add_cosines(ProjectionTestRow& row, const RealPatterns& readout, const RealPatterns& targets) {
+  const auto count = static_cast<double>(targets.count());
+  double sum = 0, squares = 0;
+  for (int64_t i = 0; i < targets.count(); ++i) {
+    const double similarity = cosine(readout, i, targets, i);
+    sum += similarity;
+    squares += similarity * similarity;
+  }
+  row.mean_cosine.push_back(sum / count);
+  row.deviation.push_back(std::sqrt(std::max(0.0, squares / count - sum / count * (sum / count))));
+}
+
+} // namespace
+
+std::vector<ProjectionTestRow> test_projection(const RealPatterns& stored, const RealPatterns& targets,
+                                               const RealPatterns& matrix, const ProjectionTest& test,
+                                               Progress& progress) {
+  check(stored, targets, matrix, test);
+  std::vector<Candidate> all = candidates(matrix.count(), test);
+  progress.start("testing the projection", static_cast<int64_t>(all.size() * test.noise.size()));
+  std::vector<RealPatterns> cues;
+  for (size_t i = 0; i < test.noise.size(); ++i) {
+    cues.push_back(data::cosine_noise(targets, 1 - 2 * test.noise[i] / static_cast<double>(stored.size()),
+                                      Random(test.seed).stream(i)));
+  }
+  std::vector<ProjectionTestRow> rows;
+  for (Candidate& candidate : all) {
+    candidate.options.encode = matrix;
+    candidate.options.projection = Average{};
+    candidate.options.precision = Precision::float32;
+    const AssociativeMemory<RealPatterns> memory(stored, candidate.options);
+    const UpdateOptions update =
+        published_update(test.update_steps_max, test.stop_together, candidate.empty_read);
+    for (const RealPatterns& noisy : cues) {
+      add_cosines(candidate.row, memory.recall(noisy, update).readout, targets);
+      progress.advance();
+    }
+    rows.push_back(std::move(candidate.row));
+  }
+  progress.finish();
+  return rows;
+}
+
+} // namespace mneme::training

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/training/test_projection.h"
+
+#include <cmath>
+
+#include "mneme/core/random.h"
+#include "mneme/data/random_patterns.h"
+#include "mneme/memory/attention.h"
+#include "mneme/data/corruption.h"
+#include "ops/tensors.h"
+
+namespace mneme::training {
+namespace {
+
+using ops::expect_names;
+using ops::usage_error_of;
+
+constexpr int64_t kSize = 80, kDimension = 32;
+
+RealPatterns stored() {
+  return data::random_sphere(60, kSize, Random(1));
+}
+RealPatterns matrix() {
+  Random random(2);
+  RealPatterns rows(kDimension, kSize);
+  std::generate_n(rows.data(), kDimension * kSize, [&] { return random.normal(); });
+  return rows;
+}
+std::vector<ProjectionTestRow> run(const ProjectionTest& test) {
+  Progress silent;
+  return test_projection(stored(), stored(), matrix(), test, silent);
+}
+
+TEST(TestProjection, RecallsWellWithoutNoiseAndWorseWithMore) {
+  const std::vector<ProjectionTestRow> rows = run({.hamming_radius = 5, .noise = {0, 10, 25, 40}});
+  ASSERT_EQ(rows.size(), 4U);
+  for (const ProjectionTestRow& row : rows) {
+    ASSERT_EQ(row.mean_cosine.size(), 4U);
+    EXPECT_GT(row.mean_cosine[0], 0.99) << row.memory;
+    EXPECT_GT(row.mean_cosine[1], row.mean_cosine[3]) << row.memory;
+    EXPECT_LT(row.mean_cosine[3], 0.6) << row.memory; // cues at a right angle to their targets
+    EXPECT_EQ(row.beta != 0, row.memory.starts_with("attention")) << row.memory;
+  }
+}
+
+TEST(TestProjection, IsRecallOfTheMemoryRoomInTheProjectedSpace) {
+  const ProjectionTest test{.hamming_radius = 5, .noise = {10}, .beta = 7.0, .update_steps_max = 2};
+  const ProjectionTestRow row = run(test).back();
+  EXPECT_EQ(row.memory, "attention, beta given");
+  AssociateOptions<RealPatterns> options = cosine_attention(7.0);
+  options.encode = matrix();
+  options.projection = Average{};
+  options.update = published_update(2, true, EmptyRead::keep_query);
+  const RealPatterns cues = data::cosine_noise(stored(), 1 - 2 * 10.0 / kSize, Random(test.seed).stream(0));
+  const RealPatterns readout = associate(cues, stored(), options).readout;
+  double mean = 0;
+  for (int64_t i = 0; i < readout.count(); ++i) {
+    mean += cosine(readout, i, stored(), i) / static_cast<double>(readout.count());
+  }
+  EXPECT_NEAR(row.mean_cosine[0], mean, 1e-5); // float32 there, float64 here
+}
+
+TEST(TestProjection, LeavesOutSdmWithoutSharedLocations) {
+  const auto names = [](double hard_locations) {
+    std::string all;
+    for (const ProjectionTestRow& row :
+         run({.hamming_radius = 5, .noise = {0}, .hard_locations = {hard_locations}, .beta = 1.0})) {
+      all += row.memory + "; ";
+    }
+    return all;
+  };
+  EXPECT_EQ(names(10), "attention, beta given; ");
+  EXPECT_EQ(names(1e12), "continuous SDM; continuous binary SDM; attention, beta given; ");
+}
+
+TEST(TestProjection, ApproachesInfinitelyManyLocationsAsTheirNumberGrows) {
+  const std::vector<ProjectionTestRow> rows =
+      run({.hamming_radius = 5, .noise = {5}, .hard_locations = {std::nullopt, 1e14}, .beta = 1.0});
+  ASSERT_EQ(rows.size(), 5U);
+  EXPECT_NEAR(rows[0].mean_cosine[0], rows[2].mean_cosine[0], 0.01);
+  EXPECT_NEAR(rows[1].mean_cosine[0], rows[3].mean_cosine[0], 0.01);
+}
+
+TEST(TestProjection, NamesWhatDoesNotFit) {
+  Progress silent;
+  const auto error = [&](const RealPatterns& patterns, const RealPatterns& targets,
+                         const ProjectionTest& test) {
+    return usage_error_of([&] { test_projection(patterns, targets, matrix(), test, silent); });
+  };
+  expect_names(error(stored(), RealPatterns(1, 5), {}),
+               {"stored patterns have 80", "targets 5", "matrix 80"});
+  expect_names(error(stored(), RealPatterns(0, kSize), {}), {"60 stored patterns, 0 targets"});
+  expect_names(error(stored(), stored(), {.noise = {}}), {"0 amounts of noise"});
+  expect_names(error(stored(), stored(), {.noise = {81}}), {"noise of 81", "80 numbers"});
+}
+
+} // namespace
+} // namespace mneme::training
