@@ -35,6 +35,8 @@ std::string overview(const Verbs& verbs, const Paint& paint) {
   text += "\nExamples\n"
           "  mneme recall                      recall the built-in letters and digits from noise\n"
           "  mneme recall --patterns digits.npy --noise 0.1..0.4..0.1 --memory attention,hopfield --out out\n"
+          "  mneme theory plan --items 10000   how large a memory must be; `mneme theory` lists what can be "
+          "asked\n"
           "  mneme verify golden/ --json       check this build against published numbers, as JSON\n"
           "  source <(mneme completion bash)   let the Tab key know the verbs and options\n"
           "\n`mneme VERB --help` says what a verb takes.\n";
