@@ -3,29 +3,13 @@
 #include "experiments/sdm/recall_grid.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numeric>
 
 #include <fmt/format.h>
 
 #include "experiments/published.h"
-#include "mneme/core/parallel.h"
-#include "mneme/trials/confidence.h"
 
 namespace mneme::experiments {
 namespace {
-
-/// What streams of random numbers are for.
-enum class Purpose : uint64_t { patterns = 1, cues = 2, locations = 3 };
-
-Random random_for(const RecallGrid& grid, Purpose purpose, int64_t data_set) {
-  return Random(grid.seed).stream(static_cast<uint64_t>(purpose)).stream(static_cast<uint64_t>(data_set));
-}
-
-struct DataSet {
-  trials::PublishedPatterns patterns;
-  std::vector<trials::PublishedPatterns> cues; ///< by distance
-};
 
 std::string radius_name(int64_t radius) {
   return fmt::format("d = {}", radius);
@@ -48,7 +32,7 @@ report::Chart chart_of(const std::string& title, const std::string& algorithm, i
       chart.series.push_back({.name = name});
     }
     const auto k = static_cast<double>(point.distance);
-    chart.series.back().points.push_back({k, point.mean});
+    chart.series.back().points.push_back({k, estimate_of(point)});
     if (chart.series.size() == 1) {
       baseline.points.push_back({k, certain(1 - 2 * k / static_cast<double>(bits))});
     }
@@ -59,112 +43,16 @@ report::Chart chart_of(const std::string& title, const std::string& algorithm, i
 
 } // namespace
 
-std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatterns& patterns,
-                                        Progress& progress) {
-  std::vector<DataSet> data_sets;
-  progress.start("patterns and cues", grid.data_sets);
-  for (int64_t d = 0; d < grid.data_sets; ++d) {
-    DataSet& set = data_sets.emplace_back();
-    set.patterns = patterns(d, random_for(grid, Purpose::patterns, d));
-    for (const int64_t distance : grid.distances) {
-      set.cues.push_back(
-          trials::published_cues(set.patterns, grid.cues, distance, grid.keep_nearest,
-                                 random_for(grid, Purpose::cues, d).stream(static_cast<uint64_t>(distance))));
-    }
-    progress.advance();
-  }
-  progress.finish();
-
-  struct Task {
-    size_t algorithm, radius;
-    int64_t data_set;
-  };
-  std::vector<Task> tasks;
-  for (size_t a = 0; a < grid.algorithms.size(); ++a) {
-    for (size_t r = 0; r < grid.radii.size(); ++r) {
-      for (int64_t d = 0; d < grid.data_sets; ++d) {
-        tasks.push_back({a, r, d});
-      }
-    }
-  }
-  struct Run {
-    std::vector<double> cosines;
-    int64_t steps = 0;
-  };
-  std::vector<std::vector<Run>> runs(tasks.size()); // task, distance
-  progress.start("recall", static_cast<int64_t>(tasks.size()));
-  parallel_for(static_cast<int64_t>(tasks.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      const auto [a, r, d] = tasks[static_cast<size_t>(t)];
-      const DataSet& set = data_sets[static_cast<size_t>(d)];
-      const trials::PublishedMemory memory(grid.algorithms[a], set.patterns,
-                                           {.hamming_radius = grid.radii[r],
-                                            .hard_locations = grid.hard_locations,
-                                            .seed = random_for(grid, Purpose::locations, d).at(0)});
-      for (const trials::PublishedPatterns& cues : set.cues) {
-        trials::PublishedRecall recall = memory.recall(cues);
-        runs[static_cast<size_t>(t)].push_back({std::move(recall.cosines), recall.steps});
-      }
-      progress.advance();
-    }
-  });
-  progress.finish();
-
-  std::vector<GridPoint> points;
-  const auto data_sets_each = static_cast<size_t>(grid.data_sets);
-  for (size_t first = 0; first < tasks.size(); first += data_sets_each) {
-    for (size_t k = 0; k < grid.distances.size(); ++k) {
-      GridPoint& point = points.emplace_back();
-      point.algorithm = grid.algorithms[tasks[first].algorithm];
-      point.radius = grid.radii[tasks[first].radius];
-      point.distance = grid.distances[k];
-      std::vector<double> means;
-      double squares = 0;
-      for (size_t t = first; t < first + data_sets_each; ++t) {
-        const auto [cosines, steps] = runs[t][k];
-        const auto count = static_cast<double>(cosines.size());
-        means.push_back(std::accumulate(cosines.begin(), cosines.end(), 0.0) / count);
-        for (const double cosine : cosines) {
-          squares += (cosine - means.back()) * (cosine - means.back());
-        }
-        point.samples += static_cast<int64_t>(cosines.size());
-        point.steps = std::max(point.steps, steps);
-      }
-      const auto [mean, half] = trials::mean_interval(means);
-      double spread = 0; // of the data sets' means
-      for (const double one : means) {
-        spread += (one - mean) * (one - mean);
-      }
-      const auto samples = static_cast<double>(point.samples), sets = static_cast<double>(means.size());
-      point.data_sets = grid.data_sets;
-      point.mean = {mean, mean - half.value_or(0), mean + half.value_or(0)};
-      point.deviation = std::sqrt((squares + spread * static_cast<double>(grid.cues)) / samples);
-      if (means.size() > 1) {
-        point.between_data_sets = std::sqrt(spread / (sets - 1));
-      }
-    }
-  }
-  return points;
-}
-
-double allowed_difference(const GridPoint& measured, const GridPoint& published, double floor) {
-  // Both are runs of the same thing: a failure that one of them happened not to see counts in the pooled deviation.
-  const auto ours = static_cast<double>(measured.samples), theirs = static_cast<double>(published.samples);
-  const double pooled =
-      (ours * measured.deviation * measured.deviation + theirs * published.deviation * published.deviation) /
-      (ours + theirs);
-  const double sets =
-      1 / static_cast<double>(measured.data_sets) + 1 / static_cast<double>(published.data_sets);
-  return std::hypot(kErrors * std::sqrt(pooled * (1 / ours + 1 / theirs)),
-                    kDataSetErrors * measured.between_data_sets * std::sqrt(sets)) +
-         floor;
+report::Estimate estimate_of(const GridPoint& point) {
+  const auto [mean, half] = point.mean;
+  return {mean, mean - half.value_or(0), mean + half.value_or(0)};
 }
 
 std::string tolerance_text(const std::string& floor) {
   return fmt::format(
       "{} standard errors of the difference of both means for the choice of cues, {} for the choice of data "
       "sets (where large circles mix all patterns, means differ from one data set to the next), plus {}.",
-      kErrors, kDataSetErrors, floor);
+      trials::kErrors, trials::kDataSetErrors, floor);
 }
 
 Figure recall_figure(const std::string& algorithm, int64_t bits, const std::vector<GridPoint>& measured,
@@ -192,7 +80,7 @@ std::vector<GridPoint> golden_points(const char* name) {
     points.push_back({.algorithm = one.at("algorithm"),
                       .radius = one.at("hamm_radius"),
                       .distance = one.at("perturb"),
-                      .mean = certain(one.at("mean")),
+                      .mean = {one.at("mean"), std::nullopt},
                       .deviation = one.at("std"),
                       .samples = kPatterns,
                       .steps = one.at("steps")});
@@ -227,9 +115,9 @@ std::vector<ComparisonTable> compare_with_golden(const std::vector<GridPoint>& m
                         .tolerance = tolerance_text("0.001 for single precision")});
     }
     tables.back().rows.push_back({.what = fmt::format("d = {}, k = {}", point.radius, point.distance),
-                                  .published = published_point->mean.value,
-                                  .measured = point.mean,
-                                  .tolerance = allowed_difference(point, *published_point, kFloor)});
+                                  .published = published_point->mean.mean,
+                                  .measured = estimate_of(point),
+                                  .tolerance = trials::allowed_difference(point, *published_point, kFloor)});
   }
   return tables;
 }
@@ -244,8 +132,8 @@ TitledTable grid_table(const std::vector<GridPoint>& points) {
                                            {.name = "cues", .key = "samples"},
                                            {.name = "steps"}}}};
   for (const GridPoint& point : points) {
-    titled.table.rows.push_back({point.algorithm, point.radius, point.distance, point.mean, point.deviation,
-                                 point.samples, point.steps});
+    titled.table.rows.push_back({point.algorithm, point.radius, point.distance, estimate_of(point),
+                                 point.deviation, point.samples, point.steps});
   }
   return titled;
 }

@@ -45,7 +45,7 @@ std::vector<std::string> grid_algorithms(bool on_bits) {
   return names;
 }
 
-DrawPatterns uniform_patterns(int64_t bits) {
+trials::DrawPatterns uniform_patterns(int64_t bits) {
   return [bits](int64_t, const Random& random) {
     return trials::published_patterns(data::random_uniform(kPatterns, bits, -1, 1, random), 0);
   };
@@ -55,7 +55,7 @@ std::string radii_text(const std::vector<int64_t>& radii) {
   return fmt::format("{} (p = 1e-13, 1e-9, 1e-8, 7e-6, 3.68e-4, 0.1)", fmt::join(radii, ", "));
 }
 
-std::vector<std::pair<std::string, std::string>> parameters_of(const RecallGrid& grid,
+std::vector<std::pair<std::string, std::string>> parameters_of(const trials::RecallGrid& grid,
                                                                const std::string& patterns) {
   return {{"patterns", patterns},
           {"data sets", std::to_string(grid.data_sets)},
@@ -69,7 +69,7 @@ std::vector<std::pair<std::string, std::string>> parameters_of(const RecallGrid&
           {"update steps", "at most 100"}};
 }
 
-RecallGrid base_grid(const RunSettings& settings, int64_t bits, bool on_bits) {
+trials::RecallGrid base_grid(const RunSettings& settings, int64_t bits, bool on_bits) {
   return {.algorithms = grid_algorithms(on_bits),
           .radii = published_radii(bits),
           .distances = {},
@@ -80,7 +80,7 @@ RecallGrid base_grid(const RunSettings& settings, int64_t bits, bool on_bits) {
           .seed = settings.seed};
 }
 
-Outcome outcome_of(const RecallGrid& grid, int64_t bits, const std::string& patterns,
+Outcome outcome_of(const trials::RecallGrid& grid, int64_t bits, const std::string& patterns,
                    const std::vector<GridPoint>& points, const std::vector<GridPoint>& golden) {
   Outcome outcome{.parameters = parameters_of(grid, patterns)};
   for (const std::string& algorithm : grid.algorithms) {
@@ -123,9 +123,9 @@ constexpr ReadOff kReadOff64[] = {
 Outcome run_64(const RunSettings& settings, Progress& progress) {
   constexpr int64_t kBits = 64;
   constexpr double kReading = 0.03; // off a figure, of lines as thick as 0.01
-  RecallGrid grid = base_grid(settings, kBits, true);
+  trials::RecallGrid grid = base_grid(settings, kBits, true);
   grid.distances = {0, 2, 4, 6, 8, 10, 12};
-  const std::vector<GridPoint> points = recall_over_grid(grid, uniform_patterns(kBits), progress);
+  const std::vector<GridPoint> points = trials::recall_over_grid(grid, uniform_patterns(kBits), progress);
   const std::vector<GridPoint> golden = golden_points("experiment_randunif64");
   Outcome outcome =
       outcome_of(grid, kBits, "1024 of 64 numbers, uniform in (-1, 1); a bit is 1 above 0", points, golden);
@@ -138,8 +138,8 @@ Outcome run_64(const RunSettings& settings, Progress& progress) {
         .deviation = point.deviation, .samples = kPublishedCues, .data_sets = kPublishedSets};
     figures.rows.push_back({.what = fmt::format("{}, d = {}, k = {}", algorithm, radius, distance),
                             .published = mean,
-                            .measured = point.mean,
-                            .tolerance = allowed_difference(point, as_published, kReading)});
+                            .measured = estimate_of(point),
+                            .tolerance = trials::allowed_difference(point, as_published, kReading)});
   }
   outcome.comparisons.push_back(figures);
   std::ranges::copy(compare_with_golden(points, golden, "the published code run on one data set"),
@@ -179,12 +179,12 @@ ComparisonTable compare_first_version(const std::vector<GridPoint>& points) {
       const GridPoint as_published{.deviation = point->deviation, .samples = samples, .data_sets = 5};
       // One cue of 50 more or less that fails moves a mean of successes by 1/50.
       const double one_cue =
-          std::min(1 - point->mean.value, point->mean.value) > 0.001 ? 1.0 / static_cast<double>(samples) : 0;
+          std::min(1 - point->mean.mean, point->mean.mean) > 0.001 ? 1.0 / static_cast<double>(samples) : 0;
       comparisons.rows.push_back(
           {.what = fmt::format("{}, d = {}, k = {}", first_version, point->radius, point->distance),
            .published = mean,
-           .measured = point->mean,
-           .tolerance = allowed_difference(*point, as_published, kFloor) + one_cue});
+           .measured = estimate_of(*point),
+           .tolerance = trials::allowed_difference(*point, as_published, kFloor) + one_cue});
     }
   }
   return comparisons;
@@ -192,14 +192,14 @@ ComparisonTable compare_first_version(const std::vector<GridPoint>& points) {
 
 Outcome run_1000(const RunSettings& settings, Progress& progress) {
   constexpr int64_t kBits = 1000;
-  RecallGrid grid = base_grid(settings, kBits, true);
+  trials::RecallGrid grid = base_grid(settings, kBits, true);
   // Those of the notebook, of the first version (75, 150, 225) and of our run of the published code (125).
   grid.distances = settings.quick ? std::vector<int64_t>{0, 125, 225, 250, 300, 312, 375}
                                   : std::vector<int64_t>{0, 62, 75, 125, 150, 187, 225, 250, 300, 312, 375};
   grid.hard_locations = 1e6;
   grid.data_sets = 8;
   grid.cues = settings.quick ? 3 : 64;
-  const std::vector<GridPoint> points = recall_over_grid(grid, uniform_patterns(kBits), progress);
+  const std::vector<GridPoint> points = trials::recall_over_grid(grid, uniform_patterns(kBits), progress);
   const std::vector<GridPoint> golden = golden_points("experiment_randunif1000");
   Outcome outcome =
       outcome_of(grid, kBits, "1024 of 1000 numbers, uniform in (-1, 1); a bit is 1 above 0", points, golden);
@@ -227,7 +227,7 @@ std::string mnist_inputs(const RunSettings& settings) {
 
 /// One image at every distance, as each algorithm recalls it.
 PictureFigure mnist_sheet(const data::PatternSet& images, const trials::PublishedPatterns& patterns,
-                          int64_t radius, const RecallGrid& grid) {
+                          int64_t radius, const trials::RecallGrid& grid) {
   const std::vector<std::string> shown = {"Cont_Binary_SDM", "Cont_SDM", "Cont_SDM_BFit_Attention",
                                           "Cont_SDM_CFit_Attention"};
   report::Sheet sheet{.title = fmt::format("One image recalled, d = {}", radius),
@@ -273,7 +273,7 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
     return {.skipped = fmt::format("{} holds {} images, {} are needed.", file->filename().string(),
                                    images.patterns.count(), kPatterns)};
   }
-  RecallGrid grid = base_grid(settings, bits, false);
+  trials::RecallGrid grid = base_grid(settings, bits, false);
   grid.distances = {0, 50, 100, 150, 200, 250, 300};
   grid.keep_nearest = false;
   const auto draw = [&](int64_t, const Random& random) {
@@ -285,7 +285,7 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
     }
     return trials::PublishedPatterns{.reals = normalised(patterns)};
   };
-  const std::vector<GridPoint> points = recall_over_grid(grid, draw, progress);
+  const std::vector<GridPoint> points = trials::recall_over_grid(grid, draw, progress);
   Outcome outcome = outcome_of(
       grid, bits,
       fmt::format("1024 images of {}, pixels in [0, 1], scaled to length 1", file->filename().string()),
@@ -309,8 +309,8 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
        .tolerance = tolerance_text("nothing; five cosines are printed"),
        .rows = {{.what = fmt::format("Cont_SDM, d = {}, k = {}: mean cosine", point.radius, kDistance),
                  .published = mean,
-                 .measured = point.mean,
-                 .tolerance = allowed_difference(
+                 .measured = estimate_of(point),
+                 .tolerance = trials::allowed_difference(
                      point, {.deviation = std::sqrt(variance), .samples = std::ssize(printed)}, 0)}}});
   outcome.pictures.push_back(mnist_sheet(images, draw(0, Random(settings.seed)), grid.radii[1], grid));
   outcome.notes.push_back(
@@ -325,13 +325,13 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
   const json& table = published("sdm_tables").at("SDM_Experiments_cell5");
   const int64_t bits = table.at("n");
   constexpr double kFloor = 1e-6; // printed single precision
-  RecallGrid grid = base_grid(settings, bits, true);
+  trials::RecallGrid grid = base_grid(settings, bits, true);
   grid.algorithms = {"Binary_SDM_NeuronLimit", "Binary_Neuron_SDM"};
   grid.distances = table.at("perturbations").get<std::vector<int64_t>>();
   grid.hard_locations = table.at("r").get<double>();
   grid.data_sets = settings.quick ? 2 : kPublishedSets;
   grid.cues = kPatterns; // The batch matters here: see the note.
-  const std::vector<GridPoint> points = recall_over_grid(grid, uniform_patterns(bits), progress);
+  const std::vector<GridPoint> points = trials::recall_over_grid(grid, uniform_patterns(bits), progress);
 
   std::vector<GridPoint> published_points;
   for (const json& row : table.at("tables")) {
@@ -339,7 +339,7 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
       published_points.push_back({.algorithm = row.at("algorithm"),
                                   .radius = row.at("hamm_radius"),
                                   .distance = grid.distances[i],
-                                  .mean = certain(row.at("mean").at(i)),
+                                  .mean = {row.at("mean").at(i), std::nullopt},
                                   .deviation = row.at("std").at(i),
                                   .samples = kPublishedCues,
                                   .data_sets = kPublishedSets});
@@ -359,9 +359,9 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
     }
     outcome.comparisons.back().rows.push_back(
         {.what = fmt::format("d = {}, k = {}", point.radius, point.distance),
-         .published = printed.mean.value,
-         .measured = point.mean,
-         .tolerance = allowed_difference(point, printed, kFloor)});
+         .published = printed.mean.mean,
+         .measured = estimate_of(point),
+         .tolerance = trials::allowed_difference(point, printed, kFloor)});
   }
   outcome.notes.push_back(
       "The printed blocks carry no names; their order is that of the list of algorithms.");

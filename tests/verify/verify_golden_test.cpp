@@ -35,9 +35,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden("cap_intersection.json", 39), Golden("circle_intersection.json", 40),
                     Golden("circle_intersection_book_continuous.json", 5),
                     Golden("circle_intersection_r_and_weights.json", 15), Golden("conversions.json", 9),
-                    Golden("cosine_perturb.json", 4), Golden("critical_distance.json", 57),
-                    Golden("exp_bounds.json", 12), Golden("neuron_near.json", 3),
-                    Golden("optimal_d.json", 11), Golden("projection_recall.json", 2),
+                     Golden("cosine_perturb.json", 4), Golden("critical_distance.json", 57),
+                     Golden("exp_bounds.json", 12), Golden("experiment_randunif64.json", 336),
+                     Golden("experiment_randunif1000.json", 240), Golden("neuron_near.json", 3),
+                     Golden("optimal_d.json", 11), Golden("projection_recall.json", 2),
                     Golden("recall_first_release.json", 4), Golden("recall_head.json", 5),
                     Golden("snr_variance.json", 5)),
     [](const auto& test) { return std::filesystem::path(test.param.first).stem().string(); });
