@@ -9,20 +9,16 @@
 
 #include "mneme/core/error.h"
 #include "mneme/data/corruption.h"
-#include "mneme/memory/attention.h"
-#include "mneme/memory/continuous_sdm.h"
 #include "mneme/theory/cap_intersection.h"
 #include "mneme/theory/circle_intersection.h"
+#include "mneme/trials/published_recall.h"
 
 namespace mneme::training {
 namespace {
 
-using Options = AssociateOptions<RealPatterns>;
-
 struct Candidate {
   ProjectionTestRow row;
-  Options options;
-  EmptyRead empty_read = EmptyRead::keep_query;
+  trials::PublishedWeighting weighting;
 };
 
 void check(const RealPatterns& stored, const RealPatterns& targets, const RealPatterns& matrix,
@@ -59,32 +55,29 @@ double log_most_shared(bool caps, int64_t dimension, int64_t radius, double hard
 std::vector<Candidate> candidates(int64_t dimension, const ProjectionTest& test) {
   const int64_t radius = test.hamming_radius;
   std::vector<Candidate> all;
+  const auto add = [&](const std::string& algorithm,
+                       const std::optional<double>& hard_locations) -> Candidate& {
+    return all.emplace_back(
+        ProjectionTestRow{.algorithm = algorithm, .hard_locations = hard_locations},
+        trials::published_weighting(
+            algorithm + (hard_locations ? "_NeuronLimit" : ""), dimension,
+            {.hamming_radius = radius, .hard_locations = hard_locations.value_or(1), .seed = test.seed}));
+  };
   for (const std::optional<double>& hard_locations : test.hard_locations) {
-    std::optional<FiniteLocations> locations;
-    if (hard_locations) {
-      locations = FiniteLocations{.hard_locations = *hard_locations, .seed = test.seed};
-    }
-    const auto add = [&](const char* name, bool caps, Options options, EmptyRead empty_read) {
+    for (const bool caps : {true, false}) {
       // Rounded, as published: half a location is none.
       if (!hard_locations || log_most_shared(caps, dimension, radius, *hard_locations) >= std::log(0.5)) {
-        all.push_back({{.memory = name, .hard_locations = hard_locations}, std::move(options), empty_read});
+        add(caps ? "Cont_SDM" : "Cont_Binary_SDM", hard_locations);
       }
-    };
-    Options caps = continuous_sdm(dimension, radius, locations);
-    std::get<CapIntersection>(caps.separation).original_table = true;
-    add("continuous SDM", true, caps, hard_locations ? EmptyRead::mean_of_values : EmptyRead::keep_query);
-    add("continuous binary SDM", false, continuous_binary_sdm(dimension, radius, locations),
-        EmptyRead::keep_query);
+    }
   }
-  const auto add_attention = [&](const char* name, const Options& options) {
-    all.push_back({{.memory = name, .beta = std::get<Softmax>(options.separation).beta}, options});
-  };
-  if (test.beta) {
-    add_attention("attention, beta given", cosine_attention(*test.beta));
-  } else {
-    add_attention("attention, beta fitted to circles", sdm_attention(dimension, radius));
-    add_attention("attention, beta fitted to caps",
-                  sdm_attention(dimension, radius, BetaFittedTo::cap_intersection));
+  for (const char* algorithm : {"Cont_SDM_BFit_Attention", "Cont_SDM_CFit_Attention"}) {
+    Candidate& attention = add(algorithm, std::nullopt);
+    double& beta = std::get<Softmax>(attention.weighting.options.separation).beta;
+    if (test.beta && algorithm == std::string("Cont_SDM_BFit_Attention")) {
+      beta = *test.beta;
+    }
+    attention.row.beta = beta;
   }
   return all;
 }
@@ -116,12 +109,12 @@ std::vector<ProjectionTestRow> test_projection(const RealPatterns& stored, const
   }
   std::vector<ProjectionTestRow> rows;
   for (Candidate& candidate : all) {
-    candidate.options.encode = matrix;
-    candidate.options.projection = Average{};
-    candidate.options.precision = Precision::float32;
-    const AssociativeMemory<RealPatterns> memory(stored, candidate.options);
+    AssociateOptions<RealPatterns>& options = candidate.weighting.options;
+    options.encode = matrix;
+    options.projection = Average{};
+    const AssociativeMemory<RealPatterns> memory(stored, options);
     const UpdateOptions update =
-        published_update(test.update_steps_max, test.stop_together, candidate.empty_read);
+        published_update(test.update_steps_max, test.stop_together, candidate.weighting.empty_read);
     for (const RealPatterns& noisy : cues) {
       add_cosines(candidate.row, memory.recall(noisy, update).readout, targets);
       progress.advance();

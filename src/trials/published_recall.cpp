@@ -142,6 +142,21 @@ PublishedRecall recall_until_fixed(const AssociativeMemory<RealPatterns>& memory
 
 } // namespace
 
+PublishedWeighting published_weighting(const std::string& algorithm, int64_t size, const Options& options) {
+  if (is_on_bits(algorithm)) {
+    throw UsageError(
+        fmt::format("mneme::trials::published_weighting: {} works on bits.\n  Give one of those on "
+                    "real patterns, such as Cont_SDM.",
+                    algorithm));
+  }
+  PublishedWeighting weighting{.options = real_options(algorithm, size, options)};
+  weighting.options.precision = Precision::float32; // as published
+  if (algorithm == "Cont_SDM_NeuronLimit") {
+    weighting.empty_read = EmptyRead::mean_of_values;
+  }
+  return weighting;
+}
+
 const std::vector<std::string>& published_algorithms() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> list;
@@ -238,12 +253,9 @@ PublishedMemory::PublishedMemory(const std::string& algorithm, const PublishedPa
     recall_bits(std::make_shared<AssociativeMemory<BitPatterns>>(
         patterns.bits, bit_options(algorithm, patterns.bits.bits(), options)));
   } else {
-    AssociateOptions<RealPatterns> real = real_options(algorithm, patterns.reals.size(), options);
-    real.precision = Precision::float32; // as published
-    const AssociativeMemory<RealPatterns> memory(patterns.reals, std::move(real));
-    const EmptyRead empty_read =
-        algorithm == "Cont_SDM_NeuronLimit" ? EmptyRead::mean_of_values : EmptyRead::keep_query;
-    recall_ = [memory, empty_read, draws = chosen.draws, steps = options.update_steps_max,
+    const auto [real, empty_read] = published_weighting(algorithm, patterns.reals.size(), options);
+    const AssociativeMemory<RealPatterns> memory(patterns.reals, real);
+    recall_ = [memory, empty_read = empty_read, draws = chosen.draws, steps = options.update_steps_max,
                stored = patterns.reals](const PublishedPatterns& cues) {
       return draws ? judged(memory.recall(cues.reals, published_update(steps, true, empty_read)), stored)
                    : recall_until_fixed(memory, cues.reals, stored, steps);

@@ -37,17 +37,18 @@ TEST(TestProjection, RecallsWellWithoutNoiseAndWorseWithMore) {
   ASSERT_EQ(rows.size(), 4U);
   for (const ProjectionTestRow& row : rows) {
     ASSERT_EQ(row.mean_cosine.size(), 4U);
-    EXPECT_GT(row.mean_cosine[0], 0.99) << row.memory;
-    EXPECT_GT(row.mean_cosine[1], row.mean_cosine[3]) << row.memory;
-    EXPECT_LT(row.mean_cosine[3], 0.6) << row.memory; // cues at a right angle to their targets
-    EXPECT_EQ(row.beta != 0, row.memory.starts_with("attention")) << row.memory;
+    EXPECT_GT(row.mean_cosine[0], 0.99) << row.algorithm;
+    EXPECT_GT(row.mean_cosine[1], row.mean_cosine[3]) << row.algorithm;
+    EXPECT_LT(row.mean_cosine[3], 0.6) << row.algorithm; // cues at a right angle to their targets
+    EXPECT_EQ(row.beta != 0, row.algorithm.ends_with("_Attention")) << row.algorithm;
   }
 }
 
 TEST(TestProjection, IsRecallOfTheMemoryRoomInTheProjectedSpace) {
   const ProjectionTest test{.hamming_radius = 5, .noise = {10}, .beta = 7.0, .update_steps_max = 2};
-  const ProjectionTestRow row = run(test).back();
-  EXPECT_EQ(row.memory, "attention, beta given");
+  const ProjectionTestRow row = run(test).at(2);
+  EXPECT_EQ(row.algorithm, "Cont_SDM_BFit_Attention");
+  EXPECT_EQ(row.beta, 7);
   AssociateOptions<RealPatterns> options = cosine_attention(7.0);
   options.encode = matrix();
   options.projection = Average{};
@@ -65,19 +66,19 @@ TEST(TestProjection, LeavesOutSdmWithoutSharedLocations) {
   const auto names = [](double hard_locations) {
     std::string all;
     for (const ProjectionTestRow& row :
-         run({.hamming_radius = 5, .noise = {0}, .hard_locations = {hard_locations}, .beta = 1.0})) {
-      all += row.memory + "; ";
+         run({.hamming_radius = 5, .noise = {0}, .hard_locations = {hard_locations}})) {
+      all += row.algorithm + "; ";
     }
     return all;
   };
-  EXPECT_EQ(names(10), "attention, beta given; ");
-  EXPECT_EQ(names(1e12), "continuous SDM; continuous binary SDM; attention, beta given; ");
+  EXPECT_EQ(names(10), "Cont_SDM_BFit_Attention; Cont_SDM_CFit_Attention; ");
+  EXPECT_EQ(names(1e12), "Cont_SDM; Cont_Binary_SDM; Cont_SDM_BFit_Attention; Cont_SDM_CFit_Attention; ");
 }
 
 TEST(TestProjection, ApproachesInfinitelyManyLocationsAsTheirNumberGrows) {
   const std::vector<ProjectionTestRow> rows =
-      run({.hamming_radius = 5, .noise = {5}, .hard_locations = {std::nullopt, 1e14}, .beta = 1.0});
-  ASSERT_EQ(rows.size(), 5U);
+      run({.hamming_radius = 5, .noise = {5}, .hard_locations = {std::nullopt, 1e14}});
+  ASSERT_EQ(rows.size(), 6U);
   EXPECT_NEAR(rows[0].mean_cosine[0], rows[2].mean_cosine[0], 0.01);
   EXPECT_NEAR(rows[1].mean_cosine[0], rows[3].mean_cosine[0], 0.01);
 }

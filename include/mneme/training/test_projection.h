@@ -20,7 +20,7 @@ struct ProjectionTest {
   std::vector<double> noise = {0, 50, 100, 150, 200, 250, 300}; ///< k: cues have the cosine 1 - 2 k / n
   /// Numbers of hard locations for SDM, absent: infinitely many.
   std::vector<std::optional<double>> hard_locations = {std::nullopt};
-  std::optional<double> beta = {}; ///< of attention, such as a learnt one; absent: fitted to the radius
+  std::optional<double> beta = {}; ///< of Cont_SDM_BFit_Attention, such as a learnt one; absent: fitted
   int64_t update_steps_max = 10;
   bool stop_together = true; ///< as published: all cues go on until the slowest has settled
   uint64_t seed = 1;
@@ -28,14 +28,15 @@ struct ProjectionTest {
 
 /// One weighting with one number of hard locations.
 struct ProjectionTestRow {
-  std::string memory;                         ///< "continuous SDM", "continuous binary SDM", "attention, ..."
-  std::optional<double> hard_locations;       ///< of SDM; absent: infinitely many
-  double beta = 0;                            ///< of attention; 0 for SDM
+  std::string algorithm;                ///< the published name without "_NeuronLimit", such as "Cont_SDM"
+  std::optional<double> hard_locations; ///< of SDM; absent: infinitely many
+  double beta = 0;                      ///< of attention; 0 for SDM
   std::vector<double> mean_cosine, deviation; ///< between readout and target, for each noise
 };
 
-/// Recalls `targets` from noisy copies of them; as published, readouts are not scaled to length 1 between steps,
-/// and caps come from the published table. SDM with so few locations that no two circles are expected to share
+/// Recalls `targets` from noisy copies of them by Cont_SDM, Cont_Binary_SDM, Cont_SDM_BFit_Attention and
+/// Cont_SDM_CFit_Attention (trials/published_recall.h); as published, readouts are not scaled to length 1 between
+/// steps. SDM with so few locations that no two circles are expected to share
 /// one is left out. float32.
 ///
 /// Shapes  stored [S, n], targets [T, n] (the stored ones or others like them), matrix [dimension, n]

@@ -11,6 +11,7 @@
 
 #include "mneme/core/patterns.h"
 #include "mneme/core/random.h"
+#include "mneme/memory/associate.h"
 
 namespace mneme::trials {
 
@@ -43,6 +44,17 @@ struct PublishedRecallOptions {
   int64_t update_steps_max = 100;
   uint64_t seed = 1; ///< of hard locations and of their random rounding
 };
+
+/// How an algorithm on real patterns weighs them, and what it reads where nothing answers.
+struct PublishedWeighting {
+  AssociateOptions<RealPatterns> options;
+  EmptyRead empty_read = EmptyRead::keep_query;
+};
+
+/// `size` is that of the patterns as they are compared: projected ones, where there is a projection.
+/// Errors  UsageError for a name that is unknown or works on bits, or parameters out of range
+PublishedWeighting published_weighting(const std::string& algorithm, int64_t size,
+                                       const PublishedRecallOptions& options);
 
 struct PublishedRecall {
   PublishedPatterns readouts = {};  ///< of the kind that the algorithm works on
