@@ -25,7 +25,7 @@ constexpr const char* kDirections = R"(
   verify       -> report public
   report       -> data core
   fetch        -> core
-  training     -> nn ops trials memory theory data core
+  training     -> nn ops trials memory theory data kernels core
   language     -> nn ops trials memory theory data core
   nn           -> ops data core
   ops          -> kernels core

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+
+/// Learning a sparse AND from few samples, many times: each seed draws its own function, samples and first weights.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "mneme/core/progress.h"
+#include "mneme/data/sparse_and.h"
+#include "mneme/training/binary_models.h"
+
+namespace mneme::training {
+
+struct SparseAndOptions {
+  BinaryModel model = {}; ///< its context length is that of the inputs, the rule token included
+  int64_t sparsity = 2;
+  bool with_rule = true; ///< as the published comparison, which draws from the form with a rule token
+  data::SparseAndSampling sampling = {};
+  int64_t training_samples = 200, validation_samples = 500;
+  Schedule schedule = {};
+  int64_t seeds = 1;
+  uint64_t seed =
+      1; ///< the first one; trial i uses a stream of its own, so it is the same whatever `seeds` is
+};
+
+struct SparseAndTrial {
+  data::SparseAnd function = {};
+  data::LabelledBits training = {}, validation = {};
+  Fit fit = {};
+  Score validated = {};
+  double seconds = 0;
+};
+
+/// Runs the trials in parallel, each on one thread. A trial depends on the options and its number alone.
+///
+/// Errors  UsageError, as `draw_samples`, `initial_parameters` and `fit`, or if seeds < 1; Interrupted
+std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress);
+
+} // namespace mneme::training
