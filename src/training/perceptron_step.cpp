@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 
-#include "kernels/gelu/gelu.h"
+#include "kernels/gelu_layer/gelu_layer.h"
 #include "kernels/weighted_sum/weighted_sum.h"
 #include "training/model_step.h"
 
@@ -26,19 +25,36 @@ std::vector<double> network_inputs(const PerceptronModel& model, const BitPatter
   return inputs;
 }
 
+/// splitmix64: the i-th number is a hash of seed and i. A step needs a hundred thousand decisions, for which Philox
+/// would take longer than the rest of it.
+class RapidDraws {
+public:
+  explicit RapidDraws(uint64_t seed = 0) : state_(seed) {}
+
+  uint64_t next() {
+    uint64_t x = state_ += 0x9E3779B97F4A7C15U;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+    return x ^ (x >> 31);
+  }
+
+private:
+  uint64_t state_;
+};
+
 class PerceptronStep : public ModelStep {
 public:
   PerceptronStep(const PerceptronModel& model, const BitPatterns& bits, Random* dropout)
       : samples_(bits.count()), hidden_(model.hidden_size), inputs_(network_inputs(model, bits)),
         width_(static_cast<int64_t>(inputs_.size()) / samples_),
-        inputs_transposed_(transposed(inputs_, samples_, width_)), sums_(size_t(samples_ * hidden_)),
-        values_(sums_.size()), slopes_(sums_.size()) {
+        inputs_transposed_(transposed(inputs_, samples_, width_)), values_(size_t(samples_ * hidden_)),
+        slopes_(values_.size()) {
     constexpr double kSteps = 65536;
     silenced_below_ = static_cast<uint64_t>(std::lround(model.dropout * kSteps));
     louder_ = kSteps / (kSteps - static_cast<double>(silenced_below_)); // keeps the mean of a unit
     if (dropout != nullptr && silenced_below_ > 0) {
       drops_ = true;
-      draws_.seed(dropout->next());
+      draws_ = RapidDraws(dropout->next());
     }
   }
 
@@ -46,11 +62,8 @@ public:
     const double* weight = parameters.data();
     const double* bias = weight + width_ * hidden_;
     const double* readout = bias + hidden_;
-    for (int64_t sample = 0; sample < samples_; ++sample) {
-      std::copy(bias, bias + hidden_, sums_.data() + sample * hidden_);
-    }
-    kernels::weighted_sum({inputs_.data(), weight, sums_.data(), samples_, width_, hidden_, width_});
-    kernels::gelu({sums_.data(), values_.data(), slopes_.data(), samples_ * hidden_});
+    kernels::gelu_layer(
+        {inputs_.data(), weight, bias, values_.data(), slopes_.data(), samples_, width_, hidden_});
     if (drops_) {
       drop();
     }
@@ -105,13 +118,14 @@ private:
 
   void drop() {
     constexpr size_t kPerDraw = 4; // 16 bits decide about a unit
-    const double factors[2] = {louder_, 0};
-    for (size_t i = 0; i < values_.size(); i += kPerDraw) {
-      uint64_t draw = draws_();
-      for (size_t j = i; j < std::min(i + kPerDraw, values_.size()); ++j, draw >>= 16) {
-        const double factor = factors[(draw & 0xFFFF) < silenced_below_ ? 1 : 0];
-        values_[j] *= factor;
-        slopes_[j] *= factor;
+    const size_t count = values_.size();
+    for (size_t i = 0; i < count; i += kPerDraw) {
+      const uint64_t draw = draws_.next();
+      const size_t units = std::min(kPerDraw, count - i);
+      for (size_t j = 0; j < units; ++j) {
+        const double factor = ((draw >> (16 * j)) & 0xFFFF) < silenced_below_ ? 0 : louder_;
+        values_[i + j] *= factor;
+        slopes_[i + j] *= factor;
       }
     }
   }
@@ -120,11 +134,11 @@ private:
   std::vector<double> inputs_;
   int64_t width_;
   std::vector<double> inputs_transposed_;
-  std::vector<double> sums_, values_, slopes_; // [samples, hidden]
+  std::vector<double> values_, slopes_; // [samples, hidden]
   uint64_t silenced_below_ = 0;
   double louder_ = 1;
   bool drops_ = false;
-  std::mt19937_64 draws_; // a hundred thousand units per step: twice as fast as Philox block by block
+  RapidDraws draws_;
 };
 
 } // namespace

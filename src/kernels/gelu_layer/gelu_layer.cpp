@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-#include "kernels/gelu/gelu.h"
+#include "kernels/gelu_layer/gelu_layer.h"
 
 #include "mneme/core/cpu.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "kernels/gelu/gelu.cpp"
+#define HWY_TARGET_INCLUDE "kernels/gelu_layer/gelu_layer.cpp"
 #define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
@@ -42,30 +42,65 @@ template <class D, class V> HWY_INLINE ValueAndSlope<V> Gelu(D d, V x) {
   const auto sum = hn::Add(y, hn::Set(d, kCentre)), twice = hn::MulAdd(y, hn::Set(d, 2.0), one);
   const auto inverse = hn::Div(one, hn::Mul(sum, twice)); // one division for both quotients
   const auto t = hn::Mul(hn::Mul(hn::Sub(y, hn::Set(d, kCentre)), twice), inverse);
-  auto tail = hn::Set(d, kTail[kTailPowers - 1]);
-  for (int power = kTailPowers - 2; power >= 0; --power) {
-    tail = hn::MulAdd(tail, t, hn::Set(d, kTail[power]));
+  const auto t2 = hn::Mul(t, t); // two chains, of the even and the odd powers, do not wait for each other
+  auto even = hn::Set(d, kTail[kTailPowers - 1]), odd = hn::Set(d, kTail[kTailPowers - 2]);
+  for (int power = kTailPowers - 3; power > 0; power -= 2) {
+    even = hn::MulAdd(even, t2, hn::Set(d, kTail[power]));
+    odd = hn::MulAdd(odd, t2, hn::Set(d, kTail[power - 1]));
   }
+  even = hn::MulAdd(even, t2, hn::Set(d, kTail[0]));
+  auto tail = hn::MulAdd(odd, t, even);
   tail = hn::Mul(hn::Mul(tail, hn::Mul(sum, inverse)), hn::Mul(density, hn::Set(d, 0.5)));
   const auto below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
   // x itself stands in both, so that NaN stays NaN; far out the density is 0 and so is what x multiplies.
   return {hn::Mul(x, below), hn::MulAdd(hn::Mul(x, hn::Set(d, kDensityAtZero)), density, below)};
 }
 
-void GeluAll(const GeluArgs& args) {
+/// Results of `kRows` samples for the units from `unit` on that one vector holds.
+template <int kRows, class D>
+HWY_INLINE void Block(D d, const GeluLayerArgs& args, int64_t sample, int64_t unit) {
+  const double* inputs = args.inputs + sample * args.num_inputs;
+  auto s0 = hn::LoadU(d, args.bias + unit), s1 = s0, s2 = s0, s3 = s0;
+  for (int64_t i = 0; i < args.num_inputs; ++i) {
+    const auto weight = hn::LoadU(d, args.weights + i * args.num_units + unit);
+    s0 = hn::MulAdd(hn::Set(d, inputs[i]), weight, s0);
+    if constexpr (kRows == 4) {
+      s1 = hn::MulAdd(hn::Set(d, inputs[args.num_inputs + i]), weight, s1);
+      s2 = hn::MulAdd(hn::Set(d, inputs[2 * args.num_inputs + i]), weight, s2);
+      s3 = hn::MulAdd(hn::Set(d, inputs[3 * args.num_inputs + i]), weight, s3);
+    }
+  }
+  const auto finish = [&](auto sum, int64_t row) HWY_ATTR {
+    const auto result = Gelu(d, sum);
+    const int64_t to = (sample + row) * args.num_units + unit;
+    hn::StoreU(result.value, d, args.values + to);
+    hn::StoreU(result.slope, d, args.slopes + to);
+  };
+  finish(s0, 0);
+  if constexpr (kRows == 4) {
+    finish(s1, 1), finish(s2, 2), finish(s3, 3);
+  }
+}
+
+template <int kRows> HWY_INLINE void Rows(const GeluLayerArgs& args, int64_t sample) {
   const hn::ScalableTag<double> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-  int64_t i = 0;
-  for (; i + n <= args.count; i += n) {
-    const auto result = Gelu(d, hn::LoadU(d, args.inputs + i));
-    hn::StoreU(result.value, d, args.values + i);
-    hn::StoreU(result.slope, d, args.slopes + i);
+  int64_t unit = 0;
+  for (; unit + n <= args.num_units; unit += n) {
+    Block<kRows>(d, args, sample, unit);
   }
-  const hn::CappedTag<double, 1> single;
-  for (; i < args.count; ++i) {
-    const auto result = Gelu(single, hn::LoadU(single, args.inputs + i));
-    hn::StoreU(result.value, single, args.values + i);
-    hn::StoreU(result.slope, single, args.slopes + i);
+  for (; unit < args.num_units; ++unit) {
+    Block<kRows>(hn::CappedTag<double, 1>(), args, sample, unit);
+  }
+}
+
+void GeluLayer(const GeluLayerArgs& args) {
+  int64_t sample = 0;
+  for (; sample + 4 <= args.num_samples; sample += 4) {
+    Rows<4>(args, sample);
+  }
+  for (; sample < args.num_samples; ++sample) {
+    Rows<1>(args, sample);
   }
 }
 
@@ -80,14 +115,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(GeluAll);
+HWY_EXPORT(GeluLayer);
 HWY_EXPORT(Target);
 
-void gelu(const GeluArgs& args) {
-  use_reference_kernels() ? reference::gelu(args) : HWY_DYNAMIC_DISPATCH(GeluAll)(args);
+void gelu_layer(const GeluLayerArgs& args) {
+  use_reference_kernels() ? reference::gelu_layer(args) : HWY_DYNAMIC_DISPATCH(GeluLayer)(args);
 }
 
-const char* gelu_target() {
+const char* gelu_layer_target() {
   return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prints the coefficients in gelu.cpp: (1 + 2y) exp(y^2) erfc(y) as a polynomial in t = (y - K) / (y + K), y >= 0.
+"""Prints the coefficients in gelu_layer.cpp: (1 + 2y) exp(y^2) erfc(y) as a polynomial in t = (y - K) / (y + K), y >= 0.
 
 Chebyshev interpolation in 40 digits; run with any Python that has mpmath (torch brings it along)."""
 

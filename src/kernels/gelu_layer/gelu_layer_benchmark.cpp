@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/gelu_layer/gelu_layer.h"
+
+#include "kernels/benchmark_inputs.h"
+
+namespace mneme::kernels {
+namespace {
+
+void run(benchmark::State& state, void (*kernel)(const GeluLayerArgs&)) {
+  const int64_t samples = state.range(0), width = state.range(1), units = state.range(2);
+  const auto inputs = random_numbers<double>(1, samples * width),
+             weights = random_numbers<double>(2, width * units), bias = random_numbers<double>(3, units);
+  std::vector<double> values(static_cast<size_t>(samples * units)), slopes(values.size());
+  for (auto _ : state) {
+    kernel({inputs.data(), weights.data(), bias.data(), values.data(), slopes.data(), samples, width, units});
+    benchmark::DoNotOptimize(values.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetItemsProcessed(state.iterations() * samples * units);
+  state.SetLabel(gelu_layer_target());
+}
+
+void BM_reference(benchmark::State& state) {
+  run(state, reference::gelu_layer);
+}
+void BM_gelu_layer(benchmark::State& state) {
+  run(state, gelu_layer);
+}
+
+/// The perceptron of the comparison with self-attention.
+void shapes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"samples", "inputs", "units"})->Args({200, 17, 512});
+}
+BENCHMARK(BM_reference)->Apply(shapes);
+BENCHMARK(BM_gelu_layer)->Apply(shapes);
+
+} // namespace
+} // namespace mneme::kernels
