@@ -100,11 +100,13 @@ double sigmoid(double x) {
 Score score_of(const std::vector<double>& outputs, const std::vector<uint8_t>& labels) {
   Score score;
   const double count = static_cast<double>(outputs.size());
+  double right = 0;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const bool label = labels[i] != 0;
     score.loss -= std::max(log_sigmoid(label ? outputs[i] : -outputs[i]), kLeastLogarithm) / count;
-    score.accuracy += (outputs[i] > 0) == label ? 1 / count : 0;
+    right += (outputs[i] > 0) == label ? 1 : 0;
   }
+  score.accuracy = right / count;
   return score;
 }
 

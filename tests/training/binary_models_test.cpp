@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/training/binary_models.h"
+
+#include <cmath>
+#include <limits>
+#include <algorithm>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "training/golden_fits.h"
+#include "trials/messages.h"
+
+namespace mneme::training {
+namespace {
+
+using trials::expect_usage_error;
+
+constexpr double kGolden = 1e-5;   // after 100 epochs in float64, whatever the order of sums
+constexpr double kOneStep = 1e-12; // no training in between: rounding alone
+Progress silent;
+
+data::LabelledBits some_samples(int64_t context_length, int64_t count) {
+  const data::SparseAnd function = data::pick_sparse_and(context_length, 2, true, Random(3));
+  return data::draw_samples(function, count, Random(4));
+}
+
+void expect_near(const std::vector<double>& ours, const std::vector<double>& wanted, double tolerance,
+                 const std::string& what) {
+  ASSERT_EQ(ours.size(), wanted.size()) << what;
+  for (size_t i = 0; i < ours.size(); ++i) {
+    ASSERT_NEAR(ours[i], wanted[i], tolerance) << what << ", number " << i;
+  }
+}
+
+void expect_like_pytorch(const BinaryModel& model, const char* name) {
+  const nlohmann::json fits = testing::golden_fits();
+  const nlohmann::json& golden = fits.at(name);
+  const data::LabelledBits samples = testing::golden_samples(fits);
+  const Fit ours =
+      fit(model, testing::golden_parameters(model, golden.at("initial")), samples,
+          {.epochs = golden.at("epochs"), .learning_rate = golden.at("learning_rate")}, Random(1), silent);
+  expect_near(ours.parameters, testing::golden_parameters(model, golden.at("trained")), kGolden, name);
+  const nlohmann::json& curve = golden.at("curve");
+  ASSERT_EQ(ours.curve.size(), curve.size());
+  for (size_t i = 0; i < ours.curve.size(); ++i) {
+    EXPECT_EQ(ours.curve[i].epoch, curve[i][0].get<int64_t>());
+    EXPECT_NEAR(ours.curve[i].loss, curve[i][1].get<double>(), kGolden);
+    EXPECT_EQ(ours.curve[i].accuracy, curve[i][2].get<double>());
+  }
+}
+
+TEST(BinaryModels, HaveThePublishedNumbersOfParameters) {
+  EXPECT_EQ(self_attention_model(17).num_parameters(), 65);
+  EXPECT_EQ(perceptron_model(17).num_parameters(), 9729);
+  EXPECT_EQ(perceptron_model(17, 512, 0.1, true).num_parameters(), 9729 + 16 * 512);
+}
+
+TEST(BinaryModels, SelfAttentionTrainsAsInPyTorch) {
+  expect_like_pytorch(self_attention_model(17), "self_attention");
+  expect_like_pytorch(self_attention_model(17), "self_attention_published_start");
+}
+
+TEST(BinaryModels, PerceptronTrainsAsInPyTorch) {
+  expect_like_pytorch(perceptron_model(17, testing::golden_fits().at("hidden_size"), 0), "perceptron");
+}
+
+TEST(BinaryModels, AttendsAsInPyTorch) {
+  const nlohmann::json fits = testing::golden_fits();
+  const nlohmann::json& golden = fits.at("self_attention");
+  const BinaryModel model = self_attention_model(17);
+  const AttentionReadout ours =
+      attend(model.self_attention, testing::golden_parameters(model, golden.at("trained")),
+             testing::golden_samples(fits).inputs);
+  expect_near(ours.output, golden.at("output"), kOneStep, "output");
+  const nlohmann::json& three = golden.at("first_three");
+  const auto first = [](const std::vector<double>& all, const nlohmann::json& wanted) {
+    return std::vector<double>(all.begin(), all.begin() + static_cast<int64_t>(wanted.size()));
+  };
+  expect_near(first(ours.logits, three.at("logits")), three.at("logits"), kOneStep, "logits");
+  expect_near(first(ours.scores, three.at("scores")), three.at("scores"), kOneStep, "scores");
+  expect_near(first(ours.attention, three.at("attention")), three.at("attention"), kOneStep, "attention");
+}
+
+/// One step of Adam from a state of zeros moves every parameter by the learning rate against the sign of its
+/// gradient, so the loss must fall by the sum of their sizes: a gradient with one wrong entry would not do that.
+void expect_gradient(const BinaryModel& model) {
+  const data::LabelledBits samples = some_samples(model.context_length(), 60);
+  Random random(9);
+  std::vector<double> start(static_cast<size_t>(model.num_parameters()));
+  std::ranges::generate(start, [&] { return 0.5 * random.normal(); });
+  constexpr double kStep = 1e-5;
+  double expected = 0;
+  const std::vector<double> after =
+      fit(model, start, samples, {.epochs = 1, .learning_rate = kStep}, Random(1), silent).parameters;
+  for (size_t i = 0; i < start.size(); ++i) {
+    std::vector<double> moved = start;
+    moved[i] = start[i] + kStep;
+    const double up = evaluate(model, moved, samples).loss;
+    moved[i] = start[i] - kStep;
+    const double slope = (up - evaluate(model, moved, samples).loss) / (2 * kStep);
+    expected -= std::abs(slope) * kStep;
+    if (std::abs(slope) > 1e-6) { // beyond what differences of losses can tell
+      EXPECT_EQ(after[i]<start[i], slope> 0) << "parameter " << i << ", slope " << slope;
+    }
+  }
+  const double fallen = evaluate(model, after, samples).loss - evaluate(model, start, samples).loss;
+  EXPECT_NEAR(fallen / expected, 1, 0.01); // the second derivative
+}
+
+TEST(BinaryModels, StepAgainstTheGradientThatDifferencesGive) {
+  expect_gradient(self_attention_model(9, 3));
+  expect_gradient(self_attention_model(6, 1));
+  expect_gradient(perceptron_model(7, 11, 0));
+  expect_gradient(perceptron_model(7, 5, 0, true));
+}
+
+TEST(BinaryModels, ScoresSumToOneAndOutputIsTheProbabilityThatTrainingSees) {
+  const BinaryModel model = self_attention_model(9);
+  const data::LabelledBits samples = some_samples(9, 40);
+  Random random(2);
+  std::vector<double> parameters(static_cast<size_t>(model.num_parameters()));
+  std::ranges::generate(parameters, [&] { return random.normal(); });
+  const AttentionReadout readout = attend(model.self_attention, parameters, samples.inputs);
+  double loss = 0;
+  for (size_t sample = 0; sample < 40; ++sample) {
+    for (size_t row = 0; row < 9; ++row) {
+      const auto scores = readout.scores.begin() + static_cast<int64_t>((sample * 9 + row) * 9);
+      EXPECT_NEAR(std::accumulate(scores, scores + 9, 0.0), 1, kOneStep);
+    }
+    const double p = readout.output[sample];
+    loss -= std::log(samples.labels[sample] != 0 ? p : 1 - p) / 40;
+  }
+  EXPECT_NEAR(evaluate(model, parameters, samples).loss, loss, kOneStep);
+}
+
+TEST(BinaryModels, DropoutSilencesItsShareAndKeepsTheMean) {
+  // A layer whose units all say the same: before the first step the output is the share that speaks, made louder.
+  constexpr double kDropout = 0.25;
+  const BinaryModel model = perceptron_model(3, 4000, kDropout);
+  std::vector<double> parameters(static_cast<size_t>(model.num_parameters()));
+  std::fill(parameters.begin() + 3 * 4000, parameters.begin() + 4 * 4000, 40.0); // gelu(40) = 40
+  std::fill(parameters.begin() + 4 * 4000, parameters.end() - 1, 1 / (40.0 * 4000));
+  const data::LabelledBits samples{.inputs = BitPatterns(1, 3), .labels = {1}};
+  const double loss = fit(model, parameters, samples, {.epochs = 1}, Random(5), silent).curve[0].loss;
+  const double output = -std::log(std::expm1(loss)); // loss = log(1 + exp(-output))
+  const double deviation = std::sqrt(kDropout / (1 - kDropout) / 4000);
+  EXPECT_NEAR(output, 1, 5 * deviation);
+  EXPECT_GT(std::abs(output - 1), deviation / 100); // some were silenced
+  EXPECT_NEAR(evaluate(model, parameters, samples).loss, std::log1p(std::exp(-1.0)), kOneStep);
+}
+
+TEST(BinaryModels, WeightDecayShrinksWhatTheLossDoesNotNeed) {
+  const BinaryModel model = perceptron_model(5, 8, 0);
+  const data::LabelledBits samples = some_samples(5, 40);
+  const std::vector<double> start = initial_parameters(model, Random(1));
+  const auto length = [&](double weight_decay) {
+    const Fit fitted =
+        fit(model, start, samples, {.epochs = 200, .weight_decay = weight_decay}, Random(1), silent);
+    return std::inner_product(fitted.parameters.begin(), fitted.parameters.end(), fitted.parameters.begin(),
+                              0.0);
+  };
+  EXPECT_LT(length(1), 0.5 * length(0));
+}
+
+TEST(BinaryModels, RefuseWhatDoesNotFit) {
+  const BinaryModel model = self_attention_model(17);
+  const data::LabelledBits samples = some_samples(9, 20);
+  const std::vector<double> parameters(65);
+  expect_usage_error([&] { evaluate(model, parameters, samples); }, {"9 bits", "takes 17"});
+  expect_usage_error([&] { evaluate(self_attention_model(9), parameters, samples); },
+                     {"65 parameters", "has 41"});
+  expect_usage_error([&] { initial_parameters(self_attention_model(9, 0), Random(1)); },
+                     {"embedding size is 0"});
+  expect_usage_error([&] { initial_parameters(perceptron_model(9, 0), Random(1)); }, {"hidden size is 0"});
+  expect_usage_error([&] { initial_parameters(perceptron_model(9, 5, 1), Random(1)); }, {"dropout is 1"});
+  expect_usage_error([&] { initial_parameters(perceptron_model(9, 5, NAN), Random(1)); }, {"dropout is nan"});
+  const std::vector<double> right(41);
+  const auto train = [&](const Schedule& schedule) {
+    fit(self_attention_model(9), right, samples, schedule, Random(1), silent);
+  };
+  expect_usage_error([&] { train({.epochs = 0}); }, {"epochs is 0"});
+  expect_usage_error([&] { train({.learning_rate = 0}); }, {"learning rate is 0"});
+  expect_usage_error([&] { train({.learning_rate = std::numeric_limits<double>::infinity()}); }, {"is inf"});
+  expect_usage_error([&] { train({.weight_decay = -1}); }, {"weight decay is -1"});
+  expect_usage_error([&] { evaluate(self_attention_model(9), right, {.inputs = BitPatterns(0, 9)}); },
+                     {"0 samples"});
+  expect_usage_error(
+      [&] { evaluate(self_attention_model(9), right, {.inputs = BitPatterns(2, 9), .labels = {1}}); },
+      {"1 labels", "2 samples"});
+}
+
+TEST(BinaryModels, SayWhenALearningRateIsFarTooHigh) {
+  const data::LabelledBits samples = some_samples(9, 20);
+  for (const BinaryModel& model : {self_attention_model(9), perceptron_model(9, 8, 0)}) {
+    expect_usage_error(
+        [&] {
+          fit(model, initial_parameters(model, Random(1)), samples, {.epochs = 20, .learning_rate = 1e200},
+              Random(1), silent);
+        },
+        {"learning rate"});
+  }
+}
+
+} // namespace
+} // namespace mneme::training
