@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+
+/// A perceptron that tells bit strings apart by a probability.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <torch/arg.h>
+#include <torch/nn/cloneable.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/pimpl.h>
+
+namespace mneme::nn {
+
+struct BinaryMLPOptions {
+  BinaryMLPOptions(int64_t input_size, std::vector<int64_t> hidden_sizes)
+      : input_size_(input_size), hidden_sizes_(std::move(hidden_sizes)) {}
+
+  TORCH_ARG(int64_t, input_size);                ///< >= 1
+  TORCH_ARG(std::vector<int64_t>, hidden_sizes); ///< at least one layer, each >= 1
+  TORCH_ARG(int64_t, output_size) = 1;           ///< >= 1
+  TORCH_ARG(double, dropout) = 0.1;              ///< behind each hidden layer while training, in [0, 1)
+  /// Of the first weights: normal with deviation 0.02 and biases 0; the last layer uniform within 1 / sqrt(its inputs).
+  TORCH_ARG(uint64_t, seed) = 1;
+};
+
+/// Formula     hidden layers x -> dropout(gelu(W x + b)), then sigmoid(W x + b)
+/// Shapes      [B, input_size] -> [B, output_size]
+/// Errors      UsageError if a size is below 1, there is no hidden layer, dropout is outside [0, 1), or the input has
+///             another shape
+/// state_dict  layers.0.weight, layers.0.bias, layers.3.weight ...: 9729 numbers at 17 inputs and 512 hidden units
+/// Source      Neuromatch tutorial on attention, exercise 3
+class BinaryMLPImpl : public torch::nn::Cloneable<BinaryMLPImpl> {
+public:
+  explicit BinaryMLPImpl(BinaryMLPOptions options_);
+
+  void reset() override;
+  torch::Tensor forward(torch::Tensor input);
+
+  BinaryMLPOptions options;
+  torch::nn::ModuleList layers{nullptr};
+};
+TORCH_MODULE(BinaryMLP);
+
+} // namespace mneme::nn

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+
+/// One head of attention over a sequence whose places are told apart by sines and cosines.
+#pragma once
+
+#include <cstdint>
+
+#include <torch/arg.h>
+#include <torch/nn/cloneable.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/pimpl.h>
+
+namespace mneme::nn {
+
+struct ScaledDotProductAttentionOptions {
+  ScaledDotProductAttentionOptions(int64_t context_length, int64_t model_size, int64_t key_size)
+      : context_length_(context_length), model_size_(model_size), key_size_(key_size) {}
+
+  TORCH_ARG(int64_t, context_length); ///< places of a sequence, >= 1
+  TORCH_ARG(int64_t, model_size);     ///< features of a place, of the values too, >= 1
+  TORCH_ARG(int64_t, key_size);       ///< features of queries and keys, >= 1
+  TORCH_ARG(uint64_t, seed) = 1;      ///< of the first weights: uniform within 1 / sqrt(model_size)
+};
+
+/// Formula     x' = x + positions; softmax(Wq x' . (Wk x')^T / sqrt(key_size)) . Wv x'
+/// Shapes      [T, M] or [B, T, M] -> the same
+/// Errors      UsageError if a size is below 1 or the input has another shape
+/// state_dict  Wq.weight, Wk.weight [key_size, M], Wv.weight [M, M]; buffer position.pe [T, M]
+/// Source      Vaswani et al. 2017; Neuromatch tutorial on attention, exercise 2
+class ScaledDotProductAttentionImpl : public torch::nn::Cloneable<ScaledDotProductAttentionImpl> {
+public:
+  explicit ScaledDotProductAttentionImpl(const ScaledDotProductAttentionOptions& options_);
+
+  void reset() override;
+  torch::Tensor forward(const torch::Tensor& input);
+
+  ScaledDotProductAttentionOptions options;
+  torch::nn::Linear query{nullptr}, key{nullptr}, value{nullptr};
+  torch::Tensor positions;
+};
+TORCH_MODULE(ScaledDotProductAttention);
+
+} // namespace mneme::nn

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/binary_mlp.h"
+
+#include <cmath>
+
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/dropout.h>
+#include <torch/nn/modules/linear.h>
+
+#include "mneme/core/error.h"
+#include "nn/checks.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr const char* kWhere = "mneme::nn::BinaryMLP";
+constexpr double kDeviation = 0.02; // of first weights of hidden layers, as published
+
+} // namespace
+
+BinaryMLPImpl::BinaryMLPImpl(BinaryMLPOptions options_) : options(std::move(options_)) {
+  check_size(kWhere, "input_size", options.input_size());
+  check_size(kWhere, "output_size", options.output_size());
+  check_size(kWhere, "the number of hidden layers", static_cast<int64_t>(options.hidden_sizes().size()));
+  for (const int64_t size : options.hidden_sizes()) {
+    check_size(kWhere, "a hidden size", size);
+  }
+  if (!(options.dropout() >= 0 && options.dropout() < 1)) {
+    throw UsageError(
+        c10::str(kWhere, ": dropout is ", options.dropout(), ", but must lie in 0 .. 1, without 1."));
+  }
+  reset();
+}
+
+void BinaryMLPImpl::reset() {
+  layers = register_module("layers", torch::nn::ModuleList());
+  at::Generator generator = generator_of(options.seed());
+  int64_t width = options.input_size();
+  for (const int64_t hidden : options.hidden_sizes()) {
+    torch::nn::Linear linear(width, hidden);
+    fill_normal(linear->weight, kDeviation, generator);
+    fill_uniform(linear->bias, 0, generator);
+    layers->push_back(linear);
+    layers->push_back(torch::nn::GELU());
+    layers->push_back(torch::nn::Dropout(options.dropout()));
+    width = hidden;
+  }
+  torch::nn::Linear last(width, options.output_size());
+  for (torch::Tensor* parameter : {&last->weight, &last->bias}) {
+    fill_uniform(*parameter, 1 / std::sqrt(static_cast<double>(width)), generator);
+  }
+  layers->push_back(last);
+  layers->push_back(torch::nn::Sigmoid());
+}
+
+torch::Tensor BinaryMLPImpl::forward(torch::Tensor input) {
+  if (!input.defined() || input.dim() != 2 || input.size(1) != options.input_size()) {
+    throw UsageError(c10::str(kWhere, ": the input has shape ",
+                              input.defined() ? input.sizes() : at::IntArrayRef(), ", but must be [B, ",
+                              options.input_size(), "]."));
+  }
+  for (const auto& layer : *layers) {
+    if (auto* linear = layer->as<torch::nn::LinearImpl>()) {
+      input = linear->forward(input);
+    } else if (auto* gelu = layer->as<torch::nn::GELUImpl>()) {
+      input = gelu->forward(input);
+    } else if (auto* dropout = layer->as<torch::nn::DropoutImpl>()) {
+      input = dropout->forward(input);
+    } else {
+      input = torch::sigmoid(input);
+    }
+  }
+  return input;
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+#include "nn/checks.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/utils.h>
+
+#include "mneme/core/error.h"
+
+namespace mneme::nn {
+
+void check_size(const char* where, const char* what, int64_t size) {
+  if (size < 1) {
+    throw UsageError(c10::str(where, ": ", what, " is ", size, ", but must be at least 1."));
+  }
+}
+
+void check_bits(const char* where, const at::Tensor& bits, int64_t length) {
+  if (!bits.defined() || bits.dim() != 2 || bits.size(1) != length || bits.scalar_type() != at::kLong) {
+    const std::string given =
+        bits.defined() ? c10::str("of shape ", bits.sizes(), " and type ", bits.scalar_type()) : "undefined";
+    throw UsageError(c10::str(where, ": the input is ", given, ", but must be of shape [B, ", length,
+                              "] and type Long: a 0 or 1 per place."));
+  }
+  if (bits.numel() > 0 && ((bits < 0) | (bits > 1)).any().item<bool>()) {
+    throw UsageError(c10::str(where, ": the input holds ", bits.min().item<int64_t>(), " to ",
+                              bits.max().item<int64_t>(), ", but must hold nothing but 0 and 1."));
+  }
+}
+
+at::Generator generator_of(uint64_t seed) {
+  return at::detail::createCPUGenerator(seed);
+}
+
+void fill_normal(at::Tensor& parameter, double deviation, at::Generator& generator) {
+  const torch::NoGradGuard no_grad;
+  parameter.normal_(0, deviation, generator);
+}
+
+void fill_uniform(at::Tensor& parameter, double bound, at::Generator& generator) {
+  const torch::NoGradGuard no_grad;
+  parameter.uniform_(-bound, bound, generator);
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+
+/// Checks that layers share. `where` names the layer, such as "mneme::nn::SelfAttention".
+#pragma once
+
+#include <cstdint>
+
+#include <ATen/core/Tensor.h>
+
+namespace mneme::nn {
+
+/// Errors  UsageError if size < 1
+void check_size(const char* where, const char* what, int64_t size);
+
+/// Errors  UsageError unless `bits` is int64 [B, length] and holds nothing but 0 and 1
+void check_bits(const char* where, const at::Tensor& bits, int64_t length);
+
+/// A new generator for first weights.
+at::Generator generator_of(uint64_t seed);
+
+/// Overwrites in place, outside autograd.
+void fill_normal(at::Tensor& parameter, double deviation, at::Generator& generator);
+void fill_uniform(at::Tensor& parameter, double bound, at::Generator& generator);
+
+} // namespace mneme::nn

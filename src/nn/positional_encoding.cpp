@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/positional_encoding.h"
+
+#include <cmath>
+
+#include <ATen/ops/empty.h>
+
+#include "nn/checks.h"
+
+namespace mneme::nn {
+
+at::Tensor sinusoidal_positions(int64_t length, int64_t size) {
+  check_size("mneme::nn::sinusoidal_positions", "length", length);
+  check_size("mneme::nn::sinusoidal_positions", "size", size);
+  constexpr double kSlowest = 10000; // the ratio of the highest to the lowest frequency
+  const double even_size = static_cast<double>(size + size % 2);
+  at::Tensor positions = at::empty({length, size}, at::kDouble);
+  auto* numbers = positions.mutable_data_ptr<double>();
+  for (int64_t place = 0; place < length; ++place) {
+    for (int64_t feature = 0; feature < size; ++feature) {
+      const double frequency = std::pow(kSlowest, -static_cast<double>(feature - feature % 2) / even_size);
+      const double angle = static_cast<double>(place) * frequency;
+      numbers[place * size + feature] = feature % 2 == 0 ? std::sin(angle) : std::cos(angle);
+    }
+  }
+  return positions;
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/self_attention.h"
+
+#include "mneme/nn/multi_head_attention.h"
+#include "nn/checks.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr const char* kWhere = "mneme::nn::SelfAttention";
+constexpr double kDeviation = 0.001; // of first weights, as published
+
+} // namespace
+
+SelfAttentionImpl::SelfAttentionImpl(const SelfAttentionOptions& options_) : options(options_) {
+  check_size(kWhere, "context_length", options.context_length());
+  check_size(kWhere, "embedding_size", options.embedding_size());
+  reset();
+}
+
+void SelfAttentionImpl::reset() {
+  const int64_t size = options.embedding_size(), length = options.context_length();
+  const auto linear = [&](const char* name, int64_t from, int64_t to) {
+    return register_module(name, torch::nn::Linear(torch::nn::LinearOptions(from, to).bias(false)));
+  };
+  places = register_parameter("positioner", torch::empty({1, length, size}));
+  tokens = register_module("tokenizer", torch::nn::Embedding(2, size));
+  query = linear("Wq", size, size);
+  key = linear("Wk", size, size);
+  value = linear("Wv", size, 1);
+  readout = linear("linear", length, 1);
+  at::Generator generator = generator_of(options.seed());
+  for (torch::Tensor& parameter : parameters()) {
+    fill_normal(parameter, kDeviation, generator);
+  }
+}
+
+torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& bits) {
+  return forward_with_attention(bits).output;
+}
+
+SelfAttentionResult SelfAttentionImpl::forward_with_attention(const torch::Tensor& bits) {
+  check_bits(kWhere, bits, options.context_length());
+  const torch::Tensor x = (tokens->forward(bits) + places).unsqueeze(1); // one head
+  const MultiHeadAttention heads =
+      multi_head_attention(query->forward(x), key->forward(x), value->forward(x));
+  SelfAttentionResult result;
+  result.logits = heads.scores.squeeze(1);
+  result.scores = heads.weights.squeeze(1);
+  result.attention = heads.readout.squeeze(1).squeeze(-1);
+  result.output = torch::sigmoid(readout->forward(result.attention));
+  return result;
+}
+
+} // namespace mneme::nn
