@@ -134,7 +134,8 @@ LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random ran
                   "labels are true, but "
                   "{} to {} are wanted{}.\n  Bits are 1 with probability {:.4g}, so that with s = {} about "
                   "{:.3g} of the labels "
-                  "are true: a probability of {:.4g} balances them; more samples make extremes rarer.",
+                  "are true: a probability of {:.4g} balances them; more samples make extremes rarer, and "
+                  "the last try can be accepted as it is.",
                   batch.tries, samples, least, most, balance.least, balance.most,
                   with_rule ? "" : ", and no other bit may equal a relevant one in every sample", probability,
                   function.sparsity(), std::pow(probability, static_cast<double>(function.sparsity())),

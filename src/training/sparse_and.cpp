@@ -3,6 +3,7 @@
 #include "mneme/training/sparse_and.h"
 
 #include <chrono>
+#include <mutex>
 
 #include <fmt/format.h>
 
@@ -32,16 +33,22 @@ SparseAndTrial run_trial(const SparseAndOptions& options, Random random, Progres
 
 } // namespace
 
-std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress) {
+std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress,
+                                             const TrialDone& done) {
   if (options.seeds < 1) {
     throw UsageError(fmt::format(
         "mneme::training::train_sparse_and: {} seeds were asked for, at least 1 is needed.", options.seeds));
   }
   std::vector<SparseAndTrial> trials(static_cast<size_t>(options.seeds));
+  std::mutex one_at_a_time;
   parallel_for(options.seeds, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t trial = begin; trial < end; ++trial) {
-      trials[static_cast<size_t>(trial)] =
-          run_trial(options, Random(options.seed).stream(static_cast<uint64_t>(trial)), progress);
+    for (int64_t number = begin; number < end; ++number) {
+      SparseAndTrial& trial = trials[static_cast<size_t>(number)];
+      trial = run_trial(options, Random(options.seed).stream(static_cast<uint64_t>(number)), progress);
+      if (done) {
+        const std::lock_guard lock(one_at_a_time);
+        done(number, trial);
+      }
     }
   });
   return trials;

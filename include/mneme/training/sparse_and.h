@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <functional>
 #include <vector>
 
 #include "mneme/core/progress.h"
@@ -33,9 +33,15 @@ struct SparseAndTrial {
   double seconds = 0;
 };
 
-/// Runs the trials in parallel, each on one thread. A trial depends on the options and its number alone.
+/// Called with the number of a trial that has finished; one at a time, in any order.
+using TrialDone = std::function<void(int64_t number, const SparseAndTrial& trial)>;
+
+/// Runs the trials in parallel, each on one thread. A trial depends on the options and its number alone. Progress
+/// is advanced by epochs; whoever shows it starts the stage.
 ///
-/// Errors  UsageError, as `draw_samples`, `initial_parameters` and `fit`, or if seeds < 1; Interrupted
-std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress);
+/// Errors  UsageError, as `draw_samples`, `initial_parameters` and `fit`, or if seeds < 1; Interrupted, after `done`
+///         was called for what had finished
+std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress,
+                                             const TrialDone& done = {});
 
 } // namespace mneme::training
