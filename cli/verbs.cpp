@@ -7,6 +7,7 @@
   X(recall)                                                                                                  \
   X(reproduce)                                                                                               \
   X(theory)                                                                                                  \
+  X(train)                                                                                                   \
   X(verify)                                                                                                  \
   X(data)                                                                                                    \
   X(doctor)                                                                                                  \

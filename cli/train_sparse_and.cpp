@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme train sparse-and`: can a model learn which few of many bits matter, from few samples?
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/choices.h"
+#include "cli/environment.h"
+#include "cli/json_output.h"
+#include "cli/numbers.h"
+#include "cli/train_task.h"
+#include "experiments/attention/learning.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/training/sparse_and.h"
+#include "report/page.h"
+
+namespace mneme::cli {
+namespace {
+
+using experiments::LearningGroup;
+using training::BinaryModel;
+using training::SparseAndTrial;
+
+constexpr const char* kFolder = "runs/train/sparse-and";
+
+struct Measure {
+  const char* name;
+  const char* key;
+  double (*of)(const SparseAndTrial& trial);
+};
+constexpr Measure kMeasures[] = {
+    {"training accuracy", "training_accuracy", experiments::training_accuracy},
+    {"training loss", "training_loss", experiments::training_loss},
+    {"validation accuracy", "validation_accuracy", experiments::validation_accuracy},
+    {"validation loss", "validation_loss", experiments::validation_loss}};
+
+/// Mean and 95 % interval over seeds, and how far single seeds lie apart.
+report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
+  report::Table table{.columns = {{.name = "measure"},
+                                  {.name = "mean"},
+                                  {.name = "least"},
+                                  {.name = "median"},
+                                  {.name = "greatest"}}};
+  for (const Measure& measure : kMeasures) {
+    const std::vector<double> numbers = experiments::each(trials, measure.of);
+    table.rows.push_back({measure.name, experiments::mean_of(trials, measure.of), std::ranges::min(numbers),
+                          experiments::quantile(numbers, 0.5), std::ranges::max(numbers)});
+  }
+  return table;
+}
+
+std::string places(const std::vector<int64_t>& bits) {
+  return fmt::format("{}", fmt::join(bits, " "));
+}
+
+class TrainSparseAnd : public TrainTask {
+public:
+  std::string name() const override { return "sparse-and"; }
+  std::string summary() const override {
+    return "learn a sparse AND of bits from few samples, with self-attention or a perceptron";
+  }
+
+  void declare(CLI::App& app) override {
+    constexpr IntegerLimits kCount{.least = 1, .most = 10'000'000};
+    add_choice_option<BinaryModel::Kind>(
+        app, "--model", kind_,
+        {{"self-attention", BinaryModel::Kind::self_attention}, {"mlp", BinaryModel::Kind::perceptron}},
+        "What learns");
+    add_integer_option(app, "--context-length", length_, {.least = 1, .most = 100'000},
+                       "Bits of an input, the rule token included (T)");
+    add_integer_option(app, "--sparsity", options_.sparsity, kCount, "Bits that matter (s); under each rule");
+    app.add_flag("--no-rule", no_rule_, "No token that says which of two groups of bits matters");
+    add_integer_option(app, "--samples", options_.training_samples, {.least = 0, .most = 10'000'000},
+                       "Samples to learn from");
+    add_integer_option(app, "--validation", options_.validation_samples, {.least = 0, .most = 10'000'000},
+                       "Samples to be tested with");
+    add_parsed_option(
+        app, "--probability", "P", "1/2^(1/2), without a rule 1/2^(1/3)",
+        [this](const std::string& name, const std::string& text) {
+          options_.sampling.probability_of_one = parse_real(name, text, {.least = 0, .most = 1});
+        },
+        "Probability that a bit is 1");
+    app.add_flag("--balanced", balanced_, "Probability 1/2^(1/s): both labels equally likely, whatever s");
+    app.add_flag("--accept-last-try", options_.sampling.accept_last_try,
+                 "Take the hundredth batch although its labels are unbalanced, as the published generator");
+    add_parsed_option(
+        app, "--epochs", "N", "2000, mlp: 500",
+        [this](const std::string& name, const std::string& text) {
+          epochs_ = parse_integer(name, text, {.least = 1, .most = 100'000'000});
+        },
+        "Steps over all samples");
+    add_parsed_option(
+        app, "--learning-rate", "X", "0.01, mlp: 0.001",
+        [this](const std::string& name, const std::string& text) {
+          learning_rate_ = parse_real(name, text, {.least = 0, .least_included = false});
+        },
+        "Of Adam");
+    add_real_option(app, "--weight-decay", weight_decay_, {.least = 0}, "Decoupled, as in AdamW");
+    add_integer_option(app, "--embedding-size", embedding_size_, {.least = 1, .most = 10'000},
+                       "Self-attention: features of queries and keys (d)");
+    add_integer_option(app, "--hidden-size", hidden_size_, {.least = 1, .most = 1'000'000},
+                       "mlp: hidden units");
+    add_real_option(app, "--dropout", dropout_, {.least = 0, .most = 1, .most_included = false},
+                    "mlp: share of hidden units silenced in a step");
+    app.add_flag("--products", products_, "mlp: also gets the product of each bit with the rule token");
+    add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
+                       "Trials: function, samples and first weights are drawn anew");
+  }
+
+  ExitCode run(Context& context) override {
+    complete_options(context.options.seed);
+    const std::filesystem::path folder = context.options.out.empty() ? kFolder : context.options.out;
+    make_output_folder(folder); // before the work, so that a folder that cannot be written costs no time
+    std::map<int64_t, SparseAndTrial> finished;
+    context.progress.start("epochs", options_.seeds * options_.schedule.epochs);
+    try {
+      training::train_sparse_and(
+          options_, context.progress,
+          [&](int64_t number, const SparseAndTrial& trial) { finished.emplace(number, trial); });
+    } catch (const Interrupted&) {
+      context.progress.finish();
+      if (!finished.empty()) {
+        finish(finished, folder, context);
+      }
+      context.progress.say(fmt::format("mneme train sparse-and: {} of {} seeds had finished{}",
+                                       finished.size(), options_.seeds,
+                                       finished.empty() ? "" : ", their results are in " + folder.string()));
+      throw;
+    }
+    context.progress.finish();
+    finish(finished, folder, context);
+    return ExitCode::ok;
+  }
+
+private:
+  void complete_options(uint64_t seed) {
+    options_.model = kind_ == BinaryModel::Kind::self_attention
+                         ? training::self_attention_model(length_, embedding_size_)
+                         : training::perceptron_model(length_, hidden_size_, dropout_, products_);
+    options_.with_rule = !no_rule_;
+    options_.seed = seed;
+    if (products_ && (no_rule_ || kind_ != BinaryModel::Kind::perceptron)) {
+      throw UsageError(
+          "--products: only the model mlp with a rule token has products to be given.\n  Leave it out.");
+    }
+    if (balanced_) {
+      if (options_.sampling.probability_of_one) {
+        throw UsageError(
+            "--balanced and --probability both say how likely a 1 is.\n  Leave one of them out.");
+      }
+      options_.sampling.probability_of_one = std::pow(0.5, 1.0 / static_cast<double>(options_.sparsity));
+    }
+    options_.schedule = experiments::published_schedule(kind_);
+    options_.schedule.epochs = epochs_.value_or(options_.schedule.epochs);
+    options_.schedule.learning_rate = learning_rate_.value_or(options_.schedule.learning_rate);
+    options_.schedule.weight_decay = weight_decay_;
+    constexpr int64_t kPointsMax = 200; // of a curve: more would not be seen
+    options_.schedule.noted_every = std::max<int64_t>(10, options_.schedule.epochs / kPointsMax);
+  }
+
+  nlohmann::ordered_json config() const {
+    nlohmann::ordered_json json = {{"version", version()},
+                                   {"task", name()},
+                                   {"model", experiments::name_of(kind_)},
+                                   {"parameters", options_.model.num_parameters()},
+                                   {"context_length", length_},
+                                   {"sparsity", options_.sparsity},
+                                   {"rule", options_.with_rule},
+                                   {"training_samples", options_.training_samples},
+                                   {"validation_samples", options_.validation_samples},
+                                   {"probability_of_one", nullptr},
+                                   {"accept_last_try", options_.sampling.accept_last_try},
+                                   {"epochs", options_.schedule.epochs},
+                                   {"learning_rate", options_.schedule.learning_rate},
+                                   {"weight_decay", options_.schedule.weight_decay},
+                                   {"seeds", options_.seeds},
+                                   {"seed", options_.seed}};
+    if (options_.sampling.probability_of_one) {
+      json["probability_of_one"] = *options_.sampling.probability_of_one;
+    }
+    if (kind_ == BinaryModel::Kind::self_attention) {
+      json["embedding_size"] = embedding_size_;
+    } else {
+      json.update({{"hidden_size", hidden_size_}, {"dropout", dropout_}, {"products_with_rule", products_}});
+    }
+    return json;
+  }
+
+  static report::Table trials_table(const std::map<int64_t, SparseAndTrial>& finished) {
+    report::Table table{.columns = {{.name = "trial"},
+                                    {.name = "relevant bits", .key = "relevant"},
+                                    {.name = "under the rule", .key = "relevant_under_rule"},
+                                    {.name = "share true", .key = "share_true"},
+                                    {.name = "balanced"}}};
+    for (const Measure& measure : kMeasures) {
+      table.columns.push_back({.name = measure.name, .key = measure.key});
+    }
+    for (const auto& [number, trial] : finished) {
+      table.rows.push_back({number, places(trial.function.relevant),
+                            places(trial.function.relevant_under_rule), trial.training.share_true(),
+                            trial.training.passed && trial.validation.passed ? "yes" : "no"});
+      for (const Measure& measure : kMeasures) {
+        table.rows.back().emplace_back(measure.of(trial));
+      }
+    }
+    return table;
+  }
+
+  void finish(std::map<int64_t, SparseAndTrial>& finished, const std::filesystem::path& folder,
+              Context& context) const {
+    const report::Table each_trial = trials_table(finished);
+    report::Table timing{.columns = {{.name = "trial"}, {.name = "seconds"}}};
+    std::string metrics;
+    std::vector<SparseAndTrial> all;
+    for (auto& [number, trial] : finished) {
+      timing.rows.push_back({number, trial.seconds});
+      for (const training::CurvePoint& point : trial.fit.curve) {
+        const nlohmann::ordered_json line = {
+            {"trial", number}, {"epoch", point.epoch}, {"loss", point.loss}, {"accuracy", point.accuracy}};
+        metrics += line.dump() + "\n";
+      }
+      all.push_back(std::move(trial));
+    }
+    const report::Table summary = summary_table(all);
+    const std::vector<LearningGroup> groups = {{experiments::name_of(kind_), options_, std::move(all)}};
+    const report::Chart curves = experiments::learning_curves("Learning a sparse AND", groups);
+
+    write_file_atomically(folder / "config.json", config().dump(2) + "\n");
+    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "metrics.jsonl", metrics);
+    write_file_atomically(folder / "trials.csv", report::to_csv(each_trial));
+    write_file_atomically(folder / "timing.csv", report::to_csv(timing));
+    report::write_chart(folder, "learning", curves);
+    report::write_page(folder / "index.html", page(summary, curves, each_trial));
+    if (context.options.json) {
+      print_json(context.out, {{"config", config()},
+                               {"summary", report::to_json(summary)},
+                               {"trials", report::to_json(each_trial)},
+                               {"timing", report::to_json(timing)},
+                               {"environment", environment_json(context.options.threads)}});
+      return;
+    }
+    context.out << headline() << "\n\n"
+                << report::to_text(summary, {.colour = context.colour}) << unbalanced_note(each_trial)
+                << "\nWritten to " << folder.string()
+                << ": index.html (open it in a browser), trials.csv, metrics.jsonl, learning.csv\n";
+  }
+
+  std::string headline() const {
+    return fmt::format("{} with {} parameters, T = {}, s = {}{}, {} training samples, {} epochs, seed {}",
+                       experiments::name_of(kind_), options_.model.num_parameters(), length_,
+                       options_.sparsity, options_.with_rule ? " under each of two rules" : "",
+                       options_.training_samples, options_.schedule.epochs, options_.seed);
+  }
+
+  static std::string unbalanced_note(const report::Table& each_trial) {
+    const auto unbalanced = std::ranges::count_if(each_trial.rows, [](const std::vector<report::Cell>& row) {
+      return std::get<std::string>(row[4]) == "no";
+    });
+    return unbalanced == 0 ? ""
+                           : fmt::format("\n{} of {} trials took a batch whose labels are not balanced "
+                                         "(--accept-last-try); trials.csv has the share of true labels.\n",
+                                         unbalanced, each_trial.rows.size());
+  }
+
+  report::Page page(const report::Table& summary, const report::Chart& curves,
+                    const report::Table& each_trial) const {
+    report::Parameters parameters;
+    const nlohmann::ordered_json settings = config();
+    for (const auto& [key, value] : settings.items()) {
+      parameters.values.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    return {.title = "Learning a sparse AND",
+            .intro = headline() + ".",
+            .sections = {
+                {.heading = "What was learnt",
+                 .blocks = {report::CaptionedTable{.table = summary,
+                                                   .caption = "Mean over seeds with its 95 % interval"},
+                            report::Figure{.chart = curves,
+                                           .remark = "Where the validation points lie below the training "
+                                                     "accuracy, the model has learnt its samples by heart.",
+                                           .links = {{"Data (CSV)", "learning.csv"}}},
+                            report::CaptionedTable{
+                                .table = each_trial, .caption = "Each trial", .folded = "Each trial"},
+                            parameters}}}};
+  }
+
+  BinaryModel::Kind kind_ = BinaryModel::Kind::self_attention;
+  training::SparseAndOptions options_{.seeds = 10};
+  int64_t length_ = 17, embedding_size_ = 2, hidden_size_ = 512;
+  std::optional<int64_t> epochs_;
+  std::optional<double> learning_rate_;
+  double weight_decay_ = 0, dropout_ = 0.1;
+  bool no_rule_ = false, balanced_ = false, products_ = false;
+};
+
+} // namespace
+
+std::unique_ptr<TrainTask> make_train_sparse_and() {
+  return std::make_unique<TrainSparseAnd>();
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+
+/// What `mneme train TASK` can train. One file per task, one line in train.cpp.
+#pragma once
+
+#include "cli/verb.h"
+
+namespace mneme::cli {
+
+/// Like a verb of its own: declares its arguments, runs once.
+class TrainTask {
+public:
+  virtual ~TrainTask() = default;
+  virtual std::string name() const = 0;
+  virtual std::string summary() const = 0;
+  virtual void declare(CLI::App& app) = 0;
+  virtual ExitCode run(Context& context) = 0;
+};
+
+} // namespace mneme::cli

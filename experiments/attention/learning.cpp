@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/attention/learning.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace mneme::experiments {
+namespace {
+
+using training::BinaryModel;
+using training::SparseAndTrial;
+
+constexpr double kLowest = 0.05, kHighest = 0.95; // of the band over seeds
+constexpr double kLeastLoss = 1e-12;              // nothing smaller has a place on a logarithmic axis
+
+report::Estimate spread(const std::vector<double>& numbers, double least) {
+  const auto at = [&](double share) { return std::max(quantile(numbers, share), least); };
+  return {at(0.5), at(kLowest), at(kHighest)};
+}
+
+report::LineChart over_epochs(const std::string& title, const std::vector<LearningGroup>& groups,
+                              double least, double training::CurvePoint::*trained,
+                              const TrialNumber& validated) {
+  report::LineChart chart{.title = title, .x = {.title = "epoch"}, .series_title = "model"};
+  for (const LearningGroup& group : groups) {
+    report::Series line{.name = group.name + ", training", .style = report::SeriesStyle::line};
+    for (size_t point = 0; point < group.trials.front().fit.curve.size(); ++point) {
+      const std::vector<double> numbers =
+          each(group.trials, [&](const SparseAndTrial& trial) { return trial.fit.curve[point].*trained; });
+      line.points.push_back(
+          {static_cast<double>(group.trials.front().fit.curve[point].epoch), spread(numbers, least)});
+    }
+    const double end = line.points.back().x;
+    chart.series.push_back(std::move(line));
+    chart.series.push_back({.name = group.name + ", validation",
+                            .points = {{end, spread(each(group.trials, validated), least)}},
+                            .style = report::SeriesStyle::points});
+  }
+  return chart;
+}
+
+} // namespace
+
+training::Schedule published_schedule(BinaryModel::Kind kind) {
+  return kind == BinaryModel::Kind::self_attention ? training::Schedule{.epochs = 2000, .learning_rate = 1e-2}
+                                                   : training::Schedule{.epochs = 500, .learning_rate = 1e-3};
+}
+
+std::string name_of(BinaryModel::Kind kind) {
+  return kind == BinaryModel::Kind::self_attention ? "self-attention" : "MLP";
+}
+
+std::vector<double> each(const std::vector<SparseAndTrial>& trials, const TrialNumber& number) {
+  std::vector<double> numbers;
+  std::ranges::transform(trials, std::back_inserter(numbers), number);
+  return numbers;
+}
+
+double training_accuracy(const SparseAndTrial& trial) {
+  return trial.fit.curve.back().accuracy;
+}
+double training_loss(const SparseAndTrial& trial) {
+  return trial.fit.curve.back().loss;
+}
+double validation_accuracy(const SparseAndTrial& trial) {
+  return trial.validated.accuracy;
+}
+double validation_loss(const SparseAndTrial& trial) {
+  return trial.validated.loss;
+}
+
+report::Estimate estimate_of(const trials::MeanInterval& interval) {
+  const double half = interval.half_width.value_or(0);
+  return {interval.mean, interval.mean - half, interval.mean + half};
+}
+
+report::Estimate mean_of(const std::vector<SparseAndTrial>& trials, const TrialNumber& number) {
+  return estimate_of(trials::mean_interval(each(trials, number)));
+}
+
+double quantile(std::vector<double> numbers, double share) {
+  std::ranges::sort(numbers);
+  const double place = share * static_cast<double>(numbers.size() - 1);
+  const size_t below = static_cast<size_t>(place), above = std::min(below + 1, numbers.size() - 1);
+  return numbers[below] + (place - static_cast<double>(below)) * (numbers[above] - numbers[below]);
+}
+
+report::Table learning_table(const std::vector<LearningGroup>& groups) {
+  const auto share = report::Notation::percent;
+  report::Table table{
+      .columns = {
+          {.name = "model"},
+          {.name = "parameters"},
+          {.name = "training samples", .key = "training_samples"},
+          {.name = "training accuracy", .key = "training_accuracy", .notation = share, .digits = 1},
+          {.name = "training loss", .key = "training_loss", .notation = report::Notation::fixed},
+          {.name = "validation accuracy", .key = "validation_accuracy", .notation = share, .digits = 1},
+          {.name = "validation loss", .key = "validation_loss", .notation = report::Notation::fixed}}};
+  for (const LearningGroup& group : groups) {
+    table.rows.push_back({group.name, group.options.model.num_parameters(), group.options.training_samples,
+                          mean_of(group.trials, training_accuracy), mean_of(group.trials, training_loss),
+                          mean_of(group.trials, validation_accuracy),
+                          mean_of(group.trials, validation_loss)});
+  }
+  return table;
+}
+
+report::Chart learning_curves(const std::string& title, const std::vector<LearningGroup>& groups) {
+  report::LineChart loss =
+      over_epochs("Loss", groups, kLeastLoss, &training::CurvePoint::loss, validation_loss);
+  loss.y = {.title = "binary cross-entropy", .logarithmic = true};
+  report::LineChart accuracy =
+      over_epochs("Accuracy", groups, 0, &training::CurvePoint::accuracy, validation_accuracy);
+  accuracy.y = {.title = "share of labels right", .format = ".0%"};
+  return to_chart(report::Panels{
+      .title = title,
+      .description =
+          "Loss and accuracy over epochs: median of the seeds with the middle nine tenths of them.",
+      .charts = {to_chart(loss), to_chart(accuracy)}});
+}
+
+} // namespace mneme::experiments
