@@ -71,11 +71,11 @@ IntersectionBounds intersection_bounds(int64_t bits, int64_t hamming_radius, int
   const char* where = "mneme::theory::intersection_bounds";
   check(where, bits, hamming_radius);
   check_distance(where, bits, distance);
-  const int64_t agreeing = bits - distance;
+  const int64_t agreeing = bits - distance, half_distance = distance / 2;
   // C(n-v, a) is largest in the middle, which the sum reaches only for large radii.
-  const int64_t a = std::max(bits - hamming_radius - distance / 2, agreeing / 2);
+  const int64_t a = std::max(bits - hamming_radius - half_distance, agreeing / 2);
   const double log_term = log_binomial(static_cast<double>(agreeing), static_cast<double>(a)) +
-                          log_binomial(static_cast<double>(distance), static_cast<double>(distance / 2)) -
+                          log_binomial(static_cast<double>(distance), static_cast<double>(half_distance)) -
                           static_cast<double>(bits) * std::numbers::ln2;
 
   IntersectionBounds bounds;
@@ -99,8 +99,9 @@ PublishedExponentials published_exponentials(int64_t bits, int64_t hamming_radiu
     throw UsageError(fmt::format("{}: distance is {}, but these forms hold from 1 to bits - 1 = {}.", where,
                                  distance, bits - 1));
   }
+  const int64_t half_distance = distance / 2;
   const auto n = static_cast<double>(bits), d = static_cast<double>(hamming_radius),
-             v = static_cast<double>(distance), half = static_cast<double>(distance / 2);
+             v = static_cast<double>(distance), half = static_cast<double>(half_distance);
   const double log_space = n * std::numbers::ln2;
   const double outside_squared = (n - 2 * d) * (n - 2 * d);
   const double log_constant = std::log(2 / std::numbers::pi) - 0.5 * (std::log(v) + std::log(n - v));
