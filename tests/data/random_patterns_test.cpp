@@ -55,6 +55,20 @@ TEST(RandomPatterns, PointsLieOnTheUnitSphereInAllDirections) {
   EXPECT_NEAR(sum / 2000, 0, 5 / std::sqrt(5.0 * 2000)); // a coordinate has variance 1/5
 }
 
+TEST(RandomPatterns, UniformNumbersFillTheirRange) {
+  const RealPatterns numbers = random_uniform(1000, 3, -1, 2, Random(3));
+  double sum = 0;
+  for (int64_t i = 0; i < numbers.count(); ++i) {
+    for (const double x : numbers[i]) {
+      EXPECT_GE(x, -1);
+      EXPECT_LT(x, 2);
+      sum += x;
+    }
+  }
+  EXPECT_NEAR(sum / 3000, 0.5, 5 * std::sqrt(0.75 / 3000)); // variance 3^2 / 12
+  EXPECT_EQ(slice(numbers, 0, 10), random_uniform(10, 3, -1, 2, Random(3)));
+}
+
 TEST(RandomPatterns, SizesMayBeNothing) {
   EXPECT_EQ(random_bits(0, 10, Random(1)).count(), 0);
   EXPECT_EQ(random_bits(3, 0, Random(1)).bits(), 0);
@@ -66,6 +80,7 @@ TEST(RandomPatterns, RefuseSizesThatCannotBe) {
   expect_error<UsageError>([] { random_sphere(3, 0, Random(1)); }, {"0 numbers", "at least 1"});
   EXPECT_THROW(random_bits(-1, 10, Random(1)), UsageError);
   EXPECT_THROW(random_sphere(-1, 10, Random(1)), UsageError);
+  expect_error<UsageError>([] { random_uniform(3, 3, 2, 2, Random(1)); }, {"[2, 2)", "below"});
 }
 
 } // namespace

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+
+#include <csignal>
+#include <filesystem>
+#include <map>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+constexpr const char* kQuick = "sdm/keyquery-norm-betas"; // the smallest
+constexpr const char* kParallel = "sdm/critical-distances";
+
+/// Every file of a run by its path, but for those that may differ between equal runs.
+std::map<std::string, std::string> files_of(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string name = entry.path().lexically_relative(folder).string();
+    if (entry.is_regular_file() && name != "env.json" && name != "timing.csv") {
+      files[name] = read_text(entry.path());
+    }
+  }
+  return files;
+}
+
+TEST(ReproduceVerb, ListsExperiments) {
+  const ProgramResult text = run_mneme({"reproduce"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_TRUE(contains(text.out, "sdm/softmax-circle"));
+  const nlohmann::json json = nlohmann::json::parse(run_mneme({"reproduce", "--json"}).out);
+  EXPECT_GE(json.at("experiments").size(), 11U);
+  EXPECT_TRUE(json.at("experiments").at(0).contains("claim"));
+}
+
+TEST(ReproduceVerb, RefusesAnUnknownId) {
+  const ProgramResult result = run_mneme({"reproduce", "sdm/nothing", "--quick"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(contains(result.err, "there is no experiment \"sdm/nothing\""));
+}
+
+TEST(ReproduceVerb, WritesTheSameFilesOnAnyNumberOfThreads) {
+  const TemporaryFolder folder;
+  for (const char* threads : {"1", "3"}) {
+    const ProgramResult result = run_mneme({"reproduce", kQuick, kParallel, "--quick", "--threads", threads,
+                                            "--out", (folder / threads).string()});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+  }
+  const auto one = files_of(folder / "1");
+  EXPECT_TRUE(one.contains("index.html"));
+  EXPECT_TRUE(one.contains("config.json"));
+  EXPECT_TRUE(one.contains("sdm/keyquery-norm-betas/learnt-betas.csv"));
+  EXPECT_TRUE(one.contains("sdm/keyquery-norm-betas/learnt-betas.vl.json"));
+  EXPECT_TRUE(one.contains("sdm/critical-distances/outcome.json"));
+  EXPECT_TRUE(one == files_of(folder / "3"));
+}
+
+TEST(ReproduceVerb, TakesFinishedOnesFromDisk) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> command = {"reproduce", kQuick, "--quick", "--out", folder.path().string()};
+  EXPECT_FALSE(run_mneme(command).err.find("taken from") != std::string::npos);
+  const auto before = files_of(folder.path());
+  EXPECT_TRUE(contains(run_mneme(command).err, "taken from"));
+  EXPECT_TRUE(before == files_of(folder.path()));
+  std::vector<std::string> other = command;
+  other.insert(other.end(), {"--seed", "5"});
+  EXPECT_EQ(run_mneme(other).err.find("taken from"), std::string::npos);
+  write_text(folder / "sdm/keyquery-norm-betas/outcome.json", "{\"key\":");
+  const ProgramResult broken = run_mneme(other);
+  EXPECT_EQ(broken.exit_code, 0) << broken.err;
+  EXPECT_TRUE(contains(broken.err, "cannot be used"));
+}
+
+TEST(ReproduceVerb, ExitsWithFourWhenAValueIsMissed) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> command = {
+      "reproduce", kQuick, "--quick", "--check", "--json", "--out", folder.path().string()};
+  EXPECT_EQ(run_mneme(command).exit_code, 0);
+  const std::filesystem::path file = folder / "sdm/keyquery-norm-betas/outcome.json";
+  nlohmann::ordered_json outcome = nlohmann::ordered_json::parse(read_text(file));
+  outcome.at("outcome").at("comparisons").at(0).at("rows").at(0).at("measured").at(0) = 0.5;
+  write_text(file, outcome.dump());
+  const ProgramResult missed = run_mneme(command);
+  EXPECT_EQ(missed.exit_code, 4);
+  EXPECT_EQ(nlohmann::json::parse(missed.out).at("experiments").at(0).at("missed"), 1);
+  std::vector<std::string> unchecked = command;
+  std::erase(unchecked, "--check");
+  EXPECT_EQ(run_mneme(unchecked).exit_code, 0);
+}
+
+TEST(ReproduceVerb, WritesMarkdown) {
+  const TemporaryFolder folder;
+  const ProgramResult result = run_mneme({"reproduce", kQuick, "--quick", "--out", (folder / "run").string(),
+                                          "--markdown", (folder / "results.md").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(read_text(folder / "results.md"), "| verdict |"));
+}
+
+TEST(ReproduceVerb, FailsWhereItCannotWrite) {
+  const TemporaryFolder folder;
+  write_text(folder / "file", "");
+  const ProgramResult result =
+      run_mneme({"reproduce", kQuick, "--quick", "--out", (folder / "file").string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "cannot"));
+}
+
+TEST(ReproduceVerb, KeepsWhatHadFinishedWhenInterrupted) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> command = {"reproduce", kQuick,  "sdm/neuron-limited",
+                                            "--quick",   "--out", folder.path().string()};
+  const ProgramResult result = run_mneme(command, {.signal = SIGINT,
+                                                   .signal_after = std::chrono::milliseconds(1500),
+                                                   .timeout = std::chrono::seconds(60)});
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  EXPECT_TRUE(contains(result.err, "1 of 2 experiments had finished"));
+  EXPECT_TRUE(std::filesystem::exists(folder / "index.html"));
+  EXPECT_TRUE(contains(run_mneme({"reproduce", kQuick, "--quick", "--out", folder.path().string()}).err,
+                       "taken from"));
+}
+
+} // namespace
+} // namespace mneme

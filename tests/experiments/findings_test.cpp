@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/findings.h"
+
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "core/text_checks.h"
+#include "experiments/sample_outcome.h"
+
+namespace mneme::experiments {
+namespace {
+
+using mneme::testing::contains;
+
+const Experiment kExperiment{
+    .id = "work/sample", .title = "Sample", .claim = "It holds.", .source = "a paper"};
+
+std::vector<Finished> sample_findings() {
+  return {{.experiment = &kExperiment, .outcome = sample_outcome()}};
+}
+
+TEST(Comparison, HoldsWithinItsToleranceOnly) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE((Comparison{.published = 1, .measured = certain(1.5), .tolerance = 0.5}.holds()));
+  EXPECT_FALSE((Comparison{.published = 1, .measured = certain(1.51), .tolerance = 0.5}.holds()));
+  EXPECT_FALSE((Comparison{.published = 1, .measured = certain(nan), .tolerance = 0.5}.holds()));
+  EXPECT_FALSE((Comparison{.published = nan, .measured = certain(nan), .tolerance = 0.5}.holds()));
+  const auto [met, missed] = tally(sample_outcome());
+  EXPECT_EQ(met, 2);
+  EXPECT_EQ(missed, 1);
+}
+
+TEST(Findings, PageMarksWhatIsMissedWithItsExplanation) {
+  const std::string html = report::to_html(page_of(sample_findings(), {.quick = true, .seed = 7}));
+  EXPECT_TRUE(contains(html, "It holds."));
+  EXPECT_TRUE(contains(html, "Missed: second (published 2, measured 3). Known."));
+  EXPECT_TRUE(contains(html, "<tr class=\"marked\"><th scope=\"row\">second</th>"));
+  EXPECT_TRUE(contains(html, "href=\"work/sample/a-figure.csv\""));
+  EXPECT_TRUE(contains(html, "The original is off by one."));
+  EXPECT_TRUE(contains(html, "id=\"work-sample\""));
+}
+
+TEST(Findings, PageSaysWhyAnExperimentWasNotRun) {
+  const std::vector<Finished> findings = {
+      {.experiment = &kExperiment, .outcome = {.skipped = "there is no MNIST."}}};
+  EXPECT_TRUE(contains(report::to_html(page_of(findings, {})), "Not run: there is no MNIST."));
+  EXPECT_TRUE(contains(markdown_of(findings, {}, "a command"), "Not run: there is no MNIST."));
+}
+
+TEST(Findings, MarkdownHoldsEveryValueAndTheCommand) {
+  const std::string text = markdown_of(sample_findings(), {.quick = true, .seed = 7}, "mneme reproduce x");
+  EXPECT_TRUE(contains(text, "Made by `mneme reproduce x` (quick parameters, seed 7)"));
+  EXPECT_TRUE(contains(text, "| first | 1 |"));
+  EXPECT_TRUE(contains(text, "Missed: second (published 2, measured 3). Known."));
+  EXPECT_TRUE(contains(text, "- The original is off by one."));
+}
+
+TEST(Findings, JsonCountsWhatIsMissed) {
+  const nlohmann::ordered_json json = to_json(sample_findings());
+  EXPECT_EQ(json.at(0).at("met"), 2);
+  EXPECT_EQ(json.at(0).at("missed"), 1);
+  EXPECT_EQ(json.at(0).at("comparisons").at(0).at("rows").at(1).at("verdict"), "missed");
+}
+
+} // namespace
+} // namespace mneme::experiments

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/runner.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include <gtest/gtest.h>
+
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "experiments/outcome_file.h"
+#include "experiments/sample_outcome.h"
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+
+namespace mneme::experiments {
+namespace {
+
+using mneme::testing::contains;
+using mneme::testing::TemporaryFolder;
+using mneme::testing::write_text;
+
+std::atomic<int> runs = 0;
+
+Outcome counted(const RunSettings&, Progress&) {
+  ++runs;
+  return sample_outcome();
+}
+
+Outcome interrupting(const RunSettings&, Progress&) {
+  request_interrupt();
+  throw_if_interrupted();
+  return {};
+}
+
+Experiment experiment(const std::string& id, bool is_parallel,
+                      Outcome (*run)(const RunSettings&, Progress&) = counted) {
+  return {.id = id, .title = id, .claim = "c.", .source = "s", .is_parallel = is_parallel, .run = run};
+}
+
+struct Said : Progress {
+  void say(const std::string& line) override { lines += line + "\n"; }
+  std::string lines;
+};
+
+struct RunnerRun {
+  std::vector<Finished> finished;
+  std::string said;
+};
+
+RunnerRun run(const std::vector<Experiment>& experiments, const TemporaryFolder& folder, bool again = false) {
+  std::vector<const Experiment*> list;
+  std::ranges::transform(experiments, std::back_inserter(list), [](const Experiment& one) { return &one; });
+  RunnerRun result;
+  Said said;
+  run_experiments(list, {}, folder.path(), again, said,
+                  [&](Finished one) { result.finished.push_back(std::move(one)); });
+  result.said = said.lines;
+  return result;
+}
+
+TEST(Runner, TakesFromDiskWhatHasFinished) {
+  const TemporaryFolder folder;
+  const std::vector<Experiment> experiments = {experiment("a/one", false), experiment("a/two", true)};
+  runs = 0;
+  EXPECT_EQ(run(experiments, folder).finished.size(), 2U);
+  EXPECT_EQ(runs, 2);
+  const RunnerRun second = run(experiments, folder);
+  EXPECT_EQ(runs, 2);
+  EXPECT_TRUE(std::ranges::all_of(second.finished, &Finished::from_disk));
+  EXPECT_EQ(tally(second.finished[0].outcome).met, 2);
+  EXPECT_FALSE(run(experiments, folder, true).finished[0].from_disk);
+  EXPECT_EQ(runs, 4);
+}
+
+TEST(Runner, RunsAgainWhatCannotBeReadAndSaysSo) {
+  const TemporaryFolder folder;
+  const std::vector<Experiment> experiments = {experiment("a/one", false)};
+  run(experiments, folder);
+  write_text(folder_of(folder.path(), experiments[0]) / "outcome.json", "{");
+  const RunnerRun second = run(experiments, folder);
+  EXPECT_FALSE(second.finished[0].from_disk);
+  EXPECT_TRUE(contains(second.said, "a/one is run again"));
+  EXPECT_TRUE(run(experiments, folder).finished[0].from_disk);
+}
+
+TEST(Runner, KeepsWhatHadFinishedWhenInterrupted) {
+  const TemporaryFolder folder;
+  const std::vector<Experiment> experiments = {experiment("a/one", false),
+                                               experiment("a/two", true, interrupting)};
+  EXPECT_THROW(run(experiments, folder), Interrupted);
+  clear_interrupt();
+  EXPECT_TRUE(std::holds_alternative<Outcome>(find_outcome(folder.path(), experiments[0], {})));
+  EXPECT_TRUE(std::holds_alternative<std::monostate>(find_outcome(folder.path(), experiments[1], {})));
+}
+
+} // namespace
+} // namespace mneme::experiments
