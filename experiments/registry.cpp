@@ -18,7 +18,8 @@
   X(sdm_critical_distances)                                                                                  \
   X(sdm_keyquery_norm_betas)                                                                                 \
   X(sdm_circle_differences)                                                                                  \
-  X(sdm_optimal_radius)
+  X(sdm_optimal_radius)                                                                                      \
+  X(sdm_learn_projections)
 
 namespace mneme::experiments {
 

@@ -13,9 +13,9 @@
 #include "mneme/core/patterns.h"
 #include "mneme/core/progress.h"
 
-namespace mneme::training {
+namespace mneme::trials {
 
-struct ProjectionTest {
+struct ProjectionRecallOptions {
   int64_t hamming_radius = 11;                                  ///< in bits of the projected dimension
   std::vector<double> noise = {0, 50, 100, 150, 200, 250, 300}; ///< k: cues have the cosine 1 - 2 k / n
   /// Numbers of hard locations for SDM, absent: infinitely many.
@@ -27,7 +27,7 @@ struct ProjectionTest {
 };
 
 /// One weighting with one number of hard locations.
-struct ProjectionTestRow {
+struct ProjectionRecall {
   std::string algorithm;                ///< the published name without "_NeuronLimit", such as "Cont_SDM"
   std::optional<double> hard_locations; ///< of SDM; absent: infinitely many
   double beta = 0;                      ///< of attention; 0 for SDM
@@ -42,8 +42,8 @@ struct ProjectionTestRow {
 /// Shapes  stored [S, n], targets [T, n] (the stored ones or others like them), matrix [dimension, n]
 /// Errors  UsageError if sizes differ, no target or noise is given, or an option is out of its range; Interrupted
 /// Cost    O(T S n) time per update step, noise and row; memory does not grow with T S
-std::vector<ProjectionTestRow> test_projection(const RealPatterns& stored, const RealPatterns& targets,
-                                               const RealPatterns& matrix, const ProjectionTest& test,
-                                               Progress& progress);
+std::vector<ProjectionRecall> recall_with_projection(const RealPatterns& stored, const RealPatterns& targets,
+                                                     const RealPatterns& matrix,
+                                                     const ProjectionRecallOptions& test, Progress& progress);
 
-} // namespace mneme::training
+} // namespace mneme::trials

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: MIT
 
-#include "mneme/training/test_projection.h"
+#include "mneme/trials/projection_recall.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "mneme/core/random.h"
 #include "mneme/data/random_patterns.h"
 #include "mneme/memory/attention.h"
 #include "mneme/data/corruption.h"
-#include "ops/tensors.h"
+#include "mneme/trials/published_recall.h"
+#include "trials/messages.h"
 
-namespace mneme::training {
+namespace mneme::trials {
 namespace {
-
-using ops::expect_names;
-using ops::usage_error_of;
 
 constexpr int64_t kSize = 80, kDimension = 32;
 
@@ -27,15 +26,15 @@ RealPatterns matrix() {
   std::generate_n(rows.data(), kDimension * kSize, [&] { return random.normal(); });
   return rows;
 }
-std::vector<ProjectionTestRow> run(const ProjectionTest& test) {
+std::vector<ProjectionRecall> run(const ProjectionRecallOptions& test) {
   Progress silent;
-  return test_projection(stored(), stored(), matrix(), test, silent);
+  return recall_with_projection(stored(), stored(), matrix(), test, silent);
 }
 
-TEST(TestProjection, RecallsWellWithoutNoiseAndWorseWithMore) {
-  const std::vector<ProjectionTestRow> rows = run({.hamming_radius = 5, .noise = {0, 10, 25, 40}});
+TEST(RecallWithProjection, RecallsWellWithoutNoiseAndWorseWithMore) {
+  const std::vector<ProjectionRecall> rows = run({.hamming_radius = 5, .noise = {0, 10, 25, 40}});
   ASSERT_EQ(rows.size(), 4U);
-  for (const ProjectionTestRow& row : rows) {
+  for (const ProjectionRecall& row : rows) {
     ASSERT_EQ(row.mean_cosine.size(), 4U);
     EXPECT_GT(row.mean_cosine[0], 0.99) << row.algorithm;
     EXPECT_GT(row.mean_cosine[1], row.mean_cosine[3]) << row.algorithm;
@@ -44,9 +43,9 @@ TEST(TestProjection, RecallsWellWithoutNoiseAndWorseWithMore) {
   }
 }
 
-TEST(TestProjection, IsRecallOfTheMemoryRoomInTheProjectedSpace) {
-  const ProjectionTest test{.hamming_radius = 5, .noise = {10}, .beta = 7.0, .update_steps_max = 2};
-  const ProjectionTestRow row = run(test).at(2);
+TEST(RecallWithProjection, IsRecallOfTheMemoryRoomInTheProjectedSpace) {
+  const ProjectionRecallOptions test{.hamming_radius = 5, .noise = {10}, .beta = 7.0, .update_steps_max = 2};
+  const ProjectionRecall row = run(test).at(2);
   EXPECT_EQ(row.algorithm, "Cont_SDM_BFit_Attention");
   EXPECT_EQ(row.beta, 7);
   AssociateOptions<RealPatterns> options = cosine_attention(7.0);
@@ -62,10 +61,10 @@ TEST(TestProjection, IsRecallOfTheMemoryRoomInTheProjectedSpace) {
   EXPECT_NEAR(row.mean_cosine[0], mean, 1e-5); // float32 there, float64 here
 }
 
-TEST(TestProjection, LeavesOutSdmWithoutSharedLocations) {
+TEST(RecallWithProjection, LeavesOutSdmWithoutSharedLocations) {
   const auto names = [](double hard_locations) {
     std::string all;
-    for (const ProjectionTestRow& row :
+    for (const ProjectionRecall& row :
          run({.hamming_radius = 5, .noise = {0}, .hard_locations = {hard_locations}})) {
       all += row.algorithm + "; ";
     }
@@ -75,26 +74,26 @@ TEST(TestProjection, LeavesOutSdmWithoutSharedLocations) {
   EXPECT_EQ(names(1e12), "Cont_SDM; Cont_Binary_SDM; Cont_SDM_BFit_Attention; Cont_SDM_CFit_Attention; ");
 }
 
-TEST(TestProjection, ApproachesInfinitelyManyLocationsAsTheirNumberGrows) {
-  const std::vector<ProjectionTestRow> rows =
+TEST(RecallWithProjection, ApproachesInfinitelyManyLocationsAsTheirNumberGrows) {
+  const std::vector<ProjectionRecall> rows =
       run({.hamming_radius = 5, .noise = {5}, .hard_locations = {std::nullopt, 1e14}});
   ASSERT_EQ(rows.size(), 6U);
   EXPECT_NEAR(rows[0].mean_cosine[0], rows[2].mean_cosine[0], 0.01);
   EXPECT_NEAR(rows[1].mean_cosine[0], rows[3].mean_cosine[0], 0.01);
 }
 
-TEST(TestProjection, NamesWhatDoesNotFit) {
+TEST(RecallWithProjection, NamesWhatDoesNotFit) {
   Progress silent;
-  const auto error = [&](const RealPatterns& patterns, const RealPatterns& targets,
-                         const ProjectionTest& test) {
-    return usage_error_of([&] { test_projection(patterns, targets, matrix(), test, silent); });
+  const auto expect_error = [&](const RealPatterns& targets, const ProjectionRecallOptions& options,
+                                std::initializer_list<std::string> parts) {
+    expect_usage_error([&] { recall_with_projection(stored(), targets, matrix(), options, silent); }, parts);
   };
-  expect_names(error(stored(), RealPatterns(1, 5), {}),
-               {"stored patterns have 80", "targets 5", "matrix 80"});
-  expect_names(error(stored(), RealPatterns(0, kSize), {}), {"60 stored patterns, 0 targets"});
-  expect_names(error(stored(), stored(), {.noise = {}}), {"0 amounts of noise"});
-  expect_names(error(stored(), stored(), {.noise = {81}}), {"noise of 81", "80 numbers"});
+  expect_error(RealPatterns(1, 5), {}, {"stored patterns have 80", "targets 5", "matrix 80"});
+  expect_error(RealPatterns(0, kSize), {}, {"60 stored patterns, 0 targets"});
+  expect_error(stored(), {.noise = {}}, {"0 amounts of noise"});
+  expect_error(stored(), {.noise = {81}}, {"noise of 81", "80 numbers"});
+  expect_usage_error([] { published_weighting("Binary_SDM", 64, {.hamming_radius = 5}); }, {"works on bits"});
 }
 
 } // namespace
-} // namespace mneme::training
+} // namespace mneme::trials

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-#include "mneme/training/test_projection.h"
+#include "mneme/trials/projection_recall.h"
 
 #include <cmath>
 #include <numbers>
 
-#include <c10/util/StringUtil.h>
+#include <fmt/format.h>
 
 #include "mneme/core/error.h"
 #include "mneme/data/corruption.h"
@@ -13,53 +13,57 @@
 #include "mneme/theory/circle_intersection.h"
 #include "mneme/trials/published_recall.h"
 
-namespace mneme::training {
+namespace mneme::trials {
 namespace {
 
 struct Candidate {
-  ProjectionTestRow row;
-  trials::PublishedWeighting weighting;
+  ProjectionRecall row;
+  PublishedWeighting weighting;
 };
 
 void check(const RealPatterns& stored, const RealPatterns& targets, const RealPatterns& matrix,
-           const ProjectionTest& test) {
+           const ProjectionRecallOptions& test) {
   const auto refuse = [](const std::string& what, const char* how_to_fix) {
-    throw UsageError("mneme::training::test_projection: " + what + "\n  " + how_to_fix);
+    throw UsageError("mneme::trials::recall_with_projection: " + what + "\n  " + how_to_fix);
   };
   if (stored.size() != targets.size() || stored.size() != matrix.size()) {
-    refuse(c10::str("stored patterns have ", stored.size(), " numbers, targets ", targets.size(),
-                    ", rows of the matrix ", matrix.size(), ", but all must be equal."),
+    refuse(fmt::format(
+               "stored patterns have {} numbers, targets {}, rows of the matrix {}, but all must be equal.",
+               stored.size(), targets.size(), matrix.size()),
            "Give the matrix that was trained on patterns of this size.");
   }
   if (stored.empty() || targets.empty() || test.noise.empty()) {
-    refuse(c10::str(stored.count(), " stored patterns, ", targets.count(), " targets and ", test.noise.size(),
-                    " amounts of noise given, at least 1 of each is needed."),
+    refuse(fmt::format("{} stored patterns, {} targets and {} amounts of noise given, at least 1 of each is "
+                       "needed.",
+                       stored.count(), targets.count(), test.noise.size()),
            "There is nothing to test.");
   }
   for (const double noise : test.noise) {
     if (!(noise >= 0 && noise <= static_cast<double>(stored.size()))) {
-      refuse(c10::str("noise of ", noise, " asked for in patterns of ", stored.size(), " numbers."),
+      refuse(fmt::format("noise of {} asked for in patterns of {} numbers.", noise, stored.size()),
              "Give 0 to the size of a pattern.");
     }
   }
 }
 
-/// Log of the number of locations that a pattern shares with itself: the most that can be shared.
+/// Log of the number of locations that a pattern shares with itself: the most that can be shared. The published
+/// table of caps counts e^2 / 2 = 3.69 times too many.
 double log_most_shared(bool caps, int64_t dimension, int64_t radius, double hard_locations) {
-  const double log_fraction = caps ? theory::log_cap_intersection(dimension, radius, 1)
-                                   : theory::log_circle_intersections(dimension, radius)[0] -
-                                         static_cast<double>(dimension) * std::numbers::ln2;
+  const double log_fraction = caps
+                                  ? theory::log_cap_intersection(dimension, radius, 1) + 2 - std::numbers::ln2
+                                  : theory::log_circle_intersections(dimension, radius)[0] -
+                                        static_cast<double>(dimension) * std::numbers::ln2;
   return std::log(hard_locations) + log_fraction;
 }
 
-std::vector<Candidate> candidates(int64_t dimension, const ProjectionTest& test) {
+std::vector<Candidate> candidates(int64_t dimension, const ProjectionRecallOptions& test) {
   const int64_t radius = test.hamming_radius;
   std::vector<Candidate> all;
   const auto add = [&](const std::string& algorithm,
                        const std::optional<double>& hard_locations) -> Candidate& {
     return all.emplace_back(
-        ProjectionTestRow{.algorithm = algorithm, .hard_locations = hard_locations},
-        trials::published_weighting(
+        ProjectionRecall{.algorithm = algorithm, .hard_locations = hard_locations},
+        published_weighting(
             algorithm + (hard_locations ? "_NeuronLimit" : ""), dimension,
             {.hamming_radius = radius, .hard_locations = hard_locations.value_or(1), .seed = test.seed}));
   };
@@ -82,7 +86,7 @@ std::vector<Candidate> candidates(int64_t dimension, const ProjectionTest& test)
   return all;
 }
 
-void add_cosines(ProjectionTestRow& row, const RealPatterns& readout, const RealPatterns& targets) {
+void add_cosines(ProjectionRecall& row, const RealPatterns& readout, const RealPatterns& targets) {
   const auto count = static_cast<double>(targets.count());
   double sum = 0, squares = 0;
   for (int64_t i = 0; i < targets.count(); ++i) {
@@ -96,9 +100,10 @@ void add_cosines(ProjectionTestRow& row, const RealPatterns& readout, const Real
 
 } // namespace
 
-std::vector<ProjectionTestRow> test_projection(const RealPatterns& stored, const RealPatterns& targets,
-                                               const RealPatterns& matrix, const ProjectionTest& test,
-                                               Progress& progress) {
+std::vector<ProjectionRecall> recall_with_projection(const RealPatterns& stored, const RealPatterns& targets,
+                                                     const RealPatterns& matrix,
+                                                     const ProjectionRecallOptions& test,
+                                                     Progress& progress) {
   check(stored, targets, matrix, test);
   std::vector<Candidate> all = candidates(matrix.count(), test);
   progress.start("testing the projection", static_cast<int64_t>(all.size() * test.noise.size()));
@@ -107,7 +112,7 @@ std::vector<ProjectionTestRow> test_projection(const RealPatterns& stored, const
     cues.push_back(data::cosine_noise(targets, 1 - 2 * test.noise[i] / static_cast<double>(stored.size()),
                                       Random(test.seed).stream(i)));
   }
-  std::vector<ProjectionTestRow> rows;
+  std::vector<ProjectionRecall> rows;
   for (Candidate& candidate : all) {
     AssociateOptions<RealPatterns>& options = candidate.weighting.options;
     options.encode = matrix;
@@ -125,4 +130,4 @@ std::vector<ProjectionTestRow> test_projection(const RealPatterns& stored, const
   return rows;
 }
 
-} // namespace mneme::training
+} // namespace mneme::trials
