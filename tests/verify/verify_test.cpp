@@ -137,7 +137,7 @@ TEST_F(Verify, RefusesAFormatItDoesNotKnowAndListsThoseItDoes) {
 }
 
 TEST_F(Verify, CountsADocumentedFormatWithoutRunnerAsFailed) {
-  const FileResult by_name = verify(write("experiment_randunif1000.json", "{\"cases\": []}"));
+  const FileResult by_name = verify(write("effective_beta.json", "{\"cases\": []}"));
   EXPECT_EQ(by_name.state, FileState::unsupported);
   EXPECT_EQ(by_name.cases_failed, 1);
   const FileResult by_class = verify(write("some.json", "{\"class\": \"Leap\"}"));
