@@ -32,6 +32,7 @@ constexpr const char* kQuickFolder =
 class Reproduce : public Verb {
 public:
   std::string name() const override { return "reproduce"; }
+  bool needs_torch() const override { return true; }
   std::string summary() const override {
     return "run published experiments anew, compare the numbers, write one report";
   }

@@ -47,9 +47,9 @@ TEST(Checkpoint, NamesWhatIsMissingOrOfAnotherKind) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";
   expect_names(message_of<UsageError>([&] {
-                 save_checkpoint(path, {.tensors = {{"x", at::zeros({1}, at::kHalf)}}});
+                 save_checkpoint(path, {.tensors = {{"x", at::zeros({1}, at::kComplexFloat)}}});
                }),
-               {"x is of type Half", "float32"});
+               {"x is of type ComplexFloat", "F32"});
   EXPECT_FALSE(std::filesystem::exists(path));
   save_checkpoint(path, {.tensors = {{"x", at::zeros({1})}}, .texts = {}});
   const Checkpoint checkpoint = load_checkpoint(path);

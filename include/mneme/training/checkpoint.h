@@ -12,7 +12,7 @@
 namespace mneme::training {
 
 struct Checkpoint {
-  std::map<std::string, at::Tensor> tensors; ///< on the CPU; float32, float64, int64 or uint8
+  std::map<std::string, at::Tensor> tensors; ///< on the CPU, of a type that nn/tensor_file.h knows
   std::map<std::string, std::string> texts;  ///< such as the options of the run
 
   /// The entry of that name. Errors  DataError (it is missing; which file)

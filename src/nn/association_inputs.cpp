@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+
+#include "nn/association_inputs.h"
+
+#include <limits>
+
+#include <ATen/Functions.h>
+
+#include "nn/refuse.h"
+
+namespace mneme::nn {
+namespace {
+
+std::string shape_of(const AssociationInput& input) {
+  return c10::str(input.name, " (shape ", input.tensor.sizes(), ")");
+}
+
+bool is_yes_or_no(const at::Tensor& mask) {
+  return mask.scalar_type() == at::kBool || mask.scalar_type() == at::kByte;
+}
+
+/// The sizes of one call, and where they stand.
+class Sizes {
+public:
+  explicit Sizes(const AssociationInputs& inputs)
+      : in_(inputs), batch_dim_(inputs.batch_first ? 0 : 1), length_dim_(1 - batch_dim_) {}
+
+  int64_t batch_of(const AssociationInput& input) const { return input.tensor.size(batch_dim_); }
+  int64_t length_of(const AssociationInput& input) const { return input.tensor.size(length_dim_); }
+  int64_t batch() const {
+    for (const AssociationInput* input : {&in_.state, &in_.stored, &in_.projection}) {
+      if (batch_of(*input) != 1) {
+        return batch_of(*input);
+      }
+    }
+    return 1;
+  }
+  int64_t queries() const { return length_of(in_.state); }
+  int64_t patterns() const { return length_of(in_.stored); }
+
+private:
+  const AssociationInputs& in_;
+  int64_t batch_dim_, length_dim_;
+};
+
+void check_one(const AssociationInputs& in, const AssociationInput& input) {
+  const char* needed = in.batch_first ? "[batch, length, features]" : "[length, batch, features]";
+  if (!input.tensor.defined() || input.tensor.dim() != 3) {
+    refuse(in.layer,
+           c10::str(input.name, " has ",
+                    input.tensor.defined() ? c10::str("shape ", input.tensor.sizes()) : "no shape at all",
+                    ", ", needed, " is needed."),
+           in.batch_first ? "A single entry is unsqueeze(0)." : "A single entry is unsqueeze(1).");
+  }
+  if (!at::isFloatingType(input.tensor.scalar_type())) {
+    refuse(
+        in.layer,
+        c10::str(input.name, " is of type ", input.tensor.scalar_type(), ", real floating point is needed."),
+        "Convert it first, for example to float32.");
+  }
+  if (input.features && input.tensor.size(2) != *input.features) {
+    refuse(in.layer,
+           c10::str(shape_of(input), " has ", input.tensor.size(2), " features, but this layer was made for ",
+                    *input.features, "."),
+           "Give it as many, or make the layer with that size.");
+  }
+}
+
+void check_two(const AssociationInputs& in, const AssociationInput& a, const AssociationInput& b) {
+  if (a.tensor.scalar_type() != b.tensor.scalar_type() || a.tensor.device() != b.tensor.device()) {
+    refuse(in.layer,
+           c10::str(a.name, " is ", a.tensor.scalar_type(), " on ", a.tensor.device(), " but ", b.name,
+                    " is ", b.tensor.scalar_type(), " on ", b.tensor.device(), "."),
+           "Convert or move one of them.");
+  }
+}
+
+void check_mask_type(const AssociationInputs& in, const char* name, const at::Tensor& mask, bool numbers) {
+  if (!is_yes_or_no(mask) && !(numbers && at::isFloatingType(mask.scalar_type()))) {
+    refuse(in.layer,
+           c10::str(name, " is of type ", mask.scalar_type(), ", but must be bool or uint8",
+                    numbers ? ", or floating point to be added to the scores." : "."),
+           "Convert it: true stands for what is not to be looked at.");
+  }
+  if (mask.device() != in.state.tensor.device()) {
+    refuse(in.layer,
+           c10::str(name, " is on ", mask.device(), " but ", in.state.name, " is on ",
+                    in.state.tensor.device(), "."),
+           "Move one of them.");
+  }
+}
+
+void check_masks(const AssociationInputs& in, const Sizes& sizes) {
+  const int64_t n = sizes.batch(), l = sizes.queries(), s = sizes.patterns(), h = in.num_heads;
+  if (in.padding_mask.defined()) {
+    check_mask_type(in, in.padding_mask_name, in.padding_mask, false);
+    if (in.padding_mask.sizes() != at::IntArrayRef{n, s}) {
+      refuse(in.layer,
+             c10::str(in.padding_mask_name, " has shape ", in.padding_mask.sizes(), ", but [", n, ", ", s,
+                      "] is needed: batch, stored patterns."),
+             "Give one row for every entry of the batch.");
+    }
+  }
+  if (in.association_mask.defined()) {
+    check_mask_type(in, in.association_mask_name, in.association_mask, true);
+    if (in.association_mask.sizes() != at::IntArrayRef{l, s} &&
+        in.association_mask.sizes() != at::IntArrayRef{n * h, l, s}) {
+      refuse(in.layer,
+             c10::str(in.association_mask_name, " has shape ", in.association_mask.sizes(), ", but [", l,
+                      ", ", s, "] or [", n * h, ", ", l, ", ", s, "] is needed."),
+             "Give one for all, or one for every entry n * num_heads + h.");
+    }
+  }
+}
+
+/// "key holds nan at [0, 3, 2]"; empty if all is finite.
+std::string first_not_finite(const char* name, const at::Tensor& tensor) {
+  if (!tensor.defined() || at::isfinite(tensor).all().item<bool>()) {
+    return "";
+  }
+  const at::Tensor place = at::isfinite(tensor).logical_not().nonzero()[0];
+  std::vector<int64_t> index(static_cast<size_t>(place.numel()));
+  for (size_t i = 0; i < index.size(); ++i) {
+    index[i] = place[static_cast<int64_t>(i)].item<int64_t>();
+  }
+  double number = 0;
+  at::Tensor rest = tensor.detach();
+  for (const int64_t i : index) {
+    rest = rest[i];
+  }
+  number = rest.item<double>();
+  return c10::str(name, " holds ", number, " at [", c10::Join(", ", index), "]");
+}
+
+at::Tensor as_numbers(const at::Tensor& mask, at::ScalarType type) {
+  if (!is_yes_or_no(mask)) {
+    return mask.to(type);
+  }
+  return at::zeros(mask.sizes(), mask.options().dtype(type))
+      .masked_fill(mask.to(at::kBool), -std::numeric_limits<double>::infinity());
+}
+
+} // namespace
+
+void check_inputs(const AssociationInputs& in) {
+  for (const AssociationInput* input : {&in.state, &in.stored, &in.projection}) {
+    check_one(in, *input);
+  }
+  check_two(in, in.state, in.stored);
+  check_two(in, in.state, in.projection);
+  const Sizes sizes(in);
+  for (const AssociationInput* input : {&in.state, &in.stored, &in.projection}) {
+    if (sizes.batch_of(*input) != 1 && sizes.batch_of(*input) != sizes.batch()) {
+      refuse(in.layer,
+             c10::str(shape_of(in.state), ", ", shape_of(in.stored), " and ", shape_of(in.projection),
+                      " have batches of ", sizes.batch_of(in.state), ", ", sizes.batch_of(in.stored), " and ",
+                      sizes.batch_of(in.projection), "."),
+             "Make the batches equal, or 1.");
+    }
+  }
+  if (sizes.length_of(in.stored) != sizes.length_of(in.projection)) {
+    refuse(in.layer,
+           c10::str(shape_of(in.stored), " has ", sizes.length_of(in.stored), " patterns but ",
+                    shape_of(in.projection), " has ", sizes.length_of(in.projection), "."),
+           "Each stored pattern needs one projection.");
+  }
+  check_masks(in, sizes);
+}
+
+void check_output(const AssociationInputs& in, const at::Tensor& output) {
+  if (!output.device().is_cpu() || at::isfinite(output.detach()).all().item<bool>()) {
+    return;
+  }
+  for (const AssociationInput* input : {&in.state, &in.stored, &in.projection}) {
+    if (const std::string found = first_not_finite(input->name, input->tensor); !found.empty()) {
+      refuse(in.layer, found + ", finite numbers are needed.",
+             "Leave that pattern out or mend it; padding must be finite as well, for example 0.");
+    }
+  }
+  refuse(
+      in.layer,
+      first_not_finite("the output", output) +
+          ", though all inputs are finite: a parameter or a mask is not, or numbers have become too large.",
+      "If it is being trained, a smaller learning rate may keep it finite; float32 holds larger numbers "
+      "than float16.");
+}
+
+at::Tensor added_mask(const AssociationInputs& in, at::ScalarType type) {
+  const Sizes sizes(in);
+  at::Tensor mask;
+  if (in.padding_mask.defined()) {
+    mask = as_numbers(in.padding_mask, type).view({sizes.batch(), 1, 1, sizes.patterns()});
+  }
+  if (in.association_mask.defined()) {
+    at::Tensor more = as_numbers(in.association_mask, type);
+    more = more.dim() == 2 ? more.view({1, 1, sizes.queries(), sizes.patterns()})
+                           : more.reshape({sizes.batch(), in.num_heads, sizes.queries(), sizes.patterns()});
+    mask = mask.defined() ? mask + more : more;
+  }
+  return mask;
+}
+
+} // namespace mneme::nn

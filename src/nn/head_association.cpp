@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+
+#include "nn/head_association.h"
+
+#include <cmath>
+#include <numeric>
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+
+#include "mneme/core/interrupt.h"
+#include "mneme/ops/associate.h"
+#include "nn/refuse.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr int64_t kUpdatesMax =
+    100'000; // where rounding keeps a state moving, "until convergence" is forever
+/// Numbers of an association that are looked at together when it is not kept: 16 MB of float32.
+constexpr int64_t kChangeBlock = 4'194'304;
+
+using Heads = std::vector<int64_t>;
+
+/// Which heads are to be updated, and how far each has moved.
+class Schedule {
+public:
+  explicit Schedule(const HeadAssociationArgs& args)
+      : args_(args), updates_(static_cast<size_t>(args.query.size(1)), 0), moving_(updates_.size(), true) {}
+
+  /// Heads that take one more update.
+  Heads due() const {
+    Heads heads;
+    for (int64_t h = 0; h < count(); ++h) {
+      if (moving_[static_cast<size_t>(h)] && steps_left(h)) {
+        heads.push_back(h);
+      }
+    }
+    return heads;
+  }
+
+  bool all(const Heads& heads) const { return static_cast<int64_t>(heads.size()) == count(); }
+
+  void updated(const Heads& heads) {
+    throw_if_interrupted();
+    for (const int64_t h : heads) {
+      if (++updates_[static_cast<size_t>(h)] == kUpdatesMax && args_.update_steps_max.of(h) < 0) {
+        refuse(args_.layer,
+               c10::str("head ", h, " has not converged after ", kUpdatesMax, " updates: it still moves by ",
+                        changes_.back()[static_cast<size_t>(h)], ", update_steps_eps is ",
+                        args_.update_steps_eps.of(h), "."),
+               "Give a larger update_steps_eps, or an update_steps_max.");
+      }
+    }
+  }
+
+  /// A NaN counts as converged.
+  void moved(const Heads& heads, const std::vector<double>& by) {
+    std::vector<double>& row = changes_.emplace_back(updates_.size(), 0.0);
+    for (size_t i = 0; i < heads.size(); ++i) {
+      row[static_cast<size_t>(heads[i])] = by[i];
+      moving_[static_cast<size_t>(heads[i])] = by[i] > args_.update_steps_eps.of(heads[i]);
+    }
+  }
+
+  /// Of heads just updated: those for which it matters how far they moved.
+  Heads with_steps_left(const Heads& heads) const {
+    Heads left;
+    std::copy_if(heads.begin(), heads.end(), std::back_inserter(left),
+                 [&](int64_t h) { return steps_left(h); });
+    return left;
+  }
+
+  const std::vector<int64_t>& updates() const { return updates_; }
+  const std::vector<std::vector<double>>& changes() const { return changes_; }
+
+private:
+  int64_t count() const { return static_cast<int64_t>(updates_.size()); }
+  bool steps_left(int64_t h) const {
+    const int64_t most = args_.update_steps_max.of(h);
+    return most < 0 || updates_[static_cast<size_t>(h)] < most;
+  }
+
+  const HeadAssociationArgs& args_;
+  std::vector<int64_t> updates_;
+  std::vector<bool> moving_;
+  std::vector<std::vector<double>> changes_;
+};
+
+at::Tensor index_of(const Heads& heads, const at::Tensor& like) {
+  return at::tensor(heads, at::kLong).to(like.device());
+}
+
+/// Some heads of [N, H, ., .]; what is one for all heads, or undefined, stays as it is.
+at::Tensor pick(const at::Tensor& tensor, const Heads& heads, bool all) {
+  if (all || !tensor.defined() || tensor.size(1) == 1) {
+    return tensor;
+  }
+  return tensor.index_select(1, index_of(heads, tensor));
+}
+
+at::Tensor put(const at::Tensor& tensor, const Heads& heads, bool all, const at::Tensor& some) {
+  return all ? some : tensor.index_copy(1, index_of(heads, tensor), some);
+}
+
+/// softmax(query . stored^T + mask), or for heads with infinite beta the best match alone. A row where all is
+/// masked is 0, and gradients do not pass it.
+at::Tensor weights(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& mask,
+                   const at::Tensor& only_best) {
+  at::Tensor scores = at::matmul(query, stored.transpose(-1, -2));
+  at::Tensor nothing_left;
+  if (mask.defined()) {
+    nothing_left = (mask == -std::numeric_limits<double>::infinity()).all(-1, true);
+    scores = (scores + mask).masked_fill(nothing_left, 0);
+  }
+  at::Tensor association = at::softmax(scores, -1);
+  if (only_best.defined() && scores.size(-1) > 0) {
+    const at::Tensor best = (scores == scores.amax(-1, true)).to(scores.scalar_type());
+    association = at::where(only_best, (best / best.sum(-1, true)).detach(), association);
+  }
+  return mask.defined() ? association.masked_fill(nothing_left, 0) : association;
+}
+
+/// How far associations moved: Frobenius norm per head, the largest of the batch.
+std::vector<double> largest_of_batch(const at::Tensor& squares) {
+  const at::Tensor norms = (squares.size(0) == 0 ? at::zeros({squares.size(1)}, at::kDouble)
+                                                 : squares.amax(0).to(at::kCPU, at::kDouble))
+                               .sqrt();
+  return {norms.const_data_ptr<double>(), norms.const_data_ptr<double>() + norms.numel()};
+}
+
+at::Tensor square_sums(const at::Tensor& difference) {
+  return difference.square().sum(at::IntArrayRef{-2, -1}, false, at::kDouble);
+}
+
+/// Every association is kept: any masks, any device, weights on request.
+HeadAssociation associate_plain(const HeadAssociationArgs& args) {
+  Schedule schedule(args);
+  at::Tensor association = weights(args.query, args.stored, args.mask, args.only_best);
+  for (Heads heads = schedule.due(); !heads.empty(); heads = schedule.due()) {
+    const bool all = schedule.all(heads);
+    const at::Tensor before = pick(association, heads, all), stored = pick(args.stored, heads, all);
+    const at::Tensor state = at::matmul(before, stored) * pick(args.update_scale, heads, all);
+    const at::Tensor after =
+        weights(state, stored, pick(args.mask, heads, all), pick(args.only_best, heads, all));
+    schedule.moved(heads, largest_of_batch(square_sums(after.detach() - before.detach())));
+    schedule.updated(heads);
+    association = put(association, heads, all, after);
+  }
+  HeadAssociation result{.association = association,
+                         .dropped =
+                             args.dropout > 0 ? at::dropout(association, args.dropout, true) : association,
+                         .updates = schedule.updates(),
+                         .changes = schedule.changes()};
+  result.readout = at::matmul(result.dropped, args.value);
+  return result;
+}
+
+at::Tensor streamed(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value) {
+  const auto flat = [](const at::Tensor& heads) {
+    return heads.reshape({heads.size(0) * heads.size(1), heads.size(2), heads.size(3)});
+  };
+  return ops::associate(flat(query), flat(stored), flat(value), {.beta = 1.0})
+      .view({query.size(0), query.size(1), query.size(2), value.size(3)});
+}
+
+/// The change between the associations of two states, a few queries at a time.
+std::vector<double> change_between(const at::Tensor& after, const at::Tensor& before,
+                                   const at::Tensor& stored) {
+  const at::NoGradGuard no_gradient;
+  at::Tensor squares = at::zeros({after.size(0), after.size(1)}, at::kDouble);
+  const int64_t queries = after.size(2);
+  const int64_t block = std::max<int64_t>(1, kChangeBlock / (squares.numel() * stored.size(2)));
+  for (int64_t first = 0; first < queries; first += block) {
+    const auto rows = [&](const at::Tensor& state) {
+      return weights(state.narrow(2, first, std::min(block, queries - first)), stored, {}, {});
+    };
+    squares += square_sums(rows(after) - rows(before));
+  }
+  return largest_of_batch(squares);
+}
+
+/// No association is kept; forward and backward are ops::associate.
+HeadAssociation associate_streaming(const HeadAssociationArgs& args) {
+  Schedule schedule(args);
+  at::Tensor state = args.query;
+  for (Heads heads = schedule.due(); !heads.empty(); heads = schedule.due()) {
+    const bool all = schedule.all(heads);
+    const at::Tensor before = state, stored = pick(args.stored, heads, all);
+    state = put(before, heads, all,
+                streamed(pick(before, heads, all), stored, stored) * pick(args.update_scale, heads, all));
+    schedule.updated(heads);
+    if (const Heads open = schedule.with_steps_left(heads); !open.empty()) {
+      const bool every = schedule.all(open);
+      schedule.moved(open, change_between(pick(state, open, every), pick(before, open, every),
+                                          pick(args.stored, open, every)));
+    }
+  }
+  return {.readout = streamed(state, args.stored, args.value),
+          .updates = schedule.updates(),
+          .changes = schedule.changes()};
+}
+
+bool can_stream(const HeadAssociationArgs& args) {
+  return args.streaming && !args.need_weights && args.dropout == 0 && !args.mask.defined() &&
+         !args.only_best.defined() && args.query.device().is_cpu() &&
+         (args.query.scalar_type() == at::kFloat || args.query.scalar_type() == at::kDouble) &&
+         args.query.numel() > 0 && args.stored.numel() > 0 && args.value.numel() > 0;
+}
+
+} // namespace
+
+HeadAssociation associate_heads(const HeadAssociationArgs& args) {
+  return can_stream(args) ? associate_streaming(args) : associate_plain(args);
+}
+
+} // namespace mneme::nn

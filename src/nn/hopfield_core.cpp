@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/hopfield_core.h"
+
+#include <cmath>
+
+#include <ATen/Functions.h>
+#include <torch/nn/init.h>
+
+#include "nn/association_inputs.h"
+#include "nn/core_sizes.h"
+#include "nn/head_association.h"
+#include "nn/refuse.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr const char* kLayer = "HopfieldCore";
+constexpr double kWeightDeviation = 0.02; // of the published first values
+
+bool nothing_projected(const HopfieldCoreOptions& options) {
+  return options.query_as_static() && options.key_as_static() && options.value_as_static();
+}
+
+/// One matrix for all that is projected, else one for each.
+bool in_one(const HopfieldCoreOptions& options) {
+  const std::optional<int64_t> size = options.embed_dim();
+  return !options.pattern_dim() && !options.value_as_connected() && !nothing_projected(options) &&
+         options.kdim().value_or(*size) == *size && options.vdim().value_or(*size) == *size;
+}
+
+/// The features of [N, L, H * d] or [L, N, H * d], by heads: [N, H, L, d].
+at::Tensor by_heads(const at::Tensor& projected, int64_t num_heads, bool batch_first) {
+  return projected.unflatten(-1, {num_heads, projected.size(-1) / num_heads})
+      .permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{1, 2, 0, 3});
+}
+
+at::Tensor next_rows(const at::Tensor& all, int64_t& first, int64_t count) {
+  if (!all.defined()) {
+    return {};
+  }
+  first += count;
+  return all.narrow(0, first - count, count);
+}
+
+at::Tensor with_row(const at::Tensor& patterns, const at::Tensor& row) {
+  return at::cat({patterns, row.expand({patterns.size(0), patterns.size(1), 1, patterns.size(3)})}, 2);
+}
+
+at::Tensor expanded_batch(const at::Tensor& heads, int64_t batch) {
+  return heads.expand({batch, heads.size(1), heads.size(2), heads.size(3)});
+}
+
+/// beta as factors of states [N, H, L, d]: for the first association, and for those of updated states.
+struct Scale {
+  at::Tensor first, later; ///< [1, 1 or H, 1, 1 or d]
+  at::Tensor only_best;    ///< [1, H, 1, 1], undefined if beta is finite
+};
+
+void check_scaling(const HopfieldCoreCall& call, int64_t num_heads) {
+  const auto check_count = [&](const char* what, int64_t count) {
+    if (count != 1 && count != num_heads) {
+      refuse(kLayer, c10::str(what, " has ", count, " numbers, but there are ", num_heads, " heads."),
+             "Give one for all heads, or one for each.");
+    }
+  };
+  const auto count_of = [](const auto& per_head) { return static_cast<int64_t>(per_head.values().size()); };
+  check_count("update_steps_max", count_of(call.update_steps_max));
+  check_count("update_steps_eps", count_of(call.update_steps_eps));
+  for (const double eps : call.update_steps_eps.values()) {
+    if (!(eps > 0)) {
+      refuse(kLayer, c10::str("update_steps_eps is ", eps, ", but must be > 0."),
+             "The default is 1e-4; update_steps_max limits the updates.");
+    }
+  }
+  if (call.scaling) {
+    check_count("scaling", count_of(*call.scaling));
+    for (const double beta : call.scaling->values()) {
+      if (std::isnan(beta)) {
+        refuse(kLayer, "scaling is nan, but must be a number.", "Leave it out for 1.");
+      }
+    }
+  }
+  if (call.scaling_tensor.defined()) {
+    if (call.scaling) {
+      refuse(kLayer, "scaling is given as numbers and as a tensor.", "Give one of them.");
+    }
+    if (call.scaling_tensor.dim() > 1) {
+      refuse(kLayer, c10::str("scaling_tensor has shape ", call.scaling_tensor.sizes(), "."),
+             "Give [1], or one number for every head.");
+    }
+    check_count("scaling_tensor", call.scaling_tensor.numel());
+    if (call.scaling_tensor.device().is_cpu() && !at::isfinite(call.scaling_tensor).all().item<bool>()) {
+      refuse(kLayer, c10::str("scaling_tensor is ", call.scaling_tensor, ", but must be finite."),
+             "If it is learnt, a smaller learning rate may keep it so.");
+    }
+  }
+}
+
+/// The published code gives beta h to the features h, h + H, ... of all heads together at first, of each head
+/// later; static queries are no heads yet when it does so.
+Scale published_scale(const at::Tensor& beta, int64_t features, bool query_as_static, bool updates) {
+  const int64_t heads = beta.numel();
+  if (updates && features % heads != 0) {
+    refuse(kLayer,
+           c10::str("a scaling for each of ", heads, " heads of ", features,
+                    " features cannot be computed as "
+                    "hflayers does once there are updates: it fails there as well."),
+           "Leave compat out.");
+  }
+  const auto factors = [&](int64_t num_heads) {
+    return beta.index_select(0, at::arange(num_heads * features, beta.options().dtype(at::kLong)) % heads)
+        .view({1, num_heads, 1, features});
+  };
+  return {.first = factors(query_as_static ? 1 : heads), .later = factors(1)};
+}
+
+Scale scale_of(const HopfieldCoreCall& call, const HopfieldCoreOptions& options, const at::Tensor& query) {
+  Scale scale;
+  std::vector<double> numbers = call.scaling.value_or(1.0).values();
+  if (std::any_of(numbers.begin(), numbers.end(), [](double beta) { return std::isinf(beta); })) {
+    std::vector<int64_t> infinite;
+    for (double& beta : numbers) {
+      infinite.push_back(std::isinf(beta));
+      beta = std::isinf(beta) ? std::copysign(1.0, beta) : beta;
+    }
+    scale.only_best = at::tensor(infinite, query.options().dtype(at::kLong))
+                          .to(at::kBool)
+                          .expand({options.num_heads()})
+                          .view({1, -1, 1, 1});
+  }
+  const at::Tensor beta = call.scaling_tensor.defined()
+                              ? call.scaling_tensor.to(query.options()).view({-1})
+                              : at::tensor(numbers, at::kDouble).to(query.options());
+  if (options.compat() && beta.numel() > 1) {
+    const std::vector<int64_t>& steps = call.update_steps_max.values();
+    const bool updates = std::any_of(steps.begin(), steps.end(), [](int64_t most) { return most != 0; });
+    const Scale published = published_scale(beta, query.size(3), options.query_as_static(), updates);
+    scale.first = published.first;
+    scale.later = published.later;
+  } else {
+    scale.first = scale.later = beta.view({1, -1, 1, 1});
+  }
+  return scale;
+}
+
+} // namespace
+
+bool HopfieldCoreOptions::parameter_free() const {
+  return nothing_projected(*this) && !value_as_connected() && !normalize_pattern() &&
+         disable_out_projection();
+}
+
+CoreSizes core_sizes(const HopfieldCoreOptions& options) {
+  if (options.parameter_free()) {
+    return {.output = options.out_dim()};
+  }
+  const int64_t head = options.head_dim().value_or(options.embed_dim().value_or(0) / options.num_heads());
+  const int64_t pattern = options.pattern_dim().value_or(head);
+  return {.head = head,
+          .pattern = pattern,
+          .output = options.disable_out_projection()
+                        ? options.num_heads() * pattern
+                        : options.out_dim().value_or(options.embed_dim().value_or(0))};
+}
+
+InputSizes input_sizes(const HopfieldCoreOptions& options) {
+  if (options.parameter_free()) {
+    return {};
+  }
+  const CoreSizes sizes = core_sizes(options);
+  const bool any_space = options.query_as_static() && options.key_as_static() && !options.normalize_pattern();
+  const std::optional<int64_t> space = any_space ? std::nullopt : sizes.head;
+  const bool value_projected = !options.value_as_static() || options.value_as_connected();
+  return {.query = options.query_as_static() ? space : options.embed_dim(),
+          .key = options.key_as_static() ? space : options.kdim().value_or(*options.embed_dim()),
+          .value = value_projected                    ? options.vdim().value_or(*options.embed_dim())
+                   : options.disable_out_projection() ? std::nullopt
+                                                      : sizes.pattern};
+}
+
+struct HopfieldCoreImpl::Heads {
+  at::Tensor query, key, value; ///< [N, H, length, d or e]
+};
+
+HopfieldCoreImpl::HopfieldCoreImpl(HopfieldCoreOptions options_) : options(std::move(options_)) {
+  reset();
+}
+
+std::optional<int64_t> HopfieldCoreImpl::head_dim() const {
+  return core_sizes(options).head;
+}
+
+std::optional<int64_t> HopfieldCoreImpl::pattern_dim() const {
+  return core_sizes(options).pattern;
+}
+
+std::optional<int64_t> HopfieldCoreImpl::out_dim() const {
+  return core_sizes(options).output;
+}
+
+void HopfieldCoreImpl::check_options() const {
+  if (!(options.dropout() >= 0 && options.dropout() <= 1)) {
+    refuse(kLayer, c10::str("dropout is ", options.dropout(), ", but must lie in [0, 1]."),
+           "It is the share that is dropped.");
+  }
+  const auto at_least_one = [](const char* name, std::optional<int64_t> size) {
+    if (size && *size < 1) {
+      refuse(kLayer, c10::str(name, " is ", *size, ", at least 1 is needed."),
+             "Leave it out for its default.");
+    }
+  };
+  at_least_one("num_heads", options.num_heads());
+  at_least_one("embed_dim (input_size)", options.embed_dim());
+  at_least_one("kdim (stored_pattern_size)", options.kdim());
+  at_least_one("vdim (pattern_projection_size)", options.vdim());
+  at_least_one("head_dim (hidden_size)", options.head_dim());
+  at_least_one("pattern_dim (pattern_size)", options.pattern_dim());
+  at_least_one("out_dim (output_size)", options.out_dim());
+  if (options.normalize_pattern_affine() && !options.normalize_pattern()) {
+    refuse(kLayer, "normalize_pattern_affine is on but normalize_pattern is off.", "Switch both off, or on.");
+  }
+  if (options.parameter_free()) {
+    return;
+  }
+  if (!options.embed_dim()) {
+    refuse(kLayer, "embed_dim (input_size) is missing.",
+           "Only a layer with all three inputs static and without output projection goes without.");
+  }
+  if (!options.head_dim() && *options.embed_dim() % options.num_heads() != 0) {
+    refuse(kLayer,
+           c10::str("embed_dim (input_size) ", *options.embed_dim(), " cannot be divided by ",
+                    options.num_heads(), " heads."),
+           "Give head_dim (hidden_size), the features of one head.");
+  }
+  const CoreSizes sizes = core_sizes(options);
+  const int64_t key_size = options.kdim().value_or(*options.embed_dim());
+  const int64_t value_size = options.vdim().value_or(*options.embed_dim());
+  if (options.value_as_connected() && !options.key_as_static()) {
+    if (key_size != value_size) {
+      refuse(kLayer,
+             c10::str("a connected value goes through the key's projection, but keys have ", key_size,
+                      " features and values ", value_size, "."),
+             "Make kdim (stored_pattern_size) and vdim (pattern_projection_size) equal.");
+    }
+    if (options.value_as_static() && *sizes.head != *sizes.pattern) {
+      refuse(kLayer,
+             c10::str("a connected static value has the ", *sizes.head,
+                      " features of a key, but pattern_dim "
+                      "(pattern_size) is ",
+                      *sizes.pattern, "."),
+             "Leave pattern_dim (pattern_size) out.");
+    }
+  }
+  if (options.add_bias_kv() && (options.key_as_static() || options.value_as_static())) {
+    refuse(kLayer, "add_bias_kv (concat_bias_pattern) is on, but key or value is static.",
+           "A learnt pattern is one of projected patterns: project both, or leave it out.");
+  }
+}
+
+void HopfieldCoreImpl::reset() {
+  check_options();
+  if (!options.parameter_free()) {
+    const CoreSizes sizes = core_sizes(options);
+    const int64_t embed = *options.embed_dim(), key_size = options.kdim().value_or(embed),
+                  value_size = options.vdim().value_or(embed), heads = options.num_heads();
+    const int64_t space = heads * *sizes.head, patterns = heads * *sizes.pattern;
+    const int64_t q_rows = options.query_as_static() ? 0 : space,
+                  k_rows = options.key_as_static() ? 0 : space,
+                  v_rows = options.value_as_static() ? 0 : patterns;
+    if (in_one(options)) {
+      in_proj_weight = register_parameter("in_proj_weight", at::empty({q_rows + k_rows + v_rows, embed}));
+    } else {
+      if (q_rows > 0) {
+        q_proj_weight = register_parameter("q_proj_weight", at::empty({q_rows, embed}));
+      }
+      if (k_rows > 0) {
+        k_proj_weight = register_parameter("k_proj_weight", at::empty({k_rows, key_size}));
+      }
+      if (v_rows > 0) {
+        const bool from_keys = options.value_as_connected() && !options.key_as_static();
+        v_proj_weight =
+            register_parameter("v_proj_weight", at::empty({v_rows, from_keys ? space : value_size}));
+      }
+    }
+    if (options.bias() && !nothing_projected(options)) {
+      // Room for the value's bias even where the value is static: so are the published state dicts.
+      in_proj_bias = register_parameter("in_proj_bias", at::empty({q_rows + k_rows + patterns}));
+    }
+    if (options.add_bias_kv()) {
+      bias_k = register_parameter("bias_k", at::empty({1, 1, space}));
+      bias_v = register_parameter("bias_v", at::empty({1, 1, options.compat() ? space : patterns}));
+    }
+    if (options.normalize_pattern_affine()) {
+      p_norm_weight = register_parameter("p_norm_weight", at::empty({*sizes.head}));
+      p_norm_bias = register_parameter("p_norm_bias", at::empty({*sizes.head}));
+    }
+    if (!options.disable_out_projection()) {
+      out_proj = register_module(
+          "out_proj",
+          torch::nn::Linear(torch::nn::LinearOptions(patterns, *sizes.output).bias(options.bias())));
+    }
+  }
+  reset_parameters();
+}
+
+void HopfieldCoreImpl::reset_parameters() {
+  for (const at::Tensor& weight : {in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, bias_k,
+                                   bias_v, out_proj.is_empty() ? at::Tensor() : out_proj->weight}) {
+    if (weight.defined()) {
+      torch::nn::init::normal_(weight, 0, kWeightDeviation);
+    }
+  }
+  for (const at::Tensor& bias :
+       {in_proj_bias, p_norm_bias, out_proj.is_empty() ? at::Tensor() : out_proj->bias}) {
+    if (bias.defined()) {
+      torch::nn::init::zeros_(bias);
+    }
+  }
+  if (p_norm_weight.defined()) {
+    torch::nn::init::ones_(p_norm_weight);
+  }
+}
+
+HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const at::Tensor& query, const at::Tensor& key,
+                                                  const at::Tensor& value, bool batch_first) const {
+  const int64_t heads = options.num_heads();
+  const CoreSizes sizes = core_sizes(options);
+  const int64_t space = heads * sizes.head.value_or(0), patterns = heads * sizes.pattern.value_or(0);
+  int64_t weight_row = 0, bias_row = 0;
+  const auto projected = [&](const at::Tensor& input, const at::Tensor& own_weight, int64_t rows) {
+    const at::Tensor weight =
+        in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, rows) : own_weight;
+    return at::linear(input, weight, next_rows(in_proj_bias, bias_row, rows));
+  };
+  const auto as_it_is = [&](const at::Tensor& input) {
+    const at::Tensor patterns_first = batch_first ? input : input.transpose(0, 1);
+    if (options.compat()) { // [h * N + n], read as [n * H + h]
+      return patterns_first.repeat({heads, 1, 1})
+          .view({patterns_first.size(0), heads, patterns_first.size(1), patterns_first.size(2)});
+    }
+    return patterns_first.unsqueeze(1).expand({-1, heads, -1, -1});
+  };
+  const auto with_heads = [&](const at::Tensor& input) { return by_heads(input, heads, batch_first); };
+
+  Heads result;
+  result.query =
+      options.query_as_static() ? as_it_is(query) : with_heads(projected(query, q_proj_weight, space));
+  at::Tensor from_value = value;
+  if (options.key_as_static()) {
+    result.key = as_it_is(key);
+  } else {
+    const at::Tensor weight =
+        in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, space) : k_proj_weight;
+    const at::Tensor bias = next_rows(in_proj_bias, bias_row, space);
+    result.key = with_heads(at::linear(key, weight, bias));
+    if (options.value_as_connected()) {
+      from_value = at::linear(value, weight, bias);
+    }
+  }
+  if (!options.value_as_static()) {
+    result.value = with_heads(projected(from_value, v_proj_weight, patterns));
+  } else {
+    result.value =
+        options.value_as_connected() && !options.key_as_static() ? with_heads(from_value) : as_it_is(value);
+  }
+  if (options.normalize_pattern()) {
+    const auto normal = [&](const at::Tensor& states) {
+      return at::layer_norm(states, {*sizes.head}, p_norm_weight, p_norm_bias,
+                            options.normalize_pattern_eps());
+    };
+    result.query = normal(result.query);
+    result.key = normal(result.key);
+  }
+  if (options.add_bias_kv() && !options.compat()) {
+    result.key = with_row(result.key, by_heads(bias_k, heads, true));
+    result.value = with_row(result.value, by_heads(bias_v, heads, true));
+  }
+  if (options.add_zero_attn()) {
+    const at::Tensor zero = at::zeros({1, 1, 1, 1}, result.key.options());
+    result.key = with_row(result.key, zero);
+    result.value = with_row(result.value, zero);
+  }
+  return result;
+}
+
+HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::Tensor& key,
+                                             const at::Tensor& value, const HopfieldCoreCall& call) {
+  const InputSizes needed = input_sizes(options);
+  const AssociationInputs inputs{.layer = kLayer,
+                                 .state = {"query", query, needed.query},
+                                 .stored = {"key", key, needed.key},
+                                 .projection = {"value", value, needed.value},
+                                 .padding_mask_name = "key_padding_mask",
+                                 .padding_mask = call.key_padding_mask,
+                                 .association_mask_name = "attn_mask",
+                                 .association_mask = call.attn_mask,
+                                 .num_heads = options.num_heads(),
+                                 .batch_first = call.batch_first};
+  check_inputs(inputs);
+  check_scaling(call, options.num_heads());
+  const Heads heads = project(query, key, value, call.batch_first);
+  if (heads.query.size(3) != heads.key.size(3)) {
+    refuse(kLayer,
+           c10::str("query has ", heads.query.size(3), " features (shape ", query.sizes(), ") but key has ",
+                    heads.key.size(3), " (shape ", key.sizes(), ")."),
+           "They are compared feature by feature: make them equal, or let them be projected.");
+  }
+  const Scale scale = scale_of(call, options, heads.query);
+  at::Tensor mask = added_mask(inputs, query.scalar_type());
+  if (const int64_t added = heads.key.size(2) - key.size(call.batch_first ? 1 : 0);
+      mask.defined() && added > 0) {
+    mask = at::constant_pad_nd(mask, {0, added});
+  }
+  const auto batches = {heads.query.size(0), heads.key.size(0), heads.value.size(0)};
+  const int64_t n = std::min(batches) == 0 ? 0 : std::max(batches);
+  const HeadAssociation association = associate_heads({.layer = kLayer,
+                                                       .query = expanded_batch(heads.query * scale.first, n),
+                                                       .stored = expanded_batch(heads.key, n),
+                                                       .value = expanded_batch(heads.value, n),
+                                                       .update_scale = scale.later,
+                                                       .only_best = scale.only_best,
+                                                       .mask = mask,
+                                                       .update_steps_max = call.update_steps_max,
+                                                       .update_steps_eps = call.update_steps_eps,
+                                                       .dropout = is_training() ? options.dropout() : 0,
+                                                       .need_weights = call.need_weights,
+                                                       .streaming = options.streaming()});
+
+  at::Tensor readout = association.readout.permute(call.batch_first ? at::IntArrayRef{0, 2, 1, 3}
+                                                                    : at::IntArrayRef{2, 0, 1, 3});
+  readout = readout.flatten(2);
+  HopfieldCoreResult result{.output = out_proj.is_empty() ? readout : out_proj->forward(readout),
+                            .projected_patterns = expanded_batch(heads.value, n),
+                            .updates = association.updates,
+                            .changes = association.changes};
+  if (call.need_weights) {
+    result.association = association.association;
+    result.mean_association = association.dropped.mean(1);
+  }
+  if (options.check_finite()) {
+    check_output(inputs, result.output);
+  }
+  return result;
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/hopfield_pooling.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "nn/learnt_patterns.h"
+#include "nn/refuse.h"
+
+namespace mneme::nn {
+
+HopfieldPoolingImpl::HopfieldPoolingImpl(HopfieldPoolingOptions options_) : options(std::move(options_)) {
+  reset();
+}
+
+void HopfieldPoolingImpl::reset() {
+  const HopfieldOptions& layer = options.hopfield();
+  const LearntPatterns learnt{"HopfieldPooling", layer, options.quantity()};
+  const int64_t size = learnt.features(layer.state_pattern_as_static(), layer.input_size());
+  pooling_weights = register_parameter("pooling_weights", learnt.made(size), options.trainable());
+  hopfield = register_module("hopfield", Hopfield(layer));
+}
+
+void HopfieldPoolingImpl::reset_parameters() {
+  LearntPatterns::draw(pooling_weights);
+  hopfield->reset_parameters();
+}
+
+at::Tensor HopfieldPoolingImpl::flat(const at::Tensor& output) const {
+  const bool as_published = options.hopfield().batch_first() || options.hopfield().compat();
+  return (as_published ? output : output.transpose(0, 1)).flatten(1);
+}
+
+at::Tensor HopfieldPoolingImpl::forward(const at::Tensor& stored_pattern,
+                                        const at::Tensor& pattern_projection, const HopfieldMasks& masks) {
+  return flat(hopfield->forward(stored_pattern, pooling_weights, pattern_projection, masks));
+}
+
+HopfieldRetrieval HopfieldPoolingImpl::retrieve(const at::Tensor& stored_pattern,
+                                                const at::Tensor& pattern_projection,
+                                                const HopfieldMasks& masks) {
+  HopfieldRetrieval retrieval =
+      hopfield->retrieve(stored_pattern, pooling_weights, pattern_projection, masks);
+  retrieval.output = flat(retrieval.output);
+  return retrieval;
+}
+
+at::Tensor HopfieldPoolingImpl::get_association_matrix(const at::Tensor& stored_pattern,
+                                                       const at::Tensor& pattern_projection,
+                                                       const HopfieldMasks& masks) {
+  return hopfield->get_association_matrix(stored_pattern, pooling_weights, pattern_projection, masks);
+}
+
+at::Tensor HopfieldPoolingImpl::get_projected_pattern_matrix(const at::Tensor& stored_pattern,
+                                                             const at::Tensor& pattern_projection,
+                                                             const HopfieldMasks& masks) {
+  return hopfield->get_projected_pattern_matrix(stored_pattern, pooling_weights, pattern_projection, masks);
+}
+
+std::optional<int64_t> HopfieldPoolingImpl::output_size() const {
+  const std::optional<int64_t> one = hopfield->output_size();
+  return one ? std::optional(options.quantity() * *one) : std::nullopt;
+}
+
+} // namespace mneme::nn
