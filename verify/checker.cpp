@@ -19,22 +19,26 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 void Checker::each_case(const GoldenValue& cases, const std::function<void(const GoldenValue&)>& body) {
   for (size_t i = 0; i < cases.size(); ++i) {
-    throw_if_interrupted();
-    const GoldenValue golden_case = cases.at(i);
-    case_holds_ = true;
-    try {
-      body(golden_case);
-    } catch (const UsageError& error) {
-      throw DataError(fmt::format("{}: {}", golden_case.path(), error.what()));
-    }
-    ++(case_holds_ ? result_.cases_passed : result_.cases_failed);
+    one_case(cases.at(i), body);
   }
 }
 
-void Checker::compared(const GoldenValue& expected, double ratio, const std::string& failure) {
+void Checker::one_case(const GoldenValue& golden_case, const std::function<void(const GoldenValue&)>& body) {
+  throw_if_interrupted();
+  case_holds_ = true;
+  try {
+    body(golden_case);
+  } catch (const UsageError& error) {
+    throw DataError(
+        fmt::format("{}: {}", golden_case.path().empty() ? "/" : golden_case.path(), error.what()));
+  }
+  ++(case_holds_ ? result_.cases_passed : result_.cases_failed);
+}
+
+void Checker::compared(const std::string& where, double ratio, const std::string& failure) {
   if (ratio > result_.worst_ratio) {
     result_.worst_ratio = ratio;
-    result_.worst_where = expected.path();
+    result_.worst_where = where;
   }
   if (ratio > 1) {
     case_holds_ = false;
@@ -45,19 +49,22 @@ void Checker::compared(const GoldenValue& expected, double ratio, const std::str
 }
 
 void Checker::near(const GoldenValue& expected, double actual, double allowed) {
-  const double wanted = expected.number();
-  const double error = std::abs(actual - wanted);
+  near(expected.path(), expected.number(), actual, allowed);
+}
+
+void Checker::near(const std::string& where, double expected, double actual, double allowed) {
+  const double error = std::abs(actual - expected);
   double ratio = kInfinity;
-  if (actual == wanted || (std::isnan(actual) && std::isnan(wanted))) {
+  if (actual == expected || (std::isnan(actual) && std::isnan(expected))) {
     ratio = 0;
   } else if (std::isfinite(error) && allowed > 0) {
     ratio = error / allowed;
   }
   compared(
-      expected, ratio,
+      where, ratio,
       ratio > 1
           ? fmt::format("{}: this build gives {}, the file says {}; they differ by {:.3g}, allowed is {:.3g}",
-                        expected.path(), actual, wanted, error, allowed)
+                        where, actual, expected, error, allowed)
           : "");
 }
 
@@ -67,22 +74,26 @@ void Checker::near_relative(const GoldenValue& expected, double actual, double r
 
 void Checker::equal(const GoldenValue& expected, int64_t actual) {
   const int64_t wanted = expected.integer();
-  compared(expected, actual == wanted ? 0 : kInfinity,
+  compared(expected.path(), actual == wanted ? 0 : kInfinity,
            fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
                        actual, wanted));
 }
 
 void Checker::equal(const GoldenValue& expected, const std::string& actual) {
   const std::string wanted = expected.text();
-  compared(expected, actual == wanted ? 0 : kInfinity,
+  compared(expected.path(), actual == wanted ? 0 : kInfinity,
            fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
                        shown(actual), shown(wanted)));
 }
 
 void Checker::same_truth(const GoldenValue& expected, bool actual) {
-  compared(expected, actual == expected.truth() ? 0 : kInfinity,
+  compared(expected.path(), actual == expected.truth() ? 0 : kInfinity,
            fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
                        actual, expected.truth()));
+}
+
+void Checker::fails(const std::string& where, const std::string& failure) {
+  compared(where, kInfinity, fmt::format("{}: {}", where, failure));
 }
 
 void Checker::note(const std::string& text) {

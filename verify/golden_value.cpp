@@ -41,6 +41,25 @@ GoldenValue GoldenValue::at(const char* key) const {
   return GoldenValue(*found, fmt::format("{}/{}", path_, key));
 }
 
+bool GoldenValue::is_null() const {
+  return json_->is_null();
+}
+
+bool GoldenValue::is_object() const {
+  return json_->is_object();
+}
+
+std::vector<std::string> GoldenValue::keys() const {
+  if (!json_->is_object()) {
+    refuse("an object");
+  }
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : json_->items()) {
+    keys.push_back(key);
+  }
+  return keys;
+}
+
 size_t GoldenValue::size() const {
   if (!json_->is_array()) {
     refuse("a list");

@@ -34,6 +34,9 @@ public:
   int64_t integer_between(int64_t least, int64_t most) const;
   std::string text() const;
   bool truth() const; ///< true or false
+  bool is_null() const;
+  bool is_object() const;
+  std::vector<std::string> keys() const; ///< of an object
   std::vector<double> numbers() const;
 
   /// Log of a count written as a number, as digits or as "2^64"; none for null.

@@ -47,7 +47,10 @@ constexpr std::array<std::string_view, 1> kDocumented = {
 };
 
 // Those of nn_runners.cpp, which not every program links.
-constexpr std::array<std::string_view, 1> kNeedLibTorch = {"projection_training"};
+constexpr std::array<std::string_view, 7> kNeedLibTorch = {
+    "Hopfield",      "HopfieldCore",    "HopfieldDecoderLayer", "HopfieldEncoderLayer",
+    "HopfieldLayer", "HopfieldPooling", "projection_training",
+};
 
 constexpr std::array<std::string_view, 3> kData = {"keyquery_norm_betas", "published_tables", "text_inputs"};
 
