@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <vector>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -79,14 +79,12 @@ bool is_data(std::string_view format) {
 }
 
 std::string known_formats() {
-  std::vector<std::string_view> names(kData.begin(), kData.end());
-  names.insert(names.end(), kDocumented.begin(), kDocumented.end());
-  names.insert(names.end(), kNeedLibTorch.begin(), kNeedLibTorch.end());
+  std::set<std::string_view> names(kData.begin(), kData.end());
+  names.insert(kDocumented.begin(), kDocumented.end());
+  names.insert(kNeedLibTorch.begin(), kNeedLibTorch.end());
   for (const Row& row : kRunners) {
-    names.push_back(row.format);
+    names.insert(row.format);
   }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
   return fmt::format("{}, and files with a field 'class'", fmt::join(names, ", "));
 }
 
