@@ -54,6 +54,12 @@ std::string anchor(const Experiment& experiment) {
   return id;
 }
 
+/// Tables with one tolerance in a row state it once, after the last of them.
+bool ends_tolerance(const Outcome& outcome, size_t table) {
+  const auto& tables = outcome.comparisons;
+  return table + 1 == tables.size() || tables[table + 1].tolerance != tables[table].tolerance;
+}
+
 std::string scope(const RunSettings& settings) {
   return settings.quick ? "quick parameters" : "full parameters";
 }
@@ -63,19 +69,22 @@ void add_comparisons(report::Section& section, const Outcome& outcome) {
     return;
   }
   section.blocks.push_back(report::Heading{"Published beside measured"});
-  for (const ComparisonTable& comparisons : outcome.comparisons) {
+  for (size_t i = 0; i < outcome.comparisons.size(); ++i) {
+    const ComparisonTable& comparisons = outcome.comparisons[i];
     report::CaptionedTable block{.table = comparison_table(comparisons),
                                  .caption = comparisons.title + " (" + comparisons.source + ")"};
-    for (size_t i = 0; i < comparisons.rows.size(); ++i) {
-      if (!comparisons.rows[i].holds()) {
-        block.marked_rows.push_back(i);
+    for (size_t row = 0; row < comparisons.rows.size(); ++row) {
+      if (!comparisons.rows[row].holds()) {
+        block.marked_rows.push_back(row);
       }
     }
     if (comparisons.rows.size() > kOpenRows) {
       block.folded = comparisons.title + ": " + verdict(comparisons);
     }
     section.blocks.push_back(std::move(block));
-    section.blocks.push_back(report::Prose{"Tolerance: " + comparisons.tolerance});
+    if (ends_tolerance(outcome, i)) {
+      section.blocks.push_back(report::Prose{"Tolerance: " + comparisons.tolerance});
+    }
     for (const std::string& miss : misses_explained(comparisons)) {
       section.blocks.push_back(report::Note{miss, true});
     }
@@ -229,14 +238,15 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
     if (!outcome.skipped.empty()) {
       text += "\nNot run: " + outcome.skipped + "\n";
     }
-    for (const ComparisonTable& comparisons : outcome.comparisons) {
+    for (size_t i = 0; i < outcome.comparisons.size(); ++i) {
+      const ComparisonTable& comparisons = outcome.comparisons[i];
       const std::string table = markdown_table(comparison_table(comparisons));
       const std::string heading = comparisons.title + " (" + comparisons.source + ")";
       text += comparisons.rows.size() > kOpenRows
                   ? fmt::format("\n<details><summary>{}: {}</summary>\n\n{}\n</details>\n",
                                 report::escape_html(heading), verdict(comparisons), table)
                   : fmt::format("\n{}: {}.\n\n{}", heading, verdict(comparisons), table);
-      text += "\nTolerance: " + comparisons.tolerance + "\n";
+      text += ends_tolerance(outcome, i) ? "\nTolerance: " + comparisons.tolerance + "\n" : "";
       for (const std::string& miss : misses_explained(comparisons)) {
         text += "\n" + miss + "\n";
       }
