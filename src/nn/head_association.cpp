@@ -16,7 +16,7 @@ namespace mneme::nn {
 namespace {
 
 constexpr int64_t kUpdatesMax =
-    100'000; // where rounding keeps a state moving, "until convergence" is forever
+    10'000; // where rounding keeps a state moving, "until convergence" is forever
 /// Numbers of an association that are looked at together when it is not kept: 16 MB of float32.
 constexpr int64_t kChangeBlock = 4'194'304;
 

@@ -33,7 +33,7 @@ struct HeadAssociation {
   std::vector<std::vector<double>> changes; ///< per update, per head; streamed: only those looked at
 };
 
-/// Errors  UsageError where a head has not converged after 100 000 updates
+/// Errors  UsageError where a head has not converged after 10 000 updates
 HeadAssociation associate_heads(const HeadAssociationArgs& args);
 
 } // namespace mneme::nn

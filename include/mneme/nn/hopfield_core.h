@@ -107,7 +107,7 @@ struct HopfieldCoreResult {
 /// Rows    where all is masked, or S = 0: association and readout are 0, and so are their gradients
 /// Errors  UsageError for options that contradict each other, for shapes, types or devices that disagree, for
 ///         a NaN or infinity in an input or a parameter (on a CPU; elsewhere looking would wait), and where a
-///         state has not converged after 100 000 updates
+///         state has not converged after 10 000 updates
 /// Cost    float32 and float64 on a CPU without masks, dropout, need_weights and infinite scaling: no queries x
 ///         keys matrix is kept, forward or backward. Else O(N H L S) memory for every update that is
 ///         differentiated

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+
+#include <cmath>
+#include <limits>
+
+#include "nn/layers.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr double kRounding = 1e-12; // of float64, over sums of a few hundred numbers of size 1
+
+const at::Tensor kStored = random_tensor({2, 7, 6}, 11), kState = random_tensor({2, 5, 6}, 12),
+                 kProjection = random_tensor({2, 7, 6}, 13);
+
+/// The readout of the paper in plain LibTorch: softmax(beta * state . stored^T) . projection
+at::Tensor lookup(const at::Tensor& state, const at::Tensor& stored, const at::Tensor& projection,
+                  double beta) {
+  return at::matmul(at::softmax(beta * at::matmul(state, stored.transpose(1, 2)), -1), projection);
+}
+
+TEST(HopfieldAssociation, IsTheUpdateRuleOfThePaper) {
+  Hopfield memory(HopfieldOptions::memory(0.7).update_steps_max(2).update_steps_eps(1e-300));
+  at::Tensor state = kState;
+  for (int update = 0; update < 2; ++update) {
+    state = lookup(state, kStored, kStored, 0.7);
+  }
+  const at::Tensor expected = lookup(state, kStored, kProjection, 0.7);
+  EXPECT_LT(largest_difference(memory->forward(kStored, kState, kProjection), expected), kRounding);
+  EXPECT_LT(largest_difference(memory->retrieve(kStored, kState, kProjection).output, expected), kRounding);
+}
+
+TEST(HopfieldAssociation, RetrievesTheStoredPatternFromANoisyState) {
+  Hopfield memory(HopfieldOptions::memory(8));
+  const at::Tensor stored = 3 * at::eye(6, at::kDouble).unsqueeze(0);
+  const HopfieldRetrieval retrieval = memory->retrieve(stored, stored + 0.3 * random_tensor({1, 6, 6}, 3));
+  EXPECT_LT(largest_difference(retrieval.output, stored), 1e-9); // 6 exp(-8 * 3 * 3) of 3
+  EXPECT_TRUE(retrieval.converged[0]);
+  EXPECT_TRUE(memory->parameters().empty());
+}
+
+TEST(HopfieldAssociation, StreamedEqualsPlainLibTorchWithGradients) {
+  const std::vector<HopfieldOptions> all = {
+      HopfieldOptions(6),
+      HopfieldOptions(6).num_heads(3).update_steps_max(1),
+      HopfieldOptions(6).num_heads(2).update_steps_max(3).beta(1.5).update_steps_eps(1e-300),
+      HopfieldOptions(6).num_heads(2).update_steps_max(std::nullopt).update_steps_eps(1e-6),
+      HopfieldOptions(6)
+          .num_heads(3)
+          .update_steps_max(std::vector<int64_t>{0, 2, -1})
+          .update_steps_eps(std::vector<double>{1e-3, 1e-2, 1e-4}),
+      HopfieldOptions(6).num_heads(2).beta(std::vector<double>{-0.3, 1.2}).update_steps_max(2),
+      HopfieldOptions(6)
+          .hidden_size(4)
+          .num_heads(2)
+          .beta(std::vector<double>{0.3, 1.2})
+          .update_steps_max(1)
+          .compat(true),
+      HopfieldOptions(6).num_heads(2).learn_beta(true).update_steps_max(1),
+      HopfieldOptions(6).hidden_size(6).num_heads(2).stored_pattern_as_static(true).state_pattern_as_static(
+          true),
+      HopfieldOptions(6).num_heads(2).add_zero_association(true).concat_bias_pattern(true).batch_first(false),
+      HopfieldOptions(6).pattern_size(4).hidden_size(3).num_heads(2).normalize_hopfield_space(true),
+  };
+  for (size_t which = 0; which < all.size(); ++which) {
+    HopfieldOptions options = all[which];
+    std::vector<at::Tensor> results[2];
+    for (const bool streaming : {false, true}) {
+      Hopfield layer = hopfield(options.streaming(streaming));
+      const auto input = [&](const at::Tensor& batch_first) {
+        return (options.batch_first() ? batch_first : batch_first.transpose(0, 1)).clone().requires_grad_();
+      };
+      const at::Tensor stored = input(kStored), state = input(kState), projection = input(kProjection);
+      const at::Tensor output = layer->forward(stored, state, projection);
+      (output * random_tensor(output.sizes(), 5)).sum().backward();
+      results[streaming] = {output, stored.grad(), state.grad(), projection.grad()};
+      for (const at::Tensor& parameter : layer->parameters()) {
+        results[streaming].push_back(parameter.grad());
+      }
+    }
+    for (size_t i = 0; i < results[0].size(); ++i) {
+      ASSERT_EQ(results[0][i].defined(), results[1][i].defined()) << which << " " << i;
+      if (results[0][i].defined()) {
+        EXPECT_LT(largest_difference(results[0][i], results[1][i]), 1e-10) << which << " " << i;
+      }
+    }
+  }
+}
+
+TEST(HopfieldAssociation, DoesNotDependOnTheOrderOfStoredPatterns) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(2));
+  const at::Tensor order = at::tensor({3, 1, 6, 0, 2, 5, 4}, at::kLong);
+  EXPECT_LT(largest_difference(
+                layer->forward(kStored, kState, kProjection),
+                layer->forward(kStored.index_select(1, order), kState, kProjection.index_select(1, order))),
+            kRounding);
+}
+
+TEST(HopfieldAssociation, WeightsOfEveryStateSumToOne) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).add_zero_association(true));
+  const at::Tensor association = layer->get_association_matrix(kStored, kState, kProjection);
+  EXPECT_EQ(association.sizes(), (at::IntArrayRef{2, 2, 5, 8}));
+  EXPECT_LT(largest_difference(association.sum(-1), at::ones({2, 2, 5}, at::kDouble)), kRounding);
+  EXPECT_FALSE(association.requires_grad());
+}
+
+TEST(HopfieldAssociation, GivesOutputAndAssociationFromOneForward) {
+  Hopfield layer = hopfield(HopfieldOptions(6).disable_out_projection(true).update_steps_max(1));
+  const HopfieldRetrieval retrieval = layer->retrieve(kStored, kState, kProjection);
+  EXPECT_LT(largest_difference(at::matmul(retrieval.association, retrieval.projected_patterns).squeeze(1),
+                               retrieval.output),
+            kRounding);
+  EXPECT_LT(largest_difference(retrieval.output, layer->forward(kStored, kState, kProjection)), kRounding);
+  EXPECT_TRUE(retrieval.association.requires_grad());
+}
+
+TEST(HopfieldAssociation, HeadsStopByThemselves) {
+  const HopfieldOptions options = HopfieldOptions(6)
+                                      .num_heads(3)
+                                      .update_steps_max(std::vector<int64_t>{0, 2, -1})
+                                      .update_steps_eps(std::vector<double>{1e-3, 1e-300, 1e-5});
+  const HopfieldRetrieval retrieval = hopfield(options)->retrieve(kStored, kState, kProjection);
+  EXPECT_EQ(retrieval.updates[0], 0);
+  EXPECT_EQ(retrieval.updates[1], 2);
+  EXPECT_GT(retrieval.updates[2], 2);
+  EXPECT_EQ(retrieval.converged, (std::vector<bool>{true, false, true}));
+  EXPECT_LE(retrieval.changes.back()[2], 1e-5);
+  EXPECT_EQ(retrieval.changes.back()[1], 0);
+}
+
+TEST(HopfieldAssociation, PaddingEqualsLeavingOut) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(2));
+  at::Tensor padding = at::zeros({2, 7}, at::kBool);
+  padding.slice(1, 4) = true;
+  const at::Tensor expected = layer->forward(kStored.narrow(1, 0, 4), kState, kProjection.narrow(1, 0, 4));
+  for (const at::ScalarType type : {at::kBool, at::kByte}) {
+    const HopfieldMasks masks{.stored_pattern_padding_mask = padding.to(type)};
+    EXPECT_LT(largest_difference(layer->forward(kStored, kState, kProjection, masks), expected), kRounding);
+  }
+  const at::Tensor forbidden = padding[0].expand({5, 7});
+  EXPECT_LT(largest_difference(layer->forward(kStored, kState, kProjection, {.association_mask = forbidden}),
+                               expected),
+            kRounding);
+  const at::Tensor numbers =
+      at::zeros({4, 5, 7}).masked_fill(forbidden, -std::numeric_limits<float>::infinity());
+  EXPECT_LT(largest_difference(layer->forward(kStored, kState, kProjection, {.association_mask = numbers}),
+                               expected),
+            kRounding);
+}
+
+TEST(HopfieldAssociation, OneBatchEntryServesAllStates) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(1));
+  const at::Tensor stored = kStored.narrow(0, 0, 1), state = kState.narrow(0, 0, 1);
+  EXPECT_LT(
+      largest_difference(layer->forward(stored, kState), layer->forward(stored.repeat({2, 1, 1}), kState)),
+      kRounding);
+  EXPECT_LT(
+      largest_difference(layer->forward(kStored, state), layer->forward(kStored, state.repeat({2, 1, 1}))),
+      kRounding);
+}
+
+TEST(HopfieldAssociation, StaticHeadsKeepBatchEntriesApart) {
+  HopfieldOptions options = HopfieldOptions(6).hidden_size(6).num_heads(2).stored_pattern_as_static(true);
+  const at::Tensor alone = hopfield(options)->forward(kStored.narrow(0, 1, 1), kState.narrow(0, 1, 1));
+  const auto second = [&](bool compat) {
+    return hopfield(options.compat(compat))->forward(kStored, kState).narrow(0, 1, 1);
+  };
+  EXPECT_LT(largest_difference(second(false), alone), kRounding);
+  EXPECT_GT(largest_difference(second(true), alone), 1e-3);
+}
+
+TEST(HopfieldAssociation, BetaPerHeadIsThatOfEachHeadAlone) {
+  // Without projections every head sees all features: two heads are two layers of one head.
+  const HopfieldOptions two =
+      HopfieldOptions::memory(std::vector<double>{0.5, 2.0}).num_heads(2).update_steps_max(1);
+  const at::Tensor both = Hopfield(two)->forward(kStored, kState);
+  for (const int64_t h : {0, 1}) {
+    HopfieldOptions one = HopfieldOptions::memory(h == 0 ? 0.5 : 2.0).update_steps_max(1);
+    EXPECT_LT(largest_difference(both.narrow(2, 6 * h, 6), Hopfield(one)->forward(kStored, kState)),
+              kRounding);
+  }
+}
+
+TEST(HopfieldAssociation, DropoutOnlyWhileTrainingAndNotInTheMatrix) {
+  Hopfield layer = hopfield(HopfieldOptions(6).dropout(1));
+  const at::Tensor whole = layer->forward(kStored, kState),
+                   association = layer->get_association_matrix(kStored, kState);
+  layer->train();
+  const at::Tensor bias = layer->association_core->out_proj->bias;
+  EXPECT_LT(largest_difference(layer->forward(kStored, kState), bias.expand({2, 5, 6})), kRounding);
+  EXPECT_LT(largest_difference(layer->get_association_matrix(kStored, kState), association), kRounding);
+  EXPECT_GT(largest_difference(whole, bias.expand({2, 5, 6})), 1e-3);
+}
+
+} // namespace
+} // namespace mneme::nn

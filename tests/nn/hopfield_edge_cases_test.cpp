@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+
+#include <limits>
+
+#include "mneme/nn/hopfield_decoder_layer.h"
+#include "mneme/nn/hopfield_encoder_layer.h"
+#include "mneme/nn/hopfield_layer.h"
+#include "mneme/nn/hopfield_pooling.h"
+#include "nn/layers.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+const at::Tensor kStored = random_tensor({2, 4, 6}, 21), kState = random_tensor({2, 3, 6}, 22);
+
+HopfieldOptions readout_only() {
+  return HopfieldOptions(6).num_heads(2).disable_out_projection(true);
+}
+
+TEST(HopfieldEdgeCases, ARowWhereAllIsMaskedIsZeroAndSoAreItsGradients) {
+  Hopfield layer = hopfield(readout_only().update_steps_max(3));
+  at::Tensor padding = at::zeros({2, 4}, at::kBool);
+  padding[1] = true;
+  const at::Tensor stored = kStored.clone().requires_grad_(), state = kState.clone().requires_grad_();
+  const HopfieldRetrieval retrieval =
+      layer->retrieve(stored, state, stored, {.stored_pattern_padding_mask = padding});
+  EXPECT_EQ(retrieval.output[1].abs().max().item<double>(), 0);
+  EXPECT_EQ(retrieval.association[1].abs().max().item<double>(), 0);
+  // The other entry is as if it were alone.
+  const HopfieldRetrieval alone = layer->retrieve(kStored.narrow(0, 0, 1), kState.narrow(0, 0, 1));
+  EXPECT_LT(largest_difference(retrieval.output[0], alone.output[0]), 1e-12);
+  EXPECT_EQ(retrieval.updates, alone.updates);
+  retrieval.output.square().sum().backward();
+  for (const at::Tensor& gradient : {stored.grad(), state.grad()}) {
+    EXPECT_EQ(gradient[1].abs().max().item<double>(), 0);
+    EXPECT_GT(gradient[0].abs().max().item<double>(), 0);
+    EXPECT_TRUE(at::isfinite(gradient).all().item<bool>());
+  }
+}
+
+TEST(HopfieldEdgeCases, AnEmptySetReadsZeros) {
+  for (const int64_t steps : {0, 2, -1}) {
+    Hopfield layer = hopfield(readout_only().update_steps_max(steps));
+    const at::Tensor none = at::empty({2, 0, 6}, at::kDouble);
+    EXPECT_EQ(largest_difference(layer->forward(none, kState), at::zeros({2, 3, 6}, at::kDouble)), 0);
+    EXPECT_EQ(layer->forward(kStored, none).sizes(), (at::IntArrayRef{2, 0, 6}));
+    const at::Tensor no_batch = at::empty({0, 4, 6}, at::kDouble);
+    EXPECT_EQ(layer->forward(no_batch).sizes(), (at::IntArrayRef{0, 4, 6}));
+    EXPECT_EQ(layer->retrieve(no_batch).association.sizes(), (at::IntArrayRef{0, 2, 4, 4}));
+  }
+  HopfieldPooling pooling = prepared(HopfieldPooling(6));
+  EXPECT_LT(largest_difference(pooling->forward(at::empty({2, 0, 6}, at::kDouble)),
+                               pooling->hopfield->association_core->out_proj->bias.expand({2, 6})),
+            1e-15);
+}
+
+TEST(HopfieldEdgeCases, OnePatternIsReadAsItIs) {
+  Hopfield memory(HopfieldOptions::memory(3.0));
+  const at::Tensor one = kStored.narrow(1, 0, 1);
+  EXPECT_LT(largest_difference(memory->forward(one, kState), one.expand({2, 3, 6})), 1e-15);
+}
+
+TEST(HopfieldEdgeCases, BetaZeroReadsTheMean) {
+  Hopfield memory(HopfieldOptions::memory(0.0));
+  EXPECT_LT(largest_difference(memory->forward(kStored, kState), kStored.mean(1, true).expand({2, 3, 6})),
+            1e-15);
+}
+
+TEST(HopfieldEdgeCases, InfiniteBetaReadsTheBestMatchAndTiesShare) {
+  const at::Tensor scores = at::matmul(kState, kStored.transpose(1, 2));
+  const auto row = [&](const at::Tensor& which) {
+    return kStored.gather(1, which.unsqueeze(-1).expand({2, 3, 6}));
+  };
+  const auto read = [&](PerHead<double> beta) {
+    return Hopfield(HopfieldOptions::memory(beta).update_steps_max(0))->forward(kStored, kState);
+  };
+  EXPECT_LT(largest_difference(read(kInfinity), row(scores.argmax(-1))), 1e-15);
+  EXPECT_LT(largest_difference(read(-kInfinity), row(scores.argmin(-1))), 1e-15);
+  EXPECT_LT(largest_difference(read(1e4), row(scores.argmax(-1))), 1e-12);
+  EXPECT_LT(largest_difference(read(-1e4), row(scores.argmin(-1))), 1e-12);
+  const at::Tensor twice = at::cat({kStored, kStored}, 1);
+  const at::Tensor shared =
+      Hopfield(HopfieldOptions::memory(kInfinity).update_steps_max(0))->get_association_matrix(twice, kState);
+  EXPECT_EQ((shared == 0.5).sum(-1).min().item<int64_t>(), 2);
+  EXPECT_EQ((shared == 0).sum(-1).min().item<int64_t>(), 6);
+}
+
+TEST(HopfieldEdgeCases, InfiniteBetaPassesNoGradientToTheState) {
+  Hopfield memory(HopfieldOptions::memory(kInfinity).update_steps_max(0));
+  const at::Tensor stored = kStored.clone().requires_grad_(), state = kState.clone().requires_grad_();
+  memory->forward(stored, state).square().sum().backward();
+  EXPECT_EQ(state.grad().abs().max().item<double>(), 0);
+  EXPECT_GT(stored.grad().abs().max().item<double>(), 0);
+}
+
+TEST(HopfieldEdgeCases, LargeBetaHasFiniteGradientsAfterManyUpdates) {
+  Hopfield layer = hopfield(HopfieldOptions(6)
+                                .num_heads(2)
+                                .beta(1e4)
+                                .update_steps_max(std::vector<int64_t>{0, 40})
+                                .update_steps_eps(1e-300));
+  const at::Tensor stored = kStored.clone().requires_grad_();
+  layer->retrieve(stored, kState).output.square().sum().backward();
+  EXPECT_TRUE(at::isfinite(stored.grad()).all().item<bool>());
+}
+
+TEST(HopfieldEdgeCases, StridesDoNotMatter) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(1));
+  const at::Tensor strided = kStored.transpose(1, 2).contiguous().transpose(1, 2);
+  ASSERT_FALSE(strided.is_contiguous());
+  EXPECT_EQ(largest_difference(layer->forward(strided, kState), layer->forward(kStored, kState)), 0);
+}
+
+TEST(HopfieldEdgeCases, SmallFloatsFollowLargeOnes) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(1));
+  const at::Tensor expected = layer->forward(kStored, kState);
+  for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
+    layer->to(type);
+    const at::Tensor output = layer->forward(kStored.to(type), kState.to(type));
+    EXPECT_EQ(output.scalar_type(), type);
+    // A dozen roundings of numbers up to about 4, each by half the type's spacing.
+    const double spacing = type == at::kFloat ? 1.2e-7 : type == at::kHalf ? 9.8e-4 : 7.8e-3;
+    EXPECT_LT(largest_difference(output, expected), 24 * spacing) << type;
+  }
+}
+
+TEST(HopfieldEdgeCases, NamesTheInputThatIsNotFinite) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2));
+  at::Tensor broken = kStored.clone();
+  broken[1][2][3] = std::nan("");
+  expect_names(usage_error_of([&] { layer->forward(broken, kState, kStored); }),
+               {"mneme::nn::Hopfield", "stored_pattern holds nan at [1, 2, 3]", "finite"});
+  broken[1][2][3] = kInfinity;
+  expect_names(usage_error_of([&] { layer->retrieve(kStored, broken); }),
+               {"state_pattern holds inf at [1, 2, 3]"});
+  {
+    const at::NoGradGuard no_gradient;
+    layer->association_core->out_proj->bias[0] = std::nan("");
+  }
+  expect_names(usage_error_of([&] { layer->forward(kStored, kState); }),
+               {"the output holds nan at [0, 0, 0]", "parameter"});
+  EXPECT_TRUE(
+      at::isnan(hopfield(HopfieldOptions(6).check_finite(false))->forward(broken)).any().item<bool>());
+  HopfieldCore core = prepared(HopfieldCore(6));
+  expect_names(usage_error_of([&] { core->forward(kStored, broken, kStored); }),
+               {"HopfieldCore", "key holds inf"});
+}
+
+TEST(HopfieldEdgeCases, SaysWhichInputsDisagree) {
+  Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2));
+  const auto error = [&](const at::Tensor& stored, const at::Tensor& state, const at::Tensor& projection,
+                         const HopfieldMasks& masks = {}) {
+    return usage_error_of([&] { layer->forward(stored, state, projection, masks); });
+  };
+  expect_names(error(kStored.narrow(2, 0, 5), kState, kStored),
+               {"stored_pattern", "[2, 4, 5]", "5 features", "6"});
+  expect_names(error(kStored, kState, kStored.narrow(1, 0, 3)),
+               {"4 patterns", "pattern_projection", "has 3"});
+  expect_names(error(kStored, at::cat({kState, kState}), kStored), {"batches of 4, 2 and 2"});
+  expect_names(error(kStored[0], kState, kStored), {"stored_pattern has shape [4, 6]", "unsqueeze(0)"});
+  expect_names(error(kStored, kState.to(at::kFloat), kStored), {"state_pattern is Float", "Double"});
+  expect_names(error(kStored.to(at::kLong), kState, kStored), {"stored_pattern is of type Long"});
+  expect_names(error({}, kState, kStored), {"stored_pattern has no shape at all"});
+  expect_names(error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 3}, at::kBool)}),
+               {"stored_pattern_padding_mask has shape [2, 3]", "[2, 4] is needed"});
+  expect_names(error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 4})}),
+               {"stored_pattern_padding_mask is of type Float", "bool or uint8"});
+  expect_names(error(kStored, kState, kStored, {.association_mask = at::zeros({2, 3, 4})}),
+               {"association_mask has shape [2, 3, 4]", "[3, 4] or [4, 3, 4]"});
+  expect_names(error(kStored, kState, kStored, {.association_mask = at::zeros({3, 4}, at::kLong)}),
+               {"association_mask is of type Long"});
+  Hopfield memory(HopfieldOptions::memory());
+  expect_names(usage_error_of([&] { memory->forward(kStored, kState.narrow(2, 0, 5)); }),
+               {"query has 5 features", "key has 6"});
+}
+
+TEST(HopfieldEdgeCases, RefusesOptionsThatContradictEachOther) {
+  const auto error = [](const HopfieldOptions& options) {
+    return usage_error_of([&] { Hopfield layer(options); });
+  };
+  using Options = HopfieldOptions;
+  expect_names(error(Options()), {"input_size", "missing"});
+  expect_names(error(Options(7).num_heads(2)), {"input_size) 7", "2 heads", "hidden_size"});
+  expect_names(error(Options(6).num_heads(0)), {"num_heads is 0"});
+  expect_names(error(Options(-1)), {"input_size) is -1"});
+  expect_names(error(Options(6).dropout(1.5)), {"dropout is 1.5", "[0, 1]"});
+  expect_names(error(Options(6).normalize_state_pattern(false)), {"norm_state_pattern", "affine"});
+  expect_names(error(Options(6).normalize_hopfield_space_affine(true)), {"normalize_pattern_affine"});
+  expect_names(error(Options(6).hidden_size(4).state_pattern_as_static(true)),
+               {"6 features", "4 of hidden_size"});
+  expect_names(error(Options(6).association_activation("glue")), {"\"glue\"", "gelu", "tanh"});
+  expect_names(error(Options(6).num_heads(3).beta(std::vector<double>{1, 2})),
+               {"beta has 2 numbers", "3 heads"});
+  expect_names(error(Options(6).learn_beta(true).beta(kInfinity)), {"inf", "finite"});
+  expect_names(error(Options(6).concat_bias_pattern(true).stored_pattern_as_static(true)),
+               {"concat_bias_pattern", "static"});
+  expect_names(error(Options(6).pattern_projection_as_connected(true).stored_pattern_size(5)),
+               {"keys have 5 features and values 6"});
+  expect_names(usage_error_of([] { hopfield(Options(6).update_steps_eps(0.0))->forward(kStored); }),
+               {"update_steps_eps is 0", "> 0"});
+  expect_names(usage_error_of([] { hopfield(Options(6).beta(std::nan("")))->forward(kStored); }),
+               {"scaling is nan"});
+  expect_names(usage_error_of([] { HopfieldPooling pooling(HopfieldPoolingOptions(6).quantity(0)); }),
+               {"quantity is 0"});
+  expect_names(usage_error_of([] { HopfieldLayer lookup{HopfieldLayerOptions(Options())}; }),
+               {"input_size is missing"});
+  expect_names(usage_error_of([] { HopfieldEncoderLayer block(Options(6).output_size(5)); }),
+               {"is 6", "is 5"});
+  expect_names(
+      usage_error_of([] { HopfieldDecoderLayer block(HopfieldDecoderLayerOptions(Options(6), Options(8))); }),
+      {"6 and 8"});
+  expect_names(usage_error_of([] {
+                 HopfieldEncoderLayer block(HopfieldEncoderLayerOptions(Options(6)).activation("glue"));
+               }),
+               {"HopfieldEncoderLayer", "\"glue\""});
+}
+
+TEST(HopfieldEdgeCases, SaysWhereAStateNeverConverges) {
+  // beta < 0 turns patterns +1 and -1 into a cycle of two states.
+  Hopfield memory(HopfieldOptions::memory(-5.0));
+  const at::Tensor two = at::tensor({1.0, -1.0}, at::kDouble).view({1, 2, 1});
+  const at::NoGradGuard no_gradient;
+  expect_names(usage_error_of([&] {
+                 memory->retrieve(two, at::full({1, 1, 1}, 0.9, at::kDouble));
+               }),
+               {"head 0", "10000 updates", "update_steps_eps is 0.0001"});
+}
+
+} // namespace
+} // namespace mneme::nn

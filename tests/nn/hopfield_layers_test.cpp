@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+
+#include <sstream>
+
+#include "mneme/nn/hopfield_decoder_layer.h"
+#include "mneme/nn/hopfield_encoder_layer.h"
+#include "mneme/nn/hopfield_layer.h"
+#include "mneme/nn/hopfield_pooling.h"
+#include "nn/layers.h"
+
+namespace mneme::nn {
+namespace {
+
+const at::Tensor kBag = random_tensor({3, 7, 6}, 41);
+
+std::vector<std::pair<std::string, std::vector<int64_t>>> parameters_of(const torch::nn::Module& module) {
+  std::vector<std::pair<std::string, std::vector<int64_t>>> all;
+  for (const auto& parameter : module.named_parameters()) {
+    all.emplace_back(parameter.key(), parameter.value().sizes().vec());
+  }
+  return all;
+}
+
+TEST(HopfieldLayers, HaveThePublishedParameters) {
+  using Parameters = std::vector<std::pair<std::string, std::vector<int64_t>>>;
+  Hopfield layer(HopfieldOptions(8).num_heads(2));
+  EXPECT_EQ(parameters_of(*layer), (Parameters{{"association_core.in_proj_weight", {24, 8}},
+                                               {"association_core.in_proj_bias", {24}},
+                                               {"association_core.out_proj.weight", {8, 8}},
+                                               {"association_core.out_proj.bias", {8}},
+                                               {"norm_stored_pattern.weight", {8}},
+                                               {"norm_stored_pattern.bias", {8}},
+                                               {"norm_state_pattern.weight", {8}},
+                                               {"norm_state_pattern.bias", {8}},
+                                               {"norm_pattern_projection.weight", {8}},
+                                               {"norm_pattern_projection.bias", {8}}}));
+  HopfieldPooling pooling(HopfieldPoolingOptions(8).quantity(3).trainable(false));
+  EXPECT_EQ(parameters_of(*pooling)[0].first, "pooling_weights");
+  EXPECT_EQ(pooling->pooling_weights.sizes(), (at::IntArrayRef{1, 3, 8}));
+  EXPECT_FALSE(pooling->pooling_weights.requires_grad());
+  EXPECT_EQ(pooling->output_size(), 24);
+  Hopfield beta(HopfieldOptions(8).num_heads(2).learn_beta(true));
+  EXPECT_EQ(parameters_of(*beta)[0], (Parameters::value_type{"beta", {2}}));
+  EXPECT_NEAR(beta->beta[1].item<double>(), 0.5, 1e-7); // 1 / sqrt(4)
+}
+
+TEST(HopfieldLayers, BeginWithThePublishedNumbers) {
+  torch::manual_seed(3);
+  Hopfield layer(HopfieldOptions(64).num_heads(4).concat_bias_pattern(true));
+  const auto core = layer->association_core;
+  for (const at::Tensor& weight : {core->in_proj_weight, core->out_proj->weight}) {
+    EXPECT_NEAR(weight.std().item<double>(), 0.02, 0.001); // 4096 numbers or more: 1 / sqrt(2 n) = 1.1 %
+    EXPECT_NEAR(weight.mean().item<double>(), 0, 0.0015);
+  }
+  EXPECT_NEAR(core->bias_k.std().item<double>(), 0.02, 0.008);
+  EXPECT_EQ(core->in_proj_bias.abs().max().item<double>(), 0);
+  EXPECT_EQ(core->out_proj->bias.abs().max().item<double>(), 0);
+  const at::Tensor before = core->in_proj_weight.clone();
+  layer->reset_parameters();
+  EXPECT_GT(largest_difference(core->in_proj_weight, before), 0);
+}
+
+TEST(HopfieldLayers, PoolingDoesNotDependOnWhichDimensionComesFirst) {
+  HopfieldOptions options = HopfieldOptions(6).num_heads(2).update_steps_max(1);
+  HopfieldPooling rows = prepared(HopfieldPooling(HopfieldPoolingOptions(options).quantity(4)));
+  HopfieldPooling columns =
+      prepared(HopfieldPooling(HopfieldPoolingOptions(options.batch_first(false)).quantity(4)));
+  const at::Tensor pooled = rows->forward(kBag);
+  EXPECT_EQ(pooled.sizes(), (at::IntArrayRef{3, 24}));
+  EXPECT_LT(largest_difference(columns->forward(kBag.transpose(0, 1)), pooled), 1e-12);
+  HopfieldPooling published =
+      prepared(HopfieldPooling(HopfieldPoolingOptions(options.compat(true)).quantity(4)));
+  EXPECT_EQ(published->forward(kBag.transpose(0, 1)).sizes(), (at::IntArrayRef{4, 18}));
+}
+
+TEST(HopfieldLayers, PoolingIsAHopfieldLayerAskedWithItsWeights) {
+  HopfieldPooling pooling =
+      prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2)).quantity(2)));
+  const at::Tensor expected =
+      pooling->hopfield->forward(kBag, pooling->pooling_weights.expand({3, 2, 6})).flatten(1);
+  EXPECT_LT(largest_difference(pooling->forward(kBag), expected), 1e-12);
+  EXPECT_LT(largest_difference(pooling->retrieve(kBag).output, expected), 1e-12);
+  EXPECT_EQ(pooling->get_association_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 2, 7}));
+  EXPECT_EQ(pooling->get_projected_pattern_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 7, 3}));
+}
+
+TEST(HopfieldLayers, LookupIsAHopfieldLayerWithStoredPatternsOfItsOwn) {
+  HopfieldLayer lookup = prepared(HopfieldLayer(
+      HopfieldLayerOptions(HopfieldOptions(6).num_heads(2)).quantity(5).lookup_weights_as_separated(true)));
+  const at::Tensor expected = lookup->hopfield->forward(lookup->lookup_weights.expand({3, 5, 6}), kBag,
+                                                        lookup->target_weights.expand({3, 5, 6}));
+  EXPECT_LT(largest_difference(lookup->forward(kBag), expected), 1e-12);
+  EXPECT_EQ(lookup->get_association_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 7, 5}));
+  EXPECT_EQ(lookup->get_projected_pattern_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 5, 3}));
+}
+
+template <class Module> void expect_copies_agree(Module module, const at::Tensor& input) {
+  module = prepared(module);
+  const at::Tensor expected = module->forward(input);
+  const auto copy = std::dynamic_pointer_cast<typename Module::ContainedType>(module->clone());
+  EXPECT_EQ(largest_difference(copy->forward(input), expected), 0);
+  std::stringstream file;
+  torch::save(module, file);
+  Module loaded(module->options);
+  loaded->to(at::kDouble);
+  loaded->eval();
+  torch::load(loaded, file);
+  EXPECT_EQ(largest_difference(loaded->forward(input), expected), 0);
+  {
+    const at::NoGradGuard no_gradient;
+    copy->parameters()[0].add_(1);
+  }
+  EXPECT_EQ(largest_difference(module->forward(input), expected), 0);
+}
+
+TEST(HopfieldLayers, CloneAndSerialise) {
+  const HopfieldOptions options = HopfieldOptions(6).num_heads(2).learn_beta(true);
+  expect_copies_agree(Hopfield(options), kBag);
+  expect_copies_agree(HopfieldPooling(options), kBag);
+  expect_copies_agree(HopfieldLayer(HopfieldLayerOptions(options).lookup_weights_as_separated(true)), kBag);
+  expect_copies_agree(HopfieldEncoderLayer(options), kBag);
+}
+
+TEST(HopfieldLayers, StandInASequential) {
+  torch::nn::Sequential model(Hopfield(HopfieldOptions(6)), HopfieldEncoderLayer(HopfieldOptions(6)),
+                              HopfieldLayer(HopfieldLayerOptions(6)), HopfieldPooling(6),
+                              torch::nn::Linear(6, 1));
+  EXPECT_EQ(model->forward(kBag.to(at::kFloat)).sizes(), (at::IntArrayRef{3, 1}));
+}
+
+TEST(HopfieldLayers, LearnWhichPatternABagHolds) {
+  // Bags of random bits; those of class 1 hold the pattern of ones.
+  torch::manual_seed(1);
+  at::Tensor bags = at::randint(0, 2, {64, 8, 6}, at::make_generator<at::CPUGeneratorImpl>(5), at::kFloat);
+  const at::Tensor target = (bags.sum(2) == 6).any(1).to(at::kFloat).unsqueeze(1);
+  ASSERT_GT(target.sum().item<double>(), 2);
+  HopfieldPooling pooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2).hidden_size(8)));
+  torch::nn::Linear head(6, 1);
+  std::vector<at::Tensor> parameters = pooling->parameters();
+  for (const at::Tensor& parameter : head->parameters()) {
+    parameters.push_back(parameter);
+  }
+  torch::optim::AdamW optimiser(parameters, torch::optim::AdamWOptions(0.02));
+  double first = 0, last = 0;
+  for (int step = 0; step < 150; ++step) {
+    optimiser.zero_grad();
+    const at::Tensor loss =
+        at::binary_cross_entropy_with_logits(head->forward(pooling->forward(bags)), target);
+    loss.backward();
+    optimiser.step();
+    (step == 0 ? first : last) = loss.item<double>();
+  }
+  EXPECT_GT(first, 0.3);
+  EXPECT_LT(last, 0.1 * first);
+}
+
+} // namespace
+} // namespace mneme::nn
