@@ -30,7 +30,7 @@ enum class ExitCode : int {
 /// The options that every verb takes (common_options.h declares them).
 struct CommonOptions {
   bool json = false;         ///< results as one JSON document
-  std::filesystem::path out; ///< folder for result files; empty where it was not given
+  std::filesystem::path out; ///< folder for result files, or a file; empty where it was not given
   uint64_t seed = 1;
   int threads = 1; ///< already set in core when a verb runs
   bool quiet = false;
@@ -53,6 +53,7 @@ public:
   virtual std::string name() const = 0;
   virtual std::string summary() const = 0;           ///< one line, no full stop, starts in lower case
   virtual bool needs_torch() const { return false; } ///< it runs in mneme-nn then (hand_over.h)
+  virtual bool out_is_file() const { return false; } ///< --out names one file, not a folder
   virtual void declare(CLI::App& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };

@@ -9,6 +9,7 @@
   X(theory)                                                                                                  \
   X(train)                                                                                                   \
   X(verify)                                                                                                  \
+  X(apply)                                                                                                   \
   X(data)                                                                                                    \
   X(doctor)                                                                                                  \
   X(completion)

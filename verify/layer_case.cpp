@@ -279,7 +279,7 @@ bool one_of(const GoldenValue& value, const char* first, const char* second) {
 
 LayerCase::LayerCase(const GoldenValue& json, const std::filesystem::path& file) : json_(json) {
   const std::filesystem::path beside = std::filesystem::path(file).replace_extension(".safetensors");
-  source_ = beside.string();
+  source_ = beside.filename().string();
   tensors_ = nn::read_tensor_file(beside).tensors;
 }
 

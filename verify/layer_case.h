@@ -36,7 +36,7 @@ public:
 
 private:
   GoldenValue json_;
-  std::string source_; ///< the .safetensors file
+  std::string source_; ///< the name of the .safetensors file
   nn::NamedTensors tensors_;
 };
 

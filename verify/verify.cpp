@@ -3,7 +3,6 @@
 #include "verify/verify.h"
 
 #include <algorithm>
-#include <fstream>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -13,39 +12,13 @@
 #include "mneme/core/interrupt.h"
 #include "verify/checker.h"
 #include "verify/golden_value.h"
+#include "verify/json_file.h"
 #include "verify/registry.h"
 
 namespace mneme::verify {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Errors  DataError
-nlohmann::json read_json(const fs::path& path) {
-  constexpr uintmax_t kBytesMax = 1'000'000'000;
-  std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (status.type() == fs::file_type::not_found) {
-    throw DataError("there is no such file.\n  Give a golden file, or a folder that holds some.");
-  }
-  if (error || !fs::is_regular_file(status)) {
-    throw DataError(fmt::format("it cannot be read: {}.", error ? error.message() : "it is not a file"));
-  }
-  const uintmax_t bytes = fs::file_size(path, error);
-  if (error || bytes > kBytesMax) {
-    throw DataError(fmt::format("it holds {} bytes, but a golden file has at most {}.", bytes, kBytesMax));
-  }
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(bytes, '\0');
-  if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(bytes))) {
-    throw DataError("it cannot be read: check its permissions.");
-  }
-  try {
-    return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& parse_error) {
-    throw DataError(fmt::format("it is not JSON: {}.", parse_error.what()));
-  }
-}
 
 /// Errors  DataError (JSON path), Interrupted
 void run_file(FileResult& result) {

@@ -62,5 +62,17 @@ TEST(TrainingGoldenFile, EveryCasePassesWhereThereIsLibTorch) {
   EXPECT_EQ(results[0].cases_passed, 3) << to_text(results);
 }
 
+TEST(HopfieldGoldenFolder, EveryLayerAgreesWithAndWithoutCompat) {
+  if (nn_runners().empty()) {
+    GTEST_SKIP() << "this build is without LibTorch";
+  }
+  Progress silent;
+  const std::vector<FileResult> results =
+      verify_paths(std::vector{kGolden.parent_path() / "hopfield"}, silent);
+  EXPECT_EQ(results.size(), 64U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 64);
+}
+
 } // namespace
 } // namespace mneme::verify

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme apply`: runs one layer that a case file describes.
+
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/json_output.h"
+#include "cli/verb.h"
+#include "mneme/core/error.h"
+#include "verify/apply_case.h"
+
+namespace mneme::cli {
+namespace {
+
+class Apply : public Verb {
+public:
+  std::string name() const override { return "apply"; }
+  std::string summary() const override {
+    return "run a layer on the parameters and inputs of a case file, keep what it gives";
+  }
+  bool needs_torch() const override { return true; }
+  bool out_is_file() const override { return true; }
+  void declare(CLI::App& app) override {
+    app.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors beside it")
+        ->type_name("FILE")
+        ->required();
+    app.add_flag("--grad", options_.gradients, "Also the gradients of sum(result * cotangent)");
+    app.add_flag("--compat", options_.compat, "As hflayers computes it, where that is not what it documents");
+  }
+
+  ExitCode run(Context& context) override {
+    if (context.options.out.empty()) {
+      throw UsageError("--out is missing.\n  Name the .safetensors file for the result.");
+    }
+    const std::vector<verify::WrittenTensor> written =
+        verify::apply_case(case_, context.options.out, options_);
+    if (context.options.json) {
+      nlohmann::ordered_json tensors = nlohmann::ordered_json::object();
+      for (const verify::WrittenTensor& tensor : written) {
+        tensors[tensor.name] = {{"type", tensor.type}, {"shape", tensor.shape}};
+      }
+      print_json(context.out, {{"file", context.options.out.string()}, {"tensors", tensors}});
+    } else {
+      for (const verify::WrittenTensor& tensor : written) {
+        context.out << fmt::format("{} [{}] {}\n", tensor.name, fmt::join(tensor.shape, ", "), tensor.type);
+      }
+      context.out << fmt::format("{} tensors written to {}\n", written.size(), context.options.out.string());
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  std::string case_;
+  verify::ApplyOptions options_;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_apply() {
+  return std::make_unique<Apply>();
+}
+
+} // namespace mneme::cli

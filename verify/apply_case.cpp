@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+
+#include "verify/apply_case.h"
+
+#include <nlohmann/json.hpp>
+
+#include "mneme/core/error.h"
+#include "verify/json_file.h"
+#include "verify/layer_case.h"
+
+namespace mneme::verify {
+
+std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const std::filesystem::path& out,
+                                      const ApplyOptions& options) {
+  nn::NamedTensors tensors;
+  try {
+    const nlohmann::json json = read_json(file);
+    tensors = LayerCase(GoldenValue(json), file).run(options.compat, options.gradients).tensors;
+  } catch (const DataError& error) {
+    throw DataError(file.string() + ": " + error.what());
+  } catch (const UsageError& error) {
+    throw DataError(file.string() + ": " + error.what());
+  }
+  nn::write_tensor_file(out, {tensors, {}});
+  std::vector<WrittenTensor> written;
+  for (const auto& [name, tensor] : tensors) {
+    written.push_back({name, c10::str(tensor.scalar_type()), tensor.sizes().vec()});
+  }
+  return written;
+}
+
+} // namespace mneme::verify

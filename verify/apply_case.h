@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+
+/// Runs a layer that a case file describes and keeps what it gives. A program links mneme_verify_nn to be able
+/// to, or mneme_verify_no_nn.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace mneme::verify {
+
+struct ApplyOptions {
+  bool gradients = false; ///< also `grad.*`, of sum(result * cotangent)
+  bool compat = false;    ///< as hflayers computes it, where that differs
+};
+
+struct WrittenTensor {
+  std::string name, type;
+  std::vector<int64_t> shape;
+};
+
+/// Reads NAME.json and NAME.safetensors beside it; writes `output.*` to `out`. Returns what was written.
+///
+/// Errors  DataError (JSON path or tensor), also for arguments in the file that the layer refuses; OutputError;
+///         UnsupportedError in a build without LibTorch
+std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const std::filesystem::path& out,
+                                      const ApplyOptions& options);
+
+} // namespace mneme::verify
