@@ -19,7 +19,14 @@
   X(sdm_keyquery_norm_betas)                                                                                 \
   X(sdm_circle_differences)                                                                                  \
   X(sdm_optimal_radius)                                                                                      \
-  X(sdm_learn_projections)
+  X(sdm_learn_projections)                                                                                   \
+  X(attention_gain_plot)                                                                                     \
+  X(attention_dataset_samples)                                                                               \
+  X(attention_comparison)                                                                                    \
+  X(attention_weights)                                                                                       \
+  X(attention_rule_graph)                                                                                    \
+  X(attention_sample_complexity)                                                                             \
+  X(attention_competitive_mlp)
 
 namespace mneme::experiments {
 

@@ -28,7 +28,7 @@
     const merged = {...spec.config, ...config, axis: {...spec.config?.axis, ...config.axis},
                     legend: {...spec.config?.legend, ...config.legend, columns}};
     delete spec.config;
-    vegaEmbed(element, spec, {
+    return vegaEmbed(element, spec, {
       mode: "vega-lite", renderer: "svg", config: merged, tooltip: {theme: "page"}, downloadFileName: name,
       actions: {export: true, source: false, compiled: false, editor: false},
     }).catch((error) => {
@@ -47,10 +47,16 @@
       chart.className = "chart";
       return chart;
     });
-    charts.forEach((chart, i) => { // once all are there, so that each knows its width
+    const drawn = charts.map((chart, i) => { // once all are there, so that each knows its width
       const {title, ...spec} = whole.concat[i];
-      draw(chart, {...spec, config: {...whole.config}}, `${name}-${i + 1}`);
+      const shared = (whole.params ?? []).map(({bind, ...param}) => i === 0 ? {...param, bind} : param);
+      return draw(chart, {...spec, params: [...(spec.params ?? []), ...shared], config: {...whole.config}},
+                  `${name}-${i + 1}`);
     });
+    // The inputs of shared parameters stand below the first drawing; the others follow it.
+    Promise.all(drawn).then(([first, ...others]) => (whole.params ?? []).forEach(({name: param}) =>
+      first?.view.addSignalListener(param, (_, value) =>
+        others.forEach((other) => other?.view.signal(param, value).runAsync()))));
   };
 
   document.querySelectorAll(".chart").forEach((element, i) => {
