@@ -35,6 +35,13 @@ std::vector<std::string> pieces_of(const std::string& text) {
   return pieces;
 }
 
+/// A number, True, False or None as Python writes them.
+bool is_literal(const std::string& value) {
+  const bool is_number =
+      !value.empty() && (value[0] == '-' || std::isdigit(static_cast<unsigned char>(value[0])) != 0);
+  return is_number || value == "True" || value == "False" || value == "None";
+}
+
 } // namespace
 
 LayerCall parse_call(const GoldenValue& call, const std::vector<std::string>& parameters,
@@ -57,7 +64,7 @@ LayerCall parse_call(const GoldenValue& call, const std::vector<std::string>& pa
     const bool tensors =
         !names.empty() && std::all_of(names.begin(), names.end(),
                                       [&](const std::string& name) { return inputs.contains(name); });
-    if (named && !tensors) {
+    if (named && is_literal(value)) {
       continue; // an option
     }
     const auto is_parameter = [&](const std::string& name) {
