@@ -15,8 +15,8 @@
 namespace mneme::nn {
 namespace {
 
-constexpr int64_t kUpdatesMax =
-    10'000; // where rounding keeps a state moving, "until convergence" is forever
+/// Where rounding keeps a state moving, "until convergence" is forever.
+constexpr int64_t kUpdatesMax = 10'000;
 /// Numbers of an association that are looked at together when it is not kept: 16 MB of float32.
 constexpr int64_t kChangeBlock = 4'194'304;
 
