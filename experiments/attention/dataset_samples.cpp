@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kLength = 13, kSparsity = 2, kShown = 10; // as published
 constexpr int64_t kCompared = 17, kSamples = 200;           // of the comparison of models
-constexpr int64_t kBatches = 200;                           // for the share of true labels
+constexpr int64_t kBatches = 50;                            // for the share of true labels
 
 /// How a setting of the generators fares.
 std::vector<report::Cell> fares(int64_t sparsity, bool with_rule, const Random& random) {
@@ -41,7 +41,7 @@ std::vector<report::Cell> fares(int64_t sparsity, bool with_rule, const Random& 
 Outcome run(const RunSettings& settings, Progress&) {
   const Random random(settings.seed);
   Outcome outcome{.parameters = {{"shown", "T = 13, s = 2, 10 samples"},
-                                 {"table", "T = 17, 200 samples, 200 batches each"},
+                                 {"table", "T = 17, 200 samples, 50 batches each"},
                                  {"seed", std::to_string(settings.seed)}}};
   for (const bool with_rule : {false, true}) {
     const Random own = random.stream(with_rule ? 1 : 0);

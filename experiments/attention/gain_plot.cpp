@@ -135,7 +135,7 @@ report::Chart plot(const Inputs& inputs) {
     numbers.rows.push_back(
         {t, inputs.first[place], inputs.second[place], inputs.input[place], start.weights[place]});
   }
-  double highest = 0, furthest = 0;
+  double highest = std::max(std::ranges::max(inputs.first), std::ranges::max(inputs.second)), furthest = 0;
   for (const auto& [gain_1, gain_2] : {std::pair(0.0, kGreatestGain), std::pair(kGreatestGain, 0.0)}) {
     highest = std::max(highest, std::ranges::max(attend(inputs, gain_1, gain_2).weights));
   }
@@ -144,7 +144,7 @@ report::Chart plot(const Inputs& inputs) {
   }
   const std::vector<std::string> patterns = {"q1", "q2", "w"}, amplitudes = {"x", "5 w x"};
   report::Chart weights = panel("Where the gains look: patterns q1, q2 and weights w", "weight", patterns, 0,
-                                1.1 * highest, data);
+                                1.05 * highest, data);
   report::Chart output = panel("What is heard: input x, weighted input, output y", "amplitude", amplitudes,
                                -1.15 * furthest, 1.15 * furthest, data);
   output.spec["layer"].push_back(

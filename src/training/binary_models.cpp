@@ -219,6 +219,9 @@ AttentionReadout attend(const SelfAttentionModel& model, const std::vector<doubl
   std::vector<double> weights(static_cast<size_t>(length));
   for (int64_t sample = 0; sample < inputs.count(); ++sample) {
     const auto state_at = [&](int64_t place) { return (inputs.get(sample, place) ? length : 0) + place; };
+    for (int64_t place = 0; place < length; ++place) {
+      readout.values.push_back(of_states.value[static_cast<size_t>(state_at(place))]);
+    }
     double output = 0;
     for (int64_t asking = 0; asking < length; ++asking) {
       const double* logits = of_states.logits.data() + state_at(asking) * states;
@@ -235,7 +238,7 @@ AttentionReadout attend(const SelfAttentionModel& model, const std::vector<doubl
       }
       for (int64_t place = 0; place < length; ++place) {
         readout.scores.push_back(weights[static_cast<size_t>(place)] / sum);
-        attention += readout.scores.back() * of_states.value[static_cast<size_t>(state_at(place))];
+        attention += readout.scores.back() * readout.values[static_cast<size_t>(sample * length + place)];
       }
       readout.attention.push_back(attention);
       output += parts.readout[static_cast<size_t>(asking)] * attention;

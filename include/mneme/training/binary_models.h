@@ -97,6 +97,7 @@ Score evaluate(const BinaryModel& model, const std::vector<double>& parameters,
 struct AttentionReadout {
   std::vector<double> logits = {};    ///< [B, T, T], by query and key
   std::vector<double> scores = {};    ///< [B, T, T], rows sum to 1
+  std::vector<double> values = {};    ///< [B, T], what each place says where it is attended to
   std::vector<double> attention = {}; ///< [B, T]
   std::vector<double> output = {};    ///< [B], a probability
 };

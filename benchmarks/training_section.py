@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Prints a section for RESULTS.md: the time of one training of a small model beside that of Python PyTorch.
+
+training_section.py FOLDER    FOLDER holds training_benchmark; both sides train on data of one kind, with equal epochs
+"""
+
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "tests/golden/attention"))
+import plain_torch  # noqa: E402
+
+LENGTH, SAMPLES, REPEATS = 17, 200, 3
+
+
+def seconds_of_python(make_model, epochs, learning_rate, threads):
+    torch.set_num_threads(threads)
+    times = []
+    for seed in range(REPEATS):
+        torch.manual_seed(seed)
+        bits = (torch.rand(SAMPLES, LENGTH) < 0.5 ** 0.5).long()
+        labels = torch.where(bits[:, -1] == 0, bits[:, 3] & bits[:, 8], bits[:, 5] & bits[:, 12]).float()
+        begin = time.perf_counter()
+        plain_torch.train(make_model(), bits, labels, epochs, learning_rate)
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def seconds_of_ours(folder):
+    """{(model, many): seconds per seed}"""
+    command = [str(folder / "training_benchmark"), "--benchmark_format=json", f"--benchmark_repetitions={REPEATS}",
+               "--benchmark_report_aggregates_only=true"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    times, threads = {}, 1
+    for row in json.loads(output)["benchmarks"]:
+        if row["aggregate_name"] == "median":
+            model, seeds, with_threads = row["run_name"].split("/")[:3]
+            threads = max(threads, int(with_threads.split(":")[1]))
+            times[model.removeprefix("BM_"), seeds != "seeds:1"] = 1 / row["items_per_second"]
+    return times, threads
+
+
+def main():
+    ours, threads = seconds_of_ours(pathlib.Path(sys.argv[1]))
+    models = {"self_attention": ("self-attention, 2000 epochs", lambda: plain_torch.SelfAttention(LENGTH, 2), 2000, 1e-2),
+              "mlp": ("MLP of 512, 500 epochs", lambda: plain_torch.BinaryMLP(LENGTH, 512, 0.1), 500, 1e-3)}
+    print("## Training a small model\n")
+    print(f"Time of one seed: T = {LENGTH}, {SAMPLES} samples. Python is PyTorch {torch.__version__} in float32, the better of "
+          f"one and {threads} threads; mneme is in float64, alone on one thread, and as one of many seeds on {threads} "
+          "threads. Ratios are to Python.\n")
+    print("| model | Python | mneme, alone | ratio | mneme, of many | ratio |\n| --- | --- | --- | --- | --- | --- |")
+    for key, (name, make_model, epochs, rate) in models.items():
+        python = min(seconds_of_python(make_model, epochs, rate, count) for count in sorted({1, threads}))
+        alone, many = ours[key, False], ours[key, True]
+        print(f"| {name} | {python:.3g} s | {alone:.3g} s | {python / alone:.1f} | {many:.3g} s | {python / many:.1f} |")
+
+
+if __name__ == "__main__":
+    main()
