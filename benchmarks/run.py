@@ -12,10 +12,13 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient"]
+KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "gelu_layer"]
 REPETITIONS = 5
 # Whole loops beside their peers: heading, the script that prints Markdown, the program that it is given.
-SECTIONS = [("Training of projections", "projection_training.py", "projection_training")]
+SECTIONS = [
+    ("Training of projections", "projection_training.py", "projection_training"),
+    ("Training of small models", "training_section.py", "training_benchmark"),
+]
 
 
 def say(text):

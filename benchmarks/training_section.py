@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Prints a section for RESULTS.md: the time of one training of a small model beside that of Python PyTorch.
 
-training_section.py FOLDER    FOLDER holds training_benchmark; both sides train on data of one kind, with equal epochs
+training_section.py PROGRAM    PROGRAM is training_benchmark; both sides train on data of one kind, with equal epochs
 """
 
 import json
@@ -32,9 +32,9 @@ def seconds_of_python(make_model, epochs, learning_rate, threads):
     return statistics.median(times)
 
 
-def seconds_of_ours(folder):
+def seconds_of_ours(program):
     """{(model, many): seconds per seed}"""
-    command = [str(folder / "training_benchmark"), "--benchmark_format=json", f"--benchmark_repetitions={REPEATS}",
+    command = [program, "--benchmark_format=json", f"--benchmark_repetitions={REPEATS}",
                "--benchmark_report_aggregates_only=true"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     times, threads = {}, 1
@@ -47,7 +47,7 @@ def seconds_of_ours(folder):
 
 
 def main():
-    ours, threads = seconds_of_ours(pathlib.Path(sys.argv[1]))
+    ours, threads = seconds_of_ours(sys.argv[1])
     models = {"self_attention": ("self-attention, 2000 epochs", lambda: plain_torch.SelfAttention(LENGTH, 2), 2000, 1e-2),
               "mlp": ("MLP of 512, 500 epochs", lambda: plain_torch.BinaryMLP(LENGTH, 512, 0.1), 500, 1e-3)}
     print("## Training a small model\n")

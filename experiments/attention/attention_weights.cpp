@@ -162,9 +162,11 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                 "a bit that stands out is one that the model has found to matter."},
            {.name = "statistics",
             .chart = to_chart(summary),
-            .look =
-                "Relevant bits (marked by colour and shape) lie apart from the level of the others, above or "
-                "below it: attention singles them out."}},
+            .look = "Relevant bits are marked by colour and shape. This is one row of the attention, that of "
+                    "the rule "
+                    "token: other places ask as well, and the readout weighs them all. The table of shares "
+                    "says over many "
+                    "seeds how much, or how little, relevant bits stand out in it."}},
       .notes = {"In the tutorial's plot of a batch the legend says True for the colour of label 0 and False "
                 "for that of "
                 "label 1: the two are exchanged. Here they are as the labels say."}};

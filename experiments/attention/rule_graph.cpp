@@ -20,12 +20,12 @@ using training::SparseAndTrial;
 constexpr int64_t kLength = 11, kSamples = 300, kEpochs = 1000, kPlotted = 200; // as published
 
 struct Ties {
-  std::vector<double> along_query, along_key; ///< one per place
+  std::vector<double> added, published; ///< one per place
 };
 
-/// Readout times attention, averaged over true samples of a rule. The model adds readout_i times the attention of
-/// query i, so a key j reaches the output with sum_i readout_i scores_ij: "along the query". The published plot sums
-/// readout_j scores_ij over keys.
+/// Averages over the true samples of a rule. Published: attention scores times the readout of the key, one number per
+/// query i: sum_j scores_ij readout_j. The model itself sums sum_i readout_i scores_ij value_j: what key j adds to the
+/// output, all of which together are the output before the sigmoid.
 Ties ties_of(const SparseAndTrial& trial, const training::SelfAttentionModel& model,
              const data::LabelledBits& samples, bool rule) {
   const int64_t length = model.context_length;
@@ -42,12 +42,13 @@ Ties ties_of(const SparseAndTrial& trial, const training::SelfAttentionModel& mo
     for (int64_t query = 0; query < length; ++query) {
       for (int64_t key = 0; key < length; ++key) {
         const double score = readout.scores[static_cast<size_t>((sample * length + query) * length + key)];
-        ties.along_query[static_cast<size_t>(key)] += weights[query] * score;
-        ties.along_key[static_cast<size_t>(query)] += weights[key] * score;
+        ties.added[static_cast<size_t>(key)] +=
+            weights[query] * score * readout.values[static_cast<size_t>(sample * length + key)];
+        ties.published[static_cast<size_t>(query)] += weights[key] * score;
       }
     }
   }
-  for (std::vector<double>* all : {&ties.along_query, &ties.along_key}) {
+  for (std::vector<double>* all : {&ties.added, &ties.published}) {
     for (double& tie : *all) {
       tie /= std::max(count, 1.0);
     }
@@ -107,7 +108,7 @@ report::Chart graph(const std::string& title, const data::SparseAnd& function,
   const json strength = {
       {"field", "tie"},
       {"type", "quantitative"},
-      {"title", "readout times attention"},
+      {"title", "tie"},
       {"scale", {{"scheme", "redblue"}, {"domain", {-largest, largest}}, {"reverse", false}}},
       {"legend", {{"orient", "right"}, {"gradientLength", 160}, {"format", ".1f"}}}};
   const std::vector<std::string> roles = {"target of rule 0", "target of rule 1", "rule token", "other"};
@@ -182,17 +183,17 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                    .key = "share",
                                    .notation = report::Notation::percent,
                                    .digits = 0}}};
-  for (const bool along_query : {true, false}) {
+  for (const bool as_published : {true, false}) {
     for (const bool rule : {false, true}) {
       std::vector<double> contrasts;
       double positive = 0;
       for (const SparseAndTrial& trial : trials) {
         const Ties ties = ties_of(trial, model, plotted(trial), rule);
-        contrasts.push_back(contrast(trial.function, along_query ? ties.along_query : ties.along_key, rule));
+        contrasts.push_back(contrast(trial.function, as_published ? ties.published : ties.added, rule));
         positive += contrasts.back() > 0 ? 1.0 / static_cast<double>(trials.size()) : 0;
       }
-      table.rows.push_back({std::string(along_query ? "readout of the query (the model's own sum)"
-                                                    : "readout of the key (as published)"),
+      table.rows.push_back({std::string(as_published ? "attention times readout, as published"
+                                                     : "what the bit adds to the output"),
                             static_cast<int64_t>(rule ? 1 : 0), estimate_of(trials::mean_interval(contrasts)),
                             positive});
     }
@@ -205,27 +206,30 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                      {"seeds of the table", std::to_string(trials.size())}},
       .tables = {{"Absolute tie of a rule's own targets less that of the other rule's, mean over seeds",
                   table}},
-      .figures = {{.name = "graph",
-                   .chart = to_chart(report::Panels{
-                       .title = "The graph of computation under each rule",
-                       .description = "Readout times attention of each bit, one panel per rule.",
-                       .charts = {graph("Rule = 0", shown.function, under[0].along_query),
-                                  graph("Rule = 1", shown.function, under[1].along_query)}}),
-                   .look = "The same weights, another graph: with the rule token at 0 the edges of one pair "
-                           "of targets are "
-                           "strong, at 1 those of the other pair."},
-                  {.name = "graph-as-published",
-                   .chart = to_chart(report::Panels{
-                       .title = "The same, summed as in the published plot",
-                       .description = "Attention times the readout of the key, one panel per rule.",
-                       .charts = {graph("Rule = 0", shown.function, under[0].along_key),
-                                  graph("Rule = 1", shown.function, under[1].along_key)}}),
-                   .look = "Here each edge belongs to a place that asks, not to one that is looked at."}},
-      .notes = {
-          "The published plot multiplies attention scores [query, key] with the readout along the key. The "
-          "model reads out "
-          "by query: its output is the sum over queries of readout times attention, so what a bit passes on, "
-          "as a key, is the sum over queries. Both are shown."}};
+      .figures =
+          {{.name = "graph",
+            .chart = to_chart(report::Panels{
+                .title = "The graph of computation under each rule",
+                .description = "Attention times readout of each place, one panel per rule, as published.",
+                .charts = {graph("Rule = 0", shown.function, under[0].published),
+                           graph("Rule = 1", shown.function, under[1].published)}}),
+            .look = "The same weights, but the edges differ between the panels: the rule token changes which "
+                    "places are tied to the output, and how strongly."},
+           {.name = "graph-of-what-is-added",
+            .chart = to_chart(report::Panels{
+                .title = "What each bit adds to the output",
+                .description = "Readout times attention times value of each bit, one panel per rule.",
+                .charts = {graph("Rule = 0, added", shown.function, under[0].added),
+                           graph("Rule = 1, added", shown.function, under[1].added)}}),
+            .look = "The edges of a panel sum to the output before the sigmoid. Few bits carry it; the "
+                    "table says over many seeds whether they are the targets of the rule in force."}},
+      .notes = {"The published plot multiplies attention scores [query, key] with the readout along the key, "
+                "and so "
+                "gives one number per place that asks. The model reads out by query: what a place passes on, "
+                "when it is "
+                "looked at, is the sum over queries of readout times score, times its value. Both are shown; "
+                "only the "
+                "second adds up to the output."}};
 }
 
 } // namespace

@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(SdmGoldenFolder, PassesAsAWhole) {
   Progress silent;
   const std::vector<FileResult> results = verify_paths(std::vector{kGolden}, silent);
-  EXPECT_EQ(results.size(), 17U);
+  EXPECT_EQ(results.size(), 19U);
   EXPECT_TRUE(totals(results).good()) << to_text(results);
 }
 
