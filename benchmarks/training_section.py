@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prints a section for RESULTS.md: the time of one training of a small model beside that of Python PyTorch.
+"""Prints Markdown for RESULTS.md: the time of one training of a small model beside that of Python PyTorch.
 
 training_section.py PROGRAM    PROGRAM is training_benchmark; both sides train on data of one kind, with equal epochs
 """
@@ -50,7 +50,6 @@ def main():
     ours, threads = seconds_of_ours(sys.argv[1])
     models = {"self_attention": ("self-attention, 2000 epochs", lambda: plain_torch.SelfAttention(LENGTH, 2), 2000, 1e-2),
               "mlp": ("MLP of 512, 500 epochs", lambda: plain_torch.BinaryMLP(LENGTH, 512, 0.1), 500, 1e-3)}
-    print("## Training a small model\n")
     print(f"Time of one seed: T = {LENGTH}, {SAMPLES} samples. Python is PyTorch {torch.__version__} in float32, the better of "
           f"one and {threads} threads; mneme is in float64, alone on one thread, and as one of many seeds on {threads} "
           "threads. Ratios are to Python.\n")

@@ -77,7 +77,8 @@ Answer ask(const Address& address, const std::string& url, int64_t first_byte, c
   if (const auto proxy = proxy_for(address)) {
     client.set_proxy(proxy->host, proxy->port);
   }
-  httplib::Headers headers{{"Accept-Encoding", "identity"}, {"User-Agent", fmt::format("mneme/{}", version())}};
+  httplib::Headers headers{{"Accept-Encoding", "identity"},
+                           {"User-Agent", fmt::format("mneme/{}", version())}};
   if (first_byte > 0) {
     headers.emplace("Range", fmt::format("bytes={}-", first_byte));
   }

@@ -188,8 +188,9 @@ Experiment attention_sample_complexity() {
 Experiment attention_competitive_mlp() {
   return {.id = "attention/competitive-mlp",
           .title = "What an MLP needs to keep up",
-          .claim = "Some components of self-attention are responsible for this, and could be added to an MLP to "
-                   "make it more competitive: the tutorial asks which.",
+          .claim =
+              "Some components of self-attention are responsible for this, and could be added to an MLP to "
+              "make it more competitive: the tutorial asks which.",
           .source = "Neuromatch tutorial on attention, exercise 3.3",
           .is_parallel = true,
           .run = run_variants};

@@ -38,10 +38,11 @@ TEST_P(QuickExperiment, MeetsEveryPublishedValue) {
 
 INSTANTIATE_TEST_SUITE_P(Sdm, QuickExperiment,
                          ::testing::Values("sdm/softmax-circle", "sdm/exp-bounds",
-                                         "sdm/sdm-experiments/randunif64", "sdm/sdm-experiments/randunif1000",
-                                         "sdm/neuron-limited", "sdm/neuron-distance",
-                                         "sdm/critical-distances", "sdm/keyquery-norm-betas",
-                                         "sdm/circle-differences", "sdm/optimal-radius"),
+                                           "sdm/sdm-experiments/randunif64",
+                                           "sdm/sdm-experiments/randunif1000", "sdm/neuron-limited",
+                                           "sdm/neuron-distance", "sdm/critical-distances",
+                                           "sdm/keyquery-norm-betas", "sdm/circle-differences",
+                                           "sdm/optimal-radius"),
                          [](const auto& test) {
                            std::string name;
                            for (const char c : std::string(test.param)) {
