@@ -143,6 +143,25 @@ void fill(const RemoteFile& file, const std::string& url, const fs::path& part, 
   }
 }
 
+/// Those that are not there yet. Reads each that is once.
+///
+/// Errors  DataError if one of them is another file than the published one
+std::vector<RemoteFile> missing_of(const std::vector<RemoteFile>& files, const fs::path& folder) {
+  std::vector<RemoteFile> missing;
+  for (const RemoteFile& file : files) {
+    const FileState state = state_of(file, folder);
+    if (state == FileState::missing || state == FileState::partial) {
+      missing.push_back(file);
+    } else if (!is_published(file, folder)) {
+      throw DataError(fmt::format("{}: there is a file of this name, but it is not the published one ({} "
+                                  "bytes, SHA-256 {}).\n  Move it "
+                                  "away, or choose another folder with --out.",
+                                  (folder / file.name).string(), file.size, file.sha256));
+    }
+  }
+  return missing;
+}
+
 } // namespace
 
 FileState state_of(const RemoteFile& file, const fs::path& folder) {
@@ -205,30 +224,19 @@ void download(const RemoteFile& file, std::span<const std::string> mirrors, cons
 
 void get_data_set(const DataSet& set, std::span<const std::string> mirrors, const fs::path& folder,
                   Progress& progress) {
-  // Errors  DataError if one of them is another file than the published one
-  const auto all_there = [&](const std::vector<RemoteFile>& files) {
-    return std::ranges::all_of(files, [&](const RemoteFile& file) {
-      const FileState state = state_of(file, folder);
-      if (state == FileState::other_size || (state == FileState::present && !is_published(file, folder))) {
-        throw DataError(
-            fmt::format("{}: there is a file of this name, but it is not the published one ({} bytes, "
-                        "SHA-256 {}).\n  Move it away, or choose another folder with --out.",
-                        (folder / file.name).string(), file.size, file.sha256));
-      }
-      return state == FileState::present;
-    });
-  };
-  if (all_there(set.kept())) {
+  std::vector<RemoteFile> missing = missing_of(set.kept(), folder);
+  if (missing.empty()) {
     return;
   }
-  all_there(set.files);
-  make_output_folder(folder);
-  for (const RemoteFile& file : set.files) {
-    if (!is_published(file, folder)) {
-      download(file, mirrors, folder, progress);
-    }
+  const bool is_packed = !set.unpacked.empty();
+  if (is_packed) {
+    missing = missing_of(set.files, folder);
   }
-  if (set.unpacked.empty()) {
+  make_output_folder(folder);
+  for (const RemoteFile& file : missing) {
+    download(file, mirrors, folder, progress);
+  }
+  if (!is_packed) {
     return;
   }
   std::vector<std::string> names;
@@ -240,7 +248,7 @@ void get_data_set(const DataSet& set, std::span<const std::string> mirrors, cons
     unpack(folder / archive.name, names, folder);
   }
   progress.finish();
-  all_there(set.unpacked);
+  missing_of(set.unpacked, folder); // what has come out is the published files
   for (const RemoteFile& archive : set.files) {
     fs::remove(folder / archive.name);
   }

@@ -92,5 +92,14 @@ TEST_F(GetDataSet, NeverReplacesAFileThatIsSomethingElse) {
   }
 }
 
+TEST_F(GetDataSet, LooksAtEveryFileBeforeItFetchesAny) {
+  const FileServer server(files_);
+  write_text(folder_ / "b", "SECOND"); // behind one that is missing
+  EXPECT_THROW(get_data_set(set_of(files_), std::vector{server.address()}, folder_.path(), quiet_),
+               DataError);
+  EXPECT_EQ(read_text(folder_ / "b"), "SECOND");
+  EXPECT_TRUE(server.ranges().empty());
+}
+
 } // namespace
 } // namespace mneme::fetch
