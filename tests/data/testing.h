@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "core/temporary_folder.h"
 #include "mneme/core/error.h"
 
 namespace mneme::data {
@@ -54,31 +55,13 @@ private:
 };
 
 /// A folder of its own for every test, gone afterwards.
-class TemporaryFolder {
+class TemporaryFolder : public mneme::testing::TemporaryFolder {
 public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "mneme-data-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw std::runtime_error("no temporary folder could be made");
-    }
-    path_ = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
   std::filesystem::path file(const std::string& name, std::span<const std::byte> bytes) const {
-    std::ofstream stream(path_ / name, std::ios::binary);
+    std::ofstream stream(path() / name, std::ios::binary);
     stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    return path_ / name;
+    return path() / name;
   }
-
-private:
-  std::filesystem::path path_;
 };
 
 /// `call` must throw an ErrorType whose message holds all of `parts`.

@@ -3,11 +3,12 @@
 #include "house/house_rules.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <string>
 
 #include <gtest/gtest.h>
+
+#include "core/temporary_folder.h"
 
 namespace mneme::house {
 namespace {
@@ -23,15 +24,8 @@ TEST(House, ThisTreeKeepsItsRules) {
 }
 
 /// A tree of source files that lives as long as the test.
-class HouseRules : public testing::Test {
+class HouseRules : public ::testing::Test {
 protected:
-  HouseRules() {
-    std::string name = (fs::temp_directory_path() / "mneme-house-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    root_ = name;
-  }
-  ~HouseRules() override { fs::remove_all(root_); }
-
   void add(const std::string& file, const std::string& text) {
     fs::create_directories((root_ / file).parent_path());
     std::ofstream(root_ / file) << text;
@@ -51,7 +45,8 @@ protected:
   }
 
 private:
-  fs::path root_;
+  const mneme::testing::TemporaryFolder folder_;
+  const fs::path root_ = folder_.path();
 };
 
 TEST_F(HouseRules, PassWhatFollowsTheTable) {

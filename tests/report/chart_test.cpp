@@ -4,11 +4,10 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include <gtest/gtest.h>
 
+#include "core/temporary_folder.h"
 #include "mneme/core/error.h"
 
 namespace mneme::report {
@@ -124,20 +123,12 @@ TEST(BarChart, HasNoSeriesColumnForASingleSeries) {
   EXPECT_FALSE(chart.spec["encoding"].contains("yOffset"));
 }
 
-class WriteChart : public testing::Test {
+class WriteChart : public ::testing::Test {
 protected:
-  void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) /
-              ("mneme-chart-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
-    std::filesystem::remove_all(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string read(const char* name) const { return testing::read_text(folder_ / name); }
 
-  std::string read(const char* name) const {
-    std::ifstream file(folder_ / name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  std::filesystem::path folder_;
+  const testing::TemporaryFolder home_;
+  const std::filesystem::path folder_ = home_ / "charts";
 };
 
 TEST_F(WriteChart, WritesTheSpecificationAndTheNumbersAndNothingElse) {

@@ -3,13 +3,11 @@
 #include "report/page.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <regex>
 
 #include <gtest/gtest.h>
 
+#include "core/temporary_folder.h"
 #include "mneme/core/error.h"
 #include "mneme/data/png.h"
 
@@ -21,12 +19,10 @@ using std::string_literals::operator""s;
 const std::string kHostile = "</script><img src=x onerror=alert(1)>\"' <!-- \u2028 http://evil.example/";
 
 std::string tiny_png() {
-  const auto path = std::filesystem::path(testing::TempDir()) / "mneme-page-test.png";
-  data::write_png(path, {.height = 2, .width = 3, .channels = 1, .pixels = {0, 50, 100, 150, 200, 250}});
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  std::filesystem::remove(path);
-  return bytes;
+  const testing::TemporaryFolder folder;
+  data::write_png(folder / "tiny.png",
+                  {.height = 2, .width = 3, .channels = 1, .pixels = {0, 50, 100, 150, 200, 250}});
+  return testing::read_text(folder / "tiny.png");
 }
 
 /// A page with every kind of block, each filled with `text`.
@@ -162,11 +158,9 @@ TEST(Page, RefusesPicturesThatAreNone) {
 }
 
 TEST(Page, IsTheSameBytesEachTime) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "mneme-page-test.html";
-  write_page(path, full_page("plain"));
-  std::ifstream file(path, std::ios::binary);
-  EXPECT_EQ((std::string{std::istreambuf_iterator<char>(file), {}}), to_html(full_page("plain")));
-  std::filesystem::remove(path);
+  const testing::TemporaryFolder folder;
+  write_page(folder / "page.html", full_page("plain"));
+  EXPECT_EQ(testing::read_text(folder / "page.html"), to_html(full_page("plain")));
   EXPECT_THROW(write_page("/nonexistent-folder/page.html", full_page("plain")), OutputError);
 }
 

@@ -2,7 +2,6 @@
 
 #include "verify/verify.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -10,8 +9,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
+#include "core/temporary_folder.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 
@@ -25,15 +24,8 @@ constexpr const char* kCircles = R"({"source": "by hand", "cases": [
    "exact_count": ["17", "2", "0"], "exact_log_count": [2.833213344056216, 0.6931471805599453, "-inf"],
    "exact_fraction": [0.0002593994140625, 3.0517578125e-05, 0]}]})";
 
-class Verify : public testing::Test {
+class Verify : public ::testing::Test {
 protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "mneme_verify_XXXXXX").string();
-    ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& name, const std::string& text) {
     std::ofstream(folder_ / name) << text;
     return folder_ / name;
@@ -59,7 +51,8 @@ protected:
     EXPECT_FALSE(totals(std::vector{result}).good());
   }
 
-  fs::path folder_;
+  const testing::TemporaryFolder home_;
+  const fs::path folder_ = home_.path();
 };
 
 TEST_F(Verify, PassesACaseThatHolds) {
