@@ -89,25 +89,28 @@ HWY_EXPORT(Target);
 
 constexpr int64_t kRounds = 100'000;
 
-void BM_multiply_adds_float(benchmark::State& state) {
+int64_t multiply_adds(float* result) {
+  return HWY_DYNAMIC_DISPATCH(MultiplyAddsFloat)(kRounds, result);
+}
+int64_t multiply_adds(double* result) {
+  return HWY_DYNAMIC_DISPATCH(MultiplyAddsDouble)(kRounds, result);
+}
+
+template <class T> void multiply_adds_of(benchmark::State& state) {
   int64_t items = 0;
-  float result = 0;
+  T result = 0;
   for (auto _ : state) {
-    items += HWY_DYNAMIC_DISPATCH(MultiplyAddsFloat)(kRounds, &result);
+    items += multiply_adds(&result);
     benchmark::DoNotOptimize(result);
   }
   state.SetItemsProcessed(items);
   state.SetLabel(HWY_DYNAMIC_DISPATCH(Target)());
 }
+void BM_multiply_adds_float(benchmark::State& state) {
+  multiply_adds_of<float>(state);
+}
 void BM_multiply_adds_double(benchmark::State& state) {
-  int64_t items = 0;
-  double result = 0;
-  for (auto _ : state) {
-    items += HWY_DYNAMIC_DISPATCH(MultiplyAddsDouble)(kRounds, &result);
-    benchmark::DoNotOptimize(result);
-  }
-  state.SetItemsProcessed(items);
-  state.SetLabel(HWY_DYNAMIC_DISPATCH(Target)());
+  multiply_adds_of<double>(state);
 }
 /// Far more than any cache holds.
 void BM_read_bytes(benchmark::State& state) {
