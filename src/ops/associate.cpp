@@ -154,10 +154,7 @@ public:
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    if (at::GradMode::is_enabled()) {
-      kChecks.refuse("a second derivative was asked for (create_graph), but there is only the first.",
-                     "Leave create_graph out, or use plain LibTorch expressions.");
-    }
+    kChecks.first_derivative();
     const torch::autograd::variable_list saved = context->get_saved_variables();
     const at::Tensor &query = saved[0], &stored = saved[1], &value = saved[2], &beta = saved[3];
     const at::Tensor scaled_query = scaled(query, beta).contiguous();

@@ -2,6 +2,7 @@
 
 #include "ops/checks.h"
 
+#include <ATen/core/grad_mode.h>
 #include <c10/util/StringUtil.h>
 
 #include "mneme/core/error.h"
@@ -60,6 +61,13 @@ void Checks::equal(const Named& a, int64_t dimension_of_a, const Named& b, int64
     refuse(c10::str(b.name, " has ", sized(b, dimension_of_b, unit), " but ", a.name, " has ",
                     sized(a, dimension_of_a, unit), "."),
            how_to_fix);
+  }
+}
+
+void Checks::first_derivative() const {
+  if (at::GradMode::is_enabled()) {
+    refuse("a second derivative was asked for (create_graph), but there is only the first.",
+           "Leave create_graph out, or use plain LibTorch expressions.");
   }
 }
 

@@ -29,6 +29,9 @@ public:
   void equal(const Named& a, int64_t dimension_of_a, const Named& b, int64_t dimension_of_b, const char* unit,
              const char* how_to_fix) const;
 
+  /// For the way back of an operator that has no second one.
+  void first_derivative() const;
+
   /// "3 features (shape [2, 5, 3])"
   static std::string sized(const Named& input, int64_t dimension, const char* unit);
 

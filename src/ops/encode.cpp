@@ -153,10 +153,7 @@ public:
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    if (at::GradMode::is_enabled()) {
-      kChecks.refuse("a second derivative was asked for (create_graph), but there is only the first.",
-                     "Leave create_graph out, or use plain LibTorch expressions.");
-    }
+    kChecks.first_derivative();
     const torch::autograd::variable_list saved = context->get_saved_variables();
     std::array<at::Tensor, 2> d;
     AT_DISPATCH_FLOATING_TYPES(saved[1].scalar_type(), "mneme::encode", [&] {
