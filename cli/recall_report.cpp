@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/environment.h"
+#include "cli/interval_cell.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/version.h"
 #include "mneme/data/png.h"
@@ -35,13 +36,6 @@ using report::Notation;
 using report::Table;
 
 constexpr double kCloseCosine = 0.9; // frames on the sheet: what a person takes for the same picture
-
-Cell cell(const trials::MeanInterval& interval) {
-  if (!interval.half_width) {
-    return interval.mean;
-  }
-  return Estimate{interval.mean, interval.mean - *interval.half_width, interval.mean + *interval.half_width};
-}
 
 const trials::MemoryReport& memory_of(const RecallRun& run, const trials::SweepRow& row) {
   return *std::ranges::find_if(

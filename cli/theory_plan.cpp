@@ -11,6 +11,7 @@
 
 #include "cli/bytes.h"
 #include "cli/choices.h"
+#include "cli/interval_cell.h"
 #include "cli/json_output.h"
 #include "cli/machine.h"
 #include "cli/numbers.h"
@@ -35,14 +36,6 @@ using report::Table;
 /// What a NeuronSdm keeps per hard location: address in 64-bit words, 16-bit counters, the number of writes.
 double bytes_per_location(int64_t bits) {
   return static_cast<double>(8 * ((bits + 63) / 64) + 2 * bits + 8);
-}
-
-Cell cell(const trials::MeanInterval& interval) {
-  if (!interval.half_width) {
-    return interval.mean;
-  }
-  return report::Estimate{interval.mean, interval.mean - *interval.half_width,
-                          interval.mean + *interval.half_width};
 }
 
 /// A plan and all that follows from it.
