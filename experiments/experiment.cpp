@@ -24,4 +24,9 @@ report::Estimate certain(double value) {
   return {value, value, value};
 }
 
+report::Estimate estimate_of(const trials::MeanInterval& interval) {
+  const double half = interval.half_width.value_or(0);
+  return {interval.mean, interval.mean - half, interval.mean + half};
+}
+
 } // namespace mneme::experiments

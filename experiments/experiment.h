@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "mneme/core/progress.h"
+#include "mneme/trials/confidence.h"
 #include "report/chart.h"
 #include "report/table.h"
 
@@ -92,5 +93,7 @@ Tally tally(const Outcome& outcome);
 
 /// A number without chance.
 report::Estimate certain(double value);
+/// A mean with its 95 % interval, of no width where there is none.
+report::Estimate estimate_of(const trials::MeanInterval& interval);
 
 } // namespace mneme::experiments

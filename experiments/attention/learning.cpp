@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "experiments/experiment.h"
+
 namespace mneme::experiments {
 namespace {
 
@@ -68,11 +70,6 @@ double validation_accuracy(const SparseAndTrial& trial) {
 }
 double validation_loss(const SparseAndTrial& trial) {
   return trial.validated.loss;
-}
-
-report::Estimate estimate_of(const trials::MeanInterval& interval) {
-  const double half = interval.half_width.value_or(0);
-  return {interval.mean, interval.mean - half, interval.mean + half};
 }
 
 report::Estimate mean_of(const std::vector<SparseAndTrial>& trials, const TrialNumber& number) {

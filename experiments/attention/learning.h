@@ -34,7 +34,6 @@ double validation_accuracy(const training::SparseAndTrial& trial);
 double validation_loss(const training::SparseAndTrial& trial);
 
 /// Mean with its 95 % interval.
-report::Estimate estimate_of(const trials::MeanInterval& interval);
 report::Estimate mean_of(const std::vector<training::SparseAndTrial>& trials, const TrialNumber& number);
 
 /// The value below which `share` of the numbers lie, between two of them by their distance. Not empty.

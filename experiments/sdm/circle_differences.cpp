@@ -137,9 +137,8 @@ void add_intersections(Outcome& outcome, const Setting& setting, const RunSettin
         all.points.push_back({x, certain(values.back())});
       }
     }
-    const auto [average, half] = trials::mean_interval(values);
     const double lambda = theory[static_cast<size_t>(v)];
-    const report::Estimate estimate{average, average - half.value_or(0), average + half.value_or(0)};
+    const report::Estimate estimate = estimate_of(trials::mean_interval(values));
     mean.points.push_back({x, estimate});
     expected.points.push_back({x, certain(lambda)});
     const double spread = 1 / static_cast<double>(epochs) + 1 / static_cast<double>(published_epochs);

@@ -32,7 +32,7 @@ report::Chart chart_of(const std::string& title, const std::string& algorithm, i
       chart.series.push_back({.name = name});
     }
     const auto k = static_cast<double>(point.distance);
-    chart.series.back().points.push_back({k, estimate_of(point)});
+    chart.series.back().points.push_back({k, estimate_of(point.mean)});
     if (chart.series.size() == 1) {
       baseline.points.push_back({k, certain(1 - 2 * k / static_cast<double>(bits))});
     }
@@ -42,11 +42,6 @@ report::Chart chart_of(const std::string& title, const std::string& algorithm, i
 }
 
 } // namespace
-
-report::Estimate estimate_of(const GridPoint& point) {
-  const auto [mean, half] = point.mean;
-  return {mean, mean - half.value_or(0), mean + half.value_or(0)};
-}
 
 std::string tolerance_text(const std::string& floor) {
   return fmt::format(
@@ -116,7 +111,7 @@ std::vector<ComparisonTable> compare_with_golden(const std::vector<GridPoint>& m
     }
     tables.back().rows.push_back({.what = fmt::format("d = {}, k = {}", point.radius, point.distance),
                                   .published = published_point->mean.mean,
-                                  .measured = estimate_of(point),
+                                  .measured = estimate_of(point.mean),
                                   .tolerance = trials::allowed_difference(point, *published_point, kFloor)});
   }
   return tables;
@@ -132,7 +127,7 @@ TitledTable grid_table(const std::vector<GridPoint>& points) {
                                            {.name = "cues", .key = "samples"},
                                            {.name = "steps"}}}};
   for (const GridPoint& point : points) {
-    titled.table.rows.push_back({point.algorithm, point.radius, point.distance, estimate_of(point),
+    titled.table.rows.push_back({point.algorithm, point.radius, point.distance, estimate_of(point.mean),
                                  point.deviation, point.samples, point.steps});
   }
   return titled;

@@ -14,9 +14,6 @@ namespace mneme::experiments {
 
 using trials::GridPoint;
 
-/// The mean with its interval.
-report::Estimate estimate_of(const GridPoint& point);
-
 /// `trials::allowed_difference` in words, for tables. `floor` with its reason.
 std::string tolerance_text(const std::string& floor);
 
