@@ -65,9 +65,7 @@ TEST(ApplyVerb, SaysWhatIsWrongWithACase) {
     const ProgramResult result =
         run_mneme({"apply", (folder / "case.json").string(), "--out", out, "--grad"});
     EXPECT_EQ(result.exit_code, 3) << result.err;
-    for (const std::string& part : parts) {
-      EXPECT_TRUE(contains(result.err, part)) << part << " is not in " << result.err;
-    }
+    testing::expect_contains(result.err, parts);
     EXPECT_FALSE(std::filesystem::exists(out));
   };
   const nlohmann::json golden = nlohmann::json::parse(read_text(kCases / "hopfield_default.json"));

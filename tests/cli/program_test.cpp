@@ -28,9 +28,7 @@ void expect_wrong_usage(const std::vector<std::string>& arguments, const std::ve
   EXPECT_EQ(result.out, "");
   EXPECT_TRUE(starts_with(result.err, "mneme"));
   EXPECT_LE(std::count(result.err.begin(), result.err.end(), '\n'), 2) << result.err;
-  for (const std::string& part : parts) {
-    EXPECT_TRUE(contains(result.err, part));
-  }
+  testing::expect_contains(result.err, parts);
 }
 
 TEST(Program, AloneSaysWhatItIsWithVerbsAndExamples) {

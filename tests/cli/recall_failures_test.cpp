@@ -49,9 +49,7 @@ void expect_refused(Arguments more, int exit_code, const Arguments& parts,
   EXPECT_LE(std::ranges::count(result.err, '\n'), 2) << result.err;
   EXPECT_TRUE(result.err.find("\n  ") != std::string::npos || result.err.find("such as") != std::string::npos)
       << "no advice in: " << result.err;
-  for (const std::string& part : parts) {
-    EXPECT_TRUE(contains(result.err, part));
-  }
+  testing::expect_contains(result.err, parts);
 }
 
 /// Every file in `folder` is whole, whatever happened to the run.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -16,7 +17,7 @@ inline ::testing::AssertionResult contains(const std::string& text, const std::s
                                                     << text;
 }
 
-inline void expect_contains(const std::string& text, std::initializer_list<std::string> parts) {
+inline void expect_contains(const std::string& text, const std::vector<std::string>& parts) {
   for (const std::string& part : parts) {
     EXPECT_TRUE(contains(text, part));
   }

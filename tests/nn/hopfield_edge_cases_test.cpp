@@ -129,22 +129,22 @@ TEST(HopfieldEdgeCases, NamesTheInputThatIsNotFinite) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2));
   at::Tensor broken = kStored.clone();
   broken[1][2][3] = std::nan("");
-  expect_names(usage_error_of([&] { layer->forward(broken, kState, kStored); }),
-               {"mneme::nn::Hopfield", "stored_pattern holds nan at [1, 2, 3]", "finite"});
+  expect_contains(usage_error_of([&] { layer->forward(broken, kState, kStored); }),
+                  {"mneme::nn::Hopfield", "stored_pattern holds nan at [1, 2, 3]", "finite"});
   broken[1][2][3] = kInfinity;
-  expect_names(usage_error_of([&] { layer->retrieve(kStored, broken); }),
-               {"state_pattern holds inf at [1, 2, 3]"});
+  expect_contains(usage_error_of([&] { layer->retrieve(kStored, broken); }),
+                  {"state_pattern holds inf at [1, 2, 3]"});
   {
     const at::NoGradGuard no_gradient;
     layer->association_core->out_proj->bias[0] = std::nan("");
   }
-  expect_names(usage_error_of([&] { layer->forward(kStored, kState); }),
-               {"the output holds nan at [0, 0, 0]", "parameter"});
+  expect_contains(usage_error_of([&] { layer->forward(kStored, kState); }),
+                  {"the output holds nan at [0, 0, 0]", "parameter"});
   EXPECT_TRUE(
       at::isnan(hopfield(HopfieldOptions(6).check_finite(false))->forward(broken)).any().item<bool>());
   HopfieldCore core = prepared(HopfieldCore(6));
-  expect_names(usage_error_of([&] { core->forward(kStored, broken, kStored); }),
-               {"HopfieldCore", "key holds inf"});
+  expect_contains(usage_error_of([&] { core->forward(kStored, broken, kStored); }),
+                  {"HopfieldCore", "key holds inf"});
 }
 
 TEST(HopfieldEdgeCases, SaysWhichInputsDisagree) {
@@ -153,26 +153,27 @@ TEST(HopfieldEdgeCases, SaysWhichInputsDisagree) {
                          const HopfieldMasks& masks = {}) {
     return usage_error_of([&] { layer->forward(stored, state, projection, masks); });
   };
-  expect_names(error(kStored.narrow(2, 0, 5), kState, kStored),
-               {"stored_pattern", "[2, 4, 5]", "5 features", "6"});
-  expect_names(error(kStored, kState, kStored.narrow(1, 0, 3)),
-               {"4 patterns", "pattern_projection", "has 3"});
-  expect_names(error(kStored, at::cat({kState, kState}), kStored), {"batches of 4, 2 and 2"});
-  expect_names(error(kStored[0], kState, kStored), {"stored_pattern has shape [4, 6]", "unsqueeze(0)"});
-  expect_names(error(kStored, kState.to(at::kFloat), kStored), {"state_pattern is Float", "Double"});
-  expect_names(error(kStored.to(at::kLong), kState, kStored), {"stored_pattern is of type Long"});
-  expect_names(error({}, kState, kStored), {"stored_pattern has no shape at all"});
-  expect_names(error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 3}, at::kBool)}),
-               {"stored_pattern_padding_mask has shape [2, 3]", "[2, 4] is needed"});
-  expect_names(error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 4})}),
-               {"stored_pattern_padding_mask is of type Float", "bool or uint8"});
-  expect_names(error(kStored, kState, kStored, {.association_mask = at::zeros({2, 3, 4})}),
-               {"association_mask has shape [2, 3, 4]", "[3, 4] or [4, 3, 4]"});
-  expect_names(error(kStored, kState, kStored, {.association_mask = at::zeros({3, 4}, at::kLong)}),
-               {"association_mask is of type Long"});
+  expect_contains(error(kStored.narrow(2, 0, 5), kState, kStored),
+                  {"stored_pattern", "[2, 4, 5]", "5 features", "6"});
+  expect_contains(error(kStored, kState, kStored.narrow(1, 0, 3)),
+                  {"4 patterns", "pattern_projection", "has 3"});
+  expect_contains(error(kStored, at::cat({kState, kState}), kStored), {"batches of 4, 2 and 2"});
+  expect_contains(error(kStored[0], kState, kStored), {"stored_pattern has shape [4, 6]", "unsqueeze(0)"});
+  expect_contains(error(kStored, kState.to(at::kFloat), kStored), {"state_pattern is Float", "Double"});
+  expect_contains(error(kStored.to(at::kLong), kState, kStored), {"stored_pattern is of type Long"});
+  expect_contains(error({}, kState, kStored), {"stored_pattern has no shape at all"});
+  expect_contains(
+      error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 3}, at::kBool)}),
+      {"stored_pattern_padding_mask has shape [2, 3]", "[2, 4] is needed"});
+  expect_contains(error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 4})}),
+                  {"stored_pattern_padding_mask is of type Float", "bool or uint8"});
+  expect_contains(error(kStored, kState, kStored, {.association_mask = at::zeros({2, 3, 4})}),
+                  {"association_mask has shape [2, 3, 4]", "[3, 4] or [4, 3, 4]"});
+  expect_contains(error(kStored, kState, kStored, {.association_mask = at::zeros({3, 4}, at::kLong)}),
+                  {"association_mask is of type Long"});
   Hopfield memory(HopfieldOptions::memory());
-  expect_names(usage_error_of([&] { memory->forward(kStored, kState.narrow(2, 0, 5)); }),
-               {"query has 5 features", "key has 6"});
+  expect_contains(usage_error_of([&] { memory->forward(kStored, kState.narrow(2, 0, 5)); }),
+                  {"query has 5 features", "key has 6"});
 }
 
 TEST(HopfieldEdgeCases, RefusesOptionsThatContradictEachOther) {
@@ -180,40 +181,40 @@ TEST(HopfieldEdgeCases, RefusesOptionsThatContradictEachOther) {
     return usage_error_of([&] { Hopfield layer(options); });
   };
   using Options = HopfieldOptions;
-  expect_names(error(Options()), {"input_size", "missing"});
-  expect_names(error(Options(7).num_heads(2)), {"input_size) 7", "2 heads", "hidden_size"});
-  expect_names(error(Options(6).num_heads(0)), {"num_heads is 0"});
-  expect_names(error(Options(-1)), {"input_size) is -1"});
-  expect_names(error(Options(6).dropout(1.5)), {"dropout is 1.5", "[0, 1]"});
-  expect_names(error(Options(6).normalize_state_pattern(false)), {"norm_state_pattern", "affine"});
-  expect_names(error(Options(6).normalize_hopfield_space_affine(true)), {"normalize_pattern_affine"});
-  expect_names(error(Options(6).hidden_size(4).state_pattern_as_static(true)),
-               {"6 features", "4 of hidden_size"});
-  expect_names(error(Options(6).association_activation("glue")), {"\"glue\"", "gelu", "tanh"});
-  expect_names(error(Options(6).num_heads(3).beta(std::vector<double>{1, 2})),
-               {"beta has 2 numbers", "3 heads"});
-  expect_names(error(Options(6).learn_beta(true).beta(kInfinity)), {"inf", "finite"});
-  expect_names(error(Options(6).concat_bias_pattern(true).stored_pattern_as_static(true)),
-               {"concat_bias_pattern", "static"});
-  expect_names(error(Options(6).pattern_projection_as_connected(true).stored_pattern_size(5)),
-               {"keys have 5 features and values 6"});
-  expect_names(usage_error_of([] { hopfield(Options(6).update_steps_eps(0.0))->forward(kStored); }),
-               {"update_steps_eps is 0", "> 0"});
-  expect_names(usage_error_of([] { hopfield(Options(6).beta(std::nan("")))->forward(kStored); }),
-               {"scaling is nan"});
-  expect_names(usage_error_of([] { HopfieldPooling pooling(HopfieldPoolingOptions(6).quantity(0)); }),
-               {"quantity is 0"});
-  expect_names(usage_error_of([] { HopfieldLayer lookup{HopfieldLayerOptions(Options())}; }),
-               {"input_size is missing"});
-  expect_names(usage_error_of([] { HopfieldEncoderLayer block(Options(6).output_size(5)); }),
-               {"is 6", "is 5"});
-  expect_names(
+  expect_contains(error(Options()), {"input_size", "missing"});
+  expect_contains(error(Options(7).num_heads(2)), {"input_size) 7", "2 heads", "hidden_size"});
+  expect_contains(error(Options(6).num_heads(0)), {"num_heads is 0"});
+  expect_contains(error(Options(-1)), {"input_size) is -1"});
+  expect_contains(error(Options(6).dropout(1.5)), {"dropout is 1.5", "[0, 1]"});
+  expect_contains(error(Options(6).normalize_state_pattern(false)), {"norm_state_pattern", "affine"});
+  expect_contains(error(Options(6).normalize_hopfield_space_affine(true)), {"normalize_pattern_affine"});
+  expect_contains(error(Options(6).hidden_size(4).state_pattern_as_static(true)),
+                  {"6 features", "4 of hidden_size"});
+  expect_contains(error(Options(6).association_activation("glue")), {"\"glue\"", "gelu", "tanh"});
+  expect_contains(error(Options(6).num_heads(3).beta(std::vector<double>{1, 2})),
+                  {"beta has 2 numbers", "3 heads"});
+  expect_contains(error(Options(6).learn_beta(true).beta(kInfinity)), {"inf", "finite"});
+  expect_contains(error(Options(6).concat_bias_pattern(true).stored_pattern_as_static(true)),
+                  {"concat_bias_pattern", "static"});
+  expect_contains(error(Options(6).pattern_projection_as_connected(true).stored_pattern_size(5)),
+                  {"keys have 5 features and values 6"});
+  expect_contains(usage_error_of([] { hopfield(Options(6).update_steps_eps(0.0))->forward(kStored); }),
+                  {"update_steps_eps is 0", "> 0"});
+  expect_contains(usage_error_of([] { hopfield(Options(6).beta(std::nan("")))->forward(kStored); }),
+                  {"scaling is nan"});
+  expect_contains(usage_error_of([] { HopfieldPooling pooling(HopfieldPoolingOptions(6).quantity(0)); }),
+                  {"quantity is 0"});
+  expect_contains(usage_error_of([] { HopfieldLayer lookup{HopfieldLayerOptions(Options())}; }),
+                  {"input_size is missing"});
+  expect_contains(usage_error_of([] { HopfieldEncoderLayer block(Options(6).output_size(5)); }),
+                  {"is 6", "is 5"});
+  expect_contains(
       usage_error_of([] { HopfieldDecoderLayer block(HopfieldDecoderLayerOptions(Options(6), Options(8))); }),
       {"6 and 8"});
-  expect_names(usage_error_of([] {
-                 HopfieldEncoderLayer block(HopfieldEncoderLayerOptions(Options(6)).activation("glue"));
-               }),
-               {"HopfieldEncoderLayer", "\"glue\""});
+  expect_contains(usage_error_of([] {
+                    HopfieldEncoderLayer block(HopfieldEncoderLayerOptions(Options(6)).activation("glue"));
+                  }),
+                  {"HopfieldEncoderLayer", "\"glue\""});
 }
 
 TEST(HopfieldEdgeCases, SaysWhereAStateNeverConverges) {
@@ -221,10 +222,10 @@ TEST(HopfieldEdgeCases, SaysWhereAStateNeverConverges) {
   Hopfield memory(HopfieldOptions::memory(-5.0));
   const at::Tensor two = at::tensor({1.0, -1.0}, at::kDouble).view({1, 2, 1});
   const at::NoGradGuard no_gradient;
-  expect_names(usage_error_of([&] {
-                 memory->retrieve(two, at::full({1, 1, 1}, 0.9, at::kDouble));
-               }),
-               {"head 0", "10000 updates", "update_steps_eps is 0.0001"});
+  expect_contains(usage_error_of([&] {
+                    memory->retrieve(two, at::full({1, 1, 1}, 0.9, at::kDouble));
+                  }),
+                  {"head 0", "10000 updates", "update_steps_eps is 0.0001"});
 }
 
 } // namespace

@@ -56,7 +56,7 @@ struct Case {
   HopfieldOptions options;
 };
 
-class HopfieldGradient : public testing::TestWithParam<Case> {};
+class HopfieldGradient : public ::testing::TestWithParam<Case> {};
 
 TEST_P(HopfieldGradient, IsThatOfFiniteDifferences) {
   const HopfieldOptions& options = GetParam().options;
@@ -70,7 +70,7 @@ TEST_P(HopfieldGradient, IsThatOfFiniteDifferences) {
 
 INSTANTIATE_TEST_SUITE_P(
     EveryOption, HopfieldGradient,
-    testing::Values(
+    ::testing::Values(
         Case{"Defaults", HopfieldOptions(6)}, Case{"Heads", HopfieldOptions(6).num_heads(3)},
         Case{"Sizes", HopfieldOptions(6).hidden_size(2).pattern_size(3).num_heads(2).output_size(5)},
         Case{"Updates",

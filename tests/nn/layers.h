@@ -10,7 +10,7 @@
 
 namespace mneme::nn {
 
-using ops::expect_names;
+using ops::expect_contains;
 using ops::largest_difference;
 using ops::random_tensor;
 using ops::usage_error_of;

@@ -47,10 +47,10 @@ TEST(StateDict, ListsAllThatDoesNotFitAndChangesNothing) {
   state.erase("norm_state_pattern.bias");
   state["association_core.out_proj.weight"] = at::zeros({6, 5});
   state["extra"] = at::zeros({2});
-  expect_names(data_error_of([&] { load_state_dict(*layer, state, "file"); }),
-               {"file: ", "missing: norm_state_pattern.bias of shape [6]",
-                "of another shape: association_core.out_proj.weight is [6, 5], expected [6, 6]",
-                "unexpected: extra of shape [2]", "options"});
+  expect_contains(data_error_of([&] { load_state_dict(*layer, state, "file"); }),
+                  {"file: ", "missing: norm_state_pattern.bias of shape [6]",
+                   "of another shape: association_core.out_proj.weight is [6, 5], expected [6, 6]",
+                   "unexpected: extra of shape [2]", "options"});
   for (const auto& [name, tensor] : state_dict(*layer)) {
     EXPECT_EQ(largest_difference(tensor, before.at(name)), 0) << name;
   }
@@ -76,14 +76,14 @@ TEST(TensorFile, ComesBackBitForBitInEveryType) {
 TEST(TensorFile, NamesWhatItCannotWriteOrRead) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";
-  expect_names(usage_error_of([&] {
-                 write_tensor_file(path, {{{"x", at::zeros({1}, at::kComplexFloat)}}, {}});
-               }),
-               {"x is of type ComplexFloat", "F32"});
+  expect_contains(usage_error_of([&] {
+                    write_tensor_file(path, {{{"x", at::zeros({1}, at::kComplexFloat)}}, {}});
+                  }),
+                  {"x is of type ComplexFloat", "F32"});
   EXPECT_FALSE(std::filesystem::exists(path));
-  expect_names(data_error_of([&] { read_tensor_file(path); }), {path.string()});
+  expect_contains(data_error_of([&] { read_tensor_file(path); }), {path.string()});
   std::ofstream(path) << "no tensors";
-  expect_names(data_error_of([&] { read_tensor_file(path); }), {path.string()});
+  expect_contains(data_error_of([&] { read_tensor_file(path); }), {path.string()});
 }
 
 } // namespace

@@ -63,7 +63,7 @@ struct Cut {
   int64_t batches, queries, stored, features, values;
   bool bytes;
 };
-class AssociateOfAnyCut : public testing::TestWithParam<Cut> {
+class AssociateOfAnyCut : public ::testing::TestWithParam<Cut> {
 protected:
   std::vector<at::Tensor> inputs(at::ScalarType type, bool with_gradient) const {
     const Cut n = GetParam();
@@ -123,9 +123,9 @@ TEST_P(AssociateOfAnyCut, DoesNotDependOnTheNumberOfThreads) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, AssociateOfAnyCut,
-                         testing::Values(Cut{1, 5, 9000, 8, 12, false}, Cut{1, 5, 9000, 8, 12, true},
-                                         Cut{1, 4100, 30, 8, 5, false}, Cut{2, 2100, 5000, 4, 3, false},
-                                         Cut{40, 3, 7, 5, 2, false}, Cut{1, 1, 1, 1, 1, false}),
+                         ::testing::Values(Cut{1, 5, 9000, 8, 12, false}, Cut{1, 5, 9000, 8, 12, true},
+                                           Cut{1, 4100, 30, 8, 5, false}, Cut{2, 2100, 5000, 4, 3, false},
+                                           Cut{40, 3, 7, 5, 2, false}, Cut{1, 1, 1, 1, 1, false}),
                          [](const auto& test) {
                            const Cut& n = test.param;
                            return c10::str(n.batches, "x", n.queries, "x", n.stored, n.bytes ? "Bytes" : "");
@@ -194,11 +194,11 @@ TEST(AssociateGradient, WorksInInferenceModeAndWithoutGradients) {
 TEST(AssociateGradient, RefusesASecondDerivative) {
   const at::Tensor query = random_tensor({1, 2, 4}, 1).requires_grad_();
   const at::Tensor readout = associate(query, query, query);
-  expect_names(usage_error_of([&] {
-                 torch::autograd::grad({readout.sum()}, {query}, {}, /*retain_graph=*/true,
-                                       /*create_graph=*/true);
-               }),
-               {"second derivative", "create_graph"});
+  expect_contains(usage_error_of([&] {
+                    torch::autograd::grad({readout.sum()}, {query}, {}, /*retain_graph=*/true,
+                                          /*create_graph=*/true);
+                  }),
+                  {"second derivative", "create_graph"});
 }
 
 TEST(AssociateGradient, RefusesABetaTensorThatDoesNotFit) {
@@ -206,11 +206,11 @@ TEST(AssociateGradient, RefusesABetaTensorThatDoesNotFit) {
   const auto with = [&](const at::Tensor& beta, std::optional<double> number = {}) {
     return usage_error_of([&] { associate(any, any, any, {.beta = number, .beta_tensor = beta}); });
   };
-  expect_names(with(at::ones({3})), {"beta has 3 batches (shape [3])", "query has 2 batches"});
-  expect_names(with(at::ones({2, 1})), {"beta has 2 dimensions (shape [2, 1])", "at most 1"});
-  expect_names(with(at::ones({1}, at::kDouble)), {"beta is of type Double", "query is of type Float"});
-  expect_names(with(at::full({2}, std::nan(""))), {"beta 0 is nan", "finite"});
-  expect_names(with(at::ones({1}), 2.0), {"as a number (2)", "as a tensor"});
+  expect_contains(with(at::ones({3})), {"beta has 3 batches (shape [3])", "query has 2 batches"});
+  expect_contains(with(at::ones({2, 1})), {"beta has 2 dimensions (shape [2, 1])", "at most 1"});
+  expect_contains(with(at::ones({1}, at::kDouble)), {"beta is of type Double", "query is of type Float"});
+  expect_contains(with(at::full({2}, std::nan(""))), {"beta 0 is nan", "finite"});
+  expect_contains(with(at::ones({1}), 2.0), {"as a number (2)", "as a tensor"});
 }
 
 } // namespace

@@ -144,69 +144,69 @@ TEST(Associate, DoesNotSeeTheOrderOfStoredPatterns) {
 }
 
 TEST(Associate, NamesBothShapesWhenFeaturesDiffer) {
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({2, 5, 32}), at::zeros({2, 10, 64}), at::zeros({2, 10, 8}));
-               }),
-               {"mneme::ops::associate", "stored has 64 features (shape [2, 10, 64])",
-                "query has 32 features (shape [2, 5, 32])", "project"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({2, 5, 32}), at::zeros({2, 10, 64}), at::zeros({2, 10, 8}));
+                  }),
+                  {"mneme::ops::associate", "stored has 64 features (shape [2, 10, 64])",
+                   "query has 32 features (shape [2, 5, 32])", "project"});
 }
 
 TEST(Associate, NamesBothShapesWhenPatternsAndValuesDiffer) {
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({2, 5, 32}), at::zeros({2, 10, 32}), at::zeros({2, 11, 8}));
-               }),
-               {"value has 11 patterns (shape [2, 11, 8])", "stored has 10 patterns (shape [2, 10, 32])"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({2, 5, 32}), at::zeros({2, 10, 32}), at::zeros({2, 11, 8}));
+                  }),
+                  {"value has 11 patterns (shape [2, 11, 8])", "stored has 10 patterns (shape [2, 10, 32])"});
 }
 
 TEST(Associate, NamesBothShapesWhenBatchesDiffer) {
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({2, 5, 4}), at::zeros({3, 6, 4}), at::zeros({3, 6, 4}));
-               }),
-               {"stored has 3 batches (shape [3, 6, 4])", "query has 2 batches (shape [2, 5, 4])"});
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({1, 5, 4}), at::zeros({3, 6, 4}), at::zeros({2, 6, 4}));
-               }),
-               {"value has 2 batches (shape [2, 6, 4])", "stored has 3 batches (shape [3, 6, 4])"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({2, 5, 4}), at::zeros({3, 6, 4}), at::zeros({3, 6, 4}));
+                  }),
+                  {"stored has 3 batches (shape [3, 6, 4])", "query has 2 batches (shape [2, 5, 4])"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({1, 5, 4}), at::zeros({3, 6, 4}), at::zeros({2, 6, 4}));
+                  }),
+                  {"value has 2 batches (shape [2, 6, 4])", "stored has 3 batches (shape [3, 6, 4])"});
 }
 
 TEST(Associate, NamesTheDimensionsOfATensorThatHasNotThree) {
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({5, 4}), at::zeros({1, 6, 4}), at::zeros({1, 6, 4}));
-               }),
-               {"query has 2 dimensions (shape [5, 4])", "3 are needed", "unsqueeze"});
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({1, 5, 4}), at::zeros({1, 6, 4}), at::Tensor());
-               }),
-               {"value is an undefined tensor"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({5, 4}), at::zeros({1, 6, 4}), at::zeros({1, 6, 4}));
+                  }),
+                  {"query has 2 dimensions (shape [5, 4])", "3 are needed", "unsqueeze"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({1, 5, 4}), at::zeros({1, 6, 4}), at::Tensor());
+                  }),
+                  {"value is an undefined tensor"});
 }
 
 TEST(Associate, NamesBothTypesWhenTheyDiffer) {
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({1, 5, 4}), at::zeros({1, 6, 4}), at::zeros({1, 6, 4}, at::kDouble));
-               }),
-               {"value is of type Double", "query is of type Float"});
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({1, 5, 4}, at::kLong), at::zeros({1, 6, 4}), at::zeros({1, 6, 4}));
-               }),
-               {"query is of type Long", "real floating point"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({1, 5, 4}), at::zeros({1, 6, 4}), at::zeros({1, 6, 4}, at::kDouble));
+                  }),
+                  {"value is of type Double", "query is of type Float"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({1, 5, 4}, at::kLong), at::zeros({1, 6, 4}), at::zeros({1, 6, 4}));
+                  }),
+                  {"query is of type Long", "real floating point"});
 }
 
 TEST(Associate, NamesBothDevicesWhenTheyDiffer) {
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({1, 5, 4}), at::zeros({1, 6, 4}, at::kMeta), at::zeros({1, 6, 4}));
-               }),
-               {"stored is on meta", "query is on cpu"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({1, 5, 4}), at::zeros({1, 6, 4}, at::kMeta), at::zeros({1, 6, 4}));
+                  }),
+                  {"stored is on meta", "query is on cpu"});
 }
 
 TEST(Associate, RefusesAnEmptyMemory) {
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({1, 5, 4}), at::zeros({1, 0, 4}), at::zeros({1, 0, 4}));
-               }),
-               {"stored has 0 patterns (shape [1, 0, 4])", "at least 1"});
-  expect_names(usage_error_of([] {
-                 associate(at::zeros({1, 5, 0}), at::zeros({1, 6, 0}), at::zeros({1, 6, 4}));
-               }),
-               {"of 0 features", "at least 1"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({1, 5, 4}), at::zeros({1, 0, 4}), at::zeros({1, 0, 4}));
+                  }),
+                  {"stored has 0 patterns (shape [1, 0, 4])", "at least 1"});
+  expect_contains(usage_error_of([] {
+                    associate(at::zeros({1, 5, 0}), at::zeros({1, 6, 0}), at::zeros({1, 6, 4}));
+                  }),
+                  {"of 0 features", "at least 1"});
 }
 
 TEST(Associate, RefusesABetaThatIsNoPositiveNumber) {
@@ -214,10 +214,10 @@ TEST(Associate, RefusesABetaThatIsNoPositiveNumber) {
   const auto with = [&](double beta) {
     return usage_error_of([&] { associate(any, any, any, {.beta = beta}); });
   };
-  expect_names(with(0), {"beta is 0", "> 0"});
-  expect_names(with(-2), {"beta is -2", "> 0"});
-  expect_names(with(std::numeric_limits<double>::quiet_NaN()), {"beta is", "nan", "finite"});
-  expect_names(with(std::numeric_limits<double>::infinity()), {"beta is inf", "finite"});
+  expect_contains(with(0), {"beta is 0", "> 0"});
+  expect_contains(with(-2), {"beta is -2", "> 0"});
+  expect_contains(with(std::numeric_limits<double>::quiet_NaN()), {"beta is", "nan", "finite"});
+  expect_contains(with(std::numeric_limits<double>::infinity()), {"beta is inf", "finite"});
 }
 
 } // namespace

@@ -70,17 +70,17 @@ TEST(Encode, NamesWhatDoesNotFit) {
   const auto error = [](const at::Tensor& patterns, const at::Tensor& matrix) {
     return usage_error_of([&] { encode(patterns, matrix); });
   };
-  expect_names(error(at::zeros({5, 4}), at::zeros({3, 6})),
-               {"mneme::ops::encode", "patterns has 4 features (shape [5, 4])", "matrix has 6 features"});
-  expect_names(error(at::zeros({5, 4, 4}), at::zeros({3, 4})), {"patterns has 3 dimensions", "Flatten"});
-  expect_names(error(at::zeros({5, 4}, at::kDouble), at::zeros({3, 4})),
-               {"patterns is of type Double", "matrix is of type Float"});
-  expect_names(error(at::zeros({5, 4}), at::zeros({3, 4}, at::kHalf)), {"matrix is of type Half"});
-  expect_names(error(at::zeros({5, 4}), at::zeros({0, 4})), {"matrix has 0 rows", "at least 1"});
-  expect_names(error(at::zeros({5, 4}, at::kMeta), at::zeros({3, 4})), {"patterns is on meta", "CPU"});
-  expect_names(error(at::Tensor(), at::zeros({3, 4})), {"patterns is an undefined tensor"});
+  expect_contains(error(at::zeros({5, 4}), at::zeros({3, 6})),
+                  {"mneme::ops::encode", "patterns has 4 features (shape [5, 4])", "matrix has 6 features"});
+  expect_contains(error(at::zeros({5, 4, 4}), at::zeros({3, 4})), {"patterns has 3 dimensions", "Flatten"});
+  expect_contains(error(at::zeros({5, 4}, at::kDouble), at::zeros({3, 4})),
+                  {"patterns is of type Double", "matrix is of type Float"});
+  expect_contains(error(at::zeros({5, 4}), at::zeros({3, 4}, at::kHalf)), {"matrix is of type Half"});
+  expect_contains(error(at::zeros({5, 4}), at::zeros({0, 4})), {"matrix has 0 rows", "at least 1"});
+  expect_contains(error(at::zeros({5, 4}, at::kMeta), at::zeros({3, 4})), {"patterns is on meta", "CPU"});
+  expect_contains(error(at::Tensor(), at::zeros({3, 4})), {"patterns is an undefined tensor"});
   const at::Tensor matrix = random_tensor({3, 4}, 1).requires_grad_();
-  expect_names(
+  expect_contains(
       usage_error_of([&] {
         torch::autograd::grad({encode(random_tensor({5, 4}, 2), matrix).sum()}, {matrix}, {}, true, true);
       }),

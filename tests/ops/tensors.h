@@ -10,9 +10,12 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "core/text_checks.h"
 #include "mneme/core/error.h"
 
 namespace mneme::ops {
+
+using mneme::testing::expect_contains;
 
 inline at::Tensor random_tensor(at::IntArrayRef shape, uint64_t seed, at::ScalarType type = at::kDouble) {
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed), at::kDouble).to(type);
@@ -31,12 +34,6 @@ inline std::string usage_error_of(const std::function<void()>& call) {
   }
   ADD_FAILURE() << "no UsageError";
   return "";
-}
-
-inline void expect_names(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in: " << text;
-  }
 }
 
 /// Checks the gradients of `loss` in every element of every input by central differences, in float64.

@@ -15,7 +15,7 @@ namespace mneme::training {
 namespace {
 
 using mneme::testing::TemporaryFolder;
-using ops::expect_names;
+using ops::expect_contains;
 using ops::largest_difference;
 using ops::random_tensor;
 using ops::usage_error_of;
@@ -163,11 +163,11 @@ TEST(ProjectionTrainer, RefusesACheckpointOfAnotherRun) {
   };
   ProjectionOptions other = options();
   other.seed = 9;
-  expect_names(error(images(), other), {path.string(), "seed 1", "9 is asked for"});
+  expect_contains(error(images(), other), {path.string(), "seed 1", "9 is asked for"});
   other = options();
   other.noise_max = 7;
-  expect_names(error(images(), other), {"noise 1 to 6", "1 to 7"});
-  expect_names(error(images(301), options()), {"patterns [300, 40] Byte", "[301, 40] Byte"});
+  expect_contains(error(images(), other), {"noise 1 to 6", "1 to 7"});
+  expect_contains(error(images(301), options()), {"patterns [300, 40] Byte", "[301, 40] Byte"});
   ProjectionOptions longer = options();
   longer.epochs = 99;
   EXPECT_NO_THROW(ProjectionTrainer(images(), longer).restore(path));
@@ -202,7 +202,7 @@ TEST(ProjectionTrainer, StopsWhereTheLossIsNoNumber) {
       message = error.what();
     }
   }
-  expect_names(message, {"loss of step", "finite", "learning rate"});
+  expect_contains(message, {"loss of step", "finite", "learning rate"});
 }
 
 TEST(ProjectionTrainer, NamesOptionsOutOfRange) {
@@ -211,16 +211,16 @@ TEST(ProjectionTrainer, NamesOptionsOutOfRange) {
     change(chosen);
     return usage_error_of([&] { const ProjectionTrainer trainer(images(), chosen); });
   };
-  expect_names(with([](auto& o) { o.dimension = 0; }), {"dimension is 0", "at least 1"});
-  expect_names(with([](auto& o) { o.batch_size = 0; }), {"batch_size is 0"});
-  expect_names(with([](auto& o) { o.epochs = 0; }), {"epochs is 0"});
-  expect_names(with([](auto& o) { o.update_steps = 0; }), {"update_steps is 0"});
-  expect_names(with([](auto& o) { o.beta = -1; }), {"beta is -1", "> 0"});
-  expect_names(with([](auto& o) { o.learning_rate = std::nan(""); }), {"learning_rate is nan"});
-  expect_names(with([](auto& o) { o.noise_max = 41; }), {"1 to 41", "size of a pattern, 40"});
-  expect_names(with([](auto& o) { o.hamming_radius = 13; }), {"13"});
-  expect_names(with([](auto& o) { o.type = at::kHalf; }), {"type is Half"});
-  expect_names(with([](auto& o) { o.start = at::zeros({3, 3}); }), {"shape [3, 3]", "[12, 40] is needed"});
+  expect_contains(with([](auto& o) { o.dimension = 0; }), {"dimension is 0", "at least 1"});
+  expect_contains(with([](auto& o) { o.batch_size = 0; }), {"batch_size is 0"});
+  expect_contains(with([](auto& o) { o.epochs = 0; }), {"epochs is 0"});
+  expect_contains(with([](auto& o) { o.update_steps = 0; }), {"update_steps is 0"});
+  expect_contains(with([](auto& o) { o.beta = -1; }), {"beta is -1", "> 0"});
+  expect_contains(with([](auto& o) { o.learning_rate = std::nan(""); }), {"learning_rate is nan"});
+  expect_contains(with([](auto& o) { o.noise_max = 41; }), {"1 to 41", "size of a pattern, 40"});
+  expect_contains(with([](auto& o) { o.hamming_radius = 13; }), {"13"});
+  expect_contains(with([](auto& o) { o.type = at::kHalf; }), {"type is Half"});
+  expect_contains(with([](auto& o) { o.start = at::zeros({3, 3}); }), {"shape [3, 3]", "[12, 40] is needed"});
 }
 
 TEST(ProjectionTrainer, NamesPatternsThatCannotBe) {
@@ -229,13 +229,13 @@ TEST(ProjectionTrainer, NamesPatternsThatCannotBe) {
   };
   at::Tensor bad = images().to(at::kFloat);
   bad[17][3] = std::numeric_limits<float>::infinity();
-  expect_names(with(bad), {"pattern 17 holds inf"});
+  expect_contains(with(bad), {"pattern 17 holds inf"});
   bad[17].zero_();
-  expect_names(with(bad), {"pattern 17 is all zeros"});
-  expect_names(with(at::zeros({3})), {"[3]", "[patterns, numbers]"});
-  expect_names(with(at::zeros({0, 4})), {"[0, 4]"});
-  expect_names(with(at::zeros({3, 4}, at::kLong)), {"type Long"});
-  expect_names(with(at::Tensor()), {"undefined"});
+  expect_contains(with(bad), {"pattern 17 is all zeros"});
+  expect_contains(with(at::zeros({3})), {"[3]", "[patterns, numbers]"});
+  expect_contains(with(at::zeros({0, 4})), {"[0, 4]"});
+  expect_contains(with(at::zeros({3, 4}, at::kLong)), {"type Long"});
+  expect_contains(with(at::Tensor()), {"undefined"});
 }
 
 TEST(TensorOfPatterns, KeepsPixelsAsBytesAndOthersAsTheyAre) {
@@ -245,7 +245,7 @@ TEST(TensorOfPatterns, KeepsPixelsAsBytesAndOthersAsTheyAre) {
   const RealPatterns others(1, 2, {0.5, -3});
   EXPECT_EQ(tensor_of(others).scalar_type(), at::kDouble);
   EXPECT_EQ(patterns_of(tensor_of(others)), others);
-  expect_names(usage_error_of([] { patterns_of(at::zeros({2})); }), {"[2]", "[patterns, numbers]"});
+  expect_contains(usage_error_of([] { patterns_of(at::zeros({2})); }), {"[2]", "[patterns, numbers]"});
 }
 
 } // namespace

@@ -19,9 +19,7 @@ template <class Call> void expect_usage_error(Call call, std::initializer_list<s
     call();
     ADD_FAILURE() << "no error";
   } catch (const UsageError& error) {
-    for (const std::string& part : parts) {
-      EXPECT_TRUE(mneme::testing::contains(error.what(), part));
-    }
+    mneme::testing::expect_contains(error.what(), parts);
   }
 }
 
