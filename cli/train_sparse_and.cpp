@@ -110,6 +110,10 @@ public:
     add_real_option(app, "--dropout", dropout_, {.least = 0, .most = 1, .most_included = false},
                     "mlp: share of hidden units silenced in a step");
     app.add_flag("--products", products_, "mlp: also gets the product of each bit with the rule token");
+    add_choice_option<training::Precision>(
+        app, "--precision", precision_,
+        {{"float32", training::Precision::float32}, {"float64", training::Precision::float64}},
+        "mlp: of sums and hidden units (self-attention is always in float64)");
     add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
                        "Trials: function, samples and first weights are drawn anew");
   }
@@ -144,6 +148,7 @@ private:
     options_.model = kind_ == BinaryModel::Kind::self_attention
                          ? training::self_attention_model(length_, embedding_size_)
                          : training::perceptron_model(length_, hidden_size_, dropout_, products_);
+    options_.model.perceptron.precision = precision_;
     options_.with_rule = !no_rule_;
     options_.seed = seed;
     if (products_ && (no_rule_ || kind_ != BinaryModel::Kind::perceptron)) {
@@ -188,7 +193,10 @@ private:
     if (kind_ == BinaryModel::Kind::self_attention) {
       json["embedding_size"] = embedding_size_;
     } else {
-      json.update({{"hidden_size", hidden_size_}, {"dropout", dropout_}, {"products_with_rule", products_}});
+      json.update({{"hidden_size", hidden_size_},
+                   {"dropout", dropout_},
+                   {"products_with_rule", products_},
+                   {"precision", precision_ == training::Precision::float32 ? "float32" : "float64"}});
     }
     return json;
   }
@@ -293,6 +301,7 @@ private:
   }
 
   BinaryModel::Kind kind_ = BinaryModel::Kind::self_attention;
+  training::Precision precision_ = training::Precision::float32;
   training::SparseAndOptions options_{.seeds = 10};
   int64_t length_ = 17, embedding_size_ = 2, hidden_size_ = 512;
   std::optional<int64_t> epochs_;

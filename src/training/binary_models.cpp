@@ -140,16 +140,6 @@ BinaryModel perceptron_model(int64_t context_length, int64_t hidden_size, double
                          .products_with_rule = products_with_rule}};
 }
 
-std::vector<double> transposed(const std::vector<double>& matrix, int64_t rows, int64_t columns) {
-  std::vector<double> result(matrix.size());
-  for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t column = 0; column < columns; ++column) {
-      result[static_cast<size_t>(column * rows + row)] = matrix[static_cast<size_t>(row * columns + column)];
-    }
-  }
-  return result;
-}
-
 std::vector<double> initial_parameters(const BinaryModel& model, Random random) {
   check(model);
   std::vector<double> parameters(static_cast<size_t>(model.num_parameters()));

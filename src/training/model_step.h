@@ -28,7 +28,4 @@ std::unique_ptr<ModelStep> self_attention_step(const SelfAttentionModel& model, 
 std::unique_ptr<ModelStep> perceptron_step(const PerceptronModel& model, const BitPatterns& inputs,
                                            Random* dropout);
 
-/// [rows, columns] -> [columns, rows]
-std::vector<double> transposed(const std::vector<double>& matrix, int64_t rows, int64_t columns);
-
 } // namespace mneme::training

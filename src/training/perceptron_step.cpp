@@ -11,8 +11,8 @@ namespace mneme::training {
 namespace {
 
 /// [samples, inputs] of 0 and 1, with the products if the model wants them.
-std::vector<double> network_inputs(const PerceptronModel& model, const BitPatterns& bits) {
-  std::vector<double> inputs;
+template <class T> std::vector<T> network_inputs(const PerceptronModel& model, const BitPatterns& bits) {
+  std::vector<T> inputs;
   const int64_t last = model.context_length - 1;
   for (int64_t sample = 0; sample < bits.count(); ++sample) {
     for (int64_t bit = 0; bit <= last; ++bit) {
@@ -23,6 +23,17 @@ std::vector<double> network_inputs(const PerceptronModel& model, const BitPatter
     }
   }
   return inputs;
+}
+
+/// [rows, columns] -> [columns, rows]
+template <class T> std::vector<T> transposed(const std::vector<T>& matrix, int64_t rows, int64_t columns) {
+  std::vector<T> result(matrix.size());
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t column = 0; column < columns; ++column) {
+      result[static_cast<size_t>(column * rows + row)] = matrix[static_cast<size_t>(row * columns + column)];
+    }
+  }
+  return result;
 }
 
 /// splitmix64: the i-th number is a hash of seed and i. A step needs a hundred thousand decisions, for which Philox
@@ -42,48 +53,55 @@ private:
   uint64_t state_;
 };
 
-class PerceptronStep : public ModelStep {
+/// T is what sums and units are computed in; parameters and their gradient are in double.
+template <class T> class PerceptronStep : public ModelStep {
 public:
   PerceptronStep(const PerceptronModel& model, const BitPatterns& bits, Random* dropout)
-      : samples_(bits.count()), hidden_(model.hidden_size), inputs_(network_inputs(model, bits)),
+      : samples_(bits.count()), hidden_(model.hidden_size), inputs_(network_inputs<T>(model, bits)),
         width_(static_cast<int64_t>(inputs_.size()) / samples_),
         inputs_transposed_(transposed(inputs_, samples_, width_)), values_(size_t(samples_ * hidden_)),
         slopes_(values_.size()) {
     constexpr double kSteps = 65536;
-    silenced_below_ = static_cast<uint64_t>(std::lround(model.dropout * kSteps));
-    louder_ = kSteps / (kSteps - static_cast<double>(silenced_below_)); // keeps the mean of a unit
+    const double silenced = std::min(std::round(model.dropout * kSteps), kSteps - 1);
+    silenced_below_ = static_cast<uint16_t>(silenced);
+    louder_ = static_cast<T>(kSteps / (kSteps - silenced)); // keeps the mean of a unit
     if (dropout != nullptr && silenced_below_ > 0) {
-      drops_ = true;
       draws_ = RapidDraws(dropout->next());
+      chances_.resize((values_.size() + kPerDraw - 1) / kPerDraw * kPerDraw);
     }
   }
 
   void forward(const std::vector<double>& parameters, std::vector<double>& outputs) override {
-    const double* weight = parameters.data();
-    const double* bias = weight + width_ * hidden_;
-    const double* readout = bias + hidden_;
-    kernels::gelu_layer(
-        {inputs_.data(), weight, bias, values_.data(), slopes_.data(), samples_, width_, hidden_});
-    if (drops_) {
-      drop();
+    parameters_.assign(parameters.begin(), parameters.end());
+    const T* weight = parameters_.data();
+    const T* bias = weight + width_ * hidden_;
+    const T* readout = bias + hidden_;
+    for (size_t i = 0; i < chances_.size(); i += kPerDraw) {
+      const uint64_t draw = draws_.next();
+      for (size_t j = 0; j < kPerDraw; ++j) {
+        chances_[i + j] = static_cast<uint16_t>(draw >> (16 * j));
+      }
     }
+    kernels::gelu_layer(kernels::GeluLayerArgs<T>{
+        inputs_.data(), weight, bias, values_.data(), slopes_.data(), samples_, width_, hidden_,
+        chances_.empty() ? nullptr : chances_.data(), silenced_below_, louder_});
     for (int64_t sample = 0; sample < samples_; ++sample) {
       outputs[static_cast<size_t>(sample)] =
           readout[hidden_] + dot(values_.data() + sample * hidden_, readout);
     }
   }
 
-  void backward(const std::vector<double>& parameters, const std::vector<double>& slopes,
+  void backward(const std::vector<double>& /*parameters*/, const std::vector<double>& slopes,
                 std::vector<double>& gradient) override {
-    const double* readout = parameters.data() + (width_ + 1) * hidden_;
-    double* to_weight = gradient.data();
-    double* to_bias = to_weight + width_ * hidden_;
-    double* to_readout = to_bias + hidden_;
-    std::ranges::fill(gradient, 0);
+    const T* readout = parameters_.data() + (width_ + 1) * hidden_;
+    gradient_.assign(gradient.size(), 0);
+    T* to_weight = gradient_.data();
+    T* to_bias = to_weight + width_ * hidden_;
+    T* to_readout = to_bias + hidden_;
     for (int64_t sample = 0; sample < samples_; ++sample) {
-      const double slope = slopes[static_cast<size_t>(sample)];
-      const double* values = values_.data() + sample * hidden_;
-      double* back = slopes_.data() + sample * hidden_; // from here on the derivative by the sum
+      const T slope = static_cast<T>(slopes[static_cast<size_t>(sample)]);
+      const T* values = values_.data() + sample * hidden_;
+      T* back = slopes_.data() + sample * hidden_; // from here on the derivative by the sum
       for (int64_t unit = 0; unit < hidden_; ++unit) {
         to_readout[unit] += slope * values[unit];
         back[unit] *= slope * readout[unit];
@@ -91,15 +109,18 @@ public:
       }
       to_readout[hidden_] += slope;
     }
-    kernels::weighted_sum(
-        {inputs_transposed_.data(), slopes_.data(), to_weight, width_, samples_, hidden_, samples_});
+    kernels::weighted_sum(kernels::WeightedSumArgs<T>{inputs_transposed_.data(), slopes_.data(), to_weight,
+                                                      width_, samples_, hidden_, samples_});
+    std::ranges::copy(gradient_, gradient.begin());
   }
 
 private:
+  static constexpr size_t kPerDraw = 4; // 16 bits decide about a unit
+
   /// Sum over hidden units, in eight partial sums that run beside each other.
-  double dot(const double* a, const double* b) const {
+  double dot(const T* a, const T* b) const {
     constexpr int64_t kBeside = 8;
-    double parts[kBeside] = {};
+    T parts[kBeside] = {};
     int64_t unit = 0;
     for (; unit + kBeside <= hidden_; unit += kBeside) {
       for (int64_t part = 0; part < kBeside; ++part) {
@@ -108,44 +129,34 @@ private:
     }
     double sum = 0;
     for (; unit < hidden_; ++unit) {
-      sum += a[unit] * b[unit];
+      sum += double{a[unit]} * b[unit];
     }
-    for (const double part : parts) {
+    for (const T part : parts) {
       sum += part;
     }
     return sum;
   }
 
-  void drop() {
-    constexpr size_t kPerDraw = 4; // 16 bits decide about a unit
-    const size_t count = values_.size();
-    for (size_t i = 0; i < count; i += kPerDraw) {
-      const uint64_t draw = draws_.next();
-      const size_t units = std::min(kPerDraw, count - i);
-      for (size_t j = 0; j < units; ++j) {
-        const double factor = ((draw >> (16 * j)) & 0xFFFF) < silenced_below_ ? 0 : louder_;
-        values_[i + j] *= factor;
-        slopes_[i + j] *= factor;
-      }
-    }
-  }
-
   int64_t samples_, hidden_;
-  std::vector<double> inputs_;
+  std::vector<T> inputs_;
   int64_t width_;
-  std::vector<double> inputs_transposed_;
-  std::vector<double> values_, slopes_; // [samples, hidden]
-  uint64_t silenced_below_ = 0;
-  double louder_ = 1;
-  bool drops_ = false;
+  std::vector<T> inputs_transposed_;
+  std::vector<T> values_, slopes_; // [samples, hidden]
+  std::vector<T> parameters_, gradient_;
+  uint16_t silenced_below_ = 0;
+  T louder_ = 1;
   RapidDraws draws_;
+  std::vector<uint16_t> chances_; ///< empty: every hidden unit speaks
 };
 
 } // namespace
 
 std::unique_ptr<ModelStep> perceptron_step(const PerceptronModel& model, const BitPatterns& inputs,
                                            Random* dropout) {
-  return std::make_unique<PerceptronStep>(model, inputs, dropout);
+  if (model.precision == Precision::float32) {
+    return std::make_unique<PerceptronStep<float>>(model, inputs, dropout);
+  }
+  return std::make_unique<PerceptronStep<double>>(model, inputs, dropout);
 }
 
 } // namespace mneme::training

@@ -47,6 +47,20 @@ TEST(Train, PrintsOneJsonDocument) {
   EXPECT_EQ(document.at("summary").size(), 4U);
 }
 
+TEST(Train, TakesThePrecisionAskedFor) {
+  const TemporaryFolder folder;
+  const auto loss = [&](const std::string& precision) {
+    const std::vector<std::string> more = {"--model", "mlp",         "--hidden-size", "8",
+                                           "--json",  "--precision", precision};
+    const nlohmann::json document = nlohmann::json::parse(train(folder, more).out);
+    EXPECT_EQ(document.at("config").at("precision"), precision);
+    return document.at("trials")[0].at("training_loss").get<double>();
+  };
+  const double fast = loss("float32"), exact = loss("float64");
+  EXPECT_NE(fast, exact);
+  EXPECT_NEAR(fast, exact, 1e-3); // rounding, which training spreads
+}
+
 TEST(Train, RefusesWhatCannotBe) {
   const TemporaryFolder folder;
   const auto refused = [&](const std::vector<std::string>& more, const std::string& part) {
@@ -54,6 +68,7 @@ TEST(Train, RefusesWhatCannotBe) {
     EXPECT_EQ(result.exit_code, 2);
     EXPECT_TRUE(contains(result.err, part));
   };
+  refused({"--precision", "float16"}, "float32, float64");
   refused({"--sparsity", "5"}, "T - 1 = 8");
   refused({"--no-rule", "--sparsity", "10"}, "T = 9");
   EXPECT_TRUE(contains(train(folder, {}, "0").err, "0 samples"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// Two small models that tell bits apart by a probability, and how they are fitted: self-attention with one head,
-/// and a perceptron with one hidden layer. In float64, without LibTorch: their sizes are too small for its calls to pay.
+/// and a perceptron with one hidden layer. Without LibTorch: their sizes are too small for its calls to pay.
 ///
 /// They compute what nn::SelfAttention and nn::BinaryMLP compute.
 #pragma once
@@ -25,6 +25,8 @@ struct SelfAttentionModel {
   int64_t embedding_size = 2; ///< of queries and keys; d in the paper
 };
 
+enum class Precision { float32, float64 };
+
 /// Formula  out = sigmoid(readout . gelu(weight^T x + bias) + readout_bias)
 /// Order of parameters  weight [inputs, hidden], bias [hidden], readout [hidden], readout bias [1]
 struct PerceptronModel {
@@ -34,6 +36,8 @@ struct PerceptronModel {
       0.1; ///< share of hidden units silenced in each training step, rounded to 1/65536; in [0, 1)
   /// Gives it, beside the bits, the product of each with the last one, which a sum alone cannot form.
   bool products_with_rule = false;
+  /// Of sums and hidden units, as published; parameters and steps are in float64.
+  Precision precision = Precision::float32;
 };
 
 struct BinaryModel {

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Prints the coefficients in gelu_layer.cpp: (1 + 2y) exp(y^2) erfc(y) as a polynomial in t = (y - K) / (y + K), y >= 0.
+"""Prints the coefficients in gelu_layer.cpp: (1 + 2y) exp(y^2) erfc(y) as polynomials in t = (y - K) / (y + K), y >= 0.
 
 Chebyshev interpolation in 40 digits; run with any Python that has mpmath (torch brings it along)."""
 
 from mpmath import chebyt, cos, erfc, exp, mp, mpf, pi, sqrt, taylor
 
 mp.dps = 40
-K, DEGREE, NODES = mpf("3.75"), 20, 400
+K, NODES = mpf("3.75"), 400
+DEGREES = {"double": 20, "float": 11}
 
 
 def scaled_tail(t):
@@ -19,12 +20,13 @@ def scaled_tail(t):
 
 angles = [pi * (j + mpf(1) / 2) / NODES for j in range(NODES)]
 values = [scaled_tail(cos(angle)) for angle in angles]
-monomials = [mpf(0)] * (DEGREE + 1)
-for i in range(DEGREE + 1):
-    weight = 2 / mpf(NODES) * sum(v * cos(i * angle) for v, angle in zip(values, angles))
-    for power, coefficient in enumerate(taylor(lambda x: chebyt(i, x), 0, i)):
-        monomials[power] += (weight / 2 if i == 0 else weight) * coefficient
-worst = max(abs(sum(c * cos(a) ** n for n, c in enumerate(monomials)) - v) for a, v in zip(angles, values))
-for coefficient in monomials:
-    print(f"    {mp.nstr(coefficient, 18)},")
-print("largest error", mp.nstr(worst, 3))
+for number, degree in DEGREES.items():
+    monomials = [mpf(0)] * (degree + 1)
+    for i in range(degree + 1):
+        weight = 2 / mpf(NODES) * sum(v * cos(i * angle) for v, angle in zip(values, angles))
+        for power, coefficient in enumerate(taylor(lambda x: chebyt(i, x), 0, i)):
+            monomials[power] += (weight / 2 if i == 0 else weight) * coefficient
+    worst = max(abs(sum(c * cos(a) ** n for n, c in enumerate(monomials)) - v) for a, v in zip(angles, values))
+    print(number, "largest error", mp.nstr(worst, 3))
+    for coefficient in monomials:
+        print(f"    {mp.nstr(coefficient, 18)},")

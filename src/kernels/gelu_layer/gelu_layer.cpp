@@ -17,49 +17,85 @@ namespace mneme::kernels::HWY_NAMESPACE {
 namespace { // every kernel has its own names
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// (1 + 2y) exp(y^2) erfc(y) for y >= 0 is a polynomial in t = (y - kCentre) / (y + kCentre), up to 3e-15.
-/// fit_tail.py computes it; lowest power first.
+/// (1 + 2y) exp(y^2) erfc(y) for y >= 0 is a polynomial in t = (y - kCentre) / (y + kCentre), up to 3e-15 in double and
+/// 1.5e-8 in float. fit_tail.py computes it; lowest power first.
 constexpr double kCentre = 3.75;
-constexpr double kTail[] = {1.23751263083782628,      -0.1402405985855061,      0.00358541548578171804,
-                            0.0822767384871236358,    -0.108803930154552309,    0.0923043212263040695,
-                            -0.058693398387769279,    0.0283622767577898775,    -0.00974658119430573722,
-                            0.00175562950983504347,   0.000293721429567174653,  -0.00029016629854870584,
-                            0.0000516260162225985315, 0.0000224100192286129172, -0.0000113997260744473654,
-                            -1.00834521704796831e-6,  1.69599580794304785e-6,   -2.77496111228837624e-8,
-                            -2.14306922758236402e-7,  8.52635981748303257e-9,   1.75521763074339262e-8};
-constexpr int kTailPowers = sizeof(kTail) / sizeof(kTail[0]);
-constexpr double kFar = 40; // the density is 0 in float64 from here on; larger y would overflow the quotient
+template <class T> struct Tail;
+template <> struct Tail<double> {
+  static constexpr double kPowers[] = {
+      1.23751263083782628,      -0.1402405985855061,      0.00358541548578171804,    0.0822767384871236358,
+      -0.108803930154552309,    0.0923043212263040695,    -0.058693398387769279,     0.0283622767577898775,
+      -0.00974658119430573722,  0.00175562950983504347,   0.000293721429567174653,   -0.00029016629854870584,
+      0.0000516260162225985315, 0.0000224100192286129172, -0.0000113997260744473654, -1.00834521704796831e-6,
+      1.69599580794304785e-6,   -2.77496111228837624e-8,  -2.14306922758236402e-7,   8.52635981748303257e-9,
+      1.75521763074339262e-8};
+  static constexpr double kFar = 40; // the density is 0 from here on; larger y would overflow the quotient
+};
+template <> struct Tail<float> {
+  static constexpr float kPowers[] = {
+      1.23751261926769989F,     -0.140240658321386411F,  0.00358627039402461811F,  0.0822784199834704666F,
+      -0.108814270149050695F,   0.0922907695913037828F,  -0.0586468587355461429F,  0.028409252364127258F,
+      -0.00984449485967495096F, 0.00167591221798113118F, 0.000396307612989362722F, -0.000224116746744160212F};
+  static constexpr float kFar = 15;
+};
 constexpr double kHalfRoot = 0.70710678118654752440, kDensityAtZero = 0.39894228040143267794;
+
+/// The polynomial, as two chains, of the even and the odd powers, that do not wait for each other.
+template <class D, class V> HWY_INLINE V TailAt(D d, V t) {
+  constexpr auto& powers = Tail<hn::TFromD<D>>::kPowers;
+  constexpr int kCount = static_cast<int>(sizeof(powers) / sizeof(powers[0]));
+  const auto t2 = hn::Mul(t, t);
+  auto last = hn::Set(d, powers[kCount - 1]), other = hn::Set(d, powers[kCount - 2]);
+  for (int power = kCount - 3; power > 0; power -= 2) {
+    last = hn::MulAdd(last, t2, hn::Set(d, powers[power]));
+    other = hn::MulAdd(other, t2, hn::Set(d, powers[power - 1]));
+  }
+  if constexpr (kCount % 2 == 0) {
+    return hn::MulAdd(last, t, other);
+  } else {
+    return hn::MulAdd(other, t, hn::MulAdd(last, t2, hn::Set(d, powers[0])));
+  }
+}
 
 template <class V> struct ValueAndSlope { V value, slope; };
 
 template <class D, class V> HWY_INLINE ValueAndSlope<V> Gelu(D d, V x) {
-  const auto one = hn::Set(d, 1.0);
-  const auto distance = hn::Min(hn::Abs(x), hn::Set(d, kFar));
+  using T = hn::TFromD<D>;
+  const auto one = hn::Set(d, T{1}), centre = hn::Set(d, static_cast<T>(kCentre));
+  const auto distance = hn::Min(hn::Abs(x), hn::Set(d, Tail<T>::kFar));
   const auto density =
-      hn::Exp(d, hn::Mul(hn::Mul(distance, distance), hn::Set(d, -0.5))); // times root of 2 pi
-  const auto y = hn::Mul(distance, hn::Set(d, kHalfRoot));
-  const auto sum = hn::Add(y, hn::Set(d, kCentre)), twice = hn::MulAdd(y, hn::Set(d, 2.0), one);
+      hn::Exp(d, hn::Mul(hn::Mul(distance, distance), hn::Set(d, T{-0.5}))); // times root of 2 pi
+  const auto y = hn::Mul(distance, hn::Set(d, static_cast<T>(kHalfRoot)));
+  const auto sum = hn::Add(y, centre), twice = hn::MulAdd(y, hn::Set(d, T{2}), one);
   const auto inverse = hn::Div(one, hn::Mul(sum, twice)); // one division for both quotients
-  const auto t = hn::Mul(hn::Mul(hn::Sub(y, hn::Set(d, kCentre)), twice), inverse);
-  const auto t2 = hn::Mul(t, t); // two chains, of the even and the odd powers, do not wait for each other
-  auto even = hn::Set(d, kTail[kTailPowers - 1]), odd = hn::Set(d, kTail[kTailPowers - 2]);
-  for (int power = kTailPowers - 3; power > 0; power -= 2) {
-    even = hn::MulAdd(even, t2, hn::Set(d, kTail[power]));
-    odd = hn::MulAdd(odd, t2, hn::Set(d, kTail[power - 1]));
-  }
-  even = hn::MulAdd(even, t2, hn::Set(d, kTail[0]));
-  auto tail = hn::MulAdd(odd, t, even);
-  tail = hn::Mul(hn::Mul(tail, hn::Mul(sum, inverse)), hn::Mul(density, hn::Set(d, 0.5)));
+  const auto t = hn::Mul(hn::Mul(hn::Sub(y, centre), twice), inverse);
+  const auto tail =
+      hn::Mul(hn::Mul(TailAt(d, t), hn::Mul(sum, inverse)), hn::Mul(density, hn::Set(d, T{0.5})));
   const auto below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
   // x itself stands in both, so that NaN stays NaN; far out the density is 0 and so is what x multiplies.
-  return {hn::Mul(x, below), hn::MulAdd(hn::Mul(x, hn::Set(d, kDensityAtZero)), density, below)};
+  return {hn::Mul(x, below),
+          hn::MulAdd(hn::Mul(x, hn::Set(d, static_cast<T>(kDensityAtZero))), density, below)};
+}
+
+/// 0 or `louder` for each lane.
+template <class D, class T> HWY_INLINE auto DropoutFactor(D d, const GeluLayerArgs<T>& args, int64_t to) {
+  const hn::Rebind<int32_t, D> of_integers;
+  const auto integers = hn::PromoteTo(of_integers, hn::LoadU(hn::Rebind<uint16_t, D>(), args.chances + to));
+  const auto factor = [&](auto chance) HWY_ATTR {
+    return hn::IfThenElse(hn::Lt(chance, hn::Set(d, static_cast<T>(args.silenced_below))), hn::Zero(d),
+                          hn::Set(d, args.louder));
+  };
+  if constexpr (sizeof(T) == sizeof(int32_t)) {
+    return factor(hn::ConvertTo(d, integers));
+  } else {
+    return factor(hn::PromoteTo(d, integers));
+  }
 }
 
 /// Results of `kRows` samples for the units from `unit` on that one vector holds.
-template <int kRows, class D>
-HWY_INLINE void Block(D d, const GeluLayerArgs& args, int64_t sample, int64_t unit) {
-  const double* inputs = args.inputs + sample * args.num_inputs;
+template <int kRows, class D, class T>
+HWY_INLINE void Block(D d, const GeluLayerArgs<T>& args, int64_t sample, int64_t unit) {
+  const T* inputs = args.inputs + sample * args.num_inputs;
   auto s0 = hn::LoadU(d, args.bias + unit), s1 = s0, s2 = s0, s3 = s0;
   for (int64_t i = 0; i < args.num_inputs; ++i) {
     const auto weight = hn::LoadU(d, args.weights + i * args.num_units + unit);
@@ -71,8 +107,12 @@ HWY_INLINE void Block(D d, const GeluLayerArgs& args, int64_t sample, int64_t un
     }
   }
   const auto finish = [&](auto sum, int64_t row) HWY_ATTR {
-    const auto result = Gelu(d, sum);
+    auto result = Gelu(d, sum);
     const int64_t to = (sample + row) * args.num_units + unit;
+    if (args.chances != nullptr) {
+      const auto factor = DropoutFactor(d, args, to);
+      result = {hn::Mul(result.value, factor), hn::Mul(result.slope, factor)};
+    }
     hn::StoreU(result.value, d, args.values + to);
     hn::StoreU(result.slope, d, args.slopes + to);
   };
@@ -82,19 +122,19 @@ HWY_INLINE void Block(D d, const GeluLayerArgs& args, int64_t sample, int64_t un
   }
 }
 
-template <int kRows> HWY_INLINE void Rows(const GeluLayerArgs& args, int64_t sample) {
-  const hn::ScalableTag<double> d;
+template <int kRows, class T> HWY_INLINE void Rows(const GeluLayerArgs<T>& args, int64_t sample) {
+  const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d));
   int64_t unit = 0;
   for (; unit + n <= args.num_units; unit += n) {
     Block<kRows>(d, args, sample, unit);
   }
   for (; unit < args.num_units; ++unit) {
-    Block<kRows>(hn::CappedTag<double, 1>(), args, sample, unit);
+    Block<kRows>(hn::CappedTag<T, 1>(), args, sample, unit);
   }
 }
 
-void GeluLayer(const GeluLayerArgs& args) {
+template <class T> void GeluLayer(const GeluLayerArgs<T>& args) {
   int64_t sample = 0;
   for (; sample + 4 <= args.num_samples; sample += 4) {
     Rows<4>(args, sample);
@@ -104,6 +144,12 @@ void GeluLayer(const GeluLayerArgs& args) {
   }
 }
 
+void GeluLayerFloat(const GeluLayerArgs<float>& args) {
+  GeluLayer(args);
+}
+void GeluLayerDouble(const GeluLayerArgs<double>& args) {
+  GeluLayer(args);
+}
 const char* Target() {
   return hwy::TargetName(HWY_TARGET);
 }
@@ -115,11 +161,16 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(GeluLayer);
+HWY_EXPORT(GeluLayerFloat);
+HWY_EXPORT(GeluLayerDouble);
 HWY_EXPORT(Target);
 
-void gelu_layer(const GeluLayerArgs& args) {
-  use_reference_kernels() ? reference::gelu_layer(args) : HWY_DYNAMIC_DISPATCH(GeluLayer)(args);
+void gelu_layer(const GeluLayerArgs<float>& args) {
+  use_reference_kernels() ? reference::gelu_layer(args) : HWY_DYNAMIC_DISPATCH(GeluLayerFloat)(args);
+}
+
+void gelu_layer(const GeluLayerArgs<double>& args) {
+  use_reference_kernels() ? reference::gelu_layer(args) : HWY_DYNAMIC_DISPATCH(GeluLayerDouble)(args);
 }
 
 const char* gelu_layer_target() {

@@ -7,11 +7,11 @@
 namespace mneme::kernels {
 namespace {
 
-void run(benchmark::State& state, void (*kernel)(const GeluLayerArgs&)) {
+template <class T> void run(benchmark::State& state, void (*kernel)(const GeluLayerArgs<T>&)) {
   const int64_t samples = state.range(0), width = state.range(1), units = state.range(2);
-  const auto inputs = random_numbers<double>(1, samples * width),
-             weights = random_numbers<double>(2, width * units), bias = random_numbers<double>(3, units);
-  std::vector<double> values(static_cast<size_t>(samples * units)), slopes(values.size());
+  const auto inputs = random_numbers<T>(1, samples * width), weights = random_numbers<T>(2, width * units),
+             bias = random_numbers<T>(3, units);
+  std::vector<T> values(static_cast<size_t>(samples * units)), slopes(values.size());
   for (auto _ : state) {
     kernel({inputs.data(), weights.data(), bias.data(), values.data(), slopes.data(), samples, width, units});
     benchmark::DoNotOptimize(values.data());
@@ -22,10 +22,13 @@ void run(benchmark::State& state, void (*kernel)(const GeluLayerArgs&)) {
 }
 
 void BM_reference(benchmark::State& state) {
-  run(state, reference::gelu_layer);
+  run<double>(state, reference::gelu_layer);
 }
 void BM_gelu_layer(benchmark::State& state) {
-  run(state, gelu_layer);
+  run<double>(state, gelu_layer);
+}
+void BM_gelu_layer_float(benchmark::State& state) {
+  run<float>(state, gelu_layer);
 }
 
 /// The perceptron of the comparison with self-attention.
@@ -34,6 +37,7 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
 }
 BENCHMARK(BM_reference)->Apply(shapes);
 BENCHMARK(BM_gelu_layer)->Apply(shapes);
+BENCHMARK(BM_gelu_layer_float)->Apply(shapes);
 
 } // namespace
 } // namespace mneme::kernels
