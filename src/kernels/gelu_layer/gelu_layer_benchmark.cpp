@@ -21,23 +21,21 @@ template <class T> void run(benchmark::State& state, void (*kernel)(const GeluLa
   state.SetLabel(gelu_layer_target());
 }
 
-void BM_reference(benchmark::State& state) {
-  run<double>(state, reference::gelu_layer);
+template <class T> void BM_reference(benchmark::State& state) {
+  run<T>(state, reference::gelu_layer);
 }
-void BM_gelu_layer(benchmark::State& state) {
-  run<double>(state, gelu_layer);
-}
-void BM_gelu_layer_float(benchmark::State& state) {
-  run<float>(state, gelu_layer);
+template <class T> void BM_gelu_layer(benchmark::State& state) {
+  run<T>(state, gelu_layer);
 }
 
 /// The perceptron of the comparison with self-attention.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"samples", "inputs", "units"})->Args({200, 17, 512});
 }
-BENCHMARK(BM_reference)->Apply(shapes);
-BENCHMARK(BM_gelu_layer)->Apply(shapes);
-BENCHMARK(BM_gelu_layer_float)->Apply(shapes);
+BENCHMARK(BM_reference<float>)->Apply(shapes);
+BENCHMARK(BM_gelu_layer<float>)->Apply(shapes);
+BENCHMARK(BM_reference<double>)->Apply(shapes);
+BENCHMARK(BM_gelu_layer<double>)->Apply(shapes);
 
 } // namespace
 } // namespace mneme::kernels
