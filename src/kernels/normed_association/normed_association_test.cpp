@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/normed_association/normed_association.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "each_cpu_target.h"
+#include "mneme/core/random.h"
+
+namespace mneme::kernels {
+namespace {
+
+constexpr double kEpsilon = 1e-5;
+
+template <class T>
+std::vector<T> normals(uint64_t stream, int64_t count, double factor = 1, double mean = 0) {
+  Random random = Random(43).stream(stream);
+  std::vector<T> numbers(static_cast<size_t>(count));
+  std::ranges::generate(numbers, [&] { return static_cast<T>(mean + factor * random.normal()); });
+  return numbers;
+}
+
+template <class T> struct Answer { std::vector<T> readout, largest, sum; };
+
+template <class T> struct Gradients { std::vector<T> queries, rows; };
+
+template <class T> struct Problem {
+  int64_t num_queries, num_rows, size;
+  std::vector<T> queries, rows, d_readout;
+
+  Problem(int64_t q, int64_t r, int64_t features, double beta, double mean = 0)
+      : num_queries(q), num_rows(r), size(features), queries(normals<T>(1, q * features, beta)),
+        rows(normals<T>(2, r * features, 1, mean)), d_readout(normals<T>(3, q * features)) {}
+
+  template <class Kernel> Answer<T> answer(Kernel kernel) const {
+    Answer<T> to{std::vector<T>(queries.size()), std::vector<T>(size_t(num_queries)),
+                 std::vector<T>(size_t(num_queries))};
+    kernel(NormedAssociationArgs<T>{queries.data(), rows.data(), static_cast<T>(kEpsilon), to.readout.data(),
+                                    to.largest.data(), to.sum.data(), num_queries, num_rows, size});
+    return to;
+  }
+  Answer<T> ours() const {
+    return answer([](const NormedAssociationArgs<T>& args) { normed_association(args); });
+  }
+  Answer<T> plain() const {
+    return answer([](const NormedAssociationArgs<T>& args) { reference::normed_association(args); });
+  }
+
+  double loss() const {
+    const Answer<T> forward = plain();
+    double sum = 0;
+    for (size_t i = 0; i < d_readout.size(); ++i) {
+      sum += static_cast<double>(forward.readout[i]) * static_cast<double>(d_readout[i]);
+    }
+    return sum;
+  }
+
+  template <class Kernel> Gradients<T> gradients(Kernel kernel) const {
+    const Answer<T> forward = plain();
+    std::vector<T> shift(static_cast<size_t>(num_queries));
+    for (size_t i = 0; i < d_readout.size(); ++i) {
+      shift[i / static_cast<size_t>(size)] += forward.readout[i] * d_readout[i];
+    }
+    Gradients<T> to{std::vector<T>(queries.size()), std::vector<T>(rows.size())};
+    kernel(NormedAssociationGradientArgs<T>{
+        queries.data(), rows.data(), static_cast<T>(kEpsilon), forward.largest.data(), forward.sum.data(),
+        d_readout.data(), shift.data(), to.queries.data(), to.rows.data(), num_queries, num_rows, size});
+    return to;
+  }
+  Gradients<T> our_gradients() const {
+    return gradients([](const NormedAssociationGradientArgs<T>& args) { normed_association_gradient(args); });
+  }
+  Gradients<T> plain_gradients() const {
+    return gradients(
+        [](const NormedAssociationGradientArgs<T>& args) { reference::normed_association_gradient(args); });
+  }
+};
+
+template <class T>
+void expect_near(const std::vector<T>& ours, const std::vector<T>& plain, double tolerance,
+                 const char* what) {
+  ASSERT_EQ(ours.size(), plain.size());
+  for (size_t i = 0; i < ours.size(); ++i) {
+    ASSERT_NEAR(ours[i], plain[i], tolerance * (1 + std::abs(double{plain[i]}))) << what << ", element " << i;
+  }
+}
+
+template <class T> void expect_close_to_reference(const Problem<T>& problem, double tolerance) {
+  SCOPED_TRACE(::testing::Message() << problem.num_queries << " queries, " << problem.num_rows << " rows of "
+                                    << problem.size);
+  const Answer<T> ours = problem.ours(), plain = problem.plain();
+  expect_near(ours.readout, plain.readout, tolerance, "readout");
+  expect_near(ours.largest, plain.largest, tolerance, "largest");
+  expect_near(ours.sum, plain.sum, tolerance, "sum");
+  const Gradients<T> back = problem.our_gradients(), plain_back = problem.plain_gradients();
+  expect_near(back.queries, plain_back.queries, tolerance, "gradient of the queries");
+  expect_near(back.rows, plain_back.rows, tolerance, "gradient of the rows");
+}
+
+template <class T> void expect_close_to_reference_for_every_tail(double tolerance) {
+  for (const int64_t size : {1, 2, 7, 16, 32, 33}) {
+    for (const int64_t q : {0, 1, 3}) {
+      for (const int64_t r : {0, 1, 15, 16, 17, 100}) {
+        // One or two features have no spread to speak of: they are 0 or +-1, with slopes of up to 1 / sqrt(epsilon).
+        expect_close_to_reference(Problem<T>(q, r, size, 0.4), size <= 2 ? 300 * tolerance : tolerance);
+      }
+    }
+  }
+}
+
+constexpr double kDouble = 1e-12, kFloat = 2e-5;
+
+TEST(NormedAssociation, EqualsTheReferenceForEveryTail) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    expect_close_to_reference_for_every_tail<double>(kDouble);
+    expect_close_to_reference_for_every_tail<float>(kFloat);
+  });
+}
+
+TEST(NormedAssociation, ReferenceGradientIsThatOfDifferences) {
+  constexpr double kStep = 1e-5, kCurvature = 1e-7;
+  Problem<double> problem(2, 9, 5, 1);
+  const Gradients<double> gradients = problem.plain_gradients();
+  const auto expect_slopes = [&](std::vector<double>& numbers, const std::vector<double>& slopes) {
+    for (size_t i = 0; i < numbers.size(); ++i) {
+      const double kept = numbers[i];
+      numbers[i] = kept + kStep;
+      const double up = problem.loss();
+      numbers[i] = kept - kStep;
+      const double down = problem.loss();
+      numbers[i] = kept;
+      EXPECT_NEAR((up - down) / (2 * kStep), slopes[i], kCurvature) << i;
+    }
+  };
+  expect_slopes(problem.queries, gradients.queries);
+  expect_slopes(problem.rows, gradients.rows);
+}
+
+TEST(NormedAssociation, LosesNothingToALargeMean) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    constexpr double kRoundedMean =
+        100 * 6e-8 * 10; // of a mean of 100, in float, seen through ten rows' weights
+    expect_close_to_reference(Problem<float>(1, 50, 64, 0.4, 100), kRoundedMean);
+  });
+}
+
+TEST(NormedAssociation, HoldsAtAnyBeta) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    for (const double beta : {0.0, -3.0, 1e4}) {
+      const Problem<double> problem(2, 40, 6, beta);
+      const Answer<double> ours = problem.ours(), plain = problem.plain();
+      expect_near(ours.readout, plain.readout, 1e-9, "readout");
+      for (const double x : problem.our_gradients().rows) {
+        ASSERT_TRUE(std::isfinite(x));
+      }
+    }
+  });
+}
+
+TEST(NormedAssociation, AConstantAddedToAQueryChangesNothing) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    const Problem<double> problem(1, 30, 12, 0.7);
+    Problem<double> moved = problem;
+    std::ranges::for_each(moved.queries, [](double& x) { x += 5; });
+    expect_near(moved.ours().readout, problem.ours().readout, kDouble, "readout");
+  });
+}
+
+TEST(NormedAssociation, GradientsAddUpOverPartsAndMayBeLeftOut) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    constexpr int64_t kFirst = 25;
+    const Problem<double> problem(3, 60, 8, 1);
+    const Gradients<double> parts = problem.gradients([](NormedAssociationGradientArgs<double> args) {
+      args.num_rows = kFirst;
+      normed_association_gradient(args);
+      args.rows += kFirst * args.size, args.d_rows += kFirst * args.size;
+      args.num_rows = 60 - kFirst;
+      normed_association_gradient(args);
+    });
+    const Gradients<double> whole = problem.plain_gradients();
+    expect_near(parts.queries, whole.queries, kDouble, "gradient of the queries");
+    expect_near(parts.rows, whole.rows, kDouble, "gradient of the rows");
+    for (const bool of_rows : {false, true}) {
+      const Gradients<double> one = problem.gradients([&](NormedAssociationGradientArgs<double> args) {
+        (of_rows ? args.d_queries : args.d_rows) = nullptr;
+        normed_association_gradient(args);
+      });
+      expect_near(of_rows ? one.rows : one.queries, of_rows ? whole.rows : whole.queries, kDouble, "one");
+    }
+  });
+}
+
+TEST(NormedAssociation, KeepsNaNToItsQueryButShowsThatOfARowToAll) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    Problem<float> problem(2, 20, 5, 1);
+    problem.queries[1] = std::numeric_limits<float>::quiet_NaN();
+    const Answer<float> ours = problem.ours();
+    EXPECT_TRUE(std::isnan(ours.readout[0]));
+    EXPECT_TRUE(std::isfinite(ours.readout[5]));
+    problem.queries[1] = 0;
+    problem.rows[7] = std::numeric_limits<float>::quiet_NaN();
+    for (const float x : problem.ours().readout) {
+      EXPECT_TRUE(std::isnan(x));
+    }
+  });
+}
+
+} // namespace
+} // namespace mneme::kernels
