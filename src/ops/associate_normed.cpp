@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/associate_normed.h"
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include <ATen/Dispatch.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/normed_association/normed_association.h"
+#include "mneme/core/parallel.h"
+#include "mneme/ops/associate.h"
+#include "ops/checks.h"
+
+namespace mneme::ops {
+namespace {
+
+const Checks kChecks("associate_normed");
+constexpr int64_t kRowsPerPiece =
+    4096; // float32 inside of a piece, float64 over pieces: long sums lose nothing
+
+void check(const at::Tensor& query, const at::Tensor& rows, double epsilon) {
+  const Checks::Named q{"query", query}, r{"rows", rows};
+  for (const Checks::Named& input : {q, r}) {
+    kChecks.defined(input, "batch, patterns, features");
+    kChecks.dimensions(input, 3, "batch, patterns, features", "A single batch is unsqueeze(0).");
+    kChecks.real(input);
+  }
+  kChecks.same_type(q, r);
+  kChecks.same_device(q, r);
+  kChecks.equal(q, 2, r, 2, "features", "They are compared feature by feature: project the query.");
+  if (query.size(0) != 1) {
+    kChecks.equal(q, 0, r, 0, "batches", "Make the batches equal, or that of the query 1.");
+  }
+  if (rows.size(2) == 0) {
+    kChecks.refuse(c10::str("rows has ", Checks::sized(r, 2, "features"), ", at least 1 is needed."),
+                   "There is nothing to compare.");
+  }
+  if (!(epsilon > 0) || !std::isfinite(epsilon)) {
+    kChecks.refuse(c10::str("epsilon is ", epsilon, ", but must be finite and > 0."),
+                   "1e-5 is the usual one.");
+  }
+}
+
+/// All bags are cut into pieces of the same number of rows, whatever the number of threads.
+template <class T> struct Bags {
+  const T *query, *rows;
+  T epsilon;
+  int64_t count, num_queries, num_rows, size, pieces;
+  bool shared_query;
+
+  Bags(const at::Tensor& queries, const at::Tensor& all_rows, double eps)
+      : query(queries.const_data_ptr<T>()), rows(all_rows.const_data_ptr<T>()), epsilon(static_cast<T>(eps)),
+        count(all_rows.size(0)), num_queries(queries.size(1)), num_rows(all_rows.size(1)),
+        size(all_rows.size(2)), pieces((num_rows + kRowsPerPiece - 1) / kRowsPerPiece),
+        shared_query(queries.size(0) == 1) {}
+
+  const T* query_of(int64_t bag) const { return query + (shared_query ? 0 : bag * num_queries * size); }
+  int64_t first_row(int64_t piece) const { return piece * kRowsPerPiece; }
+  int64_t rows_of(int64_t piece) const { return std::min(kRowsPerPiece, num_rows - first_row(piece)); }
+  /// Of a piece in a tensor [bag, row, feature].
+  int64_t offset(int64_t bag, int64_t piece) const { return (bag * num_rows + first_row(piece)) * size; }
+
+  template <class Work> void each_piece(Work work) const {
+    parallel_for(count * pieces, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t item = begin; item < end; ++item) {
+        work(item, item / pieces, item % pieces);
+      }
+    });
+  }
+};
+
+template <class T> std::unique_ptr<T[]> room_for(int64_t count) {
+  return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(count));
+}
+
+struct Answer {
+  at::Tensor readout;      ///< [B, Q, E]
+  at::Tensor largest, sum; ///< [B, Q]
+};
+
+template <class T> void forward(const Bags<T>& bags, const Answer& to) {
+  const int64_t q = bags.num_queries, items = bags.count * bags.pieces * q;
+  const auto readouts = room_for<T>(items * bags.size), largest = room_for<T>(items),
+             sums = room_for<T>(items);
+  bags.each_piece([&](int64_t item, int64_t bag, int64_t piece) {
+    kernels::normed_association(kernels::NormedAssociationArgs<T>{
+        bags.query_of(bag), bags.rows + bags.offset(bag, piece), bags.epsilon,
+        readouts.get() + item * q * bags.size, largest.get() + item * q, sums.get() + item * q, q,
+        bags.rows_of(piece), bags.size});
+  });
+  T *readout = to.readout.mutable_data_ptr<T>(), *to_largest = to.largest.mutable_data_ptr<T>(),
+    *to_sum = to.sum.mutable_data_ptr<T>();
+  std::vector<double> total(static_cast<size_t>(bags.size));
+  for (int64_t at = 0; at < bags.count * q; ++at) {
+    const int64_t first = at / q * bags.pieces * q + at % q, last = first + bags.pieces * q;
+    T most = std::numeric_limits<T>::lowest();
+    for (int64_t part = first; part < last; part += q) {
+      most = std::max(most, largest[static_cast<size_t>(part)]);
+    }
+    double sum = 0;
+    std::ranges::fill(total, 0.0);
+    for (int64_t part = first; part < last; part += q) {
+      const double share =
+          static_cast<double>(sums[static_cast<size_t>(part)]) *
+          std::exp(static_cast<double>(largest[static_cast<size_t>(part)]) - static_cast<double>(most));
+      sum += share;
+      for (int64_t i = 0; i < bags.size; ++i) {
+        total[static_cast<size_t>(i)] +=
+            share * static_cast<double>(readouts[static_cast<size_t>(part * bags.size + i)]);
+      }
+    }
+    for (int64_t i = 0; i < bags.size; ++i) {
+      readout[at * bags.size + i] = static_cast<T>(sum == 0 ? 0.0 : total[static_cast<size_t>(i)] / sum);
+    }
+    to_largest[at] = most;
+    to_sum[at] = static_cast<T>(sum);
+  }
+}
+
+struct Wanted {
+  bool query, rows;
+};
+
+template <class T>
+torch::autograd::variable_list backward(const Bags<T>& bags, const at::Tensor& d_readout,
+                                        const Answer& forward, const at::Tensor& query, Wanted wanted) {
+  const int64_t q = bags.num_queries, of_queries = q * bags.size;
+  const T *g = d_readout.const_data_ptr<T>(), *readout = forward.readout.const_data_ptr<T>();
+  std::vector<T> shift(static_cast<size_t>(bags.count * q));
+  for (size_t at = 0; at < shift.size(); ++at) {
+    double sum = 0;
+    for (int64_t i = static_cast<int64_t>(at) * bags.size; i < static_cast<int64_t>(at + 1) * bags.size;
+         ++i) {
+      sum += static_cast<double>(g[i]) * static_cast<double>(readout[i]);
+    }
+    shift[at] = static_cast<T>(sum);
+  }
+  const at::Tensor d_rows =
+      wanted.rows ? at::empty({bags.count, bags.num_rows, bags.size}, query.options()) : at::Tensor();
+  const auto parts = std::make_unique<T[]>( // begin with 0: gradients are added
+      static_cast<size_t>(wanted.query ? bags.count * bags.pieces * of_queries : 0));
+  bags.each_piece([&](int64_t item, int64_t bag, int64_t piece) {
+    kernels::normed_association_gradient(kernels::NormedAssociationGradientArgs<T>{
+        bags.query_of(bag), bags.rows + bags.offset(bag, piece), bags.epsilon,
+        forward.largest.const_data_ptr<T>() + bag * q, forward.sum.const_data_ptr<T>() + bag * q,
+        g + bag * of_queries, shift.data() + bag * q,
+        wanted.query ? parts.get() + item * of_queries : nullptr,
+        wanted.rows ? d_rows.mutable_data_ptr<T>() + bags.offset(bag, piece) : nullptr, q,
+        bags.rows_of(piece), bags.size});
+  });
+  at::Tensor d_query;
+  if (wanted.query) {
+    d_query = at::zeros_like(query);
+    T* to = d_query.mutable_data_ptr<T>();
+    std::vector<double> total(static_cast<size_t>(d_query.numel()));
+    for (int64_t item = 0; item < bags.count * bags.pieces; ++item) {
+      const int64_t first = bags.shared_query ? 0 : item / bags.pieces * of_queries;
+      for (int64_t i = 0; i < of_queries; ++i) {
+        total[static_cast<size_t>(first + i)] +=
+            static_cast<double>(parts[static_cast<size_t>(item * of_queries + i)]);
+      }
+    }
+    std::ranges::copy(total, to);
+  }
+  return {d_query, d_rows, at::Tensor()};
+}
+
+class AssociateNormed : public torch::autograd::Function<AssociateNormed> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
+                            const at::Tensor& rows, double epsilon) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    const at::Tensor q = query.contiguous(), r = rows.contiguous();
+    const int64_t batches = r.size(0), queries = q.size(1);
+    Answer answer{at::empty({batches, queries, r.size(2)}, q.options()),
+                  at::empty({batches, queries}, q.options()), at::empty({batches, queries}, q.options())};
+    AT_DISPATCH_FLOATING_TYPES(q.scalar_type(), "mneme::associate_normed",
+                               [&] { ops::forward(Bags<scalar_t>(q, r, epsilon), answer); });
+    context->save_for_backward({q, r, answer.readout, answer.largest, answer.sum});
+    context->saved_data["epsilon"] = epsilon;
+    return answer.readout;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    kChecks.first_derivative();
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const double epsilon = context->saved_data["epsilon"].toDouble();
+    return AT_DISPATCH_FLOATING_TYPES(saved[0].scalar_type(), "mneme::associate_normed", [&] {
+      return ops::backward(Bags<scalar_t>(saved[0], saved[1], epsilon), gradients[0].contiguous(),
+                           {saved[2], saved[3], saved[4]}, saved[0],
+                           {context->needs_input_grad(0), context->needs_input_grad(1)});
+    });
+  }
+};
+
+} // namespace
+
+at::Tensor associate_normed(const at::Tensor& query, const at::Tensor& rows, double epsilon) {
+  check(query, rows, epsilon);
+  const bool has_kernel =
+      rows.device().is_cpu() && (rows.scalar_type() == at::kFloat || rows.scalar_type() == at::kDouble);
+  if (has_kernel) {
+    return AssociateNormed::apply(query, rows, epsilon);
+  }
+  if (rows.size(1) == 0) {
+    return at::zeros({rows.size(0), query.size(1), rows.size(2)}, rows.options());
+  }
+  const at::Tensor normed = at::layer_norm(rows, {rows.size(2)}, {}, {}, epsilon);
+  return associate(query, normed, normed, {.beta = 1.0});
+}
+
+} // namespace mneme::ops
