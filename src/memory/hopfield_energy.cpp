@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/hopfield_energy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "memory/checks.h"
+#include "mneme/core/error.h"
+#include "mneme/memory/similarity.h"
+
+namespace mneme {
+namespace {
+
+double square(std::span<const double> pattern) {
+  return std::inner_product(pattern.begin(), pattern.end(), pattern.begin(), 0.0);
+}
+
+double largest_square(const RealPatterns& patterns) {
+  double largest = 0;
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    largest = std::max(largest, square(patterns[i]));
+  }
+  return largest;
+}
+
+/// ln(sum exp(beta x)) / beta
+double log_sum_exp(std::span<const double> scores, double beta) {
+  const double largest = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (const double score : scores) {
+    sum += std::exp(beta * (score - largest)); // the largest first: exp overflows beyond 709
+  }
+  return largest + std::log(sum) / beta;
+}
+
+} // namespace
+
+std::vector<double> hopfield_energy(const RealPatterns& states, const RealPatterns& stored, double beta) {
+  if (!(beta > 0) || !std::isfinite(beta)) {
+    throw UsageError(
+        fmt::format("mneme::hopfield_energy: beta is {}, but the energy takes a finite number above "
+                    "0.\n  Give the inverse temperature of the network.",
+                    beta));
+  }
+  if (stored.empty()) {
+    throw UsageError(
+        "mneme::hopfield_energy: there are 0 stored patterns, at least 1 is needed.\n  Store one.");
+  }
+  const Scores scores = similarity(states, stored, Dot{});
+  const double constant = std::log(static_cast<double>(stored.count())) / beta + largest_square(stored) / 2;
+  std::vector<double> energies(static_cast<size_t>(states.count()));
+  for (int64_t i = 0; i < states.count(); ++i) {
+    energies[static_cast<size_t>(i)] = square(states[i]) / 2 - log_sum_exp(scores.values[i], beta) + constant;
+  }
+  return energies;
+}
+
+double largest_norm(const RealPatterns& patterns) {
+  return std::sqrt(largest_square(patterns));
+}
+
+std::vector<double> hopfield_gaps(const RealPatterns& stored) {
+  const Scores scores = similarity(stored, stored, Dot{});
+  std::vector<double> gaps(static_cast<size_t>(stored.count()));
+  for (int64_t i = 0; i < stored.count(); ++i) {
+    double nearest = -std::numeric_limits<double>::infinity();
+    for (int64_t j = 0; j < stored.count(); ++j) {
+      if (j != i) {
+        nearest = std::max(nearest, scores.values[i][static_cast<size_t>(j)]);
+      }
+    }
+    gaps[static_cast<size_t>(i)] = scores.values[i][static_cast<size_t>(i)] - nearest;
+  }
+  return gaps;
+}
+
+int64_t weights_to_reach(std::span<const double> weights, double share) {
+  if (!(share > 0 && share <= 1)) {
+    throw UsageError(
+        fmt::format("mneme::weights_to_reach: the share is {}, but must be above 0 and at most 1.\n  "
+                    "Give a share of the sum of weights, such as 0.9.",
+                    share));
+  }
+  std::vector<double> sorted(weights.begin(), weights.end());
+  std::ranges::sort(sorted, std::greater());
+  const double wanted = share * std::reduce(sorted.begin(), sorted.end());
+  double sum = 0;
+  int64_t count = 0;
+  for (const double weight : sorted) {
+    if (sum >= wanted) {
+      break;
+    }
+    sum += weight;
+    ++count;
+  }
+  return count;
+}
+
+} // namespace mneme

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/hopfield_energy.h"
+
+#include <cmath>
+#include <limits>
+
+#include "memory/samples.h"
+#include "mneme/memory/hopfield_network.h"
+#include "mneme/theory/hopfield_bounds.h"
+
+namespace mneme {
+namespace {
+
+constexpr double kRounding = 1e-10; // of energies of size 100 after a few hundred additions
+
+RealPatterns scaled(RealPatterns patterns, double factor) {
+  for (int64_t i = 0; i < patterns.count() * patterns.size(); ++i) {
+    patterns.data()[i] *= factor;
+  }
+  return patterns;
+}
+
+double distance(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j) {
+  double sum = 0;
+  for (size_t k = 0; k < a[i].size(); ++k) {
+    sum += (a[i][k] - b[j][k]) * (a[i][k] - b[j][k]);
+  }
+  return std::sqrt(sum);
+}
+
+TEST(HopfieldEnergy, FallsByAtLeastHalfTheSquaredStepInEveryUpdate) {
+  const RealPatterns stored = scaled(test::random_sphere(30, 12, 1), 4);
+  for (const double beta : {0.01, 0.3, 2.0, 100.0}) {
+    RealPatterns states = scaled(test::random_sphere(20, 12, 2), 6); // also outside of the patterns' hull
+    for (int update = 0; update < 8; ++update) {
+      const std::vector<double> before = hopfield_energy(states, stored, beta);
+      const RealPatterns next = associate(states, stored, modern_hopfield(beta)).readout;
+      const std::vector<double> after = hopfield_energy(next, stored, beta);
+      for (int64_t i = 0; i < states.count(); ++i) {
+        const double step = distance(next, i, states, i);
+        EXPECT_GE(before[size_t(i)] - after[size_t(i)], step * step / 2 - kRounding) << beta;
+      }
+      states = next;
+    }
+  }
+}
+
+TEST(HopfieldEnergy, LiesBetweenZeroAndItsLargestWithinTheHull) {
+  const RealPatterns stored = scaled(test::random_sphere(30, 12, 3), 4);
+  for (const double beta : {0.01, 1.0, 100.0}) {
+    const RealPatterns states =
+        associate(test::random_sphere(50, 12, 4), stored, modern_hopfield(beta)).readout;
+    for (const double energy : hopfield_energy(states, stored, beta)) {
+      EXPECT_GE(energy, -kRounding);
+      EXPECT_LE(energy, theory::hopfield_energy_max({.beta = beta, .largest_norm = largest_norm(stored)}));
+    }
+  }
+}
+
+TEST(HopfieldEnergy, IsFiniteWhereExponentialsOverflow) {
+  const RealPatterns stored = scaled(test::random_sphere(5, 8, 5), 1000);
+  const std::vector<double> energy = hopfield_energy(stored, stored, 1000);
+  for (const double value : energy) { // each at its own pattern: the minimum, ln(5) / beta above 0
+    EXPECT_NEAR(value, std::log(5.0) / 1000, 1e-8);
+  }
+}
+
+TEST(HopfieldGaps, AreTheLeadOverTheNextBestPattern) {
+  const RealPatterns stored(3, 2, {3, 0, 2, 0, 0, 1});
+  const std::vector<double> gaps = hopfield_gaps(stored);
+  EXPECT_EQ(gaps, (std::vector<double>{9 - 6, 4 - 6, 1 - 0}));
+  EXPECT_EQ(hopfield_gaps(RealPatterns(1, 2, {3, 0}))[0], std::numeric_limits<double>::infinity());
+  EXPECT_EQ(largest_norm(stored), 3);
+}
+
+TEST(HopfieldGaps, BoundTheErrorOfOneUpdateAsTheTheoremSays) {
+  const RealPatterns stored = scaled(test::random_sphere(40, 64, 6), 6);
+  const double beta = 1;
+  const theory::HopfieldNetwork network{.beta = beta, .num_stored = 40, .largest_norm = largest_norm(stored)};
+  const double near = theory::hopfield_fixed_point_radius(network);
+  const std::vector<double> gaps = hopfield_gaps(stored);
+  RealPatterns states = stored;
+  const RealPatterns directions = test::random_sphere(40, 64, 7);
+  for (int64_t i = 0; i < 40; ++i) {
+    ASSERT_GT(gaps[size_t(i)], theory::hopfield_gap_needed(network)); // well separated: the theorem speaks
+    for (size_t k = 0; k < 64; ++k) {
+      states[i][k] += near * directions[i][k];
+    }
+  }
+  const RealPatterns after = associate(states, stored, modern_hopfield(beta)).readout;
+  double tightest = 0;
+  for (int64_t i = 0; i < 40; ++i) {
+    const double bound = theory::hopfield_retrieval_error_max(network, gaps[size_t(i)], near);
+    EXPECT_LE(distance(after, i, stored, i), bound) << i;
+    tightest = std::max(tightest, distance(after, i, stored, i) / bound);
+  }
+  EXPECT_GT(tightest, 1e-3); // the bound says something
+}
+
+TEST(WeightsToReach, CountsTheLargestFirst) {
+  const std::vector<double> weights = {0.1, 0.5, 0.15, 0.25};
+  EXPECT_EQ(weights_to_reach(weights, 0.5), 1);
+  EXPECT_EQ(weights_to_reach(weights, 0.51), 2);
+  EXPECT_EQ(weights_to_reach(weights, 0.9), 3);
+  EXPECT_EQ(weights_to_reach(weights, 1), 4);
+  EXPECT_EQ(weights_to_reach({}, 0.9), 0);
+}
+
+TEST(HopfieldEnergy, NamesWhatCannotBeMeasured) {
+  const RealPatterns stored(2, 3), states(1, 4);
+  test::expect_contains(test::usage_error([&] { hopfield_energy(stored, stored, 0); }), {"beta is 0"});
+  test::expect_contains(test::usage_error([&] { hopfield_energy(stored, stored, HUGE_VAL); }),
+                        {"beta is inf"});
+  test::expect_contains(test::usage_error([&] { hopfield_energy(states, stored, 1); }), {"4", "3"});
+  test::expect_contains(
+      test::usage_error([&] { hopfield_energy(RealPatterns(1, 3), RealPatterns(0, 3), 1); }),
+      {"0 stored patterns"});
+  test::expect_contains(test::usage_error([&] { hopfield_gaps(RealPatterns(1, 1, {std::nan("")})); }),
+                        {"nan"});
+  test::expect_contains(test::usage_error([&] { weights_to_reach({}, 0); }), {"share is 0"});
+}
+
+} // namespace
+} // namespace mneme

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/theory/hopfield_bounds.h"
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "theory/messages.h"
+
+namespace mneme::theory {
+namespace {
+
+TEST(HopfieldCapacity, GivesThePublishedExamples) {
+  const HopfieldCapacity small =
+      hopfield_capacity({.size = 20, .radius_factor = 3, .beta = 1, .failure = 0.001});
+  EXPECT_NEAR(small.a + std::log(small.b), 1.2733, 5e-5);
+  EXPECT_NEAR(small.c, 3.1546, 5e-5);
+  EXPECT_NEAR(small.c_needed, 2.3942, 5e-5);
+  EXPECT_NEAR(std::exp(small.log_num_stored), 7.4, 0.05);
+  EXPECT_TRUE(small.holds());
+  const HopfieldCapacity large =
+      hopfield_capacity({.size = 75, .radius_factor = 1, .beta = 1, .failure = 0.001});
+  EXPECT_NEAR(large.a + std::log(large.b), -0.9409, 5e-5);
+  EXPECT_NEAR(large.c, 1.3719, 5e-5);
+  EXPECT_NEAR(large.c_needed, 1.2513, 5e-5);
+  EXPECT_NEAR(std::exp(large.log_num_stored), 11.0, 0.05);
+  EXPECT_TRUE(large.holds());
+}
+
+TEST(HopfieldCapacity, SaysWhereTheTheoremSaysNothing) {
+  EXPECT_FALSE(hopfield_capacity({.size = 10, .radius_factor = 1, .beta = 1, .failure = 0.001}).holds());
+}
+
+TEST(HopfieldCapacity, SolvesItsEquationForAnyTemperature) {
+  for (const double beta : {1e-6, 0.1, 1.0, 50.0, 1e5, 1e100}) {
+    const HopfieldCapacity capacity = hopfield_capacity({.size = 64, .beta = beta});
+    const double w = capacity.b / capacity.c, x = capacity.a + std::log(capacity.b);
+    EXPECT_NEAR(w + std::log(w), x, 1e-13 * std::max(1.0, std::abs(x))) << beta;
+  }
+}
+
+TEST(HopfieldBounds, AreTheFormulasOfTheTheorems) {
+  const HopfieldNetwork network{.beta = 2, .num_stored = 5, .largest_norm = 3};
+  EXPECT_DOUBLE_EQ(hopfield_energy_max(network), 18);
+  EXPECT_NEAR(hopfield_gap_needed(network), 2 / 10.0 + std::log(2 * 4 * 5 * 2 * 9.0) / 2, 1e-14);
+  EXPECT_DOUBLE_EQ(hopfield_fixed_point_radius(network), 1 / 30.0);
+  EXPECT_NEAR(hopfield_retrieval_error_max(network, 4, 0.5), 2 * 4 * 3 * std::exp(-2 * (4 - 3.0)), 1e-13);
+  EXPECT_NEAR(hopfield_contraction_max(network, 4, 0.5), 2 * 2 * 5 * 4 * 9 * std::exp(-2.0), 1e-12);
+  EXPECT_NEAR(hopfield_fixed_point_error_max(network, 4), 2 * std::exp(1) * 4 * 3 * std::exp(-8.0), 1e-14);
+}
+
+TEST(HopfieldBounds, KeepASinglePatternWithoutError) {
+  const HopfieldNetwork alone{.beta = 2, .num_stored = 1, .largest_norm = 3};
+  EXPECT_EQ(hopfield_gap_needed(alone), -std::numeric_limits<double>::infinity());
+  EXPECT_EQ(hopfield_retrieval_error_max(alone, std::numeric_limits<double>::infinity(), 1), 0);
+}
+
+TEST(HopfieldBounds, AllowOneFixedPointWhereItIsWarm) {
+  EXPECT_TRUE(
+      hopfield_has_one_fixed_point(0.03, 5.48)); // the published example has its first transition above
+  EXPECT_FALSE(hopfield_has_one_fixed_point(0.05, 5.48));
+}
+
+TEST(HopfieldBounds, NamesTheNumberThatIsOutOfItsRange) {
+  const auto error = [](HopfieldNetwork network) {
+    return usage_error_of([&] { hopfield_gap_needed(network); });
+  };
+  EXPECT_TRUE(says(error({.beta = 0}), {"hopfield_gap_needed", "beta is 0", "above 0"}));
+  EXPECT_TRUE(says(error({.num_stored = 0}), {"num_stored is 0", "at least 1"}));
+  EXPECT_TRUE(says(error({.largest_norm = std::nan("")}), {"largest_norm is nan"}));
+  EXPECT_TRUE(says(usage_error_of([] { hopfield_retrieval_error_max({}, 1, -1); }), {"distance is -1"}));
+  EXPECT_TRUE(says(usage_error_of([] { hopfield_contraction_max({}, std::nan(""), 0); }), {"gap is nan"}));
+  EXPECT_TRUE(says(usage_error_of([] { hopfield_has_one_fixed_point(-1, 0); }), {"beta is -1"}));
+  EXPECT_TRUE(says(usage_error_of([] { hopfield_capacity({.size = 1}); }), {"size is 1", "at least 2"}));
+  EXPECT_TRUE(says(usage_error_of([] { hopfield_capacity({.failure = 1}); }), {"failure is 1"}));
+  EXPECT_TRUE(
+      says(usage_error_of([] { hopfield_capacity({.radius_factor = -2}); }), {"radius_factor is -2"}));
+}
+
+} // namespace
+} // namespace mneme::theory
