@@ -20,6 +20,8 @@ struct Row {
 
 // A new runner is one line here, one declaration in registry.h and one file.
 constexpr std::array kRunners = {
+    Row{"BitPatternSet", run_bit_bags},
+    Row{"LatchSequenceSet", run_latch_sequences},
     Row{"beta_fit", run_beta_fit},
     Row{"beta_vs_d_n64", run_beta_vs_d},
     Row{"caches", run_caches},
@@ -39,6 +41,7 @@ constexpr std::array kRunners = {
     Row{"recall_first_release", run_recall_first_release},
     Row{"recall_head", run_recall_head},
     Row{"snr_variance", run_signal_to_noise},
+    Row{"theory", run_hopfield_theory},
 };
 
 // Documented; a format that gets a runner above is found there first.

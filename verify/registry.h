@@ -16,6 +16,7 @@ using Runner = void (*)(const GoldenValue& file, Checker& checker);
 
 void run_beta_fit(const GoldenValue& file, Checker& checker);
 void run_beta_vs_d(const GoldenValue& file, Checker& checker);
+void run_bit_bags(const GoldenValue& file, Checker& checker);
 void run_book_intersection(const GoldenValue& file, Checker& checker);
 void run_caches(const GoldenValue& file, Checker& checker);
 void run_cap_intersection(const GoldenValue& file, Checker& checker);
@@ -26,6 +27,8 @@ void run_critical_distance(const GoldenValue& file, Checker& checker);
 void run_experiment_randunif(const GoldenValue& file, Checker& checker);
 void run_exponential_bounds(const GoldenValue& file, Checker& checker);
 void run_hard_location_near(const GoldenValue& file, Checker& checker);
+void run_hopfield_theory(const GoldenValue& file, Checker& checker);
+void run_latch_sequences(const GoldenValue& file, Checker& checker);
 void run_optimal_radius(const GoldenValue& file, Checker& checker);
 void run_original_circle_intersection(const GoldenValue& file, Checker& checker);
 void run_projection_recall(const GoldenValue& file, Checker& checker);

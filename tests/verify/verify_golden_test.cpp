@@ -69,9 +69,21 @@ TEST(HopfieldGoldenFolder, EveryLayerAgreesWithAndWithoutCompat) {
   Progress silent;
   const std::vector<FileResult> results =
       verify_paths(std::vector{kGolden.parent_path() / "hopfield"}, silent);
-  EXPECT_EQ(results.size(), 64U);
+  EXPECT_EQ(results.size(), 70U);
   EXPECT_TRUE(totals(results).good()) << to_text(results);
-  EXPECT_EQ(totals(results).cases_passed, 64);
+  EXPECT_EQ(totals(results).cases_passed, 70);
+}
+
+TEST(HopfieldGoldenFolder, DataSetsAndTheoryAgreeWithoutLibTorch) {
+  Progress silent;
+  std::vector<std::filesystem::path> files;
+  for (const char* name : {"data_bit_pattern_example", "data_bit_pattern_small", "data_latch_example",
+                           "data_latch_small", "theory_energy", "theory_fixed_point_regimes"}) {
+    files.push_back(kGolden.parent_path() / "hopfield" / (std::string(name) + ".json"));
+  }
+  const std::vector<FileResult> results = verify_paths(files, silent);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 6) << to_text(results);
 }
 
 } // namespace

@@ -152,6 +152,20 @@ TEST_F(Verify, TheClassFieldDecidesBeforeTheName) {
   EXPECT_EQ(verify(write("anything.json", text)).cases_passed, 1);
 }
 
+TEST_F(Verify, ADataSetCaseIsRefusedBeforeAnythingOfAnotherSizeIsDrawn) {
+  const fs::path golden = fs::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "hopfield";
+  std::ifstream stream(golden / "data_bit_pattern_small.json");
+  std::string text((std::istreambuf_iterator<char>(stream)), {});
+  const size_t at = text.find("\"num_signals\": 3");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 16, "\"num_signals\": 3000000000");
+  const fs::path path = write("signals.json", text);
+  fs::copy_file(golden / "data_bit_pattern_small.safetensors", folder_ / "signals.safetensors");
+  expect_bad(verify(path), "output.signals is of shape [3, 4], expected [3000000000, 4]");
+  fs::remove(folder_ / "signals.safetensors");
+  expect_bad(verify(path), "signals.safetensors");
+}
+
 TEST_F(Verify, NamesDataFilesAsData) {
   const FileResult result = verify(write("published_tables.json", "{}"));
   EXPECT_EQ(result.state, FileState::data);
