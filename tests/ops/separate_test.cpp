@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/separate.h"
+
+#include <cmath>
+#include <limits>
+
+#include "ops/tensors.h"
+
+namespace mneme::ops {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// max(scores - tau, 0) or max(scores / 2 - tau, 0)^2, tau by bisection so that they sum to 1.
+at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
+  const bool squared = separation == Separation::entmax15;
+  const at::Tensor z = squared ? scores / 2 : scores;
+  const auto weights = [&](const at::Tensor& tau) {
+    const at::Tensor above = (z - tau).clamp_min(0);
+    return squared ? above.square() : above;
+  };
+  at::Tensor high = z.amax(-1, true), low = high - 1;
+  for (int i = 0; i < 100; ++i) {
+    const at::Tensor middle = (low + high) / 2, too_low = weights(middle).sum(-1, true) > 1;
+    low = at::where(too_low, middle, low);
+    high = at::where(too_low, high, middle);
+  }
+  return weights(low);
+}
+
+class SparseSeparation : public ::testing::TestWithParam<Separation> {};
+
+TEST_P(SparseSeparation, EqualsBisectionAtEverySharpness) {
+  for (const double sharpness : {0.01, 0.3, 1.0, 10.0, 1e4}) {
+    for (const int64_t count : {1, 2, 3, 17, 500}) {
+      const at::Tensor scores = sharpness * random_tensor({40, count}, 5);
+      const at::Tensor weights = separate(scores, GetParam());
+      EXPECT_LT(largest_difference(weights, by_bisection(scores, GetParam())), 1e-11)
+          << sharpness << " " << count;
+      EXPECT_LT(largest_difference(weights.sum(-1), at::ones({40}, at::kDouble)), 1e-13);
+    }
+  }
+}
+
+TEST_P(SparseSeparation, GivesFarPatternsExactlyNothing) {
+  const at::Tensor scores = at::tensor({0.0, 5.0, 4.9, -kInfinity, -1e300}, at::kDouble);
+  const at::Tensor weights = separate(scores, GetParam());
+  EXPECT_EQ(weights[0].item<double>(), 0);
+  EXPECT_GT(weights[1].item<double>(), weights[2].item<double>());
+  EXPECT_GT(weights[2].item<double>(), 0);
+  EXPECT_EQ(weights[3].item<double>(), 0);
+  EXPECT_EQ(weights[4].item<double>(), 0);
+}
+
+TEST_P(SparseSeparation, SharesEquallyAmongTies) {
+  for (const int64_t count : {1, 2, 7, 1000}) {
+    const at::Tensor weights = separate(at::full({count}, 3.7), GetParam());
+    EXPECT_LT(largest_difference(weights, at::full({count}, 1.0 / static_cast<double>(count))), 1e-6);
+  }
+}
+
+TEST_P(SparseSeparation, KeepsItsPrecisionInFloat32WhereScoresAreLarge) {
+  const at::Tensor scores = random_tensor({30, 50}, 6) + 1000;
+  const at::Tensor narrow = scores.to(at::kFloat);
+  EXPECT_LT(largest_difference(separate(narrow, GetParam()), separate(narrow.to(at::kDouble), GetParam())),
+            2e-6);
+}
+
+TEST_P(SparseSeparation, HasTheGradientOfFiniteDifferences) {
+  const at::Tensor scores = random_tensor({4, 6}, 7), direction = random_tensor({4, 6}, 8);
+  expect_gradients_of(
+      [&](const std::vector<at::Tensor>& in) { return (separate(in[0], GetParam()) * direction).sum(); },
+      {scores});
+}
+
+TEST_P(SparseSeparation, CanBeDifferentiatedAgain) {
+  const at::Tensor scores = 0.5 * random_tensor({1, 4}, 9).requires_grad_();
+  const auto gradient = [&](const at::Tensor& x) {
+    return torch::autograd::grad({separate(x, GetParam()).pow(3).sum()}, {x}, {}, true, true)[0];
+  };
+  expect_gradients_of(
+      [&](const std::vector<at::Tensor>& in) {
+        const at::AutoGradMode on(true);
+        const at::Tensor x = in[0].requires_grad() ? in[0] : in[0].detach().clone().requires_grad_();
+        return gradient(x).square().sum();
+      },
+      {scores.detach()}, 1e-7);
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, SparseSeparation,
+                         ::testing::Values(Separation::entmax15, Separation::sparsemax),
+                         [](const auto& test) {
+                           return std::string(test.param == Separation::entmax15 ? "Entmax15" : "Sparsemax");
+                         });
+
+class Potential : public ::testing::TestWithParam<Separation> {};
+
+TEST_P(Potential, HasTheWeightsAsGradient) {
+  const at::Tensor scores = random_tensor({5, 7}, 10).requires_grad_();
+  separation_potential(scores, GetParam()).sum().backward();
+  EXPECT_LT(largest_difference(scores.grad(), separate(scores, GetParam())), 1e-14);
+  expect_gradients_of(
+      [&](const std::vector<at::Tensor>& in) { return separation_potential(in[0], GetParam()).sum(); },
+      {scores.detach()});
+}
+
+TEST_P(Potential, OfEqualScoresIsTheirLargestEntropyAbove) {
+  for (const int64_t count : {1, 2, 9}) {
+    const at::Tensor scores = at::full({count}, 2.5, at::kDouble);
+    EXPECT_NEAR(separation_potential(scores, GetParam()).item<double>(),
+                2.5 + largest_entropy(count, GetParam()), 1e-13);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Potential,
+                         ::testing::Values(Separation::softmax, Separation::entmax15, Separation::sparsemax));
+
+TEST(Separate, OfSoftmaxIsSoftmax) {
+  const at::Tensor scores = random_tensor({3, 4}, 11);
+  EXPECT_EQ(largest_difference(separate(scores, Separation::softmax), at::softmax(scores, -1)), 0);
+}
+
+TEST(Separate, NamesWhatCannotBeSeparated) {
+  expect_contains(usage_error_of([] { separate({}, Separation::sparsemax); }), {"separate", "undefined"});
+  expect_contains(usage_error_of([] { separate(at::ones({2}, at::kLong), Separation::sparsemax); }),
+                  {"Long"});
+  expect_contains(usage_error_of([] {
+                    separate(at::ones({2, 0}), Separation::entmax15);
+                  }),
+                  {"[2, 0]", "at least 1"});
+}
+
+} // namespace
+} // namespace mneme::ops
