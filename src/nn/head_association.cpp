@@ -103,17 +103,17 @@ at::Tensor put(const at::Tensor& tensor, const Heads& heads, bool all, const at:
   return all ? some : tensor.index_copy(1, index_of(heads, tensor), some);
 }
 
-/// softmax(query . stored^T + mask), or for heads with infinite beta the best match alone. A row where all is
+/// separation(query . stored^T + mask), or for heads with infinite beta the best match alone. A row where all is
 /// masked is 0, and gradients do not pass it.
 at::Tensor weights(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& mask,
-                   const at::Tensor& only_best) {
+                   const at::Tensor& only_best, ops::Separation separation) {
   at::Tensor scores = at::matmul(query, stored.transpose(-1, -2));
   at::Tensor nothing_left;
   if (mask.defined()) {
     nothing_left = (mask == -std::numeric_limits<double>::infinity()).all(-1, true);
     scores = (scores + mask).masked_fill(nothing_left, 0);
   }
-  at::Tensor association = at::softmax(scores, -1);
+  at::Tensor association = scores.size(-1) > 0 ? ops::separate(scores, separation) : scores;
   if (only_best.defined() && scores.size(-1) > 0) {
     const at::Tensor best = (scores == scores.amax(-1, true)).to(scores.scalar_type());
     association = at::where(only_best, (best / best.sum(-1, true)).detach(), association);
@@ -136,13 +136,13 @@ at::Tensor square_sums(const at::Tensor& difference) {
 /// Every association is kept: any masks, any device, weights on request.
 HeadAssociation associate_plain(const HeadAssociationArgs& args) {
   Schedule schedule(args);
-  at::Tensor association = weights(args.query, args.stored, args.mask, args.only_best);
+  at::Tensor association = weights(args.query, args.stored, args.mask, args.only_best, args.separation);
   for (Heads heads = schedule.due(); !heads.empty(); heads = schedule.due()) {
     const bool all = schedule.all(heads);
     const at::Tensor before = pick(association, heads, all), stored = pick(args.stored, heads, all);
     const at::Tensor state = at::matmul(before, stored) * pick(args.update_scale, heads, all);
-    const at::Tensor after =
-        weights(state, stored, pick(args.mask, heads, all), pick(args.only_best, heads, all));
+    const at::Tensor after = weights(state, stored, pick(args.mask, heads, all),
+                                     pick(args.only_best, heads, all), args.separation);
     schedule.moved(heads, largest_of_batch(square_sums(after.detach() - before.detach())));
     schedule.updated(heads);
     association = put(association, heads, all, after);
@@ -173,7 +173,8 @@ std::vector<double> change_between(const at::Tensor& after, const at::Tensor& be
   const int64_t block = std::max<int64_t>(1, kChangeBlock / (squares.numel() * stored.size(2)));
   for (int64_t first = 0; first < queries; first += block) {
     const auto rows = [&](const at::Tensor& state) {
-      return weights(state.narrow(2, first, std::min(block, queries - first)), stored, {}, {});
+      return weights(state.narrow(2, first, std::min(block, queries - first)), stored, {}, {},
+                     ops::Separation::softmax);
     };
     squares += square_sums(rows(after) - rows(before));
   }
@@ -202,8 +203,9 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& args) {
 }
 
 bool can_stream(const HeadAssociationArgs& args) {
-  return args.streaming && !args.need_weights && args.dropout == 0 && !args.mask.defined() &&
-         !args.only_best.defined() && args.query.device().is_cpu() &&
+  return args.streaming && args.separation == ops::Separation::softmax && !args.need_weights &&
+         args.dropout == 0 && !args.mask.defined() && !args.only_best.defined() &&
+         args.query.device().is_cpu() &&
          (args.query.scalar_type() == at::kFloat || args.query.scalar_type() == at::kDouble) &&
          args.query.numel() > 0 && args.stored.numel() > 0 && args.value.numel() > 0;
 }

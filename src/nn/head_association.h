@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "mneme/nn/per_head.h"
+#include "mneme/ops/separate.h"
 
 namespace mneme::nn {
 
@@ -21,6 +22,7 @@ struct HeadAssociationArgs {
   at::Tensor mask = {};      ///< [1 or N, 1 or H, 1 or L, S], added to the scores; undefined: none
   PerHead<int64_t> update_steps_max = 0; ///< negative: until convergence
   PerHead<double> update_steps_eps = 0;
+  ops::Separation separation = ops::Separation::softmax;
   double dropout = 0; ///< of the last association; 0 while not training
   bool need_weights = false;
   bool streaming = true; ///< allowed

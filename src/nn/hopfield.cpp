@@ -94,6 +94,15 @@ void check_count(const char* name, size_t count, int64_t num_heads) {
   }
 }
 
+HopfieldOptions without_norms(HopfieldOptions options) {
+  return options.normalize_stored_pattern(false)
+      .normalize_stored_pattern_affine(false)
+      .normalize_state_pattern(false)
+      .normalize_state_pattern_affine(false)
+      .normalize_pattern_projection(false)
+      .normalize_pattern_projection_affine(false);
+}
+
 /// Features an input must have: those of its norm, else those of the core.
 std::optional<int64_t> features(const Norm& norm, std::optional<int64_t> of_core) {
   return norm.wanted ? norm.size : of_core;
@@ -102,25 +111,28 @@ std::optional<int64_t> features(const Norm& norm, std::optional<int64_t> of_core
 } // namespace
 
 HopfieldOptions HopfieldOptions::memory(PerHead<double> beta) {
-  HopfieldOptions options;
-  return options.beta(beta)
+  return without_norms({})
+      .beta(beta)
       .update_steps_max(std::nullopt)
       .stored_pattern_as_static(true)
       .state_pattern_as_static(true)
       .pattern_projection_as_static(true)
-      .normalize_stored_pattern(false)
-      .normalize_stored_pattern_affine(false)
-      .normalize_state_pattern(false)
-      .normalize_state_pattern_affine(false)
-      .normalize_pattern_projection(false)
-      .normalize_pattern_projection_affine(false)
       .disable_out_projection(true);
+}
+
+HopfieldOptions HopfieldOptions::attention(int64_t size, int64_t num_heads) {
+  return without_norms(HopfieldOptions(size).num_heads(num_heads));
+}
+
+HopfieldOptions HopfieldOptions::adapted(int64_t input_size) {
+  return HopfieldOptions(input_size).hidden_size(8).num_heads(8).update_steps_max(3).beta(0.25).dropout(0.5);
 }
 
 HopfieldCoreOptions HopfieldOptions::core() const {
   HopfieldCoreOptions core;
   return core.embed_dim(input_size())
       .num_heads(num_heads())
+      .separation(separation())
       .dropout(dropout())
       .bias(input_bias())
       .add_bias_kv(concat_bias_pattern())

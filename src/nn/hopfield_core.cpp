@@ -423,6 +423,7 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                                                        .mask = mask,
                                                        .update_steps_max = call.update_steps_max,
                                                        .update_steps_eps = call.update_steps_eps,
+                                                       .separation = options.separation(),
                                                        .dropout = is_training() ? options.dropout() : 0,
                                                        .need_weights = call.need_weights,
                                                        .streaming = options.streaming()});

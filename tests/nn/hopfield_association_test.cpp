@@ -30,6 +30,58 @@ TEST(HopfieldAssociation, IsTheUpdateRuleOfThePaper) {
   EXPECT_LT(largest_difference(memory->retrieve(kStored, kState, kProjection).output, expected), kRounding);
 }
 
+TEST(HopfieldAssociation, SeparatesAsItIsTold) {
+  for (const auto separation : {ops::Separation::entmax15, ops::Separation::sparsemax}) {
+    Hopfield memory(
+        HopfieldOptions::memory(0.7).separation(separation).update_steps_max(1).update_steps_eps(1e-300));
+    const auto association = [&](const at::Tensor& state) {
+      return ops::separate(0.7 * at::matmul(state, kStored.transpose(1, 2)), separation);
+    };
+    const at::Tensor last = association(at::matmul(association(kState), kStored));
+    const HopfieldRetrieval retrieval = memory->retrieve(kStored, kState, kProjection);
+    EXPECT_LT(largest_difference(retrieval.association.squeeze(1), last), kRounding);
+    EXPECT_LT(
+        largest_difference(memory->forward(kStored, kState, kProjection), at::matmul(last, kProjection)),
+        kRounding);
+    EXPECT_GT((last == 0).sum().item<int64_t>(), 0); // far patterns do not count at all
+  }
+}
+
+TEST(HopfieldAssociation, SeparatesSparselyAroundMasks) {
+  Hopfield memory(HopfieldOptions::memory(2).separation(ops::Separation::sparsemax).update_steps_max(0));
+  at::Tensor padding = at::zeros({2, 7}, at::kBool);
+  padding[0].fill_(true); // nothing left
+  padding[1][3] = true;
+  const at::Tensor association = memory->get_association_matrix(kStored, kState, {}, {padding});
+  EXPECT_EQ(association[0].abs().max().item<double>(), 0);
+  EXPECT_EQ(association[1].select(-1, 3).abs().max().item<double>(), 0);
+  EXPECT_LT(largest_difference(association[1].sum(-1), at::ones({1, 5}, at::kDouble)), kRounding);
+}
+
+TEST(HopfieldAssociation, PresetForAttentionIsMultiHeadAttention) {
+  torch::nn::MultiheadAttention peer(torch::nn::MultiheadAttentionOptions(6, 3));
+  Hopfield layer(HopfieldOptions::attention(6, 3));
+  peer->to(at::kDouble);
+  layer->to(at::kDouble);
+  const at::NoGradGuard no_gradient;
+  for (const auto& parameter : peer->named_parameters()) { // the same names in the core
+    parameter.value().copy_(random_tensor(parameter.value().sizes(), 9));
+    layer->association_core->named_parameters()[parameter.key()].copy_(parameter.value());
+  }
+  const at::Tensor state = kState.transpose(0, 1), stored = kStored.transpose(0, 1);
+  const at::Tensor expected = std::get<0>(peer->forward(state, stored, stored)).transpose(0, 1);
+  EXPECT_LT(largest_difference(layer->forward(kStored, kState, kStored), expected), kRounding);
+}
+
+TEST(HopfieldAssociation, PresetForExamplesHasThreeUpdatesOfEightHeads) {
+  Hopfield layer(HopfieldOptions::adapted(6));
+  EXPECT_EQ(layer->hidden_size(), 8);
+  EXPECT_EQ(layer->options.num_heads(), 8);
+  EXPECT_EQ(layer->scaling().of(7), 0.25);
+  layer->eval();
+  EXPECT_EQ(layer->retrieve(kStored.to(at::kFloat)).association.sizes(), at::IntArrayRef({2, 8, 7, 7}));
+}
+
 TEST(HopfieldAssociation, RetrievesTheStoredPatternFromANoisyState) {
   Hopfield memory(HopfieldOptions::memory(8));
   const at::Tensor stored = 3 * at::eye(6, at::kDouble).unsqueeze(0);

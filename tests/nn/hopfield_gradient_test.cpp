@@ -79,6 +79,18 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"LearntBeta", HopfieldOptions(6).num_heads(2).learn_beta(true).update_steps_max(1)},
         Case{"BetaPerHead",
              HopfieldOptions(6).num_heads(2).beta(std::vector<double>{-0.5, 2}).update_steps_max(1)},
+        Case{"Sparsemax", HopfieldOptions(6)
+                              .num_heads(2)
+                              .separation(ops::Separation::sparsemax)
+                              .learn_beta(true)
+                              .update_steps_max(2)
+                              .update_steps_eps(1e-300)},
+        Case{"Entmax15", HopfieldOptions(6)
+                             .num_heads(2)
+                             .separation(ops::Separation::entmax15)
+                             .learn_beta(true)
+                             .update_steps_max(2)
+                             .update_steps_eps(1e-300)},
         Case{"NoNorms", without_norms(HopfieldOptions(6))},
         Case{"NormsWithoutAffine", HopfieldOptions(6)
                                        .normalize_stored_pattern_affine(false)

@@ -25,6 +25,12 @@ struct HopfieldOptions {
   /// softmax(beta * state . stored^T) . pattern_projection after updates until convergence.
   static HopfieldOptions memory(PerHead<double> beta = 1.0);
 
+  /// Multi-head attention: projections, no norms, no updates; `size` features, num_heads must divide them.
+  static HopfieldOptions attention(int64_t size, int64_t num_heads = 1);
+  /// What the published examples take where the defaults do not learn: 8 heads of 8 features, three updates, beta
+  /// 1/4, dropout 1/2.
+  static HopfieldOptions adapted(int64_t input_size);
+
   /// Features of a state pattern. None: only where there is nothing to learn.
   TORCH_ARG(std::optional<int64_t>, input_size);
   /// d: features **per head** of the space where state and stored patterns are compared. Default: input_size /
@@ -39,6 +45,8 @@ struct HopfieldOptions {
   TORCH_ARG(std::optional<PerHead<double>>, beta);
   /// beta becomes the parameter `beta` [num_heads], which begins with the numbers above (finite ones).
   TORCH_ARG(bool, learn_beta) = false;
+  /// How scores become an association: sparsemax and 1.5-entmax give far patterns exactly 0.
+  TORCH_ARG(ops::Separation, separation) = ops::Separation::softmax;
   /// Updates of the state before the final association: 0 = attention; none or negative = until convergence.
   TORCH_ARG(std::optional<PerHead<int64_t>>, update_steps_max) = PerHead<int64_t>(0);
   /// > 0: the association of a head moves by no more than that (Frobenius norm, over the whole batch).

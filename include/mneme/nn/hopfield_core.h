@@ -16,6 +16,7 @@
 #include <torch/nn/pimpl.h>
 
 #include "mneme/nn/per_head.h"
+#include "mneme/ops/separate.h"
 
 namespace mneme::nn {
 
@@ -26,6 +27,8 @@ struct HopfieldCoreOptions {
   /// Features of a query. None: only where the module has no parameters (see `parameter_free`).
   TORCH_ARG(std::optional<int64_t>, embed_dim);
   TORCH_ARG(int64_t, num_heads) = 1;
+  /// How scores become an association. Others than softmax keep it, forward and backward.
+  TORCH_ARG(ops::Separation, separation) = ops::Separation::softmax;
   /// Share of the final association that is dropped while training, in [0, 1]; what stays is scaled up.
   TORCH_ARG(double, dropout) = 0;
   /// Biases of all projections.
@@ -99,8 +102,8 @@ struct HopfieldCoreResult {
   std::vector<std::vector<double>> changes;
 };
 
-/// softmax(beta * state . key^T + masks) . value over several heads, the state first updated to
-/// softmax(beta * state . key^T + masks) . key, any number of times.
+/// separation(beta * state . key^T + masks) . value over several heads, the state first updated to
+/// separation(beta * state . key^T + masks) . key, any number of times; separation is softmax unless told otherwise.
 ///
 /// Shapes  query [L, N, embed_dim], key [S, N, kdim], value [S, N, vdim] -> [L, N, out_dim]; N may be 1 on any
 ///         side. A static query or key has d features (any number where both are), a static value e

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/associative_memory.h"
+
+#include <cmath>
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+
+#include "mneme/core/interrupt.h"
+#include "mneme/ops/associate.h"
+#include "nn/refuse.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr const char* kMemory = "AssociativeMemory";
+
+void check_patterns(const char* name, const at::Tensor& patterns) {
+  if (!patterns.defined() || patterns.dim() != 2 ||
+      (patterns.scalar_type() != at::kFloat && patterns.scalar_type() != at::kDouble)) {
+    refuse(kMemory,
+           patterns.defined()
+               ? c10::str(name, " have shape ", patterns.sizes(), " of ", patterns.scalar_type(), ".")
+               : c10::str(name, " are undefined."),
+           "Give float32 or float64 of shape [patterns, features].");
+  }
+  if (patterns.device().is_cpu() && !at::isfinite(patterns).all().item<bool>()) {
+    refuse(kMemory, c10::str(name, " hold a NaN or an infinity, but all numbers must be finite."),
+           "Replace it, or leave this pattern out.");
+  }
+}
+
+/// Same features, type and device. `rows` too where both go row by row.
+void check_alike(const char* a_name, const at::Tensor& a, const char* b_name, const at::Tensor& b) {
+  if (a.size(1) != b.size(1) || a.scalar_type() != b.scalar_type() || a.device() != b.device()) {
+    refuse(kMemory,
+           c10::str(a_name, " have ", a.size(1), " features of ", a.scalar_type(), " on ", a.device(), ", ",
+                    b_name, " have ", b.size(1), " of ", b.scalar_type(), " on ", b.device(), "."),
+           "Make features, type and device equal.");
+  }
+}
+
+} // namespace
+
+AssociativeMemory::AssociativeMemory(AssociativeMemoryOptions options) : options_(std::move(options)) {
+  if (!(options_.beta() > 0) || !std::isfinite(options_.beta())) {
+    refuse(kMemory, c10::str("beta is ", options_.beta(), ", but must be finite and > 0."),
+           "Larger ones tell patterns apart that are alike.");
+  }
+  if (options_.update_steps_max() < 1) {
+    refuse(kMemory, c10::str("update_steps_max is ", options_.update_steps_max(), ", at least 1 is needed."),
+           "A readout is one update.");
+  }
+  if (!(options_.update_steps_eps() >= 0)) {
+    refuse(kMemory, c10::str("update_steps_eps is ", options_.update_steps_eps(), ", but must be >= 0."),
+           "The default is 1e-4.");
+  }
+}
+
+void AssociativeMemory::store(const at::Tensor& patterns, const at::Tensor& values) {
+  check_patterns("patterns", patterns);
+  if (values.defined()) {
+    check_patterns("values", values);
+    if (values.size(0) != patterns.size(0) || values.scalar_type() != patterns.scalar_type() ||
+        values.device() != patterns.device()) {
+      refuse(kMemory,
+             c10::str("there are ", patterns.size(0), " patterns of ", patterns.scalar_type(), " on ",
+                      patterns.device(), ", but ", values.size(0), " values of ", values.scalar_type(),
+                      " on ", values.device(), "."),
+             "Each pattern needs one value, of its type and device.");
+    }
+  }
+  if (stored_.defined()) {
+    check_alike("patterns", patterns, "those stored", stored_);
+    if (values.defined() != values_.defined()) {
+      refuse(kMemory,
+             c10::str("patterns come ", values.defined() ? "with" : "without", " values, but the ", size(),
+                      " stored are ", values_.defined() ? "with" : "without", " them."),
+             "Give values for all patterns or for none.");
+    }
+    if (values.defined()) {
+      check_alike("values", values, "those stored", values_);
+    }
+  }
+  stored_ = stored_.defined() ? at::cat({stored_, patterns}) : patterns.clone();
+  if (values.defined()) {
+    values_ = values_.defined() ? at::cat({values_, values}) : values.clone();
+  }
+}
+
+void AssociativeMemory::check_states(const at::Tensor& states) const {
+  if (size() == 0) {
+    refuse(kMemory, "0 patterns are stored, at least 1 is needed.", "Call store first.");
+  }
+  check_patterns("states", states);
+  check_alike("states", states, "stored patterns", stored_);
+}
+
+at::Tensor AssociativeMemory::association(const at::Tensor& states) const {
+  check_states(states);
+  return ops::separate(at::matmul(states * options_.beta(), stored_.t()), options_.separation());
+}
+
+at::Tensor AssociativeMemory::read(const at::Tensor& states, const at::Tensor& values) const {
+  if (options_.separation() == ops::Separation::softmax && stored_.size(1) > 0) {
+    return ops::associate(states.unsqueeze(0), stored_.unsqueeze(0), values.unsqueeze(0),
+                          {.beta = options_.beta()})
+        .squeeze(0);
+  }
+  return at::matmul(association(states), values);
+}
+
+at::Tensor AssociativeMemory::energy(const at::Tensor& states) const {
+  check_states(states);
+  const double beta = options_.beta();
+  const at::Tensor scores = at::matmul(states * beta, stored_.t());
+  return states.square().sum(-1) / 2 - ops::separation_potential(scores, options_.separation()) / beta +
+         (ops::largest_entropy(size(), options_.separation()) / beta + stored_.square().sum(-1).amax() / 2);
+}
+
+MemoryRetrieval AssociativeMemory::retrieve(const at::Tensor& states) const {
+  check_states(states);
+  const int64_t count = states.size(0);
+  MemoryRetrieval result{.state = states,
+                         .steps = at::zeros({count}, states.options().dtype(at::kLong).requires_grad(false)),
+                         .converged =
+                             at::zeros({count}, states.options().dtype(at::kBool).requires_grad(false))};
+  at::Tensor before = states, moving = at::arange(count, result.steps.options());
+  for (int64_t step = 0; step < options_.update_steps_max() && moving.numel() > 0; ++step) {
+    throw_if_interrupted();
+    const at::Tensor from = result.state.index_select(0, moving), to = read(from, stored_);
+    before = before.index_copy(0, moving, from);
+    result.state = result.state.index_copy(0, moving, to);
+    result.steps.index_add_(0, moving, at::ones_like(moving));
+    const at::NoGradGuard no_gradient;
+    const at::Tensor settled = stored_.size(1) == 0
+                                   ? at::ones_like(moving, at::kBool)
+                                   : (to - from).abs().amax(-1) <= options_.update_steps_eps();
+    result.converged.index_copy_(0, moving, settled);
+    moving = moving.masked_select(settled.logical_not());
+  }
+  result.readout = values_.defined() ? read(before, values_) : result.state;
+  result.energy = energy(result.state);
+  return result;
+}
+
+} // namespace mneme::nn
