@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/window_scan/window_scan.h"
+
+#include "mneme/core/cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/window_scan/window_scan.cpp"
+#define HWY_WANT_AVX3_DL
+#include <hwy/foreach_target.h>
+
+#include <hwy/aligned_allocator.h>
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include "kernels/focus_weight-inl.h"
+#include "kernels/window_scan/window_scan_state.h"
+#include "kernels/window_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // every kernel has its own names
+
+/// One head of a run.
+template <class T> struct Head {
+  int64_t window, columns; ///< columns before those of the head
+  StateLayout layout;
+  T* open;             ///< sum of the open block
+  T* past;             ///< of StateLayout
+  T* last_logits;      ///< in the state: of the last tokens before the run
+  T* last_rows;
+  T* logits; ///< [length], of the run
+
+  Head(int64_t head_window, int64_t head_size) : window(head_window), layout(head_window, head_size) {}
+};
+
+/// What a tile needs while it is worked on.
+template <class T> struct Desk {
+  TilePlan<T> plan;
+  const T* far_keys[TilePlan<T>::kMaxFar];
+  const T* far_values[TilePlan<T>::kMaxFar];
+  HWY_ALIGN T dots[kTile];
+  HWY_ALIGN T denominators[kTile]; ///< sums of weights, then with epsilon
+  HWY_ALIGN T gates[kTile];        ///< divided by the denominator
+  T* common;                       ///< sum of the whole tiles before
+  T* totals;                       ///< [kTile, whole_tiles(head_size)]
+};
+
+/// Logits of far tokens, and where their keys and values are.
+template <class T> void FindFarTokens(const WindowScanArgs<T>& args, const Head<T>& head, Desk<T>& desk) {
+  for (int64_t i = 0; i < desk.plan.num_far; ++i) {
+    const int64_t token = desk.plan.far_tokens[i];
+    if (token >= args.position) {
+      const int64_t at = token - args.position;
+      desk.plan.far_weights[i] = head.logits[at];
+      desk.far_keys[i] = args.key + at * args.row_stride + head.columns;
+      desk.far_values[i] = args.value + at * args.row_stride + head.columns;
+    } else {
+      const int64_t slot = token % head.window;
+      desk.plan.far_weights[i] = head.last_logits[slot];
+      desk.far_keys[i] = head.last_rows + slot * 2 * args.head_size;
+      desk.far_values[i] = desk.far_keys[i] + args.head_size;
+    }
+  }
+}
+
+/// dots = query . sum of keys -> gate logits, gates / denominators, trace.
+template <class T>
+void Gates(const WindowScanArgs<T>& args, int64_t head, int64_t token, int64_t count, Desk<T>& desk) {
+  const TileTag<T> d;
+  const int64_t n = TileLanes<T>();
+  const auto scale = hn::Set(d, args.scale), epsilon = hn::Set(d, static_cast<T>(kWindowScanEpsilon));
+  for (int64_t row = 0; row < kTile; row += n) {
+    const auto reference = hn::Load(d, desk.plan.references + row);
+    const auto denominator = hn::MulAdd(epsilon, ExpOrZero(d, hn::Neg(reference)), hn::Load(d, desk.denominators + row));
+    const auto logit = hn::Div(hn::Mul(scale, hn::Load(d, desk.dots + row)), denominator);
+    hn::Store(denominator, d, desk.denominators + row);
+    hn::Store(logit, d, desk.dots + row);
+    hn::Store(hn::Div(Sigmoid(d, logit), denominator), d, desk.gates + row);
+  }
+  const auto tell = [&](T* to, const T* from) HWY_ATTR {
+    if (to != nullptr) {
+      for (int64_t row = 0; row < count; ++row) {
+        to[head * args.trace.stride + token + row] = from[row];
+      }
+    }
+  };
+  tell(args.trace.gate_logits, desk.dots);
+  tell(args.trace.denominators, desk.denominators);
+  tell(args.trace.references, desk.plan.references);
+}
+
+/// Tokens [token, token + count) of one tile, one head.
+template <class T>
+void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64_t token, int64_t count, bool stream,
+              Desk<T>& desk) {
+  const TileTag<T> d;
+  const SumLayout& layout = head.layout.sum;
+  const int64_t size = args.head_size, at = token - args.position, tile = token / kTile;
+  const auto rows = [&](const T* part) HWY_ATTR {
+    return Rows<T>{part + at * args.row_stride + head.columns, args.row_stride};
+  };
+  TilePlan<T>& plan = desk.plan;
+  T& open_reference = head.open[layout.reference];
+
+  RowDots(rows(args.focus), rows(args.key), count, size, desk.dots);
+  for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
+    hn::Store(hn::Mul(hn::Set(d, args.scale), hn::Load(d, desk.dots + row)), d, plan.weights() + row);
+  }
+  for (int64_t row = 0; row < count; ++row) {
+    head.logits[at + row] = plan.weights()[row];
+  }
+  PlanForward(head.window, token, count, true, plan);
+  FindFarTokens(args, head, desk);
+
+  const T* common = desk.common;
+  if (head.window == 0) {
+    common = head.past;
+  } else {
+    SumTiles(layout, head.layout.tiles, HWY_MAX(tile - tiles_before(head.window), 0), tile, T(0), head.past,
+             desk.common);
+  }
+  if (args.trace.carries != nullptr && token % kTile == 0) {
+    T* carry = args.trace.carries + index * args.trace.carry_stride + tile * window_scan_carry_size(size);
+    for (int64_t c = 0; c < layout.second; ++c) {
+      carry[c] = common[c];
+    }
+    carry[layout.second] = common[layout.reference];
+  }
+  WeighForward(args.focus_weight, count, common[layout.reference], open_reference, plan);
+
+  const Weights<T> weights{plan.far_weights, plan.weights()};
+  SumWeights(plan, weights, common[layout.weight], head.open[layout.weight], desk.denominators);
+  SumRows(plan, weights, desk.far_keys, rows(args.key), size, common, head.open, desk.totals);
+  RowDots(rows(args.query), {desk.totals, layout.second}, count, size, desk.dots);
+  Gates(args, index, token, count, desk);
+  SumRows(plan, weights, desk.far_values, rows(args.value), size, common + layout.second, head.open + layout.second,
+          desk.totals);
+  T* readout = args.readout + at * args.readout_stride + head.columns;
+  for (int64_t row = 0; row < count; ++row) {
+    const T* total = desk.totals + row * layout.second;
+    T* to = readout + row * args.readout_stride;
+    stream ? StoreScaled<true>(total, desk.gates[row], size, to) : StoreScaled<false>(total, desk.gates[row], size, to);
+  }
+
+  if ((token + count) % kTile == 0) {
+    if (head.window == 0) {
+      AddExactly(layout, head.open, head.past, head.past + layout.size);
+    } else {
+      PushTile(layout, head.layout.tiles, tile, true, head.open, head.past);
+    }
+  }
+}
+
+/// The last tokens of a run go into the state.
+template <class T> void KeepLastTokens(const WindowScanArgs<T>& args, const Head<T>& head) {
+  const int64_t size = args.head_size;
+  for (int64_t at = HWY_MAX(args.length - head.window, 0); at < args.length; ++at) {
+    const int64_t slot = (args.position + at) % head.window;
+    const T* key = args.key + at * args.row_stride + head.columns;
+    const T* value = args.value + at * args.row_stride + head.columns;
+    T* to = head.last_rows + slot * 2 * size;
+    for (int64_t c = 0; c < size; ++c) {
+      to[c] = key[c];
+      to[size + c] = value[c];
+    }
+    head.last_logits[slot] = head.logits[at];
+  }
+}
+
+template <class T> void WindowScan(const WindowScanArgs<T>& args) {
+  if (args.length == 0 || args.num_heads == 0) {
+    return;
+  }
+  const SumLayout layout(args.head_size);
+  const bool has_state = args.state != nullptr;
+  // A whole sequence that its window covers is summed like one without a window.
+  const auto window_of = [&](int64_t head) HWY_ATTR {
+    const int64_t window = args.windows[head];
+    return !has_state && window >= args.length ? 0 : window;
+  };
+  const auto sums_of = [&](const StateLayout& state) HWY_ATTR { return state.logits; };
+
+  int64_t items = (1 + kTile) * layout.size; // common, totals
+  for (int64_t h = 0; h < args.num_heads; ++h) {
+    items += has_state ? 0 : sums_of(StateLayout(window_of(h), args.head_size));
+    items += args.trace.logits == nullptr ? whole_tiles(args.length) : 0;
+  }
+  const auto memory = hwy::AllocateAligned<T>(static_cast<size_t>(items));
+  const auto heads = hwy::AllocateAligned<Head<T>>(static_cast<size_t>(args.num_heads));
+  const auto desk = hwy::MakeUniqueAligned<Desk<T>>();
+  T* next = memory.get();
+  const auto take = [&](int64_t count) HWY_ATTR {
+    T* taken = next;
+    next += count;
+    return taken;
+  };
+  desk->common = take(layout.size);
+  desk->totals = take(kTile * layout.size);
+  T* state = args.state;
+  for (int64_t h = 0; h < args.num_heads; ++h) {
+    Head<T> head(window_of(h), args.head_size);
+    head.columns = h * args.head_size;
+    head.logits = args.trace.logits == nullptr
+                      ? take(whole_tiles(args.length))
+                      : args.trace.logits + h * args.trace.stride + args.position;
+    T* sums = has_state ? state : take(sums_of(head.layout));
+    head.open = sums;
+    head.past = sums + head.layout.past;
+    head.last_logits = has_state ? state + head.layout.logits : nullptr;
+    head.last_rows = has_state ? state + head.layout.rows : nullptr;
+    if (args.position == 0) {
+      ClearSum(layout, T(0), head.open);
+      if (head.window == 0) {
+        ClearSum(layout, T(0), head.past);
+        ClearSum(layout, T(0), head.past + layout.size);
+      }
+    }
+    if (has_state) {
+      state += head.layout.size;
+    }
+    heads[static_cast<size_t>(h)] = head;
+  }
+
+  const bool stream = StoresPastCaches(args.readout, args.readout_stride, args.head_size,
+                                       args.length * args.num_heads * args.head_size);
+  const int64_t end = args.position + args.length;
+  for (int64_t token = args.position; token < end;) {
+    const int64_t next_tile = token - token % kTile + kTile;
+    const int64_t count = HWY_MIN(next_tile, end) - token;
+    for (int64_t h = 0; h < args.num_heads; ++h) { // heads inside: every row is walked through once
+      ScanTile(args, h, heads[static_cast<size_t>(h)], token, count, stream, *desk);
+    }
+    token += count;
+  }
+  if (stream) {
+    hwy::FlushStream();
+  }
+  for (int64_t h = 0; has_state && h < args.num_heads; ++h) {
+    const Head<T>& head = heads[static_cast<size_t>(h)];
+    if (head.window > 0) {
+      KeepLastTokens(args, head);
+    }
+  }
+}
+
+void WindowScanFloat(const WindowScanArgs<float>& args) {
+  WindowScan(args);
+}
+void WindowScanDouble(const WindowScanArgs<double>& args) {
+  WindowScan(args);
+}
+const char* Target() {
+  return hwy::TargetName(HWY_TARGET);
+}
+
+} // namespace
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+HWY_EXPORT(WindowScanFloat);
+HWY_EXPORT(WindowScanDouble);
+HWY_EXPORT(Target);
+
+void window_scan(const WindowScanArgs<float>& args) {
+  use_reference_kernels() ? reference::window_scan(args) : HWY_DYNAMIC_DISPATCH(WindowScanFloat)(args);
+}
+
+void window_scan(const WindowScanArgs<double>& args) {
+  use_reference_kernels() ? reference::window_scan(args) : HWY_DYNAMIC_DISPATCH(WindowScanDouble)(args);
+}
+
+int64_t window_scan_state_size(int64_t window, int64_t head_size) {
+  return StateLayout(window, head_size).size;
+}
+
+int64_t window_scan_carry_size(int64_t head_size) {
+  return whole_tiles(head_size) + kWindowScanTile;
+}
+
+const char* window_scan_target() {
+  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
+}
+
+} // namespace mneme::kernels
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/window_scan/window_scan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "kernels/window_scan/window_scan_state.h"
+
+namespace mneme::kernels::reference {
+namespace {
+
+/// What the window of a token adds up to, relative to exp(reference).
+struct Sum {
+  double reference = 0, weight = 0;
+  std::vector<double> keys, values;
+
+  explicit Sum(int64_t head_size) : keys(static_cast<size_t>(head_size)), values(keys) {}
+
+  void scale(double factor) {
+    weight *= factor;
+    for (size_t c = 0; c < keys.size(); ++c) {
+      keys[c] *= factor;
+      values[c] *= factor;
+    }
+  }
+  template <class T> void add(double logit, FocusWeight focus_weight, const T* key, const T* value) {
+    if (focus_weight == FocusWeight::exp && logit > reference) {
+      scale(std::exp(reference - logit));
+      reference = logit;
+    }
+    const double w = focus_weight == FocusWeight::elu && logit > 0 ? logit + 1 : std::exp(logit - reference);
+    weight += w;
+    for (size_t c = 0; c < keys.size(); ++c) {
+      keys[c] += w * static_cast<double>(key[c]);
+      values[c] += w * static_cast<double>(value[c]);
+    }
+  }
+};
+
+template <class T> double product(const T* a, const T* b, int64_t size) {
+  double sum = 0;
+  for (int64_t c = 0; c < size; ++c) {
+    sum += static_cast<double>(a[c]) * static_cast<double>(b[c]);
+  }
+  return sum;
+}
+
+template <class T> void store(T* to, int64_t at, double value) {
+  if (to != nullptr) {
+    to[at] = static_cast<T>(value);
+  }
+}
+
+template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t head, T* state) {
+  const int64_t size = args.head_size, window = args.windows[head], columns = head * size;
+  const StateLayout layout(window, size);
+  const int64_t error = layout.past + layout.sum.size; // of the sum of all tokens, window 0
+  const double scale = static_cast<double>(args.scale);
+
+  std::vector<double> logits(static_cast<size_t>(args.length));
+  const auto row = [&](const T* part, int64_t token) {
+    return part + (token - args.position) * args.row_stride + columns;
+  };
+  const auto add = [&](Sum& sum, int64_t token) {
+    if (token >= args.position) {
+      sum.add(logits[static_cast<size_t>(token - args.position)], args.focus_weight, row(args.key, token),
+              row(args.value, token));
+    } else {
+      const int64_t slot = token % window;
+      const T* kept = state + layout.rows + slot * 2 * size;
+      sum.add(static_cast<double>(state[layout.logits + slot]), args.focus_weight, kept, kept + size);
+    }
+  };
+  /// What is kept of the whole past, as a number and its rounding error.
+  const auto keep = [&](int64_t at, double value) {
+    state[layout.past + at] = static_cast<T>(value);
+    state[error + at] = static_cast<T>(value - static_cast<double>(static_cast<T>(value)));
+  };
+  const auto kept = [&](int64_t at) {
+    return static_cast<double>(state[layout.past + at]) + static_cast<double>(state[error + at]);
+  };
+
+  Sum sum(size);
+  if (state != nullptr && window == 0 && args.position > 0) {
+    sum.reference = kept(layout.sum.reference);
+    sum.weight = kept(layout.sum.weight);
+    for (int64_t c = 0; c < size; ++c) {
+      sum.keys[static_cast<size_t>(c)] = kept(c);
+      sum.values[static_cast<size_t>(c)] = kept(layout.sum.second + c);
+    }
+  }
+  for (int64_t t = 0; t < args.length; ++t) {
+    const int64_t token = args.position + t;
+    const int64_t begin = window == 0 ? 0 : std::max<int64_t>(0, token - window + 1);
+    const double logit = scale * product(row(args.focus, token), row(args.key, token), size);
+    logits[static_cast<size_t>(t)] = logit;
+    if (begin == 0 && (t > 0 || window == 0 || token == 0)) { // The window has only grown.
+      add(sum, token);
+    } else {
+      sum = Sum(size);
+      for (int64_t j = begin; j <= token; ++j) {
+        add(sum, j);
+      }
+    }
+    const double denominator = sum.weight + kWindowScanEpsilon * std::exp(-sum.reference);
+    double dot = 0;
+    for (int64_t c = 0; c < size; ++c) {
+      dot += static_cast<double>(row(args.query, token)[c]) * sum.keys[static_cast<size_t>(c)];
+    }
+    const double gate_logit = scale * dot / denominator;
+    const double gate = 1 / (1 + std::exp(-gate_logit));
+    for (int64_t c = 0; c < size; ++c) {
+      args.readout[t * args.readout_stride + columns + c] =
+          static_cast<T>(gate * sum.values[static_cast<size_t>(c)] / denominator);
+    }
+    const int64_t at = head * args.trace.stride + token;
+    store(args.trace.logits, at, logit);
+    store(args.trace.gate_logits, at, gate_logit);
+    store(args.trace.denominators, at, denominator);
+    store(args.trace.references, at, sum.reference);
+  }
+  if (state == nullptr) {
+    return;
+  }
+  if (window == 0) {
+    keep(layout.sum.reference, sum.reference);
+    keep(layout.sum.weight, sum.weight);
+    for (int64_t c = 0; c < size; ++c) {
+      keep(c, sum.keys[static_cast<size_t>(c)]);
+      keep(layout.sum.second + c, sum.values[static_cast<size_t>(c)]);
+    }
+  }
+  for (int64_t t = std::max<int64_t>(0, args.length - window); t < args.length; ++t) {
+    const int64_t token = args.position + t, slot = token % window;
+    T* to = state + layout.rows + slot * 2 * size;
+    std::copy_n(row(args.key, token), size, to);
+    std::copy_n(row(args.value, token), size, to + size);
+    state[layout.logits + slot] = static_cast<T>(logits[static_cast<size_t>(t)]);
+  }
+}
+
+template <class T> void window_scan_plain(const WindowScanArgs<T>& args) {
+  T* state = args.state;
+  for (int64_t head = 0; head < args.num_heads; ++head) {
+    window_scan_head(args, head, state);
+    if (state != nullptr) {
+      state += window_scan_state_size(args.windows[head], args.head_size);
+    }
+  }
+}
+
+} // namespace
+
+void window_scan(const WindowScanArgs<float>& args) {
+  window_scan_plain(args);
+}
+void window_scan(const WindowScanArgs<double>& args) {
+  window_scan_plain(args);
+}
+
+} // namespace mneme::kernels::reference

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/window_scan/window_scan.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "each_cpu_target.h"
+#include "kernels/window_scan/window_scan_problem.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme::kernels {
+namespace {
+
+template <class T> void ours(const WindowScanArgs<T>& args) {
+  window_scan(args);
+}
+template <class T> void plain(const WindowScanArgs<T>& args) {
+  reference::window_scan(args);
+}
+
+/// The largest error of a number; means of normal numbers are at most a few units.
+template <class T> double worst_error(const std::vector<T>& got, const std::vector<double>& want) {
+  double worst = 0;
+  for (size_t i = 0; i < want.size(); ++i) {
+    const double error = std::abs(static_cast<double>(got[i]) - want[i]);
+    worst = std::isnan(error) ? INFINITY : std::max(worst, error);
+  }
+  return worst;
+}
+
+template <class T> double worst_error(const WindowScanProblem<T>& problem) {
+  return worst_error(problem.run(ours<T>).readout, problem.template as<double>().run(plain<double>).readout);
+}
+
+constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exp};
+
+TEST(WindowScan, EqualsTheReferenceForEveryWindowAndLength) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    const std::vector<int64_t> windows{0, 1, 2, 3, 4, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 48, 64, 67, 100, 128, 1000};
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const int64_t length : {0, 1, 2, 15, 16, 17, 31, 33, 64, 150, 301}) {
+        for (const int64_t head_size : {1, 5}) {
+          const WindowScanProblem<double> problem(length, head_size, windows, focus_weight, 1.0);
+          EXPECT_LT(worst_error(problem), 1e-13) << length << " tokens of " << head_size;
+          EXPECT_LT(worst_error(problem.template as<float>()), 2e-6) << length << " tokens of " << head_size;
+        }
+      }
+    }
+  });
+}
+
+TEST(WindowScan, EqualsTheReferenceForEveryHeadSize) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const int64_t head_size : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 48, 63, 64, 65, 80, 128, 130}) {
+        const WindowScanProblem<double> problem(70, head_size, {0, 3, 8, 20, 32}, focus_weight, 1.0);
+        EXPECT_LT(worst_error(problem), 1e-13) << head_size;
+        EXPECT_LT(worst_error(problem.template as<float>()), 2e-6) << head_size;
+      }
+    }
+  });
+}
+
+TEST(WindowScan, KeepsItsDigitsAtLargeLogits) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const int64_t length : {40, 1024}) {
+        WindowScanProblem<float> problem(length, 64, {0, 4, 16, 64, 100, 256}, focus_weight, 1.0);
+        problem.set_logits(45);
+        EXPECT_LT(worst_token_error(problem, problem.run(ours<float>).readout,
+                                    problem.as<double>().run(plain<double>).readout),
+                  1e-5);
+      }
+    }
+  });
+}
+
+TEST(WindowScan, OfExpDoesNotOverflow) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    for (const double logits : {70.0, 87.0, 89.0, 200.0, 1000.0}) {
+      WindowScanProblem<float> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exp, 1.0);
+      problem.set_logits(logits);
+      // A logit of 1000 is rounded by 3e-5, and a weight by that much of itself.
+      EXPECT_LT(worst_error(problem), 4e-7 * logits) << logits;
+      WindowScanProblem<double> precise(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exp, 1.0);
+      precise.set_logits(logits);
+      EXPECT_LT(worst_error(precise), 1e-15 * logits) << logits;
+    }
+  });
+}
+
+TEST(WindowScan, GivesTheSameBitsForEveryCutOfTheSequence) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    if (use_reference_kernels()) {
+      return; // ReferenceContinuesFromAState
+    }
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {2.0, 90.0}) {
+        WindowScanProblem<float> problem(333, 20, {0, 1, 3, 5, 8, 15, 16, 17, 32, 50, 64, 100, 256, 1000}, focus_weight,
+                                         1.0);
+        problem.set_logits(logits);
+        const auto whole = problem.run_in_pieces(ours<float>, {333});
+        for (const std::vector<int64_t>& pieces : std::vector<std::vector<int64_t>>{
+                 {1}, {2}, {7, 16, 1, 0, 31}, {16}, {100}, {64, 1}, {332, 1}}) {
+          const auto parts = problem.run_in_pieces(ours<float>, pieces);
+          EXPECT_TRUE(whole.readout == parts.readout) << "first piece " << pieces[0];
+          EXPECT_TRUE(whole.logits == parts.logits);
+          EXPECT_TRUE(whole.denominators == parts.denominators);
+          EXPECT_TRUE(whole.carries == parts.carries);
+        }
+      }
+    }
+  });
+}
+
+TEST(WindowScan, WithAStateEqualsThatWithoutOne) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    const WindowScanProblem<float> problem(100, 20, {0, 4, 99, 100, 101}, FocusWeight::elu, 1.0);
+    const auto without = problem.run(ours<float>);
+    const auto with = problem.run_in_pieces(ours<float>, {100});
+    EXPECT_LT(worst_error(without.readout, {with.readout.begin(), with.readout.end()}), 1e-6);
+  });
+}
+
+TEST(WindowScan, ReferenceContinuesFromAState) {
+  for (const FocusWeight focus_weight : kBoth) {
+    WindowScanProblem<double> problem(77, 6, {0, 1, 5, 16, 20, 100}, focus_weight, 1.0);
+    const auto whole = problem.run(plain<double>).readout;
+    EXPECT_LT(worst_error(problem.run_in_pieces(plain<double>, {1, 30, 0}).readout, whole), 1e-14);
+  }
+}
+
+TEST(WindowScan, TellsLogitsGatesAndDenominators) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {3.0, 90.0}) {
+        WindowScanProblem<double> problem(60, 7, {0, 4, 33}, focus_weight, 1.0);
+        problem.set_logits(logits);
+        const auto got = problem.run(ours<double>), want = problem.run(plain<double>);
+        for (size_t i = 0; i < got.logits.size(); ++i) {
+          ASSERT_NEAR(got.logits[i], want.logits[i], 1e-13 * logits);
+          ASSERT_NEAR(got.gate_logits[i], want.gate_logits[i], 1e-12 * logits);
+          ASSERT_NEAR(std::log(got.denominators[i]) + got.references[i],
+                      std::log(want.denominators[i]) + want.references[i], 1e-12 * logits);
+        }
+      }
+    }
+  });
+}
+
+TEST(WindowScan, GivesTheMeanOfAWindowOfEqualWeights) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    WindowScanProblem<double> problem(50, 4, {0, 1, 6, 20}, FocusWeight::elu, 1.0);
+    problem.set_logits(0); // every weight is 1
+    std::fill(problem.query.begin(), problem.query.end(), 0.0); // every gate is 1/2
+    const auto readout = problem.run(ours<double>).readout;
+    for (int64_t head = 0; head < 4; ++head) {
+      for (int64_t t = 0; t < 50; ++t) {
+        const int64_t window = problem.windows[static_cast<size_t>(head)];
+        const int64_t begin = window == 0 ? 0 : std::max<int64_t>(0, t - window + 1);
+        for (int64_t c = 0; c < 4; ++c) {
+          double sum = 0;
+          for (int64_t j = begin; j <= t; ++j) {
+            sum += problem.value[static_cast<size_t>((j * 4 + head) * 4 + c)];
+          }
+          EXPECT_NEAR(readout[static_cast<size_t>((t * 4 + head) * 4 + c)],
+                      0.5 * sum / (static_cast<double>(t - begin + 1) + kWindowScanEpsilon), 1e-14);
+        }
+      }
+    }
+  });
+}
+
+TEST(WindowScan, LetsANaNReachTheTokensThatReadItAndNoOthers) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    constexpr int64_t kSize = 5, kBad = 37, kLength = 120;
+    const std::vector<int64_t> windows{0, 1, 4, 9, 16, 20, 40};
+    const auto heads = static_cast<int64_t>(windows.size());
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const int part : {0, 1, 2, 3}) {
+        WindowScanProblem<float> problem(kLength, kSize, windows, focus_weight, 1.0);
+        std::vector<float>* rows[] = {&problem.query, &problem.focus, &problem.key, &problem.value};
+        for (int64_t head = 0; head < heads; ++head) {
+          (*rows[part])[static_cast<size_t>((kBad * heads + head) * kSize + 2)] = std::nanf("");
+        }
+        for (const auto& readout :
+             {problem.run(ours<float>).readout, problem.run_in_pieces(ours<float>, {7}).readout}) {
+          for (int64_t t = 0; t < kLength; ++t) {
+            for (int64_t head = 0; head < heads; ++head) {
+              const int64_t window = windows[static_cast<size_t>(head)];
+              const bool reads =
+                  part == 0 ? t == kBad : t >= kBad && (window == 0 || t < kBad + window);
+              EXPECT_EQ(std::isnan(readout[static_cast<size_t>((t * heads + head) * kSize + 2)]), reads)
+                  << "token " << t << ", window " << window << ", part " << part;
+            }
+          }
+        }
+      }
+    }
+  });
+}
+
+TEST(WindowScan, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    const std::vector<int64_t> windows{0, 4, 16, 100, 0};
+    const WindowScanProblem<float> problem(200, 12, windows, FocusWeight::exp, 1.0);
+    const auto together = problem.run(ours<float>).readout;
+    const int before = threads();
+    for (const int count : {1, 2, 3}) {
+      set_threads(count);
+      const auto apart = problem.run([](WindowScanArgs<float> args) {
+        parallel_for(args.num_heads, 2, [&](int64_t begin, int64_t end) { window_scan(heads_of(args, begin, end)); });
+      });
+      EXPECT_EQ(together, apart.readout) << count << " threads";
+    }
+    set_threads(before);
+  });
+}
+
+} // namespace
+} // namespace mneme::kernels
