@@ -119,11 +119,12 @@ TEST(ReproduceVerb, FailsWhereItCannotWrite) {
 
 TEST(ReproduceVerb, KeepsWhatHadFinishedWhenInterrupted) {
   const TemporaryFolder folder;
-  const std::vector<std::string> command = {"reproduce", kQuick,  "sdm/neuron-limited",
-                                            "--quick",   "--out", folder.path().string()};
-  const ProgramResult result = run_mneme(command, {.signal = SIGINT,
-                                                   .signal_after = std::chrono::milliseconds(1500),
-                                                   .timeout = std::chrono::seconds(60)});
+  const std::vector<std::string> command = {"reproduce",  kQuick,  "sdm/neuron-limited",
+                                            "--quick",    "--out", folder.path().string(),
+                                            "--progress", "plain"};
+  const ProgramResult result = run_mneme(
+      command,
+      {.signal = SIGINT, .signal_after = std::string(kQuick) + ": ", .timeout = std::chrono::seconds(60)});
   EXPECT_EQ(result.exit_code, 130) << result.err;
   EXPECT_TRUE(contains(result.err, "1 of 2 experiments had finished"));
   EXPECT_TRUE(std::filesystem::exists(folder / "index.html"));

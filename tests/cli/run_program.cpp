@@ -136,7 +136,7 @@ ProgramResult run_program(const std::vector<std::string>& command, const Program
   bool out_open = !options.reader_has_gone, err_open = true;
   while (out_open || err_open) {
     const auto passed = Clock::now() - begin;
-    if (!signal_sent && passed >= options.signal_after) {
+    if (!signal_sent && result.err.find(options.signal_after) != std::string::npos) {
       ::kill(child, *options.signal);
       signal_sent = true;
     }

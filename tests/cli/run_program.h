@@ -19,8 +19,8 @@ struct ProgramOptions {
   bool stdout_closed = false;
   bool reader_has_gone = false; ///< stdout is a pipe that nobody reads
   std::string input{};          ///< what stdin holds
-  std::optional<int> signal{};  ///< sent after `signal_after`
-  std::chrono::milliseconds signal_after{100};
+  std::optional<int> signal{};  ///< sent once `signal_after` stands on stderr
+  std::string signal_after{};
   std::chrono::seconds timeout{20}; ///< then the program is killed and the test fails
 };
 
