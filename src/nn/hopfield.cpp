@@ -57,6 +57,12 @@ Norm projection_norm(const HopfieldOptions& o) {
           false};
 }
 
+/// Stored pattern and pattern projection differ at most in weight and bias of their norms.
+bool normed_alike(const HopfieldOptions& o) {
+  return o.normalize_stored_pattern() && o.normalize_pattern_projection() &&
+         o.normalize_stored_pattern_eps() == o.normalize_pattern_projection_eps();
+}
+
 void check(const Norm& norm, std::optional<int64_t> head) {
   if (norm.affine && !norm.wanted) {
     refuse(kLayer, c10::str("the affine flag of ", norm.name, " is on but the norm is off."),
@@ -216,7 +222,7 @@ PerHead<double> HopfieldImpl::scaling() const {
 
 HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                            const at::Tensor& pattern_projection, const HopfieldMasks& masks,
-                                           bool need_weights) {
+                                           Wanted wanted) {
   const at::Tensor& state = state_pattern.defined() ? state_pattern : stored_pattern;
   const at::Tensor& projection = pattern_projection.defined() ? pattern_projection : stored_pattern;
   const InputSizes of_core = input_sizes(options.core());
@@ -237,14 +243,27 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
                         .scaling_tensor = beta,
                         .update_steps_max = options.update_steps_max().value_or(int64_t{-1}),
                         .update_steps_eps = options.update_steps_eps(),
-                        .need_weights = need_weights,
+                        .need_weights = wanted == Wanted::association,
                         .batch_first = options.batch_first()};
   if (!beta.defined()) {
     call.scaling = scaling();
   }
-  HopfieldCoreResult result = association_core->forward(normal(norm_state_pattern, state),
-                                                        normal(norm_stored_pattern, stored_pattern),
-                                                        normal(norm_pattern_projection, projection), call);
+  const at::Tensor normal_state = normal(norm_state_pattern, state);
+  HopfieldCoreResult result;
+  if (wanted == Wanted::output && projection.is_same(stored_pattern) && normed_alike(options)) {
+    result.output = association_core->forward_folded(normal_state,
+                                                     {.rows = stored_pattern,
+                                                      .key_gain = norm_stored_pattern->weight,
+                                                      .key_bias = norm_stored_pattern->bias,
+                                                      .value_gain = norm_pattern_projection->weight,
+                                                      .value_bias = norm_pattern_projection->bias,
+                                                      .epsilon = options.normalize_stored_pattern_eps()},
+                                                     call);
+  }
+  if (!result.output.defined()) {
+    result = association_core->forward(normal_state, normal(norm_stored_pattern, stored_pattern),
+                                       normal(norm_pattern_projection, projection), call);
+  }
   if (options.association_activation()) {
     result.output = activation_named(kLayer, *options.association_activation())(result.output);
   }
@@ -256,12 +275,13 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
 
 at::Tensor HopfieldImpl::forward(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                  const at::Tensor& pattern_projection, const HopfieldMasks& masks) {
-  return associate(stored_pattern, state_pattern, pattern_projection, masks, false).output;
+  return associate(stored_pattern, state_pattern, pattern_projection, masks, Wanted::output).output;
 }
 
 HopfieldRetrieval HopfieldImpl::retrieve(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                          const at::Tensor& pattern_projection, const HopfieldMasks& masks) {
-  const HopfieldCoreResult result = associate(stored_pattern, state_pattern, pattern_projection, masks, true);
+  const HopfieldCoreResult result =
+      associate(stored_pattern, state_pattern, pattern_projection, masks, Wanted::association);
   HopfieldRetrieval retrieval{.output = result.output,
                               .association = result.association,
                               .projected_patterns = result.projected_patterns,
@@ -288,7 +308,8 @@ at::Tensor HopfieldImpl::get_projected_pattern_matrix(const at::Tensor& stored_p
                                                       const at::Tensor& pattern_projection,
                                                       const HopfieldMasks& masks) {
   const at::NoGradGuard no_gradient;
-  return associate(stored_pattern, state_pattern, pattern_projection, masks, false).projected_patterns;
+  return associate(stored_pattern, state_pattern, pattern_projection, masks, Wanted::projected_patterns)
+      .projected_patterns;
 }
 
 } // namespace mneme::nn

@@ -7,6 +7,7 @@
 #include <ATen/Functions.h>
 #include <torch/nn/init.h>
 
+#include "mneme/ops/associate_normed.h"
 #include "nn/association_inputs.h"
 #include "nn/core_sizes.h"
 #include "nn/head_association.h"
@@ -384,6 +385,77 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const at::Tensor& query, const
   return result;
 }
 
+bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const at::Tensor& rows,
+                                const HopfieldCoreCall& call) const {
+  const bool projected_alone = !options.query_as_static() && !options.key_as_static() &&
+                               !options.value_as_static() && !options.value_as_connected() &&
+                               !options.normalize_pattern() && !options.add_bias_kv() &&
+                               !options.add_zero_attn();
+  const bool all_seen = !call.key_padding_mask.defined() && !call.attn_mask.defined() &&
+                        (options.dropout() == 0 || !is_training());
+  const std::vector<int64_t>& steps = call.update_steps_max.values();
+  const std::vector<double> scaling = call.scaling.value_or(1.0).values();
+  const std::vector<double>& eps = call.update_steps_eps.values();
+  const bool one_step =
+      std::all_of(steps.begin(), steps.end(), [](int64_t most) { return most == 0; }) &&
+      std::all_of(eps.begin(), eps.end(), [](double e) { return e > 0; }) &&
+      std::all_of(scaling.begin(), scaling.end(), [](double b) { return std::isfinite(b); });
+  const bool has_kernel =
+      rows.device().is_cpu() && (rows.scalar_type() == at::kFloat || rows.scalar_type() == at::kDouble);
+  // Folded, a query is compared with all features of a row; else each row is projected to those of the space.
+  const bool pays = rows.numel() > 0 && query.numel() > 0 &&
+                    query.size(call.batch_first ? 1 : 0) <= *core_sizes(options).head;
+  return options.streaming() && options.separation() == ops::Separation::softmax && !call.need_weights &&
+         projected_alone && all_seen && one_step && has_kernel && pays;
+}
+
+at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const NormedRows& stored,
+                                            const HopfieldCoreCall& call) {
+  if (!can_fold(query, stored.rows, call)) {
+    return {};
+  }
+  const CoreSizes sizes = core_sizes(options);
+  const int64_t heads = options.num_heads(), space = heads * *sizes.head, patterns = heads * *sizes.pattern;
+  const auto weight = [&](const at::Tensor& own, int64_t first, int64_t rows) {
+    return in_proj_weight.defined() ? in_proj_weight.narrow(0, first, rows) : own;
+  };
+  const auto bias = [&](int64_t first, int64_t rows) {
+    return in_proj_bias.defined() ? in_proj_bias.narrow(0, first, rows) : at::Tensor();
+  };
+  const auto times = [](const at::Tensor& x, const at::Tensor& gain) {
+    return gain.defined() ? x * gain : x;
+  };
+  const at::Tensor of_key = weight(k_proj_weight, space, space).unflatten(0, {heads, *sizes.head});
+  const at::Tensor of_value =
+      weight(v_proj_weight, 2 * space, patterns).unflatten(0, {heads, *sizes.pattern}).transpose(1, 2);
+
+  at::Tensor state =
+      by_heads(at::linear(query, weight(q_proj_weight, 0, space), bias(0, space)), heads, call.batch_first);
+  state = state * scale_of(call, options, state).first;
+  at::Tensor seen = times(at::matmul(state, of_key), stored.key_gain); // [N, H, L, E]
+  if (stored.key_bias.defined()) {
+    seen = seen + 0 * stored.key_bias; // it adds the same to all scores of a query: its gradient is 0
+  }
+  const at::Tensor rows = call.batch_first ? stored.rows : stored.rows.transpose(0, 1);
+  at::Tensor answer =
+      ops::associate_normed(seen.flatten(1, 2), rows, stored.epsilon).unflatten(1, {heads, seen.size(2)});
+  answer = times(answer, stored.value_gain);
+  if (stored.value_bias.defined()) {
+    answer = answer + stored.value_bias;
+  }
+  at::Tensor readout = at::matmul(answer, of_value);
+  if (in_proj_bias.defined()) {
+    readout = readout + bias(2 * space, patterns).view({heads, 1, *sizes.pattern});
+  }
+  return projected_out(readout, call.batch_first);
+}
+
+at::Tensor HopfieldCoreImpl::projected_out(const at::Tensor& readout, bool batch_first) {
+  const at::Tensor by_state =
+      readout.permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{2, 0, 1, 3}).flatten(2);
+  return out_proj.is_empty() ? by_state : out_proj->forward(by_state);
+}
+
 HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::Tensor& key,
                                              const at::Tensor& value, const HopfieldCoreCall& call) {
   const InputSizes needed = input_sizes(options);
@@ -428,10 +500,7 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                                                        .need_weights = call.need_weights,
                                                        .streaming = options.streaming()});
 
-  at::Tensor readout = association.readout.permute(call.batch_first ? at::IntArrayRef{0, 2, 1, 3}
-                                                                    : at::IntArrayRef{2, 0, 1, 3});
-  readout = readout.flatten(2);
-  HopfieldCoreResult result{.output = out_proj.is_empty() ? readout : out_proj->forward(readout),
+  HopfieldCoreResult result{.output = projected_out(association.readout, call.batch_first),
                             .projected_patterns = expanded_batch(heads.value, n),
                             .updates = association.updates,
                             .changes = association.changes};

@@ -158,9 +158,11 @@ public:
   at::Tensor beta;                      ///< [num_heads] if learnt, else undefined
 
 private:
+  enum class Wanted { output, projected_patterns, association };
+  /// Beside the output.
   HopfieldCoreResult associate(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                const at::Tensor& pattern_projection, const HopfieldMasks& masks,
-                               bool need_weights);
+                               Wanted wanted);
 
   FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(at::Tensor())}, {2, torch::nn::AnyValue(at::Tensor())},
                            {3, torch::nn::AnyValue(HopfieldMasks())})

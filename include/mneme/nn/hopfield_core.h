@@ -102,6 +102,13 @@ struct HopfieldCoreResult {
   std::vector<std::vector<double>> changes;
 };
 
+/// Rows [N, S, E] (or [S, N, E]) that are both key and value, each after a layer norm with the same epsilon.
+struct NormedRows {
+  at::Tensor rows;
+  at::Tensor key_gain, key_bias, value_gain, value_bias; ///< of the norms, [E]; undefined: 1 and 0
+  double epsilon = 1e-5;
+};
+
 /// separation(beta * state . key^T + masks) . value over several heads, the state first updated to
 /// separation(beta * state . key^T + masks) . key, any number of times; separation is softmax unless told otherwise.
 ///
@@ -126,6 +133,11 @@ public:
   HopfieldCoreResult forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                              const HopfieldCoreCall& call = {});
 
+  /// The output of `forward` for key and value made of the same rows, which are read once: norms and projections are
+  /// folded around the association, so that no normalised and no projected copy of a large bag exists. Undefined
+  /// where options or call want more than that can do; `forward` can always.
+  at::Tensor forward_folded(const at::Tensor& query, const NormedRows& stored, const HopfieldCoreCall& call);
+
   /// d, e and the features of the output; none where the input decides.
   std::optional<int64_t> head_dim() const;
   std::optional<int64_t> pattern_dim() const;
@@ -142,6 +154,9 @@ private:
   Heads project(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                 bool batch_first) const;
   void check_options() const;
+  /// [N, H, L, e] -> output
+  at::Tensor projected_out(const at::Tensor& readout, bool batch_first);
+  bool can_fold(const at::Tensor& query, const at::Tensor& rows, const HopfieldCoreCall& call) const;
 };
 TORCH_MODULE(HopfieldCore);
 

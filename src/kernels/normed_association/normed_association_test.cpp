@@ -143,8 +143,7 @@ TEST(NormedAssociation, ReferenceGradientIsThatOfDifferences) {
 
 TEST(NormedAssociation, LosesNothingToALargeMean) {
   test::on_each_cpu_target(normed_association_target, [] {
-    constexpr double kRoundedMean =
-        100 * 6e-8 * 10; // of a mean of 100, in float, seen through ten rows' weights
+    constexpr double kRoundedMean = 64 * 100 * 6e-8; // of 64 numbers near 100, added up one by one in float
     expect_close_to_reference(Problem<float>(1, 50, 64, 0.4, 100), kRoundedMean);
   });
 }
