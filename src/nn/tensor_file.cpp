@@ -2,8 +2,10 @@
 
 #include "mneme/nn/tensor_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <span>
 #include <string_view>
 
 #include <ATen/ops/empty.h>
@@ -12,6 +14,7 @@
 #include "mneme/core/error.h"
 #include "mneme/data/read_file.h"
 #include "mneme/data/safetensors.h"
+#include "mneme/data/torch_file.h"
 
 namespace mneme::nn {
 namespace {
@@ -38,23 +41,61 @@ std::string type_names() {
   return names;
 }
 
+at::Tensor tensor_of(std::span<const std::byte> bytes, int64_t begin, at::IntArrayRef shape,
+                     at::ScalarType type) {
+  at::Tensor tensor = at::empty(shape, type);
+  if (tensor.nbytes() > 0) {
+    std::memcpy(tensor.mutable_data_ptr(), bytes.data() + begin, tensor.nbytes());
+  }
+  return tensor;
+}
+
+/// Tensors of one storage share it here, too.
+NamedTensors tensors_of_torch_file(std::span<const std::byte> bytes, const std::string& name) {
+  NamedTensors tensors;
+  std::map<std::pair<int64_t, std::string>, at::Tensor> storages; // by place and type
+  for (const data::TorchFileEntry& entry : data::parse_torch_file(bytes, name)) {
+    const at::ScalarType type = std::ranges::find(kTypes, entry.dtype, &Type::name)->type;
+    at::Tensor& storage = storages[{entry.begin, entry.dtype}];
+    if (!storage.defined()) {
+      const auto numbers = (entry.end - entry.begin) / static_cast<int64_t>(c10::elementSize(type));
+      storage = tensor_of(bytes, entry.begin, {numbers}, type);
+    }
+    tensors.emplace(entry.name, std::ranges::find(entry.shape, 0) != entry.shape.end()
+                                    ? at::empty(entry.shape, type)
+                                    : storage.as_strided(entry.shape, entry.strides, entry.offset));
+  }
+  return tensors;
+}
+
+/// A pickle of protocol 2 or later, and not the header length of a .safetensors file, which would then be 640 bytes
+/// and more, and followed by '{'.
+bool is_old_torch_file(std::span<const std::byte> bytes) {
+  constexpr size_t kHeaderLength = 8;
+  return bytes.size() > kHeaderLength && bytes[0] == std::byte{0x80} && bytes[1] >= std::byte{2} &&
+         bytes[1] <= std::byte{5} && bytes[kHeaderLength] != std::byte{'{'};
+}
+
 } // namespace
 
 TensorFile read_tensor_file(const std::filesystem::path& path) {
   const std::vector<std::byte> bytes = data::read_file(path);
+  if (data::is_torch_file(bytes)) {
+    return {.tensors = tensors_of_torch_file(bytes, path.string())};
+  }
+  if (is_old_torch_file(bytes)) {
+    throw DataError(path.string() +
+                    ": is a pickle, as PyTorch wrote before version 1.6.\n  Load it there and save "
+                    "it again, or convert it to .safetensors.");
+  }
   TensorFile file{.texts = data::parse_safetensors_metadata(bytes, path.string())};
   for (const data::SafetensorsEntry& entry : data::parse_safetensors_entries(bytes, path.string())) {
-    const auto type = std::find_if(kTypes.begin(), kTypes.end(),
-                                   [&](const Type& known) { return known.name == entry.dtype; });
+    const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
     if (type == kTypes.end()) {
       throw DataError(c10::str(path.string(), ": tensor \"", entry.name, "\" is of type ", entry.dtype,
                                ", expected one of ", type_names(), ".\n  Convert it to one of them."));
     }
-    at::Tensor tensor = at::empty(entry.shape, type->type);
-    if (tensor.nbytes() > 0) {
-      std::memcpy(tensor.mutable_data_ptr(), bytes.data() + entry.begin, tensor.nbytes());
-    }
-    file.tensors.emplace(entry.name, std::move(tensor));
+    file.tensors.emplace(entry.name, tensor_of(bytes, entry.begin, entry.shape, type->type));
   }
   return file;
 }

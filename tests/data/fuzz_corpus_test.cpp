@@ -47,6 +47,9 @@ TEST(FuzzCorpus, Png) {
 TEST(FuzzCorpus, Safetensors) {
   replay("safetensors", fuzz::safetensors);
 }
+TEST(FuzzCorpus, TorchFile) {
+  replay("torch_file", fuzz::torch_file);
+}
 
 } // namespace
 } // namespace mneme::data

@@ -5,9 +5,11 @@
 Inputs that a fuzzer found lie beside them under other names and are left alone. Needs nothing but Python.
 """
 import gzip
+import io
 import json
 import pathlib
 import struct
+import zipfile
 import zlib
 
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
@@ -76,8 +78,23 @@ def safetensors():
     write("image", {"x": {"dtype": "U8", "shape": [1, 2, 2], "data_offsets": [0, 4]}}, b"\0\x33\xff\1")
 
 
+def torch_file():
+    def text(letters):
+        return b"X" + struct.pack("<I", len(letters)) + letters
+
+    pickle = (b"\x80\x02}" + text(b"w") + b"ctorch._utils\n_rebuild_tensor_v2\n((" + text(b"storage")
+              + b"ctorch\nFloatStorage\n" + text(b"0") + text(b"cpu")
+              + b"K\6tQK\0K\2K\3\x86K\3K\1\x86\x89}tRs.")  # 6 numbers as [2, 3]
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in (("a/data.pkl", pickle), ("a/byteorder", b"little"), ("a/data/0", bytes(24)), ("a/version", b"3\n")):
+            archive.writestr(zipfile.ZipInfo(name), data)
+    keep("torch_file", "state-dict", content.getvalue())
+
+
 idx()
 cifar()
 npy()
 png()
 safetensors()
+torch_file()

@@ -12,6 +12,7 @@
 #include "mneme/data/npy.h"
 #include "mneme/data/png.h"
 #include "mneme/data/safetensors.h"
+#include "mneme/data/torch_file.h"
 
 namespace mneme::data::fuzz {
 
@@ -52,6 +53,10 @@ inline bool safetensors(std::span<const std::byte> bytes) {
       parse_safetensors(bytes, "fuzz", entry.name);
     }
   });
+}
+
+inline bool torch_file(std::span<const std::byte> bytes) {
+  return read_or_refuse([&] { parse_torch_file(bytes, "fuzz"); });
 }
 
 } // namespace mneme::data::fuzz

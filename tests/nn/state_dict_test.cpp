@@ -56,6 +56,30 @@ TEST(StateDict, ListsAllThatDoesNotFitAndChangesNothing) {
   }
 }
 
+TEST(TensorFile, ReadsWhatTorchSaveWrote) {
+  const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/golden/torch_file";
+  const NamedTensors saved = read_tensor_file(folder / "state_dict.pt").tensors,
+                     expected = read_tensor_file(folder / "state_dict.safetensors").tensors;
+  ASSERT_EQ(saved.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    EXPECT_EQ(saved.at(name).scalar_type(), tensor.scalar_type()) << name;
+    EXPECT_TRUE(at::equal(saved.at(name), tensor)) << name;
+  }
+  torch::nn::Linear layer(torch::nn::LinearOptions(4, 3).bias(false));
+  expect_contains(data_error_of([&] { load_state_dict(*layer, saved, "state_dict.pt"); }),
+                  {"state_dict.pt: ", "unexpected: transposed of shape [4, 3]"});
+  load_state_dict(*layer, {{"weight", saved.at("weight")}}, "state_dict.pt");
+  EXPECT_TRUE(at::equal(layer->weight, expected.at("weight")));
+}
+
+TEST(TensorFile, SaysWhyATorchFileIsNotRead) {
+  const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/golden/torch_file";
+  expect_contains(data_error_of([&] { read_tensor_file(folder / "before_1_6.pt"); }),
+                  {"before_1_6.pt", "1.6"});
+  expect_contains(data_error_of([&] { read_tensor_file(folder / "with_epoch.pt"); }),
+                  {"\"epoch\" is a whole number"});
+}
+
 TEST(TensorFile, ComesBackBitForBitInEveryType) {
   const TemporaryFolder folder;
   TensorFile before;
