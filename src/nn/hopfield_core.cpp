@@ -403,10 +403,12 @@ bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const at::Tensor& rows,
   const bool has_kernel =
       rows.device().is_cpu() && (rows.scalar_type() == at::kFloat || rows.scalar_type() == at::kDouble);
   // Folded, a query is compared with all features of a row; else each row is projected to those of the space.
+  const int64_t batch = call.batch_first ? 0 : 1;
+  const bool own_bag = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
   const bool pays = rows.numel() > 0 && query.numel() > 0 &&
                     query.size(call.batch_first ? 1 : 0) <= *core_sizes(options).head;
   return options.streaming() && options.separation() == ops::Separation::softmax && !call.need_weights &&
-         projected_alone && all_seen && one_step && has_kernel && pays;
+         projected_alone && all_seen && one_step && has_kernel && own_bag && pays;
 }
 
 at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const NormedRows& stored,
