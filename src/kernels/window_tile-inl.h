@@ -27,7 +27,9 @@ constexpr int64_t kTile = kWindowScanTile;
 /// Vectors of at most a tile, so that the results of a tile are whole vectors.
 template <class T> using TileTag = hn::CappedTag<T, kTile>;
 
-template <class T> HWY_INLINE int64_t TileLanes() { return static_cast<int64_t>(hn::Lanes(TileTag<T>())); }
+template <class T> HWY_INLINE int64_t TileLanes() {
+  return static_cast<int64_t>(hn::Lanes(TileTag<T>()));
+}
 
 /// Exponents up to this one leave the reference of a sum alone: sums of 10^9 such weights stay finite.
 template <class T> constexpr T kFarExponent = sizeof(T) == 4 ? T(60) : T(600);
@@ -38,11 +40,17 @@ template <class T> constexpr T kNoReference = sizeof(T) == 4 ? T(-1e30) : T(-1e3
 template <class D, class V> HWY_INLINE V ExpOrZero(D d, V x) {
   using T = hn::TFromD<D>;
   const auto lowest = hn::Set(d, sizeof(T) == 4 ? T(-87.3) : T(-708.3));
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Exp(d, hn::Max(x, lowest))));
+  return hn::IfThenElse(hn::IsNaN(x), x,
+                        hn::IfThenZeroElse(hn::Lt(x, lowest), hn::Exp(d, hn::Max(x, lowest))));
 }
 template <class T> HWY_INLINE T ExpOrZero(T x) {
   const hn::CappedTag<T, 1> d;
   return hn::GetLane(ExpOrZero(d, hn::Set(d, x)));
+}
+
+/// What a sum relative to exp(reference) is multiplied with to be relative to exp(joint); references are mostly equal.
+template <class T> HWY_INLINE T ShareOf(T reference, T joint) {
+  return reference == joint ? T(1) : ExpOrZero(reference - joint);
 }
 
 /// 1 / (1 + exp(-x)), good to the last digits on both sides.
@@ -128,8 +136,9 @@ struct Segment {
   int64_t first, count;
   int64_t lead;                 ///< rows before `first` that belong to the block; nobody reads at them
   int64_t far_first, far_count; ///< rows beyond the whole tiles, the nearest first
-  int64_t far_of_first;         ///< that many of them are in the window of the first row, one less in each that follows
-  bool goes_on;                 ///< the sum of the block has begun before
+  int64_t
+      far_of_first; ///< that many of them are in the window of the first row, one less in each that follows
+  bool goes_on;     ///< the sum of the block has begun before
 
   int64_t far_of(int64_t row) const { return HWY_MIN(HWY_MAX(far_of_first - row, 0), far_count); }
 };
@@ -216,7 +225,7 @@ template <class T> void PlanReferences(T begin, T common, T& open, TilePlan<T>& 
     if (exponent > reference + kFarExponent<T>) {
       reference = exponent;
     }
-    factor = before == reference ? T(1) : ExpOrZero(before - reference);
+    factor = ShareOf(before, reference);
     is_rescaled |= before != reference;
     exponent -= reference;
   };
@@ -239,8 +248,8 @@ template <class T> void PlanReferences(T begin, T common, T& open, TilePlan<T>& 
       if (row >= segment.first) {
         const T joint = HWY_MAX(open, far_references[row]);
         plan.references[row] = joint;
-        plan.near_share[row] = ExpOrZero(open - joint);
-        plan.far_share[row] = ExpOrZero(far_references[row] - joint);
+        plan.near_share[row] = ShareOf(open, joint);
+        plan.far_share[row] = ShareOf(far_references[row], joint);
         is_rescaled |= open != far_references[row];
       }
     }
@@ -278,8 +287,8 @@ template <class T> struct Weights {
 
 /// Window sums of the columns [c, c + kVectors * Lanes) of rows. For the arguments see SumRows.
 template <bool kRescaled, int kVectors, bool kWhole, class T>
-HWY_INLINE void SumColumns(TilePlan<T>& plan, Weights<T> weights, const T* const* far_rows, Rows<T> rows, int64_t size,
-                           const T* common, T* open, T* totals, int64_t c) {
+HWY_INLINE void SumColumns(TilePlan<T>& plan, Weights<T> weights, const T* const* far_rows, Rows<T> rows,
+                           int64_t size, const T* common, T* open, T* totals, int64_t c) {
   const TileTag<T> d;
   const int64_t n = TileLanes<T>(), stride = whole_tiles(size);
   const auto load = [&](const T* from, int64_t vector) HWY_ATTR {
@@ -303,7 +312,8 @@ HWY_INLINE void SumColumns(TilePlan<T>& plan, Weights<T> weights, const T* const
   };
   for (int64_t s = 0; s < plan.num_segments; ++s) {
     const Segment& segment = plan.segments[s];
-    auto s0 = from_sum(common, 0), s1 = from_sum(common, 1), s2 = from_sum(common, 2), s3 = from_sum(common, 3);
+    auto s0 = from_sum(common, 0), s1 = from_sum(common, 1), s2 = from_sum(common, 2),
+         s3 = from_sum(common, 3);
     for (int64_t i = segment.count - 1, far = 0; i >= 0; --i) {
       for (; far < segment.far_of(i); ++far) {
         const int64_t at = segment.far_first + far;
@@ -378,7 +388,8 @@ void SumRows(TilePlan<T>& plan, Weights<T> weights, const T* const* far_rows, Ro
 }
 
 /// The same of the weights themselves.
-template <class T> void SumWeights(const TilePlan<T>& plan, Weights<T> weights, T common, T& open, T* totals) {
+template <class T>
+void SumWeights(const TilePlan<T>& plan, Weights<T> weights, T common, T& open, T* totals) {
   const T* factors = plan.factors_with_lead + plan.kMaxLead;
   for (int64_t s = 0; s < plan.num_segments; ++s) {
     const Segment& segment = plan.segments[s];
@@ -407,8 +418,8 @@ template <class T> void AddSums(const SumLayout& layout, const T* a, const T* b,
   const TileTag<T> d;
   const T reference_a = a[layout.reference], reference_b = b[layout.reference];
   const T reference = HWY_MAX(reference_a, reference_b);
-  const auto share_a = hn::Set(d, ExpOrZero(reference_a - reference));
-  const auto share_b = hn::Set(d, ExpOrZero(reference_b - reference));
+  const auto share_a = hn::Set(d, ShareOf(reference_a, reference));
+  const auto share_b = hn::Set(d, ShareOf(reference_b, reference));
   for (int64_t c = 0; c < layout.size; c += TileLanes<T>()) {
     hn::StoreU(hn::MulAdd(hn::LoadU(d, b + c), share_b, hn::Mul(hn::LoadU(d, a + c), share_a)), d, to + c);
   }
@@ -420,8 +431,8 @@ template <class T> void AddExactly(const SumLayout& layout, const T* b, T* sum, 
   const TileTag<T> d;
   const T before = sum[layout.reference];
   const T reference = HWY_MAX(before, b[layout.reference]);
-  const auto share = hn::Set(d, ExpOrZero(before - reference));
-  const auto share_b = hn::Set(d, ExpOrZero(b[layout.reference] - reference));
+  const auto share = hn::Set(d, ShareOf(before, reference));
+  const auto share_b = hn::Set(d, ShareOf(b[layout.reference], reference));
   for (int64_t c = 0; c < layout.size; c += TileLanes<T>()) {
     const auto x = hn::Mul(hn::LoadU(d, sum + c), share), y = hn::Mul(hn::LoadU(d, b + c), share_b);
     const auto s = hn::Add(x, y), of_y = hn::Sub(s, x);
@@ -444,7 +455,8 @@ template <class T> HWY_INLINE void ClearSum(const SumLayout& layout, T reference
 
 /// Takes in the sum of `tile`. Tiles come one after the other, in either direction.
 template <class T>
-void PushTile(const SumLayout& layout, const TileSums& sums, int64_t tile, bool forward, const T* sum, T* past) {
+void PushTile(const SumLayout& layout, const TileSums& sums, int64_t tile, bool forward, const T* sum,
+              T* past) {
   if (sums.levels == 0) {
     return;
   }
@@ -461,7 +473,8 @@ void PushTile(const SumLayout& layout, const TileSums& sums, int64_t tile, bool 
 
 /// to = sum of the tiles [begin, end), all of them pushed and none out of reach. `empty` is the reference of an empty sum.
 template <class T>
-void SumTiles(const SumLayout& layout, const TileSums& sums, int64_t begin, int64_t end, T empty, const T* past, T* to) {
+void SumTiles(const SumLayout& layout, const TileSums& sums, int64_t begin, int64_t end, T empty,
+              const T* past, T* to) {
   ClearSum(layout, empty, to);
   while (begin < end) {
     int level = 0;
@@ -493,7 +506,8 @@ template <bool kStream, class T> HWY_INLINE void StoreScaled(const T* row, T fac
 }
 
 /// Whether results of `items` in all go past the caches: they would only push out what is still to be read.
-template <class T> HWY_INLINE bool StoresPastCaches(const T* to, int64_t stride, int64_t size, int64_t items) {
+template <class T>
+HWY_INLINE bool StoresPastCaches(const T* to, int64_t stride, int64_t size, int64_t items) {
   constexpr int64_t kFromBytes = 4 << 20;
   const int64_t n = TileLanes<T>(), bytes = static_cast<int64_t>(sizeof(T));
   return items * bytes >= kFromBytes && size % n == 0 && stride % n == 0 &&

@@ -25,9 +25,9 @@ namespace { // every kernel has its own names
 template <class T> struct Head {
   int64_t window, columns; ///< columns before those of the head
   StateLayout layout;
-  T* open;             ///< sum of the open block
-  T* past;             ///< of StateLayout
-  T* last_logits;      ///< in the state: of the last tokens before the run
+  T* open;        ///< sum of the open block
+  T* past;        ///< of StateLayout
+  T* last_logits; ///< in the state: of the last tokens before the run
   T* last_rows;
   T* logits; ///< [length], of the run
 
@@ -72,7 +72,8 @@ void Gates(const WindowScanArgs<T>& args, int64_t head, int64_t token, int64_t c
   const auto scale = hn::Set(d, args.scale), epsilon = hn::Set(d, static_cast<T>(kWindowScanEpsilon));
   for (int64_t row = 0; row < kTile; row += n) {
     const auto reference = hn::Load(d, desk.plan.references + row);
-    const auto denominator = hn::MulAdd(epsilon, ExpOrZero(d, hn::Neg(reference)), hn::Load(d, desk.denominators + row));
+    const auto denominator =
+        hn::MulAdd(epsilon, ExpOrZero(d, hn::Neg(reference)), hn::Load(d, desk.denominators + row));
     const auto logit = hn::Div(hn::Mul(scale, hn::Load(d, desk.dots + row)), denominator);
     hn::Store(denominator, d, desk.denominators + row);
     hn::Store(logit, d, desk.dots + row);
@@ -92,8 +93,8 @@ void Gates(const WindowScanArgs<T>& args, int64_t head, int64_t token, int64_t c
 
 /// Tokens [token, token + count) of one tile, one head.
 template <class T>
-void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64_t token, int64_t count, bool stream,
-              Desk<T>& desk) {
+void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64_t token, int64_t count,
+              bool stream, Desk<T>& desk) {
   const TileTag<T> d;
   const SumLayout& layout = head.layout.sum;
   const int64_t size = args.head_size, at = token - args.position, tile = token / kTile;
@@ -134,13 +135,14 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
   SumRows(plan, weights, desk.far_keys, rows(args.key), size, common, head.open, desk.totals);
   RowDots(rows(args.query), {desk.totals, layout.second}, count, size, desk.dots);
   Gates(args, index, token, count, desk);
-  SumRows(plan, weights, desk.far_values, rows(args.value), size, common + layout.second, head.open + layout.second,
-          desk.totals);
+  SumRows(plan, weights, desk.far_values, rows(args.value), size, common + layout.second,
+          head.open + layout.second, desk.totals);
   T* readout = args.readout + at * args.readout_stride + head.columns;
   for (int64_t row = 0; row < count; ++row) {
     const T* total = desk.totals + row * layout.second;
     T* to = readout + row * args.readout_stride;
-    stream ? StoreScaled<true>(total, desk.gates[row], size, to) : StoreScaled<false>(total, desk.gates[row], size, to);
+    stream ? StoreScaled<true>(total, desk.gates[row], size, to)
+           : StoreScaled<false>(total, desk.gates[row], size, to);
   }
 
   if ((token + count) % kTile == 0) {
@@ -201,9 +203,8 @@ template <class T> void WindowScan(const WindowScanArgs<T>& args) {
   for (int64_t h = 0; h < args.num_heads; ++h) {
     Head<T> head(window_of(h), args.head_size);
     head.columns = h * args.head_size;
-    head.logits = args.trace.logits == nullptr
-                      ? take(whole_tiles(args.length))
-                      : args.trace.logits + h * args.trace.stride + args.position;
+    head.logits = args.trace.logits == nullptr ? take(whole_tiles(args.length))
+                                               : args.trace.logits + h * args.trace.stride + args.position;
     T* sums = has_state ? state : take(sums_of(head.layout));
     head.open = sums;
     head.past = sums + head.layout.past;

@@ -45,7 +45,8 @@ template <class T> struct WindowScanProblem {
   std::vector<T> query, focus, key, value; ///< [length, num_heads, head_size]
 
   /// Normal numbers times `size`; logits have that deviation, too, squared.
-  WindowScanProblem(int64_t tokens, int64_t columns, std::vector<int64_t> head_windows, FocusWeight weight, double size)
+  WindowScanProblem(int64_t tokens, int64_t columns, std::vector<int64_t> head_windows, FocusWeight weight,
+                    double size)
       : length(tokens), head_size(columns), windows(std::move(head_windows)), focus_weight(weight),
         scale(static_cast<T>(1 / std::sqrt(static_cast<double>(columns)))), query(normals(1, size)),
         focus(normals(2, size)), key(normals(3, size)), value(normals(4, size)) {}
@@ -84,16 +85,34 @@ template <class T> struct WindowScanProblem {
   /// Room for all results of a run.
   Answer room() const {
     const std::vector<T> track(static_cast<size_t>(length * num_heads()));
-    return {std::vector<T>(track.size() * static_cast<size_t>(head_size)), track, track, track, track,
-            std::vector<T>(static_cast<size_t>(num_heads() * num_tiles() * window_scan_carry_size(head_size)))};
+    return {
+        std::vector<T>(track.size() * static_cast<size_t>(head_size)),
+        track,
+        track,
+        track,
+        track,
+        std::vector<T>(static_cast<size_t>(num_heads() * num_tiles() * window_scan_carry_size(head_size)))};
   }
   WindowScanArgs<T> args(Answer& answer) const {
     const int64_t row = num_heads() * head_size;
-    return {query.data(), focus.data(), key.data(), value.data(), row, windows.data(), scale, focus_weight,
-            answer.readout.data(), row, nullptr, 0,
-            {answer.logits.data(), answer.gate_logits.data(), answer.denominators.data(), answer.references.data(),
-             length, answer.carries.data(), num_tiles() * window_scan_carry_size(head_size)},
-            length, num_heads(), head_size};
+    return {query.data(),
+            focus.data(),
+            key.data(),
+            value.data(),
+            row,
+            windows.data(),
+            scale,
+            focus_weight,
+            answer.readout.data(),
+            row,
+            nullptr,
+            0,
+            {answer.logits.data(), answer.gate_logits.data(), answer.denominators.data(),
+             answer.references.data(), length, answer.carries.data(),
+             num_tiles() * window_scan_carry_size(head_size)},
+            length,
+            num_heads(),
+            head_size};
   }
   template <class Kernel> Answer run(Kernel kernel) const {
     Answer answer = room();
@@ -108,7 +127,8 @@ template <class T> struct WindowScanProblem {
     for (const int64_t window : windows) {
       state_size += window_scan_state_size(window, head_size);
     }
-    std::vector<T> state(static_cast<size_t>(state_size), std::nan("")); // what it holds before must not matter
+    std::vector<T> state(static_cast<size_t>(state_size),
+                         std::nan("")); // what it holds before must not matter
     rest.state = state.data();
     for (size_t piece = 0; rest.position < length; ++piece) {
       rest.length = std::min(pieces[piece % pieces.size()], length - rest.position);

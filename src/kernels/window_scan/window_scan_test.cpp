@@ -40,7 +40,8 @@ constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exp};
 
 TEST(WindowScan, EqualsTheReferenceForEveryWindowAndLength) {
   test::on_each_cpu_target(window_scan_target, [] {
-    const std::vector<int64_t> windows{0, 1, 2, 3, 4, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 48, 64, 67, 100, 128, 1000};
+    const std::vector<int64_t> windows{0,  1,  2,  3,  4,  5,  7,  8,   13,  15,  16,
+                                       17, 31, 32, 33, 48, 64, 67, 100, 128, 1000};
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t length : {0, 1, 2, 15, 16, 17, 31, 33, 64, 150, 301}) {
         for (const int64_t head_size : {1, 5}) {
@@ -56,7 +57,8 @@ TEST(WindowScan, EqualsTheReferenceForEveryWindowAndLength) {
 TEST(WindowScan, EqualsTheReferenceForEveryHeadSize) {
   test::on_each_cpu_target(window_scan_target, [] {
     for (const FocusWeight focus_weight : kBoth) {
-      for (const int64_t head_size : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 48, 63, 64, 65, 80, 128, 130}) {
+      for (const int64_t head_size :
+           {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 48, 63, 64, 65, 80, 128, 130}) {
         const WindowScanProblem<double> problem(70, head_size, {0, 3, 8, 20, 32}, focus_weight, 1.0);
         EXPECT_LT(worst_error(problem), 1e-13) << head_size;
         EXPECT_LT(worst_error(problem.template as<float>()), 2e-6) << head_size;
@@ -100,12 +102,12 @@ TEST(WindowScan, GivesTheSameBitsForEveryCutOfTheSequence) {
     }
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
-        WindowScanProblem<float> problem(333, 20, {0, 1, 3, 5, 8, 15, 16, 17, 32, 50, 64, 100, 256, 1000}, focus_weight,
-                                         1.0);
+        WindowScanProblem<float> problem(333, 20, {0, 1, 3, 5, 8, 15, 16, 17, 32, 50, 64, 100, 256, 1000},
+                                         focus_weight, 1.0);
         problem.set_logits(logits);
         const auto whole = problem.run_in_pieces(ours<float>, {333});
-        for (const std::vector<int64_t>& pieces : std::vector<std::vector<int64_t>>{
-                 {1}, {2}, {7, 16, 1, 0, 31}, {16}, {100}, {64, 1}, {332, 1}}) {
+        for (const std::vector<int64_t>& pieces :
+             std::vector<std::vector<int64_t>>{{1}, {2}, {7, 16, 1, 0, 31}, {16}, {100}, {64, 1}, {332, 1}}) {
           const auto parts = problem.run_in_pieces(ours<float>, pieces);
           EXPECT_TRUE(whole.readout == parts.readout) << "first piece " << pieces[0];
           EXPECT_TRUE(whole.logits == parts.logits);
@@ -155,7 +157,7 @@ TEST(WindowScan, TellsLogitsGatesAndDenominators) {
 TEST(WindowScan, GivesTheMeanOfAWindowOfEqualWeights) {
   test::on_each_cpu_target(window_scan_target, [] {
     WindowScanProblem<double> problem(50, 4, {0, 1, 6, 20}, FocusWeight::elu, 1.0);
-    problem.set_logits(0); // every weight is 1
+    problem.set_logits(0);                                      // every weight is 1
     std::fill(problem.query.begin(), problem.query.end(), 0.0); // every gate is 1/2
     const auto readout = problem.run(ours<double>).readout;
     for (int64_t head = 0; head < 4; ++head) {
@@ -192,8 +194,7 @@ TEST(WindowScan, LetsANaNReachTheTokensThatReadItAndNoOthers) {
           for (int64_t t = 0; t < kLength; ++t) {
             for (int64_t head = 0; head < heads; ++head) {
               const int64_t window = windows[static_cast<size_t>(head)];
-              const bool reads =
-                  part == 0 ? t == kBad : t >= kBad && (window == 0 || t < kBad + window);
+              const bool reads = part == 0 ? t == kBad : t >= kBad && (window == 0 || t < kBad + window);
               EXPECT_EQ(std::isnan(readout[static_cast<size_t>((t * heads + head) * kSize + 2)]), reads)
                   << "token " << t << ", window " << window << ", part " << part;
             }
@@ -213,7 +214,8 @@ TEST(WindowScan, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
     for (const int count : {1, 2, 3}) {
       set_threads(count);
       const auto apart = problem.run([](WindowScanArgs<float> args) {
-        parallel_for(args.num_heads, 2, [&](int64_t begin, int64_t end) { window_scan(heads_of(args, begin, end)); });
+        parallel_for(args.num_heads, 2,
+                     [&](int64_t begin, int64_t end) { window_scan(heads_of(args, begin, end)); });
       });
       EXPECT_EQ(together, apart.readout) << count << " threads";
     }

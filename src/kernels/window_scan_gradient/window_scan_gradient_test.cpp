@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/window_scan_gradient/window_scan_gradient.h"
+
+#include <cmath>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "each_cpu_target.h"
+#include "kernels/window_scan_gradient/window_scan_gradient_problem.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme::kernels {
+namespace {
+
+constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exp};
+
+template <class T> std::vector<T> gradient_of_readout(const WindowScanProblem<T>& problem) {
+  Random random = Random(47).stream(1);
+  std::vector<T> numbers(problem.query.size());
+  for (T& x : numbers) {
+    x = static_cast<T>(random.normal());
+  }
+  return numbers;
+}
+
+template <class T> WindowScanGradients<T> ours(const WindowScanProblem<T>& problem, int64_t chunk) {
+  const auto answer = problem.run([](const WindowScanArgs<T>& args) { window_scan(args); });
+  return gradients_of(problem, answer, gradient_of_readout(problem), chunk,
+                      [](const WindowScanGradientArgs<T>& args) { window_scan_gradient(args); });
+}
+
+template <class T>
+WindowScanGradients<double> plain(const WindowScanProblem<T>& problem, const std::vector<T>& d_readout) {
+  const auto precise = problem.template as<double>();
+  return gradients_of(
+      precise, precise.room(), std::vector<double>(d_readout.begin(), d_readout.end()), 1 << 20,
+      [](const WindowScanGradientArgs<double>& args) { reference::window_scan_gradient(args); });
+}
+
+/// The largest error of a number of any gradient, relative to the largest number of that gradient.
+template <class T>
+double worst_error(const WindowScanGradients<T>& got, const WindowScanGradients<double>& want) {
+  double worst = 0;
+  const auto compare = [&](const std::vector<T>& ours_of, const std::vector<double>& plain_of) {
+    double error = 0, largest = 1; // terms are of that size, also where nothing but their rounding is left
+    for (size_t i = 0; i < plain_of.size(); ++i) {
+      const double difference = std::abs(static_cast<double>(ours_of[i]) - plain_of[i]);
+      error = std::isnan(difference) ? INFINITY : std::max(error, difference);
+      largest = std::max(largest, std::abs(plain_of[i]));
+    }
+    worst = std::max(worst, error / largest);
+  };
+  compare(got.query, want.query), compare(got.focus, want.focus);
+  compare(got.key, want.key), compare(got.value, want.value);
+  return worst;
+}
+
+template <class T> double worst_error(const WindowScanProblem<T>& problem) {
+  return worst_error(ours(problem, 1 << 20), plain(problem, gradient_of_readout(problem)));
+}
+
+template <class T> bool same(const WindowScanGradients<T>& a, const WindowScanGradients<T>& b) {
+  return a.query == b.query && a.focus == b.focus && a.key == b.key && a.value == b.value;
+}
+
+TEST(WindowScanGradient, OfTheReferenceIsTheSlopeOfTheReadout) {
+  for (const FocusWeight focus_weight : kBoth) {
+    WindowScanProblem<double> problem(23, 3, {0, 1, 4, 7, 17}, focus_weight, 1.0);
+    const auto d_readout = gradient_of_readout(problem);
+    const auto gradients = plain(problem, d_readout);
+    const auto sum = [&] {
+      const auto readout = problem.run([](const auto& args) { reference::window_scan(args); }).readout;
+      double total = 0;
+      for (size_t i = 0; i < readout.size(); ++i) {
+        total += readout[i] * d_readout[i];
+      }
+      return total;
+    };
+    constexpr double kStep = 1e-5; // central differences err by its square, and by rounding over it
+    const auto check = [&](std::vector<double>& rows, const std::vector<double>& gradient) {
+      for (size_t i = 0; i < rows.size(); i += 7) {
+        const double before = rows[i];
+        rows[i] = before + kStep;
+        const double above = sum();
+        rows[i] = before - kStep;
+        const double slope = (above - sum()) / (2 * kStep);
+        rows[i] = before;
+        ASSERT_NEAR(gradient[i], slope, 1e-8 * (1 + std::abs(slope))) << i;
+      }
+    };
+    check(problem.query, gradients.query), check(problem.focus, gradients.focus);
+    check(problem.key, gradients.key), check(problem.value, gradients.value);
+  }
+}
+
+TEST(WindowScanGradient, EqualsTheReferenceForEveryWindowAndLength) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    const std::vector<int64_t> windows{0, 1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 48, 67, 100, 1000};
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const int64_t length : {0, 1, 2, 15, 16, 17, 33, 64, 150, 211}) {
+        const WindowScanProblem<double> problem(length, 5, windows, focus_weight, 1.0);
+        EXPECT_LT(worst_error(problem), 1e-13) << length << " tokens";
+        EXPECT_LT(worst_error(problem.template as<float>()), 1e-5) << length << " tokens";
+      }
+    }
+  });
+}
+
+TEST(WindowScanGradient, EqualsTheReferenceForEveryHeadSize) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const int64_t head_size : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130}) {
+        const WindowScanProblem<double> problem(70, head_size, {0, 3, 8, 20, 32}, focus_weight, 1.0);
+        EXPECT_LT(worst_error(problem), 1e-13) << head_size;
+        EXPECT_LT(worst_error(problem.template as<float>()), 1e-5) << head_size;
+      }
+    }
+  });
+}
+
+TEST(WindowScanGradient, OfExpDoesNotOverflow) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    for (const double logits : {45.0, 70.0, 89.0, 200.0, 1000.0}) {
+      WindowScanProblem<double> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exp, 1.0);
+      problem.set_logits(logits);
+      EXPECT_LT(worst_error(problem), 1e-14 * logits) << logits;
+      EXPECT_LT(worst_error(problem.as<float>()), 1e-6 * logits)
+          << logits; // a weight is rounded like its logit
+    }
+  });
+}
+
+TEST(WindowScanGradient, GivesTheSameBitsForEveryCutOfTheSequence) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {2.0, 90.0}) {
+        WindowScanProblem<float> problem(333, 20, {0, 1, 3, 5, 15, 16, 17, 32, 50, 100, 256, 1000},
+                                         focus_weight, 1.0);
+        problem.set_logits(logits);
+        const auto whole = ours(problem, 1 << 20);
+        for (const int64_t chunk : {16, 48, 128}) {
+          EXPECT_TRUE(same(whole, ours(problem, chunk))) << chunk;
+        }
+      }
+    }
+  });
+}
+
+TEST(WindowScanGradient, TakesTheTraceOfRunsWithAState) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    if (use_reference_kernels()) {
+      return; // needs no trace
+    }
+    for (const FocusWeight focus_weight : kBoth) {
+      WindowScanProblem<double> problem(150, 6, {0, 4, 20, 64, 1000}, focus_weight, 1.0);
+      const auto d_readout = gradient_of_readout(problem);
+      const auto answer =
+          problem.run_in_pieces([](const WindowScanArgs<double>& args) { window_scan(args); }, {37, 1, 64});
+      const auto gradients =
+          gradients_of(problem, answer, d_readout, 64,
+                       [](const WindowScanGradientArgs<double>& args) { window_scan_gradient(args); });
+      EXPECT_LT(worst_error(gradients, plain(problem, d_readout)), 1e-13);
+    }
+  });
+}
+
+TEST(WindowScanGradient, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    const WindowScanProblem<float> problem(200, 12, {0, 4, 16, 100, 0}, FocusWeight::exp, 1.0);
+    const auto together = ours(problem, 64);
+    const auto answer = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
+    const int before = threads();
+    for (const int count : {1, 2, 3}) {
+      set_threads(count);
+      EXPECT_TRUE(same(together, gradients_of(problem, answer, gradient_of_readout(problem), 64,
+                                              [](const WindowScanGradientArgs<float>& args) {
+                                                parallel_for(
+                                                    args.num_heads, 2, [&](int64_t begin, int64_t end) {
+                                                      window_scan_gradient(heads_of(args, begin, end));
+                                                    });
+                                              })))
+          << count << " threads";
+    }
+    set_threads(before);
+  });
+}
+
+TEST(WindowScanGradient, LetsANaNReachTheTokensThatWereReadAndNoOthers) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    constexpr int64_t kBad = 60, kSize = 5;
+    const std::vector<int64_t> windows{0, 1, 4, 16, 20, 40};
+    const auto heads = static_cast<int64_t>(windows.size());
+    const WindowScanProblem<float> problem(120, kSize, windows, FocusWeight::elu, 1.0);
+    const auto answer = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
+    auto d_readout = gradient_of_readout(problem);
+    for (int64_t head = 0; head < heads; ++head) {
+      d_readout[static_cast<size_t>((kBad * heads + head) * kSize + 1)] = std::nanf("");
+    }
+    const auto gradients =
+        gradients_of(problem, answer, d_readout, 48,
+                     [](const WindowScanGradientArgs<float>& args) { window_scan_gradient(args); });
+    for (int64_t t = 0; t < 120; ++t) {
+      for (int64_t head = 0; head < heads; ++head) {
+        const int64_t window = windows[static_cast<size_t>(head)];
+        const auto at = static_cast<size_t>((t * heads + head) * kSize + 1);
+        const bool was_read = t <= kBad && (window == 0 || kBad < t + window);
+        EXPECT_EQ(std::isnan(gradients.query[at]), t == kBad) << "token " << t << ", window " << window;
+        EXPECT_EQ(std::isnan(gradients.focus[at]), was_read) << "token " << t << ", window " << window;
+        EXPECT_EQ(std::isnan(gradients.key[at]), was_read) << "token " << t << ", window " << window;
+        EXPECT_EQ(std::isnan(gradients.value[at]), was_read) << "token " << t << ", window " << window;
+      }
+    }
+  });
+}
+
+} // namespace
+} // namespace mneme::kernels
