@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/leap.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/Functions.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include "ops/checks.h"
+#include "ops/focus_weight.h"
+#include "ops/head_slices.h"
+#include "ops/leap_pass.h"
+
+namespace mneme::ops {
+namespace {
+
+const Checks kChecks("leap");
+constexpr const char* kDimensions = "batch, tokens, heads, features";
+
+void check_factor(const Checks& checks, const at::Tensor& factor, const Checks::Named& query) {
+  if (!factor.defined()) {
+    return;
+  }
+  const Checks::Named named{"logit_factor", factor};
+  checks.dimensions(named, 3, "batch, tokens, heads", "It multiplies the focus logits.");
+  checks.same_type(query, named);
+  checks.same_device(query, named);
+  checks.equal(query, 0, named, 0, "batches", "It multiplies the focus logits.");
+  checks.equal(query, 1, named, 1, "tokens", "It multiplies the focus logits.");
+  checks.equal(query, 2, named, 2, "heads", "It multiplies the focus logits.");
+}
+
+void check(const Checks& checks, const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+           const at::Tensor& value, const LeapOptions& options) {
+  const Checks::Named q{"query", query}, f{"focus", focus}, k{"key", key}, v{"value", value};
+  for (const Checks::Named& input : {q, f, k, v}) {
+    checks.defined(input, kDimensions);
+    checks.dimensions(input, 4, kDimensions, "A single sequence is unsqueeze(0).");
+    checks.real(input);
+    checks.same_type(q, input);
+    checks.same_device(q, input);
+    checks.equal(q, 0, input, 0, "batches", "Each token has all four.");
+    checks.equal(q, 1, input, 1, "tokens", "Each token has all four.");
+    checks.equal(q, 2, input, 2, "heads", "Each token has all four.");
+    check_sizes(checks, input, {2, 3});
+  }
+  checks.equal(q, 3, f, 3, "features", "Focus and query are compared with the key, feature by feature.");
+  checks.equal(q, 3, k, 3, "features", "Focus and query are compared with the key, feature by feature.");
+  check_windows(checks, options.windows, query.size(2));
+  check_epsilon(checks, options.weight, options.epsilon);
+  if (options.scale && !std::isfinite(*options.scale)) {
+    checks.refuse(c10::str("scale is ", *options.scale, ", but must be finite."),
+                  "Leave it out to get 1 / sqrt(features).");
+  }
+  check_factor(checks, options.logit_factor, q);
+  check_is_token(checks, options.is_token, q);
+}
+
+LeapCall call_of(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                 const at::Tensor& value, const LeapOptions& options) {
+  const at::ScalarType inner = type_of_sums(query.scalar_type());
+  return {.query = query.to(inner),
+          .focus = focus.to(inner),
+          .key = key.to(inner),
+          .value = value.to(inner),
+          .logit_factor = options.logit_factor.defined() ? options.logit_factor.to(inner) : at::Tensor(),
+          .is_token = options.is_token,
+          .windows = options.windows,
+          .weight = options.weight,
+          .scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(3)))),
+          .epsilon = options.epsilon};
+}
+
+bool all_finite(const at::Tensor& tensor) {
+  if (tensor.numel() == 0) {
+    return true;
+  }
+  const auto [least, largest] = at::aminmax(tensor.detach());
+  return std::isfinite(least.item<double>()) && std::isfinite(largest.item<double>());
+}
+
+/// Looks for the cause only where there is one: whatever is not a number ends up in the readout.
+void check_readout(const Checks& checks, const at::Tensor& readout, const LeapCall& call) {
+  if (!readout.device().is_cpu() || all_finite(readout)) { // elsewhere looking would wait
+    return;
+  }
+  for (const auto& [name, tensor] : {std::pair<const char*, at::Tensor>{"query", call.query},
+                                     {"focus", call.focus},
+                                     {"key", call.key},
+                                     {"value", call.value}}) {
+    if (!all_finite(tensor)) {
+      const at::Tensor where = at::isfinite(tensor).logical_not().nonzero()[0];
+      const int64_t b = where[0].item<int64_t>(), t = where[1].item<int64_t>(), h = where[2].item<int64_t>(),
+                    d = where[3].item<int64_t>();
+      checks.refuse(c10::str(name, " is ", tensor[b][t][h][d].item<double>(), " at batch ", b, ", token ", t,
+                             ", head ", h, ", feature ", d, ", but all numbers must be finite."),
+                    "If parameters are learnt, a smaller learning rate may keep them so.");
+    }
+  }
+  const at::Tensor logit = (call.focus * call.key).sum(-1) * call.scale;
+  checks.refuse(c10::str("the readout is not finite, though all inputs are: focus logits go from ",
+                         logit.min().item<double>(), " to ", logit.max().item<double>(), ", which overflows ",
+                         readout.scalar_type(), "."),
+                "Make the inputs or the scale smaller, or compute in float64.");
+}
+
+class Leap : public torch::autograd::Function<Leap> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
+                            const at::Tensor& focus, const at::Tensor& key, const at::Tensor& value,
+                            const LeapCall& call) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    context->save_for_backward({query, focus, key, value, call.logit_factor, call.is_token});
+    context->saved_data["windows"] = call.windows.tokens;
+    context->saved_data["decay"] = call.windows.decay;
+    context->saved_data["weight"] = static_cast<int64_t>(call.weight);
+    context->saved_data["scale"] = call.scale;
+    context->saved_data["epsilon"] = call.epsilon;
+    return leap_readout(call);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    kChecks.first_derivative();
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    auto& data = context->saved_data;
+    const std::array<at::Tensor, 4> d =
+        leap_gradient({.query = saved[0],
+                       .focus = saved[1],
+                       .key = saved[2],
+                       .value = saved[3],
+                       .logit_factor = saved[4],
+                       .is_token = saved[5],
+                       .windows = {data["windows"].toIntVector(), data["decay"].toDoubleVector()},
+                       .weight = static_cast<FocusWeight>(data["weight"].toInt()),
+                       .scale = data["scale"].toDouble(),
+                       .epsilon = data["epsilon"].toDouble()},
+                      gradients[0]);
+    return {d[0], d[1], d[2], d[3], at::Tensor()};
+  }
+};
+
+at::Tensor leap_for_torch(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                          const at::Tensor& value, at::IntArrayRef windows, at::ArrayRef<double> decay,
+                          c10::string_view weight, std::optional<double> scale, double epsilon,
+                          const std::optional<at::Tensor>& logit_factor,
+                          const std::optional<at::Tensor>& is_token) {
+  if (weight != "elu" && weight != "exponential") {
+    kChecks.refuse(c10::str("weight is \"", weight, "\"."), "It is \"elu\" or \"exponential\".");
+  }
+  return leap(query, focus, key, value,
+              {.weight = weight == "elu" ? FocusWeight::elu : FocusWeight::exponential,
+               .windows = {windows.vec(), decay.vec()},
+               .scale = scale,
+               .epsilon = epsilon,
+               .logit_factor = logit_factor.value_or(at::Tensor()),
+               .is_token = is_token.value_or(at::Tensor())});
+}
+
+void check_part(const Checks& checks, const char* name, const at::Tensor& part,
+                const std::vector<int64_t>& shape, at::ScalarType type, const at::Device& device) {
+  if (!part.defined() || part.sizes() != at::IntArrayRef(shape) || part.scalar_type() != type ||
+      part.device() != device) {
+    checks.refuse(part.defined()
+                      ? c10::str("the state's ", name, " is of shape ", part.sizes(), " and type ",
+                                 part.scalar_type(), " on ", part.device(), ", but ", at::IntArrayRef(shape),
+                                 ", ", type, " and ", device, " are needed.")
+                      : c10::str("the state has no ", name, ", but is beyond its beginning."),
+                  "Give the state that the call before returned, with the same options.");
+  }
+}
+
+/// Errors  UsageError unless an equal call could have left this state
+void check_state(const Checks& checks, const LeapCall& call, const LeapState& state) {
+  if (state.position < 0) {
+    checks.refuse(c10::str("the state is at position ", state.position, ", but must be at 0 or later."),
+                  "A new sequence begins with an empty state.");
+  }
+  if (state.position == 0) {
+    for (const at::Tensor& part : {state.sums, state.reference, state.logit, state.key, state.value}) {
+      if (part.defined()) {
+        checks.refuse(c10::str("the state is at position 0 but holds a tensor of shape ", part.sizes(), "."),
+                      "A new sequence begins with an empty state.");
+      }
+    }
+    return;
+  }
+  const int64_t batches = call.query.size(0), heads = call.query.size(2), features = call.key.size(3),
+                values = call.value.size(3);
+  const at::ScalarType type = call.query.scalar_type();
+  const at::Device device = call.query.device();
+  const std::vector<int64_t>& windows = call.windows.tokens;
+  if (std::ranges::count(windows, 0) > 0) {
+    check_part(checks, "sums", state.sums, {batches, heads, 1 + features + values}, at::kDouble, device);
+    check_part(checks, "reference", state.reference, {batches, heads}, at::kDouble, device);
+  }
+  const int64_t kept = std::min(state.position, *std::max_element(windows.begin(), windows.end()) - 1);
+  if (kept > 0) {
+    check_part(checks, "logit", state.logit, {batches, kept, heads}, type, device);
+    check_part(checks, "key", state.key, {batches, kept, heads, features}, type, device);
+    check_part(checks, "value", state.value, {batches, kept, heads, values}, type, device);
+  }
+}
+
+} // namespace
+
+TORCH_LIBRARY_FRAGMENT(mneme, library) {
+  library.def("leap(Tensor query, Tensor focus, Tensor key, Tensor value, int[] windows, float[] decay, "
+              "str weight=\"elu\", float? scale=None, float epsilon=1e-5, Tensor? logit_factor=None, "
+              "Tensor? is_token=None) -> Tensor",
+              leap_for_torch);
+}
+
+at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                const at::Tensor& value, const LeapOptions& options) {
+  check(kChecks, query, focus, key, value, options);
+  const LeapCall call = call_of(query, focus, key, value, options);
+  const at::Tensor readout = Leap::apply(call.query, call.focus, call.key, call.value, call);
+  if (options.check_finite) {
+    check_readout(kChecks, readout, call);
+  }
+  return readout.to(query.scalar_type());
+}
+
+LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                               const at::Tensor& value, const LeapState& state, const LeapOptions& options) {
+  const Checks checks("leap_continue");
+  check(checks, query, focus, key, value, options);
+  if (options.is_token.defined()) {
+    checks.refuse(c10::str("is_token is given (shape ", options.is_token.sizes(), ")."),
+                  "Continue each sequence with its own tokens only: leave padding out.");
+  }
+  const at::NoGradGuard no_gradient;
+  const LeapCall call = call_of(query, focus, key, value, options);
+  check_state(checks, call, state);
+  LeapContinuation result{{}, state};
+  result.readout = leap_readout_after(call, result.state);
+  if (options.check_finite) {
+    check_readout(checks, result.readout, call);
+  }
+  result.readout = result.readout.to(query.scalar_type());
+  return result;
+}
+
+} // namespace mneme::ops

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+
+#include "ops/leap_pass.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <ATen/Functions.h>
+
+#include "ops/band_sum.h"
+#include "ops/focus_weight.h"
+#include "ops/head_slices.h"
+
+namespace mneme::ops {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Some heads of a call [G, T, ...].
+struct Part {
+  at::Tensor query, focus, key, value, logit_factor;
+  at::Tensor logit; ///< [G, T]; -infinity or of weight 0 where there is no token
+  at::Tensor is_token;
+};
+
+Part part_of(const LeapCall& call, const HeadSlice& slice) {
+  Part part{slice.take(call.query),           slice.take(call.focus),        slice.take(call.key),
+            slice.take(call.value),           slice.take(call.logit_factor), {},
+            slice.take_batches(call.is_token)};
+  part.logit = (part.focus * part.key).sum(-1) * call.scale;
+  if (part.logit_factor.defined()) {
+    part.logit = part.logit * part.logit_factor;
+  }
+  return part;
+}
+
+/// The weights and what they weigh: rows of 1, key, value; weights in the rows (elu) or as exponents.
+struct Weighed {
+  at::Tensor weight;     ///< [G, T], elu
+  at::Tensor log_weight; ///< [G, T], exponential
+  at::Tensor rows;       ///< [G, T, 1 + D + V]
+};
+
+Weighed weigh(FocusWeight kind, const at::Tensor& logit, const at::Tensor& key, const at::Tensor& value,
+              const at::Tensor& is_token) {
+  Weighed weighed;
+  if (kind == FocusWeight::elu) {
+    weighed.weight = without_padding(elu_weight(logit), is_token, 0);
+    const at::Tensor column = weighed.weight.unsqueeze(-1);
+    weighed.rows = at::cat({column, column * key, column * value}, -1);
+  } else {
+    weighed.log_weight = without_padding(logit, is_token, -kInfinity);
+    weighed.rows = at::cat({at::ones_like(logit).unsqueeze(-1), key, value}, -1);
+  }
+  return weighed;
+}
+
+/// What readers see, and what they make of it.
+struct Seen {
+  at::Tensor key, value; ///< sums, times exp(-reference)
+  at::Tensor inverse;    ///< 1 / (sum of weights + epsilon), in the same units [G, T, 1]
+  at::Tensor gate_logit; ///< [G, T, 1]
+  at::Tensor gate;       ///< [G, T, 1]
+  at::Tensor readout() const { return value * (gate * inverse); }
+};
+
+Seen read(const LeapCall& call, const at::Tensor& query, const at::Tensor& sums,
+          const at::Tensor& reference) {
+  const int64_t features = query.size(-1);
+  const at::Tensor total = sums.slice(-1, 0, 1);
+  Seen seen{.key = sums.slice(-1, 1, 1 + features), .value = sums.slice(-1, 1 + features)};
+  seen.inverse =
+      (call.weight == FocusWeight::elu ? total + call.epsilon
+                                       : total + scaled_epsilon(call.epsilon, reference.unsqueeze(-1), total))
+          .reciprocal();
+  seen.gate_logit = (query * seen.key).sum(-1, true) * (seen.inverse * call.scale);
+  seen.gate = seen.gate_logit.sigmoid();
+  return seen;
+}
+
+Band band_of(const HeadSlice& slice, const Weighed& weighed) {
+  Band band{slice.window, weighed.log_weight, {}, slice.decay};
+  if (weighed.log_weight.defined()) {
+    band.reference = largest_in_window(band);
+  }
+  return band;
+}
+
+} // namespace
+
+at::Tensor leap_readout(const LeapCall& call) {
+  const at::Tensor readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
+  const int64_t row = 1 + call.key.size(3) + call.value.size(3);
+  for_each_slice(call.query, call.query.size(1), row, call.windows, [&](const HeadSlice& slice) {
+    const Part part = part_of(call, slice);
+    const Weighed weighed = weigh(call.weight, part.logit, part.key, part.value, part.is_token);
+    const Band band = band_of(slice, weighed);
+    const at::Tensor sums = sums_of_tokens(weighed.rows, band);
+    slice.put(readout, read(call, part.query, sums, band.reference).readout());
+  });
+  return readout;
+}
+
+std::array<at::Tensor, 4> leap_gradient(const LeapCall& call, const at::Tensor& d_readout) {
+  const auto empty = [](const at::Tensor& like) {
+    return at::empty_like(like, at::MemoryFormat::Contiguous);
+  };
+  std::array<at::Tensor, 4> d{empty(call.query), empty(call.focus), empty(call.key), empty(call.value)};
+  const int64_t features = call.key.size(3), row = 1 + features + call.value.size(3);
+  for_each_slice(call.query, call.query.size(1), row, call.windows, [&](const HeadSlice& slice) {
+    const Part part = part_of(call, slice);
+    const Weighed weighed = weigh(call.weight, part.logit, part.key, part.value, part.is_token);
+    const Band band = band_of(slice, weighed);
+    const Seen seen = read(call, part.query, sums_of_tokens(weighed.rows, band), band.reference);
+    // Readers hand back multiples of their query and their gradient: sums of these are the same problem mirrored.
+    const at::Tensor d_out = slice.take(d_readout);
+    const at::Tensor d_gate = (d_out * seen.value).sum(-1, true) * seen.inverse;
+    const at::Tensor d_gate_logit = seen.gate * (1 - seen.gate) * d_gate;
+    const at::Tensor of_query = d_gate_logit * seen.inverse * call.scale;
+    const at::Tensor d_sum = -(seen.gate_logit * d_gate_logit + seen.gate * d_gate) * seen.inverse;
+    slice.put(d[0], of_query * seen.key);
+    const at::Tensor returned =
+        sums_of_readers(at::cat({d_sum, of_query * part.query, seen.gate * seen.inverse * d_out}, -1), band);
+    const at::Tensor to_key = returned.slice(-1, 1, 1 + features),
+                     to_value = returned.slice(-1, 1 + features);
+    const at::Tensor d_weight =
+        returned.select(-1, 0) + (part.key * to_key).sum(-1) + (part.value * to_value).sum(-1);
+    at::Tensor d_key = to_key, d_value = to_value, d_logit = d_weight;
+    if (call.weight == FocusWeight::elu) { // else the weights are in `returned`
+      d_key = to_key * weighed.weight.unsqueeze(-1);
+      d_value = to_value * weighed.weight.unsqueeze(-1);
+      d_logit = without_padding(d_weight * elu_weight_slope(part.logit, weighed.weight), part.is_token, 0);
+    }
+    at::Tensor d_product = d_logit * call.scale;
+    if (part.logit_factor.defined()) {
+      d_product = d_product * part.logit_factor;
+    }
+    slice.put(d[1], d_product.unsqueeze(-1) * part.key);
+    slice.put(d[2], d_key + d_product.unsqueeze(-1) * part.focus);
+    slice.put(d[3], d_value);
+  });
+  return d;
+}
+
+namespace {
+
+/// The same for the last reader of a sequence alone.
+at::Tensor sums_of_last(const Weighed& weighed, const Band& band) {
+  const int64_t tokens = weighed.rows.size(1), first = std::max<int64_t>(0, tokens - band.window);
+  const at::Tensor rows = weighed.rows.slice(1, first);
+  at::Tensor exponent = at::zeros({rows.size(0), rows.size(1)}, rows.options());
+  if (weighed.log_weight.defined()) {
+    exponent = weighed.log_weight.slice(1, first) - band.reference.slice(1, -1);
+  }
+  if (band.decay.defined()) {
+    exponent = exponent - band.decay.unsqueeze(1) * at::arange(rows.size(1) - 1, -1, -1, rows.options());
+  }
+  return at::matmul(exponent.exp().unsqueeze(1), rows);
+}
+
+/// Adds the sums of heads that see all tokens to those of a call, and takes them over into the state.
+void with_earlier_sums(const HeadSlice& slice, const at::Tensor& earlier_sums,
+                       const at::Tensor& earlier_reference, at::Tensor& sums, at::Tensor& reference,
+                       LeapState& next) {
+  const int64_t tokens = sums.size(1);
+  at::Tensor here =
+      earlier_reference.unsqueeze(1).expand({-1, tokens}); // of the earlier sums, at every reader
+  if (slice.decay.defined()) {
+    here = here - slice.decay.to(at::kDouble).unsqueeze(1) * at::arange(1, tokens + 1, here.options());
+  }
+  at::Tensor largest = at::zeros_like(here), kept = here.exp(), added = at::ones_like(here);
+  if (reference.defined()) {
+    const at::Tensor own = reference.to(at::kDouble);
+    largest = at::maximum(here, own);
+    kept = (here - largest).exp();
+    added = (own - largest).exp();
+    reference = largest.to(sums.scalar_type());
+  }
+  const at::Tensor last =
+      earlier_sums * kept.slice(1, -1) + sums.select(1, -1).to(at::kDouble) * added.slice(1, -1);
+  slice.put(next.sums.unsqueeze(1), last.unsqueeze(1));
+  slice.put(next.reference.unsqueeze(1), largest.slice(1, -1));
+  sums = earlier_sums.unsqueeze(1).to(sums.scalar_type()) * kept.unsqueeze(-1).to(sums.scalar_type()) +
+         sums * added.unsqueeze(-1).to(sums.scalar_type());
+}
+
+/// The last tokens that the largest finite window still needs.
+at::Tensor last_tokens(const at::Tensor& earlier, const at::Tensor& tokens, int64_t count) {
+  const at::Tensor all = earlier.defined() ? at::cat({earlier, tokens}, 1) : tokens;
+  return all.slice(1, std::max<int64_t>(0, all.size(1) - count)).clone();
+}
+
+} // namespace
+
+at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
+  const at::Tensor readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
+  const int64_t batches = call.query.size(0), tokens = call.query.size(1), heads = call.query.size(2),
+                row = 1 + call.key.size(3) + call.value.size(3);
+  const std::vector<int64_t>& windows = call.windows.tokens;
+  const int64_t kept = *std::max_element(windows.begin(), windows.end()) - 1; // of the largest finite window
+  if (tokens == 0) {
+    return readout;
+  }
+  LeapState next{.position = state.position + tokens};
+  if (std::ranges::count(windows, 0) > 0) {
+    const at::TensorOptions exact = call.query.options().dtype(at::kDouble);
+    next.sums = at::zeros({batches, heads, row}, exact);
+    next.reference = at::full({batches, heads}, call.weight == FocusWeight::elu ? 0 : kLeastReference, exact);
+    if (state.position == 0) {
+      state.sums = next.sums.clone();
+      state.reference = next.reference.clone();
+    }
+  }
+  at::Tensor logit = (call.focus * call.key).sum(-1) * call.scale;
+  if (call.logit_factor.defined()) {
+    logit = logit * call.logit_factor;
+  }
+  const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
+  for_each_slice(call.query, remembered + tokens, row, call.windows, [&](const HeadSlice& slice) {
+    const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);
+    const auto with_earlier = [&](const at::Tensor& before, const at::Tensor& now) {
+      return earlier == 0
+                 ? slice.take(now)
+                 : at::cat({slice.take(before.slice(1, before.size(1) - earlier)), slice.take(now)}, 1);
+    };
+    const Weighed weighed =
+        weigh(call.weight, with_earlier(state.logit, logit), with_earlier(state.key, call.key),
+              with_earlier(state.value, call.value), {});
+    HeadSlice readers = slice;
+    readers.window = std::min(slice.window, earlier + tokens);
+    Band band = band_of(readers, weighed);
+    at::Tensor sums =
+        tokens == 1 ? sums_of_last(weighed, band) : sums_of_tokens(weighed.rows, band).slice(1, earlier);
+    at::Tensor reference = band.reference.defined() ? band.reference.slice(1, -tokens) : band.reference;
+    if (slice.sees_all) {
+      with_earlier_sums(slice, slice.take(state.sums.unsqueeze(1)).squeeze(1),
+                        slice.take(state.reference.unsqueeze(1)).squeeze(1), sums, reference, next);
+    }
+    slice.put(readout, read(call, slice.take(call.query), sums, reference).readout());
+  });
+  if (kept > 0) {
+    next.logit = last_tokens(state.logit, logit, kept);
+    next.key = last_tokens(state.key, call.key, kept);
+    next.value = last_tokens(state.value, call.value, kept);
+  }
+  state = std::move(next);
+  return readout;
+}
+
+} // namespace mneme::ops

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+
+/// LEAP forward, continued and backward, on tensors that were checked. A faster way of computing any of the three takes
+/// its place here.
+#pragma once
+
+#include <array>
+
+#include <ATen/core/Tensor.h>
+
+#include "mneme/ops/leap.h"
+
+namespace mneme::ops {
+
+/// One call: tensors [B, T, H, D or V], of float32 or float64.
+struct LeapCall {
+  at::Tensor query, focus, key, value;
+  at::Tensor logit_factor; ///< [B, T, H], or undefined
+  at::Tensor is_token;     ///< [B, T], or undefined
+  Windows windows;
+  FocusWeight weight;
+  double scale, epsilon;
+};
+
+/// [B, T, H, V]
+at::Tensor leap_readout(const LeapCall& call);
+
+/// The gradients of query, focus, key and value.
+std::array<at::Tensor, 4> leap_gradient(const LeapCall& call, const at::Tensor& d_readout);
+
+/// The readout after `state`, which becomes the state after it. A state of position 0 holds no tensors.
+at::Tensor leap_readout_after(const LeapCall& call, LeapState& state);
+
+} // namespace mneme::ops

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+
+/// LEAP as its formulas say it: all pairs of tokens in one matrix, differentiable by autograd.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "mneme/ops/leap.h"
+
+namespace mneme::ops {
+
+/// exp(-decay (i - j)) where reader i sees token j, else 0: [H, T, T]
+inline at::Tensor plain_window(const Windows& windows, int64_t heads, int64_t tokens,
+                               bool both_sides = false) {
+  std::vector<at::Tensor> of_heads;
+  for (int64_t h = 0; h < heads; ++h) {
+    const auto of_head = [&](const auto& values) {
+      return values[values.size() == 1 ? 0 : static_cast<size_t>(h)];
+    };
+    const int64_t window = of_head(windows.tokens);
+    at::Tensor distance = at::arange(tokens).unsqueeze(1) - at::arange(tokens);
+    distance = both_sides ? distance.abs() : distance;
+    const at::Tensor seen = (distance >= 0) & (distance < (window == 0 ? tokens : window));
+    of_heads.push_back(at::where(seen, (-of_head(windows.decay) * distance.to(at::kDouble)).exp(), 0.0));
+  }
+  return at::stack(of_heads);
+}
+
+/// Shares that rows of tokens have in every reader's mean [B, H, T, T], from logits [B, T, H].
+inline at::Tensor plain_shares(const at::Tensor& logit, const WindowMeansOptions& options) {
+  const at::Tensor l = logit.transpose(1, 2).unsqueeze(2); // [B, H, 1, T]
+  const at::Tensor window = plain_window(options.windows, logit.size(2), logit.size(1), options.both_sides);
+  at::Tensor seen = window.unsqueeze(0).expand({logit.size(0), -1, -1, -1});
+  if (options.is_token.defined()) {
+    seen = seen * options.is_token.unsqueeze(1).unsqueeze(2);
+  }
+  if (options.weight == FocusWeight::elu) {
+    const at::Tensor weights =
+        at::where(l > 0, l + 1, l.clamp_max(0).exp()) * seen; // elu(l) + 1 would lose digits
+    return weights / (weights.sum(-1, true) + options.epsilon);
+  }
+  const at::Tensor largest =
+      at::where(seen > 0, l.detach().expand_as(seen), -1e300).amax(-1, true).clamp_min(-1e300);
+  const at::Tensor weights = at::where(seen > 0, (l - largest).clamp_max(0), -1e300).exp() * seen;
+  const at::Tensor total = weights.sum(-1, true);
+  return weights / at::where(total > 0, total + options.epsilon * (-largest).exp(), 1.0);
+}
+
+/// [B, T, H, ...] -> mean of rows by shares
+inline at::Tensor plain_means(const at::Tensor& shares, const at::Tensor& rows) {
+  return at::matmul(shares, rows.transpose(1, 2)).transpose(1, 2);
+}
+
+inline at::Tensor plain_leap(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                             const at::Tensor& value, const LeapOptions& options = {}) {
+  const double scale = options.scale.value_or(1 / std::sqrt(static_cast<double>(query.size(3))));
+  at::Tensor logit = scale * (focus * key).sum(-1);
+  if (options.logit_factor.defined()) {
+    logit = logit * options.logit_factor;
+  }
+  const at::Tensor shares = plain_shares(logit, {.weight = options.weight,
+                                                 .windows = options.windows,
+                                                 .epsilon = options.epsilon,
+                                                 .is_token = options.is_token});
+  return (scale * query * plain_means(shares, key)).sum(-1, true).sigmoid() * plain_means(shares, value);
+}
+
+} // namespace mneme::ops

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/leap.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+#include <torch/torch.h>
+
+#include "ops/leap_plain.h"
+#include "ops/tensors.h"
+
+namespace mneme::ops {
+namespace {
+
+constexpr FocusWeight kWeights[] = {FocusWeight::elu, FocusWeight::exponential};
+
+struct Inputs {
+  at::Tensor query, focus, key, value;
+};
+
+Inputs inputs(int64_t batches, int64_t tokens, int64_t heads, int64_t features, uint64_t seed,
+              at::ScalarType type = at::kDouble, double spread = 1) {
+  const auto random = [&](uint64_t stream) {
+    return (spread * random_tensor({batches, tokens, heads, features}, 10 * seed + stream)).to(type);
+  };
+  return {random(0), random(1), random(2), random(3)};
+}
+
+at::Tensor leap(const Inputs& x, const LeapOptions& options) {
+  return ops::leap(x.query, x.focus, x.key, x.value, options);
+}
+at::Tensor plain(const Inputs& x, const LeapOptions& options) {
+  return plain_leap(x.query, x.focus, x.key, x.value, options);
+}
+Inputs part_of(const Inputs& x, int64_t first, int64_t last) {
+  const auto part = [&](const at::Tensor& t) { return t.slice(1, first, last); };
+  return {part(x.query), part(x.focus), part(x.key), part(x.value)};
+}
+Inputs to(const Inputs& x, at::ScalarType type) {
+  return {x.query.to(type), x.focus.to(type), x.key.to(type), x.value.to(type)};
+}
+
+/// The largest error of a token and head, relative to the length of its readout.
+double worst_relative_error(const at::Tensor& got, const at::Tensor& expected) {
+  const at::Tensor exact = expected.to(at::kDouble), error = got.to(at::kDouble) - exact;
+  return (error.norm(2, -1) / exact.norm(2, -1).clamp_min(1e-30)).max().item<double>();
+}
+
+TEST(Leap, EqualsItsFormulasForEveryWindowAndLength) {
+  for (const int64_t tokens :
+       {1, 2, 31, 32, 33, 64, 97, 300, 1100}) { // chunks hold 32 tokens, their runs 32 chunks
+    const Inputs x = inputs(2, tokens, 1, 3, 1, at::kDouble, 2);
+    for (const int64_t window : {0, 1, 2, 3, 16, 31, 32, 33, 34, 63, 64, 65, 66, 100, 299, 1099, 5000}) {
+      if (tokens > 300 && window > 0 && window < 64) {
+        continue; // what is special about small windows was seen on short sequences
+      }
+      for (const FocusWeight weight : kWeights) {
+        for (const double decay : {0.0, 0.3}) {
+          const LeapOptions options{.weight = weight, .windows = {{window}, {decay}}};
+          EXPECT_LT(largest_difference(leap(x, options), plain(x, options)), 1e-12)
+              << tokens << " tokens, window " << window << ", decay " << decay;
+        }
+      }
+    }
+  }
+}
+
+TEST(Leap, GivesEachHeadItsOwnWindowAndDecay) {
+  const Inputs x = inputs(2, 80, 4, 3, 2);
+  for (const FocusWeight weight : kWeights) {
+    const LeapOptions options{.weight = weight, .windows = {{0, 5, 40, 5}, {0, 0.1, 0.2, 0}}};
+    EXPECT_LT(largest_difference(leap(x, options), plain(x, options)), 1e-13);
+  }
+}
+
+TEST(Leap, LeavesPaddingOutOnBothEnds) {
+  const Inputs x = inputs(3, 70, 2, 3, 3);
+  at::Tensor is_token = at::ones({3, 70}, at::kBool);
+  is_token[0].slice(0, 0, 40).fill_(false); // a whole chunk, and windows in which there is nothing
+  is_token[1].slice(0, 65).fill_(false);
+  is_token[2].fill_(false);
+  for (const FocusWeight weight : kWeights) {
+    for (const int64_t window : {0, 7, 50}) {
+      const LeapOptions options{.weight = weight, .windows = {{window}}, .is_token = is_token};
+      const at::Tensor readout = leap(x, options);
+      EXPECT_LT(largest_difference(readout, plain(x, options)), 1e-13);
+      EXPECT_EQ(readout[2].abs().max().item<double>(), 0);
+      EXPECT_EQ(readout[0].slice(0, 0, 40).abs().max().item<double>(), 0);
+    }
+  }
+}
+
+TEST(Leap, IgnoresTheFuture) {
+  const Inputs x = inputs(1, 90, 1, 4, 4);
+  for (const FocusWeight weight : kWeights) {
+    const LeapOptions options{.weight = weight, .windows = {{40}}};
+    const at::Tensor whole = leap(x, options);
+    Inputs changed{x.query, x.focus, x.key.clone(), x.value.clone()};
+    changed.key[0][60] += 3;
+    changed.value[0][60] -= 5;
+    const at::Tensor other = leap(changed, options);
+    EXPECT_EQ(largest_difference(whole.slice(1, 0, 60), other.slice(1, 0, 60)), 0);
+    EXPECT_GT(largest_difference(whole.slice(1, 60, 61), other.slice(1, 60, 61)), 0.01);
+  }
+}
+
+TEST(Leap, GradientsEqualFiniteDifferences) {
+  const at::Tensor is_token = at::tensor({1, 1, 0, 1, 1}, at::kInt).view({1, 5}).to(at::kBool);
+  const at::Tensor factor = random_tensor({1, 5, 2}, 50).abs() + 0.1;
+  for (const FocusWeight weight : kWeights) {
+    for (const int64_t window : {0, 1, 3}) {
+      for (const bool everything : {false, true}) {
+        LeapOptions options{.weight = weight, .windows = {{window, 2}}};
+        if (everything) {
+          options = {.weight = weight,
+                     .windows = {{window, 2}, {0.2, 0.1}},
+                     .scale = 0.9,
+                     .epsilon = 0.3,
+                     .logit_factor = factor,
+                     .is_token = is_token};
+        }
+        const Inputs x = inputs(1, 5, 2, 2, 5);
+        const at::Tensor cotangent = random_tensor({1, 5, 2, 2}, 60);
+        expect_gradients_of(
+            [&](const std::vector<at::Tensor>& t) {
+              return (ops::leap(t[0], t[1], t[2], t[3], options) * cotangent).sum();
+            },
+            {x.query, x.focus, x.key, x.value}, 2e-8);
+      }
+    }
+  }
+}
+
+/// Gradients of a random sum of readouts in all four inputs.
+std::vector<at::Tensor> gradients(const Inputs& x, const LeapOptions& options,
+                                  at::Tensor (*function)(const Inputs&, const LeapOptions&)) {
+  std::vector<at::Tensor> leaves;
+  for (const at::Tensor& t : {x.query, x.focus, x.key, x.value}) {
+    leaves.push_back(t.clone().requires_grad_());
+  }
+  const at::Tensor readout = function({leaves[0], leaves[1], leaves[2], leaves[3]}, options);
+  return torch::autograd::grad({readout}, leaves,
+                               {random_tensor(readout.sizes(), 99).to(readout.scalar_type())});
+}
+
+TEST(Leap, GradientsEqualThoseOfItsFormulasOnLongSequences) {
+  for (const int64_t tokens : {1, 33, 200, 1100}) {
+    const Inputs x = inputs(1, tokens, 2, 3, 6, at::kDouble, 1.5);
+    for (const int64_t window : {0, 4, 40, 1000}) {
+      for (const FocusWeight weight : kWeights) {
+        const LeapOptions options{.weight = weight, .windows = {{window}, {0, 0.05}}};
+        const auto got = gradients(x, options, leap), expected = gradients(x, options, plain);
+        for (size_t i = 0; i < got.size(); ++i) {
+          EXPECT_LT(largest_difference(got[i], expected[i]),
+                    1e-11 * (1 + expected[i].abs().max().item<double>()))
+              << tokens << " tokens, window " << window << ", input " << i;
+        }
+      }
+    }
+  }
+}
+
+/// Bound of the issue for any two ways through a sequence in float32, relative to the largest readout.
+constexpr double kSplitTolerance = 2e-6;
+
+RC_GTEST_PROP(Leap, IsTheSameHoweverASequenceIsCut, ()) {
+  const auto tokens = *rc::gen::inRange<int64_t>(1, 150);
+  const auto heads = *rc::gen::inRange<int64_t>(1, 4);
+  const auto features = *rc::gen::inRange<int64_t>(1, 9);
+  const auto window = [&] { return *rc::gen::inRange<int64_t>(0, 60); };
+  LeapOptions options{.weight = *rc::gen::elementOf(std::vector{kWeights[0], kWeights[1]})};
+  options.windows.tokens = {window()};
+  if (*rc::gen::arbitrary<bool>()) {
+    options.windows.tokens.resize(static_cast<size_t>(heads));
+    std::generate(options.windows.tokens.begin(), options.windows.tokens.end(), window);
+    options.windows.decay = {0.01};
+  }
+  const Inputs x = inputs(2, tokens, heads, features, *rc::gen::inRange<uint64_t>(0, 1000), at::kFloat, 1.5);
+  const at::Tensor whole = leap(x, options);
+  LeapState state;
+  std::vector<at::Tensor> pieces;
+  for (int64_t first = 0; first < tokens;) {
+    const bool one = *rc::gen::arbitrary<bool>();
+    const int64_t last = std::min(tokens, first + (one ? 1 : *rc::gen::inRange<int64_t>(0, 70)));
+    const Inputs piece = part_of(x, first, last);
+    LeapContinuation next = leap_continue(piece.query, piece.focus, piece.key, piece.value, state, options);
+    pieces.push_back(next.readout);
+    state = std::move(next.state);
+    first = last;
+  }
+  RC_ASSERT(state.position == tokens);
+  const double allowed = kSplitTolerance * whole.abs().max().item<double>();
+  RC_ASSERT(largest_difference(at::cat(pieces, 1), whole) <= allowed);
+}
+
+TEST(Leap, StateDoesNotGrowWithTheSequence) {
+  const Inputs x = inputs(1, 500, 2, 4, 8, at::kFloat);
+  const LeapOptions options{.windows = {{0, 16}}};
+  const auto numbers = [](const LeapState& state) {
+    return state.sums.numel() + state.reference.numel() + state.logit.numel() + state.key.numel() +
+           state.value.numel();
+  };
+  const Inputs first = part_of(x, 0, 100), second = part_of(x, 100, 500);
+  const LeapState early = leap_continue(first.query, first.focus, first.key, first.value, {}, options).state;
+  const LeapState late =
+      leap_continue(second.query, second.focus, second.key, second.value, early, options).state;
+  EXPECT_EQ(numbers(early), numbers(late));
+  EXPECT_EQ(late.position, 500);
+  EXPECT_EQ(early.position, 100); // the state given is not changed
+  EXPECT_EQ(late.key.size(1), 15);
+}
+
+TEST(Leap, StateAtAMillionTokensStillCountsASingleOne) {
+  // A million equal tokens, then one: the mean of a global head moves by a millionth of the difference.
+  const int64_t heads = 1, features = 2;
+  LeapState state{.position = 1'000'000,
+                  .sums = at::tensor({1e6, 0.0, 0.0, 1e6, 0.0}, at::kDouble).view({1, heads, 5}),
+                  .reference = at::zeros({1, heads}, at::kDouble)};
+  const at::Tensor zero = at::zeros({1, 1, heads, features}),
+                   one = at::tensor({0.0F, 1.0F}).view({1, 1, 1, 2});
+  for (int i = 0; i < 10; ++i) {
+    state = leap_continue(zero, zero, zero, one, state).state;
+  }
+  EXPECT_EQ(state.position, 1'000'010);
+  EXPECT_DOUBLE_EQ(state.sums[0][0][0].item<double>(), 1'000'010);
+  EXPECT_DOUBLE_EQ(state.sums[0][0][4].item<double>(), 10);
+}
+
+TEST(Leap, DoesNotDriftOnLongSequences) {
+  // Logits of -40 to 40 in 16k tokens: differences of prefix sums give errors of 1000 % here and weights below 0.
+  const Inputs exact = inputs(1, 16'384, 1, 16, 9, at::kDouble, 3);
+  const Inputs x = to(exact, at::kFloat), y = to(x, at::kDouble);
+  for (const int64_t window : {4, 64, 256, 0}) {
+    const LeapOptions options{.windows = {{window}}};
+    EXPECT_LT(worst_relative_error(leap(x, options), leap(y, options)), 1e-5) << "window " << window;
+  }
+}
+
+TEST(Leap, ExponentialWeightsDoNotOverflow) {
+  Inputs x = inputs(1, 100, 2, 4, 10, at::kFloat, 1);
+  x.focus *= 400; // logits beyond +-500, where exp overflows float32 at 88
+  for (const int64_t window : {0, 3, 70}) {
+    const LeapOptions options{.weight = FocusWeight::exponential, .windows = {{window}}};
+    const at::Tensor readout = leap(x, options);
+    EXPECT_TRUE(at::isfinite(readout).all().item<bool>());
+    // Rounding of the logit itself: 500 * 6e-8, in every weight.
+    EXPECT_LT(largest_difference(readout, plain(to(x, at::kDouble), options)), 2e-4) << window;
+    for (const at::Tensor& gradient : gradients(x, options, leap)) {
+      EXPECT_TRUE(at::isfinite(gradient).all().item<bool>());
+    }
+  }
+}
+
+TEST(Leap, ExactMeansNeedNoEpsilon) {
+  Inputs x = inputs(1, 50, 1, 4, 11);
+  x.focus = -x.key * 100; // weights of exp(-100 |key|^2 / 2): far below epsilon
+  const LeapOptions options{.weight = FocusWeight::exponential, .windows = {{5}}, .epsilon = 0};
+  EXPECT_LT(largest_difference(leap(x, options), plain(x, options)), 1e-13);
+  EXPECT_GT(leap(x, options).abs().mean().item<double>(), 0.1);
+  EXPECT_LT(leap(x, {.weight = FocusWeight::exponential, .windows = {{5}}}).abs().mean().item<double>(),
+            0.05);
+}
+
+TEST(Leap, HalfPrecisionIsFloat32Rounded) {
+  for (const at::ScalarType type : {at::kBFloat16, at::kHalf}) {
+    const Inputs x = inputs(1, 60, 2, 8, 12, type);
+    const LeapOptions options{.windows = {{9}}};
+    const at::Tensor readout = leap(x, options);
+    EXPECT_EQ(readout.scalar_type(), type);
+    EXPECT_TRUE(readout.equal(leap(to(x, at::kFloat), options).to(type)));
+    EXPECT_EQ(gradients(x, options, leap)[2].scalar_type(), type);
+  }
+}
+
+TEST(Leap, TakesTensorsOfAnyLayout) {
+  const at::Tensor all = random_tensor({2, 40, 4 * 6}, 13); // as a projection leaves them
+  const std::vector<at::Tensor> parts = all.chunk(4, -1);
+  const auto heads = [](const at::Tensor& t) { return t.unflatten(-1, {2, 3}); };
+  const Inputs strided{heads(parts[0]), heads(parts[1]), heads(parts[2]), heads(parts[3])};
+  const Inputs dense{strided.query.contiguous(), strided.focus.contiguous(), strided.key.contiguous(),
+                     strided.value.contiguous()};
+  EXPECT_TRUE(leap(strided, {}).equal(leap(dense, {})));
+}
+
+TEST(Leap, ValuesMayHaveTheirOwnSize) {
+  Inputs x = inputs(2, 20, 2, 3, 14);
+  x.value = random_tensor({2, 20, 2, 5}, 15);
+  EXPECT_LT(largest_difference(leap(x, {}), plain(x, {})), 1e-13);
+}
+
+TEST(Leap, OfNoTokensIsEmpty) {
+  const Inputs x = inputs(2, 0, 3, 4, 16);
+  EXPECT_EQ(leap(x, {}).sizes(), (at::IntArrayRef{2, 0, 3, 4}));
+  const LeapContinuation none = leap_continue(x.query, x.focus, x.key, x.value, {});
+  EXPECT_EQ(none.readout.sizes(), (at::IntArrayRef{2, 0, 3, 4}));
+  EXPECT_EQ(none.state.position, 0);
+  EXPECT_EQ(leap(inputs(0, 5, 3, 4, 17), {}).sizes(), (at::IntArrayRef{0, 5, 3, 4}));
+}
+
+TEST(Leap, IsThereForTorch) {
+  const Inputs x = inputs(1, 30, 2, 3, 18);
+  const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mneme::leap", "");
+  torch::jit::Stack stack{x.query,
+                          x.focus,
+                          x.key,
+                          x.value,
+                          std::vector<int64_t>{7},
+                          std::vector<double>{0.1},
+                          "exponential",
+                          0.5,
+                          1e-5,
+                          torch::jit::IValue(),
+                          torch::jit::IValue()};
+  op.callBoxed(&stack);
+  EXPECT_TRUE(stack.at(0).toTensor().equal(
+      leap(x, {.weight = FocusWeight::exponential, .windows = {{7}, {0.1}}, .scale = 0.5})));
+}
+
+TEST(Leap, NamesBothSidesOfWhatDoesNotFit) {
+  const Inputs x = inputs(2, 6, 2, 3, 19);
+  const auto error = [&](const Inputs& y, const LeapOptions& options) {
+    return usage_error_of([&] { leap(y, options); });
+  };
+  expect_contains(error({x.query, x.focus.slice(3, 0, 2), x.key, x.value}, {}),
+                  {"focus has 2 features", "query has 3 features"});
+  expect_contains(error({x.query, x.focus, x.key.slice(1, 0, 5), x.value}, {}),
+                  {"key has 5 tokens", "6 tokens"});
+  expect_contains(error({x.query, x.focus, x.key, x.value.slice(2, 0, 1)}, {}),
+                  {"value has 1 heads", "2 heads"});
+  expect_contains(error({x.query, x.focus, x.key, x.value.slice(0, 0, 1)}, {}), {"1 batches", "2 batches"});
+  expect_contains(error({x.query, x.focus, x.key, x.value.to(at::kFloat)}, {}), {"Float", "Double"});
+  expect_contains(error(to(x, at::kLong), {}), {"Long", "floating point"});
+  expect_contains(error({x.query[0], x.focus, x.key, x.value}, {}),
+                  {"query has 3 dimensions", "4 are needed"});
+  expect_contains(error({{}, x.focus, x.key, x.value}, {}), {"query is an undefined tensor"});
+  expect_contains(error(inputs(2, 6, 0, 3, 1), {}), {"query has 0 heads", "at least 1"});
+  expect_contains(error(inputs(2, 6, 2, 0, 1), {}), {"query has 0 features", "at least 1"});
+  expect_contains(error(x, {.windows = {{-1}}}), {"-1 tokens", "at least 1, or 0"});
+  expect_contains(error(x, {.windows = {{1, 2, 3}}}), {"3 windows", "2 heads"});
+  expect_contains(error(x, {.windows = {{}}}), {"0 windows", "2 heads"});
+  expect_contains(error(x, {.windows = {{1}, {-0.5}}}), {"decay is -0.5", ">= 0"});
+  expect_contains(error(x, {.windows = {{1}, {0, 0, 0}}}), {"3 decays", "2 heads"});
+  expect_contains(error(x, {.scale = NAN}), {"scale is nan", "finite"});
+  expect_contains(error(x, {.epsilon = 0}), {"epsilon is 0", "> 0"});
+  expect_contains(error(x, {.weight = FocusWeight::exponential, .epsilon = -1}),
+                  {"epsilon is -1", "or 0 for exact"});
+  expect_contains(error(x, {.logit_factor = at::ones({2, 5, 2}, at::kDouble)}), {"5 tokens", "6 tokens"});
+  expect_contains(error(x, {.is_token = at::ones({2, 6})}), {"is_token", "Bool"});
+  expect_contains(error(x, {.is_token = at::ones({2, 7}, at::kBool)}), {"7 tokens", "6 tokens"});
+}
+
+TEST(Leap, SaysWhereANumberIsNotFinite) {
+  for (const FocusWeight weight : kWeights) {
+    Inputs x = inputs(2, 40, 2, 3, 20);
+    x.key[1][33][0][2] = NAN;
+    expect_contains(usage_error_of([&] { leap(x, {.weight = weight}); }),
+                    {"key is nan at batch 1, token 33, head 0, feature 2", "finite"});
+    EXPECT_NO_THROW(leap(x, {.weight = weight, .check_finite = false}));
+    EXPECT_THROW(leap_continue(x.query, x.focus, x.key, x.value, {}, {.weight = weight}), UsageError);
+  }
+  Inputs large = inputs(1, 4, 1, 2, 21, at::kFloat);
+  large.focus.fill_(1e30);
+  large.key.fill_(1e30);
+  expect_contains(usage_error_of([&] { leap(large, {}); }),
+                  {"readout is not finite", "inf", "overflows Float"});
+}
+
+TEST(Leap, RefusesAStateThatNoSuchCallLeft) {
+  const Inputs x = inputs(2, 6, 2, 3, 22);
+  const LeapOptions options{.windows = {{0, 4}}};
+  const LeapState state = leap_continue(x.query, x.focus, x.key, x.value, {}, options).state;
+  const auto error = [&](const LeapState& given, const LeapOptions& with) {
+    return usage_error_of([&] { leap_continue(x.query, x.focus, x.key, x.value, given, with); });
+  };
+  expect_contains(error(state, {.windows = {{0, 5}}}), {"state's logit", "[2, 3, 2]", "[2, 4, 2]"});
+  LeapState wrong = state;
+  wrong.sums = at::Tensor();
+  expect_contains(error(wrong, options), {"no sums"});
+  wrong = state;
+  wrong.position = 0;
+  expect_contains(error(wrong, options), {"position 0", "[2, 2, 7]"});
+  wrong.position = -2;
+  expect_contains(error(wrong, options), {"position -2"});
+  wrong = state;
+  wrong.key = wrong.key.to(at::kFloat);
+  expect_contains(error(wrong, options), {"key", "Float", "Double"});
+  expect_contains(error({}, {.is_token = at::ones({2, 6}, at::kBool)}), {"is_token", "[2, 6]"});
+}
+
+TEST(Leap, RefusesSecondDerivatives) {
+  const Inputs x = inputs(1, 4, 1, 2, 23);
+  const at::Tensor query = x.query.clone().requires_grad_();
+  const at::Tensor readout = ops::leap(query, x.focus, x.key, x.value);
+  expect_contains(usage_error_of([&] { torch::autograd::grad({readout.sum()}, {query}, {}, true, true); }),
+                  {"second derivative"});
+}
+
+} // namespace
+} // namespace mneme::ops
