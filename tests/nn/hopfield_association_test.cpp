@@ -139,6 +139,31 @@ TEST(HopfieldAssociation, StreamedEqualsPlainLibTorchWithGradients) {
   }
 }
 
+TEST(HopfieldAssociation, OfARowReadOnceEqualsPlainLibTorchWithGradients) {
+  for (const bool batch_first : {true, false}) {
+    const HopfieldOptions options =
+        HopfieldOptions(6).num_heads(2).hidden_size(5).pattern_size(4).batch_first(batch_first);
+    Hopfield folded = hopfield(options), plain = hopfield(HopfieldOptions(options).streaming(false));
+    const auto gradients_of = [&](Hopfield& layer) {
+      const auto turned = [&](const at::Tensor& x) { return batch_first ? x : x.transpose(0, 1); };
+      const at::Tensor bag = random_tensor({2, 5000, 6}, 3).requires_grad_();
+      const at::Tensor state = random_tensor({1, 3, 6}, 4).requires_grad_();
+      const at::Tensor output = turned(layer->forward(turned(bag), turned(state)));
+      (output * random_tensor(output.sizes(), 5)).sum().backward();
+      std::vector<at::Tensor> all{output, bag.grad(), state.grad()};
+      for (const at::Tensor& parameter : layer->parameters()) {
+        all.push_back(parameter.grad());
+      }
+      return all;
+    };
+    const std::vector<at::Tensor> ours = gradients_of(folded), theirs = gradients_of(plain);
+    for (size_t i = 0; i < theirs.size(); ++i) {
+      ASSERT_TRUE(ours[i].defined()) << i;
+      EXPECT_LT(largest_difference(ours[i], theirs[i]), 1e-10) << "output, bag, state, parameters: " << i;
+    }
+  }
+}
+
 TEST(HopfieldAssociation, DoesNotDependOnTheOrderOfStoredPatterns) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(2));
   const at::Tensor order = at::tensor({3, 1, 6, 0, 2, 5, 4}, at::kLong);
