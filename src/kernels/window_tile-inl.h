@@ -96,7 +96,7 @@ template <class T> struct Rows {
 template <class T> HWY_INLINE void RowDots(Rows<T> a, Rows<T> b, int64_t count, int64_t size, T* sums) {
   const TileTag<T> d;
   const int64_t n = TileLanes<T>();
-  HWY_ALIGN T partial[kTile * kTile];
+  HWY_ALIGN T partial[(kTile + 1) * kTile];
   for (int64_t row = 0; row < count; ++row) {
     const T *x = a[row], *y = b[row];
     auto s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
@@ -115,19 +115,18 @@ template <class T> HWY_INLINE void RowDots(Rows<T> a, Rows<T> b, int64_t count, 
     }
     hn::Store(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)), d, partial + row * n);
   }
-  for (int64_t row = count; row < kTile; ++row) {
-    hn::Store(hn::Zero(d), d, partial + row * n);
-  }
+  int64_t vectors = count;
 #if HWY_TARGET != HWY_SCALAR // one lane needs no sum
-  for (int64_t vectors = kTile / 2, width = n; width > 1; vectors /= 2, width /= 2) {
-    for (int64_t i = 0; i < vectors; ++i) {
+  for (int64_t width = n; width > 1; vectors = (vectors + 1) / 2, width /= 2) {
+    hn::Store(hn::Zero(d), d, partial + vectors * n); // the partner of the last, if it has none
+    for (int64_t i = 0; 2 * i < vectors; ++i) {
       const auto low = hn::Load(d, partial + 2 * i * n), high = hn::Load(d, partial + (2 * i + 1) * n);
       hn::Store(hn::Add(hn::ConcatEven(d, high, low), hn::ConcatOdd(d, high, low)), d, partial + i * n);
     }
   }
 #endif
   for (int64_t i = 0; i < kTile; i += n) {
-    hn::Store(hn::Load(d, partial + i), d, sums + i);
+    hn::Store(i < vectors * n ? hn::Load(d, partial + i) : hn::Zero(d), d, sums + i);
   }
 }
 

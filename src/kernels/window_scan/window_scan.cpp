@@ -2,6 +2,8 @@
 
 #include "kernels/window_scan/window_scan.h"
 
+#include <new>
+
 #include "mneme/core/cpu.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -201,7 +203,7 @@ template <class T> void WindowScan(const WindowScanArgs<T>& args) {
   desk->totals = take(kTile * layout.size);
   T* state = args.state;
   for (int64_t h = 0; h < args.num_heads; ++h) {
-    Head<T> head(window_of(h), args.head_size);
+    Head<T>& head = *new (&heads[static_cast<size_t>(h)]) Head<T>(window_of(h), args.head_size);
     head.columns = h * args.head_size;
     head.logits = args.trace.logits == nullptr ? take(whole_tiles(args.length))
                                                : args.trace.logits + h * args.trace.stride + args.position;
@@ -220,7 +222,6 @@ template <class T> void WindowScan(const WindowScanArgs<T>& args) {
     if (has_state) {
       state += head.layout.size;
     }
-    heads[static_cast<size_t>(h)] = head;
   }
 
   const bool stream = StoresPastCaches(args.readout, args.readout_stride, args.head_size,

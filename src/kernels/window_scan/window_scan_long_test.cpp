@@ -21,14 +21,14 @@ TEST(LongWindowScan, KeepsItsDigitsTo64kTokens) {
           problem.set_logits(logits);
         }
         const auto ours = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
-        const auto plain =
-            problem.as<double>().run([](const WindowScanArgs<double>& args) { reference::window_scan(args); });
+        const auto plain = problem.as<double>().run(
+            [](const WindowScanArgs<double>& args) { reference::window_scan(args); });
         const double worst = worst_token_error(problem, ours.readout, plain.readout);
         // A logit of 45 is rounded by 3e-6, and its weight by that much of itself.
         EXPECT_LT(worst, logits > 0 && focus_weight == FocusWeight::exp ? 1e-5 : 5e-6)
             << "window " << window << ", logits to " << logits;
-        std::cout << (focus_weight == FocusWeight::elu ? "elu" : "exp") << ", window " << window << ", logits to "
-                  << logits << ": " << worst << "\n";
+        std::cout << (focus_weight == FocusWeight::elu ? "elu" : "exp") << ", window " << window
+                  << ", logits to " << logits << ": " << worst << "\n";
       }
     }
   }

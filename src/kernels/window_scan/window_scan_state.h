@@ -30,10 +30,10 @@ struct SumLayout {
 /// Sums of 1, 2, 4, ... neighbouring tiles, of as many as a window reaches back: any run of tiles in the window is made up
 /// of a few of them, so that nothing is ever subtracted and no token costs more than another.
 struct TileSums {
-  static constexpr int kMaxLevels = 60;
-  int levels = 0;                 ///< level l holds sums of 2^l tiles, from a multiple of 2^l on
-  int64_t first[kMaxLevels] = {}; ///< sum number i of a level stands at first + (i & mask)
-  int64_t mask[kMaxLevels] = {};
+  static constexpr int kMaxLevels = 40;
+  int levels = 0;            ///< level l holds sums of 2^l tiles, from a multiple of 2^l on
+  int64_t first[kMaxLevels]; ///< sum number i of a level stands at first + (i & mask)
+  int64_t mask[kMaxLevels];
   int64_t count = 0; ///< sums in all
 
   /// For runs of at most `tiles` tiles.

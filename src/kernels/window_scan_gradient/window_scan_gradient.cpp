@@ -2,6 +2,8 @@
 
 #include "kernels/window_scan_gradient/window_scan_gradient.h"
 
+#include <new>
+
 #include "mneme/core/cpu.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -274,7 +276,8 @@ template <class T> void WindowScanGradient(const WindowScanGradientArgs<T>& args
   T* kept = args.memory;
   for (int64_t h = 0; h < args.num_heads; ++h) {
     const int64_t window = args.windows[h];
-    Head<T> head(window >= args.length ? 0 : window, args.head_size);
+    Head<T>& head =
+        *new (&heads[static_cast<size_t>(h)]) Head<T>(window >= args.length ? 0 : window, args.head_size);
     head.index = h;
     head.columns = h * args.head_size;
     head.coefficients = kept;
@@ -284,7 +287,6 @@ template <class T> void WindowScanGradient(const WindowScanGradientArgs<T>& args
         ClearSum(layout, kNoReference<T>, head.past + i);
       }
     }
-    heads[static_cast<size_t>(h)] = head;
     kept += window_scan_gradient_memory_size(window, args.head_size);
   }
 
