@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <ATen/Functions.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -51,9 +52,12 @@ void check(const Checks& checks, const at::Tensor& query, const at::Tensor& focu
   checks.equal(q, 3, k, 3, "features", "Focus and query are compared with the key, feature by feature.");
   check_windows(checks, options.windows, query.size(2));
   check_epsilon(checks, options.weight, options.epsilon);
-  if (options.scale && !std::isfinite(*options.scale)) {
-    checks.refuse(c10::str("scale is ", *options.scale, ", but must be finite."),
-                  "Leave it out to get 1 / sqrt(features).");
+  for (const auto& [name, scale] :
+       {std::pair("scale", options.scale), std::pair("gate_scale", options.gate_scale)}) {
+    if (scale && !std::isfinite(*scale)) {
+      checks.refuse(c10::str(name, " is ", *scale, ", but must be finite."),
+                    "Leave it out to get 1 / sqrt(features).");
+    }
   }
   check_factor(checks, options.logit_factor, q);
   check_is_token(checks, options.is_token, q);
@@ -62,6 +66,7 @@ void check(const Checks& checks, const at::Tensor& query, const at::Tensor& focu
 LeapCall call_of(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                  const at::Tensor& value, const LeapOptions& options) {
   const at::ScalarType inner = type_of_sums(query.scalar_type());
+  const double scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(3))));
   return {.query = query.to(inner),
           .focus = focus.to(inner),
           .key = key.to(inner),
@@ -70,7 +75,10 @@ LeapCall call_of(const at::Tensor& query, const at::Tensor& focus, const at::Ten
           .is_token = options.is_token,
           .windows = options.windows,
           .weight = options.weight,
-          .scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(3)))),
+          .gate = options.gate,
+          .scale = scale,
+          .gate_scale =
+              options.gate_scale.value_or(options.gate == LeapGate::cosine ? kCosineGateScale : scale),
           .epsilon = options.epsilon};
 }
 
@@ -100,7 +108,7 @@ void check_readout(const Checks& checks, const at::Tensor& readout, const LeapCa
                     "If parameters are learnt, a smaller learning rate may keep them so.");
     }
   }
-  const at::Tensor logit = (call.focus * call.key).sum(-1) * call.scale;
+  const at::Tensor logit = focus_logit(call.focus, call.key, call.scale, call.logit_factor);
   checks.refuse(c10::str("the readout is not finite, though all inputs are: focus logits go from ",
                          logit.min().item<double>(), " to ", logit.max().item<double>(), ", which overflows ",
                          readout.scalar_type(), "."),
@@ -117,7 +125,9 @@ public:
     context->saved_data["windows"] = call.windows.tokens;
     context->saved_data["decay"] = call.windows.decay;
     context->saved_data["weight"] = static_cast<int64_t>(call.weight);
+    context->saved_data["gate"] = static_cast<int64_t>(call.gate);
     context->saved_data["scale"] = call.scale;
+    context->saved_data["gate_scale"] = call.gate_scale;
     context->saved_data["epsilon"] = call.epsilon;
     return leap_readout(call);
   }
@@ -136,7 +146,9 @@ public:
                        .is_token = saved[5],
                        .windows = {data["windows"].toIntVector(), data["decay"].toDoubleVector()},
                        .weight = static_cast<FocusWeight>(data["weight"].toInt()),
+                       .gate = static_cast<LeapGate>(data["gate"].toInt()),
                        .scale = data["scale"].toDouble(),
+                       .gate_scale = data["gate_scale"].toDouble(),
                        .epsilon = data["epsilon"].toDouble()},
                       gradients[0]);
     return {d[0], d[1], d[2], d[3], at::Tensor()};
@@ -216,6 +228,9 @@ TORCH_LIBRARY_FRAGMENT(mneme, library) {
 
 at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                 const at::Tensor& value, const LeapOptions& options) {
+  if (options.both_sides) {
+    return leap_with_parts(query, focus, key, value, options).readout;
+  }
   check(kChecks, query, focus, key, value, options);
   const LeapCall call = call_of(query, focus, key, value, options);
   const at::Tensor readout = Leap::apply(call.query, call.focus, call.key, call.value, call);
@@ -225,10 +240,74 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
   return readout.to(query.scalar_type());
 }
 
+LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                          const at::Tensor& value, const LeapOptions& options) {
+  const Checks checks("leap_with_parts");
+  check(checks, query, focus, key, value, options);
+  const LeapCall call = call_of(query, focus, key, value, options);
+  LeapParts parts;
+  parts.focus_logit = focus_logit(call.focus, call.key, call.scale, call.logit_factor);
+  const WindowMeans means = window_means(parts.focus_logit, at::cat({call.key, call.value}, -1),
+                                         {.weight = options.weight,
+                                          .windows = options.windows,
+                                          .epsilon = options.epsilon,
+                                          .both_sides = options.both_sides,
+                                          .is_token = options.is_token});
+  parts.focus_weight = means.weight;
+  parts.weight_sum = means.weight_sum;
+  parts.log_weight = means.log_weight;
+  parts.log_denominator = means.log_denominator;
+  parts.focused_key = means.means.slice(-1, 0, key.size(3));
+  parts.focused_value = means.means.slice(-1, key.size(3));
+  const at::Tensor gate = gate_of(call.gate, call.gate_scale, call.query, parts.focused_key);
+  parts.gate = gate.squeeze(-1);
+  parts.readout = gate * parts.focused_value;
+  if (options.check_finite) {
+    check_readout(checks, parts.readout, call);
+  }
+  parts.readout = parts.readout.to(query.scalar_type());
+  return parts;
+}
+
+at::Tensor effective_attention(const LeapParts& parts, const LeapOptions& options, const LeapTile& tile) {
+  const Checks checks("effective_attention");
+  const int64_t tokens = parts.gate.size(1), heads = parts.gate.size(2);
+  const auto checked = [&](const char* what, int64_t first, int64_t last) {
+    const int64_t end = last == -1 ? tokens : last;
+    if (first < 0 || end < first || end > tokens) {
+      checks.refuse(
+          c10::str("the tile's ", what, " go from ", first, " to ", end, ", but there are ", tokens, "."),
+          "Ranges are half open; -1 is the end.");
+    }
+    return at::arange(first, end, parts.gate.options());
+  };
+  const at::Tensor readers = checked("readers", tile.first_reader, tile.last_reader),
+                   others = checked("tokens", tile.first_token, tile.last_token);
+  const at::Tensor ahead = readers.unsqueeze(1) - others, distance = options.both_sides ? ahead.abs() : ahead;
+  const auto of_heads = [&](const auto& values) { // [heads or 1, 1, 1]
+    return at::tensor(std::vector<double>(values.begin(), values.end()), parts.gate.options())
+        .view({-1, 1, 1});
+  };
+  const at::Tensor window = of_heads(options.windows.tokens);
+  const at::Tensor seen =
+      (distance >= 0).logical_and((distance < window).logical_or(window == 0)).expand({heads, -1, -1});
+  const auto of_readers = [&](const at::Tensor& t) {
+    return t.transpose(1, 2).index_select(2, readers.to(at::kLong)).unsqueeze(3);
+  };
+  const at::Tensor log_share =
+      parts.log_weight.transpose(1, 2).index_select(2, others.to(at::kLong)).unsqueeze(2) -
+      of_readers(parts.log_denominator) - of_heads(options.windows.decay) * distance;
+  return of_readers(parts.gate) * at::where(seen, log_share, -std::numeric_limits<double>::infinity()).exp();
+}
+
 LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                                const at::Tensor& value, const LeapState& state, const LeapOptions& options) {
   const Checks checks("leap_continue");
   check(checks, query, focus, key, value, options);
+  if (options.both_sides) {
+    checks.refuse("both sides are asked for, but the tokens after these are not known.",
+                  "Give the whole sequence at once, to leap.");
+  }
   if (options.is_token.defined()) {
     checks.refuse(c10::str("is_token is given (shape ", options.is_token.sizes(), ")."),
                   "Continue each sequence with its own tokens only: leave padding out.");

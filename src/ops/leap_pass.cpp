@@ -27,10 +27,7 @@ Part part_of(const LeapCall& call, const HeadSlice& slice) {
   Part part{slice.take(call.query),           slice.take(call.focus),        slice.take(call.key),
             slice.take(call.value),           slice.take(call.logit_factor), {},
             slice.take_batches(call.is_token)};
-  part.logit = (part.focus * part.key).sum(-1) * call.scale;
-  if (part.logit_factor.defined()) {
-    part.logit = part.logit * part.logit_factor;
-  }
+  part.logit = focus_logit(part.focus, part.key, call.scale, part.logit_factor);
   return part;
 }
 
@@ -57,25 +54,50 @@ Weighed weigh(FocusWeight kind, const at::Tensor& logit, const at::Tensor& key, 
 
 /// What readers see, and what they make of it.
 struct Seen {
-  at::Tensor key, value; ///< sums, times exp(-reference)
-  at::Tensor inverse;    ///< 1 / (sum of weights + epsilon), in the same units [G, T, 1]
-  at::Tensor gate_logit; ///< [G, T, 1]
+  at::Tensor inverse;    ///< 1 / (sum of weights + epsilon), in the units of the sums [G, T, 1]
+  at::Tensor key, value; ///< means
   at::Tensor gate;       ///< [G, T, 1]
-  at::Tensor readout() const { return value * (gate * inverse); }
 };
 
 Seen read(const LeapCall& call, const at::Tensor& query, const at::Tensor& sums,
           const at::Tensor& reference) {
   const int64_t features = query.size(-1);
   const at::Tensor total = sums.slice(-1, 0, 1);
-  Seen seen{.key = sums.slice(-1, 1, 1 + features), .value = sums.slice(-1, 1 + features)};
+  Seen seen;
   seen.inverse =
       (call.weight == FocusWeight::elu ? total + call.epsilon
                                        : total + scaled_epsilon(call.epsilon, reference.unsqueeze(-1), total))
           .reciprocal();
-  seen.gate_logit = (query * seen.key).sum(-1, true) * (seen.inverse * call.scale);
-  seen.gate = seen.gate_logit.sigmoid();
+  seen.key = sums.slice(-1, 1, 1 + features) * seen.inverse;
+  seen.value = sums.slice(-1, 1 + features) * seen.inverse;
+  seen.gate = gate_of(call.gate, call.gate_scale, query, seen.key);
   return seen;
+}
+
+/// 1 / |row|; 0 for a row of zeros, which has no direction.
+at::Tensor inverse_length(const at::Tensor& rows) {
+  const at::Tensor length = rows.norm(2, -1, true);
+  return at::where(length > 0, length.reciprocal(), 0.0);
+}
+
+/// From the gradient of the gate to those of query and mean key.
+std::pair<at::Tensor, at::Tensor> gate_gradient(const LeapCall& call, const at::Tensor& query,
+                                                const Seen& seen, const at::Tensor& d_gate) {
+  at::Tensor d_logit = d_gate * call.gate_scale;
+  if (call.gate == LeapGate::sigmoid || call.gate == LeapGate::cosine) {
+    d_logit = d_logit * seen.gate * (1 - seen.gate);
+  }
+  switch (call.gate) {
+  case LeapGate::open:
+    return {at::zeros_like(query), at::zeros_like(query)};
+  case LeapGate::cosine: {
+    const at::Tensor of_query = inverse_length(query), of_key = inverse_length(seen.key);
+    const at::Tensor q = query * of_query, k = seen.key * of_key, cosine = (q * k).sum(-1, true);
+    return {d_logit * of_query * (k - cosine * q), d_logit * of_key * (q - cosine * k)};
+  }
+  default:
+    return {d_logit * seen.key, d_logit * query};
+  }
 }
 
 Band band_of(const HeadSlice& slice, const Weighed& weighed) {
@@ -88,6 +110,26 @@ Band band_of(const HeadSlice& slice, const Weighed& weighed) {
 
 } // namespace
 
+at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale,
+                       const at::Tensor& factor) {
+  const at::Tensor logit = (focus * key).sum(-1) * scale;
+  return factor.defined() ? logit * factor : logit;
+}
+
+at::Tensor gate_of(LeapGate kind, double scale, const at::Tensor& query, const at::Tensor& mean_key) {
+  switch (kind) {
+  case LeapGate::open:
+    return at::ones_like(query.slice(-1, 0, 1));
+  case LeapGate::cosine:
+    return ((query * inverse_length(query) * mean_key * inverse_length(mean_key)).sum(-1, true) * scale)
+        .sigmoid();
+  case LeapGate::dot_product:
+    return (query * mean_key).sum(-1, true) * scale;
+  default:
+    return ((query * mean_key).sum(-1, true) * scale).sigmoid();
+  }
+}
+
 at::Tensor leap_readout(const LeapCall& call) {
   const at::Tensor readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
   const int64_t row = 1 + call.key.size(3) + call.value.size(3);
@@ -96,7 +138,8 @@ at::Tensor leap_readout(const LeapCall& call) {
     const Weighed weighed = weigh(call.weight, part.logit, part.key, part.value, part.is_token);
     const Band band = band_of(slice, weighed);
     const at::Tensor sums = sums_of_tokens(weighed.rows, band);
-    slice.put(readout, read(call, part.query, sums, band.reference).readout());
+    const Seen seen = read(call, part.query, sums, band.reference);
+    slice.put(readout, seen.gate * seen.value);
   });
   return readout;
 }
@@ -112,15 +155,16 @@ std::array<at::Tensor, 4> leap_gradient(const LeapCall& call, const at::Tensor& 
     const Weighed weighed = weigh(call.weight, part.logit, part.key, part.value, part.is_token);
     const Band band = band_of(slice, weighed);
     const Seen seen = read(call, part.query, sums_of_tokens(weighed.rows, band), band.reference);
-    // Readers hand back multiples of their query and their gradient: sums of these are the same problem mirrored.
+    // Readers hand back multiples of rows of their own: sums of these are the same problem mirrored.
     const at::Tensor d_out = slice.take(d_readout);
-    const at::Tensor d_gate = (d_out * seen.value).sum(-1, true) * seen.inverse;
-    const at::Tensor d_gate_logit = seen.gate * (1 - seen.gate) * d_gate;
-    const at::Tensor of_query = d_gate_logit * seen.inverse * call.scale;
-    const at::Tensor d_sum = -(seen.gate_logit * d_gate_logit + seen.gate * d_gate) * seen.inverse;
-    slice.put(d[0], of_query * seen.key);
+    const auto [d_query, d_seen_key] =
+        gate_gradient(call, part.query, seen, (d_out * seen.value).sum(-1, true));
+    const at::Tensor d_seen_value = seen.gate * d_out;
+    const at::Tensor d_total =
+        -(d_seen_key * seen.key).sum(-1, true) - (d_seen_value * seen.value).sum(-1, true);
+    slice.put(d[0], d_query);
     const at::Tensor returned =
-        sums_of_readers(at::cat({d_sum, of_query * part.query, seen.gate * seen.inverse * d_out}, -1), band);
+        sums_of_readers(at::cat({d_total, d_seen_key, d_seen_value}, -1) * seen.inverse, band);
     const at::Tensor to_key = returned.slice(-1, 1, 1 + features),
                      to_value = returned.slice(-1, 1 + features);
     const at::Tensor d_weight =
@@ -211,10 +255,7 @@ at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
       state.reference = next.reference.clone();
     }
   }
-  at::Tensor logit = (call.focus * call.key).sum(-1) * call.scale;
-  if (call.logit_factor.defined()) {
-    logit = logit * call.logit_factor;
-  }
+  const at::Tensor logit = focus_logit(call.focus, call.key, call.scale, call.logit_factor);
   const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
   for_each_slice(call.query, remembered + tokens, row, call.windows, [&](const HeadSlice& slice) {
     const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);
@@ -236,7 +277,8 @@ at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
       with_earlier_sums(slice, slice.take(state.sums.unsqueeze(1)).squeeze(1),
                         slice.take(state.reference.unsqueeze(1)).squeeze(1), sums, reference, next);
     }
-    slice.put(readout, read(call, slice.take(call.query), sums, reference).readout());
+    const Seen seen = read(call, slice.take(call.query), sums, reference);
+    slice.put(readout, seen.gate * seen.value);
   });
   if (kept > 0) {
     next.logit = last_tokens(state.logit, logit, kept);

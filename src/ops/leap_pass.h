@@ -19,8 +19,16 @@ struct LeapCall {
   at::Tensor is_token;     ///< [B, T], or undefined
   Windows windows;
   FocusWeight weight;
-  double scale, epsilon;
+  LeapGate gate;
+  double scale, gate_scale, epsilon;
 };
+
+/// [..., D] -> [...]; factor may be undefined.
+at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale,
+                       const at::Tensor& factor);
+
+/// The gate of every reader [..., 1], from its query and mean key [..., D].
+at::Tensor gate_of(LeapGate kind, double scale, const at::Tensor& query, const at::Tensor& mean_key);
 
 /// [B, T, H, V]
 at::Tensor leap_readout(const LeapCall& call);

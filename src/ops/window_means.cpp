@@ -135,28 +135,32 @@ WindowMeans window_means(const at::Tensor& logit, const at::Tensor& rows, const 
   check(logit, rows, options);
   const at::ScalarType type = rows.scalar_type(), inner = type_of_sums(type);
   const at::Tensor given = rows.to(inner);
+  const std::vector<int64_t>& windows = options.windows.tokens;
+  const std::vector<double>& decay = options.windows.decay;
   WindowMeans result;
+  at::Tensor sums, denominator;
   if (options.weight == FocusWeight::elu) {
     result.weight = without_padding(elu_weight(logit.to(inner)), options.is_token, 0);
+    result.log_weight = result.weight.log();
     const at::Tensor column = result.weight.unsqueeze(-1);
-    const at::Tensor sums =
-        WindowSums::apply(at::cat({column, column * given}, -1), std::nullopt, options.windows.tokens,
-                          options.windows.decay, options.both_sides)[0];
-    result.means = sums.slice(-1, 1) / (sums.slice(-1, 0, 1) + options.epsilon);
+    sums = WindowSums::apply(at::cat({column, column * given}, -1), std::nullopt, windows, decay,
+                             options.both_sides)[0];
+    denominator = sums.slice(-1, 0, 1) + options.epsilon;
     result.weight_sum = sums.select(-1, 0);
+    result.log_denominator = denominator.squeeze(-1).log();
   } else {
-    const at::Tensor log_weight = without_padding(logit.to(inner), options.is_token, -kInfinity);
-    const torch::autograd::variable_list scaled = WindowSums::apply(
-        at::cat({at::ones_like(given.slice(-1, 0, 1)), given}, -1), std::optional(log_weight),
-        options.windows.tokens, options.windows.decay, options.both_sides);
-    const at::Tensor &sums = scaled[0], &reference = scaled[1];
-    const at::Tensor total = sums.slice(-1, 0, 1);
-    result.means =
-        sums.slice(-1, 1) / (total + scaled_epsilon(options.epsilon, reference.unsqueeze(-1), total));
-    result.weight = log_weight.exp();
-    result.weight_sum = (sums.select(-1, 0).log() + reference).exp();
+    result.log_weight = without_padding(logit.to(inner), options.is_token, -kInfinity);
+    result.weight = result.log_weight.exp();
+    const torch::autograd::variable_list scaled =
+        WindowSums::apply(at::cat({at::ones_like(given.slice(-1, 0, 1)), given}, -1),
+                          std::optional(result.log_weight), windows, decay, options.both_sides);
+    sums = scaled[0];
+    const at::Tensor &reference = scaled[1], total = sums.slice(-1, 0, 1);
+    denominator = total + scaled_epsilon(options.epsilon, reference.unsqueeze(-1), total);
+    result.weight_sum = (total.squeeze(-1).log() + reference).exp();
+    result.log_denominator = denominator.squeeze(-1).log() + reference;
   }
-  result.means = result.means.to(type);
+  result.means = (sums.slice(-1, 1) / denominator).to(type);
   return result;
 }
 

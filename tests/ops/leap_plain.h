@@ -61,8 +61,25 @@ inline at::Tensor plain_leap(const at::Tensor& query, const at::Tensor& focus, c
   const at::Tensor shares = plain_shares(logit, {.weight = options.weight,
                                                  .windows = options.windows,
                                                  .epsilon = options.epsilon,
+                                                 .both_sides = options.both_sides,
                                                  .is_token = options.is_token});
-  return (scale * query * plain_means(shares, key)).sum(-1, true).sigmoid() * plain_means(shares, value);
+  const at::Tensor mean_key = plain_means(shares, key), dot = (query * mean_key).sum(-1, true);
+  const double gate_scale = options.gate_scale.value_or(options.gate == LeapGate::cosine ? 10 : scale);
+  at::Tensor gate;
+  switch (options.gate) {
+  case LeapGate::sigmoid:
+    gate = (gate_scale * dot).sigmoid();
+    break;
+  case LeapGate::cosine:
+    gate = (gate_scale * dot / (query.norm(2, -1, true) * mean_key.norm(2, -1, true))).sigmoid();
+    break;
+  case LeapGate::dot_product:
+    gate = gate_scale * dot;
+    break;
+  case LeapGate::open:
+    gate = at::ones_like(dot);
+  }
+  return gate * plain_means(shares, value);
 }
 
 } // namespace mneme::ops

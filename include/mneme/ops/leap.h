@@ -10,12 +10,24 @@
 
 namespace mneme::ops {
 
+/// How much of the mean value a reader takes: its gate, from its query and the mean key K.
+enum class LeapGate {
+  sigmoid,     ///< sigmoid(gate_scale query . K)
+  cosine,      ///< sigmoid(gate_scale cos(query, K)): bounded
+  dot_product, ///< gate_scale query . K
+  open,        ///< 1: the query is not used
+};
+
 struct LeapOptions {
   FocusWeight weight = FocusWeight::elu;
   Windows windows = {};
-  /// Of both dot products, finite. Default 1 / sqrt(D).
+  /// Of the focus logits, finite. Default 1 / sqrt(D).
   std::optional<double> scale = {};
+  LeapGate gate = LeapGate::sigmoid;
+  /// Finite. Default: `scale`; kCosineGateScale for the cosine.
+  std::optional<double> gate_scale = {};
   double epsilon = kWindowEpsilon; ///< as in WindowMeansOptions
+  bool both_sides = false;         ///< as in WindowMeansOptions; such a sequence cannot be continued
   at::Tensor logit_factor = {};    ///< [B, T, H], multiplies the focus logits: dropout
   at::Tensor is_token = {};        ///< bool [B, T]; false = padding, of weight 0
   /// NaN and infinite inputs, and logits or readouts that overflow, are errors; else they pass through, and a NaN
@@ -23,8 +35,11 @@ struct LeapOptions {
   bool check_finite = true;
 };
 
-/// readout_i = sigmoid(scale query_i . K_i) V_i, with K and V the window means of keys and values
-/// by the focus weights of scale focus_j . key_j.
+/// A cosine gate goes from sigmoid(-10) to sigmoid(10), as far as the gate of the published exponential form.
+constexpr double kCosineGateScale = 10;
+
+/// readout_i = gate(query_i, K_i) V_i, with K and V the window means of keys and values by the focus weights of
+/// the logits scale focus_j . key_j.
 ///
 /// Shapes  query, focus, key [B, T, H, D], value [B, T, H, V] -> [B, T, H, V]; B, T >= 0; H, D, V >= 1
 /// Types   float32, float64, and float16, bfloat16 (computed in float32), the same for all, on any device.
@@ -33,10 +48,37 @@ struct LeapOptions {
 ///         not finite; in backward, if a second derivative is asked for
 /// Cost    O(B T H (D + V)) time for any window; kept for backward: the inputs
 /// Also    torch.ops.mneme.leap(query, focus, key, value, windows, decay, weight, scale, epsilon, logit_factor,
-///         is_token)
+///         is_token), with the sigmoid gate
 /// Source  LEAP ("Linear Explainable Attention in Parallel"), final code (elu) and the code before (exponential)
 at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                 const at::Tensor& value, const LeapOptions& options = {});
+
+/// A readout and all it was made from.
+struct LeapParts {
+  at::Tensor readout;                     ///< as leap
+  at::Tensor focus_logit;                 ///< [B, T, H]
+  at::Tensor focus_weight, weight_sum;    ///< [B, T, H], as in WindowMeans
+  at::Tensor log_weight, log_denominator; ///< [B, T, H], as in WindowMeans
+  at::Tensor focused_key, focused_value;  ///< [B, T, H, D or V], the means
+  at::Tensor gate;                        ///< [B, T, H]
+};
+
+/// The same as leap by LibTorch expressions, differentiable in all parts; keeps all of them for backward.
+LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                          const at::Tensor& value, const LeapOptions& options = {});
+
+/// Rows and columns of a matrix of readers and tokens; to -1 = to the end.
+struct LeapTile {
+  int64_t first_reader = 0, last_reader = -1, first_token = 0, last_token = -1; ///< half open
+};
+
+/// The effective attention A: readout_i = sum_j A_ij value_j, exactly. A_ij = gate_i weight_j / denominator_i inside
+/// the window, else 0: rows sum to at most the gate.
+///
+/// Shapes  of the tile: [B, H, readers, tokens]
+/// Errors  UsageError if the tile lies outside of the sequence
+/// Cost    O(B H readers tokens) time and memory: ask for a tile where the sequence is long
+at::Tensor effective_attention(const LeapParts& parts, const LeapOptions& options, const LeapTile& tile = {});
 
 /// What a sequence has left behind: all that its next token needs. Its size does not grow with the sequence.
 struct LeapState {

@@ -42,6 +42,8 @@ struct WindowMeans {
   at::Tensor means;      ///< [B, T, H, R]
   at::Tensor weight;     ///< [B, T, H]; infinite where exp(logit) is
   at::Tensor weight_sum; ///< [B, T, H], without epsilon; infinite where it overflows, which no mean does
+  /// [B, T, H]: exp(log_weight_j - log_denominator_i - decay * (i - j)) is the share of token j in the mean of i.
+  at::Tensor log_weight, log_denominator;
 };
 
 /// means_i = sum_j w_j rows_j / (sum_j w_j + epsilon), j = max(0, i - window + 1) .. i
