@@ -7,6 +7,7 @@
 #include "mneme/core/error.h"
 #include "verify/json_file.h"
 #include "verify/layer_case.h"
+#include "verify/leap_case.h"
 
 namespace mneme::verify {
 
@@ -15,7 +16,12 @@ std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const s
   nn::NamedTensors tensors;
   try {
     const nlohmann::json json = read_json(file);
-    tensors = LayerCase(GoldenValue(json), file).run(options.compat, options.gradients).tensors;
+    const GoldenValue golden(json);
+    if (golden.has("class") && LeapCase::takes(golden.at("class").text())) {
+      tensors = LeapCase(golden, file).run(options.gradients);
+    } else {
+      tensors = LayerCase(golden, file).run(options.compat, options.gradients).tensors;
+    }
   } catch (const DataError& error) {
     throw DataError(file.string() + ": " + error.what());
   } catch (const UsageError& error) {

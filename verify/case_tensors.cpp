@@ -13,8 +13,12 @@
 
 namespace mneme::verify {
 
+std::filesystem::path tensors_beside(const std::filesystem::path& json) {
+  return std::filesystem::path(json).replace_extension(".safetensors");
+}
+
 CaseTensors::CaseTensors(const std::filesystem::path& case_file) {
-  const std::filesystem::path beside = std::filesystem::path(case_file).replace_extension(".safetensors");
+  const std::filesystem::path beside = tensors_beside(case_file);
   source_ = beside.filename().string();
   bytes_ = data::read_file(beside);
 }

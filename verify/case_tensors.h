@@ -13,6 +13,9 @@
 namespace mneme::verify {
 
 /// NAME.safetensors beside NAME.json.
+std::filesystem::path tensors_beside(const std::filesystem::path& json);
+
+/// That file's tensors.
 class CaseTensors {
 public:
   /// Errors  DataError

@@ -9,20 +9,13 @@
 
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
+#include "verify/case_tensors.h"
+#include "verify/expect_tensor.h"
 #include "verify/layer_call.h"
 #include "verify/layer_options.h"
 
 namespace mneme::verify {
 namespace {
-
-/// The tensors whose names begin with `prefix`, without it.
-nn::NamedTensors under(const nn::NamedTensors& tensors, const std::string& prefix) {
-  nn::NamedTensors found;
-  for (auto at = tensors.lower_bound(prefix); at != tensors.end() && at->first.starts_with(prefix); ++at) {
-    found.emplace(at->first.substr(prefix.size()), at->second);
-  }
-  return found;
-}
 
 /// The inputs of one call.
 class Arguments {
@@ -278,7 +271,7 @@ bool one_of(const GoldenValue& value, const char* first, const char* second) {
 } // namespace
 
 LayerCase::LayerCase(const GoldenValue& json, const std::filesystem::path& file) : json_(json) {
-  const std::filesystem::path beside = std::filesystem::path(file).replace_extension(".safetensors");
+  const std::filesystem::path beside = tensors_beside(file);
   source_ = beside.filename().string();
   tensors_ = nn::read_tensor_file(beside).tensors;
 }

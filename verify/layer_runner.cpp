@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "verify/expect_tensor.h"
 #include "verify/layer_case.h"
 #include "verify/registry.h"
 
@@ -15,30 +16,6 @@ namespace {
 constexpr double kOutputTolerance = 2e-5, kOutputToleranceDouble = 1e-9;
 // Of the largest gradient of the case: some gradients are 0 in exact arithmetic, and rounding is all they hold.
 constexpr double kGradientTolerance = 1e-5, kGradientToleranceDouble = 1e-8;
-
-/// Compares all elements; the one that is furthest off stands for the tensor.
-void expect_tensor(Checker& checker, const std::string& name, const at::Tensor& expected,
-                   const at::Tensor& actual, double allowed) {
-  if (expected.sizes() != actual.sizes()) {
-    checker.fails(name,
-                  c10::str("this build gives shape ", actual.sizes(), ", the file says ", expected.sizes()));
-    return;
-  }
-  const at::Tensor wanted = expected.to(at::kDouble).contiguous(), got = actual.to(at::kDouble).contiguous();
-  int64_t worst = 0;
-  double worst_error = -1;
-  for (int64_t i = 0; i < wanted.numel(); ++i) {
-    const double error = std::abs(wanted.const_data_ptr<double>()[i] - got.const_data_ptr<double>()[i]);
-    if (std::isnan(error) || error > worst_error) {
-      worst = i;
-      worst_error = std::isnan(error) ? HUGE_VAL : error;
-    }
-  }
-  if (wanted.numel() > 0) {
-    checker.near(fmt::format("{} at {}", name, worst), wanted.const_data_ptr<double>()[worst],
-                 got.const_data_ptr<double>()[worst], allowed);
-  }
-}
 
 /// Every tensor of the file under `prefix` must have been computed, and no other.
 void expect_tensors(Checker& checker, const LayerCase& golden, const nn::NamedTensors& computed,
@@ -90,8 +67,8 @@ void run_layer_case(const GoldenValue& file, Checker& checker) {
   const double allowed = precise ? kOutputToleranceDouble : kOutputTolerance;
   double largest = 0;
   for (const auto& [name, tensor] : golden.tensors()) {
-    if (name.starts_with("grad.") && tensor.numel() > 0) {
-      largest = std::max(largest, tensor.abs().max().item<double>());
+    if (name.starts_with("grad.")) {
+      largest = std::max(largest, largest_of(tensor));
     }
   }
   const double gradient_allowed = (precise ? kGradientToleranceDouble : kGradientTolerance) * largest;

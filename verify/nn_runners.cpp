@@ -7,6 +7,7 @@
 namespace mneme::verify {
 
 void run_layer_case(const GoldenValue& file, Checker& checker);
+void run_leap_case(const GoldenValue& file, Checker& checker);
 void run_projection_training(const GoldenValue& file, Checker& checker);
 
 std::span<const NnRunner> nn_runners() {
@@ -18,6 +19,12 @@ std::span<const NnRunner> nn_runners() {
       NnRunner{"HopfieldEncoderLayer", run_layer_case},
       NnRunner{"HopfieldLayer", run_layer_case},
       NnRunner{"HopfieldPooling", run_layer_case},
+      NnRunner{"FastformerForCausalLM", run_leap_case},
+      NnRunner{"LeapBlock", run_leap_case},
+      NnRunner{"LeapDecoder", run_leap_case},
+      NnRunner{"LeapForCausalLM", run_leap_case},
+      NnRunner{"LstmForCausalLM", run_leap_case},
+      NnRunner{"MultiheadLeap", run_leap_case},
       NnRunner{"projection_training", run_projection_training},
   };
   return kRunners;

@@ -50,9 +50,20 @@ constexpr std::array<std::string_view, 1> kDocumented = {
 };
 
 // Those of nn_runners.cpp, which not every program links.
-constexpr std::array<std::string_view, 7> kNeedLibTorch = {
-    "Hopfield",      "HopfieldCore",    "HopfieldDecoderLayer", "HopfieldEncoderLayer",
-    "HopfieldLayer", "HopfieldPooling", "projection_training",
+constexpr std::array<std::string_view, 13> kNeedLibTorch = {
+    "Hopfield",
+    "HopfieldCore",
+    "HopfieldDecoderLayer",
+    "HopfieldEncoderLayer",
+    "HopfieldLayer",
+    "HopfieldPooling",
+    "FastformerForCausalLM",
+    "LeapBlock",
+    "LeapDecoder",
+    "LeapForCausalLM",
+    "LstmForCausalLM",
+    "MultiheadLeap",
+    "projection_training",
 };
 
 constexpr std::array<std::string_view, 3> kData = {"keyquery_norm_betas", "published_tables", "text_inputs"};

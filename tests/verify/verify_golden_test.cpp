@@ -86,5 +86,16 @@ TEST(HopfieldGoldenFolder, DataSetsAndTheoryAgreeWithoutLibTorch) {
   EXPECT_EQ(totals(results).cases_passed, 6) << to_text(results);
 }
 
+TEST(LeapGoldenFolder, EveryLayerAndModelAgrees) {
+  if (nn_runners().empty()) {
+    GTEST_SKIP() << "this build is without LibTorch";
+  }
+  Progress silent;
+  const std::vector<FileResult> results = verify_paths(std::vector{kGolden.parent_path() / "leap"}, silent);
+  EXPECT_EQ(results.size(), 8U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 8);
+}
+
 } // namespace
 } // namespace mneme::verify

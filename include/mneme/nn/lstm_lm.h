@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+
+/// A causal language model of LSTM layers, which LEAP was compared with.
+#pragma once
+
+#include <torch/arg.h>
+#include <torch/nn/cloneable.h>
+#include <torch/nn/modules/embedding.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/modules/rnn.h>
+#include <torch/nn/pimpl.h>
+
+#include "mneme/nn/causal_lm.h"
+
+namespace mneme::nn {
+
+struct LstmConfig {
+  LstmConfig(int64_t vocab_size, int64_t hidden_size, int64_t num_layers)
+      : vocab_size_(vocab_size), hidden_size_(hidden_size), num_layers_(num_layers) {}
+
+  TORCH_ARG(int64_t, vocab_size);
+  TORCH_ARG(int64_t, hidden_size);
+  TORCH_ARG(int64_t, num_layers);
+  TORCH_ARG(double, dropout) = 0.1; ///< between layers, in [0, 1)
+  TORCH_ARG(uint64_t, seed) = 1;    ///< of the first weights
+};
+
+/// logits = last_norm(lstm(words[ids])) . words^T. First weights as published: words are normal of deviation 1, so that
+/// losses begin far above the logarithm of the vocabulary.
+///
+/// Shapes      ids int64 [B, T] -> logits [B, T, vocab_size]; B, T >= 1
+/// state_dict  word_embedding.weight, rnn.* as torch.nn.LSTM, last_norm.*; see causal_lm_state
+/// Errors      UsageError for options out of their range, ids beyond the vocabulary, masks or labels that do not fit
+/// Source      LEAP's repository, Experiments/lstm.py
+class LstmForCausalLMImpl : public torch::nn::Cloneable<LstmForCausalLMImpl> {
+public:
+  explicit LstmForCausalLMImpl(LstmConfig config_);
+
+  void reset() override;
+  CausalLMOutput forward(const at::Tensor& ids, const CausalLMCall& call = {});
+
+  LstmConfig config;
+  torch::nn::Embedding word_embedding{nullptr};
+  torch::nn::LSTM rnn{nullptr};
+  torch::nn::LayerNorm last_norm{nullptr};
+};
+TORCH_MODULE(LstmForCausalLM);
+
+} // namespace mneme::nn

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+
+#include "nn/boom.h"
+
+#include <ATen/Functions.h>
+
+#include "nn/transformer_block.h"
+
+namespace mneme::nn {
+
+at::Tensor with_boom(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
+                     torch::nn::Linear& unboom, double dropout, bool training) {
+  return x + dropped(unboom->forward(at::gelu(boom->forward(norm->forward(x)))), dropout, training);
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+
+#include "nn/causal_lm.h"
+
+#include <ATen/Functions.h>
+#include <torch/nn/modules/linear.h>
+
+#include "mneme/core/error.h"
+#include "mneme/nn/state_dict.h"
+#include "nn/checks.h"
+#include "nn/refuse.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr int64_t kNoLabel = -100; // of the published code and of LibTorch
+constexpr const char* kTied = "proj_logits.weight";
+constexpr const char* kWords = "word_embedding.weight";
+constexpr std::string_view kProjections = ".projections.weight";
+
+bool is_first_name(const std::string& name) {
+  const size_t decoders = name.find("decoders.");
+  return decoders != std::string::npos && name.ends_with(kProjections) &&
+         name.find('.', decoders + std::string_view("decoders.").size()) == name.size() - kProjections.size();
+}
+
+void check_pair(const char* model, const char* name, const at::Tensor& tensor, const at::Tensor& ids) {
+  if (tensor.sizes() != ids.sizes() || tensor.device() != ids.device()) {
+    refuse(model,
+           c10::str(name, " is of shape ", tensor.sizes(), " on ", tensor.device(),
+                    ", but the ids are of shape ", ids.sizes(), " on ", ids.device(), "."),
+           "Each id needs one.");
+  }
+}
+
+} // namespace
+
+NamedTensors causal_lm_state(const torch::nn::Module& model) {
+  NamedTensors state = state_dict(model);
+  state[kTied] = state.at(kWords).clone();
+  return state;
+}
+
+bool has_first_leap_names(const NamedTensors& state) {
+  return std::any_of(state.begin(), state.end(),
+                     [](const auto& entry) { return is_first_name(entry.first); });
+}
+
+void load_causal_lm_state(torch::nn::Module& model, NamedTensors state, const std::string& source) {
+  const auto tied = state.find(kTied), words = state.find(kWords);
+  if (tied != state.end() && words != state.end()) {
+    if (!tied->second.equal(words->second)) {
+      throw DataError(source + ": " + kTied + " is not equal to " + kWords +
+                      ", but one matrix is used for both.\n  Take a file in which they are tied.");
+    }
+    state.erase(tied);
+  }
+  NamedTensors named;
+  for (const auto& [name, tensor] : state) {
+    std::string current = name;
+    if (is_first_name(name)) {
+      current.insert(name.size() - kProjections.size(), ".leap");
+    }
+    named.emplace(current, tensor);
+  }
+  load_state_dict(model, named, source);
+}
+
+void check_ids(const char* model, const at::Tensor& ids, int64_t vocab_size) {
+  if (!ids.defined() || ids.dim() != 2 || ids.scalar_type() != at::kLong) {
+    refuse(model,
+           c10::str("the ids are ",
+                    ids.defined() ? c10::str("of shape ", ids.sizes(), " and type ", ids.scalar_type())
+                                  : "undefined",
+                    ", but must be of shape [B, T] and type Long."),
+           "A single text is unsqueeze(0).");
+  }
+  if (ids.numel() > 0 && ids.device().is_cpu()) { // elsewhere looking would wait
+    const int64_t least = ids.min().item<int64_t>(), largest = ids.max().item<int64_t>();
+    if (least < 0 || largest >= vocab_size) {
+      refuse(model,
+             c10::str("the ids go from ", least, " to ", largest, ", but the vocabulary has ", vocab_size,
+                      " words: 0 to ", vocab_size - 1, "."),
+             "Was another tokenizer used?");
+    }
+  }
+}
+
+at::Tensor is_token_of(const char* model, const at::Tensor& ids, const at::Tensor& attention_mask) {
+  if (!attention_mask.defined()) {
+    return {};
+  }
+  check_pair(model, "attention_mask", attention_mask, ids);
+  return attention_mask != 0;
+}
+
+CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_states, torch::nn::LayerNorm& norm,
+                         const at::Tensor& words, const at::Tensor& bias, const CausalLMCall& call,
+                         const at::Tensor& is_token) {
+  CausalLMOutput output;
+  const at::Tensor normed = norm->forward(hidden_states.back());
+  output.logits = at::linear(normed, words, bias);
+  if (call.hidden_states) {
+    output.hidden_states = std::move(hidden_states);
+    output.last_norm = normed;
+  }
+  if (!call.labels.defined()) {
+    return output;
+  }
+  const at::Tensor like = output.logits.select(2, 0);
+  check_pair(model, "labels", call.labels, like);
+  if (call.labels.scalar_type() != at::kLong) {
+    refuse(model, c10::str("labels are of type ", call.labels.scalar_type(), ", but must be of type Long."),
+           "They are ids of words.");
+  }
+  output.labels =
+      is_token.defined() ? call.labels.masked_fill(is_token.logical_not(), kNoLabel) : call.labels.clone();
+  const at::Tensor wanted = output.labels.slice(1, 1).flatten(),
+                   counts = wanted.masked_select(wanted != kNoLabel);
+  const int64_t vocab_size = words.size(0);
+  if (counts.numel() == 0) {
+    refuse(model,
+           c10::str("none of the labels of shape ", call.labels.sizes(), " counts, so there is no loss."),
+           "The first of a text does not count, nor padding, nor -100.");
+  }
+  const int64_t least = counts.min().item<int64_t>(), largest = counts.max().item<int64_t>();
+  if (least < 0 || largest >= vocab_size) {
+    refuse(model,
+           c10::str("labels go from ", least, " to ", largest, ", but the vocabulary has ", vocab_size,
+                    " words."),
+           "Labels that do not count are -100.");
+  }
+  output.loss = at::cross_entropy_loss(output.logits.slice(1, 0, -1).flatten(0, 1), wanted, {},
+                                       at::Reduction::Mean, kNoLabel);
+  return output;
+}
+
+void draw_first_weights(torch::nn::Module& model, double deviation, uint64_t seed) {
+  at::Generator generator = generator_of(seed);
+  const at::NoGradGuard no_gradient;
+  for (const std::shared_ptr<torch::nn::Module>& part : model.modules(/*include_self=*/false)) {
+    if (auto* linear = part->as<torch::nn::Linear>()) {
+      fill_normal(linear->weight, deviation, generator);
+      if (linear->bias.defined()) {
+        linear->bias.zero_();
+      }
+    } else if (auto* embedding = part->as<torch::nn::Embedding>()) {
+      fill_normal(embedding->weight, deviation, generator);
+    }
+  }
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/fastformer_lm.h"
+
+#include <cmath>
+
+#include <ATen/Functions.h>
+
+#include "mneme/ops/window_means.h"
+#include "nn/boom.h"
+#include "nn/causal_lm.h"
+#include "nn/checks.h"
+#include "nn/head_vectors.h"
+#include "nn/refuse.h"
+#include "nn/transformer_block.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr const char* kModel = "FastformerForCausalLM";
+
+void check(const FastformerConfig& config) {
+  for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
+                                   {"hidden_size", config.hidden_size()},
+                                   {"num_heads", config.num_heads()},
+                                   {"num_layers", config.num_layers()},
+                                   {"max_positions", config.max_positions()}}) {
+    check_size("mneme::nn::FastformerForCausalLM", name, size);
+  }
+  if (config.hidden_size() % config.num_heads() != 0 || config.hidden_size() / config.num_heads() < 2) {
+    refuse(kModel,
+           c10::str("hidden_size is ", config.hidden_size(), " for ", config.num_heads(),
+                    " heads, but each needs the same number of features, 2 at least."),
+           "Every head gets hidden_size / num_heads features.");
+  }
+  if (!(std::isfinite(config.rescale()) && config.rescale() > 0)) {
+    refuse(kModel, c10::str("rescale is ", config.rescale(), ", but must be finite and > 0."),
+           "The published value is 15.");
+  }
+  if (!(config.dropout() >= 0 && config.dropout() < 1)) {
+    refuse(kModel, c10::str("dropout is ", config.dropout(), ", but must lie in [0, 1)."),
+           "It is the share that is dropped.");
+  }
+  if (config.windows() && !config.local_windows()) {
+    refuse(kModel, c10::str(config.windows()->size(), " windows are given, but local_windows is false."),
+           "Leave out one of them: without local windows every layer sees all tokens.");
+  }
+  if (config.windows() && static_cast<int64_t>(config.windows()->size()) != config.num_layers()) {
+    refuse(kModel,
+           c10::str("there are ", config.windows()->size(), " windows but ", config.num_layers(), " layers."),
+           "Give one per layer.");
+  }
+}
+
+} // namespace
+
+std::vector<int64_t> FastformerConfig::layer_windows() const {
+  if (windows()) {
+    return *windows();
+  }
+  std::vector<int64_t> layers(static_cast<size_t>(num_layers()), 0);
+  int64_t window = 2;
+  for (size_t i = 1; local_windows() && i + 1 < layers.size(); ++i) {
+    window = std::min(2 * window, max_positions()); // the table is as long as any text
+    layers[i] = window;
+  }
+  return layers;
+}
+
+FastformerAttentionImpl::FastformerAttentionImpl(FastformerConfig config_, int64_t window_)
+    : config(std::move(config_)), window(window_) {
+  reset();
+}
+
+void FastformerAttentionImpl::reset() {
+  const int64_t size = config.hidden_size(), heads = config.num_heads();
+  at::Generator generator = generator_of(config.seed());
+  query_attn = register_parameter("query_attn", at::empty({heads, size / heads}));
+  key_attn = register_parameter("key_attn", at::empty({heads, size / heads}));
+  fill_normal(query_attn, config.first_deviation(), generator);
+  fill_normal(key_attn, config.first_deviation(), generator);
+  projections =
+      register_module("projections", torch::nn::Linear(torch::nn::LinearOptions(size, 3 * size).bias(false)));
+  attn_norm = register_module("attn_norm", block_norm(size));
+}
+
+at::Tensor FastformerAttentionImpl::additive(const at::Tensor& x, const at::Tensor& learned,
+                                             const at::Tensor& is_token) {
+  const at::Tensor rows = standardized(x.unflatten(-1, learned.sizes()));
+  const double scale = config.rescale() / static_cast<double>(learned.size(1));
+  return ops::window_means(
+             (rows * standardized(learned)).sum(-1) * scale, rows,
+             {.weight = ops::FocusWeight::exponential, .windows = {{window}}, .is_token = is_token})
+      .means.flatten(2);
+}
+
+at::Tensor FastformerAttentionImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
+  const std::vector<at::Tensor> parts = projections->forward(attn_norm->forward(x)).chunk(3, -1);
+  const auto drop = [&](const at::Tensor& t) { return dropped(t, config.dropout(), is_training()); };
+  const at::Tensor query = drop(additive(parts[0], query_attn, is_token));
+  const at::Tensor key = drop(additive(query * parts[1], key_attn, is_token));
+  return x + key * parts[2];
+}
+
+FastformerBlockImpl::FastformerBlockImpl(FastformerConfig config_, int64_t window_)
+    : config(std::move(config_)), window(window_) {
+  reset();
+}
+
+void FastformerBlockImpl::reset() {
+  const int64_t size = config.hidden_size();
+  attention = register_module("attention", FastformerAttention(config, window));
+  boom = register_module("boom", torch::nn::Linear(torch::nn::LinearOptions(size, 4 * size).bias(false)));
+  unboom = register_module("unboom", torch::nn::Linear(torch::nn::LinearOptions(4 * size, size).bias(false)));
+  boom_norm = register_module("boom_norm", block_norm(size));
+}
+
+at::Tensor FastformerBlockImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
+  return with_boom(attention->forward(x, is_token), boom_norm, boom, unboom, config.dropout(), is_training());
+}
+
+FastformerDecoderImpl::FastformerDecoderImpl(FastformerConfig config_) : config(std::move(config_)) {
+  check(config);
+  reset();
+}
+
+void FastformerDecoderImpl::reset() {
+  position_embeddings = register_module("position_embeddings",
+                                        torch::nn::Embedding(config.max_positions(), config.hidden_size()));
+  decoders = register_module("decoders", torch::nn::ModuleList());
+  uint64_t seed = config.seed();
+  for (const int64_t window : config.layer_windows()) {
+    decoders->push_back(FastformerBlock(FastformerConfig(config).seed(++seed), window));
+  }
+}
+
+std::vector<at::Tensor> FastformerDecoderImpl::states(const at::Tensor& embeddings,
+                                                      const at::Tensor& is_token) {
+  const int64_t tokens = embeddings.size(1);
+  if (tokens > config.max_positions()) {
+    refuse(kModel,
+           c10::str("the text has ", tokens, " tokens, but there are ", config.max_positions(),
+                    " learned positions."),
+           "Cut the text.");
+  }
+  std::vector<at::Tensor> all = {
+      dropped(embeddings + position_embeddings->weight.slice(0, 0, tokens), config.dropout(), is_training())};
+  for (const std::shared_ptr<torch::nn::Module>& block : *decoders) {
+    all.push_back(block->as<FastformerBlock>()->forward(all.back(), is_token));
+  }
+  return all;
+}
+
+void LogitsBiasImpl::reset() {
+  bias = register_parameter("bias", at::zeros({vocab_size}));
+}
+
+FastformerForCausalLMImpl::FastformerForCausalLMImpl(FastformerConfig config_) : config(std::move(config_)) {
+  check(config);
+  reset();
+}
+
+void FastformerForCausalLMImpl::reset() {
+  word_embedding =
+      register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), config.hidden_size()));
+  fastformer_model = register_module("fastformer_model", FastformerDecoder(config));
+  last_norm = register_module("last_norm", block_norm(config.hidden_size()));
+  proj_logits = register_module("proj_logits", LogitsBias(config.vocab_size()));
+  draw_first_weights(*this, config.first_deviation(), config.seed());
+}
+
+CausalLMOutput FastformerForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
+  check_ids(kModel, ids, config.vocab_size());
+  const at::Tensor is_token = is_token_of(kModel, ids, call.attention_mask);
+  return lm_output(kModel, fastformer_model->states(word_embedding->forward(ids), is_token), last_norm,
+                   word_embedding->weight, proj_logits->bias, call, is_token);
+}
+
+} // namespace mneme::nn

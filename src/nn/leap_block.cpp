@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/leap_block.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "nn/boom.h"
+#include "nn/transformer_block.h"
+
+namespace mneme::nn {
+
+LeapBlockImpl::LeapBlockImpl(MultiheadLeapOptions leap_options) : options(std::move(leap_options)) {
+  reset();
+}
+
+void LeapBlockImpl::reset() {
+  const int64_t size = options.hidden_size();
+  leap = register_module("leap", MultiheadLeap(options)); // first: it refuses options that cannot be
+  attn_norm = register_module("attn_norm", block_norm(size));
+  boom = register_module("boom", torch::nn::Linear(size, 4 * size));
+  unboom = register_module("unboom", torch::nn::Linear(4 * size, size));
+  boom_norm = register_module("boom_norm", block_norm(size));
+}
+
+at::Tensor LeapBlockImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
+  return with_boom(x + leap->forward(attn_norm->forward(x), is_token), boom_norm, boom, unboom,
+                   options.dropout(), is_training());
+}
+
+MultiheadLeapStep LeapBlockImpl::step(const at::Tensor& x, const ops::LeapState& state) {
+  const at::NoGradGuard no_gradient;
+  MultiheadLeapStep mixed = leap->step(attn_norm->forward(x), state);
+  mixed.output = with_boom(x + mixed.output, boom_norm, boom, unboom, 0, false);
+  return mixed;
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/leap_lm.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include <ATen/Functions.h>
+
+#include "mneme/core/error.h"
+#include "nn/causal_lm.h"
+#include "nn/checks.h"
+#include "nn/refuse.h"
+#include "nn/transformer_block.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr const char* kModel = "LeapForCausalLM";
+constexpr std::array<int64_t, 4> kWindowPattern = {0, 4, 8, 16}; // of the published code, for layers in turn
+
+void check(const LeapConfig& config) {
+  for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
+                                   {"hidden_size", config.hidden_size()},
+                                   {"num_heads", config.num_heads()},
+                                   {"num_layers", config.num_layers()},
+                                   {"max_positions", config.max_positions()}}) {
+    check_size("mneme::nn::LeapForCausalLM", name, size);
+  }
+  if (config.windows() && !config.local_windows()) {
+    refuse(kModel, c10::str(config.windows()->size(), " windows are given, but local_windows is false."),
+           "Leave out one of them: without local windows every layer sees all tokens.");
+  }
+  if (config.windows() && static_cast<int64_t>(config.windows()->size()) != config.num_layers()) {
+    refuse(kModel,
+           c10::str("there are ", config.windows()->size(), " windows but ", config.num_layers(), " layers."),
+           "Give one per layer.");
+  }
+  if (config.first_deviation() &&
+      !(std::isfinite(*config.first_deviation()) && *config.first_deviation() > 0)) {
+    refuse(kModel,
+           c10::str("first_deviation is ", *config.first_deviation(), ", but must be finite and > 0."),
+           "Leave it out to get 1 / sqrt(hidden_size).");
+  }
+}
+
+double deviation_of(const LeapConfig& config) {
+  return config.first_deviation().value_or(1 / std::sqrt(static_cast<double>(config.hidden_size())));
+}
+
+/// The tensors of a layer's state and their names in a file.
+template <class State> auto parts_of(State& state) {
+  return std::array{std::pair("sums", &state.sums), std::pair("reference", &state.reference),
+                    std::pair("logit", &state.logit), std::pair("key", &state.key),
+                    std::pair("value", &state.value)};
+}
+
+constexpr const char* kFormat = "mneme LEAP state 1";
+
+int64_t number_in(const TensorFile& file, const char* name, const std::string& source) {
+  const auto text = file.texts.find(name);
+  int64_t number = -1;
+  if (text != file.texts.end()) {
+    const std::string& digits = text->second;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    number = error == std::errc() && end == digits.data() + digits.size() ? number : -1;
+  }
+  if (number < 0) {
+    throw DataError(c10::str(source, ": ", name, " is ",
+                             text == file.texts.end() ? "missing" : "\"" + text->second + "\"",
+                             ", expected a whole number >= 0.\n  Is it the state of a LEAP model?"));
+  }
+  return number;
+}
+
+} // namespace
+
+std::vector<int64_t> LeapConfig::layer_windows() const {
+  std::vector<int64_t> layers;
+  for (int64_t layer = 0; layer < num_layers(); ++layer) {
+    const auto index = static_cast<size_t>(layer);
+    const int64_t window = !local_windows() ? 0
+                           : windows()      ? windows()->at(index)
+                                            : kWindowPattern[index % kWindowPattern.size()];
+    // No text is longer than the table: a window of its size is the whole past, with a smaller state.
+    const bool is_whole = positions() == LeapPositions::learned && window >= max_positions();
+    layers.push_back(is_whole ? 0 : window);
+  }
+  return layers;
+}
+
+MultiheadLeapOptions LeapConfig::layer(int64_t index) const {
+  MultiheadLeapOptions options(hidden_size(), num_heads());
+  options.windows({layer_windows().at(static_cast<size_t>(index))})
+      .dropout(dropout())
+      .weight(weight())
+      .rescale(rescale())
+      .gate(gate())
+      .rotary(positions() == LeapPositions::rotary);
+  if (positions() == LeapPositions::decay) {
+    options.decay(alibi_slopes(num_heads()));
+  }
+  return options;
+}
+
+TensorFile to_file(const LeapModelState& state) {
+  TensorFile file{.texts = {{"format", kFormat},
+                            {"position", std::to_string(state.position)},
+                            {"layers", std::to_string(state.layers.size())}}};
+  for (size_t i = 0; i < state.layers.size(); ++i) {
+    for (const auto& [name, tensor] : parts_of(state.layers[i])) {
+      if (tensor->defined()) {
+        file.tensors.emplace(c10::str("layers.", i, ".", name), tensor->cpu());
+      }
+    }
+  }
+  return file;
+}
+
+LeapModelState leap_state_from(const TensorFile& file, const std::string& source) {
+  const auto format = file.texts.find("format");
+  if (format == file.texts.end() || format->second != kFormat) {
+    throw DataError(c10::str(source, ": its format is ",
+                             format == file.texts.end() ? "not stated" : "\"" + format->second + "\"",
+                             ", expected \"", kFormat, "\".\n  Is it the state of a LEAP model?"));
+  }
+  const int64_t layers = number_in(file, "layers", source);
+  if (layers >
+      static_cast<int64_t>(file.tensors.size())) { // every layer has at least one, but before the first token
+    if (!file.tensors.empty() || number_in(file, "position", source) > 0) {
+      throw DataError(c10::str(source, ": there are ", layers, " layers but ", file.tensors.size(),
+                               " tensors.\n  The file is not as it was written."));
+    }
+    return {};
+  }
+  LeapModelState state{.position = number_in(file, "position", source)};
+  size_t taken = 0;
+  for (int64_t i = 0; i < layers; ++i) {
+    ops::LeapState& layer = state.layers.emplace_back();
+    layer.position = state.position;
+    for (const auto& [name, tensor] : parts_of(layer)) {
+      if (const auto found = file.tensors.find(c10::str("layers.", i, ".", name));
+          found != file.tensors.end()) {
+        *tensor = found->second;
+        ++taken;
+      }
+    }
+  }
+  if (taken != file.tensors.size()) {
+    throw DataError(c10::str(source, ": ", file.tensors.size() - taken, " of ", file.tensors.size(),
+                             " tensors belong to no layer.\n  The file is not as it was written."));
+  }
+  return state;
+}
+
+LeapDecoderImpl::LeapDecoderImpl(LeapConfig config_) : config(std::move(config_)) {
+  check(config);
+  reset();
+}
+
+void LeapDecoderImpl::reset() {
+  if (config.positions() == LeapPositions::learned) {
+    position_embeddings = register_module("position_embeddings",
+                                          torch::nn::Embedding(config.max_positions(), config.hidden_size()));
+  }
+  decoders = register_module("decoders", torch::nn::ModuleList());
+  for (int64_t i = 0; i < config.num_layers(); ++i) {
+    decoders->push_back(LeapBlock(config.layer(i)));
+  }
+  draw_first_weights(*this, deviation_of(config), config.seed());
+}
+
+at::Tensor LeapDecoderImpl::with_positions(const at::Tensor& embeddings, int64_t first_position) {
+  if (!embeddings.defined() || embeddings.dim() != 3 || embeddings.size(2) != config.hidden_size()) {
+    refuse("LeapDecoder",
+           c10::str("the embeddings are ",
+                    embeddings.defined() ? c10::str("of shape ", embeddings.sizes()) : "undefined",
+                    ", but must be of shape [B, T, ", config.hidden_size(), "]."),
+           "A single text is unsqueeze(0).");
+  }
+  if (config.positions() != LeapPositions::learned) {
+    return embeddings;
+  }
+  const int64_t end = first_position + embeddings.size(1);
+  if (end > config.max_positions()) {
+    refuse("LeapDecoder",
+           c10::str("the text has ", end, " tokens, but there are ", config.max_positions(),
+                    " learned positions."),
+           "Cut the text, or train with rotary, decay or no positions, which have no end.");
+  }
+  return embeddings + position_embeddings->weight.slice(0, first_position, end);
+}
+
+at::Tensor LeapDecoderImpl::forward(const at::Tensor& embeddings, const at::Tensor& is_token) {
+  return states(embeddings, is_token).back();
+}
+
+std::vector<at::Tensor> LeapDecoderImpl::states(const at::Tensor& embeddings, const at::Tensor& is_token) {
+  std::vector<at::Tensor> all = {dropped(with_positions(embeddings, 0), config.dropout(), is_training())};
+  for (const std::shared_ptr<torch::nn::Module>& block : *decoders) {
+    all.push_back(block->as<LeapBlock>()->forward(all.back(), is_token));
+  }
+  return all;
+}
+
+at::Tensor LeapDecoderImpl::step(const at::Tensor& embeddings, LeapModelState& state) {
+  const at::NoGradGuard no_gradient;
+  if (state.layers.empty() && state.position == 0) {
+    state.layers.resize(decoders->size());
+  }
+  if (state.layers.size() != decoders->size()) {
+    refuse(
+        "LeapDecoder",
+        c10::str("the state has ", state.layers.size(), " layers, but the model has ", decoders->size(), "."),
+        "Give the state that the call before returned; an empty one at the beginning.");
+  }
+  at::Tensor x = with_positions(embeddings, state.position);
+  for (size_t i = 0; i < decoders->size(); ++i) {
+    MultiheadLeapStep next = decoders->ptr(i)->as<LeapBlock>()->step(x, state.layers[i]);
+    x = next.output;
+    state.layers[i] = std::move(next.state);
+  }
+  state.position += embeddings.size(1);
+  return x;
+}
+
+LeapForCausalLMImpl::LeapForCausalLMImpl(LeapConfig config_) : config(std::move(config_)) {
+  check(config);
+  reset();
+}
+
+void LeapForCausalLMImpl::reset() {
+  word_embedding =
+      register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), config.hidden_size()));
+  leap_model = register_module("leap_model", LeapDecoder(config));
+  last_norm = register_module("last_norm", block_norm(config.hidden_size()));
+  draw_first_weights(*this, deviation_of(config), config.seed());
+}
+
+at::Tensor LeapForCausalLMImpl::mask_for_leap(const at::Tensor& is_token) const {
+  if (!is_token.defined() || !config.padding_counts()) {
+    return is_token;
+  }
+  if (is_token.size(1) > 1 && is_token.device().is_cpu()) { // elsewhere looking would wait
+    const at::Tensor begins_late =
+        is_token.slice(1, 1).logical_and(is_token.slice(1, 0, -1).logical_not()).any(1);
+    if (begins_late.any().item<bool>()) {
+      refuse(kModel,
+             c10::str("attention_mask has padding before tokens in text ",
+                      begins_late.nonzero()[0].item<int64_t>(), ", where it would count as words."),
+             "Pad on the right, or set padding_counts to false.");
+    }
+  }
+  return {};
+}
+
+CausalLMOutput LeapForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
+  check_ids(kModel, ids, config.vocab_size());
+  const at::Tensor is_token = is_token_of(kModel, ids, call.attention_mask);
+  return lm_output(kModel, leap_model->states(word_embedding->forward(ids), mask_for_leap(is_token)),
+                   last_norm, word_embedding->weight, {}, call, is_token);
+}
+
+LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, const LeapModelState& state) {
+  check_ids(kModel, ids, config.vocab_size());
+  const at::NoGradGuard no_gradient;
+  LeapLMStep next{{}, state};
+  const at::Tensor x = leap_model->step(word_embedding->forward(ids), next.state);
+  next.logits = at::linear(last_norm->forward(x), word_embedding->weight);
+  return next;
+}
+
+MultiheadLeap LeapForCausalLMImpl::layer(int64_t index) {
+  if (index < 0 || index >= config.num_layers()) {
+    refuse(kModel,
+           c10::str("layer ", index, " is asked for, but there are ", config.num_layers(), ": 0 to ",
+                    config.num_layers() - 1, "."),
+           "The first layer is 0.");
+  }
+  return leap_model->decoders->ptr(static_cast<size_t>(index))->as<LeapBlock>()->leap;
+}
+
+std::vector<ops::LeapParts> LeapForCausalLMImpl::explain(const at::Tensor& ids,
+                                                         const at::Tensor& attention_mask) {
+  check_ids(kModel, ids, config.vocab_size());
+  const at::Tensor mask = mask_for_leap(is_token_of(kModel, ids, attention_mask)),
+                   embeddings = word_embedding->forward(ids);
+  const std::vector<at::Tensor> states = leap_model->states(embeddings, mask);
+  std::vector<ops::LeapParts> layers;
+  for (size_t i = 0; i < leap_model->decoders->size(); ++i) {
+    auto* block = leap_model->decoders->ptr(i)->as<LeapBlock>();
+    layers.push_back(block->leap->explain(block->attn_norm->forward(states[i]), mask));
+  }
+  return layers;
+}
+
+void load_leap_state(LeapForCausalLM& model, const NamedTensors& state, const std::string& source) {
+  if (has_first_leap_names(state) && model->config.weight() == ops::FocusWeight::elu) {
+    throw DataError(source +
+                    ": its projections have the names of LEAP 1.0.0 and 1.0.1, whose focus weights are "
+                    "exponential, but the model's are elu.\n  Make the model with weight exponential and the "
+                    "rescale it was trained with, 10 by default.");
+  }
+  load_causal_lm_state(*model, state, source);
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/lstm_lm.h"
+
+#include <cmath>
+
+#include "nn/causal_lm.h"
+#include "nn/checks.h"
+#include "nn/refuse.h"
+#include "nn/transformer_block.h"
+
+namespace mneme::nn {
+namespace {
+constexpr const char* kModel = "LstmForCausalLM";
+} // namespace
+
+LstmForCausalLMImpl::LstmForCausalLMImpl(LstmConfig config_) : config(std::move(config_)) {
+  check_size("mneme::nn::LstmForCausalLM", "vocab_size", config.vocab_size());
+  check_size("mneme::nn::LstmForCausalLM", "hidden_size", config.hidden_size());
+  check_size("mneme::nn::LstmForCausalLM", "num_layers", config.num_layers());
+  if (!(config.dropout() >= 0 && config.dropout() < 1)) {
+    refuse(kModel, c10::str("dropout is ", config.dropout(), ", but must lie in [0, 1)."),
+           "It is the share that is dropped.");
+  }
+  reset();
+}
+
+void LstmForCausalLMImpl::reset() {
+  const int64_t size = config.hidden_size();
+  word_embedding = register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), size));
+  rnn = register_module("rnn", torch::nn::LSTM(torch::nn::LSTMOptions(size, size)
+                                                   .num_layers(config.num_layers())
+                                                   .batch_first(true)
+                                                   .dropout(config.num_layers() > 1 ? config.dropout() : 0)));
+  last_norm = register_module("last_norm", block_norm(size));
+  at::Generator generator = generator_of(config.seed());
+  fill_normal(word_embedding->weight, 1, generator);
+  for (at::Tensor& parameter : rnn->parameters()) {
+    fill_uniform(parameter, 1 / std::sqrt(static_cast<double>(size)), generator);
+  }
+}
+
+CausalLMOutput LstmForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
+  check_ids(kModel, ids, config.vocab_size());
+  if (ids.numel() == 0) {
+    refuse(kModel, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
+           "An LSTM needs at least one.");
+  }
+  const at::Tensor is_token = is_token_of(kModel, ids, call.attention_mask),
+                   words = word_embedding->forward(ids);
+  return lm_output(kModel, {words, std::get<0>(rnn->forward(words))}, last_norm, word_embedding->weight, {},
+                   call, is_token);
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/multihead_leap.h"
+
+#include <cmath>
+
+#include <ATen/Functions.h>
+
+#include "nn/checks.h"
+#include "nn/head_vectors.h"
+#include "nn/refuse.h"
+#include "nn/transformer_block.h"
+
+namespace mneme::nn {
+namespace {
+
+constexpr const char* kLayer = "MultiheadLeap";
+
+void check(const MultiheadLeapOptions& options) {
+  check_size("mneme::nn::MultiheadLeap", "hidden_size", options.hidden_size());
+  check_size("mneme::nn::MultiheadLeap", "num_heads", options.num_heads());
+  if (options.hidden_size() % options.num_heads() != 0) {
+    refuse(kLayer,
+           c10::str("hidden_size is ", options.hidden_size(), ", which ", options.num_heads(),
+                    " heads do not divide."),
+           "Every head gets hidden_size / num_heads features.");
+  }
+  const int64_t head_size = options.hidden_size() / options.num_heads();
+  if (!(options.dropout() >= 0 && options.dropout() < 1)) {
+    refuse(kLayer, c10::str("dropout is ", options.dropout(), ", but must lie in [0, 1)."),
+           "It is the share that is dropped.");
+  }
+  if (options.rescale() && !(std::isfinite(*options.rescale()) && *options.rescale() > 0)) {
+    refuse(kLayer, c10::str("rescale is ", *options.rescale(), ", but must be finite and > 0."),
+           "The published value is 10.");
+  }
+  if (options.rescale() && head_size < 2) {
+    refuse(kLayer,
+           c10::str("rescale is given, but a head has ", head_size, " feature; at least 2 are needed."),
+           "A single number has no deviation to be standardised by.");
+  }
+  if (options.rotary() && head_size % 2 != 0) {
+    refuse(kLayer, c10::str("rotary positions turn pairs of features, but a head has ", head_size, "."),
+           "Choose hidden_size / num_heads even.");
+  }
+}
+
+} // namespace
+
+std::vector<double> alibi_slopes(int64_t num_heads) {
+  std::vector<double> slopes;
+  for (int64_t head = 1; head <= num_heads; ++head) {
+    slopes.push_back(std::exp2(-8.0 * static_cast<double>(head) / static_cast<double>(num_heads)));
+  }
+  return slopes;
+}
+
+MultiheadLeapImpl::MultiheadLeapImpl(MultiheadLeapOptions options_) : options(std::move(options_)) {
+  check(options);
+  reset();
+  // Windows, decays and scales are the operator's to judge: it says what is wrong now and not at the first token.
+  const at::Tensor none = at::empty({0, 0, options.num_heads(), options.hidden_size() / options.num_heads()});
+  ops::leap(none, none, none, none, op_options());
+}
+
+void MultiheadLeapImpl::reset() {
+  projections = register_module(
+      "projections",
+      torch::nn::Linear(
+          torch::nn::LinearOptions(options.hidden_size(), 4 * options.hidden_size()).bias(false)));
+}
+
+ops::LeapOptions MultiheadLeapImpl::op_options() const {
+  const auto head_size = static_cast<double>(options.hidden_size() / options.num_heads());
+  ops::LeapOptions op{.weight = options.weight(),
+                      .windows = {options.windows(), options.decay()},
+                      .gate = options.gate(),
+                      .gate_scale = options.gate_scale(),
+                      .epsilon = options.epsilon(),
+                      .both_sides = options.both_sides(),
+                      .check_finite = options.check_finite()};
+  if (options.rescale()) {
+    op.scale = *options.rescale() / head_size;
+  }
+  return op;
+}
+
+MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
+  if (!x.defined() || x.dim() != 3 || x.size(2) != options.hidden_size()) {
+    refuse(kLayer,
+           c10::str("the input is ", x.defined() ? c10::str("of shape ", x.sizes()) : "undefined",
+                    ", but must be of shape [B, T, ", options.hidden_size(), "]."),
+           "A single sequence is unsqueeze(0).");
+  }
+  const int64_t head_size = options.hidden_size() / options.num_heads();
+  std::vector<at::Tensor> parts = projections->forward(x).chunk(4, -1);
+  for (at::Tensor& part : parts) {
+    part = part.unflatten(-1, {options.num_heads(), head_size});
+    part = options.rescale() ? standardized(part) : part;
+  }
+  if (options.rotary()) {
+    for (size_t i = 0; i < 3; ++i) {
+      parts[i] = rotated(parts[i], first_position);
+    }
+  }
+  return {parts[0], parts[1], parts[2], parts[3]};
+}
+
+at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
+  const Projected p = project(x, 0);
+  ops::LeapOptions op = op_options();
+  op.is_token = is_token;
+  const auto drop = [&](const at::Tensor& t) { return dropped(t, options.dropout(), is_training()); };
+  if (is_training() && options.dropout() > 0) {
+    op.logit_factor = drop(at::ones(p.focus.sizes().slice(0, 3), p.focus.options()));
+  }
+  return ops::leap(drop(p.query), drop(p.focus), p.key, drop(p.value), op).flatten(2);
+}
+
+MultiheadLeapStep MultiheadLeapImpl::step(const at::Tensor& x, const ops::LeapState& state) {
+  const at::NoGradGuard no_gradient;
+  const Projected p = project(x, state.position);
+  ops::LeapContinuation next = ops::leap_continue(p.query, p.focus, p.key, p.value, state, op_options());
+  return {next.readout.flatten(2), std::move(next.state)};
+}
+
+ops::LeapParts MultiheadLeapImpl::explain(const at::Tensor& x, const at::Tensor& is_token) {
+  const Projected p = project(x, 0);
+  ops::LeapOptions op = op_options();
+  op.is_token = is_token;
+  return ops::leap_with_parts(p.query, p.focus, p.key, p.value, op);
+}
+
+at::Tensor MultiheadLeapImpl::effective_attention(const ops::LeapParts& parts,
+                                                  const ops::LeapTile& tile) const {
+  return ops::effective_attention(parts, op_options(), tile);
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/leap_lm.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+#include <torch/torch.h>
+
+#include "core/temporary_folder.h"
+#include "mneme/nn/fastformer_lm.h"
+#include "mneme/nn/lstm_lm.h"
+#include "mneme/nn/state_dict.h"
+#include "nn/layers.h"
+#include "ops/leap_plain.h"
+
+namespace mneme::nn {
+namespace {
+
+using ops::FocusWeight;
+using ops::LeapGate;
+using ops::plain_leap;
+
+MultiheadLeapOptions options(int64_t heads = 2) {
+  return {12, heads};
+}
+
+std::vector<at::Tensor> plain_parts(MultiheadLeap& leap, const at::Tensor& x) {
+  std::vector<at::Tensor> parts = leap->projections->forward(x).chunk(4, -1);
+  for (at::Tensor& part : parts) {
+    part = part.unflatten(-1, {leap->options.num_heads(), -1});
+  }
+  return parts;
+}
+
+TEST(MultiheadLeap, IsItsFormulaOfFourProjections) {
+  MultiheadLeap leap = prepared(MultiheadLeap(options().windows({5, 0}).decay({0, 0.1})));
+  const at::Tensor x = random_tensor({2, 40, 12}, 5);
+  const std::vector<at::Tensor> p = plain_parts(leap, x);
+  const at::Tensor expected = plain_leap(p[0], p[1], p[2], p[3], {.windows = {{5, 0}, {0, 0.1}}});
+  EXPECT_LT(largest_difference(leap->forward(x), expected.flatten(2)), 1e-13);
+}
+
+TEST(MultiheadLeap, RescalesAsItsFormula) {
+  MultiheadLeap leap =
+      prepared(MultiheadLeap(options().windows({7}).weight(FocusWeight::exponential).rescale(10)));
+  const at::Tensor x = random_tensor({2, 30, 12}, 6);
+  std::vector<at::Tensor> p = plain_parts(leap, x);
+  for (at::Tensor& part : p) {
+    const at::Tensor mean = part.mean(-1, true),
+                     deviation = ((part - mean).square().sum(-1, true) / 5).sqrt(); // of 6 features
+    part = (part - mean) / (deviation + 1e-5);
+  }
+  const at::Tensor expected = plain_leap(
+      p[0], p[1], p[2], p[3], {.weight = FocusWeight::exponential, .windows = {{7}}, .scale = 10.0 / 6});
+  EXPECT_LT(largest_difference(leap->forward(x), expected.flatten(2)), 1e-12);
+  // |logit| <= c (d - 1) / d, the bound that makes exp safe.
+  EXPECT_LE(leap->explain(x).focus_logit.abs().max().item<double>(), 10 * 5.0 / 6);
+}
+
+TEST(MultiheadLeap, RotaryPositionsActAsRelativeOnesInTheGate) {
+  MultiheadLeap leap = prepared(MultiheadLeap(options().windows({9}).rotary(true)));
+  const at::Tensor x = random_tensor({1, 40, 12}, 7);
+  const std::vector<at::Tensor> p = plain_parts(leap, x);
+  const ops::LeapParts parts = leap->explain(x);
+  const double scale = 1 / std::sqrt(6.0);
+  EXPECT_LT(largest_difference(parts.focus_logit, scale * (p[1] * p[2]).sum(-1)),
+            1e-13); // as without positions
+  for (const int64_t head : {0, 1}) {
+    for (const int64_t i : {0, 5, 39}) {
+      // gate logit = sum of shares * scale * query . R(j - i) key, one plane of rotation after the other
+      double logit = 0, total = ops::kWindowEpsilon;
+      for (int64_t j = std::max<int64_t>(0, i - 8); j <= i; ++j) {
+        const double weight = parts.focus_weight[0][j][head].item<double>();
+        total += weight;
+        for (int64_t d = 0; d < 3; ++d) {
+          const double angle = static_cast<double>(j - i) * std::pow(10000.0, -static_cast<double>(d) / 3);
+          const auto at = [&](const at::Tensor& t, int64_t token, int64_t c) {
+            return t[0][token][head][c].item<double>();
+          };
+          const double k0 = at(p[2], j, d), k1 = at(p[2], j, d + 3);
+          logit += weight * scale *
+                   (at(p[0], i, d) * (k0 * std::cos(angle) - k1 * std::sin(angle)) +
+                    at(p[0], i, d + 3) * (k0 * std::sin(angle) + k1 * std::cos(angle)));
+        }
+      }
+      EXPECT_NEAR(parts.gate[0][i][head].item<double>(), 1 / (1 + std::exp(-logit / total)), 1e-12);
+    }
+  }
+}
+
+TEST(MultiheadLeap, GradientsEqualFiniteDifferences) {
+  const std::vector<MultiheadLeapOptions> all = {
+      options().windows({2}), options().weight(FocusWeight::exponential).rescale(5),
+      options().rotary(true).gate(LeapGate::dot_product),
+      options().both_sides(true).windows({3}).gate(LeapGate::cosine),
+      options().decay(alibi_slopes(2)).gate(LeapGate::open)};
+  for (const MultiheadLeapOptions& with : all) {
+    MultiheadLeap leap = prepared(MultiheadLeap(with));
+    const at::Tensor cotangent = random_tensor({1, 4, 12}, 8);
+    ops::expect_gradients_of(
+        [&](const std::vector<at::Tensor>& t) { return (leap->forward(t[0]) * cotangent).sum(); },
+        {random_tensor({1, 4, 12}, 9)}, 1e-7);
+  }
+}
+
+TEST(MultiheadLeap, EffectiveAttentionReproducesItsOutput) {
+  MultiheadLeap leap = prepared(MultiheadLeap(options().windows({6}).rotary(true).decay({0.2})));
+  const at::Tensor x = random_tensor({2, 20, 12}, 10);
+  const at::Tensor attention = leap->effective_attention(leap->explain(x)), value = plain_parts(leap, x)[3];
+  EXPECT_LT(largest_difference(at::matmul(attention, value.transpose(1, 2)).transpose(1, 2).flatten(2),
+                               leap->forward(x)),
+            1e-13);
+}
+
+TEST(MultiheadLeap, DropoutActsInTrainingOnly) {
+  MultiheadLeap leap = prepared(MultiheadLeap(options().dropout(0.5)));
+  const at::Tensor x = random_tensor({1, 200, 12}, 11);
+  const at::Tensor quiet = leap->forward(x);
+  EXPECT_TRUE(quiet.equal(leap->forward(x)));
+  leap->train();
+  torch::manual_seed(1);
+  const at::Tensor one = leap->forward(x), other = leap->forward(x);
+  EXPECT_GT(largest_difference(one, other), 0.01);
+  EXPECT_TRUE(leap->step(x, {}).output.isfinite().all().item<bool>());
+  EXPECT_LT(largest_difference(leap->step(x, {}).output, quiet), 1e-12); // steps do not drop
+}
+
+TEST(MultiheadLeap, SaysWhatIsWrongWithItsOptions) {
+  const auto error = [](const MultiheadLeapOptions& with) {
+    return usage_error_of([&] { MultiheadLeap leap(with); });
+  };
+  expect_contains(error({12, 5}), {"hidden_size is 12", "5 heads"});
+  expect_contains(error({12, 0}), {"num_heads is 0"});
+  expect_contains(error({0, 1}), {"hidden_size is 0"});
+  expect_contains(error(options().windows({-2})), {"-2 tokens"});
+  expect_contains(error(options().windows({1, 2, 3})), {"3 windows", "2 heads"});
+  expect_contains(error(options().dropout(1)), {"dropout is 1", "[0, 1)"});
+  expect_contains(error(options().rescale(0)), {"rescale is 0", "> 0"});
+  expect_contains(error(options(12).rescale(10)), {"1 feature", "at least 2"});
+  expect_contains(error(options(4).rotary(true)), {"pairs of features", "has 3"});
+  expect_contains(error(options().decay({-1})), {"decay is -1"});
+  expect_contains(error(options().decay({1}).both_sides(true)), {"decay", "both sides"});
+  expect_contains(error(options().epsilon(0)), {"epsilon is 0"});
+  MultiheadLeap leap(options());
+  expect_contains(usage_error_of([&] { leap->forward(at::zeros({2, 3, 8})); }), {"[2, 3, 8]", "[B, T, 12]"});
+  expect_contains(usage_error_of([&] { leap->forward({}); }), {"undefined"});
+}
+
+LeapConfig config() {
+  return LeapConfig().vocab_size(30).hidden_size(12).num_heads(2).num_layers(5).max_positions(64).dropout(0);
+}
+at::Tensor random_ids(at::IntArrayRef shape, uint64_t seed, int64_t words = 30) {
+  return at::randint(words, shape, at::make_generator<at::CPUGeneratorImpl>(seed), at::kLong);
+}
+
+TEST(LeapForCausalLM, ChoosesWindowsAsPublished) {
+  using Windows = std::vector<int64_t>;
+  const auto windows = [](int64_t layers) { return LeapConfig().num_layers(layers).layer_windows(); };
+  EXPECT_EQ(windows(1), (Windows{0}));
+  EXPECT_EQ(windows(5), (Windows{0, 4, 8, 16, 0}));
+  EXPECT_EQ(windows(9), (Windows{0, 4, 8, 16, 0, 4, 8, 16, 0}));
+  EXPECT_EQ(LeapConfig().num_layers(2).local_windows(false).layer_windows(), (Windows{0, 0}));
+  // No text is longer than the table of positions; without one, a window is a window.
+  LeapConfig wide = LeapConfig().num_layers(2).max_positions(40).windows(Windows{40, 39});
+  EXPECT_EQ(wide.layer_windows(), (Windows{0, 39}));
+  EXPECT_EQ(wide.positions(LeapPositions::none).layer_windows(), (Windows{40, 39}));
+  EXPECT_EQ(FastformerConfig().num_layers(5).layer_windows(), (Windows{0, 4, 8, 16, 0}));
+}
+
+TEST(LeapForCausalLM, BeginsAsPublished) {
+  LeapForCausalLM model(LeapConfig().vocab_size(2000).hidden_size(64).num_heads(2));
+  model->eval();
+  const at::Tensor ids = random_ids({2, 100}, 1, 2000);
+  const double loss = model->forward(ids, {{}, ids}).loss.item<double>();
+  EXPECT_NEAR(loss, std::log(2000.0) + 0.5, 0.4); // logits of variance 1
+  LeapForCausalLM same(LeapConfig().vocab_size(2000).hidden_size(64).num_heads(2));
+  EXPECT_TRUE(model->word_embedding->weight.equal(same->word_embedding->weight));
+  int64_t numbers = 0;
+  for (const at::Tensor& parameter : model->parameters()) {
+    numbers += parameter.numel();
+  }
+  EXPECT_EQ(numbers, 4 * (12 * 64 * 64 + 9 * 64) + 2 * 64 + (2000 + 1024) * 64);
+}
+
+/// Bound for any two ways through a text in float32, relative to the largest logit.
+constexpr double kSplitTolerance = 1e-5;
+
+RC_GTEST_PROP(LeapForCausalLM, IsTheSameHoweverATextIsCut, ()) {
+  LeapConfig with = config();
+  with.positions(*rc::gen::element(LeapPositions::learned, LeapPositions::rotary, LeapPositions::decay,
+                                   LeapPositions::none));
+  if (*rc::gen::arbitrary<bool>()) {
+    with.weight(FocusWeight::exponential).rescale(10);
+  }
+  LeapForCausalLM model = prepared(LeapForCausalLM(with));
+  model->to(at::kFloat);
+  const at::NoGradGuard no_gradient;
+  const at::Tensor ids = random_ids({2, 64}, *rc::gen::inRange<uint64_t>(0, 100));
+  const at::Tensor whole = model->forward(ids).logits;
+  LeapModelState state;
+  std::vector<at::Tensor> pieces;
+  const testing::TemporaryFolder folder;
+  for (int64_t first = 0; first < 64;) {
+    const int64_t last = std::min<int64_t>(64, first + *rc::gen::inRange<int64_t>(0, 30));
+    LeapLMStep next = model->step(ids.slice(1, first, last), state);
+    pieces.push_back(next.logits);
+    write_tensor_file(folder.path() / "state.safetensors", to_file(next.state)); // also through a file
+    state = leap_state_from(read_tensor_file(folder.path() / "state.safetensors"), "state.safetensors");
+    first = last;
+  }
+  RC_ASSERT(state.position == 64);
+  RC_ASSERT(largest_difference(at::cat(pieces, 1), whole) <=
+            kSplitTolerance * whole.abs().max().item<double>());
+}
+
+TEST(LeapForCausalLM, RefusesAFileThatIsNoState) {
+  LeapForCausalLM model(config());
+  const TensorFile good = to_file(model->step(random_ids({1, 5}, 3), {}).state);
+  const auto error = [](const TensorFile& file) {
+    try {
+      leap_state_from(file, "here");
+    } catch (const DataError& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  TensorFile file = good;
+  file.texts["format"] = "other";
+  expect_contains(error(file), {"here", "\"other\"", "mneme LEAP state 1"});
+  file = good;
+  file.texts["position"] = "-3";
+  expect_contains(error(file), {"position", "\"-3\""});
+  file = good;
+  file.texts["layers"] = "2";
+  expect_contains(error(file), {"belong to no layer"});
+  file.texts["layers"] = "99999999999";
+  expect_contains(error(file), {"99999999999 layers"});
+  file.texts.erase("layers");
+  expect_contains(error(file), {"layers is missing"});
+  EXPECT_EQ(leap_state_from(to_file({}), "here").position, 0);
+}
+
+TEST(LeapForCausalLM, LoadsBothGenerationsOfNames) {
+  LeapForCausalLM model = prepared(LeapForCausalLM(config().weight(FocusWeight::exponential).rescale(10)));
+  const NamedTensors now = causal_lm_state(*model);
+  EXPECT_TRUE(now.at("proj_logits.weight").equal(now.at("word_embedding.weight")));
+  NamedTensors first; // releases 1.0.0 and 1.0.1
+  for (const auto& [name, tensor] : now) {
+    const size_t at = name.find(".leap.projections");
+    first.emplace(at == std::string::npos ? name : name.substr(0, at) + name.substr(at + 5), tensor);
+  }
+  EXPECT_TRUE(first.contains("leap_model.decoders.0.projections.weight"));
+  const at::Tensor ids = random_ids({1, 20}, 2);
+  const at::Tensor expected = model->forward(ids).logits;
+  for (const NamedTensors& state : {now, first, state_dict(*model)}) {
+    LeapForCausalLM other(config().weight(FocusWeight::exponential).rescale(10).seed(5));
+    other->to(at::kDouble);
+    other->eval();
+    load_leap_state(other, state, "file");
+    EXPECT_TRUE(other->forward(ids).logits.equal(expected));
+  }
+  LeapForCausalLM elu(config());
+  EXPECT_THROW(load_leap_state(elu, first, "file"), DataError);
+  NamedTensors untied = now;
+  untied["proj_logits.weight"] = untied["proj_logits.weight"] + 1;
+  EXPECT_THROW(load_leap_state(model, untied, "file"), DataError);
+  NamedTensors missing = now;
+  missing.erase("last_norm.bias");
+  EXPECT_THROW(load_leap_state(model, missing, "file"), DataError);
+}
+
+TEST(LeapForCausalLM, PaddingOnTheLeftChangesNothingWhereItDoesNotCount) {
+  LeapForCausalLM model =
+      prepared(LeapForCausalLM(config().positions(LeapPositions::none).padding_counts(false)));
+  const at::Tensor ids = random_ids({1, 20}, 4), padded = at::cat({at::zeros({1, 7}, at::kLong), ids}, 1);
+  at::Tensor mask = at::ones({1, 27});
+  mask.slice(1, 0, 7).fill_(0);
+  EXPECT_LT(largest_difference(model->forward(padded, {mask}).logits.slice(1, 7), model->forward(ids).logits),
+            1e-12);
+  LeapForCausalLM published = prepared(LeapForCausalLM(config()));
+  expect_contains(usage_error_of([&] { published->forward(padded, {mask}); }),
+                  {"padding before tokens in text 0", "padding_counts"});
+  EXPECT_NO_THROW(published->forward(padded, {mask.flip(1)}));
+}
+
+TEST(LeapForCausalLM, TheLossCountsWhatIsThere) {
+  LeapForCausalLM model = prepared(LeapForCausalLM(config()));
+  const at::Tensor ids = random_ids({2, 6}, 5);
+  const at::Tensor labels = ids.clone();
+  labels[0][3] = -100;
+  at::Tensor mask = at::ones({2, 6});
+  mask[1].slice(0, 4).fill_(0);
+  const CausalLMOutput output = model->forward(ids, {mask, labels});
+  const at::Tensor log_shares = output.logits.log_softmax(-1);
+  double sum = 0;
+  int count = 0;
+  for (const auto& [text, place] : {std::pair{0, 1}, {0, 2}, {0, 4}, {0, 5}, {1, 1}, {1, 2}, {1, 3}}) {
+    sum -= log_shares[text][place - 1][ids[text][place].item<int64_t>()].item<double>();
+    ++count;
+  }
+  EXPECT_NEAR(output.loss.item<double>(), sum / count, 1e-12);
+  EXPECT_EQ(labels[1][5].item<int64_t>(), ids[1][5].item<int64_t>()); // the caller's labels stay
+  EXPECT_EQ(output.labels[1][5].item<int64_t>(), -100);
+}
+
+TEST(LeapForCausalLM, ExplainsEveryLayer) {
+  LeapForCausalLM model = prepared(LeapForCausalLM(config()));
+  const at::Tensor ids = random_ids({1, 30}, 6);
+  const std::vector<ops::LeapParts> layers = model->explain(ids);
+  ASSERT_EQ(layers.size(), 5U);
+  const CausalLMOutput output = model->forward(ids, {.hidden_states = true});
+  for (int64_t i = 0; i < 5; ++i) {
+    auto* block = model->leap_model->decoders->ptr(static_cast<size_t>(i))->as<LeapBlock>();
+    const at::Tensor x = block->attn_norm->forward(output.hidden_states.at(static_cast<size_t>(i)));
+    MultiheadLeap leap = model->layer(i);
+    const ops::LeapParts& parts = layers[static_cast<size_t>(i)];
+    EXPECT_LT(largest_difference(parts.readout.flatten(2), leap->forward(x)), 1e-12);
+    const at::Tensor value = plain_parts(leap, x)[3];
+    EXPECT_LT(largest_difference(
+                  at::matmul(leap->effective_attention(parts), value.transpose(1, 2)).transpose(1, 2),
+                  parts.readout),
+              1e-12);
+  }
+  EXPECT_THROW(model->layer(5), UsageError);
+}
+
+TEST(LeapForCausalLM, TakesTextsOfNoneAndOneToken) {
+  LeapForCausalLM model(config());
+  model->eval();
+  EXPECT_EQ(model->forward(at::zeros({2, 0}, at::kLong)).logits.sizes(), (at::IntArrayRef{2, 0, 30}));
+  EXPECT_EQ(model->forward(at::zeros({2, 1}, at::kLong)).logits.sizes(), (at::IntArrayRef{2, 1, 30}));
+  EXPECT_EQ(model->step(at::zeros({2, 0}, at::kLong), {}).state.position, 0);
+}
+
+TEST(LeapForCausalLM, SaysWhatIsWrong) {
+  const auto error = [](const LeapConfig& with) {
+    return usage_error_of([&] { LeapForCausalLM model(with); });
+  };
+  expect_contains(error(config().vocab_size(0)), {"vocab_size is 0"});
+  expect_contains(error(config().num_layers(-1)), {"num_layers is -1"});
+  expect_contains(error(config().num_heads(5)), {"hidden_size is 12", "5 heads"});
+  expect_contains(error(config().windows(std::vector<int64_t>{1, 2})), {"2 windows", "5 layers"});
+  expect_contains(error(config().num_layers(1).windows(std::vector<int64_t>{1}).local_windows(false)),
+                  {"1 windows", "local_windows is false"});
+  expect_contains(error(config().first_deviation(0)), {"first_deviation is 0"});
+  LeapForCausalLM model(config());
+  const auto call = [&](const at::Tensor& ids, const CausalLMCall& with = {}) {
+    return usage_error_of([&] { model->forward(ids, with); });
+  };
+  const at::Tensor ids = random_ids({2, 6}, 7);
+  expect_contains(call(ids + 28), {"to 57", "30 words"});
+  expect_contains(call(ids.to(at::kInt)), {"type Int", "type Long"});
+  expect_contains(call(ids[0]), {"shape [6]", "[B, T]"});
+  expect_contains(call(at::zeros({1, 65}, at::kLong)), {"65 tokens", "64 learned positions"});
+  expect_contains(call(ids, {at::ones({2, 5})}), {"attention_mask", "[2, 5]", "[2, 6]"});
+  expect_contains(call(ids, {{}, ids.slice(0, 0, 1)}), {"labels", "[1, 6]", "[2, 6]"});
+  expect_contains(call(ids, {{}, ids.to(at::kInt)}), {"labels", "Int"});
+  expect_contains(call(ids, {{}, ids + 28}), {"labels go", "30 words"});
+  expect_contains(call(ids, {{}, at::full_like(ids, -100)}), {"none of the labels"});
+  LeapModelState state = model->step(ids, {}).state;
+  expect_contains(usage_error_of([&] {
+                    model->step(at::zeros({2, 60}, at::kLong), state);
+                  }),
+                  {"66 tokens", "64"});
+  expect_contains(usage_error_of([&] { model->step(ids.slice(0, 0, 1), state); }),
+                  {"state's sums", "[2, 2, 13]"});
+  state.layers.pop_back();
+  expect_contains(usage_error_of([&] { model->step(ids, state); }), {"4 layers", "has 5"});
+}
+
+TEST(FastformerForCausalLM, AttendsAsItsFormula) {
+  FastformerAttention attention = prepared(FastformerAttention(
+      FastformerConfig().hidden_size(12).num_heads(3).rescale(10).dropout(0), /*window_=*/4));
+  const at::Tensor x = random_tensor({2, 20, 12}, 12);
+  at::Tensor is_token = at::ones({2, 20}, at::kBool);
+  is_token[1].slice(0, 11).fill_(false);
+  const std::vector<at::Tensor> parts =
+      attention->projections->forward(attention->attn_norm->forward(x)).chunk(3, -1);
+  const auto norm = [](const at::Tensor& t) {
+    const at::Tensor c = t - t.mean(-1, true);
+    return c / ((c.square().sum(-1, true) / 3).sqrt() + 1e-5);
+  };
+  const auto additive = [&](const at::Tensor& t, const at::Tensor& learned) {
+    const at::Tensor rows = norm(t.unflatten(-1, {3, 4})),
+                     logit = (rows * norm(learned)).sum(-1) * (10.0 / 4);
+    const at::Tensor weight = logit.exp() * is_token.unsqueeze(-1);
+    at::Tensor sum = at::zeros_like(rows), total = at::zeros_like(weight);
+    for (int64_t i = 0; i < 20; ++i) {
+      for (int64_t j = std::max<int64_t>(0, i - 3); j <= i; ++j) {
+        sum.select(1, i).add_(weight.select(1, j).unsqueeze(-1) * rows.select(1, j));
+        total.select(1, i).add_(weight.select(1, j));
+      }
+    }
+    return (sum / (total + 1e-5).unsqueeze(-1)).flatten(2);
+  };
+  const at::Tensor query = additive(parts[0], attention->query_attn),
+                   key = additive(query * parts[1], attention->key_attn);
+  EXPECT_LT(largest_difference(attention->forward(x, is_token), x + key * parts[2]), 1e-12);
+}
+
+TEST(FastformerForCausalLM, SaysWhatIsWrongWithItsOptions) {
+  const auto error = [](const FastformerConfig& with) {
+    return usage_error_of([&] { FastformerForCausalLM model(with); });
+  };
+  const auto small = [] { return FastformerConfig().vocab_size(20).hidden_size(8).num_layers(2); };
+  expect_contains(error(small().num_heads(3)), {"hidden_size is 8", "3 heads"});
+  expect_contains(error(small().num_heads(8)), {"2 at least"});
+  expect_contains(error(small().rescale(-1)), {"rescale is -1"});
+  expect_contains(error(small().windows(std::vector<int64_t>{1})), {"1 windows", "2 layers"});
+  FastformerForCausalLM model(small().max_positions(10));
+  expect_contains(usage_error_of([&] {
+                    model->forward(at::zeros({1, 11}, at::kLong));
+                  }),
+                  {"11 tokens", "10"});
+}
+
+TEST(LstmForCausalLM, GivesLogitsOfEveryToken) {
+  LstmForCausalLM model(LstmConfig(20, 8, 2));
+  const at::Tensor ids = random_ids({2, 7}, 8, 20);
+  EXPECT_EQ(model->forward(ids, {{}, ids}).logits.sizes(), (at::IntArrayRef{2, 7, 20}));
+  expect_contains(usage_error_of([&] {
+                    model->forward(at::zeros({2, 0}, at::kLong));
+                  }),
+                  {"[2, 0]", "no token"});
+  expect_contains(usage_error_of([] { LstmForCausalLM none(LstmConfig(20, 8, 0)); }), {"num_layers is 0"});
+}
+
+} // namespace
+} // namespace mneme::nn

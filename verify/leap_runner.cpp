@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "verify/expect_tensor.h"
+#include "verify/leap_case.h"
+#include "verify/registry.h"
+
+namespace mneme::verify {
+namespace {
+
+// Of the largest number of a tensor, or for gradients of the case: both sides round. The published code takes
+// differences of prefix sums, which costs it some digits more.
+constexpr double kTolerance = 2e-5, kToleranceDouble = 1e-10;
+
+// The published fastformer has weights from exp(-10) to exp(10) in one sum: where a window holds small ones only, the
+// difference of its float32 prefix sums keeps two digits. Its float64 loss, which all tokens but padding take part in,
+// is met to 1e-10, and tests/nn compares the layer with its formula.
+constexpr double kToleranceOfPrefixSums = 2e-2, kGradientToleranceOfPrefixSums = 1e-4;
+
+struct Tolerances {
+  double outputs = kTolerance, gradients = kTolerance;
+};
+
+Tolerances tolerances_of(const GoldenValue& file, Checker& checker) {
+  if (file.at("class").text() != "FastformerForCausalLM") {
+    return {};
+  }
+  checker.note(
+      fmt::format("float32 outputs to {} and gradients to {} of the largest: the published differences of "
+                  "prefix sums lose digits",
+                  kToleranceOfPrefixSums, kGradientToleranceOfPrefixSums));
+  return {kToleranceOfPrefixSums, kGradientToleranceOfPrefixSums};
+}
+
+void expect_tensors(Checker& checker, const nn::NamedTensors& expected, const nn::NamedTensors& computed,
+                    const std::string& prefix, double tolerance, bool of_all) {
+  double largest = 0;
+  for (const auto& [name, tensor] : under(expected, prefix)) {
+    largest = std::max(largest, largest_of(tensor));
+  }
+  for (const auto& [name, tensor] : under(expected, prefix)) {
+    if (const auto found = computed.find(prefix + name); found == computed.end()) {
+      checker.fails(prefix + name, "the file has it, but this build computes none");
+    } else {
+      expect_tensor(checker, prefix + name, tensor, found->second,
+                    tolerance * (of_all ? largest : largest_of(tensor)));
+    }
+  }
+}
+
+} // namespace
+
+/// Outputs and gradients in float32 and, where the file has them, in float64.
+void run_leap_case(const GoldenValue& file, Checker& checker) {
+  const LeapCase golden(file, checker.file());
+  const nn::NamedTensors& expected = golden.tensors();
+  const auto has = [&](const std::string& prefix) { return !under(expected, prefix).empty(); };
+  const Tolerances tolerances = tolerances_of(file, checker);
+  checker.one_case(file, [&](const GoldenValue&) {
+    const nn::NamedTensors computed = golden.run(has("grad."));
+    expect_tensors(checker, expected, computed, "output.", tolerances.outputs, false);
+    expect_tensors(checker, expected, computed, "grad.", tolerances.gradients, true);
+    if (has("output64.") || has("grad64.")) {
+      const nn::NamedTensors in_double = golden.run_in_double(has("grad64."));
+      expect_tensors(checker, expected, in_double, "output64.", kToleranceDouble, false);
+      expect_tensors(checker, expected, in_double, "grad64.", kToleranceDouble, true);
+    }
+  });
+}
+
+} // namespace mneme::verify
