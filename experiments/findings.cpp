@@ -4,8 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
+#include <span>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "report/text.h"
 
@@ -16,30 +20,49 @@ using report::Cell;
 using report::Column;
 using report::Table;
 
-constexpr size_t kOpenRows = 12; // longer tables are folded
+constexpr size_t kOpenRows = 12;   // longer tables are folded
+constexpr size_t kNamedMisses = 4; // of one explanation; the table marks them all
 
 int64_t misses(const ComparisonTable& comparisons) {
   return std::ranges::count_if(comparisons.rows, [](const Comparison& row) { return !row.holds(); });
 }
 
-/// The values missed, those with one explanation together.
+/// How far off a value is, in tolerances.
+double distance(const Comparison& row) {
+  const double tolerances = std::abs(row.measured.value - row.published) / row.tolerance;
+  return std::isnan(tolerances) ? std::numeric_limits<double>::infinity() : tolerances;
+}
+
+/// The values missed, those with one explanation together; of many, the worst.
 std::vector<std::string> misses_explained(const ComparisonTable& comparisons) {
-  std::vector<std::pair<std::string, std::string>> groups; // explanation, values
+  std::vector<std::vector<Comparison>> groups;
   for (const Comparison& row : comparisons.rows) {
     if (row.holds()) {
       continue;
     }
     const auto group =
-        std::ranges::find(groups, row.explanation, [](const auto& pair) { return pair.first; });
-    std::string& values = group == groups.end() ? groups.emplace_back(row.explanation, "Missed: ").second
-                                                : (group->second += "; ");
-    values += fmt::format("{} (published {}, measured {})", row.what,
-                          report::format_number(row.published, report::Notation::automatic, 7),
-                          report::format_number(row.measured.value, report::Notation::automatic, 7));
+        std::ranges::find(groups, row.explanation, [](const auto& rows) { return rows.front().explanation; });
+    (group == groups.end() ? groups.emplace_back() : *group).push_back(row);
   }
   std::vector<std::string> texts;
-  for (const auto& [explanation, values] : groups) {
-    texts.push_back(values + ". " + (explanation.empty() ? "This is not explained." : explanation));
+  for (std::vector<Comparison>& group : groups) {
+    const std::string explanation =
+        group.front().explanation.empty() ? "This is not explained." : group.front().explanation;
+    const size_t named = group.size() > kNamedMisses + 1 ? kNamedMisses : group.size();
+    if (named < group.size()) {
+      std::ranges::stable_sort(group, std::ranges::greater(), distance);
+    }
+    std::vector<std::string> values;
+    for (const Comparison& row : std::span(group).first(named)) {
+      values.push_back(
+          fmt::format("{} (published {}, measured {})", row.what,
+                      report::format_number(row.published, report::Notation::automatic, 7),
+                      report::format_number(row.measured.value, report::Notation::automatic, 7)));
+    }
+    texts.push_back(named < group.size()
+                        ? fmt::format("Missed: {} values; furthest off: {}. {}", group.size(),
+                                      fmt::join(values, "; "), explanation)
+                        : fmt::format("Missed: {}. {}", fmt::join(values, "; "), explanation));
   }
   return texts;
 }
@@ -190,14 +213,13 @@ std::string verdict(const ComparisonTable& comparisons) {
 }
 
 Table summary_table(std::span<const Finished> findings) {
-  Table table{.columns = {{.name = "experiment"},
-                          {.name = "id"},
-                          {.name = "values met", .key = "met"},
-                          {.name = "missed"},
-                          {.name = "remark"}}};
+  // What matters comes first: narrow screens cut the rest off.
+  Table table{
+      .columns = {
+          {.name = "experiment"}, {.name = "met"}, {.name = "missed"}, {.name = "id"}, {.name = "remark"}}};
   for (const Finished& finished : findings) {
     const auto [met, missed] = tally(finished.outcome);
-    table.rows.push_back({finished.experiment->title, finished.experiment->id, met, missed,
+    table.rows.push_back({finished.experiment->title, met, missed, finished.experiment->id,
                           std::string(finished.outcome.skipped.empty() ? "" : "not run")});
   }
   return table;

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "core/text_checks.h"
@@ -40,6 +41,25 @@ TEST(Findings, PageMarksWhatIsMissedWithItsExplanation) {
   EXPECT_TRUE(contains(html, "href=\"work/sample/a-figure.csv\""));
   EXPECT_TRUE(contains(html, "The original is off by one."));
   EXPECT_TRUE(contains(html, "id=\"work-sample\""));
+}
+
+TEST(Findings, OfManyMissesTheWorstAreNamed) {
+  Outcome outcome = sample_outcome();
+  std::vector<Comparison>& rows = outcome.comparisons.front().rows;
+  for (int i = 1; i <= 9; ++i) {
+    rows.push_back({.what = fmt::format("value {}", i),
+                    .published = 0,
+                    .measured = certain(i),
+                    .tolerance = 0.5,
+                    .explanation = "Other images."});
+  }
+  const std::vector<Finished> findings = {{.experiment = &kExperiment, .outcome = outcome}};
+  const std::string text = markdown_of(findings, {}, "a command");
+  EXPECT_TRUE(contains(text, "Missed: second (published 2, measured 3). Known."));
+  EXPECT_TRUE(contains(text, "Missed: 9 values; furthest off: value 9 (published 0, measured 9); value 8"));
+  EXPECT_TRUE(contains(text, "value 6 (published 0, measured 6). Other images."));
+  EXPECT_FALSE(contains(text, "value 5 (published"));
+  EXPECT_TRUE(contains(text, "| value 5 | 0 |"));
 }
 
 TEST(Findings, PageSaysWhyAnExperimentWasNotRun) {
