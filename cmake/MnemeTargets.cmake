@@ -61,7 +61,9 @@ function(mneme_add_test target)
   if("mneme_nn" IN_LIST TEST_LIBRARIES)
     mneme_reuse_torch_headers(${target})
   endif()
-  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 PROPERTIES LABELS ${TEST_LABEL})
+  # Tests run side by side: threads that spin while they wait for one another would take the cores from those that work.
+  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+                       PROPERTIES LABELS ${TEST_LABEL} ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
 # mneme_reuse_torch_headers(<target>): takes the precompiled LibTorch headers of mneme_nn (14 s of parsing per file otherwise).

@@ -11,6 +11,9 @@ constexpr double kLongestWave = 10000;     // of rotary positions, as published
 } // namespace
 
 at::Tensor standardized(const at::Tensor& x) {
+  if (x.numel() == 0) { // LibTorch warns of deviations of nothing
+    return x;
+  }
   return (x - x.mean(-1, true)) / (x.std(-1, /*unbiased=*/true, /*keepdim=*/true) + kDeviationEpsilon);
 }
 

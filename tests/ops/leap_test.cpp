@@ -186,12 +186,16 @@ RC_GTEST_PROP(Leap, IsTheSameHoweverASequenceIsCut, ()) {
   LeapState state;
   std::vector<at::Tensor> pieces;
   for (int64_t first = 0; first < tokens;) {
+    // Every round moves on: sequences drawn at size 0, and shrunk ones, get the least number that a range has.
     const bool one = *rc::gen::arbitrary<bool>();
-    const int64_t last = std::min(tokens, first + (one ? 1 : *rc::gen::inRange<int64_t>(0, 70)));
-    const Inputs piece = part_of(x, first, last);
-    LeapContinuation next = leap_continue(piece.query, piece.focus, piece.key, piece.value, state, options);
-    pieces.push_back(next.readout);
-    state = std::move(next.state);
+    const int64_t last = std::min(tokens, first + (one ? 1 : *rc::gen::inRange<int64_t>(1, 70)));
+    const int64_t begin = *rc::gen::arbitrary<bool>() ? first : last; // now and then a piece of no token
+    for (const auto& [from, to] : {std::pair{first, begin}, {begin, last}}) {
+      const Inputs piece = part_of(x, from, to);
+      LeapContinuation next = leap_continue(piece.query, piece.focus, piece.key, piece.value, state, options);
+      pieces.push_back(next.readout);
+      state = std::move(next.state);
+    }
     first = last;
   }
   RC_ASSERT(state.position == tokens);
