@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+
+/// What the experiments on attention compute themselves: statistics of seeds, tables of bits, the gain plot.
+
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "core/text_checks.h"
+#include "experiments/attention/bit_table.h"
+#include "experiments/attention/learning.h"
+#include "experiments/registry.h"
+
+namespace mneme::experiments {
+namespace {
+
+using training::BinaryModel;
+using training::SparseAndTrial;
+
+TEST(Quantile, LiesBetweenNeighboursByTheirDistance) {
+  EXPECT_EQ(quantile({3, 1, 2}, 0), 1);
+  EXPECT_EQ(quantile({3, 1, 2}, 0.5), 2);
+  EXPECT_EQ(quantile({3, 1, 2}, 1), 3);
+  EXPECT_DOUBLE_EQ(quantile({10, 20}, 0.25), 12.5);
+  EXPECT_EQ(quantile({7}, 0.95), 7);
+}
+
+/// Seeds whose training ended at these losses, with accuracy 1 - loss, and twice as much in validation.
+std::vector<SparseAndTrial> trials_of(const std::vector<double>& losses) {
+  std::vector<SparseAndTrial> trials;
+  for (const double loss : losses) {
+    SparseAndTrial trial;
+    trial.fit.curve = {{.epoch = 1, .loss = 10 * loss, .accuracy = 0.5},
+                       {.epoch = 100, .loss = loss, .accuracy = 1 - loss}};
+    trial.validated = {.loss = 2 * loss, .accuracy = 1 - 2 * loss};
+    trials.push_back(trial);
+  }
+  return trials;
+}
+
+LearningGroup group_of(const std::vector<double>& losses) {
+  return {.name = "self-attention",
+          .options = {.model = training::self_attention_model(17)},
+          .trials = trials_of(losses)};
+}
+
+TEST(LearningTable, HoldsMeansOverSeedsWithTheirIntervals) {
+  const report::Table table = learning_table({group_of({0.01, 0.03})});
+  ASSERT_EQ(table.rows.size(), 1U);
+  const std::vector<report::Cell>& row = table.rows.front();
+  EXPECT_EQ(std::get<std::string>(row[0]), "self-attention");
+  EXPECT_EQ(std::get<int64_t>(row[1]), 65);
+  EXPECT_EQ(std::get<int64_t>(row[2]), 200);
+  EXPECT_DOUBLE_EQ(std::get<report::Estimate>(row[3]).value, 0.98);
+  const report::Estimate loss = std::get<report::Estimate>(row[4]);
+  EXPECT_DOUBLE_EQ(loss.value, 0.02);
+  EXPECT_LT(loss.low, 0.01); // two seeds say little
+  EXPECT_GT(loss.high, 0.03);
+  EXPECT_DOUBLE_EQ(std::get<report::Estimate>(row[5]).value, 0.96);
+  EXPECT_DOUBLE_EQ(std::get<report::Estimate>(row[6]).value, 0.04);
+}
+
+TEST(LearningCurves, ShowTheMedianOfTheSeeds) {
+  const std::string spec = learning_curves("Curves", {group_of({0.01, 0.04, 0.03})}).spec.dump();
+  EXPECT_TRUE(mneme::testing::contains(spec, "0.03"));   // training loss at the end
+  EXPECT_TRUE(mneme::testing::contains(spec, "0.06"));   // validation loss, a point
+  EXPECT_TRUE(mneme::testing::contains(spec, "0.97"));   // training accuracy
+  EXPECT_FALSE(mneme::testing::contains(spec, "0.04,")); // no single seed
+}
+
+TEST(PublishedSchedule, IsThatOfTheTutorial) {
+  EXPECT_EQ(published_schedule(BinaryModel::Kind::self_attention).epochs, 2000);
+  EXPECT_EQ(published_schedule(BinaryModel::Kind::self_attention).learning_rate, 1e-2);
+  EXPECT_EQ(published_schedule(BinaryModel::Kind::perceptron).epochs, 500);
+  EXPECT_EQ(published_schedule(BinaryModel::Kind::perceptron).learning_rate, 1e-3);
+}
+
+TEST(BitTable, HoldsEveryBitAndFramesTheRelevantOnes) {
+  const data::SparseAnd function{.context_length = 5, .relevant = {1}, .relevant_under_rule = {2}};
+  BitPatterns inputs(2, 5);
+  inputs.set(0, 1, true);
+  inputs.set(1, 4, true);
+  const report::Chart chart = bit_table("Samples", function, {.inputs = inputs, .labels = {1, 0}});
+  ASSERT_EQ(chart.numbers.rows.size(), 2U);
+  EXPECT_EQ(std::get<std::string>(chart.numbers.rows[0][1]), "01000");
+  EXPECT_EQ(std::get<std::string>(chart.numbers.rows[0][2]), "true");
+  EXPECT_EQ(std::get<std::string>(chart.numbers.rows[1][1]), "00001");
+  EXPECT_EQ(std::get<std::string>(chart.numbers.rows[1][2]), "false");
+  const std::string spec = chart.spec.dump();
+  EXPECT_TRUE(mneme::testing::contains(spec, "relevant under rule 0"));
+  EXPECT_TRUE(mneme::testing::contains(spec, "relevant under rule 1"));
+}
+
+TEST(GainPlot, TableIsTheSoftmaxOfItsFormula) {
+  const Experiment& experiment = *experiments_named(std::vector<std::string>{"attention/gain-plot"}).front();
+  Progress silent;
+  const Outcome outcome = experiment.run({.seed = 5}, silent);
+  ASSERT_EQ(outcome.tables.size(), 2U);
+  // The patterns and the input, as the page has them.
+  const auto& places = outcome.figures.front().chart.numbers.rows;
+  ASSERT_EQ(places.size(), 20U);
+  for (const auto& row : outcome.tables[0].table.rows) {
+    double whole = 0, output = 0, greatest = 0;
+    for (const auto& place : places) {
+      const double weight = std::exp(std::get<double>(row[0]) * std::get<double>(place[1]) +
+                                     std::get<double>(row[1]) * std::get<double>(place[2]));
+      whole += weight;
+      output += weight * std::get<double>(place[3]);
+      greatest = std::max(greatest, weight);
+    }
+    EXPECT_NEAR(std::get<double>(row[2]), output / whole, 1e-12);
+    EXPECT_NEAR(std::get<double>(row[3]), greatest / whole, 1e-12);
+  }
+}
+
+TEST(AttentionExperiments, RunWithQuickParameters) {
+  for (const char* id : {"attention/dataset-samples", "attention/comparison", "attention/attention-weights",
+                         "attention/rule-graph"}) {
+    const Experiment& experiment = *experiments_named(std::vector<std::string>{id}).front();
+    Progress silent;
+    const Outcome outcome = experiment.run({.quick = true, .seed = 3}, silent);
+    EXPECT_TRUE(outcome.skipped.empty()) << id;
+    EXPECT_FALSE(outcome.figures.empty()) << id;
+    EXPECT_FALSE(outcome.parameters.empty()) << id;
+    for (const Figure& figure : outcome.figures) {
+      EXPECT_FALSE(figure.look.empty()) << id << " " << figure.name;
+      EXPECT_FALSE(figure.chart.numbers.rows.empty()) << id << " " << figure.name;
+    }
+  }
+}
+
+} // namespace
+} // namespace mneme::experiments
