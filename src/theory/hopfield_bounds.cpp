@@ -118,4 +118,14 @@ HopfieldCapacity hopfield_capacity(const HopfieldCapacityQuestion& question) {
   return capacity;
 }
 
+double hopfield_capacity_growth(double beta, double radius_factor) {
+  const char* where = "mneme::theory::hopfield_capacity_growth";
+  check_number(where, "beta", beta, 0, false);
+  check_number(where, "radius_factor", radius_factor, 0, false);
+  const double lambda = beta * radius_factor * radius_factor;
+  // (sqrt(1 + x^2) - 1) / x with x = 2 lambda, written so that a small x loses no digits.
+  const double x = 2 * lambda, t = x / (std::sqrt(1 + x * x) + 1);
+  return lambda * (1 - t) - std::log1p(-t * t) / 2;
+}
+
 } // namespace mneme::theory

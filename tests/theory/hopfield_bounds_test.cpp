@@ -41,6 +41,25 @@ TEST(HopfieldCapacity, SolvesItsEquationForAnyTemperature) {
   }
 }
 
+TEST(HopfieldCapacityGrowth, IsWhereRareAndHeavyPatternsBalance) {
+  for (const double factor : {0.01, 0.5, 1.0, 3.0, 20.0}) {
+    const double beta = 0.7, lambda = beta * factor * factor;
+    double best = -HUGE_VAL; // over the cosine t, by trying
+    for (int64_t i = 0; i < 1'000'000; ++i) {
+      const double t = static_cast<double>(i) * 1e-6;
+      best = std::max(best, lambda * t + std::log1p(-t * t) / 2);
+    }
+    EXPECT_NEAR(hopfield_capacity_growth(beta, factor), lambda - best, 1e-9 * std::max(1.0, lambda))
+        << factor;
+  }
+}
+
+TEST(HopfieldCapacityGrowth, IsFasterThanTheTheoremGuarantees) {
+  for (const int64_t size : {75, 200, 1000}) {
+    EXPECT_GT(hopfield_capacity_growth(1, 1), hopfield_capacity({.size = size, .failure = 0.001}).slope());
+  }
+}
+
 TEST(HopfieldBounds, AreTheFormulasOfTheTheorems) {
   const HopfieldNetwork network{.beta = 2, .num_stored = 5, .largest_norm = 3};
   EXPECT_DOUBLE_EQ(hopfield_energy_max(network), 18);
@@ -77,6 +96,8 @@ TEST(HopfieldBounds, NamesTheNumberThatIsOutOfItsRange) {
   EXPECT_TRUE(says(usage_error_of([] { hopfield_capacity({.failure = 1}); }), {"failure is 1"}));
   EXPECT_TRUE(
       says(usage_error_of([] { hopfield_capacity({.radius_factor = -2}); }), {"radius_factor is -2"}));
+  EXPECT_TRUE(
+      says(usage_error_of([] { hopfield_capacity_growth(1, 0); }), {"radius_factor is 0", "above 0"}));
 }
 
 } // namespace

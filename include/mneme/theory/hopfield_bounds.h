@@ -65,4 +65,14 @@ struct HopfieldCapacity {
 /// Theorem 3: capacity grows exponentially with d.
 HopfieldCapacity hopfield_capacity(const HopfieldCapacityQuestion& question);
 
+/// By how much the logarithm of the number of such patterns that one update can tell apart grows with each
+/// dimension, for large d: a rate, where theorem 3 guarantees a lower one.
+///
+/// Formula     lambda (1 - t) - ln(1 - t^2) / 2, lambda = beta K^2, t = (sqrt(1 + 4 lambda^2) - 1) / (2 lambda)
+/// Derivation  a cosine of t to a random pattern is as rare as (1 - t^2)^(d/2), and weighs exp(lambda d (t - 1)) of
+///             the right pattern; t is where weight times number is largest. The sum over N patterns reaches the
+///             right one's weight at the N given. Patterns with that cosine are then among them, since N is larger
+///             than (1 - t^2)^(-d/2)
+double hopfield_capacity_growth(double beta, double radius_factor);
+
 } // namespace mneme::theory
