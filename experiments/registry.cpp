@@ -26,7 +26,11 @@
   X(attention_weights)                                                                                       \
   X(attention_rule_graph)                                                                                    \
   X(attention_sample_complexity)                                                                             \
-  X(attention_competitive_mlp)
+  X(attention_competitive_mlp)                                                                               \
+  X(hopfield_energy_descent)                                                                                 \
+  X(hopfield_one_step)                                                                                       \
+  X(hopfield_capacity)                                                                                       \
+  X(hopfield_fixed_points)
 
 namespace mneme::experiments {
 

@@ -36,6 +36,14 @@ TEST_P(QuickExperiment, MeetsEveryPublishedValue) {
   EXPECT_NO_THROW(report::to_html(page_of(std::span(&finished, 1), {})));
 }
 
+std::string name_of(const ::testing::TestParamInfo<const char*>& test) {
+  std::string name;
+  for (const char c : std::string(test.param)) {
+    name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  }
+  return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Sdm, QuickExperiment,
                          ::testing::Values("sdm/softmax-circle", "sdm/exp-bounds",
                                            "sdm/sdm-experiments/randunif64",
@@ -43,13 +51,12 @@ INSTANTIATE_TEST_SUITE_P(Sdm, QuickExperiment,
                                            "sdm/neuron-distance", "sdm/critical-distances",
                                            "sdm/keyquery-norm-betas", "sdm/circle-differences",
                                            "sdm/optimal-radius"),
-                         [](const auto& test) {
-                           std::string name;
-                           for (const char c : std::string(test.param)) {
-                             name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
-                           }
-                           return name;
-                         });
+                         name_of);
+
+INSTANTIATE_TEST_SUITE_P(Hopfield, QuickExperiment,
+                         ::testing::Values("hopfield/energy", "hopfield/one-step", "hopfield/capacity",
+                                           "hopfield/fixed-points"),
+                         name_of);
 
 TEST(MnistExperiment, SaysWhereItLooksWithoutData) {
   const mneme::testing::TemporaryFolder nothing;
