@@ -17,6 +17,7 @@
 #include "data/readers.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/data/grey.h"
 
 namespace mneme::data {
 namespace {
@@ -122,10 +123,7 @@ double sample(const png_byte* at, size_t bytes) {
 
 double grey_over_white(const png_byte* pixel, size_t channels, size_t bytes) {
   const auto channel = [&](size_t i) { return sample(pixel + i * bytes, bytes); };
-  double grey = channel(0);
-  if (channels >= 3 && (channel(1) != grey || channel(2) != grey)) { // the weights add up to 1 only roughly
-    grey = 0.299 * channel(0) + 0.587 * channel(1) + 0.114 * channel(2);
-  }
+  const double grey = channels >= 3 ? luma(channel(0), channel(1), channel(2)) : channel(0);
   const double alpha = channels % 2 == 0 ? channel(channels - 1) : 1;
   return alpha * grey + (1 - alpha);
 }
