@@ -27,9 +27,9 @@ at::Tensor LeapBlockImpl::forward(const at::Tensor& x, const at::Tensor& is_toke
                    options.dropout(), is_training());
 }
 
-MultiheadLeapStep LeapBlockImpl::step(const at::Tensor& x, const ops::LeapState& state) {
+MultiheadLeapStep LeapBlockImpl::step(const at::Tensor& x, ops::LeapState state) {
   const at::NoGradGuard no_gradient;
-  MultiheadLeapStep mixed = leap->step(attn_norm->forward(x), state);
+  MultiheadLeapStep mixed = leap->step(attn_norm->forward(x), std::move(state));
   mixed.output = with_boom(x + mixed.output, boom_norm, boom, unboom, 0, false);
   return mixed;
 }

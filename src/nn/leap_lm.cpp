@@ -51,9 +51,10 @@ double deviation_of(const LeapConfig& config) {
 
 /// The tensors of a layer's state and their names in a file.
 template <class State> auto parts_of(State& state) {
-  return std::array{std::pair("sums", &state.sums), std::pair("reference", &state.reference),
-                    std::pair("logit", &state.logit), std::pair("key", &state.key),
-                    std::pair("value", &state.value)};
+  return std::array{std::pair("sums", &state.sums),      std::pair("reference", &state.reference),
+                    std::pair("logit", &state.logit),    std::pair("key", &state.key),
+                    std::pair("value", &state.value),    std::pair("scan", &state.scan),
+                    std::pair("windows", &state.windows)};
 }
 
 constexpr const char* kFormat = "mneme LEAP state 1";
@@ -217,7 +218,7 @@ at::Tensor LeapDecoderImpl::step(const at::Tensor& embeddings, LeapModelState& s
   }
   at::Tensor x = with_positions(embeddings, state.position);
   for (size_t i = 0; i < decoders->size(); ++i) {
-    MultiheadLeapStep next = decoders->ptr(i)->as<LeapBlock>()->step(x, state.layers[i]);
+    MultiheadLeapStep next = decoders->ptr(i)->as<LeapBlock>()->step(x, std::move(state.layers[i]));
     x = next.output;
     state.layers[i] = std::move(next.state);
   }
@@ -262,10 +263,10 @@ CausalLMOutput LeapForCausalLMImpl::forward(const at::Tensor& ids, const CausalL
                    last_norm, word_embedding->weight, {}, call, is_token);
 }
 
-LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, const LeapModelState& state) {
+LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state) {
   check_ids(kModel, ids, config.vocab_size());
   const at::NoGradGuard no_gradient;
-  LeapLMStep next{{}, state};
+  LeapLMStep next{{}, std::move(state)};
   const at::Tensor x = leap_model->step(word_embedding->forward(ids), next.state);
   next.logits = at::linear(last_norm->forward(x), word_embedding->weight);
   return next;

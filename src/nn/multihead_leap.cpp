@@ -117,10 +117,11 @@ at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_
   return ops::leap(drop(p.query), drop(p.focus), p.key, drop(p.value), op).flatten(2);
 }
 
-MultiheadLeapStep MultiheadLeapImpl::step(const at::Tensor& x, const ops::LeapState& state) {
+MultiheadLeapStep MultiheadLeapImpl::step(const at::Tensor& x, ops::LeapState state) {
   const at::NoGradGuard no_gradient;
   const Projected p = project(x, state.position);
-  ops::LeapContinuation next = ops::leap_continue(p.query, p.focus, p.key, p.value, state, op_options());
+  ops::LeapContinuation next =
+      ops::leap_continue(p.query, p.focus, p.key, p.value, std::move(state), op_options());
   return {next.readout.flatten(2), std::move(next.state)};
 }
 

@@ -14,6 +14,7 @@
 #include "ops/focus_weight.h"
 #include "ops/head_slices.h"
 #include "ops/leap_pass.h"
+#include "ops/leap_scan.h"
 
 namespace mneme::ops {
 namespace {
@@ -68,10 +69,11 @@ LeapCall call_of(const at::Tensor& query, const at::Tensor& focus, const at::Ten
   const at::ScalarType inner = type_of_sums(query.scalar_type());
   const double scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(3))));
   return {.query = query.to(inner),
-          .focus = focus.to(inner),
+          .focus = options.logit_factor.defined() // the kernels take it as part of the focus
+                       ? focus.to(inner) * options.logit_factor.to(inner).unsqueeze(-1)
+                       : focus.to(inner),
           .key = key.to(inner),
           .value = value.to(inner),
-          .logit_factor = options.logit_factor.defined() ? options.logit_factor.to(inner) : at::Tensor(),
           .is_token = options.is_token,
           .windows = options.windows,
           .weight = options.weight,
@@ -108,7 +110,7 @@ void check_readout(const Checks& checks, const at::Tensor& readout, const LeapCa
                     "If parameters are learnt, a smaller learning rate may keep them so.");
     }
   }
-  const at::Tensor logit = focus_logit(call.focus, call.key, call.scale, call.logit_factor);
+  const at::Tensor logit = focus_logit(call.focus, call.key, call.scale);
   checks.refuse(c10::str("the readout is not finite, though all inputs are: focus logits go from ",
                          logit.min().item<double>(), " to ", logit.max().item<double>(), ", which overflows ",
                          readout.scalar_type(), "."),
@@ -119,9 +121,8 @@ class Leap : public torch::autograd::Function<Leap> {
 public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
                             const at::Tensor& focus, const at::Tensor& key, const at::Tensor& value,
-                            const LeapCall& call) {
+                            const LeapCall& call, bool keeps_trace) {
     at::AutoDispatchBelowADInplaceOrView below;
-    context->save_for_backward({query, focus, key, value, call.logit_factor, call.is_token});
     context->saved_data["windows"] = call.windows.tokens;
     context->saved_data["decay"] = call.windows.decay;
     context->saved_data["weight"] = static_cast<int64_t>(call.weight);
@@ -129,7 +130,17 @@ public:
     context->saved_data["scale"] = call.scale;
     context->saved_data["gate_scale"] = call.gate_scale;
     context->saved_data["epsilon"] = call.epsilon;
-    return leap_readout(call);
+    at::Tensor readout;
+    LeapTrace trace;
+    if (has_scan(call)) {
+      readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
+      leap_scan(call, readout, keeps_trace ? &trace : nullptr);
+    } else {
+      readout = leap_readout(call);
+    }
+    context->save_for_backward({query, focus, key, value, call.is_token, trace.tracks, trace.carries,
+                                trace.tracks.defined() ? readout : at::Tensor()});
+    return readout;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -137,21 +148,26 @@ public:
     kChecks.first_derivative();
     const torch::autograd::variable_list saved = context->get_saved_variables();
     auto& data = context->saved_data;
-    const std::array<at::Tensor, 4> d =
-        leap_gradient({.query = saved[0],
-                       .focus = saved[1],
-                       .key = saved[2],
-                       .value = saved[3],
-                       .logit_factor = saved[4],
-                       .is_token = saved[5],
-                       .windows = {data["windows"].toIntVector(), data["decay"].toDoubleVector()},
-                       .weight = static_cast<FocusWeight>(data["weight"].toInt()),
-                       .gate = static_cast<LeapGate>(data["gate"].toInt()),
-                       .scale = data["scale"].toDouble(),
-                       .gate_scale = data["gate_scale"].toDouble(),
-                       .epsilon = data["epsilon"].toDouble()},
-                      gradients[0]);
-    return {d[0], d[1], d[2], d[3], at::Tensor()};
+    const LeapCall call{.query = saved[0],
+                        .focus = saved[1],
+                        .key = saved[2],
+                        .value = saved[3],
+                        .is_token = saved[4],
+                        .windows = {data["windows"].toIntVector(), data["decay"].toDoubleVector()},
+                        .weight = static_cast<FocusWeight>(data["weight"].toInt()),
+                        .gate = static_cast<LeapGate>(data["gate"].toInt()),
+                        .scale = data["scale"].toDouble(),
+                        .gate_scale = data["gate_scale"].toDouble(),
+                        .epsilon = data["epsilon"].toDouble()};
+    const LeapTrace trace{saved[5], saved[6]};
+    std::array<at::Tensor, 4> d;
+    if (trace.tracks.defined()) {
+      std::ranges::generate(d, [&] { return at::empty_like(call.query, at::MemoryFormat::Contiguous); });
+      LeapScanBack(call, saved[7], trace, gradients[0]).take(0, d);
+    } else {
+      d = leap_gradient(call, gradients[0]);
+    }
+    return {d[0], d[1], d[2], d[3], at::Tensor(), at::Tensor()};
   }
 };
 
@@ -185,6 +201,16 @@ void check_part(const Checks& checks, const char* name, const at::Tensor& part,
   }
 }
 
+at::IntArrayRef listed(const at::Tensor& numbers) {
+  return {numbers.const_data_ptr<int64_t>(), static_cast<size_t>(numbers.numel())};
+}
+
+/// A state goes on as it began: one made elsewhere, or before options that the kernels do not know, has its own form.
+bool goes_on_by_scan(const LeapCall& call, const LeapState& state) {
+  return has_scan_with_state(call) &&
+         (state.position == 0 || !(state.sums.defined() || state.logit.defined()));
+}
+
 /// Errors  UsageError unless an equal call could have left this state
 void check_state(const Checks& checks, const LeapCall& call, const LeapState& state) {
   if (state.position < 0) {
@@ -192,7 +218,8 @@ void check_state(const Checks& checks, const LeapCall& call, const LeapState& st
                   "A new sequence begins with an empty state.");
   }
   if (state.position == 0) {
-    for (const at::Tensor& part : {state.sums, state.reference, state.logit, state.key, state.value}) {
+    for (const at::Tensor& part :
+         {state.sums, state.reference, state.logit, state.key, state.value, state.scan, state.windows}) {
       if (part.defined()) {
         checks.refuse(c10::str("the state is at position 0 but holds a tensor of shape ", part.sizes(), "."),
                       "A new sequence begins with an empty state.");
@@ -204,6 +231,16 @@ void check_state(const Checks& checks, const LeapCall& call, const LeapState& st
                 values = call.value.size(3);
   const at::ScalarType type = call.query.scalar_type();
   const at::Device device = call.query.device();
+  if (goes_on_by_scan(call, state)) {
+    check_part(checks, "windows", state.windows, {heads}, at::kLong, device);
+    if (const at::Tensor windows = scan_windows(call); !windows.equal(state.windows)) {
+      checks.refuse(c10::str("the state is of windows ", listed(state.windows), ", but those asked for are ",
+                             listed(windows), "."),
+                    "Give the state that the call before returned, with the same options.");
+    }
+    check_part(checks, "scan", state.scan, {batches, scan_state_size(call)}, type, device);
+    return;
+  }
   const std::vector<int64_t>& windows = call.windows.tokens;
   if (std::ranges::count(windows, 0) > 0) {
     check_part(checks, "sums", state.sums, {batches, heads, 1 + features + values}, at::kDouble, device);
@@ -233,7 +270,10 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
   }
   check(kChecks, query, focus, key, value, options);
   const LeapCall call = call_of(query, focus, key, value, options);
-  const at::Tensor readout = Leap::apply(call.query, call.focus, call.key, call.value, call);
+  const bool keeps_trace =
+      at::GradMode::is_enabled() && (call.query.requires_grad() || call.focus.requires_grad() ||
+                                     call.key.requires_grad() || call.value.requires_grad());
+  const at::Tensor readout = Leap::apply(call.query, call.focus, call.key, call.value, call, keeps_trace);
   if (options.check_finite) {
     check_readout(kChecks, readout, call);
   }
@@ -246,7 +286,7 @@ LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, cons
   check(checks, query, focus, key, value, options);
   const LeapCall call = call_of(query, focus, key, value, options);
   LeapParts parts;
-  parts.focus_logit = focus_logit(call.focus, call.key, call.scale, call.logit_factor);
+  parts.focus_logit = focus_logit(call.focus, call.key, call.scale);
   const WindowMeans means = window_means(parts.focus_logit, at::cat({call.key, call.value}, -1),
                                          {.weight = options.weight,
                                           .windows = options.windows,
@@ -301,7 +341,7 @@ at::Tensor effective_attention(const LeapParts& parts, const LeapOptions& option
 }
 
 LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
-                               const at::Tensor& value, const LeapState& state, const LeapOptions& options) {
+                               const at::Tensor& value, LeapState state, const LeapOptions& options) {
   const Checks checks("leap_continue");
   check(checks, query, focus, key, value, options);
   if (options.both_sides) {
@@ -315,8 +355,13 @@ LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus,
   const at::NoGradGuard no_gradient;
   const LeapCall call = call_of(query, focus, key, value, options);
   check_state(checks, call, state);
-  LeapContinuation result{{}, state};
-  result.readout = leap_readout_after(call, result.state);
+  LeapContinuation result{{}, std::move(state)};
+  if (goes_on_by_scan(call, result.state)) {
+    result.readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
+    leap_scan_after(call, result.readout, result.state);
+  } else {
+    result.readout = leap_readout_after(call, result.state);
+  }
   if (options.check_finite) {
     check_readout(checks, result.readout, call);
   }

@@ -18,16 +18,19 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 /// Some heads of a call [G, T, ...].
 struct Part {
-  at::Tensor query, focus, key, value, logit_factor;
+  at::Tensor query, focus, key, value;
   at::Tensor logit; ///< [G, T]; -infinity or of weight 0 where there is no token
   at::Tensor is_token;
 };
 
 Part part_of(const LeapCall& call, const HeadSlice& slice) {
-  Part part{slice.take(call.query),           slice.take(call.focus),        slice.take(call.key),
-            slice.take(call.value),           slice.take(call.logit_factor), {},
+  Part part{slice.take(call.query),
+            slice.take(call.focus),
+            slice.take(call.key),
+            slice.take(call.value),
+            {},
             slice.take_batches(call.is_token)};
-  part.logit = focus_logit(part.focus, part.key, call.scale, part.logit_factor);
+  part.logit = focus_logit(part.focus, part.key, call.scale);
   return part;
 }
 
@@ -110,10 +113,8 @@ Band band_of(const HeadSlice& slice, const Weighed& weighed) {
 
 } // namespace
 
-at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale,
-                       const at::Tensor& factor) {
-  const at::Tensor logit = (focus * key).sum(-1) * scale;
-  return factor.defined() ? logit * factor : logit;
+at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale) {
+  return (focus * key).sum(-1) * scale;
 }
 
 at::Tensor gate_of(LeapGate kind, double scale, const at::Tensor& query, const at::Tensor& mean_key) {
@@ -175,10 +176,7 @@ std::array<at::Tensor, 4> leap_gradient(const LeapCall& call, const at::Tensor& 
       d_value = to_value * weighed.weight.unsqueeze(-1);
       d_logit = without_padding(d_weight * elu_weight_slope(part.logit, weighed.weight), part.is_token, 0);
     }
-    at::Tensor d_product = d_logit * call.scale;
-    if (part.logit_factor.defined()) {
-      d_product = d_product * part.logit_factor;
-    }
+    const at::Tensor d_product = d_logit * call.scale;
     slice.put(d[1], d_product.unsqueeze(-1) * part.key);
     slice.put(d[2], d_key + d_product.unsqueeze(-1) * part.focus);
     slice.put(d[3], d_value);
@@ -255,7 +253,7 @@ at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
       state.reference = next.reference.clone();
     }
   }
-  const at::Tensor logit = focus_logit(call.focus, call.key, call.scale, call.logit_factor);
+  const at::Tensor logit = focus_logit(call.focus, call.key, call.scale);
   const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
   for_each_slice(call.query, remembered + tokens, row, call.windows, [&](const HeadSlice& slice) {
     const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);

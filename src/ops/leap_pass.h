@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// LEAP forward, continued and backward, on tensors that were checked. A faster way of computing any of the three takes
-/// its place here.
+/// LEAP forward, continued and backward by LibTorch, on tensors that were checked: on any device, with any options.
 #pragma once
 
 #include <array>
@@ -14,18 +13,16 @@ namespace mneme::ops {
 
 /// One call: tensors [B, T, H, D or V], of float32 or float64.
 struct LeapCall {
-  at::Tensor query, focus, key, value;
-  at::Tensor logit_factor; ///< [B, T, H], or undefined
-  at::Tensor is_token;     ///< [B, T], or undefined
+  at::Tensor query, focus, key, value; ///< focus: times LeapOptions::logit_factor
+  at::Tensor is_token;                 ///< [B, T], or undefined
   Windows windows;
   FocusWeight weight;
   LeapGate gate;
   double scale, gate_scale, epsilon;
 };
 
-/// [..., D] -> [...]; factor may be undefined.
-at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale,
-                       const at::Tensor& factor);
+/// [..., D] -> [...]
+at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale);
 
 /// The gate of every reader [..., 1], from its query and mean key [..., D].
 at::Tensor gate_of(LeapGate kind, double scale, const at::Tensor& query, const at::Tensor& mean_key);

@@ -369,7 +369,7 @@ TEST(LeapForCausalLM, SaysWhatIsWrong) {
                   }),
                   {"66 tokens", "64"});
   expect_contains(usage_error_of([&] { model->step(ids.slice(0, 0, 1), state); }),
-                  {"state's sums", "[2, 2, 13]"});
+                  {"state's scan", "[2, ", "[1, "});
   state.layers.pop_back();
   expect_contains(usage_error_of([&] { model->step(ids, state); }), {"4 layers", "has 5"});
 }

@@ -6,6 +6,8 @@
 #include <rapidcheck/gtest.h>
 #include <torch/torch.h>
 
+#include "mneme/core/cpu.h"
+#include "mneme/core/parallel.h"
 #include "ops/leap_plain.h"
 #include "ops/tensors.h"
 
@@ -154,19 +156,80 @@ TEST(Leap, GradientsEqualThoseOfItsFormulasOnLongSequences) {
     const Inputs x = inputs(1, tokens, 2, 3, 6, at::kDouble, 1.5);
     for (const int64_t window : {0, 4, 40, 1000}) {
       for (const FocusWeight weight : kWeights) {
-        const LeapOptions options{.weight = weight, .windows = {{window}, {0, 0.05}}};
-        const auto got = gradients(x, options, leap), expected = gradients(x, options, plain);
-        for (size_t i = 0; i < got.size(); ++i) {
-          EXPECT_LT(largest_difference(got[i], expected[i]),
-                    1e-11 * (1 + expected[i].abs().max().item<double>()))
-              << tokens << " tokens, window " << window << ", input " << i;
+        for (const double decay : {0.0, 0.05}) {
+          if (decay > 0 && tokens > 200 && window != 40) {
+            continue; // slow, and seen on shorter ones
+          }
+          const LeapOptions options{.weight = weight, .windows = {{window}, {0, decay}}};
+          const auto got = gradients(x, options, leap), expected = gradients(x, options, plain);
+          for (size_t i = 0; i < got.size(); ++i) {
+            EXPECT_LT(largest_difference(got[i], expected[i]),
+                      1e-11 * (1 + expected[i].abs().max().item<double>()))
+                << tokens << " tokens, window " << window << ", decay " << decay << ", input " << i;
+          }
         }
       }
     }
   }
 }
 
-/// Bound of the issue for any two ways through a sequence in float32, relative to the largest readout.
+/// The same call by LibTorch: the reference path of the kernels.
+template <class Function> auto without_kernels(Function function) {
+  const std::string before = cpu_target();
+  select_cpu_target("reference");
+  auto result = function();
+  select_cpu_target(before);
+  return result;
+}
+
+TEST(Leap, KernelsErrNoMoreThanTwiceAsMuchAsLibTorch) {
+  for (const int64_t tokens : {1, 7, 100, 300}) {
+    const Inputs x = inputs(2, tokens, 3, 20, 40, at::kFloat, 1.5), exact = to(x, at::kDouble);
+    for (const FocusWeight weight : kWeights) {
+      for (const int64_t window : {0, 5, 100}) {
+        const LeapOptions options{.weight = weight, .windows = {{window}}};
+        // Readout, then gradients.
+        const auto all = [&](const Inputs& of, at::Tensor (*function)(const Inputs&, const LeapOptions&)) {
+          std::vector<at::Tensor> found = gradients(of, options, function);
+          found.insert(found.begin(), function(of, options));
+          return found;
+        };
+        const auto right = all(exact, plain), got = all(x, leap),
+                   others = without_kernels([&] { return all(x, leap); });
+        for (size_t i = 0; i < got.size(); ++i) {
+          const auto error = [&](const at::Tensor& t) {
+            return ((t.to(at::kDouble) - right[i]).norm() / right[i].norm()).item<double>();
+          };
+          constexpr double kRounding = 6e-8; // of a single operation: LibTorch may happen to be exact
+          EXPECT_LE(error(got[i]), 2 * std::max(error(others[i]), kRounding))
+              << tokens << " tokens, window " << window << ", tensor " << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(Leap, IsTheSameOnAnyNumberOfThreads) {
+  const int before = threads();
+  const Inputs x = inputs(2, 700, 3, 20, 41, at::kFloat);
+  for (const FocusWeight weight : kWeights) {
+    const LeapOptions options{.weight = weight, .windows = {{0, 5, 100}}};
+    set_threads(1);
+    const at::Tensor readout = leap(x, options);
+    const auto alone = gradients(x, options, leap);
+    for (const int count : {2, 3, 5}) {
+      set_threads(count);
+      EXPECT_TRUE(leap(x, options).equal(readout));
+      const auto together = gradients(x, options, leap);
+      for (size_t i = 0; i < alone.size(); ++i) {
+        EXPECT_TRUE(together[i].equal(alone[i]));
+      }
+    }
+  }
+  set_threads(before);
+}
+
+/// Bound for any two ways through a sequence in float32, relative to the largest readout.
 constexpr double kSplitTolerance = 2e-6;
 
 RC_GTEST_PROP(Leap, IsTheSameHoweverASequenceIsCut, ()) {
@@ -203,21 +266,58 @@ RC_GTEST_PROP(Leap, IsTheSameHoweverASequenceIsCut, ()) {
   RC_ASSERT(largest_difference(at::cat(pieces, 1), whole) <= allowed);
 }
 
+/// The kernels do not know decay: such a sequence goes on by LibTorch.
+constexpr double kDecays[] = {0, 0.01};
+
 TEST(Leap, StateDoesNotGrowWithTheSequence) {
   const Inputs x = inputs(1, 500, 2, 4, 8, at::kFloat);
-  const LeapOptions options{.windows = {{0, 16}}};
-  const auto numbers = [](const LeapState& state) {
-    return state.sums.numel() + state.reference.numel() + state.logit.numel() + state.key.numel() +
-           state.value.numel();
-  };
-  const Inputs first = part_of(x, 0, 100), second = part_of(x, 100, 500);
-  const LeapState early = leap_continue(first.query, first.focus, first.key, first.value, {}, options).state;
-  const LeapState late =
-      leap_continue(second.query, second.focus, second.key, second.value, early, options).state;
-  EXPECT_EQ(numbers(early), numbers(late));
-  EXPECT_EQ(late.position, 500);
-  EXPECT_EQ(early.position, 100); // the state given is not changed
-  EXPECT_EQ(late.key.size(1), 15);
+  for (const double decay : kDecays) {
+    const LeapOptions options{.windows = {{0, 16}, {decay}}};
+    const auto numbers = [](const LeapState& state) {
+      int64_t count = 0;
+      for (const at::Tensor& part :
+           {state.sums, state.reference, state.logit, state.key, state.value, state.scan, state.windows}) {
+        count += part.defined() ? part.numel() : 0;
+      }
+      return count;
+    };
+    const Inputs first = part_of(x, 0, 100), second = part_of(x, 100, 500);
+    const LeapState early =
+        leap_continue(first.query, first.focus, first.key, first.value, {}, options).state;
+    const at::Tensor kept = early.scan.defined() ? early.scan.clone() : early.key.clone();
+    const LeapState late =
+        leap_continue(second.query, second.focus, second.key, second.value, early, options).state;
+    EXPECT_GT(numbers(early), 0);
+    EXPECT_EQ(numbers(early), numbers(late));
+    EXPECT_EQ(late.position, 500);
+    EXPECT_EQ(early.position, 100); // the state given is not changed
+    EXPECT_TRUE((early.scan.defined() ? early.scan : early.key).equal(kept));
+  }
+}
+
+TEST(Leap, AStateThatIsMovedInIsNotCopied) {
+  const Inputs x = inputs(2, 3, 2, 4, 8, at::kFloat);
+  LeapState state = leap_continue(x.query, x.focus, x.key, x.value, {}).state;
+  const void* place = state.scan.const_data_ptr();
+  state = leap_continue(x.query, x.focus, x.key, x.value, std::move(state)).state;
+  EXPECT_EQ(state.scan.const_data_ptr(), place);
+}
+
+TEST(Leap, TheMillionthTokenReadsItsWindowAsAnyOther) {
+  const Inputs x = inputs(1, 50, 1, 2, 8, at::kFloat);
+  for (const int64_t window : {3, 50}) {
+    const LeapOptions options{.windows = {{window}}};
+    const at::Tensor expected = leap(x, options).slice(1, 49);
+    LeapState state;
+    for (int64_t round = 0; round < 20'000; ++round) {
+      LeapContinuation next = leap_continue(x.query, x.focus, x.key, x.value, std::move(state), options);
+      state = std::move(next.state);
+      if (round % 1000 == 999) { // the whole window lies in the last 50 tokens
+        EXPECT_LT(largest_difference(next.readout.slice(1, 49), expected), 1e-6) << state.position;
+      }
+    }
+    EXPECT_EQ(state.position, 1'000'000);
+  }
 }
 
 TEST(Leap, StateAtAMillionTokensStillCountsASingleOne) {
@@ -228,12 +328,29 @@ TEST(Leap, StateAtAMillionTokensStillCountsASingleOne) {
                   .reference = at::zeros({1, heads}, at::kDouble)};
   const at::Tensor zero = at::zeros({1, 1, heads, features}),
                    one = at::tensor({0.0F, 1.0F}).view({1, 1, 1, 2});
+  at::Tensor readout;
   for (int i = 0; i < 10; ++i) {
-    state = leap_continue(zero, zero, zero, one, state).state;
+    LeapContinuation next = leap_continue(zero, zero, zero, one, state);
+    state = std::move(next.state);
+    readout = next.readout;
   }
   EXPECT_EQ(state.position, 1'000'010);
   EXPECT_DOUBLE_EQ(state.sums[0][0][0].item<double>(), 1'000'010);
   EXPECT_DOUBLE_EQ(state.sums[0][0][4].item<double>(), 10);
+
+  // The same by the kernels, in float32 all the way.
+  const at::Tensor zeros = at::zeros({1, 1'000'000, heads, features});
+  at::Tensor ones = at::zeros_like(zeros);
+  ones.select(3, 0).fill_(1);
+  state = leap_continue(zeros, zeros, zeros, ones, {}).state;
+  at::Tensor by_kernels;
+  for (int i = 0; i < 10; ++i) {
+    LeapContinuation next = leap_continue(zero, zero, zero, one, std::move(state));
+    state = std::move(next.state);
+    by_kernels = next.readout;
+  }
+  EXPECT_NEAR(by_kernels[0][0][0][1].item<double>(), 0.5 * 10 / 1'000'010, 1e-12);
+  EXPECT_NEAR(readout[0][0][0][1].item<double>(), 0.5 * 10 / 1'000'010, 1e-12);
 }
 
 TEST(Leap, DoesNotDriftOnLongSequences) {
@@ -484,24 +601,52 @@ TEST(Leap, SaysWhereANumberIsNotFinite) {
 
 TEST(Leap, RefusesAStateThatNoSuchCallLeft) {
   const Inputs x = inputs(2, 6, 2, 3, 22);
-  const LeapOptions options{.windows = {{0, 4}}};
-  const LeapState state = leap_continue(x.query, x.focus, x.key, x.value, {}, options).state;
-  const auto error = [&](const LeapState& given, const LeapOptions& with) {
-    return usage_error_of([&] { leap_continue(x.query, x.focus, x.key, x.value, given, with); });
-  };
-  expect_contains(error(state, {.windows = {{0, 5}}}), {"state's logit", "[2, 3, 2]", "[2, 4, 2]"});
-  LeapState wrong = state;
-  wrong.sums = at::Tensor();
-  expect_contains(error(wrong, options), {"no sums"});
-  wrong = state;
-  wrong.position = 0;
-  expect_contains(error(wrong, options), {"position 0", "[2, 2, 7]"});
-  wrong.position = -2;
-  expect_contains(error(wrong, options), {"position -2"});
-  wrong = state;
-  wrong.key = wrong.key.to(at::kFloat);
-  expect_contains(error(wrong, options), {"key", "Float", "Double"});
-  expect_contains(error({}, {.is_token = at::ones({2, 6}, at::kBool)}), {"is_token", "[2, 6]"});
+  for (const double decay : kDecays) {
+    const LeapOptions options{.windows = {{0, 4}, {decay}}};
+    const LeapState state = leap_continue(x.query, x.focus, x.key, x.value, {}, options).state;
+    const auto error = [&](const LeapState& given, const LeapOptions& with, const Inputs& y) {
+      return usage_error_of([&] { leap_continue(y.query, y.focus, y.key, y.value, given, with); });
+    };
+    LeapState wrong = state;
+    wrong.position = -2;
+    expect_contains(error(wrong, options, x), {"position -2"});
+    wrong.position = 0;
+    wrong.windows = wrong.scan = at::Tensor();
+    const LeapOptions other{.windows = {{0, 5}, {decay}}};
+    if (decay == 0) {
+      expect_contains(error(state, other, x), {"[0, 4]", "[0, 5]"});
+      expect_contains(error(state, options, inputs(1, 6, 2, 3, 22)), {"state's scan", "[2, ", "[1, "});
+      expect_contains(error(state, options, to(x, at::kFloat)), {"scan", "Float", "Double"});
+      wrong.position = 6;
+      expect_contains(error(wrong, options, x), {"no windows"});
+      wrong.windows = state.windows;
+      expect_contains(error(wrong, options, x), {"no scan"});
+      wrong.position = 0;
+      expect_contains(error(wrong, options, x), {"position 0", "[2]"});
+    } else {
+      expect_contains(error(state, other, x), {"state's logit", "[2, 3, 2]", "[2, 4, 2]"});
+      expect_contains(error(wrong, options, x), {"position 0", "[2, 2, 7]"});
+      wrong = state;
+      wrong.sums = at::Tensor();
+      expect_contains(error(wrong, options, x), {"no sums"});
+      wrong = state;
+      wrong.key = wrong.key.to(at::kFloat);
+      expect_contains(error(wrong, options, x), {"key", "Float", "Double"});
+    }
+    expect_contains(error({}, {.is_token = at::ones({2, 6}, at::kBool)}, x), {"is_token", "[2, 6]"});
+  }
+}
+
+TEST(Leap, TakesWindowsOfAnySize) {
+  const Inputs x = inputs(1, 40, 2, 3, 42);
+  for (const FocusWeight weight : kWeights) {
+    const LeapOptions all{.weight = weight}, huge{.weight = weight, .windows = {{INT64_MAX}}};
+    EXPECT_TRUE(leap(x, huge).equal(leap(x, all)));
+    EXPECT_LT(
+        largest_difference(leap_continue(x.query, x.focus, x.key, x.value, {}, huge).readout, leap(x, all)),
+        1e-12);
+    EXPECT_EQ(gradients(x, huge, leap)[1].sizes(), x.focus.sizes());
+  }
 }
 
 TEST(Leap, RefusesSecondDerivatives) {

@@ -22,7 +22,7 @@ public:
   void reset() override;
   at::Tensor forward(const at::Tensor& x, const at::Tensor& is_token = {});
   /// As MultiheadLeap::step.
-  MultiheadLeapStep step(const at::Tensor& x, const ops::LeapState& state);
+  MultiheadLeapStep step(const at::Tensor& x, ops::LeapState state);
 
   MultiheadLeapOptions options;
   MultiheadLeap leap{nullptr};

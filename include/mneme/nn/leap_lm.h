@@ -75,7 +75,7 @@ public:
   at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& is_token = {});
   /// What goes into the first block, and what every block gives; the last one is forward.
   std::vector<at::Tensor> states(const at::Tensor& embeddings, const at::Tensor& is_token = {});
-  /// The next tokens; the state becomes that after them.
+  /// The next tokens; the state becomes that after them, and is lost where an error is thrown.
   at::Tensor step(const at::Tensor& embeddings, LeapModelState& state);
 
   LeapConfig config;
@@ -105,8 +105,8 @@ public:
   void reset() override;
   CausalLMOutput forward(const at::Tensor& ids, const CausalLMCall& call = {});
   /// The logits of the next tokens of a text, from what the call before returned; {} at the beginning. Without
-  /// gradients or dropout; the same cost at every position.
-  LeapLMStep step(const at::Tensor& ids, const LeapModelState& state);
+  /// gradients or dropout; the same cost at every position. A state that is moved in is not copied.
+  LeapLMStep step(const at::Tensor& ids, LeapModelState state);
   /// LEAP's parts in every layer, for effective_attention of that layer.
   std::vector<ops::LeapParts> explain(const at::Tensor& ids, const at::Tensor& attention_mask = {});
   MultiheadLeap layer(int64_t index);

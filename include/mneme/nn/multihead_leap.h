@@ -70,7 +70,7 @@ public:
   at::Tensor forward(const at::Tensor& x, const at::Tensor& is_token = {});
   /// The next tokens of a sequence, from what the call before returned; {} at the beginning. Without gradients or
   /// dropout.
-  MultiheadLeapStep step(const at::Tensor& x, const ops::LeapState& state);
+  MultiheadLeapStep step(const at::Tensor& x, ops::LeapState state);
   /// What forward is made from, without dropout.
   ops::LeapParts explain(const at::Tensor& x, const at::Tensor& is_token = {});
   /// [B, H, readers, tokens]: see ops::effective_attention.

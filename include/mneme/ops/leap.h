@@ -46,7 +46,8 @@ constexpr double kCosineGateScale = 10;
 ///         Differentiable once in all four
 /// Errors  UsageError if shapes, types or devices disagree, an option is out of its range, or an input or result is
 ///         not finite; in backward, if a second derivative is asked for
-/// Cost    O(B T H (D + V)) time for any window; kept for backward: the inputs
+/// Cost    O(B T H (D + V)) time for any window; kept for backward: the inputs, and on the CPU the readout and
+///         some 10 numbers per token and head
 /// Also    torch.ops.mneme.leap(query, focus, key, value, windows, decay, weight, scale, epsilon, logit_factor,
 ///         is_token), with the sigmoid gate
 /// Source  LEAP ("Linear Explainable Attention in Parallel"), final code (elu) and the code before (exponential)
@@ -88,6 +89,9 @@ struct LeapState {
   at::Tensor sums, reference;
   /// The last tokens, as many as the largest window needs: [B, n, H], [B, n, H, D], [B, n, H, V]
   at::Tensor logit, key, value;
+  /// On the CPU all of this in one, [B, n], as the kernels keep it, and the window of every head; the others are then not
+  /// defined.
+  at::Tensor scan, windows;
 };
 
 struct LeapContinuation {
@@ -99,9 +103,9 @@ struct LeapContinuation {
 /// before returned, with the same options; {} at the beginning. Without gradients; is_token is refused.
 ///
 /// Errors  UsageError, as leap, or if the state is of another shape, type or device
-/// Cost    O(B T H (D + V)) time and, per call, the largest finite window; the same at any position
+/// Cost    O(B T H (D + V)) time, the same at any position; where the kernels do not know the options, the largest
+///         finite window as well. A state that is not moved in is copied: std::move it where it is not asked again
 LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
-                               const at::Tensor& value, const LeapState& state,
-                               const LeapOptions& options = {});
+                               const at::Tensor& value, LeapState state, const LeapOptions& options = {});
 
 } // namespace mneme::ops
