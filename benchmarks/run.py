@@ -17,6 +17,7 @@ REPETITIONS = 5
 # Whole loops beside their peers: heading, the script that prints Markdown, the program that it is given.
 SECTIONS = [
     ("Training of projections", "projection_training.py", "projection_training"),
+    ("Hopfield layers", "hopfield_section.py", "hopfield_benchmark"),
     ("Training of small models", "training_section.py", "training_benchmark"),
 ]
 

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+
+/// One Hopfield layer at one shape, computed in one way: seconds, and the most memory above its inputs. A process of its
+/// own for every measurement, since the most memory ever resident is that of a process. hopfield_section.py runs it.
+///
+/// hopfield_benchmark SHAPE HOW PASS THREADS
+///   SHAPE  association:HEAD_SIZE:UPDATES:TIMES   a layer of 4 heads and 64 features, 8 batches of 1024 states that look
+///                                                up 1024 patterns; TIMES multiplies the default beta
+///          pooling:ROWS:FEATURES:TIMES           one learnt state that looks up all rows of a bag
+///   HOW    mneme | plain (LibTorch, associations are kept) | sdpa (LibTorch's scaled_dot_product_attention) | read
+///          (nothing but reading the bag)
+///   PASS   forward | backward (forward and backward: gradients of the parameters, and of inputs but a bag)
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <torch/torch.h>
+
+#include "mneme/core/cpu.h"
+#include "mneme/core/parallel.h"
+#include "mneme/nn/hopfield_pooling.h"
+
+namespace {
+
+using mneme::nn::Hopfield;
+using mneme::nn::HopfieldOptions;
+
+/// Most memory of this process ever resident, in bytes. (getrusage would count the process that started it.)
+double peak_memory() {
+  std::ifstream status("/proc/self/status");
+  double kilobytes = 0;
+  for (std::string word; status >> word;) {
+    if (word == "VmHWM:") {
+      status >> kilobytes;
+    }
+  }
+  return 1024 * kilobytes;
+}
+
+struct Shape {
+  bool pooling;
+  int64_t first, second; ///< head size and updates, or rows and features
+  double times;
+};
+
+Shape shape_of(const std::string& text) {
+  std::istringstream in(text);
+  std::string kind, first, second, times;
+  std::getline(in, kind, ':') && std::getline(in, first, ':') && std::getline(in, second, ':') &&
+      std::getline(in, times);
+  if (kind != "association" && kind != "pooling") {
+    throw std::invalid_argument("unknown shape " + text);
+  }
+  return {kind == "pooling", std::stoll(first), std::stoll(second), std::stod(times)};
+}
+
+/// So little that all updates are made.
+constexpr double kEps = 1e-12;
+
+HopfieldOptions options_of(const Shape& shape, bool streaming) {
+  const int64_t features = shape.pooling ? shape.second : 64, head = shape.pooling ? 32 : shape.first;
+  return HopfieldOptions(features)
+      .num_heads(shape.pooling ? 1 : 4)
+      .hidden_size(head)
+      .update_steps_max(shape.pooling ? 0 : shape.second)
+      .update_steps_eps(kEps)
+      .beta(shape.times / std::sqrt(static_cast<double>(head)))
+      .streaming(streaming);
+}
+
+/// The same layer as a chain of scaled_dot_product_attention.
+at::Tensor by_sdpa(const Hopfield& layer, const at::Tensor& stored, const at::Tensor& state,
+                   const at::Tensor& projection, int64_t updates) {
+  mneme::nn::HopfieldCore core = layer->association_core;
+  const int64_t heads = layer->options.num_heads();
+  const auto weights = core->in_proj_weight.chunk(3), biases = core->in_proj_bias.chunk(3);
+  const auto projected = [&](const at::Tensor& input, torch::nn::LayerNorm norm, size_t part) {
+    return at::linear(norm->forward(input), weights[part], biases[part])
+        .unflatten(-1, {heads, -1})
+        .transpose(1, 2);
+  };
+  at::Tensor query = projected(state, layer->norm_state_pattern, 0);
+  const at::Tensor key = projected(stored, layer->norm_stored_pattern, 1);
+  const at::Tensor value = projected(projection, layer->norm_pattern_projection, 2);
+  const double beta = layer->scaling().of(0);
+  for (int64_t update = 0; update < updates; ++update) {
+    query = at::scaled_dot_product_attention(query, key, key, {}, 0, false, beta);
+  }
+  query = at::scaled_dot_product_attention(query, key, value, {}, 0, false, beta);
+  return core->out_proj->forward(query.transpose(1, 2).flatten(2));
+}
+
+/// Reads the bag once, on all threads.
+void read(const at::Tensor& bag) {
+  const auto* words = static_cast<const uint64_t*>(bag.const_data_ptr());
+  const auto count = static_cast<int64_t>(bag.nbytes() / sizeof(uint64_t));
+  constexpr int64_t kBlock = 65536;
+  mneme::parallel_for(count, kBlock, [&](int64_t begin, int64_t end) {
+    uint64_t sum = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      sum += words[i];
+    }
+    volatile uint64_t kept = sum;
+    (void)kept;
+  });
+}
+
+/// One step of the layer at the given sizes; inputs are kept by what is returned.
+std::function<void()> prepared(const Shape& shape, const std::string& how, bool backward) {
+  torch::manual_seed(1);
+  const HopfieldOptions options = options_of(shape, how != "plain");
+  const auto finish = [backward](const at::Tensor& output) {
+    if (backward) {
+      output.sum().backward();
+    }
+  };
+  if (shape.pooling) {
+    mneme::nn::HopfieldPooling pooling(options);
+    const at::Tensor bag = at::randn({1, shape.first, shape.second});
+    if (how == "read") {
+      return [bag] { read(bag); };
+    }
+    if (how == "sdpa") {
+      return [=] { finish(by_sdpa(pooling->hopfield, bag, pooling->pooling_weights, bag, 0)); };
+    }
+    return [=]() mutable { finish(pooling->forward(bag)); };
+  }
+  Hopfield layer(options);
+  {
+    const at::NoGradGuard no_gradient; // spread as in a trained layer: fresh ones come to rest at once
+    for (at::Tensor weights :
+         {layer->association_core->in_proj_weight, layer->association_core->out_proj->weight}) {
+      torch::nn::init::xavier_normal_(weights, std::sqrt(2.0));
+    }
+  }
+  const auto input = [&] { return at::randn({8, 1024, 64}).requires_grad_(backward); };
+  const at::Tensor stored = input(), state = input();
+  if (how == "sdpa") {
+    return [=] { finish(by_sdpa(layer, stored, state, stored, shape.second)); };
+  }
+  return [=]() mutable { finish(layer->forward(stored, state)); };
+}
+
+int run(const Shape& shape, const std::string& how, bool backward, int threads) {
+  mneme::set_threads(threads);
+  at::set_num_threads(threads);
+  torch::autograd::AutoGradMode with_gradients(backward);
+  // What is loaded once, and by every thread, does not count.
+  prepared({.pooling = true, .first = 64, .second = 32, .times = 1}, how, backward)();
+
+  const std::function<void()> step = prepared(shape, how, backward);
+  const double at_start = peak_memory();
+  step();
+  const double memory = peak_memory() - at_start;
+  constexpr double kSecondsWanted = 1;
+  constexpr size_t kRunsLeast = 3, kRunsMost = 200;
+  std::vector<double> seconds;
+  for (double total = 0;
+       seconds.size() < kRunsLeast || (total < kSecondsWanted && seconds.size() < kRunsMost);
+       total += seconds.back()) {
+    const auto begin = std::chrono::steady_clock::now();
+    step();
+    seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  std::sort(seconds.begin(), seconds.end());
+  std::printf("{\"seconds\": %.9f, \"memory\": %.0f, \"cpu\": \"%s\", \"isa\": \"%s\", \"torch\": \"%s\"}\n",
+              seconds[seconds.size() / 2], memory, mneme::cpu_model().c_str(), mneme::cpu_target().c_str(),
+              TORCH_VERSION);
+  return 0;
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+  if (count != 5) {
+    std::fprintf(stderr, "usage: %s SHAPE mneme|plain|sdpa|read forward|backward THREADS\n", arguments[0]);
+    return 2;
+  }
+  try {
+    return run(shape_of(arguments[1]), arguments[2], std::string(arguments[3]) == "backward",
+               std::atoi(arguments[4]));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
