@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "gelu_layer", "normed_association", "window_scan"]
+KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "softmax_change", "gelu_layer", "normed_association", "window_scan"]
 REPETITIONS = 5
 # Whole loops beside their peers: heading, the script that prints Markdown, the program that it is given.
 SECTIONS = [

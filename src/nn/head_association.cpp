@@ -2,14 +2,16 @@
 
 #include "nn/head_association.h"
 
+#include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <limits>
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
 #include "mneme/core/interrupt.h"
 #include "mneme/ops/associate.h"
+#include "mneme/ops/association_change.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -17,8 +19,6 @@ namespace {
 
 /// Where rounding keeps a state moving, "until convergence" is forever.
 constexpr int64_t kUpdatesMax = 10'000;
-/// Numbers of an association that are looked at together when it is not kept: 16 MB of float32.
-constexpr int64_t kChangeBlock = 4'194'304;
 
 using Heads = std::vector<int64_t>;
 
@@ -46,9 +46,9 @@ public:
     for (const int64_t h : heads) {
       if (++updates_[static_cast<size_t>(h)] == kUpdatesMax && args_.update_steps_max.of(h) < 0) {
         refuse(args_.layer,
-               c10::str("head ", h, " has not converged after ", kUpdatesMax, " updates: it still moves by ",
-                        changes_.back()[static_cast<size_t>(h)], ", update_steps_eps is ",
-                        args_.update_steps_eps.of(h), "."),
+               c10::str("head ", h, " has not converged after ", kUpdatesMax,
+                        " updates: it still moves by at least ", changes_.back()[static_cast<size_t>(h)],
+                        ", update_steps_eps is ", args_.update_steps_eps.of(h), "."),
                "Give a larger update_steps_eps, or an update_steps_max.");
       }
     }
@@ -61,14 +61,6 @@ public:
       row[static_cast<size_t>(heads[i])] = by[i];
       moving_[static_cast<size_t>(heads[i])] = by[i] > args_.update_steps_eps.of(heads[i]);
     }
-  }
-
-  /// Of heads just updated: those for which it matters how far they moved.
-  Heads with_steps_left(const Heads& heads) const {
-    Heads left;
-    std::copy_if(heads.begin(), heads.end(), std::back_inserter(left),
-                 [&](int64_t h) { return steps_left(h); });
-    return left;
   }
 
   const std::vector<int64_t>& updates() const { return updates_; }
@@ -122,15 +114,15 @@ at::Tensor weights(const at::Tensor& query, const at::Tensor& stored, const at::
 }
 
 /// How far associations moved: Frobenius norm per head, the largest of the batch.
-std::vector<double> largest_of_batch(const at::Tensor& squares) {
-  const at::Tensor norms = (squares.size(0) == 0 ? at::zeros({squares.size(1)}, at::kDouble)
-                                                 : squares.amax(0).to(at::kCPU, at::kDouble))
-                               .sqrt();
-  return {norms.const_data_ptr<double>(), norms.const_data_ptr<double>() + norms.numel()};
+std::vector<double> largest_of_batch(const at::Tensor& norms) {
+  const at::Tensor largest = norms.size(0) == 0 ? at::zeros({norms.size(1)}, at::kDouble)
+                                                : norms.amax(0).to(at::kCPU, at::kDouble).contiguous();
+  return {largest.const_data_ptr<double>(), largest.const_data_ptr<double>() + largest.numel()};
 }
 
-at::Tensor square_sums(const at::Tensor& difference) {
-  return difference.square().sum(at::IntArrayRef{-2, -1}, false, at::kDouble);
+/// [N, H]: Frobenius norms of what each head holds.
+at::Tensor norms_of(const at::Tensor& heads) {
+  return at::linalg_vector_norm(heads, 2, at::IntArrayRef{2, 3}, false, at::kDouble);
 }
 
 /// Every association is kept: any masks, any device, weights on request.
@@ -143,7 +135,7 @@ HeadAssociation associate_plain(const HeadAssociationArgs& args) {
     const at::Tensor state = at::matmul(before, stored) * pick(args.update_scale, heads, all);
     const at::Tensor after = weights(state, stored, pick(args.mask, heads, all),
                                      pick(args.only_best, heads, all), args.separation);
-    schedule.moved(heads, largest_of_batch(square_sums(after.detach() - before.detach())));
+    schedule.moved(heads, largest_of_batch(norms_of(after.detach() - before.detach())));
     schedule.updated(heads);
     association = put(association, heads, all, after);
   }
@@ -164,38 +156,88 @@ at::Tensor streamed(const at::Tensor& query, const at::Tensor& stored, const at:
       .view({query.size(0), query.size(1), query.size(2), value.size(3)});
 }
 
-/// The change between the associations of two states, a few queries at a time.
-std::vector<double> change_between(const at::Tensor& after, const at::Tensor& before,
-                                   const at::Tensor& stored) {
-  const at::NoGradGuard no_gradient;
-  at::Tensor squares = at::zeros({after.size(0), after.size(1)}, at::kDouble);
-  const int64_t queries = after.size(2);
-  const int64_t block = std::max<int64_t>(1, kChangeBlock / (squares.numel() * stored.size(2)));
-  for (int64_t first = 0; first < queries; first += block) {
-    const auto rows = [&](const at::Tensor& state) {
-      return weights(state.narrow(2, first, std::min(block, queries - first)), stored, {}, {},
-                     ops::Separation::softmax);
-    };
-    squares += square_sums(rows(after) - rows(before));
+/// How far associations moved, told without them. Rows of the change P' - P sum to 0, and x' - x = (P' - P) K for the states
+/// that these lead to: so the change is at least ||x' - x|| / ||K - mean of K||, which is enough to know that a head
+/// goes on. Only where it is not, the associations are computed anew.
+class Change {
+public:
+  explicit Change(const HeadAssociationArgs& args) : args_(args) {}
+
+  /// From the association of `before` to that of `after`; `next` is the state that the latter leads to. For each of
+  /// `heads`, the largest of the batch, or less if that is more than its eps.
+  std::vector<double> of(const Heads& heads, const at::Tensor& before, const at::Tensor& after,
+                         const at::Tensor& next) {
+    const at::NoGradGuard no_gradient;
+    std::vector<double> moved = at_least(after, next);
+    Heads open;
+    for (const int64_t h : heads) {
+      if (!(moved[static_cast<size_t>(h)] > args_.update_steps_eps.of(h))) {
+        open.push_back(h);
+      }
+    }
+    if (!open.empty()) {
+      const std::vector<double> exact = between(before, after, open);
+      for (size_t i = 0; i < open.size(); ++i) {
+        moved[static_cast<size_t>(open[i])] = exact[i];
+      }
+    }
+    std::vector<double> of_heads;
+    std::transform(heads.begin(), heads.end(), std::back_inserter(of_heads),
+                   [&](int64_t h) { return moved[static_cast<size_t>(h)]; });
+    return of_heads;
   }
-  return largest_of_batch(squares);
-}
+
+private:
+  /// Rounding of a state, in units of the last place of its norm: sums of some thousand numbers stay below.
+  static constexpr double kRounding = 32;
+
+  std::vector<double> at_least(const at::Tensor& after, const at::Tensor& next) {
+    if (!spread_.defined()) {
+      spread_ = norms_of((args_.stored - args_.stored.mean(2, true)) * args_.update_scale);
+    }
+    const double unit = args_.query.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
+                                                                : std::numeric_limits<double>::epsilon();
+    const at::Tensor lost = kRounding * unit * (norms_of(after) + norms_of(next));
+    return largest_of_batch((norms_of(next - after) - lost) / spread_);
+  }
+
+  std::vector<double> between(const at::Tensor& before, const at::Tensor& after, const Heads& heads) const {
+    const bool all = heads.size() == static_cast<size_t>(args_.query.size(1));
+    const auto picked = [&](const at::Tensor& of_heads) { return pick(of_heads, heads, all).flatten(0, 1); };
+    return largest_of_batch(ops::association_change(picked(before), picked(after), picked(args_.stored))
+                                .view({args_.query.size(0), static_cast<int64_t>(heads.size())}));
+  }
+
+  const HeadAssociationArgs& args_;
+  at::Tensor spread_; ///< ||K - mean of K||, times beta
+};
 
 /// No association is kept; forward and backward are ops::associate.
-HeadAssociation associate_streaming(const HeadAssociationArgs& args) {
+HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
+  HeadAssociationArgs args = given;
+  args.stored = given.stored.contiguous(); // once, and not at every update
   Schedule schedule(args);
-  at::Tensor state = args.query;
-  for (Heads heads = schedule.due(); !heads.empty(); heads = schedule.due()) {
+  Change change(args);
+  at::Tensor before, state = args.query;
+  for (Heads heads = schedule.due(); !heads.empty();) {
     const bool all = schedule.all(heads);
-    const at::Tensor before = state, stored = pick(args.stored, heads, all);
-    state = put(before, heads, all,
-                streamed(pick(before, heads, all), stored, stored) * pick(args.update_scale, heads, all));
-    schedule.updated(heads);
-    if (const Heads open = schedule.with_steps_left(heads); !open.empty()) {
-      const bool every = schedule.all(open);
-      schedule.moved(open, change_between(pick(state, open, every), pick(before, open, every),
-                                          pick(args.stored, open, every)));
+    const at::Tensor stored = pick(args.stored, heads, all);
+    at::Tensor next =
+        put(state, heads, all,
+            streamed(pick(state, heads, all), stored, stored) * pick(args.update_scale, heads, all));
+    if (before.defined()) { // whether the last update was enough is easier to tell once the next one is known
+      schedule.moved(heads, change.of(heads, before, state, next));
+      heads = schedule.due();
+      if (heads.empty()) {
+        break;
+      }
+      const bool still = schedule.all(heads);
+      next = put(state, heads, still, pick(next, heads, still));
     }
+    schedule.updated(heads);
+    before = state;
+    state = next;
+    heads = schedule.due();
   }
   return {.readout = streamed(state, args.stored, args.value),
           .updates = schedule.updates(),

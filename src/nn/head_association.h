@@ -32,7 +32,7 @@ struct HeadAssociation {
   at::Tensor readout;              ///< [N, H, L, e]
   at::Tensor association, dropped; ///< [N, H, L, S] before and after dropout; undefined where streamed
   std::vector<int64_t> updates;    ///< per head
-  std::vector<std::vector<double>> changes; ///< per update, per head; streamed: only those looked at
+  std::vector<std::vector<double>> changes; ///< per update, per head; streamed: see HopfieldCoreResult
 };
 
 /// Errors  UsageError where a head has not converged after 10 000 updates

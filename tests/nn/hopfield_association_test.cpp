@@ -139,6 +139,38 @@ TEST(HopfieldAssociation, StreamedEqualsPlainLibTorchWithGradients) {
   }
 }
 
+TEST(HopfieldAssociation, StreamedHeadsStopWhereThoseThatKeepTheirAssociationDo) {
+  at::Tensor clustered = random_tensor({2, 40, 6}, 21);
+  clustered = at::cat({clustered, clustered + 0.05 * random_tensor(clustered.sizes(), 22)}, 1);
+  // Close together, away from 0: next to nothing of a state tells how far it moved.
+  const at::Tensor far = 10 + 0.001 * random_tensor({2, 40, 6}, 23);
+  constexpr double kRoundingOfScores = 1e-11; // of 600 beta
+  for (const at::Tensor& stored : {clustered, far, at::ones({2, 5, 6}, at::kDouble)}) {
+    for (const double beta : {-0.2, 0.0, 0.1, 0.5, 3.0}) {
+      for (const double eps : {1e-1, 1e-3, 1e-6, 1e-9}) {
+        HopfieldOptions options = HopfieldOptions::memory({{beta, 0.7 * beta}}).num_heads(2);
+        options.update_steps_eps(eps).update_steps_max(30);
+        HopfieldCore core(options.core());
+        HopfieldCoreCall call{.scaling = *options.beta(),
+                              .update_steps_max = *options.update_steps_max(),
+                              .update_steps_eps = eps,
+                              .need_weights = true,
+                              .batch_first = true};
+        const HopfieldCoreResult kept = core->forward(kState, stored, stored, call);
+        call.need_weights = false;
+        const HopfieldCoreResult streamed = core->forward(kState, stored, stored, call);
+        EXPECT_EQ(streamed.updates, kept.updates) << "beta " << beta << ", eps " << eps;
+        EXPECT_LT(largest_difference(streamed.output, kept.output), 1e-9);
+        for (size_t update = 0; update < streamed.changes.size(); ++update) {
+          for (size_t head = 0; head < 2; ++head) { // told exactly where it decided
+            EXPECT_LE(streamed.changes[update][head], kept.changes[update][head] + kRoundingOfScores);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(HopfieldAssociation, OfARowReadOnceEqualsPlainLibTorchWithGradients) {
   for (const bool batch_first : {true, false}) {
     const HopfieldOptions options =

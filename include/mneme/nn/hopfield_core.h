@@ -97,8 +97,8 @@ struct HopfieldCoreResult {
   at::Tensor mean_association;   ///< [N, L, S'], after dropout, mean over heads; likewise
   at::Tensor projected_patterns; ///< [N, H, S', e]: the values; S' = S + one for each added key
   std::vector<int64_t> updates;  ///< how many each head did
-  /// For every update, how far each head's association moved; 0 where the head had stopped. Of the last
-  /// update only with need_weights.
+  /// For every update, how far each head's association moved; 0 where the head had stopped. Without need_weights not of
+  /// the last update, and where a smaller number is enough to know that a head goes on, that one.
   std::vector<std::vector<double>> changes;
 };
 

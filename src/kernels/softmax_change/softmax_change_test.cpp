@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/softmax_change/softmax_change.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "each_cpu_target.h"
+#include "kernels/softmax_projection/softmax_projection.h"
+#include "mneme/core/random.h"
+
+namespace mneme::kernels {
+namespace {
+
+/// Two states, the second `moved` from the first, and what they are associated with.
+template <class T> struct Problem {
+  int64_t num_queries, num_stored, size;
+  std::vector<T> before, after, stored;
+
+  Problem(int64_t q, int64_t s, int64_t d, T beta, T moved)
+      : num_queries(q), num_stored(s), size(d), before(normals(1, q * d)), after(normals(2, q * d)),
+        stored(normals(3, s * d)) {
+    for (size_t i = 0; i < after.size(); ++i) {
+      before[i] *= beta;
+      after[i] = before[i] + moved * after[i];
+    }
+  }
+
+  template <class Kernel> std::vector<double> run(Kernel kernel) const {
+    const Weighed first(*this, before), second(*this, after);
+    std::vector<double> squares(static_cast<size_t>(num_queries));
+    kernel(SoftmaxChangeArgs<T>{{before.data(), first.largest.data(), first.sum.data()},
+                                {after.data(), second.largest.data(), second.sum.data()},
+                                stored.data(),
+                                squares.data(),
+                                num_queries,
+                                num_stored,
+                                size});
+    return squares;
+  }
+  std::vector<double> ours() const {
+    return run([](const SoftmaxChangeArgs<T>& args) { softmax_change(args); });
+  }
+  std::vector<double> plain() const {
+    return run([](const SoftmaxChangeArgs<T>& args) { reference::softmax_change(args); });
+  }
+
+private:
+  struct Weighed {
+    std::vector<T> largest, sum;
+    Weighed(const Problem& of, const std::vector<T>& queries)
+        : largest(static_cast<size_t>(of.num_queries)), sum(largest.size()) {
+      reference::softmax_projection(SoftmaxProjectionArgs<T>{queries.data(), of.stored.data(), nullptr, T{1},
+                                                             nullptr, largest.data(), sum.data(),
+                                                             of.num_queries, of.num_stored, of.size, 0});
+    }
+  };
+  static std::vector<T> normals(uint64_t stream, int64_t count) {
+    Random random = Random(17).stream(stream);
+    std::vector<T> numbers(static_cast<size_t>(count));
+    for (T& x : numbers) {
+      x = static_cast<T>(random.normal());
+    }
+    return numbers;
+  }
+};
+
+/// Relative to the norm of a weight row that is all on one pattern, 1.
+template <class T> void expect_close_to_reference(double tolerance) {
+  for (const int64_t size : {1, 5, 64}) {
+    for (const int64_t q : {0, 1, 7, 16, 33, 70}) {
+      for (const int64_t s : {0, 1, 3, 64, 133}) {
+        const Problem<T> problem(q, s, size, T{1}, static_cast<T>(0.3));
+        const auto ours = problem.ours(), plain = problem.plain();
+        for (size_t i = 0; i < ours.size(); ++i) {
+          ASSERT_NEAR(std::sqrt(ours[i]), std::sqrt(plain[i]), tolerance)
+              << q << " queries, " << s << " stored, size " << size;
+        }
+      }
+    }
+  }
+}
+
+TEST(SoftmaxChange, EqualsTheReferenceForEveryTail) {
+  test::on_each_cpu_target(softmax_change_target, [] {
+    expect_close_to_reference<double>(1e-13);
+    expect_close_to_reference<float>(2e-5); // scores of 64 features carry rounding of about 1e-5
+  });
+}
+
+TEST(SoftmaxChange, OfAStateThatStaysIsNothing) {
+  test::on_each_cpu_target(softmax_change_target, [] {
+    for (const double square : Problem<float>(20, 90, 8, 2.0F, 0.0F).ours()) {
+      EXPECT_EQ(square, 0);
+    }
+  });
+}
+
+TEST(SoftmaxChange, SeesChangesWhoseSquaresFloatsCannotHold) {
+  // All weight is on one pattern but for 1e-25 of it, which moves: (1e-25)^2 is 0 in float32.
+  test::on_each_cpu_target(softmax_change_target, [] {
+    const std::vector<float> stored{0, 1}, before{-57.56F}, after{-58.56F}, largest{0}, sum{1};
+    double square = 0;
+    softmax_change(SoftmaxChangeArgs<float>{{before.data(), largest.data(), sum.data()},
+                                            {after.data(), largest.data(), sum.data()},
+                                            stored.data(),
+                                            &square,
+                                            1,
+                                            2,
+                                            1});
+    EXPECT_NEAR(std::sqrt(square) / (std::exp(-57.56) - std::exp(-58.56)), 1, 1e-4);
+  });
+}
+
+TEST(SoftmaxChange, KeepsANaNInItsOwnRow) {
+  test::on_each_cpu_target(softmax_change_target, [] {
+    Problem<double> problem(9, 20, 4, 1.0, 0.1);
+    problem.after[4 * 4 + 1] = std::numeric_limits<double>::quiet_NaN();
+    const auto squares = problem.ours();
+    for (int64_t q = 0; q < 9; ++q) {
+      EXPECT_EQ(std::isnan(squares[static_cast<size_t>(q)]), q == 4) << "query " << q;
+    }
+  });
+}
+
+} // namespace
+} // namespace mneme::kernels
