@@ -8,13 +8,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 #include <vector>
 
 #include <ATen/ops/from_blob.h>
 #include <malloc.h>
 
+#include "benchmarks/peak_memory.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/parallel.h"
 #include "mneme/data/read_file.h"
@@ -22,24 +22,12 @@
 
 namespace {
 
-/// Most memory of this process ever resident, in bytes. (getrusage would count the process that started it.)
-double peak_memory() {
-  std::ifstream status("/proc/self/status");
-  double kilobytes = 0;
-  for (std::string word; status >> word;) {
-    if (word == "VmHWM:") {
-      status >> kilobytes;
-    }
-  }
-  return 1024 * kilobytes;
-}
-
 int run(const char* images, int64_t size, int64_t steps, int threads) {
   // Blocks as large as the encoded keys go back to the system once freed. Left alone, the allocator learns to
   // keep them, and free memory of their size lies about in between.
   constexpr int kLargeBlock = 4'000'000;
   mallopt(M_MMAP_THRESHOLD, kLargeBlock);
-  const double at_start = peak_memory(); // libraries, no data yet
+  const double at_start = mneme::peak_memory(); // libraries, no data yet
   mneme::set_threads(threads);
   std::vector<std::byte> bytes = mneme::data::read_file(images);
   const at::Tensor patterns =
@@ -55,7 +43,7 @@ int run(const char* images, int64_t size, int64_t steps, int threads) {
   std::printf(
       "{\"seconds_per_step\": %.6f, \"memory_at_start\": %.0f, \"memory_peak\": %.0f, \"loss\": %.6f, "
       "\"cpu\": \"%s\", \"isa\": \"%s\"}\n",
-      seconds[seconds.size() / 2], at_start, peak_memory(), trainer.losses().back(),
+      seconds[seconds.size() / 2], at_start, mneme::peak_memory(), trainer.losses().back(),
       mneme::cpu_model().c_str(), mneme::cpu_target().c_str());
   return 0;
 }

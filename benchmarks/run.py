@@ -12,12 +12,14 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "softmax_change", "gelu_layer", "normed_association", "window_scan"]
+KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "softmax_change", "gelu_layer", "normed_association",
+           "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
 # Whole loops beside their peers: heading, the script that prints Markdown, the program that it is given.
 SECTIONS = [
     ("Training of projections", "projection_training.py", "projection_training"),
     ("Hopfield layers", "hopfield_section.py", "hopfield_benchmark"),
+    ("LEAP", "leap_section.py", "leap_costs"),
     ("Training of small models", "training_section.py", "training_benchmark"),
 ]
 

@@ -6,6 +6,7 @@
 
 #include <ATen/Functions.h>
 
+#include "mneme/ops/leap_projected.h"
 #include "nn/checks.h"
 #include "nn/head_vectors.h"
 #include "nn/refuse.h"
@@ -86,12 +87,7 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
 }
 
 MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
-  if (!x.defined() || x.dim() != 3 || x.size(2) != options.hidden_size()) {
-    refuse(kLayer,
-           c10::str("the input is ", x.defined() ? c10::str("of shape ", x.sizes()) : "undefined",
-                    ", but must be of shape [B, T, ", options.hidden_size(), "]."),
-           "A single sequence is unsqueeze(0).");
-  }
+  check_input(x);
   const int64_t head_size = options.hidden_size() / options.num_heads();
   std::vector<at::Tensor> parts = projections->forward(x).chunk(4, -1);
   for (at::Tensor& part : parts) {
@@ -106,10 +102,23 @@ MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int
   return {parts[0], parts[1], parts[2], parts[3]};
 }
 
+void MultiheadLeapImpl::check_input(const at::Tensor& x) const {
+  if (!x.defined() || x.dim() != 3 || x.size(2) != options.hidden_size()) {
+    refuse(kLayer,
+           c10::str("the input is ", x.defined() ? c10::str("of shape ", x.sizes()) : "undefined",
+                    ", but must be of shape [B, T, ", options.hidden_size(), "]."),
+           "A single sequence is unsqueeze(0).");
+  }
+}
+
 at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
-  const Projected p = project(x, 0);
   ops::LeapOptions op = op_options();
   op.is_token = is_token;
+  if (!options.rescale() && !options.rotary() && !(is_training() && options.dropout() > 0)) {
+    check_input(x);
+    return ops::leap_projected(x, projections->weight, options.num_heads(), op);
+  }
+  const Projected p = project(x, 0);
   const auto drop = [&](const at::Tensor& t) { return dropped(t, options.dropout(), is_training()); };
   if (is_training() && options.dropout() > 0) {
     op.logit_factor = drop(at::ones(p.focus.sizes().slice(0, 3), p.focus.options()));

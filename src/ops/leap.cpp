@@ -64,34 +64,6 @@ void check(const Checks& checks, const at::Tensor& query, const at::Tensor& focu
   check_is_token(checks, options.is_token, q);
 }
 
-LeapCall call_of(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
-                 const at::Tensor& value, const LeapOptions& options) {
-  const at::ScalarType inner = type_of_sums(query.scalar_type());
-  const double scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(3))));
-  return {.query = query.to(inner),
-          .focus = options.logit_factor.defined() // the kernels take it as part of the focus
-                       ? focus.to(inner) * options.logit_factor.to(inner).unsqueeze(-1)
-                       : focus.to(inner),
-          .key = key.to(inner),
-          .value = value.to(inner),
-          .is_token = options.is_token,
-          .windows = options.windows,
-          .weight = options.weight,
-          .gate = options.gate,
-          .scale = scale,
-          .gate_scale =
-              options.gate_scale.value_or(options.gate == LeapGate::cosine ? kCosineGateScale : scale),
-          .epsilon = options.epsilon};
-}
-
-bool all_finite(const at::Tensor& tensor) {
-  if (tensor.numel() == 0) {
-    return true;
-  }
-  const auto [least, largest] = at::aminmax(tensor.detach());
-  return std::isfinite(least.item<double>()) && std::isfinite(largest.item<double>());
-}
-
 /// Looks for the cause only where there is one: whatever is not a number ends up in the readout.
 void check_readout(const Checks& checks, const at::Tensor& readout, const LeapCall& call) {
   if (!readout.device().is_cpu() || all_finite(readout)) { // elsewhere looking would wait
@@ -263,13 +235,41 @@ TORCH_LIBRARY_FRAGMENT(mneme, library) {
               leap_for_torch);
 }
 
+LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tensor& focus,
+                   const at::Tensor& key, const at::Tensor& value, const LeapOptions& options) {
+  check(checks, query, focus, key, value, options);
+  const at::ScalarType inner = type_of_sums(query.scalar_type());
+  const double scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(3))));
+  return {.query = query.to(inner),
+          .focus = options.logit_factor.defined() // the kernels take it as part of the focus
+                       ? focus.to(inner) * options.logit_factor.to(inner).unsqueeze(-1)
+                       : focus.to(inner),
+          .key = key.to(inner),
+          .value = value.to(inner),
+          .is_token = options.is_token,
+          .windows = options.windows,
+          .weight = options.weight,
+          .gate = options.gate,
+          .scale = scale,
+          .gate_scale =
+              options.gate_scale.value_or(options.gate == LeapGate::cosine ? kCosineGateScale : scale),
+          .epsilon = options.epsilon};
+}
+
+bool all_finite(const at::Tensor& tensor) {
+  if (tensor.numel() == 0) {
+    return true;
+  }
+  const auto [least, largest] = at::aminmax(tensor.detach());
+  return std::isfinite(least.item<double>()) && std::isfinite(largest.item<double>());
+}
+
 at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                 const at::Tensor& value, const LeapOptions& options) {
   if (options.both_sides) {
     return leap_with_parts(query, focus, key, value, options).readout;
   }
-  check(kChecks, query, focus, key, value, options);
-  const LeapCall call = call_of(query, focus, key, value, options);
+  const LeapCall call = leap_call(kChecks, query, focus, key, value, options);
   const bool keeps_trace =
       at::GradMode::is_enabled() && (call.query.requires_grad() || call.focus.requires_grad() ||
                                      call.key.requires_grad() || call.value.requires_grad());
@@ -283,8 +283,7 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
 LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                           const at::Tensor& value, const LeapOptions& options) {
   const Checks checks("leap_with_parts");
-  check(checks, query, focus, key, value, options);
-  const LeapCall call = call_of(query, focus, key, value, options);
+  const LeapCall call = leap_call(checks, query, focus, key, value, options);
   LeapParts parts;
   parts.focus_logit = focus_logit(call.focus, call.key, call.scale);
   const WindowMeans means = window_means(parts.focus_logit, at::cat({call.key, call.value}, -1),
@@ -343,7 +342,6 @@ at::Tensor effective_attention(const LeapParts& parts, const LeapOptions& option
 LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                                const at::Tensor& value, LeapState state, const LeapOptions& options) {
   const Checks checks("leap_continue");
-  check(checks, query, focus, key, value, options);
   if (options.both_sides) {
     checks.refuse("both sides are asked for, but the tokens after these are not known.",
                   "Give the whole sequence at once, to leap.");
@@ -353,7 +351,7 @@ LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus,
                   "Continue each sequence with its own tokens only: leave padding out.");
   }
   const at::NoGradGuard no_gradient;
-  const LeapCall call = call_of(query, focus, key, value, options);
+  const LeapCall call = leap_call(checks, query, focus, key, value, options);
   check_state(checks, call, state);
   LeapContinuation result{{}, std::move(state)};
   if (goes_on_by_scan(call, result.state)) {

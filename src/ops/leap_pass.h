@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "mneme/ops/leap.h"
+#include "ops/checks.h"
 
 namespace mneme::ops {
 
@@ -20,6 +21,12 @@ struct LeapCall {
   LeapGate gate;
   double scale, gate_scale, epsilon;
 };
+
+/// A call that was checked, in the type that it is computed in. Errors  UsageError, as leap
+LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tensor& focus,
+                   const at::Tensor& key, const at::Tensor& value, const LeapOptions& options);
+
+bool all_finite(const at::Tensor& tensor);
 
 /// [..., D] -> [...]
 at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale);

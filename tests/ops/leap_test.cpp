@@ -8,6 +8,7 @@
 
 #include "mneme/core/cpu.h"
 #include "mneme/core/parallel.h"
+#include "mneme/ops/original_leap.h"
 #include "ops/leap_plain.h"
 #include "ops/tensors.h"
 
@@ -65,6 +66,22 @@ TEST(Leap, EqualsItsFormulasForEveryWindowAndLength) {
       }
     }
   }
+}
+
+TEST(OriginalLeap, IsTheSameWhileItsSumsAreShort) {
+  const Inputs x = inputs(2, 80, 2, 3, 43);
+  for (const FocusWeight weight : kWeights) {
+    for (const int64_t window : {0, 1, 7, 79, 80, 1000}) {
+      EXPECT_LT(largest_difference(original_leap(x.query, x.focus, x.key, x.value, window, weight),
+                                   plain(x, {.weight = weight, .windows = {{window}}})),
+                1e-12)
+          << "window " << window;
+    }
+  }
+  expect_contains(usage_error_of([&] { original_leap(x.query, x.focus, x.key, x.value, -1); }),
+                  {"-1 tokens", "at least 1"});
+  expect_contains(usage_error_of([&] { original_leap(x.query, x.focus.slice(1, 1), x.key, x.value, 1); }),
+                  {"focus has 79", "query has 80"});
 }
 
 TEST(Leap, GivesEachHeadItsOwnWindowAndDecay) {

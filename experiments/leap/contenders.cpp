@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/leap/contenders.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include <torch/torch.h>
+
+#include "mneme/nn/multihead_leap.h"
+#include "mneme/ops/leap.h"
+#include "mneme/ops/original_leap.h"
+
+namespace mneme::experiments {
+namespace {
+
+constexpr int64_t kRow = kContenderHeads * kContenderHeadSize;
+
+at::Tensor random(at::IntArrayRef shape, bool needs_gradient) {
+  return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(7), at::kFloat)
+      .requires_grad_(needs_gradient);
+}
+
+using Function = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
+
+std::function<void()> call_of(Function function, std::vector<at::Tensor> inputs, bool backward) {
+  if (!backward) {
+    return [function = std::move(function), inputs = std::move(inputs)] {
+      const at::NoGradGuard no_gradient;
+      function(inputs);
+    };
+  }
+  at::Tensor cotangent;
+  {
+    const at::NoGradGuard no_gradient;
+    cotangent = random(function(inputs).sizes(), false);
+  }
+  return [function = std::move(function), inputs = std::move(inputs), cotangent] {
+    torch::autograd::grad({function(inputs)}, inputs, {cotangent});
+  };
+}
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+} // namespace
+
+std::function<void()> contender(Contender which, int64_t tokens, int64_t window, bool backward) {
+  const auto rows = [&](size_t count, at::IntArrayRef shape) {
+    std::vector<at::Tensor> all(count);
+    std::ranges::generate(all, [&] { return random(shape, backward); });
+    return all;
+  };
+  const auto with_projection = [&](int64_t parts) {
+    return std::vector{random({1, tokens, kRow}, backward),
+                       random({parts * kRow, kRow}, false)
+                           .mul_(1 / std::sqrt(static_cast<double>(kRow)))
+                           .requires_grad_(backward)};
+  };
+  const std::vector<int64_t> of_leap = {1, tokens, kContenderHeads, kContenderHeadSize},
+                             of_attention = {1, kContenderHeads, tokens, kContenderHeadSize};
+  const auto attend = [](const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+    return at::scaled_dot_product_attention(query, key, value, {}, 0, /*is_causal=*/true);
+  };
+  switch (which) {
+  case Contender::leap:
+    return call_of(
+        [window](const auto& x) { return ops::leap(x[0], x[1], x[2], x[3], {.windows = {{window}}}); },
+        rows(4, of_leap), backward);
+  case Contender::original_leap:
+    return call_of([window](const auto& x) { return ops::original_leap(x[0], x[1], x[2], x[3], window); },
+                   rows(4, of_leap), backward);
+  case Contender::attention:
+    return call_of([attend](const auto& x) { return attend(x[0], x[1], x[2]); }, rows(3, of_attention),
+                   backward);
+  case Contender::projection:
+    return call_of([](const auto& x) { return at::linear(x[0], x[1]); }, with_projection(4), backward);
+  case Contender::leap_layer: {
+    nn::MultiheadLeap layer(nn::MultiheadLeapOptions(kRow, kContenderHeads).windows({window}).dropout(0));
+    return call_of([layer](const auto& x) mutable { return layer->forward(x[0]); },
+                   {random({1, tokens, kRow}, backward), layer->projections->weight}, backward);
+  }
+  case Contender::attention_layer:
+    return call_of(
+        [attend, tokens](const auto& x) {
+          const std::vector<at::Tensor> parts =
+              at::linear(x[0], x[1]).view({1, tokens, 3, kContenderHeads, kContenderHeadSize}).unbind(2);
+          return attend(parts[0].transpose(1, 2), parts[1].transpose(1, 2), parts[2].transpose(1, 2));
+        },
+        with_projection(3), backward);
+  }
+  return {};
+}
+
+double seconds_of(const std::function<void()>& call) {
+  constexpr double kSlow = 2, kInAll = 0.5;
+  constexpr double kFewest = 3, kMost = 200;
+  const auto timed = [&] {
+    const auto begin = std::chrono::steady_clock::now();
+    call();
+    return seconds_since(begin);
+  };
+  const double first = timed();
+  if (first >= kSlow) {
+    return first;
+  }
+  std::vector<double> seconds(
+      static_cast<size_t>(std::clamp(std::floor(kInAll / std::max(first, 1e-9)), kFewest, kMost)));
+  std::ranges::generate(seconds, timed);
+  std::ranges::sort(seconds);
+  return seconds[seconds.size() / 2];
+}
+
+StepTimes leap_step_times(int64_t window, int64_t position, int64_t steps) {
+  constexpr int64_t kAtOnce = 4096, kRounds = 9;
+  const at::NoGradGuard no_gradient;
+  const at::Tensor rows = random({1, kAtOnce, 4, kContenderHeads, kContenderHeadSize}, false);
+  const ops::LeapOptions options{.windows = {{window}}};
+  const auto go_on = [&](ops::LeapState state, int64_t first, int64_t count) {
+    const std::vector<at::Tensor> x = rows.narrow(1, first, count).unbind(2);
+    return ops::leap_continue(x[0], x[1], x[2], x[3], std::move(state), options).state;
+  };
+  ops::LeapState before;
+  while (before.position < position) {
+    before = go_on(std::move(before), 0, std::min(kAtOnce, position - before.position));
+  }
+  std::vector<double> seconds(static_cast<size_t>(steps), std::numeric_limits<double>::infinity());
+  for (int64_t round = 0; round < kRounds; ++round) {
+    ops::LeapState state = go_on(before, 0, 1); // a copy of its own, which is not timed
+    for (int64_t i = 0; i < steps; ++i) {
+      const auto begin = std::chrono::steady_clock::now();
+      state = go_on(std::move(state), (i + 1) % kAtOnce, 1);
+      double& least = seconds[static_cast<size_t>(i)];
+      least = std::min(least, seconds_since(begin));
+    }
+  }
+  std::ranges::sort(seconds);
+  return {seconds[seconds.size() / 2], seconds.back()};
+}
+
+} // namespace mneme::experiments

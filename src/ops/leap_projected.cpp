@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/leap_projected.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include <ATen/Functions.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "ops/checks.h"
+#include "ops/leap_scan.h"
+
+namespace mneme::ops {
+namespace {
+
+const Checks kChecks("leap_projected");
+constexpr int64_t kTokensAtOnce =
+    512; // of a projection: few enough to stay near, enough for a fast matrix product
+static_assert(kTokensAtOnce % 16 == 0, "pieces of the way back begin at tiles");
+
+/// The four parts of rows [B, T, 4 N] as [B, T, H, N / H] each.
+std::array<at::Tensor, 4> parts_of(const at::Tensor& rows, int64_t num_heads) {
+  const at::Tensor split =
+      rows.view({rows.size(0), rows.size(1), 4, num_heads, rows.size(2) / (4 * num_heads)});
+  return {split.select(2, 0), split.select(2, 1), split.select(2, 2), split.select(2, 3)};
+}
+
+LeapCall with_parts(LeapCall call, const at::Tensor& rows, int64_t num_heads) {
+  std::tie(call.query, call.focus, call.key, call.value) = std::tuple_cat(parts_of(rows, num_heads));
+  return call;
+}
+
+LeapCall of_batches(const LeapCall& call, int64_t first, int64_t count) {
+  LeapCall part = call;
+  for (at::Tensor* rows : {&part.query, &part.focus, &part.key, &part.value}) {
+    *rows = rows->narrow(0, first, count);
+  }
+  return part;
+}
+
+/// The readout [B, T, H, D] without the whole projection. `call`: its options.
+at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
+                             const LeapCall& call) {
+  const int64_t batches = x.size(0), tokens = x.size(1), row = weight.size(0);
+  const at::Tensor readout = at::empty({batches, tokens, num_heads, row / (4 * num_heads)}, x.options());
+  const at::Tensor rows = at::empty({1, std::min(tokens, kTokensAtOnce), row}, x.options());
+  for (int64_t b = 0; b < batches; ++b) {
+    LeapState state;
+    for (int64_t first = 0; first < tokens; first += kTokensAtOnce) {
+      const int64_t count = std::min(kTokensAtOnce, tokens - first);
+      const at::Tensor piece = rows.narrow(1, 0, count);
+      at::Tensor product = piece.select(0, 0);
+      at::mm_out(product, x.select(0, b).narrow(0, first, count), weight.t());
+      leap_scan_after(with_parts(call, piece, num_heads), readout.narrow(0, b, 1).narrow(1, first, count),
+                      state);
+    }
+  }
+  return readout;
+}
+
+class LeapProjected : public torch::autograd::Function<LeapProjected> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, int64_t num_heads, const LeapCall& call) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    const at::Tensor rows = at::linear(x, weight);
+    const at::Tensor readout =
+        at::empty({x.size(0), x.size(1), num_heads, weight.size(0) / (4 * num_heads)}, x.options());
+    LeapTrace trace;
+    leap_scan(with_parts(call, rows, num_heads), readout, &trace);
+    const at::Tensor output = readout.flatten(2);
+    context->save_for_backward({x, weight, rows, output, trace.tracks, trace.carries});
+    context->saved_data["num_heads"] = num_heads;
+    context->saved_data["windows"] = call.windows.tokens;
+    context->saved_data["weight"] = static_cast<int64_t>(call.weight);
+    context->saved_data["scale"] = call.scale;
+    return output;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    kChecks.first_derivative();
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &rows = saved[2];
+    auto& data = context->saved_data;
+    const int64_t heads = data["num_heads"].toInt(), batches = x.size(0), tokens = x.size(1);
+    const auto in_heads = [&](const at::Tensor& t) { return t.contiguous().unflatten(2, {heads, -1}); };
+    const at::Tensor readout = in_heads(saved[3]), d_readout = in_heads(gradients[0]);
+    LeapCall options;
+    options.windows.tokens = data["windows"].toIntVector();
+    options.weight = static_cast<FocusWeight>(data["weight"].toInt());
+    options.scale = data["scale"].toDouble();
+    const LeapCall call = with_parts(options, rows, heads);
+
+    const at::Tensor d_x = context->needs_input_grad(0) ? at::empty_like(x) : at::Tensor();
+    at::Tensor d_weight = at::zeros_like(weight);
+    // Either whole batches, or tokens of one batch: rows of both lie side by side.
+    const int64_t at_once = std::min(kTokensAtOnce, std::max<int64_t>(tokens, 1));
+    const int64_t group = std::max<int64_t>(1, tokens > 0 ? kTokensAtOnce / tokens : batches);
+    const at::Tensor d_rows = at::empty({std::min(group, batches), at_once, rows.size(2)}, x.options());
+    for (int64_t b = 0; b < batches && tokens > 0; b += group) {
+      const int64_t count = std::min(group, batches - b);
+      LeapScanBack back(of_batches(call, b, count), readout.narrow(0, b, count),
+                        {saved[4].narrow(1, b, count), saved[5].narrow(0, b, count)},
+                        d_readout.narrow(0, b, count));
+      for (int64_t end = tokens; end > 0;) {
+        const int64_t begin = (end - 1) / kTokensAtOnce * kTokensAtOnce;
+        const auto piece = [&](const at::Tensor& t) {
+          return t.narrow(0, b, count).narrow(1, begin, end - begin).view({-1, t.size(2)});
+        };
+        const at::Tensor d_piece = d_rows.view({-1, rows.size(2)}).narrow(0, 0, count * (end - begin));
+        back.take(begin, parts_of(d_piece.view({count, end - begin, -1}), heads));
+        if (d_x.defined()) {
+          at::Tensor d_inputs = piece(d_x);
+          at::mm_out(d_inputs, d_piece, weight);
+        }
+        d_weight.addmm_(d_piece.t(), piece(x));
+        end = begin;
+      }
+    }
+    return {d_x, d_weight, at::Tensor(), at::Tensor()};
+  }
+};
+
+void check(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads) {
+  const Checks::Named input{"x", x}, matrix{"weight", weight};
+  kChecks.defined(input, "batch, tokens, features");
+  kChecks.dimensions(input, 3, "batch, tokens, features", "A single sequence is unsqueeze(0).");
+  kChecks.real(input);
+  kChecks.defined(matrix, "outputs, features");
+  kChecks.dimensions(matrix, 2, "outputs, features", "It is that of a linear layer.");
+  kChecks.same_type(input, matrix);
+  kChecks.same_device(input, matrix);
+  kChecks.equal(input, 2, matrix, 1, "features", "Every output is a product of all features.");
+  if (num_heads < 1 || num_heads > weight.size(0) || weight.size(0) % (4 * num_heads) != 0) {
+    kChecks.refuse(c10::str("weight has ", weight.size(0), " outputs, which ", num_heads,
+                            " heads of query, focus, key and value do not share evenly."),
+                   "Each head gets outputs / (4 num_heads) of each.");
+  }
+}
+
+} // namespace
+
+at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
+                          const LeapOptions& options) {
+  check(x, weight, num_heads);
+  const auto by_parts = [&] {
+    const auto parts = parts_of(at::linear(x, weight), num_heads);
+    return leap(parts[0], parts[1], parts[2], parts[3], options).flatten(2);
+  };
+  const at::Tensor none = at::empty({0, 0, num_heads, weight.size(0) / (4 * num_heads)}, x.options());
+  if (options.logit_factor.defined() || options.is_token.defined() || options.both_sides) {
+    return by_parts();
+  }
+  LeapCall call = leap_call(kChecks, none, none, none, none, options);
+  if (call.query.scalar_type() != x.scalar_type() || !has_scan(call)) {
+    return by_parts();
+  }
+  for (int64_t& window : call.windows.tokens) {
+    window = window >= x.size(1) ? 0 : window; // with a smaller state
+  }
+  at::Tensor readout;
+  if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) {
+    readout = LeapProjected::apply(x.contiguous(), weight, num_heads, call);
+  } else if (x.size(1) >= kTokensAtOnce && has_scan_with_state(call)) {
+    readout = readout_in_pieces(x.contiguous(), weight, num_heads, call).flatten(2);
+  } else {
+    return by_parts();
+  }
+  if (options.check_finite && !all_finite(readout)) {
+    return by_parts(); // says what is not finite
+  }
+  return readout;
+}
+
+} // namespace mneme::ops

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/leap_projected.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "mneme/core/parallel.h"
+#include "ops/tensors.h"
+
+namespace mneme::ops {
+namespace {
+
+/// The projection as a whole, then its four parts.
+at::Tensor by_parts(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
+                    const LeapOptions& options) {
+  std::vector<at::Tensor> parts = at::linear(x, weight).chunk(4, -1);
+  for (at::Tensor& part : parts) {
+    part = part.unflatten(-1, {num_heads, -1});
+  }
+  return leap(parts[0], parts[1], parts[2], parts[3], options).flatten(2);
+}
+
+/// Readout, gradients of x and weight for a random sum of readouts.
+std::vector<at::Tensor>
+all_of(at::Tensor (*function)(const at::Tensor&, const at::Tensor&, int64_t, const LeapOptions&),
+       const at::Tensor& x, const at::Tensor& weight, int64_t num_heads, const LeapOptions& options) {
+  const at::Tensor input = x.clone().requires_grad_(), matrix = weight.clone().requires_grad_();
+  const at::Tensor readout = function(input, matrix, num_heads, options);
+  const auto gradients = torch::autograd::grad({readout}, {input, matrix},
+                                               {random_tensor(readout.sizes(), 7).to(x.scalar_type())});
+  return {readout, gradients[0], gradients[1]};
+}
+
+TEST(LeapProjected, IsLeapOfTheFourPartsOfAProjection) {
+  constexpr int64_t kHeads = 2, kFeatures = 5, kOutputs = 4 * kHeads * 3;
+  const at::Tensor weight = random_tensor({kOutputs, kFeatures}, 1);
+  // Pieces hold 512 tokens, or as many short sequences.
+  for (const auto& [batches, tokens] : {std::pair<int64_t, int64_t>{1, 1},
+                                        {3, 40},
+                                        {30, 40},
+                                        {2, 511},
+                                        {2, 512},
+                                        {1, 513},
+                                        {2, 1500},
+                                        {2, 0},
+                                        {0, 9}}) {
+    const at::Tensor x = random_tensor({batches, tokens, kFeatures}, 2);
+    for (const FocusWeight weights : {FocusWeight::elu, FocusWeight::exponential}) {
+      const LeapOptions options{.weight = weights, .windows = {{0, 20}}};
+      const auto got = all_of(leap_projected, x, weight, kHeads, options),
+                 expected = all_of(by_parts, x, weight, kHeads, options);
+      for (size_t i = 0; i < got.size(); ++i) {
+        ASSERT_EQ(got[i].sizes(), expected[i].sizes());
+        if (expected[i].numel() > 0) {
+          EXPECT_LE(largest_difference(got[i], expected[i]),
+                    1e-12 * (1 + expected[i].abs().max().item<double>()))
+              << batches << " sequences of " << tokens << ", tensor " << i;
+        }
+      }
+      const at::NoGradGuard no_gradient; // in pieces
+      const at::Tensor readout = leap_projected(x, weight, kHeads, options);
+      EXPECT_TRUE(readout.numel() == 0 || largest_difference(readout, expected[0]) < 1e-12);
+    }
+  }
+}
+
+TEST(LeapProjected, TakesWhatKernelsDoNotKnow) {
+  const at::Tensor weight = random_tensor({24, 5}, 1), x = random_tensor({2, 600, 5}, 2);
+  at::Tensor is_token = at::ones({2, 600}, at::kBool);
+  is_token[1].slice(0, 300).fill_(false);
+  const at::Tensor factor = random_tensor({2, 600, 2}, 3);
+  for (const LeapOptions& options :
+       {LeapOptions{.windows = {{9}, {0.1}}}, LeapOptions{.gate = LeapGate::open},
+        LeapOptions{.epsilon = 0.5}, LeapOptions{.both_sides = true}, LeapOptions{.logit_factor = factor},
+        LeapOptions{.is_token = is_token}}) {
+    const auto got = all_of(leap_projected, x, weight, 2, options),
+               expected = all_of(by_parts, x, weight, 2, options);
+    for (size_t i = 0; i < got.size(); ++i) {
+      EXPECT_LE(largest_difference(got[i], expected[i]),
+                1e-12 * (1 + expected[i].abs().max().item<double>()));
+    }
+  }
+  const at::Tensor half = leap_projected(x.to(at::kBFloat16), weight.to(at::kBFloat16), 2);
+  EXPECT_EQ(half.scalar_type(), at::kBFloat16);
+}
+
+TEST(LeapProjected, IsTheSameOnAnyNumberOfThreads) {
+  const int before = threads();
+  const at::Tensor weight = random_tensor({24, 5}, 1).to(at::kFloat),
+                   x = random_tensor({1, 1200, 5}, 2).to(at::kFloat);
+  set_threads(1);
+  const auto alone = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
+  set_threads(2);
+  const auto together = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
+  set_threads(before);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_TRUE(alone[i].equal(together[i]));
+  }
+}
+
+TEST(LeapProjected, GivesOneGradientAlone) {
+  const at::Tensor weight = random_tensor({24, 5}, 1), x = random_tensor({1, 30, 5}, 2);
+  const auto gradient = [](const at::Tensor& of, const at::Tensor& readout) {
+    return torch::autograd::grad({readout.sum()}, {of})[0];
+  };
+  const at::Tensor matrix = weight.clone().requires_grad_(), input = x.clone().requires_grad_();
+  EXPECT_LT(largest_difference(gradient(matrix, leap_projected(x, matrix, 2)),
+                               gradient(matrix, by_parts(x, matrix, 2, {}))),
+            1e-12);
+  EXPECT_LT(largest_difference(gradient(input, leap_projected(input, weight, 2)),
+                               gradient(input, by_parts(input, weight, 2, {}))),
+            1e-12);
+}
+
+TEST(LeapProjected, NamesBothSidesOfWhatDoesNotFit) {
+  const at::Tensor weight = random_tensor({24, 5}, 1), x = random_tensor({1, 600, 5}, 2);
+  const auto error = [](const at::Tensor& input, const at::Tensor& matrix, int64_t heads,
+                        const LeapOptions& options = {}) {
+    return usage_error_of([&] { leap_projected(input, matrix, heads, options); });
+  };
+  expect_contains(error({}, weight, 2), {"x is an undefined tensor"});
+  expect_contains(error(x, {}, 2), {"weight is an undefined tensor"});
+  expect_contains(error(x[0], weight, 2), {"x has 2 dimensions", "3 are needed"});
+  expect_contains(error(x, weight.slice(1, 0, 4), 2), {"weight has 4 features", "x has 5 features"});
+  expect_contains(error(x, weight.to(at::kFloat), 2), {"Float", "Double"});
+  expect_contains(error(x, weight, 5), {"24 outputs", "5 heads"});
+  expect_contains(error(x, weight, 0), {"24 outputs", "0 heads"});
+  expect_contains(error(x, weight, INT64_MAX), {"24 outputs"});
+  expect_contains(error(x, weight, 2, {.windows = {{-3}}}), {"-3 tokens"});
+  at::Tensor nowhere = x.clone();
+  nowhere[0][550][2] = NAN;
+  expect_contains(error(nowhere, weight, 2), {"is nan at batch 0, token 550"});
+  const at::Tensor matrix = weight.clone().requires_grad_();
+  expect_contains(error(nowhere, matrix, 2), {"is nan at batch 0, token 550"});
+  const at::Tensor readout = leap_projected(x, matrix, 2);
+  expect_contains(usage_error_of([&] { torch::autograd::grad({readout.sum()}, {matrix}, {}, true, true); }),
+                  {"second derivative"});
+}
+
+} // namespace
+} // namespace mneme::ops
