@@ -113,6 +113,16 @@ at::Tensor weights(const at::Tensor& query, const at::Tensor& stored, const at::
   return mask.defined() ? association.masked_fill(nothing_left, 0) : association;
 }
 
+at::Tensor dropped_of(const at::Tensor& association, double share, const at::Generator& generator) {
+  if (share == 0) {
+    return association;
+  }
+  if (!generator.defined() || share == 1) {
+    return at::dropout(association, share, true);
+  }
+  return association * at::empty_like(association).bernoulli_(1 - share, generator).div_(1 - share);
+}
+
 /// How far associations moved: Frobenius norm per head, the largest of the batch.
 std::vector<double> largest_of_batch(const at::Tensor& norms) {
   const at::Tensor largest = norms.size(0) == 0 ? at::zeros({norms.size(1)}, at::kDouble)
@@ -140,8 +150,7 @@ HeadAssociation associate_plain(const HeadAssociationArgs& args) {
     association = put(association, heads, all, after);
   }
   HeadAssociation result{.association = association,
-                         .dropped =
-                             args.dropout > 0 ? at::dropout(association, args.dropout, true) : association,
+                         .dropped = dropped_of(association, args.dropout, args.generator),
                          .updates = schedule.updates(),
                          .changes = schedule.changes()};
   result.readout = at::matmul(result.dropped, args.value);

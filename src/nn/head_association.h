@@ -23,7 +23,8 @@ struct HeadAssociationArgs {
   PerHead<int64_t> update_steps_max = 0; ///< negative: until convergence
   PerHead<double> update_steps_eps = 0;
   ops::Separation separation = ops::Separation::softmax;
-  double dropout = 0; ///< of the last association; 0 while not training
+  double dropout = 0;           ///< of the last association; 0 while not training
+  at::Generator generator = {}; ///< for it; undefined: the default one
   bool need_weights = false;
   bool streaming = true; ///< allowed
 };

@@ -499,6 +499,7 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                                                        .update_steps_eps = call.update_steps_eps,
                                                        .separation = options.separation(),
                                                        .dropout = is_training() ? options.dropout() : 0,
+                                                       .generator = generator,
                                                        .need_weights = call.need_weights,
                                                        .streaming = options.streaming()});
 

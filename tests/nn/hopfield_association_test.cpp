@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include "nn/layers.h"
 
 namespace mneme::nn {
@@ -299,6 +301,28 @@ TEST(HopfieldAssociation, DropoutOnlyWhileTrainingAndNotInTheMatrix) {
   EXPECT_LT(largest_difference(layer->forward(kStored, kState), bias.expand({2, 5, 6})), kRounding);
   EXPECT_LT(largest_difference(layer->get_association_matrix(kStored, kState), association), kRounding);
   EXPECT_GT(largest_difference(whole, bias.expand({2, 5, 6})), 1e-3);
+}
+
+TEST(HopfieldAssociation, DropsByItsOwnGeneratorWhereItHasOne) {
+  Hopfield layer = hopfield(HopfieldOptions(6).dropout(0.5));
+  layer->train();
+  const at::Tensor dropped_by_default = layer->forward(kStored, kState);
+  at::Generator generator = at::detail::createCPUGenerator(11);
+  layer->association_core->generator = generator;
+  const at::Tensor first = layer->forward(kStored, kState), second = layer->forward(kStored, kState);
+  generator.set_current_seed(11);
+  EXPECT_TRUE(layer->forward(kStored, kState).equal(first));
+  EXPECT_FALSE(second.equal(first));
+  EXPECT_FALSE(dropped_by_default.equal(first));
+  // What stays is scaled up, so that the mean over many draws is what an undropped layer gives.
+  at::Tensor mean = at::zeros_like(first);
+  constexpr int kDraws = 200;
+  for (int i = 0; i < kDraws; ++i) {
+    mean = mean + layer->forward(kStored, kState).detach() / kDraws;
+  }
+  layer->eval();
+  EXPECT_LT(largest_difference(mean, layer->forward(kStored, kState)),
+            0.1 * largest_difference(first, layer->forward(kStored, kState)));
 }
 
 } // namespace

@@ -148,6 +148,7 @@ public:
   at::Tensor in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight;
   at::Tensor in_proj_bias, bias_k, bias_v, p_norm_weight, p_norm_bias;
   torch::nn::Linear out_proj{nullptr};
+  at::Generator generator; ///< what dropout draws from; undefined: LibTorch's default generator
 
 private:
   struct Heads;

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+
+#include "training/bag_models.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/rnn.h>
+
+#include "mneme/core/error.h"
+#include "mneme/nn/hopfield_layer.h"
+#include "mneme/nn/hopfield_pooling.h"
+#include "training/bag_batch.h"
+
+namespace mneme::training {
+namespace {
+
+using torch::nn::Linear;
+
+int64_t bag_size_of(const BagTask& task) {
+  return task.training.bag_size(0);
+}
+
+/// A Hopfield layer, all that it says side by side, a linear readout.
+template <class Layer> class Associating : public BagModel {
+public:
+  Associating(Layer layer, int64_t features)
+      : association_(register_module("association", std::move(layer))),
+        readout_(register_module("readout", Linear(features, 1))) {}
+
+  at::Tensor forward(const at::Tensor& bags) override {
+    return readout_->forward(association_->forward(bags).flatten(1)).squeeze(1);
+  }
+
+private:
+  Layer association_;
+  Linear readout_;
+};
+
+template <class Layer> std::shared_ptr<BagModel> associating(Layer layer, int64_t features) {
+  return std::make_shared<Associating<Layer>>(std::move(layer), features);
+}
+
+class SequenceLstm : public BagModel {
+public:
+  explicit SequenceLstm(int64_t size)
+      : lstm_(register_module("lstm",
+                              torch::nn::LSTM(torch::nn::LSTMOptions(size, kHidden).batch_first(true)))),
+        readout_(register_module("readout", Linear(kHidden, 1))) {}
+
+  at::Tensor forward(const at::Tensor& bags) override {
+    return readout_->forward(std::get<0>(lstm_->forward(bags)).select(1, -1)).squeeze(1);
+  }
+
+private:
+  static constexpr int64_t kHidden = 4; // published
+  torch::nn::LSTM lstm_;
+  Linear readout_;
+};
+
+constexpr int64_t kImageFeatures = 500;
+
+/// Each image of a bag becomes 500 features.
+class DigitFeatures : public torch::nn::Module {
+public:
+  DigitFeatures()
+      : first_(register_module("first", torch::nn::Conv2d(torch::nn::Conv2dOptions(1, 20, 5)))),
+        second_(register_module("second", torch::nn::Conv2d(torch::nn::Conv2dOptions(20, 50, 5)))),
+        last_(register_module("last", Linear(50 * 4 * 4, kImageFeatures))) {}
+
+  /// [B, L, 1, 28, 28] -> [B, L, 500]
+  at::Tensor forward(const at::Tensor& bags) {
+    const at::Tensor images = bags.flatten(0, 1);
+    const auto part = [](torch::nn::Conv2d& layer, const at::Tensor& x) {
+      return at::max_pool2d(at::relu(layer->forward(x)), 2);
+    };
+    const at::Tensor features = part(second_, part(first_, images)).flatten(1);
+    return at::relu(last_->forward(features)).view({bags.size(0), bags.size(1), kImageFeatures});
+  }
+
+private:
+  torch::nn::Conv2d first_, second_;
+  Linear last_;
+};
+
+/// One weight per instance from two layers, softmax over the bag; gated: the first layer is multiplied by a gate.
+class AttentionPooling : public BagModel {
+public:
+  explicit AttentionPooling(bool gated)
+      : features_(register_module("features", std::make_shared<DigitFeatures>())),
+        values_(register_module("values", Linear(kImageFeatures, kHidden))),
+        scores_(register_module("scores", Linear(kHidden, 1))),
+        readout_(register_module("readout", Linear(kImageFeatures, 1))) {
+    if (gated) {
+      gate_ = register_module("gate", Linear(kImageFeatures, kHidden));
+    }
+  }
+
+  at::Tensor forward(const at::Tensor& bags) override {
+    const at::Tensor h = features_->forward(bags);
+    at::Tensor hidden = at::tanh(values_->forward(h));
+    if (!gate_.is_empty()) {
+      hidden = hidden * at::sigmoid(gate_->forward(h));
+    }
+    const at::Tensor weights = at::softmax(scores_->forward(hidden), 1); // [B, L, 1]
+    return readout_->forward((weights * h).sum(1)).squeeze(1);
+  }
+
+private:
+  static constexpr int64_t kHidden = 128; // published
+  std::shared_ptr<DigitFeatures> features_;
+  Linear values_, scores_, readout_, gate_{nullptr};
+};
+
+class DigitPooling : public BagModel {
+public:
+  DigitPooling()
+      : features_(register_module("features", std::make_shared<DigitFeatures>())),
+        association_(register_module(
+            "association", nn::HopfieldPooling(nn::HopfieldOptions(kImageFeatures).hidden_size(32)))),
+        readout_(register_module("readout", Linear(kImageFeatures, 1))) {}
+
+  at::Tensor forward(const at::Tensor& bags) override {
+    at::Tensor pooled = association_->forward(features_->forward(bags));
+    if (is_training()) {
+      pooled = pooled * at::empty_like(pooled).bernoulli_(1 - kDropout, generator_).div_(1 - kDropout);
+    }
+    return readout_->forward(pooled).squeeze(1);
+  }
+
+private:
+  static constexpr double kDropout = 0.1;
+  std::shared_ptr<DigitFeatures> features_;
+  nn::HopfieldPooling association_;
+  Linear readout_;
+};
+
+std::shared_ptr<BagModel> make_lookup(const BagTask& task, bool adapted, int64_t size) {
+  const at::Tensor unique = unique_instances(task.training);
+  nn::HopfieldLayerOptions options(size);
+  options.quantity(unique.size(0));
+  if (adapted) {
+    options.lookup_weights_as_separated(true).lookup_targets_as_trainable(false);
+  }
+  nn::HopfieldLayer layer(options);
+  if (adapted) {
+    const at::NoGradGuard no_gradient;
+    layer->lookup_weights.copy_(unique.unsqueeze(0));
+  }
+  return associating(std::move(layer), bag_size_of(task) * size);
+}
+
+std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model) {
+  if (task.training.instance_shape.size() == 3) {
+    if (model == "pooling") {
+      return std::make_shared<DigitPooling>();
+    }
+    return std::make_shared<AttentionPooling>(model == "gated-attention");
+  }
+  const int64_t size = task.training.instance_size();
+  const bool adapted = model.ends_with("-adapted");
+  const nn::HopfieldOptions options =
+      adapted ? nn::HopfieldOptions::adapted(size) : nn::HopfieldOptions(size);
+  if (model == "lstm") {
+    return std::make_shared<SequenceLstm>(size);
+  }
+  if (model.starts_with("hopfield")) {
+    return associating(nn::Hopfield(options), bag_size_of(task) * size);
+  }
+  if (model.starts_with("pooling")) {
+    return associating(nn::HopfieldPooling(options), size);
+  }
+  return make_lookup(task, adapted, size);
+}
+
+} // namespace
+
+void BagModel::draw_from(const at::Generator& generator) {
+  generator_ = generator;
+  for (const auto& module : modules()) {
+    if (auto* core = module->as<nn::HopfieldCoreImpl>()) {
+      core->generator = generator;
+    }
+  }
+}
+
+std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const std::string& model, uint64_t seed) {
+  if (std::ranges::find(task.models, model) == task.models.end()) {
+    throw UsageError(c10::str("mneme::training::BagTrainer: the task ", task.name, " knows no model \"",
+                              model, "\".\n  There are: ", c10::Join(", ", task.models), "."));
+  }
+  static std::mutex one_at_a_time;
+  const std::lock_guard lock(one_at_a_time);
+  at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
+  const at::Tensor before = generator.get_state();
+  generator.set_current_seed(seed);
+  std::shared_ptr<BagModel> made = make(task, model);
+  generator.set_state(before);
+  return made;
+}
+
+} // namespace mneme::training

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/training/bag_trainer.h"
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <numeric>
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Parallel.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adamw.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/parallel.h"
+#include "mneme/core/random.h"
+#include "mneme/nn/state_dict.h"
+#include "mneme/training/checkpoint.h"
+#include "training/bag_batch.h"
+#include "training/bag_models.h"
+
+namespace mneme::training {
+namespace {
+
+/// What randomness is used for; each use has its own stream.
+enum Stream : uint64_t { kStart, kOrder, kDropout };
+
+constexpr const char* kFormat = "mneme bags 1";
+const std::string kModel = "model.", kMean = "adam.mean.", kSquare = "adam.square.";
+
+[[noreturn]] void refuse(const std::string& what, const std::string& how_to_fix) {
+  throw UsageError("mneme::training::BagTrainer: " + what + "\n  " + how_to_fix);
+}
+
+/// LibTorch cuts sums into as many parts as it has threads; with one, answers are the same everywhere.
+class OneThread {
+public:
+  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
+  ~OneThread() { at::set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+private:
+  int before_;
+};
+
+void check(const BagTask& task, const BagSchedule& schedule) {
+  const auto at_least = [](const char* name, int64_t value, int64_t least) {
+    if (value < least) {
+      refuse(c10::str(name, " is ", value, ", at least ", least, " is needed."), "Give a larger number.");
+    }
+  };
+  const auto positive = [](const char* name, double value, bool or_zero) {
+    if (!((or_zero ? value >= 0 : value > 0) && std::isfinite(value))) {
+      refuse(
+          c10::str(name, " is ", value, ", but must be ", or_zero ? "at least" : "above", " 0 and finite."),
+          "Leave it out for the default.");
+    }
+  };
+  at_least("epochs", schedule.epochs, 1);
+  at_least("batch_size", schedule.batch_size, 1);
+  at_least("patience", schedule.patience, 0);
+  positive("learning_rate", schedule.learning_rate, false);
+  positive("weight_decay", schedule.weight_decay, true);
+  positive("gradient_norm_max", schedule.gradient_norm_max, false);
+  if (!(schedule.probability_floor >= 0 && schedule.probability_floor < 0.5)) {
+    refuse(c10::str("probability_floor is ", schedule.probability_floor, ", but must lie in [0, 1/2)."),
+           "0 leaves probabilities as they are.");
+  }
+  for (const data::LabelledBags* bags : {&task.training, &task.validation}) {
+    if (bags->count() == 0) {
+      refuse(c10::str("the task ", task.name, " has ", task.training.count(), " bags to learn from and ",
+                      task.validation.count(), " to be tested with; at least 1 of each is needed."),
+             "Draw more bags.");
+    }
+    for (int64_t bag = 0; bag < bags->count(); ++bag) {
+      if (schedule.batch_size > 1 && bags->bag_size(bag) != task.training.bag_size(0)) {
+        refuse(c10::str("bags of ", task.training.bag_size(0), " and of ", bags->bag_size(bag),
+                        " instances are to share batches of ", schedule.batch_size, "."),
+               "Give batch_size 1.");
+      }
+    }
+  }
+}
+
+std::string exact(double x) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.17g", x);
+  return text.data();
+}
+
+at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double floor) {
+  if (floor == 0) {
+    return at::binary_cross_entropy_with_logits(logits, targets);
+  }
+  const at::Tensor probability = at::sigmoid(logits).clamp(floor, 1 - floor);
+  return -(targets * at::log(probability) + (1 - targets) * at::log(1 - probability)).mean();
+}
+
+double accuracy_of(const at::Tensor& logits, const at::Tensor& targets) {
+  return (logits > 0).eq(targets > 0).to(at::kDouble).mean().item<double>();
+}
+
+void add(BagScore& sum, double loss, double accuracy) {
+  sum.loss += loss;
+  sum.accuracy += accuracy;
+}
+
+BagScore mean_of(const BagScore& sum, int64_t batches) {
+  return {sum.loss / static_cast<double>(batches), sum.accuracy / static_cast<double>(batches)};
+}
+
+int64_t batches_of(const data::LabelledBags& bags, int64_t batch_size) {
+  return (bags.count() + batch_size - 1) / batch_size;
+}
+
+std::span<const int64_t> batch(const std::vector<int64_t>& order, int64_t number, int64_t size) {
+  const int64_t first = number * size, count = static_cast<int64_t>(order.size());
+  return std::span(order).subspan(static_cast<size_t>(first),
+                                  static_cast<size_t>(std::min(size, count - first)));
+}
+
+std::vector<int64_t> all_of(const data::LabelledBags& bags) {
+  std::vector<int64_t> numbers(static_cast<size_t>(bags.count()));
+  std::iota(numbers.begin(), numbers.end(), 0);
+  return numbers;
+}
+
+} // namespace
+
+struct BagTrainer::State {
+  const BagTask& task;
+  std::string model_name;
+  BagSchedule schedule;
+  uint64_t seed;
+  Random random;
+  std::shared_ptr<BagModel> model;
+  at::Generator generator;
+  std::unique_ptr<torch::optim::AdamW> adam;
+  std::vector<BagEpoch> epochs = {};
+
+  int64_t steps_per_epoch() const { return batches_of(task.training, schedule.batch_size); }
+
+  /// What must be the same for a run to go on, as text.
+  std::map<std::string, std::string> identity() const {
+    return {{"format", kFormat},
+            {"task", task.name},
+            {"model", model_name},
+            {"training bags", fingerprint(task.training)},
+            {"validation bags", fingerprint(task.validation)},
+            {"batch_size", std::to_string(schedule.batch_size)},
+            {"learning_rate", exact(schedule.learning_rate)},
+            {"weight_decay", exact(schedule.weight_decay)},
+            {"gradient_norm_max", exact(schedule.gradient_norm_max)},
+            {"probability_floor", exact(schedule.probability_floor)},
+            {"scored_after_step", schedule.scored_after_step ? "yes" : "no"},
+            {"seed", std::to_string(seed)}};
+  }
+
+  void make_adam() {
+    adam = std::make_unique<torch::optim::AdamW>(
+        model->parameters(),
+        torch::optim::AdamWOptions(schedule.learning_rate).weight_decay(schedule.weight_decay));
+  }
+
+  void step(std::span<const int64_t> numbers, int64_t number, BagScore& sum) {
+    throw_if_interrupted();
+    const auto [bags, targets] = batch_of(task.training, numbers);
+    generator.set_current_seed(random.stream(kDropout).at(static_cast<uint64_t>(number)));
+    adam->zero_grad();
+    at::Tensor logits = model->forward(bags);
+    const at::Tensor loss = loss_of(logits, targets, schedule.probability_floor);
+    const double value = loss.item<double>();
+    if (!std::isfinite(value)) {
+      refuse(c10::str("the loss of step ", number, " is ", value, ", a finite number is needed."),
+             "Go back to the last checkpoint and take a smaller learning rate.");
+    }
+    loss.backward();
+    torch::nn::utils::clip_grad_norm_(model->parameters(), schedule.gradient_norm_max);
+    adam->step();
+    if (schedule.scored_after_step) {
+      const at::NoGradGuard no_gradient;
+      logits = model->forward(bags);
+    }
+    add(sum, value, accuracy_of(logits.detach(), targets));
+  }
+};
+
+BagTrainer::BagTrainer(const BagTask& task, const std::string& model, const BagSchedule& schedule,
+                       uint64_t seed) {
+  check(task, schedule);
+  const OneThread one_thread;
+  const Random random(seed);
+  state_ = std::make_unique<State>(State{.task = task,
+                                         .model_name = model,
+                                         .schedule = schedule,
+                                         .seed = seed,
+                                         .random = random,
+                                         .model = make_bag_model(task, model, random.stream(kStart).at(0)),
+                                         .generator = at::detail::createCPUGenerator()});
+  state_->model->draw_from(state_->generator);
+  state_->make_adam();
+}
+
+BagTrainer::BagTrainer(BagTrainer&&) noexcept = default;
+BagTrainer::~BagTrainer() = default;
+
+void BagTrainer::epoch() {
+  const OneThread one_thread;
+  State& s = *state_;
+  const auto done = static_cast<int64_t>(s.epochs.size()), steps = s.steps_per_epoch();
+  const std::vector<int64_t> order = s.random.stream(kOrder)
+                                         .stream(static_cast<uint64_t>(done))
+                                         .distinct(s.task.training.count(), s.task.training.count());
+  BagEpoch epoch;
+  s.model->train();
+  for (int64_t i = 0; i < steps; ++i) {
+    s.step(batch(order, i, s.schedule.batch_size), done * steps + i, epoch.training);
+  }
+  epoch.training = mean_of(epoch.training, steps);
+  epoch.validation = validate();
+  s.epochs.push_back(epoch);
+}
+
+bool BagTrainer::stopped_early() const {
+  const int64_t patience = state_->schedule.patience;
+  int64_t since = 0;
+  double best = HUGE_VAL;
+  for (const BagEpoch& epoch : epochs()) {
+    since = epoch.validation.loss < best ? 0 : since + 1;
+    best = std::min(best, epoch.validation.loss);
+  }
+  return patience > 0 && since >= patience;
+}
+bool BagTrainer::finished() const {
+  return static_cast<int64_t>(epochs().size()) >= state_->schedule.epochs || stopped_early();
+}
+const std::vector<BagEpoch>& BagTrainer::epochs() const {
+  return state_->epochs;
+}
+int64_t BagTrainer::num_parameters() const {
+  int64_t count = 0;
+  for (const at::Tensor& parameter : state_->model->parameters()) {
+    count += parameter.requires_grad() ? parameter.numel() : 0;
+  }
+  return count;
+}
+
+BagScore BagTrainer::validate() {
+  const OneThread one_thread;
+  const at::NoGradGuard no_gradient;
+  const State& s = *state_;
+  const data::LabelledBags& bags = s.task.validation;
+  const std::vector<int64_t> order = all_of(bags);
+  const int64_t batches = batches_of(bags, s.schedule.batch_size);
+  s.model->eval();
+  BagScore sum;
+  for (int64_t i = 0; i < batches; ++i) {
+    throw_if_interrupted();
+    const auto [inputs, targets] = batch_of(bags, batch(order, i, s.schedule.batch_size));
+    const at::Tensor logits = s.model->forward(inputs);
+    add(sum, loss_of(logits, targets, s.schedule.probability_floor).item<double>(),
+        accuracy_of(logits, targets));
+  }
+  return mean_of(sum, batches);
+}
+
+std::vector<double> BagTrainer::logits(const data::LabelledBags& bags) {
+  const OneThread one_thread;
+  const at::NoGradGuard no_gradient;
+  state_->model->eval();
+  std::vector<double> answers;
+  for (int64_t bag = 0; bag < bags.count(); ++bag) {
+    throw_if_interrupted();
+    answers.push_back(state_->model->forward(batch_of(bags, {&bag, 1}).bags).item<double>());
+  }
+  return answers;
+}
+
+void BagTrainer::save(const std::filesystem::path& path) const {
+  const State& s = *state_;
+  Checkpoint checkpoint{.texts = s.identity()};
+  at::Tensor epochs = at::empty({static_cast<int64_t>(s.epochs.size()), 4}, at::kDouble);
+  double* to = epochs.mutable_data_ptr<double>();
+  for (const auto& [training, validation] : s.epochs) {
+    for (const double number : {training.loss, training.accuracy, validation.loss, validation.accuracy}) {
+      *to++ = number;
+    }
+  }
+  checkpoint.tensors.emplace("epochs", epochs);
+  for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
+    checkpoint.tensors.emplace(kModel + name, tensor);
+  }
+  for (const auto& item : s.model->named_parameters()) {
+    const auto found = s.adam->state().find(item.value().unsafeGetTensorImpl());
+    if (found != s.adam->state().end()) { // absent before the first step, and for what is not learnt
+      const auto& adam = static_cast<const torch::optim::AdamWParamState&>(*found->second);
+      checkpoint.tensors.emplace(kMean + item.key(), adam.exp_avg());
+      checkpoint.tensors.emplace(kSquare + item.key(), adam.exp_avg_sq());
+    }
+  }
+  save_checkpoint(path, checkpoint);
+}
+
+void BagTrainer::restore(const std::filesystem::path& path) {
+  State& s = *state_;
+  const Checkpoint checkpoint = load_checkpoint(path);
+  if (checkpoint.text("format") != kFormat) {
+    throw DataError(c10::str(path.string(), ": its format is \"", checkpoint.text("format"), "\", but \"",
+                             kFormat, "\" is needed.\n  Give the checkpoint of a run on bags."));
+  }
+  for (const auto& [name, ours] : s.identity()) {
+    if (const std::string& theirs = checkpoint.text(name); theirs != ours) {
+      refuse(c10::str("the checkpoint ", path.string(), " was made with ", name, " ", theirs, ", but ", ours,
+                      " is asked for."),
+             "Give the same again, or another place for the checkpoint.");
+    }
+  }
+  const at::Tensor& epochs = checkpoint.tensor("epochs");
+  if (epochs.scalar_type() != at::kDouble || epochs.dim() != 2 || epochs.size(1) != 4) {
+    throw DataError(c10::str(path.string(), ": tensor \"epochs\" is ", epochs.scalar_type(), " of shape ",
+                             epochs.sizes(),
+                             ", but Double of shape [epochs, 4] is needed.\n  Give a checkpoint that "
+                             "is as it was written."));
+  }
+  std::map<c10::TensorImpl*, std::unique_ptr<torch::optim::AdamWParamState>> adam;
+  for (const auto& item : s.model->named_parameters()) {
+    if (epochs.size(0) == 0 || !item.value().requires_grad()) {
+      continue;
+    }
+    const auto fitting = [&](const std::string& name) -> const at::Tensor& {
+      const at::Tensor& tensor = checkpoint.tensor(name);
+      if (tensor.sizes() != item.value().sizes() || tensor.scalar_type() != item.value().scalar_type()) {
+        throw DataError(c10::str(path.string(), ": tensor \"", name, "\" is ", tensor.scalar_type(),
+                                 " of shape ", tensor.sizes(), ", but ", item.value().scalar_type(),
+                                 " of shape ", item.value().sizes(),
+                                 " is needed.\n  Give a checkpoint that is as it was "
+                                 "written."));
+      }
+      return tensor;
+    };
+    auto& state =
+        *(adam[item.value().unsafeGetTensorImpl()] = std::make_unique<torch::optim::AdamWParamState>());
+    state.step(epochs.size(0) * s.steps_per_epoch());
+    state.exp_avg(fitting(kMean + item.key()));
+    state.exp_avg_sq(fitting(kSquare + item.key()));
+  }
+  nn::NamedTensors parameters;
+  for (const auto& [name, tensor] : checkpoint.tensors) {
+    if (name.starts_with(kModel)) {
+      parameters.emplace(name.substr(kModel.size()), tensor);
+    }
+  }
+  nn::load_state_dict(*s.model, parameters, path.string());
+  // All is there: from here on nothing can fail half way.
+  s.make_adam();
+  for (auto& [parameter, state] : adam) {
+    s.adam->state()[parameter] = std::move(state);
+  }
+  s.epochs.clear();
+  const double* from = epochs.const_data_ptr<double>();
+  for (int64_t i = 0; i < epochs.size(0); ++i, from += 4) {
+    s.epochs.push_back({{from[0], from[1]}, {from[2], from[3]}});
+  }
+}
+
+namespace {
+
+BagFit run_job(const BagJob& job, Progress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  BagTrainer trainer(*job.task, job.model, job.schedule, job.seed);
+  if (!job.checkpoint.empty() && std::filesystem::exists(job.checkpoint)) {
+    trainer.restore(job.checkpoint);
+    progress.advance(static_cast<int64_t>(trainer.epochs().size()));
+  }
+  while (!trainer.finished()) {
+    trainer.epoch();
+    if (!job.checkpoint.empty()) {
+      trainer.save(job.checkpoint);
+    }
+    progress.advance();
+  }
+  return {.model = job.model,
+          .seed = job.seed,
+          .num_parameters = trainer.num_parameters(),
+          .epochs = trainer.epochs(),
+          .stopped_early = trainer.stopped_early(),
+          .seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count()};
+}
+
+} // namespace
+
+std::vector<BagFit> train_bags(std::span<const BagJob> jobs, Progress& progress, const BagJobDone& done) {
+  const OneThread one_thread;
+  std::vector<BagFit> fits(jobs.size());
+  std::mutex one_at_a_time;
+  parallel_for(static_cast<int64_t>(jobs.size()), 1, [&](int64_t begin, int64_t end) {
+    for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+      fits[i] = run_job(jobs[i], progress);
+      if (done) {
+        const std::lock_guard lock(one_at_a_time);
+        done(fits[i]);
+      }
+    }
+  });
+  return fits;
+}
+
+} // namespace mneme::training

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/labelled_bags.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "core/text_checks.h"
+#include "mneme/core/error.h"
+
+namespace mneme::data {
+namespace {
+
+using mneme::testing::expect_contains;
+
+template <class Act> std::string usage_error(Act act) {
+  try {
+    act();
+  } catch (const UsageError& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no UsageError was thrown";
+  return "";
+}
+
+/// Grey images whose three pixels spell their number; every tenth is labelled 9.
+PatternSet numbered_images(int64_t count) {
+  PatternSet images{.patterns = RealPatterns(count, 3), .height = 1, .width = 3, .channels = 1};
+  for (int64_t i = 0; i < count; ++i) {
+    for (int64_t k = 0; k < 3; ++k) {
+      images.patterns[i][size_t(k)] = static_cast<double>((i >> (8 * k)) & 255) / 255;
+    }
+    images.labels.push_back(i % 10);
+  }
+  return images;
+}
+
+std::vector<int64_t> numbers_of(const LabelledBags& bags, int64_t bag) {
+  std::vector<int64_t> numbers;
+  for (int64_t i = bags.begins[size_t(bag)]; i < bags.begins[size_t(bag) + 1]; ++i) {
+    const auto* pixels = bags.bytes.data() + i * 3;
+    numbers.push_back(pixels[0] + 256 * pixels[1] + 65536 * pixels[2]);
+  }
+  return numbers;
+}
+
+TEST(DigitBags, AreThoseThatNumpyDraws) {
+  // numpy 2.3: r = RandomState(1); per bag int(r.normal(10, 2, 1)), then r.randint(0, 60000, that many)
+  const LabelledBags bags = draw_digit_bags(numbered_images(60'000), 0, 60'000, {.num_bags = 5});
+  EXPECT_EQ(numbers_of(bags, 0), (std::vector<int64_t>{32511, 50057, 43723, 7813, 52047, 21440, 32912, 20609,
+                                                       49100, 7751, 43757, 31228, 36230}));
+  EXPECT_EQ(numbers_of(bags, 1),
+            (std::vector<int64_t>{32025, 58546, 54548, 21758, 45413, 35730, 51668, 8444}));
+  EXPECT_EQ(numbers_of(bags, 2),
+            (std::vector<int64_t>{19433, 17137, 26103, 44510, 51040, 33878, 39053, 55273}));
+  EXPECT_EQ(numbers_of(bags, 4),
+            (std::vector<int64_t>{16277, 34105, 45571, 56260, 11032, 41457, 34380, 19482, 1844}));
+  EXPECT_EQ(bags.targets,
+            (std::vector<uint8_t>{1, 0, 0, 1, 0})); // 20609 and 39539 end in 9, 3rd bag: 39053 does not
+}
+
+TEST(DigitBags, AreDrawnFromTheImagesNamed) {
+  const LabelledBags bags = draw_digit_bags(numbered_images(100), 60, 65, {.num_bags = 40});
+  for (int64_t bag = 0; bag < bags.count(); ++bag) {
+    for (const int64_t number : numbers_of(bags, bag)) {
+      EXPECT_TRUE(number >= 60 && number < 65);
+    }
+  }
+  EXPECT_EQ(bags.num_positive(), 0);
+  const LabelledBags one = draw_digit_bags(numbered_images(100), 69, 70, {.num_bags = 3, .mean_size = -5});
+  EXPECT_EQ(one.begins, (std::vector<int64_t>{0, 1, 2, 3})); // at least one image in each
+  EXPECT_EQ(one.num_positive(), 3);
+}
+
+TEST(DigitBags, ScalePixelsAsPublished) {
+  const LabelledBags bags = draw_digit_bags(numbered_images(10), 0, 10, {.num_bags = 1});
+  EXPECT_NEAR(0 * bags.scale + bags.shift, -0.1307 / 0.3081, 1e-12);
+  EXPECT_NEAR(255 * bags.scale + bags.shift, (1 - 0.1307) / 0.3081, 1e-12);
+  EXPECT_EQ(bags.instance_shape, (std::vector<int64_t>{1, 1, 3}));
+}
+
+TEST(DigitBags, NameWhatCannotBe) {
+  PatternSet images = numbered_images(10);
+  expect_contains(usage_error([&] { draw_digit_bags(images, 5, 11, {}); }), {"5 to 11 of 10"});
+  expect_contains(usage_error([&] { draw_digit_bags(images, 5, 5, {}); }), {"5 to 5 of 10"});
+  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {.num_bags = 0}); }), {"0 bags of 10"});
+  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {.mean_size = std::nan("")}); }), {"nan"});
+  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {.size_deviation = -1}); }), {"-1"});
+  images.labels.pop_back();
+  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {}); }), {"9 labels for 10 images"});
+  images = numbered_images(10);
+  images.channels = 3;
+  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {}); }), {"3 channels", "grey"});
+}
+
+TEST(LabelledBags, HoldBitsAndCharacters) {
+  const BitBags drawn = draw_bit_bags({.num_bags = 6, .num_instances = 3, .num_bits = 8});
+  const LabelledBags bits = labelled(drawn);
+  EXPECT_EQ(bits.count(), 6);
+  EXPECT_EQ(bits.bag_size(4), 3);
+  EXPECT_EQ(bits.num_positive(), 3);
+  EXPECT_EQ(bits.bytes[size_t(7 * 8 + 2)], drawn.instances.get(7, 2) ? 1 : 0);
+  const LatchSequences sequences =
+      draw_latch_sequences({.num_samples = 5, .num_instances = 4, .num_characters = 6});
+  const LabelledBags latch = labelled(sequences);
+  EXPECT_EQ(latch.instance_shape, (std::vector<int64_t>{6}));
+  for (size_t i = 0; i < sequences.characters.size(); ++i) {
+    for (int64_t c = 0; c < 6; ++c) {
+      EXPECT_EQ(latch.bytes[i * 6 + size_t(c)], sequences.characters[i] == c ? 1 : 0);
+    }
+  }
+  EXPECT_EQ(latch.targets, sequences.targets);
+}
+
+TEST(LabelledBags, AreTakenApartAndJoined) {
+  const LabelledBags bags = draw_digit_bags(numbered_images(100), 0, 100, {.num_bags = 7});
+  const LabelledBags again = joined(slice(bags, 0, 3), slice(bags, 3, 7));
+  EXPECT_EQ(again.bytes, bags.bytes);
+  EXPECT_EQ(again.begins, bags.begins);
+  EXPECT_EQ(again.targets, bags.targets);
+  EXPECT_EQ(slice(bags, 2, 2).count(), 0);
+  expect_contains(usage_error([&] { slice(bags, 3, 8); }), {"3 to 8 of 7"});
+  expect_contains(usage_error([&] { joined(bags, labelled(draw_bit_bags({.num_bags = 2}))); }),
+                  {"[1, 1, 3]", "[8]"});
+}
+
+} // namespace
+} // namespace mneme::data

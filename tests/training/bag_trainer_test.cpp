@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/training/bag_trainer.h"
+
+#include <cmath>
+
+#include <ATen/ops/rand.h>
+#include <torch/utils.h>
+
+#include "core/temporary_folder.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/parallel.h"
+#include "mneme/core/random.h"
+#include "mneme/training/checkpoint.h"
+#include "ops/tensors.h"
+
+namespace mneme::training {
+namespace {
+
+using mneme::testing::TemporaryFolder;
+using ops::expect_contains;
+using ops::usage_error_of;
+
+BagTask latch() {
+  return latch_task({.num_samples = 128, .num_instances = 6, .num_characters = 5});
+}
+
+BagTask bits() {
+  return bit_pattern_task({.num_bags = 64, .num_instances = 4, .num_signals = 2, .num_bits = 6});
+}
+
+/// Random grey images, every tenth with the label 9.
+BagTask digits() {
+  data::PatternSet images{.patterns = RealPatterns(40, 28 * 28), .height = 28, .width = 28, .channels = 1};
+  mneme::Random random(5);
+  for (int64_t i = 0; i < 40; ++i) {
+    std::ranges::generate(images.patterns[i], [&] { return std::floor(random.uniform() * 256) / 255; });
+    images.labels.push_back(i % 10);
+  }
+  return digit_bag_task(images, 30, {.num_bags = 4, .mean_size = 3, .size_deviation = 1});
+}
+
+BagSchedule short_schedule(const BagTask& task, int64_t epochs = 3) {
+  BagSchedule schedule = task.schedule;
+  schedule.epochs = epochs;
+  return schedule;
+}
+
+bool same(const std::vector<BagEpoch>& a, const std::vector<BagEpoch>& b) {
+  return std::ranges::equal(a, b, [](const BagEpoch& x, const BagEpoch& y) {
+    return x.training.loss == y.training.loss && x.training.accuracy == y.training.accuracy &&
+           x.validation.loss == y.validation.loss && x.validation.accuracy == y.validation.accuracy;
+  });
+}
+
+BagFit fit(const BagTask& task, const std::string& model, const BagSchedule& schedule,
+           const std::filesystem::path& checkpoint = {}) {
+  Progress silent;
+  const BagJob job{.task = &task, .model = model, .schedule = schedule, .seed = 4, .checkpoint = checkpoint};
+  return train_bags({&job, 1}, silent).front();
+}
+
+TEST(BagTrainer, LearnsTheLatchTask) {
+  const BagTask task = latch_task({.num_samples = 512, .num_instances = 8, .num_characters = 6});
+  for (const char* model : {"hopfield", "lookup-adapted"}) {
+    BagSchedule schedule = short_schedule(task, 30);
+    schedule.learning_rate = 1e-2;
+    const BagFit learnt = fit(task, model, schedule);
+    EXPECT_EQ(learnt.epochs.back().validation.accuracy, 1) << model;
+    EXPECT_LT(learnt.epochs.back().validation.loss, 0.2 * learnt.epochs.front().training.loss) << model;
+  }
+}
+
+TEST(BagTrainer, RunsEveryModelOfEveryTask) {
+  for (const BagTask& task : {latch(), bits(), digits()}) {
+    for (const std::string& model : task.models) {
+      BagTrainer trainer(task, model, short_schedule(task, 1), 1);
+      trainer.epoch();
+      EXPECT_TRUE(trainer.finished());
+      const BagEpoch& epoch = trainer.epochs().front();
+      EXPECT_GT(epoch.training.loss, 0) << task.name << " " << model;
+      EXPECT_TRUE(std::isfinite(epoch.validation.loss)) << task.name << " " << model;
+      EXPECT_EQ(trainer.validate().loss, epoch.validation.loss); // nothing is drawn in a validation
+    }
+  }
+}
+
+TEST(BagTrainer, HasTheSizesOfThePublishedModels) {
+  const BagTask task = bit_pattern_task();
+  const auto parameters = [&](const char* model) {
+    return BagTrainer(task, model, task.schedule, 1).num_parameters();
+  };
+  // in_proj 24 x 8 + 24, out_proj 8 x 8 + 8, three norms of 2 x 8; a readout of 128 + 1 or 8 + 1
+  EXPECT_EQ(parameters("hopfield"), 192 + 24 + 64 + 8 + 48 + 129);
+  EXPECT_EQ(parameters("pooling"), 192 + 24 + 64 + 8 + 48 + 8 + 9);
+  EXPECT_EQ(parameters("lookup"), 192 + 24 + 64 + 8 + 48 + 255 * 8 + 129);
+  EXPECT_EQ(parameters("lookup-adapted"), parameters("lookup")); // its targets are not learnt
+}
+
+TEST(BagTrainer, ScoresAsThePlainFormulas) {
+  const BagTask task = digits();
+  BagTrainer trainer(task, "attention", task.schedule, 3);
+  const std::vector<double> logits = trainer.logits(task.validation);
+  double loss = 0, right = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const double p = std::clamp(1 / (1 + std::exp(-logits[i])), 1e-5, 1 - 1e-5),
+                 y = task.validation.targets[i];
+    loss -= (y * std::log(p) + (1 - y) * std::log(1 - p)) / static_cast<double>(logits.size());
+    right += (p > 0.5) == (y > 0.5) ? 1 : 0;
+  }
+  EXPECT_NEAR(trainer.validate().loss, loss, 1e-6); // float32
+  EXPECT_DOUBLE_EQ(trainer.validate().accuracy, right / static_cast<double>(logits.size()));
+}
+
+TEST(BagTrainer, DoesNotDependOnTheNumberOfThreadsOrOnNeighbours) {
+  const BagTask task = bits();
+  const int before = threads();
+  std::vector<BagFit> alone;
+  set_threads(1);
+  for (const uint64_t seed : {1, 2, 3}) {
+    BagTrainer trainer(task, "hopfield-adapted", short_schedule(task), seed); // with dropout
+    while (!trainer.finished()) {
+      trainer.epoch();
+    }
+    alone.push_back({.epochs = trainer.epochs()});
+  }
+  set_threads(3);
+  std::vector<BagJob> jobs;
+  for (const uint64_t seed : {1, 2, 3}) {
+    jobs.push_back(
+        {.task = &task, .model = "hopfield-adapted", .schedule = short_schedule(task), .seed = seed});
+  }
+  Progress silent;
+  int64_t done = 0;
+  const std::vector<BagFit> together = train_bags(jobs, silent, [&](const BagFit&) { ++done; });
+  set_threads(before);
+  EXPECT_EQ(done, 3);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(together[i].seed, i + 1);
+    EXPECT_TRUE(same(together[i].epochs, alone[i].epochs)) << i;
+  }
+  EXPECT_FALSE(same(alone[0].epochs, alone[1].epochs));
+}
+
+TEST(BagTrainer, LeavesTheDefaultGeneratorAsItWas) {
+  const BagTask task = bits();
+  torch::manual_seed(7);
+  const at::Tensor expected = at::rand({3});
+  torch::manual_seed(7);
+  fit(task, "pooling-adapted", short_schedule(task, 1));
+  EXPECT_TRUE(at::rand({3}).equal(expected));
+}
+
+TEST(BagTrainer, GoesOnFromACheckpointBitForBit) {
+  for (const BagTask& task : {bits(), latch(), digits()}) {
+    const TemporaryFolder folder;
+    const std::string model = task.name == "latch"         ? "lookup-adapted"
+                              : task.name == "bit-pattern" ? "hopfield-adapted"
+                                                           : "pooling";
+    const BagFit whole = fit(task, model, short_schedule(task, 4));
+    for (const int64_t stop : {0, 1, 3}) {
+      const std::filesystem::path path = folder.path() / std::to_string(stop);
+      BagTrainer trainer(task, model, short_schedule(task, 4), 4);
+      for (int64_t i = 0; i < stop; ++i) {
+        trainer.epoch();
+      }
+      trainer.save(path);
+      EXPECT_TRUE(same(fit(task, model, short_schedule(task, 4), path).epochs, whole.epochs))
+          << task.name << stop;
+      EXPECT_TRUE(same(fit(task, model, short_schedule(task, 4), path).epochs, whole.epochs)) << "finished";
+    }
+  }
+}
+
+TEST(BagTrainer, KeepsEveryFinishedEpochWhenInterrupted) {
+  const TemporaryFolder folder;
+  const BagTask task = bits();
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  class InterruptAfterTwo : public Progress {
+  public:
+    void advance(int64_t) override {
+      if (++epochs_ == 2) {
+        request_interrupt();
+      }
+    }
+
+  private:
+    int epochs_ = 0;
+  } progress;
+  const BagJob job{
+      .task = &task, .model = "pooling", .schedule = short_schedule(task, 4), .seed = 4, .checkpoint = path};
+  EXPECT_THROW(train_bags({&job, 1}, progress), Interrupted);
+  clear_interrupt();
+  EXPECT_EQ(load_checkpoint(path).tensor("epochs").size(0), 2);
+  EXPECT_TRUE(same(fit(task, "pooling", short_schedule(task, 4), path).epochs,
+                   fit(task, "pooling", short_schedule(task, 4)).epochs));
+}
+
+TEST(BagTrainer, StopsOnceTheValidationNoLongerFalls) {
+  const BagTask task = bits();
+  BagSchedule schedule = short_schedule(task, 200);
+  schedule.learning_rate = 0.05;
+  schedule.patience = 5;
+  const BagFit stopped = fit(task, "hopfield", schedule);
+  ASSERT_TRUE(stopped.stopped_early);
+  ASSERT_LT(stopped.epochs.size(), 200U);
+  const auto last = stopped.epochs.end() - 5;
+  double best = HUGE_VAL;
+  for (auto epoch = stopped.epochs.begin(); epoch != last; ++epoch) {
+    best = std::min(best, epoch->validation.loss);
+  }
+  EXPECT_TRUE(
+      std::all_of(last, stopped.epochs.end(), [&](const BagEpoch& e) { return e.validation.loss >= best; }));
+  schedule.patience = 0;
+  schedule.epochs = static_cast<int64_t>(stopped.epochs.size()) + 1;
+  EXPECT_EQ(fit(task, "hopfield", schedule).epochs.size(), stopped.epochs.size() + 1);
+}
+
+TEST(BagTrainer, RefusesACheckpointOfAnotherRun) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  const BagTask task = bits(),
+                other_bags =
+                    bit_pattern_task({.num_bags = 64, .num_instances = 4, .num_signals = 3, .num_bits = 6});
+  fit(task, "pooling", short_schedule(task, 1), path);
+  const auto error = [&](const BagTask& bags, const std::string& model, double rate, uint64_t seed) {
+    return usage_error_of([&] {
+      BagSchedule schedule = short_schedule(task, 1);
+      schedule.learning_rate = rate;
+      BagTrainer(bags, model, schedule, seed).restore(path);
+    });
+  };
+  expect_contains(error(task, "hopfield", 1e-3, 4),
+                  {path.string(), "model pooling", "hopfield is asked for"});
+  expect_contains(error(task, "pooling", 1e-2, 4), {"learning_rate 0.001", "0.01"});
+  expect_contains(error(task, "pooling", 1e-3, 5), {"seed 4", "5 is asked for"});
+  expect_contains(error(other_bags, "pooling", 1e-3, 4), {"training bags 48 bags of [6]"});
+
+  Checkpoint broken = load_checkpoint(path);
+  broken.tensors["epochs"] = at::zeros({1, 3});
+  save_checkpoint(path, broken);
+  EXPECT_THROW(BagTrainer(task, "pooling", task.schedule, 4).restore(path), DataError);
+  broken = load_checkpoint(path);
+  broken.texts["format"] = "something else";
+  save_checkpoint(path, broken);
+  EXPECT_THROW(BagTrainer(task, "pooling", task.schedule, 4).restore(path), DataError);
+}
+
+TEST(BagTrainer, NamesWhatCannotBe) {
+  const BagTask task = bits();
+  const auto with = [&](const std::function<void(BagSchedule&)>& change) {
+    BagSchedule schedule = task.schedule;
+    change(schedule);
+    return usage_error_of([&] { const BagTrainer trainer(task, "pooling", schedule, 1); });
+  };
+  expect_contains(with([](auto& s) { s.epochs = 0; }), {"epochs is 0", "at least 1"});
+  expect_contains(with([](auto& s) { s.batch_size = 0; }), {"batch_size is 0"});
+  expect_contains(with([](auto& s) { s.patience = -1; }), {"patience is -1"});
+  expect_contains(with([](auto& s) { s.learning_rate = 0; }), {"learning_rate is 0", "above 0"});
+  expect_contains(with([](auto& s) { s.weight_decay = -1; }), {"weight_decay is -1"});
+  expect_contains(with([](auto& s) { s.gradient_norm_max = std::nan(""); }), {"gradient_norm_max is nan"});
+  expect_contains(with([](auto& s) { s.probability_floor = 0.5; }), {"probability_floor is 0.5", "[0, 1/2)"});
+  expect_contains(usage_error_of([&] { const BagTrainer trainer(task, "lstm", task.schedule, 1); }),
+                  {"no model \"lstm\"", "hopfield, hopfield-adapted"});
+  const BagTask images = digits();
+  BagSchedule schedule = images.schedule;
+  schedule.batch_size = 2;
+  expect_contains(usage_error_of([&] { const BagTrainer trainer(images, "attention", schedule, 1); }),
+                  {"share batches of 2", "batch_size 1"});
+  const BagTask none{.name = "none", .models = {"pooling"}};
+  expect_contains(usage_error_of([&] { const BagTrainer trainer(none, "pooling", {}, 1); }),
+                  {"0 bags to learn from"});
+}
+
+} // namespace
+} // namespace mneme::training
