@@ -74,10 +74,11 @@ ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& ou
       return ExitCode::ok;
     }
     Verb& verb = find_verb(verbs, first);
-    if (verb.needs_torch()) {
+    const std::vector<std::string> own(arguments.begin() + 1, arguments.end());
+    if (verb.needs_torch_for(own)) {
       hand_over(arguments);
     }
-    return run_verb(verb, {arguments.begin() + 1, arguments.end()}, out, err);
+    return run_verb(verb, own, out, err);
   } catch (...) {
     return report_error(std::current_exception(), "", err);
   }

@@ -7,7 +7,7 @@
 #include "cli/train_task.h"
 
 // One line per task: X(name) stands for `std::unique_ptr<TrainTask> make_train_name()` in train_name.cpp.
-#define MNEME_TRAIN_TASKS(X) X(sparse_and)
+#define MNEME_TRAIN_TASKS(X) X(sparse_and) X(bit_pattern) X(latch) X(mnist_bags)
 
 namespace mneme::cli {
 
@@ -18,12 +18,35 @@ namespace {
 
 class Train : public Verb {
 public:
-  std::string name() const override { return "train"; }
-  std::string summary() const override { return "train models, many seeds at once, and measure them"; }
+  Train() {
+#define MNEME_ADD_TASK(name) tasks_.push_back({make_train_##name(), nullptr});
+    MNEME_TRAIN_TASKS(MNEME_ADD_TASK)
+  }
+
+  std::string name() const override {
+    return "train";
+  }
+  std::string summary() const override {
+    return "train models, many seeds at once, and measure them";
+  }
+
+  /// Of the task that is named; an option may stand before it.
+  bool needs_torch_for(const std::vector<std::string>& arguments) const override {
+    for (const std::string& argument : arguments) {
+      for (const auto& [task, app] : tasks_) {
+        if (task->name() == argument) {
+          return task->needs_torch();
+        }
+      }
+    }
+    return false;
+  }
 
   void declare(CLI::App& app) override {
-#define MNEME_ADD_TASK(name) add(app, make_train_##name());
-    MNEME_TRAIN_TASKS(MNEME_ADD_TASK)
+    for (auto& [task, own] : tasks_) {
+      own = app.add_subcommand(task->name(), task->summary());
+      task->declare(*own);
+    }
   }
 
   ExitCode run(Context& context) override {
@@ -36,12 +59,6 @@ public:
   }
 
 private:
-  void add(CLI::App& app, std::unique_ptr<TrainTask> task) {
-    CLI::App* own = app.add_subcommand(task->name(), task->summary());
-    task->declare(*own);
-    tasks_.emplace_back(std::move(task), own);
-  }
-
   std::vector<std::pair<std::unique_ptr<TrainTask>, CLI::App*>> tasks_;
 };
 

@@ -13,6 +13,7 @@ public:
   virtual ~TrainTask() = default;
   virtual std::string name() const = 0;
   virtual std::string summary() const = 0;
+  virtual bool needs_torch() const { return false; }
   virtual void declare(CLI::App& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };

@@ -8,6 +8,7 @@
   X(reproduce)                                                                                               \
   X(theory)                                                                                                  \
   X(train)                                                                                                   \
+  X(eval)                                                                                                    \
   X(verify)                                                                                                  \
   X(apply)                                                                                                   \
   X(data)                                                                                                    \

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+#include <csignal>
+#include <sstream>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -78,6 +81,103 @@ TEST(Train, RefusesWhatCannotBe) {
   refused({"--products"}, "--products");
   EXPECT_EQ(run_mneme({"train"}).exit_code, 2);
 }
+
+#ifdef MNEME_WITH_TORCH
+
+/// A small latch run; LibTorch takes a while to load.
+ProgramResult train_latch(const std::filesystem::path& folder, const std::vector<std::string>& more,
+                          testing::ProgramOptions options = {}) {
+  std::vector<std::string> arguments{"train",        "latch", "--samples", "64", "--length", "5",
+                                     "--characters", "4",     "--seeds",   "2",  "--out",    folder.string()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  options.timeout = std::chrono::seconds(120);
+  return run_mneme(arguments, options);
+}
+
+void expect_same_run(const std::filesystem::path& one, const std::filesystem::path& two) {
+  for (const char* name :
+       {"config.json", "metrics.jsonl", "summary.csv", "learning.csv", "learning.vl.json", "index.html",
+        "checkpoints/seed-1.safetensors", "checkpoints/seed-2.safetensors"}) {
+    EXPECT_EQ(testing::read_text(one / name), testing::read_text(two / name)) << name;
+  }
+}
+
+TEST(TrainBags, GoesOnWithMoreEpochsAsIfItHadNeverStopped) {
+  const TemporaryFolder folder;
+  const std::filesystem::path one = folder / "one", two = folder / "two";
+  const ProgramResult whole = train_latch(one, {"--epochs", "4", "--threads", "1"});
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_TRUE(contains(whole.out, "48 bags to learn from and 16 to be tested with, 4 epochs"));
+  ASSERT_EQ(train_latch(two, {"--epochs", "2", "--threads", "2"}).exit_code, 0);
+  ASSERT_EQ(train_latch(two, {"--epochs", "4", "--threads", "2"}).exit_code, 0);
+  expect_same_run(one, two);
+}
+
+TEST(TrainBags, GoesOnAfterBeingKilled) {
+  const TemporaryFolder folder;
+  const std::filesystem::path one = folder / "one", two = folder / "two";
+  const std::vector<std::string> options{"--epochs",        "40",         "--model",
+                                         "pooling-adapted", "--progress", "json"};
+  ASSERT_EQ(train_latch(one, options).exit_code, 0);
+  train_latch(two, options,
+              {.signal = SIGKILL, .signal_after = "epochs"}); // whenever that is, the end is the same
+  ASSERT_EQ(train_latch(two, options).exit_code, 0);
+  expect_same_run(one, two);
+}
+
+TEST(TrainBags, RefusesToMixRuns) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(train_latch(folder.path(), {"--epochs", "1"}).exit_code, 0);
+  const ProgramResult other = train_latch(folder.path(), {"--epochs", "1", "--learning-rate", "0.5"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_TRUE(contains(other.err, "learning_rate 0.001, but 0.5 is asked for")) << other.err;
+  ASSERT_EQ(train_latch(folder.path(), {"--epochs", "2"}).exit_code, 0);
+  EXPECT_TRUE(
+      contains(train_latch(folder.path(), {"--epochs", "1"}).err, "of 2 epochs, but 1 are asked for"));
+  EXPECT_EQ(run_mneme({"train", "bit-pattern", "--model", "lstm"}).exit_code, 2);
+  const ProgramResult nowhere = run_mneme(
+      {"train", "mnist-bags", "--data", (folder / "empty").string(), "--out", (folder / "run").string()});
+  EXPECT_EQ(nowhere.exit_code, 3);
+  EXPECT_TRUE(contains(nowhere.err, "there is no MNIST here")) << nowhere.err;
+}
+
+TEST(Eval, MeasuresWhatTrainingMeasuredLast) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(train_latch(folder.path(), {"--epochs", "3"}).exit_code, 0);
+  const ProgramResult result =
+      run_mneme({"eval", folder.path().string(), "--json"}, {.timeout = std::chrono::seconds(60)});
+  const nlohmann::json document = nlohmann::json::parse(result.out, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << result.out << result.err;
+  ASSERT_EQ(document.at("checkpoints").size(), 2U);
+  std::istringstream lines(testing::read_text(folder / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const nlohmann::json epoch = nlohmann::json::parse(line);
+    const nlohmann::json& measured = document.at("checkpoints").at(epoch.at("seed").get<size_t>() - 1);
+    if (epoch.at("epoch") == 3) {
+      EXPECT_EQ(measured.at("epochs"), 3);
+      EXPECT_EQ(measured.at("loss"), epoch.at("validation_loss"));
+      EXPECT_EQ(measured.at("accuracy"), epoch.at("validation_accuracy"));
+    }
+  }
+}
+
+TEST(Eval, SaysWhatIsMissing) {
+  const TemporaryFolder folder;
+  const ProgramResult nothing = run_mneme({"eval", folder.path().string()});
+  EXPECT_EQ(nothing.exit_code, 3);
+  EXPECT_TRUE(contains(nothing.err, "config.json"));
+  testing::write_text(folder / "config.json", "{\"task\": \"latch\", \"model\": 3}");
+  const ProgramResult wrong = run_mneme({"eval", folder.path().string()});
+  EXPECT_EQ(wrong.exit_code, 3);
+  EXPECT_TRUE(contains(wrong.err, "\"model\" is 3, but a text is needed")) << wrong.err;
+  ASSERT_EQ(train_latch(folder / "run", {"--epochs", "1"}).exit_code, 0);
+  std::filesystem::remove_all(folder / "run" / "checkpoints");
+  const ProgramResult without = run_mneme({"eval", (folder / "run").string()});
+  EXPECT_EQ(without.exit_code, 3);
+  EXPECT_TRUE(contains(without.err, "there is no checkpoint of 2 seeds")) << without.err;
+}
+
+#endif
 
 } // namespace
 } // namespace mneme

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/bag_run.h"
+
+#include <fmt/format.h>
+
+#include "experiments/hopfield/bag_learning.h"
+#include "mneme/core/error.h"
+#include "mneme/core/version.h"
+#include "mneme/data/folders.h"
+#include "mneme/data/read_file.h"
+
+namespace mneme::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Calls with the name and the variable of everything that config.json holds, besides the version.
+template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
+  visit("task", run.task);
+  visit("model", run.model);
+  visit("epochs", run.schedule.epochs);
+  visit("batch_size", run.schedule.batch_size);
+  visit("learning_rate", run.schedule.learning_rate);
+  visit("weight_decay", run.schedule.weight_decay);
+  visit("gradient_norm_max", run.schedule.gradient_norm_max);
+  visit("probability_floor", run.schedule.probability_floor);
+  visit("scored_after_step", run.schedule.scored_after_step);
+  visit("patience", run.schedule.patience);
+  visit("seeds", run.seeds);
+  visit("seed", run.seed);
+  if (run.task == "bit-pattern") {
+    visit("bags", run.bits.num_bags);
+    visit("instances", run.bits.num_instances);
+    visit("signals", run.bits.num_signals);
+    visit("signals_per_bag", run.bits.num_signals_per_bag);
+    visit("bits", run.bits.num_bits);
+  } else if (run.task == "latch") {
+    visit("samples", run.latch.num_samples);
+    visit("length", run.latch.num_instances);
+    visit("characters", run.latch.num_characters);
+  } else {
+    visit("bags", run.digits.num_bags);
+    visit("target", run.digits.target);
+    visit("mean_size", run.digits.mean_size);
+    visit("size_deviation", run.digits.size_deviation);
+  }
+}
+
+} // namespace
+
+nlohmann::ordered_json to_json(const BagRun& run) {
+  Json json = {{"version", version()}};
+  each_setting(run, [&](const char* name, const auto& value) { json[name] = value; });
+  return json;
+}
+
+BagRun read_bag_run(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "config.json";
+  const std::vector<std::byte> bytes = data::read_file(path);
+  const auto* text = reinterpret_cast<const char*>(bytes.data());
+  const Json json = Json::parse(text, text + bytes.size(), nullptr, false);
+  if (!json.is_object()) {
+    throw DataError(fmt::format("{}: this is no JSON object.\n  Give the folder of a run of `mneme train`.",
+                                path.string()));
+  }
+  BagRun run;
+  each_setting(run, [&]<class T>(const char* name, T& value) {
+    const auto found = json.find(name);
+    const bool fits = found != json.end() && (std::is_same_v<T, std::string> ? found->is_string()
+                                              : std::is_same_v<T, bool>      ? found->is_boolean()
+                                              : std::is_same_v<T, double>    ? found->is_number()
+                                                                             : found->is_number_integer());
+    if (!fits) {
+      throw DataError(
+          fmt::format("{}: \"{}\" is {}, but a {} is needed.\n  Give the folder of a run of `mneme train "
+                      "bit-pattern`, `latch` or `mnist-bags`.",
+                      path.string(), name, found == json.end() ? "not there" : found->dump(),
+                      std::is_same_v<T, std::string> ? "text"
+                      : std::is_same_v<T, bool>      ? "true or false"
+                                                     : "number"));
+    }
+    value = found->get<T>();
+  });
+  return run;
+}
+
+training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) {
+  if (run.task == "bit-pattern") {
+    return training::bit_pattern_task(run.bits);
+  }
+  if (run.task == "latch") {
+    return training::latch_task(run.latch);
+  }
+  if (run.task != "mnist-bags") {
+    throw DataError(
+        fmt::format("the task of this run is \"{}\", but bit-pattern, latch or mnist-bags is needed.\n  "
+                    "Other runs have no checkpoints.",
+                    run.task));
+  }
+  const std::filesystem::path folder = data::data_folder(data);
+  const std::optional<experiments::Digits> digits = experiments::find_digits(folder);
+  if (!digits) {
+    throw DataError(
+        fmt::format("{}: there is no MNIST here (looked for mnist/train-images-idx3-ubyte and "
+                    "mnist/t10k-images-idx3-ubyte, also .gz).\n  `mneme data get mnist` fetches it; --data "
+                    "names another folder.",
+                    folder.string()));
+  }
+  return training::digit_bag_task(digits->images, digits->split, run.digits);
+}
+
+std::vector<training::BagJob> jobs_of(const BagRun& run, const training::BagTask& task,
+                                      const std::filesystem::path& folder) {
+  std::vector<training::BagJob> jobs;
+  for (int64_t i = 0; i < run.seeds; ++i) {
+    const uint64_t seed = run.seed + static_cast<uint64_t>(i);
+    jobs.push_back({.task = &task,
+                    .model = run.model,
+                    .schedule = run.schedule,
+                    .seed = seed,
+                    .checkpoint = folder / "checkpoints" / fmt::format("seed-{}.safetensors", seed)});
+  }
+  return jobs;
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme eval`: measures the checkpoints of a run of `mneme train`.
+
+#include <algorithm>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/bag_run.h"
+#include "cli/json_output.h"
+#include "cli/verb.h"
+#include "experiments/hopfield/learn.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "report/table.h"
+
+namespace mneme::cli {
+namespace {
+
+class Eval : public Verb {
+public:
+  std::string name() const override { return "eval"; }
+  std::string summary() const override {
+    return "measure what a run of `mneme train` has learnt, from its checkpoints";
+  }
+  bool needs_torch() const override { return true; }
+
+  void declare(CLI::App& app) override {
+    app.add_option("RUN", run_, "Folder of a run of mneme train bit-pattern, latch or mnist-bags")
+        ->type_name("DIR")
+        ->required();
+    app.add_option(
+           "--data", data_,
+           "Folder of data files, for mnist-bags (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
+           "~/.local/share/mneme)")
+        ->type_name("DIR");
+  }
+
+  ExitCode run(Context& context) override {
+    if (!experiments::can_learn_from_bags()) {
+      throw UnsupportedError(
+          "mneme eval: this program is built without LibTorch, which models need.\n  Build it with "
+          "LibTorch.");
+    }
+    const BagRun run = read_bag_run(run_);
+    const training::BagTask task = task_of(run, data_);
+    std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
+    std::erase_if(jobs, [](const training::BagJob& job) { return !std::filesystem::exists(job.checkpoint); });
+    if (jobs.empty()) {
+      throw DataError(
+          fmt::format("{}: there is no checkpoint of {} {} here.\n  `mneme train {}` writes one after every "
+                      "epoch.",
+                      (std::filesystem::path(run_) / "checkpoints").string(), run.seeds,
+                      run.seeds == 1 ? "seed" : "seeds", run.task));
+    }
+    const report::Table table = measure(jobs, context);
+    if (!context.options.out.empty()) {
+      make_output_folder(context.options.out);
+      write_file_atomically(context.options.out / "eval.csv", report::to_csv(table));
+    }
+    if (context.options.json) {
+      print_json(context.out, {{"config", to_json(run)}, {"checkpoints", report::to_json(table)}});
+      return ExitCode::ok;
+    }
+    context.out << fmt::format("{}, {}: {} bags, {} of them positive\n\n", run.task, run.model,
+                               task.validation.count(), task.validation.num_positive())
+                << report::to_text(table, {.colour = context.colour});
+    if (static_cast<int64_t>(jobs.size()) < run.seeds) {
+      context.out << fmt::format("\n{} of {} seeds have no checkpoint yet.\n", run.seeds - std::ssize(jobs),
+                                 run.seeds);
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  static report::Table measure(const std::vector<training::BagJob>& jobs, Context& context) {
+    report::Table table{.columns = {{.name = "seed"},
+                                    {.name = "epochs"},
+                                    {.name = "loss"},
+                                    {.name = "accuracy"},
+                                    {.name = "positive found", .key = "sensitivity"},
+                                    {.name = "negative found", .key = "specificity"},
+                                    {.name = "area under curve", .key = "area_under_curve"}}};
+    context.progress.start("checkpoints", std::ssize(jobs));
+    for (const training::BagJob& job : jobs) {
+      throw_if_interrupted();
+      const experiments::BagCheckpoint checkpoint = experiments::measure_checkpoint(job);
+      const training::BagAnswers& answers = checkpoint.answers;
+      table.rows.push_back({static_cast<int64_t>(job.seed), checkpoint.epochs, checkpoint.validation.loss,
+                            answers.accuracy, answers.sensitivity, answers.specificity,
+                            answers.area_under_curve});
+      context.progress.advance();
+    }
+    context.progress.finish();
+    return table;
+  }
+
+  std::string run_, data_;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_eval() {
+  return std::make_unique<Eval>();
+}
+
+} // namespace mneme::cli

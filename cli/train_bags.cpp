@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme train bit-pattern`, `latch` and `mnist-bags`: yes or no about bags and sequences, learnt by Hopfield layers
+/// and what they are compared with.
+
+#include <algorithm>
+#include <optional>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/bag_run.h"
+#include "cli/choices.h"
+#include "cli/environment.h"
+#include "cli/json_output.h"
+#include "cli/numbers.h"
+#include "cli/train_task.h"
+#include "experiments/hopfield/bag_learning.h"
+#include "experiments/hopfield/learn.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "report/page.h"
+
+namespace mneme::cli {
+namespace {
+
+using experiments::BagGroup;
+using training::BagFit;
+
+/// What a folder's earlier run was made with must be asked for again, but for what a longer run may change.
+void check_same_run(const BagRun& run, const std::filesystem::path& folder) {
+  if (!std::filesystem::exists(folder / "config.json")) {
+    return;
+  }
+  const BagRun earlier = read_bag_run(folder);
+  if (earlier.task == run.task && earlier.schedule.epochs > run.schedule.epochs) {
+    throw UsageError(
+        fmt::format("{}: holds a run of {} epochs, but {} are asked for.\n  Ask for as many or more to go "
+                    "on, or name another folder with --out.",
+                    folder.string(), earlier.schedule.epochs, run.schedule.epochs));
+  }
+  const nlohmann::ordered_json before = to_json(earlier), now = to_json(run);
+  for (const auto& [name, value] : now.items()) {
+    const bool may_change = name == "version" || name == "epochs" || name == "patience" || name == "seeds";
+    if (!may_change && (!before.contains(name) || before[name] != value)) {
+      throw UsageError(fmt::format(
+          "{}: holds a run with {} {}, but {} is asked for.\n  Give the same again to go on, "
+          "or another folder with --out.",
+          folder.string(), name, before.contains(name) ? before[name].dump() : "missing", value.dump()));
+    }
+  }
+}
+
+class TrainBags : public TrainTask {
+public:
+  bool needs_torch() const override { return true; }
+
+  void declare(CLI::App& app) override {
+    const training::BagTask published = published_task();
+    run_.task = name();
+    run_.model = published.models.front();
+    add_word_option(
+        app, "--model", published.models, run_.model,
+        [this, models = published.models](size_t place) { run_.model = models[place]; },
+        "What learns; -adapted: with more heads, updates and dropout, as published");
+    const auto published_number = [](double x) { return fmt::format("{:g}", x); };
+    add_parsed_option(
+        app, "--epochs", "N", fmt::format("{} as published", published.schedule.epochs),
+        [this](const std::string& option, const std::string& text) {
+          epochs_ = parse_integer(option, text, {.least = 1, .most = 10'000'000});
+        },
+        "Times that all bags are seen; a run that has finished goes on with more");
+    add_parsed_option(
+        app, "--batch-size", "N", fmt::format("{} as published", published.schedule.batch_size),
+        [this](const std::string& option, const std::string& text) {
+          batch_size_ = parse_integer(option, text, {.least = 1, .most = 1'000'000});
+        },
+        "Bags of one step");
+    add_parsed_option(
+        app, "--learning-rate", "X", published_number(published.schedule.learning_rate),
+        [this](const std::string& option, const std::string& text) {
+          learning_rate_ = parse_real(option, text, {.least = 0, .least_included = false});
+        },
+        "Of AdamW");
+    add_parsed_option(
+        app, "--weight-decay", "X", published_number(published.schedule.weight_decay),
+        [this](const std::string& option, const std::string& text) {
+          weight_decay_ = parse_real(option, text, {.least = 0});
+        },
+        "Of AdamW, decoupled");
+    add_integer_option(app, "--patience", patience_, {.least = 0, .most = 1'000'000},
+                       "Stop once the validation loss has not fallen for so many epochs; 0: never");
+    add_integer_option(app, "--seeds", run_.seeds, {.least = 1, .most = 100'000},
+                       "Runs from different first weights, beside each other");
+    declare_bags(app);
+  }
+
+  ExitCode run(Context& context) override {
+    if (!experiments::can_learn_from_bags()) {
+      throw UnsupportedError(
+          fmt::format("mneme train {}: this program is built without LibTorch, which training on "
+                      "bags needs.\n  Build it with LibTorch.",
+                      name()));
+    }
+    complete(context.options.seed);
+    const std::filesystem::path folder = context.options.out.empty()
+                                             ? std::filesystem::path("runs/train") / name() / run_.model
+                                             : context.options.out;
+    make_output_folder(folder / "checkpoints");
+    check_same_run(run_, folder);
+    const training::BagTask task = task_of(run_, data_);
+    const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
+    write_file_atomically(folder / "config.json", to_json(run_).dump(2) + "\n");
+    context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
+    BagGroup group{.name = run_.model};
+    try {
+      group.fits = experiments::learn_from_bags(jobs, context.progress);
+    } catch (const Interrupted&) {
+      context.progress.finish();
+      context.progress.say(
+          fmt::format("mneme train {}: every finished epoch lies in {}; the same command goes on from "
+                      "there",
+                      name(), (folder / "checkpoints").string()));
+      throw;
+    }
+    context.progress.finish();
+    finish(task, group, folder, context);
+    return ExitCode::ok;
+  }
+
+protected:
+  virtual training::BagTask published_task() const = 0; ///< models and schedule; bags are not needed
+  virtual void declare_bags(CLI::App& app) = 0;
+
+  BagRun run_;
+  std::string data_;
+
+private:
+  void complete(uint64_t seed) {
+    run_.schedule = published_task().schedule_of(run_.model);
+    run_.schedule.epochs = epochs_.value_or(run_.schedule.epochs);
+    run_.schedule.batch_size = batch_size_.value_or(run_.schedule.batch_size);
+    run_.schedule.learning_rate = learning_rate_.value_or(run_.schedule.learning_rate);
+    run_.schedule.weight_decay = weight_decay_.value_or(run_.schedule.weight_decay);
+    run_.schedule.patience = patience_;
+    run_.seed = seed;
+  }
+
+  std::string headline(const training::BagTask& task, const BagGroup& group) const {
+    const auto stopped = std::ranges::count_if(group.fits, &BagFit::stopped_early);
+    return fmt::format(
+        "{} with {} parameters, {} bags to learn from and {} to be tested with, {} epochs{}, {} {} "
+        "from seed {}",
+        run_.model, group.fits.front().num_parameters, task.training.count(), task.validation.count(),
+        run_.schedule.epochs, stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", run_.seeds,
+        run_.seeds == 1 ? "run" : "runs", run_.seed);
+  }
+
+  void finish(const training::BagTask& task, const BagGroup& group, const std::filesystem::path& folder,
+              Context& context) const {
+    std::string metrics;
+    report::Table timing{.columns = {{.name = "seed"}, {.name = "seconds"}}};
+    for (const BagFit& fit : group.fits) {
+      timing.rows.push_back({static_cast<int64_t>(fit.seed), fit.seconds});
+      for (size_t i = 0; i < fit.epochs.size(); ++i) {
+        nlohmann::ordered_json line = {{"seed", fit.seed}, {"epoch", i + 1}};
+        for (const experiments::BagMeasure& measure : experiments::bag_measures()) {
+          line[measure.key] = measure.of(fit.epochs[i]);
+        }
+        metrics += line.dump() + "\n";
+      }
+    }
+    const report::Table summary = experiments::bag_table({group});
+    const report::Chart curves = experiments::bag_curves(name() + ": " + run_.model, {group});
+    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "metrics.jsonl", metrics);
+    write_file_atomically(folder / "summary.csv", report::to_csv(summary));
+    write_file_atomically(folder / "timing.csv", report::to_csv(timing));
+    report::write_chart(folder, "learning", curves);
+    report::write_page(folder / "index.html", page(headline(task, group), summary, curves));
+    if (context.options.json) {
+      print_json(context.out, {{"config", to_json(run_)},
+                               {"summary", report::to_json(summary)},
+                               {"timing", report::to_json(timing)},
+                               {"environment", environment_json(context.options.threads)}});
+      return;
+    }
+    context.out
+        << headline(task, group) << "\n\n"
+        << report::to_text(summary, {.colour = context.colour}) << "\nWritten to " << folder.string()
+        << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
+        << folder.string() << "` measures them)\n";
+  }
+
+  report::Page page(const std::string& head, const report::Table& summary,
+                    const report::Chart& curves) const {
+    report::Parameters parameters;
+    const nlohmann::ordered_json settings = to_json(run_);
+    for (const auto& [key, value] : settings.items()) {
+      parameters.values.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+    }
+    return {.title = fmt::format("{}: {}", name(), run_.model),
+            .intro = head + ".",
+            .sections = {
+                {.heading = "What was learnt",
+                 .blocks = {
+                     report::CaptionedTable{.table = summary, .caption = "After the last epoch, over seeds"},
+                     report::Figure{.chart = curves,
+                                    .remark = "Lines are medians of the seeds, bands reach from the "
+                                              "least to the greatest.",
+                                    .links = {{"Data (CSV)", "learning.csv"},
+                                              {"Every epoch of every seed", "metrics.jsonl"}}},
+                     parameters}}}};
+  }
+
+  std::optional<int64_t> epochs_, batch_size_;
+  std::optional<double> learning_rate_, weight_decay_;
+  int64_t patience_ = 0;
+};
+
+constexpr IntegerLimits kCount{.least = 1, .most = 10'000'000};
+
+class TrainBitPattern : public TrainBags {
+public:
+  std::string name() const override { return "bit-pattern"; }
+  std::string summary() const override { return "tell whether a bag of bit patterns holds a signal"; }
+
+protected:
+  training::BagTask published_task() const override { return training::bit_pattern_task({.num_bags = 8}); }
+  void declare_bags(CLI::App& app) override {
+    add_integer_option(app, "--bags", run_.bits.num_bags, {.least = 8, .most = kCount.most},
+                       "Bags; the first and last eighth are to be tested with");
+    add_integer_option(app, "--instances", run_.bits.num_instances, kCount, "Patterns of a bag");
+    add_integer_option(app, "--signals", run_.bits.num_signals, kCount, "Different signals");
+    add_integer_option(app, "--signals-per-bag", run_.bits.num_signals_per_bag, kCount,
+                       "Instances of a positive bag that are signals");
+    add_integer_option(app, "--bits", run_.bits.num_bits, {.least = 1, .most = 64}, "Bits of a pattern");
+  }
+};
+
+class TrainLatch : public TrainBags {
+public:
+  std::string name() const override { return "latch"; }
+  std::string summary() const override { return "remember the first character of a sequence to its end"; }
+
+protected:
+  training::BagTask published_task() const override { return training::latch_task({.num_samples = 8}); }
+  void declare_bags(CLI::App& app) override {
+    add_integer_option(app, "--samples", run_.latch.num_samples, {.least = 8, .most = kCount.most},
+                       "Sequences; the first and last eighth are to be tested with");
+    add_integer_option(app, "--length", run_.latch.num_instances, kCount, "Characters of a sequence");
+    add_integer_option(app, "--characters", run_.latch.num_characters, {.least = 3, .most = 10'000},
+                       "Of the alphabet");
+  }
+};
+
+class TrainMnistBags : public TrainBags {
+public:
+  std::string name() const override { return "mnist-bags"; }
+  std::string summary() const override { return "tell whether a bag of digits holds a 9"; }
+
+protected:
+  training::BagTask published_task() const override { return training::digit_bag_settings(); }
+  void declare_bags(CLI::App& app) override {
+    add_integer_option(app, "--bags", run_.digits.num_bags, kCount,
+                       "Bags to learn from; a quarter as many are to be tested with");
+    add_integer_option(app, "--target", run_.digits.target, {.least = 0, .most = 9},
+                       "The digit that makes a bag positive");
+    add_real_option(app, "--mean-size", run_.digits.mean_size, {.least = 1, .most = 10'000},
+                    "Images of a bag, on average");
+    app.add_option(
+           "--data", data_,
+           "Folder of data files, such as MNIST (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
+           "~/.local/share/mneme)")
+        ->type_name("DIR");
+  }
+};
+
+} // namespace
+
+std::unique_ptr<TrainTask> make_train_bit_pattern() {
+  return std::make_unique<TrainBitPattern>();
+}
+std::unique_ptr<TrainTask> make_train_latch() {
+  return std::make_unique<TrainLatch>();
+}
+std::unique_ptr<TrainTask> make_train_mnist_bags() {
+  return std::make_unique<TrainMnistBags>();
+}
+
+} // namespace mneme::cli
