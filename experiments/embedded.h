@@ -10,6 +10,7 @@ namespace mneme::experiments {
 extern const std::string_view kSdmTables;         ///< printed in cells of the notebooks
 extern const std::string_view kKeyQueryNormBetas; ///< learnt betas of query-key normalisation
 extern const std::string_view kAttentionTutorial; ///< printed outputs of the tutorial on attention
+extern const std::string_view kHopfieldCurves;    ///< curves of the example plots of hflayers
 extern const std::string_view kHopfieldTheory;    ///< examples of theorem 3
 extern const std::string_view kBetaFit;           ///< golden: fits by the published functions
 extern const std::string_view kBetaOverRadius;    ///< golden: beta over d for n = 64

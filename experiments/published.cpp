@@ -19,6 +19,7 @@ Documents parse_all() {
       std::pair{"sdm_tables", kSdmTables},
       std::pair{"keyquery_norm_betas", kKeyQueryNormBetas},
       std::pair{"attention_tutorial", kAttentionTutorial},
+      std::pair{"hopfield_curves", kHopfieldCurves},
       std::pair{"hopfield_theory", kHopfieldTheory},
       std::pair{"beta_fit", kBetaFit},
       std::pair{"beta_vs_d_n64", kBetaOverRadius},

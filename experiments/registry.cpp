@@ -31,7 +31,11 @@
   X(hopfield_energy_descent)                                                                                 \
   X(hopfield_one_step)                                                                                       \
   X(hopfield_capacity)                                                                                       \
-  X(hopfield_fixed_points)
+  X(hopfield_fixed_points)                                                                                   \
+  X(hopfield_bit_pattern)                                                                                    \
+  X(hopfield_latch)                                                                                          \
+  X(hopfield_mnist_bags)                                                                                     \
+  X(hopfield_immune_repertoire)
 
 namespace mneme::experiments {
 

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/hopfield/bag_comparison.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "experiments/attention/learning.h"
+#include "experiments/hopfield/bag_learning.h"
+#include "experiments/hopfield/learn.h"
+#include "experiments/published.h"
+
+namespace mneme::experiments {
+namespace {
+
+using nlohmann::json;
+
+/// Published numbers are read from drawn curves, to about four digits.
+constexpr double kReading = 5e-4;
+/// Epochs whose mean is compared as well, since single epochs scatter; only of runs several times as long.
+constexpr int64_t kLastEpochs = 10;
+
+/// A group of fits with the curves published for it.
+struct Compared {
+  BagGroup group;
+  json curves;
+  int64_t epochs = 0; ///< compared after so many
+};
+
+/// How a measure is called among the published curves, such as "loss_eval".
+std::string published_key(const BagMeasure& measure) {
+  const std::string key = measure.key;
+  const bool is_training = key.starts_with("training");
+  return key.substr(key.find('_') + 1) + (is_training ? "_train" : "_eval");
+}
+
+Comparison compare(std::string what, double published_value, const std::vector<double>& ours,
+                   const std::string& why) {
+  const trials::MeanInterval interval = trials::mean_interval(ours);
+  // The interval of the mean is t s / sqrt(n); one more run lies within t s sqrt(1 + 1/n).
+  const double one_more = interval.half_width.value_or(0) * std::sqrt(static_cast<double>(ours.size()) + 1);
+  const auto [least, greatest] = std::ranges::minmax(ours);
+  return {.what = std::move(what),
+          .published = published_value,
+          .measured = estimate_of(interval),
+          .tolerance = one_more + kReading,
+          .explanation =
+              fmt::format("The published run is a single one; our {} seeds lie between {:.4g} and {:.4g}.{}",
+                          ours.size(), least, greatest, why)};
+}
+
+double mean_of_last(const std::vector<double>& curve, int64_t end) {
+  double sum = 0;
+  for (int64_t i = end - kLastEpochs; i < end; ++i) {
+    sum += curve[static_cast<size_t>(i)] / static_cast<double>(kLastEpochs);
+  }
+  return sum;
+}
+
+void add_rows(const Compared& compared, const std::string& why, ComparisonTable& table) {
+  const auto last = static_cast<size_t>(compared.epochs - 1);
+  for (const BagMeasure& measure : bag_measures()) {
+    const json& curve = compared.curves.at(published_key(measure));
+    table.rows.push_back(
+        compare(fmt::format("{}: {} after {} epochs", compared.group.name, measure.name, compared.epochs),
+                curve.at(last), after_epochs(compared.group, measure, compared.epochs), why));
+  }
+  if (compared.epochs < 3 * kLastEpochs) {
+    return;
+  }
+  const BagMeasure& accuracy = bag_measure("validation_accuracy");
+  std::vector<double> ours;
+  for (const training::BagFit& fit : compared.group.fits) {
+    std::vector<double> curve;
+    std::ranges::transform(fit.epochs, std::back_inserter(curve), accuracy.of);
+    ours.push_back(mean_of_last(curve, compared.epochs));
+  }
+  table.rows.push_back(compare(
+      fmt::format("{}: {}, mean of the last {} epochs", compared.group.name, accuracy.name, kLastEpochs),
+      mean_of_last(compared.curves.at(published_key(accuracy)), compared.epochs), ours, why));
+}
+
+report::Chart panel(const Compared& compared, const char* what, const char* training_key,
+                    const char* validation_key) {
+  report::LineChart chart{.title = what,
+                          .description = fmt::format("{} over epochs, ours and published.", what),
+                          .x = {.title = "epoch"},
+                          .y = {.title = what}};
+  for (const char* key : {training_key, validation_key}) {
+    const BagMeasure& measure = bag_measure(key);
+    const std::string name = key == training_key ? "training" : "validation";
+    chart.series.push_back(seeds_series(name, compared.group, measure));
+    report::Series line{.name = name + ", published", .style = report::SeriesStyle::dashed_line};
+    const json& curve = compared.curves.at(published_key(measure));
+    for (size_t i = 0; i < curve.size(); ++i) {
+      line.points.push_back({static_cast<double>(i + 1), certain(curve[i])});
+    }
+    chart.series.push_back(std::move(line));
+  }
+  return to_chart(chart);
+}
+
+std::vector<Compared> train(const training::BagTask& task, const BagComparison& comparison,
+                            const RunSettings& settings, Progress& progress) {
+  std::vector<training::BagJob> jobs;
+  int64_t epochs = 0;
+  for (const auto& [model, name] : comparison.models) {
+    training::BagSchedule schedule = task.schedule_of(model);
+    if (comparison.epochs_max > 0) {
+      schedule.epochs = std::min(schedule.epochs, comparison.epochs_max);
+    }
+    for (int64_t seed = 0; seed < comparison.seeds; ++seed) {
+      jobs.push_back({.task = &task,
+                      .model = model,
+                      .schedule = schedule,
+                      .seed = settings.seed + static_cast<uint64_t>(seed)});
+      epochs += schedule.epochs;
+    }
+  }
+  progress.start(task.name + ", epochs", epochs);
+  const std::vector<training::BagFit> fits = learn_from_bags(jobs, progress);
+  progress.finish();
+  std::vector<Compared> all;
+  for (size_t m = 0; m < comparison.models.size(); ++m) {
+    const auto& [model, name] = comparison.models[m];
+    const auto first = fits.begin() + static_cast<int64_t>(m) * comparison.seeds;
+    all.push_back({.group = {.name = model, .fits = {first, first + comparison.seeds}},
+                   .curves = published("hopfield_curves").at(comparison.example).at(name)});
+    all.back().epochs = std::min(std::ssize(first->epochs), std::ssize(all.back().curves.at("loss_train")));
+  }
+  return all;
+}
+
+} // namespace
+
+Outcome compare_bags(const training::BagTask& task, const BagComparison& comparison,
+                     const RunSettings& settings, Progress& progress) {
+  const std::vector<Compared> all = train(task, comparison, settings, progress);
+  ComparisonTable table{
+      .title = "Published runs beside ours",
+      .source = comparison.source,
+      .tolerance = fmt::format(
+          "the published number is that of one run, so it is met if it lies where one more run of "
+          "ours would lie in 95 % of cases (t s sqrt(1 + 1/n) around the mean of n = {} seeds), plus "
+          "0.0005 for reading it from a drawn curve.",
+          comparison.seeds)};
+  std::vector<BagGroup> groups;
+  Outcome outcome;
+  for (const Compared& compared : all) {
+    add_rows(compared, comparison.why.empty() ? "" : " " + comparison.why, table);
+    groups.push_back(compared.group);
+    outcome.figures.push_back(
+        {.name = compared.group.name,
+         .chart = to_chart(report::Panels{
+             .title = compared.group.name,
+             .description = "Loss and accuracy over epochs, ours and published.",
+             .charts = {panel(compared, "loss", "training_loss", "validation_loss"),
+                        panel(compared, "accuracy", "training_accuracy", "validation_accuracy")}}),
+         .look = "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
+                 "lines are "
+                 "the published run."});
+  }
+  const training::BagSchedule& schedule = task.schedule;
+  outcome.comparisons = {std::move(table)};
+  outcome.tables = {{"Ours after the last epoch", bag_table(groups)}};
+  outcome.parameters = {
+      {"bags", fmt::format("{} to learn from, {} of them positive; {} to be tested with, {} of them positive",
+                           task.training.count(), task.training.num_positive(), task.validation.count(),
+                           task.validation.num_positive())},
+      {"optimiser",
+       fmt::format("AdamW at {:g}, weight decay {:g}, gradients cut to length {:g}, batches of {}",
+                   schedule.learning_rate, schedule.weight_decay, schedule.gradient_norm_max,
+                   schedule.batch_size)},
+      {"epochs", comparison.epochs_max > 0
+                     ? fmt::format("at most {} (published: {})", comparison.epochs_max, schedule.epochs)
+                     : fmt::format("{}", schedule.epochs)},
+      {"seeds", fmt::format("{} from seed {}: first weights, order of bags, dropout", comparison.seeds,
+                            settings.seed)}};
+  return outcome;
+}
+
+Outcome skipped_without_torch() {
+  return {.skipped = "this program is built without LibTorch, which training needs. Build it with LibTorch."};
+}
+
+} // namespace mneme::experiments
