@@ -254,8 +254,8 @@ std::vector<std::byte> header_bytes(std::string_view type, std::span<const int64
 
 } // namespace
 
-PatternSet read_npy(const Source& source, int64_t limit) {
-  const Array array = read_header(source);
+Array find_npy(const Source& source) {
+  Array array = read_header(source);
   const auto count = product(array.shape);
   const int64_t there = source.size() - array.offset, item = bytes_of(array.type);
   if (!count || *count > there / item || *count * item != there) {
@@ -266,7 +266,11 @@ PatternSet read_npy(const Source& source, int64_t limit) {
              array.offset),
          kFetchAgain);
   }
-  return read_array(source, array, limit);
+  return array;
+}
+
+PatternSet read_npy(const Source& source, int64_t limit) {
+  return read_array(source, find_npy(source), limit);
 }
 
 PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, int64_t limit) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "data/array.h"
 #include "data/source.h"
 #include "mneme/data/pattern_set.h"
 
@@ -16,5 +17,9 @@ PatternSet read_cifar(const Source& source, int64_t limit);
 PatternSet read_npy(const Source& source, int64_t limit);
 PatternSet read_png(const Source& source);
 PatternSet read_safetensors(const Source& source, const std::string& tensor, int64_t limit);
+
+/// Where the numbers of the one array, or of the tensor named so, lie; all of them are there.
+Array find_npy(const Source& source);
+Array find_safetensors(const Source& source, const std::string& tensor);
 
 } // namespace mneme::data

@@ -226,7 +226,7 @@ const SafetensorsEntry& choose(const Source& source, const std::vector<Safetenso
 
 } // namespace
 
-PatternSet read_safetensors(const Source& source, const std::string& tensor, int64_t limit) {
+Array find_safetensors(const Source& source, const std::string& tensor) {
   const std::vector<SafetensorsEntry> entries = read_entries(source);
   const SafetensorsEntry& entry = choose(source, entries, tensor);
   const auto type = type_named(entry.dtype);
@@ -240,7 +240,11 @@ PatternSet read_safetensors(const Source& source, const std::string& tensor, int
                      fmt::join(known, ", ")),
          "Convert the tensor to F32.");
   }
-  return read_array(source, {.type = *type, .shape = entry.shape, .offset = entry.begin}, limit);
+  return {.type = *type, .shape = entry.shape, .offset = entry.begin};
+}
+
+PatternSet read_safetensors(const Source& source, const std::string& tensor, int64_t limit) {
+  return read_array(source, find_safetensors(source, tensor), limit);
 }
 
 std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
