@@ -7,6 +7,7 @@
 ///   SHAPE  association:HEAD_SIZE:UPDATES:TIMES   a layer of 4 heads and 64 features, 8 batches of 1024 states that look
 ///                                                up 1024 patterns; TIMES multiplies the default beta
 ///          pooling:ROWS:FEATURES:TIMES           one learnt state that looks up all rows of a bag
+///          file:BAG.npy                          the same for a bag that stays in its file
 ///   HOW    mneme | plain (LibTorch, associations are kept) | sdpa (LibTorch's scaled_dot_product_attention) | read
 ///          (nothing but reading the bag)
 ///   PASS   forward | backward (forward and backward: gradients of the parameters, and of inputs but a bag)
@@ -18,15 +19,19 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <memory>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <torch/torch.h>
 
 #include "mneme/core/cpu.h"
 #include "mneme/core/parallel.h"
+#include "mneme/data/row_file.h"
 #include "mneme/nn/hopfield_pooling.h"
 
 namespace {
@@ -50,9 +55,14 @@ struct Shape {
   bool pooling;
   int64_t first, second; ///< head size and updates, or rows and features
   double times;
+  std::shared_ptr<const mneme::data::RowFile> file = {};
 };
 
 Shape shape_of(const std::string& text) {
+  if (constexpr std::string_view kFile = "file:"; text.starts_with(kFile)) {
+    const auto file = std::make_shared<const mneme::data::RowFile>(text.substr(kFile.size()));
+    return {.pooling = true, .first = file->count(), .second = file->size(), .times = 1, .file = file};
+  }
   std::istringstream in(text);
   std::string kind, first, second, times;
   std::getline(in, kind, ':') && std::getline(in, first, ':') && std::getline(in, second, ':') &&
@@ -114,6 +124,17 @@ void read(const at::Tensor& bag) {
   });
 }
 
+void read(const mneme::data::RowFile& bag) {
+  constexpr int64_t kRowsPerPiece = 4096, kPieces = 8;
+  mneme::parallel_for(bag.count(), kRowsPerPiece * kPieces, [&](int64_t begin, int64_t end) {
+    std::vector<float> piece(static_cast<size_t>(kRowsPerPiece * bag.size()));
+    for (int64_t row = begin; row < end; row += kRowsPerPiece) {
+      bag.read(row,
+               std::span(piece).first(static_cast<size_t>(std::min(kRowsPerPiece, end - row) * bag.size())));
+    }
+  });
+}
+
 /// One step of the layer at the given sizes; inputs are kept by what is returned.
 std::function<void()> prepared(const Shape& shape, const std::string& how, bool backward) {
   torch::manual_seed(1);
@@ -125,6 +146,11 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
   };
   if (shape.pooling) {
     mneme::nn::HopfieldPooling pooling(options);
+    if (shape.file) {
+      return [=, file = shape.file]() mutable {
+        how == "read" ? read(*file) : finish(pooling->forward_from(file));
+      };
+    }
     const at::Tensor bag = at::randn({1, shape.first, shape.second});
     if (how == "read") {
       return [bag] { read(bag); };
@@ -172,9 +198,10 @@ int run(const Shape& shape, const std::string& how, bool backward, int threads) 
     seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
   std::sort(seconds.begin(), seconds.end());
-  std::printf("{\"seconds\": %.9f, \"memory\": %.0f, \"cpu\": \"%s\", \"isa\": \"%s\", \"torch\": \"%s\"}\n",
-              seconds[seconds.size() / 2], memory, mneme::cpu_model().c_str(), mneme::cpu_target().c_str(),
-              TORCH_VERSION);
+  std::printf("{\"seconds\": %.9f, \"memory\": %.0f, \"resident\": %.0f, \"cpu\": \"%s\", \"isa\": \"%s\", "
+              "\"torch\": \"%s\"}\n",
+              seconds[seconds.size() / 2], memory, peak_memory(), mneme::cpu_model().c_str(),
+              mneme::cpu_target().c_str(), TORCH_VERSION);
   return 0;
 }
 

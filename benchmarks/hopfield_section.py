@@ -6,8 +6,11 @@ hopfield_section.py PROGRAM    PROGRAM is hopfield_benchmark; each measurement i
 
 import json
 import os
+import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 THREADS = min(2, os.cpu_count())
 PASSES = {"forward": "forward", "backward": "and backward"}
@@ -16,6 +19,7 @@ HOWS = ["mneme", "plain", "sdpa"]
 ASSOCIATIONS = [(16, 0, 1), (16, 1, 1), (16, 5, 1), (16, 1, 20), (16, 1, 1000), (32, 1, 1), (64, 0, 1), (64, 1, 1), (64, 5, 1)]
 # rows, features, multiple of the default beta
 BAGS = [(10_000, 32, 1), (100_000, 32, 1), (300_000, 32, 1), (300_000, 32, 20), (300_000, 32, 1000), (100_000, 512, 1)]
+FILE_ROWS, FILE_FEATURES = 10_000_000, 32
 
 
 def measured(program, shape, how, which):
@@ -35,6 +39,31 @@ def cells(program, shape, which):
     memory = plain["memory"] / max(ours["memory"], 4096)
     return ours, [PASSES[which], f"{1e3 * ours['seconds']:.3g} ms", f"{ratio['plain']:.1f}x", f"{ratio['sdpa']:.2f}x",
                   as_memory(ours["memory"]), f"{memory:.0f}x", as_memory(sdpa["memory"])]
+
+
+def write_bag(path):
+    """Random numbers, the same ones again and again: what they are does not matter here."""
+    import numpy
+
+    block = numpy.random.default_rng(1).standard_normal((FILE_ROWS // 100, FILE_FEATURES), dtype=numpy.float32)
+    bag = numpy.lib.format.open_memmap(path, "w+", numpy.float32, (FILE_ROWS, FILE_FEATURES))
+    for first in range(0, FILE_ROWS, len(block)):
+        bag[first:first + len(block)] = block
+
+
+def file_rows(program):
+    with tempfile.TemporaryDirectory() as folder:
+        if shutil.disk_usage(folder).free < 2 * 4 * FILE_ROWS * FILE_FEATURES:
+            return ["No measurement: the disk has too little room for it."]
+        path = pathlib.Path(folder) / "bag.npy"
+        write_bag(path)
+        reading = measured(program, f"file:{path}", "read", "forward")
+        lines = [row(["pass", "mneme", "of reading", "resident, the whole process"]), row(["---"] * 4)]
+        for which, name in PASSES.items():
+            ours = measured(program, f"file:{path}", "mneme", which)
+            lines.append(row([name, f"{ours['seconds']:.3g} s", f"{ours['seconds'] / reading['seconds']:.2f}x",
+                              as_memory(ours["resident"])]))
+        return lines
 
 
 def row(texts):
@@ -67,6 +96,8 @@ def main():
     print("\nPooling of a bag by one learnt state, gradients of the parameters; beside it the time that it takes only to read "
           "the bag:\n")
     print("\n".join([row(["bag", "beta", *columns, "of reading"]), row(["---"] * (len(columns) + 3)), *bags]))
+    print(f"\nPooling of a bag of {FILE_ROWS} x {FILE_FEATURES} that stays in its file, {4 * FILE_ROWS * FILE_FEATURES / 1e9:.3g} GB:\n")
+    print("\n".join(file_rows(program)))
 
 
 if __name__ == "__main__":

@@ -114,6 +114,23 @@ std::optional<int64_t> features(const Norm& norm, std::optional<int64_t> of_core
   return norm.wanted ? norm.size : of_core;
 }
 
+/// One call's inputs, under the names that a user knows.
+AssociationInputs inputs_of(const HopfieldOptions& options, const at::Tensor& stored_pattern,
+                            const at::Tensor& state, const at::Tensor& projection,
+                            const HopfieldMasks& masks) {
+  const InputSizes of_core = input_sizes(options.core());
+  return {.layer = kLayer,
+          .state = {"state_pattern", state, features(state_norm(options), of_core.query)},
+          .stored = {"stored_pattern", stored_pattern, features(stored_norm(options), of_core.key)},
+          .projection = {"pattern_projection", projection, features(projection_norm(options), of_core.value)},
+          .padding_mask_name = "stored_pattern_padding_mask",
+          .padding_mask = masks.stored_pattern_padding_mask,
+          .association_mask_name = "association_mask",
+          .association_mask = masks.association_mask,
+          .num_heads = options.num_heads(),
+          .batch_first = options.batch_first()};
+}
+
 } // namespace
 
 HopfieldOptions HopfieldOptions::memory(PerHead<double> beta) {
@@ -220,24 +237,7 @@ PerHead<double> HopfieldImpl::scaling() const {
   return first_beta(options, hidden_size());
 }
 
-HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
-                                           const at::Tensor& pattern_projection, const HopfieldMasks& masks,
-                                           Wanted wanted) {
-  const at::Tensor& state = state_pattern.defined() ? state_pattern : stored_pattern;
-  const at::Tensor& projection = pattern_projection.defined() ? pattern_projection : stored_pattern;
-  const InputSizes of_core = input_sizes(options.core());
-  const AssociationInputs inputs{
-      .layer = kLayer,
-      .state = {"state_pattern", state, features(state_norm(options), of_core.query)},
-      .stored = {"stored_pattern", stored_pattern, features(stored_norm(options), of_core.key)},
-      .projection = {"pattern_projection", projection, features(projection_norm(options), of_core.value)},
-      .padding_mask_name = "stored_pattern_padding_mask",
-      .padding_mask = masks.stored_pattern_padding_mask,
-      .association_mask_name = "association_mask",
-      .association_mask = masks.association_mask,
-      .num_heads = options.num_heads(),
-      .batch_first = options.batch_first()};
-  check_inputs(inputs);
+HopfieldCoreCall HopfieldImpl::call_with(const HopfieldMasks& masks, Wanted wanted) const {
   HopfieldCoreCall call{.key_padding_mask = masks.stored_pattern_padding_mask,
                         .attn_mask = masks.association_mask,
                         .scaling_tensor = beta,
@@ -248,25 +248,42 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
   if (!beta.defined()) {
     call.scaling = scaling();
   }
+  return call;
+}
+
+NormedRows HopfieldImpl::normed(NormedRows rows) const {
+  rows.key_gain = norm_stored_pattern->weight;
+  rows.key_bias = norm_stored_pattern->bias;
+  rows.value_gain = norm_pattern_projection->weight;
+  rows.value_bias = norm_pattern_projection->bias;
+  rows.epsilon = options.normalize_stored_pattern_eps();
+  return rows;
+}
+
+at::Tensor HopfieldImpl::activated(const at::Tensor& output) const {
+  return options.association_activation()
+             ? activation_named(kLayer, *options.association_activation())(output)
+             : output;
+}
+
+HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
+                                           const at::Tensor& pattern_projection, const HopfieldMasks& masks,
+                                           Wanted wanted) {
+  const at::Tensor& state = state_pattern.defined() ? state_pattern : stored_pattern;
+  const at::Tensor& projection = pattern_projection.defined() ? pattern_projection : stored_pattern;
+  const AssociationInputs inputs = inputs_of(options, stored_pattern, state, projection, masks);
+  check_inputs(inputs);
+  const HopfieldCoreCall call = call_with(masks, wanted);
   const at::Tensor normal_state = normal(norm_state_pattern, state);
   HopfieldCoreResult result;
   if (wanted == Wanted::output && projection.is_same(stored_pattern) && normed_alike(options)) {
-    result.output = association_core->forward_folded(normal_state,
-                                                     {.rows = stored_pattern,
-                                                      .key_gain = norm_stored_pattern->weight,
-                                                      .key_bias = norm_stored_pattern->bias,
-                                                      .value_gain = norm_pattern_projection->weight,
-                                                      .value_bias = norm_pattern_projection->bias,
-                                                      .epsilon = options.normalize_stored_pattern_eps()},
-                                                     call);
+    result.output = association_core->forward_folded(normal_state, normed({.rows = stored_pattern}), call);
   }
   if (!result.output.defined()) {
     result = association_core->forward(normal_state, normal(norm_stored_pattern, stored_pattern),
                                        normal(norm_pattern_projection, projection), call);
   }
-  if (options.association_activation()) {
-    result.output = activation_named(kLayer, *options.association_activation())(result.output);
-  }
+  result.output = activated(result.output);
   if (options.check_finite()) {
     check_output(inputs, result.output);
   }
@@ -276,6 +293,44 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
 at::Tensor HopfieldImpl::forward(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                  const at::Tensor& pattern_projection, const HopfieldMasks& masks) {
   return associate(stored_pattern, state_pattern, pattern_projection, masks, Wanted::output).output;
+}
+
+at::Tensor HopfieldImpl::forward_from(const std::shared_ptr<const RowSource>& stored_pattern,
+                                      const at::Tensor& state_pattern) {
+  if (!stored_pattern) {
+    refuse(kLayer, "stored_pattern is no source at all.", "Give one, for example a data::RowFile.");
+  }
+  // Checked as a bag of one row would be.
+  const at::Tensor& state = state_pattern;
+  const at::Tensor row =
+      at::zeros({1, 1, stored_pattern->size()}, state.defined() ? state.options() : at::TensorOptions());
+  const HopfieldMasks none;
+  const AssociationInputs inputs = inputs_of(options, row, state, row, none);
+  check_inputs(inputs);
+  if (state.size(options.batch_first() ? 0 : 1) != 1) {
+    refuse(kLayer,
+           c10::str("state_pattern (shape ", state.sizes(),
+                    ") has several batch entries, but a source is one bag."),
+           "Give all states in one entry.");
+  }
+  at::Tensor output;
+  if (normed_alike(options)) {
+    output =
+        association_core->forward_folded(normal(norm_state_pattern, state),
+                                         normed({.source = stored_pattern}), call_with(none, Wanted::output));
+  }
+  if (!output.defined()) {
+    refuse(kLayer, "with these options, stored patterns cannot be read piece by piece.",
+           "It takes both norms with one eps, all three projections, softmax, finite beta, float32 or "
+           "float64 on a CPU; no "
+           "updates, normalize_hopfield_space, concat_bias_pattern, add_zero_association, or dropout while "
+           "training.");
+  }
+  output = activated(output);
+  if (options.check_finite()) {
+    check_output(inputs, output);
+  }
+  return output;
 }
 
 HopfieldRetrieval HopfieldImpl::retrieve(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,

@@ -145,6 +145,13 @@ Scale scale_of(const HopfieldCoreCall& call, const HopfieldCoreOptions& options,
   return scale;
 }
 
+/// Folded, a query is compared with all features of a row; else each row is projected to those of the space.
+bool pays_to_fold(const at::Tensor& query, const at::Tensor& rows, int64_t head_features, bool batch_first) {
+  const int64_t batch = batch_first ? 0 : 1;
+  const bool own_bag = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
+  return own_bag && rows.numel() > 0 && query.numel() > 0 && query.size(1 - batch) <= head_features;
+}
+
 } // namespace
 
 bool HopfieldCoreOptions::parameter_free() const {
@@ -385,7 +392,7 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const at::Tensor& query, const
   return result;
 }
 
-bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const at::Tensor& rows,
+bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& stored,
                                 const HopfieldCoreCall& call) const {
   const bool projected_alone = !options.query_as_static() && !options.key_as_static() &&
                                !options.value_as_static() && !options.value_as_connected() &&
@@ -401,19 +408,15 @@ bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const at::Tensor& rows,
       std::all_of(eps.begin(), eps.end(), [](double e) { return e > 0; }) &&
       std::all_of(scaling.begin(), scaling.end(), [](double b) { return std::isfinite(b); });
   const bool has_kernel =
-      rows.device().is_cpu() && (rows.scalar_type() == at::kFloat || rows.scalar_type() == at::kDouble);
-  // Folded, a query is compared with all features of a row; else each row is projected to those of the space.
-  const int64_t batch = call.batch_first ? 0 : 1;
-  const bool own_bag = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
-  const bool pays = rows.numel() > 0 && query.numel() > 0 &&
-                    query.size(call.batch_first ? 1 : 0) <= *core_sizes(options).head;
+      query.device().is_cpu() && (query.scalar_type() == at::kFloat || query.scalar_type() == at::kDouble);
   return options.streaming() && options.separation() == ops::Separation::softmax && !call.need_weights &&
-         projected_alone && all_seen && one_step && has_kernel && own_bag && pays;
+         projected_alone && all_seen && one_step && has_kernel &&
+         (stored.source || pays_to_fold(query, stored.rows, *core_sizes(options).head, call.batch_first));
 }
 
 at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const NormedRows& stored,
                                             const HopfieldCoreCall& call) {
-  if (!can_fold(query, stored.rows, call)) {
+  if (!can_fold(query, stored, call)) {
     return {};
   }
   const CoreSizes sizes = core_sizes(options);
@@ -438,9 +441,13 @@ at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const Norme
   if (stored.key_bias.defined()) {
     seen = seen + 0 * stored.key_bias; // it adds the same to all scores of a query: its gradient is 0
   }
-  const at::Tensor rows = call.batch_first ? stored.rows : stored.rows.transpose(0, 1);
+  const at::Tensor asked = seen.flatten(1, 2);
   at::Tensor answer =
-      ops::associate_normed(seen.flatten(1, 2), rows, stored.epsilon).unflatten(1, {heads, seen.size(2)});
+      stored.source
+          ? ops::associate_normed(asked, stored.source, stored.epsilon)
+          : ops::associate_normed(asked, call.batch_first ? stored.rows : stored.rows.transpose(0, 1),
+                                  stored.epsilon);
+  answer = answer.unflatten(1, {heads, seen.size(2)});
   answer = times(answer, stored.value_gain);
   if (stored.value_bias.defined()) {
     answer = answer + stored.value_bias;
@@ -448,6 +455,9 @@ at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const Norme
   at::Tensor readout = at::matmul(answer, of_value);
   if (in_proj_bias.defined()) {
     readout = readout + bias(2 * space, patterns).view({heads, 1, *sizes.pattern});
+  }
+  if (stored.source && stored.source->count() == 0) { // nothing is seen: no bias either
+    readout = at::zeros_like(readout);
   }
   return projected_out(readout, call.batch_first);
 }

@@ -36,6 +36,10 @@ at::Tensor HopfieldPoolingImpl::forward(const at::Tensor& stored_pattern,
   return flat(hopfield->forward(stored_pattern, pooling_weights, pattern_projection, masks));
 }
 
+at::Tensor HopfieldPoolingImpl::forward_from(const std::shared_ptr<const RowSource>& stored_pattern) {
+  return flat(hopfield->forward_from(stored_pattern, pooling_weights));
+}
+
 HopfieldRetrieval HopfieldPoolingImpl::retrieve(const at::Tensor& stored_pattern,
                                                 const at::Tensor& pattern_projection,
                                                 const HopfieldMasks& masks) {

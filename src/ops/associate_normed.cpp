@@ -5,13 +5,17 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include <ATen/Dispatch.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/custom_class.h>
 
 #include "kernels/normed_association/normed_association.h"
 #include "mneme/core/parallel.h"
@@ -25,13 +29,23 @@ const Checks kChecks("associate_normed");
 constexpr int64_t kRowsPerPiece =
     4096; // float32 inside of a piece, float64 over pieces: long sums lose nothing
 
+void check_one(const Checks::Named& input) {
+  kChecks.defined(input, "batch, patterns, features");
+  kChecks.dimensions(input, 3, "batch, patterns, features", "A single batch is unsqueeze(0).");
+  kChecks.real(input);
+}
+
+void check_epsilon(double epsilon) {
+  if (!(epsilon > 0) || !std::isfinite(epsilon)) {
+    kChecks.refuse(c10::str("epsilon is ", epsilon, ", but must be finite and > 0."),
+                   "1e-5 is the usual one.");
+  }
+}
+
 void check(const at::Tensor& query, const at::Tensor& rows, double epsilon) {
   const Checks::Named q{"query", query}, r{"rows", rows};
-  for (const Checks::Named& input : {q, r}) {
-    kChecks.defined(input, "batch, patterns, features");
-    kChecks.dimensions(input, 3, "batch, patterns, features", "A single batch is unsqueeze(0).");
-    kChecks.real(input);
-  }
+  check_one(q);
+  check_one(r);
   kChecks.same_type(q, r);
   kChecks.same_device(q, r);
   kChecks.equal(q, 2, r, 2, "features", "They are compared feature by feature: project the query.");
@@ -42,24 +56,36 @@ void check(const at::Tensor& query, const at::Tensor& rows, double epsilon) {
     kChecks.refuse(c10::str("rows has ", Checks::sized(r, 2, "features"), ", at least 1 is needed."),
                    "There is nothing to compare.");
   }
-  if (!(epsilon > 0) || !std::isfinite(epsilon)) {
-    kChecks.refuse(c10::str("epsilon is ", epsilon, ", but must be finite and > 0."),
-                   "1e-5 is the usual one.");
-  }
+  check_epsilon(epsilon);
 }
+
+template <class T> std::unique_ptr<T[]> room_for(int64_t count) {
+  return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(count));
+}
+
+/// Bags in memory as a tensor, or one bag in a source.
+struct Rows {
+  at::Tensor tensor; ///< [B, N, E], contiguous
+  std::shared_ptr<const RowSource> source;
+
+  int64_t bags() const { return source ? 1 : tensor.size(0); }
+  int64_t count() const { return source ? source->count() : tensor.size(1); }
+  int64_t size() const { return source ? source->size() : tensor.size(2); }
+};
 
 /// All bags are cut into pieces of the same number of rows, whatever the number of threads.
 template <class T> struct Bags {
-  const T *query, *rows;
+  const T *query, *rows; ///< rows: nullptr if there is a source
+  const RowSource* source;
   T epsilon;
   int64_t count, num_queries, num_rows, size, pieces;
   bool shared_query;
 
-  Bags(const at::Tensor& queries, const at::Tensor& all_rows, double eps)
-      : query(queries.const_data_ptr<T>()), rows(all_rows.const_data_ptr<T>()), epsilon(static_cast<T>(eps)),
-        count(all_rows.size(0)), num_queries(queries.size(1)), num_rows(all_rows.size(1)),
-        size(all_rows.size(2)), pieces((num_rows + kRowsPerPiece - 1) / kRowsPerPiece),
-        shared_query(queries.size(0) == 1) {}
+  Bags(const at::Tensor& queries, const Rows& all, double eps)
+      : query(queries.const_data_ptr<T>()), rows(all.source ? nullptr : all.tensor.const_data_ptr<T>()),
+        source(all.source.get()), epsilon(static_cast<T>(eps)), count(all.bags()),
+        num_queries(queries.size(1)), num_rows(all.count()), size(all.size()),
+        pieces((num_rows + kRowsPerPiece - 1) / kRowsPerPiece), shared_query(queries.size(0) == 1) {}
 
   const T* query_of(int64_t bag) const { return query + (shared_query ? 0 : bag * num_queries * size); }
   int64_t first_row(int64_t piece) const { return piece * kRowsPerPiece; }
@@ -67,18 +93,21 @@ template <class T> struct Bags {
   /// Of a piece in a tensor [bag, row, feature].
   int64_t offset(int64_t bag, int64_t piece) const { return (bag * num_rows + first_row(piece)) * size; }
 
+  /// Calls work(item, bag, piece, its rows) for each piece of each bag.
   template <class Work> void each_piece(Work work) const {
-    parallel_for(count * pieces, 1, [&](int64_t begin, int64_t end) {
+    constexpr int64_t kPiecesPerRead = 8; // share the memory that they are read into
+    parallel_for(count * pieces, source != nullptr ? kPiecesPerRead : 1, [&](int64_t begin, int64_t end) {
+      const auto room = room_for<T>(source != nullptr ? std::min(kRowsPerPiece, num_rows) * size : 0);
       for (int64_t item = begin; item < end; ++item) {
-        work(item, item / pieces, item % pieces);
+        const int64_t bag = item / pieces, piece = item % pieces;
+        if (source != nullptr) {
+          source->read(first_row(piece), std::span(room.get(), static_cast<size_t>(rows_of(piece) * size)));
+        }
+        work(item, bag, piece, source != nullptr ? room.get() : rows + offset(bag, piece));
       }
     });
   }
 };
-
-template <class T> std::unique_ptr<T[]> room_for(int64_t count) {
-  return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(count));
-}
 
 struct Answer {
   at::Tensor readout;      ///< [B, Q, E]
@@ -89,11 +118,10 @@ template <class T> void forward(const Bags<T>& bags, const Answer& to) {
   const int64_t q = bags.num_queries, items = bags.count * bags.pieces * q;
   const auto readouts = room_for<T>(items * bags.size), largest = room_for<T>(items),
              sums = room_for<T>(items);
-  bags.each_piece([&](int64_t item, int64_t bag, int64_t piece) {
+  bags.each_piece([&](int64_t item, int64_t bag, int64_t piece, const T* rows) {
     kernels::normed_association(kernels::NormedAssociationArgs<T>{
-        bags.query_of(bag), bags.rows + bags.offset(bag, piece), bags.epsilon,
-        readouts.get() + item * q * bags.size, largest.get() + item * q, sums.get() + item * q, q,
-        bags.rows_of(piece), bags.size});
+        bags.query_of(bag), rows, bags.epsilon, readouts.get() + item * q * bags.size,
+        largest.get() + item * q, sums.get() + item * q, q, bags.rows_of(piece), bags.size});
   });
   T *readout = to.readout.mutable_data_ptr<T>(), *to_largest = to.largest.mutable_data_ptr<T>(),
     *to_sum = to.sum.mutable_data_ptr<T>();
@@ -146,11 +174,10 @@ torch::autograd::variable_list backward(const Bags<T>& bags, const at::Tensor& d
       wanted.rows ? at::empty({bags.count, bags.num_rows, bags.size}, query.options()) : at::Tensor();
   const auto parts = std::make_unique<T[]>( // begin with 0: gradients are added
       static_cast<size_t>(wanted.query ? bags.count * bags.pieces * of_queries : 0));
-  bags.each_piece([&](int64_t item, int64_t bag, int64_t piece) {
+  bags.each_piece([&](int64_t item, int64_t bag, int64_t piece, const T* rows) {
     kernels::normed_association_gradient(kernels::NormedAssociationGradientArgs<T>{
-        bags.query_of(bag), bags.rows + bags.offset(bag, piece), bags.epsilon,
-        forward.largest.const_data_ptr<T>() + bag * q, forward.sum.const_data_ptr<T>() + bag * q,
-        g + bag * of_queries, shift.data() + bag * q,
+        bags.query_of(bag), rows, bags.epsilon, forward.largest.const_data_ptr<T>() + bag * q,
+        forward.sum.const_data_ptr<T>() + bag * q, g + bag * of_queries, shift.data() + bag * q,
         wanted.query ? parts.get() + item * of_queries : nullptr,
         wanted.rows ? d_rows.mutable_data_ptr<T>() + bags.offset(bag, piece) : nullptr, q,
         bags.rows_of(piece), bags.size});
@@ -169,22 +196,32 @@ torch::autograd::variable_list backward(const Bags<T>& bags, const at::Tensor& d
     }
     std::ranges::copy(total, to);
   }
-  return {d_query, d_rows, at::Tensor()};
+  return {d_query, d_rows, at::Tensor(), at::Tensor()};
 }
+
+/// Keeps a source until the way back.
+struct KeptSource : torch::CustomClassHolder {
+  explicit KeptSource(std::shared_ptr<const RowSource> kept) : source(std::move(kept)) {}
+  std::shared_ptr<const RowSource> source;
+};
 
 class AssociateNormed : public torch::autograd::Function<AssociateNormed> {
 public:
+  /// Either rows or a source.
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
-                            const at::Tensor& rows, double epsilon) {
+                            const std::optional<at::Tensor>& rows,
+                            const std::shared_ptr<const RowSource>& source, double epsilon) {
     at::AutoDispatchBelowADInplaceOrView below;
-    const at::Tensor q = query.contiguous(), r = rows.contiguous();
-    const int64_t batches = r.size(0), queries = q.size(1);
-    Answer answer{at::empty({batches, queries, r.size(2)}, q.options()),
+    const at::Tensor q = query.contiguous();
+    const Rows all{rows ? rows->contiguous() : at::Tensor(), source};
+    const int64_t batches = all.bags(), queries = q.size(1);
+    Answer answer{at::empty({batches, queries, all.size()}, q.options()),
                   at::empty({batches, queries}, q.options()), at::empty({batches, queries}, q.options())};
     AT_DISPATCH_FLOATING_TYPES(q.scalar_type(), "mneme::associate_normed",
-                               [&] { ops::forward(Bags<scalar_t>(q, r, epsilon), answer); });
-    context->save_for_backward({q, r, answer.readout, answer.largest, answer.sum});
+                               [&] { ops::forward(Bags<scalar_t>(q, all, epsilon), answer); });
+    context->save_for_backward({q, all.tensor, answer.readout, answer.largest, answer.sum});
     context->saved_data["epsilon"] = epsilon;
+    context->saved_data["source"] = c10::IValue::make_capsule(c10::make_intrusive<KeptSource>(source));
     return answer.readout;
   }
 
@@ -193,10 +230,12 @@ public:
     kChecks.first_derivative();
     const torch::autograd::variable_list saved = context->get_saved_variables();
     const double epsilon = context->saved_data["epsilon"].toDouble();
+    const auto kept = context->saved_data["source"].toCapsule();
+    const Rows all{saved[1], static_cast<const KeptSource&>(*kept).source};
     return AT_DISPATCH_FLOATING_TYPES(saved[0].scalar_type(), "mneme::associate_normed", [&] {
-      return ops::backward(Bags<scalar_t>(saved[0], saved[1], epsilon), gradients[0].contiguous(),
+      return ops::backward(Bags<scalar_t>(saved[0], all, epsilon), gradients[0].contiguous(),
                            {saved[2], saved[3], saved[4]}, saved[0],
-                           {context->needs_input_grad(0), context->needs_input_grad(1)});
+                           {context->needs_input_grad(0), !all.source && context->needs_input_grad(1)});
     });
   }
 };
@@ -208,13 +247,35 @@ at::Tensor associate_normed(const at::Tensor& query, const at::Tensor& rows, dou
   const bool has_kernel =
       rows.device().is_cpu() && (rows.scalar_type() == at::kFloat || rows.scalar_type() == at::kDouble);
   if (has_kernel) {
-    return AssociateNormed::apply(query, rows, epsilon);
+    return AssociateNormed::apply(query, std::optional(rows), std::shared_ptr<const RowSource>(), epsilon);
   }
   if (rows.size(1) == 0) {
     return at::zeros({rows.size(0), query.size(1), rows.size(2)}, rows.options());
   }
   const at::Tensor normed = at::layer_norm(rows, {rows.size(2)}, {}, {}, epsilon);
   return associate(query, normed, normed, {.beta = 1.0});
+}
+
+at::Tensor associate_normed(const at::Tensor& query, const std::shared_ptr<const RowSource>& rows,
+                            double epsilon) {
+  const Checks::Named q{"query", query};
+  check_one(q);
+  check_epsilon(epsilon);
+  if (!rows) {
+    kChecks.refuse("rows is no source at all.", "Give one, for example a data::RowFile.");
+  }
+  if (query.size(0) != 1 || query.size(2) != rows->size() || rows->size() < 1) {
+    kChecks.refuse(c10::str("query has shape ", query.sizes(),
+                            ", but the rows of the source, which is one bag, have ", rows->size(),
+                            " features: [1, queries, ", rows->size(), "] is needed."),
+                   "They are compared feature by feature: project the query.");
+  }
+  if (!query.device().is_cpu() || (query.scalar_type() != at::kFloat && query.scalar_type() != at::kDouble)) {
+    kChecks.refuse(c10::str("query is ", query.scalar_type(), " on ", query.device(),
+                            ", but a source is read as Float or Double on the CPU."),
+                   "Convert or move it.");
+  }
+  return AssociateNormed::apply(query, std::optional<at::Tensor>(), rows, epsilon);
 }
 
 } // namespace mneme::ops

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include <algorithm>
 #include <sstream>
 
 #include "mneme/nn/hopfield_decoder_layer.h"
@@ -111,6 +112,76 @@ template <class Module> void expect_copies_agree(Module module, const at::Tensor
     copy->parameters()[0].add_(1);
   }
   EXPECT_EQ(largest_difference(module->forward(input), expected), 0);
+}
+
+/// A bag in memory that is read as from a file.
+class Bag : public RowSource {
+public:
+  explicit Bag(const at::Tensor& rows) : rows_(rows.to(at::kDouble).contiguous()) {}
+  int64_t count() const override { return rows_.size(0); }
+  int64_t size() const override { return rows_.size(1); }
+  void read(int64_t first, std::span<float> to) const override { copy(first, to); }
+  void read(int64_t first, std::span<double> to) const override { copy(first, to); }
+
+private:
+  template <class T> void copy(int64_t first, std::span<T> to) const {
+    const double* from = rows_.const_data_ptr<double>() + first * size();
+    std::transform(from, from + to.size(), to.begin(), [](double x) { return static_cast<T>(x); });
+  }
+  at::Tensor rows_;
+};
+
+TEST(HopfieldLayers, PoolingReadsABagPieceByPieceAsItReadsOneInMemory) {
+  for (const bool batch_first : {true, false}) {
+    for (const int64_t rows : {0, 1, 9000}) { // of more than one piece
+      const at::Tensor bag = random_tensor({rows, 6}, 3);
+      HopfieldPooling pooling =
+          prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6)
+                                                              .num_heads(2)
+                                                              .hidden_size(5)
+                                                              .learn_beta(true)
+                                                              .batch_first(batch_first)
+                                                              .association_activation("tanh"))
+                                       .quantity(3)));
+      std::vector<at::Tensor> results[2];
+      for (const bool from_source : {false, true}) {
+        pooling->zero_grad();
+        const at::Tensor output = from_source ? pooling->forward_from(std::make_shared<Bag>(bag))
+                                              : pooling->forward(bag.unsqueeze(batch_first ? 0 : 1));
+        (output * random_tensor(output.sizes(), 5)).sum().backward();
+        results[from_source] = {output.detach()};
+        for (const at::Tensor& parameter : pooling->parameters()) {
+          results[from_source].push_back(parameter.grad().defined() ? parameter.grad().clone()
+                                                                    : at::zeros_like(parameter));
+        }
+      }
+      for (size_t i = 0; i < results[0].size(); ++i) {
+        EXPECT_LT(largest_difference(results[0][i], results[1][i]), 1e-12) << rows << " rows, " << i;
+      }
+    }
+  }
+}
+
+TEST(HopfieldLayers, SayWhyABagCannotBeReadPieceByPiece) {
+  const auto bag = std::make_shared<Bag>(random_tensor({4, 6}, 3));
+  const auto error_of = [&](const HopfieldOptions& options) {
+    HopfieldPooling pooling = prepared(HopfieldPooling(HopfieldPoolingOptions(options)));
+    return usage_error_of([&] { pooling->forward_from(bag); });
+  };
+  for (const HopfieldOptions& options :
+       {HopfieldOptions(6).update_steps_max(1), HopfieldOptions(6).normalize_hopfield_space(true),
+        HopfieldOptions(6).separation(ops::Separation::sparsemax), HopfieldOptions(6).streaming(false),
+        HopfieldOptions(6).add_zero_association(true), HopfieldOptions(6).beta(INFINITY),
+        HopfieldOptions(6).normalize_stored_pattern_eps(1e-3)}) {
+    expect_contains(error_of(options), {"with these options", "no updates"});
+  }
+  expect_contains(error_of(HopfieldOptions(7)), {"stored_pattern", "6 features", "7"});
+  HopfieldPooling pooling = prepared(HopfieldPooling(HopfieldPoolingOptions(6)));
+  expect_contains(usage_error_of([&] { pooling->forward_from(nullptr); }), {"no source"});
+  expect_contains(usage_error_of([&] {
+                    pooling->hopfield->forward_from(bag, random_tensor({2, 3, 6}, 1));
+                  }),
+                  {"[2, 3, 6]", "one bag"});
 }
 
 TEST(HopfieldLayers, CloneAndSerialise) {

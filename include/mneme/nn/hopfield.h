@@ -133,7 +133,13 @@ public:
   /// An input left out is the one before it: `forward(x)` is self-association.
   at::Tensor forward(const at::Tensor& stored_pattern, const at::Tensor& state_pattern = {},
                      const at::Tensor& pattern_projection = {}, const HopfieldMasks& masks = {});
-  /// The same with the association and how it was reached.
+  /// The same for one bag of stored patterns, which are their projections too, that need not fit in memory: it is read
+  /// piece by piece, once here and once more for gradients.
+  /// Errors  UsageError also where the options ask for more than can be done on the way: updates, dropout while training, a
+  ///         norm in the association space, separations but softmax, static patterns; whatever the source throws
+  at::Tensor forward_from(const std::shared_ptr<const RowSource>& stored_pattern,
+                          const at::Tensor& state_pattern);
+  /// As `forward`, with the association and how it was reached.
   HopfieldRetrieval retrieve(const at::Tensor& stored_pattern, const at::Tensor& state_pattern = {},
                              const at::Tensor& pattern_projection = {}, const HopfieldMasks& masks = {});
   /// [N, H, L, S'] and [N, H, S', e], always batch first, without gradient.
@@ -163,6 +169,11 @@ private:
   HopfieldCoreResult associate(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                const at::Tensor& pattern_projection, const HopfieldMasks& masks,
                                Wanted wanted);
+
+  HopfieldCoreCall call_with(const HopfieldMasks& masks, Wanted wanted) const;
+  /// The rows with what the norms of stored patterns and of pattern projections, which are alike, do to them.
+  NormedRows normed(NormedRows rows) const;
+  at::Tensor activated(const at::Tensor& output) const;
 
   FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(at::Tensor())}, {2, torch::nn::AnyValue(at::Tensor())},
                            {3, torch::nn::AnyValue(HopfieldMasks())})

@@ -8,6 +8,7 @@
 /// First values come from LibTorch's default generator (torch::manual_seed), as in every torch::nn module.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include "mneme/core/row_source.h"
 #include "mneme/nn/per_head.h"
 #include "mneme/ops/separate.h"
 
@@ -102,9 +104,10 @@ struct HopfieldCoreResult {
   std::vector<std::vector<double>> changes;
 };
 
-/// Rows [N, S, E] (or [S, N, E]) that are both key and value, each after a layer norm with the same epsilon.
+/// Rows that are both key and value, each after a layer norm with the same epsilon.
 struct NormedRows {
-  at::Tensor rows;
+  at::Tensor rows;                                       ///< [N, S, E], or length first
+  std::shared_ptr<const RowSource> source;               ///< in place of `rows`: one bag, read piece by piece
   at::Tensor key_gain, key_bias, value_gain, value_bias; ///< of the norms, [E]; undefined: 1 and 0
   double epsilon = 1e-5;
 };
@@ -157,7 +160,7 @@ private:
   void check_options() const;
   /// [N, H, L, e] -> output
   at::Tensor projected_out(const at::Tensor& readout, bool batch_first);
-  bool can_fold(const at::Tensor& query, const at::Tensor& rows, const HopfieldCoreCall& call) const;
+  bool can_fold(const at::Tensor& query, const NormedRows& stored, const HopfieldCoreCall& call) const;
 };
 TORCH_MODULE(HopfieldCore);
 

@@ -32,7 +32,9 @@ public:
 
   at::Tensor forward(const at::Tensor& stored_pattern, const at::Tensor& pattern_projection = {},
                      const HopfieldMasks& masks = {});
-  /// The same with the association [N, H, quantity, S'] and how it was reached.
+  /// The same for one bag that need not fit in memory: see Hopfield. A data::RowFile is one in a file.
+  at::Tensor forward_from(const std::shared_ptr<const RowSource>& stored_pattern);
+  /// As `forward`, with the association [N, H, quantity, S'] and how it was reached.
   HopfieldRetrieval retrieve(const at::Tensor& stored_pattern, const at::Tensor& pattern_projection = {},
                              const HopfieldMasks& masks = {});
   at::Tensor get_association_matrix(const at::Tensor& stored_pattern,

@@ -3,7 +3,11 @@
 /// Association with a large bag whose rows go through a layer norm on the way, differentiable.
 #pragma once
 
+#include <memory>
+
 #include <ATen/core/Tensor.h>
+
+#include "mneme/core/row_source.h"
 
 namespace mneme::ops {
 
@@ -20,5 +24,14 @@ namespace mneme::ops {
 /// Cost    O(B N Q E) time. float32 and float64 on a CPU: no extra memory that grows with N E. Meant for few queries.
 ///         Neither readout nor gradients depend on the number of threads there
 at::Tensor associate_normed(const at::Tensor& query, const at::Tensor& rows, double epsilon);
+
+/// The same for one bag that is read piece by piece, from a file for example: once forward, and once more backward.
+///
+/// Shapes  query [1, Q, E]; rows of E features -> [1, Q, E]
+/// Types   float32, float64 on a CPU. Differentiable once, in the query
+/// Errors  UsageError if query or rows are missing or do not fit; whatever `rows` throws
+/// Cost    O(N Q E) time; 4096 rows in memory per thread, and 3 Q E numbers for every 4096 rows
+at::Tensor associate_normed(const at::Tensor& query, const std::shared_ptr<const RowSource>& rows,
+                            double epsilon);
 
 } // namespace mneme::ops
