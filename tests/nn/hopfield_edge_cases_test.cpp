@@ -86,6 +86,63 @@ TEST(HopfieldEdgeCases, InfiniteBetaReadsTheBestMatchAndTiesShare) {
   EXPECT_EQ((shared == 0).sum(-1).min().item<int64_t>(), 6);
 }
 
+TEST(HopfieldEdgeCases, PoolingAtAnyBetaIsThatOfPlainLibTorch) {
+  for (const double beta : {0.0, -3.0, 1e-30, 20.0, 1e4, -1e4, kInfinity}) {
+    const auto pooled = [&](at::ScalarType type, bool streaming) {
+      HopfieldPooling pooling = prepared(HopfieldPooling(
+          HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2).beta(beta).streaming(streaming))));
+      pooling->to(type);
+      return pooling->forward(random_tensor({2, 300, 6}, 51, type)).detach();
+    };
+    EXPECT_LT(largest_difference(pooled(at::kDouble, true), pooled(at::kDouble, false)), 1e-9) << beta;
+    EXPECT_TRUE(at::isfinite(pooled(at::kFloat, true)).all().item<bool>()) << beta;
+  }
+}
+
+TEST(HopfieldEdgeCases, PoolingOfBagsOfNothingOrOfOneIsDefined) {
+  HopfieldPooling pooling =
+      prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2))));
+  const at::Tensor bias = pooling->hopfield->association_core->out_proj->bias;
+  EXPECT_LT(largest_difference(pooling->forward(at::empty({2, 0, 6}, at::kDouble)), bias.expand({2, 6})),
+            1e-15);
+  EXPECT_EQ(pooling->forward(at::empty({0, 5, 6}, at::kDouble)).sizes(), (at::IntArrayRef{0, 6}));
+  const at::Tensor padded = at::ones({2, 4}, at::kBool);
+  EXPECT_LT(largest_difference(pooling->forward(kStored, {}, {.stored_pattern_padding_mask = padded}),
+                               bias.expand({2, 6})),
+            1e-15);
+  // One pattern is all there is to read, whatever the beta.
+  const at::Tensor one = kStored.narrow(1, 0, 1);
+  EXPECT_LT(largest_difference(pooling->forward(one), pooling->forward(at::cat({one, one, one}, 1))), 1e-13);
+}
+
+TEST(HopfieldEdgeCases, NamesTheInstanceOfABagThatIsNotFinite) {
+  HopfieldPooling pooling = prepared(HopfieldPooling(6));
+  for (const double wrong : {std::nan(""), kInfinity, -kInfinity}) {
+    at::Tensor bag = random_tensor({2, 40, 6}, 52);
+    bag[1][33][4] = wrong;
+    expect_contains(usage_error_of([&] { pooling->forward(bag); }), {"stored_pattern holds", "[1, 33, 4]"});
+  }
+}
+
+TEST(HopfieldEdgeCases, SaysThatNumbersHaveBecomeTooLarge) {
+  // 1e30 squared is more than float32 holds; what plain LibTorch makes of it is nan.
+  Hopfield memory(HopfieldOptions::memory(1.0).update_steps_max(1));
+  const at::Tensor large = 1e30 * random_tensor({1, 4, 6}, 53, at::kFloat);
+  expect_contains(usage_error_of([&] { memory->forward(large); }), {"the output holds", "too large"});
+  EXPECT_TRUE(at::isfinite(memory->forward(large.to(at::kDouble))).all().item<bool>());
+}
+
+TEST(HopfieldEdgeCases, StridesOfBagsDoNotMatter) {
+  HopfieldPooling pooling =
+      prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2))));
+  const at::Tensor bag = random_tensor({3, 50, 6}, 54), every_other = random_tensor({3, 100, 12}, 55);
+  EXPECT_EQ(largest_difference(pooling->forward(bag.transpose(1, 2).contiguous().transpose(1, 2)),
+                               pooling->forward(bag)),
+            0);
+  const at::Tensor part = every_other.slice(1, 1, 100, 2).slice(2, 0, 12, 2);
+  EXPECT_EQ(largest_difference(pooling->forward(part), pooling->forward(part.contiguous())), 0);
+}
+
 TEST(HopfieldEdgeCases, InfiniteBetaPassesNoGradientToTheState) {
   Hopfield memory(HopfieldOptions::memory(kInfinity).update_steps_max(0));
   const at::Tensor stored = kStored.clone().requires_grad_(), state = kState.clone().requires_grad_();

@@ -144,6 +144,23 @@ TEST(HopfieldGradients, OfMasksAreThoseOfFiniteDifferences) {
   });
 }
 
+TEST(HopfieldGradients, OfDropoutAreThoseOfFiniteDifferencesForTheSameDraws) {
+  Hopfield layer =
+      hopfield(HopfieldOptions(6).num_heads(2).dropout(0.4).update_steps_max(1).learn_beta(true));
+  layer->train();
+  expect_gradients(layer, {kStored, kState, kProjection}, [&](const std::vector<at::Tensor>& in) {
+    torch::manual_seed(5);
+    return layer->forward(in[0], in[1], in[2]);
+  });
+}
+
+TEST(HopfieldGradients, OfABagReadOnceAreThoseOfFiniteDifferences) {
+  HopfieldPooling pooling = prepared(HopfieldPooling(
+      HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2).pattern_size(4).learn_beta(true)).quantity(2)));
+  expect_gradients(pooling, {kStored},
+                   [&](const std::vector<at::Tensor>& in) { return pooling->forward(in[0]); });
+}
+
 TEST(HopfieldGradients, OfTheOtherLayersAreThoseOfFiniteDifferences) {
   HopfieldPooling pooling = prepared(HopfieldPooling(
       HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2).update_steps_max(1)).quantity(2)));
