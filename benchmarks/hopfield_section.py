@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 THREADS = min(2, os.cpu_count())
-PASSES = {"forward": "forward", "backward": "and backward"}
+PASSES = {"forward": "forward", "backward": "forward and backward"}
 HOWS = ["mneme", "plain", "sdpa"]
 # head size, updates, multiple of the default beta
 ASSOCIATIONS = [(16, 0, 1), (16, 1, 1), (16, 5, 1), (16, 1, 20), (16, 1, 1000), (32, 1, 1), (64, 0, 1), (64, 1, 1), (64, 5, 1)]
