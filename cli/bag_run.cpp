@@ -70,6 +70,7 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
     const bool fits = found != json.end() && (std::is_same_v<T, std::string> ? found->is_string()
                                               : std::is_same_v<T, bool>      ? found->is_boolean()
                                               : std::is_same_v<T, double>    ? found->is_number()
+                                              : std::is_unsigned_v<T>        ? found->is_number_unsigned()
                                                                              : found->is_number_integer());
     if (!fits) {
       throw DataError(
@@ -82,6 +83,12 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
     }
     value = found->get<T>();
   });
+  if (run.seeds < 1 || run.seeds > kSeedsMax) {
+    throw DataError(
+        fmt::format("{}: \"seeds\" is {}, but must lie between 1 and {}.\n  Give the folder of a run of "
+                    "`mneme train`.",
+                    path.string(), run.seeds, kSeedsMax));
+  }
   return run;
 }
 

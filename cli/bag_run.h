@@ -16,6 +16,8 @@
 
 namespace mneme::cli {
 
+constexpr int64_t kSeedsMax = 100'000;
+
 struct BagRun {
   std::string task = {}; ///< bit-pattern, latch or mnist-bags
   std::string model = {};

@@ -91,7 +91,7 @@ public:
         "Of AdamW, decoupled");
     add_integer_option(app, "--patience", patience_, {.least = 0, .most = 1'000'000},
                        "Stop once the validation loss has not fallen for so many epochs; 0: never");
-    add_integer_option(app, "--seeds", run_.seeds, {.least = 1, .most = 100'000},
+    add_integer_option(app, "--seeds", run_.seeds, {.least = 1, .most = kSeedsMax},
                        "Runs from different first weights, beside each other");
     declare_bags(app);
   }

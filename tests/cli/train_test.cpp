@@ -141,6 +141,19 @@ TEST(TrainBags, RefusesToMixRuns) {
   EXPECT_TRUE(contains(nowhere.err, "there is no MNIST here")) << nowhere.err;
 }
 
+TEST(TrainBags, NeedsTheProgramWithLibTorchWhereOtherTasksDoNot) {
+  const TemporaryFolder alone; // mneme without mneme-nn beside it
+  std::filesystem::copy_file(MNEME_PROGRAM, alone / "mneme");
+  const auto train_alone = [&](const std::string& task) {
+    return testing::run_program(
+        {(alone / "mneme").string(), "train", task, "--epochs", "1", "--out", (alone / task).string()});
+  };
+  EXPECT_EQ(train_alone("sparse-and").exit_code, 0);
+  const ProgramResult latch = train_alone("latch");
+  EXPECT_EQ(latch.exit_code, 1);
+  EXPECT_TRUE(contains(latch.err, "mneme-nn")) << latch.err;
+}
+
 TEST(Eval, MeasuresWhatTrainingMeasuredLast) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "3"}).exit_code, 0);
@@ -171,6 +184,10 @@ TEST(Eval, SaysWhatIsMissing) {
   EXPECT_EQ(wrong.exit_code, 3);
   EXPECT_TRUE(contains(wrong.err, "\"model\" is 3, but a text is needed")) << wrong.err;
   ASSERT_EQ(train_latch(folder / "run", {"--epochs", "1"}).exit_code, 0);
+  nlohmann::json config = nlohmann::json::parse(testing::read_text(folder / "run" / "config.json"));
+  config["seeds"] = int64_t{1} << 60;
+  testing::write_text(folder / "config.json", config.dump());
+  EXPECT_TRUE(contains(run_mneme({"eval", folder.path().string()}).err, "\"seeds\" is 1152921504606846976"));
   std::filesystem::remove_all(folder / "run" / "checkpoints");
   const ProgramResult without = run_mneme({"eval", (folder / "run").string()});
   EXPECT_EQ(without.exit_code, 3);
