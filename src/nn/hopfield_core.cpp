@@ -398,8 +398,7 @@ bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& store
                                !options.value_as_static() && !options.value_as_connected() &&
                                !options.normalize_pattern() && !options.add_bias_kv() &&
                                !options.add_zero_attn();
-  const bool all_seen = !call.key_padding_mask.defined() && !call.attn_mask.defined() &&
-                        (options.dropout() == 0 || !is_training());
+  const bool seen_alike = !call.attn_mask.defined() && (options.dropout() == 0 || !is_training());
   const std::vector<int64_t>& steps = call.update_steps_max.values();
   const std::vector<double> scaling = call.scaling.value_or(1.0).values();
   const std::vector<double>& eps = call.update_steps_eps.values();
@@ -410,7 +409,7 @@ bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& store
   const bool has_kernel =
       query.device().is_cpu() && (query.scalar_type() == at::kFloat || query.scalar_type() == at::kDouble);
   return options.streaming() && options.separation() == ops::Separation::softmax && !call.need_weights &&
-         projected_alone && all_seen && one_step && has_kernel &&
+         projected_alone && seen_alike && one_step && has_kernel &&
          (stored.source || pays_to_fold(query, stored.rows, *core_sizes(options).head, call.batch_first));
 }
 
@@ -442,11 +441,13 @@ at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const Norme
     seen = seen + 0 * stored.key_bias; // it adds the same to all scores of a query: its gradient is 0
   }
   const at::Tensor asked = seen.flatten(1, 2);
+  const at::Tensor missing =
+      call.key_padding_mask.defined() ? call.key_padding_mask.to(at::kBool) : at::Tensor();
   at::Tensor answer =
       stored.source
           ? ops::associate_normed(asked, stored.source, stored.epsilon)
           : ops::associate_normed(asked, call.batch_first ? stored.rows : stored.rows.transpose(0, 1),
-                                  stored.epsilon);
+                                  stored.epsilon, missing);
   answer = answer.unflatten(1, {heads, seen.size(2)});
   answer = times(answer, stored.value_gain);
   if (stored.value_bias.defined()) {
@@ -456,8 +457,11 @@ at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const Norme
   if (in_proj_bias.defined()) {
     readout = readout + bias(2 * space, patterns).view({heads, 1, *sizes.pattern});
   }
-  if (stored.source && stored.source->count() == 0) { // nothing is seen: no bias either
+  // Where nothing is seen, there is no bias either.
+  if (stored.source && stored.source->count() == 0) {
     readout = at::zeros_like(readout);
+  } else if (missing.defined()) {
+    readout = readout.masked_fill(missing.all(1).view({-1, 1, 1, 1}), 0);
   }
   return projected_out(readout, call.batch_first);
 }

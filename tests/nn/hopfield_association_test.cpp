@@ -174,15 +174,24 @@ TEST(HopfieldAssociation, StreamedHeadsStopWhereThoseThatKeepTheirAssociationDo)
 }
 
 TEST(HopfieldAssociation, OfARowReadOnceEqualsPlainLibTorchWithGradients) {
-  for (const bool batch_first : {true, false}) {
+  at::Tensor shorter = at::zeros({2, 5000}, at::kBool), holes = shorter.clone(), nothing = shorter.clone();
+  shorter[0].slice(0, 4500).fill_(true);
+  shorter[1].slice(0, 1).fill_(true);
+  holes.copy_(random_tensor({2, 5000}, 6) > 0.3);
+  nothing[1].fill_(true);
+  for (const auto& [batch_first, padding] : {std::pair(true, at::Tensor()),
+                                             {false, at::Tensor()},
+                                             {true, shorter},
+                                             {false, holes},
+                                             {true, nothing}}) {
     const HopfieldOptions options =
         HopfieldOptions(6).num_heads(2).hidden_size(5).pattern_size(4).batch_first(batch_first);
     Hopfield folded = hopfield(options), plain = hopfield(HopfieldOptions(options).streaming(false));
-    const auto gradients_of = [&](Hopfield& layer) {
+    const auto gradients_of = [&, batch_first = batch_first, padding = padding](Hopfield& layer) {
       const auto turned = [&](const at::Tensor& x) { return batch_first ? x : x.transpose(0, 1); };
       const at::Tensor bag = random_tensor({2, 5000, 6}, 3).requires_grad_();
       const at::Tensor state = random_tensor({1, 3, 6}, 4).requires_grad_();
-      const at::Tensor output = turned(layer->forward(turned(bag), turned(state)));
+      const at::Tensor output = turned(layer->forward(turned(bag), turned(state), {}, {padding}));
       (output * random_tensor(output.sizes(), 5)).sum().backward();
       std::vector<at::Tensor> all{output, bag.grad(), state.grad()};
       for (const at::Tensor& parameter : layer->parameters()) {

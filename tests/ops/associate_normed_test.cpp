@@ -54,6 +54,39 @@ TEST(AssociateNormed, GradientsEqualFiniteDifferences) {
       {random_tensor({1, 2, 4}, 1), random_tensor({2, 6, 4}, 2)});
 }
 
+TEST(AssociateNormed, LeavesOutRowsThatAreMissing) {
+  const at::Tensor query = random_tensor({1, 3, 5}, 1), bag = random_tensor({3, 9000, 5}, 2);
+  at::Tensor missing = random_tensor({3, 9000}, 3) > 0;
+  missing[1].fill_(false);
+  missing[1].slice(0, 5000).fill_(true);
+  missing[2].fill_(true);
+  const auto masked = [&](const at::Tensor& q, const at::Tensor& r) {
+    return associate_normed(q, r, kEpsilon, missing);
+  };
+  const auto left_out = [&](const at::Tensor& q, const at::Tensor& r) {
+    std::vector<at::Tensor> readouts;
+    for (int64_t b = 0; b < 3; ++b) {
+      const at::Tensor there = r[b].index({missing[b].logical_not()}).unsqueeze(0);
+      readouts.push_back(b < 2 ? plain(q, there) : 0 * q); // an empty bag reads 0
+    }
+    return at::cat(readouts);
+  };
+  const Gradients ours = gradients_of(masked, query, bag), expected = gradients_of(left_out, query, bag);
+  EXPECT_LT(largest_difference(ours.readout, expected.readout), 1e-12);
+  EXPECT_LT(largest_difference(ours.query, expected.query), 1e-12);
+  EXPECT_LT(largest_difference(ours.rows, expected.rows), 1e-12);
+  EXPECT_EQ(ours.rows.index({missing}).abs().max().item<double>(), 0);
+  constexpr double kBfloat16 = 0.05;
+  EXPECT_LT(largest_difference(masked(query.to(at::kBFloat16), bag.to(at::kBFloat16)), expected.readout),
+            kBfloat16);
+  expect_contains(usage_error_of([&] { associate_normed(query, bag, kEpsilon, missing.narrow(0, 0, 2)); }),
+                  {"missing", "[2, 9000]", "[3, 9000]"});
+  expect_contains(usage_error_of([&] {
+                    associate_normed(query, bag, kEpsilon, at::zeros({3, 9000}));
+                  }),
+                  {"Float", "Bool"});
+}
+
 TEST(AssociateNormed, LosesNothingOverAMillionRows) {
   constexpr double kFloat = 2e-7; // of numbers up to 1, whatever their count
   const at::Tensor query = random_tensor({1, 1, 8}, 1) * 0.3, bag = random_tensor({1, 1'000'000, 8}, 2);
