@@ -349,7 +349,9 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const at::Tensor& query, const
     }
     return patterns_first.unsqueeze(1).expand({-1, heads, -1, -1});
   };
-  const auto with_heads = [&](const at::Tensor& input) { return by_heads(input, heads, batch_first); };
+  const auto with_heads = [&](const at::Tensor& input) { // one after the other, as they will be read
+    return by_heads(input, heads, batch_first).contiguous();
+  };
 
   Heads result;
   result.query =

@@ -91,7 +91,9 @@ void check(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& 
 /// query * beta; scaling the queries is cheaper than scaling the scores, of which there are S / D times as
 /// many.
 at::Tensor scaled(const at::Tensor& query, const at::Tensor& beta) {
-  return query * beta.view({-1, 1, 1});
+  const bool is_one = beta.device().is_cpu() && beta.numel() == 1 && !beta.requires_grad() &&
+                      beta.item<double>() == 1; // spares a copy
+  return is_one ? query : query * beta.view({-1, 1, 1});
 }
 
 /// Plain LibTorch: any device, any real type.
