@@ -35,7 +35,9 @@
   X(hopfield_bit_pattern)                                                                                    \
   X(hopfield_latch)                                                                                          \
   X(hopfield_mnist_bags)                                                                                     \
-  X(hopfield_immune_repertoire)
+  X(hopfield_immune_repertoire)                                                                              \
+  X(leap_stability)                                                                                          \
+  X(leap_cost)
 
 namespace mneme::experiments {
 

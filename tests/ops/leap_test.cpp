@@ -616,6 +616,22 @@ TEST(Leap, SaysWhereANumberIsNotFinite) {
                   {"readout is not finite", "inf", "overflows Float"});
 }
 
+TEST(Leap, WeightsMayBeAsLargeAsTheirSumsCanHold) {
+  // 40 elu weights of 2^110, times keys and queries of ones: sums up to 1e35, the limit is 3.4e38.
+  Inputs x = inputs(1, 40, 1, 2, 44, at::kFloat);
+  const auto with_logit = [&](double logit) {
+    x.key.fill_(1);
+    x.focus.fill_(logit / 2);
+    return leap(x, {.scale = 1});
+  };
+  const at::Tensor gate = at::sigmoid(x.query.sum(-1, true)); // of a mean key of ones
+  x.value.clamp_(-1, 1);
+  const at::Tensor means = x.value.cumsum(1) / at::arange(1, 41).view({1, 40, 1, 1});
+  EXPECT_LT(largest_difference(with_logit(std::exp2(110)), gate * means), 1e-6);
+  expect_contains(usage_error_of([&] { with_logit(std::exp2(127)); }),
+                  {"readout is not finite", "1.70141e+38", "overflows Float"});
+}
+
 TEST(Leap, RefusesAStateThatNoSuchCallLeft) {
   const Inputs x = inputs(2, 6, 2, 3, 22);
   for (const double decay : kDecays) {
