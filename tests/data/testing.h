@@ -30,8 +30,8 @@ public:
     return *this;
   }
   Bytes& little(uint64_t number, size_t size) {
-    for (size_t i = 0; i < size; ++i) {
-      bytes_.push_back(static_cast<std::byte>(number >> (8 * i)));
+    for (size_t i = 0; i < size; ++i, number >>= 8) {
+      bytes_.push_back(static_cast<std::byte>(number));
     }
     return *this;
   }
