@@ -297,6 +297,9 @@ void append_range(std::vector<double>& list, const Reader<RealLimits>& reader, s
   for (double i = 0; i <= steps; ++i) {
     list.push_back(std::min((first + i * stride) / scale, to));
   }
+  if (last - (first + steps * stride) <= kRounding * stride) {
+    list.back() = to; // not a digit beside it
+  }
 }
 
 template <class Limits>

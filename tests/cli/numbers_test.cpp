@@ -165,6 +165,11 @@ RC_GTEST_PROP(ParseRealsProperty, EndsWhereTheRangeEndsAndStaysWithinIt, ()) {
   }
 }
 
+TEST(ParseReals, EndWhereTheRangeEndsAlsoBelowFifteenDecimals) {
+  EXPECT_EQ(parse_reals("x", "0..217e-16..1e-16").back(), 217e-16); // 217 times the step is one digit less
+  EXPECT_EQ(parse_reals("x", "0..217.5e-16..1e-16").back(), 217 * 1e-16);
+}
+
 TEST(ParseReals, RefusesListsThatCannotBe) {
   const auto error = [](const char* text) {
     return refusal([&] { parse_reals("--noise", text, {.least = 0, .most = 1}); });
