@@ -15,6 +15,8 @@ HERE = pathlib.Path(__file__).parent
 KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "softmax_change", "gelu_layer", "normed_association",
            "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
+# Which shapes of a kernel are run; all where nothing is said.
+SHAPES = {"window_scan": "/tokens:(4096|65536)/window:(0|64|256)/threads:1", "window_scan_gradient": "/tokens:(1024|65536)/window:(0|64|256)/threads:1"}
 # Whole loops beside their peers: heading, the script that prints Markdown, the program that it is given.
 SECTIONS = [
     ("Training of projections", "projection_training.py", "projection_training"),
@@ -28,10 +30,10 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def run_benchmark(program):
+def run_benchmark(program, shapes=None):
     say(f"running {program.name}")
     result = subprocess.run(
-        [program, "--benchmark_format=json", f"--benchmark_repetitions={REPETITIONS}",
+        [program, *([f"--benchmark_filter={shapes}"] if shapes else []), "--benchmark_format=json", f"--benchmark_repetitions={REPETITIONS}",
          "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05"],
         check=True, capture_output=True, text=True)
     return [row for row in json.loads(result.stdout)["benchmarks"] if row.get("aggregate_name") == "median"]
@@ -45,7 +47,7 @@ def run_python(script):
 
 def key_of(row):
     """(function, type, shape) of BM_function<type>/shape, without the name of the aggregate."""
-    name = re.sub(r"_median$", "", row["name"])
+    name = re.sub(r"(/real_time)?_median$", "", row["name"])
     match = re.fullmatch(r"BM_(\w+?)(?:<(\w+)>)?((?:/\w+:\d+)*)", name)
     return match[1], match[2] or "", match[3].strip("/")
 
@@ -72,8 +74,12 @@ def as_ratio(peer, ours):
     return f"{peer['real_time'] / ours['real_time']:.2f}x" if peer else "-"
 
 
-def share_of_limit(kernel, number, shape, row, limits):
-    """Of memory bandwidth for a scan by one query, of multiply-adds for products; nothing where neither says enough."""
+def share_of_limit(kernel, number, shape, row, rows, limits):
+    """Of memory bandwidth for a scan by one query, of multiply-adds for products, of one pass over inputs and outputs where
+    the benchmark times that as well; nothing where none says enough."""
+    if kernel.startswith("window_scan"):
+        a_pass = rows.get(("pass", number, re.sub(r"window:\d+", "window:0", shape)))
+        return f"{a_pass['real_time'] / row['real_time']:.0%} of one pass" if a_pass else "-"
     if kernel == "gelu_layer":  # its items are more than multiply-adds
         return "-"
     sizes = dict(part.split(":") for part in shape.split("/"))
@@ -112,16 +118,16 @@ def kernel_section(folder):
         program = folder / f"{kernel}_benchmark"
         if not program.exists():
             continue
-        rows = {key_of(row): row for row in run_benchmark(program)}
+        rows = {key_of(row): row for row in run_benchmark(program, SHAPES.get(kernel))}
         for (function, number, shape), row in rows.items():
-            if function == "reference":
+            if function in ("reference", "pass"):
                 continue
             key = (kernel, number, shape)
             lines.append("| " + " | ".join([
-                kernel, shape.replace("/", ", ").replace(":", " "), number or "bits", as_time(row["real_time"]),
-                as_rate(row["items_per_second"]), as_ratio(rows.get(("reference", number, shape)), row),
+                kernel, shape.replace("/", ", ").replace(":", " "), number or ("bits" if kernel == "hamming" else "float"), as_time(row["real_time"]),
+                as_rate(row["items_per_second"]) if "items_per_second" in row else "-", as_ratio(rows.get(("reference", number, shape)), row),
                 as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
-                share_of_limit(kernel, number, shape, row, limits),
+                share_of_limit(kernel, number, shape, row, rows, limits),
             ]) + " |")
     return lines
 

@@ -51,7 +51,7 @@ def main():
     models = {"self_attention": ("self-attention, 2000 epochs", lambda: plain_torch.SelfAttention(LENGTH, 2), 2000, 1e-2),
               "mlp": ("MLP of 512, 500 epochs", lambda: plain_torch.BinaryMLP(LENGTH, 512, 0.1), 500, 1e-3)}
     print(f"Time of one seed: T = {LENGTH}, {SAMPLES} samples. Python is PyTorch {torch.__version__} in float32, the better of "
-          f"one and {threads} threads; mneme is in float64 (the MLP's units in float32), alone on one thread, and as one of many seeds on {threads} "
+          f"one and {threads} threads; mneme is in float64, the MLP in float32, alone on one thread, and as one of many seeds on {threads} "
           "threads. Ratios are to Python.\n")
     print("| model | Python | mneme, alone | ratio | mneme, of many | ratio |\n| --- | --- | --- | --- | --- | --- |")
     for key, (name, make_model, epochs, rate) in models.items():
