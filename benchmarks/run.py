@@ -132,19 +132,24 @@ def kernel_section(folder):
     return lines
 
 
+def write(results, lines):
+    """Section by section: a run takes a quarter of an hour."""
+    results.write_text("\n".join(lines) + "\n")
+
+
 def main():
     folder, results = map(pathlib.Path, sys.argv[1:])
     lines = ["# Benchmarks", "", "Written by `./dev bench`; medians of several runs each.", "", "## Kernels", ""]
     lines += kernel_section(folder)
+    write(results, lines)
     for heading, script, program in SECTIONS:
         if (folder / program).exists():
             say(f"running {script}")
             command = [sys.executable, HERE / script, folder / program]
             section = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             lines += ["", f"## {heading}", "", section.rstrip("\n")]
-    text = "\n".join(lines) + "\n"
-    results.write_text(text)
-    print(text)
+            write(results, lines)
+    print(results.read_text())
 
 
 main()
