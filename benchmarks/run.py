@@ -36,7 +36,11 @@ def run_benchmark(program, shapes=None):
         [program, *([f"--benchmark_filter={shapes}"] if shapes else []), "--benchmark_format=json", f"--benchmark_repetitions={REPETITIONS}",
          "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05"],
         check=True, capture_output=True, text=True)
-    return [row for row in json.loads(result.stdout)["benchmarks"] if row.get("aggregate_name") == "median"]
+    return [in_nanoseconds(row) for row in json.loads(result.stdout)["benchmarks"] if row.get("aggregate_name") == "median"]
+
+
+def in_nanoseconds(row):
+    return row | {"real_time": row["real_time"] * {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}[row["time_unit"]], "time_unit": "ns"}
 
 
 def run_python(script):
@@ -124,7 +128,7 @@ def kernel_section(folder):
                 continue
             key = (kernel, number, shape)
             lines.append("| " + " | ".join([
-                kernel, shape.replace("/", ", ").replace(":", " "), number or ("bits" if kernel == "hamming" else "float"), as_time(row["real_time"]),
+                function, shape.replace("/", ", ").replace(":", " "), number or ("bits" if kernel == "hamming" else "float"), as_time(row["real_time"]),
                 as_rate(row["items_per_second"]) if "items_per_second" in row else "-", as_ratio(rows.get(("reference", number, shape)), row),
                 as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
                 share_of_limit(kernel, number, shape, row, rows, limits),
