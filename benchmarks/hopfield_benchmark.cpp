@@ -17,7 +17,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <span>
@@ -30,6 +29,7 @@
 #include <malloc.h>
 #include <torch/torch.h>
 
+#include "benchmarks/peak_memory.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/parallel.h"
 #include "mneme/data/row_file.h"
@@ -39,18 +39,6 @@ namespace {
 
 using mneme::nn::Hopfield;
 using mneme::nn::HopfieldOptions;
-
-/// Most memory of this process ever resident, in bytes. (getrusage would count the process that started it.)
-double peak_memory() {
-  std::ifstream status("/proc/self/status");
-  double kilobytes = 0;
-  for (std::string word; status >> word;) {
-    if (word == "VmHWM:") {
-      status >> kilobytes;
-    }
-  }
-  return 1024 * kilobytes;
-}
 
 struct Shape {
   bool pooling;
@@ -188,9 +176,9 @@ int run(const Shape& shape, const std::string& how, bool backward, int threads) 
   constexpr int kLargeBlock = 1 << 18, kAsUsual = 1 << 25;
   mallopt(M_MMAP_THRESHOLD, kLargeBlock);
   const std::function<void()> step = prepared(shape, how, backward);
-  const double at_start = peak_memory();
+  const double at_start = mneme::peak_memory();
   step();
-  const double memory = peak_memory() - at_start;
+  const double memory = mneme::peak_memory() - at_start;
   // Where the allocator arrives by itself after a while: blocks are used again.
   mallopt(M_MMAP_THRESHOLD, kAsUsual);
   mallopt(M_TRIM_THRESHOLD, 2 * kAsUsual);
@@ -207,7 +195,7 @@ int run(const Shape& shape, const std::string& how, bool backward, int threads) 
   std::sort(seconds.begin(), seconds.end());
   std::printf("{\"seconds\": %.9f, \"memory\": %.0f, \"resident\": %.0f, \"cpu\": \"%s\", \"isa\": \"%s\", "
               "\"torch\": \"%s\"}\n",
-              seconds[seconds.size() / 2], memory, peak_memory(), mneme::cpu_model().c_str(),
+              seconds[seconds.size() / 2], memory, mneme::peak_memory(), mneme::cpu_model().c_str(),
               mneme::cpu_target().c_str(), TORCH_VERSION);
   return 0;
 }

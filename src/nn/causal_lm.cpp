@@ -66,6 +66,18 @@ void load_causal_lm_state(torch::nn::Module& model, NamedTensors state, const st
   load_state_dict(model, named, source);
 }
 
+void check_layer_windows(const char* model, const std::optional<std::vector<int64_t>>& windows,
+                         bool local_windows, int64_t num_layers) {
+  if (windows && !local_windows) {
+    refuse(model, c10::str(windows->size(), " windows are given, but local_windows is false."),
+           "Leave out one of them: without local windows every layer sees all tokens.");
+  }
+  if (windows && static_cast<int64_t>(windows->size()) != num_layers) {
+    refuse(model, c10::str("there are ", windows->size(), " windows but ", num_layers, " layers."),
+           "Give one per layer.");
+  }
+}
+
 void check_ids(const char* model, const at::Tensor& ids, int64_t vocab_size) {
   if (!ids.defined() || ids.dim() != 2 || ids.scalar_type() != at::kLong) {
     refuse(model,

@@ -3,7 +3,8 @@
 /// The inside of the causal language models: checks, logits, loss, first weights.
 #pragma once
 
-#include <functional>
+#include <optional>
+#include <vector>
 
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/modules/normalization.h>
@@ -11,6 +12,10 @@
 #include "mneme/nn/causal_lm.h"
 
 namespace mneme::nn {
+
+/// Errors  UsageError if there are windows, but not one per layer, or layers are to see all tokens
+void check_layer_windows(const char* model, const std::optional<std::vector<int64_t>>& windows,
+                         bool local_windows, int64_t num_layers);
 
 /// Errors  UsageError unless ids are int64 [B, T], of words there are
 void check_ids(const char* model, const at::Tensor& ids, int64_t vocab_size);

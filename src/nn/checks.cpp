@@ -6,12 +6,20 @@
 #include <torch/utils.h>
 
 #include "mneme/core/error.h"
+#include "nn/refuse.h"
 
 namespace mneme::nn {
 
 void check_size(const char* where, const char* what, int64_t size) {
   if (size < 1) {
     throw UsageError(c10::str(where, ": ", what, " is ", size, ", but must be at least 1."));
+  }
+}
+
+void check_partial_dropout(const char* layer, double dropout) {
+  if (!(dropout >= 0 && dropout < 1)) {
+    refuse(layer, c10::str("dropout is ", dropout, ", but must lie in [0, 1)."),
+           "It is the share that is dropped.");
   }
 }
 

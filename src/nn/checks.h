@@ -12,6 +12,11 @@ namespace mneme::nn {
 /// Errors  UsageError if size < 1
 void check_size(const char* where, const char* what, int64_t size);
 
+/// For layers that scale what is left by 1 / (1 - dropout). `layer` without its namespace, as for refuse.
+///
+/// Errors  UsageError unless dropout is in [0, 1)
+void check_partial_dropout(const char* layer, double dropout);
+
 /// Errors  UsageError unless `bits` is int64 [B, length] and holds nothing but 0 and 1
 void check_bits(const char* where, const at::Tensor& bits, int64_t length);
 

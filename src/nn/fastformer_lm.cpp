@@ -37,19 +37,8 @@ void check(const FastformerConfig& config) {
     refuse(kModel, c10::str("rescale is ", config.rescale(), ", but must be finite and > 0."),
            "The published value is 15.");
   }
-  if (!(config.dropout() >= 0 && config.dropout() < 1)) {
-    refuse(kModel, c10::str("dropout is ", config.dropout(), ", but must lie in [0, 1)."),
-           "It is the share that is dropped.");
-  }
-  if (config.windows() && !config.local_windows()) {
-    refuse(kModel, c10::str(config.windows()->size(), " windows are given, but local_windows is false."),
-           "Leave out one of them: without local windows every layer sees all tokens.");
-  }
-  if (config.windows() && static_cast<int64_t>(config.windows()->size()) != config.num_layers()) {
-    refuse(kModel,
-           c10::str("there are ", config.windows()->size(), " windows but ", config.num_layers(), " layers."),
-           "Give one per layer.");
-  }
+  check_partial_dropout(kModel, config.dropout());
+  check_layer_windows(kModel, config.windows(), config.local_windows(), config.num_layers());
 }
 
 } // namespace

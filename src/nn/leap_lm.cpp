@@ -28,15 +28,7 @@ void check(const LeapConfig& config) {
                                    {"max_positions", config.max_positions()}}) {
     check_size("mneme::nn::LeapForCausalLM", name, size);
   }
-  if (config.windows() && !config.local_windows()) {
-    refuse(kModel, c10::str(config.windows()->size(), " windows are given, but local_windows is false."),
-           "Leave out one of them: without local windows every layer sees all tokens.");
-  }
-  if (config.windows() && static_cast<int64_t>(config.windows()->size()) != config.num_layers()) {
-    refuse(kModel,
-           c10::str("there are ", config.windows()->size(), " windows but ", config.num_layers(), " layers."),
-           "Give one per layer.");
-  }
+  check_layer_windows(kModel, config.windows(), config.local_windows(), config.num_layers());
   if (config.first_deviation() &&
       !(std::isfinite(*config.first_deviation()) && *config.first_deviation() > 0)) {
     refuse(kModel,

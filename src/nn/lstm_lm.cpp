@@ -18,10 +18,7 @@ LstmForCausalLMImpl::LstmForCausalLMImpl(LstmConfig config_) : config(std::move(
   check_size("mneme::nn::LstmForCausalLM", "vocab_size", config.vocab_size());
   check_size("mneme::nn::LstmForCausalLM", "hidden_size", config.hidden_size());
   check_size("mneme::nn::LstmForCausalLM", "num_layers", config.num_layers());
-  if (!(config.dropout() >= 0 && config.dropout() < 1)) {
-    refuse(kModel, c10::str("dropout is ", config.dropout(), ", but must lie in [0, 1)."),
-           "It is the share that is dropped.");
-  }
+  check_partial_dropout(kModel, config.dropout());
   reset();
 }
 

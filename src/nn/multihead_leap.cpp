@@ -27,10 +27,7 @@ void check(const MultiheadLeapOptions& options) {
            "Every head gets hidden_size / num_heads features.");
   }
   const int64_t head_size = options.hidden_size() / options.num_heads();
-  if (!(options.dropout() >= 0 && options.dropout() < 1)) {
-    refuse(kLayer, c10::str("dropout is ", options.dropout(), ", but must lie in [0, 1)."),
-           "It is the share that is dropped.");
-  }
+  check_partial_dropout(kLayer, options.dropout());
   if (options.rescale() && !(std::isfinite(*options.rescale()) && *options.rescale() > 0)) {
     refuse(kLayer, c10::str("rescale is ", *options.rescale(), ", but must be finite and > 0."),
            "The published value is 10.");

@@ -6,23 +6,11 @@
 
 #include <gtest/gtest.h>
 
-#include "core/text_checks.h"
+#include "data/testing.h"
 #include "mneme/core/error.h"
 
 namespace mneme::data {
 namespace {
-
-using mneme::testing::expect_contains;
-
-template <class Act> std::string usage_error(Act act) {
-  try {
-    act();
-  } catch (const UsageError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no UsageError was thrown";
-  return "";
-}
 
 /// Grey images whose three pixels spell their number; every tenth is labelled 9.
 PatternSet numbered_images(int64_t count) {
@@ -82,16 +70,16 @@ TEST(DigitBags, ScalePixelsAsPublished) {
 
 TEST(DigitBags, NameWhatCannotBe) {
   PatternSet images = numbered_images(10);
-  expect_contains(usage_error([&] { draw_digit_bags(images, 5, 11, {}); }), {"5 to 11 of 10"});
-  expect_contains(usage_error([&] { draw_digit_bags(images, 5, 5, {}); }), {"5 to 5 of 10"});
-  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {.num_bags = 0}); }), {"0 bags of 10"});
-  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {.mean_size = std::nan("")}); }), {"nan"});
-  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {.size_deviation = -1}); }), {"-1"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 5, 11, {}); }, {"5 to 11 of 10"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 5, 5, {}); }, {"5 to 5 of 10"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {.num_bags = 0}); }, {"0 bags of 10"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {.mean_size = std::nan("")}); }, {"nan"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {.size_deviation = -1}); }, {"-1"});
   images.labels.pop_back();
-  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {}); }), {"9 labels for 10 images"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {}); }, {"9 labels for 10 images"});
   images = numbered_images(10);
   images.channels = 3;
-  expect_contains(usage_error([&] { draw_digit_bags(images, 0, 10, {}); }), {"3 channels", "grey"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {}); }, {"3 channels", "grey"});
 }
 
 TEST(LabelledBags, HoldBitsAndCharacters) {
@@ -120,9 +108,9 @@ TEST(LabelledBags, AreTakenApartAndJoined) {
   EXPECT_EQ(again.begins, bags.begins);
   EXPECT_EQ(again.targets, bags.targets);
   EXPECT_EQ(slice(bags, 2, 2).count(), 0);
-  expect_contains(usage_error([&] { slice(bags, 3, 8); }), {"3 to 8 of 7"});
-  expect_contains(usage_error([&] { joined(bags, labelled(draw_bit_bags({.num_bags = 2}))); }),
-                  {"[1, 1, 3]", "[8]"});
+  expect_error<UsageError>([&] { slice(bags, 3, 8); }, {"3 to 8 of 7"});
+  expect_error<UsageError>([&] { joined(bags, labelled(draw_bit_bags({.num_bags = 2}))); },
+                           {"[1, 1, 3]", "[8]"});
 }
 
 } // namespace

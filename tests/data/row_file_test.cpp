@@ -10,8 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/temporary_folder.h"
-#include "core/text_checks.h"
+#include "data/testing.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/data/npy.h"
@@ -19,9 +18,6 @@
 
 namespace mneme::data {
 namespace {
-
-using mneme::testing::expect_contains;
-using mneme::testing::TemporaryFolder;
 
 /// 5 rows of 3: 0, 0.5, 1, ...
 RealPatterns some_rows() {
@@ -37,16 +33,6 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<floa
   const std::array<SafetensorsTensor, 1> tensors{
       SafetensorsTensor{"bag", "F32", std::move(shape), std::as_bytes(std::span(numbers))}};
   write_file_atomically(path, safetensors_file(tensors));
-}
-
-std::string data_error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no DataError";
-  return "";
 }
 
 TEST(RowFile, ReadsAnyRowsInEitherTypeFromEitherFormat) {
@@ -91,23 +77,23 @@ TEST(RowFile, NamesTheRowThatIsNotFinite) {
   std::vector<float> some(6);
   std::vector<double> all(12);
   file.read(0, std::span(some)); // it is not among these
-  expect_contains(data_error_of([&] { file.read(2, std::span(some)); }), {"row 2, feature 1 is inf"});
-  expect_contains(data_error_of([&] { file.read(0, std::span(all)); }), {"row 2, feature 1 is inf"});
+  expect_error<DataError>([&] { file.read(2, std::span(some)); }, {"row 2, feature 1 is inf"});
+  expect_error<DataError>([&] { file.read(0, std::span(all)); }, {"row 2, feature 1 is inf"});
 }
 
 TEST(RowFile, RefusesWhatIsNoMatrixOfRows) {
   const TemporaryFolder folder;
   write_npy(folder / "images.npy", RealPatterns(2, 4), {.height = 2, .width = 2, .channels = 1});
-  expect_contains(data_error_of([&] { RowFile(folder / "images.npy"); }),
-                  {"images.npy", "(2, 2, 2", "rows, features"});
+  expect_error<DataError>([&] { RowFile(folder / "images.npy"); },
+                          {"images.npy", "(2, 2, 2", "rows, features"});
   write_safetensors(folder / "none.safetensors", {}, {3, 0});
-  expect_contains(data_error_of([&] { RowFile(folder / "none.safetensors"); }), {"(3, 0)"});
-  expect_contains(data_error_of([&] { RowFile(folder / "missing.npy"); }), {"there is no such file"});
+  expect_error<DataError>([&] { RowFile(folder / "none.safetensors"); }, {"(3, 0)"});
+  expect_error<DataError>([&] { RowFile(folder / "missing.npy"); }, {"there is no such file"});
   mneme::testing::write_text(folder / "fortran.npy",
                              std::string("\x93NUMPY\x01\x00\x46\x00", 10) +
                                  "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }           \n" +
                                  "abcdef");
-  expect_contains(data_error_of([&] { RowFile(folder / "fortran.npy"); }), {"column by column", "2 x 3"});
+  expect_error<DataError>([&] { RowFile(folder / "fortran.npy"); }, {"column by column", "2 x 3"});
 }
 
 TEST(RowFile, NoticesThatItsFileWasCutShort) {
@@ -116,7 +102,7 @@ TEST(RowFile, NoticesThatItsFileWasCutShort) {
   const RowFile file(folder / "bag.npy");
   std::filesystem::resize_file(folder / "bag.npy", 150);
   std::vector<double> all(15);
-  expect_contains(data_error_of([&] { file.read(0, std::span(all)); }), {"ends at byte 150"});
+  expect_error<DataError>([&] { file.read(0, std::span(all)); }, {"ends at byte 150"});
 }
 
 } // namespace
