@@ -16,6 +16,25 @@ void check_size(const char* where, const char* what, int64_t size) {
   }
 }
 
+void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads) {
+  const std::string where = std::string("mneme::nn::") + layer;
+  check_size(where.c_str(), "hidden_size", hidden_size);
+  check_size(where.c_str(), "num_heads", num_heads);
+  if (hidden_size % num_heads != 0) {
+    refuse(layer, c10::str("hidden_size is ", hidden_size, ", which ", num_heads, " heads do not divide."),
+           "Every head gets hidden_size / num_heads features.");
+  }
+}
+
+void check_sequence(const char* layer, const at::Tensor& x, int64_t size) {
+  if (!x.defined() || x.dim() != 3 || x.size(2) != size) {
+    refuse(layer,
+           c10::str("the input is ", x.defined() ? c10::str("of shape ", x.sizes()) : "undefined",
+                    ", but must be of shape [B, T, ", size, "]."),
+           "A single sequence is unsqueeze(0).");
+  }
+}
+
 void check_partial_dropout(const char* layer, double dropout) {
   if (!(dropout >= 0 && dropout < 1)) {
     refuse(layer, c10::str("dropout is ", dropout, ", but must lie in [0, 1)."),

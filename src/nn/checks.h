@@ -12,6 +12,14 @@ namespace mneme::nn {
 /// Errors  UsageError if size < 1
 void check_size(const char* where, const char* what, int64_t size);
 
+/// `layer` without its namespace, as for refuse.
+///
+/// Errors  UsageError unless heads divide the size, and both are at least 1
+void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads);
+
+/// Errors  UsageError unless x is of shape [B, T, size]
+void check_sequence(const char* layer, const at::Tensor& x, int64_t size);
+
 /// For layers that scale what is left by 1 / (1 - dropout). `layer` without its namespace, as for refuse.
 ///
 /// Errors  UsageError unless dropout is in [0, 1)

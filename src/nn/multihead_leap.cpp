@@ -18,14 +18,7 @@ namespace {
 constexpr const char* kLayer = "MultiheadLeap";
 
 void check(const MultiheadLeapOptions& options) {
-  check_size("mneme::nn::MultiheadLeap", "hidden_size", options.hidden_size());
-  check_size("mneme::nn::MultiheadLeap", "num_heads", options.num_heads());
-  if (options.hidden_size() % options.num_heads() != 0) {
-    refuse(kLayer,
-           c10::str("hidden_size is ", options.hidden_size(), ", which ", options.num_heads(),
-                    " heads do not divide."),
-           "Every head gets hidden_size / num_heads features.");
-  }
+  check_heads(kLayer, options.hidden_size(), options.num_heads());
   const int64_t head_size = options.hidden_size() / options.num_heads();
   check_partial_dropout(kLayer, options.dropout());
   if (options.rescale() && !(std::isfinite(*options.rescale()) && *options.rescale() > 0)) {
@@ -84,7 +77,7 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
 }
 
 MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
-  check_input(x);
+  check_sequence(kLayer, x, options.hidden_size());
   const int64_t head_size = options.hidden_size() / options.num_heads();
   std::vector<at::Tensor> parts = projections->forward(x).chunk(4, -1);
   for (at::Tensor& part : parts) {
@@ -99,20 +92,11 @@ MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int
   return {parts[0], parts[1], parts[2], parts[3]};
 }
 
-void MultiheadLeapImpl::check_input(const at::Tensor& x) const {
-  if (!x.defined() || x.dim() != 3 || x.size(2) != options.hidden_size()) {
-    refuse(kLayer,
-           c10::str("the input is ", x.defined() ? c10::str("of shape ", x.sizes()) : "undefined",
-                    ", but must be of shape [B, T, ", options.hidden_size(), "]."),
-           "A single sequence is unsqueeze(0).");
-  }
-}
-
 at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
   ops::LeapOptions op = op_options();
   op.is_token = is_token;
   if (!options.rescale() && !options.rotary() && !(is_training() && options.dropout() > 0)) {
-    check_input(x);
+    check_sequence(kLayer, x, options.hidden_size());
     return ops::leap_projected(x, projections->weight, options.num_heads(), op);
   }
   const Projected p = project(x, 0);

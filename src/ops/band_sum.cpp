@@ -43,16 +43,20 @@ public:
     if (band.decay.defined()) {
       decay_ = band.decay.view({-1, 1, 1, 1});
     }
+    if (band.query.defined()) {
+      query_ = in_chunks(band.query, 0);
+      key_ = in_chunks(band.key, 0);
+    }
   }
 
   at::Tensor sums() const {
     const int64_t chunks = rows_.size(1);
-    at::Tensor sums = at::matmul(weights(0), rows_);
+    at::Tensor sums = sums_of_chunk(0);
     // Reader places differ by up to kChunk - 1, so the window begins in one of two chunks; those between are whole.
     const int64_t whole = std::max<int64_t>(window_ / kChunk - 1, 0);
     for (int64_t back = whole + 1; back <= std::min(whole + 2, chunks - 1); ++back) {
       if (window_ >= (back - 1) * kChunk + 2) { // else not even the first reader sees the chunk's last token
-        sums.slice(1, back).add_(at::matmul(weights(back), rows_.slice(1, 0, chunks - back)));
+        sums.slice(1, back).add_(sums_of_chunk(back));
       }
     }
     if (whole > 0 && chunks > 1) {
@@ -62,7 +66,17 @@ public:
   }
 
 private:
-  /// By reader and token, of tokens `back` chunks before their readers: [G or 1, chunks - back or 1, kChunk, kChunk]
+  /// Of tokens `back` chunks before their readers.
+  at::Tensor sums_of_chunk(int64_t back) const {
+    const int64_t count = rows_.size(1) - back;
+    at::Tensor of_tokens = weights(back);
+    if (query_.defined()) {
+      of_tokens = of_tokens * at::matmul(query_.slice(1, back), key_.slice(1, 0, count).transpose(2, 3));
+    }
+    return at::matmul(of_tokens, rows_.slice(1, 0, count));
+  }
+
+  /// Without query and key, by reader and token, of tokens `back` chunks before their readers: [G or 1, chunks - back or 1, kChunk, kChunk]
   at::Tensor weights(int64_t back) const {
     const at::Tensor distance =
         places_.view({-1, 1}) - places_.view({1, -1}) + static_cast<double>(back * kChunk);
@@ -106,11 +120,17 @@ private:
     if (decay_.defined()) {
       band.decay = decay_.view(-1) * static_cast<double>(kChunk);
     }
-    const at::Tensor of_chunks = at::matmul(weights, rows_).squeeze(2);
+    // With keys, a chunk's sum is a matrix [D, R], which its readers multiply by their queries.
+    const at::Tensor of_chunks =
+        key_.defined() ? at::matmul((weights.transpose(2, 3) * key_).transpose(2, 3), rows_).flatten(2)
+                       : at::matmul(weights, rows_).squeeze(2);
     if (band.log_weight.defined()) {
       band.reference = largest_in_window(band);
     }
-    const at::Tensor run = sums_of_tokens(of_chunks, band).slice(1, 0, chunks - 1).unsqueeze(2);
+    at::Tensor run = sums_of_tokens(of_chunks, band).slice(1, 0, chunks - 1).unsqueeze(2);
+    if (query_.defined()) {
+      run = at::matmul(query_.slice(1, 1), run.view({rows_.size(0), chunks - 1, -1, rows_.size(3)}));
+    }
     at::Tensor exponent; // from the end of the last whole chunk to the reader
     if (log_weight_.defined()) {
       exponent = band.reference.slice(1, 0, chunks - 1).view({-1, chunks - 1, 1, 1});
@@ -131,6 +151,7 @@ private:
   at::Tensor places_;                 // [kChunk]: 0, 1, ...
   at::Tensor log_weight_, reference_; // [G, chunks, kChunk]
   at::Tensor decay_;                  // [G, 1, 1, 1]
+  at::Tensor query_, key_;            // [G, chunks, kChunk, D]
 };
 
 } // namespace
@@ -139,10 +160,35 @@ at::Tensor sums_of_tokens(const at::Tensor& rows, const Band& band) {
   return Chunks(rows, band).sums();
 }
 
+at::Tensor sums_of_last_readers(const at::Tensor& rows, const Band& band, int64_t count) {
+  const int64_t tokens = rows.size(1), first_reader = tokens - count;
+  const int64_t first = std::max<int64_t>(0, first_reader + 1 - band.window); // that any of them sees
+  const auto seen = [&](const at::Tensor& t) { return t.slice(1, first); };
+  const at::Tensor distance = at::arange(first_reader, tokens, rows.options()).unsqueeze(1) -
+                              at::arange(first, tokens, rows.options());
+  at::Tensor exponent = at::zeros({1, 1, 1}, rows.options());
+  if (band.log_weight.defined()) {
+    exponent = exponent + seen(band.log_weight).unsqueeze(1);
+  }
+  if (band.reference.defined()) {
+    exponent = exponent - band.reference.slice(1, first_reader).unsqueeze(2);
+  }
+  if (band.decay.defined()) {
+    exponent = exponent - band.decay.view({-1, 1, 1}) * distance;
+  }
+  const at::Tensor sees = (distance >= 0).logical_and(distance < static_cast<double>(band.window));
+  at::Tensor weights = at::where(sees, exponent, -kInfinity).exp();
+  if (band.query.defined()) {
+    weights = weights * at::matmul(band.query.slice(1, first_reader), seen(band.key).transpose(1, 2));
+  }
+  return at::matmul(weights, seen(rows));
+}
+
 at::Tensor sums_of_readers(const at::Tensor& rows, const Band& band) {
+  const auto backward = [](const at::Tensor& t) { return t.defined() ? t.flip(1) : t; };
   const auto mirrored = [](const at::Tensor& t) { return t.defined() ? -t.flip(1) : t; };
-  return sums_of_tokens(rows.flip(1),
-                        {band.window, mirrored(band.reference), mirrored(band.log_weight), band.decay})
+  return sums_of_tokens(rows.flip(1), {band.window, mirrored(band.reference), mirrored(band.log_weight),
+                                       band.decay, backward(band.key), backward(band.query)})
       .flip(1);
 }
 

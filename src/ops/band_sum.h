@@ -16,10 +16,15 @@ struct Band {
   at::Tensor log_weight; ///< [G, T], of the tokens
   at::Tensor reference;  ///< [G, T], of the readers
   at::Tensor decay;      ///< [G], >= 0
+  /// [G, T, D] both, or none: weights are also multiplied by query_i . key_j, which may have any sign.
+  at::Tensor query, key;
 };
 
 /// What every reader sees: sums_i = sum of weight_ij * rows_j. Rows [G, T, R] of any sign, T >= 1.
 at::Tensor sums_of_tokens(const at::Tensor& rows, const Band& band);
+
+/// The same for the last `count` readers alone, whose weights are written out: cheap for few.
+at::Tensor sums_of_last_readers(const at::Tensor& rows, const Band& band, int64_t count);
 
 /// The transpose: sums_j = sum over the readers i of token j of weight_ij * rows_i.
 at::Tensor sums_of_readers(const at::Tensor& rows, const Band& band);

@@ -57,6 +57,12 @@ void check_epsilon(const Checks& checks, FocusWeight weight, double epsilon) {
   }
 }
 
+void check_sides(const Checks& checks, const Windows& windows, bool both_sides) {
+  if (both_sides && windows.decay != std::vector<double>{0}) {
+    checks.refuse("there is a decay, but both sides are asked for.", "Leave out one of them.");
+  }
+}
+
 void check_is_token(const Checks& checks, const at::Tensor& is_token, const Checks::Named& input) {
   if (!is_token.defined()) {
     return;

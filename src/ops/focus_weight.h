@@ -30,6 +30,8 @@ at::Tensor scaled_epsilon(double epsilon, const at::Tensor& reference, const at:
 /// Errors  UsageError if one of the dimensions is empty
 void check_sizes(const Checks& checks, const Checks::Named& input, std::initializer_list<int64_t> dimensions);
 void check_epsilon(const Checks& checks, FocusWeight weight, double epsilon);
+/// Errors  UsageError if there is a decay on both sides
+void check_sides(const Checks& checks, const Windows& windows, bool both_sides);
 /// Errors  UsageError unless it is undefined or bool [B, T] on the device of `input` [B, T, ...]
 void check_is_token(const Checks& checks, const at::Tensor& is_token, const Checks::Named& input);
 

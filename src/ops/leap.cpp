@@ -13,6 +13,7 @@
 #include "ops/checks.h"
 #include "ops/focus_weight.h"
 #include "ops/head_slices.h"
+#include "ops/leap_checks.h"
 #include "ops/leap_pass.h"
 #include "ops/leap_scan.h"
 
@@ -20,8 +21,6 @@ namespace mneme::ops {
 namespace {
 
 const Checks kChecks("leap");
-constexpr const char* kDimensions = "batch, tokens, heads, features";
-
 void check_factor(const Checks& checks, const at::Tensor& factor, const Checks::Named& query) {
   if (!factor.defined()) {
     return;
@@ -37,56 +36,14 @@ void check_factor(const Checks& checks, const at::Tensor& factor, const Checks::
 
 void check(const Checks& checks, const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
            const at::Tensor& value, const LeapOptions& options) {
-  const Checks::Named q{"query", query}, f{"focus", focus}, k{"key", key}, v{"value", value};
-  for (const Checks::Named& input : {q, f, k, v}) {
-    checks.defined(input, kDimensions);
-    checks.dimensions(input, 4, kDimensions, "A single sequence is unsqueeze(0).");
-    checks.real(input);
-    checks.same_type(q, input);
-    checks.same_device(q, input);
-    checks.equal(q, 0, input, 0, "batches", "Each token has all four.");
-    checks.equal(q, 1, input, 1, "tokens", "Each token has all four.");
-    checks.equal(q, 2, input, 2, "heads", "Each token has all four.");
-    check_sizes(checks, input, {2, 3});
-  }
-  checks.equal(q, 3, f, 3, "features", "Focus and query are compared with the key, feature by feature.");
-  checks.equal(q, 3, k, 3, "features", "Focus and query are compared with the key, feature by feature.");
+  const Checks::Named q{"query", query};
+  check_four(checks, {query, focus, key, value});
   check_windows(checks, options.windows, query.size(2));
   check_epsilon(checks, options.weight, options.epsilon);
-  for (const auto& [name, scale] :
-       {std::pair("scale", options.scale), std::pair("gate_scale", options.gate_scale)}) {
-    if (scale && !std::isfinite(*scale)) {
-      checks.refuse(c10::str(name, " is ", *scale, ", but must be finite."),
-                    "Leave it out to get 1 / sqrt(features).");
-    }
-  }
+  check_scale(checks, "scale", options.scale);
+  check_scale(checks, "gate_scale", options.gate_scale);
   check_factor(checks, options.logit_factor, q);
   check_is_token(checks, options.is_token, q);
-}
-
-/// Looks for the cause only where there is one: whatever is not a number ends up in the readout.
-void check_readout(const Checks& checks, const at::Tensor& readout, const LeapCall& call) {
-  if (!readout.device().is_cpu() || all_finite(readout)) { // elsewhere looking would wait
-    return;
-  }
-  for (const auto& [name, tensor] : {std::pair<const char*, at::Tensor>{"query", call.query},
-                                     {"focus", call.focus},
-                                     {"key", call.key},
-                                     {"value", call.value}}) {
-    if (!all_finite(tensor)) {
-      const at::Tensor where = at::isfinite(tensor).logical_not().nonzero()[0];
-      const int64_t b = where[0].item<int64_t>(), t = where[1].item<int64_t>(), h = where[2].item<int64_t>(),
-                    d = where[3].item<int64_t>();
-      checks.refuse(c10::str(name, " is ", tensor[b][t][h][d].item<double>(), " at batch ", b, ", token ", t,
-                             ", head ", h, ", feature ", d, ", but all numbers must be finite."),
-                    "If parameters are learnt, a smaller learning rate may keep them so.");
-    }
-  }
-  const at::Tensor logit = focus_logit(call.focus, call.key, call.scale);
-  checks.refuse(c10::str("the readout is not finite, though all inputs are: focus logits go from ",
-                         logit.min().item<double>(), " to ", logit.max().item<double>(), ", which overflows ",
-                         readout.scalar_type(), "."),
-                "Make the inputs or the scale smaller, or compute in float64.");
 }
 
 class Leap : public torch::autograd::Function<Leap> {
@@ -160,19 +117,6 @@ at::Tensor leap_for_torch(const at::Tensor& query, const at::Tensor& focus, cons
                .is_token = is_token.value_or(at::Tensor())});
 }
 
-void check_part(const Checks& checks, const char* name, const at::Tensor& part,
-                const std::vector<int64_t>& shape, at::ScalarType type, const at::Device& device) {
-  if (!part.defined() || part.sizes() != at::IntArrayRef(shape) || part.scalar_type() != type ||
-      part.device() != device) {
-    checks.refuse(part.defined()
-                      ? c10::str("the state's ", name, " is of shape ", part.sizes(), " and type ",
-                                 part.scalar_type(), " on ", part.device(), ", but ", at::IntArrayRef(shape),
-                                 ", ", type, " and ", device, " are needed.")
-                      : c10::str("the state has no ", name, ", but is beyond its beginning."),
-                  "Give the state that the call before returned, with the same options.");
-  }
-}
-
 at::IntArrayRef listed(const at::Tensor& numbers) {
   return {numbers.const_data_ptr<int64_t>(), static_cast<size_t>(numbers.numel())};
 }
@@ -204,25 +148,26 @@ void check_state(const Checks& checks, const LeapCall& call, const LeapState& st
   const at::ScalarType type = call.query.scalar_type();
   const at::Device device = call.query.device();
   if (goes_on_by_scan(call, state)) {
-    check_part(checks, "windows", state.windows, {heads}, at::kLong, device);
+    check_state_part(checks, "windows", state.windows, {heads}, at::kLong, device);
     if (const at::Tensor windows = scan_windows(call); !windows.equal(state.windows)) {
       checks.refuse(c10::str("the state is of windows ", listed(state.windows), ", but those asked for are ",
                              listed(windows), "."),
                     "Give the state that the call before returned, with the same options.");
     }
-    check_part(checks, "scan", state.scan, {batches, scan_state_size(call)}, type, device);
+    check_state_part(checks, "scan", state.scan, {batches, scan_state_size(call)}, type, device);
     return;
   }
   const std::vector<int64_t>& windows = call.windows.tokens;
   if (std::ranges::count(windows, 0) > 0) {
-    check_part(checks, "sums", state.sums, {batches, heads, 1 + features + values}, at::kDouble, device);
-    check_part(checks, "reference", state.reference, {batches, heads}, at::kDouble, device);
+    check_state_part(checks, "sums", state.sums, {batches, heads, 1 + features + values}, at::kDouble,
+                     device);
+    check_state_part(checks, "reference", state.reference, {batches, heads}, at::kDouble, device);
   }
   const int64_t kept = std::min(state.position, *std::max_element(windows.begin(), windows.end()) - 1);
   if (kept > 0) {
-    check_part(checks, "logit", state.logit, {batches, kept, heads}, type, device);
-    check_part(checks, "key", state.key, {batches, kept, heads, features}, type, device);
-    check_part(checks, "value", state.value, {batches, kept, heads, values}, type, device);
+    check_state_part(checks, "logit", state.logit, {batches, kept, heads}, type, device);
+    check_state_part(checks, "key", state.key, {batches, kept, heads, features}, type, device);
+    check_state_part(checks, "value", state.value, {batches, kept, heads, values}, type, device);
   }
 }
 
@@ -256,14 +201,6 @@ LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tens
           .epsilon = options.epsilon};
 }
 
-bool all_finite(const at::Tensor& tensor) {
-  if (tensor.numel() == 0) {
-    return true;
-  }
-  const auto [least, largest] = at::aminmax(tensor.detach());
-  return std::isfinite(least.item<double>()) && std::isfinite(largest.item<double>());
-}
-
 at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                 const at::Tensor& value, const LeapOptions& options) {
   if (options.both_sides) {
@@ -275,7 +212,7 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
                                      call.key.requires_grad() || call.value.requires_grad());
   const at::Tensor readout = Leap::apply(call.query, call.focus, call.key, call.value, call, keeps_trace);
   if (options.check_finite) {
-    check_readout(kChecks, readout, call);
+    check_readout(kChecks, readout, {call.query, call.focus, call.key, call.value}, call.scale);
   }
   return readout.to(query.scalar_type());
 }
@@ -302,7 +239,7 @@ LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, cons
   parts.gate = gate.squeeze(-1);
   parts.readout = gate * parts.focused_value;
   if (options.check_finite) {
-    check_readout(checks, parts.readout, call);
+    check_readout(checks, parts.readout, {call.query, call.focus, call.key, call.value}, call.scale);
   }
   parts.readout = parts.readout.to(query.scalar_type());
   return parts;
@@ -342,14 +279,7 @@ at::Tensor effective_attention(const LeapParts& parts, const LeapOptions& option
 LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
                                const at::Tensor& value, LeapState state, const LeapOptions& options) {
   const Checks checks("leap_continue");
-  if (options.both_sides) {
-    checks.refuse("both sides are asked for, but the tokens after these are not known.",
-                  "Give the whole sequence at once, to leap.");
-  }
-  if (options.is_token.defined()) {
-    checks.refuse(c10::str("is_token is given (shape ", options.is_token.sizes(), ")."),
-                  "Continue each sequence with its own tokens only: leave padding out.");
-  }
+  check_can_continue(checks, options.both_sides, options.is_token);
   const at::NoGradGuard no_gradient;
   const LeapCall call = leap_call(checks, query, focus, key, value, options);
   check_state(checks, call, state);
@@ -361,7 +291,7 @@ LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus,
     result.readout = leap_readout_after(call, result.state);
   }
   if (options.check_finite) {
-    check_readout(checks, result.readout, call);
+    check_readout(checks, result.readout, {call.query, call.focus, call.key, call.value}, call.scale);
   }
   result.readout = result.readout.to(query.scalar_type());
   return result;

@@ -10,6 +10,7 @@
 #include "ops/band_sum.h"
 #include "ops/focus_weight.h"
 #include "ops/head_slices.h"
+#include "ops/window_state.h"
 
 namespace mneme::ops {
 namespace {
@@ -186,50 +187,23 @@ std::array<at::Tensor, 4> leap_gradient(const LeapCall& call, const at::Tensor& 
 
 namespace {
 
-/// The same for the last reader of a sequence alone.
-at::Tensor sums_of_last(const Weighed& weighed, const Band& band) {
-  const int64_t tokens = weighed.rows.size(1), first = std::max<int64_t>(0, tokens - band.window);
-  const at::Tensor rows = weighed.rows.slice(1, first);
-  at::Tensor exponent = at::zeros({rows.size(0), rows.size(1)}, rows.options());
-  if (weighed.log_weight.defined()) {
-    exponent = weighed.log_weight.slice(1, first) - band.reference.slice(1, -1);
-  }
-  if (band.decay.defined()) {
-    exponent = exponent - band.decay.unsqueeze(1) * at::arange(rows.size(1) - 1, -1, -1, rows.options());
-  }
-  return at::matmul(exponent.exp().unsqueeze(1), rows);
-}
-
 /// Adds the sums of heads that see all tokens to those of a call, and takes them over into the state.
 void with_earlier_sums(const HeadSlice& slice, const at::Tensor& earlier_sums,
                        const at::Tensor& earlier_reference, at::Tensor& sums, at::Tensor& reference,
                        LeapState& next) {
-  const int64_t tokens = sums.size(1);
-  at::Tensor here =
-      earlier_reference.unsqueeze(1).expand({-1, tokens}); // of the earlier sums, at every reader
-  if (slice.decay.defined()) {
-    here = here - slice.decay.to(at::kDouble).unsqueeze(1) * at::arange(1, tokens + 1, here.options());
-  }
-  at::Tensor largest = at::zeros_like(here), kept = here.exp(), added = at::ones_like(here);
-  if (reference.defined()) {
-    const at::Tensor own = reference.to(at::kDouble);
-    largest = at::maximum(here, own);
-    kept = (here - largest).exp();
-    added = (own - largest).exp();
-    reference = largest.to(sums.scalar_type());
-  }
-  const at::Tensor last =
-      earlier_sums * kept.slice(1, -1) + sums.select(1, -1).to(at::kDouble) * added.slice(1, -1);
+  const JoinedSums joined = join_sums(earlier_reference, reference, slice.decay, sums.size(1));
+  const at::Tensor last = earlier_sums * joined.of_earlier.slice(1, -1) +
+                          sums.select(1, -1).to(at::kDouble) * joined.of_piece.slice(1, -1);
   slice.put(next.sums.unsqueeze(1), last.unsqueeze(1));
-  slice.put(next.reference.unsqueeze(1), largest.slice(1, -1));
-  sums = earlier_sums.unsqueeze(1).to(sums.scalar_type()) * kept.unsqueeze(-1).to(sums.scalar_type()) +
-         sums * added.unsqueeze(-1).to(sums.scalar_type());
-}
-
-/// The last tokens that the largest finite window still needs.
-at::Tensor last_tokens(const at::Tensor& earlier, const at::Tensor& tokens, int64_t count) {
-  const at::Tensor all = earlier.defined() ? at::cat({earlier, tokens}, 1) : tokens;
-  return all.slice(1, std::max<int64_t>(0, all.size(1) - count)).clone();
+  slice.put(next.reference.unsqueeze(1), joined.reference.slice(1, -1));
+  const auto factor = [&](const at::Tensor& of_readers) {
+    return of_readers.unsqueeze(-1).to(sums.scalar_type());
+  };
+  sums = earlier_sums.unsqueeze(1).to(sums.scalar_type()) * factor(joined.of_earlier) +
+         sums * factor(joined.of_piece);
+  if (reference.defined()) {
+    reference = joined.reference.to(sums.scalar_type());
+  }
 }
 
 } // namespace
@@ -268,8 +242,8 @@ at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
     HeadSlice readers = slice;
     readers.window = std::min(slice.window, earlier + tokens);
     Band band = band_of(readers, weighed);
-    at::Tensor sums =
-        tokens == 1 ? sums_of_last(weighed, band) : sums_of_tokens(weighed.rows, band).slice(1, earlier);
+    at::Tensor sums = tokens == 1 ? sums_of_last_readers(weighed.rows, band, 1)
+                                  : sums_of_tokens(weighed.rows, band).slice(1, earlier);
     at::Tensor reference = band.reference.defined() ? band.reference.slice(1, -tokens) : band.reference;
     if (slice.sees_all) {
       with_earlier_sums(slice, slice.take(state.sums.unsqueeze(1)).squeeze(1),

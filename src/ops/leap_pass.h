@@ -26,8 +26,6 @@ struct LeapCall {
 LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tensor& focus,
                    const at::Tensor& key, const at::Tensor& value, const LeapOptions& options);
 
-bool all_finite(const at::Tensor& tensor);
-
 /// [..., D] -> [...]
 at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale);
 

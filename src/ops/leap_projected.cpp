@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/checks.h"
+#include "ops/leap_checks.h"
 #include "ops/leap_scan.h"
 
 namespace mneme::ops {

@@ -10,6 +10,7 @@
 #include "core/temporary_folder.h"
 #include "mneme/nn/fastformer_lm.h"
 #include "mneme/nn/lstm_lm.h"
+#include "mneme/nn/matrix_leap.h"
 #include "mneme/nn/state_dict.h"
 #include "nn/layers.h"
 #include "ops/leap_plain.h"
@@ -25,7 +26,7 @@ MultiheadLeapOptions options(int64_t heads = 2) {
   return {12, heads};
 }
 
-std::vector<at::Tensor> plain_parts(MultiheadLeap& leap, const at::Tensor& x) {
+template <class Layer> std::vector<at::Tensor> plain_parts(Layer& leap, const at::Tensor& x) {
   std::vector<at::Tensor> parts = leap->projections->forward(x).chunk(4, -1);
   for (at::Tensor& part : parts) {
     part = part.unflatten(-1, {leap->options.num_heads(), -1});
@@ -145,6 +146,53 @@ TEST(MultiheadLeap, SaysWhatIsWrongWithItsOptions) {
   MultiheadLeap leap(options());
   expect_contains(usage_error_of([&] { leap->forward(at::zeros({2, 3, 8})); }), {"[2, 3, 8]", "[B, T, 12]"});
   expect_contains(usage_error_of([&] { leap->forward({}); }), {"undefined"});
+}
+
+TEST(MatrixLeap, IsItsOperatorOfFourProjectionsHoweverItIsCut) {
+  MatrixLeap leap = prepared(MatrixLeap(MatrixLeapOptions(12, 2)
+                                            .windows({5, 0})
+                                            .decay({0, 0.1})
+                                            .weight(FocusWeight::exponential)
+                                            .features(ops::KeyFeatures::relu)));
+  const at::Tensor x = random_tensor({2, 40, 12}, 12);
+  const std::vector<at::Tensor> p = plain_parts(leap, x);
+  const at::Tensor whole = leap->forward(x);
+  EXPECT_TRUE(whole.equal(ops::matrix_leap(p[0], p[1], p[2], p[3],
+                                           {.weight = FocusWeight::exponential,
+                                            .features = ops::KeyFeatures::relu,
+                                            .windows = {{5, 0}, {0, 0.1}}})
+                              .flatten(2)));
+  MatrixLeapStep step = leap->step(x.slice(1, 0, 17), {});
+  std::vector<at::Tensor> pieces = {step.output};
+  for (int64_t i = 17; i < 40; ++i) {
+    step = leap->step(x.slice(1, i, i + 1), std::move(step.state));
+    pieces.push_back(step.output);
+  }
+  EXPECT_LT(largest_difference(at::cat(pieces, 1), whole), 1e-13);
+}
+
+TEST(MatrixLeap, LeavesOutPaddingAndLearns) {
+  MatrixLeap leap = prepared(MatrixLeap(MatrixLeapOptions(12, 2).both_sides(true).windows({4})));
+  const at::Tensor x = random_tensor({1, 9, 12}, 13), is_token = at::ones({1, 9}, at::kBool);
+  is_token.slice(1, 6).fill_(false);
+  EXPECT_LT(largest_difference(leap->forward(x, is_token).slice(1, 0, 6), leap->forward(x.slice(1, 0, 6))),
+            1e-13);
+  const at::Tensor cotangent = random_tensor({1, 4, 12}, 14);
+  ops::expect_gradients_of(
+      [&](const std::vector<at::Tensor>& t) { return (leap->forward(t[0]) * cotangent).sum(); },
+      {random_tensor({1, 4, 12}, 15)}, 1e-7);
+}
+
+TEST(MatrixLeap, SaysWhatIsWrongWithItsOptions) {
+  const auto error = [](const MatrixLeapOptions& with) {
+    return usage_error_of([&] { MatrixLeap leap(with); });
+  };
+  expect_contains(error({12, 5}), {"MatrixLeap", "hidden_size is 12", "5 heads"});
+  expect_contains(error({12, 0}), {"num_heads is 0"});
+  expect_contains(error(MatrixLeapOptions(12, 2).windows({-2})), {"-2 tokens"});
+  expect_contains(error(MatrixLeapOptions(12, 2).decay({1}).both_sides(true)), {"decay", "both sides"});
+  MatrixLeap leap(MatrixLeapOptions(12, 2));
+  expect_contains(usage_error_of([&] { leap->forward(at::zeros({2, 3, 8})); }), {"[2, 3, 8]", "[B, T, 12]"});
 }
 
 LeapConfig config() {

@@ -9,6 +9,7 @@
 #include "mneme/core/cpu.h"
 #include "mneme/core/parallel.h"
 #include "mneme/ops/original_leap.h"
+#include "ops/leap_inputs.h"
 #include "ops/leap_plain.h"
 #include "ops/tensors.h"
 
@@ -17,32 +18,12 @@ namespace {
 
 constexpr FocusWeight kWeights[] = {FocusWeight::elu, FocusWeight::exponential};
 
-struct Inputs {
-  at::Tensor query, focus, key, value;
-};
-
-Inputs inputs(int64_t batches, int64_t tokens, int64_t heads, int64_t features, uint64_t seed,
-              at::ScalarType type = at::kDouble, double spread = 1) {
-  const auto random = [&](uint64_t stream) {
-    return (spread * random_tensor({batches, tokens, heads, features}, 10 * seed + stream)).to(type);
-  };
-  return {random(0), random(1), random(2), random(3)};
-}
-
 at::Tensor leap(const Inputs& x, const LeapOptions& options) {
   return ops::leap(x.query, x.focus, x.key, x.value, options);
 }
 at::Tensor plain(const Inputs& x, const LeapOptions& options) {
   return plain_leap(x.query, x.focus, x.key, x.value, options);
 }
-Inputs part_of(const Inputs& x, int64_t first, int64_t last) {
-  const auto part = [&](const at::Tensor& t) { return t.slice(1, first, last); };
-  return {part(x.query), part(x.focus), part(x.key), part(x.value)};
-}
-Inputs to(const Inputs& x, at::ScalarType type) {
-  return {x.query.to(type), x.focus.to(type), x.key.to(type), x.value.to(type)};
-}
-
 /// The largest error of a token and head, relative to the length of its readout.
 double worst_relative_error(const at::Tensor& got, const at::Tensor& expected) {
   const at::Tensor exact = expected.to(at::kDouble), error = got.to(at::kDouble) - exact;
@@ -148,24 +129,6 @@ TEST(Leap, GradientsEqualFiniteDifferences) {
       }
     }
   }
-}
-
-/// Gradients of a random sum of readouts in all four inputs.
-std::vector<at::Tensor> gradients(const Inputs& x, const LeapOptions& options,
-                                  at::Tensor (*function)(const Inputs&, const LeapOptions&)) {
-  std::vector<at::Tensor> leaves;
-  for (const at::Tensor& t : {x.query, x.focus, x.key, x.value}) {
-    leaves.push_back(t.clone().requires_grad_());
-  }
-  const at::Tensor readout = function({leaves[0], leaves[1], leaves[2], leaves[3]}, options);
-  std::vector<at::Tensor> found =
-      torch::autograd::grad({readout}, leaves, {random_tensor(readout.sizes(), 99).to(readout.scalar_type())},
-                            std::nullopt, false, true);
-  for (size_t i = 0; i < found.size(); ++i) {
-    found[i] =
-        found[i].defined() ? found[i] : at::zeros_like(leaves[i]); // an open gate does not use the query
-  }
-  return found;
 }
 
 TEST(Leap, GradientsEqualThoseOfItsFormulasOnLongSequences) {

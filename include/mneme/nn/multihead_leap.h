@@ -83,7 +83,6 @@ private:
   struct Projected {
     at::Tensor query, focus, key, value; ///< [B, T, H, head_size]
   };
-  void check_input(const at::Tensor& x) const;
   Projected project(const at::Tensor& x, int64_t first_position);
   ops::LeapOptions op_options() const;
 };

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/matrix_leap.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+
+#include "ops/band_sum.h"
+#include "ops/focus_weight.h"
+#include "ops/head_slices.h"
+#include "ops/leap_checks.h"
+#include "ops/leap_pass.h"
+#include "ops/window_state.h"
+#include "ops/window_sums.h"
+
+namespace mneme::ops {
+namespace {
+
+constexpr int64_t kWrittenOut = 32; // readers up to which a window's weights are cheaper written out
+
+/// The inputs, in the type of the sums, and what is made of them.
+struct Call {
+  LeapInputs inputs;
+  at::Tensor logit;      ///< [B, T, H]
+  at::Tensor query, key; ///< phi of them
+  double scale;
+};
+
+at::Tensor features_of(KeyFeatures kind, const at::Tensor& x) {
+  return kind == KeyFeatures::elu ? elu_weight(x) : x.relu();
+}
+
+Call checked_call(const Checks& checks, const LeapInputs& given, const MatrixLeapOptions& options) {
+  check_four(checks, given);
+  check_windows(checks, options.windows, given.query.size(2));
+  check_epsilon(checks, options.weight, options.epsilon);
+  check_scale(checks, "scale", options.scale);
+  check_is_token(checks, options.is_token, {"query", given.query});
+  check_sides(checks, options.windows, options.both_sides);
+  const at::ScalarType inner = type_of_sums(given.query.scalar_type());
+  Call call{
+      .inputs = {given.query.to(inner), given.focus.to(inner), given.key.to(inner), given.value.to(inner)},
+      .logit = {},
+      .query = {},
+      .key = {},
+      .scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(given.query.size(3))))};
+  call.logit = focus_logit(call.inputs.focus, call.inputs.key, call.scale);
+  call.query = features_of(options.features, call.inputs.query);
+  call.key = features_of(options.features, call.inputs.key);
+  return call;
+}
+
+at::Tensor checked_readout(const Checks& checks, const at::Tensor& readout, const Call& call,
+                           const LeapInputs& given, const MatrixLeapOptions& options) {
+  if (options.check_finite) {
+    check_readout(checks, readout, call.inputs, call.scale);
+  }
+  return readout.to(given.query.scalar_type());
+}
+
+/// Errors  UsageError unless an equal call could have left this state
+void check_state(const Checks& checks, const Call& call, const MatrixLeapState& state,
+                 const Windows& windows) {
+  const auto parts = {state.sums, state.reference, state.logit, state.key, state.value};
+  const bool empty = std::ranges::none_of(parts, [](const at::Tensor& part) { return part.defined(); });
+  if (state.position < 0 || (state.position == 0 && !empty)) {
+    checks.refuse(c10::str("the state is at position ", state.position,
+                           state.position < 0 ? ", but must be at 0 or later." : " but holds tensors."),
+                  "A new sequence begins with an empty state.");
+  }
+  if (state.position == 0) {
+    return;
+  }
+  const at::Tensor &key = call.key, &value = call.inputs.value;
+  const int64_t batches = key.size(0), heads = key.size(2), features = key.size(3), values = value.size(3);
+  if (std::ranges::count(windows.tokens, 0) > 0) {
+    check_state_part(checks, "sums", state.sums, {batches, heads, features, 1 + values}, at::kDouble,
+                     key.device());
+    check_state_part(checks, "reference", state.reference, {batches, heads}, at::kDouble, key.device());
+  }
+  const int64_t kept = std::min(state.position, std::ranges::max(windows.tokens) - 1);
+  if (kept > 0) {
+    check_state_part(checks, "logit", state.logit, {batches, kept, heads}, key.scalar_type(), key.device());
+    check_state_part(checks, "key", state.key, {batches, kept, heads, features}, key.scalar_type(),
+                     key.device());
+    check_state_part(checks, "value", state.value, {batches, kept, heads, values}, key.scalar_type(),
+                     key.device());
+  }
+}
+
+/// Rows of 1 and value, weighed (elu) or with their weights as exponents of the band.
+at::Tensor weighed_rows(FocusWeight kind, const at::Tensor& logit, const at::Tensor& value, Band& band) {
+  const at::Tensor rows = at::cat({at::ones_like(logit).unsqueeze(-1), value}, -1);
+  if (kind == FocusWeight::elu) {
+    return rows * elu_weight(logit).unsqueeze(-1);
+  }
+  band.log_weight = logit;
+  band.reference = largest_in_window(band);
+  return rows;
+}
+
+/// What a piece of a sequence adds to the matrix of its heads, at the end of the piece.
+at::Tensor matrix_of(const at::Tensor& rows, const Band& band) {
+  at::Tensor key = band.key;
+  if (band.log_weight.defined() || band.decay.defined()) {
+    at::Tensor exponent = at::zeros({1, 1}, rows.options());
+    if (band.log_weight.defined()) {
+      exponent = exponent + band.log_weight - band.reference.slice(1, -1);
+    }
+    if (band.decay.defined()) {
+      exponent = exponent - band.decay.unsqueeze(1) * at::arange(rows.size(1) - 1, -1, -1, rows.options());
+    }
+    key = key * exponent.exp().unsqueeze(-1);
+  }
+  return at::matmul(key.transpose(1, 2).to(at::kDouble), rows.to(at::kDouble));
+}
+
+/// The readout after `state`, which becomes the state after it.
+at::Tensor readout_after(const Call& call, const MatrixLeapOptions& options, MatrixLeapState& state) {
+  const at::Tensor& value = call.inputs.value;
+  const at::Tensor readout = at::empty_like(value, at::MemoryFormat::Contiguous);
+  const int64_t batches = value.size(0), tokens = value.size(1), heads = value.size(2),
+                features = call.key.size(3), row = 1 + value.size(3);
+  if (tokens == 0) {
+    return readout;
+  }
+  MatrixLeapState next{.position = state.position + tokens};
+  if (std::ranges::count(options.windows.tokens, 0) > 0) {
+    const at::TensorOptions exact = value.options().dtype(at::kDouble);
+    next.sums = at::zeros({batches, heads, features, row}, exact);
+    next.reference =
+        at::full({batches, heads}, options.weight == FocusWeight::elu ? 0 : kLeastReference, exact);
+    if (state.position == 0) {
+      state.sums = next.sums.clone();
+      state.reference = next.reference.clone();
+    }
+  }
+  const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
+  for_each_slice(value, remembered + tokens, features + row, options.windows, [&](const HeadSlice& slice) {
+    const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);
+    const auto with_earlier = [&](const at::Tensor& before, const at::Tensor& now) {
+      return earlier == 0
+                 ? slice.take(now)
+                 : at::cat({slice.take(before.slice(1, before.size(1) - earlier)), slice.take(now)}, 1);
+    };
+    Band band{.window = std::min(slice.window, earlier + tokens),
+              .log_weight = {},
+              .reference = {},
+              .decay = slice.decay,
+              .query = at::constant_pad_nd(slice.take(call.query), {0, 0, earlier, 0}),
+              .key = with_earlier(state.key, call.key)};
+    const at::Tensor rows = weighed_rows(options.weight, with_earlier(state.logit, call.logit),
+                                         with_earlier(state.value, value), band);
+    at::Tensor sums = tokens <= kWrittenOut ? sums_of_last_readers(rows, band, tokens)
+                                            : sums_of_tokens(rows, band).slice(1, earlier);
+    at::Tensor reference = band.reference.defined() ? band.reference.slice(1, -tokens) : band.reference;
+    if (slice.sees_all) {
+      const auto taken = [&](const at::Tensor& of_state) {
+        return slice.take(of_state.unsqueeze(1)).squeeze(1);
+      };
+      const at::Tensor before = taken(state.sums);
+      const JoinedSums joined = join_sums(taken(state.reference), reference, slice.decay, tokens);
+      const auto factor = [](const at::Tensor& of_readers) { return of_readers.unsqueeze(-1); };
+      slice.put(next.sums.unsqueeze(1), (before * factor(joined.of_earlier.slice(1, -1)) +
+                                         matrix_of(rows, band) * factor(joined.of_piece.slice(1, -1)))
+                                            .unsqueeze(1));
+      slice.put(next.reference.unsqueeze(1), joined.reference.slice(1, -1));
+      const at::Tensor found = at::matmul(band.query, before.to(rows.scalar_type()));
+      sums = found * factor(joined.of_earlier).to(rows.scalar_type()) +
+             sums * factor(joined.of_piece).to(rows.scalar_type());
+      reference = reference.defined() ? joined.reference.to(rows.scalar_type()) : reference;
+    }
+    const at::Tensor total = sums.slice(-1, 0, 1);
+    const at::Tensor denominator =
+        reference.defined() ? total + scaled_epsilon(options.epsilon, reference.unsqueeze(-1), total)
+                            : total + options.epsilon;
+    slice.put(readout, sums.slice(-1, 1) / denominator);
+  });
+  if (const int64_t kept = std::ranges::max(options.windows.tokens) - 1; kept > 0) {
+    next.logit = last_tokens(state.logit, call.logit, kept);
+    next.key = last_tokens(state.key, call.key, kept);
+    next.value = last_tokens(state.value, value, kept);
+  }
+  state = std::move(next);
+  return readout;
+}
+
+} // namespace
+
+at::Tensor matrix_leap(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,
+                       const at::Tensor& value, const MatrixLeapOptions& options) {
+  const Checks checks("matrix_leap");
+  const LeapInputs given{query, focus, key, value};
+  const Call call = checked_call(checks, given, options);
+  const WindowSums found = window_sums(call.logit, call.inputs.value,
+                                       {.weight = options.weight,
+                                        .windows = options.windows,
+                                        .epsilon = options.epsilon,
+                                        .both_sides = options.both_sides,
+                                        .is_token = options.is_token},
+                                       call.query, call.key);
+  return checked_readout(checks, found.sums / found.denominator, call, given, options);
+}
+
+MatrixLeapContinuation matrix_leap_continue(const at::Tensor& query, const at::Tensor& focus,
+                                            const at::Tensor& key, const at::Tensor& value,
+                                            MatrixLeapState state, const MatrixLeapOptions& options) {
+  const Checks checks("matrix_leap_continue");
+  check_can_continue(checks, options.both_sides, options.is_token);
+  const at::NoGradGuard no_gradient;
+  const LeapInputs given{query, focus, key, value};
+  const Call call = checked_call(checks, given, options);
+  check_state(checks, call, state, options.windows);
+  MatrixLeapContinuation result{{}, std::move(state)};
+  const at::Tensor readout = readout_after(call, options, result.state);
+  result.readout = checked_readout(checks, readout, call, given, options);
+  return result;
+}
+
+} // namespace mneme::ops

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+
+/// Random queries, focus, keys and values, parts of them, and gradients in all four.
+#pragma once
+
+#include <vector>
+
+#include "ops/tensors.h"
+
+namespace mneme::ops {
+
+struct Inputs {
+  at::Tensor query, focus, key, value;
+};
+
+inline Inputs inputs(int64_t batches, int64_t tokens, int64_t heads, int64_t features, uint64_t seed,
+                     at::ScalarType type = at::kDouble, double spread = 1) {
+  const auto random = [&](uint64_t stream) {
+    return (spread * random_tensor({batches, tokens, heads, features}, 10 * seed + stream)).to(type);
+  };
+  return {random(0), random(1), random(2), random(3)};
+}
+
+/// Tokens [first, last).
+inline Inputs part_of(const Inputs& x, int64_t first, int64_t last) {
+  const auto part = [&](const at::Tensor& t) { return t.slice(1, first, last); };
+  return {part(x.query), part(x.focus), part(x.key), part(x.value)};
+}
+
+inline Inputs to(const Inputs& x, at::ScalarType type) {
+  return {x.query.to(type), x.focus.to(type), x.key.to(type), x.value.to(type)};
+}
+
+/// Gradients of a random sum of the readouts function(x, options) in all four inputs.
+template <class Options, class Function>
+std::vector<at::Tensor> gradients(const Inputs& x, const Options& options, const Function& function) {
+  std::vector<at::Tensor> leaves;
+  for (const at::Tensor& t : {x.query, x.focus, x.key, x.value}) {
+    leaves.push_back(t.clone().requires_grad_());
+  }
+  const at::Tensor readout = function(Inputs{leaves[0], leaves[1], leaves[2], leaves[3]}, options);
+  std::vector<at::Tensor> found =
+      torch::autograd::grad({readout}, leaves, {random_tensor(readout.sizes(), 99).to(readout.scalar_type())},
+                            std::nullopt, false, true);
+  for (size_t i = 0; i < found.size(); ++i) { // an open gate does not use the query
+    found[i] = found[i].defined() ? found[i] : at::zeros_like(leaves[i]);
+  }
+  return found;
+}
+
+} // namespace mneme::ops
