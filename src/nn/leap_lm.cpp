@@ -185,12 +185,16 @@ at::Tensor LeapDecoderImpl::with_positions(const at::Tensor& embeddings, int64_t
   return embeddings + position_embeddings->weight.slice(0, first_position, end);
 }
 
+at::Tensor LeapDecoderImpl::first_state(const at::Tensor& embeddings) {
+  return dropped(with_positions(embeddings, 0), config.dropout(), is_training());
+}
+
 at::Tensor LeapDecoderImpl::forward(const at::Tensor& embeddings, const at::Tensor& is_token) {
   return states(embeddings, is_token).back();
 }
 
 std::vector<at::Tensor> LeapDecoderImpl::states(const at::Tensor& embeddings, const at::Tensor& is_token) {
-  std::vector<at::Tensor> all = {dropped(with_positions(embeddings, 0), config.dropout(), is_training())};
+  std::vector<at::Tensor> all = {first_state(embeddings)};
   for (const std::shared_ptr<torch::nn::Module>& block : *decoders) {
     all.push_back(block->as<LeapBlock>()->forward(all.back(), is_token));
   }
@@ -276,16 +280,23 @@ MultiheadLeap LeapForCausalLMImpl::layer(int64_t index) {
 
 std::vector<ops::LeapParts> LeapForCausalLMImpl::explain(const at::Tensor& ids,
                                                          const at::Tensor& attention_mask) {
-  check_ids(kModel, ids, config.vocab_size());
-  const at::Tensor mask = mask_for_leap(is_token_of(kModel, ids, attention_mask)),
-                   embeddings = word_embedding->forward(ids);
-  const std::vector<at::Tensor> states = leap_model->states(embeddings, mask);
   std::vector<ops::LeapParts> layers;
-  for (size_t i = 0; i < leap_model->decoders->size(); ++i) {
-    auto* block = leap_model->decoders->ptr(i)->as<LeapBlock>();
-    layers.push_back(block->leap->explain(block->attn_norm->forward(states[i]), mask));
-  }
+  explain_layers(
+      ids, [&](int64_t, const ops::LeapParts& parts) { layers.push_back(parts); }, attention_mask);
   return layers;
+}
+
+void LeapForCausalLMImpl::explain_layers(const at::Tensor& ids,
+                                         const std::function<void(int64_t, const ops::LeapParts&)>& look,
+                                         const at::Tensor& attention_mask) {
+  check_ids(kModel, ids, config.vocab_size());
+  const at::Tensor mask = mask_for_leap(is_token_of(kModel, ids, attention_mask));
+  at::Tensor x = leap_model->first_state(word_embedding->forward(ids));
+  for (int64_t i = 0; i < config.num_layers(); ++i) {
+    auto* block = leap_model->decoders->ptr(static_cast<size_t>(i))->as<LeapBlock>();
+    look(i, block->leap->explain(block->attn_norm->forward(x), mask));
+    x = i + 1 < config.num_layers() ? block->forward(x, mask) : x;
+  }
 }
 
 void load_leap_state(LeapForCausalLM& model, const NamedTensors& state, const std::string& source) {

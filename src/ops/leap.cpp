@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <ATen/Functions.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -15,6 +14,7 @@
 #include "ops/head_slices.h"
 #include "ops/leap_checks.h"
 #include "ops/leap_pass.h"
+#include "ops/leap_scales.h"
 #include "ops/leap_scan.h"
 
 namespace mneme::ops {
@@ -184,7 +184,6 @@ LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tens
                    const at::Tensor& key, const at::Tensor& value, const LeapOptions& options) {
   check(checks, query, focus, key, value, options);
   const at::ScalarType inner = type_of_sums(query.scalar_type());
-  const double scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(query.size(3))));
   return {.query = query.to(inner),
           .focus = options.logit_factor.defined() // the kernels take it as part of the focus
                        ? focus.to(inner) * options.logit_factor.to(inner).unsqueeze(-1)
@@ -195,9 +194,8 @@ LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tens
           .windows = options.windows,
           .weight = options.weight,
           .gate = options.gate,
-          .scale = scale,
-          .gate_scale =
-              options.gate_scale.value_or(options.gate == LeapGate::cosine ? kCosineGateScale : scale),
+          .scale = focus_scale(options, query.size(3)),
+          .gate_scale = gate_scale(options, query.size(3)),
           .epsilon = options.epsilon};
 }
 
@@ -222,6 +220,9 @@ LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, cons
   const Checks checks("leap_with_parts");
   const LeapCall call = leap_call(checks, query, focus, key, value, options);
   LeapParts parts;
+  parts.query = call.query;
+  parts.key = call.key;
+  parts.value = call.value;
   parts.focus_logit = focus_logit(call.focus, call.key, call.scale);
   const WindowMeans means = window_means(parts.focus_logit, at::cat({call.key, call.value}, -1),
                                          {.weight = options.weight,
@@ -243,37 +244,6 @@ LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, cons
   }
   parts.readout = parts.readout.to(query.scalar_type());
   return parts;
-}
-
-at::Tensor effective_attention(const LeapParts& parts, const LeapOptions& options, const LeapTile& tile) {
-  const Checks checks("effective_attention");
-  const int64_t tokens = parts.gate.size(1), heads = parts.gate.size(2);
-  const auto checked = [&](const char* what, int64_t first, int64_t last) {
-    const int64_t end = last == -1 ? tokens : last;
-    if (first < 0 || end < first || end > tokens) {
-      checks.refuse(
-          c10::str("the tile's ", what, " go from ", first, " to ", end, ", but there are ", tokens, "."),
-          "Ranges are half open; -1 is the end.");
-    }
-    return at::arange(first, end, parts.gate.options());
-  };
-  const at::Tensor readers = checked("readers", tile.first_reader, tile.last_reader),
-                   others = checked("tokens", tile.first_token, tile.last_token);
-  const at::Tensor ahead = readers.unsqueeze(1) - others, distance = options.both_sides ? ahead.abs() : ahead;
-  const auto of_heads = [&](const auto& values) { // [heads or 1, 1, 1]
-    return at::tensor(std::vector<double>(values.begin(), values.end()), parts.gate.options())
-        .view({-1, 1, 1});
-  };
-  const at::Tensor window = of_heads(options.windows.tokens);
-  const at::Tensor seen =
-      (distance >= 0).logical_and((distance < window).logical_or(window == 0)).expand({heads, -1, -1});
-  const auto of_readers = [&](const at::Tensor& t) {
-    return t.transpose(1, 2).index_select(2, readers.to(at::kLong)).unsqueeze(3);
-  };
-  const at::Tensor log_share =
-      parts.log_weight.transpose(1, 2).index_select(2, others.to(at::kLong)).unsqueeze(2) -
-      of_readers(parts.log_denominator) - of_heads(options.windows.decay) * distance;
-  return of_readers(parts.gate) * at::where(seen, log_share, -std::numeric_limits<double>::infinity()).exp();
 }
 
 LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus, const at::Tensor& key,

@@ -12,6 +12,7 @@
 #include "mneme/nn/lstm_lm.h"
 #include "mneme/nn/matrix_leap.h"
 #include "mneme/nn/state_dict.h"
+#include "mneme/ops/leap_explanation.h"
 #include "nn/layers.h"
 #include "ops/leap_plain.h"
 
@@ -376,6 +377,36 @@ TEST(LeapForCausalLM, ExplainsEveryLayer) {
               1e-12);
   }
   EXPECT_THROW(model->layer(5), UsageError);
+}
+
+TEST(LeapForCausalLM, ExplainsWhatItsGatesAndAllLayersTakeFromATextWithPadding) {
+  for (const LeapPositions positions : {LeapPositions::rotary, LeapPositions::decay}) {
+    LeapForCausalLM model = prepared(LeapForCausalLM(
+        config().positions(positions).padding_counts(false).weight(FocusWeight::exponential).rescale(10)));
+    const at::Tensor ids = random_ids({2, 40}, 7);
+    at::Tensor mask = at::ones({2, 40});
+    mask[0].slice(0, 0, 15).fill_(0);
+    std::vector<ops::LeapLayer> layers;
+    at::Tensor product = at::eye(40, at::kDouble).expand({2, 40, 40});
+    model->explain_layers(
+        ids,
+        [&](int64_t index, const ops::LeapParts& parts) {
+          EXPECT_EQ(index, static_cast<int64_t>(layers.size()));
+          MultiheadLeap leap = model->layer(index);
+          const ops::LeapExplanation all = ops::explain(parts, leap->op_options());
+          EXPECT_LT(largest_difference(at::matmul(all.attention, parts.value.transpose(1, 2)).transpose(1, 2),
+                                       parts.readout),
+                    1e-12);
+          EXPECT_LT(largest_difference(all.reason.sum(-1).transpose(1, 2),
+                                       ops::gate_logit(parts, leap->op_options())),
+                    1e-12);
+          product = at::matmul(at::eye(40, at::kDouble) + leap->effective_attention(parts).mean(1), product);
+          layers.push_back({parts, leap->op_options()});
+        },
+        mask);
+    EXPECT_EQ(layers.size(), 5U);
+    EXPECT_LT(largest_difference(ops::roll_out(layers), product), 1e-13);
+  }
 }
 
 TEST(LeapForCausalLM, TakesTextsOfNoneAndOneToken) {

@@ -3,6 +3,8 @@
 /// A causal language model of LEAP blocks that goes on from a state of constant size.
 #pragma once
 
+#include <functional>
+
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/embedding.h>
 
@@ -73,6 +75,8 @@ public:
 
   void reset() override;
   at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& is_token = {});
+  /// What goes into the first block: the embeddings and where they stand.
+  at::Tensor first_state(const at::Tensor& embeddings);
   /// What goes into the first block, and what every block gives; the last one is forward.
   std::vector<at::Tensor> states(const at::Tensor& embeddings, const at::Tensor& is_token = {});
   /// The next tokens; the state becomes that after them, and is lost where an error is thrown.
@@ -107,8 +111,12 @@ public:
   /// The logits of the next tokens of a text, from what the call before returned; {} at the beginning. Without
   /// gradients or dropout; the same cost at every position. A state that is moved in is not copied.
   LeapLMStep step(const at::Tensor& ids, LeapModelState state);
-  /// LEAP's parts in every layer, for effective_attention of that layer.
+  /// LEAP's parts in every layer, for effective_attention of that layer, or ops::explain with its op_options.
   std::vector<ops::LeapParts> explain(const at::Tensor& ids, const at::Tensor& attention_mask = {});
+  /// The same one layer after the other, from the first on: what is not kept of one is gone before the next, as long
+  /// texts need it. `look` gets the index of the layer.
+  void explain_layers(const at::Tensor& ids, const std::function<void(int64_t, const ops::LeapParts&)>& look,
+                      const at::Tensor& attention_mask = {});
   MultiheadLeap layer(int64_t index);
 
   LeapConfig config;

@@ -75,6 +75,8 @@ public:
   ops::LeapParts explain(const at::Tensor& x, const at::Tensor& is_token = {});
   /// [B, H, readers, tokens]: see ops::effective_attention.
   at::Tensor effective_attention(const ops::LeapParts& parts, const ops::LeapTile& tile = {}) const;
+  /// What ops::leap is called with, and ops::explain wants to know.
+  ops::LeapOptions op_options() const;
 
   MultiheadLeapOptions options;
   torch::nn::Linear projections{nullptr};
@@ -84,7 +86,6 @@ private:
     at::Tensor query, focus, key, value; ///< [B, T, H, head_size]
   };
   Projected project(const at::Tensor& x, int64_t first_position);
-  ops::LeapOptions op_options() const;
 };
 TORCH_MODULE(MultiheadLeap);
 

@@ -58,6 +58,7 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
 
 /// A readout and all it was made from.
 struct LeapParts {
+  at::Tensor query, key, value;           ///< as given, in the type of the sums
   at::Tensor readout;                     ///< as leap
   at::Tensor focus_logit;                 ///< [B, T, H]
   at::Tensor focus_weight, weight_sum;    ///< [B, T, H], as in WindowMeans

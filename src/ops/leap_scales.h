@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+
+/// The two scales of LEAP where its options leave them out.
+#pragma once
+
+#include <cmath>
+
+#include "mneme/ops/leap.h"
+
+namespace mneme::ops {
+
+inline double focus_scale(const LeapOptions& options, int64_t features) {
+  return options.scale.value_or(1.0 / std::sqrt(static_cast<double>(features)));
+}
+
+inline double gate_scale(const LeapOptions& options, int64_t features) {
+  return options.gate_scale.value_or(options.gate == LeapGate::cosine ? kCosineGateScale
+                                                                      : focus_scale(options, features));
+}
+
+} // namespace mneme::ops
