@@ -12,6 +12,7 @@
 #include "ops/checks.h"
 #include "ops/focus_weight.h"
 #include "ops/head_slices.h"
+#include "ops/large_tensor.h"
 #include "ops/leap_checks.h"
 #include "ops/leap_pass.h"
 #include "ops/leap_scales.h"
@@ -62,7 +63,7 @@ public:
     at::Tensor readout;
     LeapTrace trace;
     if (has_scan(call)) {
-      readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
+      readout = empty_on_large_pages(call.value.sizes(), call.value.options());
       leap_scan(call, readout, keeps_trace ? &trace : nullptr);
     } else {
       readout = leap_readout(call);
@@ -91,7 +92,8 @@ public:
     const LeapTrace trace{saved[5], saved[6]};
     std::array<at::Tensor, 4> d;
     if (trace.tracks.defined()) {
-      std::ranges::generate(d, [&] { return at::empty_like(call.query, at::MemoryFormat::Contiguous); });
+      std::ranges::generate(d,
+                            [&] { return empty_on_large_pages(call.query.sizes(), call.query.options()); });
       LeapScanBack(call, saved[7], trace, gradients[0]).take(0, d);
     } else {
       d = leap_gradient(call, gradients[0]);
@@ -255,7 +257,7 @@ LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus,
   check_state(checks, call, state);
   LeapContinuation result{{}, std::move(state)};
   if (goes_on_by_scan(call, result.state)) {
-    result.readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
+    result.readout = empty_on_large_pages(call.value.sizes(), call.value.options());
     leap_scan_after(call, result.readout, result.state);
   } else {
     result.readout = leap_readout_after(call, result.state);

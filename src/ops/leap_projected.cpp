@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/checks.h"
+#include "ops/large_tensor.h"
 #include "ops/leap_checks.h"
 #include "ops/leap_scan.h"
 
@@ -44,7 +45,8 @@ LeapCall of_batches(const LeapCall& call, int64_t first, int64_t count) {
 at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
                              const LeapCall& call) {
   const int64_t batches = x.size(0), tokens = x.size(1), row = weight.size(0);
-  const at::Tensor readout = at::empty({batches, tokens, num_heads, row / (4 * num_heads)}, x.options());
+  const at::Tensor readout =
+      empty_on_large_pages({batches, tokens, num_heads, row / (4 * num_heads)}, x.options());
   const at::Tensor rows = at::empty({1, std::min(tokens, kTokensAtOnce), row}, x.options());
   for (int64_t b = 0; b < batches; ++b) {
     LeapState state;
@@ -65,9 +67,12 @@ public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight, int64_t num_heads, const LeapCall& call) {
     at::AutoDispatchBelowADInplaceOrView below;
-    const at::Tensor rows = at::linear(x, weight);
+    const int64_t row = weight.size(0);
+    const at::Tensor rows = empty_on_large_pages({x.size(0), x.size(1), row}, x.options());
+    at::Tensor product = rows.view({-1, row});
+    at::mm_out(product, x.view({-1, x.size(2)}), weight.t());
     const at::Tensor readout =
-        at::empty({x.size(0), x.size(1), num_heads, weight.size(0) / (4 * num_heads)}, x.options());
+        empty_on_large_pages({x.size(0), x.size(1), num_heads, row / (4 * num_heads)}, x.options());
     LeapTrace trace;
     leap_scan(with_parts(call, rows, num_heads), readout, &trace);
     const at::Tensor output = readout.flatten(2);
@@ -94,7 +99,8 @@ public:
     options.scale = data["scale"].toDouble();
     const LeapCall call = with_parts(options, rows, heads);
 
-    const at::Tensor d_x = context->needs_input_grad(0) ? at::empty_like(x) : at::Tensor();
+    const at::Tensor d_x =
+        context->needs_input_grad(0) ? empty_on_large_pages(x.sizes(), x.options()) : at::Tensor();
     at::Tensor d_weight = at::zeros_like(weight);
     // Either whole batches, or tokens of one batch: rows of both lie side by side.
     const int64_t at_once = std::min(kTokensAtOnce, std::max<int64_t>(tokens, 1));

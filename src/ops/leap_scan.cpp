@@ -14,6 +14,7 @@
 #include "kernels/window_scan_gradient/window_scan_gradient.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/parallel.h"
+#include "ops/large_tensor.h"
 
 namespace mneme::ops {
 namespace {
@@ -148,9 +149,9 @@ void leap_scan(const LeapCall& given, const at::Tensor& readout, LeapTrace* trac
   const int64_t batches = call.query.size(0), tokens = call.query.size(1), heads = call.query.size(2);
   if (trace != nullptr) {
     const int64_t tiles = (tokens + kernels::kWindowScanTile - 1) / kernels::kWindowScanTile;
-    trace->tracks = at::empty({4, batches, heads, tokens}, call.query.options());
-    trace->carries = at::empty({batches, heads, tiles * kernels::window_scan_carry_size(call.query.size(3))},
-                               call.query.options());
+    trace->tracks = empty_on_large_pages({4, batches, heads, tokens}, call.query.options());
+    trace->carries = empty_on_large_pages(
+        {batches, heads, tiles * kernels::window_scan_carry_size(call.query.size(3))}, call.query.options());
   }
   AT_DISPATCH_FLOATING_TYPES(call.query.scalar_type(), "leap_scan", [&] {
     for_heads(call.query, [&](int64_t batch, int64_t first, int64_t last) {
