@@ -49,6 +49,10 @@ bool GoldenValue::is_object() const {
   return json_->is_object();
 }
 
+std::string GoldenValue::json() const {
+  return json_->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
 std::vector<std::string> GoldenValue::keys() const {
   if (!json_->is_object()) {
     refuse("an object");

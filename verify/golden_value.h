@@ -36,6 +36,7 @@ public:
   bool truth() const; ///< true or false
   bool is_null() const;
   bool is_object() const;
+  std::string json() const;              ///< the value as it stands in the file
   std::vector<std::string> keys() const; ///< of an object
   std::vector<double> numbers() const;
 

@@ -10,6 +10,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/nn/fastformer_lm.h"
+#include "mneme/nn/leap_folder.h"
 #include "mneme/nn/leap_lm.h"
 #include "mneme/nn/lstm_lm.h"
 #include "mneme/nn/state_dict.h"
@@ -66,7 +67,7 @@ bool is_exponential(const GoldenValue& file) {
   return text == "exp";
 }
 
-template <class Options> void take_formulation(const GoldenValue& file, Config& config, Options& options) {
+void take_formulation(const GoldenValue& file, Config& config, nn::MultiheadLeapOptions& options) {
   if (is_exponential(file)) {
     options.weight(ops::FocusWeight::exponential);
     if (config.has_number("rescale")) {
@@ -76,7 +77,7 @@ template <class Options> void take_formulation(const GoldenValue& file, Config& 
 }
 
 /// Windows of all layers; those stored for a model without local windows say nothing.
-template <class Options> void take_windows(Config& config, Options& options) {
+void take_windows(Config& config, nn::FastformerConfig& options) {
   const std::vector<int64_t> windows = config.integers("window_sizes");
   options.local_windows(config.truth("use_local_att"));
   if (options.local_windows()) {
@@ -85,19 +86,9 @@ template <class Options> void take_windows(Config& config, Options& options) {
 }
 
 nn::LeapConfig leap_config(const GoldenValue& file) {
-  Config config(file.at("config"));
-  nn::LeapConfig options;
-  options.vocab_size(config.integer("vocab_size"))
-      .hidden_size(config.integer("hidden_size"))
-      .num_heads(config.integer("n_head"))
-      .num_layers(config.integer("n_layer"))
-      .max_positions(config.integer("n_positions"))
-      .dropout(config.number("hidden_dropout_prob"))
-      .first_deviation(config.number("initializer_range"));
-  take_windows(config, options);
-  take_formulation(file, config, options);
-  config.finish();
-  return options;
+  const GoldenValue json = file.at("config");
+  nn::LeapConfig config = nn::leap_config_from(json.json(), json.path());
+  return config.weight(is_exponential(file) ? ops::FocusWeight::exponential : ops::FocusWeight::elu);
 }
 
 nn::MultiheadLeapOptions mechanism_options(const GoldenValue& file) {

@@ -281,6 +281,32 @@ PatternSet read_npy(const std::filesystem::path& path, int64_t limit) {
   return read_npy(*open_source(path), limit);
 }
 
+std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const std::string& name) {
+  const MemorySource source(bytes, name);
+  const Array array = find_npy(source);
+  if (array.type == NumberType::u64 || array.type == NumberType::boolean || is_float(array.type)) {
+    fail(name, "holds numbers of another type than int8 to int64 or uint8 to uint32",
+         "Save x.astype(numpy.int64).");
+  }
+  if (array.shape.size() != 1) {
+    fail(name,
+         fmt::format("holds an array of shape ({}), one axis was expected", fmt::join(array.shape, ", ")),
+         "Save one row of it, or x.ravel().");
+  }
+  const bool is_signed = array.type == NumberType::i8 || array.type == NumberType::i16 ||
+                         array.type == NumberType::i32 || array.type == NumberType::i64;
+  const auto item = static_cast<size_t>(bytes_of(array.type));
+  const int unused = 64 - 8 * static_cast<int>(item);
+  std::vector<int64_t> numbers;
+  numbers.reserve(static_cast<size_t>(array.shape[0]));
+  for (size_t at = static_cast<size_t>(array.offset); at < bytes.size(); at += item) {
+    const uint64_t bits = unsigned_from(bytes.subspan(at, item), array.big_endian);
+    numbers.push_back(is_signed ? static_cast<int64_t>(bits << unused) >> unused
+                                : static_cast<int64_t>(bits));
+  }
+  return numbers;
+}
+
 void write_npy(const std::filesystem::path& path, const BitPatterns& patterns) {
   std::vector<std::byte> bytes = header_bytes("|u1", std::array{patterns.count(), patterns.bits()});
   bytes.reserve(bytes.size() + static_cast<size_t>(patterns.count() * patterns.bits()));

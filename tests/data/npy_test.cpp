@@ -75,6 +75,38 @@ TEST(Npy, ReadsEveryTypeInBothByteOrders) {
   }
 }
 
+TEST(Npy, ReadsWholeNumbersOfEveryTypeAsTheyAre) {
+  struct Case {
+    std::string type;
+    size_t size;
+    uint64_t stored;
+    int64_t expected;
+  };
+  for (const Case& c :
+       {Case{"u1", 1, 200, 200}, Case{"i1", 1, 0x80, -128}, Case{"u2", 2, 0xFFFF, 65535},
+        Case{"i2", 2, 0x8000, -32768}, Case{"u4", 4, 0xFFFFFFFF, 4294967295}, Case{"i4", 4, 0xFFFFFFFE, -2},
+        Case{"i8", 8, 0x7FFFFFFFFFFFFFFF, std::numeric_limits<int64_t>::max()},
+        Case{"i8", 8, uint64_t{1} << 63, std::numeric_limits<int64_t>::min()}}) {
+    const Bytes little = npy(dictionary("<" + c.type, "(2,)")).little(c.stored, c.size).little(7, c.size);
+    EXPECT_EQ(parse_npy_integers(little.all(), "a.npy"), (std::vector<int64_t>{c.expected, 7})) << c.type;
+  }
+  EXPECT_EQ(parse_npy_integers(npy(dictionary(">i4", "(1,)")).little(0x01000000, 4).all(), "a.npy"),
+            std::vector<int64_t>{1});
+  EXPECT_TRUE(parse_npy_integers(npy(dictionary("<i8", "(0,)")).all(), "a.npy").empty());
+  const auto expect_refused = [](const std::string& type, const std::string& shape, size_t bytes,
+                                 std::initializer_list<std::string_view> parts) {
+    Bytes file = npy(dictionary(type, shape));
+    for (size_t i = 0; i < bytes; ++i) {
+      file.little(0, 1);
+    }
+    expect_error<DataError>([&] { parse_npy_integers(file.all(), "a.npy"); }, parts);
+  };
+  expect_refused("<i8", "(1, 2)", 16, {"a.npy", "shape (1, 2), one axis"});
+  expect_refused("<f8", "(2,)", 16, {"int64"});
+  expect_refused("<u8", "(2,)", 16, {"int64"});
+  expect_refused("<i8", "(2,)", 8, {"8 bytes follow"});
+}
+
 TEST(Npy, ReadsLargestAndSubnormalHalves) {
   Bytes bytes = npy(dictionary("<f2", "(4,)"));
   bytes.little(0x7BFF, 2).little(0x0400, 2).little(0x03FF, 2).little(0x3C00, 2);

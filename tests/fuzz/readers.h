@@ -39,6 +39,7 @@ inline bool cifar(std::span<const std::byte> bytes) {
 
 inline bool npy(std::span<const std::byte> bytes) {
   read_or_refuse([&] { parse_npy(bytes, "fuzz", 1); });
+  read_or_refuse([&] { parse_npy_integers(bytes, "fuzz"); });
   return read_or_refuse([&] { parse_npy(bytes, "fuzz"); });
 }
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "mneme/core/patterns.h"
 #include "mneme/data/pattern_set.h"
@@ -24,6 +25,11 @@ namespace mneme::data {
 /// Errors  DataError, also for nan or inf (pattern and position), for no patterns and for patterns of nothing
 PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, int64_t limit = 0);
 PatternSet read_npy(const std::filesystem::path& path, int64_t limit = 0);
+
+/// Whole numbers [count], such as ids of tokens; any integer type but uint64.
+///
+/// Errors  DataError, also for another type or number of axes
+std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const std::string& name);
 
 /// Writes uint8 [count, bits] of 0 and 1.
 ///

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/leap_folder.h"
+
+#include <limits>
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "core/temporary_folder.h"
+#include "mneme/core/error.h"
+#include "nn/layers.h"
+
+namespace mneme::nn {
+namespace {
+
+using ops::FocusWeight;
+using ops::LeapGate;
+using testing::read_text;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+LeapConfig small() {
+  return LeapConfig().vocab_size(30).hidden_size(12).num_heads(2).num_layers(3).max_positions(40);
+}
+
+at::Tensor ids_of(int64_t count) {
+  return at::arange(count).remainder(30).unsqueeze(0);
+}
+
+template <class Call> std::string data_error_of(Call&& call) {
+  try {
+    call();
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  ADD_FAILURE() << "no DataError";
+  return "";
+}
+
+/// The fields that a published config.json has, with changes: null takes a field out.
+std::string published(const std::string& before = "", const std::string& heads = "\"n_head\": 2") {
+  return "{" + before + (before.empty() ? "" : ", ") +
+         R"("model_type": "LeapForCausalLM", "transformers_version": "4.22.1", "torch_dtype": "float32",
+            "vocab_size": 30, "hidden_size": 12, "n_layer": 3, "n_positions": 40, "use_local_att": true,
+            "window_sizes": [40, 4, 8], "hidden_dropout_prob": 0.1, "initializer_range": 0.2, )" +
+         heads + "}";
+}
+
+TEST(LeapFolder, AModelComesBackAsItWas) {
+  for (const LeapConfig& config :
+       {small(), small().windows(std::vector<int64_t>{5, 0, 3}).dropout(0.25).first_deviation(0.3),
+        small().local_windows(false).gate(LeapGate::open).padding_counts(false),
+        small().weight(FocusWeight::exponential).rescale(10).positions(LeapPositions::rotary),
+        small().weight(FocusWeight::exponential).gate(LeapGate::cosine).positions(LeapPositions::decay),
+        small().rescale(4).gate(LeapGate::dot_product).positions(LeapPositions::none)}) {
+    const TemporaryFolder folder;
+    LeapForCausalLM model(config);
+    write_leap_model(folder / "model", model);
+    LeapForCausalLM back = read_leap_model(folder / "model");
+    EXPECT_EQ(to_json(back->config), read_text(folder / "model" / "config.json"));
+    EXPECT_FALSE(back->is_training());
+    model->eval();
+    EXPECT_TRUE(back->forward(ids_of(40)).logits.equal(model->forward(ids_of(40)).logits)) << to_json(config);
+  }
+}
+
+TEST(LeapFolder, ReadsBothGenerationsOfPublishedConfigurations) {
+  const LeapConfig last = leap_config_from(published(), "here");
+  EXPECT_EQ(last.num_heads(), 2);
+  EXPECT_EQ(last.layer_windows(), (std::vector<int64_t>{0, 4, 8}));
+  EXPECT_EQ(last.weight(), FocusWeight::elu);
+  EXPECT_EQ(last.first_deviation(), 0.2);
+  const LeapConfig first = leap_config_from(published("\"rescale\": 10", "\"n_heads\": 2"), "here");
+  EXPECT_EQ(first.num_heads(), 2);
+  EXPECT_EQ(first.weight(), FocusWeight::exponential);
+  EXPECT_EQ(first.rescale(), 10);
+  const LeapConfig plain = leap_config_from(published("\"rescale\": null"), "here");
+  EXPECT_EQ(plain.weight(), FocusWeight::exponential);
+  EXPECT_FALSE(plain.rescale().has_value());
+  const LeapConfig all = leap_config_from(
+      R"({"vocab_size": 5, "hidden_size": 4, "n_head": 1, "n_layer": 2, "n_positions": 8, "use_local_att": false,
+          "window_sizes": [8, 8]})",
+      "here");
+  EXPECT_EQ(all.layer_windows(), (std::vector<int64_t>{0, 0}));
+}
+
+TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
+  const auto error = [](const std::string& json) {
+    return data_error_of([&] { leap_config_from(json, "config.json"); });
+  };
+  const auto with = [&](const std::string& key,
+                        const std::string& value) { // the last of two equal keys counts
+    std::string json = published();
+    return error(json.insert(json.size() - 1, ", \"" + key + "\": " + value));
+  };
+  expect_contains(error("[1, 2"), {"config.json", "no JSON object"});
+  expect_contains(error("[]"), {"no JSON object"});
+  expect_contains(error("{}"), {"\"vocab_size\" is missing"});
+  expect_contains(with("vocab_size", "2.5"), {"\"vocab_size\" is 2.5", "whole number from 1"});
+  expect_contains(with("vocab_size", "0"), {"is 0"});
+  expect_contains(with("n_layer", "18446744073709551615"), {"18446744073709551615", "1099511627776"});
+  expect_contains(with("n_layer", "1e300"), {"\"n_layer\" is 1e+300"});
+  expect_contains(with("hidden_size", "\"256\""), {"\"hidden_size\" is \"256\""});
+  expect_contains(with("hidden_size", "13"), {"13", "2 heads do not divide"});
+  expect_contains(with("n_heads", "2"), {"\"n_head\" and \"n_heads\""});
+  expect_contains(with("window_sizes", "[4, 8]"), {"lists 2 windows", "\"n_layer\" is 3"});
+  expect_contains(with("window_sizes", "[4, -1, 8]"), {"\"window_sizes\"[1] is -1", "from 0"});
+  expect_contains(with("window_sizes", "4"), {"\"window_sizes\" is 4", "a list"});
+  expect_contains(with("use_local_att", "1"), {"\"use_local_att\" is 1", "true or false"});
+  expect_contains(with("hidden_dropout_prob", "null"), {"\"hidden_dropout_prob\" is null", "a number"});
+  expect_contains(with("rescale", "\"ten\""), {"\"rescale\" is \"ten\""});
+  expect_contains(with("weight", "\"softmax\""), {"\"softmax\"", "\"elu\", \"exponential\""});
+  expect_contains(with("gate", "3"), {"\"gate\" is 3", "\"dot_product\""});
+  expect_contains(with("positions", "\"alibi\""), {"\"learned\", \"rotary\", \"decay\", \"none\""});
+  expect_contains(with("model_type", "\"gpt2\""), {"\"gpt2\"", "\"LeapForCausalLM\""});
+  expect_contains(with("n_inner", "4"), {"no such field as \"n_inner\""});
+  expect_contains(with("\\u001b[2J", "4"), {"no such field as \"\\u001b[2J\""}); // nothing a terminal obeys
+}
+
+TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
+  const TemporaryFolder folder;
+  const auto error = [&] { return data_error_of([&] { read_leap_model(folder.path()); }); };
+  expect_contains(error(), {"config.json"});
+  write_text(folder / "config.json", published());
+  expect_contains(error(), {"no parameters", "model.safetensors"});
+  write_text(folder / "model.pt", "nothing");
+  expect_contains(error(), {"model.pt"});
+
+  LeapForCausalLM model(small().windows(std::vector<int64_t>{0, 4, 8}));
+  write_leap_model(folder.path(), model);
+  const auto with_config = [&](const std::string& key, const std::string& value) {
+    std::string json = published();
+    write_text(folder / "config.json", json.insert(json.size() - 1, ", \"" + key + "\": " + value));
+    return error();
+  };
+  // Nothing is allocated by what a configuration alone says.
+  expect_contains(with_config("vocab_size", "1099511627776"),
+                  {"model.safetensors", "describes a model of 1.3"});
+  expect_contains(with_config("hidden_size", "1099511627776"), {"describes a model"});
+  expect_contains(with_config("n_layer", "1099511627776, \"window_sizes\": null"), {"describes a model"});
+  expect_contains(with_config("n_layer", "2, \"window_sizes\": null"), {"leap_model.decoders.2"});
+  expect_contains(with_config("vocab_size", "29"), {"word_embedding.weight", "[30, 12]", "[29, 12]"});
+  expect_contains(with_config("hidden_dropout_prob", "1.5"), {"config.json", "1.5"});
+  expect_contains(with_config("rescale", "-1"), {"config.json", "rescale is -1"});
+
+  write_text(folder / "config.json", published());
+  EXPECT_NO_THROW(read_leap_model(folder.path()));
+  NamedTensors state = causal_lm_state(*model);
+  state["last_norm.bias"][3] = std::numeric_limits<float>::quiet_NaN();
+  write_tensor_file(folder / "model.safetensors", {.tensors = state});
+  expect_contains(error(), {"\"last_norm.bias\"", "not finite"});
+}
+
+TEST(LeapFolder, TakesParametersUnderEveryNameTheyHave) {
+  const TemporaryFolder folder;
+  LeapForCausalLM model(small());
+  write_leap_model(folder.path(), model);
+  model->eval();
+  std::string before = "model.safetensors";
+  for (const std::string name : {"pytorch_model.bin", "model.pt"}) {
+    std::filesystem::rename(folder / before, folder / name);
+    EXPECT_TRUE(
+        read_leap_model(folder.path())->forward(ids_of(9)).logits.equal(model->forward(ids_of(9)).logits));
+    before = name;
+  }
+}
+
+} // namespace
+} // namespace mneme::nn
