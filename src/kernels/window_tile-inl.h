@@ -13,6 +13,7 @@
 
 #include <cstdint>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
 
@@ -90,6 +91,21 @@ template <class T> struct Rows {
   int64_t step;
   const T* operator[](int64_t row) const { return first + row * step; }
 };
+
+template <class T> HWY_INLINE void PrefetchRow(const T* row, int64_t size) {
+  constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
+  for (int64_t c = 0; c < size; c += kLine) {
+    hwy::Prefetch(row + c);
+  }
+}
+
+/// Asks for rows that are read a little later. The rows of a head are pieces of longer ones, which no CPU foresees; all at
+/// once would be more than a CPU has on its way, so that each kind of rows is asked for one or two steps before its own.
+template <class T> HWY_INLINE void PrefetchRows(Rows<T> rows, int64_t count, int64_t size) {
+  for (int64_t row = 0; row < count; ++row) {
+    PrefetchRow(rows[row], size);
+  }
+}
 
 /// sums[row] = a[row] . b[row] for `count` rows of a tile, 0 for the others. Lanes meet in an order of their own: the sum
 /// of a row does not depend on the other rows.

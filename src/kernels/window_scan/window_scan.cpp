@@ -63,6 +63,8 @@ template <class T> void FindFarTokens(const WindowScanArgs<T>& args, const Head<
       desk.far_keys[i] = head.last_rows + slot * 2 * args.head_size;
       desk.far_values[i] = desk.far_keys[i] + args.head_size;
     }
+    PrefetchRow(desk.far_keys[i], args.head_size);
+    PrefetchRow(desk.far_values[i], args.head_size);
   }
 }
 
@@ -103,9 +105,18 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
   const auto rows = [&](const T* part) HWY_ATTR {
     return Rows<T>{part + at * args.row_stride + head.columns, args.row_stride};
   };
+  // Scanned next: the same tokens of the next head, or the next tokens of the first.
+  const bool has_next_head = index + 1 < args.num_heads;
+  const int64_t next = has_next_head ? at : at + count,
+                next_count = has_next_head ? count : HWY_MIN(kTile, args.length - next);
+  const auto next_rows = [&](const T* part) HWY_ATTR {
+    return Rows<T>{part + next * args.row_stride + (has_next_head ? head.columns + size : 0),
+                   args.row_stride};
+  };
   TilePlan<T>& plan = desk.plan;
   T& open_reference = head.open[layout.reference];
 
+  PrefetchRows(rows(args.query), count, size);
   RowDots(rows(args.focus), rows(args.key), count, size, desk.dots);
   for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
     hn::Store(hn::Mul(hn::Set(d, args.scale), hn::Load(d, desk.dots + row)), d, plan.weights() + row);
@@ -134,9 +145,12 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
 
   const Weights<T> weights{plan.far_weights, plan.weights()};
   SumWeights(plan, weights, common[layout.weight], head.open[layout.weight], desk.denominators);
+  PrefetchRows(rows(args.value), count, size);
   SumRows(plan, weights, desk.far_keys, rows(args.key), size, common, head.open, desk.totals);
+  PrefetchRows(next_rows(args.focus), next_count, size);
   RowDots(rows(args.query), {desk.totals, layout.second}, count, size, desk.dots);
   Gates(args, index, token, count, desk);
+  PrefetchRows(next_rows(args.key), next_count, size);
   SumRows(plan, weights, desk.far_values, rows(args.value), size, common + layout.second,
           head.open + layout.second, desk.totals);
   T* readout = args.readout + at * args.readout_stride + head.columns;

@@ -62,6 +62,10 @@ struct Tokens {
   int64_t last() const { return first + count - 1; }
 };
 
+template <class T> Rows<T> RowsOf(const T* part, int64_t stride, Tokens tokens, const Head<T>& head) {
+  return {part + tokens.first * stride + head.columns, stride};
+}
+
 /// alpha, beta and gamma of a tile.
 template <class T>
 void Coefficients(const WindowScanGradientArgs<T>& args, const Head<T>& head, Tokens tokens, Desk<T>& desk) {
@@ -74,9 +78,10 @@ void Coefficients(const WindowScanGradientArgs<T>& args, const Head<T>& head, To
   for (int64_t row = 0; row < tokens.count; ++row) {
     gate_logits[row] = args.trace.gate_logits[at + row];
   }
-  RowDots<T>({args.d_readout + tokens.first * args.d_readout_stride + head.columns, args.d_readout_stride},
-             {args.readout + tokens.first * args.readout_stride + head.columns, args.readout_stride},
-             tokens.count, args.head_size, desk.dots[0]);
+  PrefetchRows(RowsOf(args.key, args.row_stride, tokens, head), tokens.count, args.head_size);
+  RowDots(RowsOf(args.d_readout, args.d_readout_stride, tokens, head),
+          RowsOf(args.readout, args.readout_stride, tokens, head), tokens.count, args.head_size,
+          desk.dots[0]);
   for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
     const auto gate_logit = hn::Load(d, gate_logits + row), denominator = hn::Load(d, denominators + row);
     const auto dot = hn::Load(d, desk.dots[0] + row);
@@ -102,14 +107,16 @@ void GradientOfQueries(const WindowScanGradientArgs<T>& args, const Head<T>& hea
   for (int64_t i = 0; i < plan.num_far; ++i) {
     plan.far_weights[i] = logits[plan.far_tokens[i]];
     desk.far_rows[0][i] = keys + plan.far_tokens[i] * args.row_stride;
+    PrefetchRow(desk.far_rows[0][i], args.head_size);
   }
+  PrefetchRows(RowsOf(args.query, args.row_stride, tokens, head), tokens.count, args.head_size);
   for (int64_t row = -plan.lead(); row < tokens.count; ++row) {
     plan.weights()[row] = logits[tokens.first + row];
   }
   WeighForward(args.focus_weight, tokens.count, carry[head.layout.sum.second],
                desk.open[head.layout.sum.reference], plan);
   SumRows<T>(plan, {plan.far_weights, plan.weights()}, desk.far_rows[0],
-             {keys + tokens.first * args.row_stride, args.row_stride}, args.head_size, carry, desk.open,
+             RowsOf(args.key, args.row_stride, tokens, head), args.head_size, carry, desk.open,
              desk.totals[0]);
   const T* alpha = head.coefficient(kAlpha, tokens.first);
   for (int64_t row = 0; row < tokens.count; ++row) {
@@ -211,10 +218,21 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
   const auto rows = [&](const T* part, int64_t stride) HWY_ATTR {
     return Rows<T>{part + last * stride + head.columns, -stride};
   };
+  // Next: the same tokens of the next head, or the tile before of the first.
+  const bool has_next_head = head.index + 1 < args.num_heads;
+  const auto prefetch_next = [&](const T* part, int64_t stride) HWY_ATTR {
+    if (has_next_head) {
+      PrefetchRows(RowsOf(part + size, stride, tokens, head), tokens.count, size);
+    } else if (tokens.first >= args.begin + kTile) {
+      PrefetchRows(Rows<T>{part + (tokens.first - kTile) * stride, stride}, kTile, size);
+    }
+  };
   PlanBackward(head.window, last, tokens.count, args.length, plan);
   for (int64_t i = 0; i < plan.num_far; ++i) {
     desk.far_rows[0][i] = args.query + plan.far_tokens[i] * args.row_stride + head.columns;
     desk.far_rows[1][i] = args.d_readout + plan.far_tokens[i] * args.d_readout_stride + head.columns;
+    PrefetchRow(desk.far_rows[0][i], size);
+    PrefetchRow(desk.far_rows[1][i], size);
   }
   const T* common = desk.common;
   if (head.window == 0) {
@@ -231,12 +249,15 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
     return Weights<T>{desk.far_weights[kind], desk.near(kind)};
   };
   SumWeights(plan, weights(kGamma), common[layout.weight], desk.open[layout.weight], sums_of_gamma);
-  SumRows(plan, weights(kAlpha), desk.far_rows[0], rows(args.query, args.row_stride), size, common, desk.open,
-          desk.totals[0]);
-  SumRows(plan, weights(kBeta), desk.far_rows[1], rows(args.d_readout, args.d_readout_stride), size,
-          common + layout.second, desk.open + layout.second, desk.totals[1]);
   const Rows<T> keys = rows(args.key, args.row_stride), values = rows(args.value, args.row_stride),
                 focuses = rows(args.focus, args.row_stride);
+  PrefetchRows(values, tokens.count, size);
+  SumRows(plan, weights(kAlpha), desk.far_rows[0], rows(args.query, args.row_stride), size, common, desk.open,
+          desk.totals[0]);
+  PrefetchRows(focuses, tokens.count, size);
+  SumRows(plan, weights(kBeta), desk.far_rows[1], rows(args.d_readout, args.d_readout_stride), size,
+          common + layout.second, desk.open + layout.second, desk.totals[1]);
+  prefetch_next(args.d_readout, args.d_readout_stride);
   RowDots(keys, {desk.totals[0], layout.second}, tokens.count, size, desk.dots[0]);
   RowDots(values, {desk.totals[1], layout.second}, tokens.count, size, desk.dots[1]);
   for (int64_t row = 0; row < tokens.count; ++row) {
@@ -244,6 +265,7 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
   }
   GradientOfLogits(args, sums_of_gamma, desk);
 
+  prefetch_next(args.readout, args.readout_stride);
   for (int64_t row = 0; row < tokens.count; ++row) {
     const int64_t at = (last - row - args.begin) * args.d_row_stride + head.columns;
     const T *keys_total = desk.totals[0] + row * layout.second,
