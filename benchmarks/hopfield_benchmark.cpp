@@ -6,6 +6,8 @@
 /// hopfield_benchmark SHAPE HOW PASS THREADS
 ///   SHAPE  association:HEAD_SIZE:UPDATES:TIMES   a layer of 4 heads and 64 features, 8 batches of 1024 states that look
 ///                                                up 1024 patterns; TIMES multiplies the default beta
+///          padded | causal | added:...           the same where a third of the patterns of every batch is padding, where
+///                                                a state sees no pattern behind it, or with numbers added to all scores
 ///          pooling:ROWS:FEATURES:TIMES           one learnt state that looks up all rows of a bag
 ///          file:BAG.npy                          the same for a bag that stays in its file
 ///   HOW    mneme | plain (LibTorch, associations are kept) | sdpa (LibTorch's scaled_dot_product_attention) | read
@@ -42,6 +44,7 @@ using mneme::nn::HopfieldOptions;
 
 struct Shape {
   bool pooling;
+  std::string kind;      ///< as given
   int64_t first, second; ///< head size and updates, or rows and features
   double times;
   std::shared_ptr<const mneme::data::RowFile> file = {};
@@ -50,16 +53,22 @@ struct Shape {
 Shape shape_of(const std::string& text) {
   if (constexpr std::string_view kFile = "file:"; text.starts_with(kFile)) {
     const auto file = std::make_shared<const mneme::data::RowFile>(text.substr(kFile.size()));
-    return {.pooling = true, .first = file->count(), .second = file->size(), .times = 1, .file = file};
+    return {.pooling = true,
+            .kind = "file",
+            .first = file->count(),
+            .second = file->size(),
+            .times = 1,
+            .file = file};
   }
   std::istringstream in(text);
   std::string kind, first, second, times;
   std::getline(in, kind, ':') && std::getline(in, first, ':') && std::getline(in, second, ':') &&
       std::getline(in, times);
-  if (kind != "association" && kind != "pooling") {
+  constexpr std::string_view kKinds[] = {"association", "pooling", "padded", "causal", "added"};
+  if (std::find(std::begin(kKinds), std::end(kKinds), kind) == std::end(kKinds)) {
     throw std::invalid_argument("unknown shape " + text);
   }
-  return {kind == "pooling", std::stoll(first), std::stoll(second), std::stod(times)};
+  return {kind == "pooling", kind, std::stoll(first), std::stoll(second), std::stod(times)};
 }
 
 /// So little that all updates are made.
@@ -76,9 +85,32 @@ HopfieldOptions options_of(const Shape& shape, bool streaming) {
       .streaming(streaming);
 }
 
+constexpr int64_t kBatches = 8, kLength = 1024;
+
+mneme::nn::HopfieldMasks masks_of(const std::string& kind) {
+  if (kind == "padded") {
+    const at::Tensor place = at::arange(kLength).unsqueeze(0),
+                     there = at::linspace(kLength / 3, kLength, kBatches);
+    return {.stored_pattern_padding_mask = place >= there.unsqueeze(1)};
+  }
+  if (kind == "causal") {
+    return {.association_mask = at::ones({kLength, kLength}, at::kBool).triu(1)};
+  }
+  return {.association_mask = kind == "added" ? at::randn({kLength, kLength}) : at::Tensor()};
+}
+
+/// The masks as scaled_dot_product_attention takes them: true is what is seen, numbers are added.
+at::Tensor mask_for_sdpa(const mneme::nn::HopfieldMasks& masks) {
+  if (masks.stored_pattern_padding_mask.defined()) {
+    return masks.stored_pattern_padding_mask.logical_not().unsqueeze(1).unsqueeze(1);
+  }
+  const at::Tensor& mask = masks.association_mask;
+  return mask.defined() && mask.scalar_type() == at::kBool ? mask.logical_not() : mask;
+}
+
 /// The same layer as a chain of scaled_dot_product_attention.
 at::Tensor by_sdpa(const Hopfield& layer, const at::Tensor& stored, const at::Tensor& state,
-                   const at::Tensor& projection, int64_t updates) {
+                   const at::Tensor& projection, int64_t updates, const at::Tensor& mask = {}) {
   mneme::nn::HopfieldCore core = layer->association_core;
   const int64_t heads = layer->options.num_heads();
   const auto weights = core->in_proj_weight.chunk(3), biases = core->in_proj_bias.chunk(3);
@@ -91,10 +123,11 @@ at::Tensor by_sdpa(const Hopfield& layer, const at::Tensor& stored, const at::Te
   const at::Tensor key = projected(stored, layer->norm_stored_pattern, 1);
   const at::Tensor value = projected(projection, layer->norm_pattern_projection, 2);
   const double beta = layer->scaling().of(0);
+  const auto optional = mask.defined() ? std::optional(mask) : std::nullopt;
   for (int64_t update = 0; update < updates; ++update) {
-    query = at::scaled_dot_product_attention(query, key, key, {}, 0, false, beta);
+    query = at::scaled_dot_product_attention(query, key, key, optional, 0, false, beta);
   }
-  query = at::scaled_dot_product_attention(query, key, value, {}, 0, false, beta);
+  query = at::scaled_dot_product_attention(query, key, value, optional, 0, false, beta);
   return core->out_proj->forward(query.transpose(1, 2).flatten(2));
 }
 
@@ -157,12 +190,14 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
       torch::nn::init::xavier_normal_(weights, std::sqrt(2.0));
     }
   }
-  const auto input = [&] { return at::randn({8, 1024, 64}).requires_grad_(backward); };
+  const auto input = [&] { return at::randn({kBatches, kLength, 64}).requires_grad_(backward); };
   const at::Tensor stored = input(), state = input();
+  const mneme::nn::HopfieldMasks masks = masks_of(shape.kind);
   if (how == "sdpa") {
-    return [=] { finish(by_sdpa(layer, stored, state, stored, shape.second)); };
+    const at::Tensor mask = mask_for_sdpa(masks);
+    return [=] { finish(by_sdpa(layer, stored, state, stored, shape.second, mask)); };
   }
-  return [=]() mutable { finish(layer->forward(stored, state)); };
+  return [=]() mutable { finish(layer->forward(stored, state, {}, masks)); };
 }
 
 int run(const Shape& shape, const std::string& how, bool backward, int threads) {
@@ -170,7 +205,7 @@ int run(const Shape& shape, const std::string& how, bool backward, int threads) 
   at::set_num_threads(threads);
   torch::autograd::AutoGradMode with_gradients(backward);
   // What is loaded once, and by every thread, does not count.
-  prepared({.pooling = true, .first = 64, .second = 32, .times = 1}, how, backward)();
+  prepared({.pooling = true, .kind = "pooling", .first = 64, .second = 32, .times = 1}, how, backward)();
 
   // Blocks go back to the system once freed: what is resident is what is in use.
   constexpr int kLargeBlock = 1 << 18, kAsUsual = 1 << 25;

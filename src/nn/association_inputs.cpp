@@ -2,8 +2,6 @@
 
 #include "nn/association_inputs.h"
 
-#include <limits>
-
 #include <ATen/Functions.h>
 
 #include "nn/refuse.h"
@@ -132,14 +130,6 @@ std::string first_not_finite(const char* name, const at::Tensor& tensor) {
   return c10::str(name, " holds ", number, " at [", c10::Join(", ", index), "]");
 }
 
-at::Tensor as_numbers(const at::Tensor& mask, at::ScalarType type) {
-  if (!is_yes_or_no(mask)) {
-    return mask.to(type);
-  }
-  return at::zeros(mask.sizes(), mask.options().dtype(type))
-      .masked_fill(mask.to(at::kBool), -std::numeric_limits<double>::infinity());
-}
-
 } // namespace
 
 void check_inputs(const AssociationInputs& in) {
@@ -185,19 +175,19 @@ void check_output(const AssociationInputs& in, const at::Tensor& output) {
       "than float16.");
 }
 
-at::Tensor added_mask(const AssociationInputs& in, at::ScalarType type) {
-  const Sizes sizes(in);
-  at::Tensor mask;
-  if (in.padding_mask.defined()) {
-    mask = as_numbers(in.padding_mask, type).view({sizes.batch(), 1, 1, sizes.patterns()});
+at::Tensor missing_patterns(const AssociationInputs& in) {
+  return in.padding_mask.defined() ? in.padding_mask.to(at::kBool) : at::Tensor();
+}
+
+at::Tensor mask_by_heads(const AssociationInputs& in, at::ScalarType type) {
+  if (!in.association_mask.defined()) {
+    return {};
   }
-  if (in.association_mask.defined()) {
-    at::Tensor more = as_numbers(in.association_mask, type);
-    more = more.dim() == 2 ? more.view({1, 1, sizes.queries(), sizes.patterns()})
-                           : more.reshape({sizes.batch(), in.num_heads, sizes.queries(), sizes.patterns()});
-    mask = mask.defined() ? mask + more : more;
+  const at::Tensor mask = in.association_mask.to(is_yes_or_no(in.association_mask) ? at::kBool : type);
+  if (mask.dim() == 2) {
+    return mask.unsqueeze(0).unsqueeze(0);
   }
-  return mask;
+  return mask.unflatten(0, {Sizes(in).batch(), in.num_heads});
 }
 
 } // namespace mneme::nn

@@ -34,7 +34,11 @@ void check_inputs(const AssociationInputs& inputs);
 /// Errors  UsageError that names the input and the place of the first NaN or infinity
 void check_output(const AssociationInputs& inputs, const at::Tensor& output);
 
-/// Both masks in one, to be added to scores [N, H, L, S]; undefined where there is none.
-at::Tensor added_mask(const AssociationInputs& inputs, at::ScalarType type);
+/// True for the stored patterns that are padding: bool [N, S]; undefined where there is none.
+at::Tensor missing_patterns(const AssociationInputs& inputs);
+
+/// The mask of associations by heads, [1, 1, L, S] or [N, H, L, S]: bool, or numbers of `type` that are added; undefined
+/// where there is none.
+at::Tensor mask_by_heads(const AssociationInputs& inputs, at::ScalarType type);
 
 } // namespace mneme::nn

@@ -95,6 +95,21 @@ at::Tensor put(const at::Tensor& tensor, const Heads& heads, bool all, const at:
   return all ? some : tensor.index_copy(1, index_of(heads, tensor), some);
 }
 
+/// All that is not seen as numbers that are added to the scores, [1 or N, 1 or H, 1 or L, S]; undefined: nothing.
+at::Tensor added_mask(const HeadAssociationArgs& args) {
+  const auto numbers = [&](const at::Tensor& mask) {
+    return mask.scalar_type() != at::kBool
+               ? mask
+               : at::zeros(mask.sizes(), args.query.options().requires_grad(false))
+                     .masked_fill(mask, -std::numeric_limits<double>::infinity());
+  };
+  if (!args.missing.defined()) {
+    return args.mask.defined() ? numbers(args.mask) : at::Tensor();
+  }
+  const at::Tensor missing = numbers(args.missing).unsqueeze(1).unsqueeze(1);
+  return args.mask.defined() ? missing + numbers(args.mask) : missing;
+}
+
 /// separation(query . stored^T + mask), or for heads with infinite beta the best match alone. A row where all is
 /// masked is 0, and gradients do not pass it.
 at::Tensor weights(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& mask,
@@ -136,7 +151,9 @@ at::Tensor norms_of(const at::Tensor& heads) {
 }
 
 /// Every association is kept: any masks, any device, weights on request.
-HeadAssociation associate_plain(const HeadAssociationArgs& args) {
+HeadAssociation associate_plain(const HeadAssociationArgs& given) {
+  HeadAssociationArgs args = given;
+  args.mask = added_mask(given);
   Schedule schedule(args);
   at::Tensor association = weights(args.query, args.stored, args.mask, args.only_best, args.separation);
   for (Heads heads = schedule.due(); !heads.empty(); heads = schedule.due()) {
@@ -157,11 +174,18 @@ HeadAssociation associate_plain(const HeadAssociationArgs& args) {
   return result;
 }
 
-at::Tensor streamed(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value) {
-  const auto flat = [](const at::Tensor& heads) {
-    return heads.reshape({heads.size(0) * heads.size(1), heads.size(2), heads.size(3)});
-  };
-  return ops::associate(flat(query), flat(stored), flat(value), {.beta = 1.0})
+/// [N, H, ., .] -> [N * H, ., .]
+at::Tensor by_problem(const at::Tensor& heads) {
+  return heads.defined() ? heads.flatten(0, 1) : heads;
+}
+
+/// One association of the given heads, or of all of them.
+at::Tensor streamed(const HeadAssociationArgs& args, const Heads& heads, bool all, const at::Tensor& state,
+                    const at::Tensor& value) {
+  const auto picked = [&](const at::Tensor& tensor) { return by_problem(pick(tensor, heads, all)); };
+  const at::Tensor query = pick(state, heads, all);
+  return ops::associate(by_problem(query), picked(args.stored), picked(value),
+                        {.beta = 1.0, .missing = args.missing, .mask = picked(args.mask)})
       .view({query.size(0), query.size(1), query.size(2), value.size(3)});
 }
 
@@ -212,8 +236,9 @@ private:
 
   std::vector<double> between(const at::Tensor& before, const at::Tensor& after, const Heads& heads) const {
     const bool all = heads.size() == static_cast<size_t>(args_.query.size(1));
-    const auto picked = [&](const at::Tensor& of_heads) { return pick(of_heads, heads, all).flatten(0, 1); };
-    return largest_of_batch(ops::association_change(picked(before), picked(after), picked(args_.stored))
+    const auto picked = [&](const at::Tensor& of_heads) { return by_problem(pick(of_heads, heads, all)); };
+    return largest_of_batch(ops::association_change(picked(before), picked(after), picked(args_.stored),
+                                                    args_.missing, picked(args_.mask))
                                 .view({args_.query.size(0), static_cast<int64_t>(heads.size())}));
   }
 
@@ -230,10 +255,9 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
   at::Tensor before, state = args.query;
   for (Heads heads = schedule.due(); !heads.empty();) {
     const bool all = schedule.all(heads);
-    const at::Tensor stored = pick(args.stored, heads, all);
     at::Tensor next =
         put(state, heads, all,
-            streamed(pick(state, heads, all), stored, stored) * pick(args.update_scale, heads, all));
+            streamed(args, heads, all, state, args.stored) * pick(args.update_scale, heads, all));
     if (before.defined()) { // whether the last update was enough is easier to tell once the next one is known
       schedule.moved(heads, change.of(heads, before, state, next));
       heads = schedule.due();
@@ -248,15 +272,14 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
     state = next;
     heads = schedule.due();
   }
-  return {.readout = streamed(state, args.stored, args.value),
+  return {.readout = streamed(args, {}, true, state, args.value),
           .updates = schedule.updates(),
           .changes = schedule.changes()};
 }
 
 bool can_stream(const HeadAssociationArgs& args) {
   return args.streaming && args.separation == ops::Separation::softmax && !args.need_weights &&
-         args.dropout == 0 && !args.mask.defined() && !args.only_best.defined() &&
-         args.query.device().is_cpu() &&
+         args.dropout == 0 && !args.only_best.defined() && args.query.device().is_cpu() &&
          (args.query.scalar_type() == at::kFloat || args.query.scalar_type() == at::kDouble) &&
          args.query.numel() > 0 && args.stored.numel() > 0 && args.value.numel() > 0;
 }

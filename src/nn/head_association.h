@@ -19,7 +19,9 @@ struct HeadAssociationArgs {
   at::Tensor stored, value;  ///< [N, H, S, d], [N, H, S, e]
   at::Tensor update_scale;   ///< [1, 1 or H, 1, 1 or d]: beta for an updated state
   at::Tensor only_best = {}; ///< bool [1, H, 1, 1]: heads with infinite beta; undefined: none
-  at::Tensor mask = {};      ///< [1 or N, 1 or H, 1 or L, S], added to the scores; undefined: none
+  at::Tensor missing = {};   ///< bool [N, S]: patterns that no state sees; undefined: none
+  at::Tensor mask =
+      {}; ///< [1, 1, L, S] or [N, H, L, S], bool: not seen, or added to the scores; undefined: none
   PerHead<int64_t> update_steps_max = 0; ///< negative: until convergence
   PerHead<double> update_steps_eps = 0;
   ops::Separation separation = ops::Separation::softmax;

@@ -496,28 +496,35 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                     heads.key.size(3), " (shape ", key.sizes(), ")."),
            "They are compared feature by feature: make them equal, or let them be projected.");
   }
-  const Scale scale = scale_of(call, options, heads.query);
-  at::Tensor mask = added_mask(inputs, query.scalar_type());
-  if (const int64_t added = heads.key.size(2) - key.size(call.batch_first ? 1 : 0);
-      mask.defined() && added > 0) {
-    mask = at::constant_pad_nd(mask, {0, added});
+  if (options.check_finite() && call.key_padding_mask.defined()) {
+    for (const at::Tensor& rows :
+         {heads.key, heads.value}) { // nobody looks at padding, but its gradient would be NaN
+      check_output(inputs, rows);
+    }
   }
+  const Scale scale = scale_of(call, options, heads.query);
+  const auto with_added_rows = [added = heads.key.size(2) -
+                                        key.size(call.batch_first ? 1 : 0)](const at::Tensor& mask) {
+    return mask.defined() && added > 0 ? at::constant_pad_nd(mask, {0, added}) : mask;
+  };
   const auto batches = {heads.query.size(0), heads.key.size(0), heads.value.size(0)};
   const int64_t n = std::min(batches) == 0 ? 0 : std::max(batches);
-  const HeadAssociation association = associate_heads({.layer = kLayer,
-                                                       .query = expanded_batch(heads.query * scale.first, n),
-                                                       .stored = expanded_batch(heads.key, n),
-                                                       .value = expanded_batch(heads.value, n),
-                                                       .update_scale = scale.later,
-                                                       .only_best = scale.only_best,
-                                                       .mask = mask,
-                                                       .update_steps_max = call.update_steps_max,
-                                                       .update_steps_eps = call.update_steps_eps,
-                                                       .separation = options.separation(),
-                                                       .dropout = is_training() ? options.dropout() : 0,
-                                                       .generator = generator,
-                                                       .need_weights = call.need_weights,
-                                                       .streaming = options.streaming()});
+  const HeadAssociation association =
+      associate_heads({.layer = kLayer,
+                       .query = expanded_batch(heads.query * scale.first, n),
+                       .stored = expanded_batch(heads.key, n),
+                       .value = expanded_batch(heads.value, n),
+                       .update_scale = scale.later,
+                       .only_best = scale.only_best,
+                       .missing = with_added_rows(missing_patterns(inputs)),
+                       .mask = with_added_rows(mask_by_heads(inputs, query.scalar_type())),
+                       .update_steps_max = call.update_steps_max,
+                       .update_steps_eps = call.update_steps_eps,
+                       .separation = options.separation(),
+                       .dropout = is_training() ? options.dropout() : 0,
+                       .generator = generator,
+                       .need_weights = call.need_weights,
+                       .streaming = options.streaming()});
 
   HopfieldCoreResult result{.output = projected_out(association.readout, call.batch_first),
                             .projected_patterns = expanded_batch(heads.value, n),

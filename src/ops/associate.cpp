@@ -12,13 +12,13 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/softmax.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
 #include "mneme/core/parallel.h"
 #include "ops/checks.h"
 #include "ops/rows.h"
+#include "ops/seen.h"
 #include "ops/softmax_readout.h"
 
 namespace mneme::ops {
@@ -47,8 +47,11 @@ void check_beta(const at::Tensor& beta, const Checks::Named& query) {
   });
 }
 
-void check(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-           const at::Tensor& beta) {
+using OptionalTensor = std::optional<at::Tensor>;
+
+/// What the queries see, if all fits together.
+Seen checked(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+             const at::Tensor& beta, const OptionalTensor& missing, const OptionalTensor& mask) {
   const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value}, t{"beta", beta};
   for (const Checks::Named& input : {q, s, v}) {
     kChecks.defined(input, kDimensions);
@@ -86,6 +89,11 @@ void check(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& 
       }
     }
   }
+  int64_t batches = 1;
+  for (const at::Tensor& input : {query, stored, value}) {
+    batches = input.size(0) == 1 ? batches : input.size(0);
+  }
+  return {kChecks, missing.value_or(at::Tensor()), mask.value_or(at::Tensor()), q, s, batches};
 }
 
 /// query * beta; scaling the queries is cheaper than scaling the scores, of which there are S / D times as
@@ -98,10 +106,14 @@ at::Tensor scaled(const at::Tensor& query, const at::Tensor& beta) {
 
 /// Plain LibTorch: any device, any real type.
 at::Tensor associate_plain(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                           const at::Tensor& beta) {
-  check(query, stored, value, beta);
-  const at::Tensor scores = at::matmul(scaled(query, beta), stored.transpose(1, 2));
-  return at::matmul(at::softmax(scores, -1),
+                           const at::Tensor& beta, const OptionalTensor& missing,
+                           const OptionalTensor& mask) {
+  const Seen seen = checked(query, stored, value, beta, missing, mask);
+  at::Tensor scores = at::matmul(scaled(query, beta), stored.transpose(1, 2));
+  if (!seen.everything() && scores.size(0) == 1) { // batches may see different patterns
+    scores = scores.expand({value.size(0), -1, -1});
+  }
+  return at::matmul(seen.softmax(scores),
                     value.scalar_type() == at::kByte ? value.to(query.scalar_type()) / kByteWhite : value);
 }
 
@@ -110,12 +122,14 @@ bool has_kernel(const at::Tensor& query) {
 }
 
 at::Tensor associate_on_cpu(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                            const at::Tensor& beta) {
+                            const at::Tensor& beta, const OptionalTensor& missing,
+                            const OptionalTensor& mask) {
   if (!has_kernel(query)) {
-    return associate_plain(query, stored, value, beta);
+    return associate_plain(query, stored, value, beta, missing, mask);
   }
-  check(query, stored, value, beta);
-  return softmax_readout(scaled(query, beta).contiguous(), stored.contiguous(), value.contiguous()).readout;
+  const Seen seen = checked(query, stored, value, beta, missing, mask);
+  return softmax_readout(scaled(query, beta).contiguous(), stored.contiguous(), value.contiguous(), seen)
+      .readout;
 }
 
 /// d_beta of every batch: sum of query . d_scaled, in double and in one order.
@@ -146,11 +160,13 @@ at::Tensor beta_gradient(const at::Tensor& query, const at::Tensor& d_scaled, co
 class Associate : public torch::autograd::Function<Associate> {
 public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
-                            const at::Tensor& stored, const at::Tensor& value, const at::Tensor& beta) {
+                            const at::Tensor& stored, const at::Tensor& value, const at::Tensor& beta,
+                            const Seen& seen) {
     at::AutoDispatchBelowADInplaceOrView below;
     const at::Tensor s = stored.contiguous(), v = value.contiguous();
-    const SoftmaxReadout result = softmax_readout(scaled(query, beta).contiguous(), s, v);
-    context->save_for_backward({query, s, v, beta, result.readout, result.largest, result.sum});
+    const SoftmaxReadout result = softmax_readout(scaled(query, beta).contiguous(), s, v, seen);
+    context->save_for_backward(
+        {query, s, v, beta, result.readout, result.largest, result.sum, seen.missing(), seen.mask()});
     return result.readout;
   }
 
@@ -163,7 +179,8 @@ public:
     const bool query_wanted = context->needs_input_grad(0), beta_wanted = context->needs_input_grad(3);
     std::array<at::Tensor, 3> d = softmax_readout_gradient(
         gradients[0].contiguous(), scaled_query, stored, value, {saved[4], saved[5], saved[6]},
-        {query_wanted || beta_wanted, context->needs_input_grad(1), context->needs_input_grad(2)});
+        {query_wanted || beta_wanted, context->needs_input_grad(1), context->needs_input_grad(2)},
+        Seen(saved[7], saved[8]));
     at::Tensor d_query, d_beta;
     AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "mneme::associate", [&] {
       if (query_wanted) {
@@ -176,17 +193,18 @@ public:
         d_beta = beta_gradient<scalar_t>(query, d[0].contiguous(), beta);
       }
     });
-    return {d_query, d[1], d[2], d_beta};
+    return {d_query, d[1], d[2], d_beta, {}};
   }
 };
 
 at::Tensor associate_with_gradient(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                                   const at::Tensor& beta) {
-  if (!has_kernel(query)) {
-    return associate_plain(query, stored, value, beta);
+                                   const at::Tensor& beta, const OptionalTensor& missing,
+                                   const OptionalTensor& mask) {
+  const bool mask_wanted = mask && mask->defined() && mask->requires_grad() && at::GradMode::is_enabled();
+  if (!has_kernel(query) || mask_wanted) {
+    return associate_plain(query, stored, value, beta, missing, mask);
   }
-  check(query, stored, value, beta);
-  return Associate::apply(query, stored, value, beta);
+  return Associate::apply(query, stored, value, beta, checked(query, stored, value, beta, missing, mask));
 }
 
 /// The beta that the options ask for, as a tensor.
@@ -211,7 +229,8 @@ at::Tensor beta_of(const AssociateOptions& options, const at::Tensor& query) {
 } // namespace
 
 TORCH_LIBRARY_FRAGMENT(mneme, library) {
-  library.def("associate(Tensor query, Tensor stored, Tensor value, Tensor beta) -> Tensor");
+  library.def("associate(Tensor query, Tensor stored, Tensor value, Tensor beta, Tensor? missing=None, "
+              "Tensor? mask=None) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(mneme, CPU, library) {
   library.impl("associate", associate_on_cpu);
@@ -230,11 +249,14 @@ at::Tensor associate(const at::Tensor& query, const at::Tensor& stored, const at
     kChecks.defined(input, kDimensions);
   }
   kChecks.real({"query", query});
-  static const auto op =
-      c10::Dispatcher::singleton()
-          .findSchemaOrThrow("mneme::associate", "")
-          .typed<at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&)>();
-  return op.call(query, stored, value, beta_of(options, query));
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("mneme::associate", "")
+                             .typed<decltype(associate_plain)>();
+  const auto optional = [](const at::Tensor& mask) {
+    return mask.defined() ? OptionalTensor(mask) : std::nullopt;
+  };
+  return op.call(query, stored, value, beta_of(options, query), optional(options.missing),
+                 optional(options.mask));
 }
 
 } // namespace mneme::ops

@@ -12,12 +12,12 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/softmax.h>
 
 #include "kernels/softmax_change/softmax_change.h"
 #include "mneme/core/parallel.h"
 #include "ops/checks.h"
 #include "ops/rows.h"
+#include "ops/seen.h"
 #include "ops/softmax_readout.h"
 
 namespace mneme::ops {
@@ -47,11 +47,12 @@ void check(const Checks::Named& before, const Checks::Named& after, const Checks
 }
 
 template <class T>
-void streamed(const at::Tensor& before, const at::Tensor& after, const at::Tensor& stored, double* norms) {
+void streamed(const at::Tensor& before, const at::Tensor& after, const at::Tensor& stored, const Seen& seen,
+              double* norms) {
   const int64_t batches = before.size(0), queries = before.size(1), size = before.size(2);
   const at::Tensor no_values = stored.narrow(2, 0, 0).contiguous(); // only largest scores and sums are wanted
-  const SoftmaxReadout old = softmax_readout(before, stored, no_values),
-                       now = softmax_readout(after, stored, no_values);
+  const SoftmaxReadout old = softmax_readout(before, stored, no_values, seen),
+                       now = softmax_readout(after, stored, no_values, seen);
   const int64_t blocks = (queries + kQueriesPerBlock - 1) / kQueriesPerBlock;
   const int64_t problems = batches * blocks;
   const Cut cut(stored.size(1), (kPiecesWanted + problems - 1) / std::max<int64_t>(1, problems),
@@ -72,7 +73,7 @@ void streamed(const at::Tensor& before, const at::Tensor& after, const at::Tenso
           stored.const_data_ptr<T>() + (batch * stored.size(1) + cut.begin(piece)) * size,
           squares.data() + piece * batches * queries + first,
           std::min(kQueriesPerBlock, queries - block * kQueriesPerBlock), cut.end(piece) - cut.begin(piece),
-          size});
+          size, seen.of<T>(batch, batches).at(block * kQueriesPerBlock, cut.begin(piece))});
     }
   });
   for (int64_t batch = 0; batch < batches; ++batch) {
@@ -87,21 +88,23 @@ void streamed(const at::Tensor& before, const at::Tensor& after, const at::Tenso
 
 } // namespace
 
-at::Tensor association_change(const at::Tensor& before, const at::Tensor& after, const at::Tensor& stored) {
+at::Tensor association_change(const at::Tensor& before, const at::Tensor& after, const at::Tensor& stored,
+                              const at::Tensor& missing, const at::Tensor& mask) {
   check({"before", before}, {"after", after}, {"stored", stored});
+  const Seen seen(kChecks, missing, mask, {"before", before}, {"stored", stored}, stored.size(0));
   const at::NoGradGuard no_gradient;
   const bool has_kernel =
       stored.device().is_cpu() && (stored.scalar_type() == at::kFloat || stored.scalar_type() == at::kDouble);
   if (!has_kernel) {
     const auto weights = [&](const at::Tensor& states) {
-      return at::softmax(at::matmul(states, stored.transpose(1, 2)), -1, at::kFloat);
+      return seen.softmax(at::matmul(states, stored.transpose(1, 2)).to(at::kFloat));
     };
     return at::linalg_vector_norm(weights(after) - weights(before), 2, at::IntArrayRef{1, 2}, false,
                                   at::kDouble);
   }
   at::Tensor norms = at::empty({stored.size(0)}, at::kDouble);
   AT_DISPATCH_FLOATING_TYPES(stored.scalar_type(), "mneme::association_change", [&] {
-    streamed<scalar_t>(before.contiguous(), after.contiguous(), stored.contiguous(),
+    streamed<scalar_t>(before.contiguous(), after.contiguous(), stored.contiguous(), seen,
                        norms.mutable_data_ptr<double>());
   });
   return norms;

@@ -22,17 +22,18 @@ constexpr int64_t kQueriesPerBlock = 192;  // four panels of the kernel on AVX-5
 constexpr int64_t kStoredPerPiece = 4096;  // at least: a piece costs a readout of its own
 constexpr int64_t kQueriesPerPiece = 1024; // at least: a piece costs gradients of all stored patterns
 
-/// The call as independent problems: one per batch, or a single one where all batches share what is stored.
+/// The call as independent problems: one per batch, or a single one where all batches share what is stored and see all
+/// of it.
 struct Problems {
   int64_t count, num_queries, num_stored, size, value_size;
   bool shared_query, shared_stored, shared_value; ///< the same for all problems
 
-  Problems(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value)
+  Problems(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value, const Seen& seen)
       : count(stored.size(0) == 1 ? value.size(0) : stored.size(0)), num_queries(query.size(1)),
         num_stored(stored.size(1)), size(stored.size(2)), value_size(value.size(2)),
         shared_query(query.size(0) == 1), shared_stored(stored.size(0) == 1),
         shared_value(value.size(0) == 1) {
-    if (count == 1) {
+    if (count == 1 && seen.everything()) {
       num_queries *= query.size(0);
     } else if (query.size(0) != 1) {
       count = query.size(0); // may be 0
@@ -92,7 +93,7 @@ private:
 };
 
 template <class T>
-void forward(const Problems& n, const T* query, const T* stored, const at::Tensor& value,
+void forward(const Problems& n, const T* query, const T* stored, const at::Tensor& value, const Seen& seen,
              const Answer<T>& to) {
   const int64_t blocks = (n.num_queries + kQueriesPerBlock - 1) / kQueriesPerBlock;
   const Cut cut(n.num_stored, (kPiecesWanted + n.count * blocks - 1) / std::max<int64_t>(1, n.count * blocks),
@@ -125,7 +126,7 @@ void forward(const Problems& n, const T* query, const T* stored, const at::Tenso
         kernels::softmax_projection(kernels::SoftmaxProjectionArgs<T>{
             query + (n.query_row(problem) + first) * n.size, stored + (n.stored_row(problem) + s) * n.size,
             values.read(n.value_row(problem) + s, count), T{1}, part.readout, part.largest, part.sum, queries,
-            count, n.size, n.value_size});
+            count, n.size, n.value_size, seen.of<T>(problem, n.count).at(first, s)});
         if (in_chunks) {
           answer.add(part, queries, n.value_size);
         }
@@ -160,10 +161,10 @@ template <class T> std::vector<T> shifts(const at::Tensor& d_readout, const at::
 }
 
 template <class T>
-std::array<at::Tensor, 3> backward(const at::Tensor& d_readout, const at::Tensor& query,
-                                   const at::Tensor& stored, const at::Tensor& value,
-                                   const SoftmaxReadout& saved, std::array<bool, 3> wanted) {
-  const Problems n(query, stored, value);
+std::array<at::Tensor, 3>
+backward(const at::Tensor& d_readout, const at::Tensor& query, const at::Tensor& stored,
+         const at::Tensor& value, const SoftmaxReadout& saved, std::array<bool, 3> wanted, const Seen& seen) {
+  const Problems n(query, stored, value, seen);
   const Cut stored_cut(n.num_stored, (kPiecesWanted + n.count - 1) / std::max<int64_t>(1, n.count),
                        kStoredPerPiece / 16); // all it costs is a gradient of the queries
   const int64_t pieces = std::max<int64_t>(1, n.count * stored_cut.pieces);
@@ -199,7 +200,8 @@ std::array<at::Tensor, 3> backward(const at::Tensor& d_readout, const at::Tensor
             saved.sum.const_data_ptr<T>() + answer, d_readout.const_data_ptr<T>() + answer * n.value_size,
             shift.data() + answer, gradient(d_query, piece, n.num_queries, first, n.size),
             gradient(d_stored, block, n.num_stored, s, n.size),
-            gradient(d_value, block, n.num_stored, s, n.value_size), queries, count, n.size, n.value_size});
+            gradient(d_value, block, n.num_stored, s, n.value_size), queries, count, n.size, n.value_size,
+            seen.of<T>(problem, n.count).at(first, s)});
       }
     }
   });
@@ -220,14 +222,15 @@ std::array<at::Tensor, 3> backward(const at::Tensor& d_readout, const at::Tensor
 
 } // namespace
 
-SoftmaxReadout softmax_readout(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value) {
-  const Problems n(query, stored, value);
+SoftmaxReadout softmax_readout(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+                               const Seen& seen) {
+  const Problems n(query, stored, value, seen);
   const int64_t batches = n.count == 1 ? query.size(0) : n.count;
   SoftmaxReadout result{at::empty({batches, query.size(1), n.value_size}, query.options()),
                         at::empty({batches, query.size(1)}, query.options()),
                         at::empty({batches, query.size(1)}, query.options())};
   AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "mneme::softmax_readout", [&] {
-    forward<scalar_t>(n, query.const_data_ptr<scalar_t>(), stored.const_data_ptr<scalar_t>(), value,
+    forward<scalar_t>(n, query.const_data_ptr<scalar_t>(), stored.const_data_ptr<scalar_t>(), value, seen,
                       {result.readout.mutable_data_ptr<scalar_t>(),
                        result.largest.mutable_data_ptr<scalar_t>(), result.sum.mutable_data_ptr<scalar_t>()});
   });
@@ -236,10 +239,10 @@ SoftmaxReadout softmax_readout(const at::Tensor& query, const at::Tensor& stored
 
 std::array<at::Tensor, 3> softmax_readout_gradient(const at::Tensor& d_readout, const at::Tensor& query,
                                                    const at::Tensor& stored, const at::Tensor& value,
-                                                   const SoftmaxReadout& forward,
-                                                   std::array<bool, 3> wanted) {
+                                                   const SoftmaxReadout& forward, std::array<bool, 3> wanted,
+                                                   const Seen& seen) {
   return AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "mneme::softmax_readout_gradient", [&] {
-    return backward<scalar_t>(d_readout, query, stored, value, forward, wanted);
+    return backward<scalar_t>(d_readout, query, stored, value, forward, wanted, seen);
   });
 }
 

@@ -6,6 +6,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "nn/layers.h"
+#include "ops/allocated_bytes.h"
 
 namespace mneme::nn {
 namespace {
@@ -141,6 +142,60 @@ TEST(HopfieldAssociation, StreamedEqualsPlainLibTorchWithGradients) {
   }
 }
 
+TEST(HopfieldAssociation, StreamedUnderMasksEqualsPlainLibTorchWithGradients) {
+  const auto coins = [](at::IntArrayRef shape, uint64_t seed) { return random_tensor(shape, seed) > 0.5; };
+  at::Tensor padding = coins({2, 7}, 31), of_heads = coins({4, 5, 7}, 32);
+  padding[1].fill_(true); // nothing left
+  of_heads[0][2].fill_(true);
+  const at::Tensor added = random_tensor({5, 7}, 33).masked_fill(coins({5, 7}, 34), -INFINITY);
+  const std::vector<HopfieldMasks> all_masks = {{padding, {}},
+                                                {{}, coins({5, 7}, 35)},
+                                                {padding.to(at::kByte), coins({5, 7}, 35).to(at::kByte)},
+                                                {{}, added},
+                                                {{}, added.expand({4, 5, 7})},
+                                                {padding, added},
+                                                {{}, of_heads},
+                                                {padding, added + of_heads * 1.5}};
+  const std::vector<HopfieldOptions> all = {
+      HopfieldOptions(6).num_heads(2),
+      HopfieldOptions(6).num_heads(2).update_steps_max(3).beta(1.5).update_steps_eps(1e-300),
+      HopfieldOptions(6).num_heads(2).update_steps_max(std::vector<int64_t>{1, -1}).update_steps_eps(1e-3),
+      HopfieldOptions(6).num_heads(2).add_zero_association(true).concat_bias_pattern(true).batch_first(
+          false)};
+  for (HopfieldOptions options : all) {
+    for (const HopfieldMasks& masks : all_masks) {
+      std::vector<at::Tensor> results[2];
+      for (const bool streaming : {false, true}) {
+        Hopfield layer = hopfield(options.streaming(streaming));
+        const auto input = [&](const at::Tensor& batch_first) {
+          return (options.batch_first() ? batch_first : batch_first.transpose(0, 1)).clone().requires_grad_();
+        };
+        const at::Tensor stored = input(kStored), state = input(kState);
+        const at::Tensor output = layer->forward(stored, state, {}, masks);
+        (output * random_tensor(output.sizes(), 5)).sum().backward();
+        results[streaming] = {output, stored.grad(), state.grad(),
+                              layer->association_core->in_proj_weight.grad()};
+      }
+      for (size_t i = 0; i < results[0].size(); ++i) {
+        EXPECT_LT(largest_difference(results[0][i], results[1][i]), 1e-10) << i;
+      }
+    }
+  }
+}
+
+TEST(HopfieldAssociation, ACausalMaskWithPaddingIsNeverExpanded) {
+  constexpr int64_t kLength = 1024;
+  Hopfield layer(HopfieldOptions(8).num_heads(4).update_steps_max(1));
+  const at::Tensor input = random_tensor({2, kLength, 8}, 41, at::kFloat).requires_grad_();
+  at::Tensor padding = at::zeros({2, kLength}, at::kBool);
+  padding.slice(1, 1000) = true;
+  const at::Tensor causal = at::ones({kLength, kLength}, at::kBool).triu(1);
+  const ops::AllocatedBytes allocated;
+  layer->forward(input, {}, {}, {padding, causal}).sum().backward();
+  // 2 batches of 4 heads: one association would be 32 MiB.
+  EXPECT_LT(allocated.most_at_once(), 8 * kLength * kLength * 4 / 2);
+}
+
 TEST(HopfieldAssociation, StreamedHeadsStopWhereThoseThatKeepTheirAssociationDo) {
   at::Tensor clustered = random_tensor({2, 40, 6}, 21);
   clustered = at::cat({clustered, clustered + 0.05 * random_tensor(clustered.sizes(), 22)}, 1);
@@ -148,12 +203,18 @@ TEST(HopfieldAssociation, StreamedHeadsStopWhereThoseThatKeepTheirAssociationDo)
   const at::Tensor far = 10 + 0.001 * random_tensor({2, 40, 6}, 23);
   constexpr double kRoundingOfScores = 1e-11; // of 600 beta
   for (const at::Tensor& stored : {clustered, far, at::ones({2, 5, 6}, at::kDouble)}) {
+    at::Tensor padding = at::zeros({2, stored.size(1)}, at::kBool);
+    padding[0].slice(0, 3, 5) = true;
+    const at::Tensor causal = at::ones({5, stored.size(1)}, at::kBool).triu(2);
     for (const double beta : {-0.2, 0.0, 0.1, 0.5, 3.0}) {
       for (const double eps : {1e-1, 1e-3, 1e-6, 1e-9}) {
+        const bool masked = eps < 1e-2;
         HopfieldOptions options = HopfieldOptions::memory({{beta, 0.7 * beta}}).num_heads(2);
         options.update_steps_eps(eps).update_steps_max(30);
         HopfieldCore core(options.core());
-        HopfieldCoreCall call{.scaling = *options.beta(),
+        HopfieldCoreCall call{.key_padding_mask = masked ? padding : at::Tensor(),
+                              .attn_mask = masked ? causal : at::Tensor(),
+                              .scaling = *options.beta(),
                               .update_steps_max = *options.update_steps_max(),
                               .update_steps_eps = eps,
                               .need_weights = true,

@@ -158,6 +158,9 @@ TEST(AssociateGradient, IsReachedThroughTheRegisteredOperator) {
   const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mneme::associate", "");
   const at::Tensor query = random_tensor({1, 2, 4}, 1).requires_grad_(), stored = random_tensor({1, 6, 4}, 2);
   torch::jit::Stack stack{query, stored, stored, betas({1})};
+  for (size_t i = stack.size(); i < op.schema().arguments().size(); ++i) { // what a caller may leave out
+    stack.push_back(*op.schema().arguments()[i].default_value());
+  }
   op.callBoxed(stack);
   stack[0].toTensor().sum().backward();
   EXPECT_EQ(query.grad().sizes(), query.sizes());

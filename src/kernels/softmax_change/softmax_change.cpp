@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
+#include "kernels/score_mask-inl.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -28,7 +29,7 @@ template <class T> HWY_INLINE T Enlarged() {
 template <class T> struct Panel {
   T* queries;     ///< [size][lane]
   T* largest;     ///< [lane]
-  T* inverse_sum; ///< [lane], enlarged; 0 where there is no query
+  T* inverse_sum; ///< [lane], enlarged; 0 where there is no query, or nothing is seen
   T* scores;      ///< [tile][lane]
 
   static int64_t Items(int64_t size, int64_t tile) { return (size + tile + 2) * PanelLanes<T>(); }
@@ -43,7 +44,8 @@ template <class T> struct Panel {
     PackLanes(state.queries + first * size, size, used, size, T{1}, queries);
     for (int64_t lane = 0; lane < PanelLanes<T>(); ++lane) {
       largest[lane] = lane < used ? state.largest[first + lane] : T{0};
-      inverse_sum[lane] = lane < used ? Enlarged<T>() / state.sum[first + lane] : T{0};
+      inverse_sum[lane] =
+          lane < used && state.sum[first + lane] != 0 ? Enlarged<T>() / state.sum[first + lane] : T{0};
     }
   }
 
@@ -63,6 +65,8 @@ template <class T> void SoftmaxChange(const SoftmaxChangeArgs<T>& args) {
   const Panel<T> before = Panel<T>::At(memory.get(), args.size),
                  after = Panel<T>::At(memory.get() + items, args.size);
   T* sums = memory.get() + 2 * items;
+  StoredTile seen(args.mask.missing, kTile);
+  const auto stored_copy = StoredTile::Room<T>(args.mask.missing, kTile * args.size);
   constexpr double kBack =
       1.0 / (static_cast<double>(int64_t{1} << 60) * static_cast<double>(int64_t{1} << 60));
 
@@ -74,10 +78,15 @@ template <class T> void SoftmaxChange(const SoftmaxChangeArgs<T>& args) {
       args.squares[first + lane] = 0;
     }
     for (int64_t s = 0; s < args.num_stored; s += kTile) {
-      const int64_t rows = HWY_MIN(kTile, args.num_stored - s);
+      seen.Move(s, HWY_MIN(kTile, args.num_stored - s));
+      if (SeesNothing(args.mask, first, used, seen)) {
+        continue;
+      }
+      const int64_t rows = seen.count();
+      const T* stored = seen.Rows(args.stored, args.size, stored_copy.get());
       for (const Panel<T>& panel : {before, after}) {
-        LaneProduct<T>(args.stored + s * args.size, {args.size, 1}, panel.queries, nullptr, panel.scores,
-                       rows, args.size, used);
+        LaneProduct<T>(stored, {args.size, 1}, panel.queries, nullptr, panel.scores, rows, args.size, used);
+        MaskScores(args.mask, first, used, seen, panel.scores);
       }
       for (int64_t part = 0; part < used; part += n) {
         auto sum = hn::Zero(d);

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 
+#include "kernels/score_mask.h"
+
 namespace mneme::kernels {
 
-/// squares [num_queries] = sum over stored of (p_after - p_before)^2, where p = exp(queries . stored^T - largest) / sum
+/// squares [num_queries] = sum over stored of (p_after - p_before)^2, where p = exp(queries . stored^T, masked - largest) / sum
 /// of each state; T = float or double, row-major.
 ///
 /// largest and sum are those of all stored patterns, as softmax_projection gives them for beta = 1; the stored patterns
@@ -18,12 +20,13 @@ template <class T> struct SoftmaxChangeArgs {
   struct State {
     const T* queries; ///< [num_queries, size], times beta
     const T* largest; ///< [num_queries]
-    const T* sum;     ///< [num_queries], > 0
+    const T* sum;     ///< [num_queries]; 0: nothing is seen, p is 0
   };
   State before, after;
   const T* stored; ///< [num_stored, size]
   double* squares; ///< [num_queries]
   int64_t num_queries, num_stored, size;
+  ScoreMask<T> mask = {};
 };
 
 /// Single-threaded. What a query gets does not depend on the other queries of the call.

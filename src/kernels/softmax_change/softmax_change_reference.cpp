@@ -3,15 +3,22 @@
 #include "kernels/softmax_change/softmax_change.h"
 
 #include <cmath>
+#include <limits>
 
 namespace mneme::kernels::reference {
 namespace {
 
 template <class T>
-double weight(const typename SoftmaxChangeArgs<T>::State& state, int64_t q, const T* stored, int64_t size) {
+double weight(const SoftmaxChangeArgs<T>& args, const typename SoftmaxChangeArgs<T>::State& state, int64_t q,
+              int64_t s) {
   double score = 0;
-  for (int64_t i = 0; i < size; ++i) {
-    score += static_cast<double>(state.queries[q * size + i]) * static_cast<double>(stored[i]);
+  for (int64_t i = 0; i < args.size; ++i) {
+    score += static_cast<double>(state.queries[q * args.size + i]) *
+             static_cast<double>(args.stored[s * args.size + i]);
+  }
+  score = masked(score, args.mask, q, s);
+  if (state.sum[q] == 0 || score == -std::numeric_limits<double>::infinity()) {
+    return 0;
   }
   return std::exp(score - static_cast<double>(state.largest[q])) / static_cast<double>(state.sum[q]);
 }
@@ -20,9 +27,7 @@ template <class T> void softmax_change_plain(const SoftmaxChangeArgs<T>& args) {
   for (int64_t q = 0; q < args.num_queries; ++q) {
     double squares = 0;
     for (int64_t s = 0; s < args.num_stored; ++s) {
-      const T* stored = args.stored + s * args.size;
-      const double change =
-          weight<T>(args.after, q, stored, args.size) - weight<T>(args.before, q, stored, args.size);
+      const double change = weight<T>(args, args.after, q, s) - weight<T>(args, args.before, q, s);
       squares += change * change;
     }
     args.squares[q] = squares;

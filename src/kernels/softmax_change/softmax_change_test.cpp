@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "each_cpu_target.h"
+#include "kernels/mask_inputs.h"
 #include "kernels/softmax_projection/softmax_projection.h"
 #include "mneme/core/random.h"
 
@@ -19,10 +20,11 @@ namespace {
 template <class T> struct Problem {
   int64_t num_queries, num_stored, size;
   std::vector<T> before, after, stored;
+  MaskInputs<T> mask;
 
-  Problem(int64_t q, int64_t s, int64_t d, T beta, T moved)
+  Problem(int64_t q, int64_t s, int64_t d, T beta, T moved, MaskKind kind = MaskKind::none)
       : num_queries(q), num_stored(s), size(d), before(normals(1, q * d)), after(normals(2, q * d)),
-        stored(normals(3, s * d)) {
+        stored(normals(3, s * d)), mask(kind, q, s) {
     for (size_t i = 0; i < after.size(); ++i) {
       before[i] *= beta;
       after[i] = before[i] + moved * after[i];
@@ -38,7 +40,8 @@ template <class T> struct Problem {
                                 squares.data(),
                                 num_queries,
                                 num_stored,
-                                size});
+                                size,
+                                mask.mask()});
     return squares;
   }
   std::vector<double> ours() const {
@@ -53,9 +56,9 @@ private:
     std::vector<T> largest, sum;
     Weighed(const Problem& of, const std::vector<T>& queries)
         : largest(static_cast<size_t>(of.num_queries)), sum(largest.size()) {
-      reference::softmax_projection(SoftmaxProjectionArgs<T>{queries.data(), of.stored.data(), nullptr, T{1},
-                                                             nullptr, largest.data(), sum.data(),
-                                                             of.num_queries, of.num_stored, of.size, 0});
+      reference::softmax_projection(
+          SoftmaxProjectionArgs<T>{queries.data(), of.stored.data(), nullptr, T{1}, nullptr, largest.data(),
+                                   sum.data(), of.num_queries, of.num_stored, of.size, 0, of.mask.mask()});
     }
   };
   static std::vector<T> normals(uint64_t stream, int64_t count) {
@@ -69,22 +72,29 @@ private:
 };
 
 /// Relative to the norm of a weight row that is all on one pattern, 1.
+template <class T> void expect_close_to_reference(const Problem<T>& problem, double tolerance) {
+  const auto ours = problem.ours(), plain = problem.plain();
+  for (size_t i = 0; i < ours.size(); ++i) {
+    ASSERT_NEAR(std::sqrt(ours[i]), std::sqrt(plain[i]), tolerance)
+        << problem.num_queries << " queries, " << problem.num_stored << " stored, size " << problem.size;
+  }
+}
+
 template <class T> void expect_close_to_reference(double tolerance) {
-  for (const int64_t size : {1, 5, 64}) {
-    for (const int64_t q : {0, 1, 7, 16, 33, 70}) {
-      for (const int64_t s : {0, 1, 3, 64, 133}) {
-        const Problem<T> problem(q, s, size, T{1}, static_cast<T>(0.3));
-        const auto ours = problem.ours(), plain = problem.plain();
-        for (size_t i = 0; i < ours.size(); ++i) {
-          ASSERT_NEAR(std::sqrt(ours[i]), std::sqrt(plain[i]), tolerance)
-              << q << " queries, " << s << " stored, size " << size;
-        }
+  for (const int64_t q : {0, 1, 7, 16, 33, 70}) {
+    for (const int64_t s : {0, 1, 3, 64, 133}) {
+      for (const int64_t size : {1, 5, 64}) {
+        expect_close_to_reference(Problem<T>(q, s, size, T{1}, static_cast<T>(0.3)), tolerance);
+      }
+      for (const MaskKind kind : kMaskKinds) {
+        SCOPED_TRACE(testing::Message() << "mask " << static_cast<int>(kind));
+        expect_close_to_reference(Problem<T>(q, s, 5, T{1}, static_cast<T>(0.3), kind), tolerance);
       }
     }
   }
 }
 
-TEST(SoftmaxChange, EqualsTheReferenceForEveryTail) {
+TEST(SoftmaxChange, EqualsTheReferenceForEveryTailAndMask) {
   test::on_each_cpu_target(softmax_change_target, [] {
     expect_close_to_reference<double>(1e-13);
     expect_close_to_reference<float>(2e-5); // scores of 64 features carry rounding of about 1e-5

@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
+#include "kernels/score_mask-inl.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -63,6 +64,9 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
   const auto memory = hwy::AllocateAligned<T>(static_cast<size_t>(kPanelsPerPass * panel_items));
   const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
   const auto rescale = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
+  StoredTile seen(args.mask.missing, tile);
+  const auto stored_copy = StoredTile::Room<T>(args.mask.missing, tile * args.size),
+             values_copy = StoredTile::Room<T>(args.mask.missing, tile * args.value_size);
   const auto panel_at = [&](int64_t index, int64_t first_query) {
     T* queries = memory.get() + index * panel_items;
     T* readout = queries + args.size * lanes;
@@ -86,14 +90,22 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
       }
     }
     for (int64_t s = 0; s < args.num_stored; s += tile) {
-      const int64_t rows = HWY_MIN(tile, args.num_stored - s);
+      seen.Move(s, HWY_MIN(tile, args.num_stored - s));
+      const int64_t rows = seen.count();
+      const T* stored = seen.Rows(args.stored, args.size, stored_copy.get());
+      const T* values = seen.Rows(args.values, args.value_size, values_copy.get());
       for (int64_t p = 0; p < panels; ++p) {
-        const Panel<T> panel = panel_at(p, pass + p * lanes);
-        LaneProduct<T>(args.stored + s * args.size, {args.size, 1}, panel.queries, nullptr, scores.get(),
-                       rows, args.size, panel.lanes_used);
+        const int64_t q = pass + p * lanes;
+        const Panel<T> panel = panel_at(p, q);
+        if (SeesNothing(args.mask, q, panel.lanes_used, seen)) {
+          continue;
+        }
+        LaneProduct<T>(stored, {args.size, 1}, panel.queries, nullptr, scores.get(), rows, args.size,
+                       panel.lanes_used);
+        MaskScores(args.mask, q, panel.lanes_used, seen, scores.get());
         ExpOfScores(scores.get(), rows, panel, rescale.get());
-        LaneProduct<T>(args.values + s * args.value_size, {1, args.value_size}, scores.get(), rescale.get(),
-                       panel.readout, args.value_size, rows, panel.lanes_used);
+        LaneProduct<T>(values, {1, args.value_size}, scores.get(), rescale.get(), panel.readout,
+                       args.value_size, rows, panel.lanes_used);
       }
     }
     for (int64_t p = 0; p < panels; ++p) {

@@ -6,13 +6,15 @@
 
 #include <cstdint>
 
+#include "kernels/score_mask.h"
+
 namespace mneme::kernels {
 
-/// readout [num_queries, value_size] = softmax(beta * queries . stored^T) . values; T = float or double,
+/// readout [num_queries, value_size] = softmax(beta * queries . stored^T, masked) . values; T = float or double,
 /// row-major.
 ///   queries [num_queries, size], stored [num_stored, size], values [num_stored, value_size]
 /// Per query, both optional (nullptr): largest = max of beta * score, sum = sum of exp(beta * score -
-/// largest). Nothing stored: readout 0, largest = lowest T, sum 0. beta finite. Weights below 2^-100 of the
+/// largest). Nothing stored or nothing seen: readout 0, largest = lowest T, sum 0. beta finite. Weights below 2^-100 of the
 /// largest count as 0. A NaN in a query stays in its own row; a NaN in `stored` or `values` reaches every
 /// query.
 template <class T> struct SoftmaxProjectionArgs {
@@ -24,6 +26,7 @@ template <class T> struct SoftmaxProjectionArgs {
   T* largest;
   T* sum;
   int64_t num_queries, num_stored, size, value_size;
+  ScoreMask<T> mask = {};
 };
 
 /// Single-threaded. The readout of a query does not depend on the other queries of the call.

@@ -3,6 +3,7 @@
 #include "kernels/softmax_projection/softmax_projection.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "kernels/mask_inputs.h"
 
 namespace mneme::kernels {
 namespace {
@@ -15,14 +16,16 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
       ->Args({1024, 1024, 64});
 }
 
-template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel) {
+template <class T, class Kernel>
+void run(benchmark::State& state, Kernel kernel, MaskKind kind = MaskKind::none) {
   const int64_t q = state.range(0), s = state.range(1), size = state.range(2);
   const auto queries = random_numbers<T>(1, q * size), stored = random_numbers<T>(2, s * size),
              values = random_numbers<T>(3, s * size);
   std::vector<T> readout(static_cast<size_t>(q * size));
+  const MaskInputs<T> mask(kind, q, s);
   for (auto _ : state) {
     kernel(SoftmaxProjectionArgs<T>{queries.data(), stored.data(), values.data(), T{1}, readout.data(),
-                                    nullptr, nullptr, q, s, size, size});
+                                    nullptr, nullptr, q, s, size, size, mask.mask()});
     benchmark::DoNotOptimize(readout.data());
     benchmark::ClobberMemory();
   }
@@ -36,10 +39,19 @@ template <class T> void BM_reference(benchmark::State& state) {
 template <class T> void BM_softmax_projection(benchmark::State& state) {
   run<T>(state, [](const SoftmaxProjectionArgs<T>& args) { softmax_projection(args); });
 }
+/// Items are those of all pairs, seen or not.
+template <MaskKind kKind> void BM_masked(benchmark::State& state) {
+  run<float>(
+      state, [](const SoftmaxProjectionArgs<float>& args) { softmax_projection(args); }, kKind);
+}
 BENCHMARK(BM_reference<float>)->Apply(shapes);
 BENCHMARK(BM_softmax_projection<float>)->Apply(shapes);
 BENCHMARK(BM_reference<double>)->Apply(shapes);
 BENCHMARK(BM_softmax_projection<double>)->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::missing>)->Name("BM_missing<float>")->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::hidden>)->Name("BM_hidden<float>")->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::causal>)->Name("BM_causal<float>")->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::added>)->Name("BM_added<float>")->Apply(shapes);
 
 } // namespace
 } // namespace mneme::kernels

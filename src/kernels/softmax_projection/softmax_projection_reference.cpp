@@ -19,7 +19,7 @@ template <class T> void softmax_projection_plain(const SoftmaxProjectionArgs<T>&
         score += static_cast<double>(args.queries[q * args.size + i]) *
                  static_cast<double>(args.stored[s * args.size + i]);
       }
-      weights[static_cast<size_t>(s)] = static_cast<double>(args.beta) * score;
+      weights[static_cast<size_t>(s)] = masked(static_cast<double>(args.beta) * score, args.mask, q, s);
       largest = std::fmax(largest, weights[static_cast<size_t>(s)]);
     }
     double sum = 0;
@@ -30,7 +30,10 @@ template <class T> void softmax_projection_plain(const SoftmaxProjectionArgs<T>&
     for (int64_t v = 0; v < args.value_size; ++v) {
       double total = 0;
       for (int64_t s = 0; s < args.num_stored; ++s) {
-        total += weights[static_cast<size_t>(s)] * static_cast<double>(args.values[s * args.value_size + v]);
+        if (args.mask.missing == nullptr || args.mask.missing[s] == 0) {
+          total +=
+              weights[static_cast<size_t>(s)] * static_cast<double>(args.values[s * args.value_size + v]);
+        }
       }
       args.readout[q * args.value_size + v] = static_cast<T>(sum == 0 ? 0.0 : total / sum);
     }

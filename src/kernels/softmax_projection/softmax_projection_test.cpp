@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "each_cpu_target.h"
+#include "kernels/mask_inputs.h"
 #include "mneme/core/random.h"
 
 namespace mneme::kernels {
@@ -18,6 +19,7 @@ template <class T> struct Problem {
   int64_t num_queries, num_stored, size, value_size;
   T beta;
   std::vector<T> queries, stored, values;
+  ScoreMask<T> mask = {};
 
   Problem(int64_t q, int64_t s, int64_t d, int64_t v, T b)
       : num_queries(q), num_stored(s), size(d), value_size(v), beta(b), queries(normals(1, q * d)),
@@ -32,7 +34,7 @@ template <class T> struct Problem {
                   std::vector<T>(static_cast<size_t>(num_queries))};
     kernel(SoftmaxProjectionArgs<T>{queries.data(), stored.data(), values.data(), beta, answer.readout.data(),
                                     answer.largest.data(), answer.sum.data(), num_queries, num_stored, size,
-                                    value_size});
+                                    value_size, mask});
     return answer;
   }
   Answer ours() const {
@@ -53,20 +55,25 @@ private:
   }
 };
 
+template <class T> void expect_close_to_reference(const Problem<T>& problem, double tolerance) {
+  SCOPED_TRACE(testing::Message() << problem.num_queries << " queries, " << problem.num_stored
+                                  << " stored, size " << problem.size << ", values of "
+                                  << problem.value_size);
+  const auto ours = problem.ours(), plain = problem.plain();
+  for (size_t i = 0; i < ours.readout.size(); ++i) {
+    ASSERT_NEAR(ours.readout[i], plain.readout[i], tolerance);
+  }
+  for (size_t i = 0; i < ours.sum.size(); ++i) {
+    ASSERT_NEAR(ours.sum[i], plain.sum[i], tolerance * (1 + std::abs(plain.sum[i])));
+  }
+}
+
 template <class T> void expect_close_to_reference(T beta, double tolerance) {
   for (const int64_t size : {1, 5, 64}) {
     for (const int64_t value_size : {0, 1, 6, 65}) {
       for (const int64_t q : {0, 1, 7, 8, 33, 70}) {
         for (const int64_t s : {0, 1, 3, 127, 128, 133, 300}) {
-          const Problem<T> problem(q, s, size, value_size, beta);
-          const auto ours = problem.ours(), plain = problem.plain();
-          for (size_t i = 0; i < ours.readout.size(); ++i) {
-            ASSERT_NEAR(ours.readout[i], plain.readout[i], tolerance)
-                << q << " queries, " << s << " stored, size " << size << ", values of " << value_size;
-          }
-          for (size_t i = 0; i < ours.sum.size(); ++i) {
-            ASSERT_NEAR(ours.sum[i], plain.sum[i], tolerance * (1 + std::abs(plain.sum[i])));
-          }
+          expect_close_to_reference(Problem<T>(q, s, size, value_size, beta), tolerance);
         }
       }
     }
@@ -77,6 +84,63 @@ TEST(SoftmaxProjection, EqualsTheReferenceForEveryTail) {
   test::on_each_cpu_target(softmax_projection_target, [] {
     expect_close_to_reference<double>(0.3, 1e-13);
     expect_close_to_reference<float>(0.3F, 1e-5);
+  });
+}
+
+template <class T> void expect_close_to_reference_masked(double tolerance) {
+  for (const MaskKind kind : kMaskKinds) {
+    for (const int64_t q : {0, 1, 7, 33, 70}) {
+      for (const int64_t s : {0, 1, 9, 127, 300}) {
+        SCOPED_TRACE(testing::Message() << "mask " << static_cast<int>(kind));
+        Problem<T> problem(q, s, 5, 6, static_cast<T>(0.3));
+        const MaskInputs<T> inputs(kind, q, s);
+        problem.mask = inputs.mask();
+        expect_close_to_reference(problem, tolerance);
+      }
+    }
+  }
+}
+
+TEST(SoftmaxProjection, EqualsTheReferenceUnderAnyMask) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    expect_close_to_reference_masked<double>(1e-13);
+    expect_close_to_reference_masked<float>(1e-5);
+  });
+}
+
+TEST(SoftmaxProjection, OfWhatIsThereIsAllThatMissingPatternsLeave) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    Problem<double> padded(20, 60, 4, 3, 1.0), alone(20, 37, 4, 3, 1.0);
+    for (int64_t i = 0; i < 37 * 4; ++i) {
+      alone.stored[size_t(i)] = padded.stored[size_t(i)];
+    }
+    for (int64_t i = 0; i < 37 * 3; ++i) {
+      alone.values[size_t(i)] = padded.values[size_t(i)];
+    }
+    std::vector<uint8_t> missing(60);
+    for (int64_t s = 37; s < 60; ++s) {
+      missing[size_t(s)] = 1;
+      padded.stored[size_t(s * 4)] = padded.values[size_t(s * 3)] = std::numeric_limits<double>::quiet_NaN();
+    }
+    padded.mask.missing = missing.data();
+    EXPECT_EQ(padded.ours().readout, alone.ours().readout);
+  });
+}
+
+TEST(SoftmaxProjection, IsZeroForAQueryThatSeesNothingAndTheMeanForOneThatSeesAllAlike) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    Problem<float> problem(3, 40, 4, 1, 1.0F);
+    std::vector<float> added(3 * 40, 0.0F);
+    for (size_t s = 0; s < 40; ++s) {
+      added[s] = -std::numeric_limits<float>::infinity();
+      added[40 + s] =
+          std::numeric_limits<float>::lowest(); // a common mask value: so large that scores do not count
+    }
+    problem.mask = {.added = added.data(), .stride = 40};
+    const auto answer = problem.ours();
+    EXPECT_EQ(answer.readout[0], 0);
+    EXPECT_EQ(answer.sum[0], 0);
+    EXPECT_EQ(answer.sum[1], 40);
   });
 }
 
@@ -135,11 +199,14 @@ TEST(SoftmaxProjection, KeepsANaNInItsOwnRow) {
 
 TEST(SoftmaxProjection, OfAQueryDoesNotDependOnTheOtherQueries) {
   test::on_each_cpu_target(softmax_projection_target, [] {
-    const Problem<double> together(41, 90, 12, 5, 1.5);
+    Problem<double> together(41, 90, 12, 5, 1.5);
+    const MaskInputs<double> inputs(MaskKind::causal, 41, 90);
+    together.mask = inputs.mask();
     const auto all = together.ours();
     for (int64_t q = 0; q < 41; ++q) {
       Problem<double> alone = together;
       alone.num_queries = 1;
+      alone.mask = together.mask.at(q, 0);
       alone.queries =
           std::vector<double>(together.queries.begin() + q * 12, together.queries.begin() + (q + 1) * 12);
       const auto answer = alone.ours();

@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
+#include "kernels/score_mask-inl.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -49,17 +50,18 @@ HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64
   }
 }
 
-/// total [rows][columns] += weights [rows][query lane] . panels of columns [panel][query][column]
+/// total [all stored][columns] += weights [rows of the tile][query lane] . panels of columns [panel][query][column]
 template <class T>
-HWY_INLINE void AddTransposedProduct(const T* weights, const T* panels, int64_t queries, int64_t rows,
-                                     int64_t columns, T* product, T* total) {
+HWY_INLINE void AddTransposedProduct(const T* weights, const T* panels, int64_t queries,
+                                     const StoredTile& tile, int64_t columns, T* product, T* total) {
   const int64_t lanes = PanelLanes<T>();
   for (int64_t first = 0; first < columns; first += lanes) {
     const int64_t used = HWY_MIN(lanes, columns - first);
-    LaneProduct<T>(weights, {lanes, 1}, panels, nullptr, product, rows, queries, used);
-    for (int64_t r = 0; r < rows; ++r) {
+    LaneProduct<T>(weights, {lanes, 1}, panels, nullptr, product, tile.count(), queries, used);
+    for (int64_t r = 0; r < tile.count(); ++r) {
+      T* to = total + (tile.first() + tile.Row(r)) * columns + first;
       for (int64_t lane = 0; lane < used; ++lane) {
-        total[r * columns + first + lane] += product[r * lanes + lane];
+        to[lane] += product[r * lanes + lane];
       }
     }
     panels += queries * lanes;
@@ -101,6 +103,9 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
   for (int64_t lane = 0; lane < lanes; ++lane) {
     ones[static_cast<size_t>(lane)] = T{1};
   }
+  StoredTile seen(args.mask.missing, tile);
+  const auto stored_copy = StoredTile::Room<T>(args.mask.missing, tile * args.size),
+             values_copy = StoredTile::Room<T>(args.mask.missing, tile * args.value_size);
   const auto panel_at = [&](int64_t index, int64_t first_query) {
     Panel<T> panel;
     panel.queries = memory.get() + index * panel_items;
@@ -146,13 +151,19 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
       }
     }
     for (int64_t s = 0; s < args.num_stored; s += tile) {
-      const int64_t rows = HWY_MIN(tile, args.num_stored - s);
-      const T* stored = args.stored + s * args.size;
-      const T* values = args.values + s * args.value_size;
+      seen.Move(s, HWY_MIN(tile, args.num_stored - s));
+      const int64_t rows = seen.count();
+      const T* stored = seen.Rows(args.stored, args.size, stored_copy.get());
+      const T* values = seen.Rows(args.values, args.value_size, values_copy.get());
       for (int64_t p = 0; p < panels; ++p) {
-        const Panel<T> panel = panel_at(p, pass + p * lanes);
+        const int64_t q = pass + p * lanes;
+        const Panel<T> panel = panel_at(p, q);
+        if (SeesNothing(args.mask, q, panel.lanes_used, seen)) {
+          continue;
+        }
         LaneProduct<T>(stored, {args.size, 1}, panel.queries, nullptr, scores.get(), rows, args.size,
                        panel.lanes_used);
+        MaskScores(args.mask, q, panel.lanes_used, seen, scores.get());
         LaneProduct<T>(values, {args.value_size, 1}, panel.d_readout, nullptr, d_p.get(), rows,
                        args.value_size, panel.lanes_used);
         WeightsAndScores(scores.get(), d_p.get(), rows, panel);
@@ -161,12 +172,12 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
                          panel.lanes_used);
         }
         if (args.d_stored != nullptr) {
-          AddTransposedProduct(d_p.get(), panel.queries_by_feature, panel.lanes_used, rows, args.size,
-                               product.get(), args.d_stored + s * args.size);
+          AddTransposedProduct(d_p.get(), panel.queries_by_feature, panel.lanes_used, seen, args.size,
+                               product.get(), args.d_stored);
         }
         if (args.d_values != nullptr) {
-          AddTransposedProduct(scores.get(), panel.d_readout_by_value, panel.lanes_used, rows,
-                               args.value_size, product.get(), args.d_values + s * args.value_size);
+          AddTransposedProduct(scores.get(), panel.d_readout_by_value, panel.lanes_used, seen,
+                               args.value_size, product.get(), args.d_values);
         }
       }
     }

@@ -6,11 +6,13 @@
 
 #include <cstdint>
 
+#include "kernels/score_mask.h"
+
 namespace mneme::kernels {
 
-/// Adds the gradients of readout = softmax(queries . stored^T) . values; T = float or double, row-major.
+/// Adds the gradients of readout = softmax(queries . stored^T, masked) . values; T = float or double, row-major.
 ///
-/// With p = exp(queries . stored^T - largest) / sum and g = d_readout:
+/// With p = exp(queries . stored^T, masked - largest) / sum and g = d_readout:
 ///   d_values += p^T . g,  ds = p o (g . values^T - shift),  d_queries += ds . stored,
 ///   d_stored += ds^T . queries
 /// `shift` of a query is g . readout. largest and sum are those of all stored patterns, as softmax_projection
@@ -28,6 +30,7 @@ template <class T> struct SoftmaxProjectionGradientArgs {
   T* d_stored;        ///< [num_stored, size]
   T* d_values;        ///< [num_stored, value_size]
   int64_t num_queries, num_stored, size, value_size;
+  ScoreMask<T> mask = {};
 };
 
 /// Single-threaded.

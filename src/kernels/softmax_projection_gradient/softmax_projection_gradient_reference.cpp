@@ -3,6 +3,7 @@
 #include "kernels/softmax_projection_gradient/softmax_projection_gradient.h"
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 namespace mneme::kernels::reference {
@@ -41,7 +42,10 @@ template <class T> void gradient_plain(const SoftmaxProjectionGradientArgs<T>& a
     const T* d_readout = args.d_readout + q * args.value_size;
     for (int64_t s = 0; s < args.num_stored; ++s) {
       const T* stored = args.stored + s * args.size;
-      const double score = product(query, stored, args.size);
+      const double score = masked(product(query, stored, args.size), args.mask, q, s);
+      if (score == -std::numeric_limits<double>::infinity()) {
+        continue;
+      }
       const double p =
           std::exp(score - static_cast<double>(args.largest[q])) / static_cast<double>(args.sum[q]);
       add(p, d_readout, d_values.data() + s * args.value_size, args.value_size);

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "each_cpu_target.h"
+#include "kernels/mask_inputs.h"
 #include "kernels/softmax_projection/softmax_projection.h"
 #include "mneme/core/random.h"
 
@@ -18,19 +19,20 @@ namespace {
 template <class T> struct Problem {
   int64_t num_queries, num_stored, size, value_size;
   std::vector<T> queries, stored, values, d_readout, readout, largest, sum, shift;
+  MaskInputs<T> mask;
 
-  Problem(int64_t q, int64_t s, int64_t d, int64_t v, double beta)
+  Problem(int64_t q, int64_t s, int64_t d, int64_t v, double beta, MaskKind kind = MaskKind::none)
       : num_queries(q), num_stored(s), size(d), value_size(v), queries(normals(1, q * d, beta)),
         stored(normals(2, s * d)), values(normals(3, s * v)), d_readout(normals(4, q * v)),
         readout(static_cast<size_t>(q * v)), largest(static_cast<size_t>(q)), sum(static_cast<size_t>(q)),
-        shift(static_cast<size_t>(q)) {
+        shift(static_cast<size_t>(q)), mask(kind, q, s) {
     forward();
   }
 
   void forward() {
-    reference::softmax_projection(SoftmaxProjectionArgs<T>{queries.data(), stored.data(), values.data(), T{1},
-                                                           readout.data(), largest.data(), sum.data(),
-                                                           num_queries, num_stored, size, value_size});
+    reference::softmax_projection(SoftmaxProjectionArgs<T>{
+        queries.data(), stored.data(), values.data(), T{1}, readout.data(), largest.data(), sum.data(),
+        num_queries, num_stored, size, value_size, mask.mask()});
     for (int64_t q = 0; q < num_queries; ++q) {
       double dot = 0;
       for (int64_t v = 0; v < value_size; ++v) {
@@ -65,7 +67,8 @@ template <class T> struct Problem {
             num_queries,
             num_stored,
             size,
-            value_size};
+            value_size,
+            mask.mask()};
   }
   Gradients ours(T start = T{0}) const {
     return run([](const SoftmaxProjectionGradientArgs<T>& args) { softmax_projection_gradient(args); },
@@ -96,18 +99,22 @@ void expect_near(const std::vector<T>& ours, const std::vector<T>& plain, double
   }
 }
 
+template <class T> void expect_close_to_reference(const Problem<T>& problem, double tolerance) {
+  SCOPED_TRACE(testing::Message() << problem.num_queries << " queries, " << problem.num_stored
+                                  << " stored, size " << problem.size << ", values of "
+                                  << problem.value_size);
+  const auto ours = problem.ours(), plain = problem.plain();
+  expect_near(ours.d_queries, plain.d_queries, tolerance, "d_queries");
+  expect_near(ours.d_stored, plain.d_stored, tolerance, "d_stored");
+  expect_near(ours.d_values, plain.d_values, tolerance, "d_values");
+}
+
 template <class T> void expect_close_to_reference(double beta, double tolerance) {
   for (const int64_t size : {1, 5, 64}) {
     for (const int64_t value_size : {0, 1, 6, 65}) {
       for (const int64_t q : {0, 1, 7, 8, 33, 70, 200}) {
         for (const int64_t s : {0, 1, 3, 127, 133}) {
-          SCOPED_TRACE(testing::Message()
-                       << q << " queries, " << s << " stored, size " << size << ", values of " << value_size);
-          const Problem<T> problem(q, s, size, value_size, beta);
-          const auto ours = problem.ours(), plain = problem.plain();
-          expect_near(ours.d_queries, plain.d_queries, tolerance, "d_queries");
-          expect_near(ours.d_stored, plain.d_stored, tolerance, "d_stored");
-          expect_near(ours.d_values, plain.d_values, tolerance, "d_values");
+          expect_close_to_reference(Problem<T>(q, s, size, value_size, beta), tolerance);
         }
       }
     }
@@ -121,9 +128,48 @@ TEST(SoftmaxProjectionGradient, EqualsTheReferenceForEveryTail) {
   });
 }
 
+template <class T> void expect_close_to_reference_masked(double tolerance) {
+  for (const MaskKind kind : kMaskKinds) {
+    for (const int64_t q : {0, 1, 7, 33, 200}) {
+      for (const int64_t s : {0, 1, 9, 133, 300}) {
+        SCOPED_TRACE(testing::Message() << "mask " << static_cast<int>(kind));
+        expect_close_to_reference(Problem<T>(q, s, 5, 6, 0.3, kind), tolerance);
+      }
+    }
+  }
+}
+
+TEST(SoftmaxProjectionGradient, EqualsTheReferenceUnderAnyMask) {
+  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+    expect_close_to_reference_masked<double>(1e-13);
+    expect_close_to_reference_masked<float>(2e-5);
+  });
+}
+
+TEST(SoftmaxProjectionGradient, IsNothingForWhatIsNotSeen) {
+  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+    Problem<double> problem(30, 60, 4, 3, 1.0, MaskKind::missing_and_hidden);
+    for (int64_t s = 0; s < 60; ++s) {
+      if (problem.mask.missing[size_t(s)] != 0) {
+        problem.stored[size_t(s * 4)] = std::numeric_limits<double>::quiet_NaN();
+      }
+    }
+    problem.forward();
+    const auto gradients = problem.ours();
+    for (size_t i = 0; i < gradients.d_queries.size(); ++i) {
+      const bool sees_nothing = i / 4 % 5 == 3;
+      EXPECT_TRUE(std::isfinite(gradients.d_queries[i]));
+      EXPECT_EQ(gradients.d_queries[i] == 0, sees_nothing) << i;
+    }
+    for (size_t i = 0; i < gradients.d_stored.size(); ++i) {
+      EXPECT_EQ(gradients.d_stored[i] == 0, problem.mask.missing[i / 4] != 0) << i;
+    }
+  });
+}
+
 TEST(SoftmaxProjectionGradient, EqualsFiniteDifferencesOfTheReadout) {
   test::on_each_cpu_target(softmax_projection_gradient_target, [] {
-    const Problem<double> problem(3, 9, 4, 5, 0.8);
+    const Problem<double> problem(4, 9, 4, 5, 0.8, MaskKind::missing_and_added);
     const auto gradients = problem.ours();
     constexpr double kStep = 1e-5; // error of the central difference: about step^2
     const auto expect_slope = [&](std::vector<double> Problem<double>::*input,
