@@ -114,6 +114,7 @@ struct Panels {
   std::string title = {};
   std::string description = {};
   std::vector<Chart> charts = {}; ///< each with its own title
+  bool stacked = false;           ///< below each other on any page, each as wide as it and of its own height
 };
 
 /// Errors  UsageError if two series have one name, or a number on a logarithmic axis is not above 0. Points

@@ -39,7 +39,7 @@
 
   /** Each panel becomes a drawing of its own, so that they stand below each other where the page is narrow. */
   const drawPanels = (element, whole, name) => {
-    element.className = "panels";
+    element.className = whole.columns === 1 ? "panels stacked" : "panels";
     const charts = whole.concat.map(({title}) => {
       const panel = element.appendChild(document.createElement("div"));
       panel.appendChild(document.createElement("h4")).textContent = title.text;

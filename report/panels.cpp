@@ -40,7 +40,7 @@ Chart to_chart(const Panels& panels) {
     whole.spec.erase(single);
   }
   whole.spec["concat"] = json::array();
-  whole.spec["columns"] = kColumns;
+  whole.spec["columns"] = panels.stacked ? 1 : kColumns;
   std::set<std::string> seen;
   for (const Chart& chart : panels.charts) {
     check_name_is_new(seen, chart.title);
@@ -52,8 +52,10 @@ Chart to_chart(const Panels& panels) {
     for (const char* once : {"$schema", "config"}) {
       part.erase(once);
     }
-    part["width"] = kPanelWidth;
-    part["height"] = kPanelHeight;
+    if (!panels.stacked) {
+      part["width"] = kPanelWidth;
+      part["height"] = kPanelHeight;
+    }
     rename_selection(part, "shown_" + std::to_string(seen.size()));
     whole.spec["concat"].push_back(std::move(part));
 

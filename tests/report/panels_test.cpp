@@ -96,6 +96,17 @@ TEST(Panels, GiveEachSelectionItsOwnNameAndEachRowItsPanel) {
   EXPECT_NO_THROW(check_table(whole.numbers));
 }
 
+TEST(Panels, StackedOnesKeepTheirHeights) {
+  Chart tall = to_chart(line("tall", 1));
+  tall.spec["height"] = 555;
+  const Chart stacked = to_chart(Panels{.charts = {tall}, .stacked = true}),
+              beside = to_chart(Panels{.charts = {tall}});
+  EXPECT_EQ(stacked.spec["columns"], 1);
+  EXPECT_EQ(stacked.spec["concat"][0]["height"], 555);
+  EXPECT_EQ(beside.spec["columns"], 2);
+  EXPECT_NE(beside.spec["concat"][0]["height"], 555);
+}
+
 TEST(Panels, RefuseWhatCannotBeDrawn) {
   const Chart one = to_chart(line("left", 1));
   EXPECT_TRUE(contains(error_of([] { to_chart(Panels{.title = "none"}); }), "hold no chart"));
