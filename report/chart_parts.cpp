@@ -27,6 +27,8 @@ constexpr int kWidth = 640, kHeight = 360;          // pixels; a page stretches 
 constexpr int kTicks = 8;                           // about
 constexpr const char* kReferenceColour = "#d0342c"; // read on light and on dark paper
 constexpr std::array kDash = {6, 4};
+constexpr const char* kBetweenPowersOfTen =
+    "abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) > 1e-6";
 
 } // namespace
 
@@ -53,6 +55,10 @@ json axis_encoding(const char* field, const Axis& axis, bool from_zero) {
     encoding["scale"]["domain"] = {axis.range->first, axis.range->second};
   }
   encoding["axis"] = {{"tickCount", kTicks}};
+  if (axis.logarithmic) { // the steps between powers of ten have ticks, and no lines of their own
+    encoding["axis"]["gridOpacity"] = {{"condition", {{"test", kBetweenPowersOfTen}, {"value", 0}}},
+                                       {"value", 1}};
+  }
   if (!axis.format.empty()) {
     encoding["axis"]["format"] = valid_utf8(axis.format);
   }

@@ -83,6 +83,16 @@ TEST(LineChart, KeepsPointsThatAreNoNumbersOutOfTheDrawing) {
   EXPECT_NE(to_csv(made.numbers).find("sdm,30,nan"), std::string::npos);
 }
 
+TEST(LineChart, HasLinesAtPowersOfTenAloneOnALogarithmicAxis) {
+  LineChart chart = recall_chart();
+  chart.y.logarithmic = true;
+  const json encoding = layer(to_chart(chart).spec, "point")["encoding"]["y"];
+  EXPECT_EQ(encoding["axis"]["gridOpacity"]["condition"]["value"], 0);
+  EXPECT_EQ(encoding["axis"]["gridOpacity"]["value"], 1);
+  EXPECT_FALSE(
+      layer(to_chart(recall_chart()).spec, "point")["encoding"]["y"]["axis"].contains("gridOpacity"));
+}
+
 TEST(LineChart, RefusesWhatALogarithmicAxisCannotShow) {
   LineChart chart = recall_chart();
   chart.y.logarithmic = true;
