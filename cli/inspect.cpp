@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme inspect`: shows what a LEAP language model looks at in a text.
+
+#include <algorithm>
+#include <charconv>
+#include <ostream>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "cli/inspect_report.h"
+#include "cli/json_output.h"
+#include "cli/leap_look.h"
+#include "cli/numbers.h"
+#include "cli/verb.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/read_file.h"
+#include "report/text.h"
+
+namespace mneme::cli {
+namespace {
+
+constexpr int64_t kMostTokens = int64_t{1} << 40;
+
+/// "-" is stdin.
+std::vector<std::byte> read_input(const std::string& path) {
+  return data::read_file(path == "-" ? "/dev/stdin" : path);
+}
+
+std::string_view text_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// Whole numbers apart by blanks, line ends or commas.
+std::vector<int64_t> parse_ids(std::string_view text, const std::string& name) {
+  constexpr std::string_view kBetween = " \t\r\n,";
+  std::vector<int64_t> ids;
+  for (size_t at = text.find_first_not_of(kBetween); at != std::string_view::npos;) {
+    const size_t end = std::min(text.find_first_of(kBetween, at), text.size());
+    const std::string_view word = text.substr(at, end - at);
+    int64_t id = 0;
+    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
+    if (error != std::errc() || rest != word.data() + word.size()) {
+      throw DataError(
+          fmt::format("{}: byte {}: \"{}\" is no whole number.\n  Give ids of tokens, apart by blanks, "
+                      "commas or lines, or a .npy file of them.",
+                      name, at, report::one_line(word.substr(0, 24))));
+    }
+    ids.push_back(id);
+    at = text.find_first_not_of(kBetween, end);
+  }
+  return ids;
+}
+
+std::vector<int64_t> read_ids(const std::string& path, bool as_bytes) {
+  const std::vector<std::byte> bytes = read_input(path);
+  if (!as_bytes) {
+    return text_of(bytes).starts_with("\x93NUMPY") ? data::parse_npy_integers(bytes, path)
+                                                   : parse_ids(text_of(bytes), path);
+  }
+  std::vector<int64_t> ids;
+  ids.reserve(bytes.size());
+  std::ranges::transform(bytes, std::back_inserter(ids),
+                         [](std::byte b) { return std::to_integer<int64_t>(b); });
+  return ids;
+}
+
+std::vector<std::string> read_lines(const std::string& path) {
+  const std::vector<std::byte> bytes = read_input(path);
+  std::vector<std::string> lines;
+  for (std::string_view rest = text_of(bytes); !rest.empty();) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    line.remove_suffix(line.ends_with('\r') ? 1 : 0);
+    lines.emplace_back(line);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return lines;
+}
+
+class Inspect : public Verb {
+public:
+  std::string name() const override { return "inspect"; }
+  std::string summary() const override {
+    return "show what a LEAP language model looks at in a text, and how much of it it takes";
+  }
+  bool needs_torch() const override { return true; }
+
+  void declare(CLI::App& app) override {
+    app.add_option("MODEL", model_,
+                   "Folder with config.json and model.safetensors (or model.pt, pytorch_model.bin)")
+        ->type_name("DIR")
+        ->required();
+    app.add_option("--tokens", tokens_,
+                   "Ids of the text's tokens: a .npy file, or whole numbers as text; - is stdin")
+        ->type_name("FILE");
+    app.add_option("--text", text_, "A text whose bytes are the ids, for models of bytes; - is stdin")
+        ->type_name("FILE");
+    app.add_option("--words", words_, "Names of the ids, one per line, the first for id 0")
+        ->type_name("FILE");
+    const IntegerLimits limits{.least = 0, .most = kMostTokens};
+    add_optional(app, "--layer", layer_, "all", limits, "Only this layer, counted from 0");
+    add_optional(app, "--head", head_, "all", limits, "Only this head of each layer, counted from 0");
+    add_optional(app, "--from", from_, "0", limits,
+                 fmt::format("First token of the matrix, which has at most {} tokens", kMatrixTokens));
+    add_optional(app, "--to", to_, "end", {.least = 1, .most = kMostTokens},
+                 "End of the text, one behind its last token: the reader that is explained");
+  }
+
+  ExitCode run(Context& context) override {
+    LookRequest request = read_request();
+    if (!context.options.out.empty()) {
+      make_output_folder(context.options.out);
+      request.tensors = context.options.out / "tensors.safetensors";
+    }
+    std::vector<std::string> words;
+    if (!words_.empty()) {
+      words = read_lines(words_);
+      request.num_words = static_cast<int64_t>(words.size());
+      request.words_source = words_;
+    }
+    const Look look = look_at(request, context.progress);
+    const TokenNames names(std::move(words), request.ids_are_bytes);
+    const nlohmann::ordered_json json = look_json(look, names);
+    if (!context.options.out.empty()) {
+      write_file_atomically(context.options.out / "explanation.json", json.dump(1) + "\n");
+      report::write_page(context.options.out / "index.html",
+                         look_page(look, names, std::filesystem::path(model_).string()));
+    }
+    if (context.options.json) {
+      print_json(context.out, json);
+    } else {
+      show(look, names, context);
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  static void add_optional(CLI::App& app, const std::string& name, std::optional<int64_t>& target,
+                           const std::string& default_text, const IntegerLimits& limits,
+                           const std::string& help) {
+    add_parsed_option(
+        app, name, "N", default_text,
+        [&target, limits](const std::string& option, const std::string& text) {
+          target = parse_integer(option, text, limits);
+        },
+        help);
+  }
+
+  LookRequest read_request() const {
+    if (tokens_.empty() == text_.empty()) {
+      throw UsageError(tokens_.empty() ? "there is no text.\n  Name one with --tokens or --text."
+                                       : "--tokens and --text are both given.\n  Leave out one of them.");
+    }
+    LookRequest request{.model = model_,
+                        .ids = read_ids(tokens_ + text_, tokens_.empty()),
+                        .ids_source = tokens_ + text_,
+                        .ids_are_bytes = tokens_.empty(),
+                        .layer = layer_,
+                        .head = head_,
+                        .from = from_.value_or(0),
+                        .tensors = {}};
+    const auto count = static_cast<int64_t>(request.ids.size());
+    if (count == 0) {
+      throw DataError(fmt::format("{}: there are no tokens.\n  Give at least one.", request.ids_source));
+    }
+    const int64_t to = to_.value_or(count);
+    if (to > count || request.from >= to) {
+      throw UsageError(
+          fmt::format("--from {} --to {}: the text has {} tokens.\n  Tokens are counted from 0; --to is "
+                      "one behind the last.",
+                      request.from, to, count));
+    }
+    if (from_ && to - request.from > kMatrixTokens) {
+      throw UsageError(
+          fmt::format("--from {} --to {}: these are {} tokens, but a matrix has at most {}.\n  Choose "
+                      "fewer; without --from, long texts get tracks along all their tokens.",
+                      request.from, to, to - request.from, kMatrixTokens));
+    }
+    request.ids.resize(static_cast<size_t>(to)); // what comes later is not seen
+    return request;
+  }
+
+  void show(const Look& look, const TokenNames& names, Context& context) const {
+    const auto last = static_cast<int64_t>(look.ids.size()) - 1;
+    context.out << fmt::format("{}: {}, {} weights, {} gates, {} positions\n{} {}; the last, {}, is {}\n\n",
+                               report::one_line(model_), size_of(look), look.weight, look.gate,
+                               look.positions, last + 1, last == 0 ? "token" : "tokens", last,
+                               names(look.ids.back()))
+                << report::to_text(look_table(look, names), {.colour = context.colour});
+    if (!context.options.out.empty()) {
+      context.out << fmt::format("\nwritten to {}: index.html, explanation.json, tensors.safetensors\n",
+                                 report::one_line(context.options.out.string()));
+    }
+  }
+
+  std::string model_, tokens_, text_, words_;
+  std::optional<int64_t> layer_, head_, from_, to_;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_inspect() {
+  return std::make_unique<Inspect>();
+}
+
+} // namespace mneme::cli

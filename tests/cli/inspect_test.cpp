@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <numeric>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/data/read_file.h"
+#include "mneme/data/safetensors.h"
+
+namespace mneme {
+namespace {
+
+using nlohmann::json;
+using testing::contains;
+using testing::expect_contains;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+#ifdef MNEME_WITH_TORCH
+
+const std::filesystem::path kCase =
+    std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "leap" / "lm_elu_3l_windows";
+
+std::string bytes_text(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The language model of a golden case as a folder: 3 layers of 2 heads, windows 5, 3 and all, 40 words, 40 positions.
+class Model {
+public:
+  explicit Model(bool with_positions = true) {
+    config_ = json::parse(read_text(kCase.string() + ".json")).at("config");
+    const std::vector<std::byte> bytes = data::read_file(kCase.string() + ".safetensors");
+    std::vector<data::SafetensorsTensor> kept;
+    for (const data::SafetensorsEntry& entry : data::parse_safetensors_entries(bytes, "golden")) {
+      const std::string prefix = "state.";
+      const bool is_table = entry.name.find("position_embeddings") != std::string::npos;
+      if (entry.name.starts_with(prefix) && (with_positions || !is_table)) {
+        kept.push_back({entry.name.substr(prefix.size()), entry.dtype, entry.shape,
+                        std::span(bytes).subspan(static_cast<size_t>(entry.begin),
+                                                 static_cast<size_t>(entry.end - entry.begin))});
+      }
+    }
+    if (!with_positions) {
+      config_["positions"] = "none";
+    }
+    write_text(file("config.json"), config_.dump());
+    write_text(file("model.safetensors"), bytes_text(data::safetensors_file(kept, {})));
+  }
+
+  std::string path() const { return folder_.path().string(); }
+  std::string file(const std::string& name) const { return (folder_ / name).string(); }
+  std::string write(const std::string& name, const std::string& text) const {
+    write_text(file(name), text);
+    return file(name);
+  }
+  const json& config() const { return config_; }
+
+private:
+  TemporaryFolder folder_;
+  json config_;
+};
+
+std::string counted(int64_t count, int64_t words = 40) {
+  std::string text;
+  for (int64_t i = 0; i < count; ++i) {
+    text += std::to_string(7 * i % words) + (i % 10 == 9 ? "\n" : " ");
+  }
+  return text;
+}
+
+json inspect(const std::vector<std::string>& arguments) {
+  std::vector<std::string> all = {"inspect", "--json"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const ProgramResult result = run_mneme(all, {.timeout = std::chrono::seconds(60)});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  return json::parse(result.out, nullptr, false);
+}
+
+TEST(InspectVerb, TellsOfEveryHeadWhatItsFormulasSay) {
+  const Model model;
+  const json found = inspect({model.path(), "--tokens", model.write("ids", counted(30))});
+  EXPECT_EQ(found.at("tokens").at("ids").at(3), 21);
+  EXPECT_EQ(found.at("reader").at("position"), 29);
+  ASSERT_EQ(found.at("heads").size(), 6U);
+  const std::vector<int64_t> windows = {5, 3, 0};
+  for (const json& head : found.at("heads")) {
+    const auto layer = head.at("layer").get<size_t>();
+    EXPECT_EQ(head.at("window"), windows.at(layer));
+    const auto gate = head.at("gate").get<std::vector<double>>();
+    const auto share = head.at("share").get<std::vector<double>>();
+    const auto weight = head.at("log_weight").get<std::vector<double>>();
+    for (size_t i = 0; i < 30; ++i) {
+      const auto row = head.at("attention").at(i).get<std::vector<double>>();
+      const size_t seen = windows[layer] == 0 ? i + 1 : std::min<size_t>(i + 1, windows[layer]);
+      double whole = 1e-5; // epsilon of the published code
+      for (size_t j = i + 1 - seen; j <= i; ++j) {
+        whole += std::exp(weight[j]);
+      }
+      for (size_t j = 0; j < 30; ++j) {
+        const double expected = j <= i && j + seen > i ? gate[i] * std::exp(weight[j]) / whole : 0;
+        EXPECT_NEAR(row[j], expected, 1e-6) << layer << " " << i << " " << j; // float32
+        if (i == 29) {
+          EXPECT_NEAR(row[j], gate[i] * share[j], 1e-6);
+        }
+      }
+      EXPECT_NEAR(1 / (1 + std::exp(-head.at("gate_logit").at(i).get<double>())), gate[i], 1e-6);
+    }
+    const json& top = head.at("looks_at").at(0);
+    EXPECT_EQ(top.at("share").get<double>(), std::ranges::max(share));
+    EXPECT_EQ(share[top.at("position").get<size_t>()], std::ranges::max(share));
+  }
+  const auto roll_out = found.at("roll_out").get<std::vector<double>>();
+  EXPECT_NEAR(std::accumulate(roll_out.begin(), roll_out.end(), 0.0), 1, 1e-5);
+}
+
+TEST(InspectVerb, WritesPageJsonAndTensors) {
+  const Model model;
+  std::string words;
+  for (int i = 0; i < 40; ++i) {
+    words += "w<" + std::to_string(i) + ">\n";
+  }
+  const std::string out = model.file("out"), names = model.write("words", words),
+                    ids = model.write("ids", counted(12));
+  const ProgramResult result =
+      run_mneme({"inspect", model.path(), "--tokens", ids, "--words", names, "--out", out});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  expect_contains(result.out, {"3 layers of 2 heads", "12 tokens", "w<37>", "mean gate", "index.html"});
+  const json written = json::parse(read_text(out + "/explanation.json"));
+  EXPECT_EQ(written, inspect({model.path(), "--tokens", ids, "--words", names}));
+  EXPECT_EQ(written.at("tokens").at("text").at(1), "w<7>");
+  EXPECT_TRUE(contains(read_text(out + "/index.html"), "What each reader takes of each token"));
+  std::map<std::string, std::vector<int64_t>> shapes;
+  for (const data::SafetensorsEntry& entry : data::read_safetensors_entries(out + "/tensors.safetensors")) {
+    shapes[entry.name] = entry.shape;
+  }
+  EXPECT_EQ(shapes.at("layers.2.gate"), (std::vector<int64_t>{2, 12}));
+  EXPECT_EQ(shapes.at("layers.0.tile.attention"), (std::vector<int64_t>{2, 12, 12}));
+  EXPECT_EQ(shapes.at("layers.1.reason"), (std::vector<int64_t>{2, 12}));
+  EXPECT_EQ(shapes.at("roll_out"), std::vector<int64_t>{12});
+  EXPECT_EQ(shapes.at("ids"), std::vector<int64_t>{12});
+  EXPECT_EQ(shapes.size(), 2 + 3 * 13U);
+}
+
+TEST(InspectVerb, ShowsTheLayerHeadAndPieceThatAreAskedFor) {
+  const Model model;
+  const std::string ids = model.write("ids", counted(30));
+  const json whole = inspect({model.path(), "--tokens", ids, "--to", "20"}),
+             piece = inspect({model.path(), "--tokens", ids, "--to", "20", "--from", "12", "--layer", "2",
+                              "--head", "1"});
+  ASSERT_EQ(piece.at("heads").size(), 1U);
+  const json &part = piece.at("heads").at(0), &all = whole.at("heads").at(5);
+  EXPECT_EQ(part.at("layer"), 2);
+  EXPECT_EQ(part.at("head"), 1);
+  EXPECT_EQ(piece.at("reader").at("position"), 19);
+  ASSERT_EQ(part.at("attention").size(), 8U);
+  EXPECT_EQ(part.at("attention").at(3).at(2), all.at("attention").at(15).at(14));
+  EXPECT_EQ(part.at("gate").at(7), all.at("gate").at(19));
+}
+
+TEST(InspectVerb, LongTextsGetTracksInsteadOfAMatrix) {
+  const Model model(/*with_positions=*/false);
+  const std::string ids = model.write("ids", counted(20'000)), out = model.file("out");
+  const json found = inspect({model.path(), "--tokens", ids, "--out", out});
+  EXPECT_EQ(found.at("tokens").at("count"), 20'000);
+  EXPECT_EQ(found.at("tokens").at("bins").size(), 400U);
+  for (const json& head : found.at("heads")) {
+    EXPECT_FALSE(head.contains("attention"));
+    const auto share = head.at("share").get<std::vector<double>>();
+    EXPECT_EQ(share.size(), 400U);
+    EXPECT_NEAR(std::accumulate(share.begin(), share.end(), 0.0), 1, 1e-4);
+  }
+  const std::string page = read_text(out + "/index.html");
+  EXPECT_TRUE(contains(page, "Where the last reader looks"));
+  // The end of it as a matrix, of which the numbers are those of the whole text.
+  const json end = inspect({model.path(), "--tokens", ids, "--from", "19900"});
+  EXPECT_EQ(end.at("heads").at(4).at("looks_at"), found.at("heads").at(4).at("looks_at"));
+  EXPECT_EQ(end.at("heads").at(4).at("attention").size(), 100U);
+}
+
+TEST(InspectVerb, TakesIdsFromNumpyAndStdin) {
+  const Model model;
+  const std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }\n";
+  std::string npy = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header;
+  for (const char id : {5, 0, 39}) {
+    npy += std::string{id, 0, 0, 0};
+  }
+  const json by_file = inspect({model.path(), "--tokens", model.write("ids.npy", npy)});
+  EXPECT_EQ(by_file.at("tokens").at("ids"), (std::vector<int64_t>{5, 0, 39}));
+  const ProgramResult piped =
+      run_mneme({"inspect", model.path(), "--tokens", "-", "--json"}, {.input = "5, 0\n39"});
+  EXPECT_EQ(json::parse(piped.out, nullptr, false), by_file) << piped.err;
+}
+
+TEST(InspectVerb, SaysWhatIsWrong) {
+  const Model model;
+  const auto expect_refused = [&](int code, const std::vector<std::string>& arguments,
+                                  const std::vector<std::string>& parts) {
+    std::vector<std::string> all = {"inspect", model.path(), "--json"};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const ProgramResult result = run_mneme(all);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, parts);
+  };
+  const std::string ids = model.write("ids", counted(30)), none = model.write("none", " \n");
+  expect_refused(2, {}, {"no text", "--tokens"});
+  expect_refused(2, {"--tokens", ids, "--text", ids}, {"both given"});
+  expect_refused(3, {"--tokens", model.file("missing")}, {"missing"});
+  expect_refused(3, {"--tokens", none}, {"none", "no tokens"});
+  expect_refused(3, {"--tokens", model.write("half", "1 2 3.5")}, {"byte 4", "3.5"});
+  expect_refused(3, {"--tokens", model.write("huge", "1 99999999999999999999")}, {"99999999999999999999"});
+  expect_refused(3, {"--tokens", model.write("npy", "\x93NUMPY")}, {"npy"});
+  expect_refused(3, {"--tokens", model.write("beyond", "1 2 40")}, {"beyond", "token 2 is 40", "0 to 39"});
+  expect_refused(3, {"--tokens", model.write("below", "-1")}, {"token 0 is -1"});
+  expect_refused(3, {"--tokens", model.write("long", counted(41))},
+                 {"41 tokens", "40 learned positions", "--to"});
+  expect_refused(3, {"--text", ids}, {"256", "40 words"});
+  expect_refused(3, {"--tokens", ids, "--words", model.write("words", "a\nb\n")}, {"2 lines", "40 words"});
+  expect_refused(2, {"--tokens", ids, "--layer", "3"}, {"--layer 3", "there are 3, 0 to 2"});
+  expect_refused(2, {"--tokens", ids, "--head", "2"}, {"--head 2", "0 to 1"});
+  expect_refused(2, {"--tokens", ids, "--from", "30"}, {"--from 30 --to 30", "30 tokens"});
+  expect_refused(2, {"--tokens", ids, "--to", "31"}, {"--to 31"});
+  expect_refused(2, {"--tokens", ids, "--from", "-1"}, {"-1"});
+  expect_refused(2, {"--tokens", model.write("300", counted(300)), "--from", "0"},
+                 {"300 tokens", "at most 256"});
+  json config = model.config();
+  config["n_inner"] = 96;
+  write_text(model.file("config.json"), config.dump());
+  expect_refused(3, {"--tokens", ids}, {"config.json", "\"n_inner\""});
+  std::filesystem::remove(model.file("config.json"));
+  expect_refused(3, {"--tokens", ids}, {"config.json"});
+}
+
+#else
+
+TEST(InspectVerb, SaysThatThisBuildIsWithoutLibTorch) {
+  const TemporaryFolder folder;
+  write_text(folder / "ids", "1 2 3");
+  const ProgramResult result =
+      run_mneme({"inspect", folder.path().string(), "--tokens", (folder / "ids").string()});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "LibTorch"));
+}
+
+#endif
+
+} // namespace
+} // namespace mneme
