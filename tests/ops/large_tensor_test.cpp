@@ -2,6 +2,8 @@
 
 #include "ops/large_tensor.h"
 
+#include <thread>
+
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -24,6 +26,28 @@ TEST(EmptyOnLargePages, IsAContiguousTensorOfAnySize) {
 TEST(EmptyOnLargePages, BeginsLargeTensorsAtAPage) {
   const at::Tensor tensor = empty_on_large_pages({2'000'000}, at::kFloat);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % (2 << 20), 0U);
+}
+
+TEST(EmptyOnLargePages, TakesTheSameMemoryAgain) {
+  const void* first = empty_on_large_pages({2'000'000}, at::kFloat).const_data_ptr();
+  const at::Tensor again = empty_on_large_pages({1'000'000}, at::kDouble),
+                   other = empty_on_large_pages({2'000'000}, at::kFloat);
+  EXPECT_EQ(again.const_data_ptr(), first);
+  EXPECT_NE(other.const_data_ptr(), first);
+}
+
+TEST(EmptyOnLargePages, IsSafeWhereThreadsTakeAndFree) {
+  const auto take_and_free = [](float value) {
+    for (int i = 0; i < 100; ++i) {
+      const at::Tensor tensor = empty_on_large_pages({1'100'000 + 600'000 * (i % 3)}, at::kFloat);
+      tensor.slice(0, 0, 10).fill_(value);
+      ASSERT_EQ(tensor.slice(0, 0, 10).min().item<float>(), value);
+      ASSERT_EQ(tensor.slice(0, 0, 10).max().item<float>(), value);
+    }
+  };
+  std::thread other(take_and_free, 2);
+  take_and_free(1);
+  other.join();
 }
 
 TEST(EmptyOnLargePages, GrowsWhenResized) {
