@@ -8,6 +8,7 @@
 ///                                                up 1024 patterns; TIMES multiplies the default beta
 ///          padded | causal | added:...           the same where a third of the patterns of every batch is padding, where
 ///                                                a state sees no pattern behind it, or with numbers added to all scores
+///          dropped:...                           the same in training, with a dropout of 0.1
 ///          pooling:ROWS:FEATURES:TIMES           one learnt state that looks up all rows of a bag
 ///          file:BAG.npy                          the same for a bag that stays in its file
 ///   HOW    mneme | plain (LibTorch, associations are kept) | sdpa (LibTorch's scaled_dot_product_attention) | read
@@ -64,7 +65,7 @@ Shape shape_of(const std::string& text) {
   std::string kind, first, second, times;
   std::getline(in, kind, ':') && std::getline(in, first, ':') && std::getline(in, second, ':') &&
       std::getline(in, times);
-  constexpr std::string_view kKinds[] = {"association", "pooling", "padded", "causal", "added"};
+  constexpr std::string_view kKinds[] = {"association", "pooling", "padded", "causal", "added", "dropped"};
   if (std::find(std::begin(kKinds), std::end(kKinds), kind) == std::end(kKinds)) {
     throw std::invalid_argument("unknown shape " + text);
   }
@@ -74,6 +75,11 @@ Shape shape_of(const std::string& text) {
 /// So little that all updates are made.
 constexpr double kEps = 1e-12;
 
+double dropout_of(const Shape& shape) {
+  constexpr double kDropout = 0.1;
+  return shape.kind == "dropped" ? kDropout : 0;
+}
+
 HopfieldOptions options_of(const Shape& shape, bool streaming) {
   const int64_t features = shape.pooling ? shape.second : 64, head = shape.pooling ? 32 : shape.first;
   return HopfieldOptions(features)
@@ -82,6 +88,7 @@ HopfieldOptions options_of(const Shape& shape, bool streaming) {
       .update_steps_max(shape.pooling ? 0 : shape.second)
       .update_steps_eps(kEps)
       .beta(shape.times / std::sqrt(static_cast<double>(head)))
+      .dropout(dropout_of(shape))
       .streaming(streaming);
 }
 
@@ -110,7 +117,8 @@ at::Tensor mask_for_sdpa(const mneme::nn::HopfieldMasks& masks) {
 
 /// The same layer as a chain of scaled_dot_product_attention.
 at::Tensor by_sdpa(const Hopfield& layer, const at::Tensor& stored, const at::Tensor& state,
-                   const at::Tensor& projection, int64_t updates, const at::Tensor& mask = {}) {
+                   const at::Tensor& projection, int64_t updates, const at::Tensor& mask = {},
+                   double dropout = 0) {
   mneme::nn::HopfieldCore core = layer->association_core;
   const int64_t heads = layer->options.num_heads();
   const auto weights = core->in_proj_weight.chunk(3), biases = core->in_proj_bias.chunk(3);
@@ -127,7 +135,7 @@ at::Tensor by_sdpa(const Hopfield& layer, const at::Tensor& stored, const at::Te
   for (int64_t update = 0; update < updates; ++update) {
     query = at::scaled_dot_product_attention(query, key, key, optional, 0, false, beta);
   }
-  query = at::scaled_dot_product_attention(query, key, value, optional, 0, false, beta);
+  query = at::scaled_dot_product_attention(query, key, value, optional, dropout, false, beta);
   return core->out_proj->forward(query.transpose(1, 2).flatten(2));
 }
 
@@ -195,7 +203,7 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
   const mneme::nn::HopfieldMasks masks = masks_of(shape.kind);
   if (how == "sdpa") {
     const at::Tensor mask = mask_for_sdpa(masks);
-    return [=] { finish(by_sdpa(layer, stored, state, stored, shape.second, mask)); };
+    return [=] { finish(by_sdpa(layer, stored, state, stored, shape.second, mask, dropout_of(shape))); };
   }
   return [=]() mutable { finish(layer->forward(stored, state, {}, masks)); };
 }

@@ -17,8 +17,8 @@ PASSES = {"forward": "forward", "backward": "forward and backward"}
 HOWS = ["mneme", "plain", "sdpa"]
 # head size, updates, multiple of the default beta
 ASSOCIATIONS = [(16, 0, 1), (16, 1, 1), (16, 5, 1), (16, 1, 20), (16, 1, 1000), (32, 1, 1), (64, 0, 1), (64, 1, 1), (64, 5, 1)]
-# mask, head size, updates
-MASKED = [("padded", 16, 1), ("causal", 16, 1), ("added", 16, 1), ("causal", 64, 1), ("added", 64, 1)]
+# mask or dropout, head size, updates
+MASKED = [("padded", 16, 1), ("causal", 16, 1), ("added", 16, 1), ("dropped", 16, 1), ("causal", 64, 1), ("added", 64, 1), ("dropped", 64, 1)]
 # rows, features, multiple of the default beta
 BAGS = [(10_000, 32, 1), (100_000, 32, 1), (300_000, 32, 1), (300_000, 32, 20), (300_000, 32, 1000), (100_000, 512, 1)]
 FILE_ROWS, FILE_FEATURES = 10_000_000, 32
@@ -97,7 +97,7 @@ def main():
     print("A layer of 4 heads and 64 features, 8 batches of 1024 states that look up 1024 patterns, gradients of inputs and "
           "parameters:\n")
     print("\n".join([row(["head size", "updates", "beta", *columns]), row(["---"] * (len(columns) + 3)), *rows]))
-    print("\nThe same under a mask: padding (a third of the patterns on average), a causal mask, or numbers added to all scores:\n")
+    print("\nThe same under a mask: padding (a third of the patterns on average), a causal mask, or numbers added to all scores; or with a dropout of 0.1:\n")
     print("\n".join([row(["mask", "head size", "updates", *columns]), row(["---"] * (len(columns) + 3)), *masked]))
     print("\nPooling of a bag by one learnt state, gradients of the parameters; beside it the time that it takes only to read "
           "the bag:\n")

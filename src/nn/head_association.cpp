@@ -12,6 +12,7 @@
 #include "mneme/core/interrupt.h"
 #include "mneme/ops/associate.h"
 #include "mneme/ops/association_change.h"
+#include "mneme/ops/association_dropout.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -128,14 +129,18 @@ at::Tensor weights(const at::Tensor& query, const at::Tensor& stored, const at::
   return mask.defined() ? association.masked_fill(nothing_left, 0) : association;
 }
 
-at::Tensor dropped_of(const at::Tensor& association, double share, const at::Generator& generator) {
-  if (share == 0) {
-    return association;
-  }
-  if (!generator.defined() || share == 1) {
-    return at::dropout(association, share, true);
-  }
-  return association * at::empty_like(association).bernoulli_(1 - share, generator).div_(1 - share);
+/// One number of the generator for all that is dropped in a call.
+int64_t dropout_seed(const HeadAssociationArgs& args) {
+  const bool given = args.generator.defined();
+  at::Tensor seed = at::empty({1}, at::device(given ? args.generator.device() : at::kCPU).dtype(at::kLong));
+  seed.random_(given ? std::optional(args.generator) : std::nullopt);
+  return seed.item<int64_t>();
+}
+
+at::Tensor dropped_of(const at::Tensor& association, const HeadAssociationArgs& args) {
+  return args.dropout == 0
+             ? association
+             : association * ops::association_dropout(association, args.dropout, dropout_seed(args));
 }
 
 /// How far associations moved: Frobenius norm per head, the largest of the batch.
@@ -167,7 +172,7 @@ HeadAssociation associate_plain(const HeadAssociationArgs& given) {
     association = put(association, heads, all, after);
   }
   HeadAssociation result{.association = association,
-                         .dropped = dropped_of(association, args.dropout, args.generator),
+                         .dropped = dropped_of(association, args),
                          .updates = schedule.updates(),
                          .changes = schedule.changes()};
   result.readout = at::matmul(result.dropped, args.value);
@@ -181,11 +186,15 @@ at::Tensor by_problem(const at::Tensor& heads) {
 
 /// One association of the given heads, or of all of them.
 at::Tensor streamed(const HeadAssociationArgs& args, const Heads& heads, bool all, const at::Tensor& state,
-                    const at::Tensor& value) {
+                    const at::Tensor& value, double dropout = 0) {
   const auto picked = [&](const at::Tensor& tensor) { return by_problem(pick(tensor, heads, all)); };
   const at::Tensor query = pick(state, heads, all);
   return ops::associate(by_problem(query), picked(args.stored), picked(value),
-                        {.beta = 1.0, .missing = args.missing, .mask = picked(args.mask)})
+                        {.beta = 1.0,
+                         .missing = args.missing,
+                         .mask = picked(args.mask),
+                         .dropout = dropout,
+                         .dropout_seed = dropout == 0 ? 0 : dropout_seed(args)})
       .view({query.size(0), query.size(1), query.size(2), value.size(3)});
 }
 
@@ -272,14 +281,14 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
     state = next;
     heads = schedule.due();
   }
-  return {.readout = streamed(args, {}, true, state, args.value),
+  return {.readout = streamed(args, {}, true, state, args.value, args.dropout),
           .updates = schedule.updates(),
           .changes = schedule.changes()};
 }
 
 bool can_stream(const HeadAssociationArgs& args) {
   return args.streaming && args.separation == ops::Separation::softmax && !args.need_weights &&
-         args.dropout == 0 && !args.only_best.defined() && args.query.device().is_cpu() &&
+         !args.only_best.defined() && args.query.device().is_cpu() &&
          (args.query.scalar_type() == at::kFloat || args.query.scalar_type() == at::kDouble) &&
          args.query.numel() > 0 && args.stored.numel() > 0 && args.value.numel() > 0;
 }

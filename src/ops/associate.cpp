@@ -16,6 +16,7 @@
 #include <torch/library.h>
 
 #include "mneme/core/parallel.h"
+#include "mneme/ops/association_dropout.h"
 #include "ops/checks.h"
 #include "ops/rows.h"
 #include "ops/seen.h"
@@ -51,7 +52,9 @@ using OptionalTensor = std::optional<at::Tensor>;
 
 /// What the queries see, if all fits together.
 Seen checked(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-             const at::Tensor& beta, const OptionalTensor& missing, const OptionalTensor& mask) {
+             const at::Tensor& beta, const OptionalTensor& missing, const OptionalTensor& mask,
+             double dropout) {
+  kChecks.share("dropout", dropout);
   const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value}, t{"beta", beta};
   for (const Checks::Named& input : {q, s, v}) {
     kChecks.defined(input, kDimensions);
@@ -106,14 +109,19 @@ at::Tensor scaled(const at::Tensor& query, const at::Tensor& beta) {
 
 /// Plain LibTorch: any device, any real type.
 at::Tensor associate_plain(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                           const at::Tensor& beta, const OptionalTensor& missing,
-                           const OptionalTensor& mask) {
-  const Seen seen = checked(query, stored, value, beta, missing, mask);
+                           const at::Tensor& beta, const OptionalTensor& missing, const OptionalTensor& mask,
+                           double dropout, int64_t dropout_seed) {
+  const Seen seen = checked(query, stored, value, beta, missing, mask, dropout);
   at::Tensor scores = at::matmul(scaled(query, beta), stored.transpose(1, 2));
   if (!seen.everything() && scores.size(0) == 1) { // batches may see different patterns
     scores = scores.expand({value.size(0), -1, -1});
   }
-  return at::matmul(seen.softmax(scores),
+  at::Tensor association = seen.softmax(scores);
+  if (dropout != 0) {
+    association = association.expand({std::max(scores.size(0), value.size(0)), -1, -1});
+    association = association * association_dropout(association, dropout, dropout_seed);
+  }
+  return at::matmul(association,
                     value.scalar_type() == at::kByte ? value.to(query.scalar_type()) / kByteWhite : value);
 }
 
@@ -122,13 +130,14 @@ bool has_kernel(const at::Tensor& query) {
 }
 
 at::Tensor associate_on_cpu(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                            const at::Tensor& beta, const OptionalTensor& missing,
-                            const OptionalTensor& mask) {
+                            const at::Tensor& beta, const OptionalTensor& missing, const OptionalTensor& mask,
+                            double dropout, int64_t dropout_seed) {
   if (!has_kernel(query)) {
-    return associate_plain(query, stored, value, beta, missing, mask);
+    return associate_plain(query, stored, value, beta, missing, mask, dropout, dropout_seed);
   }
-  const Seen seen = checked(query, stored, value, beta, missing, mask);
-  return softmax_readout(scaled(query, beta).contiguous(), stored.contiguous(), value.contiguous(), seen)
+  const Seen seen = checked(query, stored, value, beta, missing, mask, dropout);
+  return softmax_readout(scaled(query, beta).contiguous(), stored.contiguous(), value.contiguous(), seen,
+                         {dropout, static_cast<uint64_t>(dropout_seed)})
       .readout;
 }
 
@@ -161,12 +170,14 @@ class Associate : public torch::autograd::Function<Associate> {
 public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
                             const at::Tensor& stored, const at::Tensor& value, const at::Tensor& beta,
-                            const Seen& seen) {
+                            const Seen& seen, const kernels::PairDropout& dropout) {
     at::AutoDispatchBelowADInplaceOrView below;
     const at::Tensor s = stored.contiguous(), v = value.contiguous();
-    const SoftmaxReadout result = softmax_readout(scaled(query, beta).contiguous(), s, v, seen);
+    const SoftmaxReadout result = softmax_readout(scaled(query, beta).contiguous(), s, v, seen, dropout);
     context->save_for_backward(
         {query, s, v, beta, result.readout, result.largest, result.sum, seen.missing(), seen.mask()});
+    context->saved_data["dropout"] = dropout.share;
+    context->saved_data["dropout_seed"] = static_cast<int64_t>(dropout.seed);
     return result.readout;
   }
 
@@ -180,7 +191,9 @@ public:
     std::array<at::Tensor, 3> d = softmax_readout_gradient(
         gradients[0].contiguous(), scaled_query, stored, value, {saved[4], saved[5], saved[6]},
         {query_wanted || beta_wanted, context->needs_input_grad(1), context->needs_input_grad(2)},
-        Seen(saved[7], saved[8]));
+        Seen(saved[7], saved[8]),
+        {context->saved_data["dropout"].toDouble(),
+         static_cast<uint64_t>(context->saved_data["dropout_seed"].toInt())});
     at::Tensor d_query, d_beta;
     AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "mneme::associate", [&] {
       if (query_wanted) {
@@ -193,18 +206,20 @@ public:
         d_beta = beta_gradient<scalar_t>(query, d[0].contiguous(), beta);
       }
     });
-    return {d_query, d[1], d[2], d_beta, {}};
+    return {d_query, d[1], d[2], d_beta, {}, {}};
   }
 };
 
 at::Tensor associate_with_gradient(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
                                    const at::Tensor& beta, const OptionalTensor& missing,
-                                   const OptionalTensor& mask) {
+                                   const OptionalTensor& mask, double dropout, int64_t dropout_seed) {
   const bool mask_wanted = mask && mask->defined() && mask->requires_grad() && at::GradMode::is_enabled();
   if (!has_kernel(query) || mask_wanted) {
-    return associate_plain(query, stored, value, beta, missing, mask);
+    return associate_plain(query, stored, value, beta, missing, mask, dropout, dropout_seed);
   }
-  return Associate::apply(query, stored, value, beta, checked(query, stored, value, beta, missing, mask));
+  return Associate::apply(query, stored, value, beta,
+                          checked(query, stored, value, beta, missing, mask, dropout),
+                          kernels::PairDropout{dropout, static_cast<uint64_t>(dropout_seed)});
 }
 
 /// The beta that the options ask for, as a tensor.
@@ -230,7 +245,7 @@ at::Tensor beta_of(const AssociateOptions& options, const at::Tensor& query) {
 
 TORCH_LIBRARY_FRAGMENT(mneme, library) {
   library.def("associate(Tensor query, Tensor stored, Tensor value, Tensor beta, Tensor? missing=None, "
-              "Tensor? mask=None) -> Tensor");
+              "Tensor? mask=None, float dropout=0.0, int dropout_seed=0) -> Tensor");
 }
 TORCH_LIBRARY_IMPL(mneme, CPU, library) {
   library.impl("associate", associate_on_cpu);
@@ -256,7 +271,7 @@ at::Tensor associate(const at::Tensor& query, const at::Tensor& stored, const at
     return mask.defined() ? OptionalTensor(mask) : std::nullopt;
   };
   return op.call(query, stored, value, beta_of(options, query), optional(options.missing),
-                 optional(options.mask));
+                 optional(options.mask), options.dropout, options.dropout_seed);
 }
 
 } // namespace mneme::ops

@@ -64,6 +64,12 @@ void Checks::equal(const Named& a, int64_t dimension_of_a, const Named& b, int64
   }
 }
 
+void Checks::share(const char* name, double number) const {
+  if (!(number >= 0 && number <= 1)) {
+    refuse(c10::str(name, " is ", number, ", but must lie in [0, 1]."), "It is the share that is dropped.");
+  }
+}
+
 void Checks::first_derivative() const {
   if (at::GradMode::is_enabled()) {
     refuse("a second derivative was asked for (create_graph), but there is only the first.",

@@ -29,6 +29,8 @@ public:
   void equal(const Named& a, int64_t dimension_of_a, const Named& b, int64_t dimension_of_b, const char* unit,
              const char* how_to_fix) const;
 
+  void share(const char* name, double number) const; ///< in [0, 1]
+
   /// For the way back of an operator that has no second one.
   void first_derivative() const;
 

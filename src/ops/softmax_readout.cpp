@@ -94,7 +94,7 @@ private:
 
 template <class T>
 void forward(const Problems& n, const T* query, const T* stored, const at::Tensor& value, const Seen& seen,
-             const Answer<T>& to) {
+             const kernels::PairDropout& dropout, const Answer<T>& to) {
   const int64_t blocks = (n.num_queries + kQueriesPerBlock - 1) / kQueriesPerBlock;
   const Cut cut(n.num_stored, (kPiecesWanted + n.count * blocks - 1) / std::max<int64_t>(1, n.count * blocks),
                 kStoredPerPiece);
@@ -126,7 +126,8 @@ void forward(const Problems& n, const T* query, const T* stored, const at::Tenso
         kernels::softmax_projection(kernels::SoftmaxProjectionArgs<T>{
             query + (n.query_row(problem) + first) * n.size, stored + (n.stored_row(problem) + s) * n.size,
             values.read(n.value_row(problem) + s, count), T{1}, part.readout, part.largest, part.sum, queries,
-            count, n.size, n.value_size, seen.of<T>(problem, n.count).at(first, s)});
+            count, n.size, n.value_size, seen.of<T>(problem, n.count).at(first, s),
+            dropout.at(problem * n.num_queries + first, s)});
         if (in_chunks) {
           answer.add(part, queries, n.value_size);
         }
@@ -161,9 +162,10 @@ template <class T> std::vector<T> shifts(const at::Tensor& d_readout, const at::
 }
 
 template <class T>
-std::array<at::Tensor, 3>
-backward(const at::Tensor& d_readout, const at::Tensor& query, const at::Tensor& stored,
-         const at::Tensor& value, const SoftmaxReadout& saved, std::array<bool, 3> wanted, const Seen& seen) {
+std::array<at::Tensor, 3> backward(const at::Tensor& d_readout, const at::Tensor& query,
+                                   const at::Tensor& stored, const at::Tensor& value,
+                                   const SoftmaxReadout& saved, std::array<bool, 3> wanted, const Seen& seen,
+                                   const kernels::PairDropout& dropout) {
   const Problems n(query, stored, value, seen);
   const Cut stored_cut(n.num_stored, (kPiecesWanted + n.count - 1) / std::max<int64_t>(1, n.count),
                        kStoredPerPiece / 16); // all it costs is a gradient of the queries
@@ -201,7 +203,7 @@ backward(const at::Tensor& d_readout, const at::Tensor& query, const at::Tensor&
             shift.data() + answer, gradient(d_query, piece, n.num_queries, first, n.size),
             gradient(d_stored, block, n.num_stored, s, n.size),
             gradient(d_value, block, n.num_stored, s, n.value_size), queries, count, n.size, n.value_size,
-            seen.of<T>(problem, n.count).at(first, s)});
+            seen.of<T>(problem, n.count).at(first, s), dropout.at(answer, s)});
       }
     }
   });
@@ -223,7 +225,7 @@ backward(const at::Tensor& d_readout, const at::Tensor& query, const at::Tensor&
 } // namespace
 
 SoftmaxReadout softmax_readout(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                               const Seen& seen) {
+                               const Seen& seen, const kernels::PairDropout& dropout) {
   const Problems n(query, stored, value, seen);
   const int64_t batches = n.count == 1 ? query.size(0) : n.count;
   SoftmaxReadout result{at::empty({batches, query.size(1), n.value_size}, query.options()),
@@ -231,6 +233,7 @@ SoftmaxReadout softmax_readout(const at::Tensor& query, const at::Tensor& stored
                         at::empty({batches, query.size(1)}, query.options())};
   AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "mneme::softmax_readout", [&] {
     forward<scalar_t>(n, query.const_data_ptr<scalar_t>(), stored.const_data_ptr<scalar_t>(), value, seen,
+                      dropout,
                       {result.readout.mutable_data_ptr<scalar_t>(),
                        result.largest.mutable_data_ptr<scalar_t>(), result.sum.mutable_data_ptr<scalar_t>()});
   });
@@ -240,9 +243,9 @@ SoftmaxReadout softmax_readout(const at::Tensor& query, const at::Tensor& stored
 std::array<at::Tensor, 3> softmax_readout_gradient(const at::Tensor& d_readout, const at::Tensor& query,
                                                    const at::Tensor& stored, const at::Tensor& value,
                                                    const SoftmaxReadout& forward, std::array<bool, 3> wanted,
-                                                   const Seen& seen) {
+                                                   const Seen& seen, const kernels::PairDropout& dropout) {
   return AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "mneme::softmax_readout_gradient", [&] {
-    return backward<scalar_t>(d_readout, query, stored, value, forward, wanted, seen);
+    return backward<scalar_t>(d_readout, query, stored, value, forward, wanted, seen, dropout);
   });
 }
 

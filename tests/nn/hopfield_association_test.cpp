@@ -183,9 +183,23 @@ TEST(HopfieldAssociation, StreamedUnderMasksEqualsPlainLibTorchWithGradients) {
   }
 }
 
-TEST(HopfieldAssociation, ACausalMaskWithPaddingIsNeverExpanded) {
+TEST(HopfieldAssociation, DropsTheSameStreamedAndInPlainLibTorch) {
+  const HopfieldOptions options = HopfieldOptions(6).num_heads(2).dropout(0.4).update_steps_max(1);
+  const auto trained = [&](bool streaming, bool need_weights) {
+    HopfieldOptions own = options;
+    Hopfield layer = hopfield(own.streaming(streaming));
+    layer->train();
+    layer->association_core->generator = at::detail::createCPUGenerator(11);
+    return need_weights ? layer->retrieve(kStored, kState).output : layer->forward(kStored, kState);
+  };
+  const at::Tensor streamed = trained(true, false);
+  EXPECT_LT(largest_difference(streamed, trained(false, false)), kRounding);
+  EXPECT_LT(largest_difference(streamed, trained(true, true)), kRounding);
+}
+
+TEST(HopfieldAssociation, ACausalMaskWithPaddingIsNeverExpandedNorIsDropout) {
   constexpr int64_t kLength = 1024;
-  Hopfield layer(HopfieldOptions(8).num_heads(4).update_steps_max(1));
+  Hopfield layer(HopfieldOptions(8).num_heads(4).update_steps_max(1).dropout(0.1));
   const at::Tensor input = random_tensor({2, kLength, 8}, 41, at::kFloat).requires_grad_();
   at::Tensor padding = at::zeros({2, kLength}, at::kBool);
   padding.slice(1, 1000) = true;

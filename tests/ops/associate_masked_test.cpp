@@ -5,6 +5,7 @@
 #include "mneme/core/parallel.h"
 #include "mneme/ops/associate.h"
 #include "mneme/ops/association_change.h"
+#include "mneme/ops/association_dropout.h"
 #include "ops/allocated_bytes.h"
 #include "ops/tensors.h"
 
@@ -157,10 +158,116 @@ TEST(AssociateMasked, KeepsNothingOfQueriesTimesPatterns) {
     in.push_back(random_tensor({4, kLength, 8}, seed, at::kFloat).requires_grad_());
   }
   const AllocatedBytes allocated;
-  associate(in[0], in[1], in[2], {.missing = missing, .mask = causal}).sum().backward();
+  associate(in[0], in[1], in[2], {.missing = missing, .mask = causal, .dropout = 0.1, .dropout_seed = 1})
+      .sum()
+      .backward();
   EXPECT_GT(allocated.most_at_once(), 0);
   // Readout, gradients, and at most 16 copies of a gradient to add up: far below one association of floats.
   EXPECT_LT(allocated.most_at_once(), 4 * kLength * kLength * 4 / 2);
+}
+
+TEST(AssociateDropped, EqualsPlainAutogradForTheSameSeed) {
+  constexpr int64_t kSeed = 0x7123456789ABCDEF;
+  for (int kept_whole = 1; kept_whole < 8; ++kept_whole) {
+    const auto batches = [&](int side) { return int64_t{(kept_whole >> side & 1) != 0 ? 4 : 1}; };
+    const std::vector<at::Tensor> inputs{random_tensor({batches(0), 5, 3}, 5),
+                                         random_tensor({batches(1), 9, 3}, 6),
+                                         random_tensor({batches(2), 9, 2}, 7)};
+    for (const double share : {0.0, 0.3, 1.0}) {
+      std::vector<at::Tensor> ours, theirs;
+      for (const at::Tensor& input : inputs) {
+        ours.push_back(input.clone().requires_grad_());
+        theirs.push_back(input.clone().requires_grad_());
+      }
+      const at::Tensor mask = coins({5, 9}, 2), numbers = as_numbers({}, mask, 4, 5, 9);
+      const AssociateOptions options{.beta = 1.0, .mask = mask, .dropout = share, .dropout_seed = kSeed};
+      const at::Tensor readout = associate(ours[0], ours[1], ours[2], options);
+      const at::Tensor weights = plain_weights(theirs[0], theirs[1], numbers);
+      const at::Tensor expected = at::matmul(weights * association_dropout(weights, share, kSeed), theirs[2]);
+      EXPECT_LT(largest_difference(readout, expected), 1e-14);
+      const at::Tensor counts = random_tensor({4, 5, 2}, 8);
+      readout.backward(counts);
+      expected.backward(counts);
+      for (size_t i = 0; i < 3; ++i) {
+        EXPECT_LT(largest_difference(ours[i].grad(), theirs[i].grad()), 1e-13)
+            << i << ", kept whole " << kept_whole;
+      }
+      const auto in_half = [](const at::Tensor& input) { return input.detach().to(at::kBFloat16); };
+      EXPECT_LT(largest_difference(associate(in_half(ours[0]), in_half(ours[1]), in_half(ours[2]), options),
+                                   expected),
+                0.2);
+    }
+  }
+}
+
+TEST(AssociateDropped, GradientsAreThoseOfFiniteDifferences) {
+  expect_gradients_of(
+      [&](const std::vector<at::Tensor>& in) {
+        return associate(in[0], in[1], in[2], {.beta_tensor = in[3], .dropout = 0.4, .dropout_seed = 3})
+            .square()
+            .sum();
+      },
+      {random_tensor({2, 3, 4}, 1), random_tensor({2, 6, 4}, 2), random_tensor({2, 6, 2}, 3),
+       random_tensor({1}, 4)});
+}
+
+TEST(AssociateDropped, IsOnTheMeanOverSeedsWhatIsNotDropped) {
+  const at::Tensor query = random_tensor({2, 3, 4}, 1), stored = random_tensor({2, 50, 4}, 2),
+                   value = random_tensor({2, 50, 2}, 3);
+  const at::Tensor whole = associate(query, stored, value);
+  at::Tensor mean = at::zeros_like(whole), squares = at::zeros_like(whole);
+  constexpr int kSeeds = 2000;
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    const at::Tensor moved = associate(query, stored, value, {.dropout = 0.3, .dropout_seed = seed}) - whole;
+    mean += moved / kSeeds;
+    squares += moved.square() / kSeeds;
+  }
+  // Twelve means, none of them beyond five of its own deviations.
+  EXPECT_LT((mean.abs() / (squares / kSeeds).sqrt()).max().item<double>(), 5);
+  EXPECT_GT(squares.min().item<double>(), 0);
+}
+
+TEST(AssociateDropped, OfAnyCutDoesNotDependOnTheNumberOfThreads) {
+  struct Shape {
+    int64_t batches, queries, stored;
+  };
+  const int before = threads();
+  for (const Shape n : {Shape{1, 5, 9001}, {1, 4100, 41}, {3, 300, 1003}}) {
+    const auto run = [&](int on, at::ScalarType type) {
+      set_threads(on);
+      std::vector<at::Tensor> in;
+      for (const uint64_t seed : {3, 4, 5}) {
+        in.push_back(
+            random_tensor({n.batches, seed == 3 ? n.queries : n.stored, 4}, seed, type).requires_grad_());
+      }
+      const at::Tensor readout =
+          associate(in[0], in[1], in[2], {.beta = 1.0, .dropout = 0.5, .dropout_seed = 6});
+      readout.backward(random_tensor(readout.sizes(), 6, type));
+      return std::vector<at::Tensor>{readout.detach(), in[0].grad(), in[1].grad(), in[2].grad()};
+    };
+    const std::vector<at::Tensor> alone = run(1, at::kFloat), together = run(5, at::kFloat);
+    for (size_t i = 0; i < alone.size(); ++i) {
+      EXPECT_TRUE(alone[i].equal(together[i])) << i;
+    }
+    const at::Tensor weights =
+        plain_weights(random_tensor({n.batches, n.queries, 4}, 3), random_tensor({n.batches, n.stored, 4}, 4),
+                      at::zeros({n.batches, n.queries, n.stored}, at::kDouble));
+    const at::Tensor expected = at::matmul(weights * association_dropout(weights, 0.5, 6),
+                                           random_tensor({n.batches, n.stored, 4}, 5));
+    EXPECT_LT(largest_difference(run(2, at::kDouble)[0], expected), 1e-12);
+  }
+  set_threads(before);
+}
+
+TEST(AssociateDropped, RefusesWhatIsNoShare) {
+  const at::Tensor any = at::zeros({1, 2, 3});
+  for (const double share : {-0.1, 1.1, std::nan("")}) {
+    expect_contains(usage_error_of([&] { associate(any, any, any, {.dropout = share}); }),
+                    {"dropout is", "[0, 1]"});
+  }
+  expect_contains(usage_error_of([&] { association_dropout(any, 2, 1); }), {"share is 2", "[0, 1]"});
+  expect_contains(usage_error_of([&] { association_dropout(at::zeros({3}), 0.5, 1); }),
+                  {"1 dimensions", "queries, patterns"});
 }
 
 TEST(AssociateMasked, ChangeEqualsTheFormula) {

@@ -24,6 +24,10 @@ struct AssociateOptions {
   /// For pairs, [Q, S] or [M, Q, S]: bool or uint8, true: not seen; or numbers of the queries' type, added to the scores
   /// times beta, -infinity: not seen. May be expanded. Default: none.
   at::Tensor mask = {};
+  /// Share of the weights that are dropped, in [0, 1]: those that are left are multiplied with 1 / (1 - dropout). Which ones
+  /// depends on the seed and on their place alone (association_dropout.h). Default 0.
+  double dropout = 0;
+  int64_t dropout_seed = 0;
 };
 
 /// Retrieves by one associative step: readout = softmax(beta * query . stored^T, masked) . value. A query that sees
@@ -33,13 +37,13 @@ struct AssociateOptions {
 /// Types   float32, float64, float16, bfloat16, the same for all, on any device; value also uint8: pixels,
 ///         which count as byte / 255. Differentiable once, in all of them but bytes; also in a mask of numbers.
 /// Errors  UsageError if a tensor is undefined or not of real floating point, if shapes, types or devices
-///         disagree, if there is no stored pattern or no feature, or if beta is not finite or a number <= 0;
+///         disagree, if there is no stored pattern or no feature, if beta is not finite or a number <= 0, or if dropout is no share;
 ///         in backward, if a second derivative is asked for
 /// Cost    O(B Q S (D + V)) time. float32 and float64 on a CPU: a streaming pass that keeps no weights, forward
 ///         or backward: O(B Q V) extra memory, at most 16 times the readout or a gradient. Else, and where a mask
 ///         needs a gradient, O(B Q S). The readout does not depend on the number of threads there. Blocks that a mask
 ///         hides are skipped: a causal one halves the time
-/// Also    torch.ops.mneme.associate(query, stored, value, beta, missing=None, mask=None)
+/// Also    torch.ops.mneme.associate(query, stored, value, beta, missing=None, mask=None, dropout=0, dropout_seed=0)
 /// Source  Ramsauer et al. 2020, "Hopfield Networks is All You Need", update rule (eq. 3) with separate
 /// values
 at::Tensor associate(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,

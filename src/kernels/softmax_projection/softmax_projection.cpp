@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
+#include "kernels/pair_dropout-inl.h"
 #include "kernels/score_mask-inl.h"
 #include "kernels/softmax_weight-inl.h"
 
@@ -65,6 +66,7 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
   const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
   const auto rescale = hwy::AllocateAligned<T>(static_cast<size_t>(lanes));
   StoredTile seen(args.mask.missing, tile);
+  DropoutFactors<T> dropout(args.dropout, tile);
   const auto stored_copy = StoredTile::Room<T>(args.mask.missing, tile * args.size),
              values_copy = StoredTile::Room<T>(args.mask.missing, tile * args.value_size);
   const auto panel_at = [&](int64_t index, int64_t first_query) {
@@ -104,6 +106,10 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
                        panel.lanes_used);
         MaskScores(args.mask, q, panel.lanes_used, seen, scores.get());
         ExpOfScores(scores.get(), rows, panel, rescale.get());
+        if (dropout.on()) {
+          dropout.Draw(q, panel.lanes_used, seen);
+          dropout.Multiply(scores.get(), rows, panel.lanes_used, scores.get());
+        }
         LaneProduct<T>(values, {1, args.value_size}, scores.get(), rescale.get(), panel.readout,
                        args.value_size, rows, panel.lanes_used);
       }

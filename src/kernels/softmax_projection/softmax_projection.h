@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "kernels/pair_dropout.h"
 #include "kernels/score_mask.h"
 
 namespace mneme::kernels {
@@ -27,6 +28,7 @@ template <class T> struct SoftmaxProjectionArgs {
   T* sum;
   int64_t num_queries, num_stored, size, value_size;
   ScoreMask<T> mask = {};
+  PairDropout dropout = {}; ///< of the weights; `sum` is that of all
 };
 
 /// Single-threaded. The readout of a query does not depend on the other queries of the call.

@@ -17,15 +17,26 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
 }
 
 template <class T, class Kernel>
-void run(benchmark::State& state, Kernel kernel, MaskKind kind = MaskKind::none) {
+void run(benchmark::State& state, Kernel kernel, MaskKind kind = MaskKind::none, double dropout = 0) {
   const int64_t q = state.range(0), s = state.range(1), size = state.range(2);
   const auto queries = random_numbers<T>(1, q * size), stored = random_numbers<T>(2, s * size),
              values = random_numbers<T>(3, s * size);
   std::vector<T> readout(static_cast<size_t>(q * size));
   const MaskInputs<T> mask(kind, q, s);
   for (auto _ : state) {
-    kernel(SoftmaxProjectionArgs<T>{queries.data(), stored.data(), values.data(), T{1}, readout.data(),
-                                    nullptr, nullptr, q, s, size, size, mask.mask()});
+    kernel(SoftmaxProjectionArgs<T>{queries.data(),
+                                    stored.data(),
+                                    values.data(),
+                                    T{1},
+                                    readout.data(),
+                                    nullptr,
+                                    nullptr,
+                                    q,
+                                    s,
+                                    size,
+                                    size,
+                                    mask.mask(),
+                                    {dropout, 1}});
     benchmark::DoNotOptimize(readout.data());
     benchmark::ClobberMemory();
   }
@@ -44,6 +55,10 @@ template <MaskKind kKind> void BM_masked(benchmark::State& state) {
   run<float>(
       state, [](const SoftmaxProjectionArgs<float>& args) { softmax_projection(args); }, kKind);
 }
+void BM_dropped(benchmark::State& state) {
+  run<float>(
+      state, [](const SoftmaxProjectionArgs<float>& args) { softmax_projection(args); }, MaskKind::none, 0.1);
+}
 BENCHMARK(BM_reference<float>)->Apply(shapes);
 BENCHMARK(BM_softmax_projection<float>)->Apply(shapes);
 BENCHMARK(BM_reference<double>)->Apply(shapes);
@@ -52,6 +67,7 @@ BENCHMARK(BM_masked<MaskKind::missing>)->Name("BM_missing<float>")->Apply(shapes
 BENCHMARK(BM_masked<MaskKind::hidden>)->Name("BM_hidden<float>")->Apply(shapes);
 BENCHMARK(BM_masked<MaskKind::causal>)->Name("BM_causal<float>")->Apply(shapes);
 BENCHMARK(BM_masked<MaskKind::added>)->Name("BM_added<float>")->Apply(shapes);
+BENCHMARK(BM_dropped)->Name("BM_dropped<float>")->Apply(shapes);
 
 } // namespace
 } // namespace mneme::kernels

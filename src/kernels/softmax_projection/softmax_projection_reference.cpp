@@ -31,8 +31,8 @@ template <class T> void softmax_projection_plain(const SoftmaxProjectionArgs<T>&
       double total = 0;
       for (int64_t s = 0; s < args.num_stored; ++s) {
         if (args.mask.missing == nullptr || args.mask.missing[s] == 0) {
-          total +=
-              weights[static_cast<size_t>(s)] * static_cast<double>(args.values[s * args.value_size + v]);
+          total += dropout_factor(args.dropout, q, s) * weights[static_cast<size_t>(s)] *
+                   static_cast<double>(args.values[s * args.value_size + v]);
         }
       }
       args.readout[q * args.value_size + v] = static_cast<T>(sum == 0 ? 0.0 : total / sum);

@@ -20,6 +20,7 @@ template <class T> struct Problem {
   T beta;
   std::vector<T> queries, stored, values;
   ScoreMask<T> mask = {};
+  PairDropout dropout = {};
 
   Problem(int64_t q, int64_t s, int64_t d, int64_t v, T b)
       : num_queries(q), num_stored(s), size(d), value_size(v), beta(b), queries(normals(1, q * d)),
@@ -34,7 +35,7 @@ template <class T> struct Problem {
                   std::vector<T>(static_cast<size_t>(num_queries))};
     kernel(SoftmaxProjectionArgs<T>{queries.data(), stored.data(), values.data(), beta, answer.readout.data(),
                                     answer.largest.data(), answer.sum.data(), num_queries, num_stored, size,
-                                    value_size, mask});
+                                    value_size, mask, dropout});
     return answer;
   }
   Answer ours() const {
@@ -96,12 +97,15 @@ template <class T> void expect_close_to_reference_masked(double tolerance) {
         const MaskInputs<T> inputs(kind, q, s);
         problem.mask = inputs.mask();
         expect_close_to_reference(problem, tolerance);
+        problem.dropout = {0.4, 0x123456789ABCDEF0, (int64_t{1} << 40) - 5,
+                           (int64_t{1} << 34) - 30}; // carries included
+        expect_close_to_reference(problem, tolerance);
       }
     }
   }
 }
 
-TEST(SoftmaxProjection, EqualsTheReferenceUnderAnyMask) {
+TEST(SoftmaxProjection, EqualsTheReferenceUnderAnyMaskAndDropout) {
   test::on_each_cpu_target(softmax_projection_target, [] {
     expect_close_to_reference_masked<double>(1e-13);
     expect_close_to_reference_masked<float>(1e-5);
@@ -124,6 +128,50 @@ TEST(SoftmaxProjection, OfWhatIsThereIsAllThatMissingPatternsLeave) {
     }
     padded.mask.missing = missing.data();
     EXPECT_EQ(padded.ours().readout, alone.ours().readout);
+  });
+}
+
+TEST(SoftmaxProjection, DropsTheShareItIsToldAndKeepsTheMean) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    // All values are 1: a readout is the share of weights that are left, scaled up.
+    for (const double share : {0.0, 0.25, 0.9, 1.0}) {
+      Problem<float> problem(200, 500, 2, 1, 0.0F);
+      problem.values.assign(500, 1.0F);
+      problem.dropout = {share, 9};
+      double mean = 0;
+      for (const float readout : problem.ours().readout) {
+        mean += static_cast<double>(readout) / 200;
+      }
+      // Six deviations of 100 000 coins.
+      EXPECT_NEAR(mean, share < 1 ? 1 : 0, 6 * std::sqrt(share < 1 ? share / (1 - share) / 1e5 : 0) + 1e-6)
+          << share;
+    }
+  });
+}
+
+TEST(SoftmaxProjection, DropsTheSameWhereverACallBegins) {
+  test::on_each_cpu_target(softmax_projection_target, [] {
+    Problem<double> whole(60, 90, 4, 3, 1.0);
+    whole.dropout = {0.5, 3};
+    const auto all = whole.ours();
+    Problem<double> part = whole;
+    constexpr int64_t kFirst = 17;
+    part.num_queries = 60 - kFirst;
+    part.queries.erase(part.queries.begin(), part.queries.begin() + kFirst * 4);
+    part.dropout = whole.dropout.at(kFirst, 0);
+    const auto answer = part.ours();
+    EXPECT_TRUE(std::equal(answer.readout.begin(), answer.readout.end(), all.readout.begin() + kFirst * 3));
+    // One pattern alone is what it is, or nothing.
+    for (int64_t s = 0; s < 90; ++s) {
+      Problem<double> alone = whole;
+      alone.num_stored = 1;
+      alone.values.assign(1 * 3, 2.0);
+      alone.dropout = whole.dropout.at(0, s);
+      const auto readout = alone.ours().readout;
+      for (int64_t q = 0; q < 60; ++q) {
+        EXPECT_EQ(readout[size_t(q * 3)], 2 * reference::dropout_factor(whole.dropout, q, s));
+      }
+    }
   });
 }
 

@@ -13,6 +13,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
+#include "kernels/pair_dropout-inl.h"
 #include "kernels/score_mask-inl.h"
 #include "kernels/softmax_weight-inl.h"
 
@@ -104,6 +105,7 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
     ones[static_cast<size_t>(lane)] = T{1};
   }
   StoredTile seen(args.mask.missing, tile);
+  DropoutFactors<T> dropout(args.dropout, tile);
   const auto stored_copy = StoredTile::Room<T>(args.mask.missing, tile * args.size),
              values_copy = StoredTile::Room<T>(args.mask.missing, tile * args.value_size);
   const auto panel_at = [&](int64_t index, int64_t first_query) {
@@ -166,6 +168,10 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
         MaskScores(args.mask, q, panel.lanes_used, seen, scores.get());
         LaneProduct<T>(values, {args.value_size, 1}, panel.d_readout, nullptr, d_p.get(), rows,
                        args.value_size, panel.lanes_used);
+        if (dropout.on()) {
+          dropout.Draw(q, panel.lanes_used, seen);
+          dropout.Multiply(d_p.get(), rows, panel.lanes_used, d_p.get());
+        }
         WeightsAndScores(scores.get(), d_p.get(), rows, panel);
         if (args.d_queries != nullptr) {
           LaneProduct<T>(stored, {1, args.size}, d_p.get(), ones.get(), panel.d_queries, args.size, rows,
@@ -176,6 +182,9 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
                                product.get(), args.d_stored);
         }
         if (args.d_values != nullptr) {
+          if (dropout.on()) {
+            dropout.Multiply(scores.get(), rows, panel.lanes_used, scores.get());
+          }
           AddTransposedProduct(scores.get(), panel.d_readout_by_value, panel.lanes_used, seen,
                                args.value_size, product.get(), args.d_values);
         }

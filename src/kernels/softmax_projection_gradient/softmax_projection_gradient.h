@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "kernels/pair_dropout.h"
 #include "kernels/score_mask.h"
 
 namespace mneme::kernels {
@@ -13,9 +14,9 @@ namespace mneme::kernels {
 /// Adds the gradients of readout = softmax(queries . stored^T, masked) . values; T = float or double, row-major.
 ///
 /// With p = exp(queries . stored^T, masked - largest) / sum and g = d_readout:
-///   d_values += p^T . g,  ds = p o (g . values^T - shift),  d_queries += ds . stored,
+///   d_values += (p o z)^T . g,  ds = p o (z o g . values^T - shift),  d_queries += ds . stored,
 ///   d_stored += ds^T . queries
-/// `shift` of a query is g . readout. largest and sum are those of all stored patterns, as softmax_projection
+/// where z are the factors of dropout. `shift` of a query is g . readout. largest and sum are those of all stored patterns, as softmax_projection
 /// gives them for beta = 1; the stored patterns of a call may be a part of these. Sum 0: no gradient. Any
 /// gradient may be nullptr: not wanted.
 template <class T> struct SoftmaxProjectionGradientArgs {
@@ -31,6 +32,7 @@ template <class T> struct SoftmaxProjectionGradientArgs {
   T* d_values;        ///< [num_stored, value_size]
   int64_t num_queries, num_stored, size, value_size;
   ScoreMask<T> mask = {};
+  PairDropout dropout = {}; ///< that of the way forward
 };
 
 /// Single-threaded.

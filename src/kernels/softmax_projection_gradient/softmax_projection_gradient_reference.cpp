@@ -48,8 +48,9 @@ template <class T> void gradient_plain(const SoftmaxProjectionGradientArgs<T>& a
       }
       const double p =
           std::exp(score - static_cast<double>(args.largest[q])) / static_cast<double>(args.sum[q]);
-      add(p, d_readout, d_values.data() + s * args.value_size, args.value_size);
-      const double d_p = product(d_readout, args.values + s * args.value_size, args.value_size);
+      const double factor = dropout_factor(args.dropout, q, s);
+      add(factor * p, d_readout, d_values.data() + s * args.value_size, args.value_size);
+      const double d_p = factor * product(d_readout, args.values + s * args.value_size, args.value_size);
       const double d_score = p * (d_p - static_cast<double>(args.shift[q]));
       add(d_score, stored, d_queries.data() + q * args.size, args.size);
       add(d_score, query, d_stored.data() + s * args.size, args.size);

@@ -20,6 +20,7 @@ template <class T> struct Problem {
   int64_t num_queries, num_stored, size, value_size;
   std::vector<T> queries, stored, values, d_readout, readout, largest, sum, shift;
   MaskInputs<T> mask;
+  PairDropout dropout = {};
 
   Problem(int64_t q, int64_t s, int64_t d, int64_t v, double beta, MaskKind kind = MaskKind::none)
       : num_queries(q), num_stored(s), size(d), value_size(v), queries(normals(1, q * d, beta)),
@@ -32,7 +33,7 @@ template <class T> struct Problem {
   void forward() {
     reference::softmax_projection(SoftmaxProjectionArgs<T>{
         queries.data(), stored.data(), values.data(), T{1}, readout.data(), largest.data(), sum.data(),
-        num_queries, num_stored, size, value_size, mask.mask()});
+        num_queries, num_stored, size, value_size, mask.mask(), dropout});
     for (int64_t q = 0; q < num_queries; ++q) {
       double dot = 0;
       for (int64_t v = 0; v < value_size; ++v) {
@@ -68,7 +69,8 @@ template <class T> struct Problem {
             num_stored,
             size,
             value_size,
-            mask.mask()};
+            mask.mask(),
+            dropout};
   }
   Gradients ours(T start = T{0}) const {
     return run([](const SoftmaxProjectionGradientArgs<T>& args) { softmax_projection_gradient(args); },
@@ -133,13 +135,17 @@ template <class T> void expect_close_to_reference_masked(double tolerance) {
     for (const int64_t q : {0, 1, 7, 33, 200}) {
       for (const int64_t s : {0, 1, 9, 133, 300}) {
         SCOPED_TRACE(testing::Message() << "mask " << static_cast<int>(kind));
-        expect_close_to_reference(Problem<T>(q, s, 5, 6, 0.3, kind), tolerance);
+        Problem<T> problem(q, s, 5, 6, 0.3, kind);
+        expect_close_to_reference(problem, tolerance);
+        problem.dropout = {0.4, 0x123456789ABCDEF0, (int64_t{1} << 40) - 5, (int64_t{1} << 34) - 30};
+        problem.forward();
+        expect_close_to_reference(problem, tolerance);
       }
     }
   }
 }
 
-TEST(SoftmaxProjectionGradient, EqualsTheReferenceUnderAnyMask) {
+TEST(SoftmaxProjectionGradient, EqualsTheReferenceUnderAnyMaskAndDropout) {
   test::on_each_cpu_target(softmax_projection_gradient_target, [] {
     expect_close_to_reference_masked<double>(1e-13);
     expect_close_to_reference_masked<float>(2e-5);
@@ -169,7 +175,9 @@ TEST(SoftmaxProjectionGradient, IsNothingForWhatIsNotSeen) {
 
 TEST(SoftmaxProjectionGradient, EqualsFiniteDifferencesOfTheReadout) {
   test::on_each_cpu_target(softmax_projection_gradient_target, [] {
-    const Problem<double> problem(4, 9, 4, 5, 0.8, MaskKind::missing_and_added);
+    Problem<double> problem(4, 9, 4, 5, 0.8, MaskKind::missing_and_added);
+    problem.dropout = {0.3, 5};
+    problem.forward();
     const auto gradients = problem.ours();
     constexpr double kStep = 1e-5; // error of the central difference: about step^2
     const auto expect_slope = [&](std::vector<double> Problem<double>::*input,
