@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
 #include <cmath>
-#include <cstring>
 #include <filesystem>
+#include <map>
 #include <numeric>
 
 #include <gtest/gtest.h>
@@ -200,6 +200,25 @@ TEST(InspectVerb, TakesIdsFromNumpyAndStdin) {
   const ProgramResult piped =
       run_mneme({"inspect", model.path(), "--tokens", "-", "--json"}, {.input = "5, 0\n39"});
   EXPECT_EQ(json::parse(piped.out, nullptr, false), by_file) << piped.err;
+}
+
+TEST(InspectVerb, AnOpenGateHasNoLogit) {
+  const Model model;
+  json config = model.config();
+  config["gate"] = "open";
+  write_text(model.file("config.json"), config.dump());
+  const std::string out = model.file("out");
+  const json found = inspect({model.path(), "--tokens", model.write("ids", counted(9)), "--out", out});
+  EXPECT_EQ(found.at("model").at("gate"), "open");
+  for (const json& head : found.at("heads")) {
+    EXPECT_EQ(head.at("gate"), std::vector<double>(9, 1));
+    EXPECT_TRUE(head.at("gate_logit").is_null());
+    EXPECT_EQ(head.at("attention").at(8), head.at("share"));
+  }
+  for (const data::SafetensorsEntry& entry : data::read_safetensors_entries(out + "/tensors.safetensors")) {
+    EXPECT_EQ(entry.name.find("reason"), std::string::npos);
+    EXPECT_EQ(entry.name.find("gate_logit"), std::string::npos);
+  }
 }
 
 TEST(InspectVerb, SaysWhatIsWrong) {
