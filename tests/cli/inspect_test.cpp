@@ -170,9 +170,9 @@ TEST(InspectVerb, ShowsTheLayerHeadAndPieceThatAreAskedFor) {
 
 TEST(InspectVerb, LongTextsGetTracksInsteadOfAMatrix) {
   const Model model(/*with_positions=*/false);
-  const std::string ids = model.write("ids", counted(20'000)), out = model.file("out");
+  const std::string ids = model.write("ids", counted(6'000)), out = model.file("out");
   const json found = inspect({model.path(), "--tokens", ids, "--out", out});
-  EXPECT_EQ(found.at("tokens").at("count"), 20'000);
+  EXPECT_EQ(found.at("tokens").at("count"), 6'000);
   EXPECT_EQ(found.at("tokens").at("bins").size(), 400U);
   for (const json& head : found.at("heads")) {
     EXPECT_FALSE(head.contains("attention"));
@@ -183,7 +183,7 @@ TEST(InspectVerb, LongTextsGetTracksInsteadOfAMatrix) {
   const std::string page = read_text(out + "/index.html");
   EXPECT_TRUE(contains(page, "Where the last reader looks"));
   // The end of it as a matrix, of which the numbers are those of the whole text.
-  const json end = inspect({model.path(), "--tokens", ids, "--from", "19900"});
+  const json end = inspect({model.path(), "--tokens", ids, "--from", "5900"});
   EXPECT_EQ(end.at("heads").at(4).at("looks_at"), found.at("heads").at(4).at("looks_at"));
   EXPECT_EQ(end.at("heads").at(4).at("attention").size(), 100U);
 }
