@@ -92,6 +92,7 @@ template <class T> struct Rows {
   const T* operator[](int64_t row) const { return first + row * step; }
 };
 
+/// Inlined: a compiler may leave out calls of functions that do nothing else (GCC does, lambdas included).
 template <class T> HWY_INLINE void PrefetchRow(const T* row, int64_t size) {
   constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
   for (int64_t c = 0; c < size; c += kLine) {

@@ -220,12 +220,10 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
   };
   // Next: the same tokens of the next head, or the tile before of the first.
   const bool has_next_head = head.index + 1 < args.num_heads;
-  const auto prefetch_next = [&](const T* part, int64_t stride) HWY_ATTR {
-    if (has_next_head) {
-      PrefetchRows(RowsOf(part + size, stride, tokens, head), tokens.count, size);
-    } else if (tokens.first >= args.begin + kTile) {
-      PrefetchRows(Rows<T>{part + (tokens.first - kTile) * stride, stride}, kTile, size);
-    }
+  const int64_t next = has_next_head ? tokens.first : HWY_MAX(tokens.first - kTile, args.begin),
+                next_count = has_next_head ? tokens.count : tokens.first - next;
+  const auto next_rows = [&](const T* part, int64_t stride) HWY_ATTR {
+    return Rows<T>{part + next * stride + (has_next_head ? head.columns + size : 0), stride};
   };
   PlanBackward(head.window, last, tokens.count, args.length, plan);
   for (int64_t i = 0; i < plan.num_far; ++i) {
@@ -257,7 +255,7 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
   PrefetchRows(focuses, tokens.count, size);
   SumRows(plan, weights(kBeta), desk.far_rows[1], rows(args.d_readout, args.d_readout_stride), size,
           common + layout.second, desk.open + layout.second, desk.totals[1]);
-  prefetch_next(args.d_readout, args.d_readout_stride);
+  PrefetchRows(next_rows(args.d_readout, args.d_readout_stride), next_count, size);
   RowDots(keys, {desk.totals[0], layout.second}, tokens.count, size, desk.dots[0]);
   RowDots(values, {desk.totals[1], layout.second}, tokens.count, size, desk.dots[1]);
   for (int64_t row = 0; row < tokens.count; ++row) {
@@ -265,7 +263,7 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
   }
   GradientOfLogits(args, sums_of_gamma, desk);
 
-  prefetch_next(args.readout, args.readout_stride);
+  PrefetchRows(next_rows(args.readout, args.readout_stride), next_count, size);
   for (int64_t row = 0; row < tokens.count; ++row) {
     const int64_t at = (last - row - args.begin) * args.d_row_stride + head.columns;
     const T *keys_total = desk.totals[0] + row * layout.second,
