@@ -32,14 +32,18 @@ template <class Kind> struct Name {
   Kind kind;
   const char* name;
 };
-constexpr std::array kWeights = {Name{ops::FocusWeight::elu, "elu"},
-                                 Name{ops::FocusWeight::exponential, "exponential"}};
-constexpr std::array kGates = {Name{ops::LeapGate::sigmoid, "sigmoid"}, Name{ops::LeapGate::cosine, "cosine"},
-                               Name{ops::LeapGate::dot_product, "dot_product"},
-                               Name{ops::LeapGate::open, "open"}};
-constexpr std::array kPositions = {Name{LeapPositions::learned, "learned"},
-                                   Name{LeapPositions::rotary, "rotary"}, Name{LeapPositions::decay, "decay"},
-                                   Name{LeapPositions::none, "none"}};
+template <class Kind, size_t count> using Names = std::array<Name<Kind>, count>;
+
+constexpr Names<ops::FocusWeight, 2> kWeights = {
+    {{ops::FocusWeight::elu, "elu"}, {ops::FocusWeight::exponential, "exponential"}}};
+constexpr Names<ops::LeapGate, 4> kGates = {{{ops::LeapGate::sigmoid, "sigmoid"},
+                                             {ops::LeapGate::cosine, "cosine"},
+                                             {ops::LeapGate::dot_product, "dot_product"},
+                                             {ops::LeapGate::open, "open"}}};
+constexpr Names<LeapPositions, 4> kPositions = {{{LeapPositions::learned, "learned"},
+                                                 {LeapPositions::rotary, "rotary"},
+                                                 {LeapPositions::decay, "decay"},
+                                                 {LeapPositions::none, "none"}}};
 
 const char* name_of(const auto& names, auto kind) {
   return std::ranges::find(names, kind, [](const auto& known) { return known.kind; })->name;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 
 #include "ops/band_sum.h"
 #include "ops/checks.h"

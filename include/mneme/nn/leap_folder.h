@@ -19,7 +19,7 @@ namespace mneme::nn {
 /// skipped.
 ///
 /// Errors  DataError that begins with `source`, for a field that is missing, unknown, of another type or out of its range
-LeapConfig leap_config_from(std::string_view json, const std::string& source);
+LeapConfig leap_config_from(std::string_view text, const std::string& source);
 
 /// All of it but the seed, as leap_config_from reads it.
 std::string to_json(const LeapConfig& config);
