@@ -92,14 +92,11 @@ at::Tensor asked(const LeapParts& parts, const LeapOptions& options) {
 at::Tensor through(const LeapLayer& layer, const at::Tensor& rows) {
   const LeapParts& parts = layer.parts;
   const int64_t tokens = parts.gate.size(1), heads = parts.gate.size(2);
-  // A reader that sees nothing but padding takes nothing.
-  const at::Tensor log_denominator =
-      at::where(parts.log_denominator > kLeastReference / 2, parts.log_denominator, kInfinity);
   const at::Tensor taken = rows.transpose(1, 2).unsqueeze(2) * parts.gate.unsqueeze(3);
   at::Tensor given = at::empty_like(taken, at::MemoryFormat::Contiguous);
   for_each_slice(taken, tokens, taken.size(3), layer.options.windows, [&](const HeadSlice& slice) {
     slice.put(given, sums_of_readers(slice.take(taken), {slice.window, slice.take(parts.log_weight),
-                                                         slice.take(log_denominator), slice.decay}));
+                                                         slice.take(parts.log_denominator), slice.decay}));
   });
   return given.sum(2).transpose(1, 2) / heads;
 }
