@@ -580,7 +580,7 @@ TEST(Leap, SaysWhereANumberIsNotFinite) {
 }
 
 TEST(Leap, WeightsMayBeAsLargeAsTheirSumsCanHold) {
-  // 40 elu weights of 2^110, times keys and queries of ones: sums up to 1e35, the limit is 3.4e38.
+  // 40 elu weights of 2^110 and 2^120, times keys of ones: sums up to 5e37, the limit is 3.4e38. Times queries they overflow.
   Inputs x = inputs(1, 40, 1, 2, 44, at::kFloat);
   const auto with_logit = [&](double logit) {
     x.key.fill_(1);
@@ -591,6 +591,9 @@ TEST(Leap, WeightsMayBeAsLargeAsTheirSumsCanHold) {
   x.value.clamp_(-1, 1);
   const at::Tensor means = x.value.cumsum(1) / at::arange(1, 41).view({1, 40, 1, 1});
   EXPECT_LT(largest_difference(with_logit(std::exp2(110)), gate * means), 1e-6);
+  x.query *= 10;
+  const at::Tensor sharp_gate = at::sigmoid(x.query.sum(-1, true));
+  EXPECT_LT(largest_difference(with_logit(std::exp2(120)), sharp_gate * means), 1e-6);
   expect_contains(usage_error_of([&] { with_logit(std::exp2(127)); }),
                   {"readout is not finite", "1.70141e+38", "overflows Float"});
 }

@@ -46,8 +46,6 @@ constexpr double kCosineGateScale = 10;
 ///         Differentiable once in all four
 /// Errors  UsageError if shapes, types or devices disagree, an option is out of its range, or an input or result is
 ///         not finite; in backward, if a second derivative is asked for
-///         Not seen: elu logits so large that query . (sum of weighted keys) overflows, some 1e34 in float32, shut or
-///         open the gate
 /// Cost    O(B T H (D + V)) time for any window; kept for backward: the inputs, and on the CPU the readout and
 ///         some 10 numbers per token and head
 /// Also    torch.ops.mneme.leap(query, focus, key, value, windows, decay, weight, scale, epsilon, logit_factor,

@@ -68,9 +68,10 @@ template <class T> void FindFarTokens(const WindowScanArgs<T>& args, const Head<
   }
 }
 
-/// dots = query . sum of keys -> gate logits, gates / denominators, trace.
+/// dots = query . sum of keys times `share` -> gate logits, gates / denominators, trace.
 template <class T>
-void Gates(const WindowScanArgs<T>& args, int64_t head, int64_t token, int64_t count, Desk<T>& desk) {
+void Gates(const WindowScanArgs<T>& args, int64_t head, int64_t token, int64_t count, T share,
+           Desk<T>& desk) {
   const TileTag<T> d;
   const int64_t n = TileLanes<T>();
   const auto scale = hn::Set(d, args.scale), epsilon = hn::Set(d, static_cast<T>(kWindowScanEpsilon));
@@ -78,7 +79,8 @@ void Gates(const WindowScanArgs<T>& args, int64_t head, int64_t token, int64_t c
     const auto reference = hn::Load(d, desk.plan.references + row);
     const auto denominator =
         hn::MulAdd(epsilon, ExpOrZero(d, hn::Neg(reference)), hn::Load(d, desk.denominators + row));
-    const auto logit = hn::Div(hn::Mul(scale, hn::Load(d, desk.dots + row)), denominator);
+    const auto logit =
+        hn::Mul(hn::Div(hn::Mul(scale, hn::Load(d, desk.dots + row)), denominator), hn::Set(d, T(1) / share));
     hn::Store(denominator, d, desk.denominators + row);
     hn::Store(logit, d, desk.dots + row);
     hn::Store(hn::Div(Sigmoid(d, logit), denominator), d, desk.gates + row);
@@ -93,6 +95,18 @@ void Gates(const WindowScanArgs<T>& args, int64_t head, int64_t token, int64_t c
   tell(args.trace.gate_logits, desk.dots);
   tell(args.trace.denominators, desk.denominators);
   tell(args.trace.references, desk.plan.references);
+}
+
+/// dots = query . sum of keys / 2^64 or 2^512, which is returned, where without it they overflowed.
+template <class T>
+HWY_NOINLINE T DotsOfSmallSums(Rows<T> queries, const SumLayout& layout, int64_t count, int64_t size,
+                               Desk<T>& desk) {
+  constexpr T kSmall = sizeof(T) == 4 ? T(0x1p-64) : T(0x1p-512);
+  for (int64_t c = 0; c < count * layout.second; ++c) {
+    desk.totals[c] *= kSmall; // nobody reads the sums of keys again
+  }
+  RowDots(queries, {desk.totals, layout.second}, count, size, desk.dots);
+  return kSmall;
 }
 
 /// Tokens [token, token + count) of one tile, one head.
@@ -149,7 +163,14 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
   SumRows(plan, weights, desk.far_keys, rows(args.key), size, common, head.open, desk.totals);
   PrefetchRows(next_rows(args.focus), next_count, size);
   RowDots(rows(args.query), {desk.totals, layout.second}, count, size, desk.dots);
-  Gates(args, index, token, count, desk);
+  T share = T(1);
+  for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
+    if (HWY_UNLIKELY(!hn::AllTrue(d, hn::IsFinite(hn::Load(d, desk.dots + row))))) {
+      share = DotsOfSmallSums(rows(args.query), layout, count, size, desk);
+      break;
+    }
+  }
+  Gates(args, index, token, count, share, desk);
   PrefetchRows(next_rows(args.key), next_count, size);
   SumRows(plan, weights, desk.far_values, rows(args.value), size, common + layout.second,
           head.open + layout.second, desk.totals);
