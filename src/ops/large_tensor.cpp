@@ -20,7 +20,6 @@ namespace mneme::ops {
 namespace {
 
 constexpr size_t kLargePage = size_t{2} << 20; // bytes: of x86-64, and of AArch64 with pages of 4 kB
-constexpr size_t kFromBytes = 2 * kLargePage;  // less is mostly at hand in the heap
 constexpr size_t kMostKept = size_t{64} << 20; // bytes: as much as glibc's heap keeps of what was freed
 
 struct Block {
@@ -81,7 +80,8 @@ struct LargePages final : c10::Allocator {
         return c10::GetCPUAllocator()->allocate(bytes); // which says how much was asked for
       }
 #ifdef MADV_HUGEPAGE
-      madvise(block->data, block->bytes, MADV_HUGEPAGE); // a wish: where it is refused, small pages do
+      // A wish: where it is refused, small pages do, as they do for what fills no large one.
+      madvise(block->data, bytes / kLargePage * kLargePage, MADV_HUGEPAGE);
 #endif
     }
     void* data = block->data;
@@ -97,7 +97,7 @@ struct LargePages final : c10::Allocator {
 at::Tensor empty_on_large_pages(at::IntArrayRef sizes, const at::TensorOptions& options) {
   static auto* pages = new LargePages; // storages keep it
   const size_t bytes = at::detail::computeStorageNbytesContiguous(sizes, options.dtype().itemsize());
-  if (bytes < kFromBytes) {
+  if (bytes < kLargePage) {
     return at::empty(sizes, options);
   }
   return at::detail::empty_generic(sizes, pages, c10::DispatchKeySet(c10::DispatchKey::CPU),
