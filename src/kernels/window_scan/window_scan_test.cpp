@@ -95,6 +95,19 @@ TEST(WindowScan, OfExpDoesNotOverflow) {
   });
 }
 
+TEST(WindowScan, OfEluGatesRightWhereProductsOfSumsOverflow) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    for (const int64_t length : {13, 200}) {
+      WindowScanProblem<float> problem(length, 17, {0, 1, 4, 16, 40, 64}, FocusWeight::elu, 1.0);
+      problem.set_logits(1e36);
+      for (float& query : problem.query) {
+        query *= 1000; // times sums of 1e36 and more
+      }
+      EXPECT_LT(worst_error(problem), 5e-4) << length; // a gate logit of 1000 is rounded by 6e-5
+    }
+  });
+}
+
 TEST(WindowScan, GivesTheSameBitsForEveryCutOfTheSequence) {
   test::on_each_cpu_target(window_scan_target, [] {
     if (use_reference_kernels()) {
