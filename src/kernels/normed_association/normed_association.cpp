@@ -10,6 +10,7 @@
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/softmax_weight-inl.h"
@@ -60,27 +61,69 @@ template <class T> HWY_INLINE T Centre(const T* row, int64_t size, int64_t strid
   return hn::GetLane(hn::SumOfLanes(d, squares));
 }
 
-/// Rows minus their means. What is missing in the last tile are rows of zeros with the inverse 0.
+/// to [4] = the sums over the lanes of four vectors.
+template <class T, class V> HWY_INLINE void SumsOfLanes(V a, V b, V c, V e, T* to) {
+#if HWY_TARGET == HWY_SCALAR
+  to[0] = hn::GetLane(a), to[1] = hn::GetLane(b), to[2] = hn::GetLane(c), to[3] = hn::GetLane(e);
+#else
+  const Lanes<T> d;
+  // Transposed while they are added: each block of 128 bits ends with one sum of its own lanes per vector.
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  HWY_ALIGN T blocks[2 * kTile];
+  const auto halved = [&](auto x, auto y) HWY_ATTR {
+    return hn::Add(hn::InterleaveLower(d, x, y), hn::InterleaveUpper(d, x, y));
+  };
+  const auto ab = halved(a, b), ce = halved(c, e);
+  if constexpr (sizeof(T) == 4) {
+    const hn::Repartition<uint64_t, decltype(d)> pairs;
+    const auto ab_pairs = hn::BitCast(pairs, ab), ce_pairs = hn::BitCast(pairs, ce);
+    hn::Store(hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab_pairs, ce_pairs)),
+                      hn::BitCast(d, hn::InterleaveUpper(pairs, ab_pairs, ce_pairs))),
+              d, blocks);
+    const hn::CappedTag<T, 4> block;
+    auto sum = hn::Load(block, blocks);
+    for (int64_t i = 4; i < n; i += 4) {
+      sum = hn::Add(sum, hn::Load(block, blocks + i));
+    }
+    hn::Store(sum, block, to);
+  } else {
+    hn::Store(ab, d, blocks);
+    hn::Store(ce, d, blocks + n);
+    const hn::CappedTag<T, 2> block;
+    auto sum_ab = hn::Load(block, blocks), sum_ce = hn::Load(block, blocks + n);
+    for (int64_t i = 2; i < n; i += 2) {
+      sum_ab = hn::Add(sum_ab, hn::Load(block, blocks + i));
+      sum_ce = hn::Add(sum_ce, hn::Load(block, blocks + n + i));
+    }
+    hn::Store(sum_ab, block, to);
+    hn::Store(sum_ce, block, to + 2);
+  }
+#endif
+}
+
+/// Rows minus their means. Rows that the last tile lacks have the inverse 0; those up to `used` hold finite numbers if all
+/// others do.
 template <class T> struct Tile {
   T* rows;    ///< [kTile][stride]
   T* inverse; ///< [kTile], 1 / sqrt(variance + epsilon)
-  int64_t stride, count;
+  int64_t stride, count, used;
 
   void Read(const T* from, int64_t rows_left, int64_t size, T epsilon) {
     const Lanes<T> d;
     const int64_t n = static_cast<int64_t>(hn::Lanes(d));
     count = HWY_MIN(kTile, rows_left);
-    for (int64_t r = 0; r < kTile; ++r) {
-      if (r < count) {
-        inverse[r] = Centre(from + r * size, size, stride, rows + r * stride);
-      } else {
-        inverse[r] = 0;
-        for (int64_t i = 0; i < stride; ++i) {
-          rows[r * stride + i] = 0;
-        }
+    used = (count + 3) / 4 * 4;
+    constexpr int64_t kLine = HWY_ALIGNMENT / static_cast<int64_t>(sizeof(T)); // of the cache
+    const T share_of_one = T{1} / static_cast<T>(HWY_MAX(size, 1));
+    for (int64_t r = 0; r < used; r += 4) {
+      const auto row = [&](int64_t k) HWY_ATTR { return from + HWY_MIN(r + k, count - 1) * size; };
+      // Four rows at a time are no order that the CPU foresees: without this, bags in memory took a third longer.
+      for (int64_t i = 0; i < 4 * size && rows_left >= 2 * kTile; i += kLine) {
+        hwy::Prefetch(from + (kTile + r) * size + i);
       }
+      Centre4(row(0), row(1), row(2), row(3), size, share_of_one, r);
     }
-    const auto share = hn::Set(d, T{1} / static_cast<T>(HWY_MAX(size, 1))), one = hn::Set(d, T{1});
+    const auto share = hn::Set(d, share_of_one), one = hn::Set(d, T{1});
     for (int64_t r = 0; r < kTile; r += n) {
       const auto variance = hn::Mul(hn::Load(d, inverse + r), share);
       hn::Store(hn::Div(one, hn::Sqrt(hn::Add(variance, hn::Set(d, epsilon)))), d, inverse + r);
@@ -90,11 +133,63 @@ template <class T> struct Tile {
     }
   }
 
+  /// Four rows side by side, the first of which becomes rows[first]; inverse becomes their sums of squares.
+  HWY_INLINE void Centre4(const T* a, const T* b, const T* c, const T* e, int64_t size, T share,
+                          int64_t first) {
+    const Lanes<T> d;
+    const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+    const int64_t whole = size / n * n;
+    T *to_a = rows + first * stride, *to_b = to_a + stride, *to_c = to_b + stride, *to_e = to_c + stride;
+    auto sum_a = hn::Zero(d), sum_b = sum_a, sum_c = sum_a, sum_e = sum_a;
+    for (int64_t i = 0; i < whole; i += n) {
+      sum_a = hn::Add(sum_a, hn::LoadU(d, a + i));
+      sum_b = hn::Add(sum_b, hn::LoadU(d, b + i));
+      sum_c = hn::Add(sum_c, hn::LoadU(d, c + i));
+      sum_e = hn::Add(sum_e, hn::LoadU(d, e + i));
+    }
+    if (whole < stride) { // a part of a vector, with zeros behind it
+      for (int64_t i = whole; i < stride; ++i) {
+        to_a[i] = i < size ? a[i] : T{0};
+        to_b[i] = i < size ? b[i] : T{0};
+        to_c[i] = i < size ? c[i] : T{0};
+        to_e[i] = i < size ? e[i] : T{0};
+      }
+      sum_a = hn::Add(sum_a, hn::Load(d, to_a + whole));
+      sum_b = hn::Add(sum_b, hn::Load(d, to_b + whole));
+      sum_c = hn::Add(sum_c, hn::Load(d, to_c + whole));
+      sum_e = hn::Add(sum_e, hn::Load(d, to_e + whole));
+    }
+    HWY_ALIGN T means[4];
+    SumsOfLanes<T>(sum_a, sum_b, sum_c, sum_e, means);
+    const auto mean_a = hn::Set(d, share * means[0]), mean_b = hn::Set(d, share * means[1]),
+               mean_c = hn::Set(d, share * means[2]), mean_e = hn::Set(d, share * means[3]);
+    auto squares_a = hn::Zero(d), squares_b = squares_a, squares_c = squares_a, squares_e = squares_a;
+    const auto keep = [&](auto x, auto& squares, T* to) HWY_ATTR {
+      squares = hn::MulAdd(x, x, squares);
+      hn::Store(x, d, to);
+    };
+    for (int64_t i = 0; i < whole; i += n) {
+      keep(hn::Sub(hn::LoadU(d, a + i), mean_a), squares_a, to_a + i);
+      keep(hn::Sub(hn::LoadU(d, b + i), mean_b), squares_b, to_b + i);
+      keep(hn::Sub(hn::LoadU(d, c + i), mean_c), squares_c, to_c + i);
+      keep(hn::Sub(hn::LoadU(d, e + i), mean_e), squares_e, to_e + i);
+    }
+    if (whole < stride) {
+      const auto there = hn::FirstN(d, static_cast<size_t>(size - whole));
+      const auto rest = [&](T* to, auto mean, auto& squares) HWY_ATTR {
+        keep(hn::IfThenElseZero(there, hn::Sub(hn::Load(d, to + whole), mean)), squares, to + whole);
+      };
+      rest(to_a, mean_a, squares_a), rest(to_b, mean_b, squares_b);
+      rest(to_c, mean_c, squares_c), rest(to_e, mean_e, squares_e);
+    }
+    SumsOfLanes<T>(squares_a, squares_b, squares_c, squares_e, inverse + first);
+  }
+
   /// to [kTile] = x . row, for rows after their norm; `missing` for rows that are not there
   HWY_INLINE void Products(const T* x, T missing, T* to) const {
     const Lanes<T> d;
     const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-    for (int64_t r = 0; r < kTile; r += 4) {
+    for (int64_t r = 0; r < used; r += 4) {
       const T* row = rows + r * stride;
       auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
       for (int64_t i = 0; i < stride; i += n) {
@@ -104,10 +199,7 @@ template <class T> struct Tile {
         s2 = hn::MulAdd(factor, hn::Load(d, row + 2 * stride + i), s2);
         s3 = hn::MulAdd(factor, hn::Load(d, row + 3 * stride + i), s3);
       }
-      to[r] = hn::GetLane(hn::SumOfLanes(d, s0));
-      to[r + 1] = hn::GetLane(hn::SumOfLanes(d, s1));
-      to[r + 2] = hn::GetLane(hn::SumOfLanes(d, s2));
-      to[r + 3] = hn::GetLane(hn::SumOfLanes(d, s3));
+      SumsOfLanes<T>(s0, s1, s2, s3, to + r);
     }
     for (int64_t r = 0; r < kTile; r += n) {
       hn::Store(hn::Mul(hn::Load(d, to + r), hn::Load(d, inverse + r)), d, to + r);
@@ -123,7 +215,7 @@ template <class T> struct Tile {
     const int64_t n = static_cast<int64_t>(hn::Lanes(d));
     for (int64_t i = 0; i < stride; i += n) {
       auto even = hn::Zero(d), odd = even;
-      for (int64_t r = 0; r < kTile; r += 2) {
+      for (int64_t r = 0; r < used; r += 2) {
         even = hn::MulAdd(hn::Set(d, weights[r]), hn::Load(d, rows + r * stride + i), even);
         odd = hn::MulAdd(hn::Set(d, weights[r + 1]), hn::Load(d, rows + (r + 1) * stride + i), odd);
       }
@@ -141,7 +233,7 @@ public:
         per_query_(hwy::AllocateAligned<T>(
             static_cast<size_t>(HWY_MAX(rows_per_query * num_queries, 1) * stride_))) {}
 
-  Tile<T> tile() const { return {rows_.get(), slot(0), stride_, 0}; }
+  Tile<T> tile() const { return {rows_.get(), slot(0), stride_, 0, 0}; }
   /// [kTile], aligned; 1 .. 4
   T* slot(int64_t index) const { return scalars_.get() + index * kTile; }
   T* row(int64_t index) const { return per_query_.get() + index * stride_; }
