@@ -489,7 +489,7 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                                  .batch_first = call.batch_first};
   check_inputs(inputs);
   check_scaling(call, options.num_heads());
-  const Heads heads = project(query, key, value, call.batch_first);
+  Heads heads = project(query, key, value, call.batch_first);
   if (heads.query.size(3) != heads.key.size(3)) {
     refuse(kLayer,
            c10::str("query has ", heads.query.size(3), " features (shape ", query.sizes(), ") but key has ",
@@ -507,11 +507,12 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                                         key.size(call.batch_first ? 1 : 0)](const at::Tensor& mask) {
     return mask.defined() && added > 0 ? at::constant_pad_nd(mask, {0, added}) : mask;
   };
+  heads.query = heads.query * scale.first;
   const auto batches = {heads.query.size(0), heads.key.size(0), heads.value.size(0)};
   const int64_t n = std::min(batches) == 0 ? 0 : std::max(batches);
   const HeadAssociation association =
       associate_heads({.layer = kLayer,
-                       .query = expanded_batch(heads.query * scale.first, n),
+                       .query = expanded_batch(heads.query, n),
                        .stored = expanded_batch(heads.key, n),
                        .value = expanded_batch(heads.value, n),
                        .update_scale = scale.later,
@@ -525,6 +526,7 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                        .generator = generator,
                        .need_weights = call.need_weights,
                        .streaming = options.streaming()});
+  heads.query = heads.key = at::Tensor(); // room for the output
 
   HopfieldCoreResult result{.output = projected_out(association.readout, call.batch_first),
                             .projected_patterns = expanded_batch(heads.value, n),
