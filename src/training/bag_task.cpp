@@ -90,7 +90,7 @@ BagAnswers judge(const std::vector<double>& logits, const std::vector<uint8_t>& 
              right_no = static_cast<double>(std::ranges::count_if(no, std::not_fn(is_yes)));
   double above = 0; // pairs in the right order
   for (const double x : yes) {
-    const auto [below, end] = std::ranges::equal_range(no, x);
+    const auto [below, end] = std::equal_range(no.begin(), no.end(), x);
     above += 0.5 * static_cast<double>((below - no.begin()) + (end - no.begin()));
   }
   const auto positives = static_cast<double>(yes.size()), negatives = static_cast<double>(no.size());

@@ -61,11 +61,12 @@ std::vector<Candidate> candidates(int64_t dimension, const ProjectionRecallOptio
   std::vector<Candidate> all;
   const auto add = [&](const std::string& algorithm,
                        const std::optional<double>& hard_locations) -> Candidate& {
-    return all.emplace_back(
-        ProjectionRecall{.algorithm = algorithm, .hard_locations = hard_locations},
-        published_weighting(
-            algorithm + (hard_locations ? "_NeuronLimit" : ""), dimension,
-            {.hamming_radius = radius, .hard_locations = hard_locations.value_or(1), .seed = test.seed}));
+    all.push_back(
+        {ProjectionRecall{.algorithm = algorithm, .hard_locations = hard_locations},
+         published_weighting(
+             algorithm + (hard_locations ? "_NeuronLimit" : ""), dimension,
+             {.hamming_radius = radius, .hard_locations = hard_locations.value_or(1), .seed = test.seed})});
+    return all.back();
   };
   for (const std::optional<double>& hard_locations : test.hard_locations) {
     for (const bool caps : {true, false}) {
