@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Runs every benchmark and writes the results as Markdown: run.py FOLDER_OF_PROGRAMS RESULTS.md
+"""Runs every benchmark and writes the results as Markdown: run.py FOLDER_OF_PROGRAMS RESULTS.md [HEADING...]
 
+With headings, such as Kernels or LEAP, only these sections are measured anew; the others stay as they are.
 Each speed is the median of several runs on one thread, beside the kernel's own reference, plain LibTorch and faiss at the same
 shape in the same run, and as a share of what this machine can do at most.
 """
@@ -127,32 +128,45 @@ def kernel_section(folder):
             if function in ("reference", "pass"):
                 continue
             key = (kernel, number, shape)
-            lines.append("| " + " | ".join([
-                function, shape.replace("/", ", ").replace(":", " "), number or ("bits" if kernel == "hamming" else "float"), as_time(row["real_time"]),
-                as_rate(row["items_per_second"]) if "items_per_second" in row else "-", as_ratio(rows.get(("reference", number, shape)), row),
-                as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
-                share_of_limit(kernel, number, shape, row, rows, limits),
-            ]) + " |")
+            # Of what else the kernel does, such as masks, only the time: its work and its peers would be others.
+            told = [as_rate(row["items_per_second"]) if "items_per_second" in row else "-", as_ratio(rows.get(("reference", number, shape)), row),
+                    as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
+                    share_of_limit(kernel, number, shape, row, rows, limits)] if function == kernel else 5 * ["-"]
+            name = function if function == kernel else f"{kernel}: {function.replace('_', ' ')}"
+            lines.append("| " + " | ".join([name, shape.replace("/", ", ").replace(":", " "), number or ("bits" if kernel == "hamming" else "float"),
+                                            as_time(row["real_time"]), *told]) + " |")
     return lines
 
 
-def write(results, lines):
-    """Section by section: a run takes a quarter of an hour."""
-    results.write_text("\n".join(lines) + "\n")
+def kept_sections(results):
+    """{heading: text} of a file written before."""
+    if not results.exists():
+        return {}
+    parts = re.split(r"^## (.*)\n", results.read_text(), flags=re.MULTILINE)[1:]
+    return {heading: text.strip("\n") for heading, text in zip(parts[::2], parts[1::2])}
 
 
 def main():
-    folder, results = map(pathlib.Path, sys.argv[1:])
-    lines = ["# Benchmarks", "", "Written by `./dev bench`; medians of several runs each.", "", "## Kernels", ""]
-    lines += kernel_section(folder)
-    write(results, lines)
+    folder, results = map(pathlib.Path, sys.argv[1:3])
+    measures = {"Kernels": lambda: "\n".join(kernel_section(folder))}
     for heading, script, program in SECTIONS:
         if (folder / program).exists():
-            say(f"running {script}")
-            command = [sys.executable, HERE / script, folder / program]
-            section = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            lines += ["", f"## {heading}", "", section.rstrip("\n")]
-            write(results, lines)
+            measures[heading] = lambda script=script, program=program: subprocess.run(
+                [sys.executable, HERE / script, folder / program], check=True, capture_output=True, text=True).stdout.strip("\n")
+    chosen = sys.argv[3:]
+    asked = chosen or list(measures)
+    for heading in asked:
+        if heading not in measures:
+            sys.exit(f"run.py: there is no section {heading}; there are {', '.join(measures)}.")
+    sections = kept_sections(results) if chosen else {}
+    for heading in asked:
+        say(f"measuring: {heading}")
+        sections[heading] = measures[heading]()
+        lines = ["# Benchmarks", "", "Written by `./dev bench`; medians of several runs each."]
+        for known in measures:
+            if known in sections:
+                lines += ["", f"## {known}", "", sections[known]]
+        results.write_text("\n".join(lines) + "\n")  # at once: a run takes a quarter of an hour
     print(results.read_text())
 
 
