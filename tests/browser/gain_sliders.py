@@ -11,7 +11,7 @@ import json
 import pathlib
 import sys
 
-from playwright.sync_api import sync_playwright
+from offline_page import offline_page
 
 TOLERANCE = 1e-6  # the page shows nine digits
 
@@ -43,13 +43,7 @@ def main():
     folder = pathlib.Path(sys.argv[1]).resolve()
     expected = library_numbers(folder)
     worst = 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=sys.argv[2] if len(sys.argv) > 2 else None,
-                                             args=["--no-sandbox"])
-        page = browser.new_page()
-        problems = []
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.goto((folder / "index.html").as_uri())
+    with offline_page(folder, *sys.argv[2:]) as page:
         page.locator("input[type=range]").nth(1).wait_for()
         for (gain_1, gain_2), (output, weights) in expected.items():
             for slider, gain in enumerate((gain_1, gain_2)):
@@ -60,8 +54,6 @@ def main():
             error = max(abs(shown_output - output), *(abs(a - b) for a, b in zip(shown_weights, weights)))
             worst = max(worst, error)
             assert error < TOLERANCE, f"gains {gain_1}, {gain_2}: {shown_output} is shown, {output} computed"
-        assert not problems, problems
-        browser.close()
     print(f"{len(expected)} positions of the two sliders, 21 numbers each: largest difference {worst:.1e}")
 
 

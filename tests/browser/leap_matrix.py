@@ -12,7 +12,7 @@ import pathlib
 import re
 import sys
 
-from playwright.sync_api import sync_playwright
+from offline_page import offline_page
 
 TOLERANCE = 1e-3  # of a number: labels have four digits
 
@@ -40,13 +40,7 @@ def main():
     first = explanation["tokens"]["from"]
     size = explanation["tokens"]["to"] - first
     worst, compared = 0, 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=sys.argv[2] if len(sys.argv) > 2 else None,
-                                             args=["--no-sandbox"])
-        page = browser.new_page()
-        problems = []
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.goto((folder / "index.html").as_uri())
+    with offline_page(folder, *sys.argv[2:]) as page:
         menus = page.locator(".vega-bind select")
         menus.nth(2).wait_for()
         for head in explanation["heads"]:
@@ -68,8 +62,6 @@ def main():
                     value = next(number(text) for key, text in bar.items() if key not in ("token", "text"))
                     worst = max(worst, compare(value, head[field][int(number(bar["token"])) - first], where))
                     compared += 1
-        assert not problems, problems
-        browser.close()
     print(f"{len(explanation['heads'])} heads, {compared} numbers: largest difference {worst:.1e} of a number")
 
 
