@@ -10,6 +10,7 @@
 
 namespace mneme::nn {
 
+using ops::data_error_of;
 using ops::expect_contains;
 using ops::largest_difference;
 using ops::random_tensor;

@@ -28,16 +28,6 @@ at::Tensor ids_of(int64_t count) {
   return at::arange(count).remainder(30).unsqueeze(0);
 }
 
-template <class Call> std::string data_error_of(Call&& call) {
-  try {
-    call();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no DataError";
-  return "";
-}
-
 /// The fields that a published config.json has, with changes: null takes a field out.
 std::string published(const std::string& before = "", const std::string& heads = "\"n_head\": 2") {
   return "{" + before + (before.empty() ? "" : ", ") +

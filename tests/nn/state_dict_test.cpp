@@ -12,16 +12,6 @@ namespace {
 
 using mneme::testing::TemporaryFolder;
 
-std::string data_error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  ADD_FAILURE() << "no DataError";
-  return "";
-}
-
 TEST(StateDict, GoesThroughAFileIntoAnotherLayer) {
   const TemporaryFolder folder;
   const HopfieldOptions options = HopfieldOptions(6).num_heads(2);

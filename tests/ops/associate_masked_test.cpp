@@ -115,35 +115,44 @@ TEST(AssociateMasked, GradientsAreThoseOfFiniteDifferencesAlsoInAMaskOfNumbers) 
        random_tensor({1}, 4), random_tensor({3, 6}, 5)});
 }
 
+struct Shape {
+  int64_t batches, queries, stored;
+};
+
+/// The readout of random tensors on so many threads, and the gradients of query, stored and value.
+std::vector<at::Tensor> answers(const Shape& n, const AssociateOptions& options, int on,
+                                at::ScalarType type) {
+  set_threads(on);
+  std::vector<at::Tensor> in;
+  for (const uint64_t seed : {3, 4, 5}) {
+    in.push_back(
+        random_tensor({n.batches, seed == 3 ? n.queries : n.stored, 4}, seed, type).requires_grad_());
+  }
+  const at::Tensor readout = associate(in[0], in[1], in[2], options);
+  readout.backward(random_tensor(readout.sizes(), 6, type));
+  return {readout.detach(), in[0].grad(), in[1].grad(), in[2].grad()};
+}
+
+void expect_same_on_any_threads(const Shape& n, const AssociateOptions& options) {
+  const std::vector<at::Tensor> alone = answers(n, options, 1, at::kFloat),
+                                together = answers(n, options, 5, at::kFloat);
+  for (size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_TRUE(alone[i].equal(together[i])) << i;
+  }
+}
+
 TEST(AssociateMasked, OfAnyCutEqualsPlainAndDoesNotDependOnTheNumberOfThreads) {
-  struct Shape {
-    int64_t batches, queries, stored;
-  };
   const int before = threads();
   for (const Shape n : {Shape{1, 5, 9000}, {1, 4100, 40}, {2, 300, 5000}}) {
     const at::Tensor missing = coins({n.batches, n.stored}, 1), hidden = coins({n.queries, n.stored}, 2);
-    const auto run = [&](int on, at::ScalarType type) {
-      set_threads(on);
-      std::vector<at::Tensor> in;
-      for (const uint64_t seed : {3, 4, 5}) {
-        in.push_back(
-            random_tensor({n.batches, seed == 3 ? n.queries : n.stored, 4}, seed, type).requires_grad_());
-      }
-      const at::Tensor readout =
-          associate(in[0], in[1], in[2], {.beta = 1.0, .missing = missing, .mask = hidden});
-      readout.backward(random_tensor(readout.sizes(), 6, type));
-      return std::vector<at::Tensor>{readout.detach(), in[0].grad(), in[1].grad(), in[2].grad()};
-    };
-    const std::vector<at::Tensor> alone = run(1, at::kFloat), together = run(5, at::kFloat);
-    for (size_t i = 0; i < alone.size(); ++i) {
-      EXPECT_TRUE(alone[i].equal(together[i])) << i;
-    }
+    const AssociateOptions options{.beta = 1.0, .missing = missing, .mask = hidden};
+    expect_same_on_any_threads(n, options);
     const at::Tensor query = random_tensor({n.batches, n.queries, 4}, 3),
                      stored = random_tensor({n.batches, n.stored, 4}, 4);
     const at::Tensor expected =
         at::matmul(plain_weights(query, stored, as_numbers(missing, hidden, n.batches, n.queries, n.stored)),
                    random_tensor({n.batches, n.stored, 4}, 5));
-    EXPECT_LT(largest_difference(run(2, at::kDouble)[0], expected), 1e-12);
+    EXPECT_LT(largest_difference(answers(n, options, 2, at::kDouble)[0], expected), 1e-12);
   }
   set_threads(before);
 }
@@ -228,33 +237,16 @@ TEST(AssociateDropped, IsOnTheMeanOverSeedsWhatIsNotDropped) {
 }
 
 TEST(AssociateDropped, OfAnyCutDoesNotDependOnTheNumberOfThreads) {
-  struct Shape {
-    int64_t batches, queries, stored;
-  };
   const int before = threads();
   for (const Shape n : {Shape{1, 5, 9001}, {1, 4100, 41}, {3, 300, 1003}}) {
-    const auto run = [&](int on, at::ScalarType type) {
-      set_threads(on);
-      std::vector<at::Tensor> in;
-      for (const uint64_t seed : {3, 4, 5}) {
-        in.push_back(
-            random_tensor({n.batches, seed == 3 ? n.queries : n.stored, 4}, seed, type).requires_grad_());
-      }
-      const at::Tensor readout =
-          associate(in[0], in[1], in[2], {.beta = 1.0, .dropout = 0.5, .dropout_seed = 6});
-      readout.backward(random_tensor(readout.sizes(), 6, type));
-      return std::vector<at::Tensor>{readout.detach(), in[0].grad(), in[1].grad(), in[2].grad()};
-    };
-    const std::vector<at::Tensor> alone = run(1, at::kFloat), together = run(5, at::kFloat);
-    for (size_t i = 0; i < alone.size(); ++i) {
-      EXPECT_TRUE(alone[i].equal(together[i])) << i;
-    }
+    const AssociateOptions options{.beta = 1.0, .dropout = 0.5, .dropout_seed = 6};
+    expect_same_on_any_threads(n, options);
     const at::Tensor weights =
         plain_weights(random_tensor({n.batches, n.queries, 4}, 3), random_tensor({n.batches, n.stored, 4}, 4),
                       at::zeros({n.batches, n.queries, n.stored}, at::kDouble));
     const at::Tensor expected = at::matmul(weights * association_dropout(weights, 0.5, 6),
                                            random_tensor({n.batches, n.stored, 4}, 5));
-    EXPECT_LT(largest_difference(run(2, at::kDouble)[0], expected), 1e-12);
+    EXPECT_LT(largest_difference(answers(n, options, 2, at::kDouble)[0], expected), 1e-12);
   }
   set_threads(before);
 }

@@ -26,14 +26,21 @@ inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
-inline std::string usage_error_of(const std::function<void()>& call) {
+/// What the call says when it fails with an Error.
+template <class Error> std::string message_of(const std::function<void()>& call) {
   try {
     call();
-  } catch (const UsageError& error) {
+  } catch (const Error& error) {
     return error.what();
   }
-  ADD_FAILURE() << "no UsageError";
+  ADD_FAILURE() << "the call does not fail as it should";
   return "";
+}
+inline std::string usage_error_of(const std::function<void()>& call) {
+  return message_of<UsageError>(call);
+}
+inline std::string data_error_of(const std::function<void()>& call) {
+  return message_of<DataError>(call);
 }
 
 /// Checks the gradients of `loss` in every element of every input by central differences, in float64.
