@@ -59,7 +59,8 @@ std::vector<float> numbers_of(const at::Tensor& tensor) {
   return {flat.const_data_ptr<float>(), flat.const_data_ptr<float>() + flat.numel()};
 }
 
-double of_head(const std::vector<double>& values, int64_t head) {
+/// Of a list with one for all heads, or one per head.
+template <class T> T of_head(const std::vector<T>& values, int64_t head) {
   return values[values.size() == 1 ? 0 : static_cast<size_t>(head)];
 }
 
@@ -157,10 +158,9 @@ private:
       const auto of = [&](const at::Tensor& t) {
         return t.defined() ? numbers_of(t[head - heads_.first]) : std::vector<float>{};
       };
-      const std::vector<int64_t>& windows = options.windows.tokens;
       look_.heads.push_back({.layer = layer,
                              .head = head,
-                             .window = windows[windows.size() == 1 ? 0 : static_cast<size_t>(head)],
+                             .window = of_head(options.windows.tokens, head),
                              .decay = of_head(options.windows.decay, head),
                              .gate = of(gate),
                              .gate_logit = of(gate_logit),

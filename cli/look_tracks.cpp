@@ -28,7 +28,7 @@ double sum(std::span<const float> numbers) {
 }
 
 double mean(std::span<const float> numbers) {
-  return std::accumulate(numbers.begin(), numbers.end(), 0.0) / static_cast<double>(numbers.size());
+  return sum(numbers) / static_cast<double>(numbers.size());
 }
 
 int64_t top(const Bin& bin, const std::vector<float>& track) {

@@ -28,8 +28,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                  settings, progress);
   outcome.notes = {"The sequences are the published ones, drawn number by number.",
                    "The LSTM has 4 hidden units and was not tuned, as its authors say. Most seeds stay at "
-                   "chance within 20 "
-                   "epochs; the spread shows where one finds the rule.",
+                   "chance within 20 epochs; the spread shows where one finds the rule.",
                    "Losses near 0 are compared to 0.0005, as the drawn curves allow no more."};
   return outcome;
 }
