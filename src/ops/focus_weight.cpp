@@ -3,6 +3,7 @@
 #include "ops/focus_weight.h"
 
 #include <cmath>
+#include <limits>
 
 #include <ATen/Functions.h>
 
@@ -30,6 +31,25 @@ at::Tensor without_padding(const at::Tensor& of_tokens, const at::Tensor& is_tok
   shape[0] = is_token.size(0);
   shape[1] = is_token.size(1);
   return of_tokens.masked_fill(is_token.logical_not().view(shape), filler);
+}
+
+Weighed weigh(FocusWeight kind, const at::Tensor& logit, std::initializer_list<at::Tensor> parts,
+              const at::Tensor& is_token) {
+  Weighed weighed;
+  std::vector<at::Tensor> columns;
+  if (kind == FocusWeight::elu) {
+    weighed.weight = without_padding(elu_weight(logit), is_token, 0);
+    columns.push_back(weighed.weight.unsqueeze(-1));
+    for (const at::Tensor& part : parts) {
+      columns.push_back(columns[0] * part);
+    }
+  } else {
+    weighed.log_weight = without_padding(logit, is_token, -std::numeric_limits<double>::infinity());
+    columns.push_back(at::ones_like(logit).unsqueeze(-1));
+    columns.insert(columns.end(), parts);
+  }
+  weighed.rows = at::cat(columns, -1);
+  return weighed;
 }
 
 at::Tensor scaled_epsilon(double epsilon, const at::Tensor& reference, const at::Tensor& total) {

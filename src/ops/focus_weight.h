@@ -23,6 +23,15 @@ at::Tensor elu_weight_slope(const at::Tensor& logit, const at::Tensor& weight);
 /// `filler` where is_token [B, T] is false; of_tokens [B, T, ...]. An undefined mask changes nothing.
 at::Tensor without_padding(const at::Tensor& of_tokens, const at::Tensor& is_token, double filler);
 
+/// Rows of tokens with their weights: in the rows (elu), or as exponents that are still to be applied (exponential).
+struct Weighed {
+  at::Tensor weight;     ///< [...], elu only; 0 where there is no token
+  at::Tensor log_weight; ///< [...], exponential only; -infinity where there is no token
+  at::Tensor rows;       ///< [..., 1 + R]: a column of ones, and `parts` beside each other
+};
+Weighed weigh(FocusWeight kind, const at::Tensor& logit, std::initializer_list<at::Tensor> parts,
+              const at::Tensor& is_token);
+
 /// epsilon as it counts beside sums that were multiplied by exp(-reference); with epsilon 0, 1 where there is no
 /// weight at all (`total` is 0), so that the mean is 0 and not NaN.
 at::Tensor scaled_epsilon(double epsilon, const at::Tensor& reference, const at::Tensor& total);

@@ -47,6 +47,10 @@ void check(const Checks& checks, const at::Tensor& query, const at::Tensor& focu
   check_is_token(checks, options.is_token, q);
 }
 
+void check_readout(const Checks& checks, const at::Tensor& readout, const LeapCall& call) {
+  check_readout(checks, readout, {call.query, call.focus, call.key, call.value}, call.scale);
+}
+
 class Leap : public torch::autograd::Function<Leap> {
 public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
@@ -131,18 +135,10 @@ bool goes_on_by_scan(const LeapCall& call, const LeapState& state) {
 
 /// Errors  UsageError unless an equal call could have left this state
 void check_state(const Checks& checks, const LeapCall& call, const LeapState& state) {
-  if (state.position < 0) {
-    checks.refuse(c10::str("the state is at position ", state.position, ", but must be at 0 or later."),
-                  "A new sequence begins with an empty state.");
-  }
+  check_beginning(
+      checks, state.position,
+      {state.sums, state.reference, state.logit, state.key, state.value, state.scan, state.windows});
   if (state.position == 0) {
-    for (const at::Tensor& part :
-         {state.sums, state.reference, state.logit, state.key, state.value, state.scan, state.windows}) {
-      if (part.defined()) {
-        checks.refuse(c10::str("the state is at position 0 but holds a tensor of shape ", part.sizes(), "."),
-                      "A new sequence begins with an empty state.");
-      }
-    }
     return;
   }
   const int64_t batches = call.query.size(0), heads = call.query.size(2), features = call.key.size(3),
@@ -196,7 +192,7 @@ LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tens
           .windows = options.windows,
           .weight = options.weight,
           .gate = options.gate,
-          .scale = focus_scale(options, query.size(3)),
+          .scale = focus_scale(options.scale, query.size(3)),
           .gate_scale = gate_scale(options, query.size(3)),
           .epsilon = options.epsilon};
 }
@@ -212,7 +208,7 @@ at::Tensor leap(const at::Tensor& query, const at::Tensor& focus, const at::Tens
                                      call.key.requires_grad() || call.value.requires_grad());
   const at::Tensor readout = Leap::apply(call.query, call.focus, call.key, call.value, call, keeps_trace);
   if (options.check_finite) {
-    check_readout(kChecks, readout, {call.query, call.focus, call.key, call.value}, call.scale);
+    check_readout(kChecks, readout, call);
   }
   return readout.to(query.scalar_type());
 }
@@ -242,7 +238,7 @@ LeapParts leap_with_parts(const at::Tensor& query, const at::Tensor& focus, cons
   parts.gate = gate.squeeze(-1);
   parts.readout = gate * parts.focused_value;
   if (options.check_finite) {
-    check_readout(checks, parts.readout, {call.query, call.focus, call.key, call.value}, call.scale);
+    check_readout(checks, parts.readout, call);
   }
   parts.readout = parts.readout.to(query.scalar_type());
   return parts;
@@ -263,7 +259,7 @@ LeapContinuation leap_continue(const at::Tensor& query, const at::Tensor& focus,
     result.readout = leap_readout_after(call, result.state);
   }
   if (options.check_finite) {
-    check_readout(checks, result.readout, {call.query, call.focus, call.key, call.value}, call.scale);
+    check_readout(checks, result.readout, call);
   }
   result.readout = result.readout.to(query.scalar_type());
   return result;

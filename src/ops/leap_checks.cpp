@@ -86,6 +86,19 @@ void check_readout(const Checks& checks, const at::Tensor& readout, const LeapIn
                 "Make the inputs or the scale smaller, or compute in float64.");
 }
 
+void check_beginning(const Checks& checks, int64_t position, std::initializer_list<at::Tensor> parts) {
+  if (position < 0) {
+    checks.refuse(c10::str("the state is at position ", position, ", but must be at 0 or later."),
+                  "A new sequence begins with an empty state.");
+  }
+  for (const at::Tensor& part : parts) {
+    if (position == 0 && part.defined()) {
+      checks.refuse(c10::str("the state is at position 0 but holds a tensor of shape ", part.sizes(), "."),
+                    "A new sequence begins with an empty state.");
+    }
+  }
+}
+
 void check_state_part(const Checks& checks, const char* name, const at::Tensor& part,
                       const std::vector<int64_t>& shape, at::ScalarType type, const at::Device& device) {
   if (!part.defined() || part.sizes() != at::IntArrayRef(shape) || part.scalar_type() != type ||

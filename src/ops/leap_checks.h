@@ -3,6 +3,7 @@
 /// What is wrong with the four inputs of LEAP, its readout, and its state: for all operators of that kind.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 
 #include <ATen/core/Tensor.h>
@@ -29,6 +30,9 @@ bool all_finite(const at::Tensor& tensor);
 
 /// Errors  UsageError if the readout is not finite; says which input is not, or how large the focus logits are
 void check_readout(const Checks& checks, const at::Tensor& readout, const LeapInputs& inputs, double scale);
+
+/// Errors  UsageError for a position before 0, or a state at 0 that holds any of its parts
+void check_beginning(const Checks& checks, int64_t position, std::initializer_list<at::Tensor> parts);
 
 /// Errors  UsageError unless `part` of a state is of this shape, type and device
 void check_state_part(const Checks& checks, const char* name, const at::Tensor& part,

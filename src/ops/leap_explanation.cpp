@@ -11,6 +11,7 @@
 #include "ops/band_sum.h"
 #include "ops/checks.h"
 #include "ops/head_slices.h"
+#include "ops/leap_pass.h"
 #include "ops/leap_scales.h"
 
 namespace mneme::ops {
@@ -73,12 +74,6 @@ private:
 
   Range readers_, tokens_;
 };
-
-/// 1 / |row|; 0 for a row of zeros, which has no direction.
-at::Tensor inverse_length(const at::Tensor& rows) {
-  const at::Tensor length = rows.norm(2, -1, true);
-  return at::where(length > 0, length.reciprocal(), 0.0);
-}
 
 /// What a reader compares keys with, as its gate's logit is linear in them: logit_i = asked_i . focused_key_i.
 at::Tensor asked(const LeapParts& parts, const LeapOptions& options) {

@@ -35,27 +35,6 @@ Part part_of(const LeapCall& call, const HeadSlice& slice) {
   return part;
 }
 
-/// The weights and what they weigh: rows of 1, key, value; weights in the rows (elu) or as exponents.
-struct Weighed {
-  at::Tensor weight;     ///< [G, T], elu
-  at::Tensor log_weight; ///< [G, T], exponential
-  at::Tensor rows;       ///< [G, T, 1 + D + V]
-};
-
-Weighed weigh(FocusWeight kind, const at::Tensor& logit, const at::Tensor& key, const at::Tensor& value,
-              const at::Tensor& is_token) {
-  Weighed weighed;
-  if (kind == FocusWeight::elu) {
-    weighed.weight = without_padding(elu_weight(logit), is_token, 0);
-    const at::Tensor column = weighed.weight.unsqueeze(-1);
-    weighed.rows = at::cat({column, column * key, column * value}, -1);
-  } else {
-    weighed.log_weight = without_padding(logit, is_token, -kInfinity);
-    weighed.rows = at::cat({at::ones_like(logit).unsqueeze(-1), key, value}, -1);
-  }
-  return weighed;
-}
-
 /// What readers see, and what they make of it.
 struct Seen {
   at::Tensor inverse;    ///< 1 / (sum of weights + epsilon), in the units of the sums [G, T, 1]
@@ -76,12 +55,6 @@ Seen read(const LeapCall& call, const at::Tensor& query, const at::Tensor& sums,
   seen.value = sums.slice(-1, 1 + features) * seen.inverse;
   seen.gate = gate_of(call.gate, call.gate_scale, query, seen.key);
   return seen;
-}
-
-/// 1 / |row|; 0 for a row of zeros, which has no direction.
-at::Tensor inverse_length(const at::Tensor& rows) {
-  const at::Tensor length = rows.norm(2, -1, true);
-  return at::where(length > 0, length.reciprocal(), 0.0);
 }
 
 /// From the gradient of the gate to those of query and mean key.
@@ -118,6 +91,11 @@ at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double sc
   return (focus * key).sum(-1) * scale;
 }
 
+at::Tensor inverse_length(const at::Tensor& rows) {
+  const at::Tensor length = rows.norm(2, -1, true);
+  return at::where(length > 0, length.reciprocal(), 0.0);
+}
+
 at::Tensor gate_of(LeapGate kind, double scale, const at::Tensor& query, const at::Tensor& mean_key) {
   switch (kind) {
   case LeapGate::open:
@@ -137,7 +115,7 @@ at::Tensor leap_readout(const LeapCall& call) {
   const int64_t row = 1 + call.key.size(3) + call.value.size(3);
   for_each_slice(call.query, call.query.size(1), row, call.windows, [&](const HeadSlice& slice) {
     const Part part = part_of(call, slice);
-    const Weighed weighed = weigh(call.weight, part.logit, part.key, part.value, part.is_token);
+    const Weighed weighed = weigh(call.weight, part.logit, {part.key, part.value}, part.is_token);
     const Band band = band_of(slice, weighed);
     const at::Tensor sums = sums_of_tokens(weighed.rows, band);
     const Seen seen = read(call, part.query, sums, band.reference);
@@ -154,7 +132,7 @@ std::array<at::Tensor, 4> leap_gradient(const LeapCall& call, const at::Tensor& 
   const int64_t features = call.key.size(3), row = 1 + features + call.value.size(3);
   for_each_slice(call.query, call.query.size(1), row, call.windows, [&](const HeadSlice& slice) {
     const Part part = part_of(call, slice);
-    const Weighed weighed = weigh(call.weight, part.logit, part.key, part.value, part.is_token);
+    const Weighed weighed = weigh(call.weight, part.logit, {part.key, part.value}, part.is_token);
     const Band band = band_of(slice, weighed);
     const Seen seen = read(call, part.query, sums_of_tokens(weighed.rows, band), band.reference);
     // Readers hand back multiples of rows of their own: sums of these are the same problem mirrored.
@@ -231,14 +209,12 @@ at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
   const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
   for_each_slice(call.query, remembered + tokens, row, call.windows, [&](const HeadSlice& slice) {
     const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);
-    const auto with_earlier = [&](const at::Tensor& before, const at::Tensor& now) {
-      return earlier == 0
-                 ? slice.take(now)
-                 : at::cat({slice.take(before.slice(1, before.size(1) - earlier)), slice.take(now)}, 1);
+    const auto earlier_and = [&](const at::Tensor& before, const at::Tensor& now) {
+      return with_earlier(slice, before, now, earlier);
     };
     const Weighed weighed =
-        weigh(call.weight, with_earlier(state.logit, logit), with_earlier(state.key, call.key),
-              with_earlier(state.value, call.value), {});
+        weigh(call.weight, earlier_and(state.logit, logit),
+              {earlier_and(state.key, call.key), earlier_and(state.value, call.value)}, {});
     HeadSlice readers = slice;
     readers.window = std::min(slice.window, earlier + tokens);
     Band band = band_of(readers, weighed);

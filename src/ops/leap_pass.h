@@ -29,6 +29,9 @@ LeapCall leap_call(const Checks& checks, const at::Tensor& query, const at::Tens
 /// [..., D] -> [...]
 at::Tensor focus_logit(const at::Tensor& focus, const at::Tensor& key, double scale);
 
+/// 1 / |row|; 0 for a row of zeros, which has no direction. [..., D] -> [..., 1]
+at::Tensor inverse_length(const at::Tensor& rows);
+
 /// The gate of every reader [..., 1], from its query and mean key [..., D].
 at::Tensor gate_of(LeapGate kind, double scale, const at::Tensor& query, const at::Tensor& mean_key);
 

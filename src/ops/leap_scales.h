@@ -9,13 +9,13 @@
 
 namespace mneme::ops {
 
-inline double focus_scale(const LeapOptions& options, int64_t features) {
-  return options.scale.value_or(1.0 / std::sqrt(static_cast<double>(features)));
+inline double focus_scale(const std::optional<double>& scale, int64_t features) {
+  return scale.value_or(1.0 / std::sqrt(static_cast<double>(features)));
 }
 
 inline double gate_scale(const LeapOptions& options, int64_t features) {
   return options.gate_scale.value_or(options.gate == LeapGate::cosine ? kCosineGateScale
-                                                                      : focus_scale(options, features));
+                                                                      : focus_scale(options.scale, features));
 }
 
 } // namespace mneme::ops

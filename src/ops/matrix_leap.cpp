@@ -3,7 +3,6 @@
 #include "mneme/ops/matrix_leap.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
@@ -13,6 +12,7 @@
 #include "ops/head_slices.h"
 #include "ops/leap_checks.h"
 #include "ops/leap_pass.h"
+#include "ops/leap_scales.h"
 #include "ops/window_state.h"
 #include "ops/window_sums.h"
 
@@ -46,7 +46,7 @@ Call checked_call(const Checks& checks, const LeapInputs& given, const MatrixLea
       .logit = {},
       .query = {},
       .key = {},
-      .scale = options.scale.value_or(1.0 / std::sqrt(static_cast<double>(given.query.size(3))))};
+      .scale = focus_scale(options.scale, given.query.size(3))};
   call.logit = focus_logit(call.inputs.focus, call.inputs.key, call.scale);
   call.query = features_of(options.features, call.inputs.query);
   call.key = features_of(options.features, call.inputs.key);
@@ -64,13 +64,7 @@ at::Tensor checked_readout(const Checks& checks, const at::Tensor& readout, cons
 /// Errors  UsageError unless an equal call could have left this state
 void check_state(const Checks& checks, const Call& call, const MatrixLeapState& state,
                  const Windows& windows) {
-  const auto parts = {state.sums, state.reference, state.logit, state.key, state.value};
-  const bool empty = std::ranges::none_of(parts, [](const at::Tensor& part) { return part.defined(); });
-  if (state.position < 0 || (state.position == 0 && !empty)) {
-    checks.refuse(c10::str("the state is at position ", state.position,
-                           state.position < 0 ? ", but must be at 0 or later." : " but holds tensors."),
-                  "A new sequence begins with an empty state.");
-  }
+  check_beginning(checks, state.position, {state.sums, state.reference, state.logit, state.key, state.value});
   if (state.position == 0) {
     return;
   }
@@ -89,17 +83,6 @@ void check_state(const Checks& checks, const Call& call, const MatrixLeapState& 
     check_state_part(checks, "value", state.value, {batches, kept, heads, values}, key.scalar_type(),
                      key.device());
   }
-}
-
-/// Rows of 1 and value, weighed (elu) or with their weights as exponents of the band.
-at::Tensor weighed_rows(FocusWeight kind, const at::Tensor& logit, const at::Tensor& value, Band& band) {
-  const at::Tensor rows = at::cat({at::ones_like(logit).unsqueeze(-1), value}, -1);
-  if (kind == FocusWeight::elu) {
-    return rows * elu_weight(logit).unsqueeze(-1);
-  }
-  band.log_weight = logit;
-  band.reference = largest_in_window(band);
-  return rows;
 }
 
 /// What a piece of a sequence adds to the matrix of its heads, at the end of the piece.
@@ -141,19 +124,21 @@ at::Tensor readout_after(const Call& call, const MatrixLeapOptions& options, Mat
   const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
   for_each_slice(value, remembered + tokens, features + row, options.windows, [&](const HeadSlice& slice) {
     const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);
-    const auto with_earlier = [&](const at::Tensor& before, const at::Tensor& now) {
-      return earlier == 0
-                 ? slice.take(now)
-                 : at::cat({slice.take(before.slice(1, before.size(1) - earlier)), slice.take(now)}, 1);
+    const auto earlier_and = [&](const at::Tensor& before, const at::Tensor& now) {
+      return with_earlier(slice, before, now, earlier);
     };
+    const Weighed weighed =
+        weigh(options.weight, earlier_and(state.logit, call.logit), {earlier_and(state.value, value)}, {});
+    const at::Tensor& rows = weighed.rows;
     Band band{.window = std::min(slice.window, earlier + tokens),
-              .log_weight = {},
+              .log_weight = weighed.log_weight,
               .reference = {},
               .decay = slice.decay,
               .query = at::constant_pad_nd(slice.take(call.query), {0, 0, earlier, 0}),
-              .key = with_earlier(state.key, call.key)};
-    const at::Tensor rows = weighed_rows(options.weight, with_earlier(state.logit, call.logit),
-                                         with_earlier(state.value, value), band);
+              .key = earlier_and(state.key, call.key)};
+    if (band.log_weight.defined()) {
+      band.reference = largest_in_window(band);
+    }
     at::Tensor sums = tokens <= kWrittenOut ? sums_of_last_readers(rows, band, tokens)
                                             : sums_of_tokens(rows, band).slice(1, earlier);
     at::Tensor reference = band.reference.defined() ? band.reference.slice(1, -tokens) : band.reference;

@@ -22,6 +22,13 @@ JoinedSums join_sums(const at::Tensor& earlier_reference, const at::Tensor& refe
   return {(here - largest).exp(), (own - largest).exp(), largest};
 }
 
+at::Tensor with_earlier(const HeadSlice& slice, const at::Tensor& remembered, const at::Tensor& piece,
+                        int64_t earlier) {
+  return earlier == 0
+             ? slice.take(piece)
+             : at::cat({slice.take(remembered.slice(1, remembered.size(1) - earlier)), slice.take(piece)}, 1);
+}
+
 at::Tensor last_tokens(const at::Tensor& earlier, const at::Tensor& piece, int64_t count) {
   const at::Tensor all = earlier.defined() ? at::cat({earlier, piece}, 1) : piece;
   return all.slice(1, std::max<int64_t>(0, all.size(1) - count)).clone();

@@ -136,24 +136,18 @@ public:
 WindowSums window_sums(const at::Tensor& logit, const at::Tensor& rows, const WindowMeansOptions& options,
                        const at::Tensor& query, const at::Tensor& key) {
   const auto given = [](const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; };
-  const auto sums_of_rows = [&](const at::Tensor& weighed, const at::Tensor& log_weight) {
-    return Sums::apply(weighed, given(log_weight), given(query), given(key), options.windows,
-                       options.both_sides);
-  };
+  const Weighed weighed = weigh(options.weight, logit, {rows}, options.is_token);
+  const torch::autograd::variable_list found = Sums::apply(
+      weighed.rows, given(weighed.log_weight), given(query), given(key), options.windows, options.both_sides);
   WindowSums result;
-  torch::autograd::variable_list found;
+  result.total = found[0].slice(-1, 0, 1);
   if (options.weight == FocusWeight::elu) {
-    result.weight = without_padding(elu_weight(logit), options.is_token, 0);
-    result.log_weight = result.weight.log();
-    const at::Tensor column = result.weight.unsqueeze(-1);
-    found = sums_of_rows(at::cat({column, column * rows}, -1), {});
-    result.total = found[0].slice(-1, 0, 1);
+    result.weight = weighed.weight;
+    result.log_weight = weighed.weight.log();
     result.denominator = result.total + options.epsilon;
   } else {
-    result.log_weight = without_padding(logit, options.is_token, -kInfinity);
-    result.weight = result.log_weight.exp();
-    found = sums_of_rows(at::cat({at::ones_like(rows.slice(-1, 0, 1)), rows}, -1), result.log_weight);
-    result.total = found[0].slice(-1, 0, 1);
+    result.weight = weighed.log_weight.exp();
+    result.log_weight = weighed.log_weight;
     result.reference = found[1];
     result.denominator =
         result.total + scaled_epsilon(options.epsilon, result.reference.unsqueeze(-1), result.total);
