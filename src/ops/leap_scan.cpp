@@ -3,7 +3,6 @@
 #include "ops/leap_scan.h"
 
 #include <algorithm>
-#include <functional>
 
 #include <ATen/Dispatch.h>
 #include <ATen/ops/empty.h>
@@ -13,14 +12,13 @@
 #include "kernels/window_scan/window_scan.h"
 #include "kernels/window_scan_gradient/window_scan_gradient.h"
 #include "mneme/core/cpu.h"
-#include "mneme/core/parallel.h"
 #include "ops/large_tensor.h"
+#include "ops/leap_parts.h"
 
 namespace mneme::ops {
 namespace {
 
-constexpr int64_t kLargestWindowInState = 65'536;  // tokens: a state keeps room for all of a window
-constexpr int64_t kLeastNumbersPerThread = 65'536; // fewer are read before another thread has woken
+constexpr int64_t kLargestWindowInState = 65'536; // tokens: a state keeps room for all of a window
 
 /// The window of every head. `whole`: of a sequence without a state, where a window that covers it is none.
 std::vector<int64_t> windows_of(const LeapCall& call, bool whole) {
@@ -58,22 +56,6 @@ LeapCall with_rows(LeapCall call) {
   return call;
 }
 
-/// Calls body(batch, first head, end of heads) for all heads of rows [B, T, H, D], on several threads. Heads do not depend
-/// on each other, so their number per thread changes no result.
-void for_heads(const at::Tensor& rows, const std::function<void(int64_t, int64_t, int64_t)>& body) {
-  const int64_t heads = rows.size(2), count = rows.size(0) * heads;
-  const int64_t per_head = std::max<int64_t>(1, 4 * rows.size(1) * rows.size(3));
-  const int64_t block =
-      std::max<int64_t>({1, (count + threads() - 1) / threads(), kLeastNumbersPerThread / per_head});
-  parallel_for(count, block, [&](int64_t begin, int64_t end) {
-    while (begin < end) {
-      const int64_t first = begin % heads, last = std::min(heads, first + end - begin);
-      body(begin / heads, first, last);
-      begin += last - first;
-    }
-  });
-}
-
 /// The sum of size(window) over the heads before each head, and over all.
 std::vector<int64_t> offsets(const std::vector<int64_t>& windows, int64_t head_size,
                              int64_t (*size)(int64_t window, int64_t head_size)) {
@@ -95,38 +77,74 @@ template <class T> T* at_head_of_room(const at::Tensor& rows, int64_t batch, int
   return room_of<T>(rows) + batch * rows.stride(0) + head * rows.size(3);
 }
 
-template <class T> kernels::WindowScanTrace<T> trace_at(const LeapTrace& trace, int64_t batch, int64_t head) {
-  const int64_t tokens = trace.tracks.size(3), carry = trace.carries.size(2);
-  const auto track = [&](int64_t which) {
-    return room_of<T>(trace.tracks) + which * trace.tracks.stride(0) + batch * trace.tracks.stride(1) +
-           head * tokens;
-  };
-  return {track(0), track(1), track(2),
-          track(3), tokens,   room_of<T>(trace.carries) + batch * trace.carries.stride(0) + head * carry,
-          carry};
+template <class T> T* tiles_at(const at::Tensor& tiles, const Share& share) {
+  return tiles.defined() ? room_of<T>(tiles) + share.batch * tiles.stride(0) + share.first * tiles.stride(1)
+                         : nullptr;
 }
 
-/// Heads [first, last) of a batch; state and trace are still to be filled in.
+/// copies: [parts, B, n]
+template <class T> T* copy_of(const at::Tensor& copies, const Share& share) {
+  return room_of<T>(copies) + share.part * copies.stride(0) + share.batch * copies.stride(1);
+}
+
+template <class T> kernels::WindowScanTrace<T> trace_at(const LeapTrace& trace, const Share& share) {
+  const int64_t tokens = trace.tracks.size(3);
+  const auto track = [&](int64_t which) {
+    return room_of<T>(trace.tracks) + which * trace.tracks.stride(0) + share.batch * trace.tracks.stride(1) +
+           share.first * tokens;
+  };
+  return {track(0),
+          track(1),
+          track(2),
+          track(3),
+          tokens,
+          tiles_at<T>(trace.carries, share),
+          trace.carries.size(2)};
+}
+
+/// A share of a call whose tokens begin at position `begin`; state and trace are still to be filled in.
 template <class T>
 kernels::WindowScanArgs<T> scan_of(const LeapCall& call, const at::Tensor& readout,
-                                   const std::vector<int64_t>& windows, int64_t batch, int64_t first,
-                                   int64_t last) {
-  return {at_head<T>(call.query, batch, first),
-          at_head<T>(call.focus, batch, first),
-          at_head<T>(call.key, batch, first),
-          at_head<T>(call.value, batch, first),
-          call.query.stride(1),
-          windows.data() + first,
-          static_cast<T>(call.scale),
-          kernel_weight(call.weight),
-          at_head_of_room<T>(readout, batch, first),
-          readout.stride(1),
-          nullptr,
-          0,
-          {},
-          call.query.size(1),
-          last - first,
-          call.query.size(3)};
+                                   const std::vector<int64_t>& windows, int64_t begin,
+                                   const at::Tensor& tiles, const Share& share) {
+  const int64_t token = share.begin - begin, row = call.query.stride(1);
+  const auto rows = [&](const at::Tensor& part) {
+    return at_head<T>(part, share.batch, share.first) + token * row;
+  };
+  return {.query = rows(call.query),
+          .focus = rows(call.focus),
+          .key = rows(call.key),
+          .value = rows(call.value),
+          .row_stride = row,
+          .windows = windows.data() + share.first,
+          .scale = static_cast<T>(call.scale),
+          .focus_weight = kernel_weight(call.weight),
+          .readout = at_head_of_room<T>(readout, share.batch, share.first) + token * readout.stride(1),
+          .readout_stride = readout.stride(1),
+          .state = nullptr,
+          .position = share.begin,
+          .trace = {},
+          .length = share.end - share.begin,
+          .num_heads = share.last - share.first,
+          .head_size = call.query.size(3),
+          .parts = {tiles_at<T>(tiles, share), tiles.defined() ? tiles.size(2) : 0, begin}};
+}
+
+/// All of a call. fill(args, share) gives each share its state or trace.
+template <class T, class Fill>
+void scan(const LeapCall& call, const at::Tensor& readout, const std::vector<int64_t>& windows,
+          const std::vector<int64_t>& cuts, Fill fill) {
+  const at::Tensor tiles = tiles_of(call.query, cuts, kernels::window_scan_tile_size(call.query.size(3)));
+  const auto args_of = [&](const Share& share) {
+    return scan_of<T>(call, readout, windows, cuts[0], tiles, share);
+  };
+  for_tokens_in_reach(call.query, cuts, windows, true,
+                      [&](const Share& share) { kernels::window_scan_tiles(args_of(share)); });
+  for_parts(call.query, cuts, [&](const Share& share) {
+    auto args = args_of(share);
+    fill(args, share);
+    kernels::window_scan(args);
+  });
 }
 
 } // namespace
@@ -154,12 +172,10 @@ void leap_scan(const LeapCall& given, const at::Tensor& readout, LeapTrace* trac
         {batches, heads, tiles * kernels::window_scan_carry_size(call.query.size(3))}, call.query.options());
   }
   AT_DISPATCH_FLOATING_TYPES(call.query.scalar_type(), "leap_scan", [&] {
-    for_heads(call.query, [&](int64_t batch, int64_t first, int64_t last) {
-      auto args = scan_of<scalar_t>(call, readout, windows, batch, first, last);
+    scan<scalar_t>(call, readout, windows, cuts_of(call.query, 0, 0), [&](auto& args, const Share& share) {
       if (trace != nullptr) {
-        args.trace = trace_at<scalar_t>(*trace, batch, first);
+        args.trace = trace_at<scalar_t>(*trace, share);
       }
-      kernels::window_scan(args);
     });
   });
 }
@@ -186,14 +202,19 @@ void leap_scan_after(const LeapCall& given, const at::Tensor& readout, LeapState
              !state.scan.is_contiguous()) {
     state.scan = state.scan.clone(at::MemoryFormat::Contiguous); // it belongs to someone else as well
   }
+  // Every part has a state of its own: no fewer tokens than it has to copy.
+  const std::vector<int64_t> cuts = cuts_of(call.query, state.position, std::ranges::max(windows));
+  const auto parts = static_cast<int64_t>(cuts.size()) - 1;
+  const at::Tensor copies =
+      parts == 1 ? state.scan.unsqueeze(0) : state.scan.expand({parts, -1, -1}).contiguous();
   AT_DISPATCH_FLOATING_TYPES(call.query.scalar_type(), "leap_scan_after", [&] {
-    for_heads(call.query, [&](int64_t batch, int64_t first, int64_t last) {
-      auto args = scan_of<scalar_t>(call, readout, windows, batch, first, last);
-      args.state = room_of<scalar_t>(state.scan) + batch * states.back() + states[static_cast<size_t>(first)];
-      args.position = state.position;
-      kernels::window_scan(args);
+    scan<scalar_t>(call, readout, windows, cuts, [&](auto& args, const Share& share) {
+      args.state = copy_of<scalar_t>(copies, share) + states[static_cast<size_t>(share.first)];
     });
   });
+  if (parts > 1) {
+    state.scan.copy_(copies[parts - 1]);
+  }
   state.position += call.query.size(1);
 }
 
@@ -208,40 +229,55 @@ LeapScanBack::LeapScanBack(const LeapCall& call, const at::Tensor& readout, cons
 }
 
 void LeapScanBack::take(int64_t begin, const std::array<at::Tensor, 4>& d_rows) {
+  const int64_t head_size = call_.query.size(3);
   const std::vector<int64_t> memories =
-      offsets(windows_, call_.query.size(3), kernels::window_scan_gradient_memory_size);
+      offsets(windows_, head_size, kernels::window_scan_gradient_memory_size);
+  const std::vector<int64_t> cuts = cuts_of(d_rows[0], begin, 0);
+  const at::Tensor tiles = tiles_of(d_rows[0], cuts, kernels::window_scan_gradient_tile_size(head_size));
+  const at::Tensor copies = memory_.expand({static_cast<int64_t>(cuts.size()) - 1, -1, -1}).contiguous();
   AT_DISPATCH_FLOATING_TYPES(call_.query.scalar_type(), "leap_scan_back", [&] {
-    for_heads(d_rows[0], [&](int64_t batch, int64_t first, int64_t last) {
-      const auto forward = scan_of<scalar_t>(call_, readout_, windows_, batch, first, last);
-      const auto trace = trace_at<scalar_t>(trace_, batch, first);
-      kernels::window_scan_gradient(kernels::WindowScanGradientArgs<scalar_t>{
-          forward.query,
-          forward.focus,
-          forward.key,
-          forward.value,
-          forward.row_stride,
-          forward.windows,
-          forward.scale,
-          forward.focus_weight,
-          forward.readout,
-          forward.readout_stride,
-          at_head<scalar_t>(d_readout_, batch, first),
-          d_readout_.stride(1),
-          {trace.logits, trace.gate_logits, trace.denominators, trace.references, trace.stride, trace.carries,
-           trace.carry_stride},
-          at_head_of_room<scalar_t>(d_rows[0], batch, first),
-          at_head_of_room<scalar_t>(d_rows[1], batch, first),
-          at_head_of_room<scalar_t>(d_rows[2], batch, first),
-          at_head_of_room<scalar_t>(d_rows[3], batch, first),
-          d_rows[0].stride(1),
-          room_of<scalar_t>(memory_) + batch * memory_.size(1) + memories[static_cast<size_t>(first)],
-          begin,
-          end_,
-          call_.query.size(1),
-          forward.num_heads,
-          forward.head_size});
-    });
+    const auto args_of = [&](const Share& share) {
+      Share whole = share;
+      whole.begin = 0;
+      const auto forward = scan_of<scalar_t>(call_, readout_, windows_, 0, {}, whole);
+      const auto trace = trace_at<scalar_t>(trace_, share);
+      const auto room = [&](const at::Tensor& d_part) {
+        return at_head_of_room<scalar_t>(d_part, share.batch, share.first) +
+               (share.begin - begin) * d_part.stride(1);
+      };
+      return kernels::WindowScanGradientArgs<scalar_t>{
+          .query = forward.query,
+          .focus = forward.focus,
+          .key = forward.key,
+          .value = forward.value,
+          .row_stride = forward.row_stride,
+          .windows = forward.windows,
+          .scale = forward.scale,
+          .focus_weight = forward.focus_weight,
+          .readout = forward.readout,
+          .readout_stride = forward.readout_stride,
+          .d_readout = at_head<scalar_t>(d_readout_, share.batch, share.first),
+          .d_readout_stride = d_readout_.stride(1),
+          .trace = {trace.logits, trace.gate_logits, trace.denominators, trace.references, trace.stride,
+                    trace.carries, trace.carry_stride},
+          .d_query = room(d_rows[0]),
+          .d_focus = room(d_rows[1]),
+          .d_key = room(d_rows[2]),
+          .d_value = room(d_rows[3]),
+          .d_row_stride = d_rows[0].stride(1),
+          .memory = copy_of<scalar_t>(copies, share) + memories[static_cast<size_t>(share.first)],
+          .begin = share.begin,
+          .end = share.end,
+          .length = call_.query.size(1),
+          .num_heads = forward.num_heads,
+          .head_size = head_size,
+          .parts = {tiles_at<scalar_t>(tiles, share), tiles.defined() ? tiles.size(2) : 0, begin, end_}};
+    };
+    for_tokens_in_reach(d_rows[0], cuts, windows_, false,
+                        [&](const Share& share) { kernels::window_scan_gradient_tiles(args_of(share)); });
+    for_parts(d_rows[0], cuts, [&](const Share& share) { kernels::window_scan_gradient(args_of(share)); });
   });
+  memory_ = copies[0];
   end_ = begin;
 }
 

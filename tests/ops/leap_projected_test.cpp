@@ -87,16 +87,21 @@ TEST(LeapProjected, TakesWhatKernelsDoNotKnow) {
 
 TEST(LeapProjected, IsTheSameOnAnyNumberOfThreads) {
   const int before = threads();
-  const at::Tensor weight = random_tensor({24, 5}, 1).to(at::kFloat),
-                   x = random_tensor({1, 1200, 5}, 2).to(at::kFloat);
-  set_threads(1);
-  const auto alone = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
-  set_threads(2);
-  const auto together = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
-  set_threads(before);
-  for (size_t i = 0; i < alone.size(); ++i) {
-    EXPECT_TRUE(alone[i].equal(together[i]));
+  // 64 features of a head are so many that the tokens of one head are cut into parts, too.
+  for (const int64_t features : {3, 64}) {
+    const at::Tensor weight = random_tensor({8 * features, 5}, 1).to(at::kFloat),
+                     x = random_tensor({1, 1200, 5}, 2).to(at::kFloat);
+    set_threads(1);
+    const auto alone = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
+    for (const int count : {2, 4}) {
+      set_threads(count);
+      const auto together = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
+      for (size_t i = 0; i < alone.size(); ++i) {
+        EXPECT_TRUE(alone[i].equal(together[i])) << features << " features, " << count << " threads";
+      }
+    }
   }
+  set_threads(before);
 }
 
 TEST(LeapProjected, GivesOneGradientAlone) {

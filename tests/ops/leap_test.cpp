@@ -209,6 +209,42 @@ TEST(Leap, IsTheSameOnAnyNumberOfThreads) {
   set_threads(before);
 }
 
+TEST(Leap, OfFewLongHeadsIsTheSameOnAnyNumberOfThreads) {
+  const int before = threads();
+  const Inputs x = inputs(1, 5000, 2, 33, 43, at::kFloat); // long enough to be cut into parts side by side
+  for (const FocusWeight weight : kWeights) {
+    for (const int64_t window : {0, 5, 100, 4990}) {
+      const LeapOptions options{.weight = weight, .windows = {{window, 0}}};
+      const auto in_pieces = [&] {
+        LeapState state;
+        std::vector<at::Tensor> readouts;
+        for (const auto& [first, count] :
+             std::vector<std::pair<int64_t, int64_t>>{{0, 1600}, {1600, 2000}, {3600, 3}, {3603, 1397}}) {
+          const auto piece = [&](const at::Tensor& t) { return t.narrow(1, first, count); };
+          auto [readout, next] = leap_continue(piece(x.query), piece(x.focus), piece(x.key), piece(x.value),
+                                               std::move(state), options);
+          readouts.push_back(readout);
+          state = std::move(next);
+        }
+        return at::cat(readouts, 1);
+      };
+      set_threads(1);
+      const at::Tensor readout = leap(x, options), continued = in_pieces();
+      const auto alone = gradients(x, options, leap);
+      for (const int count : {2, 4, 9}) {
+        set_threads(count);
+        EXPECT_TRUE(leap(x, options).equal(readout)) << count << " threads, window " << window;
+        EXPECT_TRUE(in_pieces().equal(continued)) << count << " threads, window " << window;
+        const auto together = gradients(x, options, leap);
+        for (size_t i = 0; i < alone.size(); ++i) {
+          EXPECT_TRUE(together[i].equal(alone[i])) << count << " threads, window " << window;
+        }
+      }
+    }
+  }
+  set_threads(before);
+}
+
 /// Bound for any two ways through a sequence in float32, relative to the largest readout.
 constexpr double kSplitTolerance = 2e-6;
 

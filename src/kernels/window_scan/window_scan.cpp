@@ -31,9 +31,20 @@ template <class T> struct Head {
   T* past;        ///< of StateLayout
   T* last_logits; ///< in the state: of the last tokens before the run
   T* last_rows;
-  T* logits; ///< [length], of the run
+  T* logits;               ///< [length], of the run
+  int64_t position, begin; ///< of the run, and of the first of its parts
+  T* tiles;                ///< of the parts from there on
+  int64_t tile_size;
 
-  Head(int64_t head_window, int64_t head_size) : window(head_window), layout(head_window, head_size) {}
+  Head(int64_t head_window, int64_t head_size)
+      : window(head_window), layout(head_window, head_size), tile_size(window_scan_tile_size(head_size)) {}
+
+  T* TileAt(int64_t tile) const { return tiles + (tile - begin / kTile) * tile_size; }
+  /// Of a token of this part or one before.
+  T LogitOf(int64_t token) const {
+    return token >= position ? logits[token - position]
+                             : TileAt(token / kTile)[layout.sum.size + token % kTile];
+  }
 };
 
 /// What a tile needs while it is worked on.
@@ -52,9 +63,9 @@ template <class T> struct Desk {
 template <class T> void FindFarTokens(const WindowScanArgs<T>& args, const Head<T>& head, Desk<T>& desk) {
   for (int64_t i = 0; i < desk.plan.num_far; ++i) {
     const int64_t token = desk.plan.far_tokens[i];
-    if (token >= args.position) {
+    if (token >= head.begin) {
       const int64_t at = token - args.position;
-      desk.plan.far_weights[i] = head.logits[at];
+      desk.plan.far_weights[i] = head.LogitOf(token);
       desk.far_keys[i] = args.key + at * args.row_stride + head.columns;
       desk.far_values[i] = args.value + at * args.row_stride + head.columns;
     } else {
@@ -109,6 +120,17 @@ HWY_NOINLINE T DotsOfSmallSums(Rows<T> queries, const SumLayout& layout, int64_t
   return kSmall;
 }
 
+/// plan.weights() = logits of `count` tokens of a tile.
+template <class T>
+HWY_INLINE void Logits(const WindowScanArgs<T>& args, Rows<T> focuses, Rows<T> keys, int64_t count,
+                       Desk<T>& desk) {
+  const TileTag<T> d;
+  RowDots(focuses, keys, count, args.head_size, desk.dots);
+  for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
+    hn::Store(hn::Mul(hn::Set(d, args.scale), hn::Load(d, desk.dots + row)), d, desk.plan.weights() + row);
+  }
+}
+
 /// Tokens [token, token + count) of one tile, one head.
 template <class T>
 void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64_t token, int64_t count,
@@ -131,14 +153,15 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
   T& open_reference = head.open[layout.reference];
 
   PrefetchRows(rows(args.query), count, size);
-  RowDots(rows(args.focus), rows(args.key), count, size, desk.dots);
-  for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
-    hn::Store(hn::Mul(hn::Set(d, args.scale), hn::Load(d, desk.dots + row)), d, plan.weights() + row);
-  }
+  Logits(args, rows(args.focus), rows(args.key), count, desk);
   for (int64_t row = 0; row < count; ++row) {
     head.logits[at + row] = plan.weights()[row];
   }
-  PlanForward(head.window, token, count, true, plan);
+  const bool follows_a_part = token == args.position && token > head.begin;
+  PlanForward(head.window, token, count, !follows_a_part, plan);
+  for (int64_t row = -plan.lead(); row < 0; ++row) {
+    plan.weights()[row] = head.LogitOf(token + row);
+  }
   FindFarTokens(args, head, desk);
 
   const T* common = desk.common;
@@ -191,10 +214,23 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
   }
 }
 
+/// The sums of whole tiles at the begin of a part, from those of the parts before it.
+template <class T> void TakeTiles(const Head<T>& head) {
+  const SumLayout& layout = head.layout.sum;
+  const int64_t end = head.position / kTile, reach = window_scan_reach(head.window, head.position) / kTile;
+  for (int64_t tile = HWY_MAX(head.begin / kTile, end - reach); tile < end; ++tile) {
+    if (head.window == 0) {
+      AddExactly(layout, head.TileAt(tile), head.past, head.past + layout.size);
+    } else {
+      PushTile(layout, head.layout.tiles, tile, true, head.TileAt(tile), head.past);
+    }
+  }
+}
+
 /// The last tokens of a run go into the state.
 template <class T> void KeepLastTokens(const WindowScanArgs<T>& args, const Head<T>& head) {
   const int64_t size = args.head_size;
-  for (int64_t at = HWY_MAX(args.length - head.window, 0); at < args.length; ++at) {
+  for (int64_t at = HWY_MAX(args.length - head.window, head.begin - args.position); at < args.length; ++at) {
     const int64_t slot = (args.position + at) % head.window;
     const T* key = args.key + at * args.row_stride + head.columns;
     const T* value = args.value + at * args.row_stride + head.columns;
@@ -203,7 +239,7 @@ template <class T> void KeepLastTokens(const WindowScanArgs<T>& args, const Head
       to[c] = key[c];
       to[size + c] = value[c];
     }
-    head.last_logits[slot] = head.logits[at];
+    head.last_logits[slot] = head.LogitOf(args.position + at);
   }
 }
 
@@ -212,11 +248,11 @@ template <class T> void WindowScan(const WindowScanArgs<T>& args) {
     return;
   }
   const SumLayout layout(args.head_size);
-  const bool has_state = args.state != nullptr;
+  const bool has_state = args.state != nullptr, is_part = args.parts.tiles != nullptr;
   // A whole sequence that its window covers is summed like one without a window.
   const auto window_of = [&](int64_t head) HWY_ATTR {
     const int64_t window = args.windows[head];
-    return !has_state && window >= args.length ? 0 : window;
+    return !has_state && !is_part && window >= args.length ? 0 : window;
   };
   const auto sums_of = [&](const StateLayout& state) HWY_ATTR { return state.logits; };
 
@@ -247,13 +283,18 @@ template <class T> void WindowScan(const WindowScanArgs<T>& args) {
     head.past = sums + head.layout.past;
     head.last_logits = has_state ? state + head.layout.logits : nullptr;
     head.last_rows = has_state ? state + head.layout.rows : nullptr;
-    if (args.position == 0) {
+    head.position = args.position;
+    head.begin = is_part ? args.parts.begin : args.position;
+    head.tiles = is_part ? args.parts.tiles + h * args.parts.stride : nullptr;
+    if (head.begin == 0) {
       ClearSum(layout, T(0), head.open);
-      if (head.window == 0) {
-        ClearSum(layout, T(0), head.past);
-        ClearSum(layout, T(0), head.past + layout.size);
+      // A part may begin with the second tile of a pair, whose sum nobody asks for.
+      const int64_t count = head.window == 0 ? 2 : is_part ? head.layout.tiles.count : 0;
+      for (int64_t i = 0; i < count; ++i) {
+        ClearSum(layout, T(0), head.past + i * layout.size);
       }
     }
+    TakeTiles(head);
     if (has_state) {
       state += head.layout.size;
     }
@@ -281,11 +322,59 @@ template <class T> void WindowScan(const WindowScanArgs<T>& args) {
   }
 }
 
+/// The sum and the logits of one tile, whose rows begin at `at`.
+template <class T>
+void TellTile(const WindowScanArgs<T>& args, int64_t columns, int64_t at, bool with_sums, T* tile,
+              Desk<T>& desk) {
+  const SumLayout layout(args.head_size);
+  const int64_t size = args.head_size;
+  const auto rows = [&](const T* part) HWY_ATTR {
+    return Rows<T>{part + at * args.row_stride + columns, args.row_stride};
+  };
+  TilePlan<T>& plan = desk.plan;
+  if (with_sums) {
+    PrefetchRows(rows(args.value), kTile, size);
+  }
+  Logits(args, rows(args.focus), rows(args.key), kTile, desk);
+  for (int64_t row = 0; row < kTile; ++row) {
+    tile[layout.size + row] = plan.weights()[row];
+  }
+  if (!with_sums) {
+    return;
+  }
+  ClearSum(layout, T(0), tile);
+  PlanForward(0, 0, kTile, false, plan);
+  WeighForward(args.focus_weight, kTile, T(0), tile[layout.reference], plan);
+  SumWeights(plan, {plan.far_weights, plan.weights()}, T(0), tile[layout.weight], desk.denominators);
+  SumOpenRows(plan, plan.weights(), rows(args.key), kTile, size, tile);
+  SumOpenRows(plan, plan.weights(), rows(args.value), kTile, size, tile + layout.second);
+}
+
+template <class T> void TellTiles(const WindowScanArgs<T>& args) {
+  const int64_t begin = args.position / kTile, end = (args.position + args.length) / kTile,
+                tile_size = window_scan_tile_size(args.head_size);
+  const auto desk = hwy::MakeUniqueAligned<Desk<T>>();
+  for (int64_t h = 0; h < args.num_heads; ++h) {
+    const int64_t window = args.windows[h];
+    for (int64_t tile = begin; tile < end; ++tile) {
+      T* to = args.parts.tiles + h * args.parts.stride + (tile - args.parts.begin / kTile) * tile_size;
+      TellTile(args, h * args.head_size, (tile - begin) * kTile, window == 0 || tiles_before(window) > 0, to,
+               *desk);
+    }
+  }
+}
+
 void WindowScanFloat(const WindowScanArgs<float>& args) {
   WindowScan(args);
 }
 void WindowScanDouble(const WindowScanArgs<double>& args) {
   WindowScan(args);
+}
+void TellTilesFloat(const WindowScanArgs<float>& args) {
+  TellTiles(args);
+}
+void TellTilesDouble(const WindowScanArgs<double>& args) {
+  TellTiles(args);
 }
 const char* Target() {
   return hwy::TargetName(HWY_TARGET);
@@ -300,6 +389,8 @@ namespace mneme::kernels {
 
 HWY_EXPORT(WindowScanFloat);
 HWY_EXPORT(WindowScanDouble);
+HWY_EXPORT(TellTilesFloat);
+HWY_EXPORT(TellTilesDouble);
 HWY_EXPORT(Target);
 
 void window_scan(const WindowScanArgs<float>& args) {
@@ -308,6 +399,26 @@ void window_scan(const WindowScanArgs<float>& args) {
 
 void window_scan(const WindowScanArgs<double>& args) {
   use_reference_kernels() ? reference::window_scan(args) : HWY_DYNAMIC_DISPATCH(WindowScanDouble)(args);
+}
+
+void window_scan_tiles(const WindowScanArgs<float>& args) {
+  if (!use_reference_kernels()) { // which look at the rows themselves
+    HWY_DYNAMIC_DISPATCH(TellTilesFloat)(args);
+  }
+}
+
+void window_scan_tiles(const WindowScanArgs<double>& args) {
+  if (!use_reference_kernels()) {
+    HWY_DYNAMIC_DISPATCH(TellTilesDouble)(args);
+  }
+}
+
+int64_t window_scan_reach(int64_t window, int64_t all) {
+  return window == 0 ? all : HWY_MIN(whole_tiles(window), all);
+}
+
+int64_t window_scan_tile_size(int64_t head_size) {
+  return SumLayout(head_size).size + kWindowScanTile; // its sum, then the logits of its tokens
 }
 
 int64_t window_scan_state_size(int64_t window, int64_t head_size) {

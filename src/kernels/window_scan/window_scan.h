@@ -35,6 +35,15 @@ template <class T> struct WindowScanTrace {
   int64_t carry_stride;
 };
 
+/// Parts of a sequence that run side by side. Sums over whole tiles are all that a part needs to know of those before it, as
+/// far as its windows reach: window_scan_tiles() writes them, then window_scan() of any part reads those of the others.
+template <class T> struct WindowScanTiles {
+  T* tiles; ///< head h, tile i of the first part: [h * stride + i * window_scan_tile_size()]; nullptr: no other part
+  int64_t stride;
+  int64_t
+      begin; ///< position of the first part, a multiple of kWindowScanTile; all rows from there on lie in a row
+};
+
 /// Per head, with S(t) = the last `window` tokens up to t, itself included:
 ///   logit_t = scale focus_t . key_t                    weight_t = FocusWeight(logit_t)
 ///   D_t = epsilon + sum of weight over S(t)            mean(x)_t = sum of weight x over S(t) / D_t
@@ -64,18 +73,32 @@ template <class T> struct WindowScanArgs {
   int64_t position; ///< of the first token in its sequence
   WindowScanTrace<T> trace;
   int64_t length, num_heads, head_size;
+  /// Not nullptr: the run is one part of several; begin and end of each but the last are multiples of kWindowScanTile.
+  /// Without a state windows that cover the whole sequence are then given as 0. With one, each part has a copy of that at
+  /// `begin`; that of the last part becomes the state after all of them.
+  WindowScanTiles<T> parts;
 };
 
-/// Single-threaded; heads do not depend on each other. With a state, any cut of a sequence into runs gives the same bits.
-/// A state goes on only on the CPU target that it was made on.
+/// Single-threaded; heads do not depend on each other, nor parts. With a state, any cut of a sequence into runs gives the
+/// same bits, and so does any cut of a run into parts. A state goes on only on the CPU target that it was made on.
 void window_scan(const WindowScanArgs<float>& args);
 void window_scan(const WindowScanArgs<double>& args);
+
+/// Writes all tiles of a run: no more than half the work of window_scan(). State, readout and trace are not looked at.
+void window_scan_tiles(const WindowScanArgs<float>& args);
+void window_scan_tiles(const WindowScanArgs<double>& args);
 
 /// Items of the state of one head, whatever the position.
 int64_t window_scan_state_size(int64_t window, int64_t head_size);
 
 /// Items of one tile in WindowScanTrace::carries.
 int64_t window_scan_carry_size(int64_t head_size);
+
+/// Tokens before a part whose tiles it reads, at most: a multiple of kWindowScanTile; `all` of them without a window.
+int64_t window_scan_reach(int64_t window, int64_t all);
+
+/// Items of one tile in WindowScanTiles::tiles.
+int64_t window_scan_tile_size(int64_t head_size);
 
 /// The CPU target that `window_scan` runs on now.
 const char* window_scan_target();

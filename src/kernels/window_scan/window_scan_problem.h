@@ -142,6 +142,55 @@ template <class T> struct WindowScanProblem {
     return answer;
   }
 
+  /// In pieces of `piece` tokens, each of them in parts that end at multiples of `part`, from the last to the first: as if
+  /// they ran side by side. `with_state`: else there must be one piece, and windows that cover it are given as 0.
+  Answer run_in_parts(int64_t piece, int64_t part, bool with_state) const {
+    Answer answer = room();
+    WindowScanArgs<T> args_of_all = args(answer);
+    std::vector<int64_t> shorter = windows;
+    for (int64_t& window : shorter) {
+      window = !with_state && window >= length ? 0 : window;
+    }
+    args_of_all.windows = shorter.data();
+    int64_t state_size = 0;
+    for (const int64_t window : shorter) {
+      state_size += window_scan_state_size(window, head_size);
+    }
+    std::vector<T> state(static_cast<size_t>(state_size), std::nan(""));
+    const int64_t stride = num_tiles() * window_scan_tile_size(head_size);
+    for (int64_t begin = 0; begin < length; begin += piece) {
+      const int64_t end = std::min(begin + piece, length);
+      std::vector<T> tiles(static_cast<size_t>(num_heads() * stride), std::nan(""));
+      const auto run_of = [&](int64_t first, T* part_state) {
+        WindowScanArgs<T> run = args_of_all;
+        for (const T** rows : {&run.query, &run.focus, &run.key, &run.value}) {
+          *rows += first * run.row_stride;
+        }
+        run.readout += first * run.readout_stride;
+        run.position = first;
+        run.length = std::min(first - first % part + part, end) - first;
+        run.state = part_state;
+        run.parts = {tiles.data(), stride, begin};
+        return run;
+      };
+      std::vector<int64_t> firsts;
+      for (int64_t first = begin; first < end; first += run_of(first, nullptr).length) {
+        firsts.push_back(first);
+      }
+      for (size_t i = 0; i + 1 < firsts.size(); ++i) {
+        window_scan_tiles(run_of(firsts[i], nullptr));
+      }
+      std::vector<T> next;
+      for (size_t i = firsts.size(); i-- > 0;) {
+        std::vector<T> copy = state;
+        window_scan(run_of(firsts[i], with_state ? copy.data() : nullptr));
+        next = i + 1 == firsts.size() ? copy : next;
+      }
+      state = next;
+    }
+    return answer;
+  }
+
 private:
   std::vector<T> normals(uint64_t stream, double size) const {
     Random random = Random(41).stream(stream);

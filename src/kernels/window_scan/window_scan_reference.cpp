@@ -59,14 +59,19 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
   const int64_t error = layout.past + layout.sum.size; // of the sum of all tokens, window 0
   const double scale = static_cast<double>(args.scale);
 
-  std::vector<double> logits(static_cast<size_t>(args.length));
+  // Rows from here on are at hand: those of the run and of the parts before it.
+  const int64_t first = args.parts.tiles != nullptr ? args.parts.begin : args.position;
   const auto row = [&](const T* part, int64_t token) {
     return part + (token - args.position) * args.row_stride + columns;
   };
+  std::vector<double> logits; // from `first` on
+  for (int64_t token = first; token < args.position + args.length; ++token) {
+    logits.push_back(scale * product(row(args.focus, token), row(args.key, token), size));
+  }
+  const auto logit_of = [&](int64_t token) { return logits[static_cast<size_t>(token - first)]; };
   const auto add = [&](Sum& sum, int64_t token) {
-    if (token >= args.position) {
-      sum.add(logits[static_cast<size_t>(token - args.position)], args.focus_weight, row(args.key, token),
-              row(args.value, token));
+    if (token >= first) {
+      sum.add(logit_of(token), args.focus_weight, row(args.key, token), row(args.value, token));
     } else {
       const int64_t slot = token % window;
       const T* kept = state + layout.rows + slot * 2 * size;
@@ -83,7 +88,7 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
   };
 
   Sum sum(size);
-  if (state != nullptr && window == 0 && args.position > 0) {
+  if (state != nullptr && window == 0 && first > 0) {
     sum.reference = kept(layout.sum.reference);
     sum.weight = kept(layout.sum.weight);
     for (int64_t c = 0; c < size; ++c) {
@@ -91,11 +96,12 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
       sum.values[static_cast<size_t>(c)] = kept(layout.sum.second + c);
     }
   }
+  for (int64_t token = first; window == 0 && token < args.position; ++token) {
+    add(sum, token);
+  }
   for (int64_t t = 0; t < args.length; ++t) {
     const int64_t token = args.position + t;
     const int64_t begin = window == 0 ? 0 : std::max<int64_t>(0, token - window + 1);
-    const double logit = scale * product(row(args.focus, token), row(args.key, token), size);
-    logits[static_cast<size_t>(t)] = logit;
     if (begin == 0 && (t > 0 || window == 0 || token == 0)) { // The window has only grown.
       add(sum, token);
     } else {
@@ -116,7 +122,7 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
           static_cast<T>(gate * sum.values[static_cast<size_t>(c)] / denominator);
     }
     const int64_t at = head * args.trace.stride + token;
-    store(args.trace.logits, at, logit);
+    store(args.trace.logits, at, logit_of(token));
     store(args.trace.gate_logits, at, gate_logit);
     store(args.trace.denominators, at, denominator);
     store(args.trace.references, at, sum.reference);
@@ -132,12 +138,13 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
       keep(layout.sum.second + c, sum.values[static_cast<size_t>(c)]);
     }
   }
-  for (int64_t t = std::max<int64_t>(0, args.length - window); t < args.length; ++t) {
-    const int64_t token = args.position + t, slot = token % window;
+  const int64_t end = args.position + args.length;
+  for (int64_t token = std::max(first, end - window); token < end; ++token) {
+    const int64_t slot = token % window;
     T* to = state + layout.rows + slot * 2 * size;
     std::copy_n(row(args.key, token), size, to);
     std::copy_n(row(args.value, token), size, to + size);
-    state[layout.logits + slot] = static_cast<T>(logits[static_cast<size_t>(t)]);
+    state[layout.logits + slot] = static_cast<T>(logit_of(token));
   }
 }
 

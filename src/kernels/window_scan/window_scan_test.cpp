@@ -141,6 +141,49 @@ TEST(WindowScan, WithAStateEqualsThatWithoutOne) {
   });
 }
 
+template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& problem) {
+  const bool is_reference = use_reference_kernels(); // it sums windows anew where a part begins
+  const auto expect_same = [&](const auto& whole, const auto& parts, int64_t piece, int64_t part) {
+    if (is_reference) {
+      // A state keeps logits as T: one of 90 is rounded by 4e-6.
+      EXPECT_LT(worst_error(parts.readout, {whole.readout.begin(), whole.readout.end()}),
+                sizeof(T) == 4 ? 1e-5 : 1e-13);
+      return;
+    }
+    EXPECT_TRUE(whole.readout == parts.readout) << "pieces of " << piece << ", parts of " << part;
+    EXPECT_TRUE(whole.logits == parts.logits && whole.gate_logits == parts.gate_logits);
+    EXPECT_TRUE(whole.denominators == parts.denominators && whole.references == parts.references);
+    EXPECT_TRUE(whole.carries == parts.carries);
+  };
+  const auto whole = problem.run(ours<T>);
+  for (const int64_t part : {16, 32, 80, 160, 320}) {
+    expect_same(whole, problem.run_in_parts(problem.length, part, false), problem.length, part);
+  }
+  const auto with_state = problem.run_in_pieces(ours<T>, {problem.length});
+  for (const int64_t piece : {int64_t{64}, int64_t{176}, problem.length}) {
+    for (const int64_t part : {16, 48, 128}) {
+      expect_same(with_state, problem.run_in_parts(piece, part, true), piece, part);
+    }
+  }
+}
+
+TEST(WindowScan, GivesTheSameBitsInPartsSideBySide) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {2.0, 90.0}) {
+        for (const int64_t head_size : {5, 64}) {
+          WindowScanProblem<double> problem(333, head_size,
+                                            {0, 1, 3, 5, 8, 15, 16, 17, 31, 32, 33, 50, 64, 100, 256, 1000},
+                                            focus_weight, 1.0);
+          problem.set_logits(logits);
+          expect_same_bits_in_parts(problem);
+          expect_same_bits_in_parts(problem.as<float>());
+        }
+      }
+    }
+  });
+}
+
 TEST(WindowScan, ReferenceContinuesFromAState) {
   for (const FocusWeight focus_weight : kBoth) {
     WindowScanProblem<double> problem(77, 6, {0, 1, 5, 16, 20, 100}, focus_weight, 1.0);

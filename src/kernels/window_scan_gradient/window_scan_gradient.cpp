@@ -280,6 +280,77 @@ void GradientOfRows(const WindowScanGradientArgs<T>& args, const Head<T>& head, 
   }
 }
 
+/// Where a tile of another part lies: its sum, then alpha, beta and gamma of its tokens.
+template <class T> T* TileOfPart(const WindowScanGradientArgs<T>& args, int64_t head, int64_t tile) {
+  return args.parts.tiles + head * args.parts.stride +
+         (tile - args.parts.begin / kTile) * window_scan_gradient_tile_size(args.head_size);
+}
+
+/// The tiles to the right of a part, in its memory as if the part had gone through them.
+template <class T> void TakeTiles(const WindowScanGradientArgs<T>& args, const Head<T>& head) {
+  const SumLayout& layout = head.layout.sum;
+  const int64_t begin = (args.end + kTile - 1) / kTile, end = (args.parts.end + kTile - 1) / kTile;
+  const int64_t reach = window_scan_reach(head.window, end * kTile) / kTile;
+  for (int64_t tile = HWY_MIN(end, begin + reach) - 1; tile >= begin; --tile) {
+    const T* from = TileOfPart(args, head.index, tile);
+    for (const Kind kind : {kAlpha, kBeta, kGamma}) {
+      for (int64_t row = 0; row < kTile; ++row) {
+        head.coefficient(kind, tile * kTile)[row] = from[layout.size + kind * kTile + row];
+      }
+    }
+    if (head.window == 0) {
+      AddExactly(layout, from, head.past, head.past + layout.size);
+    } else {
+      PushTile(layout, head.layout.tiles, tile, false, from, head.past);
+    }
+  }
+}
+
+/// What a tile tells the parts before it.
+template <class T>
+void TellTile(const WindowScanGradientArgs<T>& args, int64_t index, int64_t tile, Desk<T>& desk) {
+  // Without a window nothing beyond the tile is looked at, and only its own coefficients are kept.
+  Head<T> head(0, args.head_size);
+  const SumLayout& layout = head.layout.sum;
+  const Tokens tokens{tile * kTile, HWY_MIN(kTile, args.end - tile * kTile)};
+  T* to = TileOfPart(args, index, tile);
+  head.index = index;
+  head.columns = index * args.head_size;
+  head.coefficients = to + layout.size;
+  Coefficients(args, head, tokens, desk);
+  const int64_t window = args.windows[index];
+  if (window != 0 && tiles_before(window) == 0) {
+    return;
+  }
+  ClearSum(layout, T(0), desk.open);
+  PlanBackward(0, tokens.last(), tokens.count, args.length, desk.plan);
+  WeighBackward(args, head, tokens, kNoReference<T>, desk);
+  const auto rows = [&](const T* part, int64_t stride) HWY_ATTR {
+    return Rows<T>{part + tokens.last() * stride + head.columns, -stride};
+  };
+  SumWeights(desk.plan, {desk.far_weights[kGamma], desk.near(kGamma)}, T(0), desk.open[layout.weight],
+             desk.dots[0]);
+  SumOpenRows(desk.plan, desk.near(kAlpha), rows(args.query, args.row_stride), tokens.count, args.head_size,
+              desk.open);
+  SumOpenRows(desk.plan, desk.near(kBeta), rows(args.d_readout, args.d_readout_stride), tokens.count,
+              args.head_size, desk.open + layout.second);
+  for (int64_t c = 0; c < layout.size; ++c) {
+    to[c] = desk.open[c];
+  }
+}
+
+template <class T> void TellTiles(const WindowScanGradientArgs<T>& args) {
+  const auto open = hwy::AllocateAligned<T>(static_cast<size_t>(SumLayout(args.head_size).size));
+  const auto desk = hwy::MakeUniqueAligned<Desk<T>>();
+  desk->open = open.get();
+  const int64_t begin = args.begin / kTile, end = (args.end + kTile - 1) / kTile;
+  for (int64_t h = 0; h < args.num_heads; ++h) {
+    for (int64_t tile = begin; tile < end; ++tile) {
+      TellTile(args, h, tile, *desk);
+    }
+  }
+}
+
 template <class T> void WindowScanGradient(const WindowScanGradientArgs<T>& args) {
   if (args.begin == args.end || args.num_heads == 0) {
     return;
@@ -293,19 +364,23 @@ template <class T> void WindowScanGradient(const WindowScanGradientArgs<T>& args
   desk->totals[0] = desk->open + layout.size;
   desk->totals[1] = desk->totals[0] + kTile * layout.size;
   ClearSum(layout, T(0), desk->open);
+  const bool is_part = args.parts.tiles != nullptr;
   T* kept = args.memory;
   for (int64_t h = 0; h < args.num_heads; ++h) {
     const int64_t window = args.windows[h];
-    Head<T>& head =
-        *new (&heads[static_cast<size_t>(h)]) Head<T>(window >= args.length ? 0 : window, args.head_size);
+    Head<T>& head = *new (&heads[static_cast<size_t>(h)])
+                        Head<T>(!is_part && window >= args.length ? 0 : window, args.head_size);
     head.index = h;
     head.columns = h * args.head_size;
     head.coefficients = kept;
     head.past = kept + head.layout.past;
-    if (args.end == args.length) {
+    if ((is_part ? args.parts.end : args.end) == args.length) {
       for (int64_t i = 0; i < head.layout.size - head.layout.past; i += layout.size) {
         ClearSum(layout, kNoReference<T>, head.past + i);
       }
+    }
+    if (is_part) {
+      TakeTiles(args, head);
     }
     kept += window_scan_gradient_memory_size(window, args.head_size);
   }
@@ -336,6 +411,12 @@ void WindowScanGradientFloat(const WindowScanGradientArgs<float>& args) {
 void WindowScanGradientDouble(const WindowScanGradientArgs<double>& args) {
   WindowScanGradient(args);
 }
+void TellTilesFloat(const WindowScanGradientArgs<float>& args) {
+  TellTiles(args);
+}
+void TellTilesDouble(const WindowScanGradientArgs<double>& args) {
+  TellTiles(args);
+}
 const char* Target() {
   return hwy::TargetName(HWY_TARGET);
 }
@@ -349,6 +430,8 @@ namespace mneme::kernels {
 
 HWY_EXPORT(WindowScanGradientFloat);
 HWY_EXPORT(WindowScanGradientDouble);
+HWY_EXPORT(TellTilesFloat);
+HWY_EXPORT(TellTilesDouble);
 HWY_EXPORT(Target);
 
 void window_scan_gradient(const WindowScanGradientArgs<float>& args) {
@@ -359,6 +442,22 @@ void window_scan_gradient(const WindowScanGradientArgs<float>& args) {
 void window_scan_gradient(const WindowScanGradientArgs<double>& args) {
   use_reference_kernels() ? reference::window_scan_gradient(args)
                           : HWY_DYNAMIC_DISPATCH(WindowScanGradientDouble)(args);
+}
+
+void window_scan_gradient_tiles(const WindowScanGradientArgs<float>& args) {
+  if (!use_reference_kernels()) { // which look at the rows themselves
+    HWY_DYNAMIC_DISPATCH(TellTilesFloat)(args);
+  }
+}
+
+void window_scan_gradient_tiles(const WindowScanGradientArgs<double>& args) {
+  if (!use_reference_kernels()) {
+    HWY_DYNAMIC_DISPATCH(TellTilesDouble)(args);
+  }
+}
+
+int64_t window_scan_gradient_tile_size(int64_t head_size) {
+  return SumLayout(head_size).size + 3 * kWindowScanTile; // its sum, then alpha, beta and gamma of its tokens
 }
 
 int64_t window_scan_gradient_memory_size(int64_t window, int64_t head_size) {

@@ -9,6 +9,16 @@
 
 namespace mneme::kernels {
 
+/// As WindowScanTiles: parts of one call, side by side. window_scan_gradient_tiles() writes tiles, window_scan_gradient() of
+/// any part reads those of the parts after it, window_scan_reach() tokens of them.
+template <class T> struct WindowScanGradientTiles {
+  T* tiles; ///< head h, tile i of the sequence, less the first: [h * stride + i * window_scan_gradient_tile_size()];
+      ///< nullptr: no other part
+  int64_t stride;
+  int64_t begin; ///< of the first part
+  int64_t end;   ///< of the last part; all rows up to there lie in a row
+};
+
 /// Gradients of the rows of the tokens [begin, end). With g = d_readout, per head:
 ///   d_gate_t = (1 - gate_t) g_t . readout_t            (of the gate's logit)
 ///   alpha_t = scale d_gate_t / D_t    beta_t = gate_t / D_t    gamma_t = -(gate_logit_t d_gate_t + g_t . readout_t) / D_t
@@ -44,14 +54,24 @@ template <class T> struct WindowScanGradientArgs {
   int64_t d_row_stride;
   T* memory; ///< from call to call; window_scan_gradient_memory_size() items per head, whatever they hold at first
   int64_t begin, end, length, num_heads, head_size;
+  /// Not nullptr: [begin, end) is one part of several; windows that cover the whole sequence are then given as 0, and each
+  /// part has a copy of the memory at the end of the last. That of the first becomes the memory after all of them.
+  WindowScanGradientTiles<T> parts;
 };
 
-/// Single-threaded; heads do not depend on each other.
+/// Single-threaded; heads do not depend on each other, nor parts, and any cut into parts gives the same bits.
 void window_scan_gradient(const WindowScanGradientArgs<float>& args);
 void window_scan_gradient(const WindowScanGradientArgs<double>& args);
 
+/// Writes all tiles of [begin, end); memory and gradients are not looked at.
+void window_scan_gradient_tiles(const WindowScanGradientArgs<float>& args);
+void window_scan_gradient_tiles(const WindowScanGradientArgs<double>& args);
+
 /// Items that one head needs from call to call. No more for a longer sequence.
 int64_t window_scan_gradient_memory_size(int64_t window, int64_t head_size);
+
+/// Items of one tile in WindowScanGradientTiles::tiles.
+int64_t window_scan_gradient_tile_size(int64_t head_size);
 
 /// The CPU target that `window_scan_gradient` runs on now.
 const char* window_scan_gradient_target();

@@ -37,7 +37,7 @@ template <class T> struct WindowScanGradients {
   std::vector<T> query, focus, key, value; ///< [length, num_heads, head_size]
 };
 
-/// Gradients of `problem` for d_readout, in chunks of `chunk` tokens from the right; answer: that of the forward kernel.
+/// kernel(args) for every chunk of `chunk` tokens from the right; answer: that of the forward kernel.
 template <class T, class Kernel>
 WindowScanGradients<T> gradients_of(const WindowScanProblem<T>& problem,
                                     const typename WindowScanProblem<T>::Answer& answer,
@@ -84,6 +84,43 @@ WindowScanGradients<T> gradients_of(const WindowScanProblem<T>& problem,
     end = begin;
   }
   return gradients;
+}
+
+/// The same call in parts that begin at multiples of `part`, from the first to the last: as if they ran side by side.
+/// windows: as those of the call, but 0 where they cover the sequence.
+template <class T>
+void run_in_parts(WindowScanGradientArgs<T> args, const std::vector<int64_t>& windows, int64_t part) {
+  const int64_t stride = (args.end - args.begin + kWindowScanTile - 1) / kWindowScanTile *
+                         window_scan_gradient_tile_size(args.head_size);
+  int64_t memory_size = 0;
+  for (const int64_t window : windows) {
+    memory_size += window_scan_gradient_memory_size(window, args.head_size);
+  }
+  std::vector<T> tiles(static_cast<size_t>(args.num_heads * stride), std::nan(""));
+  args.windows = windows.data();
+  args.parts = {tiles.data(), stride, args.begin, args.end};
+  std::vector<WindowScanGradientArgs<T>> runs;
+  for (int64_t begin = args.begin; begin < args.parts.end; begin = runs.back().end) {
+    WindowScanGradientArgs<T> run = args;
+    run.begin = begin;
+    run.end = std::min(begin - begin % part + part, args.parts.end);
+    for (T** rows : {&run.d_query, &run.d_focus, &run.d_key, &run.d_value}) {
+      *rows += (begin - args.begin) * args.d_row_stride;
+    }
+    runs.push_back(run);
+  }
+  for (size_t i = 1; i < runs.size(); ++i) {
+    window_scan_gradient_tiles(runs[i]);
+  }
+  const std::vector<T> before(args.memory, args.memory + memory_size);
+  std::vector<T> after;
+  for (WindowScanGradientArgs<T>& run : runs) {
+    std::vector<T> memory = before;
+    run.memory = memory.data();
+    window_scan_gradient(run);
+    after = &run == &runs.front() ? memory : after;
+  }
+  std::ranges::copy(after, args.memory);
 }
 
 } // namespace mneme::kernels

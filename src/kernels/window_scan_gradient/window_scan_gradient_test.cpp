@@ -148,6 +148,42 @@ TEST(WindowScanGradient, GivesTheSameBitsForEveryCutOfTheSequence) {
   });
 }
 
+template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& problem) {
+  std::vector<int64_t> windows = problem.windows;
+  for (int64_t& window : windows) {
+    window = window >= problem.length ? 0 : window;
+  }
+  const auto whole = ours(problem, 1 << 20);
+  const auto answer = problem.run([](const WindowScanArgs<T>& args) { window_scan(args); });
+  for (const int64_t chunk : {64, 176, 1 << 20}) {
+    for (const int64_t part : {16, 48, 128}) {
+      const auto parts =
+          gradients_of(problem, answer, gradient_of_readout(problem), chunk,
+                       [&](const WindowScanGradientArgs<T>& args) { run_in_parts(args, windows, part); });
+      EXPECT_TRUE(same(whole, parts)) << "chunks of " << chunk << ", parts of " << part;
+    }
+  }
+}
+
+TEST(WindowScanGradient, GivesTheSameBitsInPartsSideBySide) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    if (use_reference_kernels()) {
+      return; // which take any tokens by themselves
+    }
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {2.0, 90.0}) {
+        for (const int64_t head_size : {5, 64}) {
+          WindowScanProblem<double> problem(
+              333, head_size, {0, 1, 3, 5, 15, 16, 17, 31, 32, 33, 50, 100, 256, 1000}, focus_weight, 1.0);
+          problem.set_logits(logits);
+          expect_same_bits_in_parts(problem);
+          expect_same_bits_in_parts(problem.as<float>());
+        }
+      }
+    }
+  });
+}
+
 TEST(WindowScanGradient, TakesTheTraceOfRunsWithAState) {
   test::on_each_cpu_target(window_scan_gradient_target, [] {
     if (use_reference_kernels()) {
