@@ -18,6 +18,7 @@
 #include <hwy/highway.h>
 #include <hwy/contrib/math/math-inl.h>
 
+#include "kernels/first_lanes-inl.h"
 #include "kernels/window_scan/window_scan_state.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -60,30 +61,6 @@ template <class D, class V> HWY_INLINE V Sigmoid(D d, V x) {
   const auto one = hn::Set(d, hn::TFromD<D>(1));
   const auto e = ExpOrZero(d, hn::Neg(hn::Abs(x)));
   return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
-}
-
-/// The first `count` < Lanes(d) items, then zeros; reads no others.
-template <class D, class T> HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* from, int64_t count) {
-#if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN T lanes[kTile] = {};
-  for (int64_t i = 0; i < count; ++i) {
-    lanes[i] = from[i];
-  }
-  return hn::Load(d, lanes);
-#else
-  return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(count)), d, from);
-#endif
-}
-template <class D, class T> HWY_INLINE void StoreFirst(hn::Vec<D> v, D d, T* to, int64_t count) {
-#if HWY_MEM_OPS_MIGHT_FAULT
-  HWY_ALIGN T lanes[kTile];
-  hn::Store(v, d, lanes);
-  for (int64_t i = 0; i < count; ++i) {
-    to[i] = lanes[i];
-  }
-#else
-  hn::BlendedStore(v, hn::FirstN(d, static_cast<size_t>(count)), d, to);
-#endif
 }
 
 /// Rows in the order they are summed; `step` is negative from right to left.

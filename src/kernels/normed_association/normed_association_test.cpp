@@ -103,7 +103,7 @@ template <class T> void expect_close_to_reference(const Problem<T>& problem, dou
 }
 
 template <class T> void expect_close_to_reference_for_every_tail(double tolerance) {
-  for (const int64_t size : {1, 2, 7, 16, 32, 33}) {
+  for (const int64_t size : {1, 2, 7, 8, 16, 32, 33, 64}) {
     for (const int64_t q : {0, 1, 3}) {
       for (const int64_t r : {0, 1, 15, 16, 17, 100}) {
         // One or two features have no spread to speak of: they are 0 or +-1, with slopes of up to 1 / sqrt(epsilon).
@@ -145,6 +145,28 @@ TEST(NormedAssociation, LosesNothingToALargeMean) {
   test::on_each_cpu_target(normed_association_target, [] {
     constexpr double kRoundedMean = 64 * 100 * 6e-8; // of 64 numbers near 100, added up one by one in float
     expect_close_to_reference(Problem<float>(1, 50, 64, 0.4, 100), kRoundedMean);
+  });
+}
+
+TEST(NormedAssociation, HoldsOnBothSidesOfTheMeanFromWhichItIsSubtractedFirst) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    for (const double mean : {1.0, 3.0, 3.9, 5.0, 30.0}) {
+      for (const int64_t size : {30, 32, 64, 100}) {
+        SCOPED_TRACE(::testing::Message() << "mean " << mean);
+        expect_close_to_reference(Problem<double>(2, 100, size, 0.4, mean), 50 * kDouble);
+        expect_close_to_reference(Problem<float>(2, 100, size, 0.4, mean), 5 * kFloat); // scores up to 15
+      }
+    }
+  });
+}
+
+TEST(NormedAssociation, HoldsForRowsThatAreConstant) {
+  test::on_each_cpu_target(normed_association_target, [] {
+    for (const float number : {0.0F, 1.0F, -7.5F}) {
+      Problem<float> problem(1, 40, 32, 0.4);
+      std::fill(problem.rows.begin() + 10 * 32, problem.rows.begin() + 30 * 32, number); // they count as 0
+      expect_near(problem.ours().readout, problem.plain().readout, kFloat, "readout");
+    }
   });
 }
 
