@@ -89,6 +89,11 @@ at::Tensor normal(torch::nn::LayerNorm& norm, const at::Tensor& patterns) {
   return norm.is_empty() ? patterns : norm->forward(patterns);
 }
 
+NormedPatterns normed_by(const torch::nn::LayerNorm& norm, const at::Tensor& patterns) {
+  return norm.is_empty() ? NormedPatterns{.patterns = patterns}
+                         : NormedPatterns{patterns, norm->weight, norm->bias, norm->options.eps()};
+}
+
 PerHead<double> first_beta(const HopfieldOptions& options, std::optional<int64_t> head) {
   return options.beta().value_or(head ? 1 / std::sqrt(static_cast<double>(*head)) : 1.0);
 }
@@ -274,14 +279,15 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
   const AssociationInputs inputs = inputs_of(options, stored_pattern, state, projection, masks);
   check_inputs(inputs);
   const HopfieldCoreCall call = call_with(masks, wanted);
-  const at::Tensor normal_state = normal(norm_state_pattern, state);
   HopfieldCoreResult result;
   if (wanted == Wanted::output && projection.is_same(stored_pattern) && normed_alike(options)) {
-    result.output = association_core->forward_folded(normal_state, normed({.rows = stored_pattern}), call);
+    result.output = association_core->forward_folded(normal(norm_state_pattern, state),
+                                                     normed({.rows = stored_pattern}), call);
   }
   if (!result.output.defined()) {
-    result = association_core->forward(normal_state, normal(norm_stored_pattern, stored_pattern),
-                                       normal(norm_pattern_projection, projection), call);
+    result = association_core->forward_normed(normed_by(norm_state_pattern, state),
+                                              normed_by(norm_stored_pattern, stored_pattern),
+                                              normed_by(norm_pattern_projection, projection), call);
   }
   result.output = activated(result.output);
   if (options.check_finite()) {

@@ -11,6 +11,7 @@
 #include "nn/association_inputs.h"
 #include "nn/core_sizes.h"
 #include "nn/head_association.h"
+#include "nn/normed_linear.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -34,6 +35,17 @@ bool in_one(const HopfieldCoreOptions& options) {
 at::Tensor by_heads(const at::Tensor& projected, int64_t num_heads, bool batch_first) {
   return projected.unflatten(-1, {num_heads, projected.size(-1) / num_heads})
       .permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{1, 2, 0, 3});
+}
+
+at::Tensor normal(const NormedPatterns& input) {
+  return input.epsilon ? at::layer_norm(input.patterns, {input.patterns.size(-1)}, input.gain, input.bias,
+                                        *input.epsilon)
+                       : input.patterns;
+}
+
+at::Tensor linear(const NormedPatterns& input, const at::Tensor& weight, const at::Tensor& bias) {
+  return input.epsilon ? normed_linear(input.patterns, input.gain, input.bias, *input.epsilon, weight, bias)
+                       : at::linear(input.patterns, weight, bias);
 }
 
 at::Tensor next_rows(const at::Tensor& all, int64_t& first, int64_t count) {
@@ -330,19 +342,19 @@ void HopfieldCoreImpl::reset_parameters() {
   }
 }
 
-HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const at::Tensor& query, const at::Tensor& key,
-                                                  const at::Tensor& value, bool batch_first) const {
+HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, const NormedPatterns& key,
+                                                  const NormedPatterns& value, bool batch_first) const {
   const int64_t heads = options.num_heads();
   const CoreSizes sizes = core_sizes(options);
   const int64_t space = heads * sizes.head.value_or(0), patterns = heads * sizes.pattern.value_or(0);
   int64_t weight_row = 0, bias_row = 0;
-  const auto projected = [&](const at::Tensor& input, const at::Tensor& own_weight, int64_t rows) {
+  const auto projected = [&](const NormedPatterns& input, const at::Tensor& own_weight, int64_t rows) {
     const at::Tensor weight =
         in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, rows) : own_weight;
-    return at::linear(input, weight, next_rows(in_proj_bias, bias_row, rows));
+    return linear(input, weight, next_rows(in_proj_bias, bias_row, rows));
   };
-  const auto as_it_is = [&](const at::Tensor& input) {
-    const at::Tensor patterns_first = batch_first ? input : input.transpose(0, 1);
+  const auto as_it_is = [&](const NormedPatterns& input) {
+    const at::Tensor patterns_first = batch_first ? normal(input) : normal(input).transpose(0, 1);
     if (options.compat()) { // [h * N + n], read as [n * H + h]
       return patterns_first.repeat({heads, 1, 1})
           .view({patterns_first.size(0), heads, patterns_first.size(1), patterns_first.size(2)});
@@ -356,31 +368,30 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const at::Tensor& query, const
   Heads result;
   result.query =
       options.query_as_static() ? as_it_is(query) : with_heads(projected(query, q_proj_weight, space));
-  at::Tensor from_value = value;
+  NormedPatterns from_value = value;
   if (options.key_as_static()) {
     result.key = as_it_is(key);
   } else {
     const at::Tensor weight =
         in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, space) : k_proj_weight;
     const at::Tensor bias = next_rows(in_proj_bias, bias_row, space);
-    result.key = with_heads(at::linear(key, weight, bias));
+    result.key = with_heads(linear(key, weight, bias));
     if (options.value_as_connected()) {
-      from_value = at::linear(value, weight, bias);
+      from_value = {.patterns = linear(value, weight, bias)};
     }
   }
   if (!options.value_as_static()) {
     result.value = with_heads(projected(from_value, v_proj_weight, patterns));
   } else {
-    result.value =
-        options.value_as_connected() && !options.key_as_static() ? with_heads(from_value) : as_it_is(value);
+    result.value = options.value_as_connected() && !options.key_as_static() ? with_heads(from_value.patterns)
+                                                                            : as_it_is(value);
   }
   if (options.normalize_pattern()) {
-    const auto normal = [&](const at::Tensor& states) {
-      return at::layer_norm(states, {*sizes.head}, p_norm_weight, p_norm_bias,
-                            options.normalize_pattern_eps());
+    const auto in_space = [&](const at::Tensor& states) {
+      return normal({states, p_norm_weight, p_norm_bias, options.normalize_pattern_eps()});
     };
-    result.query = normal(result.query);
-    result.key = normal(result.key);
+    result.query = in_space(result.query);
+    result.key = in_space(result.key);
   }
   if (options.add_bias_kv() && !options.compat()) {
     result.key = with_row(result.key, by_heads(bias_k, heads, true));
@@ -476,6 +487,14 @@ at::Tensor HopfieldCoreImpl::projected_out(const at::Tensor& readout, bool batch
 
 HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::Tensor& key,
                                              const at::Tensor& value, const HopfieldCoreCall& call) {
+  return forward_normed({.patterns = query}, {.patterns = key}, {.patterns = value}, call);
+}
+
+HopfieldCoreResult HopfieldCoreImpl::forward_normed(const NormedPatterns& of_query,
+                                                    const NormedPatterns& of_key,
+                                                    const NormedPatterns& of_value,
+                                                    const HopfieldCoreCall& call) {
+  const at::Tensor &query = of_query.patterns, &key = of_key.patterns, &value = of_value.patterns;
   const InputSizes needed = input_sizes(options);
   const AssociationInputs inputs{.layer = kLayer,
                                  .state = {"query", query, needed.query},
@@ -489,7 +508,7 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
                                  .batch_first = call.batch_first};
   check_inputs(inputs);
   check_scaling(call, options.num_heads());
-  Heads heads = project(query, key, value, call.batch_first);
+  Heads heads = project(of_query, of_key, of_value, call.batch_first);
   if (heads.query.size(3) != heads.key.size(3)) {
     refuse(kLayer,
            c10::str("query has ", heads.query.size(3), " features (shape ", query.sizes(), ") but key has ",

@@ -104,6 +104,13 @@ struct HopfieldCoreResult {
   std::vector<std::vector<double>> changes;
 };
 
+/// Patterns, and the layer norm that is taken of them where they are projected: no normalised copy of them is kept.
+struct NormedPatterns {
+  at::Tensor patterns;
+  at::Tensor gain, bias;              ///< [E]; undefined: 1 and 0
+  std::optional<double> epsilon = {}; ///< none: there is no norm
+};
+
 /// Rows that are both key and value, each after a layer norm with the same epsilon.
 struct NormedRows {
   at::Tensor rows;                                       ///< [N, S, E], or length first
@@ -121,8 +128,8 @@ struct NormedRows {
 /// Errors  UsageError for options that contradict each other, for shapes, types or devices that disagree, for
 ///         a NaN or infinity in an input or a parameter (on a CPU; elsewhere looking would wait), and where a
 ///         state has not converged after 10 000 updates
-/// Cost    float32 and float64 on a CPU without masks, dropout, need_weights and infinite scaling: no queries x
-///         keys matrix is kept, forward or backward. Else O(N H L S) memory for every update that is
+/// Cost    float32 and float64 on a CPU without need_weights, infinite scaling and masks that are differentiated: no
+///         queries x keys matrix is kept, forward or backward. Else O(N H L S) memory for every update that is
 ///         differentiated
 /// Source  Ramsauer et al. 2020, "Hopfield Networks is All You Need", eq. 3 and 10
 class HopfieldCoreImpl : public torch::nn::Cloneable<HopfieldCoreImpl> {
@@ -135,6 +142,10 @@ public:
 
   HopfieldCoreResult forward(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                              const HopfieldCoreCall& call = {});
+
+  /// The same of patterns after their norms.
+  HopfieldCoreResult forward_normed(const NormedPatterns& query, const NormedPatterns& key,
+                                    const NormedPatterns& value, const HopfieldCoreCall& call);
 
   /// The output of `forward` for key and value made of the same rows, which are read once: norms and projections are
   /// folded around the association, so that no normalised and no projected copy of a large bag exists. Undefined
@@ -155,7 +166,7 @@ public:
 
 private:
   struct Heads;
-  Heads project(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+  Heads project(const NormedPatterns& query, const NormedPatterns& key, const NormedPatterns& value,
                 bool batch_first) const;
   void check_options() const;
   /// [N, H, L, e] -> output

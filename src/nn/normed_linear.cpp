@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+
+#include "nn/normed_linear.h"
+
+#include <optional>
+
+#include <ATen/Functions.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+namespace mneme::nn {
+namespace {
+
+using OptionalTensor = std::optional<at::Tensor>;
+
+class NormedLinear : public torch::autograd::Function<NormedLinear> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& patterns,
+                            const OptionalTensor& gain, const OptionalTensor& shift, const at::Tensor& weight,
+                            const OptionalTensor& bias, double epsilon) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    const auto [normal, mean, inverse] =
+        at::native_layer_norm(patterns, {patterns.size(-1)}, gain, shift, epsilon);
+    const auto given = [](const OptionalTensor& t) { return t.value_or(at::Tensor()); };
+    context->save_for_backward({patterns, given(gain), given(shift), weight, given(bias), mean, inverse});
+    context->saved_data["epsilon"] = epsilon;
+    return at::linear(normal, weight, bias);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const at::Tensor &patterns = saved[0], &gain = saved[1], &shift = saved[2], &weight = saved[3],
+                     &bias = saved[4];
+    const auto is_wanted = [](const at::Tensor& input) { return input.defined() && input.requires_grad(); };
+    const int64_t features = patterns.size(-1);
+    const at::Tensor d_rows = gradients[0].reshape({-1, weight.size(0)});
+    at::Tensor d_weight, d_bias, d_patterns, d_gain, d_shift;
+    if (is_wanted(weight)) {
+      const at::Tensor normal =
+          at::layer_norm(patterns, {features}, gain, shift, context->saved_data["epsilon"].toDouble());
+      d_weight = d_rows.t().matmul(normal.reshape({-1, features}));
+    }
+    if (is_wanted(bias)) {
+      d_bias = d_rows.sum(0);
+    }
+    const std::array<bool, 3> wanted = {is_wanted(patterns), is_wanted(gain), is_wanted(shift)};
+    if (wanted[0] || wanted[1] || wanted[2]) {
+      std::tie(d_patterns, d_gain, d_shift) =
+          at::native_layer_norm_backward(d_rows.matmul(weight).view_as(patterns), patterns, {features},
+                                         saved[5], saved[6], gain, shift, wanted);
+    }
+    return {d_patterns, d_gain, d_shift, d_weight, d_bias, at::Tensor()};
+  }
+};
+
+} // namespace
+
+at::Tensor normed_linear(const at::Tensor& patterns, const at::Tensor& gain, const at::Tensor& shift,
+                         double epsilon, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto optional = [](const at::Tensor& t) { return t.defined() ? OptionalTensor(t) : std::nullopt; };
+  return NormedLinear::apply(patterns, optional(gain), optional(shift), weight, optional(bias), epsilon);
+}
+
+} // namespace mneme::nn
