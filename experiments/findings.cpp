@@ -27,6 +27,12 @@ int64_t misses(const ComparisonTable& comparisons) {
   return std::ranges::count_if(comparisons.rows, [](const Comparison& row) { return !row.holds(); });
 }
 
+/// Why an experiment has no or few numbers beside the published ones.
+std::string remark(const Outcome& outcome) {
+  const auto [met, missed] = tally(outcome);
+  return !outcome.skipped.empty() ? "not run" : met + missed == 0 ? "nothing published to compare" : "";
+}
+
 /// How far off a value is, in tolerances.
 double distance(const Comparison& row) {
   const double tolerances = std::abs(row.measured.value - row.published) / row.tolerance;
@@ -184,6 +190,14 @@ std::string markdown_table(const Table& table) {
   return head + "\n" + rule + "\n" + body;
 }
 
+/// A table under its heading, folded if it is long.
+std::string markdown_block(const std::string& heading, const Table& table) {
+  const std::string text = markdown_table(table);
+  return table.rows.size() > kOpenRows ? fmt::format("\n<details><summary>{}</summary>\n\n{}\n</details>\n",
+                                                     report::escape_html(heading), text)
+                                       : fmt::format("\n{}.\n\n{}", heading, text);
+}
+
 } // namespace
 
 Table comparison_table(const ComparisonTable& comparisons) {
@@ -219,8 +233,8 @@ Table summary_table(std::span<const Finished> findings) {
           {.name = "experiment"}, {.name = "met"}, {.name = "missed"}, {.name = "id"}, {.name = "remark"}}};
   for (const Finished& finished : findings) {
     const auto [met, missed] = tally(finished.outcome);
-    table.rows.push_back({finished.experiment->title, met, missed, finished.experiment->id,
-                          std::string(finished.outcome.skipped.empty() ? "" : "not run")});
+    table.rows.push_back(
+        {finished.experiment->title, met, missed, finished.experiment->id, remark(finished.outcome)});
   }
   return table;
 }
@@ -262,16 +276,16 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
     }
     for (size_t i = 0; i < outcome.comparisons.size(); ++i) {
       const ComparisonTable& comparisons = outcome.comparisons[i];
-      const std::string table = markdown_table(comparison_table(comparisons));
-      const std::string heading = comparisons.title + " (" + comparisons.source + ")";
-      text += comparisons.rows.size() > kOpenRows
-                  ? fmt::format("\n<details><summary>{}: {}</summary>\n\n{}\n</details>\n",
-                                report::escape_html(heading), verdict(comparisons), table)
-                  : fmt::format("\n{}: {}.\n\n{}", heading, verdict(comparisons), table);
+      text += markdown_block(
+          fmt::format("{} ({}): {}", comparisons.title, comparisons.source, verdict(comparisons)),
+          comparison_table(comparisons));
       text += ends_tolerance(outcome, i) ? "\nTolerance: " + comparisons.tolerance + "\n" : "";
       for (const std::string& miss : misses_explained(comparisons)) {
         text += "\n" + miss + "\n";
       }
+    }
+    for (const TitledTable& table : outcome.tables) {
+      text += markdown_block(table.title, table.table);
     }
     if (!outcome.notes.empty()) {
       text += "\nWhere the original is wrong or unclear:\n\n";
@@ -294,6 +308,10 @@ nlohmann::ordered_json to_json(std::span<const Finished> findings) {
                              {"tolerance", table.tolerance},
                              {"rows", report::to_json(comparison_table(table))}});
     }
+    nlohmann::ordered_json tables = nlohmann::ordered_json::array();
+    for (const TitledTable& table : finished.outcome.tables) {
+      tables.push_back({{"title", table.title}, {"rows", report::to_json(table.table)}});
+    }
     experiments.push_back({{"id", finished.experiment->id},
                            {"title", finished.experiment->title},
                            {"claim", finished.experiment->claim},
@@ -302,6 +320,7 @@ nlohmann::ordered_json to_json(std::span<const Finished> findings) {
                            {"missed", missed},
                            {"parameters", finished.outcome.parameters},
                            {"comparisons", comparisons},
+                           {"tables", tables},
                            {"notes", finished.outcome.notes}});
   }
   return experiments;

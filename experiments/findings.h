@@ -22,7 +22,7 @@ std::string verdict(const ComparisonTable& comparisons);
 /// The report: summary, then every experiment with its claim first. Links lead to the files beside the page.
 report::Page page_of(std::span<const Finished> findings, const RunSettings& settings);
 
-/// Published beside measured, of every experiment, as Markdown. `command` is what made it.
+/// Published beside measured and what else was measured, of every experiment, as Markdown. `command` is what made it.
 std::string markdown_of(std::span<const Finished> findings, const RunSettings& settings,
                         const std::string& command);
 

@@ -77,6 +77,22 @@ TEST(Findings, MarkdownHoldsEveryValueAndTheCommand) {
   EXPECT_TRUE(contains(text, "- The original is off by one."));
 }
 
+TEST(Findings, HoldWhatElseWasMeasuredAndSayWhereNothingIsCompared) {
+  report::Table table{.columns = {{.name = "d"}, {.name = "capacity"}}, .rows = {{int64_t{4}, 0.25}}};
+  Outcome outcome{.tables = {{"Growth", table}}};
+  for (int64_t d = 5; d < 30; ++d) {
+    table.rows.push_back({d, 1.0});
+  }
+  outcome.tables.push_back({"Growth, d < 30", table});
+  const std::vector<Finished> findings = {{.experiment = &kExperiment, .outcome = outcome}};
+  const std::string text = markdown_of(findings, {}, "a command");
+  EXPECT_TRUE(contains(text, "| nothing published to compare |"));
+  EXPECT_TRUE(contains(text, "\nGrowth.\n\n| d | capacity |\n| ---: | ---: |\n| 4 | 0.25 |\n"));
+  EXPECT_TRUE(contains(text, "<details><summary>Growth, d &lt; 30</summary>"));
+  const nlohmann::ordered_json json = to_json(findings);
+  EXPECT_EQ(json.at(0).at("tables").at(0).at("rows").at(0).at("capacity"), 0.25);
+}
+
 TEST(Findings, JsonCountsWhatIsMissed) {
   const nlohmann::ordered_json json = to_json(sample_findings());
   EXPECT_EQ(json.at(0).at("met"), 2);
