@@ -78,15 +78,16 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
                       {"encoding", encoding}});
   }
   if (!dotted.empty()) {
-    layers.push_back(
-        {{"mark",
-          {{"type", "point"},
-           {"filled", true},
-           {"size", most_points > kManyPoints ? kSmallPoint : kPoint},
-           {"opacity", 1}}},
-         {"transform", only(dotted)},
-         {"encoding",
-          {{"y", place}, {"shape", shape_encoding(chart.series_title, names)}, {"tooltip", tooltips}}}});
+    layers.push_back({{"mark",
+                       {{"type", "point"},
+                        {"filled", true},
+                        {"size", most_points > kManyPoints ? kSmallPoint : kPoint},
+                        {"opacity", 1}}},
+                      {"transform", only(dotted)},
+                      {"encoding",
+                       {{"y", place},
+                        {"shape", shape_encoding(chart.series_title, names, dotted)},
+                        {"tooltip", tooltips}}}});
   }
   if (selects && !layers.empty()) {
     layers.back()["params"] = json::array({shown_series(names)});

@@ -92,8 +92,15 @@ json colour_encoding(const std::string& title, const std::vector<std::string>& n
   return series_encoding(title, names, series_scale(names, kPalette));
 }
 
-json shape_encoding(const std::string& title, const std::vector<std::string>& names) {
-  return series_encoding(title, names, series_scale(names, kShapes));
+json shape_encoding(const std::string& title, const std::vector<std::string>& names,
+                    const std::set<std::string>& dotted) {
+  json scale = series_scale(names, kShapes);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!dotted.contains(names[i])) {
+      scale["range"][i] = "stroke"; // the legend's sign of a line without points
+    }
+  }
+  return series_encoding(title, names, std::move(scale));
 }
 
 json dash_encoding(const std::string& title, const std::vector<std::string>& names,

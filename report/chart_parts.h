@@ -29,7 +29,9 @@ nlohmann::json axis_encoding(const char* field, const Axis& axis, bool from_zero
 
 /// Colour by series, with the legend. The other two are for channels on top of it.
 nlohmann::json colour_encoding(const std::string& title, const std::vector<std::string>& names);
-nlohmann::json shape_encoding(const std::string& title, const std::vector<std::string>& names);
+/// `dotted` holds the names of series drawn with points.
+nlohmann::json shape_encoding(const std::string& title, const std::vector<std::string>& names,
+                              const std::set<std::string>& dotted);
 /// `dashed` holds the names of series drawn in dashes.
 nlohmann::json dash_encoding(const std::string& title, const std::vector<std::string>& names,
                              const std::set<std::string>& dashed);

@@ -59,6 +59,16 @@ TEST(LineChart, DrawsIntervalsAsBandOrBars) {
   EXPECT_TRUE(layer(to_chart(chart).spec, "area").is_null());
 }
 
+TEST(LineChart, DrawsDashedSeriesWithoutPointsHereAndInTheLegend) {
+  LineChart chart = recall_chart();
+  chart.series[1].style = SeriesStyle::dashed_line;
+  const json spec = to_chart(chart).spec, points = layer(spec, "point");
+  EXPECT_EQ(points["encoding"]["shape"]["scale"]["range"], (json{"circle", "stroke"}));
+  EXPECT_TRUE(points["transform"].dump().find("\"oneOf\":[\"sdm\"]") != std::string::npos);
+  EXPECT_EQ(layer(spec, "line")["encoding"]["strokeDash"]["scale"]["range"][0], (json{1, 0}));
+  EXPECT_NE(layer(spec, "line")["encoding"]["strokeDash"]["scale"]["range"][1], (json{1, 0}));
+}
+
 TEST(LineChart, LeavesIntervalsOutWhereThereAreNone) {
   LineChart chart = recall_chart();
   chart.series = {{.name = "loss", .points = {{1, {2, 2, 2}}}}};
