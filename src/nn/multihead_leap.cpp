@@ -36,6 +36,16 @@ void check(const MultiheadLeapOptions& options) {
   }
 }
 
+/// Query, focus, key and value [B, T, 4, H, D] as they are compared.
+at::Tensor compared(const at::Tensor& parts, int64_t first_position, bool is_standardized, bool is_rotated) {
+  at::Tensor result = is_standardized ? standardized(parts) : parts;
+  if (is_rotated) { // but for the value
+    const at::Tensor heads = rotated(result.narrow(2, 0, 3).flatten(2, 3), first_position);
+    result = at::cat({heads.unflatten(2, {3, -1}), result.narrow(2, 3, 1)}, 2);
+  }
+  return result;
+}
+
 } // namespace
 
 std::vector<double> alibi_slopes(int64_t num_heads) {
@@ -79,25 +89,25 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
 MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
   check_sequence(kLayer, x, options.hidden_size());
   const int64_t head_size = options.hidden_size() / options.num_heads();
-  std::vector<at::Tensor> parts = projections->forward(x).chunk(4, -1);
-  for (at::Tensor& part : parts) {
-    part = part.unflatten(-1, {options.num_heads(), head_size});
-    part = options.rescale() ? standardized(part) : part;
-  }
-  if (options.rotary()) {
-    for (size_t i = 0; i < 3; ++i) {
-      parts[i] = rotated(parts[i], first_position);
-    }
-  }
-  return {parts[0], parts[1], parts[2], parts[3]};
+  const at::Tensor parts =
+      compared(projections->forward(x).unflatten(-1, {4, options.num_heads(), head_size}), first_position,
+               options.rescale().has_value(), options.rotary());
+  return {parts.select(2, 0), parts.select(2, 1), parts.select(2, 2), parts.select(2, 3)};
 }
 
 at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
   ops::LeapOptions op = op_options();
   op.is_token = is_token;
-  if (!options.rescale() && !options.rotary() && !(is_training() && options.dropout() > 0)) {
+  if (!(is_training() && options.dropout() > 0)) {
     check_sequence(kLayer, x, options.hidden_size());
-    return ops::leap_projected(x, projections->weight, options.num_heads(), op);
+    ops::PartsTransform transform;
+    if (options.rescale() || options.rotary()) {
+      transform = [is_standardized = options.rescale().has_value(),
+                   is_rotated = options.rotary()](const at::Tensor& parts, int64_t first_position) {
+        return compared(parts, first_position, is_standardized, is_rotated);
+      };
+    }
+    return ops::leap_projected(x, projections->weight, options.num_heads(), op, transform);
   }
   const Projected p = project(x, 0);
   const auto drop = [&](const at::Tensor& t) { return dropped(t, options.dropout(), is_training()); };

@@ -6,7 +6,10 @@
 #include <tuple>
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
+#include <torch/custom_class.h>
 
 #include "ops/checks.h"
 #include "ops/large_tensor.h"
@@ -28,6 +31,32 @@ std::array<at::Tensor, 4> parts_of(const at::Tensor& rows, int64_t num_heads) {
   return {split.select(2, 0), split.select(2, 1), split.select(2, 2), split.select(2, 3)};
 }
 
+/// Rows [B, T, 4 N] after the transform, if there is one.
+at::Tensor transformed(const PartsTransform& transform, const at::Tensor& rows, int64_t num_heads,
+                       int64_t first) {
+  return transform ? transform(rows.unflatten(2, {4, num_heads, -1}), first).flatten(2) : rows;
+}
+
+/// Whole sequences that are worked on at once, of as many tokens together as one piece of a long one.
+int64_t sequences_at_once(int64_t batches, int64_t tokens) {
+  return std::max<int64_t>(1, tokens > 0 ? kTokensAtOnce / tokens : batches);
+}
+
+/// The gradient of rows = x . weight^T, [T, 4 N], from that of what the transform made of them.
+at::Tensor gradient_before(const PartsTransform& transform, const at::Tensor& x, const at::Tensor& weight,
+                           const at::Tensor& d_transformed, int64_t num_heads, int64_t first) {
+  const at::Tensor rows = at::linear(x, weight).requires_grad_();
+  const at::AutoGradMode with_gradients(true);
+  return torch::autograd::grad({transformed(transform, rows, num_heads, first)}, {rows}, {d_transformed})[0]
+      .flatten(0, 1);
+}
+
+/// Keeps a transform until the way back.
+struct KeptTransform : torch::CustomClassHolder {
+  explicit KeptTransform(PartsTransform kept) : transform(std::move(kept)) {}
+  PartsTransform transform;
+};
+
 LeapCall with_parts(LeapCall call, const at::Tensor& rows, int64_t num_heads) {
   std::tie(call.query, call.focus, call.key, call.value) = std::tuple_cat(parts_of(rows, num_heads));
   return call;
@@ -43,7 +72,7 @@ LeapCall of_batches(const LeapCall& call, int64_t first, int64_t count) {
 
 /// The readout [B, T, H, D] without the whole projection. `call`: its options.
 at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
-                             const LeapCall& call) {
+                             const LeapCall& call, const PartsTransform& transform) {
   const int64_t batches = x.size(0), tokens = x.size(1), row = weight.size(0);
   const at::Tensor readout =
       empty_on_large_pages({batches, tokens, num_heads, row / (4 * num_heads)}, x.options());
@@ -55,8 +84,8 @@ at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int6
       const at::Tensor piece = rows.narrow(1, 0, count);
       at::Tensor product = piece.select(0, 0);
       at::mm_out(product, x.select(0, b).narrow(0, first, count), weight.t());
-      leap_scan_after(with_parts(call, piece, num_heads), readout.narrow(0, b, 1).narrow(1, first, count),
-                      state);
+      leap_scan_after(with_parts(call, transformed(transform, piece, num_heads, first), num_heads),
+                      readout.narrow(0, b, 1).narrow(1, first, count), state);
     }
   }
   return readout;
@@ -65,12 +94,21 @@ at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int6
 class LeapProjected : public torch::autograd::Function<LeapProjected> {
 public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
-                            const at::Tensor& weight, int64_t num_heads, const LeapCall& call) {
+                            const at::Tensor& weight, int64_t num_heads, const LeapCall& call,
+                            const PartsTransform& transform) {
     at::AutoDispatchBelowADInplaceOrView below;
     const int64_t row = weight.size(0);
     const at::Tensor rows = empty_on_large_pages({x.size(0), x.size(1), row}, x.options());
     at::Tensor product = rows.view({-1, row});
     at::mm_out(product, x.view({-1, x.size(2)}), weight.t());
+    const int64_t group = sequences_at_once(x.size(0), x.size(1));
+    for (int64_t b = 0; transform && b < x.size(0); b += group) {
+      for (int64_t first = 0; first < x.size(1); first += kTokensAtOnce) {
+        at::Tensor piece = rows.narrow(0, b, std::min(group, x.size(0) - b))
+                               .narrow(1, first, std::min(kTokensAtOnce, x.size(1) - first));
+        piece.copy_(transformed(transform, piece, num_heads, first));
+      }
+    }
     const at::Tensor readout =
         empty_on_large_pages({x.size(0), x.size(1), num_heads, row / (4 * num_heads)}, x.options());
     LeapTrace trace;
@@ -81,6 +119,8 @@ public:
     context->saved_data["windows"] = call.windows.tokens;
     context->saved_data["weight"] = static_cast<int64_t>(call.weight);
     context->saved_data["scale"] = call.scale;
+    context->saved_data["transform"] =
+        c10::IValue::make_capsule(c10::make_intrusive<KeptTransform>(transform));
     return output;
   }
 
@@ -98,13 +138,15 @@ public:
     options.weight = static_cast<FocusWeight>(data["weight"].toInt());
     options.scale = data["scale"].toDouble();
     const LeapCall call = with_parts(options, rows, heads);
+    const c10::intrusive_ptr<torch::CustomClassHolder> kept = data["transform"].toCapsule();
+    const PartsTransform& transform = static_cast<const KeptTransform&>(*kept).transform;
 
     const at::Tensor d_x =
         context->needs_input_grad(0) ? empty_on_large_pages(x.sizes(), x.options()) : at::Tensor();
     at::Tensor d_weight = at::zeros_like(weight);
     // Either whole batches, or tokens of one batch: rows of both lie side by side.
     const int64_t at_once = std::min(kTokensAtOnce, std::max<int64_t>(tokens, 1));
-    const int64_t group = std::max<int64_t>(1, tokens > 0 ? kTokensAtOnce / tokens : batches);
+    const int64_t group = sequences_at_once(batches, tokens);
     const at::Tensor d_rows = at::empty({std::min(group, batches), at_once, rows.size(2)}, x.options());
     for (int64_t b = 0; b < batches && tokens > 0; b += group) {
       const int64_t count = std::min(group, batches - b);
@@ -116,8 +158,13 @@ public:
         const auto piece = [&](const at::Tensor& t) {
           return t.narrow(0, b, count).narrow(1, begin, end - begin).view({-1, t.size(2)});
         };
-        const at::Tensor d_piece = d_rows.view({-1, rows.size(2)}).narrow(0, 0, count * (end - begin));
-        back.take(begin, parts_of(d_piece.view({count, end - begin, -1}), heads));
+        at::Tensor d_piece = d_rows.view({-1, rows.size(2)}).narrow(0, 0, count * (end - begin));
+        const at::Tensor d_parts = d_piece.view({count, end - begin, -1});
+        back.take(begin, parts_of(d_parts, heads));
+        if (transform) {
+          d_piece = gradient_before(transform, piece(x).view({count, end - begin, -1}), weight, d_parts,
+                                    heads, begin);
+        }
         if (d_x.defined()) {
           at::Tensor d_inputs = piece(d_x);
           at::mm_out(d_inputs, d_piece, weight);
@@ -126,7 +173,7 @@ public:
         end = begin;
       }
     }
-    return {d_x, d_weight, at::Tensor(), at::Tensor()};
+    return {d_x, d_weight, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -150,10 +197,10 @@ void check(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads) {
 } // namespace
 
 at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
-                          const LeapOptions& options) {
+                          const LeapOptions& options, const PartsTransform& transform) {
   check(x, weight, num_heads);
   const auto by_parts = [&] {
-    const auto parts = parts_of(at::linear(x, weight), num_heads);
+    const auto parts = parts_of(transformed(transform, at::linear(x, weight), num_heads, 0), num_heads);
     return leap(parts[0], parts[1], parts[2], parts[3], options).flatten(2);
   };
   const at::Tensor none = at::empty({0, 0, num_heads, weight.size(0) / (4 * num_heads)}, x.options());
@@ -169,9 +216,9 @@ at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t
   }
   at::Tensor readout;
   if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) {
-    readout = LeapProjected::apply(x.contiguous(), weight, num_heads, call);
+    readout = LeapProjected::apply(x.contiguous(), weight, num_heads, call, transform);
   } else if (x.size(1) >= kTokensAtOnce && has_scan_with_state(call)) {
-    readout = readout_in_pieces(x.contiguous(), weight, num_heads, call).flatten(2);
+    readout = readout_in_pieces(x.contiguous(), weight, num_heads, call, transform).flatten(2);
   } else {
     return by_parts();
   }

@@ -21,10 +21,15 @@ at::Tensor by_parts(const at::Tensor& x, const at::Tensor& weight, int64_t num_h
   return leap(parts[0], parts[1], parts[2], parts[3], options).flatten(2);
 }
 
+at::Tensor in_pieces(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
+                     const LeapOptions& options) {
+  return leap_projected(x, weight, num_heads, options);
+}
+
 /// Readout, gradients of x and weight for a random sum of readouts.
-std::vector<at::Tensor>
-all_of(at::Tensor (*function)(const at::Tensor&, const at::Tensor&, int64_t, const LeapOptions&),
-       const at::Tensor& x, const at::Tensor& weight, int64_t num_heads, const LeapOptions& options) {
+template <class Function>
+std::vector<at::Tensor> all_of(Function function, const at::Tensor& x, const at::Tensor& weight,
+                               int64_t num_heads, const LeapOptions& options) {
   const at::Tensor input = x.clone().requires_grad_(), matrix = weight.clone().requires_grad_();
   const at::Tensor readout = function(input, matrix, num_heads, options);
   const auto gradients = torch::autograd::grad({readout}, {input, matrix},
@@ -48,7 +53,7 @@ TEST(LeapProjected, IsLeapOfTheFourPartsOfAProjection) {
     const at::Tensor x = random_tensor({batches, tokens, kFeatures}, 2);
     for (const FocusWeight weights : {FocusWeight::elu, FocusWeight::exponential}) {
       const LeapOptions options{.weight = weights, .windows = {{0, 20}}};
-      const auto got = all_of(leap_projected, x, weight, kHeads, options),
+      const auto got = all_of(in_pieces, x, weight, kHeads, options),
                  expected = all_of(by_parts, x, weight, kHeads, options);
       for (size_t i = 0; i < got.size(); ++i) {
         ASSERT_EQ(got[i].sizes(), expected[i].sizes());
@@ -74,7 +79,7 @@ TEST(LeapProjected, TakesWhatKernelsDoNotKnow) {
        {LeapOptions{.windows = {{9}, {0.1}}}, LeapOptions{.gate = LeapGate::open},
         LeapOptions{.epsilon = 0.5}, LeapOptions{.both_sides = true}, LeapOptions{.logit_factor = factor},
         LeapOptions{.is_token = is_token}}) {
-    const auto got = all_of(leap_projected, x, weight, 2, options),
+    const auto got = all_of(in_pieces, x, weight, 2, options),
                expected = all_of(by_parts, x, weight, 2, options);
     for (size_t i = 0; i < got.size(); ++i) {
       EXPECT_LE(largest_difference(got[i], expected[i]),
@@ -85,6 +90,35 @@ TEST(LeapProjected, TakesWhatKernelsDoNotKnow) {
   EXPECT_EQ(half.scalar_type(), at::kBFloat16);
 }
 
+TEST(LeapProjected, TransformsWhatItComparesAsIfAllWereThereAtOnce) {
+  const auto transform = [](const at::Tensor& parts, int64_t first) {
+    const at::Tensor position = at::arange(first, first + parts.size(1), parts.options()).view({-1, 1, 1, 1});
+    return (parts * parts).sum(-1, true).rsqrt() * parts * (1 + 0.1 * (0.01 * position).cos());
+  };
+  const auto whole = [&](const at::Tensor& x, const at::Tensor& weight, int64_t heads, const LeapOptions& o) {
+    const at::Tensor parts = transform(at::linear(x, weight).unflatten(2, {4, heads, -1}), 0);
+    return leap(parts.select(2, 0), parts.select(2, 1), parts.select(2, 2), parts.select(2, 3), o).flatten(2);
+  };
+  const auto ours = [&](const at::Tensor& x, const at::Tensor& weight, int64_t heads, const LeapOptions& o) {
+    return leap_projected(x, weight, heads, o, transform);
+  };
+  const at::Tensor weight = random_tensor({24, 5}, 1);
+  for (const auto& [batches, tokens] : {std::pair<int64_t, int64_t>{1, 1}, {30, 40}, {2, 1500}, {2, 0}}) {
+    const at::Tensor x = random_tensor({batches, tokens, 5}, 2);
+    for (const LeapOptions& options :
+         {LeapOptions{.windows = {{0, 20}}}, LeapOptions{.windows = {{9}, {0.1}}, .gate = LeapGate::open}}) {
+      const auto got = all_of(ours, x, weight, 2, options), expected = all_of(whole, x, weight, 2, options);
+      for (size_t i = 0; i < got.size() && expected[i].numel() > 0; ++i) {
+        EXPECT_LE(largest_difference(got[i], expected[i]),
+                  1e-12 * (1 + expected[i].abs().max().item<double>()))
+            << batches << " sequences of " << tokens << ", tensor " << i;
+      }
+      const at::NoGradGuard no_gradient;
+      EXPECT_TRUE(tokens == 0 || largest_difference(ours(x, weight, 2, options), expected[0]) < 1e-12);
+    }
+  }
+}
+
 TEST(LeapProjected, IsTheSameOnAnyNumberOfThreads) {
   const int before = threads();
   // 64 features of a head are so many that the tokens of one head are cut into parts, too.
@@ -92,10 +126,10 @@ TEST(LeapProjected, IsTheSameOnAnyNumberOfThreads) {
     const at::Tensor weight = random_tensor({8 * features, 5}, 1).to(at::kFloat),
                      x = random_tensor({1, 1200, 5}, 2).to(at::kFloat);
     set_threads(1);
-    const auto alone = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
+    const auto alone = all_of(in_pieces, x, weight, 2, {.windows = {{100, 0}}});
     for (const int count : {2, 4}) {
       set_threads(count);
-      const auto together = all_of(leap_projected, x, weight, 2, {.windows = {{100, 0}}});
+      const auto together = all_of(in_pieces, x, weight, 2, {.windows = {{100, 0}}});
       for (size_t i = 0; i < alone.size(); ++i) {
         EXPECT_TRUE(alone[i].equal(together[i])) << features << " features, " << count << " threads";
       }
