@@ -156,12 +156,12 @@ template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& pr
     EXPECT_TRUE(whole.carries == parts.carries);
   };
   const auto whole = problem.run(ours<T>);
-  for (const int64_t part : {16, 32, 80, 160, 320}) {
+  for (const int64_t part : {16, 32, 160}) {
     expect_same(whole, problem.run_in_parts(problem.length, part, false), problem.length, part);
   }
   const auto with_state = problem.run_in_pieces(ours<T>, {problem.length});
-  for (const int64_t piece : {int64_t{64}, int64_t{176}, problem.length}) {
-    for (const int64_t part : {16, 48, 128}) {
+  for (const int64_t piece : {int64_t{112}, problem.length}) {
+    for (const int64_t part : {16, 80}) {
       expect_same(with_state, problem.run_in_parts(piece, part, true), piece, part);
     }
   }
@@ -172,12 +172,11 @@ TEST(WindowScan, GivesTheSameBitsInPartsSideBySide) {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
         for (const int64_t head_size : {5, 64}) {
-          WindowScanProblem<double> problem(333, head_size,
-                                            {0, 1, 3, 5, 8, 15, 16, 17, 31, 32, 33, 50, 64, 100, 256, 1000},
+          WindowScanProblem<double> problem(237, head_size, {0, 1, 5, 16, 17, 31, 32, 50, 100, 1000},
                                             focus_weight, 1.0);
           problem.set_logits(logits);
-          expect_same_bits_in_parts(problem);
-          expect_same_bits_in_parts(problem.as<float>());
+          head_size == 5 ? expect_same_bits_in_parts(problem)
+                         : expect_same_bits_in_parts(problem.as<float>());
         }
       }
     }

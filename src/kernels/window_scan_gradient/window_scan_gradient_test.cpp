@@ -155,8 +155,8 @@ template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& pr
   }
   const auto whole = ours(problem, 1 << 20);
   const auto answer = problem.run([](const WindowScanArgs<T>& args) { window_scan(args); });
-  for (const int64_t chunk : {64, 176, 1 << 20}) {
-    for (const int64_t part : {16, 48, 128}) {
+  for (const int64_t chunk : {112, 1 << 20}) {
+    for (const int64_t part : {16, 80}) {
       const auto parts =
           gradients_of(problem, answer, gradient_of_readout(problem), chunk,
                        [&](const WindowScanGradientArgs<T>& args) { run_in_parts(args, windows, part); });
@@ -173,11 +173,11 @@ TEST(WindowScanGradient, GivesTheSameBitsInPartsSideBySide) {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
         for (const int64_t head_size : {5, 64}) {
-          WindowScanProblem<double> problem(
-              333, head_size, {0, 1, 3, 5, 15, 16, 17, 31, 32, 33, 50, 100, 256, 1000}, focus_weight, 1.0);
+          WindowScanProblem<double> problem(237, head_size, {0, 1, 5, 16, 17, 31, 32, 50, 100, 1000},
+                                            focus_weight, 1.0);
           problem.set_logits(logits);
-          expect_same_bits_in_parts(problem);
-          expect_same_bits_in_parts(problem.as<float>());
+          head_size == 5 ? expect_same_bits_in_parts(problem)
+                         : expect_same_bits_in_parts(problem.as<float>());
         }
       }
     }
