@@ -18,12 +18,10 @@ public:
                             const OptionalTensor& gain, const OptionalTensor& shift, const at::Tensor& weight,
                             const OptionalTensor& bias, double epsilon) {
     at::AutoDispatchBelowADInplaceOrView below;
-    const auto [normal, mean, inverse] =
-        at::native_layer_norm(patterns, {patterns.size(-1)}, gain, shift, epsilon);
     const auto given = [](const OptionalTensor& t) { return t.value_or(at::Tensor()); };
-    context->save_for_backward({patterns, given(gain), given(shift), weight, given(bias), mean, inverse});
+    context->save_for_backward({patterns, given(gain), given(shift), weight, given(bias)});
     context->saved_data["epsilon"] = epsilon;
-    return at::linear(normal, weight, bias);
+    return at::linear(at::layer_norm(patterns, {patterns.size(-1)}, gain, shift, epsilon), weight, bias);
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -33,11 +31,11 @@ public:
                      &bias = saved[4];
     const auto is_wanted = [](const at::Tensor& input) { return input.defined() && input.requires_grad(); };
     const int64_t features = patterns.size(-1);
+    const auto [normal, mean, inverse] =
+        at::native_layer_norm(patterns, {features}, gain, shift, context->saved_data["epsilon"].toDouble());
     const at::Tensor d_rows = gradients[0].reshape({-1, weight.size(0)});
     at::Tensor d_weight, d_bias, d_patterns, d_gain, d_shift;
     if (is_wanted(weight)) {
-      const at::Tensor normal =
-          at::layer_norm(patterns, {features}, gain, shift, context->saved_data["epsilon"].toDouble());
       d_weight = d_rows.t().matmul(normal.reshape({-1, features}));
     }
     if (is_wanted(bias)) {
@@ -45,9 +43,8 @@ public:
     }
     const std::array<bool, 3> wanted = {is_wanted(patterns), is_wanted(gain), is_wanted(shift)};
     if (wanted[0] || wanted[1] || wanted[2]) {
-      std::tie(d_patterns, d_gain, d_shift) =
-          at::native_layer_norm_backward(d_rows.matmul(weight).view_as(patterns), patterns, {features},
-                                         saved[5], saved[6], gain, shift, wanted);
+      std::tie(d_patterns, d_gain, d_shift) = at::native_layer_norm_backward(
+          d_rows.matmul(weight).view_as(patterns), patterns, {features}, mean, inverse, gain, shift, wanted);
     }
     return {d_patterns, d_gain, d_shift, d_weight, d_bias, at::Tensor()};
   }
