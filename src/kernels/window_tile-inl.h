@@ -12,7 +12,6 @@
 #endif
 
 #include <cstdint>
-#include <type_traits>
 
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
@@ -381,45 +380,46 @@ void SumRows(TilePlan<T>& plan, Weights<T> weights, const T* const* far_rows, Ro
   }
 }
 
+/// Sums of the columns [c, c + kVectors * Lanes) of all rows. For the arguments see SumOpenRows.
+template <int kVectors, bool kWhole, class T>
+HWY_INLINE void SumOpenColumns(const TilePlan<T>& plan, const T* weights, Rows<T> rows, int64_t count,
+                               int64_t size, T* open, int64_t c) {
+  const TileTag<T> d;
+  const int64_t n = TileLanes<T>();
+  const T* factors = plan.factors_with_lead + plan.kMaxLead;
+  auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+  for (int64_t row = 0; row < count; ++row) {
+    const auto w = hn::Set(d, weights[row]), f = hn::Set(d, plan.is_rescaled ? factors[row] : T(1));
+    const T* x = rows[row] + c;
+    s0 = hn::MulAdd(w, kWhole ? hn::LoadU(d, x) : LoadFirst(d, x, size - c), hn::Mul(s0, f));
+    if constexpr (kVectors > 1) {
+      s1 = hn::MulAdd(w, hn::LoadU(d, x + n), hn::Mul(s1, f));
+      s2 = hn::MulAdd(w, hn::LoadU(d, x + 2 * n), hn::Mul(s2, f));
+      s3 = hn::MulAdd(w, hn::LoadU(d, x + 3 * n), hn::Mul(s3, f));
+    }
+  }
+  hn::StoreU(s0, d, open + c);
+  if constexpr (kVectors > 1) {
+    hn::StoreU(s1, d, open + c + n);
+    hn::StoreU(s2, d, open + c + 2 * n);
+    hn::StoreU(s3, d, open + c + 3 * n);
+  }
+}
+
 /// `open` alone, of a plan of one segment that begins with the tile: the same bits without the sums of its tokens.
 template <class T>
 void SumOpenRows(const TilePlan<T>& plan, const T* weights, Rows<T> rows, int64_t count, int64_t size,
                  T* open) {
-  const TileTag<T> d;
   const int64_t n = TileLanes<T>();
-  const T* factors = plan.factors_with_lead + plan.kMaxLead;
-  const auto sum = [&](auto vectors, auto load, int64_t c) HWY_ATTR {
-    constexpr int kVectors = decltype(vectors)::value;
-    auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-    for (int64_t row = 0; row < count; ++row) {
-      const auto w = hn::Set(d, weights[row]), f = hn::Set(d, plan.is_rescaled ? factors[row] : T(1));
-      const T* x = rows[row] + c;
-      s0 = hn::MulAdd(w, load(x), hn::Mul(s0, f));
-      if constexpr (kVectors > 1) {
-        s1 = hn::MulAdd(w, load(x + n), hn::Mul(s1, f));
-        s2 = hn::MulAdd(w, load(x + 2 * n), hn::Mul(s2, f));
-        s3 = hn::MulAdd(w, load(x + 3 * n), hn::Mul(s3, f));
-      }
-    }
-    hn::StoreU(s0, d, open + c);
-    if constexpr (kVectors > 1) {
-      hn::StoreU(s1, d, open + c + n);
-      hn::StoreU(s2, d, open + c + 2 * n);
-      hn::StoreU(s3, d, open + c + 3 * n);
-    }
-  };
-  const auto whole = [&](const T* from) HWY_ATTR { return hn::LoadU(d, from); };
   int64_t c = 0;
   for (; c + 4 * n <= size; c += 4 * n) {
-    sum(std::integral_constant<int, 4>(), whole, c);
+    SumOpenColumns<4, true>(plan, weights, rows, count, size, open, c);
   }
   for (; c + n <= size; c += n) {
-    sum(std::integral_constant<int, 1>(), whole, c);
+    SumOpenColumns<1, true>(plan, weights, rows, count, size, open, c);
   }
   if (c < size) {
-    sum(
-        std::integral_constant<int, 1>(),
-        [&](const T* from) HWY_ATTR { return LoadFirst(d, from, size - c); }, c);
+    SumOpenColumns<1, false>(plan, weights, rows, count, size, open, c);
   }
 }
 

@@ -317,6 +317,7 @@ void TellTile(const WindowScanGradientArgs<T>& args, int64_t index, int64_t tile
   head.index = index;
   head.columns = index * args.head_size;
   head.coefficients = to + layout.size;
+  desk.open = to;
   Coefficients(args, head, tokens, desk);
   const int64_t window = args.windows[index];
   if (window != 0 && tiles_before(window) == 0) {
@@ -334,15 +335,10 @@ void TellTile(const WindowScanGradientArgs<T>& args, int64_t index, int64_t tile
               desk.open);
   SumOpenRows(desk.plan, desk.near(kBeta), rows(args.d_readout, args.d_readout_stride), tokens.count,
               args.head_size, desk.open + layout.second);
-  for (int64_t c = 0; c < layout.size; ++c) {
-    to[c] = desk.open[c];
-  }
 }
 
 template <class T> void TellTiles(const WindowScanGradientArgs<T>& args) {
-  const auto open = hwy::AllocateAligned<T>(static_cast<size_t>(SumLayout(args.head_size).size));
   const auto desk = hwy::MakeUniqueAligned<Desk<T>>();
-  desk->open = open.get();
   const int64_t begin = args.begin / kTile, end = (args.end + kTile - 1) / kTile;
   for (int64_t h = 0; h < args.num_heads; ++h) {
     for (int64_t tile = begin; tile < end; ++tile) {
