@@ -37,6 +37,28 @@ template <class T> WindowScanArgs<T> heads_of(WindowScanArgs<T> args, int64_t be
   return args;
 }
 
+/// The tokens [first, first + count) of a run that is a whole sequence.
+template <class T> WindowScanArgs<T> tokens_of(WindowScanArgs<T> args, int64_t first, int64_t count) {
+  for (const T** rows : {&args.query, &args.focus, &args.key, &args.value}) {
+    *rows += first * args.row_stride;
+  }
+  args.readout += first * args.readout_stride;
+  args.position = first;
+  args.length = count;
+  return args;
+}
+
+/// Room for `size(window, head_size)` items for each head. What it holds at first must not matter.
+template <class T>
+std::vector<T> room_for_heads(const std::vector<int64_t>& windows, int64_t head_size,
+                              int64_t (*size)(int64_t window, int64_t head_size)) {
+  int64_t items = 0;
+  for (const int64_t window : windows) {
+    items += size(window, head_size);
+  }
+  return std::vector<T>(static_cast<size_t>(items), std::nan(""));
+}
+
 template <class T> struct WindowScanProblem {
   int64_t length, head_size;
   std::vector<int64_t> windows;
@@ -52,6 +74,14 @@ template <class T> struct WindowScanProblem {
         focus(normals(2, size)), key(normals(3, size)), value(normals(4, size)) {}
 
   int64_t num_heads() const { return static_cast<int64_t>(windows.size()); }
+  /// The windows, but 0 where they cover the whole sequence.
+  std::vector<int64_t> windows_within() const {
+    std::vector<int64_t> within = windows;
+    for (int64_t& window : within) {
+      window = window >= length ? 0 : window;
+    }
+    return within;
+  }
   int64_t num_tiles() const { return (length + kWindowScanTile - 1) / kWindowScanTile; }
 
   template <class U> WindowScanProblem<U> as() const {
@@ -122,22 +152,14 @@ template <class T> struct WindowScanProblem {
   /// One run after the other, with a state; the lengths of `pieces` are gone through again and again.
   template <class Kernel> Answer run_in_pieces(Kernel kernel, const std::vector<int64_t>& pieces) const {
     Answer answer = room();
-    WindowScanArgs<T> rest = args(answer);
-    int64_t state_size = 0;
-    for (const int64_t window : windows) {
-      state_size += window_scan_state_size(window, head_size);
-    }
-    std::vector<T> state(static_cast<size_t>(state_size),
-                         std::nan("")); // what it holds before must not matter
-    rest.state = state.data();
-    for (size_t piece = 0; rest.position < length; ++piece) {
-      rest.length = std::min(pieces[piece % pieces.size()], length - rest.position);
-      kernel(rest);
-      rest.position += rest.length;
-      for (const T** rows : {&rest.query, &rest.focus, &rest.key, &rest.value}) {
-        *rows += rest.length * rest.row_stride;
-      }
-      rest.readout += rest.length * rest.readout_stride;
+    WindowScanArgs<T> all = args(answer);
+    std::vector<T> state = room_for_heads<T>(windows, head_size, window_scan_state_size);
+    all.state = state.data();
+    int64_t first = 0;
+    for (size_t piece = 0; first < length; ++piece) {
+      const int64_t count = std::min(pieces[piece % pieces.size()], length - first);
+      kernel(tokens_of(all, first, count));
+      first += count;
     }
     return answer;
   }
@@ -146,29 +168,16 @@ template <class T> struct WindowScanProblem {
   /// they ran side by side. `with_state`: else there must be one piece, and windows that cover it are given as 0.
   Answer run_in_parts(int64_t piece, int64_t part, bool with_state) const {
     Answer answer = room();
-    WindowScanArgs<T> args_of_all = args(answer);
-    std::vector<int64_t> shorter = windows;
-    for (int64_t& window : shorter) {
-      window = !with_state && window >= length ? 0 : window;
-    }
-    args_of_all.windows = shorter.data();
-    int64_t state_size = 0;
-    for (const int64_t window : shorter) {
-      state_size += window_scan_state_size(window, head_size);
-    }
-    std::vector<T> state(static_cast<size_t>(state_size), std::nan(""));
+    WindowScanArgs<T> all = args(answer);
+    const std::vector<int64_t> given = with_state ? windows : windows_within();
+    all.windows = given.data();
+    std::vector<T> state = room_for_heads<T>(given, head_size, window_scan_state_size);
     const int64_t stride = num_tiles() * window_scan_tile_size(head_size);
     for (int64_t begin = 0; begin < length; begin += piece) {
       const int64_t end = std::min(begin + piece, length);
       std::vector<T> tiles(static_cast<size_t>(num_heads() * stride), std::nan(""));
       const auto run_of = [&](int64_t first, T* part_state) {
-        WindowScanArgs<T> run = args_of_all;
-        for (const T** rows : {&run.query, &run.focus, &run.key, &run.value}) {
-          *rows += first * run.row_stride;
-        }
-        run.readout += first * run.readout_stride;
-        run.position = first;
-        run.length = std::min(first - first % part + part, end) - first;
+        WindowScanArgs<T> run = tokens_of(all, first, std::min(first - first % part + part, end) - first);
         run.state = part_state;
         run.parts = {tiles.data(), stride, begin};
         return run;
@@ -201,6 +210,21 @@ private:
     return numbers;
   }
 };
+
+/// body(problem) for problems that are cut into parts: of both weights, with usual and large logits, of few columns in double
+/// and of many in float.
+template <class Body> void for_problems_in_parts(Body body) {
+  for (const FocusWeight focus_weight : {FocusWeight::elu, FocusWeight::exp}) {
+    for (const double logits : {2.0, 90.0}) {
+      for (const int64_t head_size : {5, 64}) {
+        WindowScanProblem<double> problem(237, head_size, {0, 1, 5, 16, 17, 31, 32, 50, 100, 1000},
+                                          focus_weight, 1.0);
+        problem.set_logits(logits);
+        head_size == 5 ? body(problem) : body(problem.as<float>());
+      }
+    }
+  }
+}
 
 /// The largest error of a token's readout over a head, relative to its norm: as good a measure for the last token of a
 /// long sequence, whose mean is small, as for the first.

@@ -169,17 +169,7 @@ template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& pr
 
 TEST(WindowScan, GivesTheSameBitsInPartsSideBySide) {
   test::on_each_cpu_target(window_scan_target, [] {
-    for (const FocusWeight focus_weight : kBoth) {
-      for (const double logits : {2.0, 90.0}) {
-        for (const int64_t head_size : {5, 64}) {
-          WindowScanProblem<double> problem(237, head_size, {0, 1, 5, 16, 17, 31, 32, 50, 100, 1000},
-                                            focus_weight, 1.0);
-          problem.set_logits(logits);
-          head_size == 5 ? expect_same_bits_in_parts(problem)
-                         : expect_same_bits_in_parts(problem.as<float>());
-        }
-      }
-    }
+    for_problems_in_parts([](const auto& problem) { expect_same_bits_in_parts(problem); });
   });
 }
 

@@ -45,12 +45,8 @@ WindowScanGradients<T> gradients_of(const WindowScanProblem<T>& problem,
   const int64_t row = problem.num_heads() * problem.head_size;
   const std::vector<T> zeros(d_readout.size());
   WindowScanGradients<T> gradients{zeros, zeros, zeros, zeros};
-  int64_t memory_size = 0;
-  for (const int64_t window : problem.windows) {
-    memory_size += window_scan_gradient_memory_size(window, problem.head_size);
-  }
-  std::vector<T> memory(static_cast<size_t>(memory_size),
-                        std::nan("")); // what it holds before must not matter
+  std::vector<T> memory =
+      room_for_heads<T>(problem.windows, problem.head_size, window_scan_gradient_memory_size);
   for (int64_t end = problem.length; end > 0;) {
     const int64_t begin = (end - 1) / chunk * chunk;
     const auto at = [&](std::vector<T>& rows) { return rows.data() + begin * row; };
@@ -92,10 +88,8 @@ template <class T>
 void run_in_parts(WindowScanGradientArgs<T> args, const std::vector<int64_t>& windows, int64_t part) {
   const int64_t stride = (args.end - args.begin + kWindowScanTile - 1) / kWindowScanTile *
                          window_scan_gradient_tile_size(args.head_size);
-  int64_t memory_size = 0;
-  for (const int64_t window : windows) {
-    memory_size += window_scan_gradient_memory_size(window, args.head_size);
-  }
+  std::vector<T> before = room_for_heads<T>(windows, args.head_size, window_scan_gradient_memory_size);
+  std::copy_n(args.memory, before.size(), before.begin());
   std::vector<T> tiles(static_cast<size_t>(args.num_heads * stride), std::nan(""));
   args.windows = windows.data();
   args.parts = {tiles.data(), stride, args.begin, args.end};
@@ -112,7 +106,6 @@ void run_in_parts(WindowScanGradientArgs<T> args, const std::vector<int64_t>& wi
   for (size_t i = 1; i < runs.size(); ++i) {
     window_scan_gradient_tiles(runs[i]);
   }
-  const std::vector<T> before(args.memory, args.memory + memory_size);
   std::vector<T> after;
   for (WindowScanGradientArgs<T>& run : runs) {
     std::vector<T> memory = before;
