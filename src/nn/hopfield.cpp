@@ -85,10 +85,6 @@ torch::nn::LayerNorm made(const Norm& norm) {
       torch::nn::LayerNormOptions({*norm.size}).eps(norm.eps).elementwise_affine(norm.affine));
 }
 
-at::Tensor normal(torch::nn::LayerNorm& norm, const at::Tensor& patterns) {
-  return norm.is_empty() ? patterns : norm->forward(patterns);
-}
-
 NormedPatterns normed_by(const torch::nn::LayerNorm& norm, const at::Tensor& patterns) {
   return norm.is_empty() ? NormedPatterns{.patterns = patterns}
                          : NormedPatterns{patterns, norm->weight, norm->bias, norm->options.eps()};
@@ -281,7 +277,7 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
   const HopfieldCoreCall call = call_with(masks, wanted);
   HopfieldCoreResult result;
   if (wanted == Wanted::output && projection.is_same(stored_pattern) && normed_alike(options)) {
-    result.output = association_core->forward_folded(normal(norm_state_pattern, state),
+    result.output = association_core->forward_folded(normed_by(norm_state_pattern, state),
                                                      normed({.rows = stored_pattern}), call);
   }
   if (!result.output.defined()) {
@@ -322,7 +318,7 @@ at::Tensor HopfieldImpl::forward_from(const std::shared_ptr<const RowSource>& st
   at::Tensor output;
   if (normed_alike(options)) {
     output =
-        association_core->forward_folded(normal(norm_state_pattern, state),
+        association_core->forward_folded(normed_by(norm_state_pattern, state),
                                          normed({.source = stored_pattern}), call_with(none, Wanted::output));
   }
   if (!output.defined()) {

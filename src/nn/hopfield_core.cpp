@@ -426,9 +426,9 @@ bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& store
          (stored.source || pays_to_fold(query, stored.rows, *core_sizes(options).head, call.batch_first));
 }
 
-at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const NormedRows& stored,
+at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const NormedRows& stored,
                                             const HopfieldCoreCall& call) {
-  if (!can_fold(query, stored, call)) {
+  if (!can_fold(query.patterns, stored, call)) {
     return {};
   }
   const CoreSizes sizes = core_sizes(options);
@@ -447,7 +447,7 @@ at::Tensor HopfieldCoreImpl::forward_folded(const at::Tensor& query, const Norme
       weight(v_proj_weight, 2 * space, patterns).unflatten(0, {heads, *sizes.pattern}).transpose(1, 2);
 
   at::Tensor state =
-      by_heads(at::linear(query, weight(q_proj_weight, 0, space), bias(0, space)), heads, call.batch_first);
+      by_heads(linear(query, weight(q_proj_weight, 0, space), bias(0, space)), heads, call.batch_first);
   state = state * scale_of(call, options, state).first;
   at::Tensor seen = times(at::matmul(state, of_key), stored.key_gain); // [N, H, L, E]
   if (stored.key_bias.defined()) {

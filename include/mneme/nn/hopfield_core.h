@@ -150,7 +150,8 @@ public:
   /// The output of `forward` for key and value made of the same rows, which are read once: norms and projections are
   /// folded around the association, so that no normalised and no projected copy of a large bag exists. Undefined
   /// where options or call want more than that can do; `forward` can always.
-  at::Tensor forward_folded(const at::Tensor& query, const NormedRows& stored, const HopfieldCoreCall& call);
+  at::Tensor forward_folded(const NormedPatterns& query, const NormedRows& stored,
+                            const HopfieldCoreCall& call);
 
   /// d, e and the features of the output; none where the input decides.
   std::optional<int64_t> head_dim() const;
