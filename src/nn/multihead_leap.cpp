@@ -36,14 +36,20 @@ void check(const MultiheadLeapOptions& options) {
   }
 }
 
-/// Query, focus, key and value [B, T, 4, H, D] as they are compared.
-at::Tensor compared(const at::Tensor& parts, int64_t first_position, bool is_standardized, bool is_rotated) {
-  at::Tensor result = is_standardized ? standardized(parts) : parts;
-  if (is_rotated) { // but for the value
-    const at::Tensor heads = rotated(result.narrow(2, 0, 3).flatten(2, 3), first_position);
-    result = at::cat({heads.unflatten(2, {3, -1}), result.narrow(2, 3, 1)}, 2);
+/// What is done to the parts of the projection before they are compared; none where that is nothing.
+ops::PartsTransform transform_of(const MultiheadLeapOptions& options) {
+  if (!options.rescale() && !options.rotary()) {
+    return {};
   }
-  return result;
+  return [is_standardized = options.rescale().has_value(),
+          is_rotated = options.rotary()](const at::Tensor& parts, int64_t first_position) {
+    at::Tensor result = is_standardized ? standardized(parts) : parts;
+    if (is_rotated) { // but for the value
+      const at::Tensor heads = rotated(result.narrow(2, 0, 3).flatten(2, 3), first_position);
+      result = at::cat({heads.unflatten(2, {3, -1}), result.narrow(2, 3, 1)}, 2);
+    }
+    return result;
+  };
 }
 
 } // namespace
@@ -89,9 +95,10 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
 MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
   check_sequence(kLayer, x, options.hidden_size());
   const int64_t head_size = options.hidden_size() / options.num_heads();
-  const at::Tensor parts =
-      compared(projections->forward(x).unflatten(-1, {4, options.num_heads(), head_size}), first_position,
-               options.rescale().has_value(), options.rotary());
+  at::Tensor parts = projections->forward(x).unflatten(-1, {4, options.num_heads(), head_size});
+  if (const ops::PartsTransform transform = transform_of(options)) {
+    parts = transform(parts, first_position);
+  }
   return {parts.select(2, 0), parts.select(2, 1), parts.select(2, 2), parts.select(2, 3)};
 }
 
@@ -100,14 +107,7 @@ at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_
   op.is_token = is_token;
   if (!(is_training() && options.dropout() > 0)) {
     check_sequence(kLayer, x, options.hidden_size());
-    ops::PartsTransform transform;
-    if (options.rescale() || options.rotary()) {
-      transform = [is_standardized = options.rescale().has_value(),
-                   is_rotated = options.rotary()](const at::Tensor& parts, int64_t first_position) {
-        return compared(parts, first_position, is_standardized, is_rotated);
-      };
-    }
-    return ops::leap_projected(x, projections->weight, options.num_heads(), op, transform);
+    return ops::leap_projected(x, projections->weight, options.num_heads(), op, transform_of(options));
   }
   const Projected p = project(x, 0);
   const auto drop = [&](const at::Tensor& t) { return dropped(t, options.dropout(), is_training()); };
