@@ -14,21 +14,12 @@
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/pair_dropout.h"
+#include "kernels/philox-inl.h"
 #include "kernels/score_mask-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-/// The low halves of a, times m: all 64 bits. What the high halves hold does not matter.
-template <class D64, class V> HWY_INLINE V ProductOfLowHalves(D64 d, V a, V m) {
-#if HWY_TARGET == HWY_SCALAR
-  return hn::Mul(hn::And(a, hn::Set(d, 0xFFFFFFFFU)), m);
-#else
-  const hn::RepartitionToNarrow<D64> halves;
-  return hn::BitCast(d, hn::MulEven(hn::BitCast(halves, a), hn::BitCast(halves, m)));
-#endif
-}
 
 /// What the weights of a tile are multiplied with, for a panel of queries.
 template <class T> class DropoutFactors {
@@ -73,48 +64,23 @@ public:
   }
 
 private:
-  /// words_ [4][lane]: Philox4x32-10, with one counter in each 64-bit lane; the high halves hold whatever they like. Three
-  /// vectors side by side, as many as a panel can be divided by: each has to wait for its products.
+  /// words_ [4][lane]: of one group of patterns. Three vectors side by side, as many as a panel can be divided by.
   HWY_INLINE void DrawWords(int64_t first_row, int64_t lanes_used, int64_t group) const {
     const hn::ScalableTag<uint64_t> d;
-    const int64_t n = static_cast<int64_t>(hn::Lanes(d));
-    const auto multiplier0 = hn::Set(d, 0xD2511F53U), multiplier1 = hn::Set(d, 0xCD9E8D57U);
+    const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
+    const auto groups = hn::Set(d, static_cast<uint64_t>(group)), step = hn::Set(d, static_cast<uint64_t>(n));
     for (int64_t part = 0; part < lanes_used; part += 3 * n) {
-      const auto row = hn::Iota(d, static_cast<uint64_t>(first_row + part)),
-                 step = hn::Set(d, static_cast<uint64_t>(n));
-      auto a0 = hn::Set(d, static_cast<uint64_t>(group)), a1 = hn::ShiftRight<32>(a0), a2 = row,
-           a3 = hn::ShiftRight<32>(a2);
-      auto b0 = a0, b1 = a1, b2 = hn::Add(a2, step), b3 = hn::ShiftRight<32>(b2);
-      auto c0 = a0, c1 = a1, c2 = hn::Add(b2, step), c3 = hn::ShiftRight<32>(c2);
-      auto key0 = static_cast<uint32_t>(dropout_.seed), key1 = static_cast<uint32_t>(dropout_.seed >> 32);
-      for (int round = 0; round < 10; ++round) {
-        const auto k0 = hn::Set(d, uint64_t{key0}), k1 = hn::Set(d, uint64_t{key1});
-        const auto mix = [&](auto& x0, auto& x1, auto& x2, auto& x3) HWY_ATTR {
-          const auto product0 = ProductOfLowHalves(d, x0, multiplier0),
-                     product1 = ProductOfLowHalves(d, x2, multiplier1);
-          x0 = hn::Xor3(hn::ShiftRight<32>(product1), x1, k0);
-          x1 = product1;
-          x2 = hn::Xor3(hn::ShiftRight<32>(product0), x3, k1);
-          x3 = product0;
-        };
-        mix(a0, a1, a2, a3);
-        mix(b0, b1, b2, b3);
-        mix(c0, c1, c2, c3);
-        key0 += 0x9E3779B9U;
-        key1 += 0xBB67AE85U;
-      }
-      const int64_t lanes = PanelLanes<T>();
-      const auto keep = [&](auto x0, auto x1, auto x2, auto x3, int64_t at) HWY_ATTR {
-        const hn::Rebind<uint32_t, decltype(d)> low;
-        uint32_t* to = words_.get() + at;
-        hn::StoreU(hn::TruncateTo(low, x0), low, to);
-        hn::StoreU(hn::TruncateTo(low, x1), low, to + lanes);
-        hn::StoreU(hn::TruncateTo(low, x2), low, to + 2 * lanes);
-        hn::StoreU(hn::TruncateTo(low, x3), low, to + 3 * lanes);
-      };
-      keep(a0, a1, a2, a3, part);
-      keep(b0, b1, b2, b3, part + n);
-      keep(c0, c1, c2, c3, part + 2 * n);
+      const auto a = hn::Iota(d, static_cast<uint64_t>(first_row + part)), b = hn::Add(a, step),
+                 c = hn::Add(b, step);
+      PhiloxOfThree(d, dropout_.seed, groups, a, groups, b, groups, c,
+                    [&](auto x0, auto x1, auto x2, auto x3, int64_t which) HWY_ATTR {
+                      const hn::Rebind<uint32_t, decltype(d)> low;
+                      uint32_t* to = words_.get() + part + which * n;
+                      hn::StoreU(x0, low, to);
+                      hn::StoreU(x1, low, to + lanes);
+                      hn::StoreU(x2, low, to + 2 * lanes);
+                      hn::StoreU(x3, low, to + 3 * lanes);
+                    });
     }
   }
 

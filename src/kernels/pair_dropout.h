@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Which weights of an association are dropped: told anew by counter wherever it is needed, and never kept.
+/// Which weights of an association, or numbers of rows, are dropped: told anew by counter wherever it is needed, and never kept.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,8 @@ namespace mneme::kernels {
 
 /// A weight that is left is multiplied with 1 / (1 - share), one that is dropped with 0. That of query q and pattern s is
 /// dropped where philox4x32({s / 4, q}, seed)[s % 4] < 2^32 share, both numbers as 64 bits, low words first: so it
-/// depends neither on threads nor on tiles. Weights are dropped after they have been divided by their sum.
+/// depends neither on threads nor on tiles. Weights are dropped after they have been divided by their sum. Of rows, q is the
+/// row and s the column.
 struct PairDropout {
   double share = 0; ///< in [0, 1]
   uint64_t seed = 0;

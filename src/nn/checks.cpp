@@ -59,6 +59,13 @@ at::Generator generator_of(uint64_t seed) {
   return at::detail::createCPUGenerator(seed);
 }
 
+int64_t drawn_seed(const at::Generator& generator) {
+  const bool given = generator.defined();
+  at::Tensor seed = at::empty({1}, at::device(given ? generator.device() : at::kCPU).dtype(at::kLong));
+  seed.random_(given ? std::optional(generator) : std::nullopt);
+  return seed.item<int64_t>();
+}
+
 void fill_normal(at::Tensor& parameter, double deviation, at::Generator& generator) {
   const torch::NoGradGuard no_grad;
   parameter.normal_(0, deviation, generator);

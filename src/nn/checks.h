@@ -30,6 +30,8 @@ void check_bits(const char* where, const at::Tensor& bits, int64_t length);
 
 /// A new generator for first weights.
 at::Generator generator_of(uint64_t seed);
+/// One number for all that is dropped in a call; from LibTorch's own generator where none is given.
+int64_t drawn_seed(const at::Generator& generator = {});
 
 /// Overwrites in place, outside autograd.
 void fill_normal(at::Tensor& parameter, double deviation, at::Generator& generator);

@@ -13,6 +13,7 @@
 #include "mneme/ops/associate.h"
 #include "mneme/ops/association_change.h"
 #include "mneme/ops/association_dropout.h"
+#include "nn/checks.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -129,18 +130,10 @@ at::Tensor weights(const at::Tensor& query, const at::Tensor& stored, const at::
   return mask.defined() ? association.masked_fill(nothing_left, 0) : association;
 }
 
-/// One number of the generator for all that is dropped in a call.
-int64_t dropout_seed(const HeadAssociationArgs& args) {
-  const bool given = args.generator.defined();
-  at::Tensor seed = at::empty({1}, at::device(given ? args.generator.device() : at::kCPU).dtype(at::kLong));
-  seed.random_(given ? std::optional(args.generator) : std::nullopt);
-  return seed.item<int64_t>();
-}
-
 at::Tensor dropped_of(const at::Tensor& association, const HeadAssociationArgs& args) {
   return args.dropout == 0
              ? association
-             : association * ops::association_dropout(association, args.dropout, dropout_seed(args));
+             : association * ops::association_dropout(association, args.dropout, drawn_seed(args.generator));
 }
 
 /// How far associations moved: Frobenius norm per head, the largest of the batch.
@@ -194,7 +187,7 @@ at::Tensor streamed(const HeadAssociationArgs& args, const Heads& heads, bool al
                          .missing = args.missing,
                          .mask = picked(args.mask),
                          .dropout = dropout,
-                         .dropout_seed = dropout == 0 ? 0 : dropout_seed(args)})
+                         .dropout_seed = dropout == 0 ? 0 : drawn_seed(args.generator)})
       .view({query.size(0), query.size(1), query.size(2), value.size(3)});
 }
 

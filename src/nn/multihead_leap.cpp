@@ -10,7 +10,6 @@
 #include "nn/checks.h"
 #include "nn/head_vectors.h"
 #include "nn/refuse.h"
-#include "nn/transformer_block.h"
 
 namespace mneme::nn {
 namespace {
@@ -105,16 +104,12 @@ MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int
 at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
   ops::LeapOptions op = op_options();
   op.is_token = is_token;
-  if (!(is_training() && options.dropout() > 0)) {
-    check_sequence(kLayer, x, options.hidden_size());
-    return ops::leap_projected(x, projections->weight, options.num_heads(), op, transform_of(options));
-  }
-  const Projected p = project(x, 0);
-  const auto drop = [&](const at::Tensor& t) { return dropped(t, options.dropout(), is_training()); };
+  check_sequence(kLayer, x, options.hidden_size());
+  ops::PartsDropout dropout;
   if (is_training() && options.dropout() > 0) {
-    op.logit_factor = drop(at::ones(p.focus.sizes().slice(0, 3), p.focus.options()));
+    dropout = {options.dropout(), drawn_seed()};
   }
-  return ops::leap(drop(p.query), drop(p.focus), p.key, drop(p.value), op).flatten(2);
+  return ops::leap_projected(x, projections->weight, options.num_heads(), op, transform_of(options), dropout);
 }
 
 MultiheadLeapStep MultiheadLeapImpl::step(const at::Tensor& x, ops::LeapState state) {

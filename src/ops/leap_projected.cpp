@@ -11,7 +11,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/custom_class.h>
 
+#include "kernels/part_dropout/part_dropout.h"
+#include "mneme/core/parallel.h"
+#include "mneme/ops/association_dropout.h"
 #include "ops/checks.h"
+#include "ops/focus_weight.h"
 #include "ops/large_tensor.h"
 #include "ops/leap_checks.h"
 #include "ops/leap_scan.h"
@@ -31,10 +35,62 @@ std::array<at::Tensor, 4> parts_of(const at::Tensor& rows, int64_t num_heads) {
   return {split.select(2, 0), split.select(2, 1), split.select(2, 2), split.select(2, 3)};
 }
 
+/// What becomes of rows before they are compared.
+struct Treatment {
+  PartsTransform transform;
+  PartsDropout dropout;
+
+  explicit operator bool() const { return transform || dropout.share > 0; }
+};
+
 /// Rows [B, T, 4 N] after the transform, if there is one.
 at::Tensor transformed(const PartsTransform& transform, const at::Tensor& rows, int64_t num_heads,
                        int64_t first) {
   return transform ? transform(rows.unflatten(2, {4, num_heads, -1}), first).flatten(2) : rows;
+}
+
+/// Drops in rows [B, T, 4 N] in place, or in their gradients: the same each time. The first row is number `first` of all.
+void drop(const PartsDropout& dropout, const at::Tensor& rows, int64_t num_heads, int64_t first) {
+  if (dropout.share == 0) {
+    return;
+  }
+  const int64_t row = rows.size(2);
+  constexpr int64_t kRowsAtOnce = 32;
+  const auto run = [&]<class T>(T* data) {
+    parallel_for(rows.size(0) * rows.size(1), kRowsAtOnce, [&](int64_t begin, int64_t end) {
+      kernels::part_dropout({.rows = data + begin * row,
+                             .num_rows = end - begin,
+                             .num_heads = num_heads,
+                             .head_size = row / (4 * num_heads),
+                             .dropout = {.share = dropout.share,
+                                         .seed = static_cast<uint64_t>(dropout.seed),
+                                         .first_query = first + begin}});
+    });
+  };
+  rows.scalar_type() == at::kDouble ? run(rows.mutable_data_ptr<double>())
+                                    : run(rows.mutable_data_ptr<float>());
+}
+
+/// The same as `drop` by LibTorch expressions: rows [B, T, 4 N], and the factor of their logits [B, T, H].
+std::pair<at::Tensor, at::Tensor> dropped(const PartsDropout& dropout, const at::Tensor& rows,
+                                          int64_t num_heads, const at::Tensor& logit_factor) {
+  const at::Tensor factors =
+      association_dropout(rows.flatten(0, 1), dropout.share, dropout.seed).view_as(rows);
+  const int64_t part = rows.size(2) / 4;
+  const at::Tensor of_logits = factors.narrow(2, 2 * part, num_heads);
+  return {rows * at::cat({factors.narrow(2, 0, 2 * part), at::ones_like(factors.narrow(2, 0, part)),
+                          factors.narrow(2, 3 * part, part)},
+                         2),
+          logit_factor.defined() ? of_logits * logit_factor : of_logits};
+}
+
+/// The piece [B, T, 4 N] of the projection of x, from token `first` on, treated in place.
+void treat(const Treatment& treatment, at::Tensor piece, int64_t num_heads, int64_t first,
+           int64_t first_row) {
+  if (treatment.transform) {
+    piece.copy_(transformed(treatment.transform, piece, num_heads, first));
+  }
+  drop(treatment.dropout, piece, num_heads, first_row);
 }
 
 /// Whole sequences that are worked on at once, of as many tokens together as one piece of a long one.
@@ -51,10 +107,10 @@ at::Tensor gradient_before(const PartsTransform& transform, const at::Tensor& x,
       .flatten(0, 1);
 }
 
-/// Keeps a transform until the way back.
-struct KeptTransform : torch::CustomClassHolder {
-  explicit KeptTransform(PartsTransform kept) : transform(std::move(kept)) {}
-  PartsTransform transform;
+/// Keeps a treatment until the way back.
+struct KeptTreatment : torch::CustomClassHolder {
+  explicit KeptTreatment(Treatment kept) : treatment(std::move(kept)) {}
+  Treatment treatment;
 };
 
 LeapCall with_parts(LeapCall call, const at::Tensor& rows, int64_t num_heads) {
@@ -72,7 +128,7 @@ LeapCall of_batches(const LeapCall& call, int64_t first, int64_t count) {
 
 /// The readout [B, T, H, D] without the whole projection. `call`: its options.
 at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
-                             const LeapCall& call, const PartsTransform& transform) {
+                             const LeapCall& call, const Treatment& treatment) {
   const int64_t batches = x.size(0), tokens = x.size(1), row = weight.size(0);
   const at::Tensor readout =
       empty_on_large_pages({batches, tokens, num_heads, row / (4 * num_heads)}, x.options());
@@ -84,8 +140,12 @@ at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int6
       const at::Tensor piece = rows.narrow(1, 0, count);
       at::Tensor product = piece.select(0, 0);
       at::mm_out(product, x.select(0, b).narrow(0, first, count), weight.t());
-      leap_scan_after(with_parts(call, transformed(transform, piece, num_heads, first), num_heads),
-                      readout.narrow(0, b, 1).narrow(1, first, count), state);
+      treat(treatment, piece, num_heads, first, b * tokens + first);
+      LeapCall next = with_parts(call, piece, num_heads);
+      if (call.is_token.defined()) {
+        next.is_token = call.is_token.narrow(0, b, 1).narrow(1, first, count);
+      }
+      leap_scan_after(next, readout.narrow(0, b, 1).narrow(1, first, count), state);
     }
   }
   return readout;
@@ -95,18 +155,19 @@ class LeapProjected : public torch::autograd::Function<LeapProjected> {
 public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight, int64_t num_heads, const LeapCall& call,
-                            const PartsTransform& transform) {
+                            const Treatment& treatment) {
     at::AutoDispatchBelowADInplaceOrView below;
     const int64_t row = weight.size(0);
     const at::Tensor rows = empty_on_large_pages({x.size(0), x.size(1), row}, x.options());
     at::Tensor product = rows.view({-1, row});
     at::mm_out(product, x.view({-1, x.size(2)}), weight.t());
     const int64_t group = sequences_at_once(x.size(0), x.size(1));
-    for (int64_t b = 0; transform && b < x.size(0); b += group) {
+    for (int64_t b = 0; treatment && b < x.size(0); b += group) {
       for (int64_t first = 0; first < x.size(1); first += kTokensAtOnce) {
-        at::Tensor piece = rows.narrow(0, b, std::min(group, x.size(0) - b))
-                               .narrow(1, first, std::min(kTokensAtOnce, x.size(1) - first));
-        piece.copy_(transformed(transform, piece, num_heads, first));
+        treat(treatment,
+              rows.narrow(0, b, std::min(group, x.size(0) - b))
+                  .narrow(1, first, std::min(kTokensAtOnce, x.size(1) - first)),
+              num_heads, first, b * x.size(1) + first);
       }
     }
     const at::Tensor readout =
@@ -119,8 +180,8 @@ public:
     context->saved_data["windows"] = call.windows.tokens;
     context->saved_data["weight"] = static_cast<int64_t>(call.weight);
     context->saved_data["scale"] = call.scale;
-    context->saved_data["transform"] =
-        c10::IValue::make_capsule(c10::make_intrusive<KeptTransform>(transform));
+    context->saved_data["treatment"] =
+        c10::IValue::make_capsule(c10::make_intrusive<KeptTreatment>(treatment));
     return output;
   }
 
@@ -138,8 +199,8 @@ public:
     options.weight = static_cast<FocusWeight>(data["weight"].toInt());
     options.scale = data["scale"].toDouble();
     const LeapCall call = with_parts(options, rows, heads);
-    const c10::intrusive_ptr<torch::CustomClassHolder> kept = data["transform"].toCapsule();
-    const PartsTransform& transform = static_cast<const KeptTransform&>(*kept).transform;
+    const c10::intrusive_ptr<torch::CustomClassHolder> kept = data["treatment"].toCapsule();
+    const Treatment& treatment = static_cast<const KeptTreatment&>(*kept).treatment;
 
     const at::Tensor d_x =
         context->needs_input_grad(0) ? empty_on_large_pages(x.sizes(), x.options()) : at::Tensor();
@@ -161,9 +222,10 @@ public:
         at::Tensor d_piece = d_rows.view({-1, rows.size(2)}).narrow(0, 0, count * (end - begin));
         const at::Tensor d_parts = d_piece.view({count, end - begin, -1});
         back.take(begin, parts_of(d_parts, heads));
-        if (transform) {
-          d_piece = gradient_before(transform, piece(x).view({count, end - begin, -1}), weight, d_parts,
-                                    heads, begin);
+        drop(treatment.dropout, d_parts, heads, b * tokens + begin);
+        if (treatment.transform) {
+          d_piece = gradient_before(treatment.transform, piece(x).view({count, end - begin, -1}), weight,
+                                    d_parts, heads, begin);
         }
         if (d_x.defined()) {
           at::Tensor d_inputs = piece(d_x);
@@ -197,28 +259,39 @@ void check(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads) {
 } // namespace
 
 at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
-                          const LeapOptions& options, const PartsTransform& transform) {
+                          const LeapOptions& options, const PartsTransform& transform,
+                          const PartsDropout& dropout) {
   check(x, weight, num_heads);
+  kChecks.share("dropout", dropout.share);
   const auto by_parts = [&] {
-    const auto parts = parts_of(transformed(transform, at::linear(x, weight), num_heads, 0), num_heads);
-    return leap(parts[0], parts[1], parts[2], parts[3], options).flatten(2);
+    at::Tensor rows = transformed(transform, at::linear(x, weight), num_heads, 0);
+    LeapOptions with = options;
+    if (dropout.share > 0) {
+      std::tie(rows, with.logit_factor) = dropped(dropout, rows, num_heads, options.logit_factor);
+    }
+    const auto parts = parts_of(rows, num_heads);
+    return leap(parts[0], parts[1], parts[2], parts[3], with).flatten(2);
   };
-  const at::Tensor none = at::empty({0, 0, num_heads, weight.size(0) / (4 * num_heads)}, x.options());
-  if (options.logit_factor.defined() || options.is_token.defined() || options.both_sides) {
+  if (options.logit_factor.defined() || options.both_sides ||
+      type_of_sums(x.scalar_type()) != x.scalar_type()) {
     return by_parts();
   }
-  LeapCall call = leap_call(kChecks, none, none, none, none, options);
-  if (call.query.scalar_type() != x.scalar_type() || !has_scan(call)) {
+  // Of the shape of each part, without its memory.
+  const at::Tensor part = at::empty({1, 1, 1, 1}, x.options())
+                              .expand({x.size(0), x.size(1), num_heads, weight.size(0) / (4 * num_heads)});
+  LeapCall call = leap_call(kChecks, part, part, part, part, options);
+  if (!has_scan(call)) {
     return by_parts();
   }
   for (int64_t& window : call.windows.tokens) {
     window = window >= x.size(1) ? 0 : window; // with a smaller state
   }
+  const Treatment treatment{transform, dropout};
   at::Tensor readout;
   if (at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad())) {
-    readout = LeapProjected::apply(x.contiguous(), weight, num_heads, call, transform);
+    readout = LeapProjected::apply(x.contiguous(), weight, num_heads, call, treatment);
   } else if (x.size(1) >= kTokensAtOnce && has_scan_with_state(call)) {
-    readout = readout_in_pieces(x.contiguous(), weight, num_heads, call, transform).flatten(2);
+    readout = readout_in_pieces(x.contiguous(), weight, num_heads, call, treatment).flatten(2);
   } else {
     return by_parts();
   }

@@ -124,6 +124,8 @@ TEST(MultiheadLeap, DropoutActsInTrainingOnly) {
   torch::manual_seed(1);
   const at::Tensor one = leap->forward(x), other = leap->forward(x);
   EXPECT_GT(largest_difference(one, other), 0.01);
+  torch::manual_seed(1);
+  EXPECT_TRUE(leap->forward(x).equal(one));
   EXPECT_TRUE(leap->step(x, {}).output.isfinite().all().item<bool>());
   EXPECT_LT(largest_difference(leap->step(x, {}).output, quiet), 1e-12); // steps do not drop
 }

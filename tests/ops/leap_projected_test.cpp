@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include "mneme/core/parallel.h"
+#include "mneme/ops/association_dropout.h"
 #include "ops/tensors.h"
 
 namespace mneme::ops {
@@ -72,13 +73,10 @@ TEST(LeapProjected, IsLeapOfTheFourPartsOfAProjection) {
 
 TEST(LeapProjected, TakesWhatKernelsDoNotKnow) {
   const at::Tensor weight = random_tensor({24, 5}, 1), x = random_tensor({2, 600, 5}, 2);
-  at::Tensor is_token = at::ones({2, 600}, at::kBool);
-  is_token[1].slice(0, 300).fill_(false);
   const at::Tensor factor = random_tensor({2, 600, 2}, 3);
   for (const LeapOptions& options :
        {LeapOptions{.windows = {{9}, {0.1}}}, LeapOptions{.gate = LeapGate::open},
-        LeapOptions{.epsilon = 0.5}, LeapOptions{.both_sides = true}, LeapOptions{.logit_factor = factor},
-        LeapOptions{.is_token = is_token}}) {
+        LeapOptions{.epsilon = 0.5}, LeapOptions{.both_sides = true}, LeapOptions{.logit_factor = factor}}) {
     const auto got = all_of(in_pieces, x, weight, 2, options),
                expected = all_of(by_parts, x, weight, 2, options);
     for (size_t i = 0; i < got.size(); ++i) {
@@ -90,24 +88,26 @@ TEST(LeapProjected, TakesWhatKernelsDoNotKnow) {
   EXPECT_EQ(half.scalar_type(), at::kBFloat16);
 }
 
-TEST(LeapProjected, TransformsWhatItComparesAsIfAllWereThereAtOnce) {
-  const auto transform = [](const at::Tensor& parts, int64_t first) {
-    const at::Tensor position = at::arange(first, first + parts.size(1), parts.options()).view({-1, 1, 1, 1});
-    return (parts * parts).sum(-1, true).rsqrt() * parts * (1 + 0.1 * (0.01 * position).cos());
-  };
-  const auto whole = [&](const at::Tensor& x, const at::Tensor& weight, int64_t heads, const LeapOptions& o) {
-    const at::Tensor parts = transform(at::linear(x, weight).unflatten(2, {4, heads, -1}), 0);
-    return leap(parts.select(2, 0), parts.select(2, 1), parts.select(2, 2), parts.select(2, 3), o).flatten(2);
-  };
+at::Tensor scaled_by_position(const at::Tensor& parts, int64_t first) {
+  const at::Tensor position = at::arange(first, first + parts.size(1), parts.options()).view({-1, 1, 1, 1});
+  return (parts * parts).sum(-1, true).rsqrt() * parts * (1 + 0.1 * (0.01 * position).cos());
+}
+
+/// For some numbers of sequences and tokens: expects leap_projected to be `whole`(x, weight, heads, options).
+template <class Whole>
+void expect_as_whole(Whole whole, const PartsTransform& transform, const PartsDropout& dropout) {
   const auto ours = [&](const at::Tensor& x, const at::Tensor& weight, int64_t heads, const LeapOptions& o) {
-    return leap_projected(x, weight, heads, o, transform);
+    return leap_projected(x, weight, heads, o, transform, dropout);
   };
   const at::Tensor weight = random_tensor({24, 5}, 1);
   for (const auto& [batches, tokens] : {std::pair<int64_t, int64_t>{1, 1}, {30, 40}, {2, 1500}, {2, 0}}) {
     const at::Tensor x = random_tensor({batches, tokens, 5}, 2);
     for (const LeapOptions& options :
-         {LeapOptions{.windows = {{0, 20}}}, LeapOptions{.windows = {{9}, {0.1}}, .gate = LeapGate::open}}) {
-      const auto got = all_of(ours, x, weight, 2, options), expected = all_of(whole, x, weight, 2, options);
+         {LeapOptions{.windows = {{0, 20}}}, LeapOptions{.windows = {{9}, {0.1}}, .gate = LeapGate::open},
+          LeapOptions{.logit_factor = random_tensor({batches, tokens, 2}, 3)},
+          LeapOptions{.windows = {{0, 20}}, .is_token = random_tensor({batches, tokens}, 4) > -0.5}}) {
+      const std::vector<at::Tensor> got = all_of(ours, x, weight, 2, options),
+                                    expected = all_of(whole, x, weight, 2, options);
       for (size_t i = 0; i < got.size() && expected[i].numel() > 0; ++i) {
         EXPECT_LE(largest_difference(got[i], expected[i]),
                   1e-12 * (1 + expected[i].abs().max().item<double>()))
@@ -119,17 +119,64 @@ TEST(LeapProjected, TransformsWhatItComparesAsIfAllWereThereAtOnce) {
   }
 }
 
+TEST(LeapProjected, TransformsWhatItComparesAsIfAllWereThereAtOnce) {
+  const auto whole = [&](const at::Tensor& x, const at::Tensor& weight, int64_t heads, const LeapOptions& o) {
+    const at::Tensor parts = scaled_by_position(at::linear(x, weight).unflatten(2, {4, heads, -1}), 0);
+    return leap(parts.select(2, 0), parts.select(2, 1), parts.select(2, 2), parts.select(2, 3), o).flatten(2);
+  };
+  expect_as_whole(whole, scaled_by_position, {});
+}
+
+TEST(LeapProjected, DropsQueriesFocusValuesAndLogitsTheSameOnTheWayBack) {
+  const PartsDropout dropout{.share = 0.3, .seed = 42};
+  for (const PartsTransform& transform : {PartsTransform(), PartsTransform(scaled_by_position)}) {
+    const auto whole = [&](const at::Tensor& x, const at::Tensor& weight, int64_t heads, LeapOptions o) {
+      const at::Tensor rows = at::linear(x, weight);
+      const at::Tensor factors =
+          association_dropout(rows.reshape({-1, rows.size(2)}), dropout.share, dropout.seed).view_as(rows);
+      at::Tensor parts = rows.unflatten(2, {4, heads, -1});
+      parts = transform ? transform(parts, 0) : parts;
+      const at::Tensor f = factors.unflatten(2, {4, heads, -1});
+      const at::Tensor of_logits = factors.slice(2, rows.size(2) / 2, rows.size(2) / 2 + heads);
+      o.logit_factor = o.logit_factor.defined() ? o.logit_factor * of_logits : of_logits;
+      return leap(parts.select(2, 0) * f.select(2, 0), parts.select(2, 1) * f.select(2, 1),
+                  parts.select(2, 2), parts.select(2, 3) * f.select(2, 3), o)
+          .flatten(2);
+    };
+    expect_as_whole(whole, transform, dropout);
+  }
+}
+
+TEST(LeapProjected, DropsByItsSeed) {
+  const at::Tensor weight = random_tensor({24, 5}, 1), x = random_tensor({2, 600, 5}, 2);
+  const auto with = [&](double share, int64_t seed) {
+    return leap_projected(x, weight, 2, {}, {}, {.share = share, .seed = seed});
+  };
+  EXPECT_TRUE(with(0.1, 3).equal(with(0.1, 3)));
+  EXPECT_GT(largest_difference(with(0.1, 3), with(0.1, 4)), 0.01);
+  EXPECT_TRUE(with(0, 3).equal(leap_projected(x, weight, 2)));
+  EXPECT_TRUE(with(1, 3).equal(at::zeros({2, 600, 6}, x.options())));
+  const at::Tensor half = leap_projected(x.to(at::kBFloat16), weight.to(at::kBFloat16), 2, {}, {}, {0.1, 3});
+  EXPECT_LT(largest_difference(half.to(at::kDouble), with(0.1, 3)), 0.1);
+  expect_contains(usage_error_of([&] { with(1.5, 3); }), {"dropout is 1.5", "[0, 1]"});
+  expect_contains(usage_error_of([&] { with(NAN, 3); }), {"dropout is nan"});
+}
+
 TEST(LeapProjected, IsTheSameOnAnyNumberOfThreads) {
   const int before = threads();
   // 64 features of a head are so many that the tokens of one head are cut into parts, too.
   for (const int64_t features : {3, 64}) {
     const at::Tensor weight = random_tensor({8 * features, 5}, 1).to(at::kFloat),
                      x = random_tensor({1, 1200, 5}, 2).to(at::kFloat);
+    const auto dropping = [](const at::Tensor& input, const at::Tensor& matrix, int64_t heads,
+                             const LeapOptions& options) {
+      return leap_projected(input, matrix, heads, options, {}, {.share = 0.1, .seed = 8});
+    };
     set_threads(1);
-    const auto alone = all_of(in_pieces, x, weight, 2, {.windows = {{100, 0}}});
+    const auto alone = all_of(dropping, x, weight, 2, {.windows = {{100, 0}}});
     for (const int count : {2, 4}) {
       set_threads(count);
-      const auto together = all_of(in_pieces, x, weight, 2, {.windows = {{100, 0}}});
+      const auto together = all_of(dropping, x, weight, 2, {.windows = {{100, 0}}});
       for (size_t i = 0; i < alone.size(); ++i) {
         EXPECT_TRUE(alone[i].equal(together[i])) << features << " features, " << count << " threads";
       }
