@@ -53,6 +53,9 @@ LeapCall with_rows(LeapCall call) {
   for (at::Tensor* part : {&call.query, &call.focus, &call.key, &call.value}) {
     *part = fits ? *part : part->contiguous();
   }
+  if (call.is_token.defined() && call.is_token.stride(1) != 1) {
+    call.is_token = call.is_token.contiguous();
+  }
   return call;
 }
 
@@ -127,7 +130,10 @@ kernels::WindowScanArgs<T> scan_of(const LeapCall& call, const at::Tensor& reado
           .length = share.end - share.begin,
           .num_heads = share.last - share.first,
           .head_size = call.query.size(3),
-          .parts = {tiles_at<T>(tiles, share), tiles.defined() ? tiles.size(2) : 0, begin}};
+          .parts = {tiles_at<T>(tiles, share), tiles.defined() ? tiles.size(2) : 0, begin},
+          .is_token = call.is_token.defined()
+                          ? data_of<bool>(call.is_token) + share.batch * call.is_token.stride(0) + token
+                          : nullptr};
 }
 
 /// All of a call. fill(args, share) gives each share its state or trace.
@@ -152,7 +158,6 @@ void scan(const LeapCall& call, const at::Tensor& readout, const std::vector<int
 bool has_scan(const LeapCall& call) {
   return call.query.device().is_cpu() && call.gate == LeapGate::sigmoid && call.gate_scale == call.scale &&
          call.epsilon == kernels::kWindowScanEpsilon && call.key.size(3) == call.value.size(3) &&
-         !call.is_token.defined() &&
          std::ranges::all_of(call.windows.decay, [](double decay) { return decay == 0; }) &&
          !use_reference_kernels();
 }

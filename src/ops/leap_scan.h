@@ -10,7 +10,7 @@
 namespace mneme::ops {
 
 /// Whether the kernels know the options of a call; they know sigmoid gates of the scale of the logits, the published
-/// epsilon, and values as large as keys, without decay or padding.
+/// epsilon, and values as large as keys, without decay.
 bool has_scan(const LeapCall& call);
 /// The same for a call that begins or goes on with a state: no window may be larger than a state should be.
 bool has_scan_with_state(const LeapCall& call);

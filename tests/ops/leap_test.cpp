@@ -84,6 +84,11 @@ TEST(Leap, LeavesPaddingOutOnBothEnds) {
       const LeapOptions options{.weight = weight, .windows = {{window}}, .is_token = is_token};
       const at::Tensor readout = leap(x, options);
       EXPECT_LT(largest_difference(readout, plain(x, options)), 1e-13);
+      const auto got = gradients(x, options, leap), expected = gradients(x, options, plain);
+      for (size_t i = 0; i < got.size(); ++i) {
+        EXPECT_LT(largest_difference(got[i], expected[i]), 1e-12) << window << ", gradient " << i;
+      }
+      EXPECT_EQ(got[3][2].abs().max().item<double>(), 0); // of values that are none
       EXPECT_EQ(readout[2].abs().max().item<double>(), 0);
       EXPECT_EQ(readout[0].slice(0, 0, 40).abs().max().item<double>(), 0);
     }
@@ -110,7 +115,7 @@ TEST(Leap, GradientsEqualFiniteDifferences) {
   for (const FocusWeight weight : kWeights) {
     for (const int64_t window : {0, 1, 3}) {
       for (const bool everything : {false, true}) {
-        LeapOptions options{.weight = weight, .windows = {{window, 2}}};
+        LeapOptions options{.weight = weight, .windows = {{window, 2}}, .is_token = is_token};
         if (everything) {
           options = {.weight = weight,
                      .windows = {{window, 2}, {0.2, 0.1}},

@@ -120,14 +120,19 @@ HWY_NOINLINE T DotsOfSmallSums(Rows<T> queries, const SumLayout& layout, int64_t
   return kSmall;
 }
 
-/// plan.weights() = logits of `count` tokens of a tile.
+/// plan.weights() = logits of `count` tokens of a tile, whose rows begin at `at`.
 template <class T>
-HWY_INLINE void Logits(const WindowScanArgs<T>& args, Rows<T> focuses, Rows<T> keys, int64_t count,
-                       Desk<T>& desk) {
+HWY_INLINE void Logits(const WindowScanArgs<T>& args, Rows<T> focuses, Rows<T> keys, int64_t at,
+                       int64_t count, Desk<T>& desk) {
   const TileTag<T> d;
   RowDots(focuses, keys, count, args.head_size, desk.dots);
   for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
     hn::Store(hn::Mul(hn::Set(d, args.scale), hn::Load(d, desk.dots + row)), d, desk.plan.weights() + row);
+  }
+  for (int64_t row = 0; args.is_token != nullptr && row < count; ++row) {
+    if (!args.is_token[at + row]) {
+      desk.plan.weights()[row] = static_cast<T>(kWindowScanPadding);
+    }
   }
 }
 
@@ -153,7 +158,7 @@ void ScanTile(const WindowScanArgs<T>& args, int64_t index, Head<T>& head, int64
   T& open_reference = head.open[layout.reference];
 
   PrefetchRows(rows(args.query), count, size);
-  Logits(args, rows(args.focus), rows(args.key), count, desk);
+  Logits(args, rows(args.focus), rows(args.key), at, count, desk);
   for (int64_t row = 0; row < count; ++row) {
     head.logits[at + row] = plan.weights()[row];
   }
@@ -335,7 +340,7 @@ void TellTile(const WindowScanArgs<T>& args, int64_t columns, int64_t at, bool w
   if (with_sums) {
     PrefetchRows(rows(args.value), kTile, size);
   }
-  Logits(args, rows(args.focus), rows(args.key), kTile, desk);
+  Logits(args, rows(args.focus), rows(args.key), at, kTile, desk);
   for (int64_t row = 0; row < kTile; ++row) {
     tile[layout.size + row] = plan.weights()[row];
   }

@@ -15,6 +15,9 @@ constexpr int64_t kWindowScanTile = 16;
 /// Added to the sum of focus weights, which keeps a window of tiny weights finite; the value of the published code.
 constexpr double kWindowScanEpsilon = 1e-5;
 
+/// The focus logit of a token that is none: in either form its weight is 0, and so is its gradient.
+constexpr double kWindowScanPadding = -1e30;
+
 /// From focus logit to focus weight.
 enum class FocusWeight {
   elu, ///< ELU(logit) + 1: exp(logit) up to 0, logit + 1 above; the published code
@@ -24,7 +27,7 @@ enum class FocusWeight {
 /// What a run tells about itself, for explanation and for the way back. Each may be nullptr; token t of head h stands at
 /// [h * stride + t], t counted from the start of the sequence.
 template <class T> struct WindowScanTrace {
-  T* logits;       ///< focus logits
+  T* logits;       ///< focus logits; of padding kWindowScanPadding
   T* gate_logits;  ///< the gate is their sigmoid
   T* denominators; ///< (sum of focus weights in the window + epsilon) * exp(-reference)
   T* references;   ///< 0, but for `exp` with logits so large that weights are kept relative to exp(reference)
@@ -77,6 +80,8 @@ template <class T> struct WindowScanArgs {
   /// Without a state windows that cover the whole sequence are then given as 0. With one, each part has a copy of that at
   /// `begin`; that of the last part becomes the state after all of them.
   WindowScanTiles<T> parts;
+  /// [length]: 0 where a token is padding, whose weight is 0; nullptr: nowhere.
+  const bool* is_token = nullptr;
 };
 
 /// Single-threaded; heads do not depend on each other, nor parts. With a state, any cut of a sequence into runs gives the

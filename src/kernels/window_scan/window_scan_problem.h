@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/window_scan/window_scan.h"
@@ -43,6 +44,7 @@ template <class T> WindowScanArgs<T> tokens_of(WindowScanArgs<T> args, int64_t f
     *rows += first * args.row_stride;
   }
   args.readout += first * args.readout_stride;
+  args.is_token = args.is_token == nullptr ? nullptr : args.is_token + first;
   args.position = first;
   args.length = count;
   return args;
@@ -65,6 +67,7 @@ template <class T> struct WindowScanProblem {
   FocusWeight focus_weight;
   T scale;
   std::vector<T> query, focus, key, value; ///< [length, num_heads, head_size]
+  std::shared_ptr<bool[]> is_token;        ///< [length]; none: all are
 
   /// Normal numbers times `size`; logits have that deviation, too, squared.
   WindowScanProblem(int64_t tokens, int64_t columns, std::vector<int64_t> head_windows, FocusWeight weight,
@@ -89,6 +92,7 @@ template <class T> struct WindowScanProblem {
     other.length = length;
     other.scale = static_cast<U>(scale);
     const auto copy = [](const std::vector<T>& from) { return std::vector<U>(from.begin(), from.end()); };
+    other.is_token = is_token;
     other.query = copy(query), other.focus = copy(focus), other.key = copy(key), other.value = copy(value);
     return other;
   }
@@ -106,6 +110,14 @@ template <class T> struct WindowScanProblem {
       for (size_t c = first; c < first + static_cast<size_t>(head_size); ++c) {
         focus[c] = static_cast<T>(factor * static_cast<double>(key[c]));
       }
+    }
+  }
+
+  /// Makes padding of the first third, of runs in between, and of the end.
+  void set_padding() {
+    is_token = std::make_shared<bool[]>(static_cast<size_t>(length));
+    for (int64_t t = 0; t < length; ++t) {
+      is_token[t] = 3 * t >= length && t % 7 > 1 && t % 50 < 30 && t + 5 < length;
     }
   }
 
@@ -142,7 +154,9 @@ template <class T> struct WindowScanProblem {
              num_tiles() * window_scan_carry_size(head_size)},
             length,
             num_heads(),
-            head_size};
+            head_size,
+            {},
+            is_token.get()};
   }
   template <class Kernel> Answer run(Kernel kernel) const {
     Answer answer = room();

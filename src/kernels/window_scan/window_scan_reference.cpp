@@ -66,7 +66,9 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
   };
   std::vector<double> logits; // from `first` on
   for (int64_t token = first; token < args.position + args.length; ++token) {
-    logits.push_back(scale * product(row(args.focus, token), row(args.key, token), size));
+    const bool is_padding = args.is_token != nullptr && !args.is_token[token - args.position];
+    logits.push_back(is_padding ? kWindowScanPadding
+                                : scale * product(row(args.focus, token), row(args.key, token), size));
   }
   const auto logit_of = [&](int64_t token) { return logits[static_cast<size_t>(token - first)]; };
   const auto add = [&](Sum& sum, int64_t token) {

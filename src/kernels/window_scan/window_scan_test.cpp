@@ -81,6 +81,32 @@ TEST(WindowScan, KeepsItsDigitsAtLargeLogits) {
   });
 }
 
+TEST(WindowScan, GivesPaddingNoWeight) {
+  test::on_each_cpu_target(window_scan_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const double logits : {2.0, 90.0}) {
+        for (const int64_t head_size : {5, 64}) {
+          WindowScanProblem<double> problem(237, head_size, {0, 1, 5, 16, 17, 32, 50, 100, 1000},
+                                            focus_weight, 1.0);
+          problem.set_logits(logits);
+          problem.set_padding();
+          EXPECT_LT(worst_error(problem), 1e-13 * logits);
+          EXPECT_LT(worst_error(problem.as<float>()), 2e-6 * logits);
+          const auto whole = problem.run(ours<double>).readout;
+          for (double* rows : {problem.focus.data(), problem.key.data(), problem.value.data()}) {
+            for (int64_t t = 0; t < problem.length; ++t) {
+              const int64_t row = problem.num_heads() * head_size;
+              std::fill_n(rows + t * row, problem.is_token[t] ? 0 : row,
+                          1e5); // what it holds does not matter
+            }
+          }
+          EXPECT_LT(worst_error(problem.run(ours<double>).readout, whole), 1e-15);
+        }
+      }
+    }
+  });
+}
+
 TEST(WindowScan, OfExpDoesNotOverflow) {
   test::on_each_cpu_target(window_scan_target, [] {
     for (const double logits : {70.0, 87.0, 89.0, 200.0, 1000.0}) {
