@@ -62,7 +62,7 @@ function(mneme_add_test target)
     mneme_reuse_torch_headers(${target})
   endif()
   # Tests run side by side: threads that spin while they wait for one another would take the cores from those that work.
-  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120
+  gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 NO_PRETTY_VALUES
                        PROPERTIES LABELS ${TEST_LABEL} ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
