@@ -4,13 +4,13 @@
 hopfield_section.py PROGRAM    PROGRAM is hopfield_benchmark; each measurement is a process of its own
 """
 
-import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
+
+from turns import ROUNDS, SLOW, in_turns
 
 THREADS = min(2, os.cpu_count())
 PASSES = {"forward": "forward", "backward": "forward and backward"}
@@ -24,23 +24,23 @@ BAGS = [(10_000, 32, 1), (100_000, 32, 1), (300_000, 32, 1), (300_000, 32, 20), 
 FILE_ROWS, FILE_FEATURES = 10_000_000, 32
 
 
-def measured(program, shape, how, which):
-    print(f"  {shape}, {how}, {which}", file=sys.stderr, flush=True)
-    output = subprocess.run([program, shape, how, which, str(THREADS)], check=True, capture_output=True, text=True).stdout
-    return json.loads(output)
+def command(program, shape, how, which):
+    return [program, shape, how, which, THREADS]
 
 
 def as_memory(size):
     return f"{size / 2**20:.3g} MiB"
 
 
-def cells(program, shape, which):
-    ours, plain, sdpa = (measured(program, shape, how, which) for how in HOWS)
-    ratio = {name: peer["seconds"] / ours["seconds"] for name, peer in [("plain", plain), ("sdpa", sdpa)]}
+def cells(ours, plain, sdpa, which):
     # Under one page the system has nothing to tell.
     memory = plain["memory"] / max(ours["memory"], 4096)
-    return ours, [PASSES[which], f"{1e3 * ours['seconds']:.3g} ms", f"{ratio['plain']:.1f}x", f"{ratio['sdpa']:.2f}x",
-                  as_memory(ours["memory"]), f"{memory:.0f}x", as_memory(sdpa["memory"])]
+    return [PASSES[which], f"{1e3 * ours['seconds']:.3g} ms", f"{plain['seconds'] / ours['seconds']:.1f}x",
+            f"{sdpa['seconds'] / ours['seconds']:.2f}x", as_memory(ours["memory"]), f"{memory:.0f}x", as_memory(sdpa["memory"])]
+
+
+def beside_peers(program, shape, which):
+    return in_turns([command(program, shape, how, which) for how in HOWS])
 
 
 def write_bag(path):
@@ -59,12 +59,12 @@ def file_rows(program):
             return ["No measurement: the disk has too little room for it."]
         path = pathlib.Path(folder) / "bag.npy"
         write_bag(path)
-        reading = measured(program, f"file:{path}", "read", "forward")
+        bag = f"file:{path}"
+        reading, *ours = in_turns([command(program, bag, "read", "forward"), *(command(program, bag, "mneme", which) for which in PASSES)])
         lines = [row(["pass", "mneme", "of reading", "resident, the whole process"]), row(["---"] * 4)]
-        for which, name in PASSES.items():
-            ours = measured(program, f"file:{path}", "mneme", which)
-            lines.append(row([name, f"{ours['seconds']:.3g} s", f"{ours['seconds'] / reading['seconds']:.2f}x",
-                              as_memory(ours["resident"])]))
+        for name, result in zip(PASSES.values(), ours):
+            lines.append(row([name, f"{result['seconds']:.3g} s", f"{result['seconds'] / reading['seconds']:.2f}x",
+                              as_memory(result["resident"])]))
         return lines
 
 
@@ -74,26 +74,29 @@ def row(texts):
 
 def main():
     program = sys.argv[1]
-    rows, first = [], None
     columns = ["pass", "mneme", "plain", "SDPA", "memory of mneme", "of plain", "of SDPA"]
+    rows, machine = [], None
     for head, updates, times in ASSOCIATIONS:
         for which in PASSES:
-            ours, texts = cells(program, f"association:{head}:{updates}:{times}", which)
-            first = first or ours
-            rows.append(row([str(head), str(updates), f"{times}x", *texts]))
-    masked = [row([kind, str(head), str(updates), *cells(program, f"{kind}:{head}:{updates}:1", which)[1]])
+            results = beside_peers(program, f"association:{head}:{updates}:{times}", which)
+            machine = machine or results[0]
+            rows.append(row([str(head), str(updates), f"{times}x", *cells(*results, which)]))
+    masked = [row([kind, str(head), str(updates), *cells(*beside_peers(program, f"{kind}:{head}:{updates}:1", which), which)])
               for kind, head, updates in MASKED for which in PASSES]
     bags = []
     for count, features, times in BAGS:
         shape = f"pooling:{count}:{features}:{times}"
-        reading = measured(program, shape, "read", "forward")["seconds"]
-        for which in PASSES:
-            ours, texts = cells(program, shape, which)
-            bags.append(row([f"{count} x {features}", f"{times}x", *texts, f"{ours['seconds'] / reading:.2f}x"]))
-    print(f"CPU: {first['cpu']}, {first['isa']}, {THREADS} threads, float32. Peers are LibTorch {first['torch']} on the same "
+        commands = [command(program, shape, how, which) for which in PASSES for how in HOWS]
+        reading, *results = in_turns([command(program, shape, "read", "forward"), *commands])
+        for i, which in enumerate(PASSES):
+            of_pass = results[i * len(HOWS):(i + 1) * len(HOWS)]
+            bags.append(row([f"{count} x {features}", f"{times}x", *cells(*of_pass, which),
+                             f"{of_pass[0]['seconds'] / reading['seconds']:.2f}x"]))
+    print(f"CPU: {machine['cpu']}, {machine['isa']}, {THREADS} threads, float32. Peers are LibTorch {machine['torch']} on the same "
           "threads: plain keeps its associations, as the original does (but not the copies that it makes of them); SDPA is a chain of "
           "scaled_dot_product_attention with the same norms and projections. Ratios say how many times as long, or as much memory, "
-          "the other takes. Memory is the most that was resident above the inputs, gradients included. All updates are made.\n")
+          "the other takes. Memory is the most that was resident above the inputs, gradients included. All updates are made. What takes "
+          f"less than {SLOW} seconds is measured {ROUNDS} times, in turns with its peers; the faster counts.\n")
     print("A layer of 4 heads and 64 features, 8 batches of 1024 states that look up 1024 patterns, gradients of inputs and "
           "parameters:\n")
     print("\n".join([row(["head size", "updates", "beta", *columns]), row(["---"] * (len(columns) + 3)), *rows]))

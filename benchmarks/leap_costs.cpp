@@ -27,6 +27,8 @@ const std::map<std::string, Contender> kContenders = {
     {"attention", Contender::attention},
     {"projection", Contender::projection},
     {"leap_layer", Contender::leap_layer},
+    {"dropping_layer", Contender::dropping_layer},
+    {"dropping_original", Contender::dropping_original},
     {"attention_layer", Contender::attention_layer},
 };
 
@@ -39,7 +41,7 @@ int time_steps(int64_t window, int64_t position) {
   use_threads(1);
   constexpr int64_t kSteps = 2000;
   const mneme::experiments::StepTimes times = mneme::experiments::leap_step_times(window, position, kSteps);
-  std::printf("{\"median\": %.9f, \"largest\": %.9f}\n", times.median, times.largest);
+  std::printf("{\"seconds\": %.9f, \"largest\": %.9f}\n", times.median, times.largest);
   return 0;
 }
 

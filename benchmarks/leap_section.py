@@ -3,13 +3,14 @@
 
 leap_section.py PROGRAM    PROGRAM is leap_costs; every contender is a process of its own, so that its memory can be told
 """
-import json
 import os
-import subprocess
 import sys
+
+from turns import ROUNDS, SLOW, in_turns, measured
 
 LENGTHS = [1024, 4096, 16384, 65536]
 WINDOWS = [64, 256, 0]
+DROPPING_WINDOW = 256
 ATTENTION_UP_TO = 16384  # tokens: beyond, one call takes minutes
 DIRECTIONS = {"forward": "forward", "backward": "forward + backward"}
 THREADS = min(2, os.cpu_count())
@@ -17,9 +18,8 @@ POSITIONS = [1_000, 1_000_000]
 STEP_WINDOWS = [0, 16, 256]
 
 
-def run(program, *words):
-    output = subprocess.run([program, *map(str, words)], check=True, capture_output=True, text=True).stdout
-    return json.loads(output)
+def command(program, what, tokens, window, direction):
+    return [program, what, tokens, window, direction, THREADS]
 
 
 def milliseconds(row):
@@ -51,12 +51,11 @@ def mechanism(program):
                  "original, MB", "softmax, MB"])
     for length in LENGTHS:
         for direction, title in DIRECTIONS.items():
-            softmax = None
-            if length <= ATTENTION_UP_TO:
-                softmax = run(program, "attention", length, 0, direction, THREADS)
-            for window in WINDOWS:
-                ours = run(program, "leap", length, window, direction, THREADS)
-                original = run(program, "original", length, window, direction, THREADS)
+            pairs = [command(program, what, length, window, direction) for window in WINDOWS for what in ["leap", "original"]]
+            attention = [command(program, "attention", length, 0, direction)] if length <= ATTENTION_UP_TO else []
+            rows = in_turns(pairs + attention)
+            softmax = rows[len(pairs)] if attention else None
+            for window, ours, original in zip(WINDOWS, rows[0:len(pairs):2], rows[1:len(pairs):2]):
                 print_row([str(length), title, name_of(window), milliseconds(ours), milliseconds(original),
                            ratio(original, ours), milliseconds(softmax), ratio(softmax, ours), megabytes(ours),
                            megabytes(original), megabytes(softmax)])
@@ -67,36 +66,48 @@ def layer(program):
                  "ratio", "layer, MB"])
     for length in LENGTHS:
         for direction, title in DIRECTIONS.items():
-            projection = run(program, "projection", length, 0, direction, THREADS)
-            softmax = None
-            if length <= ATTENTION_UP_TO:
-                softmax = run(program, "attention_layer", length, 0, direction, THREADS)
-            for window in WINDOWS:
-                ours = run(program, "leap_layer", length, window, direction, THREADS)
+            peers = ["projection"] + (["attention_layer"] if length <= ATTENTION_UP_TO else [])
+            rows = in_turns([command(program, "leap_layer", length, window, direction) for window in WINDOWS] +
+                            [command(program, peer, length, 0, direction) for peer in peers])
+            projection, softmax = (rows[len(WINDOWS):] + [None])[:2]
+            for window, ours in zip(WINDOWS, rows):
                 print_row([str(length), title, name_of(window), milliseconds(ours), milliseconds(projection),
                            f"{ours['seconds'] / projection['seconds']:.2f}", milliseconds(softmax), ratio(softmax, ours),
                            megabytes(ours)])
 
 
+def dropping(program):
+    print_table(["tokens", "layer, ms", "projection alone, ms", "layer / projection", "original, ms", "ratio", "layer, MB", "original, MB"])
+    for length in LENGTHS:
+        ours, projection, original = in_turns([command(program, what, length, DROPPING_WINDOW, "backward")
+                                               for what in ["dropping_layer", "projection", "dropping_original"]])
+        print_row([str(length), milliseconds(ours), milliseconds(projection), f"{ours['seconds'] / projection['seconds']:.2f}",
+                   milliseconds(original), ratio(original, ours), megabytes(ours), megabytes(original)])
+
+
 def steps(program):
     print_table(["window"] + [f"at {position}, us" for position in POSITIONS] + ["ratio", "slowest step / median"])
     for window in STEP_WINDOWS:
-        times = [run(program, "step", window, position) for position in POSITIONS]
-        print_row([name_of(window)] + [f"{1e6 * t['median']:.3g}" for t in times] +
-                  [f"{times[-1]['median'] / times[0]['median']:.2f}",
-                   f"{max(t['largest'] / t['median'] for t in times):.1f}"])
+        times = in_turns([[program, "step", window, position] for position in POSITIONS])
+        print_row([name_of(window)] + [f"{1e6 * t['seconds']:.3g}" for t in times] +
+                  [f"{times[-1]['seconds'] / times[0]['seconds']:.2f}",
+                   f"{max(t['largest'] / t['seconds'] for t in times):.1f}"])
 
 
 def main():
     program = sys.argv[1]
-    machine = run(program, "leap", 64, 0, "forward", THREADS)
+    machine = measured(command(program, "leap", 64, 0, "forward"))
     print(f"CPU: {machine['cpu']}, {machine['isa']}, {THREADS} threads. One sequence in float32, 8 heads of 64 features. Memory is the "
           "most that was resident, above that at the start: inputs, results and gradients included. The original is LEAP as its code "
-          "computes it, by differences of prefix sums, in LibTorch; softmax is LibTorch's causal scaled_dot_product_attention.\n")
+          "computes it, by differences of prefix sums, in LibTorch; softmax is LibTorch's causal scaled_dot_product_attention. What takes "
+          f"less than {SLOW} seconds is measured {ROUNDS} times, in turns with its peers; the faster counts.\n")
     print("The mechanism, from query, focus, key and value:\n")
     mechanism(program)
     print("\nThe layer, with its projection 512 -> 2048 (softmax: 512 -> 1536):\n")
     layer(program)
+    print(f"\nThe layer in training with a dropout of 0.1, forward and backward, window {DROPPING_WINDOW}; the original is the same in plain "
+          "LibTorch:\n")
+    dropping(program)
     print("\nOne token after another, from a state, on one thread; each step is the fastest of several rounds:\n")
     steps(program)
 

@@ -14,7 +14,7 @@ import sys
 
 HERE = pathlib.Path(__file__).parent
 KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "softmax_change", "gelu_layer", "normed_association",
-           "window_scan", "window_scan_gradient"]
+           "part_dropout", "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
 # Which shapes of a kernel are run; all where nothing is said.
 SHAPES = {"window_scan": "/tokens:(4096|65536)/window:(0|64|256)/threads:1", "window_scan_gradient": "/tokens:(1024|65536)/window:(0|64|256)/threads:1"}
@@ -85,7 +85,7 @@ def share_of_limit(kernel, number, shape, row, rows, limits):
     if kernel.startswith("window_scan"):
         a_pass = rows.get(("pass", number, re.sub(r"window:\d+", "window:0", shape)))
         return f"{a_pass['real_time'] / row['real_time']:.0%} of one pass" if a_pass else "-"
-    if kernel == "gelu_layer":  # its items are more than multiply-adds
+    if kernel in ["gelu_layer", "part_dropout"]:  # their items are more than multiply-adds
         return "-"
     sizes = dict(part.split(":") for part in shape.split("/"))
     if kernel == "hamming":
@@ -152,7 +152,7 @@ def main():
     for heading, script, program in SECTIONS:
         if (folder / program).exists():
             measures[heading] = lambda script=script, program=program: subprocess.run(
-                [sys.executable, HERE / script, folder / program], check=True, capture_output=True, text=True).stdout.strip("\n")
+                [sys.executable, HERE / script, folder / program], check=True, stdout=subprocess.PIPE, text=True).stdout.strip("\n")
     chosen = sys.argv[3:]
     asked = chosen or list(measures)
     for heading in asked:

@@ -18,6 +18,7 @@ namespace mneme::experiments {
 namespace {
 
 constexpr int64_t kRow = kContenderHeads * kContenderHeadSize;
+constexpr double kContenderDropout = 0.1;
 
 at::Tensor random(at::IntArrayRef shape, bool needs_gradient) {
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(7), at::kFloat)
@@ -79,11 +80,25 @@ std::function<void()> contender(Contender which, int64_t tokens, int64_t window,
                    backward);
   case Contender::projection:
     return call_of([](const auto& x) { return at::linear(x[0], x[1]); }, with_projection(4), backward);
-  case Contender::leap_layer: {
-    nn::MultiheadLeap layer(nn::MultiheadLeapOptions(kRow, kContenderHeads).windows({window}).dropout(0));
+  case Contender::leap_layer:
+  case Contender::dropping_layer: {
+    nn::MultiheadLeap layer(nn::MultiheadLeapOptions(kRow, kContenderHeads)
+                                .windows({window})
+                                .dropout(which == Contender::leap_layer ? 0 : kContenderDropout));
     return call_of([layer](const auto& x) mutable { return layer->forward(x[0]); },
                    {random({1, tokens, kRow}, backward), layer->projections->weight}, backward);
   }
+  case Contender::dropping_original:
+    return call_of(
+        [window, tokens](const auto& x) {
+          const std::vector<at::Tensor> parts =
+              at::linear(x[0], x[1]).view({1, tokens, 4, kContenderHeads, kContenderHeadSize}).unbind(2);
+          const auto drop = [](const at::Tensor& t) { return at::dropout(t, kContenderDropout, true); };
+          const at::Tensor of_logits = drop(at::ones({1, tokens, kContenderHeads, 1}));
+          return ops::original_leap(drop(parts[0]), drop(parts[1]) * of_logits, parts[2], drop(parts[3]),
+                                    window);
+        },
+        with_projection(4), backward);
   case Contender::attention_layer:
     return call_of(
         [attend, tokens](const auto& x) {

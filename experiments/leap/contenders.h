@@ -13,12 +13,14 @@ constexpr int64_t kContenderHeads = 8, kContenderHeadSize = 64;
 
 /// From queries, keys and values (and focus), or with a projection of the tokens in front.
 enum class Contender {
-  leap,            ///< mneme::ops::leap
-  original_leap,   ///< the same as differences of prefix sums, in plain LibTorch
-  attention,       ///< LibTorch's scaled_dot_product_attention, causal
-  projection,      ///< LEAP's projection alone, 512 -> 2048
-  leap_layer,      ///< MultiheadLeap
-  attention_layer, ///< a projection 512 -> 1536, then attention
+  leap,              ///< mneme::ops::leap
+  original_leap,     ///< the same as differences of prefix sums, in plain LibTorch
+  attention,         ///< LibTorch's scaled_dot_product_attention, causal
+  projection,        ///< LEAP's projection alone, 512 -> 2048
+  leap_layer,        ///< MultiheadLeap
+  dropping_layer,    ///< the same while training, with a dropout of 0.1
+  dropping_original, ///< the same in plain LibTorch
+  attention_layer,   ///< a projection 512 -> 1536, then attention
 };
 
 /// The call on one random sequence in float32, with all gradients if `backward`. `window`: LEAP's, in tokens, 0 = all.

@@ -36,7 +36,8 @@ TEST(LeapExperiments, StabilityComparesEverySettingAndDrawsIt) {
 
 TEST(LeapExperiments, EveryContenderCanBeCalled) {
   for (const Contender which : {Contender::leap, Contender::original_leap, Contender::attention,
-                                Contender::projection, Contender::leap_layer, Contender::attention_layer}) {
+                                Contender::projection, Contender::leap_layer, Contender::dropping_layer,
+                                Contender::dropping_original, Contender::attention_layer}) {
     for (const bool backward : {false, true}) {
       EXPECT_NO_THROW(contender(which, 9, 4, backward)());
     }
