@@ -141,7 +141,8 @@ StepTimes leap_step_times(int64_t window, int64_t position, int64_t steps) {
   };
   ops::LeapState before;
   while (before.position < position) {
-    before = go_on(std::move(before), 0, std::min(kAtOnce, position - before.position));
+    const int64_t count = std::min(kAtOnce, position - before.position);
+    before = go_on(std::move(before), 0, count);
   }
   std::vector<double> seconds(static_cast<size_t>(steps), std::numeric_limits<double>::infinity());
   for (int64_t round = 0; round < kRounds; ++round) {

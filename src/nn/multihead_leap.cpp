@@ -77,7 +77,7 @@ void MultiheadLeapImpl::reset() {
 }
 
 ops::LeapOptions MultiheadLeapImpl::op_options() const {
-  const auto head_size = static_cast<double>(options.hidden_size() / options.num_heads());
+  const int64_t head_size = options.hidden_size() / options.num_heads();
   ops::LeapOptions op{.weight = options.weight(),
                       .windows = {options.windows(), options.decay()},
                       .gate = options.gate(),
@@ -86,7 +86,7 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
                       .both_sides = options.both_sides(),
                       .check_finite = options.check_finite()};
   if (options.rescale()) {
-    op.scale = *options.rescale() / head_size;
+    op.scale = *options.rescale() / static_cast<double>(head_size);
   }
   return op;
 }

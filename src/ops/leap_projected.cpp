@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -85,7 +86,7 @@ std::pair<at::Tensor, at::Tensor> dropped(const PartsDropout& dropout, const at:
 }
 
 /// The piece [B, T, 4 N] of the projection of x, from token `first` on, treated in place.
-void treat(const Treatment& treatment, at::Tensor piece, int64_t num_heads, int64_t first,
+void treat(const Treatment& treatment, const at::Tensor& piece, int64_t num_heads, int64_t first,
            int64_t first_row) {
   if (treatment.transform) {
     piece.copy_(transformed(treatment.transform, piece, num_heads, first));
@@ -130,8 +131,7 @@ LeapCall of_batches(const LeapCall& call, int64_t first, int64_t count) {
 at::Tensor readout_in_pieces(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
                              const LeapCall& call, const Treatment& treatment) {
   const int64_t batches = x.size(0), tokens = x.size(1), row = weight.size(0);
-  const at::Tensor readout =
-      empty_on_large_pages({batches, tokens, num_heads, row / (4 * num_heads)}, x.options());
+  at::Tensor readout = empty_on_large_pages({batches, tokens, num_heads, row / (4 * num_heads)}, x.options());
   const at::Tensor rows = at::empty({1, std::min(tokens, kTokensAtOnce), row}, x.options());
   for (int64_t b = 0; b < batches; ++b) {
     LeapState state;
@@ -174,7 +174,7 @@ public:
         empty_on_large_pages({x.size(0), x.size(1), num_heads, row / (4 * num_heads)}, x.options());
     LeapTrace trace;
     leap_scan(with_parts(call, rows, num_heads), readout, &trace);
-    const at::Tensor output = readout.flatten(2);
+    at::Tensor output = readout.flatten(2);
     context->save_for_backward({x, weight, rows, output, trace.tracks, trace.carries});
     context->saved_data["num_heads"] = num_heads;
     context->saved_data["windows"] = call.windows.tokens;

@@ -22,10 +22,10 @@ struct LeapTrace {
 };
 
 /// Fills readout [B, T, H, D], of any strides with whole heads side by side.
-void leap_scan(const LeapCall& call, const at::Tensor& readout, LeapTrace* trace);
+void leap_scan(const LeapCall& given, const at::Tensor& readout, LeapTrace* trace);
 
 /// The same after a state, which becomes that after these tokens; it holds a scan and nothing else.
-void leap_scan_after(const LeapCall& call, const at::Tensor& readout, LeapState& state);
+void leap_scan_after(const LeapCall& given, const at::Tensor& readout, LeapState& state);
 /// LeapState::windows of a call, and the numbers per batch of LeapState::scan.
 at::Tensor scan_windows(const LeapCall& call);
 int64_t scan_state_size(const LeapCall& call);
