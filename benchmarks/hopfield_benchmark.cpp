@@ -193,7 +193,7 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
   Hopfield layer(options);
   {
     const at::NoGradGuard no_gradient; // spread as in a trained layer: fresh ones come to rest at once
-    for (at::Tensor weights :
+    for (const at::Tensor& weights :
          {layer->association_core->in_proj_weight, layer->association_core->out_proj->weight}) {
       torch::nn::init::xavier_normal_(weights, std::sqrt(2.0));
     }

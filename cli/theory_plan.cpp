@@ -35,7 +35,8 @@ using report::Table;
 
 /// What a NeuronSdm keeps per hard location: address in 64-bit words, 16-bit counters, the number of writes.
 double bytes_per_location(int64_t bits) {
-  return static_cast<double>(8 * ((bits + 63) / 64) + 2 * bits + 8);
+  const int64_t words = (bits + 63) / 64;
+  return static_cast<double>(8 * words + 2 * bits + 8);
 }
 
 /// A plan and all that follows from it.
