@@ -19,7 +19,9 @@ Finished run_one(const Experiment& experiment, const RunSettings& settings,
   const auto begin = std::chrono::steady_clock::now();
   Finished finished{.experiment = &experiment, .outcome = experiment.run(settings, progress)};
   finished.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  save_outcome(folder, experiment, settings, finished.outcome);
+  if (finished.outcome.skipped.empty()) { // else what was measured before, with other inputs, is worth more
+    save_outcome(folder, experiment, settings, finished.outcome);
+  }
   return finished;
 }
 

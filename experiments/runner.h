@@ -19,8 +19,9 @@ struct Finished {
 };
 
 /// Runs each experiment unless its folder holds an outcome of the same key (outcome_file.h); `again` runs it
-/// anyway. `done` is called for each, one at a time, after its files are written: first for those found on
-/// disk, then for those that run beside each other, then for those that spread over threads by themselves.
+/// anyway. One that cannot be run, for want of data, leaves what lies there as it is. `done` is called for each, one at
+/// a time, after its files are written: first for those found on disk, then for those that run beside each other, then
+/// for those that spread over threads by themselves.
 ///
 /// Errors  what an experiment throws; OutputError; Interrupted. What had finished by then is kept
 void run_experiments(std::span<const Experiment* const> experiments, const RunSettings& settings,

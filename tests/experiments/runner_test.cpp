@@ -85,6 +85,17 @@ TEST(Runner, RunsAgainWhatCannotBeReadAndSaysSo) {
   EXPECT_TRUE(run(experiments, folder).finished[0].from_disk);
 }
 
+TEST(Runner, KeepsWhatWasMeasuredWhereNothingCanBeMeasuredNow) {
+  const TemporaryFolder folder;
+  const auto without_data = [](const RunSettings&, Progress&) { return Outcome{.skipped = "no data"}; };
+  run({experiment("a/one", false)}, folder);
+  EXPECT_EQ(run({experiment("a/one", false, without_data)}, folder, true).finished[0].outcome.skipped,
+            "no data");
+  const RunnerRun later = run({experiment("a/one", false)}, folder);
+  EXPECT_TRUE(later.finished[0].from_disk);
+  EXPECT_EQ(tally(later.finished[0].outcome).met, 2);
+}
+
 TEST(Runner, KeepsWhatHadFinishedWhenInterrupted) {
   const TemporaryFolder folder;
   const std::vector<Experiment> experiments = {experiment("a/one", false),
