@@ -28,8 +28,8 @@ struct PartsDropout {
 /// Errors  UsageError, as leap
 /// Cost    with options that the kernels know, in float32 or float64 on a CPU, kept for backward: x, the projection, the
 ///         readout; backward adds the gradient of x and of a few tokens of the projection at a time (with a transform
-///         these tokens are projected anew; what is dropped is told anew as well). Without gradients the projection too exists for a few tokens at a
-///         time only
+///         these tokens are projected anew; what is dropped is told anew as well). Without gradients the projection too
+///         exists for a few tokens at a time only
 at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t num_heads,
                           const LeapOptions& options = {}, const PartsTransform& transform = {},
                           const PartsDropout& dropout = {});

@@ -46,7 +46,8 @@ template <class T> struct WindowScanGradientArgs {
   int64_t readout_stride;
   const T* d_readout;
   int64_t d_readout_stride;
-  WindowScanTrace<const T> trace; ///< all of it, of the run or runs over the whole sequence
+  /// All of it, of the run or runs over the whole sequence; its logits tell what was padding.
+  WindowScanTrace<const T> trace;
   T* d_query;
   T* d_focus;
   T* d_key;

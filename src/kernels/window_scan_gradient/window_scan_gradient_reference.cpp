@@ -44,7 +44,9 @@ template <class T> void gradient_of_head(const WindowScanGradientArgs<T>& args, 
   std::vector<Row> d_query(length, Row(size)), d_focus(d_query), d_key(d_query), d_value(d_query);
   Row logits(length), d_logits(length);
   for (size_t t = 0; t < length; ++t) {
-    logits[t] = scale * product(focus[t], key[t]);
+    const T told = args.trace.logits[head * args.trace.stride + static_cast<int64_t>(t)];
+    logits[t] =
+        told == static_cast<T>(kWindowScanPadding) ? kWindowScanPadding : scale * product(focus[t], key[t]);
   }
   const auto begin = static_cast<size_t>(args.begin), end = static_cast<size_t>(args.end);
   for (size_t t = begin; t < length; ++t) {

@@ -35,7 +35,8 @@ template <class T>
 WindowScanGradients<double> plain(const WindowScanProblem<T>& problem, const std::vector<T>& d_readout) {
   const auto precise = problem.template as<double>();
   return gradients_of(
-      precise, precise.room(), std::vector<double>(d_readout.begin(), d_readout.end()), 1 << 20,
+      precise, precise.run([](const WindowScanArgs<double>& args) { reference::window_scan(args); }),
+      std::vector<double>(d_readout.begin(), d_readout.end()), 1 << 20,
       [](const WindowScanGradientArgs<double>& args) { reference::window_scan_gradient(args); });
 }
 
@@ -162,19 +163,43 @@ template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& pr
   }
 }
 
+TEST(WindowScanGradient, OfPaddingIsNothing) {
+  test::on_each_cpu_target(window_scan_gradient_target, [] {
+    for (const FocusWeight focus_weight : kBoth) {
+      for (const int64_t length : {16, 33, 211}) {
+        WindowScanProblem<double> problem(length, 5, {0, 1, 5, 16, 17, 32, 67, 100, 1000}, focus_weight, 1.0);
+        problem.set_padding();
+        EXPECT_LT(worst_error(problem), 1e-13) << length << " tokens";
+        EXPECT_LT(worst_error(problem.as<float>()), 1e-5) << length << " tokens";
+        const auto gradients = ours(problem, 1 << 20);
+        const int64_t row = problem.num_heads() * problem.head_size;
+        for (const std::vector<double>& rows : {gradients.focus, gradients.key, gradients.value}) {
+          for (int64_t i = 0; i < length * row; ++i) {
+            ASSERT_TRUE(problem.is_token[i / row] || rows[static_cast<size_t>(i)] == 0) << i / row;
+          }
+        }
+      }
+    }
+  });
+}
+
 TEST(WindowScanGradient, GivesTheSameBitsInPartsSideBySide) {
   test::on_each_cpu_target(window_scan_gradient_target, [] {
     if (use_reference_kernels()) {
       return; // which take any tokens by themselves
     }
-    for_problems_in_parts([](const auto& problem) { expect_same_bits_in_parts(problem); });
+    for_problems_in_parts([](auto problem) {
+      expect_same_bits_in_parts(problem);
+      problem.set_padding();
+      expect_same_bits_in_parts(problem);
+    });
   });
 }
 
 TEST(WindowScanGradient, TakesTheTraceOfRunsWithAState) {
   test::on_each_cpu_target(window_scan_gradient_target, [] {
     if (use_reference_kernels()) {
-      return; // needs no trace
+      return; // needs no more of the trace than what is padding
     }
     for (const FocusWeight focus_weight : kBoth) {
       WindowScanProblem<double> problem(150, 6, {0, 4, 20, 64, 1000}, focus_weight, 1.0);
