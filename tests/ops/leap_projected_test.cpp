@@ -168,17 +168,19 @@ TEST(LeapProjected, IsTheSameOnAnyNumberOfThreads) {
   for (const int64_t features : {3, 64}) {
     const at::Tensor weight = random_tensor({8 * features, 5}, 1).to(at::kFloat),
                      x = random_tensor({1, 1200, 5}, 2).to(at::kFloat);
-    const auto dropping = [](const at::Tensor& input, const at::Tensor& matrix, int64_t heads,
-                             const LeapOptions& options) {
-      return leap_projected(input, matrix, heads, options, {}, {.share = 0.1, .seed = 8});
-    };
-    set_threads(1);
-    const auto alone = all_of(dropping, x, weight, 2, {.windows = {{100, 0}}});
-    for (const int count : {2, 4}) {
-      set_threads(count);
-      const auto together = all_of(dropping, x, weight, 2, {.windows = {{100, 0}}});
-      for (size_t i = 0; i < alone.size(); ++i) {
-        EXPECT_TRUE(alone[i].equal(together[i])) << features << " features, " << count << " threads";
+    for (const double share : {0.0, 0.1}) {
+      const auto dropping = [share](const at::Tensor& input, const at::Tensor& matrix, int64_t heads,
+                                    const LeapOptions& options) {
+        return leap_projected(input, matrix, heads, options, {}, {.share = share, .seed = 8});
+      };
+      set_threads(1);
+      const auto alone = all_of(dropping, x, weight, 2, {.windows = {{100, 0}}});
+      for (const int count : {2, 4}) {
+        set_threads(count);
+        const auto together = all_of(dropping, x, weight, 2, {.windows = {{100, 0}}});
+        for (size_t i = 0; i < alone.size(); ++i) {
+          EXPECT_TRUE(alone[i].equal(together[i])) << features << " features, " << count << " threads";
+        }
       }
     }
   }

@@ -114,16 +114,15 @@ TEST(Leap, GradientsEqualFiniteDifferences) {
   const at::Tensor factor = random_tensor({1, 5, 2}, 50).abs() + 0.1;
   for (const FocusWeight weight : kWeights) {
     for (const int64_t window : {0, 1, 3}) {
-      for (const bool everything : {false, true}) {
-        LeapOptions options{.weight = weight, .windows = {{window, 2}}, .is_token = is_token};
-        if (everything) {
-          options = {.weight = weight,
-                     .windows = {{window, 2}, {0.2, 0.1}},
-                     .scale = 0.9,
-                     .epsilon = 0.3,
-                     .logit_factor = factor,
-                     .is_token = is_token};
-        }
+      for (const LeapOptions& options :
+           {LeapOptions{.weight = weight, .windows = {{window, 2}}},
+            LeapOptions{.weight = weight, .windows = {{window, 2}}, .is_token = is_token},
+            LeapOptions{.weight = weight,
+            .windows = {{window, 2}, {0.2, 0.1}},
+            .scale = 0.9,
+            .epsilon = 0.3,
+            .logit_factor = factor,
+            .is_token = is_token}}) {
         const Inputs x = inputs(1, 5, 2, 2, 5);
         const at::Tensor cotangent = random_tensor({1, 5, 2, 2}, 60);
         expect_gradients_of(
