@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 
-from turns import ROUNDS, SLOW, in_turns
+from turns import HOW_OFTEN, in_turns
 
 THREADS = min(2, os.cpu_count())
 PASSES = {"forward": "forward", "backward": "forward and backward"}
@@ -95,8 +95,8 @@ def main():
     print(f"CPU: {machine['cpu']}, {machine['isa']}, {THREADS} threads, float32. Peers are LibTorch {machine['torch']} on the same "
           "threads: plain keeps its associations, as the original does (but not the copies that it makes of them); SDPA is a chain of "
           "scaled_dot_product_attention with the same norms and projections. Ratios say how many times as long, or as much memory, "
-          "the other takes. Memory is the most that was resident above the inputs, gradients included. All updates are made. What takes "
-          f"less than {SLOW} seconds is measured {ROUNDS} times, in turns with its peers; the faster counts.\n")
+          "the other takes. Memory is the most that was resident above the inputs, gradients included. All updates are made. "
+          f"{HOW_OFTEN}\n")
     print("A layer of 4 heads and 64 features, 8 batches of 1024 states that look up 1024 patterns, gradients of inputs and "
           "parameters:\n")
     print("\n".join([row(["head size", "updates", "beta", *columns]), row(["---"] * (len(columns) + 3)), *rows]))

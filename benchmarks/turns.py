@@ -7,6 +7,7 @@ import sys
 
 ROUNDS = 3
 SLOW = 20  # seconds: such a measurement is made once
+HOW_OFTEN = f"What takes less than {SLOW} seconds is measured {ROUNDS} times, in turns with its peers; the faster counts."
 
 
 def measured(command):
