@@ -118,6 +118,7 @@ PatternSet read_array(const Source& source, const Array& array, int64_t limit) {
     set.channels = shape.size() == 4 ? shape[3] : 1;
     if (!content.in_unit_interval) {
       std::for_each_n(set.patterns.data(), set.patterns.count() * size, [](double& x) { x /= 255; });
+      set.file_scale = 255;
     }
   }
   set.threshold = set.is_image() || content.zeros_and_ones ? 0.5 : 0;

@@ -27,6 +27,7 @@ PatternSet read_cifar(const Source& source, int64_t limit) {
   set.height = set.width = kSide;
   set.channels = kChannels;
   set.threshold = 0.5;
+  set.file_scale = 255;
   set.source = source.title();
   set.patterns = make_patterns(source.name(), limited(source.size() / kRecord, limit), kChannels * kPlane);
   std::array<std::byte, kRecord> record{};

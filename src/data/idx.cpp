@@ -107,6 +107,7 @@ PatternSet read_idx(const Source& source, int64_t limit) {
   set.width = file.size(2);
   set.channels = 1;
   set.threshold = 0.5;
+  set.file_scale = 255;
   set.source = source.title();
   // The product of all three fits, so that of the last two does too, unless there are no images.
   const int64_t size = file.size(0) == 0 ? 1 : set.height * set.width;

@@ -227,6 +227,7 @@ PatternSet read_png(const Source& source) {
   set.width = width;
   set.channels = 1;
   set.threshold = 0.5;
+  set.file_scale = sample_bytes == 1 ? 255 : 65535;
   set.source = source.title();
   return set;
 }

@@ -22,7 +22,9 @@ struct PatternSet {
   int64_t height = 0, width = 0, channels = 0; ///< 0 where patterns are no images
   std::vector<int64_t> labels;                 ///< one per pattern; empty if there are none
   double threshold = 0; ///< above it a bit is 1: 0.5 for images, booleans and 0/1 data; 0 for other numbers
-  std::string source;   ///< for titles: the file's own name, without its folder
+  /// A number of the file is `file_scale` times the number in `patterns`: 255 where bytes were divided by 255.
+  double file_scale = 1;
+  std::string source; ///< for titles: the file's own name, without its folder
 
   bool is_image() const { return height > 0; }
   ImageShape image_shape() const { return {height, width, channels}; }
