@@ -7,6 +7,8 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 
 #include "mneme/core/assert.h"
 #include "mneme/core/error.h"
@@ -110,6 +112,18 @@ BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
     }
   }
   return bits;
+}
+
+std::vector<int64_t> places_of_distinct(const BitPatterns& patterns) {
+  std::unordered_map<std::string_view, int64_t> known;
+  std::vector<int64_t> place(static_cast<size_t>(patterns.count()));
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    const std::span<const uint64_t> words = patterns[i];
+    const std::string_view bytes(reinterpret_cast<const char*>(words.data()), words.size_bytes());
+    place[static_cast<size_t>(i)] =
+        known.try_emplace(bytes, static_cast<int64_t>(known.size())).first->second;
+  }
+  return place;
 }
 
 void scale_to_length(std::span<double> pattern, double length) {

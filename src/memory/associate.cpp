@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
 #include "kernels/softmax_projection/softmax_projection.h"
 #include "memory/checks.h"
+#include "memory/length.h"
 #include "memory/projecting.h"
 #include "memory/scoring.h"
 #include "memory/separator.h"
@@ -43,6 +45,8 @@ bool all_zero(std::span<const double> numbers) {
   return std::ranges::all_of(numbers, [](double x) { return x == 0; });
 }
 
+template <class T> constexpr const char* kArithmetic = std::is_same_v<T, float> ? "float" : "double";
+
 } // namespace
 
 template <class Patterns> class AssociativeMemory<Patterns>::Implementation {
@@ -66,6 +70,12 @@ public:
       encoded_ = prepared(encoded(*options_.encode, as_reals(stored_)), options_.similarity);
     } else if constexpr (std::is_same_v<Patterns, RealPatterns>) {
       encoded_ = prepared(stored_, options_.similarity);
+    }
+    for (int64_t s = 0; streams() && s < encoded_.count(); ++s) {
+      if (const double length = compared_length(encoded_[s]); length > stored_length_max_) {
+        stored_length_max_ = length;
+        longest_stored_ = s;
+      }
     }
     if (options_.precision == Precision::float32) {
       stored32_.assign(encoded_.data(), encoded_.data() + encoded_.count() * encoded_.size());
@@ -115,6 +125,18 @@ private:
   const Patterns& values() const { return options_.values ? *options_.values : stored_; }
   int64_t compared_size() const { return options_.encode ? options_.encode->count() : pattern_size(stored_); }
 
+  /// Softmax of dot products or cosines of real patterns: one pass, which keeps no scores.
+  bool streams() const {
+    const auto* softmax = std::get_if<Softmax>(&options_.separation);
+    return std::is_same_v<Patterns, RealPatterns> && softmax != nullptr && std::isfinite(softmax->beta) &&
+           (std::holds_alternative<Dot>(options_.similarity) ||
+            std::holds_alternative<Cosine>(options_.similarity));
+  }
+
+  double compared_length(std::span<const double> pattern) const {
+    return std::holds_alternative<Cosine>(options_.similarity) ? 1 : Length(pattern).value();
+  }
+
   void find_self_connections() {
     if (options_.values || options_.encode || !std::holds_alternative<Dot>(options_.similarity)) {
       throw UsageError("mneme: Identity without self-connections is the classical Hopfield network: it needs "
@@ -149,7 +171,7 @@ private:
       for (int64_t q = begin; q < end; ++q) {
         const Separator::Row row = rows[static_cast<size_t>(q - begin)];
         reached[static_cast<size_t>(q)] = row.reached;
-        finish(queries, q, row,
+        finish(queries, q, cue[static_cast<size_t>(q)], row,
                std::span(sums).subspan(static_cast<size_t>((q - begin) * value_size),
                                        static_cast<size_t>(value_size)),
                empty_read, readout[q]);
@@ -177,15 +199,12 @@ private:
     const double* from = block.compared.data() + block.begin * size;
     const std::vector<T> asked(from, from + block.count * size);
     std::vector<T> sums(static_cast<size_t>(block.count * value_size), T{0});
-    const auto* softmax = std::get_if<Softmax>(&options_.separation);
-    const bool by_dot = std::holds_alternative<Dot>(options_.similarity) ||
-                        std::holds_alternative<Cosine>(options_.similarity);
-    if (std::is_same_v<Patterns, RealPatterns> && softmax != nullptr && std::isfinite(softmax->beta) &&
-        by_dot) {
+    if (streams()) {
+      require_no_overflow<T>(block);
       // Softmax of dot products never needs the weights.
       kernels::softmax_projection(kernels::SoftmaxProjectionArgs<T>{
-          asked.data(), stored, value_numbers, static_cast<T>(softmax->beta), sums.data(), nullptr, nullptr,
-          block.count, stored_.count(), size, value_size});
+          asked.data(), stored, value_numbers, static_cast<T>(std::get<Softmax>(options_.separation).beta),
+          sums.data(), nullptr, nullptr, block.count, stored_.count(), size, value_size});
       std::ranges::fill(rows, Separator::Row{stored_.empty() ? 0.0 : 1.0, stored_.count()});
       return {sums.begin(), sums.end()};
     }
@@ -198,6 +217,7 @@ private:
     }
     for (int64_t q = 0; q < block.count; ++q) {
       const std::span<double> row(weights.data() + q * stored_.count(), static_cast<size_t>(stored_.count()));
+      require_finite_scores(row, block.cue[static_cast<size_t>(block.begin + q)], kArithmetic<T>);
       Separator::Row& result = rows[static_cast<size_t>(q)];
       result = separator_.separate(row, block.step, block.cue[static_cast<size_t>(block.begin + q)]);
       if (result.reached == 0 && block.empty_read == EmptyRead::mean_of_values) {
@@ -220,6 +240,27 @@ private:
     return {sums.begin(), sums.end()};
   }
 
+  /// Scores that are streamed cannot be looked at: the lengths bound them (Cauchy-Schwarz), and every partial sum.
+  template <class T> void require_no_overflow(const Block& block) const {
+    const double beta = std::get<Softmax>(options_.separation).beta;
+    for (int64_t q = block.begin; q < block.begin + block.count; ++q) {
+      const double length = compared_length(block.compared[q]);
+      // Divided, not multiplied: the product is what may overflow. Differences of two scores take a factor of 2.
+      const double limit = static_cast<double>(std::numeric_limits<T>::max()) / 4;
+      if (length > limit || stored_length_max_ > limit / std::max(length, 1.0) ||
+          beta > limit / std::max(length, 1.0) / std::max(stored_length_max_, 1.0)) {
+        throw UsageError(fmt::format("mneme: beta {} times the similarity of query {} (length {:.4g}) and "
+                                     "stored pattern {} (length {:.4g}) "
+                                     "can overflow {}.\n  Divide queries and stored patterns by a common "
+                                     "factor, compare them by Cosine, or "
+                                     "take a smaller beta{}.",
+                                     beta, block.cue[static_cast<size_t>(q)], length, longest_stored_,
+                                     stored_length_max_, kArithmetic<T>,
+                                     std::is_same_v<T, float> ? " or Precision::float64" : ""));
+      }
+    }
+  }
+
   void score_bits(const Block& block, double* scores) const {
     if constexpr (std::is_same_v<Patterns, BitPatterns>) {
       score_block(block.queries, block.begin, block.count, stored_, options_.similarity, scores);
@@ -228,8 +269,8 @@ private:
 
   /// Weighted sums of one query -> its readout.
   template <class Row>
-  void finish(const Patterns& queries, int64_t query, Separator::Row weights, std::span<double> sums,
-              EmptyRead empty_read, Row readout) const {
+  void finish(const Patterns& queries, int64_t query, int64_t cue, Separator::Row weights,
+              std::span<double> sums, EmptyRead empty_read, Row readout) const {
     if (separator_.divides_by_sum() && weights.sum > 0 && weights.sum != 1) {
       for (double& sum : sums) {
         sum /= weights.sum;
@@ -243,6 +284,13 @@ private:
           sums[i] -= self_connections_[i] * queries[query][i];
         }
       }
+    }
+    if (!std::isfinite(weights.sum) ||
+        !std::ranges::all_of(sums, [](double x) { return std::isfinite(x); })) {
+      throw UsageError(fmt::format("mneme: the readout of query {} overflows {}.\n  Divide the values (the "
+                                   "stored patterns, where no values are "
+                                   "given) by a common factor.",
+                                   cue, options_.precision == Precision::float32 ? "float" : "double"));
     }
     // A readout of zeros has no direction: for real patterns it is an empty read, too.
     const bool no_direction = std::is_same_v<Patterns, RealPatterns> && all_zero(sums);
@@ -266,6 +314,8 @@ private:
   RealPatterns encoded_; ///< what queries are compared with, unless bits are compared as bits
   std::vector<float> stored32_, values32_; ///< the same and the values for Precision::float32
   std::vector<double> self_connections_;
+  double stored_length_max_ = 0; ///< of what queries are compared with, where scores are streamed
+  int64_t longest_stored_ = 0;   ///< the stored pattern of this length
 };
 
 template <class Patterns>

@@ -23,6 +23,18 @@ void require_finite(std::string_view what, const RealPatterns& patterns) {
   }
 }
 
+void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic) {
+  for (size_t i = 0; i < scores.size(); ++i) {
+    if (!std::isfinite(scores[i])) {
+      throw UsageError(fmt::format(
+          "mneme: the similarity of query {} and stored pattern {} overflows {} (it is {}).\n  Divide "
+          "queries and "
+          "stored patterns by a common factor, or compare them by Cosine, which ignores their length.",
+          query, i, arithmetic, scores[i]));
+    }
+  }
+}
+
 void require_same_size(std::string_view what, int64_t size, std::string_view other, int64_t other_size) {
   if (size != other_size) {
     throw UsageError(fmt::format(

@@ -3,6 +3,7 @@
 /// Checks that every memory makes at its boundary.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "mneme/core/patterns.h"
@@ -20,6 +21,10 @@ inline int64_t pattern_size(const RealPatterns& patterns) {
 /// Errors  UsageError naming the pattern and the component that is NaN or infinite
 void require_finite(std::string_view what, const RealPatterns& patterns);
 inline void require_finite(std::string_view, const BitPatterns&) {}
+
+/// Errors  UsageError if a score of query `query` is not finite: the numbers compared are finite, so it overflowed.
+/// `arithmetic` ("double" or "float") is the type of the sums
+void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic);
 
 /// Errors  UsageError with both sizes
 void require_same_size(std::string_view what, int64_t size, std::string_view other, int64_t other_size);

@@ -160,6 +160,9 @@ Scores similarity(const RealPatterns& queries, const RealPatterns& stored, const
   parallel_for(queries.count(), queries_per_block(stored.count()), [&](int64_t begin, int64_t end) {
     score_block(ask.data() + begin * size, end - begin, compare.data(), stored.count(), size, similarity,
                 scores.values.data() + begin * stored.count());
+    for (int64_t q = begin; q < end; ++q) {
+      require_finite_scores(scores.values[q], q, "double");
+    }
   });
   return scores;
 }

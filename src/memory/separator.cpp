@@ -204,7 +204,8 @@ RowFunction separation_of(const BestMatch&, ScoreKind, int64_t) {
   return [](std::span<double> row, int64_t, int64_t) { best_match(row); };
 }
 
-/// `separate` gets scores times beta; an infinite beta means the best match.
+/// `separate` gets beta * (score - row_max), of which the largest is 0: exp does not overflow, and differences of
+/// scores beyond 2^53 keep their digits. An infinite beta means the best match.
 template <class Separate> RowFunction with_beta(const char* name, double beta, Separate separate) {
   require_beta(name, beta);
   return [beta, separate](std::span<double> row, int64_t, int64_t) {
@@ -215,17 +216,19 @@ template <class Separate> RowFunction with_beta(const char* name, double beta, S
       best_match(row);
       return;
     }
+    const double row_max = *std::max_element(row.begin(), row.end());
     for (double& score : row) {
-      score *= beta;
+      // A difference may overflow to -inf, which means weight 0; beta = 0 makes all scores equal.
+      score = beta > 0 ? beta * (score - row_max) : 0;
     }
-    separate(row, *std::max_element(row.begin(), row.end()));
+    separate(row);
   };
 }
 
 RowFunction separation_of(const Softmax& softmax, ScoreKind, int64_t) {
-  return with_beta("Softmax", softmax.beta, [](std::span<double> row, double largest) {
+  return with_beta("Softmax", softmax.beta, [](std::span<double> row) {
     for (double& score : row) {
-      score = std::exp(score - largest); // The largest is subtracted first: exp overflows beyond 709.
+      score = std::exp(score);
     }
   });
 }
@@ -235,8 +238,8 @@ RowFunction separation_of(const Softmax& softmax, ScoreKind, int64_t) {
 constexpr int kNewtonStepsMax = 200;
 
 RowFunction separation_of(const Sparsemax& sparsemax, ScoreKind, int64_t) {
-  return with_beta("Sparsemax", sparsemax.beta, [](std::span<double> row, double largest) {
-    double tau = largest - 1;
+  return with_beta("Sparsemax", sparsemax.beta, [](std::span<double> row) {
+    double tau = -1;
     for (int i = 0; i < kNewtonStepsMax; ++i) {
       double excess = -1, support = 0;
       for (const double x : row) {
@@ -256,8 +259,8 @@ RowFunction separation_of(const Sparsemax& sparsemax, ScoreKind, int64_t) {
 }
 
 RowFunction separation_of(const Entmax15& entmax, ScoreKind, int64_t) {
-  return with_beta("Entmax15", entmax.beta, [](std::span<double> row, double largest) {
-    double tau = largest / 2 - 1;
+  return with_beta("Entmax15", entmax.beta, [](std::span<double> row) {
+    double tau = -1;
     for (int i = 0; i < kNewtonStepsMax; ++i) {
       double excess = -1, slope = 0;
       for (const double x : row) {

@@ -21,9 +21,6 @@ bool has_settled(std::span<const uint64_t> query, std::span<const uint64_t> read
                  const UpdateOptions& update);
 bool has_settled(std::span<const double> query, std::span<const double> readout, const UpdateOptions& update);
 
-/// For every query the place of its like among the different ones, in the order in which they first occur.
-std::vector<int64_t> places_of_distinct(const BitPatterns& queries);
-
 /// Equal queries are asked once: cues fall together as they settle. ask(distinct queries, readout, reached)
 template <class Ask>
 void ask_distinct(const BitPatterns& queries, BitPatterns& readout, std::span<int64_t> reached, Ask ask) {

@@ -194,6 +194,62 @@ TEST(Associate, ExplainsWhatDoesNotFit) {
                   {"stored pattern 0", "inf", "component 1"});
 }
 
+/// No NaN is passed on and no tie is made up: what overflows is refused, with the patterns and the arithmetic.
+TEST(Associate, RefusesScoresThatOverflow) {
+  const RealPatterns stored(2, 2, {1, 0, 1e200, 1e200}), cue(1, 2, {1e200, 1e200});
+  for (const Separation& separation :
+       {Separation(Softmax{1}), Separation(Sparsemax{1}), Separation(Entmax15{1}), Separation(Polynomial{3}),
+        Separation(Identity{}), Separation(BestMatch{})}) {
+    expect_contains(
+        usage_error([&] { associate(cue, stored, {.similarity = Dot{}, .separation = separation}); }),
+        {"query 0", "stored pattern 1", "double", "common factor"});
+  }
+  expect_contains(usage_error([&] {
+                    associate(cue, RealPatterns(1, 2, {-1e200, 0}), {.similarity = Euclidean{}});
+                  }),
+                  {"query 0", "stored pattern 0", "overflows double"});
+  expect_contains(usage_error([&] { similarity(cue, stored, Dot{}); }), {"query 0", "stored pattern 1"});
+
+  const RealPatterns wide(1, 2, {1e30, 1e30});
+  for (const Separation& separation : {Separation(Softmax{1}), Separation(BestMatch{})}) {
+    const AssociateOptions<RealPatterns> in_float{
+        .similarity = Dot{}, .separation = separation, .precision = Precision::float32};
+    expect_contains(usage_error([&] { associate(wide, wide, in_float); }),
+                    {"query 0", "stored pattern 0", "float"});
+    EXPECT_EQ(associate(wide, wide, {.similarity = Dot{}, .separation = separation}).readout, wide);
+  }
+  expect_contains(usage_error([&] {
+                    associate(
+                        RealPatterns(1, 1, {1}), RealPatterns(1, 1, {1}),
+                        {.similarity = Dot{}, .separation = Softmax{1e300}, .precision = Precision::float32});
+                  }),
+                  {"beta 1e+300", "Precision::float64"});
+}
+
+TEST(Associate, RefusesReadoutsThatOverflow) {
+  const RealPatterns ones(3, 2, {1, 1, 1, 1, 1, 1}), values(3, 1, {1.5e308, 1.5e308, 1.5e308});
+  for (const Separation& separation : {Separation(Polynomial{3}), Separation(Identity{})}) {
+    expect_contains(usage_error([&] {
+                      associate(RealPatterns(1, 2, {1, 1}), ones,
+                                {.similarity = Dot{}, .separation = separation, .values = values});
+                    }),
+                    {"readout of query 0", "overflows double"});
+  }
+}
+
+TEST(Associate, ComparesPatternsOfAnyLengthByCosine) {
+  for (const double length : {1e-300, 1e-200, 1.0, 1e200, 1e300}) {
+    const RealPatterns stored(2, 2, {length, 0, 0, length}), cue(1, 2, {length, 0.2 * length});
+    const Recall<RealPatterns> recall =
+        associate(cue, stored, {.separation = Softmax{2}, .update = {.update_steps_max = 100}});
+    const Recall<RealPatterns> of_length_1 =
+        associate(RealPatterns(1, 2, {1, 0.2}), RealPatterns(2, 2, {1, 0, 0, 1}),
+                  {.separation = Softmax{2}, .update = {.update_steps_max = 100}});
+    EXPECT_EQ(recall.steps, of_length_1.steps) << length;
+    EXPECT_NEAR(recall.readout[0][0] / length, of_length_1.readout[0][0], 1e-12) << length;
+  }
+}
+
 TEST(Associate, WithNothingStoredKeepsTheQueries) {
   const BitPatterns cues = test::random_bits(3, 20, 22);
   const Recall<BitPatterns> recall = associate(cues, BitPatterns(0, 20), {});

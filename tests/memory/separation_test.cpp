@@ -2,6 +2,7 @@
 
 #include "mneme/memory/separation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -72,6 +73,39 @@ TEST(Separation, SoftmaxNeverOverflows) {
   const RealPatterns weights = weights_of({1e8, 1e8 - 1, -1e8}, Softmax{1});
   EXPECT_NEAR(weights[0][0], 1 / (1 + std::exp(-1)), 1e-15);
   EXPECT_EQ(weights[0][2], 0);
+}
+
+/// Scores whose differences are far below the spacing of doubles at beta * score, and scores of every size up to
+/// the largest double.
+TEST(Separation, WeightsSumToOneForScoresOfAnySize) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  const std::vector<std::vector<double>> rows = {{9007199254740992.0, 9007199254740991.0, 0},
+                                                 {0x1p60, 0x1p60, -0x1p60},
+                                                 {kLargest, kLargest, -kLargest},
+                                                 {-kLargest, -kLargest},
+                                                 {kLargest, -kLargest, 0, 1e300},
+                                                 {1e300, 1e299}};
+  for (const double beta : {0.0, 1.0, 1e10, kLargest}) {
+    for (const Separation& choice :
+         {Separation(Softmax{beta}), Separation(Sparsemax{beta}), Separation(Entmax15{beta})}) {
+      for (const std::vector<double>& scores : rows) {
+        const RealPatterns weights = weights_of(scores, choice);
+        EXPECT_NEAR(sum_of(weights), 1, 1e-12) << "beta " << beta << ", first score " << scores[0];
+        const double row_max = *std::max_element(scores.begin(), scores.end());
+        for (size_t i = 0; i < scores.size(); ++i) {
+          if (scores[i] == row_max) {
+            EXPECT_GT(weights[0][i], 0) << "beta " << beta << ", score " << i;
+          }
+          if (beta == 0) {
+            EXPECT_NEAR(weights[0][i], 1 / static_cast<double>(scores.size()), 1e-15);
+          }
+        }
+      }
+    }
+  }
+  EXPECT_EQ(weights_of(rows[0], Sparsemax{1})[0][0], 1); // one apart: the largest takes all
+  EXPECT_EQ(weights_of(rows[2], Sparsemax{1})[0][0], 0.5);
+  EXPECT_EQ(weights_of(rows[2], Entmax15{1})[0][2], 0);
 }
 
 TEST(Separation, PolynomialOfAHighDegreeNeverOverflows) {

@@ -101,6 +101,10 @@ RealPatterns to_zeros_and_ones(const BitPatterns& patterns);
 /// Bit = 1 where the number is greater than `threshold` (strictly).
 BitPatterns to_bits(const RealPatterns& patterns, double threshold);
 
+/// For every pattern its index among the distinct ones, in the order in which they first occur. Equal patterns have
+/// equal indices.
+std::vector<int64_t> places_of_distinct(const BitPatterns& patterns);
+
 /// Scales a pattern to Euclidean length `length`; a pattern of zeros stays as it is.
 void scale_to_length(std::span<double> pattern, double length);
 /// Every pattern scaled to Euclidean length `length`.

@@ -39,7 +39,8 @@ template <class Patterns> struct AssociateOptions {
 /// Stored patterns, ready to be asked: what can be computed once is computed once.
 ///
 /// Types   BitPatterns or RealPatterns
-/// Errors  UsageError if shapes, values or parameters do not fit together; all inputs must be finite
+/// Errors  UsageError if shapes, values or parameters do not fit together; all inputs must be finite, and small
+///         enough that no score and no readout overflows the precision
 /// Cost    a step is O(Q S (n + V)) in parallel over queries; the extra memory does not grow with Q.
 ///         Softmax of dot products or cosines keeps no weights at all
 template <class Patterns> class AssociativeMemory {

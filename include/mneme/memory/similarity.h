@@ -37,7 +37,7 @@ struct Scores {
 };
 
 /// Shapes  queries [Q, n], stored [S, n] -> scores [Q, S]
-/// Errors  UsageError if the patterns differ in size or hold NaN or infinity
+/// Errors  UsageError if the patterns differ in size or hold NaN or infinity, or if a score overflows
 /// Cost    O(Q S n), in parallel over queries
 Scores similarity(const BitPatterns& queries, const BitPatterns& stored, const Similarity& similarity);
 Scores similarity(const RealPatterns& queries, const RealPatterns& stored, const Similarity& similarity);
