@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/threshold.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "data/testing.h"
+#include "mneme/core/random.h"
+
+namespace mneme::data {
+namespace {
+
+RealPatterns row(const std::vector<double>& numbers) {
+  return {1, static_cast<int64_t>(numbers.size()), numbers};
+}
+
+/// The variance between the two classes at a threshold, from its definition.
+double variance_between(const std::vector<double>& numbers, double threshold) {
+  double low = 0, high = 0, sum_low = 0, sum_high = 0;
+  for (const double x : numbers) {
+    (x > threshold ? high : low) += 1;
+    (x > threshold ? sum_high : sum_low) += x;
+  }
+  return low == 0 || high == 0 ? 0 : low * high * std::pow(sum_low / low - sum_high / high, 2);
+}
+
+TEST(OtsuThreshold, LiesInTheMiddleOfTheGapBetweenTwoGroups) {
+  EXPECT_EQ(otsu_threshold(row({1, 2, 1, 9, 10, 10})), 5.5);
+  EXPECT_EQ(otsu_threshold(row({-1, 1, 1, -1, 1})), 0);
+  EXPECT_EQ(otsu_threshold(row({0, 255})), 127.5);
+}
+
+TEST(OtsuThreshold, HasTheLargestVarianceOfAllThresholds) {
+  Random random(5);
+  for (int trial = 0; trial < 50; ++trial) {
+    std::vector<double> numbers(40);
+    for (double& x : numbers) {
+      x = std::round(10 * random.normal()) + (random.uniform() < 0.3 ? 25 : 0);
+    }
+    const double best = variance_between(numbers, otsu_threshold(row(numbers)));
+    for (const double x : numbers) {
+      EXPECT_GE(best, variance_between(numbers, x) * (1 - 1e-12));
+    }
+  }
+}
+
+TEST(OtsuThreshold, WorksForNumbersOfAnySize) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  EXPECT_EQ(otsu_threshold(row({-kLargest, kLargest, kLargest})), 0);
+  EXPECT_EQ(otsu_threshold(row({3, 3, 3})), 3);
+  EXPECT_EQ(otsu_threshold(row({4e-320, 0})), 2e-320);
+}
+
+TEST(OtsuThreshold, RefusesNothingAndNumbersThatAreNotFinite) {
+  expect_error<UsageError>([] { otsu_threshold(RealPatterns()); }, {"no numbers"});
+  expect_error<UsageError>([] { otsu_threshold(row({1, std::nan("")})); }, {"number 1", "nan"});
+}
+
+TEST(ChooseThreshold, KeepsTheUsualOneWherePatternsDiffer) {
+  const PatternSet images{.patterns = {2, 4, {0.1, 0.9, 0.2, 0.8, 0.9, 0.1, 0.2, 0.8}},
+                          .height = 2,
+                          .width = 2,
+                          .channels = 1,
+                          .threshold = 0.5};
+  EXPECT_EQ(choose_threshold(images).threshold, 0.5);
+  EXPECT_EQ(choose_threshold(images).origin, "half of white");
+  const PatternSet signs{.patterns = {2, 2, {-3, 10, 4, -1}}};
+  EXPECT_EQ(choose_threshold(signs).threshold, 0);
+  EXPECT_EQ(choose_threshold(signs).origin, "the sign of the numbers");
+}
+
+TEST(ChooseThreshold, TakesOtsusWherePatternsWouldCoincide) {
+  const PatternSet positive{.patterns = {2, 4, {0.1, 0.9, 0.2, 0.8, 0.9, 0.1, 0.2, 0.8}}}; // all ones above 0
+  const ThresholdChoice choice = choose_threshold(positive);
+  EXPECT_EQ(choice.threshold, 0.5);
+  EXPECT_EQ(choice.origin, "Otsu's threshold of these numbers");
+}
+
+TEST(ChooseThreshold, TakesOtsusWhereHardlyANumberIsOnOneSide) {
+  RealPatterns numbers(4, 100);
+  for (int64_t i = 0; i < 4; ++i) {
+    for (size_t j = 0; j < 100; ++j) {
+      numbers[i][j] = j % 4 == static_cast<size_t>(i) ? 5.0 : 1.0;
+    }
+  }
+  numbers[0][0] = 0; // one of 400: patterns differ above 0, but by chance
+  numbers[1][1] = 0;
+  EXPECT_EQ(choose_threshold({.patterns = numbers}).threshold, 3);
+}
+
+TEST(ChooseThreshold, KeepsTheUsualOneWhereOtsusIsNoBetter) {
+  const PatternSet same{.patterns = {3, 2, {1, 0, 1, 0, 1, 0}}, .threshold = 0.5};
+  EXPECT_EQ(choose_threshold(same).threshold, 0.5);
+}
+
+} // namespace
+} // namespace mneme::data
