@@ -38,19 +38,27 @@ remembering(const Patterns& stored, AssociateOptions<Patterns> options, int64_t 
 } // namespace
 
 const std::vector<MemoryKind>& memory_kinds() {
+  constexpr MemoryUses kRadius{.hamming_radius = true}, kBeta{.beta = true},
+      kFittedBeta{.beta = true, .beta_is_fitted = true};
   static const std::vector<MemoryKind> kinds = {
-      {"sdm", "SDM, hard locations", "Hamming -> radius -> counters, majority", true},
-      {"pattern-sdm", "SDM, infinite locations", "Hamming -> circle intersection -> majority", true},
+      {"sdm",
+       "SDM, hard locations",
+       "Hamming -> radius -> counters, majority",
+       true,
+       {.hamming_radius = true, .hard_locations = true}},
+      {"pattern-sdm", "SDM, infinite locations", "Hamming -> circle intersection -> majority", true, kRadius},
       {"pattern-sdm-finite", "SDM, a million locations", "Hamming -> sampled circle intersection -> majority",
-       true},
-      {"continuous-sdm", "Continuous SDM", "cosine -> cap intersection -> normalise", false},
+       true, kRadius},
+      {"continuous-sdm", "Continuous SDM", "cosine -> cap intersection -> normalise", false, kRadius},
       {"continuous-binary-sdm", "Continuous SDM, binary table",
-       "Hamming of cosine -> circle intersection -> normalise", false},
-      {"binary-attention", "Binary SDM attention", "Hamming -> softmax, fitted beta -> majority", true},
-      {"attention", "SDM attention", "cosine -> softmax, fitted beta -> normalise", false},
-      {"transformer", "Transformer attention", "cosine -> softmax, beta 1/sqrt(n) -> normalise", false},
+       "Hamming of cosine -> circle intersection -> normalise", false, kRadius},
+      {"binary-attention", "Binary SDM attention", "Hamming -> softmax, fitted beta -> majority", true,
+       kFittedBeta},
+      {"attention", "SDM attention", "cosine -> softmax, fitted beta -> normalise", false, kFittedBeta},
+      {"transformer", "Transformer attention", "cosine -> softmax, beta 1/sqrt(n) -> normalise", false,
+       kBeta},
       {"hopfield", "Hopfield, classical", "dot -> identity -> majority", true},
-      {"modern-hopfield", "Hopfield, modern", "dot -> softmax -> average", false},
+      {"modern-hopfield", "Hopfield, modern", "dot -> softmax -> average", false, kBeta},
       {"dense", "Dense associative memory", "dot -> cube -> average", false},
   };
   return kinds;
@@ -108,13 +116,50 @@ MemoryParameters parameters_for(int64_t size, int64_t num_patterns, const Parame
       theory::hamming_radius_for_signal_to_noise(size, static_cast<double>(num_patterns), kLocationsOfRadius),
       2, size - 1);
   const int64_t radius = choices.hamming_radius.value_or(best);
-  return {.hamming_radius = radius,
-          .location_radius = choices.location_radius.value_or(best),
-          .beta = choices.beta ? *choices.beta
-                               : theory::fit_beta(size, radius, std::log(kLocationsOfRadius)).beta,
-          .hard_locations = choices.hard_locations,
-          .pattern_locations = kLocationsOfRadius,
-          .update_steps_max = choices.update_steps_max};
+  const double root = std::sqrt(static_cast<double>(size));
+  return {
+      .hamming_radius = radius,
+      .location_radius = choices.location_radius.value_or(best),
+      .beta =
+          choices.beta ? *choices.beta : theory::fit_beta(size, radius, std::log(kLocationsOfRadius)).beta,
+      .transformer_beta = choices.beta.value_or(1 / root),
+      // The Hopfield layer's normalised patterns have length sqrt(n) and its beta is 1/sqrt(n): on patterns of
+      // length 1 that is a beta of sqrt(n).
+      .hopfield_beta = choices.beta.value_or(root),
+      .hard_locations = choices.hard_locations,
+      .pattern_locations = kLocationsOfRadius,
+      .update_steps_max = choices.update_steps_max};
+}
+
+std::vector<MemorySetting> settings_of(const MemoryKind& kind, const ParameterChoices& choices,
+                                       const MemoryParameters& parameters) {
+  std::vector<MemorySetting> settings;
+  if (kind.uses.hamming_radius) {
+    const bool is_sampled = kind.name == "sdm" || kind.name == "pattern-sdm-finite";
+    settings.push_back({"hamming_radius", static_cast<double>(is_sampled ? parameters.location_radius
+                                                                         : parameters.hamming_radius)});
+  }
+  if (kind.uses.hard_locations) {
+    settings.push_back({"hard_locations", static_cast<double>(parameters.hard_locations)});
+  } else if (kind.name == "pattern-sdm-finite") {
+    settings.push_back({"hard_locations", parameters.pattern_locations, "expected numbers, sampled"});
+  }
+  if (kind.uses.beta) {
+    const bool is_transformer = kind.name == "transformer";
+    const double beta = kind.uses.beta_is_fitted ? parameters.beta
+                        : is_transformer         ? parameters.transformer_beta
+                                                 : parameters.hopfield_beta;
+    settings.push_back({"beta", beta,
+                        choices.beta ? ""
+                        : kind.uses.beta_is_fitted
+                            ? fmt::format("fitted to the Hamming radius {}", parameters.hamming_radius)
+                        : is_transformer ? "1 / sqrt(size)"
+                                         : "sqrt(size)"});
+  }
+  if (kind.name == "dense") {
+    settings.push_back({"degree", 3});
+  }
+  return settings;
 }
 
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
@@ -160,12 +205,10 @@ RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const Memo
     return remembering(stored, cosine_attention(parameters.beta), steps);
   }
   if (kind.name == "transformer") {
-    return remembering(stored, transformer_attention(size), steps);
+    return remembering(stored, cosine_attention(parameters.transformer_beta), steps);
   }
   if (kind.name == "modern-hopfield") {
-    // The Hopfield layer's normalised patterns have length sqrt(n) and its beta is 1/sqrt(n): together a beta
-    // of sqrt(n) here.
-    return remembering(stored, modern_hopfield(std::sqrt(static_cast<double>(size))), steps);
+    return remembering(stored, modern_hopfield(parameters.hopfield_beta), steps);
   }
   if (kind.name == "dense") {
     return remembering(stored, dense_associative_memory(), steps);

@@ -7,14 +7,20 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <optional>
+#include <span>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
 #include "mneme/data/corruption.h"
 #include "mneme/memory/hopfield_network.h"
+#include "mneme/memory/similarity.h"
 
 namespace mneme::trials {
 namespace {
@@ -26,20 +32,28 @@ Random random_for(const SweepOptions& options, Purpose purpose, int64_t trial) {
   return Random(options.seed).stream(static_cast<uint64_t>(purpose)).stream(static_cast<uint64_t>(trial));
 }
 
-/// The form in which real-valued memories see patterns, and the way back to pictures.
+/// The form in which real-valued memories compare patterns, and its inverse for pictures.
 class RealCoding {
 public:
   RealCoding(const RealPatterns& patterns, bool centre) : mean_(static_cast<size_t>(patterns.size()), 0.0) {
     const auto count = static_cast<double>(patterns.count());
-    for (int64_t i = 0; centre && i < patterns.count() && patterns.count() > 1; ++i) {
+    if (centre && patterns.count() > 1) {
+      // Summed as differences from the first pattern: equal patterns leave a residual of exactly zero.
+      const std::span<const double> first = patterns[0];
+      for (int64_t i = 1; i < patterns.count(); ++i) {
+        for (size_t j = 0; j < mean_.size(); ++j) {
+          mean_[j] += (patterns[i][j] - first[j]) / count;
+        }
+      }
       for (size_t j = 0; j < mean_.size(); ++j) {
-        mean_[j] += patterns[i][j] / count;
+        mean_[j] += first[j];
       }
     }
     for (int64_t i = 0; i < patterns.count(); ++i) {
       double squares = 0;
       for (size_t j = 0; j < mean_.size(); ++j) {
-        squares += (patterns[i][j] - mean_[j]) * (patterns[i][j] - mean_[j]);
+        const double residual = residual_of(patterns[i][j], j);
+        squares += residual * residual;
       }
       typical_length_ += std::sqrt(squares) / count;
     }
@@ -48,7 +62,7 @@ public:
   RealPatterns encode(RealPatterns patterns) const {
     for (int64_t i = 0; i < patterns.count(); ++i) {
       for (size_t j = 0; j < mean_.size(); ++j) {
-        patterns[i][j] -= mean_[j];
+        patterns[i][j] = residual_of(patterns[i][j], j);
       }
     }
     return normalised(patterns);
@@ -66,6 +80,14 @@ public:
   }
 
 private:
+  /// The number minus the mean. What is below the rounding of the difference counts as zero: scaled to length 1 it
+  /// would decide.
+  double residual_of(double x, size_t component) const {
+    constexpr double kRounding = 8 * std::numeric_limits<double>::epsilon();
+    const double mean = mean_[component], residual = x - mean;
+    return std::abs(residual) <= kRounding * std::max(std::abs(x), std::abs(mean)) ? 0 : residual;
+  }
+
   std::vector<double> mean_;
   double typical_length_ = 0;
 };
@@ -98,6 +120,21 @@ struct BitSide {
                    static_cast<double>(stored.bits());
   }
   static bool is_exact(double likeness) { return likeness == 1; }
+
+  /// For every pattern the first one that it coincides with: its own index unless an earlier one does.
+  std::vector<int64_t> first_of_equal() const {
+    const std::vector<int64_t> places = places_of_distinct(stored);
+    std::vector<int64_t> first(places.size());
+    std::vector<int64_t> first_at_place;
+    for (size_t i = 0; i < places.size(); ++i) {
+      if (places[i] == std::ssize(first_at_place)) {
+        first_at_place.push_back(static_cast<int64_t>(i));
+      }
+      first[i] = first_at_place[static_cast<size_t>(places[i])];
+    }
+    return first;
+  }
+  static int64_t without_direction() { return 0; }
 };
 
 /// The patterns as real-valued memories know them.
@@ -111,7 +148,7 @@ struct RealSide {
   RealPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
     switch (corruption) {
     case Corruption::cosine: // In the form that is compared, so that the cosine is what was asked for.
-      return data::cosine_noise(stored, 1 - 2 * noise, random);
+      return turned(1 - 2 * noise, random);
     case Corruption::mask:
       return coding.encode(data::mask(raw, noise, shape));
     case Corruption::salt_and_pepper:
@@ -126,6 +163,63 @@ struct RealSide {
     return cosine(readouts, i, stored, target);
   }
   static bool is_exact(double likeness) { return likeness >= kExactCosine; }
+
+  std::vector<int64_t> first_of_equal() const {
+    std::vector<int64_t> first(static_cast<size_t>(stored.count()));
+    std::iota(first.begin(), first.end(), 0);
+    constexpr int64_t kRowsPerBlock = 256;
+    for (int64_t begin = 0; begin < stored.count(); begin += kRowsPerBlock) {
+      throw_if_interrupted();
+      const int64_t end = std::min(begin + kRowsPerBlock, stored.count());
+      const RealPatterns cosines =
+          similarity(slice(stored, begin, end), slice(stored, 0, end), Cosine{}).values;
+      for (int64_t i = begin; i < end; ++i) {
+        const std::span<const double> earlier =
+            std::as_const(cosines)[i - begin].first(static_cast<size_t>(i));
+        if (const auto equal = std::ranges::find_if(earlier, is_exact); equal != earlier.end()) {
+          first[static_cast<size_t>(i)] = equal - earlier.begin();
+        }
+      }
+    }
+    int64_t first_zero = -1; // patterns without direction have no cosine, but nothing tells them apart
+    for (int64_t i = 0; i < stored.count(); ++i) {
+      if (is_zero(stored[i])) {
+        first_zero = first_zero < 0 ? i : first_zero;
+        first[static_cast<size_t>(i)] = first_zero;
+      }
+    }
+    return first;
+  }
+
+  int64_t without_direction() const {
+    int64_t count = 0;
+    for (int64_t i = 0; i < stored.count(); ++i) {
+      count += is_zero(stored[i]) ? 1 : 0;
+    }
+    return count;
+  }
+
+private:
+  static bool is_zero(std::span<const double> pattern) {
+    return std::ranges::all_of(pattern, [](double x) { return x == 0; });
+  }
+
+  /// Patterns without direction cannot be turned: they stay zeros.
+  RealPatterns turned(double cosine, const Random& random) const {
+    RealPatterns with_direction = stored;
+    for (int64_t i = 0; i < stored.count(); ++i) {
+      if (is_zero(stored[i])) {
+        with_direction[i][0] = 1;
+      }
+    }
+    RealPatterns cues = data::cosine_noise(with_direction, cosine, random);
+    for (int64_t i = 0; i < stored.count(); ++i) {
+      if (is_zero(stored[i])) {
+        std::ranges::fill(cues[i], 0.0);
+      }
+    }
+    return cues;
+  }
 };
 
 /// Per cue: how alike its readout is to its pattern.
@@ -154,15 +248,42 @@ std::vector<double> likenesses(const Side& side, const typename Side::Patterns& 
   return values;
 }
 
-/// Per cue: whether its pattern was recalled. A cue that nothing answered was kept, not recalled.
+enum class Outcome { missed, ambiguous, exact };
+
+/// Per cue: whether its pattern was recalled, and whether it could be any other that coincides with it. A cue that
+/// nothing answered was kept, not recalled.
 template <class Side>
-std::vector<bool> recalled(const std::vector<double>& likenesses, const std::vector<int64_t>& reached) {
-  std::vector<bool> exact(likenesses.size());
-  for (size_t i = 0; i < exact.size(); ++i) {
-    exact[i] = reached[i] > 0 && Side::is_exact(likenesses[i]);
+std::vector<Outcome> outcomes(const std::vector<double>& likenesses, const std::vector<int64_t>& targets,
+                              const std::vector<int64_t>& reached, const std::vector<uint8_t>& is_unique) {
+  std::vector<Outcome> results(likenesses.size(), Outcome::missed);
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (reached[i] > 0 && Side::is_exact(likenesses[i])) {
+      results[i] = is_unique[static_cast<size_t>(targets[i])] != 0 ? Outcome::exact : Outcome::ambiguous;
+    }
   }
-  return exact;
+  return results;
 }
+
+double share_of(Outcome outcome, const std::vector<Outcome>& results) {
+  return static_cast<double>(std::ranges::count(results, outcome)) / static_cast<double>(results.size());
+}
+
+/// Which stored patterns a memory can tell apart.
+struct Distinctness {
+  std::vector<uint8_t> is_unique; ///< per pattern: 1 if no other one coincides with it
+  int64_t distinct = 0;
+
+  explicit Distinctness(const std::vector<int64_t>& first_of_equal) : is_unique(first_of_equal.size(), 1) {
+    for (size_t i = 0; i < first_of_equal.size(); ++i) {
+      const auto first = static_cast<size_t>(first_of_equal[i]);
+      if (first == i) {
+        ++distinct;
+      } else {
+        is_unique[i] = is_unique[first] = 0;
+      }
+    }
+  }
+};
 
 template <class Number> double mean_of(const std::vector<Number>& numbers) {
   double sum = 0;
@@ -173,15 +294,15 @@ template <class Number> double mean_of(const std::vector<Number>& numbers) {
 }
 
 struct Samples {
-  std::vector<double> exact, cosine, steps, settled, unanswered;
+  std::vector<double> exact, ambiguous, cosine, steps, settled, unanswered;
   double seconds = 0;
 };
 
 /// One memory through all trials and noise levels. `build_for` makes its recall function for a trial.
 template <class Side, class BuildFor>
-void run_memory(const Side& side, const SweepOptions& options, MemoryReport& report,
-                std::vector<SweepRow>& rows, std::vector<SweepPictures>& pictures, Progress& progress,
-                BuildFor build_for) {
+void run_memory(const Side& side, const Distinctness& distinctness, const SweepOptions& options,
+                MemoryReport& report, std::vector<SweepRow>& rows, std::vector<SweepPictures>& pictures,
+                Progress& progress, BuildFor build_for) {
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
   pictures.resize(levels);
@@ -191,9 +312,17 @@ void run_memory(const Side& side, const SweepOptions& options, MemoryReport& rep
       const Recall<typename Side::Patterns> self = recall_from(side.stored);
       std::vector<int64_t> targets;
       const std::vector<double> alike = likenesses(side, self.readout, targets, false);
-      report.self_recall = mean_of(recalled<Side>(alike, self.reached));
+      const std::vector<Outcome> results =
+          outcomes<Side>(alike, targets, self.reached, distinctness.is_unique);
+      report.self_recall = share_of(Outcome::exact, results);
+      report.ambiguous = share_of(Outcome::ambiguous, results);
+      report.count = side.stored.count();
+      report.distinct = distinctness.distinct;
+      report.without_direction = side.without_direction();
+      const double comparable =
+          1 - static_cast<double>(report.without_direction) / static_cast<double>(results.size());
+      report.beyond_capacity = report.self_recall + report.ambiguous < comparable / 2;
       report.out_of_reach = 2 * std::ranges::count(self.reached, 0) > self.readout.count();
-      report.beyond_capacity = report.self_recall < 0.5;
       progress.advance();
     }
     for (size_t level = 0; level < levels; ++level) {
@@ -208,8 +337,14 @@ void run_memory(const Side& side, const SweepOptions& options, MemoryReport& rep
       sample.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       std::vector<int64_t> targets;
       const std::vector<double> alike = likenesses(side, recall.readout, targets, options.cues.has_value());
-      const std::vector<bool> exact = recalled<Side>(alike, recall.reached);
-      sample.exact.push_back(mean_of(exact));
+      const std::vector<Outcome> results =
+          outcomes<Side>(alike, targets, recall.reached, distinctness.is_unique);
+      std::vector<bool> exact(results.size());
+      for (size_t i = 0; i < exact.size(); ++i) {
+        exact[i] = results[i] == Outcome::exact;
+      }
+      sample.exact.push_back(share_of(Outcome::exact, results));
+      sample.ambiguous.push_back(share_of(Outcome::ambiguous, results));
       sample.cosine.push_back(mean_of(alike));
       sample.steps.push_back(mean_of(recall.steps));
       sample.settled.push_back(mean_of(recall.converged));
@@ -226,6 +361,7 @@ void run_memory(const Side& side, const SweepOptions& options, MemoryReport& rep
     SweepRow row{.memory = report.kind.name,
                  .noise = options.cues ? std::nullopt : std::optional(options.noise[level]),
                  .exact = mean_interval(sample.exact),
+                 .ambiguous = mean_of(sample.ambiguous),
                  .bit_error = std::nullopt,
                  .cosine = mean_interval(sample.cosine),
                  .steps = mean_interval(sample.steps),
@@ -319,29 +455,23 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   const RealCoding coding(patterns.patterns, options.centre);
   const RealSide reals{patterns.patterns, coding, coding.encode(patterns.patterns), patterns.image_shape()};
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
-  if (options.corruption == Corruption::cosine && !options.cues) {
-    for (int64_t i = 0; i < reals.stored.count(); ++i) {
-      if (std::ranges::all_of(reals.stored[i], [](double x) { return x == 0; })) {
-        throw UsageError(fmt::format("pattern {} has no direction (nothing is left of it{}): it cannot be "
-                                     "turned to a cosine.\n  Leave it "
-                                     "out, or take another --corrupt.",
-                                     i, options.centre ? " once the mean of all patterns is taken off" : ""));
-      }
-    }
-  }
+  std::optional<Distinctness> of_bits, of_reals; // each computed once, if a memory needs it
   for (const MemoryKind& kind : checked.memories) {
     progress.start(fmt::format("{:<22}", kind.name), checked.seeds * levels + 1);
     MemoryReport report{.kind = kind};
     std::vector<SweepRow> rows;
     std::vector<SweepPictures> pictures;
     if (kind.on_bits) {
-      run_memory(bits, checked, report, rows, pictures, progress, [&](int64_t trial) {
+      of_bits = of_bits ? of_bits : std::optional<Distinctness>(bits.first_of_equal());
+      run_memory(bits, *of_bits, checked, report, rows, pictures, progress, [&](int64_t trial) {
         return build(kind, bits.stored, result.parameters,
                      random_for(checked, Purpose::hard_locations, trial).at(0));
       });
     } else {
       RecallReals recall = build(kind, reals.stored, result.parameters); // The same in every trial.
-      run_memory(reals, checked, report, rows, pictures, progress, [&](int64_t) { return recall; });
+      of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
+      run_memory(reals, *of_reals, checked, report, rows, pictures, progress,
+                 [&](int64_t) { return recall; });
     }
     progress.finish();
     report.bound = exceeded_bound(kind, patterns);

@@ -2,6 +2,7 @@
 
 #include "mneme/trials/memory_kinds.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -89,6 +90,49 @@ TEST(ParametersFor, KeepWhatWasChosen) {
   const MemoryParameters narrow = parameters_for(64, 10, {.hamming_radius = 10});
   EXPECT_EQ(narrow.location_radius, theory::hamming_radius_for_signal_to_noise(64, 10, 1e6));
   EXPECT_DOUBLE_EQ(narrow.beta, theory::fit_beta(64, 10, std::log(1e6)).beta);
+}
+
+TEST(ParametersFor, GiveBetaToEveryMemoryThatHasOne) {
+  const MemoryParameters own = parameters_for(64, 10, {});
+  EXPECT_DOUBLE_EQ(own.transformer_beta, 1.0 / 8);
+  EXPECT_DOUBLE_EQ(own.hopfield_beta, 8);
+  const ParameterChoices choices{.beta = 3.5};
+  const MemoryParameters given = parameters_for(64, 10, choices);
+  const RealPatterns stored = data::random_sphere(5, 64, Random(3));
+  for (const MemoryKind& kind : memory_kinds()) {
+    const std::vector<MemorySetting> settings = settings_of(kind, choices, given);
+    const auto beta = std::ranges::find(settings, "beta", &MemorySetting::name);
+    ASSERT_EQ(beta != settings.end(), kind.uses.beta) << kind.name;
+    if (kind.uses.beta) {
+      EXPECT_EQ(beta->value, 3.5) << kind.name;
+      EXPECT_EQ(beta->origin, "") << kind.name;
+    }
+    if (!kind.on_bits) { // and it decides what is recalled
+      const RealPatterns cue = data::random_sphere(1, 64, Random(4));
+      const bool moved = build(kind, stored, given)(cue).readout != build(kind, stored, own)(cue).readout;
+      EXPECT_EQ(moved, kind.uses.beta) << kind.name;
+    }
+  }
+}
+
+TEST(SettingsOf, NameWhatEachMemoryUsesAndWhereItComesFrom) {
+  const ParameterChoices choices{.hamming_radius = 20, .location_radius = 24, .hard_locations = 7};
+  const MemoryParameters parameters = parameters_for(64, 10, choices);
+  const auto text = [&](const std::string& name) {
+    std::string all;
+    for (const MemorySetting& setting : settings_of(memory_kinds_named({name})[0], choices, parameters)) {
+      all += setting.name + "=" + std::to_string(static_cast<int64_t>(setting.value)) + "[" + setting.origin +
+             "]";
+    }
+    return all;
+  };
+  EXPECT_EQ(text("sdm"), "hamming_radius=24[]hard_locations=7[]");
+  EXPECT_EQ(text("pattern-sdm"), "hamming_radius=20[]");
+  EXPECT_EQ(text("hopfield"), "");
+  EXPECT_EQ(text("dense"), "degree=3[]");
+  EXPECT_TRUE(mneme::testing::contains(text("attention"), "[fitted to the Hamming radius 20]"));
+  EXPECT_EQ(text("transformer"), "beta=0[1 / sqrt(size)]");
+  EXPECT_EQ(text("modern-hopfield"), "beta=8[sqrt(size)]");
 }
 
 TEST(ParametersFor, WorkForEverySizeThatIsNotTooSmall) {

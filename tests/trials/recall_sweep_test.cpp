@@ -287,6 +287,94 @@ TEST(SweepRecall, GivenCuesCountWhenTheyEndAtAnyStoredPattern) {
   EXPECT_EQ(unanswered.calls[0].pictures[0].targets[0], 3);
 }
 
+TEST(SweepRecall, RecallOfAPatternThatOthersCoincideWithIsAmbiguous) {
+  data::PatternSet patterns = random_set(10, 256);
+  for (const int64_t copy : {4, 7}) {
+    std::ranges::copy(std::as_const(patterns.patterns)[1], patterns.patterns[copy].begin());
+  }
+  const Outcome outcome = sweep(patterns, small({"pattern-sdm", "modern-hopfield"}, {0.1}));
+  for (const Call& call : outcome.calls) {
+    EXPECT_EQ(call.memory.count, 10);
+    EXPECT_EQ(call.memory.distinct, 8) << call.memory.kind.name;
+    EXPECT_EQ(call.memory.self_recall, 0.7) << call.memory.kind.name;
+    EXPECT_EQ(call.memory.ambiguous, 0.3) << call.memory.kind.name;
+    EXPECT_FALSE(call.memory.beyond_capacity);
+    EXPECT_EQ(call.rows[0].exact.mean, 0.7) << call.memory.kind.name;
+    EXPECT_EQ(call.rows[0].ambiguous, 0.3) << call.memory.kind.name;
+    EXPECT_FALSE(call.pictures[0].exact[4]);
+  }
+  SweepOptions given = small({"pattern-sdm", "modern-hopfield"});
+  given.cues = patterns;
+  for (const SweepRow& row : sweep(patterns, given).result.rows) {
+    EXPECT_EQ(row.exact.mean, 0.7) << row.memory;
+    EXPECT_EQ(row.ambiguous, 0.3) << row.memory;
+  }
+  const Outcome all_differ = sweep(random_set(10, 256), small({"pattern-sdm", "modern-hopfield"}));
+  for (const Call& call : all_differ.calls) {
+    EXPECT_EQ(call.memory.distinct, 10);
+    EXPECT_EQ(call.rows[0].ambiguous, 0);
+  }
+}
+
+TEST(SweepRecall, PatternsThatDifferAsNumbersMayCoincideAsBits) {
+  data::PatternSet patterns{.patterns = RealPatterns(6, 64), .source = "positive"};
+  Random random(3);
+  for (int64_t i = 0; i < 6; ++i) {
+    std::ranges::generate(patterns.patterns[i], [&] { return 0.05 + 0.9 * random.uniform(); });
+  }
+  const Outcome outcome = sweep(patterns, small({"hopfield", "pattern-sdm", "modern-hopfield"}));
+  for (const Call& call : outcome.calls) {
+    EXPECT_EQ(call.memory.distinct, call.memory.kind.on_bits ? 1 : 6) << call.memory.kind.name;
+    EXPECT_EQ(call.rows[0].exact.mean, call.memory.kind.on_bits ? 0 : 1) << call.memory.kind.name;
+  }
+}
+
+/// Rounding of the mean must not be scaled to length 1 and decide.
+TEST(SweepRecall, EqualPatternsHaveNoDirectionOnceTheirMeanIsSubtracted) {
+  std::vector<MeanInterval> cosines;
+  for (const int64_t copies : {2, 5, 7, 1000}) {
+    data::PatternSet patterns{.patterns = RealPatterns(copies, 64), .source = "equal"};
+    for (int64_t i = 0; i < copies; ++i) {
+      Random random(11);
+      std::ranges::generate(patterns.patterns[i], [&] { return random.uniform(); });
+    }
+    for (const Corruption corruption : {Corruption::cosine, Corruption::flip}) {
+      SweepOptions options = small({"attention", "modern-hopfield", "continuous-sdm", "dense", "hopfield"});
+      options.corruption = corruption;
+      const Outcome outcome = sweep(patterns, options);
+      for (const Call& call : outcome.calls) {
+        if (call.memory.kind.on_bits) {
+          EXPECT_EQ(call.memory.ambiguous, 1) << call.memory.kind.name;
+          continue;
+        }
+        EXPECT_EQ(call.memory.without_direction, copies) << call.memory.kind.name;
+        EXPECT_EQ(call.memory.distinct, 1) << call.memory.kind.name;
+        EXPECT_EQ(call.rows[0].exact.mean, 0) << call.memory.kind.name;
+        EXPECT_EQ(call.rows[0].cosine.mean, 0) << call.memory.kind.name << ", " << copies << " copies";
+        EXPECT_FALSE(call.memory.beyond_capacity) << call.memory.kind.name;
+      }
+      options.centre = false;
+      for (const Call& call : sweep(patterns, options).calls) {
+        EXPECT_EQ(call.memory.without_direction, 0);
+        EXPECT_EQ(call.memory.ambiguous, 1) << call.memory.kind.name;
+      }
+    }
+  }
+}
+
+TEST(SweepRecall, MemoriesOnBitsNeedNoDirection) {
+  data::PatternSet patterns = random_set(4, 64);
+  std::ranges::fill(patterns.patterns[2], 0.0);
+  SweepOptions options = small({"pattern-sdm", "modern-hopfield"});
+  options.corruption = Corruption::cosine;
+  options.centre = false;
+  options.parameters.beta = 100;
+  const Outcome outcome = sweep(patterns, options);
+  EXPECT_EQ(outcome.calls[0].memory.self_recall, 1);
+  EXPECT_EQ(outcome.calls[1].memory.without_direction, 1);
+  EXPECT_EQ(outcome.calls[1].memory.self_recall, 0.75);
+}
+
 TEST(SweepRecall, ClassicalHopfieldBeyondItsCapacitySaysSoWithBothNumbers) {
   EXPECT_NEAR(classical_hopfield_capacity(100), 13.8, 1e-9);
   const Outcome full = sweep(random_set(60, 100), small({"hopfield", "pattern-sdm"}));

@@ -43,9 +43,10 @@ struct SweepOptions {
 struct SweepRow {
   std::string memory;          ///< MemoryKind::name
   std::optional<double> noise; ///< absent for cues that were given
-  /// Share of cues recalled exactly: all bits, or a cosine of at least kExactCosine. A cue that nothing
-  /// answered stays as it was and does not count, whatever it was.
+  /// Share of cues recalled exactly: all bits, or a cosine of at least kExactCosine, at a pattern that no other stored
+  /// one coincides with. A cue that nothing answered stays as it was and does not count, whatever it was.
   MeanInterval exact;
+  double ambiguous = 0; ///< share of cues that ended as exactly at a pattern that others coincide with
   std::optional<MeanInterval> bit_error; ///< mean share of wrong bits; memories on bits only
   MeanInterval cosine;                   ///< mean cosine between readout and pattern (bits as -1 and +1)
   MeanInterval steps;                    ///< mean update steps
@@ -69,8 +70,14 @@ struct SweepPictures {
 /// How a memory holds the patterns themselves: recall from cues without noise.
 struct MemoryReport {
   MemoryKind kind;
-  double self_recall = 0;       ///< share of patterns recalled exactly from themselves
-  bool beyond_capacity = false; ///< self_recall < 1/2
+  int64_t count = 0;      ///< patterns stored
+  double self_recall = 0; ///< share of patterns recalled exactly from themselves
+  double ambiguous = 0;   ///< share recalled from themselves that coincide with another stored pattern
+  int64_t distinct =
+      0; ///< patterns that differ as this memory stores them: bits, or cosines below kExactCosine
+  int64_t without_direction =
+      0; ///< patterns of which nothing is left to compare; memories on real numbers only
+  bool beyond_capacity = false; ///< self_recall + ambiguous < 1/2, of the patterns that have a direction
   bool out_of_reach =
       false;              ///< nothing answers most of them: no hard location, or no pattern, is near enough
   std::string bound = {}; ///< empty, or the known bound that the number of patterns exceeds
