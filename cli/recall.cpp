@@ -21,6 +21,8 @@
 #include "mneme/data/load_patterns.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/random_patterns.h"
+#include "mneme/data/scale.h"
+#include "mneme/data/threshold.h"
 
 namespace mneme::cli {
 namespace {
@@ -45,6 +47,10 @@ std::optional<std::pair<int64_t, int64_t>> drawn_size(const std::string& text, c
 /// 105 bits.
 constexpr int64_t kRadiusOfGlyphs = 75;
 
+/// Cues that are drawn come from another stream than patterns that are drawn, or they would be equal. 1 and 2 are
+/// those of noise and of hard locations in sweeps.
+constexpr uint64_t kStreamOfCues = 3;
+
 class RecallVerb : public Verb {
 public:
   std::string name() const override { return "recall"; }
@@ -62,8 +68,9 @@ public:
     app.add_option("--tensor", tensor_, "Safetensors: which tensor, of --patterns and of --cues")
         ->type_name("NAME");
     app.add_option("--cues", cues_, "File of cues to use instead of noisy patterns")->type_name("PATH");
-    add_reals_option(app, "--noise", options_.noise, {}, "Noise levels p: share of bits changed");
-    add_choice_option<std::optional<trials::Corruption>>(
+    given_.noise =
+        add_reals_option(app, "--noise", options_.noise, {}, "Noise levels p: share of bits changed");
+    given_.corrupt = add_choice_option<std::optional<trials::Corruption>>(
         app, "--corrupt", corruption_,
         {{"auto", std::nullopt},
          {"flip", trials::Corruption::flip},
@@ -76,33 +83,36 @@ public:
     app.add_option("--memory", memories_, "Memories, comma separated, or all: " + memory_names())
         ->delimiter(',')
         ->type_name("NAMES");
-    add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
-                       "Trials per memory and noise level");
+    given_.seeds = add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
+                                      "Trials per memory and noise level");
     add_integer_option(app, "--update-steps", options_.parameters.update_steps_max,
                        {.least = 1, .most = 1'000'000},
                        "Update steps at most; a cue stops by itself when it has settled");
-    add_parsed_option(
+    given_.hamming_radius = add_parsed_option(
         app, "--hamming-radius", "BITS",
         "best signal-to-noise ratio for 1e6 hard locations; built-in patterns: 75",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.hamming_radius = options_.parameters.location_radius =
               parse_integer(name, text);
         },
-        "Radius of SDM");
-    add_parsed_option(
-        app, "--beta", "BETA", "fitted to the radius",
+        "Radius of SDM, and of the fit of beta");
+    given_.beta = add_parsed_option(
+        app, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n), modern-hopfield: sqrt(n)",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.beta = parse_real(name, text, {.least = 0});
         },
-        "Sharpness of SDM attention");
-    add_integer_option(app, "--hard-locations", options_.parameters.hard_locations,
-                       {.least = 1, .most = 1'000'000'000}, "Hard locations of the memory sdm");
-    add_parsed_option(
-        app, "--threshold", "X", "0.5 for images and 0/1 data, else 0",
+        "Inverse temperature of binary-attention, attention, transformer and modern-hopfield, for patterns "
+        "of length 1");
+    given_.hard_locations =
+        add_integer_option(app, "--hard-locations", options_.parameters.hard_locations,
+                           {.least = 1, .most = 1'000'000'000}, "Hard locations of the memory sdm");
+    given_.threshold = add_parsed_option(
+        app, "--threshold", "X",
+        "half of white for images, 0.5 for 0/1 data, else 0; Otsu's where patterns then coincide",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
-        "A number above it is a 1 for memories on bits");
-    app.add_flag("--no-centre", no_centre_,
-                 "Real-valued memories compare patterns as they are, not minus their mean");
+        "A number above it is a 1 for memories on bits; in the numbers of the file, such as 0 to 255");
+    given_.no_centre = app.add_flag(
+        "--no-centre", no_centre_, "Real-valued memories compare patterns as they are, not minus their mean");
     add_choice_option<Draw>(app, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");
@@ -112,6 +122,7 @@ public:
     options_.memories = trials::memory_kinds_named(memories_);
     options_.seed = context.options.seed;
     options_.centre = !no_centre_;
+    refuse_unused_options();
     std::vector<double> levels; // each once, in the order given
     std::ranges::copy_if(options_.noise, std::back_inserter(levels),
                          [&](double noise) { return std::ranges::find(levels, noise) == levels.end(); });
@@ -119,10 +130,17 @@ public:
     if (patterns_.empty() && !options_.parameters.hamming_radius) {
       options_.parameters.hamming_radius = kRadiusOfGlyphs;
     }
-    RecallRun result{.patterns = load(patterns_, tensor_, context.options.seed)};
+    RecallRun result{.patterns = load(patterns_, tensor_, Random(context.options.seed))};
     if (!cues_.empty()) {
       // Patterns may come as safetensors and cues otherwise.
-      options_.cues = load(cues_, cues_.ends_with(".safetensors") ? tensor_ : "", context.options.seed);
+      options_.cues = load(cues_, cues_.ends_with(".safetensors") ? tensor_ : "",
+                           Random(context.options.seed).stream(kStreamOfCues));
+    }
+    result.threshold_origin = choose_threshold(result.patterns);
+    if (options_.cues) {
+      if (const std::string note = data::match_scale(result.patterns, *options_.cues); !note.empty()) {
+        result.notes.push_back(note);
+      }
     }
     const bool is_unit = std::ranges::all_of(
         std::span(result.patterns.patterns.data(),
@@ -167,7 +185,7 @@ private:
     return names;
   }
 
-  data::PatternSet load(const std::string& from, const std::string& tensor, uint64_t seed) const {
+  data::PatternSet load(const std::string& from, const std::string& tensor, const Random& random) const {
     data::PatternSet set;
     const auto bits = drawn_size(from, "random:"), sphere = drawn_size(from, "sphere:");
     if (!tensor.empty() && (from.empty() || bits || sphere)) {
@@ -178,11 +196,11 @@ private:
     if (from.empty()) {
       set = data::builtin_glyphs();
     } else if (bits) {
-      set = {.patterns = to_zeros_and_ones(data::random_bits(bits->first, bits->second, Random(seed))),
+      set = {.patterns = to_zeros_and_ones(data::random_bits(bits->first, bits->second, random)),
              .threshold = 0.5,
              .source = from};
     } else if (sphere) {
-      set = {.patterns = data::random_sphere(sphere->first, sphere->second, Random(seed)), .source = from};
+      set = {.patterns = data::random_sphere(sphere->first, sphere->second, random), .source = from};
     } else {
       set = data::load_patterns(from, {.limit = limit_, .tensor = tensor});
     }
@@ -191,8 +209,65 @@ private:
       set.patterns = slice(set.patterns, 0, limit_);
       set.labels.resize(std::min(set.labels.size(), static_cast<size_t>(limit_)));
     }
-    set.threshold = threshold_.value_or(set.threshold);
     return set;
+  }
+
+  /// An option that does nothing is refused.
+  void refuse_unused_options() const {
+    const auto refuse = [&](const CLI::Option* option, const std::string& why, const std::string& advice) {
+      if (option->count() > 0) {
+        throw UsageError(fmt::format("{} has no effect: {}.\n  {}", option->get_name(), why, advice));
+      }
+    };
+    const auto need = [&](const CLI::Option* option, const std::string& property, auto has) {
+      std::string chosen, having;
+      for (const trials::MemoryKind& kind : options_.memories) {
+        if (has(kind)) {
+          return;
+        }
+        chosen += (chosen.empty() ? "" : ", ") + kind.name;
+      }
+      for (const trials::MemoryKind& kind : trials::memory_kinds()) {
+        having += has(kind) ? (having.empty() ? "" : ", ") + kind.name : "";
+      }
+      refuse(option, fmt::format("none of the chosen memories ({}) {}", chosen, property),
+             "Leave it out, or choose a memory that does: " + having + ".");
+    };
+    const bool beta_is_given = given_.beta->count() > 0;
+    need(given_.beta, "has an inverse temperature", [](const auto& kind) { return kind.uses.beta; });
+    need(given_.hamming_radius, "uses a Hamming radius", [&](const auto& kind) {
+      return kind.uses.hamming_radius || (kind.uses.beta_is_fitted && !beta_is_given);
+    });
+    need(given_.hard_locations, "has a number of hard locations",
+         [](const auto& kind) { return kind.uses.hard_locations; });
+    need(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
+    need(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
+    if (!cues_.empty()) {
+      for (const CLI::Option* option : {given_.noise, given_.corrupt, given_.seeds}) {
+        refuse(option, "the cues are given with --cues, and each is tried once, as it is",
+               "Leave out the one or the other.");
+      }
+    }
+  }
+
+  /// Sets the threshold of the patterns; returns where it comes from.
+  std::string choose_threshold(data::PatternSet& set) const {
+    if (!threshold_) {
+      const data::ThresholdChoice choice = data::choose_threshold(set);
+      set.threshold = choice.threshold;
+      return choice.origin;
+    }
+    set.threshold = *threshold_ / set.file_scale;
+    const auto [lowest, highest] = std::minmax_element(
+        set.patterns.data(), set.patterns.data() + set.patterns.count() * set.patterns.size());
+    if (set.threshold < *lowest || set.threshold >= *highest) {
+      throw UsageError(fmt::format("--threshold {:g}: every bit would be {}, since the numbers of {} are "
+                                   "{:g} to {:g}.\n  Give a threshold "
+                                   "between them, or leave it out.",
+                                   *threshold_, set.threshold < *lowest ? 1 : 0, set.source,
+                                   *lowest * set.file_scale, *highest * set.file_scale));
+    }
+    return "as chosen";
   }
 
   /// Keeps what the report needs of a memory that has finished, and writes its readouts.
@@ -241,6 +316,10 @@ private:
     }
   }
 
+  /// Options that not every run can use.
+  struct {
+    CLI::Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *hard_locations, *threshold, *no_centre;
+  } given_ = {};
   std::string patterns_, cues_, tensor_;
   std::vector<std::string> memories_ = {"all"};
   int64_t limit_ = 0;

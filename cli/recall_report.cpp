@@ -43,7 +43,11 @@ const trials::MemoryReport& memory_of(const RecallRun& run, const trials::SweepR
 }
 
 std::string note_on(const trials::MemoryReport& memory) {
-  return memory.out_of_reach ? "out of reach" : memory.beyond_capacity ? "beyond capacity" : "";
+  return memory.out_of_reach              ? "out of reach"
+         : memory.beyond_capacity         ? "beyond capacity"
+         : memory.without_direction > 0   ? "patterns without direction"
+         : memory.distinct < memory.count ? "patterns coincide"
+                                          : "";
 }
 
 /// The results without anything that differs between equal runs.
@@ -52,6 +56,7 @@ Table results_table(const RecallRun& run) {
       .columns = {{.name = "memory"},
                   {.name = "noise", .digits = 6},
                   {.name = "recalled exactly", .key = "exact", .notation = Notation::percent, .digits = 1},
+                  {.name = "ambiguous", .notation = Notation::percent, .digits = 1},
                   {.name = "wrong bits", .key = "bit_error", .notation = Notation::percent, .digits = 2},
                   {.name = "cosine", .notation = Notation::fixed, .digits = 3},
                   {.name = "steps", .notation = Notation::fixed, .digits = 1},
@@ -60,8 +65,8 @@ Table results_table(const RecallRun& run) {
                   {.name = "note"}}};
   for (const trials::SweepRow& row : run.rows) {
     table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"), cell(row.exact),
-                          row.bit_error ? cell(*row.bit_error) : Cell(), cell(row.cosine), cell(row.steps),
-                          row.settled, row.unanswered, note_on(memory_of(run, row))});
+                          row.ambiguous, row.bit_error ? cell(*row.bit_error) : Cell(), cell(row.cosine),
+                          cell(row.steps), row.settled, row.unanswered, note_on(memory_of(run, row))});
   }
   return table;
 }
@@ -107,6 +112,7 @@ Table shown_table(const RecallRun& run, bool with_time) {
       }
     }
   };
+  drop("ambiguous", [](const Cell& c) { return std::get<double>(c) == 0; });
   drop("unanswered", [](const Cell& c) { return std::get<double>(c) == 0; });
   drop("wrong bits", [](const Cell& c) { return std::holds_alternative<report::Missing>(c); });
   drop("note", [](const Cell& c) { return std::get<std::string>(c).empty(); });
@@ -137,44 +143,152 @@ const char* corruption_text(const RecallRun& run) {
   }
 }
 
+/// What the memory really used: "Hamming radius 75, 100000 hard locations".
+std::string settings_text(const RecallRun& run, const trials::MemoryKind& kind) {
+  std::string text;
+  for (const trials::MemorySetting& setting :
+       trials::settings_of(kind, run.options.parameters, run.parameters)) {
+    const std::string value = report::format_number(setting.value, Notation::automatic, 6);
+    text += text.empty() ? "" : ", ";
+    text += setting.name == "hamming_radius"
+                ? fmt::format("Hamming radius {} of {} bits", value, run.patterns.patterns.size())
+            : setting.name == "hard_locations" ? value + " hard locations"
+                                               : setting.name + " " + value;
+    text += setting.origin.empty() ? "" : fmt::format(" ({})", setting.origin);
+  }
+  return text.empty() ? "no parameters" : text;
+}
+
+/// Where a 1 begins, in the numbers of the file.
+std::string threshold_text(const RecallRun& run) {
+  return fmt::format(
+      "1 where a number is above {} ({})",
+      report::format_number(run.patterns.threshold * run.patterns.file_scale, Notation::automatic, 6),
+      run.threshold_origin);
+}
+
+bool any_memory(const RecallRun& run, bool on_bits) {
+  return std::ranges::any_of(run.options.memories,
+                             [&](const trials::MemoryKind& kind) { return kind.on_bits == on_bits; });
+}
+
 std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) {
-  return {
+  std::vector<std::pair<std::string, std::string>> all = {
       {"patterns", patterns_text(run)},
       {"noise", corruption_text(run)},
       {"trials",
        run.options.cues ? "1" : fmt::format("{} seeds from {}", run.options.seeds, run.options.seed)},
-      {"Hamming radius",
-       fmt::format("{} of {} bits", run.parameters.hamming_radius, run.patterns.patterns.size())},
-      {"Hamming radius of finitely many locations", fmt::format("{} bits", run.parameters.location_radius)},
-      {"beta of SDM attention", report::format_number(run.parameters.beta, Notation::automatic, 6)},
-      {"hard locations of sdm", std::to_string(run.parameters.hard_locations)},
-      {"update steps", fmt::format("at most {}", run.options.parameters.update_steps_max)},
-      {"bits", fmt::format("1 where a number is above {}",
-                           report::format_number(run.patterns.threshold, Notation::automatic, 4))},
-      {"real-valued memories",
-       run.options.centre ? "compare patterns minus their mean, by angle" : "compare patterns by angle"}};
+      {"update steps", fmt::format("at most {}", run.options.parameters.update_steps_max)}};
+  if (any_memory(run, true)) {
+    all.emplace_back("bits", threshold_text(run));
+  }
+  if (any_memory(run, false)) {
+    all.emplace_back("real-valued memories", run.options.centre
+                                                 ? "compare patterns minus their mean, by angle"
+                                                 : "compare patterns by angle");
+  }
+  for (const trials::MemoryReport& memory : run.memories) {
+    all.emplace_back(memory.kind.name, settings_text(run, memory.kind));
+  }
+  return all;
 }
 
-/// What a reader of the numbers must know: which memories are beyond their capacity, and what to do about it.
+std::string join(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+/// Patterns that a kind of memory cannot tell apart. It is the same for all memories on bits, and for all others.
+void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector<std::string>& lines) {
+  const auto memory = std::ranges::find_if(
+      run.memories, [&](const trials::MemoryReport& m) { return m.kind.on_bits == on_bits; });
+  if (memory == run.memories.end()) {
+    return;
+  }
+  std::vector<std::string> names;
+  for (const trials::MemoryReport& each : run.memories) {
+    if (each.kind.on_bits == on_bits) {
+      names.push_back(each.kind.name);
+    }
+  }
+  const char* subtracted = run.options.centre ? " once the mean of all patterns is subtracted" : "";
+  if (memory->without_direction > 0) {
+    lines.push_back(fmt::format(
+        "{} of {} patterns have no direction: nothing is left of them{}, so {} cannot recall them.{}",
+        memory->without_direction, memory->count, subtracted, join(names),
+        run.options.centre ? " --no-centre compares patterns as they are." : " Leave them out."));
+  } else if (memory->distinct < memory->count && on_bits) {
+    const data::PatternSet& set = run.patterns;
+    const auto [lowest, highest] = std::minmax_element(
+        set.patterns.data(), set.patterns.data() + set.patterns.count() * set.patterns.size());
+    lines.push_back(fmt::format(
+        "Only {} of {} patterns are distinct as bits, {}: recall of one that coincides with others counts as "
+        "ambiguous, not as exact. Leave out duplicates, or take another --threshold (the numbers are {} to "
+        "{}).",
+        memory->distinct, memory->count, threshold_text(run),
+        report::format_number(*lowest * set.file_scale, Notation::automatic, 4),
+        report::format_number(*highest * set.file_scale, Notation::automatic, 4)));
+  } else if (memory->distinct < memory->count) {
+    lines.push_back(fmt::format(
+        "Only {} of {} patterns are distinct for {} (cosine below {}{}): recall of one that coincides with "
+        "others "
+        "counts as ambiguous, not as exact. Leave out duplicates{}.",
+        memory->distinct, memory->count, join(names), trials::kExactCosine, subtracted,
+        run.options.centre ? "" : ", or compare patterns minus their mean (without --no-centre)"));
+  }
+}
+
+/// What would help a memory that is beyond its capacity; empty if it has no parameter that would.
+std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
+  const bool fits_beta = kind.uses.beta_is_fitted && !run.options.parameters.beta;
+  return kind.uses.hamming_radius && kind.uses.hard_locations
+             ? "a smaller --hamming-radius, with more --hard-locations"
+         : kind.uses.hamming_radius ? "a smaller --hamming-radius"
+         : fits_beta                ? "a smaller --hamming-radius, or a larger --beta"
+         : kind.uses.beta           ? "a larger --beta"
+                                    : "";
+}
+
+/// What a reader of the numbers must know: notes on the input, patterns that cannot be told apart, memories that are
+/// beyond their capacity, and what would help each of them.
 std::vector<std::string> remarks(const RecallRun& run) {
-  std::vector<std::string> lines;
-  std::string overfull;
+  std::vector<std::string> lines = run.notes;
+  for (const bool on_bits : {true, false}) {
+    add_remarks_on_distinctness(run, on_bits, lines);
+  }
+  std::vector<std::string> overfull;
+  std::vector<std::pair<std::string, std::vector<std::string>>> advice; // what helps, and which memories
   for (const trials::MemoryReport& memory : run.memories) {
     if (memory.out_of_reach) {
-      lines.push_back(
-          memory.kind.name +
-          ": nothing lies within its radius of most patterns, so cues stay as they are; it needs a larger "
-          "--hamming-radius, or more --hard-locations.");
+      lines.push_back(fmt::format(
+          "{}: nothing lies within its radius of most patterns, so cues stay as they are; it needs a larger "
+          "--hamming-radius{}.",
+          memory.kind.name, memory.kind.uses.hard_locations ? ", or more --hard-locations" : ""));
     } else if (memory.beyond_capacity) {
-      overfull += fmt::format("{}{} ({:.0f} %)", overfull.empty() ? "" : ", ", memory.kind.name,
-                              100 * memory.self_recall);
+      overfull.push_back(
+          fmt::format("{} ({:.0f} %)", memory.kind.name, 100 * (memory.self_recall + memory.ambiguous)));
+      const std::string helps = advice_for(run, memory.kind);
+      auto known = std::ranges::find_if(advice, [&](const auto& each) { return each.first == helps; });
+      if (known == advice.end()) {
+        known = advice.insert(advice.end(), {helps, {}});
+      }
+      known->second.push_back(memory.kind.name);
     }
   }
   if (!overfull.empty()) {
-    lines.push_back("Beyond capacity on these patterns: " + overfull +
-                    ". In brackets: stored patterns that are recalled exactly even from themselves. Patterns "
-                    "that resemble each other "
-                    "need sharper weights: a smaller --hamming-radius, or a larger --beta.");
+    std::string line =
+        "Beyond capacity on these patterns: " + join(overfull) +
+        ". In brackets: stored patterns that are recalled from themselves. Patterns that resemble each "
+        "other need sharper weights.";
+    for (const auto& [helps, names] : advice) {
+      line += helps.empty()
+                  ? fmt::format(" {}: no option makes them sharper; store fewer patterns.", join(names))
+                  : fmt::format(" {}: {}.", join(names), helps);
+    }
+    lines.push_back(line);
   }
   for (const trials::MemoryReport& memory : run.memories) {
     if (!memory.bound.empty()) {
@@ -192,10 +306,19 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
     asked.push_back(kind.name);
   }
   for (const trials::MemoryReport& memory : run.memories) {
+    nlohmann::ordered_json used = nlohmann::ordered_json::object();
+    for (const trials::MemorySetting& setting :
+         trials::settings_of(memory.kind, run.options.parameters, run.parameters)) {
+      used[setting.name] = setting.value;
+    }
     memories.push_back({{"name", memory.kind.name},
                         {"title", memory.kind.title},
                         {"steps", memory.kind.steps},
+                        {"parameters", used},
+                        {"distinct", memory.distinct},
+                        {"without_direction", memory.without_direction},
                         {"self_recall", memory.self_recall},
+                        {"ambiguous", memory.ambiguous},
                         {"beyond_capacity", memory.beyond_capacity},
                         {"out_of_reach", memory.out_of_reach},
                         {"bound", memory.bound}});
@@ -211,7 +334,10 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
             {"height", set.height},
             {"width", set.width},
             {"channels", set.channels},
-            {"threshold", set.threshold}}},
+            {"threshold", set.threshold},
+            {"threshold_of_file", set.threshold * set.file_scale},
+            {"threshold_origin", run.threshold_origin}}},
+          {"notes", run.notes},
           {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
           {"corruption", corruption_text(run)},
           {"hamming_radius", run.parameters.hamming_radius},
@@ -348,7 +474,8 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
       shown_table(run, false),
       fmt::format(
           "Means over trials with 95 % confidence intervals. Recalled exactly: every bit, or a cosine of at "
-          "least {} for real-valued memories. Unanswered: nothing was near enough, the cue stayed as it was.",
+          "least {} for real-valued memories. Ambiguous: at a pattern that others coincide with. Unanswered: "
+          "nothing was near enough, the cue stayed as it was.",
           trials::kExactCosine)});
   page.sections.push_back(std::move(results));
   if (!sheet_png.empty()) {
@@ -389,11 +516,20 @@ std::string recall_text(const RecallRun& run, bool colour) {
     text += "\n";
   }
   const int64_t trials = run.options.cues ? 1 : run.options.seeds;
-  text += fmt::format("\nSeed {}, {}; Hamming radius {}, beta {}.\n", run.options.seed,
+  text += fmt::format("\nSeed {}, {}; at most {} update steps.\n", run.options.seed,
                       trials == 1 ? std::string("one trial")
                                   : fmt::format("{} trials each, 95 % confidence intervals", trials),
-                      run.parameters.hamming_radius,
-                      report::format_number(run.parameters.beta, Notation::automatic, 5));
+                      run.options.parameters.update_steps_max);
+  if (any_memory(run, true)) {
+    text += "Bits are " + threshold_text(run) + ".\n";
+  }
+  size_t width = 0;
+  for (const trials::MemoryReport& memory : run.memories) {
+    width = std::max(width, memory.kind.name.size());
+  }
+  for (const trials::MemoryReport& memory : run.memories) {
+    text += fmt::format("  {:<{}}  {}\n", memory.kind.name, width, settings_text(run, memory.kind));
+  }
   return text;
 }
 

@@ -23,7 +23,9 @@ struct RecallRun {
   std::vector<trials::SweepRow> rows = {};       ///< memory by memory, noise levels in order
   std::vector<trials::SweepPictures> shown = {}; ///< of each row, the first patterns
   std::vector<std::string> readout_files = {};   ///< of --out, one per row: recalled-*.npy
-  bool is_whole = true;                          ///< false: interrupted
+  std::string threshold_origin = {};   ///< where the threshold of the patterns comes from, for readers
+  std::vector<std::string> notes = {}; ///< what else a reader must know about the input
+  bool is_whole = true;                ///< false: interrupted
 };
 
 /// "noise-0.1", or "given" for cues from a file.

@@ -40,7 +40,7 @@ using Json = nlohmann::json;
 /// Nothing on stdout; on stderr no more than what, where and how to fix it, with all of `parts`.
 void expect_refused(Arguments more, int exit_code, const Arguments& parts,
                     const ProgramOptions& options = {}) {
-  Arguments arguments{"recall", "--hard-locations", "200", "--seeds", "2", "--quiet"};
+  Arguments arguments{"recall", "--quiet"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   const ProgramResult result = run_mneme(arguments, options);
   EXPECT_EQ(result.exit_code, exit_code) << result.err;
@@ -139,6 +139,25 @@ TEST(RecallRefuses, OptionsThatDoNotFitThePatterns) {
   const TemporaryFolder folder;
   data::write_npy(folder / "cues.npy", RealPatterns(2, 100));
   expect_refused({"--cues", "cues.npy"}, 2, {"100 components", "256"}, {.folder = folder.path()});
+}
+
+TEST(RecallRefuses, OptionsThatNoChosenMemoryUses) {
+  expect_refused({"--memory", "dense,hopfield", "--beta", "3"}, 2,
+                 {"--beta has no effect", "dense, hopfield", "inverse temperature", "modern-hopfield"});
+  expect_refused({"--memory", "hopfield,transformer", "--hamming-radius", "60"}, 2,
+                 {"--hamming-radius has no effect", "hopfield, transformer", "pattern-sdm"});
+  expect_refused({"--memory", "attention", "--hamming-radius", "60", "--beta", "3"}, 2,
+                 {"--hamming-radius", "attention"});
+  expect_refused({"--memory", "pattern-sdm", "--hard-locations", "60"}, 2,
+                 {"--hard-locations", "pattern-sdm", ": sdm."});
+  expect_refused({"--memory", "attention", "--threshold", "0.2"}, 2,
+                 {"--threshold", "attention", "stores bits"});
+  expect_refused({"--memory", "hopfield", "--no-centre"}, 2, {"--no-centre", "hopfield", "real numbers"});
+  for (const Arguments& option : {Arguments{"--noise", "0.1"}, {"--corrupt", "flip"}, {"--seeds", "3"}}) {
+    Arguments arguments{"--memory", "attention", "--cues", "random:3x256"};
+    arguments.insert(arguments.end(), option.begin(), option.end());
+    expect_refused(arguments, 2, {option[0] + " has no effect", "--cues"});
+  }
 }
 
 TEST(RecallRefuses, OptionsThatAreNone) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -33,9 +34,17 @@ using testing::write_text;
 using Arguments = std::vector<std::string>;
 using Json = nlohmann::json;
 
-/// `mneme recall` with few hard locations and trials.
+/// `mneme recall` with few hard locations and trials, where these have an effect.
 ProgramResult recall(Arguments more) {
-  Arguments arguments{"recall", "--hard-locations", "2000", "--seeds", "2"};
+  Arguments arguments{"recall"};
+  const auto has = [&](const char* option) { return std::ranges::find(more, option) != more.end(); };
+  const auto memory = std::ranges::find(more, "--memory");
+  if (memory == more.end() || *std::next(memory) == "sdm" || starts_with(*std::next(memory), "sdm,")) {
+    arguments.insert(arguments.end(), {"--hard-locations", "2000"});
+  }
+  if (!has("--cues") && !has("--seeds")) {
+    arguments.insert(arguments.end(), {"--seeds", "2"});
+  }
   arguments.insert(arguments.end(), more.begin(), more.end());
   return run_mneme(arguments);
 }
@@ -274,6 +283,116 @@ TEST(RecallVerb, NamesAMemoryThatIsBeyondItsCapacity) {
   EXPECT_TRUE(contains(memory.at("bound"), "200 patterns of 100 bits"));
   EXPECT_TRUE(contains(memory.at("bound"), "about 14 "));
   EXPECT_TRUE(contains(recall(arguments).out, "200 patterns of 100 bits"));
+}
+
+TEST(RecallVerb, SaysThatPatternsCoincideAsBits) {
+  const TemporaryFolder folder;
+  RealPatterns faces(6, 64);
+  for (int64_t i = 0; i < 6; ++i) {
+    for (size_t j = 0; j < 64; ++j) {
+      faces[i][j] =
+          0.05 + 0.9 * std::fmod(0.37 * static_cast<double>(i + 1) * static_cast<double>(j + 3), 1.0);
+    }
+  }
+  data::write_npy(folder / "faces.npy", faces);
+  const Arguments common{"--patterns", (folder / "faces.npy").string(), "--memory", "pattern-sdm", "--noise",
+                         "0"};
+  // All are above 0: Otsu's threshold is taken, at which they differ.
+  const Json chosen = recall_json(common);
+  EXPECT_EQ(chosen.at("patterns").at("threshold_origin"), "Otsu's threshold of these numbers");
+  EXPECT_EQ(chosen.at("memories").at(0).at("distinct"), 6);
+  EXPECT_EQ(chosen.at("results").at(0).at("exact"), 1);
+
+  RealPatterns pairs(6, 64);
+  for (int64_t i = 0; i < 6; ++i) {
+    std::ranges::copy(faces[i / 2], pairs[i].begin());
+    pairs[i][0] = 0.9 + 0.001 * static_cast<double>(i); // the same bit
+  }
+  data::write_npy(folder / "faces.npy", pairs);
+  const Json twins = recall_json(common);
+  EXPECT_EQ(twins.at("memories").at(0).at("distinct"), 3);
+  EXPECT_EQ(twins.at("results").at(0).at("exact"), 0);
+  EXPECT_EQ(twins.at("results").at(0).at("ambiguous"), 1);
+  const std::string out = recall(common).out;
+  for (const char* part :
+       {"patterns coincide", "Only 3 of 6 patterns are distinct as bits", "--threshold", "ambiguous"}) {
+    EXPECT_TRUE(contains(out, part)) << part << "\n" << out;
+  }
+}
+
+TEST(RecallVerb, TakesTheThresholdInTheNumbersOfTheFile) {
+  const TemporaryFolder folder;
+  RealPatterns glyphs = data::builtin_glyphs().patterns;
+  data::Image image{.height = 16, .width = 16, .channels = 1, .pixels = std::vector<uint8_t>(256)};
+  std::filesystem::create_directory(folder / "png");
+  for (int64_t i = 0; i < 4; ++i) {
+    std::ranges::transform(glyphs[i], image.pixels.begin(),
+                           [](double x) { return x > 0 ? uint8_t{100} : uint8_t{20}; });
+    data::write_png(folder / ("png/" + std::to_string(i) + ".png"), image);
+  }
+  const Arguments common{"--patterns", (folder / "png").string(), "--memory", "pattern-sdm", "--noise", "0"};
+  Arguments sixty = common, beyond = common;
+  sixty.insert(sixty.end(), {"--threshold", "60"});
+  beyond.insert(beyond.end(), {"--threshold", "128"});
+  const Json document = recall_json(sixty);
+  EXPECT_EQ(document.at("patterns").at("threshold_of_file"), 60);
+  EXPECT_EQ(document.at("results").at(0).at("exact"), 1);
+  const ProgramResult refused = recall(beyond);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(contains(refused.err, "every bit would be 0")) << refused.err;
+  EXPECT_TRUE(contains(refused.err, "20 to 100")) << refused.err;
+  // Left out, it is chosen: half of white makes all dark pictures coincide.
+  EXPECT_EQ(recall_json(common).at("patterns").at("threshold_of_file"), 60);
+}
+
+TEST(RecallVerb, BringsCuesToTheScaleOfThePatternsOrNamesBoth) {
+  const TemporaryFolder folder;
+  const RealPatterns patterns = slice(data::builtin_glyphs().patterns, 0, 8);
+  RealPatterns numbers = patterns;
+  std::for_each_n(numbers.data(), 8 * 256, [](double& x) { x = 200 * x + 20; });
+  data::write_npy(folder / "numbers.npy", numbers);
+  data::write_npy(folder / "unit.npy", patterns);
+  const ProgramResult refused = recall({"--patterns", (folder / "numbers.npy").string(), "--cues",
+                                        (folder / "unit.npy").string(), "--memory", "attention"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(contains(refused.err, "0 to 1 (unit.npy)")) << refused.err;
+  EXPECT_TRUE(contains(refused.err, "20 to 220 (numbers.npy)")) << refused.err;
+}
+
+TEST(RecallVerb, PrintsWhatEachMemoryUsed) {
+  const ProgramResult result = recall(
+      {"--memory", "pattern-sdm,transformer,modern-hopfield,dense,hopfield,attention", "--noise", "0.1"});
+  for (const char* part :
+       {"pattern-sdm      Hamming radius 75 of 256 bits\n", "transformer      beta 0.0625 (1 / sqrt(size))\n",
+        "modern-hopfield  beta 16 (sqrt(size))\n", "dense            degree 3\n",
+        "hopfield         no parameters\n", "(fitted to the Hamming radius 75)\n",
+        "Bits are 1 where a number is above"}) {
+    EXPECT_TRUE(contains(result.out, part)) << part << "\n" << result.out;
+  }
+  const Json given =
+      recall_json({"--memory", "modern-hopfield,transformer", "--noise", "0.1", "--beta", "7"});
+  for (const Json& memory : given.at("memories")) {
+    EXPECT_EQ(memory.at("parameters").at("beta"), 7) << memory;
+  }
+}
+
+TEST(RecallVerb, AdvisesOnlyWhatWouldHelpTheMemory) {
+  const auto out_of = [](const std::string& memory) {
+    return recall({"--patterns", "random:200x100", "--noise", "0.1", "--memory", memory}).out;
+  };
+  EXPECT_FALSE(contains(out_of("hopfield"), "--hamming-radius")) << out_of("hopfield");
+  EXPECT_FALSE(contains(out_of("hopfield"), "--beta"));
+  EXPECT_TRUE(contains(out_of("hopfield"), "store fewer patterns"));
+  EXPECT_TRUE(contains(out_of("transformer"), "--beta"));
+  EXPECT_FALSE(contains(out_of("transformer"), "--hamming-radius"));
+}
+
+TEST(RecallVerb, DrawsCuesFromAStreamOfTheirOwn) {
+  // Equal ones would be recalled at once by the memory with the smallest reach.
+  const Json near = recall_json({"--patterns", "random:20x256", "--cues", "random:20x256", "--memory",
+                                 "pattern-sdm", "--hamming-radius", "20"});
+  EXPECT_EQ(near.at("results").at(0).at("exact"), 0);
+  EXPECT_EQ(near.at("results").at(0).at("unanswered"), 1);
 }
 
 TEST(RecallVerb, DrawsPatternsWhenAsked) {
