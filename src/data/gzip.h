@@ -27,4 +27,9 @@ bool is_gzip(const Source& source);
 /// Opens as gzip where the first bytes say so. The source must outlive the stream.
 std::unique_ptr<Stream> open_stream(const Source& source);
 
+/// What a gzip file holds, decompressed, under the same name.
+///
+/// Errors  DataError, also for more than 4 GiB: a small file may hold any number of zeros
+std::unique_ptr<Source> decompress(const Source& source);
+
 } // namespace mneme::data
