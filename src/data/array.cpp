@@ -171,7 +171,7 @@ RealPatterns read_packed(const Source& source, const Array& array, const LoadOpt
         patterns[i][static_cast<size_t>(bit)] = on ? 1 : 0;
       } else if (on) {
         fail(source.name(),
-             fmt::format("pattern {}: bit {} is 1, but the {} bits behind bit {} must be 0", i, bit,
+             fmt::format("pattern {}: bit {} is 1, but the {} bits after bit {} must be 0", i, bit,
                          stored * kBitsPerByte - bits, bits - 1),
              "Give the true number of bits, or the other order of bits.");
       }

@@ -20,7 +20,7 @@
 namespace mneme::data {
 namespace {
 
-constexpr char kSpaces = ' '; // the delimiter of columns parted by any number of spaces and tabs
+constexpr char kSpaces = ' '; // columns are separated by any number of spaces and tabs
 
 bool is_space(char c) {
   return c == ' ' || c == '\t';
@@ -46,7 +46,7 @@ std::optional<double> number_in(std::string_view text) {
   if (text.empty() || end != text.data() + text.size()) {
     return std::nullopt;
   }
-  if (error == std::errc::result_out_of_range) { // too close to 0, or too large: a wider type tells
+  if (error == std::errc::result_out_of_range) { // too close to 0, or too large: a wider type decides
     long double wide = 0;
     const auto [wide_end, wide_error] = std::from_chars(text.data(), text.data() + text.size(), wide);
     return wide_error == std::errc{} ? std::optional(static_cast<double>(wide)) : std::nullopt;
@@ -315,7 +315,8 @@ private:
       wrong(place(column), fmt::format("{} is no number", shown(cell)),
             comma != std::string::npos && number_in(with_point)
                 ? "Write decimal points instead of commas: sed 's/,/./g' FILE > NEW."
-                : "Mend it, or leave the column out (a column named label, class or target may hold texts).");
+                : "Correct it, or leave the column out (a column named label, class or target may hold "
+                  "texts).");
     }
     if (!std::isfinite(*number)) {
       wrong(place(column), fmt::format("a finite number was expected, found {}", shown(cell)),

@@ -70,7 +70,7 @@ private:
     zlib_.avail_in = static_cast<uInt>(length);
   }
 
-  /// Zeros behind a member are padding (tapes, block devices), which gunzip ignores as well. Other bytes, which
+  /// Zeros after a member are padding (tapes, block devices), which gunzip ignores as well. Other bytes, which
   /// gunzip ignores with a warning, are refused: they may be a second member with a damaged beginning, whose
   /// numbers would be missing without a word.
   bool another_member_follows() {
@@ -142,8 +142,7 @@ std::unique_ptr<Stream> open_stream(const Source& source) {
   return std::make_unique<PlainStream>(source);
 }
 
-std::unique_ptr<Source> decompress(const Source& source) {
-  constexpr size_t kMost = size_t{1} << 32;
+std::unique_ptr<Source> decompress(const Source& source, int64_t bytes_max) {
   GzipStream stream(source);
   std::vector<std::byte> bytes, block(size_t{1} << 20);
   for (;;) {
@@ -151,8 +150,9 @@ std::unique_ptr<Source> decompress(const Source& source) {
     if (got == 0) {
       break;
     }
-    if (got > kMost - bytes.size()) {
-      fail(source.name(), "decompresses to more than 4 GiB", "Decompress it first: gunzip -k FILE.");
+    if (std::ssize(bytes) + static_cast<int64_t>(got) > bytes_max) {
+      fail(source.name(), fmt::format("decompresses to more than {} bytes", bytes_max),
+           "Decompress it first: gunzip -k FILE.");
     }
     try {
       bytes.insert(bytes.end(), block.begin(), block.begin() + static_cast<ptrdiff_t>(got));

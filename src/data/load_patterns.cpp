@@ -151,7 +151,7 @@ PatternSet read_one(const std::filesystem::path& path, const LoadOptions& option
   return set;
 }
 
-/// The files that a name with *, ? or [...] stands for; the name itself where a file has it.
+/// The files that match a name with *, ? or [...]; the name itself where a file has it.
 Paths expanded(const std::filesystem::path& path) {
   std::error_code error;
   const std::string pattern = path.string();

@@ -227,8 +227,7 @@ private:
   }
 
   void read_type(Array& array) {
-    constexpr const char* kKnown =
-        "a number type (b1, u1 to u8, i1 to i8, f2, f4 or f8, behind a byte order)";
+    constexpr const char* kKnown = "a number type (b1, u1 to u8, i1 to i8, f2, f4 or f8, after a byte order)";
     skip_spaces();
     const size_t at = at_;
     if (text_.substr(at_).starts_with('[') || text_.substr(at_).starts_with('(')) {
@@ -307,7 +306,7 @@ void refuse_what_follows(const Source& source, int64_t end) {
   if (std::memcmp(next.data(), kMagic.data(), next.size()) == 0) {
     fail(source.name(),
          fmt::format("holds a second array at byte {} (numpy.save was called twice on one file)", end),
-         "Part them in Python: f = open(FILE, 'rb'); a = numpy.load(f); b = numpy.load(f); "
+         "Split them in Python: f = open(FILE, 'rb'); a = numpy.load(f); b = numpy.load(f); "
          "numpy.savez(NEW, a=a, b=b)");
   }
 }

@@ -87,7 +87,7 @@ PatternSet read_class_folders(const std::filesystem::path& folder, int64_t limit
     const std::vector<std::filesystem::path> of_class = png_files(content.files);
     if (of_class.empty()) {
       fail(class_folder.string(),
-           "holds 0 files named *.png, but every folder beside it is a class of pictures",
+           "holds 0 files named *.png, but every folder next to it is a class of pictures",
            "Put pictures into it, or remove it.");
     }
     pictures.insert(pictures.end(), of_class.begin(), of_class.end());

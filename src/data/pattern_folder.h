@@ -12,7 +12,7 @@
 
 namespace mneme::data {
 
-/// What lies in a folder, hidden names left out, in the order of the names (as bytes).
+/// The content of a folder without hidden names, in the order of the names (as bytes).
 struct FolderContent {
   std::vector<std::filesystem::path> files, folders;
 };

@@ -46,7 +46,7 @@ void keep(char (&where)[200], const char* message) {
   png_longjmp(png, 1);
 }
 
-/// What libpng calls compressed bytes behind the last pixel. Every pixel has been decoded before, so the picture
+/// True for libpng's messages on compressed bytes after the last pixel. Every pixel has been decoded before, so the picture
 /// is whole; browsers, Pillow and libpng's own programs show it.
 bool is_surplus(std::string_view message) {
   constexpr std::array<std::string_view, 3> kSurplus{"Extra compressed data", "Too much image data",

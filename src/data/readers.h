@@ -34,7 +34,7 @@ bool is_idx_magic(uint32_t magic);
 Array find_npy(const Source& source);
 Array find_safetensors(const Source& source, const std::string& tensor);
 
-/// The array that the header describes, without a look at what follows. `source` may end behind the header.
+/// The array that the header describes. What follows the header is not checked and may be missing.
 Array read_npy_header(const Source& source);
 
 /// The place of the tensor called `wanted`, or of the only one. Errors  DataError with the names

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <new>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -107,10 +108,25 @@ private:
     require(source_.size() >= kEndSize, "it ends too early");
     const int64_t begin = std::max<int64_t>(0, source_.size() - kEndSize - kCommentMax);
     const std::vector<std::byte> tail = slice(begin, source_.size() - begin);
+    const auto tail_number = [&](int64_t at, size_t count) {
+      return unsigned_from(std::span(tail).subspan(static_cast<size_t>(at), count), false);
+    };
+    // The archive's comment, which comes last, may itself hold what looks like an end; bytes may follow the archive.
+    std::optional<int64_t> found;
     for (int64_t at = std::ssize(tail) - kEndSize; at >= 0; --at) {
-      if (unsigned_from(std::span(tail).subspan(static_cast<size_t>(at), 4), false) == kEnd) {
-        return directory_at(begin + at);
+      if (tail_number(at, 4) == kEnd) {
+        const bool ends_file =
+            at + kEndSize + static_cast<int64_t>(tail_number(at + 20, 2)) == std::ssize(tail);
+        if (!found || ends_file) {
+          found = at;
+        }
+        if (ends_file) {
+          break;
+        }
       }
+    }
+    if (found) {
+      return directory_at(begin + *found);
     }
     fail(source_.name(), "as a zip file, it has no end", kFetchAgain);
   }

@@ -27,8 +27,8 @@ struct ZipMember {
 /// True if the first bytes are those of a zip file.
 bool is_zip(std::span<const std::byte> start);
 
-/// The entries in the order of the file's list. Their bytes lie within the file and do not overlap; none has been
-/// unpacked, and no checksum compared yet.
+/// The entries in the order of the file's list. Their bytes are within the file and do not overlap; nothing is unpacked, and
+/// no checksum is compared.
 ///
 /// Errors  DataError
 std::vector<ZipMember> zip_members(const Source& source);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "data/archives.h"
+#include "data/gzip.h"
 #include "data/testing.h"
 #include "mneme/data/glyphs.h"
 #include "mneme/data/npy.h"
@@ -181,6 +182,14 @@ TEST(LoadPatterns, ReadsEveryFormatCompressedByGzip) {
                           {"f.npy.gz", "ends at byte"});
 }
 
+TEST(LoadPatterns, DecompressesNoMoreThanItMay) {
+  const Bytes bomb = gzipped(Bytes().text(std::string(3'000'000, '\0')).all());
+  const MemorySource source(bomb.all(), "bomb.gz");
+  EXPECT_EQ(decompress(source, 3'000'000)->size(), 3'000'000);
+  expect_error<DataError>([&] { decompress(source, 2'999'999); },
+                          {"bomb.gz", "more than 2999999 bytes", "gunzip -k"});
+}
+
 TEST(LoadPatterns, ReadsTensorsOfTorchFilesWithTheirStrides) {
   const std::filesystem::path golden = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/golden/torch_file";
   for (const char* tensor :
@@ -293,7 +302,7 @@ TEST(LoadPatterns, UnpacksBits) {
   EXPECT_EQ(load(BitOrder::big, 9).patterns, RealPatterns(1, 9, {1, 0, 1, 1, 0, 0, 0, 1, 1}));
   EXPECT_EQ(load(BitOrder::big).threshold, 0.5);
   expect_error<DataError>([&] { load(BitOrder::little, 9); },
-                          {"a.npy", "pattern 0", "bit 15 is 1", "7 bits behind bit 8"});
+                          {"a.npy", "pattern 0", "bit 15 is 1", "7 bits after bit 8"});
   for (const int64_t bits : {8, 17, -1}) {
     expect_error<UsageError>([&] { load(BitOrder::big, bits); },
                              {"a.npy", std::to_string(bits) + " bits per pattern", "from 9 to 16"});

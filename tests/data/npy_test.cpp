@@ -334,8 +334,8 @@ TEST(Npy, SaysWhatIsWrongWithAHeader) {
   wrong("{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (1,)}",
         {"byte 27", "one each of"});
   wrong("{'colour': 3}", {"byte 11", "one each of", "'colour': 3"});
-  wrong("{'descr': '<float64', 'fortran_order': False, 'shape': (1,)}", {"behind a byte order", "<float64"});
-  wrong("{'descr': 'xyz', 'fortran_order': False, 'shape': (1,)}", {"behind a byte order", "xyz"});
+  wrong("{'descr': '<float64', 'fortran_order': False, 'shape': (1,)}", {"after a byte order", "<float64"});
+  wrong("{'descr': 'xyz', 'fortran_order': False, 'shape': (1,)}", {"after a byte order", "xyz"});
   wrong("{'descr': '<f8', 'fortran_order': 0, 'shape': (1,)}", {"True or False"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", {"a size from 0", "-1"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (9223372036854775808,)}", {"2^63 - 1"});

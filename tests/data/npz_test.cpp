@@ -38,6 +38,15 @@ TEST(Npz, ReadsTheOnlyArrayHoweverItIsStored) {
   }
 }
 
+TEST(Npz, ReadsArchivesWithACommentOrWithBytesAfterThem) {
+  const Bytes plain = zip({{.name = "x.npy", .content = npy("(1,)", "\5")}});
+  const std::string comment = "PK\5\6" + std::string(30, 'c');
+  Bytes with_comment = plain, longer = plain;
+  with_comment[plain.size() - 2] = static_cast<std::byte>(comment.size());
+  EXPECT_EQ(parse(with_comment.text(comment)).patterns, RealPatterns(1, 1, {5}));
+  EXPECT_EQ(parse(longer.text("more")).patterns, RealPatterns(1, 1, {5}));
+}
+
 TEST(Npz, TakesTheArrayNamed) {
   const Bytes bytes = zip({{.name = "x.npy", .content = npy("(1,)", "\1")},
                            {.name = "y.npy", .content = npy("(2, 1)", "\2\3"), .method = 8},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Tables of numbers as text: CSV, TSV, columns parted by spaces.
+/// Tables of numbers as text: CSV, TSV, columns separated by spaces.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@ namespace mneme::data {
 
 /// One pattern per line, all with the same number of cells. The delimiter is a tab if the first line has one, else
 /// ';', else ',', else spaces. Cells may be in double quotes. Blank lines, a byte-order mark and comments (from a '#'
-/// at the beginning of a line or behind a space) are skipped. Patterns are plain numbers, never images.
+/// at the beginning of a line or after a space) are skipped. Patterns are plain numbers, never images.
 ///
 /// Header  The first line, if it holds no number, or if it names a column of labels. A column named label, class or
 ///         target (in any case) becomes `labels`: whole numbers as they are, other texts as places in `class_names`,

@@ -27,7 +27,7 @@ struct LoadOptions {
 
 /// Reads patterns from an IDX, CIFAR-10, npy, npz, png, csv, safetensors or torch file, any of them also compressed
 /// by gzip, or from a folder: of png files, of one folder of png files per class, or of one IDX file of images.
-/// "-" is standard input. A name with *, ? or [...] that no file has stands for all files that match it, in the
+/// "-" is standard input. A name with *, ? or [...] that no file has is a pattern: all files that match it are read, in the
 /// order of their names (as bytes). The kind is determined by the first bytes, and by the name where these are
 /// inconclusive.
 ///
