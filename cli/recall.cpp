@@ -3,7 +3,9 @@
 /// `mneme recall`: stores patterns in memories, asks them with noisy cues, shows what comes back.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -21,6 +23,7 @@
 #include "mneme/data/load_patterns.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/random_patterns.h"
+#include "mneme/data/read_file.h"
 #include "mneme/data/scale.h"
 #include "mneme/data/threshold.h"
 
@@ -59,15 +62,26 @@ public:
   }
 
   void declare(CLI::App& app) override {
-    app.add_option("--patterns", patterns_,
-                   "File or folder: idx[.gz], npy, png, CIFAR-10, safetensors; or random:COUNTxBITS, "
-                   "sphere:COUNTxSIZE "
-                   "(without it: the built-in letters and digits)")
+    app.add_option(
+           "--patterns", patterns_,
+           "Files, patterns such as '*.npy', or folders: idx, npy, npz, png, csv, CIFAR-10, safetensors, pt, "
+           "also .gz; - for stdin; or random:COUNTxBITS, sphere:COUNTxSIZE "
+           "(without it: the built-in letters and digits)")
         ->type_name("PATH");
     add_integer_option(app, "--limit", limit_, {.least = 0}, "Patterns to take, the first ones (0: all)");
-    app.add_option("--tensor", tensor_, "Safetensors: which tensor, of --patterns and of --cues")
+    app.add_option("--tensor", tensor_, "npz, safetensors, pt: which array, of --patterns and of --cues")
         ->type_name("NAME");
-    app.add_option("--cues", cues_, "File of cues to use instead of noisy patterns")->type_name("PATH");
+    add_choice_option<std::optional<data::BitOrder>>(
+        app, "--packed", packed_,
+        {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
+        "Arrays of bytes are packed bits, of --patterns and of --cues: which bit of a byte comes first "
+        "(numpy.packbits: big)");
+    add_integer_option(app, "--bits", bits_, {.least = 0},
+                       "Packed: bits per pattern, where they do not fill the last byte (0: all)");
+    app.add_flag("--transpose", transpose_,
+                 "Swap rows and columns of images, of --patterns and of --cues (EMNIST needs it)");
+    app.add_option("--cues", cues_, "Files of cues to use instead of noisy patterns, as --patterns")
+        ->type_name("PATH");
     given_.noise =
         add_reals_option(app, "--noise", options_.noise, {}, "Noise levels p: share of bits changed");
     given_.corrupt = add_choice_option<std::optional<trials::Corruption>>(
@@ -130,10 +144,16 @@ public:
     if (patterns_.empty() && !options_.parameters.hamming_radius) {
       options_.parameters.hamming_radius = kRadiusOfGlyphs;
     }
+    if (std::ranges::any_of(patterns_, data::is_standard_input) &&
+        std::ranges::any_of(cues_, data::is_standard_input)) {
+      throw UsageError(
+          "--patterns and --cues both are standard input, which can be read only once.\n  Give a file "
+          "for one of them.");
+    }
     RecallRun result{.patterns = load(patterns_, tensor_, Random(context.options.seed))};
     if (!cues_.empty()) {
-      // Patterns may come as safetensors and cues otherwise.
-      options_.cues = load(cues_, cues_.ends_with(".safetensors") ? tensor_ : "",
+      // Patterns may come from a file with names in it, and cues from one without.
+      options_.cues = load(cues_, std::ranges::any_of(cues_, has_names) ? tensor_ : "",
                            Random(context.options.seed).stream(kStreamOfCues));
     }
     result.threshold_origin = choose_threshold(result.patterns);
@@ -185,13 +205,37 @@ private:
     return names;
   }
 
-  data::PatternSet load(const std::string& from, const std::string& tensor, const Random& random) const {
+  /// Whether arrays have names in this file.
+  static bool has_names(const std::string& path) {
+    constexpr std::array<std::string_view, 4> kEndings{".safetensors", ".npz", ".pt", ".pth"};
+    return std::ranges::any_of(kEndings, [&](std::string_view ending) { return path.ends_with(ending); });
+  }
+
+  data::PatternSet load(const std::vector<std::string>& paths, const std::string& tensor,
+                        const Random& random) const {
     data::PatternSet set;
+    const std::string from = paths.empty() ? "" : paths[0];
+    if (!paths.empty() && std::ranges::any_of(paths, &std::string::empty)) {
+      throw UsageError(
+          "--patterns or --cues: the name of a file is empty.\n  Give a path, or leave the option out.");
+    }
+    for (const std::string& path : paths) {
+      if (paths.size() > 1 && (path.starts_with("random:") || path.starts_with("sphere:"))) {
+        throw UsageError(
+            fmt::format("{}: patterns that are drawn cannot be joined with others.\n  Give it alone.", path));
+      }
+    }
     const auto bits = drawn_size(from, "random:"), sphere = drawn_size(from, "sphere:");
-    if (!tensor.empty() && (from.empty() || bits || sphere)) {
-      throw UsageError(fmt::format(
-          "--tensor {}: only safetensors files have tensors, but the patterns are {}.\n  Leave it out.",
-          tensor, from.empty() ? "the built-in ones" : "drawn: " + from));
+    const bool is_drawn = from.empty() || bits || sphere;
+    const std::pair<bool, std::string> file_options[] = {{!tensor.empty(), "--tensor " + tensor},
+                                                         {packed_.has_value(), "--packed"},
+                                                         {bits_ != 0, fmt::format("--bits {}", bits_)},
+                                                         {transpose_, "--transpose"}};
+    for (const auto& [given, option] : file_options) {
+      if (given && is_drawn) {
+        throw UsageError(fmt::format("{}: only files need it, but the patterns are {}.\n  Leave it out.",
+                                     option, from.empty() ? "the built-in ones" : "drawn: " + from));
+      }
     }
     if (from.empty()) {
       set = data::builtin_glyphs();
@@ -202,7 +246,9 @@ private:
     } else if (sphere) {
       set = {.patterns = data::random_sphere(sphere->first, sphere->second, random), .source = from};
     } else {
-      set = data::load_patterns(from, {.limit = limit_, .tensor = tensor});
+      set = data::load_patterns(
+          std::vector<std::filesystem::path>(paths.begin(), paths.end()),
+          {.limit = limit_, .tensor = tensor, .packed = packed_, .bits = bits_, .transpose = transpose_});
     }
     if (limit_ > 0 &&
         limit_ < set.patterns.count()) { // what was drawn or built in; readers stop by themselves
@@ -320,7 +366,11 @@ private:
   struct {
     CLI::Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *hard_locations, *threshold, *no_centre;
   } given_ = {};
-  std::string patterns_, cues_, tensor_;
+  std::vector<std::string> patterns_, cues_;
+  std::string tensor_;
+  std::optional<data::BitOrder> packed_;
+  int64_t bits_ = 0;
+  bool transpose_ = false;
   std::vector<std::string> memories_ = {"all"};
   int64_t limit_ = 0;
   std::optional<double> threshold_;

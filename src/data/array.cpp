@@ -4,13 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "mneme/core/error.h"
 
 namespace mneme::data {
 namespace {
 
 constexpr int64_t kBlock = 1 << 14; // numbers decoded at once
+constexpr double kLargestByte = 255;
 
 /// Calls take(first number, numbers) for blocks of the numbers [0, count) in the order of the file.
 template <class Take>
@@ -59,9 +64,10 @@ void read_column_major(const Source& source, const Array& array, RealPatterns& p
   });
 }
 
-/// The kinds of content that rules ask for.
+/// The kinds of content that the rules depend on.
 struct Content {
-  bool zeros_and_ones = true, in_unit_interval = true;
+  bool zeros_and_ones = true, in_unit_interval = true, bytes = true;
+  double highest = 0;
 };
 
 Content examine(const Source& source, const Array& array, const RealPatterns& patterns) {
@@ -82,46 +88,129 @@ Content examine(const Source& source, const Array& array, const RealPatterns& pa
     }
     content.zeros_and_ones &= x == 0 || x == 1;
     content.in_unit_interval &= x >= 0 && x <= 1;
+    content.bytes &= x >= 0 && x <= kLargestByte && x == std::floor(x);
+    content.highest = std::max(content.highest, x);
   }
   return content;
 }
 
-bool has_image_shape(std::span<const int64_t> shape) {
-  return shape.size() == 3 || (shape.size() == 4 && (shape[3] == 1 || shape[3] == 3));
+/// The shape of images that `shape` may be, and whether its channels come first; {} if it is none.
+std::pair<ImageShape, bool> image_shape_of(std::span<const int64_t> shape) {
+  const auto is_channels = [](int64_t size) { return size == 1 || size == 3; };
+  if (shape.size() == 3) {
+    return {{shape[1], shape[2], 1}, false};
+  }
+  if (shape.size() == 4 && is_channels(shape[3])) {
+    return {{shape[1], shape[2], shape[3]}, false};
+  }
+  if (shape.size() == 4 && is_channels(shape[1])) {
+    return {{shape[2], shape[3], shape[1]}, true};
+  }
+  return {};
 }
 
-} // namespace
+/// [channels, height, width] to [height, width, channels].
+void move_channels_last(RealPatterns& patterns, const ImageShape& shape) {
+  const int64_t plane = shape.height * shape.width;
+  std::vector<double> pixels(static_cast<size_t>(patterns.size()));
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    const std::span<double> pattern = patterns[i];
+    for (size_t at = 0; at < pixels.size(); ++at) {
+      const auto pixel = static_cast<int64_t>(at) / shape.channels,
+                 channel = static_cast<int64_t>(at) % shape.channels;
+      pixels[at] = pattern[static_cast<size_t>(channel * plane + pixel)];
+    }
+    std::copy(pixels.begin(), pixels.end(), pattern.begin());
+  }
+}
 
-PatternSet read_array(const Source& source, const Array& array, int64_t limit) {
+RealPatterns read_numbers(const Source& source, const Array& array, int64_t limit) {
   const std::span<const int64_t> shape = array.shape;
   if (shape.empty()) {
     fail(source.name(), "shape () is a single number, an array of patterns was expected",
          "Store at least one axis: the first one counts the patterns.");
   }
-  PatternSet set;
   // The caller has seen that all of it lies within the file, so the product of the other axes fits too,
   // unless there are no patterns.
   const int64_t size = shape[0] == 0 ? 1 : product(shape.subspan(1)).value();
-  set.patterns = make_patterns(source.name(), limited(shape[0], limit), size);
-  set.source = source.title();
+  RealPatterns patterns = make_patterns(source.name(), limited(shape[0], limit), size);
   if (array.column_major) {
-    read_column_major(source, array, set.patterns);
+    read_column_major(source, array, patterns);
   } else {
-    read_row_major(source, array, set.patterns);
+    read_row_major(source, array, patterns);
   }
+  return patterns;
+}
 
-  const Content content = examine(source, array, set.patterns);
-  const bool bytes = array.type == NumberType::u8 || array.type == NumberType::boolean;
-  if (has_image_shape(shape) && (bytes || (is_float(array.type) && content.in_unit_interval))) {
-    set.height = shape[1];
-    set.width = shape[2];
-    set.channels = shape.size() == 4 ? shape[3] : 1;
-    if (!content.in_unit_interval) {
-      std::for_each_n(set.patterns.data(), set.patterns.count() * size, [](double& x) { x /= 255; });
-      set.file_scale = 255;
+/// Bits out of bytes [N, B].
+RealPatterns read_packed(const Source& source, const Array& array, const LoadOptions& options) {
+  if (array.type != NumberType::u8 || array.shape.size() != 2) {
+    throw UsageError(
+        fmt::format("{}: packed bits are uint8 of shape [patterns, bytes], but the array has {} and shape "
+                    "[{}].\n  Leave out --packed, or save numpy.packbits(x, axis=1).",
+                    source.name(), name_of(array.type), fmt::join(array.shape, ", ")));
+  }
+  constexpr int64_t kBitsPerByte = 8;
+  const RealPatterns bytes = read_numbers(source, array, options.limit);
+  const int64_t stored = bytes.size(), bits = options.bits == 0 ? stored * kBitsPerByte : options.bits;
+  if (bits < 1 || (bits + kBitsPerByte - 1) / kBitsPerByte != stored) {
+    throw UsageError(fmt::format(
+        "{}: {} bits per pattern do not fill the {} bytes of a pattern.\n  Give --bits from {} to "
+        "{}, or leave it out for {}.",
+        source.name(), bits, stored, stored * kBitsPerByte - kBitsPerByte + 1, stored * kBitsPerByte,
+        stored * kBitsPerByte));
+  }
+  RealPatterns patterns = make_patterns(source.name(), bytes.count(), bits);
+  for (int64_t i = 0; i < bytes.count(); ++i) {
+    for (int64_t bit = 0; bit < stored * kBitsPerByte; ++bit) {
+      const auto byte = static_cast<unsigned>(bytes[i][static_cast<size_t>(bit / kBitsPerByte)]);
+      const int64_t place = bit % kBitsPerByte;
+      const bool on =
+          (byte >> (*options.packed == BitOrder::big ? kBitsPerByte - 1 - place : place) & 1U) != 0;
+      if (bit < bits) {
+        patterns[i][static_cast<size_t>(bit)] = on ? 1 : 0;
+      } else if (on) {
+        fail(source.name(),
+             fmt::format("pattern {}: bit {} is 1, but the {} bits after bit {} must be 0", i, bit,
+                         stored * kBitsPerByte - bits, bits - 1),
+             "Give the true number of bits, or the other order of bits.");
+      }
     }
   }
-  set.threshold = set.is_image() || content.zeros_and_ones ? 0.5 : 0;
+  return patterns;
+}
+
+} // namespace
+
+PatternSet read_array(const Source& source, const Array& array, const LoadOptions& options) {
+  PatternSet set;
+  set.source = source.title();
+  if (options.packed) {
+    set.patterns = read_packed(source, array, options);
+    set.threshold = 0.5;
+    return set;
+  }
+  set.patterns = read_numbers(source, array, options.limit);
+  const Content content = examine(source, array, set.patterns);
+  const bool is_bytes = array.type == NumberType::u8;
+  constexpr double kBrighterThanHalf = 127;
+  const bool like_pixels =
+      content.in_unit_interval || (content.bytes && (is_bytes || content.highest > kBrighterThanHalf));
+  const auto [shape, channels_first] = image_shape_of(array.shape);
+  if (shape != ImageShape{} && like_pixels) {
+    set.height = shape.height;
+    set.width = shape.width;
+    set.channels = shape.channels;
+    if (channels_first && shape.channels > 1) {
+      move_channels_last(set.patterns, shape);
+    }
+  }
+  if ((is_bytes || set.is_image()) && !content.in_unit_interval) {
+    std::for_each_n(set.patterns.data(), set.patterns.count() * set.patterns.size(),
+                    [](double& x) { x /= kLargestByte; });
+    set.file_scale = kLargestByte;
+  }
+  set.threshold = set.is_image() || content.zeros_and_ones || set.file_scale == kLargestByte ? 0.5 : 0;
   return set;
 }
 

@@ -9,6 +9,7 @@
 
 #include "data/numbers.h"
 #include "data/source.h"
+#include "mneme/data/load_patterns.h"
 #include "mneme/data/pattern_set.h"
 
 namespace mneme::data {
@@ -21,7 +22,8 @@ struct Array {
   int64_t offset = 0;         ///< of the first number; the caller has checked that all lie within the source
 };
 
-/// Reads at most `limit` patterns (0: all) and finds out whether they are images; rules in npy.h.
-PatternSet read_array(const Source& source, const Array& array, int64_t limit);
+/// Reads at most `options.limit` patterns (0: all), unpacks bits where `options.packed` is set, and determines
+/// whether they are images; rules in pattern_set.h. `options.tensor` and `options.transpose` are the caller's.
+PatternSet read_array(const Source& source, const Array& array, const LoadOptions& options);
 
 } // namespace mneme::data

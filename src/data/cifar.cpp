@@ -21,7 +21,7 @@ PatternSet read_cifar(const Source& source, int64_t limit) {
     fail(source.name(),
          fmt::format("has {} bytes, a multiple of {} was expected (the records of CIFAR-10's binary version)",
                      source.size(), kRecord),
-         kFetchAgain);
+         "Check that this is CIFAR-10 in its binary version, and that it is complete.");
   }
   PatternSet set;
   set.height = set.width = kSide;

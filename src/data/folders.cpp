@@ -2,6 +2,7 @@
 
 #include "mneme/data/folders.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "mneme/core/error.h"
@@ -38,10 +39,18 @@ std::filesystem::path data_folder(const std::filesystem::path& given) {
 std::optional<std::filesystem::path> find_data_file(const std::filesystem::path& folder,
                                                     const std::string& set,
                                                     std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    for (const std::filesystem::path& place : {folder / set, folder}) {
-      for (const char* suffix : {"", ".gz"}) {
-        std::filesystem::path file = place / (std::string(name) + suffix);
+  std::string capitals = set; // as torchvision calls the folder of a set
+  std::transform(capitals.begin(), capitals.end(), capitals.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  for (const std::string name : names) {
+    std::string dotted = name; // as some archives call the files of MNIST: train-images.idx3-ubyte
+    if (const size_t at = name.find("-idx"); at != std::string::npos) {
+      dotted[at] = '.';
+    }
+    for (const std::filesystem::path& place :
+         {folder / set, folder, folder / set / "raw", folder / capitals / "raw", folder / "raw"}) {
+      for (const std::string& file_name : {name, name + ".gz", dotted, dotted + ".gz"}) {
+        std::filesystem::path file = place / file_name;
         std::error_code ignored;
         if (std::filesystem::is_regular_file(file, ignored)) {
           return file;

@@ -62,20 +62,50 @@ public:
   }
 
 private:
+  void fill_buffer() {
+    const auto length = static_cast<size_t>(std::min<int64_t>(source_.size() - offset_, std::ssize(buffer_)));
+    source_.read(offset_, std::span(buffer_).first(length), "gzip data");
+    offset_ += static_cast<int64_t>(length);
+    zlib_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
+    zlib_.avail_in = static_cast<uInt>(length);
+  }
+
+  /// Zeros after a member are padding (tapes, block devices), which gunzip ignores as well. Other bytes, which
+  /// gunzip ignores with a warning, are refused: they may be a second member with a damaged beginning, whose
+  /// numbers would be missing without a word.
+  bool another_member_follows() {
+    const int64_t end = offset_ - zlib_.avail_in;
+    bool padded = false;
+    for (;;) {
+      for (; zlib_.avail_in > 0 && *zlib_.next_in == 0; ++zlib_.next_in, --zlib_.avail_in) {
+        padded = true;
+      }
+      if (zlib_.avail_in > 0) {
+        constexpr Bytef kFirstOfMember = 0x1F;
+        if (padded || *zlib_.next_in != kFirstOfMember) {
+          fail(source_.name(),
+               fmt::format("the gzip data ends at byte {}, but other bytes follow from byte {} on", end,
+                           offset_ - zlib_.avail_in),
+               fmt::format("If they do not belong to it, cut them off: head -c {} FILE > NEW.", end));
+        }
+        return true;
+      }
+      if (offset_ == source_.size()) {
+        return false;
+      }
+      fill_buffer();
+    }
+  }
+
   void inflate_some() {
     if (zlib_.avail_in == 0) {
-      const auto length =
-          static_cast<size_t>(std::min<int64_t>(source_.size() - offset_, std::ssize(buffer_)));
-      source_.read(offset_, std::span(buffer_).first(length), "gzip data");
-      offset_ += static_cast<int64_t>(length);
-      zlib_.next_in = reinterpret_cast<Bytef*>(buffer_.data());
-      zlib_.avail_in = static_cast<uInt>(length);
+      fill_buffer();
     }
     const int64_t at = offset_ - zlib_.avail_in;
     const int result = ::inflate(&zlib_, Z_NO_FLUSH);
     if (result == Z_STREAM_END) {
       // A gzip file may have several members, one after the other.
-      ended_ = zlib_.avail_in == 0 && offset_ == source_.size();
+      ended_ = !another_member_follows();
       ::inflateReset(&zlib_);
     } else if (result == Z_BUF_ERROR) {
       fail(source_.name(), fmt::format("the gzip data ends at byte {} before it is complete", source_.size()),
@@ -110,6 +140,28 @@ std::unique_ptr<Stream> open_stream(const Source& source) {
     return std::make_unique<GzipStream>(source);
   }
   return std::make_unique<PlainStream>(source);
+}
+
+std::unique_ptr<Source> decompress(const Source& source, int64_t bytes_max) {
+  GzipStream stream(source);
+  std::vector<std::byte> bytes, block(size_t{1} << 20);
+  for (;;) {
+    const auto got = static_cast<size_t>(stream.read(block));
+    if (got == 0) {
+      break;
+    }
+    if (std::ssize(bytes) + static_cast<int64_t>(got) > bytes_max) {
+      fail(source.name(), fmt::format("decompresses to more than {} bytes", bytes_max),
+           "Decompress it first: gunzip -k FILE.");
+    }
+    try {
+      bytes.insert(bytes.end(), block.begin(), block.begin() + static_cast<ptrdiff_t>(got));
+    } catch (const std::bad_alloc&) {
+      fail(source.name(), "decompresses to more than there is memory for",
+           "Decompress it first: gunzip -k FILE.");
+    }
+  }
+  return std::make_unique<OwnedSource>(std::move(bytes), source.name());
 }
 
 } // namespace mneme::data

@@ -27,4 +27,9 @@ bool is_gzip(const Source& source);
 /// Opens as gzip where the first bytes say so. The source must outlive the stream.
 std::unique_ptr<Stream> open_stream(const Source& source);
 
+/// What a gzip file holds, decompressed, under the same name.
+///
+/// Errors  DataError, also for more than `bytes_max`: a small file may hold any number of zeros
+std::unique_ptr<Source> decompress(const Source& source, int64_t bytes_max = int64_t{1} << 31);
+
 } // namespace mneme::data

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "data/array.h"
 #include "data/gzip.h"
 #include "data/numbers.h"
 #include "data/readers.h"
@@ -16,60 +19,88 @@ namespace mneme::data {
 namespace {
 
 constexpr uint32_t kImages = 0x0803, kLabels = 0x0801;
+constexpr uint32_t kMostAxes = 4;
+
+struct CodedType {
+  uint32_t code; ///< third byte of the magic number
+  NumberType type;
+};
+constexpr std::array<CodedType, 6> kTypes{{{0x08, NumberType::u8},
+                                           {0x09, NumberType::i8},
+                                           {0x0B, NumberType::i16},
+                                           {0x0C, NumberType::i32},
+                                           {0x0D, NumberType::f32},
+                                           {0x0E, NumberType::f64}}};
+
+std::optional<NumberType> type_of(uint32_t magic) {
+  const uint32_t axes = magic & 0xFF;
+  const auto found =
+      std::find_if(kTypes.begin(), kTypes.end(), [&](const CodedType& t) { return t.code == magic >> 8; });
+  return found == kTypes.end() || axes < 1 || axes > kMostAxes ? std::nullopt : std::optional(found->type);
+}
 
 /// The values of an IDX file after its header has been checked.
 class IdxFile {
 public:
-  IdxFile(const Source& source, uint32_t magic) : source_(source), stream_(open_stream(source)) {
-    const uint32_t found = next_number("the magic number", 0);
-    if (found != magic) {
+  /// `labels`: whether a file of labels is wanted, or patterns.
+  IdxFile(const Source& source, bool labels) : source_(source), stream_(open_stream(source)) {
+    const uint32_t magic = next_number("the magic number", 0);
+    const std::optional<NumberType> type = type_of(magic);
+    if (!type || (magic == kLabels) != labels) {
       fail(source.name(),
-           fmt::format("the magic number at byte 0 is 0x{:08x}, expected 0x{:08x} ({})", found, magic,
-                       magic == kImages ? "images: uint8, 3 axes" : "labels: uint8, 1 axis"),
-           found == kLabels   ? "This is a file of labels: give the file of images."
-           : found == kImages ? "This is a file of images: give the file of labels."
-                              : "Check that this is an IDX file of this kind.");
+           fmt::format(
+               "the magic number at byte 0 is 0x{:08x}, expected 0x{:08x} ({})", magic,
+               labels ? kLabels : kImages,
+               labels ? "labels: uint8, 1 axis"
+                      : "images: uint8, 3 axes; or another of the types 08, 09, 0b, 0c, 0d, 0e, 1 to 4 axes"),
+           magic == kLabels             ? "This is a file of labels: give the file of images."
+           : magic == kImages && labels ? "This is a file of images: give the file of labels."
+                                        : "Check that this is an IDX file of this kind.");
     }
+    array_.type = *type;
+    array_.big_endian = true;
     const auto axes = static_cast<int64_t>(magic & 0xFF);
     for (int64_t axis = 0; axis < axes; ++axis) {
-      shape_.push_back(next_number("a size", 4 + 4 * axis));
+      array_.shape.push_back(next_number("a size", 4 + 4 * axis));
     }
-    const int64_t header = 4 + 4 * axes;
-    const auto values = product(shape_);
-    const int64_t there = stream_->size_bound() - header;
-    if (is_gzip(source) ? !values || *values > there : values != there) {
+    array_.offset = 4 + 4 * axes;
+    const auto values = product(array_.shape);
+    const int64_t item = bytes_of(*type), there = stream_->size_bound() - array_.offset;
+    if (!values || *values > there / item || (!is_gzip(source) && *values * item != there)) {
       fail(source.name(),
-           fmt::format("the sizes {} at byte 4 need {} bytes after the header of {}, but the file has {}{}",
-                       fmt::join(shape_, " x "), values ? std::to_string(*values) : "more than 2^63", header,
-                       is_gzip(source) ? "room for at most " : "", there),
+           fmt::format(
+               "the sizes {} at byte 4 need {} bytes after the header of {}, but the file has {}{}", sizes(),
+               values && *values <= INT64_MAX / item ? std::to_string(*values * item) : "more than 2^63",
+               array_.offset, is_gzip(source) ? "room for at most " : "", there),
            kFetchAgain);
     }
   }
 
-  int64_t size(size_t axis) const { return shape_[axis]; }
+  const Array& array() const { return array_; }
 
-  void read(std::span<std::byte> values) {
-    const int64_t got = stream_->read(values);
-    done_ += got;
-    if (got < std::ssize(values)) {
+  /// The bytes of the first `count` entries; of all of them, nothing may follow.
+  std::vector<std::byte> read(int64_t count) {
+    const int64_t all = array_.shape[0];
+    const int64_t values = product(array_.shape).value();
+    const int64_t wanted = all == 0 ? 0 : values / all * count * bytes_of(array_.type);
+    std::vector<std::byte> bytes = make_bytes(source_.name(), wanted);
+    if (const int64_t got = stream_->read(bytes); got < wanted) {
       fail(source_.name(),
-           fmt::format("the sizes {} promise {} values, but only {} are there", fmt::join(shape_, " x "),
-                       product(shape_).value(), done_),
+           fmt::format("the sizes {} promise {} values, but only {} are there", sizes(), values,
+                       got / bytes_of(array_.type)),
            kFetchAgain);
     }
-  }
-
-  void expect_end() {
     std::byte extra{};
-    if (stream_->read({&extra, 1}) != 0) {
+    if (count == all && stream_->read({&extra, 1}) != 0) {
       fail(source_.name(),
-           fmt::format("more bytes follow than the {} values of the sizes {}", done_,
-                       fmt::join(shape_, " x ")),
-           kFetchAgain);
+           fmt::format("more bytes follow than the {} values of the sizes {}", values, sizes()), kFetchAgain);
     }
+    return bytes;
   }
 
 private:
+  std::string sizes() const { return fmt::format("{}", fmt::join(array_.shape, " x ")); }
+
   uint32_t next_number(const char* what, int64_t at) {
     std::array<std::byte, 4> bytes{};
     if (const int64_t got = stream_->read(bytes); got < 4) {
@@ -81,17 +112,12 @@ private:
 
   const Source& source_;
   std::unique_ptr<Stream> stream_;
-  std::vector<int64_t> shape_;
-  int64_t done_ = 0;
+  Array array_;
 };
 
 std::vector<int64_t> read_labels(const Source& source, int64_t limit) {
-  IdxFile file(source, kLabels);
-  std::vector<std::byte> bytes = make_bytes(source.name(), limited(file.size(0), limit));
-  file.read(bytes);
-  if (std::ssize(bytes) == file.size(0)) {
-    file.expect_end();
-  }
+  IdxFile file(source, true);
+  const std::vector<std::byte> bytes = file.read(limited(file.array().shape[0], limit));
   std::vector<int64_t> labels(bytes.size());
   std::transform(bytes.begin(), bytes.end(), labels.begin(),
                  [](std::byte b) { return static_cast<int64_t>(b); });
@@ -100,36 +126,30 @@ std::vector<int64_t> read_labels(const Source& source, int64_t limit) {
 
 } // namespace
 
-PatternSet read_idx(const Source& source, int64_t limit) {
-  IdxFile file(source, kImages);
-  PatternSet set;
-  set.height = file.size(1);
-  set.width = file.size(2);
-  set.channels = 1;
-  set.threshold = 0.5;
-  set.file_scale = 255;
-  set.source = source.title();
-  // The product of all three fits, so that of the last two does too, unless there are no images.
-  const int64_t size = file.size(0) == 0 ? 1 : set.height * set.width;
-  set.patterns = make_patterns(source.name(), limited(file.size(0), limit), size);
-  std::vector<std::byte> image = make_bytes(source.name(), size);
-  for (int64_t i = 0; i < set.patterns.count(); ++i) {
-    file.read(image);
-    std::transform(image.begin(), image.end(), set.patterns[i].begin(),
-                   [](std::byte pixel) { return static_cast<double>(pixel) / 255; });
+bool is_idx_magic(uint32_t magic) {
+  return type_of(magic).has_value();
+}
+
+PatternSet read_idx(const Source& source, const LoadOptions& options) {
+  IdxFile file(source, false);
+  if (!is_gzip(source)) {
+    return read_array(source, file.array(), options);
   }
-  if (set.patterns.count() == file.size(0)) {
-    file.expect_end();
-  }
-  return set;
+  // No further is decompressed than the last pattern wanted.
+  Array array = file.array();
+  const int64_t count = limited(array.shape[0], options.limit);
+  const OwnedSource bytes(file.read(count), source.name());
+  array.shape[0] = count;
+  array.offset = 0;
+  return read_array(bytes, array, options);
 }
 
 PatternSet parse_idx(std::span<const std::byte> bytes, const std::string& name, int64_t limit) {
-  return read_idx(MemorySource(bytes, name), limit);
+  return read_idx(MemorySource(bytes, name), {.limit = limit});
 }
 
 PatternSet read_idx(const std::filesystem::path& path, int64_t limit) {
-  return read_idx(*open_source(path), limit);
+  return read_idx(*open_source(path), {.limit = limit});
 }
 
 std::vector<int64_t> parse_idx_labels(std::span<const std::byte> bytes, const std::string& name,

@@ -3,112 +3,312 @@
 #include "mneme/data/load_patterns.h"
 
 #include <algorithm>
+#include <array>
 #include <memory>
-#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
+#include <glob.h>
 
+#include "data/file_kind.h"
 #include "data/gzip.h"
 #include "data/numbers.h"
+#include "data/pattern_folder.h"
 #include "data/readers.h"
 #include "mneme/core/error.h"
+#include "mneme/data/idx.h"
 #include "mneme/data/png.h"
+#include "mneme/data/read_file.h"
 
 namespace mneme::data {
 namespace {
 
-enum class Kind { idx, cifar, npy, png, safetensors };
+using Paths = std::vector<std::filesystem::path>;
 
-constexpr const char* kKinds =
-    "mneme reads IDX (MNIST: .idx, -ubyte, also .gz), CIFAR-10 (.bin), .npy, .png, folders of .png, "
-    ".safetensors.";
-
-bool begins_with(const std::vector<std::byte>& start, std::string_view magic) {
-  return start.size() >= magic.size() &&
-         std::equal(magic.begin(), magic.end(), start.begin(),
-                    [](char c, std::byte b) { return static_cast<std::byte>(c) == b; });
+void refuse_option(const std::string& name, const std::string& option, const std::string& why) {
+  throw UsageError(fmt::format("{}: {}, but {}.\n  Leave the option out.", name, option, why));
 }
 
-bool looks_like_safetensors(const std::vector<std::byte>& start, int64_t size) {
-  return start.size() > 8 && start[8] == std::byte{'{'} &&
-         unsigned_from(std::span(start).first(8), false) <= static_cast<uint64_t>(size - 8);
+/// Refuses options that a file of this kind has no use for.
+void check_options(const std::string& name, const LoadOptions& options, bool has_tensors, bool has_arrays) {
+  if (!options.tensor.empty() && !has_tensors) {
+    refuse_option(name, fmt::format("the tensor {:?} was asked for", options.tensor),
+                  "only .npz, .safetensors and .pt files have names in them");
+  }
+  if (options.packed && !has_arrays) {
+    refuse_option(name, "packed bits were asked for",
+                  "only arrays of bytes (.npy and the like) can hold them");
+  }
 }
 
-std::optional<Kind> kind_of(const Source& source) {
-  using namespace std::string_view_literals;
-  const std::vector<std::byte> start = source.start(16);
-  std::string name = source.title();
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  constexpr int64_t kCifarRecord = 3073;
-  if (begins_with(start, "\x93NUMPY"sv)) {
-    return Kind::npy;
+void transpose(PatternSet& set, const std::string& name) {
+  if (!set.is_image()) {
+    throw UsageError(fmt::format("{}: its patterns are no images, so they have no rows and columns to swap.\n"
+                                 "  Leave out --transpose, or give an array [N, height, width].",
+                                 name));
   }
-  if (begins_with(start, "\x89PNG"sv)) {
-    return Kind::png;
+  std::vector<double> pixels(static_cast<size_t>(set.patterns.size()));
+  for (int64_t i = 0; i < set.patterns.count(); ++i) {
+    const std::span<double> pattern = set.patterns[i];
+    for (int64_t y = 0; y < set.height; ++y) {
+      for (int64_t x = 0; x < set.width; ++x) {
+        for (int64_t channel = 0; channel < set.channels; ++channel) {
+          pixels[static_cast<size_t>((x * set.height + y) * set.channels + channel)] =
+              pattern[static_cast<size_t>((y * set.width + x) * set.channels + channel)];
+        }
+      }
+    }
+    std::copy(pixels.begin(), pixels.end(), pattern.begin());
   }
-  // CIFAR-10 has no magic number: its pixels could look like one of the short ones that follow.
-  if (name.ends_with(".bin") && source.size() % kCifarRecord == 0) {
-    return Kind::cifar;
+  std::swap(set.height, set.width);
+}
+
+PatternSet read_as(FileKind kind, const Source& source, const LoadOptions& options) {
+  const bool has_tensors = kind == FileKind::npz || kind == FileKind::safetensors || kind == FileKind::torch;
+  check_options(source.name(), options, has_tensors,
+                has_tensors || kind == FileKind::npy || kind == FileKind::idx);
+  switch (kind) {
+  case FileKind::idx:
+    return read_idx(source, options);
+  case FileKind::cifar:
+    return read_cifar(source, options.limit);
+  case FileKind::csv:
+    return read_csv(source, options.limit);
+  case FileKind::npy:
+    return read_npy(source, options);
+  case FileKind::npz:
+    return read_npz(source, options);
+  case FileKind::png:
+    return read_png(source);
+  case FileKind::safetensors:
+    return read_safetensors(source, options);
+  case FileKind::torch:
+    return read_torch(source, options);
   }
-  if (is_gzip(source) || begins_with(start, "\0\0\x08\x03"sv) || begins_with(start, "\0\0\x08\x01"sv)) {
-    return Kind::idx;
+  return {};
+}
+
+/// IDX files are not decompressed further than needed.
+bool holds_idx(const Source& gzip) {
+  std::array<std::byte, 4> magic{};
+  return open_stream(gzip)->read(magic) == std::ssize(magic) &&
+         is_idx_magic(static_cast<uint32_t>(unsigned_from(magic, true)));
+}
+
+PatternSet read_file_of_patterns(const std::filesystem::path& path, const LoadOptions& options) {
+  const std::unique_ptr<Source> source = open_source(path);
+  if (!is_gzip(*source)) {
+    return read_as(kind_of(*source), *source, options);
   }
-  if (looks_like_safetensors(start, source.size())) {
-    return Kind::safetensors;
+  if (holds_idx(*source)) {
+    return read_as(FileKind::idx, *source, options);
   }
-  constexpr std::pair<std::string_view, Kind> kEndings[] = {
-      {".npy", Kind::npy},   {".png", Kind::png}, {".safetensors", Kind::safetensors},
-      {".idx", Kind::idx},   {".gz", Kind::idx},  {"-ubyte", Kind::idx},
-      {".bin", Kind::cifar},
-  };
-  for (const auto& [ending, kind] : kEndings) {
-    if (name.ends_with(ending)) {
-      return kind;
+  const std::unique_ptr<Source> content = decompress(*source);
+  if (content->size() == 0) {
+    fail(content->name(), "is a gzip file of 0 bytes",
+         "Nothing has been written to it: make, copy or download it again.");
+  }
+  if (is_gzip(*content)) {
+    fail(content->name(), "was compressed by gzip twice", "Decompress it once: gunzip -c FILE > NEW.gz.");
+  }
+  return read_as(kind_of(*content), *content, options);
+}
+
+PatternSet read_folder(const std::filesystem::path& path, const LoadOptions& options) {
+  const FolderContent content = list_folder(path);
+  if (png_files(content.files).empty()) {
+    if (const std::optional<IdxPair> idx = find_idx_files(path)) {
+      PatternSet set = read_file_of_patterns(idx->images, options);
+      if (idx->labels) {
+        set.labels = read_idx_labels(*idx->labels, set.patterns.count());
+        if (std::ssize(set.labels) != set.patterns.count()) {
+          fail(idx->labels->string(),
+               fmt::format("holds {} labels, but {} holds {} images", set.labels.size(),
+                           idx->images.filename().string(), set.patterns.count()),
+               "Give the folder with files that belong to each other, or only the file of images.");
+        }
+      }
+      return set;
     }
   }
-  return std::nullopt;
+  check_options(path.string(), options, false, false);
+  if (png_files(content.files).empty() && !content.folders.empty()) {
+    return read_class_folders(path, options.limit);
+  }
+  return read_png_folder(path, options.limit);
 }
+
+PatternSet read_one(const std::filesystem::path& path, const LoadOptions& options) {
+  std::error_code error;
+  PatternSet set = std::filesystem::is_directory(path, error) ? read_folder(path, options)
+                                                              : read_file_of_patterns(path, options);
+  if (options.transpose) {
+    transpose(set, path.string());
+  }
+  return set;
+}
+
+/// The files that match a name with *, ? or [...]; the name itself where a file has it.
+Paths expanded(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::string pattern = path.string();
+  if (pattern.find_first_of("*?[") == std::string::npos ||
+      std::filesystem::symlink_status(path, error).type() != std::filesystem::file_type::not_found) {
+    return {path};
+  }
+  glob_t found{};
+  const int result = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found);
+  const std::unique_ptr<glob_t, void (*)(glob_t*)> end(&found, ::globfree);
+  if (result != 0) {
+    fail(pattern, "no file matches this pattern", "Check the folder, and the ending of the files.");
+  }
+  Paths paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+std::string shape_of(const PatternSet& set) {
+  return set.is_image() ? fmt::format("images of {} x {} x {} (height x width x channels)", set.height,
+                                      set.width, set.channels)
+                        : fmt::format("patterns of {} numbers", set.patterns.size());
+}
+
+/// Appends the patterns of a file to those of the ones before it.
+class Union {
+public:
+  void add(const std::string& name, PatternSet more) {
+    if (names_.empty()) {
+      set_ = std::move(more);
+      values_.assign(set_.patterns.data(),
+                     set_.patterns.data() + set_.patterns.count() * set_.patterns.size());
+      count_ = set_.patterns.count();
+      size_ = set_.patterns.size();
+      names_.push_back(name);
+      return;
+    }
+    check_shape(name, more);
+    merge_scale(name, more);
+    merge_labels(name, more);
+    if (set_.threshold != more.threshold) { // one holds nothing but 0 and 1, the other one does
+      set_.threshold = 0;
+    }
+    values_.insert(values_.end(), more.patterns.data(), more.patterns.data() + more.patterns.count() * size_);
+    count_ += more.patterns.count();
+    names_.push_back(name);
+  }
+
+  int64_t count() const { return count_; }
+
+  PatternSet result() {
+    set_.patterns = RealPatterns(count_, size_, std::move(values_));
+    if (names_.size() > 1) {
+      set_.source = names_.size() == 2 ? fmt::format("{}, {}", set_.source, title(names_[1]))
+                                       : fmt::format("{} and {} more files", set_.source, names_.size() - 1);
+    }
+    return std::move(set_);
+  }
+
+private:
+  static std::string title(const std::string& name) {
+    return std::filesystem::path(name).filename().string();
+  }
+
+  void check_shape(const std::string& name, const PatternSet& more) const {
+    if (more.patterns.size() != size_ || more.image_shape() != set_.image_shape()) {
+      PatternSet first = PatternSet{.patterns = RealPatterns(0, size_),
+                                    .height = set_.height,
+                                    .width = set_.width,
+                                    .channels = set_.channels};
+      fail(name, fmt::format("holds {}, but {} holds {}", shape_of(more), names_[0], shape_of(first)),
+           "Give files of one kind and size together, others in a run of their own.");
+    }
+  }
+
+  void merge_scale(const std::string& name, const PatternSet& more) {
+    if (set_.file_scale == more.file_scale) {
+      return;
+    }
+    const auto is_zero = [](double x) { return x == 0; };
+    const double* numbers = more.patterns.data();
+    if (set_.is_image()) { // all images are in [0, 1]
+      set_.file_scale = 1;
+    } else if (std::all_of(values_.begin(), values_.end(), is_zero)) { // zeros are the same on every scale
+      set_.file_scale = more.file_scale;
+      set_.threshold = more.threshold;
+    } else if (!std::all_of(numbers, numbers + more.patterns.count() * size_, is_zero)) {
+      fail(name,
+           fmt::format("its numbers were {}, but those of {} were {}", scale_of(more), names_[0],
+                       scale_of(set_)),
+           "Save both with one type and range: all as uint8, or all as floats.");
+    }
+  }
+
+  static std::string scale_of(const PatternSet& set) {
+    return set.file_scale == 1 ? "taken as they are" : fmt::format("divided by {}", set.file_scale);
+  }
+
+  void merge_labels(const std::string& name, const PatternSet& more) {
+    if (set_.labels.empty() != more.labels.empty()) {
+      set_.labels.clear(); // of some patterns they are not known
+      set_.class_names.clear();
+      return;
+    }
+    if (!set_.labels.empty() && set_.class_names != more.class_names) {
+      fail(name, fmt::format("names {} classes, but not the same as {}", more.class_names.size(), names_[0]),
+           "Give files with the same classes together.");
+    }
+    set_.labels.insert(set_.labels.end(), more.labels.begin(), more.labels.end());
+  }
+
+  PatternSet set_;
+  std::vector<double> values_;
+  int64_t count_ = 0, size_ = 0;
+  std::vector<std::string> names_;
+};
 
 } // namespace
 
 PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& options) {
+  return load_patterns(std::span(&path, 1), options);
+}
+
+PatternSet load_patterns(std::span<const std::filesystem::path> paths, const LoadOptions& options) {
   limited(0, options.limit);
-  const auto require_no_tensor_named = [&] {
-    if (!options.tensor.empty()) {
-      throw UsageError(fmt::format("{}: tensor \"{}\" was asked for, but only safetensors files have "
-                                   "tensors.\n  Leave the tensor out.",
-                                   path.string(), options.tensor));
+  if (options.bits != 0 && !options.packed) {
+    throw UsageError(
+        fmt::format("bits: {} bits per pattern were given, but the patterns are not packed.\n  Say which bit "
+                    "of a byte comes first (--packed), or leave the number out.",
+                    options.bits));
+  }
+  if (std::count_if(paths.begin(), paths.end(), is_standard_input) > 1) {
+    throw UsageError("standard input was given twice, but it can be read only once.\n  Give a file instead.");
+  }
+  Paths files;
+  for (const std::filesystem::path& path : paths) {
+    const Paths more = expanded(path);
+    files.insert(files.end(), more.begin(), more.end());
+  }
+  if (files.empty()) {
+    throw UsageError("mneme::data::load_patterns: no file was given.\n  Give at least one.");
+  }
+  if (files.size() == 1) {
+    return read_one(files[0], options);
+  }
+  Union all;
+  for (const std::filesystem::path& file : files) {
+    LoadOptions rest = options;
+    if (options.limit > 0) {
+      rest.limit = options.limit - all.count();
+      if (rest.limit == 0) {
+        break;
+      }
     }
-  };
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    require_no_tensor_named();
-    return read_png_folder(path, options.limit);
+    all.add(file.string(), read_one(file, rest));
   }
-  const std::unique_ptr<Source> source = open_source(path);
-  const std::optional<Kind> kind = kind_of(*source);
-  if (!kind) {
-    fail(source->name(), "neither its first bytes nor its name tell what kind of file it is", kKinds);
-  }
-  if (*kind != Kind::safetensors) {
-    require_no_tensor_named();
-  }
-  switch (*kind) {
-  case Kind::idx:
-    return read_idx(*source, options.limit);
-  case Kind::cifar:
-    return read_cifar(*source, options.limit);
-  case Kind::npy:
-    return read_npy(*source, options.limit);
-  case Kind::png:
-    return read_png(*source);
-  case Kind::safetensors:
-    return read_safetensors(*source, options.tensor, options.limit);
-  }
-  return {};
+  return all.result();
 }
 
 } // namespace mneme::data

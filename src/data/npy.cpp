@@ -30,18 +30,62 @@ struct NamedType {
   std::string_view code;
   NumberType type;
 };
-constexpr std::array<NamedType, 12> kTypes{{{"b1", NumberType::boolean},
-                                            {"u1", NumberType::u8},
-                                            {"i1", NumberType::i8},
-                                            {"u2", NumberType::u16},
-                                            {"i2", NumberType::i16},
-                                            {"u4", NumberType::u32},
-                                            {"i4", NumberType::i32},
-                                            {"u8", NumberType::u64},
-                                            {"i8", NumberType::i64},
-                                            {"f2", NumberType::f16},
-                                            {"f4", NumberType::f32},
-                                            {"f8", NumberType::f64}}};
+/// The codes that NumPy writes, then its other names of the same types (on 64-bit Linux).
+constexpr std::array<NamedType, 54> kTypes{
+    {{"b1", NumberType::boolean},   {"u1", NumberType::u8},         {"i1", NumberType::i8},
+     {"u2", NumberType::u16},       {"i2", NumberType::i16},        {"u4", NumberType::u32},
+     {"i4", NumberType::i32},       {"u8", NumberType::u64},        {"i8", NumberType::i64},
+     {"f2", NumberType::f16},       {"f4", NumberType::f32},        {"f8", NumberType::f64},
+     {"?", NumberType::boolean},    {"B", NumberType::u8},          {"b", NumberType::i8},
+     {"H", NumberType::u16},        {"h", NumberType::i16},         {"I", NumberType::u32},
+     {"i", NumberType::i32},        {"L", NumberType::u64},         {"l", NumberType::i64},
+     {"Q", NumberType::u64},        {"q", NumberType::i64},         {"e", NumberType::f16},
+     {"f", NumberType::f32},        {"d", NumberType::f64},         {"bool", NumberType::boolean},
+     {"uint8", NumberType::u8},     {"int8", NumberType::i8},       {"uint16", NumberType::u16},
+     {"int16", NumberType::i16},    {"uint32", NumberType::u32},    {"int32", NumberType::i32},
+     {"uint64", NumberType::u64},   {"int64", NumberType::i64},     {"float16", NumberType::f16},
+     {"float32", NumberType::f32},  {"float64", NumberType::f64},   {"float", NumberType::f64},
+     {"double", NumberType::f64},   {"int", NumberType::i64},       {"half", NumberType::f16},
+     {"single", NumberType::f32},   {"byte", NumberType::i8},       {"ubyte", NumberType::u8},
+     {"short", NumberType::i16},    {"ushort", NumberType::u16},    {"intc", NumberType::i32},
+     {"uintc", NumberType::u32},    {"long", NumberType::i64},      {"ulong", NumberType::u64},
+     {"longlong", NumberType::i64}, {"ulonglong", NumberType::u64}, {"uint", NumberType::u64}}};
+constexpr size_t kLongestCode = 2; // a byte order stands before codes alone
+
+struct Conversion {
+  std::string_view letters; ///< with which the codes of these types begin
+  const char* what;
+  const char* code; ///< Python that makes numbers of the array x
+};
+/// The types that are not read.
+constexpr std::array<Conversion, 7> kConversions{
+    {{"cFDG", "complex numbers", "numpy.stack([x.real, x.imag], axis=-1).astype(numpy.float64)"},
+     {"fg", "floats of another size", "x.astype(numpy.float64)"},
+     {"SUaT", "texts", "x.astype(numpy.float64)"},
+     {"M", "dates", "x.astype(numpy.int64)"},
+     {"m", "durations", "x.astype(numpy.int64)"},
+     {"O", "Python objects", "numpy.array(x.tolist(), dtype=numpy.float64)"},
+     {"V", "bytes without a number type", "x.view(numpy.uint8)"}}};
+constexpr Conversion kBfloat16{"", "probably bfloat16",
+                               "(x.view(numpy.uint16).astype(numpy.uint32) << 16).view(numpy.float32)"};
+constexpr Conversion kStructured{"", "records of several fields",
+                                 "numpy.array(x.tolist(), dtype=numpy.float64)"};
+
+const Conversion* conversion_of(std::string_view code) {
+  if (code == "V2") {
+    return &kBfloat16;
+  }
+  const auto found = std::find_if(kConversions.begin(), kConversions.end(), [&](const Conversion& c) {
+    return !code.empty() && c.letters.find(code[0]) != std::string_view::npos;
+  });
+  return found == kConversions.end() ? nullptr : &*found;
+}
+
+/// Lines to be run where Python has NumPy; FILE and NEW are for the reader to replace.
+std::string advice_to_convert(const Conversion& conversion) {
+  return fmt::format("Convert it in Python: x = numpy.load(FILE{}); numpy.save(NEW, {})",
+                     conversion.letters == "O" ? ", allow_pickle=True" : "", conversion.code);
+}
 
 /// The header: a Python dictionary with the keys descr, fortran_order and shape, each once, in any order.
 class HeaderText {
@@ -83,12 +127,13 @@ public:
   }
 
 private:
-  [[noreturn]] void wrong(const std::string& expected) const {
+  [[noreturn]] void wrong(const std::string& expected,
+                          const std::string& advice = "Write the array again with numpy.save.") const {
     const auto rest = text_.substr(at_, 24);
     fail(file_,
          fmt::format("header, byte {}: expected {}, found {}", offset_ + static_cast<int64_t>(at_), expected,
                      rest.empty() ? "its end" : fmt::format("{:?}", printable(rest))),
-         "Write the array again with numpy.save.");
+         advice);
   }
   static std::string printable(std::string_view text) {
     std::string result(text);
@@ -98,7 +143,7 @@ private:
   }
 
   void skip_spaces() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) {
+    while (at_ < text_.size() && std::string_view(" \n\t\r\f").find(text_[at_]) != std::string_view::npos) {
       ++at_;
     }
   }
@@ -153,14 +198,18 @@ private:
     expect('(');
     bool closed = accept(')');
     while (!closed) {
+      accept('+');
       skip_spaces();
       int64_t size = 0;
       const char* begin = text_.data() + at_;
       const auto [end, error] = std::from_chars(begin, text_.data() + text_.size(), size);
-      if (error != std::errc{} || *begin == '-') {
+      if (error != std::errc{} || *begin == '-' || (*begin == '0' && size != 0)) {
         wrong("a size from 0 to 2^63 - 1");
       }
       at_ += static_cast<size_t>(end - begin);
+      if (at_ < text_.size() && text_[at_] == 'L') { // a long of Python 2
+        ++at_;
+      }
       sizes.push_back(size);
       if (sizes.size() > kMostAxes) {
         wrong(fmt::format("at most {} axes", kMostAxes));
@@ -178,23 +227,27 @@ private:
   }
 
   void read_type(Array& array) {
+    constexpr const char* kKnown = "a number type (b1, u1 to u8, i1 to i8, f2, f4 or f8, after a byte order)";
     skip_spaces();
     const size_t at = at_;
-    if (text_.substr(at_).starts_with('[')) {
-      wrong("one number type (this is a structured array: save its fields one by one)");
+    if (text_.substr(at_).starts_with('[') || text_.substr(at_).starts_with('(')) {
+      wrong(fmt::format("{}: these are {}", kKnown, kStructured.what), advice_to_convert(kStructured));
     }
     const std::string_view code = string();
     const bool has_order = !code.empty() && std::string_view("<>|=").find(code[0]) != std::string_view::npos;
     const std::string_view plain = code.substr(has_order ? 1 : 0);
     const auto found =
         std::find_if(kTypes.begin(), kTypes.end(), [&](const NamedType& t) { return t.code == plain; });
-    // Only numbers of one byte may leave their byte order open.
-    if (found == kTypes.end() ||
-        (bytes_of(found->type) > 1 && (!has_order || code[0] == '|' || code[0] == '='))) {
+    if (found == kTypes.end() || (has_order && plain.size() > kLongestCode)) {
       at_ = at;
-      wrong("a type of b1, u1, i1, or u2 to u8, i2 to i8, f2, f4, f8 after '<' or '>'");
+      const Conversion* conversion = conversion_of(plain);
+      if (conversion == nullptr) {
+        wrong(kKnown);
+      }
+      wrong(fmt::format("{}: these are {}", kKnown, conversion->what), advice_to_convert(*conversion));
     }
     array.type = found->type;
+    // The machine's own order (none, '|' or '=') is little endian wherever NumPy files are commonly written.
     array.big_endian = has_order && code[0] == '>';
   }
 
@@ -204,12 +257,14 @@ private:
   size_t at_ = 0;
 };
 
-Array read_header(const Source& source) {
+} // namespace
+
+Array read_npy_header(const Source& source) {
   std::array<std::byte, 8> start{};
   source.read(0, start, "the magic string and version");
   if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
     fail(source.name(), "does not begin with \\x93NUMPY, so it is no .npy file",
-         "Write the array with numpy.save (an .npz archive holds several: unpack it).");
+         "Write the array with numpy.save.");
   }
   const auto version = static_cast<int>(start[6]), minor = static_cast<int>(start[7]);
   if (version < 1 || version > 3 || minor != 0) {
@@ -239,6 +294,23 @@ Array read_header(const Source& source) {
   return array;
 }
 
+namespace {
+
+/// Names what follows the array, if it can be told.
+void refuse_what_follows(const Source& source, int64_t end) {
+  std::array<std::byte, kMagic.size()> next{};
+  if (source.size() - end < std::ssize(next)) {
+    return;
+  }
+  source.read(end, next, "what follows the array");
+  if (std::memcmp(next.data(), kMagic.data(), next.size()) == 0) {
+    fail(source.name(),
+         fmt::format("holds a second array at byte {} (numpy.save was called twice on one file)", end),
+         "Split them in Python: f = open(FILE, 'rb'); a = numpy.load(f); b = numpy.load(f); "
+         "numpy.savez(NEW, a=a, b=b)");
+  }
+}
+
 std::vector<std::byte> header_bytes(std::string_view type, std::span<const int64_t> shape) {
   std::string text =
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, fmt::join(shape, ", "));
@@ -255,30 +327,33 @@ std::vector<std::byte> header_bytes(std::string_view type, std::span<const int64
 } // namespace
 
 Array find_npy(const Source& source) {
-  Array array = read_header(source);
+  Array array = read_npy_header(source);
   const auto count = product(array.shape);
   const int64_t there = source.size() - array.offset, item = bytes_of(array.type);
   if (!count || *count > there / item || *count * item != there) {
+    if (count && *count < there / item) {
+      refuse_what_follows(source, array.offset + *count * item);
+    }
     fail(source.name(),
          fmt::format(
              "shape ({}) at {} bytes per number needs {} numbers, but {} bytes follow the header (byte {})",
              fmt::join(array.shape, ", "), item, count ? std::to_string(*count) : "more than 2^63", there,
              array.offset),
-         kFetchAgain);
+         count && *count <= there / item ? "Write the array again with numpy.save." : kFetchAgain);
   }
   return array;
 }
 
-PatternSet read_npy(const Source& source, int64_t limit) {
-  return read_array(source, find_npy(source), limit);
+PatternSet read_npy(const Source& source, const LoadOptions& options) {
+  return read_array(source, find_npy(source), options);
 }
 
 PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, int64_t limit) {
-  return read_npy(MemorySource(bytes, name), limit);
+  return read_npy(MemorySource(bytes, name), {.limit = limit});
 }
 
 PatternSet read_npy(const std::filesystem::path& path, int64_t limit) {
-  return read_npy(*open_source(path), limit);
+  return read_npy(*open_source(path), {.limit = limit});
 }
 
 std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const std::string& name) {

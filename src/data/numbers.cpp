@@ -2,6 +2,7 @@
 
 #include "data/numbers.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -62,6 +63,12 @@ int64_t bytes_of(NumberType type) {
   default:
     return 8;
   }
+}
+
+const char* name_of(NumberType type) {
+  constexpr std::array kNames{"bool",   "uint8", "int8",    "uint16",   "int16",   "uint32", "int32",
+                              "uint64", "int64", "float16", "bfloat16", "float32", "float64"};
+  return kNames[static_cast<size_t>(type)];
 }
 
 bool is_float(NumberType type) {

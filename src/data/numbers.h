@@ -12,6 +12,7 @@ namespace mneme::data {
 enum class NumberType { boolean, u8, i8, u16, i16, u32, i32, u64, i64, f16, bf16, f32, f64 };
 
 int64_t bytes_of(NumberType type);
+const char* name_of(NumberType type); ///< as NumPy calls it: "uint8"
 bool is_float(NumberType type);
 
 /// Numbers of `type` as float64. Requires numbers.size() * bytes_of(type) bytes. Booleans become their byte.

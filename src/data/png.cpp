@@ -9,11 +9,14 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 #include <png.h>
 
+#include "data/file_kind.h"
+#include "data/pattern_folder.h"
 #include "data/readers.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -31,6 +34,7 @@ struct ReadState {
   const std::byte* bytes = nullptr;
   size_t size = 0, at = 0;
   char warning[200] = "", error[200] = "";
+  bool surplus_allowed = false; ///< from the pixels on, bytes that no pixel needs are no error
 };
 
 void keep(char (&where)[200], const char* message) {
@@ -42,8 +46,22 @@ void keep(char (&where)[200], const char* message) {
   png_longjmp(png, 1);
 }
 
+/// True for libpng's messages on compressed bytes after the last pixel. Every pixel has been decoded before, so the picture
+/// is whole; browsers, Pillow and libpng's own programs show it.
+bool is_surplus(std::string_view message) {
+  constexpr std::array<std::string_view, 3> kSurplus{"Extra compressed data", "Too much image data",
+                                                     "Too many IDATs found"};
+  return std::any_of(kSurplus.begin(), kSurplus.end(), [&](std::string_view surplus) {
+    return message.find(surplus) != std::string_view::npos;
+  });
+}
+
 void on_read_warning(png_structp png, png_const_charp message) {
-  keep(static_cast<ReadState*>(png_get_error_ptr(png))->warning, message);
+  auto& state = *static_cast<ReadState*>(png_get_error_ptr(png));
+  if (state.surplus_allowed && !is_surplus(message)) { // the other errors that libpng would tolerate here
+    on_read_error(png, message);
+  }
+  keep(state.warning, message);
 }
 
 void on_read(png_structp png, png_bytep to, size_t length) {
@@ -104,6 +122,8 @@ bool read_pixels(png_structp png, png_bytepp rows) {
   if (setjmp(png_jmpbuf(png)) != 0) {
     return false;
   }
+  png_set_benign_errors(png, 1); // reported as warnings, of which all but surplus bytes are refused
+  static_cast<ReadState*>(png_get_error_ptr(png))->surplus_allowed = true;
   png_read_image(png, rows);
   png_read_end(png, nullptr);
   return true;
@@ -126,13 +146,6 @@ double grey_over_white(const png_byte* pixel, size_t channels, size_t bytes) {
   const double grey = channels >= 3 ? luma(channel(0), channel(1), channel(2)) : channel(0);
   const double alpha = channels % 2 == 0 ? channel(channels - 1) : 1;
   return alpha * grey + (1 - alpha);
-}
-
-bool has_png_name(const std::filesystem::path& path) {
-  std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return ending == ".png" && !path.filename().string().starts_with('.');
 }
 
 struct WriteState {
@@ -210,11 +223,6 @@ PatternSet read_png(const Source& source) {
   if (!read_pixels(reader.png(), rows.data())) {
     fail_png(source, state);
   }
-  if (state.at != state.size) {
-    fail(source.name(),
-         fmt::format("the PNG ends at byte {}, but the file has {} bytes", state.at, state.size),
-         kFetchAgain);
-  }
   PatternSet set;
   set.patterns = make_patterns(source.name(), 1, width * height);
   const size_t channels = png_get_channels(reader.png(), reader.info());
@@ -241,30 +249,36 @@ PatternSet read_png(const std::filesystem::path& path) {
 }
 
 PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
-  std::vector<std::filesystem::path> paths;
-  try {
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      if (has_png_name(entry.path()) && !entry.is_directory()) {
-        paths.push_back(entry.path());
-      }
-    }
-  } catch (const std::filesystem::filesystem_error& error) {
-    fail(folder.string(), fmt::format("the folder cannot be read: {}", error.code().message()),
-         "Check the path and its permissions.");
+  const FolderContent content = list_folder(folder);
+  const std::vector<std::filesystem::path> pictures = png_files(content.files);
+  if (pictures.empty()) {
+    const auto other = std::find_if(content.files.begin(), content.files.end(), [](const auto& file) {
+      constexpr std::array<std::string_view, 7> kOthers{".jpg", ".jpeg", ".gif", ".bmp",
+                                                        ".tif", ".tiff", ".webp"};
+      return std::find(kOthers.begin(), kOthers.end(), lower_case(file.extension().string())) !=
+             kOthers.end();
+    });
+    fail(folder.string(),
+         fmt::format("holds 0 files named *.png, at least 1 was expected{}",
+                     other == content.files.end()
+                         ? ""
+                         : fmt::format("; {:?} is another kind of picture", other->filename().string())),
+         other == content.files.end() ? "Give a folder of PNG pictures, or files: 'FOLDER/*.npy'."
+                                      : "Convert the pictures to PNG: mogrify -format png FOLDER/*.");
   }
-  if (paths.empty()) {
-    fail(folder.string(), "holds 0 files named *.png, at least 1 was expected",
-         "Give a folder of PNG pictures, or a file.");
-  }
-  std::sort(paths.begin(), paths.end());
-  paths.resize(static_cast<size_t>(limited(std::ssize(paths), limit)));
+  PatternSet set = read_png_files(pictures, limit);
+  set.source = folder_title(folder);
+  return set;
+}
 
+PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t limit) {
+  paths = paths.first(static_cast<size_t>(limited(std::ssize(paths), limit)));
   PatternSet set;
   for (size_t i = 0; i < paths.size(); ++i) {
     PatternSet one = read_png(paths[i]);
     if (i == 0) {
       set = std::move(one);
-      RealPatterns all = make_patterns(folder.string(), std::ssize(paths), set.patterns.size());
+      RealPatterns all = make_patterns(paths[i].string(), std::ssize(paths), set.patterns.size());
       std::copy(set.patterns[0].begin(), set.patterns[0].end(), all[0].begin());
       set.patterns = std::move(all);
       continue;
@@ -275,9 +289,11 @@ PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
                        paths[0].filename().string(), set.width, set.height),
            "Scale all pictures of a folder to one size.");
     }
+    if (one.file_scale != set.file_scale) { // 8 and 16 bits per sample: both are in [0, 1]
+      set.file_scale = 1;
+    }
     std::copy(one.patterns[0].begin(), one.patterns[0].end(), set.patterns[static_cast<int64_t>(i)].begin());
   }
-  set.source = std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string();
   return set;
 }
 

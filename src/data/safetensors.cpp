@@ -138,6 +138,9 @@ SafetensorsEntry parse_entry(const Source& source, const std::string& name, cons
 
 void check_metadata(const Source& source, const json& metadata) {
   const auto is_string = [](const json& value) { return value.is_string(); };
+  if (metadata.is_null()) { // as safetensors itself reads it: no metadata
+    return;
+  }
   if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_string)) {
     fail(source.name(),
          fmt::format("__metadata__: expected an object of strings, found {:.60}", metadata.dump()),
@@ -199,52 +202,61 @@ std::vector<SafetensorsEntry> read_entries(const Source& source) {
   return entries;
 }
 
-const SafetensorsEntry& choose(const Source& source, const std::vector<SafetensorsEntry>& entries,
-                               const std::string& tensor) {
-  const auto found = std::find_if(entries.begin(), entries.end(), [&](const SafetensorsEntry& entry) {
-    return tensor.empty() ? entries.size() == 1 : entry.name == tensor;
-  });
-  if (found != entries.end()) {
-    return *found;
+} // namespace
+
+size_t choose_tensor(const Source& source, const std::vector<std::string>& names, const std::string& wanted) {
+  const auto found = std::find(names.begin(), names.end(), wanted);
+  if (wanted.empty() ? names.size() == 1 : found != names.end()) {
+    return wanted.empty() ? 0 : static_cast<size_t>(found - names.begin());
   }
-  if (entries.empty()) {
+  if (names.empty()) {
     fail(source.name(), "holds 0 tensors, at least 1 was expected", "Give a file with patterns in it.");
   }
-  constexpr size_t kShown = 20;
-  std::string names;
-  for (size_t i = 0; i < std::min(entries.size(), kShown); ++i) {
-    names += fmt::format("{}{:?}", i == 0 ? "" : ", ", entries[i].name);
-  }
-  if (entries.size() > kShown) {
-    names += fmt::format(" and {} more", entries.size() - kShown);
-  }
   fail(source.name(),
-       tensor.empty() ? fmt::format("holds {} tensors, but none was named", entries.size())
-                      : fmt::format("holds no tensor {:?}", tensor),
-       "Name one of " + names + ".");
+       wanted.empty() ? fmt::format("holds {} tensors, but none was named", names.size())
+                      : fmt::format("holds no tensor {:?}", wanted),
+       advice_to_name_one(names));
 }
 
-} // namespace
+NumberType type_of_tensor(const Source& source, const std::string& tensor, const std::string& dtype) {
+  if (const auto type = type_named(dtype)) {
+    return *type;
+  }
+  std::vector<std::string_view> known;
+  for (const NamedType& named : kTypes) {
+    known.push_back(named.name);
+  }
+  fail(source.name(),
+       fmt::format("tensor {:?}: the dtype is {:?}, expected one of {}", tensor, dtype,
+                   fmt::join(known, ", ")),
+       "Convert the tensor to F32.");
+}
+
+std::string advice_to_name_one(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 20;
+  std::string shown;
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) {
+    shown += fmt::format("{}{:?}", i == 0 ? "" : ", ", names[i]);
+  }
+  if (names.size() > kShown) {
+    shown += fmt::format(" and {} more", names.size() - kShown);
+  }
+  return fmt::format("Name one of {}.", shown);
+}
 
 Array find_safetensors(const Source& source, const std::string& tensor) {
   const std::vector<SafetensorsEntry> entries = read_entries(source);
-  const SafetensorsEntry& entry = choose(source, entries, tensor);
-  const auto type = type_named(entry.dtype);
-  if (!type) {
-    std::vector<std::string_view> known;
-    for (const NamedType& named : kTypes) {
-      known.push_back(named.name);
-    }
-    fail(source.name(),
-         fmt::format("tensor {:?}: the dtype is {:?}, expected one of {}", entry.name, entry.dtype,
-                     fmt::join(known, ", ")),
-         "Convert the tensor to F32.");
+  std::vector<std::string> names;
+  for (const SafetensorsEntry& entry : entries) {
+    names.push_back(entry.name);
   }
-  return {.type = *type, .shape = entry.shape, .offset = entry.begin};
+  const SafetensorsEntry& entry = entries[choose_tensor(source, names, tensor)];
+  return {
+      .type = type_of_tensor(source, entry.name, entry.dtype), .shape = entry.shape, .offset = entry.begin};
 }
 
-PatternSet read_safetensors(const Source& source, const std::string& tensor, int64_t limit) {
-  return read_array(source, find_safetensors(source, tensor), limit);
+PatternSet read_safetensors(const Source& source, const LoadOptions& options) {
+  return read_array(source, find_safetensors(source, options.tensor), options);
 }
 
 std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
@@ -261,7 +273,10 @@ std::map<std::string, std::string> parse_safetensors_metadata(std::span<const st
   const MemorySource source(bytes, name);
   read_entries(source); // checks all of it
   const json header = read_header(source).second;
-  return header.value("__metadata__", std::map<std::string, std::string>{});
+  const auto metadata = header.find("__metadata__");
+  return metadata == header.end() || metadata->is_null()
+             ? std::map<std::string, std::string>{}
+             : metadata->get<std::map<std::string, std::string>>();
 }
 
 std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tensors,
@@ -293,11 +308,11 @@ std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tenso
 
 PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
                              const std::string& tensor, int64_t limit) {
-  return read_safetensors(MemorySource(bytes, name), tensor, limit);
+  return read_safetensors(MemorySource(bytes, name), {.limit = limit, .tensor = tensor});
 }
 
 PatternSet read_safetensors(const std::filesystem::path& path, const std::string& tensor, int64_t limit) {
-  return read_safetensors(*open_source(path), tensor, limit);
+  return read_safetensors(*open_source(path), {.limit = limit, .tensor = tensor});
 }
 
 } // namespace mneme::data

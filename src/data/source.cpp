@@ -72,23 +72,10 @@ private:
   Descriptor file_;
 };
 
-/// What came out of a pipe.
-class OwnedSource : public Source {
-public:
-  OwnedSource(std::vector<std::byte> bytes, std::string name)
-      : Source(std::move(name), static_cast<int64_t>(bytes.size())), bytes_(std::move(bytes)) {}
-
-private:
-  void copy(int64_t offset, std::span<std::byte> to) const override {
-    std::copy_n(bytes_.begin() + offset, to.size(), to.begin());
-  }
-  std::vector<std::byte> bytes_;
-};
-
-std::vector<std::byte> read_to_end(const Descriptor& pipe, const std::string& name) {
+std::vector<std::byte> read_to_end(int descriptor, const std::string& name) {
   std::vector<std::byte> bytes, block(size_t{1} << 16);
   for (;;) {
-    const ssize_t got = ::read(pipe.number(), block.data(), block.size());
+    const ssize_t got = ::read(descriptor, block.data(), block.size());
     if (got == 0) {
       return bytes;
     }
@@ -97,6 +84,31 @@ std::vector<std::byte> read_to_end(const Descriptor& pipe, const std::string& na
     }
     bytes.insert(bytes.end(), block.begin(), block.begin() + std::max<ssize_t>(got, 0));
   }
+}
+
+std::unique_ptr<Source> open_path(const std::string& name) {
+  // O_NONBLOCK would make a pipe look empty, so what must not be opened is told apart first.
+  struct stat status {};
+  if (::stat(name.c_str(), &status) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) {
+      fail(name, "there is no such file", "Check the spelling; relative paths start at the current folder.");
+    }
+    fail_reading(name, errno);
+  }
+  if (S_ISDIR(status.st_mode)) {
+    fail(name, "is a folder, a file was expected", "Name a file in it.");
+  }
+  if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
+    fail(name, "is a device or a socket, a file or a pipe was expected", "Name a file, or pipe one in.");
+  }
+  Descriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
+    fail_reading(name, errno);
+  }
+  if (S_ISREG(status.st_mode)) {
+    return std::make_unique<FileSource>(std::move(file), name, status.st_size);
+  }
+  return std::make_unique<OwnedSource>(read_to_end(file.number(), name), name);
 }
 
 } // namespace
@@ -126,34 +138,26 @@ void MemorySource::copy(int64_t offset, std::span<std::byte> to) const {
   std::copy_n(bytes_.begin() + offset, to.size(), to.begin());
 }
 
+void OwnedSource::copy(int64_t offset, std::span<std::byte> to) const {
+  std::copy_n(bytes_.begin() + offset, to.size(), to.begin());
+}
+
+void SliceSource::copy(int64_t offset, std::span<std::byte> to) const {
+  whole_.read(begin_ + offset, to, "data");
+}
+
+bool is_standard_input(const std::filesystem::path& path) {
+  return path == "-" || path == "/dev/stdin" || path == "/dev/fd/0" || path == "/proc/self/fd/0";
+}
+
 std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  // O_NONBLOCK would make a pipe look empty, so what must not be opened is told apart first.
-  struct stat status {};
-  if (::stat(path.c_str(), &status) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) {
-      fail(name, "there is no such file", "Check the spelling; relative paths start at the current folder.");
-    }
-    fail_reading(name, errno);
-  }
-  if (S_ISDIR(status.st_mode)) {
-    fail(name, "is a folder, a file was expected", "Name a file in it.");
-  }
-  if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
-    fail(name, "is a device or a socket, a file or a pipe was expected", "Name a file, or pipe one in.");
-  }
-  Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
-    fail_reading(name, errno);
-  }
-  std::unique_ptr<Source> source;
-  if (S_ISREG(status.st_mode)) {
-    source = std::make_unique<FileSource>(std::move(file), name, status.st_size);
-  } else {
-    source = std::make_unique<OwnedSource>(read_to_end(file, name), name);
-  }
+  // Standard input is read through its descriptor: a socket cannot be opened again by name.
+  const std::string name = is_standard_input(path) ? "standard input" : path.string();
+  std::unique_ptr<Source> source = is_standard_input(path)
+                                       ? std::make_unique<OwnedSource>(read_to_end(STDIN_FILENO, name), name)
+                                       : open_path(name);
   if (source->size() == 0) {
-    fail(name, "is empty (0 bytes)", kFetchAgain);
+    fail(name, "is empty (0 bytes)", "Nothing has been written to it: make, copy or download it again.");
   }
   return source;
 }

@@ -54,7 +54,32 @@ private:
   std::span<const std::byte> bytes_;
 };
 
-/// A regular file, read where it is asked for; a pipe is read to its end first. Errors as `read_file`.
+/// Bytes of its own, such as what came out of a pipe.
+class OwnedSource : public Source {
+public:
+  OwnedSource(std::vector<std::byte> bytes, std::string name)
+      : Source(std::move(name), static_cast<int64_t>(bytes.size())), bytes_(std::move(bytes)) {}
+
+private:
+  void copy(int64_t offset, std::span<std::byte> to) const override;
+  std::vector<std::byte> bytes_;
+};
+
+/// A range of another source, which must outlive this.
+class SliceSource : public Source {
+public:
+  /// The range must lie within the source.
+  SliceSource(const Source& whole, int64_t begin, int64_t size, std::string name)
+      : Source(std::move(name), size), whole_(whole), begin_(begin) {}
+
+private:
+  void copy(int64_t offset, std::span<std::byte> to) const override;
+  const Source& whole_;
+  int64_t begin_;
+};
+
+/// A regular file, read where it is asked for; a pipe and standard input are read to their end first. Errors as
+/// `read_file`.
 std::unique_ptr<Source> open_source(const std::filesystem::path& path);
 
 /// Throws DataError "<name>: <problem>.\n  <advice>".

@@ -72,9 +72,10 @@ ThresholdChoice choose_threshold(const PatternSet& set) {
   const auto ones = std::ranges::count_if(numbers, [&](double x) { return x > set.threshold; });
   const auto fewer_side = std::min<int64_t>(ones, std::ssize(numbers) - ones);
   const int64_t distinct = num_distinct(set.patterns, set.threshold);
-  const ThresholdChoice usual{set.threshold, set.is_image()         ? "half of white"
-                                             : set.threshold == 0.5 ? "between 0 and 1"
-                                                                    : "the sign of the numbers"};
+  const char* origin = set.is_image() || set.file_scale != 1 ? "half of white"
+                       : set.threshold == 0.5                ? "between 0 and 1"
+                                                             : "the sign of the numbers";
+  const ThresholdChoice usual{set.threshold, origin};
   constexpr int64_t kPerCent = 100;
   const bool splits = fewer_side * kPerCent >= std::ssize(numbers);
   if (distinct == set.patterns.count() && splits) {

@@ -95,7 +95,7 @@ TEST(RecallRefuses, FilesThatAreNotWhatTheyClaim) {
   write_text(folder / "magic.npy", "\x93NUMPX" + std::string(100, '\0'));
   expect_refused({"--patterns", "magic.npy"}, 3, {"magic.npy", "NUMPY", "numpy.save"}, here);
   write_text(folder / "magic.dat", std::string(200, '\x42'));
-  expect_refused({"--patterns", "magic.dat"}, 3, {"magic.dat", "kind of file", ".npy"}, here);
+  expect_refused({"--patterns", "magic.dat"}, 3, {"magic.dat", "is text", ".npy"}, here);
   write_text(folder / "empty.png", "");
   expect_refused({"--patterns", "empty.png"}, 3, {"empty.png", "0 bytes"}, here);
   expect_refused({"--cues", "empty.png"}, 3, {"empty.png", "0 bytes"}, here);

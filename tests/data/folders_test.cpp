@@ -72,5 +72,19 @@ TEST(DataFolder, FindsFilesOfASetPlainOrCompressed) {
   EXPECT_FALSE(find_data_file(folder / "none", "mnist", {"train"}));
 }
 
+TEST(DataFolder, FindsFilesWhereTorchvisionKeepsThemAndWithADotInTheirNames) {
+  const mneme::testing::TemporaryFolder folder;
+  const auto find = [&] { return find_data_file(folder.path(), "mnist", {"train-images-idx3-ubyte"}); };
+  std::filesystem::create_directories(folder / "MNIST/raw");
+  std::ofstream(folder / "MNIST/raw/train-images-idx3-ubyte.gz") << "x";
+  EXPECT_EQ(find(), folder / "MNIST/raw/train-images-idx3-ubyte.gz");
+  std::ofstream(folder / "MNIST/raw/train-images-idx3-ubyte") << "x";
+  EXPECT_EQ(find(), folder / "MNIST/raw/train-images-idx3-ubyte");
+  EXPECT_EQ(find_data_file(folder / "MNIST", "mnist", {"train-images-idx3-ubyte"}),
+            folder / "MNIST/raw/train-images-idx3-ubyte");
+  std::ofstream(folder / "train-images.idx3-ubyte") << "x";
+  EXPECT_EQ(find(), folder / "train-images.idx3-ubyte");
+}
+
 } // namespace
 } // namespace mneme::data

@@ -38,8 +38,14 @@ TEST(FuzzCorpus, Idx) {
 TEST(FuzzCorpus, Cifar) {
   replay("cifar", fuzz::cifar);
 }
+TEST(FuzzCorpus, Csv) {
+  replay("csv", fuzz::csv);
+}
 TEST(FuzzCorpus, Npy) {
   replay("npy", fuzz::npy);
+}
+TEST(FuzzCorpus, Npz) {
+  replay("npz", fuzz::npz);
 }
 TEST(FuzzCorpus, Png) {
   replay("png", fuzz::png);

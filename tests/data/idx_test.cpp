@@ -2,11 +2,13 @@
 
 #include "mneme/data/idx.h"
 
+#include <bit>
 #include <cmath>
 #include <numeric>
 
-#include <zlib.h>
+#include <fmt/format.h>
 
+#include "data/archives.h"
 #include "data/testing.h"
 
 namespace mneme::data {
@@ -20,21 +22,6 @@ Bytes small_images() {
     bytes.big(pixel, 1);
   }
   return bytes;
-}
-
-Bytes gzipped(std::span<const std::byte> plain) {
-  z_stream zlib{};
-  EXPECT_EQ(deflateInit2(&zlib, 9, Z_DEFLATED, 16 + MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
-  std::vector<std::byte> out(deflateBound(&zlib, plain.size()));
-  std::vector<std::byte> in(plain.begin(), plain.end());
-  zlib.next_in = reinterpret_cast<Bytef*>(in.data());
-  zlib.avail_in = static_cast<uInt>(in.size());
-  zlib.next_out = reinterpret_cast<Bytef*>(out.data());
-  zlib.avail_out = static_cast<uInt>(out.size());
-  EXPECT_EQ(deflate(&zlib, Z_FINISH), Z_STREAM_END);
-  out.resize(zlib.total_out);
-  deflateEnd(&zlib);
-  return Bytes().append(out);
 }
 
 void expect_small_images(const PatternSet& set) {
@@ -99,9 +86,21 @@ TEST(Idx, RefusesTrailingBytes) {
   expect_error<DataError>([&] { parse_idx(plain.all(), "long"); }, {"long: ", "12", "13"});
   expect_error<DataError>([&] { parse_idx(gzipped(plain.all()).all(), "long"); },
                           {"long: ", "more bytes", "12"});
-  Bytes after = gzipped(small_images().all());
-  after.text("x");
-  EXPECT_THROW(parse_idx(after.all(), "long"), DataError);
+  for (const std::string& more : {std::string("x"), std::string("\0\0x", 3)}) {
+    const Bytes whole = gzipped(small_images().all());
+    Bytes after = whole;
+    after.text(more);
+    expect_error<DataError>([&] { parse_idx(after.all(), "long"); },
+                            {"long: ", "the gzip data ends at byte " + std::to_string(whole.size()),
+                             "head -c " + std::to_string(whole.size())});
+  }
+}
+
+TEST(Idx, IgnoresZerosBehindGzipData) {
+  for (const size_t zeros : {1, 8, 511, 40'000, 100'000}) {
+    Bytes padded = gzipped(small_images().all());
+    expect_small_images(parse_idx(padded.text(std::string(zeros, '\0')).all(), "padded.gz"));
+  }
 }
 
 TEST(Idx, NamesTheDamageInGzipData) {
@@ -140,8 +139,53 @@ TEST(Idx, TellsImagesFromLabels) {
                           {"0x00000801", "0x00000803", "file of labels"});
   expect_error<DataError>([&] { parse_idx_labels(small_images().all(), "i"); },
                           {"0x00000803", "0x00000801", "file of images"});
-  const Bytes floats = Bytes().big(0x0D03, 4).big(1, 4).big(1, 4).big(1, 4).big(0, 4);
-  expect_error<DataError>([&] { parse_idx(floats.all(), "f"); }, {"0x00000d03", "uint8, 3 axes"});
+  for (const uint64_t magic : {0x0A03, 0x0F03, 0x0800, 0x0805, 0x010803}) { // no such type or number of axes
+    const Bytes other = Bytes().big(magic, 4).big(1, 4).big(1, 4).big(1, 4).big(0, 4);
+    expect_error<DataError>([&] { parse_idx(other.all(), "f"); },
+                            {fmt::format("0x{:08x}", magic), "uint8, 3 axes", "1 to 4 axes"});
+  }
+}
+
+TEST(Idx, ReadsEveryTypeAndNumberOfAxes) {
+  struct Case {
+    uint64_t code;
+    size_t size;
+    std::array<uint64_t, 2> stored;
+    std::array<double, 2> expected;
+  };
+  for (const Case& c :
+       {Case{0x08, 1, {51, 255}, {0.2, 1}}, Case{0x09, 1, {0x80, 5}, {-128, 5}},
+        Case{0x0B, 2, {0x8000, 500}, {-32768, 500}}, Case{0x0C, 4, {0xFFFFFFFF, 70000}, {-1, 70000}},
+        Case{0x0D, 4, {0x3F000000, 0xC0490FDB}, {0.5, std::bit_cast<float>(0xC0490FDBU)}},
+        Case{0x0E, 8, {std::bit_cast<uint64_t>(0.1), std::bit_cast<uint64_t>(-7.5)}, {0.1, -7.5}}}) {
+    for (uint64_t axes = 1; axes <= 4; ++axes) {
+      if (c.code == 0x08 && axes == 1) {
+        continue; // labels
+      }
+      Bytes bytes = Bytes().big(c.code << 8 | axes, 4).big(2, 4);
+      for (uint64_t axis = 1; axis < axes; ++axis) {
+        bytes.big(1, 4);
+      }
+      const size_t header = bytes.size();
+      for (const uint64_t number : c.stored) {
+        bytes.big(number, c.size);
+      }
+      for (const Bytes& file : {bytes, gzipped(bytes.all())}) {
+        const PatternSet set = parse_idx(file.all(), "a.idx");
+        ASSERT_EQ(set.patterns.count(), 2);
+        EXPECT_EQ(std::vector<double>(set.patterns.data(), set.patterns.data() + 2),
+                  std::vector<double>(c.expected.begin(), c.expected.end()))
+            << c.code << " " << axes;
+        EXPECT_EQ(set.file_scale, c.code == 0x08 ? 255 : 1);
+        EXPECT_EQ(set.is_image(), c.code == 0x08 && axes > 2);
+      }
+      for (size_t length = header; length < bytes.size(); ++length) {
+        EXPECT_THROW(parse_idx(bytes.first(length), "cut"), DataError);
+      }
+      bytes.text("x");
+      EXPECT_THROW(parse_idx(bytes.all(), "long"), DataError);
+    }
+  }
 }
 
 TEST(Idx, RefusesNoImagesAndImagesOfNothing) {

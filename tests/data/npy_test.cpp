@@ -48,7 +48,7 @@ TEST(Npy, ReadsEveryTypeInBothByteOrders) {
   };
   const std::array<Case, 12> cases{{
       {"b1", 1, {1, 0}, {1, 0}},
-      {"u1", 1, {200, 3}, {200, 3}},
+      {"u1", 1, {51, 255}, {0.2, 1}},
       {"i1", 1, {0x80, 0x7F}, {-128, 127}},
       {"u2", 2, {0xFFFF, 0x0102}, {65535, 258}},
       {"i2", 2, {0x8000, 0x0102}, {-32768, 258}},
@@ -70,7 +70,8 @@ TEST(Npy, ReadsEveryTypeInBothByteOrders) {
       EXPECT_EQ(values(set.patterns), std::vector<double>(c.expected.begin(), c.expected.end()))
           << order << c.type;
       EXPECT_FALSE(set.is_image());
-      EXPECT_EQ(set.threshold, c.type == "b1" ? 0.5 : 0.0) << c.type;
+      EXPECT_EQ(set.threshold, c.type == "b1" || c.type == "u1" ? 0.5 : 0.0) << c.type;
+      EXPECT_EQ(set.file_scale, c.type == "u1" ? 255 : 1) << c.type;
     }
   }
 }
@@ -122,9 +123,63 @@ TEST(Npy, ReadsAllVersions) {
 }
 
 TEST(Npy, ReadsKeysInAnyOrderAndEitherQuote) {
-  Bytes bytes = npy(R"({"shape":(2,1),"descr":"u1",'fortran_order':False})");
+  Bytes bytes = npy(R"({"shape":(2,1),"descr":"i1",'fortran_order':False})");
   bytes.text("\x05\x06");
   EXPECT_EQ(values(parse(bytes).patterns), (std::vector<double>{5, 6}));
+}
+
+// Each is read by numpy.load as well.
+TEST(Npy, ReadsWhateverHeaderNumpyReads) {
+  for (const std::string shape : {"(2L, 1L)", "(+2,1L,)", "( 2 , 1 )", "(\t2,\n1)", "(2, 1)", "(2,1,)"}) {
+    const std::string text = "{'descr': '<i2', 'fortran_order': False, 'shape': " + shape + ", }";
+    EXPECT_EQ(values(parse(npy(text).little(5, 2).little(6, 2)).patterns), (std::vector<double>{5, 6}))
+        << shape;
+  }
+  for (const std::string type : {"<i2", "|i2", "=i2", "i2", "h", "<h", "int16", "short"}) {
+    const Bytes bytes = npy(" {\"shape\" : (2L,),'fortran_order':False , \"descr\":'" + type + "'}  ");
+    EXPECT_EQ(values(parse(Bytes(bytes).little(5, 2).little(0xFFFF, 2)).patterns),
+              (std::vector<double>{5, -1}))
+        << type;
+  }
+  for (const std::string type : {"float64", "float", "double", "d", "=f8", "f8"}) {
+    EXPECT_EQ(values(parse(npy(dictionary(type, "(1L,)")).little(std::bit_cast<uint64_t>(0.5), 8)).patterns),
+              std::vector<double>{0.5})
+        << type;
+  }
+  for (const std::string type : {"?", "bool", "|b1", "<b1"}) {
+    EXPECT_EQ(values(parse(npy(dictionary(type, "(1,)")).text("\1")).patterns), std::vector<double>{1})
+        << type;
+  }
+  // Neither padding nor a newline at the end of the header.
+  const std::string bare = dictionary("|i1", "(1,)");
+  const Bytes unpadded = Bytes().text("\x93NUMPY").little(1, 2).little(bare.size(), 2).text(bare).text("\3");
+  EXPECT_EQ(values(parse(unpadded).patterns), std::vector<double>{3});
+}
+
+TEST(Npy, SaysHowToConvertTypesThatAreNotRead) {
+  const auto advised = [](const std::string& descr, std::initializer_list<std::string_view> parts) {
+    const std::string text = "{'descr': " + descr + ", 'fortran_order': False, 'shape': (1,), }";
+    expect_error<DataError>([&] { parse(npy(text)); }, parts);
+  };
+  advised("'<c16'", {"f2, f4 or f8", "complex", "<c16", "numpy.stack([x.real, x.imag], axis=-1)"});
+  advised("'<V2'", {"bfloat16", "(x.view(numpy.uint16).astype(numpy.uint32) << 16).view(numpy.float32)"});
+  advised("'|V2'", {"bfloat16"});
+  advised("'|V5'", {"bytes without a number type", "x.view(numpy.uint8)"});
+  advised("'<U3'", {"texts", "x.astype(numpy.float64)"});
+  advised("'|S3'", {"texts", "x.astype(numpy.float64)"});
+  advised("'<f16'", {"floats of another size", "x.astype(numpy.float64)"});
+  advised("'<M8[D]'", {"dates", "x.astype(numpy.int64)"});
+  advised("'<m8[ns]'", {"durations", "x.astype(numpy.int64)"});
+  advised("'|O'", {"Python objects", "numpy.load(FILE, allow_pickle=True)", "numpy.array(x.tolist()"});
+  advised("[('a', '<f8'), ('b', '<i4')]", {"records", "numpy.array(x.tolist()"});
+}
+
+TEST(Npy, NamesASecondArray) {
+  Bytes bytes = npy(dictionary("|i1", "(2,)")).text("\1\2");
+  const size_t first = bytes.size();
+  bytes.append(Bytes(bytes).all());
+  expect_error<DataError>([&] { parse(bytes); },
+                          {"a second array at byte " + std::to_string(first), "numpy.savez"});
 }
 
 TEST(Npy, FirstAxisCountsPatterns) {
@@ -179,6 +234,68 @@ TEST(Npy, TellsImages) {
   EXPECT_EQ(parse(beyond).threshold, 0);
 }
 
+/// Pictures of whole numbers 0 .. 255 as `type`, in a shape such as "(2, 2, 2)".
+PatternSet pictures(const std::string& type, size_t size, const std::string& shape,
+                    std::initializer_list<double> numbers) {
+  Bytes bytes = npy(dictionary(type, shape));
+  for (const double number : numbers) {
+    bytes.little(type == "<f4"   ? std::bit_cast<uint32_t>(static_cast<float>(number))
+                 : type == "<f8" ? std::bit_cast<uint64_t>(number)
+                                 : static_cast<uint64_t>(number),
+                 size);
+  }
+  return parse(bytes);
+}
+
+TEST(Npy, ReadsPicturesAlikeWhateverTheirType) {
+  const PatternSet expected = pictures("|u1", 1, "(1, 2, 2)", {0, 51, 204, 255});
+  EXPECT_EQ(values(expected.patterns), (std::vector<double>{0, 0.2, 0.8, 1}));
+  for (const auto& [type, size] : {std::pair("<f4", 4), {"<f8", 8}, {"<i8", 8}, {"<u2", 2}, {"<i4", 4}}) {
+    const PatternSet same = pictures(type, static_cast<size_t>(size), "(1, 2, 2)", {0, 51, 204, 255});
+    EXPECT_EQ(same.patterns, expected.patterns) << type;
+    EXPECT_EQ(same.image_shape(), (ImageShape{2, 2, 1})) << type;
+    EXPECT_EQ(same.file_scale, 255) << type;
+    EXPECT_EQ(same.threshold, 0.5) << type;
+  }
+  // Fractions, numbers beyond 255 or below 0, and pictures that are dark all over may mean anything.
+  for (const std::initializer_list<double>& numbers : {std::initializer_list<double>{0.5, 51, 204, 255},
+                                                       {0, 51, 204, 256},
+                                                       {-1, 51, 204, 255},
+                                                       {0, 1, 16, 127}}) {
+    const PatternSet plain = pictures("<f8", 8, "(1, 2, 2)", numbers);
+    EXPECT_EQ(values(plain.patterns), std::vector<double>(numbers));
+    EXPECT_FALSE(plain.is_image());
+    EXPECT_EQ(plain.file_scale, 1);
+    EXPECT_EQ(plain.threshold, 0);
+  }
+  // Without the shape of images only bytes are pixels.
+  EXPECT_EQ(pictures("<f8", 8, "(1, 4)", {0, 51, 204, 255}).file_scale, 1);
+  const PatternSet flat = pictures("|u1", 1, "(1, 4)", {0, 51, 204, 255});
+  EXPECT_EQ(flat.patterns, expected.patterns);
+  EXPECT_EQ(flat.file_scale, 255);
+  EXPECT_EQ(flat.threshold, 0.5);
+  EXPECT_FALSE(flat.is_image());
+  const PatternSet bits = pictures("|u1", 1, "(1, 4)", {0, 1, 1, 0});
+  EXPECT_EQ(values(bits.patterns), (std::vector<double>{0, 1, 1, 0}));
+  EXPECT_EQ(bits.file_scale, 1);
+}
+
+TEST(Npy, MovesChannelsLast) {
+  const PatternSet grey = pictures("|u1", 1, "(2, 1, 1, 2)", {0, 51, 204, 255});
+  EXPECT_EQ(grey.image_shape(), (ImageShape{1, 2, 1}));
+  EXPECT_EQ(values(grey.patterns), (std::vector<double>{0, 0.2, 0.8, 1}));
+  const PatternSet colour = pictures("<f8", 8, "(1, 3, 1, 2)", {0.1, 0.2, 0.3, 0.4, 0.5, 0.6});
+  EXPECT_EQ(colour.image_shape(), (ImageShape{1, 2, 3}));
+  EXPECT_EQ(values(colour.patterns), (std::vector<double>{0.1, 0.3, 0.5, 0.2, 0.4, 0.6}));
+  // Both axes may be channels: the last one is.
+  const PatternSet both = pictures("<f8", 8, "(1, 3, 2, 1)", {0.1, 0.2, 0.3, 0.4, 0.5, 0.6});
+  EXPECT_EQ(both.image_shape(), (ImageShape{3, 2, 1}));
+  EXPECT_EQ(values(both.patterns), (std::vector<double>{0.1, 0.2, 0.3, 0.4, 0.5, 0.6}));
+  // What is no image stays in the order of the file.
+  EXPECT_EQ(values(pictures("<f8", 8, "(1, 3, 1, 2)", {0.1, 0.2, 0.3, 0.4, 0.5, 1.6}).patterns),
+            (std::vector<double>{0.1, 0.2, 0.3, 0.4, 0.5, 1.6}));
+}
+
 TEST(Npy, NamesTheNumberThatIsNotFinite) {
   for (const double bad :
        {std::numeric_limits<double>::quiet_NaN(), -std::numeric_limits<double>::infinity()}) {
@@ -217,16 +334,15 @@ TEST(Npy, SaysWhatIsWrongWithAHeader) {
   wrong("{'descr': '<f8', 'descr': '<f8', 'fortran_order': False, 'shape': (1,)}",
         {"byte 27", "one each of"});
   wrong("{'colour': 3}", {"byte 11", "one each of", "'colour': 3"});
-  wrong("{'descr': '<c16', 'fortran_order': False, 'shape': (1,)}", {"f2, f4, f8", "<c16"});
-  wrong("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", {"f2, f4, f8", "|O"});
-  wrong("{'descr': 'f8', 'fortran_order': False, 'shape': (1,)}", {"after '<' or '>'", "'f8'"});
-  wrong("{'descr': '|i2', 'fortran_order': False, 'shape': (1,)}", {"after '<' or '>'", "|i2"});
-  wrong("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,)}", {"structured"});
+  wrong("{'descr': '<float64', 'fortran_order': False, 'shape': (1,)}", {"after a byte order", "<float64"});
+  wrong("{'descr': 'xyz', 'fortran_order': False, 'shape': (1,)}", {"after a byte order", "xyz"});
   wrong("{'descr': '<f8', 'fortran_order': 0, 'shape': (1,)}", {"True or False"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", {"a size from 0", "-1"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (9223372036854775808,)}", {"2^63 - 1"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (1)}", {"(3,), not (3)"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (1 2)}", {"',' or ')'"});
+  wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (012,)}", {"a size from 0"});
+  wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (1LL,)}", {"',' or ')'"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (1,)", {"'}'"});
   wrong("{'descr': '<f8', 'fortran_order': False, 'shape': (1,)} x", {"nothing but spaces", "x"});
   wrong("{'descr", {"a closed string"});
@@ -270,7 +386,7 @@ TEST(Npy, RefusesOtherFilesVersionsAndLongHeaders) {
 
 TEST(Npy, LimitReadsTheFirstPatterns) {
   const TemporaryFolder folder;
-  Bytes bytes = npy(dictionary("|u1", "(3, 2)"));
+  Bytes bytes = npy(dictionary("|i1", "(3, 2)"));
   const auto path = folder.file("a.npy", bytes.text("\1\2\3\4\5\6").all());
   EXPECT_EQ(values(read_npy(path, 2).patterns), (std::vector<double>{1, 2, 3, 4}));
   EXPECT_EQ(read_npy(path, 100).patterns.count(), 3);

@@ -26,17 +26,22 @@ Bytes chunk(std::string_view type, std::span<const std::byte> data) {
 
 enum Colour { kGrey = 0, kRgb = 2, kPalette = 3, kGreyAlpha = 4, kRgba = 6 };
 
-/// A PNG put together without libpng. rows: each begins with its filter, 0.
-Bytes png(uint64_t width, uint64_t height, uint64_t depth, Colour colour, std::string_view rows,
-          const Bytes& between = {}, uint64_t interlace = 0) {
-  Bytes header;
-  header.big(width, 4).big(height, 4).big(depth, 1).big(colour, 1).big(0, 2).big(interlace, 1);
+std::vector<std::byte> compressed(std::string_view rows) {
   std::vector<std::byte> packed(compressBound(rows.size()));
   uLongf length = packed.size();
   EXPECT_EQ(compress(reinterpret_cast<Bytef*>(packed.data()), &length,
                      reinterpret_cast<const Bytef*>(rows.data()), rows.size()),
             Z_OK);
   packed.resize(length);
+  return packed;
+}
+
+/// A PNG put together without libpng. rows: each begins with its filter, 0.
+Bytes png(uint64_t width, uint64_t height, uint64_t depth, Colour colour, std::string_view rows,
+          const Bytes& between = {}, uint64_t interlace = 0) {
+  Bytes header;
+  header.big(width, 4).big(height, 4).big(depth, 1).big(colour, 1).big(0, 2).big(interlace, 1);
+  const std::vector<std::byte> packed = compressed(rows);
   Bytes bytes;
   bytes.text(kSignature).append(chunk("IHDR", header.all()).all()).append(between.all());
   return bytes.append(chunk("IDAT", packed).all()).append(chunk("IEND", {}).all());
@@ -107,12 +112,56 @@ TEST(Png, IgnoresTextsAndTimes) {
   EXPECT_EQ(pixels(png(1, 1, 8, kGrey, std::string_view("\0\xFF", 2), more)), (std::vector<double>{1}));
 }
 
-TEST(Png, RefusesEveryTruncationAndTrailingBytes) {
+TEST(Png, RefusesEveryTruncation) {
   expect_no_prefix_parses(small_png(), [](auto part) { parse_png(part, "cut.png"); });
-  Bytes longer = small_png();
-  longer.text("x");
-  expect_error<DataError>([&] { parse_png(longer.all(), "long.png"); },
-                          {"long.png", std::to_string(longer.size()), std::to_string(longer.size() - 1)});
+}
+
+TEST(Png, IgnoresBytesAfterTheEnd) {
+  for (const std::string& after : {std::string("x"), std::string(5000, '\0'), std::string(kSignature)}) {
+    Bytes longer = small_png();
+    EXPECT_EQ(pixels(longer.text(after)), (std::vector<double>{0, 0.2, 0.4, 1}));
+  }
+}
+
+/// A picture of 2 x 2 grey pixels whose IDAT chunks hold `data`.
+Bytes png_of_data(std::initializer_list<std::span<const std::byte>> data) {
+  Bytes header;
+  header.big(2, 4).big(2, 4).big(8, 1).big(kGrey, 1).big(0, 3);
+  Bytes bytes;
+  bytes.text(kSignature).append(chunk("IHDR", header.all()).all());
+  for (const std::span<const std::byte> part : data) {
+    bytes.append(chunk("IDAT", part).all());
+  }
+  return bytes.append(chunk("IEND", {}).all());
+}
+
+TEST(Png, IgnoresSurplusCompressedData) {
+  const std::vector<double> expected{0, 0.2, 0.4, 1};
+  const std::string rows("\0\x00\x33\0\x66\xFF", 6);
+  const std::vector<std::byte> exact = compressed(rows), longer = compressed(rows + std::string(9, 'x')),
+                               longest = compressed(rows + std::string(100'000, 'x'));
+  const Bytes after = Bytes().append(exact).text("surplus"), more = Bytes().text("more");
+  EXPECT_EQ(pixels(png_of_data({after.all()})), expected);
+  EXPECT_EQ(pixels(png_of_data({exact, more.all()})), expected);
+  EXPECT_EQ(pixels(png_of_data({longer})), expected);
+  EXPECT_EQ(pixels(png_of_data({longest})), expected);
+}
+
+TEST(Png, RefusesPixelsThatAreCutOrDamagedUnderRightChecksums) {
+  const std::string rows("\0\x00\x33\0\x66\xFF", 6);
+  const std::vector<std::byte> exact = compressed(rows), less = compressed(rows.substr(0, 5));
+  const auto refused = [](const Bytes& bytes) {
+    expect_error<DataError>([&] { parse_png(bytes.all(), "bad.png"); }, {"bad.png", "not a readable PNG"});
+  };
+  refused(png_of_data({less})); // a pixel is missing
+  for (size_t length = 0; length < exact.size(); ++length) {
+    refused(png_of_data({std::span(exact).first(length)}));
+  }
+  for (size_t at = exact.size() - 4; at < exact.size(); ++at) { // the checksum of the pixels
+    std::vector<std::byte> damaged = exact;
+    damaged[at] ^= std::byte{0x10};
+    refused(png_of_data({damaged}));
+  }
 }
 
 TEST(Png, RefusesEveryDamagedByte) {

@@ -2,9 +2,13 @@
 
 #include "mneme/data/read_file.h"
 
+#include <array>
 #include <thread>
 
+#include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "data/testing.h"
 
@@ -29,11 +33,85 @@ TEST(ReadFile, ReadsPipesToTheirEnd) {
   EXPECT_EQ(read.size(), bytes.size());
 }
 
+/// Puts `descriptor` in the place of standard input, and back.
+class StandardInput {
+public:
+  explicit StandardInput(int descriptor) : before_(::dup(STDIN_FILENO)) { ::dup2(descriptor, STDIN_FILENO); }
+  StandardInput(const StandardInput&) = delete;
+  StandardInput& operator=(const StandardInput&) = delete;
+  ~StandardInput() {
+    if (before_ < 0) {
+      ::close(STDIN_FILENO);
+      return;
+    }
+    ::dup2(before_, STDIN_FILENO);
+    ::close(before_);
+  }
+
+private:
+  int before_;
+};
+
+TEST(ReadFile, ReadsStandardInputToItsEndWhateverItIs) {
+  const std::string text = "some bytes";
+  const auto expect_read = [&](int descriptor, const char* name) {
+    const StandardInput input(descriptor);
+    EXPECT_EQ(read_file(name).size(), text.size()) << name;
+  };
+  for (const char* name : {"-", "/dev/stdin", "/dev/fd/0"}) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    ASSERT_EQ(::write(ends[1], text.data(), text.size()), std::ssize(text));
+    ::close(ends[1]);
+    expect_read(ends[0], name);
+    ::close(ends[0]);
+
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+    ASSERT_EQ(::write(ends[1], text.data(), text.size()), std::ssize(text));
+    ::close(ends[1]);
+    expect_read(ends[0], name);
+    ::close(ends[0]);
+
+    const TemporaryFolder folder;
+    const int file = ::open(folder.file("a", Bytes().text(text).all()).c_str(), O_RDONLY | O_CLOEXEC);
+    expect_read(file, name);
+    ::close(file);
+
+    // The letter of Control-D ends a terminal's input only at the beginning of a line.
+    const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
+    ASSERT_GE(terminal, 0);
+    ASSERT_EQ(::grantpt(terminal) + ::unlockpt(terminal), 0);
+    const int other =
+        ::open(::ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC); // NOLINT(concurrency-mt-unsafe)
+    ASSERT_GE(other, 0);
+    const std::string typed = text.substr(1) + "\n\x04";
+    ASSERT_EQ(::write(terminal, typed.data(), typed.size()), std::ssize(typed));
+    expect_read(other, name);
+    ::close(other);
+    ::close(terminal);
+  }
+}
+
+TEST(ReadFile, SaysThatStandardInputIsEmptyOrClosed) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  ::close(ends[1]);
+  {
+    const StandardInput input(ends[0]);
+    expect_error<DataError>([] { read_file("-"); }, {"standard input: ", "empty (0 bytes)"});
+  }
+  const StandardInput input(ends[0]);
+  ::close(STDIN_FILENO);
+  expect_error<DataError>([] { read_file("-"); }, {"standard input: ", "cannot be read"});
+  ::close(ends[0]);
+}
+
 TEST(ReadFile, SaysWhyItCannotRead) {
   const TemporaryFolder folder;
   expect_error<DataError>([&] { read_file(folder.path() / "no"); }, {"/no: ", "no such file"});
   expect_error<DataError>([&] { read_file(folder.path()); }, {folder.path().string(), "is a folder"});
-  expect_error<DataError>([&] { read_file(folder.file("empty", {})); }, {"/empty: ", "empty (0 bytes)"});
+  expect_error<DataError>([&] { read_file(folder.file("empty", {})); },
+                          {"/empty: ", "empty (0 bytes)", "make, copy"});
   expect_error<DataError>([] { read_file("/dev/null"); }, {"/dev/null", "device"});
 }
 

@@ -27,17 +27,31 @@ def idx():
     keep("idx", "images-gz", gzip.compress(images, mtime=0))
     keep("idx", "two-members-gz", gzip.compress(images[:7], mtime=0) + gzip.compress(images[7:], mtime=0))
     keep("idx", "labels", struct.pack(">II", 0x0801, 3) + b"\7\2\1")
+    keep("idx", "padded-gz", gzip.compress(images, mtime=0) + bytes(8))
+    keep("idx", "short", struct.pack(">III2h", 0x0B02, 1, 2, -3, 500))
+    keep("idx", "double", struct.pack(">IIIIId", 0x0E04, 1, 1, 1, 1, 0.5))
 
 
 def cifar():
     keep("cifar", "record", b"\3" + bytes(3072))
 
 
+def csv():
+    keep("csv", "commas", b"1,-2.5,3e2\n0,.25,+6\n")
+    keep("csv", "labels", b"\xef\xbb\xbf# comment\r\nx;y;Class\r\n1;2;\"C#, \"\"old\"\"\"\r\n\r\n3;4;Ada # x\r\n")
+    keep("csv", "numbers", b"label\t0\t1\n7\t0\t255\n-3\t1e-400\t2")
+    keep("csv", "spaces", b"  1  2\n  3  4\n")
+
+
+def npy_file(dtype, shape, data, fortran=False, version=1):
+    text = f"{{'descr': '{dtype}', 'fortran_order': {fortran}, 'shape': {shape}, }}".encode("latin1")
+    length = struct.pack("<H" if version == 1 else "<I", len(text) + 1)
+    return b"\x93NUMPY" + bytes([version, 0]) + length + text + b"\n" + data
+
+
 def npy():
     def write(name, dtype, shape, data, fortran=False, version=1):
-        text = f"{{'descr': '{dtype}', 'fortran_order': {fortran}, 'shape': {shape}, }}".encode("latin1")
-        length = struct.pack("<H" if version == 1 else "<I", len(text) + 1)
-        keep("npy", name, b"\x93NUMPY" + bytes([version, 0]) + length + text + b"\n" + data)
+        keep("npy", name, npy_file(dtype, shape, data, fortran, version))
 
     write("bool", "|b1", (2, 2), b"\1\0\0\1")
     write("images", "|u1", (1, 2, 2), b"\0\x33\xff\1")
@@ -46,16 +60,36 @@ def npy():
     write("half", "<f2", (3,), struct.pack("<3e", 0.5, -1, 2), version=3)
     write("double", "<f8", (1, 1, 2), struct.pack("<2d", 0.25, 1))
     write("long", ">u8", (2, 1), struct.pack(">2Q", 1, 2**63))
+    write("python-2", "int16", "(1L,2L)", struct.pack("<2h", 1, 2))
+    write("channels-first", "<f4", (1, 3, 1, 2), struct.pack("<6f", *(i / 8 for i in range(6))))
+    write("pixels", "<f8", (1, 1, 2), struct.pack("<2d", 51, 255))
+
+
+def npz():
+    def write(name, arrays, compression):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for array, data in arrays.items():
+                information = zipfile.ZipInfo(array + ".npy")
+                information.compress_type = compression
+                with archive.open(information, "w", force_zip64=True) as file:  # as numpy.savez does
+                    file.write(data)
+        keep("npz", name, content.getvalue())
+
+    numbers = npy_file("|u1", (2, 2), b"\0\x33\xff\1")
+    write("stored", {"x": numbers}, zipfile.ZIP_STORED)
+    write("deflated", {"x": numbers}, zipfile.ZIP_DEFLATED)
+    write("with-texts", {"x": numbers, "names": npy_file("<U1", (1,), b"a\0\0\0")}, zipfile.ZIP_DEFLATED)
 
 
 def png():
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    def write(name, width, height, depth, colour, rows, more=b"", interlace=0):
+    def write(name, width, height, depth, colour, rows, more=b"", interlace=0, end=b"", after=b""):
         header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
         keep("png", name, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more
-             + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+             + chunk(b"IDAT", zlib.compress(rows)) + end + chunk(b"IEND", b"") + after)
 
     write("grey", 2, 2, 8, 0, b"\0\0\x33\0\x66\xff")
     write("bits", 3, 1, 1, 0, b"\0\xa0")
@@ -64,6 +98,8 @@ def png():
     write("palette", 2, 1, 1, 3, b"\0\x40", chunk(b"PLTE", b"\x33\x33\x33\0\0\0") + chunk(b"tRNS", b"\xff\0"))
     write("interlaced", 2, 2, 8, 0, b"\0\0\0\x33\0\x66\xff", interlace=1)
     write("text", 1, 1, 8, 0, b"\0\xff", chunk(b"tEXt", b"Comment\0hello"))
+    write("surplus-rows", 1, 1, 8, 0, b"\0\xff\0\1")
+    write("surplus-chunk", 1, 1, 8, 0, b"\0\xff", end=chunk(b"IDAT", b"more"), after=b"more")
 
 
 def safetensors():
@@ -76,6 +112,7 @@ def safetensors():
                   "a": {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]},
                   "__metadata__": {"format": "pt"}}, bytes(6))
     write("image", {"x": {"dtype": "U8", "shape": [1, 2, 2], "data_offsets": [0, 4]}}, b"\0\x33\xff\1")
+    write("null-metadata", {"x": {"dtype": "U8", "shape": [1, 1], "data_offsets": [0, 1]}, "__metadata__": None}, b"\1")
 
 
 def torch_file():
@@ -94,7 +131,9 @@ def torch_file():
 
 idx()
 cifar()
+csv()
 npy()
+npz()
 png()
 safetensors()
 torch_file()

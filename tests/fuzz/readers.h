@@ -8,8 +8,10 @@
 
 #include "mneme/core/error.h"
 #include "mneme/data/cifar.h"
+#include "mneme/data/csv.h"
 #include "mneme/data/idx.h"
 #include "mneme/data/npy.h"
+#include "mneme/data/npz.h"
 #include "mneme/data/png.h"
 #include "mneme/data/safetensors.h"
 #include "mneme/data/torch_file.h"
@@ -37,10 +39,20 @@ inline bool cifar(std::span<const std::byte> bytes) {
   return read_or_refuse([&] { parse_cifar(bytes, "fuzz"); });
 }
 
+inline bool csv(std::span<const std::byte> bytes) {
+  read_or_refuse([&] { parse_csv(bytes, "fuzz", 1); });
+  return read_or_refuse([&] { parse_csv(bytes, "fuzz"); });
+}
+
 inline bool npy(std::span<const std::byte> bytes) {
   read_or_refuse([&] { parse_npy(bytes, "fuzz", 1); });
   read_or_refuse([&] { parse_npy_integers(bytes, "fuzz"); });
   return read_or_refuse([&] { parse_npy(bytes, "fuzz"); });
+}
+
+inline bool npz(std::span<const std::byte> bytes) {
+  read_or_refuse([&] { parse_npz(bytes, "fuzz", "x", 1); });
+  return read_or_refuse([&] { parse_npz(bytes, "fuzz"); });
 }
 
 inline bool png(std::span<const std::byte> bytes) {

@@ -16,8 +16,9 @@ namespace mneme::data {
 /// Errors  UsageError if nothing says where: no HOME either
 std::filesystem::path data_folder(const std::filesystem::path& given = {});
 
-/// The first of `names` that lies in folder/set (such as "mnist"), or in the folder itself; each is looked
-/// for as it is and with ".gz" behind it.
+/// The first of `names` that is a file in folder/set (such as "mnist"), in the folder itself, or where torchvision
+/// keeps it: in folder/set/raw, folder/SET/raw in capitals, or folder/raw. Each is searched for as it is and with
+/// ".gz" behind it, then with ".idx" in place of "-idx".
 std::optional<std::filesystem::path> find_data_file(const std::filesystem::path& folder,
                                                     const std::string& set,
                                                     std::initializer_list<const char*> names);

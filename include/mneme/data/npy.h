@@ -17,8 +17,7 @@
 
 namespace mneme::data {
 
-/// The first axis counts patterns, the others are flattened. [N, H, W] and [N, H, W, 1 or 3] are images if
-/// they are uint8 (divided by 255, unless nothing read exceeds 1), bool, or floats within [0, 1].
+/// Patterns by the rules of pattern_set.h. Every header that numpy.load reads is read, also those of Python 2.
 ///
 /// Types   bool, (u)int8 to (u)int64, float16, float32, float64; either byte order, C or Fortran order.
 ///         Integers beyond 2^53 are rounded to float64

@@ -16,7 +16,7 @@
 namespace mneme::data {
 
 /// One picture as one grey pattern [height, width, 1] in [0, 1]. Any PNG of up to 16 bits per sample, with or
-/// without palette, alpha or interlacing.
+/// without palette, alpha or interlacing. Bytes after the last pixel or after the picture are ignored.
 ///
 /// Formula  luminance = 0.299 red + 0.587 green + 0.114 blue (ITU-R BT.601), laid over white where
 /// transparent

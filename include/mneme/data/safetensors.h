@@ -47,7 +47,7 @@ struct SafetensorsTensor {
 std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tensors,
                                         const std::map<std::string, std::string>& metadata = {});
 
-/// One tensor as patterns, by the rules of `parse_npy` (npy.h). `tensor` empty: the only one of the file.
+/// One tensor as patterns, by the rules of pattern_set.h. `tensor` empty: the only one of the file.
 PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
                              const std::string& tensor = "", int64_t limit = 0);
 PatternSet read_safetensors(const std::filesystem::path& path, const std::string& tensor = "",
