@@ -17,6 +17,7 @@
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/random.h"
+#include "mneme/core/text.h"
 #include "mneme/data/glyphs.h"
 #include "mneme/data/load_patterns.h"
 #include "mneme/data/npy.h"
@@ -236,7 +237,7 @@ private:
       context.out << '\n' << recall_drawing(result, context.colour);
     }
     if (!context.options.out.empty()) {
-      context.out << "\nWritten to " << context.options.out.string()
+      context.out << "\nWritten to " << printable(context.options.out.string())
                   << ": index.html (open it in a browser), sheet.png, results.csv, recalled-*.npy\n";
     }
   }

@@ -18,6 +18,7 @@
 #include "mneme/data/png.h"
 #include "mneme/data/read_file.h"
 #include "report/chart.h"
+#include "report/json_text.h"
 #include "report/number.h"
 #include "report/page.h"
 #include "report/raster.h"
@@ -444,8 +445,8 @@ std::string recall_drawing(const RecallRun& run, bool colour) {
 
 void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads) {
   remove_readouts(earlier_readouts(folder), run.readout_files, folder);
-  write_file_atomically(folder / "config.json", config_json(run).dump(2) + "\n");
-  write_file_atomically(folder / "env.json", environment_json(threads).dump(2) + "\n");
+  write_file_atomically(folder / "config.json", report::json_text(config_json(run)));
+  write_file_atomically(folder / "env.json", report::json_text(environment_json(threads)));
   write_file_atomically(folder / "results.csv", report::to_csv(results_table(run)));
   write_file_atomically(folder / "timing.csv", report::to_csv(timing_table(run)));
   std::vector<report::Chart> charts;

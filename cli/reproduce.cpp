@@ -16,6 +16,7 @@
 #include "experiments/registry.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/data/folders.h"
 
@@ -136,8 +137,8 @@ private:
         timing.rows.push_back({finished.experiment->id, finished.seconds});
       }
     }
-    write_file_atomically(folder / "config.json", config.dump(2) + "\n");
-    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "config.json", report::json_text(config));
+    write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_page(folder / "index.html", experiments::page_of(shown, settings));
     if (!markdown_.empty()) {
@@ -152,7 +153,7 @@ private:
                                {"environment", environment_json(context.options.threads)}});
     } else {
       context.out << report::to_text(experiments::summary_table(findings), {.colour = context.colour})
-                  << "\nWritten to " << folder.string() << ": index.html (open it in a browser)\n";
+                  << "\nWritten to " << printable(folder.string()) << ": index.html (open it in a browser)\n";
     }
   }
 

@@ -16,6 +16,7 @@
 #include "cli/nearest.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "mneme/core/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -118,7 +119,7 @@ void check_output(std::ostream& out) {
 
 ExitCode report_error(const std::exception_ptr& error, const std::string& verb, std::ostream& err) {
   const auto say = [&](const std::string& message, ExitCode code) {
-    err << "mneme" << (verb.empty() ? "" : " ") << verb << ": " << message << std::endl;
+    err << "mneme" << (verb.empty() ? "" : " ") << verb << ": " << printable_message(message) << std::endl;
     return code;
   };
   try {
@@ -137,7 +138,11 @@ ExitCode report_error(const std::exception_ptr& error, const std::string& verb, 
         "what this machine has.",
         ExitCode::failed);
   } catch (const std::exception& unexpected) {
-    return say(std::string("unexpected failure: ") + unexpected.what(), ExitCode::failed);
+    std::string lines = unexpected.what(); // those of LibTorch have many
+    for (size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 1)) {
+      lines.insert(at + 1, "  ");
+    }
+    return say("unexpected failure: " + lines, ExitCode::failed);
   } catch (...) {
     return say("unexpected failure of an unknown kind", ExitCode::failed);
   }

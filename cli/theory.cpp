@@ -15,6 +15,7 @@
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -75,7 +76,7 @@ public:
     } else {
       context.out << theory_text(result, context.colour);
       if (!folder.empty()) {
-        context.out << "\nWritten to " << folder.string() << ": " << written << '\n';
+        context.out << "\nWritten to " << printable(folder.string()) << ": " << written << '\n';
       }
     }
     return ExitCode::ok;

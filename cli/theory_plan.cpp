@@ -18,6 +18,7 @@
 #include "cli/theory_settings.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/critical_distance.h"
@@ -310,7 +311,7 @@ ExitCode TheoryPlan::run(Context& context) const {
       }
     }
     if (!folder.empty()) {
-      context.out << "\nWritten to " << folder.string()
+      context.out << "\nWritten to " << printable(folder.string())
                   << ": index.html (open it in a browser), results.csv\n";
     }
   }

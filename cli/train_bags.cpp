@@ -173,7 +173,7 @@ private:
     }
     const report::Table summary = experiments::bag_table({group});
     const report::Chart curves = experiments::bag_curves(name() + ": " + run_.model, {group});
-    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "metrics.jsonl", metrics);
     write_file_atomically(folder / "summary.csv", report::to_csv(summary));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));

@@ -18,6 +18,7 @@
 #include "experiments/attention/learning.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/training/sparse_and.h"
 #include "report/page.h"
 
@@ -240,8 +241,8 @@ private:
     const std::vector<LearningGroup> groups = {{experiments::name_of(kind_), options_, std::move(all)}};
     const report::Chart curves = experiments::learning_curves("Learning a sparse AND", groups);
 
-    write_file_atomically(folder / "config.json", config().dump(2) + "\n");
-    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "config.json", report::json_text(config()));
+    write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "metrics.jsonl", metrics);
     write_file_atomically(folder / "trials.csv", report::to_csv(each_trial));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
@@ -257,7 +258,7 @@ private:
     }
     context.out << headline() << "\n\n"
                 << report::to_text(summary, {.colour = context.colour}) << unbalanced_note(each_trial)
-                << "\nWritten to " << folder.string()
+                << "\nWritten to " << printable(folder.string())
                 << ": index.html (open it in a browser), trials.csv, metrics.jsonl, learning.csv\n";
   }
 

@@ -8,6 +8,7 @@
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/version.h"
+#include "report/json_text.h"
 
 namespace mneme::experiments {
 namespace {
@@ -210,7 +211,7 @@ void save_outcome(const std::filesystem::path& folder, const Experiment& experim
     write_file_atomically(picture_path(own, picture), picture.png);
   }
   const Json whole = {{"key", key_of(experiment, settings)}, {"outcome", outcome_json(outcome)}};
-  write_file_atomically(own / kOutcomeFile, whole.dump(1) + "\n");
+  write_file_atomically(own / kOutcomeFile, report::json_text(whole, 1));
 }
 
 Found find_outcome(const std::filesystem::path& folder, const Experiment& experiment,

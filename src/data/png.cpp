@@ -17,6 +17,7 @@
 #include "data/readers.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/data/grey.h"
 
 namespace mneme::data {
@@ -277,7 +278,8 @@ PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
     }
     std::copy(one.patterns[0].begin(), one.patterns[0].end(), set.patterns[static_cast<int64_t>(i)].begin());
   }
-  set.source = std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string();
+  set.source =
+      printable(std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string());
   return set;
 }
 
