@@ -50,7 +50,7 @@ template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
 } // namespace
 
 nlohmann::ordered_json to_json(const BagRun& run) {
-  Json json = {{"version", version()}};
+  Json json = {{"version", version()}, {"verb", "train"}};
   each_setting(run, [&](const char* name, const auto& value) { json[name] = value; });
   return json;
 }

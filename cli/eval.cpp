@@ -10,11 +10,14 @@
 
 #include "cli/bag_run.h"
 #include "cli/json_output.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "experiments/hopfield/learn.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/core/text.h"
+#include "mneme/core/version.h"
 #include "report/table.h"
 
 namespace mneme::cli {
@@ -56,10 +59,22 @@ public:
                       (std::filesystem::path(run_) / "checkpoints").string(), run.seeds,
                       run.seeds == 1 ? "seed" : "seeds", run.task));
     }
+    const std::filesystem::path& folder = context.options.out;
+    const nlohmann::ordered_json identity = {{"verb", name()},
+                                             {"run", printable(std::filesystem::canonical(run_).string())}};
+    std::error_code not_there;
+    const bool beside_run = !folder.empty() && std::filesystem::equivalent(folder, run_, not_there);
+    if (!folder.empty() && !beside_run) {
+      open_run_folder(folder, identity);
+    }
     const report::Table table = measure(jobs, context);
-    if (!context.options.out.empty()) {
-      make_output_folder(context.options.out);
-      write_file_atomically(context.options.out / "eval.csv", report::to_csv(table));
+    if (!folder.empty()) {
+      if (!beside_run) { // the run's own folder keeps the config.json of the run
+        nlohmann::ordered_json config = {{"version", version()}};
+        config.update(identity);
+        write_file_atomically(folder / "config.json", report::json_text(config));
+      }
+      write_file_atomically(folder / "eval.csv", report::to_csv(table));
     }
     if (context.options.json) {
       print_json(context.out, {{"config", to_json(run)}, {"checkpoints", report::to_json(table)}});

@@ -13,8 +13,8 @@
 #include "cli/json_output.h"
 #include "cli/numbers.h"
 #include "cli/recall_report.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
-#include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/random.h"
 #include "mneme/core/text.h"
@@ -136,7 +136,7 @@ public:
                                                result.patterns.patterns.count(), options_.parameters);
     const std::filesystem::path& folder = context.options.out;
     if (!folder.empty()) {
-      make_output_folder(folder); // Before the work, so that a folder that cannot be written costs no time.
+      open_run_folder(folder, {{"verb", name()}}); // before the work, which a refusal would waste
     }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,

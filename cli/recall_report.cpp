@@ -202,6 +202,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
                         {"bound", memory.bound}});
   }
   return {{"version", version()},
+          {"verb", "recall"},
           {"seed", run.options.seed},
           {"seeds", run.options.cues ? 1 : run.options.seeds},
           {"complete", run.is_whole},

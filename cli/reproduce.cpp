@@ -10,6 +10,7 @@
 
 #include "cli/environment.h"
 #include "cli/json_output.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "experiments/findings.h"
 #include "experiments/outcome_file.h"
@@ -63,7 +64,7 @@ public:
         .quick = quick_, .seed = context.options.seed, .data = data::data_folder(data_)};
     const std::filesystem::path folder =
         context.options.out.empty() ? (quick_ ? kQuickFolder : kFullFolder) : context.options.out;
-    make_output_folder(folder);
+    open_run_folder(folder, {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}});
 
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {
@@ -127,7 +128,7 @@ private:
       }
     }
     nlohmann::ordered_json config = {
-        {"version", version()}, {"quick", settings.quick}, {"seed", settings.seed}};
+        {"version", version()}, {"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
     for (const Finished& finished : shown) {
       config["experiments"].push_back(finished.experiment->id);
     }

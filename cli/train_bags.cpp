@@ -15,6 +15,7 @@
 #include "cli/environment.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "cli/train_task.h"
 #include "experiments/hopfield/bag_learning.h"
 #include "experiments/hopfield/learn.h"
@@ -28,28 +29,12 @@ namespace {
 using experiments::BagGroup;
 using training::BagFit;
 
-/// What a folder's earlier run was made with must be asked for again, but for what a longer run may change.
-void check_same_run(const BagRun& run, const std::filesystem::path& folder) {
-  if (!std::filesystem::exists(folder / "config.json")) {
-    return;
-  }
-  const BagRun earlier = read_bag_run(folder);
-  if (earlier.task == run.task && earlier.schedule.epochs > run.schedule.epochs) {
-    throw UsageError(
-        fmt::format("{}: holds a run of {} epochs, but {} are asked for.\n  Ask for as many or more to go "
-                    "on, or name another folder with --out.",
-                    folder.string(), earlier.schedule.epochs, run.schedule.epochs));
-  }
-  const nlohmann::ordered_json before = to_json(earlier), now = to_json(run);
-  for (const auto& [name, value] : now.items()) {
-    const bool may_change = name == "version" || name == "epochs" || name == "patience" || name == "seeds";
-    if (!may_change && (!before.contains(name) || before[name] != value)) {
-      throw UsageError(fmt::format(
-          "{}: holds a run with {} {}, but {} is asked for.\n  Give the same again to go on, "
-          "or another folder with --out.",
-          folder.string(), name, before.contains(name) ? before[name].dump() : "missing", value.dump()));
-    }
-  }
+/// The entries of config.json that a resumed run must share with the earlier one.
+nlohmann::ordered_json identity_of(const BagRun& run) {
+  nlohmann::ordered_json identity = to_json(run);
+  identity.erase("version");
+  identity.erase("patience");
+  return identity;
 }
 
 class TrainBags : public TrainTask {
@@ -107,10 +92,10 @@ public:
     const std::filesystem::path folder = context.options.out.empty()
                                              ? std::filesystem::path("runs/train") / name() / run_.model
                                              : context.options.out;
-    make_output_folder(folder / "checkpoints");
-    check_same_run(run_, folder);
+    open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
     const training::BagTask task = task_of(run_, data_);
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
+    make_output_folder(folder / "checkpoints");
     write_file_atomically(folder / "config.json", to_json(run_).dump(2) + "\n");
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
     BagGroup group{.name = run_.model};

@@ -14,6 +14,7 @@
 #include "cli/environment.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "cli/train_task.h"
 #include "experiments/attention/learning.h"
 #include "mneme/core/atomic_file.h"
@@ -28,8 +29,6 @@ namespace {
 using experiments::LearningGroup;
 using training::BinaryModel;
 using training::SparseAndTrial;
-
-constexpr const char* kFolder = "runs/train/sparse-and";
 
 struct Measure {
   const char* name;
@@ -57,6 +56,11 @@ report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
   return table;
 }
 
+/// The model as --model names it.
+const char* word_of(BinaryModel::Kind kind) {
+  return kind == BinaryModel::Kind::self_attention ? "self-attention" : "mlp";
+}
+
 std::string places(const std::vector<int64_t>& bits) {
   return fmt::format("{}", fmt::join(bits, " "));
 }
@@ -72,7 +76,8 @@ public:
     constexpr IntegerLimits kCount{.least = 1, .most = 10'000'000};
     add_choice_option<BinaryModel::Kind>(
         app, "--model", kind_,
-        {{"self-attention", BinaryModel::Kind::self_attention}, {"mlp", BinaryModel::Kind::perceptron}},
+        {{word_of(BinaryModel::Kind::self_attention), BinaryModel::Kind::self_attention},
+         {word_of(BinaryModel::Kind::perceptron), BinaryModel::Kind::perceptron}},
         "What learns");
     add_integer_option(app, "--context-length", length_, {.least = 1, .most = 100'000},
                        "Bits of an input, the rule token included (T)");
@@ -121,8 +126,12 @@ public:
 
   ExitCode run(Context& context) override {
     complete_options(context.options.seed);
-    const std::filesystem::path folder = context.options.out.empty() ? kFolder : context.options.out;
-    make_output_folder(folder); // before the work, so that a folder that cannot be written costs no time
+    const std::filesystem::path folder = context.options.out.empty()
+                                             ? std::filesystem::path("runs/train") / name() / word_of(kind_)
+                                             : context.options.out;
+    nlohmann::ordered_json identity = config();
+    identity.erase("version");
+    open_run_folder(folder, identity, {"seeds"}); // a trial is the same whatever the number of seeds
     std::map<int64_t, SparseAndTrial> finished;
     context.progress.start("epochs", options_.seeds * options_.schedule.epochs);
     try {
@@ -173,6 +182,7 @@ private:
 
   nlohmann::ordered_json config() const {
     nlohmann::ordered_json json = {{"version", version()},
+                                   {"verb", "train"},
                                    {"task", name()},
                                    {"model", experiments::name_of(kind_)},
                                    {"parameters", options_.model.num_parameters()},

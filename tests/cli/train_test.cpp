@@ -51,8 +51,8 @@ TEST(Train, PrintsOneJsonDocument) {
 }
 
 TEST(Train, TakesThePrecisionAskedFor) {
-  const TemporaryFolder folder;
   const auto loss = [&](const std::string& precision) {
+    const TemporaryFolder folder;
     const std::vector<std::string> more = {"--model", "mlp",         "--hidden-size", "8",
                                            "--json",  "--precision", precision};
     const nlohmann::json document = nlohmann::json::parse(train(folder, more).out);
@@ -130,10 +130,9 @@ TEST(TrainBags, RefusesToMixRuns) {
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "1"}).exit_code, 0);
   const ProgramResult other = train_latch(folder.path(), {"--epochs", "1", "--learning-rate", "0.5"});
   EXPECT_EQ(other.exit_code, 2);
-  EXPECT_TRUE(contains(other.err, "learning_rate 0.001, but 0.5 is asked for")) << other.err;
+  EXPECT_TRUE(contains(other.err, "with learning_rate 0.001 (requested: 0.5)")) << other.err;
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "2"}).exit_code, 0);
-  EXPECT_TRUE(
-      contains(train_latch(folder.path(), {"--epochs", "1"}).err, "of 2 epochs, but 1 are asked for"));
+  EXPECT_TRUE(contains(train_latch(folder.path(), {"--epochs", "1"}).err, "with epochs 2 (requested: 1)"));
   EXPECT_EQ(run_mneme({"train", "bit-pattern", "--model", "lstm"}).exit_code, 2);
   const ProgramResult nowhere = run_mneme(
       {"train", "mnist-bags", "--data", (folder / "empty").string(), "--out", (folder / "run").string()});
