@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "cli/environment.h"
-#include "cli/interval_cell.h"
+#include "experiments/experiment.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/version.h"
 #include "mneme/data/png.h"
@@ -30,6 +30,7 @@
 namespace mneme::cli {
 namespace {
 
+using experiments::cell;
 using report::Cell;
 using report::Column;
 using report::Estimate;
@@ -45,6 +46,11 @@ const trials::MemoryReport& memory_of(const RecallRun& run, const trials::SweepR
 
 std::string note_on(const trials::MemoryReport& memory) {
   return memory.out_of_reach ? "out of reach" : memory.beyond_capacity ? "beyond capacity" : "";
+}
+
+/// Given cues are tried once.
+int64_t trials_of(const RecallRun& run) {
+  return run.options.cues ? 1 : run.options.seeds;
 }
 
 /// The results without anything that differs between equal runs.
@@ -266,11 +272,12 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
     if (chart.series.empty() || chart.series.back().name != row.memory) {
       chart.series.push_back({.name = row.memory});
     }
-    const trials::MeanInterval& interval = row.*measure;
-    const double half = interval.half_width.value_or(0);
-    chart.series.back().points.push_back(
-        {*row.noise,
-         {interval.mean, std::max(low, interval.mean - half), std::min(high, interval.mean + half)}});
+    Estimate point = experiments::estimate_of(row.*measure);
+    if ((row.*measure).half_width) {
+      point.low = std::max(low, point.low);
+      point.high = std::min(high, point.high);
+    }
+    chart.series.back().points.push_back({*row.noise, point});
   }
   return report::to_chart(chart);
 }
@@ -349,8 +356,10 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
   results.blocks.push_back(report::CaptionedTable{
       shown_table(run, false),
       fmt::format(
-          "Means over trials with 95 % confidence intervals. Recalled exactly: every bit, or a cosine of at "
+          "{} Recalled exactly: every bit, or a cosine of at "
           "least {} for real-valued memories. Unanswered: nothing was near enough, the cue stayed as it was.",
+          trials_of(run) == 1 ? "One trial, so there are no confidence intervals."
+                              : "Means over trials with 95 % confidence intervals.",
           trials::kExactCosine)});
   page.sections.push_back(std::move(results));
   if (!sheet_png.empty()) {
@@ -390,7 +399,7 @@ std::string recall_text(const RecallRun& run, bool colour) {
     }
     text += "\n";
   }
-  const int64_t trials = run.options.cues ? 1 : run.options.seeds;
+  const int64_t trials = trials_of(run);
   text += fmt::format("\nSeed {}, {}; Hamming radius {}, beta {}.\n", run.options.seed,
                       trials == 1 ? std::string("one trial")
                                   : fmt::format("{} trials each, 95 % confidence intervals", trials),

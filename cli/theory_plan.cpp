@@ -11,12 +11,12 @@
 
 #include "cli/bytes.h"
 #include "cli/choices.h"
-#include "cli/interval_cell.h"
 #include "cli/json_output.h"
 #include "cli/machine.h"
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/theory_settings.h"
+#include "experiments/experiment.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -31,6 +31,7 @@
 namespace mneme::cli {
 namespace {
 
+using experiments::cell;
 using report::Cell;
 using report::Notation;
 using report::Table;

@@ -190,10 +190,15 @@ private:
             .sections = {
                 {.heading = "What was learnt",
                  .blocks = {
-                     report::CaptionedTable{.table = summary, .caption = "After the last epoch, over seeds"},
+                     report::CaptionedTable{.table = summary,
+                                            .caption = run_.seeds == 1
+                                                           ? "After the last epoch; one seed, so nothing is "
+                                                             "known about the spread over seeds"
+                                                           : "After the last epoch, over seeds"},
                      report::Figure{.chart = curves,
-                                    .remark = "Lines are medians of the seeds, bands reach from the "
-                                              "least to the greatest.",
+                                    .remark = run_.seeds == 1 ? "One seed."
+                                                              : "Lines are medians of the seeds, bands reach "
+                                                                "from the least to the greatest.",
                                     .links = {{"Data (CSV)", "learning.csv"},
                                               {"Every epoch of every seed", "metrics.jsonl"}}},
                      parameters}}}};

@@ -43,15 +43,13 @@ constexpr Measure kMeasures[] = {
 
 /// Mean and 95 % interval over seeds, and how far single seeds lie apart.
 report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
-  report::Table table{.columns = {{.name = "measure"},
-                                  {.name = "mean"},
-                                  {.name = "least"},
-                                  {.name = "median"},
-                                  {.name = "greatest"}}};
+  const bool single = trials.size() == 1;
+  report::Table table{.columns = {{.name = "measure"}}};
+  std::ranges::copy(experiments::seed_columns(single), std::back_inserter(table.columns));
   for (const Measure& measure : kMeasures) {
-    const std::vector<double> numbers = experiments::each(trials, measure.of);
-    table.rows.push_back({measure.name, experiments::mean_of(trials, measure.of), std::ranges::min(numbers),
-                          experiments::quantile(numbers, 0.5), std::ranges::max(numbers)});
+    table.rows.push_back({measure.name});
+    std::ranges::copy(experiments::seed_cells(experiments::each(trials, measure.of), single),
+                      std::back_inserter(table.rows.back()));
   }
   return table;
 }
@@ -300,8 +298,11 @@ private:
             .intro = headline() + ".",
             .sections = {
                 {.heading = "What was learnt",
-                 .blocks = {report::CaptionedTable{.table = summary,
-                                                   .caption = "Mean over seeds with its 95 % interval"},
+                 .blocks = {report::CaptionedTable{
+                                .table = summary,
+                                .caption = each_trial.rows.size() == 1
+                                               ? "One seed, so nothing is known about the spread over seeds"
+                                               : "Mean over seeds with its 95 % interval"},
                             report::Figure{.chart = curves,
                                            .remark = "Where the validation points lie below the training "
                                                      "accuracy, the model has learnt its samples by heart.",

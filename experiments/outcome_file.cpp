@@ -32,6 +32,28 @@ report::Estimate read_estimate(const Json& json) {
   return {read_number(json.at(0)), read_number(json.at(1)), read_number(json.at(2))};
 }
 
+Json interval_json(const trials::MeanInterval& interval) {
+  Json json = Json::array({number_json(interval.mean)});
+  if (interval.half_width) {
+    json.push_back(number_json(*interval.half_width));
+  }
+  return json;
+}
+
+/// Also [value, low, high], which the first outcomes held; there low = high stood for "no interval".
+trials::MeanInterval read_interval(const Json& json) {
+  trials::MeanInterval interval = exactly(read_number(json.at(0)));
+  if (json.size() == 2) {
+    interval.half_width = read_number(json.at(1));
+  } else if (json.size() == 3) {
+    const report::Estimate estimate = read_estimate(json);
+    if (estimate.low < estimate.high) {
+      interval.half_width = (estimate.high - estimate.low) / 2;
+    }
+  }
+  return interval;
+}
+
 Json cell_json(const report::Cell& cell) {
   struct Visitor {
     Json operator()(report::Missing) const { return nullptr; }
@@ -118,7 +140,7 @@ Json outcome_json(const Outcome& outcome) {
     for (const Comparison& row : table.rows) {
       rows.push_back({{"what", row.what},
                       {"published", number_json(row.published)},
-                      {"measured", estimate_json(row.measured)},
+                      {"measured", interval_json(row.measured)},
                       {"tolerance", number_json(row.tolerance)},
                       {"holds", row.holds()},
                       {"explanation", row.explanation}});
@@ -155,7 +177,7 @@ Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
     for (const Json& row : table.at("rows")) {
       read.rows.push_back({.what = row.at("what"),
                            .published = read_number(row.at("published")),
-                           .measured = read_estimate(row.at("measured")),
+                           .measured = read_interval(row.at("measured")),
                            .tolerance = read_number(row.at("tolerance")),
                            .explanation = row.at("explanation")});
     }

@@ -44,7 +44,7 @@ Comparison compare(std::string what, double published_value, const std::vector<d
   const auto [least, greatest] = std::ranges::minmax(ours);
   return {.what = std::move(what),
           .published = published_value,
-          .measured = estimate_of(interval),
+          .measured = interval,
           .tolerance = one_more + kReading,
           .explanation =
               fmt::format("The published run is a single one; our {} seeds lie between {:.4g} and {:.4g}.{}",
@@ -158,9 +158,11 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
              .description = "Loss and accuracy over epochs, ours and published.",
              .charts = {panel(compared, "loss", "training_loss", "validation_loss"),
                         panel(compared, "accuracy", "training_accuracy", "validation_accuracy")}}),
-         .look = "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
-                 "lines are "
-                 "the published run."});
+         .look =
+             comparison.seeds == 1
+                 ? "Full lines are our seed, dashed lines the published run."
+                 : "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
+                   "lines are the published run."});
   }
   const training::BagSchedule& schedule = task.schedule;
   outcome.comparisons = {std::move(table)};

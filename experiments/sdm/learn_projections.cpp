@@ -148,7 +148,7 @@ ComparisonTable compare(const std::vector<Learnt>& all, bool learn_beta, int64_t
                              hard_locations ? fmt::format("r = {:g}, ", *hard_locations) : "",
                              published_table.at("perturbations").at(i).get<int64_t>()),
              .published = row.at("mean_cosine").at(i),
-             .measured = certain(ours->mean_cosine[i]),
+             .measured = exactly(ours->mean_cosine[i]),
              .tolerance = kAllowed,
              .explanation = fmt::format(
                  "Measured with {} stored images, {} training steps and one start; published with 60 000 "

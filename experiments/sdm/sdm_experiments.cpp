@@ -138,7 +138,7 @@ Outcome run_64(const RunSettings& settings, Progress& progress) {
         .deviation = point.deviation, .samples = kPublishedCues, .data_sets = kPublishedSets};
     figures.rows.push_back({.what = fmt::format("{}, d = {}, k = {}", algorithm, radius, distance),
                             .published = mean,
-                            .measured = estimate_of(point.mean),
+                            .measured = point.mean,
                             .tolerance = trials::allowed_difference(point, as_published, kReading)});
   }
   outcome.comparisons.push_back(figures);
@@ -182,7 +182,7 @@ ComparisonTable compare_first_version(const std::vector<GridPoint>& points) {
       comparisons.rows.push_back(
           {.what = fmt::format("{}, d = {}, k = {}", first_version, point->radius, point->distance),
            .published = mean,
-           .measured = estimate_of(point->mean),
+           .measured = point->mean,
            .tolerance = trials::allowed_difference(*point, as_published, kFloor)});
     }
   }
@@ -308,7 +308,7 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
        .tolerance = tolerance_text("nothing; five cosines are printed"),
        .rows = {{.what = fmt::format("Cont_SDM, d = {}, k = {}: mean cosine", point.radius, kDistance),
                  .published = mean,
-                 .measured = estimate_of(point.mean),
+                 .measured = point.mean,
                  .tolerance = trials::allowed_difference(
                      point, {.deviation = std::sqrt(variance), .samples = std::ssize(printed)}, 0)}}});
   outcome.pictures.push_back(mnist_sheet(images, draw(0, Random(settings.seed)), grid.radii[1], grid));
@@ -365,7 +365,7 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
     outcome.comparisons.back().rows.push_back(
         {.what = fmt::format("d = {}, k = {}", point.radius, point.distance),
          .published = printed.mean.mean,
-         .measured = estimate_of(point.mean),
+         .measured = point.mean,
          .tolerance = trials::allowed_difference(point, printed, kFloor)});
   }
   outcome.notes.push_back(

@@ -50,6 +50,28 @@ TEST(Train, PrintsOneJsonDocument) {
   EXPECT_EQ(document.at("summary").size(), 4U);
 }
 
+TEST(Train, ShowsNoIntervalOfASingleSeed) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> command = {
+      "train",    "sparse-and", "--context-length", "9", "--samples", "60",
+      "--epochs", "40",         "--seeds",          "1", "--out",     folder.path().string()};
+  const ProgramResult text = run_mneme(command);
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_TRUE(contains(text.out, "value (one seed)"));
+  std::vector<std::string> as_json = command;
+  as_json.push_back("--json");
+  const ProgramResult json = run_mneme(as_json);
+  for (const std::string& result : {text.out, json.out, testing::read_text(folder / "index.html")}) {
+    for (const char* spread : {"±", "mean_low", "least", "median of the seeds", "interval"}) {
+      EXPECT_FALSE(contains(result.substr(0, result.find("<script")), spread)) << spread;
+    }
+  }
+  const nlohmann::json summary = nlohmann::json::parse(json.out).at("summary");
+  EXPECT_EQ(summary.at(0).at("measure"), "training accuracy");
+  EXPECT_TRUE(summary.at(0).at("mean").is_number());
+  EXPECT_FALSE(contains(testing::read_text(folder / "learning.csv"), "low"));
+}
+
 TEST(Train, TakesThePrecisionAskedFor) {
   const auto loss = [&](const std::string& precision) {
     const TemporaryFolder folder;
@@ -123,6 +145,23 @@ TEST(TrainBags, GoesOnAfterBeingKilled) {
               {.signal = SIGKILL, .signal_after = "epochs"}); // whenever that is, the end is the same
   ASSERT_EQ(train_latch(two, options).exit_code, 0);
   expect_same_run(one, two);
+}
+
+TEST(TrainBags, ShowsNoIntervalOfASingleSeed) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"train", "latch", "--samples", "64", "--length", "5", "--characters", "4", "--epochs", "2",
+                 "--json", "--out", folder.path().string()},
+                {.timeout = std::chrono::seconds(120)});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json summary = nlohmann::json::parse(result.out).at("summary");
+  EXPECT_TRUE(summary.at(0).at("mean").is_number());
+  EXPECT_FALSE(summary.at(0).contains("mean_low"));
+  EXPECT_FALSE(summary.at(0).contains("median"));
+  EXPECT_FALSE(contains(testing::read_text(folder / "learning.csv"), "low"));
+  const std::string page = testing::read_text(folder / "index.html");
+  EXPECT_TRUE(contains(page, "value (one seed)"));
+  EXPECT_FALSE(contains(page.substr(0, page.find("<script")), "bands reach"));
 }
 
 TEST(TrainBags, RefusesToMixRuns) {
