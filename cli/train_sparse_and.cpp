@@ -39,9 +39,17 @@ constexpr Measure kMeasures[] = {
     {"training accuracy", "training_accuracy", experiments::training_accuracy},
     {"training loss", "training_loss", experiments::training_loss},
     {"validation accuracy", "validation_accuracy", experiments::validation_accuracy},
-    {"validation loss", "validation_loss", experiments::validation_loss}};
+    {"validation loss", "validation_loss", experiments::validation_loss},
+    {"training labels true (share)", "training_share_true",
+     [](const SparseAndTrial& trial) { return trial.training.share_true(); }},
+    {"training labels false (share)", "training_share_false",
+     [](const SparseAndTrial& trial) { return 1 - trial.training.share_true(); }},
+    {"validation labels true (share)", "validation_share_true",
+     [](const SparseAndTrial& trial) { return trial.validation.share_true(); }},
+    {"validation labels false (share)", "validation_share_false",
+     [](const SparseAndTrial& trial) { return 1 - trial.validation.share_true(); }}};
 
-/// Mean and 95 % interval over seeds, and how far single seeds lie apart.
+/// Every measure over the seeds.
 report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
   const bool single = trials.size() == 1;
   report::Table table{.columns = {{.name = "measure"}}};
@@ -94,6 +102,9 @@ public:
     app.add_flag("--balanced", balanced_, "Probability 1/2^(1/s): both labels equally likely, whatever s");
     app.add_flag("--accept-last-try", options_.sampling.accept_last_try,
                  "Take the hundredth batch although its labels are unbalanced, as the published generator");
+    app.add_flag(
+        "--allow-one-class", allow_one_class_,
+        "Train also where all labels of a trial are true, or all false (only with --accept-last-try)");
     add_parsed_option(
         app, "--epochs", "N", "2000, mlp: 500",
         [this](const std::string& name, const std::string& text) {
@@ -158,6 +169,7 @@ private:
                          : training::perceptron_model(length_, hidden_size_, dropout_, products_);
     options_.model.perceptron.precision = precision_;
     options_.with_rule = !no_rule_;
+    options_.both_classes_required = !allow_one_class_;
     options_.seed = seed;
     if (products_ && (no_rule_ || kind_ != BinaryModel::Kind::perceptron)) {
       throw UsageError(
@@ -214,14 +226,13 @@ private:
     report::Table table{.columns = {{.name = "trial"},
                                     {.name = "relevant bits", .key = "relevant"},
                                     {.name = "under the rule", .key = "relevant_under_rule"},
-                                    {.name = "share true", .key = "share_true"},
                                     {.name = "balanced"}}};
     for (const Measure& measure : kMeasures) {
       table.columns.push_back({.name = measure.name, .key = measure.key});
     }
     for (const auto& [number, trial] : finished) {
       table.rows.push_back({number, places(trial.function.relevant),
-                            places(trial.function.relevant_under_rule), trial.training.share_true(),
+                            places(trial.function.relevant_under_rule),
                             trial.training.passed && trial.validation.passed ? "yes" : "no"});
       for (const Measure& measure : kMeasures) {
         table.rows.back().emplace_back(measure.of(trial));
@@ -279,12 +290,13 @@ private:
 
   static std::string unbalanced_note(const report::Table& each_trial) {
     const auto unbalanced = std::ranges::count_if(each_trial.rows, [](const std::vector<report::Cell>& row) {
-      return std::get<std::string>(row[4]) == "no";
+      return std::get<std::string>(row[3]) == "no";
     });
-    return unbalanced == 0 ? ""
-                           : fmt::format("\n{} of {} trials took a batch whose labels are not balanced "
-                                         "(--accept-last-try); trials.csv has the share of true labels.\n",
-                                         unbalanced, each_trial.rows.size());
+    return unbalanced == 0
+               ? ""
+               : fmt::format("\n{} of {} trials took a batch whose labels are not balanced "
+                             "(--accept-last-try); trials.csv has the shares of true and false labels.\n",
+                             unbalanced, each_trial.rows.size());
   }
 
   report::Page page(const report::Table& summary, const report::Chart& curves,
@@ -319,7 +331,7 @@ private:
   std::optional<int64_t> epochs_;
   std::optional<double> learning_rate_;
   double weight_decay_ = 0, dropout_ = 0.1;
-  bool no_rule_ = false, balanced_ = false, products_ = false;
+  bool no_rule_ = false, balanced_ = false, products_ = false, allow_one_class_ = false;
 };
 
 } // namespace

@@ -11,6 +11,7 @@
 #include "experiments/hopfield/bag_learning.h"
 #include "experiments/hopfield/learn.h"
 #include "experiments/published.h"
+#include "mneme/core/error.h"
 
 namespace mneme::experiments {
 namespace {
@@ -137,6 +138,10 @@ std::vector<Compared> train(const training::BagTask& task, const BagComparison& 
 
 Outcome compare_bags(const training::BagTask& task, const BagComparison& comparison,
                      const RunSettings& settings, Progress& progress) {
+  if (const std::string set = training::single_class_set(task); !set.empty()) {
+    throw UsageError(
+        fmt::format("{}: {}, so accuracies mean nothing.\n  Take data with both classes.", task.name, set));
+  }
   const std::vector<Compared> all = train(task, comparison, settings, progress);
   ComparisonTable table{
       .title = "Published runs beside ours",
