@@ -66,10 +66,10 @@ TEST(Program, HelpsWithEveryVerb) {
     const ProgramResult result = run_mneme({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "");
-    for (const char* option :
-         {"--json", "--out DIR", "--seed", "--threads", "--quiet", "--progress", "--no-color"}) {
+    for (const char* option : {"--json", "--seed", "--threads", "--quiet", "--progress", "--no-color"}) {
       EXPECT_TRUE(contains(result.out, option));
     }
+    EXPECT_EQ(result.out.find("--out DIR") != std::string::npos, std::string(verb) == "verify");
   }
 }
 
@@ -83,6 +83,11 @@ TEST(Program, SuggestsTheNearestVerb) {
 
 TEST(Program, SaysThatOptionsComeAfterTheVerb) {
   expect_wrong_usage({"--json", "doctor"}, {"\"--json\" stands before the verb"});
+}
+
+TEST(Program, RefusesAFolderWhereNothingWouldBeWritten) {
+  expect_wrong_usage({"doctor", "--out", "results"}, {"there is no option \"--out\""});
+  expect_wrong_usage({"completion", "bash", "--out", "results"}, {"there is no option \"--out\""});
 }
 
 TEST(Program, SuggestsTheNearestOption) {
