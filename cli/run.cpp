@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/colour.h"
@@ -31,6 +32,35 @@ std::string path_of(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : path_of(*app.get_parent()) + " " + app.get_name();
 }
 
+bool has_option(const CLI::App& app, const std::string& name) {
+  return app.get_option_no_throw(name) != nullptr;
+}
+
+/// The message for an option that was given before the verb below, such as `mneme train --seeds 3 latch`; empty if the
+/// option is unknown there, too. `app` is the deepest verb that was named.
+std::string too_early(const CLI::App& root, const CLI::App& app, const std::string& argument) {
+  const std::string name = argument.substr(0, argument.find('='));
+  if (!name.starts_with("-")) {
+    return "";
+  }
+  const bool is_named = &app != &root;
+  const auto below = app.get_subcommands([](const CLI::App*) { return true; });
+  if (is_named && has_option(app, name)) {
+    return fmt::format(
+        "\"{}\" stands before \"{}\", to which it belongs.\n  Options come last, as in `{} {} ...`.", name,
+        app.get_name(), path_of(app), name);
+  }
+  for (const CLI::App* verb : below) {
+    if (has_option(*verb, name)) {
+      return fmt::format(
+          "\"{}\" comes after one of the words that `{} --help` lists, and none is given.\n  For "
+          "example: `{} {} ...`.",
+          name, path_of(app), path_of(*verb), name);
+    }
+  }
+  return "";
+}
+
 /// What CLI11 found wrong, in words of ours where its own do not help.
 std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
   const CLI::App& app = deepest(root);
@@ -47,6 +77,9 @@ std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
   std::string advice;
   if (const std::vector<std::string> unknown = root.remaining(true); !unknown.empty()) {
     const std::string& first = unknown.front();
+    if (const std::string early = too_early(root, app, first); !early.empty()) {
+      return early;
+    }
     message = first.starts_with("-") ? "there is no option \"" + first + "\""
                                      : "\"" + first + "\" is one argument too many";
     std::vector<std::string> known;
