@@ -163,7 +163,7 @@ private:
     for (const std::string& id : ids_) {
       text += " " + id;
     }
-    return text + (quick_ ? " --quick" : "") + " --markdown " + markdown_;
+    return text + (quick_ ? " --quick" : "") + " --markdown " + printable(markdown_);
   }
 
   std::vector<std::string> ids_;

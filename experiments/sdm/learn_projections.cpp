@@ -13,6 +13,7 @@
 #include "experiments/published.h"
 #include "experiments/sdm/image_sets.h"
 #include "experiments/sdm/learn_projection.h"
+#include "mneme/core/text.h"
 #include "mneme/trials/projection_recall.h"
 
 namespace mneme::experiments {
@@ -323,7 +324,7 @@ Outcome run(const Study& study, const RunSettings& settings, Progress& progress)
                 fmt::format("there are no images in {} (looked for {}/ with {}). `mneme data get {}` "
                             "fetches them; or put the files there, or name their folder with --data or "
                             "MNEME_DATA.",
-                            settings.data.string(), study.set, study.files, study.set)};
+                            printable(settings.data.string()), study.set, study.files, study.set)};
   }
   const Scale scale = scale_of(study, settings.quick);
   const ImageSplit images = load_split(files, scale.images_most, scale.test_images);

@@ -9,6 +9,7 @@
 
 #include "experiments/published.h"
 #include "experiments/sdm/recall_grid.h"
+#include "mneme/core/text.h"
 #include "mneme/data/folders.h"
 #include "mneme/data/load_patterns.h"
 #include "mneme/data/png.h"
@@ -264,7 +265,7 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
                 fmt::format("there is no MNIST in {} (looked for {}/train-images-idx3-ubyte and "
                             "t10k-images-idx3-ubyte, also .gz). Put the file there, or name its folder with "
                             "--data or MNEME_DATA.",
-                            settings.data.string(), kMnistSet)};
+                            printable(settings.data.string()), kMnistSet)};
   }
   const data::PatternSet images = data::load_patterns(*file);
   const int64_t bits = images.patterns.size();
