@@ -19,6 +19,9 @@ void add_common_options(CLI::App& app, CommonOptions& options, const Verb& verb)
     app.add_option("--out", options.out,
                    verb.out_is_file() ? "File for the result" : "Folder for result files")
         ->type_name(verb.out_is_file() ? "FILE" : "DIR")
+        ->check([](const std::string& path) { // such as an unset variable of a shell
+          return path.empty() ? "the name is empty" : "";
+        })
         ->group(group);
   }
   add_integer_option(app, "--seed", options.seed, {}, "Seed of everything random")->group(group);

@@ -73,7 +73,8 @@ ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& ou
     const bool asks_version = first == "--version" || first == "-V";
     const bool is_help = first == "help";
     const auto wants_overview = [&](size_t place) {
-      return place == arguments.size() || arguments[place] == "--help" || arguments[place] == "-h";
+      return place == arguments.size() || arguments[place] == "--help" || arguments[place] == "-h" ||
+             (place == 1 && arguments[place] == "help");
     };
     if (asks_version || wants_overview(0) || (is_help && wants_overview(1))) {
       out << (asks_version ? fmt::format("mneme {}\n", version())

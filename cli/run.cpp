@@ -32,6 +32,17 @@ std::string path_of(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : path_of(*app.get_parent()) + " " + app.get_name();
 }
 
+/// The verbs below a verb that needs one; empty where it needs none.
+std::string words_below(const CLI::App& app) {
+  std::string words;
+  if (app.get_require_subcommand_min() > 0) {
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+      words += (words.empty() ? "" : ", ") + verb->get_name();
+    }
+  }
+  return words;
+}
+
 bool has_option(const CLI::App& app, const std::string& name) {
   return app.get_option_no_throw(name) != nullptr;
 }
@@ -67,6 +78,9 @@ std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
   std::string message = error.what();
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     message = message.substr(0, message.find(':')) + " takes one value, and is given once";
+  } else if (const std::string below = words_below(app);
+             dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !below.empty()) {
+    message = "one of these must be named: " + below;
   } else if (dynamic_cast<const CLI::ConversionError*>(&error) !=
              nullptr) { // only flags are converted by CLI11
     message = "a flag takes no value: " + message.substr(message.find(": ") + 2);

@@ -77,6 +77,7 @@ TEST(Program, HelpsWithEveryVerb) {
 TEST(Program, HelpsBeforeTheVerbAsBehindIt) {
   EXPECT_EQ(run_mneme({"help"}).out, run_mneme({}).out);
   EXPECT_EQ(run_mneme({"help", "--help"}).out, run_mneme({}).out);
+  EXPECT_EQ(run_mneme({"help", "help"}).out, run_mneme({}).out);
   for (const auto& words : std::vector<std::vector<std::string>>{
            {"doctor"}, {"train", "latch"}, {"theory", "plan"}, {"recall"}}) {
     std::vector<std::string> before = words, behind = words;
@@ -115,6 +116,16 @@ TEST(Program, SaysThatOptionsOfATaskComeAfterIt) {
   expect_wrong_usage({"theory", "--bits", "64", "capacity"},
                      {"\"--bits\" stands before \"capacity\"", "`mneme theory capacity --bits ...`"});
   expect_wrong_usage({"train", "--nonsense", "latch"}, {"there is no option \"--nonsense\""});
+}
+
+TEST(Program, NamesTheTasksWhereOneIsMissing) {
+  expect_wrong_usage({"train"},
+                     {"mneme train: one of these must be named: sparse-and, bit-pattern, latch, mnist-bags"});
+  expect_wrong_usage({"data"}, {"mneme data: one of these must be named: list, get"});
+}
+
+TEST(Program, RefusesAFolderWithoutAName) {
+  expect_wrong_usage({"theory", "capacity", "--out", ""}, {"--out: the name is empty"});
 }
 
 TEST(Program, EscapesWhatWouldMoveATerminal) {
