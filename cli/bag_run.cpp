@@ -50,7 +50,7 @@ template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
 } // namespace
 
 nlohmann::ordered_json to_json(const BagRun& run) {
-  Json json = {{"version", version()}};
+  Json json = {{"version", version()}, {"verb", "train"}};
   each_setting(run, [&](const char* name, const auto& value) { json[name] = value; });
   return json;
 }
@@ -115,6 +115,27 @@ training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) 
                     folder.string()));
   }
   return training::digit_bag_task(digits->images, digits->split, run.digits);
+}
+
+report::Table class_table(const training::BagTask& task) {
+  const auto share = [](const char* name, const char* key) {
+    return report::Column{.name = name, .key = key, .notation = report::Notation::percent, .digits = 1};
+  };
+  report::Table table{.columns = {{.name = "set"},
+                                  {.name = "bags"},
+                                  {.name = "positive"},
+                                  share("share positive", "share_positive"),
+                                  {.name = "negative"},
+                                  share("share negative", "share_negative")}};
+  for (const auto& [set, name] :
+       {std::pair(&task.training, "training"), std::pair(&task.validation, "validation")}) {
+    const int64_t count = set->count(), positive = set->num_positive(), negative = count - positive;
+    const auto share_of = [&](int64_t some) {
+      return static_cast<double>(some) / static_cast<double>(count);
+    };
+    table.rows.push_back({name, count, positive, share_of(positive), negative, share_of(negative)});
+  }
+  return table;
 }
 
 std::vector<training::BagJob> jobs_of(const BagRun& run, const training::BagTask& task,

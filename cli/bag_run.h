@@ -13,6 +13,7 @@
 
 #include "mneme/training/bag_task.h"
 #include "mneme/training/bag_trainer.h"
+#include "report/table.h"
 
 namespace mneme::cli {
 
@@ -37,6 +38,9 @@ BagRun read_bag_run(const std::filesystem::path& folder);
 ///
 /// Errors  UsageError for an option out of its range; DataError if images are needed and not there
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data);
+
+/// How many bags of each class there are, a row each for training and validation.
+report::Table class_table(const training::BagTask& task);
 
 /// One job per seed, each with its checkpoint in the folder.
 std::vector<training::BagJob> jobs_of(const BagRun& run, const training::BagTask& task,

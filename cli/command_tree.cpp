@@ -52,13 +52,17 @@ Command read(const CLI::App& app, const std::vector<std::string>& place) {
 Command command_tree() {
   Command program;
   program.options = {{{"--help"}, "What mneme is, and its verbs", Value::none, {}},
-                     {{"--version"}, "Which mneme this is", Value::none, {}}};
+                     {{"--version", "-V"}, "Which mneme this is", Value::none, {}}};
+  std::vector<std::string> verbs;
   for (const auto& verb : all_verbs()) {
     CLI::App app(verb->summary(), verb->name());
     CommonOptions options;
     declare_arguments(*verb, app, options);
     program.commands.push_back(read(app, {verb->name()}));
+    verbs.push_back(verb->name());
   }
+  program.commands.push_back(
+      {"help", "list the options of a verb", {"help"}, {}, {{{}, "The verb", Value::word, verbs}}, {}});
   return program;
 }
 

@@ -12,12 +12,18 @@ namespace {
 
 constexpr int kMostThreads = 1024; // far beyond this, the thread library gives up and ends the process
 
-void add_common_options(CLI::App& app, CommonOptions& options, bool out_is_file) {
+void add_common_options(CLI::App& app, CommonOptions& options, const Verb& verb) {
   const std::string group = "Options of every verb";
   app.add_flag("--json", options.json, "Results as one JSON document")->group(group);
-  app.add_option("--out", options.out, out_is_file ? "File for the result" : "Folder for result files")
-      ->type_name(out_is_file ? "FILE" : "DIR")
-      ->group(group);
+  if (verb.writes_files()) {
+    app.add_option("--out", options.out,
+                   verb.out_is_file() ? "File for the result" : "Folder for result files")
+        ->type_name(verb.out_is_file() ? "FILE" : "DIR")
+        ->check([](const std::string& path) { // such as an unset variable of a shell
+          return path.empty() ? "the name is empty" : "";
+        })
+        ->group(group);
+  }
   add_integer_option(app, "--seed", options.seed, {}, "Seed of everything random")->group(group);
   add_integer_option(app, "--threads", options.threads, {.least = 1, .most = kMostThreads},
                      "Threads to work on")
@@ -34,14 +40,14 @@ void add_common_options(CLI::App& app, CommonOptions& options, bool out_is_file)
   app.add_flag("--no-color", options.no_color, "No colour (as the variable NO_COLOR)")->group(group);
 }
 
-void add_to_leaves(CLI::App& app, CommonOptions& options, bool out_is_file) {
-  const auto verbs = app.get_subcommands([](CLI::App*) { return true; });
-  for (CLI::App* verb : verbs) {
-    add_to_leaves(*verb, options, out_is_file);
+void add_to_leaves(CLI::App& app, CommonOptions& options, const Verb& verb) {
+  const auto apps = app.get_subcommands([](CLI::App*) { return true; });
+  for (CLI::App* below : apps) {
+    add_to_leaves(*below, options, verb);
   }
   const bool runs_alone = app.get_require_subcommand_max() > 0; // the verb has said so itself
-  if (verbs.empty() || runs_alone) {
-    add_common_options(app, options, out_is_file);
+  if (apps.empty() || runs_alone) {
+    add_common_options(app, options, verb);
   } else {
     app.require_subcommand(1);
   }
@@ -51,7 +57,7 @@ void add_to_leaves(CLI::App& app, CommonOptions& options, bool out_is_file) {
 
 void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options) {
   verb.declare(app);
-  add_to_leaves(app, options, verb.out_is_file());
+  add_to_leaves(app, options, verb);
 }
 
 } // namespace mneme::cli

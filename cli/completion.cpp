@@ -259,6 +259,7 @@ public:
   std::string summary() const override {
     return "print what lets the Tab key of bash, zsh or fish complete mneme";
   }
+  bool writes_files() const override { return false; }
   void declare(CLI::App& app) override {
     std::vector<std::string> names;
     for (const Shell& shell : kShells) {

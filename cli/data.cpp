@@ -14,6 +14,7 @@
 #include "fetch/download.h"
 #include "fetch/proxy.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/data/folders.h"
 #include "report/table.h"
 
@@ -134,14 +135,14 @@ private:
       for (const Holdings& each : all) {
         sets.push_back({{"name", each.set.name},
                         {"title", each.set.title},
-                        {"folder", each.folder.string()},
+                        {"folder", printable(each.folder.string())},
                         {"complete", each.complete()},
                         {"files", each.set.kept().size()},
                         {"files_present", each.present},
                         {"files_wrong", each.wrong},
                         {"bytes_to_fetch", each.bytes_to_come}});
       }
-      print_json(context.out, {{"folder", root.string()}, {"data_sets", sets}});
+      print_json(context.out, {{"folder", printable(root.string())}, {"data_sets", sets}});
       return;
     }
     report::Table table{
@@ -153,12 +154,13 @@ private:
                ? report::Cell()
                : report::Cell(fmt::format("{:.1f} MB", static_cast<double>(each.bytes_to_come) / 1e6))});
     }
-    context.out << "In " << root.string() << ":\n\n" << report::to_text(table, {.colour = context.colour});
+    context.out << "In " << printable(root.string()) << ":\n\n"
+                << report::to_text(table, {.colour = context.colour});
     const auto complete = std::ranges::find_if(all, &Holdings::complete);
     const auto absent = std::ranges::find_if(all, [](const Holdings& each) { return !each.complete(); });
     if (complete != all.end()) {
       context.out << "\nTry: mneme recall --limit 100 --patterns "
-                  << (complete->folder / complete->set.example).string() << "\n";
+                  << printable((complete->folder / complete->set.example).string()) << "\n";
     }
     if (absent != all.end()) {
       context.out << "\nFetch: mneme data get " << absent->set.name << "\n";

@@ -163,6 +163,7 @@ class Doctor : public Verb {
 public:
   std::string name() const override { return "doctor"; }
   std::string summary() const override { return "look at this machine and this build, say what to fix"; }
+  bool writes_files() const override { return false; }
   void declare(CLI::App&) override {}
 
   ExitCode run(Context& context) override {

@@ -3,6 +3,7 @@
 /// `mneme eval`: measures the checkpoints of a run of `mneme train`.
 
 #include <algorithm>
+#include <cmath>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -10,11 +11,14 @@
 
 #include "cli/bag_run.h"
 #include "cli/json_output.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "experiments/hopfield/learn.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/core/text.h"
+#include "mneme/core/version.h"
 #include "report/table.h"
 
 namespace mneme::cli {
@@ -56,18 +60,33 @@ public:
                       (std::filesystem::path(run_) / "checkpoints").string(), run.seeds,
                       run.seeds == 1 ? "seed" : "seeds", run.task));
     }
+    const std::filesystem::path& folder = context.options.out;
+    const nlohmann::ordered_json identity = {{"verb", name()},
+                                             {"run", printable(std::filesystem::canonical(run_).string())}};
+    std::error_code not_there;
+    const bool beside_run = !folder.empty() && std::filesystem::equivalent(folder, run_, not_there);
+    if (!folder.empty() && !beside_run) {
+      open_run_folder(folder, identity);
+    }
     const report::Table table = measure(jobs, context);
-    if (!context.options.out.empty()) {
-      make_output_folder(context.options.out);
-      write_file_atomically(context.options.out / "eval.csv", report::to_csv(table));
+    if (!folder.empty()) {
+      if (!beside_run) { // the run's own folder keeps the config.json of the run
+        nlohmann::ordered_json config = {{"version", version()}};
+        config.update(identity);
+        write_file_atomically(folder / "config.json", report::json_text(config));
+      }
+      write_file_atomically(folder / "eval.csv", report::to_csv(table));
     }
     if (context.options.json) {
-      print_json(context.out, {{"config", to_json(run)}, {"checkpoints", report::to_json(table)}});
+      print_json(context.out, {{"config", to_json(run)},
+                               {"classes", report::to_json(class_table(task))},
+                               {"checkpoints", report::to_json(table)}});
       return ExitCode::ok;
     }
-    context.out << fmt::format("{}, {}: {} bags, {} of them positive\n\n", run.task, run.model,
-                               task.validation.count(), task.validation.num_positive())
-                << report::to_text(table, {.colour = context.colour});
+    const report::TextStyle style{.colour = context.colour};
+    context.out << fmt::format("{}, {}, measured on the validation bags\n\n", run.task, run.model)
+                << report::to_text(class_table(task), style) << '\n'
+                << report::to_text(table, style);
     if (static_cast<int64_t>(jobs.size()) < run.seeds) {
       context.out << fmt::format("\n{} of {} seeds have no checkpoint yet.\n", run.seeds - std::ssize(jobs),
                                  run.seeds);
@@ -76,6 +95,9 @@ public:
   }
 
 private:
+  /// Of a set that holds one class alone there is no answer for the other, nor an area.
+  static report::Cell known(double share) { return std::isnan(share) ? report::Cell() : report::Cell(share); }
+
   static report::Table measure(const std::vector<training::BagJob>& jobs, Context& context) {
     report::Table table{.columns = {{.name = "seed"},
                                     {.name = "epochs"},
@@ -90,8 +112,8 @@ private:
       const experiments::BagCheckpoint checkpoint = experiments::measure_checkpoint(job);
       const training::BagAnswers& answers = checkpoint.answers;
       table.rows.push_back({static_cast<int64_t>(job.seed), checkpoint.epochs, checkpoint.validation.loss,
-                            answers.accuracy, answers.sensitivity, answers.specificity,
-                            answers.area_under_curve});
+                            answers.accuracy, known(answers.sensitivity), known(answers.specificity),
+                            known(answers.area_under_curve)});
       context.progress.advance();
     }
     context.progress.finish();

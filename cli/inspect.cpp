@@ -14,9 +14,11 @@
 #include "cli/json_output.h"
 #include "cli/leap_look.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/version.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/read_file.h"
 #include "report/text.h"
@@ -114,7 +116,7 @@ public:
   ExitCode run(Context& context) override {
     LookRequest request = read_request();
     if (!context.options.out.empty()) {
-      make_output_folder(context.options.out);
+      open_run_folder(context.options.out, {{"verb", name()}});
       request.tensors = context.options.out / "tensors.safetensors";
     }
     std::vector<std::string> words;
@@ -127,7 +129,9 @@ public:
     const TokenNames names(std::move(words), request.ids_are_bytes);
     const nlohmann::ordered_json json = look_json(look, names);
     if (!context.options.out.empty()) {
-      write_file_atomically(context.options.out / "explanation.json", json.dump(1) + "\n");
+      const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
+      write_file_atomically(context.options.out / "config.json", report::json_text(config));
+      write_file_atomically(context.options.out / "explanation.json", report::json_text(json, 1));
       report::write_page(context.options.out / "index.html",
                          look_page(look, names, std::filesystem::path(model_).string()));
     }

@@ -7,11 +7,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "report/json_text.h"
+
 namespace mneme::cli {
 
-/// One document, indented; text that is no UTF-8 (a file name may be anything) gets replacement characters.
+/// One document, indented.
 inline void print_json(std::ostream& out, const nlohmann::ordered_json& document) {
-  out << document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) << '\n';
+  out << report::json_text(document);
 }
 
 } // namespace mneme::cli

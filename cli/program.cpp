@@ -39,11 +39,12 @@ std::string overview(const Verbs& verbs, const Paint& paint) {
           "asked\n"
           "  mneme verify golden/ --json       check this build against published numbers, as JSON\n"
           "  source <(mneme completion bash)   let the Tab key know the verbs and options\n"
-          "\n`mneme VERB --help` says what a verb takes.\n";
+          "\n`mneme VERB --help`, or `mneme help VERB`, lists the options of a verb.\n";
   return text;
 }
 
-Verb& find_verb(const Verbs& verbs, const std::string& name) {
+/// `more` are the arguments behind the name.
+Verb& find_verb(const Verbs& verbs, const std::string& name, const std::vector<std::string>& more) {
   std::vector<std::string> names;
   for (const auto& verb : verbs) {
     if (verb->name() == name) {
@@ -52,9 +53,11 @@ Verb& find_verb(const Verbs& verbs, const std::string& name) {
     names.push_back(verb->name());
   }
   if (name.starts_with("-")) {
+    const auto verb = std::ranges::find_first_of(more, names);
     throw UsageError(
-        fmt::format("\"{}\" stands before the verb.\n  Options come after it, as in `mneme {} {}`.", name,
-                    names.front(), "--json"));
+        fmt::format("\"{}\" stands before the verb.\n  Options come last, as in `mneme {} {}{}`.", name,
+                    verb == more.end() ? names.front() : *verb, name,
+                    verb == more.end() || verb == more.begin() ? "" : " ..."));
   }
   const std::string close = nearest(name, names);
   throw UsageError(fmt::format("there is no verb \"{}\".\n  {}`mneme` alone lists them all.", name,
@@ -66,16 +69,25 @@ Verb& find_verb(const Verbs& verbs, const std::string& name) {
 ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err) {
   try {
     const Verbs verbs = all_verbs();
-    const std::string first = arguments.empty() ? "--help" : arguments.front();
-    if (first == "--version" || first == "--help" || first == "-h") {
-      out << (first == "--version" ? fmt::format("mneme {}\n", version())
-                                   : overview(verbs, {wants_colour(stdout, false)}));
+    const std::string first = arguments.empty() ? "" : arguments.front();
+    const bool asks_version = first == "--version" || first == "-V";
+    const bool is_help = first == "help";
+    const auto wants_overview = [&](size_t place) {
+      return place == arguments.size() || arguments[place] == "--help" || arguments[place] == "-h" ||
+             (place == 1 && arguments[place] == "help");
+    };
+    if (asks_version || wants_overview(0) || (is_help && wants_overview(1))) {
+      out << (asks_version ? fmt::format("mneme {}\n", version())
+                           : overview(verbs, {wants_colour(stdout, false)}));
       check_output(out);
       return ExitCode::ok;
     }
-    Verb& verb = find_verb(verbs, first);
-    const std::vector<std::string> own(arguments.begin() + 1, arguments.end());
-    if (verb.needs_torch_for(own)) {
+    const auto name = arguments.begin() + (is_help ? 1 : 0);
+    std::vector<std::string> own(name + 1, arguments.end());
+    Verb& verb = find_verb(verbs, *name, own);
+    if (is_help) {
+      own.emplace_back("--help");
+    } else if (verb.needs_torch_for(own)) {
       hand_over(arguments);
     }
     return run_verb(verb, own, out, err);

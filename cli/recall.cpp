@@ -15,10 +15,11 @@
 #include "cli/json_output.h"
 #include "cli/numbers.h"
 #include "cli/recall_report.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
-#include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/random.h"
+#include "mneme/core/text.h"
 #include "mneme/data/glyphs.h"
 #include "mneme/data/load_patterns.h"
 #include "mneme/data/npy.h"
@@ -173,7 +174,7 @@ public:
                                                result.patterns.patterns.count(), options_.parameters);
     const std::filesystem::path& folder = context.options.out;
     if (!folder.empty()) {
-      make_output_folder(folder); // Before the work, so that a folder that cannot be written costs no time.
+      open_run_folder(folder, {{"verb", name()}}); // before the work, which a refusal would waste
     }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,
@@ -357,7 +358,7 @@ private:
       context.out << '\n' << recall_drawing(result, context.colour);
     }
     if (!context.options.out.empty()) {
-      context.out << "\nWritten to " << context.options.out.string()
+      context.out << "\nWritten to " << printable(context.options.out.string())
                   << ": index.html (open it in a browser), sheet.png, results.csv, recalled-*.npy\n";
     }
   }

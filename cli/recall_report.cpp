@@ -12,12 +12,13 @@
 #include <unistd.h>
 
 #include "cli/environment.h"
-#include "cli/interval_cell.h"
+#include "experiments/experiment.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/version.h"
 #include "mneme/data/png.h"
 #include "mneme/data/read_file.h"
 #include "report/chart.h"
+#include "report/json_text.h"
 #include "report/number.h"
 #include "report/page.h"
 #include "report/raster.h"
@@ -29,6 +30,7 @@
 namespace mneme::cli {
 namespace {
 
+using experiments::cell;
 using report::Cell;
 using report::Column;
 using report::Estimate;
@@ -48,6 +50,11 @@ std::string note_on(const trials::MemoryReport& memory) {
          : memory.without_direction > 0   ? "patterns without direction"
          : memory.distinct < memory.count ? "patterns coincide"
                                           : "";
+}
+
+/// Given cues are tried once.
+int64_t trials_of(const RecallRun& run) {
+  return run.options.cues ? 1 : run.options.seeds;
 }
 
 /// The results without anything that differs between equal runs.
@@ -324,6 +331,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
                         {"bound", memory.bound}});
   }
   return {{"version", version()},
+          {"verb", "recall"},
           {"seed", run.options.seed},
           {"seeds", run.options.cues ? 1 : run.options.seeds},
           {"complete", run.is_whole},
@@ -390,11 +398,12 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
     if (chart.series.empty() || chart.series.back().name != row.memory) {
       chart.series.push_back({.name = row.memory});
     }
-    const trials::MeanInterval& interval = row.*measure;
-    const double half = interval.half_width.value_or(0);
-    chart.series.back().points.push_back(
-        {*row.noise,
-         {interval.mean, std::max(low, interval.mean - half), std::min(high, interval.mean + half)}});
+    Estimate point = experiments::estimate_of(row.*measure);
+    if ((row.*measure).half_width) {
+      point.low = std::max(low, point.low);
+      point.high = std::min(high, point.high);
+    }
+    chart.series.back().points.push_back({*row.noise, point});
   }
   return report::to_chart(chart);
 }
@@ -472,11 +481,12 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
   }
   results.blocks.push_back(report::CaptionedTable{
       shown_table(run, false),
-      fmt::format(
-          "Means over trials with 95 % confidence intervals. Recalled exactly: every bit, or a cosine of at "
-          "least {} for real-valued memories. Ambiguous: at a pattern that others coincide with. Unanswered: "
-          "nothing was near enough, the cue stayed as it was.",
-          trials::kExactCosine)});
+      fmt::format("{} Recalled exactly: every bit, or a cosine of at "
+                  "least {} for real-valued memories. Ambiguous: at a pattern that others coincide with. "
+                  "Unanswered: nothing was near enough, the cue stayed as it was.",
+                  trials_of(run) == 1 ? "One trial, so there are no confidence intervals."
+                                      : "Means over trials with 95 % confidence intervals.",
+                  trials::kExactCosine)});
   page.sections.push_back(std::move(results));
   if (!sheet_png.empty()) {
     page.sections.push_back(
@@ -515,7 +525,7 @@ std::string recall_text(const RecallRun& run, bool colour) {
     }
     text += "\n";
   }
-  const int64_t trials = run.options.cues ? 1 : run.options.seeds;
+  const int64_t trials = trials_of(run);
   text += fmt::format("\nSeed {}, {}; at most {} update steps.\n", run.options.seed,
                       trials == 1 ? std::string("one trial")
                                   : fmt::format("{} trials each, 95 % confidence intervals", trials),
@@ -580,8 +590,8 @@ std::string recall_drawing(const RecallRun& run, bool colour) {
 
 void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads) {
   remove_readouts(earlier_readouts(folder), run.readout_files, folder);
-  write_file_atomically(folder / "config.json", config_json(run).dump(2) + "\n");
-  write_file_atomically(folder / "env.json", environment_json(threads).dump(2) + "\n");
+  write_file_atomically(folder / "config.json", report::json_text(config_json(run)));
+  write_file_atomically(folder / "env.json", report::json_text(environment_json(threads)));
   write_file_atomically(folder / "results.csv", report::to_csv(results_table(run)));
   write_file_atomically(folder / "timing.csv", report::to_csv(timing_table(run)));
   std::vector<report::Chart> charts;

@@ -10,12 +10,14 @@
 
 #include "cli/environment.h"
 #include "cli/json_output.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "experiments/findings.h"
 #include "experiments/outcome_file.h"
 #include "experiments/registry.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/data/folders.h"
 
@@ -62,7 +64,7 @@ public:
         .quick = quick_, .seed = context.options.seed, .data = data::data_folder(data_)};
     const std::filesystem::path folder =
         context.options.out.empty() ? (quick_ ? kQuickFolder : kFullFolder) : context.options.out;
-    make_output_folder(folder);
+    open_run_folder(folder, {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}});
 
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {
@@ -126,7 +128,7 @@ private:
       }
     }
     nlohmann::ordered_json config = {
-        {"version", version()}, {"quick", settings.quick}, {"seed", settings.seed}};
+        {"version", version()}, {"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
     for (const Finished& finished : shown) {
       config["experiments"].push_back(finished.experiment->id);
     }
@@ -136,8 +138,8 @@ private:
         timing.rows.push_back({finished.experiment->id, finished.seconds});
       }
     }
-    write_file_atomically(folder / "config.json", config.dump(2) + "\n");
-    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "config.json", report::json_text(config));
+    write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_page(folder / "index.html", experiments::page_of(shown, settings));
     if (!markdown_.empty()) {
@@ -152,7 +154,7 @@ private:
                                {"environment", environment_json(context.options.threads)}});
     } else {
       context.out << report::to_text(experiments::summary_table(findings), {.colour = context.colour})
-                  << "\nWritten to " << folder.string() << ": index.html (open it in a browser)\n";
+                  << "\nWritten to " << printable(folder.string()) << ": index.html (open it in a browser)\n";
     }
   }
 
@@ -161,7 +163,7 @@ private:
     for (const std::string& id : ids_) {
       text += " " + id;
     }
-    return text + (quick_ ? " --quick" : "") + " --markdown " + markdown_;
+    return text + (quick_ ? " --quick" : "") + " --markdown " + printable(markdown_);
   }
 
   std::vector<std::string> ids_;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include "cli/colour.h"
@@ -16,6 +17,7 @@
 #include "cli/nearest.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "mneme/core/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -30,12 +32,55 @@ std::string path_of(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : path_of(*app.get_parent()) + " " + app.get_name();
 }
 
+/// The verbs below a verb that needs one; empty where it needs none.
+std::string words_below(const CLI::App& app) {
+  std::string words;
+  if (app.get_require_subcommand_min() > 0) {
+    for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+      words += (words.empty() ? "" : ", ") + verb->get_name();
+    }
+  }
+  return words;
+}
+
+bool has_option(const CLI::App& app, const std::string& name) {
+  return app.get_option_no_throw(name) != nullptr;
+}
+
+/// The message for an option that was given before the verb below, such as `mneme train --seeds 3 latch`; empty if the
+/// option is unknown there, too. `app` is the deepest verb that was named.
+std::string too_early(const CLI::App& root, const CLI::App& app, const std::string& argument) {
+  const std::string name = argument.substr(0, argument.find('='));
+  if (!name.starts_with("-")) {
+    return "";
+  }
+  const bool is_named = &app != &root;
+  const auto below = app.get_subcommands([](const CLI::App*) { return true; });
+  if (is_named && has_option(app, name)) {
+    return fmt::format(
+        "\"{}\" stands before \"{}\", to which it belongs.\n  Options come last, as in `{} {} ...`.", name,
+        app.get_name(), path_of(app), name);
+  }
+  for (const CLI::App* verb : below) {
+    if (has_option(*verb, name)) {
+      return fmt::format(
+          "\"{}\" comes after one of the words that `{} --help` lists, and none is given.\n  For "
+          "example: `{} {} ...`.",
+          name, path_of(app), path_of(*verb), name);
+    }
+  }
+  return "";
+}
+
 /// What CLI11 found wrong, in words of ours where its own do not help.
 std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
   const CLI::App& app = deepest(root);
   std::string message = error.what();
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     message = message.substr(0, message.find(':')) + " takes one value, and is given once";
+  } else if (const std::string below = words_below(app);
+             dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !below.empty()) {
+    message = "one of these must be named: " + below;
   } else if (dynamic_cast<const CLI::ConversionError*>(&error) !=
              nullptr) { // only flags are converted by CLI11
     message = "a flag takes no value: " + message.substr(message.find(": ") + 2);
@@ -46,6 +91,9 @@ std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
   std::string advice;
   if (const std::vector<std::string> unknown = root.remaining(true); !unknown.empty()) {
     const std::string& first = unknown.front();
+    if (const std::string early = too_early(root, app, first); !early.empty()) {
+      return early;
+    }
     message = first.starts_with("-") ? "there is no option \"" + first + "\""
                                      : "\"" + first + "\" is one argument too many";
     std::vector<std::string> known;
@@ -118,7 +166,7 @@ void check_output(std::ostream& out) {
 
 ExitCode report_error(const std::exception_ptr& error, const std::string& verb, std::ostream& err) {
   const auto say = [&](const std::string& message, ExitCode code) {
-    err << "mneme" << (verb.empty() ? "" : " ") << verb << ": " << message << std::endl;
+    err << "mneme" << (verb.empty() ? "" : " ") << verb << ": " << printable_message(message) << std::endl;
     return code;
   };
   try {
@@ -137,7 +185,11 @@ ExitCode report_error(const std::exception_ptr& error, const std::string& verb, 
         "what this machine has.",
         ExitCode::failed);
   } catch (const std::exception& unexpected) {
-    return say(std::string("unexpected failure: ") + unexpected.what(), ExitCode::failed);
+    std::string lines = unexpected.what(); // those of LibTorch have many
+    for (size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 1)) {
+      lines.insert(at + 1, "  ");
+    }
+    return say("unexpected failure: " + lines, ExitCode::failed);
   } catch (...) {
     return say("unexpected failure of an unknown kind", ExitCode::failed);
   }

@@ -10,11 +10,12 @@
 
 #include "cli/choices.h"
 #include "cli/json_output.h"
+#include "cli/run_folder.h"
 #include "cli/theory_plan.h"
 #include "cli/theory_report.h"
 #include "cli/verb.h"
-#include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -61,7 +62,7 @@ public:
     }
     const std::filesystem::path& folder = context.options.out;
     if (!folder.empty()) {
-      make_output_folder(folder);
+      open_run_folder(folder, {{"verb", name()}, {"quantity", chosen_->name}});
     }
     const std::vector<size_t> choices(choices_.begin(),
                                       choices_.begin() + static_cast<int64_t>(chosen_->choices.size()));
@@ -75,7 +76,7 @@ public:
     } else {
       context.out << theory_text(result, context.colour);
       if (!folder.empty()) {
-        context.out << "\nWritten to " << folder.string() << ": " << written << '\n';
+        context.out << "\nWritten to " << printable(folder.string()) << ": " << written << '\n';
       }
     }
     return ExitCode::ok;

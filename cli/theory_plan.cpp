@@ -11,13 +11,15 @@
 
 #include "cli/bytes.h"
 #include "cli/choices.h"
-#include "cli/interval_cell.h"
 #include "cli/json_output.h"
 #include "cli/machine.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "cli/theory_settings.h"
+#include "experiments/experiment.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/critical_distance.h"
@@ -29,6 +31,7 @@
 namespace mneme::cli {
 namespace {
 
+using experiments::cell;
 using report::Cell;
 using report::Notation;
 using report::Table;
@@ -207,17 +210,22 @@ trials::NeuronSdmTrial simulated(const Planned& all, int64_t trials, int64_t cue
       context.progress);
 }
 
+nlohmann::ordered_json config_of(const Planned& all, uint64_t seed) {
+  nlohmann::ordered_json config = {{"version", version()}, {"verb", "theory"}, {"quantity", "plan"}};
+  if (all.simulated) {
+    config["seed"] = seed;
+  }
+  return config;
+}
+
 nlohmann::ordered_json json_of(const Planned& all, uint64_t seed) {
-  nlohmann::ordered_json document = {{"version", version()}, {"quantity", "plan"}};
+  nlohmann::ordered_json document = config_of(all, seed);
   document.update(report::to_json(table_of(all)).at(0));
   document["reaches_target"] = all.plan.reaches_target;
   if (all.needed) {
     document["needed"] = {{"hamming_radius", all.needed->hamming_radius},
                           {"locations", all.needed->hard_locations},
                           {"memory_bytes", all.bytes(*all.needed)}};
-  }
-  if (all.simulated) {
-    document["seed"] = seed;
   }
   return document;
 }
@@ -274,7 +282,7 @@ ExitCode TheoryPlan::run(Context& context) const {
   }
   const std::filesystem::path& folder = context.options.out;
   if (!folder.empty()) {
-    make_output_folder(folder);
+    open_run_folder(folder, {{"verb", "theory"}, {"quantity", "plan"}});
   }
   Planned all = planned(request);
   if (simulate_) {
@@ -282,6 +290,7 @@ ExitCode TheoryPlan::run(Context& context) const {
   }
   const std::string short_of = shortfall(all);
   if (!folder.empty()) {
+    write_file_atomically(folder / "config.json", report::json_text(config_of(all, context.options.seed)));
     write_file_atomically(folder / "results.csv", report::to_csv(table_of(all)));
     report::Section section{.heading = "The plan", .blocks = {report::Parameters{lines_of(all)}}};
     if (!short_of.empty()) {
@@ -310,7 +319,7 @@ ExitCode TheoryPlan::run(Context& context) const {
       }
     }
     if (!folder.empty()) {
-      context.out << "\nWritten to " << folder.string()
+      context.out << "\nWritten to " << printable(folder.string())
                   << ": index.html (open it in a browser), results.csv\n";
     }
   }

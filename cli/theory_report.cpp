@@ -15,6 +15,7 @@
 #include "mneme/core/parallel.h"
 #include "mneme/core/version.h"
 #include "report/chart.h"
+#include "report/json_text.h"
 #include "report/page.h"
 #include "report/text.h"
 
@@ -253,19 +254,27 @@ std::string theory_text(const TheoryRun& run, bool colour) {
   return text;
 }
 
-nlohmann::ordered_json theory_json(const TheoryRun& run) {
+namespace {
+
+nlohmann::ordered_json theory_config(const TheoryRun& run) {
   nlohmann::ordered_json choices = nlohmann::ordered_json::object();
   for (size_t i = 0; i < run.choices.size(); ++i) {
     const QuantityChoice& choice = run.quantity->choices[i];
     choices[std::string(choice.option).substr(2)] = choice.words[run.choices[i]];
   }
-  return {{"version", version()},
-          {"quantity", run.quantity->name},
-          {"choices", choices},
-          {"results", report::to_json(theory_table(run))}};
+  return {{"version", version()}, {"verb", "theory"}, {"quantity", run.quantity->name}, {"choices", choices}};
+}
+
+} // namespace
+
+nlohmann::ordered_json theory_json(const TheoryRun& run) {
+  nlohmann::ordered_json document = theory_config(run);
+  document["results"] = report::to_json(theory_table(run));
+  return document;
 }
 
 std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder) {
+  write_file_atomically(folder / "config.json", report::json_text(theory_config(run)));
   write_file_atomically(folder / "results.csv", report::to_csv(theory_table(run)));
   report::Section section{.heading = "Results", .blocks = {}};
   std::string names = "index.html (open it in a browser), results.csv";
@@ -273,6 +282,11 @@ std::string write_theory_files(const TheoryRun& run, const std::filesystem::path
     report::write_chart(folder, run.quantity->name, *chart);
     names += fmt::format(", {0}.vl.json and {0}.csv (the chart)", run.quantity->name);
     section.blocks.push_back(*chart);
+  } else { // an earlier run with other settings may have left one
+    std::error_code ignored;
+    for (const char* extension : {".vl.json", ".csv"}) {
+      std::filesystem::remove(folder / (std::string(run.quantity->name) + extension), ignored);
+    }
   }
   section.blocks.push_back(report::CaptionedTable{varying_table(run), run.quantity->reading});
   section.blocks.push_back(report::Parameters{constants(run, theory_table(run))});

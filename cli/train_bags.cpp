@@ -15,11 +15,13 @@
 #include "cli/environment.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "cli/train_task.h"
 #include "experiments/hopfield/bag_learning.h"
 #include "experiments/hopfield/learn.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "report/page.h"
 
 namespace mneme::cli {
@@ -28,28 +30,12 @@ namespace {
 using experiments::BagGroup;
 using training::BagFit;
 
-/// What a folder's earlier run was made with must be asked for again, but for what a longer run may change.
-void check_same_run(const BagRun& run, const std::filesystem::path& folder) {
-  if (!std::filesystem::exists(folder / "config.json")) {
-    return;
-  }
-  const BagRun earlier = read_bag_run(folder);
-  if (earlier.task == run.task && earlier.schedule.epochs > run.schedule.epochs) {
-    throw UsageError(
-        fmt::format("{}: holds a run of {} epochs, but {} are asked for.\n  Ask for as many or more to go "
-                    "on, or name another folder with --out.",
-                    folder.string(), earlier.schedule.epochs, run.schedule.epochs));
-  }
-  const nlohmann::ordered_json before = to_json(earlier), now = to_json(run);
-  for (const auto& [name, value] : now.items()) {
-    const bool may_change = name == "version" || name == "epochs" || name == "patience" || name == "seeds";
-    if (!may_change && (!before.contains(name) || before[name] != value)) {
-      throw UsageError(fmt::format(
-          "{}: holds a run with {} {}, but {} is asked for.\n  Give the same again to go on, "
-          "or another folder with --out.",
-          folder.string(), name, before.contains(name) ? before[name].dump() : "missing", value.dump()));
-    }
-  }
+/// The entries of config.json that a resumed run must share with the earlier one.
+nlohmann::ordered_json identity_of(const BagRun& run) {
+  nlohmann::ordered_json identity = to_json(run);
+  identity.erase("version");
+  identity.erase("patience");
+  return identity;
 }
 
 class TrainBags : public TrainTask {
@@ -93,6 +79,8 @@ public:
                        "Stop once the validation loss has not fallen for so many epochs; 0: never");
     add_integer_option(app, "--seeds", run_.seeds, {.least = 1, .most = kSeedsMax},
                        "Runs from different first weights, beside each other");
+    app.add_flag("--allow-one-class", allow_one_class_,
+                 "Train also where all bags of a set are positive, or all negative");
     declare_bags(app);
   }
 
@@ -107,11 +95,17 @@ public:
     const std::filesystem::path folder = context.options.out.empty()
                                              ? std::filesystem::path("runs/train") / name() / run_.model
                                              : context.options.out;
-    make_output_folder(folder / "checkpoints");
-    check_same_run(run_, folder);
+    open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
     const training::BagTask task = task_of(run_, data_);
+    if (const std::string set = training::single_class_set(task); !set.empty() && !allow_one_class_) {
+      throw UsageError(fmt::format("{}, so a model that always gives the same answer is right on all of "
+                                   "them.\n  Take data with both classes, "
+                                   "or more of them; --allow-one-class trains anyway.",
+                                   set));
+    }
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
-    write_file_atomically(folder / "config.json", to_json(run_).dump(2) + "\n");
+    make_output_folder(folder / "checkpoints");
+    write_file_atomically(folder / "config.json", report::json_text(to_json(run_)));
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
     BagGroup group{.name = run_.model};
     try {
@@ -171,29 +165,32 @@ private:
         metrics += line.dump() + "\n";
       }
     }
-    const report::Table summary = experiments::bag_table({group});
+    const report::Table summary = experiments::bag_table({group}), classes = class_table(task);
     const report::Chart curves = experiments::bag_curves(name() + ": " + run_.model, {group});
-    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "metrics.jsonl", metrics);
     write_file_atomically(folder / "summary.csv", report::to_csv(summary));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_chart(folder, "learning", curves);
-    report::write_page(folder / "index.html", page(headline(task, group), summary, curves));
+    report::write_page(folder / "index.html", page(headline(task, group), classes, summary, curves));
     if (context.options.json) {
       print_json(context.out, {{"config", to_json(run_)},
+                               {"classes", report::to_json(classes)},
                                {"summary", report::to_json(summary)},
                                {"timing", report::to_json(timing)},
                                {"environment", environment_json(context.options.threads)}});
       return;
     }
+    const std::string shown = printable(folder.string());
     context.out
         << headline(task, group) << "\n\n"
-        << report::to_text(summary, {.colour = context.colour}) << "\nWritten to " << folder.string()
+        << report::to_text(classes, {.colour = context.colour}) << '\n'
+        << report::to_text(summary, {.colour = context.colour}) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
-        << folder.string() << "` measures them)\n";
+        << shown << "` measures them)\n";
   }
 
-  report::Page page(const std::string& head, const report::Table& summary,
+  report::Page page(const std::string& head, const report::Table& classes, const report::Table& summary,
                     const report::Chart& curves) const {
     report::Parameters parameters;
     const nlohmann::ordered_json settings = to_json(run_);
@@ -205,10 +202,16 @@ private:
             .sections = {
                 {.heading = "What was learnt",
                  .blocks = {
-                     report::CaptionedTable{.table = summary, .caption = "After the last epoch, over seeds"},
+                     report::CaptionedTable{.table = classes, .caption = "Bags of each class"},
+                     report::CaptionedTable{.table = summary,
+                                            .caption = run_.seeds == 1
+                                                           ? "After the last epoch; one seed, so nothing is "
+                                                             "known about the spread over seeds"
+                                                           : "After the last epoch, over seeds"},
                      report::Figure{.chart = curves,
-                                    .remark = "Lines are medians of the seeds, bands reach from the "
-                                              "least to the greatest.",
+                                    .remark = run_.seeds == 1 ? "One seed."
+                                                              : "Lines are medians of the seeds, bands reach "
+                                                                "from the least to the greatest.",
                                     .links = {{"Data (CSV)", "learning.csv"},
                                               {"Every epoch of every seed", "metrics.jsonl"}}},
                      parameters}}}};
@@ -217,6 +220,7 @@ private:
   std::optional<int64_t> epochs_, batch_size_;
   std::optional<double> learning_rate_, weight_decay_;
   int64_t patience_ = 0;
+  bool allow_one_class_ = false;
 };
 
 constexpr IntegerLimits kCount{.least = 1, .most = 10'000'000};

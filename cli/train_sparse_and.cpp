@@ -14,10 +14,12 @@
 #include "cli/environment.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/run_folder.h"
 #include "cli/train_task.h"
 #include "experiments/attention/learning.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/training/sparse_and.h"
 #include "report/page.h"
 
@@ -28,8 +30,6 @@ using experiments::LearningGroup;
 using training::BinaryModel;
 using training::SparseAndTrial;
 
-constexpr const char* kFolder = "runs/train/sparse-and";
-
 struct Measure {
   const char* name;
   const char* key;
@@ -39,21 +39,32 @@ constexpr Measure kMeasures[] = {
     {"training accuracy", "training_accuracy", experiments::training_accuracy},
     {"training loss", "training_loss", experiments::training_loss},
     {"validation accuracy", "validation_accuracy", experiments::validation_accuracy},
-    {"validation loss", "validation_loss", experiments::validation_loss}};
+    {"validation loss", "validation_loss", experiments::validation_loss},
+    {"training labels true (share)", "training_share_true",
+     [](const SparseAndTrial& trial) { return trial.training.share_true(); }},
+    {"training labels false (share)", "training_share_false",
+     [](const SparseAndTrial& trial) { return 1 - trial.training.share_true(); }},
+    {"validation labels true (share)", "validation_share_true",
+     [](const SparseAndTrial& trial) { return trial.validation.share_true(); }},
+    {"validation labels false (share)", "validation_share_false",
+     [](const SparseAndTrial& trial) { return 1 - trial.validation.share_true(); }}};
 
-/// Mean and 95 % interval over seeds, and how far single seeds lie apart.
+/// Every measure over the seeds.
 report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
-  report::Table table{.columns = {{.name = "measure"},
-                                  {.name = "mean"},
-                                  {.name = "least"},
-                                  {.name = "median"},
-                                  {.name = "greatest"}}};
+  const bool single = trials.size() == 1;
+  report::Table table{.columns = {{.name = "measure"}}};
+  std::ranges::copy(experiments::seed_columns(single), std::back_inserter(table.columns));
   for (const Measure& measure : kMeasures) {
-    const std::vector<double> numbers = experiments::each(trials, measure.of);
-    table.rows.push_back({measure.name, experiments::mean_of(trials, measure.of), std::ranges::min(numbers),
-                          experiments::quantile(numbers, 0.5), std::ranges::max(numbers)});
+    table.rows.push_back({measure.name});
+    std::ranges::copy(experiments::seed_cells(experiments::each(trials, measure.of), single),
+                      std::back_inserter(table.rows.back()));
   }
   return table;
+}
+
+/// The model as --model names it.
+const char* word_of(BinaryModel::Kind kind) {
+  return kind == BinaryModel::Kind::self_attention ? "self-attention" : "mlp";
 }
 
 std::string places(const std::vector<int64_t>& bits) {
@@ -71,7 +82,8 @@ public:
     constexpr IntegerLimits kCount{.least = 1, .most = 10'000'000};
     add_choice_option<BinaryModel::Kind>(
         app, "--model", kind_,
-        {{"self-attention", BinaryModel::Kind::self_attention}, {"mlp", BinaryModel::Kind::perceptron}},
+        {{word_of(BinaryModel::Kind::self_attention), BinaryModel::Kind::self_attention},
+         {word_of(BinaryModel::Kind::perceptron), BinaryModel::Kind::perceptron}},
         "What learns");
     add_integer_option(app, "--context-length", length_, {.least = 1, .most = 100'000},
                        "Bits of an input, the rule token included (T)");
@@ -90,6 +102,9 @@ public:
     app.add_flag("--balanced", balanced_, "Probability 1/2^(1/s): both labels equally likely, whatever s");
     app.add_flag("--accept-last-try", options_.sampling.accept_last_try,
                  "Take the hundredth batch although its labels are unbalanced, as the published generator");
+    app.add_flag(
+        "--allow-one-class", allow_one_class_,
+        "Train also where all labels of a trial are true, or all false (only with --accept-last-try)");
     add_parsed_option(
         app, "--epochs", "N", "2000, mlp: 500",
         [this](const std::string& name, const std::string& text) {
@@ -120,8 +135,12 @@ public:
 
   ExitCode run(Context& context) override {
     complete_options(context.options.seed);
-    const std::filesystem::path folder = context.options.out.empty() ? kFolder : context.options.out;
-    make_output_folder(folder); // before the work, so that a folder that cannot be written costs no time
+    const std::filesystem::path folder = context.options.out.empty()
+                                             ? std::filesystem::path("runs/train") / name() / word_of(kind_)
+                                             : context.options.out;
+    nlohmann::ordered_json identity = config();
+    identity.erase("version");
+    open_run_folder(folder, identity, {"seeds"}); // a trial is the same whatever the number of seeds
     std::map<int64_t, SparseAndTrial> finished;
     context.progress.start("epochs", options_.seeds * options_.schedule.epochs);
     try {
@@ -150,6 +169,7 @@ private:
                          : training::perceptron_model(length_, hidden_size_, dropout_, products_);
     options_.model.perceptron.precision = precision_;
     options_.with_rule = !no_rule_;
+    options_.both_classes_required = !allow_one_class_;
     options_.seed = seed;
     if (products_ && (no_rule_ || kind_ != BinaryModel::Kind::perceptron)) {
       throw UsageError(
@@ -172,6 +192,7 @@ private:
 
   nlohmann::ordered_json config() const {
     nlohmann::ordered_json json = {{"version", version()},
+                                   {"verb", "train"},
                                    {"task", name()},
                                    {"model", experiments::name_of(kind_)},
                                    {"parameters", options_.model.num_parameters()},
@@ -205,14 +226,13 @@ private:
     report::Table table{.columns = {{.name = "trial"},
                                     {.name = "relevant bits", .key = "relevant"},
                                     {.name = "under the rule", .key = "relevant_under_rule"},
-                                    {.name = "share true", .key = "share_true"},
                                     {.name = "balanced"}}};
     for (const Measure& measure : kMeasures) {
       table.columns.push_back({.name = measure.name, .key = measure.key});
     }
     for (const auto& [number, trial] : finished) {
       table.rows.push_back({number, places(trial.function.relevant),
-                            places(trial.function.relevant_under_rule), trial.training.share_true(),
+                            places(trial.function.relevant_under_rule),
                             trial.training.passed && trial.validation.passed ? "yes" : "no"});
       for (const Measure& measure : kMeasures) {
         table.rows.back().emplace_back(measure.of(trial));
@@ -240,8 +260,8 @@ private:
     const std::vector<LearningGroup> groups = {{experiments::name_of(kind_), options_, std::move(all)}};
     const report::Chart curves = experiments::learning_curves("Learning a sparse AND", groups);
 
-    write_file_atomically(folder / "config.json", config().dump(2) + "\n");
-    write_file_atomically(folder / "env.json", environment_json(context.options.threads).dump(2) + "\n");
+    write_file_atomically(folder / "config.json", report::json_text(config()));
+    write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "metrics.jsonl", metrics);
     write_file_atomically(folder / "trials.csv", report::to_csv(each_trial));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
@@ -257,7 +277,7 @@ private:
     }
     context.out << headline() << "\n\n"
                 << report::to_text(summary, {.colour = context.colour}) << unbalanced_note(each_trial)
-                << "\nWritten to " << folder.string()
+                << "\nWritten to " << printable(folder.string())
                 << ": index.html (open it in a browser), trials.csv, metrics.jsonl, learning.csv\n";
   }
 
@@ -270,12 +290,13 @@ private:
 
   static std::string unbalanced_note(const report::Table& each_trial) {
     const auto unbalanced = std::ranges::count_if(each_trial.rows, [](const std::vector<report::Cell>& row) {
-      return std::get<std::string>(row[4]) == "no";
+      return std::get<std::string>(row[3]) == "no";
     });
-    return unbalanced == 0 ? ""
-                           : fmt::format("\n{} of {} trials took a batch whose labels are not balanced "
-                                         "(--accept-last-try); trials.csv has the share of true labels.\n",
-                                         unbalanced, each_trial.rows.size());
+    return unbalanced == 0
+               ? ""
+               : fmt::format("\n{} of {} trials took a batch whose labels are not balanced "
+                             "(--accept-last-try); trials.csv has the shares of true and false labels.\n",
+                             unbalanced, each_trial.rows.size());
   }
 
   report::Page page(const report::Table& summary, const report::Chart& curves,
@@ -289,8 +310,11 @@ private:
             .intro = headline() + ".",
             .sections = {
                 {.heading = "What was learnt",
-                 .blocks = {report::CaptionedTable{.table = summary,
-                                                   .caption = "Mean over seeds with its 95 % interval"},
+                 .blocks = {report::CaptionedTable{
+                                .table = summary,
+                                .caption = each_trial.rows.size() == 1
+                                               ? "One seed, so nothing is known about the spread over seeds"
+                                               : "Mean over seeds with its 95 % interval"},
                             report::Figure{.chart = curves,
                                            .remark = "Where the validation points lie below the training "
                                                      "accuracy, the model has learnt its samples by heart.",
@@ -307,7 +331,7 @@ private:
   std::optional<int64_t> epochs_;
   std::optional<double> learning_rate_;
   double weight_decay_ = 0, dropout_ = 0.1;
-  bool no_rule_ = false, balanced_ = false, products_ = false;
+  bool no_rule_ = false, balanced_ = false, products_ = false, allow_one_class_ = false;
 };
 
 } // namespace

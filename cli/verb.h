@@ -55,6 +55,7 @@ public:
   virtual bool needs_torch() const { return false; } ///< it runs in mneme-nn then (hand_over.h)
   /// The same for a verb of which only a part needs it; `arguments` are those behind the verb.
   virtual bool needs_torch_for(const std::vector<std::string>&) const { return needs_torch(); }
+  virtual bool writes_files() const { return true; } ///< else there is no --out
   virtual bool out_is_file() const { return false; } ///< --out names one file, not a folder
   virtual void declare(CLI::App& app) = 0;
   virtual ExitCode run(Context& context) = 0;

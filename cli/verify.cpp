@@ -5,9 +5,13 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/json_output.h"
+#include "cli/run_folder.h"
 #include "cli/verb.h"
+#include "mneme/core/atomic_file.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
+#include "mneme/core/version.h"
 #include "verify/verify.h"
 
 namespace mneme::cli {
@@ -26,16 +30,28 @@ public:
 
   ExitCode run(Context& context) override {
     cpu_target(); // A target that cannot run is an error of its own, not one of every file.
+    if (!context.options.out.empty()) {
+      open_run_folder(context.options.out, {{"verb", name()}});
+    }
     const std::vector<std::filesystem::path> paths(paths_.begin(), paths_.end());
     const std::vector<verify::FileResult> results = verify::verify_paths(paths, context.progress);
     if (results.empty()) {
-      throw DataError("there is no golden file in " + paths_.front() +
+      throw DataError("there is no golden file in " + printable(paths_.front()) +
                       ".\n  Name the *.json files themselves, or the folder that holds them.");
+    }
+    const std::filesystem::path& folder = context.options.out;
+    if (!folder.empty()) {
+      const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
+      write_file_atomically(folder / "config.json", report::json_text(config));
+      write_file_atomically(folder / "verify.json", report::json_text(verify::to_json(results)));
     }
     if (context.options.json) {
       print_json(context.out, verify::to_json(results));
     } else {
       context.out << verify::to_text(results);
+      if (!folder.empty()) {
+        context.out << "\nWritten to " << printable(folder.string()) << ": verify.json\n";
+      }
     }
     const verify::Totals totals = verify::totals(results);
     return totals.cases_failed > 0 ? ExitCode::check_failed

@@ -53,7 +53,7 @@ Comparison within(std::string what, double published, double measured, double re
 
 Comparison within_absolute(std::string what, double published, double measured, double tolerance) {
   return {
-      .what = std::move(what), .published = published, .measured = certain(measured), .tolerance = tolerance};
+      .what = std::move(what), .published = published, .measured = exactly(measured), .tolerance = tolerance};
 }
 
 } // namespace mneme::experiments

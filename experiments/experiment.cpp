@@ -7,7 +7,7 @@
 namespace mneme::experiments {
 
 bool Comparison::holds() const {
-  return std::abs(measured.value - published) <= tolerance || measured.value == published; // both infinite
+  return std::abs(measured.mean - published) <= tolerance || measured.mean == published; // both infinite
 }
 
 Tally tally(const Outcome& outcome) {
@@ -18,6 +18,14 @@ Tally tally(const Outcome& outcome) {
     }
   }
   return count;
+}
+
+trials::MeanInterval exactly(double value) {
+  return {value, std::nullopt};
+}
+
+report::Cell cell(const trials::MeanInterval& interval) {
+  return interval.half_width ? report::Cell(estimate_of(interval)) : report::Cell(interval.mean);
 }
 
 report::Estimate certain(double value) {

@@ -29,9 +29,10 @@ struct RunSettings {
 struct Comparison {
   std::string what = {}; ///< such as "beta, n = 64, d = 11"
   double published = 0;
-  report::Estimate measured = {}; ///< low = high = value where there is no chance in it
-  double tolerance = 0;           ///< largest difference that counts as met, in the unit of the number
-  std::string explanation = {};   ///< of a number known to be missed: what is wrong or unclear, and where
+  trials::MeanInterval measured = {0,
+                                   {}}; ///< without an interval where there is no chance in it, or one trial
+  double tolerance = 0;                 ///< largest difference that counts as met, in the unit of the number
+  std::string explanation = {}; ///< of a number known to be missed: what is wrong or unclear, and where
 
   bool holds() const; ///< false too if a number is not finite, unless both are the same
 };
@@ -91,9 +92,14 @@ struct Tally {
 };
 Tally tally(const Outcome& outcome);
 
-/// A number without chance.
+/// A measured number without chance.
+trials::MeanInterval exactly(double value);
+/// A mean over trials as a cell of a table: with its interval, or alone where there are fewer than two trials.
+report::Cell cell(const trials::MeanInterval& interval);
+
+/// A number without chance, as a point of a chart.
 report::Estimate certain(double value);
-/// A mean with its 95 % interval, of no width where there is none.
+/// A mean as a point of a chart: with its 95 % interval, of no width (which is not drawn) where there is none.
 report::Estimate estimate_of(const trials::MeanInterval& interval);
 
 } // namespace mneme::experiments

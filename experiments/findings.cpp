@@ -35,7 +35,7 @@ std::string remark(const Outcome& outcome) {
 
 /// How far off a value is, in tolerances.
 double distance(const Comparison& row) {
-  const double tolerances = std::abs(row.measured.value - row.published) / row.tolerance;
+  const double tolerances = std::abs(row.measured.mean - row.published) / row.tolerance;
   return std::isnan(tolerances) ? std::numeric_limits<double>::infinity() : tolerances;
 }
 
@@ -60,10 +60,9 @@ std::vector<std::string> misses_explained(const ComparisonTable& comparisons) {
     }
     std::vector<std::string> values;
     for (const Comparison& row : std::span(group).first(named)) {
-      values.push_back(
-          fmt::format("{} (published {}, measured {})", row.what,
-                      report::format_number(row.published, report::Notation::automatic, 7),
-                      report::format_number(row.measured.value, report::Notation::automatic, 7)));
+      values.push_back(fmt::format("{} (published {}, measured {})", row.what,
+                                   report::format_number(row.published, report::Notation::automatic, 7),
+                                   report::format_number(row.measured.mean, report::Notation::automatic, 7)));
     }
     texts.push_back(named < group.size()
                         ? fmt::format("Missed: {} values; furthest off: {}. {}", group.size(),
@@ -209,11 +208,9 @@ Table comparison_table(const ComparisonTable& comparisons) {
                           number("measured", 7),
                           number("tolerance", 2),
                           {.name = "verdict"}}};
-  const bool any_chance = std::ranges::any_of(
-      comparisons.rows, [](const Comparison& row) { return row.measured.low < row.measured.high; });
   for (const Comparison& row : comparisons.rows) {
-    table.rows.push_back({row.what, row.published, any_chance ? Cell(row.measured) : Cell(row.measured.value),
-                          row.tolerance, std::string(row.holds() ? "met" : "missed")});
+    table.rows.push_back({row.what, row.published, cell(row.measured), row.tolerance,
+                          std::string(row.holds() ? "met" : "missed")});
   }
   return table;
 }

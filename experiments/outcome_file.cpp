@@ -8,6 +8,7 @@
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/version.h"
+#include "report/json_text.h"
 
 namespace mneme::experiments {
 namespace {
@@ -29,6 +30,28 @@ Json estimate_json(const report::Estimate& estimate) {
 
 report::Estimate read_estimate(const Json& json) {
   return {read_number(json.at(0)), read_number(json.at(1)), read_number(json.at(2))};
+}
+
+Json interval_json(const trials::MeanInterval& interval) {
+  Json json = Json::array({number_json(interval.mean)});
+  if (interval.half_width) {
+    json.push_back(number_json(*interval.half_width));
+  }
+  return json;
+}
+
+/// Also [value, low, high], which the first outcomes held; there low = high stood for "no interval".
+trials::MeanInterval read_interval(const Json& json) {
+  trials::MeanInterval interval = exactly(read_number(json.at(0)));
+  if (json.size() == 2) {
+    interval.half_width = read_number(json.at(1));
+  } else if (json.size() == 3) {
+    const report::Estimate estimate = read_estimate(json);
+    if (estimate.low < estimate.high) {
+      interval.half_width = (estimate.high - estimate.low) / 2;
+    }
+  }
+  return interval;
 }
 
 Json cell_json(const report::Cell& cell) {
@@ -117,7 +140,7 @@ Json outcome_json(const Outcome& outcome) {
     for (const Comparison& row : table.rows) {
       rows.push_back({{"what", row.what},
                       {"published", number_json(row.published)},
-                      {"measured", estimate_json(row.measured)},
+                      {"measured", interval_json(row.measured)},
                       {"tolerance", number_json(row.tolerance)},
                       {"holds", row.holds()},
                       {"explanation", row.explanation}});
@@ -154,7 +177,7 @@ Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
     for (const Json& row : table.at("rows")) {
       read.rows.push_back({.what = row.at("what"),
                            .published = read_number(row.at("published")),
-                           .measured = read_estimate(row.at("measured")),
+                           .measured = read_interval(row.at("measured")),
                            .tolerance = read_number(row.at("tolerance")),
                            .explanation = row.at("explanation")});
     }
@@ -210,7 +233,7 @@ void save_outcome(const std::filesystem::path& folder, const Experiment& experim
     write_file_atomically(picture_path(own, picture), picture.png);
   }
   const Json whole = {{"key", key_of(experiment, settings)}, {"outcome", outcome_json(outcome)}};
-  write_file_atomically(own / kOutcomeFile, whole.dump(1) + "\n");
+  write_file_atomically(own / kOutcomeFile, report::json_text(whole, 1));
 }
 
 Found find_outcome(const std::filesystem::path& folder, const Experiment& experiment,

@@ -9,6 +9,7 @@
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "report/chart_parts.h"
+#include "report/json_text.h"
 #include "report/text.h"
 
 namespace mneme::report {
@@ -245,7 +246,7 @@ void write_chart(const std::filesystem::path& folder, std::string_view name, con
   }
   const std::string csv = to_csv(chart.numbers);
   make_output_folder(folder);
-  write_file_atomically(folder / (std::string(name) + ".vl.json"), chart.spec.dump(2) + "\n");
+  write_file_atomically(folder / (std::string(name) + ".vl.json"), json_text(chart.spec));
   write_file_atomically(folder / (std::string(name) + ".csv"), csv);
 }
 

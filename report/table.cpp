@@ -334,7 +334,7 @@ std::string to_csv(const Table& table) {
   std::string csv;
   for (const auto& [key, column] : keys_of(table)) {
     csv += csv.empty() ? "" : ",";
-    csv += csv_field(key);
+    csv += csv_field(encode_utf8(decode_utf8(key)));
   }
   csv += "\r\n";
   for (const auto& row : table.rows) {
@@ -342,7 +342,7 @@ std::string to_csv(const Table& table) {
       csv += c > 0 ? "," : "";
       const auto* estimate = std::get_if<Estimate>(&row[c]);
       if (const auto* text = std::get_if<std::string>(&row[c])) {
-        csv += csv_field(*text);
+        csv += csv_field(encode_utf8(decode_utf8(*text)));
       } else if (const auto* integer = std::get_if<int64_t>(&row[c])) {
         csv += std::to_string(*integer);
       } else if (const auto* real = std::get_if<double>(&row[c])) {

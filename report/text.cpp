@@ -6,6 +6,8 @@
 #include <array>
 #include <cstddef>
 
+#include "mneme/core/text.h"
+
 namespace mneme::report {
 namespace {
 
@@ -41,15 +43,6 @@ constexpr std::array kWide = {
     Range{0x1F191, 0x1F19A}, Range{0x1F200, 0x1F64F}, Range{0x1F680, 0x1F6FF}, Range{0x1F7E0, 0x1F7EB},
     Range{0x1F900, 0x1F9FF}, Range{0x1FA70, 0x1FAFF}, Range{0x20000, 0x3FFFD}};
 
-bool is_control(char32_t c) {
-  return c < 0x20 || (c >= 0x7F && c < 0xA0);
-}
-
-/// Characters that reorder what stands around them.
-bool is_bidirectional_override(char32_t c) {
-  return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-}
-
 bool is_line_break(char32_t c) {
   return (c >= '\n' && c <= '\r') || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
@@ -78,25 +71,10 @@ void append_utf8(std::string& text, char32_t c) {
 std::u32string decode_utf8(std::string_view text) {
   std::u32string decoded;
   decoded.reserve(text.size());
-  const auto byte = [&](size_t i) -> char32_t { return static_cast<unsigned char>(text[i]); };
-  for (size_t i = 0; i < text.size();) {
-    const char32_t lead = byte(i);
-    const size_t length = lead < 0x80                    ? 1
-                          : lead >= 0xC2 && lead <= 0xDF ? 2
-                          : lead >= 0xE0 && lead <= 0xEF ? 3
-                          : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                         : 0;
-    char32_t c = length == 1 ? lead : lead & (0x7FU >> length);
-    bool valid = length > 0 && i + length <= text.size();
-    for (size_t k = 1; valid && k < length; ++k) {
-      valid = (byte(i + k) & 0xC0) == 0x80;
-      c = (c << 6) | (byte(i + k) & 0x3F);
-    }
-    // Overlong forms, surrogates and numbers past the end of Unicode are not UTF-8 either.
-    valid = valid && !(length == 3 && c < 0x800) && !(length == 4 && (c < 0x10000 || c > 0x10FFFF)) &&
-            !(c >= 0xD800 && c <= 0xDFFF);
-    decoded += valid ? c : kReplacement;
-    i += valid ? length : 1;
+  while (!text.empty()) {
+    const Utf8Character character = first_character(text);
+    decoded += character.valid ? character.code : kReplacement;
+    text.remove_prefix(character.size);
   }
   return decoded;
 }

@@ -5,22 +5,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "mneme/core/text.h"
 #include "verify/verify.h"
 
 namespace mneme::verify {
 namespace {
-
-/// Text that JSON and a terminal can take, whatever bytes a path is made of.
-std::string printable(const std::string& text) {
-  const std::string escaped =
-      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  return escaped.substr(1, escaped.size() - 2);
-}
-
-std::string valid(const std::string& text) {
-  return nlohmann::json::parse(
-      nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
 
 /// The further lines of a message stand under the first.
 std::string indented(std::string message) {
@@ -92,15 +81,16 @@ std::string to_text(std::span<const FileResult> results) {
 nlohmann::json to_json(std::span<const FileResult> results) {
   nlohmann::json files = nlohmann::json::array();
   for (const FileResult& result : results) {
-    nlohmann::json file = {{"path", valid(result.path.string())}, {"format", valid(result.format)},
-                           {"state", name_of(result.state)},      {"cases_passed", result.cases_passed},
-                           {"cases_failed", result.cases_failed}, {"worst_where", valid(result.worst_where)},
-                           {"messages", nlohmann::json::array()}, {"notes", result.notes}};
+    nlohmann::json file = {
+        {"path", printable(result.path.string())}, {"format", printable(result.format)},
+        {"state", name_of(result.state)},          {"cases_passed", result.cases_passed},
+        {"cases_failed", result.cases_failed},     {"worst_where", printable(result.worst_where)},
+        {"messages", nlohmann::json::array()},     {"notes", result.notes}};
     // JSON has no infinity.
     file["worst_ratio"] =
         std::isfinite(result.worst_ratio) ? nlohmann::json(result.worst_ratio) : nlohmann::json("inf");
     for (const std::string& message : result.messages) {
-      file["messages"].push_back(valid(message));
+      file["messages"].push_back(printable_message(message));
     }
     files.push_back(std::move(file));
   }

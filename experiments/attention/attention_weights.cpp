@@ -129,7 +129,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
            .digits = 1}}};
   for (const char* wanted : kRoles) {
     double even = 0;
-    const report::Estimate share = mean_of(trials, [&](const SparseAndTrial& each_trial) {
+    const trials::MeanInterval share = mean_of(trials, [&](const SparseAndTrial& each_trial) {
       double sum = 0, whole = 0;
       int64_t count = 0;
       const auto rows = weights_of(each_trial, options.model.self_attention);
@@ -144,14 +144,16 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       even = static_cast<double>(count) / static_cast<double>(places);
       return sum / whole;
     });
-    shares.rows.push_back({std::string(wanted), share, even});
+    shares.rows.push_back({std::string(wanted), cell(share), even});
   }
   return {
       .parameters = {{"model", "self-attention, T = 17, s = 2, d = 2, 200 samples, 2000 epochs"},
                      {"shown", fmt::format("seed {}, {} of 500 validation samples", settings.seed, kShown)},
                      {"validation accuracy shown", fmt::format("{:.1f} %", 100 * trial.validated.accuracy)},
                      {"seeds of the shares", std::to_string(trials.size())}},
-      .tables = {{fmt::format("Share of the rule token's attention, mean over {} seeds", trials.size()),
+      .tables = {{trials.size() == 1
+                      ? std::string("Share of the rule token's attention, one seed")
+                      : fmt::format("Share of the rule token's attention, mean over {} seeds", trials.size()),
                   shares},
                  {"Mean and standard deviation of each bit's weight over 500 samples", table}},
       .figures =

@@ -58,8 +58,8 @@ Comparison compare(const LearningGroup& group, const Measure& measure, double pu
   Comparison row{.what = group.name + ": " + measure.name,
                  .published = published,
                  .measured = mean_of(group.trials, measure.of)};
-  const double end = quantile(numbers, published < row.measured.value ? kLowest : kHighest);
-  row.tolerance = std::abs(end - row.measured.value) + kRounded;
+  const double end = quantile(numbers, published < row.measured.mean ? kLowest : kHighest);
+  row.tolerance = std::abs(end - row.measured.mean) + kRounded;
   row.explanation = fmt::format("The published run is a single one. Of our {} seeds, 95 % lie between {:.4g} "
                                 "and {:.4g}, the least at {:.4g}, "
                                 "the greatest at {:.4g}; the figure of single seeds shows them all.",
@@ -79,8 +79,8 @@ report::Chart panel(const std::vector<LearningGroup>& groups) {
     const std::string category =
         fmt::format("{}: {} parameters, {} samples", group.name, group.options.model.num_parameters(),
                     group.options.training_samples);
-    chart.bars.push_back({category, "training", mean_of(group.trials, training_accuracy)});
-    chart.bars.push_back({category, "validation", mean_of(group.trials, validation_accuracy)});
+    chart.bars.push_back({category, "training", estimate_of(mean_of(group.trials, training_accuracy))});
+    chart.bars.push_back({category, "validation", estimate_of(mean_of(group.trials, validation_accuracy))});
   }
   return to_chart(chart);
 }
@@ -125,7 +125,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     counts.rows.push_back(
         {.what = groups.back().name,
          .published = published_run.at("parameters"),
-         .measured = certain(static_cast<double>(groups.back().options.model.num_parameters()))});
+         .measured = exactly(static_cast<double>(groups.back().options.model.num_parameters()))});
   }
   return {
       .parameters = {{"inputs", "T = 17 with a rule token, s = 2 (sparse) and 4 (dense)"},

@@ -72,8 +72,8 @@ double validation_loss(const SparseAndTrial& trial) {
   return trial.validated.loss;
 }
 
-report::Estimate mean_of(const std::vector<SparseAndTrial>& trials, const TrialNumber& number) {
-  return estimate_of(trials::mean_interval(each(trials, number)));
+trials::MeanInterval mean_of(const std::vector<SparseAndTrial>& trials, const TrialNumber& number) {
+  return trials::mean_interval(each(trials, number));
 }
 
 double quantile(std::vector<double> numbers, double share) {
@@ -81,6 +81,21 @@ double quantile(std::vector<double> numbers, double share) {
   const double place = share * static_cast<double>(numbers.size() - 1);
   const size_t below = static_cast<size_t>(place), above = std::min(below + 1, numbers.size() - 1);
   return numbers[below] + (place - static_cast<double>(below)) * (numbers[above] - numbers[below]);
+}
+
+std::vector<report::Column> seed_columns(bool single_seed) {
+  if (single_seed) {
+    return {{.name = "value (one seed)", .key = "mean"}};
+  }
+  return {{.name = "mean"}, {.name = "least"}, {.name = "median"}, {.name = "greatest"}};
+}
+
+std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed) {
+  std::vector<report::Cell> cells = {cell(trials::mean_interval(numbers))};
+  if (!single_seed) {
+    cells.insert(cells.end(), {std::ranges::min(numbers), quantile(numbers, 0.5), std::ranges::max(numbers)});
+  }
+  return cells;
 }
 
 report::Table learning_table(const std::vector<LearningGroup>& groups) {
@@ -95,10 +110,10 @@ report::Table learning_table(const std::vector<LearningGroup>& groups) {
           {.name = "validation accuracy", .key = "validation_accuracy", .notation = share, .digits = 1},
           {.name = "validation loss", .key = "validation_loss", .notation = report::Notation::fixed}}};
   for (const LearningGroup& group : groups) {
-    table.rows.push_back({group.name, group.options.model.num_parameters(), group.options.training_samples,
-                          mean_of(group.trials, training_accuracy), mean_of(group.trials, training_loss),
-                          mean_of(group.trials, validation_accuracy),
-                          mean_of(group.trials, validation_loss)});
+    table.rows.push_back(
+        {group.name, group.options.model.num_parameters(), group.options.training_samples,
+         cell(mean_of(group.trials, training_accuracy)), cell(mean_of(group.trials, training_loss)),
+         cell(mean_of(group.trials, validation_accuracy)), cell(mean_of(group.trials, validation_loss))});
   }
   return table;
 }
@@ -110,10 +125,14 @@ report::Chart learning_curves(const std::string& title, const std::vector<Learni
   report::LineChart accuracy =
       over_epochs("Accuracy", groups, 0, &training::CurvePoint::accuracy, validation_accuracy);
   accuracy.y = {.title = "share of labels right", .format = ".0%"};
+  const bool one_seed =
+      std::ranges::all_of(groups, [](const LearningGroup& group) { return group.trials.size() == 1; });
   return to_chart(report::Panels{
       .title = title,
       .description =
-          "Loss and accuracy over epochs: median of the seeds with the middle nine tenths of them.",
+          one_seed
+              ? "Loss and accuracy of one seed over epochs."
+              : "Loss and accuracy over epochs: median of the seeds with the middle nine tenths of them.",
       .charts = {to_chart(loss), to_chart(accuracy)}});
 }
 

@@ -33,11 +33,17 @@ double training_loss(const training::SparseAndTrial& trial);
 double validation_accuracy(const training::SparseAndTrial& trial);
 double validation_loss(const training::SparseAndTrial& trial);
 
-/// Mean with its 95 % interval.
-report::Estimate mean_of(const std::vector<training::SparseAndTrial>& trials, const TrialNumber& number);
+/// Mean over the trials.
+trials::MeanInterval mean_of(const std::vector<training::SparseAndTrial>& trials, const TrialNumber& number);
 
 /// The value below which `share` of the numbers lie, between two of them by their distance. Not empty.
 double quantile(std::vector<double> numbers, double share);
+
+/// Columns for numbers over seeds: mean with its 95 % interval, least, median, greatest. Where every row has a single
+/// seed there is only its value, still under the key "mean".
+std::vector<report::Column> seed_columns(bool single_seed);
+/// The cells of these columns for one row.
+std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed);
 
 /// Parameters, samples, and the four numbers: mean and 95 % interval, one row per group.
 report::Table learning_table(const std::vector<LearningGroup>& groups);

@@ -194,7 +194,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       }
       table.rows.push_back({std::string(as_published ? "attention times readout, as published"
                                                      : "what the bit adds to the output"),
-                            static_cast<int64_t>(rule ? 1 : 0), estimate_of(trials::mean_interval(contrasts)),
+                            static_cast<int64_t>(rule ? 1 : 0), cell(trials::mean_interval(contrasts)),
                             positive});
     }
   }

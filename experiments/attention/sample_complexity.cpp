@@ -84,7 +84,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           Progress silent;
           const auto trials = training::train_sparse_and(
               setting(model, sparsity, samples, grid.seeds, settings.seed), silent);
-          series.points.push_back({static_cast<double>(samples), mean_of(trials, validation_accuracy)});
+          series.points.push_back(
+              {static_cast<double>(samples), estimate_of(mean_of(trials, validation_accuracy))});
           progress.advance();
         }
         const std::optional<double> count = samples_needed(series);
@@ -152,7 +153,7 @@ Outcome run_variants(const RunSettings& settings, Progress& progress) {
     group.options.schedule.weight_decay = variant.weight_decay;
     Progress silent;
     group.trials = training::train_sparse_and(group.options, silent);
-    chart.bars.push_back({group.name, "", mean_of(group.trials, validation_accuracy)});
+    chart.bars.push_back({group.name, "", estimate_of(mean_of(group.trials, validation_accuracy))});
     groups.push_back(std::move(group));
     progress.advance();
   }

@@ -11,6 +11,7 @@
 #include "experiments/hopfield/bag_learning.h"
 #include "experiments/hopfield/learn.h"
 #include "experiments/published.h"
+#include "mneme/core/error.h"
 
 namespace mneme::experiments {
 namespace {
@@ -44,7 +45,7 @@ Comparison compare(std::string what, double published_value, const std::vector<d
   const auto [least, greatest] = std::ranges::minmax(ours);
   return {.what = std::move(what),
           .published = published_value,
-          .measured = estimate_of(interval),
+          .measured = interval,
           .tolerance = one_more + kReading,
           .explanation =
               fmt::format("The published run is a single one; our {} seeds lie between {:.4g} and {:.4g}.{}",
@@ -137,6 +138,10 @@ std::vector<Compared> train(const training::BagTask& task, const BagComparison& 
 
 Outcome compare_bags(const training::BagTask& task, const BagComparison& comparison,
                      const RunSettings& settings, Progress& progress) {
+  if (const std::string set = training::single_class_set(task); !set.empty()) {
+    throw UsageError(
+        fmt::format("{}: {}, so accuracies mean nothing.\n  Take data with both classes.", task.name, set));
+  }
   const std::vector<Compared> all = train(task, comparison, settings, progress);
   ComparisonTable table{
       .title = "Published runs beside ours",
@@ -158,9 +163,11 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
              .description = "Loss and accuracy over epochs, ours and published.",
              .charts = {panel(compared, "loss", "training_loss", "validation_loss"),
                         panel(compared, "accuracy", "training_accuracy", "validation_accuracy")}}),
-         .look = "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
-                 "lines are "
-                 "the published run."});
+         .look =
+             comparison.seeds == 1
+                 ? "Full lines are our seed, dashed lines the published run."
+                 : "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
+                   "lines are the published run."});
   }
   const training::BagSchedule& schedule = task.schedule;
   outcome.comparisons = {std::move(table)};

@@ -3,6 +3,7 @@
 #include "experiments/hopfield/bag_learning.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -129,20 +130,19 @@ report::Series seeds_series(const std::string& name, const BagGroup& group, cons
   return series;
 }
 
+bool has_single_seeds(const std::vector<BagGroup>& groups) {
+  return std::ranges::all_of(groups, [](const BagGroup& group) { return group.fits.size() == 1; });
+}
+
 report::Table bag_table(const std::vector<BagGroup>& groups) {
-  report::Table table{.columns = {{.name = "model"},
-                                  {.name = "parameters"},
-                                  {.name = "measure"},
-                                  {.name = "mean"},
-                                  {.name = "least"},
-                                  {.name = "median"},
-                                  {.name = "greatest"}}};
+  const bool single = has_single_seeds(groups);
+  report::Table table{.columns = {{.name = "model"}, {.name = "parameters"}, {.name = "measure"}}};
+  std::ranges::copy(seed_columns(single), std::back_inserter(table.columns));
   for (const BagGroup& group : groups) {
     for (const BagMeasure& measure : bag_measures()) {
-      const std::vector<double> numbers = at_the_end(group, measure);
-      table.rows.push_back({group.name, group.fits.front().num_parameters, std::string(measure.name),
-                            estimate_of(trials::mean_interval(numbers)), std::ranges::min(numbers),
-                            quantile(numbers, 0.5), std::ranges::max(numbers)});
+      table.rows.push_back({group.name, group.fits.front().num_parameters, std::string(measure.name)});
+      std::ranges::copy(seed_cells(at_the_end(group, measure), single),
+                        std::back_inserter(table.rows.back()));
     }
   }
   return table;

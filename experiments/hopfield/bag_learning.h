@@ -37,7 +37,11 @@ std::vector<double> at_the_end(const BagGroup& group, const BagMeasure& measure)
 /// A measure over epochs: median of the seeds, and the range of all of them as a band.
 report::Series seeds_series(const std::string& name, const BagGroup& group, const BagMeasure& measure);
 
-/// Mean and 95 % interval, least, median and greatest of the four numbers at the end, one row per group and number.
+/// True if there is no group of several seeds, whose spread could be shown.
+bool has_single_seeds(const std::vector<BagGroup>& groups);
+
+/// Mean and 95 % interval, least, median and greatest (seed_columns in learning.h) of the four numbers at the end, one
+/// row per group and number.
 report::Table bag_table(const std::vector<BagGroup>& groups);
 
 /// Loss and accuracy side by side, training and validation of each group.

@@ -151,10 +151,12 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     report::Series measured_series{.name = name + ", measured"}, guaranteed{.name = name + ", theorem 3"};
     guaranteed.style = report::SeriesStyle::dashed_line;
     for (const Measured& measured : all) {
-      const report::Estimate log_n = estimate_of(trials::mean_interval(measured.log_capacities));
+      const trials::MeanInterval mean = trials::mean_interval(measured.log_capacities);
+      const report::Estimate log_n = estimate_of(mean);
       const report::Estimate n{std::exp(log_n.value), std::exp(log_n.low), std::exp(log_n.high)};
       measured_series.points.push_back({static_cast<double>(measured.size), n});
-      numbers.table.rows.push_back({name, measured.size, log_n, n});
+      numbers.table.rows.push_back(
+          {name, measured.size, cell(mean), mean.half_width ? report::Cell(n) : report::Cell(n.value)});
     }
     for (const int64_t size : whole_range(2, kTheoremSizeMax)) {
       const theory::HopfieldCapacity capacity = theorem(sphere, size);
@@ -166,12 +168,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     for (size_t seed = 0; seed < all.front().log_capacities.size(); ++seed) {
       each_slope.push_back(slope(all, seed));
     }
-    const report::Estimate measured_slope = estimate_of(trials::mean_interval(each_slope));
+    const trials::MeanInterval measured_slope = trials::mean_interval(each_slope);
     const double guaranteed_slope = theorem(sphere, kTheoremSizeMax).slope();
-    slopes.table.rows.push_back({name, measured_slope,
+    slopes.table.rows.push_back({name, cell(measured_slope),
                                  theory::hopfield_capacity_growth(kBeta, sphere.radius_factor),
                                  guaranteed_slope});
-    bounds.rows.push_back({.what = name, .measured = certain(measured_slope.low < guaranteed_slope ? 1 : 0)});
+    bounds.rows.push_back(
+        {.what = name, .measured = exactly(estimate_of(measured_slope).low < guaranteed_slope ? 1 : 0)});
     chart.series.push_back(std::move(measured_series));
     chart.series.push_back(std::move(guaranteed));
   }

@@ -131,7 +131,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   for (const Descent& descent : descents) {
     const auto row = [&](const char* what, int64_t failures) {
       table.rows.push_back({.what = fmt::format("beta = {:g}: {}", descent.beta, what),
-                            .measured = certain(static_cast<double>(failures))});
+                            .measured = exactly(static_cast<double>(failures))});
     };
     row("the energy rises", descent.rose);
     row("it falls by less than half the squared move", descent.fell_short);

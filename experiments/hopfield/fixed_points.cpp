@@ -99,19 +99,19 @@ struct AtBeta {
   int64_t promised_one = 0, not_one = 0; ///< seeds where theory promises one fixed point; those with more
   int64_t promised_all = 0, not_all = 0; ///< where it promises one at every pattern; those with fewer
 
-  report::Estimate mean(auto Ends::*number) const {
+  trials::MeanInterval mean(auto Ends::*number) const {
     std::vector<double> numbers;
     for (const Ends& one : ends) {
       numbers.push_back(static_cast<double>(one.*number));
     }
-    return estimate_of(trials::mean_interval(numbers));
+    return trials::mean_interval(numbers);
   }
 };
 
 report::Series series_of(const char* name, const std::vector<AtBeta>& all, auto Ends::*number) {
   report::Series series{.name = name};
   for (const AtBeta& at : all) {
-    series.points.push_back({at.beta, at.mean(number)});
+    series.points.push_back({at.beta, estimate_of(at.mean(number))});
   }
   return series;
 }
@@ -174,22 +174,22 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       table.rows.push_back(
           {.what = fmt::format("beta = {:.3g}: not one for all, of {} networks that must have one", at.beta,
                                at.promised_one),
-           .measured = certain(static_cast<double>(at.not_one))});
+           .measured = exactly(static_cast<double>(at.not_one))});
     }
     if (at.promised_all > 0) {
       table.rows.push_back(
           {.what = fmt::format("beta = {:.3g}: not one per pattern, of {} networks that must have {}",
                                at.beta, at.promised_all, kStored),
-           .measured = certain(static_cast<double>(at.not_all))});
+           .measured = exactly(static_cast<double>(at.not_all))});
     }
-    const report::Estimate to_cluster = at.mean(&Ends::to_cluster);
-    if (to_cluster.value < nearest_cluster) {
-      nearest_cluster = to_cluster.value;
+    const trials::MeanInterval to_cluster = at.mean(&Ends::to_cluster);
+    if (to_cluster.mean < nearest_cluster) {
+      nearest_cluster = to_cluster.mean;
       nearest_beta = at.beta;
     }
-    numbers.table.rows.push_back({at.beta, at.mean(&Ends::different), at.mean(&Ends::in_mix),
-                                  at.mean(&Ends::to_mean), to_cluster, at.mean(&Ends::to_pattern),
-                                  at.mean(&Ends::updates)});
+    numbers.table.rows.push_back({at.beta, cell(at.mean(&Ends::different)), cell(at.mean(&Ends::in_mix)),
+                                  cell(at.mean(&Ends::to_mean)), cell(to_cluster),
+                                  cell(at.mean(&Ends::to_pattern)), cell(at.mean(&Ends::updates))});
   }
   std::vector<std::string> notes = {
       fmt::format(

@@ -7,6 +7,7 @@
 #include "experiments/hopfield/bag_comparison.h"
 #include "experiments/hopfield/bag_learning.h"
 #include "experiments/hopfield/learn.h"
+#include "mneme/core/text.h"
 
 namespace mneme::experiments {
 namespace {
@@ -23,7 +24,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                 "there is no MNIST in {} (looked for mnist/train-images-idx3-ubyte and "
                 "mnist/t10k-images-idx3-ubyte, also .gz). `mneme data get mnist` fetches it; --data "
                 "or MNEME_DATA names another folder.",
-                settings.data.string())};
+                printable(settings.data.string()))};
   }
   const int64_t count = digits->images.patterns.count();
   const training::BagTask task = training::digit_bag_task(digits->images, digits->split);

@@ -155,7 +155,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
         sum += step.*failures;
       }
       table.rows.push_back({.what = fmt::format("beta = {:g}: {}", beta, what),
-                            .measured = certain(static_cast<double>(sum))});
+                            .measured = exactly(static_cast<double>(sum))});
     };
     row("error of one update", &Step::beyond_error);
     row("contraction towards the fixed point", &Step::beyond_contraction);

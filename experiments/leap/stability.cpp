@@ -102,7 +102,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       const std::string name = name_of_window(window);
       met.rows.push_back({.what = fmt::format("{}, {}", form.name, name),
                           .published = 0,
-                          .measured = certain(ours),
+                          .measured = exactly(ours),
                           .tolerance = kAllowed});
       table.rows.push_back(
           {form.name, name, ours, std::isfinite(original) ? report::Cell(original) : report::Cell()});

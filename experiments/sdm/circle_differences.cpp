@@ -138,17 +138,17 @@ void add_intersections(Outcome& outcome, const Setting& setting, const RunSettin
       }
     }
     const double lambda = theory[static_cast<size_t>(v)];
-    const report::Estimate estimate = estimate_of(trials::mean_interval(values));
-    mean.points.push_back({x, estimate});
+    const trials::MeanInterval measured = trials::mean_interval(values);
+    mean.points.push_back({x, estimate_of(measured)});
     expected.points.push_back({x, certain(lambda)});
     const double spread = 1 / static_cast<double>(epochs) + 1 / static_cast<double>(published_epochs);
     means.rows.push_back({.what = fmt::format("distance {}: mean count", v),
                           .published = printed.at("mean_intersection").at(i),
-                          .measured = estimate,
+                          .measured = measured,
                           .tolerance = kErrors * std::sqrt(lambda * spread) + 0.05});
     means.rows.push_back({.what = fmt::format("distance {}: theory (not published)", v),
                           .published = lambda,
-                          .measured = estimate,
+                          .measured = measured,
                           .tolerance = kErrors * std::sqrt(lambda / static_cast<double>(epochs)) + 1e-12});
   }
   outcome.comparisons.push_back(means);
@@ -227,7 +227,7 @@ void add_reads(Outcome& outcome, const Setting& setting, const RunSettings& sett
     const double own = kErrors * sigma * std::sqrt(0.5 / static_cast<double>(epochs));
     noise.rows.push_back({.what = fmt::format("distance {}: noise", setting.distances[i]),
                           .published = kReadOff[i],
-                          .measured = {sigma, sigma - 1.96 * own / kErrors, sigma + 1.96 * own / kErrors},
+                          .measured = {sigma, 1.96 * own / kErrors},
                           .tolerance = kErrors * error + kReading});
   }
   outcome.comparisons.push_back(noise);

@@ -43,7 +43,7 @@ void compare(ComparisonTable& table, const std::string& group, const json& golde
   const auto add = [&](const char* what, const char* key, double measured) {
     table.rows.push_back({.what = group + ": " + what,
                           .published = golden.at(key),
-                          .measured = certain(measured),
+                          .measured = exactly(measured),
                           .tolerance = kRounding});
   };
   add("number of values", "count", summary.count);
@@ -75,7 +75,7 @@ Outcome run(const RunSettings&, Progress&) {
       all, [&](double beta) { return beta >= reference.critical_distance && beta <= kUpperBeta; });
   claim.rows.push_back({.what = "share of values between the beta of the best critical distance and 25",
                         .published = 1,
-                        .measured = certain(static_cast<double>(inside) / static_cast<double>(all.size()))});
+                        .measured = exactly(static_cast<double>(inside) / static_cast<double>(all.size()))});
   const Summary whole = summarise(all);
   const std::vector<double> references = {reference.critical_distance, reference.signal_to_noise,
                                           reference.capacity};
@@ -83,7 +83,7 @@ Outcome run(const RunSettings&, Progress&) {
       *std::ranges::min_element(references, {}, [&](double beta) { return std::abs(beta - whole.mean); });
   claim.rows.push_back({.what = "reference beta nearest to the mean",
                         .published = reference.signal_to_noise,
-                        .measured = certain(nearest)});
+                        .measured = exactly(nearest)});
 
   ComparisonTable summaries{.title = "Statistics of the learnt betas",
                             .source = "Parse_KeyQ_Norm_Betas",
@@ -103,7 +103,7 @@ Outcome run(const RunSettings&, Progress&) {
                                       report::format_number(bins[i].from, report::Notation::fixed, 2) +
                                       " to " + report::format_number(bins[i].to, report::Notation::fixed, 2),
                               .published = file.at("histogram").at("counts").at(i),
-                              .measured = certain(bins[i].height)});
+                              .measured = exactly(bins[i].height)});
   }
 
   return {

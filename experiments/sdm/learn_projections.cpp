@@ -13,6 +13,7 @@
 #include "experiments/published.h"
 #include "experiments/sdm/image_sets.h"
 #include "experiments/sdm/learn_projection.h"
+#include "mneme/core/text.h"
 #include "mneme/trials/projection_recall.h"
 
 namespace mneme::experiments {
@@ -148,7 +149,7 @@ ComparisonTable compare(const std::vector<Learnt>& all, bool learn_beta, int64_t
                              hard_locations ? fmt::format("r = {:g}, ", *hard_locations) : "",
                              published_table.at("perturbations").at(i).get<int64_t>()),
              .published = row.at("mean_cosine").at(i),
-             .measured = certain(ours->mean_cosine[i]),
+             .measured = exactly(ours->mean_cosine[i]),
              .tolerance = kAllowed,
              .explanation = fmt::format(
                  "Measured with {} stored images, {} training steps and one start; published with 60 000 "
@@ -323,7 +324,7 @@ Outcome run(const Study& study, const RunSettings& settings, Progress& progress)
                 fmt::format("there are no images in {} (looked for {}/ with {}). `mneme data get {}` "
                             "fetches them; or put the files there, or name their folder with --data or "
                             "MNEME_DATA.",
-                            settings.data.string(), study.set, study.files, study.set)};
+                            printable(settings.data.string()), study.set, study.files, study.set)};
   }
   const Scale scale = scale_of(study, settings.quick);
   const ImageSplit images = load_split(files, scale.images_most, scale.test_images);

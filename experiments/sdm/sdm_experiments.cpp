@@ -9,6 +9,7 @@
 
 #include "experiments/published.h"
 #include "experiments/sdm/recall_grid.h"
+#include "mneme/core/text.h"
 #include "mneme/data/folders.h"
 #include "mneme/data/load_patterns.h"
 #include "mneme/data/png.h"
@@ -138,7 +139,7 @@ Outcome run_64(const RunSettings& settings, Progress& progress) {
         .deviation = point.deviation, .samples = kPublishedCues, .data_sets = kPublishedSets};
     figures.rows.push_back({.what = fmt::format("{}, d = {}, k = {}", algorithm, radius, distance),
                             .published = mean,
-                            .measured = estimate_of(point.mean),
+                            .measured = point.mean,
                             .tolerance = trials::allowed_difference(point, as_published, kReading)});
   }
   outcome.comparisons.push_back(figures);
@@ -182,7 +183,7 @@ ComparisonTable compare_first_version(const std::vector<GridPoint>& points) {
       comparisons.rows.push_back(
           {.what = fmt::format("{}, d = {}, k = {}", first_version, point->radius, point->distance),
            .published = mean,
-           .measured = estimate_of(point->mean),
+           .measured = point->mean,
            .tolerance = trials::allowed_difference(*point, as_published, kFloor)});
     }
   }
@@ -264,7 +265,7 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
                 fmt::format("there is no MNIST in {} (looked for {}/train-images-idx3-ubyte and "
                             "t10k-images-idx3-ubyte, also .gz). Put the file there, or name its folder with "
                             "--data or MNEME_DATA.",
-                            settings.data.string(), kMnistSet)};
+                            printable(settings.data.string()), kMnistSet)};
   }
   const data::PatternSet images = data::load_patterns(*file);
   const int64_t bits = images.patterns.size();
@@ -308,7 +309,7 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
        .tolerance = tolerance_text("nothing; five cosines are printed"),
        .rows = {{.what = fmt::format("Cont_SDM, d = {}, k = {}: mean cosine", point.radius, kDistance),
                  .published = mean,
-                 .measured = estimate_of(point.mean),
+                 .measured = point.mean,
                  .tolerance = trials::allowed_difference(
                      point, {.deviation = std::sqrt(variance), .samples = std::ssize(printed)}, 0)}}});
   outcome.pictures.push_back(mnist_sheet(images, draw(0, Random(settings.seed)), grid.radii[1], grid));
@@ -365,7 +366,7 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
     outcome.comparisons.back().rows.push_back(
         {.what = fmt::format("d = {}, k = {}", point.radius, point.distance),
          .published = printed.mean.mean,
-         .measured = estimate_of(point.mean),
+         .measured = point.mean,
          .tolerance = trials::allowed_difference(point, printed, kFloor)});
   }
   outcome.notes.push_back(

@@ -160,10 +160,10 @@ ComparisonTable compare_reference(const ReferenceBetas& reference) {
           .source = "paper, figures on learnt and effective betas",
           .tolerance = "0.06: the paper gives one decimal (15.853 stands there as 15.9).",
           .rows = {{"beta at d = 15, best critical distance", values.at("beta_CD"),
-                    certain(reference.critical_distance), kOneDecimal},
+                    exactly(reference.critical_distance), kOneDecimal},
                    {"beta at d = 11, best signal-to-noise ratio", values.at("beta_SNR"),
-                    certain(reference.signal_to_noise), kOneDecimal},
-                   {"beta at d = 5, greatest capacity", values.at("beta_Mem"), certain(reference.capacity),
+                    exactly(reference.signal_to_noise), kOneDecimal},
+                   {"beta at d = 5, greatest capacity", values.at("beta_Mem"), exactly(reference.capacity),
                     kOneDecimal}}};
 }
 
@@ -178,7 +178,7 @@ ComparisonTable compare_printed() {
   const auto add = [&](std::string what, const json& value, double measured, double relative) {
     table.rows.push_back({.what = std::move(what),
                           .published = value,
-                          .measured = certain(measured),
+                          .measured = exactly(measured),
                           .tolerance = relative * value.get<double>()});
   };
   for (const json& row : published("sdm_tables").at("Softmax_Circle_Approx_cell7")) {
@@ -224,9 +224,9 @@ ComparisonTable compare_all_fits(report::Table& slopes) {
     const double locations = theory::log_of_count(row.at("r").get<std::string>());
     const theory::BetaFit circles = theory::fit_beta(bits, radius, locations);
     const double caps = theory::fit_beta_to_caps(bits, radius, locations).beta;
-    table.rows.push_back({at(bits, radius) + ": circles", row.at("beta_binary"), certain(circles.beta),
+    table.rows.push_back({at(bits, radius) + ": circles", row.at("beta_binary"), exactly(circles.beta),
                           (bits <= 100 ? kFormula : kLuneLarge) * circles.beta});
-    table.rows.push_back({at(bits, radius) + ": caps", row.at("beta_cap"), certain(caps),
+    table.rows.push_back({at(bits, radius) + ": caps", row.at("beta_cap"), exactly(caps),
                           bits <= 100 ? kCapsSmall * caps : kCapsLarge});
     slopes.rows.push_back({bits, radius, circles.beta, circles.least_squares_slope,
                            circles.beta / circles.least_squares_slope});
@@ -249,7 +249,7 @@ Outcome run(const RunSettings& settings, Progress&) {
     const int64_t radius = row.at("hamm_radius");
     const double beta = beta_from_distance_one(row.at("n"), radius), value = row.at("beta");
     betas.emplace_back(radius, beta);
-    over_radius.rows.push_back({fmt::format("d = {}", radius), value, certain(beta), kFormula * value});
+    over_radius.rows.push_back({fmt::format("d = {}", radius), value, exactly(beta), kFormula * value});
   }
   outcome.comparisons.push_back(over_radius);
 

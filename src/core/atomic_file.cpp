@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme {
 namespace {
@@ -23,7 +24,7 @@ namespace {
   } else if (error == EFBIG) {
     advice = "The system limits the size of a file (ulimit -f): raise the limit, or write less.";
   }
-  throw OutputError("cannot write " + path.string() + ": " + what + ": " + std::strerror(error) +
+  throw OutputError("cannot write " + printable(path.string()) + ": " + what + ": " + std::strerror(error) +
                     ".\n  Nothing was changed there. " + advice);
 }
 

@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "mneme/core/text.h"
+
 namespace mneme {
 namespace {
 
@@ -65,7 +67,7 @@ public:
   void say(const std::string& line) override {
     const std::lock_guard lock(mutex_);
     clear_line();
-    write(line + "\n");
+    write(printable_message(line) + "\n");
   }
 
 protected:
@@ -121,7 +123,7 @@ private:
     for (int i = 0; i < kWidth; ++i) {
       bar += i < filled ? "█" : "░";
     }
-    write(fmt::format("\r\033[K{} {}{}{} {:3.0f}%  {}", stage_, colour_ ? "\033[36m" : "", bar,
+    write(fmt::format("\r\033[K{} {}{}{} {:3.0f}%  {}", printable(stage_), colour_ ? "\033[36m" : "", bar,
                       colour_ ? "\033[0m" : "", 100 * share(), rate_and_time()));
   }
   void ended() override {
@@ -140,7 +142,8 @@ public:
 private:
   void begun() override {} // Short stages then leave one line only.
   void show() override {
-    write(fmt::format("{}: {:.0f}% ({}/{})  {}\n", stage_, 100 * share(), done_, total_, rate_and_time()));
+    write(fmt::format("{}: {:.0f}% ({}/{})  {}\n", printable(stage_), 100 * share(), done_, total_,
+                      rate_and_time()));
   }
 };
 
@@ -161,7 +164,7 @@ class Quiet : public Progress {
 public:
   explicit Quiet(std::FILE* stream) : stream_(stream) {}
   void say(const std::string& line) override {
-    const std::string text = line + "\n";
+    const std::string text = printable_message(line) + "\n";
     std::fwrite(text.data(), 1, text.size(), stream_);
   }
 

@@ -18,6 +18,7 @@
 #include "data/readers.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme::data {
 namespace {
@@ -132,16 +133,9 @@ private:
     const auto rest = text_.substr(at_, 24);
     fail(file_,
          fmt::format("header, byte {}: expected {}, found {}", offset_ + static_cast<int64_t>(at_), expected,
-                     rest.empty() ? "its end" : fmt::format("{:?}", printable(rest))),
+                     rest.empty() ? "its end" : fmt::format("\"{}\"", printable(rest))),
          advice);
   }
-  static std::string printable(std::string_view text) {
-    std::string result(text);
-    std::replace_if(
-        result.begin(), result.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    return result;
-  }
-
   void skip_spaces() {
     while (at_ < text_.size() && std::string_view(" \n\t\r\f").find(text_[at_]) != std::string_view::npos) {
       ++at_;

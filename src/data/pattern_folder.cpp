@@ -13,6 +13,7 @@
 #include "data/file_kind.h"
 #include "data/readers.h"
 #include "data/source.h"
+#include "mneme/core/text.h"
 
 namespace mneme::data {
 namespace {
@@ -134,7 +135,7 @@ std::optional<IdxPair> find_idx_files(const std::filesystem::path& folder) {
 }
 
 std::string folder_title(const std::filesystem::path& folder) {
-  return std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string();
+  return printable(std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string());
 }
 
 } // namespace mneme::data

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
 
 namespace mneme::data {
@@ -115,7 +116,7 @@ std::unique_ptr<Source> open_path(const std::string& name) {
 
 std::string Source::title() const {
   const std::filesystem::path path(name_);
-  return path.has_filename() ? path.filename().string() : path.parent_path().filename().string();
+  return printable((path.has_filename() ? path : path.parent_path()).filename().string());
 }
 
 void Source::read(int64_t offset, std::span<std::byte> to, const char* what) const {
@@ -168,7 +169,7 @@ std::vector<std::byte> read_file(const std::filesystem::path& path) {
 }
 
 void fail(const std::string& name, const std::string& problem, const std::string& advice) {
-  throw DataError(fmt::format("{}: {}.\n  {}", name, problem, advice));
+  throw DataError(fmt::format("{}: {}.\n  {}", printable(name), printable(problem), advice));
 }
 
 std::optional<int64_t> product(std::span<const int64_t> sizes) {

@@ -25,7 +25,7 @@ public:
   virtual ~Source() = default;
 
   const std::string& name() const { return name_; } ///< the path, for messages
-  std::string title() const;                        ///< the last part of the path
+  std::string title() const;                        ///< the last part of the path, printable
   int64_t size() const { return size_; }
 
   /// Fills `to` with the bytes from `offset` on, called `what` in messages.
@@ -82,7 +82,7 @@ private:
 /// `read_file`.
 std::unique_ptr<Source> open_source(const std::filesystem::path& path);
 
-/// Throws DataError "<name>: <problem>.\n  <advice>".
+/// Throws DataError "<name>: <problem>.\n  <advice>"; name and problem, which may quote a file, are made printable.
 [[noreturn]] void fail(const std::string& name, const std::string& problem, const std::string& advice);
 
 /// Advice for a file that ends too early, is too long or holds nonsense.

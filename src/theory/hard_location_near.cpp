@@ -34,11 +34,14 @@ int64_t hamming_radius_for_hard_location_near(int64_t bits, double hard_location
     throw UsageError(
         fmt::format("{}: the probability is {}, but it must be above 0 and at most 1.", where, probability));
   }
+  // Compared by the logarithm of the probability that there is none: near 1 the probability itself has no digits left.
+  // Outside a circle of radius d lies as much of the space as within n - d - 1 of its farthest point.
+  const double log_none_allowed = std::log1p(-probability); // -inf for 1, which only the whole space reaches
   int64_t too_small = -1, enough = bits;
   while (enough - too_small > 1) {
     const int64_t middle = too_small + (enough - too_small) / 2;
-    (probability_of_hard_location_near(bits, hard_locations, middle) < probability ? too_small : enough) =
-        middle;
+    const double log_none = hard_locations * log_space_fraction(bits, bits - middle - 1);
+    (log_none > log_none_allowed ? too_small : enough) = middle;
   }
   return enough;
 }

@@ -31,6 +31,17 @@ BagSchedule BagTask::schedule_of(const std::string& model) const {
   return own;
 }
 
+std::string single_class_set(const BagTask& task) {
+  for (const auto& [set, name] :
+       {std::pair(&task.training, "training"), std::pair(&task.validation, "validation")}) {
+    const int64_t count = set->count(), positive = set->num_positive();
+    if (count > 0 && (positive == 0 || positive == count)) {
+      return fmt::format("all {} {} bags are {}", count, name, positive == 0 ? "negative" : "positive");
+    }
+  }
+  return "";
+}
+
 BagTask bit_pattern_task(const data::BitBagOptions& options) {
   BagTask task{
       .name = "bit-pattern",

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 
 namespace mneme::training {
@@ -15,8 +16,8 @@ namespace {
 
 enum Stream : uint64_t { kFunction, kTraining, kValidation, kParameters, kDropout };
 
-SparseAndTrial run_trial(const SparseAndOptions& options, Random random, Progress& progress) {
-  const auto begin = std::chrono::steady_clock::now();
+/// Function and samples.
+SparseAndTrial draw_trial(const SparseAndOptions& options, Random random) {
   SparseAndTrial trial;
   trial.function = data::pick_sparse_and(options.model.context_length(), options.sparsity, options.with_rule,
                                          random.stream(kFunction));
@@ -24,11 +25,40 @@ SparseAndTrial run_trial(const SparseAndOptions& options, Random random, Progres
                                       options.sampling);
   trial.validation = data::draw_samples(trial.function, options.validation_samples,
                                         random.stream(kValidation), options.sampling);
+  return trial;
+}
+
+SparseAndTrial run_trial(const SparseAndOptions& options, Random random, Progress& progress) {
+  const auto begin = std::chrono::steady_clock::now();
+  SparseAndTrial trial = draw_trial(options, random);
   trial.fit = fit(options.model, initial_parameters(options.model, random.stream(kParameters)),
                   trial.training, options.schedule, random.stream(kDropout), progress);
   trial.validated = evaluate(options.model, trial.fit.parameters, trial.validation);
   trial.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return trial;
+}
+
+Random random_of(const SparseAndOptions& options, int64_t number) {
+  return Random(options.seed).stream(static_cast<uint64_t>(number));
+}
+
+/// Errors  UsageError for the first trial whose training or validation labels are all alike
+void check_classes(const SparseAndOptions& options) {
+  for (int64_t number = 0; number < options.seeds; ++number) {
+    throw_if_interrupted();
+    const SparseAndTrial trial = draw_trial(options, random_of(options, number));
+    for (const auto& [set, name] :
+         {std::pair(&trial.training, "training"), std::pair(&trial.validation, "validation")}) {
+      if (const double share = set->share_true(); share == 0 || share == 1) {
+        throw UsageError(fmt::format(
+            "mneme::training::train_sparse_and: all {} {} labels of trial {} are {}, so a model that always "
+            "answers the same is always right.\n  Choose a probability of ones that balances the labels "
+            "(1/2^(1/s)), "
+            "draw more samples, or allow one class.",
+            set->labels.size(), name, number, share == 0 ? "false" : "true"));
+      }
+    }
+  }
 }
 
 } // namespace
@@ -39,12 +69,15 @@ std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Pr
     throw UsageError(fmt::format(
         "mneme::training::train_sparse_and: {} seeds were asked for, at least 1 is needed.", options.seeds));
   }
+  if (options.both_classes_required && options.sampling.accept_last_try) {
+    check_classes(options);
+  }
   std::vector<SparseAndTrial> trials(static_cast<size_t>(options.seeds));
   std::mutex one_at_a_time;
   parallel_for(options.seeds, 1, [&](int64_t begin, int64_t end) {
     for (int64_t number = begin; number < end; ++number) {
       SparseAndTrial& trial = trials[static_cast<size_t>(number)];
-      trial = run_trial(options, Random(options.seed).stream(static_cast<uint64_t>(number)), progress);
+      trial = run_trial(options, random_of(options, number), progress);
       if (done) {
         const std::lock_guard lock(one_at_a_time);
         done(number, trial);

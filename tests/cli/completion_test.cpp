@@ -75,7 +75,7 @@ TEST(BashCompletion, OffersFoldersForAFolder) {
   const testing::TemporaryFolder folder;
   std::filesystem::create_directory(folder / "results");
   testing::write_text(folder / "resume.txt", "");
-  EXPECT_EQ(offered_by_bash({"mneme", "doctor", "--out", "res"}, folder.path()), (Words{"results"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "verify", "--out", "res"}, folder.path()), (Words{"results"}));
 }
 
 TEST(BashCompletion, OffersNothingWhereANumberBelongs) {

@@ -59,6 +59,7 @@ TEST(Program, TellsItsVersion) {
   const ProgramResult result = run_mneme({"--version"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.out, "mneme " + std::string(version()) + "\n");
+  EXPECT_EQ(run_mneme({"-V"}).out, result.out);
 }
 
 TEST(Program, HelpsWithEveryVerb) {
@@ -66,11 +67,28 @@ TEST(Program, HelpsWithEveryVerb) {
     const ProgramResult result = run_mneme({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "");
-    for (const char* option :
-         {"--json", "--out DIR", "--seed", "--threads", "--quiet", "--progress", "--no-color"}) {
+    for (const char* option : {"--json", "--seed", "--threads", "--quiet", "--progress", "--no-color"}) {
       EXPECT_TRUE(contains(result.out, option));
     }
+    EXPECT_EQ(result.out.find("--out DIR") != std::string::npos, std::string(verb) == "verify");
   }
+}
+
+TEST(Program, HelpsBeforeTheVerbAsBehindIt) {
+  EXPECT_EQ(run_mneme({"help"}).out, run_mneme({}).out);
+  EXPECT_EQ(run_mneme({"help", "--help"}).out, run_mneme({}).out);
+  EXPECT_EQ(run_mneme({"help", "help"}).out, run_mneme({}).out);
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"doctor"}, {"train", "latch"}, {"theory", "plan"}, {"recall"}}) {
+    std::vector<std::string> before = words, behind = words;
+    before.insert(before.begin(), "help");
+    behind.emplace_back("--help");
+    const ProgramResult result = run_mneme(before);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_TRUE(contains(result.out, "--json"));
+    EXPECT_EQ(result.out, run_mneme(behind).out);
+  }
+  expect_wrong_usage({"help", "docter"}, {"no verb \"docter\"", "Did you mean \"doctor\"?"});
 }
 
 TEST(Program, SuggestsTheNearestVerb) {
@@ -82,7 +100,52 @@ TEST(Program, SuggestsTheNearestVerb) {
 }
 
 TEST(Program, SaysThatOptionsComeAfterTheVerb) {
-  expect_wrong_usage({"--json", "doctor"}, {"\"--json\" stands before the verb"});
+  expect_wrong_usage({"--json", "doctor"}, {"\"--json\" stands before the verb", "`mneme doctor --json`"});
+  expect_wrong_usage({"--seed", "3", "recall"}, {"\"--seed\" stands before", "`mneme recall --seed ...`"});
+  expect_wrong_usage({"--json"}, {"\"--json\" stands before the verb", "`mneme recall --json`"});
+}
+
+TEST(Program, SaysThatOptionsOfATaskComeAfterIt) {
+  expect_wrong_usage({"train", "--seeds", "3", "latch"},
+                     {"\"--seeds\" stands before \"latch\"", "`mneme train latch --seeds ...`"});
+  expect_wrong_usage({"train", "--seeds=3", "latch"}, {"\"--seeds\" stands before \"latch\""});
+  expect_wrong_usage({"train", "--json", "sparse-and"},
+                     {"\"--json\" stands before \"sparse-and\"", "`mneme train sparse-and --json ...`"});
+  expect_wrong_usage({"train", "--seeds", "3"},
+                     {"\"--seeds\" comes after one of the words that `mneme train --help` lists"});
+  expect_wrong_usage({"theory", "--bits", "64", "capacity"},
+                     {"\"--bits\" stands before \"capacity\"", "`mneme theory capacity --bits ...`"});
+  expect_wrong_usage({"train", "--nonsense", "latch"}, {"there is no option \"--nonsense\""});
+}
+
+TEST(Program, NamesTheTasksWhereOneIsMissing) {
+  expect_wrong_usage({"train"},
+                     {"mneme train: one of these must be named: sparse-and, bit-pattern, latch, mnist-bags"});
+  expect_wrong_usage({"data"}, {"mneme data: one of these must be named: list, get"});
+}
+
+TEST(Program, RefusesAFolderWithoutAName) {
+  expect_wrong_usage({"theory", "capacity", "--out", ""}, {"--out: the name is empty"});
+}
+
+TEST(Program, EscapesWhatWouldMoveATerminal) {
+  const std::string hostile = "\x1b[31mred\nmneme: all is well";
+  for (const auto& arguments : std::vector<std::vector<std::string>>{{"recall", "--patterns", hostile},
+                                                                     {"verify", hostile},
+                                                                     {"recall", "--out", "/proc/" + hostile},
+                                                                     {"doctor", hostile},
+                                                                     {hostile}}) {
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_NE(result.exit_code, 0);
+    EXPECT_TRUE(contains(result.out + result.err, "\\x1b[31mred\\nmneme: all is well"));
+    EXPECT_FALSE(contains(result.out + result.err, "\x1b"));
+    EXPECT_FALSE(contains(result.out + result.err, "\nmneme: all is well"));
+  }
+}
+
+TEST(Program, RefusesAFolderWhereNothingWouldBeWritten) {
+  expect_wrong_usage({"doctor", "--out", "results"}, {"there is no option \"--out\""});
+  expect_wrong_usage({"completion", "bash", "--out", "results"}, {"there is no option \"--out\""});
 }
 
 TEST(Program, SuggestsTheNearestOption) {

@@ -17,6 +17,7 @@
 #include "mneme/data/glyphs.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/png.h"
+#include "mneme/data/random_patterns.h"
 #include "mneme/trials/memory_kinds.h"
 
 namespace mneme {
@@ -191,6 +192,40 @@ TEST(RecallVerb, LeavesNoReadoutsOfAnEarlierRunBesideItsOwn) {
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(readouts(), (std::set<std::string>{"recalled-" + std::string(memory) + "-noise-0.1.npy",
                                                  "recalled-by-somebody-else.npy"}));
+  }
+}
+
+TEST(RecallVerb, TakesFilesWhoseNamesAreNotUtf8) {
+  const TemporaryFolder folder;
+  const std::filesystem::path file = folder / "\xff\xfe.npy", out = folder / "out\xfd";
+  data::write_npy(file, to_zeros_and_ones(data::random_bits(5, 64, Random(1))));
+  const ProgramResult result = run_mneme({"recall", "--patterns", file.string(), "--memory", "attention",
+                                          "--noise", "0.1", "--seeds", "2", "--json", "--out", out.string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const std::string& text : {result.out, read_text(out / "config.json")}) {
+    EXPECT_EQ(Json::parse(text).at("patterns").at("source"), "\\xff\\xfe.npy");
+  }
+  EXPECT_TRUE(contains(read_text(out / "index.html"), "\\xff\\xfe.npy"));
+  EXPECT_TRUE(std::filesystem::exists(out / "recalled-attention-noise-0.1.npy"));
+  const ProgramResult text = run_mneme({"recall", "--patterns", file.string(), "--memory", "attention",
+                                        "--noise", "0.1", "--seeds", "2", "--out", out.string()});
+  EXPECT_TRUE(contains(text.out, "patterns of 64 components from \\xff\\xfe.npy")) << text.err;
+  EXPECT_TRUE(contains(text.out, "/out\\xfd: index.html"));
+}
+
+TEST(RecallVerb, ShowsNoIntervalOfASingleTrial) {
+  const TemporaryFolder folder;
+  const Arguments command{"recall",   "--seeds",   "1",
+                          "--memory", "attention", "--noise",
+                          "0.1,0.3",  "--out",     folder.path().string()};
+  const ProgramResult result = run_mneme(command);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string page = read_text(folder / "index.html"), shown = page.substr(0, page.find("<script"));
+  EXPECT_FALSE(contains(result.out, "±"));
+  EXPECT_FALSE(contains(shown, "±"));
+  EXPECT_TRUE(contains(shown, "One trial, so there are no confidence intervals."));
+  for (const char* name : {"results.csv", "exact.csv", "cosine.csv"}) {
+    EXPECT_FALSE(contains(read_text(folder / name), "low")) << name;
   }
 }
 

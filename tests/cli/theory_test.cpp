@@ -207,6 +207,20 @@ TEST(TheoryPlan, SimulatesWhatItPlans) {
   EXPECT_NE(run_mneme(other).out, first.out);
 }
 
+TEST(TheoryPlan, ShowsNoIntervalOfASingleTrial) {
+  const std::vector<std::string> command = {"theory", "plan",       "--bits",   "128", "--items",
+                                            "100",    "--simulate", "--trials", "1",   "--quiet"};
+  const ProgramResult text = run_mneme(command);
+  EXPECT_TRUE(contains(text.out, "simulated")) << text.err;
+  EXPECT_FALSE(contains(text.out, "±"));
+  EXPECT_FALSE(contains(text.out, "interval"));
+  std::vector<std::string> as_json = command;
+  as_json.push_back("--json");
+  const nlohmann::json plan = nlohmann::json::parse(run_mneme(as_json).out);
+  EXPECT_TRUE(plan.at("end_exact").is_number());
+  EXPECT_FALSE(plan.contains("end_exact_low"));
+}
+
 TEST(TheoryPlan, RefusesToSimulateWhatDoesNotFit) {
   const ProgramResult result =
       run_mneme({"theory", "plan", "--items", "1e7", "--noise", "0.3", "--simulate"});

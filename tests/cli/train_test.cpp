@@ -47,12 +47,56 @@ TEST(Train, PrintsOneJsonDocument) {
   ASSERT_TRUE(document.is_object()) << result.out << result.err;
   EXPECT_EQ(document.at("config").at("parameters"), 9 * 8 + 8 + 8 + 1);
   EXPECT_EQ(document.at("trials").size(), 3U);
-  EXPECT_EQ(document.at("summary").size(), 4U);
+  EXPECT_EQ(document.at("summary").size(), 8U);
+}
+
+TEST(Train, RefusesLabelsOfOneClassUnlessAllowed) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> one_class = {"--accept-last-try", "--probability", "0"};
+  const ProgramResult refused = train(folder, one_class);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(contains(refused.err, "all 60 training labels of trial 0 are false"));
+  std::vector<std::string> allowed = one_class;
+  allowed.insert(allowed.end(), {"--allow-one-class", "--json"});
+  const nlohmann::json document = nlohmann::json::parse(train(folder, allowed).out);
+  EXPECT_EQ(document.at("trials").at(0).at("training_share_true"), 0);
+  EXPECT_EQ(document.at("trials").at(0).at("validation_share_false"), 1);
+}
+
+TEST(Train, ShowsTheShareOfEachClass) {
+  const TemporaryFolder folder;
+  const ProgramResult result = train(folder, {});
+  for (const std::string& shown : {result.out, testing::read_text(folder / "index.html")}) {
+    testing::expect_contains(shown, {"training labels true (share)", "training labels false (share)",
+                                     "validation labels true (share)", "validation labels false (share)"});
+  }
+}
+
+TEST(Train, ShowsNoIntervalOfASingleSeed) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> command = {
+      "train",    "sparse-and", "--context-length", "9", "--samples", "60",
+      "--epochs", "40",         "--seeds",          "1", "--out",     folder.path().string()};
+  const ProgramResult text = run_mneme(command);
+  ASSERT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_TRUE(contains(text.out, "value (one seed)"));
+  std::vector<std::string> as_json = command;
+  as_json.push_back("--json");
+  const ProgramResult json = run_mneme(as_json);
+  for (const std::string& result : {text.out, json.out, testing::read_text(folder / "index.html")}) {
+    for (const char* spread : {"±", "mean_low", "least", "median of the seeds", "interval"}) {
+      EXPECT_FALSE(contains(result.substr(0, result.find("<script")), spread)) << spread;
+    }
+  }
+  const nlohmann::json summary = nlohmann::json::parse(json.out).at("summary");
+  EXPECT_EQ(summary.at(0).at("measure"), "training accuracy");
+  EXPECT_TRUE(summary.at(0).at("mean").is_number());
+  EXPECT_FALSE(contains(testing::read_text(folder / "learning.csv"), "low"));
 }
 
 TEST(Train, TakesThePrecisionAskedFor) {
-  const TemporaryFolder folder;
   const auto loss = [&](const std::string& precision) {
+    const TemporaryFolder folder;
     const std::vector<std::string> more = {"--model", "mlp",         "--hidden-size", "8",
                                            "--json",  "--precision", precision};
     const nlohmann::json document = nlohmann::json::parse(train(folder, more).out);
@@ -125,15 +169,80 @@ TEST(TrainBags, GoesOnAfterBeingKilled) {
   expect_same_run(one, two);
 }
 
+/// Training images of digits 0 to 8 under the names of MNIST: 14 of them, the last two for validation.
+void write_digits_without_nine(const std::filesystem::path& folder) {
+  constexpr int kCount = 14, kSide = 28;
+  std::filesystem::create_directories(folder / "mnist");
+  std::string images("\0\0\x08\x03\0\0\0\x0e\0\0\0\x1c\0\0\0\x1c", 16), labels("\0\0\x08\x01\0\0\0\x0e", 8);
+  for (int i = 0; i < kCount; ++i) {
+    labels += static_cast<char>(i % 9);
+    for (int pixel = 0; pixel < kSide * kSide; ++pixel) {
+      images += static_cast<char>((pixel * (i + 3)) % 256);
+    }
+  }
+  testing::write_text(folder / "mnist" / "train-images-idx3-ubyte", images);
+  testing::write_text(folder / "mnist" / "train-labels-idx1-ubyte", labels);
+}
+
+TEST(TrainBags, RefusesBagsOfOneClassUnlessAllowed) {
+  const TemporaryFolder folder;
+  write_digits_without_nine(folder.path());
+  const auto train_digits = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> command = {
+        "train",    "mnist-bags", "--data", folder.path().string(),   "--bags", "8",
+        "--epochs", "1",          "--out",  (folder / "run").string()};
+    command.insert(command.end(), more.begin(), more.end());
+    return run_mneme(command, {.timeout = std::chrono::seconds(120)});
+  };
+  const ProgramResult refused = train_digits({});
+  EXPECT_EQ(refused.exit_code, 2) << refused.out;
+  testing::expect_contains(refused.err, {"all 8 training bags are negative", "--allow-one-class"});
+  const ProgramResult allowed = train_digits({"--allow-one-class", "--json"});
+  ASSERT_EQ(allowed.exit_code, 0) << allowed.err;
+  const nlohmann::json classes = nlohmann::json::parse(allowed.out).at("classes");
+  EXPECT_EQ(classes.at(0).at("share_positive"), 0);
+  EXPECT_EQ(classes.at(1).at("negative"), 2);
+  const ProgramResult measured =
+      run_mneme({"eval", (folder / "run").string(), "--data", folder.path().string(), "--json"},
+                {.timeout = std::chrono::seconds(120)});
+  const nlohmann::json document = nlohmann::json::parse(measured.out);
+  EXPECT_EQ(document.at("classes"), classes);
+  EXPECT_TRUE(document.at("checkpoints").at(0).at("sensitivity").is_null());
+}
+
+TEST(TrainBags, ShowsTheShareOfEachClass) {
+  const TemporaryFolder folder;
+  const ProgramResult result = train_latch(folder.path(), {"--epochs", "1"});
+  for (const std::string& shown : {result.out, testing::read_text(folder / "index.html")}) {
+    testing::expect_contains(shown, {"share positive", "share negative", "validation"});
+  }
+}
+
+TEST(TrainBags, ShowsNoIntervalOfASingleSeed) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"train", "latch", "--samples", "64", "--length", "5", "--characters", "4", "--epochs", "2",
+                 "--json", "--out", folder.path().string()},
+                {.timeout = std::chrono::seconds(120)});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json summary = nlohmann::json::parse(result.out).at("summary");
+  EXPECT_TRUE(summary.at(0).at("mean").is_number());
+  EXPECT_FALSE(summary.at(0).contains("mean_low"));
+  EXPECT_FALSE(summary.at(0).contains("median"));
+  EXPECT_FALSE(contains(testing::read_text(folder / "learning.csv"), "low"));
+  const std::string page = testing::read_text(folder / "index.html");
+  EXPECT_TRUE(contains(page, "value (one seed)"));
+  EXPECT_FALSE(contains(page.substr(0, page.find("<script")), "bands reach"));
+}
+
 TEST(TrainBags, RefusesToMixRuns) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "1"}).exit_code, 0);
   const ProgramResult other = train_latch(folder.path(), {"--epochs", "1", "--learning-rate", "0.5"});
   EXPECT_EQ(other.exit_code, 2);
-  EXPECT_TRUE(contains(other.err, "learning_rate 0.001, but 0.5 is asked for")) << other.err;
+  EXPECT_TRUE(contains(other.err, "with learning_rate 0.001 (requested: 0.5)")) << other.err;
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "2"}).exit_code, 0);
-  EXPECT_TRUE(
-      contains(train_latch(folder.path(), {"--epochs", "1"}).err, "of 2 epochs, but 1 are asked for"));
+  EXPECT_TRUE(contains(train_latch(folder.path(), {"--epochs", "1"}).err, "with epochs 2 (requested: 1)"));
   EXPECT_EQ(run_mneme({"train", "bit-pattern", "--model", "lstm"}).exit_code, 2);
   const ProgramResult nowhere = run_mneme(
       {"train", "mnist-bags", "--data", (folder / "empty").string(), "--out", (folder / "run").string()});

@@ -43,6 +43,17 @@ TEST(VerifyVerb, PassesGoldenFiles) {
   EXPECT_EQ(total.at("cases_failed"), 0);
 }
 
+TEST(VerifyVerb, WritesWhatItFoundIntoAFolder) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> command = {"verify", kGoldenFile.string(), "--json", "--out",
+                                            (folder / "out").string()};
+  const ProgramResult result = run_mneme(command);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(read_text(folder / "out" / "verify.json"), result.out);
+  EXPECT_EQ(nlohmann::json::parse(read_text(folder / "out" / "config.json")).at("verb"), "verify");
+  EXPECT_EQ(run_mneme(command).exit_code, 0);
+}
+
 TEST(VerifyVerb, ExitsWithFourWhenANumberDiffers) {
   const TemporaryFolder folder;
   write_wrong_golden_file(folder / "circle_intersection.json");

@@ -103,6 +103,18 @@ TEST(JsonProgress, StaysJsonWhateverTheStageIsCalled) {
   EXPECT_TRUE(contains(lines[0].at("stage").get<std::string>(), "\"\n\" 1"));
 }
 
+TEST(Progress, EscapesWhatWouldMoveATerminal) {
+  for (const ProgressStyle style : {ProgressStyle::plain, ProgressStyle::bar, ProgressStyle::none}) {
+    const std::string text = shown(style, [](Progress& progress) {
+      progress.start("a\x1b[2J", 1);
+      progress.finish();
+      progress.say("kept in b\x1b[2J\nc");
+    });
+    EXPECT_FALSE(contains(text, "\x1b[2J"));
+    EXPECT_TRUE(contains(text, "kept in b\\x1b[2J\\nc\n"));
+  }
+}
+
 TEST(Progress, CountsStepsOfManyThreads) {
   const auto lines = json_lines(shown(ProgressStyle::json, [](Progress& progress) {
     progress.start("adding", 1000);

@@ -31,7 +31,7 @@ TEST(BagComparison, PutsPublishedNumbersBesideThoseOfEverySeed) {
   EXPECT_TRUE(rows[0].explanation.ends_with("Few sequences."));
   for (const Comparison& row : rows) {
     // Of three runs: t s sqrt(1 + 1/3) is twice t s / sqrt(3); 0.0005 for reading the curve.
-    EXPECT_NEAR(row.tolerance, 2 * (row.measured.high - row.measured.value) + 5e-4, 1e-12) << row.what;
+    EXPECT_NEAR(row.tolerance, 2 * row.measured.half_width.value() + 5e-4, 1e-12) << row.what;
   }
   EXPECT_EQ(outcome.figures.size(), 2U);
   EXPECT_EQ(outcome.figures[0].chart.numbers.rows.size(),

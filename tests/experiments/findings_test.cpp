@@ -24,13 +24,22 @@ std::vector<Finished> sample_findings() {
 
 TEST(Comparison, HoldsWithinItsToleranceOnly) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_TRUE((Comparison{.published = 1, .measured = certain(1.5), .tolerance = 0.5}.holds()));
-  EXPECT_FALSE((Comparison{.published = 1, .measured = certain(1.51), .tolerance = 0.5}.holds()));
-  EXPECT_FALSE((Comparison{.published = 1, .measured = certain(nan), .tolerance = 0.5}.holds()));
-  EXPECT_FALSE((Comparison{.published = nan, .measured = certain(nan), .tolerance = 0.5}.holds()));
+  EXPECT_TRUE((Comparison{.published = 1, .measured = exactly(1.5), .tolerance = 0.5}.holds()));
+  EXPECT_FALSE((Comparison{.published = 1, .measured = exactly(1.51), .tolerance = 0.5}.holds()));
+  EXPECT_FALSE((Comparison{.published = 1, .measured = exactly(nan), .tolerance = 0.5}.holds()));
+  EXPECT_FALSE((Comparison{.published = nan, .measured = exactly(nan), .tolerance = 0.5}.holds()));
   const auto [met, missed] = tally(sample_outcome());
   EXPECT_EQ(met, 2);
   EXPECT_EQ(missed, 1);
+}
+
+TEST(Findings, ShowAnIntervalOnlyWhereThereIsOne) {
+  const report::Table table = comparison_table({.rows = {{.what = "five seeds", .measured = {1.25, 0.25}},
+                                                         {.what = "five equal seeds", .measured = {3, 0}},
+                                                         {.what = "one seed", .measured = exactly(2)}}});
+  EXPECT_EQ(std::get<report::Estimate>(table.rows[0][2]).low, 1);
+  EXPECT_EQ(std::get<report::Estimate>(table.rows[1][2]).low, 3);
+  EXPECT_EQ(std::get<double>(table.rows[2][2]), 2);
 }
 
 TEST(Findings, PageMarksWhatIsMissedWithItsExplanation) {
@@ -49,7 +58,7 @@ TEST(Findings, OfManyMissesTheWorstAreNamed) {
   for (int i = 1; i <= 9; ++i) {
     rows.push_back({.what = fmt::format("value {}", i),
                     .published = 0,
-                    .measured = certain(i),
+                    .measured = exactly(i),
                     .tolerance = 0.5,
                     .explanation = "Other images."});
   }

@@ -74,6 +74,22 @@ TEST(OutcomeFile, SaysWhyItCannotBeUsed) {
   EXPECT_TRUE(contains(std::get<std::string>(found), "a-figure.vl.json"));
 }
 
+TEST(OutcomeFile, TakesIntervalsAsTheyWereWrittenBefore) {
+  const TemporaryFolder folder;
+  save_outcome(folder.path(), kExperiment, kSettings, sample_outcome());
+  const std::filesystem::path file = folder_of(folder.path(), kExperiment) / "outcome.json";
+  nlohmann::ordered_json whole = nlohmann::ordered_json::parse(read_text(file));
+  nlohmann::ordered_json& rows = whole.at("outcome").at("comparisons").at(0).at("rows");
+  EXPECT_EQ(rows.at(0).at("measured").dump(), "[1.25,0.25]");
+  EXPECT_EQ(rows.at(1).at("measured").dump(), "[3.0]");
+  rows.at(0).at("measured") = {1.25, 1, 1.5};
+  rows.at(1).at("measured") = {3, 3, 3};
+  write_text(file, whole.dump());
+  const Found found = find_outcome(folder.path(), kExperiment, kSettings);
+  ASSERT_TRUE(std::holds_alternative<Outcome>(found));
+  EXPECT_EQ(page_text(std::get<Outcome>(found)), page_text(sample_outcome()));
+}
+
 TEST(OutcomeFile, IsRefusedWhereTheFolderCannotBeWritten) {
   const TemporaryFolder folder;
   write_text(folder / "work", "a file where a folder is needed");

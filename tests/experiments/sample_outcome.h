@@ -16,13 +16,13 @@ inline Outcome sample_outcome() {
       {.title = "Printed values",
        .source = "cell 3",
        .tolerance = "half a unit.",
-       .rows = {{.what = "first", .published = 1, .measured = {1.25, 1, 1.5}, .tolerance = 0.5},
+       .rows = {{.what = "first", .published = 1, .measured = {1.25, 0.25}, .tolerance = 0.5},
                 {.what = "second",
                  .published = 2,
-                 .measured = certain(3),
+                 .measured = exactly(3),
                  .tolerance = 0.5,
                  .explanation = "Known."},
-                {.what = "both infinite", .published = kInfinity, .measured = certain(kInfinity)}}});
+                {.what = "both infinite", .published = kInfinity, .measured = exactly(kInfinity)}}});
   report::Table table{
       .columns = {{.name = "name"}, {.name = "count", .key = "n"}, {.name = "value", .digits = 3}},
       .rows = {{std::string("a"), int64_t{5}, 1.0},

@@ -36,11 +36,23 @@ TEST(HardLocationNear, RisesWithRadiusAndLocations) {
 }
 
 TEST(HardLocationNear, LeadsBackToItsRadius) {
-  for (const double probability : {1e-9, 0.5, 0.99, 1.0}) {
+  for (const double probability : {1e-9, 0.5, 0.99, 1 - 1e-9}) {
     const int64_t radius = hamming_radius_for_hard_location_near(1000, 1e6, probability);
     EXPECT_GE(probability_of_hard_location_near(1000, 1e6, radius), probability);
     EXPECT_LT(probability_of_hard_location_near(1000, 1e6, radius - 1), probability);
   }
+}
+
+TEST(HardLocationNear, IsCertainInTheWholeSpaceOnly) {
+  for (const int64_t bits : {1, 2, 64, 1000, 10000}) {
+    for (const double locations : {1.0, 1e6}) {
+      EXPECT_EQ(hamming_radius_for_hard_location_near(bits, locations, 1), bits);
+    }
+  }
+  // One location: all but 2^-50 of the space is within 49 of 50 bits, all but 51 x 2^-50 within 48.
+  EXPECT_EQ(hamming_radius_for_hard_location_near(50, 1, 1 - 0.5 * std::ldexp(1.0, -50)), 50);
+  EXPECT_EQ(hamming_radius_for_hard_location_near(50, 1, 1 - 40 * std::ldexp(1.0, -50)), 49);
+  EXPECT_EQ(hamming_radius_for_hard_location_near(50, 1, 1 - 60 * std::ldexp(1.0, -50)), 48);
 }
 
 TEST(HardLocationNear, PublishedRuleFindsTheFirstOneAt424) {

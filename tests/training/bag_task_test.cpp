@@ -2,6 +2,7 @@
 
 #include "mneme/training/bag_task.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -25,6 +26,15 @@ TEST(BagTask, SplitsThePublishedExamplesAsPublished) {
   EXPECT_EQ(latch.validation.count(), 1024);
   EXPECT_EQ(latch.schedule_of("hopfield").epochs, 20);
   EXPECT_EQ(latch.schedule_of("lookup-adapted").epochs, 18);
+}
+
+TEST(BagTask, NamesTheSetThatHoldsOneClassAlone) {
+  BagTask task = bit_pattern_task({.num_bags = 64});
+  EXPECT_EQ(single_class_set(task), "");
+  std::ranges::fill(task.validation.targets, uint8_t{1});
+  EXPECT_EQ(single_class_set(task), "all 16 validation bags are positive");
+  std::ranges::fill(task.training.targets, uint8_t{0});
+  EXPECT_EQ(single_class_set(task), "all 48 training bags are negative");
 }
 
 TEST(JudgeAnswers, CountsEachKindOfRightAnswer) {

@@ -46,6 +46,16 @@ TEST(TrainSparseAnd, DoesNotDependOnThreadsNorOnHowManySeedsAreAsked) {
   EXPECT_NE(many[0].fit.parameters, many[1].fit.parameters);
 }
 
+TEST(TrainSparseAnd, RefusesTrialsOfOneClassWhereBothAreRequired) {
+  SparseAndOptions options = short_run(2);
+  options.sampling = {.probability_of_one = 0, .accept_last_try = true};
+  options.schedule.epochs = 1;
+  EXPECT_EQ(train_sparse_and(options, silent).front().training.share_true(), 0);
+  options.both_classes_required = true;
+  trials::expect_usage_error([&] { train_sparse_and(options, silent); },
+                             {"all 60 training labels of trial 0 are false"});
+}
+
 TEST(TrainSparseAnd, RefusesWhatCannotBe) {
   trials::expect_usage_error([] { train_sparse_and(short_run(0), silent); }, {"0 seeds", "at least 1"});
   SparseAndOptions options = short_run(1);

@@ -13,7 +13,8 @@ namespace mneme::theory {
 /// Errors  UsageError as `SdmParameters` says
 double probability_of_hard_location_near(int64_t bits, double hard_locations, int64_t hamming_radius);
 
-/// The smallest radius at which that probability is at least `probability`.
+/// The smallest radius at which that probability is at least `probability`, exact also where it is close to 1; only
+/// the whole space, radius `bits`, has probability 1.
 ///
 /// Errors  UsageError unless 0 < probability <= 1; as above
 int64_t hamming_radius_for_hard_location_near(int64_t bits, double hard_locations, double probability);

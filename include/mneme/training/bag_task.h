@@ -38,6 +38,11 @@ struct BagTask {
   BagSchedule schedule_of(const std::string& model) const;
 };
 
+/// The set whose bags are all of one class, such as "all 200 training bags are negative"; empty if both sets hold both
+/// classes. A model that always gives the same answer is right on every bag of such a set, so its accuracy means
+/// nothing.
+std::string single_class_set(const BagTask& task);
+
 /// The three examples of hflayers 1.0.2. Of drawn bags and sequences the first and last eighth are for validation.
 ///
 /// Models  hopfield, pooling, lookup, each with the defaults of its layer or "-adapted"; latch also lstm; digits

@@ -20,6 +20,9 @@ struct SparseAndOptions {
   data::SparseAndSampling sampling = {};
   int64_t training_samples = 200, validation_samples = 500;
   Schedule schedule = {};
+  /// No trial is trained if the labels of one are all true or all false, which only `accept_last_try` allows: a model
+  /// that always gives the same answer is then always right.
+  bool both_classes_required = false;
   int64_t seeds = 1;
   uint64_t seed =
       1; ///< the first one; trial i uses a stream of its own, so it is the same whatever `seeds` is
@@ -39,8 +42,8 @@ using TrialDone = std::function<void(int64_t number, const SparseAndTrial& trial
 /// Runs the trials in parallel, each on one thread. A trial depends on the options and its number alone. Progress
 /// is advanced by epochs; whoever shows it starts the stage.
 ///
-/// Errors  UsageError, as `draw_samples`, `initial_parameters` and `fit`, or if seeds < 1; Interrupted, after `done`
-///         was called for what had finished
+/// Errors  UsageError, as `draw_samples`, `initial_parameters` and `fit`, if seeds < 1, or if a required class is
+///         missing; Interrupted, after `done` was called for what had finished
 std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress,
                                              const TrialDone& done = {});
 

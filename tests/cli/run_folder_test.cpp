@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+using Arguments = std::vector<std::string>;
+
+const Arguments kRecall = {"recall", "--memory", "pattern-sdm", "--noise", "0.1", "--limit", "4"};
+const Arguments kTheory = {"theory", "capacity", "--bits", "64"};
+const Arguments kPlan = {"theory", "plan", "--bits", "64", "--items", "10"};
+const Arguments kSparseAnd = {"train",    "sparse-and", "--context-length", "9", "--samples", "60",
+                              "--epochs", "5",          "--seeds",          "2"};
+
+ProgramResult run_into(const std::filesystem::path& folder, Arguments arguments, const Arguments& more = {}) {
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  arguments.insert(arguments.end(), {"--quiet", "--out", folder.string()});
+  return run_mneme(arguments);
+}
+
+/// Every file of the folder and what is in it.
+std::map<std::string, std::string> files_of(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) {
+      files[entry.path().string()] = read_text(entry.path());
+    }
+  }
+  return files;
+}
+
+/// Exit code 2, the folder is named, `parts` are in the message, and nothing in the folder has changed.
+void expect_refused(const std::filesystem::path& folder, const Arguments& arguments, Arguments parts) {
+  const auto before = files_of(folder);
+  const ProgramResult result = run_into(folder, arguments);
+  EXPECT_EQ(result.exit_code, 2) << result.out;
+  EXPECT_EQ(result.out, "");
+  parts.insert(parts.end(), {folder.string() + ": holds", "another folder with --out"});
+  testing::expect_contains(result.err, parts);
+  EXPECT_TRUE(files_of(folder) == before);
+}
+
+TEST(RunFolder, IsNotOverwrittenByARunOfAnotherVerb) {
+  const TemporaryFolder recalled, trained, predicted, planned, bags;
+  ASSERT_EQ(run_into(recalled.path(), kRecall).exit_code, 0);
+  ASSERT_EQ(run_into(trained.path(), kSparseAnd).exit_code, 0);
+  ASSERT_EQ(run_into(predicted.path(), kTheory).exit_code, 0);
+  ASSERT_EQ(run_into(planned.path(), kPlan).exit_code, 0);
+  write_text(bags / "config.json",
+             R"({"version": "0.1.0", "task": "latch", "model": "hopfield", "seeds": 2})");
+  expect_refused(recalled.path(), kSparseAnd,
+                 {"run of `mneme recall`", "`mneme train sparse-and` is to write"});
+  expect_refused(trained.path(), kRecall, {"run of `mneme train sparse-and`", "`mneme recall` is to write"});
+  expect_refused(predicted.path(), kPlan, {"run of `mneme theory capacity`", "`mneme theory plan` is"});
+  expect_refused(planned.path(), kTheory, {"run of `mneme theory plan`", "`mneme theory capacity` is"});
+  expect_refused(bags.path(), kSparseAnd, {"run of `mneme train latch`", "`mneme train sparse-and` is"});
+  expect_refused(bags.path(), {"reproduce", "sdm/keyquery-norm-betas", "--quick"},
+                 {"run of `mneme train latch`", "`mneme reproduce` is to write"});
+}
+
+TEST(RunFolder, IsNotOverwrittenByTrainingWithOtherSettings) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_into(folder.path(), kSparseAnd).exit_code, 0);
+  Arguments other = kSparseAnd;
+  other.insert(other.end(), {"--learning-rate", "0.5", "--seed", "7"});
+  expect_refused(folder.path(), other,
+                 {"run of `mneme train sparse-and` with learning_rate 0.01 (requested: 0.5)",
+                  "seed 1 (requested: 7)", "Request the same to resume or repeat that run"});
+  Arguments fewer = kSparseAnd;
+  fewer.back() = "1";
+  expect_refused(folder.path(), fewer, {"seeds 2 (requested: 1)", "(seeds may grow, not shrink)"});
+}
+
+TEST(RunFolder, IsNotOverwrittenByReproducingWithOtherSettings) {
+  const TemporaryFolder folder;
+  const Arguments quick = {"reproduce", "sdm/keyquery-norm-betas", "--quick"};
+  ASSERT_EQ(run_into(folder.path(), quick).exit_code, 0);
+  expect_refused(folder.path(), {"reproduce", "sdm/keyquery-norm-betas"}, {"quick true (requested: false)"});
+  expect_refused(folder.path(), {"reproduce", "sdm/keyquery-norm-betas", "--quick", "--seed", "5"},
+                 {"seed 1 (requested: 5)"});
+}
+
+TEST(RunFolder, TakesTheSameRunAgain) {
+  for (const Arguments& run : {kRecall, kTheory, kPlan, kSparseAnd}) {
+    const TemporaryFolder folder;
+    ASSERT_EQ(run_into(folder.path(), run).exit_code, 0);
+    const std::string results = read_text(folder / "index.html");
+    const ProgramResult again = run_into(folder.path(), run);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_EQ(read_text(folder / "index.html"), results);
+  }
+}
+
+TEST(RunFolder, TakesMoreSeedsOfTheSameRun) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run_into(folder.path(), kSparseAnd).exit_code, 0);
+  const std::string two = read_text(folder / "trials.csv");
+  Arguments more = kSparseAnd;
+  more.back() = "3";
+  ASSERT_EQ(run_into(folder.path(), more).exit_code, 0);
+  EXPECT_TRUE(testing::starts_with(read_text(folder / "trials.csv"), two));
+}
+
+TEST(RunFolder, TakesAnotherRecallOrOtherSettingsOfTheory) {
+  const TemporaryFolder recalled, predicted;
+  ASSERT_EQ(run_into(recalled.path(), kRecall).exit_code, 0);
+  EXPECT_EQ(run_into(recalled.path(), kRecall, {"--seed", "9"}).exit_code, 0);
+  ASSERT_EQ(run_into(predicted.path(), {"theory", "capacity", "--bits", "64..128..32"}).exit_code, 0);
+  EXPECT_TRUE(std::filesystem::exists(predicted / "capacity.vl.json"));
+  EXPECT_EQ(run_into(predicted.path(), kTheory).exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(predicted / "capacity.vl.json")) << "a chart of the earlier settings";
+}
+
+TEST(RunFolder, KeepsAConfigurationThatIsNotOfARun) {
+  const TemporaryFolder model, broken;
+  write_text(model / "config.json", R"({"hidden_size": 64, "num_hidden_layers": 2})");
+  write_text(broken / "config.json", "{\"verb\":");
+  for (const Arguments& run : {kRecall, kTheory, kPlan, kSparseAnd}) {
+    expect_refused(model.path(), run, {"holds a config.json that no run of mneme has written"});
+    expect_refused(broken.path(), run, {"holds a config.json that no run of mneme has written"});
+  }
+}
+
+TEST(RunFolder, KeepsResultsWithoutAConfiguration) {
+  const TemporaryFolder folder;
+  write_text(folder / "notes.txt", "mine");
+  EXPECT_EQ(run_into(folder / "new", kTheory).exit_code, 0);
+  write_text(folder / "index.html", "<p>mine</p>");
+  expect_refused(folder.path(), kTheory, {"holds index.html, but no config.json"});
+  std::filesystem::remove(folder / "index.html");
+  EXPECT_EQ(run_into(folder.path(), kTheory).exit_code, 0) << "other files are not in the way";
+  EXPECT_EQ(read_text(folder / "notes.txt"), "mine");
+}
+
+} // namespace
+} // namespace mneme
