@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Python pickles, as far as a dict of tensors takes them.
+/// Python pickles: plain values, and what else is in them by the name of its class or function alone.
 #pragma once
 
 #include <cstddef>
@@ -29,19 +29,22 @@ struct PickleTuple { ///< or a list
 struct PickleDict {
   std::vector<std::pair<PicklePointer, PicklePointer>> items = {};
 };
-/// What would be called, and with what.
+/// An object: the function or class that would be called, and its arguments. Nothing is ever called.
 struct PickleCall {
   std::string function;
   PicklePointer arguments;
+  bool is_changed = false; ///< attributes or items are set afterwards, which are skipped here
 };
-/// What lies outside of the pickle.
+/// Data outside of the pickle.
 struct PickleReference {
   PicklePointer id;
 };
+struct PickleBytes {};       ///< their content is skipped
+struct PickleLongInteger {}; ///< beyond 64 bits
 
 struct PickleValue {
   std::variant<PickleNone, bool, int64_t, double, std::string, PickleGlobal, PickleTuple, PickleDict,
-               PickleCall, PickleReference>
+               PickleCall, PickleReference, PickleBytes, PickleLongInteger>
       content;
 
   template <class Kind> const Kind* as() const { return std::get_if<Kind>(&content); }
@@ -53,9 +56,11 @@ struct Pickle {
   PicklePointer top;
 };
 
-/// What `bytes` hold; `collections.OrderedDict()` comes as a dict.
+/// The value that the pickle at the beginning of `bytes` holds. `collections.OrderedDict()` and `defaultdict()` are
+/// dicts. `size` is set to the number of bytes up to its end; without it, none may follow.
 ///
-/// Errors  DataError
-Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name);
+/// Errors  DataError, which calls the pickle `part` of the file
+Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name, const std::string& part,
+                    int64_t* size = nullptr);
 
 } // namespace mneme::data
