@@ -2,6 +2,7 @@
 
 #include "data/pickle.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -396,6 +397,39 @@ const char* PickleValue::kind() const {
       "None",   "a truth value", "a whole number", "a number",  "a text", "a name",
       "a list", "a dict",        "an object",      "a storage", "bytes",  "a whole number beyond 64 bits"};
   return kKinds.at(content.index());
+}
+
+std::optional<std::string> PickleChild::name() const {
+  if (key == nullptr) {
+    return std::to_string(index);
+  }
+  if (const auto* number = key->as<int64_t>()) {
+    return std::to_string(*number);
+  }
+  const auto* text = key->as<std::string>();
+  return text == nullptr ? std::nullopt : std::optional(*text);
+}
+
+std::vector<PickleChild> children_of(const PickleValue& value) {
+  std::vector<PickleChild> children;
+  if (const auto* dict = value.as<PickleDict>()) {
+    for (const auto& [key, item] : dict->items) {
+      children.push_back({key, children.size(), item});
+    }
+  } else if (const auto* list = value.as<PickleTuple>()) {
+    for (const PicklePointer item : list->items) {
+      children.push_back({nullptr, children.size(), item});
+    }
+  }
+  return children;
+}
+bool is_container(const PickleValue& value) {
+  return value.as<PickleDict>() != nullptr || value.as<PickleTuple>() != nullptr;
+}
+
+std::string python_name(std::string global) {
+  std::ranges::replace(global, ' ', '.');
+  return global;
 }
 
 Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name, const std::string& part,

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -55,6 +56,22 @@ struct Pickle {
   std::deque<PickleValue> values;
   PicklePointer top;
 };
+
+/// A value of a dict or list, with the key that leads to it.
+struct PickleChild {
+  PicklePointer key; ///< null in a list
+  size_t index;
+  PicklePointer value;
+
+  /// Nothing if the key is neither a text nor a whole number.
+  std::optional<std::string> name() const;
+};
+/// Empty for anything but a dict or list.
+std::vector<PickleChild> children_of(const PickleValue& value);
+bool is_container(const PickleValue& value); ///< a dict or list
+
+/// "torch._utils _rebuild_tensor_v2" with a dot, as Python writes it.
+std::string python_name(std::string global);
 
 /// The value that the pickle at the beginning of `bytes` holds. `collections.OrderedDict()` and `defaultdict()` are
 /// dicts. `size` is set to the number of bytes up to its end; without it, none may follow.

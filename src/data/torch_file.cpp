@@ -10,44 +10,16 @@
 #include <string_view>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
-#include "data/numbers.h"
 #include "data/pickle.h"
 #include "data/source.h"
-#include "data/zip.h"
-#include "mneme/core/error.h"
+#include "data/torch_parts.h"
 
 namespace mneme::data {
 namespace {
 
-constexpr const char* kSaveStateDict =
-    "Save model.state_dict() with torch.save, or convert it to .safetensors.";
-constexpr size_t kNamesShown = 8; ///< in one message
-
-struct StorageType {
-  std::string_view global, dtype; ///< dtype empty: not read
-  int64_t bytes;                  ///< of one number
-};
-constexpr const char* kUntyped = "torch.storage UntypedStorage";
-constexpr std::array<StorageType, 16> kStorageTypes{{{"torch BoolStorage", "BOOL", 1},
-                                                     {"torch ByteStorage", "U8", 1},
-                                                     {"torch CharStorage", "I8", 1},
-                                                     {"torch ShortStorage", "I16", 2},
-                                                     {"torch IntStorage", "I32", 4},
-                                                     {"torch LongStorage", "I64", 8},
-                                                     {"torch HalfStorage", "F16", 2},
-                                                     {"torch BFloat16Storage", "BF16", 2},
-                                                     {"torch FloatStorage", "F32", 4},
-                                                     {"torch DoubleStorage", "F64", 8},
-                                                     {"torch ComplexFloatStorage", "", 8},
-                                                     {"torch ComplexDoubleStorage", "", 16},
-                                                     {"torch QInt8Storage", "", 1},
-                                                     {"torch QUInt8Storage", "", 1},
-                                                     {"torch QInt32Storage", "", 4},
-                                                     {kUntyped, "", 1}}};
 /// Types of tensors in a storage without a type of its own (_rebuild_tensor_v3).
-constexpr std::array<StorageType, 3> kUntypedTypes{
+constexpr std::array<TorchStorageType, 3> kUntypedTypes{
     {{"torch uint16", "U16", 2}, {"torch uint32", "U32", 4}, {"torch uint64", "U64", 8}}};
 
 /// Tensors that are refused, by the function that would make them.
@@ -71,12 +43,6 @@ constexpr std::array<Refusal, 8> kRefusals{
 /// Classes of tensors that are nothing but their numbers.
 constexpr std::array<std::string_view, 3> kPlainClasses{"torch Tensor", "torch.nn.parameter Parameter",
                                                         "torch.nn.parameter Buffer"};
-
-/// "torch._utils _rebuild_tensor_v2" as Python writes it.
-std::string python_name(std::string name) {
-  std::ranges::replace(name, ' ', '.');
-  return name;
-}
 
 /// Whether an object is a tensor, readable or not.
 bool is_tensor(const PickleValue& value) {
@@ -113,228 +79,14 @@ const char* advice_for(const PickleValue& value) {
              : kSaveStateDict;
 }
 
-/// A value of a dict or list, with the key that leads to it.
-struct Child {
-  PicklePointer key; ///< null in a list
-  size_t index;
-  PicklePointer value;
-
-  /// Nothing if the key is neither a text nor a whole number.
-  std::optional<std::string> name() const {
-    if (key == nullptr) {
-      return std::to_string(index);
-    }
-    if (const auto* number = key->as<int64_t>()) {
-      return std::to_string(*number);
-    }
-    const auto* text = key->as<std::string>();
-    return text == nullptr ? std::nullopt : std::optional(*text);
-  }
-};
-
-/// Empty for anything but a dict or list.
-std::vector<Child> children_of(const PickleValue& value) {
-  std::vector<Child> children;
-  if (const auto* dict = value.as<PickleDict>()) {
-    for (const auto& [key, item] : dict->items) {
-      children.push_back({key, children.size(), item});
-    }
-  } else if (const auto* list = value.as<PickleTuple>()) {
-    for (const PicklePointer item : list->items) {
-      children.push_back({nullptr, children.size(), item});
-    }
-  }
-  return children;
-}
-bool is_container(const PickleValue& value) {
-  return value.as<PickleDict>() != nullptr || value.as<PickleTuple>() != nullptr;
-}
 bool holds_tensors(const PickleValue& value) {
-  return std::ranges::any_of(children_of(value), [](const Child& child) { return is_tensor(*child.value); });
+  return std::ranges::any_of(children_of(value),
+                             [](const PickleChild& child) { return is_tensor(*child.value); });
 }
-
-/// "a", "b" and 3 more
-std::string listed(const std::vector<std::string>& names) {
-  std::string list =
-      fmt::format("{}", fmt::join(names.begin(),
-                                  names.begin() + std::min<ptrdiff_t>(std::ssize(names), kNamesShown), ", "));
-  return names.size() <= kNamesShown ? list : list + fmt::format(" and {} more", names.size() - kNamesShown);
-}
-
-/// The parts of a file of either format: one pickle, and the bytes of each storage by its key.
-struct Parts {
-  Pickle pickle;
-  std::map<std::string, ZipEntry> storages;
-  int64_t left_over = 0; ///< bytes behind the last storage
-};
-
-std::span<const std::byte> slice(std::span<const std::byte> bytes, const ZipEntry& entry) {
-  return bytes.subspan(static_cast<size_t>(entry.begin), static_cast<size_t>(entry.end - entry.begin));
-}
-
-/// Programs compress their code, which no file of tensors does.
-[[noreturn]] void refuse_program(const std::string& name) {
-  fail(name, "is a TorchScript program, not the tensors of a model",
-       "Load it with torch.jit.load and save its state_dict() with torch.save.");
-}
-std::map<std::string, ZipEntry> zip_entries(std::span<const std::byte> bytes, const std::string& name) {
-  try {
-    return parse_zip(bytes, name);
-  } catch (const DataError&) {
-    constexpr size_t kListOfEntries = size_t{1} << 16; // at the end of a zip file
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (text.substr(text.size() - std::min(text.size(), kListOfEntries)).find("/constants.pkl") !=
-        std::string_view::npos) {
-      refuse_program(name);
-    }
-    throw;
-  }
-}
-
-/// Since PyTorch 1.6. All entries are in one folder, named like the file when it was written.
-Parts zip_parts(std::span<const std::byte> bytes, const std::string& name) {
-  constexpr std::string_view kPickle = "data.pkl", kData = "data/";
-  const std::map<std::string, ZipEntry> files = zip_entries(bytes, name);
-  const auto pickle = std::ranges::find_if(
-      files, [&](const auto& file) { return file.first.ends_with("/" + std::string(kPickle)); });
-  if (pickle == files.end()) {
-    std::vector<std::string> names;
-    for (const auto& [file, entry] : files) {
-      names.push_back(fmt::format("{:?}", file));
-    }
-    fail(name,
-         fmt::format("this zip file holds no data.pkl, which torch.save would have written, but {}",
-                     names.empty() ? "nothing" : listed(names)),
-         kSaveStateDict);
-  }
-  const std::string folder = pickle->first.substr(0, pickle->first.size() - kPickle.size());
-  if (files.contains(folder + "constants.pkl")) {
-    refuse_program(name);
-  }
-  if (const auto order = files.find(folder + "byteorder"); order != files.end()) {
-    const std::span<const std::byte> letters = slice(bytes, order->second); // absent before PyTorch 2.1
-    if (const std::string_view text(reinterpret_cast<const char*>(letters.data()), letters.size());
-        text != "little") {
-      fail(name, fmt::format("its byte order is {:?}, not \"little\"", text.substr(0, 20)),
-           "Save it again on a little-endian machine.");
-    }
-  }
-  Parts parts{parse_pickle(slice(bytes, pickle->second), name, std::string(kPickle)), {}};
-  for (const auto& [file, entry] : files) {
-    if (file.starts_with(folder + std::string(kData))) {
-      parts.storages.emplace(file.substr(folder.size() + kData.size()), entry);
-    }
-  }
-  return parts;
-}
-
-/// LONG1 with the 10 bytes of 0x1950a86a20f9469cfc6c, which a file from before PyTorch 1.6 begins with.
-constexpr std::string_view kOldMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-
-bool has_old_magic(std::span<const std::byte> bytes) {
-  constexpr size_t kBeforeMagic = 11; // protocol, and a frame from protocol 4 on
-  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
-                               std::min(bytes.size(), kBeforeMagic + kOldMagic.size()));
-  return start.starts_with('\x80') && start.find(kOldMagic) != std::string_view::npos;
-}
-
-/// Before PyTorch 1.6: pickles of a magic number, a version, the machine, the object and the keys of all storages;
-/// then each storage: how many numbers it has (int64), and the numbers.
-class OldFile {
-public:
-  OldFile(std::span<const std::byte> bytes, const std::string& name) : bytes_(bytes), name_(name) {}
-
-  Parts parts() {
-    next("the magic number");
-    const Pickle version = next("the version"), machine = next("the description of the machine");
-    constexpr int64_t kVersion = 1001;
-    if (const auto* number = version.top->as<int64_t>(); number == nullptr || *number != kVersion) {
-      fail(name_, fmt::format("has a version other than {}", kVersion), kSaveStateDict);
-    }
-    for (const Child& child : children_of(*machine.top)) {
-      const auto* is_little = child.value->as<bool>();
-      if (child.name() == "little_endian" && (is_little == nullptr || !*is_little)) {
-        fail(name_, "its numbers are not little-endian", "Save it again on a little-endian machine.");
-      }
-    }
-    Parts parts{next("the object"), {}};
-    const std::map<std::string, int64_t> number_bytes = number_bytes_of(parts.pickle);
-    const Pickle keys = next("the keys of its storages");
-    for (const Child& child : children_of(*keys.top)) {
-      const auto* key = child.value->as<std::string>();
-      const auto size = key == nullptr ? number_bytes.end() : number_bytes.find(*key);
-      if (size == number_bytes.end()) {
-        fail(name_, fmt::format("storage {} belongs to no tensor", child.index), kFetchAgain);
-      }
-      const int64_t count = length(), left = std::ssize(bytes_) - at_;
-      if (count < 0 || count > left / size->second) {
-        fail(name_,
-             fmt::format("storage {} has {} numbers of {} bytes, but {} bytes are left", child.index, count,
-                         size->second, left),
-             kFetchAgain);
-      }
-      parts.storages.emplace(*key, ZipEntry{at_, at_ + count * size->second});
-      at_ += count * size->second;
-    }
-    parts.left_over = std::ssize(bytes_) - at_;
-    return parts;
-  }
-
-private:
-  Pickle next(const std::string& part) {
-    int64_t size = 0;
-    Pickle pickle = parse_pickle(bytes_.subspan(static_cast<size_t>(at_)), name_, part, &size);
-    at_ += size;
-    return pickle;
-  }
-
-  int64_t length() {
-    constexpr int64_t kBytes = 8;
-    if (std::ssize(bytes_) - at_ < kBytes) {
-      fail(name_, "it ends before the last storage", kFetchAgain);
-    }
-    const uint64_t number = unsigned_from(bytes_.subspan(static_cast<size_t>(at_), kBytes), false);
-    at_ += kBytes;
-    return static_cast<int64_t>(number);
-  }
-
-  /// By the key of the storage, as every reference to it says.
-  std::map<std::string, int64_t> number_bytes_of(const Pickle& pickle) const {
-    std::map<std::string, int64_t> sizes;
-    for (const PickleValue& value : pickle.values) {
-      const auto* reference = value.as<PickleReference>();
-      const auto* id = reference == nullptr ? nullptr : reference->id->as<PickleTuple>();
-      if (id == nullptr || id->items.size() < 3) {
-        continue;
-      }
-      const auto* global = id->items[1]->as<PickleGlobal>();
-      const auto* key = id->items[2]->as<std::string>();
-      if (global == nullptr || key == nullptr) {
-        continue;
-      }
-      const auto type = std::ranges::find(kStorageTypes, global->name, &StorageType::global);
-      if (type == kStorageTypes.end()) {
-        fail(name_,
-             fmt::format("has a storage of type {}, which is not read here", python_name(global->name)),
-             kSaveStateDict);
-      }
-      if (!sizes.emplace(*key, type->bytes).second && sizes.at(*key) != type->bytes) {
-        fail(name_,
-             fmt::format("storage {:?} has numbers of {} and of {} bytes", *key, sizes.at(*key), type->bytes),
-             kFetchAgain);
-      }
-    }
-    return sizes;
-  }
-
-  std::span<const std::byte> bytes_;
-  const std::string& name_;
-  int64_t at_ = 0;
-};
 
 class Reader {
 public:
-  Reader(const Parts& parts, const std::string& name) : parts_(parts), name_(name) {}
+  Reader(const TorchParts& parts, const std::string& name) : parts_(parts), name_(name) {}
 
   TorchFile read(const std::string& key) const {
     TorchFile file;
@@ -349,7 +101,7 @@ public:
     }
     std::set<std::string> names;
     std::vector<std::string> left_out;
-    for (const Child& child : children_of(chosen)) {
+    for (const PickleChild& child : children_of(chosen)) {
       const std::optional<std::string> entry_name = child.name();
       if (!entry_name) {
         fail(name_, fmt::format("a key of the dict is {}, but names are needed", child.key->kind()),
@@ -439,13 +191,13 @@ private:
          ++depth) {
       std::vector<Place> next;
       for (const Place& place : level) {
-        const std::vector<Child> children = children_of(*place.value);
-        if (std::ranges::any_of(children, [](const Child& child) { return is_tensor(*child.value); })) {
+        const std::vector<PickleChild> children = children_of(*place.value);
+        if (std::ranges::any_of(children, [](const PickleChild& child) { return is_tensor(*child.value); })) {
           found.push_back(
               {place.key.empty() && place.value == parts_.pickle.top ? "." : place.key, place.value});
           start_holds_tensors = start_holds_tensors || place.value == &start;
         }
-        for (const Child& child : children) {
+        for (const PickleChild& child : children) {
           if (is_container(*child.value) && child.name() && seen.insert(child.value).second) {
             next.push_back(
                 {place.key.empty() ? *child.name() : place.key + "." + *child.name(), child.value});
@@ -471,7 +223,7 @@ private:
   /// Names may hold dots themselves.
   static const PickleValue* find(const PickleValue& value, std::string_view key) {
     const PickleValue* nested = nullptr;
-    for (const Child& child : children_of(value)) {
+    for (const PickleChild& child : children_of(value)) {
       const std::optional<std::string> name = child.name();
       if (name && key == *name) {
         return child.value;
@@ -486,7 +238,7 @@ private:
   /// Names of what is beside the chosen value, of which only the outermost are worth a line.
   static std::string others_of(const PickleValue& start, const PickleValue& chosen) {
     std::vector<std::string> others;
-    for (const Child& child : children_of(start)) {
+    for (const PickleChild& child : children_of(start)) {
       if (child.value != &chosen && child.name() && !reaches(*child.value, chosen)) {
         others.push_back(fmt::format("{:?} ({})", *child.name(), described(*child.value)));
       }
@@ -501,7 +253,7 @@ private:
     while (!open.empty()) {
       const PicklePointer value = open.back();
       open.pop_back();
-      for (const Child& child : children_of(*value)) {
+      for (const PickleChild& child : children_of(*value)) {
         if (child.value == &target) {
           return true;
         }
@@ -523,7 +275,7 @@ private:
     }
     const char* advice = kSaveStateDict;
     std::vector<std::string> found;
-    for (const Child& child : children_of(value)) {
+    for (const PickleChild& child : children_of(value)) {
       found.push_back(fmt::format("{} is {}", child.name() ? fmt::format("{:?}", *child.name()) : "an entry",
                                   described(*child.value)));
       advice = advice == kSaveStateDict ? advice_for(*child.value) : advice;
@@ -659,7 +411,7 @@ private:
       refuse(entry.name, "is on the meta device and has no numbers",
              "Give the model its weights before it is saved.");
     }
-    const StorageType type = type_of(entry.name, global->name, own_type);
+    const TorchStorageType type = type_of(entry.name, global->name, own_type);
     const auto storage = parts_.storages.find(*key);
     if (storage == parts_.storages.end()) {
       refuse(entry.name, fmt::format("is in storage {:?}, which is not in the file", *key), kFetchAgain);
@@ -677,15 +429,16 @@ private:
     return bytes / type.bytes;
   }
 
-  StorageType type_of(const std::string& entry, const std::string& storage, PicklePointer own_type) const {
+  TorchStorageType type_of(const std::string& entry, const std::string& storage,
+                           PicklePointer own_type) const {
     const auto* own = own_type == nullptr ? nullptr : own_type->as<PickleGlobal>();
     if (own_type != nullptr && (own == nullptr || storage != kUntyped)) {
       refuse(entry, "has a storage or type that does not belong to _rebuild_tensor_v3");
     }
     const std::string& name = own != nullptr ? own->name : storage;
-    const std::span<const StorageType> known =
-        own != nullptr ? std::span<const StorageType>(kUntypedTypes) : kStorageTypes;
-    const auto type = std::ranges::find(known, name, &StorageType::global);
+    const std::span<const TorchStorageType> known =
+        own != nullptr ? std::span<const TorchStorageType>(kUntypedTypes) : kTorchStorageTypes;
+    const auto type = std::ranges::find(known, name, &TorchStorageType::global);
     if (type != known.end() && !type->dtype.empty()) {
       return *type;
     }
@@ -704,7 +457,7 @@ private:
     if (metadata.as<PickleDict>() == nullptr) {
       refuse(entry.name, fmt::format("has {} for its metadata", metadata.kind()));
     }
-    for (const Child& child : children_of(metadata)) {
+    for (const PickleChild& child : children_of(metadata)) {
       const std::optional<std::string> name = child.name();
       const auto* is_set = child.value->as<bool>();
       if (name == "neg" && is_set != nullptr &&
@@ -741,7 +494,7 @@ private:
     }
   }
 
-  const Parts& parts_;
+  const TorchParts& parts_;
   const std::string& name_;
 };
 
@@ -749,13 +502,13 @@ private:
 
 bool is_torch_file(std::span<const std::byte> bytes) {
   constexpr std::array kZip = {std::byte{'P'}, std::byte{'K'}, std::byte{3}, std::byte{4}};
-  return has_old_magic(bytes) ||
+  return is_old_torch_file(bytes) ||
          (bytes.size() >= kZip.size() && std::equal(kZip.begin(), kZip.end(), bytes.begin()));
 }
 
 TorchFile parse_torch_checkpoint(std::span<const std::byte> bytes, const std::string& name,
                                  const std::string& key) {
-  const Parts parts = has_old_magic(bytes) ? OldFile(bytes, name).parts() : zip_parts(bytes, name);
+  const TorchParts parts = torch_parts(bytes, name);
   return Reader(parts, name).read(key);
 }
 
