@@ -93,10 +93,14 @@ public:
   bool needs_torch() const override { return true; }
 
   void declare(CLI::App& app) override {
-    app.add_option("MODEL", model_,
-                   "Folder with config.json and model.safetensors (or model.pt, pytorch_model.bin)")
+    app.add_option(
+           "MODEL", model_,
+           "Folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or the index of "
+           "either's shards), or a file of parameters beside config.json")
         ->type_name("DIR")
         ->required();
+    app.add_option("--key", key_, "Which dict of a checkpoint holds the parameters, such as model.ema")
+        ->type_name("KEY");
     app.add_option("--tokens", tokens_,
                    "Ids of the text's tokens: a .npy file, or whole numbers as text; - is stdin")
         ->type_name("FILE");
@@ -161,6 +165,7 @@ private:
                                        : "--tokens and --text are both given.\n  Leave out one of them.");
     }
     LookRequest request{.model = model_,
+                        .key = key_,
                         .ids = read_ids(tokens_ + text_, tokens_.empty()),
                         .ids_source = tokens_ + text_,
                         .ids_are_bytes = tokens_.empty(),
@@ -202,7 +207,7 @@ private:
     }
   }
 
-  std::string model_, tokens_, text_, words_;
+  std::string model_, key_, tokens_, text_, words_;
   std::optional<int64_t> layer_, head_, from_, to_;
 };
 

@@ -201,7 +201,11 @@ private:
 } // namespace
 
 Look look_at(const LookRequest& request, Progress& progress) {
-  nn::LeapForCausalLM model = nn::read_leap_model(request.model);
+  std::vector<std::string> notes;
+  nn::LeapForCausalLM model = nn::read_leap_model(request.model, request.key, &notes);
+  for (const std::string& note : notes) {
+    progress.say(note);
+  }
   check(request, model->config);
   return Looker(request, std::move(model)).look(progress);
 }

@@ -18,7 +18,8 @@ namespace mneme::cli {
 constexpr int64_t kMatrixTokens = 256;
 
 struct LookRequest {
-  std::filesystem::path model;      ///< folder
+  std::filesystem::path model;      ///< folder, or a file of parameters in it
+  std::string key;                  ///< of the dict of parameters in the file, see nn::read_tensor_file
   std::vector<int64_t> ids;         ///< of the text, up to and with the reader
   std::string ids_source;           ///< where they are from, for messages
   bool ids_are_bytes = false;       ///< they need a vocabulary of all bytes

@@ -7,10 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "mneme/core/nearest_word.h"
+
 namespace mneme::cli {
 
-/// The candidate that most looks like a mistyped `text` (a letter wrong, missing, too much or swapped with
-/// its neighbour costs 1; a beginning of three letters or more is enough); empty where none is close.
-std::string nearest(std::string_view text, const std::vector<std::string>& candidates);
+inline std::string nearest(std::string_view text, const std::vector<std::string>& candidates) {
+  return nearest_word(text, candidates);
+}
 
 } // namespace mneme::cli

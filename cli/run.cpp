@@ -149,6 +149,11 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
   }
 }
 
+/// Errors of LibTorch have their message first, and then a backtrace of many lines.
+std::string without_backtrace(const std::string& message) {
+  return message.substr(0, message.find("\nException raised from "));
+}
+
 } // namespace
 
 void check_output(std::ostream& out) {
@@ -185,11 +190,7 @@ ExitCode report_error(const std::exception_ptr& error, const std::string& verb, 
         "what this machine has.",
         ExitCode::failed);
   } catch (const std::exception& unexpected) {
-    std::string lines = unexpected.what(); // those of LibTorch have many
-    for (size_t at = lines.find('\n'); at != std::string::npos; at = lines.find('\n', at + 1)) {
-      lines.insert(at + 1, "  ");
-    }
-    return say("unexpected failure: " + lines, ExitCode::failed);
+    return say("unexpected failure: " + without_backtrace(unexpected.what()), ExitCode::failed);
   } catch (...) {
     return say("unexpected failure of an unknown kind", ExitCode::failed);
   }

@@ -2,6 +2,7 @@
 
 #include "verify/apply_case.h"
 
+#include <c10/util/Exception.h>
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/error.h"
@@ -26,6 +27,11 @@ std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const s
     throw DataError(file.string() + ": " + error.what());
   } catch (const UsageError& error) {
     throw DataError(file.string() + ": " + error.what());
+  } catch (const c10::Error& error) { // tensors that do not fit together; a backtrace follows the first line
+    const std::string message = error.what_without_backtrace();
+    throw DataError(
+        file.string() + ": LibTorch refuses the layer's tensors: " + message.substr(0, message.find('\n')) +
+        ".\n  Compare types and shapes of \"input.*\" and \"cotangent\" with \"dtype\" and the layer.");
   }
   nn::write_tensor_file(out, {tensors, {}});
   std::vector<WrittenTensor> written;

@@ -276,14 +276,25 @@ LayerCase::LayerCase(const GoldenValue& json, const std::filesystem::path& file)
   tensors_ = nn::read_tensor_file(beside).tensors;
 }
 
+void LayerCase::check_type(const std::string& name, const at::Tensor& tensor, at::ScalarType type) const {
+  if (tensor.is_floating_point() && tensor.scalar_type() != type) {
+    throw DataError(
+        fmt::format("{}: the tensor \"{}\" is of type {}, but the case is of type {}.\n  Write both in one "
+                    "type: change \"dtype\" of the case, or the tensor.",
+                    source_, name, c10::toString(tensor.scalar_type()), c10::toString(type)));
+  }
+}
+
 LayerOutput LayerCase::run(bool compat, bool with_gradients) const {
   const std::unique_ptr<Layer> layer = layer_of(json_, compat);
   torch::nn::Module& module = layer->module();
-  module.to(one_of(json_.at("dtype"), "float64", "float32") ? at::kDouble : at::kFloat);
+  const at::ScalarType type = one_of(json_.at("dtype"), "float64", "float32") ? at::kDouble : at::kFloat;
+  module.to(type);
   module.train(one_of(json_.at("mode"), "train", "eval"));
   nn::load_state_dict(module, under(tensors_, "state."), source_);
   nn::NamedTensors inputs = under(tensors_, "input.");
   for (auto& [name, tensor] : inputs) {
+    check_type("input." + name, tensor, type);
     tensor = tensor.clone(); // gradients are kept in it
   }
   const Arguments arguments(json_, std::move(inputs), layer->parameters(), with_gradients);
@@ -298,6 +309,7 @@ LayerOutput LayerCase::run(bool compat, bool with_gradients) const {
                       "the shape of the result.",
                       source_));
     }
+    check_type("cotangent", cotangent->second, type);
     if (cotangent->second.sizes() != result.sizes()) {
       throw DataError(c10::str(source_, ": cotangent has shape ", cotangent->second.sizes(),
                                ", but the result has ", result.sizes(),

@@ -35,6 +35,9 @@ public:
   bool is_double() const { return json_.at("dtype").text() == "float64"; }
 
 private:
+  /// Errors  DataError for numbers of another floating type
+  void check_type(const std::string& name, const at::Tensor& tensor, at::ScalarType type) const;
+
   GoldenValue json_;
   std::string source_; ///< the name of the .safetensors file
   nn::NamedTensors tensors_;

@@ -2,8 +2,10 @@
 
 #include "data/pickle.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <map>
 
 #include <fmt/format.h>
@@ -13,34 +15,54 @@
 namespace mneme::data {
 namespace {
 
-/// The operations that torch.save writes (protocols 2 to 4).
+/// The operations that pickles of protocols 1 to 5 hold, but for those of protocol 0.
 enum Operation : uint8_t {
   kMark = '(',
   kStop = '.',
+  kPop = '0',
+  kPopToMark = '1',
+  kDuplicate = '2',
+  kIntLine = 'I',
+  kLongLine = 'L',
   kInt = 'J',
   kInt1 = 'K',
   kInt2 = 'M',
   kLong1 = 0x8a,
+  kLong4 = 0x8b,
   kFloat = 'G',
   kNone = 'N',
   kTrue = 0x88,
   kFalse = 0x89,
   kText = 'X',
   kShortText = 0x8c,
+  kLongText = 0x8d,
+  kOldBytes = 'T',
+  kShortOldBytes = 'U',
+  kBytes = 'B',
+  kShortBytes = 'C',
+  kLongBytes = 0x8e,
+  kByteArray = 0x96,
   kEmptyTuple = ')',
   kTuple = 't',
   kTuple1 = 0x85,
   kTuple2 = 0x86,
   kTuple3 = 0x87,
   kEmptyList = ']',
+  kList = 'l',
   kAppend = 'a',
   kAppends = 'e',
   kEmptyDict = '}',
+  kDict = 'd',
   kSetItem = 's',
   kSetItems = 'u',
+  kEmptySet = 0x8f,
+  kAddItems = 0x90,
+  kFrozenSet = 0x91,
   kGlobal = 'c',
   kStackGlobal = 0x93,
   kReduce = 'R',
+  kNewObject = 0x81,
+  kNewObjectByKeys = 0x92,
   kBuild = 'b',
   kReference = 'Q',
   kPut1 = 'q',
@@ -54,7 +76,8 @@ enum Operation : uint8_t {
 
 class Machine {
 public:
-  Machine(std::span<const std::byte> bytes, const std::string& name) : bytes_(bytes), name_(name) {}
+  Machine(std::span<const std::byte> bytes, const std::string& name, const std::string& part)
+      : bytes_(bytes), name_(name), part_(part) {}
 
   Pickle run() {
     for (;;) {
@@ -67,10 +90,12 @@ public:
     }
   }
 
+  size_t size() const { return at_; } ///< bytes read
+
 private:
   void require(bool holds, const std::string& problem) const {
     if (!holds) {
-      fail(name_, fmt::format("byte {} of data.pkl: {}", at_, problem), kFetchAgain);
+      fail(name_, fmt::format("byte {} of {}: {}", at_, part_, problem), kFetchAgain);
     }
   }
 
@@ -98,12 +123,36 @@ private:
     }
     return letters;
   }
-  int64_t long_integer() {
-    const uint64_t count = number(1);
-    require(count <= 8, "a whole number has more than 8 bytes");
+  void long_integer(uint64_t count) {
+    if (count > 8) {
+      take(count);
+      return push(PickleLongInteger{});
+    }
     const uint64_t bits = number(count);
-    const uint64_t unused = 64 - 8 * count; // the sign stands in the highest bit that is there
-    return count == 0 ? 0 : static_cast<int64_t>(bits << unused) >> unused;
+    const uint64_t unused = 64 - 8 * count; // the sign is the highest bit of the last byte
+    push(count == 0 ? int64_t{0} : static_cast<int64_t>(bits << unused) >> unused);
+  }
+  /// Digits of a decimal number, "00" for false and "01" for true.
+  void decimal_integer() {
+    std::string digits = line();
+    if (digits == "00" || digits == "01") {
+      return push(digits == "01");
+    }
+    if (digits.ends_with('L')) {
+      digits.pop_back();
+    }
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    require(error != std::errc::invalid_argument && end == digits.data() + digits.size(),
+            "a whole number is not written in decimal digits");
+    if (error == std::errc::result_out_of_range) {
+      return push(PickleLongInteger{});
+    }
+    push(value);
+  }
+  void skip_bytes(uint64_t count) {
+    take(count);
+    push(PickleBytes{});
   }
   double real() {
     uint64_t bits = 0;
@@ -152,22 +201,42 @@ private:
     return *letters;
   }
 
+  /// True for an object, whose attributes and items are not kept.
+  bool changes_object() {
+    auto* object = std::get_if<PickleCall>(&top()->content);
+    if (object != nullptr) {
+      object->is_changed = true;
+    }
+    return object != nullptr;
+  }
   void append(const std::vector<PicklePointer>& items) {
+    if (changes_object()) {
+      return;
+    }
     auto& list = top_as<PickleTuple>("a list");
     list.items.insert(list.items.end(), items.begin(), items.end());
   }
   void set(const std::vector<PicklePointer>& items) {
-    auto& dict = top_as<PickleDict>("a dict");
     require(items.size() % 2 == 0, "a key has no value");
+    if (changes_object()) {
+      return;
+    }
+    auto& dict = top_as<PickleDict>("a dict");
     for (size_t i = 0; i < items.size(); i += 2) {
       dict.items.emplace_back(items[i], items[i + 1]);
     }
   }
-  void call() {
-    const PickleValue *arguments = pop(), *function = pop();
+  void call(PicklePointer arguments) {
+    const PickleValue* function = pop();
+    if (const auto* inner = function->as<PickleCall>()) { // such as functools.partial
+      return push(PickleCall{inner->function + "(...)", arguments});
+    }
     const auto* global = function->as<PickleGlobal>();
     require(global != nullptr, fmt::format("a function is needed, found {}", function->kind()));
-    if (global->name == "collections OrderedDict") {
+    const auto* given = arguments->as<PickleTuple>();
+    const bool is_empty = given != nullptr && given->items.empty();
+    if ((global->name == "collections OrderedDict" && is_empty) ||
+        global->name == "collections defaultdict") { // the argument makes values that are missing
       push(PickleDict{});
     } else {
       push(PickleCall{global->name, arguments});
@@ -197,7 +266,24 @@ private:
     case kInt2:
       return push(static_cast<int64_t>(number(2)));
     case kLong1:
-      return push(long_integer());
+    case kLong4:
+      return long_integer(number(operation == kLong1 ? 1 : 4));
+    case kIntLine:
+    case kLongLine:
+      return decimal_integer();
+    case kPop:
+      if (!marks_.empty() && marks_.back() == stack_.size()) {
+        marks_.pop_back();
+      } else {
+        pop();
+      }
+      return;
+    case kPopToMark:
+      pop_to_mark();
+      return;
+    case kDuplicate:
+      stack_.push_back(top());
+      return;
     case kFloat:
       return push(real());
     case kNone:
@@ -210,10 +296,22 @@ private:
       return push(text(number(4)));
     case kShortText:
       return push(text(number(1)));
+    case kLongText:
+      return push(text(number(8)));
+    case kShortOldBytes:
+    case kShortBytes:
+      return skip_bytes(number(1));
+    case kOldBytes:
+    case kBytes:
+      return skip_bytes(number(4));
+    case kLongBytes:
+    case kByteArray:
+      return skip_bytes(number(8));
     case kEmptyTuple:
     case kEmptyList:
       return push(PickleTuple{});
     case kTuple:
+    case kList:
       return push(PickleTuple{pop_to_mark()});
     case kTuple1:
     case kTuple2:
@@ -225,6 +323,19 @@ private:
       return append(pop_to_mark());
     case kEmptyDict:
       return push(PickleDict{});
+    case kDict: {
+      const std::vector<PicklePointer> items = pop_to_mark();
+      push(PickleDict{});
+      return set(items);
+    }
+    case kEmptySet:
+      return push(PickleCall{"builtins set", &values_.emplace_back(PickleValue{PickleTuple{}})});
+    case kAddItems:
+      return append(pop_to_mark());
+    case kFrozenSet: {
+      PickleTuple items{pop_to_mark()};
+      return push(PickleCall{"builtins frozenset", &values_.emplace_back(PickleValue{std::move(items)})});
+    }
     case kSetItem:
       return set(pop_count(2));
     case kSetItems:
@@ -238,10 +349,16 @@ private:
       return push(PickleGlobal{pop_text() + " " + global});
     }
     case kReduce:
-      return call();
+    case kNewObject:
+      return call(pop());
+    case kNewObjectByKeys:
+      pop();
+      return call(pop());
     case kBuild: // attributes of a dict, such as its _metadata: nothing of them is needed
       pop();
-      top_as<PickleDict>("a dict");
+      if (!changes_object()) {
+        top_as<PickleDict>("a dict");
+      }
       return;
     case kReference:
       return push(PickleReference{pop()});
@@ -257,14 +374,15 @@ private:
       return get(number(operation == kGet1 ? 1 : 4));
     default:
       fail(name_,
-           fmt::format("byte {} of data.pkl: operation {:#x} is none that a dict of tensors takes", at_ - 1,
+           fmt::format("byte {} of {}: operation {:#x} is none that torch.save writes", at_ - 1, part_,
                        operation),
-           "Save model.state_dict() alone, or convert it to .safetensors.");
+           "Save model.state_dict() with torch.save, or convert it to .safetensors.");
     }
   }
 
   std::span<const std::byte> bytes_;
   const std::string& name_;
+  const std::string& part_;
   size_t at_ = 0;
   std::deque<PickleValue> values_;
   std::vector<PickleValue*> stack_;
@@ -275,13 +393,56 @@ private:
 } // namespace
 
 const char* PickleValue::kind() const {
-  constexpr std::array kKinds = {"nothing", "a truth value", "a whole number", "a number",  "a text",
-                                 "a name",  "a list",        "a dict",         "an object", "a storage"};
+  constexpr std::array kKinds = {
+      "None",   "a truth value", "a whole number", "a number",  "a text", "a name",
+      "a list", "a dict",        "an object",      "a storage", "bytes",  "a whole number beyond 64 bits"};
   return kKinds.at(content.index());
 }
 
-Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name) {
-  return Machine(bytes, name).run();
+std::optional<std::string> PickleChild::name() const {
+  if (key == nullptr) {
+    return std::to_string(index);
+  }
+  if (const auto* number = key->as<int64_t>()) {
+    return std::to_string(*number);
+  }
+  const auto* text = key->as<std::string>();
+  return text == nullptr ? std::nullopt : std::optional(*text);
+}
+
+std::vector<PickleChild> children_of(const PickleValue& value) {
+  std::vector<PickleChild> children;
+  if (const auto* dict = value.as<PickleDict>()) {
+    for (const auto& [key, item] : dict->items) {
+      children.push_back({key, children.size(), item});
+    }
+  } else if (const auto* list = value.as<PickleTuple>()) {
+    for (const PicklePointer item : list->items) {
+      children.push_back({nullptr, children.size(), item});
+    }
+  }
+  return children;
+}
+bool is_container(const PickleValue& value) {
+  return value.as<PickleDict>() != nullptr || value.as<PickleTuple>() != nullptr;
+}
+
+std::string python_name(std::string global) {
+  std::ranges::replace(global, ' ', '.');
+  return global;
+}
+
+Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name, const std::string& part,
+                    int64_t* size) {
+  Machine machine(bytes, name, part);
+  Pickle pickle = machine.run();
+  if (size != nullptr) {
+    *size = static_cast<int64_t>(machine.size());
+  } else if (machine.size() != bytes.size()) {
+    fail(name, fmt::format("{} ends at byte {}, but has {} bytes", part, machine.size(), bytes.size()),
+         kFetchAgain);
+  }
+  return pickle;
 }
 
 } // namespace mneme::data

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <optional>
-#include <set>
 #include <string_view>
 #include <tuple>
 
@@ -15,6 +14,7 @@
 
 #include "data/array.h"
 #include "data/readers.h"
+#include "data/strict_json.h"
 
 namespace mneme::data {
 namespace {
@@ -55,31 +55,7 @@ json parse_header(const Source& source, std::string_view text) {
     fail(source.name(), "header, byte 8: expected a JSON object without null bytes, beginning with '{'",
          kWriteAgain);
   }
-  std::vector<std::set<std::string>> open_objects;
-  const auto check = [&](int depth, json::parse_event_t event, json& value) {
-    constexpr int kDeepest = 8; // three are needed; messages print what they find, level by level
-    if (depth > kDeepest) {
-      fail(source.name(), fmt::format("header: nested deeper than {} levels, 3 expected", kDeepest),
-           kWriteAgain);
-    }
-    if (event == json::parse_event_t::object_start) {
-      open_objects.emplace_back();
-    } else if (event == json::parse_event_t::object_end) {
-      open_objects.pop_back();
-    } else if (event == json::parse_event_t::key) {
-      if (const auto& key = value.get_ref<const std::string&>(); !open_objects.back().insert(key).second) {
-        fail(source.name(), fmt::format("header: the key {:?} occurs twice, once expected", key),
-             kWriteAgain);
-      }
-    }
-    return true;
-  };
-  try {
-    return json::parse(text.begin(), text.end(), check);
-  } catch (const json::exception& error) {
-    fail(source.name(), fmt::format("header, from byte {}: not JSON ({})", kLengthBytes, error.what()),
-         kWriteAgain);
-  }
+  return parse_strict_json(text, source.name(), "header", kWriteAgain);
 }
 
 /// A list of whole numbers from 0 to 2^63 - 1.

@@ -2,12 +2,15 @@
 
 #include "nn/causal_lm.h"
 
+#include <set>
+
 #include <ATen/Functions.h>
 #include <torch/nn/modules/linear.h>
 
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
 #include "nn/checks.h"
+#include "nn/name_prefixes.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -46,10 +49,30 @@ bool has_first_leap_names(const NamedTensors& state) {
                      [](const auto& entry) { return is_first_name(entry.first); });
 }
 
-void load_causal_lm_state(torch::nn::Module& model, NamedTensors state, const std::string& source) {
+std::vector<std::string> without_causal_lm_prefixes(const torch::nn::Module& model, NamedTensors& state) {
+  std::set<std::string> known = {kTied};
+  for (const auto& parameter : model.named_parameters()) {
+    known.insert(parameter.key());
+    if (const size_t leap = parameter.key().find(".leap" + std::string(kProjections));
+        leap != std::string::npos) {
+      known.insert(parameter.key().substr(0, leap) + std::string(kProjections));
+    }
+  }
+  for (const auto& buffer : model.named_buffers()) {
+    known.insert(buffer.key());
+  }
+  return remove_name_prefixes(state, known);
+}
+
+std::vector<std::string> load_causal_lm_state(torch::nn::Module& model, NamedTensors state,
+                                              const std::string& source) {
+  std::vector<std::string> notes = without_causal_lm_prefixes(model, state);
   const auto tied = state.find(kTied), words = state.find(kWords);
-  if (tied != state.end() && words != state.end()) {
-    if (!tied->second.equal(words->second)) {
+  if (tied != state.end() && words == state.end()) {
+    state.emplace(kWords, at::Tensor(tied->second));
+    state.erase(kTied);
+  } else if (tied != state.end()) {
+    if (tied->second.scalar_type() != words->second.scalar_type() || !tied->second.equal(words->second)) {
       throw DataError(source + ": " + kTied + " is not equal to " + kWords +
                       ", but one matrix is used for both.\n  Take a file in which they are tied.");
     }
@@ -63,7 +86,8 @@ void load_causal_lm_state(torch::nn::Module& model, NamedTensors state, const st
     }
     named.emplace(current, tensor);
   }
-  load_state_dict(model, named, source);
+  load_state_dict(model, std::move(named), source);
+  return notes;
 }
 
 void check_layer_windows(const char* model, const std::optional<std::vector<int64_t>>& windows,

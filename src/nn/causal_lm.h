@@ -13,6 +13,9 @@
 
 namespace mneme::nn {
 
+/// As remove_name_prefixes, for all names that load_causal_lm_state knows.
+std::vector<std::string> without_causal_lm_prefixes(const torch::nn::Module& model, NamedTensors& state);
+
 /// Errors  UsageError if there are windows, but not one per layer, or layers are to see all tokens
 void check_layer_windows(const char* model, const std::optional<std::vector<int64_t>>& windows,
                          bool local_windows, int64_t num_layers);

@@ -2,6 +2,7 @@
 
 #include "mneme/nn/leap_folder.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
@@ -12,6 +13,7 @@
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/nearest_word.h"
 #include "mneme/data/read_file.h"
 
 namespace mneme::nn {
@@ -20,13 +22,70 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kClass = "LeapForCausalLM";
+constexpr double kNormEpsilon = 1e-5, kRotaryBase = 10000; // of LibTorch's LayerNorm, of MultiheadLeap
 constexpr int64_t kMostOfAny = int64_t{1}
                                << 40; // sizes beyond fit no machine; products of two still fit int64
-constexpr std::array kParameterFiles = {"model.safetensors", "pytorch_model.bin", "model.pt"};
-/// What transformers writes about itself, or about tokens that a model does not look at.
-constexpr std::array kOfTransformers = {"architectures", "transformers_version", "torch_dtype",
-                                        "dtype",         "_name_or_path",        "bos_token_id",
-                                        "eos_token_id",  "pad_token_id"};
+constexpr std::array kParameterFiles = {"model.safetensors", "model.safetensors.index.json",
+                                        "pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt"};
+/// Fields of transformers that do not change what a model computes: about itself, about tokens, about calls and generation.
+constexpr std::array kWithoutEffect = {"_attn_implementation",
+                                       "_attn_implementation_autoset",
+                                       "_commit_hash",
+                                       "_name_or_path",
+                                       "architectures",
+                                       "attn_implementation",
+                                       "auto_map",
+                                       "bad_words_ids",
+                                       "begin_suppress_tokens",
+                                       "bos_token_id",
+                                       "chunk_size_feed_forward",
+                                       "custom_pipelines",
+                                       "decoder_start_token_id",
+                                       "diversity_penalty",
+                                       "do_sample",
+                                       "dtype",
+                                       "early_stopping",
+                                       "encoder_no_repeat_ngram_size",
+                                       "eos_token_id",
+                                       "exponential_decay_length_penalty",
+                                       "finetuning_task",
+                                       "forced_bos_token_id",
+                                       "forced_eos_token_id",
+                                       "gradient_checkpointing",
+                                       "id2label",
+                                       "is_decoder",
+                                       "label2id",
+                                       "length_penalty",
+                                       "max_length",
+                                       "min_length",
+                                       "no_repeat_ngram_size",
+                                       "num_beam_groups",
+                                       "num_beams",
+                                       "num_return_sequences",
+                                       "output_attentions",
+                                       "output_hidden_states",
+                                       "output_scores",
+                                       "pad_token_id",
+                                       "prefix",
+                                       "problem_type",
+                                       "remove_invalid_values",
+                                       "repetition_penalty",
+                                       "return_dict",
+                                       "return_dict_in_generate",
+                                       "sep_token_id",
+                                       "suppress_tokens",
+                                       "task_specific_params",
+                                       "temperature",
+                                       "tf_legacy_loss",
+                                       "tokenizer_class",
+                                       "top_k",
+                                       "top_p",
+                                       "torch_dtype",
+                                       "torchscript",
+                                       "transformers_version",
+                                       "typical_p",
+                                       "use_bfloat16",
+                                       "use_cache"};
 
 template <class Kind> struct Name {
   Kind kind;
@@ -107,13 +166,30 @@ public:
     expected(c10::str("\"", key, "\""), json_.at(key), "one of " + list);
   }
 
-  void finish() const {
-    for (const auto& [key, value] : json_.items()) {
-      if (!asked_.contains(key) && std::ranges::find(kOfTransformers, key) == kOfTransformers.end()) {
-        fail(c10::str("there is no such field as ", shown(key), "."),
-             "Take it out, if it changes nothing; mneme/nn/leap_folder.h lists those there are.");
-      }
+  /// A field that LEAP has no choice in: absent, null or one value.
+  void fixed(const char* key, const ordered_json& only) {
+    if (has_value(key) && json_.at(key) != only) {
+      fail(c10::str("\"", key, "\" is ", shown(json_.at(key)), ", but of LEAP only ", shown(only),
+                    " is known."),
+           "A model with another value cannot be read; take the field out if it changes nothing.");
     }
+  }
+
+  /// The names of unknown fields. Errors  DataError for one that could be a misspelt known field
+  std::vector<std::string> finish() const {
+    const std::vector<std::string> known(asked_.begin(), asked_.end());
+    std::vector<std::string> unknown;
+    for (const auto& [key, value] : json_.items()) {
+      if (asked_.contains(key) || std::ranges::find(kWithoutEffect, key) != kWithoutEffect.end()) {
+        continue;
+      }
+      if (const std::string close = nearest_word(key, known); !close.empty()) {
+        fail(c10::str("there is no such field as ", shown(key), ", but one called \"", close, "\"."),
+             "Correct its name, or take it out if it changes nothing.");
+      }
+      unknown.push_back(shown(key));
+    }
+    return unknown;
   }
 
   [[noreturn]] void fail(const std::string& problem, const std::string& advice) const {
@@ -176,6 +252,37 @@ void take_windows(Fields& fields, LeapConfig& config) {
   }
 }
 
+/// What other models choose, and this one does not.
+void check_fixed(Fields& fields, const LeapConfig& config) {
+  const int64_t inner = 4 * config.hidden_size();
+  const ordered_json none = nullptr, no = false;
+  fields.fixed("tie_word_embeddings", true);
+  for (const char* key : {"is_encoder_decoder", "add_cross_attention", "tie_encoder_decoder"}) {
+    fields.fixed(key, no);
+  }
+  fields.fixed("pruned_heads", ordered_json::object());
+  for (const char* key :
+       {"quantization_config", "cross_attention_hidden_size", "sliding_window", "rope_scaling"}) {
+    fields.fixed(key, none);
+  }
+  for (const char* key : {"hidden_act", "activation_function"}) {
+    fields.fixed(key, "gelu");
+  }
+  for (const char* key : {"layer_norm_eps", "layer_norm_epsilon"}) {
+    fields.fixed(key, kNormEpsilon);
+  }
+  for (const char* key : {"intermediate_size", "n_inner"}) {
+    fields.fixed(key, inner);
+  }
+  for (const char* key : {"n_embd", "d_model"}) {
+    fields.fixed(key, config.hidden_size());
+  }
+  fields.fixed("num_hidden_layers", config.num_layers());
+  fields.fixed("num_attention_heads", config.num_heads());
+  fields.fixed("max_position_embeddings", config.max_positions());
+  fields.fixed("rope_theta", kRotaryBase);
+}
+
 /// Numbers that a model of this configuration has, as a double: no product overflows.
 double num_parameters(const LeapConfig& config) {
   const auto h = static_cast<double>(config.hidden_size()), layers = static_cast<double>(config.num_layers());
@@ -187,15 +294,22 @@ double num_parameters(const LeapConfig& config) {
 
 /// Before anything is allocated by what a configuration says.
 void check_parameters(const LeapConfig& config, const NamedTensors& state, const std::string& source) {
-  double numbers = 0;
+  double numbers = 0, repeated = 0; // repeated: by expanded tensors, of which a small file can hold huge ones
   for (const auto& [name, tensor] : state) {
-    numbers += static_cast<double>(tensor.numel());
-    if (tensor.is_floating_point() && !tensor.isfinite().all().item<bool>()) {
+    at::Tensor stored = tensor;
+    for (int64_t d = 0; d < tensor.dim(); ++d) {
+      stored = tensor.stride(d) == 0 ? stored.narrow(d, 0, std::min<int64_t>(1, stored.size(d))) : stored;
+    }
+    numbers += static_cast<double>(stored.numel());
+    repeated += static_cast<double>(tensor.numel()) - static_cast<double>(stored.numel());
+    if (stored.is_floating_point() && !stored.isfinite().all().item<bool>()) {
       throw DataError(
           source + ": \"" + name +
           "\" holds numbers that are not finite.\n  Take parameters from before training went astray.");
     }
   }
+  constexpr double kRepeatedMax = 1 << 27; // 512 MiB
+  numbers += std::min(repeated, kRepeatedMax);
   if (numbers < num_parameters(config)) {
     throw DataError(c10::str(source, ": holds ", static_cast<int64_t>(numbers),
                              " numbers, but config.json describes a model of ", num_parameters(config),
@@ -205,19 +319,30 @@ void check_parameters(const LeapConfig& config, const NamedTensors& state, const
 
 std::filesystem::path parameters_in(const std::filesystem::path& folder) {
   std::error_code error;
+  std::string names;
   for (const char* name : kParameterFiles) {
     if (std::filesystem::exists(folder / name, error)) {
       return folder / name;
     }
+    names += c10::str(names.empty() ? "" : ", ", name);
   }
-  throw DataError(folder.string() +
-                  ": there are no parameters here (looked for model.safetensors, pytorch_model.bin and "
-                  "model.pt).\n  Give the folder of a model, with a config.json as well.");
+  throw DataError(folder.string() + ": there are no parameters here (looked for " + names +
+                  ").\n  Give the folder of a model, with a config.json as well.");
+}
+
+void add_notes(std::vector<std::string>* notes, const std::string& source,
+               const std::vector<std::string>& more) {
+  for (const std::string& note : more) {
+    if (notes != nullptr) {
+      notes->push_back(source + ": " + note);
+    }
+  }
 }
 
 } // namespace
 
-LeapConfig leap_config_from(std::string_view text, const std::string& source) {
+LeapConfig leap_config_from(std::string_view text, const std::string& source,
+                            std::vector<std::string>* notes) {
   const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) {
     throw DataError(source + ": is no JSON object.\n  Is it the configuration of a LEAP language model?");
@@ -249,7 +374,10 @@ LeapConfig leap_config_from(std::string_view text, const std::string& source) {
     config.first_deviation(fields.number("initializer_range"));
   }
   take_form(fields, config);
-  fields.finish();
+  check_fixed(fields, config);
+  for (const std::string& unknown : fields.finish()) {
+    add_notes(notes, source, {"the field " + unknown + " is not known and left out"});
+  }
   return config;
 }
 
@@ -283,21 +411,26 @@ std::string to_json(const LeapConfig& config) {
   return json.dump(2) + "\n";
 }
 
-LeapForCausalLM read_leap_model(const std::filesystem::path& folder) {
-  const std::filesystem::path config_file = folder / "config.json";
+LeapForCausalLM read_leap_model(const std::filesystem::path& model_path, const std::string& key,
+                                std::vector<std::string>* notes) {
+  std::error_code error;
+  const bool is_file = std::filesystem::is_regular_file(model_path, error);
+  const std::filesystem::path folder = is_file ? model_path.parent_path() : model_path,
+                              config_file = folder / "config.json";
   const std::vector<std::byte> text = data::read_file(config_file);
-  const LeapConfig config =
-      leap_config_from({reinterpret_cast<const char*>(text.data()), text.size()}, config_file.string());
-  const std::filesystem::path parameters = parameters_in(folder);
-  const NamedTensors state = read_tensor_file(parameters).tensors;
-  check_parameters(config, state, parameters.string());
+  const LeapConfig config = leap_config_from({reinterpret_cast<const char*>(text.data()), text.size()},
+                                             config_file.string(), notes);
+  const std::filesystem::path parameters = is_file ? model_path : parameters_in(folder);
+  const TensorFile file = read_tensor_file(parameters, key);
+  add_notes(notes, parameters.string(), file.notes);
+  check_parameters(config, file.tensors, parameters.string());
   LeapForCausalLM model{nullptr};
   try {
     model = LeapForCausalLM(config);
-  } catch (const UsageError& error) { // an option out of its range is the file's fault
-    throw DataError(config_file.string() + ": " + error.what());
+  } catch (const UsageError& refused) { // an option out of its range is the file's fault
+    throw DataError(config_file.string() + ": " + refused.what());
   }
-  load_leap_state(model, state, parameters.string());
+  add_notes(notes, parameters.string(), load_leap_state(model, file.tensors, parameters.string()));
   model->eval();
   return model;
 }

@@ -299,14 +299,17 @@ void LeapForCausalLMImpl::explain_layers(const at::Tensor& ids,
   }
 }
 
-void load_leap_state(LeapForCausalLM& model, const NamedTensors& state, const std::string& source) {
+std::vector<std::string> load_leap_state(LeapForCausalLM& model, NamedTensors state,
+                                         const std::string& source) {
+  std::vector<std::string> notes = without_causal_lm_prefixes(*model, state);
   if (has_first_leap_names(state) && model->config.weight() == ops::FocusWeight::elu) {
     throw DataError(source +
                     ": its projections have the names of LEAP 1.0.0 and 1.0.1, whose focus weights are "
                     "exponential, but the model's are elu.\n  Make the model with weight exponential and the "
                     "rescale it was trained with, 10 by default.");
   }
-  load_causal_lm_state(*model, state, source);
+  load_causal_lm_state(*model, std::move(state), source);
+  return notes;
 }
 
 } // namespace mneme::nn

@@ -2,9 +2,13 @@
 
 #include "mneme/nn/state_dict.h"
 
+#include <algorithm>
+#include <set>
+
 #include <ATen/core/grad_mode.h>
 
 #include "mneme/core/error.h"
+#include "nn/name_prefixes.h"
 
 namespace mneme::nn {
 namespace {
@@ -20,6 +24,36 @@ NamedTensors own_tensors(const torch::nn::Module& module) {
   return all;
 }
 
+/// Lines about names, of which the first are shown and the others counted.
+class Problems {
+public:
+  explicit Problems(const char* kind) : kind_(kind) {}
+
+  void add(const std::string& line) {
+    constexpr int64_t kShown = 6;
+    if (++count_ <= kShown) {
+      lines_ += c10::str("\n    ", kind_, ": ", line);
+    }
+    more_ = count_ > kShown ? c10::str("\n    and ", count_ - kShown, " more ", kind_) : "";
+  }
+  std::string lines() const { return lines_ + more_; }
+
+private:
+  const char* kind_;
+  int64_t count_ = 0;
+  std::string lines_, more_;
+};
+
+/// Whether a tensor is another name of one that the module has.
+bool is_tied_to_any(const at::Tensor& tensor, const NamedTensors& state, const NamedTensors& own) {
+  return std::ranges::any_of(state, [&](const auto& entry) {
+    return own.contains(entry.first) && entry.second.is_alias_of(tensor) &&
+           entry.second.sizes() == tensor.sizes() && entry.second.strides() == tensor.strides() &&
+           entry.second.storage_offset() == tensor.storage_offset() &&
+           entry.second.scalar_type() == tensor.scalar_type();
+  });
+}
+
 } // namespace
 
 NamedTensors state_dict(const torch::nn::Module& module) {
@@ -30,30 +64,43 @@ NamedTensors state_dict(const torch::nn::Module& module) {
   return state;
 }
 
-void load_state_dict(torch::nn::Module& module, const NamedTensors& state, const std::string& source) {
+std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors state,
+                                         const std::string& source) {
   const NamedTensors own = own_tensors(module);
-  std::string wrong;
+  std::set<std::string> names;
   for (const auto& [name, tensor] : own) {
-    if (const auto given = state.find(name); given == state.end()) {
-      wrong += c10::str("\n    missing: ", name, " of shape ", tensor.sizes());
+    names.insert(name);
+  }
+  std::vector<std::string> notes = remove_name_prefixes(state, names);
+  Problems missing("missing"), shapes("of another shape"), types("of another type"), unexpected("unexpected");
+  for (const auto& [name, tensor] : own) {
+    const auto given = state.find(name);
+    if (given == state.end()) {
+      missing.add(c10::str(name, " of shape ", tensor.sizes()));
     } else if (given->second.sizes() != tensor.sizes()) {
-      wrong += c10::str("\n    of another shape: ", name, " is ", given->second.sizes(), ", expected ",
-                        tensor.sizes());
+      shapes.add(c10::str(name, " is ", given->second.sizes(), ", expected ", tensor.sizes()));
+    } else if (given->second.is_floating_point() != tensor.is_floating_point()) {
+      types.add(c10::str(name, " is ", given->second.scalar_type(), ", expected ", tensor.scalar_type()));
     }
   }
   for (const auto& [name, tensor] : state) {
-    if (!own.contains(name)) {
-      wrong += c10::str("\n    unexpected: ", name, " of shape ", tensor.sizes());
+    if (!own.contains(name) && !is_tied_to_any(tensor, state, own)) {
+      unexpected.add(c10::str(name, " of shape ", tensor.sizes()));
     }
   }
+  const std::string wrong = missing.lines() + shapes.lines() + types.lines() + unexpected.lines();
   if (!wrong.empty()) {
-    throw DataError(source + ": these are not the parameters of this module:" + wrong +
-                    "\n  Make the module with the options that the parameters were trained with.");
+    std::string message = source + ": these are not the parameters of this module:" + wrong;
+    for (const std::string& note : notes) {
+      message += "\n    (" + note + ")";
+    }
+    throw DataError(message + "\n  Make the module with the options that the parameters were trained with.");
   }
   const at::NoGradGuard no_gradient;
   for (auto [name, tensor] : own) {
     tensor.copy_(state.at(name));
   }
+  return notes;
 }
 
 } // namespace mneme::nn

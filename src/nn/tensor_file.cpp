@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 #include <string_view>
+#include <system_error>
 
 #include <ATen/ops/empty.h>
 
@@ -14,6 +15,7 @@
 #include "mneme/core/error.h"
 #include "mneme/data/read_file.h"
 #include "mneme/data/safetensors.h"
+#include "mneme/data/shard_index.h"
 #include "mneme/data/torch_file.h"
 
 namespace mneme::nn {
@@ -23,15 +25,19 @@ struct Type {
   at::ScalarType type;
   std::string_view name; ///< in the file
 };
-constexpr std::array<Type, 9> kTypes{{{at::kBool, "BOOL"},
-                                      {at::kByte, "U8"},
-                                      {at::kChar, "I8"},
-                                      {at::kInt, "I32"},
-                                      {at::kLong, "I64"},
-                                      {at::kHalf, "F16"},
-                                      {at::kBFloat16, "BF16"},
-                                      {at::kFloat, "F32"},
-                                      {at::kDouble, "F64"}}};
+constexpr std::array<Type, 13> kTypes{{{at::kBool, "BOOL"},
+                                       {at::kByte, "U8"},
+                                       {at::kChar, "I8"},
+                                       {at::kUInt16, "U16"},
+                                       {at::kShort, "I16"},
+                                       {at::kUInt32, "U32"},
+                                       {at::kInt, "I32"},
+                                       {at::kUInt64, "U64"},
+                                       {at::kLong, "I64"},
+                                       {at::kHalf, "F16"},
+                                       {at::kBFloat16, "BF16"},
+                                       {at::kFloat, "F32"},
+                                       {at::kDouble, "F64"}}};
 
 std::string type_names() {
   std::string names;
@@ -50,54 +56,139 @@ at::Tensor tensor_of(std::span<const std::byte> bytes, int64_t begin, at::IntArr
   return tensor;
 }
 
-/// Tensors of one storage share it here, too.
-NamedTensors tensors_of_torch_file(std::span<const std::byte> bytes, const std::string& name) {
-  NamedTensors tensors;
-  std::map<std::pair<int64_t, std::string>, at::Tensor> storages; // by place and type
-  for (const data::TorchFileEntry& entry : data::parse_torch_file(bytes, name)) {
-    const at::ScalarType type = std::ranges::find(kTypes, entry.dtype, &Type::name)->type;
-    at::Tensor& storage = storages[{entry.begin, entry.dtype}];
-    if (!storage.defined()) {
-      const auto numbers = (entry.end - entry.begin) / static_cast<int64_t>(c10::elementSize(type));
-      storage = tensor_of(bytes, entry.begin, {numbers}, type);
+/// The tensors whose names begin with `key` and a dot, without both.
+NamedTensors under_key(const NamedTensors& tensors, const std::string& key, const std::string& source) {
+  NamedTensors found;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.starts_with(key + ".")) {
+      found.emplace(name.substr(key.size() + 1), tensor);
     }
-    tensors.emplace(entry.name, std::ranges::find(entry.shape, 0) != entry.shape.end()
-                                    ? at::empty(entry.shape, type)
-                                    : storage.as_strided(entry.shape, entry.strides, entry.offset));
   }
-  return tensors;
+  if (found.empty()) {
+    throw DataError(c10::str(source, ": no name begins with \"", key, ".\".\n  ",
+                             tensors.empty()
+                                 ? std::string("There are no tensors in it.")
+                                 : "The first of its names is \"" + tensors.begin()->first + "\"."));
+  }
+  return found;
 }
 
-/// A pickle of protocol 2 or later, and not the header length of a .safetensors file, which would then be 640 bytes
-/// and more, and followed by '{'.
-bool is_old_torch_file(std::span<const std::byte> bytes) {
+/// Tensors of one storage share it here, too, but for negated ones.
+TensorFile read_torch_file(std::span<const std::byte> bytes, const std::string& name,
+                           const std::string& key) {
+  data::TorchFile parsed = data::parse_torch_checkpoint(bytes, name, key);
+  TensorFile file{.tensors = {}, .notes = std::move(parsed.notes)};
+  std::map<std::pair<int64_t, std::string>, at::Tensor> storages; // by place and type
+  for (const data::TorchFileEntry& entry : parsed.entries) {
+    const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
+    TORCH_INTERNAL_ASSERT(type != kTypes.end());
+    at::Tensor& storage = storages[{entry.begin, entry.dtype}];
+    if (!storage.defined()) {
+      const auto numbers = (entry.end - entry.begin) / static_cast<int64_t>(c10::elementSize(type->type));
+      storage = tensor_of(bytes, entry.begin, {numbers}, type->type);
+    }
+    const bool is_empty = std::ranges::find(entry.shape, 0) != entry.shape.end();
+    const at::Tensor tensor = is_empty ? at::empty(entry.shape, type->type)
+                                       : storage.as_strided(entry.shape, entry.strides, entry.offset);
+    file.tensors.emplace(entry.name, entry.is_negated ? tensor.neg() : tensor);
+  }
+  return file;
+}
+
+/// A Python pickle of protocol 2 or later, and not the header length of a .safetensors file, which would then be 640
+/// bytes and more, and followed by '{'.
+bool is_pickle(std::span<const std::byte> bytes) {
   constexpr size_t kHeaderLength = 8;
   return bytes.size() > kHeaderLength && bytes[0] == std::byte{0x80} && bytes[1] >= std::byte{2} &&
          bytes[1] <= std::byte{5} && bytes[kHeaderLength] != std::byte{'{'};
 }
 
-} // namespace
+/// safetensors.torch.save_model writes tied tensors once, and of the other names a text that leads to the one written.
+void add_tied(TensorFile& file) {
+  for (const auto& [alias, name] : file.texts) {
+    const auto tensor = file.tensors.find(name);
+    if (tensor != file.tensors.end()) {
+      file.tensors.emplace(alias, at::Tensor(tensor->second)); // a tensor of this name wins
+    }
+  }
+}
 
-TensorFile read_tensor_file(const std::filesystem::path& path) {
-  const std::vector<std::byte> bytes = data::read_file(path);
-  if (data::is_torch_file(bytes)) {
-    return {.tensors = tensors_of_torch_file(bytes, path.string())};
-  }
-  if (is_old_torch_file(bytes)) {
-    throw DataError(path.string() +
-                    ": is a pickle, as PyTorch wrote before version 1.6.\n  Load it there and save "
-                    "it again, or convert it to .safetensors.");
-  }
-  TensorFile file{.texts = data::parse_safetensors_metadata(bytes, path.string())};
-  for (const data::SafetensorsEntry& entry : data::parse_safetensors_entries(bytes, path.string())) {
+TensorFile read_safetensors_file(std::span<const std::byte> bytes, const std::string& name,
+                                 const std::string& key) {
+  TensorFile file{.tensors = {}, .texts = data::parse_safetensors_metadata(bytes, name)};
+  for (const data::SafetensorsEntry& entry : data::parse_safetensors_entries(bytes, name)) {
     const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
     if (type == kTypes.end()) {
-      throw DataError(c10::str(path.string(), ": tensor \"", entry.name, "\" is of type ", entry.dtype,
+      throw DataError(c10::str(name, ": tensor \"", entry.name, "\" is of type ", entry.dtype,
                                ", expected one of ", type_names(), ".\n  Convert it to one of them."));
     }
     file.tensors.emplace(entry.name, tensor_of(bytes, entry.begin, entry.shape, type->type));
   }
+  add_tied(file);
+  if (!key.empty() && key != ".") {
+    file.tensors = under_key(file.tensors, key, name);
+  }
   return file;
+}
+
+TensorFile read_one_file(const std::filesystem::path& path, const std::string& key) {
+  const std::vector<std::byte> bytes = data::read_file(path);
+  if (data::is_torch_file(bytes)) {
+    return read_torch_file(bytes, path.string(), key);
+  }
+  if (is_pickle(bytes)) {
+    throw DataError(path.string() +
+                    ": is a Python pickle that torch.save has not written.\n  Load it in Python and save its "
+                    "tensors with torch.save, or convert them to .safetensors.");
+  }
+  return read_safetensors_file(bytes, path.string(), key);
+}
+
+/// Each shard lies beside the index.
+TensorFile read_shards(const std::filesystem::path& path, const std::string& key) {
+  const data::ShardIndex index = data::read_shard_index(path);
+  TensorFile all;
+  for (const auto& [shard, names] : index.names_by_shard()) {
+    const std::filesystem::path shard_path = path.parent_path() / shard;
+    std::error_code error;
+    if (!std::filesystem::exists(shard_path, error)) {
+      throw DataError(c10::str(path.string(), ": the shard \"", shard, "\" with ", names.size(),
+                               " tensors is not beside it.\n  Copy or download all shards into one folder."));
+    }
+    TensorFile file = read_one_file(shard_path, "");
+    for (const std::string& name : names) {
+      if (!file.tensors.contains(name)) {
+        throw DataError(
+            c10::str(path.string(), ": the tensor \"", name, "\" is not in the shard \"", shard,
+                     "\", as the index says.\n  Download index and shards again, of one version."));
+      }
+    }
+    for (const auto& [name, tensor] : file.tensors) {
+      if (std::ranges::find(names, name) == names.end()) {
+        all.notes.push_back(c10::str("\"", name, "\" is in the shard \"", shard, "\", but not in the index"));
+      }
+      if (!all.tensors.emplace(name, tensor).second) {
+        throw DataError(
+            c10::str(path.string(), ": the tensor \"", name, "\" is in the shard \"", shard,
+                     "\" and in one before it.\n  Download index and shards again, of one version."));
+      }
+    }
+    all.texts.merge(file.texts);
+    for (const std::string& note : file.notes) {
+      all.notes.push_back(shard + ": " + note);
+    }
+  }
+  add_tied(all);
+  if (!key.empty() && key != ".") {
+    all.tensors = under_key(all.tensors, key, path.string());
+  }
+  return all;
+}
+
+} // namespace
+
+TensorFile read_tensor_file(const std::filesystem::path& path, const std::string& key) {
+  return data::is_shard_index(path) ? read_shards(path, key) : read_one_file(path, key);
 }
 
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file) {

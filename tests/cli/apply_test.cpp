@@ -84,6 +84,9 @@ TEST(ApplyVerb, SaysWhatIsWrongWithACase) {
   expect_refused(with("call", "backward(data)"), {"/call", "forward(input=data)"});
   expect_refused(with("dtype", "float16"), {"/dtype", "float32", "float16"});
   expect_refused(with("mode", "test"), {"/mode", "eval"});
+  // Input and cotangent are of float32 in the file.
+  expect_refused(with("dtype", "float64"),
+                 {"case.json", "\"input.data\" is of type Float, but the case is of type Double"});
   EXPECT_EQ(run_mneme({"apply", (kCases / "hopfield_default.json").string()}).exit_code, 2);
   EXPECT_EQ(run_mneme({"apply", (folder / "missing.json").string(), "--out", out}).exit_code, 3);
 }

@@ -221,6 +221,35 @@ TEST(InspectVerb, AnOpenGateHasNoLogit) {
   }
 }
 
+TEST(InspectVerb, ChoosesParametersByKeyAndSaysWhatItLeavesOut) {
+  const Model model;
+  const std::vector<std::byte> bytes = data::read_file(model.file("model.safetensors"));
+  std::vector<data::SafetensorsTensor> both;
+  for (const std::string prefix : {"ema.module.", "last."}) {
+    for (const data::SafetensorsEntry& entry : data::parse_safetensors_entries(bytes, "model")) {
+      both.push_back({prefix + entry.name, entry.dtype, entry.shape,
+                      std::span(bytes).subspan(static_cast<size_t>(entry.begin),
+                                               static_cast<size_t>(entry.end - entry.begin))});
+    }
+  }
+  const std::string run = model.write("run.safetensors", bytes_text(data::safetensors_file(both, {}))),
+                    ids = model.write("ids", counted(9));
+  json config = model.config();
+  config["use_cache"] = true;
+  config["experiment"] = 3;
+  write_text(model.file("config.json"), config.dump());
+  const ProgramResult result = run_mneme({"inspect", run, "--key", "ema", "--tokens", ids, "--json"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  expect_contains(result.err, {"config.json: the field \"experiment\" is not known",
+                               "run.safetensors: \"module.\" is left out"});
+  EXPECT_EQ(result.err.find("use_cache"), std::string::npos);
+  const json found = json::parse(result.out), whole = inspect({model.path(), "--tokens", ids});
+  EXPECT_EQ(found.at("heads"), whole.at("heads"));
+  const ProgramResult refused = run_mneme({"inspect", run, "--key", "best", "--tokens", ids});
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"no name begins with \"best.\""});
+}
+
 TEST(InspectVerb, SaysWhatIsWrong) {
   const Model model;
   const auto expect_refused = [&](int code, const std::vector<std::string>& arguments,

@@ -75,6 +75,15 @@ TEST(RunVerb, TurnsEveryKindOfErrorIntoItsExitCode) {
   expect_failure(42, ExitCode::failed, "unexpected failure");
 }
 
+TEST(RunVerb, LeavesOutTheBacktraceOfLibTorch) {
+  std::ostringstream err;
+  const std::runtime_error error(
+      "float != double\nException raised from mm at mm.cpp:1 (most recent call first):\n"
+      "frame #0: main");
+  report_error(std::make_exception_ptr(error), "apply", err);
+  EXPECT_EQ(err.str(), "mneme apply: unexpected failure: float != double\n");
+}
+
 TEST(RunVerb, ExitCodesAreTheNumbersTheyAreKnownBy) {
   EXPECT_EQ(static_cast<int>(ExitCode::ok), 0);
   EXPECT_EQ(static_cast<int>(ExitCode::failed), 1);

@@ -129,6 +129,46 @@ def torch_file():
     keep("torch_file", "state-dict", content.getvalue())
 
 
+def torch_checkpoints():
+    """More of what torch.save writes than torch_file(): metadata, wrappers, nested dicts, and the format before 1.6."""
+    def text(letters):
+        return b"X" + struct.pack("<I", len(letters)) + letters
+
+    def tensor(more=b"", numbers=b"K\6", place=b"K\0K\2K\3\x86K\3K\1\x86", view=b""):
+        return (b"ctorch._utils\n_rebuild_tensor_v2\n((" + text(b"storage") + b"ctorch\nFloatStorage\n" + text(b"0")
+                + text(b"cpu") + numbers + view + b"tQ" + place + b"\x89}" + more + b"tR")
+
+    def write(name, value):
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for entry, data in (("a/data.pkl", b"\x80\x02" + value + b"."), ("a/data/0", bytes(24))):
+                archive.writestr(zipfile.ZipInfo(entry), data)
+        keep("torch_file", name, content.getvalue())
+
+    write("negated", b"}" + text(b"w") + tensor(b"}" + text(b"neg") + b"\x88s") + b"s")
+    write("expanded", b"}" + text(b"w") + tensor(place=b"K\5K\2K\4\x86K\0K\0\x86") + b"s")
+    write("parameter", b"ctorch._utils\n_rebuild_parameter\n" + tensor() + b"\x88}\x87R")
+    write("attribute", b"ctorch._tensor\n_rebuild_from_type_v2\n(ctorch._utils\n_rebuild_tensor_v2\nctorch\nTensor\n"
+          + tensor()[len(b"ctorch._utils\n_rebuild_tensor_v2\n"):-1] + b"}tR")
+    write("list", b"]" + tensor() + b"a" + tensor() + b"a")
+    write("checkpoint", b"}" + text(b"epoch") + b"I3\ns" + text(b"model") + b"ccollections\nOrderedDict\n)R"
+          + text(b"weight") + tensor() + b"s}b" + b"s" + text(b"args") + b"cargparse\nNamespace\n)\x81}bs")
+    untyped = (b"ctorch._utils\n_rebuild_tensor_v3\n((" + text(b"storage") + b"ctorch.storage\nUntypedStorage\n"
+               + text(b"0") + text(b"cpu") + b"K\x18tQK\0K\6\x85K\1\x85\x89}ctorch\nuint32\ntR")
+    write("untyped", b"}" + text(b"w") + untyped + b"s")
+    keep("torch_file", "before-1-6", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\x02M\xe9\x03."
+         + b"\x80\x02}" + text(b"little_endian") + b"\x88s." + b"\x80\x02}" + text(b"w") + tensor(view=b"N")
+         + b"s." + b"\x80\x02]" + text(b"0") + b"a." + struct.pack("<Q", 6) + bytes(24))
+
+
+def shard_index():
+    def write(name, index):
+        keep("shard_index", name, json.dumps(index).encode())
+
+    write("two", {"metadata": {"total_size": 16}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}})
+    write("one", {"weight_map": {"a.b": "pytorch_model-00001-of-00001.bin"}})
+
+
 idx()
 cifar()
 csv()
@@ -137,3 +177,5 @@ npz()
 png()
 safetensors()
 torch_file()
+torch_checkpoints()
+shard_index()

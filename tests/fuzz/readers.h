@@ -14,6 +14,7 @@
 #include "mneme/data/npz.h"
 #include "mneme/data/png.h"
 #include "mneme/data/safetensors.h"
+#include "mneme/data/shard_index.h"
 #include "mneme/data/torch_file.h"
 
 namespace mneme::data::fuzz {
@@ -69,7 +70,13 @@ inline bool safetensors(std::span<const std::byte> bytes) {
 }
 
 inline bool torch_file(std::span<const std::byte> bytes) {
-  return read_or_refuse([&] { parse_torch_file(bytes, "fuzz"); });
+  read_or_refuse([&] { parse_torch_checkpoint(bytes, "fuzz", "model.weight"); });
+  read_or_refuse([&] { parse_torch_file(bytes, "fuzz"); });
+  return read_or_refuse([&] { parse_torch_checkpoint(bytes, "fuzz"); });
+}
+
+inline bool shard_index(std::span<const std::byte> bytes) {
+  return read_or_refuse([&] { parse_shard_index(bytes, "fuzz"); });
 }
 
 } // namespace mneme::data::fuzz

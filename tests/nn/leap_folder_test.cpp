@@ -104,8 +104,35 @@ TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
   expect_contains(with("gate", "3"), {"\"gate\" is 3", "\"dot_product\""});
   expect_contains(with("positions", "\"alibi\""), {"\"learned\", \"rotary\", \"decay\", \"none\""});
   expect_contains(with("model_type", "\"gpt2\""), {"\"gpt2\"", "\"LeapForCausalLM\""});
-  expect_contains(with("n_inner", "4"), {"no such field as \"n_inner\""});
-  expect_contains(with("\\u001b[2J", "4"), {"no such field as \"\\u001b[2J\""}); // nothing a terminal obeys
+  expect_contains(with("window_size", "4"), {"no such field as \"window_size\"", "\"window_sizes\""});
+  expect_contains(with("num_layer", "4"), {"no such field as \"num_layer\"", "\"n_layer\""});
+  // Choices that LEAP does not have.
+  expect_contains(with("tie_word_embeddings", "false"), {"\"tie_word_embeddings\" is false", "only true"});
+  expect_contains(with("hidden_act", "\"relu\""), {"\"hidden_act\" is \"relu\"", "\"gelu\""});
+  expect_contains(with("layer_norm_eps", "1e-12"), {"\"layer_norm_eps\" is 1e-12", "1e-05"});
+  expect_contains(with("n_inner", "4"), {"\"n_inner\" is 4", "only 48"});
+  expect_contains(with("quantization_config", "{\"bits\": 4}"), {"\"quantization_config\"", "only null"});
+  expect_contains(with("pruned_heads", "{\"0\": [1]}"), {"\"pruned_heads\"", "only {}"});
+  expect_contains(with("is_encoder_decoder", "true"), {"\"is_encoder_decoder\" is true"});
+  expect_contains(with("num_hidden_layers", "4"), {"\"num_hidden_layers\" is 4", "only 3"});
+}
+
+TEST(LeapFolder, SkipsWhatTransformersAddsAndNamesWhatElseIsUnknown) {
+  std::string json = published();
+  json.insert(json.size() - 1,
+              R"(, "use_cache": true, "architectures": ["LeapForCausalLM"], "id2label": {"0": "a"},
+    "attn_implementation": "eager", "tokenizer_class": "T5Tokenizer", "num_beams": 1, "pruned_heads": {},
+    "tie_word_embeddings": true, "is_encoder_decoder": false, "layer_norm_eps": 1e-5, "hidden_act": "gelu",
+    "n_inner": null, "intermediate_size": 48, "max_position_embeddings": 40, "quantization_config": null)");
+  std::vector<std::string> notes;
+  leap_config_from(json, "config.json", &notes);
+  EXPECT_TRUE(notes.empty()) << notes[0];
+  json.insert(json.size() - 1, R"(, "experiment": "third", "\u001b[2J": 4)");
+  leap_config_from(json, "config.json", &notes);
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_EQ(notes[0], "config.json: the field \"experiment\" is not known and left out");
+  expect_contains(notes[1], {"\"\\u001b[2J\""}); // nothing a terminal obeys
+  EXPECT_NO_THROW(leap_config_from(json, "config.json"));
 }
 
 TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
@@ -140,6 +167,85 @@ TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
   state["last_norm.bias"][3] = std::numeric_limits<float>::quiet_NaN();
   write_tensor_file(folder / "model.safetensors", {.tensors = state});
   expect_contains(error(), {"\"last_norm.bias\"", "not finite"});
+}
+
+TEST(LeapFolder, ReadsTiedWeightsThatSaveModelWroteOnce) {
+  const TemporaryFolder folder;
+  LeapForCausalLM model(small());
+  write_leap_model(folder.path(), model);
+  model->eval();
+  NamedTensors state = causal_lm_state(*model);
+  for (const char* name : {"word_embedding.weight", "proj_logits.weight"}) {
+    NamedTensors once = state;
+    once.erase(name);
+    const char* kept =
+        name == std::string("word_embedding.weight") ? "proj_logits.weight" : "word_embedding.weight";
+    write_tensor_file(folder / "model.safetensors", {once, {{name, kept}}});
+    EXPECT_TRUE(
+        read_leap_model(folder.path())->forward(ids_of(9)).logits.equal(model->forward(ids_of(9)).logits));
+  }
+}
+
+TEST(LeapFolder, ReadsShards) {
+  const TemporaryFolder folder;
+  LeapForCausalLM model(small());
+  write_leap_model(folder.path(), model);
+  model->eval();
+  std::filesystem::remove(folder / "model.safetensors");
+  std::map<std::string, NamedTensors> shards;
+  std::string map;
+  for (const auto& [name, tensor] : causal_lm_state(*model)) {
+    const std::string shard = shards["model-00001-of-00002.safetensors"].size() < 5
+                                  ? "model-00001-of-00002.safetensors"
+                                  : "model-00002-of-00002.safetensors";
+    shards[shard].emplace(name, tensor);
+    map += (map.empty() ? "\"" : ", \"") + name + "\": \"" + shard + "\"";
+  }
+  ASSERT_EQ(shards.size(), 2U);
+  for (const auto& [shard, tensors] : shards) {
+    write_tensor_file(folder / shard, {tensors});
+  }
+  const std::filesystem::path index = folder / "model.safetensors.index.json";
+  write_text(index, "{\"weight_map\": {" + map + "}}");
+  for (const std::filesystem::path& path : {folder.path(), index}) {
+    EXPECT_TRUE(read_leap_model(path)->forward(ids_of(9)).logits.equal(model->forward(ids_of(9)).logits));
+  }
+  std::filesystem::remove(folder / "model-00002-of-00002.safetensors");
+  expect_contains(data_error_of([&] { read_leap_model(folder.path()); }),
+                  {"index.json", "\"model-00002-of-00002.safetensors\"", "not beside it"});
+}
+
+TEST(LeapFolder, ReadsAFileOfParametersByKeyAndSaysWhatItLeftOut) {
+  const TemporaryFolder folder;
+  LeapForCausalLM model(small());
+  write_leap_model(folder.path(), model);
+  model->eval();
+  NamedTensors both;
+  for (const auto& [name, tensor] : causal_lm_state(*model)) {
+    both.emplace("last.module." + name, tensor);
+    both.emplace("ema." + name, tensor + 1);
+  }
+  write_tensor_file(folder / "run.safetensors", {both});
+  std::vector<std::string> notes;
+  EXPECT_TRUE(read_leap_model(folder / "run.safetensors", "last", &notes)
+                  ->forward(ids_of(9))
+                  .logits.equal(model->forward(ids_of(9)).logits));
+  ASSERT_EQ(notes.size(), 1U);
+  expect_contains(notes[0], {"run.safetensors: ", "\"module.\""});
+  expect_contains(data_error_of([&] { read_leap_model(folder / "run.safetensors"); }),
+                  {"run.safetensors", "missing"});
+}
+
+TEST(LeapFolder, ExpandedTensorsMakeNoRoomForHugeModels) {
+  const TemporaryFolder folder;
+  LeapForCausalLM model(small());
+  write_leap_model(folder.path(), model);
+  std::filesystem::remove(folder / "model.safetensors");
+  std::filesystem::copy(std::filesystem::path(MNEME_SOURCE_DIR) /
+                            "tests/fuzz/corpus/torch_file/valid-expanded",
+                        folder / "model.pt");
+  expect_contains(data_error_of([&] { read_leap_model(folder.path()); }),
+                  {"holds 8 numbers", "describes a model of"});
 }
 
 TEST(LeapFolder, TakesParametersUnderEveryNameTheyHave) {

@@ -309,7 +309,19 @@ TEST(LeapForCausalLM, LoadsBothGenerationsOfNames) {
   EXPECT_TRUE(first.contains("leap_model.decoders.0.projections.weight"));
   const at::Tensor ids = random_ids({1, 20}, 2);
   const at::Tensor expected = model->forward(ids).logits;
-  for (const NamedTensors& state : {now, first, state_dict(*model)}) {
+  const auto with_prefix = [](const std::string& prefix, const NamedTensors& state) {
+    NamedTensors longer;
+    for (const auto& [name, tensor] : state) {
+      longer.emplace(prefix + name, tensor);
+    }
+    return longer;
+  };
+  NamedTensors without_words = now; // as some tools keep one of two tied matrices
+  without_words.erase("word_embedding.weight");
+  EXPECT_EQ(load_leap_state(model, with_prefix("module.", now), "file").size(), 1U);
+  for (const NamedTensors& state :
+       {now, first, state_dict(*model), without_words, with_prefix("module.", now),
+        with_prefix("module._orig_mod.", first), with_prefix("model.", without_words)}) {
     LeapForCausalLM other(config().weight(FocusWeight::exponential).rescale(10).seed(5));
     other->to(at::kDouble);
     other->eval();
@@ -321,6 +333,9 @@ TEST(LeapForCausalLM, LoadsBothGenerationsOfNames) {
   NamedTensors untied = now;
   untied["proj_logits.weight"] = untied["proj_logits.weight"] + 1;
   EXPECT_THROW(load_leap_state(model, untied, "file"), DataError);
+  NamedTensors half = now;
+  half["proj_logits.weight"] = half["proj_logits.weight"].to(at::kHalf);
+  EXPECT_THROW(load_leap_state(model, half, "file"), DataError);
   NamedTensors missing = now;
   missing.erase("last_norm.bias");
   EXPECT_THROW(load_leap_state(model, missing, "file"), DataError);

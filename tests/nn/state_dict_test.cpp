@@ -2,6 +2,7 @@
 
 #include "mneme/nn/state_dict.h"
 
+#include <algorithm>
 #include <fstream>
 
 #include "core/temporary_folder.h"
@@ -46,6 +47,97 @@ TEST(StateDict, ListsAllThatDoesNotFitAndChangesNothing) {
   }
 }
 
+TEST(StateDict, LeavesOutPrefixesOfTraining) {
+  Hopfield layer = hopfield(HopfieldOptions(6), 7);
+  const NamedTensors state = state_dict(*layer);
+  const auto loaded = [&](const std::vector<std::pair<std::string, std::string>>& changes) {
+    NamedTensors renamed;
+    for (const auto& [name, tensor] : state) {
+      std::string changed = name;
+      for (const auto& [place, more] : changes) { // before the first `place`, or the name
+        const size_t at = place.empty() ? 0 : changed.find(place);
+        changed.insert(at == std::string::npos ? 0 : at, at == std::string::npos ? "" : more);
+      }
+      renamed.emplace(changed, tensor);
+    }
+    Hopfield other = hopfield(HopfieldOptions(6), 99);
+    std::string notes;
+    for (const std::string& note : load_state_dict(*other, renamed, "file")) {
+      notes += note + "; ";
+    }
+    for (const auto& [name, tensor] : state_dict(*other)) {
+      EXPECT_TRUE(tensor.equal(state.at(name))) << name;
+    }
+    return notes;
+  };
+  EXPECT_EQ(loaded({}), "");
+  EXPECT_EQ(loaded({{"", "module."}}), "\"module.\" is left out of the names of its tensors; ");
+  expect_contains(loaded({{"", "_orig_mod."}}), {"\"_orig_mod.\""});
+  expect_contains(loaded({{"", "_orig_mod."}, {"", "module."}}), {"\"_orig_mod.\"", "\"module.\""});
+  expect_contains(loaded({{"out_proj", "_orig_mod."}}), {"\"_orig_mod.\""}); // only some
+  expect_contains(loaded({{"", "model."}, {"", "module."}}), {"\"module.\"", "\"model.\""});
+  expect_contains(loaded({{"", "net.encoder."}}), {"\"net.encoder.\""});
+
+  NamedTensors wrong;
+  for (const auto& [name, tensor] : state) {
+    wrong.emplace("module." + name, tensor);
+  }
+  wrong.erase("module.norm_state_pattern.bias");
+  const std::string message = data_error_of([&] { load_state_dict(*layer, wrong, "file"); });
+  expect_contains(message, {"missing: norm_state_pattern.bias", "(\"module.\" is left out"});
+  EXPECT_EQ(message.find("unexpected"), std::string::npos);
+}
+
+TEST(StateDict, KeepsPrefixesThatTheModuleHasItself) {
+  torch::nn::Sequential inner(torch::nn::Linear(2, 2));
+  struct Wrapped : torch::nn::Module {};
+  Wrapped module;
+  module.register_module("module", torch::nn::Linear(2, 2));
+  NamedTensors state = state_dict(module);
+  EXPECT_TRUE(load_state_dict(module, state, "file").empty());
+  expect_contains(data_error_of([&] {
+                    load_state_dict(*inner, {{"1.weight", at::ones({2, 2})}}, "file");
+                  }),
+                  {"missing: 0.bias", "unexpected: 1.weight"});
+  // Two names that would become one.
+  torch::nn::Linear layer(2, 2);
+  expect_contains(
+      data_error_of([&] {
+        load_state_dict(*layer, {{"weight", at::ones({2, 2})}, {"module.weight", at::ones({2, 2})}}, "file");
+      }),
+      {"missing: bias", "unexpected: module.weight"});
+}
+
+TEST(StateDict, LongListsAreCutWithACount) {
+  Hopfield layer = hopfield(HopfieldOptions(6));
+  NamedTensors state;
+  for (int i = 0; i < 44; ++i) {
+    state[c10::str("name", i)] = at::zeros({1});
+  }
+  const std::string message = data_error_of([&] { load_state_dict(*layer, state, "file"); });
+  expect_contains(message, {"unexpected: name0 of shape [1]", "and 38 more unexpected"});
+  EXPECT_LE(std::ranges::count(message, '\n'), 16);
+}
+
+TEST(StateDict, RefusesWholeNumbersForNumbersWithAFraction) {
+  torch::nn::Linear layer(torch::nn::LinearOptions(2, 2).bias(false));
+  expect_contains(data_error_of([&] {
+                    load_state_dict(*layer, {{"weight", at::ones({2, 2}, at::kChar)}}, "file");
+                  }),
+                  {"of another type: weight is Char, expected Float"});
+}
+
+TEST(StateDict, TakesATiedTensorUnderASecondName) {
+  torch::nn::Linear layer(torch::nn::LinearOptions(2, 2).bias(false));
+  const at::Tensor weight = at::ones({2, 2});
+  load_state_dict(*layer, {{"weight", weight}, {"again", weight.view({2, 2})}}, "file");
+  EXPECT_TRUE(layer->weight.equal(weight));
+  expect_contains(data_error_of([&] {
+                    load_state_dict(*layer, {{"weight", weight}, {"other", weight.t()[0]}}, "file");
+                  }),
+                  {"unexpected: other"});
+}
+
 TEST(TensorFile, ReadsWhatTorchSaveWrote) {
   const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/golden/torch_file";
   const NamedTensors saved = read_tensor_file(folder / "state_dict.pt").tensors,
@@ -57,24 +149,120 @@ TEST(TensorFile, ReadsWhatTorchSaveWrote) {
   }
   torch::nn::Linear layer(torch::nn::LinearOptions(4, 3).bias(false));
   expect_contains(data_error_of([&] { load_state_dict(*layer, saved, "state_dict.pt"); }),
-                  {"state_dict.pt: ", "unexpected: transposed of shape [4, 3]"});
+                  {"state_dict.pt: ", "unexpected: bfloat of shape [2]", "and 5 more unexpected"});
   load_state_dict(*layer, {{"weight", saved.at("weight")}}, "state_dict.pt");
   EXPECT_TRUE(at::equal(layer->weight, expected.at("weight")));
 }
 
+const std::filesystem::path kGolden = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/golden/torch_file";
+
+void expect_same_tensors(const NamedTensors& found, const NamedTensors& expected) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (const auto& [name, tensor] : expected) {
+    ASSERT_TRUE(found.contains(name)) << name;
+    ASSERT_EQ(found.at(name).scalar_type(), tensor.scalar_type()) << name;
+    ASSERT_EQ(found.at(name).sizes(), tensor.sizes()) << name;
+    const auto bytes = [](const at::Tensor& t) { return t.contiguous().view(at::kByte); };
+    EXPECT_TRUE(tensor.dim() == 0 || at::equal(bytes(found.at(name)), bytes(tensor))) << name;
+  }
+}
+
+TEST(TensorFile, ReadsNegatedExpandedAndWrappedTensors) {
+  const NamedTensors found = read_tensor_file(kGolden / "accepted.pt").tensors;
+  expect_same_tensors(found, read_tensor_file(kGolden / "accepted.safetensors").tensors);
+  EXPECT_EQ(found.at("negated")[1][2].item<float>(), -5);
+  EXPECT_EQ(found.at("imaginary part of a conjugate")[0][0].item<float>(), -1);
+  EXPECT_EQ(found.at("expanded")[1][4].item<float>(), 2);
+}
+
+TEST(TensorFile, ReadsTheFormatBeforePyTorch16) {
+  expect_same_tensors(read_tensor_file(kGolden / "before_1_6.pt").tensors,
+                      read_tensor_file(kGolden / "state_dict.safetensors").tensors);
+}
+
+TEST(TensorFile, ReadsTensorsOfACheckpointByKey) {
+  const TensorFile only = read_tensor_file(kGolden / "checkpoint.pt");
+  EXPECT_EQ(only.tensors.size(), 2U);
+  ASSERT_EQ(only.notes.size(), 1U);
+  expect_contains(only.notes[0], {"\"model\"", "\"epoch\" (a numpy scalar)", "\"optimizer\" (a dict)"});
+  const NamedTensors last = read_tensor_file(kGolden / "averaged.pt", "model.last").tensors,
+                     average = read_tensor_file(kGolden / "averaged.pt", "model.ema").tensors;
+  EXPECT_TRUE(average.at("weight").equal(last.at("weight") / 2));
+  expect_contains(data_error_of([&] { read_tensor_file(kGolden / "averaged.pt"); }),
+                  {"averaged.pt", "2 dicts", "\"model.ema\""});
+}
+
+TEST(TensorFile, ReadsTensorsOfSafetensorsByTheBeginningOfTheirNames) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "a.safetensors";
+  write_tensor_file(
+      path, {{{"model.w", at::ones({2})}, {"model.b.c", at::zeros({1})}, {"modelx", at::zeros({3})}}});
+  const NamedTensors found = read_tensor_file(path, "model").tensors;
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_TRUE(found.at("w").equal(at::ones({2})));
+  EXPECT_TRUE(found.contains("b.c"));
+  EXPECT_EQ(read_tensor_file(path, ".").tensors.size(), 3U);
+  expect_contains(data_error_of([&] { read_tensor_file(path, "ema"); }),
+                  {"a.safetensors", "no name begins with \"ema.\"", "\"model.b.c\""});
+}
+
+TEST(TensorFile, TiedTensorsOfSaveModelAreThereUnderAllTheirNames) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "model.safetensors";
+  write_tensor_file(path, {{{"b", at::ones({2})}, {"c", at::zeros({1})}},
+                           {{"a", "b"}, {"c", "b"}, {"format", "pt"}, {"d", "none"}}});
+  const TensorFile file = read_tensor_file(path);
+  ASSERT_EQ(file.tensors.size(), 3U);
+  EXPECT_TRUE(file.tensors.at("a").is_alias_of(file.tensors.at("b")));
+  EXPECT_EQ(file.tensors.at("c").numel(), 1); // a tensor of its own
+  EXPECT_EQ(file.texts.size(), 4U);
+}
+
+TEST(TensorFile, ReadsTheShardsOfAnIndex) {
+  const TemporaryFolder folder;
+  const auto index = [&](const std::string& map) {
+    const std::filesystem::path path = folder.path() / "model.safetensors.index.json";
+    std::ofstream(path) << "{\"metadata\": {}, \"weight_map\": {" << map << "}}";
+    return path;
+  };
+  write_tensor_file(folder.path() / "one", {{{"a", at::ones({2})}, {"extra", at::ones({1})}}});
+  write_tensor_file(folder.path() / "two", {{{"b.c", at::zeros({3})}}});
+  const std::filesystem::path path = index(R"("a": "one", "b.c": "two")");
+  const TensorFile file = read_tensor_file(path);
+  ASSERT_EQ(file.tensors.size(), 3U);
+  EXPECT_TRUE(file.tensors.at("a").equal(at::ones({2})));
+  EXPECT_TRUE(file.tensors.at("b.c").equal(at::zeros({3})));
+  ASSERT_EQ(file.notes.size(), 1U);
+  expect_contains(file.notes[0], {"\"extra\"", "\"one\"", "not in the index"});
+  EXPECT_EQ(read_tensor_file(path, "b").tensors.size(), 1U);
+
+  const auto error = [&](const std::string& map) {
+    return data_error_of([&] { read_tensor_file(index(map)); });
+  };
+  expect_contains(error(R"("a": "one", "b.c": "three")"),
+                  {"index.json", "shard \"three\" with 1", "beside it"});
+  expect_contains(error(R"("a": "one", "b": "two")"), {"tensor \"b\" is not in the shard \"two\""});
+  expect_contains(error(R"("a": "../one")"), {"\"../one\"", "beside the index"});
+  write_tensor_file(folder.path() / "two", {{{"b.c", at::zeros({3})}, {"a", at::ones({2})}}});
+  expect_contains(error(R"("a": "one", "b.c": "two")"),
+                  {"tensor \"a\" is in the shard \"two\" and in one before"});
+}
+
 TEST(TensorFile, SaysWhyATorchFileIsNotRead) {
-  const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/golden/torch_file";
-  expect_contains(data_error_of([&] { read_tensor_file(folder / "before_1_6.pt"); }),
-                  {"before_1_6.pt", "1.6"});
-  expect_contains(data_error_of([&] { read_tensor_file(folder / "with_epoch.pt"); }),
-                  {"\"epoch\" is a whole number"});
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "a.pt") << std::string("\x80\x04]\x94(K\x01K\x02K\x03", 11) << "e.";
+  expect_contains(data_error_of([&] { read_tensor_file(folder.path() / "a.pt"); }),
+                  {"a Python pickle that torch.save has not written"});
+  expect_contains(data_error_of([&] { read_tensor_file(kGolden / "module.pt"); }), {"a whole module"});
+  expect_contains(data_error_of([&] { read_tensor_file(kGolden / "refused.pt"); }),
+                  {"\"sparse\" is a sparse tensor"});
 }
 
 TEST(TensorFile, ComesBackBitForBitInEveryType) {
   const TemporaryFolder folder;
   TensorFile before;
-  for (const at::ScalarType type : {at::kBool, at::kByte, at::kChar, at::kInt, at::kLong, at::kHalf,
-                                    at::kBFloat16, at::kFloat, at::kDouble}) {
+  for (const at::ScalarType type : {at::kBool, at::kByte, at::kChar, at::kShort, at::kInt, at::kLong,
+                                    at::kHalf, at::kBFloat16, at::kFloat, at::kDouble}) {
     before.tensors[c10::str(type)] = (10 * random_tensor({3, 4}, 2)).to(type).t();
   }
   before.tensors["none"] = at::empty({0, 4});

@@ -33,11 +33,13 @@ struct CausalLMOutput {
 /// The published state dict: the matrix that makes the logits stands there a second time, as proj_logits.weight.
 NamedTensors causal_lm_state(const torch::nn::Module& model);
 
-/// Loads a published state dict, with or without proj_logits.weight. Projections of LEAP may have the names of releases
-/// 1.0.0 and 1.0.1 (no ".leap."); see load_leap_state for what else differs there.
+/// Loads a published state dict; of word_embedding.weight and proj_logits.weight, which are one matrix, one may be
+/// missing. Projections of LEAP may have the names of releases 1.0.0 and 1.0.1 (no ".leap."); see load_leap_state for what
+/// else differs there. Returns notes, as load_state_dict.
 ///
 /// Errors  DataError, as load_state_dict, or if the matrix for the logits is not that of the words
-void load_causal_lm_state(torch::nn::Module& model, NamedTensors state, const std::string& source);
+std::vector<std::string> load_causal_lm_state(torch::nn::Module& model, NamedTensors state,
+                                              const std::string& source);
 
 /// Whether projections have the names of releases 1.0.0 and 1.0.1.
 bool has_first_leap_names(const NamedTensors& state);

@@ -133,6 +133,7 @@ TORCH_MODULE(LeapForCausalLM);
 /// such a file says so.
 ///
 /// Errors  DataError also where such parameters meet a model of elu weights
-void load_leap_state(LeapForCausalLM& model, const NamedTensors& state, const std::string& source);
+std::vector<std::string> load_leap_state(LeapForCausalLM& model, NamedTensors state,
+                                         const std::string& source);
 
 } // namespace mneme::nn

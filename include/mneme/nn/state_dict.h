@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <torch/nn/module.h>
 
@@ -16,8 +17,13 @@ NamedTensors state_dict(const torch::nn::Module& module);
 
 /// Copies numbers into the module's parameters and buffers; type and device stay the module's. All or nothing.
 ///
-/// Errors  DataError that begins with `source` and lists every name that is missing, unexpected or of another
-///         shape
-void load_state_dict(torch::nn::Module& module, const NamedTensors& state, const std::string& source);
+/// Prefixes that training puts before names, such as "module." of DataParallel, "_orig_mod." of torch.compile or "model."
+/// of a wrapper, are left out where the names fit without them; the result says so, in sentences without the source. A
+/// tensor that is tied to another (the same numbers in the same place) may be there under a name that the module lacks.
+///
+/// Errors  DataError that begins with `source` and lists names that are missing, unexpected, of another shape, or whole
+///         numbers where the module has numbers with a fraction, or the other way round
+std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors state,
+                                         const std::string& source);
 
 } // namespace mneme::nn

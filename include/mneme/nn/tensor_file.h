@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
 
@@ -15,13 +16,21 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 
 struct TensorFile {
   NamedTensors tensors;
-  std::map<std::string, std::string> texts; ///< such as the options of a run
+  std::map<std::string, std::string> texts = {}; ///< such as the options of a run
+  std::vector<std::string> notes = {}; ///< of reading: what was chosen or left out, without the file's name
 };
 
-/// Reads a .safetensors file, or a state dict that torch.save has written (.pt, .pth): the first bytes tell.
+/// Reads a .safetensors file, a file that torch.save has written (.pt, .pth, .bin), or the shards that an index lists
+/// (NAME.safetensors.index.json, pytorch_model.bin.index.json); the first bytes, or the end of the name, tell.
 ///
-/// Errors  DataError, also for a type that is none of LibTorch's, or a .pt that holds more than tensors
-TensorFile read_tensor_file(const std::filesystem::path& path);
+/// `key` chooses among the dicts of a checkpoint, see parse_torch_checkpoint (mneme/data/torch_file.h); of .safetensors
+/// it is the beginning of the names: "model" reads the tensors "model.*" as "*".
+///
+/// Tied tensors that safetensors.torch.save_model has written once are there under all their names, and share their
+/// numbers; so do tensors of one storage in a .pt file.
+///
+/// Errors  DataError, also for a type that is none of LibTorch's
+TensorFile read_tensor_file(const std::filesystem::path& path, const std::string& key = "");
 
 /// Writes .safetensors; replaces the file once all is written.
 /// Errors  OutputError; UsageError for a tensor that is not on the CPU or of a type that the format lacks

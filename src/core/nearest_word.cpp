@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-#include "cli/nearest.h"
+#include "mneme/core/nearest_word.h"
 
 #include <algorithm>
 
-namespace mneme::cli {
+namespace mneme {
 namespace {
 
 /// Optimal string alignment distance, by the usual table of prefixes.
@@ -29,7 +29,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 
 } // namespace
 
-std::string nearest(std::string_view text, const std::vector<std::string>& candidates) {
+std::string nearest_word(std::string_view text, const std::vector<std::string>& candidates) {
   constexpr size_t kLongestWord = 64; // nobody mistypes more than this
   std::string best;
   size_t least = std::clamp<size_t>((text.size() + 1) / 3, 1, 3) + 1;
@@ -47,4 +47,4 @@ std::string nearest(std::string_view text, const std::vector<std::string>& candi
   return best;
 }
 
-} // namespace mneme::cli
+} // namespace mneme

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+
+#include "nn/name_prefixes.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <string_view>
+
+namespace mneme::nn {
+namespace {
+
+constexpr std::array<std::string_view, 4> kWrappers{"module", "_orig_mod", "_fsdp_wrapped_module",
+                                                    "_checkpoint_wrapped_module"};
+
+/// "a.b.a.c" without "a" is "b.c". The last component stays: it is the parameter's own.
+std::string without_component(const std::string& name, std::string_view component) {
+  std::string kept;
+  size_t begin = 0;
+  for (size_t end = 0; (end = name.find('.', begin)) != std::string::npos; begin = end + 1) {
+    if (std::string_view(name).substr(begin, end - begin) != component) {
+      kept += name.substr(begin, end - begin + 1);
+    }
+  }
+  return kept + name.substr(begin);
+}
+
+/// Nothing if two names would become one.
+template <class Rename> std::optional<NamedTensors> renamed(const NamedTensors& state, Rename rename) {
+  NamedTensors result;
+  for (const auto& [name, tensor] : state) {
+    if (!result.emplace(rename(name), tensor).second) {
+      return std::nullopt;
+    }
+  }
+  return result;
+}
+
+/// The first component that all names share, with its dot; empty if there is none.
+std::string common_prefix(const NamedTensors& state) {
+  const std::string& first = state.begin()->first;
+  const std::string prefix = first.substr(0, first.find('.') + 1); // find's npos + 1 is 0
+  const bool is_common = std::ranges::all_of(state, [&](const auto& entry) {
+    return entry.first.size() > prefix.size() && entry.first.starts_with(prefix);
+  });
+  return is_common ? prefix : "";
+}
+
+} // namespace
+
+std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::set<std::string>& known) {
+  const auto is_known = [&](const auto& entry) { return known.contains(entry.first); };
+  std::vector<std::string> notes;
+  if (std::ranges::all_of(state, is_known)) {
+    return notes;
+  }
+  for (const std::string_view wrapper : kWrappers) {
+    const auto rename = [&](const std::string& name) { return without_component(name, wrapper); };
+    if (std::ranges::any_of(known, [&](const std::string& name) { return rename(name) != name; }) ||
+        std::ranges::all_of(state, [&](const auto& entry) { return rename(entry.first) == entry.first; })) {
+      continue;
+    }
+    if (std::optional<NamedTensors> shorter = renamed(state, rename)) {
+      state = std::move(*shorter);
+      notes.push_back("\"" + std::string(wrapper) + ".\" is left out of the names of its tensors");
+    }
+  }
+  NamedTensors shorter = state;
+  std::string whole; // what all names begin with
+  for (std::string prefix = common_prefix(shorter);
+       !prefix.empty() && std::ranges::none_of(shorter, is_known); prefix = common_prefix(shorter)) {
+    shorter = *renamed(shorter, [&](const std::string& name) { return name.substr(prefix.size()); });
+    whole += prefix;
+  }
+  if (!whole.empty() && std::ranges::any_of(shorter, is_known)) {
+    state = std::move(shorter);
+    notes.push_back("\"" + whole + "\" is left out of the names of its tensors");
+  }
+  return notes;
+}
+
+} // namespace mneme::nn

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/core/nearest_word.h"
+
+#include <gtest/gtest.h>
+
+namespace mneme {
+namespace {
+
+TEST(NearestWord, IsTheOneThatWasMeant) {
+  const std::vector<std::string> words = {"window_sizes", "n_layer", "n_head", "gate"};
+  EXPECT_EQ(nearest_word("window_size", words), "window_sizes");
+  EXPECT_EQ(nearest_word("window", words), "window_sizes"); // a beginning
+  EXPECT_EQ(nearest_word("n_haed", words), "n_head");
+  EXPECT_EQ(nearest_word("gte", words), "gate");
+  EXPECT_EQ(nearest_word("tokenizer", words), "");
+  EXPECT_EQ(nearest_word("", words), "");
+  EXPECT_EQ(nearest_word("gate", {}), "");
+}
+
+} // namespace
+} // namespace mneme
