@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "cli/nearest.h"
+#include "mneme/core/nearest_word.h"
 #include "cli/numbers.h"
 #include "mneme/core/error.h"
 
@@ -16,7 +16,7 @@ namespace mneme::cli {
 size_t choose(std::string_view name, std::string_view text, const std::vector<std::string>& words) {
   const auto found = std::find(words.begin(), words.end(), text);
   if (found == words.end()) {
-    const std::string close = nearest(text, words);
+    const std::string close = nearest_word(text, words);
     throw UsageError(fmt::format("{}: \"{}\" is not one of {}.{}", name, text, fmt::join(words, ", "),
                                  close.empty() ? "" : fmt::format("\n  Did you mean \"{}\"?", close)));
   }

@@ -9,7 +9,7 @@
 
 #include "cli/colour.h"
 #include "cli/hand_over.h"
-#include "cli/nearest.h"
+#include "mneme/core/nearest_word.h"
 #include "cli/run.h"
 #include "mneme/core/error.h"
 #include "mneme/core/version.h"
@@ -59,7 +59,7 @@ Verb& find_verb(const Verbs& verbs, const std::string& name, const std::vector<s
                     verb == more.end() ? names.front() : *verb, name,
                     verb == more.end() || verb == more.begin() ? "" : " ..."));
   }
-  const std::string close = nearest(name, names);
+  const std::string close = nearest_word(name, names);
   throw UsageError(fmt::format("there is no verb \"{}\".\n  {}`mneme` alone lists them all.", name,
                                close.empty() ? "" : fmt::format("Did you mean \"{}\"? ", close)));
 }

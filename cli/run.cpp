@@ -14,7 +14,7 @@
 
 #include "cli/colour.h"
 #include "cli/common_options.h"
-#include "cli/nearest.h"
+#include "mneme/core/nearest_word.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/text.h"
@@ -103,7 +103,7 @@ std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
     for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
       known.push_back(verb->get_name());
     }
-    if (const std::string close = nearest(first.substr(0, first.find('=')), known); !close.empty()) {
+    if (const std::string close = nearest_word(first.substr(0, first.find('=')), known); !close.empty()) {
       advice = "Did you mean \"" + close + "\"? ";
     }
   }
