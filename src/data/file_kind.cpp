@@ -288,7 +288,7 @@ FileKind kind_of(const Source& source) {
            "Check where it comes from, or give it the ending of what it is.");
     }
   }
-  if (is_text(text) && is_table(text)) {
+  if (is_text(text) && is_table(without_spaces(text))) {
     return FileKind::csv;
   }
   fail(source.name(),

@@ -182,6 +182,18 @@ TEST(LoadPatterns, ReadsEveryFormatCompressedByGzip) {
                           {"f.npy.gz", "ends at byte"});
 }
 
+TEST(LoadPatterns, TakesTextOfNumbersForATableWhateverItsName) {
+  const TemporaryFolder folder;
+  for (const std::string text : {"1 2\n3 4",
+                                 "\xEF\xBB\xBF"
+                                 "1;2\n3;4",
+                                 "# a comment\n\nx,y\n1,2\n3,4\n"}) {
+    EXPECT_EQ(load_patterns(folder.file("table", Bytes().text(text).all())).patterns,
+              RealPatterns(2, 2, {1, 2, 3, 4}))
+        << text;
+  }
+}
+
 TEST(LoadPatterns, DecompressesNoMoreThanItMay) {
   const Bytes bomb = gzipped(Bytes().text(std::string(3'000'000, '\0')).all());
   const MemorySource source(bomb.all(), "bomb.gz");
