@@ -2,6 +2,7 @@
 
 #include "mneme/data/load_patterns.h"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -315,7 +316,7 @@ TEST(LoadPatterns, UnpacksBits) {
   EXPECT_EQ(load(BitOrder::big).threshold, 0.5);
   expect_error<DataError>([&] { load(BitOrder::little, 9); },
                           {"a.npy", "pattern 0", "bit 15 is 1", "7 bits after bit 8"});
-  for (const int64_t bits : {8, 17, -1}) {
+  for (const int64_t bits : {int64_t{8}, int64_t{17}, int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
     expect_error<UsageError>([&] { load(BitOrder::big, bits); },
                              {"a.npy", std::to_string(bits) + " bits per pattern", "from 9 to 16"});
   }
