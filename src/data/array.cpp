@@ -153,7 +153,7 @@ RealPatterns read_packed(const Source& source, const Array& array, const LoadOpt
   constexpr int64_t kBitsPerByte = 8;
   const RealPatterns bytes = read_numbers(source, array, options.limit);
   const int64_t stored = bytes.size(), bits = options.bits == 0 ? stored * kBitsPerByte : options.bits;
-  if (bits < 1 || (bits + kBitsPerByte - 1) / kBitsPerByte != stored) {
+  if (bits <= (stored - 1) * kBitsPerByte || bits > stored * kBitsPerByte) {
     throw UsageError(fmt::format(
         "{}: {} bits per pattern do not fill the {} bytes of a pattern.\n  Give --bits from {} to "
         "{}, or leave it out for {}.",

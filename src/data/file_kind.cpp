@@ -127,7 +127,7 @@ bool is_table(std::string_view start) {
          "numpy.save('NEW.npy', pickle.load(open('FILE', 'rb'), encoding='bytes')[b'data'].reshape(-1, 3, "
          "32, 32))\".");
   }
-  fail(source.name(), "is a Python pickle, which is a program rather than data",
+  fail(source.name(), "is a Python pickle, which is not read because loading one can run any code",
        "Load it where you trust it, and save its array with numpy.save, or its tensors with torch.save "
        "(PyTorch 1.6 or "
        "later).");
@@ -288,7 +288,7 @@ FileKind kind_of(const Source& source) {
            "Check where it comes from, or give it the ending of what it is.");
     }
   }
-  if (is_text(text) && is_table(text)) {
+  if (is_text(text) && is_table(without_spaces(text))) {
     return FileKind::csv;
   }
   fail(source.name(),

@@ -3,7 +3,9 @@
 // Where `mneme recall` takes its patterns and cues from.
 
 #include <filesystem>
-#include <fstream>
+#include <span>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -11,8 +13,9 @@
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
+#include "mneme/core/atomic_file.h"
 #include "mneme/data/npy.h"
-#include "mneme/data/png.h"
+#include "mneme/data/safetensors.h"
 
 namespace mneme {
 namespace {
@@ -91,6 +94,21 @@ TEST(RecallReads, StandardInput) {
                  piped);
   expect_refused({"--patterns", "-", "-"}, 2, {"standard input", "twice"}, piped);
   expect_refused({"--patterns", "-"}, 3, {"standard input", "0 bytes"}, {.folder = folder.path()});
+}
+
+TEST(RecallReads, CuesWithoutNamesBesideATensor) {
+  const TemporaryFolder folder;
+  const ProgramOptions here{.folder = folder.path()};
+  const RealPatterns patterns = bits(3);
+  const std::span<const double> numbers(patterns.data(), 3 * 24);
+  const std::vector<data::SafetensorsTensor> tensors{{"a", "F64", {3, 24}, std::as_bytes(numbers)},
+                                                     {"b", "F64", {3, 24}, std::as_bytes(numbers)}};
+  write_file_atomically(folder / "x.safetensors", data::safetensors_file(tensors));
+  data::write_npy(folder / "cues.npy", patterns);
+  for (const char* cues : {"cues.npy", "x.safetensors"}) {
+    EXPECT_EQ(stored({"--patterns", "x.safetensors", "--tensor", "a", "--cues", cues}, here), Size(3, 24));
+  }
+  expect_refused({"--patterns", "x.safetensors"}, 3, {"holds 2 tensors", "\"a\", \"b\""}, here);
 }
 
 TEST(RecallReads, TablesAndPackedBits) {

@@ -2,6 +2,7 @@
 
 #include "mneme/data/load_patterns.h"
 
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -182,6 +183,18 @@ TEST(LoadPatterns, ReadsEveryFormatCompressedByGzip) {
                           {"f.npy.gz", "ends at byte"});
 }
 
+TEST(LoadPatterns, TakesTextOfNumbersForATableWhateverItsName) {
+  const TemporaryFolder folder;
+  for (const std::string text : {"1 2\n3 4",
+                                 "\xEF\xBB\xBF"
+                                 "1;2\n3;4",
+                                 "# a comment\n\nx,y\n1,2\n3,4\n"}) {
+    EXPECT_EQ(load_patterns(folder.file("table", Bytes().text(text).all())).patterns,
+              RealPatterns(2, 2, {1, 2, 3, 4}))
+        << text;
+  }
+}
+
 TEST(LoadPatterns, DecompressesNoMoreThanItMay) {
   const Bytes bomb = gzipped(Bytes().text(std::string(3'000'000, '\0')).all());
   const MemorySource source(bomb.all(), "bomb.gz");
@@ -303,7 +316,7 @@ TEST(LoadPatterns, UnpacksBits) {
   EXPECT_EQ(load(BitOrder::big).threshold, 0.5);
   expect_error<DataError>([&] { load(BitOrder::little, 9); },
                           {"a.npy", "pattern 0", "bit 15 is 1", "7 bits after bit 8"});
-  for (const int64_t bits : {8, 17, -1}) {
+  for (const int64_t bits : {int64_t{8}, int64_t{17}, int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
     expect_error<UsageError>([&] { load(BitOrder::big, bits); },
                              {"a.npy", std::to_string(bits) + " bits per pattern", "from 9 to 16"});
   }
