@@ -96,7 +96,7 @@ public:
     app.add_option(
            "MODEL", model_,
            "Folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or the index of "
-           "either's shards), or a file of parameters beside config.json")
+           "either's shards), or a file of parameters next to config.json")
         ->type_name("DIR")
         ->required();
     app.add_option("--key", key_, "Which dict of a checkpoint holds the parameters, such as model.ema")

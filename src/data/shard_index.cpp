@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kDownloadAgain = "Download the index again, or save the model again.";
 constexpr std::string_view kWeightMap = "weight_map";
 
-/// A file beside the index, which nothing in the index may lead away from.
+/// A file next to the index, which nothing in the index may lead away from.
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && std::ranges::none_of(name, [](char c) {
     return c == '/' || c == '\\' || static_cast<unsigned char>(c) < ' ';
@@ -48,11 +48,11 @@ ShardIndex parse_shard_index(std::span<const std::byte> bytes, const std::string
   ShardIndex index;
   for (const auto& [tensor, shard] : json.at(kWeightMap).items()) {
     if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>())) {
-      fail(
-          name,
-          fmt::format("weight_map: the shard of {:?} is {:.60}, expected the name of a file beside the index",
-                      tensor, shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)),
-          kDownloadAgain);
+      fail(name,
+           fmt::format(
+               "weight_map: the shard of {:?} is {:.60}, expected the name of a file next to the index",
+               tensor, shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)),
+           kDownloadAgain);
     }
     index.shard_of.emplace(tensor, shard.get<std::string>());
   }

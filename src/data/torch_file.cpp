@@ -217,6 +217,9 @@ private:
     for (const Place& place : found) {
       keys.push_back(fmt::format("{:?}", place.key.empty() ? "." : place.key));
     }
+    if (keys.size() == 1 && keys[0] == "\".\"") {
+      return "Its tensors are in no nested dict: leave the key out.";
+    }
     return keys.empty() ? kSaveStateDict : "Choose one by its key: " + listed(keys) + ".";
   }
 
@@ -235,7 +238,7 @@ private:
     return nested;
   }
 
-  /// Names of what is beside the chosen value, of which only the outermost are worth a line.
+  /// Names of the values next to the chosen one, of which only the outermost are worth a line.
   static std::string others_of(const PickleValue& start, const PickleValue& chosen) {
     std::vector<std::string> others;
     for (const PickleChild& child : children_of(start)) {

@@ -137,7 +137,7 @@ private:
     return static_cast<int64_t>(number);
   }
 
-  /// By the key of the storage, as every reference to it says.
+  /// By the key of the storage, which is the same in every reference to it.
   std::map<std::string, int64_t> number_bytes_of(const Pickle& pickle) const {
     std::map<std::string, int64_t> sizes;
     for (const PickleValue& value : pickle.values) {

@@ -22,6 +22,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr const char* kClass = "LeapForCausalLM";
+constexpr const char* kConfig = "config.json";
 constexpr double kNormEpsilon = 1e-5, kRotaryBase = 10000; // of LibTorch's LayerNorm, of MultiheadLeap
 constexpr int64_t kMostOfAny = int64_t{1}
                                << 40; // sizes beyond fit no machine; products of two still fit int64
@@ -414,13 +415,25 @@ std::string to_json(const LeapConfig& config) {
 LeapForCausalLM read_leap_model(const std::filesystem::path& model_path, const std::string& key,
                                 std::vector<std::string>* notes) {
   std::error_code error;
-  const bool is_file = std::filesystem::is_regular_file(model_path, error);
+  const bool is_file = std::filesystem::is_regular_file(model_path, error),
+             names_parameters = is_file && model_path.filename() != kConfig;
   const std::filesystem::path folder = is_file ? model_path.parent_path() : model_path,
-                              config_file = folder / "config.json";
+                              config_file = folder / kConfig;
+  if (!std::filesystem::exists(model_path, error)) {
+    throw DataError(model_path.string() +
+                    ": there is no such folder or file.\n  Check the spelling; relative paths "
+                    "start at the current folder.");
+  }
+  if (!std::filesystem::exists(config_file, error)) {
+    throw DataError(
+        model_path.string() + ": there is no config.json " +
+        (is_file ? "next to this file" : "in this folder") +
+        ".\n  A model is its parameters and a config.json; mneme/nn/leap_folder.h lists the fields.");
+  }
   const std::vector<std::byte> text = data::read_file(config_file);
   const LeapConfig config = leap_config_from({reinterpret_cast<const char*>(text.data()), text.size()},
                                              config_file.string(), notes);
-  const std::filesystem::path parameters = is_file ? model_path : parameters_in(folder);
+  const std::filesystem::path parameters = names_parameters ? model_path : parameters_in(folder);
   const TensorFile file = read_tensor_file(parameters, key);
   add_notes(notes, parameters.string(), file.notes);
   check_parameters(config, file.tensors, parameters.string());
@@ -439,7 +452,7 @@ void write_leap_model(const std::filesystem::path& folder, const LeapForCausalLM
   make_output_folder(folder);
   write_tensor_file(folder / kParameterFiles.front(),
                     {.tensors = causal_lm_state(*model), .texts = {{"format", "pt"}}});
-  write_file_atomically(folder / "config.json", to_json(model->config));
+  write_file_atomically(folder / kConfig, to_json(model->config));
 }
 
 } // namespace mneme::nn

@@ -144,7 +144,7 @@ TensorFile read_one_file(const std::filesystem::path& path, const std::string& k
   return read_safetensors_file(bytes, path.string(), key);
 }
 
-/// Each shard lies beside the index.
+/// Each shard is next to the index.
 TensorFile read_shards(const std::filesystem::path& path, const std::string& key) {
   const data::ShardIndex index = data::read_shard_index(path);
   TensorFile all;
@@ -152,15 +152,16 @@ TensorFile read_shards(const std::filesystem::path& path, const std::string& key
     const std::filesystem::path shard_path = path.parent_path() / shard;
     std::error_code error;
     if (!std::filesystem::exists(shard_path, error)) {
-      throw DataError(c10::str(path.string(), ": the shard \"", shard, "\" with ", names.size(),
-                               " tensors is not beside it.\n  Copy or download all shards into one folder."));
+      throw DataError(
+          c10::str(path.string(), ": the shard \"", shard, "\" with ", names.size(),
+                   " tensors is not next to it.\n  Copy or download all shards into one folder."));
     }
     TensorFile file = read_one_file(shard_path, "");
     for (const std::string& name : names) {
       if (!file.tensors.contains(name)) {
         throw DataError(
             c10::str(path.string(), ": the tensor \"", name, "\" is not in the shard \"", shard,
-                     "\", as the index says.\n  Download index and shards again, of one version."));
+                     "\", where the index lists it.\n  Download index and shards again, of one version."));
       }
     }
     for (const auto& [name, tensor] : file.tensors) {

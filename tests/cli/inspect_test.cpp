@@ -283,7 +283,7 @@ TEST(InspectVerb, SaysWhatIsWrong) {
   expect_refused(2, {"--tokens", model.write("300", counted(300)), "--from", "0"},
                  {"300 tokens", "at most 256"});
   json config = model.config();
-  config["n_inner"] = 96;
+  config["n_inner"] = 97;
   write_text(model.file("config.json"), config.dump());
   expect_refused(3, {"--tokens", ids}, {"config.json", "\"n_inner\""});
   std::filesystem::remove(model.file("config.json"));

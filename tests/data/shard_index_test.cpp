@@ -15,7 +15,7 @@ void refuse(std::string_view text, std::initializer_list<std::string_view> parts
   expect_error<DataError>([&] { parse(text); }, parts);
 }
 
-TEST(ShardIndex, SaysWhichTensorsEachShardHolds) {
+TEST(ShardIndex, ListsTheTensorsOfEachShard) {
   const ShardIndex index = parse(R"({"metadata": {"total_size": 12}, "weight_map": {
     "b": "model-00002-of-00002.safetensors", "a": "model-00001-of-00002.safetensors",
     "c": "model-00002-of-00002.safetensors"}})");
@@ -25,7 +25,7 @@ TEST(ShardIndex, SaysWhichTensorsEachShardHolds) {
   EXPECT_EQ(shards.at("model-00002-of-00002.safetensors"), (std::vector<std::string>{"b", "c"}));
 }
 
-TEST(ShardIndex, IsToldByTheEndOfItsName) {
+TEST(ShardIndex, IsRecognisedByTheEndOfItsName) {
   EXPECT_TRUE(is_shard_index("a/model.safetensors.index.json"));
   EXPECT_TRUE(is_shard_index("pytorch_model.bin.index.json"));
   EXPECT_FALSE(is_shard_index("config.json"));
@@ -47,7 +47,7 @@ TEST(ShardIndex, NeverLeadsOutOfItsFolder) {
   for (const char* shard :
        {"", ".", "..", "../other.safetensors", "/etc/passwd", "a/b", "a\\\\b", "a\\u0000b", "a\\nb"}) {
     refuse(R"({"weight_map": {"a": ")" + std::string(shard) + "\"}}",
-           {"the shard of \"a\"", "beside the index"});
+           {"the shard of \"a\"", "next to the index"});
   }
 }
 

@@ -184,12 +184,13 @@ TEST(TorchFile, ChoosesTheOnlyDictOfTensorsInACheckpoint) {
   EXPECT_EQ(golden("with_epoch.pt").key, "model");
 }
 
-TEST(TorchFile, AsksForAKeyWhereSeveralDictsHoldTensors) {
+TEST(TorchFile, NeedsAKeyWhereSeveralDictsHoldTensors) {
   refuse_golden("averaged.pt", "", {"2 dicts or lists hold tensors", "key: \"model.last\", \"model.ema\""});
   refuse_golden("averaged.pt", "model", {"2 dicts", "\"model.last\", \"model.ema\""});
   refuse_golden("averaged.pt", "model.emu", {"no key \"model.emu\"", "\"model.ema\""});
   refuse_golden("averaged.pt", ".", {"\".\"", "holds no tensors itself", "\"model.ema\""});
   refuse_golden("averaged.pt", "epoch", {"\"epoch\" holds a whole number"});
+  refuse_golden("state_dict.pt", "model", {"no key \"model\"", "leave the key out"});
   const TorchFile last = golden("averaged.pt", "model.last"), average = golden("averaged.pt", "model.ema"),
                   weight = golden("averaged.pt", "model.ema.weight");
   EXPECT_TRUE(average.notes.empty());

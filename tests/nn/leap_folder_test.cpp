@@ -138,7 +138,12 @@ TEST(LeapFolder, SkipsWhatTransformersAddsAndNamesWhatElseIsUnknown) {
 TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
   const TemporaryFolder folder;
   const auto error = [&] { return data_error_of([&] { read_leap_model(folder.path()); }); };
-  expect_contains(error(), {"config.json"});
+  expect_contains(error(), {"no config.json in this folder"});
+  write_text(folder / "lonely.pt", "nothing");
+  expect_contains(data_error_of([&] { read_leap_model(folder / "lonely.pt"); }),
+                  {"lonely.pt", "no config.json next to this file"});
+  expect_contains(data_error_of([&] { read_leap_model(folder / "none"); }),
+                  {"none", "no such folder or file"});
   write_text(folder / "config.json", published());
   expect_contains(error(), {"no parameters", "model.safetensors"});
   write_text(folder / "model.pt", "nothing");
@@ -212,7 +217,7 @@ TEST(LeapFolder, ReadsShards) {
   }
   std::filesystem::remove(folder / "model-00002-of-00002.safetensors");
   expect_contains(data_error_of([&] { read_leap_model(folder.path()); }),
-                  {"index.json", "\"model-00002-of-00002.safetensors\"", "not beside it"});
+                  {"index.json", "\"model-00002-of-00002.safetensors\"", "not next to it"});
 }
 
 TEST(LeapFolder, ReadsAFileOfParametersByKeyAndSaysWhatItLeftOut) {
@@ -226,6 +231,7 @@ TEST(LeapFolder, ReadsAFileOfParametersByKeyAndSaysWhatItLeftOut) {
     both.emplace("ema." + name, tensor + 1);
   }
   write_tensor_file(folder / "run.safetensors", {both});
+  EXPECT_NO_THROW(read_leap_model(folder / "config.json")); // its folder
   std::vector<std::string> notes;
   EXPECT_TRUE(read_leap_model(folder / "run.safetensors", "last", &notes)
                   ->forward(ids_of(9))
@@ -236,7 +242,7 @@ TEST(LeapFolder, ReadsAFileOfParametersByKeyAndSaysWhatItLeftOut) {
                   {"run.safetensors", "missing"});
 }
 
-TEST(LeapFolder, ExpandedTensorsMakeNoRoomForHugeModels) {
+TEST(LeapFolder, ExpandedTensorsDoNotAllowHugeModels) {
   const TemporaryFolder folder;
   LeapForCausalLM model(small());
   write_leap_model(folder.path(), model);

@@ -240,9 +240,9 @@ TEST(TensorFile, ReadsTheShardsOfAnIndex) {
     return data_error_of([&] { read_tensor_file(index(map)); });
   };
   expect_contains(error(R"("a": "one", "b.c": "three")"),
-                  {"index.json", "shard \"three\" with 1", "beside it"});
+                  {"index.json", "shard \"three\" with 1", "next to it"});
   expect_contains(error(R"("a": "one", "b": "two")"), {"tensor \"b\" is not in the shard \"two\""});
-  expect_contains(error(R"("a": "../one")"), {"\"../one\"", "beside the index"});
+  expect_contains(error(R"("a": "../one")"), {"\"../one\"", "next to the index"});
   write_tensor_file(folder.path() / "two", {{{"b.c", at::zeros({3})}, {"a", at::ones({2})}}});
   expect_contains(error(R"("a": "one", "b.c": "two")"),
                   {"tensor \"a\" is in the shard \"two\" and in one before"});

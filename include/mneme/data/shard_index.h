@@ -3,7 +3,7 @@
 /// The index of a model whose tensors are spread over several files: model.safetensors.index.json and
 /// pytorch_model.bin.index.json.
 ///
-/// Layout  a JSON object: "weight_map", an object from names of tensors to names of files beside the index; "metadata"
+/// Layout  a JSON object: "weight_map", an object from names of tensors to names of files next to the index; "metadata"
 /// Source  the documentation of Hugging Face's transformers and safetensors on sharded checkpoints
 #pragma once
 

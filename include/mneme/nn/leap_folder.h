@@ -29,7 +29,7 @@ LeapConfig leap_config_from(std::string_view text, const std::string& source,
 std::string to_json(const LeapConfig& config);
 
 /// Reads config.json and the parameters: `model` is a folder with model.safetensors, else model.safetensors.index.json and
-/// its shards, pytorch_model.bin, its index, or model.pt; or one such file, beside which config.json is. `key` chooses
+/// its shards, pytorch_model.bin, its index, or model.pt; or one such file next to config.json. `key` chooses
 /// among the dicts of a checkpoint, as in read_tensor_file; see load_leap_state for names. The model is in float32 and does
 /// not drop anything. What was left out or renamed is added to `notes`.
 ///

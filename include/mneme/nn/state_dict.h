@@ -18,7 +18,7 @@ NamedTensors state_dict(const torch::nn::Module& module);
 /// Copies numbers into the module's parameters and buffers; type and device stay the module's. All or nothing.
 ///
 /// Prefixes that training puts before names, such as "module." of DataParallel, "_orig_mod." of torch.compile or "model."
-/// of a wrapper, are left out where the names fit without them; the result says so, in sentences without the source. A
+/// of a wrapper, are left out where the names fit without them; each is returned as a note, a sentence without the source. A
 /// tensor that is tied to another (the same numbers in the same place) may be there under a name that the module lacks.
 ///
 /// Errors  DataError that begins with `source` and lists names that are missing, unexpected, of another shape, or whole

@@ -21,7 +21,8 @@ struct TensorFile {
 };
 
 /// Reads a .safetensors file, a file that torch.save has written (.pt, .pth, .bin), or the shards that an index lists
-/// (NAME.safetensors.index.json, pytorch_model.bin.index.json); the first bytes, or the end of the name, tell.
+/// (NAME.safetensors.index.json, pytorch_model.bin.index.json); the format is determined by the first bytes, an index by
+/// the end of its name.
 ///
 /// `key` chooses among the dicts of a checkpoint, see parse_torch_checkpoint (mneme/data/torch_file.h); of .safetensors
 /// it is the beginning of the names: "model" reads the tensors "model.*" as "*".
