@@ -16,13 +16,14 @@ constexpr std::array<std::string_view, 4> kWrappers{"module", "_orig_mod", "_fsd
 /// "a.b.a.c" without "a" is "b.c". The last component stays: it is the parameter's own.
 std::string without_component(const std::string& name, std::string_view component) {
   std::string kept;
-  size_t begin = 0;
-  for (size_t end = 0; (end = name.find('.', begin)) != std::string::npos; begin = end + 1) {
-    if (std::string_view(name).substr(begin, end - begin) != component) {
-      kept += name.substr(begin, end - begin + 1);
+  std::string_view rest = name;
+  for (size_t dot = 0; (dot = rest.find('.')) != std::string_view::npos; rest.remove_prefix(dot + 1)) {
+    if (rest.substr(0, dot) != component) {
+      kept.append(rest, 0, dot + 1);
     }
   }
-  return kept + name.substr(begin);
+  kept.append(rest);
+  return kept;
 }
 
 /// Nothing if two names would become one.
@@ -62,7 +63,7 @@ std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::se
     }
     if (std::optional<NamedTensors> shorter = renamed(state, rename)) {
       state = std::move(*shorter);
-      notes.push_back("\"" + std::string(wrapper) + ".\" is left out of the names of its tensors");
+      notes.push_back(c10::str("\"", wrapper, ".\" is left out of the names of its tensors"));
     }
   }
   NamedTensors shorter = state;
@@ -74,7 +75,7 @@ std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::se
   }
   if (!whole.empty() && std::ranges::any_of(shorter, is_known)) {
     state = std::move(shorter);
-    notes.push_back("\"" + whole + "\" is left out of the names of its tensors");
+    notes.push_back(c10::str("\"", whole, "\" is left out of the names of its tensors"));
   }
   return notes;
 }
