@@ -92,7 +92,7 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
   }
   if (command_of(earlier) != command_of(run)) {
     refuse(folder,
-           fmt::format("holds a run of {}, but {} is to write there", command_of(earlier), command_of(run)),
+           fmt::format("holds a run of {}, which {} would overwrite", command_of(earlier), command_of(run)),
            fmt::format("Name {}", kAnotherFolder));
   }
   std::vector<std::string> differences, shrunk;

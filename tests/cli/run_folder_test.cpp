@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 
+#include <filesystem>
+#include <map>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -61,13 +64,17 @@ TEST(RunFolder, IsNotOverwrittenByARunOfAnotherVerb) {
   write_text(bags / "config.json",
              R"({"version": "0.1.0", "task": "latch", "model": "hopfield", "seeds": 2})");
   expect_refused(recalled.path(), kSparseAnd,
-                 {"run of `mneme recall`", "`mneme train sparse-and` is to write"});
-  expect_refused(trained.path(), kRecall, {"run of `mneme train sparse-and`", "`mneme recall` is to write"});
-  expect_refused(predicted.path(), kPlan, {"run of `mneme theory capacity`", "`mneme theory plan` is"});
-  expect_refused(planned.path(), kTheory, {"run of `mneme theory plan`", "`mneme theory capacity` is"});
-  expect_refused(bags.path(), kSparseAnd, {"run of `mneme train latch`", "`mneme train sparse-and` is"});
+                 {"run of `mneme recall`", "`mneme train sparse-and` would overwrite"});
+  expect_refused(trained.path(), kRecall,
+                 {"run of `mneme train sparse-and`", "`mneme recall` would overwrite"});
+  expect_refused(predicted.path(), kPlan,
+                 {"run of `mneme theory capacity`", "`mneme theory plan` would overwrite"});
+  expect_refused(planned.path(), kTheory,
+                 {"run of `mneme theory plan`", "`mneme theory capacity` would overwrite"});
+  expect_refused(bags.path(), kSparseAnd,
+                 {"run of `mneme train latch`", "`mneme train sparse-and` would overwrite"});
   expect_refused(bags.path(), {"reproduce", "sdm/keyquery-norm-betas", "--quick"},
-                 {"run of `mneme train latch`", "`mneme reproduce` is to write"});
+                 {"run of `mneme train latch`", "`mneme reproduce` would overwrite"});
 }
 
 TEST(RunFolder, IsNotOverwrittenByTrainingWithOtherSettings) {
@@ -131,6 +138,9 @@ TEST(RunFolder, KeepsAConfigurationThatIsNotOfARun) {
     expect_refused(model.path(), run, {"holds a config.json that no run of mneme has written"});
     expect_refused(broken.path(), run, {"holds a config.json that no run of mneme has written"});
   }
+  write_text(model / "text", "a text");
+  expect_refused(model.path(), {"inspect", model.path().string(), "--text", (model / "text").string()},
+                 {"holds a config.json that no run of mneme has written"});
 }
 
 TEST(RunFolder, KeepsResultsWithoutAConfiguration) {

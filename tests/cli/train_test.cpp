@@ -283,6 +283,30 @@ TEST(Eval, MeasuresWhatTrainingMeasuredLast) {
   }
 }
 
+TEST(Eval, WritesBesideTheRunOrIntoAFolderOfItsOwn) {
+  const TemporaryFolder folder;
+  const std::string one = (folder / "one").string(), two = (folder / "two").string();
+  const std::string out = (folder / "out").string();
+  ASSERT_EQ(train_latch(one, {"--epochs", "1"}).exit_code, 0);
+  ASSERT_EQ(train_latch(two, {"--epochs", "1", "--seed", "7"}).exit_code, 0);
+  const std::string config = testing::read_text(folder / "one" / "config.json");
+  const auto eval = [](const std::string& run, const std::string& to) {
+    return run_mneme({"eval", run, "--out", to}, {.timeout = std::chrono::seconds(60)});
+  };
+  for (const std::string& to : {one, out, out}) {
+    const ProgramResult result = eval(one, to);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(to) / "eval.csv"));
+    testing::expect_contains(result.out, {"share positive", "share negative"});
+  }
+  EXPECT_EQ(testing::read_text(folder / "one" / "config.json"), config);
+  for (const std::string& to : {one, out}) {
+    const ProgramResult refused = eval(two, to);
+    EXPECT_EQ(refused.exit_code, 2) << refused.out;
+    EXPECT_TRUE(contains(refused.err, "another folder with --out")) << refused.err;
+  }
+}
+
 TEST(Eval, SaysWhatIsMissing) {
   const TemporaryFolder folder;
   const ProgramResult nothing = run_mneme({"eval", folder.path().string()});
