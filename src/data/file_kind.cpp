@@ -14,6 +14,7 @@
 #include "data/numbers.h"
 #include "data/readers.h"
 #include "data/zip.h"
+#include "mneme/data/torch_file.h"
 
 namespace mneme::data {
 namespace {
@@ -171,7 +172,8 @@ FileKind kind_of_zip(const Source& source) {
   refuse_zip(source, members);
 }
 
-/// Refuses what is known by its first bytes but not read.
+constexpr int64_t kStart = 4096; ///< first bytes that are looked at
+
 void refuse_foreign(const Source& source, std::span<const std::byte> start) {
   const std::string_view text = text_of(start);
   if (text.starts_with("version https://git-lfs.github.com/spec/")) {
@@ -234,8 +236,11 @@ std::string lower_case(std::string text) {
   return text;
 }
 
+void refuse_foreign(const Source& source) {
+  refuse_foreign(source, source.start(kStart));
+}
+
 FileKind kind_of(const Source& source) {
-  constexpr int64_t kStart = 4096;
   const std::vector<std::byte> start = source.start(kStart);
   const std::string_view text = text_of(start);
   std::string name = lower_case(source.title());
@@ -268,6 +273,9 @@ FileKind kind_of(const Source& source) {
   }
   if (looks_like_safetensors(start, source.size())) {
     return FileKind::safetensors;
+  }
+  if (is_torch_file(start)) { // as PyTorch wrote before version 1.6, without a zip archive
+    return FileKind::torch;
   }
   refuse_foreign(source, start);
   constexpr std::pair<std::string_view, FileKind> kEndings[] = {

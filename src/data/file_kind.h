@@ -20,4 +20,9 @@ std::string lower_case(std::string text);
 /// Errors  DataError for every other kind: it is named, if it is known, with what to do
 FileKind kind_of(const Source& source);
 
+/// For readers of one format, once a file has turned out not to be of that format.
+///
+/// Errors  DataError that names a kind which is known by its first bytes but not read; none if it is unknown
+void refuse_foreign(const Source& source);
+
 } // namespace mneme::data

@@ -135,7 +135,8 @@ std::optional<IdxPair> find_idx_files(const std::filesystem::path& folder) {
 }
 
 std::string folder_title(const std::filesystem::path& folder) {
-  return printable(std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string());
+  return printable(
+      std::filesystem::absolute(folder / "x").lexically_normal().parent_path().filename().string());
 }
 
 } // namespace mneme::data

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/array.h"
+#include "data/file_kind.h"
 #include "data/readers.h"
 #include "data/strict_json.h"
 
@@ -131,6 +132,7 @@ std::pair<int64_t, json> read_header(const Source& source) {
   const uint64_t length = unsigned_from(length_bytes, false);
   const int64_t there = source.size() - kLengthBytes;
   if (length > static_cast<uint64_t>(std::min(there, kLongestHeader))) {
+    refuse_foreign(source); // such as a page or a pointer that was saved in place of the file
     fail(source.name(),
          fmt::format("byte 0: a header of {} bytes, but at most {} are possible here ({} bytes follow)",
                      length, std::min(there, kLongestHeader), there),

@@ -3,8 +3,12 @@
 // Tensors of .pt and .pth files as patterns.
 
 #include <algorithm>
-#include <numeric>
+#include <optional>
+#include <span>
 #include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "data/readers.h"
 #include "mneme/data/torch_file.h"
@@ -15,12 +19,21 @@ namespace {
 /// The elements one after the other, the last axis fastest. The parser has seen that all lie within the storage.
 std::vector<std::byte> gathered(const Source& source, const TorchFileEntry& entry, size_t item,
                                 std::span<const std::byte> file) {
-  const int64_t count = product(entry.shape).value();
-  std::vector<std::byte> elements = make_bytes(source.name(), count * static_cast<int64_t>(item));
+  const std::optional<int64_t> count = product(entry.shape);
+  constexpr int64_t kExpandedMax = int64_t{1} << 31; // bytes, as for what is decompressed
+  const int64_t bytes_max = std::max(source.size(), kExpandedMax);
+  if (!count || *count > bytes_max / static_cast<int64_t>(item)) {
+    fail(source.name(),
+         fmt::format("\"{}\" of shape {} x {} takes more than {} bytes: it was expanded, and the file has {}",
+                     entry.name, entry.shape.front(), fmt::join(std::span(entry.shape).subspan(1), " x "),
+                     bytes_max, source.size()),
+         "Save the tensor before it is expanded, or give a --limit.");
+  }
+  std::vector<std::byte> elements = make_bytes(source.name(), *count * static_cast<int64_t>(item));
   std::vector<int64_t> index(entry.shape.size(), 0);
   int64_t at = entry.offset;
   const std::span<const std::byte> storage = file.subspan(static_cast<size_t>(entry.begin));
-  for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
+  for (size_t i = 0; i < static_cast<size_t>(*count); ++i) {
     std::copy_n(storage.begin() + at * static_cast<int64_t>(item), item,
                 elements.begin() + static_cast<ptrdiff_t>(i * item));
     for (size_t axis = index.size(); axis-- > 0;) {
@@ -44,7 +57,10 @@ PatternSet read_torch(const Source& source, const LoadOptions& options) {
   for (const TorchFileEntry& entry : entries) {
     names.push_back(entry.name);
   }
-  const TorchFileEntry& entry = entries[choose_tensor(source, names, options.tensor)];
+  TorchFileEntry entry = entries[choose_tensor(source, names, options.tensor)];
+  if (!entry.shape.empty()) {
+    entry.shape[0] = limited(entry.shape[0], options.limit);
+  }
   Array array{.type = type_of_tensor(source, entry.name, entry.dtype), .shape = entry.shape};
   const OwnedSource elements(gathered(source, entry, static_cast<size_t>(bytes_of(array.type)), file),
                              source.name());

@@ -217,7 +217,11 @@ TEST(LoadPatterns, ReadsTensorsOfTorchFilesWithTheirStrides) {
                           {"state_dict.pt", "12 tensors", "\"weight\""});
   expect_error<DataError>([&] { load_patterns(golden / "state_dict.pt", {.tensor = "no"}); },
                           {"no tensor \"no\""});
-  expect_error<DataError>([&] { load_patterns(golden / "before_1_6.pt"); }, {"pickle", "PyTorch 1.6"});
+  EXPECT_EQ(load_patterns(golden / "before_1_6.pt", {.tensor = "weight"}).patterns,
+            load_patterns(golden / "state_dict.pt", {.tensor = "weight"}).patterns);
+  EXPECT_EQ(load_patterns(golden / "accepted.pt", {.tensor = "expanded"}).patterns,
+            RealPatterns(2, 5, {1, 1, 1, 1, 1, 2, 2, 2, 2, 2}));
+  EXPECT_EQ(load_patterns(golden / "accepted.pt", {.limit = 1, .tensor = "expanded"}).patterns.count(), 1);
 }
 
 TEST(LoadPatterns, ReadsSeveralFilesAndPatternsOfNamesInOrder) {

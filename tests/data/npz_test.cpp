@@ -85,6 +85,10 @@ TEST(Npz, RefusesDamageAndBombs) {
   };
   ZipFile checksum = file, stored = file, longer = file, bomb = file, shorter = file, encrypted = file,
           other = file;
+  ZipFile unchecked = file; // a checksum of 0 was not computed
+  unchecked.checksum_bits = static_cast<uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(unchecked.content.data()), unchecked.content.size()));
+  EXPECT_NO_THROW(parse(zip({unchecked}), "x"));
   checksum.checksum_bits = 1;
   refused(checksum, {"checksum", "x.npy"});
   stored.checksum_bits = 1;

@@ -39,6 +39,16 @@ TEST(Safetensors, ReadsATensorByName) {
   EXPECT_EQ(parse(file(kTwo, kTwoData), "b", 1).patterns.count(), 1);
 }
 
+TEST(Safetensors, NamesWhatWasSavedInPlaceOfTheFile) {
+  const auto entries = [](const std::string& text) {
+    return [text] { parse_safetensors_entries(Bytes().text(text).all(), "m.safetensors"); };
+  };
+  expect_error<DataError>(entries("<!DOCTYPE html><html><head><title>404</title></head></html>"),
+                          {"m.safetensors", "HTML page"});
+  expect_error<DataError>(entries("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"),
+                          {"m.safetensors", "git-lfs pointer", "git lfs pull"});
+}
+
 TEST(Safetensors, ListsTensorsInTheOrderOfTheirBytes) {
   const Bytes bytes = file(kTwo, kTwoData);
   const TemporaryFolder folder;
