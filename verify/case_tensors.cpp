@@ -43,7 +43,7 @@ std::vector<double> CaseTensors::numbers(const std::string& name, const std::vec
         fmt::format("{}: {} is of shape [{}], expected [{}].\n  Give the file that belongs to the case.",
                     source_, name, fmt::join(found, ", "), fmt::join(shape, ", ")));
   }
-  const RealPatterns read = data::parse_safetensors(bytes_, source_, name).patterns;
+  const RealPatterns read = data::parse_safetensors_numbers(bytes_, source_, name);
   return {read.data(), read.data() + read.count() * read.size()};
 }
 

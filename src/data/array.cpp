@@ -68,6 +68,13 @@ void read_column_major(const Source& source, const Array& array, RealPatterns& p
 struct Content {
   bool zeros_and_ones = true, in_unit_interval = true, bytes = true;
   double highest = 0;
+
+  void add(double x) {
+    zeros_and_ones &= x == 0 || x == 1;
+    in_unit_interval &= x >= 0 && x <= 1;
+    bytes &= x >= 0 && x <= kLargestByte && x == std::floor(x);
+    highest = std::max(highest, x);
+  }
 };
 
 Content examine(const Source& source, const Array& array, const RealPatterns& patterns) {
@@ -86,10 +93,19 @@ Content examine(const Source& source, const Array& array, const RealPatterns& pa
            fmt::format("pattern {}, position {}: a boolean must be 0 or 1, found {}", i / size, i % size, x),
            kFetchAgain);
     }
-    content.zeros_and_ones &= x == 0 || x == 1;
-    content.in_unit_interval &= x >= 0 && x <= 1;
-    content.bytes &= x >= 0 && x <= kLargestByte && x == std::floor(x);
-    content.highest = std::max(content.highest, x);
+    content.add(x);
+  }
+  if (patterns.count() < array.shape[0]) {
+    // Whether numbers are pixels must not depend on how many patterns are wanted: the rest of the file counts, too.
+    constexpr int64_t kNumbersMax = int64_t{1} << 26;
+    for_each_block(source, array, std::min(array.shape[0], kNumbersMax / size) * size,
+                   [&](int64_t, std::span<const double> numbers) {
+                     for (const double x : numbers) {
+                       if (std::isfinite(x)) {
+                         content.add(x);
+                       }
+                     }
+                   });
   }
   return content;
 }
@@ -124,6 +140,8 @@ void move_channels_last(RealPatterns& patterns, const ImageShape& shape) {
   }
 }
 
+} // namespace
+
 RealPatterns read_numbers(const Source& source, const Array& array, int64_t limit) {
   const std::span<const int64_t> shape = array.shape;
   if (shape.empty()) {
@@ -141,6 +159,8 @@ RealPatterns read_numbers(const Source& source, const Array& array, int64_t limi
   }
   return patterns;
 }
+
+namespace {
 
 /// Bits out of bytes [N, B].
 RealPatterns read_packed(const Source& source, const Array& array, const LoadOptions& options) {

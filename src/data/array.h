@@ -22,6 +22,9 @@ struct Array {
   int64_t offset = 0;         ///< of the first number; the caller has checked that all lie within the source
 };
 
+/// At most `limit` patterns (0: all), as the numbers are.
+RealPatterns read_numbers(const Source& source, const Array& array, int64_t limit);
+
 /// Reads at most `options.limit` patterns (0: all), unpacks bits where `options.packed` is set, and determines
 /// whether they are images; rules in pattern_set.h. `options.tensor` and `options.transpose` are the caller's.
 PatternSet read_array(const Source& source, const Array& array, const LoadOptions& options);

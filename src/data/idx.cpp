@@ -135,13 +135,19 @@ PatternSet read_idx(const Source& source, const LoadOptions& options) {
   if (!is_gzip(source)) {
     return read_array(source, file.array(), options);
   }
-  // No further is decompressed than the last pattern wanted.
+  // No further is decompressed than the last pattern wanted, unless what was read does not tell bits from pixels.
   Array array = file.array();
-  const int64_t count = limited(array.shape[0], options.limit);
-  const OwnedSource bytes(file.read(count), source.name());
+  const int64_t all = array.shape[0], count = limited(all, options.limit);
+  OwnedSource bytes(file.read(count), source.name());
   array.shape[0] = count;
   array.offset = 0;
-  return read_array(bytes, array, options);
+  PatternSet set = read_array(bytes, array, options);
+  if (count < all && set.file_scale == 1) {
+    IdxFile whole(source, false);
+    array.shape[0] = all;
+    set = read_array(OwnedSource(whole.read(all), source.name()), array, options);
+  }
+  return set;
 }
 
 PatternSet parse_idx(std::span<const std::byte> bytes, const std::string& name, int64_t limit) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -235,6 +236,21 @@ Array find_safetensors(const Source& source, const std::string& tensor) {
 
 PatternSet read_safetensors(const Source& source, const LoadOptions& options) {
   return read_array(source, find_safetensors(source, options.tensor), options);
+}
+
+RealPatterns parse_safetensors_numbers(std::span<const std::byte> bytes, const std::string& name,
+                                       const std::string& tensor) {
+  const MemorySource source(bytes, name);
+  RealPatterns numbers = read_numbers(source, find_safetensors(source, tensor), 0);
+  for (int64_t i = 0; i < numbers.count() * numbers.size(); ++i) {
+    if (!std::isfinite(numbers.data()[i])) {
+      fail(name,
+           fmt::format("tensor {:?}, number {}: a finite number was expected, found {}", tensor, i,
+                       numbers.data()[i]),
+           "Replace it.");
+    }
+  }
+  return numbers;
 }
 
 std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,

@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "data/readers.h"
+#include "mneme/core/error.h"
 #include "mneme/data/torch_file.h"
 
 namespace mneme::data {
@@ -48,16 +51,36 @@ std::vector<std::byte> gathered(const Source& source, const TorchFileEntry& entr
   return elements;
 }
 
+/// The tensors to choose from, and the name of the one that is wanted among them: `tensor` is such a name, or a key
+/// that leads to a tensor or a dict of a checkpoint, such as "model.ema".
+std::pair<std::vector<TorchFileEntry>, std::string>
+tensors_of(std::span<const std::byte> file, const std::string& name, const std::string& tensor) {
+  if (!tensor.empty()) {
+    try {
+      return {parse_torch_checkpoint(file, name, tensor).entries, ""};
+    } catch (
+        const DataError&) { // it is no key: then it may be the name of a tensor, or that parser reports why not
+    }
+  }
+  return {parse_torch_checkpoint(file, name).entries, tensor};
+}
+
 } // namespace
 
 PatternSet read_torch(const Source& source, const LoadOptions& options) {
   const std::vector<std::byte> file = source.start(source.size());
-  const std::vector<TorchFileEntry> entries = parse_torch_file(file, source.name());
+  const auto [entries, tensor] = tensors_of(file, source.name(), options.tensor);
   std::vector<std::string> names;
   for (const TorchFileEntry& entry : entries) {
     names.push_back(entry.name);
   }
-  TorchFileEntry entry = entries[choose_tensor(source, names, options.tensor)];
+  TorchFileEntry entry = entries[choose_tensor(source, names, tensor)];
+  if (entry.is_negated) {
+    fail(source.name(),
+         fmt::format("{:?} is a tensor with the negative bit set",
+                     entry.name.empty() ? options.tensor : entry.name),
+         "Save tensor.resolve_neg() instead.");
+  }
   if (!entry.shape.empty()) {
     entry.shape[0] = limited(entry.shape[0], options.limit);
   }

@@ -2,6 +2,7 @@
 
 // Where `mneme recall` takes its patterns and cues from.
 
+#include <algorithm>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -30,8 +31,10 @@ using Arguments = std::vector<std::string>;
 using Json = nlohmann::json;
 
 ProgramResult recall(Arguments more, const ProgramOptions& options) {
-  Arguments arguments{"recall",  "--memory", "pattern-sdm", "--noise", "0.1",
-                      "--seeds", "1",        "--quiet",     "--json"};
+  Arguments arguments{"recall", "--memory", "pattern-sdm", "--quiet", "--json"};
+  if (std::ranges::find(more, "--cues") == more.end()) {
+    arguments.insert(arguments.end(), {"--noise", "0.1", "--seeds", "1"});
+  }
   arguments.insert(arguments.end(), more.begin(), more.end());
   return run_mneme(arguments, options);
 }

@@ -67,6 +67,24 @@ TEST(Idx, LimitTakesTheFirstImages) {
   }
 }
 
+/// A dark first image must not change how bytes are scaled.
+TEST(Idx, ScalesImagesAlikeForEveryLimit) {
+  Bytes images;
+  images.big(0x0803, 4).big(2, 4).big(1, 4).big(2, 4).big(1, 1).big(0, 1).big(200, 1).big(0, 1);
+  Bytes bits = images;
+  bits[18] = std::byte{1};
+  for (const bool compressed : {false, true}) {
+    const auto read = [&](const Bytes& bytes, int64_t limit) {
+      return parse_idx(compressed ? gzipped(bytes.all()).all() : bytes.all(), "x", limit);
+    };
+    EXPECT_EQ(read(images, 1).patterns, RealPatterns(1, 2, {1.0 / 255, 0}));
+    EXPECT_EQ(read(images, 1).file_scale, 255);
+    EXPECT_EQ(read(images, 0).patterns[0][0], 1.0 / 255);
+    EXPECT_EQ(read(bits, 1).patterns, RealPatterns(1, 2, {1, 0}));
+    EXPECT_EQ(read(bits, 0).file_scale, 1);
+  }
+}
+
 TEST(Idx, ReadsLabels) {
   const Bytes bytes = Bytes().big(0x0801, 4).big(3, 4).text("\x07\x02\x09");
   EXPECT_EQ(parse_idx_labels(bytes.all(), "labels"), (std::vector<int64_t>{7, 2, 9}));

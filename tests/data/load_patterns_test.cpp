@@ -221,6 +221,10 @@ TEST(LoadPatterns, ReadsTensorsOfTorchFilesWithTheirStrides) {
             load_patterns(golden / "state_dict.pt", {.tensor = "weight"}).patterns);
   EXPECT_EQ(load_patterns(golden / "accepted.pt", {.tensor = "expanded"}).patterns,
             RealPatterns(2, 5, {1, 1, 1, 1, 1, 2, 2, 2, 2, 2}));
+  expect_error<DataError>([&] { load_patterns(golden / "accepted.pt", {.tensor = "negated"}); },
+                          {"\"negated\"", "negative bit", "resolve_neg"});
+  expect_error<DataError>([&] { load_patterns(golden / "averaged.pt"); }, {"2 dicts", "\"model.ema\""});
+  EXPECT_GT(load_patterns(golden / "averaged.pt", {.tensor = "model.ema.weight"}).patterns.count(), 0);
   EXPECT_EQ(load_patterns(golden / "accepted.pt", {.limit = 1, .tensor = "expanded"}).patterns.count(), 1);
 }
 

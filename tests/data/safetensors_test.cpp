@@ -4,9 +4,11 @@
 
 #include <array>
 #include <bit>
+#include <numeric>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+
 #include <gtest/gtest.h> // before rapidcheck, which lacks it
 #include <rapidcheck/gtest.h>
 
@@ -47,6 +49,18 @@ TEST(Safetensors, NamesWhatWasSavedInPlaceOfTheFile) {
                           {"m.safetensors", "HTML page"});
   expect_error<DataError>(entries("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"),
                           {"m.safetensors", "git-lfs pointer", "git lfs pull"});
+}
+
+TEST(Safetensors, GivesNumbersAsTheyAre) {
+  std::vector<uint8_t> bytes(2 * 3 * 2 * 2);
+  std::iota(bytes.begin(), bytes.end(), uint8_t{0});
+  const std::vector<std::byte> file =
+      safetensors_file({{{"x", "U8", {2, 3, 2, 2}, std::as_bytes(std::span(bytes))}}});
+  const RealPatterns numbers = parse_safetensors_numbers(file, "x.safetensors", "x");
+  ASSERT_EQ(numbers.count(), 2);
+  for (int64_t i = 0; i < 24; ++i) { // neither divided nor moved
+    EXPECT_EQ(numbers.data()[i], static_cast<double>(i));
+  }
 }
 
 TEST(Safetensors, ListsTensorsInTheOrderOfTheirBytes) {

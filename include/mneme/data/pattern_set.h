@@ -23,7 +23,7 @@ namespace mneme::data {
 ///         [N, C, H, W] with 1 or 3 channels C; the last form, PyTorch's, is stored channels last. Where both fit,
 ///         as for [N, 3, 32, 3], the last axis is the channels.
 /// Units   Bytes (uint8) are pixels or samples from 0 to 255, whatever their shape: they are divided by 255 unless
-///         nothing read exceeds 1. Arrays of another type in the shape of images are images if all numbers are
+///         nothing in the file exceeds 1. Arrays of another type in the shape of images are images if all numbers are
 ///         within [0, 1], or if all are whole numbers from 0 to 255 and one exceeds 127: the same pictures saved as
 ///         another type, which are divided by 255 as well. All else are plain numbers.
 struct PatternSet {

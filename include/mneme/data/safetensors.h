@@ -47,6 +47,12 @@ struct SafetensorsTensor {
 std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tensors,
                                         const std::map<std::string, std::string>& metadata = {});
 
+/// The numbers of one tensor as they are, the first axis times all others; no rule of pattern_set.h applies.
+///
+/// Errors  DataError, also for numbers that are not finite and for a tensor without axes or numbers
+RealPatterns parse_safetensors_numbers(std::span<const std::byte> bytes, const std::string& name,
+                                       const std::string& tensor);
+
 /// One tensor as patterns, by the rules of pattern_set.h. `tensor` empty: the only one of the file.
 PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
                              const std::string& tensor = "", int64_t limit = 0);
