@@ -123,7 +123,7 @@ public:
                            {.least = 1, .most = 1'000'000'000}, "Hard locations of the memory sdm");
     given_.threshold = add_parsed_option(
         app, "--threshold", "X",
-        "half of white for images, 0.5 for 0/1 data, else 0; Otsu's where patterns then coincide",
+        "half of white for images, 0.5 for 0/1 data, 0 for signed numbers, else Otsu's",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
         "A number above it is a 1 for memories on bits; in the numbers of the file, such as 0 to 255");
     given_.no_centre = app.add_flag(

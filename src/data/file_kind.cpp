@@ -180,9 +180,11 @@ void refuse_foreign(const Source& source, std::span<const std::byte> start) {
     fail(source.name(), "is a git-lfs pointer, not the file that it stands for",
          "Fetch that file: git lfs pull.");
   }
-  const bool is_binary = !is_text(text); // a table may begin with letters such as "PAR1"
+  const bool is_binary = !is_text(text); // text may begin with a word such as "PAR1"
   for (const Foreign& foreign : kForeign) {
-    if (is_binary && text.size() > foreign.offset && text.substr(foreign.offset).starts_with(foreign.magic)) {
+    const bool is_word = std::ranges::all_of(foreign.magic, [](char c) { return c >= ' ' && c <= '~'; });
+    if ((is_binary || !is_word) && text.size() > foreign.offset &&
+        text.substr(foreign.offset).starts_with(foreign.magic)) {
       fail(source.name(), fmt::format("is {}", foreign.what), std::string(foreign.advice));
     }
   }

@@ -78,12 +78,15 @@ ThresholdChoice choose_threshold(const PatternSet& set) {
   const ThresholdChoice usual{set.threshold, origin};
   constexpr int64_t kPerCent = 100;
   const bool splits = fewer_side * kPerCent >= std::ssize(numbers);
-  if (distinct == set.patterns.count() && splits) {
+  // Of numbers without a sign, 0 is an end and no middle.
+  const bool is_natural = set.threshold != 0 || std::ranges::any_of(numbers, [](double x) { return x < 0; });
+  if (distinct == set.patterns.count() && splits && is_natural) {
     return usual;
   }
   const double otsu = otsu_threshold(set.patterns);
   const int64_t distinct_at_otsu = num_distinct(set.patterns, otsu);
-  const bool better = distinct_at_otsu > distinct || (distinct_at_otsu == distinct && !splits);
+  const bool better =
+      distinct_at_otsu > distinct || (distinct_at_otsu == distinct && !(splits && is_natural));
   return better ? ThresholdChoice{otsu, "Otsu's threshold of these numbers"} : usual;
 }
 

@@ -80,6 +80,11 @@ TEST(ChooseThreshold, TakesOtsusWherePatternsWouldCoincide) {
   EXPECT_EQ(choice.origin, "Otsu's threshold of these numbers");
 }
 
+TEST(ChooseThreshold, TakesOtsusOfNumbersWithoutASign) {
+  const PatternSet counts{.patterns = {2, 4, {0, 9, 1, 8, 9, 0, 2, 8}}}; // they differ above 0 as well
+  EXPECT_EQ(choose_threshold(counts).threshold, 5);
+}
+
 TEST(ChooseThreshold, TakesOtsusWhereHardlyANumberIsOnOneSide) {
   RealPatterns numbers(4, 100);
   for (int64_t i = 0; i < 4; ++i) {

@@ -22,8 +22,9 @@ struct ThresholdChoice {
   std::string origin; ///< for readers, such as "Otsu's threshold"
 };
 
-/// The threshold of the set (see PatternSet::threshold), unless patterns coincide as bits at it, or fewer than 1 % of
-/// the numbers are on one side of it; then Otsu's threshold, if more patterns are distinct at that.
+/// The threshold of the set (see PatternSet::threshold), unless it is 0 and no number is negative, patterns coincide as
+/// bits at it, or fewer than 1 % of the numbers are on one side of it. Then Otsu's threshold, unless fewer patterns are
+/// distinct at that.
 ///
 /// Errors  as `otsu_threshold`
 ThresholdChoice choose_threshold(const PatternSet& set);
