@@ -259,7 +259,7 @@ std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
                                     : "";
 }
 
-/// What a reader of the numbers must know: notes on the input, patterns that cannot be told apart, memories that are
+/// What a reader of the numbers must know: notes on the input, patterns that coincide, memories that are
 /// beyond their capacity, and what would help each of them.
 std::vector<std::string> remarks(const RecallRun& run) {
   std::vector<std::string> lines = run.notes;

@@ -88,7 +88,7 @@ std::vector<std::byte> read_to_end(int descriptor, const std::string& name) {
 }
 
 std::unique_ptr<Source> open_path(const std::string& name) {
-  // O_NONBLOCK would make a pipe look empty, so what must not be opened is told apart first.
+  // O_NONBLOCK would make a pipe look empty, so what must not be opened is refused first.
   struct stat status {};
   if (::stat(name.c_str(), &status) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {

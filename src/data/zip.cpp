@@ -227,7 +227,7 @@ std::vector<std::byte> inflated(const Source& source, const ZipMember& member, i
   return bytes;
 }
 
-/// The size once unpacked, after a look at whether it is possible at all.
+/// The uncompressed size, after a check that the compressed bytes can hold so much.
 int64_t size_of(const Source& source, const ZipMember& member) {
   if (member.encrypted || (member.method != kStored && member.method != kDeflated)) {
     fail(name_of(source, member),
