@@ -23,8 +23,14 @@ struct Length {
       divisor = largest;
     }
     double squares = 0;
-    for (const double x : pattern) {
-      squares += (x / divisor) * (x / divisor);
+    if (divisor == 1) {
+      for (const double x : pattern) {
+        squares += x * x;
+      }
+    } else {
+      for (const double x : pattern) {
+        squares += (x / divisor) * (x / divisor);
+      }
     }
     root = std::sqrt(squares);
   }

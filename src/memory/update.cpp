@@ -27,9 +27,16 @@ bool has_settled(std::span<const double> query, std::span<const double> readout,
   const Length before(query), after(readout);
   const double per_before = inverse(before.root), per_after = inverse(after.root);
   double squares = 0;
-  for (size_t i = 0; i < query.size(); ++i) {
-    const double moved = readout[i] / after.divisor * per_after - query[i] / before.divisor * per_before;
-    squares += moved * moved;
+  if (before.divisor == 1 && after.divisor == 1) { // the usual case, without divisions
+    for (size_t i = 0; i < query.size(); ++i) {
+      const double moved = readout[i] * per_after - query[i] * per_before;
+      squares += moved * moved;
+    }
+  } else {
+    for (size_t i = 0; i < query.size(); ++i) {
+      const double moved = readout[i] / after.divisor * per_after - query[i] / before.divisor * per_before;
+      squares += moved * moved;
+    }
   }
   return squares <= update.update_steps_eps * update.update_steps_eps;
 }
