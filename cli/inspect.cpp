@@ -28,11 +28,6 @@ namespace {
 
 constexpr int64_t kMostTokens = int64_t{1} << 40;
 
-/// "-" is stdin.
-std::vector<std::byte> read_input(const std::string& path) {
-  return data::read_file(path == "-" ? "/dev/stdin" : path);
-}
-
 std::string_view text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
@@ -59,7 +54,7 @@ std::vector<int64_t> parse_ids(std::string_view text, const std::string& name) {
 }
 
 std::vector<int64_t> read_ids(const std::string& path, bool as_bytes) {
-  const std::vector<std::byte> bytes = read_input(path);
+  const std::vector<std::byte> bytes = data::read_file(path);
   if (!as_bytes) {
     return text_of(bytes).starts_with("\x93NUMPY") ? data::parse_npy_integers(bytes, path)
                                                    : parse_ids(text_of(bytes), path);
@@ -72,7 +67,7 @@ std::vector<int64_t> read_ids(const std::string& path, bool as_bytes) {
 }
 
 std::vector<std::string> read_lines(const std::string& path) {
-  const std::vector<std::byte> bytes = read_input(path);
+  const std::vector<std::byte> bytes = data::read_file(path);
   std::vector<std::string> lines;
   for (std::string_view rest = text_of(bytes); !rest.empty();) {
     const size_t end = std::min(rest.find('\n'), rest.size());

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -200,14 +201,6 @@ std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) 
   return all;
 }
 
-std::string join(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) {
-    text += (text.empty() ? "" : ", ") + name;
-  }
-  return text;
-}
-
 /// Patterns that a kind of memory cannot tell apart. It is the same for all memories on bits, and for all others.
 void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector<std::string>& lines) {
   const auto memory = std::ranges::find_if(
@@ -225,7 +218,7 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
   if (memory->without_direction > 0) {
     lines.push_back(fmt::format(
         "{} of {} patterns have no direction: nothing is left of them{}, so {} cannot recall them.{}",
-        memory->without_direction, memory->count, subtracted, join(names),
+        memory->without_direction, memory->count, subtracted, fmt::join(names, ", "),
         run.options.centre ? " --no-centre compares patterns as they are." : " Leave them out."));
   } else if (memory->distinct < memory->count && on_bits) {
     const data::PatternSet& set = run.patterns;
@@ -243,7 +236,7 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
         "Only {} of {} patterns are distinct for {} (cosine below {}{}): recall of one that coincides with "
         "others "
         "counts as ambiguous, not as exact. Leave out duplicates{}.",
-        memory->distinct, memory->count, join(names), trials::kExactCosine, subtracted,
+        memory->distinct, memory->count, fmt::join(names, ", "), trials::kExactCosine, subtracted,
         run.options.centre ? "" : ", or compare patterns minus their mean (without --no-centre)"));
   }
 }
@@ -287,13 +280,13 @@ std::vector<std::string> remarks(const RecallRun& run) {
   }
   if (!overfull.empty()) {
     std::string line =
-        "Beyond capacity on these patterns: " + join(overfull) +
+        fmt::format("Beyond capacity on these patterns: {}", fmt::join(overfull, ", ")) +
         ". In brackets: stored patterns that are recalled from themselves. Patterns that resemble each "
         "other need sharper weights.";
     for (const auto& [helps, names] : advice) {
-      line += helps.empty()
-                  ? fmt::format(" {}: no option makes them sharper; store fewer patterns.", join(names))
-                  : fmt::format(" {}: {}.", join(names), helps);
+      line += helps.empty() ? fmt::format(" {}: no option makes them sharper; store fewer patterns.",
+                                          fmt::join(names, ", "))
+                            : fmt::format(" {}: {}.", fmt::join(names, ", "), helps);
     }
     lines.push_back(line);
   }
