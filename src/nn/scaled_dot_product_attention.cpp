@@ -11,6 +11,14 @@
 
 namespace mneme::nn {
 
+PositionTableImpl::PositionTableImpl(at::Tensor first) : table(std::move(first)) {
+  reset();
+}
+
+void PositionTableImpl::reset() {
+  table = register_buffer("pe", table.clone());
+}
+
 ScaledDotProductAttentionImpl::ScaledDotProductAttentionImpl(const ScaledDotProductAttentionOptions& options_)
     : options(options_) {
   const char* where = "mneme::nn::ScaledDotProductAttention";
@@ -28,9 +36,10 @@ void ScaledDotProductAttentionImpl::reset() {
   query = linear("Wq", options.key_size());
   key = linear("Wk", options.key_size());
   value = linear("Wv", options.model_size());
-  const auto position = register_module("position", std::make_shared<torch::nn::Module>());
-  positions = position->register_buffer(
-      "pe", sinusoidal_positions(options.context_length(), options.model_size()).to(query->weight.options()));
+  position = register_module(
+      "position",
+      PositionTable(
+          sinusoidal_positions(options.context_length(), options.model_size()).to(query->weight.options())));
   at::Generator generator = generator_of(options.seed());
   for (torch::Tensor& parameter : parameters()) {
     fill_uniform(parameter, 1 / std::sqrt(static_cast<double>(options.model_size())), generator);
@@ -45,7 +54,7 @@ torch::Tensor ScaledDotProductAttentionImpl::forward(const torch::Tensor& input)
                               options.context_length(), ", ", options.model_size(),
                               "], or a batch of that."));
   }
-  const torch::Tensor placed = (input.dim() == 2 ? input.unsqueeze(0) : input) + positions;
+  const torch::Tensor placed = (input.dim() == 2 ? input.unsqueeze(0) : input) + position->table;
   // The default beta of one associative step is 1 / sqrt(features of the query).
   const torch::Tensor readout =
       ops::associate(query->forward(placed), key->forward(placed), value->forward(placed));

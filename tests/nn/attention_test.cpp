@@ -147,7 +147,7 @@ TEST(SinusoidalPositions, AreSinesAndCosinesOfFallingFrequency) {
 TEST(ScaledDotProductAttention, IsTheFormulaOnPlacedInputs) {
   ScaledDotProductAttention attention(ScaledDotProductAttentionOptions(7, 5, 3));
   attention->to(kDouble);
-  attention->positions = sinusoidal_positions(7, 5);
+  attention->position->table = sinusoidal_positions(7, 5);
   const torch::Tensor input = random({7, 5}, 1), placed = input + sinusoidal_positions(7, 5);
   const torch::Tensor query = placed.matmul(attention->query->weight.t()),
                       key = placed.matmul(attention->key->weight.t()),

@@ -22,6 +22,17 @@ struct ScaledDotProductAttentionOptions {
   TORCH_ARG(uint64_t, seed) = 1;      ///< of the first weights: uniform within 1 / sqrt(model_size)
 };
 
+/// A table of positions [T, M] that is not learnt, under its published name.
+class PositionTableImpl : public torch::nn::Cloneable<PositionTableImpl> {
+public:
+  explicit PositionTableImpl(at::Tensor first);
+
+  void reset() override;
+
+  at::Tensor table;
+};
+TORCH_MODULE(PositionTable);
+
 /// Formula     x' = x + positions; softmax(Wq x' . (Wk x')^T / sqrt(key_size)) . Wv x'
 /// Shapes      [T, M] or [B, T, M] -> the same
 /// Errors      UsageError if a size is below 1 or the input has another shape
@@ -36,7 +47,7 @@ public:
 
   ScaledDotProductAttentionOptions options;
   torch::nn::Linear query{nullptr}, key{nullptr}, value{nullptr};
-  torch::Tensor positions;
+  PositionTable position{nullptr};
 };
 TORCH_MODULE(ScaledDotProductAttention);
 
