@@ -119,27 +119,53 @@ at::Tensor AssociativeMemory::energy(const at::Tensor& states) const {
          (ops::largest_entropy(size(), options_.separation()) / beta + stored_.square().sum(-1).amax() / 2);
 }
 
-MemoryRetrieval AssociativeMemory::retrieve(const at::Tensor& states) const {
-  check_states(states);
-  const int64_t count = states.size(0);
-  MemoryRetrieval result{.state = states,
-                         .steps = at::zeros({count}, states.options().dtype(at::kLong).requires_grad(false)),
-                         .converged =
-                             at::zeros({count}, states.options().dtype(at::kBool).requires_grad(false))};
-  at::Tensor before = states, moving = at::arange(count, result.steps.options());
+at::Tensor AssociativeMemory::settled(const at::Tensor& from, const at::Tensor& to) const {
+  const at::NoGradGuard no_gradient;
+  return stored_.size(1) == 0 ? at::ones({from.size(0)}, from.options().dtype(at::kBool).requires_grad(false))
+                              : (to - from).abs().amax(-1) <= options_.update_steps_eps();
+}
+
+at::Tensor AssociativeMemory::update_moving(MemoryRetrieval& result) const {
+  at::Tensor before = result.state, moving = at::arange(before.size(0), result.steps.options());
   for (int64_t step = 0; step < options_.update_steps_max() && moving.numel() > 0; ++step) {
     throw_if_interrupted();
     const at::Tensor from = result.state.index_select(0, moving), to = read(from, stored_);
     before = before.index_copy(0, moving, from);
     result.state = result.state.index_copy(0, moving, to);
     result.steps.index_add_(0, moving, at::ones_like(moving));
-    const at::NoGradGuard no_gradient;
-    const at::Tensor settled = stored_.size(1) == 0
-                                   ? at::ones_like(moving, at::kBool)
-                                   : (to - from).abs().amax(-1) <= options_.update_steps_eps();
-    result.converged.index_copy_(0, moving, settled);
-    moving = moving.masked_select(settled.logical_not());
+    const at::Tensor is_settled = settled(from, to);
+    result.converged.index_copy_(0, moving, is_settled);
+    moving = moving.masked_select(is_settled.logical_not());
   }
+  return before;
+}
+
+at::Tensor AssociativeMemory::update_all(MemoryRetrieval& result) const {
+  constexpr int64_t kUpdatesPerLook = 8;
+  at::Tensor before = result.state, moving = result.converged.logical_not();
+  for (int64_t step = 0; step < options_.update_steps_max() && moving.numel() > 0; ++step) {
+    throw_if_interrupted();
+    if (step > 0 && step % kUpdatesPerLook == 0 && !moving.any().item<bool>()) {
+      break;
+    }
+    const at::Tensor from = result.state, to = read(from, stored_), row = moving.unsqueeze(1);
+    before = at::where(row, from, before);
+    result.state = at::where(row, to, from);
+    result.steps = result.steps + moving;
+    const at::Tensor is_settled = settled(from, to);
+    result.converged = result.converged.logical_or(moving.logical_and(is_settled));
+    moving = moving.logical_and(is_settled.logical_not());
+  }
+  return before;
+}
+
+MemoryRetrieval AssociativeMemory::retrieve(const at::Tensor& states) const {
+  check_states(states);
+  const at::TensorOptions per_state = states.options().requires_grad(false);
+  MemoryRetrieval result{.state = states,
+                         .steps = at::zeros({states.size(0)}, per_state.dtype(at::kLong)),
+                         .converged = at::zeros({states.size(0)}, per_state.dtype(at::kBool))};
+  const at::Tensor before = states.device().is_cpu() ? update_moving(result) : update_all(result);
   result.readout = values_.defined() ? read(before, values_) : result.state;
   result.energy = energy(result.state);
   return result;

@@ -27,6 +27,21 @@ bool is_first_name(const std::string& name) {
          name.find('.', decoders + std::string_view("decoders.").size()) == name.size() - kProjections.size();
 }
 
+void check_labels(const char* model, const at::Tensor& wanted, at::IntArrayRef given, int64_t vocab_size) {
+  const at::Tensor counts = wanted.masked_select(wanted != kNoLabel);
+  if (counts.numel() == 0) {
+    refuse(model, c10::str("none of the labels of shape ", given, " counts, so there is no loss."),
+           "The first of a text does not count, nor padding, nor -100.");
+  }
+  const int64_t least = counts.min().item<int64_t>(), largest = counts.max().item<int64_t>();
+  if (least < 0 || largest >= vocab_size) {
+    refuse(model,
+           c10::str("labels go from ", least, " to ", largest, ", but the vocabulary has ", vocab_size,
+                    " words."),
+           "Labels that do not count are -100.");
+  }
+}
+
 void check_pair(const char* model, const char* name, const at::Tensor& tensor, const at::Tensor& ids) {
   if (tensor.sizes() != ids.sizes() || tensor.device() != ids.device()) {
     refuse(model,
@@ -151,20 +166,9 @@ CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_state
   }
   output.labels =
       is_token.defined() ? call.labels.masked_fill(is_token.logical_not(), kNoLabel) : call.labels.clone();
-  const at::Tensor wanted = output.labels.slice(1, 1).flatten(),
-                   counts = wanted.masked_select(wanted != kNoLabel);
-  const int64_t vocab_size = words.size(0);
-  if (counts.numel() == 0) {
-    refuse(model,
-           c10::str("none of the labels of shape ", call.labels.sizes(), " counts, so there is no loss."),
-           "The first of a text does not count, nor padding, nor -100.");
-  }
-  const int64_t least = counts.min().item<int64_t>(), largest = counts.max().item<int64_t>();
-  if (least < 0 || largest >= vocab_size) {
-    refuse(model,
-           c10::str("labels go from ", least, " to ", largest, ", but the vocabulary has ", vocab_size,
-                    " words."),
-           "Labels that do not count are -100.");
+  const at::Tensor wanted = output.labels.slice(1, 1).flatten();
+  if (wanted.device().is_cpu()) { // elsewhere looking would wait
+    check_labels(model, wanted, call.labels.sizes(), words.size(0));
   }
   output.loss = at::cross_entropy_loss(output.logits.slice(1, 0, -1).flatten(0, 1), wanted, {},
                                        at::Reduction::Mean, kNoLabel);

@@ -28,7 +28,8 @@ at::Tensor is_token_of(const char* model, const at::Tensor& ids, const at::Tenso
 
 /// logits = norm(x) . words^T + bias (which may be undefined), and the loss where there are labels.
 ///
-/// Errors  UsageError for labels of another shape or type, beyond the vocabulary, or of which none counts
+/// Errors  UsageError for labels of another shape or type; on the CPU (elsewhere looking would wait) also for labels beyond the
+///         vocabulary, or of which none counts
 CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_states, torch::nn::LayerNorm& norm,
                          const at::Tensor& words, const at::Tensor& bias, const CausalLMCall& call,
                          const at::Tensor& is_token);

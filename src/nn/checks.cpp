@@ -2,10 +2,14 @@
 
 #include "nn/checks.h"
 
+#include <array>
+#include <mutex>
+
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/utils.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/random.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -49,7 +53,7 @@ void check_bits(const char* where, const at::Tensor& bits, int64_t length) {
     throw UsageError(c10::str(where, ": the input is ", given, ", but must be of shape [B, ", length,
                               "] and type Long: a 0 or 1 per place."));
   }
-  if (bits.numel() > 0 && ((bits < 0) | (bits > 1)).any().item<bool>()) {
+  if (bits.numel() > 0 && bits.device().is_cpu() && ((bits < 0) | (bits > 1)).any().item<bool>()) {
     throw UsageError(c10::str(where, ": the input holds ", bits.min().item<int64_t>(), " to ",
                               bits.max().item<int64_t>(), ", but must hold nothing but 0 and 1."));
   }
@@ -60,9 +64,20 @@ at::Generator generator_of(uint64_t seed) {
 }
 
 int64_t drawn_seed(const at::Generator& generator) {
-  const bool given = generator.defined();
-  at::Tensor seed = at::empty({1}, at::device(given ? generator.device() : at::kCPU).dtype(at::kLong));
-  seed.random_(given ? std::optional(generator) : std::nullopt);
+  if (generator.defined() && !generator.device().is_cpu()) {
+    // Its seed and its offset are the host's. A number drawn on the device would make the host wait for it.
+    at::Generator own = generator;
+    const std::scoped_lock lock(own.mutex());
+    const uint64_t key = own.current_seed(), offset = own.get_offset();
+    constexpr uint64_t kWords = 4; // that one call uses up
+    own.set_offset(offset + kWords);
+    const std::array<uint32_t, 4> words =
+        philox4x32({static_cast<uint32_t>(offset), static_cast<uint32_t>(offset >> 32), 0, 0},
+                   {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)});
+    return static_cast<int64_t>((uint64_t{words[1] >> 1} << 32) | words[0]);
+  }
+  at::Tensor seed = at::empty({1}, at::kLong);
+  seed.random_(generator.defined() ? std::optional(generator) : std::nullopt);
   return seed.item<int64_t>();
 }
 

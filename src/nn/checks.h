@@ -25,7 +25,8 @@ void check_sequence(const char* layer, const at::Tensor& x, int64_t size);
 /// Errors  UsageError unless dropout is in [0, 1)
 void check_partial_dropout(const char* layer, double dropout);
 
-/// Errors  UsageError unless `bits` is int64 [B, length] and holds nothing but 0 and 1
+/// Errors  UsageError unless `bits` is int64 [B, length] and, on the CPU (elsewhere looking would wait), holds nothing but 0
+///         and 1
 void check_bits(const char* where, const at::Tensor& bits, int64_t length);
 
 /// A new generator for first weights.

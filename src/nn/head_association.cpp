@@ -15,6 +15,7 @@
 #include "mneme/ops/association_dropout.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
+#include "ops/constants.h"
 
 namespace mneme::nn {
 namespace {
@@ -23,6 +24,14 @@ namespace {
 constexpr int64_t kUpdatesMax = 10'000;
 
 using Heads = std::vector<int64_t>;
+
+[[noreturn]] void refuse_endless(const HeadAssociationArgs& args, int64_t head, double moved_by) {
+  refuse(args.layer,
+         c10::str("head ", head, " has not converged after ", kUpdatesMax,
+                  " updates: it still moves by at least ", moved_by, ", update_steps_eps is ",
+                  args.update_steps_eps.of(head), "."),
+         "Give a larger update_steps_eps, or an update_steps_max.");
+}
 
 /// Which heads are to be updated, and how far each has moved.
 class Schedule {
@@ -47,11 +56,7 @@ public:
     throw_if_interrupted();
     for (const int64_t h : heads) {
       if (++updates_[static_cast<size_t>(h)] == kUpdatesMax && args_.update_steps_max.of(h) < 0) {
-        refuse(args_.layer,
-               c10::str("head ", h, " has not converged after ", kUpdatesMax,
-                        " updates: it still moves by at least ", changes_.back()[static_cast<size_t>(h)],
-                        ", update_steps_eps is ", args_.update_steps_eps.of(h), "."),
-               "Give a larger update_steps_eps, or an update_steps_max.");
+        refuse_endless(args_, h, changes_.back()[static_cast<size_t>(h)]);
       }
     }
   }
@@ -83,6 +88,12 @@ private:
 
 at::Tensor index_of(const Heads& heads, const at::Tensor& like) {
   return at::tensor(heads, at::kLong).to(like.device());
+}
+
+/// The numbers of a tensor of any device. Waits for the device.
+template <class T> std::vector<T> host_numbers(const at::Tensor& tensor) {
+  const at::Tensor here = tensor.to(at::kCPU, c10::CppTypeToScalarType<T>::value).contiguous();
+  return {here.template const_data_ptr<T>(), here.template const_data_ptr<T>() + here.numel()};
 }
 
 /// Some heads of [N, H, ., .]; what is one for all heads, or undefined, stays as it is.
@@ -138,9 +149,7 @@ at::Tensor dropped_of(const at::Tensor& association, const HeadAssociationArgs& 
 
 /// How far associations moved: Frobenius norm per head, the largest of the batch.
 std::vector<double> largest_of_batch(const at::Tensor& norms) {
-  const at::Tensor largest = norms.size(0) == 0 ? at::zeros({norms.size(1)}, at::kDouble)
-                                                : norms.amax(0).to(at::kCPU, at::kDouble).contiguous();
-  return {largest.const_data_ptr<double>(), largest.const_data_ptr<double>() + largest.numel()};
+  return host_numbers<double>(norms.size(0) == 0 ? norms.sum(0) : norms.amax(0));
 }
 
 /// [N, H]: Frobenius norms of what each head holds.
@@ -148,7 +157,7 @@ at::Tensor norms_of(const at::Tensor& heads) {
   return at::linalg_vector_norm(heads, 2, at::IntArrayRef{2, 3}, false, at::kDouble);
 }
 
-/// Every association is kept: any masks, any device, weights on request.
+/// Every association is kept: any masks, weights on request.
 HeadAssociation associate_plain(const HeadAssociationArgs& given) {
   HeadAssociationArgs args = given;
   args.mask = added_mask(given);
@@ -169,6 +178,70 @@ HeadAssociation associate_plain(const HeadAssociationArgs& given) {
                          .updates = schedule.updates(),
                          .changes = schedule.changes()};
   result.readout = at::matmul(result.dropped, args.value);
+  return result;
+}
+
+/// The same on another device than the CPU, where looking at a number makes the host wait: all heads take every update, and one
+/// that has stopped keeps its association. Only after every eight updates the host looks whether all have stopped.
+HeadAssociation associate_on_device(const HeadAssociationArgs& given) {
+  constexpr int64_t kUpdatesPerLook = 8;
+  HeadAssociationArgs args = given;
+  args.mask = added_mask(given);
+  const int64_t heads = args.query.size(1);
+  const at::TensorOptions whole = args.query.options().requires_grad(false);
+  const auto per_head = [&](const auto& value_of, at::ScalarType type) { // [H]
+    std::vector<double> values;
+    for (int64_t h = 0; h < heads; ++h) {
+      values.push_back(static_cast<double>(value_of(h)));
+    }
+    return ops::constants(values, whole.dtype(type));
+  };
+  const auto has_left = [&](int64_t head, int64_t update) {
+    const int64_t most = args.update_steps_max.of(head);
+    return most < 0 || update < most;
+  };
+  int64_t updates_most = 0; // of any head
+  bool until_convergence = false;
+  for (int64_t h = 0; h < heads; ++h) {
+    const int64_t most = args.update_steps_max.of(h);
+    updates_most = std::max(updates_most, most < 0 ? kUpdatesMax : most);
+    until_convergence = until_convergence || most < 0;
+  }
+  const at::Tensor eps = per_head([&](int64_t h) { return args.update_steps_eps.of(h); }, at::kDouble);
+  at::Tensor moving = at::ones({heads}, whole.dtype(at::kBool)),
+             updates = at::zeros({heads}, whole.dtype(at::kLong));
+  std::vector<at::Tensor> changes;
+  at::Tensor association = weights(args.query, args.stored, args.mask, args.only_best, args.separation);
+  for (int64_t update = 0; update < updates_most; ++update) {
+    throw_if_interrupted();
+    const at::Tensor due =
+        moving.logical_and(per_head([&](int64_t h) { return has_left(h, update); }, at::kBool));
+    if (update > 0 && update % kUpdatesPerLook == 0 && !due.any().item<bool>()) {
+      break;
+    }
+    const at::Tensor state = at::matmul(association, args.stored) * args.update_scale;
+    const at::Tensor after = weights(state, args.stored, args.mask, args.only_best, args.separation);
+    const at::Tensor norms = norms_of(after.detach() - association.detach()),
+                     change = norms.size(0) == 0 ? norms.sum(0) : norms.amax(0);
+    changes.push_back(change.masked_fill(due.logical_not(), 0));
+    moving = at::where(due, change > eps, moving);
+    updates = updates + due;
+    association = at::where(due.view({1, -1, 1, 1}), after, association);
+  }
+  HeadAssociation result{.association = association, .dropped = dropped_of(association, args)};
+  result.readout = at::matmul(result.dropped, args.value);
+  if (until_convergence || args.need_weights) {
+    result.updates = host_numbers<int64_t>(updates);
+    const int64_t made = result.updates.empty() ? 0 : std::ranges::max(result.updates);
+    for (int64_t update = 0; update < made; ++update) {
+      result.changes.push_back(host_numbers<double>(changes[static_cast<size_t>(update)]));
+    }
+    for (int64_t h = 0; h < heads; ++h) {
+      if (result.updates[static_cast<size_t>(h)] == kUpdatesMax && args.update_steps_max.of(h) < 0) {
+        refuse_endless(args, h, result.changes.back()[static_cast<size_t>(h)]);
+      }
+    }
+  }
   return result;
 }
 
@@ -280,16 +353,23 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
 }
 
 bool can_stream(const HeadAssociationArgs& args) {
+  const std::vector<int64_t>& most = args.update_steps_max.values();
+  const bool has_updates = std::ranges::any_of(most, [](int64_t updates) { return updates != 0; });
+  // Elsewhere nothing but an association knows how far it moved.
+  const bool on_device = args.query.device().is_cpu() ? args.query.scalar_type() == at::kFloat ||
+                                                            args.query.scalar_type() == at::kDouble
+                                                      : !has_updates;
   return args.streaming && args.separation == ops::Separation::softmax && !args.need_weights &&
-         !args.only_best.defined() && args.query.device().is_cpu() &&
-         (args.query.scalar_type() == at::kFloat || args.query.scalar_type() == at::kDouble) &&
-         args.query.numel() > 0 && args.stored.numel() > 0 && args.value.numel() > 0;
+         !args.only_best.defined() && on_device && args.query.numel() > 0 && args.stored.numel() > 0 &&
+         args.value.numel() > 0;
 }
 
 } // namespace
 
 HeadAssociation associate_heads(const HeadAssociationArgs& args) {
-  return can_stream(args) ? associate_streaming(args) : associate_plain(args);
+  return can_stream(args)               ? associate_streaming(args)
+         : args.query.device().is_cpu() ? associate_plain(args)
+                                        : associate_on_device(args);
 }
 
 } // namespace mneme::nn

@@ -13,6 +13,7 @@
 #include "nn/head_association.h"
 #include "nn/normed_linear.h"
 #include "nn/refuse.h"
+#include "ops/constants.h"
 
 namespace mneme::nn {
 namespace {
@@ -132,19 +133,18 @@ Scale scale_of(const HopfieldCoreCall& call, const HopfieldCoreOptions& options,
   Scale scale;
   std::vector<double> numbers = call.scaling.value_or(1.0).values();
   if (std::any_of(numbers.begin(), numbers.end(), [](double beta) { return std::isinf(beta); })) {
-    std::vector<int64_t> infinite;
+    std::vector<double> infinite;
     for (double& beta : numbers) {
-      infinite.push_back(std::isinf(beta));
+      infinite.push_back(std::isinf(beta) ? 1 : 0);
       beta = std::isinf(beta) ? std::copysign(1.0, beta) : beta;
     }
-    scale.only_best = at::tensor(infinite, query.options().dtype(at::kLong))
-                          .to(at::kBool)
+    scale.only_best = ops::constants(infinite, query.options().dtype(at::kBool).requires_grad(false))
                           .expand({options.num_heads()})
                           .view({1, -1, 1, 1});
   }
   const at::Tensor beta = call.scaling_tensor.defined()
                               ? call.scaling_tensor.to(query.options()).view({-1})
-                              : at::tensor(numbers, at::kDouble).to(query.options());
+                              : ops::constants(numbers, query.options().requires_grad(false));
   if (options.compat() && beta.numel() > 1) {
     const std::vector<int64_t>& steps = call.update_steps_max.values();
     const bool updates = std::any_of(steps.begin(), steps.end(), [](int64_t most) { return most != 0; });

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include <ATen/Dispatch.h>
 #include <ATen/TensorOperators.h>
@@ -12,6 +13,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -107,11 +109,68 @@ at::Tensor scaled(const at::Tensor& query, const at::Tensor& beta) {
   return is_one ? query : query * beta.view({-1, 1, 1});
 }
 
+/// What of the weights is kept from the queries, as scaled_dot_product_attention takes it: bool, true where a pattern is seen,
+/// or numbers that are added.
+struct AttentionMask {
+  at::Tensor mask; ///< [B, 1 or Q, S]; undefined: all is seen
+  at::Tensor
+      nothing; ///< bool [B, 1 or Q, 1]: rows that see nothing; the mask lets them see all, so that no NaN arises
+};
+
+/// One row, or matrix, for each of `batches`.
+at::Tensor for_batches(const at::Tensor& mask, int64_t batches) {
+  return mask.size(0) == batches ? mask : mask.repeat_interleave(batches / mask.size(0), 0, batches);
+}
+
+AttentionMask attention_mask(const Seen& seen, int64_t batches) {
+  constexpr double kNotSeen = -std::numeric_limits<double>::infinity();
+  if (seen.everything()) {
+    return {};
+  }
+  const at::Tensor missing =
+      seen.missing().defined() ? for_batches(seen.missing(), batches).unsqueeze(1) : at::Tensor();
+  if (!seen.mask().defined() || seen.mask().scalar_type() == at::kBool) {
+    at::Tensor hidden = missing;
+    if (seen.mask().defined()) {
+      hidden = for_batches(seen.mask(), batches);
+      hidden = missing.defined() ? hidden.logical_or(missing) : hidden;
+    }
+    const at::Tensor nothing = hidden.all(-1, true);
+    return {hidden.logical_not().logical_or(nothing), nothing};
+  }
+  at::Tensor added = for_batches(seen.mask(), batches);
+  added = missing.defined() ? added.masked_fill(missing, kNotSeen) : added;
+  const at::Tensor nothing = (added == kNotSeen).all(-1, true);
+  return {added.masked_fill(nothing, 0), nothing};
+}
+
+/// LibTorch's own attention, which need not keep a matrix of queries x patterns. `query` is scaled.
+at::Tensor by_attention(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+                        const Seen& seen) {
+  const int64_t batches = std::max({query.size(0), stored.size(0), value.size(0)});
+  const auto one_head = [&](const at::Tensor& rows) { return rows.expand({batches, -1, -1}).unsqueeze(1); };
+  const AttentionMask kept = attention_mask(seen, batches);
+  std::optional<at::Tensor> mask;
+  if (kept.mask.defined()) {
+    mask = kept.mask.expand({-1, query.size(1), -1}).unsqueeze(1);
+  }
+  const at::Tensor readout = at::scaled_dot_product_attention(one_head(query), one_head(stored),
+                                                              one_head(value), mask, 0, false, 1.0)
+                                 .squeeze(1);
+  return kept.nothing.defined() ? readout.masked_fill(kept.nothing, 0) : readout;
+}
+
 /// Plain LibTorch: any device, any real type.
 at::Tensor associate_plain(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
                            const at::Tensor& beta, const OptionalTensor& missing, const OptionalTensor& mask,
                            double dropout, int64_t dropout_seed) {
   const Seen seen = checked(query, stored, value, beta, missing, mask, dropout);
+  const at::Tensor numbers =
+      value.scalar_type() == at::kByte ? value.to(query.scalar_type()) / kByteWhite : value;
+  const bool mask_wanted = mask && mask->defined() && mask->requires_grad() && at::GradMode::is_enabled();
+  if (dropout == 0 && !mask_wanted && query.numel() > 0 && numbers.numel() > 0) {
+    return by_attention(scaled(query, beta), stored, numbers, seen);
+  }
   at::Tensor scores = at::matmul(scaled(query, beta), stored.transpose(1, 2));
   if (!seen.everything() && scores.size(0) == 1) { // batches may see different patterns
     scores = scores.expand({value.size(0), -1, -1});
@@ -121,8 +180,7 @@ at::Tensor associate_plain(const at::Tensor& query, const at::Tensor& stored, co
     association = association.expand({std::max(scores.size(0), value.size(0)), -1, -1});
     association = association * association_dropout(association, dropout, dropout_seed);
   }
-  return at::matmul(association,
-                    value.scalar_type() == at::kByte ? value.to(query.scalar_type()) / kByteWhite : value);
+  return at::matmul(association, numbers);
 }
 
 bool has_kernel(const at::Tensor& query) {

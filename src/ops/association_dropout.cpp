@@ -3,7 +3,8 @@
 #include "mneme/ops/association_dropout.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/ops/empty.h>
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 
 #include "kernels/pair_dropout.h"
 #include "mneme/core/parallel.h"
@@ -28,6 +29,40 @@ void draw(const kernels::PairDropout& dropout, int64_t queries, int64_t num_stor
   });
 }
 
+/// philox4x32 of core/random.h in LibTorch: counters are int64 tensors that hold 32 bits each and broadcast.
+std::array<at::Tensor, 4> philox(std::array<at::Tensor, 4> x, uint64_t seed) {
+  constexpr int64_t kLow = 0xFFFFFFFF;
+  auto key0 = static_cast<uint32_t>(seed), key1 = static_cast<uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    // The product of two 32-bit numbers wraps around in int64, which leaves all its bits in place.
+    const at::Tensor product0 = x[0] * int64_t{0xD2511F53}, product1 = x[2] * int64_t{0xCD9E8D57};
+    x = {(product1.bitwise_right_shift(32) & kLow) ^ x[1] ^ int64_t{key0}, product1 & kLow,
+         (product0.bitwise_right_shift(32) & kLow) ^ x[3] ^ int64_t{key1}, product0 & kLow};
+    key0 += 0x9E3779B9U;
+    key1 += 0xBB67AE85U;
+  }
+  return x;
+}
+
+/// The same numbers, computed on the device of `factors` [queries, num_stored], which they fill.
+void draw_on_device(const kernels::PairDropout& dropout, const at::Tensor& factors) {
+  constexpr int64_t kPairsAtOnce = 1 << 22, kLow = 0xFFFFFFFF; // bounds what is kept beside the result
+  const int64_t queries = factors.size(0), num_stored = factors.size(1), groups = (num_stored + 3) / 4;
+  const int64_t rows_at_once = std::max<int64_t>(1, kPairsAtOnce / std::max<int64_t>(1, num_stored));
+  const at::TensorOptions whole = factors.options().dtype(at::kLong);
+  const at::Tensor column = at::arange(groups, whole).unsqueeze(0);
+  for (int64_t first = 0; first < queries && num_stored > 0; first += rows_at_once) {
+    const int64_t count = std::min(rows_at_once, queries - first);
+    const at::Tensor row = at::arange(first, first + count, whole).unsqueeze(1);
+    const std::array<at::Tensor, 4> words =
+        philox({column & kLow, column.bitwise_right_shift(32), row & kLow, row.bitwise_right_shift(32)},
+               dropout.seed);
+    const at::Tensor is_dropped =
+        at::stack(words, -1).flatten(1).narrow(1, 0, num_stored) < int64_t{dropout.threshold()};
+    factors.narrow(0, first, count).fill_(dropout.scale()).masked_fill_(is_dropped, 0);
+  }
+}
+
 } // namespace
 
 at::Tensor association_dropout(const at::Tensor& association, double share, int64_t seed) {
@@ -39,11 +74,16 @@ at::Tensor association_dropout(const at::Tensor& association, double share, int6
                            "), at least 2 are needed: queries, patterns."),
                   "A single query is unsqueeze(0).");
   }
-  const bool in_double = association.scalar_type() == at::kDouble;
-  at::Tensor factors = at::empty(association.sizes(), in_double ? at::kDouble : at::kFloat);
   const kernels::PairDropout dropout{share, static_cast<uint64_t>(seed)};
   const int64_t num_stored = association.size(-1),
                 queries = num_stored == 0 ? 0 : association.numel() / num_stored;
+  if (!association.device().is_cpu()) {
+    const at::Tensor factors = at::empty({queries, num_stored}, association.options().requires_grad(false));
+    draw_on_device(dropout, factors);
+    return factors.view(association.sizes());
+  }
+  const bool in_double = association.scalar_type() == at::kDouble;
+  at::Tensor factors = at::empty(association.sizes(), in_double ? at::kDouble : at::kFloat);
   AT_DISPATCH_FLOATING_TYPES(factors.scalar_type(), "mneme::association_dropout", [&] {
     draw(dropout, queries, num_stored, factors.mutable_data_ptr<scalar_t>());
   });

@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include <ATen/Dispatch.h>
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/dot/dot.h"
@@ -29,10 +29,6 @@ void check(const at::Tensor& patterns, const at::Tensor& matrix) {
        {std::pair(p, "patterns, features"), std::pair(m, "encoded, features")}) {
     kChecks.defined(input, needed);
     kChecks.dimensions(input, 2, needed, "Flatten images to one row each.");
-    if (!input.tensor.device().is_cpu()) {
-      kChecks.refuse(c10::str(input.name, " is on ", input.tensor.device(), ", but the CPU is needed."),
-                     "Move it, or encode by LibTorch's matmul and norm.");
-    }
   }
   if (matrix.scalar_type() != at::kFloat && matrix.scalar_type() != at::kDouble) {
     kChecks.refuse(c10::str("matrix is of type ", matrix.scalar_type(), ", Float or Double is needed."),
@@ -41,6 +37,7 @@ void check(const at::Tensor& patterns, const at::Tensor& matrix) {
   if (patterns.scalar_type() != at::kByte) {
     kChecks.same_type(m, p);
   }
+  kChecks.same_device(m, p);
   kChecks.equal(m, 1, p, 1, "features", "Each feature needs one column of the matrix.");
   if (matrix.size(0) == 0) {
     kChecks.refuse(c10::str("matrix has ", Checks::sized(m, 0, "rows"), ", at least 1 is needed."),
@@ -164,10 +161,21 @@ public:
   }
 };
 
+/// Plain LibTorch: any device.
+at::Tensor encode_plain(const at::Tensor& patterns, const at::Tensor& matrix) {
+  const at::Tensor numbers =
+      patterns.scalar_type() == at::kByte ? patterns.to(matrix.scalar_type()) / kByteWhite : patterns;
+  const at::Tensor rows = at::linear(numbers, matrix), length = rows.norm(2, -1, true), zero = length == 0;
+  return (rows / length.masked_fill(zero, 1)).masked_fill(zero, 0); // no gradient either
+}
+
 } // namespace
 
 at::Tensor encode(const at::Tensor& patterns, const at::Tensor& matrix) {
   check(patterns, matrix);
+  if (!matrix.device().is_cpu()) {
+    return encode_plain(patterns, matrix);
+  }
   return Encode::apply(patterns, matrix);
 }
 

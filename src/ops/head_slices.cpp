@@ -9,6 +9,8 @@
 #include <ATen/Functions.h>
 #include <c10/util/irange.h>
 
+#include "ops/constants.h"
+
 namespace mneme::ops {
 namespace {
 
@@ -35,7 +37,11 @@ at::Tensor HeadSlice::take(const at::Tensor& from) const {
   }
   at::Tensor part = from.narrow(0, first_batch, batches);
   if (static_cast<int64_t>(heads.size()) != from.size(2)) {
-    part = part.index_select(2, at::tensor(heads, from.options().dtype(at::kLong)));
+    std::vector<at::Tensor> parts; // an index of heads would be copied from the host
+    for (const int64_t head : heads) {
+      parts.push_back(part.narrow(2, head, 1));
+    }
+    part = at::cat(parts, 2);
   }
   return part.transpose(1, 2).flatten(0, 1).contiguous();
 }
@@ -101,7 +107,7 @@ void for_each_slice(const at::Tensor& like, int64_t tokens, int64_t row, const W
           for (const int64_t head : slice.heads) {
             decay.push_back(of_head(windows.decay, head));
           }
-          slice.decay = at::tensor(decay, at::kDouble).to(like.options()).repeat({slice.batches});
+          slice.decay = constants(decay, like.options()).repeat({slice.batches});
         }
         body(slice);
       }

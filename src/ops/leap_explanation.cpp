@@ -10,6 +10,7 @@
 
 #include "ops/band_sum.h"
 #include "ops/checks.h"
+#include "ops/constants.h"
 #include "ops/head_slices.h"
 #include "ops/leap_pass.h"
 #include "ops/leap_scales.h"
@@ -54,8 +55,7 @@ public:
     const at::Tensor ahead = places(readers_, parts.gate).unsqueeze(1) - places(tokens_, parts.gate);
     const at::Tensor distance = options.both_sides ? ahead.abs() : ahead;
     const auto of_heads = [&](const auto& values) { // [heads or 1, 1, 1]
-      return at::tensor(std::vector<double>(values.begin(), values.end()), parts.gate.options())
-          .view({-1, 1, 1});
+      return constants({values.begin(), values.end()}, parts.gate.options()).view({-1, 1, 1});
     };
     const at::Tensor window = of_heads(options.windows.tokens);
     const at::Tensor seen = (distance >= 0)

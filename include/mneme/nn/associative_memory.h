@@ -35,9 +35,10 @@ struct MemoryRetrieval {
 ///          E(state) = state . state / 2 - potential(beta * state . stored^T) / beta + largest_entropy / beta + M^2 / 2,
 ///          M the largest norm stored. Never below 0, and no update raises it
 /// Types    float32 or float64, that of the patterns, on their device; differentiable once in states, patterns, values
-/// Errors   UsageError if an option is out of its range, shapes or types disagree, a number is not finite, or
-///          nothing is stored
-/// Cost     O(L S n) per update. Softmax on a CPU keeps no states x patterns matrix. Each state stops by itself
+/// Errors   UsageError if an option is out of its range, shapes or types disagree, a number is not finite (on a CPU;
+///          elsewhere looking would wait), or nothing is stored
+/// Cost     O(L S n) per update. Softmax on a CPU keeps no states x patterns matrix. Each state stops by itself. On another
+///          device the host looks only after every eight updates whether all have
 /// Source   Ramsauer et al. 2020, "Hopfield Networks is All You Need"
 class AssociativeMemory {
 public:
@@ -61,6 +62,12 @@ public:
 private:
   void check_states(const at::Tensor& states) const;
   at::Tensor read(const at::Tensor& states, const at::Tensor& values) const;
+  /// bool [L]: which states an update has moved by no more than update_steps_eps.
+  at::Tensor settled(const at::Tensor& from, const at::Tensor& to) const;
+  /// Both update the states of `result` until all are settled and return those before the last update of each. On the CPU only
+  /// states that move are read. Elsewhere all are, and settled ones kept: finding those that move would make the host wait.
+  at::Tensor update_moving(MemoryRetrieval& result) const;
+  at::Tensor update_all(MemoryRetrieval& result) const;
 
   AssociativeMemoryOptions options_;
   at::Tensor stored_, values_;

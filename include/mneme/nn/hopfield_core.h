@@ -98,7 +98,9 @@ struct HopfieldCoreResult {
   at::Tensor association;        ///< [N, H, L, S'], before dropout; undefined without need_weights
   at::Tensor mean_association;   ///< [N, L, S'], after dropout, mean over heads; likewise
   at::Tensor projected_patterns; ///< [N, H, S', e]: the values; S' = S + one for each added key
-  std::vector<int64_t> updates;  ///< how many each head did
+  /// How many each head did. On another device than the CPU, this and `changes` are filled where weights are asked for, or
+  /// updates until convergence: reading them waits for the device.
+  std::vector<int64_t> updates;
   /// For every update, how far each head's association moved; 0 where the head had stopped. Without need_weights not of
   /// the last update, and where a smaller number is enough to know that a head goes on, that one.
   std::vector<std::vector<double>> changes;

@@ -40,8 +40,8 @@ struct AssociateOptions {
 ///         disagree, if there is no stored pattern or no feature, if beta is not finite or a number <= 0, or if dropout is no share;
 ///         in backward, if a second derivative is asked for
 /// Cost    O(B Q S (D + V)) time. float32 and float64 on a CPU: a streaming pass that keeps no weights, forward
-///         or backward: O(B Q V) extra memory, at most 16 times the readout or a gradient. Else, and where a mask
-///         needs a gradient, O(B Q S). The readout does not depend on the number of threads there. Blocks that a mask
+///         or backward: O(B Q V) extra memory, at most 16 times the readout or a gradient. Elsewhere what
+///         LibTorch's scaled_dot_product_attention takes; with dropout, and where a mask needs a gradient, O(B Q S). The readout does not depend on the number of threads there. Blocks that a mask
 ///         hides are skipped: a causal one halves the time
 /// Also    torch.ops.mneme.associate(query, stored, value, beta, missing=None, mask=None, dropout=0, dropout_seed=0)
 /// Source  Ramsauer et al. 2020, "Hopfield Networks is All You Need", update rule (eq. 3) with separate

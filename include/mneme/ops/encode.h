@@ -10,7 +10,7 @@ namespace mneme::ops {
 /// encoded = normalise(patterns . matrix^T): every row of length 1. A row that projects to zeros stays zeros.
 ///
 /// Shapes  patterns [N, n], matrix [e, n] -> [N, e]; e >= 1
-/// Types   float32, float64, the same for both, on the CPU; patterns also uint8: pixels, which count as
+/// Types   float32, float64, the same for both, on any device; patterns also uint8: pixels, which count as
 ///         byte / 255. Differentiable once, in both but bytes; a row of zeros has no gradient.
 /// Errors  UsageError if a tensor is undefined, of another type or on another device, or if shapes disagree;
 ///         in backward, if a second derivative is asked for
