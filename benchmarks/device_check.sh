@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 # Builds mneme against the LibTorch of python3, checks the golden cases on a device and times ops and layers there.
 #
-#   benchmarks/device_check.sh [cpu|cuda|cuda:N] [--short] [--out FOLDER]
+#   benchmarks/device_check.sh [cpu|cuda|cuda:N] [--short] [--out FOLDER] [--programs FOLDER]
 #   benchmarks/device_check.sh --pack
 #
 # --short      small shapes and few runs, to see that everything works
 # --out        for device_check.md, device_check.json, and what they are made of; default build/device/results
+# --programs   builds nothing: takes mneme-nn and device_benchmark of this folder, which were built elsewhere with the
+#              same version of LibTorch (they lie in build/device/bin after a check there)
 # --pack       writes build/device_packages.tar.xz: the packages that mneme is built with, for a machine without them
 #
 # Environment
@@ -20,6 +22,10 @@
 # bring this folder there with build/device_packages.tar.xz, and run there
 #
 #   benchmarks/device_check.sh cuda --out "$OUT"
+#
+# Or, where a check on the CPU has built everything here against the same LibTorch, bring build/device/bin as well:
+#
+#   benchmarks/device_check.sh cuda --out "$OUT" --programs build/device/bin
 #
 # It needs g++, CMake, Ninja or make, and a python3 with torch; no CUDA toolkit. device_check.md of a whole run is what
 # benchmarks/RESULTS_CUDA.md holds. The exit code is 0 only if every part succeeded.
@@ -105,17 +111,10 @@ missing_headers() {
   done
 }
 
-# Unpacks what --pack has packed, if something is missing here; adds what CMake has to know to `arguments`.
-take_packages() {
-  local missing libraries
-  missing=$(missing_headers)
-  [ -n "$missing" ] || return 0
-  if [ ! -f "$archive" ]; then
-    fail "packages are missing here, those of: $missing
-  Install them (./dev lists them), or run benchmarks/device_check.sh --pack on a machine that has them and bring build/device_packages.tar.xz here."
-  fi
+# Unpacks what --pack has packed.
+unpack_packages() {
   if [ ! "$packages/unpacked" -nt "$archive" ]; then
-    say "unpacking build/device_packages.tar.xz, for $missing"
+    say "unpacking build/device_packages.tar.xz"
     rm -rf "$packages"
     mkdir -p "$packages"
     # Not every machine has the program xz, and not every Python can do without.
@@ -124,18 +123,39 @@ take_packages() {
       fail "$(tail -n "$log_lines" "$log")"
     touch "$packages/unpacked"
   fi
-  libraries=$(echo "$packages"/usr/lib/*-linux-gnu)
+  package_libraries=$(echo "$packages"/usr/lib/*-linux-gnu)
+}
+
+# Unpacks packages if something is missing here, and adds to `arguments` what CMake has to know of them.
+take_packages() {
+  local missing
+  missing=$(missing_headers)
+  [ -n "$missing" ] || return 0
+  if [ ! -f "$archive" ]; then
+    fail "packages are missing here, those of: $missing
+  Install them (./dev lists them), or run benchmarks/device_check.sh --pack on a machine that has them and bring build/device_packages.tar.xz here."
+  fi
+  say "not found here: $missing"
+  unpack_packages
   cat >"$packages/pkg-config" <<PKG_CONFIG
 #!/bin/sh
-export LD_LIBRARY_PATH='$libraries' PKG_CONFIG_SYSROOT_DIR='$packages'
-export PKG_CONFIG_LIBDIR='$libraries/pkgconfig:$packages/usr/share/pkgconfig'
+export LD_LIBRARY_PATH='$package_libraries' PKG_CONFIG_SYSROOT_DIR='$packages'
+export PKG_CONFIG_LIBDIR='$package_libraries/pkgconfig:$packages/usr/share/pkgconfig'
 exec '$packages/usr/bin/pkg-config' "\$@"
 PKG_CONFIG
   chmod +x "$packages/pkg-config"
   export CMAKE_PREFIX_PATH=$packages/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
   # RPATH, not RUNPATH: the libraries find one another through the program.
-  arguments+=("-DPKG_CONFIG_EXECUTABLE=$packages/pkg-config" "-DCMAKE_BUILD_RPATH=$libraries"
+  arguments+=("-DPKG_CONFIG_EXECUTABLE=$packages/pkg-config" "-DCMAKE_BUILD_RPATH=$package_libraries"
     "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags")
+}
+
+# Programs of another machine find LibTorch and packages by the environment.
+take_programs() {
+  local package_libraries=
+  [ ! -f "$archive" ] || unpack_packages
+  export LD_LIBRARY_PATH=$torch_package/lib${package_libraries:+:$package_libraries}${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+  part programs 60 "$verifier" --version
 }
 
 configure() {
@@ -182,12 +202,13 @@ time_device() {
 }
 
 main() {
-  device=cpu out=$build/results short=() failed=0 running=
+  device=cpu out=$build/results programs='' short=() failed=0 running=
   while [ $# -gt 0 ]; do
     case $1 in
       cpu | cuda | cuda:[0-9]*) device=$1 ;;
       --short) short=(--short) ;;
       --out) [ $# -gt 1 ] || usage; out=$2; shift ;;
+      --programs) [ $# -gt 1 ] || usage; programs=$2; shift ;;
       --pack) exec "$here/pack_device_packages.sh" "$archive" ;;
       *) usage ;;
     esac
@@ -198,8 +219,8 @@ main() {
   total=${DEVICE_CHECK_SECONDS:-$total}
   python=$(command -v "${PYTHON:-python3}") || fail "there is no ${PYTHON:-python3}"
   PATH=$PATH:${python%/*} # pip puts cmake and ninja beside it
-  verifier=$build/bin/mneme-nn
-  benchmark=$build/benchmarks/device_benchmark
+  verifier=${programs:-$build/bin}/mneme-nn
+  benchmark=${programs:-$build/bin}/device_benchmark
 
   mkdir -p "$out" "$build"
   out=$(cd "$out" && pwd)
@@ -213,9 +234,9 @@ main() {
   trap finish EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
-  build_programs || true
-  if [ -x "$verifier" ]; then verify_golden || true; else note golden 0 0 "not run: mneme-nn was not built"; fi
-  if [ -x "$benchmark" ]; then time_device || true; else note timings 0 0 "not run: device_benchmark was not built"; fi
+  if [ -n "$programs" ]; then take_programs || true; else build_programs || true; fi
+  if [ -x "$verifier" ]; then verify_golden || true; else note golden 0 0 "not run: there is no $verifier"; fi
+  if [ -x "$benchmark" ]; then time_device || true; else note timings 0 0 "not run: there is no $benchmark"; fi
 }
 
 main "$@"

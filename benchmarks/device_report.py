@@ -31,8 +31,10 @@ def nvidia_smi():
 
 
 def print_machine(device):
-    import torch
-
+    try:
+        import torch
+    except ImportError as error:
+        sys.exit(f"{sys.executable} cannot import torch ({error}). PYTHON=/path/to/python names another.")
     package = pathlib.Path(torch.__file__).parent
     machine = {"device": device, "python": platform.python_version(), "torch_package": str(package), "libtorch": torch.__version__,
                "cuda": torch.version.cuda}
@@ -41,7 +43,7 @@ def print_machine(device):
     if device.startswith("cuda"):
         index = int(device.partition(":")[2] or 0)
         if not torch.cuda.is_available() or index >= torch.cuda.device_count():
-            sys.exit(f"PyTorch {torch.__version__} of {sys.executable} finds {torch.cuda.device_count()} CUDA devices, none of which is {device}.")
+            sys.exit(f"PyTorch {torch.__version__} of {sys.executable} finds {torch.cuda.device_count()} CUDA devices: there is no {device}.")
         properties = torch.cuda.get_device_properties(index)
         cards = nvidia_smi()
         machine |= {"card": properties.name, "card_memory_bytes": properties.total_memory, "multiprocessors": properties.multi_processor_count,
