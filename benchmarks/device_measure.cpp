@@ -107,20 +107,19 @@ Measurement measure(const std::function<void()>& call, at::Device device, const 
     synchronize(device);
     return seconds_since(begin);
   };
-  constexpr double kSlow = 1;
+  constexpr double kSlow = 1, kVerySlow = 10;
   Measurement result;
-  double seconds = timed();
-  const bool slow = seconds > kSlow;
-  if (!slow) {
-    seconds = timed();
+  double seconds = timed(); // also loads kernels and libraries
+  if (seconds < kVerySlow) {
+    seconds = std::min(seconds, timed());
   }
   if (!device.is_cpu()) {
     result.peak_bytes = peak_bytes(call, device);
   }
-  const double fitting = std::floor(effort.seconds / std::max(seconds, 1e-9));
-  result.runs = slow ? 1
-                     : static_cast<int64_t>(std::clamp(fitting, static_cast<double>(effort.min_runs),
-                                                       static_cast<double>(effort.max_runs)));
+  const double fitting =
+      std::clamp(std::floor(effort.seconds / std::max(seconds, 1e-9)), static_cast<double>(effort.min_runs),
+                 static_cast<double>(effort.max_runs));
+  result.runs = seconds > kSlow ? 1 : static_cast<int64_t>(fitting);
   Times times =
       device.is_cpu() ? times_on_cpu(call, result.runs) : times_by_events(call, device, result.runs);
   std::sort(times.seconds.begin(), times.seconds.end());

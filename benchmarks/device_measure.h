@@ -14,7 +14,7 @@
 namespace mneme::benchmarks {
 
 struct Effort {
-  double seconds = 0.2; ///< of all timed runs together
+  double seconds = 0.1; ///< of all timed runs together
   int64_t min_runs = 3, max_runs = 100;
 };
 
@@ -27,7 +27,7 @@ struct Measurement {
 };
 
 /// Times a call after a few that warm up: by device events, on the CPU by the steady clock. A call of more than a second is
-/// timed once.
+/// timed once, one of more than ten is not warmed up again.
 Measurement measure(const std::function<void()>& call, at::Device device, const Effort& effort);
 
 /// Operations of a call that make the host wait for the device, with how often each ran: a value read by the host
