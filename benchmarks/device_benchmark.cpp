@@ -218,8 +218,8 @@ private:
     const double rate = std::pow(static_cast<double>(length), 3) / measured.median;
     Json line = {{"kind", "limit"},  {"name", "matrix product"}, {"type", name_of(type)},
                  {"length", length}, {"runs", measured.runs},    {"multiply_adds_per_second", rate}};
-    if (type == at::kFloat) {
-      line["tf32"] = !on_cpu() && at::globalContext().allowTF32CuBLAS();
+    if (type == at::kFloat && !on_cpu()) {
+      line["tf32"] = at::globalContext().allowTF32CuBLAS();
     }
     results_.write(line);
     return rate;

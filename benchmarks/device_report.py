@@ -146,6 +146,10 @@ def as_share(share):
     return f"{100 * share:.2g} %"
 
 
+def counted(number, noun):
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def name_of(row):
     return f"{row['op']}, {row['shape']}, {row['type']}, {row['pass']}"
 
@@ -234,8 +238,13 @@ def golden_lines(golden):
     if golden is None:
         return ["No result."]
     total = golden["total"]
-    text = f"{total['files']} files: {total['cases_passed']} cases passed, {total['cases_failed']} failed"
-    lines = [text + (f", {total['bad_files']} files not usable." if total["bad_files"] else ".")]
+    text = f"{counted(total['files'], 'file')}: {counted(total['cases_passed'], 'case')} passed, {total['cases_failed']} failed"
+    for state, words in [("bad_files", "not usable"), ("skipped_files", "skipped, nothing in them runs on this device")]:
+        text += f", {counted(total[state], 'file')} {words}" if total.get(state) else ""
+    ratios = [(file["worst_ratio"], file["path"]) for file in golden["files"] if isinstance(file.get("worst_ratio"), (int, float))]
+    if ratios:
+        text += f". The largest error is {max(ratios)[0]:.2g} of its tolerance, in {pathlib.Path(max(ratios)[1]).name}"
+    lines = [text + "."]
     for file in golden["files"]:
         if file["cases_failed"] or file["state"] in ("bad", "unsupported"):
             lines += [f"- {pathlib.Path(file['path']).name}: {file['cases_failed']} failed", *(f"  - {' '.join(text.split())}" for text in file["messages"])]
@@ -260,7 +269,7 @@ def markdown(results, rows, timings_of):
     parts = [table_row(["part", "result", "seconds", "limit"]), table_row(["---"] * 4)]
     parts += [table_row([part["part"], part["result"], part["seconds"], part["limit"]]) for part in results["parts"]]
     return [
-        f"# On {on}", "", f"Written by `benchmarks/device_check.sh {re.sub(':.*', '', machine.get('device', ''))}`.", *short, "",
+        f"# Benchmarks on {on}", "", f"Written by `benchmarks/device_check.sh {re.sub(':.*', '', machine.get('device', ''))}`.", *short, "",
         *machine_lines(machine, timings_of), "", "## Parts of the check", "", *parts, "", "## Limits of the device, measured in this run", "",
         *limit_lines(results["limits"]), "", "## Golden cases on the device", "", *golden_lines(results["golden"]), "", "## Timings", "",
         "Medians of many calls after warm-up, between events of the device. Ratios say how many times as long the peer takes: above 1, mneme is "

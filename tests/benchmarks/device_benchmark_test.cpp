@@ -157,7 +157,8 @@ TEST(DeviceReport, ListsWhatIsSlowAndWhatFailed) {
   testing::write_text(folder / "parts.tsv", "build\t12\t300\tok\ngolden\t5\t90\tfailed with status 4\n");
   testing::write_text(folder / "golden.json",
                       R"({"files": [{"path": "a/b.json", "state": "checked", "cases_passed": 1,
-    "cases_failed": 2, "messages": ["case 1\nis off"]}], "total": {"files": 1, "cases_passed": 1, "cases_failed": 2, "bad_files": 0}})");
+    "cases_failed": 2, "worst_ratio": 3.5, "messages": ["case 1\nis off"]}], "total": {"files": 1, "cases_passed": 1,
+    "cases_failed": 2, "bad_files": 0, "skipped_files": 2}})");
 
   const ProgramResult made = make_tables(folder.path());
   ASSERT_EQ(made.exit_code, 0) << made.err;
@@ -170,9 +171,12 @@ TEST(DeviceReport, ListsWhatIsSlowAndWhatFailed) {
   EXPECT_EQ(results["different_from_peer"], json({"far, 1 x 2, float32, forward"}));
   EXPECT_EQ(results["not_measured"], json({"refused, 1 x 2, float32, forward"}));
   const std::string text = read_text(folder / "device_check.md");
-  for (const char* expected : {"# On a card", "a card, 1 GiB, driver 1.2. LibTorch 3.4 with CUDA 5.6.",
+  for (const char* expected : {"# Benchmarks on a card", "a card, 1 GiB, driver 1.2. LibTorch 3.4 with CUDA 5.6.",
                                "| golden | failed with status 4 | 5 | 90 |",
-                               "1 files: 1 cases passed, 2 failed.", "b.json: 2 failed", "case 1 is off",
+                               "1 file: 1 case passed, 2 failed, 2 files skipped, nothing in them runs on "
+                               "this device. The largest error is 3.5 of its "
+                               "tolerance, in b.json.",
+                               "b.json: 2 failed", "case 1 is off",
                                "slow, 1 x 2, float32, forward: 2.00 times as long (2 ms beside 1 ms)",
                                "far, 1 x 2, float32, forward: 30 % of the matrix rate", "3 x aten::nonzero",
                                "not finite from sdpa", "refused, 1 x 2, float32, forward: no such type"}) {
