@@ -32,6 +32,7 @@
 #include <malloc.h>
 #include <torch/torch.h>
 
+#include "benchmarks/hopfield_peer.h"
 #include "benchmarks/peak_memory.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/parallel.h"
@@ -40,6 +41,8 @@
 
 namespace {
 
+using mneme::benchmarks::hopfield_by_sdpa;
+using mneme::benchmarks::mask_for_sdpa;
 using mneme::nn::Hopfield;
 using mneme::nn::HopfieldOptions;
 
@@ -106,39 +109,6 @@ mneme::nn::HopfieldMasks masks_of(const std::string& kind) {
   return {.association_mask = kind == "added" ? at::randn({kLength, kLength}) : at::Tensor()};
 }
 
-/// The masks as scaled_dot_product_attention takes them: true is what is seen, numbers are added.
-at::Tensor mask_for_sdpa(const mneme::nn::HopfieldMasks& masks) {
-  if (masks.stored_pattern_padding_mask.defined()) {
-    return masks.stored_pattern_padding_mask.logical_not().unsqueeze(1).unsqueeze(1);
-  }
-  const at::Tensor& mask = masks.association_mask;
-  return mask.defined() && mask.scalar_type() == at::kBool ? mask.logical_not() : mask;
-}
-
-/// The same layer as a chain of scaled_dot_product_attention.
-at::Tensor by_sdpa(const Hopfield& layer, const at::Tensor& stored, const at::Tensor& state,
-                   const at::Tensor& projection, int64_t updates, const at::Tensor& mask = {},
-                   double dropout = 0) {
-  mneme::nn::HopfieldCore core = layer->association_core;
-  const int64_t heads = layer->options.num_heads();
-  const auto weights = core->in_proj_weight.chunk(3), biases = core->in_proj_bias.chunk(3);
-  const auto projected = [&](const at::Tensor& input, torch::nn::LayerNorm norm, size_t part) {
-    return at::linear(norm->forward(input), weights[part], biases[part])
-        .unflatten(-1, {heads, -1})
-        .transpose(1, 2);
-  };
-  at::Tensor query = projected(state, layer->norm_state_pattern, 0);
-  const at::Tensor key = projected(stored, layer->norm_stored_pattern, 1);
-  const at::Tensor value = projected(projection, layer->norm_pattern_projection, 2);
-  const double beta = layer->scaling().of(0);
-  const auto optional = mask.defined() ? std::optional(mask) : std::nullopt;
-  for (int64_t update = 0; update < updates; ++update) {
-    query = at::scaled_dot_product_attention(query, key, key, optional, 0, false, beta);
-  }
-  query = at::scaled_dot_product_attention(query, key, value, optional, dropout, false, beta);
-  return core->out_proj->forward(query.transpose(1, 2).flatten(2));
-}
-
 /// Reads the bag once, on all threads.
 void read(const at::Tensor& bag) {
   const auto* words = static_cast<const uint64_t*>(bag.const_data_ptr());
@@ -186,7 +156,7 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
       return [bag] { read(bag); };
     }
     if (how == "sdpa") {
-      return [=] { finish(by_sdpa(pooling->hopfield, bag, pooling->pooling_weights, bag, 0)); };
+      return [=] { finish(hopfield_by_sdpa(pooling->hopfield, bag, pooling->pooling_weights, 0)); };
     }
     return [=]() mutable { finish(pooling->forward(bag)); };
   }
@@ -203,7 +173,7 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
   const mneme::nn::HopfieldMasks masks = masks_of(shape.kind);
   if (how == "sdpa") {
     const at::Tensor mask = mask_for_sdpa(masks);
-    return [=] { finish(by_sdpa(layer, stored, state, stored, shape.second, mask, dropout_of(shape))); };
+    return [=] { finish(hopfield_by_sdpa(layer, stored, state, shape.second, mask, dropout_of(shape))); };
   }
   return [=]() mutable { finish(layer->forward(stored, state, {}, masks)); };
 }

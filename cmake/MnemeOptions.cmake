@@ -1,6 +1,7 @@
 option(MNEME_BUILD_CLI "Build the program mneme" ${PROJECT_IS_TOP_LEVEL})
 option(MNEME_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(MNEME_BUILD_BENCHMARKS "Build the benchmarks" OFF)
+option(MNEME_BUILD_DEVICE_BENCHMARK "Build device_benchmark, which benchmarks/device_check.sh runs" ${MNEME_BUILD_TESTS})
 option(MNEME_BUILD_FUZZERS "Build the libFuzzer targets (needs clang)" OFF)
 option(MNEME_WITH_TORCH "Build mneme::nn, the layers on LibTorch" ${PROJECT_IS_TOP_LEVEL})
 option(MNEME_WITH_OPENMP "Run parallel loops on OpenMP; off: on std::thread" ON)

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+/// A Hopfield layer as a chain of scaled_dot_product_attention, for comparison.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "mneme/nn/hopfield.h"
+
+namespace mneme::benchmarks {
+
+/// The masks as scaled_dot_product_attention takes them: true is visible, numbers are added.
+inline at::Tensor mask_for_sdpa(const nn::HopfieldMasks& masks) {
+  if (masks.stored_pattern_padding_mask.defined()) {
+    return masks.stored_pattern_padding_mask.logical_not().unsqueeze(1).unsqueeze(1);
+  }
+  const at::Tensor& mask = masks.association_mask;
+  return mask.defined() && mask.scalar_type() == at::kBool ? mask.logical_not() : mask;
+}
+
+/// The output of `layer`, whose pattern projections are made of the stored patterns.
+inline at::Tensor hopfield_by_sdpa(const nn::Hopfield& layer, const at::Tensor& stored,
+                                   const at::Tensor& state, int64_t updates, const at::Tensor& mask = {},
+                                   double dropout = 0) {
+  nn::HopfieldCore core = layer->association_core;
+  const int64_t heads = layer->options.num_heads();
+  const auto weights = core->in_proj_weight.chunk(3), biases = core->in_proj_bias.chunk(3);
+  const auto projected = [&](const at::Tensor& input, torch::nn::LayerNorm norm, size_t part) {
+    return at::linear(norm->forward(input), weights[part], biases[part])
+        .unflatten(-1, {heads, -1})
+        .transpose(1, 2);
+  };
+  at::Tensor query = projected(state, layer->norm_state_pattern, 0);
+  const at::Tensor key = projected(stored, layer->norm_stored_pattern, 1);
+  const at::Tensor value = projected(stored, layer->norm_pattern_projection, 2);
+  const double beta = layer->scaling().of(0);
+  const auto optional = mask.defined() ? std::optional(mask) : std::nullopt;
+  for (int64_t update = 0; update < updates; ++update) {
+    query = at::scaled_dot_product_attention(query, key, key, optional, 0, false, beta);
+  }
+  query = at::scaled_dot_product_attention(query, key, value, optional, dropout, false, beta);
+  return core->out_proj->forward(query.transpose(1, 2).flatten(2));
+}
+
+} // namespace mneme::benchmarks
