@@ -87,14 +87,14 @@ int64_t epochs_of(const Study& study, const Scale& scale, int64_t images) {
 
 /// Why recall at this scale cannot be compared with the published one; empty where it can.
 std::string not_compared(const Study& study, bool quick, int64_t images, int64_t steps) {
-  const std::string published = fmt::format("published: {} images and {} steps", study.train_images,
-                                            steps_of(study.train_images, study.epochs));
+  const int64_t published_steps = steps_of(study.train_images, study.epochs);
   return quick ? fmt::format(
-                     "quick run with {} stored images and {} training steps ({}); the full run compares",
-                     images, steps, published)
+                     "quick run with {} stored images and {} training steps instead of {} and {}; the full "
+                     "run compares",
+                     images, steps, study.train_images, published_steps)
          : images < study.train_images
-             ? fmt::format("only {} images to store are here ({}); `mneme data get {}` fetches all of them",
-                           images, published, study.set)
+             ? fmt::format("{} of {} images are here to be stored; `mneme data get {}` fetches all of them",
+                           images, study.train_images, study.set)
              : "";
 }
 
