@@ -68,12 +68,10 @@ public:
 
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {
-      const auto [met, missed] = experiments::tally(finished.outcome);
-      context.progress.say(fmt::format(
-          "{}: {}{}", finished.experiment->id,
-          finished.outcome.skipped.empty() ? fmt::format("{} values met, {} missed", met, missed) : "not run",
-          finished.from_disk ? ", taken from " + folder.string()
-                             : fmt::format(", {:.1f} s", finished.seconds)));
+      context.progress.say(fmt::format("{}: {}{}", finished.experiment->id,
+                                       experiments::summary_of(finished.outcome),
+                                       finished.from_disk ? ", taken from " + folder.string()
+                                                          : fmt::format(", {:.1f} s", finished.seconds)));
       findings.push_back(std::move(finished));
     };
     try {

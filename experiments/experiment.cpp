@@ -2,6 +2,7 @@
 
 #include "experiments/experiment.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace mneme::experiments {
@@ -10,14 +11,25 @@ bool Comparison::holds() const {
   return std::abs(measured.mean - published) <= tolerance || measured.mean == published; // both infinite
 }
 
-Tally tally(const Outcome& outcome) {
-  Tally count;
-  for (const ComparisonTable& table : outcome.comparisons) {
-    for (const Comparison& row : table.rows) {
-      ++(row.holds() ? count.met : count.missed);
-    }
+const char* verdict(const ComparisonTable& table, const Comparison& row) {
+  return !table.not_compared.empty() ? "not compared" : row.holds() ? "met" : "missed";
+}
+
+Tally tally(const ComparisonTable& table) {
+  if (!table.not_compared.empty()) {
+    return {.not_compared = std::ssize(table.rows)};
   }
-  return count;
+  const int64_t met = std::ranges::count_if(table.rows, &Comparison::holds);
+  return {.met = met, .missed = std::ssize(table.rows) - met};
+}
+
+Tally tally(const Outcome& outcome) {
+  Tally sum;
+  for (const ComparisonTable& table : outcome.comparisons) {
+    const auto [met, missed, not_compared] = tally(table);
+    sum = {sum.met + met, sum.missed + missed, sum.not_compared + not_compared};
+  }
+  return sum;
 }
 
 trials::MeanInterval exactly(double value) {

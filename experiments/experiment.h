@@ -43,6 +43,9 @@ struct ComparisonTable {
   std::string source = {};    ///< where they were published, such as "Softmax_Circle_Approx, cell 7"
   std::string tolerance = {}; ///< how the tolerance was chosen, one sentence
   std::vector<Comparison> rows = {};
+  /// Why this run cannot reach the published values, such as "quick run with 3 epochs (published: 250)"; its rows are
+  /// shown and neither met nor missed. Empty: they are compared.
+  std::string not_compared = {};
 };
 
 struct TitledTable {
@@ -87,9 +90,13 @@ struct Experiment {
   std::string (*inputs)(const RunSettings& settings) = nullptr;
 };
 
+/// "met", "missed", or "not compared".
+const char* verdict(const ComparisonTable& table, const Comparison& row);
+
 struct Tally {
-  int64_t met = 0, missed = 0;
+  int64_t met = 0, missed = 0, not_compared = 0;
 };
+Tally tally(const ComparisonTable& table);
 Tally tally(const Outcome& outcome);
 
 /// A measured number without chance.

@@ -23,14 +23,21 @@ using report::Table;
 constexpr size_t kOpenRows = 12;   // longer tables are folded
 constexpr size_t kNamedMisses = 4; // of one explanation; the table marks them all
 
-int64_t misses(const ComparisonTable& comparisons) {
-  return std::ranges::count_if(comparisons.rows, [](const Comparison& row) { return !row.holds(); });
+bool is_missed(const ComparisonTable& comparisons, const Comparison& row) {
+  return comparisons.not_compared.empty() && !row.holds();
+}
+
+std::string values(int64_t count) {
+  return fmt::format("{} {}", count, count == 1 ? "value" : "values");
 }
 
 /// Why an experiment has no or few numbers beside the published ones.
 std::string remark(const Outcome& outcome) {
-  const auto [met, missed] = tally(outcome);
-  return !outcome.skipped.empty() ? "not run" : met + missed == 0 ? "nothing published to compare" : "";
+  const auto [met, missed, not_compared] = tally(outcome);
+  return !outcome.skipped.empty() ? "not run"
+         : not_compared > 0       ? values(not_compared) + " not compared"
+         : met + missed == 0      ? "nothing published to compare"
+                                  : "";
 }
 
 /// How far off a value is, in tolerances.
@@ -39,11 +46,14 @@ double distance(const Comparison& row) {
   return std::isnan(tolerances) ? std::numeric_limits<double>::infinity() : tolerances;
 }
 
-/// The values missed, those with one explanation together; of many, the worst.
-std::vector<std::string> misses_explained(const ComparisonTable& comparisons) {
+/// Why nothing is compared; else the values missed, those with one explanation together; of many, the worst.
+std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
+  if (!comparisons.not_compared.empty()) {
+    return {"Not compared: " + comparisons.not_compared + "."};
+  }
   std::vector<std::vector<Comparison>> groups;
   for (const Comparison& row : comparisons.rows) {
-    if (row.holds()) {
+    if (!is_missed(comparisons, row)) {
       continue;
     }
     const auto group =
@@ -102,19 +112,19 @@ void add_comparisons(report::Section& section, const Outcome& outcome) {
     report::CaptionedTable block{.table = comparison_table(comparisons),
                                  .caption = comparisons.title + " (" + comparisons.source + ")"};
     for (size_t row = 0; row < comparisons.rows.size(); ++row) {
-      if (!comparisons.rows[row].holds()) {
+      if (is_missed(comparisons, comparisons.rows[row])) {
         block.marked_rows.push_back(row);
       }
     }
     if (comparisons.rows.size() > kOpenRows) {
-      block.folded = comparisons.title + ": " + verdict(comparisons);
+      block.folded = comparisons.title + ": " + summary_of(comparisons);
     }
     section.blocks.push_back(std::move(block));
     if (ends_tolerance(outcome, i)) {
       section.blocks.push_back(report::Prose{"Tolerance: " + comparisons.tolerance});
     }
-    for (const std::string& miss : misses_explained(comparisons)) {
-      section.blocks.push_back(report::Note{miss, true});
+    for (const std::string& note : remarks_on(comparisons)) {
+      section.blocks.push_back(report::Note{note, comparisons.not_compared.empty()});
     }
   }
 }
@@ -209,18 +219,31 @@ Table comparison_table(const ComparisonTable& comparisons) {
                           number("tolerance", 2),
                           {.name = "verdict"}}};
   for (const Comparison& row : comparisons.rows) {
-    table.rows.push_back({row.what, row.published, cell(row.measured), row.tolerance,
-                          std::string(row.holds() ? "met" : "missed")});
+    table.rows.push_back(
+        {row.what, row.published, cell(row.measured), row.tolerance, std::string(verdict(comparisons, row))});
   }
   return table;
 }
 
-std::string verdict(const ComparisonTable& comparisons) {
-  const int64_t missed = misses(comparisons);
-  const size_t count = comparisons.rows.size();
-  return missed == 0
-             ? fmt::format("{} {}, all within their tolerance", count, count == 1 ? "value" : "values")
-             : fmt::format("{} of {} values missed", missed, count);
+std::string summary_of(const ComparisonTable& comparisons) {
+  const auto [met, missed, not_compared] = tally(comparisons);
+  return not_compared > 0 ? values(not_compared) + " not compared"
+         : missed == 0    ? values(met) + ", all within their tolerance"
+                          : fmt::format("{} of {} missed", missed, values(met + missed));
+}
+
+std::string summary_of(const Outcome& outcome) {
+  if (!outcome.skipped.empty()) {
+    return "not run";
+  }
+  const auto [met, missed, not_compared] = tally(outcome);
+  std::string text = fmt::format("{} met, {} missed", values(met), missed);
+  for (const ComparisonTable& table : outcome.comparisons) {
+    text += table.not_compared.empty()
+                ? ""
+                : fmt::format(", {} not compared ({})", table.rows.size(), table.not_compared);
+  }
+  return text;
 }
 
 Table summary_table(std::span<const Finished> findings) {
@@ -229,7 +252,7 @@ Table summary_table(std::span<const Finished> findings) {
       .columns = {
           {.name = "experiment"}, {.name = "met"}, {.name = "missed"}, {.name = "id"}, {.name = "remark"}}};
   for (const Finished& finished : findings) {
-    const auto [met, missed] = tally(finished.outcome);
+    const auto [met, missed, not_compared] = tally(finished.outcome);
     table.rows.push_back(
         {finished.experiment->title, met, missed, finished.experiment->id, remark(finished.outcome)});
   }
@@ -274,11 +297,11 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
     for (size_t i = 0; i < outcome.comparisons.size(); ++i) {
       const ComparisonTable& comparisons = outcome.comparisons[i];
       text += markdown_block(
-          fmt::format("{} ({}): {}", comparisons.title, comparisons.source, verdict(comparisons)),
+          fmt::format("{} ({}): {}", comparisons.title, comparisons.source, summary_of(comparisons)),
           comparison_table(comparisons));
       text += ends_tolerance(outcome, i) ? "\nTolerance: " + comparisons.tolerance + "\n" : "";
-      for (const std::string& miss : misses_explained(comparisons)) {
-        text += "\n" + miss + "\n";
+      for (const std::string& note : remarks_on(comparisons)) {
+        text += "\n" + note + "\n";
       }
     }
     for (const TitledTable& table : outcome.tables) {
@@ -297,12 +320,13 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
 nlohmann::ordered_json to_json(std::span<const Finished> findings) {
   nlohmann::ordered_json experiments = nlohmann::ordered_json::array();
   for (const Finished& finished : findings) {
-    const auto [met, missed] = tally(finished.outcome);
+    const auto [met, missed, not_compared] = tally(finished.outcome);
     nlohmann::ordered_json comparisons = nlohmann::ordered_json::array();
     for (const ComparisonTable& table : finished.outcome.comparisons) {
       comparisons.push_back({{"title", table.title},
                              {"source", table.source},
                              {"tolerance", table.tolerance},
+                             {"not_compared", table.not_compared},
                              {"rows", report::to_json(comparison_table(table))}});
     }
     nlohmann::ordered_json tables = nlohmann::ordered_json::array();
@@ -315,6 +339,7 @@ nlohmann::ordered_json to_json(std::span<const Finished> findings) {
                            {"skipped", finished.outcome.skipped},
                            {"met", met},
                            {"missed", missed},
+                           {"not_compared", not_compared},
                            {"parameters", finished.outcome.parameters},
                            {"comparisons", comparisons},
                            {"tables", tables},

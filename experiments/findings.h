@@ -17,7 +17,9 @@ namespace mneme::experiments {
 report::Table comparison_table(const ComparisonTable& comparisons);
 
 /// How a table of comparisons went, such as "12 values, all within their tolerance".
-std::string verdict(const ComparisonTable& comparisons);
+std::string summary_of(const ComparisonTable& comparisons);
+/// Such as "12 values met, 1 missed, 3 not compared (quick run)"; "not run".
+std::string summary_of(const Outcome& outcome);
 
 /// The report: summary, then every experiment with its claim first. Links lead to the files beside the page.
 report::Page page_of(std::span<const Finished> findings, const RunSettings& settings);

@@ -142,11 +142,14 @@ Json outcome_json(const Outcome& outcome) {
                       {"published", number_json(row.published)},
                       {"measured", interval_json(row.measured)},
                       {"tolerance", number_json(row.tolerance)},
-                      {"holds", row.holds()},
+                      {"verdict", verdict(table, row)},
                       {"explanation", row.explanation}});
     }
-    json["comparisons"].push_back(
-        {{"title", table.title}, {"source", table.source}, {"tolerance", table.tolerance}, {"rows", rows}});
+    json["comparisons"].push_back({{"title", table.title},
+                                   {"source", table.source},
+                                   {"tolerance", table.tolerance},
+                                   {"not_compared", table.not_compared},
+                                   {"rows", rows}});
   }
   for (const TitledTable& table : outcome.tables) {
     json["tables"].push_back({{"title", table.title}, {"table", table_json(table.table)}});
@@ -174,6 +177,7 @@ Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
     read.title = table.at("title");
     read.source = table.at("source");
     read.tolerance = table.at("tolerance");
+    read.not_compared = table.value("not_compared", "");
     for (const Json& row : table.at("rows")) {
       read.rows.push_back({.what = row.at("what"),
                            .published = read_number(row.at("published")),

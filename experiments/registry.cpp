@@ -20,6 +20,7 @@
   X(sdm_circle_differences)                                                                                  \
   X(sdm_optimal_radius)                                                                                      \
   X(sdm_learn_projections)                                                                                   \
+  X(sdm_learn_projections_beta)                                                                              \
   X(sdm_learn_projections_cifar)                                                                             \
   X(attention_gain_plot)                                                                                     \
   X(attention_dataset_samples)                                                                               \

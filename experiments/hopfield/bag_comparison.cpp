@@ -3,7 +3,6 @@
 #include "experiments/hopfield/bag_comparison.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include <fmt/format.h>
 
@@ -11,6 +10,7 @@
 #include "experiments/hopfield/bag_learning.h"
 #include "experiments/hopfield/learn.h"
 #include "experiments/published.h"
+#include "experiments/single_run.h"
 #include "mneme/core/error.h"
 
 namespace mneme::experiments {
@@ -37,21 +37,6 @@ std::string published_key(const BagMeasure& measure) {
   return key.substr(key.find('_') + 1) + (is_training ? "_train" : "_eval");
 }
 
-Comparison compare(std::string what, double published_value, const std::vector<double>& ours,
-                   const std::string& why) {
-  const trials::MeanInterval interval = trials::mean_interval(ours);
-  // The interval of the mean is t s / sqrt(n); one more run lies within t s sqrt(1 + 1/n).
-  const double one_more = interval.half_width.value_or(0) * std::sqrt(static_cast<double>(ours.size()) + 1);
-  const auto [least, greatest] = std::ranges::minmax(ours);
-  return {.what = std::move(what),
-          .published = published_value,
-          .measured = interval,
-          .tolerance = one_more + kReading,
-          .explanation =
-              fmt::format("The published run is a single one; our {} seeds lie between {:.4g} and {:.4g}.{}",
-                          ours.size(), least, greatest, why)};
-}
-
 double mean_of_last(const std::vector<double>& curve, int64_t end) {
   double sum = 0;
   for (int64_t i = end - kLastEpochs; i < end; ++i) {
@@ -60,27 +45,38 @@ double mean_of_last(const std::vector<double>& curve, int64_t end) {
   return sum;
 }
 
-void add_rows(const Compared& compared, const std::string& why, ComparisonTable& table) {
+/// Bags that an accuracy is over; 0 for a loss.
+int64_t cases_of(const BagMeasure& measure, const training::BagTask& task) {
+  const std::string key = measure.key;
+  return key.ends_with("loss")         ? 0
+         : key.starts_with("training") ? task.training.count()
+                                       : task.validation.count();
+}
+
+void add_runs(const Compared& compared, const training::BagTask& task, std::vector<SingleRun>& runs) {
   const auto last = static_cast<size_t>(compared.epochs - 1);
   for (const BagMeasure& measure : bag_measures()) {
     const json& curve = compared.curves.at(published_key(measure));
-    table.rows.push_back(
-        compare(fmt::format("{}: {} after {} epochs", compared.group.name, measure.name, compared.epochs),
-                curve.at(last), after_epochs(compared.group, measure, compared.epochs), why));
+    runs.push_back(
+        {.what = fmt::format("{}: {} after {} epochs", compared.group.name, measure.name, compared.epochs),
+         .published = curve.at(last),
+         .ours = after_epochs(compared.group, measure, compared.epochs),
+         .cases = cases_of(measure, task)});
   }
   if (compared.epochs < 3 * kLastEpochs) {
     return;
   }
   const BagMeasure& accuracy = bag_measure("validation_accuracy");
-  std::vector<double> ours;
+  SingleRun mean{.what = fmt::format("{}: {}, mean of the last {} epochs", compared.group.name, accuracy.name,
+                                     kLastEpochs),
+                 .published = mean_of_last(compared.curves.at(published_key(accuracy)), compared.epochs),
+                 .cases = cases_of(accuracy, task)};
   for (const training::BagFit& fit : compared.group.fits) {
     std::vector<double> curve;
     std::ranges::transform(fit.epochs, std::back_inserter(curve), accuracy.of);
-    ours.push_back(mean_of_last(curve, compared.epochs));
+    mean.ours.push_back(mean_of_last(curve, compared.epochs));
   }
-  table.rows.push_back(compare(
-      fmt::format("{}: {}, mean of the last {} epochs", compared.group.name, accuracy.name, kLastEpochs),
-      mean_of_last(compared.curves.at(published_key(accuracy)), compared.epochs), ours, why));
+  runs.push_back(std::move(mean));
 }
 
 report::Chart panel(const Compared& compared, const char* what, const char* training_key,
@@ -143,18 +139,14 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
         fmt::format("{}: {}, so accuracies mean nothing.\n  Take data with both classes.", task.name, set));
   }
   const std::vector<Compared> all = train(task, comparison, settings, progress);
-  ComparisonTable table{
-      .title = "Published runs beside ours",
-      .source = comparison.source,
-      .tolerance = fmt::format(
-          "the published number is that of one run, so it is met if it lies where one more run of "
-          "ours would lie in 95 % of cases (t s sqrt(1 + 1/n) around the mean of n = {} seeds), plus "
-          "0.0005 for reading it from a drawn curve.",
-          comparison.seeds)};
+  SingleRuns runs{.title = "Published runs beside ours",
+                  .source = comparison.source,
+                  .resolution = kReading,
+                  .because = "reading it from a drawn curve"};
   std::vector<BagGroup> groups;
   Outcome outcome;
   for (const Compared& compared : all) {
-    add_rows(compared, comparison.why.empty() ? "" : " " + comparison.why, table);
+    add_runs(compared, task, runs.runs);
     groups.push_back(compared.group);
     outcome.figures.push_back(
         {.name = compared.group.name,
@@ -163,14 +155,13 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
              .description = "Loss and accuracy over epochs, ours and published.",
              .charts = {panel(compared, "loss", "training_loss", "validation_loss"),
                         panel(compared, "accuracy", "training_accuracy", "validation_accuracy")}}),
-         .look =
-             comparison.seeds == 1
-                 ? "Full lines are our seed, dashed lines the published run."
-                 : "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
-                   "lines are the published run."});
+         .look = "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
+                 "lines are "
+                 "the published run."});
   }
   const training::BagSchedule& schedule = task.schedule;
-  outcome.comparisons = {std::move(table)};
+  outcome.comparisons = {compare_single_runs(runs)};
+  outcome.comparisons.front().not_compared = comparison.not_compared;
   outcome.tables = {{"Ours after the last epoch", bag_table(groups)}};
   outcome.parameters = {
       {"bags", fmt::format("{} to learn from, {} of them positive; {} to be tested with, {} of them positive",

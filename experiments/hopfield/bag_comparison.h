@@ -17,14 +17,13 @@ struct BagComparison {
   std::string source;  ///< for readers
   /// Model of the task, and its name among the published curves.
   std::vector<std::pair<std::string, std::string>> models;
-  int64_t seeds = 3;
-  int64_t epochs_max = 0; ///< all models stop there, and are compared there; 0: as published
-  std::string why;        ///< why a value may be missed besides chance; may be empty
+  int64_t seeds = 3;        ///< at least two, as single runs are compared (single_run.h)
+  int64_t epochs_max = 0;   ///< all models stop there, and are compared there; 0: as published
+  std::string not_compared; ///< as in ComparisonTable
 };
 
 /// Trains every model of the comparison with every seed, and puts the numbers of its last epoch beside the published
-/// ones. A published number is that of one run, so it is met if it lies where one more run of ours would lie in 95 %
-/// of cases.
+/// ones (single_run.h).
 Outcome compare_bags(const training::BagTask& task, const BagComparison& comparison,
                      const RunSettings& settings, Progress& progress);
 

@@ -22,8 +22,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                              {"pooling-adapted", "hopfield_pooling_adapted"},
                                              {"lookup", "hopfield_lookup"},
                                              {"lookup-adapted", "hopfield_lookup_adapted"}},
-                                  .seeds = settings.quick ? 3 : 5,
-                                  .epochs_max = settings.quick ? 40 : 0},
+                                  .seeds = 5,
+                                  .epochs_max = settings.quick ? 30 : 0},
                                  settings, progress);
   outcome.notes = {
       "The bags are the published ones, drawn number by number; the published runs drew first weights, "

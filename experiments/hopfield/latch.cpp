@@ -23,8 +23,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                              {"pooling-adapted", "hopfield_pooling_adapted"},
                                              {"lookup", "hopfield_lookup"},
                                              {"lookup-adapted", "hopfield_lookup_adapted"}},
-                                  .seeds = settings.quick ? 3 : 10,
-                                  .epochs_max = settings.quick ? 6 : 0},
+                                  .seeds = settings.quick ? 5 : 10,
+                                  .epochs_max = settings.quick ? 4 : 0},
                                  settings, progress);
   outcome.notes = {"The sequences are the published ones, drawn number by number.",
                    "The LSTM has 4 hidden units and was not tuned, as its authors say. Most seeds stay at "

@@ -2,30 +2,110 @@
 
 #include "mneme/trials/confidence.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <vector>
 
 #include <boost/math/distributions/students_t.hpp>
+#include <fmt/format.h>
 
 #include "mneme/core/error.h"
 
 namespace mneme::trials {
 
-MeanInterval mean_interval(std::span<const double> samples) {
-  if (samples.empty()) {
-    throw UsageError("mneme::trials::mean_interval: there are no samples to average.");
-  }
-  const auto count = static_cast<double>(samples.size());
-  const double mean = std::accumulate(samples.begin(), samples.end(), 0.0) / count;
-  if (samples.size() < 2) {
-    return {mean, std::nullopt};
-  }
+namespace {
+
+double mean_of(std::span<const double> samples) {
+  return std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
+}
+
+/// Unbiased estimate, of at least two samples.
+double variance_of(std::span<const double> samples) {
+  const double mean = mean_of(samples);
   double squares = 0;
   for (const double sample : samples) {
     squares += (sample - mean) * (sample - mean);
   }
-  const double t = boost::math::quantile(boost::math::students_t(count - 1), 0.975);
-  return {mean, t * std::sqrt(squares / (count - 1) / count)};
+  return squares / static_cast<double>(samples.size() - 1);
+}
+
+/// Two-sided quantile of Student's distribution for so many samples.
+double student_t(size_t samples, double confidence) {
+  const boost::math::students_t distribution(static_cast<double>(samples - 1));
+  return boost::math::quantile(distribution, 0.5 + confidence / 2);
+}
+
+void check(std::span<const double> samples, const PredictionOptions& options) {
+  const auto refuse = [](const std::string& what, const char* how_to_fix) {
+    throw UsageError("mneme::trials::prediction_interval: " + what + "\n  " + how_to_fix);
+  };
+  if (samples.size() < 2) {
+    refuse(fmt::format("{} samples given, at least 2 are needed.", samples.size()),
+           "The spread of a single one is not known.");
+  }
+  if (!(options.confidence > 0 && options.confidence < 1)) {
+    refuse(fmt::format("confidence is {}, but must lie between 0 and 1.", options.confidence),
+           "0.95 is usual.");
+  }
+  if (!(options.resolution >= 0) || options.cases < 0 || (options.logarithmic && options.cases > 0)) {
+    refuse(fmt::format(
+               "resolution is {} and cases is {}{}, but neither may be negative, and proportions have no "
+               "logarithmic scale.",
+               options.resolution, options.cases, options.logarithmic ? " on a logarithmic scale" : ""),
+           "Leave out what does not apply.");
+  }
+  for (const double sample : samples) {
+    const bool fits = options.cases > 0     ? sample >= 0 && sample <= 1
+                      : options.logarithmic ? sample + options.resolution > 0
+                                            : true;
+    if (!std::isfinite(sample) || !fits) {
+      refuse(fmt::format("a sample is {}, but {} is needed.", sample,
+                         options.cases > 0     ? "a proportion from 0 to 1"
+                         : options.logarithmic ? "a positive number, or 0 with a resolution,"
+                                               : "a finite number"),
+             "Leave it out, or choose another scale.");
+    }
+  }
+}
+
+} // namespace
+
+MeanInterval mean_interval(std::span<const double> samples) {
+  if (samples.empty()) {
+    throw UsageError("mneme::trials::mean_interval: there are no samples to average.");
+  }
+  if (samples.size() < 2) {
+    return {samples.front(), std::nullopt};
+  }
+  const double error = std::sqrt(variance_of(samples) / static_cast<double>(samples.size()));
+  return {mean_of(samples), student_t(samples.size(), 0.95) * error};
+}
+
+Interval prediction_interval(std::span<const double> samples, const PredictionOptions& options) {
+  check(samples, options);
+  std::vector<double> scaled(samples.begin(), samples.end());
+  if (options.logarithmic) {
+    std::ranges::transform(scaled, scaled.begin(),
+                           [&](double sample) { return std::log(sample + options.resolution); });
+  }
+  const auto count = static_cast<double>(samples.size()), cases = static_cast<double>(options.cases);
+  const double mean = mean_of(scaled);
+  double variance = variance_of(scaled), half_step = 0;
+  if (options.cases > 0) {
+    const double p = (mean * count * cases + 1) / (count * cases + 2);
+    variance = std::max(variance, p * (1 - p) / cases);
+    half_step = 0.5 / cases;
+  }
+  const double half_width =
+      student_t(samples.size(), options.confidence) * std::sqrt(variance * (1 + 1 / count)) + half_step;
+  Interval interval{mean - half_width, mean + half_width};
+  if (options.logarithmic) {
+    interval = {std::exp(interval.low) - options.resolution, std::exp(interval.high) - options.resolution};
+  }
+  const auto [least, greatest] = std::ranges::minmax(samples);
+  return {std::min(interval.low, least) - options.resolution,
+          std::max(interval.high, greatest) + options.resolution};
 }
 
 } // namespace mneme::trials

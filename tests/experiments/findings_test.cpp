@@ -28,9 +28,35 @@ TEST(Comparison, HoldsWithinItsToleranceOnly) {
   EXPECT_FALSE((Comparison{.published = 1, .measured = exactly(1.51), .tolerance = 0.5}.holds()));
   EXPECT_FALSE((Comparison{.published = 1, .measured = exactly(nan), .tolerance = 0.5}.holds()));
   EXPECT_FALSE((Comparison{.published = nan, .measured = exactly(nan), .tolerance = 0.5}.holds()));
-  const auto [met, missed] = tally(sample_outcome());
+  const auto [met, missed, not_compared] = tally(sample_outcome());
   EXPECT_EQ(met, 2);
   EXPECT_EQ(missed, 1);
+  EXPECT_EQ(not_compared, 0);
+}
+
+TEST(Findings, ShowValuesThatARunCannotReachAndCountThemNeitherMetNorMissed) {
+  Outcome outcome = sample_outcome();
+  outcome.comparisons.push_back(
+      {.title = "Recall",
+       .rows = {{.what = "far off", .published = 1, .measured = exactly(9), .explanation = "Known."},
+                {.what = "equal", .published = 3, .measured = exactly(3)}},
+       .not_compared = "quick run with 3 epochs"});
+  const auto [met, missed, not_compared] = tally(outcome);
+  EXPECT_EQ(met, 2);
+  EXPECT_EQ(missed, 1);
+  EXPECT_EQ(not_compared, 2);
+  EXPECT_EQ(summary_of(outcome), "2 values met, 1 missed, 2 not compared (quick run with 3 epochs)");
+  const std::vector<Finished> findings = {{.experiment = &kExperiment, .outcome = outcome}};
+  const std::string text = markdown_of(findings, {.quick = true}, "a command");
+  EXPECT_TRUE(contains(text, "| Sample | 2 | 1 | work/sample | 2 values not compared |"));
+  EXPECT_TRUE(contains(text, "Recall (): 2 values not compared."));
+  EXPECT_TRUE(contains(text, "| far off | 1 | 9 | 0 | not compared |"));
+  EXPECT_TRUE(contains(text, "\nNot compared: quick run with 3 epochs.\n"));
+  EXPECT_FALSE(contains(text, "Missed: far off"));
+  const std::string html = report::to_html(page_of(findings, {.quick = true}));
+  EXPECT_TRUE(contains(html, "Not compared: quick run with 3 epochs."));
+  EXPECT_FALSE(contains(html, "<tr class=\"marked\"><th scope=\"row\">far off</th>"));
+  EXPECT_EQ(to_json(findings).at(0).at("not_compared"), 2);
 }
 
 TEST(Findings, ShowAnIntervalOnlyWhereThereIsOne) {

@@ -29,7 +29,9 @@ std::string page_text(const Outcome& outcome) {
 
 TEST(OutcomeFile, ReadsBackEverythingItWrote) {
   const TemporaryFolder folder;
-  const Outcome outcome = sample_outcome();
+  Outcome outcome = sample_outcome();
+  outcome.comparisons.push_back(
+      {.title = "Recall", .rows = {{.what = "far off", .published = 1}}, .not_compared = "quick run"});
   save_outcome(folder.path(), kExperiment, kSettings, outcome);
   const Found found = find_outcome(folder.path(), kExperiment, kSettings);
   ASSERT_TRUE(std::holds_alternative<Outcome>(found));
@@ -39,6 +41,7 @@ TEST(OutcomeFile, ReadsBackEverythingItWrote) {
   EXPECT_EQ(read.figures[0].chart.spec, outcome.figures[0].chart.spec);
   EXPECT_EQ(read.pictures[0].png, outcome.pictures[0].png);
   EXPECT_TRUE(read.comparisons[0].rows[2].holds());
+  EXPECT_EQ(tally(read).not_compared, 1);
   EXPECT_EQ(read.parameters, outcome.parameters);
   EXPECT_EQ(read.notes, outcome.notes);
 }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/single_run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+#include "core/text_checks.h"
+#include "mneme/core/error.h"
+#include "mneme/core/random.h"
+
+namespace mneme::experiments {
+namespace {
+
+using mneme::testing::contains;
+
+const std::vector<double> kLosses{0.013, 0.015, 0.014, 0.019, 0.012, 0.022, 0.016, 0.013};
+
+ComparisonTable table_of(std::vector<SingleRun> runs) {
+  return compare_single_runs({.title = "Runs",
+                              .source = "cell 1",
+                              .resolution = 5e-4,
+                              .because = "rounding",
+                              .runs = std::move(runs)});
+}
+
+TEST(SingleRuns, AreMetWithinThePredictionIntervalOnEitherSide) {
+  const trials::Interval interval =
+      trials::prediction_interval(kLosses, {.resolution = 5e-4, .logarithmic = true});
+  const double step = 1e-9;
+  for (const auto& [published, met] :
+       {std::pair(interval.high - step, true), std::pair(interval.high + step, false),
+        std::pair(interval.low + step, true), std::pair(interval.low - step, false)}) {
+    const ComparisonTable table = table_of({{.what = "loss", .published = published, .ours = kLosses}});
+    EXPECT_EQ(table.rows.front().holds(), met) << published;
+  }
+}
+
+TEST(SingleRuns, CatchAnAccuracyFarFromAllSeeds) {
+  const std::vector<double> accuracies{0.98, 0.99, 0.97, 1.0, 0.985, 0.975, 0.99, 0.98};
+  const ComparisonTable table = table_of(
+      {{.what = "one mistake more", .published = 0.995, .ours = std::vector<double>(8, 1.0), .cases = 200},
+       {.what = "met", .published = 0.96, .ours = accuracies, .cases = 500},
+       {.what = "missed", .published = 0.85, .ours = accuracies, .cases = 500}});
+  EXPECT_TRUE(table.rows[0].holds());
+  EXPECT_TRUE(table.rows[1].holds());
+  EXPECT_FALSE(table.rows[2].holds());
+  EXPECT_TRUE(contains(table.rows[2].explanation, "and 1; our 8 seeds lie between 0.97 and 1."));
+}
+
+TEST(SingleRuns, StateHowTheToleranceIsMade) {
+  const SingleRun run{.what = "loss", .published = 0.02, .ours = kLosses};
+  const std::string text = table_of({run, run, run, run}).tolerance;
+  EXPECT_TRUE(contains(text, "n = 8 seeds"));
+  EXPECT_TRUE(contains(text, "plus 0.0005 for rounding"));
+  EXPECT_TRUE(contains(text, "a confidence of 98.75 %"));
+  EXPECT_TRUE(contains(text, "none of the 4 numbers"));
+}
+
+TEST(SingleRuns, OfTheSameDistributionAreSeldomMissed) {
+  Random random(5);
+  constexpr int kTables = 2000, kNumbers = 16, kSeeds = 5;
+  int tables_with_misses = 0;
+  for (int t = 0; t < kTables; ++t) {
+    std::vector<SingleRun> runs(kNumbers);
+    for (SingleRun& run : runs) {
+      run.ours.resize(kSeeds);
+      const auto draw = [&] { return std::exp(random.normal()); };
+      std::ranges::generate(run.ours, draw);
+      run.published = draw();
+    }
+    const ComparisonTable table = compare_single_runs({.runs = runs});
+    tables_with_misses += tally(table).missed > 0 ? 1 : 0;
+  }
+  // Independent numbers: 1 - (1 - 0.05 / 16)^16 = 4.9 % of the tables, with 4 standard errors of that.
+  EXPECT_NEAR(tables_with_misses / static_cast<double>(kTables), 0.049,
+              4 * std::sqrt(0.049 * 0.951 / kTables));
+}
+
+TEST(SingleRuns, NeedTwoSeeds) {
+  EXPECT_THROW(table_of({{.what = "loss", .published = 1, .ours = {1}}}), UsageError);
+}
+
+} // namespace
+} // namespace mneme::experiments
