@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "mneme/memory/separation.h"
 #include "ops/tensors.h"
 
 namespace mneme::ops {
@@ -12,7 +13,21 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// max(scores - tau, 0) or max(scores / 2 - tau, 0)^2, tau by bisection so that they sum to 1.
+/// Of all of the list, and of those that the kernel knows.
+std::vector<Separation> separations(bool with_softmax) {
+  std::vector<Separation> found;
+  for (const NamedSeparation& named : kSimplexSeparations) {
+    if (with_softmax || named.separation != Separation::softmax) {
+      found.push_back(named.separation);
+    }
+  }
+  return found;
+}
+std::string name_of_test(const ::testing::TestParamInfo<Separation>& test) {
+  return std::string(name_of(test.param));
+}
+
+/// The weights by their definition, max(c scores - tau, 0) to some power, tau by bisection so that they sum to 1.
 at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
   const bool squared = separation == Separation::entmax15;
   const at::Tensor z = squared ? scores / 2 : scores;
@@ -88,11 +103,35 @@ TEST_P(SparseSeparation, CanBeDifferentiatedAgain) {
       {scores.detach()}, 1e-7);
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, SparseSeparation,
-                         ::testing::Values(Separation::entmax15, Separation::sparsemax),
-                         [](const auto& test) {
-                           return std::string(test.param == Separation::entmax15 ? "Entmax15" : "Sparsemax");
-                         });
+TEST_P(SparseSeparation, IsTheSameInHalfPrecisionAndInPlainLibTorch) {
+  const at::Tensor scores = random_tensor({20, 33}, 12);
+  EXPECT_LT(largest_difference(separate(scores.to(at::kBFloat16), GetParam()), separate(scores, GetParam())),
+            0.05);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SparseSeparation, ::testing::ValuesIn(separations(false)), name_of_test);
+
+class AnySeparation : public ::testing::TestWithParam<Separation> {};
+
+TEST_P(AnySeparation, OfAMemoryAndOfALayerIsTheSame) {
+  for (const double beta : {0.1, 1.0, 25.0}) {
+    const at::Tensor scores = random_tensor({6, 40}, 13);
+    const Scores of_memory{
+        RealPatterns(6, 40,
+                     std::vector<double>(scores.const_data_ptr<double>(),
+                                         scores.const_data_ptr<double>() + scores.numel())),
+        ScoreKind::other, 0};
+    const RealPatterns weights = mneme::separate(of_memory, SimplexWeights{GetParam(), beta});
+    const at::Tensor expected = separate(scores * beta, GetParam());
+    for (int64_t q = 0; q < 6; ++q) {
+      for (int64_t s = 0; s < 40; ++s) {
+        EXPECT_NEAR(weights[q][static_cast<size_t>(s)], expected[q][s].item<double>(), 1e-13);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AnySeparation, ::testing::ValuesIn(separations(true)), name_of_test);
 
 class Potential : public ::testing::TestWithParam<Separation> {};
 
@@ -113,8 +152,7 @@ TEST_P(Potential, OfEqualScoresIsTheirLargestEntropyAbove) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Potential,
-                         ::testing::Values(Separation::softmax, Separation::entmax15, Separation::sparsemax));
+INSTANTIATE_TEST_SUITE_P(All, Potential, ::testing::ValuesIn(separations(true)), name_of_test);
 
 TEST(Separate, OfSoftmaxIsSoftmax) {
   const at::Tensor scores = random_tensor({3, 4}, 11);

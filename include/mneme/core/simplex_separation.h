@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+
+/// Separations whose weights are those of a probability distribution, at any kind of score: one list for memories and layers.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+namespace mneme {
+
+/// Of all weights p >= 0 that sum to 1, a separation takes those with the largest p . scores + entropy(p).
+struct SimplexSeparation {
+  enum class Kind { softmax, entmax15, sparsemax };
+
+  Kind kind = Kind::softmax;
+
+  static const SimplexSeparation softmax;   ///< entropy -sum p ln p: every pattern counts
+  static const SimplexSeparation entmax15;  ///< entropy 4/3 (1 - sum p^1.5): between the two
+  static const SimplexSeparation sparsemax; ///< entropy (1 - sum p^2) / 2: far patterns get exactly 0
+
+  bool operator==(const SimplexSeparation&) const = default;
+};
+inline constexpr SimplexSeparation SimplexSeparation::softmax{Kind::softmax};
+inline constexpr SimplexSeparation SimplexSeparation::entmax15{Kind::entmax15};
+inline constexpr SimplexSeparation SimplexSeparation::sparsemax{Kind::sparsemax};
+
+/// A row of the list: what a separation is called on the command line and in files.
+struct NamedSeparation {
+  std::string_view name;
+  SimplexSeparation separation;
+};
+inline constexpr std::array kSimplexSeparations{
+    NamedSeparation{"softmax", SimplexSeparation::softmax},
+    NamedSeparation{"entmax15", SimplexSeparation::entmax15},
+    NamedSeparation{"sparsemax", SimplexSeparation::sparsemax},
+};
+
+/// "softmax", "entmax15", ...
+constexpr std::string_view name_of(SimplexSeparation separation) {
+  for (const NamedSeparation& named : kSimplexSeparations) {
+    if (named.separation == separation) {
+      return named.name;
+    }
+  }
+  return "";
+}
+
+} // namespace mneme

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/separate/separate.h"
+
+namespace mneme::kernels::reference {
+namespace {
+
+using Kind = SimplexSeparation::Kind;
+
+/// u of a score, from its distance to the largest.
+double scaled(SimplexSeparation separation, double below) {
+  return separation.kind == Kind::entmax15 ? below / 2 : below;
+}
+
+/// The weight of u - tau = x > 0, and its derivative.
+double weight_of(SimplexSeparation separation, double x) {
+  return separation.kind == Kind::entmax15 ? x * x : x;
+}
+double slope_of(SimplexSeparation separation, double x) {
+  return separation.kind == Kind::entmax15 ? 2 * x : 1;
+}
+
+/// The threshold at which the weights sum to 1.
+double threshold(SimplexSeparation separation, const std::vector<double>& u) {
+  constexpr int kStepsMax = 1000; // far more than rounding leaves
+  double tau = -1;
+  for (int step = 0; step < kStepsMax; ++step) {
+    double sum = 0, slope = 0;
+    for (const double x : u) {
+      sum += x > tau ? weight_of(separation, x - tau) : 0;
+      slope += x > tau ? slope_of(separation, x - tau) : 0;
+    }
+    const double next = tau + (sum - 1) / slope;
+    if (!(next > tau)) {
+      break;
+    }
+    tau = next;
+  }
+  return tau;
+}
+
+template <class T> void rows(const SeparateArgs<T>& args) {
+  const int64_t n = args.num_scores;
+  std::vector<double> u(static_cast<size_t>(n));
+  for (int64_t r = 0; r < args.num_rows && n > 0; ++r) {
+    const T* scores = args.scores + r * n;
+    T* weights = args.weights + r * n;
+    const auto largest = static_cast<double>(*std::max_element(scores, scores + n));
+    if (!std::isfinite(largest) || std::any_of(scores, scores + n, [](T x) { return std::isnan(x); })) {
+      std::fill(weights, weights + n, std::numeric_limits<T>::quiet_NaN());
+      continue;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      const double below = static_cast<double>(scores[i]) - largest;
+      u[static_cast<size_t>(i)] =
+          args.beta == 0 ? 0 : scaled(args.separation, static_cast<double>(args.beta) * below);
+    }
+    const double tau = threshold(args.separation, u);
+    for (int64_t i = 0; i < n; ++i) {
+      weights[i] = static_cast<T>(weight_of(args.separation, std::max(u[static_cast<size_t>(i)] - tau, 0.0)));
+    }
+  }
+}
+
+template <class T> void rows(const SeparateGradientArgs<T>& args) {
+  const int64_t n = args.num_scores;
+  const auto q_of = [&](T weight) {
+    const auto p = static_cast<double>(weight);
+    return p > 0 ? args.separation.kind == Kind::entmax15 ? std::sqrt(p) : 1 : 0;
+  };
+  for (int64_t r = 0; r < args.num_rows; ++r) {
+    const T *weights = args.weights + r * n, *d_weights = args.d_weights + r * n;
+    double along = 0, total = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      along += q_of(weights[i]) * static_cast<double>(d_weights[i]);
+      total += q_of(weights[i]);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
+                                                (static_cast<double>(d_weights[i]) - along / total));
+    }
+  }
+}
+
+} // namespace
+
+void separate(const SeparateArgs<float>& args) {
+  rows(args);
+}
+void separate(const SeparateArgs<double>& args) {
+  rows(args);
+}
+void separate_gradient(const SeparateGradientArgs<float>& args) {
+  rows(args);
+}
+void separate_gradient(const SeparateGradientArgs<double>& args) {
+  rows(args);
+}
+
+} // namespace mneme::kernels::reference
