@@ -8,10 +8,12 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/verb.h"
 #include "mneme/core/error.h"
 #include "verify/apply_case.h"
+#include "verify/device.h"
 
 namespace mneme::cli {
 namespace {
@@ -30,12 +32,14 @@ public:
         ->required();
     app.add_flag("--grad", options_.gradients, "Also the gradients of sum(result * cotangent)");
     app.add_flag("--compat", options_.compat, "As hflayers computes it, where that is not what it documents");
+    add_device_option(app, options_.device);
   }
 
   ExitCode run(Context& context) override {
     if (context.options.out.empty()) {
       throw UsageError("--out is missing.\n  Name the .safetensors file for the result.");
     }
+    options_.device = verify::checked_device(options_.device);
     const std::vector<verify::WrittenTensor> written =
         verify::apply_case(case_, context.options.out, options_);
     if (context.options.json) {
@@ -43,12 +47,16 @@ public:
       for (const verify::WrittenTensor& tensor : written) {
         tensors[tensor.name] = {{"type", tensor.type}, {"shape", tensor.shape}};
       }
-      print_json(context.out, {{"file", context.options.out.string()}, {"tensors", tensors}});
+      print_json(context.out,
+                 {{"device", options_.device}, {"file", context.options.out.string()}, {"tensors", tensors}});
     } else {
       for (const verify::WrittenTensor& tensor : written) {
         context.out << fmt::format("{} [{}] {}\n", tensor.name, fmt::join(tensor.shape, ", "), tensor.type);
       }
-      context.out << fmt::format("{} tensors written to {}\n", written.size(), context.options.out.string());
+      const std::string where =
+          options_.device == "cpu" ? "" : fmt::format(", computed on {}", options_.device);
+      context.out << fmt::format("{} tensors written to {}{}\n", written.size(), context.options.out.string(),
+                                 where);
     }
     return ExitCode::ok;
   }

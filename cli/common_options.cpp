@@ -55,6 +55,14 @@ void add_to_leaves(CLI::App& app, CommonOptions& options, const Verb& verb) {
 
 } // namespace
 
+void add_device_option(CLI::App& app, std::string& target) {
+  app.add_option(
+         "--device", target,
+         "Where layers are computed: cpu, cuda, cuda:1, ...; `mneme doctor` lists those that are there")
+      ->type_name("DEVICE")
+      ->capture_default_str();
+}
+
 void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options) {
   verb.declare(app);
   add_to_leaves(app, options, verb);

@@ -12,4 +12,7 @@ namespace mneme::cli {
 /// `require_subcommand(0, 1)`. `verb` and `options` outlive `app`.
 void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options);
 
+/// --device, for verbs that compute layers; `target` holds the default.
+void add_device_option(CLI::App& app, std::string& target);
+
 } // namespace mneme::cli

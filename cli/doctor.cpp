@@ -6,8 +6,10 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/colour.h"
+#include "cli/hand_over.h"
 #include "cli/json_output.h"
 #include "cli/machine.h"
 #include "cli/torch_info.h"
@@ -17,7 +19,9 @@
 #include "mneme/core/parallel.h"
 #include "mneme/core/patterns.h"
 #include "mneme/core/random.h"
+#include "mneme/core/text.h"
 #include "mneme/core/version.h"
+#include "verify/device.h"
 
 namespace mneme::cli {
 namespace {
@@ -64,10 +68,83 @@ struct Findings {
   std::vector<CpuTarget> targets;
   std::string target; ///< empty: the one asked for cannot run
   MachineMemory memory;
-  std::optional<std::string> torch; ///< version
+  nlohmann::ordered_json torch; ///< null: not in this build; "devices" is null if unknown
   bool self_check = false;
   std::vector<std::string> problems; ///< each says how to fix it
 };
+
+#ifdef MNEME_WITH_TORCH
+
+nlohmann::ordered_json to_json(const verify::Devices& devices) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const verify::Device& device : devices.found) {
+    nlohmann::ordered_json memory = nullptr;
+    if (device.memory) {
+      memory = {{"total", device.memory->total}, {"available", device.memory->available}};
+    }
+    const nlohmann::ordered_json model = device.model.empty()
+                                             ? nlohmann::ordered_json(nullptr)
+                                             : nlohmann::ordered_json(printable(device.model));
+    list.push_back({{"name", device.name}, {"model", model}, {"memory_bytes", memory}});
+  }
+  return list;
+}
+
+/// Queries LibTorch in a program of its own: `mneme doctor` must also run where LibTorch cannot be loaded.
+void examine_torch(Findings& found) {
+  found.torch = {{"version", torch_version()}, {"built_for", nullptr}, {"devices", nullptr}};
+  if (const std::optional<verify::Devices> devices = verify::libtorch_devices()) {
+    found.torch["built_for"] = devices->built_for;
+    found.torch["devices"] = to_json(*devices);
+    return;
+  }
+  try {
+    const ProgramOutput output = run_torch_program({"doctor", "--json"}).value();
+    const auto document = nlohmann::ordered_json::parse(output.out, nullptr, false);
+    const nlohmann::ordered_json::json_pointer torch("/environment/libtorch");
+    if (document.contains(torch / "devices")) {
+      found.torch = document.at(torch);
+    } else {
+      found.problems.push_back(fmt::format("mneme-nn, which computes with LibTorch, ended with status {} and "
+                                           "named no devices; its message is on "
+                                           "stderr.\n  If it cannot load LibTorch, put that back where it "
+                                           "was when mneme was built; else build mneme "
+                                           "again.",
+                                           output.status));
+    }
+  } catch (const UnsupportedError& error) {
+    found.problems.emplace_back(error.what());
+  }
+}
+
+/// Such as "cpu, cuda:0 (NVIDIA H100 80GB HBM3, 79.1 GiB, 78.6 GiB available)".
+std::string device_list(const nlohmann::ordered_json& torch) {
+  if (torch.at("devices").is_null()) {
+    return "unknown: mneme-nn has named none";
+  }
+  std::vector<std::string> names;
+  for (const nlohmann::ordered_json& device : torch.at("devices")) {
+    std::vector<std::string> about;
+    if (!device.at("model").is_null()) {
+      about.push_back(device.at("model").get<std::string>());
+    }
+    if (const auto& memory = device.at("memory_bytes"); !memory.is_null()) {
+      about.push_back(gibibytes(memory.at("total").get<uint64_t>()));
+      about.push_back(gibibytes(memory.at("available").get<uint64_t>()) + " available");
+    }
+    const std::string name = device.at("name").get<std::string>();
+    names.push_back(about.empty() ? name : fmt::format("{} ({})", name, fmt::join(about, ", ")));
+  }
+  const auto built_for = torch.at("built_for").get<std::vector<std::string>>();
+  const std::string remark =
+      names.size() > 1    ? ""
+      : built_for.empty() ? "; this LibTorch was built without CUDA or another accelerator"
+                          : fmt::format("; no accelerator found, though this LibTorch was built for {}",
+                                        fmt::join(built_for, ", "));
+  return fmt::format("{}{}", fmt::join(names, ", "), remark);
+}
+
+#endif
 
 Findings examine(uint64_t seed) {
   Findings found;
@@ -80,7 +157,7 @@ Findings examine(uint64_t seed) {
                              "\n  Set MNEME_CPU_ISA to one of those, or unset it to get the best one.");
   }
 #ifdef MNEME_WITH_TORCH
-  found.torch = torch_version();
+  examine_torch(found);
 #endif
   found.self_check = self_check_passes(seed);
   if (!found.self_check) {
@@ -115,8 +192,12 @@ void print_text(const Findings& found, const Context& context) {
        fmt::format("{}, {} available{}", gibibytes(found.memory.total), gibibytes(found.memory.available),
                    found.memory.limit ? fmt::format(", limited to {} here", gibibytes(found.memory.limit))
                                       : ""));
-  line("LibTorch",
-       found.torch ? *found.torch + ", for mneme::nn" : "not in this build: the memory engine needs none");
+#ifdef MNEME_WITH_TORCH
+  line("LibTorch", found.torch.at("version").get<std::string>() + ", for mneme::nn");
+  line("  devices", device_list(found.torch));
+#else
+  line("LibTorch", "not in this build: the memory engine needs none");
+#endif
   line("Self-check", (found.self_check ? paint.green("passed") : paint.red("FAILED")) +
                          fmt::format(": {}, seed {}", kSelfCheck, context.options.seed));
   context.out << '\n';
@@ -134,10 +215,6 @@ nlohmann::ordered_json to_json(const Findings& found, const CommonOptions& optio
     targets.push_back(
         {{"name", target.name}, {"description", target.description}, {"runnable", target.runnable}});
   }
-  nlohmann::ordered_json torch = nullptr;
-  if (found.torch) {
-    torch = {{"version", *found.torch}};
-  }
   const nlohmann::ordered_json target =
       found.target.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(found.target);
   return {{"version", version()},
@@ -154,7 +231,7 @@ nlohmann::ordered_json to_json(const Findings& found, const CommonOptions& optio
              {{"total", as_json(found.memory.total)},
               {"available", as_json(found.memory.available)},
               {"limit", as_json(found.memory.limit)}}},
-            {"libtorch", torch}}},
+            {"libtorch", found.torch}}},
           {"self_check", found.self_check},
           {"problems", found.problems}};
 }

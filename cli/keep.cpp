@@ -6,4 +6,8 @@ namespace mneme::cli {
 
 void hand_over(const std::vector<std::string>& /*arguments*/) {}
 
+std::optional<ProgramOutput> run_torch_program(const std::vector<std::string>& /*arguments*/) {
+  return std::nullopt;
+}
+
 } // namespace mneme::cli

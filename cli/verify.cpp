@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/run_folder.h"
 #include "cli/verb.h"
@@ -12,6 +13,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
+#include "verify/device.h"
 #include "verify/verify.h"
 
 namespace mneme::cli {
@@ -26,29 +28,33 @@ public:
   bool needs_torch() const override { return true; }
   void declare(CLI::App& app) override {
     app.add_option("PATH", paths_, "Golden files, or folders of them")->type_name("PATH")->required();
+    add_device_option(app, device_);
   }
 
   ExitCode run(Context& context) override {
     cpu_target(); // A target that cannot run is an error of its own, not one of every file.
+    const std::string device = verify::checked_device(device_);
     if (!context.options.out.empty()) {
-      open_run_folder(context.options.out, {{"verb", name()}});
+      open_run_folder(context.options.out, {{"verb", name()}, {"device", device}});
     }
     const std::vector<std::filesystem::path> paths(paths_.begin(), paths_.end());
-    const std::vector<verify::FileResult> results = verify::verify_paths(paths, context.progress);
+    const std::vector<verify::FileResult> results =
+        verify::verify_paths(paths, context.progress, {.device = device});
     if (results.empty()) {
       throw DataError("there is no golden file in " + printable(paths_.front()) +
                       ".\n  Name the *.json files themselves, or the folder that holds them.");
     }
+    verify::require_a_case(results, device);
     const std::filesystem::path& folder = context.options.out;
     if (!folder.empty()) {
-      const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
+      const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}, {"device", device}};
       write_file_atomically(folder / "config.json", report::json_text(config));
-      write_file_atomically(folder / "verify.json", report::json_text(verify::to_json(results)));
+      write_file_atomically(folder / "verify.json", report::json_text(verify::to_json(results, device)));
     }
     if (context.options.json) {
-      print_json(context.out, verify::to_json(results));
+      print_json(context.out, verify::to_json(results, device));
     } else {
-      context.out << verify::to_text(results);
+      context.out << verify::to_text(results, device);
       if (!folder.empty()) {
         context.out << "\nWritten to " << printable(folder.string()) << ": verify.json\n";
       }
@@ -61,6 +67,7 @@ public:
 
 private:
   std::vector<std::string> paths_;
+  std::string device_ = "cpu";
 };
 
 } // namespace

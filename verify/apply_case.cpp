@@ -2,35 +2,41 @@
 
 #include "verify/apply_case.h"
 
-#include <c10/util/Exception.h>
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/error.h"
+#include "verify/device.h"
 #include "verify/json_file.h"
 #include "verify/layer_case.h"
 #include "verify/leap_case.h"
+#include "verify/on_device.h"
 
 namespace mneme::verify {
 
 std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const std::filesystem::path& out,
                                       const ApplyOptions& options) {
+  const std::string device = checked_device(options.device);
   nn::NamedTensors tensors;
   try {
     const nlohmann::json json = read_json(file);
     const GoldenValue golden(json);
     if (golden.has("class") && LeapCase::takes(golden.at("class").text())) {
-      tensors = LeapCase(golden, file).run(options.gradients);
+      tensors = LeapCase(golden, file, device).run(options.gradients);
     } else {
-      tensors = LayerCase(golden, file).run(options.compat, options.gradients).tensors;
+      tensors = LayerCase(golden, file, device).run(options.compat, options.gradients).tensors;
     }
   } catch (const DataError& error) {
     throw DataError(file.string() + ": " + error.what());
   } catch (const UsageError& error) {
     throw DataError(file.string() + ": " + error.what());
-  } catch (const c10::Error& error) { // tensors that do not fit together; a backtrace follows the first line
-    const std::string message = error.what_without_backtrace();
-    throw DataError(
-        file.string() + ": LibTorch refuses the layer's tensors: " + message.substr(0, message.find('\n')) +
+  } catch (const c10::Error& error) {
+    if (device != "cpu") {
+      throw UnsupportedError(
+          file.string() + ": LibTorch fails on " + device + ": " + first_line(error) +
+          ".\n  On the CPU, without a device, it tells whether the file or the device is the cause.");
+    }
+    throw DataError( // tensors that do not fit together
+        file.string() + ": LibTorch refuses the layer's tensors: " + first_line(error) +
         ".\n  Compare types and shapes of \"input.*\" and \"cotangent\" with \"dtype\" and the layer.");
   }
   nn::write_tensor_file(out, {tensors, {}});

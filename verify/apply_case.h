@@ -14,6 +14,8 @@ namespace mneme::verify {
 struct ApplyOptions {
   bool gradients = false; ///< also `grad.*`, of sum(result * cotangent)
   bool compat = false;    ///< as hflayers computes it, where that differs
+  std::string device =
+      "cpu"; ///< where the layer is computed: "cpu", "cuda", "cuda:1", or another that LibTorch finds
 };
 
 struct WrittenTensor {
@@ -23,8 +25,9 @@ struct WrittenTensor {
 
 /// Reads NAME.json and NAME.safetensors beside it; writes `output.*` to `out`. Returns what was written.
 ///
-/// Errors  DataError (JSON path or tensor), also for arguments in the file that the layer refuses; OutputError;
-///         UnsupportedError in a build without LibTorch
+/// Errors  those of checked_device (device.h); DataError (JSON path or tensor), also for arguments in the file that the
+///         layer refuses; OutputError; UnsupportedError in a build without LibTorch, and where LibTorch fails on
+///         another device than the CPU
 std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const std::filesystem::path& out,
                                       const ApplyOptions& options);
 

@@ -14,10 +14,13 @@ namespace mneme::verify {
 
 class Checker {
 public:
-  explicit Checker(FileResult& result) : result_(result) {}
+  explicit Checker(FileResult& result, std::string device = "cpu")
+      : result_(result), device_(std::move(device)) {}
 
   /// The file whose cases are checked, for runners that read another one beside it.
   const std::filesystem::path& file() const { return result_.path; }
+  /// Where runners that compute with LibTorch do so.
+  const std::string& device() const { return device_; }
 
   /// Calls `body` for every item of a list, each one case: passed if all comparisons made in it hold.
   ///
@@ -45,6 +48,7 @@ private:
   void compared(const std::string& where, double ratio, const std::string& failure);
 
   FileResult& result_;
+  std::string device_;
   bool case_holds_ = true;
 };
 

@@ -13,6 +13,7 @@
 #include "verify/expect_tensor.h"
 #include "verify/layer_call.h"
 #include "verify/layer_options.h"
+#include "verify/on_device.h"
 
 namespace mneme::verify {
 namespace {
@@ -270,7 +271,8 @@ bool one_of(const GoldenValue& value, const char* first, const char* second) {
 
 } // namespace
 
-LayerCase::LayerCase(const GoldenValue& json, const std::filesystem::path& file) : json_(json) {
+LayerCase::LayerCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device)
+    : json_(json), device_(device) {
   const std::filesystem::path beside = tensors_beside(file);
   source_ = beside.filename().string();
   tensors_ = nn::read_tensor_file(beside).tensors;
@@ -292,12 +294,14 @@ LayerOutput LayerCase::run(bool compat, bool with_gradients) const {
   module.to(type);
   module.train(one_of(json_.at("mode"), "train", "eval"));
   nn::load_state_dict(module, under(tensors_, "state."), source_);
+  module.to(device_);
   nn::NamedTensors inputs = under(tensors_, "input.");
   for (auto& [name, tensor] : inputs) {
     check_type("input." + name, tensor, type);
-    tensor = tensor.clone(); // gradients are kept in it
+    tensor = tensor.to(tensor.options().device(device_), false, /*copy=*/true); // gradients are kept in it
   }
   const Arguments arguments(json_, std::move(inputs), layer->parameters(), with_gradients);
+  const FullFloat32 full_float32(device_);
   const at::AutoGradMode differentiate(with_gradients);
   LayerOutput output = layer->run(arguments);
   if (with_gradients) {
@@ -315,7 +319,7 @@ LayerOutput LayerCase::run(bool compat, bool with_gradients) const {
                                ", but the result has ", result.sizes(),
                                ".\n  If it was made by hflayers, it may be that of compat."));
     }
-    result.backward(cotangent->second);
+    result.backward(cotangent->second.to(device_));
     arguments.add_gradients(output.tensors);
     for (const auto& parameter : module.named_parameters()) {
       if (parameter.value().grad().defined()) {
@@ -324,7 +328,7 @@ LayerOutput LayerCase::run(bool compat, bool with_gradients) const {
     }
   }
   for (auto& [name, tensor] : output.tensors) {
-    tensor = tensor.detach();
+    tensor = tensor.detach().cpu();
   }
   return output;
 }

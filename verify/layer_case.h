@@ -25,9 +25,11 @@ struct LayerOutput {
 /// Errors  DataError (JSON path, or tensor and file); UsageError where the layer refuses an argument
 class LayerCase {
 public:
-  /// `json`: the file's content; `file`: where it lies. The first one must outlive this.
-  LayerCase(const GoldenValue& json, const std::filesystem::path& file);
+  /// `json`: the file's content; `file`: where it lies. The first one must outlive this. `device`: where it runs, by
+  /// its full name (device.h).
+  LayerCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device);
 
+  /// Results are on the CPU.
   LayerOutput run(bool compat, bool with_gradients) const;
 
   /// All tensors of the .safetensors file.
@@ -39,8 +41,9 @@ private:
   void check_type(const std::string& name, const at::Tensor& tensor, at::ScalarType type) const;
 
   GoldenValue json_;
-  std::string source_; ///< the name of the .safetensors file
-  nn::NamedTensors tensors_;
+  std::string source_;       ///< the name of the .safetensors file
+  nn::NamedTensors tensors_; ///< on the CPU
+  at::Device device_;
 };
 
 } // namespace mneme::verify

@@ -5,8 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "verify/device.h"
 #include "verify/expect_tensor.h"
 #include "verify/layer_case.h"
+#include "verify/on_device.h"
 #include "verify/registry.h"
 
 namespace mneme::verify {
@@ -62,29 +64,33 @@ void expect_updates(Checker& checker, const GoldenValue& file, const LayerOutput
 
 /// Outputs, gradients and updates of one layer, twice: as it should be, and as hflayers computes it (compat).
 void run_layer_case(const GoldenValue& file, Checker& checker) {
-  const LayerCase golden(file, checker.file());
+  const LayerCase golden(file, checker.file(), checker.device());
   const bool quirk = file.has("quirk"), precise = golden.is_double();
-  const double allowed = precise ? kOutputToleranceDouble : kOutputTolerance;
+  const double factor = float32_tolerance_factor(checker.device());
+  const double allowed = precise ? kOutputToleranceDouble : factor * kOutputTolerance;
   double largest = 0;
   for (const auto& [name, tensor] : golden.tensors()) {
     if (name.starts_with("grad.")) {
       largest = std::max(largest, largest_of(tensor));
     }
   }
-  const double gradient_allowed = (precise ? kGradientToleranceDouble : kGradientTolerance) * largest;
+  const double gradient_allowed =
+      (precise ? kGradientToleranceDouble : factor * kGradientTolerance) * largest;
   if (quirk) {
     checker.note("by default the corrected values; hflayers' own values and gradients with compat");
   }
   checker.one_case(file, [&](const GoldenValue&) {
     for (const bool compat : {false, true}) {
-      const std::string mode = compat ? "compat: " : "";
-      const bool corrected = quirk && !compat;
-      const LayerOutput output = golden.run(compat, !corrected);
-      expect_tensors(checker, golden, output.tensors, "output.", mode, corrected, allowed);
-      if (!corrected) {
-        expect_tensors(checker, golden, output.tensors, "grad.", mode, false, gradient_allowed);
-        expect_updates(checker, file, output, allowed);
-      }
+      run_on_device(checker, [&] {
+        const std::string mode = compat ? "compat: " : "";
+        const bool corrected = quirk && !compat;
+        const LayerOutput output = golden.run(compat, !corrected);
+        expect_tensors(checker, golden, output.tensors, "output.", mode, corrected, allowed);
+        if (!corrected) {
+          expect_tensors(checker, golden, output.tensors, "grad.", mode, false, gradient_allowed);
+          expect_updates(checker, file, output, allowed);
+        }
+      });
     }
   });
 }

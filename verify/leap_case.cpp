@@ -16,6 +16,7 @@
 #include "mneme/nn/state_dict.h"
 #include "verify/case_tensors.h"
 #include "verify/expect_tensor.h"
+#include "verify/on_device.h"
 
 namespace mneme::verify {
 namespace {
@@ -281,9 +282,9 @@ bool LeapCase::takes(std::string_view class_name) {
   return class_named(class_name) != nullptr;
 }
 
-LeapCase::LeapCase(const GoldenValue& json, const std::filesystem::path& file)
+LeapCase::LeapCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device)
     : json_(json), source_(tensors_beside(file).filename().string()),
-      tensors_(nn::read_tensor_file(tensors_beside(file)).tensors) {}
+      tensors_(nn::read_tensor_file(tensors_beside(file)).tensors), device_(device) {}
 
 nn::NamedTensors LeapCase::run_in_double(bool with_gradients) const {
   nn::NamedTensors renamed;
@@ -301,21 +302,23 @@ nn::NamedTensors LeapCase::run_in(at::ScalarType type, bool with_gradients) cons
   const std::unique_ptr<Model> model = model_of(json_);
   torch::nn::Module& module = model->module();
   nn::load_causal_lm_state(module, under(tensors_, "state."), source_);
-  module.to(type);
+  module.to(device_, type);
   module.eval();
   nn::NamedTensors given = under(tensors_, "input.");
   for (auto& [name, tensor] : given) {
-    tensor = at::isFloatingType(tensor.scalar_type()) ? tensor.to(type, false, /*copy=*/true) : tensor;
+    tensor = at::isFloatingType(tensor.scalar_type()) ? tensor.to(device_, type, false, /*copy=*/true)
+                                                      : tensor.to(device_);
   }
   if (with_gradients && model->input() != nullptr && given.contains(model->input())) {
     given[model->input()].requires_grad_();
   }
   const Inputs inputs(given, source_);
+  const FullFloat32 full_float32(device_);
   const at::AutoGradMode differentiate(with_gradients);
   const nn::NamedTensors computed = model->run(inputs);
   nn::NamedTensors out;
   for (const auto& [name, tensor] : computed) {
-    out.emplace("output." + name, tensor.detach());
+    out.emplace("output." + name, tensor.detach().cpu());
   }
   if (!with_gradients) {
     return out;
@@ -329,11 +332,11 @@ nn::NamedTensors LeapCase::run_in(at::ScalarType type, bool with_gradients) cons
                                ", but the result has ", result.sizes(), "."));
     }
     result.backward(cotangent);
-    out.emplace(std::string("grad.") + model->input(), given.at(model->input()).grad());
+    out.emplace(std::string("grad.") + model->input(), given.at(model->input()).grad().cpu());
   }
   for (const auto& parameter : module.named_parameters()) {
     if (parameter.value().grad().defined()) {
-      out.emplace("grad." + parameter.key(), parameter.value().grad());
+      out.emplace("grad." + parameter.key(), parameter.value().grad().cpu());
     }
   }
   return out;

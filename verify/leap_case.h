@@ -18,10 +18,11 @@ class LeapCase {
 public:
   static bool takes(std::string_view class_name);
 
-  /// `json`: the file's content; `file`: where it lies. The first one must outlive this.
-  LeapCase(const GoldenValue& json, const std::filesystem::path& file);
+  /// `json`: the file's content; `file`: where it lies. The first one must outlive this. `device`: where it runs, by
+  /// its full name (device.h).
+  LeapCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device);
 
-  /// `output.*` and `grad.*` in float32, as published.
+  /// `output.*` and `grad.*` in float32, as published; on the CPU.
   nn::NamedTensors run(bool with_gradients) const { return run_in(at::kFloat, with_gradients); }
   /// The same in float64, of the same parameters, as `output64.*` and `grad64.*`.
   nn::NamedTensors run_in_double(bool with_gradients) const;
@@ -33,8 +34,9 @@ private:
   nn::NamedTensors run_in(at::ScalarType type, bool with_gradients) const;
 
   GoldenValue json_;
-  std::string source_; ///< the name of the .safetensors file
-  nn::NamedTensors tensors_;
+  std::string source_;       ///< the name of the .safetensors file
+  nn::NamedTensors tensors_; ///< on the CPU
+  at::Device device_;
 };
 
 } // namespace mneme::verify

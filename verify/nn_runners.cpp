@@ -25,7 +25,8 @@ std::span<const NnRunner> nn_runners() {
       NnRunner{"LeapForCausalLM", run_leap_case},
       NnRunner{"LstmForCausalLM", run_leap_case},
       NnRunner{"MultiheadLeap", run_leap_case},
-      NnRunner{"projection_training", run_projection_training},
+      NnRunner{"projection_training", run_projection_training,
+               "projections are trained on the CPU whatever the device"},
   };
   return kRunners;
 }

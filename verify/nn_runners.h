@@ -14,6 +14,8 @@ namespace mneme::verify {
 struct NnRunner {
   std::string_view format;
   Runner run;
+  std::string_view cpu_only =
+      {}; ///< why it runs on the CPU whatever the device; empty: it follows the device
 };
 
 /// nn_runners.cpp: all of them; no_nn_runners.cpp: none.

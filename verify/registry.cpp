@@ -66,18 +66,29 @@ constexpr std::array<std::string_view, 13> kNeedLibTorch = {
     "projection_training",
 };
 
+/// Null for formats that need no LibTorch, and for all in a program without it.
+const NnRunner* nn_runner_of(std::string_view format) {
+  const std::span<const NnRunner> runners = nn_runners();
+  const auto found = std::ranges::find(runners, format, &NnRunner::format);
+  return found == runners.end() ? nullptr : &*found;
+}
+
 constexpr std::array<std::string_view, 3> kData = {"keyquery_norm_betas", "published_tables", "text_inputs"};
 
 } // namespace
 
 Runner runner_of(std::string_view format) {
-  const auto named = [&](const auto& row) { return row.format == format; };
-  if (const auto found = std::ranges::find_if(kRunners, named); found != kRunners.end()) {
+  if (const auto found = std::ranges::find(kRunners, format, &Row::format); found != kRunners.end()) {
     return found->run;
   }
-  const std::span<const NnRunner> with_torch = nn_runners();
-  const auto found = std::ranges::find_if(with_torch, named);
-  return found == with_torch.end() ? nullptr : found->run;
+  const NnRunner* with_torch = nn_runner_of(format);
+  return with_torch == nullptr ? nullptr : with_torch->run;
+}
+
+std::string_view cpu_only_reason(std::string_view format) {
+  const NnRunner* with_torch = nn_runner_of(format);
+  return with_torch == nullptr ? "computed without LibTorch, on the CPU whatever the device"
+                               : with_torch->cpu_only;
 }
 
 bool needs_libtorch(std::string_view format) {

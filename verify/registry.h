@@ -38,6 +38,8 @@ void run_signal_to_noise(const GoldenValue& file, Checker& checker);
 
 /// The runner of a format; null if this program has none.
 Runner runner_of(std::string_view format);
+/// Why a format that has one is computed on the CPU whatever the device; empty where its runner follows the device.
+std::string_view cpu_only_reason(std::string_view format);
 /// True for a documented format that may have no runner.
 bool is_documented(std::string_view format);
 /// True for those of them whose runner is linked only together with LibTorch.

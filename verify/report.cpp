@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/text.h"
+#include "verify/device.h"
 #include "verify/verify.h"
 
 namespace mneme::verify {
@@ -25,6 +26,8 @@ const char* name_of(FileState state) {
     return "checked";
   case FileState::data:
     return "data";
+  case FileState::skipped:
+    return "skipped";
   case FileState::unsupported:
     return "unsupported";
   case FileState::bad:
@@ -38,6 +41,8 @@ std::string line_of(const FileResult& result) {
   switch (result.state) {
   case FileState::data:
     return fmt::format("{}: data, nothing to check", path);
+  case FileState::skipped:
+    return fmt::format("{}: {}, skipped", path, result.format);
   case FileState::unsupported:
     return fmt::format("{}: not supported yet, counted as 1 failed", path);
   case FileState::bad:
@@ -58,7 +63,7 @@ std::string line_of(const FileResult& result) {
 
 } // namespace
 
-std::string to_text(std::span<const FileResult> results) {
+std::string to_text(std::span<const FileResult> results, const std::string& device) {
   std::string text;
   for (const FileResult& result : results) {
     text += line_of(result) + "\n";
@@ -70,15 +75,21 @@ std::string to_text(std::span<const FileResult> results) {
     }
   }
   const Totals total = totals(results);
-  text += fmt::format("verify: {} file{}, {} cases passed, {} failed", total.files,
-                      total.files == 1 ? "" : "s", total.cases_passed, total.cases_failed);
+  const double factor = float32_tolerance_factor(device);
+  text +=
+      fmt::format("verify{}: {} file{}, {} cases passed, {} failed",
+                  device == "cpu" ? "" : fmt::format(" on {} (float32 tolerances times {})", device, factor),
+                  total.files, total.files == 1 ? "" : "s", total.cases_passed, total.cases_failed);
+  if (total.skipped_files > 0) {
+    text += fmt::format(", {} file{} skipped", total.skipped_files, total.skipped_files == 1 ? "" : "s");
+  }
   if (total.bad_files > 0) {
     text += fmt::format(", {} file{} not usable", total.bad_files, total.bad_files == 1 ? "" : "s");
   }
   return text + "\n";
 }
 
-nlohmann::json to_json(std::span<const FileResult> results) {
+nlohmann::json to_json(std::span<const FileResult> results, const std::string& device) {
   nlohmann::json files = nlohmann::json::array();
   for (const FileResult& result : results) {
     nlohmann::json file = {
@@ -95,12 +106,15 @@ nlohmann::json to_json(std::span<const FileResult> results) {
     files.push_back(std::move(file));
   }
   const Totals total = totals(results);
-  return {{"files", std::move(files)},
+  return {{"device", device},
+          {"float32_tolerance_factor", float32_tolerance_factor(device)},
+          {"files", std::move(files)},
           {"total",
            {{"files", total.files},
             {"cases_passed", total.cases_passed},
             {"cases_failed", total.cases_failed},
-            {"bad_files", total.bad_files}}}};
+            {"bad_files", total.bad_files},
+            {"skipped_files", total.skipped_files}}}};
 }
 
 } // namespace mneme::verify

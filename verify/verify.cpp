@@ -10,7 +10,9 @@
 
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/core/text.h"
 #include "verify/checker.h"
+#include "verify/device.h"
 #include "verify/golden_value.h"
 #include "verify/json_file.h"
 #include "verify/registry.h"
@@ -21,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Errors  DataError (JSON path), Interrupted
-void run_file(FileResult& result) {
+void run_file(FileResult& result, const std::string& device) {
   const nlohmann::json json = read_json(result.path);
   const GoldenValue file(json);
   if (!json.is_object()) {
@@ -29,9 +31,15 @@ void run_file(FileResult& result) {
   }
   const bool has_class = file.has("class");
   const std::string format = has_class ? file.at("class").text() : result.path.stem().string();
-  if (const Runner run = runner_of(format)) {
+  const Runner run = runner_of(format);
+  if (const std::string_view reason = cpu_only_reason(format);
+      run != nullptr && device != "cpu" && !reason.empty()) {
     result.format = format;
-    Checker checker(result);
+    result.state = FileState::skipped;
+    result.notes.emplace_back(reason);
+  } else if (run != nullptr) {
+    result.format = format;
+    Checker checker(result, device);
     run(file, checker);
     if (result.cases_passed + result.cases_failed == 0) {
       throw DataError("/cases: there is no case in this file.");
@@ -59,11 +67,11 @@ FileResult bad_file(const fs::path& path, const std::string& message) {
   return result;
 }
 
-FileResult verify_file(const fs::path& path) {
+FileResult verify_file(const fs::path& path, const std::string& device) {
   FileResult result;
   result.path = path;
   try {
-    run_file(result);
+    run_file(result, device);
   } catch (const Interrupted&) {
     throw;
   } catch (const Error& error) {
@@ -91,7 +99,9 @@ std::vector<fs::path> json_files(const fs::path& folder) {
 
 } // namespace
 
-std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> paths, Progress& progress) {
+std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> paths, Progress& progress,
+                                     const VerifyOptions& options) {
+  const std::string device = checked_device(options.device);
   std::vector<FileResult> results;
   std::vector<std::pair<fs::path, bool>> files; // false: a folder without golden files
   for (const fs::path& path : paths) {
@@ -111,7 +121,7 @@ std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> path
   progress.start("verify", static_cast<int64_t>(files.size()));
   for (const auto& [path, is_file] : files) {
     throw_if_interrupted();
-    results.push_back(is_file ? verify_file(path)
+    results.push_back(is_file ? verify_file(path, device)
                               : bad_file(path, "this folder holds no *.json that can be read; folders in it "
                                                "are not searched: give them one by one."));
     progress.advance();
@@ -127,8 +137,20 @@ Totals totals(std::span<const FileResult> results) {
     total.cases_passed += result.cases_passed;
     total.cases_failed += result.cases_failed;
     total.bad_files += result.state == FileState::bad;
+    total.skipped_files += result.state == FileState::skipped;
   }
   return total;
+}
+
+void require_a_case(std::span<const FileResult> results, const std::string& device) {
+  const auto skipped = std::ranges::find(results, FileState::skipped, &FileResult::state);
+  const Totals total = totals(results);
+  if (skipped != results.end() && total.cases_passed + total.cases_failed + total.bad_files == 0) {
+    throw UsageError(fmt::format(
+        "no case runs on {}: {} is {}.\n  Verify it on cpu, or name files of layers, such as those "
+        "in tests/golden/hopfield and tests/golden/leap.",
+        device, printable(skipped->path.string()), skipped->notes.front()));
+  }
 }
 
 } // namespace mneme::verify

@@ -13,10 +13,10 @@
 #include "mneme/ops/associate.h"
 #include "mneme/ops/association_change.h"
 #include "mneme/ops/association_dropout.h"
+#include "mneme/ops/backend.h"
+#include "mneme/ops/constants.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
-#include "mneme/ops/backend.h"
-#include "ops/constants.h"
 
 namespace mneme::nn {
 namespace {

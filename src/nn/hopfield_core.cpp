@@ -8,13 +8,13 @@
 #include <torch/nn/init.h>
 
 #include "mneme/ops/associate_normed.h"
+#include "mneme/ops/backend.h"
+#include "mneme/ops/constants.h"
 #include "nn/association_inputs.h"
 #include "nn/core_sizes.h"
 #include "nn/head_association.h"
 #include "nn/normed_linear.h"
 #include "nn/refuse.h"
-#include "mneme/ops/backend.h"
-#include "ops/constants.h"
 
 namespace mneme::nn {
 namespace {

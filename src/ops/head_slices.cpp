@@ -9,7 +9,7 @@
 #include <ATen/Functions.h>
 #include <c10/util/irange.h>
 
-#include "ops/constants.h"
+#include "mneme/ops/constants.h"
 
 namespace mneme::ops {
 namespace {

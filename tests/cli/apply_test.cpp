@@ -48,6 +48,26 @@ TEST(ApplyVerb, WritesOutputsAndGradients) {
   EXPECT_EQ(names_in(out).size(), tensors.size());
 }
 
+TEST(ApplyVerb, RunsOnTheCpuWithoutDeviceAndRefusesOneThatIsNotThere) {
+  const TemporaryFolder folder;
+  const std::string golden = kCases / "pooling_default.json", plain = folder / "plain.safetensors",
+                    cpu = folder / "cpu.safetensors";
+  EXPECT_EQ(run_mneme({"apply", golden, "--grad", "--out", plain}).exit_code, 0);
+  const ProgramResult on_cpu =
+      run_mneme({"apply", golden, "--grad", "--out", cpu, "--device", "cpu", "--json"});
+  EXPECT_EQ(on_cpu.exit_code, 0) << on_cpu.err;
+  EXPECT_EQ(nlohmann::json::parse(on_cpu.out).at("device"), "cpu");
+  EXPECT_EQ(read_text(cpu), read_text(plain));
+  for (const std::string device : {"cuda:99", "gpu"}) {
+    const std::string out = folder / "none.safetensors";
+    const ProgramResult result =
+        run_mneme({"apply", (folder / "missing.json").string(), "--out", out, "--device", device});
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    testing::expect_contains(result.err, {"device \"" + device + "\"", "there is cpu"});
+    EXPECT_FALSE(std::filesystem::exists(out));
+  }
+}
+
 TEST(ApplyVerb, TakesTheValuesOfHflayersWithCompat) {
   const TemporaryFolder folder;
   const std::string golden = kCases / "quirk_pooling_sequence_first.json", out = folder / "out.safetensors";

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 
+#include <filesystem>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.h"
+#include "core/temporary_folder.h"
 #include "core/text_checks.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/version.h"
@@ -15,6 +18,8 @@ using testing::contains;
 using testing::ends_with;
 using testing::ProgramResult;
 using testing::run_mneme;
+using testing::run_program;
+using testing::TemporaryFolder;
 
 TEST(Doctor, SaysThatAllIsWell) {
   const ProgramResult result = run_mneme({"doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
@@ -45,11 +50,58 @@ TEST(Doctor, PrintsOneJsonDocumentWithTheSameFindings) {
   EXPECT_GT(memory.at("total").get<uint64_t>(), 0U);
   EXPECT_LE(memory.at("available").get<uint64_t>(), memory.at("total").get<uint64_t>());
 #ifdef MNEME_WITH_TORCH
-  EXPECT_FALSE(environment.at("libtorch").at("version").get<std::string>().empty());
+  const nlohmann::json& torch = environment.at("libtorch");
+  EXPECT_FALSE(torch.at("version").get<std::string>().empty());
+  EXPECT_EQ(torch.at("devices").at(0).at("name"), "cpu");
+  EXPECT_TRUE(torch.at("built_for").is_array());
+  if (torch.at("built_for").empty()) {
+    EXPECT_EQ(torch.at("devices").size(), 1U);
+  }
 #else
   EXPECT_TRUE(environment.at("libtorch").is_null());
 #endif
 }
+
+#ifdef MNEME_WITH_TORCH
+
+TEST(Doctor, NamesTheDevicesThatLibTorchFinds) {
+  const ProgramResult json = run_mneme({"doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
+  const nlohmann::json torch = nlohmann::json::parse(json.out).at("environment").at("libtorch");
+  const std::string text = run_mneme({"doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}}).out;
+  EXPECT_TRUE(contains(text, "  devices   cpu")) << text;
+  for (const nlohmann::json& device : torch.at("devices")) {
+    EXPECT_TRUE(contains(text, device.at("name").get<std::string>())) << text;
+  }
+  EXPECT_EQ(contains(text, "built without CUDA"), torch.at("built_for").empty()) << text;
+}
+
+// A mneme without a mneme-nn that works beside it.
+TEST(Doctor, SaysWhatToFixWhereLibTorchDoesNotAnswer) {
+  const TemporaryFolder folder;
+  const std::string program = folder / "mneme";
+  std::filesystem::copy_file(MNEME_PROGRAM, program);
+  const auto expect_problem = [&](const std::vector<std::string>& parts) {
+    const ProgramResult text = run_program({program, "doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
+    EXPECT_EQ(text.exit_code, 1);
+    testing::expect_contains(text.out, parts);
+    testing::expect_contains(text.out, {"  devices   unknown", "Self-check  passed", "To fix: "});
+    const ProgramResult json =
+        run_program({program, "doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
+    EXPECT_EQ(json.exit_code, 1);
+    const nlohmann::json document = nlohmann::json::parse(json.out);
+    EXPECT_EQ(document.at("problems").size(), 1U);
+    EXPECT_TRUE(document.at("environment").at("libtorch").at("devices").is_null());
+  };
+  expect_problem({"mneme-nn", "cannot be started: No such file"});
+  testing::write_text(folder / "mneme-nn",
+                      "#!/bin/sh\necho 'error while loading libtorch.so' >&2\nexit 127\n");
+  std::filesystem::permissions(folder / "mneme-nn", std::filesystem::perms::owner_all);
+  expect_problem({"mneme-nn", "ended with status 127", "load LibTorch"});
+  testing::write_text(folder / "mneme-nn", "#!/bin/sh\necho '{\"environment\": {\"libtorch\": null}}'\n");
+  expect_problem({"mneme-nn", "ended with status 0 and named no devices"});
+}
+
+#endif
 
 TEST(Doctor, ShowsTheTargetThatWasForced) {
   const ProgramResult result =

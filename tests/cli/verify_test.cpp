@@ -91,6 +91,55 @@ TEST(VerifyVerb, SaysThatAFolderHoldsNoGoldenFile) {
   EXPECT_TRUE(contains(result.out + result.err, folder.path().string()));
 }
 
+const std::filesystem::path kLayer =
+    std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "hopfield" / "pooling_default.json";
+
+TEST(VerifyVerb, RunsOnTheCpuWithoutDevice) {
+  for (const std::string path : {kGoldenFile, kLayer}) {
+    for (const std::vector<std::string>& format : {std::vector<std::string>{}, {"--json"}}) {
+      std::vector<std::string> command{"verify", path, "--quiet"};
+      command.insert(command.end(), format.begin(), format.end());
+      const ProgramResult plain = run_mneme(command);
+      command.insert(command.end(), {"--device", "cpu"});
+      const ProgramResult cpu = run_mneme(command);
+      EXPECT_EQ(cpu.out, plain.out);
+      EXPECT_EQ(cpu.err, plain.err);
+      EXPECT_EQ(cpu.exit_code, plain.exit_code);
+    }
+  }
+  const ProgramResult json = run_mneme({"verify", kGoldenFile.string(), "--json"});
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("device"), "cpu");
+}
+
+TEST(VerifyVerb, RefusesADeviceThatIsNotThereBeforeItReadsAnything) {
+  const TemporaryFolder folder;
+  for (const std::string device : {"cuda:99", "gpu", "meta", ""}) {
+    const ProgramResult result = run_mneme({"verify", (folder / "missing.json").string(), "--device", device,
+                                            "--out", (folder / "out").string()});
+#ifdef MNEME_WITH_TORCH
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_TRUE(contains(result.err, "there is cpu")) << result.err;
+#else
+    EXPECT_EQ(result.exit_code, 1) << result.err;
+    EXPECT_TRUE(contains(result.err, "it computes on \"cpu\"")) << result.err;
+#endif
+    EXPECT_TRUE(contains(result.err, "device \"" + device + "\"")) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_FALSE(std::filesystem::exists(folder / "out"));
+  }
+}
+
+TEST(VerifyVerb, KeepsTheDeviceOfARunFolder) {
+  const TemporaryFolder folder;
+  const std::string out = folder / "out";
+  EXPECT_EQ(run_mneme({"verify", kLayer, "--out", out}).exit_code, run_mneme({"verify", kLayer}).exit_code);
+  EXPECT_EQ(nlohmann::json::parse(read_text(folder / "out" / "config.json")).at("device"), "cpu");
+  write_text(folder / "out" / "config.json", R"({"version": "0", "verb": "verify", "device": "cuda:0"})");
+  const ProgramResult other = run_mneme({"verify", kLayer, "--out", out});
+  EXPECT_EQ(other.exit_code, 2);
+  testing::expect_contains(other.err, {"device \"cuda:0\"", "\"cpu\""});
+}
+
 TEST(VerifyVerb, NeedsAPath) {
   const ProgramResult result = run_mneme({"verify"});
   EXPECT_EQ(result.exit_code, 2);

@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/temporary_folder.h"
+#include "core/text_checks.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 
@@ -205,6 +206,25 @@ TEST_F(Verify, SurvivesAPathThatIsNotText) {
   const std::string text = to_text(std::vector{result});
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_FALSE(to_json(std::vector{result}).dump().empty());
+}
+
+TEST_F(Verify, WritesItsDeviceToJsonAlone) {
+  const FileResult passed = verify(write("circle_intersection.json", kCircles));
+  EXPECT_EQ(to_json(std::vector{passed}).at("device"), "cpu");
+  EXPECT_EQ(to_json(std::vector{passed}).at("total").at("skipped_files"), 0);
+  EXPECT_TRUE(to_text(std::vector{passed}).ends_with("\nverify: 1 file, 1 cases passed, 0 failed\n"));
+}
+
+TEST_F(Verify, RefusesEveryDeviceButTheCpuWithoutLibTorch) { // which this test does without
+  Progress silent;
+  const std::vector path{write("circle_intersection.json", kCircles)};
+  EXPECT_EQ(verify_paths(path, silent, {.device = "cpu"}).at(0).cases_passed, 1);
+  try {
+    verify_paths(path, silent, {.device = "cuda:1"});
+    ADD_FAILURE() << "cuda:1 is taken";
+  } catch (const UnsupportedError& error) {
+    testing::expect_contains(error.what(), {"\"cuda:1\"", "\"cpu\"", "MNEME_WITH_TORCH=ON"});
+  }
 }
 
 TEST_F(Verify, StopsWhenInterrupted) {
