@@ -24,21 +24,29 @@ using Kind = SimplexSeparation::Kind;
 
 constexpr int64_t kPerSum = 1024; // numbers that are added in T, before sums are added in double
 
-/// What x = u - tau > 0 stands for. Lanes of 0 give a weight of 0 everywhere.
+/// What x = u - tau > 0 stands for: a term of the sum that is 1, its slope, and the weight. Lanes of 0 give 0.
 template <Kind kind> struct Form;
+
 template <> struct Form<Kind::sparsemax> {
-  static constexpr double kScale = 1;
-  template <class D, class V> static HWY_INLINE V Weight(D, V x) { return x; }
-  template <class D, class V> static HWY_INLINE V Slope(D d, V x) {
+  explicit Form(SimplexSeparation) {}
+  static constexpr bool kIsDivided = false; ///< weights are divided by their sum
+  static constexpr double Scale() { return 1; }
+  template <class D, class V> HWY_INLINE V Term(D, V x) const { return x; }
+  template <class D, class V> HWY_INLINE V Slope(D d, V x) const {
     return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1));
   }
-  template <class D, class V> static HWY_INLINE V Share(D d, V weight) { return Slope(d, weight); }
+  template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
+  template <class D, class V> HWY_INLINE V Share(D d, V weight) const { return Slope(d, weight); }
 };
+
 template <> struct Form<Kind::entmax15> {
-  static constexpr double kScale = 0.5;
-  template <class D, class V> static HWY_INLINE V Weight(D, V x) { return hn::Mul(x, x); }
-  template <class D, class V> static HWY_INLINE V Slope(D, V x) { return hn::Add(x, x); }
-  template <class D, class V> static HWY_INLINE V Share(D, V weight) { return hn::Sqrt(weight); }
+  explicit Form(SimplexSeparation) {}
+  static constexpr bool kIsDivided = false;
+  static constexpr double Scale() { return 0.5; }
+  template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
+  template <class D, class V> HWY_INLINE V Slope(D, V x) const { return hn::Add(x, x); }
+  template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
+  template <class D, class V> HWY_INLINE V Share(D, V weight) const { return hn::Sqrt(weight); }
 };
 
 /// tau in two numbers of T, the second what the first has lost.
@@ -127,7 +135,7 @@ template <class D, class T> int64_t KeepAbove(D d, T least, T* numbers, int64_t 
 
 /// tau, from the scaled scores u of a row, all above -1; `u` is used up. Newton's method within a bracket, since rounding of
 /// long sums can overshoot after all; it ends where rounding is all that is left.
-template <class F, class D, class T> double ThresholdOf(D d, T* u, int64_t count) {
+template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u, int64_t count) {
   constexpr int kStepsMax = 200;
   constexpr double kNear = 1e-3, kRounding = 4 * static_cast<double>(std::numeric_limits<T>::epsilon());
   double tau = -1, low = -1, high = 0, before = std::numeric_limits<double>::infinity();
@@ -135,7 +143,7 @@ template <class F, class D, class T> double ThresholdOf(D d, T* u, int64_t count
     const Threshold<T> threshold(tau);
     const Sums sums = SumsOf(d, u, count, [&](auto x, int64_t, int64_t used) HWY_ATTR {
       const auto above = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(used)), threshold.Above(d, x));
-      return Two<decltype(x)>{F::Weight(d, above), F::Slope(d, above)};
+      return Two<decltype(x)>{form.Term(d, above), form.Slope(d, above)};
     });
     const double excess = sums.first - 1, size = excess < 0 ? -excess : excess;
     if (size <= kRounding || (size < kNear && size >= before / 2)) {
@@ -154,6 +162,7 @@ template <class F, class D, class T> double ThresholdOf(D d, T* u, int64_t count
 
 template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const T* scores, T* weights) {
   const hn::ScalableTag<T> d;
+  const F form(args.separation);
   const int64_t n = args.num_scores;
   const T largest = Largest(d, scores, n);
   const auto fill = [&](T number) HWY_ATTR {
@@ -169,31 +178,41 @@ template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const 
     fill(static_cast<T>(1.0 / static_cast<double>(n)));
     return;
   }
-  const auto top = hn::Set(d, largest), scale = hn::Set(d, args.beta * static_cast<T>(F::kScale));
+  const auto top = hn::Set(d, largest), scale = hn::Set(d, args.beta * static_cast<T>(form.Scale()));
   EachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
     StoreUpTo(hn::Mul(hn::Sub(x, top), scale), d, weights + i, used);
   });
   const int64_t count = KeepAbove(d, T{-1}, weights, n);
-  const Threshold<T> threshold(ThresholdOf<F>(d, weights, count));
+  const Threshold<T> threshold(ThresholdOf(form, d, weights, count));
   EachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
     const auto above = threshold.Above(d, hn::Mul(hn::Sub(x, top), scale));
-    StoreUpTo(F::Weight(d, above), d, weights + i, used);
+    StoreUpTo(form.Weight(d, above), d, weights + i, used);
   });
+  if constexpr (F::kIsDivided) {
+    const double sum = SumsOf(d, weights, n, [&](auto x, int64_t, int64_t) HWY_ATTR {
+                         return Two<decltype(x)>{x, x};
+                       }).first;
+    const auto factor = hn::Set(d, static_cast<T>(1 / sum));
+    EachVector(d, weights, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+      StoreUpTo(hn::Mul(x, factor), d, weights + i, used);
+    });
+  }
 }
 
 template <class F, class T>
 void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const T* d_weights, T* d_scores) {
   const hn::ScalableTag<T> d;
+  const F form(args.separation);
   const auto load = [&](const T* from, int64_t i, int64_t used) HWY_ATTR {
     return used == static_cast<int64_t>(hn::Lanes(d)) ? hn::LoadU(d, from + i) : LoadFirst(d, from + i, used);
   };
   const Sums sums = SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-    const auto q = F::Share(d, p);
+    const auto q = form.Share(d, p);
     return Two<decltype(p)>{hn::Mul(q, load(d_weights, i, used)), q};
   });
-  const auto mean = hn::Set(d, static_cast<T>(sums.first / sums.second)), beta = hn::Set(d, args.beta);
+  const auto beta = hn::Set(d, args.beta), mean = hn::Set(d, static_cast<T>(sums.first / sums.second));
   EachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-    const auto x = hn::Mul(hn::Mul(F::Share(d, p), beta), hn::Sub(load(d_weights, i, used), mean));
+    const auto x = hn::Mul(hn::Mul(form.Share(d, p), beta), hn::Sub(load(d_weights, i, used), mean));
     StoreUpTo(x, d, d_scores + i, used);
   });
 }

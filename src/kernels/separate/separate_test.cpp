@@ -81,7 +81,7 @@ TEST(SeparateKernel, EqualsTheReferenceForEveryTailAndSharpness) {
 TEST(SeparateKernel, SumsToOneOverAMillionScores) {
   constexpr int64_t kScores = 1'000'000;
   const std::vector<double> close = normals<double>(1, kScores, 1e-6), apart = normals<double>(1, kScores);
-  for_each_separation([](SimplexSeparation separation) {
+  for_each_separation([&](SimplexSeparation separation) {
     for (const std::vector<double>& scores : {close, apart}) {
       const std::vector<float> narrow(scores.begin(), scores.end());
       EXPECT_NEAR(sum_of(weights_of(separation, narrow)), 1, 2e-5);
