@@ -76,6 +76,11 @@ at::Tensor entmax15(const at::Tensor& scores) {
   return with_squares_of_one(scores / 2).square();
 }
 
+at::Tensor normmax(const at::Tensor& scores) {
+  const at::Tensor above = with_squares_of_one(scores);
+  return above / above.sum(-1, true);
+}
+
 /// The weights in plain LibTorch: any device, any type.
 at::Tensor separate_plain(const at::Tensor& scores, Separation separation) {
   switch (separation.kind) {
@@ -85,6 +90,8 @@ at::Tensor separate_plain(const at::Tensor& scores, Separation separation) {
     return entmax15(scores);
   case Kind::sparsemax:
     return sparsemax(scores);
+  case Kind::normmax:
+    return normmax(scores);
   }
   refuse_unknown(separation);
 }
@@ -92,6 +99,10 @@ at::Tensor separate_plain(const at::Tensor& scores, Separation separation) {
 /// d_weights . Jacobian in LibTorch, differentiable in both.
 at::Tensor gradient_plain(const at::Tensor& weights, const at::Tensor& d_weights, Separation separation) {
   const at::Tensor has_weight = weights > 0;
+  if (separation.kind == Kind::normmax) {
+    const at::Tensor beside = has_weight * (d_weights - (weights * d_weights).sum(-1, true));
+    return weights.norm(2, -1, true) * (beside - weights * beside.sum(-1, true));
+  }
   const at::Tensor share = separation.kind == Kind::sparsemax
                                ? has_weight.to(weights.scalar_type())
                                : at::where(has_weight, weights, 1).sqrt() * has_weight;
@@ -167,6 +178,8 @@ at::Tensor entropy(const at::Tensor& weights, Separation separation) {
     return (1 - (weights * weights.sqrt()).sum(-1)) * (4.0 / 3);
   case Kind::sparsemax:
     return (1 - weights.square().sum(-1)) / 2;
+  case Kind::normmax:
+    return 1 - weights.norm(2, -1);
   case Kind::softmax:
     break;
   }
@@ -199,6 +212,8 @@ double largest_entropy(int64_t count, Separation separation) {
     return 4.0 / 3 * (1 - 1 / std::sqrt(n));
   case Kind::sparsemax:
     return (1 - 1 / n) / 2;
+  case Kind::normmax:
+    return 1 - 1 / std::sqrt(n);
   }
   refuse_unknown(separation);
 }

@@ -29,8 +29,9 @@ std::string name_of_test(const ::testing::TestParamInfo<Separation>& test) {
 
 /// The weights by their definition, max(c scores - tau, 0) to some power, tau by bisection so that they sum to 1.
 at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
-  const bool squared = separation == Separation::entmax15;
-  const at::Tensor z = squared ? scores / 2 : scores;
+  const bool divided = separation == Separation::normmax,
+             squared = divided || separation == Separation::entmax15;
+  const at::Tensor z = separation == Separation::entmax15 ? scores / 2 : scores;
   const auto weights = [&](const at::Tensor& tau) {
     const at::Tensor above = (z - tau).clamp_min(0);
     return squared ? above.square() : above;
@@ -41,7 +42,8 @@ at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
     low = at::where(too_low, middle, low);
     high = at::where(too_low, high, middle);
   }
-  return weights(low);
+  const at::Tensor above = (z - low).clamp_min(0);
+  return divided ? above / above.sum(-1, true) : weights(low);
 }
 
 class SparseSeparation : public ::testing::TestWithParam<Separation> {};

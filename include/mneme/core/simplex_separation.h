@@ -10,19 +10,21 @@ namespace mneme {
 
 /// Of all weights p >= 0 that sum to 1, a separation takes those with the largest p . scores + entropy(p).
 struct SimplexSeparation {
-  enum class Kind { softmax, entmax15, sparsemax };
+  enum class Kind { softmax, entmax15, sparsemax, normmax };
 
   Kind kind = Kind::softmax;
 
   static const SimplexSeparation softmax;   ///< entropy -sum p ln p: every pattern counts
   static const SimplexSeparation entmax15;  ///< entropy 4/3 (1 - sum p^1.5): between the two
   static const SimplexSeparation sparsemax; ///< entropy (1 - sum p^2) / 2: far patterns get exactly 0
+  static const SimplexSeparation normmax; ///< entropy 1 - sqrt(sum p^2): few patterns, and those nearly alike
 
   bool operator==(const SimplexSeparation&) const = default;
 };
 inline constexpr SimplexSeparation SimplexSeparation::softmax{Kind::softmax};
 inline constexpr SimplexSeparation SimplexSeparation::entmax15{Kind::entmax15};
 inline constexpr SimplexSeparation SimplexSeparation::sparsemax{Kind::sparsemax};
+inline constexpr SimplexSeparation SimplexSeparation::normmax{Kind::normmax};
 
 /// A row of the list: what a separation is called on the command line and in files.
 struct NamedSeparation {
@@ -33,6 +35,7 @@ inline constexpr std::array kSimplexSeparations{
     NamedSeparation{"softmax", SimplexSeparation::softmax},
     NamedSeparation{"entmax15", SimplexSeparation::entmax15},
     NamedSeparation{"sparsemax", SimplexSeparation::sparsemax},
+    NamedSeparation{"normmax", SimplexSeparation::normmax},
 };
 
 /// "softmax", "entmax15", ...

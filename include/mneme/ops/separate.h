@@ -18,7 +18,8 @@ using Separation = SimplexSeparation;
 /// Types   float32, float64, and half precision, on any device; differentiable, also twice
 /// Errors  UsageError if scores are undefined, not of floating point, or there are none in a row
 /// Cost    O(S) per row on a CPU in float32 and float64, where rows are parallel, else O(S log S); softmax O(S)
-/// Source  Martins & Astudillo 2016 (sparsemax); Peters, Niculae & Martins 2019 (1.5-entmax)
+/// Source  Martins & Astudillo 2016 (sparsemax); Peters, Niculae & Martins 2019 (1.5-entmax); Blondel, Martins & Niculae 2020
+///         (normmax)
 at::Tensor separate(const at::Tensor& scores, Separation separation);
 
 /// The largest p . scores + entropy(p) itself, whose gradient are the weights; for softmax ln(sum exp(scores)).

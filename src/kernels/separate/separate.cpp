@@ -49,6 +49,18 @@ template <> struct Form<Kind::entmax15> {
   template <class D, class V> HWY_INLINE V Share(D, V weight) const { return hn::Sqrt(weight); }
 };
 
+template <> struct Form<Kind::normmax> {
+  explicit Form(SimplexSeparation) {}
+  static constexpr bool kIsDivided = true;
+  static constexpr double Scale() { return 1; }
+  template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
+  template <class D, class V> HWY_INLINE V Slope(D, V x) const { return hn::Add(x, x); }
+  template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
+  template <class D, class V> HWY_INLINE V Share(D d, V weight) const {
+    return hn::IfThenElseZero(hn::Gt(weight, hn::Zero(d)), hn::Set(d, 1));
+  }
+};
+
 /// tau in two numbers of T, the second what the first has lost.
 template <class T> struct Threshold {
   explicit Threshold(double tau)
@@ -206,6 +218,26 @@ void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const 
   const auto load = [&](const T* from, int64_t i, int64_t used) HWY_ATTR {
     return used == static_cast<int64_t>(hn::Lanes(d)) ? hn::LoadU(d, from + i) : LoadFirst(d, from + i, used);
   };
+  if constexpr (F::kIsDivided) { // normmax
+    const Sums of_weights =
+        SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+          return Two<decltype(p)>{hn::Mul(p, load(d_weights, i, used)), hn::Mul(p, p)};
+        });
+    const auto along = hn::Set(d, static_cast<T>(of_weights.first));
+    const auto rest = hn::Set(
+        d, static_cast<T>(SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+                            const auto x =
+                                hn::Mul(form.Share(d, p), hn::Sub(load(d_weights, i, used), along));
+                            return Two<decltype(p)>{x, x};
+                          }).first));
+    const auto norm = hn::Sqrt(hn::Set(d, static_cast<T>(of_weights.second))),
+               factor = hn::Mul(norm, hn::Set(d, args.beta));
+    EachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+      const auto x = hn::Sub(hn::Sub(load(d_weights, i, used), along), hn::Mul(p, rest));
+      StoreUpTo(hn::Mul(hn::Mul(form.Share(d, p), factor), x), d, d_scores + i, used);
+    });
+    return;
+  }
   const Sums sums = SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
     const auto q = form.Share(d, p);
     return Two<decltype(p)>{hn::Mul(q, load(d_weights, i, used)), q};
@@ -236,6 +268,8 @@ template <class Args> void Run(const Args& args) {
     return Rows<Form<Kind::sparsemax>>(args);
   case Kind::entmax15:
     return Rows<Form<Kind::entmax15>>(args);
+  case Kind::normmax:
+    return Rows<Form<Kind::normmax>>(args);
   case Kind::softmax:
     break; // has_threshold
   }

@@ -7,11 +7,13 @@
 ///
 ///     sparsemax   c = 1      weight_i = x_i       sum x_i = 1       where x_i = max(u_i - tau, 0)
 ///     entmax15    c = 1/2    weight_i = x_i^2     sum x_i^2 = 1
+///     normmax     c = 1      weight_i = x_i / sum x_j    sum x_i^2 = 1
 ///
 /// tau lies in [-1, 0]: only scores with u > -1 can have a weight. The sum is convex and falls with tau, so that Newton's method
 /// from -1 never overshoots, and what it has left behind stays without weight.
 ///
-/// Source  Martins and Astudillo 2016 (sparsemax); Peters, Niculae and Martins 2019 (1.5-entmax)
+/// Source  Martins and Astudillo 2016 (sparsemax); Peters, Niculae and Martins 2019 (1.5-entmax); Blondel, Martins and
+///         Niculae 2020 (normmax, of the 2-norm)
 #pragma once
 
 #include <cstdint>
@@ -41,6 +43,10 @@ template <class T> struct SeparateArgs {
 ///
 ///     q_i = weight_i^0 (sparsemax, where there is weight), weight_i^0.5 (entmax15)
 ///     d_scores_i = beta q_i (d_weights_i - sum_j q_j d_weights_j / sum_j q_j)
+///
+/// normmax, with s_i = 1 where there is weight and a = sum_j weight_j d_weights_j:
+///
+///     d_scores_i = beta |weights| (s_i (d_weights_i - a) - weight_i sum_j s_j (d_weights_j - a))
 template <class T> struct SeparateGradientArgs {
   const T *weights, *d_weights;
   T* d_scores;

@@ -17,22 +17,22 @@ double scaled(SimplexSeparation separation, double below) {
   return separation.kind == Kind::entmax15 ? below / 2 : below;
 }
 
-/// The weight of u - tau = x > 0, and its derivative.
-double weight_of(SimplexSeparation separation, double x) {
-  return separation.kind == Kind::entmax15 ? x * x : x;
+/// The term of the sum that is 1, for u - tau = x > 0, and its derivative.
+double term_of(SimplexSeparation separation, double x) {
+  return separation.kind == Kind::sparsemax ? x : x * x;
 }
 double slope_of(SimplexSeparation separation, double x) {
-  return separation.kind == Kind::entmax15 ? 2 * x : 1;
+  return separation.kind == Kind::sparsemax ? 1 : 2 * x;
 }
 
-/// The threshold at which the weights sum to 1.
+/// The threshold at which the terms sum to 1.
 double threshold(SimplexSeparation separation, const std::vector<double>& u) {
   constexpr int kStepsMax = 1000; // far more than rounding leaves
   double tau = -1;
   for (int step = 0; step < kStepsMax; ++step) {
     double sum = 0, slope = 0;
     for (const double x : u) {
-      sum += x > tau ? weight_of(separation, x - tau) : 0;
+      sum += x > tau ? term_of(separation, x - tau) : 0;
       slope += x > tau ? slope_of(separation, x - tau) : 0;
     }
     const double next = tau + (sum - 1) / slope;
@@ -61,10 +61,32 @@ template <class T> void rows(const SeparateArgs<T>& args) {
           args.beta == 0 ? 0 : scaled(args.separation, static_cast<double>(args.beta) * below);
     }
     const double tau = threshold(args.separation, u);
+    double sum = 0;
+    for (double& x : u) {
+      x = std::max(x - tau, 0.0);
+      sum += x;
+    }
     for (int64_t i = 0; i < n; ++i) {
-      weights[i] = static_cast<T>(weight_of(args.separation, std::max(u[static_cast<size_t>(i)] - tau, 0.0)));
+      const double x = u[static_cast<size_t>(i)];
+      weights[i] =
+          static_cast<T>(args.separation.kind == Kind::normmax ? x / sum : term_of(args.separation, x));
     }
   }
+}
+
+/// d_scores of normmax, but for beta.
+template <class T> double normmax_gradient(const T* weights, const T* d_weights, int64_t n, int64_t place) {
+  double squares = 0, along = 0, rest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    squares += static_cast<double>(weights[i]) * static_cast<double>(weights[i]);
+    along += static_cast<double>(weights[i]) * static_cast<double>(d_weights[i]);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    rest += weights[i] > 0 ? static_cast<double>(d_weights[i]) - along : 0;
+  }
+  const auto weight = static_cast<double>(weights[place]);
+  return weight > 0 ? std::sqrt(squares) * (static_cast<double>(d_weights[place]) - along - weight * rest)
+                    : 0;
 }
 
 template <class T> void rows(const SeparateGradientArgs<T>& args) {
@@ -74,15 +96,24 @@ template <class T> void rows(const SeparateGradientArgs<T>& args) {
     return p > 0 ? args.separation.kind == Kind::entmax15 ? std::sqrt(p) : 1 : 0;
   };
   for (int64_t r = 0; r < args.num_rows; ++r) {
-    const T *weights = args.weights + r * n, *d_weights = args.d_weights + r * n;
+    const T *weights = args.weights + r * n, *given = args.d_weights + r * n;
+    const std::vector<T> d_weights(given, given + n); // the result may take its place
+    if (args.separation.kind == Kind::normmax) {
+      for (int64_t i = 0; i < n; ++i) {
+        args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) *
+                                                  normmax_gradient(weights, d_weights.data(), n, i));
+      }
+      continue;
+    }
     double along = 0, total = 0;
     for (int64_t i = 0; i < n; ++i) {
-      along += q_of(weights[i]) * static_cast<double>(d_weights[i]);
+      along += q_of(weights[i]) * static_cast<double>(d_weights[static_cast<size_t>(i)]);
       total += q_of(weights[i]);
     }
     for (int64_t i = 0; i < n; ++i) {
-      args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
-                                                (static_cast<double>(d_weights[i]) - along / total));
+      args.d_scores[r * n + i] =
+          static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
+                         (static_cast<double>(d_weights[static_cast<size_t>(i)]) - along / total));
     }
   }
 }
