@@ -235,6 +235,7 @@ RowFunction separation_of(const Softmax& softmax, ScoreKind, int64_t) {
 }
 
 RowFunction separation_of(const SimplexWeights& choice, ScoreKind kind, int64_t size) {
+  check_separation(choice.separation);
   if (choice.separation == SimplexSeparation::softmax) {
     return separation_of(Softmax{choice.beta}, kind, size);
   }

@@ -27,7 +27,8 @@ using Kind = Separation::Kind;
                  "Take one of kSimplexSeparations.");
 }
 
-void check(const at::Tensor& scores) {
+void check(const at::Tensor& scores, Separation separation) {
+  check_separation(separation);
   kChecks.defined({"scores", scores}, "..., patterns");
   kChecks.real({"scores", scores});
   if (scores.dim() == 0 || scores.size(-1) == 0) {
@@ -76,6 +77,21 @@ at::Tensor entmax15(const at::Tensor& scores) {
   return with_squares_of_one(scores / 2).square();
 }
 
+/// tau by bisection: powers have no closed form of it.
+at::Tensor entmax(const at::Tensor& scores, double alpha) {
+  constexpr int kHalvings = 60; // of an interval of length 1
+  const double exponent = 1 / (alpha - 1);
+  const at::Tensor u = below_largest(scores * (alpha - 1));
+  const auto weights = [&](const at::Tensor& tau) { return (u - tau).clamp_min(0).pow(exponent); };
+  at::Tensor low = at::full_like(u.slice(-1, 0, 1), -1), high = at::zeros_like(low);
+  for (int i = 0; i < kHalvings; ++i) {
+    const at::Tensor middle = (low + high) / 2, too_low = weights(middle).sum(-1, true) > 1;
+    low = at::where(too_low, middle, low);
+    high = at::where(too_low, high, middle);
+  }
+  return weights(low);
+}
+
 at::Tensor normmax(const at::Tensor& scores) {
   const at::Tensor above = with_squares_of_one(scores);
   return above / above.sum(-1, true);
@@ -92,6 +108,8 @@ at::Tensor separate_plain(const at::Tensor& scores, Separation separation) {
     return sparsemax(scores);
   case Kind::normmax:
     return normmax(scores);
+  case Kind::entmax:
+    return entmax(scores, separation.alpha);
   }
   refuse_unknown(separation);
 }
@@ -103,9 +121,10 @@ at::Tensor gradient_plain(const at::Tensor& weights, const at::Tensor& d_weights
     const at::Tensor beside = has_weight * (d_weights - (weights * d_weights).sum(-1, true));
     return weights.norm(2, -1, true) * (beside - weights * beside.sum(-1, true));
   }
-  const at::Tensor share = separation.kind == Kind::sparsemax
-                               ? has_weight.to(weights.scalar_type())
-                               : at::where(has_weight, weights, 1).sqrt() * has_weight;
+  const double exponent = separation.kind == Kind::entmax15 ? 0.5
+                          : separation.kind == Kind::entmax ? 2 - separation.alpha
+                                                            : 0;
+  const at::Tensor share = at::where(has_weight, weights, 1).pow(exponent) * has_weight;
   return share * (d_weights - (share * d_weights).sum(-1, true) / share.sum(-1, true));
 }
 
@@ -155,6 +174,7 @@ public:
     at::Tensor weights = has_kernel(scores) && scores.numel() > 0 ? by_kernel(scores, separation)
                                                                   : separate_plain(scores, separation);
     context->saved_data["kind"] = static_cast<int64_t>(separation.kind);
+    context->saved_data["alpha"] = separation.alpha;
     context->save_for_backward({weights});
     return weights;
   }
@@ -162,7 +182,8 @@ public:
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const at::Tensor weights = context->get_saved_variables()[0];
-    const Separation separation{static_cast<Kind>(context->saved_data["kind"].toInt())};
+    const Separation separation{static_cast<Kind>(context->saved_data["kind"].toInt()),
+                                context->saved_data["alpha"].toDouble()};
     const bool again = at::GradMode::is_enabled(); // this gradient may itself be differentiated
     return {again || !has_kernel(weights) || weights.numel() == 0
                 ? gradient_plain(weights, gradients[0], separation)
@@ -180,6 +201,8 @@ at::Tensor entropy(const at::Tensor& weights, Separation separation) {
     return (1 - weights.square().sum(-1)) / 2;
   case Kind::normmax:
     return 1 - weights.norm(2, -1);
+  case Kind::entmax:
+    return (1 - weights.pow(separation.alpha).sum(-1)) / (separation.alpha * (separation.alpha - 1));
   case Kind::softmax:
     break;
   }
@@ -189,12 +212,12 @@ at::Tensor entropy(const at::Tensor& weights, Separation separation) {
 } // namespace
 
 at::Tensor separate(const at::Tensor& scores, Separation separation) {
-  check(scores);
+  check(scores, separation);
   return separation.kind == Kind::softmax ? at::softmax(scores, -1) : Separate::apply(scores, separation);
 }
 
 at::Tensor separation_potential(const at::Tensor& scores, Separation separation) {
-  check(scores);
+  check(scores, separation);
   if (separation.kind == Kind::softmax) {
     return at::logsumexp(scores, -1);
   }
@@ -214,6 +237,8 @@ double largest_entropy(int64_t count, Separation separation) {
     return (1 - 1 / n) / 2;
   case Kind::normmax:
     return 1 - 1 / std::sqrt(n);
+  case Kind::entmax:
+    return (1 - std::pow(n, 1 - separation.alpha)) / (separation.alpha * (separation.alpha - 1));
   }
   refuse_unknown(separation);
 }

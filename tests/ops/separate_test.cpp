@@ -27,23 +27,42 @@ std::string name_of_test(const ::testing::TestParamInfo<Separation>& test) {
   return std::string(name_of(test.param));
 }
 
-/// The weights by their definition, max(c scores - tau, 0) to some power, tau by bisection so that they sum to 1.
+/// The weights by their definition, max(c scores - tau, 0) to some power, tau by bisection so that they sum to 1; those of
+/// normmax are divided by their sum, and it is their squares that sum to 1.
 at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
-  const bool divided = separation == Separation::normmax,
-             squared = divided || separation == Separation::entmax15;
-  const at::Tensor z = separation == Separation::entmax15 ? scores / 2 : scores;
-  const auto weights = [&](const at::Tensor& tau) {
-    const at::Tensor above = (z - tau).clamp_min(0);
-    return squared ? above.square() : above;
-  };
+  const bool divided = separation == Separation::normmax;
+  const double alpha = separation == Separation::sparsemax  ? 2
+                       : separation == Separation::entmax15 ? 1.5
+                                                            : separation.alpha;
+  const at::Tensor z = divided ? scores : scores * (alpha - 1);
+  const double power = divided ? 2 : 1 / (alpha - 1);
+  const auto terms = [&](const at::Tensor& tau) { return (z - tau).clamp_min(0).pow(power); };
   at::Tensor high = z.amax(-1, true), low = high - 1;
   for (int i = 0; i < 100; ++i) {
-    const at::Tensor middle = (low + high) / 2, too_low = weights(middle).sum(-1, true) > 1;
+    const at::Tensor middle = (low + high) / 2, too_low = terms(middle).sum(-1, true) > 1;
     low = at::where(too_low, middle, low);
     high = at::where(too_low, high, middle);
   }
   const at::Tensor above = (z - low).clamp_min(0);
-  return divided ? above / above.sum(-1, true) : weights(low);
+  return divided ? above / above.sum(-1, true) : terms(low);
+}
+
+TEST(Entmax, IsSparsemaxAt2AndEntmax15At1AndAHalf) {
+  const at::Tensor scores = random_tensor({20, 33}, 14);
+  EXPECT_LT(
+      largest_difference(separate(scores, Separation::entmax(2)), separate(scores, Separation::sparsemax)),
+      1e-14);
+  EXPECT_LT(
+      largest_difference(separate(scores, Separation::entmax(1.5)), separate(scores, Separation::entmax15)),
+      1e-14);
+  EXPECT_LT(largest_difference(separate(scores, Separation::entmax(1.0001)), at::softmax(scores, -1)), 1e-3);
+}
+
+TEST(Entmax, NamesAnAlphaOutOfItsRange) {
+  for (const double alpha : {1.0, 2.5, 0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    expect_contains(usage_error_of([&] { separate(at::ones({3}), Separation::entmax(alpha)); }),
+                    {"alpha", "(1, 2]"});
+  }
 }
 
 class SparseSeparation : public ::testing::TestWithParam<Separation> {};

@@ -11,6 +11,7 @@
 #define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
+#include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
@@ -59,6 +60,27 @@ template <> struct Form<Kind::normmax> {
   template <class D, class V> HWY_INLINE V Share(D d, V weight) const {
     return hn::IfThenElseZero(hn::Gt(weight, hn::Zero(d)), hn::Set(d, 1));
   }
+};
+
+template <> struct Form<Kind::entmax> {
+  explicit Form(SimplexSeparation separation) : alpha(separation.alpha) {}
+  static constexpr bool kIsDivided = false;
+  double Scale() const { return alpha - 1; }
+  template <class D, class V> HWY_INLINE V Term(D d, V x) const { return Power(d, x, 1 / (alpha - 1)); }
+  template <class D, class V> HWY_INLINE V Slope(D d, V x) const {
+    const double exponent = 1 / (alpha - 1);
+    return hn::Mul(hn::Set(d, static_cast<hn::TFromD<D>>(exponent)), Power(d, x, exponent - 1));
+  }
+  template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
+  template <class D, class V> HWY_INLINE V Share(D d, V weight) const { return Power(d, weight, 2 - alpha); }
+
+private:
+  /// x^exponent for x > 0, else 0.
+  template <class D, class V> static HWY_INLINE V Power(D d, V x, double exponent) {
+    const auto power = hn::Exp(d, hn::Mul(hn::Log(d, x), hn::Set(d, static_cast<hn::TFromD<D>>(exponent))));
+    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), power);
+  }
+  double alpha;
 };
 
 /// tau in two numbers of T, the second what the first has lost.
@@ -270,6 +292,8 @@ template <class Args> void Run(const Args& args) {
     return Rows<Form<Kind::entmax15>>(args);
   case Kind::normmax:
     return Rows<Form<Kind::normmax>>(args);
+  case Kind::entmax:
+    return Rows<Form<Kind::entmax>>(args);
   case Kind::softmax:
     break; // has_threshold
   }

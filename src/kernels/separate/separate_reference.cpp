@@ -14,15 +14,35 @@ using Kind = SimplexSeparation::Kind;
 
 /// u of a score, from its distance to the largest.
 double scaled(SimplexSeparation separation, double below) {
-  return separation.kind == Kind::entmax15 ? below / 2 : below;
+  switch (separation.kind) {
+  case Kind::entmax15:
+    return below / 2;
+  case Kind::entmax:
+    return below * (separation.alpha - 1);
+  default:
+    return below;
+  }
 }
 
-/// The term of the sum that is 1, for u - tau = x > 0, and its derivative.
+/// The exponent of the term of the sum that is 1.
+double exponent_of(SimplexSeparation separation) {
+  switch (separation.kind) {
+  case Kind::sparsemax:
+    return 1;
+  case Kind::entmax:
+    return 1 / (separation.alpha - 1);
+  default:
+    return 2;
+  }
+}
+
+/// That term, for u - tau = x > 0, and its derivative.
 double term_of(SimplexSeparation separation, double x) {
-  return separation.kind == Kind::sparsemax ? x : x * x;
+  return std::pow(x, exponent_of(separation));
 }
 double slope_of(SimplexSeparation separation, double x) {
-  return separation.kind == Kind::sparsemax ? 1 : 2 * x;
+  const double exponent = exponent_of(separation);
+  return exponent * std::pow(x, exponent - 1);
 }
 
 /// The threshold at which the terms sum to 1.
@@ -93,7 +113,10 @@ template <class T> void rows(const SeparateGradientArgs<T>& args) {
   const int64_t n = args.num_scores;
   const auto q_of = [&](T weight) {
     const auto p = static_cast<double>(weight);
-    return p > 0 ? args.separation.kind == Kind::entmax15 ? std::sqrt(p) : 1 : 0;
+    const double exponent = args.separation.kind == Kind::entmax15 ? 0.5
+                            : args.separation.kind == Kind::entmax ? 2 - args.separation.alpha
+                                                                   : 0;
+    return p > 0 ? std::pow(p, exponent) : 0;
   };
   for (int64_t r = 0; r < args.num_rows; ++r) {
     const T *weights = args.weights + r * n, *given = args.d_weights + r * n;
