@@ -78,8 +78,8 @@ TEST(SeparateKernel, EqualsTheReferenceForEveryTailAndSharpness) {
   });
 }
 
-TEST(SeparateKernel, SumsToOneOverAMillionScores) {
-  constexpr int64_t kScores = 1'000'000;
+TEST(SeparateKernel, SumsToOneOverManyScores) {
+  constexpr int64_t kScores = 200'000;
   const std::vector<double> close = normals<double>(1, kScores, 1e-6), apart = normals<double>(1, kScores);
   for_each_separation([&](SimplexSeparation separation) {
     for (const std::vector<double>& scores : {close, apart}) {
