@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/separate/separate.h"
 #include "memory/checks.h"
 #include "mneme/core/error.h"
 #include "mneme/theory/cap_intersection.h"
@@ -233,52 +234,29 @@ RowFunction separation_of(const Softmax& softmax, ScoreKind, int64_t) {
   });
 }
 
-// Both find tau by Newton's method from below: the sum of the weights is convex and falling in tau, so it
-// never overshoots.
-constexpr int kNewtonStepsMax = 200;
-
-RowFunction separation_of(const Sparsemax& sparsemax, ScoreKind, int64_t) {
-  return with_beta("Sparsemax", sparsemax.beta, [](std::span<double> row) {
-    double tau = -1;
-    for (int i = 0; i < kNewtonStepsMax; ++i) {
-      double excess = -1, support = 0;
-      for (const double x : row) {
-        excess += std::max(x - tau, 0.0);
-        support += x > tau ? 1 : 0;
-      }
-      const double next = tau + excess / support;
-      if (!(next > tau)) {
-        break;
-      }
-      tau = next;
-    }
-    for (double& x : row) {
-      x = std::max(x - tau, 0.0);
-    }
-  });
+RowFunction separation_of(const SimplexWeights& choice, ScoreKind kind, int64_t size) {
+  check_separation(choice.separation);
+  if (choice.separation == SimplexSeparation::softmax) {
+    return separation_of(Softmax{choice.beta}, kind, size);
+  }
+  return with_beta(name_of(choice.separation).data(), choice.beta,
+                   [separation = choice.separation](std::span<double> row) {
+                     const std::vector<double> scores(row.begin(),
+                                                      row.end()); // the kernel does not work in place
+                     kernels::separate({.scores = scores.data(),
+                                        .weights = row.data(),
+                                        .num_rows = 1,
+                                        .num_scores = std::ssize(scores),
+                                        .separation = separation});
+                   });
 }
 
-RowFunction separation_of(const Entmax15& entmax, ScoreKind, int64_t) {
-  return with_beta("Entmax15", entmax.beta, [](std::span<double> row) {
-    double tau = -1;
-    for (int i = 0; i < kNewtonStepsMax; ++i) {
-      double excess = -1, slope = 0;
-      for (const double x : row) {
-        const double root = std::max(x / 2 - tau, 0.0);
-        excess += root * root;
-        slope += 2 * root;
-      }
-      const double next = tau + excess / slope;
-      if (!(next > tau)) {
-        break;
-      }
-      tau = next;
-    }
-    for (double& x : row) {
-      const double root = std::max(x / 2 - tau, 0.0);
-      x = root * root;
-    }
-  });
+RowFunction separation_of(const Sparsemax& sparsemax, ScoreKind kind, int64_t size) {
+  return separation_of(SimplexWeights{SimplexSeparation::sparsemax, sparsemax.beta}, kind, size);
+}
+
+RowFunction separation_of(const Entmax15& entmax, ScoreKind kind, int64_t size) {
+  return separation_of(SimplexWeights{SimplexSeparation::entmax15, entmax.beta}, kind, size);
 }
 
 RowFunction separation_of(const Polynomial& polynomial, ScoreKind, int64_t) {

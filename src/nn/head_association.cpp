@@ -13,6 +13,7 @@
 #include "mneme/ops/associate.h"
 #include "mneme/ops/association_change.h"
 #include "mneme/ops/association_dropout.h"
+#include "mneme/ops/backend.h"
 #include "mneme/ops/constants.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
@@ -355,12 +356,10 @@ HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
 bool can_stream(const HeadAssociationArgs& args) {
   const std::vector<int64_t>& most = args.update_steps_max.values();
   const bool has_updates = std::ranges::any_of(most, [](int64_t updates) { return updates != 0; });
-  // Elsewhere nothing but an association knows how far it moved.
-  const bool on_device = args.query.device().is_cpu() ? args.query.scalar_type() == at::kFloat ||
-                                                            args.query.scalar_type() == at::kDouble
-                                                      : !has_updates;
+  // On another device nothing but an association knows how far it moved.
+  const bool is_known = args.query.device().is_cpu() ? ops::has_kernel(args.query) : !has_updates;
   return args.streaming && args.separation == ops::Separation::softmax && !args.need_weights &&
-         !args.only_best.defined() && on_device && args.query.numel() > 0 && args.stored.numel() > 0 &&
+         !args.only_best.defined() && is_known && args.query.numel() > 0 && args.stored.numel() > 0 &&
          args.value.numel() > 0;
 }
 

@@ -8,6 +8,7 @@
 #include <torch/nn/init.h>
 
 #include "mneme/ops/associate_normed.h"
+#include "mneme/ops/backend.h"
 #include "mneme/ops/constants.h"
 #include "nn/association_inputs.h"
 #include "nn/core_sizes.h"
@@ -419,10 +420,8 @@ bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& store
       std::all_of(steps.begin(), steps.end(), [](int64_t most) { return most == 0; }) &&
       std::all_of(eps.begin(), eps.end(), [](double e) { return e > 0; }) &&
       std::all_of(scaling.begin(), scaling.end(), [](double b) { return std::isfinite(b); });
-  const bool has_kernel =
-      query.device().is_cpu() && (query.scalar_type() == at::kFloat || query.scalar_type() == at::kDouble);
   return options.streaming() && options.separation() == ops::Separation::softmax && !call.need_weights &&
-         projected_alone && seen_alike && one_step && has_kernel &&
+         projected_alone && seen_alike && one_step && ops::has_kernel(query) &&
          (stored.source || pays_to_fold(query, stored.rows, *core_sizes(options).head, call.batch_first));
 }
 

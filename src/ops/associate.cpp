@@ -19,6 +19,7 @@
 
 #include "mneme/core/parallel.h"
 #include "mneme/ops/association_dropout.h"
+#include "mneme/ops/backend.h"
 #include "ops/checks.h"
 #include "ops/rows.h"
 #include "ops/seen.h"
@@ -181,10 +182,6 @@ at::Tensor associate_plain(const at::Tensor& query, const at::Tensor& stored, co
     association = association * association_dropout(association, dropout, dropout_seed);
   }
   return at::matmul(association, numbers);
-}
-
-bool has_kernel(const at::Tensor& query) {
-  return query.scalar_type() == at::kFloat || query.scalar_type() == at::kDouble;
 }
 
 at::Tensor associate_on_cpu(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,

@@ -20,6 +20,7 @@
 #include "kernels/normed_association/normed_association.h"
 #include "mneme/core/parallel.h"
 #include "mneme/ops/associate.h"
+#include "mneme/ops/backend.h"
 #include "ops/checks.h"
 
 namespace mneme::ops {
@@ -306,9 +307,7 @@ at::Tensor associate_normed(const at::Tensor& query, const at::Tensor& rows, dou
   if (missing.defined()) {
     check_missing(missing, rows);
   }
-  const bool has_kernel =
-      rows.device().is_cpu() && (rows.scalar_type() == at::kFloat || rows.scalar_type() == at::kDouble);
-  if (has_kernel) {
+  if (has_kernel(rows)) {
     return AssociateNormed::apply(query, std::optional(rows),
                                   missing.defined() ? std::optional(missing) : std::nullopt,
                                   std::shared_ptr<const RowSource>(), epsilon);
@@ -344,7 +343,7 @@ at::Tensor associate_normed(const at::Tensor& query, const std::shared_ptr<const
                             " features: [1, queries, ", rows->size(), "] is needed."),
                    "They are compared feature by feature: project the query.");
   }
-  if (!query.device().is_cpu() || (query.scalar_type() != at::kFloat && query.scalar_type() != at::kDouble)) {
+  if (!has_kernel(query)) {
     kChecks.refuse(c10::str("query is ", query.scalar_type(), " on ", query.device(),
                             ", but a source is read as Float or Double on the CPU."),
                    "Convert or move it.");

@@ -15,6 +15,7 @@
 
 #include "kernels/softmax_change/softmax_change.h"
 #include "mneme/core/parallel.h"
+#include "mneme/ops/backend.h"
 #include "ops/checks.h"
 #include "ops/rows.h"
 #include "ops/seen.h"
@@ -93,9 +94,7 @@ at::Tensor association_change(const at::Tensor& before, const at::Tensor& after,
   check({"before", before}, {"after", after}, {"stored", stored});
   const Seen seen(kChecks, missing, mask, {"before", before}, {"stored", stored}, stored.size(0));
   const at::NoGradGuard no_gradient;
-  const bool has_kernel =
-      stored.device().is_cpu() && (stored.scalar_type() == at::kFloat || stored.scalar_type() == at::kDouble);
-  if (!has_kernel) {
+  if (!has_kernel(stored)) {
     const auto weights = [&](const at::Tensor& states) {
       return seen.softmax(at::matmul(states, stored.transpose(1, 2)).to(at::kFloat));
     };

@@ -8,9 +8,9 @@
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 
+#include "mneme/ops/constants.h"
 #include "ops/band_sum.h"
 #include "ops/checks.h"
-#include "mneme/ops/constants.h"
 #include "ops/head_slices.h"
 #include "ops/leap_pass.h"
 #include "ops/leap_scales.h"

@@ -12,6 +12,7 @@
 #include "kernels/window_scan/window_scan.h"
 #include "kernels/window_scan_gradient/window_scan_gradient.h"
 #include "mneme/core/cpu.h"
+#include "mneme/ops/backend.h"
 #include "ops/large_tensor.h"
 #include "ops/leap_parts.h"
 
@@ -156,7 +157,7 @@ void scan(const LeapCall& call, const at::Tensor& readout, const std::vector<int
 } // namespace
 
 bool has_scan(const LeapCall& call) {
-  return call.query.device().is_cpu() && call.gate == LeapGate::sigmoid && call.gate_scale == call.scale &&
+  return has_kernel(call.query) && call.gate == LeapGate::sigmoid && call.gate_scale == call.scale &&
          call.epsilon == kernels::kWindowScanEpsilon && call.key.size(3) == call.value.size(3) &&
          std::ranges::all_of(call.windows.decay, [](double decay) { return decay == 0; }) &&
          !use_reference_kernels();

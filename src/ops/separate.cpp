@@ -2,18 +2,33 @@
 
 #include "mneme/ops/separate.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include <ATen/Dispatch.h>
 #include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
 
+#include "kernels/separate/separate.h"
+#include "mneme/core/parallel.h"
+#include "mneme/ops/backend.h"
 #include "ops/checks.h"
 
 namespace mneme::ops {
 namespace {
 
 const Checks kChecks("separate");
+using Kind = Separation::Kind;
 
-void check(const at::Tensor& scores) {
+[[noreturn]] void refuse_unknown(Separation separation) {
+  kChecks.refuse(c10::str("separation ", static_cast<int>(separation.kind), " is unknown."),
+                 "Take one of kSimplexSeparations.");
+}
+
+void check(const at::Tensor& scores, Separation separation) {
+  check_separation(separation);
   kChecks.defined({"scores", scores}, "..., patterns");
   kChecks.real({"scores", scores});
   if (scores.dim() == 0 || scores.size(-1) == 0) {
@@ -25,73 +40,185 @@ void check(const at::Tensor& scores) {
 /// Scores as they lie below the largest of their row. What lies further below than any weight reaches is brought
 /// to there: it gets weight 0 as well, and sums stay small.
 at::Tensor below_largest(const at::Tensor& scores) {
-  return (scores - scores.amax(-1, true).detach()).clamp_min(-1);
+  return (scores - scores.amax(-1, true)).clamp_min(-1);
 }
 
 /// Sorted prefixes: how many of the largest scores have weight, where `holds` says so of each prefix.
 struct Prefixes {
   explicit Prefixes(const at::Tensor& scores)
-      : sorted(std::get<0>(scores.detach().sort(-1, true))),
-        count(at::arange(1, scores.size(-1) + 1, scores.options().requires_grad(false))) {}
+      : sorted(std::get<0>(scores.sort(-1, true))),
+        count(at::arange(1, scores.size(-1) + 1, scores.options())) {}
   at::Tensor sorted, count;
+
+  /// Of the threshold [..., k] of every prefix, that of the longest that holds.
+  static at::Tensor last(const at::Tensor& threshold, const at::Tensor& holds) {
+    return threshold.gather(-1, (holds.sum(-1, true) - 1).clamp_min(0)); // a NaN among the scores: none holds
+  }
 };
-
-/// 1 for the scores of each row that are among its `count` largest, given what the last of these is.
-at::Tensor support(const at::Tensor& scores, const Prefixes& prefixes, const at::Tensor& holds) {
-  const at::Tensor last = (holds.sum(-1, true) - 1).clamp_min(0); // a NaN among the scores: none holds
-  return (scores.detach() >= prefixes.sorted.gather(-1, last)).to(scores.scalar_type());
-}
-
-// Both thresholds are written with the support held fixed, as derivatives take it.
 
 at::Tensor sparsemax(const at::Tensor& scores) {
   const at::Tensor z = below_largest(scores);
   const Prefixes prefixes(z);
-  const at::Tensor holds = 1 + prefixes.count * prefixes.sorted > prefixes.sorted.cumsum(-1);
-  const at::Tensor s = support(z, prefixes, holds), size = s.sum(-1, true);
-  const at::Tensor threshold = ((z * s).sum(-1, true) - 1) / size;
-  return s * (z - threshold).clamp_min(0);
+  const at::Tensor threshold = (prefixes.sorted.cumsum(-1) - 1) / prefixes.count;
+  return (z - Prefixes::last(threshold, threshold < prefixes.sorted)).clamp_min(0);
+}
+
+/// max(scores - tau, 0), whose squares sum to 1. tau of the first k: mean - sqrt((1 - sum of squared deviations) / k)
+at::Tensor with_squares_of_one(const at::Tensor& scores) {
+  const at::Tensor z = below_largest(scores);
+  const Prefixes prefixes(z);
+  const at::Tensor sum = prefixes.sorted.cumsum(-1), mean = sum / prefixes.count;
+  const at::Tensor threshold =
+      mean - ((1 - (prefixes.sorted.square().cumsum(-1) - mean * sum)) / prefixes.count).clamp_min(0).sqrt();
+  return (z - Prefixes::last(threshold, threshold < prefixes.sorted)).clamp_min(0);
 }
 
 at::Tensor entmax15(const at::Tensor& scores) {
-  const at::Tensor z = below_largest(scores / 2);
-  const Prefixes prefixes(z);
-  // tau of the first k: mean - sqrt((1 - sum of squared deviations) / k)
-  const auto threshold = [](const at::Tensor& sum, const at::Tensor& squares, const at::Tensor& k) {
-    const at::Tensor mean = sum / k;
-    return mean - ((1 - (squares - mean * sum)) / k).clamp_min(0).sqrt();
-  };
-  const at::Tensor holds = threshold(prefixes.sorted.cumsum(-1), prefixes.sorted.square().cumsum(-1),
-                                     prefixes.count) < prefixes.sorted;
-  const at::Tensor s = support(z, prefixes, holds), size = s.sum(-1, true);
-  const at::Tensor tau = threshold((z * s).sum(-1, true), (z.square() * s).sum(-1, true), size);
-  return s * (z - tau).clamp_min(0).square();
+  return with_squares_of_one(scores / 2).square();
 }
 
-/// entropy(p) of every row.
+/// tau by bisection: powers have no closed form of it.
+at::Tensor entmax(const at::Tensor& scores, double alpha) {
+  constexpr int kHalvings = 60; // of an interval of length 1
+  const double exponent = 1 / (alpha - 1);
+  const at::Tensor u = below_largest(scores * (alpha - 1));
+  const auto weights = [&](const at::Tensor& tau) { return (u - tau).clamp_min(0).pow(exponent); };
+  at::Tensor low = at::full_like(u.slice(-1, 0, 1), -1), high = at::zeros_like(low);
+  for (int i = 0; i < kHalvings; ++i) {
+    const at::Tensor middle = (low + high) / 2, too_low = weights(middle).sum(-1, true) > 1;
+    low = at::where(too_low, middle, low);
+    high = at::where(too_low, high, middle);
+  }
+  return weights(low);
+}
+
+at::Tensor normmax(const at::Tensor& scores) {
+  const at::Tensor above = with_squares_of_one(scores);
+  return above / above.sum(-1, true);
+}
+
+/// The weights in plain LibTorch: any device, any type.
+at::Tensor separate_plain(const at::Tensor& scores, Separation separation) {
+  switch (separation.kind) {
+  case Kind::softmax:
+    return at::softmax(scores, -1);
+  case Kind::entmax15:
+    return entmax15(scores);
+  case Kind::sparsemax:
+    return sparsemax(scores);
+  case Kind::normmax:
+    return normmax(scores);
+  case Kind::entmax:
+    return entmax(scores, separation.alpha);
+  }
+  refuse_unknown(separation);
+}
+
+/// d_weights . Jacobian in LibTorch, differentiable in both.
+at::Tensor gradient_plain(const at::Tensor& weights, const at::Tensor& d_weights, Separation separation) {
+  const at::Tensor has_weight = weights > 0;
+  if (separation.kind == Kind::normmax) {
+    const at::Tensor beside = has_weight * (d_weights - (weights * d_weights).sum(-1, true));
+    return weights.norm(2, -1, true) * (beside - weights * beside.sum(-1, true));
+  }
+  const double exponent = separation.kind == Kind::entmax15 ? 0.5
+                          : separation.kind == Kind::entmax ? 2 - separation.alpha
+                                                            : 0;
+  const at::Tensor share = at::where(has_weight, weights, 1).pow(exponent) * has_weight;
+  return share * (d_weights - (share * d_weights).sum(-1, true) / share.sum(-1, true));
+}
+
+/// Calls run(first row, rows, begin in numbers) on several threads.
+template <class Run> void for_rows(const at::Tensor& rows, const Run& run) {
+  constexpr int64_t kNumbersAtOnce = 16384;
+  const int64_t size = rows.size(-1);
+  parallel_for(rows.numel() / size, std::max<int64_t>(1, kNumbersAtOnce / size),
+               [&](int64_t begin, int64_t end) { run(begin * size, end - begin, size); });
+}
+
+at::Tensor by_kernel(const at::Tensor& given, Separation separation) {
+  const at::Tensor scores = given.contiguous(), weights = at::empty_like(scores);
+  AT_DISPATCH_FLOATING_TYPES(scores.scalar_type(), "mneme::separate", [&] {
+    for_rows(scores, [&](int64_t at, int64_t rows, int64_t size) {
+      kernels::separate(kernels::SeparateArgs<scalar_t>{.scores = scores.const_data_ptr<scalar_t>() + at,
+                                                        .weights = weights.mutable_data_ptr<scalar_t>() + at,
+                                                        .num_rows = rows,
+                                                        .num_scores = size,
+                                                        .separation = separation});
+    });
+  });
+  return weights;
+}
+
+at::Tensor gradient_by_kernel(const at::Tensor& weights, const at::Tensor& given, Separation separation) {
+  const at::Tensor d_weights = given.contiguous(), d_scores = at::empty_like(d_weights);
+  AT_DISPATCH_FLOATING_TYPES(weights.scalar_type(), "mneme::separate", [&] {
+    for_rows(weights, [&](int64_t at, int64_t rows, int64_t size) {
+      kernels::separate_gradient(
+          kernels::SeparateGradientArgs<scalar_t>{.weights = weights.const_data_ptr<scalar_t>() + at,
+                                                  .d_weights = d_weights.const_data_ptr<scalar_t>() + at,
+                                                  .d_scores = d_scores.mutable_data_ptr<scalar_t>() + at,
+                                                  .num_rows = rows,
+                                                  .num_scores = size,
+                                                  .separation = separation});
+    });
+  });
+  return d_scores;
+}
+
+class Separate : public torch::autograd::Function<Separate> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& scores,
+                            Separation separation) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    at::Tensor weights = has_kernel(scores) && scores.numel() > 0 ? by_kernel(scores, separation)
+                                                                  : separate_plain(scores, separation);
+    context->saved_data["kind"] = static_cast<int64_t>(separation.kind);
+    context->saved_data["alpha"] = separation.alpha;
+    context->save_for_backward({weights});
+    return weights;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const at::Tensor weights = context->get_saved_variables()[0];
+    const Separation separation{static_cast<Kind>(context->saved_data["kind"].toInt()),
+                                context->saved_data["alpha"].toDouble()};
+    const bool again = at::GradMode::is_enabled(); // this gradient may itself be differentiated
+    return {again || !has_kernel(weights) || weights.numel() == 0
+                ? gradient_plain(weights, gradients[0], separation)
+                : gradient_by_kernel(weights, gradients[0], separation),
+            at::Tensor()};
+  }
+};
+
+/// entropy(p) of every row, but for softmax.
 at::Tensor entropy(const at::Tensor& weights, Separation separation) {
-  return separation == Separation::sparsemax ? (1 - weights.square().sum(-1)) / 2
-                                             : (1 - (weights * weights.sqrt()).sum(-1)) * (4.0 / 3);
+  switch (separation.kind) {
+  case Kind::entmax15:
+    return (1 - (weights * weights.sqrt()).sum(-1)) * (4.0 / 3);
+  case Kind::sparsemax:
+    return (1 - weights.square().sum(-1)) / 2;
+  case Kind::normmax:
+    return 1 - weights.norm(2, -1);
+  case Kind::entmax:
+    return (1 - weights.pow(separation.alpha).sum(-1)) / (separation.alpha * (separation.alpha - 1));
+  case Kind::softmax:
+    break;
+  }
+  refuse_unknown(separation);
 }
 
 } // namespace
 
 at::Tensor separate(const at::Tensor& scores, Separation separation) {
-  check(scores);
-  switch (separation) {
-  case Separation::softmax:
-    return at::softmax(scores, -1);
-  case Separation::entmax15:
-    return entmax15(scores);
-  case Separation::sparsemax:
-    return sparsemax(scores);
-  }
-  kChecks.refuse("this separation is unknown.", "Take softmax, entmax15 or sparsemax.");
+  check(scores, separation);
+  return separation.kind == Kind::softmax ? at::softmax(scores, -1) : Separate::apply(scores, separation);
 }
 
 at::Tensor separation_potential(const at::Tensor& scores, Separation separation) {
-  check(scores);
-  if (separation == Separation::softmax) {
+  check(scores, separation);
+  if (separation.kind == Kind::softmax) {
     return at::logsumexp(scores, -1);
   }
   // Weights are where this is largest, so that they count as fixed for the gradient.
@@ -101,15 +228,19 @@ at::Tensor separation_potential(const at::Tensor& scores, Separation separation)
 
 double largest_entropy(int64_t count, Separation separation) {
   const auto n = static_cast<double>(count);
-  switch (separation) {
-  case Separation::softmax:
+  switch (separation.kind) {
+  case Kind::softmax:
     return std::log(n);
-  case Separation::entmax15:
+  case Kind::entmax15:
     return 4.0 / 3 * (1 - 1 / std::sqrt(n));
-  case Separation::sparsemax:
+  case Kind::sparsemax:
     return (1 - 1 / n) / 2;
+  case Kind::normmax:
+    return 1 - 1 / std::sqrt(n);
+  case Kind::entmax:
+    return (1 - std::pow(n, 1 - separation.alpha)) / (separation.alpha * (separation.alpha - 1));
   }
-  kChecks.refuse("this separation is unknown.", "Take softmax, entmax15 or sparsemax.");
+  refuse_unknown(separation);
 }
 
 } // namespace mneme::ops

@@ -130,10 +130,11 @@ TEST(Encode, IsTheSameOnAnotherDevice) {
 }
 
 TEST(Separate, IsTheSameOnAnotherDevice) {
-  for (const Separation separation : {Separation::softmax, Separation::entmax15, Separation::sparsemax}) {
+  for (const NamedSeparation& named : kSimplexSeparations) {
+    SCOPED_TRACE(std::string(named.name));
     expect_same_on_device(
         [&](const Tensors& x) {
-          return Tensors{separate(x[0], separation), separation_potential(x[0], separation)};
+          return Tensors{separate(x[0], named.separation), separation_potential(x[0], named.separation)};
         },
         {random_tensor({3, 8}, 1)});
   }

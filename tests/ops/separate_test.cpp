@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "mneme/memory/separation.h"
 #include "ops/tensors.h"
 
 namespace mneme::ops {
@@ -12,21 +13,56 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// max(scores - tau, 0) or max(scores / 2 - tau, 0)^2, tau by bisection so that they sum to 1.
+/// Of all of the list, and of those that the kernel knows.
+std::vector<Separation> separations(bool with_softmax) {
+  std::vector<Separation> found;
+  for (const NamedSeparation& named : kSimplexSeparations) {
+    if (with_softmax || named.separation != Separation::softmax) {
+      found.push_back(named.separation);
+    }
+  }
+  return found;
+}
+std::string name_of_test(const ::testing::TestParamInfo<Separation>& test) {
+  return std::string(name_of(test.param));
+}
+
+/// The weights by their definition, max(c scores - tau, 0) to some power, tau by bisection so that they sum to 1; those of
+/// normmax are divided by their sum, and it is their squares that sum to 1.
 at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
-  const bool squared = separation == Separation::entmax15;
-  const at::Tensor z = squared ? scores / 2 : scores;
-  const auto weights = [&](const at::Tensor& tau) {
-    const at::Tensor above = (z - tau).clamp_min(0);
-    return squared ? above.square() : above;
-  };
+  const bool divided = separation == Separation::normmax;
+  const double alpha = separation == Separation::sparsemax  ? 2
+                       : separation == Separation::entmax15 ? 1.5
+                                                            : separation.alpha;
+  const at::Tensor z = divided ? scores : scores * (alpha - 1);
+  const double power = divided ? 2 : 1 / (alpha - 1);
+  const auto terms = [&](const at::Tensor& tau) { return (z - tau).clamp_min(0).pow(power); };
   at::Tensor high = z.amax(-1, true), low = high - 1;
   for (int i = 0; i < 100; ++i) {
-    const at::Tensor middle = (low + high) / 2, too_low = weights(middle).sum(-1, true) > 1;
+    const at::Tensor middle = (low + high) / 2, too_low = terms(middle).sum(-1, true) > 1;
     low = at::where(too_low, middle, low);
     high = at::where(too_low, high, middle);
   }
-  return weights(low);
+  const at::Tensor above = (z - low).clamp_min(0);
+  return divided ? above / above.sum(-1, true) : terms(low);
+}
+
+TEST(Entmax, IsSparsemaxAt2AndEntmax15At1AndAHalf) {
+  const at::Tensor scores = random_tensor({20, 33}, 14);
+  EXPECT_LT(
+      largest_difference(separate(scores, Separation::entmax(2)), separate(scores, Separation::sparsemax)),
+      1e-14);
+  EXPECT_LT(
+      largest_difference(separate(scores, Separation::entmax(1.5)), separate(scores, Separation::entmax15)),
+      1e-14);
+  EXPECT_LT(largest_difference(separate(scores, Separation::entmax(1.0001)), at::softmax(scores, -1)), 1e-3);
+}
+
+TEST(Entmax, NamesAnAlphaOutOfItsRange) {
+  for (const double alpha : {1.0, 2.5, 0.0, std::numeric_limits<double>::quiet_NaN()}) {
+    expect_contains(usage_error_of([&] { separate(at::ones({3}), Separation::entmax(alpha)); }),
+                    {"alpha", "(1, 2]"});
+  }
 }
 
 class SparseSeparation : public ::testing::TestWithParam<Separation> {};
@@ -85,14 +121,38 @@ TEST_P(SparseSeparation, CanBeDifferentiatedAgain) {
         const at::Tensor x = in[0].requires_grad() ? in[0] : in[0].detach().clone().requires_grad_();
         return gradient(x).square().sum();
       },
-      {scores.detach()}, 1e-7);
+      {scores.detach()}, 1e-6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, SparseSeparation,
-                         ::testing::Values(Separation::entmax15, Separation::sparsemax),
-                         [](const auto& test) {
-                           return std::string(test.param == Separation::entmax15 ? "Entmax15" : "Sparsemax");
-                         });
+TEST_P(SparseSeparation, IsTheSameInHalfPrecisionAndInPlainLibTorch) {
+  const at::Tensor scores = random_tensor({20, 33}, 12);
+  EXPECT_LT(largest_difference(separate(scores.to(at::kBFloat16), GetParam()), separate(scores, GetParam())),
+            0.05);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SparseSeparation, ::testing::ValuesIn(separations(false)), name_of_test);
+
+class AnySeparation : public ::testing::TestWithParam<Separation> {};
+
+TEST_P(AnySeparation, OfAMemoryAndOfALayerIsTheSame) {
+  for (const double beta : {0.1, 1.0, 25.0}) {
+    const at::Tensor scores = random_tensor({6, 40}, 13);
+    const Scores of_memory{
+        RealPatterns(6, 40,
+                     std::vector<double>(scores.const_data_ptr<double>(),
+                                         scores.const_data_ptr<double>() + scores.numel())),
+        ScoreKind::other, 0};
+    const RealPatterns weights = mneme::separate(of_memory, SimplexWeights{GetParam(), beta});
+    const at::Tensor expected = separate(scores * beta, GetParam());
+    for (int64_t q = 0; q < 6; ++q) {
+      for (int64_t s = 0; s < 40; ++s) {
+        EXPECT_NEAR(weights[q][static_cast<size_t>(s)], expected[q][s].item<double>(), 1e-13);
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AnySeparation, ::testing::ValuesIn(separations(true)), name_of_test);
 
 class Potential : public ::testing::TestWithParam<Separation> {};
 
@@ -113,8 +173,7 @@ TEST_P(Potential, OfEqualScoresIsTheirLargestEntropyAbove) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Potential,
-                         ::testing::Values(Separation::softmax, Separation::entmax15, Separation::sparsemax));
+INSTANTIATE_TEST_SUITE_P(All, Potential, ::testing::ValuesIn(separations(true)), name_of_test);
 
 TEST(Separate, OfSoftmaxIsSoftmax) {
   const at::Tensor scores = random_tensor({3, 4}, 11);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <variant>
 
+#include "mneme/core/simplex_separation.h"
 #include "mneme/memory/similarity.h"
 
 namespace mneme {
@@ -62,6 +63,13 @@ struct Entmax15 {
   double beta;
 };
 
+/// Any of the list that memories and layers share (core/simplex_separation.h), of beta * score. beta >= 0; infinity gives
+/// BestMatch.
+struct SimplexWeights {
+  SimplexSeparation separation;
+  double beta = 1;
+};
+
 /// max(score, 0)^degree / sum: dense associative memory (Krotov & Hopfield 2016). degree > 0.
 struct Polynomial {
   double degree = 3;
@@ -78,7 +86,7 @@ struct Identity {
 struct BestMatch {};
 
 using Separation = std::variant<CircleIntersection, CapIntersection, Radius, Softmax, Sparsemax, Entmax15,
-                                Polynomial, Identity, BestMatch>;
+                                SimplexWeights, Polynomial, Identity, BestMatch>;
 
 /// Weights of every query: rows sum to 1, or are all 0 if no stored pattern answers; those of Identity are
 /// the scores.

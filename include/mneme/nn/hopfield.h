@@ -45,7 +45,7 @@ struct HopfieldOptions {
   TORCH_ARG(std::optional<PerHead<double>>, beta);
   /// beta becomes the parameter `beta` [num_heads], which begins with the numbers above (finite ones).
   TORCH_ARG(bool, learn_beta) = false;
-  /// How scores become an association: sparsemax and 1.5-entmax give far patterns exactly 0.
+  /// How scores become an association: all but softmax give far patterns exactly 0.
   TORCH_ARG(ops::Separation, separation) = ops::Separation::softmax;
   /// Updates of the state before the final association: 0 = attention; none or negative = until convergence.
   TORCH_ARG(std::optional<PerHead<int64_t>>, update_steps_max) = PerHead<int64_t>(0);

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/separate/separate.h"
+
+#include <limits>
+
+#include "mneme/core/cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/separate/separate.cpp"
+#define HWY_WANT_AVX3_DL
+#include <hwy/foreach_target.h>
+
+#include <hwy/contrib/math/math-inl.h>
+#include <hwy/highway.h>
+
+#include "kernels/first_lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // every kernel has its own names
+namespace hn = hwy::HWY_NAMESPACE;
+
+using Kind = SimplexSeparation::Kind;
+
+constexpr int64_t kPerSum = 1024; // numbers that are added in T, before sums are added in double
+
+/// What x = u - tau > 0 stands for: a term of the sum that is 1, its slope, and the weight. Lanes of 0 give 0.
+template <Kind kind> struct Form;
+
+template <> struct Form<Kind::sparsemax> {
+  explicit Form(SimplexSeparation) {}
+  static constexpr bool kIsDivided = false; ///< weights are divided by their sum
+  static constexpr double Scale() { return 1; }
+  template <class D, class V> HWY_INLINE V Term(D, V x) const { return x; }
+  template <class D, class V> HWY_INLINE V Slope(D d, V x) const {
+    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1));
+  }
+  template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
+  template <class D, class V> HWY_INLINE V Share(D d, V weight) const { return Slope(d, weight); }
+};
+
+template <> struct Form<Kind::entmax15> {
+  explicit Form(SimplexSeparation) {}
+  static constexpr bool kIsDivided = false;
+  static constexpr double Scale() { return 0.5; }
+  template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
+  template <class D, class V> HWY_INLINE V Slope(D, V x) const { return hn::Add(x, x); }
+  template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
+  template <class D, class V> HWY_INLINE V Share(D, V weight) const { return hn::Sqrt(weight); }
+};
+
+template <> struct Form<Kind::normmax> {
+  explicit Form(SimplexSeparation) {}
+  static constexpr bool kIsDivided = true;
+  static constexpr double Scale() { return 1; }
+  template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
+  template <class D, class V> HWY_INLINE V Slope(D, V x) const { return hn::Add(x, x); }
+  template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
+  template <class D, class V> HWY_INLINE V Share(D d, V weight) const {
+    return hn::IfThenElseZero(hn::Gt(weight, hn::Zero(d)), hn::Set(d, 1));
+  }
+};
+
+template <> struct Form<Kind::entmax> {
+  explicit Form(SimplexSeparation separation) : alpha(separation.alpha) {}
+  static constexpr bool kIsDivided = false;
+  double Scale() const { return alpha - 1; }
+  template <class D, class V> HWY_INLINE V Term(D d, V x) const { return Power(d, x, 1 / (alpha - 1)); }
+  template <class D, class V> HWY_INLINE V Slope(D d, V x) const {
+    const double exponent = 1 / (alpha - 1);
+    return hn::Mul(hn::Set(d, static_cast<hn::TFromD<D>>(exponent)), Power(d, x, exponent - 1));
+  }
+  template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
+  template <class D, class V> HWY_INLINE V Share(D d, V weight) const { return Power(d, weight, 2 - alpha); }
+
+private:
+  /// x^exponent for x > 0, else 0.
+  template <class D, class V> static HWY_INLINE V Power(D d, V x, double exponent) {
+    const auto power = hn::Exp(d, hn::Mul(hn::Log(d, x), hn::Set(d, static_cast<hn::TFromD<D>>(exponent))));
+    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), power);
+  }
+  double alpha;
+};
+
+/// tau in two numbers of T, the second what the first has lost.
+template <class T> struct Threshold {
+  explicit Threshold(double tau)
+      : high(static_cast<T>(tau)), low(static_cast<T>(tau - static_cast<double>(high))) {}
+  T high, low;
+
+  template <class D, class V> HWY_INLINE V Above(D d, V u) const {
+    return hn::Max(hn::Sub(hn::Sub(u, hn::Set(d, high)), hn::Set(d, low)), hn::Zero(d));
+  }
+};
+
+/// Calls body(vector, first, count) for the numbers of a row; behind its end, lanes hold 0.
+template <class D, class T, class Body>
+HWY_INLINE void EachVector(D d, const T* from, int64_t begin, int64_t end, const Body& body) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t i = begin;
+  for (; i + lanes <= end; i += lanes) {
+    body(hn::LoadU(d, from + i), i, lanes);
+  }
+  if (i < end) {
+    body(LoadFirst(d, from + i, end - i), i, end - i);
+  }
+}
+
+/// The `used` first lanes, all or fewer.
+template <class D, class T> HWY_INLINE void StoreUpTo(hn::Vec<D> v, D d, T* to, int64_t used) {
+  if (used == static_cast<int64_t>(hn::Lanes(d))) {
+    hn::StoreU(v, d, to);
+  } else {
+    StoreFirst(v, d, to, used);
+  }
+}
+
+/// Adds up two functions of the numbers of a row.
+struct Sums {
+  double first, second;
+};
+template <class D, class T, class Function>
+HWY_INLINE Sums SumsOf(D d, const T* row, int64_t count, const Function& function) {
+  Sums total{0, 0};
+  for (int64_t begin = 0; begin < count; begin += kPerSum) {
+    auto first = hn::Zero(d), second = hn::Zero(d);
+    EachVector(d, row, begin, HWY_MIN(begin + kPerSum, count), [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+      const auto [a, b] = function(x, i, used);
+      first = hn::Add(first, a);
+      second = hn::Add(second, b);
+    });
+    total.first += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, first)));
+    total.second += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, second)));
+  }
+  return total;
+}
+
+template <class V> struct Two { V first, second; };
+
+/// The largest score of a row; NaN if one is.
+template <class D, class T> T Largest(D d, const T* scores, int64_t count) {
+  auto largest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  auto a_nan = hn::Zero(d);
+  EachVector(d, scores, 0, count, [&](auto x, int64_t, int64_t used) HWY_ATTR {
+    a_nan = hn::IfThenElse(hn::IsNaN(x), x, a_nan);
+    const auto here = hn::FirstN(d, static_cast<size_t>(used));
+    largest = hn::Max(largest, hn::IfThenElse(here, x, largest));
+  });
+  return hn::AllFalse(d, hn::IsNaN(a_nan)) ? hn::GetLane(hn::MaxOfLanes(d, largest))
+                                           : std::numeric_limits<T>::quiet_NaN();
+}
+
+/// Moves the numbers above `least` to the front, in their order; returns how many there are.
+template <class D, class T> int64_t KeepAbove(D d, T least, T* numbers, int64_t count) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t kept = 0, i = 0;
+  // A store writes a whole vector at most, and never beyond what was read.
+  for (; i + lanes <= count; i += lanes) {
+    const auto x = hn::LoadU(d, numbers + i);
+    kept += static_cast<int64_t>(hn::CompressStore(x, hn::Gt(x, hn::Set(d, least)), d, numbers + kept));
+  }
+  for (; i < count; ++i) {
+    numbers[kept] = numbers[i];
+    kept += numbers[i] > least ? 1 : 0;
+  }
+  return kept;
+}
+
+/// tau, from the scaled scores u of a row, all above -1; `u` is used up. Newton's method within a bracket, since rounding of
+/// long sums can overshoot after all; it ends where rounding is all that is left.
+template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u, int64_t count) {
+  constexpr int kStepsMax = 200;
+  constexpr double kNear = 1e-3, kRounding = 4 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  double tau = -1, low = -1, high = 0, before = std::numeric_limits<double>::infinity();
+  for (int step = 0; step < kStepsMax; ++step) {
+    const Threshold<T> threshold(tau);
+    const Sums sums = SumsOf(d, u, count, [&](auto x, int64_t, int64_t used) HWY_ATTR {
+      const auto above = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(used)), threshold.Above(d, x));
+      return Two<decltype(x)>{form.Term(d, above), form.Slope(d, above)};
+    });
+    const double excess = sums.first - 1, size = excess < 0 ? -excess : excess;
+    if (size <= kRounding || (size < kNear && size >= before / 2)) {
+      break;
+    }
+    before = size;
+    (excess > 0 ? low : high) = tau;
+    if (excess > 0) { // what lies below never has a weight
+      count = KeepAbove(d, static_cast<T>(low) - std::numeric_limits<T>::epsilon(), u, count);
+    }
+    const double next = tau + excess / sums.second;
+    tau = next > low && next < high ? next : (low + high) / 2;
+  }
+  return tau;
+}
+
+template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const T* scores, T* weights) {
+  const hn::ScalableTag<T> d;
+  const F form(args.separation);
+  const int64_t n = args.num_scores;
+  const T largest = Largest(d, scores, n);
+  const auto fill = [&](T number) HWY_ATTR {
+    for (int64_t i = 0; i < n; ++i) {
+      weights[i] = number;
+    }
+  };
+  if (!(largest - largest == 0)) { // not finite
+    fill(std::numeric_limits<T>::quiet_NaN());
+    return;
+  }
+  if (args.beta == 0) {
+    fill(static_cast<T>(1.0 / static_cast<double>(n)));
+    return;
+  }
+  const auto top = hn::Set(d, largest), scale = hn::Set(d, args.beta * static_cast<T>(form.Scale()));
+  EachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+    StoreUpTo(hn::Mul(hn::Sub(x, top), scale), d, weights + i, used);
+  });
+  const int64_t count = KeepAbove(d, T{-1}, weights, n);
+  const Threshold<T> threshold(ThresholdOf(form, d, weights, count));
+  EachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+    const auto above = threshold.Above(d, hn::Mul(hn::Sub(x, top), scale));
+    StoreUpTo(form.Weight(d, above), d, weights + i, used);
+  });
+  if constexpr (F::kIsDivided) {
+    const double sum = SumsOf(d, weights, n, [&](auto x, int64_t, int64_t) HWY_ATTR {
+                         return Two<decltype(x)>{x, x};
+                       }).first;
+    const auto factor = hn::Set(d, static_cast<T>(1 / sum));
+    EachVector(d, weights, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+      StoreUpTo(hn::Mul(x, factor), d, weights + i, used);
+    });
+  }
+}
+
+template <class F, class T>
+void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const T* d_weights, T* d_scores) {
+  const hn::ScalableTag<T> d;
+  const F form(args.separation);
+  const auto load = [&](const T* from, int64_t i, int64_t used) HWY_ATTR {
+    return used == static_cast<int64_t>(hn::Lanes(d)) ? hn::LoadU(d, from + i) : LoadFirst(d, from + i, used);
+  };
+  if constexpr (F::kIsDivided) { // normmax
+    const Sums of_weights =
+        SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+          return Two<decltype(p)>{hn::Mul(p, load(d_weights, i, used)), hn::Mul(p, p)};
+        });
+    const auto along = hn::Set(d, static_cast<T>(of_weights.first));
+    const auto rest = hn::Set(
+        d, static_cast<T>(SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+                            const auto x =
+                                hn::Mul(form.Share(d, p), hn::Sub(load(d_weights, i, used), along));
+                            return Two<decltype(p)>{x, x};
+                          }).first));
+    const auto norm = hn::Sqrt(hn::Set(d, static_cast<T>(of_weights.second))),
+               factor = hn::Mul(norm, hn::Set(d, args.beta));
+    EachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+      const auto x = hn::Sub(hn::Sub(load(d_weights, i, used), along), hn::Mul(p, rest));
+      StoreUpTo(hn::Mul(hn::Mul(form.Share(d, p), factor), x), d, d_scores + i, used);
+    });
+    return;
+  }
+  const Sums sums = SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+    const auto q = form.Share(d, p);
+    return Two<decltype(p)>{hn::Mul(q, load(d_weights, i, used)), q};
+  });
+  const auto beta = hn::Set(d, args.beta), mean = hn::Set(d, static_cast<T>(sums.first / sums.second));
+  EachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+    const auto x = hn::Mul(hn::Mul(form.Share(d, p), beta), hn::Sub(load(d_weights, i, used), mean));
+    StoreUpTo(x, d, d_scores + i, used);
+  });
+}
+
+template <class F, class T> void Rows(const SeparateArgs<T>& args) {
+  for (int64_t r = 0; r < args.num_rows && args.num_scores > 0; ++r) {
+    SeparateRow<F>(args, args.scores + r * args.num_scores, args.weights + r * args.num_scores);
+  }
+}
+template <class F, class T> void Rows(const SeparateGradientArgs<T>& args) {
+  for (int64_t r = 0; r < args.num_rows; ++r) {
+    const int64_t at = r * args.num_scores;
+    GradientOfRow<F>(args, args.weights + at, args.d_weights + at, args.d_scores + at);
+  }
+}
+
+/// The rows of a call in the form of its separation.
+template <class Args> void Run(const Args& args) {
+  switch (args.separation.kind) {
+  case Kind::sparsemax:
+    return Rows<Form<Kind::sparsemax>>(args);
+  case Kind::entmax15:
+    return Rows<Form<Kind::entmax15>>(args);
+  case Kind::normmax:
+    return Rows<Form<Kind::normmax>>(args);
+  case Kind::entmax:
+    return Rows<Form<Kind::entmax>>(args);
+  case Kind::softmax:
+    break; // has_threshold
+  }
+}
+
+void SeparateFloat(const SeparateArgs<float>& args) {
+  Run(args);
+}
+void SeparateDouble(const SeparateArgs<double>& args) {
+  Run(args);
+}
+void GradientFloat(const SeparateGradientArgs<float>& args) {
+  Run(args);
+}
+void GradientDouble(const SeparateGradientArgs<double>& args) {
+  Run(args);
+}
+const char* Target() {
+  return hwy::TargetName(HWY_TARGET);
+}
+
+} // namespace
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+HWY_EXPORT(SeparateFloat);
+HWY_EXPORT(SeparateDouble);
+HWY_EXPORT(GradientFloat);
+HWY_EXPORT(GradientDouble);
+HWY_EXPORT(Target);
+
+void separate(const SeparateArgs<float>& args) {
+  use_reference_kernels() ? reference::separate(args) : HWY_DYNAMIC_DISPATCH(SeparateFloat)(args);
+}
+void separate(const SeparateArgs<double>& args) {
+  use_reference_kernels() ? reference::separate(args) : HWY_DYNAMIC_DISPATCH(SeparateDouble)(args);
+}
+void separate_gradient(const SeparateGradientArgs<float>& args) {
+  use_reference_kernels() ? reference::separate_gradient(args) : HWY_DYNAMIC_DISPATCH(GradientFloat)(args);
+}
+void separate_gradient(const SeparateGradientArgs<double>& args) {
+  use_reference_kernels() ? reference::separate_gradient(args) : HWY_DYNAMIC_DISPATCH(GradientDouble)(args);
+}
+
+const char* separate_target() {
+  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
+}
+
+} // namespace mneme::kernels
+#endif

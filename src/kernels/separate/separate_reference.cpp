@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/separate/separate.h"
+
+namespace mneme::kernels::reference {
+namespace {
+
+using Kind = SimplexSeparation::Kind;
+
+/// u of a score, from its distance to the largest.
+double scaled(SimplexSeparation separation, double below) {
+  switch (separation.kind) {
+  case Kind::entmax15:
+    return below / 2;
+  case Kind::entmax:
+    return below * (separation.alpha - 1);
+  default:
+    return below;
+  }
+}
+
+/// The exponent of the term of the sum that is 1.
+double exponent_of(SimplexSeparation separation) {
+  switch (separation.kind) {
+  case Kind::sparsemax:
+    return 1;
+  case Kind::entmax:
+    return 1 / (separation.alpha - 1);
+  default:
+    return 2;
+  }
+}
+
+/// That term, for u - tau = x > 0, and its derivative.
+double term_of(SimplexSeparation separation, double x) {
+  return std::pow(x, exponent_of(separation));
+}
+double slope_of(SimplexSeparation separation, double x) {
+  const double exponent = exponent_of(separation);
+  return exponent * std::pow(x, exponent - 1);
+}
+
+/// The threshold at which the terms sum to 1.
+double threshold(SimplexSeparation separation, const std::vector<double>& u) {
+  constexpr int kStepsMax = 1000; // far more than rounding leaves
+  double tau = -1;
+  for (int step = 0; step < kStepsMax; ++step) {
+    double sum = 0, slope = 0;
+    for (const double x : u) {
+      sum += x > tau ? term_of(separation, x - tau) : 0;
+      slope += x > tau ? slope_of(separation, x - tau) : 0;
+    }
+    const double next = tau + (sum - 1) / slope;
+    if (!(next > tau)) {
+      break;
+    }
+    tau = next;
+  }
+  return tau;
+}
+
+template <class T> void rows(const SeparateArgs<T>& args) {
+  const int64_t n = args.num_scores;
+  std::vector<double> u(static_cast<size_t>(n));
+  for (int64_t r = 0; r < args.num_rows && n > 0; ++r) {
+    const T* scores = args.scores + r * n;
+    T* weights = args.weights + r * n;
+    const auto largest = static_cast<double>(*std::max_element(scores, scores + n));
+    if (!std::isfinite(largest) || std::any_of(scores, scores + n, [](T x) { return std::isnan(x); })) {
+      std::fill(weights, weights + n, std::numeric_limits<T>::quiet_NaN());
+      continue;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      const double below = static_cast<double>(scores[i]) - largest;
+      u[static_cast<size_t>(i)] =
+          args.beta == 0 ? 0 : scaled(args.separation, static_cast<double>(args.beta) * below);
+    }
+    const double tau = threshold(args.separation, u);
+    double sum = 0;
+    for (double& x : u) {
+      x = std::max(x - tau, 0.0);
+      sum += x;
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      const double x = u[static_cast<size_t>(i)];
+      weights[i] =
+          static_cast<T>(args.separation.kind == Kind::normmax ? x / sum : term_of(args.separation, x));
+    }
+  }
+}
+
+/// d_scores of normmax, but for beta.
+template <class T> double normmax_gradient(const T* weights, const T* d_weights, int64_t n, int64_t place) {
+  double squares = 0, along = 0, rest = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    squares += static_cast<double>(weights[i]) * static_cast<double>(weights[i]);
+    along += static_cast<double>(weights[i]) * static_cast<double>(d_weights[i]);
+  }
+  for (int64_t i = 0; i < n; ++i) {
+    rest += weights[i] > 0 ? static_cast<double>(d_weights[i]) - along : 0;
+  }
+  const auto weight = static_cast<double>(weights[place]);
+  return weight > 0 ? std::sqrt(squares) * (static_cast<double>(d_weights[place]) - along - weight * rest)
+                    : 0;
+}
+
+template <class T> void rows(const SeparateGradientArgs<T>& args) {
+  const int64_t n = args.num_scores;
+  const auto q_of = [&](T weight) {
+    const auto p = static_cast<double>(weight);
+    const double exponent = args.separation.kind == Kind::entmax15 ? 0.5
+                            : args.separation.kind == Kind::entmax ? 2 - args.separation.alpha
+                                                                   : 0;
+    return p > 0 ? std::pow(p, exponent) : 0;
+  };
+  for (int64_t r = 0; r < args.num_rows; ++r) {
+    const T *weights = args.weights + r * n, *given = args.d_weights + r * n;
+    const std::vector<T> d_weights(given, given + n); // the result may take its place
+    if (args.separation.kind == Kind::normmax) {
+      for (int64_t i = 0; i < n; ++i) {
+        args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) *
+                                                  normmax_gradient(weights, d_weights.data(), n, i));
+      }
+      continue;
+    }
+    double along = 0, total = 0;
+    for (int64_t i = 0; i < n; ++i) {
+      along += q_of(weights[i]) * static_cast<double>(d_weights[static_cast<size_t>(i)]);
+      total += q_of(weights[i]);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      args.d_scores[r * n + i] =
+          static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
+                         (static_cast<double>(d_weights[static_cast<size_t>(i)]) - along / total));
+    }
+  }
+}
+
+} // namespace
+
+void separate(const SeparateArgs<float>& args) {
+  rows(args);
+}
+void separate(const SeparateArgs<double>& args) {
+  rows(args);
+}
+void separate_gradient(const SeparateGradientArgs<float>& args) {
+  rows(args);
+}
+void separate_gradient(const SeparateGradientArgs<double>& args) {
+  rows(args);
+}
+
+} // namespace mneme::kernels::reference
