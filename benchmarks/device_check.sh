@@ -202,7 +202,7 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
       cpu | cuda | cuda:[0-9]*) device=$1 ;;
-      --short) short=(--short) ;;
+      --short) short=(--short); export OMP_WAIT_POLICY=passive ;; # for a machine that also does other work
       --out) [ $# -gt 1 ] || usage; out=$2; shift ;;
       --programs) [ $# -gt 1 ] || usage; programs=$2; shift ;;
       --pack) exec "$here/pack_device_packages.sh" "$archive" ;;

@@ -59,6 +59,7 @@ if [ -d "$folder/usr/include/$architecture" ]; then
   cp -r "$folder/usr/include/$architecture/." "$folder/usr/include/"
   rm -r "$folder/usr/include/${architecture:?}"
 fi
+PATH=$PATH:/sbin ldconfig -n "$folder/usr/lib/$architecture" # the names that programs ask for
 
 mkdir -p "$(dirname "$archive")"
 tar -C "$folder" --owner=0 --group=0 --sort=name -c usr | xz -6 -T0 >"$archive.part"
