@@ -47,7 +47,8 @@ double slope_of(SimplexSeparation separation, double x) {
 
 /// The threshold at which the terms sum to 1.
 double threshold(SimplexSeparation separation, const std::vector<double>& u) {
-  constexpr int kStepsMax = 1000; // far more than rounding leaves
+  constexpr int kStepsMax = 1000; // far more than it takes
+  constexpr double kRounding = 1e-16;
   double tau = -1;
   for (int step = 0; step < kStepsMax; ++step) {
     double sum = 0, slope = 0;
@@ -55,11 +56,11 @@ double threshold(SimplexSeparation separation, const std::vector<double>& u) {
       sum += x > tau ? term_of(separation, x - tau) : 0;
       slope += x > tau ? slope_of(separation, x - tau) : 0;
     }
-    const double next = tau + (sum - 1) / slope;
-    if (!(next > tau)) {
+    const double change = (sum - 1) / slope; // also back, where rounding of a long sum went too far
+    tau += change;
+    if (!(std::abs(change) > kRounding)) {
       break;
     }
-    tau = next;
   }
   return tau;
 }
