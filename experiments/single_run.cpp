@@ -41,8 +41,7 @@ ComparisonTable compare_single_runs(const SingleRuns& runs) {
           "the published number is that of one run, so it is met if it lies where one more run of ours is "
           "expected: in the prediction interval mean +- t s sqrt(1 + 1/n) of our n = {} seeds, which is at "
           "least their range, plus {:g} for {}. Losses are taken on a logarithmic scale; accuracies scatter "
-          "at "
-          "least as counting does. Each interval has a confidence of {:.2f} %, so that with 95 % none of "
+          "at least as counting does. Each interval has a confidence of {:.2f} %, so that with 95 % none of "
           "the {} numbers is missed by chance. The column holds the distance from our mean to the end of the "
           "interval on the side of the published number.",
           runs.runs.front().ours.size(), runs.resolution, runs.because, 100 * confidence, runs.runs.size())};

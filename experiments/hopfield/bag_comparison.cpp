@@ -156,8 +156,7 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
              .charts = {panel(compared, "loss", "training_loss", "validation_loss"),
                         panel(compared, "accuracy", "training_accuracy", "validation_accuracy")}}),
          .look = "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
-                 "lines are "
-                 "the published run."});
+                 "lines are the published run."});
   }
   const training::BagSchedule& schedule = task.schedule;
   outcome.comparisons = {compare_single_runs(runs)};
