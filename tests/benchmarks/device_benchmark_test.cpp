@@ -171,15 +171,16 @@ TEST(DeviceReport, ListsWhatIsSlowAndWhatFailed) {
   EXPECT_EQ(results["different_from_peer"], json({"far, 1 x 2, float32, forward"}));
   EXPECT_EQ(results["not_measured"], json({"refused, 1 x 2, float32, forward"}));
   const std::string text = read_text(folder / "device_check.md");
-  for (const char* expected : {"# Benchmarks on a card", "a card, 1 GiB, driver 1.2. LibTorch 3.4 with CUDA 5.6.",
-                               "| golden | failed with status 4 | 5 | 90 |",
-                               "1 file: 1 case passed, 2 failed, 2 files skipped, nothing in them runs on "
-                               "this device. The largest error is 3.5 of its "
-                               "tolerance, in b.json.",
-                               "b.json: 2 failed", "case 1 is off",
-                               "slow, 1 x 2, float32, forward: 2.00 times as long (2 ms beside 1 ms)",
-                               "far, 1 x 2, float32, forward: 30 % of the matrix rate", "3 x aten::nonzero",
-                               "not finite from sdpa", "refused, 1 x 2, float32, forward: no such type"}) {
+  for (const char* expected :
+       {"# Benchmarks on a card", "a card, 1 GiB, driver 1.2. LibTorch 3.4 with CUDA 5.6.",
+        "| golden | failed with status 4 | 5 | 90 |",
+        "1 file: 1 case passed, 2 failed, 2 files skipped, nothing in them runs on "
+        "this device. The largest error is 3.5 of its "
+        "tolerance, in b.json.",
+        "b.json: 2 failed", "case 1 is off",
+        "slow, 1 x 2, float32, forward: 2.00 times as long (2 ms beside 1 ms)",
+        "far, 1 x 2, float32, forward: 30 % of the matrix rate", "3 x aten::nonzero", "not finite from sdpa",
+        "refused, 1 x 2, float32, forward: no such type"}) {
     EXPECT_NE(text.find(expected), std::string::npos) << expected << "\n" << text;
   }
 }
