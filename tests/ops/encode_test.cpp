@@ -77,7 +77,8 @@ TEST(Encode, NamesWhatDoesNotFit) {
                   {"patterns is of type Double", "matrix is of type Float"});
   expect_contains(error(at::zeros({5, 4}), at::zeros({3, 4}, at::kHalf)), {"matrix is of type Half"});
   expect_contains(error(at::zeros({5, 4}), at::zeros({0, 4})), {"matrix has 0 rows", "at least 1"});
-  expect_contains(error(at::zeros({5, 4}, at::kMeta), at::zeros({3, 4})), {"patterns is on meta", "matrix is on cpu"});
+  expect_contains(error(at::zeros({5, 4}, at::kMeta), at::zeros({3, 4})),
+                  {"patterns is on meta", "matrix is on cpu"});
   expect_contains(error(at::Tensor(), at::zeros({3, 4})), {"patterns is an undefined tensor"});
   const at::Tensor matrix = random_tensor({3, 4}, 1).requires_grad_();
   expect_contains(
