@@ -69,9 +69,10 @@ part() {
   done
   wait "$running" || status=$?
   running=
+  # 137: killed, by its time limit or by something else.
   case $status in
     0) result="ok" ;;
-    124 | 137) result="stopped after its $limit s" ;;
+    124 | 137) result="stopped after $((SECONDS - begin)) of its $limit s" ;;
     *) result="failed with status $status" ;;
   esac
   note "$name" $((SECONDS - begin)) "$limit" "$result"
