@@ -55,6 +55,7 @@ public:
       : stored_(std::move(stored)), options_(std::move(options)),
         separator_(options_.separation, score_kind(options_.similarity), compared_size()) {
     require_finite("stored pattern", stored_);
+    prepare_encoded_bits();
     require_projection(options_.projection, stored_);
     if (options_.values) {
       require_finite("the value of stored pattern", *options_.values);
@@ -123,7 +124,26 @@ public:
 
 private:
   const Patterns& values() const { return options_.values ? *options_.values : stored_; }
-  int64_t compared_size() const { return options_.encode ? options_.encode->count() : pattern_size(stored_); }
+  int64_t compared_size() const {
+    return options_.encode        ? options_.encode->count()
+           : options_.encode_bits ? options_.encode_bits->bits()
+                                  : pattern_size(stored_);
+  }
+
+  void prepare_encoded_bits() {
+    if (!options_.encode_bits) {
+      return;
+    }
+    if constexpr (std::is_same_v<Patterns, BitPatterns>) {
+      if (!options_.encode) {
+        encoded_bits_ = options_.encode_bits->encode(stored_);
+        return;
+      }
+    }
+    throw UsageError(
+        "mneme: encode_bits is an encoding of bits, and the only one: it needs patterns of bits, and "
+        "no other encoding.");
+  }
 
   /// Softmax of dot products or cosines of real patterns: one pass, which keeps no scores.
   bool streams() const {
@@ -138,7 +158,8 @@ private:
   }
 
   void find_self_connections() {
-    if (options_.values || options_.encode || !std::holds_alternative<Dot>(options_.similarity)) {
+    if (options_.values || options_.encode || options_.encode_bits ||
+        !std::holds_alternative<Dot>(options_.similarity)) {
       throw UsageError("mneme: Identity without self-connections is the classical Hopfield network: it needs "
                        "the similarity Dot, and "
                        "neither values nor an encoding.");
@@ -161,9 +182,15 @@ private:
     } else if constexpr (std::is_same_v<Patterns, RealPatterns>) {
       compared = prepared(queries, options_.similarity);
     }
+    BitPatterns compared_bits; // stays empty unless bits are encoded as bits
+    if constexpr (std::is_same_v<Patterns, BitPatterns>) {
+      if (options_.encode_bits) {
+        compared_bits = options_.encode_bits->encode(queries);
+      }
+    }
     parallel_for(queries.count(), queries_per_block(stored_.count()), [&](int64_t begin, int64_t end) {
       std::vector<Separator::Row> rows(static_cast<size_t>(end - begin));
-      const Block block{queries, compared, cue, begin, end - begin, step, empty_read};
+      const Block block{queries, compared, compared_bits, cue, begin, end - begin, step, empty_read};
       std::vector<double> sums = options_.precision == Precision::float32
                                      ? associated<float>(block, stored32_.data(), values32_.data(), rows)
                                      : associated<double>(block, encoded_.data(), reals_of(values()), rows);
@@ -182,6 +209,7 @@ private:
   struct Block {
     const Patterns& queries;
     const RealPatterns& compared;
+    const BitPatterns& compared_bits;
     std::span<const int64_t> cue;
     int64_t begin, count, step;
     EmptyRead empty_read;
@@ -263,7 +291,9 @@ private:
 
   void score_bits(const Block& block, double* scores) const {
     if constexpr (std::is_same_v<Patterns, BitPatterns>) {
-      score_block(block.queries, block.begin, block.count, stored_, options_.similarity, scores);
+      const bool encodes = options_.encode_bits.has_value();
+      score_block(encodes ? block.compared_bits : block.queries, block.begin, block.count,
+                  encodes ? encoded_bits_ : stored_, options_.similarity, scores);
     }
   }
 
@@ -311,7 +341,8 @@ private:
   Patterns stored_;
   AssociateOptions<Patterns> options_;
   Separator separator_;
-  RealPatterns encoded_; ///< what queries are compared with, unless bits are compared as bits
+  RealPatterns encoded_;     ///< what queries are compared with, unless bits are compared as bits
+  BitPatterns encoded_bits_; ///< the same where bits are encoded as bits
   std::vector<float> stored32_, values32_; ///< the same and the values for Precision::float32
   std::vector<double> self_connections_;
   double stored_length_max_ = 0; ///< of what queries are compared with, where scores are streamed

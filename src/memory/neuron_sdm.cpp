@@ -26,6 +26,10 @@ constexpr int64_t kLocationsPerTile =
 constexpr int64_t kPatternsPerBlock = 64;
 constexpr int64_t kLocationsPerChunk = 1 << 17; // What one thread reads for a block of cues.
 
+int64_t address_bits(const NeuronSdmOptions& options) {
+  return options.encode ? options.encode->bits() : options.bits;
+}
+
 const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
   if (options.bits < 1 || options.hard_locations < 1 || options.data_bits < 0) {
     throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations of {} address bits and {} data bits "
@@ -33,16 +37,20 @@ const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
                                  "address bits must be at least 1, data bits at least 0.",
                                  options.hard_locations, options.bits, options.data_bits));
   }
-  if (options.hamming_radius < 0 || options.hamming_radius > options.bits) {
+  if (options.encode) {
+    require_same_size("the input of the encoding", options.encode->input_bits(), "the memory's cue",
+                      options.bits);
+  }
+  if (options.hamming_radius < 0 || options.hamming_radius > address_bits(options)) {
     throw UsageError(
         fmt::format("mneme::NeuronSdm: the Hamming radius is {}, but it must lie in 0 .. {} (bits).",
-                    options.hamming_radius, options.bits));
+                    options.hamming_radius, address_bits(options)));
   }
   return options;
 }
 
 BitPatterns random_addresses(const NeuronSdmOptions& options) {
-  BitPatterns addresses(options.hard_locations, options.bits);
+  BitPatterns addresses(options.hard_locations, address_bits(options));
   const Random random = Random(options.seed);
   parallel_for(addresses.count(), kLocationsPerTile, [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; ++k) {
@@ -125,7 +133,7 @@ NeuronSdm::NeuronSdm(const NeuronSdmOptions& options)
 
 NeuronSdm::NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses)
     : options_(checked(with_locations(options, addresses))), addresses_(std::move(addresses)) {
-  require_same_size("an address", addresses_.bits(), "the memory", options_.bits);
+  require_same_size("an address", addresses_.bits(), "the memory", address_bits(options_));
   options_.data_bits = options_.data_bits == 0 ? options_.bits : options_.data_bits;
   if (options_.hard_locations > std::numeric_limits<int64_t>::max() / 4 / options_.data_bits) {
     throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations of {} counters cannot be addressed.",
@@ -155,6 +163,8 @@ void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
     throw UsageError(fmt::format("mneme::NeuronSdm: {} addresses to write at but {} patterns to write.",
                                  addresses.count(), data.count()));
   }
+  const BitPatterns encoded = options_.encode ? options_.encode->encode(addresses) : BitPatterns();
+  const BitPatterns& compared = options_.encode ? encoded : addresses;
   const int64_t bits = options_.data_bits;
   std::atomic<int64_t> lost{0};
   for (int64_t first = 0; first < data.count(); first += kPatternsPerBlock) {
@@ -168,8 +178,8 @@ void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
     // Threads own locations, so no counter is shared and patterns reach each of them in order.
     parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
       std::vector<int32_t> distances;
-      for_each_hit(addresses, first, count, addresses_, begin, end - begin, options_.hamming_radius,
-                   distances, [&](int64_t pattern, int64_t location) {
+      for_each_hit(compared, first, count, addresses_, begin, end - begin, options_.hamming_radius, distances,
+                   [&](int64_t pattern, int64_t location) {
                      const int16_t* from = bipolar.data() + (pattern - first) * bits;
                      int16_t* to = counters_.get() + location * bits;
                      if (writes_[static_cast<size_t>(location)]++ < std::numeric_limits<int16_t>::max()) {
@@ -251,7 +261,8 @@ Recall<BitPatterns> NeuronSdm::recall(const BitPatterns& cues, const UpdateOptio
           std::span<int64_t> reached) {
         ask_distinct(queries, readout, reached,
                      [&](const BitPatterns& distinct, BitPatterns& answer, std::span<int64_t> answered) {
-                       answer = read(distinct, answered);
+                       answer =
+                           read(options_.encode ? options_.encode->encode(distinct) : distinct, answered);
                      });
         for (int64_t q = 0; q < queries.count(); ++q) {
           if (reached[static_cast<size_t>(q)] == 0 && update.empty_read == EmptyRead::keep_query &&

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "mneme/core/patterns.h"
+#include "mneme/memory/bit_encoding.h"
 #include "mneme/memory/projection.h"
 #include "mneme/memory/separation.h"
 #include "mneme/memory/similarity.h"
@@ -32,6 +33,8 @@ template <class Patterns> struct AssociateOptions {
   /// Matrix [encoded, n] applied to stored patterns and to every query before they are compared (bits as -1
   /// and +1).
   std::optional<RealPatterns> encode = {};
+  /// The same with an encoding from bits to bits; instead of `encode`, and for bits only.
+  std::optional<BitEncoding> encode_bits = {};
   UpdateOptions update = {};
   Precision precision = Precision::float64;
 };

@@ -5,20 +5,25 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "mneme/core/patterns.h"
+#include "mneme/memory/bit_encoding.h"
 #include "mneme/memory/update.h"
 
 namespace mneme {
 
 struct NeuronSdmOptions {
-  int64_t bits;           ///< n, bits of an address, > 0
+  int64_t bits;           ///< n, bits of a cue, > 0; without an encoding also those of an address
   int64_t hard_locations; ///< > 0
-  int64_t hamming_radius; ///< a location answers within this distance (inclusive), 0 .. n
-  int64_t data_bits = 0;  ///< bits of what is stored; 0: as many as an address has
+  int64_t hamming_radius; ///< a location answers within this distance (inclusive), 0 .. bits of an address
+  int64_t data_bits = 0;  ///< bits of what is stored; 0: as many as a cue has
   uint64_t seed = 1;      ///< of the random addresses
+  /// Applied to what is written at and to every cue before they are compared with the addresses of hard locations,
+  /// which then have encode->bits() bits.
+  std::optional<BitEncoding> encode = {};
 };
 
 /// Units   counters are 16 bits wide and saturate; `saturations()` counts the additions that were lost
@@ -30,7 +35,7 @@ struct NeuronSdmOptions {
 class NeuronSdm {
 public:
   explicit NeuronSdm(const NeuronSdmOptions& options); ///< random addresses, every bit with probability 1/2
-  /// Hard locations at given addresses [hard_locations, bits]; options.hard_locations must agree or be 0.
+  /// Hard locations at given addresses [hard_locations, bits of an address]; options.hard_locations must agree or be 0.
   NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses);
 
   /// Stores each pattern at its own address (autoassociative).
