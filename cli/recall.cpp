@@ -47,10 +47,6 @@ std::optional<std::pair<int64_t, int64_t>> drawn_size(const std::string& text, c
                    parse_integer("--patterns", size.substr(cross + 1), kLimits));
 }
 
-/// Letters resemble each other more than the random patterns for which the signal-to-noise ratio is best at
-/// 105 bits.
-constexpr int64_t kRadiusOfGlyphs = 75;
-
 /// Cues that are drawn come from another stream than patterns that are drawn, or they would be equal. 1 and 2 are
 /// those of noise and of hard locations in sweeps.
 constexpr uint64_t kStreamOfCues = 3;
@@ -95,7 +91,11 @@ public:
         "How cues are made: flip bits, turn to the cosine 1 - 2p, blank the "
         "lower share p, set a share p to 0 or 1 (auto: flip for images and "
         "bits, cosine for other numbers)");
-    app.add_option("--memory", memories_, "Memories, comma separated, or all: " + memory_names())
+    app.add_option(
+           "--memory", memories_,
+           "Memories, comma separated; paper: the seven of \"Attention Approximates Sparse Distributed "
+           "Memory\"; all; or: " +
+               memory_names())
         ->delimiter(',')
         ->type_name("NAMES");
     given_.seeds = add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
@@ -104,15 +104,13 @@ public:
                        {.least = 1, .most = 1'000'000},
                        "Update steps at most; a cue stops by itself when it has settled");
     given_.hamming_radius = add_parsed_option(
-        app, "--hamming-radius", "BITS",
-        "best signal-to-noise ratio for 1e6 hard locations; built-in patterns: 75",
+        app, "--hamming-radius", "BITS", "from the distances between the patterns",
         [this](const std::string& name, const std::string& text) {
-          options_.parameters.hamming_radius = options_.parameters.location_radius =
-              parse_integer(name, text);
+          options_.parameters.hamming_radius = parse_integer(name, text);
         },
-        "Radius of SDM, and of the fit of beta");
+        "Radius of SDM, and of the fit of beta; patterns are compared as they are, not encoded");
     given_.beta = add_parsed_option(
-        app, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n), modern-hopfield: sqrt(n)",
+        app, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n)",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.beta = parse_real(name, text, {.least = 0});
         },
@@ -128,6 +126,8 @@ public:
         "A number above it is a 1 for memories on bits; in the numbers of the file, such as 0 to 255");
     given_.no_centre = app.add_flag(
         "--no-centre", no_centre_, "Real-valued memories compare patterns as they are, not minus their mean");
+    app.add_flag("--details", details_,
+                 "A row per memory and noise level, with wrong bits, cosine, steps and time");
     add_choice_option<Draw>(app, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");
@@ -142,9 +142,6 @@ public:
     std::ranges::copy_if(options_.noise, std::back_inserter(levels),
                          [&](double noise) { return std::ranges::find(levels, noise) == levels.end(); });
     options_.noise = levels;
-    if (patterns_.empty() && !options_.parameters.hamming_radius) {
-      options_.parameters.hamming_radius = kRadiusOfGlyphs;
-    }
     if (std::ranges::any_of(patterns_, data::is_standard_input) &&
         std::ranges::any_of(cues_, data::is_standard_input)) {
       throw UsageError(
@@ -170,8 +167,8 @@ public:
     options_.corruption =
         corruption_.value_or(is_unit ? trials::Corruption::flip : trials::Corruption::cosine);
     result.options = options_;
-    result.parameters = trials::parameters_for(result.patterns.patterns.size(),
-                                               result.patterns.patterns.count(), options_.parameters);
+    result.shows_details = details_;
+    trials::require_valid(options_.parameters, result.patterns.patterns.size());
     const std::filesystem::path& folder = context.options.out;
     if (!folder.empty()) {
       open_run_folder(folder, {{"verb", name()}}); // before the work, which a refusal would waste
@@ -372,12 +369,12 @@ private:
   std::optional<data::BitOrder> packed_;
   int64_t bits_ = 0;
   bool transpose_ = false;
-  std::vector<std::string> memories_ = {"all"};
+  std::vector<std::string> memories_ = {"paper"};
   int64_t limit_ = 0;
   std::optional<double> threshold_;
   std::optional<trials::Corruption> corruption_;
-  trials::SweepOptions options_{.noise = {0.05, 0.1, 0.2, 0.3}};
-  bool no_centre_ = false;
+  trials::SweepOptions options_{.noise = {0.1, 0.2, 0.3}};
+  bool no_centre_ = false, details_ = false;
   Draw draw_ = Draw::automatic;
 };
 

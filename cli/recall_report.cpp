@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <numeric>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -45,11 +46,24 @@ const trials::MemoryReport& memory_of(const RecallRun& run, const trials::SweepR
       run.memories, [&](const trials::MemoryReport& memory) { return memory.kind.name == row.memory; });
 }
 
-std::string note_on(const trials::MemoryReport& memory) {
+std::string noise_name(const RecallRun& run, const trials::SweepRow& row) {
+  return run.options.cues ? "given cues" : fmt::format("{:.4g} % noise", 100 * row.noise.value_or(0));
+}
+
+/// The cues determine their patterns, but a finite number of hard locations does not separate them.
+bool lacks_locations(const RecallRun& run, const trials::MemoryReport& memory) {
+  const auto row = std::ranges::find_if(
+      run.rows, [&](const trials::SweepRow& each) { return each.memory == memory.kind.name; });
+  return memory.kind.uses.finite_locations && !memory.out_of_reach && !memory.beyond_capacity &&
+         !run.options.cues && row->misleading < 0.25 && row->exact.mean + row->ambiguous < 0.5;
+}
+
+std::string note_on(const RecallRun& run, const trials::MemoryReport& memory) {
   return memory.out_of_reach              ? "out of reach"
          : memory.beyond_capacity         ? "beyond capacity"
          : memory.without_direction > 0   ? "patterns without direction"
          : memory.distinct < memory.count ? "patterns coincide"
+         : lacks_locations(run, memory)   ? "few hard locations"
                                           : "";
 }
 
@@ -70,11 +84,13 @@ Table results_table(const RecallRun& run) {
                   {.name = "steps", .notation = Notation::fixed, .digits = 1},
                   {.name = "settled", .notation = Notation::percent, .digits = 0},
                   {.name = "unanswered", .notation = Notation::percent, .digits = 0},
+                  {.name = "misleading", .notation = Notation::percent, .digits = 0},
                   {.name = "note"}}};
   for (const trials::SweepRow& row : run.rows) {
     table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"), cell(row.exact),
                           row.ambiguous, row.bit_error ? cell(*row.bit_error) : Cell(), cell(row.cosine),
-                          cell(row.steps), row.settled, row.unanswered, note_on(memory_of(run, row))});
+                          cell(row.steps), row.settled, row.unanswered, row.misleading,
+                          note_on(run, memory_of(run, row))});
   }
   return table;
 }
@@ -122,9 +138,56 @@ Table shown_table(const RecallRun& run, bool with_time) {
   };
   drop("ambiguous", [](const Cell& c) { return std::get<double>(c) == 0; });
   drop("unanswered", [](const Cell& c) { return std::get<double>(c) == 0; });
+  drop("misleading", [](const Cell&) { return true; }); // a remark says it
   drop("wrong bits", [](const Cell& c) { return std::holds_alternative<report::Missing>(c); });
   drop("note", [](const Cell& c) { return std::get<std::string>(c).empty(); });
   return table;
+}
+
+/// Recalled exactly, in per cent: a row per memory, a column per noise level.
+Table overview_table(const RecallRun& run) {
+  const size_t levels = run.rows.size() / std::max<size_t>(1, run.memories.size());
+  Table table{.columns = {{.name = "memory"}}};
+  for (size_t level = 0; level < levels; ++level) {
+    table.columns.push_back(
+        {.name = noise_name(run, run.rows[level]), .notation = Notation::fixed, .digits = 1});
+  }
+  bool any_note = false;
+  for (size_t m = 0; m < run.memories.size(); ++m) {
+    table.rows.push_back({run.memories[m].kind.name});
+    std::string note = note_on(run, run.memories[m]);
+    for (size_t level = 0; level < levels; ++level) {
+      const trials::SweepRow& row = run.rows[m * levels + level];
+      trials::MeanInterval percent{100 * row.exact.mean, row.exact.half_width};
+      if (percent.half_width) {
+        *percent.half_width *= 100;
+      }
+      table.rows.back().push_back(cell(percent));
+      constexpr double kWorthSaying = 0.05;
+      if (note.empty() && row.unanswered >= kWorthSaying) {
+        note = fmt::format("{:.0f} % unanswered at {}", 100 * row.unanswered, noise_name(run, row));
+      }
+    }
+    any_note = any_note || !note.empty();
+    table.rows.back().push_back(note);
+  }
+  if (any_note) {
+    table.columns.push_back({.name = "note"});
+  } else {
+    for (auto& cells : table.rows) {
+      cells.pop_back();
+    }
+  }
+  return table;
+}
+
+/// The overview where it is narrow and was not declined.
+std::string results_text(const RecallRun& run, bool colour) {
+  constexpr size_t kLevelsMax = 4;
+  if (run.shows_details || run.rows.size() > kLevelsMax * run.memories.size()) {
+    return report::to_text(shown_table(run, true), {.colour = colour});
+  }
+  return "Recalled exactly, in % of the cues:\n\n" + report::to_text(overview_table(run), {.colour = colour});
 }
 
 std::string patterns_text(const RecallRun& run) {
@@ -151,20 +214,53 @@ const char* corruption_text(const RecallRun& run) {
   }
 }
 
-/// What the memory really used: "Hamming radius 75, 100000 hard locations".
-std::string settings_text(const RecallRun& run, const trials::MemoryKind& kind) {
+std::string whole_number(double number) {
+  return fmt::format("{:.0f}", number);
+}
+
+/// What the memory really used: "Hamming radius 75 of 256 bits, 100000 hard locations".
+std::string settings_text(const RecallRun& run, const trials::MemoryReport& memory) {
   std::string text;
-  for (const trials::MemorySetting& setting :
-       trials::settings_of(kind, run.options.parameters, run.parameters)) {
+  for (const trials::MemorySetting& setting : memory.parameters.settings) {
+    if (setting.name == "encoded_bits") {
+      continue; // stands with the radius
+    }
+    const int64_t encoded = memory.parameters.encoded_bits;
     const std::string value = report::format_number(setting.value, Notation::automatic, 6);
     text += text.empty() ? "" : ", ";
     text += setting.name == "hamming_radius"
-                ? fmt::format("Hamming radius {} of {} bits", value, run.patterns.patterns.size())
-            : setting.name == "hard_locations" ? value + " hard locations"
+                ? fmt::format("Hamming radius {} of {} bits", value,
+                              encoded > 0 ? fmt::format("{} encoded", encoded)
+                                          : fmt::format("{}", run.patterns.patterns.size()))
+            : setting.name == "hard_locations" ? whole_number(setting.value) + " hard locations"
                                                : setting.name + " " + value;
     text += setting.origin.empty() ? "" : fmt::format(" ({})", setting.origin);
   }
   return text.empty() ? "no parameters" : text;
+}
+
+/// How radii and encodings were chosen from the patterns; empty where none were.
+std::string choice_text(const RecallRun& run) {
+  if (run.options.parameters.hamming_radius || std::ranges::none_of(run.memories, [](const auto& memory) {
+        return memory.parameters.hamming_radius > 0;
+      })) {
+    return "";
+  }
+  const auto any = [&](auto has) {
+    return std::ranges::any_of(run.memories, [&](const auto& memory) { return has(memory.parameters); });
+  };
+  const bool finite = any([](const auto& parameters) { return parameters.hard_locations > 0; });
+  const bool infinite = any(
+      [](const auto& parameters) { return parameters.hamming_radius > 0 && parameters.hard_locations == 0; });
+  return fmt::format(
+      "Hamming radii are chosen from the distances between the stored patterns, for {}{}{}.{} "
+      "--hamming-radius and --beta override.",
+      infinite ? "the most noise at which a pattern outweighs all others" : "",
+      infinite && finite ? ", or " : "", finite ? "the most bits right after one read at 10 % noise" : "",
+      any([](const auto& parameters) { return parameters.encoded_bits > 0; })
+          ? " Encoded bits are sparse random projections of the bits that vary: they separate patterns "
+            "that resemble each other."
+          : "");
 }
 
 /// Where a 1 begins, in the numbers of the file.
@@ -196,7 +292,10 @@ std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) 
                                                  : "compare patterns by angle");
   }
   for (const trials::MemoryReport& memory : run.memories) {
-    all.emplace_back(memory.kind.name, settings_text(run, memory.kind));
+    all.emplace_back(memory.kind.name, settings_text(run, memory));
+  }
+  if (const std::string text = choice_text(run); !text.empty()) {
+    all.emplace_back("choice of radii", text);
   }
   return all;
 }
@@ -243,13 +342,73 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
 
 /// What would help a memory that is beyond its capacity; empty if it has no parameter that would.
 std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
-  const bool fits_beta = kind.uses.beta_is_fitted && !run.options.parameters.beta;
-  return kind.uses.hamming_radius && kind.uses.hard_locations
-             ? "a smaller --hamming-radius, with more --hard-locations"
-         : kind.uses.hamming_radius ? "a smaller --hamming-radius"
-         : fits_beta                ? "a smaller --hamming-radius, or a larger --beta"
-         : kind.uses.beta           ? "a larger --beta"
-                                    : "";
+  std::vector<std::string> options;
+  if (run.options.parameters.hamming_radius && (kind.uses.hamming_radius || kind.uses.beta_is_fitted)) {
+    options.emplace_back("a smaller --hamming-radius, or none, so that it is chosen");
+  }
+  if (kind.uses.hard_locations) {
+    options.emplace_back("more --hard-locations");
+  }
+  if (kind.uses.beta) {
+    options.emplace_back("a larger --beta");
+  }
+  return fmt::format("{}", fmt::join(options, "; "));
+}
+
+/// Memories that are beyond their capacity, with the share of patterns that they recall from themselves, the bound
+/// that is exceeded, and what would help; empty if there are none.
+std::string capacity_text(const RecallRun& run) {
+  std::vector<std::string> overfull;
+  std::vector<std::pair<std::string, std::vector<std::string>>> advice; // what helps, and which memories
+  for (const trials::MemoryReport& memory : run.memories) {
+    if (!memory.beyond_capacity || memory.out_of_reach) {
+      continue;
+    }
+    overfull.push_back(fmt::format("{} ({:.0f} %{})", memory.kind.name,
+                                   100 * (memory.self_recall + memory.ambiguous),
+                                   memory.bound.empty() ? "" : ": " + memory.bound));
+    const std::string helps = advice_for(run, memory.kind);
+    auto known = std::ranges::find_if(advice, [&](const auto& each) { return each.first == helps; });
+    if (known == advice.end()) {
+      known = advice.insert(advice.end(), {helps, {}});
+    }
+    known->second.push_back(memory.kind.name);
+  }
+  if (overfull.empty()) {
+    return "";
+  }
+  std::string text =
+      fmt::format("Beyond capacity: {}. In brackets: stored patterns recalled from themselves. Fewer "
+                  "patterns, or patterns less alike, would help",
+                  fmt::join(overfull, ", "));
+  for (const auto& [helps, names] : advice) {
+    text += helps.empty() ? "" : fmt::format("; {}: {}", fmt::join(names, ", "), helps);
+  }
+  return text + ".";
+}
+
+/// Cues that no memory can recall; empty if they are few.
+std::string misleading_text(const RecallRun& run) {
+  std::vector<std::string> kinds;
+  for (const bool on_bits : {true, false}) {
+    const auto memory = std::ranges::find_if(
+        run.memories, [&](const trials::MemoryReport& each) { return each.kind.on_bits == on_bits; });
+    std::vector<std::string> levels;
+    for (const trials::SweepRow& row : run.rows) {
+      constexpr double kWorthSaying = 0.05;
+      if (memory != run.memories.end() && row.memory == memory->kind.name && row.misleading >= kWorthSaying) {
+        levels.push_back(fmt::format("{:.0f} % at {}", 100 * row.misleading, noise_name(run, row)));
+      }
+    }
+    if (!levels.empty()) {
+      kinds.push_back(fmt::format("{} as {}", fmt::join(levels, ", "), on_bits ? "bits" : "real numbers"));
+    }
+  }
+  return kinds.empty()
+             ? ""
+             : fmt::format("Cues that are nearer to another stored pattern than to their own cannot be "
+                           "recalled: {}.",
+                           fmt::join(kinds, "; "));
 }
 
 /// What a reader of the numbers must know: notes on the input, patterns that coincide, memories that are
@@ -259,40 +418,22 @@ std::vector<std::string> remarks(const RecallRun& run) {
   for (const bool on_bits : {true, false}) {
     add_remarks_on_distinctness(run, on_bits, lines);
   }
-  std::vector<std::string> overfull;
-  std::vector<std::pair<std::string, std::vector<std::string>>> advice; // what helps, and which memories
   for (const trials::MemoryReport& memory : run.memories) {
     if (memory.out_of_reach) {
       lines.push_back(fmt::format(
           "{}: nothing lies within its radius of most patterns, so cues stay as they are; it needs a larger "
-          "--hamming-radius{}.",
-          memory.kind.name, memory.kind.uses.hard_locations ? ", or more --hard-locations" : ""));
-    } else if (memory.beyond_capacity) {
-      overfull.push_back(
-          fmt::format("{} ({:.0f} %)", memory.kind.name, 100 * (memory.self_recall + memory.ambiguous)));
-      const std::string helps = advice_for(run, memory.kind);
-      auto known = std::ranges::find_if(advice, [&](const auto& each) { return each.first == helps; });
-      if (known == advice.end()) {
-        known = advice.insert(advice.end(), {helps, {}});
-      }
-      known->second.push_back(memory.kind.name);
+          "--hamming-radius, or none, so that it is chosen{}.",
+          memory.kind.name, memory.kind.uses.hard_locations ? "; or more --hard-locations" : ""));
+    }
+    if (lacks_locations(run, memory)) {
+      lines.push_back(fmt::format("{}: {} hard locations are too few to recall these patterns from noise{}.",
+                                  memory.kind.name, whole_number(memory.parameters.hard_locations),
+                                  memory.kind.uses.hard_locations ? "; --hard-locations sets more" : ""));
     }
   }
-  if (!overfull.empty()) {
-    std::string line =
-        fmt::format("Beyond capacity on these patterns: {}", fmt::join(overfull, ", ")) +
-        ". In brackets: stored patterns that are recalled from themselves. Patterns that resemble each "
-        "other need sharper weights.";
-    for (const auto& [helps, names] : advice) {
-      line += helps.empty() ? fmt::format(" {}: no option makes them sharper; store fewer patterns.",
-                                          fmt::join(names, ", "))
-                            : fmt::format(" {}: {}.", fmt::join(names, ", "), helps);
-    }
-    lines.push_back(line);
-  }
-  for (const trials::MemoryReport& memory : run.memories) {
-    if (!memory.bound.empty()) {
-      lines.push_back(memory.kind.name + ": " + memory.bound + ".");
+  for (const std::string& text : {capacity_text(run), misleading_text(run)}) {
+    if (!text.empty()) {
+      lines.push_back(text);
     }
   }
   return lines;
@@ -307,14 +448,18 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
   }
   for (const trials::MemoryReport& memory : run.memories) {
     nlohmann::ordered_json used = nlohmann::ordered_json::object();
-    for (const trials::MemorySetting& setting :
-         trials::settings_of(memory.kind, run.options.parameters, run.parameters)) {
+    nlohmann::ordered_json origins = nlohmann::ordered_json::object();
+    for (const trials::MemorySetting& setting : memory.parameters.settings) {
       used[setting.name] = setting.value;
+      if (!setting.origin.empty()) {
+        origins[setting.name] = setting.origin;
+      }
     }
     memories.push_back({{"name", memory.kind.name},
                         {"title", memory.kind.title},
                         {"steps", memory.kind.steps},
                         {"parameters", used},
+                        {"parameter_origins", origins},
                         {"distinct", memory.distinct},
                         {"without_direction", memory.without_direction},
                         {"self_recall", memory.self_recall},
@@ -341,10 +486,6 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
           {"notes", run.notes},
           {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
           {"corruption", corruption_text(run)},
-          {"hamming_radius", run.parameters.hamming_radius},
-          {"location_radius", run.parameters.location_radius},
-          {"beta", run.parameters.beta},
-          {"hard_locations", run.parameters.hard_locations},
           {"update_steps_max", run.options.parameters.update_steps_max},
           {"centred", run.options.centre},
           {"memories_asked", asked},
@@ -437,9 +578,9 @@ report::Sheet sheet_of(const RecallRun& run) {
                                             : fmt::format("noise {:.4g} %", 100 * run.options.noise[level])};
     for (size_t row = level; row < run.rows.size(); row += levels) {
       const trials::MemoryReport& memory = memory_of(run, run.rows[row]);
-      report::SheetRow line{.caption = note_on(memory).empty()
+      report::SheetRow line{.caption = note_on(run, memory).empty()
                                            ? memory.kind.name
-                                           : fmt::format("{} ({})", memory.kind.name, note_on(memory))};
+                                           : fmt::format("{} ({})", memory.kind.name, note_on(run, memory))};
       for (int64_t i = 0; i < shown; ++i) {
         const trials::SweepPictures& pictures = run.shown[row];
         line.cells.push_back({raster(run, run.patterns.patterns, pictures.targets[static_cast<size_t>(i)])});
@@ -511,7 +652,7 @@ std::string level_name(const trials::SweepRow& row) {
 
 std::string recall_text(const RecallRun& run, bool colour) {
   std::string text = fmt::format("{}; {}\n\n", patterns_text(run), corruption_text(run));
-  text += report::to_text(shown_table(run, true), {.colour = colour});
+  text += results_text(run, colour);
   for (const std::string& remark : remarks(run)) {
     for (const std::string& line : report::wrap(remark, 100)) {
       text += "\n" + line;
@@ -531,7 +672,15 @@ std::string recall_text(const RecallRun& run, bool colour) {
     width = std::max(width, memory.kind.name.size());
   }
   for (const trials::MemoryReport& memory : run.memories) {
-    text += fmt::format("  {:<{}}  {}\n", memory.kind.name, width, settings_text(run, memory.kind));
+    std::string name = memory.kind.name;
+    for (const std::string& line :
+         report::wrap(settings_text(run, memory), 100 - static_cast<int64_t>(width))) {
+      text += fmt::format("  {:<{}}  {}\n", name, width, line);
+      name.clear();
+    }
+  }
+  for (const std::string& line : report::wrap(choice_text(run), 100)) {
+    text += line + "\n";
   }
   return text;
 }
@@ -549,19 +698,18 @@ std::string recall_drawing(const RecallRun& run, bool colour) {
     return "";
   }
   const size_t levels = run.options.cues ? 1 : run.options.noise.size(), level = levels / 2;
-  // A few memories say enough: the first that holds these patterns of each family, else simply the first
-  // ones.
-  constexpr size_t kMemoriesDrawn = 3;
-  std::vector<size_t> drawn;
-  for (const bool good_only : {true, false}) {
-    for (size_t m = 0; m < run.memories.size() && drawn.size() < kMemoriesDrawn; ++m) {
-      const bool is_new = std::ranges::find(drawn, m) == drawn.end();
-      if (is_new && (!good_only || !run.memories[m].beyond_capacity)) {
-        drawn.push_back(m);
-      }
-    }
+  // A few memories say enough: the first, the middle and the last of those that hold the patterns, else of all.
+  std::vector<size_t> drawn, all(run.memories.size());
+  std::iota(all.begin(), all.end(), 0);
+  std::ranges::copy_if(all, std::back_inserter(drawn), [&](size_t m) {
+    return !run.memories[m].beyond_capacity && !run.memories[m].out_of_reach;
+  });
+  if (drawn.empty()) {
+    drawn = all;
   }
-  std::ranges::sort(drawn);
+  if (drawn.size() > 3) {
+    drawn = {drawn.front(), drawn[drawn.size() / 2], drawn.back()};
+  }
   std::vector<report::TerminalPattern> pictures;
   const trials::SweepPictures& first = run.shown[drawn.front() * levels + level];
   for (int64_t i = 0; i < std::min<int64_t>(2, first.cues.count()); ++i) {

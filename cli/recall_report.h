@@ -18,7 +18,6 @@ struct RecallRun {
 
   data::PatternSet patterns;
   trials::SweepOptions options = {};
-  trials::MemoryParameters parameters = {};
   std::vector<trials::MemoryReport> memories = {};
   std::vector<trials::SweepRow> rows = {};       ///< memory by memory, noise levels in order
   std::vector<trials::SweepPictures> shown = {}; ///< of each row, the first patterns
@@ -26,6 +25,7 @@ struct RecallRun {
   std::string threshold_origin = {};   ///< where the threshold of the patterns comes from, for readers
   std::vector<std::string> notes = {}; ///< what else a reader must know about the input
   bool is_whole = true;                ///< false: interrupted
+  bool shows_details = false;          ///< the text has a row per memory and noise level
 };
 
 /// "noise-0.1", or "given" for cues from a file.

@@ -26,7 +26,7 @@ namespace mneme::trials {
 namespace {
 
 /// What streams of random numbers are for; fixed numbers, so that a seed means the same in every version.
-enum class Purpose : uint64_t { cues = 1, hard_locations = 2 };
+enum class Purpose : uint64_t { cues = 1, hard_locations = 2, parameters = 4 };
 
 Random random_for(const SweepOptions& options, Purpose purpose, int64_t trial) {
   return Random(options.seed).stream(static_cast<uint64_t>(purpose)).stream(static_cast<uint64_t>(trial));
@@ -298,11 +298,29 @@ struct Samples {
   double seconds = 0;
 };
 
+/// SweepRow::misleading, of cues that belong to the stored patterns of their places.
+template <class Side> double misleading_share(const Side& side, const typename Side::Patterns& cues) {
+  constexpr int64_t kCues = 100;
+  const int64_t count = cues.count(), looked_at = std::min(count, kCues);
+  std::vector<uint8_t> is_misleading(static_cast<size_t>(looked_at), 0);
+  parallel_for(looked_at, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t cue = i * count / looked_at;
+      const double own = side.likeness(cues, cue, cue);
+      for (int64_t other = 0; other < count && is_misleading[static_cast<size_t>(i)] == 0; ++other) {
+        constexpr double kRounding = 1e-12; // equal patterns are not nearer
+        is_misleading[static_cast<size_t>(i)] = side.likeness(cues, cue, other) > own + kRounding ? 1 : 0;
+      }
+    }
+  });
+  return mean_of(is_misleading);
+}
+
 /// One memory through all trials and noise levels. `build_for` makes its recall function for a trial.
 template <class Side, class BuildFor>
 void run_memory(const Side& side, const Distinctness& distinctness, const SweepOptions& options,
-                MemoryReport& report, std::vector<SweepRow>& rows, std::vector<SweepPictures>& pictures,
-                Progress& progress, BuildFor build_for) {
+                std::vector<double>& misleading, MemoryReport& report, std::vector<SweepRow>& rows,
+                std::vector<SweepPictures>& pictures, Progress& progress, BuildFor build_for) {
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
   pictures.resize(levels);
@@ -331,6 +349,9 @@ void run_memory(const Side& side, const Distinctness& distinctness, const SweepO
                        : side.corrupted(options.corruption, options.noise[level],
                                         random_for(options, Purpose::cues, trial)
                                             .stream(std::bit_cast<uint64_t>(options.noise[level])));
+      if (!options.cues && misleading.size() == level) { // the same cues for every memory
+        misleading.push_back(misleading_share(side, cues));
+      }
       const auto begin = std::chrono::steady_clock::now();
       const Recall<typename Side::Patterns> recall = recall_from(cues);
       Samples& sample = samples[level];
@@ -367,6 +388,7 @@ void run_memory(const Side& side, const Distinctness& distinctness, const SweepO
                  .steps = mean_interval(sample.steps),
                  .settled = mean_of(sample.settled),
                  .unanswered = mean_of(sample.unanswered),
+                 .misleading = options.cues ? 0 : misleading[level],
                  .seconds = sample.seconds};
     if (report.kind.on_bits) {
       row.bit_error = MeanInterval{(1 - row.cosine.mean) / 2, row.cosine.half_width};
@@ -427,6 +449,7 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
   if (options.cues && options.cues->patterns.empty()) {
     throw UsageError("there are 0 cues: nothing can be recalled.");
   }
+  require_valid(options.parameters, size);
 }
 
 std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patterns) {
@@ -435,7 +458,7 @@ std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patte
   if (kind.name != "hopfield" || static_cast<double>(count) <= capacity) {
     return "";
   }
-  return fmt::format("{} patterns of {} bits are stored, and it holds about {:.0f} random ones (0.138 n)",
+  return fmt::format("{} patterns of {} bits are stored, and it holds about 0.138 n = {:.0f} random ones",
                      count, bits, capacity);
 }
 
@@ -449,28 +472,31 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     checked.seeds = 1; // Given cues are the same in every trial.
   }
   SweepResult result;
-  result.parameters = parameters_for(patterns.patterns.size(), patterns.patterns.count(), options.parameters);
   const BitSide bits{to_bits(patterns.patterns, patterns.threshold), patterns.image_shape(),
                      patterns.threshold};
   const RealCoding coding(patterns.patterns, options.centre);
   const RealSide reals{patterns.patterns, coding, coding.encode(patterns.patterns), patterns.image_shape()};
+  ParameterChooser chooser(bits.stored, reals.stored, options.parameters,
+                           Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
-  std::optional<Distinctness> of_bits, of_reals; // each computed once, if a memory needs it
+  std::optional<Distinctness> of_bits, of_reals;         // each computed once, if a memory needs it
+  std::vector<double> misleading_bits, misleading_reals; // of each noise level, likewise
   for (const MemoryKind& kind : checked.memories) {
     progress.start(fmt::format("{:<22}", kind.name), checked.seeds * levels + 1);
-    MemoryReport report{.kind = kind};
+    MemoryReport report{.kind = kind, .parameters = chooser.parameters_for(kind)};
     std::vector<SweepRow> rows;
     std::vector<SweepPictures> pictures;
     if (kind.on_bits) {
       of_bits = of_bits ? of_bits : std::optional<Distinctness>(bits.first_of_equal());
-      run_memory(bits, *of_bits, checked, report, rows, pictures, progress, [&](int64_t trial) {
-        return build(kind, bits.stored, result.parameters,
-                     random_for(checked, Purpose::hard_locations, trial).at(0));
-      });
+      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, pictures, progress,
+                 [&](int64_t trial) {
+                   return build(kind, bits.stored, report.parameters,
+                                random_for(checked, Purpose::hard_locations, trial).at(0));
+                 });
     } else {
-      RecallReals recall = build(kind, reals.stored, result.parameters); // The same in every trial.
+      RecallReals recall = build(kind, reals.stored, report.parameters); // The same in every trial.
       of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
-      run_memory(reals, *of_reals, checked, report, rows, pictures, progress,
+      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, pictures, progress,
                  [&](int64_t) { return recall; });
     }
     progress.finish();

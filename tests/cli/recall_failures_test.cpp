@@ -204,12 +204,14 @@ TEST(RecallFails, WithoutHalfWrittenFilesWhenTheDiskIsFull) {
       command.insert(command.end(), {"--user", "--map-root-user"});
     }
     const std::string disk = quoted(folder / "disk");
-    command.insert(command.end(), {"--mount", "sh", "-c",
-                                   "mount -t tmpfs -o size=" + size + " tmpfs " + disk + " || exit " +
-                                       std::to_string(kNoDisk) + "; " + quoted(MNEME_PROGRAM) +
-                                       " recall --hard-locations 200 --seeds 2 --quiet --out " + disk +
-                                       "; code=$?; rm -rf " + quoted(folder / "kept") + "; cp -r " + disk +
-                                       " " + quoted(folder / "kept") + "; exit $code"});
+    command.insert(
+        command.end(),
+        {"--mount", "sh", "-c",
+         "mount -t tmpfs -o size=" + size + " tmpfs " + disk + " || exit " + std::to_string(kNoDisk) + "; " +
+             quoted(MNEME_PROGRAM) +
+             " recall --memory all --noise 0.05,0.1,0.2,0.3 --hard-locations 200 --seeds 2 --quiet --out " +
+             disk + "; code=$?; rm -rf " + quoted(folder / "kept") + "; cp -r " + disk + " " +
+             quoted(folder / "kept") + "; exit $code"});
     return run_program(command);
   };
   // The first disk ends amid the readouts of the memories, the second amid the report.

@@ -280,7 +280,7 @@ TEST(SweepRecall, GivenCuesCountWhenTheyEndAtAnyStoredPattern) {
   std::ranges::copy(patterns.patterns[3], options.cues->patterns[0].begin());
   options.memories = memory_kinds_named({"sdm"});
   options.parameters.hard_locations = 3;
-  options.parameters.location_radius = 60;
+  options.parameters.hamming_radius = 60;
   const Outcome unanswered = sweep(patterns, options);
   EXPECT_EQ(unanswered.result.rows[0].unanswered, 1);
   EXPECT_EQ(unanswered.result.rows[0].exact.mean, 0);
@@ -379,7 +379,7 @@ TEST(SweepRecall, ClassicalHopfieldBeyondItsCapacitySaysSoWithBothNumbers) {
   EXPECT_NEAR(classical_hopfield_capacity(100), 13.8, 1e-9);
   const Outcome full = sweep(random_set(60, 100), small({"hopfield", "pattern-sdm"}));
   EXPECT_TRUE(contains(full.result.memories[0].bound, "60 patterns of 100 bits"));
-  EXPECT_TRUE(contains(full.result.memories[0].bound, "about 14 "));
+  EXPECT_TRUE(contains(full.result.memories[0].bound, "0.138 n = 14 "));
   EXPECT_TRUE(full.result.memories[0].beyond_capacity);
   EXPECT_LT(full.result.memories[0].self_recall, 0.5);
   EXPECT_EQ(full.result.memories[1].bound, "");
@@ -393,13 +393,48 @@ TEST(SweepRecall, ClassicalHopfieldBeyondItsCapacitySaysSoWithBothNumbers) {
 TEST(SweepRecall, CountsCuesThatNothingAnswered) {
   SweepOptions options = small({"sdm"}, {0.5});
   options.parameters.hard_locations = 3;
-  options.parameters.location_radius = 60; // Three locations of 256 bits: all too far away.
+  options.parameters.hamming_radius = 60; // Three locations of 256 bits: all too far away.
   const Outcome outcome = sweep(random_set(10, 256), options);
   EXPECT_EQ(outcome.result.rows[0].unanswered, 1);
   EXPECT_EQ(outcome.calls[0].pictures[0].readouts, outcome.calls[0].pictures[0].cues);
   EXPECT_EQ(outcome.result.memories[0].self_recall, 0) << "what was kept was not recalled";
   EXPECT_TRUE(outcome.result.memories[0].out_of_reach);
   EXPECT_FALSE(sweep(random_set(10, 256), small({"pattern-sdm"})).result.memories[0].out_of_reach);
+}
+
+TEST(SweepRecall, ReportsTheParametersThatEachMemoryUsed) {
+  const Outcome outcome = sweep(data::builtin_glyphs(), small({"sdm", "pattern-sdm", "attention"}));
+  for (const Call& call : outcome.calls) {
+    EXPECT_FALSE(call.memory.parameters.settings.empty()) << call.memory.kind.name;
+    EXPECT_GT(call.memory.parameters.hamming_radius, 0) << call.memory.kind.name;
+  }
+  EXPECT_EQ(outcome.calls[0].memory.parameters.hard_locations, 2000);
+  EXPECT_EQ(outcome.calls[0].memory.parameters.encoded_bits, 512) << "letters resemble each other";
+  EXPECT_EQ(outcome.calls[1].memory.parameters.encoded_bits, 0);
+}
+
+/// With half of the bits flipped nothing is left of a pattern, and with none everything.
+TEST(SweepRecall, CountsCuesThatAreNearerToAnotherPattern) {
+  const data::PatternSet patterns = random_set(8, 256);
+  SweepOptions options = small({"pattern-sdm", "binary-attention", "modern-hopfield"}, {0, 0.5});
+  options.parameters.beta = 1000;
+  const Outcome outcome = sweep(patterns, options);
+  const BitPatterns stored = to_bits(patterns.patterns, 0.5);
+  const BitPatterns cues = to_bits(outcome.calls[0].pictures[1].cues, 0.5);
+  int64_t nearer = 0;
+  for (int64_t i = 0; i < 8; ++i) {
+    bool any = false;
+    for (int64_t j = 0; j < 8; ++j) {
+      any = any || hamming_distance(cues, i, stored, j) < hamming_distance(cues, i, stored, i);
+    }
+    nearer += any ? 1 : 0;
+  }
+  for (const Call& call : outcome.calls) {
+    EXPECT_EQ(call.rows[0].misleading, 0) << call.memory.kind.name;
+    EXPECT_GT(call.rows[1].misleading, 0) << call.memory.kind.name;
+  }
+  EXPECT_EQ(outcome.calls[0].rows[1].misleading, static_cast<double>(nearer) / 8);
+  EXPECT_EQ(outcome.calls[1].rows[1].misleading, outcome.calls[0].rows[1].misleading);
 }
 
 TEST(SweepRecall, ANoiseLevelGivesTheSameCuesWhateverStandsBesideIt) {

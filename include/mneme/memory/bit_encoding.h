@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// Sparse random projection of binary patterns, fitted to the bits that vary: it spreads patterns that resemble each
-/// other, such as pictures on black ground, over the address space, so that random hard locations tell them apart.
+/// other, such as pictures on black ground, over the address space, so that random hard locations separate them.
 #pragma once
 
 #include <cstdint>

@@ -13,6 +13,7 @@
 #include "mneme/data/pattern_set.h"
 #include "mneme/trials/confidence.h"
 #include "mneme/trials/memory_kinds.h"
+#include "mneme/trials/parameter_choice.h"
 
 namespace mneme::trials {
 
@@ -52,11 +53,11 @@ struct SweepRow {
   MeanInterval steps;                    ///< mean update steps
   double settled = 0;                    ///< share of cues that no longer moved at the end
   double unanswered = 0;                 ///< share of cues whose last step nothing answered
-  double seconds = 0;                    ///< of recall, all seeds together
+  /// Share of cues that are nearer to another stored pattern than to their own, of at most 100 cues of the first trial.
+  /// 0 for cues that were given.
+  double misleading = 0;
+  double seconds = 0; ///< of recall, all seeds together
 };
-
-/// From this cosine on a real readout counts as the pattern itself.
-constexpr double kExactCosine = 0.999;
 
 /// What the cues of one row and their readouts looked like in the first trial, in the numbers of the patterns
 /// given.
@@ -70,6 +71,7 @@ struct SweepPictures {
 /// How a memory holds the patterns themselves: recall from cues without noise.
 struct MemoryReport {
   MemoryKind kind;
+  MemoryParameters parameters = {};
   int64_t count = 0;      ///< patterns stored
   double self_recall = 0; ///< share of patterns recalled exactly from themselves
   double ambiguous = 0;   ///< share recalled from themselves that coincide with another stored pattern
@@ -84,7 +86,6 @@ struct MemoryReport {
 };
 
 struct SweepResult {
-  MemoryParameters parameters;
   std::vector<MemoryReport> memories;
   std::vector<SweepRow> rows;
 };

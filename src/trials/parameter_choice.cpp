@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/trials/parameter_choice.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
+#include "mneme/core/random.h"
+#include "mneme/data/corruption.h"
+#include "mneme/memory/bit_encoding.h"
+#include "mneme/theory/beta_fit.h"
+#include "mneme/theory/circle_intersection.h"
+#include "mneme/theory/shared_locations.h"
+#include "mneme/theory/space_fraction.h"
+
+namespace mneme::trials {
+namespace {
+
+/// What streams of random numbers are for; fixed numbers, so that a seed means the same in every version.
+enum class Purpose : uint64_t { patterns = 1, cues = 2, encoding = 3, others = 4, bits = 5 };
+
+constexpr double kLocationsOfFit = 1e6; // moves the bias of the fit of beta, not beta
+constexpr int64_t kRadiusOfFitMin = 2;  // a line needs two points
+constexpr double kLocationsOfPatternSdm = 1e6;
+constexpr double kNoiseOfRead = 0.1; // for which hard locations are chosen
+/// Theory of larger patterns costs more than recall: they are treated as of this many bits, with the same distances as
+/// shares of all bits. What hard locations share hardly depends on the number of bits; circles of fewer bits are less
+/// sharp, so that no radius comes out too large.
+constexpr int64_t kModelledBits = 4096;
+
+Random random_for(uint64_t seed, Purpose purpose) {
+  return Random(seed).stream(static_cast<uint64_t>(purpose));
+}
+
+/// All of 0 .. count - 1, or `most` of them at random, in ascending order.
+std::vector<int64_t> sample(int64_t count, int64_t most, Random random) {
+  std::vector<int64_t> chosen(static_cast<size_t>(std::min(count, most)));
+  if (count <= most) {
+    std::iota(chosen.begin(), chosen.end(), 0);
+  } else {
+    chosen = random.distinct(most, count);
+    std::ranges::sort(chosen);
+  }
+  return chosen;
+}
+
+void require_patterns(int64_t count, int64_t size) {
+  if (count < 1 || size < 4) {
+    throw UsageError(
+        fmt::format("parameters were to be chosen from {} patterns of {} components, but at least 1 "
+                    "pattern of at least 4 is needed.",
+                    count, size));
+  }
+}
+
+/// How many other patterns lie at a distance from one, in bits; distances in ascending order.
+struct AtDistance {
+  double distance, patterns;
+};
+using Neighbours = std::vector<AtDistance>;
+
+/// What distinguishes bits from real patterns here.
+struct Criterion {
+  double noise_max; ///< share of wrong bits beyond which noise does not count
+  int64_t bins;     ///< that distances are counted in, from 0 to all bits
+  bool on_bits;
+
+  /// By how much another pattern, whose weight is 1, moves the readout of a memory off a pattern.
+  double pull(double cosine) const { return on_bits ? 1 : std::sqrt(std::max(0.0, 1 - cosine * cosine)); }
+  /// Up to which pull of all others a pattern is recalled exactly from itself: majority, or a cosine of 0.999.
+  double pull_max() const { return on_bits ? 1 : std::sqrt(1 / (kExactCosine * kExactCosine) - 1); }
+};
+
+/// Of one sampled pattern among `count`, in patterns of `bits` bits; those at distance 0 coincide with it and do not
+/// count.
+template <class DistanceTo>
+Neighbours neighbours(int64_t count, int64_t bits, const Criterion& criterion, DistanceTo distance_to) {
+  std::vector<double> patterns(static_cast<size_t>(criterion.bins) + 1, 0.0);
+  for (int64_t j = 0; j < count; ++j) {
+    if (const double distance = distance_to(j); distance > 0) {
+      ++patterns[static_cast<size_t>(std::lround(distance * static_cast<double>(criterion.bins)))];
+    }
+  }
+  Neighbours result;
+  for (size_t bin = 0; bin < patterns.size(); ++bin) {
+    if (patterns[bin] > 0) {
+      result.push_back(
+          {static_cast<double>(bin) / static_cast<double>(criterion.bins) * static_cast<double>(bits),
+           patterns[bin]});
+    }
+  }
+  return result;
+}
+
+/// Circle intersections at one radius, as shares of the circle.
+std::vector<double> circle_weights(int64_t size, int64_t hamming_radius) {
+  std::vector<double> weights = theory::log_circle_intersections(size, hamming_radius);
+  const double whole = weights[0];
+  for (double& weight : weights) {
+    weight = std::exp(weight - whole);
+  }
+  return weights;
+}
+
+/// Whether a cue at distance `cue` from its pattern shares more of its circle with that than with all others.
+bool outweighs(const Neighbours& others, const std::vector<double>& weights, int64_t cue) {
+  const double kept = 1 - 2 * static_cast<double>(cue) / static_cast<double>(weights.size() - 1);
+  const double own = weights[static_cast<size_t>(cue)];
+  double sum = 0;
+  for (const auto& [distance, patterns] : others) {
+    sum += patterns * weights[static_cast<size_t>(std::lround(static_cast<double>(cue) + kept * distance))];
+    if (sum >= own) {
+      return false;
+    }
+  }
+  return own > 0;
+}
+
+/// Whether the others leave a pattern where it is; weight_at(distance) is that of another pattern over the own one.
+template <class WeightAt>
+bool stays(const Neighbours& others, int64_t size, const Criterion& criterion, WeightAt weight_at) {
+  double sum = 0;
+  for (const auto& [distance, patterns] : others) {
+    sum += patterns * weight_at(distance) * criterion.pull(1 - 2 * distance / static_cast<double>(size));
+  }
+  return sum < criterion.pull_max();
+}
+
+/// The largest distance at which a pattern outweighs the others; 0 if there is none, or it does not stay.
+int64_t tolerated_distance(const Neighbours& others, const std::vector<double>& weights,
+                           const Criterion& criterion) {
+  const auto size = static_cast<int64_t>(weights.size()) - 1;
+  int64_t holds = 0, fails = static_cast<int64_t>(criterion.noise_max * static_cast<double>(size)) + 1;
+  if (!stays(others, size, criterion,
+             [&](double distance) { return weights[static_cast<size_t>(std::lround(distance))]; })) {
+    return 0;
+  }
+  while (fails - holds > 1) {
+    const int64_t middle = holds + (fails - holds) / 2;
+    (outweighs(others, weights, middle) ? holds : fails) = middle;
+  }
+  return holds;
+}
+
+/// The smallest beta with which softmax leaves 95 % of the patterns where they are.
+double least_beta(const std::vector<Neighbours>& patterns, int64_t size, const Criterion& criterion) {
+  constexpr double kShare = 0.95, kBetaMax = 1e5, kAccuracy = 1e-3;
+  std::vector<double> betas;
+  for (const Neighbours& others : patterns) {
+    const auto stays_with = [&](double beta) {
+      return stays(others, size, criterion, [&](double distance) {
+        return std::exp(-2 * beta * distance / static_cast<double>(size));
+      });
+    };
+    double fails = 0, holds = stays_with(0) ? 0 : kBetaMax;
+    while (holds - fails > kAccuracy * holds) {
+      const double middle = (fails + holds) / 2;
+      (stays_with(middle) ? holds : fails) = middle;
+    }
+    betas.push_back(holds);
+  }
+  const auto place = static_cast<std::ptrdiff_t>(std::ceil(kShare * static_cast<double>(betas.size()))) - 1;
+  std::ranges::nth_element(betas, betas.begin() + place);
+  return betas[static_cast<size_t>(place)];
+}
+
+/// Mean share of wrong bits at which the patterns outweigh the others.
+double tolerated_noise(const std::vector<Neighbours>& patterns, int64_t size, int64_t radius,
+                       const Criterion& criterion) {
+  const std::vector<double> weights = circle_weights(size, radius);
+  int64_t sum = 0;
+  for (const Neighbours& others : patterns) {
+    sum += tolerated_distance(others, weights, criterion);
+  }
+  return static_cast<double>(sum) / (static_cast<double>(patterns.size()) * static_cast<double>(size));
+}
+
+/// The radius of first, first + step .. last with the largest value, the smallest among equals, and its value. One
+/// parallel loop: what is computed for one radius is too little for a loop of its own.
+std::pair<int64_t, double> best_radius(int64_t first, int64_t last, int64_t step,
+                                       const std::function<double(int64_t radius)>& value_of) {
+  std::vector<double> values(static_cast<size_t>((last - first) / step + 1));
+  parallel_for(std::ssize(values), 1, [&](int64_t index, int64_t) {
+    values[static_cast<size_t>(index)] = value_of(first + index * step);
+  });
+  const auto best = std::ranges::max_element(values);
+  return {first + (best - values.begin()) * step, *best};
+}
+
+/// distance(i, j) as a share of all bits; 0 means that two patterns coincide.
+template <class Distance>
+RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& criterion, uint64_t seed,
+                              Distance distance) {
+  require_patterns(count, size);
+  constexpr int64_t kSampled = 100, kPerBlock = 16;
+  const int64_t bits = std::min(size, kModelledBits);
+  const std::vector<int64_t> sampled = sample(count, kSampled, random_for(seed, Purpose::patterns));
+  std::vector<Neighbours> patterns(sampled.size());
+  parallel_for(std::ssize(sampled), kPerBlock, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t pattern = sampled[static_cast<size_t>(i)];
+      patterns[static_cast<size_t>(i)] =
+          neighbours(count, bits, criterion, [&](int64_t j) { return distance(pattern, j); });
+    }
+  });
+  const auto noise_at = [&](int64_t radius) { return tolerated_noise(patterns, bits, radius, criterion); };
+  // Circles of more than half of the bits hold most of the space: they separate nothing.
+  constexpr int64_t kSteps = 12; // then as many again around the best
+  const int64_t first = 1, last = bits / 2, step = std::max<int64_t>(1, (last - first) / kSteps);
+  const int64_t near = best_radius(first, last, step, noise_at).first;
+  const auto [radius, noise] = best_radius(std::max(first, near - step), std::min(last, near + step),
+                                           std::max<int64_t>(1, 2 * step / kSteps), noise_at);
+  return {std::llround(static_cast<double>(radius) / static_cast<double>(bits) * static_cast<double>(size)),
+          noise, least_beta(patterns, bits, criterion)};
+}
+
+/// Expected share of right bits after one read.
+class ReadModelOfPatterns {
+public:
+  ReadModelOfPatterns(const BitPatterns& stored, uint64_t seed) {
+    constexpr int64_t kCues = 32, kPatterns = 1024, kBits = 1024;
+    const std::vector<int64_t> chosen = sample(stored.count(), kPatterns, random_for(seed, Purpose::others));
+    patterns_ = rows(stored, chosen);
+    own_ = sample(patterns_.count(), kCues, random_for(seed, Purpose::patterns));
+    cues_ = data::flip_bits(rows(patterns_, own_),
+                            std::llround(kNoiseOfRead * static_cast<double>(stored.bits())),
+                            random_for(seed, Purpose::cues));
+    const std::vector<int64_t> sampled = sample(stored.bits(), kBits, random_for(seed, Purpose::bits));
+    bits_ = sampled.size();
+    for (int64_t j = 0; j < patterns_.count(); ++j) {
+      for (const int64_t bit : sampled) {
+        bipolar_.push_back(patterns_.get(j, bit) ? 1.0F : -1.0F);
+      }
+    }
+    each_counts_ = patterns_.count() > 1
+                       ? static_cast<double>(stored.count() - 1) / static_cast<double>(patterns_.count() - 1)
+                       : 1;
+  }
+
+  /// The best radius for addresses that are the patterns themselves, or encoded ones.
+  LocationChoice best(double hard_locations, const BitEncoding* encoding) const {
+    const int64_t size = encoding != nullptr ? encoding->bits() : patterns_.bits();
+    const int64_t bits = std::min(size, kModelledBits);
+    const std::vector<int64_t> distances =
+        encoding != nullptr ? scaled_distances(encoding->encode(cues_), encoding->encode(patterns_), bits)
+                            : scaled_distances(cues_, patterns_, bits);
+    // A cue must reach some locations, and locations must not hold everything.
+    constexpr double kReachedMin = 5, kFractionMax = 0.03;
+    constexpr int64_t kRadiiTried = 12;
+    const int64_t least = radius_of_fraction(bits, std::min(1.0, kReachedMin / hard_locations));
+    const int64_t most = std::max(least, radius_of_fraction(bits, kFractionMax));
+    const int64_t step = std::max<int64_t>(1, (most - least + kRadiiTried - 1) / kRadiiTried);
+    const auto [radius, share] = best_radius(least, most, step, [&](int64_t tried) {
+      return right_share(distances, theory::shared_locations(bits, hard_locations, tried).at_distance);
+    });
+    return {size == bits ? radius : radius_of_fraction(size, theory::space_fraction(bits, radius)),
+            encoding != nullptr ? size : 0, share};
+  }
+
+private:
+  static BitPatterns rows(const BitPatterns& patterns, const std::vector<int64_t>& chosen) {
+    BitPatterns result(std::ssize(chosen), patterns.bits());
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      std::ranges::copy(patterns[chosen[i]], result[static_cast<int64_t>(i)].begin());
+    }
+    return result;
+  }
+
+  static int64_t radius_of_fraction(int64_t bits, double fraction) {
+    return std::clamp<int64_t>(theory::hamming_radius_for_space_fraction(bits, fraction), 1, bits - 1);
+  }
+
+  /// Of every cue to every pattern, [cues, patterns], in patterns of `bits` bits.
+  static std::vector<int64_t> scaled_distances(const BitPatterns& cues, const BitPatterns& patterns,
+                                               int64_t bits) {
+    const double scale = static_cast<double>(bits) / static_cast<double>(patterns.bits());
+    std::vector<int64_t> distances;
+    for (int64_t cue = 0; cue < cues.count(); ++cue) {
+      for (int64_t j = 0; j < patterns.count(); ++j) {
+        distances.push_back(
+            std::llround(scale * static_cast<double>(hamming_distance(cues, cue, patterns, j))));
+      }
+    }
+    return distances;
+  }
+
+  double right_share(const std::vector<int64_t>& distances, const std::vector<double>& shared) const {
+    double sum = 0;
+    for (size_t cue = 0; cue < own_.size(); ++cue) {
+      const auto patterns = static_cast<size_t>(patterns_.count());
+      sum += right_share_of(static_cast<size_t>(own_[cue]),
+                            std::span(distances).subspan(cue * patterns, patterns), shared);
+    }
+    return sum / static_cast<double>(own_.size());
+  }
+
+  double right_share_of(size_t own, std::span<const int64_t> distances,
+                        const std::vector<double>& shared) const {
+    std::vector<float> sums(bits_, 0.0F);
+    double variance = 0;
+    for (size_t j = 0; j < distances.size(); ++j) {
+      const double expected = shared[static_cast<size_t>(distances[j])] * (j == own ? 1 : each_counts_);
+      const auto weight = static_cast<float>(expected);
+      const float* pattern = bipolar_.data() + j * bits_;
+      variance += expected;
+      for (size_t b = 0; b < bits_; ++b) {
+        sums[b] += weight * pattern[b];
+      }
+    }
+    if (!(variance > 0)) {
+      return 0;
+    }
+    double right = 0;
+    for (size_t b = 0; b < bits_; ++b) {
+      const double towards = sums[b] * bipolar_[own * bits_ + b];
+      right += 0.5 * std::erfc((0.5 - towards) / std::sqrt(2 * variance));
+    }
+    return right / static_cast<double>(bits_);
+  }
+
+  std::vector<int64_t> own_;    ///< place of each cue's pattern among the sampled ones
+  BitPatterns cues_, patterns_; ///< sampled
+  size_t bits_ = 0;             ///< of each pattern that are used
+  std::vector<float> bipolar_;  ///< these bits of the sampled patterns as -1 and +1, [patterns, bits]
+  double each_counts_ = 1;      ///< how many patterns each sampled one stands for
+};
+
+bool any_bit_varies(const BitPatterns& patterns) {
+  for (int64_t i = 1; i < patterns.count(); ++i) {
+    if (!std::ranges::equal(patterns[i], patterns[0])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+} // namespace
+
+RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed) {
+  const Criterion criterion{.noise_max = 0.4, .bins = stored.bits(), .on_bits = true};
+  return choose_radius_by(stored.count(), stored.bits(), criterion, seed, [&](int64_t i, int64_t j) {
+    return static_cast<double>(hamming_distance(stored, i, stored, j)) / static_cast<double>(stored.bits());
+  });
+}
+
+RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed) {
+  constexpr int64_t kBins = 4096;
+  const Criterion criterion{.noise_max = 0.5, .bins = kBins, .on_bits = false};
+  return choose_radius_by(stored.count(), stored.size(), criterion, seed, [&](int64_t i, int64_t j) {
+    const double cosine = std::inner_product(stored[i].begin(), stored[i].end(), stored[j].begin(), 0.0);
+    return cosine >= kExactCosine ? 0 : std::min((1 - cosine) / 2, 1.0);
+  });
+}
+
+LocationChoice choose_locations(const BitPatterns& stored, double hard_locations, uint64_t seed) {
+  require_patterns(stored.count(), stored.bits());
+  const ReadModelOfPatterns model(stored, seed);
+  LocationChoice choice = model.best(hard_locations, nullptr);
+  if (any_bit_varies(stored)) {
+    const BitEncoding encoding(stored, {.seed = random_for(seed, Purpose::encoding).at(0)});
+    const LocationChoice encoded = model.best(hard_locations, &encoding);
+    choice = encoded.right_share > choice.right_share ? encoded : choice;
+  }
+  return choice;
+}
+
+void require_valid(const ParameterChoices& choices, int64_t size) {
+  if (size < 4) {
+    throw UsageError(fmt::format(
+        "patterns of {} components are too small to be told apart by noise: at least 4 are needed.", size));
+  }
+  if (choices.hamming_radius && (*choices.hamming_radius < 2 || *choices.hamming_radius > size - 1)) {
+    throw UsageError(fmt::format(
+        "the Hamming radius is {}, but it must lie in 2 .. {} for patterns of {} bits.\n  It is counted in "
+        "bits; left out, it is chosen from the distances between the patterns.",
+        *choices.hamming_radius, size - 1, size));
+  }
+  constexpr double kBetaMax = 1e30; // far beyond any use, and within the range of float
+  if (choices.beta && !(*choices.beta >= 0 && *choices.beta <= kBetaMax)) {
+    throw UsageError(
+        fmt::format("beta is {}, a number of at least 0 and at most {} is needed.", *choices.beta, kBetaMax));
+  }
+  if (choices.hard_locations < 1 || choices.update_steps_max < 1) {
+    throw UsageError(
+        fmt::format("{} hard locations and {} update steps were asked for, at least 1 of each is needed.",
+                    choices.hard_locations, choices.update_steps_max));
+  }
+}
+
+ParameterChooser::ParameterChooser(const BitPatterns& bits, const RealPatterns& reals,
+                                   const ParameterChoices& choices, uint64_t seed)
+    : bits_(bits), reals_(reals), choices_(choices), seed_(seed) {
+  require_valid(choices, bits.bits());
+  require_patterns(bits.count(), bits.bits());
+}
+
+const RadiusChoice& ParameterChooser::radius(bool on_bits) {
+  const auto known = radii_.find(on_bits);
+  return known != radii_.end()
+             ? known->second
+             : radii_.emplace(on_bits, on_bits ? choose_radius(bits_, seed_) : choose_radius(reals_, seed_))
+                   .first->second;
+}
+
+const LocationChoice& ParameterChooser::locations(double hard_locations) {
+  const auto known = locations_.find(hard_locations);
+  return known != locations_.end()
+             ? known->second
+             : locations_.emplace(hard_locations, choose_locations(bits_, hard_locations, seed_))
+                   .first->second;
+}
+
+MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
+  MemoryParameters parameters{.update_steps_max = choices_.update_steps_max};
+  const auto add = [&](const char* name, double value, std::string origin) {
+    parameters.settings.push_back({name, value, std::move(origin)});
+  };
+  if (kind.uses.finite_locations) {
+    parameters.hard_locations =
+        kind.uses.hard_locations ? static_cast<double>(choices_.hard_locations) : kLocationsOfPatternSdm;
+  }
+  if (kind.uses.hamming_radius || (kind.uses.beta_is_fitted && !choices_.beta)) {
+    std::string origin;
+    if (choices_.hamming_radius) {
+      parameters.hamming_radius = *choices_.hamming_radius;
+    } else if (kind.uses.finite_locations) {
+      const LocationChoice& choice = locations(parameters.hard_locations);
+      parameters.hamming_radius = choice.hamming_radius;
+      parameters.encoded_bits = choice.encoded_bits;
+      origin = fmt::format("{:.3g} % of bits right after one read", 100 * choice.right_share);
+    } else {
+      const RadiusChoice& choice = radius(kind.on_bits);
+      parameters.hamming_radius = choice.hamming_radius;
+      origin = fmt::format("tolerates {:.0f} % noise", 100 * choice.noise);
+    }
+    if (kind.uses.hamming_radius) {
+      add("hamming_radius", static_cast<double>(parameters.hamming_radius), origin);
+    }
+  }
+  if (parameters.encoded_bits > 0) {
+    add("encoded_bits", static_cast<double>(parameters.encoded_bits), "");
+  }
+  if (kind.uses.finite_locations) {
+    add("hard_locations", parameters.hard_locations,
+        kind.uses.hard_locations ? "" : "expected numbers, sampled");
+  }
+  if (kind.uses.beta && choices_.beta) {
+    parameters.beta = *choices_.beta;
+    add("beta", parameters.beta, "");
+  } else if (kind.uses.beta_is_fitted) {
+    parameters.beta = theory::fit_beta(bits_.bits(), std::max(kRadiusOfFitMin, parameters.hamming_radius),
+                                       std::log(kLocationsOfFit))
+                          .beta;
+    const double least = choices_.hamming_radius ? 0 : radius(kind.on_bits).beta_min;
+    add("beta", std::max(parameters.beta, least),
+        parameters.beta >= least ? fmt::format("fitted to the Hamming radius {}", parameters.hamming_radius)
+                                 : "leaves 95 % of the patterns where they are");
+    parameters.beta = std::max(parameters.beta, least);
+  } else if (kind.uses.beta) {
+    parameters.beta = 1 / std::sqrt(static_cast<double>(bits_.bits()));
+    add("beta", parameters.beta, "1 / sqrt(size)");
+  }
+  if (kind.name == "dense") {
+    add("degree", 3, "");
+  }
+  return parameters;
+}
+
+} // namespace mneme::trials
