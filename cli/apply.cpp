@@ -24,7 +24,7 @@ public:
   std::string summary() const override {
     return "run a layer on the parameters and inputs of a case file, keep what it gives";
   }
-  bool needs_torch() const override { return true; }
+  TorchNeed torch_need() const override { return TorchNeed::all; }
   bool out_is_file() const override { return true; }
   void declare(CLI::App& app) override {
     app.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors beside it")

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "experiments/hopfield/bag_learning.h"
+#include "learning/bags.h"
 #include "mneme/core/error.h"
 #include "mneme/core/version.h"
 #include "mneme/data/folders.h"
@@ -106,7 +106,7 @@ training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) 
                     run.task));
   }
   const std::filesystem::path folder = data::data_folder(data);
-  const std::optional<experiments::Digits> digits = experiments::find_digits(folder);
+  const std::optional<learning::Digits> digits = learning::find_digits(folder);
   if (!digits) {
     throw DataError(
         fmt::format("{}: there is no MNIST here (looked for mnist/train-images-idx3-ubyte and "

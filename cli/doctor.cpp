@@ -12,7 +12,6 @@
 #include "cli/hand_over.h"
 #include "cli/json_output.h"
 #include "cli/machine.h"
-#include "cli/torch_info.h"
 #include "cli/verb.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/error.h"
@@ -68,12 +67,10 @@ struct Findings {
   std::vector<CpuTarget> targets;
   std::string target; ///< empty: the one asked for cannot run
   MachineMemory memory;
-  nlohmann::ordered_json torch; ///< null: not in this build; "devices" is null if unknown
+  nlohmann::ordered_json torch; ///< null: there is no mneme-nn; "version" and "devices" are null if unknown
   bool self_check = false;
   std::vector<std::string> problems; ///< each says how to fix it
 };
-
-#ifdef MNEME_WITH_TORCH
 
 nlohmann::ordered_json to_json(const verify::Devices& devices) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
@@ -92,14 +89,19 @@ nlohmann::ordered_json to_json(const verify::Devices& devices) {
 
 /// Queries LibTorch in a program of its own: `mneme doctor` must also run where LibTorch cannot be loaded.
 void examine_torch(Findings& found) {
-  found.torch = {{"version", torch_version()}, {"built_for", nullptr}, {"devices", nullptr}};
-  if (const std::optional<verify::Devices> devices = verify::libtorch_devices()) {
-    found.torch["built_for"] = devices->built_for;
-    found.torch["devices"] = to_json(*devices);
+  if (verify::libtorch_devices) {
+    const verify::Devices devices = verify::libtorch_devices();
+    found.torch = {
+        {"version", devices.version}, {"built_for", devices.built_for}, {"devices", to_json(devices)}};
     return;
   }
   try {
-    const ProgramOutput output = run_torch_program({"doctor", "--json"}).value();
+    const std::optional<ProgramOutput> ran = run_torch_program({"doctor", "--json"});
+    if (!ran) {
+      return;
+    }
+    const ProgramOutput& output = *ran;
+    found.torch = {{"version", nullptr}, {"built_for", nullptr}, {"devices", nullptr}};
     const auto document = nlohmann::ordered_json::parse(output.out, nullptr, false);
     const nlohmann::ordered_json::json_pointer torch("/environment/libtorch");
     if (document.contains(torch / "devices")) {
@@ -144,8 +146,6 @@ std::string device_list(const nlohmann::ordered_json& torch) {
   return fmt::format("{}{}", fmt::join(names, ", "), remark);
 }
 
-#endif
-
 Findings examine(uint64_t seed) {
   Findings found;
   found.targets = cpu_targets();
@@ -156,9 +156,7 @@ Findings examine(uint64_t seed) {
     found.problems.push_back(std::string(error.what()) +
                              "\n  Set MNEME_CPU_ISA to one of those, or unset it to get the best one.");
   }
-#ifdef MNEME_WITH_TORCH
   examine_torch(found);
-#endif
   found.self_check = self_check_passes(seed);
   if (!found.self_check) {
     found.problems.push_back("The self-check failed: this build or this machine's memory cannot be trusted. "
@@ -192,12 +190,13 @@ void print_text(const Findings& found, const Context& context) {
        fmt::format("{}, {} available{}", gibibytes(found.memory.total), gibibytes(found.memory.available),
                    found.memory.limit ? fmt::format(", limited to {} here", gibibytes(found.memory.limit))
                                       : ""));
-#ifdef MNEME_WITH_TORCH
-  line("LibTorch", found.torch.at("version").get<std::string>() + ", for mneme::nn");
-  line("  devices", device_list(found.torch));
-#else
-  line("LibTorch", "not in this build: the memory engine needs none");
-#endif
+  if (found.torch.is_null()) {
+    line("LibTorch", "not needed by memories; layers and models run in mneme-nn, which `./dev nn` builds");
+  } else {
+    const nlohmann::ordered_json& number = found.torch.at("version");
+    line("LibTorch", (number.is_null() ? "unknown version" : number.get<std::string>()) + ", in mneme-nn");
+    line("  devices", device_list(found.torch));
+  }
   line("Self-check", (found.self_check ? paint.green("passed") : paint.red("FAILED")) +
                          fmt::format(": {}, seed {}", kSelfCheck, context.options.seed));
   context.out << '\n';

@@ -13,7 +13,7 @@
 #include "cli/json_output.h"
 #include "cli/run_folder.h"
 #include "cli/verb.h"
-#include "experiments/hopfield/learn.h"
+#include "learning/bag_fits.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
@@ -30,7 +30,7 @@ public:
   std::string summary() const override {
     return "measure what a run of `mneme train` has learnt, from its checkpoints";
   }
-  bool needs_torch() const override { return true; }
+  TorchNeed torch_need() const override { return TorchNeed::all; }
 
   void declare(CLI::App& app) override {
     app.add_option("RUN", run_, "Folder of a run of mneme train bit-pattern, latch or mnist-bags")
@@ -44,11 +44,6 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    if (!experiments::can_learn_from_bags()) {
-      throw UnsupportedError(
-          "mneme eval: this program is built without LibTorch, which models need.\n  Build it with "
-          "LibTorch.");
-    }
     const BagRun run = read_bag_run(run_);
     const training::BagTask task = task_of(run, data_);
     std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
@@ -109,7 +104,7 @@ private:
     context.progress.start("checkpoints", std::ssize(jobs));
     for (const training::BagJob& job : jobs) {
       throw_if_interrupted();
-      const experiments::BagCheckpoint checkpoint = experiments::measure_checkpoint(job);
+      const learning::BagCheckpoint checkpoint = learning::measure_checkpoint(job);
       const training::BagAnswers& answers = checkpoint.answers;
       table.rows.push_back({static_cast<int64_t>(job.seed), checkpoint.epochs, checkpoint.validation.loss,
                             answers.accuracy, known(answers.sensitivity), known(answers.specificity),

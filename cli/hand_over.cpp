@@ -5,8 +5,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <iostream>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -15,17 +17,15 @@
 #include <unistd.h>
 
 #include "mneme/core/error.h"
+#include "verify/device.h"
 
 namespace mneme::cli {
 namespace {
 
-/// The program beside this one, and its arguments as the system takes them.
+/// A program and its arguments as the system takes them.
 struct Call {
-  explicit Call(const std::vector<std::string>& arguments) {
-    std::error_code unreadable;
-    const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", unreadable);
-    program = self.parent_path() / "mneme-nn";
-    words.insert(words.end(), arguments.begin(), arguments.end());
+  Call(std::string file, std::vector<std::string> arguments)
+      : program(std::move(file)), words(std::move(arguments)) {
     for (std::string& word : words) {
       pointers.push_back(word.data());
     }
@@ -34,17 +34,51 @@ struct Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  [[noreturn]] void cannot_start(const std::string& what, int reason) const {
-    throw UnsupportedError(
-        fmt::format("{} in {}, which cannot be started: {}.\n  It is built and installed together "
-                    "with mneme: keep the two in one folder.",
-                    what, program, std::strerror(reason)));
-  }
-
   std::string program;
-  std::vector<std::string> words{"mneme"};
+  std::vector<std::string> words;
   std::vector<char*> pointers;
 };
+
+std::filesystem::path torch_program() {
+  std::error_code unreadable;
+  return std::filesystem::read_symlink("/proc/self/exe", unreadable).parent_path() / "mneme-nn";
+}
+
+Call torch_call(const std::vector<std::string>& arguments) {
+  std::vector<std::string> words{"mneme"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return {torch_program(), std::move(words)};
+}
+
+[[noreturn]] void cannot_start(const std::string& program, int reason) {
+  throw UnsupportedError(fmt::format("{}, which computes with LibTorch, cannot be started: {}.", program,
+                                     std::strerror(reason)));
+}
+
+/// As a shell gives it.
+int wait_for(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void build_torch_program(const char* dev) {
+  std::cerr << "mneme: this needs LibTorch, for which there is the program mneme-nn: building it, once\n";
+  const Call call(dev, {dev, "nn"});
+  // Only errors and progress, which go to stderr: stdout is for the results of the verb.
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
+  pid_t child = 0;
+  const int failure =
+      ::posix_spawn(&child, call.program.c_str(), &actions, nullptr, call.pointers.data(), ::environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (failure != 0 || wait_for(child) != 0) {
+    throw UnsupportedError(
+        fmt::format("mneme-nn, which this verb needs, was not built.\n  `{} nn` builds it.", dev));
+  }
+}
 
 std::string read_to_end(int from) {
   std::string text;
@@ -61,8 +95,23 @@ std::string read_to_end(int from) {
 
 } // namespace
 
-void hand_over(const std::vector<std::string>& arguments) {
-  const Call call(arguments);
+void hand_over(const std::vector<std::string>& arguments, TorchNeed need) {
+  if (need == TorchNeed::none || verify::libtorch_devices) {
+    return;
+  }
+  if (!std::filesystem::exists(torch_program())) {
+    if (const char* dev = std::getenv("MNEME_DEV"); dev != nullptr && *dev != '\0') {
+      build_torch_program(dev);
+    } else if (need == TorchNeed::some) {
+      return;
+    } else {
+      throw UnsupportedError(
+          fmt::format("this verb needs LibTorch, which the program mneme-nn has, and there is none in {}.\n  "
+                      "`./dev nn` in a clone of mneme builds it. Installed programs stay in one folder.",
+                      torch_program().parent_path().string()));
+    }
+  }
+  const Call call = torch_call(arguments);
   // A Ctrl-C while LibTorch is being loaded waits until the other program can answer it.
   sigset_t signals;
   ::sigemptyset(&signals);
@@ -70,14 +119,17 @@ void hand_over(const std::vector<std::string>& arguments) {
   ::sigaddset(&signals, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   ::execv(call.program.c_str(), call.pointers.data());
-  call.cannot_start("this verb runs", errno);
+  cannot_start(call.program, errno);
 }
 
 std::optional<ProgramOutput> run_torch_program(const std::vector<std::string>& arguments) {
-  const Call call(arguments);
+  if (!std::filesystem::exists(torch_program())) {
+    return std::nullopt;
+  }
+  const Call call = torch_call(arguments);
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-    call.cannot_start("LibTorch is", errno);
+    cannot_start(call.program, errno);
   }
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
@@ -93,12 +145,9 @@ std::optional<ProgramOutput> run_torch_program(const std::vector<std::string>& a
   }
   ::close(ends[0]);
   if (failure != 0) {
-    call.cannot_start("LibTorch is", failure);
+    cannot_start(call.program, failure);
   }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  output.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  output.status = wait_for(child);
   return output;
 }
 

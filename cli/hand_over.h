@@ -7,23 +7,25 @@
 #include <string>
 #include <vector>
 
+#include "cli/verb.h"
+
 namespace mneme::cli {
 
-/// Becomes `mneme-nn ARGUMENTS`, which lies beside this program; returns where this program is the one with
-/// LibTorch already, or was built without.
+/// Becomes `mneme-nn ARGUMENTS` of the same folder where the verb needs LibTorch and this program is without it. Where
+/// there is no mneme-nn, `$MNEME_DEV nn` builds it if that variable is set, as ./dev does; else a verb that needs
+/// LibTorch only for a part runs here, and the function returns.
 ///
-/// Errors  UnsupportedError if it is not there or cannot run
-void hand_over(const std::vector<std::string>& arguments);
+/// Errors  UnsupportedError if there is no mneme-nn, or it cannot be built or started
+void hand_over(const std::vector<std::string>& arguments, TorchNeed need);
 
 struct ProgramOutput {
   int status = 0; ///< as a shell gives it: 128 + signal for a program that a signal has ended
   std::string out;
 };
 
-/// Runs `mneme-nn ARGUMENTS` to its end; what it prints on stderr goes to ours. Nothing where this program is the one
-/// with LibTorch already, or was built without.
+/// Runs `mneme-nn ARGUMENTS` of the same folder to its end; its stderr is ours. Nothing where there is no mneme-nn.
 ///
-/// Errors  UnsupportedError if it is not there or cannot run
+/// Errors  UnsupportedError if it cannot be started
 std::optional<ProgramOutput> run_torch_program(const std::vector<std::string>& arguments);
 
 } // namespace mneme::cli

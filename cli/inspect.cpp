@@ -85,7 +85,7 @@ public:
   std::string summary() const override {
     return "show what a LEAP language model looks at in a text, and how much of it it takes";
   }
-  bool needs_torch() const override { return true; }
+  TorchNeed torch_need() const override { return TorchNeed::all; }
 
   void declare(CLI::App& app) override {
     app.add_option(

@@ -198,9 +198,7 @@ private:
   Look look_;
 };
 
-} // namespace
-
-Look look_at(const LookRequest& request, Progress& progress) {
+Look look(const LookRequest& request, Progress& progress) {
   std::vector<std::string> notes;
   nn::LeapForCausalLM model = nn::read_leap_model(request.model, request.key, &notes);
   for (const std::string& note : notes) {
@@ -209,5 +207,9 @@ Look look_at(const LookRequest& request, Progress& progress) {
   check(request, model->config);
   return Looker(request, std::move(model)).look(progress);
 }
+
+[[maybe_unused]] const bool implemented = look_at.implement(look);
+
+} // namespace
 
 } // namespace mneme::cli

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What a LEAP language model looks at in a text, without a word of LibTorch: a program links leap_look.cpp, or
-/// no_leap_look.cpp and starts without loading it.
+/// Attention of a LEAP language model in a text, declared without LibTorch (mneme/core/torch_function.h).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "mneme/core/progress.h"
+#include "mneme/core/torch_function.h"
 
 namespace mneme::cli {
 
@@ -54,7 +54,8 @@ struct Look {
 };
 
 /// Errors  UsageError for a layer, head or range that is not there; DataError for a model or text that does not fit;
-///         Interrupted; UnsupportedError without LibTorch
-Look look_at(const LookRequest& request, Progress& progress);
+///         Interrupted
+inline constinit TorchFunction<Look(const LookRequest& request, Progress& progress)> look_at{
+    "inspecting a model"};
 
 } // namespace mneme::cli

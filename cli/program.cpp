@@ -87,10 +87,8 @@ ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& ou
     Verb& verb = find_verb(verbs, *name, own);
     if (is_help) {
       own.emplace_back("--help");
-    } else if (verb.needs_torch_for(own)) {
-      hand_over(arguments);
     }
-    return run_verb(verb, own, out, err);
+    return run_verb(verb, own, out, err, [&] { hand_over(arguments, verb.torch_need()); });
   } catch (...) {
     return report_error(std::current_exception(), "", err);
   }

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "cli/environment.h"
-#include "experiments/experiment.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/version.h"
 #include "mneme/data/png.h"
 #include "mneme/data/read_file.h"
+#include "report/estimates.h"
 #include "report/chart.h"
 #include "report/json_text.h"
 #include "report/number.h"
@@ -32,7 +32,7 @@
 namespace mneme::cli {
 namespace {
 
-using experiments::cell;
+using report::cell;
 using report::Cell;
 using report::Column;
 using report::Estimate;
@@ -532,7 +532,7 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
     if (chart.series.empty() || chart.series.back().name != row.memory) {
       chart.series.push_back({.name = row.memory});
     }
-    Estimate point = experiments::estimate_of(row.*measure);
+    Estimate point = report::estimate_of(row.*measure);
     if ((row.*measure).half_width) {
       point.low = std::max(low, point.low);
       point.high = std::min(high, point.high);

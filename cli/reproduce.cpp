@@ -34,9 +34,14 @@ constexpr const char* kQuickFolder =
 class Reproduce : public Verb {
 public:
   std::string name() const override { return "reproduce"; }
-  bool needs_torch() const override { return true; }
   std::string summary() const override {
     return "run published experiments anew, compare the numbers, write one report";
+  }
+
+  TorchNeed torch_need() const override {
+    const bool any = !ids_.empty() && std::ranges::any_of(experiments::experiments_named(ids_),
+                                                          [](const auto* each) { return each->needs_torch; });
+    return any ? TorchNeed::some : TorchNeed::none;
   }
 
   void declare(CLI::App& app) override {
@@ -68,10 +73,12 @@ public:
 
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {
+      const std::string& skipped = finished.outcome.skipped;
       context.progress.say(fmt::format("{}: {}{}", finished.experiment->id,
                                        experiments::summary_of(finished.outcome),
-                                       finished.from_disk ? ", taken from " + folder.string()
-                                                          : fmt::format(", {:.1f} s", finished.seconds)));
+                                       !skipped.empty()     ? ": " + skipped
+                                       : finished.from_disk ? ", taken from " + folder.string()
+                                                            : fmt::format(", {:.1f} s", finished.seconds)));
       findings.push_back(std::move(finished));
     };
     try {

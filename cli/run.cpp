@@ -115,7 +115,8 @@ std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
 }
 
 /// Errors  what the verb throws, and UsageError for arguments that CLI11 refuses
-ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, std::ostream& out) {
+ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, std::ostream& out,
+                       const std::function<void()>& parsed) {
   CLI::App app(verb.summary(), "mneme " + verb.name());
   app.get_formatter()->column_width(34);
   CommonOptions options;
@@ -128,6 +129,9 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
     return ExitCode::ok;
   } catch (const CLI::ParseError& error) {
     throw UsageError(usage_message(app, error));
+  }
+  if (parsed) {
+    parsed();
   }
   set_threads(options.threads);
 
@@ -196,10 +200,10 @@ ExitCode report_error(const std::exception_ptr& error, const std::string& verb, 
   }
 }
 
-ExitCode run_verb(Verb& verb, const std::vector<std::string>& arguments, std::ostream& out,
-                  std::ostream& err) {
+ExitCode run_verb(Verb& verb, const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
+                  const std::function<void()>& parsed) {
   try {
-    const ExitCode code = parse_and_run(verb, arguments, out);
+    const ExitCode code = parse_and_run(verb, arguments, out, parsed);
     check_output(out);
     return code;
   } catch (...) {

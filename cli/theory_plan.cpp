@@ -16,7 +16,6 @@
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/theory_settings.h"
-#include "experiments/experiment.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -24,6 +23,7 @@
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/critical_distance.h"
 #include "mneme/trials/neuron_sdm_trial.h"
+#include "report/estimates.h"
 #include "report/page.h"
 #include "report/table.h"
 #include "report/text.h"
@@ -31,7 +31,7 @@
 namespace mneme::cli {
 namespace {
 
-using experiments::cell;
+using report::cell;
 using report::Cell;
 using report::Notation;
 using report::Table;

@@ -2,6 +2,8 @@
 
 /// `mneme train`: trains a model on a task; each task is a verb of its own.
 
+#include <algorithm>
+
 #include <CLI/CLI.hpp>
 
 #include "cli/train_task.h"
@@ -30,16 +32,10 @@ public:
     return "train models, many seeds at once, and measure them";
   }
 
-  /// Of the task that is named; an option may stand before it.
-  bool needs_torch_for(const std::vector<std::string>& arguments) const override {
-    for (const std::string& argument : arguments) {
-      for (const auto& [task, app] : tasks_) {
-        if (task->name() == argument) {
-          return task->needs_torch();
-        }
-      }
-    }
-    return false;
+  TorchNeed torch_need() const override {
+    const bool any = std::ranges::any_of(
+        tasks_, [](const auto& task) { return task.second->parsed() && task.first->needs_torch(); });
+    return any ? TorchNeed::all : TorchNeed::none;
   }
 
   void declare(CLI::App& app) override {

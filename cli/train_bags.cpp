@@ -17,8 +17,8 @@
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/train_task.h"
-#include "experiments/hopfield/bag_learning.h"
-#include "experiments/hopfield/learn.h"
+#include "learning/bags.h"
+#include "learning/bag_fits.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -27,7 +27,7 @@
 namespace mneme::cli {
 namespace {
 
-using experiments::BagGroup;
+using learning::BagGroup;
 using training::BagFit;
 
 /// The entries of config.json that a resumed run must share with the earlier one.
@@ -85,12 +85,6 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    if (!experiments::can_learn_from_bags()) {
-      throw UnsupportedError(
-          fmt::format("mneme train {}: this program is built without LibTorch, which training on "
-                      "bags needs.\n  Build it with LibTorch.",
-                      name()));
-    }
     complete(context.options.seed);
     const std::filesystem::path folder = context.options.out.empty()
                                              ? std::filesystem::path("runs/train") / name() / run_.model
@@ -109,7 +103,7 @@ public:
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
     BagGroup group{.name = run_.model};
     try {
-      group.fits = experiments::learn_from_bags(jobs, context.progress);
+      group.fits = learning::train_bags(jobs, context.progress, {});
     } catch (const Interrupted&) {
       context.progress.finish();
       context.progress.say(
@@ -159,14 +153,14 @@ private:
       timing.rows.push_back({static_cast<int64_t>(fit.seed), fit.seconds});
       for (size_t i = 0; i < fit.epochs.size(); ++i) {
         nlohmann::ordered_json line = {{"seed", fit.seed}, {"epoch", i + 1}};
-        for (const experiments::BagMeasure& measure : experiments::bag_measures()) {
+        for (const learning::BagMeasure& measure : learning::bag_measures()) {
           line[measure.key] = measure.of(fit.epochs[i]);
         }
         metrics += line.dump() + "\n";
       }
     }
-    const report::Table summary = experiments::bag_table({group}), classes = class_table(task);
-    const report::Chart curves = experiments::bag_curves(name() + ": " + run_.model, {group});
+    const report::Table summary = learning::bag_table({group}), classes = class_table(task);
+    const report::Chart curves = learning::bag_curves(name() + ": " + run_.model, {group});
     write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "metrics.jsonl", metrics);
     write_file_atomically(folder / "summary.csv", report::to_csv(summary));

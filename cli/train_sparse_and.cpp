@@ -16,7 +16,7 @@
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/train_task.h"
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -26,7 +26,7 @@
 namespace mneme::cli {
 namespace {
 
-using experiments::LearningGroup;
+using learning::LearningGroup;
 using training::BinaryModel;
 using training::SparseAndTrial;
 
@@ -36,10 +36,10 @@ struct Measure {
   double (*of)(const SparseAndTrial& trial);
 };
 constexpr Measure kMeasures[] = {
-    {"training accuracy", "training_accuracy", experiments::training_accuracy},
-    {"training loss", "training_loss", experiments::training_loss},
-    {"validation accuracy", "validation_accuracy", experiments::validation_accuracy},
-    {"validation loss", "validation_loss", experiments::validation_loss},
+    {"training accuracy", "training_accuracy", learning::training_accuracy},
+    {"training loss", "training_loss", learning::training_loss},
+    {"validation accuracy", "validation_accuracy", learning::validation_accuracy},
+    {"validation loss", "validation_loss", learning::validation_loss},
     {"training labels true (share)", "training_share_true",
      [](const SparseAndTrial& trial) { return trial.training.share_true(); }},
     {"training labels false (share)", "training_share_false",
@@ -53,10 +53,10 @@ constexpr Measure kMeasures[] = {
 report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
   const bool single = trials.size() == 1;
   report::Table table{.columns = {{.name = "measure"}}};
-  std::ranges::copy(experiments::seed_columns(single), std::back_inserter(table.columns));
+  std::ranges::copy(learning::seed_columns(single), std::back_inserter(table.columns));
   for (const Measure& measure : kMeasures) {
     table.rows.push_back({measure.name});
-    std::ranges::copy(experiments::seed_cells(experiments::each(trials, measure.of), single),
+    std::ranges::copy(learning::seed_cells(learning::each(trials, measure.of), single),
                       std::back_inserter(table.rows.back()));
   }
   return table;
@@ -182,7 +182,7 @@ private:
       }
       options_.sampling.probability_of_one = std::pow(0.5, 1.0 / static_cast<double>(options_.sparsity));
     }
-    options_.schedule = experiments::published_schedule(kind_);
+    options_.schedule = learning::published_schedule(kind_);
     options_.schedule.epochs = epochs_.value_or(options_.schedule.epochs);
     options_.schedule.learning_rate = learning_rate_.value_or(options_.schedule.learning_rate);
     options_.schedule.weight_decay = weight_decay_;
@@ -194,7 +194,7 @@ private:
     nlohmann::ordered_json json = {{"version", version()},
                                    {"verb", "train"},
                                    {"task", name()},
-                                   {"model", experiments::name_of(kind_)},
+                                   {"model", learning::name_of(kind_)},
                                    {"parameters", options_.model.num_parameters()},
                                    {"context_length", length_},
                                    {"sparsity", options_.sparsity},
@@ -257,8 +257,8 @@ private:
       all.push_back(std::move(trial));
     }
     const report::Table summary = summary_table(all);
-    const std::vector<LearningGroup> groups = {{experiments::name_of(kind_), options_, std::move(all)}};
-    const report::Chart curves = experiments::learning_curves("Learning a sparse AND", groups);
+    const std::vector<LearningGroup> groups = {{learning::name_of(kind_), options_, std::move(all)}};
+    const report::Chart curves = learning::learning_curves("Learning a sparse AND", groups);
 
     write_file_atomically(folder / "config.json", report::json_text(config()));
     write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
@@ -283,9 +283,9 @@ private:
 
   std::string headline() const {
     return fmt::format("{} with {} parameters, T = {}, s = {}{}, {} training samples, {} epochs, seed {}",
-                       experiments::name_of(kind_), options_.model.num_parameters(), length_,
-                       options_.sparsity, options_.with_rule ? " under each of two rules" : "",
-                       options_.training_samples, options_.schedule.epochs, options_.seed);
+                       learning::name_of(kind_), options_.model.num_parameters(), length_, options_.sparsity,
+                       options_.with_rule ? " under each of two rules" : "", options_.training_samples,
+                       options_.schedule.epochs, options_.seed);
   }
 
   static std::string unbalanced_note(const report::Table& each_trial) {

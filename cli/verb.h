@@ -46,17 +46,22 @@ struct Context {
   bool colour;       ///< stdout is a terminal that wants colour
 };
 
+/// What a verb needs LibTorch for, which only the program mneme-nn has (hand_over.h).
+enum class TorchNeed {
+  none,
+  some, ///< without it a part of the results is left out, and the output says so
+  all
+};
+
 /// A verb declares its arguments, then runs once. It throws mneme's errors; run.h turns them into exit codes.
 class Verb {
 public:
   virtual ~Verb() = default;
   virtual std::string name() const = 0;
-  virtual std::string summary() const = 0;           ///< one line, no full stop, starts in lower case
-  virtual bool needs_torch() const { return false; } ///< it runs in mneme-nn then (hand_over.h)
-  /// The same for a verb of which only a part needs it; `arguments` are those behind the verb.
-  virtual bool needs_torch_for(const std::vector<std::string>&) const { return needs_torch(); }
-  virtual bool writes_files() const { return true; } ///< else there is no --out
-  virtual bool out_is_file() const { return false; } ///< --out names one file, not a folder
+  virtual std::string summary() const = 0; ///< one line, no full stop, starts in lower case
+  virtual TorchNeed torch_need() const { return TorchNeed::none; } ///< with the arguments that were parsed
+  virtual bool writes_files() const { return true; }               ///< else there is no --out
+  virtual bool out_is_file() const { return false; }               ///< --out names one file, not a folder
   virtual void declare(CLI::App& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };

@@ -25,7 +25,9 @@ public:
   std::string summary() const override {
     return "check this build against golden files of published numbers";
   }
-  bool needs_torch() const override { return true; }
+  TorchNeed torch_need() const override {
+    return device_ != "cpu" || verify::needs_torch(golden_paths()) ? TorchNeed::some : TorchNeed::none;
+  }
   void declare(CLI::App& app) override {
     app.add_option("PATH", paths_, "Golden files, or folders of them")->type_name("PATH")->required();
     add_device_option(app, device_);
@@ -37,9 +39,8 @@ public:
     if (!context.options.out.empty()) {
       open_run_folder(context.options.out, {{"verb", name()}, {"device", device}});
     }
-    const std::vector<std::filesystem::path> paths(paths_.begin(), paths_.end());
     const std::vector<verify::FileResult> results =
-        verify::verify_paths(paths, context.progress, {.device = device});
+        verify::verify_paths(golden_paths(), context.progress, {.device = device});
     if (results.empty()) {
       throw DataError("there is no golden file in " + printable(paths_.front()) +
                       ".\n  Name the *.json files themselves, or the folder that holds them.");
@@ -66,6 +67,8 @@ public:
   }
 
 private:
+  std::vector<std::filesystem::path> golden_paths() const { return {paths_.begin(), paths_.end()}; }
+
   std::vector<std::string> paths_;
   std::string device_ = "cpu";
 };

@@ -74,6 +74,17 @@ function(mneme_reuse_torch_headers target)
   target_precompile_headers(${target} REUSE_FROM mneme_nn)
 endfunction()
 
+# mneme_torch_functions(<library> <source>...): what implements the library's TorchFunctions (mneme/core/torch_function.h), as
+# objects <library>_nn for programs with LibTorch. Nothing in a build without it.
+function(mneme_torch_functions library)
+  if(MNEME_WITH_TORCH)
+    add_library(${library}_nn OBJECT ${ARGN})
+    mneme_target_defaults(${library}_nn)
+    target_link_libraries(${library}_nn PUBLIC ${library} mneme_nn PRIVATE fmt::fmt-header-only nlohmann_json::nlohmann_json)
+    mneme_reuse_torch_headers(${library}_nn)
+  endif()
+endfunction()
+
 # mneme_embed_text(<target> <constant> <file> HEADER <header> NAMESPACE <namespace>): the file's text becomes a constant of the
 # target, which the header declares as a std::string_view.
 set(MNEME_EMBED_TEXT_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/embed_text.cmake)

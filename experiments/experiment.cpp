@@ -32,21 +32,4 @@ Tally tally(const Outcome& outcome) {
   return sum;
 }
 
-trials::MeanInterval exactly(double value) {
-  return {value, std::nullopt};
-}
-
-report::Cell cell(const trials::MeanInterval& interval) {
-  return interval.half_width ? report::Cell(estimate_of(interval)) : report::Cell(interval.mean);
-}
-
-report::Estimate certain(double value) {
-  return {value, value, value};
-}
-
-report::Estimate estimate_of(const trials::MeanInterval& interval) {
-  const double half = interval.half_width.value_or(0);
-  return {interval.mean, interval.mean - half, interval.mean + half};
-}
-
 } // namespace mneme::experiments

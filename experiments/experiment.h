@@ -15,6 +15,7 @@
 #include "mneme/core/progress.h"
 #include "mneme/trials/confidence.h"
 #include "report/chart.h"
+#include "report/estimates.h"
 #include "report/table.h"
 
 namespace mneme::experiments {
@@ -85,6 +86,7 @@ struct Experiment {
   std::string source; ///< paper and notebook
   /// True where the run spreads over threads by itself; others run beside each other.
   bool is_parallel = false;
+  bool needs_torch = false; ///< the run is skipped in a program without LibTorch
   Outcome (*run)(const RunSettings& settings, Progress& progress) = nullptr;
   /// What the run reads besides its settings, as a line that changes when the files do; null: nothing.
   std::string (*inputs)(const RunSettings& settings) = nullptr;
@@ -99,14 +101,9 @@ struct Tally {
 Tally tally(const ComparisonTable& table);
 Tally tally(const Outcome& outcome);
 
-/// A measured number without chance.
-trials::MeanInterval exactly(double value);
-/// A mean over trials as a cell of a table: with its interval, or alone where there are fewer than two trials.
-report::Cell cell(const trials::MeanInterval& interval);
-
-/// A number without chance, as a point of a chart.
-report::Estimate certain(double value);
-/// A mean as a point of a chart: with its 95 % interval, of no width (which is not drawn) where there is none.
-report::Estimate estimate_of(const trials::MeanInterval& interval);
+using report::cell;
+using report::certain;
+using report::estimate_of;
+using report::exactly;
 
 } // namespace mneme::experiments

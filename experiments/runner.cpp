@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "experiments/outcome_file.h"
+#include "learning/bag_fits.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 
@@ -16,6 +17,13 @@ namespace {
 
 Finished run_one(const Experiment& experiment, const RunSettings& settings,
                  const std::filesystem::path& folder, Progress& progress) {
+  if (experiment.needs_torch && !learning::train_bags) {
+    return {
+        .experiment = &experiment,
+        .outcome = {.skipped =
+                        "this experiment needs LibTorch, which the program mneme-nn has; `./dev nn` builds "
+                        "it next to mneme."}};
+  }
   const auto begin = std::chrono::steady_clock::now();
   Finished finished{.experiment = &experiment, .outcome = experiment.run(settings, progress)};
   finished.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

@@ -12,9 +12,10 @@
 #include "verify/on_device.h"
 
 namespace mneme::verify {
+namespace {
 
-std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const std::filesystem::path& out,
-                                      const ApplyOptions& options) {
+std::vector<WrittenTensor> run_case(const std::filesystem::path& file, const std::filesystem::path& out,
+                                    const ApplyOptions& options) {
   const std::string device = checked_device(options.device);
   nn::NamedTensors tensors;
   try {
@@ -46,5 +47,9 @@ std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const s
   }
   return written;
 }
+
+[[maybe_unused]] const bool implemented = apply_case.implement(run_case);
+
+} // namespace
 
 } // namespace mneme::verify

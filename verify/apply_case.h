@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 
-/// Runs a layer that a case file describes and keeps what it gives. A program links mneme_verify_nn to be able
-/// to, or mneme_verify_no_nn.
+/// Runs a layer that a case file describes and keeps its results; declared without LibTorch
+/// (mneme/core/torch_function.h).
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "mneme/core/torch_function.h"
 
 namespace mneme::verify {
 
@@ -26,9 +28,9 @@ struct WrittenTensor {
 /// Reads NAME.json and NAME.safetensors beside it; writes `output.*` to `out`. Returns what was written.
 ///
 /// Errors  those of checked_device (device.h); DataError (JSON path or tensor), also for arguments in the file that the
-///         layer refuses; OutputError; UnsupportedError in a build without LibTorch, and where LibTorch fails on
-///         another device than the CPU
-std::vector<WrittenTensor> apply_case(const std::filesystem::path& file, const std::filesystem::path& out,
-                                      const ApplyOptions& options);
+///         layer refuses; OutputError; UnsupportedError where LibTorch fails on another device than the CPU
+inline constinit TorchFunction<std::vector<WrittenTensor>(
+    const std::filesystem::path& file, const std::filesystem::path& out, const ApplyOptions& options)>
+    apply_case{"running a layer"};
 
 } // namespace mneme::verify

@@ -10,6 +10,7 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <dlfcn.h>
 #include <fmt/format.h>
+#include <torch/version.h>
 
 #include "mneme/core/error.h"
 
@@ -90,10 +91,8 @@ std::optional<c10::Device> parsed(const std::string& text) {
   }
 }
 
-} // namespace
-
-std::optional<Devices> libtorch_devices() {
-  Devices devices;
+Devices all_devices() {
+  Devices devices{.version = TORCH_VERSION};
   for_each_type([&](c10::DeviceType type) {
     const bool is_cpu = type == c10::DeviceType::CPU;
     if (!is_cpu) {
@@ -108,7 +107,7 @@ std::optional<Devices> libtorch_devices() {
   return devices;
 }
 
-std::string checked_device(const std::string& device) {
+std::string full_name(const std::string& device) {
   const std::optional<c10::Device> asked = parsed(device);
   if (!asked) {
     refuse(device, "LibTorch knows no device of this name");
@@ -134,4 +133,8 @@ std::string checked_device(const std::string& device) {
   return name_of(type, index);
 }
 
+[[maybe_unused]] const bool implemented =
+    libtorch_devices.implement(all_devices) && libtorch_device.implement(full_name);
+
+} // namespace
 } // namespace mneme::verify

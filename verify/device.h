@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The devices on which LibTorch computes. A program links mneme_verify_nn to have them, or mneme_verify_no_nn,
-/// which computes on the CPU alone.
+/// The devices on which LibTorch computes, declared without it (mneme/core/torch_function.h); a program without LibTorch
+/// computes on the CPU.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "mneme/core/torch_function.h"
 
 namespace mneme::verify {
 
@@ -23,12 +25,16 @@ struct Device {
 };
 
 struct Devices {
+  std::string version;                ///< of LibTorch
   std::vector<Device> found;          ///< the CPU first
   std::vector<std::string> built_for; ///< accelerators, such as "CUDA", also where no such device is found
 };
 
-/// Nothing in a program without LibTorch. Queries the memory of each accelerator, which initialises its driver.
-std::optional<Devices> libtorch_devices();
+/// Queries the memory of each accelerator, which initialises its driver.
+inline constinit TorchFunction<Devices()> libtorch_devices{"naming devices"};
+
+/// checked_device in a program with LibTorch.
+inline constinit TorchFunction<std::string(const std::string& device)> libtorch_device{"another device"};
 
 /// The full name of a device, as c10::Device writes it: "cuda" is "cuda:0", "cpu:0" is "cpu".
 ///

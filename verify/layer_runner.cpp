@@ -60,10 +60,8 @@ void expect_updates(Checker& checker, const GoldenValue& file, const LayerOutput
   }
 }
 
-} // namespace
-
 /// Outputs, gradients and updates of one layer, twice: as it should be, and as hflayers computes it (compat).
-void run_layer_case(const GoldenValue& file, Checker& checker) {
+void check_layer_case(const GoldenValue& file, Checker& checker) {
   const LayerCase golden(file, checker.file(), checker.device());
   const bool quirk = file.has("quirk"), precise = golden.is_double();
   const double factor = float32_tolerance_factor(checker.device());
@@ -95,4 +93,7 @@ void run_layer_case(const GoldenValue& file, Checker& checker) {
   });
 }
 
+[[maybe_unused]] const bool implemented = run_layer_case.implement(check_layer_case);
+
+} // namespace
 } // namespace mneme::verify

@@ -66,12 +66,13 @@ void check_case(const GoldenValue& golden, Checker& checker) {
   }
 }
 
-} // namespace
-
 /// Losses, gradients and weights of every training step of a projection, in double precision.
-void run_projection_training(const GoldenValue& file, Checker& checker) {
+void check_projection_training(const GoldenValue& file, Checker& checker) {
   checker.note(fmt::format("to {:g}, every loss, gradient and weight after each step", kTolerance));
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) { check_case(golden, checker); });
 }
 
+[[maybe_unused]] const bool implemented = run_projection_training.implement(check_projection_training);
+
+} // namespace
 } // namespace mneme::verify

@@ -7,108 +7,66 @@
 #include <set>
 
 #include <fmt/format.h>
-
-#include "verify/nn_runners.h"
+#include <fmt/ranges.h>
 
 namespace mneme::verify {
 namespace {
 
-struct Row {
-  std::string_view format;
-  Runner run;
-};
-
 // A new runner is one line here, one declaration in registry.h and one file.
-constexpr std::array kRunners = {
-    Row{"BitPatternSet", run_bit_bags},
-    Row{"LatchSequenceSet", run_latch_sequences},
-    Row{"beta_fit", run_beta_fit},
-    Row{"beta_vs_d_n64", run_beta_vs_d},
-    Row{"caches", run_caches},
-    Row{"cap_intersection", run_cap_intersection},
-    Row{"circle_intersection", run_circle_intersection},
-    Row{"circle_intersection_book_continuous", run_book_intersection},
-    Row{"circle_intersection_r_and_weights", run_original_circle_intersection},
-    Row{"conversions", run_conversions},
-    Row{"cosine_perturb", run_cosine_noise},
-    Row{"critical_distance", run_critical_distance},
-    Row{"exp_bounds", run_exponential_bounds},
-    Row{"experiment_randunif1000", run_experiment_randunif},
-    Row{"experiment_randunif64", run_experiment_randunif},
-    Row{"neuron_near", run_hard_location_near},
-    Row{"optimal_d", run_optimal_radius},
-    Row{"projection_recall", run_projection_recall},
-    Row{"recall_first_release", run_recall_first_release},
-    Row{"recall_head", run_recall_head},
-    Row{"snr_variance", run_signal_to_noise},
-    Row{"theory", run_hopfield_theory},
+constexpr std::array kFormats = {
+    Format{"BitPatternSet", run_bit_bags},
+    Format{"LatchSequenceSet", run_latch_sequences},
+    Format{"beta_fit", run_beta_fit},
+    Format{"beta_vs_d_n64", run_beta_vs_d},
+    Format{"caches", run_caches},
+    Format{"cap_intersection", run_cap_intersection},
+    Format{"circle_intersection", run_circle_intersection},
+    Format{"circle_intersection_book_continuous", run_book_intersection},
+    Format{"circle_intersection_r_and_weights", run_original_circle_intersection},
+    Format{"conversions", run_conversions},
+    Format{"cosine_perturb", run_cosine_noise},
+    Format{"critical_distance", run_critical_distance},
+    Format{"exp_bounds", run_exponential_bounds},
+    Format{"experiment_randunif1000", run_experiment_randunif},
+    Format{"experiment_randunif64", run_experiment_randunif},
+    Format{"neuron_near", run_hard_location_near},
+    Format{"optimal_d", run_optimal_radius},
+    Format{"projection_recall", run_projection_recall},
+    Format{"recall_first_release", run_recall_first_release},
+    Format{"recall_head", run_recall_head},
+    Format{"snr_variance", run_signal_to_noise},
+    Format{"theory", run_hopfield_theory},
+    Format{"effective_beta"},
+    Format{"Hopfield", nullptr, &run_layer_case},
+    Format{"HopfieldCore", nullptr, &run_layer_case},
+    Format{"HopfieldDecoderLayer", nullptr, &run_layer_case},
+    Format{"HopfieldEncoderLayer", nullptr, &run_layer_case},
+    Format{"HopfieldLayer", nullptr, &run_layer_case},
+    Format{"HopfieldPooling", nullptr, &run_layer_case},
+    Format{"FastformerForCausalLM", nullptr, &run_leap_case},
+    Format{"LeapBlock", nullptr, &run_leap_case},
+    Format{"LeapDecoder", nullptr, &run_leap_case},
+    Format{"LeapForCausalLM", nullptr, &run_leap_case},
+    Format{"LstmForCausalLM", nullptr, &run_leap_case},
+    Format{"MultiheadLeap", nullptr, &run_leap_case},
+    Format{"projection_training", nullptr, &run_projection_training,
+           "projections are trained on the CPU whatever the device"},
+    Format{.name = "keyquery_norm_betas", .holds_data = true},
+    Format{.name = "published_tables", .holds_data = true},
+    Format{.name = "text_inputs", .holds_data = true},
 };
-
-// Documented; a format that gets a runner above is found there first.
-constexpr std::array<std::string_view, 1> kDocumented = {
-    "effective_beta",
-};
-
-// Those of nn_runners.cpp, which not every program links.
-constexpr std::array<std::string_view, 13> kNeedLibTorch = {
-    "Hopfield",
-    "HopfieldCore",
-    "HopfieldDecoderLayer",
-    "HopfieldEncoderLayer",
-    "HopfieldLayer",
-    "HopfieldPooling",
-    "FastformerForCausalLM",
-    "LeapBlock",
-    "LeapDecoder",
-    "LeapForCausalLM",
-    "LstmForCausalLM",
-    "MultiheadLeap",
-    "projection_training",
-};
-
-/// Null for formats that need no LibTorch, and for all in a program without it.
-const NnRunner* nn_runner_of(std::string_view format) {
-  const std::span<const NnRunner> runners = nn_runners();
-  const auto found = std::ranges::find(runners, format, &NnRunner::format);
-  return found == runners.end() ? nullptr : &*found;
-}
-
-constexpr std::array<std::string_view, 3> kData = {"keyquery_norm_betas", "published_tables", "text_inputs"};
 
 } // namespace
 
-Runner runner_of(std::string_view format) {
-  if (const auto found = std::ranges::find(kRunners, format, &Row::format); found != kRunners.end()) {
-    return found->run;
-  }
-  const NnRunner* with_torch = nn_runner_of(format);
-  return with_torch == nullptr ? nullptr : with_torch->run;
-}
-
-std::string_view cpu_only_reason(std::string_view format) {
-  const NnRunner* with_torch = nn_runner_of(format);
-  return with_torch == nullptr ? "computed without LibTorch, on the CPU whatever the device"
-                               : with_torch->cpu_only;
-}
-
-bool needs_libtorch(std::string_view format) {
-  return std::ranges::find(kNeedLibTorch, format) != kNeedLibTorch.end();
-}
-
-bool is_documented(std::string_view format) {
-  return needs_libtorch(format) || std::ranges::find(kDocumented, format) != kDocumented.end();
-}
-
-bool is_data(std::string_view format) {
-  return std::find(kData.begin(), kData.end(), format) != kData.end();
+const Format* find_format(std::string_view name) {
+  const auto found = std::ranges::find(kFormats, name, &Format::name);
+  return found == kFormats.end() ? nullptr : &*found;
 }
 
 std::string known_formats() {
-  std::set<std::string_view> names(kData.begin(), kData.end());
-  names.insert(kDocumented.begin(), kDocumented.end());
-  names.insert(kNeedLibTorch.begin(), kNeedLibTorch.end());
-  for (const Row& row : kRunners) {
-    names.insert(row.format);
+  std::set<std::string_view> names;
+  for (const Format& format : kFormats) {
+    names.insert(format.name);
   }
   return fmt::format("{}, and files with a field 'class'", fmt::join(names, ", "));
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-/// Every golden format there is: which have a runner, which are documented only, which hold data.
+/// Every documented golden format, and its runner.
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "mneme/core/torch_function.h"
 #include "verify/checker.h"
 #include "verify/golden_value.h"
 
@@ -36,16 +37,23 @@ void run_recall_first_release(const GoldenValue& file, Checker& checker);
 void run_recall_head(const GoldenValue& file, Checker& checker);
 void run_signal_to_noise(const GoldenValue& file, Checker& checker);
 
-/// The runner of a format; null if this program has none.
-Runner runner_of(std::string_view format);
-/// Why a format that has one is computed on the CPU whatever the device; empty where its runner follows the device.
-std::string_view cpu_only_reason(std::string_view format);
-/// True for a documented format that may have no runner.
-bool is_documented(std::string_view format);
-/// True for those of them whose runner is linked only together with LibTorch.
-bool needs_libtorch(std::string_view format);
-/// True for documented files that hold data and no case.
-bool is_data(std::string_view format);
+/// Runners that need LibTorch.
+using TorchRunner = TorchFunction<void(const GoldenValue& file, Checker& checker)>;
+inline constinit TorchRunner run_layer_case{"running a layer"};
+inline constinit TorchRunner run_leap_case{"running a LEAP layer or model"};
+inline constinit TorchRunner run_projection_training{"training a projection"};
+
+struct Format {
+  std::string_view name;
+  Runner run = nullptr; ///< of a format that needs no LibTorch; it is computed on the CPU whatever the device
+  const TorchRunner* run_with_torch = nullptr;
+  std::string_view cpu_only =
+      {};                  ///< why LibTorch computes it on the CPU whatever the device; empty: it does not
+  bool holds_data = false; ///< a documented file without cases
+};
+
+/// Null for a name that is no documented format.
+const Format* find_format(std::string_view name);
 /// All of them, for messages: "beta_fit, beta_vs_d_n64, ...".
 std::string known_formats();
 

@@ -22,6 +22,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+std::string format_of(const fs::path& path, const GoldenValue& file) {
+  return file.has("class") ? file.at("class").text() : path.stem().string();
+}
+
 /// Errors  DataError (JSON path), Interrupted
 void run_file(FileResult& result, const std::string& device) {
   const nlohmann::json json = read_json(result.path);
@@ -30,30 +34,36 @@ void run_file(FileResult& result, const std::string& device) {
     file.refuse("an object with the cases in it");
   }
   const bool has_class = file.has("class");
-  const std::string format = has_class ? file.at("class").text() : result.path.stem().string();
-  const Runner run = runner_of(format);
-  if (const std::string_view reason = cpu_only_reason(format);
-      run != nullptr && device != "cpu" && !reason.empty()) {
+  const std::string format = format_of(result.path, file);
+  const Format* known = find_format(format);
+  const bool with_torch = known != nullptr && known->run_with_torch != nullptr;
+  if (const std::string_view reason =
+          with_torch ? known->cpu_only : "computed without LibTorch, on the CPU whatever the device";
+      known != nullptr && (known->run != nullptr || with_torch) && device != "cpu" && !reason.empty()) {
     result.format = format;
     result.state = FileState::skipped;
     result.notes.emplace_back(reason);
-  } else if (run != nullptr) {
+  } else if (known != nullptr && (known->run != nullptr || (with_torch && *known->run_with_torch))) {
     result.format = format;
     Checker checker(result, device);
-    run(file, checker);
+    if (with_torch) {
+      (*known->run_with_torch)(file, checker);
+    } else {
+      known->run(file, checker);
+    }
     if (result.cases_passed + result.cases_failed == 0) {
       throw DataError("/cases: there is no case in this file.");
     }
-  } else if (!has_class && is_data(format)) {
+  } else if (!has_class && known != nullptr && known->holds_data) {
     result.format = format;
     result.state = FileState::data;
-  } else if (has_class || is_documented(format)) {
+  } else if (has_class || known != nullptr) {
     result.format = has_class ? "class " + shown(format) : format;
     result.state = FileState::unsupported;
     result.cases_failed = 1;
-    result.messages.push_back(
-        fmt::format("the format {} is documented, but this build cannot check it{}", result.format,
-                    needs_libtorch(format) ? ": that takes a build with LibTorch" : " yet"));
+    result.messages.push_back(fmt::format("the format {} is documented, but this build cannot check it{}",
+                                          result.format,
+                                          with_torch ? ": that needs LibTorch, which mneme-nn has" : " yet"));
   } else {
     throw DataError(fmt::format("not a golden file mneme knows; it knows: {}.", known_formats()));
   }
@@ -97,13 +107,9 @@ std::vector<fs::path> json_files(const fs::path& folder) {
   return files;
 }
 
-} // namespace
-
-std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> paths, Progress& progress,
-                                     const VerifyOptions& options) {
-  const std::string device = checked_device(options.device);
-  std::vector<FileResult> results;
-  std::vector<std::pair<fs::path, bool>> files; // false: a folder without golden files
+/// The files that paths name; false: a folder without golden files.
+std::vector<std::pair<fs::path, bool>> files_of(std::span<const fs::path> paths) {
+  std::vector<std::pair<fs::path, bool>> files;
   for (const fs::path& path : paths) {
     std::error_code error;
     if (!fs::is_directory(path, error)) {
@@ -118,6 +124,31 @@ std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> path
       files.emplace_back(path, false);
     }
   }
+  return files;
+}
+
+bool file_needs_torch(const fs::path& path) {
+  try {
+    const nlohmann::json json = read_json(path);
+    const Format* format = json.is_object() ? find_format(format_of(path, GoldenValue(json))) : nullptr;
+    return format != nullptr && format->run_with_torch != nullptr;
+  } catch (const Error&) { // reported when it is verified
+    return false;
+  }
+}
+
+} // namespace
+
+bool needs_torch(std::span<const std::filesystem::path> paths) {
+  return std::ranges::any_of(files_of(paths),
+                             [](const auto& file) { return file.second && file_needs_torch(file.first); });
+}
+
+std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> paths, Progress& progress,
+                                     const VerifyOptions& options) {
+  const std::string device = checked_device(options.device);
+  std::vector<FileResult> results;
+  const std::vector<std::pair<fs::path, bool>> files = files_of(paths);
   progress.start("verify", static_cast<int64_t>(files.size()));
   for (const auto& [path, is_file] : files) {
     throw_if_interrupted();

@@ -40,6 +40,9 @@ struct VerifyOptions {
   std::string device = "cpu";
 };
 
+/// True if one of the files, or of the files in the folders, is checked with LibTorch.
+bool needs_torch(std::span<const std::filesystem::path> paths);
+
 /// Runs every file; a folder stands for the `*.json` in it, sorted by name. A bad file never stops the
 /// others.
 ///

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 #include "experiments/experiment.h"
 
 namespace mneme::experiments {
@@ -60,7 +60,7 @@ const char* const kRoles[] = {"irrelevant", "relevant under rule 0", "relevant u
 
 Outcome run(const RunSettings& settings, Progress& progress) {
   training::SparseAndOptions options{.model = training::self_attention_model(17), .seed = settings.seed};
-  options.schedule = published_schedule(options.model.kind);
+  options.schedule = learning::published_schedule(options.model.kind);
   options.seeds = settings.quick ? 1 : 20;
   const std::vector<SparseAndTrial> trials = training::train_sparse_and(options, progress);
   const SparseAndTrial& trial = trials.front();
@@ -129,7 +129,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
            .digits = 1}}};
   for (const char* wanted : kRoles) {
     double even = 0;
-    const trials::MeanInterval share = mean_of(trials, [&](const SparseAndTrial& each_trial) {
+    const trials::MeanInterval share = learning::mean_of(trials, [&](const SparseAndTrial& each_trial) {
       double sum = 0, whole = 0;
       int64_t count = 0;
       const auto rows = weights_of(each_trial, options.model.self_attention);

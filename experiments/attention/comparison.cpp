@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 #include "experiments/experiment.h"
 #include "experiments/published.h"
 #include "experiments/single_run.h"
@@ -21,21 +21,21 @@ using training::SparseAndTrial;
 constexpr int64_t kSeeds = 50, kQuickSeeds = 8;
 constexpr double kRounded = 0.0005; // published with three decimals
 
-LearningGroup run_group(const json& published_run, const json& setting, const RunSettings& settings,
-                        Progress& progress) {
+learning::LearningGroup run_group(const json& published_run, const json& setting, const RunSettings& settings,
+                                  Progress& progress) {
   const bool attends = published_run.at("model") == "self-attention";
   const int64_t length = setting.at("context_length"), sparsity = published_run.at("sparsity");
   const auto kind = attends ? BinaryModel::Kind::self_attention : BinaryModel::Kind::perceptron;
-  LearningGroup group{.name = name_of(kind) + (sparsity == 2 ? ", sparse" : ", dense"),
-                      .options = {.model = attends ? training::self_attention_model(length)
-                                                   : training::perceptron_model(length),
-                                  .sparsity = sparsity,
-                                  .sampling = {.accept_last_try = true}, // as it was run
-                                  .training_samples = setting.at("training_samples"),
-                                  .validation_samples = setting.at("validation_samples"),
-                                  .schedule = published_schedule(kind),
-                                  .seeds = settings.quick ? kQuickSeeds : kSeeds,
-                                  .seed = settings.seed}};
+  learning::LearningGroup group{.name = learning::name_of(kind) + (sparsity == 2 ? ", sparse" : ", dense"),
+                                .options = {.model = attends ? training::self_attention_model(length)
+                                                             : training::perceptron_model(length),
+                                            .sparsity = sparsity,
+                                            .sampling = {.accept_last_try = true}, // as it was run
+                                            .training_samples = setting.at("training_samples"),
+                                            .validation_samples = setting.at("validation_samples"),
+                                            .schedule = learning::published_schedule(kind),
+                                            .seeds = settings.quick ? kQuickSeeds : kSeeds,
+                                            .seed = settings.seed}};
   progress.start(group.name, group.options.seeds * group.options.schedule.epochs);
   group.trials = training::train_sparse_and(group.options, progress);
   progress.finish();
@@ -49,38 +49,40 @@ struct Measure {
   const char* cases; ///< key of the number of samples that an accuracy is over; null: a loss
 };
 constexpr Measure kMeasures[] = {
-    {"training accuracy", "training_accuracy", training_accuracy, "training_samples"},
-    {"training loss", "training_loss", training_loss, nullptr},
-    {"validation accuracy", "validation_accuracy", validation_accuracy, "validation_samples"},
-    {"validation loss", "validation_loss", validation_loss, nullptr}};
+    {"training accuracy", "training_accuracy", learning::training_accuracy, "training_samples"},
+    {"training loss", "training_loss", learning::training_loss, nullptr},
+    {"validation accuracy", "validation_accuracy", learning::validation_accuracy, "validation_samples"},
+    {"validation loss", "validation_loss", learning::validation_loss, nullptr}};
 
-report::Chart panel(const std::vector<LearningGroup>& groups) {
+report::Chart panel(const std::vector<learning::LearningGroup>& groups) {
   report::BarChart chart{.title = "Who generalises from 200 samples",
                          .description =
                              "Training and validation accuracy of both models on sparse and dense functions.",
                          .category_title = "model",
                          .value = {.title = "labels right", .format = ".0%"},
                          .series_title = "samples"};
-  for (const LearningGroup& group : groups) {
+  for (const learning::LearningGroup& group : groups) {
     const std::string category =
         fmt::format("{}: {} parameters, {} samples", group.name, group.options.model.num_parameters(),
                     group.options.training_samples);
-    chart.bars.push_back({category, "training", estimate_of(mean_of(group.trials, training_accuracy))});
-    chart.bars.push_back({category, "validation", estimate_of(mean_of(group.trials, validation_accuracy))});
+    chart.bars.push_back(
+        {category, "training", estimate_of(learning::mean_of(group.trials, learning::training_accuracy))});
+    chart.bars.push_back({category, "validation",
+                          estimate_of(learning::mean_of(group.trials, learning::validation_accuracy))});
   }
   return to_chart(chart);
 }
 
 /// Every seed as a point.
-report::Chart seeds_chart(const std::vector<LearningGroup>& groups) {
+report::Chart seeds_chart(const std::vector<learning::LearningGroup>& groups) {
   report::LineChart chart{.title = "Single seeds, from the worst to the best",
                           .description =
                               "Validation accuracy of every seed, sorted, for each model and sparsity.",
                           .x = {.title = "share of seeds", .format = ".0%"},
                           .y = {.title = "validation accuracy", .format = ".0%"},
                           .series_title = "model"};
-  for (const LearningGroup& group : groups) {
-    std::vector<double> numbers = each(group.trials, validation_accuracy);
+  for (const learning::LearningGroup& group : groups) {
+    std::vector<double> numbers = learning::each(group.trials, learning::validation_accuracy);
     std::ranges::sort(numbers);
     report::Series series{.name = group.name};
     for (size_t i = 0; i < numbers.size(); ++i) {
@@ -94,7 +96,7 @@ report::Chart seeds_chart(const std::vector<LearningGroup>& groups) {
 
 Outcome run(const RunSettings& settings, Progress& progress) {
   const json& setting = published("attention_tutorial");
-  std::vector<LearningGroup> groups;
+  std::vector<learning::LearningGroup> groups;
   SingleRuns runs{.title = "Published runs beside the mean over seeds",
                   .source = "tutorial, printed outputs of exercise 3",
                   .resolution = kRounded,
@@ -106,7 +108,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     for (const Measure& measure : kMeasures) {
       runs.runs.push_back({.what = groups.back().name + ": " + measure.name,
                            .published = published_run.at(measure.key),
-                           .ours = each(groups.back().trials, measure.of),
+                           .ours = learning::each(groups.back().trials, measure.of),
                            .cases = measure.cases != nullptr ? setting.at(measure.cases).get<int64_t>() : 0});
     }
     counts.rows.push_back(
@@ -121,7 +123,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                      {"MLP", "512 hidden units, dropout 0.1, 500 epochs, Adam at 0.001"},
                      {"seeds", fmt::format("{} from seed {}", groups.front().trials.size(), settings.seed)}},
       .comparisons = {compare_single_runs(runs), counts},
-      .tables = {{"Mean over seeds with its 95 % interval", learning_table(groups)}},
+      .tables = {{"Mean over seeds with its 95 % interval", learning::learning_table(groups)}},
       .figures = {{.name = "comparison",
                    .chart = panel(groups),
                    .look = "Both models learn their samples by heart; what differs is the step from the "
@@ -133,7 +135,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                            "mean hides that, and a "
                            "single lucky seed hides it better."},
                   {.name = "learning-curves",
-                   .chart = learning_curves("Loss and accuracy over epochs", groups),
+                   .chart = learning::learning_curves("Loss and accuracy over epochs", groups),
                    .look = "Self-attention stays on a plateau, as all its first weights are near 0, and then "
                            "falls steeply; the "
                            "MLP falls from the first epoch on. The points at the end are validation."}},

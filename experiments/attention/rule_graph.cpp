@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 #include "experiments/experiment.h"
 #include "report/chart_parts.h"
 

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 #include "experiments/experiment.h"
 
 namespace mneme::experiments {
@@ -29,7 +29,7 @@ training::SparseAndOptions setting(const BinaryModel& model, int64_t sparsity, i
       .model = model, .sparsity = sparsity, .training_samples = samples, .seeds = seeds, .seed = seed};
   options.sampling = {.probability_of_one = std::pow(0.5, 1.0 / static_cast<double>(sparsity)),
                       .accept_last_try = true};
-  options.schedule = published_schedule(model.kind);
+  options.schedule = learning::published_schedule(model.kind);
   options.schedule.noted_every = options.schedule.epochs;
   return options;
 }
@@ -79,13 +79,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
         const BinaryModel model = kind == BinaryModel::Kind::self_attention
                                       ? training::self_attention_model(length)
                                       : training::perceptron_model(length);
-        report::Series series{.name = name_of(kind)};
+        report::Series series{.name = learning::name_of(kind)};
         for (const int64_t samples : grid.samples) {
           Progress silent;
           const auto trials = training::train_sparse_and(
               setting(model, sparsity, samples, grid.seeds, settings.seed), silent);
-          series.points.push_back(
-              {static_cast<double>(samples), estimate_of(mean_of(trials, validation_accuracy))});
+          series.points.push_back({static_cast<double>(samples),
+                                   estimate_of(learning::mean_of(trials, learning::validation_accuracy))});
           progress.advance();
         }
         const std::optional<double> count = samples_needed(series);
@@ -139,21 +139,23 @@ Outcome run_variants(const RunSettings& settings, Progress& progress) {
       {.name = "MLP, products and weight decay 10",
        .model = training::perceptron_model(kLength, 512, 0.1, true),
        .weight_decay = 10}};
-  std::vector<LearningGroup> groups;
+  std::vector<learning::LearningGroup> groups;
   report::BarChart chart{.title = "What makes an MLP competitive",
                          .description = "Validation accuracy of variants of the MLP beside self-attention.",
                          .category_title = "variant",
                          .value = {.title = "validation accuracy", .format = ".0%"}};
   progress.start("variants", static_cast<int64_t>(std::size(variants)));
   for (const Variant& variant : variants) {
-    LearningGroup group{.name = variant.name,
-                        .options = setting(variant.model, kSparsity, kSamples * variant.samples_factor, seeds,
-                                           settings.seed)};
+    learning::LearningGroup group{
+        .name = variant.name,
+        .options =
+            setting(variant.model, kSparsity, kSamples * variant.samples_factor, seeds, settings.seed)};
     group.options.schedule.epochs *= variant.epochs_factor;
     group.options.schedule.weight_decay = variant.weight_decay;
     Progress silent;
     group.trials = training::train_sparse_and(group.options, silent);
-    chart.bars.push_back({group.name, "", estimate_of(mean_of(group.trials, validation_accuracy))});
+    chart.bars.push_back(
+        {group.name, "", estimate_of(learning::mean_of(group.trials, learning::validation_accuracy))});
     groups.push_back(std::move(group));
     progress.advance();
   }
@@ -165,7 +167,7 @@ Outcome run_variants(const RunSettings& settings, Progress& progress) {
                       fmt::format(
                           "{} from seed {}; every variant gets the same functions and validation samples",
                           seeds, settings.seed)}},
-      .tables = {{"Mean over seeds with its 95 % interval", learning_table(groups)}},
+      .tables = {{"Mean over seeds with its 95 % interval", learning::learning_table(groups)}},
       .figures = {
           {.name = "variants",
            .chart = to_chart(chart),

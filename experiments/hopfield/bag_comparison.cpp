@@ -6,9 +6,9 @@
 
 #include <fmt/format.h>
 
-#include "experiments/attention/learning.h"
-#include "experiments/hopfield/bag_learning.h"
-#include "experiments/hopfield/learn.h"
+#include "learning/sparse_and.h"
+#include "learning/bags.h"
+#include "learning/bag_fits.h"
 #include "experiments/published.h"
 #include "experiments/single_run.h"
 #include "mneme/core/error.h"
@@ -25,13 +25,13 @@ constexpr int64_t kLastEpochs = 10;
 
 /// A group of fits with the curves published for it.
 struct Compared {
-  BagGroup group;
+  learning::BagGroup group;
   json curves;
   int64_t epochs = 0; ///< compared after so many
 };
 
 /// How a measure is called among the published curves, such as "loss_eval".
-std::string published_key(const BagMeasure& measure) {
+std::string published_key(const learning::BagMeasure& measure) {
   const std::string key = measure.key;
   const bool is_training = key.starts_with("training");
   return key.substr(key.find('_') + 1) + (is_training ? "_train" : "_eval");
@@ -46,7 +46,7 @@ double mean_of_last(const std::vector<double>& curve, int64_t end) {
 }
 
 /// Bags that an accuracy is over; 0 for a loss.
-int64_t cases_of(const BagMeasure& measure, const training::BagTask& task) {
+int64_t cases_of(const learning::BagMeasure& measure, const training::BagTask& task) {
   const std::string key = measure.key;
   return key.ends_with("loss")         ? 0
          : key.starts_with("training") ? task.training.count()
@@ -55,18 +55,18 @@ int64_t cases_of(const BagMeasure& measure, const training::BagTask& task) {
 
 void add_runs(const Compared& compared, const training::BagTask& task, std::vector<SingleRun>& runs) {
   const auto last = static_cast<size_t>(compared.epochs - 1);
-  for (const BagMeasure& measure : bag_measures()) {
+  for (const learning::BagMeasure& measure : learning::bag_measures()) {
     const json& curve = compared.curves.at(published_key(measure));
     runs.push_back(
         {.what = fmt::format("{}: {} after {} epochs", compared.group.name, measure.name, compared.epochs),
          .published = curve.at(last),
-         .ours = after_epochs(compared.group, measure, compared.epochs),
+         .ours = learning::after_epochs(compared.group, measure, compared.epochs),
          .cases = cases_of(measure, task)});
   }
   if (compared.epochs < 3 * kLastEpochs) {
     return;
   }
-  const BagMeasure& accuracy = bag_measure("validation_accuracy");
+  const learning::BagMeasure& accuracy = learning::bag_measure("validation_accuracy");
   SingleRun mean{.what = fmt::format("{}: {}, mean of the last {} epochs", compared.group.name, accuracy.name,
                                      kLastEpochs),
                  .published = mean_of_last(compared.curves.at(published_key(accuracy)), compared.epochs),
@@ -86,9 +86,9 @@ report::Chart panel(const Compared& compared, const char* what, const char* trai
                           .x = {.title = "epoch"},
                           .y = {.title = what}};
   for (const char* key : {training_key, validation_key}) {
-    const BagMeasure& measure = bag_measure(key);
+    const learning::BagMeasure& measure = learning::bag_measure(key);
     const std::string name = key == training_key ? "training" : "validation";
-    chart.series.push_back(seeds_series(name, compared.group, measure));
+    chart.series.push_back(learning::seeds_series(name, compared.group, measure));
     report::Series line{.name = name + ", published", .style = report::SeriesStyle::dashed_line};
     const json& curve = compared.curves.at(published_key(measure));
     for (size_t i = 0; i < curve.size(); ++i) {
@@ -117,7 +117,7 @@ std::vector<Compared> train(const training::BagTask& task, const BagComparison& 
     }
   }
   progress.start(task.name + ", epochs", epochs);
-  const std::vector<training::BagFit> fits = learn_from_bags(jobs, progress);
+  const std::vector<training::BagFit> fits = learning::train_bags(jobs, progress, {});
   progress.finish();
   std::vector<Compared> all;
   for (size_t m = 0; m < comparison.models.size(); ++m) {
@@ -143,7 +143,7 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
                   .source = comparison.source,
                   .resolution = kReading,
                   .because = "reading it from a drawn curve"};
-  std::vector<BagGroup> groups;
+  std::vector<learning::BagGroup> groups;
   Outcome outcome;
   for (const Compared& compared : all) {
     add_runs(compared, task, runs.runs);
@@ -161,7 +161,7 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
   const training::BagSchedule& schedule = task.schedule;
   outcome.comparisons = {compare_single_runs(runs)};
   outcome.comparisons.front().not_compared = comparison.not_compared;
-  outcome.tables = {{"Ours after the last epoch", bag_table(groups)}};
+  outcome.tables = {{"Ours after the last epoch", learning::bag_table(groups)}};
   outcome.parameters = {
       {"bags", fmt::format("{} to learn from, {} of them positive; {} to be tested with, {} of them positive",
                            task.training.count(), task.training.num_positive(), task.validation.count(),
@@ -176,10 +176,6 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
       {"seeds", fmt::format("{} from seed {}: first weights, order of bags, dropout", comparison.seeds,
                             settings.seed)}};
   return outcome;
-}
-
-Outcome skipped_without_torch() {
-  return {.skipped = "this program is built without LibTorch, which training needs. Build it with LibTorch."};
 }
 
 } // namespace mneme::experiments

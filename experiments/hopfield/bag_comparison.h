@@ -27,7 +27,4 @@ struct BagComparison {
 Outcome compare_bags(const training::BagTask& task, const BagComparison& comparison,
                      const RunSettings& settings, Progress& progress);
 
-/// The outcome of a program without LibTorch.
-Outcome skipped_without_torch();
-
 } // namespace mneme::experiments

@@ -3,15 +3,12 @@
 /// The example on bit patterns: six models look for a signal in a bag.
 
 #include "experiments/hopfield/bag_comparison.h"
-#include "experiments/hopfield/learn.h"
+#include "learning/bag_fits.h"
 
 namespace mneme::experiments {
 namespace {
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  if (!can_learn_from_bags()) {
-    return skipped_without_torch();
-  }
   const training::BagTask task = training::bit_pattern_task();
   Outcome outcome = compare_bags(task,
                                  {.example = "bit_pattern",
@@ -45,6 +42,7 @@ Experiment hopfield_bit_pattern() {
           "(0.56, 0.58 and 0.52).",
       .source = "hflayers 1.0.2, examples; Ramsauer et al. 2020",
       .is_parallel = true,
+      .needs_torch = true,
       .run = run};
 }
 

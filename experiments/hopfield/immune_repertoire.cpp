@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "experiments/hopfield/bag_comparison.h"
-#include "experiments/hopfield/bag_learning.h"
-#include "experiments/hopfield/learn.h"
+#include "learning/bags.h"
+#include "learning/bag_fits.h"
 
 namespace mneme::experiments {
 namespace {
@@ -26,14 +26,11 @@ training::BagTask repertoires(int64_t bags, int64_t witnesses) {
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  if (!can_learn_from_bags()) {
-    return skipped_without_torch();
-  }
   const int64_t seeds = settings.quick ? 3 : 5, bags = 64, epochs = settings.quick ? 12 : 40;
   // Instances of a positive bag that carry the motif.
   const std::vector<int64_t> witness_counts =
       settings.quick ? std::vector<int64_t>{1000, 500} : std::vector<int64_t>{1000, 500, 300};
-  std::vector<BagGroup> groups;
+  std::vector<learning::BagGroup> groups;
   Outcome outcome;
   progress.start("repertoires, epochs", std::ssize(witness_counts) * seeds * epochs);
   for (const int64_t witnesses : witness_counts) {
@@ -47,8 +44,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                       .schedule = schedule,
                       .seed = settings.seed + static_cast<uint64_t>(seed)});
     }
-    groups.push_back(
-        {.name = fmt::format("{} of {}", witnesses, kInstances), .fits = learn_from_bags(jobs, progress)});
+    groups.push_back({.name = fmt::format("{} of {}", witnesses, kInstances),
+                      .fits = learning::train_bags(jobs, progress, {})});
   }
   progress.finish();
   report::LineChart chart{.title = "Accuracy on bags not learnt from",
@@ -57,8 +54,9 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                           .x = {.title = "epoch"},
                           .y = {.title = "accuracy"},
                           .series_title = "instances with the motif"};
-  for (const BagGroup& group : groups) {
-    chart.series.push_back(seeds_series(group.name, group, bag_measure("validation_accuracy")));
+  for (const learning::BagGroup& group : groups) {
+    chart.series.push_back(
+        learning::seeds_series(group.name, group, learning::bag_measure("validation_accuracy")));
   }
   outcome.parameters = {
       {"bags", fmt::format("{} to learn from, {} to be tested with, half of them positive, {} instances each",
@@ -68,7 +66,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       {"model", "HopfieldPooling with default options, linear readout"},
       {"training", fmt::format("AdamW at 0.01, one bag at a time, {} epochs", epochs)},
       {"seeds", fmt::format("{} from seed {}", seeds, settings.seed)}};
-  outcome.tables = {{"After the last epoch, by instances with the motif", bag_table(groups)}};
+  outcome.tables = {{"After the last epoch, by instances with the motif", learning::bag_table(groups)}};
   outcome.figures = {
       {.name = "accuracy",
        .chart = to_chart(chart),
@@ -93,6 +91,7 @@ Experiment hopfield_immune_repertoire() {
                    "of thousands, as needed to classify immune repertoires.",
           .source = "Ramsauer et al. 2020, section 4; Widrich et al. 2020 (DeepRC)",
           .is_parallel = true,
+          .needs_torch = true,
           .run = run};
 }
 

@@ -3,15 +3,12 @@
 /// The example on latch sequences: six Hopfield models and an LSTM remember the first character.
 
 #include "experiments/hopfield/bag_comparison.h"
-#include "experiments/hopfield/learn.h"
+#include "learning/bag_fits.h"
 
 namespace mneme::experiments {
 namespace {
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  if (!can_learn_from_bags()) {
-    return skipped_without_torch();
-  }
   const training::BagTask task = training::latch_task();
   Outcome outcome = compare_bags(task,
                                  {.example = "latch_sequence",
@@ -44,6 +41,7 @@ Experiment hopfield_latch() {
           "mistake from the first or second epoch on; an LSTM with 4 hidden units stays at chance.",
       .source = "hflayers 1.0.2, examples; Hochreiter & Mozer 2000",
       .is_parallel = true,
+      .needs_torch = true,
       .run = run};
 }
 

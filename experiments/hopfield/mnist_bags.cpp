@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "experiments/hopfield/bag_comparison.h"
-#include "experiments/hopfield/bag_learning.h"
-#include "experiments/hopfield/learn.h"
+#include "learning/bags.h"
+#include "learning/bag_fits.h"
 #include "mneme/core/text.h"
 
 namespace mneme::experiments {
@@ -15,10 +15,7 @@ namespace {
 constexpr int64_t kPublishedImages = 70'000; // 60 000 to learn from, 10 000 to be tested with
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  if (!can_learn_from_bags()) {
-    return skipped_without_torch();
-  }
-  const std::optional<Digits> digits = find_digits(settings.data);
+  const std::optional<learning::Digits> digits = learning::find_digits(settings.data);
   if (!digits) {
     return {.skipped = fmt::format(
                 "there is no MNIST in {} (looked for mnist/train-images-idx3-ubyte and "
@@ -56,7 +53,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 }
 
 std::string inputs(const RunSettings& settings) {
-  return fmt::format("{}; {}", digits_at(settings.data), can_learn_from_bags() ? "LibTorch" : "no LibTorch");
+  return learning::digits_at(settings.data);
 }
 
 } // namespace
@@ -71,6 +68,7 @@ Experiment hopfield_mnist_bags() {
               "six epochs.",
           .source = "hflayers 1.0.2, examples; Ilse, Tomczak & Welling 2018",
           .is_parallel = true,
+          .needs_torch = true,
           .run = run,
           .inputs = inputs};
 }

@@ -12,11 +12,9 @@
 
 namespace mneme::experiments {
 
-bool can_run_leap() {
-  return true;
-}
+namespace {
 
-LeapErrors leap_errors(const LeapProblem& problem) {
+LeapErrors errors_of(const LeapProblem& problem) {
   const at::NoGradGuard no_gradient;
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(problem.seed);
   constexpr int64_t kHeads = 2, kFeatures = 64;
@@ -45,4 +43,7 @@ LeapErrors leap_errors(const LeapProblem& problem) {
           errors(ops::original_leap(rows[0], rows[1], rows[2], rows[3], problem.window, weight))};
 }
 
+[[maybe_unused]] const bool implemented = leap_errors.implement(errors_of);
+
+} // namespace
 } // namespace mneme::experiments

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-/// How exact LEAP is on long sequences, ours and the original, without a word of LibTorch: a program links
-/// mneme_experiments_nn, or mneme_experiments_no_nn and starts without loading it.
+/// How exact LEAP is on long sequences, ours and the original, declared without LibTorch (mneme/core/torch_function.h).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-namespace mneme::experiments {
+#include "mneme/core/torch_function.h"
 
-/// accuracy.cpp: true; no_leap.cpp: false, and everything below and in contenders.h throws UnsupportedError.
-bool can_run_leap();
+namespace mneme::experiments {
 
 struct LeapProblem {
   int64_t tokens = 0, window = 0; ///< window 0: all
@@ -24,6 +22,6 @@ struct LeapProblem {
 struct LeapErrors {
   std::vector<double> ours, original;
 };
-LeapErrors leap_errors(const LeapProblem& problem);
+inline constinit TorchFunction<LeapErrors(const LeapProblem& problem)> leap_errors{"LEAP"};
 
 } // namespace mneme::experiments

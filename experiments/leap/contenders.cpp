@@ -48,9 +48,7 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-} // namespace
-
-std::function<void()> contender(Contender which, int64_t tokens, int64_t window, bool backward) {
+std::function<void()> call_of_contender(Contender which, int64_t tokens, int64_t window, bool backward) {
   const auto rows = [&](size_t count, at::IntArrayRef shape) {
     std::vector<at::Tensor> all(count);
     std::ranges::generate(all, [&] { return random(shape, backward); });
@@ -111,7 +109,7 @@ std::function<void()> contender(Contender which, int64_t tokens, int64_t window,
   return {};
 }
 
-double seconds_of(const std::function<void()>& call) {
+double time_call(const std::function<void()>& call) {
   constexpr double kSlow = 2, kInAll = 0.5;
   constexpr double kFewest = 3, kMost = 200;
   const auto timed = [&] {
@@ -130,7 +128,7 @@ double seconds_of(const std::function<void()>& call) {
   return seconds[seconds.size() / 2];
 }
 
-StepTimes leap_step_times(int64_t window, int64_t position, int64_t steps) {
+StepTimes time_steps(int64_t window, int64_t position, int64_t steps) {
   constexpr int64_t kAtOnce = 4096, kRounds = 9;
   const at::NoGradGuard no_gradient;
   const at::Tensor rows = random({1, kAtOnce, 4, kContenderHeads, kContenderHeadSize}, false);
@@ -158,4 +156,9 @@ StepTimes leap_step_times(int64_t window, int64_t position, int64_t steps) {
   return {seconds[seconds.size() / 2], seconds.back()};
 }
 
+[[maybe_unused]] const bool implemented = contender.implement(call_of_contender) &&
+                                          seconds_of.implement(time_call) &&
+                                          leap_step_times.implement(time_steps);
+
+} // namespace
 } // namespace mneme::experiments

@@ -7,6 +7,8 @@
 #include <functional>
 #include <string_view>
 
+#include "mneme/core/torch_function.h"
+
 namespace mneme::experiments {
 
 constexpr int64_t kContenderHeads = 8, kContenderHeadSize = 64;
@@ -24,17 +26,20 @@ enum class Contender {
 };
 
 /// The call on one random sequence in float32, with all gradients if `backward`. `window`: LEAP's, in tokens, 0 = all.
-std::function<void()> contender(Contender which, int64_t tokens, int64_t window, bool backward);
+inline constinit TorchFunction<std::function<void()>(Contender which, int64_t tokens, int64_t window,
+                                                     bool backward)>
+    contender{"timing LEAP"};
 
 /// Seconds of one call: the median of as many as fit half a second, at least 3; of a single one where that takes 2
 /// seconds or more. The first call is not counted, but where it is the only one.
-double seconds_of(const std::function<void()>& call);
+inline constinit TorchFunction<double(const std::function<void()>& call)> seconds_of{"timing LEAP"};
 
 /// The next tokens of a sequence of random rows, one after the other.
 struct StepTimes {
   double median = 0, largest = 0; ///< seconds, over the steps
 };
 /// `steps` tokens from `position` on; the time of each is the least of several rounds, so that what is left is its own work.
-StepTimes leap_step_times(int64_t window, int64_t position, int64_t steps);
+inline constinit TorchFunction<StepTimes(int64_t window, int64_t position, int64_t steps)> leap_step_times{
+    "timing LEAP"};
 
 } // namespace mneme::experiments

@@ -49,9 +49,6 @@ std::optional<double> crossover(const report::Series& fast, const report::Series
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  if (!can_run_leap()) {
-    return {.skipped = "this program is built without LibTorch; build it with LibTorch"};
-  }
   const std::vector<int64_t> lengths =
       settings.quick ? std::vector<int64_t>{8, 64, 256, 1024, 4096}
                      : std::vector<int64_t>{8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384, 65536};
@@ -125,6 +122,7 @@ Experiment leap_cost() {
                    "its square.",
           .source = "LEAP (github.com/mtanghu/LEAP), README",
           .is_parallel = true,
+          .needs_torch = true,
           .run = run};
 }
 

@@ -52,9 +52,6 @@ double worst_of(const std::vector<double>& errors) {
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
-  if (!can_run_leap()) {
-    return {.skipped = "this program is built without LibTorch; build it with LibTorch"};
-  }
   const int64_t tokens = settings.quick ? 8192 : 65536;
   const std::vector<int64_t> windows =
       settings.quick ? std::vector<int64_t>{4, 100, 0} : std::vector<int64_t>{4, 16, 64, 100, 256, 0};
@@ -145,6 +142,7 @@ Experiment leap_stability() {
                    "subtracts two of them for a window.",
           .source = "LEAP (github.com/mtanghu/LEAP), MultiheadLeap and README",
           .is_parallel = true,
+          .needs_torch = true,
           .run = run};
 }
 

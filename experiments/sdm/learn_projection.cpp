@@ -6,12 +6,9 @@
 
 namespace mneme::experiments {
 
-bool can_learn_projections() {
-  return true;
-}
+namespace {
 
-LearntProjection learn_projection(const RealPatterns& images, const ProjectionTask& task,
-                                  Progress& progress) {
+LearntProjection learn(const RealPatterns& images, const ProjectionTask& task, Progress& progress) {
   const at::Tensor patterns = training::tensor_of(images);
   const training::ProjectionOptions options{.hamming_radius = task.hamming_radius,
                                             .learn_beta = task.learn_beta,
@@ -26,5 +23,9 @@ LearntProjection learn_projection(const RealPatterns& images, const ProjectionTa
           .beta = trained.beta,
           .losses = trained.losses};
 }
+
+[[maybe_unused]] const bool implemented = learn_projection.implement(learn);
+
+} // namespace
 
 } // namespace mneme::experiments

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-/// Training for experiments, without a word of LibTorch: a program links mneme_experiments_nn, or
-/// mneme_experiments_no_nn and starts without loading it.
+/// Learning a projection, declared without LibTorch (mneme/core/torch_function.h).
 #pragma once
 
 #include <vector>
 
 #include "mneme/core/patterns.h"
 #include "mneme/core/progress.h"
+#include "mneme/core/torch_function.h"
 
 namespace mneme::experiments {
 
@@ -24,10 +24,9 @@ struct LearntProjection {
   std::vector<double> losses; ///< one per step
 };
 
-/// learn_projection.cpp: true; no_learn_projection.cpp: false.
-bool can_learn_projections();
-
-/// Errors  UsageError, Interrupted; UnsupportedError where it cannot
-LearntProjection learn_projection(const RealPatterns& images, const ProjectionTask& task, Progress& progress);
+/// Errors  UsageError, Interrupted
+inline constinit TorchFunction<LearntProjection(const RealPatterns& images, const ProjectionTask& task,
+                                                Progress& progress)>
+    learn_projection{"learning a projection"};
 
 } // namespace mneme::experiments

@@ -314,15 +314,10 @@ TitledTable one_image_table(const std::vector<Learnt>& all) {
 
 std::string inputs(const Study& study, const RunSettings& settings) {
   const ImageFiles files = study.find(settings.data);
-  return fmt::format("{}; {}", files.any() ? files.signature() : fmt::format("no {}", study.set),
-                     can_learn_projections() ? "LibTorch" : "no LibTorch");
+  return files.any() ? files.signature() : fmt::format("no {}", study.set);
 }
 
 Outcome run(const Study& study, const RunSettings& settings, Progress& progress) {
-  if (!can_learn_projections()) {
-    return {.skipped =
-                "this program is built without LibTorch, which training needs. Build it with LibTorch."};
-  }
   const ImageFiles files = study.find(settings.data);
   if (!files.any()) {
     return {.skipped =
@@ -436,6 +431,7 @@ Experiment sdm_learn_projections() {
           "recallable, with the SDM weightings that attention approximates as well as with attention.",
       .source = "Bricken & Pehlevan 2021, notebooks LearnProjections",
       .is_parallel = true,
+      .needs_torch = true,
       .run = [](const RunSettings& settings,
                 Progress& progress) { return run(digits(false), settings, progress); },
       .inputs = [](const RunSettings& settings) { return inputs(digits(false), settings); }};
@@ -447,6 +443,7 @@ Experiment sdm_learn_projections_beta() {
           .claim = "The same holds where beta is learnt as well, from three times the fitted one.",
           .source = "Bricken & Pehlevan 2021, notebook LearnProjections with learnt beta",
           .is_parallel = true,
+          .needs_torch = true,
           .run = [](const RunSettings& settings,
                     Progress& progress) { return run(digits(true), settings, progress); },
           .inputs = [](const RunSettings& settings) { return inputs(digits(true), settings); }};
@@ -458,6 +455,7 @@ Experiment sdm_learn_projections_cifar() {
           .claim = "The same holds for photographs in grey, which are less alike than digits.",
           .source = "Bricken & Pehlevan 2021, notebook LearnProjections, CIFAR-10",
           .is_parallel = true,
+          .needs_torch = true,
           .run = [](const RunSettings& settings,
                     Progress& progress) { return run(photographs(), settings, progress); },
           .inputs = [](const RunSettings& settings) { return inputs(photographs(), settings); }};

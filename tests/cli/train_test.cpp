@@ -261,6 +261,31 @@ TEST(TrainBags, NeedsTheProgramWithLibTorchWhereOtherTasksDoNot) {
   const ProgramResult latch = train_alone("latch");
   EXPECT_EQ(latch.exit_code, 1);
   EXPECT_TRUE(contains(latch.err, "mneme-nn")) << latch.err;
+  const ProgramResult help = testing::run_program({(alone / "mneme").string(), "train", "latch", "--help"});
+  EXPECT_EQ(help.exit_code, 0) << "arguments need no LibTorch";
+  EXPECT_TRUE(contains(help.out, "--epochs")) << help.out;
+}
+
+TEST(TrainBags, BuildsTheProgramWithLibTorchWhereThatCanBeDone) {
+  const TemporaryFolder alone;
+  std::filesystem::copy_file(MNEME_PROGRAM, alone / "mneme");
+  // Builds a program that prints its arguments, and only where it is called as ./dev is.
+  testing::write_text(alone / "dev",
+                      "#!/bin/sh\n[ \"$*\" = nn ] || exit 9\necho building\ncd \"$(dirname \"$0\")\"\n"
+                      "printf '#!/bin/sh\\necho ran \"$@\"\\n' >mneme-nn\nchmod +x mneme-nn\n");
+  std::filesystem::permissions(alone / "dev", std::filesystem::perms::owner_all);
+  const auto run_here = [&](const std::vector<std::string>& more, const std::string& dev) {
+    std::vector<std::string> arguments{(alone / "mneme").string(), "train", "latch"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return testing::run_program(arguments, {.environment = {{"MNEME_DEV", dev}}});
+  };
+  EXPECT_EQ(run_here({"--no-such-option"}, (alone / "dev").string()).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(alone / "mneme-nn")) << "wrong arguments build nothing";
+  EXPECT_TRUE(contains(run_here({}, "/bin/false").err, "mneme-nn, which this verb needs, was not built"));
+  const ProgramResult built = run_here({"--epochs", "3"}, (alone / "dev").string());
+  EXPECT_EQ(built.exit_code, 0) << built.err;
+  EXPECT_EQ(built.out, "ran train latch --epochs 3\n");
+  testing::expect_contains(built.err, {"needs LibTorch", "building"});
 }
 
 TEST(Eval, MeasuresWhatTrainingMeasuredLast) {

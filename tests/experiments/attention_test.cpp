@@ -9,7 +9,7 @@
 
 #include "core/text_checks.h"
 #include "experiments/attention/bit_table.h"
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 #include "experiments/registry.h"
 
 namespace mneme::experiments {
@@ -19,11 +19,11 @@ using training::BinaryModel;
 using training::SparseAndTrial;
 
 TEST(Quantile, LiesBetweenNeighboursByTheirDistance) {
-  EXPECT_EQ(quantile({3, 1, 2}, 0), 1);
-  EXPECT_EQ(quantile({3, 1, 2}, 0.5), 2);
-  EXPECT_EQ(quantile({3, 1, 2}, 1), 3);
-  EXPECT_DOUBLE_EQ(quantile({10, 20}, 0.25), 12.5);
-  EXPECT_EQ(quantile({7}, 0.95), 7);
+  EXPECT_EQ(learning::quantile({3, 1, 2}, 0), 1);
+  EXPECT_EQ(learning::quantile({3, 1, 2}, 0.5), 2);
+  EXPECT_EQ(learning::quantile({3, 1, 2}, 1), 3);
+  EXPECT_DOUBLE_EQ(learning::quantile({10, 20}, 0.25), 12.5);
+  EXPECT_EQ(learning::quantile({7}, 0.95), 7);
 }
 
 /// Seeds whose training ended at these losses, with accuracy 1 - loss, and twice as much in validation.
@@ -39,14 +39,14 @@ std::vector<SparseAndTrial> trials_of(const std::vector<double>& losses) {
   return trials;
 }
 
-LearningGroup group_of(const std::vector<double>& losses) {
+learning::LearningGroup group_of(const std::vector<double>& losses) {
   return {.name = "self-attention",
           .options = {.model = training::self_attention_model(17)},
           .trials = trials_of(losses)};
 }
 
 TEST(LearningTable, HoldsMeansOverSeedsWithTheirIntervals) {
-  const report::Table table = learning_table({group_of({0.01, 0.03})});
+  const report::Table table = learning::learning_table({group_of({0.01, 0.03})});
   ASSERT_EQ(table.rows.size(), 1U);
   const std::vector<report::Cell>& row = table.rows.front();
   EXPECT_EQ(std::get<std::string>(row[0]), "self-attention");
@@ -62,7 +62,7 @@ TEST(LearningTable, HoldsMeansOverSeedsWithTheirIntervals) {
 }
 
 TEST(LearningCurves, ShowTheMedianOfTheSeeds) {
-  const std::string spec = learning_curves("Curves", {group_of({0.01, 0.04, 0.03})}).spec.dump();
+  const std::string spec = learning::learning_curves("Curves", {group_of({0.01, 0.04, 0.03})}).spec.dump();
   EXPECT_TRUE(mneme::testing::contains(spec, "0.03"));   // training loss at the end
   EXPECT_TRUE(mneme::testing::contains(spec, "0.06"));   // validation loss, a point
   EXPECT_TRUE(mneme::testing::contains(spec, "0.97"));   // training accuracy
@@ -70,10 +70,10 @@ TEST(LearningCurves, ShowTheMedianOfTheSeeds) {
 }
 
 TEST(PublishedSchedule, IsThatOfTheTutorial) {
-  EXPECT_EQ(published_schedule(BinaryModel::Kind::self_attention).epochs, 2000);
-  EXPECT_EQ(published_schedule(BinaryModel::Kind::self_attention).learning_rate, 1e-2);
-  EXPECT_EQ(published_schedule(BinaryModel::Kind::perceptron).epochs, 500);
-  EXPECT_EQ(published_schedule(BinaryModel::Kind::perceptron).learning_rate, 1e-3);
+  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::self_attention).epochs, 2000);
+  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::self_attention).learning_rate, 1e-2);
+  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::perceptron).epochs, 500);
+  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::perceptron).learning_rate, 1e-3);
 }
 
 TEST(BitTable, HoldsEveryBitAndFramesTheRelevantOnes) {

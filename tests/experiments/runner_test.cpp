@@ -106,5 +106,17 @@ TEST(Runner, KeepsWhatHadFinishedWhenInterrupted) {
   EXPECT_TRUE(std::holds_alternative<std::monostate>(find_outcome(folder.path(), experiments[1], {})));
 }
 
+TEST(Runner, SkipsWhatNeedsLibTorchInAProgramWithoutIt) {
+  const TemporaryFolder folder;
+  runs = 0;
+  Experiment trained = experiment("a/trained", true);
+  trained.needs_torch = true;
+  const RunnerRun result = run({trained, experiment("a/plain", true)}, folder);
+  ASSERT_EQ(result.finished.size(), 2U);
+  EXPECT_TRUE(contains(result.finished[0].outcome.skipped, "needs LibTorch"));
+  EXPECT_EQ(result.finished[1].outcome.skipped, "");
+  EXPECT_EQ(runs, 1);
+}
+
 } // namespace
 } // namespace mneme::experiments

@@ -18,12 +18,13 @@ namespace fs = std::filesystem;
 
 /// What a room may use besides itself. `public`: every room that has headers in include/mneme.
 constexpr const char* kDirections = R"(
-  cli          -> experiments verify fetch report public
+  cli          -> experiments learning verify fetch report public
   server       -> experiments verify report public
   python       -> public
-  experiments  -> report public
+  experiments  -> learning report public
+  learning     -> report public
   verify       -> report public
-  report       -> data core
+  report       -> trials data core
   fetch        -> core
   training     -> nn ops trials memory theory data kernels core
   language     -> nn ops trials memory theory data core

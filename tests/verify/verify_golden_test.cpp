@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "verify/nn_runners.h"
+#include "verify/registry.h"
 
 namespace mneme::verify {
 namespace {
@@ -51,7 +51,7 @@ TEST(SdmGoldenFolder, PassesAsAWhole) {
 }
 
 TEST(TrainingGoldenFile, EveryCasePassesWhereThereIsLibTorch) {
-  if (nn_runners().empty()) {
+  if (!run_layer_case) {
     GTEST_SKIP() << "this build is without LibTorch";
   }
   Progress silent;
@@ -63,7 +63,7 @@ TEST(TrainingGoldenFile, EveryCasePassesWhereThereIsLibTorch) {
 }
 
 TEST(HopfieldGoldenFolder, EveryLayerAgreesWithAndWithoutCompat) {
-  if (nn_runners().empty()) {
+  if (!run_layer_case) {
     GTEST_SKIP() << "this build is without LibTorch";
   }
   Progress silent;
@@ -87,7 +87,7 @@ TEST(HopfieldGoldenFolder, DataSetsAndTheoryAgreeWithoutLibTorch) {
 }
 
 TEST(LeapGoldenFolder, EveryLayerAndModelAgrees) {
-  if (nn_runners().empty()) {
+  if (!run_layer_case) {
     GTEST_SKIP() << "this build is without LibTorch";
   }
   Progress silent;

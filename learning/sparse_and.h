@@ -12,7 +12,7 @@
 #include "report/chart.h"
 #include "report/table.h"
 
-namespace mneme::experiments {
+namespace mneme::learning {
 
 struct LearningGroup {
   std::string name = {}; ///< such as "self-attention, sparse"
@@ -52,4 +52,4 @@ report::Table learning_table(const std::vector<LearningGroup>& groups);
 /// a point at the end.
 report::Chart learning_curves(const std::string& title, const std::vector<LearningGroup>& groups);
 
-} // namespace mneme::experiments
+} // namespace mneme::learning

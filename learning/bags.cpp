@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 
-#include "experiments/hopfield/bag_learning.h"
+#include "learning/bags.h"
 
 #include <algorithm>
 #include <iterator>
 
 #include <fmt/format.h>
 
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 #include "mneme/core/error.h"
 #include "mneme/data/folders.h"
 #include "mneme/data/idx.h"
 
-namespace mneme::experiments {
+namespace mneme::learning {
 namespace {
 
 using training::BagEpoch;
@@ -187,4 +187,4 @@ std::string digits_at(const std::filesystem::path& folder) {
   return names.empty() ? "no MNIST" : names;
 }
 
-} // namespace mneme::experiments
+} // namespace mneme::learning

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-#include "experiments/hopfield/bag_learning.h"
+#include "learning/bags.h"
 
 #include <gtest/gtest.h>
 
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
-#include "experiments/registry.h"
 #include "mneme/core/error.h"
 
-namespace mneme::experiments {
+namespace mneme::learning {
 namespace {
 
 using mneme::testing::contains;
@@ -99,15 +98,5 @@ TEST(Digits, NameWhatDoesNotFit) {
   EXPECT_TRUE(contains(error(alone), "no train-labels-idx1-ubyte beside them"));
 }
 
-TEST(TrainingExperiments, SayThatTheyNeedLibTorch) {
-  for (const char* id :
-       {"hopfield/bit-pattern", "hopfield/latch", "hopfield/mnist-bags", "hopfield/immune-repertoire"}) {
-    Progress silent;
-    const Outcome outcome =
-        experiments_named(std::vector<std::string>{id}).front()->run({.quick = true}, silent);
-    EXPECT_TRUE(contains(outcome.skipped, "without LibTorch")) << id;
-  }
-}
-
 } // namespace
-} // namespace mneme::experiments
+} // namespace mneme::learning

@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "experiments/experiment.h"
+#include "mneme/data/pattern_set.h"
 #include "mneme/training/bag_task.h"
+#include "report/chart.h"
+#include "report/table.h"
 
-namespace mneme::experiments {
+namespace mneme::learning {
 
 /// One of the four numbers of an epoch.
 struct BagMeasure {
@@ -40,7 +42,7 @@ report::Series seeds_series(const std::string& name, const BagGroup& group, cons
 /// True if there is no group of several seeds, whose spread could be shown.
 bool has_single_seeds(const std::vector<BagGroup>& groups);
 
-/// Mean and 95 % interval, least, median and greatest (seed_columns in learning.h) of the four numbers at the end, one
+/// Mean and 95 % interval, least, median and greatest (seed_columns in sparse_and.h) of the four numbers at the end, one
 /// row per group and number.
 report::Table bag_table(const std::vector<BagGroup>& groups);
 
@@ -59,4 +61,4 @@ std::optional<Digits> find_digits(const std::filesystem::path& folder);
 /// Which files `find_digits` reads, without reading them; "no MNIST" where there are none.
 std::string digits_at(const std::filesystem::path& folder);
 
-} // namespace mneme::experiments
+} // namespace mneme::learning

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-#include "experiments/attention/learning.h"
+#include "learning/sparse_and.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "experiments/experiment.h"
+#include "report/estimates.h"
 
-namespace mneme::experiments {
+namespace mneme::learning {
 namespace {
 
 using training::BinaryModel;
@@ -91,7 +91,7 @@ std::vector<report::Column> seed_columns(bool single_seed) {
 }
 
 std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed) {
-  std::vector<report::Cell> cells = {cell(trials::mean_interval(numbers))};
+  std::vector<report::Cell> cells = {report::cell(trials::mean_interval(numbers))};
   if (!single_seed) {
     cells.insert(cells.end(), {std::ranges::min(numbers), quantile(numbers, 0.5), std::ranges::max(numbers)});
   }
@@ -110,10 +110,11 @@ report::Table learning_table(const std::vector<LearningGroup>& groups) {
           {.name = "validation accuracy", .key = "validation_accuracy", .notation = share, .digits = 1},
           {.name = "validation loss", .key = "validation_loss", .notation = report::Notation::fixed}}};
   for (const LearningGroup& group : groups) {
-    table.rows.push_back(
-        {group.name, group.options.model.num_parameters(), group.options.training_samples,
-         cell(mean_of(group.trials, training_accuracy)), cell(mean_of(group.trials, training_loss)),
-         cell(mean_of(group.trials, validation_accuracy)), cell(mean_of(group.trials, validation_loss))});
+    table.rows.push_back({group.name, group.options.model.num_parameters(), group.options.training_samples,
+                          report::cell(mean_of(group.trials, training_accuracy)),
+                          report::cell(mean_of(group.trials, training_loss)),
+                          report::cell(mean_of(group.trials, validation_accuracy)),
+                          report::cell(mean_of(group.trials, validation_loss))});
   }
   return table;
 }
@@ -136,4 +137,4 @@ report::Chart learning_curves(const std::string& title, const std::vector<Learni
       .charts = {to_chart(loss), to_chart(accuracy)}});
 }
 
-} // namespace mneme::experiments
+} // namespace mneme::learning

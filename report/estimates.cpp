@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+
+#include "report/estimates.h"
+
+namespace mneme::report {
+
+trials::MeanInterval exactly(double value) {
+  return {value, std::nullopt};
+}
+
+Cell cell(const trials::MeanInterval& interval) {
+  return interval.half_width ? Cell(estimate_of(interval)) : Cell(interval.mean);
+}
+
+Estimate certain(double value) {
+  return {value, value, value};
+}
+
+Estimate estimate_of(const trials::MeanInterval& interval) {
+  const double half = interval.half_width.value_or(0);
+  return {interval.mean, interval.mean - half, interval.mean + half};
+}
+
+} // namespace mneme::report
