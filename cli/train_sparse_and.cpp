@@ -125,10 +125,9 @@ public:
     add_real_option(app, "--dropout", dropout_, {.least = 0, .most = 1, .most_included = false},
                     "mlp: share of hidden units silenced in a step");
     app.add_flag("--products", products_, "mlp: also gets the product of each bit with the rule token");
-    add_choice_option<training::Precision>(
-        app, "--precision", precision_,
-        {{"float32", training::Precision::float32}, {"float64", training::Precision::float64}},
-        "mlp: of sums and hidden units (self-attention is always in float64)");
+    add_choice_option<Precision>(app, "--precision", precision_,
+                                 {{"float32", Precision::float32}, {"float64", Precision::float64}},
+                                 "mlp: of sums and hidden units (self-attention is always in float64)");
     add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
                        "Trials: function, samples and first weights are drawn anew");
   }
@@ -217,7 +216,7 @@ private:
       json.update({{"hidden_size", hidden_size_},
                    {"dropout", dropout_},
                    {"products_with_rule", products_},
-                   {"precision", precision_ == training::Precision::float32 ? "float32" : "float64"}});
+                   {"precision", precision_ == Precision::float32 ? "float32" : "float64"}});
     }
     return json;
   }
@@ -325,7 +324,7 @@ private:
   }
 
   BinaryModel::Kind kind_ = BinaryModel::Kind::self_attention;
-  training::Precision precision_ = training::Precision::float32;
+  Precision precision_ = Precision::float32;
   training::SparseAndOptions options_{.seeds = 10};
   int64_t length_ = 17, embedding_size_ = 2, hidden_size_ = 512;
   std::optional<int64_t> epochs_;

@@ -31,7 +31,7 @@ function(mneme_room library room)
 endfunction()
 
 # mneme_add_kernel(<name>): src/kernels/<name>/ holds <name>.cpp, <name>_reference.cpp, <name>_test.cpp, <name>_benchmark.cpp.
-# The test runs once on every CPU target that this machine can run (the test asserts which one ran).
+# The test runs once on every CPU target that this machine can run (and asserts which one that is).
 function(mneme_add_kernel name)
   target_sources(mneme_memory PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}.cpp
                                       ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_reference.cpp)

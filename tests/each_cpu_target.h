@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// Runs a test body once on every CPU target this machine can run, and makes sure that this target is the one
-/// that ran.
+/// that kernels run on.
 #pragma once
 
 #include <algorithm>
@@ -12,12 +12,12 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/dispatched_target.h"
 #include "mneme/core/cpu.h"
 
 namespace mneme::test {
 
-/// `ran` names the target that the kernel under test runs on, such as kernels::hamming_target.
-inline void on_each_cpu_target(const char* (*ran)(), const std::function<void()>& body) {
+inline void on_each_cpu_target(const std::function<void()>& body) {
   const std::string before = cpu_target();
   std::string tested;
   for (const CpuTarget& target : cpu_targets()) {
@@ -27,7 +27,7 @@ inline void on_each_cpu_target(const char* (*ran)(), const std::function<void()>
     }
     SCOPED_TRACE("CPU target " + target.name);
     select_cpu_target(target.name);
-    std::string name = ran();
+    std::string name = kernels::dispatched_target();
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
     EXPECT_EQ(name == "avx3" ? "avx512" : name, target.name); // Highway's own word for AVX-512 is AVX3.
     body();

@@ -9,8 +9,6 @@
 #include <mutex>
 #include <optional>
 
-// The same wish as in every kernel, so that the targets listed here are the targets built there.
-#define HWY_WANT_AVX3_DL
 #include <hwy/highway.h>
 
 #include "mneme/core/error.h"

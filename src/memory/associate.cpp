@@ -231,8 +231,17 @@ private:
       require_no_overflow<T>(block);
       // Softmax of dot products never needs the weights.
       kernels::softmax_projection(kernels::SoftmaxProjectionArgs<T>{
-          asked.data(), stored, value_numbers, static_cast<T>(std::get<Softmax>(options_.separation).beta),
-          sums.data(), nullptr, nullptr, block.count, stored_.count(), size, value_size});
+          .queries = asked.data(),
+          .stored = stored,
+          .values = value_numbers,
+          .beta = static_cast<T>(std::get<Softmax>(options_.separation).beta),
+          .readout = sums.data(),
+          .largest = nullptr,
+          .sum = nullptr,
+          .num_queries = block.count,
+          .num_stored = stored_.count(),
+          .size = size,
+          .value_size = value_size});
       std::ranges::fill(rows, Separator::Row{stored_.empty() ? 0.0 : 1.0, stored_.count()});
       return {sums.begin(), sums.end()};
     }

@@ -99,9 +99,12 @@ void for_each_hit(const BitPatterns& patterns, int64_t first_pattern, int64_t nu
                   std::vector<int32_t>& distances, Hit hit) {
   distances.resize(static_cast<size_t>(num_patterns * num_locations));
   const auto limit = static_cast<int32_t>(radius);
-  kernels::hamming({patterns.data() + first_pattern * patterns.words(),
-                    addresses.data() + first_location * addresses.words(), distances.data(), num_patterns,
-                    num_locations, addresses.words()});
+  kernels::hamming({.queries = patterns.data() + first_pattern * patterns.words(),
+                    .stored = addresses.data() + first_location * addresses.words(),
+                    .distances = distances.data(),
+                    .num_queries = num_patterns,
+                    .num_stored = num_locations,
+                    .words = addresses.words()});
   for (int64_t p = 0; p < num_patterns; ++p) {
     const int32_t* row = distances.data() + p * num_locations;
     // Hits are rare: sixteen distances are looked at together before one of them is looked at alone.

@@ -64,8 +64,13 @@ void require_projection(const Projection&, const RealPatterns&) {}
 template <class T>
 void add_weighted(const T* weights, int64_t num_queries, const T* values, int64_t num_stored,
                   int64_t value_size, T* sums) {
-  kernels::weighted_sum(
-      kernels::WeightedSumArgs<T>{weights, values, sums, num_queries, num_stored, value_size, num_stored});
+  kernels::weighted_sum(kernels::WeightedSumArgs<T>{.weights = weights,
+                                                    .values = values,
+                                                    .sums = sums,
+                                                    .num_queries = num_queries,
+                                                    .num_stored = num_stored,
+                                                    .value_size = value_size,
+                                                    .weight_stride = num_stored});
 }
 
 template <class T>
@@ -82,8 +87,13 @@ void add_weighted(const T* weights, int64_t num_queries, const BitPatterns& valu
             static_cast<T>(static_cast<int>((words[static_cast<size_t>(b / 64)] >> (b % 64)) & 1U) * 2 - 1);
       }
     }
-    kernels::weighted_sum(kernels::WeightedSumArgs<T>{weights + s, expanded.data(), sums, num_queries, rows,
-                                                      values.bits(), values.count()});
+    kernels::weighted_sum(kernels::WeightedSumArgs<T>{.weights = weights + s,
+                                                      .values = expanded.data(),
+                                                      .sums = sums,
+                                                      .num_queries = num_queries,
+                                                      .num_stored = rows,
+                                                      .value_size = values.bits(),
+                                                      .weight_stride = values.count()});
   }
 }
 

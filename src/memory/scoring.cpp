@@ -34,12 +34,22 @@ void score_differences(const T* queries, int64_t count, const T* stored, int64_t
 }
 
 void dot_products(const kernels::DotArgs<double>& args, double* scores) {
-  kernels::dot({args.queries, args.stored, scores, args.num_queries, args.num_stored, args.size});
+  kernels::dot({.queries = args.queries,
+                .stored = args.stored,
+                .scores = scores,
+                .num_queries = args.num_queries,
+                .num_stored = args.num_stored,
+                .size = args.size});
 }
 
 void dot_products(const kernels::DotArgs<float>& args, double* scores) {
   std::vector<float> narrow(static_cast<size_t>(args.num_queries * args.num_stored));
-  kernels::dot({args.queries, args.stored, narrow.data(), args.num_queries, args.num_stored, args.size});
+  kernels::dot({.queries = args.queries,
+                .stored = args.stored,
+                .scores = narrow.data(),
+                .num_queries = args.num_queries,
+                .num_stored = args.num_stored,
+                .size = args.size});
   std::ranges::copy(narrow, scores);
 }
 
@@ -97,8 +107,12 @@ void score_block(const BitPatterns& queries, int64_t first, int64_t count, const
   std::vector<int32_t> distances(static_cast<size_t>(count * std::min(kStoredPerTile, stored.count())));
   for (int64_t s = 0; s < stored.count(); s += kStoredPerTile) {
     const int64_t rows = std::min(kStoredPerTile, stored.count() - s);
-    kernels::hamming({queries.data() + first * queries.words(), stored.data() + s * stored.words(),
-                      distances.data(), count, rows, queries.words()});
+    kernels::hamming({.queries = queries.data() + first * queries.words(),
+                      .stored = stored.data() + s * stored.words(),
+                      .distances = distances.data(),
+                      .num_queries = count,
+                      .num_stored = rows,
+                      .words = queries.words()});
     for (int64_t q = 0; q < count; ++q) {
       for (int64_t r = 0; r < rows; ++r) {
         const auto h = static_cast<double>(distances[static_cast<size_t>(q * rows + r)]);
@@ -112,7 +126,13 @@ template <class T>
 void score_block(const T* queries, int64_t count, const T* stored, int64_t num_stored, int64_t size,
                  const Similarity& similarity, double* scores) {
   const auto dots = [&] {
-    dot_products(kernels::DotArgs<T>{queries, stored, nullptr, count, num_stored, size}, scores);
+    dot_products(kernels::DotArgs<T>{.queries = queries,
+                                     .stored = stored,
+                                     .scores = nullptr,
+                                     .num_queries = count,
+                                     .num_stored = num_stored,
+                                     .size = size},
+                 scores);
   };
   const auto differences = [&](auto difference) {
     score_differences(queries, count, stored, num_stored, size, scores, difference);

@@ -172,9 +172,16 @@ template <class T> void forward(const Bags<T>& bags, const Answer& to) {
   const auto readouts = room_for<T>(items * bags.size), largest = room_for<T>(items),
              sums = room_for<T>(items);
   bags.each_piece([&](int64_t item, int64_t bag, int64_t, const Piece<T>& piece) {
-    kernels::normed_association(kernels::NormedAssociationArgs<T>{
-        bags.query_of(bag), piece.rows, bags.epsilon, readouts.get() + item * q * bags.size,
-        largest.get() + item * q, sums.get() + item * q, q, piece.count, bags.size});
+    kernels::normed_association(
+        kernels::NormedAssociationArgs<T>{.queries = bags.query_of(bag),
+                                          .rows = piece.rows,
+                                          .epsilon = bags.epsilon,
+                                          .readout = readouts.get() + item * q * bags.size,
+                                          .largest = largest.get() + item * q,
+                                          .sum = sums.get() + item * q,
+                                          .num_queries = q,
+                                          .num_rows = piece.count,
+                                          .size = bags.size});
   });
   T *readout = to.readout.mutable_data_ptr<T>(), *to_largest = to.largest.mutable_data_ptr<T>(),
     *to_sum = to.sum.mutable_data_ptr<T>();
@@ -231,10 +238,18 @@ torch::autograd::variable_list backward(const Bags<T>& bags, const at::Tensor& d
     T* d_piece = wanted.rows ? d_rows.mutable_data_ptr<T>() + bags.offset(bag, which) : nullptr;
     const auto scattered = room_for<T>(wanted.rows ? std::ssize(piece.places) * bags.size : 0);
     kernels::normed_association_gradient(kernels::NormedAssociationGradientArgs<T>{
-        bags.query_of(bag), piece.rows, bags.epsilon, forward.largest.const_data_ptr<T>() + bag * q,
-        forward.sum.const_data_ptr<T>() + bag * q, g + bag * of_queries, shift.data() + bag * q,
-        wanted.query ? parts.get() + item * of_queries : nullptr,
-        piece.places.empty() || !wanted.rows ? d_piece : scattered.get(), q, piece.count, bags.size});
+        .queries = bags.query_of(bag),
+        .rows = piece.rows,
+        .epsilon = bags.epsilon,
+        .largest = forward.largest.const_data_ptr<T>() + bag * q,
+        .sum = forward.sum.const_data_ptr<T>() + bag * q,
+        .d_readout = g + bag * of_queries,
+        .shift = shift.data() + bag * q,
+        .d_queries = wanted.query ? parts.get() + item * of_queries : nullptr,
+        .d_rows = piece.places.empty() || !wanted.rows ? d_piece : scattered.get(),
+        .num_queries = q,
+        .num_rows = piece.count,
+        .size = bags.size});
     for (int64_t row = 0; wanted.rows && row < std::ssize(piece.places); ++row) {
       std::copy_n(scattered.get() + row * bags.size, bags.size,
                   d_piece + piece.places[static_cast<size_t>(row)] * bags.size);

@@ -70,11 +70,14 @@ void streamed(const at::Tensor& before, const at::Tensor& after, const at::Tenso
                                                              known.sum.const_data_ptr<T>() + first};
       };
       kernels::softmax_change(kernels::SoftmaxChangeArgs<T>{
-          state(before, old), state(after, now),
-          stored.const_data_ptr<T>() + (batch * stored.size(1) + cut.begin(piece)) * size,
-          squares.data() + piece * batches * queries + first,
-          std::min(kQueriesPerBlock, queries - block * kQueriesPerBlock), cut.end(piece) - cut.begin(piece),
-          size, seen.of<T>(batch, batches).at(block * kQueriesPerBlock, cut.begin(piece))});
+          .before = state(before, old),
+          .after = state(after, now),
+          .stored = stored.const_data_ptr<T>() + (batch * stored.size(1) + cut.begin(piece)) * size,
+          .squares = squares.data() + piece * batches * queries + first,
+          .num_queries = std::min(kQueriesPerBlock, queries - block * kQueriesPerBlock),
+          .num_stored = cut.end(piece) - cut.begin(piece),
+          .size = size,
+          .mask = seen.of<T>(batch, batches).at(block * kQueriesPerBlock, cut.begin(piece))});
     }
   });
   for (int64_t batch = 0; batch < batches; ++batch) {

@@ -57,8 +57,12 @@ template <class T> void forward(const at::Tensor& patterns, const at::Tensor& ma
     const int64_t rows = end - begin;
     // Transposed: the matrix has few rows, which fill the kernel's lanes.
     std::vector<T> columns(static_cast<size_t>(encoded * rows));
-    kernels::dot(kernels::DotArgs<T>{matrix.const_data_ptr<T>(), reader.read(begin, rows), columns.data(),
-                                     encoded, rows, features});
+    kernels::dot(kernels::DotArgs<T>{.queries = matrix.const_data_ptr<T>(),
+                                     .stored = reader.read(begin, rows),
+                                     .scores = columns.data(),
+                                     .num_queries = encoded,
+                                     .num_stored = rows,
+                                     .size = features});
     std::vector<double> squares(static_cast<size_t>(rows), 0.0);
     for (int64_t e = 0; e < encoded; ++e) {
       for (int64_t r = 0; r < rows; ++r) {
@@ -114,9 +118,14 @@ std::array<at::Tensor, 2> backward(const at::Tensor& d_rows, const at::Tensor& p
                      saved.rows.const_data_ptr<T>() + first * encoded,
                      saved.inverse_lengths.const_data_ptr<T>() + first, rows, encoded, d_raw.data());
         if (patterns_wanted) {
-          kernels::weighted_sum(kernels::WeightedSumArgs<T>{
-              d_raw.data(), matrix.const_data_ptr<T>(), d_patterns.mutable_data_ptr<T>() + first * features,
-              rows, encoded, features, encoded});
+          kernels::weighted_sum(
+              kernels::WeightedSumArgs<T>{.weights = d_raw.data(),
+                                          .values = matrix.const_data_ptr<T>(),
+                                          .sums = d_patterns.mutable_data_ptr<T>() + first * features,
+                                          .num_queries = rows,
+                                          .num_stored = encoded,
+                                          .value_size = features,
+                                          .weight_stride = encoded});
         }
         if (matrix_wanted) {
           for (int64_t r = 0; r < rows; ++r) {
@@ -124,9 +133,14 @@ std::array<at::Tensor, 2> backward(const at::Tensor& d_rows, const at::Tensor& p
               columns[static_cast<size_t>(e * rows + r)] = d_raw[static_cast<size_t>(r * encoded + e)];
             }
           }
-          kernels::weighted_sum(kernels::WeightedSumArgs<T>{
-              columns.data(), reader.read(first, rows),
-              d_matrix.mutable_data_ptr<T>() + piece * encoded * features, encoded, rows, features, rows});
+          kernels::weighted_sum(
+              kernels::WeightedSumArgs<T>{.weights = columns.data(),
+                                          .values = reader.read(first, rows),
+                                          .sums = d_matrix.mutable_data_ptr<T>() + piece * encoded * features,
+                                          .num_queries = encoded,
+                                          .num_stored = rows,
+                                          .value_size = features,
+                                          .weight_stride = rows});
         }
       }
     }

@@ -70,10 +70,6 @@ std::vector<int64_t> offsets(const std::vector<int64_t>& windows, int64_t head_s
   return sums;
 }
 
-kernels::FocusWeight kernel_weight(FocusWeight weight) {
-  return weight == FocusWeight::elu ? kernels::FocusWeight::elu : kernels::FocusWeight::exp;
-}
-
 template <class T> const T* at_head(const at::Tensor& rows, int64_t batch, int64_t head) {
   return data_of<T>(rows) + batch * rows.stride(0) + head * rows.size(3);
 }
@@ -122,7 +118,7 @@ kernels::WindowScanArgs<T> scan_of(const LeapCall& call, const at::Tensor& reado
           .row_stride = row,
           .windows = windows.data() + share.first,
           .scale = static_cast<T>(call.scale),
-          .focus_weight = kernel_weight(call.weight),
+          .focus_weight = call.weight,
           .readout = at_head_of_room<T>(readout, share.batch, share.first) + token * readout.stride(1),
           .readout_stride = readout.stride(1),
           .state = nullptr,

@@ -123,11 +123,20 @@ void forward(const Problems& n, const T* query, const T* stored, const at::Tenso
       do { // once even if nothing is stored
         const int64_t count = std::min(chunk, cut.end(piece) - s);
         const Answer<T>& part = in_chunks ? of_chunk.all() : answer;
-        kernels::softmax_projection(kernels::SoftmaxProjectionArgs<T>{
-            query + (n.query_row(problem) + first) * n.size, stored + (n.stored_row(problem) + s) * n.size,
-            values.read(n.value_row(problem) + s, count), T{1}, part.readout, part.largest, part.sum, queries,
-            count, n.size, n.value_size, seen.of<T>(problem, n.count).at(first, s),
-            dropout.at(problem * n.num_queries + first, s)});
+        kernels::softmax_projection(
+            kernels::SoftmaxProjectionArgs<T>{.queries = query + (n.query_row(problem) + first) * n.size,
+                                              .stored = stored + (n.stored_row(problem) + s) * n.size,
+                                              .values = values.read(n.value_row(problem) + s, count),
+                                              .beta = T{1},
+                                              .readout = part.readout,
+                                              .largest = part.largest,
+                                              .sum = part.sum,
+                                              .num_queries = queries,
+                                              .num_stored = count,
+                                              .size = n.size,
+                                              .value_size = n.value_size,
+                                              .mask = seen.of<T>(problem, n.count).at(first, s),
+                                              .dropout = dropout.at(problem * n.num_queries + first, s)});
         if (in_chunks) {
           answer.add(part, queries, n.value_size);
         }
@@ -196,14 +205,22 @@ std::array<at::Tensor, 3> backward(const at::Tensor& d_readout, const at::Tensor
       for (int64_t s = stored_cut.begin(piece); s < stored_cut.end(piece); s += chunk) {
         const int64_t count = std::min(chunk, stored_cut.end(piece) - s);
         kernels::softmax_projection_gradient(kernels::SoftmaxProjectionGradientArgs<T>{
-            query.const_data_ptr<T>() + (n.query_row(problem) + first) * n.size,
-            stored.const_data_ptr<T>() + (n.stored_row(problem) + s) * n.size,
-            values.read(n.value_row(problem) + s, count), saved.largest.const_data_ptr<T>() + answer,
-            saved.sum.const_data_ptr<T>() + answer, d_readout.const_data_ptr<T>() + answer * n.value_size,
-            shift.data() + answer, gradient(d_query, piece, n.num_queries, first, n.size),
-            gradient(d_stored, block, n.num_stored, s, n.size),
-            gradient(d_value, block, n.num_stored, s, n.value_size), queries, count, n.size, n.value_size,
-            seen.of<T>(problem, n.count).at(first, s), dropout.at(answer, s)});
+            .queries = query.const_data_ptr<T>() + (n.query_row(problem) + first) * n.size,
+            .stored = stored.const_data_ptr<T>() + (n.stored_row(problem) + s) * n.size,
+            .values = values.read(n.value_row(problem) + s, count),
+            .largest = saved.largest.const_data_ptr<T>() + answer,
+            .sum = saved.sum.const_data_ptr<T>() + answer,
+            .d_readout = d_readout.const_data_ptr<T>() + answer * n.value_size,
+            .shift = shift.data() + answer,
+            .d_queries = gradient(d_query, piece, n.num_queries, first, n.size),
+            .d_stored = gradient(d_stored, block, n.num_stored, s, n.size),
+            .d_values = gradient(d_value, block, n.num_stored, s, n.value_size),
+            .num_queries = queries,
+            .num_stored = count,
+            .size = n.size,
+            .value_size = n.value_size,
+            .mask = seen.of<T>(problem, n.count).at(first, s),
+            .dropout = dropout.at(answer, s)});
       }
     }
   });

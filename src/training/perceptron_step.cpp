@@ -82,9 +82,17 @@ public:
         chances_[i + j] = static_cast<uint16_t>(draw >> (16 * j));
       }
     }
-    kernels::gelu_layer(kernels::GeluLayerArgs<T>{
-        inputs_.data(), weight, bias, values_.data(), slopes_.data(), samples_, width_, hidden_,
-        chances_.empty() ? nullptr : chances_.data(), silenced_below_, louder_});
+    kernels::gelu_layer(kernels::GeluLayerArgs<T>{.inputs = inputs_.data(),
+                                                  .weights = weight,
+                                                  .bias = bias,
+                                                  .values = values_.data(),
+                                                  .slopes = slopes_.data(),
+                                                  .num_samples = samples_,
+                                                  .num_inputs = width_,
+                                                  .num_units = hidden_,
+                                                  .chances = chances_.empty() ? nullptr : chances_.data(),
+                                                  .silenced_below = silenced_below_,
+                                                  .louder = louder_});
     for (int64_t sample = 0; sample < samples_; ++sample) {
       outputs[static_cast<size_t>(sample)] =
           readout[hidden_] + dot(values_.data() + sample * hidden_, readout);
@@ -109,8 +117,13 @@ public:
       }
       to_readout[hidden_] += slope;
     }
-    kernels::weighted_sum(kernels::WeightedSumArgs<T>{inputs_transposed_.data(), slopes_.data(), to_weight,
-                                                      width_, samples_, hidden_, samples_});
+    kernels::weighted_sum(kernels::WeightedSumArgs<T>{.weights = inputs_transposed_.data(),
+                                                      .values = slopes_.data(),
+                                                      .sums = to_weight,
+                                                      .num_queries = width_,
+                                                      .num_stored = samples_,
+                                                      .value_size = hidden_,
+                                                      .weight_stride = samples_});
     std::ranges::copy(gradient_, gradient.begin());
   }
 

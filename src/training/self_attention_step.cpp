@@ -113,8 +113,13 @@ public:
       }
     }
     gathered_.assign(place_of(states_ * 2 * states_), 0);
-    kernels::weighted_sum({indicators_transposed_.data(), derivatives_.data(), gathered_.data(), states_,
-                           samples_, 2 * states_, samples_});
+    kernels::weighted_sum({.weights = indicators_transposed_.data(),
+                           .values = derivatives_.data(),
+                           .sums = gathered_.data(),
+                           .num_queries = states_,
+                           .num_stored = samples_,
+                           .value_size = 2 * states_,
+                           .weight_stride = samples_});
 
     const double scale = 1 / std::sqrt(static_cast<double>(size));
     query_slopes_.assign(place_of(states_) * wide, 0);

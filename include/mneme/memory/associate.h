@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "mneme/core/patterns.h"
+#include "mneme/core/precision.h"
 #include "mneme/memory/bit_encoding.h"
 #include "mneme/memory/projection.h"
 #include "mneme/memory/separation.h"
@@ -15,10 +16,6 @@
 #include "mneme/memory/update.h"
 
 namespace mneme {
-
-/// Arithmetic of scores and weighted sums. float32 is about twice as fast; its readouts are within about
-/// 1e-6, and a bit whose votes are as good as tied may fall the other way.
-enum class Precision { float64, float32 };
 
 /// Any similarity with any separation; together they are a memory. The named ones stand in pattern_sdm.h,
 /// continuous_sdm.h, hopfield_network.h and attention.h.
@@ -36,6 +33,8 @@ template <class Patterns> struct AssociateOptions {
   /// The same with an encoding from bits to bits; instead of `encode`, and for bits only.
   std::optional<BitEncoding> encode_bits = {};
   UpdateOptions update = {};
+  /// Of scores and weighted sums. float32 is about twice as fast; its readouts are within about 1e-6, and a bit whose
+  /// votes are nearly tied may fall the other way.
   Precision precision = Precision::float64;
 };
 

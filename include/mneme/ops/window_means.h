@@ -9,13 +9,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "mneme/core/focus_weight.h"
+
 namespace mneme::ops {
 
-/// From a token's focus logit to its weight.
-enum class FocusWeight {
-  elu,         ///< ELU + 1: exp(logit) up to 0, logit + 1 above
-  exponential, ///< exp(logit), by a running maximum: a mean is a softmax over the window
-};
+using mneme::FocusWeight;
 
 /// How far each head looks.
 struct Windows {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mneme/core/patterns.h"
+#include "mneme/core/precision.h"
 #include "mneme/core/progress.h"
 #include "mneme/core/random.h"
 #include "mneme/data/sparse_and.h"
@@ -24,8 +25,6 @@ struct SelfAttentionModel {
   int64_t context_length = 17;
   int64_t embedding_size = 2; ///< of queries and keys; d in the paper
 };
-
-enum class Precision { float32, float64 };
 
 /// Formula  out = sigmoid(readout . gelu(weight^T x + bias) + readout_bias)
 /// Order of parameters  weight [inputs, hidden], bias [hidden], readout [hidden], readout bias [1]

@@ -2,11 +2,10 @@
 
 #include "kernels/dot/dot.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/dot/dot.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -35,15 +34,7 @@ template <class T> void Dot(const DotArgs<T>& args) {
   }
 }
 
-void DotFloat(const DotArgs<float>& args) {
-  Dot(args);
-}
-void DotDouble(const DotArgs<double>& args) {
-  Dot(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(Dot, DotArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -52,21 +43,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(DotFloat);
-HWY_EXPORT(DotDouble);
-HWY_EXPORT(Target);
-
-void dot(const DotArgs<float>& args) {
-  use_reference_kernels() ? reference::dot(args) : HWY_DYNAMIC_DISPATCH(DotFloat)(args);
-}
-
-void dot(const DotArgs<double>& args) {
-  use_reference_kernels() ? reference::dot(args) : HWY_DYNAMIC_DISPATCH(DotDouble)(args);
-}
-
-const char* dot_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(dot, Dot, DotArgs)
 
 } // namespace mneme::kernels
 #endif

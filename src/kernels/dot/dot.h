@@ -20,9 +20,6 @@ template <class T> struct DotArgs {
 void dot(const DotArgs<float>& args);
 void dot(const DotArgs<double>& args);
 
-/// The CPU target that `dot` runs on now.
-const char* dot_target();
-
 namespace reference {
 void dot(const DotArgs<float>& args); ///< summed in double
 void dot(const DotArgs<double>& args);

@@ -3,6 +3,7 @@
 #include "kernels/dot/dot.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -25,7 +26,7 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * q * s * size); // multiply-adds
-  state.SetLabel(dot_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

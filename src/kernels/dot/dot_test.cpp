@@ -43,14 +43,14 @@ template <class T> void expect_close_to_reference() {
 }
 
 TEST(Dot, EqualsTheReferenceForEveryTailAndStart) {
-  test::on_each_cpu_target(dot_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference<double>();
     expect_close_to_reference<float>();
   });
 }
 
 TEST(Dot, OfAPairDoesNotDependOnTheOtherQueries) {
-  test::on_each_cpu_target(dot_target, [] {
+  test::on_each_cpu_target([] {
     constexpr int64_t kSize = 77, kQueries = 21, kStored = 67;
     const auto queries = normals<double>(3, kQueries * kSize), stored = normals<double>(4, kStored * kSize);
     std::vector<double> together(kQueries * kStored);

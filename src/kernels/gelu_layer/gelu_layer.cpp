@@ -2,11 +2,10 @@
 
 #include "kernels/gelu_layer/gelu_layer.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/gelu_layer/gelu_layer.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/contrib/math/math-inl.h>
@@ -144,15 +143,7 @@ template <class T> void GeluLayer(const GeluLayerArgs<T>& args) {
   }
 }
 
-void GeluLayerFloat(const GeluLayerArgs<float>& args) {
-  GeluLayer(args);
-}
-void GeluLayerDouble(const GeluLayerArgs<double>& args) {
-  GeluLayer(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(GeluLayer, GeluLayerArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -161,21 +152,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(GeluLayerFloat);
-HWY_EXPORT(GeluLayerDouble);
-HWY_EXPORT(Target);
-
-void gelu_layer(const GeluLayerArgs<float>& args) {
-  use_reference_kernels() ? reference::gelu_layer(args) : HWY_DYNAMIC_DISPATCH(GeluLayerFloat)(args);
-}
-
-void gelu_layer(const GeluLayerArgs<double>& args) {
-  use_reference_kernels() ? reference::gelu_layer(args) : HWY_DYNAMIC_DISPATCH(GeluLayerDouble)(args);
-}
-
-const char* gelu_layer_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(gelu_layer, GeluLayer, GeluLayerArgs)
 
 } // namespace mneme::kernels
 #endif

@@ -34,9 +34,6 @@ template <class T> struct GeluLayerArgs {
 void gelu_layer(const GeluLayerArgs<float>& args);
 void gelu_layer(const GeluLayerArgs<double>& args);
 
-/// The CPU target that `gelu_layer` runs on now.
-const char* gelu_layer_target();
-
 namespace reference { // by the error function of the standard library, in double
 void gelu_layer(const GeluLayerArgs<float>& args);
 void gelu_layer(const GeluLayerArgs<double>& args);

@@ -3,6 +3,7 @@
 #include "kernels/gelu_layer/gelu_layer.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -18,7 +19,7 @@ template <class T> void run(benchmark::State& state, void (*kernel)(const GeluLa
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * samples * units);
-  state.SetLabel(gelu_layer_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

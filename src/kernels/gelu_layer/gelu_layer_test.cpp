@@ -109,21 +109,21 @@ template <class T> void expect_nan_kept() {
 }
 
 TEST(GeluLayer, EqualsTheReferenceForEveryTailWithAndWithoutDropout) {
-  test::on_each_cpu_target(gelu_layer_target, [] {
+  test::on_each_cpu_target([] {
     expect_like_reference_for_every_tail<double>();
     expect_like_reference_for_every_tail<float>();
   });
 }
 
 TEST(GeluLayer, IsAsExactFarOut) {
-  test::on_each_cpu_target(gelu_layer_target, [] {
+  test::on_each_cpu_target([] {
     expect_like_reference_far_out<double>();
     expect_like_reference_far_out<float>();
   });
 }
 
 TEST(GeluLayer, SlopeIsTheDerivativeOfTheValue) {
-  test::on_each_cpu_target(gelu_layer_target, [] {
+  test::on_each_cpu_target([] {
     constexpr double kStep = 1e-5, kCurvature = 1e-9; // the third derivative times kStep^2 / 6, and rounding
     for (double x = -6; x <= 6; x += 0.37) {
       const Results<double> around = run<double>(of_sums<double>({x - kStep, x, x + kStep}), gelu_layer);
@@ -133,7 +133,7 @@ TEST(GeluLayer, SlopeIsTheDerivativeOfTheValue) {
 }
 
 TEST(GeluLayer, KeepsNaN) {
-  test::on_each_cpu_target(gelu_layer_target, [] {
+  test::on_each_cpu_target([] {
     expect_nan_kept<double>();
     expect_nan_kept<float>();
   });

@@ -19,9 +19,6 @@ struct HammingArgs {
 /// Single-threaded; chooses the CPU target once per call. Equal to the reference bit for bit.
 void hamming(const HammingArgs& args);
 
-/// The CPU target that `hamming` runs on now.
-const char* hamming_target();
-
 namespace reference {
 void hamming(const HammingArgs& args);
 }

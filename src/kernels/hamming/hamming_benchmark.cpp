@@ -3,6 +3,7 @@
 #include "kernels/hamming/hamming.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -26,7 +27,7 @@ template <class Kernel> void run(benchmark::State& state, Kernel kernel) {
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * q * s); // comparisons
-  state.SetLabel(hamming_target());
+  state.SetLabel(cpu_target());
 }
 
 void BM_reference(benchmark::State& state) {

@@ -34,7 +34,7 @@ std::vector<int32_t> distances(decltype(&hamming) kernel, const std::vector<uint
 }
 
 TEST(Hamming, EqualsTheReferenceForEveryTailAndStart) {
-  test::on_each_cpu_target(hamming_target, [] {
+  test::on_each_cpu_target([] {
     for (const int64_t words : {0, 1, 2, 3, 5, 8, 13, 16, 31, 32, 63, 70, 300}) {
       const auto queries = random_words(1, 9 * words + 1), stored = random_words(2, 37 * words + 1);
       for (const int64_t q : {0, 1, 3, 4, 9}) {
@@ -50,7 +50,7 @@ TEST(Hamming, EqualsTheReferenceForEveryTailAndStart) {
 }
 
 TEST(Hamming, CountsEveryBitOfOppositePatterns) {
-  test::on_each_cpu_target(hamming_target, [] {
+  test::on_each_cpu_target([] {
     constexpr int64_t kWords = 200; // Every byte counter would overflow if sums came too late.
     const std::vector<uint64_t> zeros(5 * kWords, 0), ones(9 * kWords, ~uint64_t{0});
     for (const int64_t q : {1, 5}) {

@@ -2,11 +2,10 @@
 
 #include "kernels/normed_association/normed_association.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/normed_association/normed_association.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -508,21 +507,8 @@ template <class T> void Gradient(const NormedAssociationGradientArgs<T>& args) {
                        : GradientOfRows<0>(args);
 }
 
-void AssociateFloat(const NormedAssociationArgs<float>& args) {
-  Associate(args);
-}
-void AssociateDouble(const NormedAssociationArgs<double>& args) {
-  Associate(args);
-}
-void GradientFloat(const NormedAssociationGradientArgs<float>& args) {
-  Gradient(args);
-}
-void GradientDouble(const NormedAssociationGradientArgs<double>& args) {
-  Gradient(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(Associate, NormedAssociationArgs)
+MNEME_KERNEL_TYPES(Gradient, NormedAssociationGradientArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -531,33 +517,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(AssociateFloat);
-HWY_EXPORT(AssociateDouble);
-HWY_EXPORT(GradientFloat);
-HWY_EXPORT(GradientDouble);
-HWY_EXPORT(Target);
-
-void normed_association(const NormedAssociationArgs<float>& args) {
-  use_reference_kernels() ? reference::normed_association(args) : HWY_DYNAMIC_DISPATCH(AssociateFloat)(args);
-}
-
-void normed_association(const NormedAssociationArgs<double>& args) {
-  use_reference_kernels() ? reference::normed_association(args) : HWY_DYNAMIC_DISPATCH(AssociateDouble)(args);
-}
-
-void normed_association_gradient(const NormedAssociationGradientArgs<float>& args) {
-  use_reference_kernels() ? reference::normed_association_gradient(args)
-                          : HWY_DYNAMIC_DISPATCH(GradientFloat)(args);
-}
-
-void normed_association_gradient(const NormedAssociationGradientArgs<double>& args) {
-  use_reference_kernels() ? reference::normed_association_gradient(args)
-                          : HWY_DYNAMIC_DISPATCH(GradientDouble)(args);
-}
-
-const char* normed_association_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(normed_association, Associate, NormedAssociationArgs)
+MNEME_EXPORT_KERNEL(normed_association_gradient, Gradient, NormedAssociationGradientArgs)
 
 } // namespace mneme::kernels
 #endif

@@ -49,9 +49,6 @@ void normed_association(const NormedAssociationArgs<double>& args);
 void normed_association_gradient(const NormedAssociationGradientArgs<float>& args);
 void normed_association_gradient(const NormedAssociationGradientArgs<double>& args);
 
-/// The CPU target that both run on now.
-const char* normed_association_target();
-
 namespace reference { // everything in double
 void normed_association(const NormedAssociationArgs<float>& args);
 void normed_association(const NormedAssociationArgs<double>& args);

@@ -3,6 +3,7 @@
 #include "kernels/normed_association/normed_association.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -47,7 +48,7 @@ template <class T, class Run> void run(benchmark::State& state, Run run) {
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * inputs.num_rows * inputs.size); // numbers read
-  state.SetLabel(normed_association_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

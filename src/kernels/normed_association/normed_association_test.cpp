@@ -116,7 +116,7 @@ template <class T> void expect_close_to_reference_for_every_tail(double toleranc
 constexpr double kDouble = 1e-12, kFloat = 2e-5;
 
 TEST(NormedAssociation, EqualsTheReferenceForEveryTail) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference_for_every_tail<double>(kDouble);
     expect_close_to_reference_for_every_tail<float>(kFloat);
   });
@@ -142,14 +142,14 @@ TEST(NormedAssociation, ReferenceGradientIsThatOfDifferences) {
 }
 
 TEST(NormedAssociation, LosesNothingToALargeMean) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     constexpr double kRoundedMean = 64 * 100 * 6e-8; // of 64 numbers near 100, added up one by one in float
     expect_close_to_reference(Problem<float>(1, 50, 64, 0.4, 100), kRoundedMean);
   });
 }
 
 TEST(NormedAssociation, HoldsOnBothSidesOfTheMeanFromWhichItIsSubtractedFirst) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     for (const double mean : {1.0, 3.0, 3.9, 5.0, 30.0}) {
       for (const int64_t size : {30, 32, 64, 100}) {
         SCOPED_TRACE(::testing::Message() << "mean " << mean);
@@ -161,7 +161,7 @@ TEST(NormedAssociation, HoldsOnBothSidesOfTheMeanFromWhichItIsSubtractedFirst) {
 }
 
 TEST(NormedAssociation, HoldsForRowsThatAreConstant) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     for (const float number : {0.0F, 1.0F, -7.5F}) {
       Problem<float> problem(1, 40, 32, 0.4);
       std::fill(problem.rows.begin() + 10 * 32, problem.rows.begin() + 30 * 32, number); // they count as 0
@@ -171,7 +171,7 @@ TEST(NormedAssociation, HoldsForRowsThatAreConstant) {
 }
 
 TEST(NormedAssociation, HoldsAtAnyBeta) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     for (const double beta : {0.0, -3.0, 1e4}) {
       const Problem<double> problem(2, 40, 6, beta);
       const Answer<double> ours = problem.ours(), plain = problem.plain();
@@ -184,7 +184,7 @@ TEST(NormedAssociation, HoldsAtAnyBeta) {
 }
 
 TEST(NormedAssociation, AConstantAddedToAQueryChangesNothing) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     const Problem<double> problem(1, 30, 12, 0.7);
     Problem<double> moved = problem;
     std::ranges::for_each(moved.queries, [](double& x) { x += 5; });
@@ -193,7 +193,7 @@ TEST(NormedAssociation, AConstantAddedToAQueryChangesNothing) {
 }
 
 TEST(NormedAssociation, GradientsAddUpOverPartsAndMayBeLeftOut) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     constexpr int64_t kFirst = 25;
     const Problem<double> problem(3, 60, 8, 1);
     const Gradients<double> parts = problem.gradients([](NormedAssociationGradientArgs<double> args) {
@@ -217,7 +217,7 @@ TEST(NormedAssociation, GradientsAddUpOverPartsAndMayBeLeftOut) {
 }
 
 TEST(NormedAssociation, KeepsNaNToItsQueryButShowsThatOfARowToAll) {
-  test::on_each_cpu_target(normed_association_target, [] {
+  test::on_each_cpu_target([] {
     Problem<float> problem(2, 20, 5, 1);
     problem.queries[1] = std::numeric_limits<float>::quiet_NaN();
     const Answer<float> ours = problem.ours();

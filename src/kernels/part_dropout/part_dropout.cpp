@@ -2,11 +2,10 @@
 
 #include "kernels/part_dropout/part_dropout.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/part_dropout/part_dropout.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -108,15 +107,7 @@ template <class T> void PartDropout(const PartDropoutArgs<T>& args) {
   }
 }
 
-void PartDropoutFloat(const PartDropoutArgs<float>& args) {
-  PartDropout(args);
-}
-void PartDropoutDouble(const PartDropoutArgs<double>& args) {
-  PartDropout(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(PartDropout, PartDropoutArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -125,21 +116,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(PartDropoutFloat);
-HWY_EXPORT(PartDropoutDouble);
-HWY_EXPORT(Target);
-
-void part_dropout(const PartDropoutArgs<float>& args) {
-  use_reference_kernels() ? reference::part_dropout(args) : HWY_DYNAMIC_DISPATCH(PartDropoutFloat)(args);
-}
-
-void part_dropout(const PartDropoutArgs<double>& args) {
-  use_reference_kernels() ? reference::part_dropout(args) : HWY_DYNAMIC_DISPATCH(PartDropoutDouble)(args);
-}
-
-const char* part_dropout_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(part_dropout, PartDropout, PartDropoutArgs)
 
 } // namespace mneme::kernels
 #endif

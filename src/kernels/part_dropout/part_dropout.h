@@ -31,9 +31,6 @@ template <class T> struct PartDropoutArgs {
 void part_dropout(const PartDropoutArgs<float>& args);
 void part_dropout(const PartDropoutArgs<double>& args);
 
-/// The CPU target that `part_dropout` runs on now.
-const char* part_dropout_target();
-
 namespace reference {
 void part_dropout(const PartDropoutArgs<float>& args);
 void part_dropout(const PartDropoutArgs<double>& args);

@@ -3,6 +3,7 @@
 #include "kernels/part_dropout/part_dropout.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -18,7 +19,7 @@ template <class T> void run(benchmark::State& state, void (*kernel)(const PartDr
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * numbers);
-  state.SetLabel(part_dropout_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

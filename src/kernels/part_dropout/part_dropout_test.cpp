@@ -47,14 +47,14 @@ template <class T> void expect_reference_for_every_tail() {
 }
 
 TEST(PartDropout, EqualsTheReferenceForEveryTail) {
-  test::on_each_cpu_target(part_dropout_target, [] {
+  test::on_each_cpu_target([] {
     expect_reference_for_every_tail<float>();
     expect_reference_for_every_tail<double>();
   });
 }
 
 TEST(PartDropout, DropsNothingOrAllWhereAsked) {
-  test::on_each_cpu_target(part_dropout_target, [] {
+  test::on_each_cpu_target([] {
     for (const double share : {0.0, 1.0}) {
       const PairDropout dropout{.share = share, .seed = 3};
       EXPECT_EQ(dropped<float>(part_dropout, 2, 2, 5, dropout),
@@ -66,7 +66,7 @@ TEST(PartDropout, DropsNothingOrAllWhereAsked) {
 }
 
 TEST(PartDropout, KeepsTheMeanOfAllButKeysWhichItLeavesAlone) {
-  test::on_each_cpu_target(part_dropout_target, [] {
+  test::on_each_cpu_target([] {
     constexpr int64_t kRows = 4000, kHeads = 4, kHeadSize = 8, kPart = kHeads * kHeadSize;
     constexpr double kShare = 0.1;
     std::vector<double> rows(kRows * 4 * kPart, 1.0);
@@ -96,7 +96,7 @@ TEST(PartDropout, KeepsTheMeanOfAllButKeysWhichItLeavesAlone) {
 }
 
 TEST(PartDropout, KeepsNaN) {
-  test::on_each_cpu_target(part_dropout_target, [] {
+  test::on_each_cpu_target([] {
     std::vector<float> rows(4 * 40, std::numeric_limits<float>::quiet_NaN());
     part_dropout({rows.data(), 1, 4, 10, {.share = 0.5, .seed = 2}});
     EXPECT_TRUE(std::ranges::all_of(rows, [](float x) { return std::isnan(x); }));

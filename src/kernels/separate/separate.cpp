@@ -2,13 +2,12 @@
 
 #include "kernels/separate/separate.h"
 
-#include <limits>
+#include "kernels/export.h"
 
-#include "mneme/core/cpu.h"
+#include <limits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/separate/separate.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/contrib/math/math-inl.h>
@@ -299,21 +298,15 @@ template <class Args> void Run(const Args& args) {
   }
 }
 
-void SeparateFloat(const SeparateArgs<float>& args) {
+template <class T> void Separate(const SeparateArgs<T>& args) {
   Run(args);
 }
-void SeparateDouble(const SeparateArgs<double>& args) {
+template <class T> void Gradient(const SeparateGradientArgs<T>& args) {
   Run(args);
 }
-void GradientFloat(const SeparateGradientArgs<float>& args) {
-  Run(args);
-}
-void GradientDouble(const SeparateGradientArgs<double>& args) {
-  Run(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+
+MNEME_KERNEL_TYPES(Separate, SeparateArgs)
+MNEME_KERNEL_TYPES(Gradient, SeparateGradientArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -322,28 +315,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(SeparateFloat);
-HWY_EXPORT(SeparateDouble);
-HWY_EXPORT(GradientFloat);
-HWY_EXPORT(GradientDouble);
-HWY_EXPORT(Target);
-
-void separate(const SeparateArgs<float>& args) {
-  use_reference_kernels() ? reference::separate(args) : HWY_DYNAMIC_DISPATCH(SeparateFloat)(args);
-}
-void separate(const SeparateArgs<double>& args) {
-  use_reference_kernels() ? reference::separate(args) : HWY_DYNAMIC_DISPATCH(SeparateDouble)(args);
-}
-void separate_gradient(const SeparateGradientArgs<float>& args) {
-  use_reference_kernels() ? reference::separate_gradient(args) : HWY_DYNAMIC_DISPATCH(GradientFloat)(args);
-}
-void separate_gradient(const SeparateGradientArgs<double>& args) {
-  use_reference_kernels() ? reference::separate_gradient(args) : HWY_DYNAMIC_DISPATCH(GradientDouble)(args);
-}
-
-const char* separate_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(separate, Separate, SeparateArgs)
+MNEME_EXPORT_KERNEL(separate_gradient, Gradient, SeparateGradientArgs)
 
 } // namespace mneme::kernels
 #endif

@@ -62,9 +62,6 @@ void separate(const SeparateArgs<double>& args);
 void separate_gradient(const SeparateGradientArgs<float>& args);
 void separate_gradient(const SeparateGradientArgs<double>& args);
 
-/// The CPU target that both run on now.
-const char* separate_target();
-
 namespace reference {
 void separate(const SeparateArgs<float>& args); ///< in double
 void separate(const SeparateArgs<double>& args);

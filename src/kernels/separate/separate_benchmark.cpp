@@ -3,6 +3,7 @@
 #include "kernels/separate/separate.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -31,7 +32,7 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * rows * scores);
-  state.SetLabel(std::string(named.name) + " " + separate_target());
+  state.SetLabel(std::string(named.name) + " " + cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

@@ -42,7 +42,7 @@ template <class T> double sum_of(const std::vector<T>& numbers) {
 
 /// Runs test(separation) for all that the kernel knows, on every CPU target.
 template <class Test> void for_each_separation(const Test& run) {
-  test::on_each_cpu_target(separate_target, [&] {
+  test::on_each_cpu_target([&] {
     for (const NamedSeparation& named : kSimplexSeparations) {
       if (has_threshold(named.separation)) {
         SCOPED_TRACE(std::string(named.name));

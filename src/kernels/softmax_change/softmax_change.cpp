@@ -2,11 +2,10 @@
 
 #include "kernels/softmax_change/softmax_change.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax_change/softmax_change.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -103,15 +102,7 @@ template <class T> void SoftmaxChange(const SoftmaxChangeArgs<T>& args) {
   }
 }
 
-void SoftmaxChangeFloat(const SoftmaxChangeArgs<float>& args) {
-  SoftmaxChange(args);
-}
-void SoftmaxChangeDouble(const SoftmaxChangeArgs<double>& args) {
-  SoftmaxChange(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(SoftmaxChange, SoftmaxChangeArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -120,21 +111,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(SoftmaxChangeFloat);
-HWY_EXPORT(SoftmaxChangeDouble);
-HWY_EXPORT(Target);
-
-void softmax_change(const SoftmaxChangeArgs<float>& args) {
-  use_reference_kernels() ? reference::softmax_change(args) : HWY_DYNAMIC_DISPATCH(SoftmaxChangeFloat)(args);
-}
-
-void softmax_change(const SoftmaxChangeArgs<double>& args) {
-  use_reference_kernels() ? reference::softmax_change(args) : HWY_DYNAMIC_DISPATCH(SoftmaxChangeDouble)(args);
-}
-
-const char* softmax_change_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(softmax_change, SoftmaxChange, SoftmaxChangeArgs)
 
 } // namespace mneme::kernels
 #endif

@@ -33,9 +33,6 @@ template <class T> struct SoftmaxChangeArgs {
 void softmax_change(const SoftmaxChangeArgs<float>& args);
 void softmax_change(const SoftmaxChangeArgs<double>& args);
 
-/// The CPU target that `softmax_change` runs on now.
-const char* softmax_change_target();
-
 namespace reference {
 void softmax_change(const SoftmaxChangeArgs<float>& args); ///< everything in double
 void softmax_change(const SoftmaxChangeArgs<double>& args);

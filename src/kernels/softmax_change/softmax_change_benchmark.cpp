@@ -3,6 +3,7 @@
 #include "kernels/softmax_change/softmax_change.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -31,7 +32,7 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * 2 * q * s * size); // multiply-adds of both scores
-  state.SetLabel(softmax_change_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

@@ -95,14 +95,14 @@ template <class T> void expect_close_to_reference(double tolerance) {
 }
 
 TEST(SoftmaxChange, EqualsTheReferenceForEveryTailAndMask) {
-  test::on_each_cpu_target(softmax_change_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference<double>(1e-13);
     expect_close_to_reference<float>(2e-5); // scores of 64 features carry rounding of about 1e-5
   });
 }
 
 TEST(SoftmaxChange, OfAStateThatStaysIsNothing) {
-  test::on_each_cpu_target(softmax_change_target, [] {
+  test::on_each_cpu_target([] {
     for (const double square : Problem<float>(20, 90, 8, 2.0F, 0.0F).ours()) {
       EXPECT_EQ(square, 0);
     }
@@ -111,7 +111,7 @@ TEST(SoftmaxChange, OfAStateThatStaysIsNothing) {
 
 TEST(SoftmaxChange, SeesChangesWhoseSquaresFloatsCannotHold) {
   // All weight is on one pattern but for 1e-25 of it, which moves: (1e-25)^2 is 0 in float32.
-  test::on_each_cpu_target(softmax_change_target, [] {
+  test::on_each_cpu_target([] {
     const std::vector<float> stored{0, 1}, before{-57.56F}, after{-58.56F}, largest{0}, sum{1};
     double square = 0;
     softmax_change(SoftmaxChangeArgs<float>{{before.data(), largest.data(), sum.data()},
@@ -126,7 +126,7 @@ TEST(SoftmaxChange, SeesChangesWhoseSquaresFloatsCannotHold) {
 }
 
 TEST(SoftmaxChange, KeepsANaNInItsOwnRow) {
-  test::on_each_cpu_target(softmax_change_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> problem(9, 20, 4, 1.0, 0.1);
     problem.after[4 * 4 + 1] = std::numeric_limits<double>::quiet_NaN();
     const auto squares = problem.ours();

@@ -2,11 +2,10 @@
 
 #include "kernels/softmax_projection/softmax_projection.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax_projection/softmax_projection.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -134,15 +133,7 @@ template <class T> void SoftmaxProjection(const SoftmaxProjectionArgs<T>& args) 
   }
 }
 
-void SoftmaxProjectionFloat(const SoftmaxProjectionArgs<float>& args) {
-  SoftmaxProjection(args);
-}
-void SoftmaxProjectionDouble(const SoftmaxProjectionArgs<double>& args) {
-  SoftmaxProjection(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(SoftmaxProjection, SoftmaxProjectionArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -151,23 +142,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(SoftmaxProjectionFloat);
-HWY_EXPORT(SoftmaxProjectionDouble);
-HWY_EXPORT(Target);
-
-void softmax_projection(const SoftmaxProjectionArgs<float>& args) {
-  use_reference_kernels() ? reference::softmax_projection(args)
-                          : HWY_DYNAMIC_DISPATCH(SoftmaxProjectionFloat)(args);
-}
-
-void softmax_projection(const SoftmaxProjectionArgs<double>& args) {
-  use_reference_kernels() ? reference::softmax_projection(args)
-                          : HWY_DYNAMIC_DISPATCH(SoftmaxProjectionDouble)(args);
-}
-
-const char* softmax_projection_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(softmax_projection, SoftmaxProjection, SoftmaxProjectionArgs)
 
 } // namespace mneme::kernels
 #endif

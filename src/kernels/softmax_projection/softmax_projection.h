@@ -35,9 +35,6 @@ template <class T> struct SoftmaxProjectionArgs {
 void softmax_projection(const SoftmaxProjectionArgs<float>& args);
 void softmax_projection(const SoftmaxProjectionArgs<double>& args);
 
-/// The CPU target that `softmax_projection` runs on now.
-const char* softmax_projection_target();
-
 namespace reference {
 void softmax_projection(const SoftmaxProjectionArgs<float>& args); ///< everything in double
 void softmax_projection(const SoftmaxProjectionArgs<double>& args);

@@ -4,6 +4,7 @@
 
 #include "kernels/benchmark_inputs.h"
 #include "kernels/mask_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -41,7 +42,7 @@ void run(benchmark::State& state, Kernel kernel, MaskKind kind = MaskKind::none,
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * 2 * q * s * size); // multiply-adds of scores and sums
-  state.SetLabel(softmax_projection_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

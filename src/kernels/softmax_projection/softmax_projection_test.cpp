@@ -82,7 +82,7 @@ template <class T> void expect_close_to_reference(T beta, double tolerance) {
 }
 
 TEST(SoftmaxProjection, EqualsTheReferenceForEveryTail) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference<double>(0.3, 1e-13);
     expect_close_to_reference<float>(0.3F, 1e-5);
   });
@@ -106,14 +106,14 @@ template <class T> void expect_close_to_reference_masked(double tolerance) {
 }
 
 TEST(SoftmaxProjection, EqualsTheReferenceUnderAnyMaskAndDropout) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference_masked<double>(1e-13);
     expect_close_to_reference_masked<float>(1e-5);
   });
 }
 
 TEST(SoftmaxProjection, OfWhatIsThereIsAllThatMissingPatternsLeave) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> padded(20, 60, 4, 3, 1.0), alone(20, 37, 4, 3, 1.0);
     for (int64_t i = 0; i < 37 * 4; ++i) {
       alone.stored[size_t(i)] = padded.stored[size_t(i)];
@@ -132,7 +132,7 @@ TEST(SoftmaxProjection, OfWhatIsThereIsAllThatMissingPatternsLeave) {
 }
 
 TEST(SoftmaxProjection, DropsTheShareItIsToldAndKeepsTheMean) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     // All values are 1: a readout is the share of weights that are left, scaled up.
     for (const double share : {0.0, 0.25, 0.9, 1.0}) {
       Problem<float> problem(200, 500, 2, 1, 0.0F);
@@ -150,7 +150,7 @@ TEST(SoftmaxProjection, DropsTheShareItIsToldAndKeepsTheMean) {
 }
 
 TEST(SoftmaxProjection, DropsTheSameWhereverACallBegins) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> whole(60, 90, 4, 3, 1.0);
     whole.dropout = {0.5, 3};
     const auto all = whole.ours();
@@ -176,7 +176,7 @@ TEST(SoftmaxProjection, DropsTheSameWhereverACallBegins) {
 }
 
 TEST(SoftmaxProjection, IsZeroForAQueryThatSeesNothingAndTheMeanForOneThatSeesAllAlike) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     Problem<float> problem(3, 40, 4, 1, 1.0F);
     std::vector<float> added(3 * 40, 0.0F);
     for (size_t s = 0; s < 40; ++s) {
@@ -193,7 +193,7 @@ TEST(SoftmaxProjection, IsZeroForAQueryThatSeesNothingAndTheMeanForOneThatSeesAl
 }
 
 TEST(SoftmaxProjection, ReturnsTheBestMatchAtVeryLargeBeta) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> problem(9, 50, 16, 4, 1e4);
     const auto answer = problem.ours();
     for (int64_t q = 0; q < problem.num_queries; ++q) {
@@ -219,7 +219,7 @@ TEST(SoftmaxProjection, ReturnsTheBestMatchAtVeryLargeBeta) {
 }
 
 TEST(SoftmaxProjection, GivesTheMeanWhenAllScoresAreEqual) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> problem(3, 133, 4, 1, 0.0);
     double mean = 0;
     for (const double value : problem.values) {
@@ -235,7 +235,7 @@ TEST(SoftmaxProjection, GivesTheMeanWhenAllScoresAreEqual) {
 }
 
 TEST(SoftmaxProjection, KeepsANaNInItsOwnRow) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> problem(9, 20, 4, 3, 1.0);
     problem.queries[4 * 4 + 1] = std::numeric_limits<double>::quiet_NaN();
     const auto answer = problem.ours();
@@ -246,7 +246,7 @@ TEST(SoftmaxProjection, KeepsANaNInItsOwnRow) {
 }
 
 TEST(SoftmaxProjection, OfAQueryDoesNotDependOnTheOtherQueries) {
-  test::on_each_cpu_target(softmax_projection_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> together(41, 90, 12, 5, 1.5);
     const MaskInputs<double> inputs(MaskKind::causal, 41, 90);
     together.mask = inputs.mask();

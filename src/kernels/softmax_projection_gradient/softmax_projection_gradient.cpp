@@ -2,11 +2,10 @@
 
 #include "kernels/softmax_projection_gradient/softmax_projection_gradient.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/softmax_projection_gradient/softmax_projection_gradient.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -202,15 +201,7 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
   }
 }
 
-void GradientFloat(const SoftmaxProjectionGradientArgs<float>& args) {
-  Gradient(args);
-}
-void GradientDouble(const SoftmaxProjectionGradientArgs<double>& args) {
-  Gradient(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(Gradient, SoftmaxProjectionGradientArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -219,23 +210,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(GradientFloat);
-HWY_EXPORT(GradientDouble);
-HWY_EXPORT(Target);
-
-void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<float>& args) {
-  use_reference_kernels() ? reference::softmax_projection_gradient(args)
-                          : HWY_DYNAMIC_DISPATCH(GradientFloat)(args);
-}
-
-void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<double>& args) {
-  use_reference_kernels() ? reference::softmax_projection_gradient(args)
-                          : HWY_DYNAMIC_DISPATCH(GradientDouble)(args);
-}
-
-const char* softmax_projection_gradient_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(softmax_projection_gradient, Gradient, SoftmaxProjectionGradientArgs)
 
 } // namespace mneme::kernels
 #endif

@@ -39,9 +39,6 @@ template <class T> struct SoftmaxProjectionGradientArgs {
 void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<float>& args);
 void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<double>& args);
 
-/// The CPU target that `softmax_projection_gradient` runs on now.
-const char* softmax_projection_gradient_target();
-
 namespace reference {
 void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<float>& args); ///< everything in double
 void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<double>& args);

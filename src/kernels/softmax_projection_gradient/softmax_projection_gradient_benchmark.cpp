@@ -3,6 +3,7 @@
 #include "kernels/softmax_projection_gradient/softmax_projection_gradient.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -34,7 +35,7 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
   }
   // Multiply-adds of scores, d_p, d_queries, d_stored, d_values.
   state.SetItemsProcessed(state.iterations() * q * s * (3 * size + (with_values ? 2 : 1) * values));
-  state.SetLabel(softmax_projection_gradient_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

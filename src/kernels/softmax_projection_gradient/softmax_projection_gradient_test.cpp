@@ -124,7 +124,7 @@ template <class T> void expect_close_to_reference(double beta, double tolerance)
 }
 
 TEST(SoftmaxProjectionGradient, EqualsTheReferenceForEveryTail) {
-  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference<double>(0.3, 1e-13);
     expect_close_to_reference<float>(0.3, 2e-5);
   });
@@ -146,14 +146,14 @@ template <class T> void expect_close_to_reference_masked(double tolerance) {
 }
 
 TEST(SoftmaxProjectionGradient, EqualsTheReferenceUnderAnyMaskAndDropout) {
-  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference_masked<double>(1e-13);
     expect_close_to_reference_masked<float>(2e-5);
   });
 }
 
 TEST(SoftmaxProjectionGradient, IsNothingForWhatIsNotSeen) {
-  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> problem(30, 60, 4, 3, 1.0, MaskKind::missing_and_hidden);
     for (int64_t s = 0; s < 60; ++s) {
       if (problem.mask.missing[size_t(s)] != 0) {
@@ -174,7 +174,7 @@ TEST(SoftmaxProjectionGradient, IsNothingForWhatIsNotSeen) {
 }
 
 TEST(SoftmaxProjectionGradient, EqualsFiniteDifferencesOfTheReadout) {
-  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+  test::on_each_cpu_target([] {
     Problem<double> problem(4, 9, 4, 5, 0.8, MaskKind::missing_and_added);
     problem.dropout = {0.3, 5};
     problem.forward();
@@ -202,7 +202,7 @@ TEST(SoftmaxProjectionGradient, EqualsFiniteDifferencesOfTheReadout) {
 }
 
 TEST(SoftmaxProjectionGradient, AddsToWhatIsThereAndLeavesOutWhatIsNotWanted) {
-  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+  test::on_each_cpu_target([] {
     const Problem<double> problem(50, 20, 6, 3, 1.0);
     const auto plain = problem.plain();
     auto more = problem.ours(1.0);
@@ -236,7 +236,7 @@ TEST(SoftmaxProjectionGradient, AddsToWhatIsThereAndLeavesOutWhatIsNotWanted) {
 }
 
 TEST(SoftmaxProjectionGradient, OfAPartOfTheStoredPatternsIsAPartOfTheWhole) {
-  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+  test::on_each_cpu_target([] {
     const Problem<double> problem(10, 60, 6, 3, 1.0);
     auto parts = problem.run([](SoftmaxProjectionGradientArgs<double> args) {
       constexpr int64_t kFirst = 25;
@@ -255,7 +255,7 @@ TEST(SoftmaxProjectionGradient, OfAPartOfTheStoredPatternsIsAPartOfTheWhole) {
 }
 
 TEST(SoftmaxProjectionGradient, StaysFiniteAtVeryLargeBeta) {
-  test::on_each_cpu_target(softmax_projection_gradient_target, [] {
+  test::on_each_cpu_target([] {
     const Problem<float> problem(20, 40, 8, 4, 1e4);
     const auto gradients = problem.ours();
     for (const auto* gradient : {&gradients.d_queries, &gradients.d_stored, &gradients.d_values}) {

@@ -2,11 +2,10 @@
 
 #include "kernels/weighted_sum/weighted_sum.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/weighted_sum/weighted_sum.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -41,15 +40,7 @@ template <class T> void WeightedSum(const WeightedSumArgs<T>& args) {
   }
 }
 
-void WeightedSumFloat(const WeightedSumArgs<float>& args) {
-  WeightedSum(args);
-}
-void WeightedSumDouble(const WeightedSumArgs<double>& args) {
-  WeightedSum(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(WeightedSum, WeightedSumArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -58,21 +49,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(WeightedSumFloat);
-HWY_EXPORT(WeightedSumDouble);
-HWY_EXPORT(Target);
-
-void weighted_sum(const WeightedSumArgs<float>& args) {
-  use_reference_kernels() ? reference::weighted_sum(args) : HWY_DYNAMIC_DISPATCH(WeightedSumFloat)(args);
-}
-
-void weighted_sum(const WeightedSumArgs<double>& args) {
-  use_reference_kernels() ? reference::weighted_sum(args) : HWY_DYNAMIC_DISPATCH(WeightedSumDouble)(args);
-}
-
-const char* weighted_sum_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
-}
+MNEME_EXPORT_KERNEL(weighted_sum, WeightedSum, WeightedSumArgs)
 
 } // namespace mneme::kernels
 #endif

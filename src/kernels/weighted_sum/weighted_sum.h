@@ -21,9 +21,6 @@ template <class T> struct WeightedSumArgs {
 void weighted_sum(const WeightedSumArgs<float>& args);
 void weighted_sum(const WeightedSumArgs<double>& args);
 
-/// The CPU target that `weighted_sum` runs on now.
-const char* weighted_sum_target();
-
 namespace reference {
 void weighted_sum(const WeightedSumArgs<float>& args); ///< summed in double
 void weighted_sum(const WeightedSumArgs<double>& args);

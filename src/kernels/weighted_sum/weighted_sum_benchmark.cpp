@@ -3,6 +3,7 @@
 #include "kernels/weighted_sum/weighted_sum.h"
 
 #include "kernels/benchmark_inputs.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -25,7 +26,7 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * q * s * value_size); // multiply-adds
-  state.SetLabel(weighted_sum_target());
+  state.SetLabel(cpu_target());
 }
 
 template <class T> void BM_reference(benchmark::State& state) {

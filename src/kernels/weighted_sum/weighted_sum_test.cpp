@@ -42,14 +42,14 @@ template <class T> void expect_close_to_reference() {
 }
 
 TEST(WeightedSum, EqualsTheReferenceForEveryTailAndStride) {
-  test::on_each_cpu_target(weighted_sum_target, [] {
+  test::on_each_cpu_target([] {
     expect_close_to_reference<double>();
     expect_close_to_reference<float>();
   });
 }
 
 TEST(WeightedSum, OfWholeNumbersIsExact) {
-  test::on_each_cpu_target(weighted_sum_target, [] {
+  test::on_each_cpu_target([] {
     constexpr int64_t kStored = 1000;
     const std::vector<double> weights(kStored, 3.0), values(kStored, -2.0);
     double sum = 5.0;

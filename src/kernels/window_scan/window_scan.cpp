@@ -2,13 +2,12 @@
 
 #include "kernels/window_scan/window_scan.h"
 
-#include <new>
+#include "kernels/export.h"
 
-#include "mneme/core/cpu.h"
+#include <new>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/window_scan/window_scan.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -369,21 +368,8 @@ template <class T> void TellTiles(const WindowScanArgs<T>& args) {
   }
 }
 
-void WindowScanFloat(const WindowScanArgs<float>& args) {
-  WindowScan(args);
-}
-void WindowScanDouble(const WindowScanArgs<double>& args) {
-  WindowScan(args);
-}
-void TellTilesFloat(const WindowScanArgs<float>& args) {
-  TellTiles(args);
-}
-void TellTilesDouble(const WindowScanArgs<double>& args) {
-  TellTiles(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(WindowScan, WindowScanArgs)
+MNEME_KERNEL_TYPES(TellTiles, WindowScanArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -392,31 +378,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(WindowScanFloat);
-HWY_EXPORT(WindowScanDouble);
-HWY_EXPORT(TellTilesFloat);
-HWY_EXPORT(TellTilesDouble);
-HWY_EXPORT(Target);
-
-void window_scan(const WindowScanArgs<float>& args) {
-  use_reference_kernels() ? reference::window_scan(args) : HWY_DYNAMIC_DISPATCH(WindowScanFloat)(args);
-}
-
-void window_scan(const WindowScanArgs<double>& args) {
-  use_reference_kernels() ? reference::window_scan(args) : HWY_DYNAMIC_DISPATCH(WindowScanDouble)(args);
-}
-
-void window_scan_tiles(const WindowScanArgs<float>& args) {
-  if (!use_reference_kernels()) { // which look at the rows themselves
-    HWY_DYNAMIC_DISPATCH(TellTilesFloat)(args);
-  }
-}
-
-void window_scan_tiles(const WindowScanArgs<double>& args) {
-  if (!use_reference_kernels()) {
-    HWY_DYNAMIC_DISPATCH(TellTilesDouble)(args);
-  }
-}
+MNEME_EXPORT_KERNEL(window_scan, WindowScan, WindowScanArgs)
+MNEME_EXPORT_KERNEL_STEP(window_scan_tiles, TellTiles, WindowScanArgs)
 
 int64_t window_scan_reach(int64_t window, int64_t all) {
   return window == 0 ? all : HWY_MIN(whole_tiles(window), all);
@@ -432,10 +395,6 @@ int64_t window_scan_state_size(int64_t window, int64_t head_size) {
 
 int64_t window_scan_carry_size(int64_t head_size) {
   return whole_tiles(head_size) + kWindowScanTile;
-}
-
-const char* window_scan_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
 }
 
 } // namespace mneme::kernels

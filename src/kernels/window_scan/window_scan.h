@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "mneme/core/focus_weight.h"
+
 namespace mneme::kernels {
 
 /// Tokens that are worked on together. Tiles start at multiples of it, counted from the start of the sequence.
@@ -18,19 +20,13 @@ constexpr double kWindowScanEpsilon = 1e-5;
 /// The focus logit of a token that is none: in either form its weight is 0, and so is its gradient.
 constexpr double kWindowScanPadding = -1e30;
 
-/// From focus logit to focus weight.
-enum class FocusWeight {
-  elu, ///< ELU(logit) + 1: exp(logit) up to 0, logit + 1 above; the published code
-  exp, ///< exp(logit), at any logit without overflow; the published mathematics
-};
-
 /// What a run tells about itself, for explanation and for the way back. Each may be nullptr; token t of head h stands at
 /// [h * stride + t], t counted from the start of the sequence.
 template <class T> struct WindowScanTrace {
   T* logits;       ///< focus logits; of padding kWindowScanPadding
   T* gate_logits;  ///< the gate is their sigmoid
   T* denominators; ///< (sum of focus weights in the window + epsilon) * exp(-reference)
-  T* references;   ///< 0, but for `exp` with logits so large that weights are kept relative to exp(reference)
+  T* references; ///< 0, but for exponential weights with logits so large that weights are kept relative to exp(reference)
   int64_t stride;
   /// Sum of weight * key over the whole tiles in the window of every tile, then its reference:
   /// [h * carry_stride + tile * window_scan_carry_size()].
@@ -104,9 +100,6 @@ int64_t window_scan_reach(int64_t window, int64_t all);
 
 /// Items of one tile in WindowScanTiles::tiles.
 int64_t window_scan_tile_size(int64_t head_size);
-
-/// The CPU target that `window_scan` runs on now.
-const char* window_scan_target();
 
 namespace reference {
 void window_scan(const WindowScanArgs<float>& args); ///< summed in double, window by window

@@ -8,6 +8,7 @@
 #include "kernels/window_scan/window_scan_problem.h"
 #include "kernels/window_scan/window_scan_sequence.h"
 #include "mneme/core/parallel.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -46,7 +47,7 @@ template <class Kernel> void run(benchmark::State& state, FocusWeight focus_weig
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * sequence.length);
-  state.SetLabel(window_scan_target());
+  state.SetLabel(cpu_target());
 }
 void BM_reference(benchmark::State& state) {
   run(state, FocusWeight::elu, [](const WindowScanArgs<float>& args) { reference::window_scan(args); });
@@ -55,7 +56,7 @@ void BM_window_scan(benchmark::State& state) {
   run(state, FocusWeight::elu, [](const WindowScanArgs<float>& args) { window_scan(args); });
 }
 void BM_window_scan_exp(benchmark::State& state) {
-  run(state, FocusWeight::exp, [](const WindowScanArgs<float>& args) { window_scan(args); });
+  run(state, FocusWeight::exponential, [](const WindowScanArgs<float>& args) { window_scan(args); });
 }
 
 /// One token after the other, each from the state that the last one left.
@@ -75,7 +76,7 @@ void BM_step(benchmark::State& state) {
     args.value = all.value + at;
     benchmark::ClobberMemory();
   }
-  state.SetLabel(window_scan_target());
+  state.SetLabel(cpu_target());
 }
 
 const std::vector<int64_t> kTokens{1024, 4096, 16384, 65536};

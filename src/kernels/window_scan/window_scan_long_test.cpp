@@ -13,7 +13,7 @@ namespace mneme::kernels {
 namespace {
 
 TEST(LongWindowScan, KeepsItsDigitsTo64kTokens) {
-  for (const FocusWeight focus_weight : {FocusWeight::elu, FocusWeight::exp}) {
+  for (const FocusWeight focus_weight : {FocusWeight::elu, FocusWeight::exponential}) {
     for (const double logits : {0.0, 45.0}) { // 0: those of normal numbers, -5 to 5
       for (const int64_t window : {0, 4, 16, 64, 100, 256}) {
         WindowScanProblem<float> problem(65536, 64, {window}, focus_weight, 1.0);
@@ -25,7 +25,7 @@ TEST(LongWindowScan, KeepsItsDigitsTo64kTokens) {
             [](const WindowScanArgs<double>& args) { reference::window_scan(args); });
         const double worst = worst_token_error(problem, ours.readout, plain.readout);
         // A logit of 45 is rounded by 3e-6, and its weight by that much of itself.
-        EXPECT_LT(worst, logits > 0 && focus_weight == FocusWeight::exp ? 1e-5 : 5e-6)
+        EXPECT_LT(worst, logits > 0 && focus_weight == FocusWeight::exponential ? 1e-5 : 5e-6)
             << "window " << window << ", logits to " << logits;
         std::cout << (focus_weight == FocusWeight::elu ? "elu" : "exp") << ", window " << window
                   << ", logits to " << logits << ": " << worst << "\n";

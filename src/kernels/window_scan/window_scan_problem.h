@@ -228,7 +228,7 @@ private:
 /// body(problem) for problems that are cut into parts: of both weights, with usual and large logits, of few columns in double
 /// and of many in float.
 template <class Body> void for_problems_in_parts(Body body) {
-  for (const FocusWeight focus_weight : {FocusWeight::elu, FocusWeight::exp}) {
+  for (const FocusWeight focus_weight : {FocusWeight::elu, FocusWeight::exponential}) {
     for (const double logits : {2.0, 90.0}) {
       for (const int64_t head_size : {5, 64}) {
         WindowScanProblem<double> problem(237, head_size, {0, 1, 5, 16, 17, 31, 32, 50, 100, 1000},

@@ -26,7 +26,7 @@ struct Sum {
     }
   }
   template <class T> void add(double logit, FocusWeight focus_weight, const T* key, const T* value) {
-    if (focus_weight == FocusWeight::exp && logit > reference) {
+    if (focus_weight == FocusWeight::exponential && logit > reference) {
       scale(std::exp(reference - logit));
       reference = logit;
     }

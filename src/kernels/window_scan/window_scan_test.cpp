@@ -36,10 +36,10 @@ template <class T> double worst_error(const WindowScanProblem<T>& problem) {
   return worst_error(problem.run(ours<T>).readout, problem.template as<double>().run(plain<double>).readout);
 }
 
-constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exp};
+constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exponential};
 
 TEST(WindowScan, EqualsTheReferenceForEveryWindowAndLength) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     const std::vector<int64_t> windows{0,  1,  2,  3,  4,  5,  7,  8,   13,  15,  16,
                                        17, 31, 32, 33, 48, 64, 67, 100, 128, 1000};
     for (const FocusWeight focus_weight : kBoth) {
@@ -55,7 +55,7 @@ TEST(WindowScan, EqualsTheReferenceForEveryWindowAndLength) {
 }
 
 TEST(WindowScan, EqualsTheReferenceForEveryHeadSize) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t head_size :
            {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 48, 63, 64, 65, 80, 128, 130}) {
@@ -68,7 +68,7 @@ TEST(WindowScan, EqualsTheReferenceForEveryHeadSize) {
 }
 
 TEST(WindowScan, KeepsItsDigitsAtLargeLogits) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t length : {40, 500}) {
         WindowScanProblem<float> problem(length, 64, {0, 4, 16, 64, 100, 256}, focus_weight, 1.0);
@@ -82,7 +82,7 @@ TEST(WindowScan, KeepsItsDigitsAtLargeLogits) {
 }
 
 TEST(WindowScan, GivesPaddingNoWeight) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
         for (const int64_t head_size : {5, 64}) {
@@ -108,13 +108,15 @@ TEST(WindowScan, GivesPaddingNoWeight) {
 }
 
 TEST(WindowScan, OfExpDoesNotOverflow) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     for (const double logits : {70.0, 87.0, 89.0, 200.0, 1000.0}) {
-      WindowScanProblem<float> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exp, 1.0);
+      WindowScanProblem<float> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exponential,
+                                       1.0);
       problem.set_logits(logits);
       // A logit of 1000 is rounded by 3e-5, and a weight by that much of itself.
       EXPECT_LT(worst_error(problem), 4e-7 * logits) << logits;
-      WindowScanProblem<double> precise(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exp, 1.0);
+      WindowScanProblem<double> precise(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exponential,
+                                        1.0);
       precise.set_logits(logits);
       EXPECT_LT(worst_error(precise), 1e-15 * logits) << logits;
     }
@@ -122,7 +124,7 @@ TEST(WindowScan, OfExpDoesNotOverflow) {
 }
 
 TEST(WindowScan, OfEluGatesRightWhereProductsOfSumsOverflow) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     for (const int64_t length : {13, 200}) {
       WindowScanProblem<float> problem(length, 17, {0, 1, 4, 16, 40, 64}, FocusWeight::elu, 1.0);
       problem.set_logits(1e36);
@@ -135,7 +137,7 @@ TEST(WindowScan, OfEluGatesRightWhereProductsOfSumsOverflow) {
 }
 
 TEST(WindowScan, GivesTheSameBitsForEveryCutOfTheSequence) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     if (use_reference_kernels()) {
       return; // ReferenceContinuesFromAState
     }
@@ -159,7 +161,7 @@ TEST(WindowScan, GivesTheSameBitsForEveryCutOfTheSequence) {
 }
 
 TEST(WindowScan, WithAStateEqualsThatWithoutOne) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     const WindowScanProblem<float> problem(100, 20, {0, 4, 99, 100, 101}, FocusWeight::elu, 1.0);
     const auto without = problem.run(ours<float>);
     const auto with = problem.run_in_pieces(ours<float>, {100});
@@ -194,7 +196,7 @@ template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& pr
 }
 
 TEST(WindowScan, GivesTheSameBitsInPartsSideBySide) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     for_problems_in_parts([](auto problem) {
       expect_same_bits_in_parts(problem);
       problem.set_padding();
@@ -212,7 +214,7 @@ TEST(WindowScan, ReferenceContinuesFromAState) {
 }
 
 TEST(WindowScan, TellsLogitsGatesAndDenominators) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {3.0, 90.0}) {
         WindowScanProblem<double> problem(60, 7, {0, 4, 33}, focus_weight, 1.0);
@@ -230,7 +232,7 @@ TEST(WindowScan, TellsLogitsGatesAndDenominators) {
 }
 
 TEST(WindowScan, GivesTheMeanOfAWindowOfEqualWeights) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     WindowScanProblem<double> problem(50, 4, {0, 1, 6, 20}, FocusWeight::elu, 1.0);
     problem.set_logits(0);                                      // every weight is 1
     std::fill(problem.query.begin(), problem.query.end(), 0.0); // every gate is 1/2
@@ -253,7 +255,7 @@ TEST(WindowScan, GivesTheMeanOfAWindowOfEqualWeights) {
 }
 
 TEST(WindowScan, LetsANaNReachTheTokensThatReadItAndNoOthers) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     constexpr int64_t kSize = 5, kBad = 37, kLength = 120;
     const std::vector<int64_t> windows{0, 1, 4, 9, 16, 20, 40};
     const auto heads = static_cast<int64_t>(windows.size());
@@ -281,9 +283,9 @@ TEST(WindowScan, LetsANaNReachTheTokensThatReadItAndNoOthers) {
 }
 
 TEST(WindowScan, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
-  test::on_each_cpu_target(window_scan_target, [] {
+  test::on_each_cpu_target([] {
     const std::vector<int64_t> windows{0, 4, 16, 100, 0};
-    const WindowScanProblem<float> problem(200, 12, windows, FocusWeight::exp, 1.0);
+    const WindowScanProblem<float> problem(200, 12, windows, FocusWeight::exponential, 1.0);
     const auto together = problem.run(ours<float>).readout;
     const int before = threads();
     for (const int count : {1, 2, 3}) {

@@ -2,13 +2,12 @@
 
 #include "kernels/window_scan_gradient/window_scan_gradient.h"
 
-#include <new>
+#include "kernels/export.h"
 
-#include "mneme/core/cpu.h"
+#include <new>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/window_scan_gradient/window_scan_gradient.cpp"
-#define HWY_WANT_AVX3_DL
 #include <hwy/foreach_target.h>
 
 #include <hwy/aligned_allocator.h>
@@ -135,7 +134,7 @@ void WeighBackward(const WindowScanGradientArgs<T>& args, const Head<T>& head, T
   TilePlan<T>& plan = desk.plan;
   const T* references = args.trace.references + head.index * args.trace.stride;
   bool is_plain = common == 0 || common == kNoReference<T>;
-  if (args.focus_weight == FocusWeight::exp) {
+  if (args.focus_weight == FocusWeight::exponential) {
     // The sum of weights of a token is kept divided by exp(reference), its coefficients times that.
     for (int64_t i = 0; i < plan.num_far; ++i) {
       plan.far_weights[i] = -references[plan.far_tokens[i]];
@@ -401,21 +400,8 @@ template <class T> void WindowScanGradient(const WindowScanGradientArgs<T>& args
   }
 }
 
-void WindowScanGradientFloat(const WindowScanGradientArgs<float>& args) {
-  WindowScanGradient(args);
-}
-void WindowScanGradientDouble(const WindowScanGradientArgs<double>& args) {
-  WindowScanGradient(args);
-}
-void TellTilesFloat(const WindowScanGradientArgs<float>& args) {
-  TellTiles(args);
-}
-void TellTilesDouble(const WindowScanGradientArgs<double>& args) {
-  TellTiles(args);
-}
-const char* Target() {
-  return hwy::TargetName(HWY_TARGET);
-}
+MNEME_KERNEL_TYPES(WindowScanGradient, WindowScanGradientArgs)
+MNEME_KERNEL_TYPES(TellTiles, WindowScanGradientArgs)
 
 } // namespace
 } // namespace mneme::kernels::HWY_NAMESPACE
@@ -424,33 +410,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(WindowScanGradientFloat);
-HWY_EXPORT(WindowScanGradientDouble);
-HWY_EXPORT(TellTilesFloat);
-HWY_EXPORT(TellTilesDouble);
-HWY_EXPORT(Target);
-
-void window_scan_gradient(const WindowScanGradientArgs<float>& args) {
-  use_reference_kernels() ? reference::window_scan_gradient(args)
-                          : HWY_DYNAMIC_DISPATCH(WindowScanGradientFloat)(args);
-}
-
-void window_scan_gradient(const WindowScanGradientArgs<double>& args) {
-  use_reference_kernels() ? reference::window_scan_gradient(args)
-                          : HWY_DYNAMIC_DISPATCH(WindowScanGradientDouble)(args);
-}
-
-void window_scan_gradient_tiles(const WindowScanGradientArgs<float>& args) {
-  if (!use_reference_kernels()) { // which look at the rows themselves
-    HWY_DYNAMIC_DISPATCH(TellTilesFloat)(args);
-  }
-}
-
-void window_scan_gradient_tiles(const WindowScanGradientArgs<double>& args) {
-  if (!use_reference_kernels()) {
-    HWY_DYNAMIC_DISPATCH(TellTilesDouble)(args);
-  }
-}
+MNEME_EXPORT_KERNEL(window_scan_gradient, WindowScanGradient, WindowScanGradientArgs)
+MNEME_EXPORT_KERNEL_STEP(window_scan_gradient_tiles, TellTiles, WindowScanGradientArgs)
 
 int64_t window_scan_gradient_tile_size(int64_t head_size) {
   return SumLayout(head_size).size + 3 * kWindowScanTile; // its sum, then alpha, beta and gamma of its tokens
@@ -459,10 +420,6 @@ int64_t window_scan_gradient_tile_size(int64_t head_size) {
 int64_t window_scan_gradient_memory_size(int64_t window, int64_t head_size) {
   // A sequence that its window covers is summed like one without a window.
   return HWY_MAX(GradientMemoryLayout(window, head_size).size, GradientMemoryLayout(0, head_size).size);
-}
-
-const char* window_scan_gradient_target() {
-  return use_reference_kernels() ? "reference" : HWY_DYNAMIC_DISPATCH(Target)();
 }
 
 } // namespace mneme::kernels

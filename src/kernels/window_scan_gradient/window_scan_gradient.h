@@ -74,9 +74,6 @@ int64_t window_scan_gradient_memory_size(int64_t window, int64_t head_size);
 /// Items of one tile in WindowScanGradientTiles::tiles.
 int64_t window_scan_gradient_tile_size(int64_t head_size);
 
-/// The CPU target that `window_scan_gradient` runs on now.
-const char* window_scan_gradient_target();
-
 namespace reference {
 /// Everything in double, from rows and d_readout alone, pair by pair.
 void window_scan_gradient(const WindowScanGradientArgs<float>& args);

@@ -6,6 +6,7 @@
 #include "kernels/window_scan/window_scan_sequence.h"
 #include "kernels/window_scan_gradient/window_scan_gradient_problem.h"
 #include "mneme/core/parallel.h"
+#include "mneme/core/cpu.h"
 
 namespace mneme::kernels {
 namespace {
@@ -53,7 +54,7 @@ template <class Kernel> void run(benchmark::State& state, FocusWeight focus_weig
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * sequence.length);
-  state.SetLabel(window_scan_gradient_target());
+  state.SetLabel(cpu_target());
 }
 void BM_reference(benchmark::State& state) {
   run(state, FocusWeight::elu,
@@ -63,7 +64,8 @@ void BM_window_scan_gradient(benchmark::State& state) {
   run(state, FocusWeight::elu, [](const WindowScanGradientArgs<float>& args) { window_scan_gradient(args); });
 }
 void BM_window_scan_gradient_exp(benchmark::State& state) {
-  run(state, FocusWeight::exp, [](const WindowScanGradientArgs<float>& args) { window_scan_gradient(args); });
+  run(state, FocusWeight::exponential,
+      [](const WindowScanGradientArgs<float>& args) { window_scan_gradient(args); });
 }
 
 BENCHMARK(BM_reference)->Apply([](auto* benchmark) { window_scan_shapes(benchmark, {1}, {1024}, {64}); });

@@ -14,7 +14,7 @@
 namespace mneme::kernels {
 namespace {
 
-constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exp};
+constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exponential};
 
 template <class T> std::vector<T> gradient_of_readout(const WindowScanProblem<T>& problem) {
   Random random = Random(47).stream(1);
@@ -97,7 +97,7 @@ TEST(WindowScanGradient, OfTheReferenceIsTheSlopeOfTheReadout) {
 }
 
 TEST(WindowScanGradient, EqualsTheReferenceForEveryWindowAndLength) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     const std::vector<int64_t> windows{0, 1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 48, 67, 100, 1000};
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t length : {0, 1, 2, 15, 16, 17, 33, 64, 150, 211}) {
@@ -110,7 +110,7 @@ TEST(WindowScanGradient, EqualsTheReferenceForEveryWindowAndLength) {
 }
 
 TEST(WindowScanGradient, EqualsTheReferenceForEveryHeadSize) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t head_size : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130}) {
         const WindowScanProblem<double> problem(70, head_size, {0, 3, 8, 20, 32}, focus_weight, 1.0);
@@ -122,9 +122,10 @@ TEST(WindowScanGradient, EqualsTheReferenceForEveryHeadSize) {
 }
 
 TEST(WindowScanGradient, OfExpDoesNotOverflow) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     for (const double logits : {45.0, 70.0, 89.0, 200.0, 1000.0}) {
-      WindowScanProblem<double> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exp, 1.0);
+      WindowScanProblem<double> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exponential,
+                                        1.0);
       problem.set_logits(logits);
       EXPECT_LT(worst_error(problem), 1e-14 * logits) << logits;
       EXPECT_LT(worst_error(problem.as<float>()), 1e-6 * logits)
@@ -134,7 +135,7 @@ TEST(WindowScanGradient, OfExpDoesNotOverflow) {
 }
 
 TEST(WindowScanGradient, GivesTheSameBitsForEveryCutOfTheSequence) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
         WindowScanProblem<float> problem(333, 20, {0, 1, 3, 5, 15, 16, 17, 32, 50, 100, 256, 1000},
@@ -164,7 +165,7 @@ template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& pr
 }
 
 TEST(WindowScanGradient, OfPaddingIsNothing) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t length : {16, 33, 211}) {
         WindowScanProblem<double> problem(length, 5, {0, 1, 5, 16, 17, 32, 67, 100, 1000}, focus_weight, 1.0);
@@ -184,7 +185,7 @@ TEST(WindowScanGradient, OfPaddingIsNothing) {
 }
 
 TEST(WindowScanGradient, GivesTheSameBitsInPartsSideBySide) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     if (use_reference_kernels()) {
       return; // which take any tokens by themselves
     }
@@ -197,7 +198,7 @@ TEST(WindowScanGradient, GivesTheSameBitsInPartsSideBySide) {
 }
 
 TEST(WindowScanGradient, TakesTheTraceOfRunsWithAState) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     if (use_reference_kernels()) {
       return; // needs no more of the trace than what is padding
     }
@@ -215,8 +216,8 @@ TEST(WindowScanGradient, TakesTheTraceOfRunsWithAState) {
 }
 
 TEST(WindowScanGradient, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
-    const WindowScanProblem<float> problem(200, 12, {0, 4, 16, 100, 0}, FocusWeight::exp, 1.0);
+  test::on_each_cpu_target([] {
+    const WindowScanProblem<float> problem(200, 12, {0, 4, 16, 100, 0}, FocusWeight::exponential, 1.0);
     const auto together = ours(problem, 64);
     const auto answer = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
     const int before = threads();
@@ -236,7 +237,7 @@ TEST(WindowScanGradient, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
 }
 
 TEST(WindowScanGradient, LetsANaNReachTheTokensThatWereReadAndNoOthers) {
-  test::on_each_cpu_target(window_scan_gradient_target, [] {
+  test::on_each_cpu_target([] {
     constexpr int64_t kBad = 60, kSize = 5;
     const std::vector<int64_t> windows{0, 1, 4, 16, 20, 40};
     const auto heads = static_cast<int64_t>(windows.size());

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+
+/// Entry points of a kernel: `function(args)` runs the code compiled for this CPU, or the reference where that was asked
+/// for.
+///
+///     HWY_BEFORE_NAMESPACE();
+///     namespace mneme::kernels::HWY_NAMESPACE {
+///     template <class T> void Dot(const DotArgs<T>& args) { ... }
+///     MNEME_KERNEL_TYPES(Dot, DotArgs)             // Dot for float and double, under names of their own
+///     } // namespace mneme::kernels::HWY_NAMESPACE
+///     HWY_AFTER_NAMESPACE();
+///     #if HWY_ONCE
+///     namespace mneme::kernels {
+///     MNEME_EXPORT_KERNEL(dot, Dot, DotArgs)       // dot(const DotArgs<float>&), dot(const DotArgs<double>&)
+///     } // namespace mneme::kernels
+///     #endif
+#pragma once
+
+#include "mneme/core/cpu.h"
+
+#define MNEME_KERNEL_TYPES(Implementation, Args)                                                             \
+  void Implementation##Float(const Args<float>& args) {                                                      \
+    Implementation(args);                                                                                    \
+  }                                                                                                          \
+  void Implementation##Double(const Args<double>& args) {                                                    \
+    Implementation(args);                                                                                    \
+  }
+
+#define MNEME_EXPORT_KERNEL(function, Implementation, Args)                                                  \
+  MNEME_EXPORT_WITH(function, Implementation, Args, reference::function(args))
+
+/// For a step that the reference does not have.
+#define MNEME_EXPORT_KERNEL_STEP(function, Implementation, Args)                                             \
+  MNEME_EXPORT_WITH(function, Implementation, Args, static_cast<void>(args))
+
+#define MNEME_EXPORT_WITH(function, Implementation, Args, reference_call)                                    \
+  HWY_EXPORT(Implementation##Float);                                                                         \
+  HWY_EXPORT(Implementation##Double);                                                                        \
+  void function(const Args<float>& args) {                                                                   \
+    use_reference_kernels() ? reference_call : HWY_DYNAMIC_DISPATCH(Implementation##Float)(args);            \
+  }                                                                                                          \
+  void function(const Args<double>& args) {                                                                  \
+    use_reference_kernels() ? reference_call : HWY_DYNAMIC_DISPATCH(Implementation##Double)(args);           \
+  }
