@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "json/strict_json.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -73,8 +74,12 @@ Json read_earlier(const std::filesystem::path& folder) {
   }
   const std::vector<std::byte> bytes = data::read_file(path);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
-  Json config = Json::parse(text, text + bytes.size(), nullptr, false);
-  if (!config.is_object() || verb_of(config).empty()) {
+  Json config;
+  try {
+    config = parse_strict_json<Json>({text, bytes.size()}, path.string());
+  } catch (const DataError&) { // refused below
+  }
+  if (verb_of(config).empty()) {
     refuse(folder, "holds a config.json that no run of mneme has written; it would be overwritten",
            fmt::format("Name {}", kAnotherFolder));
   }

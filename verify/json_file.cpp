@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "json/strict_json.h"
 #include "mneme/core/error.h"
 
 namespace mneme::verify {
@@ -32,11 +33,7 @@ nlohmann::json read_json(const fs::path& path) {
   if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(bytes))) {
     throw DataError("it cannot be read: check its permissions.");
   }
-  try {
-    return nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& parse_error) {
-    throw DataError(fmt::format("it is not JSON: {}.", parse_error.what()));
-  }
+  return parse_strict_json(text, "content", {.must_be_object = false});
 }
 
 } // namespace mneme::verify

@@ -16,7 +16,7 @@
 #include "data/array.h"
 #include "data/file_kind.h"
 #include "data/readers.h"
-#include "data/strict_json.h"
+#include "json/strict_json.h"
 
 namespace mneme::data {
 namespace {
@@ -57,7 +57,7 @@ json parse_header(const Source& source, std::string_view text) {
     fail(source.name(), "header, byte 8: expected a JSON object without null bytes, beginning with '{'",
          kWriteAgain);
   }
-  return parse_strict_json(text, source.name(), "header", kWriteAgain);
+  return parse_strict_json(text, source.name() + ": header", {.deepest = 8, .advice = kWriteAgain});
 }
 
 /// A list of whole numbers from 0 to 2^63 - 1.

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/source.h"
-#include "data/strict_json.h"
+#include "json/strict_json.h"
 #include "mneme/data/read_file.h"
 
 namespace mneme::data {
@@ -39,8 +39,9 @@ bool is_shard_index(const std::filesystem::path& path) {
 }
 
 ShardIndex parse_shard_index(std::span<const std::byte> bytes, const std::string& name) {
-  const nlohmann::json json = parse_strict_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                                                name, "the index", kDownloadAgain);
+  const nlohmann::json json =
+      parse_strict_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name + ": the index",
+                        {.deepest = 8, .advice = kDownloadAgain});
   if (!json.contains(kWeightMap) || !json.at(kWeightMap).is_object()) {
     fail(name, "holds no \"weight_map\", an object from names of tensors to names of files",
          "Is it the index of a sharded model?");

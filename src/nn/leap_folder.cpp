@@ -11,6 +11,7 @@
 #include <ATen/Functions.h>
 #include <nlohmann/json.hpp>
 
+#include "json/strict_json.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/nearest_word.h"
@@ -344,10 +345,8 @@ void add_notes(std::vector<std::string>* notes, const std::string& source,
 
 LeapConfig leap_config_from(std::string_view text, const std::string& source,
                             std::vector<std::string>* notes) {
-  const ordered_json json = ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) {
-    throw DataError(source + ": is no JSON object.\n  Is it the configuration of a LEAP language model?");
-  }
+  const auto json = parse_strict_json<ordered_json>(
+      text, source, {.advice = "Is it the configuration of a LEAP language model?"});
   Fields fields(json, source);
   if (fields.has("model_type") && json.at("model_type") != kClass) {
     fields.expected("\"model_type\"", json.at("model_type"), c10::str("\"", kClass, "\""));

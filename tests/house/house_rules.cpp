@@ -18,21 +18,22 @@ namespace fs = std::filesystem;
 
 /// What a room may use besides itself. `public`: every room that has headers in include/mneme.
 constexpr const char* kDirections = R"(
-  cli          -> experiments learning verify fetch report public
+  cli          -> experiments learning verify fetch report json public
   server       -> experiments verify report public
   python       -> public
   experiments  -> learning report public
   learning     -> report public
-  verify       -> report public
+  verify       -> report json public
   report       -> trials data core
   fetch        -> core
   training     -> nn ops trials memory theory data kernels core
   language     -> nn ops trials memory theory data core
-  nn           -> ops data core
+  nn           -> ops data json core
   ops          -> kernels core
   trials       -> memory theory data core
   memory       -> theory kernels core
-  data         -> core
+  data         -> json core
+  json         -> core
   kernels      -> core
   theory       -> core
   core         ->
@@ -41,7 +42,7 @@ const std::set<std::string> kPublicRooms{"core", "theory", "memory",   "data",  
                                          "ops",  "nn",     "training", "language"};
 
 /// The rooms of mneme::memory, and what they know nothing of.
-const std::set<std::string> kRoomsWithoutTorch{"core", "kernels", "theory", "memory", "data", "trials"};
+const std::set<std::string> kRoomsWithoutTorch{"core", "json", "kernels", "theory", "memory", "data", "trials"};
 const std::regex kTorch("^(torch|ATen|c10)/");
 const std::regex kKeptOutOfPublicHeaders("^(fmt|nlohmann|boost|CLI)/");
 /// The library is silent: only programs speak and end. Formatting into memory (snprintf) is no output.
@@ -153,7 +154,7 @@ public:
   explicit Reader(fs::path root) : root_(std::move(root)) {}
 
   Inspection read_all() {
-    for (const char* folder : {"include", "src", "cli", "experiments", "verify", "report", "server", "python",
+    for (const char* folder : {"include", "src", "cli", "experiments", "learning", "verify", "report", "server", "python",
                                "tests", "benchmarks"}) {
       if (!fs::exists(root_ / folder)) {
         continue;

@@ -84,8 +84,9 @@ TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
     std::string json = published();
     return error(json.insert(json.size() - 1, ", \"" + key + "\": " + value));
   };
-  expect_contains(error("[1, 2"), {"config.json", "no JSON object"});
-  expect_contains(error("[]"), {"no JSON object"});
+  expect_contains(error("[1, 2"), {"config.json", "not JSON"});
+  expect_contains(error("[]"), {"not a JSON object"});
+  expect_contains(error(R"({"n_head": 2, "n_head": 4})"), {"\"n_head\" occurs twice"});
   expect_contains(error("{}"), {"\"vocab_size\" is missing"});
   expect_contains(with("vocab_size", "2.5"), {"\"vocab_size\" is 2.5", "whole number from 1"});
   expect_contains(with("vocab_size", "0"), {"is 0"});

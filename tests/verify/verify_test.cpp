@@ -118,7 +118,10 @@ TEST_F(Verify, AnswersWhatIsNotJson) {
   expect_bad(verify(write("circle_intersection.json", "{\"cases\": [")), "not JSON");
   expect_bad(verify(write("circle_intersection.json", "")), "not JSON");
   expect_bad(verify(write("circle_intersection.json", "{\"cases\": NaN}")), "not JSON");
-  expect_bad(verify(write("circle_intersection.json", std::string(100'000, '['))), "not JSON");
+  expect_bad(verify(write("circle_intersection.json", std::string(100'000, '['))),
+             "nested deeper than 64 levels");
+  expect_bad(verify(write("circle_intersection.json", R"({"cases": [], "cases": []})")),
+             "\"cases\" occurs twice");
   expect_bad(verify(folder_ / "missing.json"), "no such file");
   fs::create_directory(folder_ / "empty");
   expect_bad(verify(folder_ / "empty"), "no *.json");
