@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "json/strict_json.h"
 #include "learning/bags.h"
 #include "mneme/core/error.h"
 #include "mneme/core/version.h"
@@ -18,7 +19,7 @@ using Json = nlohmann::ordered_json;
 /// Calls with the name and the variable of everything that config.json holds, besides the version.
 template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
   visit("task", run.task);
-  visit("model", run.model);
+  visit("model", run.model.name);
   visit("epochs", run.schedule.epochs);
   visit("batch_size", run.schedule.batch_size);
   visit("learning_rate", run.schedule.learning_rate);
@@ -52,6 +53,12 @@ template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
 nlohmann::ordered_json to_json(const BagRun& run) {
   Json json = {{"version", version()}, {"verb", "train"}};
   each_setting(run, [&](const char* name, const auto& value) { json[name] = value; });
+  if (const SimplexSeparation& separation = run.model.separation; separation != SimplexSeparation::softmax) {
+    json["separation"] = name_of(separation);
+    if (separation.kind == SimplexSeparation::Kind::entmax) {
+      json["alpha"] = separation.alpha;
+    }
+  }
   return json;
 }
 
@@ -59,11 +66,8 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
   const std::vector<std::byte> bytes = data::read_file(path);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
-  const Json json = Json::parse(text, text + bytes.size(), nullptr, false);
-  if (!json.is_object()) {
-    throw DataError(fmt::format("{}: this is no JSON object.\n  Give the folder of a run of `mneme train`.",
-                                path.string()));
-  }
+  const auto json = parse_strict_json<Json>({text, bytes.size()}, path.string(),
+                                            {.advice = "Give the folder of a run of `mneme train`."});
   BagRun run;
   each_setting(run, [&]<class T>(const char* name, T& value) {
     const auto found = json.find(name);
@@ -83,6 +87,16 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
     }
     value = found->get<T>();
   });
+  if (const auto found = json.find("separation"); found != json.end()) {
+    const auto alpha = json.find("alpha");
+    try {
+      run.model.separation =
+          separation_named(found->get<std::string>(),
+                           alpha == json.end() ? std::nullopt : std::optional(alpha->get<double>()));
+    } catch (const std::exception& error) { // another type, or another name
+      throw DataError(fmt::format("{}: \"separation\": {}", path.string(), error.what()));
+    }
+  }
   if (run.seeds < 1 || run.seeds > kSeedsMax) {
     throw DataError(
         fmt::format("{}: \"seeds\" is {}, but must lie between 1 and {}.\n  Give the folder of a run of "

@@ -21,7 +21,7 @@ constexpr int64_t kSeedsMax = 100'000;
 
 struct BagRun {
   std::string task = {}; ///< bit-pattern, latch or mnist-bags
-  std::string model = {};
+  training::BagModelChoice model = {};
   training::BagSchedule schedule = {};
   int64_t seeds = 1;
   uint64_t seed = 1; ///< the first one; the next one is one more

@@ -79,7 +79,7 @@ public:
       return ExitCode::ok;
     }
     const report::TextStyle style{.colour = context.colour};
-    context.out << fmt::format("{}, {}, measured on the validation bags\n\n", run.task, run.model)
+    context.out << fmt::format("{}, {}, measured on the validation bags\n\n", run.task, run.model.text())
                 << report::to_text(class_table(task), style) << '\n'
                 << report::to_text(table, style);
     if (static_cast<int64_t>(jobs.size()) < run.seeds) {

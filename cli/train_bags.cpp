@@ -4,6 +4,7 @@
 /// and what they are compared with.
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <ostream>
 
@@ -45,11 +46,25 @@ public:
   void declare(CLI::App& app) override {
     const training::BagTask published = published_task();
     run_.task = name();
-    run_.model = published.models.front();
+    run_.model.name = published.models.front();
     add_word_option(
-        app, "--model", published.models, run_.model,
-        [this, models = published.models](size_t place) { run_.model = models[place]; },
+        app, "--model", published.models, run_.model.name,
+        [this, models = published.models](size_t place) { run_.model.name = models[place]; },
         "What learns; -adapted: with more heads, updates and dropout, as published");
+    std::vector<std::string> separations;
+    for (const NamedSeparation& named : kSimplexSeparations) {
+      separations.emplace_back(named.name);
+    }
+    add_word_option(
+        app, "--separation", separations, "softmax",
+        [this, separations](size_t place) { separation_ = separations[place]; },
+        "From scores to weights in the Hopfield layer; the others give most instances a weight of exactly 0");
+    add_parsed_option(
+        app, "--alpha", "A", fmt::format("{}", SimplexSeparation(separation_named("entmax")).alpha),
+        [this](const std::string& option, const std::string& text) {
+          alpha_ = parse_real(option, text, {.least = 1, .most = 2, .least_included = false});
+        },
+        "Of entmax: 2 is sparsemax, 1.5 is entmax15, towards softmax near 1");
     const auto published_number = [](double x) { return fmt::format("{:g}", x); };
     add_parsed_option(
         app, "--epochs", "N", fmt::format("{} as published", published.schedule.epochs),
@@ -87,7 +102,7 @@ public:
   ExitCode run(Context& context) override {
     complete(context.options.seed);
     const std::filesystem::path folder = context.options.out.empty()
-                                             ? std::filesystem::path("runs/train") / name() / run_.model
+                                             ? std::filesystem::path("runs/train") / name() / folder_name()
                                              : context.options.out;
     open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
     const training::BagTask task = task_of(run_, data_);
@@ -101,7 +116,7 @@ public:
     make_output_folder(folder / "checkpoints");
     write_file_atomically(folder / "config.json", report::json_text(to_json(run_)));
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
-    BagGroup group{.name = run_.model};
+    BagGroup group{.name = run_.model.text()};
     try {
       group.fits = learning::train_bags(jobs, context.progress, {});
     } catch (const Interrupted&) {
@@ -125,8 +140,17 @@ protected:
   std::string data_;
 
 private:
+  /// "pooling", "pooling-entmax-1.25"
+  std::string folder_name() const {
+    std::string folder = run_.model.text();
+    std::erase(folder, ',');
+    std::ranges::replace(folder, ' ', '-');
+    return folder;
+  }
+
   void complete(uint64_t seed) {
-    run_.schedule = published_task().schedule_of(run_.model);
+    run_.model.separation = separation_named(separation_, alpha_);
+    run_.schedule = published_task().schedule_of(run_.model.name);
     run_.schedule.epochs = epochs_.value_or(run_.schedule.epochs);
     run_.schedule.batch_size = batch_size_.value_or(run_.schedule.batch_size);
     run_.schedule.learning_rate = learning_rate_.value_or(run_.schedule.learning_rate);
@@ -140,7 +164,7 @@ private:
     return fmt::format(
         "{} with {} parameters, {} bags to learn from and {} to be tested with, {} epochs{}, {} {} "
         "from seed {}",
-        run_.model, group.fits.front().num_parameters, task.training.count(), task.validation.count(),
+        run_.model.text(), group.fits.front().num_parameters, task.training.count(), task.validation.count(),
         run_.schedule.epochs, stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", run_.seeds,
         run_.seeds == 1 ? "run" : "runs", run_.seed);
   }
@@ -160,7 +184,7 @@ private:
       }
     }
     const report::Table summary = learning::bag_table({group}), classes = class_table(task);
-    const report::Chart curves = learning::bag_curves(name() + ": " + run_.model, {group});
+    const report::Chart curves = learning::bag_curves(name() + ": " + run_.model.text(), {group});
     write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "metrics.jsonl", metrics);
     write_file_atomically(folder / "summary.csv", report::to_csv(summary));
@@ -191,7 +215,7 @@ private:
     for (const auto& [key, value] : settings.items()) {
       parameters.values.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
     }
-    return {.title = fmt::format("{}: {}", name(), run_.model),
+    return {.title = fmt::format("{}: {}", name(), run_.model.text()),
             .intro = head + ".",
             .sections = {
                 {.heading = "What was learnt",
@@ -212,7 +236,8 @@ private:
   }
 
   std::optional<int64_t> epochs_, batch_size_;
-  std::optional<double> learning_rate_, weight_decay_;
+  std::optional<double> learning_rate_, weight_decay_, alpha_;
+  std::string separation_ = "softmax";
   int64_t patience_ = 0;
   bool allow_one_class_ = false;
 };

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/simplex_separation.h"
 
 namespace mneme::verify {
 namespace {
@@ -32,8 +33,9 @@ bool set_one(Options& options, const std::array<Row<Options>, count>& table, con
 }
 
 [[noreturn]] void refuse_option(const GoldenValue& value) {
-  throw DataError(
-      fmt::format("{}: there is no such option.\n  Options have the names of hflayers 1.0.2.", value.path()));
+  throw DataError(fmt::format("{}: there is no such option.\n  Options have the names of hflayers 1.0.2; "
+                              "\"separation\" is one of mneme.",
+                              value.path()));
 }
 
 template <class Options, size_t count>
@@ -97,6 +99,18 @@ std::optional<nn::PerHead<int64_t>> integers_or_none(const GoldenValue& value) {
   return value.is_null() ? std::nullopt : std::optional(integers(value));
 }
 
+/// A name of kSimplexSeparations, or {"name": "entmax", "alpha": 1.7}.
+SimplexSeparation separation(const GoldenValue& value) {
+  try {
+    if (value.is_object()) {
+      return separation_named(value.at("name").text(), value.at("alpha").number());
+    }
+    return separation_named(value.text());
+  } catch (const UsageError& error) {
+    throw DataError(fmt::format("{}: {}", value.path(), error.what()));
+  }
+}
+
 #define MNEME_OPTION(Options, name, convert)                                                                 \
   Row<Options> {                                                                                             \
 #name, [](Options & options, const GoldenValue& value) { options.name(convert(value)); }                 \
@@ -129,6 +143,7 @@ constexpr std::array kCore = {
     MNEME_OPTION(HopfieldCoreOptions, normalize_pattern, truth),
     MNEME_OPTION(HopfieldCoreOptions, normalize_pattern_affine, truth),
     MNEME_OPTION(HopfieldCoreOptions, normalize_pattern_eps, number),
+    MNEME_OPTION(HopfieldCoreOptions, separation, separation), // of ours
 };
 
 constexpr std::array kHopfield = {
@@ -166,6 +181,7 @@ constexpr std::array kHopfield = {
     MNEME_OPTION(HopfieldOptions, concat_bias_pattern, truth),
     MNEME_OPTION(HopfieldOptions, add_zero_association, truth),
     MNEME_OPTION(HopfieldOptions, disable_out_projection, truth),
+    MNEME_OPTION(HopfieldOptions, separation, separation), // of ours
 };
 
 constexpr std::array kPooling = {

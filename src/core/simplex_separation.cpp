@@ -2,9 +2,15 @@
 
 #include "mneme/core/simplex_separation.h"
 
+#include <algorithm>
+#include <iterator>
+#include <vector>
+
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme {
 
@@ -16,6 +22,25 @@ void check_separation(const SimplexSeparation& separation) {
         "is 1.5-entmax and 2 is sparsemax.",
         separation.alpha));
   }
+}
+
+SimplexSeparation separation_named(std::string_view name, std::optional<double> alpha) {
+  const auto found = std::ranges::find(kSimplexSeparations, name, &NamedSeparation::name);
+  if (found == kSimplexSeparations.end()) {
+    std::vector<std::string_view> names;
+    std::ranges::transform(kSimplexSeparations, std::back_inserter(names), &NamedSeparation::name);
+    throw UsageError(fmt::format("mneme: there is no separation \"{}\".\n  There are: {}.",
+                                 printable(std::string(name)), fmt::join(names, ", ")));
+  }
+  SimplexSeparation separation = found->separation;
+  if (alpha && separation.kind != SimplexSeparation::Kind::entmax) {
+    throw UsageError(fmt::format(
+        "mneme: alpha is {}, but the separation {} has no alpha.\n  Take entmax, or leave alpha out.", *alpha,
+        name));
+  }
+  separation.alpha = alpha.value_or(separation.alpha);
+  check_separation(separation);
+  return separation;
 }
 
 } // namespace mneme

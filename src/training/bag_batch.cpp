@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 
 #include "mneme/core/assert.h"
+#include "training/trainer.h"
 
 namespace mneme::training {
 namespace {
@@ -57,12 +58,12 @@ at::Tensor unique_instances(const data::LabelledBags& bags) {
 }
 
 std::string fingerprint(const data::LabelledBags& bags) {
-  uint64_t hash = 0xCBF29CE484222325U;
-  const auto add = [&](uint64_t number) { hash = (hash ^ number) * 0x100000001B3U; };
+  Fingerprint hash;
+  const auto add = [&](uint64_t number) { hash.add(number); };
   std::ranges::for_each(bags.bytes, add);
   std::ranges::for_each(bags.targets, add);
   std::ranges::for_each(bags.begins, add);
-  return c10::str(bags.count(), " bags of [", bags.instance_shape, "], ", hash);
+  return c10::str(bags.count(), " bags of [", bags.instance_shape, "], ", hash.value());
 }
 
 } // namespace mneme::training

@@ -115,10 +115,11 @@ private:
 
 class DigitPooling : public BagModel {
 public:
-  DigitPooling()
+  explicit DigitPooling(const SimplexSeparation& separation)
       : features_(register_module("features", std::make_shared<DigitFeatures>())),
         association_(register_module(
-            "association", nn::HopfieldPooling(nn::HopfieldOptions(kImageFeatures).hidden_size(32)))),
+            "association",
+            nn::HopfieldPooling(nn::HopfieldOptions(kImageFeatures).hidden_size(32).separation(separation)))),
         readout_(register_module("readout", Linear(kImageFeatures, 1))) {}
 
   at::Tensor forward(const at::Tensor& bags) override {
@@ -136,10 +137,12 @@ private:
   Linear readout_;
 };
 
-std::shared_ptr<BagModel> make_lookup(const BagTask& task, bool adapted, int64_t size) {
+std::shared_ptr<BagModel> make_lookup(const BagTask& task, bool adapted, int64_t size,
+                                      const SimplexSeparation& separation) {
   const at::Tensor unique = unique_instances(task.training);
   nn::HopfieldLayerOptions options(size);
   options.quantity(unique.size(0));
+  options.hopfield().separation(separation);
   if (adapted) {
     options.lookup_weights_as_separated(true).lookup_targets_as_trainable(false);
   }
@@ -151,17 +154,18 @@ std::shared_ptr<BagModel> make_lookup(const BagTask& task, bool adapted, int64_t
   return associating(std::move(layer), bag_size_of(task) * size);
 }
 
-std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model) {
+std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model,
+                               const SimplexSeparation& separation) {
   if (task.training.instance_shape.size() == 3) {
     if (model == "pooling") {
-      return std::make_shared<DigitPooling>();
+      return std::make_shared<DigitPooling>(separation);
     }
     return std::make_shared<AttentionPooling>(model == "gated-attention");
   }
   const int64_t size = task.training.instance_size();
   const bool adapted = model.ends_with("-adapted");
-  const nn::HopfieldOptions options =
-      adapted ? nn::HopfieldOptions::adapted(size) : nn::HopfieldOptions(size);
+  nn::HopfieldOptions options = adapted ? nn::HopfieldOptions::adapted(size) : nn::HopfieldOptions(size);
+  options.separation(separation);
   if (model == "lstm") {
     return std::make_shared<SequenceLstm>(size);
   }
@@ -171,7 +175,7 @@ std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model) {
   if (model.starts_with("pooling")) {
     return associating(nn::HopfieldPooling(options), size);
   }
-  return make_lookup(task, adapted, size);
+  return make_lookup(task, adapted, size, separation);
 }
 
 } // namespace
@@ -185,17 +189,27 @@ void BagModel::draw_from(const at::Generator& generator) {
   }
 }
 
-std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const std::string& model, uint64_t seed) {
-  if (std::ranges::find(task.models, model) == task.models.end()) {
+std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const BagModelChoice& model, uint64_t seed) {
+  if (std::ranges::find(task.models, model.name) == task.models.end()) {
     throw UsageError(c10::str("mneme::training::BagTrainer: the task ", task.name, " knows no model \"",
-                              model, "\".\n  There are: ", c10::Join(", ", task.models), "."));
+                              model.name, "\".\n  There are: ", c10::Join(", ", task.models), "."));
+  }
+  for (const std::string_view plain : {"lstm", "attention", "gated-attention"}) {
+    if (model.name == plain && model.separation != SimplexSeparation::softmax) {
+      throw UsageError(
+          c10::str("mneme::training::BagTrainer: the model ", plain, " has no Hopfield layer, so ",
+                   name_of(model.separation),
+                   " does nothing there.\n  Leave the separation out, or take another model of the "
+                   "task: ",
+                   c10::Join(", ", task.models), "."));
+    }
   }
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   const at::Tensor before = generator.get_state();
   generator.set_current_seed(seed);
-  std::shared_ptr<BagModel> made = make(task, model);
+  std::shared_ptr<BagModel> made = make(task, model.name, model.separation);
   generator.set_state(before);
   return made;
 }

@@ -27,7 +27,7 @@ protected:
 /// First weights are those that LibTorch's modules draw after torch::manual_seed(seed); its default generator is then
 /// as it was before. Calls from several threads take turns.
 ///
-/// Errors  UsageError that lists the models of the task
-std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const std::string& model, uint64_t seed);
+/// Errors  UsageError that lists the models of the task, or for a separation that the model does not have
+std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const BagModelChoice& model, uint64_t seed);
 
 } // namespace mneme::training

@@ -22,6 +22,15 @@ void split(BagTask& task, const data::LabelledBags& bags) {
 
 } // namespace
 
+std::string BagModelChoice::text() const {
+  if (separation == SimplexSeparation::softmax) {
+    return name;
+  }
+  const std::string used = name + ", " + std::string(name_of(separation));
+  return separation.kind == SimplexSeparation::Kind::entmax ? fmt::format("{} {}", used, separation.alpha)
+                                                            : used;
+}
+
 BagSchedule BagTask::schedule_of(const std::string& model) const {
   BagSchedule own = schedule;
   constexpr int64_t kLatchLookupEpochs = 18;

@@ -2,7 +2,6 @@
 
 #include "mneme/training/bag_trainer.h"
 
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -23,6 +22,7 @@
 #include "mneme/training/checkpoint.h"
 #include "training/bag_batch.h"
 #include "training/bag_models.h"
+#include "training/trainer.h"
 
 namespace mneme::training {
 namespace {
@@ -31,10 +31,23 @@ namespace {
 enum Stream : uint64_t { kStart, kOrder, kDropout };
 
 constexpr const char* kFormat = "mneme bags 1";
-const std::string kModel = "model.", kMean = "adam.mean.", kSquare = "adam.square.";
+const std::string kModel = "model.";
+const TrainerChecks kChecks("mneme::training::BagTrainer");
 
 [[noreturn]] void refuse(const std::string& what, const std::string& how_to_fix) {
-  throw UsageError("mneme::training::BagTrainer: " + what + "\n  " + how_to_fix);
+  kChecks.refuse(what, how_to_fix);
+}
+
+std::string moment_name(const std::string& parameter, const char* moment) {
+  return c10::str("adam.", moment, ".", parameter);
+}
+
+NamedParameters parameters_of(const BagModel& model) {
+  NamedParameters parameters;
+  for (const auto& item : model.named_parameters()) {
+    parameters.emplace_back(item.key(), item.value());
+  }
+  return parameters;
 }
 
 /// LibTorch cuts sums into as many parts as it has threads; with one, answers are the same everywhere.
@@ -50,24 +63,12 @@ private:
 };
 
 void check(const BagTask& task, const BagSchedule& schedule) {
-  const auto at_least = [](const char* name, int64_t value, int64_t least) {
-    if (value < least) {
-      refuse(c10::str(name, " is ", value, ", at least ", least, " is needed."), "Give a larger number.");
-    }
-  };
-  const auto positive = [](const char* name, double value, bool or_zero) {
-    if (!((or_zero ? value >= 0 : value > 0) && std::isfinite(value))) {
-      refuse(
-          c10::str(name, " is ", value, ", but must be ", or_zero ? "at least" : "above", " 0 and finite."),
-          "Leave it out for the default.");
-    }
-  };
-  at_least("epochs", schedule.epochs, 1);
-  at_least("batch_size", schedule.batch_size, 1);
-  at_least("patience", schedule.patience, 0);
-  positive("learning_rate", schedule.learning_rate, false);
-  positive("weight_decay", schedule.weight_decay, true);
-  positive("gradient_norm_max", schedule.gradient_norm_max, false);
+  kChecks.at_least("epochs", schedule.epochs, 1);
+  kChecks.at_least("batch_size", schedule.batch_size, 1);
+  kChecks.at_least("patience", schedule.patience, 0);
+  kChecks.positive("learning_rate", schedule.learning_rate);
+  kChecks.not_negative("weight_decay", schedule.weight_decay);
+  kChecks.positive("gradient_norm_max", schedule.gradient_norm_max);
   if (!(schedule.probability_floor >= 0 && schedule.probability_floor < 0.5)) {
     refuse(c10::str("probability_floor is ", schedule.probability_floor, ", but must lie in [0, 1/2)."),
            "0 leaves probabilities as they are.");
@@ -86,12 +87,6 @@ void check(const BagTask& task, const BagSchedule& schedule) {
       }
     }
   }
-}
-
-std::string exact(double x) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.17g", x);
-  return text.data();
 }
 
 at::Tensor loss_of(const at::Tensor& logits, const at::Tensor& targets, double floor) {
@@ -135,7 +130,7 @@ std::vector<int64_t> all_of(const data::LabelledBags& bags) {
 
 struct BagTrainer::State {
   const BagTask& task;
-  std::string model_name;
+  std::string model_name; ///< with its separation
   BagSchedule schedule;
   uint64_t seed;
   Random random;
@@ -176,10 +171,7 @@ struct BagTrainer::State {
     at::Tensor logits = model->forward(bags);
     const at::Tensor loss = loss_of(logits, targets, schedule.probability_floor);
     const double value = loss.item<double>();
-    if (!std::isfinite(value)) {
-      refuse(c10::str("the loss of step ", number, " is ", value, ", a finite number is needed."),
-             "Go back to the last checkpoint and take a smaller learning rate.");
-    }
+    kChecks.finite_loss(number, value);
     loss.backward();
     torch::nn::utils::clip_grad_norm_(model->parameters(), schedule.gradient_norm_max);
     adam->step();
@@ -191,13 +183,13 @@ struct BagTrainer::State {
   }
 };
 
-BagTrainer::BagTrainer(const BagTask& task, const std::string& model, const BagSchedule& schedule,
+BagTrainer::BagTrainer(const BagTask& task, const BagModelChoice& model, const BagSchedule& schedule,
                        uint64_t seed) {
   check(task, schedule);
   const OneThread one_thread;
   const Random random(seed);
   state_ = std::make_unique<State>(State{.task = task,
-                                         .model_name = model,
+                                         .model_name = model.text(),
                                          .schedule = schedule,
                                          .seed = seed,
                                          .random = random,
@@ -296,31 +288,14 @@ void BagTrainer::save(const std::filesystem::path& path) const {
   for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
     checkpoint.tensors.emplace(kModel + name, tensor);
   }
-  for (const auto& item : s.model->named_parameters()) {
-    const auto found = s.adam->state().find(item.value().unsafeGetTensorImpl());
-    if (found != s.adam->state().end()) { // absent before the first step, and for what is not learnt
-      const auto& adam = static_cast<const torch::optim::AdamWParamState&>(*found->second);
-      checkpoint.tensors.emplace(kMean + item.key(), adam.exp_avg());
-      checkpoint.tensors.emplace(kSquare + item.key(), adam.exp_avg_sq());
-    }
-  }
+  save_moments<torch::optim::AdamWParamState>(*s.adam, parameters_of(*s.model), moment_name, checkpoint);
   save_checkpoint(path, checkpoint);
 }
 
 void BagTrainer::restore(const std::filesystem::path& path) {
   State& s = *state_;
   const Checkpoint checkpoint = load_checkpoint(path);
-  if (checkpoint.text("format") != kFormat) {
-    throw DataError(c10::str(path.string(), ": its format is \"", checkpoint.text("format"), "\", but \"",
-                             kFormat, "\" is needed.\n  Give the checkpoint of a run on bags."));
-  }
-  for (const auto& [name, ours] : s.identity()) {
-    if (const std::string& theirs = checkpoint.text(name); theirs != ours) {
-      refuse(c10::str("the checkpoint ", path.string(), " was made with ", name, " ", theirs, ", but ", ours,
-                      " is asked for."),
-             "Give the same again, or another place for the checkpoint.");
-    }
-  }
+  kChecks.same_run(checkpoint, s.identity(), "a run on bags");
   const at::Tensor& epochs = checkpoint.tensor("epochs");
   if (epochs.scalar_type() != at::kDouble || epochs.dim() != 2 || epochs.size(1) != 4) {
     throw DataError(c10::str(path.string(), ": tensor \"epochs\" is ", epochs.scalar_type(), " of shape ",
@@ -328,28 +303,8 @@ void BagTrainer::restore(const std::filesystem::path& path) {
                              ", but Double of shape [epochs, 4] is needed.\n  Give a checkpoint that "
                              "is as it was written."));
   }
-  std::map<c10::TensorImpl*, std::unique_ptr<torch::optim::AdamWParamState>> adam;
-  for (const auto& item : s.model->named_parameters()) {
-    if (epochs.size(0) == 0 || !item.value().requires_grad()) {
-      continue;
-    }
-    const auto fitting = [&](const std::string& name) -> const at::Tensor& {
-      const at::Tensor& tensor = checkpoint.tensor(name);
-      if (tensor.sizes() != item.value().sizes() || tensor.scalar_type() != item.value().scalar_type()) {
-        throw DataError(c10::str(path.string(), ": tensor \"", name, "\" is ", tensor.scalar_type(),
-                                 " of shape ", tensor.sizes(), ", but ", item.value().scalar_type(),
-                                 " of shape ", item.value().sizes(),
-                                 " is needed.\n  Give a checkpoint that is as it was "
-                                 "written."));
-      }
-      return tensor;
-    };
-    auto& state =
-        *(adam[item.value().unsafeGetTensorImpl()] = std::make_unique<torch::optim::AdamWParamState>());
-    state.step(epochs.size(0) * s.steps_per_epoch());
-    state.exp_avg(fitting(kMean + item.key()));
-    state.exp_avg_sq(fitting(kSquare + item.key()));
-  }
+  Moments moments = read_moments<torch::optim::AdamWParamState>(
+      checkpoint, parameters_of(*s.model), moment_name, epochs.size(0) * s.steps_per_epoch());
   nn::NamedTensors parameters;
   for (const auto& [name, tensor] : checkpoint.tensors) {
     if (name.starts_with(kModel)) {
@@ -359,9 +314,7 @@ void BagTrainer::restore(const std::filesystem::path& path) {
   nn::load_state_dict(*s.model, parameters, path.string());
   // All is there: from here on nothing can fail half way.
   s.make_adam();
-  for (auto& [parameter, state] : adam) {
-    s.adam->state()[parameter] = std::move(state);
-  }
+  put_moments(std::move(moments), *s.adam);
   s.epochs.clear();
   const double* from = epochs.const_data_ptr<double>();
   for (int64_t i = 0; i < epochs.size(0); ++i, from += 4) {
@@ -385,7 +338,7 @@ BagFit run_job(const BagJob& job, Progress& progress) {
     }
     progress.advance();
   }
-  return {.model = job.model,
+  return {.model = job.model.text(),
           .seed = job.seed,
           .num_parameters = trainer.num_parameters(),
           .epochs = trainer.epochs(),

@@ -21,6 +21,7 @@
 #include "mneme/ops/encode.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/training/checkpoint.h"
+#include "training/trainer.h"
 
 namespace mneme::training {
 namespace {
@@ -31,27 +32,19 @@ enum Stream : uint64_t { kStart, kOrder, kNoise };
 constexpr const char* kFormat = "mneme projection 1";
 constexpr double kWhite = 255; // of a byte
 
+const TrainerChecks kChecks("mneme::training::ProjectionTrainer");
+
 [[noreturn]] void refuse(const std::string& what, const std::string& how_to_fix) {
-  throw UsageError("mneme::training::ProjectionTrainer: " + what + "\n  " + how_to_fix);
+  kChecks.refuse(what, how_to_fix);
 }
 
 void check(const ProjectionOptions& options) {
-  const auto at_least = [](const char* name, int64_t value, int64_t least) {
-    if (value < least) {
-      refuse(c10::str(name, " is ", value, ", at least ", least, " is needed."), "Give a larger number.");
-    }
-  };
-  const auto positive = [](const char* name, double value) {
-    if (!(value > 0 && std::isfinite(value))) {
-      refuse(c10::str(name, " is ", value, ", but must be > 0 and finite."), "Leave it out for the default.");
-    }
-  };
-  at_least("dimension", options.dimension, 1);
-  at_least("update_steps", options.update_steps, 1);
-  at_least("batch_size", options.batch_size, 1);
-  at_least("epochs", options.epochs, 1);
-  positive("beta", options.beta.value_or(1));
-  positive("learning_rate", options.learning_rate.value_or(1));
+  kChecks.at_least("dimension", options.dimension, 1);
+  kChecks.at_least("update_steps", options.update_steps, 1);
+  kChecks.at_least("batch_size", options.batch_size, 1);
+  kChecks.at_least("epochs", options.epochs, 1);
+  kChecks.positive("beta", options.beta.value_or(1));
+  kChecks.positive("learning_rate", options.learning_rate.value_or(1));
   if (options.type != at::kFloat && options.type != at::kDouble) {
     refuse(c10::str("type is ", options.type, ", Float or Double is needed."), "float32 is the quicker one.");
   }
@@ -119,12 +112,12 @@ at::Tensor checked_patterns(const at::Tensor& patterns, const ProjectionOptions&
 
 /// Tells patterns apart (FNV-1a).
 std::string fingerprint(const at::Tensor& patterns) {
-  uint64_t hash = 0xCBF29CE484222325U;
+  Fingerprint hash;
   const auto* bytes = static_cast<const uint8_t*>(patterns.const_data_ptr());
   for (size_t i = 0; i < patterns.nbytes(); ++i) {
-    hash = (hash ^ bytes[i]) * 0x100000001B3U;
+    hash.add(bytes[i]);
   }
-  return c10::str(patterns.sizes(), " ", patterns.scalar_type(), " ", hash);
+  return c10::str(patterns.sizes(), " ", patterns.scalar_type(), " ", hash.value());
 }
 
 double fitted_beta(const ProjectionOptions& options) {
@@ -141,10 +134,8 @@ double rate_of(const ProjectionOptions& options) {
   return options.learning_rate.value_or(options.learn_beta ? 0.01 : 0.005);
 }
 
-std::string exact(double x) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.17g", x);
-  return text.data();
+std::string moment_name(const std::string& parameter, const char* moment) {
+  return "adam." + parameter + "." + moment;
 }
 
 } // namespace
@@ -159,10 +150,10 @@ struct ProjectionTrainer::State {
   int64_t epoch_of_order = -1;
   std::vector<int64_t> order; ///< of the patterns in that epoch
 
-  std::map<std::string, at::Tensor> parameters() const {
-    std::map<std::string, at::Tensor> learnt{{"matrix", matrix}};
+  NamedParameters parameters() const {
+    NamedParameters learnt{{"matrix", matrix}};
     if (options.learn_beta) {
-      learnt.emplace("beta", beta);
+      learnt.emplace_back("beta", beta);
     }
     return learnt;
   }
@@ -319,10 +310,7 @@ double ProjectionTrainer::step() {
   s.adam->zero_grad();
   const at::Tensor readout = s.readout_of(queries);
   const auto [loss, gradient] = s.loss_of(readout, targets);
-  if (!std::isfinite(loss)) {
-    refuse(c10::str("the loss of step ", step, " is ", loss, ", a finite number is needed."),
-           "Go back to the last checkpoint and take a smaller learning rate.");
-  }
+  kChecks.finite_loss(step, loss);
   readout.backward(gradient);
   s.adam->step();
   s.losses.push_back(loss);
@@ -356,66 +344,30 @@ void ProjectionTrainer::save(const std::filesystem::path& path) const {
                                     {"beta", state_->beta},
                                     {"losses", at::tensor(state_->losses, at::kDouble)}},
                         .texts = state_->identity()};
-  for (const auto& [name, parameter] : state_->parameters()) {
-    const auto found = state_->adam->state().find(parameter.unsafeGetTensorImpl());
-    if (found != state_->adam->state().end()) { // absent before the first step
-      const auto& adam = static_cast<const torch::optim::AdamParamState&>(*found->second);
-      checkpoint.tensors.emplace("adam." + name + ".mean", adam.exp_avg());
-      checkpoint.tensors.emplace("adam." + name + ".square", adam.exp_avg_sq());
-    }
-  }
+  save_moments<torch::optim::AdamParamState>(*state_->adam, state_->parameters(), moment_name, checkpoint);
   save_checkpoint(path, checkpoint);
 }
 
 void ProjectionTrainer::restore(const std::filesystem::path& path) {
   State& s = *state_;
   const Checkpoint checkpoint = load_checkpoint(path);
-  if (checkpoint.text("format") != kFormat) {
-    throw DataError(c10::str(path.string(), ": its format is \"", checkpoint.text("format"), "\", but \"",
-                             kFormat, "\" is needed.\n  Give the checkpoint of a projection."));
-  }
-  for (const auto& [name, ours] : s.identity()) {
-    if (const std::string& theirs = checkpoint.text(name); theirs != ours) {
-      refuse(c10::str("the checkpoint ", path.string(), " was made with ", name, " ", theirs, ", but ", ours,
-                      " is asked for."),
-             "Give the same again, or another place for the checkpoint.");
-    }
-  }
-  const auto fitting = [&](const std::string& name, const at::Tensor& like) -> const at::Tensor& {
-    const at::Tensor& tensor = checkpoint.tensor(name);
-    if (tensor.sizes() != like.sizes() || tensor.scalar_type() != like.scalar_type()) {
-      throw DataError(c10::str(path.string(), ": tensor \"", name, "\" is ", tensor.scalar_type(),
-                               " of shape ", tensor.sizes(), ", but ", like.scalar_type(), " of shape ",
-                               like.sizes(), " is needed.\n  Give a checkpoint that is as it was written."));
-    }
-    return tensor;
-  };
+  kChecks.same_run(checkpoint, s.identity(), "a projection");
   const at::Tensor& losses = checkpoint.tensor("losses");
   if (losses.scalar_type() != at::kDouble || losses.dim() != 1) {
     throw DataError(c10::str(path.string(), ": tensor \"losses\" is ", losses.scalar_type(), " of shape ",
                              losses.sizes(), ", but a list of Double is needed."));
   }
-  const at::Tensor matrix = fitting("matrix", s.matrix), beta = fitting("beta", s.beta);
-  std::map<std::string, std::unique_ptr<torch::optim::AdamParamState>> adam;
-  for (const auto& [name, parameter] : s.parameters()) {
-    if (losses.numel() > 0) {
-      auto& state = *(adam[name] = std::make_unique<torch::optim::AdamParamState>());
-      state.step(losses.numel());
-      state.exp_avg(fitting("adam." + name + ".mean", parameter));
-      state.exp_avg_sq(fitting("adam." + name + ".square", parameter));
-    }
-  }
+  const at::Tensor matrix = fitting(checkpoint, "matrix", s.matrix),
+                   beta = fitting(checkpoint, "beta", s.beta);
+  Moments moments =
+      read_moments<torch::optim::AdamParamState>(checkpoint, s.parameters(), moment_name, losses.numel());
   // All is there: from here on nothing can fail half way.
   const at::NoGradGuard no_gradient;
   s.matrix.copy_(matrix);
   s.beta.copy_(beta);
   s.losses.assign(losses.const_data_ptr<double>(), losses.const_data_ptr<double>() + losses.numel());
   s.make_adam();
-  for (const auto& [name, parameter] : s.parameters()) {
-    if (adam.contains(name)) {
-      s.adam->state()[parameter.unsafeGetTensorImpl()] = std::move(adam[name]);
-    }
-  }
+  put_moments(std::move(moments), *s.adam);
 }
 
 TrainedProjection train_projection(const at::Tensor& patterns, const ProjectionOptions& options,

@@ -111,6 +111,35 @@ TEST(ApplyVerb, SaysWhatIsWrongWithACase) {
   EXPECT_EQ(run_mneme({"apply", (folder / "missing.json").string(), "--out", out}).exit_code, 3);
 }
 
+/// A case of hflayers, with a separation of mneme.
+TEST(ApplyVerb, TakesASeparation) {
+  const TemporaryFolder folder;
+  const auto apply = [&](const nlohmann::json& separation) {
+    nlohmann::json golden = nlohmann::json::parse(testing::read_text(kCases / "pooling_default.json"));
+    if (!separation.is_null()) {
+      golden["constructor"]["separation"] = separation;
+    }
+    write_text(folder / "case.json", golden.dump());
+    std::filesystem::copy_file(kCases / "pooling_default.safetensors", folder / "case.safetensors",
+                               std::filesystem::copy_options::overwrite_existing);
+    return run_mneme({"apply", folder / "case.json", "--out", folder / "out.safetensors", "--grad"});
+  };
+  const auto result = [&](const nlohmann::json& separation) {
+    const ProgramResult run = apply(separation);
+    EXPECT_EQ(run.exit_code, 0) << separation << run.err;
+    return testing::read_text(folder / "out.safetensors");
+  };
+  const std::string softmax = result(nullptr);
+  EXPECT_EQ(result("softmax"), softmax);
+  EXPECT_NE(result("sparsemax"), softmax);
+  EXPECT_EQ(result(nlohmann::json{{"name", "entmax"}, {"alpha", 1.5}}).size(), result("entmax15").size());
+  const ProgramResult unknown = apply("softmin");
+  EXPECT_EQ(unknown.exit_code, 3);
+  testing::expect_contains(unknown.err,
+                           {"/constructor/separation", "no separation \"softmin\"", "sparsemax"});
+  EXPECT_EQ(apply(nlohmann::json{{"name", "entmax"}, {"alpha", 3}}).exit_code, 3);
+}
+
 #else
 
 TEST(ApplyVerb, SaysThatThisBuildIsWithoutLibTorch) {

@@ -250,6 +250,39 @@ TEST(TrainBags, RefusesToMixRuns) {
   EXPECT_TRUE(contains(nowhere.err, "there is no MNIST here")) << nowhere.err;
 }
 
+TEST(TrainBags, TakesTheSeparationAndResumesAndMeasuresWithIt) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> sparse{"--model", "hopfield", "--separation", "entmax", "--alpha", "1.7"};
+  const auto with_epochs = [&](const char* epochs) {
+    std::vector<std::string> all = sparse;
+    all.insert(all.end(), {"--epochs", epochs});
+    return train_latch(folder.path(), all);
+  };
+  const ProgramResult first = with_epochs("1");
+  EXPECT_EQ(first.exit_code, 0) << first.err;
+  EXPECT_TRUE(contains(first.out, "hopfield, entmax 1.7")) << first.out;
+  const nlohmann::json config = nlohmann::json::parse(testing::read_text(folder / "config.json"));
+  EXPECT_EQ(config.at("separation"), "entmax");
+  EXPECT_EQ(config.at("alpha"), 1.7);
+  EXPECT_EQ(with_epochs("2").exit_code, 0);
+  const ProgramResult other = train_latch(folder.path(), {"--model", "hopfield", "--epochs", "2"});
+  EXPECT_EQ(other.exit_code, 2) << "softmax is another run";
+  const ProgramResult measured =
+      run_mneme({"eval", folder.path().string()}, {.timeout = std::chrono::seconds(60)});
+  EXPECT_EQ(measured.exit_code, 0) << measured.err;
+  EXPECT_TRUE(contains(measured.out, "latch, hopfield, entmax 1.7")) << measured.out;
+}
+
+TEST(TrainBags, RefusesASeparationThatDoesNothing) {
+  const TemporaryFolder folder;
+  const ProgramResult lstm = train_latch(folder.path(), {"--model", "lstm", "--separation", "sparsemax"});
+  EXPECT_EQ(lstm.exit_code, 2);
+  testing::expect_contains(lstm.err, {"lstm has no Hopfield layer", "sparsemax"});
+  const ProgramResult alpha = train_latch(folder.path(), {"--separation", "sparsemax", "--alpha", "1.5"});
+  EXPECT_EQ(alpha.exit_code, 2);
+  testing::expect_contains(alpha.err, {"sparsemax has no alpha"});
+}
+
 TEST(TrainBags, NeedsTheProgramWithLibTorchWhereOtherTasksDoNot) {
   const TemporaryFolder alone; // mneme without mneme-nn beside it
   std::filesystem::copy_file(MNEME_PROGRAM, alone / "mneme");

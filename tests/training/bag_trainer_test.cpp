@@ -256,7 +256,7 @@ TEST(BagTrainer, NamesWhatCannotBe) {
   expect_contains(with([](auto& s) { s.epochs = 0; }), {"epochs is 0", "at least 1"});
   expect_contains(with([](auto& s) { s.batch_size = 0; }), {"batch_size is 0"});
   expect_contains(with([](auto& s) { s.patience = -1; }), {"patience is -1"});
-  expect_contains(with([](auto& s) { s.learning_rate = 0; }), {"learning_rate is 0", "above 0"});
+  expect_contains(with([](auto& s) { s.learning_rate = 0; }), {"learning_rate is 0", "must be > 0"});
   expect_contains(with([](auto& s) { s.weight_decay = -1; }), {"weight_decay is -1"});
   expect_contains(with([](auto& s) { s.gradient_norm_max = std::nan(""); }), {"gradient_norm_max is nan"});
   expect_contains(with([](auto& s) { s.probability_floor = 0.5; }), {"probability_floor is 0.5", "[0, 1/2)"});

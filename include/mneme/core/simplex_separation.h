@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string_view>
 
 namespace mneme {
@@ -57,5 +58,10 @@ constexpr std::string_view name_of(SimplexSeparation separation) {
   }
   return "";
 }
+
+/// The separation of a name of kSimplexSeparations; `alpha` is that of entmax, by default the one of the list.
+///
+/// Errors  UsageError for another name, for an alpha that is not in (1, 2], and for one that the separation does not have
+SimplexSeparation separation_named(std::string_view name, std::optional<double> alpha = std::nullopt);
 
 } // namespace mneme

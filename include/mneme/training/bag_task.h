@@ -6,8 +6,10 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "mneme/core/simplex_separation.h"
 #include "mneme/data/labelled_bags.h"
 
 namespace mneme::training {
@@ -26,6 +28,21 @@ struct BagSchedule {
   bool scored_after_step = false;
   /// Training stops once the validation loss has not fallen for so many epochs; 0: never.
   int64_t patience = 0;
+};
+
+/// What learns: one of the models of a task, and the separation of its Hopfield layer.
+struct BagModelChoice {
+  // NOLINTNEXTLINE(google-explicit-constructor): a model with softmax is its name
+  BagModelChoice(std::string model = {}, const SimplexSeparation& used = SimplexSeparation::softmax)
+      : name(std::move(model)), separation(used) {}
+  // NOLINTNEXTLINE(google-explicit-constructor): likewise
+  BagModelChoice(const char* model) : name(model) {}
+
+  std::string name;
+  SimplexSeparation separation =
+      SimplexSeparation::softmax; ///< models without a Hopfield layer take softmax alone
+
+  std::string text() const; ///< "pooling", "pooling, sparsemax", "pooling, entmax 1.25"
 };
 
 struct BagTask {

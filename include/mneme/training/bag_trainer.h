@@ -21,9 +21,9 @@ class BagTrainer {
 public:
   /// The task must outlive the trainer.
   ///
-  /// Errors  UsageError if the task does not know the model, has no bags, an option is out of its range, or bags of
+  /// Errors  UsageError if the task does not know the model, or the model has not that separation; if it has no bags, an option is out of its range, or bags of
   ///         several sizes are to share a batch
-  BagTrainer(const BagTask& task, const std::string& model, const BagSchedule& schedule, uint64_t seed);
+  BagTrainer(const BagTask& task, const BagModelChoice& model, const BagSchedule& schedule, uint64_t seed);
   BagTrainer(BagTrainer&&) noexcept;
   ~BagTrainer();
 
@@ -57,7 +57,7 @@ private:
 
 struct BagJob {
   const BagTask* task = nullptr;
-  std::string model;
+  BagModelChoice model;
   BagSchedule schedule = {};
   uint64_t seed = 1;
   /// Written after every epoch; where it exists, training goes on from it. Empty: none.

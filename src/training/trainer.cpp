@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+
+#include "training/trainer.h"
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+#include "mneme/core/error.h"
+
+namespace mneme::training {
+
+void TrainerChecks::refuse(const std::string& what, const std::string& how_to_fix) const {
+  throw UsageError(c10::str(trainer_, ": ", what, "\n  ", how_to_fix));
+}
+
+void TrainerChecks::at_least(const char* name, int64_t value, int64_t least) const {
+  if (value < least) {
+    refuse(c10::str(name, " is ", value, ", at least ", least, " is needed."), "Give a larger number.");
+  }
+}
+
+void TrainerChecks::positive(const char* name, double value) const {
+  if (!(value > 0 && std::isfinite(value))) {
+    refuse(c10::str(name, " is ", value, ", but must be > 0 and finite."), "Leave it out for the default.");
+  }
+}
+
+void TrainerChecks::not_negative(const char* name, double value) const {
+  if (!(value >= 0 && std::isfinite(value))) {
+    refuse(c10::str(name, " is ", value, ", but must be >= 0 and finite."), "Leave it out for the default.");
+  }
+}
+
+void TrainerChecks::finite_loss(int64_t step, double loss) const {
+  if (!std::isfinite(loss)) {
+    refuse(c10::str("the loss of step ", step, " is ", loss, ", a finite number is needed."),
+           "Go back to the last checkpoint and take a smaller learning rate.");
+  }
+}
+
+void TrainerChecks::same_run(const Checkpoint& checkpoint, const std::map<std::string, std::string>& identity,
+                             const char* kind) const {
+  if (const std::string& format = identity.at("format"); checkpoint.text("format") != format) {
+    throw DataError(c10::str(checkpoint.source, ": its format is \"", checkpoint.text("format"), "\", but \"",
+                             format, "\" is needed.\n  Give the checkpoint of ", kind, "."));
+  }
+  for (const auto& [name, ours] : identity) {
+    if (const std::string& theirs = checkpoint.text(name); theirs != ours) {
+      refuse(c10::str("the checkpoint ", checkpoint.source, " was made with ", name, " ", theirs, ", but ",
+                      ours, " is asked for."),
+             "Give the same again, or another place for the checkpoint.");
+    }
+  }
+}
+
+std::string exact(double x) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.17g", x);
+  return text.data();
+}
+
+const at::Tensor& fitting(const Checkpoint& checkpoint, const std::string& name, const at::Tensor& like) {
+  const at::Tensor& tensor = checkpoint.tensor(name);
+  if (tensor.sizes() != like.sizes() || tensor.scalar_type() != like.scalar_type()) {
+    throw DataError(c10::str(checkpoint.source, ": tensor \"", name, "\" is ", tensor.scalar_type(),
+                             " of shape ", tensor.sizes(), ", but ", like.scalar_type(), " of shape ",
+                             like.sizes(), " is needed.\n  Give a checkpoint that is as it was written."));
+  }
+  return tensor;
+}
+
+void put_moments(Moments moments, torch::optim::Optimizer& optimizer) {
+  for (auto& [parameter, state] : moments) {
+    optimizer.state()[parameter] = std::move(state);
+  }
+}
+
+} // namespace mneme::training
