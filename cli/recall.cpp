@@ -280,7 +280,7 @@ private:
     const bool beta_is_given = given_.beta->count() > 0;
     need(given_.beta, "has an inverse temperature", [](const auto& kind) { return kind.uses.beta; });
     need(given_.hamming_radius, "uses a Hamming radius", [&](const auto& kind) {
-      return kind.uses.hamming_radius || (kind.uses.beta_is_fitted && !beta_is_given);
+      return kind.uses.hamming_radius || (kind.uses.is_fitted && !beta_is_given);
     });
     need(given_.hard_locations, "has a number of hard locations",
          [](const auto& kind) { return kind.uses.hard_locations; });

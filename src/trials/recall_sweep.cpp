@@ -455,7 +455,7 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
 std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patterns) {
   const int64_t count = patterns.patterns.count(), bits = patterns.patterns.size();
   const double capacity = classical_hopfield_capacity(bits);
-  if (kind.name != "hopfield" || static_cast<double>(count) <= capacity) {
+  if (!is_classical_hopfield(kind) || static_cast<double>(count) <= capacity) {
     return "";
   }
   return fmt::format("{} patterns of {} bits are stored, and it holds about 0.138 n = {:.0f} random ones",
