@@ -18,17 +18,18 @@ using Locations = std::optional<FiniteLocations>;
 std::vector<SeparationStep> all_separations() {
   std::vector<SeparationStep> steps;
   for (const NamedSeparation& named : kSimplexSeparations) {
-    steps.push_back(
-        {.name = std::string(named.name),
-         .uses = {.beta = true, .alpha = named.separation.alpha > 0, .is_fitted = true},
-         .default_alpha = named.separation.alpha,
-         .make = [separation = named.separation](int64_t, const MemoryParameters& parameters,
-                                                 const Locations&) -> Separation {
-           if (separation == SimplexSeparation::softmax) {
-             return Softmax{parameters.beta}; // of cosines and dot products it keeps no weights
-           }
-           return SimplexWeights{SimplexSeparation{separation.kind, parameters.alpha}, parameters.beta};
-         }});
+    steps.push_back({.name = std::string(named.name),
+                     .uses = {.beta = true, .alpha = named.separation.alpha > 0, .is_fitted = true},
+                     .default_alpha = named.separation.alpha,
+                     .make = [separation = named.separation](int64_t, const MemoryParameters& parameters,
+                                                             const Locations&) -> Separation {
+                       if (separation == SimplexSeparation::softmax) {
+                         return Softmax{parameters.beta}; // of cosines and dot products it keeps no weights
+                       }
+                       return SimplexWeights{
+                           separation.alpha > 0 ? SimplexSeparation::entmax(parameters.alpha) : separation,
+                           parameters.beta};
+                     }});
   }
   steps.push_back(
       {.name = "polynomial",
@@ -71,10 +72,10 @@ std::vector<SeparationStep> all_separations() {
   steps.push_back(
       {.name = "identity",
        .make = [](int64_t, const MemoryParameters&, const Locations&) -> Separation { return Identity{}; },
-       .similarities = {{"cosine", "dot"},
-                        "the weights are the scores themselves, and minus a distance is 0 for a stored "
-                        "pattern that equals "
-                        "the cue and negative for all others"},
+       .similarities =
+           {{"cosine", "dot"},
+            "the weights are the scores themselves, and minus a distance is 0 for a stored pattern "
+            "that equals the cue and negative for all others"},
        .projections = {{"majority", "normalise"},
                        "the weights are the scores themselves, whose sum is not 1 as that of an average"}});
   steps.push_back(

@@ -31,7 +31,7 @@ struct MemoryKind {
   bool in_paper;     ///< one of the seven of "Attention Approximates Sparse Distributed Memory"
   MemoryUses uses = {};
   Similarity similarity = {};
-  const SeparationStep* separation = nullptr;
+  const SeparationStep* separation = nullptr; ///< of `separations`
   Projection projection = {};
   std::vector<PublishedName> published = {};
 };
