@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include "cli/choices.h"
@@ -95,9 +96,20 @@ public:
            "--memory", memories_,
            "Memories, comma separated; paper: the seven of \"Attention Approximates Sparse Distributed "
            "Memory\"; all; or: " +
-               memory_names())
+               fmt::format("{}", fmt::join(trials::names_of(trials::memory_kinds()), ", ")))
         ->delimiter(',')
-        ->type_name("NAMES");
+        ->type_name("NAMES")
+        ->default_str("paper, or none with --similarity, --separation or --projection");
+    add_step_option(
+        app, "--similarity", trials::similarities(), steps_.similarity, "cosine",
+        "First step of a memory of your own, beside --memory or instead of it: how alike a cue and a "
+        "stored pattern are");
+    add_step_option(app, "--separation", trials::separations(), steps_.separation, "softmax",
+                    "Second step of that memory: how scores become weights of the stored patterns");
+    add_step_option(
+        app, "--projection", trials::projections(), steps_.projection, "normalise; majority with hamming",
+        "Third step of that memory: how weighted patterns become the readout; with majority it stores "
+        "bits, else real numbers");
     given_.seeds = add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
                                       "Trials per memory and noise level");
     add_integer_option(app, "--update-steps", options_.parameters.update_steps_max,
@@ -108,14 +120,29 @@ public:
         [this](const std::string& name, const std::string& text) {
           options_.parameters.hamming_radius = parse_integer(name, text);
         },
-        "Radius of SDM, and of the fit of beta; patterns are compared as they are, not encoded");
+        "Radius of SDM and of separations that have one, and of the fit of beta; patterns are compared as "
+        "they are, not encoded");
     given_.beta = add_parsed_option(
         app, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n)",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.beta = parse_real(name, text, {.least = 0});
         },
-        "Inverse temperature of binary-attention, attention, transformer and modern-hopfield, for patterns "
-        "of length 1");
+        "Inverse temperature of softmax, entmax15, sparsemax, normmax and entmax, in every memory that has "
+        "one of them; for scores as they are, such as cosines, or dot products of real patterns of length 1");
+    given_.alpha = add_parsed_option(
+        app, "--alpha", "X",
+        fmt::format("{}", trials::step_named(trials::separations(), "entmax").default_alpha),
+        [this](const std::string& name, const std::string& text) {
+          options_.parameters.alpha =
+              parse_real(name, text, {.least = 1, .most = 2, .least_included = false});
+        },
+        "Of the separation entmax: towards 1 as softmax, at 2 as sparsemax");
+    given_.degree = add_parsed_option(
+        app, "--degree", "X", "the beta that softmax would have, rounded up; dense: 3",
+        [this](const std::string& name, const std::string& text) {
+          options_.parameters.degree = parse_real(name, text, {.least = 0, .least_included = false});
+        },
+        "Power of the scores in the separation polynomial, and in the memory dense");
     given_.hard_locations =
         add_integer_option(app, "--hard-locations", options_.parameters.hard_locations,
                            {.least = 1, .most = 1'000'000'000}, "Hard locations of the memory sdm");
@@ -134,7 +161,14 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    options_.memories = trials::memory_kinds_named(memories_);
+    const bool is_composed = steps_ != trials::MemorySteps{};
+    if (!is_composed || !memories_.empty()) {
+      options_.memories =
+          trials::memory_kinds_named(memories_.empty() ? std::vector<std::string>{"paper"} : memories_);
+    }
+    if (is_composed) {
+      options_.memories.push_back(trials::composed_memory(trials::with_defaults(steps_)));
+    }
     options_.seed = context.options.seed;
     options_.centre = !no_centre_;
     refuse_unused_options();
@@ -153,6 +187,9 @@ public:
       // Patterns may come from a file with names in it, and cues from one without.
       options_.cues = load(cues_, std::ranges::any_of(cues_, has_names) ? tensor_ : "",
                            Random(context.options.seed).stream(kStreamOfCues));
+    }
+    if (const std::string note = default_steps(); is_composed && !note.empty()) {
+      result.notes.push_back(note);
     }
     result.threshold_origin = choose_threshold(result.patterns);
     if (options_.cues) {
@@ -195,12 +232,26 @@ public:
 private:
   enum class Draw { automatic, always, never };
 
-  static std::string memory_names() {
-    std::string names;
-    for (const trials::MemoryKind& kind : trials::memory_kinds()) {
-      names += (names.empty() ? "" : ", ") + kind.name;
+  template <class Step>
+  static void add_step_option(CLI::App& app, const std::string& option, const std::vector<Step>& steps,
+                              std::string& target, const std::string& default_word, const std::string& help) {
+    const std::vector<std::string> names = trials::names_of(steps);
+    add_word_option(
+        app, option, names, default_word, [&target, names](size_t place) { target = names[place]; }, help);
+  }
+
+  /// The steps that were left out and what they are; empty if none was.
+  std::string default_steps() const {
+    const trials::MemorySteps all = trials::with_defaults(steps_);
+    std::vector<std::string> chosen;
+    for (const auto& [name, step] : {std::pair("--similarity", &trials::MemorySteps::similarity),
+                                     {"--separation", &trials::MemorySteps::separation},
+                                     {"--projection", &trials::MemorySteps::projection}}) {
+      if ((steps_.*step).empty()) {
+        chosen.push_back(fmt::format("{} is {}", name, all.*step));
+      }
     }
-    return names;
+    return chosen.empty() ? "" : fmt::format("By default {}.", fmt::join(chosen, " and "));
   }
 
   /// Whether arrays have names in this file.
@@ -264,23 +315,35 @@ private:
       }
     };
     const auto need = [&](const CLI::Option* option, const std::string& property, auto has) {
-      std::string chosen, having;
-      for (const trials::MemoryKind& kind : options_.memories) {
-        if (has(kind)) {
-          return;
-        }
-        chosen += (chosen.empty() ? "" : ", ") + kind.name;
+      if (std::ranges::any_of(options_.memories, has)) {
+        return;
       }
+      std::vector<std::string> having, steps;
       for (const trials::MemoryKind& kind : trials::memory_kinds()) {
-        having += has(kind) ? (having.empty() ? "" : ", ") + kind.name : "";
+        if (has(kind)) {
+          having.push_back(kind.name);
+        }
       }
-      refuse(option, fmt::format("none of the chosen memories ({}) {}", chosen, property),
-             "Leave it out, or choose a memory that does: " + having + ".");
+      for (const trials::SeparationStep& step : trials::separations()) {
+        if (has(trials::MemoryKind{.uses = step.uses}) && !has(trials::MemoryKind{})) {
+          steps.push_back(step.name);
+        }
+      }
+      if (!steps.empty()) {
+        having.push_back(
+            fmt::format("{}--separation {}", having.empty() ? "" : "or ", fmt::join(steps, "|")));
+      }
+      refuse(option,
+             fmt::format("none of the chosen memories ({}) {}",
+                         fmt::join(trials::names_of(options_.memories), ", "), property),
+             fmt::format("Leave it out, or choose a memory that does: {}.", fmt::join(having, ", ")));
     };
-    const bool beta_is_given = given_.beta->count() > 0;
     need(given_.beta, "has an inverse temperature", [](const auto& kind) { return kind.uses.beta; });
+    need(given_.alpha, "has an alpha", [](const auto& kind) { return kind.uses.alpha; });
+    need(given_.degree, "has a degree", [](const auto& kind) { return kind.uses.degree; });
     need(given_.hamming_radius, "uses a Hamming radius", [&](const auto& kind) {
-      return kind.uses.hamming_radius || (kind.uses.beta_is_fitted && !beta_is_given);
+      const CLI::Option* fitted = kind.uses.beta ? given_.beta : given_.degree;
+      return kind.uses.hamming_radius || (kind.uses.is_fitted && fitted->count() == 0);
     });
     need(given_.hard_locations, "has a number of hard locations",
          [](const auto& kind) { return kind.uses.hard_locations; });
@@ -292,6 +355,14 @@ private:
                "Leave out the one or the other.");
       }
     }
+  }
+
+  /// The name of a memory without blanks.
+  static std::string file_name(std::string name) {
+    for (size_t at = name.find(" + "); at != std::string::npos; at = name.find(" + ")) {
+      name.replace(at, 3, "-");
+    }
+    return name;
   }
 
   /// Sets the threshold of the patterns; returns where it comes from.
@@ -330,7 +401,7 @@ private:
                               {all.exact.begin(), all.exact.begin() + shown}});
       if (!folder.empty()) {
         result.readout_files.push_back(
-            fmt::format("recalled-{}-{}.npy", memory.kind.name, level_name(rows[level])));
+            fmt::format("recalled-{}-{}.npy", file_name(memory.kind.name), level_name(rows[level])));
         const std::filesystem::path path = folder / result.readout_files.back();
         if (memory.kind.on_bits) {
           data::write_npy(path, to_bits(all.readouts, 0.5));
@@ -362,14 +433,16 @@ private:
 
   /// Options that not every run can use.
   struct {
-    CLI::Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *hard_locations, *threshold, *no_centre;
+    CLI::Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
+        *threshold, *no_centre;
   } given_ = {};
   std::vector<std::string> patterns_, cues_;
   std::string tensor_;
   std::optional<data::BitOrder> packed_;
   int64_t bits_ = 0;
   bool transpose_ = false;
-  std::vector<std::string> memories_ = {"paper"};
+  std::vector<std::string> memories_;
+  trials::MemorySteps steps_; ///< of the memory that is composed; empty where they were left out
   int64_t limit_ = 0;
   std::optional<double> threshold_;
   std::optional<trials::Corruption> corruption_;

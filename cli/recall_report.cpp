@@ -246,18 +246,21 @@ std::string choice_text(const RecallRun& run) {
       })) {
     return "";
   }
-  const auto any = [&](auto has) {
-    return std::ranges::any_of(run.memories, [&](const auto& memory) { return has(memory.parameters); });
-  };
-  const bool finite = any([](const auto& parameters) { return parameters.hard_locations > 0; });
-  const bool infinite = any(
-      [](const auto& parameters) { return parameters.hamming_radius > 0 && parameters.hard_locations == 0; });
+  std::vector<std::string> aims;
+  const auto any = [&](auto has) { return std::ranges::any_of(run.memories, has); };
+  if (any([](const trials::MemoryReport& memory) {
+        return memory.parameters.hamming_radius > 0 && !memory.kind.uses.finite_locations;
+      })) {
+    aims.emplace_back("the most noise at which a pattern outweighs all others");
+  }
+  if (any([](const trials::MemoryReport& memory) { return memory.kind.uses.finite_locations; })) {
+    aims.emplace_back("the most bits right after one read at 10 % noise");
+  }
   return fmt::format(
-      "Hamming radii are chosen from the distances between the stored patterns, for {}{}{}.{} "
+      "Hamming radii are chosen from the distances between the stored patterns, for {}.{} "
       "--hamming-radius and --beta override.",
-      infinite ? "the most noise at which a pattern outweighs all others" : "",
-      infinite && finite ? ", or " : "", finite ? "the most bits right after one read at 10 % noise" : "",
-      any([](const auto& parameters) { return parameters.encoded_bits > 0; })
+      fmt::join(aims, ", or "),
+      any([](const trials::MemoryReport& memory) { return memory.parameters.encoded_bits > 0; })
           ? " Encoded bits are sparse random projections of the bits that vary: they separate patterns "
             "that resemble each other."
           : "");
@@ -343,7 +346,7 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
 /// What would help a memory that is beyond its capacity; empty if it has no parameter that would.
 std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
   std::vector<std::string> options;
-  if (run.options.parameters.hamming_radius && (kind.uses.hamming_radius || kind.uses.beta_is_fitted)) {
+  if (run.options.parameters.hamming_radius && (kind.uses.hamming_radius || kind.uses.is_fitted)) {
     options.emplace_back("a smaller --hamming-radius, or none, so that it is chosen");
   }
   if (kind.uses.hard_locations) {
@@ -351,6 +354,9 @@ std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
   }
   if (kind.uses.beta) {
     options.emplace_back("a larger --beta");
+  }
+  if (kind.uses.degree) {
+    options.emplace_back("a larger --degree");
   }
   return fmt::format("{}", fmt::join(options, "; "));
 }

@@ -8,29 +8,100 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "mneme/core/error.h"
-#include "mneme/memory/attention.h"
 #include "mneme/memory/bit_encoding.h"
-#include "mneme/memory/continuous_sdm.h"
-#include "mneme/memory/hopfield_network.h"
 #include "mneme/memory/neuron_sdm.h"
-#include "mneme/memory/pattern_sdm.h"
 
 namespace mneme::trials {
 namespace {
 
-template <class Patterns>
-std::function<Recall<Patterns>(const Patterns&)>
-remembering(const Patterns& stored, AssociateOptions<Patterns> options, int64_t update_steps_max) {
-  if (!std::holds_alternative<Identity>(
-          options.separation)) {            // The sums of a classical network are whole numbers: kept exact.
-    options.precision = Precision::float32; // Sweeps ask many times; what they measure is far coarser.
-  }
-  return [memory = AssociativeMemory<Patterns>(stored, std::move(options)),
-          update = UpdateOptions{.update_steps_max = update_steps_max}](const Patterns& cues) {
-    return memory.recall(cues, update);
+enum class Locations { infinite, sampled, stored };
+
+/// A named memory: a row of the table.
+struct Row {
+  std::string name, title;
+  MemorySteps steps;
+  bool in_paper = false;
+  Locations locations = Locations::infinite;
+  bool is_fitted = true; ///< beta or degree, if there is one
+  std::vector<PublishedName> published = {};
+};
+
+MemoryKind kind_of(const Row& row) {
+  require_fitting(row.steps);
+  const SeparationStep& separation = step_named(separations(), row.steps.separation);
+  const ProjectionStep& projection = step_named(projections(), row.steps.projection);
+  MemoryKind kind{.name = row.name,
+                  .title = row.title,
+                  .steps = fmt::format("{} -> {} -> {}", row.steps.similarity, row.steps.separation,
+                                       row.steps.projection),
+                  .on_bits = projection.on_bits,
+                  .in_paper = row.in_paper,
+                  .uses = separation.uses,
+                  .similarity = step_named(similarities(), row.steps.similarity).similarity,
+                  .separation = &separation,
+                  .projection = projection.projection,
+                  .published = row.published};
+  kind.uses.finite_locations = row.locations != Locations::infinite;
+  kind.uses.hard_locations = row.locations == Locations::stored;
+  kind.uses.is_fitted = kind.uses.is_fitted && row.is_fitted;
+  return kind;
+}
+
+const std::vector<Row>& rows() {
+  using enum BetaFittedTo;
+  static const std::vector<Row> table = {
+      {.name = "sdm",
+       .title = "SDM, hard locations",
+       .steps = {"hamming", "radius", "majority"},
+       .in_paper = true,
+       .locations = Locations::stored,
+       .published = {{"Binary_Neuron_SDM", true}}},
+      {.name = "pattern-sdm",
+       .title = "SDM, infinite locations",
+       .steps = {"hamming", "circle-intersection", "majority"},
+       .in_paper = true,
+       .published = {{"Binary_SDM"}}},
+      {.name = "pattern-sdm-finite",
+       .title = "SDM, a million locations",
+       .steps = {"hamming", "circle-intersection", "majority"},
+       .in_paper = true,
+       .locations = Locations::sampled,
+       .published = {{"Binary_SDM_NeuronLimit", true}}},
+      {.name = "continuous-sdm",
+       .title = "Continuous SDM",
+       .steps = {"cosine", "cap-intersection", "normalise"},
+       .in_paper = true,
+       .published = {{"Cont_SDM"}, {"Cont_SDM_NeuronLimit", true}}},
+      {.name = "continuous-binary-sdm",
+       .title = "Continuous SDM, binary table",
+       .steps = {"hamming", "circle-intersection", "normalise"},
+       .in_paper = true,
+       .published = {{"Cont_Binary_SDM"}, {"Cont_Binary_SDM_NeuronLimit", true}}},
+      {.name = "binary-attention",
+       .title = "Binary SDM attention",
+       .steps = {"cosine", "softmax", "majority"},
+       .in_paper = true,
+       .published = {{"Binary_SDM_BFit_Attention"}}},
+      {.name = "attention",
+       .title = "SDM attention",
+       .steps = {"cosine", "softmax", "normalise"},
+       .in_paper = true,
+       .published = {{"Cont_SDM_BFit_Attention"}, {"Cont_SDM_CFit_Attention", false, cap_intersection}}},
+      {.name = "transformer",
+       .title = "Transformer attention",
+       .steps = {"cosine", "softmax", "normalise"},
+       .is_fitted = false},
+      {.name = "hopfield", .title = "Hopfield, classical", .steps = {"dot", "identity", "majority"}},
+      {.name = "modern-hopfield", .title = "Hopfield, modern", .steps = {"dot", "softmax", "average"}},
+      {.name = "dense",
+       .title = "Dense associative memory",
+       .steps = {"dot", "polynomial", "average"},
+       .is_fitted = false},
   };
+  return table;
 }
 
 std::optional<BitEncoding> encoding(const BitPatterns& stored, const MemoryParameters& parameters,
@@ -41,42 +112,20 @@ std::optional<BitEncoding> encoding(const BitPatterns& stored, const MemoryParam
   return BitEncoding(stored, {.bits = parameters.encoded_bits, .seed = seed});
 }
 
+/// Sweeps recall many times, and what they measure is far coarser; but the sums of a classical network are whole numbers:
+/// kept exact.
+Precision precision_of_sweeps(const MemoryKind& kind) {
+  return is_classical_hopfield(kind) ? Precision::float64 : Precision::float32;
+}
+
 } // namespace
 
 const std::vector<MemoryKind>& memory_kinds() {
-  constexpr MemoryUses kRadius{.hamming_radius = true}, kBeta{.beta = true},
-      kFittedBeta{.beta = true, .beta_is_fitted = true};
-  constexpr bool kBits = true, kReals = false, kPaper = true, kOther = false;
-  static const std::vector<MemoryKind> kinds = {
-      {"sdm",
-       "SDM, hard locations",
-       "Hamming -> radius -> counters, majority",
-       kBits,
-       kPaper,
-       {.hamming_radius = true, .finite_locations = true, .hard_locations = true}},
-      {"pattern-sdm", "SDM, infinite locations", "Hamming -> circle intersection -> majority", kBits, kPaper,
-       kRadius},
-      {"pattern-sdm-finite",
-       "SDM, a million locations",
-       "Hamming -> sampled circle intersection -> majority",
-       kBits,
-       kPaper,
-       {.hamming_radius = true, .finite_locations = true}},
-      {"continuous-sdm", "Continuous SDM", "cosine -> cap intersection -> normalise", kReals, kPaper,
-       kRadius},
-      {"continuous-binary-sdm", "Continuous SDM, binary table",
-       "Hamming of cosine -> circle intersection -> normalise", kReals, kPaper, kRadius},
-      {"binary-attention", "Binary SDM attention", "Hamming -> softmax, fitted beta -> majority", kBits,
-       kPaper, kFittedBeta},
-      {"attention", "SDM attention", "cosine -> softmax, fitted beta -> normalise", kReals, kPaper,
-       kFittedBeta},
-      {"transformer", "Transformer attention", "cosine -> softmax, beta 1/sqrt(n) -> normalise", kReals,
-       kOther, kBeta},
-      {"hopfield", "Hopfield, classical", "dot -> identity -> majority", kBits, kOther},
-      {"modern-hopfield", "Hopfield, modern", "dot -> softmax, fitted beta -> average", kReals, kOther,
-       kFittedBeta},
-      {"dense", "Dense associative memory", "dot -> cube -> average", kReals, kOther},
-  };
+  static const std::vector<MemoryKind> kinds = [] {
+    std::vector<MemoryKind> all;
+    std::ranges::transform(rows(), std::back_inserter(all), kind_of);
+    return all;
+  }();
   return kinds;
 }
 
@@ -94,69 +143,86 @@ std::vector<MemoryKind> memory_kinds_named(const std::vector<std::string>& names
       }
     }
     if (!known) {
-      std::string there_are;
-      for (const MemoryKind& kind : memory_kinds()) {
-        there_are += kind.name + ", ";
-      }
-      throw UsageError(
-          fmt::format("there is no memory called \"{}\".\n  There are: {}paper, all.", name, there_are));
+      throw UsageError(fmt::format("there is no memory called \"{}\".\n  There are: {}, paper, all.", name,
+                                   fmt::join(names_of(memory_kinds()), ", ")));
     }
   }
   return chosen;
 }
 
+MemoryKind composed_memory(const MemorySteps& steps) {
+  return kind_of({.name = fmt::format("{} + {} + {}", steps.similarity, steps.separation, steps.projection),
+                  .title = "Composed of three steps",
+                  .steps = steps});
+}
+
+bool is_classical_hopfield(const MemoryKind& kind) {
+  return kind.on_bits && std::holds_alternative<Dot>(kind.similarity) && kind.separation->name == "identity";
+}
+
+template <class Patterns>
+AssociateOptions<Patterns> association(const MemoryKind& kind, int64_t size,
+                                       const MemoryParameters& parameters, uint64_t seed) {
+  constexpr bool kBits = std::is_same_v<Patterns, BitPatterns>;
+  if (kind.on_bits != kBits) {
+    throw UsageError(
+        fmt::format("the memory \"{}\" does not store {}.", kind.name, kBits ? "bits" : "real patterns"));
+  }
+  std::optional<FiniteLocations> locations;
+  if (kind.uses.finite_locations) {
+    locations = FiniteLocations{.hard_locations = parameters.hard_locations, .seed = seed};
+  }
+  AssociateOptions<Patterns> options{.similarity = kind.similarity,
+                                     .separation = kind.separation->make(size, parameters, locations),
+                                     .projection = kind.projection};
+  if (is_classical_hopfield(kind)) {
+    options.separation = Identity{.self_connections = false};
+  }
+  return options;
+}
+template AssociateOptions<BitPatterns> association(const MemoryKind&, int64_t, const MemoryParameters&,
+                                                   uint64_t);
+template AssociateOptions<RealPatterns> association(const MemoryKind&, int64_t, const MemoryParameters&,
+                                                    uint64_t);
+
+RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
+                 uint64_t seed, const UpdateOptions& update, Precision precision) {
+  std::optional<BitEncoding> encode = encoding(stored, parameters, seed);
+  const auto recalling = [&](auto memory) {
+    return [memory = std::move(memory), update](const BitPatterns& cues) {
+      return memory->recall(cues, update);
+    };
+  };
+  if (kind.uses.hard_locations) {
+    auto memory = std::make_shared<NeuronSdm>(
+        NeuronSdmOptions{.bits = stored.bits(),
+                         .hard_locations = static_cast<int64_t>(parameters.hard_locations),
+                         .hamming_radius = parameters.hamming_radius,
+                         .seed = seed,
+                         .encode = std::move(encode)});
+    memory->write(stored);
+    return recalling(memory);
+  }
+  AssociateOptions<BitPatterns> options =
+      association<BitPatterns>(kind, encode ? encode->bits() : stored.bits(), parameters, seed);
+  options.encode_bits = std::move(encode);
+  options.precision = precision;
+  return recalling(std::make_shared<const AssociativeMemory<BitPatterns>>(stored, std::move(options)));
+}
+
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
                  uint64_t seed) {
-  const int64_t bits = stored.bits(), radius = parameters.hamming_radius, steps = parameters.update_steps_max;
-  if (kind.name == "sdm") {
-    auto memory = std::make_shared<NeuronSdm>(
-        NeuronSdmOptions{.bits = bits,
-                         .hard_locations = static_cast<int64_t>(parameters.hard_locations),
-                         .hamming_radius = radius,
-                         .seed = seed,
-                         .encode = encoding(stored, parameters, seed)});
-    memory->write(stored);
-    return [memory, steps](const BitPatterns& cues) {
-      return memory->recall(cues, {.update_steps_max = steps});
-    };
-  }
-  if (kind.name == "pattern-sdm") {
-    return remembering(stored, pattern_sdm(bits, radius), steps);
-  }
-  if (kind.name == "pattern-sdm-finite") {
-    const int64_t compared = parameters.encoded_bits > 0 ? parameters.encoded_bits : bits;
-    AssociateOptions<BitPatterns> options =
-        pattern_sdm(compared, radius, {.hard_locations = parameters.hard_locations, .seed = seed});
-    options.encode_bits = encoding(stored, parameters, seed);
-    return remembering(stored, std::move(options), steps);
-  }
-  if (kind.name == "binary-attention") {
-    return remembering(stored, binary_attention(parameters.beta), steps);
-  }
-  if (kind.name == "hopfield") {
-    return remembering(stored, classical_hopfield(), steps);
-  }
-  throw UsageError(fmt::format("the memory \"{}\" does not store bits.", kind.name));
+  return build(kind, stored, parameters, seed, {.update_steps_max = parameters.update_steps_max},
+               precision_of_sweeps(kind));
 }
 
 RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters) {
-  const int64_t size = stored.size(), radius = parameters.hamming_radius, steps = parameters.update_steps_max;
-  if (kind.name == "continuous-sdm") {
-    return remembering(stored, continuous_sdm(size, radius), steps);
-  }
-  if (kind.name == "continuous-binary-sdm") {
-    return remembering(stored, continuous_binary_sdm(size, radius), steps);
-  }
-  if (kind.name == "attention" || kind.name == "transformer") {
-    return remembering(stored, cosine_attention(parameters.beta), steps);
-  }
-  if (kind.name == "modern-hopfield") {
-    return remembering(stored, modern_hopfield(parameters.beta), steps);
-  }
-  if (kind.name == "dense") {
-    return remembering(stored, dense_associative_memory(), steps);
-  }
-  throw UsageError(fmt::format("the memory \"{}\" does not store real patterns.", kind.name));
+  AssociateOptions<RealPatterns> options = association<RealPatterns>(kind, stored.size(), parameters, 1);
+  options.precision = precision_of_sweeps(kind);
+  options.update.update_steps_max = parameters.update_steps_max;
+  return [memory = AssociativeMemory<RealPatterns>(stored, std::move(options))](const RealPatterns& cues) {
+    return memory.recall(cues);
+  };
 }
 
 } // namespace mneme::trials

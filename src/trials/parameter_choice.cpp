@@ -32,6 +32,7 @@ enum class Purpose : uint64_t { patterns = 1, cues = 2, encoding = 3, others = 4
 constexpr double kLocationsOfFit = 1e6; // moves the bias of the fit of beta, not beta
 constexpr int64_t kRadiusOfFitMin = 2;  // a line needs two points
 constexpr double kLocationsOfPatternSdm = 1e6;
+constexpr double kDegreeOfDense = 3;
 constexpr double kNoiseOfRead = 0.1; // for which hard locations are chosen
 /// Theory of larger patterns costs more than recall: they are treated as of this many bits, with the same distances as
 /// shares of all bits. What hard locations share hardly depends on the number of bits; circles of fewer bits are less
@@ -52,6 +53,14 @@ std::vector<int64_t> sample(int64_t count, int64_t most, Random random) {
     std::ranges::sort(chosen);
   }
   return chosen;
+}
+
+template <class Patterns> Patterns rows(const Patterns& patterns, const std::vector<int64_t>& chosen) {
+  Patterns result = slice(patterns, 0, std::ssize(chosen));
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    std::ranges::copy(patterns[chosen[i]], result[static_cast<int64_t>(i)].begin());
+  }
+  return result;
 }
 
 void require_patterns(int64_t count, int64_t size) {
@@ -102,8 +111,13 @@ Neighbours neighbours(int64_t count, int64_t bits, const Criterion& criterion, D
   return result;
 }
 
-/// Circle intersections at one radius, as shares of the circle.
-std::vector<double> circle_weights(int64_t size, int64_t hamming_radius) {
+/// The weight at each distance over that at distance 0.
+std::vector<double> weights_at(int64_t size, int64_t hamming_radius, RadiusWeights kind) {
+  if (kind == RadiusWeights::equal) {
+    std::vector<double> weights(static_cast<size_t>(size) + 1, 0.0);
+    std::fill_n(weights.begin(), hamming_radius + 1, 1.0);
+    return weights;
+  }
   std::vector<double> weights = theory::log_circle_intersections(size, hamming_radius);
   const double whole = weights[0];
   for (double& weight : weights) {
@@ -112,7 +126,7 @@ std::vector<double> circle_weights(int64_t size, int64_t hamming_radius) {
   return weights;
 }
 
-/// Whether a cue at distance `cue` from its pattern shares more of its circle with that than with all others.
+/// Whether a cue at distance `cue` from its pattern gives that more weight than all others.
 bool outweighs(const Neighbours& others, const std::vector<double>& weights, int64_t cue) {
   const double kept = 1 - 2 * static_cast<double>(cue) / static_cast<double>(weights.size() - 1);
   const double own = weights[static_cast<size_t>(cue)];
@@ -175,14 +189,14 @@ double least_beta(const std::vector<Neighbours>& patterns, int64_t size, const C
 }
 
 /// Mean share of wrong bits at which the patterns outweigh the others.
-double tolerated_noise(const std::vector<Neighbours>& patterns, int64_t size, int64_t radius,
+double tolerated_noise(const std::vector<Neighbours>& patterns, const std::vector<double>& weights,
                        const Criterion& criterion) {
-  const std::vector<double> weights = circle_weights(size, radius);
   int64_t sum = 0;
   for (const Neighbours& others : patterns) {
     sum += tolerated_distance(others, weights, criterion);
   }
-  return static_cast<double>(sum) / (static_cast<double>(patterns.size()) * static_cast<double>(size));
+  return static_cast<double>(sum) /
+         (static_cast<double>(patterns.size()) * static_cast<double>(weights.size() - 1));
 }
 
 /// The radius of first, first + step .. last with the largest value, the smallest among equals, and its value. One
@@ -200,7 +214,7 @@ std::pair<int64_t, double> best_radius(int64_t first, int64_t last, int64_t step
 /// distance(i, j) as a share of all bits; 0 means that two patterns coincide.
 template <class Distance>
 RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& criterion, uint64_t seed,
-                              Distance distance) {
+                              RadiusWeights weights, Distance distance) {
   require_patterns(count, size);
   constexpr int64_t kSampled = 100, kPerBlock = 16;
   const int64_t bits = std::min(size, kModelledBits);
@@ -213,7 +227,9 @@ RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& crit
           neighbours(count, bits, criterion, [&](int64_t j) { return distance(pattern, j); });
     }
   });
-  const auto noise_at = [&](int64_t radius) { return tolerated_noise(patterns, bits, radius, criterion); };
+  const auto noise_at = [&](int64_t radius) {
+    return tolerated_noise(patterns, weights_at(bits, radius, weights), criterion);
+  };
   // Circles of more than half of the bits hold most of the space: they separate nothing.
   constexpr int64_t kSteps = 12; // then as many again around the best
   const int64_t first = 1, last = bits / 2, step = std::max<int64_t>(1, (last - first) / kSteps);
@@ -268,14 +284,6 @@ public:
   }
 
 private:
-  static BitPatterns rows(const BitPatterns& patterns, const std::vector<int64_t>& chosen) {
-    BitPatterns result(std::ssize(chosen), patterns.bits());
-    for (size_t i = 0; i < chosen.size(); ++i) {
-      std::ranges::copy(patterns[chosen[i]], result[static_cast<int64_t>(i)].begin());
-    }
-    return result;
-  }
-
   static int64_t radius_of_fraction(int64_t bits, double fraction) {
     return std::clamp<int64_t>(theory::hamming_radius_for_space_fraction(bits, fraction), 1, bits - 1);
   }
@@ -346,17 +354,17 @@ bool any_bit_varies(const BitPatterns& patterns) {
 
 } // namespace
 
-RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed) {
+RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed, RadiusWeights weights) {
   const Criterion criterion{.noise_max = 0.4, .bins = stored.bits(), .on_bits = true};
-  return choose_radius_by(stored.count(), stored.bits(), criterion, seed, [&](int64_t i, int64_t j) {
+  return choose_radius_by(stored.count(), stored.bits(), criterion, seed, weights, [&](int64_t i, int64_t j) {
     return static_cast<double>(hamming_distance(stored, i, stored, j)) / static_cast<double>(stored.bits());
   });
 }
 
-RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed) {
+RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed, RadiusWeights weights) {
   constexpr int64_t kBins = 4096;
   const Criterion criterion{.noise_max = 0.5, .bins = kBins, .on_bits = false};
-  return choose_radius_by(stored.count(), stored.size(), criterion, seed, [&](int64_t i, int64_t j) {
+  return choose_radius_by(stored.count(), stored.size(), criterion, seed, weights, [&](int64_t i, int64_t j) {
     const double cosine = std::inner_product(stored[i].begin(), stored[i].end(), stored[j].begin(), 0.0);
     return cosine >= kExactCosine ? 0 : std::min((1 - cosine) / 2, 1.0);
   });
@@ -390,6 +398,12 @@ void require_valid(const ParameterChoices& choices, int64_t size) {
     throw UsageError(
         fmt::format("beta is {}, a number of at least 0 and at most {} is needed.", *choices.beta, kBetaMax));
   }
+  if (choices.alpha) {
+    check_separation(SimplexSeparation::entmax(*choices.alpha));
+  }
+  if (choices.degree && !(*choices.degree > 0 && std::isfinite(*choices.degree))) {
+    throw UsageError(fmt::format("the degree is {}, a finite number above 0 is needed.", *choices.degree));
+  }
   if (choices.hard_locations < 1 || choices.update_steps_max < 1) {
     throw UsageError(
         fmt::format("{} hard locations and {} update steps were asked for, at least 1 of each is needed.",
@@ -404,12 +418,14 @@ ParameterChooser::ParameterChooser(const BitPatterns& bits, const RealPatterns& 
   require_patterns(bits.count(), bits.bits());
 }
 
-const RadiusChoice& ParameterChooser::radius(bool on_bits) {
-  const auto known = radii_.find(on_bits);
-  return known != radii_.end()
-             ? known->second
-             : radii_.emplace(on_bits, on_bits ? choose_radius(bits_, seed_) : choose_radius(reals_, seed_))
-                   .first->second;
+const RadiusChoice& ParameterChooser::radius(bool on_bits, RadiusWeights weights) {
+  const std::pair key(on_bits, weights);
+  const auto known = radii_.find(key);
+  return known != radii_.end() ? known->second
+                               : radii_
+                                     .emplace(key, on_bits ? choose_radius(bits_, seed_, weights)
+                                                           : choose_radius(reals_, seed_, weights))
+                                     .first->second;
 }
 
 const LocationChoice& ParameterChooser::locations(double hard_locations) {
@@ -420,58 +436,114 @@ const LocationChoice& ParameterChooser::locations(double hard_locations) {
                    .first->second;
 }
 
+/// How much the score of a memory changes with the cosine: exactly, but for Manhattan distances of real patterns, where
+/// it is the mean over stored patterns.
+double ParameterChooser::score_per_cosine(const MemoryKind& kind) const {
+  const auto n = static_cast<double>(bits_.bits());
+  const auto of_bits_or_reals = [&](double bits, double reals) { return kind.on_bits ? bits : reals; };
+  if (std::holds_alternative<Hamming>(kind.similarity)) {
+    return n / 2;
+  }
+  if (std::holds_alternative<Dot>(kind.similarity)) {
+    return of_bits_or_reals(n, 1);
+  }
+  if (std::holds_alternative<Euclidean>(kind.similarity)) {
+    return of_bits_or_reals(2 * n, 2);
+  }
+  if (std::holds_alternative<Cosine>(kind.similarity)) {
+    return 1;
+  }
+  if (kind.on_bits) {
+    return n;
+  }
+  constexpr int64_t kSampled = 100;
+  const RealPatterns sampled =
+      rows(reals_, sample(reals_.count(), kSampled, random_for(seed_, Purpose::patterns)));
+  const RealPatterns scores = similarity(sampled, sampled, kind.similarity).values,
+                     cosines = similarity(sampled, sampled, Cosine{}).values;
+  double score = 0, cosine = 0;
+  for (int64_t i = 0; i < sampled.count(); ++i) {
+    for (size_t j = 0; j < static_cast<size_t>(sampled.count()); ++j) {
+      score -= scores[i][j];
+      cosine += 1 - cosines[i][j];
+    }
+  }
+  return score > 0 && cosine > 0 ? score / cosine : 1;
+}
+
+/// The beta of cosines that is fitted to a Hamming radius.
+MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t hamming_radius) {
+  const double fitted =
+      theory::fit_beta(bits_.bits(), std::max(kRadiusOfFitMin, hamming_radius), std::log(kLocationsOfFit))
+          .beta;
+  const double least =
+      choices_.hamming_radius ? 0 : radius(kind.on_bits, RadiusWeights::circle_intersection).beta_min;
+  return {"beta", std::max(fitted, least),
+          fitted >= least ? fmt::format("fitted to the Hamming radius {}", hamming_radius)
+                          : "leaves 95 % of the patterns where they are"};
+}
+
 MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
+  const MemoryUses& uses = kind.uses;
   MemoryParameters parameters{.update_steps_max = choices_.update_steps_max};
   const auto add = [&](const char* name, double value, std::string origin) {
     parameters.settings.push_back({name, value, std::move(origin)});
+    return value;
   };
-  if (kind.uses.finite_locations) {
+  const bool is_fitted = uses.is_fitted && !(uses.beta ? choices_.beta : choices_.degree);
+  if (uses.finite_locations) {
     parameters.hard_locations =
-        kind.uses.hard_locations ? static_cast<double>(choices_.hard_locations) : kLocationsOfPatternSdm;
+        uses.hard_locations ? static_cast<double>(choices_.hard_locations) : kLocationsOfPatternSdm;
   }
-  if (kind.uses.hamming_radius || (kind.uses.beta_is_fitted && !choices_.beta)) {
+  if (uses.hamming_radius || is_fitted) {
     std::string origin;
     if (choices_.hamming_radius) {
       parameters.hamming_radius = *choices_.hamming_radius;
-    } else if (kind.uses.finite_locations) {
+    } else if (uses.finite_locations) {
       const LocationChoice& choice = locations(parameters.hard_locations);
       parameters.hamming_radius = choice.hamming_radius;
       parameters.encoded_bits = choice.encoded_bits;
       origin = fmt::format("{:.3g} % of bits right after one read", 100 * choice.right_share);
     } else {
-      const RadiusChoice& choice = radius(kind.on_bits);
+      const RadiusChoice& choice = radius(
+          kind.on_bits, uses.equal_within_radius ? RadiusWeights::equal : RadiusWeights::circle_intersection);
       parameters.hamming_radius = choice.hamming_radius;
       origin = fmt::format("tolerates {:.0f} % noise", 100 * choice.noise);
     }
-    if (kind.uses.hamming_radius) {
+    if (uses.hamming_radius) {
       add("hamming_radius", static_cast<double>(parameters.hamming_radius), origin);
     }
   }
   if (parameters.encoded_bits > 0) {
     add("encoded_bits", static_cast<double>(parameters.encoded_bits), "");
   }
-  if (kind.uses.finite_locations) {
-    add("hard_locations", parameters.hard_locations,
-        kind.uses.hard_locations ? "" : "expected numbers, sampled");
+  if (uses.finite_locations) {
+    add("hard_locations", parameters.hard_locations, uses.hard_locations ? "" : "expected numbers, sampled");
   }
-  if (kind.uses.beta && choices_.beta) {
-    parameters.beta = *choices_.beta;
-    add("beta", parameters.beta, "");
-  } else if (kind.uses.beta_is_fitted) {
-    parameters.beta = theory::fit_beta(bits_.bits(), std::max(kRadiusOfFitMin, parameters.hamming_radius),
-                                       std::log(kLocationsOfFit))
-                          .beta;
-    const double least = choices_.hamming_radius ? 0 : radius(kind.on_bits).beta_min;
-    add("beta", std::max(parameters.beta, least),
-        parameters.beta >= least ? fmt::format("fitted to the Hamming radius {}", parameters.hamming_radius)
-                                 : "leaves 95 % of the patterns where they are");
-    parameters.beta = std::max(parameters.beta, least);
-  } else if (kind.uses.beta) {
-    parameters.beta = 1 / std::sqrt(static_cast<double>(bits_.bits()));
-    add("beta", parameters.beta, "1 / sqrt(size)");
+  if (uses.beta && choices_.beta) {
+    parameters.beta = add("beta", *choices_.beta, "");
+  } else if (uses.beta && is_fitted) {
+    MemorySetting beta = fitted_beta(kind, parameters.hamming_radius);
+    if (const double scale = score_per_cosine(kind); scale != 1) {
+      beta.origin = fmt::format("{:.6g} for cosines, {}; divided by {:.4g}, the score per cosine", beta.value,
+                                beta.origin, scale);
+      beta.value /= scale;
+    }
+    parameters.beta = add("beta", beta.value, beta.origin);
+  } else if (uses.beta) {
+    parameters.beta = add("beta", 1 / std::sqrt(static_cast<double>(bits_.bits())), "1 / sqrt(size)");
   }
-  if (kind.name == "dense") {
-    add("degree", 3, "");
+  if (uses.alpha) {
+    parameters.alpha = add("alpha", choices_.alpha.value_or(kind.separation->default_alpha),
+                           choices_.alpha ? "" : "the default");
+  }
+  if (uses.degree && is_fitted) {
+    const MemorySetting beta = fitted_beta(kind, parameters.hamming_radius);
+    parameters.degree =
+        add("degree", std::ceil(beta.value),
+            fmt::format("at least as sharp as softmax with beta {:.6g}, {}", beta.value, beta.origin));
+  } else if (uses.degree) {
+    parameters.degree = add("degree", choices_.degree.value_or(kDegreeOfDense), "");
   }
   return parameters;
 }

@@ -11,6 +11,7 @@
 #include "mneme/data/corruption.h"
 #include "mneme/theory/cap_intersection.h"
 #include "mneme/theory/circle_intersection.h"
+#include "mneme/trials/memory_kinds.h"
 #include "mneme/trials/published_recall.h"
 
 namespace mneme::trials {
@@ -57,33 +58,40 @@ double log_most_shared(bool caps, int64_t dimension, int64_t radius, double hard
 }
 
 std::vector<Candidate> candidates(int64_t dimension, const ProjectionRecallOptions& test) {
-  const int64_t radius = test.hamming_radius;
   std::vector<Candidate> all;
-  const auto add = [&](const std::string& algorithm,
-                       const std::optional<double>& hard_locations) -> Candidate& {
-    all.push_back(
-        {ProjectionRecall{.algorithm = algorithm, .hard_locations = hard_locations},
-         published_weighting(
-             algorithm + (hard_locations ? "_NeuronLimit" : ""), dimension,
-             {.hamming_radius = radius, .hard_locations = hard_locations.value_or(1), .seed = test.seed})});
-    return all.back();
-  };
-  for (const std::optional<double>& hard_locations : test.hard_locations) {
-    for (const bool caps : {true, false}) {
-      // Rounded, as published: half a location is none.
-      if (!hard_locations || log_most_shared(caps, dimension, radius, *hard_locations) >= std::log(0.5)) {
-        add(caps ? "Cont_SDM" : "Cont_Binary_SDM", hard_locations);
+  const auto add = [&](bool is_attention, const std::optional<double>& hard_locations) {
+    for (const MemoryKind& kind : memory_kinds()) {
+      for (const PublishedName& published : kind.published) {
+        if (kind.on_bits || kind.uses.beta != is_attention ||
+            published.finite_locations != hard_locations.has_value()) {
+          continue;
+        }
+        // The first published name of a row is that of infinitely many locations.
+        const std::string& name = hard_locations ? kind.published.front().name : published.name;
+        Candidate candidate{ProjectionRecall{.algorithm = name, .hard_locations = hard_locations},
+                            published_weighting(published.name, dimension,
+                                                {.hamming_radius = test.hamming_radius,
+                                                 .hard_locations = hard_locations.value_or(1),
+                                                 .seed = test.seed})};
+        Separation& separation = candidate.weighting.options.separation;
+        if (auto* softmax = std::get_if<Softmax>(&separation)) {
+          if (test.beta && published.fitted_to == BetaFittedTo::circle_intersection) {
+            softmax->beta = *test.beta;
+          }
+          candidate.row.beta = softmax->beta;
+        }
+        // Rounded, as published: half a location is none.
+        if (!hard_locations || log_most_shared(std::holds_alternative<CapIntersection>(separation), dimension,
+                                               test.hamming_radius, *hard_locations) >= std::log(0.5)) {
+          all.push_back(std::move(candidate));
+        }
       }
     }
+  };
+  for (const std::optional<double>& hard_locations : test.hard_locations) {
+    add(false, hard_locations);
   }
-  for (const char* algorithm : {"Cont_SDM_BFit_Attention", "Cont_SDM_CFit_Attention"}) {
-    Candidate& attention = add(algorithm, std::nullopt);
-    double& beta = std::get<Softmax>(attention.weighting.options.separation).beta;
-    if (test.beta && algorithm == std::string("Cont_SDM_BFit_Attention")) {
-      beta = *test.beta;
-    }
-    attention.row.beta = beta;
-  }
+  add(true, std::nullopt);
   return all;
 }
 

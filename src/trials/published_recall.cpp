@@ -4,19 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
+#include <iterator>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/data/corruption.h"
 #include "mneme/memory/attention.h"
-#include "mneme/memory/continuous_sdm.h"
-#include "mneme/memory/neuron_sdm.h"
-#include "mneme/memory/pattern_sdm.h"
 #include "mneme/memory/update.h"
+#include "mneme/trials/memory_kinds.h"
 
 namespace mneme::trials {
 namespace {
@@ -27,63 +26,33 @@ constexpr int64_t kDrawsMax = 100;
 
 using Options = PublishedRecallOptions;
 
+/// A row of the table of memories under one of its published names.
 struct Algorithm {
-  std::string name;
-  bool on_bits;
-  bool draws; ///< rounds expected locations at random
+  PublishedName published;
+  MemoryKind kind;
+
+  MemoryParameters parameters(int64_t size, const Options& options) const {
+    const auto beta = [&] {
+      return std::get<Softmax>(sdm_attention(size, options.hamming_radius, published.fitted_to).separation)
+          .beta;
+    };
+    return {.hamming_radius = options.hamming_radius,
+            .hard_locations = options.hard_locations,
+            .beta = kind.uses.beta ? beta() : 0};
+  }
 };
 
-const std::vector<Algorithm>& algorithms() {
-  static const std::vector<Algorithm> list = {
-      {"Binary_SDM", true, false},
-      {"Binary_SDM_NeuronLimit", true, true},
-      {"Binary_Neuron_SDM", true, false},
-      {"Binary_SDM_BFit_Attention", true, false},
-      {"Cont_SDM", false, false},
-      {"Cont_SDM_NeuronLimit", false, true},
-      {"Cont_Binary_SDM", false, false},
-      {"Cont_Binary_SDM_NeuronLimit", false, true},
-      {"Cont_SDM_BFit_Attention", false, false},
-      {"Cont_SDM_CFit_Attention", false, false},
-  };
-  return list;
-}
-
-const Algorithm& find(const std::string& name) {
-  const auto found = std::ranges::find(algorithms(), name, &Algorithm::name);
-  if (found == algorithms().end()) {
-    throw UsageError(fmt::format("mneme::trials: there is no published algorithm \"{}\".\n  There are: {}.",
-                                 name, fmt::join(published_algorithms(), ", ")));
+Algorithm find(const std::string& name) {
+  for (MemoryKind kind : memory_kinds()) {
+    for (const PublishedName& published : kind.published) {
+      if (published.name == name) {
+        kind.uses.finite_locations = published.finite_locations;
+        return {published, kind};
+      }
+    }
   }
-  return *found;
-}
-
-AssociateOptions<BitPatterns> bit_options(const std::string& name, int64_t bits, const Options& options) {
-  if (name == "Binary_SDM_BFit_Attention") {
-    return binary_sdm_attention(bits, options.hamming_radius);
-  }
-  return name == "Binary_SDM"
-             ? pattern_sdm(bits, options.hamming_radius)
-             : pattern_sdm(bits, options.hamming_radius,
-                           FiniteLocations{.hard_locations = options.hard_locations, .seed = options.seed});
-}
-
-AssociateOptions<RealPatterns> real_options(const std::string& name, int64_t size, const Options& options) {
-  const FiniteLocations finite{.hard_locations = options.hard_locations, .seed = options.seed};
-  if (name == "Cont_SDM_BFit_Attention") {
-    return sdm_attention(size, options.hamming_radius);
-  }
-  if (name == "Cont_SDM_CFit_Attention") {
-    return sdm_attention(size, options.hamming_radius, BetaFittedTo::cap_intersection);
-  }
-  if (name == "Cont_Binary_SDM" || name == "Cont_Binary_SDM_NeuronLimit") {
-    return continuous_binary_sdm(size, options.hamming_radius,
-                                 name == "Cont_Binary_SDM" ? std::nullopt : std::optional(finite));
-  }
-  AssociateOptions<RealPatterns> caps =
-      continuous_sdm(size, options.hamming_radius, name == "Cont_SDM" ? std::nullopt : std::optional(finite));
-  std::get<CapIntersection>(caps.separation).original_table = true;
-  return caps;
+  throw UsageError(fmt::format("mneme::trials: there is no published algorithm \"{}\".\n  There are: {}.",
+                               name, fmt::join(published_algorithms(), ", ")));
 }
 
 double likeness(const BitPatterns& readout, const BitPatterns& patterns, int64_t i) {
@@ -143,31 +112,35 @@ PublishedRecall recall_until_fixed(const AssociativeMemory<RealPatterns>& memory
 } // namespace
 
 PublishedWeighting published_weighting(const std::string& algorithm, int64_t size, const Options& options) {
-  if (is_on_bits(algorithm)) {
+  const Algorithm chosen = find(algorithm);
+  if (chosen.kind.on_bits) {
     throw UsageError(
         fmt::format("mneme::trials::published_weighting: {} works on bits.\n  Give one of those on "
                     "real patterns, such as Cont_SDM.",
                     algorithm));
   }
-  PublishedWeighting weighting{.options = real_options(algorithm, size, options)};
+  PublishedWeighting weighting{.options = association<RealPatterns>(
+                                   chosen.kind, size, chosen.parameters(size, options), options.seed)};
   weighting.options.precision = Precision::float32; // as published
-  if (algorithm == "Cont_SDM_NeuronLimit") {
-    weighting.empty_read = EmptyRead::mean_of_values;
+  if (auto* caps = std::get_if<CapIntersection>(&weighting.options.separation)) {
+    caps->original_table = true;
+    if (caps->locations) {
+      weighting.empty_read = EmptyRead::mean_of_values;
+    }
   }
   return weighting;
 }
 
-const std::vector<std::string>& published_algorithms() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> list;
-    std::ranges::transform(algorithms(), std::back_inserter(list), &Algorithm::name);
-    return list;
-  }();
+std::vector<std::string> published_algorithms() {
+  std::vector<std::string> names;
+  for (const MemoryKind& kind : memory_kinds()) {
+    std::ranges::transform(kind.published, std::back_inserter(names), &PublishedName::name);
+  }
   return names;
 }
 
 bool is_on_bits(const std::string& algorithm) {
-  return find(algorithm).on_bits;
+  return find(algorithm).kind.on_bits;
 }
 
 PublishedPatterns published_patterns(const RealPatterns& patterns, double threshold) {
@@ -234,33 +207,22 @@ PublishedPatterns published_cues(const PublishedPatterns& patterns, int64_t coun
 
 PublishedMemory::PublishedMemory(const std::string& algorithm, const PublishedPatterns& patterns,
                                  const Options& options) {
-  const Algorithm& chosen = find(algorithm);
-  const auto recall_bits = [&](auto memory) {
-    const UpdateOptions update = published_update(options.update_steps_max, true, EmptyRead::zeros);
-    recall_ = [memory, update, stored = patterns.bits](const PublishedPatterns& cues) {
-      return judged(memory->recall(cues.bits, update), stored);
-    };
-  };
-  if (algorithm == "Binary_Neuron_SDM") {
-    const auto memory = std::make_shared<NeuronSdm>(
-        NeuronSdmOptions{.bits = patterns.bits.bits(),
-                         .hard_locations = static_cast<int64_t>(options.hard_locations),
-                         .hamming_radius = options.hamming_radius,
-                         .seed = options.seed});
-    memory->write(patterns.bits);
-    recall_bits(memory);
-  } else if (chosen.on_bits) {
-    recall_bits(std::make_shared<AssociativeMemory<BitPatterns>>(
-        patterns.bits, bit_options(algorithm, patterns.bits.bits(), options)));
-  } else {
-    const auto [real, empty_read] = published_weighting(algorithm, patterns.reals.size(), options);
-    const AssociativeMemory<RealPatterns> memory(patterns.reals, real);
-    recall_ = [memory, empty_read = empty_read, draws = chosen.draws, steps = options.update_steps_max,
-               stored = patterns.reals](const PublishedPatterns& cues) {
-      return draws ? judged(memory.recall(cues.reals, published_update(steps, true, empty_read)), stored)
-                   : recall_until_fixed(memory, cues.reals, stored, steps);
-    };
+  const Algorithm chosen = find(algorithm);
+  if (chosen.kind.on_bits) {
+    recall_ =
+        [memory =
+             build(chosen.kind, patterns.bits, chosen.parameters(patterns.bits.bits(), options), options.seed,
+                   published_update(options.update_steps_max, true, EmptyRead::zeros), Precision::float64),
+         stored = patterns.bits](const PublishedPatterns& cues) { return judged(memory(cues.bits), stored); };
+    return;
   }
+  const auto [real, empty_read] = published_weighting(algorithm, patterns.reals.size(), options);
+  const AssociativeMemory<RealPatterns> memory(patterns.reals, real);
+  recall_ = [memory, empty_read = empty_read, draws = chosen.published.finite_locations,
+             steps = options.update_steps_max, stored = patterns.reals](const PublishedPatterns& cues) {
+    return draws ? judged(memory.recall(cues.reals, published_update(steps, true, empty_read)), stored)
+                 : recall_until_fixed(memory, cues.reals, stored, steps);
+  };
 }
 
 PublishedRecall PublishedMemory::recall(const PublishedPatterns& cues) const {

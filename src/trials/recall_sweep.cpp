@@ -455,7 +455,7 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
 std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patterns) {
   const int64_t count = patterns.patterns.count(), bits = patterns.patterns.size();
   const double capacity = classical_hopfield_capacity(bits);
-  if (kind.name != "hopfield" || static_cast<double>(count) <= capacity) {
+  if (!is_classical_hopfield(kind) || static_cast<double>(count) <= capacity) {
     return "";
   }
   return fmt::format("{} patterns of {} bits are stored, and it holds about 0.138 n = {:.0f} random ones",
@@ -481,8 +481,12 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
   std::optional<Distinctness> of_bits, of_reals;         // each computed once, if a memory needs it
   std::vector<double> misleading_bits, misleading_reals; // of each noise level, likewise
+  size_t width = 22;
   for (const MemoryKind& kind : checked.memories) {
-    progress.start(fmt::format("{:<22}", kind.name), checked.seeds * levels + 1);
+    width = std::max(width, kind.name.size() + 1);
+  }
+  for (const MemoryKind& kind : checked.memories) {
+    progress.start(fmt::format("{:<{}}", kind.name, width), checked.seeds * levels + 1);
     MemoryReport report{.kind = kind, .parameters = chooser.parameters_for(kind)};
     std::vector<SweepRow> rows;
     std::vector<SweepPictures> pictures;

@@ -71,6 +71,13 @@ TEST(BashCompletion, OffersTheWordsAnOptionTakes) {
   EXPECT_EQ(offered_by_bash({"mneme", "completion", ""}), (Words{"bash", "zsh", "fish"}));
 }
 
+TEST(BashCompletion, OffersTheStepsOfAMemory) {
+  EXPECT_EQ(offered_by_bash({"mneme", "recall", "--projection", ""}),
+            (Words{"majority", "normalise", "average"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "recall", "--similarity", "e"}), (Words{"euclidean"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "recall", "--separation", "entmax"}), (Words{"entmax15", "entmax"}));
+}
+
 TEST(BashCompletion, OffersFoldersForAFolder) {
   const testing::TemporaryFolder folder;
   std::filesystem::create_directory(folder / "results");

@@ -160,7 +160,41 @@ TEST(RecallRefuses, OptionsThatNoChosenMemoryUses) {
   }
 }
 
+TEST(RecallRefuses, ParametersThatTheStepsDoNotHave) {
+  expect_refused({"--separation", "sparsemax", "--alpha", "1.5"}, 2,
+                 {"--alpha has no effect", "cosine + sparsemax + normalise",
+                  "choose a memory that does: --separation entmax."});
+  expect_refused({"--memory", "attention", "--degree", "4"}, 2,
+                 {"--degree has no effect", "attention", "dense, or --separation polynomial"});
+  expect_refused({"--separation", "best-match", "--beta", "4"}, 2,
+                 {"--beta has no effect", "or --separation softmax|entmax15|sparsemax|normmax|entmax."});
+  for (const Arguments& given : {Arguments{"--separation", "softmax", "--beta", "4"},
+                                 Arguments{"--separation", "polynomial", "--degree", "4"}}) {
+    Arguments arguments = given;
+    arguments.insert(arguments.end(), {"--hamming-radius", "60"});
+    expect_refused(arguments, 2,
+                   {"--hamming-radius has no effect", "circle-intersection|cap-intersection|radius"});
+  }
+  expect_refused({"--similarity", "dot", "--threshold", "0.2"}, 2, {"--threshold", "stores bits"});
+  expect_refused({"--projection", "majority", "--no-centre"}, 2, {"--no-centre", "real numbers"});
+  expect_refused({"--similarity", "dot", "--hard-locations", "20"}, 2, {"--hard-locations", ": sdm."});
+}
+
+TEST(RecallRefuses, StepsThatDoNotFitBeforeAnythingIsRead) {
+  expect_refused({"--similarity", "hamming", "--separation", "cap-intersection", "--patterns", "missing.npy"},
+                 2, {"cap-intersection does not fit the similarity hamming", "Take the similarity cosine"});
+  expect_refused({"--memory", "all", "--similarity", "dot", "--separation", "circle-intersection"}, 2,
+                 {"circle-intersection does not fit the similarity dot", "hamming or cosine"});
+  expect_refused({"--separation", "identity", "--projection", "average"}, 2,
+                 {"identity does not fit the projection average", "majority or normalise"});
+}
+
 TEST(RecallRefuses, OptionsThatAreNone) {
+  expect_refused({"--similarity", "cosin"}, 2, {"--similarity", "\"cosin\"", "Did you mean \"cosine\"?"});
+  expect_refused({"--separation", "entmax1.5"}, 2, {"--separation", "circle-intersection", "\"entmax15\""});
+  expect_refused({"--projection", "average", "--separation", "entmax", "--alpha", "1"}, 2,
+                 {"--alpha", "\"1\""});
+  expect_refused({"--separation", "polynomial", "--degree", "0"}, 2, {"--degree", "\"0\""});
   Arguments names{"nonsense"};
   for (const trials::MemoryKind& kind : trials::memory_kinds()) {
     names.push_back(kind.name);

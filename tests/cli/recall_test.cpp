@@ -41,8 +41,10 @@ ProgramResult recall(Arguments more) {
   Arguments arguments{"recall"};
   const auto has = [&](const char* option) { return std::ranges::find(more, option) != more.end(); };
   const auto memory = std::ranges::find(more, "--memory");
-  if (memory == more.end() || *std::next(memory) == "all" || *std::next(memory) == "sdm" ||
-      starts_with(*std::next(memory), "sdm,")) {
+  const bool has_steps = has("--similarity") || has("--separation") || has("--projection");
+  if (memory == more.end() ? !has_steps
+                           : *std::next(memory) == "all" || *std::next(memory) == "sdm" ||
+                                 starts_with(*std::next(memory), "sdm,")) {
     arguments.insert(arguments.end(), {"--hard-locations", "2000"});
   }
   if (!has("--cues") && !has("--seeds")) {
@@ -502,6 +504,86 @@ TEST(RecallVerb, DrawsCuesFromAStreamOfTheirOwn) {
                                  "pattern-sdm", "--hamming-radius", "20"});
   EXPECT_EQ(near.at("results").at(0).at("exact"), 0);
   EXPECT_EQ(near.at("results").at(0).at("unanswered"), 1);
+}
+
+TEST(RecallVerb, RunsAMemoryOfThreeSteps) {
+  const Arguments steps{"--similarity", "dot",  "--separation", "entmax", "--projection", "average",
+                        "--alpha",      "1.75", "--beta",       "20",     "--noise",      "0.1,0.2"};
+  const std::string name = "dot + entmax + average";
+  const std::string out = recall(steps).out;
+  for (const std::string& part : {"\n" + name + "  100.0", name + "  beta 20, alpha 1.75\n"}) {
+    EXPECT_TRUE(contains(out, part)) << part << "\n" << out;
+  }
+  EXPECT_FALSE(contains(out, "pattern-sdm")) << "no other memory was asked for";
+  EXPECT_FALSE(contains(out, "By default"));
+
+  const TemporaryFolder folder;
+  Arguments with_named = steps;
+  with_named.insert(with_named.end(), {"--memory", "attention", "--out", folder.path().string()});
+  const Json document = recall_json(with_named);
+  EXPECT_EQ(document.at("memories_asked"), (Json{"attention", name}));
+  const Json& memory = document.at("memories").at(1);
+  EXPECT_EQ(memory.at("name"), name);
+  EXPECT_EQ(memory.at("steps"), "dot -> entmax -> average");
+  EXPECT_EQ(memory.at("parameters"), (Json{{"beta", 20}, {"alpha", 1.75}}));
+  EXPECT_EQ(document, [&] {
+    Json config = Json::parse(read_text(folder / "config.json"));
+    for (const char* key : {"results", "timing", "environment"}) {
+      config[key] = document.at(key);
+    }
+    return config;
+  }());
+  const std::vector<CsvRow> rows = parse_csv(read_text(folder / "results.csv"));
+  ASSERT_EQ(rows.size(), 4U);
+  EXPECT_EQ(rows[3].at("memory"), name);
+  EXPECT_EQ(rows[3].at("exact"), "1");
+  EXPECT_EQ(data::read_npy(folder / "recalled-dot-entmax-average-noise-0.2.npy").patterns.count(), 36);
+  EXPECT_TRUE(contains(read_text(folder / "exact.vl.json"), name));
+  EXPECT_TRUE(contains(read_text(folder / "index.html"), name));
+}
+
+TEST(RecallVerb, SaysWhichStepsAreTheDefault) {
+  const Json hamming = recall_json({"--similarity", "hamming", "--noise", "0.1"});
+  EXPECT_EQ(hamming.at("memories").at(0).at("steps"), "hamming -> softmax -> majority");
+  EXPECT_EQ(hamming.at("notes"), Json{"By default --separation is softmax and --projection is majority."});
+  const std::string out = recall({"--separation", "polynomial", "--noise", "0.1"}).out;
+  for (const char* part :
+       {"cosine + polynomial + normalise", "By default --similarity is cosine and --projection is",
+        "degree 30 (at least as sharp as softmax with beta 29.7784"}) {
+    EXPECT_TRUE(contains(out, part)) << part << "\n" << out;
+  }
+}
+
+/// The same steps under a name and without one, beside each other, from the same cues.
+TEST(RecallVerb, RecallsByThreeStepsAsByTheMemoryThatHasThem) {
+  struct Case {
+    std::string memory;
+    Arguments steps; ///< similarity, separation, projection
+    Arguments more;
+  };
+  for (const auto& [memory, steps, more] :
+       {Case{"pattern-sdm", {"hamming", "circle-intersection", "majority"}, {"--hamming-radius", "60"}},
+        {"pattern-sdm", {"hamming", "circle-intersection", "majority"}, {}},
+        {"continuous-sdm", {"cosine", "cap-intersection", "normalise"}, {}},
+        {"continuous-binary-sdm", {"hamming", "circle-intersection", "normalise"}, {}},
+        {"binary-attention", {"cosine", "softmax", "majority"}, {"--beta", "17"}},
+        {"attention", {"cosine", "softmax", "normalise"}, {"--beta", "17"}},
+        {"attention", {"cosine", "softmax", "normalise"}, {}},
+        {"transformer", {"cosine", "softmax", "normalise"}, {"--beta", "17"}},
+        {"hopfield", {"dot", "identity", "majority"}, {"--limit", "3"}},
+        {"modern-hopfield", {"dot", "softmax", "average"}, {}},
+        {"dense", {"dot", "polynomial", "average"}, {"--degree", "25"}}}) {
+    Arguments arguments{"--memory", memory,         "--similarity", steps[0],  "--separation",
+                        steps[1],   "--projection", steps[2],       "--noise", "0.1,0.3"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    Json results = recall_json(arguments).at("results");
+    ASSERT_EQ(results.size(), 4U);
+    for (Json& row : results) {
+      EXPECT_EQ(row.erase("memory"), 1U);
+    }
+    EXPECT_EQ(results.at(0), results.at(2)) << memory;
+    EXPECT_EQ(results.at(1), results.at(3)) << memory;
+  }
 }
 
 TEST(RecallVerb, DrawsPatternsWhenAsked) {

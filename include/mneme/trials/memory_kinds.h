@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The memories that sweeps know by name, ready to be built for any set of patterns.
+/// The memories that sweeps know by name, and any other choice of the three steps, ready to be built for any set of
+/// patterns.
 #pragma once
 
 #include <cstdint>
@@ -9,29 +10,33 @@
 #include <vector>
 
 #include "mneme/core/patterns.h"
-#include "mneme/memory/update.h"
+#include "mneme/memory/associate.h"
+#include "mneme/memory/attention.h"
+#include "mneme/trials/memory_steps.h"
 
 namespace mneme::trials {
 
-/// The parameters that a memory has.
-struct MemoryUses {
-  bool hamming_radius = false;
-  bool beta = false;             ///< an inverse temperature
-  bool finite_locations = false; ///< finitely many hard locations
-  bool hard_locations = false;   ///< whose number can be chosen
-  bool beta_is_fitted = false;   ///< beta, where it is not chosen, is fitted to the Hamming radius
+/// An algorithm of the published code of "Attention Approximates Sparse Distributed Memory" (published_recall.h).
+struct PublishedName {
+  std::string name; ///< "Cont_SDM_NeuronLimit"
+  bool finite_locations = false;
+  BetaFittedTo fitted_to = BetaFittedTo::circle_intersection; ///< of memories with beta
 };
 
 struct MemoryKind {
-  std::string name;  ///< "sdm", "pattern-sdm", ...
+  std::string name;  ///< "sdm", "pattern-sdm", ..., or its steps: "dot + sparsemax + average"
   std::string title; ///< for readers
-  std::string steps; ///< its similarity, separation and projection
+  std::string steps; ///< "dot -> sparsemax -> average"
   bool on_bits;      ///< stores bits; else real patterns
   bool in_paper;     ///< one of the seven of "Attention Approximates Sparse Distributed Memory"
   MemoryUses uses = {};
+  Similarity similarity = {};
+  const SeparationStep* separation = nullptr; ///< of `separations`
+  Projection projection = {};
+  std::vector<PublishedName> published = {};
 };
 
-/// All of them: SDM first, then attention, then Hopfield networks.
+/// All that have a name: SDM first, then attention, then Hopfield networks.
 const std::vector<MemoryKind>& memory_kinds();
 
 /// The kinds of these names, each once; "paper" stands for the seven of the paper, "all" for every kind.
@@ -39,23 +44,26 @@ const std::vector<MemoryKind>& memory_kinds();
 /// Errors  UsageError that lists the names there are
 std::vector<MemoryKind> memory_kinds_named(const std::vector<std::string>& names);
 
-/// One parameter that a memory uses.
-struct MemorySetting {
-  std::string name; ///< "hamming_radius", "encoded_bits", "hard_locations", "beta", "degree"
-  double value;
-  std::string
-      origin; ///< where it comes from, for readers: "fitted to the Hamming radius 75"; empty: as given
-};
+/// The association of these three steps as a memory: on bits if its projection reads out bits, else on real patterns.
+/// The identity of dot products of bits leaves out self-connections, as the classical Hopfield network does.
+///
+/// Errors  UsageError if the steps do not fit together
+MemoryKind composed_memory(const MemorySteps& steps);
 
-/// What one memory is built with (parameter_choice.h chooses it). What it does not use is 0.
-struct MemoryParameters {
-  int64_t hamming_radius = 0; ///< of SDM, and of the fit of beta; in bits of what is compared
-  int64_t encoded_bits = 0;   ///< patterns are compared in this many bits (`BitEncoding`); 0: as they are
-  double hard_locations = 0;  ///< where they are finitely many
-  double beta = 0;            ///< on patterns of length 1
-  int64_t update_steps_max = 10;
-  std::vector<MemorySetting> settings = {}; ///< the same for readers, only what is used
-};
+/// Whether this is the classical Hopfield network, whatever it is called.
+bool is_classical_hopfield(const MemoryKind& kind);
+
+/// What a memory of this kind is, for patterns that are compared in `size` bits or numbers. `seed` is that of the
+/// random rounding of finitely many locations.
+///
+/// Errors  UsageError if the memory stores the other sort of patterns
+template <class Patterns>
+AssociateOptions<Patterns> association(const MemoryKind& kind, int64_t size,
+                                       const MemoryParameters& parameters, uint64_t seed);
+extern template AssociateOptions<BitPatterns> association(const MemoryKind&, int64_t, const MemoryParameters&,
+                                                          uint64_t);
+extern template AssociateOptions<RealPatterns> association(const MemoryKind&, int64_t,
+                                                           const MemoryParameters&, uint64_t);
 
 using RecallBits = std::function<Recall<BitPatterns>(const BitPatterns& cues)>;
 using RecallReals = std::function<Recall<RealPatterns>(const RealPatterns& cues)>;
@@ -66,5 +74,9 @@ RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const Memory
                  uint64_t seed);
 /// The same for real patterns of length 1.
 RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters);
+
+/// The same for bits with another rule of stopping and another arithmetic than sweeps have.
+RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
+                 uint64_t seed, const UpdateOptions& update, Precision precision);
 
 } // namespace mneme::trials

@@ -15,8 +15,8 @@
 
 namespace mneme::trials {
 
-/// The released version's names, such as "Binary_SDM" and "Cont_SDM_BFit_Attention".
-const std::vector<std::string>& published_algorithms();
+/// The released version's names of rows of `memory_kinds`, such as "Binary_SDM" and "Cont_SDM_BFit_Attention".
+std::vector<std::string> published_algorithms();
 
 /// True for the algorithms on bits. Errors  UsageError that lists the names
 bool is_on_bits(const std::string& algorithm);
