@@ -5,6 +5,7 @@
 #include <limits>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
 #include "core/temporary_folder.h"
@@ -35,6 +36,13 @@ std::string published(const std::string& before = "", const std::string& heads =
             "vocab_size": 30, "hidden_size": 12, "n_layer": 3, "n_positions": 40, "use_local_att": true,
             "window_sizes": [40, 4, 8], "hidden_dropout_prob": 0.1, "initializer_range": 0.2, )" +
          heads + "}";
+}
+
+/// The published fields with one more, or another value of one.
+std::string published_with(const std::string& key, const std::string& value) {
+  auto json = nlohmann::ordered_json::parse(published());
+  json[key] = nlohmann::ordered_json::parse(value);
+  return json.dump();
 }
 
 TEST(LeapFolder, AModelComesBackAsItWas) {
@@ -79,10 +87,8 @@ TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
   const auto error = [](const std::string& json) {
     return data_error_of([&] { leap_config_from(json, "config.json"); });
   };
-  const auto with = [&](const std::string& key,
-                        const std::string& value) { // the last of two equal keys counts
-    std::string json = published();
-    return error(json.insert(json.size() - 1, ", \"" + key + "\": " + value));
+  const auto with = [&](const std::string& key, const std::string& value) {
+    return error(published_with(key, value));
   };
   expect_contains(error("[1, 2"), {"config.json", "not JSON"});
   expect_contains(error("[]"), {"not a JSON object"});
@@ -153,8 +159,7 @@ TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
   LeapForCausalLM model(small().windows(std::vector<int64_t>{0, 4, 8}));
   write_leap_model(folder.path(), model);
   const auto with_config = [&](const std::string& key, const std::string& value) {
-    std::string json = published();
-    write_text(folder / "config.json", json.insert(json.size() - 1, ", \"" + key + "\": " + value));
+    write_text(folder / "config.json", published_with(key, value));
     return error();
   };
   // Nothing is allocated by what a configuration alone says.
