@@ -15,8 +15,10 @@ pkg_config=$(readlink -f "$(command -v pkg-config)")
 
 files_of_packages() {
   local headers packages
-  mapfile -t headers <"$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/device_headers.txt"
-  mapfile -t packages < <(dpkg -S "${headers[@]/#//usr/include/}" | cut -d: -f1 | sort -u)
+  mapfile -t headers < <(while read -r header; do
+    ls "/usr/include/$header" 2>/dev/null || ls "/usr/include/$architecture/$header"
+  done <"$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/device_headers.txt")
+  mapfile -t packages < <(dpkg -S "${headers[@]}" | cut -d: -f1 | sort -u)
   dpkg -L "${packages[@]}" | grep -E '^/usr/(include|lib|share)/' |
     grep -Ev '\.a$|/(doc|man|lintian)/|/cmake/[Bb]oost' # Boost is headers alone, which CMake finds without them
 }

@@ -12,7 +12,7 @@
 #include "cli/verb.h"
 #include "fetch/data_sets.h"
 #include "fetch/download.h"
-#include "fetch/proxy.h"
+#include "fetch/http.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/folders.h"
@@ -115,7 +115,7 @@ private:
       asked.push_back(&fetch::data_set_named(name));
     }
     if (!mirror_.empty()) {
-      fetch::parse_address(mirror_);
+      fetch::check_address(mirror_);
     }
     std::vector<Holdings> all;
     for (const DataSet* set : asked) {

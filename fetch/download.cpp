@@ -88,12 +88,6 @@ int64_t go_on(const RemoteFile& file, const std::string& url, const fs::path& pa
   get(url, place,
       {.begin =
            [&](int64_t first_byte) {
-             if (first_byte > place) {
-               throw NetworkError(fmt::format("{}: byte {} was asked for, and byte {} came.\n  Try another "
-                                              "--mirror.",
-                                              url, place, first_byte),
-                                  false);
-             }
              to.emplace(part);
              place = first_byte; // 0 from a server that always sends the whole file
            },

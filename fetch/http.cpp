@@ -2,169 +2,259 @@
 
 #include "fetch/http.h"
 
-#include <charconv>
+#include <array>
+#include <cstdlib>
 #include <exception>
-#include <optional>
+#include <memory>
+#include <new>
 
+#include <curl/curl.h>
 #include <fmt/format.h>
-#include <httplib.h>
 
-#include "fetch/proxy.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/version.h"
 
 namespace mneme::fetch {
 namespace {
 
-constexpr time_t kSecondsToConnect = 20, kSecondsOfSilence = 30;
-constexpr int kRedirectsMost = 5;
+using Number = long; // NOLINT(google-runtime-int): libcurl's type
 
-const char* advice_for(httplib::Error error) {
-  switch (error) {
-  case httplib::Error::SSLServerVerification:
-  case httplib::Error::SSLLoadingCerts:
-    return "The server's certificate is not one that this system trusts: install ca-certificates, or name "
-           "the "
-           "right ones with SSL_CERT_FILE.";
-  case httplib::Error::SSLConnection:
-    return "There was an answer, but not over TLS: is this the right port, or is a proxy in between "
-           "(https_proxy)?";
-  default:
-    return "Is this machine online? Behind a proxy, set https_proxy; another place is named with --mirror. "
-           "What "
-           "has come so far is kept.";
-  }
+constexpr Number kConnectSeconds = 20, kSilenceSeconds = 30, kRedirectsMax = 5;
+constexpr std::string_view kOtherMirror = "Try another --mirror.";
+constexpr std::string_view kOffline =
+    "Is this machine online? Behind a proxy, set https_proxy; another place is named with --mirror. "
+    "What has come so far is kept.";
+
+bool uses_tls(const std::string& url) {
+  return url.starts_with("https://");
 }
 
-std::string what_happened(httplib::Error error) {
-  switch (error) {
-  case httplib::Error::Connection:
-  case httplib::Error::ConnectionTimeout:
-    return "no connection";
-  case httplib::Error::Read:
-    return "the connection broke, or was silent for too long";
-  case httplib::Error::SSLServerVerification:
-    return "its certificate could not be verified";
-  default:
-    return "failed (" + httplib::to_string(error) + ")";
+/// One file's transfer. What the receiver throws is kept while libcurl, which is C, returns.
+class Transfer {
+public:
+  Transfer(const std::string& url, int64_t first_byte, const Receiver& receiver)
+      : url_(url), first_byte_(first_byte), receiver_(receiver), handle_(make_handle()) {
+    set(CURLOPT_URL, url.c_str());
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_REDIR_PROTOCOLS_STR, uses_tls(url) ? "https" : "http,https");
+    set(CURLOPT_FOLLOWLOCATION, 1L);
+    set(CURLOPT_MAXREDIRS, kRedirectsMax);
+    set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    set(CURLOPT_FAILONERROR, 1L);
+    set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+    set(CURLOPT_LOW_SPEED_LIMIT, 1L); // byte per second
+    set(CURLOPT_LOW_SPEED_TIME, kSilenceSeconds);
+    set(CURLOPT_USERAGENT, fmt::format("mneme/{}", version()).c_str());
+    // Published sizes and sums are those of the files as they are stored.
+    set(CURLOPT_ACCEPT_ENCODING, "identity");
+    set(CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    set(CURLOPT_ERRORBUFFER, detail_.data());
+    set(CURLOPT_WRITEFUNCTION, &on_bytes);
+    set(CURLOPT_WRITEDATA, this);
+    set(CURLOPT_NOPROGRESS, 0L);
+    set(CURLOPT_XFERINFOFUNCTION, &on_progress);
+    set(CURLOPT_XFERINFODATA, this);
+    set_from_environment(CURLOPT_CAINFO, "SSL_CERT_FILE");
+    set_from_environment(CURLOPT_CAPATH, "SSL_CERT_DIR");
   }
-}
 
-/// The first byte of "bytes 100-199/200".
-std::optional<int64_t> first_byte_of(const std::string& content_range) {
-  constexpr std::string_view kUnit = "bytes ";
-  int64_t first = 0;
-  const char* begin = content_range.data() + std::min(kUnit.size(), content_range.size());
-  const auto [end, error] = std::from_chars(begin, content_range.data() + content_range.size(), first);
-  if (!content_range.starts_with(kUnit) || error != std::errc() || *end != '-' || first < 0) {
-    return std::nullopt;
+  void perform() {
+    CURLcode code = request();
+    if (code == CURLE_RANGE_ERROR) { // the response is not of the bytes from first_byte_ on
+      first_byte_ = 0;
+      code = request();
+    }
+    if (failure_) {
+      std::rethrow_exception(failure_);
+    }
+    if (code != CURLE_OK) {
+      throw error_of(code);
+    }
+    begin();
   }
-  return first;
-}
 
-/// One answer: its status, where it points to, and what the receiver threw.
-struct Answer {
-  int status = 0;
-  std::string location;
-  std::exception_ptr failure;
-};
+private:
+  using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 
-Answer ask(const Address& address, const std::string& url, int64_t first_byte, const Receiver& receiver) {
-  httplib::Client client(address.origin());
-  client.set_connection_timeout(kSecondsToConnect);
-  client.set_read_timeout(kSecondsOfSilence);
-  client.set_decompress(false);
-  if (const auto proxy = proxy_for(address)) {
-    client.set_proxy(proxy->host, proxy->port);
+  static Handle make_handle() {
+    static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
+    Handle handle(kReady == CURLE_OK ? curl_easy_init() : nullptr, curl_easy_cleanup);
+    if (!handle) {
+      throw std::bad_alloc();
+    }
+    return handle;
   }
-  httplib::Headers headers{{"Accept-Encoding", "identity"},
-                           {"User-Agent", fmt::format("mneme/{}", version())}};
-  if (first_byte > 0) {
-    headers.emplace("Range", fmt::format("bytes={}-", first_byte));
+
+  template <class Value> void set(CURLoption option, Value value) {
+    if (const CURLcode code = curl_easy_setopt(handle_.get(), option, value); code != CURLE_OK) {
+      throw UnsupportedError(
+          fmt::format("{} refuses option {}: {}.\n  Install libcurl 7.85 or later with support for https.",
+                      curl_version(), static_cast<int>(option), curl_easy_strerror(code)));
+    }
   }
-  Answer answer;
-  const auto guarded = [&](const auto& body) {
+
+  void set_from_environment(CURLoption option, const char* name) {
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') {
+      set(option, value);
+    }
+  }
+
+  CURLcode request() {
+    set(CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(first_byte_));
+    return curl_easy_perform(handle_.get());
+  }
+
+  template <class Value> Value info(CURLINFO which) const {
+    Value value{};
+    curl_easy_getinfo(handle_.get(), which, &value);
+    return value;
+  }
+  Number status() const { return info<Number>(CURLINFO_RESPONSE_CODE); }
+
+  /// Calls the receiver's `begin` once. If first_byte_ is not 0, libcurl hands out only bytes that the server's
+  /// Content-Range places there.
+  void begin() {
+    if (begun_) {
+      return;
+    }
+    if (status() != 200 && (status() != 206 || first_byte_ == 0)) {
+      throw error_of(CURLE_HTTP_RETURNED_ERROR);
+    }
+    begun_ = true;
+    receiver_.begin(first_byte_);
+  }
+
+  template <class Body> bool guarded(const Body& body) {
     try {
       throw_if_interrupted();
       body();
       return true;
     } catch (...) {
-      answer.failure = std::current_exception();
+      failure_ = std::current_exception();
       return false;
     }
-  };
-  const auto result = client.Get(
-      address.path, headers,
-      [&](const httplib::Response& response) {
-        answer.status = response.status;
-        answer.location = response.get_header_value("Location");
-        return guarded([&] {
-          if (response.status == 200) {
-            receiver.begin(0);
-          } else if (response.status == 206) {
-            const auto first = first_byte_of(response.get_header_value("Content-Range"));
-            if (!first) {
-              throw NetworkError(
-                  fmt::format("{}: the server sent a part of the file and did not say which.\n  "
-                              "Try another --mirror.",
-                              url),
-                  false);
-            }
-            receiver.begin(*first);
-          }
-        });
-      },
-      [&](const char* bytes, size_t size) {
-        return guarded([&] {
-          if (answer.status == 200 || answer.status == 206) {
-            receiver.add(std::as_bytes(std::span(bytes, size)));
-          }
-        });
-      });
-  if (answer.failure) {
-    std::rethrow_exception(answer.failure);
   }
-  if (!result) {
-    throw_if_interrupted();
-    const httplib::Error error = result.error();
-    throw NetworkError(fmt::format("{}: {}.\n  {}", url, what_happened(error), advice_for(error)),
-                       error == httplib::Error::Read);
+
+  static size_t on_bytes(char* bytes, size_t, size_t count, void* transfer) {
+    auto& self = *static_cast<Transfer*>(transfer);
+    const bool taken = self.guarded([&] {
+      self.begin();
+      self.receiver_.add(std::as_bytes(std::span(bytes, count)));
+    });
+    return taken ? count : 0;
   }
-  return answer;
-}
+
+  /// libcurl calls it at least once a second, also while nothing comes.
+  static int on_progress(void* transfer, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return static_cast<Transfer*>(transfer)->guarded([] {}) ? 0 : 1;
+  }
+
+  NetworkError error_of(CURLcode code) const {
+    const std::string at = info<const char*>(CURLINFO_EFFECTIVE_URL);
+    const std::string detail = detail_[0] != '\0' ? detail_.data() : curl_easy_strerror(code);
+    const auto failed = [&](std::string_view what, std::string_view advice, bool passing = false) {
+      return NetworkError(fmt::format("{}: {}.\n  {}", at, what, advice), passing);
+    };
+    if (const auto proxy_status = info<Number>(CURLINFO_HTTP_CONNECTCODE); proxy_status >= 300) {
+      return failed(fmt::format("the proxy answered with status {}", proxy_status),
+                    "Check the proxy that https_proxy names, or exempt the host with no_proxy.");
+    }
+    switch (code) {
+    case CURLE_HTTP_RETURNED_ERROR: {
+      const bool passing = status() == 429 || status() >= 500;
+      return failed(fmt::format("the server answered with status {}{}", status(),
+                                status() == 404 ? " (no such file)" : ""),
+                    passing ? "Try again later, or another --mirror." : kOtherMirror, passing);
+    }
+    case CURLE_TOO_MANY_REDIRECTS:
+      return failed(fmt::format("more than {} redirects", kRedirectsMax), kOtherMirror);
+    case CURLE_UNSUPPORTED_PROTOCOL: {
+      const bool is_http = at.starts_with("http://");
+      if (uses_tls(at) || (is_http && !uses_tls(url_))) {
+        return failed(fmt::format("the answer is not HTTP ({})", detail), kOtherMirror);
+      }
+      return NetworkError(fmt::format("{}: the server points to {}, which is {}.\n  {}", url_, at,
+                                      is_http ? "not protected by TLS" : "neither http nor https",
+                                      kOtherMirror),
+                          false);
+    }
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+      return failed(
+          fmt::format("its certificate could not be verified ({})", detail),
+          "The server's certificate is not one that this system trusts: install ca-certificates, or "
+          "name the right ones with SSL_CERT_FILE.");
+    case CURLE_SSL_CONNECT_ERROR:
+      return failed(fmt::format("no TLS connection ({})", detail),
+                    "There was an answer, but not over TLS: is this the right port, or is a proxy in between "
+                    "(https_proxy)?");
+    case CURLE_OPERATION_TIMEDOUT:
+      if (info<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T) > 0) {
+        return failed(fmt::format("the connection was silent for {} s", kSilenceSeconds), kOffline, true);
+      }
+      [[fallthrough]];
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+      return failed(fmt::format("no connection ({})", detail), kOffline);
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+      return failed(fmt::format("the connection broke ({})", detail), kOffline, true);
+    default:
+      return failed(fmt::format("failed ({})", detail), kOffline);
+    }
+  }
+
+  const std::string url_;
+  int64_t first_byte_;
+  const Receiver& receiver_;
+  Handle handle_;
+  std::array<char, CURL_ERROR_SIZE> detail_{};
+  bool begun_ = false;
+  std::exception_ptr failure_;
+};
 
 } // namespace
 
-void get(const std::string& url, int64_t first_byte, const Receiver& receiver) {
-  std::string at = url;
-  Address address = parse_address(at);
-  for (int redirects = 0; redirects <= kRedirectsMost; ++redirects) {
-    const Answer answer = ask(address, at, first_byte, receiver);
-    if (answer.status == 200 || answer.status == 206) {
-      return;
-    }
-    const bool moved = answer.status == 301 || answer.status == 302 || answer.status == 303 ||
-                       answer.status == 307 || answer.status == 308;
-    if (!moved || answer.location.empty()) {
-      const bool passing = answer.status == 429 || answer.status >= 500;
-      throw NetworkError(
-          fmt::format("{}: the server answered with status {}{}.\n  {}", at, answer.status,
-                      answer.status == 404 ? " (no such file)" : "",
-                      passing ? "Try again later, or another --mirror." : "Try another --mirror."),
-          passing);
-    }
-    at = answer.location.starts_with('/') ? address.origin() + answer.location : answer.location;
-    const Address next = parse_address(at);
-    if (address.tls && !next.tls) {
-      throw NetworkError(fmt::format("{}: the server points to {}, which is not protected by TLS.\n  Try "
-                                     "another --mirror.",
-                                     url, at),
-                         false);
-    }
-    address = next;
+void check_address(const std::string& url) {
+  const auto refuse = [&](std::string_view why) -> UsageError {
+    return UsageError(fmt::format(
+        "\"{}\" is no address: {}.\n  An address looks like https://example.org/mnist/", url, why));
+  };
+  if (!url.starts_with("http://") && !uses_tls(url)) {
+    throw refuse("it does not begin with https:// or http://");
   }
-  throw NetworkError(fmt::format("{}: more than {} redirects.\n  Try another --mirror.", url, kRedirectsMost),
-                     false);
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
+  const CURLUcode code =
+      curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
+  if (code == CURLUE_USER_NOT_ALLOWED) {
+    throw refuse("names and passwords in addresses are not supported");
+  }
+  if (code != CURLUE_OK) {
+    throw refuse(curl_url_strerror(code));
+  }
+  const auto part = [&](CURLUPart which) {
+    char* text = nullptr;
+    curl_url_get(parsed.get(), which, &text, 0);
+    const std::unique_ptr<char, decltype(&curl_free)> owned(text, curl_free);
+    return std::string(text != nullptr ? text : "");
+  };
+  if (part(CURLUPART_PORT) == "0") {
+    throw refuse("there is no port 0");
+  }
+  // libcurl reads "https:///host" and "http://host:/" as something else than what they are.
+  if (const std::string understood = part(CURLUPART_URL); understood != url && understood != url + "/") {
+    throw refuse("it would be read as " + understood);
+  }
+}
+
+void get(const std::string& url, int64_t first_byte, const Receiver& receiver) {
+  check_address(url);
+  Transfer(url, first_byte, receiver).perform();
 }
 
 } // namespace mneme::fetch

@@ -16,6 +16,7 @@ std::string encode_utf8(std::u32string_view text);
 
 /// Terminal columns that a code point takes: 0 (combining, zero width), 1, or 2 (East Asian wide, emoji).
 int display_width(char32_t code_point);
+/// Terminal columns of a text, in which flags and joined emoji take two each.
 int64_t display_width(std::string_view text);
 
 /// One line fit for a terminal: valid UTF-8, line breaks and tabs as spaces, every other control character
@@ -24,7 +25,7 @@ int64_t display_width(std::string_view text);
 std::string one_line(std::string_view text);
 
 /// The lines of `text` (already `one_line`), broken between words where it is wider than `width` columns, and
-/// inside a word that is wider alone. At least one line; `width` at least 2.
+/// inside a word that is wider alone, but never within a flag, joined emoji or a letter and its accents. At least one line; `width` at least 2.
 std::vector<std::string> wrap(std::string_view text, int64_t width);
 
 /// `text` for HTML element content and quoted attributes: & < > " ' as entities, valid UTF-8, and U+FFFD for

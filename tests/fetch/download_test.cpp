@@ -4,6 +4,12 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <thread>
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -55,10 +61,47 @@ private:
   const char* name_;
 };
 
+/// A server that speaks no HTTP: it takes one connection and hands it over once a request has begun to come.
+class RawServer {
+public:
+  explicit RawServer(const std::function<void(int connection)>& serve)
+      : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in place{
+        .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof place;
+    auto* generic = reinterpret_cast<sockaddr*>(&place);
+    EXPECT_EQ(::bind(listener_, generic, size), 0);
+    EXPECT_EQ(::listen(listener_, 1), 0);
+    EXPECT_EQ(::getsockname(listener_, generic, &size), 0);
+    port_ = ntohs(place.sin_port);
+    thread_ = std::thread([this, serve] {
+      const int connection = ::accept(listener_, nullptr, nullptr);
+      char byte = 0;
+      EXPECT_EQ(::recv(connection, &byte, 1, 0), 1);
+      serve(connection);
+      while (::recv(connection, &byte, 1, 0) > 0) { // until the other side leaves
+      }
+      ::close(connection);
+    });
+  }
+  RawServer(const RawServer&) = delete;
+  RawServer& operator=(const RawServer&) = delete;
+  ~RawServer() {
+    thread_.join();
+    ::close(listener_);
+  }
+  std::string address() const { return "http://127.0.0.1:" + std::to_string(port_) + "/"; }
+
+private:
+  int listener_, port_ = 0;
+  std::thread thread_;
+};
+
 class Download : public ::testing::Test {
 protected:
   void SetUp() override {
-    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+    for (const char* name : {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
+                             "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"}) {
       ::unsetenv(name);
     }
   }
@@ -112,6 +155,31 @@ TEST_F(Download, TakesAllFromAServerThatKnowsNoRanges) {
   const FileServer server({{"a.bin", bytes_}}, {.ranges = false});
   fetch_from({server.address()});
   expect_whole();
+}
+
+TEST_F(Download, TakesAllFromAServerThatSendsAnotherRange) {
+  write_text(folder_ / "a.bin.part", bytes_.substr(0, 70'000));
+  const FileServer server({{"a.bin", bytes_}}, {.wrong_ranges = true});
+  fetch_from({server.address()});
+  expect_whole();
+  EXPECT_EQ(server.ranges(), (std::vector<std::string>{"bytes=70000-", ""}));
+}
+
+TEST_F(Download, GoesOnBehindARedirect) {
+  write_text(folder_ / "a.bin.part", bytes_.substr(0, 70'000));
+  const FileServer target({{"a.bin", bytes_}});
+  const FileServer server({}, {.redirect_to = target.address()});
+  fetch_from({server.address()});
+  expect_whole();
+  EXPECT_EQ(target.ranges(), std::vector<std::string>{"bytes=70000-"});
+}
+
+TEST_F(Download, KeepsItsPartWhereAFileIsNotThere) {
+  write_text(folder_ / "a.bin.part", bytes_.substr(0, 70'000));
+  const FileServer server({});
+  testing::expect_contains(message_of<NetworkError>({server.address()}), {"404"});
+  EXPECT_EQ(server.ranges().size(), 1U);
+  EXPECT_EQ(std::filesystem::file_size(folder_ / "a.bin.part"), 70'000U);
 }
 
 TEST_F(Download, GoesOnAfterConnectionsThatBreak) {
@@ -190,6 +258,12 @@ TEST_F(Download, FollowsRedirectsButNotForEver) {
   testing::expect_contains(message_of<NetworkError>({circle.address()}), {"redirects"});
 }
 
+TEST_F(Download, FollowsRedirectsToHttpAndHttpsOnly) {
+  const FileServer server({}, {.redirect_to = "ftp://127.0.0.1/"});
+  testing::expect_contains(message_of<NetworkError>({server.address()}),
+                           {"ftp://127.0.0.1/a.bin", "neither http nor https"});
+}
+
 TEST_F(Download, StopsAtAnInterruptAndKeepsWhatHasCome) {
   const FileServer server({{"a.bin", bytes_}});
   class InterruptHalfWay : public Progress {
@@ -206,6 +280,22 @@ TEST_F(Download, StopsAtAnInterruptAndKeepsWhatHasCome) {
   EXPECT_GT(std::filesystem::file_size(folder_ / "a.bin.part"), 100'000U);
   fetch_from({server.address()});
   expect_whole();
+}
+
+TEST_F(Download, StopsAtAnInterruptWhileTheServerIsSilent) {
+  const RawServer server([](int) { request_interrupt(); });
+  EXPECT_THROW(fetch_from({server.address()}), Interrupted);
+  clear_interrupt();
+  EXPECT_TRUE(folder_.names().empty());
+}
+
+TEST_F(Download, RefusesAnAnswerThatIsNotHttp) {
+  const RawServer server([](int connection) {
+    constexpr std::string_view kText = "220 mail.example.org ready\r\n";
+    EXPECT_EQ(::send(connection, kText.data(), kText.size(), 0), std::ssize(kText));
+  });
+  testing::expect_contains(message_of<NetworkError>({server.address()}), {"not HTTP", "--mirror"});
+  EXPECT_TRUE(folder_.names().empty());
 }
 
 TEST_F(Download, SaysThatTheFolderCannotBeWritten) {
@@ -227,6 +317,19 @@ TEST_F(Download, ChecksCertificates) {
   expect_whole();
 }
 
+TEST_F(Download, NamesAFileOfCertificatesThatCannotBeRead) {
+  const Certificate certificate = testing::make_certificate();
+  const FileServer server({{"a.bin", bytes_}}, {}, &certificate);
+  const Environment trust("SSL_CERT_FILE", (folder_ / "none.pem").string());
+  testing::expect_contains(message_of<NetworkError>({server.address()}), {"none.pem", "SSL_CERT_FILE"});
+}
+
+TEST_F(Download, SaysThatTheServerDoesNotSpeakTls) {
+  const FileServer server({{"a.bin", bytes_}});
+  const std::string address = "https" + server.address().substr(4);
+  testing::expect_contains(message_of<NetworkError>({address}), {address, "TLS", "https_proxy"});
+}
+
 TEST_F(Download, NeverGoesFromTlsToPlainHttp) {
   const Certificate certificate = testing::make_certificate();
   const FileServer plain({{"a.bin", bytes_}});
@@ -239,18 +342,48 @@ TEST_F(Download, NeverGoesFromTlsToPlainHttp) {
 }
 
 TEST_F(Download, GoesThroughTheProxyOfTheEnvironment) {
+  write_text(folder_ / "a.bin.part", bytes_.substr(0, 70'000));
+  const FileServer proxy({{"a.bin", bytes_}});
+  const Environment gate("http_proxy", proxy.address());
+  fetch_from({"http://mirror.invalid/"});
+  expect_whole();
+  EXPECT_EQ(proxy.ranges(), std::vector<std::string>{"bytes=70000-"});
+}
+
+TEST_F(Download, GoesPastTheProxyToHostsOfNoProxy) {
+  const FileServer server({{"a.bin", bytes_}}), proxy({});
+  const Environment gate("ALL_PROXY", proxy.address());
+  testing::expect_contains(message_of<NetworkError>({server.address()}), {"404"});
+  EXPECT_EQ(proxy.ranges().size(), 1U);
+  EXPECT_TRUE(server.ranges().empty());
+  for (const char* name : {"no_proxy", "NO_PROXY"}) {
+    const Environment exempt(name, "localhost, 127.0.0.1");
+    const TemporaryFolder other;
+    download(file_, std::vector{server.address()}, other.path(), quiet_);
+  }
+  EXPECT_EQ(server.ranges().size(), 2U);
+  EXPECT_EQ(proxy.ranges().size(), 1U);
+}
+
+TEST_F(Download, SaysThatTheProxyRefuses) {
+  const FileServer proxy({});
+  const Environment gate("https_proxy", proxy.address());
+  testing::expect_contains(message_of<NetworkError>({"https://mirror.invalid/"}),
+                           {"https://mirror.invalid/a.bin", "the proxy answered with status 4", "no_proxy"});
+}
+
+TEST_F(Download, SaysThatThereIsNoConnectionToTheProxy) {
   const FileServer server({{"a.bin", bytes_}});
   std::string nobody;
   {
     const FileServer gone({});
     nobody = gone.address();
   }
-  const Environment proxy("http_proxy", nobody);
-  EXPECT_THROW(fetch_from({server.address()}), NetworkError);
+  const Environment gate("http_proxy", nobody);
+  const std::string port = nobody.substr(nobody.rfind(':') + 1, 4);
+  testing::expect_contains(message_of<NetworkError>({server.address()}),
+                           {"no connection", port, "https_proxy"});
   EXPECT_TRUE(server.ranges().empty());
-  const Environment exempt("no_proxy", "127.0.0.1");
-  fetch_from({server.address()});
-  expect_whole();
 }
 
 } // namespace

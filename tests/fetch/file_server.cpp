@@ -16,7 +16,8 @@ FileServer::FileServer(std::map<std::string, std::string> files, Manners manners
       server_(certificate != nullptr
                   ? std::make_unique<httplib::SSLServer>(certificate->x509.get(), certificate->key.get())
                   : std::make_unique<httplib::Server>()) {
-  server_->Get("/(.*)", [this](const httplib::Request& request, httplib::Response& response) {
+  server_->Get("(?:http://[^/]*)?/(.*)", [this](const httplib::Request& request,
+                                                httplib::Response& response) {
     {
       const std::lock_guard lock(mutex_);
       ranges_.push_back(request.get_header_value("Range"));
@@ -39,6 +40,9 @@ FileServer::FileServer(std::map<std::string, std::string> files, Manners manners
       const_cast<httplib::Request&>(request).ranges.clear(); // httplib answers them by itself
       response.set_content(file->second, "application/octet-stream");
       return;
+    }
+    if (manners_.wrong_ranges && !request.ranges.empty()) {
+      const_cast<httplib::Request&>(request).ranges = {{0, -1}};
     }
     const std::string& bytes = file->second;
     response.set_content_provider(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// A server on this machine that serves a few files, well or badly.
+/// A server on this machine that serves a few files, well or badly. As a proxy for http it serves them as those of
+/// any host, and refuses to connect to one.
 #pragma once
 
 #include <atomic>
@@ -24,6 +25,7 @@ public:
   /// How it treats requests.
   struct Manners {
     bool ranges = true;           ///< false: always the whole file
+    bool wrong_ranges = false;    ///< a range is answered with status 206 and the file from its first byte on
     int64_t breaks_after = 0;     ///< bytes of each answer, then the connection is cut; 0: never
     int failures_first = 0;       ///< so many requests are answered with status 503
     std::string redirect_to = {}; ///< every request is sent there

@@ -44,6 +44,28 @@ TEST(Text, MeasuresWideAndCombiningCharacters) {
   EXPECT_EQ(display_width("記憶"), 4);
   EXPECT_EQ(display_width("e\u0301"), 1);
   EXPECT_EQ(display_width("\U0001F600"), 2);
+  EXPECT_EQ(display_width("\u0939\u093F\u0928\u094D\u0926\u0940"),
+            3);                                      // letters of Devanagari with their marks
+  EXPECT_EQ(display_width("\u1112\u1161\u11AB"), 2); // Hangul in parts
+  EXPECT_EQ(display_width("a\u200B\u00A0b"), 3);     // zero width and no-break spaces
+  EXPECT_EQ(display_width("a\xff\xe8\xa8"), 4);      // three bytes that are not UTF-8
+}
+
+TEST(Text, MeasuresAndKeepsTogetherWhatIsSeenAsOneCharacter) {
+  const std::string flag = "\U0001F1E9\U0001F1EA", thumb = "\U0001F44D\U0001F3FD",
+                    family = "\U0001F468\u200D\U0001F469\u200D\U0001F467", letter = "e\u0301\u0323";
+  for (const std::string& shown : {flag, thumb, family}) {
+    EXPECT_EQ(display_width(shown), 2) << shown;
+    EXPECT_EQ(wrap(shown + shown + shown, 5), (std::vector<std::string>{shown + shown, shown}));
+  }
+  EXPECT_EQ(wrap(letter + letter + letter, 2), (std::vector<std::string>{letter + letter, letter}));
+}
+
+RC_GTEST_PROP(Text, WrapsAnyTextToItsWidth, (const std::u32string& points)) {
+  const std::string text = one_line(encode_utf8(points));
+  for (const std::string& line : wrap(text, 7)) {
+    RC_ASSERT(display_width(line) <= 7);
+  }
 }
 
 TEST(Text, WrapsBetweenWordsAndInsideLongOnes) {
