@@ -53,11 +53,9 @@ template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
 nlohmann::ordered_json to_json(const BagRun& run) {
   Json json = {{"version", version()}, {"verb", "train"}};
   each_setting(run, [&](const char* name, const auto& value) { json[name] = value; });
-  if (const SimplexSeparation& separation = run.model.separation; separation != SimplexSeparation::softmax) {
-    json["separation"] = name_of(separation);
-    if (separation.kind == SimplexSeparation::Kind::entmax) {
-      json["alpha"] = separation.alpha;
-    }
+  json["separation"] = name_of(run.model.separation);
+  if (run.model.separation.kind == SimplexSeparation::Kind::entmax) {
+    json["alpha"] = run.model.separation.alpha;
   }
   return json;
 }

@@ -38,10 +38,10 @@ std::string published(const std::string& before = "", const std::string& heads =
          heads + "}";
 }
 
-/// The published fields with one more, or another value of one.
+/// The published fields with another value of one, or more fields: `value` may go on with them.
 std::string published_with(const std::string& key, const std::string& value) {
   auto json = nlohmann::ordered_json::parse(published());
-  json[key] = nlohmann::ordered_json::parse(value);
+  json.update(nlohmann::ordered_json::parse("{\"" + key + "\": " + value + "}"));
   return json.dump();
 }
 

@@ -191,7 +191,7 @@ TEST_F(Verify, RunsAFolderInOrderAndGoesOnAfterABadFile) {
   const std::string text = to_text(results);
   EXPECT_NE(text.find("\nverify: 2 files, 1 cases passed, 0 failed, 1 file not usable\n"), std::string::npos)
       << text;
-  EXPECT_NE(text.find("\n    it is not JSON"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n    content: not JSON"), std::string::npos) << text;
 }
 
 TEST_F(Verify, WritesTheSameToJson) {
