@@ -42,7 +42,8 @@ const std::set<std::string> kPublicRooms{"core", "theory", "memory",   "data",  
                                          "ops",  "nn",     "training", "language"};
 
 /// The rooms of mneme::memory, and what they know nothing of.
-const std::set<std::string> kRoomsWithoutTorch{"core", "json", "kernels", "theory", "memory", "data", "trials"};
+const std::set<std::string> kRoomsWithoutTorch{"core",   "json", "kernels", "theory",
+                                               "memory", "data", "trials"};
 const std::regex kTorch("^(torch|ATen|c10)/");
 const std::regex kKeptOutOfPublicHeaders("^(fmt|nlohmann|boost|CLI)/");
 /// The library is silent: only programs speak and end. Formatting into memory (snprintf) is no output.
@@ -154,8 +155,8 @@ public:
   explicit Reader(fs::path root) : root_(std::move(root)) {}
 
   Inspection read_all() {
-    for (const char* folder : {"include", "src", "cli", "experiments", "learning", "verify", "report", "server", "python",
-                               "tests", "benchmarks"}) {
+    for (const char* folder : {"include", "src", "cli", "experiments", "learning", "verify", "report",
+                               "server", "python", "tests", "benchmarks"}) {
       if (!fs::exists(root_ / folder)) {
         continue;
       }
