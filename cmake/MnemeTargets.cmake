@@ -30,19 +30,37 @@ function(mneme_room library room)
     PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${ROOM_HEADERS})
 endfunction()
 
-# mneme_add_kernel(<name>): src/kernels/<name>/ holds <name>.cpp, <name>_reference.cpp, <name>_test.cpp, <name>_benchmark.cpp.
+# mneme_program_defaults(<target> [HEADERS_OF <target>]): settings of what only programs link. It is most of what a first build compiles, and waits for
+# files and kernels when it runs: so headers that take seconds are compiled once, and the optimiser is not asked for its last.
+function(mneme_program_defaults target)
+  cmake_parse_arguments(PROGRAM "" "HEADERS_OF" "" ${ARGN})
+  mneme_target_defaults(${target})
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1> $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  target_link_libraries(${target} PRIVATE fmt::fmt-header-only nlohmann_json::nlohmann_json)
+  if(PROGRAM_HEADERS_OF)
+    target_precompile_headers(${target} REUSE_FROM ${PROGRAM_HEADERS_OF})
+  endif()
+endfunction()
+
+# mneme_add_kernel(<name> [TENSORS]): src/kernels/<name>/ holds <name>.cpp, <name>_reference.cpp, <name>_test.cpp, <name>_benchmark.cpp.
 # The test runs once on every CPU target that this machine can run (and asserts which one that is).
 function(mneme_add_kernel name)
-  target_sources(mneme_memory PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}.cpp
-                                      ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_reference.cpp)
+  set(library mneme_memory)
+  if("TENSORS" IN_LIST ARGN)
+    set(library mneme_tensor_kernels)
+  endif()
+  target_sources(${library} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}.cpp
+                                    ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_reference.cpp)
   if(MNEME_BUILD_TESTS)
-    mneme_add_test(${name}_kernel_tests SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp)
+    mneme_add_test(${name}_kernel_tests SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp
+                   LIBRARIES $<$<STREQUAL:${library},mneme_tensor_kernels>:mneme_tensor_kernels>)
   endif()
   if(MNEME_BUILD_BENCHMARKS)
     add_executable(${name}_benchmark ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_benchmark.cpp)
     mneme_target_defaults(${name}_benchmark)
     set_target_properties(${name}_benchmark PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/benchmarks)
-    target_link_libraries(${name}_benchmark PRIVATE mneme_memory benchmark::benchmark_main fmt::fmt-header-only)
+    target_link_libraries(${name}_benchmark PRIVATE
+      $<$<STREQUAL:${library},mneme_tensor_kernels>:mneme_tensor_kernels> mneme_memory benchmark::benchmark_main fmt::fmt-header-only)
   endif()
 endfunction()
 
