@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <vector>
 
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/rnn.h>
@@ -178,14 +179,22 @@ std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model,
   return make_lookup(task, adapted, size, separation);
 }
 
+std::vector<nn::HopfieldCoreImpl*> hopfield_cores(const BagModel& model) {
+  std::vector<nn::HopfieldCoreImpl*> cores;
+  for (const auto& module : model.modules()) {
+    if (auto* core = module->as<nn::HopfieldCoreImpl>()) {
+      cores.push_back(core);
+    }
+  }
+  return cores;
+}
+
 } // namespace
 
 void BagModel::draw_from(const at::Generator& generator) {
   generator_ = generator;
-  for (const auto& module : modules()) {
-    if (auto* core = module->as<nn::HopfieldCoreImpl>()) {
-      core->generator = generator;
-    }
+  for (nn::HopfieldCoreImpl* core : hopfield_cores(*this)) {
+    core->generator = generator;
   }
 }
 
@@ -194,16 +203,6 @@ std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const BagModelChoi
     throw UsageError(c10::str("mneme::training::BagTrainer: the task ", task.name, " knows no model \"",
                               model.name, "\".\n  There are: ", c10::Join(", ", task.models), "."));
   }
-  for (const std::string_view plain : {"lstm", "attention", "gated-attention"}) {
-    if (model.name == plain && model.separation != SimplexSeparation::softmax) {
-      throw UsageError(
-          c10::str("mneme::training::BagTrainer: the model ", plain, " has no Hopfield layer, so ",
-                   name_of(model.separation),
-                   " does nothing there.\n  Leave the separation out, or take another model of the "
-                   "task: ",
-                   c10::Join(", ", task.models), "."));
-    }
-  }
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
@@ -211,6 +210,14 @@ std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const BagModelChoi
   generator.set_current_seed(seed);
   std::shared_ptr<BagModel> made = make(task, model.name, model.separation);
   generator.set_state(before);
+  if (model.separation != SimplexSeparation::softmax && hopfield_cores(*made).empty()) {
+    throw UsageError(
+        c10::str("mneme::training::BagTrainer: the model ", model.name, " has no Hopfield layer, so ",
+                 name_of(model.separation),
+                 " does nothing there.\n  Leave the separation out, or take another model of the "
+                 "task: ",
+                 c10::Join(", ", task.models), "."));
+  }
   return made;
 }
 
