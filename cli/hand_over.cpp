@@ -55,6 +55,17 @@ Call torch_call(const std::vector<std::string>& arguments) {
                                      std::strerror(reason)));
 }
 
+/// Starts a program whose stdout is the descriptor `out`; returns 0, or why it cannot be started (errno).
+int start(const Call& call, int out, pid_t& child) {
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  const int failure =
+      ::posix_spawn(&child, call.program.c_str(), &actions, nullptr, call.pointers.data(), ::environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  return failure;
+}
+
 /// As a shell gives it.
 int wait_for(pid_t child) {
   int status = 0;
@@ -67,13 +78,8 @@ void build_torch_program(const char* dev) {
   std::cerr << "mneme: this needs LibTorch, for which there is the program mneme-nn: building it, once\n";
   const Call call(dev, {dev, "nn"});
   // Only errors and progress, which go to stderr: stdout is for the results of the verb.
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
   pid_t child = 0;
-  const int failure =
-      ::posix_spawn(&child, call.program.c_str(), &actions, nullptr, call.pointers.data(), ::environ);
-  ::posix_spawn_file_actions_destroy(&actions);
+  const int failure = start(call, STDERR_FILENO, child);
   if (failure != 0 || wait_for(child) != 0) {
     throw UnsupportedError(
         fmt::format("mneme-nn, which this verb needs, was not built.\n  `{} nn` builds it.", dev));
@@ -95,8 +101,12 @@ std::string read_to_end(int from) {
 
 } // namespace
 
-void hand_over(const std::vector<std::string>& arguments, TorchNeed need) {
-  if (need == TorchNeed::none || verify::libtorch_devices) {
+void hand_over(const std::vector<std::string>& arguments, const Verb& verb) {
+  if (verify::libtorch_devices) {
+    return;
+  }
+  const TorchNeed need = verb.torch_need();
+  if (need == TorchNeed::none) {
     return;
   }
   if (!std::filesystem::exists(torch_program())) {
@@ -131,13 +141,8 @@ std::optional<ProgramOutput> run_torch_program(const std::vector<std::string>& a
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     cannot_start(call.program, errno);
   }
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   pid_t child = 0;
-  const int failure =
-      ::posix_spawn(&child, call.program.c_str(), &actions, nullptr, call.pointers.data(), ::environ);
-  ::posix_spawn_file_actions_destroy(&actions);
+  const int failure = start(call, ends[1], child);
   ::close(ends[1]);
   ProgramOutput output;
   if (failure == 0) {

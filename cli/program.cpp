@@ -88,7 +88,7 @@ ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& ou
     if (is_help) {
       own.emplace_back("--help");
     }
-    return run_verb(verb, own, out, err, [&] { hand_over(arguments, verb.torch_need()); });
+    return run_verb(verb, own, out, err, [&] { hand_over(arguments, verb); });
   } catch (...) {
     return report_error(std::current_exception(), "", err);
   }

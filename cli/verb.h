@@ -46,7 +46,7 @@ struct Context {
   bool colour;       ///< stdout is a terminal that wants colour
 };
 
-/// What a verb needs LibTorch for, which only the program mneme-nn has (hand_over.h).
+/// How much of a verb needs LibTorch, which only the program mneme-nn has (hand_over.h).
 enum class TorchNeed {
   none,
   some, ///< without it a part of the results is left out, and the output says so
