@@ -35,29 +35,30 @@ void run_file(FileResult& result, const std::string& device) {
   }
   const bool has_class = file.has("class");
   const std::string format = format_of(result.path, file);
-  const Format* known = find_format(format);
-  const bool with_torch = known != nullptr && known->run_with_torch != nullptr;
+  const Format* documented = find_format(format);
+  const Format known = documented != nullptr ? *documented : Format{};
+  const bool with_torch = known.run_with_torch != nullptr, has_runner = with_torch || known.run != nullptr;
   if (const std::string_view reason =
-          with_torch ? known->cpu_only : "computed without LibTorch, on the CPU whatever the device";
-      known != nullptr && (known->run != nullptr || with_torch) && device != "cpu" && !reason.empty()) {
+          with_torch ? known.cpu_only : "computed without LibTorch, on the CPU whatever the device";
+      has_runner && device != "cpu" && !reason.empty()) {
     result.format = format;
     result.state = FileState::skipped;
     result.notes.emplace_back(reason);
-  } else if (known != nullptr && (known->run != nullptr || (with_torch && *known->run_with_torch))) {
+  } else if (has_runner && (!with_torch || *known.run_with_torch)) {
     result.format = format;
     Checker checker(result, device);
     if (with_torch) {
-      (*known->run_with_torch)(file, checker);
+      (*known.run_with_torch)(file, checker);
     } else {
-      known->run(file, checker);
+      known.run(file, checker);
     }
     if (result.cases_passed + result.cases_failed == 0) {
       throw DataError("/cases: there is no case in this file.");
     }
-  } else if (!has_class && known != nullptr && known->holds_data) {
+  } else if (!has_class && known.holds_data) {
     result.format = format;
     result.state = FileState::data;
-  } else if (has_class || known != nullptr) {
+  } else if (has_class || documented != nullptr) {
     result.format = has_class ? "class " + shown(format) : format;
     result.state = FileState::unsupported;
     result.cases_failed = 1;
