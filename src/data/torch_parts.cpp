@@ -39,10 +39,10 @@ std::map<std::string, ZipEntry> zip_entries(std::span<const std::byte> bytes, co
 
 /// Since PyTorch 1.6. All entries are in one folder, named like the file when it was written.
 TorchParts zip_parts(std::span<const std::byte> bytes, const std::string& name) {
-  constexpr std::string_view kPickle = "data.pkl", kData = "data/";
+  constexpr std::string_view kPickle = "/data.pkl", kData = "data/";
   const std::map<std::string, ZipEntry> files = zip_entries(bytes, name);
-  const auto pickle = std::ranges::find_if(
-      files, [&](const auto& file) { return file.first.ends_with("/" + std::string(kPickle)); });
+  const auto pickle =
+      std::ranges::find_if(files, [&](const auto& file) { return file.first.ends_with(kPickle); });
   if (pickle == files.end()) {
     std::vector<std::string> names;
     for (const auto& [file, entry] : files) {
@@ -53,7 +53,7 @@ TorchParts zip_parts(std::span<const std::byte> bytes, const std::string& name) 
                      names.empty() ? "nothing" : listed(names)),
          kSaveStateDict);
   }
-  const std::string folder = pickle->first.substr(0, pickle->first.size() - kPickle.size());
+  const std::string folder = pickle->first.substr(0, pickle->first.size() - kPickle.size() + 1);
   if (files.contains(folder + "constants.pkl")) {
     refuse_program(name);
   }
@@ -65,7 +65,7 @@ TorchParts zip_parts(std::span<const std::byte> bytes, const std::string& name) 
            "Save it again on a little-endian machine.");
     }
   }
-  TorchParts parts{parse_pickle(slice(bytes, pickle->second), name, std::string(kPickle)), {}};
+  TorchParts parts{parse_pickle(slice(bytes, pickle->second), name, std::string(kPickle.substr(1))), {}};
   for (const auto& [file, entry] : files) {
     if (file.starts_with(folder + std::string(kData))) {
       parts.storages.emplace(file.substr(folder.size() + kData.size()), entry);
