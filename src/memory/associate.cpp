@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "kernels/softmax_projection/softmax_projection.h"
+#include "memory/bit_association.h"
 #include "memory/checks.h"
 #include "memory/length.h"
 #include "memory/projecting.h"
@@ -56,6 +57,10 @@ public:
         separator_(options_.separation, score_kind(options_.similarity), compared_size()) {
     require_finite("stored pattern", stored_);
     prepare_encoded_bits();
+    if (std::is_same_v<Patterns, BitPatterns> && !options_.encode && !separator_.draws()) {
+      bit_association_ =
+          std::make_unique<const BitAssociation>(options_.separation, options_.similarity, compared_size());
+    }
     require_projection(options_.projection, stored_);
     if (options_.values) {
       require_finite("the value of stored pattern", *options_.values);
@@ -188,6 +193,13 @@ private:
         compared_bits = options_.encode_bits->encode(queries);
       }
     }
+    if constexpr (std::is_same_v<Patterns, BitPatterns>) {
+      if (bit_association_) {
+        step_on_bits(queries, options_.encode_bits ? compared_bits : queries, cue, empty_read, readout,
+                     reached);
+        return;
+      }
+    }
     parallel_for(queries.count(), queries_per_block(stored_.count()), [&](int64_t begin, int64_t end) {
       std::vector<Separator::Row> rows(static_cast<size_t>(end - begin));
       const Block block{queries, compared, compared_bits, cue, begin, end - begin, step, empty_read};
@@ -202,6 +214,23 @@ private:
                std::span(sums).subspan(static_cast<size_t>((q - begin) * value_size),
                                        static_cast<size_t>(value_size)),
                empty_read, readout[q]);
+      }
+    });
+  }
+
+  /// The same where bits are compared as bits and nothing is drawn at random.
+  void step_on_bits(const BitPatterns& queries, const BitPatterns& compared, std::span<const int64_t> cue,
+                    EmptyRead empty_read, BitPatterns& readout,
+                    std::span<int64_t> reached) const requires std::is_same_v<Patterns, BitPatterns> {
+    const BitPatterns& stored = options_.encode_bits ? encoded_bits_ : stored_;
+    parallel_for(queries.count(), queries_per_scan(stored_.count()), [&](int64_t begin, int64_t end) {
+      auto sums = bit_association_->associate(compared, begin, end - begin, stored, values(), separator_,
+                                              self_connections_.empty(), empty_read);
+      for (int64_t q = begin; q < end; ++q) {
+        auto& of_query = sums[static_cast<size_t>(q - begin)];
+        reached[static_cast<size_t>(q)] = of_query.row.reached;
+        finish(queries, q, cue[static_cast<size_t>(q)], of_query.row, of_query.values, empty_read,
+               readout[q]);
       }
     });
   }
@@ -350,6 +379,8 @@ private:
   Patterns stored_;
   AssociateOptions<Patterns> options_;
   Separator separator_;
+  std::unique_ptr<const BitAssociation>
+      bit_association_;      ///< where bits are compared as bits and nothing is drawn
   RealPatterns encoded_;     ///< what queries are compared with, unless bits are compared as bits
   BitPatterns encoded_bits_; ///< the same where bits are encoded as bits
   std::vector<float> stored32_, values32_; ///< the same and the values for Precision::float32

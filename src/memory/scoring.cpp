@@ -9,14 +9,12 @@
 #include "kernels/dot/dot.h"
 #include "kernels/hamming/hamming.h"
 #include "memory/checks.h"
+#include "memory/overloaded.h"
 #include "mneme/core/parallel.h"
 #include "mneme/theory/space_fraction.h"
 
 namespace mneme {
 namespace {
-
-template <class... Cases> struct Overloaded : Cases... { using Cases::operator()...; };
-template <class... Cases> Overloaded(Cases...) -> Overloaded<Cases...>;
 
 template <class T, class Difference>
 void score_differences(const T* queries, int64_t count, const T* stored, int64_t num_stored, int64_t size,
@@ -79,30 +77,26 @@ int64_t queries_per_block(int64_t num_stored) {
   return std::clamp<int64_t>(kScoresPerBlock / std::max<int64_t>(num_stored, 1), 1, kQueriesMax);
 }
 
+std::vector<double> scores_by_distance(const Similarity& similarity, int64_t bits) {
+  const auto n = static_cast<double>(bits);
+  // All similarities of vectors of -1 and +1 are linear in the Hamming distance h.
+  const auto score = [&](double h) {
+    return std::visit(Overloaded{[&](const Hamming&) { return -h; }, [&](const Dot&) { return n - 2 * h; },
+                                 [&](const Cosine&) { return n > 0 ? 1.0 - 2.0 * h / n : 1.0; },
+                                 [&](const Euclidean&) { return -4 * h; },
+                                 [&](const Manhattan&) { return -2 * h; }},
+                      similarity);
+  };
+  std::vector<double> scores(static_cast<size_t>(bits + 1));
+  for (size_t h = 0; h < scores.size(); ++h) {
+    scores[h] = score(static_cast<double>(h));
+  }
+  return scores;
+}
+
 void score_block(const BitPatterns& queries, int64_t first, int64_t count, const BitPatterns& stored,
                  const Similarity& similarity, double* scores) {
-  const auto n = static_cast<double>(queries.bits());
-  // All similarities of vectors of -1 and +1 are linear in the Hamming distance h: score = at_0 + slope * h.
-  struct Line {
-    double at_0, slope;
-  };
-  const Line line = std::visit(Overloaded{[](const Hamming&) {
-                                            return Line{0, -1};
-                                          },
-                                          [&](const Dot&) {
-                                            return Line{n, -2};
-                                          },
-                                          [&](const Cosine&) {
-                                            return Line{1, n > 0 ? -2 / n : 0};
-                                          },
-                                          [](const Euclidean&) {
-                                            return Line{0, -4};
-                                          },
-                                          [](const Manhattan&) {
-                                            return Line{0, -2};
-                                          }},
-                               similarity);
-  const bool is_cosine = std::holds_alternative<Cosine>(similarity);
+  const std::vector<double> by_distance = scores_by_distance(similarity, queries.bits());
   constexpr int64_t kStoredPerTile = 2048;
   std::vector<int32_t> distances(static_cast<size_t>(count * std::min(kStoredPerTile, stored.count())));
   for (int64_t s = 0; s < stored.count(); s += kStoredPerTile) {
@@ -115,8 +109,8 @@ void score_block(const BitPatterns& queries, int64_t first, int64_t count, const
                       .words = queries.words()});
     for (int64_t q = 0; q < count; ++q) {
       for (int64_t r = 0; r < rows; ++r) {
-        const auto h = static_cast<double>(distances[static_cast<size_t>(q * rows + r)]);
-        scores[q * stored.count() + s + r] = is_cosine ? 1.0 - 2.0 * h / n : line.at_0 + line.slope * h;
+        scores[q * stored.count() + s + r] =
+            by_distance[static_cast<size_t>(distances[static_cast<size_t>(q * rows + r)])];
       }
     }
   }

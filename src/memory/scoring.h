@@ -3,6 +3,8 @@
 /// Similarities on blocks of queries, as the memories use them.
 #pragma once
 
+#include <vector>
+
 #include "mneme/memory/similarity.h"
 
 namespace mneme {
@@ -10,6 +12,9 @@ namespace mneme {
 /// Real patterns in the form in which a similarity compares them: of length 1 for cosines, as they are
 /// otherwise.
 RealPatterns prepared(RealPatterns patterns, const Similarity& similarity);
+
+/// The score of two bit patterns by their Hamming distance, [bits + 1]; it never rises with the distance.
+std::vector<double> scores_by_distance(const Similarity& similarity, int64_t bits);
 
 /// scores [count, stored.count()] of `count` queries from `first` on, single-threaded.
 void score_block(const BitPatterns& queries, int64_t first, int64_t count, const BitPatterns& stored,

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/weighted_bit_sum/weighted_bit_sum.h"
+
+#include <bit>
+#include <vector>
+
+#include "mneme/core/cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/weighted_bit_sum/weighted_bit_sum.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // every kernel has its own names
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET == HWY_SCALAR // One lane is no vector of words, and the reference is what it would do.
+void WeightedBitSum(const WeightedBitSumArgs& args) {
+  reference::weighted_bit_sum(args);
+}
+#else
+
+constexpr int64_t kRowsPerTree =
+    16;                     // 4 planes and 16 inputs fit into the 16 registers of AVX2 as they are consumed
+constexpr int kPlanes = 32; // counts below 2^31
+
+/// The rows of one distance: values[rows[0]], ..., values[rows[count - 1]].
+struct Group {
+  const uint64_t* values;
+  const int32_t* rows;
+  int64_t count, words;
+};
+
+/// Full adder of three bits per bit position: a becomes their sum, the carry is returned.
+template <class V> HWY_INLINE V AddBits(V& a, V b, V c) {
+  const V differs = hn::Xor(a, b);
+#if HWY_TARGET <= HWY_AVX3 // a ternary instruction; elsewhere it chooses by bytes
+  const V carry = hn::IfVecThenElse(differs, c, a); // two of three: c where a and b differ, else either
+#else
+  const V carry = hn::OrAnd(hn::And(a, b), differs, c);
+#endif
+  a = hn::Xor(differs, c);
+  return carry;
+}
+
+/// planes[p] = bit p of the number of rows with each bit, for one vector of words from `first_word` on.
+template <class D>
+HWY_INLINE void CountBits(D d, const Group& group, int64_t first_word, int planes_used, hn::Vec<D>* planes) {
+  using V = hn::Vec<D>;
+  const auto row = [&](int64_t i) HWY_ATTR {
+    return hn::LoadU(d, group.values + group.rows[i] * group.words + first_word);
+  };
+  const auto row_or_zero = [&](int64_t i) HWY_ATTR { return i < group.count ? row(i) : hn::Zero(d); };
+  const auto add_carry = [&](V carry, int first_plane) HWY_ATTR { // half adders
+    for (int p = first_plane; p < planes_used; ++p) {
+      const V next = hn::And(planes[p], carry);
+      planes[p] = hn::Xor(planes[p], carry);
+      carry = next;
+    }
+  };
+  for (int p = 0; p < planes_used; ++p) {
+    planes[p] = hn::Zero(d);
+  }
+  // A tree takes 45 operations; a row alone takes 2 per plane.
+  constexpr int64_t kRowsAloneMax = 4;
+  int64_t i = 0;
+  if (group.count > kRowsAloneMax) {
+    V ones = hn::Zero(d), twos = hn::Zero(d), fours = hn::Zero(d), eights = hn::Zero(d);
+    for (; i + kRowsAloneMax < group.count; i += kRowsPerTree) {
+      V eights_of[2];
+      for (int64_t half = 0; half < 2; ++half) {
+        V fours_of[2];
+        for (int64_t quarter = 0; quarter < 2; ++quarter) {
+          const int64_t at = i + 8 * half + 4 * quarter;
+          V inputs[4];
+          if (at + 4 <= group.count) {
+            inputs[0] = row(at), inputs[1] = row(at + 1), inputs[2] = row(at + 2), inputs[3] = row(at + 3);
+          } else {
+            inputs[0] = row_or_zero(at), inputs[1] = row_or_zero(at + 1);
+            inputs[2] = row_or_zero(at + 2), inputs[3] = hn::Zero(d);
+          }
+          const V twos_a = AddBits(ones, inputs[0], inputs[1]);
+          const V twos_b = AddBits(ones, inputs[2], inputs[3]);
+          fours_of[quarter] = AddBits(twos, twos_a, twos_b);
+        }
+        eights_of[half] = AddBits(fours, fours_of[0], fours_of[1]);
+      }
+      add_carry(AddBits(eights, eights_of[0], eights_of[1]), 4);
+    }
+    planes[0] = ones, planes[1] = twos, planes[2] = fours, planes[3] = eights;
+  }
+  for (; i < group.count; ++i) {
+    add_carry(row(i), 0);
+  }
+}
+
+/// sums_b += weight balance_b for the lanes of a vector of int16 or int32.
+template <class D> HWY_INLINE void AddBalances(D d, hn::Vec<D> balance, double weight, double* sums) {
+  if constexpr (sizeof(hn::TFromD<D>) == 2) {
+    const hn::Half<D> half;
+    const hn::Repartition<int32_t, D> d32;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d32));
+    AddBalances(d32, hn::PromoteTo(d32, hn::LowerHalf(half, balance)), weight, sums);
+    AddBalances(d32, hn::PromoteTo(d32, hn::UpperHalf(half, balance)), weight, sums + lanes);
+  } else {
+    const hn::Half<D> half;
+    const hn::Repartition<double, D> d64;
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d64));
+    const auto factor = hn::Set(d64, weight);
+    const auto low = hn::PromoteTo(d64, hn::LowerHalf(half, balance));
+    const auto high = hn::PromoteTo(d64, hn::UpperHalf(half, balance));
+    hn::StoreU(hn::MulAdd(factor, low, hn::LoadU(d64, sums)), d64, sums);
+    hn::StoreU(hn::MulAdd(factor, high, hn::LoadU(d64, sums + lanes)), d64, sums + lanes);
+  }
+}
+
+/// sums_b += weight (2 count_b - count), for the 64 columns of one word of each plane. The bracket is computed in T, a signed
+/// integer that holds it.
+template <class T>
+HWY_INLINE void AddWord(const uint64_t* planes, int64_t stride, int planes_used, int64_t count, double weight,
+                        double* sums) {
+  const hn::CappedTag<T, 64> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t b = 0; b < 64; b += lanes) {
+    auto balance = hn::Set(d, static_cast<T>(-count));
+    for (int p = 0; p < planes_used; ++p) {
+      const uint64_t bits = planes[p * stride] >> b;
+      const auto mask = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&bits));
+      balance = hn::Add(balance, hn::IfThenElseZero(mask, hn::Set(d, static_cast<T>(int64_t{2} << p))));
+    }
+    AddBalances(d, balance, weight, sums + b);
+  }
+}
+
+template <class D>
+HWY_INLINE void AddWords(D d, const Group& group, int64_t first_word, double weight, double* sums) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int planes_used = std::bit_width(static_cast<uint64_t>(group.count));
+  hn::Vec<D> planes[kPlanes];
+  CountBits(d, group, first_word, planes_used, planes);
+  HWY_ALIGN uint64_t words[kPlanes * HWY_MAX_BYTES / sizeof(uint64_t)];
+  for (int p = 0; p < planes_used; ++p) {
+    hn::Store(planes[p], d, words + p * lanes);
+  }
+  for (int64_t w = 0; w < lanes; ++w) {
+    double* to = sums + 64 * (first_word + w);
+    if (group.count < (1 << 14)) {
+      AddWord<int16_t>(words + w, lanes, planes_used, group.count, weight, to);
+    } else {
+      AddWord<int32_t>(words + w, lanes, planes_used, group.count, weight, to);
+    }
+  }
+}
+
+void WeightedBitSum(const WeightedBitSumArgs& args) {
+  const hn::ScalableTag<uint64_t> d;
+  const hn::CappedTag<uint64_t, 1> d1; // words behind the last whole vector
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  // Counting sort of the rows by distance.
+  std::vector<int32_t> first(static_cast<size_t>(args.num_distances) + 1),
+      sorted(static_cast<size_t>(args.num_rows));
+  for (int64_t i = 0; i < args.num_rows; ++i) {
+    ++first[static_cast<size_t>(args.distances[i]) + 1];
+  }
+  for (size_t distance = 1; distance < first.size(); ++distance) {
+    first[distance] += first[distance - 1];
+  }
+  std::vector<int32_t> next(first.begin(), first.end() - 1);
+  for (int64_t i = 0; i < args.num_rows; ++i) {
+    sorted[static_cast<size_t>(next[static_cast<size_t>(args.distances[i])]++)] = args.rows[i];
+  }
+  for (int64_t distance = 0; distance < args.num_distances; ++distance) {
+    const int32_t begin = first[static_cast<size_t>(distance)],
+                  end = first[static_cast<size_t>(distance) + 1];
+    const double weight = args.weights[distance];
+    if (begin == end || weight == 0) {
+      continue;
+    }
+    const Group group{args.values, sorted.data() + begin, end - begin, args.words};
+    int64_t w = 0;
+    for (; w + lanes <= args.words; w += lanes) {
+      AddWords(d, group, w, weight, args.sums);
+    }
+    for (; w < args.words; ++w) {
+      AddWords(d1, group, w, weight, args.sums);
+    }
+  }
+}
+#endif
+
+} // namespace
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+HWY_EXPORT(WeightedBitSum);
+
+void weighted_bit_sum(const WeightedBitSumArgs& args) {
+  if (use_reference_kernels()) {
+    reference::weighted_bit_sum(args);
+  } else {
+    HWY_DYNAMIC_DISPATCH(WeightedBitSum)(args);
+  }
+}
+
+} // namespace mneme::kernels
+#endif

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+
+#include "memory/bit_scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <memory>
+
+#include "kernels/hamming/hamming.h"
+#include "kernels/select_rows/select_rows.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme {
+namespace {
+
+/// Rows that are compared at once. Many queries: their distances to a tile stay within a second-level cache (64 queries:
+/// 256 kB). Few queries: tiles are larger, for a tile takes about a microsecond besides its distances, but there are at least
+/// 8 tiles to share between threads.
+int64_t rows_per_tile(int64_t num_queries, int64_t num_stored) {
+  constexpr int64_t kMin = 1024, kMax = 8192, kFewQueries = 4;
+  return num_queries > kFewQueries ? kMin : std::clamp(num_stored / 8 / kMin * kMin, kMin, kMax);
+}
+
+/// The smallest distance of a query so far; several threads lower it.
+class SharedMin {
+public:
+  void lower(int32_t distance) {
+    int32_t before = min_.load(std::memory_order_relaxed);
+    while (distance < before && !min_.compare_exchange_weak(before, distance, std::memory_order_relaxed)) {
+    }
+  }
+  int32_t value() const { return min_.load(std::memory_order_relaxed); }
+
+private:
+  std::atomic<int32_t> min_{std::numeric_limits<int32_t>::max()};
+};
+
+class Scan {
+public:
+  Scan(const BitPatterns& queries, int64_t first, int64_t count, const BitPatterns& stored,
+       const DistanceLimit& limit)
+      : queries_(queries), first_(first), count_(count), stored_(stored), limit_(limit),
+        tile_rows_(rows_per_tile(count, stored.count())),
+        tiles_((stored.count() + tile_rows_ - 1) / tile_rows_), selected_(static_cast<size_t>(count)),
+        min_(static_cast<size_t>(count)), deferred_(static_cast<size_t>(tiles_ * count), 0) {
+    for (NearRows& of_query : selected_) {
+      of_query.tiles.resize(static_cast<size_t>(tiles_));
+    }
+  }
+
+  std::vector<NearRows> run() {
+    std::vector<int64_t> all(static_cast<size_t>(count_));
+    for (int64_t q = 0; q < count_; ++q) {
+      all[static_cast<size_t>(q)] = q;
+    }
+    // While the smallest distance is not yet known, a limit that depends on it can select far too many rows: such tiles are
+    // scanned a second time instead of keeping them.
+    const bool may_defer = tiles_ > 1 && limit_(0) != limit_(static_cast<int32_t>(stored_.bits()));
+    parallel_for(tiles_, 1, [&](int64_t tile, int64_t) { scan_tile(tile, all, may_defer); });
+    if (may_defer) {
+      parallel_for(tiles_, 1, [&](int64_t tile, int64_t) {
+        std::vector<int64_t> again;
+        std::ranges::copy_if(all, std::back_inserter(again),
+                             [&](int64_t q) { return is_deferred(tile, q) != 0; });
+        if (!again.empty()) {
+          scan_tile(tile, again, false);
+        }
+      });
+    }
+    for (int64_t q = 0; q < count_ && tiles_ > 0; ++q) {
+      NearRows& of_query = selected_[static_cast<size_t>(q)];
+      of_query.min_distance = min_[static_cast<size_t>(q)].value();
+      keep_within(limit_(of_query.min_distance), of_query);
+    }
+    return std::move(selected_);
+  }
+
+private:
+  uint8_t& is_deferred(int64_t tile, int64_t query) {
+    return deferred_[static_cast<size_t>(tile * count_ + query)];
+  }
+
+  /// Distances of the tile to some of the queries, and the rows within the limits known by now.
+  void scan_tile(int64_t tile, const std::vector<int64_t>& queries, bool may_defer) {
+    const int64_t begin = tile * tile_rows_, rows = std::min(tile_rows_, stored_.count() - begin);
+    const auto count = static_cast<int64_t>(queries.size()), words = queries_.words();
+    const uint64_t* compared = queries_.data() + first_ * words;
+    std::vector<uint64_t> gathered;
+    if (count < count_) {
+      for (const int64_t q : queries) {
+        gathered.insert(gathered.end(), compared + q * words, compared + (q + 1) * words);
+      }
+      compared = gathered.data();
+    }
+    const auto distances = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(count * rows));
+    const auto near = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(2 * rows));
+    kernels::hamming({.queries = compared,
+                      .stored = stored_.data() + begin * words,
+                      .distances = distances.get(),
+                      .num_queries = count,
+                      .num_stored = rows,
+                      .words = words});
+    for (int64_t i = 0; i < count; ++i) {
+      const auto q = static_cast<size_t>(queries[static_cast<size_t>(i)]);
+      const int32_t* of_query = distances.get() + i * rows;
+      min_[q].lower(kernels::min_distance(of_query, rows));
+      const auto select = [&](int64_t of_rows) {
+        return kernels::select_rows({.distances = of_query,
+                                     .rows = near.get(),
+                                     .row_distances = near.get() + rows,
+                                     .num_rows = of_rows,
+                                     .limit = limit_(min_[q].value()),
+                                     .first_row = static_cast<int32_t>(begin)});
+      };
+      constexpr int64_t kSample = 64, kSelectedMax = 16; // what is deferred matters to time alone
+      if (may_defer && rows > kSample && select(kSample) > kSelectedMax) {
+        is_deferred(tile, static_cast<int64_t>(q)) = 1;
+      } else if (const int64_t selected = select(rows); selected > 0) {
+        selected_[q].tiles[static_cast<size_t>(tile)] = {{near.get(), near.get() + selected},
+                                                         {near.get() + rows, near.get() + rows + selected}};
+      }
+    }
+  }
+
+  /// Leaves out rows that were selected before the smallest distance was known.
+  static void keep_within(int32_t limit, NearRows& near) {
+    std::erase_if(near.tiles, [](const RowDistances& tile) { return tile.rows.empty(); });
+    for (RowDistances& tile : near.tiles) {
+      size_t kept = 0;
+      for (size_t i = 0; i < tile.rows.size(); ++i) {
+        tile.rows[kept] = tile.rows[i];
+        tile.distances[kept] = tile.distances[i];
+        kept += tile.distances[i] <= limit ? 1 : 0;
+      }
+      tile.rows.resize(kept);
+      tile.distances.resize(kept);
+    }
+  }
+
+  const BitPatterns& queries_;
+  int64_t first_, count_;
+  const BitPatterns& stored_;
+  const DistanceLimit& limit_;
+  int64_t tile_rows_, tiles_;
+  std::vector<NearRows> selected_;
+  std::vector<SharedMin> min_;
+  std::vector<uint8_t> deferred_; ///< [tiles, count]
+};
+
+} // namespace
+
+int64_t NearRows::count() const {
+  int64_t rows = 0;
+  for (const RowDistances& tile : tiles) {
+    rows += std::ssize(tile.rows);
+  }
+  return rows;
+}
+
+int64_t queries_per_scan(int64_t num_stored) {
+  constexpr int64_t kSelectedMax = 1 << 24; // if all rows are selected: 128 MB
+  return std::clamp<int64_t>(kSelectedMax / std::max<int64_t>(num_stored, 1), 1, 64);
+}
+
+std::vector<NearRows> scan_near(const BitPatterns& queries, int64_t first, int64_t count,
+                                const BitPatterns& stored, const DistanceLimit& limit) {
+  return Scan(queries, first, count, stored, limit).run();
+}
+
+} // namespace mneme

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+
+/// Scan of stored bit patterns for those near a query, without keeping all distances.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "mneme/core/patterns.h"
+
+namespace mneme {
+
+/// Some stored patterns and their Hamming distances to one query.
+struct RowDistances {
+  std::vector<int32_t> rows, distances; ///< of the same length; rows ascend
+};
+
+/// The stored patterns selected for one query.
+struct NearRows {
+  std::vector<RowDistances> tiles; ///< in ascending order of rows
+  int32_t min_distance = 0;        ///< over all stored patterns; the largest int32_t if there is none
+
+  int64_t count() const;
+};
+
+/// The largest distance that is selected when `min_distance` is the smallest. It must not fall where min_distance rises.
+using DistanceLimit = std::function<int32_t(int32_t min_distance)>;
+
+/// Selects, for each of the `count` queries from `first` on, all stored patterns within limit(smallest distance of the query).
+///
+/// Cost    O(count S n), in parallel over stored patterns; memory O(selected). The result does not depend on the number of
+///         threads. stored.count() < 2^30
+std::vector<NearRows> scan_near(const BitPatterns& queries, int64_t first, int64_t count,
+                                const BitPatterns& stored, const DistanceLimit& limit);
+
+/// Queries that are best scanned together: the stored patterns are then read once for all of them.
+int64_t queries_per_scan(int64_t num_stored);
+
+} // namespace mneme

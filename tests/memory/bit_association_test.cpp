@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+
+/// Recall of bits by Hamming distance beside the three steps one after the other, which keep every score and every weight.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "mneme/core/parallel.h"
+#include "mneme/core/random.h"
+#include "mneme/data/corruption.h"
+#include "mneme/data/random_patterns.h"
+#include "mneme/memory/associate.h"
+
+namespace mneme {
+namespace {
+
+struct NamedSeparation {
+  std::string name;
+  Separation separation;
+  bool needs_distances = false; ///< Hamming or cosine scores
+};
+
+std::vector<NamedSeparation> separations(int64_t bits) {
+  return {
+      {"BestMatch", BestMatch{}},
+      {"Radius", Radius{bits * 2 / 5}, true},
+      {"Radius of 0", Radius{0}, true},
+      {"CircleIntersection", CircleIntersection{bits, bits * 2 / 5}, true},
+      {"CapIntersection", CapIntersection{bits, bits * 2 / 5}, true},
+      {"Softmax 0", Softmax{0}},
+      {"Softmax 0.01", Softmax{0.01}},
+      {"Softmax 3", Softmax{3}},
+      {"Softmax 40", Softmax{40}},
+      {"Softmax of underflowing weights", Softmax{5000}},
+      {"Softmax of infinite beta", Softmax{std::numeric_limits<double>::infinity()}},
+      {"Sparsemax", Sparsemax{0.5}},
+      {"Sparsemax 0", Sparsemax{0}},
+      {"Entmax15", Entmax15{2}},
+      {"normmax", SimplexWeights{SimplexSeparation::normmax, 4}},
+      {"entmax", SimplexWeights{SimplexSeparation::entmax(1.25), 1}},
+      {"Polynomial", Polynomial{5}},
+      {"Identity", Identity{}},
+  };
+}
+
+int64_t reached_by(std::span<const double> weights) {
+  return std::ranges::count_if(weights, [](double weight) { return weight != 0; });
+}
+
+/// Compares every similarity with every separation that fits.
+void expect_plain_recall(const BitPatterns& cues, const BitPatterns& stored, const BitPatterns& values) {
+  const std::vector<std::pair<std::string, Similarity>> similarities = {{"Hamming", Hamming{}},
+                                                                        {"Dot", Dot{}},
+                                                                        {"Cosine", Cosine{}},
+                                                                        {"Euclidean", Euclidean{}},
+                                                                        {"Manhattan", Manhattan{}}};
+  for (const auto& [similarity_name, choice] : similarities) {
+    for (const NamedSeparation& named : separations(stored.bits())) {
+      if (named.needs_distances && score_kind(choice) == ScoreKind::other) {
+        continue;
+      }
+      SCOPED_TRACE(similarity_name + ", " + named.name);
+      const RealPatterns weights = separate(similarity(cues, stored, choice), named.separation);
+      const RealPatterns sums = project(weights, to_bipolar(values), Average{});
+      const auto recall = AssociativeMemory<BitPatterns>(stored, {.similarity = choice,
+                                                                  .separation = named.separation,
+                                                                  .values = values,
+                                                                  .update = {.empty_read = EmptyRead::zeros}})
+                              .recall(cues);
+      for (int64_t q = 0; q < cues.count(); ++q) {
+        ASSERT_EQ(recall.reached[static_cast<size_t>(q)], reached_by(weights[q])) << "cue " << q;
+        for (int64_t b = 0; b < values.bits(); ++b) {
+          const double sum = sums[q][static_cast<size_t>(b)];
+          if (std::abs(sum) > 1e-12) { // else a tie but for rounding
+            ASSERT_EQ(recall.readout.get(q, b), sum > 0) << "cue " << q << ", bit " << b << ", sum " << sum;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(BitAssociation, EqualsTheThreeStepsOneAfterTheOther) {
+  const Random random(41);
+  for (const int64_t bits : {8, 63, 64, 130, 256}) {
+    for (const int64_t count : {1, 5, 300}) {
+      SCOPED_TRACE(std::to_string(count) + " patterns of " + std::to_string(bits) + " bits");
+      const BitPatterns stored = data::random_bits(count, bits, random.stream(1));
+      const BitPatterns cues =
+          data::flip_bits(slice(stored, 0, std::min<int64_t>(count, 7)), bits / 10, random.stream(2));
+      expect_plain_recall(cues, stored, stored);
+      expect_plain_recall(cues, stored, data::random_bits(count, 77, random.stream(3)));
+    }
+  }
+}
+
+TEST(BitAssociation, EqualsTheThreeStepsOverManyTiles) {
+  const Random random(43);
+  const BitPatterns stored = data::random_bits(20'000, 100, random.stream(1));
+  const BitPatterns cues = data::flip_bits(slice(stored, 18'000, 18'006), 10, random.stream(2));
+  expect_plain_recall(cues, stored, stored);              // many queries
+  expect_plain_recall(slice(cues, 0, 1), stored, stored); // few
+}
+
+TEST(BitAssociation, AddsEveryPatternWhereTheNearOnesDecideNothing) {
+  // Two nearest patterns disagree in every bit, so that the sums of the near ones are 0 and the far ones decide.
+  constexpr int64_t kBits = 128;
+  BitPatterns stored = data::random_bits(3000, kBits, Random(47));
+  for (int64_t b = 0; b < kBits; ++b) {
+    stored.set(0, b, b < kBits / 2);
+    stored.set(1, b, b >= kBits / 2);
+  }
+  BitPatterns cue(1, kBits); // halfway between them
+  for (int64_t b = 0; b < kBits; ++b) {
+    cue.set(0, b, b % 2 == 0);
+  }
+  expect_plain_recall(cue, stored, stored);
+}
+
+TEST(BitAssociation, ATieOfEqualWeightsIsExact) {
+  const BitPatterns some = data::random_bits(150, 100, Random(59));
+  BitPatterns stored(300, 100);
+  for (int64_t s = 0; s < 150; ++s) {
+    for (int64_t b = 0; b < 100; ++b) {
+      stored.set(s, b, some.get(s, b));
+      stored.set(150 + s, b, !some.get(s, b));
+    }
+  }
+  const auto recall =
+      AssociativeMemory<BitPatterns>(stored, {.similarity = Hamming{}, .separation = Softmax{0}})
+          .recall(slice(some, 0, 1));
+  EXPECT_EQ(recall.readout, BitPatterns(1, 100)); // all zeros
+}
+
+TEST(BitAssociation, GivesTheSameReadoutOnAnyNumberOfThreads) {
+  const Random random(53);
+  const BitPatterns stored = data::random_bits(40'000, 192, random.stream(1));
+  const BitPatterns cues = data::flip_bits(slice(stored, 39'000, 39'040), 30, random.stream(2));
+  const int before = threads();
+  for (const NamedSeparation& named : separations(192)) {
+    const AssociativeMemory<BitPatterns> memory(stored,
+                                                {.similarity = Hamming{}, .separation = named.separation});
+    for (const BitPatterns& some : {cues, slice(cues, 0, 1)}) {
+      set_threads(1);
+      const auto alone = memory.recall(some);
+      set_threads(4);
+      const auto together = memory.recall(some);
+      EXPECT_EQ(alone.readout, together.readout) << named.name;
+      EXPECT_EQ(alone.reached, together.reached) << named.name;
+    }
+  }
+  set_threads(before);
+}
+
+} // namespace
+} // namespace mneme
