@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 
-/// Times ops and layers on a device beside plain LibTorch, in float32 and bfloat16, forward and backward.
+/// Times ops and layers on a device and compares them with plain LibTorch, in float32 and bfloat16, forward
+/// and backward.
 ///
 /// device_benchmark DEVICE RESULTS [--short] [--seconds N] [--part NAME]
 ///   DEVICE     cpu, cuda or cuda:N
-///   RESULTS    JSON, one document per line, written as soon as it is known: what was measured survives a kill
-///   --short    small shapes and few runs: to see that everything runs
-///   --seconds  time for everything, shared by the parts that are left; default 300
+///   RESULTS    output file, one JSON document per line, flushed after each line so that they survive a kill
+///   --short    small shapes and few runs, to test that everything works
+///   --seconds  total time limit, divided among the remaining parts; default 300
 ///   --part     only cases of this part
-/// device_check.sh runs it; device_report.py makes tables of its results.
+/// device_check.sh runs it; device_report.py converts its results to tables.
 
 #include <algorithm>
 #include <chrono>
@@ -53,7 +54,7 @@ struct Arguments {
   std::string part = {}; ///< empty: all
 };
 
-/// The device with its index, after it has been found to be there.
+/// The device with its index. Throws if LibTorch does not find it.
 at::Device device_of(const std::string& text) {
   if (text == "cpu") {
     return at::Device(at::kCPU);
@@ -64,7 +65,7 @@ at::Device device_of(const std::string& text) {
   const at::Device device(text);
   const int64_t devices = torch::cuda::device_count(), index = device.has_index() ? device.index() : 0;
   if (index >= devices) {
-    throw std::invalid_argument("there is no device " + text + ": LibTorch " TORCH_VERSION " finds " +
+    throw std::invalid_argument("device " + text + " was not found: LibTorch " TORCH_VERSION " finds " +
                                 std::to_string(devices) + " CUDA devices");
   }
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(index));
@@ -84,13 +85,13 @@ Arguments arguments_of(const std::vector<std::string>& words) {
     } else if (words[i] == "--part" && has_value) {
       arguments.part = words[++i];
     } else {
-      throw std::invalid_argument("unknown option, or one without its value: " + words[i]);
+      throw std::invalid_argument("unknown option, or option without a value: " + words[i]);
     }
   }
   return arguments;
 }
 
-/// Lines of JSON in a file, each of which is there once `write` returns.
+/// Writes lines of JSON to a file; each line is flushed before `write` returns.
 class Results {
 public:
   explicit Results(const std::string& path) : file_(path) { check(path); }
@@ -124,7 +125,7 @@ Json json_of(const Measurement& measured) {
   return json;
 }
 
-/// What the device can do at most.
+/// Measured limits of the device.
 struct Limits {
   double bytes_per_second = 0;
   std::map<at::ScalarType, double> multiply_adds_per_second = {};
@@ -149,7 +150,7 @@ public:
     std::erase_if(
         cases, [this](const Case& one) { return !arguments_.part.empty() && one.part != arguments_.part; });
     if (cases.empty()) {
-      throw std::invalid_argument("there is no part " + arguments_.part);
+      throw std::invalid_argument("unknown part " + arguments_.part);
     }
     std::set<std::string> parts_left;
     for (const Case& one : cases) {
@@ -183,8 +184,11 @@ private:
   }
 
   void measure_limits() {
-    const auto size = [this](int64_t on_device, int64_t on_cpu, int64_t short_form) {
-      return arguments_.short_form ? short_form : this->on_cpu() ? on_cpu : on_device;
+    const auto size = [this](int64_t device_size, int64_t cpu_size, int64_t short_size) {
+      if (arguments_.short_form) {
+        return short_size;
+      }
+      return on_cpu() ? cpu_size : device_size;
     };
     constexpr int64_t kMebibyte = 1 << 20;
     const int64_t bytes = kMebibyte * size(2048, 256, 4);
@@ -209,7 +213,7 @@ private:
     }
   }
 
-  /// Multiply-adds per second of a square matrix product.
+  /// Measures the multiply-adds per second of a square matrix product.
   double matrix_rate(at::ScalarType type, int64_t length) {
     const Setting setting{.device = arguments_.device, .type = type, .backward = false};
     const at::Tensor a = setting.input({length, length}), b = setting.input({length, length});
@@ -233,7 +237,7 @@ private:
                       {"op", one.op},          {"shape", one.shape},
                       {"type", name_of(type)}, {"pass", backward ? "forward + backward" : "forward"}};
           if (seconds_now() > part_deadline) {
-            row["mneme"] = {{"error", "not measured: the time for this part was used up"}};
+            row["mneme"] = {{"error", "not measured: the time limit of this part was reached"}};
           } else {
             measure_row(row, one, type, backward);
           }
@@ -246,7 +250,7 @@ private:
   }
 
   void measure_row(Json& row, const Case& one, at::ScalarType type, bool backward) {
-    at::Tensor ours; // of forward
+    at::Tensor ours; // output of mneme
     for (const Contender& contender : one.contenders) {
       const bool is_ours = &contender == &one.contenders.front();
       Json measured;
@@ -262,7 +266,7 @@ private:
         row["peers"][contender.name] = std::move(measured);
       }
     }
-    add_shares(row, one.work, type, backward);
+    add_fractions_of_limits(row, one.work, type, backward);
   }
 
   Json measure_contender(const Case& one, const Contender& contender, at::ScalarType type, bool backward,
@@ -271,13 +275,13 @@ private:
     const bool own = contender.multiply_adds > 0;
     const int64_t forward_adds = own ? contender.multiply_adds : work.multiply_adds,
                   backward_adds = own ? 2 * contender.multiply_adds : work.backward_multiply_adds;
-    const double least = static_cast<double>(forward_adds + (backward ? backward_adds : 0)) /
-                         limits_.multiply_adds_per_second.at(type);
-    constexpr double kLongest = 3; // seconds
-    if (least > kLongest && !arguments_.short_form) {
+    const double min_seconds = static_cast<double>(forward_adds + (backward ? backward_adds : 0)) /
+                               limits_.multiply_adds_per_second.at(type);
+    constexpr double kMaxSeconds = 3;
+    if (min_seconds > kMaxSeconds && !arguments_.short_form) {
       char text[96];
-      std::snprintf(text, sizeof text, "not measured: takes at least %.2g s at this device's matrix rate",
-                    least);
+      std::snprintf(text, sizeof text,
+                    "not measured: takes at least %.2g s at the matrix rate of this device", min_seconds);
       return {{"error", text}};
     }
     torch::manual_seed(1);
@@ -286,7 +290,7 @@ private:
     Json json;
     if (!backward) {
       const at::NoGradGuard no_gradient;
-      // The first call also allocates what is kept; the second is the one that is looked at.
+      // The first call may also allocate cached data; host reads are counted in the second one.
       at::Tensor output = call.forward();
       if (is_ours) {
         const auto reads = host_reads([&] { call.forward(); }, arguments_.device);
@@ -308,14 +312,14 @@ private:
     return json_of(measure(step, arguments_.device, effort_));
   }
 
-  /// |ours - peer| / |peer|, the Frobenius norm.
+  /// Relative difference |ours - peer| / |peer| in the Frobenius norm.
   static Json difference(const at::Tensor& ours, const at::Tensor& peer) {
     const at::Tensor reference = peer.to(at::kDouble);
     const double relative = ((ours.to(at::kDouble) - reference).norm() / reference.norm()).item<double>();
     return std::isfinite(relative) ? Json(relative) : Json("not finite");
   }
 
-  void add_shares(Json& row, const Work& work, at::ScalarType type, bool backward) const {
+  void add_fractions_of_limits(Json& row, const Work& work, at::ScalarType type, bool backward) const {
     const int64_t elements = work.elements + (backward ? work.gradient_elements : 0),
                   multiply_adds = work.multiply_adds + (backward ? work.backward_multiply_adds : 0),
                   bytes = elements * static_cast<int64_t>(c10::elementSize(type)) + work.mask_bytes;

@@ -30,7 +30,8 @@ std::string joined(std::initializer_list<int64_t> sizes) {
   return text;
 }
 
-/// Attention of B batches: `pairs` of a query and a stored pattern that it sees.
+/// Work of attention over `batches`; `pairs` is the total number of unmasked pairs of a query and a stored
+/// pattern.
 Work attention_work(int64_t batches, int64_t queries, int64_t stored, int64_t size, int64_t value_size,
                     int64_t pairs) {
   const int64_t inputs = batches * (queries * size + stored * (size + value_size)),
@@ -45,33 +46,33 @@ at::Tensor causal_mask(int64_t length, at::Device device) {
   return at::ones({length, length}, at::device(device).dtype(at::kBool)).triu(1);
 }
 
-/// Between a third and all of the patterns of every batch are no padding.
+/// Key padding mask with lengths between a third and all of the patterns.
 at::Tensor padding_mask(int64_t batches, int64_t length, at::Device device) {
-  const at::Tensor visible = at::linspace(length / 3, length, batches, at::device(device));
-  return at::arange(length, at::device(device)).unsqueeze(0) >= visible.unsqueeze(1);
+  const at::Tensor lengths = at::linspace(length / 3, length, batches, at::device(device));
+  return at::arange(length, at::device(device)).unsqueeze(0) >= lengths.unsqueeze(1);
 }
 
-enum class Mask { none, padded, causal, added, dropped };
+enum class Mask { none, padding, causal, bias, dropout };
 
 std::string named(const std::string& op, Mask mask) {
   switch (mask) {
   case Mask::none:
     return op;
-  case Mask::padded:
-    return op + ", padded";
+  case Mask::padding:
+    return op + ", key padding mask";
   case Mask::causal:
-    return op + ", causal";
-  case Mask::added:
-    return op + ", numbers added to scores";
-  case Mask::dropped:
+    return op + ", causal mask";
+  case Mask::bias:
+    return op + ", attention bias";
+  case Mask::dropout:
     return op + ", dropout";
   }
   return op;
 }
 
-int64_t visible_pairs(Mask mask, int64_t batches, int64_t length) {
+int64_t unmasked_pairs(Mask mask, int64_t batches, int64_t length) {
   switch (mask) {
-  case Mask::padded:
+  case Mask::padding:
     return batches * length * (length / 3 + length) / 2;
   case Mask::causal:
     return batches * length * (length + 1) / 2;
@@ -82,7 +83,10 @@ int64_t visible_pairs(Mask mask, int64_t batches, int64_t length) {
 
 int64_t mask_bytes(Mask mask, int64_t batches, int64_t length) {
   constexpr int64_t kBytesOfFloat = 4;
-  return mask == Mask::padded ? batches * length : mask == Mask::added ? length * length * kBytesOfFloat : 0;
+  if (mask == Mask::padding) {
+    return batches * length;
+  }
+  return mask == Mask::bias ? length * length * kBytesOfFloat : 0;
 }
 
 /// Self-attention of `batches` sequences with `heads` heads.
@@ -95,13 +99,13 @@ Case associate_case(Mask mask, int64_t batches, int64_t heads, int64_t length, i
   const auto ours = [=](const Setting& setting) {
     const std::vector<at::Tensor> x = inputs(setting);
     ops::AssociateOptions options;
-    if (mask == Mask::padded) {
-      options.missing = padding_mask(batches, length, setting.device);
+    if (mask == Mask::padding) {
+      options.key_padding_mask = padding_mask(batches, length, setting.device);
     } else if (mask == Mask::causal) {
-      options.mask = causal_mask(length, setting.device);
-    } else if (mask == Mask::added) {
-      options.mask = at::randn({length, length}, setting.options());
-    } else if (mask == Mask::dropped) {
+      options.attention_mask = causal_mask(length, setting.device);
+    } else if (mask == Mask::bias) {
+      options.attention_mask = at::randn({length, length}, setting.options());
+    } else if (mask == Mask::dropout) {
       options.dropout = kDropout;
       options.dropout_seed = 1;
     }
@@ -109,30 +113,30 @@ Case associate_case(Mask mask, int64_t batches, int64_t heads, int64_t length, i
   };
   const auto sdpa = [=](const Setting& setting) {
     const std::vector<at::Tensor> x = inputs(setting);
-    at::Tensor given;
-    if (mask == Mask::padded) {
-      given = padding_mask(batches, length, setting.device).logical_not().unsqueeze(1).unsqueeze(1);
-    } else if (mask == Mask::added) {
-      given = at::randn({length, length}, setting.options());
+    at::Tensor attention_mask;
+    if (mask == Mask::padding) {
+      attention_mask = padding_mask(batches, length, setting.device).logical_not().unsqueeze(1).unsqueeze(1);
+    } else if (mask == Mask::bias) {
+      attention_mask = at::randn({length, length}, setting.options());
     }
     return Call{x, [=] {
                   const auto split = [&](const at::Tensor& t) { return t.unflatten(0, {batches, heads}); };
                   return at::scaled_dot_product_attention(
                       split(x[0]), split(x[1]), split(x[2]),
-                      given.defined() ? std::optional(given) : std::nullopt,
-                      mask == Mask::dropped ? kDropout : 0, mask == Mask::causal);
+                      attention_mask.defined() ? std::optional(attention_mask) : std::nullopt,
+                      mask == Mask::dropout ? kDropout : 0, mask == Mask::causal);
                 }};
   };
-  Work work = attention_work(all, length, length, size, size, visible_pairs(mask, all, length));
+  Work work = attention_work(all, length, length, size, size, unmasked_pairs(mask, all, length));
   work.mask_bytes = mask_bytes(mask, batches, length);
   return {.part = "associate",
           .op = named("associate", mask),
           .shape = joined({batches, length, length, size}) + ", " + std::to_string(heads) + " heads",
           .work = work,
-          .contenders = {{"mneme", ours}, {"sdpa", sdpa, mask != Mask::dropped}}};
+          .contenders = {{"mneme", ours}, {"sdpa", sdpa, mask != Mask::dropout}}};
 }
 
-/// `queries` that look up `stored` patterns.
+/// Attention of `queries` to `stored` patterns.
 Case lookup_case(int64_t queries, int64_t stored, int64_t size) {
   const auto inputs = [=](const Setting& setting) {
     return std::vector{setting.input({1, queries, size}), setting.input({1, stored, size}),
@@ -196,8 +200,8 @@ Case dropout_case(int64_t batches, int64_t length) {
           .has_backward = false};
 }
 
-/// A layer on the device of the setting, of its type.
-template <class Module> Module placed(Module module, const Setting& setting) {
+/// Converts a layer to the device and type of the setting.
+template <class Module> Module converted(Module module, const Setting& setting) {
   module->to(setting.device, setting.type);
   for (const at::Tensor& parameter : module->parameters()) {
     parameter.set_requires_grad(setting.backward);
@@ -205,7 +209,7 @@ template <class Module> Module placed(Module module, const Setting& setting) {
   return module;
 }
 
-/// One learnt state that looks up all rows of a bag, which gets no gradient.
+/// Pooling of a bag, which has no gradient, with one learned state pattern.
 Case pooling_case(int64_t rows, int64_t features) {
   constexpr int64_t kHeadSize = 32;
   struct Prepared {
@@ -214,10 +218,11 @@ Case pooling_case(int64_t rows, int64_t features) {
   };
   const auto prepared = [=](const Setting& setting) {
     return Prepared{
-        placed(nn::HopfieldPooling(nn::HopfieldOptions(features).hidden_size(kHeadSize)), setting),
+        converted(nn::HopfieldPooling(nn::HopfieldOptions(features).hidden_size(kHeadSize)), setting),
         at::randn({1, rows, features}, setting.options())};
   };
-  const int64_t folded = 2 * rows * features; // scores and readout, projections folded into query and readout
+  const int64_t folded =
+      2 * rows * features; // scores and readout, with projections folded into query and readout
   return {.part = "hopfield",
           .op = "HopfieldPooling",
           .shape = joined({rows, features}),
@@ -246,7 +251,7 @@ Case normed_case(int64_t queries, int64_t rows, int64_t features) {
     return std::vector{setting.input({1, queries, features}, deviation), setting.input({1, rows, features})};
   };
   Work work = attention_work(1, queries, rows, features, features, queries * rows);
-  work.elements -= rows * features; // rows are keys and values
+  work.elements -= rows * features; // rows are both keys and values
   work.gradient_elements -= rows * features;
   return {.part = "hopfield",
           .op = "associate_normed",
@@ -270,10 +275,10 @@ Case normed_case(int64_t queries, int64_t rows, int64_t features) {
                           true}}};
 }
 
-/// A layer of 64 features whose states look up as many patterns.
+/// Layer of 64 features with as many stored patterns as state patterns.
 Case hopfield_case(Mask mask, int64_t batches, int64_t length, int64_t head_size, int64_t updates) {
   constexpr int64_t kFeatures = 64, kHeads = 4;
-  constexpr double kEps = 1e-12; // so little that all updates are made
+  constexpr double kEps = 1e-12; // never reached, so that all updates are computed
   struct Prepared {
     nn::Hopfield layer{nullptr};
     at::Tensor stored, state;
@@ -285,23 +290,25 @@ Case hopfield_case(Mask mask, int64_t batches, int64_t length, int64_t head_size
                            .hidden_size(head_size)
                            .update_steps_max(updates)
                            .update_steps_eps(kEps)
-                           .dropout(mask == Mask::dropped ? kDropout : 0));
+                           .dropout(mask == Mask::dropout ? kDropout : 0));
     {
-      const at::NoGradGuard no_gradient; // spread as in a trained layer: fresh ones come to rest at once
+      // Weights with the spread of a trained layer; with the default initialisation, states converge
+      // immediately.
+      const at::NoGradGuard no_gradient;
       for (const at::Tensor& weights :
            {layer->association_core->in_proj_weight, layer->association_core->out_proj->weight}) {
         torch::nn::init::xavier_normal_(weights, std::sqrt(2.0));
       }
     }
-    Prepared made{placed(layer, setting),
+    Prepared made{converted(layer, setting),
                   setting.input({batches, length, kFeatures}),
                   setting.input({batches, length, kFeatures}),
                   {}};
-    if (mask == Mask::padded) {
+    if (mask == Mask::padding) {
       made.masks.stored_pattern_padding_mask = padding_mask(batches, length, setting.device);
     } else if (mask == Mask::causal) {
       made.masks.association_mask = causal_mask(length, setting.device);
-    } else if (mask == Mask::added) {
+    } else if (mask == Mask::bias) {
       made.masks.association_mask = at::randn({length, length}, setting.options());
     }
     return made;
@@ -313,7 +320,7 @@ Case hopfield_case(Mask mask, int64_t batches, int64_t length, int64_t head_size
   };
   const int64_t tokens = batches * length, width = kHeads * head_size;
   const int64_t multiply_adds =
-      4 * tokens * kFeatures * width + (updates + 1) * visible_pairs(mask, batches, length) * 2 * width;
+      4 * tokens * kFeatures * width + (updates + 1) * unmasked_pairs(mask, batches, length) * 2 * width;
   return {.part = "hopfield",
           .op = named("Hopfield, " + std::to_string(updates) + " updates", mask),
           .shape = joined({batches, length, length, head_size}) + ", " + std::to_string(kHeads) + " heads",
@@ -332,14 +339,14 @@ Case hopfield_case(Mask mask, int64_t batches, int64_t length, int64_t head_size
                          {"sdpa",
                           [=](const Setting& setting) {
                             Prepared made = prepared(setting);
-                            const at::Tensor given = mask_for_sdpa(made.masks);
+                            const at::Tensor attention_mask = mask_for_sdpa(made.masks);
                             return Call{differentiated(made), [=] {
                                           return hopfield_by_sdpa(made.layer, made.stored, made.state,
-                                                                  updates, given,
-                                                                  mask == Mask::dropped ? kDropout : 0);
+                                                                  updates, attention_mask,
+                                                                  mask == Mask::dropout ? kDropout : 0);
                                         }};
                           },
-                          mask != Mask::dropped}}};
+                          mask != Mask::dropout}}};
 }
 
 constexpr int64_t kLeapHeads = 8, kLeapHeadSize = 64, kLeapWidth = kLeapHeads * kLeapHeadSize;
@@ -360,7 +367,7 @@ std::vector<at::Tensor> leap_inputs(const Setting& setting, int64_t tokens) {
   return x;
 }
 
-/// Softmax attention from the same tensors; [B, T, H, D] is the layout that a projection leaves.
+/// Causal softmax attention of tensors [B, T, H, D], the layout of a projection.
 at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
   return at::scaled_dot_product_attention(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2),
                                           {}, 0, /*is_causal=*/true);
@@ -401,7 +408,7 @@ Case leap_case(int64_t tokens, int64_t window) {
 
 Case matrix_leap_case(int64_t tokens, int64_t window) {
   const int64_t elements = 5 * tokens * kLeapWidth,
-                multiply_adds = 2 * tokens * kLeapWidth * kLeapHeadSize; // into the state and out of it
+                multiply_adds = 2 * tokens * kLeapWidth * kLeapHeadSize; // update and readout of the state
   return {.part = "matrix_leap",
           .op = "matrix_leap",
           .shape = leap_shape(tokens, window),
@@ -424,14 +431,14 @@ at::Tensor projection_weight(const Setting& setting, int64_t parts) {
   return setting.input({parts * kLeapWidth, kLeapWidth}, 1 / std::sqrt(static_cast<double>(kLeapWidth)));
 }
 
-/// MultiheadLeap; with dropout beside the same in plain LibTorch.
-Case leap_layer_case(int64_t tokens, int64_t window, bool drops) {
+/// MultiheadLeap; with dropout, the same layer in plain LibTorch is an additional peer.
+Case leap_layer_case(int64_t tokens, int64_t window, bool has_dropout) {
   const auto ours = [=](const Setting& setting) {
     const at::Tensor x = setting.input({1, tokens, kLeapWidth});
-    nn::MultiheadLeap layer = placed(
-        nn::MultiheadLeap(
-            nn::MultiheadLeapOptions(kLeapWidth, kLeapHeads).windows({window}).dropout(drops ? kDropout : 0)),
-        setting);
+    nn::MultiheadLeap layer = converted(nn::MultiheadLeap(nn::MultiheadLeapOptions(kLeapWidth, kLeapHeads)
+                                                              .windows({window})
+                                                              .dropout(has_dropout ? kDropout : 0)),
+                                        setting);
     return Call{{x, layer->projections->weight}, [=]() mutable { return layer->forward(x); }};
   };
   const auto split = [=](const at::Tensor& x, const at::Tensor& weight, int64_t parts) {
@@ -461,7 +468,7 @@ Case leap_layer_case(int64_t tokens, int64_t window, bool drops) {
   const int64_t elements = 2 * tokens * kLeapWidth + 4 * kLeapWidth * kLeapWidth,
                 multiply_adds = 4 * tokens * kLeapWidth * (kLeapWidth + 1);
   Case made = {.part = "leap layer",
-               .op = drops ? "MultiheadLeap, dropout" : "MultiheadLeap",
+               .op = has_dropout ? "MultiheadLeap, dropout" : "MultiheadLeap",
                .shape = leap_shape(tokens, window),
                .work = {.elements = elements,
                         .gradient_elements = elements,
@@ -470,8 +477,8 @@ Case leap_layer_case(int64_t tokens, int64_t window, bool drops) {
                .contenders = {{"mneme", ours},
                               {"sdpa", sdpa, false, causal_attention_multiply_adds(tokens)},
                               {"projection alone", projection}},
-               .has_forward = !drops};
-  if (drops) {
+               .has_forward = !has_dropout};
+  if (has_dropout) {
     made.contenders.push_back({"original", original});
   }
   return made;
@@ -536,7 +543,7 @@ std::vector<Case> device_cases(bool short_form) {
   std::vector<Case> cases;
   const auto size = [short_form](int64_t full, int64_t small) { return short_form ? small : full; };
   const int64_t batches = size(8, 2), length = size(1024, 48);
-  for (const Mask mask : {Mask::none, Mask::padded, Mask::causal, Mask::added, Mask::dropped}) {
+  for (const Mask mask : {Mask::none, Mask::padding, Mask::causal, Mask::bias, Mask::dropout}) {
     cases.push_back(associate_case(mask, batches, 4, length, 64));
   }
   cases.push_back(associate_case(Mask::none, batches, 4, length, 16));
@@ -551,7 +558,7 @@ std::vector<Case> device_cases(bool short_form) {
   cases.push_back(hopfield_case(Mask::none, batches, length, 16, 5));
   cases.push_back(hopfield_case(Mask::none, batches, length, 64, 0));
   cases.push_back(hopfield_case(Mask::none, batches, length, 64, 5));
-  for (const Mask mask : {Mask::padded, Mask::causal, Mask::added, Mask::dropped}) {
+  for (const Mask mask : {Mask::padding, Mask::causal, Mask::bias, Mask::dropout}) {
     cases.push_back(hopfield_case(mask, batches, length, 64, 1));
   }
 
@@ -567,7 +574,7 @@ std::vector<Case> device_cases(bool short_form) {
     cases.push_back(leap_layer_case(count, size(256, 100), true));
   }
   for (const int64_t count : tokens) {
-    if (count <= 16384) { // its states of all chunks take gigabytes beyond
+    if (count <= 16384) { // longer sequences need gigabytes for the states of all chunks
       cases.push_back(matrix_leap_case(count, size(256, 100)));
       cases.push_back(matrix_leap_case(count, 0));
     }

@@ -1,34 +1,34 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds mneme against the LibTorch of python3, checks the golden cases on a device and times ops and layers there.
+# Builds mneme with the LibTorch of python3, checks the golden cases on a device, and times ops and layers on it.
 #
 #   benchmarks/device_check.sh [cpu|cuda|cuda:N] [--short] [--out FOLDER] [--programs FOLDER]
 #   benchmarks/device_check.sh --pack
 #
-# --short      small shapes and few runs, to see that everything works
-# --out        for device_check.md, device_check.json, and what they are made of; default build/device/results
-# --programs   builds nothing: takes mneme-nn and device_benchmark of this folder, which were built elsewhere with the
-#              same version of LibTorch (they lie in build/device/bin after a check there)
-# --pack       writes build/device_packages.tar.xz: the packages that mneme is built with, for a machine without them
+# --short      small shapes and few runs, to test that everything works
+# --out        folder for device_check.md, device_check.json and the intermediate files; default build/device/results
+# --programs   does not build, but uses mneme-nn and device_benchmark of this folder, which were built on another machine
+#              with the same version of LibTorch (a check there leaves them in build/device/bin)
+# --pack       writes build/device_packages.tar.xz: the packages that mneme needs for building, for a machine without them
 #
 # Environment
-#   PYTHON                 the interpreter whose torch is taken; else python3
-#   DEVICE_CHECK_SECONDS   time for everything; else 570 on cuda, 7200 on cpu. Every part has its share of it, and what
-#                          was measured until then is kept
-#   MNEME_JOBS             compilers at once; else one per CPU
-#   CMAKE_PREFIX_PATH      where packages are looked for first
+#   PYTHON                 interpreter with torch; default python3
+#   DEVICE_CHECK_SECONDS   total time limit; default 570 on cuda, 7200 on cpu. Every part has a fraction of it. Results
+#                          obtained before the limit are kept
+#   MNEME_JOBS             number of parallel compilers; default one per CPU
+#   CMAKE_PREFIX_PATH      folders that are searched for packages first
 #
-# On a machine that is lent for minutes, has no network and none of the packages: run --pack on a machine that has them,
-# bring this folder there with build/device_packages.tar.xz, and run there
+# For a machine that is available for a few minutes only and has neither a network nor the packages: run --pack on a
+# machine with the packages, copy this folder and build/device_packages.tar.xz to the other machine, and run there
 #
 #   benchmarks/device_check.sh cuda --out "$OUT"
 #
-# Or, where a check on the CPU has built everything here against the same LibTorch, bring build/device/bin as well:
+# If a check on the CPU has built everything here with the same LibTorch, copy build/device/bin as well:
 #
 #   benchmarks/device_check.sh cuda --out "$OUT" --programs build/device/bin
 #
-# It needs g++, CMake, Ninja or make, and a python3 with torch; no CUDA toolkit. device_check.md of a whole run is what
-# benchmarks/RESULTS_CUDA.md holds. The exit code is 0 only if every part succeeded.
+# Requirements: g++, CMake, Ninja or make, and a python3 with torch; no CUDA toolkit. benchmarks/RESULTS_CUDA.md is the
+# device_check.md of a full run. The exit code is 0 only if every part succeeded.
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
@@ -36,43 +36,43 @@ root=${here%/*}
 build=$root/build/device
 archive=$root/build/device_packages.tar.xz
 packages=$root/build/device_packages
-log_lines=30 # of a part that failed
-mapfile -t device_headers <"$here/device_headers.txt" # one of each package
+log_lines=30 # printed for a part that failed
+mapfile -t device_headers <"$here/device_headers.txt" # one header of each package
 
-say() { printf 'device_check %4d s  %s\n' "$SECONDS" "$*" >&2; }
-fail() { say "$*"; exit 1; }
+log_line() { printf 'device_check %4d s  %s\n' "$SECONDS" "$*" >&2; }
+fail() { log_line "$*"; exit 1; }
 usage() { sed -n '3,/^set -euo/s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 
 # --- parts with a time limit ------------------------------------------------------------------------------------------
 
 seconds_left() { echo $((total - SECONDS)); }
 
-# part NAME LIMIT COMMAND...: runs a command for at most LIMIT seconds, its output in the log. What became of it is noted
-# for the tables; true if it succeeded.
+# part NAME LIMIT COMMAND...: runs a command for at most LIMIT seconds, with output to the log, and records its result for
+# the tables; true if it succeeded.
 part() {
   local name=$1 limit=$2 status=0 result begin=$SECONDS first_line next=20
   shift 2
   first_line=$(($(wc -l <"$log") + 1))
   if [ "$limit" -lt 1 ]; then
-    note "$name" 0 "$limit" "not run: no time was left"
+    note "$name" 0 "$limit" "not run: the time limit was reached"
     return 1
   fi
-  say "$name, at most $limit s"
+  log_line "$name, at most $limit s"
   timeout --kill-after=5 "$limit" "$@" >>"$log" 2>&1 </dev/null &
   running=$!
   while kill -0 "$running" 2>/dev/null; do
     sleep 1
     if [ $((SECONDS - begin)) -ge $next ]; then
-      say "  $(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-150)"
+      log_line "  $(tail -c 400 "$log" | tr '\r' '\n' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c 1-150)"
       next=$((next + 20))
     fi
   done
   wait "$running" || status=$?
   running=
-  # 137: killed, by its time limit or by something else.
+  # 137: killed, by the time limit or for another reason.
   case $status in
     0) result="ok" ;;
-    124 | 137) result="stopped after $((SECONDS - begin)) of its $limit s" ;;
+    124 | 137) result="stopped after $((SECONDS - begin)) of $limit s" ;;
     *) result="failed with status $status" ;;
   esac
   note "$name" $((SECONDS - begin)) "$limit" "$result"
@@ -85,10 +85,10 @@ part() {
 note() {
   printf '%s\t%s\t%s\t%s\n' "$@" >>"$out/parts.tsv"
   [ "$4" = ok ] || failed=1
-  say "$1: $4 ($2 s)"
+  log_line "$1: $4 ($2 s)"
 }
 
-# Writes the tables, also of a check that was stopped.
+# Writes the tables, also if the check was stopped.
 finish() {
   local status=$?
   trap - EXIT
@@ -97,14 +97,14 @@ finish() {
     note "the check" "$SECONDS" "$total" "interrupted"
   fi
   "$python" "$here/device_report.py" tables "$out" || failed=1
-  say "written to $out: device_check.md, device_check.json"
+  log_line "results written to $out: device_check.md, device_check.json"
   [ "$status" != 0 ] || status=$failed
   exit "$status"
 }
 
 # --- building ---------------------------------------------------------------------------------------------------------
 
-# Headers of packages that the compiler does not find.
+# Headers that the compiler does not find.
 missing_headers() {
   local header
   for header in "${device_headers[@]}"; do
@@ -112,13 +112,13 @@ missing_headers() {
   done
 }
 
-# Unpacks what --pack has packed.
+# Unpacks the archive of --pack.
 unpack_packages() {
   if [ ! "$packages/unpacked" -nt "$archive" ]; then
-    say "unpacking build/device_packages.tar.xz"
+    log_line "unpacking build/device_packages.tar.xz"
     rm -rf "$packages"
     mkdir -p "$packages"
-    # Not every machine has the program xz, and not every Python can do without.
+    # Some machines have no xz, and some versions of Python cannot read the archive.
     tar -C "$packages" -xJf "$archive" >>"$log" 2>&1 ||
       "$python" -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$packages" >>"$log" 2>&1 ||
       fail "$(tail -n "$log_lines" "$log")"
@@ -127,16 +127,16 @@ unpack_packages() {
   package_libraries=$(echo "$packages"/usr/lib/*-linux-gnu)
 }
 
-# Unpacks packages if something is missing here, and adds to `arguments` what CMake has to know of them.
+# Unpacks the packages if any are missing, and adds their CMake arguments to `arguments`.
 take_packages() {
   local missing
   missing=$(missing_headers)
   [ -n "$missing" ] || return 0
   if [ ! -f "$archive" ]; then
-    fail "packages are missing here, those of: $missing
-  Install them (./dev lists them), or run benchmarks/device_check.sh --pack on a machine that has them and bring build/device_packages.tar.xz here."
+    fail "these headers were not found: $missing
+  Install their packages (./dev lists them), or run benchmarks/device_check.sh --pack on a machine that has them and copy build/device_packages.tar.xz to this machine."
   fi
-  say "not found here: $missing"
+  log_line "headers not found: $missing"
   unpack_packages
   cat >"$packages/pkg-config" <<PKG_CONFIG
 #!/bin/sh
@@ -146,12 +146,12 @@ exec '$packages/usr/bin/pkg-config' "\$@"
 PKG_CONFIG
   chmod +x "$packages/pkg-config"
   export CMAKE_PREFIX_PATH=$packages/usr${CMAKE_PREFIX_PATH:+:$CMAKE_PREFIX_PATH}
-  # RPATH, not RUNPATH: the libraries find one another through the program.
+  # RPATH instead of RUNPATH, so that it also applies to the dependencies of libraries.
   arguments+=("-DPKG_CONFIG_EXECUTABLE=$packages/pkg-config" "-DCMAKE_BUILD_RPATH=$package_libraries"
     "-DCMAKE_EXE_LINKER_FLAGS=-Wl,--disable-new-dtags")
 }
 
-# Programs of another machine find LibTorch and packages by the environment.
+# Programs built on another machine find LibTorch and the packages through the environment.
 take_programs() {
   local package_libraries=
   [ ! -f "$archive" ] || unpack_packages
@@ -160,7 +160,7 @@ take_programs() {
 }
 
 configure() {
-  # CMake would keep what it found for another LibTorch, or before packages were unpacked.
+  # Configure from scratch if the arguments differ, since CMake caches paths of another LibTorch or of other packages.
   local arguments=("$@") key
   take_packages
   key="${arguments[*]} CXX=${CXX:-} CXXFLAGS=${CXXFLAGS:-} prefix=${CMAKE_PREFIX_PATH:-}"
@@ -181,20 +181,20 @@ build_programs() {
   fi
   configure "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DMNEME_BUILD_TESTS=OFF -DMNEME_BUILD_DEVICE_BENCHMARK=ON \
     -DMNEME_INSTALL=OFF "-DTorch_DIR=$root/cmake/torch_package" "-DMNEME_TORCH_PACKAGE=$torch_package" || return
-  rm -f "$verifier" "$benchmark" # no program of an earlier build is ever taken for one of this
+  rm -f "$verifier" "$benchmark" # never use programs of an earlier build
   part build "$limit" cmake --build "$build" --parallel "${MNEME_JOBS:-$(nproc)}" --target mneme_nn_program device_benchmark "${keep_going[@]}"
 }
 
 # --- checking ---------------------------------------------------------------------------------------------------------
 
 verify_golden() {
-  # shellcheck disable=SC2016  # expanded by the shell that is started
+  # shellcheck disable=SC2016  # expanded by the inner shell
   part golden $(($(seconds_left) / 3)) bash -c 'results=$1; shift; exec "$@" >"$results"' - "$out/golden.json" \
     "$verifier" verify "$root"/tests/golden/{hopfield,leap} --device "$device" --json
 }
 
 time_device() {
-  local limit=$(($(seconds_left) - 10)) # for the tables
+  local limit=$(($(seconds_left) - 10)) # reserved for the tables
   part timings "$limit" "$benchmark" "$device" "$out/timings.jsonl" --seconds $((limit > 20 ? limit - 15 : limit)) "${short[@]}"
 }
 
@@ -203,7 +203,7 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
       cpu | cuda | cuda:[0-9]*) device=$1 ;;
-      --short) short=(--short); export OMP_WAIT_POLICY=passive ;; # for a machine that also does other work
+      --short) short=(--short); export OMP_WAIT_POLICY=passive ;; # for machines with other load
       --out) [ $# -gt 1 ] || usage; out=$2; shift ;;
       --programs) [ $# -gt 1 ] || usage; programs=$2; shift ;;
       --pack) exec "$here/pack_device_packages.sh" "$archive" ;;
@@ -214,8 +214,8 @@ main() {
   total=570
   [ "$device" != cpu ] || total=7200
   total=${DEVICE_CHECK_SECONDS:-$total}
-  python=$(command -v "${PYTHON:-python3}") || fail "there is no ${PYTHON:-python3}"
-  PATH=$PATH:${python%/*} # pip puts cmake and ninja beside it
+  python=$(command -v "${PYTHON:-python3}") || fail "${PYTHON:-python3} was not found"
+  PATH=$PATH:${python%/*} # pip installs cmake and ninja next to it
   verifier=${programs:-$build/bin}/mneme-nn
   benchmark=${programs:-$build/bin}/device_benchmark
 
@@ -224,16 +224,16 @@ main() {
   log=$out/device_check.log
   rm -f "$out"/{device_check.md,device_check.json,device_check.log,machine.json,parts.tsv,golden.json,timings.jsonl}
   : >"$log"
-  "$python" "$here/device_report.py" machine "$device" >"$out/machine.json" || fail "no check: see above"
+  "$python" "$here/device_report.py" machine "$device" >"$out/machine.json" || fail "the check cannot run: see above"
   torch_package=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["torch_package"])' "$out/machine.json")
-  say "$device, LibTorch in $torch_package"
+  log_line "$device, LibTorch in $torch_package"
 
   trap finish EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
   if [ -n "$programs" ]; then take_programs || true; else build_programs || true; fi
-  if [ -x "$verifier" ]; then verify_golden || true; else note golden 0 0 "not run: there is no $verifier"; fi
-  if [ -x "$benchmark" ]; then time_device || true; else note timings 0 0 "not run: there is no $benchmark"; fi
+  if [ -x "$verifier" ]; then verify_golden || true; else note golden 0 0 "not run: $verifier was not found"; fi
+  if [ -x "$benchmark" ]; then time_device || true; else note timings 0 0 "not run: $benchmark was not found"; fi
 }
 
 main "$@"

@@ -21,8 +21,8 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 }
 
 struct Times {
-  std::vector<double> seconds; ///< of each run
-  double host = 0;             ///< of one run, on average
+  std::vector<double> seconds; ///< per run
+  double host = 0;             ///< mean per run
 };
 
 Times times_on_cpu(const std::function<void()>& call, int64_t runs) {
@@ -36,7 +36,8 @@ Times times_on_cpu(const std::function<void()>& call, int64_t runs) {
   return times;
 }
 
-/// The time between two events is that of the call between them, with the gaps in which the device waits for the host.
+/// The time between two events is that of the call between them, including gaps in which the device waits for
+/// the host.
 Times times_by_events(const std::function<void()>& call, at::Device device, int64_t runs) {
   const c10::Stream stream = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
   std::vector<c10::Event> events;
@@ -73,7 +74,7 @@ int64_t peak_bytes(const std::function<void()>& call, at::Device device) {
   return allocated().peak - before;
 }
 
-/// What `host_reads` counts on this thread.
+/// Current count of `host_reads` on this thread.
 struct Count {
   at::Device device;
   std::map<std::string, int64_t> calls = {};
@@ -109,7 +110,7 @@ Measurement measure(const std::function<void()>& call, at::Device device, const 
   };
   constexpr double kSlow = 1, kVerySlow = 10;
   Measurement result;
-  double seconds = timed(); // also loads kernels and libraries
+  double seconds = timed(); // includes loading of kernels and libraries
   if (seconds < kVerySlow) {
     seconds = std::min(seconds, timed());
   }

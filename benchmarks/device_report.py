@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Says what machine this is, and makes tables of what device_check.sh measured.
+"""Describes the machine, and converts the measurements of device_check.sh to tables.
 
-device_report.py machine DEVICE           prints JSON: LibTorch, CUDA, card, driver; fails if the device is not there
-device_report.py tables FOLDER            reads machine.json, parts.tsv, golden.json and timings.jsonl there, those that are there;
-                                          writes device_check.json and device_check.md beside them
+device_report.py machine DEVICE           prints JSON: LibTorch, CUDA, card, driver; fails if the device is not found
+device_report.py tables FOLDER            reads machine.json, parts.tsv, golden.json and timings.jsonl in FOLDER, if they exist;
+                                          writes device_check.json and device_check.md to FOLDER
 """
 import json
 import pathlib
@@ -14,14 +14,14 @@ import sys
 
 SDPA = "sdpa"
 THIRD = 1 / 3
-# What float32 and bfloat16 results may differ from a peer's, |ours - peer| / |peer|, before it is pointed out.
+# Maximum relative difference |ours - peer| / |peer| that is not reported.
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2}
 
 
 # --- the machine ----------------------------------------------------------------------------------------------------
 
 def nvidia_smi():
-    """{name, driver, memory} of each card, as the driver names them."""
+    """[{name, driver, memory}] of all cards, as reported by the driver."""
     command = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
         lines = subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.splitlines()
@@ -34,7 +34,7 @@ def print_machine(device):
     try:
         import torch
     except ImportError as error:
-        sys.exit(f"{sys.executable} cannot import torch ({error}). PYTHON=/path/to/python names another.")
+        sys.exit(f"{sys.executable} cannot import torch ({error}). Set PYTHON=/path/to/python to use another interpreter.")
     package = pathlib.Path(torch.__file__).parent
     machine = {"device": device, "python": platform.python_version(), "torch_package": str(package), "libtorch": torch.__version__,
                "cuda": torch.version.cuda}
@@ -43,7 +43,7 @@ def print_machine(device):
     if device.startswith("cuda"):
         index = int(device.partition(":")[2] or 0)
         if not torch.cuda.is_available() or index >= torch.cuda.device_count():
-            sys.exit(f"PyTorch {torch.__version__} of {sys.executable} finds {torch.cuda.device_count()} CUDA devices: there is no {device}.")
+            sys.exit(f"PyTorch {torch.__version__} of {sys.executable} finds {torch.cuda.device_count()} CUDA devices; {device} was not found.")
         properties = torch.cuda.get_device_properties(index)
         cards = nvidia_smi()
         machine |= {"card": properties.name, "card_memory_bytes": properties.total_memory, "multiprocessors": properties.multi_processor_count,
@@ -54,7 +54,7 @@ def print_machine(device):
 # --- reading --------------------------------------------------------------------------------------------------------
 
 def read_json(path):
-    """None where there is no whole document: a part that was stopped leaves half of one."""
+    """None if the file is missing or incomplete, which happens if a part was stopped."""
     try:
         return json.loads(path.read_text())
     except (OSError, json.JSONDecodeError):
@@ -67,7 +67,7 @@ def read_lines(path):
         try:
             documents.append(json.loads(line))
         except json.JSONDecodeError:
-            pass  # the last line of a program that was stopped
+            pass  # incomplete last line of a program that was stopped
     return documents
 
 
@@ -76,7 +76,7 @@ def read_parts(path):
     return [{"part": name, "seconds": int(seconds), "limit": int(limit), "result": result} for name, seconds, limit, result in lines]
 
 
-# --- what follows from the rows ---------------------------------------------------------------------------------------
+# --- evaluation of the rows -------------------------------------------------------------------------------------------
 
 def measured(contender):
     return contender is not None and "seconds" in contender
@@ -87,13 +87,13 @@ def peer(row, name):
 
 
 def ratio_to(row, name):
-    """How many times as long the peer takes; None where one of both has no time."""
+    """Time of the peer divided by that of mneme; None if either was not measured."""
     other = peer(row, name)
     return other["seconds"] / row["mneme"]["seconds"] if measured(row["mneme"]) and measured(other) else None
 
 
 def binding_limit(row):
-    """(name, share) of the limit that the row comes closest to: no version of the call could be faster than share times."""
+    """(name, fraction) of the limit that the row is closest to; fraction times the measured time is a lower bound of the time."""
     return max((("bandwidth", row["bandwidth_share"]), ("matrix rate", row["matrix_rate_share"])), key=lambda limit: limit[1])
 
 
@@ -122,7 +122,7 @@ def not_measured(rows):
     return [row for row in rows if not measured(row["mneme"])]
 
 
-# --- words ------------------------------------------------------------------------------------------------------------
+# --- text -------------------------------------------------------------------------------------------------------------
 
 def as_time(seconds):
     for unit, size in [("s", 1), ("ms", 1e-3), ("us", 1e-6)]:
@@ -202,14 +202,14 @@ def listed(heading, rows, sentence, nothing):
 
 
 def slower_sentence(row):
-    return f"{1 / ratio_to(row, SDPA):.2f} times as long ({as_time(row['mneme']['seconds'])} beside {as_time(peer(row, SDPA)['seconds'])})"
+    return f"{1 / ratio_to(row, SDPA):.2f} times as long ({as_time(row['mneme']['seconds'])} compared with {as_time(peer(row, SDPA)['seconds'])})"
 
 
 def share_sentence(row):
     limit, share = binding_limit(row)
     ours = row["mneme"]
-    # Where calls return hardly sooner than the device has done them, it waits for the host.
-    slow_host = "; the host launches no faster" if ours.get("peak_bytes") is not None and ours["host_seconds"] > 0.8 * ours["seconds"] else ""
+    # If calls return hardly earlier than the device finishes, the device waits for the host.
+    slow_host = "; limited by kernel launches on the host" if ours.get("peak_bytes") is not None and ours["host_seconds"] > 0.8 * ours["seconds"] else ""
     return f"{as_share(share)} of the {limit}, {as_time(ours['seconds'])}{slow_host}"
 
 
@@ -226,12 +226,12 @@ def limit_lines(limits):
     lines = []
     for limit in limits:
         if limit["name"] == "copy":
-            lines.append(f"- copy on the device: {limit['bytes_per_second'] / 1e9:.4g} GB/s, bytes read and written ({as_bytes(limit['bytes'])})")
+            lines.append(f"- copy on the device: {limit['bytes_per_second'] / 1e9:.4g} GB/s, counting bytes read and bytes written ({as_bytes(limit['bytes'])})")
         else:
             tf32 = {True: ", TF32 on", False: ", TF32 off"}.get(limit.get("tf32"), "")
             length = limit["length"]
             lines.append(f"- matrix product, {limit['type']}{tf32}: {as_rate(limit['multiply_adds_per_second'])} multiply-adds ({length} x {length} x {length})")
-    return lines or ["Nothing was measured."]
+    return lines or ["No measurements."]
 
 
 def golden_lines(golden):
@@ -239,7 +239,7 @@ def golden_lines(golden):
         return ["No result."]
     total = golden["total"]
     text = f"{counted(total['files'], 'file')}: {counted(total['cases_passed'], 'case')} passed, {total['cases_failed']} failed"
-    for state, words in [("bad_files", "not usable"), ("skipped_files", "skipped, nothing in them runs on this device")]:
+    for state, words in [("bad_files", "not usable"), ("skipped_files", "skipped because none of their cases run on this device")]:
         text += f", {counted(total[state], 'file')} {words}" if total.get(state) else ""
     ratios = [(file["worst_ratio"], file["path"]) for file in golden["files"] if isinstance(file.get("worst_ratio"), (int, float))]
     if ratios:
@@ -265,24 +265,25 @@ def machine_lines(machine, timings_of):
 def markdown(results, rows, timings_of):
     machine = results["machine"]
     on = machine.get("card") or f"{machine.get('device', 'unknown device')} ({timings_of['cpu'] if timings_of else platform.machine()})"
-    short = ["", "**Short form: small shapes and few runs, to see that everything runs. These are no timings.**"] if (timings_of or {}).get("short") else []
+    short = ["", "**Short form: small shapes and few runs, to test that everything works. The times are not meaningful.**"] if (timings_of or {}).get("short") else []
     parts = [table_row(["part", "result", "seconds", "limit"]), table_row(["---"] * 4)]
     parts += [table_row([part["part"], part["result"], part["seconds"], part["limit"]]) for part in results["parts"]]
     return [
         f"# Benchmarks on {on}", "", f"Written by `benchmarks/device_check.sh {re.sub(':.*', '', machine.get('device', ''))}`.", *short, "",
         *machine_lines(machine, timings_of), "", "## Parts of the check", "", *parts, "", "## Limits of the device, measured in this run", "",
         *limit_lines(results["limits"]), "", "## Golden cases on the device", "", *golden_lines(results["golden"]), "", "## Timings", "",
-        "Medians of many calls after warm-up, between events of the device. Ratios say how many times as long the peer takes: above 1, mneme is "
-        "faster. sdpa is scaled_dot_product_attention, for layers with the same norms and projections around it; for LEAP it is causal softmax "
-        "attention, another function of the same inputs. Memory is the peak above the inputs. Bandwidth and matrix rate are the shares of the "
-        "limits above that a call reaches if it reads each input and writes each output once and makes no multiply-add more than needed; inputs "
-        "that fit into the cache can come from there. Host reads: how often a forward makes the host wait for the device, or copies between them.",
+        "Times are medians of many calls after warm-up, measured by events of the device. Ratios are the time of the peer divided by that of "
+        "mneme: above 1, mneme is faster. sdpa is scaled_dot_product_attention, for layers with the same norms and projections; for LEAP it is "
+        "causal softmax attention, which is a different function of the same inputs. Memory is the peak above the inputs. Bandwidth and matrix "
+        "rate are fractions of the limits above, for the minimum of memory traffic (each input is read and each output written once) and of "
+        "multiply-adds; inputs that fit into the cache can exceed the bandwidth. Host reads are the number of times that a forward pass makes "
+        "the host wait for the device, or copies between them.",
         "", *table(rows),
-        *listed("Slower than scaled_dot_product_attention", slower_than_sdpa(rows), slower_sentence, "Nothing."),
-        *listed("Below a third of the bandwidth, or of the matrix rate where that is the limit", below_a_third(rows), share_sentence, "Nothing."),
-        *(listed("Host reads in forward", host_reads(rows), reads_sentence, "None.") if machine.get("device") != "cpu" else []),
-        *listed("Further from a peer than rounding explains", different_from_peer(rows), difference_sentence, "Nothing."),
-        *listed("Not measured", not_measured(rows), lambda row: row["mneme"]["error"], "Nothing."),
+        *listed("Slower than scaled_dot_product_attention", slower_than_sdpa(rows), slower_sentence, "None."),
+        *listed("Below a third of the bandwidth, or of the matrix rate if that is the limit", below_a_third(rows), share_sentence, "None."),
+        *(listed("Host reads in the forward pass", host_reads(rows), reads_sentence, "None.") if machine.get("device") != "cpu" else []),
+        *listed("Differences from a peer that exceed rounding errors", different_from_peer(rows), difference_sentence, "None."),
+        *listed("Not measured", not_measured(rows), lambda row: row["mneme"]["error"], "None."),
     ]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""faiss-cpu's exact binary index at the shapes of hamming_benchmark, on one thread: JSON as Google Benchmark prints it."""
+"""Times the exact binary index of faiss-cpu at the shapes of hamming_benchmark on one thread; prints JSON like Google Benchmark."""
 import json
 import statistics
 import sys
@@ -31,7 +31,7 @@ def main():
         cues = draws.integers(0, 256, (queries, size), dtype=numpy.uint8)
         index = faiss.IndexBinaryFlat(size * 8)
         index.add(patterns)
-        # A radius that few rows lie within, as a sparse distributed memory's: the scan is what is timed.
+        # A small radius, as in sparse distributed memory, with few results, so that the scan dominates the time.
         seconds = seconds_of(lambda: index.range_search(cues, bits * 451 // 1000))
         benchmarks.append({
             "name": f"BM_hamming/queries:{queries}/stored:{stored}/bits:{bits}",

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: MIT
 
-/// One Hopfield layer at one shape, computed in one way: seconds, and the most memory above its inputs. A process of its
-/// own for every measurement, since the most memory ever resident is that of a process. hopfield_section.py runs it.
+/// Time and peak memory above the inputs of one implementation of a Hopfield layer at one shape. Each
+/// measurement needs a separate process, since peak memory is that of the process. hopfield_section.py runs
+/// it.
 ///
-/// hopfield_benchmark SHAPE HOW PASS THREADS
-///   SHAPE  association:HEAD_SIZE:UPDATES:TIMES   a layer of 4 heads and 64 features, 8 batches of 1024 states that look
-///                                                up 1024 patterns; TIMES multiplies the default beta
-///          padded | causal | added:...           the same where a third of the patterns of every batch is padding, where
-///                                                a state sees no pattern behind it, or with numbers added to all scores
-///          dropped:...                           the same in training, with a dropout of 0.1
-///          pooling:ROWS:FEATURES:TIMES           one learnt state that looks up all rows of a bag
-///          file:BAG.npy                          the same for a bag that stays in its file
-///   HOW    mneme | plain (LibTorch, associations are kept) | sdpa (LibTorch's scaled_dot_product_attention) | read
-///          (nothing but reading the bag)
-///   PASS   forward | backward (forward and backward: gradients of the parameters, and of inputs but a bag)
+/// hopfield_benchmark SHAPE IMPLEMENTATION PASS THREADS
+///   SHAPE           association:HEAD_SIZE:UPDATES:FACTOR   layer with 4 heads and 64 features, 8 batches of
+///                                                          1024 state and 1024 stored patterns; FACTOR
+///                                                          multiplies the default beta
+///                   padding:...                            as above with a key padding mask, on average a
+///                                                          third of the patterns of a batch
+///                   causal:...                             as above with a causal mask
+///                   bias:...                               as above with numbers added to all scores
+///                   dropout:...                            as above in training with dropout 0.1
+///                   pooling:ROWS:FEATURES:FACTOR           pooling of a bag with one learned state pattern
+///                   file:BAG.npy                           pooling of a bag that is read from a file
+///   IMPLEMENTATION  mneme | plain (LibTorch, association matrices in memory) | sdpa (LibTorch's
+///                   scaled_dot_product_attention) | read (only reads the bag)
+///   PASS            forward | backward (forward and backward; gradients of the parameters, and of the inputs
+///                   except a bag)
 
 #include <algorithm>
 #include <chrono>
@@ -48,9 +53,9 @@ using mneme::nn::HopfieldOptions;
 
 struct Shape {
   bool pooling;
-  std::string kind;      ///< as given
+  std::string kind;      ///< first part of SHAPE
   int64_t first, second; ///< head size and updates, or rows and features
-  double times;
+  double beta_factor;
   std::shared_ptr<const mneme::data::RowFile> file = {};
 };
 
@@ -61,26 +66,26 @@ Shape shape_of(const std::string& text) {
             .kind = "file",
             .first = file->count(),
             .second = file->size(),
-            .times = 1,
+            .beta_factor = 1,
             .file = file};
   }
   std::istringstream in(text);
-  std::string kind, first, second, times;
+  std::string kind, first, second, factor;
   std::getline(in, kind, ':') && std::getline(in, first, ':') && std::getline(in, second, ':') &&
-      std::getline(in, times);
-  constexpr std::string_view kKinds[] = {"association", "pooling", "padded", "causal", "added", "dropped"};
+      std::getline(in, factor);
+  constexpr std::string_view kKinds[] = {"association", "pooling", "padding", "causal", "bias", "dropout"};
   if (std::find(std::begin(kKinds), std::end(kKinds), kind) == std::end(kKinds)) {
     throw std::invalid_argument("unknown shape " + text);
   }
-  return {kind == "pooling", kind, std::stoll(first), std::stoll(second), std::stod(times)};
+  return {kind == "pooling", kind, std::stoll(first), std::stoll(second), std::stod(factor)};
 }
 
-/// So little that all updates are made.
+/// Convergence threshold that is never reached, so that all updates are computed.
 constexpr double kEps = 1e-12;
 
 double dropout_of(const Shape& shape) {
   constexpr double kDropout = 0.1;
-  return shape.kind == "dropped" ? kDropout : 0;
+  return shape.kind == "dropout" ? kDropout : 0;
 }
 
 HopfieldOptions options_of(const Shape& shape, bool streaming) {
@@ -90,7 +95,7 @@ HopfieldOptions options_of(const Shape& shape, bool streaming) {
       .hidden_size(head)
       .update_steps_max(shape.pooling ? 0 : shape.second)
       .update_steps_eps(kEps)
-      .beta(shape.times / std::sqrt(static_cast<double>(head)))
+      .beta(shape.beta_factor / std::sqrt(static_cast<double>(head)))
       .dropout(dropout_of(shape))
       .streaming(streaming);
 }
@@ -98,15 +103,15 @@ HopfieldOptions options_of(const Shape& shape, bool streaming) {
 constexpr int64_t kBatches = 8, kLength = 1024;
 
 mneme::nn::HopfieldMasks masks_of(const std::string& kind) {
-  if (kind == "padded") {
-    const at::Tensor place = at::arange(kLength).unsqueeze(0),
-                     there = at::linspace(kLength / 3, kLength, kBatches);
-    return {.stored_pattern_padding_mask = place >= there.unsqueeze(1)};
+  if (kind == "padding") {
+    const at::Tensor position = at::arange(kLength).unsqueeze(0),
+                     lengths = at::linspace(kLength / 3, kLength, kBatches);
+    return {.stored_pattern_padding_mask = position >= lengths.unsqueeze(1)};
   }
   if (kind == "causal") {
     return {.association_mask = at::ones({kLength, kLength}, at::kBool).triu(1)};
   }
-  return {.association_mask = kind == "added" ? at::randn({kLength, kLength}) : at::Tensor()};
+  return {.association_mask = kind == "bias" ? at::randn({kLength, kLength}) : at::Tensor()};
 }
 
 /// Reads the bag once, on all threads.
@@ -119,26 +124,26 @@ void read(const at::Tensor& bag) {
     for (int64_t i = begin; i < end; ++i) {
       sum += words[i];
     }
-    volatile uint64_t kept = sum;
-    (void)kept;
+    volatile uint64_t result = sum;
+    (void)result;
   });
 }
 
 void read(const mneme::data::RowFile& bag) {
-  constexpr int64_t kRowsPerPiece = 4096, kPieces = 8;
-  mneme::parallel_for(bag.count(), kRowsPerPiece * kPieces, [&](int64_t begin, int64_t end) {
-    std::vector<float> piece(static_cast<size_t>(kRowsPerPiece * bag.size()));
-    for (int64_t row = begin; row < end; row += kRowsPerPiece) {
-      bag.read(row,
-               std::span(piece).first(static_cast<size_t>(std::min(kRowsPerPiece, end - row) * bag.size())));
+  constexpr int64_t kRowsPerBuffer = 4096, kBuffersPerBlock = 8;
+  mneme::parallel_for(bag.count(), kRowsPerBuffer * kBuffersPerBlock, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer(static_cast<size_t>(kRowsPerBuffer * bag.size()));
+    for (int64_t row = begin; row < end; row += kRowsPerBuffer) {
+      bag.read(row, std::span(buffer).first(
+                        static_cast<size_t>(std::min(kRowsPerBuffer, end - row) * bag.size())));
     }
   });
 }
 
-/// One step of the layer at the given sizes; inputs are kept by what is returned.
-std::function<void()> prepared(const Shape& shape, const std::string& how, bool backward) {
+/// Returns a function that runs one step of the layer; it owns the inputs.
+std::function<void()> prepare_step(const Shape& shape, const std::string& implementation, bool backward) {
   torch::manual_seed(1);
-  const HopfieldOptions options = options_of(shape, how != "plain");
+  const HopfieldOptions options = options_of(shape, implementation != "plain");
   const auto finish = [backward](const at::Tensor& output) {
     if (backward) {
       output.sum().backward();
@@ -148,21 +153,27 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
     mneme::nn::HopfieldPooling pooling(options);
     if (shape.file) {
       return [=, file = shape.file]() mutable {
-        how == "read" ? read(*file) : finish(pooling->forward_from(file));
+        if (implementation == "read") {
+          read(*file);
+        } else {
+          finish(pooling->forward_from(file));
+        }
       };
     }
     const at::Tensor bag = at::randn({1, shape.first, shape.second});
-    if (how == "read") {
+    if (implementation == "read") {
       return [bag] { read(bag); };
     }
-    if (how == "sdpa") {
+    if (implementation == "sdpa") {
       return [=] { finish(hopfield_by_sdpa(pooling->hopfield, bag, pooling->pooling_weights, 0)); };
     }
     return [=]() mutable { finish(pooling->forward(bag)); };
   }
   Hopfield layer(options);
   {
-    const at::NoGradGuard no_gradient; // spread as in a trained layer: fresh ones come to rest at once
+    // Weights with the spread of a trained layer; with the default initialisation, states converge
+    // immediately.
+    const at::NoGradGuard no_gradient;
     for (const at::Tensor& weights :
          {layer->association_core->in_proj_weight, layer->association_core->out_proj->weight}) {
       torch::nn::init::xavier_normal_(weights, std::sqrt(2.0));
@@ -171,36 +182,37 @@ std::function<void()> prepared(const Shape& shape, const std::string& how, bool 
   const auto input = [&] { return at::randn({kBatches, kLength, 64}).requires_grad_(backward); };
   const at::Tensor stored = input(), state = input();
   const mneme::nn::HopfieldMasks masks = masks_of(shape.kind);
-  if (how == "sdpa") {
+  if (implementation == "sdpa") {
     const at::Tensor mask = mask_for_sdpa(masks);
     return [=] { finish(hopfield_by_sdpa(layer, stored, state, shape.second, mask, dropout_of(shape))); };
   }
   return [=]() mutable { finish(layer->forward(stored, state, {}, masks)); };
 }
 
-int run(const Shape& shape, const std::string& how, bool backward, int threads) {
+int run(const Shape& shape, const std::string& implementation, bool backward, int threads) {
   mneme::set_threads(threads);
   at::set_num_threads(threads);
   torch::autograd::AutoGradMode with_gradients(backward);
-  // What is loaded once, and by every thread, does not count, nor do the buffers that LibTorch keeps for matrix products.
-  prepared({.pooling = true, .kind = "pooling", .first = 64, .second = 32, .times = 1}, how, backward)();
+  // Warm-up: libraries, threads and LibTorch's buffers for matrix products are not part of the measured
+  // memory.
+  const Shape warm_up{.pooling = true, .kind = "pooling", .first = 64, .second = 32, .beta_factor = 1};
+  prepare_step(warm_up, implementation, backward)();
   at::mm(at::ones({kLength, 64}), at::ones({64, 64}));
 
-  // Blocks go back to the system once freed: what is resident is what is in use.
-  constexpr int kLargeBlock = 1 << 18, kAsUsual = 1 << 25;
+  // Return freed blocks to the system, so that resident memory is memory in use.
+  constexpr int kLargeBlock = 1 << 18, kDefaultMax = 1 << 25;
   mallopt(M_MMAP_THRESHOLD, kLargeBlock);
-  const std::function<void()> step = prepared(shape, how, backward);
+  const std::function<void()> step = prepare_step(shape, implementation, backward);
   const double at_start = mneme::peak_memory();
   step();
   const double memory = mneme::peak_memory() - at_start;
-  // Where the allocator arrives by itself after a while: blocks are used again.
-  mallopt(M_MMAP_THRESHOLD, kAsUsual);
-  mallopt(M_TRIM_THRESHOLD, 2 * kAsUsual);
-  constexpr double kSecondsWanted = 1;
-  constexpr size_t kRunsLeast = 3, kRunsMost = 200;
+  // The thresholds that the allocator reaches by default after a while, so that blocks are reused.
+  mallopt(M_MMAP_THRESHOLD, kDefaultMax);
+  mallopt(M_TRIM_THRESHOLD, 2 * kDefaultMax);
+  constexpr double kTotalSeconds = 1;
+  constexpr size_t kMinRuns = 3, kMaxRuns = 200;
   std::vector<double> seconds;
-  for (double total = 0;
-       seconds.size() < kRunsLeast || (total < kSecondsWanted && seconds.size() < kRunsMost);
+  for (double total = 0; seconds.size() < kMinRuns || (total < kTotalSeconds && seconds.size() < kMaxRuns);
        total += seconds.back()) {
     const auto begin = std::chrono::steady_clock::now();
     step();

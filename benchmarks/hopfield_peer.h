@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A Hopfield layer as a chain of scaled_dot_product_attention, for comparison.
+/// Hopfield layer as a chain of scaled_dot_product_attention calls, for comparison.
 #pragma once
 
 #include <torch/torch.h>
@@ -9,7 +9,7 @@
 
 namespace mneme::benchmarks {
 
-/// The masks as scaled_dot_product_attention takes them: true is visible, numbers are added.
+/// Converts the masks to those of scaled_dot_product_attention: true = attended, numbers are added to scores.
 inline at::Tensor mask_for_sdpa(const nn::HopfieldMasks& masks) {
   if (masks.stored_pattern_padding_mask.defined()) {
     return masks.stored_pattern_padding_mask.logical_not().unsqueeze(1).unsqueeze(1);
@@ -18,7 +18,7 @@ inline at::Tensor mask_for_sdpa(const nn::HopfieldMasks& masks) {
   return mask.defined() && mask.scalar_type() == at::kBool ? mask.logical_not() : mask;
 }
 
-/// The output of `layer`, whose pattern projections are made of the stored patterns.
+/// Output of `layer` with the stored patterns as the input of the pattern projection.
 inline at::Tensor hopfield_by_sdpa(const nn::Hopfield& layer, const at::Tensor& stored,
                                    const at::Tensor& state, int64_t updates, const at::Tensor& mask = {},
                                    double dropout = 0) {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Prints Markdown for RESULTS.md: Hopfield layers beside plain LibTorch and scaled_dot_product_attention, time and memory.
+"""Prints Markdown for RESULTS.md: time and memory of Hopfield layers, of plain LibTorch and of scaled_dot_product_attention.
 
-hopfield_section.py PROGRAM    PROGRAM is hopfield_benchmark; each measurement is a process of its own
+hopfield_section.py PROGRAM    PROGRAM is hopfield_benchmark; each measurement runs in a separate process
 """
 
 import os
@@ -10,22 +10,23 @@ import shutil
 import sys
 import tempfile
 
-from turns import HOW_OFTEN, in_turns
+from turns import REPETITIONS, in_turns
 
 THREADS = min(2, os.cpu_count())
 PASSES = {"forward": "forward", "backward": "forward and backward"}
-HOWS = ["mneme", "plain", "sdpa"]
+IMPLEMENTATIONS = ["mneme", "plain", "sdpa"]
 # head size, updates, multiple of the default beta
 ASSOCIATIONS = [(16, 0, 1), (16, 1, 1), (16, 5, 1), (16, 1, 20), (16, 1, 1000), (32, 1, 1), (64, 0, 1), (64, 1, 1), (64, 5, 1)]
+MASKS = {"padding": "key padding mask", "causal": "causal mask", "bias": "attention bias", "dropout": "dropout"}
 # mask or dropout, head size, updates
-MASKED = [("padded", 16, 1), ("causal", 16, 1), ("added", 16, 1), ("dropped", 16, 1), ("causal", 64, 1), ("added", 64, 1), ("dropped", 64, 1)]
+MASKED = [("padding", 16, 1), ("causal", 16, 1), ("bias", 16, 1), ("dropout", 16, 1), ("causal", 64, 1), ("bias", 64, 1), ("dropout", 64, 1)]
 # rows, features, multiple of the default beta
 BAGS = [(10_000, 32, 1), (100_000, 32, 1), (300_000, 32, 1), (300_000, 32, 20), (300_000, 32, 1000), (100_000, 512, 1)]
 FILE_ROWS, FILE_FEATURES = 10_000_000, 32
 
 
-def command(program, shape, how, which):
-    return [program, shape, how, which, THREADS]
+def command(program, shape, implementation, which):
+    return [program, shape, implementation, which, THREADS]
 
 
 def as_memory(size):
@@ -33,18 +34,18 @@ def as_memory(size):
 
 
 def cells(ours, plain, sdpa, which):
-    # Under one page the system has nothing to tell.
+    # The system reports memory in pages.
     memory = plain["memory"] / max(ours["memory"], 4096)
     return [PASSES[which], f"{1e3 * ours['seconds']:.3g} ms", f"{plain['seconds'] / ours['seconds']:.1f}x",
             f"{sdpa['seconds'] / ours['seconds']:.2f}x", as_memory(ours["memory"]), f"{memory:.0f}x", as_memory(sdpa["memory"])]
 
 
-def beside_peers(program, shape, which):
-    return in_turns([command(program, shape, how, which) for how in HOWS])
+def with_peers(program, shape, which):
+    return in_turns([command(program, shape, implementation, which) for implementation in IMPLEMENTATIONS])
 
 
 def write_bag(path):
-    """Random numbers, the same ones again and again: what they are does not matter here."""
+    """Writes a bag of repeated random numbers; their values do not matter here."""
     import numpy
 
     block = numpy.random.default_rng(1).standard_normal((FILE_ROWS // 100, FILE_FEATURES), dtype=numpy.float32)
@@ -56,12 +57,12 @@ def write_bag(path):
 def file_rows(program):
     with tempfile.TemporaryDirectory() as folder:
         if shutil.disk_usage(folder).free < 2 * 4 * FILE_ROWS * FILE_FEATURES:
-            return ["No measurement: the disk has too little room for it."]
+            return ["Not measured: there is not enough disk space."]
         path = pathlib.Path(folder) / "bag.npy"
         write_bag(path)
         bag = f"file:{path}"
         reading, *ours = in_turns([command(program, bag, "read", "forward"), *(command(program, bag, "mneme", which) for which in PASSES)])
-        lines = [row(["pass", "mneme", "of reading", "resident, the whole process"]), row(["---"] * 4)]
+        lines = [row(["pass", "mneme", "time / reading", "peak resident memory of the process"]), row(["---"] * 4)]
         for name, result in zip(PASSES.values(), ours):
             lines.append(row([name, f"{result['seconds']:.3g} s", f"{result['seconds'] / reading['seconds']:.2f}x",
                               as_memory(result["resident"])]))
@@ -74,38 +75,39 @@ def row(texts):
 
 def main():
     program = sys.argv[1]
-    columns = ["pass", "mneme", "plain", "SDPA", "memory of mneme", "of plain", "of SDPA"]
+    columns = ["pass", "mneme", "plain", "SDPA", "memory of mneme", "memory of plain", "memory of SDPA"]
     rows, machine = [], None
     for head, updates, times in ASSOCIATIONS:
         for which in PASSES:
-            results = beside_peers(program, f"association:{head}:{updates}:{times}", which)
+            results = with_peers(program, f"association:{head}:{updates}:{times}", which)
             machine = machine or results[0]
             rows.append(row([str(head), str(updates), f"{times}x", *cells(*results, which)]))
-    masked = [row([kind, str(head), str(updates), *cells(*beside_peers(program, f"{kind}:{head}:{updates}:1", which), which)])
+    masked = [row([MASKS[kind], str(head), str(updates), *cells(*with_peers(program, f"{kind}:{head}:{updates}:1", which), which)])
               for kind, head, updates in MASKED for which in PASSES]
     bags = []
     for count, features, times in BAGS:
         shape = f"pooling:{count}:{features}:{times}"
-        commands = [command(program, shape, how, which) for which in PASSES for how in HOWS]
+        commands = [command(program, shape, implementation, which) for which in PASSES for implementation in IMPLEMENTATIONS]
         reading, *results = in_turns([command(program, shape, "read", "forward"), *commands])
         for i, which in enumerate(PASSES):
-            of_pass = results[i * len(HOWS):(i + 1) * len(HOWS)]
+            of_pass = results[i * len(IMPLEMENTATIONS):(i + 1) * len(IMPLEMENTATIONS)]
             bags.append(row([f"{count} x {features}", f"{times}x", *cells(*of_pass, which),
                              f"{of_pass[0]['seconds'] / reading['seconds']:.2f}x"]))
-    print(f"CPU: {machine['cpu']}, {machine['isa']}, {THREADS} threads, float32. Peers are LibTorch {machine['torch']} on the same "
-          "threads: plain keeps its associations, as the original does (but not the copies that it makes of them); SDPA is a chain of "
-          "scaled_dot_product_attention with the same norms and projections. Ratios say how many times as long, or as much memory, "
-          "the other takes. Memory is the most that was resident above the inputs, gradients included. All updates are made. "
-          f"{HOW_OFTEN}\n")
-    print("A layer of 4 heads and 64 features, 8 batches of 1024 states that look up 1024 patterns, gradients of inputs and "
+    print(f"CPU: {machine['cpu']}, {machine['isa']}, {THREADS} threads, float32. Peers are LibTorch {machine['torch']} with the same "
+          "number of threads. Plain computes the association matrices in memory, as the original does (but without the copies that the "
+          "original makes of them); SDPA is a chain of scaled_dot_product_attention calls with the same norms and projections. Ratios "
+          "are the time or memory of the peer divided by that of mneme. Memory is the peak resident memory above the inputs, including "
+          f"gradients. The convergence threshold is so small that all updates are computed. {REPETITIONS}\n")
+    print("Layer with 4 heads and 64 features, 8 batches of 1024 state patterns and 1024 stored patterns, gradients of inputs and "
           "parameters:\n")
     print("\n".join([row(["head size", "updates", "beta", *columns]), row(["---"] * (len(columns) + 3)), *rows]))
-    print("\nThe same under a mask: padding (a third of the patterns on average), a causal mask, or numbers added to all scores; or with a dropout of 0.1:\n")
+    print("\nThe same layer with a key padding mask (a third of the patterns on average), a causal mask, an attention bias (added to all "
+          "scores), or dropout with probability 0.1:\n")
     print("\n".join([row(["mask", "head size", "updates", *columns]), row(["---"] * (len(columns) + 3)), *masked]))
-    print("\nPooling of a bag by one learnt state, gradients of the parameters; beside it the time that it takes only to read "
-          "the bag:\n")
-    print("\n".join([row(["bag", "beta", *columns, "of reading"]), row(["---"] * (len(columns) + 3)), *bags]))
-    print(f"\nPooling of a bag of {FILE_ROWS} x {FILE_FEATURES} that stays in its file, {4 * FILE_ROWS * FILE_FEATURES / 1e9:.3g} GB:\n")
+    print("\nPooling of a bag with one learned state pattern, gradients of the parameters. The last column is the time divided by that "
+          "of only reading the bag:\n")
+    print("\n".join([row(["bag", "beta", *columns, "time / reading"]), row(["---"] * (len(columns) + 3)), *bags]))
+    print(f"\nPooling of a bag of {FILE_ROWS} x {FILE_FEATURES} that is read from a file of {4 * FILE_ROWS * FILE_FEATURES / 1e9:.3g} GB:\n")
     print("\n".join(file_rows(program)))
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Time and memory of one contender; leap_section.py runs it for all of them.
+/// Time and memory of one operation (contenders.h), for leap_section.py.
 ///
 /// leap_costs CONTENDER TOKENS WINDOW forward|backward THREADS
 /// leap_costs step WINDOW POSITION
@@ -27,8 +27,8 @@ const std::map<std::string, Contender> kContenders = {
     {"attention", Contender::attention},
     {"projection", Contender::projection},
     {"leap_layer", Contender::leap_layer},
-    {"dropping_layer", Contender::dropping_layer},
-    {"dropping_original", Contender::dropping_original},
+    {"leap_layer_dropout", Contender::leap_layer_dropout},
+    {"original_dropout", Contender::original_leap_dropout},
     {"attention_layer", Contender::attention_layer},
 };
 
@@ -41,13 +41,13 @@ int time_steps(int64_t window, int64_t position) {
   use_threads(1);
   constexpr int64_t kSteps = 2000;
   const mneme::experiments::StepTimes times = mneme::experiments::leap_step_times(window, position, kSteps);
-  std::printf("{\"seconds\": %.9f, \"largest\": %.9f}\n", times.median, times.largest);
+  std::printf("{\"seconds\": %.9f, \"max\": %.9f}\n", times.median, times.max);
   return 0;
 }
 
 int time_contender(Contender which, int64_t tokens, int64_t window, bool backward, int threads) {
   use_threads(threads);
-  const double at_start = mneme::peak_memory(); // libraries, no data yet
+  const double at_start = mneme::peak_memory(); // libraries, without data
   const double seconds =
       mneme::experiments::seconds_of(mneme::experiments::contender(which, tokens, window, backward));
   std::printf("{\"seconds\": %.9f, \"memory\": %.0f, \"cpu\": \"%s\", \"isa\": \"%s\"}\n", seconds,

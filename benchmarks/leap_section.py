@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""Prints Markdown for RESULTS.md: LEAP beside the same maths in plain LibTorch, softmax attention, and its own projection.
+"""Prints Markdown for RESULTS.md: LEAP compared with the same function in plain LibTorch, softmax attention, and its projection.
 
-leap_section.py PROGRAM    PROGRAM is leap_costs; every contender is a process of its own, so that its memory can be told
+leap_section.py PROGRAM    PROGRAM is leap_costs; each measurement runs in a separate process, to determine its peak memory
 """
 import os
 import sys
 
-from turns import HOW_OFTEN, in_turns, measured
+from turns import REPETITIONS, in_turns, measured
 
 LENGTHS = [1024, 4096, 16384, 65536]
 WINDOWS = [64, 256, 0]
-DROPPING_WINDOW = 256
-ATTENTION_UP_TO = 16384  # tokens: beyond, one call takes minutes
+DROPOUT_WINDOW = 256
+ATTENTION_TOKENS_MAX = 16384  # longer sequences take minutes per call
 DIRECTIONS = {"forward": "forward", "backward": "forward + backward"}
 THREADS = min(2, os.cpu_count())
 POSITIONS = [1_000, 1_000_000]
@@ -52,7 +52,7 @@ def mechanism(program):
     for length in LENGTHS:
         for direction, title in DIRECTIONS.items():
             pairs = [command(program, what, length, window, direction) for window in WINDOWS for what in ["leap", "original"]]
-            attention = [command(program, "attention", length, 0, direction)] if length <= ATTENTION_UP_TO else []
+            attention = [command(program, "attention", length, 0, direction)] if length <= ATTENTION_TOKENS_MAX else []
             rows = in_turns(pairs + attention)
             softmax = rows[len(pairs)] if attention else None
             for window, ours, original in zip(WINDOWS, rows[0:len(pairs):2], rows[1:len(pairs):2]):
@@ -66,7 +66,7 @@ def layer(program):
                  "ratio", "layer, MB"])
     for length in LENGTHS:
         for direction, title in DIRECTIONS.items():
-            peers = ["projection"] + (["attention_layer"] if length <= ATTENTION_UP_TO else [])
+            peers = ["projection"] + (["attention_layer"] if length <= ATTENTION_TOKENS_MAX else [])
             rows = in_turns([command(program, "leap_layer", length, window, direction) for window in WINDOWS] +
                             [command(program, peer, length, 0, direction) for peer in peers])
             projection, softmax = (rows[len(WINDOWS):] + [None])[:2]
@@ -76,11 +76,11 @@ def layer(program):
                            megabytes(ours)])
 
 
-def dropping(program):
+def dropout_layer(program):
     print_table(["tokens", "layer, ms", "projection alone, ms", "layer / projection", "original, ms", "ratio", "layer, MB", "original, MB"])
     for length in LENGTHS:
-        ours, projection, original = in_turns([command(program, what, length, DROPPING_WINDOW, "backward")
-                                               for what in ["dropping_layer", "projection", "dropping_original"]])
+        ours, projection, original = in_turns([command(program, what, length, DROPOUT_WINDOW, "backward")
+                                               for what in ["leap_layer_dropout", "projection", "original_dropout"]])
         print_row([str(length), milliseconds(ours), milliseconds(projection), f"{ours['seconds'] / projection['seconds']:.2f}",
                    milliseconds(original), ratio(original, ours), megabytes(ours), megabytes(original)])
 
@@ -91,24 +91,25 @@ def steps(program):
         times = in_turns([[program, "step", window, position] for position in POSITIONS])
         print_row([name_of(window)] + [f"{1e6 * t['seconds']:.3g}" for t in times] +
                   [f"{times[-1]['seconds'] / times[0]['seconds']:.2f}",
-                   f"{max(t['largest'] / t['seconds'] for t in times):.1f}"])
+                   f"{max(t['max'] / t['seconds'] for t in times):.1f}"])
 
 
 def main():
     program = sys.argv[1]
     machine = measured(command(program, "leap", 64, 0, "forward"))
     print(f"CPU: {machine['cpu']}, {machine['isa']}, {THREADS} threads. One sequence in float32, 8 heads of 64 features. Memory is the "
-          "most that was resident, above that at the start: inputs, results and gradients included. The original is LEAP as its code "
-          "computes it, by differences of prefix sums, in LibTorch; softmax is LibTorch's causal scaled_dot_product_attention. "
-          f"{HOW_OFTEN}\n")
-    print("The mechanism, from query, focus, key and value:\n")
+          "peak resident memory above that at the start, including inputs, results and gradients. The original computes LEAP by "
+          "differences of prefix sums, in LibTorch; softmax is LibTorch's causal scaled_dot_product_attention. "
+          f"{REPETITIONS}\n")
+    print("LEAP of given query, focus, key and value:\n")
     mechanism(program)
-    print("\nThe layer, with its projection 512 -> 2048 (softmax: 512 -> 1536):\n")
+    print("\nLayer with its projection 512 -> 2048 (softmax: 512 -> 1536):\n")
     layer(program)
-    print(f"\nThe layer in training with a dropout of 0.1, forward and backward, window {DROPPING_WINDOW}; the original is the same in plain "
+    print(f"\nLayer in training with dropout 0.1, forward and backward, window {DROPOUT_WINDOW}; the original is the same layer in plain "
           "LibTorch:\n")
-    dropping(program)
-    print("\nOne token after another, from a state, on one thread; each step is the fastest of several rounds:\n")
+    dropout_layer(program)
+    print("\nSingle-token steps from a recurrent state at two positions, on one thread; the time of each step is the fastest of several "
+          "rounds:\n")
     steps(program)
 
 

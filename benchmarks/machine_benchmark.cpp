@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The limits of this machine, one thread: multiply-adds per second, bytes read from memory per second.
+/// Limits of this machine on one thread: multiply-adds per second, bytes read from memory per second.
 
 #include <cstdint>
 #include <numeric>
@@ -19,8 +19,8 @@ namespace mneme::benchmarks::HWY_NAMESPACE {
 namespace {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// `rounds` times twelve independent multiply-adds: enough to fill two units of six cycles each. Returns how many numbers
-/// that were.
+/// Runs `rounds` times twelve independent multiply-adds, enough for two FMA units with a latency of up to six
+/// cycles. Returns the number of multiply-adds.
 template <class T> int64_t MultiplyAdds(int64_t rounds, T* result) {
   const hn::ScalableTag<T> d;
   const auto factor = hn::Set(d, T(0.999)), term = hn::Set(d, T(0.001));
@@ -111,7 +111,7 @@ void BM_multiply_adds_float(benchmark::State& state) {
 void BM_multiply_adds_double(benchmark::State& state) {
   multiply_adds_of<double>(state);
 }
-/// Far more than any cache holds.
+/// Reads 512 MiB, much more than any cache.
 void BM_read_bytes(benchmark::State& state) {
   std::vector<uint64_t> words(size_t{1} << 26);
   std::iota(words.begin(), words.end(), uint64_t{1});

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Packs the Debian packages that mneme is built with, for machines that have neither them nor a network:
-# pack_device_packages.sh ARCHIVE.tar.xz     (device_check.sh --pack calls it, and unpacks the archive where it is needed)
+# Packs the Debian packages that mneme needs for building, for machines without them and without a network:
+# pack_device_packages.sh ARCHIVE.tar.xz     (called by device_check.sh --pack; device_check.sh unpacks the archive if needed)
 #
-# The archive holds headers, shared libraries and CMake files of these packages below usr/, all shared libraries that these
-# need but the C and C++ runtime, and pkg-config. CMake files in it find their own place.
+# The archive contains, below usr/, headers, shared libraries and CMake files of these packages, their dependencies among
+# shared libraries except the C and C++ runtime, and pkg-config. The CMake files are relocatable.
 set -euo pipefail
 archive=${1:?usage: pack_device_packages.sh ARCHIVE.tar.xz}
 
@@ -20,17 +20,17 @@ files_of_packages() {
   done <"$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/device_headers.txt")
   mapfile -t packages < <(dpkg -S "${headers[@]}" | cut -d: -f1 | sort -u)
   dpkg -L "${packages[@]}" | grep -E '^/usr/(include|lib|share)/' |
-    grep -Ev '\.a$|/(doc|man|lintian)/|/cmake/[Bb]oost' # Boost is headers alone, which CMake finds without them
+    grep -Ev '\.a$|/(doc|man|lintian)/|/cmake/[Bb]oost' # Boost is header-only and found without its CMake files
 }
 
-# Shared libraries that FILE... need, but those that every machine with a compiler has.
+# Shared libraries that FILE... need, except those of the C and C++ runtime.
 needed_libraries() {
   local runtime='/(ld-linux.*|lib(c|m|mvec|dl|rt|pthread|stdc\+\+|gcc_s)\.so.*)$'
-  # A package of its own may be linked statically: ldd then says so and fails.
+  # ldd fails for statically linked files.
   { ldd "$@" 2>/dev/null || true; } | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u | grep -Ev "$runtime"
 }
 
-# link_chain PATH: every link on the way from there to a file, and the file.
+# link_chain PATH: all links from PATH to a file, and the file.
 link_chain() {
   local path target
   path=$(realpath "$(dirname "$1")")/${1##*/} # /lib is a link itself
@@ -56,12 +56,12 @@ mapfile -t needed < <(needed_libraries "${libraries[@]}" "$pkg_config")
 find "$folder" -lname '/*' -printf '%p %l\n' | while read -r link target; do
   ln -sfr "$folder$(realpath "${target%/*}")/${target##*/}" "$link"
 done
-# Where compilers look by themselves on Debian, they do not look in the archive.
+# Merge the architecture's include folder, which compilers search by default only in the system.
 if [ -d "$folder/usr/include/$architecture" ]; then
   cp -r "$folder/usr/include/$architecture/." "$folder/usr/include/"
   rm -r "$folder/usr/include/${architecture:?}"
 fi
-PATH=$PATH:/sbin ldconfig -n "$folder/usr/lib/$architecture" # the names that programs ask for
+PATH=$PATH:/sbin ldconfig -n "$folder/usr/lib/$architecture" # links for the sonames
 
 mkdir -p "$(dirname "$archive")"
 tar -C "$folder" --owner=0 --group=0 --sort=name -c usr | xz -6 -T0 >"$archive.part"

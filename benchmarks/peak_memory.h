@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The memory of this process, for programs that are run to measure it.
+/// Peak memory of the current process, for benchmark programs.
 #pragma once
 
 #include <fstream>
@@ -8,7 +8,7 @@
 
 namespace mneme {
 
-/// Most memory of this process ever resident, in bytes. (getrusage would count the process that started it.)
+/// Peak resident memory of this process in bytes. (getrusage would include the parent process.)
 inline double peak_memory() {
   std::ifstream status("/proc/self/status");
   double kilobytes = 0;

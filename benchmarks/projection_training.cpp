@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// Training of a projection, timed step by step. projection_training.py runs it beside its peer.
+/// Times the steps of training a projection. projection_training.py runs it and its peer.
 ///
-/// projection_training IMAGES SIZE STEPS THREADS: IMAGES holds bytes, SIZE of them per image.
+/// projection_training IMAGES SIZE STEPS THREADS    IMAGES is a file of bytes, SIZE bytes per image
 
 #include <algorithm>
 #include <chrono>
@@ -23,8 +23,8 @@
 namespace {
 
 int run(const char* images, int64_t size, int64_t steps, int threads) {
-  // Blocks as large as the encoded keys go back to the system once freed. Left alone, the allocator learns to
-  // keep them, and free memory of their size lies about in between.
+  // Return blocks as large as the encoded keys to the system when they are freed. By default the allocator
+  // adapts its threshold and keeps them, which adds unused memory to the peak.
   constexpr int kLargeBlock = 4'000'000;
   mallopt(M_MMAP_THRESHOLD, kLargeBlock);
   const double at_start = mneme::peak_memory(); // libraries, no data yet

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Training of a projection: mneme against the same loop in PyTorch, time and memory, in the same run.
+"""Compares time and memory of training a projection in mneme and in PyTorch, and prints Markdown.
 
 python benchmarks/projection_training.py PROGRAM [--images t10k-images-idx3-ubyte.gz] [--keys 60000] ...
-PROGRAM is projection_training as built beside the benchmarks. Without images, random ones are made, as sparse as digits.
+PROGRAM is projection_training, which is built with the benchmarks. Without --images, random images as sparse as digits are used.
 """
 
 import argparse
@@ -19,7 +19,7 @@ SIDE, SIZE, BATCH = 28, 784, 128
 
 
 def make_images(torch, path, count, source):
-    """`count` images as bytes: those at hand, repeated, each time shifted by another pixel."""
+    """Writes `count` images as bytes: the source images, repeated with different shifts by one pixel."""
     if source:
         data = (gzip.open if source.endswith(".gz") else open)(source, "rb").read()[16:]
         images = torch.frombuffer(bytearray(data), dtype=torch.uint8).view(-1, SIDE, SIDE)
@@ -27,7 +27,7 @@ def make_images(torch, path, count, source):
         generator = torch.Generator().manual_seed(1)
         images = torch.randint(0, 256, (10000, SIDE, SIDE), dtype=torch.uint8, generator=generator)
         images *= torch.rand(images.shape, generator=generator) < 0.19
-        images[:, 0, 0] = 255  # none is empty
+        images[:, 0, 0] = 255  # no image is empty
     shifts = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (-1, -1), (1, -1), (-1, 1)]
     rounds = -(-count // len(images))
     shifted = [images.roll(shifts[i % len(shifts)], (1, 2)) for i in range(rounds)]
@@ -35,7 +35,7 @@ def make_images(torch, path, count, source):
 
 
 def peer(path, steps, threads, radius_beta):
-    """The published loop, in PyTorch: images as numbers, all keys in every step, autograd through all of it."""
+    """The published training loop in PyTorch: images as floats, all keys in every step, autograd through everything."""
     import torch
 
     torch.set_num_threads(threads)
@@ -79,7 +79,7 @@ def peer(path, steps, threads, radius_beta):
 
 
 def peak_memory():
-    """Of this process; getrusage would count the process that started it."""
+    """Peak resident memory of this process in bytes; getrusage would include the parent process."""
     status = pathlib.Path("/proc/self/status").read_text()
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
@@ -93,12 +93,12 @@ def main():
     parser.add_argument("program", type=pathlib.Path, help="projection_training")
     parser.add_argument("--images", help="MNIST images (.idx or .gz)")
     parser.add_argument("--keys", type=int, default=60000)
-    parser.add_argument("--steps", type=int, default=9, help="per run; the median counts")
-    parser.add_argument("--runs", type=int, default=3, help="of each side, in turn; the median counts")
+    parser.add_argument("--steps", type=int, default=9, help="steps per run; the median is reported")
+    parser.add_argument("--runs", type=int, default=3, help="alternating runs of both sides; the median is reported")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--peer", type=pathlib.Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    beta = 15.852765236405924  # radius 11 at 64 bits, the program's own default
+    beta = 15.852765236405924  # Hamming radius 11 at 64 bits, the default of the program
     if options.peer:
         peer(options.peer, options.steps, options.threads, beta)
         return
@@ -122,7 +122,7 @@ def main():
         ("time per step, s", lambda one: one["seconds_per_step"]),
         (f"time per epoch ({steps} steps), s", lambda one: steps * one["seconds_per_step"]),
         ("peak memory, MB", lambda one: one["memory_peak"] / 1e6),
-        ("of it beyond the loaded libraries, MB", lambda one: (one["memory_peak"] - one["memory_at_start"]) / 1e6),
+        ("peak memory without loaded libraries, MB", lambda one: (one["memory_peak"] - one["memory_at_start"]) / 1e6),
     ]
     print(
         f"{options.keys} keys of {SIZE} pixels, batch {BATCH}, 64 dimensions, float32, "

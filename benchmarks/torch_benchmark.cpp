@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Plain LibTorch at the shapes of the kernels' own benchmarks, on one thread, under the same names.
+/// Plain LibTorch on one thread, with the shapes and names of the kernel benchmarks.
 
 #include <torch/torch.h>
 
@@ -23,7 +23,7 @@ template <class Step> void run(benchmark::State& state, int64_t items, Step step
   state.SetLabel("LibTorch " TORCH_VERSION);
 }
 
-/// Differing entries as the published code counts them: bits kept as floats.
+/// Hamming distances as in the published code, with bits stored as floats.
 void BM_hamming(benchmark::State& state) {
   const int64_t q = state.range(0), s = state.range(1), bits = state.range(2);
   const torch::Tensor queries = (numbers<float>(q, bits) > 0).to(torch::kFloat),

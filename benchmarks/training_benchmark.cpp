@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// One seed of the published comparison of self-attention with a perceptron, and many beside each other.
+/// Training in the published comparison of self-attention with an MLP: one seed, and many seeds in parallel.
 
 #include <benchmark/benchmark.h>
 
@@ -11,7 +11,7 @@
 namespace mneme::training {
 namespace {
 
-/// Seeds and threads are the arguments; time is that of all seeds.
+/// Arguments of the benchmark: number of seeds, number of threads. The time is that of all seeds.
 void run(benchmark::State& state, const BinaryModel& model, const Schedule& schedule) {
   const int before = threads();
   set_threads(static_cast<int>(state.range(1)));
@@ -29,7 +29,7 @@ void BM_self_attention(benchmark::State& state) {
   run(state, self_attention_model(17), {.epochs = 2000, .learning_rate = 1e-2});
 }
 void BM_mlp(benchmark::State& state) {
-  run(state, perceptron_model(17), {.epochs = 500, .learning_rate = 1e-3});
+  run(state, mlp_model(17), {.epochs = 500, .learning_rate = 1e-3});
 }
 
 void one_and_many(benchmark::internal::Benchmark* benchmark) {

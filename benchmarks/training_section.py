@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Prints Markdown for RESULTS.md: the time of one training of a small model beside that of Python PyTorch.
+"""Prints Markdown for RESULTS.md: training time of small models, compared with Python PyTorch.
 
-training_section.py PROGRAM    PROGRAM is training_benchmark; both sides train on data of one kind, with equal epochs
+training_section.py PROGRAM    PROGRAM is training_benchmark; both sides train on the same kind of data, with the same epochs
 """
 
 import json
@@ -33,7 +33,7 @@ def seconds_of_python(make_model, epochs, learning_rate, threads):
 
 
 def seconds_of_ours(program):
-    """{(model, many): seconds per seed}"""
+    """{(model, is_many_seeds): seconds per seed}, and the number of threads used for many seeds."""
     command = [program, "--benchmark_format=json", f"--benchmark_repetitions={REPEATS}",
                "--benchmark_report_aggregates_only=true"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -50,14 +50,14 @@ def main():
     ours, threads = seconds_of_ours(sys.argv[1])
     models = {"self_attention": ("self-attention, 2000 epochs", lambda: plain_torch.SelfAttention(LENGTH, 2), 2000, 1e-2),
               "mlp": ("MLP of 512, 500 epochs", lambda: plain_torch.BinaryMLP(LENGTH, 512, 0.1), 500, 1e-3)}
-    print(f"Time of one seed: T = {LENGTH}, {SAMPLES} samples. Python is PyTorch {torch.__version__} in float32, the better of "
-          f"one and {threads} threads; mneme is in float64, the MLP in float32, alone on one thread, and as one of many seeds on {threads} "
-          "threads. Ratios are to Python.\n")
-    print("| model | Python | mneme, alone | ratio | mneme, of many | ratio |\n| --- | --- | --- | --- | --- | --- |")
+    print(f"Time per seed for T = {LENGTH} and {SAMPLES} samples. Python is PyTorch {torch.__version__} in float32, the faster of "
+          f"one and {threads} threads. mneme uses float64, and float32 for the MLP, with one seed on one thread and with many seeds on "
+          f"{threads} threads. Ratios are the time of Python divided by that of mneme.\n")
+    print("| model | Python | mneme, one seed | ratio | mneme, many seeds | ratio |\n| --- | --- | --- | --- | --- | --- |")
     for key, (name, make_model, epochs, rate) in models.items():
         python = min(seconds_of_python(make_model, epochs, rate, count) for count in sorted({1, threads}))
-        alone, many = ours[key, False], ours[key, True]
-        print(f"| {name} | {python:.3g} s | {alone:.3g} s | {python / alone:.1f} | {many:.3g} s | {python / many:.1f} |")
+        single, many = ours[key, False], ours[key, True]
+        print(f"| {name} | {python:.3g} s | {single:.3g} s | {python / single:.1f} | {many:.3g} s | {python / many:.1f} |")
 
 
 if __name__ == "__main__":

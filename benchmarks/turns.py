@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Runs measurements that are compared with each other, each as a process of its own."""
+"""Runs measurements that are compared with each other, each in a separate process."""
 
 import json
 import subprocess
 import sys
 
 ROUNDS = 3
-SLOW = 20  # seconds: such a measurement is made once
-HOW_OFTEN = f"What takes less than {SLOW} seconds is measured {ROUNDS} times, in turns with its peers; the faster counts."
+SLOW = 20  # seconds; slower measurements are not repeated
+REPETITIONS = (f"Measurements below {SLOW} seconds are repeated {ROUNDS} times, alternating with those of the peers, and the fastest is "
+               "reported.")
 
 
 def measured(command):
@@ -17,8 +18,8 @@ def measured(command):
 
 
 def in_turns(commands):
-    """The fastest result of each command. Rounds go through all of them, so that what slows the machine down for a while
-    does not slow down one of them alone."""
+    """The fastest result of each command. Each round runs all commands, so that a temporary slowdown of the machine does not
+    affect only one of them."""
     best = [measured(command) for command in commands]
     for _ in range(ROUNDS - 1):
         for i, command in enumerate(commands):

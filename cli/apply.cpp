@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme apply`: runs one layer that a case file describes.
+/// `mneme apply`: runs the layer of a case file.
 
 #include <ostream>
 
@@ -22,22 +22,23 @@ class Apply : public Verb {
 public:
   std::string name() const override { return "apply"; }
   std::string summary() const override {
-    return "run a layer on the parameters and inputs of a case file, keep what it gives";
+    return "run a layer with the parameters and inputs of a case file, and save the outputs";
   }
-  TorchNeed torch_need() const override { return TorchNeed::all; }
+  TorchNeed torch_need() const override { return TorchNeed::required; }
   bool out_is_file() const override { return true; }
   void declare(CLI::App& app) override {
-    app.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors beside it")
+    app.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors in the same folder")
         ->type_name("FILE")
         ->required();
-    app.add_flag("--grad", options_.gradients, "Also the gradients of sum(result * cotangent)");
-    app.add_flag("--compat", options_.compat, "As hflayers computes it, where that is not what it documents");
+    app.add_flag("--grad", options_.gradients, "Also compute the gradients of sum(result * cotangent)");
+    app.add_flag("--compat", options_.compat,
+                 "Reproduce the results of hflayers where they differ from its documentation");
     add_device_option(app, options_.device);
   }
 
   ExitCode run(Context& context) override {
     if (context.options.out.empty()) {
-      throw UsageError("--out is missing.\n  Name the .safetensors file for the result.");
+      throw UsageError("--out is missing.\n  Give the name of the .safetensors file to write.");
     }
     options_.device = verify::checked_device(options_.device);
     const std::vector<verify::WrittenTensor> written =

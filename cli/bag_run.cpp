@@ -16,8 +16,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Calls with the name and the variable of everything that config.json holds, besides the version.
-template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
+/// Calls `visit` with the key in config.json and the variable of each setting.
+template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
   visit("task", run.task);
   visit("model", run.model.name);
   visit("epochs", run.schedule.epochs);
@@ -44,7 +44,31 @@ template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
     visit("bags", run.digits.num_bags);
     visit("target", run.digits.target);
     visit("mean_size", run.digits.mean_size);
-    visit("size_deviation", run.digits.size_deviation);
+    visit("size_deviation", run.digits.size_std);
+  }
+}
+
+template <class T> bool has_type(const Json& value) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return value.is_string();
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return value.is_boolean();
+  } else if constexpr (std::is_same_v<T, double>) {
+    return value.is_number();
+  } else if constexpr (std::is_unsigned_v<T>) {
+    return value.is_number_unsigned();
+  } else {
+    return value.is_number_integer();
+  }
+}
+
+template <class T> const char* type_text() {
+  if constexpr (std::is_same_v<T, std::string>) {
+    return "a string";
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return "true or false";
+  } else {
+    return "a number";
   }
 }
 
@@ -52,7 +76,7 @@ template <class Run, class Visit> void each_setting(Run& run, Visit visit) {
 
 nlohmann::ordered_json to_json(const BagRun& run) {
   Json json = {{"version", version()}, {"verb", "train"}};
-  each_setting(run, [&](const char* name, const auto& value) { json[name] = value; });
+  for_each_setting(run, [&](const char* name, const auto& value) { json[name] = value; });
   json["separation"] = name_of(run.model.separation);
   if (run.model.separation.kind == SimplexSeparation::Kind::entmax) {
     json["alpha"] = run.model.separation.alpha;
@@ -65,23 +89,15 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
   const std::vector<std::byte> bytes = data::read_file(path);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   const auto json = parse_strict_json<Json>({text, bytes.size()}, path.string(),
-                                            {.advice = "Give the folder of a run of `mneme train`."});
+                                            {.advice = "Give the run folder of `mneme train`."});
   BagRun run;
-  each_setting(run, [&]<class T>(const char* name, T& value) {
+  for_each_setting(run, [&]<class T>(const char* name, T& value) {
     const auto found = json.find(name);
-    const bool fits = found != json.end() && (std::is_same_v<T, std::string> ? found->is_string()
-                                              : std::is_same_v<T, bool>      ? found->is_boolean()
-                                              : std::is_same_v<T, double>    ? found->is_number()
-                                              : std::is_unsigned_v<T>        ? found->is_number_unsigned()
-                                                                             : found->is_number_integer());
-    if (!fits) {
-      throw DataError(
-          fmt::format("{}: \"{}\" is {}, but a {} is needed.\n  Give the folder of a run of `mneme train "
-                      "bit-pattern`, `latch` or `mnist-bags`.",
-                      path.string(), name, found == json.end() ? "not there" : found->dump(),
-                      std::is_same_v<T, std::string> ? "text"
-                      : std::is_same_v<T, bool>      ? "true or false"
-                                                     : "number"));
+    if (found == json.end() || !has_type<T>(*found)) {
+      throw DataError(fmt::format(
+          "{}: \"{}\" is {}, but must be {}.\n  Give the run folder of `mneme train bit-pattern`, "
+          "`latch` or `mnist-bags`.",
+          path.string(), name, found == json.end() ? "missing" : found->dump(), type_text<T>()));
     }
     value = found->get<T>();
   });
@@ -91,14 +107,13 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
       run.model.separation =
           separation_named(found->get<std::string>(),
                            alpha == json.end() ? std::nullopt : std::optional(alpha->get<double>()));
-    } catch (const std::exception& error) { // another type, or another name
+    } catch (const std::exception& error) { // wrong type, or unknown name
       throw DataError(fmt::format("{}: \"separation\": {}", path.string(), error.what()));
     }
   }
   if (run.seeds < 1 || run.seeds > kSeedsMax) {
     throw DataError(
-        fmt::format("{}: \"seeds\" is {}, but must lie between 1 and {}.\n  Give the folder of a run of "
-                    "`mneme train`.",
+        fmt::format("{}: \"seeds\" is {}, but must be from 1 to {}.\n  Give the run folder of `mneme train`.",
                     path.string(), run.seeds, kSeedsMax));
   }
   return run;
@@ -112,40 +127,40 @@ training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) 
     return training::latch_task(run.latch);
   }
   if (run.task != "mnist-bags") {
-    throw DataError(
-        fmt::format("the task of this run is \"{}\", but bit-pattern, latch or mnist-bags is needed.\n  "
-                    "Other runs have no checkpoints.",
-                    run.task));
+    throw DataError(fmt::format(
+        "the task of this run is \"{}\", but must be bit-pattern, latch or mnist-bags.\n  Runs of "
+        "other tasks have no checkpoints.",
+        run.task));
   }
   const std::filesystem::path folder = data::data_folder(data);
   const std::optional<learning::Digits> digits = learning::find_digits(folder);
   if (!digits) {
     throw DataError(
-        fmt::format("{}: there is no MNIST here (looked for mnist/train-images-idx3-ubyte and "
-                    "mnist/t10k-images-idx3-ubyte, also .gz).\n  `mneme data get mnist` fetches it; --data "
-                    "names another folder.",
+        fmt::format("{}: MNIST not found (neither mnist/train-images-idx3-ubyte nor "
+                    "mnist/t10k-images-idx3-ubyte, also tried with .gz).\n  Download it with `mneme data get "
+                    "mnist`, or choose its folder with --data.",
                     folder.string()));
   }
   return training::digit_bag_task(digits->images, digits->split, run.digits);
 }
 
 report::Table class_table(const training::BagTask& task) {
-  const auto share = [](const char* name, const char* key) {
+  const auto percent = [](const char* name, const char* key) {
     return report::Column{.name = name, .key = key, .notation = report::Notation::percent, .digits = 1};
   };
   report::Table table{.columns = {{.name = "set"},
                                   {.name = "bags"},
                                   {.name = "positive"},
-                                  share("share positive", "share_positive"),
+                                  percent("positive fraction", "share_positive"),
                                   {.name = "negative"},
-                                  share("share negative", "share_negative")}};
+                                  percent("negative fraction", "share_negative")}};
   for (const auto& [set, name] :
        {std::pair(&task.training, "training"), std::pair(&task.validation, "validation")}) {
     const int64_t count = set->count(), positive = set->num_positive(), negative = count - positive;
-    const auto share_of = [&](int64_t some) {
-      return static_cast<double>(some) / static_cast<double>(count);
+    const auto fraction = [&](int64_t part) {
+      return static_cast<double>(part) / static_cast<double>(count);
     };
-    table.rows.push_back({name, count, positive, share_of(positive), negative, share_of(negative)});
+    table.rows.push_back({name, count, positive, fraction(positive), negative, fraction(negative)});
   }
   return table;
 }

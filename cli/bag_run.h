@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What a run of `mneme train` on bags is made with: written to config.json, read again by the same command and by
-/// `mneme eval`.
+/// Settings of a run of `mneme train` on bags. They are written to config.json, and read by `mneme eval`.
 #pragma once
 
 #include <cstdint>
@@ -24,25 +23,27 @@ struct BagRun {
   training::BagModelChoice model = {};
   training::BagSchedule schedule = {};
   int64_t seeds = 1;
-  uint64_t seed = 1; ///< the first one; the next one is one more
+  uint64_t seed = 1; ///< of the first of `seeds` consecutive seeds
   data::BitBagOptions bits = {};
   data::LatchOptions latch = {};
   data::DigitBagOptions digits = {};
 };
 
 nlohmann::ordered_json to_json(const BagRun& run);
-/// The run of a folder. Errors  DataError if config.json is not there or is not one that such a run has written
+/// Reads config.json of a run folder.
+///
+/// Errors  DataError if config.json is missing or was not written by `mneme train` on bags
 BagRun read_bag_run(const std::filesystem::path& folder);
 
-/// The bags of the run. `data`: folder of data files, for mnist-bags.
+/// Generates or loads the bags of the run. `data`: folder of data sets, for mnist-bags.
 ///
-/// Errors  UsageError for an option out of its range; DataError if images are needed and not there
+/// Errors  UsageError for an option out of its range; DataError if MNIST is needed and missing
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data);
 
-/// How many bags of each class there are, a row each for training and validation.
+/// Number of bags of each class, one row for training and one for validation.
 report::Table class_table(const training::BagTask& task);
 
-/// One job per seed, each with its checkpoint in the folder.
+/// One training job per seed, with its checkpoint in `folder`.
 std::vector<training::BagJob> jobs_of(const BagRun& run, const training::BagTask& task,
                                       const std::filesystem::path& folder);
 

@@ -29,9 +29,9 @@ double parse_bytes(std::string_view name, std::string_view text) {
     number.remove_suffix(1);
   }
   double factor = 1;
-  const auto refuse = [&] {
+  const auto fail = [&] {
     throw UsageError(
-        fmt::format("{}: \"{}\" is not an amount of memory.\n  Write it as 4GB, 512MiB or 1e9 (bytes).", name,
+        fmt::format("{}: \"{}\" is not an amount of memory.\n  Examples: 4GB, 512MiB, 1e9 (bytes).", name,
                     text.substr(0, 60)));
   };
   if (!unit.empty()) {
@@ -45,18 +45,18 @@ double parse_bytes(std::string_view name, std::string_view text) {
                                    std::toupper(static_cast<unsigned char>(unit[0])));
     });
     if (prefix == kPrefixes.end()) {
-      refuse();
+      fail();
     }
     for (auto step = kPrefixes.begin(); step != prefix; ++step) {
       factor *= is_binary ? 1024 : 1000;
     }
   }
-  return factor * parse_real(name, number, {.least = 0, .least_included = false});
+  return factor * parse_real(name, number, {.min = 0, .min_included = false});
 }
 
 std::string bytes_text(double bytes) {
   constexpr double kStep = 1000;
-  constexpr double kRoundsUp = 999.5; // which three digits show as 1000
+  constexpr double kRoundsUp = 999.5; // rounds to 1000 with three digits
   size_t prefix = 0;
   while (bytes >= kRoundsUp && prefix + 1 < kPrefixes.size()) {
     bytes /= kStep;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Amounts of memory on the command line and in text: 4GB, 512MiB, 1e9.
+/// Parses and formats amounts of memory such as 4GB, 512MiB or 1e9.
 #pragma once
 
 #include <string>
@@ -8,11 +8,13 @@
 
 namespace mneme::cli {
 
-/// Bytes of "4GB", "1.5 TiB" or "1e9" (bytes); decimal units count by 1000, binary ones (KiB, MiB ...) by
-/// 1024. Errors  UsageError that shows what was given and an example; `name` is how it begins
+/// Bytes of "4GB", "1.5 TiB" or "1e9" (bytes). Decimal units are powers of 1000, binary units (KiB, MiB ...)
+/// powers of 1024.
+///
+/// Errors  UsageError with the given text and an example; the message begins with `name`
 double parse_bytes(std::string_view name, std::string_view text);
 
-/// "2.18 GB": three digits, by 1000.
+/// Formats with three significant digits and a decimal unit, such as "2.18 GB".
 std::string bytes_text(double bytes);
 
 } // namespace mneme::cli

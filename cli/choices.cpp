@@ -7,13 +7,13 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "mneme/core/nearest_word.h"
 #include "cli/numbers.h"
 #include "mneme/core/error.h"
+#include "mneme/core/nearest_word.h"
 
 namespace mneme::cli {
 
-size_t choose(std::string_view name, std::string_view text, const std::vector<std::string>& words) {
+size_t index_of_word(std::string_view name, std::string_view text, const std::vector<std::string>& words) {
   const auto found = std::find(words.begin(), words.end(), text);
   if (found == words.end()) {
     const std::string close = nearest_word(text, words);
@@ -24,12 +24,12 @@ size_t choose(std::string_view name, std::string_view text, const std::vector<st
 }
 
 CLI::Option* add_word_option(CLI::App& app, const std::string& names, const std::vector<std::string>& words,
-                             const std::string& default_word, std::function<void(size_t)> chosen,
+                             const std::string& default_word, std::function<void(size_t)> set,
                              const std::string& help) {
   return add_parsed_option(
       app, names, fmt::format("{}", fmt::join(words, "|")), default_word,
-      [words, chosen = std::move(chosen)](const std::string& name, const std::string& text) {
-        chosen(choose(name, text, words));
+      [words, set = std::move(set)](const std::string& name, const std::string& text) {
+        set(index_of_word(name, text, words));
       },
       help);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Options that take one word of a fixed set, such as --progress auto|plain|json|none.
+/// Options whose value is one word of a fixed set, such as --progress auto|plain|json|none.
 #pragma once
 
 #include <cstddef>
@@ -17,21 +17,23 @@ class Option;
 
 namespace mneme::cli {
 
-/// The place of `text` among `words`.
+/// The index of `text` in `words`.
 ///
-/// Errors  UsageError with all the words, and the nearest one
-size_t choose(std::string_view name, std::string_view text, const std::vector<std::string>& words);
+/// Errors  UsageError with all words, and the most similar one, if `text` is none of them; the message begins
+///         with `name`
+size_t index_of_word(std::string_view name, std::string_view text, const std::vector<std::string>& words);
 
-/// An option (or, without dashes, a positional argument) that calls `chosen` with the place of its word. Its
-/// type is shown as the words joined by "|", which is also where `choices_of` finds them.
+/// Adds an option (or, if `names` has no dashes, a positional argument) that calls `set` with the index of
+/// the given word. The type shown in the help is the list of words, separated by "|"; `choices_of` parses it.
 CLI::Option* add_word_option(CLI::App& app, const std::string& names, const std::vector<std::string>& words,
-                             const std::string& default_word, std::function<void(size_t)> chosen,
+                             const std::string& default_word, std::function<void(size_t)> set,
                              const std::string& help);
 
-/// The words of such an option; empty for every other one.
+/// The permitted words of an option added by `add_word_option`; empty for any other option.
 std::vector<std::string> choices_of(const CLI::Option& option);
 
-/// Keeps what `target` holds unless the option is given, and shows its word as the default.
+/// Adds an option that sets `target` to the value of the given word. The initial value of `target` is the
+/// default.
 template <class T>
 CLI::Option* add_choice_option(CLI::App& app, const std::string& names, T& target,
                                const std::vector<std::pair<std::string, T>>& choices,
@@ -45,7 +47,7 @@ CLI::Option* add_choice_option(CLI::App& app, const std::string& names, T& targe
     }
   }
   return add_word_option(
-      app, names, words, default_word, [&target, choices](size_t place) { target = choices[place].second; },
+      app, names, words, default_word, [&target, choices](size_t index) { target = choices[index].second; },
       help);
 }
 

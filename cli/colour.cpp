@@ -9,10 +9,10 @@
 
 namespace mneme::cli {
 
-bool wants_colour(std::FILE* stream, bool no_color) {
-  const char* refused = std::getenv("NO_COLOR");
+bool use_colour(std::FILE* stream, bool no_color) {
+  const char* no_color_variable = std::getenv("NO_COLOR");
   const char* terminal = std::getenv("TERM");
-  return !no_color && (refused == nullptr || *refused == '\0') && terminal != nullptr &&
+  return !no_color && (no_color_variable == nullptr || *no_color_variable == '\0') && terminal != nullptr &&
          std::string_view(terminal) != "dumb" && ::isatty(::fileno(stream)) != 0;
 }
 

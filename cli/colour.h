@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Colour for people at a terminal, and only for them.
+/// Colours for terminal output.
 #pragma once
 
 #include <cstdio>
@@ -8,11 +8,12 @@
 
 namespace mneme::cli {
 
-/// True if `stream` is a terminal, and neither --no-color nor the variable NO_COLOR (https://no-color.org)
-/// nor a dumb terminal speaks against it.
-bool wants_colour(std::FILE* stream, bool no_color);
+/// True if `stream` is a terminal that supports colour (TERM is set and is not "dumb"), and colour is
+/// disabled neither by --no-color (`no_color`) nor by the environment variable NO_COLOR
+/// (https://no-color.org).
+bool use_colour(std::FILE* stream, bool no_color);
 
-/// Text in a colour, or as it is where `on` is false.
+/// Adds terminal escape codes to text; returns it unchanged if `on` is false.
 struct Paint {
   bool on;
   std::string bold(const std::string& text) const { return painted("1", text); }

@@ -18,31 +18,34 @@ Value value_of(const CLI::Option& option) {
   if (!choices_of(option).empty()) {
     return Value::word;
   }
-  return type == "DIR" ? Value::folder : type == "PATH" || type == "FILE" ? Value::path : Value::other;
+  if (type == "DIR") {
+    return Value::folder;
+  }
+  return type == "PATH" || type == "FILE" ? Value::path : Value::other;
 }
 
-Command read(const CLI::App& app, const std::vector<std::string>& place) {
+Command to_command(const CLI::App& app, const std::vector<std::string>& path) {
   Command command;
-  command.name = place.back();
+  command.name = path.back();
   command.summary = app.get_description();
-  command.place = place;
+  command.path = path;
   for (const CLI::Option* option : app.get_options()) {
-    CommandOption read{.names = {},
-                       .help = option->get_description(),
-                       .value = value_of(*option),
-                       .words = choices_of(*option)};
+    CommandOption converted{.names = {},
+                            .help = option->get_description(),
+                            .value = value_of(*option),
+                            .words = choices_of(*option)};
     for (const std::string& name : option->get_lnames()) {
-      read.names.push_back("--" + name);
+      converted.names.push_back("--" + name);
     }
     for (const std::string& name : option->get_snames()) {
-      read.names.push_back("-" + name);
+      converted.names.push_back("-" + name);
     }
-    (option->get_positional() ? command.positionals : command.options).push_back(read);
+    (option->get_positional() ? command.positionals : command.options).push_back(converted);
   }
-  for (const CLI::App* below : app.get_subcommands([](const CLI::App*) { return true; })) {
-    std::vector<std::string> place_below = place;
-    place_below.push_back(below->get_name());
-    command.commands.push_back(read(*below, place_below));
+  for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
+    std::vector<std::string> subcommand_path = path;
+    subcommand_path.push_back(subcommand->get_name());
+    command.subcommands.push_back(to_command(*subcommand, subcommand_path));
   }
   return command;
 }
@@ -51,18 +54,18 @@ Command read(const CLI::App& app, const std::vector<std::string>& place) {
 
 Command command_tree() {
   Command program;
-  program.options = {{{"--help"}, "What mneme is, and its verbs", Value::none, {}},
-                     {{"--version", "-V"}, "Which mneme this is", Value::none, {}}};
+  program.options = {{{"--help"}, "Describe mneme and list its verbs", Value::none, {}},
+                     {{"--version", "-V"}, "Print the version", Value::none, {}}};
   std::vector<std::string> verbs;
   for (const auto& verb : all_verbs()) {
     CLI::App app(verb->summary(), verb->name());
     CommonOptions options;
     declare_arguments(*verb, app, options);
-    program.commands.push_back(read(app, {verb->name()}));
+    program.subcommands.push_back(to_command(app, {verb->name()}));
     verbs.push_back(verb->name());
   }
-  program.commands.push_back(
-      {"help", "list the options of a verb", {"help"}, {}, {{{}, "The verb", Value::word, verbs}}, {}});
+  program.subcommands.push_back(
+      {"help", "show the options of a verb", {"help"}, {}, {{{}, "The verb", Value::word, verbs}}, {}});
   return program;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The verbs and options of the program as plain data, read off the declarations themselves.
+/// The verbs and options of the program as plain data, extracted from their CLI11 declarations.
 #pragma once
 
 #include <string>
@@ -8,24 +8,25 @@
 
 namespace mneme::cli {
 
-/// What may follow an option, or stand in a positional's place.
+/// Kind of value of an option or positional argument.
 enum class Value { none, word, folder, path, other };
 
 struct CommandOption {
-  std::vector<std::string> names; ///< with their dashes; empty for a positional
+  std::vector<std::string> names; ///< with their dashes; empty for a positional argument
   std::string help;
   Value value = Value::none;
-  std::vector<std::string> words; ///< where `value` is `word`
+  std::vector<std::string> words; ///< permitted values if `value` is `word`
 };
 
 struct Command {
   std::string name, summary;
-  std::vector<std::string> place; ///< the verbs that lead here, its own name last
+  std::vector<std::string>
+      path; ///< names of the parent commands and of this command, such as {"train", "latch"}
   std::vector<CommandOption> options, positionals;
-  std::vector<Command> commands;
+  std::vector<Command> subcommands;
 };
 
-/// The whole program: a command without a name, whose commands are the verbs.
+/// Root of the tree: a command without a name whose subcommands are the verbs.
 Command command_tree();
 
 } // namespace mneme::cli

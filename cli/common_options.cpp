@@ -10,43 +10,43 @@
 namespace mneme::cli {
 namespace {
 
-constexpr int kMostThreads = 1024; // far beyond this, the thread library gives up and ends the process
+constexpr int kMaxThreads = 1024; // with far more threads, the thread library fails and ends the process
 
 void add_common_options(CLI::App& app, CommonOptions& options, const Verb& verb) {
-  const std::string group = "Options of every verb";
-  app.add_flag("--json", options.json, "Results as one JSON document")->group(group);
+  const std::string group = "Common options";
+  app.add_flag("--json", options.json, "Print the results as one JSON document")->group(group);
   if (verb.writes_files()) {
-    app.add_option("--out", options.out,
-                   verb.out_is_file() ? "File for the result" : "Folder for result files")
+    app.add_option("--out", options.out, verb.out_is_file() ? "Output file" : "Output folder")
         ->type_name(verb.out_is_file() ? "FILE" : "DIR")
-        ->check([](const std::string& path) { // such as an unset variable of a shell
+        ->check([](const std::string& path) { // for example from an unset shell variable
           return path.empty() ? "the name is empty" : "";
         })
         ->group(group);
   }
-  add_integer_option(app, "--seed", options.seed, {}, "Seed of everything random")->group(group);
-  add_integer_option(app, "--threads", options.threads, {.least = 1, .most = kMostThreads},
-                     "Threads to work on")
+  add_integer_option(app, "--seed", options.seed, {}, "Random seed")->group(group);
+  add_integer_option(app, "--threads", options.threads, {.min = 1, .max = kMaxThreads}, "Number of threads")
       ->group(group);
-  app.add_flag("--quiet", options.quiet, "No progress")->group(group);
+  app.add_flag("--quiet", options.quiet, "Do not show progress")->group(group);
   add_choice_option<ProgressStyle>(app, "--progress", options.progress,
                                    {{"auto", ProgressStyle::automatic},
                                     {"bar", ProgressStyle::bar},
                                     {"plain", ProgressStyle::plain},
                                     {"json", ProgressStyle::json},
                                     {"none", ProgressStyle::none}},
-                                   "How progress is shown, on stderr")
+                                   "Format of the progress display on stderr")
       ->group(group);
-  app.add_flag("--no-color", options.no_color, "No colour (as the variable NO_COLOR)")->group(group);
+  app.add_flag("--no-color", options.no_color,
+               "Do not use colours (same as setting the environment variable NO_COLOR)")
+      ->group(group);
 }
 
 void add_to_leaves(CLI::App& app, CommonOptions& options, const Verb& verb) {
-  const auto apps = app.get_subcommands([](CLI::App*) { return true; });
-  for (CLI::App* below : apps) {
-    add_to_leaves(*below, options, verb);
+  const auto subcommands = app.get_subcommands([](CLI::App*) { return true; });
+  for (CLI::App* subcommand : subcommands) {
+    add_to_leaves(*subcommand, options, verb);
   }
-  const bool runs_alone = app.get_require_subcommand_max() > 0; // the verb has said so itself
-  if (apps.empty() || runs_alone) {
+  const bool runs_alone = app.get_require_subcommand_max() > 0; // the verb called require_subcommand
+  if (subcommands.empty() || runs_alone) {
     add_common_options(app, options, verb);
   } else {
     app.require_subcommand(1);
@@ -58,7 +58,7 @@ void add_to_leaves(CLI::App& app, CommonOptions& options, const Verb& verb) {
 void add_device_option(CLI::App& app, std::string& target) {
   app.add_option(
          "--device", target,
-         "Where layers are computed: cpu, cuda, cuda:1, ...; `mneme doctor` lists those that are there")
+         "Device to compute layers on: cpu, cuda, cuda:1, ...; `mneme doctor` lists the available devices")
       ->type_name("DEVICE")
       ->capture_default_str();
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 
-/// The options of every verb, and a verb's arguments as a whole.
+/// Options that all verbs share, and the declaration of all arguments of a verb.
 #pragma once
 
 #include "cli/verb.h"
 
 namespace mneme::cli {
 
-/// Declares the verb's own arguments on `app` and the common ones on it, or, where the verb has verbs of its own
-/// (`memory create`), on each of those; one of them must then be named, unless the verb has said
-/// `require_subcommand(0, 1)`. `verb` and `options` outlive `app`.
+/// Declares the arguments of the verb and the common options on `app`. If the verb has subcommands
+/// (`train latch`), the common options are declared on each of them, and a subcommand is required unless the
+/// verb has called `require_subcommand(0, 1)`. `verb` and `options` must outlive `app`.
 void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options);
 
-/// --device, for verbs that compute layers; `target` holds the default.
+/// Adds --device, for verbs that compute layers. The initial value of `target` is the default.
 void add_device_option(CLI::App& app, std::string& target);
 
 } // namespace mneme::cli

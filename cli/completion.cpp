@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+/// `mneme completion`: prints tab-completion scripts.
+
 #include <functional>
 #include <ostream>
 
@@ -14,7 +16,7 @@
 namespace mneme::cli {
 namespace {
 
-/// In single quotes, as bash, zsh and fish all read them.
+/// Quotes text with single quotes, in a form that bash, zsh and fish accept.
 std::string quoted(const std::string& text) {
   std::string result = "'";
   for (const char letter : text) {
@@ -27,41 +29,69 @@ std::string quoted(const std::string& text) {
   return result;
 }
 
-/// The place as the scripts keep it while they walk along the line: " memory create".
-std::string place_of(const Command& command) {
-  std::string place;
-  for (const std::string& name : command.place) {
-    place += fmt::format(" {}", name);
+/// The path of a command as the scripts store it in the variable `place`: " train latch".
+std::string path_text(const Command& command) {
+  std::string path;
+  for (const std::string& name : command.path) {
+    path += fmt::format(" {}", name);
   }
-  return place;
+  return path;
 }
 
 void visit(const Command& command, const std::function<void(const Command&)>& visitor) {
   visitor(command);
-  for (const Command& below : command.commands) {
-    visit(below, visitor);
+  for (const Command& subcommand : command.subcommands) {
+    visit(subcommand, visitor);
   }
 }
 
-/// The `case` arms that lead from one verb to the verbs below it, in bash and zsh.
-std::string walking_arms(const Command& program) {
+/// `case` arms of the bash and zsh scripts that update `place` when a word of the line is a subcommand.
+std::string path_arms(const Command& program) {
   std::string arms;
   visit(program, [&](const Command& command) {
-    if (!command.place.empty()) {
-      arms += fmt::format("      ({0}) place={0} ;;\n", quoted(place_of(command)));
+    if (!command.path.empty()) {
+      arms += fmt::format("      ({0}) place={0} ;;\n", quoted(path_text(command)));
     }
   });
   return arms;
 }
 
-/// The pattern of a `case` arm for "this option stands before the cursor".
+/// Pattern of the `case` arm that matches if the word before the cursor is this option.
 std::string option_pattern(const Command& command, const CommandOption& option) {
   std::string pattern;
   for (const std::string& name : option.names) {
     pattern += fmt::format("{}{}", pattern.empty() ? "" : "|",
-                           quoted(fmt::format("{}:{}", place_of(command), name)));
+                           quoted(fmt::format("{}:{}", path_text(command), name)));
   }
   return pattern;
+}
+
+/// Command of the bash script that completes the value of an option.
+std::string bash_action(const CommandOption& option) {
+  switch (option.value) {
+  case Value::word:
+    return fmt::format("_mneme_offer {}", quoted(fmt::format("{}", fmt::join(option.words, " "))));
+  case Value::folder:
+    return "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$current\"))";
+  case Value::other:
+    return "compopt +o default 2>/dev/null";
+  default:
+    return ":";
+  }
+}
+
+/// Command of the zsh script that completes the value of an option.
+std::string zsh_action(const CommandOption& option) {
+  switch (option.value) {
+  case Value::word:
+    return fmt::format("compadd -- {}; return", fmt::join(option.words, " "));
+  case Value::folder:
+    return "_files -/; return";
+  case Value::path:
+    return "_files; return";
+  default:
+    return "return";
+  }
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -75,27 +105,22 @@ std::string bash_script(const Command& program) {
     for (const CommandOption& option : command.options) {
       dashed.insert(dashed.end(), option.names.begin(), option.names.end());
       if (option.value != Value::none) {
-        const std::string action =
-            option.value == Value::word ? fmt::format("_mneme_offer {}", quoted(joined(option.words)))
-            : option.value == Value::folder
-                ? "compopt -o filenames 2>/dev/null; COMPREPLY=($(compgen -d -- \"$current\"))"
-            : option.value == Value::other ? "compopt +o default 2>/dev/null"
-                                           : ":";
-        values += fmt::format("    ({}) {}; return ;;\n", option_pattern(command, option), action);
+        values +=
+            fmt::format("    ({}) {}; return ;;\n", option_pattern(command, option), bash_action(option));
       }
     }
-    bool takes_path = false;
-    for (const Command& below : command.commands) {
-      plain.push_back(below.name);
+    bool accepts_path = false;
+    for (const Command& subcommand : command.subcommands) {
+      plain.push_back(subcommand.name);
     }
     for (const CommandOption& positional : command.positionals) {
       plain.insert(plain.end(), positional.words.begin(), positional.words.end());
-      takes_path = takes_path || positional.value == Value::path || positional.value == Value::folder;
+      accepts_path = accepts_path || positional.value == Value::path || positional.value == Value::folder;
     }
-    if (plain.empty() && !takes_path) {
+    if (plain.empty() && !accepts_path) {
       plain = dashed;
     }
-    words += fmt::format("    ({}) words={} options={} ;;\n", quoted(place_of(command)),
+    words += fmt::format("    ({}) words={} options={} ;;\n", quoted(path_text(command)),
                          quoted(joined(plain)), quoted(joined(dashed)));
   });
   return fmt::format(R"(# bash completion for mneme: source <(mneme completion bash)
@@ -106,7 +131,7 @@ _mneme() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
   local place="" word words="" options=""
   COMPREPLY=()
-  # bash cuts --option=value into three words
+  # bash splits --option=value into three words
   if [[ $current == "=" ]]; then
     current=""
   elif [[ $previous == "=" ]]; then
@@ -124,32 +149,27 @@ _mneme() {{
     _mneme_offer "$options"
   elif [[ -n $words ]]; then
     _mneme_offer "$words"
-  fi # else files, as bash knows them
+  fi # else the default completion of file names
 }}
 complete -o default -F _mneme mneme
 )",
-                     walking_arms(program), values, words);
+                     path_arms(program), values, words);
 }
 
 std::string zsh_script(const Command& program) {
   std::string values, words;
-  const auto described = [](const std::string& name, const std::string& what) {
-    return fmt::format(" {}", quoted(fmt::format("{}:{}", name, what)));
+  const auto described = [](const std::string& name, const std::string& description) {
+    return fmt::format(" {}", quoted(fmt::format("{}:{}", name, description)));
   };
   visit(program, [&](const Command& command) {
     for (const CommandOption& option : command.options) {
       if (option.value != Value::none) {
-        const std::string action = option.value == Value::word
-                                       ? fmt::format("compadd -- {}; return", joined(option.words))
-                                   : option.value == Value::folder ? "_files -/; return"
-                                   : option.value == Value::path   ? "_files; return"
-                                                                   : "return";
-        values += fmt::format("    ({}) {} ;;\n", option_pattern(command, option), action);
+        values += fmt::format("    ({}) {} ;;\n", option_pattern(command, option), zsh_action(option));
       }
     }
     std::string verbs, options, extra;
-    for (const Command& below : command.commands) {
-      verbs += described(below.name, below.summary);
+    for (const Command& subcommand : command.subcommands) {
+      verbs += described(subcommand.name, subcommand.summary);
     }
     for (const CommandOption& option : command.options) {
       for (const std::string& name : option.names) {
@@ -157,11 +177,13 @@ std::string zsh_script(const Command& program) {
       }
     }
     for (const CommandOption& positional : command.positionals) {
-      extra += positional.value == Value::word   ? fmt::format(" compadd -- {};", joined(positional.words))
-               : positional.value == Value::path ? " _files;"
-                                                 : "";
+      if (positional.value == Value::word) {
+        extra += fmt::format(" compadd -- {};", joined(positional.words));
+      } else if (positional.value == Value::path) {
+        extra += " _files;";
+      }
     }
-    words += fmt::format("    ({}) verbs=({}) options=({});{} ;;\n", quoted(place_of(command)), verbs,
+    words += fmt::format("    ({}) verbs=({}) options=({});{} ;;\n", quoted(path_text(command)), verbs,
                          options, extra);
   });
   return fmt::format(R"(#compdef mneme
@@ -186,23 +208,23 @@ else
   compdef _mneme mneme
 fi
 )",
-                     walking_arms(program), values, words);
+                     path_arms(program), values, words);
 }
 
-/// The fish condition "the line stands at this command, not yet at one below it".
+/// The fish condition "the line contains this command, and none of its subcommands".
 std::string fish_condition(const Command& command) {
   std::vector<std::string> parts;
-  for (const std::string& name : command.place) {
+  for (const std::string& name : command.path) {
     parts.push_back(fmt::format("__fish_seen_subcommand_from {}", name));
   }
-  if (command.place.empty()) {
+  if (command.path.empty()) {
     parts.emplace_back("__fish_use_subcommand");
-  } else if (!command.commands.empty()) {
-    std::string below = "not __fish_seen_subcommand_from";
-    for (const Command& deeper : command.commands) {
-      below += fmt::format(" {}", deeper.name);
+  } else if (!command.subcommands.empty()) {
+    std::string no_subcommand = "not __fish_seen_subcommand_from";
+    for (const Command& subcommand : command.subcommands) {
+      no_subcommand += fmt::format(" {}", subcommand.name);
     }
-    parts.push_back(below);
+    parts.push_back(no_subcommand);
   }
   return quoted(fmt::format("{}", fmt::join(parts, "; and ")));
 }
@@ -211,8 +233,8 @@ std::string fish_script(const Command& program) {
   std::string lines = "# fish completion for mneme: mneme completion fish | source\n";
   visit(program, [&](const Command& command) {
     const std::string start = fmt::format("complete -c mneme -n {}", fish_condition(command));
-    for (const Command& below : command.commands) {
-      lines += fmt::format("{} -f -a {} -d {}\n", start, below.name, quoted(below.summary));
+    for (const Command& subcommand : command.subcommands) {
+      lines += fmt::format("{} -f -a {} -d {}\n", start, subcommand.name, quoted(subcommand.summary));
     }
     for (const CommandOption& positional : command.positionals) {
       if (positional.value == Value::word) {
@@ -256,9 +278,7 @@ constexpr Shell kShells[] = {{"bash", bash_script}, {"zsh", zsh_script}, {"fish"
 class Completion : public Verb {
 public:
   std::string name() const override { return "completion"; }
-  std::string summary() const override {
-    return "print what lets the Tab key of bash, zsh or fish complete mneme";
-  }
+  std::string summary() const override { return "print a tab-completion script for bash, zsh or fish"; }
   bool writes_files() const override { return false; }
   void declare(CLI::App& app) override {
     std::vector<std::string> names;
@@ -266,7 +286,8 @@ public:
       names.emplace_back(shell.name);
     }
     add_word_option(
-        app, "SHELL", names, "", [this](size_t place) { shell_ = kShells[place]; }, "Your shell")
+        app, "SHELL", names, "", [this](size_t index) { shell_ = kShells[index]; },
+        "Shell that runs the script")
         ->required();
   }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+/// `mneme doctor`: reports the CPU, its kernels, memory and LibTorch devices, and problems with their fixes.
+
 #include <atomic>
 #include <optional>
 #include <ostream>
@@ -9,9 +11,9 @@
 #include <fmt/ranges.h>
 
 #include "cli/colour.h"
-#include "cli/hand_over.h"
 #include "cli/json_output.h"
 #include "cli/machine.h"
+#include "cli/torch_program.h"
 #include "cli/verb.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/error.h"
@@ -27,9 +29,9 @@ namespace {
 
 constexpr const char* kSelfCheck = "64 patterns recalled from cues with 20% noise";
 
-/// Every one of 64 random patterns must be the one nearest to a noisy copy of itself. Goes through
-/// randomness, patterns and parallel loops, and through no kernel. By chance it fails less often than once in
-/// 10^60.
+/// Checks that each of 64 random patterns is the nearest neighbour of a noisy copy of itself. Uses the random
+/// numbers, patterns and parallel loops of mneme, but no kernel. The probability of a failure by chance is
+/// below 1e-60.
 bool self_check_passes(uint64_t seed) {
   constexpr int64_t kPatterns = 64, kBits = 1024, kFlipped = kBits / 5;
   BitPatterns stored(kPatterns, kBits);
@@ -65,11 +67,11 @@ nlohmann::ordered_json as_json(const std::optional<uint64_t>& number) {
 
 struct Findings {
   std::vector<CpuTarget> targets;
-  std::string target; ///< empty: the one asked for cannot run
+  std::string target; ///< empty if the requested target cannot run
   MachineMemory memory;
   nlohmann::ordered_json torch; ///< null: there is no mneme-nn; "version" and "devices" are null if unknown
   bool self_check = false;
-  std::vector<std::string> problems; ///< each says how to fix it
+  std::vector<std::string> problems; ///< with instructions how to fix them
 };
 
 nlohmann::ordered_json to_json(const verify::Devices& devices) {
@@ -87,7 +89,7 @@ nlohmann::ordered_json to_json(const verify::Devices& devices) {
   return list;
 }
 
-/// Queries LibTorch in a program of its own: `mneme doctor` must also run where LibTorch cannot be loaded.
+/// Queries LibTorch in a separate process, since `mneme doctor` must also work if LibTorch cannot be loaded.
 void examine_torch(Findings& found) {
   if (verify::libtorch_devices) {
     const verify::Devices devices = verify::libtorch_devices();
@@ -96,33 +98,32 @@ void examine_torch(Findings& found) {
     return;
   }
   try {
-    const std::optional<ProgramOutput> ran = run_torch_program({"doctor", "--json"});
-    if (!ran) {
+    const std::optional<ProgramOutput> output = run_torch_program({"doctor", "--json"});
+    if (!output) {
       return;
     }
-    const ProgramOutput& output = *ran;
     found.torch = {{"version", nullptr}, {"built_for", nullptr}, {"devices", nullptr}};
-    const auto document = nlohmann::ordered_json::parse(output.out, nullptr, false);
+    const auto document = nlohmann::ordered_json::parse(output->out, nullptr, false);
     const nlohmann::ordered_json::json_pointer torch("/environment/libtorch");
     if (document.contains(torch / "devices")) {
       found.torch = document.at(torch);
     } else {
-      found.problems.push_back(fmt::format("mneme-nn, which computes with LibTorch, ended with status {} and "
-                                           "named no devices; its message is on "
-                                           "stderr.\n  If it cannot load LibTorch, put that back where it "
-                                           "was when mneme was built; else build mneme "
-                                           "again.",
-                                           output.status));
+      found.problems.push_back(fmt::format("mneme-nn, the program with LibTorch, ended with status {} and "
+                                           "reported no devices; its error message "
+                                           "is on stderr.\n  If it cannot load LibTorch, restore LibTorch to "
+                                           "the folder where it was when mneme "
+                                           "was built; otherwise rebuild mneme.",
+                                           output->status));
     }
   } catch (const UnsupportedError& error) {
     found.problems.emplace_back(error.what());
   }
 }
 
-/// Such as "cpu, cuda:0 (NVIDIA H100 80GB HBM3, 79.1 GiB, 78.6 GiB available)".
+/// The devices as text, such as "cpu, cuda:0 (NVIDIA H100 80GB HBM3, 79.1 GiB, 78.6 GiB available)".
 std::string device_list(const nlohmann::ordered_json& torch) {
   if (torch.at("devices").is_null()) {
-    return "unknown: mneme-nn has named none";
+    return "unknown: mneme-nn reported no devices";
   }
   std::vector<std::string> names;
   for (const nlohmann::ordered_json& device : torch.at("devices")) {
@@ -137,12 +138,14 @@ std::string device_list(const nlohmann::ordered_json& torch) {
     const std::string name = device.at("name").get<std::string>();
     names.push_back(about.empty() ? name : fmt::format("{} ({})", name, fmt::join(about, ", ")));
   }
-  const auto built_for = torch.at("built_for").get<std::vector<std::string>>();
-  const std::string remark =
-      names.size() > 1    ? ""
-      : built_for.empty() ? "; this LibTorch was built without CUDA or another accelerator"
-                          : fmt::format("; no accelerator found, though this LibTorch was built for {}",
-                                        fmt::join(built_for, ", "));
+  std::string remark;
+  if (names.size() <= 1) { // no device besides the CPU
+    const auto built_for = torch.at("built_for").get<std::vector<std::string>>();
+    remark = built_for.empty()
+                 ? "; this LibTorch was built without CUDA or another accelerator"
+                 : fmt::format("; no accelerator found, although this LibTorch was built for {}",
+                               fmt::join(built_for, ", "));
+  }
   return fmt::format("{}{}", fmt::join(names, ", "), remark);
 }
 
@@ -154,13 +157,14 @@ Findings examine(uint64_t seed) {
     found.target = cpu_target();
   } catch (const UnsupportedError& error) {
     found.problems.push_back(std::string(error.what()) +
-                             "\n  Set MNEME_CPU_ISA to one of those, or unset it to get the best one.");
+                             "\n  Set MNEME_CPU_ISA to one of these, or unset it to use the best one.");
   }
   examine_torch(found);
   found.self_check = self_check_passes(seed);
   if (!found.self_check) {
-    found.problems.push_back("The self-check failed: this build or this machine's memory cannot be trusted. "
-                             "Build again; if it stays, test the memory.");
+    found.problems.push_back(
+        "The self-check failed: this build or the memory of this machine is faulty. Rebuild "
+        "mneme; if the self-check still fails, test the memory.");
   }
   return found;
 }
@@ -183,18 +187,20 @@ void print_text(const Findings& found, const Context& context) {
   line("mneme", fmt::format("{}, {} build by {}", version(), MNEME_BUILD_TYPE, MNEME_COMPILER));
   line("CPU",
        fmt::format("{}, {} logical CPUs, {} used", cpu_model(), logical_cpus(), context.options.threads));
-  line("Kernels", found.target.empty() ? "none chosen" : found.target + " chosen");
+  line("Kernels", found.target.empty() ? "none selected" : found.target + " selected");
   line("  built", names(found.targets, false));
   line("  runnable", names(found.targets, true));
   line("Memory",
        fmt::format("{}, {} available{}", gibibytes(found.memory.total), gibibytes(found.memory.available),
-                   found.memory.limit ? fmt::format(", limited to {} here", gibibytes(found.memory.limit))
-                                      : ""));
+                   found.memory.limit
+                       ? fmt::format(", limited to {} by the container", gibibytes(found.memory.limit))
+                       : ""));
   if (found.torch.is_null()) {
-    line("LibTorch", "not needed by memories; layers and models run in mneme-nn, which `./dev nn` builds");
+    line("LibTorch", "no mneme-nn found; only layers and models need it, `./dev nn` builds it");
   } else {
-    const nlohmann::ordered_json& number = found.torch.at("version");
-    line("LibTorch", (number.is_null() ? "unknown version" : number.get<std::string>()) + ", in mneme-nn");
+    const nlohmann::ordered_json& torch_version = found.torch.at("version");
+    line("LibTorch",
+         (torch_version.is_null() ? "unknown version" : torch_version.get<std::string>()) + ", in mneme-nn");
     line("  devices", device_list(found.torch));
   }
   line("Self-check", (found.self_check ? paint.green("passed") : paint.red("FAILED")) +
@@ -204,7 +210,7 @@ void print_text(const Findings& found, const Context& context) {
     context.out << paint.red("To fix: ") << problem << '\n';
   }
   if (found.problems.empty()) {
-    context.out << paint.green("All is well.") << '\n';
+    context.out << paint.green("No problems found.") << '\n';
   }
 }
 
@@ -238,7 +244,9 @@ nlohmann::ordered_json to_json(const Findings& found, const CommonOptions& optio
 class Doctor : public Verb {
 public:
   std::string name() const override { return "doctor"; }
-  std::string summary() const override { return "look at this machine and this build, say what to fix"; }
+  std::string summary() const override {
+    return "check this machine and this build, and report how to fix problems";
+  }
   bool writes_files() const override { return false; }
   void declare(CLI::App&) override {}
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme eval`: measures the checkpoints of a run of `mneme train`.
+/// `mneme eval`: evaluates the checkpoints of a run of `mneme train`.
 
 #include <algorithm>
 #include <cmath>
@@ -27,18 +27,16 @@ namespace {
 class Eval : public Verb {
 public:
   std::string name() const override { return "eval"; }
-  std::string summary() const override {
-    return "measure what a run of `mneme train` has learnt, from its checkpoints";
-  }
-  TorchNeed torch_need() const override { return TorchNeed::all; }
+  std::string summary() const override { return "evaluate the checkpoints of a `mneme train` run"; }
+  TorchNeed torch_need() const override { return TorchNeed::required; }
 
   void declare(CLI::App& app) override {
-    app.add_option("RUN", run_, "Folder of a run of mneme train bit-pattern, latch or mnist-bags")
+    app.add_option("RUN", run_, "Run folder of `mneme train` bit-pattern, latch or mnist-bags")
         ->type_name("DIR")
         ->required();
     app.add_option(
            "--data", data_,
-           "Folder of data files, for mnist-bags (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
+           "Folder of data sets, for mnist-bags (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
            "~/.local/share/mneme)")
         ->type_name("DIR");
   }
@@ -49,23 +47,22 @@ public:
     std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
     std::erase_if(jobs, [](const training::BagJob& job) { return !std::filesystem::exists(job.checkpoint); });
     if (jobs.empty()) {
-      throw DataError(
-          fmt::format("{}: there is no checkpoint of {} {} here.\n  `mneme train {}` writes one after every "
-                      "epoch.",
-                      (std::filesystem::path(run_) / "checkpoints").string(), run.seeds,
-                      run.seeds == 1 ? "seed" : "seeds", run.task));
+      throw DataError(fmt::format(
+          "{}: there is no checkpoint of {} {}.\n  `mneme train {}` writes one after every epoch.",
+          (std::filesystem::path(run_) / "checkpoints").string(), run.seeds,
+          run.seeds == 1 ? "seed" : "seeds", run.task));
     }
     const std::filesystem::path& folder = context.options.out;
     const nlohmann::ordered_json identity = {{"verb", name()},
                                              {"run", printable(std::filesystem::canonical(run_).string())}};
-    std::error_code not_there;
-    const bool beside_run = !folder.empty() && std::filesystem::equivalent(folder, run_, not_there);
-    if (!folder.empty() && !beside_run) {
+    std::error_code missing;
+    const bool is_run_folder = !folder.empty() && std::filesystem::equivalent(folder, run_, missing);
+    if (!folder.empty() && !is_run_folder) {
       open_run_folder(folder, identity);
     }
     const report::Table table = measure(jobs, context);
     if (!folder.empty()) {
-      if (!beside_run) { // the run's own folder keeps the config.json of the run
+      if (!is_run_folder) { // the run folder keeps the config.json of the training
         nlohmann::ordered_json config = {{"version", version()}};
         config.update(identity);
         write_file_atomically(folder / "config.json", report::json_text(config));
@@ -79,7 +76,7 @@ public:
       return ExitCode::ok;
     }
     const report::TextStyle style{.colour = context.colour};
-    context.out << fmt::format("{}, {}, measured on the validation bags\n\n", run.task, run.model.text())
+    context.out << fmt::format("{}, {}, evaluated on the validation bags\n\n", run.task, run.model.text())
                 << report::to_text(class_table(task), style) << '\n'
                 << report::to_text(table, style);
     if (static_cast<int64_t>(jobs.size()) < run.seeds) {
@@ -90,25 +87,28 @@ public:
   }
 
 private:
-  /// Of a set that holds one class alone there is no answer for the other, nor an area.
-  static report::Cell known(double share) { return std::isnan(share) ? report::Cell() : report::Cell(share); }
+  /// A cell that is empty for NaN: with a validation set of one class, the sensitivity or specificity and the
+  /// area under the ROC curve are undefined.
+  static report::Cell cell_or_empty(double value) {
+    return std::isnan(value) ? report::Cell() : report::Cell(value);
+  }
 
   static report::Table measure(const std::vector<training::BagJob>& jobs, Context& context) {
     report::Table table{.columns = {{.name = "seed"},
                                     {.name = "epochs"},
                                     {.name = "loss"},
                                     {.name = "accuracy"},
-                                    {.name = "positive found", .key = "sensitivity"},
-                                    {.name = "negative found", .key = "specificity"},
-                                    {.name = "area under curve", .key = "area_under_curve"}}};
+                                    {.name = "sensitivity"},
+                                    {.name = "specificity"},
+                                    {.name = "ROC AUC", .key = "area_under_curve"}}};
     context.progress.start("checkpoints", std::ssize(jobs));
     for (const training::BagJob& job : jobs) {
       throw_if_interrupted();
       const learning::BagCheckpoint checkpoint = learning::measure_checkpoint(job);
-      const training::BagAnswers& answers = checkpoint.answers;
+      const training::ClassificationMetrics& metrics = checkpoint.metrics;
       table.rows.push_back({static_cast<int64_t>(job.seed), checkpoint.epochs, checkpoint.validation.loss,
-                            answers.accuracy, known(answers.sensitivity), known(answers.specificity),
-                            known(answers.area_under_curve)});
+                            metrics.accuracy, cell_or_empty(metrics.sensitivity),
+                            cell_or_empty(metrics.specificity), cell_or_empty(metrics.area_under_curve)});
       context.progress.advance();
     }
     context.progress.finish();

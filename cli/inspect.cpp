@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme inspect`: shows what a LEAP language model looks at in a text.
+/// `mneme inspect`: shows the attention weights and gates of a LEAP language model on a text.
 
 #include <algorithm>
 #include <charconv>
@@ -12,7 +12,7 @@
 
 #include "cli/inspect_report.h"
 #include "cli/json_output.h"
-#include "cli/leap_look.h"
+#include "cli/leap_inspection.h"
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/verb.h"
@@ -26,29 +26,29 @@
 namespace mneme::cli {
 namespace {
 
-constexpr int64_t kMostTokens = int64_t{1} << 40;
+constexpr int64_t kMaxTokens = int64_t{1} << 40;
 
 std::string_view text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// Whole numbers apart by blanks, line ends or commas.
+/// Parses integers separated by spaces, newlines or commas. `name` is the file, for messages.
 std::vector<int64_t> parse_ids(std::string_view text, const std::string& name) {
-  constexpr std::string_view kBetween = " \t\r\n,";
+  constexpr std::string_view kSeparators = " \t\r\n,";
   std::vector<int64_t> ids;
-  for (size_t at = text.find_first_not_of(kBetween); at != std::string_view::npos;) {
-    const size_t end = std::min(text.find_first_of(kBetween, at), text.size());
+  for (size_t at = text.find_first_not_of(kSeparators); at != std::string_view::npos;) {
+    const size_t end = std::min(text.find_first_of(kSeparators, at), text.size());
     const std::string_view word = text.substr(at, end - at);
     int64_t id = 0;
     const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     if (error != std::errc() || rest != word.data() + word.size()) {
-      throw DataError(
-          fmt::format("{}: byte {}: \"{}\" is no whole number.\n  Give ids of tokens, apart by blanks, "
-                      "commas or lines, or a .npy file of them.",
-                      name, at, report::one_line(word.substr(0, 24))));
+      throw DataError(fmt::format(
+          "{}: byte {}: \"{}\" is not an integer.\n  Give token ids separated by spaces, commas or "
+          "newlines, or a .npy file of token ids.",
+          name, at, report::one_line(word.substr(0, 24))));
     }
     ids.push_back(id);
-    at = text.find_first_not_of(kBetween, end);
+    at = text.find_first_not_of(kSeparators, end);
   }
   return ids;
 }
@@ -83,37 +83,40 @@ class Inspect : public Verb {
 public:
   std::string name() const override { return "inspect"; }
   std::string summary() const override {
-    return "show what a LEAP language model looks at in a text, and how much of it it takes";
+    return "show the attention weights and gates of a LEAP language model on a text";
   }
-  TorchNeed torch_need() const override { return TorchNeed::all; }
+  TorchNeed torch_need() const override { return TorchNeed::required; }
 
   void declare(CLI::App& app) override {
-    app.add_option(
-           "MODEL", model_,
-           "Folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or the index of "
-           "either's shards), or a file of parameters next to config.json")
+    app.add_option("MODEL", model_,
+                   "Model folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or "
+                   "the index "
+                   "of a sharded checkpoint), or a checkpoint file in the same folder as config.json")
         ->type_name("DIR")
         ->required();
-    app.add_option("--key", key_, "Which dict of a checkpoint holds the parameters, such as model.ema")
+    app.add_option("--key", key_, "Key of the dict of parameters in the checkpoint, such as model.ema")
         ->type_name("KEY");
     app.add_option("--tokens", tokens_,
-                   "Ids of the text's tokens: a .npy file, or whole numbers as text; - is stdin")
+                   "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
         ->type_name("FILE");
-    app.add_option("--text", text_, "A text whose bytes are the ids, for models of bytes; - is stdin")
+    app.add_option("--text", text_,
+                   "Text file whose bytes are the token ids, for byte-level models; - for stdin")
         ->type_name("FILE");
-    app.add_option("--words", words_, "Names of the ids, one per line, the first for id 0")
+    app.add_option("--words", words_,
+                   "Text file with the name of each token, one per line, starting with id 0")
         ->type_name("FILE");
-    const IntegerLimits limits{.least = 0, .most = kMostTokens};
-    add_optional(app, "--layer", layer_, "all", limits, "Only this layer, counted from 0");
-    add_optional(app, "--head", head_, "all", limits, "Only this head of each layer, counted from 0");
-    add_optional(app, "--from", from_, "0", limits,
-                 fmt::format("First token of the matrix, which has at most {} tokens", kMatrixTokens));
-    add_optional(app, "--to", to_, "end", {.least = 1, .most = kMostTokens},
-                 "End of the text, one behind its last token: the reader that is explained");
+    const IntegerLimits limits{.min = 0, .max = kMaxTokens};
+    add_optional(app, "--layer", layer_, "all", limits, "Only this layer (counted from 0)");
+    add_optional(app, "--head", head_, "all", limits, "Only this head of each layer (counted from 0)");
+    add_optional(
+        app, "--from", from_, "0", limits,
+        fmt::format("First token of the attention matrix, which has at most {} tokens", kMatrixTokens));
+    add_optional(app, "--to", to_, "end", {.min = 1, .max = kMaxTokens},
+                 "End of the text (exclusive); the token before it is the query that is explained");
   }
 
   ExitCode run(Context& context) override {
-    LookRequest request = read_request();
+    InspectRequest request = read_request();
     if (!context.options.out.empty()) {
       open_run_folder(context.options.out, {{"verb", name()}});
       request.tensors = context.options.out / "tensors.safetensors";
@@ -124,20 +127,20 @@ public:
       request.num_words = static_cast<int64_t>(words.size());
       request.words_source = words_;
     }
-    const Look look = look_at(request, context.progress);
+    const LeapInspection inspection = inspect_leap(request, context.progress);
     const TokenNames names(std::move(words), request.ids_are_bytes);
-    const nlohmann::ordered_json json = look_json(look, names);
+    const nlohmann::ordered_json json = inspection_json(inspection, names);
     if (!context.options.out.empty()) {
       const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
       write_file_atomically(context.options.out / "config.json", report::json_text(config));
       write_file_atomically(context.options.out / "explanation.json", report::json_text(json, 1));
       report::write_page(context.options.out / "index.html",
-                         look_page(look, names, std::filesystem::path(model_).string()));
+                         inspection_page(inspection, names, std::filesystem::path(model_).string()));
     }
     if (context.options.json) {
       print_json(context.out, json);
     } else {
-      show(look, names, context);
+      show(inspection, names, context);
     }
     return ExitCode::ok;
   }
@@ -154,50 +157,53 @@ private:
         help);
   }
 
-  LookRequest read_request() const {
+  InspectRequest read_request() const {
     if (tokens_.empty() == text_.empty()) {
-      throw UsageError(tokens_.empty() ? "there is no text.\n  Name one with --tokens or --text."
+      throw UsageError(tokens_.empty() ? "no text is given.\n  Give one with --tokens or --text."
                                        : "--tokens and --text are both given.\n  Leave out one of them.");
     }
-    LookRequest request{.model = model_,
-                        .key = key_,
-                        .ids = read_ids(tokens_ + text_, tokens_.empty()),
-                        .ids_source = tokens_ + text_,
-                        .ids_are_bytes = tokens_.empty(),
-                        .layer = layer_,
-                        .head = head_,
-                        .from = from_.value_or(0),
-                        .tensors = {}};
+    InspectRequest request{.model = model_,
+                           .key = key_,
+                           .ids = read_ids(tokens_ + text_, tokens_.empty()),
+                           .ids_source = tokens_ + text_,
+                           .ids_are_bytes = tokens_.empty(),
+                           .layer = layer_,
+                           .head = head_,
+                           .from = from_.value_or(0),
+                           .tensors = {}};
     const auto count = static_cast<int64_t>(request.ids.size());
     if (count == 0) {
-      throw DataError(fmt::format("{}: there are no tokens.\n  Give at least one.", request.ids_source));
+      throw DataError(
+          fmt::format("{}: the text has no tokens.\n  Give at least one token.", request.ids_source));
     }
     const int64_t to = to_.value_or(count);
     if (to > count || request.from >= to) {
       throw UsageError(
-          fmt::format("--from {} --to {}: the text has {} tokens.\n  Tokens are counted from 0; --to is "
-                      "one behind the last.",
+          fmt::format("--from {} --to {}: the text has {} tokens.\n  Tokens are counted from 0, and --to is "
+                      "exclusive.",
                       request.from, to, count));
     }
     if (from_ && to - request.from > kMatrixTokens) {
-      throw UsageError(
-          fmt::format("--from {} --to {}: these are {} tokens, but a matrix has at most {}.\n  Choose "
-                      "fewer; without --from, long texts get tracks along all their tokens.",
-                      request.from, to, to - request.from, kMatrixTokens));
+      throw UsageError(fmt::format(
+          "--from {} --to {}: this range has {} tokens, but the attention matrix has at most {}.\n  "
+          "Choose a shorter range; without --from, long texts are shown in bins of tokens.",
+          request.from, to, to - request.from, kMatrixTokens));
     }
-    request.ids.resize(static_cast<size_t>(to)); // what comes later is not seen
+    request.ids.resize(static_cast<size_t>(to)); // tokens after --to are not passed to the model
     return request;
   }
 
-  void show(const Look& look, const TokenNames& names, Context& context) const {
-    const auto last = static_cast<int64_t>(look.ids.size()) - 1;
-    context.out << fmt::format("{}: {}, {} weights, {} gates, {} positions\n{} {}; the last, {}, is {}\n\n",
-                               report::one_line(model_), size_of(look), look.weight, look.gate,
-                               look.positions, last + 1, last == 0 ? "token" : "tokens", last,
-                               names(look.ids.back()))
-                << report::to_text(look_table(look, names), {.colour = context.colour});
+  void show(const LeapInspection& inspection, const TokenNames& names, Context& context) const {
+    const auto last = static_cast<int64_t>(inspection.ids.size()) - 1;
+    context.out << fmt::format("{}: {}, {} focus weights, {} gates, {} positions\n{} {}; the last token, at "
+                               "position {}, is {}\n\n",
+                               report::one_line(model_), size_of(inspection), inspection.weight,
+                               inspection.gate, inspection.positions, last + 1,
+                               last == 0 ? "token" : "tokens", last, names(inspection.ids.back()))
+                << report::to_text(inspection_table(inspection, names), {.colour = context.colour});
     if (!context.options.out.empty()) {
-      context.out << fmt::format("\nwritten to {}: index.html, explanation.json, tensors.safetensors\n",
+      context.out << fmt::format("\nWritten to {}: index.html (open it in a browser), explanation.json, "
+                                 "tensors.safetensors\n",
                                  report::one_line(context.options.out.string()));
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What `mneme inspect` shows of a LEAP model's look at a text: a table, JSON, a page.
+/// Output of `mneme inspect`: table, JSON document and page.
 #pragma once
 
 #include <string>
@@ -8,14 +8,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/leap_look.h"
+#include "cli/leap_inspection.h"
 #include "report/page.h"
 #include "report/table.h"
 
 namespace mneme::cli {
 
-/// How tokens are called: `words` by id, one for each of the vocabulary, or nothing; then bytes as characters, or
-/// ids.
+/// Names of tokens: `words[id]` if `words` is not empty (it then has one entry per token of the vocabulary),
+/// else the character of a byte or the id as a number.
 class TokenNames {
 public:
   TokenNames(std::vector<std::string> words, bool ids_are_bytes)
@@ -27,16 +27,18 @@ private:
   bool ids_are_bytes_;
 };
 
-/// A row per head: how far it looks, its mean gate, and the tokens that the last reader looks at most.
-/// `blank` stands within what must not be parted.
-report::Table look_table(const Look& look, const TokenNames& names, const char* blank = " ");
+/// One row per head: window, mean gate, and the tokens with the largest attention weights for the last query.
+/// `blank` is the space within an entry such as "f at 11"; a no-break space prevents line breaks there.
+report::Table inspection_table(const LeapInspection& inspection, const TokenNames& names,
+                               const char* blank = " ");
 
-/// "2 layers of 4 heads"
-std::string size_of(const Look& look);
+/// Size of the model, such as "2 layers of 4 heads".
+std::string size_of(const LeapInspection& inspection);
 
-/// Documented in docs/how-to/explain_leap.md.
-nlohmann::ordered_json look_json(const Look& look, const TokenNames& names);
+/// The document is described in docs/how-to/explain_leap.md.
+nlohmann::ordered_json inspection_json(const LeapInspection& inspection, const TokenNames& names);
 
-report::Page look_page(const Look& look, const TokenNames& names, const std::string& model);
+report::Page inspection_page(const LeapInspection& inspection, const TokenNames& names,
+                             const std::string& model);
 
 } // namespace mneme::cli

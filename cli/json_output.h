@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// JSON as the verbs print it.
+/// JSON output of the verbs.
 #pragma once
 
 #include <ostream>
@@ -11,7 +11,7 @@
 
 namespace mneme::cli {
 
-/// One document, indented.
+/// Prints one indented document.
 inline void print_json(std::ostream& out, const nlohmann::ordered_json& document) {
   out << report::json_text(document);
 }

@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The number of kB behind `name` in /proc/meminfo, in bytes.
+/// The entry `name` of /proc/meminfo (a number of kB), in bytes.
 std::optional<uint64_t> meminfo(const std::string& name) {
   std::ifstream file("/proc/meminfo");
   uint64_t kilobytes = 0;
@@ -26,20 +26,21 @@ std::optional<uint64_t> meminfo(const std::string& name) {
   return std::nullopt;
 }
 
-/// Nothing for "max" and for a file that is not there.
+/// The number in a file; empty if the file is missing or contains "max".
 std::optional<uint64_t> number_in(const fs::path& path) {
   std::ifstream file(path);
   uint64_t number = 0;
   return file >> number ? std::optional(number) : std::nullopt;
 }
 
-/// One kind of control group: where it is mounted, and which files say how much may be and is used.
+/// The control group of this process: mount point, path in it, and the files with its memory limit and usage.
 struct ControlGroup {
   fs::path root, own;
   const char *limit_file, *used_file;
 };
 
-/// Version 2 has one line "0::/path", version 1 one per controller, "9:memory:/path".
+/// Reads /proc/self/cgroup. Version 2 has one line, "0::/path"; version 1 one per controller,
+/// "9:memory:/path".
 std::optional<ControlGroup> memory_group() {
   std::ifstream file("/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
@@ -65,7 +66,8 @@ MachineMemory machine_memory() {
   if (!group || !memory.total) {
     return memory;
   }
-  // Every group above ours limits us too. Inside a container the own path may not exist: its root then tells.
+  // The limits of all parent groups apply too. Inside a container the path of the group may not exist; the
+  // limit is then that of the root group.
   for (fs::path own = group->own;; own = own.parent_path()) {
     const fs::path folder = own.empty() ? group->root : group->root / own;
     if (const auto limit = number_in(folder / group->limit_file); limit && *limit < *memory.total) {

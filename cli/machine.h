@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What this machine, or the container around us, has.
+/// Memory and CPUs of this machine, or of the container in which the process runs.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +8,10 @@
 
 namespace mneme::cli {
 
-/// In bytes; nothing where the system does not tell.
+/// Memory in bytes. A value is empty if the system does not report it.
 struct MachineMemory {
   std::optional<uint64_t> total, available;
-  std::optional<uint64_t> limit; ///< of this process's control group (container), where it is below `total`
+  std::optional<uint64_t> limit; ///< limit of the process's control group (container), if below `total`
 };
 MachineMemory machine_memory();
 

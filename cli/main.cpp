@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The program `mneme`.
+/// Entry point of the programs `mneme` and `mneme-nn`.
 
 #include <csignal>
 #include <iostream>
@@ -13,8 +13,8 @@
 
 namespace {
 
-/// Gives closed standard streams a place, so that no file opened later becomes stdout by accident. What
-/// stands in for stdout cannot be written to: the loss is then noticed.
+/// Opens /dev/null for every closed standard stream, so that a file opened later does not get the descriptor
+/// of stdout. The replacement of stdout is read-only, so that writing results to it fails visibly.
 void fill_standard_streams() {
   for (int stream = 0; stream <= 2; ++stream) {
     if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", stream == 2 ? O_WRONLY : O_RDONLY) < 0) {
@@ -23,8 +23,8 @@ void fill_standard_streams() {
   }
 }
 
-/// Those that `hand_over` keeps waiting.
-void let_signals_in() {
+/// Unblocks the signals that `relaunch_with_torch` blocks.
+void unblock_signals() {
   sigset_t signals;
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGINT);
@@ -36,15 +36,16 @@ void let_signals_in() {
 
 int main(int argc, char** argv) {
 #ifdef __GLIBC__
-  // Large blocks are used again instead of going back to the system: fetching their pages anew took a tenth of a long recall.
+  // Freed large blocks are reused and not returned to the system: faulting their pages in again took a tenth
+  // of the time of a long recall.
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 #endif
   fill_standard_streams();
-  std::signal(SIGPIPE, SIG_DFL); // a reader that has gone ends the program quietly
-  std::signal(SIGXFSZ, SIG_IGN); // a file too large is an error to report, no reason to die
+  std::signal(SIGPIPE, SIG_DFL); // a closed pipe on stdout ends the program without a message
+  std::signal(SIGXFSZ, SIG_IGN); // exceeding the file size limit is reported as a write error
   mneme::catch_interrupts();
-  let_signals_in();
+  unblock_signals();
   return static_cast<int>(
       mneme::cli::run_program({argv + (argc > 0 ? 1 : 0), argv + argc}, std::cout, std::cerr));
 }

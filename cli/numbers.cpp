@@ -16,9 +16,9 @@
 namespace mneme::cli {
 namespace {
 
-constexpr size_t kLongestList = 1'000'000;
+constexpr size_t kMaxListLength = 1'000'000;
 
-/// A number as it was written: digits * 10^exponent, `digits` without zeros at either end ("" is 0).
+/// A number as it was written: digits * 10^exponent, with no zero at either end of `digits` ("" is 0).
 struct Decimal {
   bool negative = false;
   std::string digits;
@@ -29,7 +29,7 @@ bool is_digit(char c) {
   return '0' <= c && c <= '9';
 }
 
-/// Takes digits off the front of `text`; an underscore may stand between two of them.
+/// Removes the leading digits from `text` and returns them. An underscore is permitted between two digits.
 std::optional<std::string> take_digits(std::string_view& text) {
   std::string digits;
   size_t i = 0;
@@ -56,9 +56,9 @@ std::optional<Decimal> read_decimal(std::string_view text) {
   Decimal number;
   number.negative = text.starts_with('-');
   take(text, "+-");
-  const auto whole = take_digits(text);
+  const auto integer = take_digits(text);
   const auto fraction = take(text, ".") ? take_digits(text) : std::string();
-  if (!whole || !fraction || (whole->empty() && fraction->empty())) {
+  if (!integer || !fraction || (integer->empty() && fraction->empty())) {
     return std::nullopt;
   }
   int exponent = 0;
@@ -69,15 +69,15 @@ std::optional<Decimal> read_decimal(std::string_view text) {
     if (!digits || digits->empty()) {
       return std::nullopt;
     }
-    constexpr int kBeyondEveryType = 100'000;
+    constexpr int kMaxExponent = 100'000; // out of range of all number types
     const auto [end, error] = std::from_chars(digits->data(), digits->data() + digits->size(), exponent);
-    exponent = error == std::errc() ? std::min(exponent, kBeyondEveryType) : kBeyondEveryType;
+    exponent = error == std::errc() ? std::min(exponent, kMaxExponent) : kMaxExponent;
     exponent = negative ? -exponent : exponent;
   }
-  if (!text.empty() || whole->size() + fraction->size() > 10'000) {
+  if (!text.empty() || integer->size() + fraction->size() > 10'000) {
     return std::nullopt;
   }
-  number.digits = *whole + *fraction;
+  number.digits = *integer + *fraction;
   number.exponent = exponent - static_cast<int>(fraction->size());
   number.digits.erase(0, std::min(number.digits.find_first_not_of('0'), number.digits.size()));
   while (!number.digits.empty() && number.digits.back() == '0') {
@@ -85,18 +85,18 @@ std::optional<Decimal> read_decimal(std::string_view text) {
     ++number.exponent;
   }
   if (number.digits.empty()) {
-    number = {}; // also -0: there is one zero
+    number = {}; // -0 is 0
   }
   return number;
 }
 
-bool is_whole(const Decimal& number) {
+bool is_integer(const Decimal& number) {
   return number.exponent >= 0;
 }
 
 std::optional<int64_t> to_integer(const Decimal& number) {
   const std::string digits = number.digits.empty() ? "0" : number.digits;
-  if (!is_whole(number) || digits.size() + static_cast<size_t>(number.exponent) > 19) {
+  if (!is_integer(number) || digits.size() + static_cast<size_t>(number.exponent) > 19) {
     return std::nullopt;
   }
   const std::string text = (number.negative ? "-" : "") + digits + std::string(size_t(number.exponent), '0');
@@ -113,85 +113,91 @@ std::optional<double> to_real(const Decimal& number) {
   return error == std::errc() && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
-bool holds(const IntegerLimits& limits, int64_t value) {
-  return limits.least <= value && value <= limits.most;
+bool contains(const IntegerLimits& limits, int64_t value) {
+  return limits.min <= value && value <= limits.max;
 }
-bool holds(const RealLimits& limits, double value) {
-  return (limits.least_included ? value >= limits.least : value > limits.least) &&
-         (limits.most_included ? value <= limits.most : value < limits.most);
-}
-
-std::string described(const IntegerLimits& limits) {
-  const IntegerLimits widest;
-  const bool from = limits.least != widest.least, to = limits.most != widest.most;
-  return from && to ? fmt::format(" from {} to {}", limits.least, limits.most)
-         : from     ? fmt::format(" of at least {}", limits.least)
-         : to       ? fmt::format(" of at most {}", limits.most)
-                    : "";
+bool contains(const RealLimits& limits, double value) {
+  return (limits.min_included ? value >= limits.min : value > limits.min) &&
+         (limits.max_included ? value <= limits.max : value < limits.max);
 }
 
-std::string described(const RealLimits& limits) {
-  const RealLimits widest;
-  std::string text;
-  if (limits.least != widest.least) {
-    text += fmt::format(" {} {}", limits.least_included ? "of at least" : "greater than", limits.least);
+/// The limits as part of a message, such as " from 1 to 5"; empty if there are none.
+std::string limits_text(const IntegerLimits& limits) {
+  const IntegerLimits unlimited;
+  const bool has_min = limits.min != unlimited.min, has_max = limits.max != unlimited.max;
+  if (has_min && has_max) {
+    return fmt::format(" from {} to {}", limits.min, limits.max);
   }
-  if (limits.most != widest.most) {
-    text += fmt::format("{} {} {}", text.empty() ? "" : " and",
-                        limits.most_included ? "of at most" : "less than", limits.most);
+  if (has_min) {
+    return fmt::format(" of at least {}", limits.min);
+  }
+  return has_max ? fmt::format(" of at most {}", limits.max) : "";
+}
+
+std::string limits_text(const RealLimits& limits) {
+  const RealLimits unlimited;
+  const bool has_min = limits.min != unlimited.min, has_max = limits.max != unlimited.max;
+  std::string text;
+  if (has_min) {
+    text += fmt::format(" {} {}", limits.min_included ? "of at least" : "greater than", limits.min);
+  }
+  if (has_max) {
+    const char* at_most = has_min ? "and at most" : "of at most";
+    const char* less_than = has_min ? "and less than" : "less than";
+    text += fmt::format(" {} {}", limits.max_included ? at_most : less_than, limits.max);
   }
   return text;
 }
 
 int64_t example(const IntegerLimits& limits) {
-  return std::clamp<int64_t>(8, limits.least, limits.most);
+  return std::clamp<int64_t>(8, limits.min, limits.max);
 }
 
 double example(const RealLimits& limits) {
-  for (const double value : {0.5, 1.0, 2.0, limits.least / 2 + limits.most / 2}) {
-    if (holds(limits, value)) {
+  for (const double value : {0.5, 1.0, 2.0, limits.min / 2 + limits.max / 2}) {
+    if (contains(limits, value)) {
       return value;
     }
   }
-  return limits.least_included ? limits.least : limits.most;
+  return limits.min_included ? limits.min : limits.max;
 }
 
-/// Two numbers an example of a range may go from and to.
+/// Start and end of an example of a range.
 std::pair<int64_t, int64_t> example_range(const IntegerLimits& limits) {
   const int64_t from = example(limits);
-  return {from, limits.most - 4 > from ? from + 4 : limits.most};
+  return {from, limits.max - 4 > from ? from + 4 : limits.max};
 }
 
 std::string shortened(std::string_view text) {
-  constexpr size_t kMost = 60;
-  return text.size() <= kMost ? std::string(text) : std::string(text.substr(0, kMost)) + "...";
+  constexpr size_t kMaxLength = 60;
+  return text.size() <= kMaxLength ? std::string(text) : std::string(text.substr(0, kMaxLength)) + "...";
 }
 
-template <class Limits> struct Kind;
-template <> struct Kind<IntegerLimits> {
-  static constexpr const char* kOne = "a whole number";
-  static constexpr const char* kMany = "whole numbers";
+/// Texts of the error messages for one type of number.
+template <class Limits> struct NumberTexts;
+template <> struct NumberTexts<IntegerLimits> {
+  static constexpr const char* kSingular = "an integer";
+  static constexpr const char* kPlural = "integers";
   static std::string list_example(const IntegerLimits& limits) {
     const auto [from, to] = example_range(limits);
     return fmt::format("{0},{1} or {0}..{1}", from, to);
   }
 };
-template <> struct Kind<RealLimits> {
-  static constexpr const char* kOne = "a number";
-  static constexpr const char* kMany = "numbers";
+template <> struct NumberTexts<RealLimits> {
+  static constexpr const char* kSingular = "a number";
+  static constexpr const char* kPlural = "numbers";
   static std::string list_example(const RealLimits& limits) {
-    const double one = example(limits);
-    return fmt::format("{0} or {0},{0}, a range is written FROM..TO..STEP", one);
+    return fmt::format("{0} or {0},{0} or a range FROM..TO..STEP", example(limits));
   }
 };
 
-/// Reads numbers for one option; knows how to complain about it.
-template <class Limits> class Reader {
+/// Parses the numbers of one option, and throws its error messages.
+template <class Limits> class NumberParser {
 public:
-  using Number = decltype(Limits::least);
+  using Number = decltype(Limits::min);
 
-  Reader(std::string_view name, std::string_view whole, const Limits& limits, bool is_list)
-      : name_(name), whole_(whole), limits_(limits), is_list_(is_list) {}
+  NumberParser(std::string_view name, std::string_view full_text, const Limits& limits, bool is_list)
+      : name_(name), full_text_(full_text), limits_(limits), is_list_(is_list) {}
 
   Decimal decimal(std::string_view part) const {
     const auto number = read_decimal(part);
@@ -202,32 +208,33 @@ public:
   }
 
   Number number(std::string_view part) const {
-    const Decimal written = decimal(part);
+    const Decimal parsed = decimal(part);
     if constexpr (std::is_same_v<Number, int64_t>) {
-      if (!is_whole(written)) {
-        fail(part, "is not a whole number");
+      if (!is_integer(parsed)) {
+        fail(part, "is not an integer");
       }
-      if (const auto value = to_integer(written); value && holds(limits_, *value)) {
+      if (const auto value = to_integer(parsed); value && contains(limits_, *value)) {
         return *value;
       }
-    } else if (const auto value = to_real(written); value && holds(limits_, *value)) {
+    } else if (const auto value = to_real(parsed); value && contains(limits_, *value)) {
       return *value;
     }
     fail(part, "is out of range");
   }
 
-  [[noreturn]] void fail(std::string_view part, std::string_view what) const {
-    const std::string given = part == whole_
+  [[noreturn]] void fail(std::string_view part, std::string_view problem) const {
+    using Texts = NumberTexts<Limits>;
+    const std::string given = part == full_text_
                                   ? fmt::format("\"{}\"", shortened(part))
-                                  : fmt::format("\"{}\" in \"{}\"", shortened(part), shortened(whole_));
+                                  : fmt::format("\"{}\" in \"{}\"", shortened(part), shortened(full_text_));
     throw UsageError(
-        fmt::format("{}: {} {}.\n  Give {}{}, such as {}.", name_, given, what,
-                    is_list_ ? Kind<Limits>::kMany : Kind<Limits>::kOne, described(limits_),
-                    is_list_ ? Kind<Limits>::list_example(limits_) : fmt::format("{}", example(limits_))));
+        fmt::format("{}: {} {}.\n  Give {}{}, such as {}.", name_, given, problem,
+                    is_list_ ? Texts::kPlural : Texts::kSingular, limits_text(limits_),
+                    is_list_ ? Texts::list_example(limits_) : fmt::format("{}", example(limits_))));
   }
 
 private:
-  std::string_view name_, whole_;
+  std::string_view name_, full_text_;
   const Limits& limits_;
   bool is_list_;
 };
@@ -242,44 +249,46 @@ std::vector<std::string_view> split(std::string_view text, std::string_view sepa
   return parts;
 }
 
-void append_range(std::vector<int64_t>& list, const Reader<IntegerLimits>& reader, std::string_view range,
-                  const std::vector<std::string_view>& ends) {
-  const int64_t from = reader.number(ends[0]), to = reader.number(ends[1]);
-  const IntegerLimits positive{.least = 1};
+/// Appends the numbers of FROM..TO or FROM..TO..STEP. `ends` are the parts of `range`.
+void append_range(std::vector<int64_t>& list, const NumberParser<IntegerLimits>& parser,
+                  std::string_view range, const std::vector<std::string_view>& ends) {
+  const int64_t from = parser.number(ends[0]), to = parser.number(ends[1]);
+  const IntegerLimits positive{.min = 1};
+  const std::string step_name = "the step of " + std::string(range);
   const int64_t step =
-      ends.size() == 3 ? Reader<IntegerLimits>("the step of " + std::string(range), ends[2], positive, false)
-                             .number(ends[2])
-                       : 1;
+      ends.size() == 3 ? NumberParser<IntegerLimits>(step_name, ends[2], positive, false).number(ends[2]) : 1;
   if (from > to) {
-    reader.fail(range, "ends before it begins");
+    parser.fail(range, "has its end before its start");
   }
-  // Unsigned: the distance between two int64 may not fit into one.
+  // The difference of two int64 may overflow int64, so it is computed in uint64.
   const uint64_t steps =
       (static_cast<uint64_t>(to) - static_cast<uint64_t>(from)) / static_cast<uint64_t>(step);
-  if (steps >= kLongestList - list.size()) {
-    reader.fail(range, fmt::format("makes more than {} numbers", kLongestList));
+  if (steps >= kMaxListLength - list.size()) {
+    parser.fail(range, fmt::format("has more than {} numbers", kMaxListLength));
   }
   for (uint64_t i = 0; i <= steps; ++i) {
     list.push_back(static_cast<int64_t>(static_cast<uint64_t>(from) + i * static_cast<uint64_t>(step)));
   }
 }
 
-void append_range(std::vector<double>& list, const Reader<RealLimits>& reader, std::string_view range,
+/// Appends the numbers of FROM..TO..STEP. `ends` are the parts of `range`.
+void append_range(std::vector<double>& list, const NumberParser<RealLimits>& parser, std::string_view range,
                   const std::vector<std::string_view>& ends) {
   if (ends.size() != 3) {
-    reader.fail(range, "has no step");
+    parser.fail(range, "has no step");
   }
-  const double from = reader.number(ends[0]), to = reader.number(ends[1]);
-  const RealLimits positive{.least = 0, .least_included = false};
+  const double from = parser.number(ends[0]), to = parser.number(ends[1]);
+  const RealLimits positive{.min = 0, .min_included = false};
   const std::string step_name = "the step of " + std::string(range);
-  const double step = Reader<RealLimits>(step_name, ends[2], positive, false).number(ends[2]);
+  const double step = NumberParser<RealLimits>(step_name, ends[2], positive, false).number(ends[2]);
   if (from > to) {
-    reader.fail(range, "ends before it begins");
+    parser.fail(range, "has its end before its start");
   }
-  // Counted in units of the last decimal place written, each number is the double nearest to its decimal.
+  // Steps are counted in units of the last decimal place, so that each number is the double nearest to its
+  // decimal.
   int places = 0;
   for (const std::string_view end : ends) {
-    places = std::max(places, -reader.decimal(end).exponent);
+    places = std::max(places, -parser.decimal(end).exponent);
   }
   constexpr double kExactIntegers = 0x1p53;
   double scale = places <= 15 ? std::pow(10.0, places) : 1.0;
@@ -289,35 +298,35 @@ void append_range(std::vector<double>& list, const Reader<RealLimits>& reader, s
   const double first = is_exact ? std::round(from * scale) : from,
                last = is_exact ? std::round(to * scale) : to;
   const double stride = is_exact ? std::round(step * scale) : step;
-  constexpr double kRounding = 1e-9; // of a step: the end still counts
+  constexpr double kRounding = 1e-9; // fraction of a step by which the end may be missed
   const double steps = std::floor((last - first) / stride + kRounding);
-  if (!(steps < static_cast<double>(kLongestList - list.size()))) {
-    reader.fail(range, fmt::format("makes more than {} numbers", kLongestList));
+  if (!(steps < static_cast<double>(kMaxListLength - list.size()))) {
+    parser.fail(range, fmt::format("has more than {} numbers", kMaxListLength));
   }
   for (double i = 0; i <= steps; ++i) {
     list.push_back(std::min((first + i * stride) / scale, to));
   }
   if (last - (first + steps * stride) <= kRounding * stride) {
-    list.back() = to; // not a digit beside it
+    list.back() = to; // exactly the end, without a rounding error
   }
 }
 
 template <class Limits>
-std::vector<typename Reader<Limits>::Number> parse_list(std::string_view name, std::string_view text,
-                                                        const Limits& limits) {
-  const Reader<Limits> reader(name, text, limits, true);
-  std::vector<typename Reader<Limits>::Number> list;
+std::vector<typename NumberParser<Limits>::Number> parse_list(std::string_view name, std::string_view text,
+                                                              const Limits& limits) {
+  const NumberParser<Limits> parser(name, text, limits, true);
+  std::vector<typename NumberParser<Limits>::Number> list;
   for (const std::string_view part : split(text, ",")) {
     const std::vector<std::string_view> ends = split(part, "..");
     if (ends.size() > 3) {
-      reader.fail(part, "is not a range");
+      parser.fail(part, "is not a range");
     }
     if (ends.size() > 1) {
-      append_range(list, reader, part, ends);
-    } else if (list.size() < kLongestList) {
-      list.push_back(reader.number(part));
+      append_range(list, parser, part, ends);
+    } else if (list.size() < kMaxListLength) {
+      list.push_back(parser.number(part));
     } else {
-      reader.fail(part, fmt::format("makes more than {} numbers", kLongestList));
+      parser.fail(part, fmt::format("is in a list of more than {} numbers", kMaxListLength));
     }
   }
   return list;
@@ -326,11 +335,11 @@ std::vector<typename Reader<Limits>::Number> parse_list(std::string_view name, s
 } // namespace
 
 int64_t parse_integer(std::string_view name, std::string_view text, const IntegerLimits& limits) {
-  return Reader<IntegerLimits>(name, text, limits, false).number(text);
+  return NumberParser<IntegerLimits>(name, text, limits, false).number(text);
 }
 
 double parse_real(std::string_view name, std::string_view text, const RealLimits& limits) {
-  return Reader<RealLimits>(name, text, limits, false).number(text);
+  return NumberParser<RealLimits>(name, text, limits, false).number(text);
 }
 
 std::vector<int64_t> parse_integers(std::string_view name, std::string_view text,

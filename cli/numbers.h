@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-/// Numbers on the command line: whole numbers (1000, 1e6, 1_000_000), reals (always finite), comma lists and
-/// ranges (440..460, 0..1..0.25). Hexadecimal, nan and inf are not numbers here.
+/// Parses numbers on the command line: integers (1000, 1e6, 1_000_000), finite real numbers, comma-separated
+/// lists and ranges (440..460, 0..1..0.25). Hexadecimal numbers, nan and inf are not accepted.
 ///
-/// Errors  UsageError that shows what was given, what is accepted and an example; `name` is how it begins
+/// Errors  UsageError with the given text, the accepted range and an example; the message begins with `name`
 #pragma once
 
 #include <algorithm>
@@ -24,34 +24,37 @@ class Option;
 namespace mneme::cli {
 
 struct IntegerLimits {
-  int64_t least = std::numeric_limits<int64_t>::min();
-  int64_t most = std::numeric_limits<int64_t>::max();
+  int64_t min = std::numeric_limits<int64_t>::min();
+  int64_t max = std::numeric_limits<int64_t>::max();
 };
 
 struct RealLimits {
-  double least = std::numeric_limits<double>::lowest();
-  double most = std::numeric_limits<double>::max();
-  bool least_included = true, most_included = true;
+  double min = std::numeric_limits<double>::lowest();
+  double max = std::numeric_limits<double>::max();
+  bool min_included = true, max_included = true;
 };
 
 int64_t parse_integer(std::string_view name, std::string_view text, const IntegerLimits& limits = {});
 double parse_real(std::string_view name, std::string_view text, const RealLimits& limits = {});
 
-/// "3", "1,2,5", "440..460" or "0..1000..50", also mixed; ranges include their end where a step meets it.
+/// Parses lists of integers and ranges, such as "3", "1,2,5", "440..460", "0..1000..50" or "1,5..7". A range
+/// includes its end if it is a whole number of steps away from the start.
 std::vector<int64_t> parse_integers(std::string_view name, std::string_view text,
                                     const IntegerLimits& limits = {});
 
-/// "0.1", "0.1,0.2" or "0..1..0.25", also mixed; a range of reals needs its step. The numbers of a range are
-/// those one would have typed: 0..1..0.1 holds 0.3, not 0.30000000000000004.
+/// Parses lists of real numbers and ranges, such as "0.1", "0.1,0.2", "0..1..0.25" or "0.1,0.5..1..0.25". A
+/// range needs a step. The numbers of a range are the doubles nearest to their decimals: 0..1..0.1 contains
+/// 0.3, not 0.30000000000000004.
 std::vector<double> parse_reals(std::string_view name, std::string_view text, const RealLimits& limits = {});
 
-/// An option whose text goes through `parse`, shown with `type` and `default_text` in the help.
+/// Adds an option that calls `parse` with its name and its value. `type` and `default_text` are shown in the
+/// help.
 CLI::Option* add_parsed_option(CLI::App& app, const std::string& names, const std::string& type,
                                const std::string& default_text,
                                std::function<void(const std::string& name, const std::string& text)> parse,
                                const std::string& help);
 
-/// The options below keep what `target` holds unless they are given, and show it as their default.
+/// The functions below add an option that sets `target`. The initial value of `target` is the default.
 CLI::Option* add_real_option(CLI::App& app, const std::string& names, double& target,
                              const RealLimits& limits, const std::string& help);
 CLI::Option* add_reals_option(CLI::App& app, const std::string& names, std::vector<double>& target,
@@ -63,9 +66,9 @@ CLI::Option* add_integer_option(CLI::App& app, const std::string& names, Integer
                                 const IntegerLimits& limits, const std::string& help) {
   IntegerLimits fitting = limits;
   if (std::in_range<int64_t>(std::numeric_limits<Integer>::max())) {
-    fitting.most = std::min(fitting.most, static_cast<int64_t>(std::numeric_limits<Integer>::max()));
+    fitting.max = std::min(fitting.max, static_cast<int64_t>(std::numeric_limits<Integer>::max()));
   }
-  fitting.least = std::max(fitting.least, static_cast<int64_t>(std::numeric_limits<Integer>::min()));
+  fitting.min = std::max(fitting.min, static_cast<int64_t>(std::numeric_limits<Integer>::min()));
   return add_parsed_option(
       app, names, "N", std::to_string(target),
       [&target, fitting](const std::string& name, const std::string& text) {

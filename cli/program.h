@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The program as a whole: which verb was meant, or else the overview.
+/// The program: selects the verb, or prints the overview.
 #pragma once
 
 #include <iosfwd>
@@ -11,7 +11,7 @@
 
 namespace mneme::cli {
 
-/// `arguments` without the name of the program.
+/// Runs the program. `arguments` does not include the name of the program.
 ExitCode run_program(const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err);
 
 } // namespace mneme::cli

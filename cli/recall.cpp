@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme recall`: stores patterns in memories, asks them with noisy cues, shows what comes back.
+/// `mneme recall`: stores patterns in memories, recalls them from noisy cues, and reports the accuracy.
 
 #include <algorithm>
 #include <array>
@@ -32,8 +32,10 @@
 namespace mneme::cli {
 namespace {
 
-/// COUNTxSIZE behind a prefix such as "random:"; nothing if `text` does not begin with it.
-std::optional<std::pair<int64_t, int64_t>> drawn_size(const std::string& text, const std::string& prefix) {
+/// COUNT and SIZE of "PREFIXCOUNTxSIZE" with a prefix such as "random:"; empty if `text` does not begin with
+/// the prefix.
+std::optional<std::pair<int64_t, int64_t>> parse_random_size(const std::string& text,
+                                                             const std::string& prefix) {
   if (!text.starts_with(prefix)) {
     return std::nullopt;
   }
@@ -41,47 +43,51 @@ std::optional<std::pair<int64_t, int64_t>> drawn_size(const std::string& text, c
   const size_t cross = size.find('x');
   if (cross == std::string::npos) {
     throw UsageError(
-        fmt::format("--patterns {}: a count and a size are needed, such as {}1000x256.", text, prefix));
+        fmt::format("--patterns {}: a count and a size are required, such as {}1000x256.", text, prefix));
   }
-  constexpr IntegerLimits kLimits{.least = 1, .most = 10'000'000};
+  constexpr IntegerLimits kLimits{.min = 1, .max = 10'000'000};
   return std::pair(parse_integer("--patterns", size.substr(0, cross), kLimits),
                    parse_integer("--patterns", size.substr(cross + 1), kLimits));
 }
 
-/// Cues that are drawn come from another stream than patterns that are drawn, or they would be equal. 1 and 2 are
-/// those of noise and of hard locations in sweeps.
+/// Random stream of random cues; it differs from that of random patterns, so that the two are independent.
+/// Sweeps use the streams 1 (noise) and 2 (hard locations).
 constexpr uint64_t kStreamOfCues = 3;
 
 class RecallVerb : public Verb {
 public:
   std::string name() const override { return "recall"; }
   std::string summary() const override {
-    return "store patterns, recall them from noisy cues, see and measure the result";
+    return "store patterns in associative memories, recall them from noisy cues, and measure the accuracy";
   }
 
   void declare(CLI::App& app) override {
     app.add_option(
            "--patterns", patterns_,
-           "Files, patterns such as '*.npy', or folders: idx, npy, npz, png, csv, CIFAR-10, safetensors, pt, "
-           "also .gz; - for stdin; or random:COUNTxBITS, sphere:COUNTxSIZE "
-           "(without it: the built-in letters and digits)")
+           "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, csv, "
+           "CIFAR-10, "
+           "safetensors or pt files, also compressed (.gz); - for stdin; random:COUNTxBITS for random bit "
+           "patterns; sphere:COUNTxSIZE for random unit vectors (default: built-in letters and digits)")
         ->type_name("PATH");
-    add_integer_option(app, "--limit", limit_, {.least = 0}, "Patterns to take, the first ones (0: all)");
-    app.add_option("--tensor", tensor_, "npz, safetensors, pt: which array, of --patterns and of --cues")
+    add_integer_option(app, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    app.add_option("--tensor", tensor_,
+                   "Name of the array in npz, safetensors and pt files of --patterns and --cues")
         ->type_name("NAME");
     add_choice_option<std::optional<data::BitOrder>>(
         app, "--packed", packed_,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
-        "Arrays of bytes are packed bits, of --patterns and of --cues: which bit of a byte comes first "
-        "(numpy.packbits: big)");
-    add_integer_option(app, "--bits", bits_, {.least = 0},
-                       "Packed: bits per pattern, where they do not fill the last byte (0: all)");
+        "Bit order of byte arrays of packed bits in --patterns and --cues (numpy.packbits: big; none: bytes "
+        "are "
+        "not packed bits)");
+    add_integer_option(app, "--bits", bits_, {.min = 0},
+                       "With --packed: bits per pattern, if they do not fill the last byte (0: all)");
     app.add_flag("--transpose", transpose_,
-                 "Swap rows and columns of images, of --patterns and of --cues (EMNIST needs it)");
-    app.add_option("--cues", cues_, "Files of cues to use instead of noisy patterns, as --patterns")
+                 "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
+    app.add_option("--cues", cues_,
+                   "Cues to use instead of noisy copies of the patterns; same sources as --patterns")
         ->type_name("PATH");
-    given_.noise =
-        add_reals_option(app, "--noise", options_.noise, {}, "Noise levels p: share of bits changed");
+    given_.noise = add_reals_option(app, "--noise", options_.noise, {},
+                                    "Noise levels p of the cues, such as the fraction of flipped bits");
     given_.corrupt = add_choice_option<std::optional<trials::Corruption>>(
         app, "--corrupt", corruption_,
         {{"auto", std::nullopt},
@@ -89,106 +95,113 @@ public:
          {"cosine", trials::Corruption::cosine},
          {"mask", trials::Corruption::mask},
          {"salt-pepper", trials::Corruption::salt_and_pepper}},
-        "How cues are made: flip bits, turn to the cosine 1 - 2p, blank the "
-        "lower share p, set a share p to 0 or 1 (auto: flip for images and "
-        "bits, cosine for other numbers)");
+        "Noise of the cues. flip: flip a fraction p of the bits; cosine: rotate to a cosine of 1 - 2p with "
+        "the "
+        "pattern; mask: blank the lower fraction p of the image; salt-pepper: set a fraction p to 0 or 1; "
+        "auto: "
+        "flip for images and bits, cosine for other numbers");
     app.add_option(
            "--memory", memories_,
-           "Memories, comma separated; paper: the seven of \"Attention Approximates Sparse Distributed "
-           "Memory\"; all; or: " +
+           "Memories to compare, separated by commas; paper: the seven of \"Attention Approximates Sparse "
+           "Distributed Memory\"; all: all of them; or names out of: " +
                fmt::format("{}", fmt::join(trials::names_of(trials::memory_kinds()), ", ")))
         ->delimiter(',')
         ->type_name("NAMES")
         ->default_str("paper, or none with --similarity, --separation or --projection");
+    add_step_option(app, "--similarity", trials::similarities(), steps_.similarity, "cosine",
+                    "First step of a custom memory (used instead of or in addition to --memory): score of a "
+                    "cue and a stored "
+                    "pattern");
     add_step_option(
-        app, "--similarity", trials::similarities(), steps_.similarity, "cosine",
-        "First step of a memory of your own, beside --memory or instead of it: how alike a cue and a "
-        "stored pattern are");
-    add_step_option(app, "--separation", trials::separations(), steps_.separation, "softmax",
-                    "Second step of that memory: how scores become weights of the stored patterns");
-    add_step_option(
-        app, "--projection", trials::projections(), steps_.projection, "normalise; majority with hamming",
-        "Third step of that memory: how weighted patterns become the readout; with majority it stores "
-        "bits, else real numbers");
-    given_.seeds = add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
-                                      "Trials per memory and noise level");
+        app, "--separation", trials::separations(), steps_.separation, "softmax",
+        "Second step of the custom memory: function from scores to weights of the stored patterns");
+    add_step_option(app, "--projection", trials::projections(), steps_.projection,
+                    "normalise; majority with hamming",
+                    "Third step of the custom memory: function from the weighted patterns to the readout; "
+                    "with majority the "
+                    "memory stores bits, else real numbers");
+    given_.seeds = add_integer_option(app, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
+                                      "Number of trials per memory and noise level");
     add_integer_option(app, "--update-steps", options_.parameters.update_steps_max,
-                       {.least = 1, .most = 1'000'000},
-                       "Update steps at most; a cue stops by itself when it has settled");
+                       {.min = 1, .max = 1'000'000},
+                       "Maximum number of update steps; a cue stops earlier when it has converged");
     given_.hamming_radius = add_parsed_option(
-        app, "--hamming-radius", "BITS", "from the distances between the patterns",
+        app, "--hamming-radius", "BITS", "chosen from the distances between the patterns",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.hamming_radius = parse_integer(name, text);
         },
-        "Radius of SDM and of separations that have one, and of the fit of beta; patterns are compared as "
-        "they are, not encoded");
+        "Hamming radius of SDM, of separations that have a radius, and of the fit of beta; if given, "
+        "patterns are "
+        "not encoded for hard locations");
     given_.beta = add_parsed_option(
         app, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n)",
         [this](const std::string& name, const std::string& text) {
-          options_.parameters.beta = parse_real(name, text, {.least = 0});
+          options_.parameters.beta = parse_real(name, text, {.min = 0});
         },
-        "Inverse temperature of softmax, entmax15, sparsemax, normmax and entmax, in every memory that has "
-        "one of them; for scores as they are, such as cosines, or dot products of real patterns of length 1");
+        "Inverse temperature of softmax, entmax15, sparsemax, normmax and entmax in all memories that use "
+        "one of "
+        "them; it multiplies the unscaled scores, such as cosines");
     given_.alpha = add_parsed_option(
         app, "--alpha", "X",
         fmt::format("{}", trials::step_named(trials::separations(), "entmax").default_alpha),
         [this](const std::string& name, const std::string& text) {
-          options_.parameters.alpha =
-              parse_real(name, text, {.least = 1, .most = 2, .least_included = false});
+          options_.parameters.alpha = parse_real(name, text, {.min = 1, .max = 2, .min_included = false});
         },
-        "Of the separation entmax: towards 1 as softmax, at 2 as sparsemax");
+        "alpha of the separation entmax: the limit 1 is softmax, 2 is sparsemax");
     given_.degree = add_parsed_option(
-        app, "--degree", "X", "the beta that softmax would have, rounded up; dense: 3",
+        app, "--degree", "X", "the beta of softmax, rounded up; dense: 3",
         [this](const std::string& name, const std::string& text) {
-          options_.parameters.degree = parse_real(name, text, {.least = 0, .least_included = false});
+          options_.parameters.degree = parse_real(name, text, {.min = 0, .min_included = false});
         },
-        "Power of the scores in the separation polynomial, and in the memory dense");
+        "Exponent of the separation polynomial and of the memory dense");
     given_.hard_locations =
         add_integer_option(app, "--hard-locations", options_.parameters.hard_locations,
-                           {.least = 1, .most = 1'000'000'000}, "Hard locations of the memory sdm");
+                           {.min = 1, .max = 1'000'000'000}, "Number of hard locations of the memory sdm");
     given_.threshold = add_parsed_option(
         app, "--threshold", "X",
-        "half of white for images, 0.5 for 0/1 data, 0 for signed numbers, else Otsu's",
+        "half of white for images, 0.5 for 0/1 data, 0 for signed numbers, else Otsu's threshold",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
-        "A number above it is a 1 for memories on bits; in the numbers of the file, such as 0 to 255");
+        "Numbers above X are 1 for memories on bits, all others 0; X is on the scale of the file, such as 0 "
+        "to "
+        "255");
     given_.no_centre = app.add_flag(
-        "--no-centre", no_centre_, "Real-valued memories compare patterns as they are, not minus their mean");
+        "--no-centre", no_centre_, "Do not subtract the mean of the stored patterns in real-valued memories");
     app.add_flag("--details", details_,
-                 "A row per memory and noise level, with wrong bits, cosine, steps and time");
+                 "Print one row per memory and noise level, with wrong bits, cosine, steps and time");
     add_choice_option<Draw>(app, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");
   }
 
   ExitCode run(Context& context) override {
-    const bool is_composed = steps_ != trials::MemorySteps{};
-    if (!is_composed || !memories_.empty()) {
+    const bool is_custom = steps_ != trials::MemorySteps{};
+    if (!is_custom || !memories_.empty()) {
       options_.memories =
           trials::memory_kinds_named(memories_.empty() ? std::vector<std::string>{"paper"} : memories_);
     }
-    if (is_composed) {
+    if (is_custom) {
       options_.memories.push_back(trials::composed_memory(trials::with_defaults(steps_)));
     }
     options_.seed = context.options.seed;
     options_.centre = !no_centre_;
-    refuse_unused_options();
-    std::vector<double> levels; // each once, in the order given
+    check_unused_options();
+    std::vector<double> levels; // without duplicates, in the given order
     std::ranges::copy_if(options_.noise, std::back_inserter(levels),
                          [&](double noise) { return std::ranges::find(levels, noise) == levels.end(); });
     options_.noise = levels;
     if (std::ranges::any_of(patterns_, data::is_standard_input) &&
         std::ranges::any_of(cues_, data::is_standard_input)) {
-      throw UsageError(
-          "--patterns and --cues both are standard input, which can be read only once.\n  Give a file "
-          "for one of them.");
+      throw UsageError("--patterns and --cues are both standard input, which can be read only once.\n  Give "
+                       "a file for one "
+                       "of them.");
     }
     RecallRun result{.patterns = load(patterns_, tensor_, Random(context.options.seed))};
     if (!cues_.empty()) {
-      // Patterns may come from a file with names in it, and cues from one without.
+      // --tensor applies to the cues only if their files contain named arrays.
       options_.cues = load(cues_, std::ranges::any_of(cues_, has_names) ? tensor_ : "",
                            Random(context.options.seed).stream(kStreamOfCues));
     }
-    if (const std::string note = default_steps(); is_composed && !note.empty()) {
+    if (const std::string note = default_steps(); is_custom && !note.empty()) {
       result.notes.push_back(note);
     }
     result.threshold_origin = choose_threshold(result.patterns);
@@ -208,21 +221,21 @@ public:
     trials::require_valid(options_.parameters, result.patterns.patterns.size());
     const std::filesystem::path& folder = context.options.out;
     if (!folder.empty()) {
-      open_run_folder(folder, {{"verb", name()}}); // before the work, which a refusal would waste
+      open_run_folder(folder, {{"verb", name()}}); // before the computation, so that an error loses no work
     }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,
                            [&](const trials::MemoryReport& memory, const std::vector<trials::SweepRow>& rows,
-                               const std::vector<trials::SweepPictures>& pictures) {
+                               const std::vector<trials::SweepExamples>& pictures) {
                              keep(result, memory, rows, pictures, folder);
                            });
     } catch (const Interrupted&) {
-      result.is_whole = false;
+      result.is_complete = false;
       finish(result, context);
-      context.progress.say(fmt::format("mneme recall: {} of {} memories had finished{}",
-                                       result.memories.size(), options_.memories.size(),
-                                       folder.empty() ? "; with --out their results are kept"
-                                                      : ", their results are in " + folder.string()));
+      context.progress.message(fmt::format("mneme recall: {} of {} memories had finished{}",
+                                           result.memories.size(), options_.memories.size(),
+                                           folder.empty() ? "; with --out, their results would be saved"
+                                                          : ", their results are in " + folder.string()));
       throw;
     }
     finish(result, context);
@@ -237,10 +250,10 @@ private:
                               std::string& target, const std::string& default_word, const std::string& help) {
     const std::vector<std::string> names = trials::names_of(steps);
     add_word_option(
-        app, option, names, default_word, [&target, names](size_t place) { target = names[place]; }, help);
+        app, option, names, default_word, [&target, names](size_t index) { target = names[index]; }, help);
   }
 
-  /// The steps that were left out and what they are; empty if none was.
+  /// A note on the default steps of the custom memory; empty if all steps are given.
   std::string default_steps() const {
     const trials::MemorySteps all = trials::with_defaults(steps_);
     std::vector<std::string> chosen;
@@ -251,10 +264,10 @@ private:
         chosen.push_back(fmt::format("{} is {}", name, all.*step));
       }
     }
-    return chosen.empty() ? "" : fmt::format("By default {}.", fmt::join(chosen, " and "));
+    return chosen.empty() ? "" : fmt::format("By default, {}.", fmt::join(chosen, " and "));
   }
 
-  /// Whether arrays have names in this file.
+  /// Whether the file format has named arrays.
   static bool has_names(const std::string& path) {
     constexpr std::array<std::string_view, 4> kEndings{".safetensors", ".npz", ".pt", ".pth"};
     return std::ranges::any_of(kEndings, [&](std::string_view ending) { return path.ends_with(ending); });
@@ -263,58 +276,60 @@ private:
   data::PatternSet load(const std::vector<std::string>& paths, const std::string& tensor,
                         const Random& random) const {
     data::PatternSet set;
-    const std::string from = paths.empty() ? "" : paths[0];
+    const std::string source = paths.empty() ? "" : paths[0];
     if (!paths.empty() && std::ranges::any_of(paths, &std::string::empty)) {
       throw UsageError(
-          "--patterns or --cues: the name of a file is empty.\n  Give a path, or leave the option out.");
+          "--patterns or --cues: the name of a file is empty.\n  Give a path, or leave out the option.");
     }
     for (const std::string& path : paths) {
       if (paths.size() > 1 && (path.starts_with("random:") || path.starts_with("sphere:"))) {
-        throw UsageError(
-            fmt::format("{}: patterns that are drawn cannot be joined with others.\n  Give it alone.", path));
+        throw UsageError(fmt::format(
+            "{}: random patterns cannot be combined with other patterns.\n  Give it alone.", path));
       }
     }
-    const auto bits = drawn_size(from, "random:"), sphere = drawn_size(from, "sphere:");
-    const bool is_drawn = from.empty() || bits || sphere;
+    const auto bits = parse_random_size(source, "random:"), sphere = parse_random_size(source, "sphere:");
+    const bool is_generated = source.empty() || bits || sphere;
     const std::pair<bool, std::string> file_options[] = {{!tensor.empty(), "--tensor " + tensor},
                                                          {packed_.has_value(), "--packed"},
                                                          {bits_ != 0, fmt::format("--bits {}", bits_)},
                                                          {transpose_, "--transpose"}};
     for (const auto& [given, option] : file_options) {
-      if (given && is_drawn) {
-        throw UsageError(fmt::format("{}: only files need it, but the patterns are {}.\n  Leave it out.",
-                                     option, from.empty() ? "the built-in ones" : "drawn: " + from));
+      if (given && is_generated) {
+        throw UsageError(
+            fmt::format("{}: this option is only for files, but the patterns are {}.\n  Leave it "
+                        "out.",
+                        option, source.empty() ? "built-in" : "random (" + source + ")"));
       }
     }
-    if (from.empty()) {
+    if (source.empty()) {
       set = data::builtin_glyphs();
     } else if (bits) {
       set = {.patterns = to_zeros_and_ones(data::random_bits(bits->first, bits->second, random)),
              .threshold = 0.5,
-             .source = from};
+             .source = source};
     } else if (sphere) {
-      set = {.patterns = data::random_sphere(sphere->first, sphere->second, random), .source = from};
+      set = {.patterns = data::random_sphere(sphere->first, sphere->second, random), .source = source};
     } else {
       set = data::load_patterns(
           std::vector<std::filesystem::path>(paths.begin(), paths.end()),
           {.limit = limit_, .tensor = tensor, .packed = packed_, .bits = bits_, .transpose = transpose_});
     }
-    if (limit_ > 0 &&
-        limit_ < set.patterns.count()) { // what was drawn or built in; readers stop by themselves
+    if (limit_ > 0 && limit_ < set.patterns.count()) { // random or built-in; file readers apply the limit
       set.patterns = slice(set.patterns, 0, limit_);
       set.labels.resize(std::min(set.labels.size(), static_cast<size_t>(limit_)));
     }
     return set;
   }
 
-  /// An option that does nothing is refused.
-  void refuse_unused_options() const {
-    const auto refuse = [&](const CLI::Option* option, const std::string& why, const std::string& advice) {
+  /// Errors  UsageError if an option is given that has no effect
+  void check_unused_options() const {
+    const auto fail_if_given = [&](const CLI::Option* option, const std::string& cause,
+                                   const std::string& advice) {
       if (option->count() > 0) {
-        throw UsageError(fmt::format("{} has no effect: {}.\n  {}", option->get_name(), why, advice));
+        throw UsageError(fmt::format("{} has no effect: {}.\n  {}", option->get_name(), cause, advice));
       }
     };
-    const auto need = [&](const CLI::Option* option, const std::string& property, auto has) {
+    const auto require = [&](const CLI::Option* option, const std::string& property, auto has) {
       if (std::ranges::any_of(options_.memories, has)) {
         return;
       }
@@ -333,31 +348,31 @@ private:
         having.push_back(
             fmt::format("{}--separation {}", having.empty() ? "" : "or ", fmt::join(steps, "|")));
       }
-      refuse(option,
-             fmt::format("none of the chosen memories ({}) {}",
-                         fmt::join(trials::names_of(options_.memories), ", "), property),
-             fmt::format("Leave it out, or choose a memory that does: {}.", fmt::join(having, ", ")));
+      fail_if_given(option,
+                    fmt::format("none of the selected memories ({}) {}",
+                                fmt::join(trials::names_of(options_.memories), ", "), property),
+                    fmt::format("Leave it out, or select a memory that does: {}.", fmt::join(having, ", ")));
     };
-    need(given_.beta, "has an inverse temperature", [](const auto& kind) { return kind.uses.beta; });
-    need(given_.alpha, "has an alpha", [](const auto& kind) { return kind.uses.alpha; });
-    need(given_.degree, "has a degree", [](const auto& kind) { return kind.uses.degree; });
-    need(given_.hamming_radius, "uses a Hamming radius", [&](const auto& kind) {
+    require(given_.beta, "has an inverse temperature", [](const auto& kind) { return kind.uses.beta; });
+    require(given_.alpha, "has an alpha", [](const auto& kind) { return kind.uses.alpha; });
+    require(given_.degree, "has a degree", [](const auto& kind) { return kind.uses.degree; });
+    require(given_.hamming_radius, "uses a Hamming radius", [&](const auto& kind) {
       const CLI::Option* fitted = kind.uses.beta ? given_.beta : given_.degree;
       return kind.uses.hamming_radius || (kind.uses.is_fitted && fitted->count() == 0);
     });
-    need(given_.hard_locations, "has a number of hard locations",
-         [](const auto& kind) { return kind.uses.hard_locations; });
-    need(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
-    need(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
+    require(given_.hard_locations, "has a number of hard locations",
+            [](const auto& kind) { return kind.uses.hard_locations; });
+    require(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
+    require(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     if (!cues_.empty()) {
       for (const CLI::Option* option : {given_.noise, given_.corrupt, given_.seeds}) {
-        refuse(option, "the cues are given with --cues, and each is tried once, as it is",
-               "Leave out the one or the other.");
+        fail_if_given(option, "the cues of --cues are used once each, without noise",
+                      "Leave out one of the two options.");
       }
     }
   }
 
-  /// The name of a memory without blanks.
+  /// The name of a memory for use in file names, without spaces.
   static std::string file_name(std::string name) {
     for (size_t at = name.find(" + "); at != std::string::npos; at = name.find(" + ")) {
       name.replace(at, 3, "-");
@@ -365,7 +380,7 @@ private:
     return name;
   }
 
-  /// Sets the threshold of the patterns; returns where it comes from.
+  /// Sets the threshold of the patterns; returns its origin, for the report.
   std::string choose_threshold(data::PatternSet& set) const {
     if (!threshold_) {
       const data::ThresholdChoice choice = data::choose_threshold(set);
@@ -376,28 +391,28 @@ private:
     const auto [lowest, highest] = std::minmax_element(
         set.patterns.data(), set.patterns.data() + set.patterns.count() * set.patterns.size());
     if (set.threshold < *lowest || set.threshold >= *highest) {
-      throw UsageError(fmt::format("--threshold {:g}: every bit would be {}, since the numbers of {} are "
-                                   "{:g} to {:g}.\n  Give a threshold "
-                                   "between them, or leave it out.",
-                                   *threshold_, set.threshold < *lowest ? 1 : 0, set.source,
-                                   *lowest * set.file_scale, *highest * set.file_scale));
+      throw UsageError(
+          fmt::format("--threshold {:g}: every bit would be {}, since the numbers of {} range from "
+                      "{:g} to {:g}.\n  Give a threshold in this range, or leave it out.",
+                      *threshold_, set.threshold < *lowest ? 1 : 0, set.source, *lowest * set.file_scale,
+                      *highest * set.file_scale));
     }
-    return "as chosen";
+    return "from --threshold";
   }
 
-  /// Keeps what the report needs of a memory that has finished, and writes its readouts.
+  /// Adds the results of a finished memory to the report, and writes its readouts.
   static void keep(RecallRun& result, const trials::MemoryReport& memory,
                    const std::vector<trials::SweepRow>& rows,
-                   const std::vector<trials::SweepPictures>& pictures, const std::filesystem::path& folder) {
+                   const std::vector<trials::SweepExamples>& pictures, const std::filesystem::path& folder) {
     result.memories.push_back(memory);
     result.rows.insert(result.rows.end(), rows.begin(), rows.end());
     for (size_t level = 0; level < pictures.size(); ++level) {
-      const trials::SweepPictures& all = pictures[level];
+      const trials::SweepExamples& all = pictures[level];
       const int64_t shown = std::min(RecallRun::kPatternsShown, all.cues.count());
       result.shown.push_back({slice(all.cues, 0, shown),
                               slice(all.readouts, 0, shown),
                               {all.targets.begin(), all.targets.begin() + shown},
-                              {all.likenesses.begin(), all.likenesses.begin() + shown},
+                              {all.cosines.begin(), all.cosines.begin() + shown},
                               {all.exact.begin(), all.exact.begin() + shown}});
       if (!folder.empty()) {
         result.readout_files.push_back(
@@ -431,7 +446,7 @@ private:
     }
   }
 
-  /// Options that not every run can use.
+  /// Options that have an effect only with some memories.
   struct {
     CLI::Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
         *threshold, *no_centre;
@@ -442,7 +457,7 @@ private:
   int64_t bits_ = 0;
   bool transpose_ = false;
   std::vector<std::string> memories_;
-  trials::MemorySteps steps_; ///< of the memory that is composed; empty where they were left out
+  trials::MemorySteps steps_; ///< steps of the custom memory; steps that are not given are empty
   int64_t limit_ = 0;
   std::optional<double> threshold_;
   std::optional<trials::Corruption> corruption_;

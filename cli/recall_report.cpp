@@ -13,13 +13,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "cli/environment.h"
+#include "cli/environment_json.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/version.h"
 #include "mneme/data/png.h"
 #include "mneme/data/read_file.h"
-#include "report/estimates.h"
 #include "report/chart.h"
+#include "report/estimates.h"
 #include "report/json_text.h"
 #include "report/number.h"
 #include "report/page.h"
@@ -39,7 +39,8 @@ using report::Estimate;
 using report::Notation;
 using report::Table;
 
-constexpr double kCloseCosine = 0.9; // frames on the sheet: what a person takes for the same picture
+// Minimum cosine of a "close" frame on the sheet: the pictures look the same to a person.
+constexpr double kCloseCosine = 0.9;
 
 const trials::MemoryReport& memory_of(const RecallRun& run, const trials::SweepRow& row) {
   return *std::ranges::find_if(
@@ -50,8 +51,9 @@ std::string noise_name(const RecallRun& run, const trials::SweepRow& row) {
   return run.options.cues ? "given cues" : fmt::format("{:.4g} % noise", 100 * row.noise.value_or(0));
 }
 
-/// The cues determine their patterns, but a finite number of hard locations does not separate them.
-bool lacks_locations(const RecallRun& run, const trials::MemoryReport& memory) {
+/// Whether recall fails because there are too few hard locations, although most cues are nearest to their own
+/// pattern.
+bool has_too_few_locations(const RecallRun& run, const trials::MemoryReport& memory) {
   const auto row = std::ranges::find_if(
       run.rows, [&](const trials::SweepRow& each) { return each.memory == memory.kind.name; });
   return memory.kind.uses.finite_locations && !memory.out_of_reach && !memory.beyond_capacity &&
@@ -59,20 +61,27 @@ bool lacks_locations(const RecallRun& run, const trials::MemoryReport& memory) {
 }
 
 std::string note_on(const RecallRun& run, const trials::MemoryReport& memory) {
-  return memory.out_of_reach              ? "out of reach"
-         : memory.beyond_capacity         ? "beyond capacity"
-         : memory.without_direction > 0   ? "patterns without direction"
-         : memory.distinct < memory.count ? "patterns coincide"
-         : lacks_locations(run, memory)   ? "few hard locations"
-                                          : "";
+  if (memory.out_of_reach) {
+    return "out of reach";
+  }
+  if (memory.beyond_capacity) {
+    return "beyond capacity";
+  }
+  if (memory.without_direction > 0) {
+    return "zero patterns";
+  }
+  if (memory.distinct < memory.count) {
+    return "patterns coincide";
+  }
+  return has_too_few_locations(run, memory) ? "few hard locations" : "";
 }
 
-/// Given cues are tried once.
+/// The number of trials; cues of --cues are used once.
 int64_t trials_of(const RecallRun& run) {
   return run.options.cues ? 1 : run.options.seeds;
 }
 
-/// The results without anything that differs between equal runs.
+/// The results that are the same in all runs with the same settings.
 Table results_table(const RecallRun& run) {
   Table table{
       .columns = {{.name = "memory"},
@@ -82,8 +91,8 @@ Table results_table(const RecallRun& run) {
                   {.name = "wrong bits", .key = "bit_error", .notation = Notation::percent, .digits = 2},
                   {.name = "cosine", .notation = Notation::fixed, .digits = 3},
                   {.name = "steps", .notation = Notation::fixed, .digits = 1},
-                  {.name = "settled", .notation = Notation::percent, .digits = 0},
-                  {.name = "unanswered", .notation = Notation::percent, .digits = 0},
+                  {.name = "converged", .key = "settled", .notation = Notation::percent, .digits = 0},
+                  {.name = "empty reads", .key = "unanswered", .notation = Notation::percent, .digits = 0},
                   {.name = "misleading", .notation = Notation::percent, .digits = 0},
                   {.name = "note"}}};
   for (const trials::SweepRow& row : run.rows) {
@@ -109,8 +118,8 @@ Table timing_table(const RecallRun& run) {
   return table;
 }
 
-/// For people: each memory named once, only columns that say something. Times differ between equal runs: not
-/// for files.
+/// The results as printed: each memory is named once, and columns without information are left out. The time
+/// is not written to files, since it differs between runs with the same settings.
 Table shown_table(const RecallRun& run, bool with_time) {
   Table table = results_table(run);
   if (with_time) {
@@ -137,14 +146,14 @@ Table shown_table(const RecallRun& run, bool with_time) {
     }
   };
   drop("ambiguous", [](const Cell& c) { return std::get<double>(c) == 0; });
-  drop("unanswered", [](const Cell& c) { return std::get<double>(c) == 0; });
-  drop("misleading", [](const Cell&) { return true; }); // a remark says it
+  drop("empty reads", [](const Cell& c) { return std::get<double>(c) == 0; });
+  drop("misleading", [](const Cell&) { return true; }); // reported by a remark
   drop("wrong bits", [](const Cell& c) { return std::holds_alternative<report::Missing>(c); });
   drop("note", [](const Cell& c) { return std::get<std::string>(c).empty(); });
   return table;
 }
 
-/// Recalled exactly, in per cent: a row per memory, a column per noise level.
+/// Percentage of cues recalled exactly: one row per memory, one column per noise level.
 Table overview_table(const RecallRun& run) {
   const size_t levels = run.rows.size() / std::max<size_t>(1, run.memories.size());
   Table table{.columns = {{.name = "memory"}}};
@@ -163,9 +172,9 @@ Table overview_table(const RecallRun& run) {
         *percent.half_width *= 100;
       }
       table.rows.back().push_back(cell(percent));
-      constexpr double kWorthSaying = 0.05;
-      if (note.empty() && row.unanswered >= kWorthSaying) {
-        note = fmt::format("{:.0f} % unanswered at {}", 100 * row.unanswered, noise_name(run, row));
+      constexpr double kMinReported = 0.05;
+      if (note.empty() && row.unanswered >= kMinReported) {
+        note = fmt::format("{:.0f} % empty reads at {}", 100 * row.unanswered, noise_name(run, row));
       }
     }
     any_note = any_note || !note.empty();
@@ -181,7 +190,7 @@ Table overview_table(const RecallRun& run) {
   return table;
 }
 
-/// The overview where it is narrow and was not declined.
+/// The overview table, or the detailed table with --details or with too many noise levels.
 std::string results_text(const RecallRun& run, bool colour) {
   constexpr size_t kLevelsMax = 4;
   if (run.shows_details || run.rows.size() > kLevelsMax * run.memories.size()) {
@@ -200,17 +209,17 @@ std::string patterns_text(const RecallRun& run) {
 
 const char* corruption_text(const RecallRun& run) {
   if (run.options.cues) {
-    return "cues as given";
+    return "given cues";
   }
   switch (run.options.corruption) {
   case trials::Corruption::flip:
-    return "a share of the bits is flipped (x becomes 1 - x)";
+    return "noise: a fraction of the bits is flipped (x becomes 1 - x)";
   case trials::Corruption::cosine:
-    return "patterns are turned to the cosine 1 - 2 noise (bits: flipped)";
+    return "noise p: cues have a cosine of 1 - 2p with their pattern (bits: a fraction p is flipped)";
   case trials::Corruption::mask:
-    return "the lower share of the image is blanked";
+    return "noise: the lower fraction of the image is blanked";
   default:
-    return "a share is set to 0 or 1 (salt and pepper)";
+    return "noise: a fraction of the values is set to 0 or 1 (salt and pepper)";
   }
 }
 
@@ -218,28 +227,31 @@ std::string whole_number(double number) {
   return fmt::format("{:.0f}", number);
 }
 
-/// What the memory really used: "Hamming radius 75 of 256 bits, 100000 hard locations".
+/// The parameters of a memory, such as "Hamming radius 75 of 256 bits, 100000 hard locations".
 std::string settings_text(const RecallRun& run, const trials::MemoryReport& memory) {
   std::string text;
   for (const trials::MemorySetting& setting : memory.parameters.settings) {
     if (setting.name == "encoded_bits") {
-      continue; // stands with the radius
+      continue; // included in the text of the radius
     }
     const int64_t encoded = memory.parameters.encoded_bits;
     const std::string value = report::format_number(setting.value, Notation::automatic, 6);
     text += text.empty() ? "" : ", ";
-    text += setting.name == "hamming_radius"
-                ? fmt::format("Hamming radius {} of {} bits", value,
-                              encoded > 0 ? fmt::format("{} encoded", encoded)
-                                          : fmt::format("{}", run.patterns.patterns.size()))
-            : setting.name == "hard_locations" ? whole_number(setting.value) + " hard locations"
-                                               : setting.name + " " + value;
+    if (setting.name == "hamming_radius") {
+      text += fmt::format("Hamming radius {} of {} bits", value,
+                          encoded > 0 ? fmt::format("{} encoded", encoded)
+                                      : fmt::format("{}", run.patterns.patterns.size()));
+    } else if (setting.name == "hard_locations") {
+      text += whole_number(setting.value) + " hard locations";
+    } else {
+      text += setting.name + " " + value;
+    }
     text += setting.origin.empty() ? "" : fmt::format(" ({})", setting.origin);
   }
   return text.empty() ? "no parameters" : text;
 }
 
-/// How radii and encodings were chosen from the patterns; empty where none were.
+/// Explains how radii and encodings were chosen from the patterns; empty if none were.
 std::string choice_text(const RecallRun& run) {
   if (run.options.parameters.hamming_radius || std::ranges::none_of(run.memories, [](const auto& memory) {
         return memory.parameters.hamming_radius > 0;
@@ -251,22 +263,24 @@ std::string choice_text(const RecallRun& run) {
   if (any([](const trials::MemoryReport& memory) {
         return memory.parameters.hamming_radius > 0 && !memory.kind.uses.finite_locations;
       })) {
-    aims.emplace_back("the most noise at which a pattern outweighs all others");
+    aims.emplace_back("the noise up to which a pattern has more weight than all others");
   }
   if (any([](const trials::MemoryReport& memory) { return memory.kind.uses.finite_locations; })) {
-    aims.emplace_back("the most bits right after one read at 10 % noise");
+    aims.emplace_back(
+        "the fraction of correct bits after one read at 10 % noise (memories with hard locations)");
   }
   return fmt::format(
-      "Hamming radii are chosen from the distances between the stored patterns, for {}.{} "
-      "--hamming-radius and --beta override.",
+      "Hamming radii are chosen from the distances between the stored patterns, to maximise {}.{} Set "
+      "--hamming-radius or --beta to override this choice.",
       fmt::join(aims, ", or "),
       any([](const trials::MemoryReport& memory) { return memory.parameters.encoded_bits > 0; })
-          ? " Encoded bits are sparse random projections of the bits that vary: they separate patterns "
-            "that resemble each other."
+          ? " Encoded bits are sparse random projections of the bits that vary between patterns; they "
+            "separate "
+            "similar patterns."
           : "");
 }
 
-/// Where a 1 begins, in the numbers of the file.
+/// The threshold between 0 and 1, on the scale of the file.
 std::string threshold_text(const RecallRun& run) {
   return fmt::format(
       "1 where a number is above {} ({})",
@@ -282,16 +296,16 @@ bool any_memory(const RecallRun& run, bool on_bits) {
 std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) {
   std::vector<std::pair<std::string, std::string>> all = {
       {"patterns", patterns_text(run)},
-      {"noise", corruption_text(run)},
+      {"cues", corruption_text(run)},
       {"trials",
-       run.options.cues ? "1" : fmt::format("{} seeds from {}", run.options.seeds, run.options.seed)},
+       run.options.cues ? "1" : fmt::format("{}, from seed {}", run.options.seeds, run.options.seed)},
       {"update steps", fmt::format("at most {}", run.options.parameters.update_steps_max)}};
   if (any_memory(run, true)) {
     all.emplace_back("bits", threshold_text(run));
   }
   if (any_memory(run, false)) {
     all.emplace_back("real-valued memories", run.options.centre
-                                                 ? "compare patterns minus their mean, by angle"
+                                                 ? "compare patterns by angle, after subtracting their mean"
                                                  : "compare patterns by angle");
   }
   for (const trials::MemoryReport& memory : run.memories) {
@@ -303,7 +317,8 @@ std::vector<std::pair<std::string, std::string>> settings(const RecallRun& run) 
   return all;
 }
 
-/// Patterns that a kind of memory cannot tell apart. It is the same for all memories on bits, and for all others.
+/// Adds remarks on patterns that a memory cannot distinguish. They are the same for all memories on bits, and
+/// for all memories on real numbers.
 void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector<std::string>& lines) {
   const auto memory = std::ranges::find_if(
       run.memories, [&](const trials::MemoryReport& m) { return m.kind.on_bits == on_bits; });
@@ -316,38 +331,40 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
       names.push_back(each.kind.name);
     }
   }
-  const char* subtracted = run.options.centre ? " once the mean of all patterns is subtracted" : "";
+  const char* subtracted = run.options.centre ? " after subtracting the mean of all patterns" : "";
   if (memory->without_direction > 0) {
-    lines.push_back(fmt::format(
-        "{} of {} patterns have no direction: nothing is left of them{}, so {} cannot recall them.{}",
-        memory->without_direction, memory->count, subtracted, fmt::join(names, ", "),
-        run.options.centre ? " --no-centre compares patterns as they are." : " Leave them out."));
+    lines.push_back(fmt::format("{} of {} patterns are zero{}, so {} cannot recall them.{}",
+                                memory->without_direction, memory->count, subtracted, fmt::join(names, ", "),
+                                run.options.centre
+                                    ? " Use --no-centre to compare patterns without subtracting the mean."
+                                    : " Leave them out."));
   } else if (memory->distinct < memory->count && on_bits) {
     const data::PatternSet& set = run.patterns;
     const auto [lowest, highest] = std::minmax_element(
         set.patterns.data(), set.patterns.data() + set.patterns.count() * set.patterns.size());
-    lines.push_back(fmt::format(
-        "Only {} of {} patterns are distinct as bits, {}: recall of one that coincides with others counts as "
-        "ambiguous, not as exact. Leave out duplicates, or take another --threshold (the numbers are {} to "
-        "{}).",
-        memory->distinct, memory->count, threshold_text(run),
-        report::format_number(*lowest * set.file_scale, Notation::automatic, 4),
-        report::format_number(*highest * set.file_scale, Notation::automatic, 4)));
+    lines.push_back(fmt::format("Only {} of {} patterns are distinct as bits, {}. Recall of a pattern that "
+                                "coincides with others counts "
+                                "as ambiguous, not as exact. Leave out duplicates, or change --threshold "
+                                "(the numbers range from {} to "
+                                "{}).",
+                                memory->distinct, memory->count, threshold_text(run),
+                                report::format_number(*lowest * set.file_scale, Notation::automatic, 4),
+                                report::format_number(*highest * set.file_scale, Notation::automatic, 4)));
   } else if (memory->distinct < memory->count) {
-    lines.push_back(fmt::format(
-        "Only {} of {} patterns are distinct for {} (cosine below {}{}): recall of one that coincides with "
-        "others "
-        "counts as ambiguous, not as exact. Leave out duplicates{}.",
-        memory->distinct, memory->count, fmt::join(names, ", "), trials::kExactCosine, subtracted,
-        run.options.centre ? "" : ", or compare patterns minus their mean (without --no-centre)"));
+    lines.push_back(fmt::format("Only {} of {} patterns are distinct for {} (cosine below {}{}). Recall of a "
+                                "pattern that coincides with "
+                                "others counts as ambiguous, not as exact. Leave out duplicates{}.",
+                                memory->distinct, memory->count, fmt::join(names, ", "), trials::kExactCosine,
+                                subtracted,
+                                run.options.centre ? "" : ", or subtract the mean (without --no-centre)"));
   }
 }
 
-/// What would help a memory that is beyond its capacity; empty if it has no parameter that would.
+/// Parameter changes that help a memory that is beyond its capacity; empty if there are none.
 std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
   std::vector<std::string> options;
   if (run.options.parameters.hamming_radius && (kind.uses.hamming_radius || kind.uses.is_fitted)) {
-    options.emplace_back("a smaller --hamming-radius, or none, so that it is chosen");
+    options.emplace_back("a smaller --hamming-radius, or none (it is then chosen automatically)");
   }
   if (kind.uses.hard_locations) {
     options.emplace_back("more --hard-locations");
@@ -361,11 +378,11 @@ std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
   return fmt::format("{}", fmt::join(options, "; "));
 }
 
-/// Memories that are beyond their capacity, with the share of patterns that they recall from themselves, the bound
-/// that is exceeded, and what would help; empty if there are none.
+/// Lists memories that are beyond their capacity, with the percentage of stored patterns that are recalled
+/// when they are the cue themselves, the exceeded bound, and advice; empty if there are none.
 std::string capacity_text(const RecallRun& run) {
   std::vector<std::string> overfull;
-  std::vector<std::pair<std::string, std::vector<std::string>>> advice; // what helps, and which memories
+  std::vector<std::pair<std::string, std::vector<std::string>>> advice; // and the memories it applies to
   for (const trials::MemoryReport& memory : run.memories) {
     if (!memory.beyond_capacity || memory.out_of_reach) {
       continue;
@@ -373,10 +390,10 @@ std::string capacity_text(const RecallRun& run) {
     overfull.push_back(fmt::format("{} ({:.0f} %{})", memory.kind.name,
                                    100 * (memory.self_recall + memory.ambiguous),
                                    memory.bound.empty() ? "" : ": " + memory.bound));
-    const std::string helps = advice_for(run, memory.kind);
-    auto known = std::ranges::find_if(advice, [&](const auto& each) { return each.first == helps; });
+    const std::string text = advice_for(run, memory.kind);
+    auto known = std::ranges::find_if(advice, [&](const auto& each) { return each.first == text; });
     if (known == advice.end()) {
-      known = advice.insert(advice.end(), {helps, {}});
+      known = advice.insert(advice.end(), {text, {}});
     }
     known->second.push_back(memory.kind.name);
   }
@@ -384,16 +401,16 @@ std::string capacity_text(const RecallRun& run) {
     return "";
   }
   std::string text =
-      fmt::format("Beyond capacity: {}. In brackets: stored patterns recalled from themselves. Fewer "
-                  "patterns, or patterns less alike, would help",
+      fmt::format("Beyond capacity: {}. In parentheses: percentage of the stored patterns that are recalled "
+                  "when the cue is the pattern itself. Fewer patterns, or less similar ones, would help",
                   fmt::join(overfull, ", "));
-  for (const auto& [helps, names] : advice) {
-    text += helps.empty() ? "" : fmt::format("; {}: {}", fmt::join(names, ", "), helps);
+  for (const auto& [change, names] : advice) {
+    text += change.empty() ? "" : fmt::format("; {}: {}", fmt::join(names, ", "), change);
   }
   return text + ".";
 }
 
-/// Cues that no memory can recall; empty if they are few.
+/// Reports cues that are nearest to a wrong pattern, which no memory can recall; empty if they are few.
 std::string misleading_text(const RecallRun& run) {
   std::vector<std::string> kinds;
   for (const bool on_bits : {true, false}) {
@@ -401,8 +418,8 @@ std::string misleading_text(const RecallRun& run) {
         run.memories, [&](const trials::MemoryReport& each) { return each.kind.on_bits == on_bits; });
     std::vector<std::string> levels;
     for (const trials::SweepRow& row : run.rows) {
-      constexpr double kWorthSaying = 0.05;
-      if (memory != run.memories.end() && row.memory == memory->kind.name && row.misleading >= kWorthSaying) {
+      constexpr double kMinReported = 0.05;
+      if (memory != run.memories.end() && row.memory == memory->kind.name && row.misleading >= kMinReported) {
         levels.push_back(fmt::format("{:.0f} % at {}", 100 * row.misleading, noise_name(run, row)));
       }
     }
@@ -417,8 +434,8 @@ std::string misleading_text(const RecallRun& run) {
                            fmt::join(kinds, "; "));
 }
 
-/// What a reader of the numbers must know: notes on the input, patterns that coincide, memories that are
-/// beyond their capacity, and what would help each of them.
+/// Remarks that explain the results: notes on the input, patterns that coincide, and memories that are beyond
+/// their capacity, with advice.
 std::vector<std::string> remarks(const RecallRun& run) {
   std::vector<std::string> lines = run.notes;
   for (const bool on_bits : {true, false}) {
@@ -426,15 +443,17 @@ std::vector<std::string> remarks(const RecallRun& run) {
   }
   for (const trials::MemoryReport& memory : run.memories) {
     if (memory.out_of_reach) {
-      lines.push_back(fmt::format(
-          "{}: nothing lies within its radius of most patterns, so cues stay as they are; it needs a larger "
-          "--hamming-radius, or none, so that it is chosen{}.",
-          memory.kind.name, memory.kind.uses.hard_locations ? "; or more --hard-locations" : ""));
+      lines.push_back(fmt::format("{}: for most patterns nothing is within the Hamming radius, so cues are "
+                                  "returned unchanged. Increase "
+                                  "--hamming-radius, or leave it out so that it is chosen automatically{}.",
+                                  memory.kind.name,
+                                  memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
     }
-    if (lacks_locations(run, memory)) {
-      lines.push_back(fmt::format("{}: {} hard locations are too few to recall these patterns from noise{}.",
-                                  memory.kind.name, whole_number(memory.parameters.hard_locations),
-                                  memory.kind.uses.hard_locations ? "; --hard-locations sets more" : ""));
+    if (has_too_few_locations(run, memory)) {
+      lines.push_back(
+          fmt::format("{}: {} hard locations are too few to recall these patterns from noisy cues{}.",
+                      memory.kind.name, whole_number(memory.parameters.hard_locations),
+                      memory.kind.uses.hard_locations ? "; increase --hard-locations" : ""));
     }
   }
   for (const std::string& text : {capacity_text(run), misleading_text(run)}) {
@@ -448,15 +467,15 @@ std::vector<std::string> remarks(const RecallRun& run) {
 nlohmann::ordered_json config_json(const RecallRun& run) {
   const data::PatternSet& set = run.patterns;
   nlohmann::ordered_json memories = nlohmann::ordered_json::array();
-  nlohmann::ordered_json asked = nlohmann::ordered_json::array();
+  nlohmann::ordered_json requested = nlohmann::ordered_json::array();
   for (const trials::MemoryKind& kind : run.options.memories) {
-    asked.push_back(kind.name);
+    requested.push_back(kind.name);
   }
   for (const trials::MemoryReport& memory : run.memories) {
-    nlohmann::ordered_json used = nlohmann::ordered_json::object();
+    nlohmann::ordered_json parameters = nlohmann::ordered_json::object();
     nlohmann::ordered_json origins = nlohmann::ordered_json::object();
     for (const trials::MemorySetting& setting : memory.parameters.settings) {
-      used[setting.name] = setting.value;
+      parameters[setting.name] = setting.value;
       if (!setting.origin.empty()) {
         origins[setting.name] = setting.origin;
       }
@@ -464,7 +483,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
     memories.push_back({{"name", memory.kind.name},
                         {"title", memory.kind.title},
                         {"steps", memory.kind.steps},
-                        {"parameters", used},
+                        {"parameters", parameters},
                         {"parameter_origins", origins},
                         {"distinct", memory.distinct},
                         {"without_direction", memory.without_direction},
@@ -478,7 +497,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
           {"verb", "recall"},
           {"seed", run.options.seed},
           {"seeds", run.options.cues ? 1 : run.options.seeds},
-          {"complete", run.is_whole},
+          {"complete", run.is_complete},
           {"patterns",
            {{"source", set.source},
             {"count", set.patterns.count()},
@@ -494,19 +513,19 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
           {"corruption", corruption_text(run)},
           {"update_steps_max", run.options.parameters.update_steps_max},
           {"centred", run.options.centre},
-          {"memories_asked", asked},
+          {"memories_asked", requested},
           {"memories", memories},
           {"readouts", run.readout_files}};
 }
 
-/// What the config.json of an earlier run names; nothing where there is none that can be read.
+/// The readout files that the config.json of an earlier run lists; empty if there is no readable config.json.
 std::vector<std::string> earlier_readouts(const std::filesystem::path& folder) {
   std::ifstream file(folder / "config.json");
   const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
   std::vector<std::string> names;
   if (config.is_object() && config.contains("readouts") && config["readouts"].is_array()) {
     for (const nlohmann::json& name : config["readouts"]) {
-      // Only what this program writes: a config.json from elsewhere must not name other files.
+      // Only names that this program writes, so that a forged config.json cannot make it delete other files.
       if (name.is_string() && name.get<std::string>().starts_with("recalled-") &&
           name.get<std::string>().find('/') == std::string::npos) {
         names.push_back(name);
@@ -520,7 +539,7 @@ void remove_readouts(const std::vector<std::string>& names, const std::vector<st
                      const std::filesystem::path& folder) {
   for (const std::string& name : names) {
     if (std::ranges::find(kept, name) == kept.end()) {
-      std::error_code ignored; // Already gone, or not ours to remove: then it stays.
+      std::error_code ignored; // the file does not exist, or cannot be removed
       std::filesystem::remove(folder / name, ignored);
     }
   }
@@ -531,7 +550,7 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
                        double high) {
   report::LineChart chart{.title = title,
                           .description = description,
-                          .x = {.title = "noise (share of bits)", .format = ".0%"},
+                          .x = {.title = "noise", .format = ".0%"},
                           .y = std::move(y),
                           .series_title = "memory"};
   for (const trials::SweepRow& row : run.rows) {
@@ -553,24 +572,27 @@ report::Raster raster(const RecallRun& run, const RealPatterns& patterns, int64_
   if (set.threshold == 0.5) {
     return report::to_raster(patterns, index, set.image_shape());
   }
-  double largest = 0; // Numbers without a natural range: black and white are the extremes of what was stored.
+  // The numbers have no natural range: black and white are the negative and positive maximum of the shown
+  // patterns.
+  double max = 0;
   for (int64_t i = 0; i < std::min<int64_t>(RecallRun::kPatternsShown, set.patterns.count()); ++i) {
     for (const double x : set.patterns[i]) {
-      largest = std::max(largest, std::abs(x));
+      max = std::max(max, std::abs(x));
     }
   }
-  largest = largest > 0 ? largest : 1;
-  return report::to_raster(patterns, index, set.image_shape(), -largest, largest);
+  max = max > 0 ? max : 1;
+  return report::to_raster(patterns, index, set.image_shape(), -max, max);
 }
 
 report::Frame frame_of(const RecallRun& run, size_t row, int64_t index) {
-  const double likeness = run.shown[row].likenesses[static_cast<size_t>(index)];
+  const double likeness = run.shown[row].cosines[static_cast<size_t>(index)];
   return run.shown[row].exact[static_cast<size_t>(index)] ? report::Frame::exact
          : likeness >= kCloseCosine                       ? report::Frame::close
                                                           : report::Frame::wrong;
 }
 
-/// Stored | cue | recalled for the first patterns, a row per memory, a group per noise level.
+/// Pictures of the first patterns (stored, cue, recalled): one row per memory, one group of rows per noise
+/// level.
 report::Sheet sheet_of(const RecallRun& run) {
   report::Sheet sheet{.title = "mneme recall: " + patterns_text(run)};
   const int64_t shown = run.shown.empty() ? 0 : run.shown.front().cues.count();
@@ -588,7 +610,7 @@ report::Sheet sheet_of(const RecallRun& run) {
                                            ? memory.kind.name
                                            : fmt::format("{} ({})", memory.kind.name, note_on(run, memory))};
       for (int64_t i = 0; i < shown; ++i) {
-        const trials::SweepPictures& pictures = run.shown[row];
+        const trials::SweepExamples& pictures = run.shown[row];
         line.cells.push_back({raster(run, run.patterns.patterns, pictures.targets[static_cast<size_t>(i)])});
         line.cells.push_back({raster(run, pictures.cues, i)});
         line.cells.push_back({raster(run, pictures.readouts, i), frame_of(run, row, i)});
@@ -603,15 +625,16 @@ report::Sheet sheet_of(const RecallRun& run) {
 report::Page page_of(const RecallRun& run, const std::string& sheet_png,
                      const std::vector<report::Chart>& charts) {
   report::Page page{
-      .title = "What was recalled",
+      .title = "Recall results",
       .intro = fmt::format(
-          "Stored: {}. Each memory was then asked with noisy cues, and its readout was asked again until it "
-          "settled. All memories are one idea: similarity, then separation, then projection.",
+          "Stored patterns: {}. Each memory was queried with noisy cues, and each readout became the next "
+          "query "
+          "until it converged. Every memory consists of three steps: similarity, separation and projection.",
           patterns_text(run))};
   report::Section results{.heading = "Results"};
-  if (!run.is_whole) {
+  if (!run.is_complete) {
     results.blocks.push_back(
-        report::Note{"The run was interrupted: only memories that had finished are shown.", true});
+        report::Note{"The run was interrupted: only the memories that had finished are shown.", true});
   }
   for (const std::string& remark : remarks(run)) {
     results.blocks.push_back(report::Note{remark, true});
@@ -621,32 +644,31 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
   }
   results.blocks.push_back(report::CaptionedTable{
       shown_table(run, false),
-      fmt::format("{} Recalled exactly: every bit, or a cosine of at "
-                  "least {} for real-valued memories. Ambiguous: at a pattern that others coincide with. "
-                  "Unanswered: nothing was near enough, the cue stayed as it was.",
+      fmt::format("{} Recalled exactly: all bits are correct, or the cosine is at least {} for real-valued "
+                  "memories. Ambiguous: the recalled pattern coincides with others. Empty reads: nothing was "
+                  "within reach of the cue, so it was returned unchanged.",
                   trials_of(run) == 1 ? "One trial, so there are no confidence intervals."
                                       : "Means over trials with 95 % confidence intervals.",
                   trials::kExactCosine)});
   page.sections.push_back(std::move(results));
   if (!sheet_png.empty()) {
     page.sections.push_back(
-        {.heading = "The patterns themselves",
+        {.heading = "Patterns",
          .blocks = {report::Picture{
              .png = sheet_png,
-             .alt = "Stored patterns, noisy cues and what each memory recalled, by noise level",
+             .alt = "Stored patterns, noisy cues and the readouts of each memory, by noise level",
              .caption = "The first patterns of the first trial: stored, cue, recalled.",
              .pixelated = true}}});
   }
   Table memories{.columns = {{.name = "memory"},
-                             {.name = "what it is"},
+                             {.name = "description"},
                              {.name = "similarity -> separation -> projection", .key = "steps"}}};
   for (const trials::MemoryReport& memory : run.memories) {
     memories.rows.push_back({memory.kind.name, memory.kind.title, memory.kind.steps});
   }
-  page.sections.push_back(
-      {.heading = "The memories and their settings",
-       .blocks = {report::CaptionedTable{memories, "Every memory is a choice of three steps."},
-                  report::Parameters{settings(run)}}});
+  page.sections.push_back({.heading = "Memories and settings",
+                           .blocks = {report::CaptionedTable{memories, "The three steps of each memory."},
+                                      report::Parameters{settings(run)}}});
   return page;
 }
 
@@ -704,7 +726,8 @@ std::string recall_drawing(const RecallRun& run, bool colour) {
     return "";
   }
   const size_t levels = run.options.cues ? 1 : run.options.noise.size(), level = levels / 2;
-  // A few memories say enough: the first, the middle and the last of those that hold the patterns, else of all.
+  // At most three memories are drawn: the first, the middle and the last of those that can store the
+  // patterns, or of all memories if none can.
   std::vector<size_t> drawn, all(run.memories.size());
   std::iota(all.begin(), all.end(), 0);
   std::ranges::copy_if(all, std::back_inserter(drawn), [&](size_t m) {
@@ -717,7 +740,7 @@ std::string recall_drawing(const RecallRun& run, bool colour) {
     drawn = {drawn.front(), drawn[drawn.size() / 2], drawn.back()};
   }
   std::vector<report::TerminalPattern> pictures;
-  const trials::SweepPictures& first = run.shown[drawn.front() * levels + level];
+  const trials::SweepExamples& first = run.shown[drawn.front() * levels + level];
   for (int64_t i = 0; i < std::min<int64_t>(2, first.cues.count()); ++i) {
     pictures.push_back(
         {raster(run, run.patterns.patterns, first.targets[static_cast<size_t>(i)]), "stored", ""});
@@ -744,11 +767,11 @@ void write_recall_files(const RecallRun& run, const std::filesystem::path& folde
   std::vector<report::Chart> charts;
   if (!run.options.cues && !run.rows.empty()) {
     charts.push_back(chart_of(run, "Recalled exactly",
-                              "Share of cues recalled exactly against noise, a line per memory",
+                              "Fraction of cues recalled exactly against noise, one line per memory",
                               {.title = "recalled exactly", .format = ".0%", .range = std::pair(0.0, 1.0)},
                               &trials::SweepRow::exact, 0, 1));
-    charts.push_back(chart_of(run, "Likeness of the readout",
-                              "Mean cosine between readout and pattern against noise, a line per memory",
+    charts.push_back(chart_of(run, "Similarity of the readout",
+                              "Mean cosine between readout and pattern against noise, one line per memory",
                               {.title = "cosine to the pattern"}, &trials::SweepRow::cosine, -1, 1));
     report::write_chart(folder, "exact", charts[0]);
     report::write_chart(folder, "cosine", charts[1]);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What `mneme recall` shows: text, JSON, drawing, and the files of --out.
+/// Output of `mneme recall`: text, JSON, drawing, and the files of --out.
 #pragma once
 
 #include <filesystem>
@@ -19,13 +19,13 @@ struct RecallRun {
   data::PatternSet patterns;
   trials::SweepOptions options = {};
   std::vector<trials::MemoryReport> memories = {};
-  std::vector<trials::SweepRow> rows = {};       ///< memory by memory, noise levels in order
-  std::vector<trials::SweepPictures> shown = {}; ///< of each row, the first patterns
-  std::vector<std::string> readout_files = {};   ///< of --out, one per row: recalled-*.npy
-  std::string threshold_origin = {};   ///< where the threshold of the patterns comes from, for readers
-  std::vector<std::string> notes = {}; ///< what else a reader must know about the input
-  bool is_whole = true;                ///< false: interrupted
-  bool shows_details = false;          ///< the text has a row per memory and noise level
+  std::vector<trials::SweepRow> rows = {};       ///< by memory, then by noise level
+  std::vector<trials::SweepExamples> shown = {}; ///< the first patterns of each row
+  std::vector<std::string> readout_files = {};   ///< files recalled-*.npy in --out, one per row
+  std::string threshold_origin = {};             ///< text that explains the threshold of the patterns
+  std::vector<std::string> notes = {};           ///< other remarks on the input
+  bool is_complete = true;                       ///< false: interrupted
+  bool shows_details = false;                    ///< the text has one row per memory and noise level
 };
 
 /// "noise-0.1", or "given" for cues from a file.
@@ -33,12 +33,12 @@ std::string level_name(const trials::SweepRow& row);
 
 std::string recall_text(const RecallRun& run, bool colour);
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads);
-/// A few patterns with block characters: stored, cue, recalled.
+/// Drawing of a few stored patterns, cues and readouts with block characters.
 std::string recall_drawing(const RecallRun& run, bool colour);
 
-/// index.html, sheet.png, results.csv, charts, config.json, and the two files that differ between equal runs:
-/// env.json, timing.csv. Readouts of an earlier run into this folder (config.json names them) that this run
-/// did not write are removed, so that all that lies there belongs together.
+/// Writes index.html, sheet.png, results.csv, charts, config.json, and the two files that differ between runs
+/// with the same settings, env.json and timing.csv. Removes readouts of an earlier run in this folder (listed
+/// in its config.json) that this run did not write, so that all files in the folder belong to one run.
 void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads);
 
 } // namespace mneme::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme reproduce`: runs published experiments, compares, and writes one report.
+/// `mneme reproduce`: reruns published experiments, compares the results, and writes one report.
 
 #include <algorithm>
 #include <ostream>
@@ -8,7 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "cli/environment.h"
+#include "cli/environment_json.h"
 #include "cli/json_output.h"
 #include "cli/run_folder.h"
 #include "cli/verb.h"
@@ -28,34 +28,37 @@ using experiments::Experiment;
 using experiments::Finished;
 
 constexpr const char* kFullFolder = "runs/reproduce";
-constexpr const char* kQuickFolder =
-    "runs/reproduce-quick"; // a quick run must not replace hours of a full one
+constexpr const char* kQuickFolder = "runs/reproduce-quick"; // a quick run must not overwrite a full one
 
 class Reproduce : public Verb {
 public:
   std::string name() const override { return "reproduce"; }
   std::string summary() const override {
-    return "run published experiments anew, compare the numbers, write one report";
+    return "rerun published experiments and compare the results with the published numbers";
   }
 
   TorchNeed torch_need() const override {
     const bool any = !ids_.empty() && std::ranges::any_of(experiments::experiments_named(ids_),
                                                           [](const auto* each) { return each->needs_torch; });
-    return any ? TorchNeed::some : TorchNeed::none;
+    return any ? TorchNeed::optional : TorchNeed::none;
   }
 
   void declare(CLI::App& app) override {
-    app.add_option("ID", ids_,
-                   "Experiments, such as sdm/softmax-circle, sdm or all (without any: lists them)")
+    app.add_option(
+           "ID", ids_,
+           "Experiments to run: an id such as sdm/softmax-circle, the beginning of several ids such as "
+           "sdm, or all (default: only list the experiments)")
         ->type_name("ID");
-    app.add_flag("--quick", quick_, "Fewer draws and cases: minutes instead of hours");
-    app.add_flag("--check", check_, "Exit with 4 if a published value is missed beyond its tolerance");
-    app.add_flag("--again", again_, "Run also what lies finished in the folder");
+    app.add_flag("--quick", quick_, "Use fewer random draws and cases: minutes instead of hours");
+    app.add_flag("--check", check_,
+                 "Exit with code 4 if a result is outside the tolerance of its published value");
+    app.add_flag("--again", again_, "Also rerun experiments whose results are already in the folder");
     app.add_option("--data", data_,
-                   "Folder of data files, such as MNIST (default: $MNEME_DATA, else "
+                   "Folder of data sets such as MNIST (default: $MNEME_DATA, else "
                    "$XDG_DATA_HOME/mneme, else ~/.local/share/mneme)")
         ->type_name("DIR");
-    app.add_option("--markdown", markdown_, "Also write published beside measured to this file, as Markdown")
+    app.add_option("--markdown", markdown_,
+                   "Also write tables of published and measured values to this Markdown file")
         ->type_name("FILE");
   }
 
@@ -74,21 +77,26 @@ public:
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {
       const std::string& skipped = finished.outcome.skipped;
-      context.progress.say(fmt::format("{}: {}{}", finished.experiment->id,
-                                       experiments::summary_of(finished.outcome),
-                                       !skipped.empty()     ? ": " + skipped
-                                       : finished.from_disk ? ", taken from " + folder.string()
-                                                            : fmt::format(", {:.1f} s", finished.seconds)));
+      std::string details;
+      if (!skipped.empty()) {
+        details = ": " + skipped;
+      } else if (finished.from_disk) {
+        details = ", loaded from " + folder.string();
+      } else {
+        details = fmt::format(", {:.1f} s", finished.seconds);
+      }
+      context.progress.message(fmt::format("{}: {}{}", finished.experiment->id,
+                                           experiments::summary_of(finished.outcome), details));
       findings.push_back(std::move(finished));
     };
     try {
       experiments::run_experiments(chosen, settings, folder, again_, context.progress, keep);
     } catch (const Interrupted&) {
       finish(findings, settings, folder, context);
-      context.progress.say(
-          fmt::format("mneme reproduce: {} of {} experiments had finished and lie in {}; the "
-                      "same command goes on from there",
-                      findings.size(), chosen.size(), folder.string()));
+      context.progress.message(fmt::format(
+          "mneme reproduce: {} of {} experiments had finished, their results are in {}; run the same "
+          "command again to continue",
+          findings.size(), chosen.size(), folder.string()));
       throw;
     }
     finish(findings, settings, folder, context);
@@ -111,20 +119,22 @@ private:
     if (context.options.json) {
       print_json(context.out, {{"experiments", json}});
     } else {
-      context.out << report::to_text(table, {.colour = context.colour})
-                  << "\n`mneme reproduce ID --quick` runs one, or all whose ids begin with ID.\n";
+      context.out
+          << report::to_text(table, {.colour = context.colour})
+          << "\n`mneme reproduce ID --quick` runs the experiment ID, or all experiments whose ids begin "
+             "with ID.\n";
     }
   }
 
-  /// Run directory, Markdown and what goes to stdout. The page also holds what earlier runs of equal settings left
-  /// in the folder.
+  /// Writes the run folder, the Markdown file and stdout. The page also includes results of earlier runs with
+  /// the same settings that are in the folder.
   void finish(std::vector<Finished>& findings, const experiments::RunSettings& settings,
               const std::filesystem::path& folder, Context& context) const {
-    const auto place = [](const Finished& finished) { return finished.experiment; }; // as in all_experiments
-    std::ranges::sort(findings, {}, place);
+    const auto experiment_of = [](const Finished& finished) { return finished.experiment; };
+    std::ranges::sort(findings, {}, experiment_of); // the order of all_experiments
     std::vector<Finished> shown;
     for (const Experiment& experiment : experiments::all_experiments()) {
-      const auto found = std::ranges::find(findings, &experiment, place);
+      const auto found = std::ranges::find(findings, &experiment, experiment_of);
       if (found != findings.end()) {
         shown.push_back(*found);
       } else if (auto earlier = experiments::find_outcome(folder, experiment, settings);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Runs one verb: arguments in, exit code out, every error a line or two for the reader.
+/// Runs one verb: parses its arguments, prints errors and returns the exit code.
 #pragma once
 
 #include <exception>
@@ -13,18 +13,19 @@
 
 namespace mneme::cli {
 
-/// Parses `arguments` (what stands behind the verb's name) and runs the verb. Results go to `out`; with
-/// --json only once the verb has ended, so that a failure leaves nothing there. Errors go to `err` and are
-/// told by the exit code. Progress is drawn on stderr.
-/// `parsed` is called once the arguments are known to be right, before the verb runs.
+/// Parses `arguments` (those after the name of the verb) and runs the verb. Results go to `out`; with --json
+/// only once the verb has succeeded, so that a failed verb prints nothing there. Errors go to `err` and
+/// determine the exit code. Progress goes to stderr.
+/// `parsed` is called once the arguments have been parsed without an error, before the verb runs.
 ExitCode run_verb(Verb& verb, const std::vector<std::string>& arguments, std::ostream& out, std::ostream& err,
                   const std::function<void()>& parsed = {});
 
-/// Prints `mneme VERB: message` (without verb: `mneme: message`) and returns the exit code that belongs to
-/// it.
+/// Prints `mneme VERB: message` (`mneme: message` if `verb` is empty) and returns the exit code of the error.
 ExitCode report_error(const std::exception_ptr& error, const std::string& verb, std::ostream& err);
 
-/// Errors  OutputError if anything written to `out` (stdout) got lost
+/// Flushes `out` (stdout) and checks that all writes to it succeeded.
+///
+/// Errors  OutputError if a write failed
 void check_output(std::ostream& out);
 
 } // namespace mneme::cli

@@ -21,14 +21,14 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kAnotherFolder = "another folder with --out";
 
-/// Names under which runs write results. Without a config.json nothing tells which run wrote them.
+/// Names of result files. If one of them exists without a config.json, the run that wrote it is unknown.
 constexpr std::array kResultNames = {
     "checkpoints",         "env.json",      "eval.csv",    "explanation.json", "index.html",
     "learning.csv",        "metrics.jsonl", "results.csv", "sheet.png",        "summary.csv",
     "tensors.safetensors", "timing.csv",    "trials.csv",  "verify.json"};
 
-[[noreturn]] void refuse(const std::filesystem::path& folder, const std::string& problem,
-                         const std::string& advice) {
+[[noreturn]] void fail(const std::filesystem::path& folder, const std::string& problem,
+                       const std::string& advice) {
   throw UsageError(fmt::format("{}: {}.\n  {}.", printable(folder.string()), problem, advice));
 }
 
@@ -37,18 +37,21 @@ std::string text_of(const Json& config, const char* key) {
   return found != config.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-/// The verb that wrote a config.json; empty if none did. The first runs were written without "verb".
+/// The verb that wrote a config.json; empty if it is not from mneme. Early versions did not write "verb".
 std::string verb_of(const Json& config) {
   if (const std::string verb = text_of(config, "verb"); !verb.empty() || !config.contains("version")) {
     return verb;
   }
-  return config.contains("task")             ? "train"
-         : config.contains("experiments")    ? "reproduce"
-         : config.contains("memories_asked") ? "recall"
-                                             : "";
+  if (config.contains("task")) {
+    return "train";
+  }
+  if (config.contains("experiments")) {
+    return "reproduce";
+  }
+  return config.contains("memories_asked") ? "recall" : "";
 }
 
-/// Such as `mneme train latch`.
+/// The command that wrote a config.json, such as "`mneme train latch`".
 std::string command_of(const Json& config) {
   std::string command = "mneme " + verb_of(config);
   for (const char* key : {"task", "quantity"}) {
@@ -59,15 +62,15 @@ std::string command_of(const Json& config) {
   return "`" + command + "`";
 }
 
-/// The config.json of an earlier run, or null if the folder holds none.
+/// The config.json of an earlier run, or null if the folder contains neither one nor results.
 Json read_earlier(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
   std::error_code unreadable;
   if (!std::filesystem::exists(path, unreadable)) {
     for (const char* name : kResultNames) {
       if (std::filesystem::exists(folder / name, unreadable)) {
-        refuse(folder, fmt::format("holds {}, but no config.json that tells which run has written it", name),
-               fmt::format("Name {}, or an empty one", kAnotherFolder));
+        fail(folder, fmt::format("contains {}, but no config.json that identifies the run", name),
+             fmt::format("Choose {}, or an empty one", kAnotherFolder));
       }
     }
     return nullptr;
@@ -77,11 +80,11 @@ Json read_earlier(const std::filesystem::path& folder) {
   Json config;
   try {
     config = parse_strict_json<Json>({text, bytes.size()}, path.string());
-  } catch (const DataError&) { // refused below
+  } catch (const DataError&) { // config stays null, which is an error below
   }
   if (verb_of(config).empty()) {
-    refuse(folder, "holds a config.json that no run of mneme has written; it would be overwritten",
-           fmt::format("Name {}", kAnotherFolder));
+    fail(folder, "contains a config.json that was not written by mneme and would be overwritten",
+         fmt::format("Choose {}", kAnotherFolder));
   }
   return config;
 }
@@ -96,9 +99,9 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
     return;
   }
   if (command_of(earlier) != command_of(run)) {
-    refuse(folder,
-           fmt::format("holds a run of {}, which {} would overwrite", command_of(earlier), command_of(run)),
-           fmt::format("Name {}", kAnotherFolder));
+    fail(folder,
+         fmt::format("contains a run of {}, which {} would overwrite", command_of(earlier), command_of(run)),
+         fmt::format("Choose {}", kAnotherFolder));
   }
   std::vector<std::string> differences, shrunk;
   for (const auto& [name, value] : run.items()) {
@@ -117,12 +120,12 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
     }
   }
   if (!differences.empty()) {
-    refuse(folder,
-           fmt::format("holds a run of {} with {}", command_of(earlier), fmt::join(differences, ", ")),
-           fmt::format("Request the same to resume or repeat that run{}, or name {}",
-                       shrunk.empty() ? ""
-                                      : fmt::format(" ({} may grow, not shrink)", fmt::join(shrunk, " and ")),
-                       kAnotherFolder));
+    const std::string growth =
+        shrunk.empty() ? "" : fmt::format(" ({} may only increase)", fmt::join(shrunk, " and "));
+    fail(folder,
+         fmt::format("contains a run of {} with {}", command_of(earlier), fmt::join(differences, ", ")),
+         fmt::format("Use the same settings to resume or repeat that run{}, or choose {}", growth,
+                     kAnotherFolder));
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme theory QUANTITY`: what can be said about memories without running one.
+/// `mneme theory QUANTITY`: theoretical predictions of memories.
 
 #include <algorithm>
 #include <ostream>
@@ -21,28 +21,28 @@ namespace mneme::cli {
 namespace {
 
 constexpr const char* kPlanSummary =
-    "how large a memory must be for so many items, so much noise, so few errors";
+    "required size of a memory for a number of items, a noise level and an error rate";
 
 class Theory : public Verb {
 public:
   std::string name() const override { return "theory"; }
   std::string summary() const override {
-    return "predict intersections, noise, capacity, critical distance; plan a memory";
+    return "predict intersections, noise, capacity and critical distance; plan the size of a memory";
   }
 
   void declare(CLI::App& app) override {
-    app.require_subcommand(0, 1); // alone it lists the quantities
+    app.require_subcommand(0, 1); // without a subcommand, the verb lists the quantities
     for (const Quantity& quantity : quantities()) {
-      CLI::App* below = app.add_subcommand(quantity.name, quantity.summary);
-      add_setting_options(*below, quantity.settings, values_);
+      CLI::App* subcommand = app.add_subcommand(quantity.name, quantity.summary);
+      add_setting_options(*subcommand, quantity.settings, values_);
       for (size_t i = 0; i < quantity.choices.size(); ++i) {
         const QuantityChoice& choice = quantity.choices[i];
         add_word_option(
-            *below, choice.option, choice.words, choice.words.front(),
-            [this, i](size_t place) { choices_[i] = place; }, choice.help);
+            *subcommand, choice.option, choice.words, choice.words.front(),
+            [this, i](size_t index) { choices_[i] = index; }, choice.help);
       }
-      below->add_flag("--csv", csv_, "Results as CSV");
-      below->callback([this, &quantity] { chosen_ = &quantity; });
+      subcommand->add_flag("--csv", csv_, "Print the results as CSV");
+      subcommand->callback([this, &quantity] { quantity_ = &quantity; });
     }
     CLI::App* plan = app.add_subcommand("plan", kPlanSummary);
     plan_.declare(*plan);
@@ -53,21 +53,21 @@ public:
     if (is_plan_) {
       return plan_.run(context);
     }
-    if (chosen_ == nullptr) {
+    if (quantity_ == nullptr) {
       list(context);
       return ExitCode::ok;
     }
     if (csv_ && context.options.json) {
-      throw UsageError("--csv and --json are two forms of the results.\n  Give one of them.");
+      throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
     }
     const std::filesystem::path& folder = context.options.out;
     if (!folder.empty()) {
-      open_run_folder(folder, {{"verb", name()}, {"quantity", chosen_->name}});
+      open_run_folder(folder, {{"verb", name()}, {"quantity", quantity_->name}});
     }
     const std::vector<size_t> choices(choices_.begin(),
-                                      choices_.begin() + static_cast<int64_t>(chosen_->choices.size()));
+                                      choices_.begin() + static_cast<int64_t>(quantity_->choices.size()));
     const TheoryRun result =
-        run_theory(*chosen_, choices, combinations(chosen_->settings, values_), context.progress);
+        run_theory(*quantity_, choices, combinations(quantity_->settings, values_), context.progress);
     const std::string written = folder.empty() ? "" : write_theory_files(result, folder);
     if (context.options.json) {
       print_json(context.out, theory_json(result));
@@ -101,23 +101,23 @@ private:
     for (const auto& [name, summary] : rows) {
       width = std::max(width, name.size());
     }
-    context.out << "What theory says of sparse distributed memories and attention:\n\n";
+    context.out << "Quantities that theory predicts for sparse distributed memories and attention:\n\n";
     for (const auto& [name, summary] : rows) {
       context.out << fmt::format("  {:<{}}  {}\n", name, width, summary);
     }
     context.out
-        << "\nEvery option takes a value, a list or a range:\n"
+        << "\nThe value of an option is a number, a list or a range:\n"
            "  mneme theory critical-distance --items 10000 --hamming-radius 440..460\n"
            "  mneme theory one-read-error --bits 256 --items 100,1000 --noise 0..0.5..0.05 --out out\n"
            "  mneme theory plan --bits 1000 --items 10000 --noise 0.1 --target 0.99\n"
-           "\n`mneme theory QUANTITY --help` says what a quantity takes.\n";
+           "\n`mneme theory QUANTITY --help` shows the options of a quantity.\n";
   }
 
-  static constexpr size_t kChoicesMost = 2;
+  static constexpr size_t kMaxChoices = 2;
   SettingValues values_;
-  std::array<size_t, kChoicesMost> choices_{};
+  std::array<size_t, kMaxChoices> choices_{};
   bool csv_ = false;
-  const Quantity* chosen_ = nullptr;
+  const Quantity* quantity_ = nullptr;
   TheoryPlan plan_;
   bool is_plan_ = false;
 };

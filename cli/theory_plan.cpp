@@ -36,25 +36,25 @@ using report::Cell;
 using report::Notation;
 using report::Table;
 
-/// What a NeuronSdm keeps per hard location: address in 64-bit words, 16-bit counters, the number of writes.
+/// Memory of a hard location of NeuronSdm: address in 64-bit words, 16-bit counters, number of writes.
 double bytes_per_location(int64_t bits) {
   const int64_t words = (bits + 63) / 64;
   return static_cast<double>(8 * words + 2 * bits + 8);
 }
 
-/// A plan and all that follows from it.
+/// A plan and the quantities derived from it.
 struct Planned {
   theory::PlanRequest request;
   theory::Plan plan;
-  std::optional<theory::Plan> needed; ///< what would reach the target where the limit does not allow it
-  std::optional<double> beta;         ///< nothing for a radius below 2: no line goes through one point
+  std::optional<theory::Plan> needed; ///< plan that reaches the target, if the limit does not allow it
+  std::optional<double> beta;         ///< empty for a radius below 2, where the fit has only one point
   int64_t critical_distance = 0;
   std::optional<trials::NeuronSdmTrial> simulated;
 
   double bytes(const theory::Plan& some) const {
     return some.hard_locations * bytes_per_location(request.bits);
   }
-  double wrong_share() const { return 1 - plan.right_share; }
+  double wrong_share() const { return 1 - plan.bit_accuracy; }
 };
 
 Planned planned(const theory::PlanRequest& request) {
@@ -90,30 +90,30 @@ Table table_of(const Planned& all) {
                           {.name = "locations"},
                           {.name = "memory", .unit = "bytes", .key = "memory_bytes"},
                           {.name = "beta", .digits = 6},
-                          {.name = "right bits", .key = "right_share", .digits = 6},
+                          {.name = "correct bits", .key = "right_share", .digits = 6},
                           {.name = "critical distance", .key = "critical_distance"}}};
   const theory::PlanRequest& request = all.request;
   table.rows = {{request.bits, count_cell(request.patterns), request.noise, request.target,
                  std::string(all.plan.reaches_target ? "yes" : "no"), all.plan.hamming_radius,
                  count_cell(all.plan.hard_locations), count_cell(all.bytes(all.plan)),
-                 all.beta ? Cell(*all.beta) : Cell(), all.plan.right_share, all.critical_distance}};
+                 all.beta ? Cell(*all.beta) : Cell(), all.plan.bit_accuracy, all.critical_distance}};
   if (all.simulated) {
     table.columns.insert(table.columns.end(),
                          {{.name = "wrong bits, simulated", .key = "simulated_wrong_share", .digits = 5},
                           {.name = "simulated / predicted", .key = "simulated_over_predicted", .digits = 4},
                           {.name = "exact after one read", .key = "exact_after_one_read", .digits = 4},
-                          {.name = "end exact", .key = "end_exact", .digits = 4}});
+                          {.name = "exact after repeated reads", .key = "end_exact", .digits = 4}});
     table.rows[0].insert(
         table.rows[0].end(),
-        {cell(all.simulated->wrong_share),
-         all.wrong_share() > 0 ? Cell(all.simulated->wrong_share.mean / all.wrong_share()) : Cell(),
+        {cell(all.simulated->bit_error),
+         all.wrong_share() > 0 ? Cell(all.simulated->bit_error.mean / all.wrong_share()) : Cell(),
          cell(all.simulated->exact_once), cell(all.simulated->exact_end)});
   }
   return table;
 }
 
-std::string percent(double share, int digits) {
-  return report::format_number(share, Notation::percent, digits) + " %";
+std::string percent(double fraction, int digits) {
+  return report::format_number(fraction, Notation::percent, digits) + " %";
 }
 
 std::string interval_text(const trials::MeanInterval& interval, int digits) {
@@ -129,7 +129,7 @@ std::string count_text(double count) {
                                count < 1e15 ? 0 : 6);
 }
 
-/// Names and values, for people.
+/// Names and values of the text output.
 std::vector<std::pair<std::string, std::string>> lines_of(const Planned& all) {
   const theory::Plan& plan = all.plan;
   const auto bits = static_cast<double>(all.request.bits);
@@ -138,64 +138,69 @@ std::vector<std::pair<std::string, std::string>> lines_of(const Planned& all) {
       {"Hamming radius", fmt::format("{} bits", plan.hamming_radius)},
       {"hard locations", count_text(plan.hard_locations)},
       {"memory", bytes_text(all.bytes(plan))},
-      {"beta", all.beta ? fmt::format("{} (of softmax attention that does the same)",
+      {"beta", all.beta ? fmt::format("{} (of the equivalent softmax attention)",
                                       report::format_number(*all.beta, Notation::automatic, 5))
                         : "none: the radius is too small for a fit"},
-      {"right after one read",
-       fmt::format("{} of the bits expected, {} of {} wrong", percent(plan.right_share, kDigits),
+      {"after one read",
+       fmt::format("{} of the bits correct (expected), {} of {} wrong", percent(plan.bit_accuracy, kDigits),
                    report::format_number(bits * all.wrong_share(), Notation::automatic, 4),
                    all.request.bits)},
-      {"critical distance", fmt::format("{} bits, {} of them", all.critical_distance,
+      {"critical distance", fmt::format("{} bits, {} of all bits", all.critical_distance,
                                         percent(static_cast<double>(all.critical_distance) / bits, 1))}};
   if (all.simulated) {
-    const double ratio = all.simulated->wrong_share.mean / all.wrong_share();
+    const double ratio = all.simulated->bit_error.mean / all.wrong_share();
     lines.emplace_back("simulated", fmt::format("{} of the bits wrong, {} expected{}",
-                                                interval_text(all.simulated->wrong_share, kDigits),
+                                                interval_text(all.simulated->bit_error, kDigits),
                                                 percent(all.wrong_share(), kDigits),
                                                 all.wrong_share() > 0
                                                     ? fmt::format(": {:.1f} % {}", 100 * std::abs(ratio - 1),
                                                                   ratio < 1 ? "fewer" : "more")
                                                     : ""));
-    lines.emplace_back("cues exact", fmt::format("{} after one read, {} in the end",
-                                                 interval_text(all.simulated->exact_once, 1),
-                                                 interval_text(all.simulated->exact_end, 1)));
+    lines.emplace_back("recalled exactly",
+                       fmt::format("{} of the cues after one read, {} after repeated reads",
+                                   interval_text(all.simulated->exact_once, 1),
+                                   interval_text(all.simulated->exact_end, 1)));
   }
   return lines;
 }
 
 std::string request_text(const theory::PlanRequest& request) {
-  return fmt::format("{} items of {} bits, cues with {:g} % of their bits wrong, {:g} % right after one read",
-                     count_text(request.patterns), request.bits, 100 * request.noise, 100 * request.target);
+  return fmt::format(
+      "{} items of {} bits, cues with {:g} % wrong bits, target {:g} % correct bits after one read",
+      count_text(request.patterns), request.bits, 100 * request.noise, 100 * request.target);
 }
 
-/// Why the target is not reached, and what would; empty where it is.
-std::string shortfall(const Planned& all) {
+/// Explains why the target is not reached, and which plan would reach it; empty if the target is reached.
+std::string shortfall_text(const Planned& all) {
   if (all.plan.reaches_target) {
     return "";
   }
-  const std::string with = all.request.hamming_radius ? "" : ", whatever the radius";
-  std::string text =
-      fmt::format("The target cannot be reached with {} hard locations ({}){}: what stands here is the "
-                  "best of them.",
-                  count_text(all.plan.hard_locations), bytes_text(all.bytes(all.plan)), with);
+  const std::string any_radius = all.request.hamming_radius ? "" : " and any radius";
+  std::string text = fmt::format(
+      "The target cannot be reached with {} hard locations ({}){}; the plan above is the best one "
+      "within this limit.",
+      count_text(all.plan.hard_locations), bytes_text(all.bytes(all.plan)), any_radius);
   if (all.needed) {
-    text += fmt::format(" It takes {} of them, {}, and radius {}.", count_text(all.needed->hard_locations),
-                        bytes_text(all.bytes(*all.needed)), all.needed->hamming_radius);
+    text += fmt::format(" The target requires {} hard locations ({}) and a radius of {}.",
+                        count_text(all.needed->hard_locations), bytes_text(all.bytes(*all.needed)),
+                        all.needed->hamming_radius);
   }
   return text;
 }
 
-/// Errors  UnsupportedError where the memory planned does not fit into this machine
+/// Simulates the planned memory.
+///
+/// Errors  UnsupportedError if it does not fit into the memory of this machine
 trials::NeuronSdmTrial simulated(const Planned& all, int64_t trials, int64_t cues, Context& context) {
   const MachineMemory machine = machine_memory();
-  const double has = static_cast<double>(
+  const double available = static_cast<double>(
       std::min(machine.available.value_or(~uint64_t{0}), machine.limit.value_or(~uint64_t{0})));
-  const double takes = all.bytes(all.plan) + all.request.patterns * bytes_per_location(all.request.bits);
-  if (takes > has) {
-    throw UnsupportedError(
-        fmt::format("--simulate takes {} of memory, but {} are free here.\n  Plan a smaller one "
-                    "(fewer --items, less --noise, --memory-limit), or leave --simulate out.",
-                    bytes_text(takes), bytes_text(has)));
+  const double required = all.bytes(all.plan) + all.request.patterns * bytes_per_location(all.request.bits);
+  if (required > available) {
+    throw UnsupportedError(fmt::format(
+        "--simulate needs {} of memory, but only {} are available.\n  Plan a smaller memory (fewer "
+        "--items, less --noise, --memory-limit), or leave out --simulate.",
+        bytes_text(required), bytes_text(available)));
   }
   return trials::neuron_sdm_trial(
       {.bits = all.request.bits,
@@ -233,49 +238,54 @@ nlohmann::ordered_json json_of(const Planned& all, uint64_t seed) {
 } // namespace
 
 void TheoryPlan::declare(CLI::App& app) {
-  add_integer_option(app, "--bits", request_.bits, {.least = 1, .most = 10'000'000}, "Bits of a pattern");
+  add_integer_option(app, "--bits", request_.bits, {.min = 1, .max = 10'000'000}, "Bits per pattern");
   add_parsed_option(
       app, "--items", "COUNT", "10000",
       [this](const std::string& name, const std::string& text) {
         request_.patterns = parse_count(name, text);
       },
-      "Patterns to be stored");
-  add_real_option(app, "--noise", request_.noise, {.least = 0, .most = 1},
-                  "Share of its bits that a cue has wrong");
+      "Number of patterns to store");
+  add_real_option(app, "--noise", request_.noise, {.min = 0, .max = 1}, "Fraction of wrong bits in a cue");
   add_real_option(app, "--target", request_.target,
-                  {.least = 0.5, .most = 1, .least_included = false, .most_included = false},
-                  "Share of bits to be right after one read");
+                  {.min = 0.5, .max = 1, .min_included = false, .max_included = false},
+                  "Required fraction of correct bits after one read");
   add_parsed_option(
       app, "--hamming-radius", "BITS", "the one that needs the fewest locations",
       [this](const std::string& name, const std::string& text) {
-        request_.hamming_radius = parse_integer(name, text, {.least = 0});
+        request_.hamming_radius = parse_integer(name, text, {.min = 0});
       },
-      "Keep to this radius");
+      "Use this Hamming radius");
   add_choice_option<theory::Storage>(
       app, "--storage", request_.storage,
       {{"auto", theory::Storage::autoassociative}, {"hetero", theory::Storage::heteroassociative}},
-      "auto: patterns are stored at themselves; hetero: unrelated data at them");
+      "auto: autoassociative, the stored data are the patterns themselves; hetero: heteroassociative, the "
+      "data are "
+      "unrelated to the patterns");
   add_parsed_option(
       app, "--memory-limit", "BYTES", "none",
       [this](const std::string& name, const std::string& text) { memory_limit_ = parse_bytes(name, text); },
-      "Most memory for hard locations, such as 4GB");
-  app.add_flag("--simulate", simulate_, "Build such memories of random patterns and measure");
-  add_integer_option(app, "--trials", trials_, {.least = 1, .most = 1'000'000}, "Memories to simulate");
-  add_integer_option(app, "--cues", cues_, {.least = 1, .most = 1'000'000'000}, "Cues to ask each of them");
+      "Maximum memory for hard locations, such as 4GB");
+  app.add_flag(
+      "--simulate", simulate_,
+      "Also simulate the planned memory with random patterns, and compare the error with the prediction");
+  add_integer_option(app, "--trials", trials_, {.min = 1, .max = 1'000'000},
+                     "With --simulate: number of memories");
+  add_integer_option(app, "--cues", cues_, {.min = 1, .max = 1'000'000'000},
+                     "With --simulate: number of cues per memory");
 }
 
 ExitCode TheoryPlan::run(Context& context) const {
   theory::PlanRequest request = request_;
   if (request.hamming_radius && *request.hamming_radius > request.bits) {
     throw UsageError(
-        fmt::format("--hamming-radius {}: patterns have {} bits.\n  Give at most {}, or more --bits.",
+        fmt::format("--hamming-radius {}: patterns have {} bits.\n  Give at most {}, or increase --bits.",
                     *request.hamming_radius, request.bits, request.bits));
   }
   if (memory_limit_) {
     const double locations = std::floor(*memory_limit_ / bytes_per_location(request.bits));
     if (locations < 1) {
       throw UsageError(fmt::format(
-          "--memory-limit {}: one hard location of {} bits takes {}.\n  Give at least that.",
+          "--memory-limit {}: one hard location of {} bits needs {}.\n  Give at least that.",
           bytes_text(*memory_limit_), request.bits, bytes_text(bytes_per_location(request.bits))));
     }
     request.hard_locations_max = std::min(request.hard_locations_max, locations);
@@ -288,13 +298,13 @@ ExitCode TheoryPlan::run(Context& context) const {
   if (simulate_) {
     all.simulated = simulated(all, trials_, cues_, context);
   }
-  const std::string short_of = shortfall(all);
+  const std::string shortfall = shortfall_text(all);
   if (!folder.empty()) {
     write_file_atomically(folder / "config.json", report::json_text(config_of(all, context.options.seed)));
     write_file_atomically(folder / "results.csv", report::to_csv(table_of(all)));
-    report::Section section{.heading = "The plan", .blocks = {report::Parameters{lines_of(all)}}};
-    if (!short_of.empty()) {
-      section.blocks.push_back(report::Note{short_of, true});
+    report::Section section{.heading = "Plan", .blocks = {report::Parameters{lines_of(all)}}};
+    if (!shortfall.empty()) {
+      section.blocks.push_back(report::Note{shortfall, true});
     }
     report::write_page(folder / "index.html",
                        {.title = "plan", .intro = request_text(request), .sections = {section}});
@@ -312,9 +322,9 @@ ExitCode TheoryPlan::run(Context& context) const {
                                  std::min(static_cast<double>(cues_), request.patterns),
                                  trials_ > 1 ? ", 95 % confidence intervals" : "");
     }
-    if (!short_of.empty()) {
+    if (!shortfall.empty()) {
       context.out << '\n';
-      for (const std::string& line : report::wrap(short_of, 100)) {
+      for (const std::string& line : report::wrap(shortfall, 100)) {
         context.out << line << '\n';
       }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme theory plan`: how large a memory must be, and whether a simulation agrees.
+/// `mneme theory plan`: computes the required size of a memory, and optionally simulates it.
 #pragma once
 
 #include <optional>

@@ -39,7 +39,7 @@ double log_space(const SettingPoint& point) {
   return static_cast<double>(point.bits) * std::numbers::ln2;
 }
 
-/// A row per distance.
+/// One row per distance.
 template <class Row> QuantityRows at_distances(const SettingPoint& point, Row row) {
   QuantityRows rows;
   for (const int64_t distance : point.distances) {
@@ -48,10 +48,10 @@ template <class Row> QuantityRows at_distances(const SettingPoint& point, Row ro
   return rows;
 }
 
-/// Shares, their logarithms and the hard locations in them.
-std::vector<Cell> intersection_cells(const SettingPoint& point, double log_share) {
-  return {std::exp(log_share), std::isfinite(log_share) ? Cell(log_share) : Cell(),
-          std::exp(log_share + std::log(point.locations))};
+/// Fraction of the space in an intersection, its logarithm, and the expected number of hard locations in it.
+std::vector<Cell> intersection_cells(const SettingPoint& point, double log_fraction) {
+  return {std::exp(log_fraction), std::isfinite(log_fraction) ? Cell(log_fraction) : Cell(),
+          std::exp(log_fraction + std::log(point.locations))};
 }
 
 QuantityRows circle_intersection_rows(const SettingPoint& point, const Choices& choices) {
@@ -71,9 +71,11 @@ QuantityRows circle_intersection_rows(const SettingPoint& point, const Choices& 
       return intersection_cells(point,
                                 theory::log_book_intersection(point.bits, point.hamming_radius, distance));
     }
-    return intersection_cells(point, form == "exact" ? exact[static_cast<size_t>(distance)] - log_space(point)
-                                     : form == "linear" ? weighted(theory::AddressWeight::linear)
-                                                        : weighted(theory::AddressWeight::exponential));
+    if (form == "exact") {
+      return intersection_cells(point, exact[static_cast<size_t>(distance)] - log_space(point));
+    }
+    return intersection_cells(point, weighted(form == "linear" ? theory::AddressWeight::linear
+                                                               : theory::AddressWeight::exponential));
   });
 }
 
@@ -85,23 +87,23 @@ QuantityRows address_count_rows(const SettingPoint& point, const Choices&) {
 
 QuantityRows cap_intersection_rows(const SettingPoint& point, const Choices& choices) {
   const theory::CapIntersectionTable caps(point.bits, point.hamming_radius);
-  const double factor = choices[0] == 1 ? theory::kOriginalCapLogOffset : 0;
+  const double log_offset = choices[0] == 1 ? theory::kOriginalCapLogOffset : 0;
   return at_distances(point, [&](int64_t distance) {
     const double cosine = theory::hamming_to_cosine(point.bits, distance);
-    std::vector<Cell> cells = intersection_cells(point, caps.log_fraction(cosine) + factor);
+    std::vector<Cell> cells = intersection_cells(point, caps.log_fraction(cosine) + log_offset);
     cells.insert(cells.begin(), cosine);
     return cells;
   });
 }
 
 QuantityRows bounds_rows(const SettingPoint& point, const Choices& choices) {
-  const auto count = choices[0] == 0 ? theory::TermCount::every_term : theory::TermCount::published;
+  const auto count = choices[0] == 0 ? theory::TermCount::exact : theory::TermCount::published;
   const std::vector<double> exact = theory::log_circle_intersections(point.bits, point.hamming_radius);
   const auto cell = [](double log) { return std::isfinite(log) ? Cell(log) : Cell(); };
   return at_distances(point, [&](int64_t distance) {
     const auto ours = theory::intersection_bounds(point.bits, point.hamming_radius, distance);
     std::vector<Cell> cells = {cell(exact[static_cast<size_t>(distance)] - log_space(point)),
-                               cell(ours.log_largest_term), cell(ours.log_all_largest),
+                               cell(ours.log_max_term), cell(ours.log_max_term_times_count),
                                cell(ours.log_exponential)};
     if (distance == 0 || distance == point.bits) {
       cells.resize(12);
@@ -172,13 +174,14 @@ theory::Storage storage_of(size_t choice) {
 
 QuantityRows one_read_error_rows(const SettingPoint& point, const Choices& choices) {
   const theory::Storage storage = storage_of(choices[0]);
-  const auto reads = theory::one_reads(sdm(point), storage);
-  const std::vector<double> shares = theory::wrong_shares_after_read(sdm(point), point.distances, storage);
+  const auto reads = theory::read_statistics(sdm(point), storage);
+  const std::vector<double> wrong_fractions =
+      theory::bit_error_rates_after_read(sdm(point), point.distances, storage);
   QuantityRows rows;
-  for (size_t i = 0; i < shares.size(); ++i) {
-    const theory::OneRead& read = reads[static_cast<size_t>(point.distances[i])];
-    rows.push_back({static_cast<double>(point.bits) * shares[i], shares[i], read.wrong_bits, read.signal,
-                    read.bias, read.noise_deviation});
+  for (size_t i = 0; i < wrong_fractions.size(); ++i) {
+    const theory::ReadStatistics& read = reads[static_cast<size_t>(point.distances[i])];
+    rows.push_back({static_cast<double>(point.bits) * wrong_fractions[i], wrong_fractions[i], read.wrong_bits,
+                    read.signal, read.bias, read.noise_deviation});
   }
   return rows;
 }
@@ -209,16 +212,18 @@ QuantityRows nearest_location_rows(const SettingPoint& point, const Choices&) {
                                : Cell()}};
 }
 
-const QuantityColumn kShare = {{.name = "share of the space", .key = "share", .digits = 6}, true};
-const QuantityColumn kLogShare = {{.name = "ln share", .key = "log_share", .digits = 7}};
+const QuantityColumn kFraction = {{.name = "fraction of the space", .key = "share", .digits = 6}, true};
+const QuantityColumn kLogFraction = {{.name = "ln(fraction)", .key = "log_share", .digits = 7}};
 const QuantityColumn kSharedLocations = {
-    {.name = "locations shared", .key = "locations_shared", .digits = 7}};
-const QuantityChoice kStorage = {"--storage",
-                                 {"auto", "hetero"},
-                                 "auto: patterns are stored at themselves; hetero: unrelated data at them"};
+    {.name = "shared locations", .key = "locations_shared", .digits = 7}};
+const QuantityChoice kStorage = {
+    "--storage",
+    {"auto", "hetero"},
+    "auto: autoassociative, the stored data are the patterns themselves; hetero: "
+    "heteroassociative, the data are unrelated to the patterns"};
 
-QuantityColumn logarithm(const char* name, const char* key, bool drawn = false) {
-  return {{.name = name, .key = key, .digits = 6}, drawn};
+QuantityColumn logarithm(const char* name, const char* key, bool in_chart = false) {
+  return {{.name = name, .key = key, .digits = 6}, in_chart};
 }
 
 } // namespace
@@ -227,44 +232,53 @@ const std::vector<Quantity>& quantities() {
   using enum Setting;
   static const std::vector<Quantity> all = {
       {.name = "circle-intersection",
-       .summary = "how many addresses, and hard locations, two Hamming circles share",
+       .summary =
+           "fraction of addresses, and number of hard locations, in the intersection of two Hamming circles",
        .settings = {bits, hamming_radius, locations, distance},
-       .choices = {{"--form",
-                    {"exact", "lune", "linear", "exponential", "book"},
-                    "exact; as published: the lune form in doubles, sums weighted by agreement, the book's "
-                    "continuous form"}},
-       .columns = {kShare, kLogShare, kSharedLocations},
-       .reading = "Two circles of the radius, their centres the distance apart. Locations shared: expected "
-                  "number of "
-                  "random hard locations in both.",
+       .choices =
+           {{"--form",
+             {"exact", "lune", "linear", "exponential", "book"},
+             "Formula. exact: exact sum; the others are published formulas. lune: the lune form in double "
+             "precision; linear, exponential: sums weighted by the similarity to the two centres; book: the "
+             "continuous approximation of Kanerva's book"}},
+       .columns = {kFraction, kLogFraction, kSharedLocations},
+       .explanation =
+           "Intersection of two circles with the given radius and the given distance between their "
+           "centres. Shared locations: expected number of random hard locations in both circles.",
        .logarithmic_chart = true,
        .evaluate = circle_intersection_rows},
       {.name = "address-count",
-       .summary = "the number of addresses in two Hamming circles, every digit of it",
+       .summary = "exact number of addresses in the intersection of two Hamming circles",
        .settings = {bits, hamming_radius, distance},
        .choices = {},
        .columns = {{{.name = "addresses", .align = report::Align::right}}},
-       .reading = "Exact whole numbers: the oracle for the logarithms of circle-intersection.",
+       .explanation = "Exact integers; use them to check the logarithms of circle-intersection.",
        .logarithmic_chart = true,
        .evaluate = address_count_rows},
       {.name = "cap-intersection",
-       .summary = "how much of the sphere two caps share: continuous SDM",
+       .summary = "fraction of the sphere in the intersection of two spherical caps (continuous SDM)",
        .settings = {bits, hamming_radius, locations, distance},
-       .choices = {{"--form",
-                    {"exact", "original"},
-                    "exact, or 3.69 times too much, as the published code has it"}},
-       .columns = {{{.name = "cosine", .digits = 6}}, kShare, kLogShare, kSharedLocations},
-       .reading = "Caps that reach as far as the Hamming radius, cosine 1 - 2 d / n; axes the distance "
-                  "apart, cosine "
-                  "as in the table.",
+       .choices =
+           {{"--form",
+             {"exact", "original"},
+             "exact: exact integral; original: 3.69 times too large, as computed by the published code"}},
+       .columns = {{{.name = "cosine", .digits = 6}}, kFraction, kLogFraction, kSharedLocations},
+       .explanation =
+           "The caps have the angular radius that corresponds to the Hamming radius d, with cosine "
+           "1 - 2 d / n. Cosine: of the angle between the axes of the caps, which corresponds to the "
+           "distance.",
        .logarithmic_chart = true,
        .evaluate = cap_intersection_rows},
       {.name = "bounds",
-       .summary = "terms and exponentials below and above the circle intersection",
+       .summary = "lower and upper bounds of the circle intersection",
        .settings = {bits, hamming_radius, distance},
-       .choices = {{"--count", {"every", "published"}, "terms counted for the published upper forms"}},
+       .choices =
+           {{"--count",
+             {"every", "published"},
+             "Number of terms in the published upper forms. every: all terms of the sum; published: the "
+             "published count, which is one too small in every inner sum"}},
        .columns = {logarithm("exact", "log_exact", true), logarithm("largest term", "log_largest_term", true),
-                   logarithm("all as large", "log_all_largest", true),
+                   logarithm("all terms as large", "log_all_largest", true),
                    logarithm("exponential", "log_exponential", true),
                    logarithm("first term, halves", "log_first_term_half"), logarithm("normal", "log_normal"),
                    logarithm("lower", "log_lower"), logarithm("upper", "log_upper"),
@@ -272,143 +286,155 @@ const std::vector<Quantity>& quantities() {
                    logarithm("Taylor upper", "log_taylor_upper"),
                    logarithm("constant lower", "log_taylor_constant_lower"),
                    logarithm("constant upper", "log_taylor_constant_upper")},
-       .reading = "Natural logarithms of shares of the space. Exact lies between largest term and the "
-                  "smaller of all as "
-                  "large and exponential. The rest are the published forms, which need not bound it.",
+       .explanation =
+           "Natural logarithms of fractions of the space. Largest term is a lower bound of exact; all "
+           "terms as large (the largest term times the number of terms) and exponential are upper "
+           "bounds. The other columns are the published forms, which are not always bounds.",
        .logarithmic_chart = false,
        .evaluate = bounds_rows},
       {.name = "beta",
-       .summary = "the inverse temperature at which softmax follows the intersection",
+       .summary = "inverse temperature with which softmax approximates the intersection",
        .settings = {bits, hamming_radius},
-       .choices = {{"--first-distance", {"0", "1"}, "where the fit to circles begins"}},
+       .choices = {{"--first-distance", {"0", "1"}, "First distance of the fit to circles"}},
        .columns = {{{.name = "beta", .digits = 8}, true},
-                   {{.name = "true slope", .key = "slope", .digits = 8}, true},
+                   {{.name = "slope", .digits = 8}, true},
                    {{.name = "least squares", .key = "softmax_beta", .digits = 8}, true},
                    {{.name = "beta, caps", .key = "cap_beta", .digits = 8}},
-                   {{.name = "true slope, caps", .key = "cap_slope", .digits = 8}},
+                   {{.name = "slope, caps", .key = "cap_slope", .digits = 8}},
                    {{.name = "least squares, caps", .key = "cap_softmax_beta", .digits = 8}},
                    {{.name = "implied", .key = "implied_beta", .digits = 8}, true}},
-       .reading =
-           "Beta: log-linear regression over d distances as published, slope times d / (d - 1); true slope: "
-           "without that factor. Least squares: softmax itself fitted to the normalised intersection. "
-           "Implied: "
-           "(n - 2 d)^2 / 4 n, from the published exponential.",
+       .explanation =
+           "Beta: log-linear regression over d distances as published, which multiplies the slope by d / (d "
+           "- 1). "
+           "Slope: the same regression without this factor. Least squares: softmax fitted to the normalised "
+           "intersection. Implied: (n - 2 d)^2 / 4 n, from the published exponential. Columns with \"caps\" "
+           "are "
+           "fitted to the cap intersection, the others to the circle intersection.",
        .logarithmic_chart = false,
        .evaluate = beta_rows},
       {.name = "space-fraction",
-       .summary = "the share of all addresses within a radius",
+       .summary = "fraction of all addresses within a Hamming radius",
        .settings = {bits, hamming_radius},
        .choices = {},
-       .columns = {kShare, kLogShare, {{.name = "cosine", .digits = 6}}},
-       .reading = "Cosine: of two patterns that differ in as many bits as the radius.",
+       .columns = {kFraction, kLogFraction, {{.name = "cosine", .digits = 6}}},
+       .explanation = "Cosine: of two patterns whose Hamming distance is the radius.",
        .logarithmic_chart = true,
        .evaluate = space_fraction_rows},
       {.name = "hamming-radius",
-       .summary = "the smallest radius that covers a share of all addresses",
+       .summary = "smallest radius that contains a given fraction of all addresses",
        .settings = {bits, space_fraction},
        .choices = {},
        .columns = {{{.name = "radius", .key = "hamming_radius"}, true},
-                   {{.name = "share covered", .key = "share", .digits = 6}}},
-       .reading = "Share covered: of the radius, which is whole; at least the share asked for.",
+                   {{.name = "fraction within it", .key = "share", .digits = 6}}},
+       .explanation = "Fraction within it: fraction of all addresses within this radius. It is at least the "
+                      "required fraction, since the radius is an integer.",
        .logarithmic_chart = false,
        .evaluate = hamming_radius_rows},
       {.name = "optimal-radius",
-       .summary = "the radii of the best signal-to-noise ratio and of the largest capacity",
+       .summary = "radii with the best signal-to-noise ratio and with the largest capacity",
        .settings = {bits, locations, items, probability},
        .choices = {},
-       .columns = {{{.name = "radius, signal to noise", .key = "snr_radius"}, true},
-                   {{.name = "share", .key = "snr_share", .digits = 6}},
-                   {{.name = "radius, capacity", .key = "capacity_radius"}, true},
-                   {{.name = "share there", .key = "capacity_share", .digits = 6}},
-                   {{.name = "capacity there", .key = "capacity", .digits = 7}}},
-       .reading = "Share: of the space, in one circle. Capacity, as published: so many items that one comes "
-                  "back whole "
-                  "from its own address with the probability wanted.",
+       .columns = {{{.name = "best SNR radius", .key = "snr_radius"}, true},
+                   {{.name = "fraction", .key = "snr_share", .digits = 6}},
+                   {{.name = "max capacity radius", .key = "capacity_radius"}, true},
+                   {{.name = "its fraction", .key = "capacity_share", .digits = 6}},
+                   {{.name = "its capacity", .key = "capacity", .digits = 7}}},
+       .explanation =
+           "Fraction: of the space within the radius. Capacity, as published: the number of items with "
+           "which an item is recalled without an error from its own address with the required "
+           "probability.",
        .logarithmic_chart = false,
        .evaluate = optimal_radius_rows},
       {.name = "capacity",
-       .summary = "how many items a radius can hold",
+       .summary = "number of items that a memory can store",
        .settings = {bits, locations, hamming_radius, probability},
        .choices = {},
-       .columns = {{{.name = "items held", .key = "capacity", .digits = 7}, true},
-                   {{.name = "share of the space", .key = "share", .digits = 6}},
+       .columns = {{{.name = "capacity", .digits = 7}, true},
+                   {{.name = "fraction of the space", .key = "share", .digits = 6}},
                    {{.name = "z per bit", .key = "z", .digits = 6}}},
-       .reading = "As published: so many items that one comes back whole from its own address, without "
-                  "noise, with the "
-                  "probability wanted.",
+       .explanation = "Capacity, as published: the number of items with which an item is recalled without an "
+                      "error from its own address, without noise, with the required probability. z per bit: "
+                      "quantile of the normal distribution for one bit.",
        .logarithmic_chart = false,
        .evaluate = capacity_rows},
       {.name = "signal-to-noise",
-       .summary = "signal, noise and their ratio for one bit of a read",
+       .summary = "signal, noise and signal-to-noise ratio of one bit of a read",
        .settings = {bits, locations, hamming_radius, items, distance},
        .choices =
            {{"--noise-model",
              {"averaged", "jaeckel", "book"},
-             "averaged over the distances of random patterns; as published: all of them at half of the "
-             "bits (new), or the book's (old)"}},
+             "averaged: noise averaged over the distances between random patterns; published models: jaeckel "
+             "(new), with all distances equal to half of the bits, and book (old), of Kanerva's book"}},
        .columns = {{{.name = "signal", .digits = 6}},
                    {{.name = "noise", .key = "noise_deviation", .digits = 6}},
                    {{.name = "ratio", .digits = 6}, true},
-                   {{.name = "bit right", .key = "bit_right", .notation = Notation::percent, .digits = 3}}},
-       .reading = "Signal: expected hard locations shared with the stored address. Noise: standard deviation "
-                  "of the sum. "
-                  "These take noise as unbiased; one-read-error does not.",
+                   {{.name = "bit correct", .key = "bit_right", .notation = Notation::percent, .digits = 3}}},
+       .explanation =
+           "Signal: expected number of hard locations shared with the stored address. Noise: standard "
+           "deviation of the sum. Bit correct: probability that the bit is correct. These models assume "
+           "unbiased noise; one-read-error does not.",
        .logarithmic_chart = false,
        .evaluate = signal_to_noise_rows},
       {.name = "one-read-error",
-       .summary = "how many bits are wrong after one read, corrected for what published formulas leave out",
+       .summary = "number of wrong bits after one read, with corrections that published formulas omit",
        .settings = {bits, locations, hamming_radius, items, distance},
        .choices = {kStorage},
-       .columns = {{{.name = "bits wrong", .key = "bits_wrong", .digits = 5}, true},
+       .columns = {{{.name = "wrong bits", .key = "bits_wrong", .digits = 5}, true},
                    {{.name = "wrong", .key = "share_wrong", .notation = Notation::percent, .digits = 3}},
                    {{.name = "g", .key = "g", .digits = 5}, true},
                    {{.name = "signal", .digits = 5}},
                    {{.name = "bias", .digits = 5}},
                    {{.name = "noise", .key = "noise_deviation", .digits = 5}}},
-       .reading = "g: the closed formula, of signal, bias towards the cue's own bits, and noise. Bits wrong: "
-                  "the same "
-                  "averaged over how many locations a cue reaches, good in small memories too.",
+       .explanation =
+           "g: number of wrong bits by the closed formula from the signal, the bias towards the bits of "
+           "the cue, and the noise. Wrong bits: the same formula averaged over the number of locations "
+           "that a cue activates, which is accurate for small memories too.",
        .logarithmic_chart = false,
        .evaluate = one_read_error_rows},
       {.name = "critical-distance",
-       .summary = "from how far away a cue is still recalled",
+       .summary = "largest distance at which a cue is still recalled",
        .settings = {bits, locations, items, hamming_radius},
        .choices = {kStorage},
        .columns =
            {{{.name = "critical distance", .key = "critical_distance"}, true},
-            {{.name = "of the bits", .key = "critical_share", .notation = Notation::percent, .digits = 1}},
-            {{.name = "reads come to", .key = "first"}},
+            {{.name = "fraction", .key = "critical_share", .notation = Notation::percent, .digits = 1}},
+            {{.name = "limit of reads", .key = "first"}},
             {{.name = "published, new", .key = "published_new"}, true},
             {{.name = "published, old", .key = "published_old"}, true}},
-       .reading =
-           "Critical distance: the last one at which one read still leads towards the stored pattern, by the "
-           "corrected error; repeated reads converge from some 10 % less far. Reads come to: how near they "
-           "lead. "
-           "Published: the published rule, with the new variance (Jaeckel) and the old one (the book).",
+       .explanation =
+           "Critical distance: the largest distance at which one read reduces the distance to the stored "
+           "pattern, "
+           "computed with the corrected error; repeated reads converge up to distances about 10 % smaller. "
+           "Fraction: critical distance divided by the bits. Limit of reads: distance to the stored pattern "
+           "at "
+           "which repeated reads end. Published: the published rule, with the new variance (Jaeckel) and the "
+           "old "
+           "one (Kanerva's book).",
        .logarithmic_chart = false,
        .evaluate = critical_distance_rows},
       {.name = "hard-location-near",
-       .summary = "the probability that a random address has a hard location near it",
+       .summary = "probability that there is a hard location within a radius of a random address",
        .settings = {bits, locations, hamming_radius},
        .choices = {},
        .columns = {{{.name = "probability", .digits = 6}, true},
-                   {{.name = "locations expected", .key = "expected", .digits = 6}},
-                   {{.name = "published", .key = "published_probability", .digits = 6}, true},
-                   {{.name = "expected, published", .key = "published_expected", .digits = 6}}},
-       .reading =
-           "Probability of at least one within the radius, exactly. Published: a normal distribution without "
-           "continuity correction.",
+                   {{.name = "expected locations", .key = "expected", .digits = 6}},
+                   {{.name = "published probability", .key = "published_probability", .digits = 6}, true},
+                   {{.name = "published expected", .key = "published_expected", .digits = 6}}},
+       .explanation =
+           "Probability: exact probability of at least one hard location within the radius. Expected "
+           "locations: "
+           "their expected number. Published: both from a normal distribution without continuity correction.",
        .logarithmic_chart = false,
        .evaluate = hard_location_near_rows},
       {.name = "nearest-location",
-       .summary = "the radius within which a hard location is found",
+       .summary = "radius within which there is a hard location with a required probability",
        .settings = {bits, locations, probability},
        .choices = {},
        .columns = {{{.name = "radius", .key = "hamming_radius"}, true},
                    {{.name = "published", .key = "published_radius", .digits = 7}, true}},
-       .reading = "Radius: the smallest with the probability wanted. Published: where the normal "
-                  "distribution expects "
-                  "the first location, whatever the probability.",
+       .explanation =
+           "Radius: the smallest radius with the required probability. Published: the radius at which "
+           "the normal distribution expects one location, independent of the probability.",
        .logarithmic_chart = false,
        .evaluate = nearest_location_rows}};
   return all;

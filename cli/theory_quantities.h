@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The quantities of `mneme theory`: each is one row of a table here.
+/// Table of the quantities of `mneme theory`.
 #pragma once
 
 #include <string>
@@ -12,30 +12,31 @@
 
 namespace mneme::cli {
 
-/// An option with a few words to choose from; the first is the default.
+/// An option whose value is one of a few words; the first is the default.
 struct QuantityChoice {
   const char* option;
   std::vector<std::string> words;
   const char* help;
 };
 
-/// A column of results, and whether the chart shows it.
+/// A column of results.
 struct QuantityColumn {
   report::Column column;
-  bool drawn = false;
+  bool in_chart = false;
 };
 
 using QuantityRows = std::vector<std::vector<report::Cell>>;
 
 struct Quantity {
   const char* name;
-  const char* summary;           ///< one line, as in a list
-  std::vector<Setting> settings; ///< what it depends on
+  const char* summary;           ///< one line, shown in the list of quantities
+  std::vector<Setting> settings; ///< settings that the quantity depends on
   std::vector<QuantityChoice> choices;
   std::vector<QuantityColumn> columns;
-  const char* reading;    ///< what the columns mean
-  bool logarithmic_chart; ///< numbers over many powers of ten
-  /// The results at one point: a row per distance, or a single one. `choices` are places in their words.
+  const char* explanation; ///< meaning of the columns
+  bool logarithmic_chart;  ///< use a logarithmic y axis
+  /// Computes the results at one point: one row per distance, or a single row. `choices[i]` is the index of
+  /// the selected word of the i-th choice.
   QuantityRows (*evaluate)(const SettingPoint& point, const std::vector<size_t>& choices);
 };
 

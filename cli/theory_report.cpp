@@ -26,20 +26,20 @@ using report::Cell;
 using report::Column;
 using report::Table;
 
-/// The columns of a whole table that settings stand in.
-size_t setting_columns(const TheoryRun& run) {
+/// Number of columns of settings, which are the first columns of theory_table.
+size_t num_setting_columns(const TheoryRun& run) {
   return run.quantity->settings.size();
 }
 
 std::optional<double> number_of(const Cell& cell) {
-  if (const auto* whole = std::get_if<int64_t>(&cell)) {
-    return static_cast<double>(*whole);
+  if (const auto* integer = std::get_if<int64_t>(&cell)) {
+    return static_cast<double>(*integer);
   }
   const auto* real = std::get_if<double>(&cell);
   return real != nullptr ? std::optional(*real) : std::nullopt;
 }
 
-/// True if a setting, which is always a number, is the same in every row.
+/// True if a column of a setting, which is always a number, has the same value in all rows.
 bool is_constant(const Table& table, size_t column) {
   return std::ranges::all_of(table.rows, [&](const auto& row) {
     return number_of(row[column]) == number_of(table.rows.front()[column]);
@@ -53,15 +53,15 @@ void drop_column(Table& table, size_t column) {
   }
 }
 
-/// "radius 451", "locations 1e+06".
+/// Name and value of a setting, such as "radius 451" or "locations 1e+06".
 std::string setting_text(const Table& table, size_t column, size_t row) {
   return table.columns[column].name + " " + report::shown_cells(table, column, "")[row];
 }
 
-/// Settings that are the same everywhere, and what was chosen.
+/// Names and values of the settings that are the same in all rows, and of the choices.
 std::vector<std::pair<std::string, std::string>> constants(const TheoryRun& run, const Table& table) {
   std::vector<std::pair<std::string, std::string>> named;
-  for (size_t c = 0; c < setting_columns(run); ++c) {
+  for (size_t c = 0; c < num_setting_columns(run); ++c) {
     if (is_constant(table, c)) {
       named.emplace_back(table.columns[c].name, report::shown_cells(table, c, "").front());
     }
@@ -75,7 +75,7 @@ std::vector<std::pair<std::string, std::string>> constants(const TheoryRun& run,
 
 Table varying_table(const TheoryRun& run) {
   Table table = theory_table(run);
-  for (size_t c = setting_columns(run); c-- > 0;) {
+  for (size_t c = num_setting_columns(run); c-- > 0;) {
     if (is_constant(table, c)) {
       drop_column(table, c);
     }
@@ -83,29 +83,30 @@ Table varying_table(const TheoryRun& run) {
   return table;
 }
 
-/// The setting along the x axis: of those that change the one with most values, the last of them.
+/// The column of the setting on the x axis: the setting with the most values, and the last one of several.
+/// Empty if no setting varies.
 std::optional<size_t> chart_axis(const TheoryRun& run, const Table& table) {
   std::optional<size_t> axis;
-  size_t most = 1;
-  for (size_t c = 0; c < setting_columns(run); ++c) {
+  size_t max_values = 1;
+  for (size_t c = 0; c < num_setting_columns(run); ++c) {
     std::vector<double> values;
     for (const auto& row : table.rows) {
       values.push_back(number_of(row[c]).value_or(0));
     }
     std::ranges::sort(values);
     values.erase(std::unique(values.begin(), values.end()), values.end());
-    if (values.size() > 1 && values.size() >= most) {
-      most = values.size();
+    if (values.size() > 1 && values.size() >= max_values) {
+      max_values = values.size();
       axis = c;
     }
   }
   return axis;
 }
 
-/// What the other changing settings are in a row, such as "radius 451, items 1000".
+/// The varying settings of a row other than the x axis, such as "radius 451, items 1000".
 std::string others_text(const TheoryRun& run, const Table& table, size_t axis, size_t row) {
   std::string text;
-  for (size_t c = 0; c < setting_columns(run); ++c) {
+  for (size_t c = 0; c < num_setting_columns(run); ++c) {
     if (c != axis && !is_constant(table, c)) {
       text += (text.empty() ? "" : ", ") + setting_text(table, c, row);
     }
@@ -113,51 +114,53 @@ std::string others_text(const TheoryRun& run, const Table& table, size_t axis, s
   return text;
 }
 
-/// Nothing where no setting changes, nothing is drawn, or so many lines that none could be told apart.
+/// The chart of the results. Empty if no setting varies, if no column is drawn, or if there would be more
+/// than 20 lines.
 std::optional<report::Chart> chart_of(const TheoryRun& run) {
-  constexpr size_t kLinesMost = 20, kLinesAtOnce = 8;
+  constexpr size_t kMaxLines = 20, kMaxLinesOfAllColumns = 8;
   constexpr double kLogarithmicSpan = 100, kManyDigits = 1e7;
   const Table table = theory_table(run);
   const std::optional<size_t> axis = chart_axis(run, table);
   if (!axis) {
     return std::nullopt;
   }
-  double least = std::numeric_limits<double>::infinity(), most = 0;
+  double min_x = std::numeric_limits<double>::infinity(), max_x = 0;
   for (const auto& row : table.rows) {
     const double x = number_of(row[*axis]).value_or(0);
-    least = std::min(least, x);
-    most = std::max(most, x);
+    min_x = std::min(min_x, x);
+    max_x = std::max(max_x, x);
   }
   report::LineChart chart{.title = run.quantity->name,
                           .description =
                               fmt::format("{}, over {}", run.quantity->summary, table.columns[*axis].name),
                           .x = {.title = table.columns[*axis].name,
-                                .format = most >= kManyDigits ? ".0e" : "",
-                                .logarithmic = least > 0 && most >= kLogarithmicSpan * least},
+                                .format = max_x >= kManyDigits ? ".0e" : "",
+                                .logarithmic = min_x > 0 && max_x >= kLogarithmicSpan * min_x},
                           .y = {.logarithmic = run.quantity->logarithmic_chart}};
   std::vector<size_t> drawn;
   for (size_t c = 0; c < run.quantity->columns.size(); ++c) {
-    if (run.quantity->columns[c].drawn) {
-      drawn.push_back(setting_columns(run) + c);
+    if (run.quantity->columns[c].in_chart) {
+      drawn.push_back(num_setting_columns(run) + c);
     }
   }
   std::set<std::string> combinations_of_others;
   for (size_t r = 0; r < table.rows.size(); ++r) {
     combinations_of_others.insert(others_text(run, table, *axis, r));
   }
-  if (drawn.size() * combinations_of_others.size() > kLinesAtOnce) {
-    drawn.erase(drawn.begin() + 1, drawn.end()); // the first says most
+  if (drawn.size() * combinations_of_others.size() > kMaxLinesOfAllColumns) {
+    drawn.erase(drawn.begin() + 1, drawn.end()); // draw only the first column, the most important one
   }
   for (const size_t column : drawn) {
     chart.y.title += (chart.y.title.empty() ? "" : ", ") + table.columns[column].name;
     for (size_t r = 0; r < table.rows.size(); ++r) {
       const std::string others = others_text(run, table, *axis, r);
-      const std::string name = others.empty()      ? table.columns[column].name
-                               : drawn.size() == 1 ? others
-                                                   : table.columns[column].name + ", " + others;
+      std::string name = table.columns[column].name;
+      if (!others.empty()) {
+        name = drawn.size() == 1 ? others : name + ", " + others;
+      }
       auto series = std::ranges::find(chart.series, name, &report::Series::name);
       if (series == chart.series.end()) {
-        if (chart.series.size() == kLinesMost) {
+        if (chart.series.size() == kMaxLines) {
           return std::nullopt;
         }
         series = chart.series.insert(series, report::Series{.name = name});
@@ -174,10 +177,10 @@ std::optional<report::Chart> chart_of(const TheoryRun& run) {
   return report::to_chart(chart);
 }
 
-/// Says nothing of work that is soon done.
-class LateProgress {
+/// Progress that is shown only if the work takes longer than a second.
+class DelayedProgress {
 public:
-  LateProgress(Progress& progress, std::string stage, int64_t total)
+  DelayedProgress(Progress& progress, std::string stage, int64_t total)
       : progress_(progress), stage_(std::move(stage)), total_(total) {}
 
   void advance() {
@@ -185,7 +188,7 @@ public:
     ++done_;
     if (is_shown_) {
       progress_.advance();
-    } else if (std::chrono::steady_clock::now() - begin_ > kSoon) {
+    } else if (std::chrono::steady_clock::now() - begin_ > kDelay) {
       is_shown_ = true;
       progress_.start(stage_, total_);
       progress_.advance(done_);
@@ -193,7 +196,7 @@ public:
   }
 
 private:
-  static constexpr std::chrono::seconds kSoon{1};
+  static constexpr std::chrono::seconds kDelay{1};
   Progress& progress_;
   std::string stage_;
   int64_t total_, done_ = 0;
@@ -208,11 +211,11 @@ TheoryRun run_theory(const Quantity& quantity, const std::vector<size_t>& choice
                      const std::vector<SettingPoint>& points, Progress& progress) {
   TheoryRun run{.quantity = &quantity, .choices = choices, .points = points, .rows = {}};
   run.rows.resize(points.size());
-  LateProgress late(progress, quantity.name, static_cast<int64_t>(points.size()));
+  DelayedProgress delayed(progress, quantity.name, static_cast<int64_t>(points.size()));
   parallel_for(static_cast<int64_t>(points.size()), 1, [&](int64_t index, int64_t) {
     const auto i = static_cast<size_t>(index);
     run.rows[i] = quantity.evaluate(points[i], choices);
-    late.advance();
+    delayed.advance();
   });
   progress.finish();
   return run;
@@ -248,7 +251,7 @@ std::string theory_text(const TheoryRun& run, bool colour) {
   std::string text = fmt::format("{}: {}\n{}\n\n", run.quantity->name, run.quantity->summary, settings);
   text += report::to_text(varying_table(run), {.colour = colour}) + "\n";
   constexpr int64_t kWidth = 100;
-  for (const std::string& line : report::wrap(run.quantity->reading, kWidth)) {
+  for (const std::string& line : report::wrap(run.quantity->explanation, kWidth)) {
     text += line + "\n";
   }
   return text;
@@ -282,16 +285,16 @@ std::string write_theory_files(const TheoryRun& run, const std::filesystem::path
     report::write_chart(folder, run.quantity->name, *chart);
     names += fmt::format(", {0}.vl.json and {0}.csv (the chart)", run.quantity->name);
     section.blocks.push_back(*chart);
-  } else { // an earlier run with other settings may have left one
+  } else { // removes the chart of an earlier run with other settings
     std::error_code ignored;
     for (const char* extension : {".vl.json", ".csv"}) {
       std::filesystem::remove(folder / (std::string(run.quantity->name) + extension), ignored);
     }
   }
-  section.blocks.push_back(report::CaptionedTable{varying_table(run), run.quantity->reading});
+  section.blocks.push_back(report::CaptionedTable{varying_table(run), run.quantity->explanation});
   section.blocks.push_back(report::Parameters{constants(run, theory_table(run))});
   report::write_page(folder / "index.html", {.title = run.quantity->name,
-                                             .intro = fmt::format("Theory: {}.", run.quantity->summary),
+                                             .intro = fmt::format("Quantity: {}.", run.quantity->summary),
                                              .sections = {section}});
   return names;
 }

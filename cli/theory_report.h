@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What `mneme theory` shows and writes: one quantity at many points.
+/// Output of `mneme theory`: the results of one quantity at many points.
 #pragma once
 
 #include <filesystem>
@@ -15,25 +15,27 @@
 
 namespace mneme::cli {
 
-/// A quantity, evaluated.
+/// The results of a quantity.
 struct TheoryRun {
   const Quantity* quantity = nullptr;
-  std::vector<size_t> choices; ///< places in the words of quantity->choices
+  std::vector<size_t> choices; ///< per choice of the quantity: index of the selected word
   std::vector<SettingPoint> points;
-  std::vector<QuantityRows> rows; ///< of each point
+  std::vector<QuantityRows> rows; ///< per point
 };
 
-/// Evaluates all points, in parallel. Errors  UsageError of the theory, Interrupted
+/// Evaluates all points in parallel.
+///
+/// Errors  UsageError if a theory function rejects its arguments; Interrupted
 TheoryRun run_theory(const Quantity& quantity, const std::vector<size_t>& choices,
                      const std::vector<SettingPoint>& points, Progress& progress);
 
-/// Every setting and every result, in columns.
+/// All settings and results, in columns.
 report::Table theory_table(const TheoryRun& run);
-/// For people: what does not change is said once, above the table.
+/// Text output. Settings that are the same in all rows are listed once, above the table.
 std::string theory_text(const TheoryRun& run, bool colour);
 nlohmann::ordered_json theory_json(const TheoryRun& run);
-/// Writes results.csv, QUANTITY.vl.json and QUANTITY.csv (the chart, where something changes) and index.html;
-/// returns their names for people.
+/// Writes results.csv, index.html and, if a setting varies, the chart as QUANTITY.vl.json and QUANTITY.csv.
+/// Returns the names of the files as text for the output.
 std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder);
 
 } // namespace mneme::cli

@@ -15,41 +15,40 @@
 namespace mneme::cli {
 namespace {
 
-constexpr int64_t kBitsMost = 10'000'000;
-constexpr RealLimits kCounts{.least = 1, .most = 1e100};
-constexpr size_t kRowsMost = 1'000'000;
+constexpr int64_t kMaxBits = 10'000'000;
+constexpr RealLimits kCounts{.min = 1, .max = 1e100};
+constexpr size_t kMaxRows = 1'000'000;
 
-/// FROM..TO..STEP, or FROM..TO..xFACTOR.
-void add_count_range(const std::string& name, const std::string& text, std::vector<double>& counts) {
+/// Appends the counts of a range FROM..TO..STEP or FROM..TO..xFACTOR.
+void append_count_range(const std::string& name, const std::string& text, std::vector<double>& counts) {
   const size_t first = text.find(".."), second = text.find("..", first + 2);
   const double from = parse_count(name, text.substr(0, first));
   const double to = parse_count(name, text.substr(first + 2, second - first - 2));
   const std::string step_text = second == std::string::npos ? "1" : text.substr(second + 2);
-  const bool multiplied = step_text.starts_with("x");
-  const double step = multiplied
-                          ? parse_real(name, step_text.substr(1), {.least = 1, .least_included = false})
-                          : parse_count(name, step_text);
+  const bool is_geometric = step_text.starts_with("x");
+  const double step = is_geometric ? parse_real(name, step_text.substr(1), {.min = 1, .min_included = false})
+                                   : parse_count(name, step_text);
   if (to < from) {
-    throw UsageError(
-        fmt::format("{}: the range {} runs backwards.\n  Write the smaller end first.", name, text));
+    throw UsageError(fmt::format(
+        "{}: the range {} has its end before its start.\n  Write the smaller number first.", name, text));
   }
-  constexpr double kRounding = 1e-9; // 1e4 times 10, sixteen times, is 1e20 but for rounding
-  for (double count = from; count <= to * (1 + kRounding); count = multiplied ? count * step : count + step) {
+  constexpr double kRounding = 1e-9; // relative rounding error, such as of 1e4 multiplied by 10 sixteen times
+  for (double count = from; count <= to * (1 + kRounding);
+       count = is_geometric ? count * step : count + step) {
     counts.push_back(std::min(std::round(count), to));
-    if (counts.size() > kRowsMost) {
+    if (counts.size() > kMaxRows) {
       throw UsageError(
-          fmt::format("{}: {} stands for more than {} counts.\n  Take a larger step, or multiply: "
-                      "1e4..1e20..x10.",
-                      name, text, kRowsMost));
+          fmt::format("{}: {} has more than {} counts.\n  Use a larger step, or a factor: 1e4..1e20..x10.",
+                      name, text, kMaxRows));
     }
   }
 }
 
-/// "--hamming-radius 70: patterns have 64 bits."
-void check_within(const char* option, int64_t value, int64_t bits) {
+/// Errors  UsageError if `value` of `option` exceeds `bits`
+void check_at_most_bits(const char* option, int64_t value, int64_t bits) {
   if (value > bits) {
-    throw UsageError(fmt::format("{} {}: patterns have {} bits.\n  Give at most {}, or more --bits.", option,
-                                 value, bits, bits));
+    throw UsageError(fmt::format("{} {}: patterns have {} bits.\n  Give at most {}, or increase --bits.",
+                                 option, value, bits, bits));
   }
 }
 
@@ -66,26 +65,26 @@ std::vector<int64_t> distances_of(const SettingValues& values, int64_t bits) {
     distances.erase(std::unique(distances.begin(), distances.end()), distances.end());
   }
   for (const int64_t distance : distances) {
-    check_within("--distance", distance, bits);
+    check_at_most_bits("--distance", distance, bits);
   }
   return distances;
 }
 
-/// The points with every value of one list in one place of them.
+/// All combinations of the points with the values of one setting.
 template <class T>
 std::vector<SettingPoint> with_each(const std::vector<SettingPoint>& points, const std::vector<T>& values,
-                                    T SettingPoint::*place) {
-  if (points.size() * values.size() > kRowsMost) {
+                                    T SettingPoint::*setting) {
+  if (points.size() * values.size() > kMaxRows) {
     throw UsageError(
-        fmt::format("that would be more than {} rows.\n  Take fewer values, or larger steps, such "
-                    "as 400..500..10.",
-                    kRowsMost));
+        fmt::format("the results would have more than {} rows.\n  Use fewer values, or larger steps, such as "
+                    "400..500..10.",
+                    kMaxRows));
   }
   std::vector<SettingPoint> all;
   for (const SettingPoint& point : points) {
     for (const T value : values) {
       all.push_back(point);
-      all.back().*place = value;
+      all.back().*setting = value;
     }
   }
   return all;
@@ -98,19 +97,18 @@ double parse_count(const std::string& name, const std::string& text) {
   if (caret == std::string::npos) {
     const double count = parse_real(name, text, kCounts);
     if (count != std::floor(count)) {
-      throw UsageError(
-          fmt::format("{}: \"{}\" is not a whole number.\n  Give a count from 1 to {:g}, such as "
-                      "1000, 1e6 or 2^64.",
-                      name, text, kCounts.most));
+      throw UsageError(fmt::format("{}: \"{}\" is not an integer.\n  Give a count from 1 to {:g}, such as "
+                                   "1000, 1e6 or 2^64.",
+                                   name, text, kCounts.max));
     }
     return count;
   }
-  constexpr IntegerLimits kPower{.least = 1, .most = 1000};
+  constexpr IntegerLimits kPower{.min = 1, .max = 1000};
   const double count = std::pow(static_cast<double>(parse_integer(name, text.substr(0, caret), kPower)),
                                 static_cast<double>(parse_integer(name, text.substr(caret + 1), kPower)));
-  if (!(count <= kCounts.most)) {
+  if (!(count <= kCounts.max)) {
     throw UsageError(
-        fmt::format("{}: \"{}\" is out of range.\n  Give a count from 1 to {:g}.", name, text, kCounts.most));
+        fmt::format("{}: \"{}\" is out of range.\n  Give a count from 1 to {:g}.", name, text, kCounts.max));
   }
   return count;
 }
@@ -124,7 +122,7 @@ std::vector<double> parse_counts(const std::string& name, const std::string& tex
     if (part.find("..") == std::string::npos) {
       counts.push_back(parse_count(name, part));
     } else {
-      add_count_range(name, part, counts);
+      append_count_range(name, part, counts);
     }
     begin = end + 1;
   }
@@ -132,55 +130,58 @@ std::vector<double> parse_counts(const std::string& name, const std::string& tex
 }
 
 void add_setting_options(CLI::App& app, const std::vector<Setting>& settings, SettingValues& values) {
-  const auto add_counts = [&](const char* option, std::vector<double>& counts, const char* shown,
+  const auto add_counts = [&](const char* option, std::vector<double>& counts, const char* default_text,
                               const char* help) {
     add_parsed_option(
-        app, option, "COUNTS", shown,
+        app, option, "COUNTS", default_text,
         [&counts](const std::string& name, const std::string& text) { counts = parse_counts(name, text); },
         help);
   };
-  constexpr RealLimits kShares{.least = 0, .most = 1, .least_included = false};
+  constexpr RealLimits kFractions{.min = 0, .max = 1, .min_included = false};
   for (const Setting setting : settings) {
     switch (setting) {
     case Setting::bits:
-      add_integers_option(app, "--bits", values.bits, {.least = 1, .most = kBitsMost},
-                          "Bits of a pattern, n");
+      add_integers_option(app, "--bits", values.bits, {.min = 1, .max = kMaxBits}, "Bits per pattern, n");
       break;
     case Setting::hamming_radius:
       add_parsed_option(
           app, "--hamming-radius", "BITS", "best",
           [&values](const std::string& name, const std::string& text) {
-            values.hamming_radius = parse_integers(name, text, {.least = 0, .most = kBitsMost});
+            values.hamming_radius = parse_integers(name, text, {.min = 0, .max = kMaxBits});
           },
-          "Radius of a circle, d: what lies at most so far away is in it (default: "
-          "best signal-to-noise ratio for 10000 items, 1e6 locations or those given)");
+          "Hamming radius of a circle, d; a circle contains all addresses at a distance of at most d "
+          "(default: "
+          "the radius with the best signal-to-noise ratio for --items and --locations, or for 10000 items "
+          "and 1e6 "
+          "locations)");
       break;
     case Setting::locations:
-      add_counts("--locations", values.locations, "1e6", "Hard locations, r: 1e6, 2^64, 1e4..1e20..x10");
+      add_counts("--locations", values.locations, "1e6",
+                 "Number of hard locations, r, such as 1e6, 2^64 or 1e4..1e20..x10");
       break;
     case Setting::items:
-      add_counts("--items", values.items, "10000", "Patterns stored, m");
+      add_counts("--items", values.items, "10000", "Number of stored patterns, m");
       break;
     case Setting::space_fraction:
-      add_reals_option(app, "--space-fraction", values.space_fraction, kShares,
-                       "Share of all addresses within a circle, p");
+      add_reals_option(app, "--space-fraction", values.space_fraction, kFractions,
+                       "Fraction of all addresses that a circle contains, p");
       break;
     case Setting::probability:
-      add_reals_option(app, "--probability", values.probability, kShares, "Probability wanted");
+      add_reals_option(app, "--probability", values.probability, kFractions, "Required probability");
       break;
     case Setting::distance:
       add_parsed_option(
           app, "--distance", "BITS", "0 to half of the bits in ten steps",
           [&values](const std::string& name, const std::string& text) {
-            values.distance = parse_integers(name, text, {.least = 0, .most = kBitsMost});
+            values.distance = parse_integers(name, text, {.min = 0, .max = kMaxBits});
           },
-          "Bits in which two addresses, or a cue and its pattern, differ");
+          "Hamming distance between two addresses, or between a cue and its pattern");
       add_parsed_option(
-          app, "--noise", "SHARES", "",
+          app, "--noise", "FRACTIONS", "",
           [&values](const std::string& name, const std::string& text) {
-            values.noise = parse_reals(name, text, {.least = 0, .most = 1});
+            values.noise = parse_reals(name, text, {.min = 0, .max = 1});
           },
-          "The same as a share of the bits, instead of --distance");
+          "The distance as a fraction of the bits; use instead of --distance");
       break;
     }
   }
@@ -188,9 +189,9 @@ void add_setting_options(CLI::App& app, const std::vector<Setting>& settings, Se
 
 std::vector<SettingPoint> combinations(const std::vector<Setting>& settings, const SettingValues& values) {
   if (!values.distance.empty() && !values.noise.empty()) {
-    throw UsageError("--distance and --noise say the same in two ways.\n  Give one of them.");
+    throw UsageError("--distance and --noise both set the distance.\n  Leave out one of them.");
   }
-  // What a quantity does not take stays at its default: the radius depends on it.
+  // Settings that the quantity does not have keep their defaults, since the default radius depends on them.
   std::vector<SettingPoint> points = {{.bits = values.bits.front(),
                                        .locations = values.locations.front(),
                                        .items = values.items.front(),
@@ -222,25 +223,25 @@ std::vector<SettingPoint> combinations(const std::vector<Setting>& settings, con
       break;
     }
   }
-  const bool takes_radius = std::ranges::count(settings, Setting::hamming_radius) > 0;
-  const bool takes_distance = std::ranges::count(settings, Setting::distance) > 0;
+  const bool has_radius = std::ranges::count(settings, Setting::hamming_radius) > 0;
+  const bool has_distance = std::ranges::count(settings, Setting::distance) > 0;
   size_t rows = 0;
   for (SettingPoint& point : points) {
-    if (takes_radius && values.hamming_radius.empty()) {
+    if (has_radius && values.hamming_radius.empty()) {
       point.hamming_radius =
           theory::hamming_radius_for_signal_to_noise(point.bits, point.items, point.locations);
     }
-    check_within("--hamming-radius", point.hamming_radius, point.bits);
-    if (takes_distance) {
+    check_at_most_bits("--hamming-radius", point.hamming_radius, point.bits);
+    if (has_distance) {
       point.distances = distances_of(values, point.bits);
       rows += point.distances.size();
     }
   }
-  if (rows > kRowsMost) {
-    throw UsageError(
-        fmt::format("that would be {} rows, but {} are the most.\n  Take fewer values, or larger "
-                    "steps, such as 0..500..10.",
-                    rows, kRowsMost));
+  if (rows > kMaxRows) {
+    throw UsageError(fmt::format(
+        "the results would have {} rows, but at most {} are supported.\n  Use fewer values, or larger "
+        "steps, such as 0..500..10.",
+        rows, kMaxRows));
   }
   return points;
 }
@@ -259,7 +260,7 @@ report::Column column_of(Setting setting) {
   case Setting::space_fraction:
     return {.name = "space fraction", .key = "space_fraction", .digits = kDigits};
   case Setting::probability:
-    return {.name = "probability wanted", .key = "probability_wanted", .digits = kDigits};
+    return {.name = "required probability", .key = "probability_wanted", .digits = kDigits};
   case Setting::distance:
     break;
   }
@@ -267,8 +268,8 @@ report::Column column_of(Setting setting) {
 }
 
 report::Cell count_cell(double count) {
-  constexpr double kShownWhole = 1e15;
-  return count < kShownWhole ? report::Cell(static_cast<int64_t>(count)) : report::Cell(count);
+  constexpr double kMaxInteger = 1e15;
+  return count < kMaxInteger ? report::Cell(static_cast<int64_t>(count)) : report::Cell(count);
 }
 
 report::Cell cell_of(const SettingPoint& point, Setting setting) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme train`: trains a model on a task; each task is a verb of its own.
+/// `mneme train`: trains a model on a task; each task is a subcommand.
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 
 #include "cli/train_task.h"
 
-// One line per task: X(name) stands for `std::unique_ptr<TrainTask> make_train_name()` in train_name.cpp.
+// One entry per task: X(name) declares and calls `std::unique_ptr<TrainTask> make_train_name()`.
 #define MNEME_TRAIN_TASKS(X) X(sparse_and) X(bit_pattern) X(latch) X(mnist_bags)
 
 namespace mneme::cli {
@@ -29,19 +29,19 @@ public:
     return "train";
   }
   std::string summary() const override {
-    return "train models, many seeds at once, and measure them";
+    return "train models with several random seeds, and evaluate them";
   }
 
   TorchNeed torch_need() const override {
     const bool any = std::ranges::any_of(
         tasks_, [](const auto& task) { return task.second->parsed() && task.first->needs_torch(); });
-    return any ? TorchNeed::all : TorchNeed::none;
+    return any ? TorchNeed::required : TorchNeed::none;
   }
 
   void declare(CLI::App& app) override {
-    for (auto& [task, own] : tasks_) {
-      own = app.add_subcommand(task->name(), task->summary());
-      task->declare(*own);
+    for (auto& [task, task_app] : tasks_) {
+      task_app = app.add_subcommand(task->name(), task->summary());
+      task->declare(*task_app);
     }
   }
 

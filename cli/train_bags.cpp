@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme train bit-pattern`, `latch` and `mnist-bags`: yes or no about bags and sequences, learnt by Hopfield layers
-/// and what they are compared with.
+/// `mneme train bit-pattern`, `latch` and `mnist-bags`: binary classification of bags and sequences with
+/// Hopfield layers and baseline models.
 
 #include <algorithm>
 #include <iterator>
@@ -13,13 +13,13 @@
 
 #include "cli/bag_run.h"
 #include "cli/choices.h"
-#include "cli/environment.h"
+#include "cli/environment_json.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/train_task.h"
-#include "learning/bags.h"
 #include "learning/bag_fits.h"
+#include "learning/bags.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -31,7 +31,7 @@ namespace {
 using learning::BagGroup;
 using training::BagFit;
 
-/// The entries of config.json that a resumed run must share with the earlier one.
+/// The entries of config.json that must be equal when a run is resumed.
 nlohmann::ordered_json identity_of(const BagRun& run) {
   nlohmann::ordered_json identity = to_json(run);
   identity.erase("version");
@@ -49,53 +49,55 @@ public:
     run_.model.name = published.models.front();
     add_word_option(
         app, "--model", published.models, run_.model.name,
-        [this, models = published.models](size_t place) { run_.model.name = models[place]; },
-        "What learns; -adapted: with more heads, updates and dropout, as published");
+        [this, models = published.models](size_t index) { run_.model.name = models[index]; },
+        "Model to train; -adapted: with more heads, update steps and dropout, as published");
     std::vector<std::string> separations;
     for (const NamedSeparation& named : kSimplexSeparations) {
       separations.emplace_back(named.name);
     }
     add_word_option(
         app, "--separation", separations, "softmax",
-        [this, separations](size_t place) { separation_ = separations[place]; },
-        "From scores to weights in the Hopfield layer; the others give most instances a weight of exactly 0");
+        [this, separations](size_t index) { separation_ = separations[index]; },
+        "Function from scores to weights in the Hopfield layer; all but softmax are sparse: most weights are "
+        "exactly 0");
     add_parsed_option(
         app, "--alpha", "A", fmt::format("{}", SimplexSeparation(separation_named("entmax")).alpha),
         [this](const std::string& option, const std::string& text) {
-          alpha_ = parse_real(option, text, {.least = 1, .most = 2, .least_included = false});
+          alpha_ = parse_real(option, text, {.min = 1, .max = 2, .min_included = false});
         },
-        "Of entmax: 2 is sparsemax, 1.5 is entmax15, towards softmax near 1");
+        "alpha of entmax: 2 is sparsemax, 1.5 is entmax15, the limit 1 is softmax");
     const auto published_number = [](double x) { return fmt::format("{:g}", x); };
     add_parsed_option(
         app, "--epochs", "N", fmt::format("{} as published", published.schedule.epochs),
         [this](const std::string& option, const std::string& text) {
-          epochs_ = parse_integer(option, text, {.least = 1, .most = 10'000'000});
+          epochs_ = parse_integer(option, text, {.min = 1, .max = 10'000'000});
         },
-        "Times that all bags are seen; a run that has finished goes on with more");
+        "Number of epochs; a finished run is resumed if the number is larger than before");
     add_parsed_option(
         app, "--batch-size", "N", fmt::format("{} as published", published.schedule.batch_size),
         [this](const std::string& option, const std::string& text) {
-          batch_size_ = parse_integer(option, text, {.least = 1, .most = 1'000'000});
+          batch_size_ = parse_integer(option, text, {.min = 1, .max = 1'000'000});
         },
-        "Bags of one step");
+        "Number of bags per optimiser step");
     add_parsed_option(
         app, "--learning-rate", "X", published_number(published.schedule.learning_rate),
         [this](const std::string& option, const std::string& text) {
-          learning_rate_ = parse_real(option, text, {.least = 0, .least_included = false});
+          learning_rate_ = parse_real(option, text, {.min = 0, .min_included = false});
         },
-        "Of AdamW");
+        "Learning rate of AdamW");
     add_parsed_option(
         app, "--weight-decay", "X", published_number(published.schedule.weight_decay),
         [this](const std::string& option, const std::string& text) {
-          weight_decay_ = parse_real(option, text, {.least = 0});
+          weight_decay_ = parse_real(option, text, {.min = 0});
         },
-        "Of AdamW, decoupled");
-    add_integer_option(app, "--patience", patience_, {.least = 0, .most = 1'000'000},
-                       "Stop once the validation loss has not fallen for so many epochs; 0: never");
-    add_integer_option(app, "--seeds", run_.seeds, {.least = 1, .most = kSeedsMax},
-                       "Runs from different first weights, beside each other");
+        "Decoupled weight decay of AdamW");
+    add_integer_option(
+        app, "--patience", patience_, {.min = 0, .max = 1'000'000},
+        "Early stopping: stop when the validation loss has not decreased for N epochs (0: never)");
+    add_integer_option(app, "--seeds", run_.seeds, {.min = 1, .max = kSeedsMax},
+                       "Number of runs with different initial weights, trained in parallel");
     app.add_flag("--allow-one-class", allow_one_class_,
-                 "Train also where all bags of a set are positive, or all negative");
+                 "Also train if all bags of a set are positive, or all negative");
     declare_bags(app);
   }
 
@@ -107,9 +109,8 @@ public:
     open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
     const training::BagTask task = task_of(run_, data_);
     if (const std::string set = training::single_class_set(task); !set.empty() && !allow_one_class_) {
-      throw UsageError(fmt::format("{}, so a model that always gives the same answer is right on all of "
-                                   "them.\n  Take data with both classes, "
-                                   "or more of them; --allow-one-class trains anyway.",
+      throw UsageError(fmt::format("{}, so a constant prediction is always correct.\n  Use data with both "
+                                   "classes, or more bags; --allow-one-class trains anyway.",
                                    set));
     }
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
@@ -121,10 +122,9 @@ public:
       group.fits = learning::train_bags(jobs, context.progress, {});
     } catch (const Interrupted&) {
       context.progress.finish();
-      context.progress.say(
-          fmt::format("mneme train {}: every finished epoch lies in {}; the same command goes on from "
-                      "there",
-                      name(), (folder / "checkpoints").string()));
+      context.progress.message(fmt::format(
+          "mneme train {}: all finished epochs are saved in {}; run the same command again to resume", name(),
+          (folder / "checkpoints").string()));
       throw;
     }
     context.progress.finish();
@@ -133,14 +133,15 @@ public:
   }
 
 protected:
-  virtual training::BagTask published_task() const = 0; ///< models and schedule; bags are not needed
+  virtual training::BagTask
+  published_task() const = 0; ///< only its models and schedule are used, not its bags
   virtual void declare_bags(CLI::App& app) = 0;
 
   BagRun run_;
   std::string data_;
 
 private:
-  /// "pooling", "pooling-entmax-1.25"
+  /// Default folder of a model, such as "pooling" or "pooling-entmax-1.25".
   std::string folder_name() const {
     std::string folder = run_.model.text();
     std::erase(folder, ',');
@@ -162,8 +163,7 @@ private:
   std::string headline(const training::BagTask& task, const BagGroup& group) const {
     const auto stopped = std::ranges::count_if(group.fits, &BagFit::stopped_early);
     return fmt::format(
-        "{} with {} parameters, {} bags to learn from and {} to be tested with, {} epochs{}, {} {} "
-        "from seed {}",
+        "{} with {} parameters, {} training bags and {} validation bags, {} epochs{}, {} {} from seed {}",
         run_.model.text(), group.fits.front().num_parameters, task.training.count(), task.validation.count(),
         run_.schedule.epochs, stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", run_.seeds,
         run_.seeds == 1 ? "run" : "runs", run_.seed);
@@ -205,7 +205,7 @@ private:
         << report::to_text(classes, {.colour = context.colour}) << '\n'
         << report::to_text(summary, {.colour = context.colour}) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
-        << shown << "` measures them)\n";
+        << shown << "` evaluates them)\n";
   }
 
   report::Page page(const std::string& head, const report::Table& classes, const report::Table& summary,
@@ -215,24 +215,25 @@ private:
     for (const auto& [key, value] : settings.items()) {
       parameters.values.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
     }
-    return {.title = fmt::format("{}: {}", name(), run_.model.text()),
-            .intro = head + ".",
-            .sections = {
-                {.heading = "What was learnt",
-                 .blocks = {
-                     report::CaptionedTable{.table = classes, .caption = "Bags of each class"},
-                     report::CaptionedTable{.table = summary,
-                                            .caption = run_.seeds == 1
-                                                           ? "After the last epoch; one seed, so nothing is "
-                                                             "known about the spread over seeds"
-                                                           : "After the last epoch, over seeds"},
-                     report::Figure{.chart = curves,
-                                    .remark = run_.seeds == 1 ? "One seed."
-                                                              : "Lines are medians of the seeds, bands reach "
-                                                                "from the least to the greatest.",
-                                    .links = {{"Data (CSV)", "learning.csv"},
-                                              {"Every epoch of every seed", "metrics.jsonl"}}},
-                     parameters}}}};
+    return {
+        .title = fmt::format("{}: {}", name(), run_.model.text()),
+        .intro = head + ".",
+        .sections = {
+            {.heading = "Results",
+             .blocks = {
+                 report::CaptionedTable{.table = classes, .caption = "Number of bags of each class"},
+                 report::CaptionedTable{.table = summary,
+                                        .caption = run_.seeds == 1
+                                                       ? "After the last epoch; one seed, so the spread "
+                                                         "over seeds is unknown"
+                                                       : "After the last epoch, over the seeds"},
+                 report::Figure{
+                     .chart = curves,
+                     .remark = run_.seeds == 1 ? "One seed."
+                                               : "Lines are medians over the seeds, bands reach "
+                                                 "from the minimum to the maximum.",
+                     .links = {{"Data (CSV)", "learning.csv"}, {"All epochs of all seeds", "metrics.jsonl"}}},
+                 parameters}}}};
   }
 
   std::optional<int64_t> epochs_, batch_size_;
@@ -242,60 +243,64 @@ private:
   bool allow_one_class_ = false;
 };
 
-constexpr IntegerLimits kCount{.least = 1, .most = 10'000'000};
+constexpr IntegerLimits kCount{.min = 1, .max = 10'000'000};
 
 class TrainBitPattern : public TrainBags {
 public:
   std::string name() const override { return "bit-pattern"; }
-  std::string summary() const override { return "tell whether a bag of bit patterns holds a signal"; }
+  std::string summary() const override {
+    return "classify whether a bag of random bit patterns contains a signal pattern";
+  }
 
 protected:
   training::BagTask published_task() const override { return training::bit_pattern_task({.num_bags = 8}); }
   void declare_bags(CLI::App& app) override {
-    add_integer_option(app, "--bags", run_.bits.num_bags, {.least = 8, .most = kCount.most},
-                       "Bags; the first and last eighth are to be tested with");
-    add_integer_option(app, "--instances", run_.bits.num_instances, kCount, "Patterns of a bag");
-    add_integer_option(app, "--signals", run_.bits.num_signals, kCount, "Different signals");
+    add_integer_option(app, "--bags", run_.bits.num_bags, {.min = 8, .max = kCount.max},
+                       "Number of bags; the first and the last eighth are for validation");
+    add_integer_option(app, "--instances", run_.bits.num_instances, kCount, "Number of patterns per bag");
+    add_integer_option(app, "--signals", run_.bits.num_signals, kCount,
+                       "Number of different signal patterns");
     add_integer_option(app, "--signals-per-bag", run_.bits.num_signals_per_bag, kCount,
-                       "Instances of a positive bag that are signals");
-    add_integer_option(app, "--bits", run_.bits.num_bits, {.least = 1, .most = 64}, "Bits of a pattern");
+                       "Number of signal patterns in a positive bag");
+    add_integer_option(app, "--bits", run_.bits.num_bits, {.min = 1, .max = 64}, "Bits per pattern");
   }
 };
 
 class TrainLatch : public TrainBags {
 public:
   std::string name() const override { return "latch"; }
-  std::string summary() const override { return "remember the first character of a sequence to its end"; }
+  std::string summary() const override {
+    return "classify sequences by their first character (a long-term memory task)";
+  }
 
 protected:
   training::BagTask published_task() const override { return training::latch_task({.num_samples = 8}); }
   void declare_bags(CLI::App& app) override {
-    add_integer_option(app, "--samples", run_.latch.num_samples, {.least = 8, .most = kCount.most},
-                       "Sequences; the first and last eighth are to be tested with");
-    add_integer_option(app, "--length", run_.latch.num_instances, kCount, "Characters of a sequence");
-    add_integer_option(app, "--characters", run_.latch.num_characters, {.least = 3, .most = 10'000},
-                       "Of the alphabet");
+    add_integer_option(app, "--samples", run_.latch.num_samples, {.min = 8, .max = kCount.max},
+                       "Number of sequences; the first and the last eighth are for validation");
+    add_integer_option(app, "--length", run_.latch.num_instances, kCount, "Characters per sequence");
+    add_integer_option(app, "--characters", run_.latch.num_characters, {.min = 3, .max = 10'000},
+                       "Number of different characters");
   }
 };
 
 class TrainMnistBags : public TrainBags {
 public:
   std::string name() const override { return "mnist-bags"; }
-  std::string summary() const override { return "tell whether a bag of digits holds a 9"; }
+  std::string summary() const override { return "classify whether a bag of MNIST digits contains a 9"; }
 
 protected:
   training::BagTask published_task() const override { return training::digit_bag_settings(); }
   void declare_bags(CLI::App& app) override {
     add_integer_option(app, "--bags", run_.digits.num_bags, kCount,
-                       "Bags to learn from; a quarter as many are to be tested with");
-    add_integer_option(app, "--target", run_.digits.target, {.least = 0, .most = 9},
-                       "The digit that makes a bag positive");
-    add_real_option(app, "--mean-size", run_.digits.mean_size, {.least = 1, .most = 10'000},
-                    "Images of a bag, on average");
-    app.add_option(
-           "--data", data_,
-           "Folder of data files, such as MNIST (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
-           "~/.local/share/mneme)")
+                       "Number of training bags; there are a quarter as many validation bags");
+    add_integer_option(app, "--target", run_.digits.target, {.min = 0, .max = 9},
+                       "Digit that makes a bag positive");
+    add_real_option(app, "--mean-size", run_.digits.mean_size, {.min = 1, .max = 10'000},
+                    "Mean number of images per bag");
+    app.add_option("--data", data_,
+                   "Folder of data sets such as MNIST (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
+                   "~/.local/share/mneme)")
         ->type_name("DIR");
   }
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme train sparse-and`: can a model learn which few of many bits matter, from few samples?
+/// `mneme train sparse-and`: trains a model on the AND of a few of many input bits, from few samples.
 
 #include <algorithm>
 #include <cmath>
@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "cli/choices.h"
-#include "cli/environment.h"
+#include "cli/environment_json.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
@@ -40,16 +40,16 @@ constexpr Measure kMeasures[] = {
     {"training loss", "training_loss", learning::training_loss},
     {"validation accuracy", "validation_accuracy", learning::validation_accuracy},
     {"validation loss", "validation_loss", learning::validation_loss},
-    {"training labels true (share)", "training_share_true",
-     [](const SparseAndTrial& trial) { return trial.training.share_true(); }},
-    {"training labels false (share)", "training_share_false",
-     [](const SparseAndTrial& trial) { return 1 - trial.training.share_true(); }},
-    {"validation labels true (share)", "validation_share_true",
-     [](const SparseAndTrial& trial) { return trial.validation.share_true(); }},
-    {"validation labels false (share)", "validation_share_false",
-     [](const SparseAndTrial& trial) { return 1 - trial.validation.share_true(); }}};
+    {"training labels true (fraction)", "training_share_true",
+     [](const SparseAndTrial& trial) { return trial.training.fraction_true(); }},
+    {"training labels false (fraction)", "training_share_false",
+     [](const SparseAndTrial& trial) { return 1 - trial.training.fraction_true(); }},
+    {"validation labels true (fraction)", "validation_share_true",
+     [](const SparseAndTrial& trial) { return trial.validation.fraction_true(); }},
+    {"validation labels false (fraction)", "validation_share_false",
+     [](const SparseAndTrial& trial) { return 1 - trial.validation.fraction_true(); }}};
 
-/// Every measure over the seeds.
+/// Statistics over the seeds, one row per measure.
 report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
   const bool single = trials.size() == 1;
   report::Table table{.columns = {{.name = "measure"}}};
@@ -62,12 +62,12 @@ report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
   return table;
 }
 
-/// The model as --model names it.
-const char* word_of(BinaryModel::Kind kind) {
+/// The value of --model for a model.
+const char* option_value(BinaryModel::Kind kind) {
   return kind == BinaryModel::Kind::self_attention ? "self-attention" : "mlp";
 }
 
-std::string places(const std::vector<int64_t>& bits) {
+std::string bit_positions(const std::vector<int64_t>& bits) {
   return fmt::format("{}", fmt::join(bits, " "));
 }
 
@@ -75,71 +75,77 @@ class TrainSparseAnd : public TrainTask {
 public:
   std::string name() const override { return "sparse-and"; }
   std::string summary() const override {
-    return "learn a sparse AND of bits from few samples, with self-attention or a perceptron";
+    return "train self-attention or an MLP on the AND of a few of many input bits";
   }
 
   void declare(CLI::App& app) override {
-    constexpr IntegerLimits kCount{.least = 1, .most = 10'000'000};
+    constexpr IntegerLimits kCount{.min = 1, .max = 10'000'000};
     add_choice_option<BinaryModel::Kind>(
         app, "--model", kind_,
-        {{word_of(BinaryModel::Kind::self_attention), BinaryModel::Kind::self_attention},
-         {word_of(BinaryModel::Kind::perceptron), BinaryModel::Kind::perceptron}},
-        "What learns");
-    add_integer_option(app, "--context-length", length_, {.least = 1, .most = 100'000},
-                       "Bits of an input, the rule token included (T)");
-    add_integer_option(app, "--sparsity", options_.sparsity, kCount, "Bits that matter (s); under each rule");
-    app.add_flag("--no-rule", no_rule_, "No token that says which of two groups of bits matters");
-    add_integer_option(app, "--samples", options_.training_samples, {.least = 0, .most = 10'000'000},
-                       "Samples to learn from");
-    add_integer_option(app, "--validation", options_.validation_samples, {.least = 0, .most = 10'000'000},
-                       "Samples to be tested with");
+        {{option_value(BinaryModel::Kind::self_attention), BinaryModel::Kind::self_attention},
+         {option_value(BinaryModel::Kind::mlp), BinaryModel::Kind::mlp}},
+        "Model to train");
+    add_integer_option(app, "--context-length", length_, {.min = 1, .max = 100'000},
+                       "Input length T: number of bits, including the rule token");
+    add_integer_option(app, "--sparsity", options_.sparsity, kCount,
+                       "Number s of relevant bits, whose AND is the label; with a rule token: per rule");
+    app.add_flag("--no-rule", no_rule_,
+                 "No rule token (the bit that selects which of two groups of bits is relevant)");
+    add_integer_option(app, "--samples", options_.training_samples, {.min = 0, .max = 10'000'000},
+                       "Number of training samples");
+    add_integer_option(app, "--validation", options_.validation_samples, {.min = 0, .max = 10'000'000},
+                       "Number of validation samples");
     add_parsed_option(
-        app, "--probability", "P", "1/2^(1/2), without a rule 1/2^(1/3)",
+        app, "--probability", "P", "1/2^(1/2), with --no-rule 1/2^(1/3)",
         [this](const std::string& name, const std::string& text) {
-          options_.sampling.probability_of_one = parse_real(name, text, {.least = 0, .most = 1});
+          options_.sampling.probability_of_one = parse_real(name, text, {.min = 0, .max = 1});
         },
         "Probability that a bit is 1");
-    app.add_flag("--balanced", balanced_, "Probability 1/2^(1/s): both labels equally likely, whatever s");
-    app.add_flag("--accept-last-try", options_.sampling.accept_last_try,
-                 "Take the hundredth batch although its labels are unbalanced, as the published generator");
+    app.add_flag("--balanced", balanced_,
+                 "Use the probability 1/2^(1/s), with which both labels are equally likely for any s");
     app.add_flag(
-        "--allow-one-class", allow_one_class_,
-        "Train also where all labels of a trial are true, or all false (only with --accept-last-try)");
+        "--accept-last-try", options_.sampling.accept_last_try,
+        "If none of 100 random batches has balanced labels, use the last one, as the published code does "
+        "(default: an error)");
+    app.add_flag("--allow-one-class", allow_one_class_,
+                 "Also train if all labels of a trial are the same (possible only with --accept-last-try)");
     add_parsed_option(
         app, "--epochs", "N", "2000, mlp: 500",
         [this](const std::string& name, const std::string& text) {
-          epochs_ = parse_integer(name, text, {.least = 1, .most = 100'000'000});
+          epochs_ = parse_integer(name, text, {.min = 1, .max = 100'000'000});
         },
-        "Steps over all samples");
+        "Number of epochs (full-batch gradient steps)");
     add_parsed_option(
         app, "--learning-rate", "X", "0.01, mlp: 0.001",
         [this](const std::string& name, const std::string& text) {
-          learning_rate_ = parse_real(name, text, {.least = 0, .least_included = false});
+          learning_rate_ = parse_real(name, text, {.min = 0, .min_included = false});
         },
-        "Of Adam");
-    add_real_option(app, "--weight-decay", weight_decay_, {.least = 0}, "Decoupled, as in AdamW");
-    add_integer_option(app, "--embedding-size", embedding_size_, {.least = 1, .most = 10'000},
-                       "Self-attention: features of queries and keys (d)");
-    add_integer_option(app, "--hidden-size", hidden_size_, {.least = 1, .most = 1'000'000},
-                       "mlp: hidden units");
-    add_real_option(app, "--dropout", dropout_, {.least = 0, .most = 1, .most_included = false},
-                    "mlp: share of hidden units silenced in a step");
-    app.add_flag("--products", products_, "mlp: also gets the product of each bit with the rule token");
+        "Learning rate of Adam");
+    add_real_option(app, "--weight-decay", weight_decay_, {.min = 0}, "Decoupled weight decay, as in AdamW");
+    add_integer_option(app, "--embedding-size", embedding_size_, {.min = 1, .max = 10'000},
+                       "self-attention: size d of queries and keys");
+    add_integer_option(app, "--hidden-size", hidden_size_, {.min = 1, .max = 1'000'000},
+                       "mlp: number of hidden units");
+    add_real_option(app, "--dropout", dropout_, {.min = 0, .max = 1, .max_included = false},
+                    "mlp: dropout probability of hidden units");
+    app.add_flag("--products", products_,
+                 "mlp: add the product of each bit with the rule token to the inputs");
     add_choice_option<Precision>(app, "--precision", precision_,
                                  {{"float32", Precision::float32}, {"float64", Precision::float64}},
-                                 "mlp: of sums and hidden units (self-attention is always in float64)");
-    add_integer_option(app, "--seeds", options_.seeds, {.least = 1, .most = 1'000'000},
-                       "Trials: function, samples and first weights are drawn anew");
+                                 "mlp: precision of the computation (self-attention always uses float64)");
+    add_integer_option(app, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
+                       "Number of trials, each with its own random function, samples and initial weights");
   }
 
   ExitCode run(Context& context) override {
     complete_options(context.options.seed);
-    const std::filesystem::path folder = context.options.out.empty()
-                                             ? std::filesystem::path("runs/train") / name() / word_of(kind_)
-                                             : context.options.out;
+    const std::filesystem::path folder =
+        context.options.out.empty() ? std::filesystem::path("runs/train") / name() / option_value(kind_)
+                                    : context.options.out;
     nlohmann::ordered_json identity = config();
     identity.erase("version");
-    open_run_folder(folder, identity, {"seeds"}); // a trial is the same whatever the number of seeds
+    // The number of seeds may grow, since the results of a trial do not depend on it.
+    open_run_folder(folder, identity, {"seeds"});
     std::map<int64_t, SparseAndTrial> finished;
     context.progress.start("epochs", options_.seeds * options_.schedule.epochs);
     try {
@@ -151,9 +157,9 @@ public:
       if (!finished.empty()) {
         finish(finished, folder, context);
       }
-      context.progress.say(fmt::format("mneme train sparse-and: {} of {} seeds had finished{}",
-                                       finished.size(), options_.seeds,
-                                       finished.empty() ? "" : ", their results are in " + folder.string()));
+      context.progress.message(
+          fmt::format("mneme train sparse-and: {} of {} seeds had finished{}", finished.size(),
+                      options_.seeds, finished.empty() ? "" : ", their results are in " + folder.string()));
       throw;
     }
     context.progress.finish();
@@ -165,19 +171,19 @@ private:
   void complete_options(uint64_t seed) {
     options_.model = kind_ == BinaryModel::Kind::self_attention
                          ? training::self_attention_model(length_, embedding_size_)
-                         : training::perceptron_model(length_, hidden_size_, dropout_, products_);
-    options_.model.perceptron.precision = precision_;
+                         : training::mlp_model(length_, hidden_size_, dropout_, products_);
+    options_.model.mlp.precision = precision_;
     options_.with_rule = !no_rule_;
     options_.both_classes_required = !allow_one_class_;
     options_.seed = seed;
-    if (products_ && (no_rule_ || kind_ != BinaryModel::Kind::perceptron)) {
+    if (products_ && (no_rule_ || kind_ != BinaryModel::Kind::mlp)) {
       throw UsageError(
-          "--products: only the model mlp with a rule token has products to be given.\n  Leave it out.");
+          "--products: only the model mlp with a rule token has products as inputs.\n  Leave it out.");
     }
     if (balanced_) {
       if (options_.sampling.probability_of_one) {
         throw UsageError(
-            "--balanced and --probability both say how likely a 1 is.\n  Leave one of them out.");
+            "--balanced and --probability both set the probability of a 1.\n  Leave out one of them.");
       }
       options_.sampling.probability_of_one = std::pow(0.5, 1.0 / static_cast<double>(options_.sparsity));
     }
@@ -185,8 +191,8 @@ private:
     options_.schedule.epochs = epochs_.value_or(options_.schedule.epochs);
     options_.schedule.learning_rate = learning_rate_.value_or(options_.schedule.learning_rate);
     options_.schedule.weight_decay = weight_decay_;
-    constexpr int64_t kPointsMax = 200; // of a curve: more would not be seen
-    options_.schedule.noted_every = std::max<int64_t>(10, options_.schedule.epochs / kPointsMax);
+    constexpr int64_t kPointsMax = 200; // of a learning curve: more cannot be distinguished in a chart
+    options_.schedule.record_every = std::max<int64_t>(10, options_.schedule.epochs / kPointsMax);
   }
 
   nlohmann::ordered_json config() const {
@@ -230,8 +236,8 @@ private:
       table.columns.push_back({.name = measure.name, .key = measure.key});
     }
     for (const auto& [number, trial] : finished) {
-      table.rows.push_back({number, places(trial.function.relevant),
-                            places(trial.function.relevant_under_rule),
+      table.rows.push_back({number, bit_positions(trial.function.relevant),
+                            bit_positions(trial.function.relevant_under_rule),
                             trial.training.passed && trial.validation.passed ? "yes" : "no"});
       for (const Measure& measure : kMeasures) {
         table.rows.back().emplace_back(measure.of(trial));
@@ -293,9 +299,10 @@ private:
     });
     return unbalanced == 0
                ? ""
-               : fmt::format("\n{} of {} trials took a batch whose labels are not balanced "
-                             "(--accept-last-try); trials.csv has the shares of true and false labels.\n",
-                             unbalanced, each_trial.rows.size());
+               : fmt::format(
+                     "\n{} of {} trials used a batch whose labels are not balanced "
+                     "(--accept-last-try); trials.csv lists the fractions of true and false labels.\n",
+                     unbalanced, each_trial.rows.size());
   }
 
   report::Page page(const report::Table& summary, const report::Chart& curves,
@@ -308,18 +315,18 @@ private:
     return {.title = "Learning a sparse AND",
             .intro = headline() + ".",
             .sections = {
-                {.heading = "What was learnt",
+                {.heading = "Results",
                  .blocks = {report::CaptionedTable{
                                 .table = summary,
                                 .caption = each_trial.rows.size() == 1
-                                               ? "One seed, so nothing is known about the spread over seeds"
-                                               : "Mean over seeds with its 95 % interval"},
+                                               ? "One seed, so the spread over seeds is unknown"
+                                               : "Mean over the seeds with its 95 % confidence interval"},
                             report::Figure{.chart = curves,
-                                           .remark = "Where the validation points lie below the training "
-                                                     "accuracy, the model has learnt its samples by heart.",
+                                           .remark = "If the validation accuracy is below the training "
+                                                     "accuracy, the model overfits its training samples.",
                                            .links = {{"Data (CSV)", "learning.csv"}}},
                             report::CaptionedTable{
-                                .table = each_trial, .caption = "Each trial", .folded = "Each trial"},
+                                .table = each_trial, .caption = "All trials", .folded = "All trials"},
                             parameters}}}};
   }
 

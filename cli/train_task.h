@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-/// What `mneme train TASK` can train. One file per task, one line in train.cpp.
+/// Interface of the tasks of `mneme train TASK`. Each task is listed in train.cpp.
 #pragma once
 
 #include "cli/verb.h"
 
 namespace mneme::cli {
 
-/// Like a verb of its own: declares its arguments, runs once.
+/// Like a verb, a task declares its arguments, then runs once.
 class TrainTask {
 public:
   virtual ~TrainTask() = default;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What a verb of the program is: `mneme VERB ...`. One file per verb, one line in verbs.cpp.
+/// Interface of a verb (subcommand) of the program: `mneme VERB ...`. One file per verb, listed in verbs.cpp.
 #pragma once
 
 #include <cstdint>
@@ -20,53 +20,54 @@ namespace mneme::cli {
 
 enum class ExitCode : int {
   ok = 0,
-  failed = 1,       ///< while running: disk full, output not writable, this build or CPU cannot
-  wrong_usage = 2,  ///< the arguments
-  bad_input = 3,    ///< an input file
-  check_failed = 4, ///< everything ran, and something checked did not hold
+  failed = 1, ///< error while running: disk full, output not writable, not supported by this build or CPU
+  wrong_usage = 2,  ///< invalid arguments
+  bad_input = 3,    ///< invalid input file
+  check_failed = 4, ///< the verb ran to its end, and a check of the results failed
   interrupted = 130
 };
 
-/// The options that every verb takes (common_options.h declares them).
+/// Options that all verbs have (declared by common_options.h).
 struct CommonOptions {
-  bool json = false;         ///< results as one JSON document
-  std::filesystem::path out; ///< folder for result files, or a file; empty where it was not given
+  bool json = false;         ///< print the results as one JSON document
+  std::filesystem::path out; ///< output folder or output file; empty if the option was not given
   uint64_t seed = 1;
-  int threads = 1; ///< already set in core when a verb runs
+  int threads = 1; ///< set_threads has already been called with it when a verb runs
   bool quiet = false;
   ProgressStyle progress = ProgressStyle::automatic;
   bool no_color = false;
 };
 
-/// What a verb runs with. Results go to `out`, everything else through `progress`.
+/// Environment of a running verb. Results go to `out`, everything else to `progress`.
 struct Context {
   const CommonOptions& options;
   Progress& progress;
-  std::ostream& out; ///< stdout; with --json held back until the verb has ended well
-  bool colour;       ///< stdout is a terminal that wants colour
+  std::ostream& out; ///< stdout; with --json a buffer that is printed once the verb has succeeded
+  bool colour;       ///< print to stdout in colour
 };
 
-/// How much of a verb needs LibTorch, which only the program mneme-nn has (hand_over.h).
+/// Whether a verb needs LibTorch, which only the program mneme-nn has (torch_program.h).
 enum class TorchNeed {
   none,
-  some, ///< without it a part of the results is left out, and the output says so
-  all
+  optional, ///< without LibTorch a part of the results is left out, and the output reports it
+  required
 };
 
-/// A verb declares its arguments, then runs once. It throws mneme's errors; run.h turns them into exit codes.
+/// A verb declares its arguments, then runs once. It throws mneme::Error; run.h converts errors to exit
+/// codes.
 class Verb {
 public:
   virtual ~Verb() = default;
   virtual std::string name() const = 0;
   virtual std::string summary() const = 0; ///< one line, no full stop, starts in lower case
-  virtual TorchNeed torch_need() const { return TorchNeed::none; } ///< with the arguments that were parsed
-  virtual bool writes_files() const { return true; }               ///< else there is no --out
-  virtual bool out_is_file() const { return false; }               ///< --out names one file, not a folder
+  virtual TorchNeed torch_need() const { return TorchNeed::none; } ///< called after parsing the arguments
+  virtual bool writes_files() const { return true; }               ///< false: the verb has no --out
+  virtual bool out_is_file() const { return false; }               ///< true: --out is a file, not a folder
   virtual void declare(CLI::App& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };
 
-/// Every verb of the program, in the order in which it lists them.
+/// All verbs, in the order of the overview.
 std::vector<std::unique_ptr<Verb>> all_verbs();
 
 } // namespace mneme::cli

@@ -2,7 +2,7 @@
 
 #include "cli/verb.h"
 
-// One line per verb: X(name) stands for `std::unique_ptr<Verb> make_name()` in cli/name.cpp.
+// One line per verb. X(name) declares and calls `std::unique_ptr<Verb> make_name()` of cli/name.cpp.
 #define MNEME_VERBS(X)                                                                                       \
   X(recall)                                                                                                  \
   X(reproduce)                                                                                               \

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 
+/// `mneme verify`: compares the results of this build with golden files.
+
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -23,18 +25,20 @@ class Verify : public Verb {
 public:
   std::string name() const override { return "verify"; }
   std::string summary() const override {
-    return "check this build against golden files of published numbers";
+    return "compare the results of this build with golden files of published numbers";
   }
   TorchNeed torch_need() const override {
-    return device_ != "cpu" || verify::needs_torch(golden_paths()) ? TorchNeed::some : TorchNeed::none;
+    return device_ != "cpu" || verify::needs_torch(golden_paths()) ? TorchNeed::optional : TorchNeed::none;
   }
   void declare(CLI::App& app) override {
-    app.add_option("PATH", paths_, "Golden files, or folders of them")->type_name("PATH")->required();
+    app.add_option("PATH", paths_, "Golden files (*.json), or folders that contain them")
+        ->type_name("PATH")
+        ->required();
     add_device_option(app, device_);
   }
 
   ExitCode run(Context& context) override {
-    cpu_target(); // A target that cannot run is an error of its own, not one of every file.
+    cpu_target(); // reports a CPU target that cannot run once, instead of once per file
     const std::string device = verify::checked_device(device_);
     if (!context.options.out.empty()) {
       open_run_folder(context.options.out, {{"verb", name()}, {"device", device}});
@@ -43,7 +47,7 @@ public:
         verify::verify_paths(golden_paths(), context.progress, {.device = device});
     if (results.empty()) {
       throw DataError("there is no golden file in " + printable(paths_.front()) +
-                      ".\n  Name the *.json files themselves, or the folder that holds them.");
+                      ".\n  Give the *.json files, or the folder that contains them.");
     }
     verify::require_a_case(results, device);
     const std::filesystem::path& folder = context.options.out;
@@ -61,9 +65,10 @@ public:
       }
     }
     const verify::Totals totals = verify::totals(results);
-    return totals.cases_failed > 0 ? ExitCode::check_failed
-           : totals.bad_files > 0  ? ExitCode::bad_input
-                                   : ExitCode::ok;
+    if (totals.cases_failed > 0) {
+      return ExitCode::check_failed;
+    }
+    return totals.bad_files > 0 ? ExitCode::bad_input : ExitCode::ok;
   }
 
 private:

@@ -9,12 +9,12 @@ if(MNEME_WITH_OPENMP)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
 endif()
 if(MNEME_WITH_TORCH)
-  # CMAKE_PREFIX_PATH comes first; the folder of ./dev's own wheel is where to look next.
+  # CMAKE_PREFIX_PATH is searched first, then the PyTorch wheel that ./dev installs into .venv.
   file(GLOB mneme_wheel ${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
   find_package(Torch QUIET HINTS ${mneme_wheel})
   if(NOT Torch_FOUND)
-    message(FATAL_ERROR "LibTorch was not found. Give its folder with -DCMAKE_PREFIX_PATH=/path/to/libtorch, "
-                        "or run ./dev, which installs it, or leave it out with -DMNEME_WITH_TORCH=OFF.")
+    message(FATAL_ERROR "LibTorch was not found. Set its folder with -DCMAKE_PREFIX_PATH=/path/to/libtorch, "
+                        "or run ./dev, which installs it, or build without it: -DMNEME_WITH_TORCH=OFF.")
   endif()
 endif()
 if(MNEME_BUILD_CLI)
@@ -25,14 +25,14 @@ if(MNEME_BUILD_CLI)
 endif()
 if(MNEME_BUILD_CLI OR MNEME_BUILD_TESTS)
   find_package(PkgConfig REQUIRED)
-  pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc) # Debian brings no CMake package of it
+  pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc) # Debian has no CMake package for it
 endif()
 if(MNEME_BUILD_TESTS)
   enable_testing()
   find_package(GTest CONFIG REQUIRED)
   find_package(rapidcheck CONFIG REQUIRED)
   if(MNEME_BUILD_CLI)
-    pkg_check_modules(cpp-httplib REQUIRED IMPORTED_TARGET cpp-httplib) # the server of the tests of fetch
+    pkg_check_modules(cpp-httplib REQUIRED IMPORTED_TARGET cpp-httplib) # HTTP server in the tests of fetch
   endif()
   include(GoogleTest)
 endif()

@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 set(mneme_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/mneme)
 
-# One export per component: whoever takes `memory` never meets LibTorch.
+# One export set per component, so that users of the component `memory` do not need LibTorch.
 function(mneme_install_library target component)
   set_target_properties(${target} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   install(TARGETS ${target} EXPORT mneme-${component}
@@ -21,7 +21,7 @@ if(TARGET mneme_nn)
   mneme_install_library(mneme_nn nn)
 endif()
 if(TARGET mneme_program)
-  # The program keeps looking for LibTorch where it was linked, and for a shared mneme beside itself.
+  # The RPATH contains the folder of LibTorch at link time, and the installed library folder for a shared mneme.
   file(RELATIVE_PATH mneme_bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
   set(mneme_programs mneme_program)
   if(TARGET mneme_nn_program)

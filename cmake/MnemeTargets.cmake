@@ -1,37 +1,38 @@
-# Settings that every target of ours shares; kept off the targets' public interface.
+# mneme_target_defaults(<target>): compiler settings of all targets; PRIVATE, so users of the library do not inherit them.
 function(mneme_target_defaults target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
-  # -ffp-contract=off: a fused multiply-add where the compiler likes one would make answers depend on the compiler.
-  # Options structs name the fields they set: the others keep their defaults.
+  # -ffp-contract=off: automatic fused multiply-adds would make results depend on the compiler.
+  # -Wno-missing-field-initializers: options structs are initialised by naming only the fields that differ from the defaults.
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow
                                            -ffp-contract=off
                                            $<$<BOOL:${MNEME_WERROR}>:-Werror>)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    # False alarms on "a" + std::string (GCC bug 105651) and on moved std::variant (GCC bug 105562).
+    # False positives for "a" + std::string (GCC bug 105651) and moved std::variant (GCC bug 105562).
     target_compile_options(${target} PRIVATE -Wno-restrict -Wno-maybe-uninitialized)
   endif()
   target_compile_definitions(${target} PRIVATE $<$<BOOL:${MNEME_ASSERTS}>:MNEME_ASSERTS_ON>)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   if(MNEME_SANITIZE)
-    # No recovery: what a sanitizer finds ends the program, so that a test fails.
+    # No recovery: an error found by a sanitizer aborts the program, so that the test fails.
     target_compile_options(${target} PRIVATE -fsanitize=${MNEME_SANITIZE} -fno-sanitize-recover=all
                                              -fno-omit-frame-pointer -g)
     target_link_options(${target} PUBLIC -fsanitize=${MNEME_SANITIZE})
   endif()
 endfunction()
 
-# mneme_room(<library> <room> HEADERS ... SOURCES ...): adds a room's public headers and its sources to a library.
-function(mneme_room library room)
-  cmake_parse_arguments(ROOM "" "" "HEADERS;SOURCES" ${ARGN})
-  list(TRANSFORM ROOM_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/include/mneme/${room}/)
-  list(TRANSFORM ROOM_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
-  target_sources(${library} PRIVATE ${ROOM_SOURCES}
-    PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${ROOM_HEADERS})
+# mneme_module(<library> <module> HEADERS ... SOURCES ...): adds the public headers and the sources of a module to a library.
+function(mneme_module library module)
+  cmake_parse_arguments(MODULE "" "" "HEADERS;SOURCES" ${ARGN})
+  list(TRANSFORM MODULE_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/include/mneme/${module}/)
+  list(TRANSFORM MODULE_SOURCES PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+  target_sources(${library} PRIVATE ${MODULE_SOURCES}
+    PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${MODULE_HEADERS})
 endfunction()
 
-# mneme_program_defaults(<target> [HEADERS_OF <target>]): settings of what only programs link. It is most of what a first build compiles, and waits for
-# files and kernels when it runs: so headers that take seconds are compiled once, and the optimiser is not asked for its last.
+# mneme_program_defaults(<target> [HEADERS_OF <target>]): settings of targets that are linked only into programs. Most of the first
+# build is spent on them, and at run time they mostly wait for files and kernels. So large headers are precompiled once (those of
+# HEADERS_OF are reused), and optimisation is limited to -O1.
 function(mneme_program_defaults target)
   cmake_parse_arguments(PROGRAM "" "HEADERS_OF" "" ${ARGN})
   mneme_target_defaults(${target})
@@ -42,8 +43,8 @@ function(mneme_program_defaults target)
   endif()
 endfunction()
 
-# mneme_add_kernel(<name> [TENSORS]): src/kernels/<name>/ holds <name>.cpp, <name>_reference.cpp, <name>_test.cpp, <name>_benchmark.cpp.
-# The test runs once on every CPU target that this machine can run (and asserts which one that is).
+# mneme_add_kernel(<name> [TENSORS]): adds the kernel in src/kernels/<name>/, which contains <name>.cpp, <name>_reference.cpp,
+# <name>_test.cpp and <name>_benchmark.cpp. The test runs on every CPU target that this machine supports, and asserts which one it is.
 function(mneme_add_kernel name)
   set(library mneme_memory)
   if("TENSORS" IN_LIST ARGN)
@@ -64,7 +65,8 @@ function(mneme_add_kernel name)
   endif()
 endfunction()
 
-# mneme_add_test(<target> SOURCES ... [LIBRARIES ...] [LABEL fast|slow|golden]): a GoogleTest program, its cases known to ctest.
+# mneme_add_test(<target> SOURCES ... [LIBRARIES ...] [LABEL fast|slow|golden]): adds a GoogleTest program and registers its cases
+# with ctest.
 function(mneme_add_test target)
   cmake_parse_arguments(TEST "" "LABEL" "SOURCES;LIBRARIES" ${ARGN})
   if(NOT TEST_LABEL)
@@ -79,32 +81,33 @@ function(mneme_add_test target)
   if("mneme_nn" IN_LIST TEST_LIBRARIES)
     mneme_reuse_torch_headers(${target})
   endif()
-  # Tests run side by side: threads that spin while they wait for one another would take the cores from those that work.
+  # Tests run in parallel, so waiting threads must not spin: they would take CPU time from other tests.
   gtest_discover_tests(${target} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120 NO_PRETTY_VALUES
                        PROPERTIES LABELS ${TEST_LABEL} ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
-# mneme_reuse_torch_headers(<target>): takes the precompiled LibTorch headers of mneme_nn (14 s of parsing per file otherwise).
+# mneme_reuse_torch_headers(<target>): uses the precompiled LibTorch headers of mneme_nn; parsing them takes 14 s per file otherwise.
 function(mneme_reuse_torch_headers target)
-  # A precompiled header fits only what is compiled alike: -fPIC as in the library, where CMake would say -fPIE.
+  # A precompiled header requires the same compiler flags: -fPIC as in the library, instead of CMake's -fPIE for programs.
   set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${target} PRIVATE -fPIC)
   target_precompile_headers(${target} REUSE_FROM mneme_nn)
 endfunction()
 
-# mneme_torch_functions(<library> <source>...): what implements the library's TorchFunctions (mneme/core/torch_function.h), as
-# objects <library>_nn for programs with LibTorch. Nothing in a build without it.
+# mneme_torch_functions(<library> <source>...): adds the object library <library>_nn, which implements the TorchFunctions of the
+# library (mneme/core/torch_function.h) for programs with LibTorch. Does nothing in a build without LibTorch.
 function(mneme_torch_functions library)
   if(MNEME_WITH_TORCH)
     add_library(${library}_nn OBJECT ${ARGN})
     mneme_target_defaults(${library}_nn)
-    target_link_libraries(${library}_nn PUBLIC ${library} mneme_nn PRIVATE fmt::fmt nlohmann_json::nlohmann_json)
+    # LibTorch brings headers of another fmt, without its library.
+    target_link_libraries(${library}_nn PUBLIC ${library} mneme_nn PRIVATE fmt::fmt-header-only nlohmann_json::nlohmann_json)
     mneme_reuse_torch_headers(${library}_nn)
   endif()
 endfunction()
 
-# mneme_embed_text(<target> <constant> <file> HEADER <header> NAMESPACE <namespace>): the file's text becomes a constant of the
-# target, which the header declares as a std::string_view.
+# mneme_embed_text(<target> <constant> <file> HEADER <header> NAMESPACE <namespace>): embeds a text file into the target as a
+# constant, which the header declares as a std::string_view.
 set(MNEME_EMBED_TEXT_SCRIPT ${CMAKE_CURRENT_LIST_DIR}/embed_text.cmake)
 function(mneme_embed_text target name file)
   cmake_parse_arguments(EMBED "" "HEADER;NAMESPACE" "" ${ARGN})

@@ -9,8 +9,8 @@ namespace mneme::experiments {
 std::vector<double> linspace(double first, double last, int64_t count) {
   std::vector<double> numbers;
   for (int64_t i = 0; i < count; ++i) {
-    const double share = static_cast<double>(i) / static_cast<double>(count - 1);
-    numbers.push_back(i + 1 == count ? last : first + (last - first) * share);
+    const double fraction = static_cast<double>(i) / static_cast<double>(count - 1);
+    numbers.push_back(i + 1 == count ? last : first + (last - first) * fraction);
   }
   return numbers;
 }
@@ -23,18 +23,18 @@ std::vector<double> logspace(double first, double last, int64_t count) {
   return numbers;
 }
 
-std::vector<int64_t> whole_linspace(double first, double last, int64_t count) {
+std::vector<int64_t> integer_linspace(double first, double last, int64_t count) {
   std::vector<int64_t> numbers;
   for (const double number : linspace(first, last, count)) {
-    const auto whole = static_cast<int64_t>(number);
-    if (numbers.empty() || numbers.back() != whole) {
-      numbers.push_back(whole);
+    const auto truncated = static_cast<int64_t>(number);
+    if (numbers.empty() || numbers.back() != truncated) {
+      numbers.push_back(truncated);
     }
   }
   return numbers;
 }
 
-std::vector<int64_t> whole_range(int64_t first, int64_t last, int64_t step) {
+std::vector<int64_t> integer_range(int64_t first, int64_t last, int64_t step) {
   std::vector<int64_t> numbers;
   for (int64_t number = first; number <= last; number += step) {
     numbers.push_back(number);
@@ -42,18 +42,20 @@ std::vector<int64_t> whole_range(int64_t first, int64_t last, int64_t step) {
   return numbers;
 }
 
-report::Series above_zero(report::Series series) {
+report::Series drop_nonpositive(report::Series series) {
   std::erase_if(series.points, [](const report::Point& point) { return !(point.y.value > 0); });
   return series;
 }
 
-Comparison within(std::string what, double published, double measured, double relative) {
-  return within_absolute(std::move(what), published, measured, relative * std::abs(published));
+Comparison compare_relative(std::string what, double published, double measured, double relative) {
+  return compare_absolute(std::move(what), published, measured, relative * std::abs(published));
 }
 
-Comparison within_absolute(std::string what, double published, double measured, double tolerance) {
-  return {
-      .what = std::move(what), .published = published, .measured = exactly(measured), .tolerance = tolerance};
+Comparison compare_absolute(std::string what, double published, double measured, double tolerance) {
+  return {.what = std::move(what),
+          .published = published,
+          .measured = exact_mean(measured),
+          .tolerance = tolerance};
 }
 
 } // namespace mneme::experiments

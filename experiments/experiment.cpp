@@ -7,19 +7,19 @@
 
 namespace mneme::experiments {
 
-bool Comparison::holds() const {
+bool Comparison::is_met() const {
   return std::abs(measured.mean - published) <= tolerance || measured.mean == published; // both infinite
 }
 
 const char* verdict(const ComparisonTable& table, const Comparison& row) {
-  return !table.not_compared.empty() ? "not compared" : row.holds() ? "met" : "missed";
+  return !table.not_compared.empty() ? "not compared" : row.is_met() ? "met" : "missed";
 }
 
 Tally tally(const ComparisonTable& table) {
   if (!table.not_compared.empty()) {
     return {.not_compared = std::ssize(table.rows)};
   }
-  const int64_t met = std::ranges::count_if(table.rows, &Comparison::holds);
+  const int64_t met = std::ranges::count_if(table.rows, &Comparison::is_met);
   return {.met = met, .missed = std::ssize(table.rows) - met};
 }
 

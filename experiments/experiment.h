@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-/// What an experiment is: a published claim, the numbers published for it, and a run that measures them anew.
+/// An experiment: a published claim, the published values, and a function that measures these values again.
 ///
-/// One experiment is one file and one line in registry.cpp. It holds parameters and wording; what it computes
-/// with stands in the rooms.
+/// Each experiment is one file and one line in registry.cpp. The file contains parameters and texts; the
+/// computations are in the libraries.
 #pragma once
 
 #include <cstdint>
@@ -21,31 +21,31 @@
 namespace mneme::experiments {
 
 struct RunSettings {
-  bool quick = false; ///< fewer draws and cases; the page says which
+  bool quick = false; ///< fewer random draws and cases, as listed on the page
   uint64_t seed = 1;
   std::filesystem::path data = {}; ///< folder of data files (mneme/data/folders.h)
 };
 
-/// One published number beside ours.
+/// A published value and the measured one.
 struct Comparison {
   std::string what = {}; ///< such as "beta, n = 64, d = 11"
   double published = 0;
-  trials::MeanInterval measured = {0,
-                                   {}}; ///< without an interval where there is no chance in it, or one trial
-  double tolerance = 0;                 ///< largest difference that counts as met, in the unit of the number
-  std::string explanation = {}; ///< of a number known to be missed: what is wrong or unclear, and where
+  /// Without an interval if the value has no random error, or was measured in one trial.
+  trials::MeanInterval measured = {0, {}};
+  double tolerance = 0;         ///< maximum absolute difference that counts as met
+  std::string explanation = {}; ///< why a value is missed, if known: what is wrong or unclear, and where
 
-  bool holds() const; ///< false too if a number is not finite, unless both are the same
+  bool is_met() const; ///< also false if a value is not finite, unless both are equal
 };
 
-/// Published numbers of one table or figure.
+/// Published values of one table or figure.
 struct ComparisonTable {
   std::string title = {};
   std::string source = {};    ///< where they were published, such as "Softmax_Circle_Approx, cell 7"
   std::string tolerance = {}; ///< how the tolerance was chosen, one sentence
   std::vector<Comparison> rows = {};
-  /// Why this run cannot reach the published values, such as "quick run with 3 epochs (published: 250)"; its rows are
-  /// shown and neither met nor missed. Empty: they are compared.
+  /// Why this run cannot reach the published values, such as "quick run with 3 epochs (published: 250)". The
+  /// rows are then shown, but count neither as met nor as missed. Empty: the rows are compared.
   std::string not_compared = {};
 };
 
@@ -57,44 +57,45 @@ struct TitledTable {
 struct Figure {
   std::string name = {}; ///< of its files, such as "beta-over-radius"
   report::Chart chart = {};
-  std::string look = {}; ///< one sentence: what is to be seen
+  std::string caption = {}; ///< one or two sentences that describe the result
 };
 
-/// A picture that is no chart, such as recalled images.
+/// An image that is not a chart, such as recalled patterns.
 struct PictureFigure {
-  std::string name = {}; ///< of its file
-  std::string png = {};  ///< the file's bytes
-  std::string alt = {};  ///< what it shows, for readers who cannot see it
-  std::string look = {};
+  std::string name = {}; ///< file name without ".png"
+  std::string png = {};  ///< contents of the PNG file
+  std::string alt = {};  ///< alternative text, for readers who cannot see the image
+  std::string caption = {};
 };
 
-/// What a run has found.
+/// Result of a run.
 struct Outcome {
-  std::string skipped = {}; ///< why nothing was run, and how to change that; all else is then empty
+  std::string skipped = {}; ///< why the experiment was not run, and how to run it; the rest is then empty
   std::vector<std::pair<std::string, std::string>> parameters = {}; ///< name and value, for readers
   std::vector<ComparisonTable> comparisons = {};
   std::vector<TitledTable> tables = {};
   std::vector<Figure> figures = {};
   std::vector<PictureFigure> pictures = {};
-  std::vector<std::string> notes = {}; ///< known mistakes and oddities of the original, explained
+  std::vector<std::string> notes = {}; ///< known errors and ambiguities of the original
 };
 
 struct Experiment {
-  std::string id;     ///< such as "sdm/softmax-circle": a work, then a name of its own
+  std::string id;     ///< the published work and a name, such as "sdm/softmax-circle"
   std::string title;  ///< one line
-  std::string claim;  ///< what was published, in one or two sentences
+  std::string claim;  ///< the published claim, in one or two sentences
   std::string source; ///< paper and notebook
-  /// True where the run spreads over threads by itself; others run beside each other.
+  /// True if `run` uses all threads; other experiments run concurrently on one thread each.
   bool is_parallel = false;
-  bool needs_torch = false; ///< the run is skipped in a program without LibTorch
+  bool needs_torch = false; ///< skipped in a program without LibTorch
   Outcome (*run)(const RunSettings& settings, Progress& progress) = nullptr;
-  /// What the run reads besides its settings, as a line that changes when the files do; null: nothing.
+  /// Signature of the input files, which changes when the files change; null: no input files.
   std::string (*inputs)(const RunSettings& settings) = nullptr;
 };
 
 /// "met", "missed", or "not compared".
 const char* verdict(const ComparisonTable& table, const Comparison& row);
 
+/// Number of values by verdict.
 struct Tally {
   int64_t met = 0, missed = 0, not_compared = 0;
 };
@@ -102,8 +103,8 @@ Tally tally(const ComparisonTable& table);
 Tally tally(const Outcome& outcome);
 
 using report::cell;
-using report::certain;
 using report::estimate_of;
-using report::exactly;
+using report::exact_mean;
+using report::exact_point;
 
 } // namespace mneme::experiments

@@ -20,33 +20,37 @@ using report::Cell;
 using report::Column;
 using report::Table;
 
-constexpr size_t kOpenRows = 12;   // longer tables are folded
-constexpr size_t kNamedMisses = 4; // of one explanation; the table marks them all
+constexpr size_t kOpenRows = 12;   // longer tables are collapsed
+constexpr size_t kNamedMisses = 4; // missed values listed per explanation; the table highlights all of them
 
 bool is_missed(const ComparisonTable& comparisons, const Comparison& row) {
-  return comparisons.not_compared.empty() && !row.holds();
+  return comparisons.not_compared.empty() && !row.is_met();
 }
 
 std::string values(int64_t count) {
   return fmt::format("{} {}", count, count == 1 ? "value" : "values");
 }
 
-/// Why an experiment has no or few numbers beside the published ones.
+/// Reason why an experiment has no or only few comparisons, or an empty string.
 std::string remark(const Outcome& outcome) {
+  if (!outcome.skipped.empty()) {
+    return "not run";
+  }
   const auto [met, missed, not_compared] = tally(outcome);
-  return !outcome.skipped.empty() ? "not run"
-         : not_compared > 0       ? values(not_compared) + " not compared"
-         : met + missed == 0      ? "nothing published to compare"
-                                  : "";
+  if (not_compared > 0) {
+    return values(not_compared) + " not compared";
+  }
+  return met + missed == 0 ? "no published values to compare" : "";
 }
 
-/// How far off a value is, in tolerances.
+/// Distance between measured and published value in multiples of the tolerance.
 double distance(const Comparison& row) {
   const double tolerances = std::abs(row.measured.mean - row.published) / row.tolerance;
   return std::isnan(tolerances) ? std::numeric_limits<double>::infinity() : tolerances;
 }
 
-/// Why nothing is compared; else the values missed, those with one explanation together; of many, the worst.
+/// The reason why a table is not compared, or its missed values, grouped by explanation. Of long groups, only
+/// the values with the largest deviations are listed.
 std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
   if (!comparisons.not_compared.empty()) {
     return {"Not compared: " + comparisons.not_compared + "."};
@@ -63,7 +67,7 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
   std::vector<std::string> texts;
   for (std::vector<Comparison>& group : groups) {
     const std::string explanation =
-        group.front().explanation.empty() ? "This is not explained." : group.front().explanation;
+        group.front().explanation.empty() ? "The reason is unknown." : group.front().explanation;
     const size_t named = group.size() > kNamedMisses + 1 ? kNamedMisses : group.size();
     if (named < group.size()) {
       std::ranges::stable_sort(group, std::ranges::greater(), distance);
@@ -75,7 +79,7 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
                                    report::format_number(row.measured.mean, report::Notation::automatic, 7)));
     }
     texts.push_back(named < group.size()
-                        ? fmt::format("Missed: {} values; furthest off: {}. {}", group.size(),
+                        ? fmt::format("Missed: {} values; largest deviations: {}. {}", group.size(),
                                       fmt::join(values, "; "), explanation)
                         : fmt::format("Missed: {}. {}", fmt::join(values, "; "), explanation));
   }
@@ -92,7 +96,8 @@ std::string anchor(const Experiment& experiment) {
   return id;
 }
 
-/// Tables with one tolerance in a row state it once, after the last of them.
+/// True if the tolerance is to be printed after this table: consecutive tables with the same tolerance share
+/// one line.
 bool ends_tolerance(const Outcome& outcome, size_t table) {
   const auto& tables = outcome.comparisons;
   return table + 1 == tables.size() || tables[table + 1].tolerance != tables[table].tolerance;
@@ -106,7 +111,7 @@ void add_comparisons(report::Section& section, const Outcome& outcome) {
   if (outcome.comparisons.empty()) {
     return;
   }
-  section.blocks.push_back(report::Heading{"Published beside measured"});
+  section.blocks.push_back(report::Heading{"Published and measured values"});
   for (size_t i = 0; i < outcome.comparisons.size(); ++i) {
     const ComparisonTable& comparisons = outcome.comparisons[i];
     report::CaptionedTable block{.table = comparison_table(comparisons),
@@ -134,7 +139,8 @@ report::Section section_of(const Finished& finished) {
   const Outcome& outcome = finished.outcome;
   report::Section section{.heading = experiment.title, .id = anchor(experiment)};
   section.blocks.push_back(report::Prose{"Claim: " + experiment.claim});
-  section.blocks.push_back(report::Prose{fmt::format("`{}`, after {}.", experiment.id, experiment.source)});
+  section.blocks.push_back(
+      report::Prose{fmt::format("Experiment `{}`. Source: {}.", experiment.id, experiment.source)});
   if (!outcome.skipped.empty()) {
     section.blocks.push_back(report::Note{"Not run: " + outcome.skipped, true});
   }
@@ -145,13 +151,13 @@ report::Section section_of(const Finished& finished) {
   for (const Figure& figure : outcome.figures) {
     section.blocks.push_back(
         report::Figure{.chart = figure.chart,
-                       .remark = figure.look,
+                       .remark = figure.caption,
                        .links = {{"Data (CSV)", file_target(experiment, figure.name + ".csv")},
                                  {"Figure (Vega-Lite)", file_target(experiment, figure.name + ".vl.json")}}});
   }
   for (const PictureFigure& picture : outcome.pictures) {
-    section.blocks.push_back(
-        report::Picture{.png = picture.png, .alt = picture.alt, .caption = picture.look, .pixelated = true});
+    section.blocks.push_back(report::Picture{
+        .png = picture.png, .alt = picture.alt, .caption = picture.caption, .pixelated = true});
   }
   for (const TitledTable& table : outcome.tables) {
     section.blocks.push_back(
@@ -160,7 +166,7 @@ report::Section section_of(const Finished& finished) {
                                .folded = table.table.rows.size() > kOpenRows ? table.title : ""});
   }
   if (!outcome.notes.empty()) {
-    section.blocks.push_back(report::Heading{"Where the original is wrong or unclear"});
+    section.blocks.push_back(report::Heading{"Errors and ambiguities of the original"});
     for (const std::string& note : outcome.notes) {
       section.blocks.push_back(report::Note{note});
     }
@@ -172,7 +178,7 @@ report::Section section_of(const Finished& finished) {
   return section;
 }
 
-/// Text for a cell of a Markdown table.
+/// Text escaped for a cell of a Markdown table.
 std::string markdown_cell(const std::string& text) {
   std::string cell;
   for (const char c : report::one_line(text)) {
@@ -199,7 +205,7 @@ std::string markdown_table(const Table& table) {
   return head + "\n" + rule + "\n" + body;
 }
 
-/// A table under its heading, folded if it is long.
+/// A table with a heading, collapsed if it is long.
 std::string markdown_block(const std::string& heading, const Table& table) {
   const std::string text = markdown_table(table);
   return table.rows.size() > kOpenRows ? fmt::format("\n<details><summary>{}</summary>\n\n{}\n</details>\n",
@@ -247,7 +253,7 @@ std::string summary_of(const Outcome& outcome) {
 }
 
 Table summary_table(std::span<const Finished> findings) {
-  // What matters comes first: narrow screens cut the rest off.
+  // The most important columns are first, since narrow screens cut off the others.
   Table table{
       .columns = {
           {.name = "experiment"}, {.name = "met"}, {.name = "missed"}, {.name = "id"}, {.name = "remark"}}};
@@ -262,13 +268,13 @@ Table summary_table(std::span<const Finished> findings) {
 report::Page page_of(std::span<const Finished> findings, const RunSettings& settings) {
   report::Page page{
       .title = "Published results, reproduced",
-      .intro =
-          fmt::format("Every published number beside the one measured here, with {} and seed {}. A value is "
-                      "met if it lies within the tolerance that its table states.",
-                      scope(settings), settings.seed)};
+      .intro = fmt::format(
+          "Every published value and the value measured by mneme, with {} and seed {}. A value is "
+          "met if the difference is within the tolerance given below its table.",
+          scope(settings), settings.seed)};
   report::Section summary{.heading = "Summary"};
   report::CaptionedTable table{.table = summary_table(findings),
-                               .caption = "Published values met and missed"};
+                               .caption = "Number of published values that were met and missed"};
   for (size_t i = 0; i < findings.size(); ++i) {
     if (tally(findings[i].outcome).missed > 0 || !findings[i].outcome.skipped.empty()) {
       table.marked_rows.push_back(i);
@@ -285,8 +291,8 @@ report::Page page_of(std::span<const Finished> findings, const RunSettings& sett
 std::string markdown_of(std::span<const Finished> findings, const RunSettings& settings,
                         const std::string& command) {
   std::string text =
-      fmt::format("# Published and measured\n\nMade by `{}` ({}, seed {}); not edited by hand.\n\n{}",
-                  command, scope(settings), settings.seed, markdown_table(summary_table(findings)));
+      fmt::format("# Published and measured\n\nGenerated by `{}` ({}, seed {}). Do not edit.\n\n{}", command,
+                  scope(settings), settings.seed, markdown_table(summary_table(findings)));
   for (const Finished& finished : findings) {
     const Outcome& outcome = finished.outcome;
     text += fmt::format("\n## {}\n\n`{}`. {}\n", finished.experiment->title, finished.experiment->id,
@@ -308,7 +314,7 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
       text += markdown_block(table.title, table.table);
     }
     if (!outcome.notes.empty()) {
-      text += "\nWhere the original is wrong or unclear:\n\n";
+      text += "\nErrors and ambiguities of the original:\n\n";
       for (const std::string& note : outcome.notes) {
         text += "- " + note + "\n";
       }

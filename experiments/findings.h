@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Outcomes for readers: an offline page, Markdown, JSON, one line each.
+/// Reports of finished experiments: HTML page, Markdown, JSON and summary table.
 #pragma once
 
 #include <span>
@@ -13,22 +13,22 @@
 
 namespace mneme::experiments {
 
-/// Published beside measured, row by row.
+/// Table with published and measured values, tolerances and verdicts.
 report::Table comparison_table(const ComparisonTable& comparisons);
 
-/// How a table of comparisons went, such as "12 values, all within their tolerance".
+/// Summary of a table, such as "12 values, all within their tolerance".
 std::string summary_of(const ComparisonTable& comparisons);
-/// Such as "12 values met, 1 missed, 3 not compared (quick run)"; "not run".
+/// Summary of an outcome, such as "12 values met, 1 missed, 3 not compared (quick run)" or "not run".
 std::string summary_of(const Outcome& outcome);
 
-/// The report: summary, then every experiment with its claim first. Links lead to the files beside the page.
+/// Page with a summary and one section per experiment. Links are relative to the folder of the page.
 report::Page page_of(std::span<const Finished> findings, const RunSettings& settings);
 
-/// Published beside measured and what else was measured, of every experiment, as Markdown. `command` is what made it.
+/// All comparisons and tables as Markdown. `command` is the command line that generates it.
 std::string markdown_of(std::span<const Finished> findings, const RunSettings& settings,
                         const std::string& command);
 
-/// One row per experiment: values met and missed.
+/// Number of met and missed values, one row per experiment.
 report::Table summary_table(std::span<const Finished> findings);
 
 nlohmann::ordered_json to_json(std::span<const Finished> findings);

@@ -15,7 +15,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// JSON has no infinity and no NaN: these stand as text in an object, as text alone is a cell of its own.
+/// A number as JSON. Infinity and NaN, which JSON does not have, are stored as {"number": TEXT}; a plain
+/// string would be read as a text cell.
 Json number_json(double number) {
   return std::isfinite(number) ? Json(number) : Json{{"number", report::exact_number(number)}};
 }
@@ -40,9 +41,9 @@ Json interval_json(const trials::MeanInterval& interval) {
   return json;
 }
 
-/// Also [value, low, high], which the first outcomes held; there low = high stood for "no interval".
+/// Also accepts [value, low, high] of older files, where low = high means "no interval".
 trials::MeanInterval read_interval(const Json& json) {
-  trials::MeanInterval interval = exactly(read_number(json.at(0)));
+  trials::MeanInterval interval = exact_mean(read_number(json.at(0)));
   if (json.size() == 2) {
     interval.half_width = read_number(json.at(1));
   } else if (json.size() == 3) {
@@ -158,16 +159,16 @@ Json outcome_json(const Outcome& outcome) {
     json["figures"].push_back({{"name", figure.name},
                                {"title", figure.chart.title},
                                {"description", figure.chart.description},
-                               {"look", figure.look},
+                               {"look", figure.caption},
                                {"numbers", table_json(figure.chart.numbers)}});
   }
   for (const PictureFigure& picture : outcome.pictures) {
-    json["pictures"].push_back({{"name", picture.name}, {"alt", picture.alt}, {"look", picture.look}});
+    json["pictures"].push_back({{"name", picture.name}, {"alt", picture.alt}, {"look", picture.caption}});
   }
   return json;
 }
 
-/// Drawings and pictures come from their own files in `folder`.
+/// Reads an outcome; charts and pictures are read from their own files in `folder`.
 Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
   Outcome outcome;
   outcome.skipped = json.at("skipped");
@@ -197,13 +198,13 @@ Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
                    .description = figure.at("description"),
                    .spec = nlohmann::json::parse(read_bytes(folder / (name + ".vl.json"))),
                    .numbers = read_table(figure.at("numbers"))},
-         .look = figure.at("look")});
+         .caption = figure.at("look")});
   }
   for (const Json& picture : json.at("pictures")) {
     PictureFigure& read = outcome.pictures.emplace_back();
     read.name = picture.at("name");
     read.alt = picture.at("alt");
-    read.look = picture.at("look");
+    read.caption = picture.at("look");
     read.png = read_bytes(picture_path(folder, read));
   }
   json.at("notes").get_to(outcome.notes);
@@ -236,8 +237,8 @@ void save_outcome(const std::filesystem::path& folder, const Experiment& experim
   for (const PictureFigure& picture : outcome.pictures) {
     write_file_atomically(picture_path(own, picture), picture.png);
   }
-  const Json whole = {{"key", key_of(experiment, settings)}, {"outcome", outcome_json(outcome)}};
-  write_file_atomically(own / kOutcomeFile, report::json_text(whole, 1));
+  const Json json = {{"key", key_of(experiment, settings)}, {"outcome", outcome_json(outcome)}};
+  write_file_atomically(own / kOutcomeFile, report::json_text(json, 1));
 }
 
 Found find_outcome(const std::filesystem::path& folder, const Experiment& experiment,
@@ -248,11 +249,11 @@ Found find_outcome(const std::filesystem::path& folder, const Experiment& experi
     return std::monostate{};
   }
   try {
-    const Json whole = Json::parse(read_bytes(own / kOutcomeFile));
-    if (whole.at("key") != key_of(experiment, settings)) {
+    const Json json = Json::parse(read_bytes(own / kOutcomeFile));
+    if (json.at("key") != key_of(experiment, settings)) {
       return std::monostate{};
     }
-    return read_outcome(whole.at("outcome"), own);
+    return read_outcome(json.at("outcome"), own);
   } catch (const std::exception& error) {
     return (own / kOutcomeFile).string() + " cannot be used (" + error.what() + ")";
   }

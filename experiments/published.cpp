@@ -48,8 +48,8 @@ const nlohmann::json& published(std::string_view name) {
     for (const auto& [known, document] : documents) {
       names += (names.empty() ? "" : ", ") + std::string(known);
     }
-    throw UsageError("there are no published numbers \"" + std::string(name) + "\".\n  There are: " + names +
-                     ".");
+    throw UsageError("unknown file of published values \"" + std::string(name) +
+                     "\".\n  Available files: " + names + ".");
   }
   return found->second;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The published numbers that experiments are compared with, as JSON that the build puts into the program.
+/// Published values for comparison with experiments, as JSON embedded into the program.
 #pragma once
 
 #include <string_view>
@@ -10,9 +10,9 @@
 namespace mneme::experiments {
 
 /// A file of experiments/published or tests/golden by its name without ".json", such as "sdm_tables". Parsed
-/// once; any thread may read it.
+/// once; thread-safe.
 ///
-/// Errors  UsageError that lists the names there are
+/// Errors  UsageError with the list of available names
 const nlohmann::json& published(std::string_view name);
 
 } // namespace mneme::experiments

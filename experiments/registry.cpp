@@ -6,7 +6,8 @@
 
 #include "mneme/core/error.h"
 
-// One line per experiment: X(name) stands for `Experiment name()` in a file of its own.
+// One line per experiment: X(name) refers to the function `Experiment name()`, defined in the experiment's
+// file.
 #define MNEME_EXPERIMENTS(X)                                                                                 \
   X(sdm_softmax_circle)                                                                                      \
   X(sdm_exp_bounds)                                                                                          \
@@ -52,26 +53,26 @@ const std::vector<Experiment>& all_experiments() {
 }
 
 std::vector<const Experiment*> experiments_named(std::span<const std::string> ids) {
-  const auto names = [](const std::string& id, const Experiment& experiment) {
+  const auto matches = [](const std::string& id, const Experiment& experiment) {
     return id == "all" || experiment.id == id || experiment.id.starts_with(id + "/");
   };
   for (const std::string& id : ids) {
     if (std::ranges::none_of(all_experiments(),
-                             [&](const Experiment& experiment) { return names(id, experiment); })) {
+                             [&](const Experiment& experiment) { return matches(id, experiment); })) {
       std::string known;
       for (const Experiment& experiment : all_experiments()) {
         known += (known.empty() ? "" : ", ") + experiment.id;
       }
       throw UsageError(
           "there is no experiment \"" + id +
-          "\".\n  The first part of an id names all that begin with it, and all names every one. "
-          "There are: " +
+          "\".\n  The first part of an id selects all experiments that start with it; \"all\" selects every "
+          "experiment. Available ids: " +
           known + ".");
     }
   }
   std::vector<const Experiment*> chosen;
   for (const Experiment& experiment : all_experiments()) {
-    if (std::ranges::any_of(ids, [&](const std::string& id) { return names(id, experiment); })) {
+    if (std::ranges::any_of(ids, [&](const std::string& id) { return matches(id, experiment); })) {
       chosen.push_back(&experiment);
     }
   }

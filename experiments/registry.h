@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Every experiment there is, and how they are called by name.
+/// List of all experiments, and selection by id.
 #pragma once
 
 #include <span>
@@ -11,13 +11,14 @@
 
 namespace mneme::experiments {
 
-/// All of them, work by work.
+/// All experiments, grouped by published work.
 const std::vector<Experiment>& all_experiments();
 
-/// The experiments of these ids, each once, in the order of `all_experiments`. An id names one experiment, or
-/// all whose ids begin with it up to a slash: "sdm" and "sdm/sdm-experiments"; "all" names every one.
+/// The experiments selected by these ids, without duplicates, in the order of `all_experiments`. An id
+/// selects one experiment, or all experiments whose ids start with it and a slash, such as "sdm" and
+/// "sdm/sdm-experiments"; "all" selects every experiment.
 ///
-/// Errors  UsageError that lists the ids there are
+/// Errors  UsageError with the list of available ids
 std::vector<const Experiment*> experiments_named(std::span<const std::string> ids);
 
 } // namespace mneme::experiments

@@ -18,16 +18,15 @@ namespace {
 Finished run_one(const Experiment& experiment, const RunSettings& settings,
                  const std::filesystem::path& folder, Progress& progress) {
   if (experiment.needs_torch && !learning::train_bags) {
-    return {
-        .experiment = &experiment,
-        .outcome = {.skipped =
-                        "this experiment needs LibTorch, which the program mneme-nn has; `./dev nn` builds "
-                        "it next to mneme."}};
+    return {.experiment = &experiment,
+            .outcome = {.skipped =
+                            "this experiment needs LibTorch and the program mneme-nn, which is built by "
+                            "`./dev nn` next to mneme."}};
   }
   const auto begin = std::chrono::steady_clock::now();
   Finished finished{.experiment = &experiment, .outcome = experiment.run(settings, progress)};
   finished.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  if (finished.outcome.skipped.empty()) { // else what was measured before, with other inputs, is worth more
+  if (finished.outcome.skipped.empty()) { // do not overwrite an earlier outcome with a skipped one
     save_outcome(folder, experiment, settings, finished.outcome);
   }
   return finished;
@@ -38,7 +37,7 @@ Finished run_one(const Experiment& experiment, const RunSettings& settings,
 void run_experiments(std::span<const Experiment* const> experiments, const RunSettings& settings,
                      const std::filesystem::path& folder, bool again, Progress& progress,
                      const std::function<void(Finished)>& done) {
-  std::vector<const Experiment*> beside, alone;
+  std::vector<const Experiment*> concurrent, parallel;
   for (const Experiment* experiment : experiments) {
     Found found = again ? Found{} : find_outcome(folder, *experiment, settings);
     if (auto* outcome = std::get_if<Outcome>(&found)) {
@@ -46,17 +45,17 @@ void run_experiments(std::span<const Experiment* const> experiments, const RunSe
       continue;
     }
     if (const auto* problem = std::get_if<std::string>(&found)) {
-      progress.say(*problem + "; " + experiment->id + " is run again");
+      progress.message(*problem + "; running " + experiment->id + " again");
     }
-    (experiment->is_parallel ? alone : beside).push_back(experiment);
+    (experiment->is_parallel ? parallel : concurrent).push_back(experiment);
   }
   std::mutex one_at_a_time;
-  if (!beside.empty()) {
-    progress.start("experiments", static_cast<int64_t>(beside.size()));
-    parallel_for(static_cast<int64_t>(beside.size()), 1, [&](int64_t begin, int64_t end) {
+  if (!concurrent.empty()) {
+    progress.start("experiments", static_cast<int64_t>(concurrent.size()));
+    parallel_for(static_cast<int64_t>(concurrent.size()), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         Progress silent;
-        Finished finished = run_one(*beside[static_cast<size_t>(i)], settings, folder, silent);
+        Finished finished = run_one(*concurrent[static_cast<size_t>(i)], settings, folder, silent);
         const std::lock_guard lock(one_at_a_time);
         done(std::move(finished));
         progress.advance();
@@ -64,7 +63,7 @@ void run_experiments(std::span<const Experiment* const> experiments, const RunSe
     });
     progress.finish();
   }
-  for (const Experiment* experiment : alone) {
+  for (const Experiment* experiment : parallel) {
     throw_if_interrupted();
     done(run_one(*experiment, settings, folder, progress));
   }

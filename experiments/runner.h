@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Runs experiments into a folder, where each is kept as soon as it has finished.
+/// Runs experiments and saves each outcome as soon as it is finished.
 #pragma once
 
 #include <filesystem>
@@ -11,19 +11,20 @@
 
 namespace mneme::experiments {
 
+/// A finished experiment.
 struct Finished {
   const Experiment* experiment = nullptr;
   Outcome outcome = {};
-  bool from_disk = false; ///< taken from an earlier run of equal settings
-  double seconds = 0;     ///< of this run; 0 if taken from disk
+  bool from_disk = false; ///< loaded from an earlier run with equal settings
+  double seconds = 0;     ///< run time; 0 if loaded from disk
 };
 
-/// Runs each experiment unless its folder holds an outcome of the same key (outcome_file.h); `again` runs it
-/// anyway. One that cannot be run, for want of data, leaves what lies there as it is. `done` is called for each, one at
-/// a time, after its files are written: first for those found on disk, then for those that run beside each other, then
-/// for those that spread over threads by themselves.
+/// Runs each experiment unless its folder contains an outcome with the same key (outcome_file.h); with
+/// `again` it is run in any case. If an experiment cannot be run, for example without data, a stored outcome
+/// is kept. `done` is called once per experiment after its files are written, never concurrently: first for
+/// outcomes loaded from disk, then for experiments that run concurrently, then for those with `is_parallel`.
 ///
-/// Errors  what an experiment throws; OutputError; Interrupted. What had finished by then is kept
+/// Errors  exceptions of an experiment; OutputError; Interrupted. Outcomes finished before remain on disk
 void run_experiments(std::span<const Experiment* const> experiments, const RunSettings& settings,
                      const std::filesystem::path& folder, bool again, Progress& progress,
                      const std::function<void(Finished)>& done);

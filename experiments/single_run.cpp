@@ -10,24 +10,23 @@
 namespace mneme::experiments {
 namespace {
 
-constexpr double kConfidence = 0.95; // that no number of a table is missed by chance
+constexpr double kConfidence = 0.95; // probability that no value of a table is missed by chance
 
 Comparison compare(const SingleRun& run, const trials::PredictionOptions& options) {
   const trials::Interval interval = trials::prediction_interval(run.ours, options);
   const trials::MeanInterval measured = trials::mean_interval(run.ours);
-  const auto [least, greatest] = std::ranges::minmax(run.ours);
-  const double highest = run.cases > 0 ? 1 : std::numeric_limits<double>::infinity();
+  const auto [min, max] = std::ranges::minmax(run.ours);
+  const double upper_limit = run.cases > 0 ? 1 : std::numeric_limits<double>::infinity();
   return {.what = run.what,
           .published = run.published,
           .measured = measured,
-          // Our mean always lies in the interval, as the range of our runs does.
+          // The interval contains the range of our runs, and therefore their mean.
           .tolerance =
               run.published < measured.mean ? measured.mean - interval.low : interval.high - measured.mean,
-          .explanation =
-              fmt::format("One more run of ours is expected between {:.4g} and {:.4g}; our {} seeds lie "
-                          "between {:.4g} and {:.4g}.",
-                          std::max(interval.low, 0.0), std::min(interval.high, highest), run.ours.size(),
-                          least, greatest)};
+          .explanation = fmt::format(
+              "One more run of ours is expected between {:.4g} and {:.4g}; our {} seeds are "
+              "between {:.4g} and {:.4g}.",
+              std::max(interval.low, 0.0), std::min(interval.high, upper_limit), run.ours.size(), min, max)};
 }
 
 } // namespace
@@ -38,13 +37,15 @@ ComparisonTable compare_single_runs(const SingleRuns& runs) {
       .title = runs.title,
       .source = runs.source,
       .tolerance = fmt::format(
-          "the published number is that of one run, so it is met if it lies where one more run of ours is "
-          "expected: in the prediction interval mean +- t s sqrt(1 + 1/n) of our n = {} seeds, which is at "
-          "least their range, plus {:g} for {}. Losses are taken on a logarithmic scale; accuracies scatter "
-          "at least as counting does. Each interval has a confidence of {:.2f} %, so that with 95 % none of "
-          "the {} numbers is missed by chance. The column holds the distance from our mean to the end of the "
-          "interval on the side of the published number.",
-          runs.runs.front().ours.size(), runs.resolution, runs.because, 100 * confidence, runs.runs.size())};
+          "each published number is from a single run. It is met if it is in the prediction interval of one "
+          "more run of ours: mean +- t s sqrt(1 + 1/n) of our n = {} seeds, extended to include their range, "
+          "plus {:g} for {}. The intervals of losses are computed on a logarithmic scale; those of "
+          "accuracies use at least the binomial standard deviation. Each interval has a confidence of {:.2f} "
+          "%, so that with a probability of 95 % none of the {} numbers is missed by chance. The tolerance "
+          "column is the distance from our mean to the end of the interval on the side of the published "
+          "number.",
+          runs.runs.front().ours.size(), runs.resolution, runs.resolution_source, 100 * confidence,
+          runs.runs.size())};
   for (const SingleRun& run : runs.runs) {
     table.rows.push_back(compare(run, {.confidence = confidence,
                                        .resolution = runs.resolution,

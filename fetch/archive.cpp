@@ -71,7 +71,7 @@ void unpack(const std::filesystem::path& path, const std::vector<std::string>& n
     fail(path, std::string("it cannot be unpacked: ") + archive_error_string(open.get()));
   }
   if (!missing.empty()) {
-    fail(path, fmt::format("{} is not in it", missing.front()));
+    fail(path, fmt::format("it does not contain {}", missing.front()));
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Takes files out of an archive.
+/// Extraction of files from an archive.
 #pragma once
 
 #include <filesystem>
@@ -9,9 +9,11 @@
 
 namespace mneme::fetch {
 
-/// Writes the files of these names (their paths within the archive do not matter) into `folder`, each atomically.
+/// Extracts the named files into `folder`, each atomically. `names` are file names without folders; the
+/// folders within the archive are ignored.
 ///
-/// Errors  DataError if the archive cannot be read or lacks one of them; OutputError; Interrupted
+/// Errors  DataError if the archive cannot be read or does not contain one of the files; OutputError;
+///         Interrupted
 void unpack(const std::filesystem::path& archive, const std::vector<std::string>& names,
             const std::filesystem::path& folder);
 

@@ -59,7 +59,8 @@ const DataSet& data_set_named(std::string_view name) {
     for (const DataSet& set : data_sets()) {
       names.push_back(set.name);
     }
-    throw UsageError(fmt::format("there is no data set {}.\n  There are: {}.", name, fmt::join(names, ", ")));
+    throw UsageError(
+        fmt::format("unknown data set {}.\n  Available data sets: {}.", name, fmt::join(names, ", ")));
   }
   return *found;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The published data sets that `mneme data get` knows: where they are, and how each file is recognised.
+/// Published data sets for `mneme data get`: addresses, sizes and checksums.
 #pragma once
 
 #include <cstdint>
@@ -12,26 +12,28 @@ namespace mneme::fetch {
 
 /// One file to fetch.
 struct RemoteFile {
-  std::string name;   ///< behind a mirror's address, and in the folder
+  std::string name;   ///< name after the mirror's address, and in the folder
   int64_t size;       ///< in bytes
   std::string sha256; ///< 64 hexadecimal digits
 };
 
 struct DataSet {
   std::string name, title;
-  std::vector<std::string> mirrors; ///< addresses of folders, each ending with "/", the preferred one first
-  std::vector<RemoteFile> files;
-  /// Files that an archive among `files` holds, unpacked beside each other; the archive is then removed.
+  std::vector<std::string> mirrors; ///< addresses of folders, each ending with "/", in order of preference
+  std::vector<RemoteFile> files;    ///< files to download
+  /// Contents of the archives in `files`, extracted into one folder. The archives are then removed.
   std::vector<RemoteFile> unpacked = {};
-  std::string example; ///< what to do with it: an argument of `mneme recall --patterns`, within the folder
+  std::string example; ///< file in the folder, as an example for `mneme recall --patterns`
 
-  /// What lies in the folder once all is there.
-  const std::vector<RemoteFile>& kept() const { return unpacked.empty() ? files : unpacked; }
+  /// Files in the folder of a complete data set.
+  const std::vector<RemoteFile>& final_files() const { return unpacked.empty() ? files : unpacked; }
 };
 
 const std::vector<DataSet>& data_sets();
 
-/// Errors  UsageError that lists the names there are
+/// The data set of this name.
+///
+/// Errors  UsageError with the list of available names
 const DataSet& data_set_named(std::string_view name);
 
 } // namespace mneme::fetch

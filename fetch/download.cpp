@@ -28,7 +28,7 @@ fs::path part_of(const fs::path& path) {
   return fs::path(path.string() + ".part");
 }
 
-/// NAME.part, written at one place after the other.
+/// File NAME.part, written at given offsets.
 class PartFile {
 public:
   explicit PartFile(const fs::path& path)
@@ -41,20 +41,19 @@ public:
   PartFile& operator=(const PartFile&) = delete;
   ~PartFile() { ::close(descriptor_); }
 
-  void write(int64_t place, std::span<const std::byte> bytes) {
+  void write(int64_t offset, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-      const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), place);
+      const ssize_t written = ::pwrite(descriptor_, bytes.data(), bytes.size(), offset);
       if (written < 0 && errno != EINTR) {
         fail("writing");
       }
-      place += std::max<ssize_t>(written, 0);
+      offset += std::max<ssize_t>(written, 0);
       bytes = bytes.subspan(static_cast<size_t>(std::max<ssize_t>(written, 0)));
     }
   }
-  /// What lies behind is not of this file.
-  void cut(int64_t size) {
+  void truncate(int64_t size) {
     if (::ftruncate(descriptor_, size) != 0) {
-      fail("cutting");
+      fail("truncating");
     }
   }
   void sync() {
@@ -80,66 +79,66 @@ int64_t size_of(const fs::path& path) {
   return error ? 0 : static_cast<int64_t>(size);
 }
 
-/// One request, from the end of NAME.part on; returns how many bytes are there afterwards.
-int64_t go_on(const RemoteFile& file, const std::string& url, const fs::path& part, Progress& progress) {
-  int64_t place = size_of(part);
-  std::optional<PartFile> to; // opened once there is an answer: a failure leaves no empty file
-  int64_t shown = place;
-  get(url, place,
+/// One request for the bytes after the end of NAME.part; returns the number of bytes received so far.
+int64_t resume(const RemoteFile& file, const std::string& url, const fs::path& part, Progress& progress) {
+  int64_t offset = size_of(part);
+  std::optional<PartFile> to; // opened after the response begins, so that a failure leaves no empty file
+  int64_t shown = offset;
+  get(url, offset,
       {.begin =
            [&](int64_t first_byte) {
              to.emplace(part);
-             place = first_byte; // 0 from a server that always sends the whole file
+             offset = first_byte; // 0 if the server always sends the complete file
            },
        .add =
            [&](std::span<const std::byte> bytes) {
-             if (place + static_cast<int64_t>(bytes.size()) > file.size) {
-               to->cut(0);
+             if (offset + static_cast<int64_t>(bytes.size()) > file.size) {
+               to->truncate(0);
                throw DataError(
                    fmt::format("{}: it is longer than the published file of {} bytes.\n  Try another "
                                "--mirror.",
                                url, file.size));
              }
-             to->write(place, bytes);
-             place += static_cast<int64_t>(bytes.size());
-             if (place > shown) {
-               progress.advance(place - shown);
-               shown = place;
+             to->write(offset, bytes);
+             offset += static_cast<int64_t>(bytes.size());
+             if (offset > shown) {
+               progress.advance(offset - shown);
+               shown = offset;
              }
            }});
   if (to) {
     to->sync();
   }
-  return place;
+  return offset;
 }
 
-/// All of the file into NAME.part, going on after connections that broke.
-void fill(const RemoteFile& file, const std::string& url, const fs::path& part, Progress& progress) {
+/// Downloads the rest of the file into NAME.part, resuming after broken connections.
+void download_part(const RemoteFile& file, const std::string& url, const fs::path& part, Progress& progress) {
   for (int attempt = 1;; ++attempt) {
     const int64_t before = size_of(part);
     try {
-      if (before >= file.size || go_on(file, url, part, progress) >= file.size) {
+      if (before >= file.size || resume(file, url, part, progress) >= file.size) {
         return;
       }
       if (attempt >= kAttemptsPerMirror) {
         throw DataError(
-            fmt::format("{}: it ends after {} bytes, and the published file has {}.\n  Try another "
+            fmt::format("{}: it ends after {} bytes, but the published file has {}.\n  Try another "
                         "--mirror.",
                         url, size_of(part), file.size));
       }
     } catch (const NetworkError& error) {
-      const bool came_further = size_of(part) > before;
-      if (!error.passing() || (!came_further && attempt >= kAttemptsPerMirror)) {
+      const bool has_progressed = size_of(part) > before;
+      if (!error.is_transient() || (!has_progressed && attempt >= kAttemptsPerMirror)) {
         throw;
       }
-      attempt = came_further ? 0 : attempt; // a connection that breaks often still gets there
+      attempt = has_progressed ? 0 : attempt; // the limit is on attempts without progress
     }
   }
 }
 
-/// Those that are not there yet. Reads each that is once.
+/// Files that are missing or incomplete. Existing files are read once, to verify their SHA-256.
 ///
-/// Errors  DataError if one of them is another file than the published one
+/// Errors  DataError if an existing file is not the published one
 std::vector<RemoteFile> missing_of(const std::vector<RemoteFile>& files, const fs::path& folder) {
   std::vector<RemoteFile> missing;
   for (const RemoteFile& file : files) {
@@ -147,7 +146,7 @@ std::vector<RemoteFile> missing_of(const std::vector<RemoteFile>& files, const f
     if (state == FileState::missing || state == FileState::partial) {
       missing.push_back(file);
     } else if (!is_published(file, folder)) {
-      throw DataError(fmt::format("{}: there is a file of this name, but it is not the published one ({} "
+      throw DataError(fmt::format("{}: a file of this name exists, but it is not the published one ({} "
                                   "bytes, SHA-256 {}).\n  Move it "
                                   "away, or choose another folder with --out.",
                                   (folder / file.name).string(), file.size, file.sha256));
@@ -180,22 +179,25 @@ void download(const RemoteFile& file, std::span<const std::string> mirrors, cons
     progress.advance(std::min(size_of(part), file.size));
     const bool resumed = size_of(part) > 0;
     try {
-      fill(file, url, part, progress);
+      download_part(file, url, part, progress);
       progress.finish();
       std::string sum = sha256_of_file(part);
-      if (sum != file.sha256 &&
-          resumed) { // What an earlier run left may be of another file: once more, from 0.
-        progress.say(fmt::format("{}: what was there did not fit; fetching all of it again", file.name));
+      // The partial file of an earlier run may belong to a different file: download again from the start.
+      if (sum != file.sha256 && resumed) {
+        progress.message(
+            fmt::format("{}: the resumed download has the wrong SHA-256; downloading the complete "
+                        "file again",
+                        file.name));
         fs::remove(part);
         progress.start(file.name, file.size);
-        fill(file, url, part, progress);
+        download_part(file, url, part, progress);
         progress.finish();
         sum = sha256_of_file(part);
       }
       if (sum != file.sha256) {
         fs::remove(part);
-        throw DataError(fmt::format("{}: its SHA-256 is {}, and that of the published file is {}.\n  It was "
-                                    "removed. Try another --mirror.",
+        throw DataError(fmt::format("{}: its SHA-256 is {}, but that of the published file is {}.\n  The "
+                                    "download was removed. Try another --mirror.",
                                     url, sum, file.sha256));
       }
       std::error_code error;
@@ -210,15 +212,15 @@ void download(const RemoteFile& file, std::span<const std::string> mirrors, cons
       if (mirror + 1 == mirrors.size()) {
         throw;
       }
-      progress.say(failure.what());
-      progress.say("trying the next mirror: " + mirrors[mirror + 1]);
+      progress.message(failure.what());
+      progress.message("trying the next mirror: " + mirrors[mirror + 1]);
     }
   }
 }
 
 void get_data_set(const DataSet& set, std::span<const std::string> mirrors, const fs::path& folder,
                   Progress& progress) {
-  std::vector<RemoteFile> missing = missing_of(set.kept(), folder);
+  std::vector<RemoteFile> missing = missing_of(set.final_files(), folder);
   if (missing.empty()) {
     return;
   }
@@ -242,7 +244,7 @@ void get_data_set(const DataSet& set, std::span<const std::string> mirrors, cons
     unpack(folder / archive.name, names, folder);
   }
   progress.finish();
-  missing_of(set.unpacked, folder); // what has come out is the published files
+  missing_of(set.unpacked, folder); // verifies the extracted files
   for (const RemoteFile& archive : set.files) {
     fs::remove(folder / archive.name);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// From a mirror to a file that is whole and the right one.
+/// Resumable downloads with verification by size and SHA-256.
 #pragma once
 
 #include <filesystem>
@@ -14,27 +14,27 @@ namespace mneme::fetch {
 
 enum class FileState {
   missing,
-  partial,    ///< NAME.part: the beginning has come
-  other_size, ///< there, but not of the published size
-  present     ///< there, of the published size; only `is_published` reads it
+  partial,    ///< an incomplete download exists as NAME.part
+  other_size, ///< exists, but not with the published size
+  present     ///< exists with the published size; the contents are checked by `is_published` only
 };
 FileState state_of(const RemoteFile& file, const std::filesystem::path& folder);
 
-/// Whether the file in the folder has the published SHA-256.
+/// True if the file in the folder has the published SHA-256.
 bool is_published(const RemoteFile& file, const std::filesystem::path& folder);
 
-/// Fetches the file into the folder as NAME.part, renamed once size and SHA-256 are right. Goes on from a
-/// NAME.part that is there, and after a connection that broke; asks the mirrors in their order.
+/// Downloads the file into the folder as NAME.part, which is renamed after size and SHA-256 have been
+/// verified. Resumes from an existing NAME.part and after a broken connection; tries the mirrors in order.
 ///
-/// Errors  NetworkError of the last mirror; DataError if what came is not the published file; OutputError;
-///         Interrupted. What has come stays in NAME.part, unless it was wrong
+/// Errors  NetworkError of the last mirror; DataError if the download is not the published file; OutputError;
+///         Interrupted. The received bytes stay in NAME.part, unless they were wrong
 void download(const RemoteFile& file, std::span<const std::string> mirrors,
               const std::filesystem::path& folder, Progress& progress);
 
-/// Makes sure that every file of the data set lies in the folder (created if needed), with the published
-/// SHA-256, and fetches only what is not there.
+/// Ensures that the folder (created if needed) contains every file of the data set with the published
+/// SHA-256. Downloads missing files only.
 ///
-/// Errors  as `download`; a file that is there but is not the published one is never touched: DataError
+/// Errors  as `download`; DataError if an existing file is not the published one (it is never modified)
 void get_data_set(const DataSet& set, std::span<const std::string> mirrors,
                   const std::filesystem::path& folder, Progress& progress);
 

@@ -21,15 +21,15 @@ using Number = long; // NOLINT(google-runtime-int): libcurl's type
 
 constexpr Number kConnectSeconds = 20, kSilenceSeconds = 30, kRedirectsMax = 5;
 constexpr std::string_view kOtherMirror = "Try another --mirror.";
-constexpr std::string_view kOffline =
-    "Is this machine online? Behind a proxy, set https_proxy; another place is named with --mirror. "
-    "What has come so far is kept.";
+constexpr std::string_view kOffline = "Check that this machine is online. Behind a proxy, set https_proxy; "
+                                      "to use another mirror, set --mirror. "
+                                      "The bytes received so far are kept.";
 
 bool uses_tls(const std::string& url) {
   return url.starts_with("https://");
 }
 
-/// One file's transfer. What the receiver throws is kept while libcurl, which is C, returns.
+/// Transfer of one file. Exceptions of the receiver are stored until libcurl, which is C, has returned.
 class Transfer {
 public:
   Transfer(const std::string& url, int64_t first_byte, const Receiver& receiver)
@@ -45,7 +45,7 @@ public:
     set(CURLOPT_LOW_SPEED_LIMIT, 1L); // byte per second
     set(CURLOPT_LOW_SPEED_TIME, kSilenceSeconds);
     set(CURLOPT_USERAGENT, fmt::format("mneme/{}", version()).c_str());
-    // Published sizes and sums are those of the files as they are stored.
+    // The published sizes and checksums are those of the stored files, without content encoding.
     set(CURLOPT_ACCEPT_ENCODING, "identity");
     set(CURLOPT_HTTP_CONTENT_DECODING, 0L);
     set(CURLOPT_ERRORBUFFER, detail_.data());
@@ -60,7 +60,7 @@ public:
 
   void perform() {
     CURLcode code = request();
-    if (code == CURLE_RANGE_ERROR) { // the response is not of the bytes from first_byte_ on
+    if (code == CURLE_RANGE_ERROR) { // the server did not send the bytes from first_byte_ on
       first_byte_ = 0;
       code = request();
     }
@@ -87,9 +87,9 @@ private:
 
   template <class Value> void set(CURLoption option, Value value) {
     if (const CURLcode code = curl_easy_setopt(handle_.get(), option, value); code != CURLE_OK) {
-      throw UnsupportedError(
-          fmt::format("{} refuses option {}: {}.\n  Install libcurl 7.85 or later with support for https.",
-                      curl_version(), static_cast<int>(option), curl_easy_strerror(code)));
+      throw UnsupportedError(fmt::format(
+          "{} does not support option {}: {}.\n  Install libcurl 7.85 or later with support for https.",
+          curl_version(), static_cast<int>(option), curl_easy_strerror(code)));
     }
   }
 
@@ -111,8 +111,8 @@ private:
   }
   Number status() const { return info<Number>(CURLINFO_RESPONSE_CODE); }
 
-  /// Calls the receiver's `begin` once. If first_byte_ is not 0, libcurl hands out only bytes that the server's
-  /// Content-Range places there.
+  /// Calls the receiver's `begin` once. If first_byte_ is not 0, libcurl only delivers bytes whose
+  /// Content-Range starts at first_byte_.
   void begin() {
     if (begun_) {
       return;
@@ -144,7 +144,7 @@ private:
     return taken ? count : 0;
   }
 
-  /// libcurl calls it at least once a second, also while nothing comes.
+  /// Called by libcurl at least once per second, also while no data arrives.
   static int on_progress(void* transfer, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
     return static_cast<Transfer*>(transfer)->guarded([] {}) ? 0 : 1;
   }
@@ -152,45 +152,44 @@ private:
   NetworkError error_of(CURLcode code) const {
     const std::string at = info<const char*>(CURLINFO_EFFECTIVE_URL);
     const std::string detail = detail_[0] != '\0' ? detail_.data() : curl_easy_strerror(code);
-    const auto failed = [&](std::string_view what, std::string_view advice, bool passing = false) {
-      return NetworkError(fmt::format("{}: {}.\n  {}", at, what, advice), passing);
+    const auto failed = [&](std::string_view what, std::string_view advice, bool is_transient = false) {
+      return NetworkError(fmt::format("{}: {}.\n  {}", at, what, advice), is_transient);
     };
     if (const auto proxy_status = info<Number>(CURLINFO_HTTP_CONNECTCODE); proxy_status >= 300) {
       return failed(fmt::format("the proxy answered with status {}", proxy_status),
-                    "Check the proxy that https_proxy names, or exempt the host with no_proxy.");
+                    "Check the proxy in https_proxy, or exempt the host with no_proxy.");
     }
     switch (code) {
     case CURLE_HTTP_RETURNED_ERROR: {
-      const bool passing = status() == 429 || status() >= 500;
+      const bool is_transient = status() == 429 || status() >= 500;
       return failed(fmt::format("the server answered with status {}{}", status(),
                                 status() == 404 ? " (no such file)" : ""),
-                    passing ? "Try again later, or another --mirror." : kOtherMirror, passing);
+                    is_transient ? "Try again later, or try another --mirror." : kOtherMirror, is_transient);
     }
     case CURLE_TOO_MANY_REDIRECTS:
       return failed(fmt::format("more than {} redirects", kRedirectsMax), kOtherMirror);
     case CURLE_UNSUPPORTED_PROTOCOL: {
       const bool is_http = at.starts_with("http://");
       if (uses_tls(at) || (is_http && !uses_tls(url_))) {
-        return failed(fmt::format("the answer is not HTTP ({})", detail), kOtherMirror);
+        return failed(fmt::format("the response is not HTTP ({})", detail), kOtherMirror);
       }
-      return NetworkError(fmt::format("{}: the server points to {}, which is {}.\n  {}", url_, at,
+      return NetworkError(fmt::format("{}: the server redirects to {}, which is {}.\n  {}", url_, at,
                                       is_http ? "not protected by TLS" : "neither http nor https",
                                       kOtherMirror),
                           false);
     }
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
-      return failed(
-          fmt::format("its certificate could not be verified ({})", detail),
-          "The server's certificate is not one that this system trusts: install ca-certificates, or "
-          "name the right ones with SSL_CERT_FILE.");
+      return failed(fmt::format("its certificate could not be verified ({})", detail),
+                    "This system does not trust the server's certificate: install ca-certificates, or set "
+                    "SSL_CERT_FILE to the right certificates.");
     case CURLE_SSL_CONNECT_ERROR:
       return failed(fmt::format("no TLS connection ({})", detail),
-                    "There was an answer, but not over TLS: is this the right port, or is a proxy in between "
-                    "(https_proxy)?");
+                    "The server responded, but not over TLS. Check the port, and whether there is a proxy "
+                    "in between (https_proxy).");
     case CURLE_OPERATION_TIMEDOUT:
       if (info<curl_off_t>(CURLINFO_PRETRANSFER_TIME_T) > 0) {
-        return failed(fmt::format("the connection was silent for {} s", kSilenceSeconds), kOffline, true);
+        return failed(fmt::format("no data arrived for {} s", kSilenceSeconds), kOffline, true);
       }
       [[fallthrough]];
     case CURLE_COULDNT_RESOLVE_PROXY:
@@ -221,21 +220,22 @@ private:
 } // namespace
 
 void check_address(const std::string& url) {
-  const auto refuse = [&](std::string_view why) -> UsageError {
-    return UsageError(fmt::format(
-        "\"{}\" is no address: {}.\n  An address looks like https://example.org/mnist/", url, why));
+  const auto error = [&](std::string_view problem) -> UsageError {
+    return UsageError(
+        fmt::format("\"{}\" is not a valid address: {}.\n  Example of an address: https://example.org/mnist/",
+                    url, problem));
   };
   if (!url.starts_with("http://") && !uses_tls(url)) {
-    throw refuse("it does not begin with https:// or http://");
+    throw error("it does not start with https:// or http://");
   }
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
   const CURLUcode code =
       curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
   if (code == CURLUE_USER_NOT_ALLOWED) {
-    throw refuse("names and passwords in addresses are not supported");
+    throw error("names and passwords in addresses are not supported");
   }
   if (code != CURLUE_OK) {
-    throw refuse(curl_url_strerror(code));
+    throw error(curl_url_strerror(code));
   }
   const auto part = [&](CURLUPart which) {
     char* text = nullptr;
@@ -244,11 +244,11 @@ void check_address(const std::string& url) {
     return std::string(text != nullptr ? text : "");
   };
   if (part(CURLUPART_PORT) == "0") {
-    throw refuse("there is no port 0");
+    throw error("port 0 does not exist");
   }
-  // libcurl reads "https:///host" and "http://host:/" as something else than what they are.
-  if (const std::string understood = part(CURLUPART_URL); understood != url && understood != url + "/") {
-    throw refuse("it would be read as " + understood);
+  // libcurl silently changes addresses such as "https:///host" and "http://host:/".
+  if (const std::string parsed_url = part(CURLUPART_URL); parsed_url != url && parsed_url != url + "/") {
+    throw error("it would be interpreted as " + parsed_url);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// HTTP(S) through libcurl: the bytes of a file from some place on.
+/// HTTP(S) downloads through libcurl, starting at any byte of a file.
 #pragma once
 
 #include <cstddef>
@@ -13,32 +13,34 @@
 
 namespace mneme::fetch {
 
-/// The network or a server did not give what was requested. Exit code 1.
+/// A request failed because of the network or the server. Exit code 1.
 class NetworkError : public Error {
 public:
-  NetworkError(const std::string& message, bool passing) : Error(message), passing_(passing) {}
-  /// Whether another try may help: a connection that broke, a server that is busy.
-  bool passing() const { return passing_; }
+  NetworkError(const std::string& message, bool is_transient) : Error(message), is_transient_(is_transient) {}
+  /// True if a retry may succeed, as after a broken connection or with a busy server.
+  bool is_transient() const { return is_transient_; }
 
 private:
-  bool passing_;
+  bool is_transient_;
 };
 
-/// Called when the response begins, with the place in the file of its first byte, then with its bytes.
+/// Callbacks: `begin` is called when the response begins, with the offset of its first byte in the file;
+/// `add` is called with the bytes as they arrive.
 struct Receiver {
   std::function<void(int64_t first_byte)> begin;
   std::function<void(std::span<const std::byte>)> add;
 };
 
-/// Errors  UsageError unless it is a complete http:// or https:// address without a user name
+/// Errors  UsageError if `url` is not a complete http:// or https:// address, or contains a user name
 void check_address(const std::string& url);
 
-/// Requests what follows `first_byte` of a file, or all of it from a server that cannot do that. Redirects are
-/// followed; those of an https address only to https. libcurl takes proxies from https_proxy, http_proxy, all_proxy
-/// and no_proxy. Certificates are checked against those of the system; SSL_CERT_FILE and SSL_CERT_DIR name others.
+/// Requests a file from `first_byte` on, or all of it if the server does not support ranges. Redirects are
+/// followed; from an https address only to https. libcurl reads proxies from https_proxy, http_proxy,
+/// all_proxy and no_proxy. Certificates are verified against those of the system, or those in SSL_CERT_FILE
+/// and SSL_CERT_DIR.
 ///
-/// Errors  NetworkError (address, what happened, how to fix), Interrupted, UsageError for a bad address, and
-/// whatever the receiver throws
+/// Errors  NetworkError (address, problem, how to fix it), Interrupted, UsageError for an invalid address,
+///         and exceptions of the receiver
 void get(const std::string& url, int64_t first_byte, const Receiver& receiver);
 
 } // namespace mneme::fetch

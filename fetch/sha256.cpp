@@ -57,7 +57,7 @@ std::string sha256_of_file(const std::filesystem::path& path) {
     sum.add(std::as_bytes(std::span(block).first(static_cast<size_t>(file.gcount()))));
   }
   if (!file.eof()) {
-    throw DataError(fmt::format("{}: it cannot be read: {}.\n  Check that it exists and may be read.",
+    throw DataError(fmt::format("{}: it cannot be read: {}.\n  Check that it exists and is readable.",
                                 path.string(), std::strerror(errno)));
   }
   return sum.digits();

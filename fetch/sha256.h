@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The SHA-256 of bytes as they come, and of files.
+/// SHA-256 of byte streams and files.
 #pragma once
 
 #include <cstddef>
@@ -11,11 +11,12 @@
 
 namespace mneme::fetch {
 
+/// Incremental SHA-256.
 class Sha256 {
 public:
   Sha256();
   void add(std::span<const std::byte> bytes);
-  /// 64 hexadecimal digits, in lower case. Nothing can be added afterwards.
+  /// Finishes the hash: 64 lower-case hexadecimal digits. `add` must not be called afterwards.
   std::string digits();
 
 private:
@@ -25,6 +26,8 @@ private:
   std::unique_ptr<void, Free> context_;
 };
 
+/// SHA-256 of the contents of a file.
+///
 /// Errors  DataError if the file cannot be read; Interrupted
 std::string sha256_of_file(const std::filesystem::path& path);
 

@@ -12,7 +12,7 @@ BagCheckpoint measure(const training::BagJob& job) {
   return {.epochs = static_cast<int64_t>(trainer.epochs().size()),
           .num_parameters = trainer.num_parameters(),
           .validation = trainer.validate(),
-          .answers = training::judge(trainer.logits(bags), bags.targets)};
+          .metrics = training::classification_metrics(trainer.logits(bags), bags.targets)};
 }
 
 [[maybe_unused]] const bool implemented =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Training on bags, declared without LibTorch (mneme/core/torch_function.h).
+/// Training on bags and evaluation of checkpoints, declared without LibTorch (mneme/core/torch_function.h).
 #pragma once
 
 #include <span>
@@ -13,20 +13,22 @@
 
 namespace mneme::learning {
 
-/// training::train_bags. `done` may be empty.
+/// Calls training::train_bags. `done` may be empty.
 inline constinit TorchFunction<std::vector<training::BagFit>(
     std::span<const training::BagJob> jobs, Progress& progress, const training::BagJobDone& done)>
     train_bags{"training on bags"};
 
 /// Measures of a checkpoint.
 struct BagCheckpoint {
-  int64_t epochs = 0; ///< it was trained for
+  int64_t epochs = 0; ///< number of epochs it was trained for
   int64_t num_parameters = 0;
   training::BagScore validation = {};
-  training::BagAnswers answers = {}; ///< on the same bags
+  training::ClassificationMetrics metrics = {}; ///< on the validation bags
 };
 
-/// Errors  as BagTrainer::restore; UsageError if the job names no checkpoint
+/// Evaluates the checkpoint of a job on its validation bags.
+///
+/// Errors  as BagTrainer::restore; UsageError if the job has no checkpoint
 inline constinit TorchFunction<BagCheckpoint(const training::BagJob& job)> measure_checkpoint{
     "measuring a checkpoint"};
 

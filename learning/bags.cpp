@@ -19,7 +19,7 @@ using training::BagEpoch;
 using training::BagFit;
 
 constexpr const char* kMnistSet = "mnist";
-/// Where only the 10 000 test images are there: so many of them to learn from.
+/// Number of training images if only the 10 000 test images of MNIST are present.
 constexpr int64_t kSplitOfTestImages = 8000;
 
 struct DigitFiles {
@@ -35,8 +35,8 @@ std::optional<DigitFiles> find_files(const std::filesystem::path& folder, const 
   const auto label_file = data::find_data_file(folder, kMnistSet, {labels});
   if (!label_file) {
     throw DataError(
-        fmt::format("{}: these images have no labels: there is no {} beside them.\n  Put it there, also "
-                    "as .gz.",
+        fmt::format("{}: these images have no labels: there is no {} next to them.\n  Put it there, "
+                    "optionally as .gz.",
                     image_file->string(), labels));
   }
   return DigitFiles{*image_file, *label_file};
@@ -53,9 +53,9 @@ data::PatternSet read(const DigitFiles& files) {
   data::PatternSet images = data::read_idx(files.images);
   images.labels = data::read_idx_labels(files.labels);
   if (static_cast<int64_t>(images.labels.size()) != images.patterns.count()) {
-    throw DataError(fmt::format("{}: holds {} labels, but {} holds {} images.\n  Take both from one set.",
-                                files.labels.string(), images.labels.size(), files.images.string(),
-                                images.patterns.count()));
+    throw DataError(fmt::format(
+        "{}: contains {} labels, but {} contains {} images.\n  Use both files of one set.",
+        files.labels.string(), images.labels.size(), files.images.string(), images.patterns.count()));
   }
   return images;
 }
@@ -111,7 +111,7 @@ std::vector<double> after_epochs(const BagGroup& group, const BagMeasure& measur
   return numbers;
 }
 
-std::vector<double> at_the_end(const BagGroup& group, const BagMeasure& measure) {
+std::vector<double> after_last_epoch(const BagGroup& group, const BagMeasure& measure) {
   std::vector<double> numbers;
   for (const BagFit& fit : group.fits) {
     numbers.push_back(measure.of(fit.epochs.back()));
@@ -124,8 +124,8 @@ report::Series seeds_series(const std::string& name, const BagGroup& group, cons
   const auto longest = std::ranges::max(group.fits, {}, [](const BagFit& fit) { return fit.epochs.size(); });
   for (int64_t epoch = 1; epoch <= static_cast<int64_t>(longest.epochs.size()); ++epoch) {
     const std::vector<double> numbers = after_epochs(group, measure, epoch);
-    const auto [least, greatest] = std::ranges::minmax(numbers);
-    series.points.push_back({static_cast<double>(epoch), {quantile(numbers, 0.5), least, greatest}});
+    const auto [min, max] = std::ranges::minmax(numbers);
+    series.points.push_back({static_cast<double>(epoch), {quantile(numbers, 0.5), min, max}});
   }
   return series;
 }
@@ -141,7 +141,7 @@ report::Table bag_table(const std::vector<BagGroup>& groups) {
   for (const BagGroup& group : groups) {
     for (const BagMeasure& measure : bag_measures()) {
       table.rows.push_back({group.name, group.fits.front().num_parameters, std::string(measure.name)});
-      std::ranges::copy(seed_cells(at_the_end(group, measure), single),
+      std::ranges::copy(seed_cells(after_last_epoch(group, measure), single),
                         std::back_inserter(table.rows.back()));
     }
   }
@@ -170,8 +170,9 @@ std::optional<Digits> find_digits(const std::filesystem::path& folder) {
     digits.images.labels.insert(digits.images.labels.end(), more.labels.begin(), more.labels.end());
   }
   if (digits.split >= digits.images.patterns.count()) {
-    throw DataError(fmt::format("{}: holds {} images, more than {} are needed.\n  Take the published file.",
-                                digits.source, digits.images.patterns.count(), digits.split));
+    throw DataError(
+        fmt::format("{}: contains {} images, but more than {} are required.\n  Use the published file.",
+                    digits.source, digits.images.patterns.count(), digits.split));
   }
   return digits;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Curves and tables of models that learn from bags, over several seeds.
+/// Curves and tables of models trained on bags, over several seeds; the MNIST images that bags are drawn
+/// from.
 #pragma once
 
 #include <filesystem>
@@ -15,7 +16,7 @@
 
 namespace mneme::learning {
 
-/// One of the four numbers of an epoch.
+/// One of the four measures of an epoch.
 struct BagMeasure {
   const char* name; ///< such as "validation loss"
   const char* key;  ///< such as "validation_loss"
@@ -23,42 +24,45 @@ struct BagMeasure {
 };
 /// Training loss and accuracy, validation loss and accuracy.
 const std::vector<BagMeasure>& bag_measures();
-/// The one of that key.
+/// The measure of a key.
 const BagMeasure& bag_measure(const std::string& key);
 
-/// Fits of one model, seed by seed.
+/// Fits of one model, one per seed.
 struct BagGroup {
-  std::string name = {}; ///< for readers
+  std::string name = {}; ///< name in tables and charts
   std::vector<training::BagFit> fits = {};
 };
 
-/// A number of every fit after that many epochs; of a fit that stopped before, its last.
+/// A measure of every fit after a number of epochs; if a fit stopped earlier, after its last epoch.
 std::vector<double> after_epochs(const BagGroup& group, const BagMeasure& measure, int64_t epochs);
-std::vector<double> at_the_end(const BagGroup& group, const BagMeasure& measure);
+/// A measure of every fit after its last epoch.
+std::vector<double> after_last_epoch(const BagGroup& group, const BagMeasure& measure);
 
-/// A measure over epochs: median of the seeds, and the range of all of them as a band.
+/// A measure over epochs: median of the seeds, with the range from minimum to maximum as a band.
 report::Series seeds_series(const std::string& name, const BagGroup& group, const BagMeasure& measure);
 
-/// True if there is no group of several seeds, whose spread could be shown.
+/// True if every group has a single seed, so that no spread over seeds can be shown.
 bool has_single_seeds(const std::vector<BagGroup>& groups);
 
-/// Mean and 95 % interval, least, median and greatest (seed_columns in sparse_and.h) of the four numbers at the end, one
-/// row per group and number.
+/// Mean and 95 % confidence interval, minimum, median and maximum (seed_columns in sparse_and.h) of the four
+/// measures after the last epoch, one row per group and measure.
 report::Table bag_table(const std::vector<BagGroup>& groups);
 
 /// Loss and accuracy side by side, training and validation of each group.
 report::Chart bag_curves(const std::string& title, const std::vector<BagGroup>& groups);
 
-/// MNIST with its labels: the 60 000 training images followed by the 10 000 test images where both are there, else
-/// the one set that is there. None: nothing is there.
+/// MNIST with its labels: the 60 000 training images followed by the 10 000 test images if both sets are
+/// present, else the set that is present.
 struct Digits {
   data::PatternSet images;
-  int64_t split = 0;  ///< images before it are to learn from, those after it to be tested with
+  int64_t split = 0;  ///< images before it are for training, the others for validation
   std::string source; ///< such as "t10k-images-idx3-ubyte.gz"
 };
-/// Errors  DataError for a file that is not sound, or images without their labels
+/// Reads MNIST from a folder; nullopt if there are no MNIST files.
+///
+/// Errors  DataError for an invalid file, or images without their labels
 std::optional<Digits> find_digits(const std::filesystem::path& folder);
-/// Which files `find_digits` reads, without reading them; "no MNIST" where there are none.
+/// Names and sizes of the files that `find_digits` would read, as text; "no MNIST" if there are none.
 std::string digits_at(const std::filesystem::path& folder);
 
 } // namespace mneme::learning

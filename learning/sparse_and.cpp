@@ -13,30 +13,32 @@ namespace {
 using training::BinaryModel;
 using training::SparseAndTrial;
 
-constexpr double kLowest = 0.05, kHighest = 0.95; // of the band over seeds
-constexpr double kLeastLoss = 1e-12;              // nothing smaller has a place on a logarithmic axis
+constexpr double kBandLow = 0.05, kBandHigh = 0.95; // quantiles of the band over seeds
+constexpr double kMinLoss = 1e-12;                  // smaller losses are drawn here on the logarithmic axis
 
-report::Estimate spread(const std::vector<double>& numbers, double least) {
-  const auto at = [&](double share) { return std::max(quantile(numbers, share), least); };
-  return {at(0.5), at(kLowest), at(kHighest)};
+/// Median and band, clamped to `min`.
+report::Estimate spread(const std::vector<double>& numbers, double min) {
+  const auto at = [&](double probability) { return std::max(quantile(numbers, probability), min); };
+  return {at(0.5), at(kBandLow), at(kBandHigh)};
 }
 
-report::LineChart over_epochs(const std::string& title, const std::vector<LearningGroup>& groups,
-                              double least, double training::CurvePoint::*trained,
-                              const TrialNumber& validated) {
+report::LineChart over_epochs(const std::string& title, const std::vector<LearningGroup>& groups, double min,
+                              double training::CurvePoint::*training_measure,
+                              const TrialMeasure& validation_measure) {
   report::LineChart chart{.title = title, .x = {.title = "epoch"}, .series_title = "model"};
   for (const LearningGroup& group : groups) {
     report::Series line{.name = group.name + ", training", .style = report::SeriesStyle::line};
     for (size_t point = 0; point < group.trials.front().fit.curve.size(); ++point) {
-      const std::vector<double> numbers =
-          each(group.trials, [&](const SparseAndTrial& trial) { return trial.fit.curve[point].*trained; });
+      const std::vector<double> numbers = each(group.trials, [&](const SparseAndTrial& trial) {
+        return trial.fit.curve[point].*training_measure;
+      });
       line.points.push_back(
-          {static_cast<double>(group.trials.front().fit.curve[point].epoch), spread(numbers, least)});
+          {static_cast<double>(group.trials.front().fit.curve[point].epoch), spread(numbers, min)});
     }
     const double end = line.points.back().x;
     chart.series.push_back(std::move(line));
     chart.series.push_back({.name = group.name + ", validation",
-                            .points = {{end, spread(each(group.trials, validated), least)}},
+                            .points = {{end, spread(each(group.trials, validation_measure), min)}},
                             .style = report::SeriesStyle::points});
   }
   return chart;
@@ -53,7 +55,7 @@ std::string name_of(BinaryModel::Kind kind) {
   return kind == BinaryModel::Kind::self_attention ? "self-attention" : "MLP";
 }
 
-std::vector<double> each(const std::vector<SparseAndTrial>& trials, const TrialNumber& number) {
+std::vector<double> each(const std::vector<SparseAndTrial>& trials, const TrialMeasure& number) {
   std::vector<double> numbers;
   std::ranges::transform(trials, std::back_inserter(numbers), number);
   return numbers;
@@ -66,28 +68,31 @@ double training_loss(const SparseAndTrial& trial) {
   return trial.fit.curve.back().loss;
 }
 double validation_accuracy(const SparseAndTrial& trial) {
-  return trial.validated.accuracy;
+  return trial.validation_score.accuracy;
 }
 double validation_loss(const SparseAndTrial& trial) {
-  return trial.validated.loss;
+  return trial.validation_score.loss;
 }
 
-trials::MeanInterval mean_of(const std::vector<SparseAndTrial>& trials, const TrialNumber& number) {
+trials::MeanInterval mean_of(const std::vector<SparseAndTrial>& trials, const TrialMeasure& number) {
   return trials::mean_interval(each(trials, number));
 }
 
-double quantile(std::vector<double> numbers, double share) {
+double quantile(std::vector<double> numbers, double probability) {
   std::ranges::sort(numbers);
-  const double place = share * static_cast<double>(numbers.size() - 1);
-  const size_t below = static_cast<size_t>(place), above = std::min(below + 1, numbers.size() - 1);
-  return numbers[below] + (place - static_cast<double>(below)) * (numbers[above] - numbers[below]);
+  const double rank = probability * static_cast<double>(numbers.size() - 1);
+  const size_t below = static_cast<size_t>(rank), above = std::min(below + 1, numbers.size() - 1);
+  return numbers[below] + (rank - static_cast<double>(below)) * (numbers[above] - numbers[below]);
 }
 
 std::vector<report::Column> seed_columns(bool single_seed) {
   if (single_seed) {
     return {{.name = "value (one seed)", .key = "mean"}};
   }
-  return {{.name = "mean"}, {.name = "least"}, {.name = "median"}, {.name = "greatest"}};
+  return {{.name = "mean"},
+          {.name = "min", .key = "least"},
+          {.name = "median"},
+          {.name = "max", .key = "greatest"}};
 }
 
 std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed) {
@@ -99,15 +104,15 @@ std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool si
 }
 
 report::Table learning_table(const std::vector<LearningGroup>& groups) {
-  const auto share = report::Notation::percent;
+  const auto percent = report::Notation::percent;
   report::Table table{
       .columns = {
           {.name = "model"},
           {.name = "parameters"},
           {.name = "training samples", .key = "training_samples"},
-          {.name = "training accuracy", .key = "training_accuracy", .notation = share, .digits = 1},
+          {.name = "training accuracy", .key = "training_accuracy", .notation = percent, .digits = 1},
           {.name = "training loss", .key = "training_loss", .notation = report::Notation::fixed},
-          {.name = "validation accuracy", .key = "validation_accuracy", .notation = share, .digits = 1},
+          {.name = "validation accuracy", .key = "validation_accuracy", .notation = percent, .digits = 1},
           {.name = "validation loss", .key = "validation_loss", .notation = report::Notation::fixed}}};
   for (const LearningGroup& group : groups) {
     table.rows.push_back({group.name, group.options.model.num_parameters(), group.options.training_samples,
@@ -121,19 +126,19 @@ report::Table learning_table(const std::vector<LearningGroup>& groups) {
 
 report::Chart learning_curves(const std::string& title, const std::vector<LearningGroup>& groups) {
   report::LineChart loss =
-      over_epochs("Loss", groups, kLeastLoss, &training::CurvePoint::loss, validation_loss);
+      over_epochs("Loss", groups, kMinLoss, &training::CurvePoint::loss, validation_loss);
   loss.y = {.title = "binary cross-entropy", .logarithmic = true};
   report::LineChart accuracy =
       over_epochs("Accuracy", groups, 0, &training::CurvePoint::accuracy, validation_accuracy);
-  accuracy.y = {.title = "share of labels right", .format = ".0%"};
+  accuracy.y = {.title = "accuracy", .format = ".0%"};
   const bool one_seed =
       std::ranges::all_of(groups, [](const LearningGroup& group) { return group.trials.size() == 1; });
   return to_chart(report::Panels{
       .title = title,
       .description =
-          one_seed
-              ? "Loss and accuracy of one seed over epochs."
-              : "Loss and accuracy over epochs: median of the seeds with the middle nine tenths of them.",
+          one_seed ? "Loss and accuracy of one seed over epochs."
+                   : "Loss and accuracy over epochs: median of the seeds, with the range from the 5 % to the "
+                     "95 % quantile.",
       .charts = {to_chart(loss), to_chart(accuracy)}});
 }
 

@@ -20,36 +20,40 @@ struct LearningGroup {
   std::vector<training::SparseAndTrial> trials = {};
 };
 
-/// The published settings: self-attention 2000 epochs at 0.01, the perceptron 500 epochs at 0.001.
+/// Published settings: self-attention 2000 epochs with learning rate 0.01, MLP 500 epochs with 0.001.
 training::Schedule published_schedule(training::BinaryModel::Kind kind);
+/// "self-attention" or "MLP".
 std::string name_of(training::BinaryModel::Kind kind);
 
-using TrialNumber = std::function<double(const training::SparseAndTrial&)>;
-std::vector<double> each(const std::vector<training::SparseAndTrial>& trials, const TrialNumber& number);
+/// A measure of a trial.
+using TrialMeasure = std::function<double(const training::SparseAndTrial&)>;
+/// The measure of each trial.
+std::vector<double> each(const std::vector<training::SparseAndTrial>& trials, const TrialMeasure& number);
 
-/// Numbers of a trial, in the order of the table's columns.
+/// Measures of a trial, in the order of the columns of learning_table.
 double training_accuracy(const training::SparseAndTrial& trial);
 double training_loss(const training::SparseAndTrial& trial);
 double validation_accuracy(const training::SparseAndTrial& trial);
 double validation_loss(const training::SparseAndTrial& trial);
 
-/// Mean over the trials.
-trials::MeanInterval mean_of(const std::vector<training::SparseAndTrial>& trials, const TrialNumber& number);
+/// Mean of a measure over the trials, with its 95 % confidence interval.
+trials::MeanInterval mean_of(const std::vector<training::SparseAndTrial>& trials, const TrialMeasure& number);
 
-/// The value below which `share` of the numbers lie, between two of them by their distance. Not empty.
-double quantile(std::vector<double> numbers, double share);
+/// Quantile with linear interpolation; `numbers` must not be empty.
+double quantile(std::vector<double> numbers, double probability);
 
-/// Columns for numbers over seeds: mean with its 95 % interval, least, median, greatest. Where every row has a single
-/// seed there is only its value, still under the key "mean".
+/// Columns for a measure over seeds: mean with its 95 % confidence interval, minimum, median, maximum. With a
+/// single seed, only its value, with the same key "mean".
 std::vector<report::Column> seed_columns(bool single_seed);
-/// The cells of these columns for one row.
+/// Cells of these columns for one row.
 std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed);
 
-/// Parameters, samples, and the four numbers: mean and 95 % interval, one row per group.
+/// Number of parameters and samples, and the four measures as mean with 95 % confidence interval; one row per
+/// group.
 report::Table learning_table(const std::vector<LearningGroup>& groups);
 
-/// Loss and accuracy over epochs: medians of the seeds, with the middle nine tenths of them as a band; validation as
-/// a point at the end.
+/// Loss and accuracy over epochs: median over the seeds, with a band from the 5 % to the 95 % quantile;
+/// validation as a point at the end.
 report::Chart learning_curves(const std::string& title, const std::vector<LearningGroup>& groups);
 
 } // namespace mneme::learning

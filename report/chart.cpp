@@ -23,18 +23,19 @@ constexpr double kBandOpacity = 0.16;
 constexpr int kPoint = 60, kSmallPoint = 16; // square pixels
 constexpr size_t kManyPoints = 60;
 
-/// The layers of the series on one of the two axes, which is `y`. One layer `selects` for all.
+/// Layers of the series on one of the y axes. With `has_selection`, the last layer defines the selection
+/// parameter, which must occur once per chart.
 json series_layers(const LineChart& chart, const std::vector<std::string>& names, const Axis& y, bool second,
-                   bool any_interval, bool selects) {
+                   bool any_interval, bool has_selection) {
   std::set<std::string> lined, dotted, dashed, all;
-  size_t most_points = 0;
+  size_t max_points = 0;
   for (const Series& series : chart.series) {
     const std::string name = valid_utf8(series.name);
     if (series.on_second_axis != second) {
       continue;
     }
     all.insert(name);
-    most_points = std::max(most_points, series.points.size());
+    max_points = std::max(max_points, series.points.size());
     if (series.style != SeriesStyle::points) {
       lined.insert(name);
     }
@@ -45,10 +46,10 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
       dotted.insert(name);
     }
   }
-  const auto only = [&](const std::set<std::string>& wanted) {
+  const auto only = [&](const std::set<std::string>& kept) {
     json transform = keep_shown();
-    if (wanted.size() < names.size()) {
-      transform.push_back({{"filter", {{"field", "series"}, {"oneOf", wanted}}}});
+    if (kept.size() < names.size()) {
+      transform.push_back({{"filter", {{"field", "series"}, {"oneOf", kept}}}});
     }
     return transform;
   };
@@ -65,12 +66,12 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
                       {"transform", only(all)},
                       {"encoding", {{"y", axis_encoding("low", y)}, {"y2", {{"field", "high"}}}}}});
   }
-  json place = axis_encoding("y", y);
+  json y_encoding = axis_encoding("y", y);
   if (second) {
-    place["axis"]["orient"] = "right";
+    y_encoding["axis"]["orient"] = "right";
   }
   if (!lined.empty()) {
-    json encoding = {{"y", place}};
+    json encoding = {{"y", y_encoding}};
     if (!dashed.empty()) {
       encoding["strokeDash"] = dash_encoding(chart.series_title, names, dashed);
     }
@@ -82,15 +83,15 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
     layers.push_back({{"mark",
                        {{"type", "point"},
                         {"filled", true},
-                        {"size", most_points > kManyPoints ? kSmallPoint : kPoint},
+                        {"size", max_points > kManyPoints ? kSmallPoint : kPoint},
                         {"opacity", 1}}},
                       {"transform", only(dotted)},
                       {"encoding",
-                       {{"y", place},
+                       {{"y", y_encoding},
                         {"shape", shape_encoding(chart.series_title, names, dotted)},
                         {"tooltip", tooltips}}}});
   }
-  if (selects && !layers.empty()) {
+  if (has_selection && !layers.empty()) {
     layers.back()["params"] = json::array({shown_series(names)});
   }
   return layers;
@@ -109,7 +110,7 @@ Chart to_chart(const LineChart& chart) {
   for (const Series& series : chart.series) {
     if (series.on_second_axis && !chart.second_y) {
       throw UsageError("mneme::report::to_chart: series \"" + one_line(series.name) +
-                       "\" is meant for a second axis, but the chart has none.\n  Set second_y.");
+                       "\" has on_second_axis, but the chart has no second axis.\n  Set second_y.");
     }
     const Axis& y_axis = series.on_second_axis ? *chart.second_y : chart.y;
     check_name_is_new(seen, series.name);
@@ -192,7 +193,7 @@ Chart to_chart(const BarChart& chart) {
   spec["height"] = categories.size() * (grouped ? names.size() * kGroupedBar + kBarGap : kBar);
   spec["config"]["axisX"]["grid"] = true;
   spec["config"]["axisY"] = {{"grid", false}, {"domain", false}, {"ticks", false}, {"labelLimit", 220}};
-  const bool from_zero = true; // The length of a bar is what is read.
+  const bool from_zero = true; // values are read from the lengths of bars
   json category = {{"field", "category"}, {"type", "nominal"}, {"sort", categories}};
   category["title"] = chart.category_title.empty() ? json(nullptr) : json(valid_utf8(chart.category_title));
   spec["encoding"] = {{"y", category}};
@@ -240,9 +241,10 @@ void write_chart(const std::filesystem::path& folder, std::string_view name, con
                c == '_' || c == '-';
       });
   if (!plain) {
-    throw UsageError("mneme::report::write_chart: \"" + one_line(name) +
-                     "\" is no plain file name.\n  Use letters, digits, dot, dash and underline, not "
-                     "beginning with a dot.");
+    throw UsageError(
+        "mneme::report::write_chart: \"" + one_line(name) +
+        "\" is not a plain file name.\n  Use letters, digits, '.', '-' and '_', and do not start "
+        "with a dot.");
   }
   const std::string csv = to_csv(chart.numbers);
   make_output_folder(folder);

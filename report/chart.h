@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Charts as Vega-Lite specifications with the data inside: one file serves a page, an editor and a test.
+/// Charts as Vega-Lite specifications with inline data: the same file is used by pages, editors and tests.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +18,19 @@
 
 namespace mneme::report {
 
-/// What stands along one side of a chart.
+/// One axis of a chart.
 struct Axis {
   std::string title = {};   ///< with its unit, such as "bits flipped (%)"
   std::string format = {};  ///< d3-format of the tick labels, such as ".0%"; empty: automatic
-  bool logarithmic = false; ///< every number on it must then be > 0
-  std::optional<std::pair<double, double>> range = {}; ///< first and last value; empty: from the data
+  bool logarithmic = false; ///< logarithmic scale; all values must be > 0
+  std::optional<std::pair<double, double>> range = {}; ///< lowest and highest value; empty: from the data
 };
 
 enum class IntervalStyle { band, bars };
 
 struct Point {
   double x = 0;
-  Estimate y = {}; ///< low = high = value where there is no interval
+  Estimate y = {}; ///< low = high = value if there is no interval
 };
 
 enum class SeriesStyle { line_with_points, line, dashed_line, points };
@@ -42,14 +42,14 @@ struct Series {
   bool on_second_axis = false;
 };
 
-/// A dashed line across the whole chart, with its label.
+/// A dashed line across the chart, with its label.
 struct Reference {
   double at = 0; ///< on the x axis, or on the y axis where horizontal
   std::string label = {};
   bool horizontal = false;
 };
 
-/// Lines and points over a numeric x. A click on a legend entry hides or shows its series.
+/// Line or scatter plot over a numeric x. A click on a legend entry hides or shows its series.
 struct LineChart {
   std::string title = {};
   std::string description = {}; ///< one sentence for readers who cannot see the chart
@@ -58,16 +58,16 @@ struct LineChart {
   std::string series_title = {}; ///< heading of the legend, such as "memory"
   IntervalStyle intervals = IntervalStyle::band;
   std::vector<Reference> references = {};
-  std::optional<Axis> second_y = {}; ///< on the right, for the series that ask for it
+  std::optional<Axis> second_y = {}; ///< on the right, for series with `on_second_axis`
 };
 
 struct Bar {
   std::string category = {};
-  std::string series = {}; ///< bars of one category stand together, one per series; empty for a single series
+  std::string series = {}; ///< bars of one category are grouped, one per series; empty for a single series
   Estimate value = {};
 };
 
-/// Horizontal bars, so that names of any length stay readable. Categories and series keep their order.
+/// Horizontal bar chart, so that long names stay readable. Categories and series keep their order.
 struct BarChart {
   std::string title = {};
   std::string description = {};
@@ -87,7 +87,7 @@ struct HistogramSeries {
   std::vector<Bin> bins = {};
 };
 
-/// Bins of numbers as columns that touch; several series lie over each other.
+/// Histogram with adjacent columns; several series are overlaid.
 struct Histogram {
   std::string title = {};
   std::string description = {};
@@ -97,7 +97,8 @@ struct Histogram {
   std::vector<Reference> references = {};
 };
 
-/// `count` bins of equal width from the least to the largest value; the last one holds both its ends.
+/// Counts of `values` in `count` bins of equal width between their minimum and maximum. The last bin includes
+/// its upper end.
 ///
 /// Errors  UsageError if there are no values, one is not finite, or count < 1
 std::vector<Bin> equal_bins(std::span<const double> values, int64_t count);
@@ -106,30 +107,32 @@ std::vector<Bin> equal_bins(std::span<const double> values, int64_t count);
 struct Chart {
   std::string title, description;
   nlohmann::json spec; ///< Vega-Lite 5
-  Table numbers;       ///< what is drawn, for reading and for CSV
+  Table numbers;       ///< the plotted data, for the table below the chart and for CSV
 };
 
-/// Charts that belong together, side by side; on a narrow page below each other.
+/// Charts of one figure, side by side; below each other on a narrow page.
 struct Panels {
   std::string title = {};
   std::string description = {};
   std::vector<Chart> charts = {}; ///< each with its own title
-  bool stacked = false;           ///< below each other on any page, each as wide as it and of its own height
+  bool stacked = false; ///< always below each other, each as wide as the page and with its own height
 };
 
-/// Errors  UsageError if two series have one name, or a number on a logarithmic axis is not above 0. Points
-/// that are not finite are left out of the drawing and stay in `numbers`.
+/// Converts a chart to a Vega-Lite specification. Points that are not finite are left out of the drawing but
+/// stay in `numbers`.
+///
+/// Errors  UsageError if two series have the same name, or a value on a logarithmic axis is not > 0
 Chart to_chart(const LineChart& chart);
 Chart to_chart(const BarChart& chart);
 Chart to_chart(const Histogram& chart);
-/// The specification is a Vega-Lite `concat`; `numbers` says in its first column which panel a row belongs to.
+/// Converts panels to a Vega-Lite `concat`; the first column of `numbers` is the title of the panel.
 ///
-/// Errors  UsageError if there are no charts, two have one title, or one is made of panels itself
+/// Errors  UsageError if there are no charts, two have the same title, or one consists of panels itself
 Chart to_chart(const Panels& panels);
 
 /// Writes name.vl.json and name.csv into the folder (created if needed), each atomically.
 ///
-/// Errors  UsageError if `name` is no plain file name (letters, digits, . _ -, not beginning with a dot);
+/// Errors  UsageError if `name` is not a plain file name (letters, digits, . _ -, not starting with a dot);
 ///         OutputError if a file cannot be written
 void write_chart(const std::filesystem::path& folder, std::string_view name, const Chart& chart);
 

@@ -14,18 +14,18 @@ using nlohmann::json;
 
 namespace {
 
-// Okabe and Ito, "Color Universal Design" (2008), ordered so that neighbours differ in lightness too; its
-// yellow and black are left out, as one vanishes on a light page and the other on a dark one.
+// Palette of Okabe and Ito, "Color Universal Design" (2008), ordered so that neighbours also differ in
+// lightness; without its yellow and black, which are invisible on a light or a dark page, respectively.
 constexpr std::array kPalette = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"};
-// Series also differ in shape, for readers who see no colours. One shape fewer than colours: 42 series differ
-// in one of the two.
+// Series also differ in shape, for readers who cannot distinguish colours. There is one shape fewer than
+// colours, so that 42 series have distinct pairs.
 constexpr std::array kShapes = {"circle", "square", "triangle-up", "diamond", "cross", "triangle-down"};
 static_assert(kShapes.size() + 1 == kPalette.size());
 
 constexpr const char* kSchema = "https://vega.github.io/schema/vega-lite/v5.json";
-constexpr int kWidth = 640, kHeight = 360;          // pixels; a page stretches the width to its own
-constexpr int kTicks = 8;                           // about
-constexpr const char* kReferenceColour = "#d0342c"; // read on light and on dark paper
+constexpr int kWidth = 640, kHeight = 360;          // pixels; a page stretches charts to its own width
+constexpr int kTicks = 8;                           // approximate
+constexpr const char* kReferenceColour = "#d0342c"; // readable on light and dark backgrounds
 constexpr std::array kDash = {6, 4};
 constexpr const char* kBetweenPowersOfTen =
     "abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) > 1e-6";
@@ -55,7 +55,7 @@ json axis_encoding(const char* field, const Axis& axis, bool from_zero) {
     encoding["scale"]["domain"] = {axis.range->first, axis.range->second};
   }
   encoding["axis"] = {{"tickCount", kTicks}};
-  if (axis.logarithmic) { // the steps between powers of ten have ticks, and no lines of their own
+  if (axis.logarithmic) { // grid lines at powers of ten only; values between them have ticks
     encoding["axis"]["gridOpacity"] = {{"condition", {{"test", kBetweenPowersOfTen}, {"value", 0}}},
                                        {"value", 1}};
   }
@@ -67,10 +67,10 @@ json axis_encoding(const char* field, const Axis& axis, bool from_zero) {
 
 namespace {
 
-json series_scale(const std::vector<std::string>& names, const auto& looks) {
+json series_scale(const std::vector<std::string>& names, const auto& values) {
   json range = json::array();
   for (size_t i = 0; i < names.size(); ++i) {
-    range.push_back(looks[i % looks.size()]);
+    range.push_back(values[i % values.size()]);
   }
   return {{"domain", names}, {"range", range}};
 }
@@ -97,7 +97,7 @@ json shape_encoding(const std::string& title, const std::vector<std::string>& na
   json scale = series_scale(names, kShapes);
   for (size_t i = 0; i < names.size(); ++i) {
     if (!dotted.contains(names[i])) {
-      scale["range"][i] = "stroke"; // the legend's sign of a line without points
+      scale["range"][i] = "stroke"; // legend symbol of a line without points
     }
   }
   return series_encoding(title, names, std::move(scale));
@@ -112,7 +112,6 @@ json dash_encoding(const std::string& title, const std::vector<std::string>& nam
   return series_encoding(title, names, {{"domain", names}, {"range", range}});
 }
 
-/// A selection that begins with every series and loses or regains the one whose legend entry is clicked.
 json shown_series(const std::vector<std::string>& names) {
   json all = json::array();
   for (const std::string& name : names) {
@@ -157,15 +156,15 @@ json frame(const std::string& title, const std::string& description) {
 void check_axis(const Axis& axis, const char* side, double value) {
   if (axis.logarithmic && !(value > 0) && std::isfinite(value)) {
     throw UsageError("mneme::report::to_chart: the " + std::string(side) + " axis \"" + one_line(axis.title) +
-                     "\" is logarithmic, but a number on it is " + exact_number(value) +
-                     ".\n  Leave the point out, or make the axis linear.");
+                     "\" is logarithmic, but one of its values is " + exact_number(value) +
+                     ".\n  Remove the point, or make the axis linear.");
   }
 }
 
 void check_name_is_new(std::set<std::string>& seen, const std::string& name) {
   if (!seen.insert(name).second) {
-    throw UsageError("mneme::report::to_chart: two series are called \"" + one_line(name) +
-                     "\".\n  The legend and the CSV tell series apart by name: give each its own.");
+    throw UsageError("mneme::report::to_chart: two series are named \"" + one_line(name) +
+                     "\".\n  Legend and CSV identify series by name: use unique names.");
   }
 }
 
@@ -173,7 +172,6 @@ Column number_column(const std::string& name, const char* key) {
   return {.name = name, .key = key, .notation = Notation::automatic, .digits = 4};
 }
 
-/// Without any interval the numbers need no columns for them.
 void drop_intervals(Table& numbers) {
   for (auto& row : numbers.rows) {
     row.back() = std::get<Estimate>(row.back()).value;
@@ -197,25 +195,25 @@ std::vector<json> reference_layers(std::span<const Reference> references, const 
     if (values.empty()) {
       continue;
     }
-    const char* along = horizontal ? "y" : "x";
-    const json place = axis_encoding("at", horizontal ? y : x);
+    const char* channel = horizontal ? "y" : "x";
+    const json position = axis_encoding("at", horizontal ? y : x);
     const json data = {{"values", values}};
     layers.push_back(
         {{"data", data},
          {"mark", {{"type", "rule"}, {"strokeDash", kDash}, {"strokeWidth", 1.5}, {"aria", false}}},
-         {"encoding", {{along, place}, {"color", {{"value", kReferenceColour}}}}}});
+         {"encoding", {{channel, position}, {"color", {{"value", kReferenceColour}}}}}});
     json mark = {{"type", "text"}, {"fontSize", 11}, {"align", "right"}, {"baseline", "bottom"}, {"dy", -3}};
-    json across = {{"value", 4}};
+    json end = {{"value", 4}};
     if (horizontal) {
-      across["value"] = "width";
+      end["value"] = "width";
     } else {
-      mark["angle"] = 270; // along its line, ending at the top
+      mark["angle"] = 270; // along the line, ending at its top
     }
     layers.push_back({{"data", data},
                       {"mark", mark},
                       {"encoding",
-                       {{along, place},
-                        {horizontal ? "x" : "y", across},
+                       {{channel, position},
+                        {horizontal ? "x" : "y", end},
                         {"text", {{"field", "label"}, {"type", "nominal"}}},
                         {"color", {{"value", kReferenceColour}}}}}});
   }
@@ -227,7 +225,7 @@ void add_references(json& spec, std::span<const Reference> references, const Axi
   if (lines.empty()) {
     return;
   }
-  // The series keep their encoding to themselves: a line across the chart belongs to none of them.
+  // The encoding moves into the layer of the series, so that reference lines do not inherit it.
   json layers = json::array({{{"encoding", spec["encoding"]}, {"layer", spec["layer"]}}});
   for (const json& line : lines) {
     layers.push_back(line);

@@ -4,7 +4,7 @@
 
 namespace mneme::report {
 
-trials::MeanInterval exactly(double value) {
+trials::MeanInterval exact_mean(double value) {
   return {value, std::nullopt};
 }
 
@@ -12,7 +12,7 @@ Cell cell(const trials::MeanInterval& interval) {
   return interval.half_width ? Cell(estimate_of(interval)) : Cell(interval.mean);
 }
 
-Estimate certain(double value) {
+Estimate exact_point(double value) {
   return {value, value, value};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Means with their confidence intervals as cells of tables and points of charts.
+/// Means with confidence intervals as table cells and chart points.
 #pragma once
 
 #include "mneme/trials/confidence.h"
@@ -8,14 +8,15 @@
 
 namespace mneme::report {
 
-/// A measured number without random error.
-trials::MeanInterval exactly(double value);
-/// A mean over trials as a cell of a table: with its interval, or alone where there are fewer than two trials.
+/// A value without random error, as a mean without an interval.
+trials::MeanInterval exact_mean(double value);
+/// Mean over trials as a table cell: with its interval, or without one for fewer than two trials.
 Cell cell(const trials::MeanInterval& interval);
 
-/// A number without random error as a point of a chart.
-Estimate certain(double value);
-/// A mean as a point of a chart: with its 95 % interval, of no width (which is not drawn) where there is none.
+/// A value without random error, as a chart point: an interval of zero width, which is not drawn.
+Estimate exact_point(double value);
+/// Mean as a chart point with its 95 % interval. Without an interval, the point has one of zero width, which
+/// is not drawn.
 Estimate estimate_of(const trials::MeanInterval& interval);
 
 } // namespace mneme::report

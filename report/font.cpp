@@ -12,7 +12,7 @@ namespace {
 constexpr char kBox = 0x7F;
 constexpr int kFirst = 0x20, kPerBand = 16;
 
-// Six bands of sixteen glyphs, in ASCII order from blank to the hollow box.
+// Six bands of sixteen glyphs, in ASCII order from the space to the hollow box.
 // clang-format off
 constexpr std::array<std::string_view, 54> kGlyphs = {
     "..... ..#.. .#.#. .#.#. ..#.. ##..# .##.. ..#.. ...#. .#... ..... ..... ..... ..... ..... ....#",
@@ -71,7 +71,7 @@ constexpr std::array<std::string_view, 54> kGlyphs = {
     "#.... ....# ..... ..... ..... ..... ..... ..... ..... .###. ..... ..... ..... ..... ..... ....."};
 // clang-format on
 
-std::string_view stand_in(char32_t c) {
+std::string_view ascii_replacement(char32_t c) {
   switch (c) {
   case 0xA0:
   case 0x2009:
@@ -115,16 +115,16 @@ bool glyph_pixel(char character, int64_t row, int64_t column) {
   return line[static_cast<size_t>(index % kPerBand * kGlyphAdvance + column)] == '#';
 }
 
-std::string in_font(std::string_view text) {
-  std::string drawn;
+std::string to_font_characters(std::string_view text) {
+  std::string characters;
   for (const char32_t c : decode_utf8(one_line(text))) {
     if (c >= 0x20 && c < 0x7F) {
-      drawn += static_cast<char>(c);
+      characters += static_cast<char>(c);
     } else if (display_width(c) > 0) {
-      drawn += stand_in(c);
+      characters += ascii_replacement(c);
     }
   }
-  return drawn;
+  return characters;
 }
 
 } // namespace mneme::report

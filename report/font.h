@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A small bitmap font for pictures: printable ASCII, five pixels wide, seven above the line and two below.
+/// Small bitmap font for images: printable ASCII, 5 pixels wide, 7 above the baseline and 2 below it.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,13 @@
 namespace mneme::report {
 
 constexpr int64_t kGlyphWidth = 5, kGlyphHeight = 9, kGlyphAdvance = 6;
-constexpr int64_t kGlyphAscent = 7; ///< rows above the line; the rest hang below it
+constexpr int64_t kGlyphAscent = 7; ///< rows above the baseline; the others are below it
 
-/// True if the glyph has ink there. Characters outside printable ASCII show as a hollow box.
+/// True if the pixel of the glyph is set. Characters outside printable ASCII are drawn as a hollow box.
 bool glyph_pixel(char character, int64_t row, int64_t column);
 
-/// `text` (UTF-8) in the characters the font has: a few signs have a stand-in (x for the multiplication sign,
-/// +- for plus-minus, plain dashes and quotes), every other character becomes one hollow box.
-std::string in_font(std::string_view text);
+/// Converts UTF-8 text to the characters of the font. A few symbols have ASCII replacements (x for the
+/// multiplication sign, +- for plus-minus, plain dashes and quotes); all others become a hollow box.
+std::string to_font_characters(std::string_view text);
 
 } // namespace mneme::report

@@ -20,17 +20,17 @@ constexpr double kOverlaidOpacity = 0.55;
 std::vector<Bin> equal_bins(std::span<const double> values, int64_t count) {
   if (values.empty() || count < 1) {
     throw UsageError("mneme::report::equal_bins: " + std::to_string(values.size()) + " values in " +
-                     std::to_string(count) + " bins.\n  At least one of each is needed.");
+                     std::to_string(count) + " bins.\n  Both must be at least 1.");
   }
   for (const double value : values) {
     if (!std::isfinite(value)) {
       throw UsageError("mneme::report::equal_bins: a value is " + exact_number(value) +
-                       ".\n  Leave out what is not finite.");
+                       ".\n  Remove values that are not finite.");
     }
   }
-  const auto [least, most] = std::ranges::minmax(values);
-  // Equal values still need a width: half a unit to each side.
-  const double low = least < most ? least : least - 0.5, high = least < most ? most : most + 0.5;
+  const auto [min, max] = std::ranges::minmax(values);
+  // A single distinct value gets a range of width 1 around it.
+  const double low = min < max ? min : min - 0.5, high = min < max ? max : max + 0.5;
   const double width = (high - low) / static_cast<double>(count);
   std::vector<Bin> bins(static_cast<size_t>(count));
   for (size_t i = 0; i < bins.size(); ++i) {
@@ -39,7 +39,7 @@ std::vector<Bin> equal_bins(std::span<const double> values, int64_t count) {
   }
   for (const double value : values) {
     const auto above = std::ranges::upper_bound(
-        bins, value, {}, [](const Bin& bin) { return bin.from; }); // first bin that begins later
+        bins, value, {}, [](const Bin& bin) { return bin.from; }); // first bin that starts above the value
     ++(above - 1)->height;
   }
   return bins;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// JSON as text, whatever bytes its strings are made of.
+/// Serialises JSON without throwing, even if its strings are not valid UTF-8.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace mneme::report {
 
-/// The document and a line feed, indented by `indent` blanks per level, or on one line for -1. Text that is no UTF-8 (a
-/// file name may be anything) gets replacement characters instead of ending the run; `printable` (core/text.h) keeps
-/// its bytes readable.
+/// The document followed by a line feed, indented by `indent` spaces per level, or on one line if it is -1.
+/// Invalid UTF-8 (file names may contain any bytes) becomes replacement characters instead of an exception;
+/// use `printable` (core/text.h) to keep the bytes readable.
 template <class Json> std::string json_text(const Json& document, int indent = 2) {
   return document.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -10,8 +10,9 @@
 namespace mneme::report {
 namespace {
 
-constexpr double kFixedLimit = 1e15; // Beyond, a fixed notation shows digits that a double does not hold.
-constexpr int kDigitsLimit = 17;     // All that a double holds.
+// Above this, fixed notation would print digits beyond the precision of double.
+constexpr double kFixedLimit = 1e15;
+constexpr int kDigitsLimit = 17; // significant digits that identify a double
 
 std::string not_finite(double value) {
   return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";

@@ -14,19 +14,18 @@
 namespace mneme::report {
 namespace {
 
-constexpr size_t kChartRowsShown = 500; // of the numbers behind a chart; the drawing holds all
-// Vega compiles its expressions with Function(), hence unsafe-eval; nothing but the page itself may be
-// fetched.
+constexpr size_t kChartRowsShown = 500; // rows in the table of a chart's data; the drawing has all points
+// Vega compiles its expressions with Function(), which needs unsafe-eval. All requests are forbidden.
 constexpr const char* kPolicy =
     "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; base-uri 'none'; form-action 'none'";
-constexpr const char* kHowToBundle = "This build carries no chart drawing, so the numbers stand in place of "
-                                     "each chart. To have them drawn, get the "
-                                     "bundle with `python -c \"import vl_convert; "
-                                     "print(vl_convert.javascript_bundle())\" > vega.js` and configure "
-                                     "the build with `-DMNEME_VEGA_BUNDLE=vega.js`.";
+constexpr const char* kHowToBundle =
+    "This build of mneme does not include the JavaScript library that draws charts, so each chart is shown "
+    "as a table of its data. To draw the charts, create the library with `python -c \"import vl_convert; "
+    "print(vl_convert.javascript_bundle())\" > vega.js` and configure the build with "
+    "`-DMNEME_VEGA_BUNDLE=vega.js`.";
 
-constexpr const char* kFigureSpace = "\u2007"; // as wide as a digit, in fonts where a blank is not
+constexpr const char* kFigureSpace = "\u2007"; // as wide as a digit, unlike a normal space in many fonts
 
 std::string base64(std::string_view bytes) {
   constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -45,8 +44,7 @@ std::string base64(std::string_view bytes) {
   return text;
 }
 
-/// JSON for a script element: < > & and the two line separators as \u escapes, which JSON reads as the same
-/// text.
+/// JSON for a script element: < > & and the Unicode line separators U+2028, U+2029 as \u escapes.
 std::string json_for_script(const nlohmann::json& json) {
   const std::string dumped = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::string text;
@@ -91,14 +89,14 @@ std::string paragraphs(std::string_view text, const std::string& attributes = ""
   return html;
 }
 
-/// Width and height stand at fixed places of a PNG's first chunk.
+/// Width and height, read from the IHDR chunk at the beginning of the file.
 std::pair<uint32_t, uint32_t> png_size(const Picture& picture) {
   using std::string_view_literals::operator""sv;
   constexpr std::string_view kSignature = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR"sv;
   if (picture.png.size() < 24 || !std::string_view(picture.png).starts_with(kSignature)) {
     throw UsageError("mneme::report::Picture: \"" + one_line(picture.alt) + "\" is " +
                      std::to_string(picture.png.size()) +
-                     " bytes that are no PNG file.\n  Give the bytes of a whole .png file.");
+                     " bytes that are not a PNG file.\n  Pass the contents of a complete .png file.");
   }
   const auto read = [&](size_t at) {
     uint32_t value = 0;
@@ -143,17 +141,17 @@ private:
   }
 
   static std::string write(const CaptionedTable& block) {
-    const std::string whole = table(block.table, block.caption, block.table.rows.size(), block.marked_rows);
+    const std::string html = table(block.table, block.caption, block.table.rows.size(), block.marked_rows);
     return block.folded.empty()
-               ? whole
-               : "<details><summary>" + escape_html(block.folded) + "</summary>\n" + whole + "</details>\n";
+               ? html
+               : "<details><summary>" + escape_html(block.folded) + "</summary>\n" + html + "</details>\n";
   }
 
   static std::string write(const Picture& picture) {
     const auto [width, height] = png_size(picture);
     if (picture.alt.empty()) {
       throw UsageError(
-          "mneme::report::Picture: alt is empty.\n  Say in one sentence what the picture shows.");
+          "mneme::report::Picture: alt is empty.\n  Describe in one sentence what the picture shows.");
     }
     const std::string caption =
         picture.caption.empty() ? "" : "<figcaption>" + escape_html(picture.caption) + "</figcaption>\n";
@@ -168,19 +166,19 @@ private:
   std::string write(const Figure& figure) {
     const Chart& chart = figure.chart;
     nlohmann::json spec = chart.spec;
-    spec.erase("title");   // It stands above the drawing, as text that wraps.
-    spec.erase("$schema"); // Without it Vega-Lite 5 and 6 both draw without a warning.
+    spec.erase("title");   // The page shows it above the drawing, as text that wraps.
+    spec.erase("$schema"); // Without it, both Vega-Lite 5 and 6 draw without a warning.
     charts_.push_back(std::move(spec));
     std::string html = "<figure>\n<figcaption>" + escape_html(chart.title) + "</figcaption>\n" +
                        paragraphs(figure.remark, " class=\"remark\"");
     if (has_page_bundle()) {
-      html += "<div class=\"chart\"></div>\n<noscript><p>The drawing needs JavaScript.</p></noscript>\n";
+      html += "<div class=\"chart\"></div>\n<noscript><p>This chart needs JavaScript.</p></noscript>\n";
     } else if (!chart.description.empty()) {
       html += "<p>" + escape_html(chart.description) + "</p>\n";
     }
     html += "<details" + std::string(has_page_bundle() ? "" : " open") +
-            "><summary>Numbers behind this chart</summary>\n" +
-            table(chart.numbers, "Numbers of: " + chart.title, kChartRowsShown) + "</details>\n";
+            "><summary>Data of this chart</summary>\n" +
+            table(chart.numbers, "Data of: " + chart.title, kChartRowsShown) + "</details>\n";
     return html + links(figure.links) + "</figure>\n";
   }
 
@@ -193,11 +191,11 @@ private:
     return html.empty() ? html : html + "</p>\n";
   }
 
-  static std::string table(const Table& whole, const std::string& caption, size_t rows_shown,
+  static std::string table(const Table& all, const std::string& caption, size_t rows_shown,
                            const std::vector<size_t>& marked = {}) {
-    check_table(whole);
-    Table shown = whole;
-    shown.rows.resize(std::min(whole.rows.size(), rows_shown));
+    check_table(all);
+    Table shown = all;
+    shown.rows.resize(std::min(all.rows.size(), rows_shown));
     std::vector<std::vector<std::string>> cells;
     std::vector<std::string> attributes;
     std::string html = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" +
@@ -220,9 +218,9 @@ private:
       html += "</tr>\n";
     }
     html += "</tbody>\n</table>\n";
-    if (shown.rows.size() < whole.rows.size()) {
+    if (shown.rows.size() < all.rows.size()) {
       html += "<p>The first " + std::to_string(shown.rows.size()) + " of " +
-              std::to_string(whole.rows.size()) + " rows.</p>\n";
+              std::to_string(all.rows.size()) + " rows.</p>\n";
     }
     return html + "</div>\n";
   }
@@ -272,7 +270,7 @@ std::string to_html(const Page& page) {
     html += "<div class=\"note\" role=\"note\">\n" + paragraphs(kHowToBundle) + "</div>\n";
   }
   html += sections + "</main>\n<footer>Made by mneme " + std::string(version()) +
-          ". This page holds everything it shows and works offline.</footer>\n";
+          ". This page is self-contained and works offline.</footer>\n";
   if (has_charts && has_page_bundle()) {
     html += "<script type=\"application/json\" id=\"charts\">" + json_for_script(writer.charts()) +
             "</script>\n<script>\n(() => {\"use strict\";\n" + escape_script(kVegaBundle) +

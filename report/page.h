@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// One HTML page that holds everything it shows: text, tables, charts, pictures. No request leaves it.
+/// Self-contained HTML page with text, tables, charts and images. It makes no network requests.
 #pragma once
 
 #include <filesystem>
@@ -14,7 +14,7 @@
 
 namespace mneme::report {
 
-/// Plain text; blank lines part paragraphs, `backticks` mark code.
+/// Plain text; blank lines separate paragraphs, `backticks` mark code.
 struct Prose {
   std::string text = {};
 };
@@ -22,16 +22,16 @@ struct Prose {
 struct CaptionedTable {
   Table table = {};
   std::string caption = {};
-  std::vector<size_t> marked_rows = {}; ///< rows that ask for attention, such as a check that did not hold
-  std::string folded = {};              ///< what stands for the table until it is opened; empty: it is open
+  std::vector<size_t> marked_rows = {}; ///< highlighted rows, such as checks that failed
+  std::string folded = {};              ///< summary line of a collapsed table; empty: not collapsed
 };
 
 struct Link {
   std::string text = {};
-  std::string target = {}; ///< a file beside the page, such as "results/recall.csv"
+  std::string target = {}; ///< path relative to the page, such as "results/recall.csv"
 };
 
-/// A chart with what is to be seen in it, and the files that hold it.
+/// A chart with a remark and links to its files.
 struct Figure {
   Chart chart = {};
   std::string remark = {}; ///< as in Prose
@@ -43,12 +43,12 @@ struct Heading {
   std::string text = {};
 };
 
-/// A PNG file's bytes.
+/// A PNG image.
 struct Picture {
-  std::string png = {};
-  std::string alt = {}; ///< what it shows, for readers who cannot see it
+  std::string png = {}; ///< contents of the PNG file
+  std::string alt = {}; ///< alternative text, for readers who cannot see the image
   std::string caption = {};
-  bool pixelated = false; ///< keep pixels crisp when the page enlarges it
+  bool pixelated = false; ///< nearest-neighbour scaling when the page enlarges the image
 };
 
 struct Note {
@@ -56,7 +56,7 @@ struct Note {
   bool is_warning = false;
 };
 
-/// What was run with which settings: name and value, in order.
+/// Settings of a run as (name, value), in order.
 struct Parameters {
   std::vector<std::pair<std::string, std::string>> values = {};
 };
@@ -75,14 +75,13 @@ struct Page {
   std::vector<Section> sections = {};
 };
 
-/// True if this build carries the JavaScript that draws charts (CMake: MNEME_VEGA_BUNDLE). Without it pages
-/// show the numbers of each chart and say how to get the drawing.
+/// True if this build contains the JavaScript library that draws charts (CMake: MNEME_VEGA_BUNDLE). Without
+/// it, pages show a table for each chart and explain how to build with the library.
 bool has_page_bundle();
 
-/// The page as HTML5, UTF-8. All text is escaped; the page forbids itself every request
-/// (Content-Security-Policy).
+/// The page as HTML5 in UTF-8. All text is escaped, and a Content-Security-Policy forbids all requests.
 ///
-/// Errors  UsageError if a picture is no PNG or has no alt text, or a table is not rectangular (table.h)
+/// Errors  UsageError if a picture is not a PNG or has no alt text, or a table is not rectangular (table.h)
 std::string to_html(const Page& page);
 
 /// Writes the page atomically. Errors as `to_html`, and OutputError.

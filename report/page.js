@@ -1,5 +1,5 @@
-// Draws the charts of a page: every specification lies in the script element "charts", in the order of the
-// elements with class "chart". currentColor lets the drawing follow the page's light and dark colours.
+// Draws the charts of a page. The script element "charts" contains all specifications, in the order of the
+// elements with class "chart". currentColor makes drawings follow the page's light and dark colours.
 "use strict";
 (() => {
   const specs = JSON.parse(document.getElementById("charts").textContent);
@@ -13,7 +13,7 @@
     rule: {color: "currentColor"},
   };
 
-  /** How many legend entries fit beside each other; names are about 7 pixels a letter. */
+  /** Number of legend columns that fit, at about 7 pixels per letter. */
   const legendColumns = (spec, width) => {
     const inner = spec.layer?.[0];
     const names = (spec.encoding ?? inner?.encoding ?? inner?.layer?.[0]?.encoding)?.color?.scale?.domain ?? [];
@@ -37,24 +37,24 @@
     });
   };
 
-  /** Each panel becomes a drawing of its own, so that they stand below each other where the page is narrow. */
-  const drawPanels = (element, whole, name) => {
-    element.className = whole.columns === 1 ? "panels stacked" : "panels";
-    const charts = whole.concat.map(({title}) => {
+  /** Draws each panel separately, so that they wrap on a narrow page. */
+  const drawPanels = (element, combined, name) => {
+    element.className = combined.columns === 1 ? "panels stacked" : "panels";
+    const charts = combined.concat.map(({title}) => {
       const panel = element.appendChild(document.createElement("div"));
       panel.appendChild(document.createElement("h4")).textContent = title.text;
       const chart = panel.appendChild(document.createElement("div"));
       chart.className = "chart";
       return chart;
     });
-    const drawn = charts.map((chart, i) => { // once all are there, so that each knows its width
-      const {title, ...spec} = whole.concat[i];
-      const shared = (whole.params ?? []).map(({bind, ...param}) => i === 0 ? {...param, bind} : param);
-      return draw(chart, {...spec, params: [...(spec.params ?? []), ...shared], config: {...whole.config}},
+    const drawn = charts.map((chart, i) => { // after all elements exist, so that their widths are final
+      const {title, ...spec} = combined.concat[i];
+      const shared = (combined.params ?? []).map(({bind, ...param}) => i === 0 ? {...param, bind} : param);
+      return draw(chart, {...spec, params: [...(spec.params ?? []), ...shared], config: {...combined.config}},
                   `${name}-${i + 1}`);
     });
-    // The inputs of shared parameters stand below the first drawing; the others follow it.
-    Promise.all(drawn).then(([first, ...others]) => (whole.params ?? []).forEach(({name: param}) =>
+    // The inputs of shared parameters are below the first drawing; the other drawings follow its signals.
+    Promise.all(drawn).then(([first, ...others]) => (combined.params ?? []).forEach(({name: param}) =>
       first?.view.addSignalListener(param, (_, value) =>
         others.forEach((other) => other?.view.signal(param, value).runAsync()))));
   };

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kColumns = 2, kPanelWidth = 360, kPanelHeight = 240; // pixels
 
-/// Gives the selection of every panel a name of its own, as one specification may hold no name twice.
+/// Renames the selection parameter of a panel, since parameter names must be unique in a specification.
 void rename_selection(json& part, const std::string& name) {
   if (part.is_object() && part.value("param", "") == "shown") {
     part["param"] = name;
@@ -33,21 +33,21 @@ void rename_selection(json& part, const std::string& name) {
 Chart to_chart(const Panels& panels) {
   if (panels.charts.empty()) {
     throw UsageError("mneme::report::to_chart: the panels \"" + one_line(panels.title) +
-                     "\" hold no chart.\n  Give at least one.");
+                     "\" contain no chart.\n  Add at least one.");
   }
-  Chart whole{panels.title, panels.description, frame(panels.title, panels.description), {}};
+  Chart combined{panels.title, panels.description, frame(panels.title, panels.description), {}};
   for (const char* single : {"width", "height"}) {
-    whole.spec.erase(single);
+    combined.spec.erase(single);
   }
-  whole.spec["concat"] = json::array();
-  whole.spec["columns"] = panels.stacked ? 1 : kColumns;
+  combined.spec["concat"] = json::array();
+  combined.spec["columns"] = panels.stacked ? 1 : kColumns;
   std::set<std::string> seen;
   for (const Chart& chart : panels.charts) {
     check_name_is_new(seen, chart.title);
     json part = chart.spec;
     if (part.contains("concat")) {
       throw UsageError("mneme::report::to_chart: the panel \"" + one_line(chart.title) +
-                       "\" is made of panels itself.\n  Put all charts side by side.");
+                       "\" consists of panels itself.\n  Panels cannot be nested.");
     }
     for (const char* once : {"$schema", "config"}) {
       part.erase(once);
@@ -57,38 +57,38 @@ Chart to_chart(const Panels& panels) {
       part["height"] = kPanelHeight;
     }
     rename_selection(part, "shown_" + std::to_string(seen.size()));
-    whole.spec["concat"].push_back(std::move(part));
+    combined.spec["concat"].push_back(std::move(part));
 
-    // Panels may have different columns: each row is filled up from its own.
-    if (whole.numbers.columns.empty()) {
-      whole.numbers.columns = {{.name = "panel", .key = "panel"}};
+    // Panels may have different columns: the table has the union of them, with missing values.
+    if (combined.numbers.columns.empty()) {
+      combined.numbers.columns = {{.name = "panel", .key = "panel"}};
     }
-    std::vector<size_t> places;
+    std::vector<size_t> columns;
     for (const Column& column : chart.numbers.columns) {
       const std::string& key = column.key.empty() ? column.name : column.key;
-      size_t place = 0;
-      while (place < whole.numbers.columns.size() && whole.numbers.columns[place].key != key) {
-        ++place;
+      size_t index = 0;
+      while (index < combined.numbers.columns.size() && combined.numbers.columns[index].key != key) {
+        ++index;
       }
-      if (place == whole.numbers.columns.size()) {
-        whole.numbers.columns.push_back(column);
-        whole.numbers.columns.back().key = key;
-        for (auto& row : whole.numbers.rows) {
+      if (index == combined.numbers.columns.size()) {
+        combined.numbers.columns.push_back(column);
+        combined.numbers.columns.back().key = key;
+        for (auto& row : combined.numbers.rows) {
           row.emplace_back(Missing{});
         }
       }
-      places.push_back(place);
+      columns.push_back(index);
     }
     for (const auto& row : chart.numbers.rows) {
-      std::vector<Cell> filled(whole.numbers.columns.size());
+      std::vector<Cell> filled(combined.numbers.columns.size());
       filled[0] = chart.title;
       for (size_t c = 0; c < row.size(); ++c) {
-        filled[places[c]] = row[c];
+        filled[columns[c]] = row[c];
       }
-      whole.numbers.rows.push_back(std::move(filled));
+      combined.numbers.rows.push_back(std::move(filled));
     }
   }
-  return whole;
+  return combined;
 }
 
 } // namespace mneme::report

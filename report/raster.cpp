@@ -16,12 +16,12 @@ constexpr double kNoPixel = std::numeric_limits<double>::quiet_NaN();
 
 void check_index(int64_t index, int64_t count) {
   if (index < 0 || index >= count) {
-    throw UsageError("mneme::report::to_raster: pattern " + std::to_string(index) +
-                     " asked for, but there are " + std::to_string(count) + ".");
+    throw UsageError("mneme::report::to_raster: the index is " + std::to_string(index) + ", but there are " +
+                     std::to_string(count) + " patterns.");
   }
 }
 
-/// An empty raster of the wanted shape, all of it without pixels.
+/// A raster of this shape with transparent pixels only.
 Raster blank(int64_t size, const data::ImageShape& shape) {
   Raster raster{.height = shape.height, .width = shape.width, .channels = shape.channels, .pixels = {}};
   if (shape.height == 0 && shape.width == 0) {
@@ -36,7 +36,7 @@ Raster blank(int64_t size, const data::ImageShape& shape) {
       throw UsageError("mneme::report::to_raster: the shape is " + std::to_string(shape.height) + " x " +
                        std::to_string(shape.width) + " x " + std::to_string(shape.channels) +
                        ", but a pattern has " + std::to_string(size) +
-                       " numbers.\n  Give a shape whose product is that, or none.");
+                       " elements.\n  Pass a shape of that many elements, or none.");
     }
   }
   raster.pixels.assign(static_cast<size_t>(raster.height * raster.width * raster.channels), kNoPixel);
@@ -111,8 +111,8 @@ void check_raster(const Raster& raster) {
   if (!sane || raster.pixels.size() != static_cast<size_t>(raster.height * raster.width * raster.channels)) {
     throw UsageError("mneme::report::Raster: " + std::to_string(raster.height) + " x " +
                      std::to_string(raster.width) + " x " + std::to_string(raster.channels) +
-                     " pixels are said to be there, but " + std::to_string(raster.pixels.size()) +
-                     " are.\n  Give height * width * channels of them, with 1 or 3 channels.");
+                     " pixels are expected, but there are " + std::to_string(raster.pixels.size()) +
+                     ".\n  Pass height * width * channels pixels, with 1 or 3 channels.");
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A pattern as it is looked at: rows and columns of grey or colour.
+/// Patterns as greyscale or colour images.
 #pragma once
 
 #include <cstdint>
@@ -11,30 +11,29 @@
 
 namespace mneme::report {
 
-/// Pixels in [0, 1], row-major, 0 = black; values outside are shown as the nearest end. A pixel that is not a
-/// number is none: the paper shows through.
+/// Image with pixels in [0, 1], row-major, 0 = black; values outside are clamped when drawn. NaN pixels are
+/// transparent.
 struct Raster {
   int64_t height = 0, width = 0;
-  int64_t channels = 1; ///< 1 = grey, 3 = red, green, blue beside each other
+  int64_t channels = 1; ///< 1 = grey, 3 = red, green, blue (interleaved)
   std::vector<double> pixels = {};
 };
 
-/// Pattern `index` as a raster. A bit that is on is white (1), or black with `ink_on`. Patterns that are no
-/// images (a shape of all 0) lie in a rectangle of width ceil(sqrt(size)), the last row filled up with no
+/// Pattern `index` as a raster. A set bit is white (1), or black with `ink_on`. Patterns that are not images
+/// (a shape of all 0) are drawn as rows of width ceil(sqrt(size)); the last row is padded with transparent
 /// pixels.
 ///
-/// Errors  UsageError if height * width * channels is not the pattern's size, or there is no such pattern
+/// Errors  UsageError if height * width * channels is not the pattern's size, or `index` is out of range
 Raster to_raster(const BitPatterns& patterns, int64_t index, const data::ImageShape& shape = {},
                  bool ink_on = false);
-/// The same for real patterns: `black` and `white` are the numbers shown as 0 and 1.
+/// As above for real patterns; `black` and `white` are the values mapped to 0 and 1.
 Raster to_raster(const RealPatterns& patterns, int64_t index, const data::ImageShape& shape = {},
                  double black = 0, double white = 1);
 
-/// The raster with each side divided by `factor` (rounded up): means over blocks, pixels that are none left
-/// out.
+/// The raster with each side divided by `factor` (rounded up): means over blocks, without transparent pixels.
 Raster reduced(const Raster& raster, int64_t factor);
 
-/// The raster in grey (Rec. 601 luma of colours).
+/// The raster converted to grey (Rec. 601 luma).
 Raster grey(const Raster& raster);
 
 /// Throws UsageError if the pixels are not height * width * channels, or channels is neither 1 nor 3.

@@ -20,14 +20,14 @@ struct Colour {
 constexpr Colour kPaper{255, 255, 255}, kInk{27, 30, 35}, kSoft{89, 97, 107}, kLine{216, 220, 225};
 constexpr Colour kGreen{0, 135, 90}, kAmber{214, 137, 0}, kRed{200, 30, 45};
 
-// All in pixels of the sheet.
+// In pixels of the sheet unless noted otherwise.
 constexpr int64_t kMargin = 24, kGap = 14, kGroupGap = 24;
-constexpr int64_t kFrame = 3, kFrameGap = 2; // a frame, and the paper between it and its cell
+constexpr int64_t kFrame = 3, kFrameGap = 2; // width of a frame, and gap between it and its cell
 constexpr int64_t kAround = kFrame + kFrameGap;
-constexpr int64_t kCellTarget = 84, kCellLargest = 256;
-constexpr int64_t kText = 2, kTitle = 3;                          // enlargement of the font
-constexpr int64_t kLineHeight = 11;                               // font rows from line to line
-constexpr int64_t kCaptionWidest = 26, kColumnCaptionWidest = 14; // characters
+constexpr int64_t kTargetCellSize = 84, kMaxCellSize = 256;
+constexpr int64_t kText = 2, kTitle = 3;                              // font scale factors
+constexpr int64_t kLineHeight = 11;                                   // font rows from line to line
+constexpr int64_t kMaxCaptionWidth = 26, kMaxColumnCaptionWidth = 14; // characters
 constexpr int64_t kPixelsLimit = 100'000'000;
 
 int64_t text_width(const std::string& text, int64_t scale) {
@@ -53,7 +53,7 @@ public:
     }
   }
 
-  /// `text` in the font's characters; `top` is that of capital letters.
+  /// Draws text that consists of font characters; `top` is the top of capital letters.
   void text(int64_t top, int64_t left, const std::string& text, int64_t scale, Colour colour,
             bool bold = false) {
     for (size_t i = 0; i < text.size(); ++i) {
@@ -68,7 +68,7 @@ public:
     }
   }
 
-  /// A frame around (outside of) the rectangle.
+  /// Draws a frame around the outside of the rectangle.
   void frame(int64_t top, int64_t left, int64_t height, int64_t width, Frame kind) {
     if (kind == Frame::none) {
       return;
@@ -118,7 +118,7 @@ private:
 };
 
 std::vector<std::string> caption_lines(const std::string& caption, int64_t widest) {
-  const std::string text = in_font(caption);
+  const std::string text = to_font_characters(caption);
   return text.empty() ? std::vector<std::string>{} : wrap(text, widest);
 }
 
@@ -140,7 +140,8 @@ void check(const Sheet& sheet) {
       if (!sheet.columns.empty() && row.cells.size() > sheet.columns.size()) {
         throw UsageError("mneme::report::draw_sheet: row \"" + one_line(row.caption) + "\" has " +
                          std::to_string(row.cells.size()) + " cells, but there are " +
-                         std::to_string(sheet.columns.size()) + " column captions.\n  Give one per column.");
+                         std::to_string(sheet.columns.size()) +
+                         " column captions.\n  Add a caption for each column.");
       }
       for (const SheetCell& cell : row.cells) {
         check_raster(cell.raster);
@@ -149,7 +150,7 @@ void check(const Sheet& sheet) {
   }
 }
 
-/// Where everything of a sheet lies; built once, used to size the canvas and to draw on it.
+/// Layout of a sheet, computed once and used both to size the canvas and to draw on it.
 class Layout {
 public:
   Layout(const Sheet& sheet, const FrameMeaning& meaning) : sheet_(sheet) {
@@ -159,14 +160,14 @@ public:
     for_each_row([&](const SheetRow& row) {
       columns = std::max(columns, row.cells.size());
       captions_width_ =
-          std::max(captions_width_, widest_line(caption_lines(row.caption, kCaptionWidest), kText));
+          std::max(captions_width_, widest_line(caption_lines(row.caption, kMaxCaptionWidth), kText));
       for (const SheetCell& cell : row.cells) {
         longest = std::max({longest, cell.raster.height, cell.raster.width});
         has_frame[static_cast<size_t>(cell.frame)] = true;
       }
     });
-    reduction_ = (longest + kCellLargest - 1) / kCellLargest;
-    enlargement_ = std::max<int64_t>(1, kCellTarget / longest);
+    reduction_ = (longest + kMaxCellSize - 1) / kMaxCellSize;
+    enlargement_ = std::max<int64_t>(1, kTargetCellSize / longest);
     column_widths_.assign(columns, 0);
     for_each_row([&](const SheetRow& row) {
       for (size_t c = 0; c < row.cells.size(); ++c) {
@@ -174,7 +175,7 @@ public:
       }
     });
     for (size_t c = 0; c < columns; ++c) {
-      const auto lines = c < sheet.columns.size() ? caption_lines(sheet.columns[c], kColumnCaptionWidest)
+      const auto lines = c < sheet.columns.size() ? caption_lines(sheet.columns[c], kMaxColumnCaptionWidth)
                                                   : std::vector<std::string>{};
       column_widths_[c] = std::max(column_widths_[c], widest_line(lines, kText));
       column_lines_ = std::max(column_lines_, lines.size());
@@ -183,21 +184,21 @@ public:
          {std::pair{Frame::exact, meaning.exact}, std::pair{Frame::close, meaning.close},
           std::pair{Frame::wrong, meaning.wrong}}) {
       if (has_frame[static_cast<size_t>(kind)]) {
-        legend_.emplace_back(kind, in_font(text));
+        legend_.emplace_back(kind, to_font_characters(text));
       }
     }
   }
 
-  /// Height and width of the sheet, found by walking through it without drawing.
+  /// Height and width of the sheet, from a pass over the layout without drawing.
   std::pair<int64_t, int64_t> size() {
     const int64_t bottom = walk(nullptr);
     int64_t width = first_column() - kGap;
     for (const int64_t column : column_widths_) {
       width += kGap + column;
     }
-    width = std::max({width, kMargin + text_width(in_font(sheet_.title), kTitle), legend_right()});
+    width = std::max({width, kMargin + text_width(to_font_characters(sheet_.title), kTitle), legend_right()});
     for (const SheetGroup& group : sheet_.groups) {
-      width = std::max(width, kMargin + text_width(in_font(group.heading), kText) + 1);
+      width = std::max(width, kMargin + text_width(to_font_characters(group.heading), kText) + 1);
     }
     return {bottom + kMargin, width + kMargin};
   }
@@ -229,19 +230,20 @@ private:
   }
 
   int64_t row_height(const SheetRow& row) const {
-    int64_t height = lines_height(caption_lines(row.caption, kCaptionWidest).size(), kText);
+    int64_t height = lines_height(caption_lines(row.caption, kMaxCaptionWidth).size(), kText);
     for (const SheetCell& cell : row.cells) {
       height = std::max(height, shown(cell.raster.height) + 2 * kAround);
     }
     return height;
   }
 
-  /// Goes from top to bottom, drawing if there is a canvas; returns where the last thing ends.
+  /// Passes over the layout from top to bottom and draws if `canvas` is not null; returns the bottom of the
+  /// last element.
   int64_t walk(Canvas* canvas) {
     int64_t y = kMargin;
     bool is_first = true;
     const auto space = [&](int64_t height) { y += std::exchange(is_first, false) ? 0 : height; };
-    if (const std::string title = in_font(sheet_.title); !title.empty()) {
+    if (const std::string title = to_font_characters(sheet_.title); !title.empty()) {
       space(0);
       if (canvas != nullptr) {
         canvas->text(y, kMargin, title, kTitle, kInk, true);
@@ -256,7 +258,7 @@ private:
       y += lines_height(column_lines_, kText);
     }
     for (const SheetGroup& group : sheet_.groups) {
-      if (const std::string heading = in_font(group.heading); !heading.empty()) {
+      if (const std::string heading = to_font_characters(group.heading); !heading.empty()) {
         space(kGroupGap);
         if (canvas != nullptr) {
           canvas->text(y, kMargin, heading, kText, kInk, true);
@@ -284,7 +286,7 @@ private:
   void draw_column_captions(Canvas& canvas, int64_t top) const {
     int64_t left = first_column();
     for (size_t c = 0; c < column_widths_.size(); ++c) {
-      const auto lines = c < sheet_.columns.size() ? caption_lines(sheet_.columns[c], kColumnCaptionWidest)
+      const auto lines = c < sheet_.columns.size() ? caption_lines(sheet_.columns[c], kMaxColumnCaptionWidth)
                                                    : std::vector<std::string>{};
       int64_t y = top + (lines_height(column_lines_, kText) - lines_height(lines.size(), kText));
       for (const std::string& line : lines) {
@@ -297,8 +299,8 @@ private:
 
   void draw_row(Canvas& canvas, int64_t top, const SheetRow& row) const {
     const int64_t height = row_height(row);
-    const auto lines = caption_lines(row.caption, kCaptionWidest);
-    // Centred on the letters themselves: what hangs below the last line does not count.
+    const auto lines = caption_lines(row.caption, kMaxCaptionWidth);
+    // Centred without the descenders of the last line.
     const int64_t letters = lines_height(lines.size(), kText) - (kGlyphHeight - kGlyphAscent) * kText;
     int64_t y = top + (height - letters) / 2;
     for (const std::string& line : lines) {
@@ -344,8 +346,8 @@ data::Image draw_sheet(const Sheet& sheet, const FrameMeaning& meaning) {
   const auto [height, width] = layout.size();
   if (width > kPixelsLimit / height) {
     throw UsageError("mneme::report::draw_sheet: the sheet would be " + std::to_string(width) + " x " +
-                     std::to_string(height) + " pixels, but at most " + std::to_string(kPixelsLimit) +
-                     " pixels are drawn.\n  Show fewer patterns.");
+                     std::to_string(height) + " pixels, but the limit is " + std::to_string(kPixelsLimit) +
+                     " pixels.\n  Show fewer patterns.");
   }
   Canvas canvas(height, width);
   layout.draw(canvas);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The sheet of a recall: a grid of small pictures with captions, as one picture.
+/// Contact sheet of a recall: one image with a grid of small images and captions.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace mneme::report {
 
-/// A frame says how well a cell was recalled. Each has its own line as well as its own colour.
+/// The frame of a cell shows how well it was recalled. Frames differ in line style and colour.
 enum class Frame {
   none,
   exact, ///< green, solid
@@ -20,16 +20,16 @@ enum class Frame {
 };
 
 struct SheetCell {
-  Raster raster = {}; ///< without pixels: the place stays empty
+  Raster raster = {}; ///< no pixels: an empty cell
   Frame frame = Frame::none;
 };
 
 struct SheetRow {
   std::string caption = {};
-  std::vector<SheetCell> cells = {}; ///< at most one per column caption, where there are any
+  std::vector<SheetCell> cells = {}; ///< at most one per column caption, if there are column captions
 };
 
-/// Rows that belong together under a heading, such as "noise 10 %".
+/// Rows under one heading, such as "noise 10 %".
 struct SheetGroup {
   std::string heading = {}; ///< empty: no heading
   std::vector<SheetRow> rows = {};
@@ -41,14 +41,14 @@ struct Sheet {
   std::vector<SheetGroup> groups = {};
 };
 
-/// What the frames mean on a sheet, for its legend line.
+/// Legend labels of the frames.
 struct FrameMeaning {
   std::string exact = "exact", close = "close", wrong = "wrong";
 };
 
-/// Draws the sheet in colour (3 channels). All cells are enlarged by one whole factor, so that the largest is
-/// about as big as a thumb; larger ones are reduced by whole factors. A legend line is added where frames
-/// occur.
+/// Draws the sheet in colour (3 channels). All cells are scaled by the same integer factor: enlarged so that
+/// the largest has up to 84 pixels per side, or reduced if it has more than 256. A legend is added if there
+/// are frames.
 ///
 /// Errors  UsageError if a raster's pixels do not fit its size, if a row has more cells than there are column
 ///         captions, or if the sheet would have more than 100 million pixels

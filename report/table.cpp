@@ -13,8 +13,8 @@
 namespace mneme::report {
 namespace {
 
-constexpr int64_t kGap = 2;        // blank columns between two columns of a table
-constexpr int64_t kNarrowest = 12; // terminal columns below which text is not wrapped further
+constexpr int64_t kGap = 2;       // spaces between two columns of a table
+constexpr int64_t kMinWidth = 12; // minimum width of a wrapped text column, in terminal columns
 constexpr const char* kDash = "–";
 
 const std::string& key_of(const Column& column) {
@@ -34,7 +34,7 @@ std::vector<char> columns_with_interval(const Table& table) {
   return columns;
 }
 
-/// The keys of CSV and JSON, each with the column it comes from.
+/// Keys of CSV and JSON with the index of their column.
 std::vector<std::pair<std::string, size_t>> keys_of(const Table& table) {
   std::vector<std::pair<std::string, size_t>> keys;
   for (size_t c = 0; c < table.columns.size(); ++c) {
@@ -79,14 +79,14 @@ std::string number(const Column& column, double value) {
   return format_number(value, column.notation, column.digits);
 }
 
-/// The half-width that "±" may show, or nothing where the interval is lopsided at the digits shown.
+/// Half-width of the interval for "±", or an empty string if it is asymmetric at the printed precision.
 std::string half_width(const Column& column, const Estimate& estimate) {
   const std::string below = number(column, estimate.value - estimate.low);
   const std::string above = number(column, estimate.high - estimate.value);
   return below == above ? above : std::string();
 }
 
-/// Cells with their intervals: value and interval are padded apart, so both line up.
+/// Cells with intervals. Values and intervals are padded separately, so that both are aligned.
 std::vector<std::string> shown_estimates(const Table& table, size_t c, const char* blank) {
   const Column& column = table.columns[c];
   const bool symmetric = std::all_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
@@ -128,7 +128,8 @@ struct Style {
   const char *bold, *dim, *reset;
 };
 
-/// Takes columns away from the widest column that is above its floor until the sum fits; false if it cannot.
+/// Narrows the widest column above its floor, one terminal column at a time, until the sum is within `limit`.
+/// Returns false if all columns are at their floors before that.
 bool fit(std::vector<int64_t>& widths, const std::vector<int64_t>& floors, int64_t limit) {
   const int64_t gaps = kGap * (static_cast<int64_t>(widths.size()) - 1);
   while (std::accumulate(widths.begin(), widths.end(), gaps) > limit) {
@@ -156,7 +157,7 @@ int64_t longest_word(std::string_view text) {
   return longest;
 }
 
-/// One table row, which takes several lines where a cell is wrapped. No blanks at the end of a line.
+/// One table row, of several lines if a cell is wrapped, without trailing spaces.
 std::string grid_line(const std::vector<std::string>& cells, const std::vector<int64_t>& widths,
                       const std::vector<char>& right, bool at_bottom = false) {
   std::vector<std::vector<std::string>> wrapped;
@@ -172,8 +173,8 @@ std::string grid_line(const std::vector<std::string>& cells, const std::vector<i
     for (size_t c = 0; c < cells.size(); ++c) {
       line.append(c > 0 ? kGap : 0, ' ');
       const size_t skipped = at_bottom ? lines - wrapped[c].size() : 0;
-      const bool is_there = i >= skipped && i - skipped < wrapped[c].size();
-      line += pad(is_there ? wrapped[c][i - skipped] : "", widths[c], right[c]);
+      const bool has_line = i >= skipped && i - skipped < wrapped[c].size();
+      line += pad(has_line ? wrapped[c][i - skipped] : "", widths[c], right[c]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
@@ -181,7 +182,7 @@ std::string grid_line(const std::vector<std::string>& cells, const std::vector<i
   return text;
 }
 
-/// Rows as blocks of `name  value` lines, for terminals too narrow for the grid.
+/// Rows as blocks of `name  value` lines, for terminals narrower than the grid.
 std::string stacked(const std::vector<std::string>& headings,
                     const std::vector<std::vector<std::string>>& cells, size_t rows, const Style& style,
                     int64_t limit) {
@@ -235,7 +236,7 @@ void check_table(const Table& table) {
       throw UsageError("mneme::report::Table: row " + std::to_string(r) + " has " +
                        std::to_string(table.rows[r].size()) + " cells, but there are " +
                        std::to_string(table.columns.size()) +
-                       " columns.\n  Give every row one cell per column; Missing{} where there is nothing.");
+                       " columns.\n  Every row needs one cell per column; use Missing{} for missing values.");
     }
   }
   std::map<std::string, size_t> seen;
@@ -243,8 +244,8 @@ void check_table(const Table& table) {
     const auto [other, is_new] = seen.emplace(key, column);
     if (!is_new) {
       throw UsageError("mneme::report::Table: columns " + std::to_string(other->second) + " and " +
-                       std::to_string(column) + " would both be called \"" + one_line(key) +
-                       "\" in CSV and JSON.\n  Give one of them another key.");
+                       std::to_string(column) + " both have the key \"" + one_line(key) +
+                       "\" in CSV and JSON.\n  Change the key of one of them.");
     }
   }
 }
@@ -290,7 +291,7 @@ std::string to_text(const Table& table, const TextStyle& style) {
   const Style ansi(style.colour);
   std::vector<std::string> headings;
   std::vector<std::vector<std::string>> cells; // [column][row]
-  std::vector<int64_t> widths, floors;         // how wide a column is, and may become at least
+  std::vector<int64_t> widths, floors;         // current and minimum width of each column
   std::vector<char> right;
   for (size_t c = 0; c < table.columns.size(); ++c) {
     headings.push_back(heading(table.columns[c]));
@@ -303,8 +304,8 @@ std::string to_text(const Table& table, const TextStyle& style) {
       return std::holds_alternative<std::string>(row[c]);
     });
     widths.push_back(std::max(widest_cell, display_width(headings[c])));
-    floors.push_back(std::max(is_text ? std::min(widest_cell, kNarrowest) : widest_cell,
-                              std::min(longest_word(headings[c]), kNarrowest)));
+    floors.push_back(std::max(is_text ? std::min(widest_cell, kMinWidth) : widest_cell,
+                              std::min(longest_word(headings[c]), kMinWidth)));
     right.push_back(is_right_aligned(table, c) ? 1 : 0);
   }
   if (style.width > 0 && !fit(widths, floors, style.width)) {
@@ -368,7 +369,7 @@ nlohmann::ordered_json to_json(const Table& table) {
       const std::string key = encode_utf8(decode_utf8(key_of(table.columns[c])));
       nlohmann::ordered_json low, high;
       if (const auto* text = std::get_if<std::string>(&row[c])) {
-        object[key] = encode_utf8(decode_utf8(*text)); // JSON holds valid UTF-8 only.
+        object[key] = encode_utf8(decode_utf8(*text)); // JSON must be valid UTF-8
       } else if (const auto* integer = std::get_if<int64_t>(&row[c])) {
         object[key] = *integer;
       } else if (const auto* real = std::get_if<double>(&row[c])) {

@@ -13,17 +13,17 @@
 namespace mneme::report {
 namespace {
 
-constexpr int64_t kGap = 3, kNarrowest = 8;
-constexpr int64_t kCaptionWidest = 16; // columns that captions may take where the pattern is narrower
+constexpr int64_t kGap = 3, kMinWidth = 8; // terminal columns
+constexpr int64_t kMaxCaptionWidth = 16;   // captions may widen narrower patterns to this width
 
-/// The nearest of the 24 greys, black and white of the 256-colour palette.
+/// Code of the nearest grey in the 256-colour palette, from black, 24 greys and white.
 int grey_code(double pixel) {
   const int level = static_cast<int>(std::lround(std::clamp(pixel, 0.0, 1.0) * 25));
   return level == 0 ? 16 : level == 25 ? 231 : 231 + level;
 }
 
-/// Two rows of pixels as one line of characters; in colour, the foreground is the upper pixel and the
-/// background the lower one.
+/// Converts two rows of pixels to one line of characters. In colour, the foreground colour is the upper pixel
+/// and the background colour the lower one.
 class LineWriter {
 public:
   explicit LineWriter(bool colour) : colour_(colour) {}
@@ -67,14 +67,14 @@ struct Drawing {
   std::vector<std::string> above, picture, below;
 };
 
-Drawing draw(const TerminalPattern& pattern, const TerminalStyle& style, int64_t room) {
+Drawing draw(const TerminalPattern& pattern, const TerminalStyle& style, int64_t columns) {
   check_raster(pattern.raster);
-  const int64_t factor = std::max<int64_t>(1, (pattern.raster.width + room - 1) / room);
+  const int64_t factor = std::max<int64_t>(1, (pattern.raster.width + columns - 1) / columns);
   const Raster raster = reduced(grey(pattern.raster), factor);
   Drawing drawing;
   const std::string above = one_line(pattern.above), below = one_line(pattern.below);
   const int64_t captions = std::max(display_width(above), display_width(below));
-  drawing.width = std::max<int64_t>({raster.width, std::min({captions, kCaptionWidest, room}), 2});
+  drawing.width = std::max<int64_t>({raster.width, std::min({captions, kMaxCaptionWidth, columns}), 2});
   for (int64_t y = 0; y < raster.height; y += 2) {
     LineWriter line(style.colour);
     for (int64_t x = 0; x < raster.width; ++x) {
@@ -99,7 +99,7 @@ Drawing draw(const TerminalPattern& pattern, const TerminalStyle& style, int64_t
   return drawing;
 }
 
-/// One part (captions above, pictures, captions below) of the drawings beside each other.
+/// Appends one part (captions above, pictures or captions below) of drawings that are side by side.
 void append_part(std::string& text, std::span<const Drawing> drawings,
                  std::vector<std::string> Drawing::*part, int64_t indent, bool at_bottom) {
   size_t lines = 0;
@@ -111,8 +111,8 @@ void append_part(std::string& text, std::span<const Drawing> drawings,
     for (const Drawing& drawing : drawings) {
       const auto& all = drawing.*part;
       const size_t skipped = at_bottom ? lines - all.size() : 0;
-      const bool there = i >= skipped && i - skipped < all.size();
-      line += there ? all[i - skipped] : std::string(static_cast<size_t>(drawing.width), ' ');
+      const bool has_line = i >= skipped && i - skipped < all.size();
+      line += has_line ? all[i - skipped] : std::string(static_cast<size_t>(drawing.width), ' ');
       line += std::string(static_cast<size_t>(kGap), ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -123,22 +123,22 @@ void append_part(std::string& text, std::span<const Drawing> drawings,
 } // namespace
 
 std::string draw_patterns(std::span<const TerminalPattern> patterns, const TerminalStyle& style) {
-  const int64_t room = style.width - style.indent;
-  if (room < kNarrowest || style.indent < 0) {
+  const int64_t columns = style.width - style.indent;
+  if (columns < kMinWidth || style.indent < 0) {
     throw UsageError("mneme::report::draw_patterns: " + std::to_string(style.width) +
                      " columns with an indent of " + std::to_string(style.indent) +
-                     " leave too few; at least " + std::to_string(kNarrowest) +
-                     " are needed.\n  Give a larger width.");
+                     " leave less than the minimum of " + std::to_string(kMinWidth) +
+                     ".\n  Use a larger width.");
   }
   std::vector<Drawing> drawings;
   for (const TerminalPattern& pattern : patterns) {
-    drawings.push_back(draw(pattern, style, room));
+    drawings.push_back(draw(pattern, style, columns));
   }
   std::string text;
   for (size_t begin = 0; begin < drawings.size();) {
     size_t end = begin + 1;
     int64_t used = drawings[begin].width;
-    while (end < drawings.size() && used + kGap + drawings[end].width <= room) {
+    while (end < drawings.size() && used + kGap + drawings[end].width <= columns) {
       used += kGap + drawings[end++].width;
     }
     const std::span<const Drawing> line(drawings.data() + begin, end - begin);

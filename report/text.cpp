@@ -25,7 +25,7 @@ void append_utf8(std::string& text, char32_t c) {
   text.append(bytes.begin(), bytes.begin() + size);
 }
 
-/// What a reader sees as one character, such as a letter with its accents, a flag, or joined emoji.
+/// Grapheme clusters: user-perceived characters such as a letter with accents, a flag or joined emoji.
 std::vector<std::u32string_view> graphemes(std::u32string_view text) {
   std::vector<std::u32string_view> found;
   utf8proc_int32_t state = 0;
@@ -162,12 +162,12 @@ std::string escape_html(std::string_view text) {
 
 std::string escape_script(std::string_view script) {
   constexpr std::string_view kClosing = "</script", kComment = "<!--";
-  const auto starts_with = [&](size_t at, std::string_view wanted) {
-    return script.size() - at >= wanted.size() &&
-           std::equal(wanted.begin(), wanted.end(), script.begin() + static_cast<std::ptrdiff_t>(at),
-                      [](char want, char have) {
-                        return want ==
-                               (have >= 'A' && have <= 'Z' ? static_cast<char>(have - 'A' + 'a') : have);
+  // Case-insensitive; `prefix` is lower case.
+  const auto starts_with = [&](size_t at, std::string_view prefix) {
+    return script.size() - at >= prefix.size() &&
+           std::equal(prefix.begin(), prefix.end(), script.begin() + static_cast<std::ptrdiff_t>(at),
+                      [](char lower, char c) {
+                        return lower == (c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
                       });
   };
   std::string escaped;

@@ -21,7 +21,7 @@ std::vector<WrittenTensor> run_case(const std::filesystem::path& file, const std
   try {
     const nlohmann::json json = read_json(file);
     const GoldenValue golden(json);
-    if (golden.has("class") && LeapCase::takes(golden.at("class").text())) {
+    if (golden.has("class") && LeapCase::supports(golden.at("class").text())) {
       tensors = LeapCase(golden, file, device).run(options.gradients);
     } else {
       tensors = LayerCase(golden, file, device).run(options.compat, options.gradients).tensors;
@@ -32,12 +32,12 @@ std::vector<WrittenTensor> run_case(const std::filesystem::path& file, const std
     throw DataError(file.string() + ": " + error.what());
   } catch (const c10::Error& error) {
     if (device != "cpu") {
-      throw UnsupportedError(
-          file.string() + ": LibTorch fails on " + device + ": " + first_line(error) +
-          ".\n  On the CPU, without a device, it tells whether the file or the device is the cause.");
+      throw UnsupportedError(file.string() + ": LibTorch fails on " + device + ": " + first_line(error) +
+                             ".\n  Run it on the CPU (without --device) to find out whether the file or the "
+                             "device is the cause.");
     }
-    throw DataError( // tensors that do not fit together
-        file.string() + ": LibTorch refuses the layer's tensors: " + first_line(error) +
+    throw DataError( // tensors of incompatible types or shapes
+        file.string() + ": LibTorch does not accept the layer's tensors: " + first_line(error) +
         ".\n  Compare types and shapes of \"input.*\" and \"cotangent\" with \"dtype\" and the layer.");
   }
   nn::write_tensor_file(out, {tensors, {}});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Runs a layer that a case file describes and keeps its results; declared without LibTorch
+/// Runs the layer described by a case file and writes its results to a file. Declared without LibTorch
 /// (mneme/core/torch_function.h).
 #pragma once
 
@@ -14,10 +14,10 @@
 namespace mneme::verify {
 
 struct ApplyOptions {
-  bool gradients = false; ///< also `grad.*`, of sum(result * cotangent)
-  bool compat = false;    ///< as hflayers computes it, where that differs
-  std::string device =
-      "cpu"; ///< where the layer is computed: "cpu", "cuda", "cuda:1", or another that LibTorch finds
+  bool gradients = false; ///< also computes `grad.*`, the gradients of sum(result * cotangent)
+  bool compat = false;    ///< computes what hflayers computes where that differs from its documentation
+  /// Device of the layer: "cpu", "cuda", "cuda:1", or another that LibTorch finds.
+  std::string device = "cpu";
 };
 
 struct WrittenTensor {
@@ -25,10 +25,11 @@ struct WrittenTensor {
   std::vector<int64_t> shape;
 };
 
-/// Reads NAME.json and NAME.safetensors beside it; writes `output.*` to `out`. Returns what was written.
+/// Reads NAME.json and NAME.safetensors next to it; writes `output.*` to `out`. Returns the tensors written.
 ///
-/// Errors  those of checked_device (device.h); DataError (JSON path or tensor), also for arguments in the file that the
-///         layer refuses; OutputError; UnsupportedError where LibTorch fails on another device than the CPU
+/// Errors  those of checked_device (device.h); DataError (JSON path or tensor), also for arguments in the
+///         file that are invalid for the layer; OutputError; UnsupportedError where LibTorch fails on a
+///         device other than the CPU
 inline constinit TorchFunction<std::vector<WrittenTensor>(
     const std::filesystem::path& file, const std::filesystem::path& out, const ApplyOptions& options)>
     apply_case{"running a layer"};

@@ -13,7 +13,7 @@
 namespace mneme::verify {
 namespace {
 
-/// What the lune form's cancellation can do to a fit over distances 0 .. radius - 1.
+/// Bounds on the effect of the lune form's cancellation on a fit over distances 0 .. radius - 1.
 struct FitError {
   double slope = 0, bias = 0;
 };
@@ -39,7 +39,7 @@ void check_case(const GoldenValue& golden, Checker& checker) {
   const int64_t radius = golden.at("hamm_radius").integer_between(2, bits);
   const std::optional<double> log_hard_locations = golden.at("r").log_count();
   if (!log_hard_locations) {
-    golden.at("r").refuse("a count");
+    golden.at("r").fail("a count");
   }
   const theory::BetaFit circles = theory::fit_beta(bits, radius, *log_hard_locations);
   const FitError lune = error_from_lune_cancellation(bits, radius);
@@ -66,8 +66,8 @@ void check_softmax(const GoldenValue& golden, const theory::SoftmaxFit& fit, Che
 
 /// Betas fitted by log-linear regression and by least squares of the softmax.
 void run_beta_fit(const GoldenValue& file, Checker& checker) {
-  checker.note("binary fits: compared to 1e-9 + what an error of 1e-12 of I(0) in each lune-form value does "
-               "to the line");
+  checker.note("binary fits: compared to 1e-9 + the effect on the line of an error of 1e-12 of I(0) in each "
+               "lune-form value");
   checker.note(std::string("cap fits: ") + kCapQuadratureNote);
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) { check_case(golden, checker); });
   if (file.has("regression_only")) {

@@ -10,7 +10,8 @@
 
 namespace mneme::verify {
 
-/// Beta over the radius, fitted to the interpretable form from distance 1 on, with 2^64 hard locations.
+/// Beta as a function of the radius, fitted to the interpretable form from distance 1 on, with 2^64 hard
+/// locations.
 void run_beta_vs_d(const GoldenValue& file, Checker& checker) {
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t bits = golden.at("n").integer_between(2, kGoldenBitsMax);

@@ -19,7 +19,7 @@ void check_case(const GoldenValue& golden, Checker& checker) {
   const int64_t resolution = golden.at("resolution").integer_between(2, kResolutionMax);
   const std::optional<double> log_hard_locations = golden.at("r").log_count();
   if (!log_hard_locations) {
-    golden.at("r").refuse("a count");
+    golden.at("r").fail("a count");
   }
   const std::vector<double> logs = theory::log_circle_intersections(bits, radius);
   const double log_density = *log_hard_locations - static_cast<double>(bits) * std::numbers::ln2;
@@ -38,7 +38,7 @@ void check_case(const GoldenValue& golden, Checker& checker) {
 
 } // namespace
 
-/// The two tables that the published recall keeps, and the rule by which it reads the second.
+/// The two lookup tables of the published recall, and its rule for indexing the second.
 void run_caches(const GoldenValue& file, Checker& checker) {
   checker.note(
       "binary_cache: compared to 1e-9 of the value + 1e-12 of the first, the error of the lune form");

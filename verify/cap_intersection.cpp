@@ -11,13 +11,14 @@
 
 namespace mneme::verify {
 
-/// Cap intersections at some cosines: the published numbers, and the fraction of the sphere as it is.
+/// Cap intersections at some cosines: the published numbers, and the exact fraction of the sphere.
 void run_cap_intersection(const GoldenValue& file, Checker& checker) {
   checker.note(std::string("log_expected_original: ") + kCapQuadratureNote);
   checker.note(
       "log_fraction_of_sphere_true: compared to 1e-10 in the log; at cosines within 1e-12 of 1, any value "
-      "between this build's and that of cosine 1 passes, as the file does not resolve the angle there");
-  checker.note("hypersphere volume_original: a formula known to be wrong and used nowhere, not compared");
+      "between this build's and that of cosine 1 passes, since the file does not resolve the angle there");
+  checker.note(
+      "hypersphere volume_original: a formula that is known to be wrong and is not used, not compared");
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t bits = golden.at("n").integer_between(2, kGoldenBitsMax);
     const int64_t radius = golden.at("hamm_radius").integer_between(0, bits);

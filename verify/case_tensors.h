@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The tensors beside a case file, for runners that need no LibTorch.
+/// Tensors of a case file, for runners that do not need LibTorch.
 #pragma once
 
 #include <cstddef>
@@ -12,18 +12,22 @@
 
 namespace mneme::verify {
 
-/// NAME.safetensors beside NAME.json.
-std::filesystem::path tensors_beside(const std::filesystem::path& json);
+/// NAME.safetensors for NAME.json.
+std::filesystem::path tensors_path(const std::filesystem::path& json);
 
-/// That file's tensors.
+/// The tensors of that .safetensors file.
 class CaseTensors {
 public:
   /// Errors  DataError
   explicit CaseTensors(const std::filesystem::path& case_file);
 
-  /// All numbers of a tensor, row-major. Errors  DataError if there is none, or its shape is another
+  /// All elements of a tensor, row-major.
+  ///
+  /// Errors  DataError if there is no such tensor, or its shape is different
   std::vector<double> numbers(const std::string& name, const std::vector<int64_t>& shape) const;
-  /// Its sizes; there must be so many. Errors  DataError
+  /// Shape of a tensor with `axes` axes.
+  ///
+  /// Errors  DataError
   std::vector<int64_t> shape(const std::string& name, size_t axes) const;
 
 private:

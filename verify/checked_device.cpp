@@ -10,7 +10,7 @@ std::string checked_device(const std::string& device) {
     return libtorch_device(device);
   }
   if (device != "cpu") {
-    refuse_without_torch(("device \"" + device + "\"").c_str());
+    throw_needs_torch(("device \"" + device + "\"").c_str());
   }
   return device;
 }

@@ -35,7 +35,7 @@ void Checker::one_case(const GoldenValue& golden_case, const std::function<void(
   ++(case_holds_ ? result_.cases_passed : result_.cases_failed);
 }
 
-void Checker::compared(const std::string& where, double ratio, const std::string& failure) {
+void Checker::record(const std::string& where, double ratio, const std::string& failure) {
   if (ratio > result_.worst_ratio) {
     result_.worst_ratio = ratio;
     result_.worst_where = where;
@@ -60,12 +60,12 @@ void Checker::near(const std::string& where, double expected, double actual, dou
   } else if (std::isfinite(error) && allowed > 0) {
     ratio = error / allowed;
   }
-  compared(
-      where, ratio,
-      ratio > 1
-          ? fmt::format("{}: this build gives {}, the file says {}; they differ by {:.3g}, allowed is {:.3g}",
-                        where, actual, expected, error, allowed)
-          : "");
+  record(where, ratio,
+         ratio > 1
+             ? fmt::format(
+                   "{}: this build computes {}, the file has {}; they differ by {:.3g}, allowed is {:.3g}",
+                   where, actual, expected, error, allowed)
+             : "");
 }
 
 void Checker::near_relative(const GoldenValue& expected, double actual, double relative) {
@@ -73,27 +73,27 @@ void Checker::near_relative(const GoldenValue& expected, double actual, double r
 }
 
 void Checker::equal(const GoldenValue& expected, int64_t actual) {
-  const int64_t wanted = expected.integer();
-  compared(expected.path(), actual == wanted ? 0 : kInfinity,
-           fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
-                       actual, wanted));
+  const int64_t expected_value = expected.integer();
+  record(expected.path(), actual == expected_value ? 0 : kInfinity,
+         fmt::format("{}: this build computes {}, the file has {}; they must be equal", expected.path(),
+                     actual, expected_value));
 }
 
 void Checker::equal(const GoldenValue& expected, const std::string& actual) {
-  const std::string wanted = expected.text();
-  compared(expected.path(), actual == wanted ? 0 : kInfinity,
-           fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
-                       shown(actual), shown(wanted)));
+  const std::string expected_value = expected.text();
+  record(expected.path(), actual == expected_value ? 0 : kInfinity,
+         fmt::format("{}: this build computes {}, the file has {}; they must be equal", expected.path(),
+                     summary(actual), summary(expected_value)));
 }
 
-void Checker::same_truth(const GoldenValue& expected, bool actual) {
-  compared(expected.path(), actual == expected.truth() ? 0 : kInfinity,
-           fmt::format("{}: this build gives {}, the file says {}; they must be equal", expected.path(),
-                       actual, expected.truth()));
+void Checker::equal_boolean(const GoldenValue& expected, bool actual) {
+  record(expected.path(), actual == expected.boolean() ? 0 : kInfinity,
+         fmt::format("{}: this build computes {}, the file has {}; they must be equal", expected.path(),
+                     actual, expected.boolean()));
 }
 
-void Checker::fails(const std::string& where, const std::string& failure) {
-  compared(where, kInfinity, fmt::format("{}: {}", where, failure));
+void Checker::fail(const std::string& where, const std::string& failure) {
+  record(where, kInfinity, fmt::format("{}: {}", where, failure));
 }
 
 void Checker::note(const std::string& text) {

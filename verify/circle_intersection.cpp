@@ -10,16 +10,15 @@
 
 namespace mneme::verify {
 
-/// Address counts at some distances, exact and as the two published forms give them (with 2^n hard
-/// locations).
+/// Counts of addresses at some distances, exact and by the two published forms (with 2^n hard locations).
 void run_circle_intersection(const GoldenValue& file, Checker& checker) {
   checker.note(
-      "lune: its subtraction leaves an error of up to 1e-12 of I(0); compared to 1e-9 of the value + that");
+      "lune: its subtraction has an error of up to 1e-12 of I(0); compared to 1e-9 of the value + that");
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t bits = golden.at("n").integer_between(1, kGoldenBitsMax);
     const int64_t radius = golden.at("hamm_radius").integer_between(0, bits);
     if (golden.at("r_expr").text() != "2^n") {
-      golden.at("r_expr").refuse("\"2^n\"");
+      golden.at("r_expr").fail("\"2^n\"");
     }
     const GoldenValue distances = golden.at("dv");
     const size_t size = distances.size();
@@ -34,7 +33,7 @@ void run_circle_intersection(const GoldenValue& file, Checker& checker) {
         checker.equal(golden.list("exact_count", size).at(i),
                       theory::circle_intersection_count(bits, radius, distance));
       }
-      constexpr double kLogOfOne = 1e-15; // where the count is 1, relative means nothing
+      constexpr double kLogOfOne = 1e-15; // where the count is 1, its log is 0
       checker.near(logs.at(i), log, 1e-12 * std::abs(log) + kLogOfOne);
       checker.near_relative(fractions.at(i), std::exp(log - static_cast<double>(bits) * std::numbers::ln2),
                             1e-10);

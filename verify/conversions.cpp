@@ -6,7 +6,7 @@
 
 namespace mneme::verify {
 
-/// Radius to fraction of the space and back, Hamming distance to cosine and back.
+/// Conversions between radius and fraction of the space, and between Hamming distance and cosine.
 void run_conversions(const GoldenValue& file, Checker& checker) {
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t bits = golden.at("n").integer_between(1, kGoldenBitsMax);

@@ -18,14 +18,14 @@ void check_case(const GoldenValue& golden, Checker& checker) {
                                          .hamming_radius = golden.at("hamm_radius").integer_between(0, bits),
                                          .patterns = golden.at("m").count()};
   if (golden.at("step").integer() != 1) {
-    golden.at("step").refuse("1");
+    golden.at("step").fail("1");
   }
   const std::vector<theory::SignalToNoise> reads =
       theory::signal_to_noise(parameters, {.noise = theory::NoiseModel::jaeckel});
   const std::vector<double> after = theory::published_distances_after_read(parameters);
   const auto [distance, forced_to_zero] = theory::published_critical_distance(after);
   checker.equal(golden.at("critical_distance"), distance);
-  checker.same_truth(golden.at("forced_to_zero"), forced_to_zero);
+  checker.equal_boolean(golden.at("forced_to_zero"), forced_to_zero);
 
   const LuneError lune(reads, reads[static_cast<size_t>(bits / 2)].signal, parameters.patterns);
   const GoldenValue distances = golden.at("dv"), ratios = golden.list("snr", distances.size()),
@@ -35,7 +35,7 @@ void check_case(const GoldenValue& golden, Checker& checker) {
     const double ratio = std::isnan(after[v]) ? after[v] : reads[v].ratio;
     const double ratio_error = lune.of_ratio(reads[v]);
     checker.near(ratios.at(i), ratio, 1e-9 * ratio + ratio_error);
-    // Phi changes by at most 0.4 per unit, and 1 - Phi is rounded where Phi is near 1.
+    // Phi changes by at most 0.4 per unit; 1 - Phi has a rounding error where Phi is near 1.
     checker.near(curve.at(i), after[v],
                  1e-9 * after[v] + static_cast<double>(bits) * (0.4 * ratio_error + kOneMinusError));
   }
@@ -43,10 +43,12 @@ void check_case(const GoldenValue& golden, Checker& checker) {
 
 } // namespace
 
-/// The published curve of distances after one read, and the published rule for where it stops helping.
+/// The published curve of distances after one read, and the published rule for the distance from which reads
+/// no longer help.
 void run_critical_distance(const GoldenValue& file, Checker& checker) {
   checker.note(kLuneSignalNote);
-  checker.note("new_distance: allowed 1.2e-16 n besides, what n (1 - Phi) loses in doubles");
+  checker.note(
+      "new_distance: 1.2e-16 n is allowed in addition, the rounding error of n (1 - Phi) in doubles");
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) { check_case(golden, checker); });
 }
 

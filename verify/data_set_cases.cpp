@@ -14,7 +14,7 @@
 namespace mneme::verify {
 namespace {
 
-/// A whole number among the arguments of the constructor; absent: the default of hflayers.
+/// An integer argument of the constructor; `otherwise`, the default of hflayers, if absent.
 int64_t argument(const GoldenValue& constructor, const char* name, int64_t otherwise) {
   return constructor.has(name) ? constructor.at(name).integer() : otherwise;
 }
@@ -25,7 +25,7 @@ uint32_t seed(const GoldenValue& constructor, const char* name, uint32_t otherwi
                                : otherwise;
 }
 
-/// Every number must be equal; the first that is not stands for all.
+/// All numbers must be equal; reports the first one that is not.
 void expect_equal(Checker& checker, const std::string& name, const std::vector<double>& expected,
                   const std::vector<double>& drawn) {
   for (size_t i = 0; i < expected.size(); ++i) {
@@ -48,7 +48,7 @@ template <class Number> std::vector<double> numbers_of(const std::vector<Number>
 
 } // namespace
 
-/// BitPatternSet: bags, targets and signals, number by number.
+/// BitPatternSet: compares all numbers of bags, targets and signals.
 void run_bit_bags(const GoldenValue& file, Checker& checker) {
   checker.one_case(file, [&](const GoldenValue&) {
     const GoldenValue given = file.at("constructor");
@@ -66,14 +66,15 @@ void run_bit_bags(const GoldenValue& file, Checker& checker) {
     const std::vector<double> targets = tensors.numbers("output.targets", {options.num_bags}),
                               signals =
                                   tensors.numbers("output.signals", {options.num_signals, options.num_bits});
-    const data::BitBags bags = data::draw_bit_bags(options); // no larger than the file, now that sizes agree
+    const data::BitBags bags =
+        data::draw_bit_bags(options); // not larger than the file, since the sizes agree
     expect_equal(checker, "output.data", data, numbers_of(bags.instances));
     expect_equal(checker, "output.targets", targets, numbers_of(bags.targets));
     expect_equal(checker, "output.signals", signals, numbers_of(bags.signals));
   });
 }
 
-/// LatchSequenceSet: characters and targets, number by number.
+/// LatchSequenceSet: compares all numbers of characters and targets.
 void run_latch_sequences(const GoldenValue& file, Checker& checker) {
   checker.one_case(file, [&](const GoldenValue&) {
     const GoldenValue given = file.at("constructor");

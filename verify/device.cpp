@@ -17,12 +17,12 @@
 namespace mneme::verify {
 namespace {
 
-/// Tensors of these hold shapes, or work to be done later, but no numbers.
+/// Whether tensors on devices of this type have no numbers: only shapes, or deferred computations.
 bool holds_no_numbers(c10::DeviceType type) {
   return type == c10::DeviceType::Meta || type == c10::DeviceType::Lazy;
 }
 
-/// Zero both for what LibTorch was built without and for what it does not find.
+/// Number of devices of a type; 0 if LibTorch was built without it or finds none.
 int count_of(c10::DeviceType type) {
   return c10::impl::hasDeviceGuardImpl(type) ? c10::impl::getDeviceGuardImpl(type)->deviceCount() : 0;
 }
@@ -31,7 +31,7 @@ std::string name_of(c10::DeviceType type, int index) {
   return type == c10::DeviceType::CPU ? "cpu" : c10::Device(type, static_cast<c10::DeviceIndex>(index)).str();
 }
 
-/// Calls body(type) for all that have numbers and that LibTorch was built for, the CPU first.
+/// Calls body(type) for all device types with numbers that LibTorch was built for, the CPU first.
 template <class Body> void for_each_type(Body body) {
   for (int i = 0; i < static_cast<int>(c10::DeviceType::COMPILE_TIME_MAX_DEVICE_TYPES); ++i) {
     if (const auto type = static_cast<c10::DeviceType>(i);
@@ -41,7 +41,8 @@ template <class Body> void for_each_type(Body body) {
   }
 }
 
-/// From the CUDA driver that LibTorch has loaded: LibTorch's own function needs the CUDA headers.
+/// Name of a CUDA device, from the driver that LibTorch has loaded: LibTorch's own function needs the CUDA
+/// headers.
 std::string cuda_model(int index) {
   const std::unique_ptr<void, int (*)(void*)> driver(::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD),
                                                      ::dlclose);
@@ -68,25 +69,25 @@ std::optional<Memory> memory_of(c10::DeviceType type, int index) {
   }
 }
 
-[[noreturn]] void refuse(const std::string& device, const std::string& reason,
-                         const std::string& advice = "") {
+[[noreturn]] void throw_unavailable(const std::string& device, const std::string& reason,
+                                    const std::string& advice = "") {
   std::string found;
   for_each_type([&](c10::DeviceType type) {
     for (int index = 0; index < count_of(type); ++index) {
       found += (found.empty() ? "" : ", ") + name_of(type, index);
     }
   });
-  throw UsageError(
-      fmt::format("device \"{}\": {}; there is {}.\n  Name one of those{}.", device, reason, found, advice));
+  throw UsageError(fmt::format("device \"{}\": {}; available: {}.\n  Name one of those{}.", device, reason,
+                               found, advice));
 }
 
-std::optional<c10::Device> parsed(const std::string& text) {
+std::optional<c10::Device> parse(const std::string& text) {
   try {
     const c10::Device device(text);
     // An index beyond 127 wraps around in LibTorch, "cuda:256" to "cuda:0".
     const bool as_written = !device.has_index() || text.ends_with(fmt::format(":{}", device.index()));
     return as_written ? std::optional(device) : std::nullopt;
-  } catch (const std::exception&) { // c10::Error, or std::out_of_range of a number with many digits
+  } catch (const std::exception&) { // c10::Error, or std::out_of_range for a number with many digits
     return std::nullopt;
   }
 }
@@ -108,27 +109,27 @@ Devices all_devices() {
 }
 
 std::string full_name(const std::string& device) {
-  const std::optional<c10::Device> asked = parsed(device);
-  if (!asked) {
-    refuse(device, "LibTorch knows no device of this name");
+  const std::optional<c10::Device> requested = parse(device);
+  if (!requested) {
+    throw_unavailable(device, "LibTorch knows no device of this name");
   }
-  const c10::DeviceType type = asked->type();
+  const c10::DeviceType type = requested->type();
   const std::string kind = c10::DeviceTypeName(type);
   if (holds_no_numbers(type)) {
-    refuse(device, "tensors there hold no numbers");
+    throw_unavailable(device, "its tensors hold no numbers");
   }
   if (!c10::impl::hasDeviceGuardImpl(type)) {
-    refuse(device, fmt::format("this LibTorch was built without {}", kind),
-           fmt::format(", or build mneme with a LibTorch for {}", kind));
+    throw_unavailable(device, fmt::format("this LibTorch was built without {}", kind),
+                      fmt::format(", or build mneme with a LibTorch for {}", kind));
   }
-  const int count = count_of(type), index = asked->has_index() ? asked->index() : 0;
+  const int count = count_of(type), index = requested->has_index() ? requested->index() : 0;
   if (count == 0) {
-    refuse(device, fmt::format("LibTorch finds no {} device", kind),
-           ", or check the driver, and variables that hide devices, such as CUDA_VISIBLE_DEVICES");
+    throw_unavailable(device, fmt::format("LibTorch finds no {} device", kind),
+                      ", or check the driver, and variables that hide devices, such as CUDA_VISIBLE_DEVICES");
   }
   if (index >= count) {
-    refuse(device,
-           fmt::format("LibTorch finds {} {} device{}, counted from 0", count, kind, count == 1 ? "" : "s"));
+    throw_unavailable(device, fmt::format("LibTorch finds {} {} device{}, counted from 0", count, kind,
+                                          count == 1 ? "" : "s"));
   }
   return name_of(type, index);
 }

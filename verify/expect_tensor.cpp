@@ -9,7 +9,7 @@
 
 namespace mneme::verify {
 
-nn::NamedTensors under(const nn::NamedTensors& tensors, const std::string& prefix) {
+nn::NamedTensors with_prefix(const nn::NamedTensors& tensors, const std::string& prefix) {
   nn::NamedTensors found;
   for (auto at = tensors.lower_bound(prefix); at != tensors.end() && at->first.starts_with(prefix); ++at) {
     found.emplace(at->first.substr(prefix.size()), at->second);
@@ -20,27 +20,29 @@ nn::NamedTensors under(const nn::NamedTensors& tensors, const std::string& prefi
 void expect_tensor(Checker& checker, const std::string& name, const at::Tensor& expected,
                    const at::Tensor& actual, double allowed) {
   if (expected.sizes() != actual.sizes()) {
-    checker.fails(name,
-                  c10::str("this build gives shape ", actual.sizes(), ", the file says ", expected.sizes()));
+    checker.fail(name,
+                 c10::str("this build computes shape ", actual.sizes(), ", the file has ", expected.sizes()));
     return;
   }
-  const at::Tensor wanted = expected.to(at::kDouble).contiguous(), got = actual.to(at::kDouble).contiguous();
+  const at::Tensor expected_values = expected.to(at::kDouble).contiguous(),
+                   actual_values = actual.to(at::kDouble).contiguous();
   int64_t worst = 0;
   double worst_error = -1;
-  for (int64_t i = 0; i < wanted.numel(); ++i) {
-    const double error = std::abs(wanted.const_data_ptr<double>()[i] - got.const_data_ptr<double>()[i]);
+  for (int64_t i = 0; i < expected_values.numel(); ++i) {
+    const double error =
+        std::abs(expected_values.const_data_ptr<double>()[i] - actual_values.const_data_ptr<double>()[i]);
     if (std::isnan(error) || error > worst_error) {
       worst = i;
       worst_error = std::isnan(error) ? HUGE_VAL : error;
     }
   }
-  if (wanted.numel() > 0) {
-    checker.near(fmt::format("{} at {}", name, worst), wanted.const_data_ptr<double>()[worst],
-                 got.const_data_ptr<double>()[worst], allowed);
+  if (expected_values.numel() > 0) {
+    checker.near(fmt::format("{} at {}", name, worst), expected_values.const_data_ptr<double>()[worst],
+                 actual_values.const_data_ptr<double>()[worst], allowed);
   }
 }
 
-double largest_of(const at::Tensor& tensor) {
+double max_abs(const at::Tensor& tensor) {
   return tensor.numel() == 0 ? 0 : tensor.abs().max().item<double>();
 }
 

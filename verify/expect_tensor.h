@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// How the tensors of a case file are compared.
+/// Comparison of the tensors of a case file.
 #pragma once
 
 #include <string>
@@ -10,14 +10,15 @@
 
 namespace mneme::verify {
 
-/// The tensors whose names begin with `prefix`, without it.
-nn::NamedTensors under(const nn::NamedTensors& tensors, const std::string& prefix);
+/// The tensors whose names begin with `prefix`, under their names without it.
+nn::NamedTensors with_prefix(const nn::NamedTensors& tensors, const std::string& prefix);
 
-/// Every element, within `allowed`; the one that is furthest off stands for the tensor.
+/// Compares all elements, with an allowed absolute error of `allowed`; reports the one with the largest
+/// error.
 void expect_tensor(Checker& checker, const std::string& name, const at::Tensor& expected,
                    const at::Tensor& actual, double allowed);
 
-/// The largest absolute value; 0 where there is none.
-double largest_of(const at::Tensor& tensor);
+/// Maximum absolute value; 0 for an empty tensor.
+double max_abs(const at::Tensor& tensor);
 
 } // namespace mneme::verify

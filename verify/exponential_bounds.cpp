@@ -11,16 +11,16 @@
 
 namespace mneme::verify {
 
-/// The published exponential forms, with the published count of terms, as fractions of the space.
+/// The published exponential forms with the published number of terms, as fractions of the space.
 void run_exponential_bounds(const GoldenValue& file, Checker& checker) {
   checker.note("lower and upper forms: compared to 1e-9 + an absolute error of 3e-23 in their exponential, "
-               "which the published numbers carry");
+               "which the published numbers have");
   checker.note("circle_intersection: the lune form, compared to 1e-9 of the value + 1e-12 of I(0)");
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t bits = golden.at("n").integer_between(2, kGoldenBitsMax);
     const int64_t radius = golden.at("hamm_radius").integer_between(0, bits);
     if (golden.at("r").integer() != 1) {
-      golden.at("r").refuse("1");
+      golden.at("r").fail("1");
     }
     const GoldenValue distances = golden.at("dv");
     const size_t size = distances.size();

@@ -12,18 +12,18 @@
 
 namespace mneme::verify {
 
-std::string shown(const nlohmann::json& json) {
+std::string summary(const nlohmann::json& json) {
   if (json.is_object() || json.is_array()) {
     return json.is_object() ? "an object" : fmt::format("a list of {}", json.size());
   }
-  constexpr size_t kShown = 60;
+  constexpr size_t kMaxLength = 60;
   const std::string text = json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
-  return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
+  return text.size() <= kMaxLength ? text : text.substr(0, kMaxLength) + "...";
 }
 
-void GoldenValue::refuse(const std::string& expected) const {
+void GoldenValue::fail(const std::string& expected) const {
   throw DataError(
-      fmt::format("{}: expected {}, found {}.", path_.empty() ? "/" : path_, expected, shown(*json_)));
+      fmt::format("{}: expected {}, found {}.", path_.empty() ? "/" : path_, expected, summary(*json_)));
 }
 
 bool GoldenValue::has(const char* key) const {
@@ -32,7 +32,7 @@ bool GoldenValue::has(const char* key) const {
 
 GoldenValue GoldenValue::at(const char* key) const {
   if (!json_->is_object()) {
-    refuse(fmt::format("an object with the field '{}'", key));
+    fail(fmt::format("an object with the field '{}'", key));
   }
   const auto found = json_->find(key);
   if (found == json_->end()) {
@@ -55,7 +55,7 @@ std::string GoldenValue::json() const {
 
 std::vector<std::string> GoldenValue::keys() const {
   if (!json_->is_object()) {
-    refuse("an object");
+    fail("an object");
   }
   std::vector<std::string> keys;
   for (const auto& [key, value] : json_->items()) {
@@ -66,14 +66,14 @@ std::vector<std::string> GoldenValue::keys() const {
 
 size_t GoldenValue::size() const {
   if (!json_->is_array()) {
-    refuse("a list");
+    fail("a list");
   }
   return json_->size();
 }
 
 GoldenValue GoldenValue::at(size_t index) const {
   if (index >= size()) {
-    refuse(fmt::format("a list with an item {}", index));
+    fail(fmt::format("a list with an item {}", index));
   }
   return GoldenValue((*json_)[index], fmt::format("{}/{}", path_, index));
 }
@@ -81,7 +81,7 @@ GoldenValue GoldenValue::at(size_t index) const {
 GoldenValue GoldenValue::list(const char* key, size_t size) const {
   GoldenValue value = at(key);
   if (value.size() != size) {
-    value.refuse(fmt::format("a list of {}", size));
+    value.fail(fmt::format("a list of {}", size));
   }
   return value;
 }
@@ -100,7 +100,7 @@ double GoldenValue::number() const {
                             : std::numeric_limits<double>::infinity();
     }
   }
-  refuse(R"(a number, "nan", "inf" or "-inf")");
+  fail(R"(a number, "nan", "inf" or "-inf")");
 }
 
 int64_t GoldenValue::integer() const {
@@ -111,27 +111,27 @@ int64_t GoldenValue::integer() const {
       return static_cast<int64_t>(value);
     }
   }
-  refuse("a whole number");
+  fail("a whole number");
 }
 
-int64_t GoldenValue::integer_between(int64_t least, int64_t most) const {
+int64_t GoldenValue::integer_between(int64_t min, int64_t max) const {
   const int64_t value = integer();
-  if (value < least || value > most) {
-    refuse(fmt::format("a whole number between {} and {}", least, most));
+  if (value < min || value > max) {
+    fail(fmt::format("a whole number between {} and {}", min, max));
   }
   return value;
 }
 
 std::string GoldenValue::text() const {
   if (!json_->is_string()) {
-    refuse("a text");
+    fail("a string");
   }
   return json_->get<std::string>();
 }
 
-bool GoldenValue::truth() const {
+bool GoldenValue::boolean() const {
   if (!json_->is_boolean()) {
-    refuse("true or false");
+    fail("true or false");
   }
   return json_->get<bool>();
 }
@@ -149,19 +149,19 @@ std::optional<double> GoldenValue::log_count() const {
     return std::nullopt;
   }
   if (!json_->is_number() && !json_->is_string()) {
-    refuse("a count or null");
+    fail("a count or null");
   }
   try {
-    return theory::log_of_count(json_->is_string() ? json_->get<std::string>() : json_->dump());
+    return theory::parse_log_count(json_->is_string() ? json_->get<std::string>() : json_->dump());
   } catch (const UsageError&) {
-    refuse("a count of at least 1, such as 1000000 or \"2^64\"");
+    fail("a count of at least 1, such as 1000000 or \"2^64\"");
   }
 }
 
 double GoldenValue::count() const {
   const std::optional<double> log = log_count();
   if (!log) {
-    refuse("a count");
+    fail("a count");
   }
   return std::exp(*log);
 }

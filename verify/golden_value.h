@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// One value of a golden file and where it stands, so that a wrong file is answered with its JSON path.
+/// A value of a golden file together with its JSON path, for errors that name the place in the file.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,9 @@
 
 namespace mneme::verify {
 
-/// Errors  every accessor throws DataError (JSON path, what is expected, what was found) where the value is
-///         not what it asks for
+/// A JSON value and its path.
+///
+/// Errors  every accessor throws DataError (JSON path, expected, found) where the value is of another kind
 class GoldenValue {
 public:
   explicit GoldenValue(const nlohmann::json& json, std::string path = "")
@@ -29,30 +30,30 @@ public:
   /// The list at `key`; it must have `size` items.
   GoldenValue list(const char* key, size_t size) const;
 
-  double number() const; ///< "nan", "inf" and "-inf" stand as text
+  double number() const; ///< "nan", "inf" and "-inf" are written as strings
   int64_t integer() const;
-  int64_t integer_between(int64_t least, int64_t most) const;
+  int64_t integer_between(int64_t min, int64_t max) const;
   std::string text() const;
-  bool truth() const; ///< true or false
+  bool boolean() const;
   bool is_null() const;
   bool is_object() const;
-  std::string json() const;              ///< the value as it stands in the file
+  std::string json() const;              ///< the value as JSON text
   std::vector<std::string> keys() const; ///< of an object
   std::vector<double> numbers() const;
 
-  /// Log of a count written as a number, as digits or as "2^64"; none for null.
+  /// Logarithm of a count that is written as a number, as digits or as "2^64"; none for null.
   std::optional<double> log_count() const;
-  /// The count itself; null is refused.
+  /// The count itself; null is an error.
   double count() const;
 
-  [[noreturn]] void refuse(const std::string& expected) const;
+  [[noreturn]] void fail(const std::string& expected) const;
 
 private:
   const nlohmann::json* json_;
   std::string path_;
 };
 
-/// What a file says, short and safe to print.
-std::string shown(const nlohmann::json& json);
+/// A JSON value in short form, safe to print.
+std::string summary(const nlohmann::json& json);
 
 } // namespace mneme::verify

@@ -7,9 +7,9 @@
 
 namespace mneme::verify {
 
-/// The probability that a hard location is near: by the published rule, and exactly.
+/// Probability that a hard location is near, by the published rule and exactly.
 void run_hard_location_near(const GoldenValue& file, Checker& checker) {
-  checker.note("prob: compared to 1e-9 of the value + 1.2e-16, what 1 - exp(-x) loses in doubles");
+  checker.note("prob: compared to 1e-9 of the value + 1.2e-16, the rounding error of 1 - exp(-x) in doubles");
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t bits = golden.at("n").integer_between(1, kGoldenBitsMax);
     const double hard_locations = golden.at("r").count();

@@ -19,7 +19,7 @@ nlohmann::json read_json(const fs::path& path) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found) {
-    throw DataError("there is no such file.\n  Give a golden file, or a folder that holds some.");
+    throw DataError("no such file.\n  Name a golden file, or a folder with golden files.");
   }
   if (error || !fs::is_regular_file(status)) {
     throw DataError(fmt::format("it cannot be read: {}.", error ? error.message() : "it is not a file"));

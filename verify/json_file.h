@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A JSON file as a whole.
+/// Reads a JSON file.
 #pragma once
 
 #include <filesystem>
@@ -9,7 +9,7 @@
 
 namespace mneme::verify {
 
-/// Errors  DataError if it is not there, cannot be read, is larger than 10^9 bytes or is no JSON
+/// Errors  DataError if it does not exist, cannot be read, is larger than 10^9 bytes or is not JSON
 nlohmann::json read_json(const std::filesystem::path& path);
 
 } // namespace mneme::verify

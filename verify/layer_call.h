@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The text that says what a layer was called with: "forward(input=(stored_pattern, state_pattern), mask)".
+/// Parser of the call of a layer in a case file: "forward(input=(stored_pattern, state_pattern), mask)".
 #pragma once
 
 #include <map>
@@ -12,14 +12,14 @@
 
 namespace mneme::verify {
 
-/// Parameter -> the inputs it was given; several for a tuple.
+/// Parameter -> names of its arguments; several for a tuple.
 using LayerCall = std::map<std::string, std::vector<std::string>>;
 
-/// `parameters`: of the layer's forward, in order. `inputs`: the names of tensors there are. An argument that
-/// is written without its parameter's name belongs to the parameter of the same name, else to the one at its
-/// place. Arguments that are no tensors (`scaling=0.5`) are left out: they stand in forward_options as well.
+/// `parameters`: of the layer's forward, in order. `inputs`: names of the available tensors. An argument
+/// without a parameter name belongs to the parameter of the same name, otherwise to the one at its position.
+/// Arguments that are not tensors (`scaling=0.5`) are skipped: they are also in forward_options.
 ///
-/// Errors  DataError (JSON path) for a text of another form, or a name that is neither
+/// Errors  DataError (JSON path) for a string of another form, or an unknown name
 LayerCall parse_call(const GoldenValue& call, const std::vector<std::string>& parameters,
                      const std::set<std::string>& inputs);
 

@@ -18,7 +18,7 @@
 namespace mneme::verify {
 namespace {
 
-/// The inputs of one call.
+/// Input tensors of one call, by parameter.
 class Arguments {
 public:
   Arguments(const GoldenValue& json, nn::NamedTensors inputs, const std::vector<std::string>& parameters,
@@ -29,12 +29,12 @@ public:
       names.insert(name);
     }
     call_ = parse_call(json.at("call"), parameters, names);
-    if (json.has("same_tensor")) { // alias -> the one tensor that both are
+    if (json.has("same_tensor")) { // alias -> name of the same tensor
       const GoldenValue same = json.at("same_tensor");
       for (const std::string& alias : same.keys()) {
         const std::string original = same.at(alias.c_str()).text();
         if (!inputs_.contains(alias) || !inputs_.contains(original)) {
-          same.at(alias.c_str()).refuse("names of two inputs");
+          same.at(alias.c_str()).fail("names of two inputs");
         }
         inputs_[alias] = inputs_.at(original);
         aliases_.insert(alias);
@@ -48,19 +48,21 @@ public:
     }
   }
 
-  /// The tensors given for a parameter. Errors  DataError if there are not `least` to `most`
-  std::vector<at::Tensor> all(const char* parameter, size_t least, size_t most) const {
+  /// The tensors of a parameter, followed by undefined ones up to `max_count`.
+  ///
+  /// Errors  DataError if there are not between `min_count` and `max_count`
+  std::vector<at::Tensor> all(const char* parameter, size_t min_count, size_t max_count) const {
     std::vector<at::Tensor> tensors;
     if (const auto found = call_.find(parameter); found != call_.end()) {
       for (const std::string& name : found->second) {
         tensors.push_back(inputs_.at(name));
       }
     }
-    if (tensors.size() < least || tensors.size() > most) {
-      throw DataError(fmt::format("{}: {} tensors are given for {}, {} to {} are expected.", path_,
-                                  tensors.size(), parameter, least, most));
+    if (tensors.size() < min_count || tensors.size() > max_count) {
+      throw DataError(fmt::format("{}: {} tensors for {}, expected {} to {}.", path_, tensors.size(),
+                                  parameter, min_count, max_count));
     }
-    tensors.resize(most);
+    tensors.resize(max_count);
     return tensors;
   }
   at::Tensor one(const char* parameter) const { return all(parameter, 1, 1)[0]; }
@@ -84,7 +86,7 @@ private:
   LayerCall call_;
 };
 
-/// One class of layers: makes it, names its parameters, calls it.
+/// Adapter of one layer class: constructs it, names the parameters of its forward, calls it.
 class Layer {
 public:
   virtual ~Layer() = default;
@@ -95,7 +97,7 @@ public:
   virtual LayerOutput run(const Arguments& arguments) = 0;
 
 protected:
-  /// Result from forward, the rest from retrieve.
+  /// Takes the result from forward, everything else from retrieve.
   template <class Module, class... Inputs>
   static LayerOutput run_retrieval(Module& module, const Inputs&... inputs) {
     LayerOutput output;
@@ -258,13 +260,13 @@ std::unique_ptr<Layer> layer_of(const GoldenValue& json, bool compat) {
   for (const Class& known : kClasses) {
     names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
   }
-  name.refuse("a layer: " + names);
+  name.fail("one of the layers " + names);
 }
 
 bool one_of(const GoldenValue& value, const char* first, const char* second) {
   const std::string text = value.text();
   if (text != first && text != second) {
-    value.refuse(fmt::format("\"{}\" or \"{}\"", first, second));
+    value.fail(fmt::format("\"{}\" or \"{}\"", first, second));
   }
   return text == first;
 }
@@ -273,16 +275,16 @@ bool one_of(const GoldenValue& value, const char* first, const char* second) {
 
 LayerCase::LayerCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device)
     : json_(json), device_(device) {
-  const std::filesystem::path beside = tensors_beside(file);
-  source_ = beside.filename().string();
-  tensors_ = nn::read_tensor_file(beside).tensors;
+  const std::filesystem::path path = tensors_path(file);
+  source_ = path.filename().string();
+  tensors_ = nn::read_tensor_file(path).tensors;
 }
 
 void LayerCase::check_type(const std::string& name, const at::Tensor& tensor, at::ScalarType type) const {
   if (tensor.is_floating_point() && tensor.scalar_type() != type) {
     throw DataError(
-        fmt::format("{}: the tensor \"{}\" is of type {}, but the case is of type {}.\n  Write both in one "
-                    "type: change \"dtype\" of the case, or the tensor.",
+        fmt::format("{}: the tensor \"{}\" is of type {}, but the case is of type {}.\n  Use one type for "
+                    "both: change \"dtype\" of the case, or the tensor.",
                     source_, name, c10::toString(tensor.scalar_type()), c10::toString(type)));
   }
 }
@@ -293,12 +295,13 @@ LayerOutput LayerCase::run(bool compat, bool with_gradients) const {
   const at::ScalarType type = one_of(json_.at("dtype"), "float64", "float32") ? at::kDouble : at::kFloat;
   module.to(type);
   module.train(one_of(json_.at("mode"), "train", "eval"));
-  nn::load_state_dict(module, under(tensors_, "state."), source_);
+  nn::load_state_dict(module, with_prefix(tensors_, "state."), source_);
   module.to(device_);
-  nn::NamedTensors inputs = under(tensors_, "input.");
+  nn::NamedTensors inputs = with_prefix(tensors_, "input.");
   for (auto& [name, tensor] : inputs) {
     check_type("input." + name, tensor, type);
-    tensor = tensor.to(tensor.options().device(device_), false, /*copy=*/true); // gradients are kept in it
+    tensor = tensor.to(tensor.options().device(device_), false,
+                       /*copy=*/true); // a copy, since it accumulates gradients
   }
   const Arguments arguments(json_, std::move(inputs), layer->parameters(), with_gradients);
   const FullFloat32 full_float32(device_);
@@ -309,15 +312,16 @@ LayerOutput LayerCase::run(bool compat, bool with_gradients) const {
     const at::Tensor result = output.tensors.at("output.result");
     if (cotangent == tensors_.end()) {
       throw DataError(
-          fmt::format("{}: there is no tensor \"cotangent\", from which gradients come.\n  It has "
+          fmt::format("{}: there is no tensor \"cotangent\", which is needed for gradients.\n  Add it, with "
                       "the shape of the result.",
                       source_));
     }
     check_type("cotangent", cotangent->second, type);
     if (cotangent->second.sizes() != result.sizes()) {
-      throw DataError(c10::str(source_, ": cotangent has shape ", cotangent->second.sizes(),
-                               ", but the result has ", result.sizes(),
-                               ".\n  If it was made by hflayers, it may be that of compat."));
+      throw DataError(
+          c10::str(source_, ": cotangent has shape ", cotangent->second.sizes(), ", but the result has ",
+                   result.sizes(),
+                   ".\n  If it was made by hflayers, it may have the shape of the result with compat."));
     }
     result.backward(cotangent->second.to(device_));
     arguments.add_gradients(output.tensors);

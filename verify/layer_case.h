@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A layer, its parameters and its inputs as a case file describes them: NAME.json with NAME.safetensors beside
-/// it.
+/// A layer with parameters and inputs from a case file: NAME.json, with NAME.safetensors next to it.
 #pragma once
 
 #include <filesystem>
@@ -13,20 +12,21 @@
 
 namespace mneme::verify {
 
-/// What a layer gives, under the names of case files: `output.*`, `grad.*`.
+/// Results of a layer, under the names used in case files: `output.*`, `grad.*`.
 struct LayerOutput {
   nn::NamedTensors tensors;
-  std::vector<int64_t> updates;             ///< per head; empty for blocks of several layers
-  std::vector<std::vector<double>> changes; ///< per update, per head
+  std::vector<int64_t> updates; ///< number of updates per head; empty for blocks of several layers
+  std::vector<std::vector<double>> changes; ///< of the associations, per update and head
 };
 
 /// Runs a case. Gradients are those of sum(result * cotangent).
 ///
-/// Errors  DataError (JSON path, or tensor and file); UsageError where the layer refuses an argument
+/// Errors  DataError (JSON path, or tensor and file); UsageError for an argument that is invalid for the
+///         layer
 class LayerCase {
 public:
-  /// `json`: the file's content; `file`: where it lies. The first one must outlive this. `device`: where it runs, by
-  /// its full name (device.h).
+  /// `json`: content of the file, which must outlive this object; `file`: its path. `device`: full name of
+  /// the device that the case runs on (device.h).
   LayerCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device);
 
   /// Results are on the CPU.
@@ -37,7 +37,7 @@ public:
   bool is_double() const { return json_.at("dtype").text() == "float64"; }
 
 private:
-  /// Errors  DataError for numbers of another floating type
+  /// Errors  DataError for a tensor of another floating-point type
   void check_type(const std::string& name, const at::Tensor& tensor, at::ScalarType type) const;
 
   GoldenValue json_;

@@ -19,7 +19,7 @@ template <class Options> struct Row {
   void (*set)(Options&, const GoldenValue&);
 };
 
-/// Sets what stands in `values`. An option that is in none of the tables is refused.
+/// Sets the option `name`. Returns false if it is not in the table.
 template <class Options, size_t count>
 bool set_one(Options& options, const std::array<Row<Options>, count>& table, const std::string& name,
              const GoldenValue& value) {
@@ -32,9 +32,9 @@ bool set_one(Options& options, const std::array<Row<Options>, count>& table, con
   return true;
 }
 
-[[noreturn]] void refuse_option(const GoldenValue& value) {
-  throw DataError(fmt::format("{}: there is no such option.\n  Options have the names of hflayers 1.0.2; "
-                              "\"separation\" is one of mneme.",
+[[noreturn]] void throw_unknown_option(const GoldenValue& value) {
+  throw DataError(fmt::format("{}: no such option.\n  Options have the names of hflayers 1.0.2; "
+                              "\"separation\" is specific to mneme.",
                               value.path()));
 }
 
@@ -42,7 +42,7 @@ template <class Options, size_t count>
 void set_all(Options& options, const std::array<Row<Options>, count>& table, const GoldenValue& values) {
   for (const std::string& name : values.keys()) {
     if (const GoldenValue value = values.at(name.c_str()); !set_one(options, table, name, value)) {
-      refuse_option(value);
+      throw_unknown_option(value);
     }
   }
 }
@@ -55,8 +55,8 @@ int64_t integer(const GoldenValue& value) {
   return value.integer();
 }
 
-bool truth(const GoldenValue& value) {
-  return value.truth();
+bool boolean(const GoldenValue& value) {
+  return value.boolean();
 }
 
 double number(const GoldenValue& value) {
@@ -127,23 +127,23 @@ constexpr std::array kCore = {
     MNEME_OPTION(HopfieldCoreOptions, embed_dim, size),
     MNEME_OPTION(HopfieldCoreOptions, num_heads, integer),
     MNEME_OPTION(HopfieldCoreOptions, dropout, number),
-    MNEME_OPTION(HopfieldCoreOptions, bias, truth),
-    MNEME_OPTION(HopfieldCoreOptions, add_bias_kv, truth),
-    MNEME_OPTION(HopfieldCoreOptions, add_zero_attn, truth),
+    MNEME_OPTION(HopfieldCoreOptions, bias, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, add_bias_kv, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, add_zero_attn, boolean),
     MNEME_OPTION(HopfieldCoreOptions, kdim, size),
     MNEME_OPTION(HopfieldCoreOptions, vdim, size),
     MNEME_OPTION(HopfieldCoreOptions, head_dim, size),
     MNEME_OPTION(HopfieldCoreOptions, pattern_dim, size),
     MNEME_OPTION(HopfieldCoreOptions, out_dim, size),
-    MNEME_OPTION(HopfieldCoreOptions, disable_out_projection, truth),
-    MNEME_OPTION(HopfieldCoreOptions, key_as_static, truth),
-    MNEME_OPTION(HopfieldCoreOptions, query_as_static, truth),
-    MNEME_OPTION(HopfieldCoreOptions, value_as_static, truth),
-    MNEME_OPTION(HopfieldCoreOptions, value_as_connected, truth),
-    MNEME_OPTION(HopfieldCoreOptions, normalize_pattern, truth),
-    MNEME_OPTION(HopfieldCoreOptions, normalize_pattern_affine, truth),
+    MNEME_OPTION(HopfieldCoreOptions, disable_out_projection, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, key_as_static, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, query_as_static, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, value_as_static, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, value_as_connected, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, normalize_pattern, boolean),
+    MNEME_OPTION(HopfieldCoreOptions, normalize_pattern_affine, boolean),
     MNEME_OPTION(HopfieldCoreOptions, normalize_pattern_eps, number),
-    MNEME_OPTION(HopfieldCoreOptions, separation, separation), // of ours
+    MNEME_OPTION(HopfieldCoreOptions, separation, separation), // specific to mneme
 };
 
 constexpr std::array kHopfield = {
@@ -156,44 +156,44 @@ constexpr std::array kHopfield = {
                                        const GoldenValue& value) { options.beta(numbers_or_none(value)); }},
     MNEME_OPTION(HopfieldOptions, update_steps_max, integers_or_none),
     MNEME_OPTION(HopfieldOptions, update_steps_eps, numbers),
-    MNEME_OPTION(HopfieldOptions, normalize_stored_pattern, truth),
-    MNEME_OPTION(HopfieldOptions, normalize_stored_pattern_affine, truth),
+    MNEME_OPTION(HopfieldOptions, normalize_stored_pattern, boolean),
+    MNEME_OPTION(HopfieldOptions, normalize_stored_pattern_affine, boolean),
     MNEME_OPTION(HopfieldOptions, normalize_stored_pattern_eps, number),
-    MNEME_OPTION(HopfieldOptions, normalize_state_pattern, truth),
-    MNEME_OPTION(HopfieldOptions, normalize_state_pattern_affine, truth),
+    MNEME_OPTION(HopfieldOptions, normalize_state_pattern, boolean),
+    MNEME_OPTION(HopfieldOptions, normalize_state_pattern_affine, boolean),
     MNEME_OPTION(HopfieldOptions, normalize_state_pattern_eps, number),
-    MNEME_OPTION(HopfieldOptions, normalize_pattern_projection, truth),
-    MNEME_OPTION(HopfieldOptions, normalize_pattern_projection_affine, truth),
+    MNEME_OPTION(HopfieldOptions, normalize_pattern_projection, boolean),
+    MNEME_OPTION(HopfieldOptions, normalize_pattern_projection_affine, boolean),
     MNEME_OPTION(HopfieldOptions, normalize_pattern_projection_eps, number),
-    MNEME_OPTION(HopfieldOptions, normalize_hopfield_space, truth),
-    MNEME_OPTION(HopfieldOptions, normalize_hopfield_space_affine, truth),
+    MNEME_OPTION(HopfieldOptions, normalize_hopfield_space, boolean),
+    MNEME_OPTION(HopfieldOptions, normalize_hopfield_space_affine, boolean),
     MNEME_OPTION(HopfieldOptions, normalize_hopfield_space_eps, number),
-    MNEME_OPTION(HopfieldOptions, stored_pattern_as_static, truth),
-    MNEME_OPTION(HopfieldOptions, state_pattern_as_static, truth),
-    MNEME_OPTION(HopfieldOptions, pattern_projection_as_static, truth),
-    MNEME_OPTION(HopfieldOptions, pattern_projection_as_connected, truth),
+    MNEME_OPTION(HopfieldOptions, stored_pattern_as_static, boolean),
+    MNEME_OPTION(HopfieldOptions, state_pattern_as_static, boolean),
+    MNEME_OPTION(HopfieldOptions, pattern_projection_as_static, boolean),
+    MNEME_OPTION(HopfieldOptions, pattern_projection_as_connected, boolean),
     MNEME_OPTION(HopfieldOptions, stored_pattern_size, size),
     MNEME_OPTION(HopfieldOptions, pattern_projection_size, size),
-    MNEME_OPTION(HopfieldOptions, batch_first, truth),
+    MNEME_OPTION(HopfieldOptions, batch_first, boolean),
     MNEME_OPTION(HopfieldOptions, association_activation, text_or_none),
     MNEME_OPTION(HopfieldOptions, dropout, number),
-    MNEME_OPTION(HopfieldOptions, input_bias, truth),
-    MNEME_OPTION(HopfieldOptions, concat_bias_pattern, truth),
-    MNEME_OPTION(HopfieldOptions, add_zero_association, truth),
-    MNEME_OPTION(HopfieldOptions, disable_out_projection, truth),
-    MNEME_OPTION(HopfieldOptions, separation, separation), // of ours
+    MNEME_OPTION(HopfieldOptions, input_bias, boolean),
+    MNEME_OPTION(HopfieldOptions, concat_bias_pattern, boolean),
+    MNEME_OPTION(HopfieldOptions, add_zero_association, boolean),
+    MNEME_OPTION(HopfieldOptions, disable_out_projection, boolean),
+    MNEME_OPTION(HopfieldOptions, separation, separation), // specific to mneme
 };
 
 constexpr std::array kPooling = {
     MNEME_OPTION(HopfieldPoolingOptions, quantity, integer),
-    MNEME_OPTION(HopfieldPoolingOptions, trainable, truth),
+    MNEME_OPTION(HopfieldPoolingOptions, trainable, boolean),
 };
 
 constexpr std::array kLookup = {
-    MNEME_OPTION(HopfieldLayerOptions, lookup_weights_as_separated, truth),
-    MNEME_OPTION(HopfieldLayerOptions, lookup_targets_as_trainable, truth),
+    MNEME_OPTION(HopfieldLayerOptions, lookup_weights_as_separated, boolean),
+    MNEME_OPTION(HopfieldLayerOptions, lookup_targets_as_trainable, boolean),
     MNEME_OPTION(HopfieldLayerOptions, quantity, integer),
-    MNEME_OPTION(HopfieldLayerOptions, trainable, truth),
+    MNEME_OPTION(HopfieldLayerOptions, trainable, boolean),
 };
 
 constexpr std::array kEncoder = {
@@ -208,7 +208,7 @@ constexpr std::array kDecoder = {
     MNEME_OPTION(HopfieldDecoderLayerOptions, activation, text),
 };
 
-/// Options of a layer around a Hopfield layer: both in one list.
+/// Options of a layer that contains a Hopfield layer, where the file has both in one list.
 template <class Options, size_t count>
 Options around_hopfield(const GoldenValue& constructor, const std::array<Row<Options>, count>& own,
                         bool compat) {
@@ -216,7 +216,7 @@ Options around_hopfield(const GoldenValue& constructor, const std::array<Row<Opt
   for (const std::string& name : constructor.keys()) {
     const GoldenValue value = constructor.at(name.c_str());
     if (!set_one(options, own, name, value) && !set_one(options.hopfield(), kHopfield, name, value)) {
-      refuse_option(value);
+      throw_unknown_option(value);
     }
   }
   options.hopfield().compat(compat);
@@ -271,13 +271,13 @@ CoreCallOptions core_call_options(const GoldenValue& forward_options) {
     } else if (name == "update_steps_eps") {
       options.call.update_steps_eps = numbers(value);
     } else if (name == "need_weights") {
-      options.mean_association = truth(value);
+      options.mean_association = boolean(value);
     } else if (name == "return_raw_associations") {
-      options.raw_associations = truth(value);
+      options.raw_associations = boolean(value);
     } else if (name == "return_pattern_projections") {
-      options.pattern_projections = truth(value);
+      options.pattern_projections = boolean(value);
     } else {
-      refuse_option(value);
+      throw_unknown_option(value);
     }
   }
   options.call.need_weights = options.mean_association || options.raw_associations;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Options of layers as case files write them: those that differ from the defaults, under the names of hflayers.
+/// Options of layers in case files: those that differ from the defaults, under their names in hflayers.
 #pragma once
 
 #include "mneme/nn/hopfield_core.h"
@@ -12,17 +12,18 @@
 
 namespace mneme::verify {
 
-/// Errors of all of them: DataError (JSON path) for an option there is not, or a value it cannot have.
-/// `compat` is set in all options.
+/// All of these set `compat` in the options.
+///
+/// Errors  DataError (JSON path) for an unknown option or an invalid value
 nn::HopfieldCoreOptions core_options(const GoldenValue& constructor, bool compat);
 nn::HopfieldOptions hopfield_options(const GoldenValue& constructor, bool compat);
 nn::HopfieldPoolingOptions pooling_options(const GoldenValue& constructor, bool compat);
 nn::HopfieldLayerOptions lookup_options(const GoldenValue& constructor, bool compat);
-/// `file`: with the constructor of the layer inside beside that of the block.
+/// `file`: has the constructor of the inner layer next to that of the block.
 nn::HopfieldEncoderLayerOptions encoder_options(const GoldenValue& file, bool compat);
 nn::HopfieldDecoderLayerOptions decoder_options(const GoldenValue& file, bool compat);
 
-/// What HopfieldCore.forward is given besides its inputs; `weights` are the outputs asked for.
+/// Arguments of HopfieldCore.forward other than its inputs, and the requested outputs.
 struct CoreCallOptions {
   nn::HopfieldCoreCall call;
   bool mean_association = true, raw_associations = false, pattern_projections = false;

@@ -14,12 +14,13 @@
 namespace mneme::verify {
 namespace {
 
-// Both sides round: float32 loses up to a few 1e-6 in a layer of this size.
+// Both sides have rounding errors: up to a few 1e-6 in float32 for a layer of this size.
 constexpr double kOutputTolerance = 2e-5, kOutputToleranceDouble = 1e-9;
-// Of the largest gradient of the case: some gradients are 0 in exact arithmetic, and rounding is all they hold.
+// Relative to the largest gradient of the case, since some gradients are 0 in exact arithmetic and consist
+// only of rounding errors.
 constexpr double kGradientTolerance = 1e-5, kGradientToleranceDouble = 1e-8;
 
-/// Every tensor of the file under `prefix` must have been computed, and no other.
+/// Compares the tensors under `prefix`. The file and this build must have the same ones.
 void expect_tensors(Checker& checker, const LayerCase& golden, const nn::NamedTensors& computed,
                     const std::string& prefix, const std::string& mode, bool corrected, double allowed) {
   for (const auto& [name, stored] : golden.tensors()) {
@@ -28,24 +29,24 @@ void expect_tensors(Checker& checker, const LayerCase& golden, const nn::NamedTe
     }
     const auto found = computed.find(name);
     if (found == computed.end()) {
-      checker.fails(mode + name, "the file has it, but this build computes none");
+      checker.fail(mode + name, "the file has this tensor, but this build does not compute it");
       continue;
     }
-    const auto right = golden.tensors().find("corrected." + name.substr(name.find('.') + 1));
-    const bool take_right = corrected && right != golden.tensors().end();
-    expect_tensor(checker, mode + (take_right ? right->first : name), take_right ? right->second : stored,
-                  found->second, allowed);
+    const auto correction = golden.tensors().find("corrected." + name.substr(name.find('.') + 1));
+    const bool use_corrected = corrected && correction != golden.tensors().end();
+    expect_tensor(checker, mode + (use_corrected ? correction->first : name),
+                  use_corrected ? correction->second : stored, found->second, allowed);
   }
   for (const auto& [name, tensor] : computed) {
     if (name.starts_with(prefix) && !golden.tensors().contains(name)) {
-      checker.fails(mode + name, "this build computes it, but the file has none");
+      checker.fail(mode + name, "this build computes this tensor, but the file does not have it");
     }
   }
 }
 
 void expect_updates(Checker& checker, const GoldenValue& file, const LayerOutput& output, double allowed) {
   if (output.updates.empty()) {
-    return; // a block: its layers count for themselves
+    return; // a block of several layers
   }
   const GoldenValue updates = file.list("updates_run_per_head", 1).at(size_t{0}),
                     changes = file.list("association_change_per_update", 1).at(size_t{0});
@@ -54,13 +55,14 @@ void expect_updates(Checker& checker, const GoldenValue& file, const LayerOutput
   }
   for (size_t t = 0; t < changes.size(); ++t) {
     for (size_t h = 0; h < changes.at(t).size(); ++h) {
-      const bool is_there = t < output.changes.size() && h < output.changes[t].size();
-      checker.near(changes.at(t).at(h), is_there ? output.changes[t][h] : NAN, allowed);
+      const bool is_computed = t < output.changes.size() && h < output.changes[t].size();
+      checker.near(changes.at(t).at(h), is_computed ? output.changes[t][h] : NAN, allowed);
     }
   }
 }
 
-/// Outputs, gradients and updates of one layer, twice: as it should be, and as hflayers computes it (compat).
+/// Compares outputs, gradients and updates of one layer, without compat (corrected) and with it (as in
+/// hflayers).
 void check_layer_case(const GoldenValue& file, Checker& checker) {
   const LayerCase golden(file, checker.file(), checker.device());
   const bool quirk = file.has("quirk"), precise = golden.is_double();
@@ -69,13 +71,14 @@ void check_layer_case(const GoldenValue& file, Checker& checker) {
   double largest = 0;
   for (const auto& [name, tensor] : golden.tensors()) {
     if (name.starts_with("grad.")) {
-      largest = std::max(largest, largest_of(tensor));
+      largest = std::max(largest, max_abs(tensor));
     }
   }
   const double gradient_allowed =
       (precise ? kGradientToleranceDouble : factor * kGradientTolerance) * largest;
   if (quirk) {
-    checker.note("by default the corrected values; hflayers' own values and gradients with compat");
+    checker.note("compared with the corrected values by default, and with hflayers' own values and gradients "
+                 "with compat");
   }
   checker.one_case(file, [&](const GoldenValue&) {
     for (const bool compat : {false, true}) {

@@ -21,16 +21,16 @@
 namespace mneme::verify {
 namespace {
 
-/// Fields of a configuration; every one there is must have been asked for.
+/// Fields of a configuration. Checks that every field has been read.
 class Config {
 public:
   explicit Config(const GoldenValue& json) : json_(json) {}
 
   int64_t integer(const char* key) { return field(key).integer(); }
   double number(const char* key) { return field(key).number(); }
-  bool truth(const char* key) { return field(key).truth(); }
+  bool boolean(const char* key) { return field(key).boolean(); }
   bool has_number(const char* key) {
-    asked_.insert(key);
+    read_keys_.insert(key);
     return json_.has(key) && !json_.at(key).is_null();
   }
   std::vector<int64_t> integers(const char* key) {
@@ -41,34 +41,34 @@ public:
     }
     return all;
   }
-  /// Errors  DataError (JSON path) for a field that nobody asked for
-  void finish() const {
+  /// Errors  DataError (JSON path) for a field that has not been read
+  void check_all_read() const {
     for (const std::string& key : json_.keys()) {
-      if (!asked_.contains(key)) {
-        json_.at(key.c_str()).refuse("no such option");
+      if (!read_keys_.contains(key)) {
+        json_.at(key.c_str()).fail("no such option");
       }
     }
   }
 
 private:
   GoldenValue field(const char* key) {
-    asked_.insert(key);
+    read_keys_.insert(key);
     return json_.at(key);
   }
   GoldenValue json_;
-  std::set<std::string> asked_;
+  std::set<std::string> read_keys_;
 };
 
 bool is_exponential(const GoldenValue& file) {
   const GoldenValue formulation = file.at("formulation");
   const std::string text = formulation.text();
   if (text != "elu" && text != "exp") {
-    formulation.refuse("\"elu\" or \"exp\"");
+    formulation.fail("\"elu\" or \"exp\"");
   }
   return text == "exp";
 }
 
-void take_formulation(const GoldenValue& file, Config& config, nn::MultiheadLeapOptions& options) {
+void set_formulation(const GoldenValue& file, Config& config, nn::MultiheadLeapOptions& options) {
   if (is_exponential(file)) {
     options.weight(ops::FocusWeight::exponential);
     if (config.has_number("rescale")) {
@@ -77,10 +77,10 @@ void take_formulation(const GoldenValue& file, Config& config, nn::MultiheadLeap
   }
 }
 
-/// Windows of all layers; those stored for a model without local windows say nothing.
-void take_windows(Config& config, nn::FastformerConfig& options) {
+/// Sets the windows of all layers; those stored for a model without local windows are ignored.
+void set_windows(Config& config, nn::FastformerConfig& options) {
   const std::vector<int64_t> windows = config.integers("window_sizes");
-  options.local_windows(config.truth("use_local_att"));
+  options.local_windows(config.boolean("use_local_att"));
   if (options.local_windows()) {
     options.windows(windows);
   }
@@ -96,8 +96,8 @@ nn::MultiheadLeapOptions mechanism_options(const GoldenValue& file) {
   Config config(file.at("config"));
   nn::MultiheadLeapOptions options(config.integer("hidden_size"), config.integer("n_head"));
   options.windows({config.integer("window_size")}).dropout(config.number("dropout"));
-  take_formulation(file, config, options);
-  config.finish();
+  set_formulation(file, config, options);
+  config.check_all_read();
   return options;
 }
 
@@ -120,9 +120,9 @@ nn::FastformerConfig fastformer_config(const GoldenValue& file) {
       .max_positions(config.integer("n_positions"))
       .rescale(config.number("rescale"))
       .dropout(config.number("hidden_dropout_prob"))
-      .first_deviation(config.number("initializer_range"));
-  take_windows(config, options);
-  config.finish();
+      .initial_std(config.number("initializer_range"));
+  set_windows(config, options);
+  config.check_all_read();
   return options;
 }
 
@@ -131,11 +131,11 @@ nn::LstmConfig lstm_config(const GoldenValue& file) {
   nn::LstmConfig options(config.integer("vocab_size"), config.integer("hidden_size"),
                          config.integer("n_layer"));
   options.dropout(config.number("hidden_dropout_prob"));
-  config.finish();
+  config.check_all_read();
   return options;
 }
 
-/// The inputs of a case, by name.
+/// Inputs of a case, by name.
 class Inputs {
 public:
   Inputs(nn::NamedTensors tensors, std::string source)
@@ -154,13 +154,15 @@ private:
   std::string source_;
 };
 
-/// One class of the published code: what it gives, under the names of case files, without "output.".
+/// Adapter of one class of the published code. run() returns results under their names in case files, without
+/// "output.".
 class Model {
 public:
   virtual ~Model() = default;
   virtual torch::nn::Module& module() = 0;
   virtual nn::NamedTensors run(const Inputs& inputs) = 0;
-  /// The input that gets a gradient, and what is multiplied with input.grad_output; null: the gradient of the loss.
+  /// Names of the input with a gradient, and of the output that input.grad_output belongs to; nullptr:
+  /// gradients are those of the loss.
   virtual const char* input() const { return nullptr; }
   virtual const char* result() const { return nullptr; }
 };
@@ -175,11 +177,11 @@ public:
     const at::Tensor x = inputs.at("mod");
     nn::NamedTensors out;
     out["attention"] = module_->forward(x);
-    const ops::LeapParts parts = module_->explain(x);
-    out["focus_weights"] = parts.focus_weight.unsqueeze(-1);
-    out["cumulative_weights"] = parts.weight_sum.unsqueeze(-1);
-    out["focused_k"] = parts.focused_key;
-    out["focused_v"] = parts.focused_value;
+    const ops::LeapIntermediates intermediates = module_->explain(x);
+    out["focus_weights"] = intermediates.focus_weight.unsqueeze(-1);
+    out["cumulative_weights"] = intermediates.weight_sum.unsqueeze(-1);
+    out["focused_k"] = intermediates.focused_key;
+    out["focused_v"] = intermediates.focused_value;
     return out;
   }
 
@@ -208,7 +210,7 @@ public:
   const char* input() const override { return "input_embs"; }
   const char* result() const override { return "layer_outputs"; }
   nn::NamedTensors run(const Inputs& inputs) override {
-    const std::vector<at::Tensor> states = module_->states(inputs.at("input_embs"));
+    const std::vector<at::Tensor> states = module_->hidden_states(inputs.at("input_embs"));
     nn::NamedTensors out = {{"layer_outputs", states.back()}};
     for (size_t i = 1; i < states.size(); ++i) {
       out[fmt::format("block.{}", i - 1)] = states[i];
@@ -271,20 +273,20 @@ std::unique_ptr<Model> model_of(const GoldenValue& file) {
   const GoldenValue name = file.at("class");
   const Class* known = class_named(name.text());
   if (known == nullptr) {
-    name.refuse("a class of LEAP's code");
+    name.fail("a class of the published LEAP code");
   }
   return known->make(file);
 }
 
 } // namespace
 
-bool LeapCase::takes(std::string_view class_name) {
+bool LeapCase::supports(std::string_view class_name) {
   return class_named(class_name) != nullptr;
 }
 
 LeapCase::LeapCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device)
-    : json_(json), source_(tensors_beside(file).filename().string()),
-      tensors_(nn::read_tensor_file(tensors_beside(file)).tensors), device_(device) {}
+    : json_(json), source_(tensors_path(file).filename().string()),
+      tensors_(nn::read_tensor_file(tensors_path(file)).tensors), device_(device) {}
 
 nn::NamedTensors LeapCase::run_in_double(bool with_gradients) const {
   nn::NamedTensors renamed;
@@ -297,14 +299,14 @@ nn::NamedTensors LeapCase::run_in_double(bool with_gradients) const {
 
 nn::NamedTensors LeapCase::run_in(at::ScalarType type, bool with_gradients) const {
   if (const GoldenValue mode = json_.at("forward").at("mode"); mode.text() != "eval") {
-    mode.refuse("\"eval\"");
+    mode.fail("\"eval\"");
   }
   const std::unique_ptr<Model> model = model_of(json_);
   torch::nn::Module& module = model->module();
-  nn::load_causal_lm_state(module, under(tensors_, "state."), source_);
+  nn::load_causal_lm_state(module, with_prefix(tensors_, "state."), source_);
   module.to(device_, type);
   module.eval();
-  nn::NamedTensors given = under(tensors_, "input.");
+  nn::NamedTensors given = with_prefix(tensors_, "input.");
   for (auto& [name, tensor] : given) {
     tensor = at::isFloatingType(tensor.scalar_type()) ? tensor.to(device_, type, false, /*copy=*/true)
                                                       : tensor.to(device_);

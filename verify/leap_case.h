@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// A case of the published LEAP code: one of its layers or models, with parameters, inputs and what came out.
+/// A case computed by the published LEAP code: one of its layers or models, with parameters, inputs and
+/// outputs.
 #pragma once
 
 #include <filesystem>
@@ -13,18 +14,19 @@ namespace mneme::verify {
 
 /// Runs a case. Gradients are those of sum(result * input.grad_output), or of the loss.
 ///
-/// Errors  DataError (JSON path, or tensor and file); UsageError where the layer refuses an argument
+/// Errors  DataError (JSON path, or tensor and file); UsageError for an argument that is invalid for the
+///         layer
 class LeapCase {
 public:
-  static bool takes(std::string_view class_name);
+  static bool supports(std::string_view class_name);
 
-  /// `json`: the file's content; `file`: where it lies. The first one must outlive this. `device`: where it runs, by
-  /// its full name (device.h).
+  /// `json`: content of the file, which must outlive this object; `file`: its path. `device`: full name of
+  /// the device that the case runs on (device.h).
   LeapCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device);
 
-  /// `output.*` and `grad.*` in float32, as published; on the CPU.
+  /// `output.*` and `grad.*` in float32, as published. Results are on the CPU.
   nn::NamedTensors run(bool with_gradients) const { return run_in(at::kFloat, with_gradients); }
-  /// The same in float64, of the same parameters, as `output64.*` and `grad64.*`.
+  /// Likewise in float64 from the same parameters, as `output64.*` and `grad64.*`.
   nn::NamedTensors run_in_double(bool with_gradients) const;
 
   /// All tensors of the .safetensors file.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What the lost digits of the published lune form do to signals and noise computed from it.
+/// Errors of signal and noise that follow from the cancellation in the published lune form.
 #pragma once
 
 #include <vector>
@@ -10,13 +10,13 @@
 
 namespace mneme::verify {
 
-constexpr const char* kLuneSignalNote =
-    "compared to 1e-9 + what an error of 1e-12 of the first signal, which the lune form leaves in each, does";
+constexpr const char* kLuneSignalNote = "compared to 1e-9 + the effect of an error of 1e-12 of the first "
+                                        "signal, which each lune-form value may have";
 
-/// How far published values may lie from ours, by that error in every signal; noise after Jaeckel.
+/// Bounds on the errors of published values that result from this error in every signal; noise after Jaeckel.
 class LuneError {
 public:
-  /// `reads` by distance, the others at the distance where the signal is `unrelated`.
+  /// `reads`: by distance. `unrelated`: signal at the distance of unrelated patterns.
   LuneError(const std::vector<theory::SignalToNoise>& reads, double unrelated, double patterns)
       : signal_(kLuneErrorOfWhole * reads.front().signal),
         variance_(signal_ * (1 + (patterns - 1) * (1 + 2 * unrelated + signal_))) {}

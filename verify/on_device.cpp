@@ -60,14 +60,15 @@ void run_on_device(Checker& checker, const std::function<void()>& body) {
   try {
     body();
   } catch (const c10::Error& error) {
-    checker.fails(where, "LibTorch refuses: " + first_line(error));
+    checker.fail(where, "LibTorch error: " + first_line(error));
   } catch (const Error& error) {
-    const bool refuses = dynamic_cast<const UsageError*>(&error) != nullptr ||
-                         dynamic_cast<const UnsupportedError*>(&error) != nullptr;
-    if (!refuses || checker.device() == "cpu") { // where a case that a layer refuses is a file that is wrong
+    const bool is_rejected = dynamic_cast<const UsageError*>(&error) != nullptr ||
+                             dynamic_cast<const UnsupportedError*>(&error) != nullptr;
+    if (!is_rejected ||
+        checker.device() == "cpu") { // on the CPU, a case that a layer rejects is a wrong file
       throw;
     }
-    checker.fails(where, error.what());
+    checker.fail(where, error.what());
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// How cases run on a device of LibTorch's.
+/// Running cases on a device of LibTorch.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,9 @@
 
 namespace mneme::verify {
 
-/// While it lives, float32 products on a device are computed in full float32: TF32, which LibTorch may take on CUDA
-/// (and takes in LSTMs by default), keeps 10 of the 23 bits that golden files are compared in.
+/// Disables TF32 for its lifetime, so that float32 products on a device are computed in full float32.
+/// LibTorch may use TF32 on CUDA, and does so in LSTMs by default; it has only 10 of the 23 mantissa bits of
+/// float32.
 class FullFloat32 {
 public:
   explicit FullFloat32(at::Device device);
@@ -23,18 +24,18 @@ public:
   ~FullFloat32();
 
 private:
-  bool is_cpu_; ///< where nothing is changed
+  bool is_cpu_; ///< on the CPU nothing is changed
   at::Float32MatmulPrecision products_ = at::Float32MatmulPrecision::HIGHEST;
   bool cudnn_ = false, onednn_ = false;
 };
 
-/// The message of an error of LibTorch's, without the lines on where it was raised.
+/// First line of the message of a LibTorch error, without the backtrace.
 std::string first_line(const c10::Error& error);
 
-/// Calls `body`, which computes a layer. Where LibTorch refuses, for example since the device has no float64, the case
-/// fails; so it does where the layer refuses on another device than the CPU.
+/// Calls `body`, which computes a layer. The case fails if LibTorch throws, for example because the device
+/// has no float64, or if the layer throws UsageError or UnsupportedError on a device other than the CPU.
 ///
-/// Errors  those of `body` otherwise
+/// Errors  all other errors of `body`
 void run_on_device(Checker& checker, const std::function<void()>& body);
 
 } // namespace mneme::verify

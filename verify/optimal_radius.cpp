@@ -7,7 +7,7 @@
 
 namespace mneme::verify {
 
-/// The radius of the best signal-to-noise ratio, and that of the largest capacity.
+/// Radii of maximum signal-to-noise ratio and of maximum capacity.
 void run_optimal_radius(const GoldenValue& file, Checker& checker) {
   constexpr double kTolerance = 1e-10;
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {

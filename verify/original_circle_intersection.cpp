@@ -32,18 +32,18 @@ void check_case(const GoldenValue& golden, Checker& checker) {
 theory::AddressWeight weight_of(const GoldenValue& name) {
   const std::string text = name.text();
   if (text != "Linear" && text != "Expo") {
-    name.refuse("\"Linear\" or \"Expo\"");
+    name.fail("\"Linear\" or \"Expo\"");
   }
   return text == "Linear" ? theory::AddressWeight::linear : theory::AddressWeight::exponential;
 }
 
-/// With 2^n hard locations: numbers of addresses.
+/// Weighted variants with 2^n hard locations, where intersections are counts of addresses.
 void check_weighted(const GoldenValue& golden, Checker& checker) {
   const int64_t bits = golden.at("n").integer_between(1, kGoldenBitsMax);
   const int64_t radius = golden.at("hamm_radius").integer_between(0, bits);
   const theory::AddressWeight weight = weight_of(golden.at("weight_type"));
   if (golden.at("r_expr").text() != "2^n") {
-    golden.at("r_expr").refuse("\"2^n\"");
+    golden.at("r_expr").fail("\"2^n\"");
   }
   const GoldenValue distances = golden.at("dv"), sums = golden.list("interpretable", distances.size());
   for (size_t i = 0; i < distances.size(); ++i) {
@@ -55,10 +55,10 @@ void check_weighted(const GoldenValue& golden, Checker& checker) {
 
 } // namespace
 
-/// Both published forms with finitely many hard locations and with none given, and the weighted variants.
+/// Both published forms with and without a given number of hard locations, and the weighted variants.
 void run_original_circle_intersection(const GoldenValue& file, Checker& checker) {
   checker.note(
-      "lune: its subtraction leaves an error of up to 1e-12 of I(0); compared to 1e-9 of the value + that");
+      "lune: its subtraction has an error of up to 1e-12 of I(0); compared to 1e-9 of the value + that");
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) { check_case(golden, checker); });
   checker.each_case(file.at("weighted"), [&](const GoldenValue& golden) { check_weighted(golden, checker); });
 }

@@ -12,7 +12,7 @@ namespace mneme::verify {
 namespace {
 
 constexpr double kTolerance = 2e-5;         // the file is single precision
-constexpr double kCapTableTolerance = 2e-4; // one cell of the published table of caps
+constexpr double kCapTableTolerance = 2e-4; // one cell of the published cap table
 constexpr double kBetaTolerance = 1e-6;
 
 struct Case {
@@ -26,11 +26,11 @@ struct Case {
       checker.near_relative(algorithm.at("beta"), softmax->beta, kBetaTolerance);
     }
     options.encode = matrix;
-    options.projection = Average{}; // Readouts are not scaled to length 1.
+    options.projection = Average{}; // readouts are not normalised
     options.precision = Precision::float32;
     const AssociativeMemory<RealPatterns> memory(stored, options);
-    const auto recall = [&](int64_t most) {
-      UpdateOptions update = published_update(most, true, EmptyRead::keep_query);
+    const auto recall = [&](int64_t max_steps) {
+      UpdateOptions update = published_update(max_steps, true, EmptyRead::keep_query);
       update.update_steps_eps = steps_eps;
       return memory.recall(cues, update);
     };
@@ -49,8 +49,8 @@ struct Case {
 
 /// Recall that compares projections of patterns and returns the patterns themselves.
 void run_projection_recall(const GoldenValue& file, Checker& checker) {
-  checker.note(fmt::format("to {:g} (single precision), Cont_SDM to {:g} (a cell of its table)", kTolerance,
-                           kCapTableTolerance));
+  checker.note(fmt::format("compared to {:g} (single precision), Cont_SDM to {:g} (a cell of its table)",
+                           kTolerance, kCapTableTolerance));
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t n = golden.at("n").integer_between(3, kGoldenBitsMax);
     const int64_t radius = golden.at("hamm_radius").integer_between(0, n);
@@ -67,7 +67,7 @@ void run_projection_recall(const GoldenValue& file, Checker& checker) {
     at.check(algorithms.at("Cont_Binary_SDM"), continuous_binary_sdm(n, radius), kTolerance);
     at.check(algorithms.at("Cont_SDM_BFit_Attention"), sdm_attention(n, radius), kTolerance);
     at.check(algorithms.at("Cont_SDM_CFit_Attention"),
-             sdm_attention(n, radius, BetaFittedTo::cap_intersection), kTolerance);
+             sdm_attention(n, radius, BetaFitTarget::cap_intersection), kTolerance);
   });
 }
 

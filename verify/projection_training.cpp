@@ -23,8 +23,8 @@ training::ProjectionOptions options_of(const GoldenValue& golden, int64_t size, 
   const GoldenValue draws = golden.list("uniform_draws", static_cast<size_t>(2 * batches));
   return {.dimension = golden.at("n").integer_between(1, kGoldenBitsMax),
           .beta = golden.at("beta_initial").number(),
-          .learn_beta = golden.at("learn_beta").truth(),
-          .update_steps = golden.at("train_multiple_steps").truth()
+          .learn_beta = golden.at("learn_beta").boolean(),
+          .update_steps = golden.at("train_multiple_steps").boolean()
                               ? golden.at("max_conv_steps").integer_between(1, 1000)
                               : 1,
           .batch_size = golden.at("batch_sizes").at(size_t{0}).integer_between(1, kGoldenBitsMax),
@@ -35,7 +35,7 @@ training::ProjectionOptions options_of(const GoldenValue& golden, int64_t size, 
           .shuffle = false,
           .type = at::kDouble,
           .start = tensor_of_rows(pattern_rows(golden.at("W_initial"))),
-          // Per batch: the sizes of the noise [row], then its directions [number][row].
+          // Per batch: noise magnitudes [row], then noise directions [number][row].
           .draw = [draws, size](int64_t step, int64_t row, int64_t number) {
             const auto of = [&](size_t which) { return draws.at(2 * static_cast<size_t>(step) + which); };
             return number == 0
@@ -50,7 +50,7 @@ void check_case(const GoldenValue& golden, Checker& checker) {
   const auto batches = static_cast<int64_t>(losses.size());
   training::ProjectionTrainer trainer(tensor_of_rows(patterns), options_of(golden, patterns.size(), batches));
   if (batches != trainer.steps_total()) {
-    losses.refuse(fmt::format("a list of {} losses, one per batch and epoch", trainer.steps_total()));
+    losses.fail(fmt::format("a list of {} losses, one per batch and epoch", trainer.steps_total()));
   }
   const GoldenValue updates = golden.list("updates", static_cast<size_t>(batches));
   for (size_t step = 0; step < static_cast<size_t>(batches); ++step) {
@@ -68,7 +68,8 @@ void check_case(const GoldenValue& golden, Checker& checker) {
 
 /// Losses, gradients and weights of every training step of a projection, in double precision.
 void check_projection_training(const GoldenValue& file, Checker& checker) {
-  checker.note(fmt::format("to {:g}, every loss, gradient and weight after each step", kTolerance));
+  checker.note(
+      fmt::format("all losses, gradients and weights after each step, compared to {:g}", kTolerance));
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) { check_case(golden, checker); });
 }
 

@@ -23,13 +23,13 @@ RealPatterns pattern_rows(const GoldenValue& matrix) {
   const auto rows = static_cast<int64_t>(matrix.size());
   const auto columns = static_cast<int64_t>(rows > 0 ? matrix.at(size_t{0}).size() : 0);
   if (rows == 0 || columns == 0) {
-    matrix.refuse("a list of lists of numbers, not empty");
+    matrix.fail("a list of lists of numbers, not empty");
   }
   RealPatterns patterns(rows, columns);
   for (int64_t i = 0; i < rows; ++i) {
     const GoldenValue row = matrix.at(static_cast<size_t>(i));
     if (row.size() != static_cast<size_t>(columns)) {
-      row.refuse(fmt::format("a list of {} numbers, as in the first row", columns));
+      row.fail(fmt::format("a list of {} numbers, as in the first row", columns));
     }
     for (int64_t j = 0; j < columns; ++j) {
       patterns[i][static_cast<size_t>(j)] = row.at(static_cast<size_t>(j)).number();
@@ -45,8 +45,8 @@ RealPatterns pattern_columns(const GoldenValue& matrix) {
 void expect_rows(Checker& checker, const GoldenValue& matrix, const RealPatterns& readout, double allowed) {
   if (const RealPatterns golden = pattern_rows(matrix);
       golden.count() != readout.count() || golden.size() != readout.size()) {
-    matrix.refuse(
-        fmt::format("a matrix of {} by {}, the size of what is recalled", readout.count(), readout.size()));
+    matrix.fail(
+        fmt::format("a matrix of {} by {}, the size of the readout", readout.count(), readout.size()));
   }
   for (int64_t i = 0; i < readout.count(); ++i) {
     for (int64_t j = 0; j < readout.size(); ++j) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Patterns in golden recall files, and how readouts are compared with them.
+/// Patterns of golden recall files, and comparison of readouts with them.
 #pragma once
 
 #include "mneme/core/patterns.h"
@@ -9,12 +9,13 @@
 
 namespace mneme::verify {
 
-/// A matrix [dimension][pattern]: every vector is a column.
+/// Patterns of a matrix [dimension][pattern], where each pattern is a column.
 RealPatterns pattern_columns(const GoldenValue& matrix);
-/// A matrix [pattern][dimension].
+/// Patterns of a matrix [pattern][dimension].
 RealPatterns pattern_rows(const GoldenValue& matrix);
 
-/// Both have the layout of the golden matrix; bits must be equal, numbers within `allowed`.
+/// Compare a readout with a golden matrix in the layout of pattern_columns or pattern_rows; `allowed` is the
+/// absolute error (0 for bits).
 void expect_columns(Checker& checker, const GoldenValue& matrix, const RealPatterns& readout, double allowed);
 void expect_rows(Checker& checker, const GoldenValue& matrix, const RealPatterns& readout, double allowed);
 

@@ -17,10 +17,10 @@ namespace mneme::verify {
 namespace {
 
 constexpr double kTolerance = 1e-9;
-constexpr double kCapTableTolerance = 2e-5; // the published table of caps comes from a coarse quadrature
+constexpr double kCapTableTolerance = 2e-5; // the published cap table is computed by a coarse quadrature
 
-/// The published loop stops each query for itself; real patterns keep the query when nothing answers, bits
-/// become zeros.
+/// Checks one step and the final state. The published loop stops each query separately. After an empty read,
+/// real patterns keep the query and bits become zeros.
 template <class Recall> void both_runs(const GoldenValue& golden, EmptyRead empty_read, Recall recall_with) {
   recall_with(golden.at("one_step"), published_update(1, false, empty_read));
   recall_with(golden.at("final"), published_update(100, false, empty_read));
@@ -58,10 +58,10 @@ void check_neurons(Checker& checker, const GoldenValue& golden, const BitPattern
 
 } // namespace
 
-/// Recall by the first published version: double precision, every algorithm from its own kind of query.
+/// Recall by the first published version, in double precision; each algorithm has its own kind of query.
 void run_recall_first_release(const GoldenValue& file, Checker& checker) {
   checker.note(fmt::format(
-      "real patterns to {:g}, bits exactly; Continuous_SDM to {:g}, as its table of caps is coarse",
+      "real patterns compared to {:g}, bits exactly; Continuous_SDM to {:g}, since its cap table is coarse",
       kTolerance, kCapTableTolerance));
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t bits = golden.at("n").integer_between(1, kGoldenBitsMax);

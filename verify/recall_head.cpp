@@ -16,10 +16,10 @@ namespace mneme::verify {
 namespace {
 
 constexpr double kTolerance = 2e-5;         // the file is single precision
-constexpr double kCapTableTolerance = 2e-4; // one cell of the published table of caps
+constexpr double kCapTableTolerance = 2e-4; // one cell of the published cap table
 constexpr double kBetaTolerance = 1e-6;
 
-/// The uniform draws of the file, [step][pattern][query], as a draw of ours.
+/// The uniform draws of the file, [step][pattern][query], as the draw function of FiniteLocations.
 FiniteLocations locations_of(const GoldenValue& algorithm, double hard_locations) {
   const GoldenValue draws = algorithm.at("uniform_draws_per_step");
   return {.hard_locations = hard_locations, .draw = [draws](int64_t step, int64_t query, int64_t stored) {
@@ -39,8 +39,8 @@ struct Case {
     const AssociativeMemory<BitPatterns> memory(stored_bits, options);
     const BitPatterns readout = memory.recall(bit_cues, published_update(1, true, EmptyRead::zeros)).readout;
     expect_columns(checker, algorithm.at("one_step"), to_zeros_and_ones(readout), 0);
-    // Long runs move about a fixed point and hang on rounding; short ones must end at the same place after as
-    // many steps.
+    // Long runs fluctuate around a fixed point and depend on rounding; short ones must end in the same state
+    // after the same number of steps.
     constexpr int64_t kShortRun = 10;
     if (const int64_t steps = algorithm.at("steps").integer(); steps <= kShortRun) {
       const Recall<BitPatterns> run = memory.recall(bit_cues, published_update(100, true, EmptyRead::zeros));
@@ -49,12 +49,12 @@ struct Case {
     }
   }
 
-  /// The first readout, before it is scaled to length 1.
+  /// Compares the first readout, before normalisation.
   void reals(const GoldenValue& algorithm, AssociateOptions<RealPatterns> options, EmptyRead empty_read,
              double allowed) const {
     options.projection = Average{};
     options.precision =
-        Precision::float32; // As published: a cosine at the edge of a Hamming distance falls as it did there.
+        Precision::float32; // as published, so that cosines round to the same Hamming distances
     const AssociativeMemory<RealPatterns> memory(stored, options);
     expect_columns(checker, algorithm.at("one_step"),
                    memory.recall(cues, published_update(1, true, empty_read)).readout, allowed);
@@ -86,13 +86,13 @@ void check_neurons(const Case& golden, const GoldenValue& algorithm) {
 
 } // namespace
 
-/// First readouts of the released version: single precision, the whole batch at once.
+/// First readouts of the released version, in single precision, with the whole batch at once.
 void run_recall_head(const GoldenValue& file, Checker& checker) {
-  checker.note(fmt::format(
-      "bits exactly; real patterns to {:g} (single precision), Cont_SDM to {:g} (a cell of its table)",
-      kTolerance, kCapTableTolerance));
-  checker.note("of real patterns the first readout is compared, of bits also runs of up to 10 steps: longer "
-               "ones hang on rounding");
+  checker.note(fmt::format("bits compared exactly; real patterns to {:g} (single precision), Cont_SDM to "
+                           "{:g} (a cell of its table)",
+                           kTolerance, kCapTableTolerance));
+  checker.note("the first readout is compared, for bits also runs of up to 10 steps: longer "
+               "ones depend on rounding");
   checker.each_case(file.at("cases"), [&](const GoldenValue& golden) {
     const int64_t n = golden.at("n").integer_between(1, kGoldenBitsMax);
     const int64_t radius = golden.at("hamm_radius").integer_between(0, n);
@@ -115,7 +115,7 @@ void run_recall_head(const GoldenValue& file, Checker& checker) {
     };
     const AssociateOptions<BitPatterns> by_binary_fit = binary_sdm_attention(n, radius);
     const AssociateOptions<RealPatterns> by_cap_fit =
-        sdm_attention(n, radius, BetaFittedTo::cap_intersection);
+        sdm_attention(n, radius, BetaFitTarget::cap_intersection);
     checker.near_relative(golden.at("beta_binary_fit"), std::get<Softmax>(by_binary_fit.separation).beta,
                           kBetaTolerance);
     checker.near_relative(golden.at("beta_cap_fit"), std::get<Softmax>(by_cap_fit.separation).beta,

@@ -50,7 +50,7 @@ constexpr std::array kFormats = {
     Format{"LstmForCausalLM", nullptr, &run_leap_case},
     Format{"MultiheadLeap", nullptr, &run_leap_case},
     Format{"projection_training", nullptr, &run_projection_training,
-           "projections are trained on the CPU whatever the device"},
+           "projections are trained on the CPU, not on other devices"},
     Format{.name = "keyquery_norm_betas", .holds_data = true},
     Format{.name = "published_tables", .holds_data = true},
     Format{.name = "text_inputs", .holds_data = true},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Every documented golden format, and its runner.
+/// All documented formats of golden files, with their runners.
 #pragma once
 
 #include <string>
@@ -45,16 +45,15 @@ inline constinit TorchRunner run_projection_training{"training a projection"};
 
 struct Format {
   std::string_view name;
-  Runner run = nullptr; ///< of a format that needs no LibTorch; it is computed on the CPU whatever the device
+  Runner run = nullptr; ///< for a format that does not need LibTorch; always computed on the CPU
   const TorchRunner* run_with_torch = nullptr;
-  std::string_view cpu_only =
-      {};                  ///< why LibTorch computes it on the CPU whatever the device; empty: it does not
-  bool holds_data = false; ///< a documented file without cases
+  std::string_view cpu_only = {}; ///< why LibTorch computes it on the CPU only; empty: any device
+  bool holds_data = false;        ///< a documented file without cases
 };
 
-/// Null for a name that is no documented format.
+/// nullptr for a name that is not a documented format.
 const Format* find_format(std::string_view name);
-/// All of them, for messages: "beta_fit, beta_vs_d_n64, ...".
+/// Names of all formats, for messages: "beta_fit, beta_vs_d_n64, ...".
 std::string known_formats();
 
 } // namespace mneme::verify

@@ -12,7 +12,7 @@
 namespace mneme::verify {
 namespace {
 
-/// The further lines of a message stand under the first.
+/// Indents all lines of a message but the first.
 std::string indented(std::string message) {
   for (size_t at = message.find('\n'); at != std::string::npos; at = message.find('\n', at + 1)) {
     message.insert(at + 1, "    ");
@@ -56,7 +56,7 @@ std::string line_of(const FileResult& result) {
     line += std::isfinite(result.worst_ratio)
                 ? fmt::format("; largest error {:.2g} of its tolerance, at {}", result.worst_ratio,
                               printable(result.worst_where))
-                : fmt::format("; {} does not compare", printable(result.worst_where));
+                : fmt::format("; {} cannot be compared", printable(result.worst_where));
   }
   return line;
 }

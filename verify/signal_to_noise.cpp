@@ -23,7 +23,7 @@ void check_case(const GoldenValue& golden, Checker& checker) {
   const GoldenValue distances = golden.at("dv");
   const size_t size = distances.size();
   if (size == 0) {
-    distances.refuse("at least one distance");
+    distances.fail("at least one distance");
   }
   const std::vector<theory::SignalToNoise> jaeckel = theory::signal_to_noise(
       parameters, {.noise = theory::NoiseModel::jaeckel,

@@ -31,7 +31,7 @@ void run_file(FileResult& result, const std::string& device) {
   const nlohmann::json json = read_json(result.path);
   const GoldenValue file(json);
   if (!json.is_object()) {
-    file.refuse("an object with the cases in it");
+    file.fail("an object that contains the cases");
   }
   const bool has_class = file.has("class");
   const std::string format = format_of(result.path, file);
@@ -39,7 +39,7 @@ void run_file(FileResult& result, const std::string& device) {
   const Format known = documented != nullptr ? *documented : Format{};
   const bool with_torch = known.run_with_torch != nullptr, has_runner = with_torch || known.run != nullptr;
   if (const std::string_view reason =
-          with_torch ? known.cpu_only : "computed without LibTorch, on the CPU whatever the device";
+          with_torch ? known.cpu_only : "computed without LibTorch, on the CPU only";
       has_runner && device != "cpu" && !reason.empty()) {
     result.format = format;
     result.state = FileState::skipped;
@@ -53,20 +53,20 @@ void run_file(FileResult& result, const std::string& device) {
       known.run(file, checker);
     }
     if (result.cases_passed + result.cases_failed == 0) {
-      throw DataError("/cases: there is no case in this file.");
+      throw DataError("/cases: this file contains no case.");
     }
   } else if (!has_class && known.holds_data) {
     result.format = format;
     result.state = FileState::data;
   } else if (has_class || documented != nullptr) {
-    result.format = has_class ? "class " + shown(format) : format;
+    result.format = has_class ? "class " + summary(format) : format;
     result.state = FileState::unsupported;
     result.cases_failed = 1;
-    result.messages.push_back(fmt::format("the format {} is documented, but this build cannot check it{}",
-                                          result.format,
-                                          with_torch ? ": that needs LibTorch, which mneme-nn has" : " yet"));
+    result.messages.push_back(
+        fmt::format("the format {} is documented, but this build cannot check it{}", result.format,
+                    with_torch ? ": checking it needs LibTorch, which mneme-nn has" : " yet"));
   } else {
-    throw DataError(fmt::format("not a golden file mneme knows; it knows: {}.", known_formats()));
+    throw DataError(fmt::format("not a known golden file; known formats: {}.", known_formats()));
   }
 }
 
@@ -90,12 +90,12 @@ FileResult verify_file(const fs::path& path, const std::string& device) {
     result.messages.push_back(error.what());
   } catch (const std::bad_alloc&) {
     result.state = FileState::bad;
-    result.messages.push_back("checking it needs more memory than there is.");
+    result.messages.push_back("checking it needs more memory than is available.");
   }
   return result;
 }
 
-/// The files of a folder; an empty list where it cannot be read.
+/// The *.json files of a folder; empty if it cannot be read.
 std::vector<fs::path> json_files(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;
@@ -108,7 +108,7 @@ std::vector<fs::path> json_files(const fs::path& folder) {
   return files;
 }
 
-/// The files that paths name; false: a folder without golden files.
+/// The files that the paths name. A folder without *.json files is in the list itself, with false.
 std::vector<std::pair<fs::path, bool>> files_of(std::span<const fs::path> paths) {
   std::vector<std::pair<fs::path, bool>> files;
   for (const fs::path& path : paths) {
@@ -133,7 +133,7 @@ bool file_needs_torch(const fs::path& path) {
     const nlohmann::json json = read_json(path);
     const Format* format = json.is_object() ? find_format(format_of(path, GoldenValue(json))) : nullptr;
     return format != nullptr && format->run_with_torch != nullptr;
-  } catch (const Error&) { // reported when it is verified
+  } catch (const Error&) { // reported by verify_file
     return false;
   }
 }
@@ -153,9 +153,10 @@ std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> path
   progress.start("verify", static_cast<int64_t>(files.size()));
   for (const auto& [path, is_file] : files) {
     throw_if_interrupted();
-    results.push_back(is_file ? verify_file(path, device)
-                              : bad_file(path, "this folder holds no *.json that can be read; folders in it "
-                                               "are not searched: give them one by one."));
+    results.push_back(is_file
+                          ? verify_file(path, device)
+                          : bad_file(path, "this folder contains no *.json that can be read; its subfolders "
+                                           "are not searched: name them one by one."));
     progress.advance();
   }
   progress.finish();

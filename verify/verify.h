@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Runs golden cases (numbers made by the published code) against this build.
+/// Runs golden cases, computed by the published code, against this build.
 #pragma once
 
 #include <cstdint>
@@ -17,37 +17,39 @@ namespace mneme::verify {
 
 enum class FileState {
   checked,     ///< its cases were run
-  data,        ///< documented numbers without a case in them: neither passed nor failed
-  skipped,     ///< its cases are not computed on the device that was asked for: neither passed nor failed
+  data,        ///< documented numbers without cases: neither passed nor failed
+  skipped,     ///< its cases are not computed on the requested device: neither passed nor failed
   unsupported, ///< a documented format that this build has no runner for: counts as one failed case
-  bad          ///< not a golden file, or unreadable, malformed, a field missing or of the wrong type
+  bad          ///< not a golden file, unreadable, malformed, or with a missing or wrong field
 };
 
 struct FileResult {
   std::filesystem::path path;
-  std::string format; ///< empty where it could not be told
+  std::string format; ///< empty if unknown
   FileState state = FileState::checked;
   int64_t cases_passed = 0, cases_failed = 0;
   double worst_ratio = 0;            ///< largest error of any value, in units of its tolerance
   std::string worst_where;           ///< JSON path of that value, such as /cases/3/lune/17
-  std::vector<std::string> messages; ///< the first few failures, or what is wrong with the file
-  std::vector<std::string> notes;    ///< how values were compared where the file itself is inexact
+  std::vector<std::string> messages; ///< the first few failures, or the error of the file
+  std::vector<std::string> notes;    ///< how inexact values of the file were compared
 };
 
 struct VerifyOptions {
-  /// Where layers are computed, with their gradients: "cpu", "cuda", "cuda:1", or another that LibTorch finds.
-  /// Float32 tolerances depend on it (device.h). What is computed without LibTorch is skipped on all but the CPU.
+  /// Device of layers and their gradients: "cpu", "cuda", "cuda:1", or another that LibTorch finds. float32
+  /// tolerances depend on it (device.h). Files that are computed without LibTorch are skipped on all devices
+  /// but the CPU.
   std::string device = "cpu";
 };
 
-/// True if one of the files, or of the files in the folders, is checked with LibTorch.
+/// Whether checking any of the files, or of the files in the folders, needs LibTorch.
 bool needs_torch(std::span<const std::filesystem::path> paths);
 
-/// Runs every file; a folder stands for the `*.json` in it, sorted by name. A bad file never stops the
-/// others.
+/// Runs all files; a folder is replaced by the `*.json` files in it, sorted by name. A bad file does not stop
+/// the others.
 ///
-/// The format of a file is its top-level field `class`, else its name without `.json`.
-/// Errors  before any file is read those of checked_device (device.h); Interrupted
+/// The format of a file is its top-level field `class`, otherwise its name without `.json`.
+///
+/// Errors  those of checked_device (device.h), before any file is read; Interrupted
 std::vector<FileResult> verify_paths(std::span<const std::filesystem::path> paths, Progress& progress,
                                      const VerifyOptions& options = {});
 
@@ -57,13 +59,13 @@ struct Totals {
 };
 Totals totals(std::span<const FileResult> results);
 
-/// A run in which all cases were skipped must not look like one that has passed.
+/// Prevents that a run in which all cases were skipped counts as passed.
 ///
 /// Errors  UsageError if files were skipped and no case was run
 void require_a_case(std::span<const FileResult> results, const std::string& device);
 
-/// One line per file, failures indented, the total last: "verify: 5 files, 211 cases passed, 0 failed".
-/// `device`: the one they were verified on, by its full name.
+/// Report with one line per file, indented failures, and the total: "verify: 5 files, 211 cases passed, 0
+/// failed". `device`: full name of the device that was used.
 std::string to_text(std::span<const FileResult> results, const std::string& device = "cpu");
 nlohmann::json to_json(std::span<const FileResult> results, const std::string& device = "cpu");
 

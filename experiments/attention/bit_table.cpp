@@ -13,7 +13,7 @@ constexpr double kGap = 1;     // columns between bits and label
 constexpr int kRowHeight = 24; // pixels
 constexpr const char* kFrame = "#d0342c";
 
-json place(const char* field, const json& axis) {
+json position_encoding(const char* field, const json& axis) {
   return {{"field", field},
           {"type", "quantitative"},
           {"axis", axis},
@@ -73,16 +73,16 @@ report::Chart bit_table(const std::string& title, const data::SparseAnd& functio
       .title = title, .description = title + ": rows are samples, columns are bits.", .numbers = numbers};
   chart.spec = report::frame(title, chart.description);
   chart.spec["height"] = kRowHeight * samples.inputs.count();
-  const json columns = place("left", {{"title", "bit (the column on the right: label)"},
-                                      {"tickMinStep", 1},
-                                      {"domain", false},
-                                      {"values", json::array()}});
-  const json rows = place("top", {{"title", "sample"},
-                                  {"tickMinStep", 1},
-                                  {"grid", false},
-                                  {"labels", false},
-                                  {"ticks", false},
-                                  {"domain", false}});
+  const json columns = position_encoding("left", {{"title", "bit (rightmost column: label)"},
+                                                  {"tickMinStep", 1},
+                                                  {"domain", false},
+                                                  {"values", json::array()}});
+  const json rows = position_encoding("top", {{"title", "sample"},
+                                              {"tickMinStep", 1},
+                                              {"grid", false},
+                                              {"labels", false},
+                                              {"ticks", false},
+                                              {"domain", false}});
   const json edges = {
       {"x", columns}, {"x2", {{"field", "right"}}}, {"y", rows}, {"y2", {{"field", "bottom"}}}};
   json cell_encoding = edges, frame_encoding = edges;

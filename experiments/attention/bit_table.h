@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Samples of bits drawn as a table of black and white cells.
+/// Chart of bit samples as black and white cells.
 #pragma once
 
 #include <string>
@@ -10,7 +10,8 @@
 
 namespace mneme::experiments {
 
-/// One row per sample, one column per bit, its label on the right; relevant columns are framed.
+/// Chart with one row per sample and one column per bit, with the label on the right; relevant columns are
+/// framed.
 report::Chart bit_table(const std::string& title, const data::SparseAnd& function,
                         const data::LabelledBits& samples);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// How many samples each model needs to generalise, over context length and sparsity; and what helps an MLP.
+/// Number of samples that each model needs to generalise, by context length and sparsity; and variants of the
+/// MLP that generalise better.
 
 #include <cmath>
 #include <optional>
@@ -15,14 +16,14 @@ namespace {
 
 using training::BinaryModel;
 
-constexpr double kGeneralises = 0.95; // mean validation accuracy from which a model counts as having got it
+constexpr double kGeneralises = 0.95; // minimum mean validation accuracy of a model that generalises
 
 struct Grid {
   std::vector<int64_t> lengths, sparsities, samples;
   int64_t seeds;
 };
 
-/// Both labels equally likely whatever s, so that sizes compare.
+/// Options with equally likely labels for every sparsity, so that settings are comparable.
 training::SparseAndOptions setting(const BinaryModel& model, int64_t sparsity, int64_t samples, int64_t seeds,
                                    uint64_t seed) {
   training::SparseAndOptions options{
@@ -30,11 +31,11 @@ training::SparseAndOptions setting(const BinaryModel& model, int64_t sparsity, i
   options.sampling = {.probability_of_one = std::pow(0.5, 1.0 / static_cast<double>(sparsity)),
                       .accept_last_try = true};
   options.schedule = learning::published_schedule(model.kind);
-  options.schedule.noted_every = options.schedule.epochs;
+  options.schedule.record_every = options.schedule.epochs;
   return options;
 }
 
-/// The number of samples at which the curve first reaches the mark, between two of them by the logarithm.
+/// Number of samples at which the curve first reaches kGeneralises, interpolated on a logarithmic scale.
 std::optional<double> samples_needed(const report::Series& series) {
   for (size_t i = 0; i < series.points.size(); ++i) {
     if (series.points[i].y.value >= kGeneralises) {
@@ -43,8 +44,8 @@ std::optional<double> samples_needed(const report::Series& series) {
       }
       const auto& [x0, y0] = series.points[i - 1];
       const auto& [x1, y1] = series.points[i];
-      const double part = (kGeneralises - y0.value) / (y1.value - y0.value);
-      return x0 * std::pow(x1 / x0, part);
+      const double fraction = (kGeneralises - y0.value) / (y1.value - y0.value);
+      return x0 * std::pow(x1 / x0, fraction);
     }
   }
   return std::nullopt;
@@ -75,10 +76,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           .series_title = "model",
           .references = {{.at = kGeneralises, .label = "generalises", .horizontal = true}}};
       needed.rows.push_back({length, sparsity});
-      for (const auto kind : {BinaryModel::Kind::self_attention, BinaryModel::Kind::perceptron}) {
+      for (const auto kind : {BinaryModel::Kind::self_attention, BinaryModel::Kind::mlp}) {
         const BinaryModel model = kind == BinaryModel::Kind::self_attention
                                       ? training::self_attention_model(length)
-                                      : training::perceptron_model(length);
+                                      : training::mlp_model(length);
         report::Series series{.name = learning::name_of(kind)};
         for (const int64_t samples : grid.samples) {
           Progress silent;
@@ -97,16 +98,18 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     outcome.figures.push_back(
         {.name = fmt::format("accuracy-s{}", sparsity),
          .chart = to_chart(
-             report::Panels{.title = fmt::format("Accuracy over samples, {} relevant bit{} under each rule",
+             report::Panels{.title = fmt::format("Accuracy by number of samples, {} relevant bit{} per rule",
                                                  sparsity, sparsity == 1 ? "" : "s"),
                             .description = "One panel per context length T.",
                             .charts = panels}),
-         .look = "Where a curve crosses the dashed line, the model has begun to generalise; further right is "
-                 "more expensive."});
+         .caption =
+             "A model generalises from the number of samples at which its curve crosses the dashed line; "
+             "the further to the left, the fewer samples it needs."});
   }
   progress.finish();
   outcome.tables.push_back(
-      {"Samples needed for a mean validation accuracy of 95 % (a dash: more than were tried)", needed});
+      {"Samples needed for a mean validation accuracy of 95 % (a dash: more than the largest number tested)",
+       needed});
   return outcome;
 }
 
@@ -122,26 +125,22 @@ Outcome run_variants(const RunSettings& settings, Progress& progress) {
   const int64_t seeds = settings.quick ? 4 : 50;
   const Variant variants[] = {
       {.name = "self-attention", .model = training::self_attention_model(kLength)},
-      {.name = "MLP as published", .model = training::perceptron_model(kLength)},
-      {.name = "MLP, no dropout", .model = training::perceptron_model(kLength, 512, 0)},
-      {.name = "MLP, dropout 0.5", .model = training::perceptron_model(kLength, 512, 0.5)},
-      {.name = "MLP, 32 hidden units", .model = training::perceptron_model(kLength, 32)},
-      {.name = "MLP, weight decay 10", .model = training::perceptron_model(kLength), .weight_decay = 10},
-      {.name = "MLP, four times the epochs",
-       .model = training::perceptron_model(kLength),
-       .epochs_factor = 4},
-      {.name = "MLP, twice the samples", .model = training::perceptron_model(kLength), .samples_factor = 2},
-      {.name = "MLP, four times the samples",
-       .model = training::perceptron_model(kLength),
-       .samples_factor = 4},
+      {.name = "MLP as published", .model = training::mlp_model(kLength)},
+      {.name = "MLP, no dropout", .model = training::mlp_model(kLength, 512, 0)},
+      {.name = "MLP, dropout 0.5", .model = training::mlp_model(kLength, 512, 0.5)},
+      {.name = "MLP, 32 hidden units", .model = training::mlp_model(kLength, 32)},
+      {.name = "MLP, weight decay 10", .model = training::mlp_model(kLength), .weight_decay = 10},
+      {.name = "MLP, four times the epochs", .model = training::mlp_model(kLength), .epochs_factor = 4},
+      {.name = "MLP, twice the samples", .model = training::mlp_model(kLength), .samples_factor = 2},
+      {.name = "MLP, four times the samples", .model = training::mlp_model(kLength), .samples_factor = 4},
       {.name = "MLP, given products with the rule token",
-       .model = training::perceptron_model(kLength, 512, 0.1, true)},
+       .model = training::mlp_model(kLength, 512, 0.1, true)},
       {.name = "MLP, products and weight decay 10",
-       .model = training::perceptron_model(kLength, 512, 0.1, true),
+       .model = training::mlp_model(kLength, 512, 0.1, true),
        .weight_decay = 10}};
   std::vector<learning::LearningGroup> groups;
   report::BarChart chart{.title = "What makes an MLP competitive",
-                         .description = "Validation accuracy of variants of the MLP beside self-attention.",
+                         .description = "Validation accuracy of variants of the MLP and of self-attention.",
                          .category_title = "variant",
                          .value = {.title = "validation accuracy", .format = ".0%"}};
   progress.start("variants", static_cast<int64_t>(std::size(variants)));
@@ -162,27 +161,26 @@ Outcome run_variants(const RunSettings& settings, Progress& progress) {
   progress.finish();
   return {
       .parameters = {{"inputs", "T = 17 with a rule token, s = 2"},
-                     {"samples", "100 for training unless said otherwise, 500 for validation"},
+                     {"samples", "100 for training unless stated otherwise, 500 for validation"},
                      {"seeds",
                       fmt::format(
-                          "{} from seed {}; every variant gets the same functions and validation samples",
+                          "{} from seed {}; all variants use the same functions and validation samples",
                           seeds, settings.seed)}},
       .tables = {{"Mean over seeds with its 95 % interval", learning::learning_table(groups)}},
-      .figures = {
-          {.name = "variants",
-           .chart = to_chart(chart),
-           .look = "Compare each bar with the MLP as published: what moves it towards self-attention is what "
-                   "it lacked."}}};
+      .figures = {{.name = "variants",
+                   .chart = to_chart(chart),
+                   .caption =
+                       "Compare each bar with the MLP as published: the longer the bar, the more the change "
+                       "helps the MLP to approach self-attention."}}};
 }
 
 } // namespace
 
 Experiment attention_sample_complexity() {
   return {.id = "attention/sample-complexity",
-          .title = "How many samples it takes to generalise",
-          .claim = "Self-attention learns functions of sparse subsets of variables from few samples (asked "
-                   "as a question in "
-                   "the tutorial; in theory the number grows with s log T).",
+          .title = "Number of samples needed to generalise",
+          .claim = "Self-attention learns functions of sparse subsets of variables from few samples (a "
+                   "question in the tutorial; in theory the number grows with s log T).",
           .source = "Neuromatch tutorial on attention, exercise 3; Edelman et al. 2022",
           .is_parallel = true,
           .run = run};
@@ -190,10 +188,10 @@ Experiment attention_sample_complexity() {
 
 Experiment attention_competitive_mlp() {
   return {.id = "attention/competitive-mlp",
-          .title = "What an MLP needs to keep up",
+          .title = "Changes that make an MLP competitive",
           .claim =
-              "Some components of self-attention are responsible for this, and could be added to an MLP to "
-              "make it more competitive: the tutorial asks which.",
+              "Some components of self-attention are responsible for its better generalisation and could be "
+              "added to an MLP: the tutorial asks which.",
           .source = "Neuromatch tutorial on attention, exercise 3.3",
           .is_parallel = true,
           .run = run_variants};

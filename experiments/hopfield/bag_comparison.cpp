@@ -18,19 +18,19 @@ namespace {
 
 using nlohmann::json;
 
-/// Published numbers are read from drawn curves, to about four digits.
+/// Published values were read from plotted curves, to about four digits.
 constexpr double kReading = 5e-4;
-/// Epochs whose mean is compared as well, since single epochs scatter; only of runs several times as long.
+/// The mean accuracy of the last epochs is also compared, since single epochs scatter; for long runs only.
 constexpr int64_t kLastEpochs = 10;
 
-/// A group of fits with the curves published for it.
+/// A group of fits and its published curves.
 struct Compared {
   learning::BagGroup group;
   json curves;
-  int64_t epochs = 0; ///< compared after so many
+  int64_t epochs = 0; ///< number of epochs after which they are compared
 };
 
-/// How a measure is called among the published curves, such as "loss_eval".
+/// Key of a measure in the published curves, such as "loss_eval".
 std::string published_key(const learning::BagMeasure& measure) {
   const std::string key = measure.key;
   const bool is_training = key.starts_with("training");
@@ -45,12 +45,13 @@ double mean_of_last(const std::vector<double>& curve, int64_t end) {
   return sum;
 }
 
-/// Bags that an accuracy is over; 0 for a loss.
+/// Number of bags of an accuracy; 0 for a loss.
 int64_t cases_of(const learning::BagMeasure& measure, const training::BagTask& task) {
   const std::string key = measure.key;
-  return key.ends_with("loss")         ? 0
-         : key.starts_with("training") ? task.training.count()
-                                       : task.validation.count();
+  if (key.ends_with("loss")) {
+    return 0;
+  }
+  return key.starts_with("training") ? task.training.count() : task.validation.count();
 }
 
 void add_runs(const Compared& compared, const training::BagTask& task, std::vector<SingleRun>& runs) {
@@ -92,7 +93,7 @@ report::Chart panel(const Compared& compared, const char* what, const char* trai
     report::Series line{.name = name + ", published", .style = report::SeriesStyle::dashed_line};
     const json& curve = compared.curves.at(published_key(measure));
     for (size_t i = 0; i < curve.size(); ++i) {
-      line.points.push_back({static_cast<double>(i + 1), certain(curve[i])});
+      line.points.push_back({static_cast<double>(i + 1), exact_point(curve[i])});
     }
     chart.series.push_back(std::move(line));
   }
@@ -136,13 +137,13 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
                      const RunSettings& settings, Progress& progress) {
   if (const std::string set = training::single_class_set(task); !set.empty()) {
     throw UsageError(
-        fmt::format("{}: {}, so accuracies mean nothing.\n  Take data with both classes.", task.name, set));
+        fmt::format("{}: {}, so accuracies are meaningless.\n  Use data with both classes.", task.name, set));
   }
   const std::vector<Compared> all = train(task, comparison, settings, progress);
-  SingleRuns runs{.title = "Published runs beside ours",
+  SingleRuns runs{.title = "Published runs compared with ours",
                   .source = comparison.source,
                   .resolution = kReading,
-                  .because = "reading it from a drawn curve"};
+                  .resolution_source = "reading it from a drawn curve"};
   std::vector<learning::BagGroup> groups;
   Outcome outcome;
   for (const Compared& compared : all) {
@@ -155,25 +156,25 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
              .description = "Loss and accuracy over epochs, ours and published.",
              .charts = {panel(compared, "loss", "training_loss", "validation_loss"),
                         panel(compared, "accuracy", "training_accuracy", "validation_accuracy")}}),
-         .look = "Full lines are medians of our seeds, bands reach from the least to the greatest; dashed "
-                 "lines are the published run."});
+         .caption = "Solid lines are medians of our seeds, and bands range from the minimum to the maximum; "
+                    "dashed lines are the published run."});
   }
   const training::BagSchedule& schedule = task.schedule;
   outcome.comparisons = {compare_single_runs(runs)};
   outcome.comparisons.front().not_compared = comparison.not_compared;
-  outcome.tables = {{"Ours after the last epoch", learning::bag_table(groups)}};
+  outcome.tables = {{"Our results after the last epoch", learning::bag_table(groups)}};
   outcome.parameters = {
-      {"bags", fmt::format("{} to learn from, {} of them positive; {} to be tested with, {} of them positive",
+      {"bags", fmt::format("{} for training, {} of them positive; {} for validation, {} of them positive",
                            task.training.count(), task.training.num_positive(), task.validation.count(),
                            task.validation.num_positive())},
       {"optimiser",
-       fmt::format("AdamW at {:g}, weight decay {:g}, gradients cut to length {:g}, batches of {}",
+       fmt::format("AdamW at {:g}, weight decay {:g}, gradients clipped to norm {:g}, batches of {}",
                    schedule.learning_rate, schedule.weight_decay, schedule.gradient_norm_max,
                    schedule.batch_size)},
       {"epochs", comparison.epochs_max > 0
                      ? fmt::format("at most {} (published: {})", comparison.epochs_max, schedule.epochs)
                      : fmt::format("{}", schedule.epochs)},
-      {"seeds", fmt::format("{} from seed {}: first weights, order of bags, dropout", comparison.seeds,
+      {"seeds", fmt::format("{} from seed {}: initial weights, order of bags, dropout", comparison.seeds,
                             settings.seed)}};
   return outcome;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The example on bit patterns: six models look for a signal in a bag.
+/// The bit pattern example: six models detect a signal in a bag.
 
 #include "experiments/hopfield/bag_comparison.h"
 #include "learning/bag_fits.h"
@@ -23,10 +23,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                   .epochs_max = settings.quick ? 30 : 0},
                                  settings, progress);
   outcome.notes = {
-      "The bags are the published ones, drawn number by number; the published runs drew first weights, "
-      "order and dropout from one global generator, so that no run of ours is theirs.",
-      "The lookup models have as many stored patterns as there are different instances, 255: the adapted "
-      "one begins with all of them as its lookup patterns, and jumps late."};
+      "The bags are identical to the published ones, from the same random numbers. The published runs drew "
+      "initial weights, order and dropout from one global generator, so our runs cannot repeat them.",
+      "The lookup models have as many stored patterns as there are different instances, 255. The adapted "
+      "model starts with all instances as its lookup patterns, and its accuracy rises late and suddenly."};
   return outcome;
 }
 
@@ -35,9 +35,9 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 Experiment hopfield_bit_pattern() {
   return {
       .id = "hopfield/bit-pattern",
-      .title = "Bit patterns: which Hopfield layer finds a signal in a bag",
+      .title = "Bit patterns: which Hopfield layer detects a signal in a bag",
       .claim =
-          "With several heads, update steps and dropout, association, pooling and lookup find the signal "
+          "With several heads, update steps and dropout, association, pooling and lookup detect the signal "
           "(evaluation accuracy 0.85, 0.84 and 0.85 after 250 epochs); with default options they hardly do "
           "(0.56, 0.58 and 0.52).",
       .source = "hflayers 1.0.2, examples; Ramsauer et al. 2020",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// How many random patterns one update tells apart, over the dimension: exponentially many.
+/// Number of random patterns that can be retrieved in one update, by dimension: it grows exponentially.
 
 #include <algorithm>
 #include <cmath>
@@ -18,12 +18,12 @@ namespace {
 
 constexpr double kFailure = 0.001; // p of the published examples
 constexpr double kBeta = 1;
-constexpr int64_t kTheoremSizeMax = 100; // drawn up to there
+constexpr int64_t kTheoremSizeMax = 100; // maximum dimension of the theorem's curve
 
 /// One radius of the sphere.
 struct Sphere {
   double radius_factor = 1;
-  std::vector<int64_t> sizes; ///< measured
+  std::vector<int64_t> sizes; ///< measured dimensions
 };
 
 struct Measured {
@@ -56,14 +56,15 @@ std::vector<Measured> measure(const Sphere& sphere, const RunSettings& settings,
         measured.log_capacities.push_back(*trial.log_capacity);
       }
     }
-    if (static_cast<int64_t>(measured.log_capacities.size()) == seeds) { // else it is beyond what was stored
+    // Otherwise the capacity of some seed exceeds the maximum number of stored patterns.
+    if (static_cast<int64_t>(measured.log_capacities.size()) == seeds) {
       all.push_back(std::move(measured));
     }
   }
   return all;
 }
 
-/// Least squares of the seed's logarithms over d.
+/// Least-squares slope of the seed's log capacities over d.
 double slope(const std::vector<Measured>& all, size_t seed) {
   double d_mean = 0, log_mean = 0;
   const auto count = static_cast<double>(all.size());
@@ -71,72 +72,71 @@ double slope(const std::vector<Measured>& all, size_t seed) {
     d_mean += static_cast<double>(measured.size) / count;
     log_mean += measured.log_capacities[seed] / count;
   }
-  double together = 0, square = 0;
+  double covariance = 0, variance = 0; // both times count
   for (const Measured& measured : all) {
     const double d = static_cast<double>(measured.size) - d_mean;
-    together += d * (measured.log_capacities[seed] - log_mean);
-    square += d * d;
+    covariance += d * (measured.log_capacities[seed] - log_mean);
+    variance += d * d;
   }
-  return together / square;
+  return covariance / variance;
 }
 
 ComparisonTable compare_examples() {
   ComparisonTable table{.title = "The two examples of theorem 3",
                         .source = "Ramsauer et al. 2020, after theorem 3",
-                        .tolerance = "one unit in the last digit given."};
+                        .tolerance = "one unit in the last published digit."};
   const nlohmann::json& examples = published("hopfield_theory").at("capacity_examples");
   for (const auto& example : examples) {
-    const theory::HopfieldCapacityQuestion question{.size = example.at("size"),
-                                                    .radius_factor = example.at("radius_factor"),
-                                                    .beta = example.at("beta"),
-                                                    .failure = example.at("failure")};
-    const theory::HopfieldCapacity capacity = theory::hopfield_capacity(question);
-    const std::string name = fmt::format("d = {}, {}", question.size, name_of(question.radius_factor));
+    const theory::HopfieldCapacityParameters parameters{.size = example.at("size"),
+                                                        .radius_factor = example.at("radius_factor"),
+                                                        .beta = example.at("beta"),
+                                                        .failure_probability = example.at("failure")};
+    const theory::HopfieldCapacity capacity = theory::hopfield_capacity(parameters);
+    const std::string name = fmt::format("d = {}, {}", parameters.size, name_of(parameters.radius_factor));
     constexpr double kLastDigit = 1e-4, kLastDigitOfCount = 0.1;
-    table.rows.push_back(within_absolute(name + ": c", example.at("c"), capacity.c, kLastDigit));
+    table.rows.push_back(compare_absolute(name + ": c", example.at("c"), capacity.c, kLastDigit));
     table.rows.push_back(
-        within_absolute(name + ": c needed", example.at("c_needed"), capacity.c_needed, kLastDigit));
-    table.rows.push_back(within_absolute(name + ": a + ln b", example.at("a_plus_log_b"),
-                                         capacity.a + std::log(capacity.b), kLastDigit));
-    table.rows.push_back(within_absolute(name + ": patterns guaranteed", example.at("num_stored"),
-                                         std::exp(capacity.log_num_stored), kLastDigitOfCount));
+        compare_absolute(name + ": c needed", example.at("c_needed"), capacity.c_min, kLastDigit));
+    table.rows.push_back(compare_absolute(name + ": a + ln b", example.at("a_plus_log_b"),
+                                          capacity.a + std::log(capacity.b), kLastDigit));
+    table.rows.push_back(compare_absolute(name + ": patterns guaranteed", example.at("num_stored"),
+                                          std::exp(capacity.log_num_stored), kLastDigitOfCount));
   }
   return table;
 }
 
 theory::HopfieldCapacity theorem(const Sphere& sphere, int64_t size) {
   return theory::hopfield_capacity(
-      {.size = size, .radius_factor = sphere.radius_factor, .beta = kBeta, .failure = kFailure});
+      {.size = size, .radius_factor = sphere.radius_factor, .beta = kBeta, .failure_probability = kFailure});
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
   const std::vector<Sphere> spheres = {
       {
           .radius_factor = 1,
-          .sizes = whole_range(12, settings.quick ? 16 : 22, 2),
+          .sizes = integer_range(12, settings.quick ? 16 : 22, 2),
       },
       {
           .radius_factor = 3,
-          .sizes = whole_range(4, settings.quick ? 6 : 8),
+          .sizes = integer_range(4, settings.quick ? 6 : 8),
       },
   };
   ComparisonTable bounds{.title = "Spheres on which ln N grows more slowly with d than guaranteed",
                          .source = "theorem 3, a lower bound",
-                         .tolerance = "none: it may not be."};
+                         .tolerance = "0: the bound must hold."};
   TitledTable slopes{.title = "Growth of ln N per dimension"};
   slopes.table.columns = {
       {.name = "radius"},
       {.name = "measured", .digits = 3},
       {.name = "for large d", .key = "expected", .digits = 3},
       {.name = fmt::format("theorem 3, at d = {}", kTheoremSizeMax), .key = "theorem", .digits = 3}};
-  TitledTable numbers{.title = "Patterns recalled in one update"};
+  TitledTable numbers{.title = "Number of patterns N that can be retrieved in one update"};
   numbers.table.columns = {{.name = "radius"},
                            {.name = "d"},
                            {.name = "ln N", .key = "log_n", .digits = 4},
                            {.name = "N", .digits = 3}};
-  report::LineChart chart{.title = "Patterns that one update tells apart, beta = 1",
-                          .description =
-                              "Number of random patterns over the dimension, measured and guaranteed.",
+  report::LineChart chart{.title = "Number of patterns that can be retrieved in one update, beta = 1",
+                          .description = "Number of random patterns by dimension, measured and guaranteed.",
                           .x = {.title = "dimension d"},
                           .y = {.title = "patterns N", .format = ".0e", .logarithmic = true},
                           .intervals = report::IntervalStyle::bars};
@@ -158,10 +158,11 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       numbers.table.rows.push_back(
           {name, measured.size, cell(mean), mean.half_width ? report::Cell(n) : report::Cell(n.value)});
     }
-    for (const int64_t size : whole_range(2, kTheoremSizeMax)) {
+    for (const int64_t size : integer_range(2, kTheoremSizeMax)) {
       const theory::HopfieldCapacity capacity = theorem(sphere, size);
-      if (capacity.holds()) {
-        guaranteed.points.push_back({static_cast<double>(size), certain(std::exp(capacity.log_num_stored))});
+      if (capacity.applies()) {
+        guaranteed.points.push_back(
+            {static_cast<double>(size), exact_point(std::exp(capacity.log_num_stored))});
       }
     }
     std::vector<double> each_slope;
@@ -169,12 +170,12 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       each_slope.push_back(slope(all, seed));
     }
     const trials::MeanInterval measured_slope = trials::mean_interval(each_slope);
-    const double guaranteed_slope = theorem(sphere, kTheoremSizeMax).slope();
+    const double guaranteed_slope = theorem(sphere, kTheoremSizeMax).growth_rate();
     slopes.table.rows.push_back({name, cell(measured_slope),
                                  theory::hopfield_capacity_growth(kBeta, sphere.radius_factor),
                                  guaranteed_slope});
     bounds.rows.push_back(
-        {.what = name, .measured = exactly(estimate_of(measured_slope).low < guaranteed_slope ? 1 : 0)});
+        {.what = name, .measured = exact_mean(estimate_of(measured_slope).low < guaranteed_slope ? 1 : 0)});
     chart.series.push_back(std::move(measured_series));
     chart.series.push_back(std::move(guaranteed));
   }
@@ -182,25 +183,24 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   return {
       .parameters = {{"patterns", "uniform on the sphere of radius K sqrt(d - 1)"},
                      {"cues", "200 stored patterns, each moved by 0.1 of the radius"},
-                     {"recalled", "the readout of one update is within 0.1 of the radius of the pattern"},
-                     {"capacity", "the number of patterns at which 90 % of the cues are recalled"},
+                     {"retrieved", "the readout of one update is within 0.1 of the radius of the pattern"},
+                     {"capacity", "the number of patterns at which 90 % of the cues are retrieved"},
                      {"seeds", fmt::format("{} from seed {}", seeds_of(settings), settings.seed)},
                      {"theorem", fmt::format("failure probability p = {:g}", kFailure)}},
       .comparisons = {compare_examples(), bounds},
       .tables = {slopes, numbers},
       .figures = {{.name = "capacity",
                    .chart = to_chart(chart),
-                   .look = "On the logarithmic axis both are straight: the number of patterns grows "
-                           "exponentially with d, far faster in fact than the theorem guarantees. The dashed "
-                           "lines begin where the theorem's condition on c is met."}},
+                   .caption = "The lines are straight on the logarithmic axis: the number of patterns grows "
+                              "exponentially with d, and much faster than the theorem guarantees. The dashed "
+                              "lines start where the theorem's condition on c is met."}},
       .notes = {
-          "The theorem's bound is loose: where it begins to hold it guarantees a handful of patterns, "
-          "while millions are recalled. Measured capacities end where more patterns would have to be stored "
-          "than "
-          "is practical, so the two are compared by their slopes.",
-          "For large d the growth can be computed from how rare near patterns are and how much they weigh "
-          "(`hopfield_capacity_growth`): the column beside the measured one. At the small d that can be "
-          "measured, factors that grow like a power of d still change the slope."}};
+          "The theorem's bound is loose: at the smallest d for which it holds, it guarantees a few patterns, "
+          "while millions are retrieved. Capacities were measured up to the largest practical number of "
+          "stored patterns, so measurement and theorem are compared by their slopes.",
+          "For large d the growth rate can be computed from the probability of nearby patterns and their "
+          "weight (`hopfield_capacity_growth`), as shown in the column \"for large d\". At the small d that "
+          "can be measured, factors that grow like a power of d still change the slope."}};
 }
 
 } // namespace

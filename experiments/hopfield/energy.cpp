@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Energy over update steps: it never rises, and stays between 0 and 2 M^2.
+/// Energy over update steps: it never increases, and stays between 0 and 2 M^2.
 
 #include <algorithm>
 #include <cmath>
@@ -19,28 +19,29 @@ namespace {
 
 constexpr int64_t kSize = 32, kStored = 64, kUpdates = 12;
 const std::vector<double> kBetas = {0.01, 0.03, 0.1, 0.3, 1, 3, 10};
-/// Of the largest energy: sums of so many float64 numbers are good to about 1e-14 of it.
+/// Tolerance for rounding, relative to the maximum energy; these sums of float64 are accurate to about 1e-14.
 constexpr double kRounding = 1e-12;
-/// Of the largest energy: a fall below that is measured with fewer than six digits, and its ratio says nothing.
+/// Minimum decrease whose ratio is evaluated, relative to the maximum energy; smaller ones have fewer than
+/// six accurate digits.
 constexpr double kMeasurable = 1e-6;
 
 enum Stream : uint64_t { kPatterns, kMixtures, kNoise };
 
-/// What a set of states went through at one beta.
+/// Energy statistics of a set of states over the updates at one beta.
 struct Descent {
   double beta = 0;
-  int64_t updates = 0;                                            ///< looked at
-  int64_t rose = 0, fell_short = 0, below_zero = 0, too_high = 0; ///< of these
-  double least = HUGE_VAL, largest = 0;                           ///< energy, in units of 2 M^2
-  double tightest = HUGE_VAL; ///< least ratio of the fall to half the squared move
-  std::vector<double> means;  ///< of the energy after each update, in units of 2 M^2
+  int64_t updates = 0;                                              ///< number of updates checked
+  int64_t rose = 0, too_small = 0, below_zero = 0, above_bound = 0; ///< number of violations
+  double min_energy = HUGE_VAL, max_energy = 0;                     ///< in units of 2 M^2
+  double min_ratio = HUGE_VAL; ///< minimum of decrease / half the squared step length
+  std::vector<double> means;   ///< mean energy after each update, in units of 2 M^2
 };
 
-/// Points of the patterns' convex hull: random weights of sum 1, from nearly even to nearly one pattern.
+/// Points in the convex hull of the patterns: random weights of sum 1, from nearly uniform to nearly one-hot.
 RealPatterns mixtures(const RealPatterns& stored, int64_t count, Random random) {
   RealPatterns states(count, stored.size());
   for (int64_t i = 0; i < count; ++i) {
-    const double sharpness = std::exp(4 * random.uniform()); // powers of exponential numbers: even to peaked
+    const double sharpness = std::exp(4 * random.uniform()); // exponent of exponentially distributed weights
     std::vector<double> weights(static_cast<size_t>(stored.count()));
     double sum = 0;
     for (double& weight : weights) {
@@ -56,19 +57,19 @@ RealPatterns mixtures(const RealPatterns& stored, int64_t count, Random random) 
   return states;
 }
 
-/// `in_hull`: the states begin in the convex hull, so the upper bound holds from the start; else after one update.
+/// Applies kUpdates updates and records the energies. `in_hull`: the initial states are in the convex hull,
+/// so the upper bound holds from the start; otherwise it holds after one update.
 void descend(RealPatterns states, bool in_hull, const RealPatterns& stored, Descent& descent) {
-  const double energy_max =
-      theory::hopfield_energy_max({.beta = descent.beta, .largest_norm = largest_norm(stored)});
+  const double energy_max = theory::hopfield_energy_max({.beta = descent.beta, .max_norm = max_norm(stored)});
   const double rounding = kRounding * energy_max;
   std::vector<double> before = hopfield_energy(states, stored, descent.beta);
   for (int64_t t = 0; t <= kUpdates; ++t) {
     for (const double energy : before) {
       descent.below_zero += energy < -rounding ? 1 : 0;
-      descent.too_high += (in_hull || t > 0) && energy > energy_max + rounding ? 1 : 0;
-      descent.least = std::min(descent.least, energy / energy_max);
+      descent.above_bound += (in_hull || t > 0) && energy > energy_max + rounding ? 1 : 0;
+      descent.min_energy = std::min(descent.min_energy, energy / energy_max);
       if (in_hull || t > 0) {
-        descent.largest = std::max(descent.largest, energy / energy_max);
+        descent.max_energy = std::max(descent.max_energy, energy / energy_max);
       }
       if (in_hull) {
         descent.means[static_cast<size_t>(t)] += energy / energy_max / static_cast<double>(before.size());
@@ -80,13 +81,13 @@ void descend(RealPatterns states, bool in_hull, const RealPatterns& stored, Desc
     RealPatterns next = updated(states, stored, descent.beta);
     std::vector<double> after = hopfield_energy(next, stored, descent.beta);
     for (int64_t i = 0; i < states.count(); ++i) {
-      const double fall = before[static_cast<size_t>(i)] - after[static_cast<size_t>(i)];
-      const double move = distance(next[i], states[i]), promised = move * move / 2;
+      const double decrease = before[static_cast<size_t>(i)] - after[static_cast<size_t>(i)];
+      const double step = distance(next[i], states[i]), bound = step * step / 2;
       ++descent.updates;
-      descent.rose += fall < -rounding ? 1 : 0;
-      descent.fell_short += fall < promised - rounding ? 1 : 0;
-      if (promised > kMeasurable * energy_max) {
-        descent.tightest = std::min(descent.tightest, fall / promised);
+      descent.rose += decrease < -rounding ? 1 : 0;
+      descent.too_small += decrease < bound - rounding ? 1 : 0;
+      if (bound > kMeasurable * energy_max) {
+        descent.min_ratio = std::min(descent.min_ratio, decrease / bound);
       }
     }
     states = std::move(next);
@@ -99,7 +100,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const Random random(settings.seed);
   const RealPatterns stored = sphere_patterns(kStored, kSize, 1, random.stream(kPatterns));
   const RealPatterns inside = mixtures(stored, count, random.stream(kMixtures));
-  const RealPatterns outside = moved(inside, 2 * largest_norm(stored), random.stream(kNoise));
+  const RealPatterns outside = perturbed(inside, 2 * max_norm(stored), random.stream(kNoise));
 
   std::vector<Descent> descents;
   progress.start("energy", static_cast<int64_t>(kBetas.size()));
@@ -113,16 +114,19 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   progress.finish();
 
   ComparisonTable table{
-      .title = "Updates that break what is proven",
-      .source = "theorem 1 and appendix A of the paper; the fall by half the squared move follows from the "
-                "concavity of -lse",
-      .tolerance = "none: none may. 1e-12 of the largest energy is taken for rounding."};
+      .title = "Number of updates that violate the theorems",
+      .source =
+          "theorem 1 and appendix A of the paper; the decrease by at least half the squared step length "
+          "follows from the concavity of -lse",
+      .tolerance = "0: no violations. Energies are compared with a tolerance of 1e-12 of the maximum energy "
+                   "for rounding."};
   TitledTable numbers{.title = "Energies in units of 2 M^2"};
-  numbers.table.columns = {{.name = "beta"},
-                           {.name = "updates"},
-                           {.name = "least energy", .digits = 4},
-                           {.name = "largest energy in the hull", .key = "largest_energy", .digits = 4},
-                           {.name = "least fall / half the squared move", .key = "least_fall", .digits = 4}};
+  numbers.table.columns = {
+      {.name = "beta"},
+      {.name = "updates"},
+      {.name = "minimum energy", .key = "least energy", .digits = 4},
+      {.name = "maximum energy in the hull", .key = "largest_energy", .digits = 4},
+      {.name = "minimum decrease / half the squared step length", .key = "least_fall", .digits = 4}};
   report::LineChart chart{.title = "Mean energy after each update",
                           .description = "Energy over updates for several inverse temperatures.",
                           .x = {.title = "update"},
@@ -131,46 +135,49 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   for (const Descent& descent : descents) {
     const auto row = [&](const char* what, int64_t failures) {
       table.rows.push_back({.what = fmt::format("beta = {:g}: {}", descent.beta, what),
-                            .measured = exactly(static_cast<double>(failures))});
+                            .measured = exact_mean(static_cast<double>(failures))});
     };
     row("the energy rises", descent.rose);
-    row("it falls by less than half the squared move", descent.fell_short);
+    row("it falls by less than half the squared move", descent.too_small);
     row("it is below 0", descent.below_zero);
-    row("it is above 2 M^2 in the convex hull", descent.too_high);
+    row("it is above 2 M^2 in the convex hull", descent.above_bound);
     numbers.table.rows.push_back(
-        {descent.beta, descent.updates, descent.least, descent.largest, descent.tightest});
+        {descent.beta, descent.updates, descent.min_energy, descent.max_energy, descent.min_ratio});
     report::Series series{.name = fmt::format("{:g}", descent.beta)};
     for (size_t t = 0; t < descent.means.size(); ++t) {
-      series.points.push_back({static_cast<double>(t), certain(descent.means[t])});
+      series.points.push_back({static_cast<double>(t), exact_point(descent.means[t])});
     }
     chart.series.push_back(std::move(series));
   }
   return {
       .parameters = {{"stored patterns",
-                      fmt::format("{} random ones of the sphere in {} dimensions, M = {:.4g}", kStored, kSize,
-                                  largest_norm(stored))},
+                      fmt::format("{} random points on the sphere in {} dimensions, M = {:.4g}", kStored,
+                                  kSize, max_norm(stored))},
                      {"states",
-                      fmt::format("{} mixtures of patterns, and {} far outside of their hull", count, count)},
+                      fmt::format("{} mixtures of patterns, and {} points far outside of their convex hull",
+                                  count, count)},
                      {"beta", fmt::format("{}", fmt::join(kBetas, ", "))},
                      {"updates", std::to_string(kUpdates)}},
       .comparisons = {table},
       .tables = {numbers},
       .figures = {{.name = "energy",
                    .chart = to_chart(chart),
-                   .look = "No line rises. With small beta all states fall to one point near the mean, which "
-                           "one update nearly reaches; with large beta each falls into a pattern."}},
-      .notes = {"The paper states that the energy falls; that it falls by at least half the squared move is "
-                "a stronger statement, and checked here as well. It is tight: the table has ratios of 1."}};
+                   .caption =
+                       "No curve increases. With small beta all states converge to one point near the "
+                       "mean, almost in one update; with large beta each state converges to a pattern."}},
+      .notes = {"The paper states that the energy decreases. The stronger statement that it decreases by at "
+                "least half the squared step length is also checked here. This bound is tight: the table "
+                "contains ratios of 1."}};
 }
 
 } // namespace
 
 Experiment hopfield_energy_descent() {
   return {.id = "hopfield/energy",
-          .title = "An update never raises the energy",
+          .title = "Updates never increase the energy",
           .claim =
-              "The update softmax(beta X^T xi) minimises an energy that lies between 0 and 2 M^2 within the "
-              "convex hull of the patterns, and no update raises it.",
+              "The update softmax(beta X^T xi) minimises an energy that is between 0 and 2 M^2 within the "
+              "convex hull of the patterns, and no update increases it.",
           .source = "Ramsauer et al. 2020, theorems 1 and 2",
           .is_parallel = true,
           .run = run};

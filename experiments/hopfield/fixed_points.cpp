@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What update steps end at as beta grows: one mean of all patterns, means of groups, single patterns.
+/// Fixed points of the update as beta grows: one mean of all patterns, means of clusters, single patterns.
 
 #include <algorithm>
 #include <cmath>
@@ -22,30 +22,29 @@ namespace mneme::experiments {
 namespace {
 
 constexpr int64_t kSize = 32, kClusters = 4, kPerCluster = 4, kStored = kClusters * kPerCluster;
-constexpr double kSpread =
-    0.35; // distance of a pattern from its cluster's middle, before scaling; middles have length 1
-constexpr double kMass = 0.9; // of the weights, for the number of patterns in a mix
-constexpr double kSame =
-    1e-6; // of M: fixed points nearer to each other are one; settled states are good to 1e-9
+// Distance of a pattern from the centre of its cluster, which has length 1, before scaling.
+constexpr double kSpread = 0.35;
+constexpr double kMass = 0.9;  // total weight of the patterns that count as mixed
+constexpr double kSame = 1e-6; // fixed points within this distance (times M) are equal; accuracy is 1e-9
 
-enum Stream : uint64_t { kMiddles, kDirections };
+enum Stream : uint64_t { kCentres, kDirections };
 
 struct Network {
-  RealPatterns stored; ///< cluster after cluster, all of one length
+  RealPatterns stored; ///< grouped by cluster, all of the same length
   double norm = 0, farthest_from_mean = 0;
   std::vector<double> mean;
   std::vector<std::vector<double>> cluster_means;
 };
 
 Network draw(const Random& random) {
-  const RealPatterns middles = data::random_sphere(kClusters, kSize, random.stream(kMiddles));
+  const RealPatterns centres = data::random_sphere(kClusters, kSize, random.stream(kCentres));
   RealPatterns patterns(kStored, kSize);
   for (int64_t i = 0; i < kStored; ++i) {
-    std::ranges::copy(middles[i / kPerCluster], patterns[i].begin());
+    std::ranges::copy(centres[i / kPerCluster], patterns[i].begin());
   }
-  Network network{.stored = normalised(moved(std::move(patterns), kSpread, random.stream(kDirections)),
+  Network network{.stored = normalised(perturbed(std::move(patterns), kSpread, random.stream(kDirections)),
                                        std::sqrt(static_cast<double>(kSize - 1)))};
-  network.norm = largest_norm(network.stored);
+  network.norm = max_norm(network.stored);
   network.mean = mean_pattern(network.stored, 0, kStored);
   for (int64_t c = 0; c < kClusters; ++c) {
     network.cluster_means.push_back(mean_pattern(network.stored, c * kPerCluster, (c + 1) * kPerCluster));
@@ -57,26 +56,26 @@ Network draw(const Random& random) {
   return network;
 }
 
-/// Where the states that begin at every pattern end.
+/// Fixed points reached from all stored patterns.
 struct Ends {
   double to_mean = 0, to_cluster = 0, to_pattern = 0; ///< mean distance, in units of M
-  double in_mix = 0;     ///< mean number of patterns that make 90 % of the weights
-  int64_t different = 0; ///< fixed points
+  double in_mix = 0;                                  ///< mean number of patterns with 90 % of the weight
+  int64_t different = 0;                              ///< number of different fixed points
   int64_t updates = 0;
   bool converged = true;
 };
 
 Ends ends_of(const Network& network, double beta) {
-  const auto [states, updates, converged] = settled(network.stored, network.stored, beta);
+  const auto [states, updates, converged] = iterate_to_fixed_points(network.stored, network.stored, beta);
   const RealPatterns weights = separate(similarity(states, network.stored, Dot{}), Softmax{beta});
   Ends ends{.updates = updates, .converged = converged};
   for (int64_t i = 0; i < kStored; ++i) {
-    constexpr double kShare = 1.0 / static_cast<double>(kStored);
-    ends.to_mean += distance(states[i], network.mean) / network.norm * kShare;
+    constexpr double kWeight = 1.0 / static_cast<double>(kStored);
+    ends.to_mean += distance(states[i], network.mean) / network.norm * kWeight;
     ends.to_cluster += distance(states[i], network.cluster_means[static_cast<size_t>(i / kPerCluster)]) /
-                       network.norm * kShare;
-    ends.to_pattern += distance(states[i], network.stored[i]) / network.norm * kShare;
-    ends.in_mix += static_cast<double>(weights_to_reach(weights[i], kMass)) * kShare;
+                       network.norm * kWeight;
+    ends.to_pattern += distance(states[i], network.stored[i]) / network.norm * kWeight;
+    ends.in_mix += static_cast<double>(top_p_count(weights[i], kMass)) * kWeight;
     bool is_new = true;
     for (int64_t j = 0; j < i; ++j) {
       is_new = is_new && distance(states[i], states[j]) > kSame * network.norm;
@@ -86,18 +85,20 @@ Ends ends_of(const Network& network, double beta) {
   return ends;
 }
 
-/// Every pattern well separated: the theorem promises a fixed point at each.
+/// True if all patterns are well separated, so that the theorem guarantees a fixed point near each of them.
 bool all_well_separated(const Network& network, double beta) {
   return std::ranges::min(hopfield_gaps(network.stored)) >=
-         theory::hopfield_gap_needed(
-             {.beta = beta, .num_stored = static_cast<double>(kStored), .largest_norm = network.norm});
+         theory::hopfield_min_gap(
+             {.beta = beta, .num_stored = static_cast<double>(kStored), .max_norm = network.norm});
 }
 
 struct AtBeta {
   double beta = 0;
-  std::vector<Ends> ends;                ///< per seed
-  int64_t promised_one = 0, not_one = 0; ///< seeds where theory promises one fixed point; those with more
-  int64_t promised_all = 0, not_all = 0; ///< where it promises one at every pattern; those with fewer
+  std::vector<Ends> ends; ///< per seed
+  /// Seeds for which theory guarantees a single fixed point, and those of them with more.
+  int64_t guaranteed_one = 0, not_one = 0;
+  /// Seeds for which theory guarantees a fixed point at every pattern, and those of them with fewer.
+  int64_t guaranteed_all = 0, not_all = 0;
 
   trials::MeanInterval mean(auto Ends::*number) const {
     std::vector<double> numbers;
@@ -133,19 +134,19 @@ Outcome run(const RunSettings& settings, Progress& progress) {
     networks.push_back(draw(Random(settings.seed).stream(static_cast<uint64_t>(seed))));
   }
   std::vector<AtBeta> all;
-  int64_t not_settled = 0;
+  int64_t num_not_converged = 0;
   progress.start("fixed points", static_cast<int64_t>(betas.size()) * seeds);
   for (const double beta : betas) {
     AtBeta& at = all.emplace_back(AtBeta{.beta = beta});
     for (const Network& network : networks) {
       const Ends& ends = at.ends.emplace_back(ends_of(network, beta));
-      not_settled += ends.converged ? 0 : 1;
-      if (theory::hopfield_has_one_fixed_point(beta, network.farthest_from_mean)) {
-        ++at.promised_one;
+      num_not_converged += ends.converged ? 0 : 1;
+      if (theory::hopfield_has_unique_fixed_point(beta, network.farthest_from_mean)) {
+        ++at.guaranteed_one;
         at.not_one += ends.different != 1 ? 1 : 0;
       }
       if (all_well_separated(network, beta)) {
-        ++at.promised_all;
+        ++at.guaranteed_all;
         at.not_all += ends.different != kStored ? 1 : 0;
       }
       progress.advance();
@@ -153,34 +154,35 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   }
   progress.finish();
 
-  ComparisonTable table{.title = "Networks whose fixed points are others than proven",
+  ComparisonTable table{.title = "Number of networks whose fixed points contradict theory",
                         .source =
-                            "theorem 4; the condition for a single one follows from the update's Jacobian",
-                        .tolerance = "none: none may be."};
+                            "theorem 4; the condition for a single fixed point follows from the update's "
+                            "Jacobian",
+                        .tolerance = "0: no contradictions."};
   TitledTable numbers{.title = "Means over seeds, distances in units of M"};
   numbers.table.columns = {{.name = "beta", .digits = 3},
                            {.name = "fixed points", .key = "fixed_points", .digits = 3},
-                           {.name = "patterns in the mix", .key = "in_mix", .digits = 3},
-                           {.name = "to the mean of all", .key = "to_mean", .digits = 3},
-                           {.name = "to the cluster's mean", .key = "to_cluster", .digits = 3},
-                           {.name = "to the pattern", .key = "to_pattern", .digits = 3},
+                           {.name = "patterns mixed", .key = "in_mix", .digits = 3},
+                           {.name = "distance to the mean of all", .key = "to_mean", .digits = 3},
+                           {.name = "distance to the cluster's mean", .key = "to_cluster", .digits = 3},
+                           {.name = "distance to the pattern", .key = "to_pattern", .digits = 3},
                            {.name = "updates", .digits = 3}};
   int64_t one = 0, every = 0;
   double nearest_cluster = HUGE_VAL, nearest_beta = 0;
   for (const AtBeta& at : all) {
-    one += at.promised_one;
-    every += at.promised_all;
-    if (at.promised_one > 0) {
+    one += at.guaranteed_one;
+    every += at.guaranteed_all;
+    if (at.guaranteed_one > 0) {
       table.rows.push_back(
           {.what = fmt::format("beta = {:.3g}: not one for all, of {} networks that must have one", at.beta,
-                               at.promised_one),
-           .measured = exactly(static_cast<double>(at.not_one))});
+                               at.guaranteed_one),
+           .measured = exact_mean(static_cast<double>(at.not_one))});
     }
-    if (at.promised_all > 0) {
+    if (at.guaranteed_all > 0) {
       table.rows.push_back(
           {.what = fmt::format("beta = {:.3g}: not one per pattern, of {} networks that must have {}",
-                               at.beta, at.promised_all, kStored),
-           .measured = exactly(static_cast<double>(at.not_all))});
+                               at.beta, at.guaranteed_all, kStored),
+           .measured = exact_mean(static_cast<double>(at.not_all))});
     }
     const trials::MeanInterval to_cluster = at.mean(&Ends::to_cluster);
     if (to_cluster.mean < nearest_cluster) {
@@ -193,46 +195,48 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   }
   std::vector<std::string> notes = {
       fmt::format(
-          "Between the two conditions nothing is proven, and all three kinds occur: at beta = {:.2g} states "
-          "end on average {:.2g} M from the mean of their own cluster, which is a metastable state of "
-          "{} patterns.",
+          "Between the two conditions theory makes no statement, and all three kinds occur: at beta = {:.2g} "
+          "states converge on average to a distance of {:.2g} M from the mean of their own cluster, which is "
+          "a metastable state of {} patterns.",
           nearest_beta, nearest_cluster, kPerCluster),
-      "Near a transition states creep: hundreds to thousands of updates, where elsewhere a few do."};
-  if (not_settled > 0) {
-    notes.push_back(fmt::format("{} runs had not settled to 1e-12 when they were stopped.", not_settled));
+      "Near a transition states converge slowly: in hundreds to thousands of updates, instead of a few."};
+  if (num_not_converged > 0) {
+    notes.push_back(
+        fmt::format("{} runs had not converged to 1e-12 when they were stopped.", num_not_converged));
   }
   return {
       .parameters = {{"stored patterns",
                       fmt::format("{} clusters of {} in {} dimensions, all of length {:.4g}", kClusters,
                                   kPerCluster, kSize, networks.front().norm)},
-                     {"states", "begin at every pattern, and are updated until no component moves by 1e-12"},
+                     {"states",
+                      "start at every pattern, and are updated until no component changes by 1e-12"},
                      {"beta", fmt::format("{:.3g} to {:.3g}", betas.front(), betas.back())},
                      {"seeds", fmt::format("{} from seed {}", seeds, settings.seed)},
-                     {"theory speaks of",
-                      fmt::format("{} networks with one fixed point, {} with one per pattern", one, every)}},
+                     {"guaranteed by theory",
+                      fmt::format("one fixed point in {} networks, one per pattern in {}", one, every)}},
       .comparisons = {table},
       .tables = {numbers},
       .figures =
           {{.name = "distances",
             .chart =
-                chart_of("Where states end: distance to three candidates",
+                chart_of("Distance of the fixed point to three candidates",
                          "Distance of the fixed point to the mean, to the cluster's mean and to the pattern.",
                          {.title = "distance / M"},
                          {series_of("mean of all", all, &Ends::to_mean),
                           series_of("mean of the cluster", all, &Ends::to_cluster),
                           series_of("pattern itself", all, &Ends::to_pattern)}),
-            .look =
-                "One line after the other comes down to 0: with small beta states end at the mean of all, "
-                "then at the mean of their cluster, at last at their own pattern."},
+            .caption =
+                "One curve after the other approaches 0: with small beta states converge to the mean of all "
+                "patterns, with medium beta to the mean of their cluster, and with large beta to their own "
+                "pattern."},
            {.name = "mix",
-            .chart = chart_of("How many patterns a fixed point mixes, and how many fixed points there are",
-                              "Patterns that make 90 % of the weights, and different fixed points.",
+            .chart = chart_of("Number of patterns mixed in a fixed point, and number of fixed points",
+                              "Number of patterns with 90 % of the weight, and of different fixed points.",
                               {.title = "count"},
                               {series_of("patterns in the mix", all, &Ends::in_mix),
                                series_of("different fixed points", all, &Ends::different)}),
-            .look =
-                "From all patterns in one fixed point to one pattern in each of as many fixed points, with a "
-                "shelf at the clusters in between."}},
+            .caption = "With growing beta, the network goes from one fixed point that mixes all patterns to "
+                       "one fixed point per pattern, with a plateau at the clusters in between."}},
       .notes = std::move(notes)};
 }
 

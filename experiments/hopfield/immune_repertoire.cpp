@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Bags of 100 000 instances, few of which matter, as in immune repertoires: Hopfield pooling finds them.
+/// Hopfield pooling on bags of 100 000 instances, few of which determine the label, as in immune repertoires.
 
 #include <fmt/format.h>
 
@@ -19,7 +19,8 @@ training::BagTask repertoires(int64_t bags, int64_t witnesses) {
                                                        .num_signals_per_bag = witnesses,
                                                        .num_bits = kBits});
   task.name = "repertoires";
-  // One bag at a time, and steps long enough for the association to become sharp within a few hundred of them.
+  // Batches of one bag, and a learning rate with which the association becomes sharp within a few hundred
+  // steps.
   task.schedule.batch_size = 1;
   task.schedule.learning_rate = 0.01;
   return task;
@@ -27,7 +28,7 @@ training::BagTask repertoires(int64_t bags, int64_t witnesses) {
 
 Outcome run(const RunSettings& settings, Progress& progress) {
   const int64_t seeds = settings.quick ? 3 : 5, bags = 64, epochs = settings.quick ? 12 : 40;
-  // Instances of a positive bag that carry the motif.
+  // Number of instances of a positive bag that contain the motif.
   const std::vector<int64_t> witness_counts =
       settings.quick ? std::vector<int64_t>{1000, 500} : std::vector<int64_t>{1000, 500, 300};
   std::vector<learning::BagGroup> groups;
@@ -48,36 +49,40 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                       .fits = learning::train_bags(jobs, progress, {})});
   }
   progress.finish();
-  report::LineChart chart{.title = "Accuracy on bags not learnt from",
-                          .description =
-                              "Validation accuracy over epochs for several shares of instances that matter.",
-                          .x = {.title = "epoch"},
-                          .y = {.title = "accuracy"},
-                          .series_title = "instances with the motif"};
+  report::LineChart chart{
+      .title = "Validation accuracy",
+      .description = "Validation accuracy over epochs for several numbers of instances with the motif.",
+      .x = {.title = "epoch"},
+      .y = {.title = "accuracy"},
+      .series_title = "instances with the motif"};
   for (const learning::BagGroup& group : groups) {
     chart.series.push_back(
         learning::seeds_series(group.name, group, learning::bag_measure("validation_accuracy")));
   }
   outcome.parameters = {
-      {"bags", fmt::format("{} to learn from, {} to be tested with, half of them positive, {} instances each",
+      {"bags", fmt::format("{} for training, {} for validation, half of them positive, {} instances each",
                            bags * 3 / 4, bags / 4, kInstances)},
       {"instances",
-       fmt::format("random patterns of {} bits; in a positive bag some are one certain pattern", kBits)},
+       fmt::format("random patterns of {} bits; in a positive bag some are replaced by a fixed motif",
+                   kBits)},
       {"model", "HopfieldPooling with default options, linear readout"},
-      {"training", fmt::format("AdamW at 0.01, one bag at a time, {} epochs", epochs)},
+      {"training", fmt::format("AdamW at 0.01, batches of one bag, {} epochs", epochs)},
       {"seeds", fmt::format("{} from seed {}", seeds, settings.seed)}};
-  outcome.tables = {{"After the last epoch, by instances with the motif", learning::bag_table(groups)}};
+  outcome.tables = {
+      {"Results after the last epoch, by number of instances with the motif", learning::bag_table(groups)}};
   outcome.figures = {
       {.name = "accuracy",
        .chart = to_chart(chart),
-       .look = "Medians of the seeds, bands from the least to the greatest. At first all instances weigh "
-               "the same, and the motif is lost among them; once the pooling pattern leans towards it, "
-               "its weight grows exponentially and the bags fall apart within an epoch."}};
-  outcome.notes = {"Nothing published is compared: the real repertoires (bags of some 300 000 sequences, "
-                   "area under the curve about "
-                   "0.83 in the paper) are not at hand. This shows the mechanism at that size.",
-                   "A bag is read once per step and never copied: norms and projections are folded around "
-                   "the association."};
+       .caption =
+           "Medians of the seeds, with bands from the minimum to the maximum. At first all instances "
+           "have the same weight, and the motif has no effect. Once the pooling pattern becomes similar "
+           "to the motif, the motif's weight grows exponentially, and the classes are separated within "
+           "an epoch."}};
+  outcome.notes = {"No published values are compared, since the real repertoires (bags of about 300 000 "
+                   "sequences, area under the curve about 0.83 in the paper) are not available here. The "
+                   "experiment shows the mechanism at a similar size.",
+                   "A bag is read once per step and never copied: norms and projections are fused into the "
+                   "association."};
   return outcome;
 }
 
@@ -86,9 +91,9 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 Experiment hopfield_immune_repertoire() {
   return {.id = "hopfield/immune-repertoire",
           .title = "Bags of 100 000 instances",
-          .claim = "Attention with exponential capacity finds the few instances that decide about a bag "
-                   "among hundreds "
-                   "of thousands, as needed to classify immune repertoires.",
+          .claim =
+              "Attention with exponential capacity finds the few instances that determine the label of a "
+              "bag among hundreds of thousands, as needed to classify immune repertoires.",
           .source = "Ramsauer et al. 2020, section 4; Widrich et al. 2020 (DeepRC)",
           .is_parallel = true,
           .needs_torch = true,

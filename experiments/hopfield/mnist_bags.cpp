@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The example on bags of digits: attention, gated attention and Hopfield pooling.
+/// The example on bags of MNIST digits: attention, gated attention and Hopfield pooling.
 
 #include <fmt/format.h>
 
@@ -12,15 +12,15 @@
 namespace mneme::experiments {
 namespace {
 
-constexpr int64_t kPublishedImages = 70'000; // 60 000 to learn from, 10 000 to be tested with
+constexpr int64_t kPublishedImages = 70'000; // 60 000 training and 10 000 test images
 
 Outcome run(const RunSettings& settings, Progress& progress) {
   const std::optional<learning::Digits> digits = learning::find_digits(settings.data);
   if (!digits) {
     return {.skipped = fmt::format(
-                "there is no MNIST in {} (looked for mnist/train-images-idx3-ubyte and "
-                "mnist/t10k-images-idx3-ubyte, also .gz). `mneme data get mnist` fetches it; --data "
-                "or MNEME_DATA names another folder.",
+                "MNIST was not found in {} (searched for mnist/train-images-idx3-ubyte and "
+                "mnist/t10k-images-idx3-ubyte, also .gz). `mneme data get mnist` downloads it; --data "
+                "or MNEME_DATA selects another folder.",
                 printable(settings.data.string()))};
   }
   const int64_t count = digits->images.patterns.count();
@@ -30,25 +30,27 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                            .models = {{"attention", "attention_base"},
                                       {"gated-attention", "gated_attention_base"},
                                       {"pooling", "hopfield_pooling"}},
-                           .seeds = settings.quick ? 5 : 10, // 50 bags to be tested with: single runs scatter
+                           .seeds =
+                               settings.quick ? 5 : 10, // only 50 validation bags, so single runs scatter
                            .epochs_max = settings.quick ? 6 : 0};
   if (count != kPublishedImages) {
     comparison.not_compared = fmt::format(
-        "these are other bags, drawn from {} images instead of {}; `mneme data get mnist` fetches "
-        "all of them",
+        "the bags differ from the published ones, since they were drawn from {} images instead of {}; "
+        "`mneme data get mnist` downloads all images",
         count, kPublishedImages);
   }
   Outcome outcome = compare_bags(task, comparison, settings, progress);
   outcome.parameters.emplace_back("images",
-                                  fmt::format("{}: {} to draw bags to learn from, {} others", digits->source,
-                                              digits->split, count - digits->split));
+                                  fmt::format("{}: {} for training bags, {} for validation bags",
+                                              digits->source, digits->split, count - digits->split));
   outcome.notes = {
-      "With 50 bags to be tested with, one bag is 0.02 of accuracy; the authors call this a demonstration.",
-      "Training accuracy is that after the step on the bag, by a second forward, as published.",
-      count == kPublishedImages ? "The bags are the published ones, drawn number by number."
-                                : fmt::format("The published bags hold training images of MNIST. Only {} "
-                                              "images are here, so bags are drawn alike, but from others.",
-                                              count)};
+      "With 50 validation bags, one bag is 0.02 of accuracy; the authors call this a demonstration.",
+      "As published, training accuracy is measured after the step on the bag, by a second forward pass.",
+      count == kPublishedImages
+          ? "The bags are identical to the published ones, from the same random numbers."
+          : fmt::format("The published bags contain training images of MNIST. Only {} images were found, so "
+                        "bags were drawn in the same way from these images.",
+                        count)};
   return outcome;
 }
 
@@ -59,18 +61,18 @@ std::string inputs(const RunSettings& settings) {
 } // namespace
 
 Experiment hopfield_mnist_bags() {
-  return {.id = "hopfield/mnist-bags",
-          .title = "Bags of digits: is there a 9?",
-          .claim =
-              "Hopfield pooling finds the 9 in a bag as well as attention and gated attention do (evaluation "
-              "accuracy 0.92 beside 0.94 and 0.90 after 20 epochs), after it has stayed at the majority "
-              "class for "
-              "six epochs.",
-          .source = "hflayers 1.0.2, examples; Ilse, Tomczak & Welling 2018",
-          .is_parallel = true,
-          .needs_torch = true,
-          .run = run,
-          .inputs = inputs};
+  return {
+      .id = "hopfield/mnist-bags",
+      .title = "Bags of digits: is there a 9?",
+      .claim =
+          "Hopfield pooling detects a 9 in a bag as well as attention and gated attention do (evaluation "
+          "accuracy 0.92 compared with 0.94 and 0.90 after 20 epochs), after it has predicted the majority "
+          "class for six epochs.",
+      .source = "hflayers 1.0.2, examples; Ilse, Tomczak & Welling 2018",
+      .is_parallel = true,
+      .needs_torch = true,
+      .run = run,
+      .inputs = inputs};
 }
 
 } // namespace mneme::experiments

@@ -11,9 +11,10 @@
 namespace mneme::experiments {
 namespace {
 
-/// Far below any distance that is looked at, well above the rounding of float64.
-constexpr double kSettled = 1e-12;
-constexpr int64_t kUpdatesMax = 20'000; // near a transition a state creeps
+/// Convergence threshold, much smaller than any distance of interest and larger than rounding errors of
+/// float64.
+constexpr double kConverged = 1e-12;
+constexpr int64_t kUpdatesMax = 20'000; // states converge slowly near a transition
 
 } // namespace
 
@@ -22,7 +23,7 @@ RealPatterns sphere_patterns(int64_t count, int64_t size, double radius_factor, 
                     radius_factor * std::sqrt(static_cast<double>(size - 1)));
 }
 
-RealPatterns moved(RealPatterns patterns, double length, const Random& random) {
+RealPatterns perturbed(RealPatterns patterns, double length, const Random& random) {
   const RealPatterns directions = data::random_sphere(patterns.count(), patterns.size(), random);
   for (int64_t i = 0; i < patterns.count(); ++i) {
     std::ranges::transform(patterns[i], directions[i], patterns[i].begin(),
@@ -35,11 +36,11 @@ RealPatterns updated(const RealPatterns& states, const RealPatterns& stored, dou
   return associate(states, stored, modern_hopfield(beta)).readout;
 }
 
-Settled settled(const RealPatterns& states, const RealPatterns& stored, double beta) {
+FixedPoints iterate_to_fixed_points(const RealPatterns& states, const RealPatterns& stored, double beta) {
   AssociateOptions<RealPatterns> network = modern_hopfield(beta);
   network.update = {.update_steps_max = kUpdatesMax,
-                    .update_steps_eps = kSettled,
-                    .settled_by = SettledBy::largest_component};
+                    .update_steps_eps = kConverged,
+                    .convergence_criterion = ConvergenceCriterion::max_component_change};
   Recall<RealPatterns> recall = associate(states, stored, network);
   return {.states = std::move(recall.readout),
           .updates = recall.steps.empty() ? 0 : std::ranges::max(recall.steps),

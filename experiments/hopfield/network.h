@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Modern Hopfield networks of random patterns, as the experiments on their theory ask them.
+/// Modern Hopfield networks of random patterns, for the experiments on their theory.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,24 @@
 
 namespace mneme::experiments {
 
-/// Random patterns of the sphere whose radius is `radius_factor` times sqrt(size - 1), as theorem 3 has them.
+/// Random patterns on the sphere of radius `radius_factor` * sqrt(size - 1), as in theorem 3.
 RealPatterns sphere_patterns(int64_t count, int64_t size, double radius_factor, const Random& random);
 
-/// Each pattern moved by `length` into a direction of its own.
-RealPatterns moved(RealPatterns patterns, double length, const Random& random);
+/// Each pattern moved by `length` in an independent random direction.
+RealPatterns perturbed(RealPatterns patterns, double length, const Random& random);
 
-/// One update of every state.
+/// The states after one update.
 RealPatterns updated(const RealPatterns& states, const RealPatterns& stored, double beta);
 
-struct Settled {
+struct FixedPoints {
   RealPatterns states;
-  int64_t updates = 0;   ///< of the slowest state
-  bool converged = true; ///< every one of them
+  int64_t updates = 0;   ///< number of updates of the slowest state
+  bool converged = true; ///< true if all states converged
 };
-/// Updates until no component moves by more than 1e-12 any more.
-Settled settled(const RealPatterns& states, const RealPatterns& stored, double beta);
+/// Iterates the update until no component changes by more than 1e-12.
+FixedPoints iterate_to_fixed_points(const RealPatterns& states, const RealPatterns& stored, double beta);
 
+/// Euclidean distance.
 double distance(std::span<const double> a, std::span<const double> b);
 
 /// Mean of patterns `begin` to `end` (not included).

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// How near one update comes to the pattern asked for, beside the bounds of the paper.
+/// Error of retrieval with one update, compared with the bounds of the paper.
 
 #include <algorithm>
 #include <cmath>
@@ -18,23 +18,23 @@ namespace mneme::experiments {
 namespace {
 
 constexpr int64_t kSize = 64;
-/// Shares of M by which a state is moved away from its pattern.
+/// Distances of the initial states from their patterns, in units of M.
 const std::vector<double> kDistances = {0, 0.01, 0.03, 0.1, 0.2, 0.3};
-/// The share whose errors are drawn over beta.
-constexpr double kDrawn = 0.1;
-/// Of M: what float64 leaves of a readout that is a pattern.
+/// The distance whose errors are plotted over beta.
+constexpr double kPlottedDistance = 0.1;
+/// Tolerance for float64 rounding of a readout, in units of M.
 constexpr double kRounding = 1e-13;
 
 enum Stream : uint64_t { kPatterns, kNoise };
 
 /// States at one distance from their patterns, at one beta.
 struct Step {
-  double beta = 0, distance = 0; ///< distance: share of M
+  double beta = 0, distance = 0; ///< distance in units of M
   int64_t stored = 0, well_separated = 0;
-  int64_t beyond_error = 0, beyond_contraction = 0, beyond_fixed_point = 0; ///< of the well separated ones
-  double median = 0, largest = 0; ///< error after one update, in units of M, of all patterns
-  double bound =
-      0; ///< largest error that the theorem allows a well separated one, in units of M; 0: there is none
+  /// Number of well separated patterns that violate the bound of the error, the contraction, the fixed point.
+  int64_t beyond_error = 0, beyond_contraction = 0, beyond_fixed_point = 0;
+  double median = 0, max = 0; ///< error of all patterns after one update, in units of M
+  double bound = 0; ///< maximum of the theorem's error bound over well separated patterns; 0: there are none
 };
 
 struct Network {
@@ -43,16 +43,16 @@ struct Network {
   double norm = 0;
 };
 
-Step measure(const Network& network, double beta, double share, const RealPatterns& fixed_points,
+Step measure(const Network& network, double beta, double state_distance, const RealPatterns& fixed_points,
              const Random& random) {
   const int64_t count = network.stored.count();
-  const double norm = network.norm, length = share * norm, rounding = kRounding * norm;
+  const double norm = network.norm, length = state_distance * norm, rounding = kRounding * norm;
   const theory::HopfieldNetwork numbers{
-      .beta = beta, .num_stored = static_cast<double>(count), .largest_norm = norm};
-  const double needed = theory::hopfield_gap_needed(numbers);
-  const RealPatterns states = moved(network.stored, length, random);
+      .beta = beta, .num_stored = static_cast<double>(count), .max_norm = norm};
+  const double needed = theory::hopfield_min_gap(numbers);
+  const RealPatterns states = perturbed(network.stored, length, random);
   const RealPatterns after = updated(states, network.stored, beta);
-  Step step{.beta = beta, .distance = share, .stored = count};
+  Step step{.beta = beta, .distance = state_distance, .stored = count};
   std::vector<double> errors;
   for (int64_t i = 0; i < count; ++i) {
     const double error = distance(after[i], network.stored[i]);
@@ -72,7 +72,7 @@ Step measure(const Network& network, double beta, double share, const RealPatter
         distance(after[i], fixed_points[i]) > contraction * distance(states[i], fixed_points[i]) + rounding
             ? 1
             : 0;
-    const double near = 1 / (2 * beta * norm); // where the simple form holds
+    const double near = 1 / (2 * beta * norm); // the simple form of the bound is valid within this distance
     if (to_fixed_point <= near) {
       step.beyond_fixed_point +=
           to_fixed_point > theory::hopfield_fixed_point_error_max(numbers, gap) + rounding ? 1 : 0;
@@ -80,7 +80,7 @@ Step measure(const Network& network, double beta, double share, const RealPatter
   }
   std::ranges::sort(errors);
   step.median = errors[errors.size() / 2];
-  step.largest = errors.back();
+  step.max = errors.back();
   return step;
 }
 
@@ -88,27 +88,28 @@ report::Series series_of(const char* name, const std::vector<Step>& steps, doubl
                          report::SeriesStyle style = report::SeriesStyle::line_with_points) {
   report::Series series{.name = name, .style = style};
   for (const Step& step : steps) {
-    series.points.push_back({step.*x, certain(step.*y)});
+    series.points.push_back({step.*x, exact_point(step.*y)});
   }
-  return above_zero(std::move(series));
+  return drop_nonpositive(std::move(series));
 }
 
-std::vector<Step> chosen(const std::vector<Step>& steps, double Step::*key, double value) {
-  std::vector<Step> some;
-  std::ranges::copy_if(steps, std::back_inserter(some), [&](const Step& step) { return step.*key == value; });
-  return some;
+std::vector<Step> select(const std::vector<Step>& steps, double Step::*key, double value) {
+  std::vector<Step> selected;
+  std::ranges::copy_if(steps, std::back_inserter(selected),
+                       [&](const Step& step) { return step.*key == value; });
+  return selected;
 }
 
 report::Chart error_chart(const std::string& title, const std::vector<Step>& steps, double Step::*x,
                           report::Axis axis) {
   return to_chart(report::LineChart{
       .title = title,
-      .description = "Distance of the readout from the pattern, measured and at most.",
+      .description = "Distance of the readout from the pattern, measured and bounded by theory.",
       .x = std::move(axis),
       .y = {.title = "error / M", .format = ".0e", .logarithmic = true},
-      .series = {series_of("largest error", steps, x, &Step::largest),
+      .series = {series_of("largest error", steps, x, &Step::max),
                  series_of("median error", steps, x, &Step::median),
-                 series_of("bound of the worst", steps, x, &Step::bound, report::SeriesStyle::dashed_line)}});
+                 series_of("largest bound", steps, x, &Step::bound, report::SeriesStyle::dashed_line)}});
 }
 
 Outcome run(const RunSettings& settings, Progress& progress) {
@@ -117,37 +118,39 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const Random random(settings.seed);
   Network network{.stored = sphere_patterns(count, kSize, 1, random.stream(kPatterns))};
   network.gaps = hopfield_gaps(network.stored);
-  network.norm = largest_norm(network.stored);
+  network.norm = max_norm(network.stored);
 
   std::vector<Step> steps;
   progress.start("one update", static_cast<int64_t>(betas.size()));
   for (const double beta : betas) {
-    const RealPatterns fixed_points = settled(network.stored, network.stored, beta).states;
-    for (const double share : kDistances) {
-      steps.push_back(measure(network, beta, share, fixed_points, random.stream(kNoise)));
+    const RealPatterns fixed_points = iterate_to_fixed_points(network.stored, network.stored, beta).states;
+    for (const double state_distance : kDistances) {
+      steps.push_back(measure(network, beta, state_distance, fixed_points, random.stream(kNoise)));
     }
     progress.advance();
   }
   progress.finish();
 
-  ComparisonTable table{.title = "Patterns that break a bound",
+  ComparisonTable table{.title = "Number of patterns that violate a bound",
                         .source = "theorems 4 and 5",
-                        .tolerance = "none: none may. 1e-13 of M is taken for rounding."};
+                        .tolerance =
+                            "0: no violations. Distances are compared with a tolerance of 1e-13 M for "
+                            "rounding."};
   TitledTable numbers{.title = "One update, in units of M"};
   numbers.table.columns = {{.name = "beta"},
                            {.name = "distance of the states", .key = "distance"},
-                           {.name = "well separated", .key = "well_separated"},
+                           {.name = "well separated patterns", .key = "well_separated"},
                            {.name = "median error", .digits = 3},
-                           {.name = "largest error", .digits = 3},
-                           {.name = "bound of the worst", .key = "bound", .digits = 3}};
+                           {.name = "maximum error", .key = "largest error", .digits = 3},
+                           {.name = "largest bound", .key = "bound", .digits = 3}};
   for (const Step& step : steps) {
-    numbers.table.rows.push_back({step.beta, step.distance, step.well_separated, step.median, step.largest,
+    numbers.table.rows.push_back({step.beta, step.distance, step.well_separated, step.median, step.max,
                                   step.bound > 0 ? report::Cell(step.bound) : report::Missing{}});
   }
   for (const double beta : betas) {
-    const std::vector<Step> at_beta = chosen(steps, &Step::beta, beta);
+    const std::vector<Step> at_beta = select(steps, &Step::beta, beta);
     if (at_beta.front().well_separated == 0) {
-      continue; // the theorems say nothing
+      continue; // the theorems do not apply
     }
     const auto row = [&](const char* what, int64_t Step::*failures) {
       int64_t sum = 0;
@@ -155,7 +158,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
         sum += step.*failures;
       }
       table.rows.push_back({.what = fmt::format("beta = {:g}: {}", beta, what),
-                            .measured = exactly(static_cast<double>(sum))});
+                            .measured = exact_mean(static_cast<double>(sum))});
     };
     row("error of one update", &Step::beyond_error);
     row("contraction towards the fixed point", &Step::beyond_contraction);
@@ -163,7 +166,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   }
   return {
       .parameters = {{"stored patterns",
-                      fmt::format("{} random ones of the sphere in {} dimensions, M = {:.4g}", count, kSize,
+                      fmt::format("{} random points on the sphere in {} dimensions, M = {:.4g}", count, kSize,
                                   network.norm)},
                      {"states", fmt::format("every pattern, moved by {} M", fmt::join(kDistances, ", "))},
                      {"beta", fmt::format("{}", fmt::join(betas, ", "))},
@@ -172,22 +175,25 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       .tables = {numbers},
       .figures =
           {{.name = "error-over-beta",
-            .chart = error_chart("Error of one update over beta, states 0.1 M away",
-                                 chosen(steps, &Step::distance, kDrawn), &Step::beta, {.title = "beta"}),
-            .look = "The error falls exponentially with beta, until rounding is all that is left, and so "
-                    "does the bound, many orders of magnitude above it."},
+            .chart =
+                error_chart("Error of one update over beta, states 0.1 M away",
+                            select(steps, &Step::distance, kPlottedDistance), &Step::beta, {.title = "beta"}),
+            .caption = "The error decreases exponentially with beta down to rounding errors. The bound also "
+                       "decreases exponentially, many orders of magnitude above the error."},
            {.name = "error-over-distance",
             .chart = error_chart("Error of one update over the distance of the state, beta = 1",
-                                 chosen(steps, &Step::beta, 1), &Step::distance,
+                                 select(steps, &Step::beta, 1), &Step::distance,
                                  {.title = "distance / M", .format = ".2f"}),
-            .look =
-                "One update brings states from far away to within rounding of their pattern; the bound, made "
-                "for every direction, rises much faster."}},
-      .notes = {"The theorems take patterns that are well separated: with a gap of at least 2 / (beta N) + "
-                "ln(2 (N-1) N beta M^2) / beta. Rows with small beta have none, and one update then mixes "
-                "patterns.",
-                "In the bounds the distance is the larger one of the state and of the fixed point from the "
-                "pattern; with the state's alone they would not hold where the fixed point is farther."}};
+            .caption =
+                "One update moves even distant states to their pattern, within rounding errors. The bound, "
+                "which holds for every direction, grows much faster with the distance."}},
+      .notes = {
+          "The theorems apply to patterns that are well separated, with a gap of at least 2 / (beta N) + "
+          "ln(2 (N-1) N beta M^2) / beta. With small beta there are none, and one update then mixes "
+          "patterns.",
+          "The distance in the bounds is the larger one of the distances of the state and of the fixed "
+          "point from the pattern. With the distance of the state alone, the bounds would not hold if "
+          "the fixed point is farther away."}};
 }
 
 } // namespace
@@ -196,8 +202,8 @@ Experiment hopfield_one_step() {
   return {.id = "hopfield/one-step",
           .title = "One update retrieves a pattern",
           .claim =
-              "From a well separated pattern's neighbourhood one update comes within an error that falls "
-              "exponentially with the gap between patterns, below a bound known beforehand.",
+              "From the neighbourhood of a well separated pattern, one update retrieves the pattern with an "
+              "error that decreases exponentially with the gap between patterns and has a known bound.",
           .source = "Ramsauer et al. 2020, theorems 4 and 5",
           .is_parallel = true,
           .run = run};

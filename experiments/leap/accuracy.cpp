@@ -19,14 +19,14 @@ LeapErrors errors_of(const LeapProblem& problem) {
   at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(problem.seed);
   constexpr int64_t kHeads = 2, kFeatures = 64;
   std::array<at::Tensor, 4> rows; // query, focus, key, value
-  for (at::Tensor& part : rows) {
-    part = at::randn({1, problem.tokens, kHeads, kFeatures}, generator, at::kFloat);
+  for (at::Tensor& tensor : rows) {
+    tensor = at::randn({1, problem.tokens, kHeads, kFeatures}, generator, at::kFloat);
   }
-  if (problem.logits > 0) { // focus along the key, as long as the wanted logit asks for
-    const at::Tensor wanted = at::empty({1, problem.tokens, kHeads, 1}, at::kFloat)
+  if (problem.logits > 0) { // focus parallel to the key, scaled so that their logit is the target
+    const at::Tensor target = at::empty({1, problem.tokens, kHeads, 1}, at::kFloat)
                                   .uniform_(-problem.logits, problem.logits, generator);
     const double scale = 1 / std::sqrt(static_cast<double>(kFeatures));
-    rows[1] = rows[2] * (wanted / (rows[2].square().sum(-1, true) * scale));
+    rows[1] = rows[2] * (target / (rows[2].square().sum(-1, true) * scale));
   }
   const ops::FocusWeight weight = problem.exponential ? ops::FocusWeight::exponential : ops::FocusWeight::elu;
   const auto leap = [&](at::ScalarType type) {

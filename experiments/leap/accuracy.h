@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// How exact LEAP is on long sequences, ours and the original, declared without LibTorch (mneme/core/torch_function.h).
+/// Numerical accuracy of LEAP on long sequences, of mneme and of the original. Declared without LibTorch
+/// (mneme/core/torch_function.h).
 #pragma once
 
 #include <cstdint>
@@ -11,14 +12,15 @@
 namespace mneme::experiments {
 
 struct LeapProblem {
-  int64_t tokens = 0, window = 0; ///< window 0: all
-  bool exponential = false;
-  double logits = 0; ///< uniform in [-logits, logits]; 0: those of random focus and keys, about -5 to 5
+  int64_t tokens = 0, window = 0; ///< window 0: all tokens
+  bool exponential = false;       ///< focus weight: exponential, otherwise elu
+  /// Logits are uniform in [-logits, logits]; 0: from random focus and keys, about -5 to 5.
+  double logits = 0;
   uint64_t seed = 1;
 };
 
-/// Of every token, the larger one of two heads of 64 features: length of the error of its readout in float32 relative to
-/// that of the exact readout, which is computed in float64.
+/// Relative error of each token's readout in float32: norm of the error divided by the norm of the readout
+/// computed in float64, maximum over two heads of 64 features.
 struct LeapErrors {
   std::vector<double> ours, original;
 };

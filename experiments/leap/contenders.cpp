@@ -54,14 +54,14 @@ std::function<void()> call_of_contender(Contender which, int64_t tokens, int64_t
     std::ranges::generate(all, [&] { return random(shape, backward); });
     return all;
   };
-  const auto with_projection = [&](int64_t parts) {
+  const auto with_projection = [&](int64_t num_outputs) {
     return std::vector{random({1, tokens, kRow}, backward),
-                       random({parts * kRow, kRow}, false)
+                       random({num_outputs * kRow, kRow}, false)
                            .mul_(1 / std::sqrt(static_cast<double>(kRow)))
                            .requires_grad_(backward)};
   };
-  const std::vector<int64_t> of_leap = {1, tokens, kContenderHeads, kContenderHeadSize},
-                             of_attention = {1, kContenderHeads, tokens, kContenderHeadSize};
+  const std::vector<int64_t> leap_shape = {1, tokens, kContenderHeads, kContenderHeadSize},
+                             attention_shape = {1, kContenderHeads, tokens, kContenderHeadSize};
   const auto attend = [](const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
     return at::scaled_dot_product_attention(query, key, value, {}, 0, /*is_causal=*/true);
   };
@@ -69,40 +69,41 @@ std::function<void()> call_of_contender(Contender which, int64_t tokens, int64_t
   case Contender::leap:
     return call_of(
         [window](const auto& x) { return ops::leap(x[0], x[1], x[2], x[3], {.windows = {{window}}}); },
-        rows(4, of_leap), backward);
+        rows(4, leap_shape), backward);
   case Contender::original_leap:
     return call_of([window](const auto& x) { return ops::original_leap(x[0], x[1], x[2], x[3], window); },
-                   rows(4, of_leap), backward);
+                   rows(4, leap_shape), backward);
   case Contender::attention:
-    return call_of([attend](const auto& x) { return attend(x[0], x[1], x[2]); }, rows(3, of_attention),
+    return call_of([attend](const auto& x) { return attend(x[0], x[1], x[2]); }, rows(3, attention_shape),
                    backward);
   case Contender::projection:
     return call_of([](const auto& x) { return at::linear(x[0], x[1]); }, with_projection(4), backward);
   case Contender::leap_layer:
-  case Contender::dropping_layer: {
+  case Contender::leap_layer_dropout: {
     nn::MultiheadLeap layer(nn::MultiheadLeapOptions(kRow, kContenderHeads)
                                 .windows({window})
                                 .dropout(which == Contender::leap_layer ? 0 : kContenderDropout));
     return call_of([layer](const auto& x) mutable { return layer->forward(x[0]); },
                    {random({1, tokens, kRow}, backward), layer->projections->weight}, backward);
   }
-  case Contender::dropping_original:
+  case Contender::original_leap_dropout:
     return call_of(
         [window, tokens](const auto& x) {
-          const std::vector<at::Tensor> parts =
+          const std::vector<at::Tensor> projected =
               at::linear(x[0], x[1]).view({1, tokens, 4, kContenderHeads, kContenderHeadSize}).unbind(2);
           const auto drop = [](const at::Tensor& t) { return at::dropout(t, kContenderDropout, true); };
-          const at::Tensor of_logits = drop(at::ones({1, tokens, kContenderHeads, 1}));
-          return ops::original_leap(drop(parts[0]), drop(parts[1]) * of_logits, parts[2], drop(parts[3]),
-                                    window);
+          const at::Tensor logit_dropout = drop(at::ones({1, tokens, kContenderHeads, 1}));
+          return ops::original_leap(drop(projected[0]), drop(projected[1]) * logit_dropout, projected[2],
+                                    drop(projected[3]), window);
         },
         with_projection(4), backward);
   case Contender::attention_layer:
     return call_of(
         [attend, tokens](const auto& x) {
-          const std::vector<at::Tensor> parts =
+          const std::vector<at::Tensor> projected =
               at::linear(x[0], x[1]).view({1, tokens, 3, kContenderHeads, kContenderHeadSize}).unbind(2);
-          return attend(parts[0].transpose(1, 2), parts[1].transpose(1, 2), parts[2].transpose(1, 2));
+          return attend(projected[0].transpose(1, 2), projected[1].transpose(1, 2),
+                        projected[2].transpose(1, 2));
         },
         with_projection(3), backward);
   }
@@ -110,46 +111,46 @@ std::function<void()> call_of_contender(Contender which, int64_t tokens, int64_t
 }
 
 double time_call(const std::function<void()>& call) {
-  constexpr double kSlow = 2, kInAll = 0.5;
-  constexpr double kFewest = 3, kMost = 200;
+  constexpr double kSlowCall = 2, kTotal = 0.5; // seconds
+  constexpr double kMinCalls = 3, kMaxCalls = 200;
   const auto timed = [&] {
     const auto begin = std::chrono::steady_clock::now();
     call();
     return seconds_since(begin);
   };
   const double first = timed();
-  if (first >= kSlow) {
+  if (first >= kSlowCall) {
     return first;
   }
   std::vector<double> seconds(
-      static_cast<size_t>(std::clamp(std::floor(kInAll / std::max(first, 1e-9)), kFewest, kMost)));
+      static_cast<size_t>(std::clamp(std::floor(kTotal / std::max(first, 1e-9)), kMinCalls, kMaxCalls)));
   std::ranges::generate(seconds, timed);
   std::ranges::sort(seconds);
   return seconds[seconds.size() / 2];
 }
 
 StepTimes time_steps(int64_t window, int64_t position, int64_t steps) {
-  constexpr int64_t kAtOnce = 4096, kRounds = 9;
+  constexpr int64_t kChunk = 4096, kRounds = 9;
   const at::NoGradGuard no_gradient;
-  const at::Tensor rows = random({1, kAtOnce, 4, kContenderHeads, kContenderHeadSize}, false);
+  const at::Tensor rows = random({1, kChunk, 4, kContenderHeads, kContenderHeadSize}, false);
   const ops::LeapOptions options{.windows = {{window}}};
-  const auto go_on = [&](ops::LeapState state, int64_t first, int64_t count) {
+  const auto advance = [&](ops::LeapState state, int64_t first, int64_t count) {
     const std::vector<at::Tensor> x = rows.narrow(1, first, count).unbind(2);
     return ops::leap_continue(x[0], x[1], x[2], x[3], std::move(state), options).state;
   };
   ops::LeapState before;
   while (before.position < position) {
-    const int64_t count = std::min(kAtOnce, position - before.position);
-    before = go_on(std::move(before), 0, count);
+    const int64_t count = std::min(kChunk, position - before.position);
+    before = advance(std::move(before), 0, count);
   }
   std::vector<double> seconds(static_cast<size_t>(steps), std::numeric_limits<double>::infinity());
   for (int64_t round = 0; round < kRounds; ++round) {
-    ops::LeapState state = go_on(before, 0, 1); // a copy of its own, which is not timed
+    ops::LeapState state = advance(before, 0, 1); // untimed; makes a copy of the state
     for (int64_t i = 0; i < steps; ++i) {
       const auto begin = std::chrono::steady_clock::now();
-      state = go_on(std::move(state), (i + 1) % kAtOnce, 1);
-      double& least = seconds[static_cast<size_t>(i)];
-      least = std::min(least, seconds_since(begin));
+      state = advance(std::move(state), (i + 1) % kChunk, 1);
+      double& min = seconds[static_cast<size_t>(i)];
+      min = std::min(min, seconds_since(begin));
     }
   }
   std::ranges::sort(seconds);

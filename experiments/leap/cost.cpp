@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What LEAP costs over the length of a sequence, beside the original and softmax attention.
+/// Run time of LEAP by sequence length, compared with the original and softmax attention.
 
 #include <cmath>
 #include <optional>
@@ -21,7 +21,7 @@ struct Runner {
   const char* key;
   Contender which;
   int64_t window;
-  int64_t up_to; ///< tokens: beyond, a call takes minutes
+  int64_t max_tokens; ///< longer sequences take minutes per call
 };
 
 constexpr int64_t kNoLimit = 1 << 30;
@@ -32,7 +32,8 @@ constexpr Runner kRunners[] = {
     {"softmax attention", "attention", Contender::attention, 0, 16384},
 };
 
-/// The length from which the first is faster, between two of them by logarithms; the first length if it always is.
+/// Sequence length from which `fast` is faster, interpolated on logarithmic scales; the shortest length if it
+/// is always faster.
 std::optional<double> crossover(const report::Series& fast, const report::Series& slow) {
   const size_t count = std::min(fast.points.size(), slow.points.size());
   const auto lead = [&](size_t i) { return std::log(slow.points[i].y.value / fast.points[i].y.value); };
@@ -41,8 +42,8 @@ std::optional<double> crossover(const report::Series& fast, const report::Series
       if (i == count) {
         return std::nullopt;
       }
-      const double part = -lead(i - 1) / (lead(i) - lead(i - 1));
-      return fast.points[i - 1].x * std::pow(fast.points[i].x / fast.points[i - 1].x, part);
+      const double fraction = -lead(i - 1) / (lead(i) - lead(i - 1));
+      return fast.points[i - 1].x * std::pow(fast.points[i].x / fast.points[i - 1].x, fraction);
     }
   }
   return fast.points.front().x;
@@ -56,9 +57,9 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       .parameters = {
           {"sequence",
            fmt::format("one, float32, {} heads of {} features", kContenderHeads, kContenderHeadSize)},
-          {"time", "median of several calls, from query, focus, key and value on, without projections"},
+          {"time", "median of several calls with given query, focus, key and value, without projections"},
           {"machine", fmt::format("{}, {}, {} threads", cpu_model(), cpu_target(), threads())},
-          {"rerun", "gives other times: those of this machine, then"}}};
+          {"reproducibility", "times depend on the machine and differ between runs"}}};
   progress.start("calls", static_cast<int64_t>(2 * lengths.size() * std::size(kRunners)));
   report::Table crossings{
       .columns = {{.name = "direction"},
@@ -66,9 +67,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                   {.name = "faster than softmax attention from (tokens)", .key = "tokens", .digits = 2}}};
   for (const bool backward : {false, true}) {
     const std::string direction = backward ? "forward and backward" : "forward";
-    report::LineChart chart{.title = fmt::format("Time over length, {}", direction),
-                            .description =
-                                "Milliseconds of one call over the number of tokens, both logarithmic.",
+    report::LineChart chart{.title = fmt::format("Time by sequence length, {}", direction),
+                            .description = "Milliseconds of one call by number of tokens, both logarithmic.",
                             .x = {.title = "tokens",
                                   .logarithmic = true,
                                   .range = std::pair<double, double>(lengths.front(), lengths.back())},
@@ -82,12 +82,12 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       report::Series series{.name = runner.name};
       table.columns.push_back({.name = fmt::format("{} (ms)", runner.name), .key = runner.key, .digits = 3});
       for (size_t i = 0; i < lengths.size(); ++i) {
-        if (lengths[i] > runner.up_to) {
+        if (lengths[i] > runner.max_tokens) {
           table.rows[i].push_back({});
         } else {
           const double milliseconds =
               1e3 * seconds_of(contender(runner.which, lengths[i], runner.window, backward));
-          series.points.push_back({static_cast<double>(lengths[i]), certain(milliseconds)});
+          series.points.push_back({static_cast<double>(lengths[i]), exact_point(milliseconds)});
           table.rows[i].push_back(milliseconds);
         }
         progress.advance();
@@ -103,13 +103,14 @@ Outcome run(const RunSettings& settings, Progress& progress) {
         {fmt::format("Milliseconds of one call, {} (a dash: not run)", direction), std::move(table)});
     outcome.figures.push_back({.name = backward ? "time-forward-backward" : "time-forward",
                                .chart = to_chart(chart),
-                               .look = "LEAP's lines rise as fast as the length, attention's twice as fast "
-                                       "on these axes; where they cross, LEAP "
-                                       "begins to be cheaper."});
+                               .caption = "On these logarithmic axes the curves of LEAP have slope 1 (linear "
+                                          "cost), that of attention slope 2 (quadratic cost). LEAP is faster "
+                                          "from the length at which they cross."});
   }
   progress.finish();
-  outcome.tables.push_back(
-      {"Where the lines cross (a dash: they do not; the shortest length tried: already there)", crossings});
+  outcome.tables.push_back({"Lengths from which LEAP is faster (a dash: at no measured length; the shortest "
+                            "measured length: at all lengths)",
+                            crossings});
   return outcome;
 }
 
@@ -117,9 +118,9 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 
 Experiment leap_cost() {
   return {.id = "leap/cost",
-          .title = "Time over the length of a sequence",
-          .claim = "LEAP's cost grows linearly with the length of a sequence, that of softmax attention with "
-                   "its square.",
+          .title = "Time by sequence length",
+          .claim = "The cost of LEAP grows linearly with the length of a sequence, that of softmax attention "
+                   "with its square.",
           .source = "LEAP (github.com/mtanghu/LEAP), README",
           .is_parallel = true,
           .needs_torch = true,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Compute_Difference_In_Circle_Intersects: exact against continuous intersections, and what theory says of
-/// signal and noise against simulations.
+/// Compute_Difference_In_Circle_Intersects: exact and continuous circle intersections, and the theory of
+/// signal and noise compared with simulations.
 
 #include <cmath>
 
@@ -21,13 +21,13 @@ namespace {
 using nlohmann::json;
 using report::SeriesStyle;
 
-constexpr double kPrinted = 5.1e-7; // six decimals are printed
-constexpr double kFormula = 1e-9;   // relative: formulas in doubles on both sides
-constexpr double kErrors = 4.5;     // standard errors allowed where there is chance
+constexpr double kPrinted = 5.1e-7; // published with six decimals
+constexpr double kFormula = 1e-9;   // relative tolerance of formulas in doubles
+constexpr double kErrors = 4.5;     // tolerance of random values, in standard errors
 constexpr int64_t kPatterns = 100;
 constexpr int64_t kPublishedReadEpochs = 200;
 
-/// What streams of random numbers are for.
+/// Streams of random numbers by purpose.
 enum class Purpose : uint64_t { intersections = 1, reads = 2 };
 
 /// Signal-to-noise settings of the figure: n = 100, r = 10000, m = 100, d = 35.
@@ -62,9 +62,9 @@ ComparisonTable compare_forms() {
                         .tolerance = "5.1e-7: the notebook prints six decimals."};
   for (size_t i = 0; i < printed.at("dv").size(); ++i) {
     const int64_t v = printed.at("dv").at(i);
-    table.rows.push_back(within_absolute(fmt::format("distance {}: exact", v), printed.at("exact").at(i),
-                                         exact[static_cast<size_t>(v)], kPrinted));
-    table.rows.push_back(within_absolute(
+    table.rows.push_back(compare_absolute(fmt::format("distance {}: exact", v), printed.at("exact").at(i),
+                                          exact[static_cast<size_t>(v)], kPrinted));
+    table.rows.push_back(compare_absolute(
         fmt::format("distance {}: the book's continuous form", v), printed.at("continuous").at(i),
         locations * std::exp(theory::log_book_intersection(bits, radius, v)), kPrinted));
   }
@@ -75,8 +75,8 @@ ComparisonTable compare_noise() {
   ComparisonTable table{
       .title = "Signal and noise of the published formulas",
       .source = "run of the published formulas",
-      .tolerance = "1e-9 relative, and 1e-12 of the signal at distance 0, which the published lune form "
-                   "may lose."};
+      .tolerance = "1e-9 relative, plus 1e-12 of the signal at distance 0 for cancellation in the published "
+                   "lune form."};
   for (const json& one : published("snr_variance").at("cases")) {
     const theory::SdmParameters sdm{.bits = one.at("n"),
                                     .hard_locations = std::stod(one.at("r").get<std::string>()),
@@ -89,7 +89,7 @@ ComparisonTable compare_noise() {
     const std::string at = fmt::format("n = {}, m = {:g}, r = {:g}, d = {}: ", sdm.bits, sdm.patterns,
                                        sdm.hard_locations, sdm.hamming_radius);
     table.rows.push_back(
-        within(at + "old noise", one.at("sigma_old"), book.front().noise_deviation, kFormula));
+        compare_relative(at + "old noise", one.at("sigma_old"), book.front().noise_deviation, kFormula));
     for (size_t i = 0; i < one.at("dv").size(); ++i) {
       const int64_t v = one.at("dv").at(i);
       const theory::SignalToNoise& read = jaeckel[static_cast<size_t>(v)];
@@ -98,8 +98,8 @@ ComparisonTable compare_noise() {
           read.noise_deviation > 0 ? lost * sdm.patterns * (1 + 2 * read.signal) / read.noise_deviation : 0;
       const auto add = [&](const char* what, const char* key, double measured, double digits) {
         const double value = one.at(key).at(i).is_number() ? one.at(key).at(i).get<double>() : 0;
-        table.rows.push_back(within_absolute(at + fmt::format("{} at distance {}", what, v), value, measured,
-                                             kFormula * std::abs(value) + digits));
+        table.rows.push_back(compare_absolute(at + fmt::format("{} at distance {}", what, v), value, measured,
+                                              kFormula * std::abs(value) + digits));
       };
       add("signal", "expected_signal", read.signal, lost);
       add("new noise", "sigma_new", read.noise_deviation, noise_lost);
@@ -108,7 +108,7 @@ ComparisonTable compare_noise() {
   return table;
 }
 
-/// Intersections that simulation finds, beside the mean of 20 published epochs.
+/// Simulated intersections, compared with the mean of 20 published epochs.
 void add_intersections(Outcome& outcome, const Setting& setting, const RunSettings& settings) {
   const json& printed = published("sdm_tables").at("Compute_Difference_cell12_simulation_means");
   const int64_t published_epochs = printed.at("epochs"), epochs = settings.quick ? 100 : 1000;
@@ -122,8 +122,8 @@ void add_intersections(Outcome& outcome, const Setting& setting, const RunSettin
       .title = "Simulated intersections",
       .source = "Compute_Difference_In_Circle_Intersects, cell 12",
       .tolerance = fmt::format(
-          "{} standard errors of the difference; counts have the variance of a Poisson distribution "
-          "with the theoretical mean. 0.05 besides: the published means are of 20 counts.",
+          "{} standard errors of the difference, where counts have the variance of a Poisson distribution "
+          "with the theoretical mean, plus 0.05, since the published means are of 20 counts.",
           kErrors)};
   report::Series all{.name = "every count", .style = SeriesStyle::points},
       mean{.name = "mean", .style = SeriesStyle::line_with_points}, expected{.name = "theory"};
@@ -134,13 +134,13 @@ void add_intersections(Outcome& outcome, const Setting& setting, const RunSettin
     for (const auto& epoch : counts) {
       values.push_back(static_cast<double>(epoch[i]));
       if (std::ssize(values) <= published_epochs) {
-        all.points.push_back({x, certain(values.back())});
+        all.points.push_back({x, exact_point(values.back())});
       }
     }
     const double lambda = theory[static_cast<size_t>(v)];
     const trials::MeanInterval measured = trials::mean_interval(values);
     mean.points.push_back({x, estimate_of(measured)});
-    expected.points.push_back({x, certain(lambda)});
+    expected.points.push_back({x, exact_point(lambda)});
     const double spread = 1 / static_cast<double>(epochs) + 1 / static_cast<double>(published_epochs);
     means.rows.push_back({.what = fmt::format("distance {}: mean count", v),
                           .published = printed.at("mean_intersection").at(i),
@@ -161,15 +161,15 @@ void add_intersections(Outcome& outcome, const Setting& setting, const RunSettin
                              .y = {.title = "hard locations in both circles"},
                              .series = {all, mean, expected},
                              .intervals = report::IntervalStyle::bars}),
-       .look = "Counts scatter as a Poisson distribution does; their means lie on the theory."});
+       .caption = "Counts scatter like a Poisson distribution; their means agree with theory."});
 }
 
-/// Noise and signal-to-noise ratio: simulation, with and without the published mistake, and three theories.
+/// Noise and signal-to-noise ratio: simulations with and without the published mistake, and three theories.
 void add_reads(Outcome& outcome, const Setting& setting, const RunSettings& settings) {
   const int64_t epochs = settings.quick ? kPublishedReadEpochs : 10 * kPublishedReadEpochs;
   const Random random = Random(settings.seed).stream(static_cast<uint64_t>(Purpose::reads));
-  const auto copied = reads_by_simulation(simulation_of(setting, epochs), kPatterns, Query::copy, random),
-             damaged =
+  const auto correct = reads_by_simulation(simulation_of(setting, epochs), kPatterns, Query::copy, random),
+             mistaken =
                  reads_by_simulation(simulation_of(setting, epochs), kPatterns, Query::same_array, random);
   const auto jaeckel = theory::signal_to_noise(setting.sdm, {.noise = theory::NoiseModel::jaeckel,
                                                              .unrelated_distance = setting.distances.back()}),
@@ -180,7 +180,7 @@ void add_reads(Outcome& outcome, const Setting& setting, const RunSettings& sett
     for (size_t i = 0; i < reads.size(); ++i) {
       series.points.push_back(
           {static_cast<double>(setting.distances[i]),
-           certain(ratio ? reads[i].signal / reads[i].noise_deviation : reads[i].noise_deviation)});
+           exact_point(ratio ? reads[i].signal / reads[i].noise_deviation : reads[i].noise_deviation)});
     }
     return series;
   };
@@ -193,11 +193,11 @@ void add_reads(Outcome& outcome, const Setting& setting, const RunSettings& sett
     };
     return report::to_chart(
         report::LineChart{.title = title,
-                          .description = "Simulation and theory over the distance of the cue.",
+                          .description = "Simulation and theory by distance of the cue.",
                           .x = {.title = "Hamming distance"},
                           .y = {.title = ratio ? "signal / noise" : "noise, standard deviation"},
-                          .series = {simulated("simulation", copied, ratio),
-                                     simulated("simulation with the published mistake", damaged, ratio),
+                          .series = {simulated("simulation", correct, ratio),
+                                     simulated("simulation with the published mistake", mistaken, ratio),
                                      line("new (Jaeckel)", jaeckel), line("old (book)", book),
                                      line("averaged over distances", averaged)}});
   };
@@ -207,22 +207,22 @@ void add_reads(Outcome& outcome, const Setting& setting, const RunSettings& sett
            report::Panels{.title = "Noise and signal-to-noise ratio, n = 100, r = 10 000, m = 100, d = 35",
                           .description = "Simulation, new, old and averaged theory.",
                           .charts = {panel("noise", false), panel("signal-to-noise ratio", true)}}),
-       .look = "The noise grows with the signal as the new formula says; the book's does not depend on the "
-               "distance. All "
-               "unrelated patterns at one distance, as the new formula has it, is too few: those nearby by "
-               "chance share "
-               "most, and the average over distances meets the simulation."});
+       .caption =
+           "The noise grows with the signal, as predicted by the new formula; the book's noise does not "
+           "depend on the distance. The new formula assumes one distance for all unrelated patterns, "
+           "which underestimates the noise: the few patterns that are closer share the most locations. "
+           "The average over distances agrees with the simulation."});
 
   constexpr double kReadOff[] = {4.5, 3.6, 3.25, 3.25, 2.85, 2.3, 1.85, 1.78};
   constexpr double kReading = 0.1;
   ComparisonTable noise{.title = "Simulated noise",
                         .source = "figure of Compute_Difference_In_Circle_Intersects",
-                        .tolerance = fmt::format("{} standard errors of a deviation over 200 epochs (sigma / "
-                                                 "sqrt(2 x 200) for the signal's share, of "
-                                                 "both runs), plus {} for reading.",
+                        .tolerance = fmt::format("{} standard errors of the difference of two standard "
+                                                 "deviations (sigma / sqrt(2 x epochs) each; 200 published "
+                                                 "epochs), plus {} for reading the figure.",
                                                  kErrors, kReading)};
   for (size_t i = 0; i < setting.distances.size(); ++i) {
-    const double sigma = copied[i].noise_deviation;
+    const double sigma = correct[i].noise_deviation;
     const double error = sigma * std::sqrt(0.5 / static_cast<double>(epochs) + 0.5 / kPublishedReadEpochs);
     const double own = kErrors * sigma * std::sqrt(0.5 / static_cast<double>(epochs));
     noise.rows.push_back({.what = fmt::format("distance {}: noise", setting.distances[i]),
@@ -246,9 +246,9 @@ Outcome run(const RunSettings& settings, Progress&) {
   const std::vector<double> exact = theory::shared_locations(bits, locations, radius).at_distance;
   report::Series book{.name = "printed in the SDM book", .style = SeriesStyle::points};
   for (size_t i = 0; i < printed.at("dv").size(); ++i) {
-    book.points.push_back({printed.at("dv").at(i), certain(printed.at("book").at(i))});
+    book.points.push_back({printed.at("dv").at(i), exact_point(printed.at("book").at(i))});
   }
-  const std::vector<int64_t> distances = whole_range(0, bits / 2, 2);
+  const std::vector<int64_t> distances = integer_range(0, bits / 2, 2);
   outcome.figures.push_back(
       {.name = "three-forms",
        .chart = report::to_chart(report::LineChart{
@@ -265,25 +265,24 @@ Outcome run(const RunSettings& settings, Progress&) {
                           },
                           SeriesStyle::dashed_line),
                       book}}),
-       .look = "The continuous form is a tenth too low throughout; the numbers printed in the book lie "
-               "between."});
+       .caption =
+           "The continuous form is a tenth too low at all distances; the values printed in the book are "
+           "in between."});
   outcome.parameters = {{"n, r, d", "1000, 1e6, 451 (forms); 100, 10 000, 35 (simulations)"},
                         {"patterns m", std::to_string(kPatterns)},
                         {"epochs", settings.quick ? "100 (intersections), 200 (signal and noise)"
                                                   : "1000 (intersections), 2000 (signal and noise)"}};
-  outcome.notes = {"In the published simulation of signal and noise the query is a view of the stored "
-                   "pattern: bits flipped in it are "
-                   "flipped in the pattern table too, and stay so for the larger distances of an epoch. Here "
-                   "the query is a copy; the "
-                   "figure shows both. (With the mistake the cue equals what is stored, so the signal does "
-                   "not fall with the distance.)",
-                   "The published \"new\" variance puts all unrelated patterns at the last distance of the "
-                   "list, meant as n / 2. Random "
-                   "patterns scatter about n / 2, and the few that are nearer share most locations: "
-                   "averaging over the distance gives "
-                   "the simulated noise.",
-                   "The notebook's routine for Hamming distances was removed from the released version, so "
-                   "it does not run as it is."};
+  outcome.notes = {
+      "In the published simulation of signal and noise the query is a view of the stored "
+      "pattern: its bits are also flipped in the pattern table, and remain flipped for the larger "
+      "distances of an epoch. Here the query is a copy; the figure shows both. (With the mistake "
+      "the query equals the stored pattern, so the signal does not decrease with the distance.)",
+      "The published \"new\" variance assumes that all unrelated patterns are at the last distance "
+      "of the list, which is meant to be n / 2. Random patterns scatter around n / 2, and the few "
+      "that are closer share the most locations: averaging over the distance reproduces the "
+      "simulated noise.",
+      "The notebook does not run without changes, since its function for Hamming distances was "
+      "removed from the released version."};
   return outcome;
 }
 
@@ -292,11 +291,11 @@ Outcome run(const RunSettings& settings, Progress&) {
 Experiment sdm_circle_differences() {
   return {
       .id = "sdm/circle-differences",
-      .title = "Circle intersections, signal and noise: theory against simulation",
+      .title = "Circle intersections, signal and noise: theory and simulation",
       .claim =
           "The exact circle intersection differs from the continuous form of the SDM book by about a tenth, "
-          "and the "
-          "noise of a read follows Jaeckel's variance, which grows with the signal, rather than the book's.",
+          "and the noise of a read follows Jaeckel's variance, which grows with the signal, rather than the "
+          "book's.",
       .source = "Bricken & Pehlevan 2021, notebook Compute_Difference_In_Circle_Intersects",
       .run = run};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// SDM_Critical_Distances: from how far away a cue still finds its pattern. All eight figures.
+/// SDM_Critical_Distances: critical distance, the maximum distance from which a cue converges to its pattern.
+/// All eight figures.
 
 #include <algorithm>
 #include <cmath>
@@ -30,7 +31,7 @@ double published_critical(const SdmParameters& sdm) {
       theory::published_critical_distance(theory::published_distances_after_read(sdm)).distance);
 }
 
-/// The rule on every second distance, as figure c has it: it looks at places in a list of distances.
+/// The published rule applied to every second distance, as in figure c: the rule works on list indices.
 double published_critical_in_steps_of_two(const SdmParameters& sdm) {
   const std::vector<double> after = theory::published_distances_after_read(sdm);
   std::vector<double> half;
@@ -44,7 +45,7 @@ double corrected_critical(const SdmParameters& sdm) {
   return static_cast<double>(theory::critical_distance(sdm).distance);
 }
 
-/// A curve whose points are computed beside each other.
+/// A curve whose points are computed in parallel.
 template <class X, class Function>
 report::Series slow_curve(const std::string& name, const std::vector<X>& xs, Function y,
                           SeriesStyle style = SeriesStyle::line) {
@@ -70,13 +71,14 @@ const char* panel_name(int64_t bits) {
   return bits == 64 ? "n = 64, r = 2^64" : "n = 1000, r = 1e6";
 }
 
-/// Figures a and b: over the radius, for several numbers of patterns.
+/// Figures a and b: critical distance by radius, for several numbers of patterns.
 report::Chart over_radius(const std::string& title, const std::vector<double>& patterns, int64_t step) {
   std::vector<report::Chart> panels;
   for (const auto& [bits, locations] : {std::pair<int64_t, double>{64, kInfinite}, {1000, 1e6}}) {
     const int64_t size = bits;
     const double count = locations;
-    const std::vector<int64_t> radii = bits == 64 ? whole_linspace(9, 25, 16) : whole_range(400, 495, step);
+    const std::vector<int64_t> radii =
+        bits == 64 ? integer_linspace(9, 25, 16) : integer_range(400, 495, step);
     report::LineChart chart = empty_chart(panel_name(bits), {.title = "Hamming radius d"});
     for (const double m : patterns) {
       chart.series.push_back(slow_curve(fmt::format("m = {:g}", m), radii, [&, m](int64_t d) {
@@ -96,7 +98,7 @@ report::Chart over_radius(const std::string& title, const std::vector<double>& p
     panels.push_back(report::to_chart(chart));
   }
   return report::to_chart(
-      report::Panels{.title = title, .description = "Critical distance over the radius.", .charts = panels});
+      report::Panels{.title = title, .description = "Critical distance by radius.", .charts = panels});
 }
 
 report::Chart over_patterns(int64_t count) {
@@ -119,18 +121,17 @@ report::Chart over_patterns(int64_t count) {
                         SeriesStyle::dashed_line)};
     panels.push_back(report::to_chart(chart));
   }
-  return report::to_chart(report::Panels{.title = "Critical distance over the number of patterns",
-                                         .description = "Two settings.",
-                                         .charts = panels});
+  return report::to_chart(report::Panels{
+      .title = "Critical distance by number of patterns", .description = "Two settings.", .charts = panels});
 }
 
 report::Chart over_bits(int64_t step) {
   report::LineChart chart =
-      empty_chart("Critical distance over n, m = 10 000, r = 1e6, d = 451", {.title = "bits n"});
+      empty_chart("Critical distance by n, m = 10 000, r = 1e6, d = 451", {.title = "bits n"});
   const auto at = [](int64_t n) {
     return SdmParameters{.bits = n, .hard_locations = 1e6, .hamming_radius = 451, .patterns = 10000};
   };
-  const std::vector<int64_t> sizes = whole_range(950, 1050, step);
+  const std::vector<int64_t> sizes = integer_range(950, 1050, step);
   chart.series = {slow_curve("published", sizes, [&](int64_t n) { return published_critical(at(n)); }),
                   slow_curve(
                       "corrected theory", sizes, [&](int64_t n) { return corrected_critical(at(n)); },
@@ -139,9 +140,9 @@ report::Chart over_bits(int64_t step) {
 }
 
 report::Chart over_fraction(bool quick) {
-  report::LineChart chart = empty_chart("Critical distance over the space fraction, m = 10 000, r = 1e6",
+  report::LineChart chart = empty_chart("Critical distance by space fraction, m = 10 000, r = 1e6",
                                         {.title = "space fraction p", .format = ".0e", .logarithmic = true});
-  chart.y = {.title = "critical distance (share of n)", .format = ".0%"};
+  chart.y = {.title = "critical distance / n", .format = ".0%"};
   for (const int64_t bits : {100, 1000, 10000}) {
     const std::vector<double> fractions = logspace(-6, -1, quick ? 26 : 61);
     chart.series.push_back(slow_curve(fmt::format("n = {}", bits), fractions, [&](double p) {
@@ -155,7 +156,7 @@ report::Chart over_fraction(bool quick) {
   return report::to_chart(chart);
 }
 
-/// Figure f: lines saturate in the number of hard locations.
+/// Figure f: critical distance by number of hard locations.
 report::Chart over_locations(bool quick) {
   struct Setting {
     int64_t bits;
@@ -180,7 +181,7 @@ report::Chart over_locations(bool quick) {
     }
     panels.push_back(report::to_chart(chart));
   }
-  return report::to_chart(report::Panels{.title = "Critical distance over the number of hard locations",
+  return report::to_chart(report::Panels{.title = "Critical distance by number of hard locations",
                                          .description = "One line per radius.",
                                          .charts = panels});
 }
@@ -191,16 +192,16 @@ const theory::SignalToNoiseOptions kOldExact{.noise = theory::NoiseModel::book};
 const theory::SignalToNoiseOptions kOldContinuous{.noise = theory::NoiseModel::book,
                                                   .book_intersection = true};
 
-/// Figure g: the distance after one read, with the diagonal.
+/// Figure g: distance after one read by distance before it, with the diagonal.
 report::Chart after_one_read() {
   std::vector<report::Chart> panels;
   const auto panel = [&](const std::string& title, const SdmParameters& sdm,
                          const theory::SignalToNoiseOptions& options) {
     const std::vector<double> after = theory::published_distances_after_read(sdm, options);
-    const std::vector<int64_t> distances = whole_range(0, sdm.bits / 2, sdm.bits > 100 ? 4 : 1);
+    const std::vector<int64_t> distances = integer_range(0, sdm.bits / 2, sdm.bits > 100 ? 4 : 1);
     panels.push_back(report::to_chart(report::LineChart{
         .title = title,
-        .description = "Distance after one read over the distance before.",
+        .description = "Distance after one read by distance before it.",
         .x = {.title = "distance before (bits)"},
         .y = {.title = "distance after (bits)"},
         .series = {
@@ -214,17 +215,17 @@ report::Chart after_one_read() {
   panel("n = 1000, d = 451, old variance, exact", kBook, kOldExact);
   panel("n = 1000, d = 451, old variance, continuous", kBook, kOldContinuous);
   return report::to_chart(report::Panels{.title = "Distance to the pattern after one read",
-                                         .description = "Below the diagonal a read helps.",
+                                         .description = "A read reduces the distance below the diagonal.",
                                          .charts = panels});
 }
 
-/// The bound r / z^2 that the capacity cannot pass.
+/// Upper bound r / z^2 of the capacity.
 double capacity_bound(int64_t bits) {
   const double z = theory::z_per_bit(bits);
   return 1e6 / (z * z);
 }
 
-/// The capacity at the best radius of whole bits.
+/// Capacity at the optimal integer radius.
 double best_capacity(int64_t bits) {
   const double z = theory::z_per_bit(bits);
   const int64_t around = theory::hamming_radius_for_capacity(bits, 1e6);
@@ -241,27 +242,27 @@ report::Chart capacity_over_bits() {
     sizes.push_back(static_cast<int64_t>(std::round(n)));
   }
   return report::to_chart(
-      report::LineChart{.title = "Greatest number of patterns over n, r = 1e6",
-                        .description = "Capacity and its bound over the number of bits.",
+      report::LineChart{.title = "Maximum number of patterns by n, r = 1e6",
+                        .description = "Capacity and its bound by number of bits.",
                         .x = {.title = "bits n", .format = "~s", .logarithmic = true},
                         .y = {.title = "patterns m", .format = "~s"},
                         .series = {curve("bound r / z^2", sizes, capacity_bound),
-                                   curve("full equation, best whole radius", sizes, best_capacity)}});
+                                   curve("full equation, optimal integer radius", sizes, best_capacity)}});
 }
 
 ComparisonTable compare_rule() {
-  ComparisonTable table{.title = "Critical distances by the published rule",
-                        .source =
-                            "run of the rule of the author's later code, which gives the published figures",
-                        .tolerance = "none: whole bits."};
+  ComparisonTable table{
+      .title = "Critical distances by the published rule",
+      .source = "run of the rule of the author's later code, which reproduces the published figures",
+      .tolerance = "0: integers."};
   for (const json& one : published("critical_distance").at("cases")) {
     const SdmParameters sdm{.bits = one.at("n"),
                             .hard_locations = std::stod(one.at("r").get<std::string>()),
                             .hamming_radius = one.at("hamm_radius"),
                             .patterns = one.at("m")};
-    table.rows.push_back(within_absolute(fmt::format("n = {}, m = {:g}, r = {:g}, d = {}", sdm.bits,
-                                                     sdm.patterns, sdm.hard_locations, sdm.hamming_radius),
-                                         one.at("critical_distance"), published_critical(sdm), 0));
+    table.rows.push_back(compare_absolute(fmt::format("n = {}, m = {:g}, r = {:g}, d = {}", sdm.bits,
+                                                      sdm.patterns, sdm.hard_locations, sdm.hamming_radius),
+                                          one.at("critical_distance"), published_critical(sdm), 0));
   }
   return table;
 }
@@ -275,24 +276,25 @@ ComparisonTable compare_figures() {
   };
   ComparisonTable table{.title = "Read off the published figures",
                         .source = "figures of SDM_Critical_Distances",
-                        .tolerance = "none where the figure has a marked value; else what can be read: 2 or "
-                                     "3 bits, 5000 patterns on an axis of "
-                                     "1e5 and of capacity, 1000 where the line drops at 17 500."};
-  table.rows.push_back(
-      within_absolute("c: n = 1000, d = 451, m = 10 000", 165, published_critical_in_steps_of_two(kBook), 2));
+                        .tolerance =
+                            "0 for values marked in the figure; otherwise the reading accuracy: 2 or 3 "
+                            "bits, 5000 patterns on an axis of 1e5 and for the capacity, 1000 patterns "
+                            "where the line drops at 17 500."};
+  table.rows.push_back(compare_absolute("c: n = 1000, d = 451, m = 10 000", 165,
+                                        published_critical_in_steps_of_two(kBook), 2));
   SdmParameters sdm = kBook;
   sdm.patterns = 100;
-  table.rows.push_back(within_absolute("c: n = 1000, d = 451, fewest patterns", 500,
-                                       published_critical_in_steps_of_two(sdm), 2));
-  table.rows.push_back(within_absolute("c: n = 64, r = 1e5, d = 17, m = 1024", 8,
-                                       published_critical_in_steps_of_two(kSmall), 0));
+  table.rows.push_back(compare_absolute("c: n = 1000, d = 451, fewest patterns", 500,
+                                        published_critical_in_steps_of_two(sdm), 2));
+  table.rows.push_back(compare_absolute("c: n = 64, r = 1e5, d = 17, m = 1024", 8,
+                                        published_critical_in_steps_of_two(kSmall), 0));
   table.rows.push_back(
-      within_absolute("c: patterns at which it reaches 0", 50000, patterns_until_zero(kBook, 500), 5000));
-  table.rows.push_back(within_absolute("c: n = 64, r = 1e5, d = 17: patterns at which it reaches 0", 17500,
-                                       patterns_until_zero(kSmall, 250), 1000));
+      compare_absolute("c: patterns at which it reaches 0", 50000, patterns_until_zero(kBook, 500), 5000));
+  table.rows.push_back(compare_absolute("c: n = 64, r = 1e5, d = 17: patterns at which it reaches 0", 17500,
+                                        patterns_until_zero(kSmall, 250), 1000));
   int64_t best_bits = 0;
   double peak = 0;
-  for (const int64_t n : whole_range(950, 1050)) {
+  for (const int64_t n : integer_range(950, 1050)) {
     SdmParameters one = kBook;
     one.bits = n;
     if (const double distance = published_critical(one); distance > peak) {
@@ -300,11 +302,11 @@ ComparisonTable compare_figures() {
       best_bits = n;
     }
   }
-  table.rows.push_back(within_absolute("d: greatest distance over n", 180, peak, 2));
-  table.rows.push_back(within_absolute("d: at n", 1006, static_cast<double>(best_bits), 3));
+  table.rows.push_back(compare_absolute("d: greatest distance over n", 180, peak, 2));
+  table.rows.push_back(compare_absolute("d: at n", 1006, static_cast<double>(best_bits), 3));
   for (const auto& [radius, distance] :
        {std::pair<int64_t, double>{5, 11}, {9, 19}, {11, 23}, {15, 31}, {19, 26}, {27, 0}}) {
-    table.rows.push_back(within_absolute(
+    table.rows.push_back(compare_absolute(
         fmt::format("f: n = 64, m = 1024, d = {}, with 1e20 locations", radius), distance,
         published_critical({.bits = 64, .hard_locations = 1e20, .hamming_radius = radius, .patterns = 1024}),
         0));
@@ -313,19 +315,19 @@ ComparisonTable compare_figures() {
     return static_cast<double>(
         theory::published_critical_distance(theory::published_distances_after_read(of, options)).distance);
   };
-  // There the curve is a stair that crosses the diagonal between 7 and 8.
-  table.rows.push_back(within_absolute(
+  // The curve is a step function that crosses the diagonal between 7 and 8.
+  table.rows.push_back(compare_absolute(
       "g: n = 64, r = 1e5, d = 17 crosses the diagonal", 7.5,
       static_cast<double>(theory::critical_distance(theory::published_distances_after_read(kSmall)).distance),
       0.5));
   table.rows.push_back(
-      within_absolute("g: n = 1000, old variance, exact intersection", 212, crossing(kBook, kOldExact), 0));
-  table.rows.push_back(within_absolute("g: n = 1000, old variance, the book's continuous intersection", 194,
-                                       crossing(kBook, kOldContinuous), 0));
-  table.rows.push_back(within_absolute("g: n = 1000, new variance", 164, published_critical(kBook), 0));
-  table.rows.push_back(within_absolute("h: bound at n = 100", 165000, capacity_bound(100), 5000));
-  table.rows.push_back(within_absolute("h: bound at n = 1e5", 53000, capacity_bound(100000), 5000));
-  table.rows.push_back(within_absolute("h: full equation at n = 1000", 86000, best_capacity(1000), 5000));
+      compare_absolute("g: n = 1000, old variance, exact intersection", 212, crossing(kBook, kOldExact), 0));
+  table.rows.push_back(compare_absolute("g: n = 1000, old variance, the book's continuous intersection", 194,
+                                        crossing(kBook, kOldContinuous), 0));
+  table.rows.push_back(compare_absolute("g: n = 1000, new variance", 164, published_critical(kBook), 0));
+  table.rows.push_back(compare_absolute("h: bound at n = 100", 165000, capacity_bound(100), 5000));
+  table.rows.push_back(compare_absolute("h: bound at n = 1e5", 53000, capacity_bound(100000), 5000));
+  table.rows.push_back(compare_absolute("h: full equation at n = 1000", 86000, best_capacity(1000), 5000));
   return table;
 }
 
@@ -333,54 +335,52 @@ Outcome run(const RunSettings& settings, Progress&) {
   Outcome outcome;
   outcome.comparisons = {compare_figures(), compare_rule()};
   const int64_t step = settings.quick ? 2 : 1;
-  const auto add = [&](const char* name, report::Chart chart, const char* look) {
-    outcome.figures.push_back({.name = name, .chart = std::move(chart), .look = look});
+  const auto add = [&](const char* name, report::Chart chart, const char* caption) {
+    outcome.figures.push_back({.name = name, .chart = std::move(chart), .caption = caption});
   };
-  add("a-over-radius", over_radius("a: critical distance over the radius", {1024, 10240, 10000}, step),
-      "There is a best radius; more patterns move it down. The dashed line is the corrected theory.");
-  add("b-few-patterns", over_radius("b: the same for fewer patterns", {128, 256, 512, 1024}, step),
-      "At n = 64 the rise up to d = 15 does not depend on the patterns: there circles cease to meet (2d + "
-      "1).");
+  add("a-over-radius", over_radius("a: critical distance by radius", {1024, 10240, 10000}, step),
+      "There is an optimal radius, which decreases with the number of patterns. The dashed line is the "
+      "corrected theory.");
+  add("b-few-patterns",
+      over_radius("b: critical distance by radius for fewer patterns", {128, 256, 512, 1024}, step),
+      "At n = 64 the increase up to d = 15 does not depend on the number of patterns: it is 2d + 1, the "
+      "first distance at which the circles do not intersect.");
   add("c-over-patterns", over_patterns(settings.quick ? 100 : 400),
-      "The more patterns, the nearer a cue must be; beyond a number of patterns nothing is recalled.");
-  add("d-over-bits", over_bits(step), "At a fixed radius there is a best number of bits.");
+      "The more patterns, the closer a cue must be; above some number of patterns nothing is recalled.");
+  add("d-over-bits", over_bits(step), "At a fixed radius there is an optimal number of bits.");
   add("e-over-fraction", over_fraction(settings.quick),
-      "As a share of n, the best critical distance lies at the same space fraction for all sizes.");
+      "Relative to n, the critical distance has its maximum at the same space fraction for all sizes.");
   add("f-over-locations", over_locations(settings.quick),
-      "From some number of hard locations on, more of them do not help.");
+      "Above some number of hard locations, the critical distance does not increase further.");
   add("g-after-one-read", after_one_read(),
-      "Where the curve lies below the diagonal a read leads towards the pattern; where it crosses is the "
-      "critical distance.");
+      "Below the diagonal a read moves the cue towards the pattern; the critical distance is where the curve "
+      "crosses the diagonal.");
   add("h-capacity", capacity_over_bits(),
-      "Few bits cannot be told apart well enough; many bits need more certainty each, as all of them must be "
-      "right.");
+      "With few bits patterns are not separated well enough; with many bits each bit must be more reliable, "
+      "since all of them must be right.");
   outcome.parameters = {{"curves", settings.quick ? "every second radius and size, 100 numbers of patterns"
                                                   : "every radius and size, 400 numbers of patterns"},
-                        {"m, r in figure e", "10 000 and 1e6 (the original does not say)"}};
-  outcome.notes = {"The notebook itself is lost; the rule is that of the author's later code, which gives "
-                   "the same figures.",
-                   "For n = 64 and d up to 15 the published critical distance is 2d + 1: the first distance "
-                   "at which circles share nothing, "
-                   "and one too many (2d is the last at which they do). The famous d = 15 is where 2d + 1 "
-                   "meets n / 2, not an interior "
-                   "crossing.",
-                   "Where no distance from 5 on leads away, the published search returns its first index, "
-                   "and 4 is drawn: the flat \"4\" in "
-                   "one figure.",
-                   "In simulations critical distances differ by up to 40 bits from the published formulas: "
-                   "these put all other patterns "
-                   "at n / 2 exactly, and leave out that noise leans towards the cue's own bits. The dashed "
-                   "lines take both in.",
-                   "Figure c takes every second distance, and the rule looks at places in that list: with "
-                   "all distances n = 64, r = 1e5, d = "
-                   "17 gives 6 and later 4 instead of 8, and 0 from 36 000 patterns on instead of 17 500.",
-                   "The book's own figure for n = 1000 gives 209; its formula with the exact intersection "
-                   "gives 212, with its continuous "
-                   "form 194, and the new variance 164.",
-                   "Figure h: the published \"full equation\" rises to 86 000 near n = 1000 and then follows "
-                   "the bound. Which equation it is "
-                   "for fewer bits is not known; ours, the capacity at the best whole radius, follows the "
-                   "bound throughout."};
+                        {"m, r in figure e", "10 000 and 1e6 (not stated in the original)"}};
+  outcome.notes = {
+      "The notebook itself is lost. The rule is that of the author's later code, which reproduces the same "
+      "figures.",
+      "For n = 64 and d up to 15 the published critical distance is 2d + 1, the first distance at "
+      "which the circles do not intersect. This is one too many: 2d is the last distance at which "
+      "they do. The well-known d = 15 is where 2d + 1 reaches n / 2, not a crossing in the "
+      "interior.",
+      "If no distance from 5 on increases, the published search returns its first index, and 4 is "
+      "plotted: this is the constant value 4 in one figure.",
+      "Simulated critical distances differ by up to 40 bits from the published formulas. These "
+      "assume that all other patterns are at distance n / 2 exactly, and neglect that the noise is "
+      "biased towards the bits of the cue. The dashed lines include both effects.",
+      "Figure c uses every second distance, and the rule works on the indices of this list: with "
+      "all distances, n = 64, r = 1e5, d = 17 results in 6 and later 4 instead of 8, and in 0 from "
+      "36 000 patterns on instead of 17 500.",
+      "The book's own figure for n = 1000 shows 209; its formula with the exact intersection "
+      "results in 212, with its continuous form in 194, and with the new variance in 164.",
+      "Figure h: the published \"full equation\" rises to 86 000 near n = 1000 and then follows "
+      "the bound. It is not known which equation was used for fewer bits; ours, the capacity at "
+      "the optimal integer radius, follows the bound throughout."};
   return outcome;
 }
 
@@ -389,9 +389,10 @@ Outcome run(const RunSettings& settings, Progress&) {
 Experiment sdm_critical_distances() {
   return {.id = "sdm/critical-distances",
           .title = "Critical distances",
-          .claim = "A cue finds its pattern from up to a critical distance; with 64 bits and 1024 patterns "
-                   "it is greatest for "
-                   "d = 15, with 1000 bits, 1e6 hard locations and 10 000 patterns for d = 448.",
+          .claim =
+              "A cue converges to its pattern from up to a critical distance. The critical distance is "
+              "largest for d = 15 with 64 bits and 1024 patterns, and for d = 448 with 1000 bits, 1e6 hard "
+              "locations and 10 000 patterns.",
           .source = "Bricken & Pehlevan 2021, notebook SDM_Critical_Distances",
           .is_parallel = true,
           .run = run};

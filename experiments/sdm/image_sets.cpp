@@ -26,7 +26,7 @@ std::vector<std::string> names_of(const Paths& files) {
   return names;
 }
 
-/// The first `limit` images of the files, one file after the other.
+/// The first `limit` images of the concatenated files.
 RealPatterns load(const Paths& files, int64_t limit) {
   std::vector<double> numbers;
   int64_t count = 0, size = 0;
@@ -37,7 +37,7 @@ RealPatterns load(const Paths& files, int64_t limit) {
     const data::PatternSet set = data::to_grey(data::load_patterns(file, {.limit = limit - count}));
     if (count > 0 && set.patterns.size() != size) {
       throw DataError(
-          fmt::format("{}: images of {} pixels, but those of {} have {}.\n  Give files of one data set.",
+          fmt::format("{}: images of {} pixels, but those of {} have {}.\n  Use files of one data set.",
                       set.source, set.patterns.size(), files.front().filename().string(), size));
     }
     size = set.patterns.size();
@@ -93,8 +93,8 @@ ImageSplit load_split(const ImageFiles& files, int64_t images, int64_t test) {
     split = {load(files.train, images - test), load(files.test, test), {}};
   }
   split.source = fmt::format("{}", fmt::join(names_of(files.train), ", "));
-  split.source += files.test.empty() ? fmt::format(", the last {} for tests", test)
-                                     : fmt::format("; for tests {}", fmt::join(names_of(files.test), ", "));
+  split.source += files.test.empty() ? fmt::format(", the last {} for testing", test)
+                                     : fmt::format("; for testing {}", fmt::join(names_of(files.test), ", "));
   return split;
 }
 

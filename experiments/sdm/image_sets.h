@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The images that projections are learnt from and tested on, from the files at hand.
+/// Images for training and testing projections, loaded from the available files.
 #pragma once
 
 #include <filesystem>
@@ -12,28 +12,28 @@
 
 namespace mneme::experiments {
 
-/// The files of one data set. Without files for tests, the last training images are held back.
+/// The files of one data set. Without test files, the last training images are held out for testing.
 struct ImageFiles {
   std::vector<std::filesystem::path> train = {}, test = {};
 
   bool any() const { return !train.empty(); }
-  /// Names and sizes: changes when the files do.
+  /// Names and sizes of the files, to detect changes.
   std::string signature() const;
 };
 
-/// MNIST: the 60 000 and the 10 000, or whichever there is.
+/// MNIST: training and test images, or either of them if only one is available.
 ImageFiles find_mnist(const std::filesystem::path& data);
-/// CIFAR-10 in its binary version: as many of the five batches as there are, and the test batch.
+/// CIFAR-10 in its binary version: the available ones of the five training batches, and the test batch.
 ImageFiles find_cifar(const std::filesystem::path& data);
 
 struct ImageSplit {
   RealPatterns train, test; ///< grey, in [0, 1]
-  std::string source;       ///< for readers: which files
+  std::string source;       ///< description of the files
 };
 
-/// At most `images` of both together, `test` of them for tests.
+/// At most `images` images in total, `test` of them for testing.
 ///
-/// Errors  DataError, as the readers
+/// Errors  DataError, as data::load_patterns; DataError if images differ in size
 ImageSplit load_split(const ImageFiles& files, int64_t images, int64_t test);
 
 } // namespace mneme::experiments

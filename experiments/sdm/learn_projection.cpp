@@ -8,7 +8,7 @@ namespace mneme::experiments {
 
 namespace {
 
-LearntProjection learn(const RealPatterns& images, const ProjectionTask& task, Progress& progress) {
+LearnedProjection learn(const RealPatterns& images, const ProjectionTask& task, Progress& progress) {
   const at::Tensor patterns = training::tensor_of(images);
   const training::ProjectionOptions options{.hamming_radius = task.hamming_radius,
                                             .learn_beta = task.learn_beta,

@@ -18,15 +18,15 @@ struct ProjectionTask {
   uint64_t seed = 1;
 };
 
-struct LearntProjection {
+struct LearnedProjection {
   RealPatterns start, matrix; ///< before and after training
   double beta_start = 0, beta = 0;
   std::vector<double> losses; ///< one per step
 };
 
 /// Errors  UsageError, Interrupted
-inline constinit TorchFunction<LearntProjection(const RealPatterns& images, const ProjectionTask& task,
-                                                Progress& progress)>
+inline constinit TorchFunction<LearnedProjection(const RealPatterns& images, const ProjectionTask& task,
+                                                 Progress& progress)>
     learn_projection{"learning a projection"};
 
 } // namespace mneme::experiments

@@ -12,14 +12,14 @@
 namespace mneme::experiments {
 namespace {
 
-/// What streams of random numbers are for.
+/// Streams of random numbers by purpose.
 enum class Purpose : uint64_t { locations = 1, patterns = 2, targets = 3, flips = 4 };
 
 Random stream_of(const Random& epoch, Purpose purpose) {
   return epoch.stream(static_cast<uint64_t>(purpose));
 }
 
-/// Which locations lie within the radius of pattern `index`.
+/// Flag per location: 1 if it is within the radius of pattern `index`.
 std::vector<uint8_t> reached(const BitPatterns& locations, const BitPatterns& patterns, int64_t index,
                              int64_t radius) {
   std::vector<uint8_t> within(static_cast<size_t>(locations.count()));
@@ -29,7 +29,7 @@ std::vector<uint8_t> reached(const BitPatterns& locations, const BitPatterns& pa
   return within;
 }
 
-int64_t shared(const std::vector<uint8_t>& first, const std::vector<uint8_t>& second) {
+int64_t count_shared(const std::vector<uint8_t>& first, const std::vector<uint8_t>& second) {
   int64_t count = 0;
   for (size_t k = 0; k < first.size(); ++k) {
     count += first[k] & second[k];
@@ -52,8 +52,8 @@ std::vector<std::vector<int64_t>> shared_by_simulation(const LocationSimulation&
         const BitPatterns copy =
             data::flip_bits(centre, simulation.distances[i], stream_of(own, Purpose::flips));
         counts[static_cast<size_t>(e)].push_back(
-            shared(reached(locations, centre, 0, simulation.hamming_radius),
-                   reached(locations, copy, 0, simulation.hamming_radius)));
+            count_shared(reached(locations, centre, 0, simulation.hamming_radius),
+                         reached(locations, copy, 0, simulation.hamming_radius)));
       }
     }
   });
@@ -62,7 +62,7 @@ std::vector<std::vector<int64_t>> shared_by_simulation(const LocationSimulation&
 
 std::vector<SimulatedRead> reads_by_simulation(const LocationSimulation& simulation, int64_t patterns,
                                                Query query, const Random& random) {
-  // Of each epoch and distance: the count for the target, then those for the others in order.
+  // [epoch][distance][pattern] number of shared locations; the target is first, then the others in order.
   std::vector<std::vector<std::vector<int64_t>>> counts(static_cast<size_t>(simulation.epochs));
   parallel_for(simulation.epochs, 1, [&](int64_t begin, int64_t end) {
     for (int64_t e = begin; e < end; ++e) {
@@ -79,17 +79,17 @@ std::vector<SimulatedRead> reads_by_simulation(const LocationSimulation& simulat
         const auto target = static_cast<int64_t>(targets.below(static_cast<uint64_t>(patterns)));
         const BitPatterns cue = data::flip_bits(slice(stored, target, target + 1), simulation.distances[d],
                                                 stream_of(own, Purpose::flips).stream(d));
-        const std::vector<uint8_t> answering = reached(locations, cue, 0, simulation.hamming_radius);
-        std::vector<int64_t> row = {shared(answering, within[static_cast<size_t>(target)])};
+        const std::vector<uint8_t> activated = reached(locations, cue, 0, simulation.hamming_radius);
+        std::vector<int64_t> row = {count_shared(activated, within[static_cast<size_t>(target)])};
         for (int64_t i = 0; i < patterns; ++i) {
           if (i != target) {
-            row.push_back(shared(answering, within[static_cast<size_t>(i)]));
+            row.push_back(count_shared(activated, within[static_cast<size_t>(i)]));
           }
         }
         counts[static_cast<size_t>(e)].push_back(std::move(row));
         if (query == Query::same_array) {
           std::ranges::copy(cue[0], stored[target].begin());
-          within[static_cast<size_t>(target)] = answering;
+          within[static_cast<size_t>(target)] = activated;
         }
       }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Simulations of hard locations that two addresses share.
+/// Simulations of the hard locations within the radius of two addresses.
 #pragma once
 
 #include <cstdint>
@@ -13,26 +13,26 @@ namespace mneme::experiments {
 struct LocationSimulation {
   int64_t bits, hard_locations, hamming_radius;
   std::vector<int64_t> distances;
-  int64_t epochs; ///< fresh locations (and patterns) each
+  int64_t epochs; ///< number of repetitions, each with new locations (and patterns)
 };
 
-/// Locations in both circles of a random centre and of a copy of it with so many bits flipped: by epoch, by
-/// distance.
+/// Number of locations within the radius of both a random centre and a copy of it with flipped bits,
+/// [epoch][distance].
 std::vector<std::vector<int64_t>> shared_by_simulation(const LocationSimulation& simulation,
                                                        const Random& random);
 
 /// Signal and noise of a read at one distance, over epochs.
 struct SimulatedRead {
-  double signal = 0;          ///< mean number of locations that query and target share
-  double noise_deviation = 0; ///< root of the sum of all patterns' variances
+  double signal = 0;          ///< mean number of locations within the radius of both query and target
+  double noise_deviation = 0; ///< square root of the sum of the variances of all patterns
 };
 
 enum class Query {
-  copy,      ///< the target stays as it was stored
-  same_array ///< the published mistake: bits are flipped in the stored pattern itself, for good
+  copy,      ///< the query is a copy of the target
+  same_array ///< mistake of the published code: bits are flipped permanently in the stored pattern itself
 };
 
-/// For each distance a random target among `patterns` is damaged and read.
+/// For each distance, reads with a noisy query of a random target out of `patterns` patterns.
 std::vector<SimulatedRead> reads_by_simulation(const LocationSimulation& simulation, int64_t patterns,
                                                Query query, const Random& random);
 

@@ -34,7 +34,7 @@ report::Chart chart_of(const std::string& title, const std::string& algorithm, i
     const auto k = static_cast<double>(point.distance);
     chart.series.back().points.push_back({k, estimate_of(point.mean)});
     if (chart.series.size() == 1) {
-      baseline.points.push_back({k, certain(1 - 2 * k / static_cast<double>(bits))});
+      baseline.points.push_back({k, exact_point(1 - 2 * k / static_cast<double>(bits))});
     }
   }
   chart.series.push_back(baseline);
@@ -45,9 +45,9 @@ report::Chart chart_of(const std::string& title, const std::string& algorithm, i
 
 std::string tolerance_text(const std::string& floor) {
   return fmt::format(
-      "{} standard errors of the difference of both means for the choice of cues, {} for the choice of data "
-      "sets (where large circles mix all patterns, means differ from one data set to the next), plus {}.",
-      trials::kErrors, trials::kDataSetErrors, floor);
+      "{} standard errors of the difference of the two means for the random choice of cues, {} for that of "
+      "data sets (with large circles, which mix all patterns, means differ between data sets), plus {}.",
+      trials::kMaxStandardErrors, trials::kMaxDataSetErrors, floor);
 }
 
 Figure recall_figure(const std::string& algorithm, int64_t bits, const std::vector<GridPoint>& measured,
@@ -63,9 +63,9 @@ Figure recall_figure(const std::string& algorithm, int64_t bits, const std::vect
   return {.name = name,
           .chart = has_published ? report::to_chart(report::Panels{.title = algorithm, .charts = panels})
                                  : chart_of(algorithm, algorithm, bits, measured),
-          .look = "A line above the dots means that cues come nearer to their pattern; bars are 95 % "
-                  "intervals of the "
-                  "mean."};
+          .caption =
+              "Recall moves cues closer to their pattern where a line is above the dots. Bars are 95 % "
+              "intervals of the mean."};
 }
 
 std::vector<GridPoint> golden_points(const char* name) {
@@ -96,8 +96,8 @@ const GridPoint* find_point(const std::vector<GridPoint>& points, const std::str
 std::vector<ComparisonTable> compare_with_golden(const std::vector<GridPoint>& measured,
                                                  const std::vector<GridPoint>& golden,
                                                  const std::string& source) {
-  constexpr double kFloor =
-      1e-3; // single precision over up to 100 steps, and cap tables read up to a cell low
+  // Single precision over up to 100 steps, and cap tables that are read up to one cell too low.
+  constexpr double kFloor = 1e-3;
   std::vector<ComparisonTable> tables;
   for (const GridPoint& point : measured) {
     const GridPoint* published_point = find_point(golden, point.algorithm, point.radius, point.distance);
@@ -123,7 +123,7 @@ TitledTable grid_table(const std::vector<GridPoint>& points) {
                                            {.name = "d"},
                                            {.name = "k"},
                                            {.name = "mean cosine", .key = "mean"},
-                                           {.name = "deviation", .digits = 3},
+                                           {.name = "standard deviation", .key = "deviation", .digits = 3},
                                            {.name = "cues", .key = "samples"},
                                            {.name = "steps"}}}};
   for (const GridPoint& point : points) {
@@ -135,25 +135,20 @@ TitledTable grid_table(const std::vector<GridPoint>& points) {
 
 std::vector<std::string> recall_notes() {
   return {
-      "All cues of a batch are updated until the slowest has settled, as published. Continuous readouts "
-      "count as "
-      "settled when no component moved by more than 0.05, measured before the readout is scaled to length 1: "
-      "with 64 "
-      "components flat weights never meet it, and the run goes on to its limit of 100 steps at a fixed "
-      "point; with "
-      "784 components the first step already does, whatever happened.",
-      "When nothing answers, the published binary algorithms return the all-zero pattern (a mean cosine of "
-      "about "
-      "-0.002 with a deviation of 1/sqrt(n)), the continuous ones leave the cue as it is, and "
-      "Cont_SDM_NeuronLimit "
-      "returns the mean of all patterns, as it adds 1e-30 to every weight. These rules are kept here.",
-      "A limited number of hard locations is not a fixed set of them in the published code: expected numbers "
-      "are "
-      "rounded at random for every pattern, cue and step. Continuous runs see 3.69 times too many of them, "
-      "as the cap "
-      "intersection is e^2 / 2 too large. Both are kept here.",
-      "The published cap table of 10 000 cosines is read half a cell to a cell too low; this is kept here.",
-      "No seed was set in the original, so means are compared within standard errors."};
+      "As published, all cues of a batch are updated until the slowest has converged. Continuous readouts "
+      "are converged when no component changes by more than 0.05, measured before the readout is normalised. "
+      "With 64 components and flat weights this is never satisfied, and the run continues at a fixed point "
+      "up to its limit of 100 steps; with 784 components the first step always satisfies it.",
+      "If all weights are 0, the published binary algorithms return the all-zero pattern (a mean cosine of "
+      "about -0.002 with a standard deviation of 1/sqrt(n)), the continuous ones return the cue unchanged, "
+      "and Cont_SDM_NeuronLimit returns the mean of all patterns, since it adds 1e-30 to every weight. These "
+      "rules are reproduced here.",
+      "In the published code, a limited number of hard locations is not a fixed set: expected numbers are "
+      "rounded randomly for every pattern, cue and step. Continuous runs use 3.69 times too many locations, "
+      "since the cap intersection is too large by a factor of e^2 / 2. Both are reproduced here.",
+      "The published cap table of 10 000 cosines is read half a cell to one cell too low; this is reproduced "
+      "here.",
+      "The original sets no random seed, so means are compared within standard errors."};
 }
 
 } // namespace mneme::experiments

@@ -14,30 +14,30 @@ namespace mneme::experiments {
 
 using trials::GridPoint;
 
-/// `trials::allowed_difference` in words, for tables. `floor` with its reason.
+/// Description of the tolerance `trials::allowed_difference`; `floor` describes its constant part.
 std::string tolerance_text(const std::string& floor);
 
-/// Mean cosine over the distance, a line per radius, dots for the baseline 1 - 2k/n; beside it the same chart of
-/// published points where there are any.
+/// Chart of the mean cosine over the distance with one line per radius and dots for the baseline 1 - 2k/n,
+/// next to the same chart of the published points, if there are any.
 Figure recall_figure(const std::string& algorithm, int64_t bits, const std::vector<GridPoint>& measured,
                      const std::vector<GridPoint>& published);
 
-/// Published points as the grid has them, from a golden file of cases {algorithm, hamm_radius, perturb, mean, std}.
+/// Published points, from a golden file with cases {algorithm, hamm_radius, perturb, mean, std, steps}.
 std::vector<GridPoint> golden_points(const char* name);
 
-/// One table per algorithm: every golden point beside the measured one.
+/// Comparison of golden and measured points, one table per algorithm.
 std::vector<ComparisonTable> compare_with_golden(const std::vector<GridPoint>& measured,
                                                  const std::vector<GridPoint>& golden,
                                                  const std::string& source);
 
-/// The point there, or null.
+/// The point with these keys, or null.
 const GridPoint* find_point(const std::vector<GridPoint>& points, const std::string& algorithm,
                             int64_t radius, int64_t distance);
 
-/// Every point with its deviation and steps.
+/// Table of all points with standard deviation and steps.
 TitledTable grid_table(const std::vector<GridPoint>& points);
 
-/// Said of every recall experiment.
+/// Notes that apply to all recall experiments.
 std::vector<std::string> recall_notes();
 
 } // namespace mneme::experiments

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The three betas that the figures of "Attention Approximates Sparse Distributed Memory" draw as red lines.
+/// The three reference betas, drawn as red lines in figures of "Attention Approximates Sparse Distributed
+/// Memory".
 #pragma once
 
 #include <vector>
@@ -9,7 +10,7 @@
 
 namespace mneme::experiments {
 
-/// Betas fitted to SDM of 64 bits whose radius is best for one aim, by the published convention.
+/// Betas fitted, by the published convention, to SDM of 64 bits with the optimal radius for each criterion.
 struct ReferenceBetas {
   double critical_distance; ///< d = 15
   double signal_to_noise;   ///< d = 11
@@ -17,7 +18,7 @@ struct ReferenceBetas {
 };
 ReferenceBetas reference_betas();
 
-/// As lines down the chart.
+/// Vertical reference lines for a chart.
 std::vector<report::Reference> reference_lines(const ReferenceBetas& betas);
 
 } // namespace mneme::experiments

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// SDM_Experiments: recall by all algorithms on random patterns and on MNIST.
+/// SDM_Experiments: recall with all algorithms on random patterns and on MNIST.
 
 #include <algorithm>
 #include <cmath>
@@ -25,8 +25,8 @@ using nlohmann::json;
 constexpr int64_t kPatterns = 1024;
 constexpr double kInfinite = 18446744073709551616.0; // 2^64
 constexpr int64_t kPublishedSets = 3;
-constexpr int64_t kPublishedCues =
-    kPublishedSets * kPatterns; // five for each pattern, which share its neighbours
+/// Effective number of published cues: the five cues per pattern are not independent.
+constexpr int64_t kPublishedCues = kPublishedSets * kPatterns;
 
 std::vector<int64_t> published_radii(int64_t bits) {
   std::vector<int64_t> radii;
@@ -36,7 +36,7 @@ std::vector<int64_t> published_radii(int64_t bits) {
   return radii;
 }
 
-/// All but the neuron-based memory, which sdm/neuron-limited runs.
+/// All algorithms except the neuron-based memory, which is in sdm/neuron-limited.
 std::vector<std::string> grid_algorithms(bool on_bits) {
   std::vector<std::string> names = {"Cont_SDM", "Cont_SDM_NeuronLimit", "Cont_Binary_SDM",
                                     "Cont_SDM_BFit_Attention", "Cont_SDM_CFit_Attention"};
@@ -92,7 +92,7 @@ Outcome outcome_of(const trials::RecallGrid& grid, int64_t bits, const std::stri
   return outcome;
 }
 
-/// Means that the figures of the notebook show, as far as they can be read.
+/// Means read off the figures of the notebook.
 struct ReadOff {
   const char* algorithm;
   int64_t radius, distance;
@@ -123,16 +123,17 @@ constexpr ReadOff kReadOff64[] = {
 
 Outcome run_64(const RunSettings& settings, Progress& progress) {
   constexpr int64_t kBits = 64;
-  constexpr double kReading = 0.03; // off a figure, of lines as thick as 0.01
+  constexpr double kReading = 0.03; // reading accuracy; lines are 0.01 thick
   trials::RecallGrid grid = base_grid(settings, kBits, true);
   grid.distances = {0, 2, 4, 6, 8, 10, 12};
   const std::vector<GridPoint> points = trials::recall_over_grid(grid, uniform_patterns(kBits), progress);
   const std::vector<GridPoint> golden = golden_points("experiment_randunif64");
-  Outcome outcome =
-      outcome_of(grid, kBits, "1024 of 64 numbers, uniform in (-1, 1); a bit is 1 above 0", points, golden);
+  Outcome outcome = outcome_of(
+      grid, kBits, "1024 patterns of 64 numbers, uniform in (-1, 1); a bit is 1 if its number is positive",
+      points, golden);
   ComparisonTable figures{.title = "Read off the published figures",
                           .source = "SDM_Experiments, figures for RandUnif64",
-                          .tolerance = tolerance_text("0.03 for reading")};
+                          .tolerance = tolerance_text("0.03 for reading the figure")};
   for (const auto& [algorithm, radius, distance, mean] : kReadOff64) {
     const GridPoint& point = *find_point(points, algorithm, radius, distance);
     const GridPoint as_published{
@@ -148,7 +149,7 @@ Outcome run_64(const RunSettings& settings, Progress& progress) {
   return outcome;
 }
 
-/// The first version's algorithms by the names of the released one.
+/// Name in the released version of an algorithm of the first version.
 const char* released_name(const std::string& first_version) {
   return first_version == "Continuous_SDM"         ? "Cont_SDM"
          : first_version == "Binary_SDM_Attention" ? "Binary_SDM_BFit_Attention"
@@ -158,14 +159,16 @@ const char* released_name(const std::string& first_version) {
 }
 
 ComparisonTable compare_first_version(const std::vector<GridPoint>& points) {
-  constexpr double kFloor = 5e-3; // double precision, exact stopping per cue and other tables of caps there
+  // The first version uses double precision, exact convergence per cue and different cap tables.
+  constexpr double kFloor = 5e-3;
   const json& table = published("sdm_tables").at("FirstRelease_Associative_Memory_Tests");
   ComparisonTable comparisons{
       .title = "Printed by the first version",
       .source = "Associative_Memory_Tests of the first version",
       .tolerance = tolerance_text(
-          "0.005 for the other precision and rule of stopping. The notebook prints no deviation of its 50 "
-          "cues: that of all-or-nothing recall with the printed mean is taken, the largest there can be")};
+          "0.005 for the different precision and convergence rule. The notebook does not print the standard "
+          "deviation of its 50 cues; that of all-or-nothing recall with the printed mean is used, which is "
+          "the maximum")};
   const int64_t samples = table.at("samples_per_point");
   for (const json& row : table.at("rows")) {
     const std::string first_version = row.at("algorithm");
@@ -193,7 +196,8 @@ ComparisonTable compare_first_version(const std::vector<GridPoint>& points) {
 Outcome run_1000(const RunSettings& settings, Progress& progress) {
   constexpr int64_t kBits = 1000;
   trials::RecallGrid grid = base_grid(settings, kBits, true);
-  // Those of the notebook, of the first version (75, 150, 225) and of our run of the published code (125).
+  // Distances of the notebook, of the first version (75, 150, 225) and of our run of the published code
+  // (125).
   grid.distances = settings.quick ? std::vector<int64_t>{0, 125, 225, 250, 300, 312, 375}
                                   : std::vector<int64_t>{0, 62, 75, 125, 150, 187, 225, 250, 300, 312, 375};
   grid.hard_locations = 1e6;
@@ -201,14 +205,14 @@ Outcome run_1000(const RunSettings& settings, Progress& progress) {
   grid.cues = settings.quick ? 3 : 64;
   const std::vector<GridPoint> points = trials::recall_over_grid(grid, uniform_patterns(kBits), progress);
   const std::vector<GridPoint> golden = golden_points("experiment_randunif1000");
-  Outcome outcome =
-      outcome_of(grid, kBits, "1024 of 1000 numbers, uniform in (-1, 1); a bit is 1 above 0", points, golden);
+  Outcome outcome = outcome_of(
+      grid, kBits, "1024 patterns of 1000 numbers, uniform in (-1, 1); a bit is 1 if its number is positive",
+      points, golden);
   outcome.comparisons.push_back(compare_first_version(points));
   std::ranges::copy(compare_with_golden(points, golden, "the published code run on one data set"),
                     std::back_inserter(outcome.comparisons));
-  outcome.notes.push_back(
-      "The first version stops each cue by itself and works in double precision; its notebook gives "
-      "means over 50 cues without deviations.");
+  outcome.notes.push_back("The first version checks convergence for each cue and uses double precision; its "
+                          "notebook prints means over 50 cues without standard deviations.");
   return outcome;
 }
 
@@ -225,7 +229,7 @@ std::string mnist_inputs(const RunSettings& settings) {
               : "no MNIST";
 }
 
-/// One image at every distance, as each algorithm recalls it.
+/// Sheet with the recall of one image from every distance by each algorithm.
 PictureFigure mnist_sheet(const data::PatternSet& images, const trials::PublishedPatterns& patterns,
                           int64_t radius, const trials::RecallGrid& grid) {
   const std::vector<std::string> shown = {"Cont_Binary_SDM", "Cont_SDM", "Cont_SDM_BFit_Attention",
@@ -234,8 +238,8 @@ PictureFigure mnist_sheet(const data::PatternSet& images, const trials::Publishe
                       .columns = {"cue", "Cont_Binary", "Cont", "BFit", "CFit"}};
   report::SheetGroup group;
   const auto raster = [&](const RealPatterns& one) {
-    const double most = *std::ranges::max_element(one[0]);
-    return report::to_raster(one, 0, images.image_shape(), 0, most > 0 ? most : 1);
+    const double max = *std::ranges::max_element(one[0]);
+    return report::to_raster(one, 0, images.image_shape(), 0, max > 0 ? max : 1);
   };
   for (const int64_t distance : grid.distances) {
     const trials::PublishedPatterns cue =
@@ -253,24 +257,26 @@ PictureFigure mnist_sheet(const data::PatternSet& images, const trials::Publishe
   const std::vector<std::byte> png = data::to_png(report::draw_sheet(sheet));
   return {.name = "one-image",
           .png = std::string(reinterpret_cast<const char*>(png.data()), png.size()),
-          .alt = "A digit, its cues at growing distance, and what four algorithms recall from them",
-          .look = fmt::format(
-              "The first image, turned away by k of 784 bits, and what is recalled at d = {}.", radius)};
+          .alt = "A digit, its cues at increasing distances, and the readouts of four algorithms",
+          .caption =
+              fmt::format("Cues of the first image at a distance of k of 784 bits, and the readouts with "
+                          "d = {}.",
+                          radius)};
 }
 
 Outcome run_mnist(const RunSettings& settings, Progress& progress) {
   const auto file = mnist_file(settings);
   if (!file) {
-    return {.skipped =
-                fmt::format("there is no MNIST in {} (looked for {}/train-images-idx3-ubyte and "
-                            "t10k-images-idx3-ubyte, also .gz). Put the file there, or name its folder with "
-                            "--data or MNEME_DATA.",
-                            printable(settings.data.string()), kMnistSet)};
+    return {.skipped = fmt::format(
+                "MNIST was not found in {} (searched for {}/train-images-idx3-ubyte and "
+                "t10k-images-idx3-ubyte, also .gz). `mneme data get mnist` downloads it; --data or "
+                "MNEME_DATA selects another folder.",
+                printable(settings.data.string()), kMnistSet)};
   }
   const data::PatternSet images = data::load_patterns(*file);
   const int64_t bits = images.patterns.size();
   if (images.patterns.count() < kPatterns) {
-    return {.skipped = fmt::format("{} holds {} images, {} are needed.", file->filename().string(),
+    return {.skipped = fmt::format("{} contains {} images, but {} are needed.", file->filename().string(),
                                    images.patterns.count(), kPatterns)};
   }
   trials::RecallGrid grid = base_grid(settings, bits, false);
@@ -304,9 +310,9 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
   }
   const GridPoint& point = *find_point(points, "Cont_SDM", grid.radii.front(), kDistance);
   outcome.comparisons.push_back(
-      {.title = "Printed while debugging",
+      {.title = "Debugging output",
        .source = "SDM_Experiments, cell 22",
-       .tolerance = tolerance_text("nothing; five cosines are printed"),
+       .tolerance = tolerance_text("0; five cosines are printed"),
        .rows = {{.what = fmt::format("Cont_SDM, d = {}, k = {}: mean cosine", point.radius, kDistance),
                  .published = mean,
                  .measured = point.mean,
@@ -314,25 +320,25 @@ Outcome run_mnist(const RunSettings& settings, Progress& progress) {
                      point, {.deviation = std::sqrt(variance), .samples = std::ssize(printed)}, 0)}}});
   outcome.pictures.push_back(mnist_sheet(images, draw(0, Random(settings.seed)), grid.radii[1], grid));
   outcome.notes.push_back(
-      "Images share most of what they are made of: even different ones have a cosine of about 0.4, so "
-      "that large circles return their mean.");
+      "Images are correlated: even different images have a cosine of about 0.4, so that large circles return "
+      "their mean.");
   outcome.notes.push_back(
-      "The figures for MNIST come without numbers; what can be compared is one debugging print.");
+      "The figures for MNIST have no numbers; only one debugging output can be compared.");
   return outcome;
 }
 
 Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
   const json& table = published("sdm_tables").at("SDM_Experiments_cell5");
   const int64_t bits = table.at("n");
-  constexpr double kFloor = 1e-6; // printed single precision
+  constexpr double kFloor = 1e-6; // printed in single precision
   trials::RecallGrid grid = base_grid(settings, bits, true);
   grid.algorithms = {"Binary_SDM_NeuronLimit"};
   grid.distances = table.at("perturbations").get<std::vector<int64_t>>();
   grid.hard_locations = table.at("r").get<double>();
   grid.data_sets = settings.quick ? 2 : kPublishedSets;
-  grid.cues = kPatterns; // The batch matters here: see the note.
+  grid.cues = kPatterns; // the result depends on the batch, see recall_notes
   std::vector<GridPoint> points = trials::recall_over_grid(grid, uniform_patterns(bits), progress);
-  trials::RecallGrid neurons = grid; // Here it does not, and a read costs more.
+  trials::RecallGrid neurons = grid; // this result does not depend on the batch, and reads are slower
   neurons.algorithms = {"Binary_Neuron_SDM"};
   neurons.cues = settings.quick ? 128 : kPatterns;
   std::ranges::copy(trials::recall_over_grid(neurons, uniform_patterns(bits), progress),
@@ -351,17 +357,17 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
                                   .data_sets = kPublishedSets});
     }
   }
-  Outcome outcome = outcome_of(grid, bits, "1024 of 64 numbers, uniform in (-1, 1); a bit is 1 above 0",
-                               points, published_points);
+  Outcome outcome = outcome_of(
+      grid, bits, "1024 patterns of 64 numbers, uniform in (-1, 1); a bit is 1 if its number is positive",
+      points, published_points);
   for (const GridPoint& point : points) {
     const GridPoint& printed = *find_point(published_points, point.algorithm, point.radius, point.distance);
     if (outcome.comparisons.empty() || outcome.comparisons.back().title != point.algorithm) {
       outcome.comparisons.push_back(
           {.title = point.algorithm,
            .source = "SDM_Experiments, cell 5",
-           .tolerance = tolerance_text(
-               "1e-6 for single precision. The published mean is that of 15360 cues, but they share 3072 "
-               "patterns, which count")});
+           .tolerance = tolerance_text("1e-6 for single precision. The published mean is over 15360 cues of "
+                                       "3072 patterns; the number of patterns is used as the sample size")});
     }
     outcome.comparisons.back().rows.push_back(
         {.what = fmt::format("d = {}, k = {}", point.radius, point.distance),
@@ -370,10 +376,9 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
          .tolerance = trials::allowed_difference(point, printed, kFloor)});
   }
   outcome.notes.push_back(
-      "The printed blocks carry no names; their order is that of the list of algorithms.");
-  outcome.notes.push_back(
-      "The run was made with 1e5 hard locations of 64 bits because 1e6 of 1000 bits, kept as floats, "
-      "need 4 GB. Packed bits take 125 MB.");
+      "The printed blocks have no names; they are assumed to be in the order of the list of algorithms.");
+  outcome.notes.push_back("The published run uses 1e5 hard locations of 64 bits, since 1e6 locations of 1000 "
+                          "bits stored as floats need 4 GB. As packed bits they need 125 MB.");
   return outcome;
 }
 
@@ -384,9 +389,9 @@ constexpr const char* kSource = "Bricken & Pehlevan 2021, notebook SDM_Experimen
 Experiment sdm_recall_randunif64() {
   return {.id = "sdm/sdm-experiments/randunif64",
           .title = "Recall of random patterns, n = 64",
-          .claim = "SDM in all its variants and attention with the fitted beta recall alike: perfectly up to "
-                   "d = 15 even "
-                   "from far cues, worse from d = 19 on, and hardly at d = 27.",
+          .claim =
+              "All variants of SDM and attention with the fitted beta have similar recall: perfect up to "
+              "d = 15 even from distant cues, worse from d = 19 on, and very poor at d = 27.",
           .source = kSource,
           .is_parallel = true,
           .run = run_64};
@@ -395,9 +400,9 @@ Experiment sdm_recall_randunif64() {
 Experiment sdm_recall_randunif1000() {
   return {.id = "sdm/sdm-experiments/randunif1000",
           .title = "Recall of random patterns, n = 1000",
-          .claim = "The same with 1000 components and 1e6 hard locations: small circles reach no location, "
-                   "large ones mix "
-                   "all patterns, and attention follows SDM in between.",
+          .claim =
+              "With 1000 components and 1e6 hard locations, small circles contain no location, large ones "
+              "mix all patterns, and in between the recall of attention is similar to that of SDM.",
           .source = kSource,
           .is_parallel = true,
           .run = run_1000};
@@ -416,9 +421,10 @@ Experiment sdm_recall_mnist() {
 Experiment sdm_neuron_limited() {
   return {.id = "sdm/neuron-limited",
           .title = "Recall with 100 000 hard locations",
-          .claim = "With a limited number of hard locations there is a best radius: small circles reach "
-                   "none, large ones "
-                   "mix all patterns. Rounded intersections and a real set of locations agree.",
+          .claim =
+              "With a limited number of hard locations there is an optimal radius: small circles contain "
+              "no location, large ones mix all patterns. Rounded intersections and an actual set of "
+              "locations agree.",
           .source = kSource,
           .is_parallel = true,
           .run = run_neuron_limited};

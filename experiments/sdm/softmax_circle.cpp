@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Softmax_Circle_Approx: softmax follows the circle intersection, for one beta per radius.
+/// Softmax_Circle_Approx: softmax approximates the circle intersection with one fitted beta per radius.
 
 #include <algorithm>
 #include <cmath>
@@ -25,23 +25,24 @@ using nlohmann::json;
 using report::Series;
 using report::SeriesStyle;
 
-constexpr double kFormula = 1e-9;     // relative: formulas in doubles on both sides
-constexpr double kCapsSmall = 1e-6;   // the published quadrature up to 100 bits ...
-constexpr double kCapsLarge = 1e-3;   // ... and above (it errs by up to 6e-4 in the log)
-constexpr double kLuneLarge = 2e-7;   // relative, above 100 bits: the published lune form cancels
-constexpr double kAdamBeta = 1e-5;    // relative: 5000 steps in single precision
-constexpr double kAdamLoss = 1e-4;    // relative
-constexpr double kOneDecimal = 0.06;  // printed with one decimal; 15.85 stands as 15.9
-constexpr int64_t kDrawnPoints = 220; // of a curve at most: more would not be seen
+// Tolerances.
+constexpr double kFormula = 1e-9;    // relative, formulas in doubles
+constexpr double kCapsSmall = 1e-6;  // relative, published quadrature up to 100 bits
+constexpr double kCapsLarge = 1e-3;  // absolute, published quadrature above 100 bits, with errors up to 6e-4
+constexpr double kLuneLarge = 2e-7;  // relative, above 100 bits; the published lune form cancels
+constexpr double kAdamBeta = 1e-5;   // relative, 5000 steps in single precision
+constexpr double kAdamLoss = 1e-4;   // relative
+constexpr double kOneDecimal = 0.06; // printed with one decimal; 15.85 is printed as 15.9
+constexpr int64_t kMaxPoints = 220;  // per curve
 constexpr double kInfiniteLocations = 64 * std::numbers::ln2; // log of r = 2^64
 
-/// Weights at every distance that sum to 1, from their logarithms.
+/// Softmax of `logs`: weights that sum to 1.
 std::vector<double> normalised_weights(const std::vector<double>& logs) {
-  const double greatest = *std::ranges::max_element(logs);
+  const double max = *std::ranges::max_element(logs);
   double sum = 0;
   std::vector<double> weights;
   for (const double log : logs) {
-    weights.push_back(std::exp(log - greatest));
+    weights.push_back(std::exp(log - max));
     sum += weights.back();
   }
   for (double& weight : weights) {
@@ -51,19 +52,20 @@ std::vector<double> normalised_weights(const std::vector<double>& logs) {
 }
 
 Series curve(const std::string& name, const std::vector<double>& values, int64_t first, int64_t last,
-             SeriesStyle style, bool above_zero) {
+             SeriesStyle style, bool positive_only) {
   Series series{.name = name, .style = style};
-  const int64_t step = std::max<int64_t>(1, (last - first) / kDrawnPoints);
+  const int64_t step = std::max<int64_t>(1, (last - first) / kMaxPoints);
   for (int64_t distance = first; distance <= last; distance += step) {
     const double value = values[static_cast<size_t>(distance)];
-    if (!above_zero || value > 0) {
-      series.points.push_back({static_cast<double>(distance), certain(value)});
+    if (!positive_only || value > 0) {
+      series.points.push_back({static_cast<double>(distance), exact_point(value)});
     }
   }
   return series;
 }
 
-/// Both intersections and the softmax fitted to the binary one, linear and logarithmic side by side.
+/// Circle and cap intersections and the softmax fitted to the circle intersection, on linear and logarithmic
+/// axes.
 report::Chart approximation(int64_t bits, int64_t radius) {
   const theory::BetaFit fit = theory::fit_beta(bits, radius, kInfiniteLocations);
   std::vector<double> caps, scores;
@@ -80,9 +82,8 @@ report::Chart approximation(int64_t bits, int64_t radius) {
   for (const bool logarithmic : {false, true}) {
     const int64_t last = logarithmic ? std::min(bits, 2 * radius + 4) : bits;
     panels.push_back(report::to_chart(report::LineChart{
-        .title = logarithmic ? "logarithmic, where circles meet" : "linear, all distances",
-        .description =
-            "Normalised circle intersection, cap intersection and softmax over the Hamming distance.",
+        .title = logarithmic ? "logarithmic, distances at which circles intersect" : "linear, all distances",
+        .description = "Normalised circle intersection, cap intersection and softmax by Hamming distance.",
         .x = {.title = "Hamming distance"},
         .y = {.title = "normalised weight", .format = logarithmic ? ".0e" : "", .logarithmic = logarithmic},
         .series = {curve("circle intersection", binary, 0, last, SeriesStyle::points, logarithmic),
@@ -90,10 +91,10 @@ report::Chart approximation(int64_t bits, int64_t radius) {
                    curve("softmax", softmax, 0, last, SeriesStyle::line, logarithmic)}}));
   }
   return report::to_chart(
-      report::Panels{.title = name, .description = "Softmax over both intersections.", .charts = panels});
+      report::Panels{.title = name, .description = "Softmax and both intersections.", .charts = panels});
 }
 
-/// Beta fitted to distances 1 .. d, as the section on beta and d does.
+/// Beta fitted to distances 1 to d, as in the section on beta and d.
 double beta_from_distance_one(int64_t bits, int64_t radius) {
   return theory::fit_beta(bits, radius, kInfiniteLocations, 1).beta;
 }
@@ -102,12 +103,12 @@ report::Chart beta_over_radius(const std::vector<std::pair<int64_t, double>>& be
                                const ReferenceBetas& reference) {
   Series radius{.name = "radius d"}, fraction{.name = "space fraction p", .on_second_axis = true};
   for (const auto& [d, beta] : betas) {
-    radius.points.push_back({beta, certain(static_cast<double>(d))});
-    fraction.points.push_back({beta, certain(theory::space_fraction(bits, d))});
+    radius.points.push_back({beta, exact_point(static_cast<double>(d))});
+    fraction.points.push_back({beta, exact_point(theory::space_fraction(bits, d))});
   }
   return report::to_chart(report::LineChart{
-      .title = fmt::format("Which radius a beta stands for, n = {}", bits),
-      .description = "Hamming radius and space fraction over the fitted beta.",
+      .title = fmt::format("Hamming radius by fitted beta, n = {}", bits),
+      .description = "Hamming radius and space fraction by fitted beta.",
       .x = {.title = "beta"},
       .y = {.title = "Hamming radius d"},
       .series = {radius, fraction},
@@ -115,7 +116,7 @@ report::Chart beta_over_radius(const std::vector<std::pair<int64_t, double>>& be
       .second_y = report::Axis{.title = "space fraction p", .format = ".0e", .logarithmic = true}});
 }
 
-/// Circle intersections at n = 1000 for four space fractions, over the distances of one panel each.
+/// Circle intersections at n = 1000 for four space fractions, normalised and as fractions of the space.
 report::Chart intersections_over_fractions() {
   constexpr int64_t kBits = 1000, kLast = 499;
   std::vector<report::Chart> panels;
@@ -123,7 +124,7 @@ report::Chart intersections_over_fractions() {
     report::LineChart chart{.title = title,
                             .description = "Circle intersections for four space fractions.",
                             .x = {.title = "Hamming distance"},
-                            .y = {.title = normalise ? "share of the sum" : "fraction of the space",
+                            .y = {.title = normalise ? "fraction of the sum" : "fraction of the space",
                                   .format = logarithmic ? ".0e" : "",
                                   .logarithmic = logarithmic},
                             .series_title = "p"};
@@ -144,7 +145,7 @@ report::Chart intersections_over_fractions() {
   };
   panel("normalised, linear", false, true);
   panel("normalised, logarithmic", true, true);
-  panel("as they are, r = 1, logarithmic", true, false);
+  panel("not normalised, r = 1, logarithmic", true, false);
   return report::to_chart(report::Panels{.title = "Circle intersections for four space fractions, n = 1000",
                                          .description = "Normalised, and as fractions of the space.",
                                          .charts = panels});
@@ -157,28 +158,29 @@ std::string at(int64_t bits, int64_t radius) {
 ComparisonTable compare_reference(const ReferenceBetas& reference) {
   const json& values = published("sdm_tables").at("paper_reference_values");
   return {.title = "Reference betas of the figures",
-          .source = "paper, figures on learnt and effective betas",
-          .tolerance = "0.06: the paper gives one decimal (15.853 stands there as 15.9).",
+          .source = "paper, figures on learned and effective betas",
+          .tolerance = "0.06: the paper prints one decimal (15.853 is printed as 15.9).",
           .rows = {{"beta at d = 15, best critical distance", values.at("beta_CD"),
-                    exactly(reference.critical_distance), kOneDecimal},
+                    exact_mean(reference.critical_distance), kOneDecimal},
                    {"beta at d = 11, best signal-to-noise ratio", values.at("beta_SNR"),
-                    exactly(reference.signal_to_noise), kOneDecimal},
-                   {"beta at d = 5, greatest capacity", values.at("beta_Mem"), exactly(reference.capacity),
+                    exact_mean(reference.signal_to_noise), kOneDecimal},
+                   {"beta at d = 5, greatest capacity", values.at("beta_Mem"), exact_mean(reference.capacity),
                     kOneDecimal}}};
 }
 
-/// Printed in the notebook: regressions and the fit by gradient.
+/// Betas printed in the notebook: regressions and fits by gradient descent.
 ComparisonTable compare_printed() {
   ComparisonTable table{
       .title = "Betas printed in the notebook",
       .source = "Softmax_Circle_Approx, cells 7 and 14",
       .tolerance =
-          "regressions 1e-9 relative (caps 1e-6: the published quadrature); fits by gradient 1e-5 of beta "
-          "and 1e-4 of the loss, as 5000 steps of Adam in single precision end near the minimum."};
+          "1e-9 relative for regressions (1e-6 for caps, where the published quadrature is less accurate); "
+          "1e-5 of beta and 1e-4 of the loss for fits by gradient descent, since 5000 steps of Adam in "
+          "single precision end near the minimum."};
   const auto add = [&](std::string what, const json& value, double measured, double relative) {
     table.rows.push_back({.what = std::move(what),
                           .published = value,
-                          .measured = exactly(measured),
+                          .measured = exact_mean(measured),
                           .tolerance = relative * value.get<double>()});
   };
   for (const json& row : published("sdm_tables").at("Softmax_Circle_Approx_cell7")) {
@@ -205,14 +207,13 @@ ComparisonTable compare_printed() {
   return table;
 }
 
-/// What the published functions give for every radius of the paper, and the true slopes beside it.
+/// Betas of the published functions for every radius of the paper. Adds the least-squares slopes to `slopes`.
 ComparisonTable compare_all_fits(report::Table& slopes) {
-  ComparisonTable table{
-      .title = "Betas of the published functions",
-      .source = "run of the published code",
-      .tolerance =
-          "1e-9 relative on circles; on caps 1e-6, above 100 bits 1e-3, where the published quadrature "
-          "errs by up to 6e-4 in the log."};
+  ComparisonTable table{.title = "Betas of the published functions",
+                        .source = "run of the published code",
+                        .tolerance = "1e-9 relative for circles, above 100 bits 2e-7, since the published "
+                                     "lune form cancels; 1e-6 relative for caps, above 100 bits 1e-3, since "
+                                     "the published quadrature has errors of up to 6e-4 in the log."};
   slopes.columns = {{.name = "n"},
                     {.name = "d"},
                     {.name = "beta as published", .digits = 6},
@@ -221,12 +222,12 @@ ComparisonTable compare_all_fits(report::Table& slopes) {
   for (const json& row : published("beta_fit").at("cases")) {
     const int64_t bits = row.at("n"), radius = row.at("hamm_radius");
     throw_if_interrupted();
-    const double locations = theory::log_of_count(row.at("r").get<std::string>());
+    const double locations = theory::parse_log_count(row.at("r").get<std::string>());
     const theory::BetaFit circles = theory::fit_beta(bits, radius, locations);
     const double caps = theory::fit_beta_to_caps(bits, radius, locations).beta;
-    table.rows.push_back({at(bits, radius) + ": circles", row.at("beta_binary"), exactly(circles.beta),
+    table.rows.push_back({at(bits, radius) + ": circles", row.at("beta_binary"), exact_mean(circles.beta),
                           (bits <= 100 ? kFormula : kLuneLarge) * circles.beta});
-    table.rows.push_back({at(bits, radius) + ": caps", row.at("beta_cap"), exactly(caps),
+    table.rows.push_back({at(bits, radius) + ": caps", row.at("beta_cap"), exact_mean(caps),
                           bits <= 100 ? kCapsSmall * caps : kCapsLarge});
     slopes.rows.push_back({bits, radius, circles.beta, circles.least_squares_slope,
                            circles.beta / circles.least_squares_slope});
@@ -239,21 +240,21 @@ Outcome run(const RunSettings& settings, Progress&) {
   Outcome outcome;
   report::Table slopes;
   outcome.comparisons = {compare_reference(reference), compare_printed(), compare_all_fits(slopes)};
-  outcome.tables.push_back({"The published betas and the true slopes", slopes});
+  outcome.tables.push_back({"Published betas and least-squares slopes", slopes});
 
-  ComparisonTable over_radius{.title = "Beta over the radius, distances 1 to d, n = 64",
+  ComparisonTable over_radius{.title = "Beta by radius, distances 1 to d, n = 64",
                               .source = "Softmax_Circle_Approx, cell 17",
-                              .tolerance = "1e-9 relative: the same formula in doubles."};
+                              .tolerance = "1e-9 relative, for the same formula in doubles."};
   std::vector<std::pair<int64_t, double>> betas;
   for (const json& row : published("beta_vs_d_n64").at("cases")) {
     const int64_t radius = row.at("hamm_radius");
     const double beta = beta_from_distance_one(row.at("n"), radius), value = row.at("beta");
     betas.emplace_back(radius, beta);
-    over_radius.rows.push_back({fmt::format("d = {}", radius), value, exactly(beta), kFormula * value});
+    over_radius.rows.push_back({fmt::format("d = {}", radius), value, exact_mean(beta), kFormula * value});
   }
   outcome.comparisons.push_back(over_radius);
 
-  // Cell 5: the circle intersection itself. Counts of addresses, as r = 2^n.
+  // Cell 5: the circle intersection as a number of addresses, since r = 2^n.
   constexpr int64_t kBits = 64, kRadius = 11, kLast = 24;
   std::vector<double> counts = theory::log_circle_intersections(kBits, kRadius);
   std::ranges::transform(counts, counts.begin(), [](double log) { return std::exp(log); });
@@ -261,18 +262,20 @@ Outcome run(const RunSettings& settings, Progress&) {
       {.name = "circle-intersection",
        .chart = report::to_chart(report::LineChart{
            .title = "Addresses in both circles, n = 64, d = 11, r = 2^64",
-           .description = "Number of addresses in both circles over the distance of their centres.",
+           .description = "Number of addresses in both circles by distance of their centres.",
            .x = {.title = "Hamming distance"},
            .y = {.title = "addresses in both circles", .format = ".0e", .logarithmic = true},
            .series = {curve("circle intersection", counts, 0, kLast, SeriesStyle::points, true)}}),
-       .look = "On a logarithmic axis the intersection falls almost along a line, in steps of two bits, "
-               "until the "
-               "circles part at 22 bits (beyond, it is 0 and not drawn)."});
+       .caption =
+           "On a logarithmic axis the intersection decreases almost linearly, in steps of two bits, up to "
+           "22 bits; at larger distances the circles do not intersect (0 is not drawn)."});
 
   outcome.figures.push_back(
       {.name = "beta-over-radius",
        .chart = beta_over_radius(betas, kBits, reference),
-       .look = "A small beta stands for large circles. The lines are the betas of the three best radii."});
+       .caption =
+           "A small beta corresponds to large circles. The vertical lines are the betas of the radii that "
+           "are optimal by three criteria."});
 
   for (const int64_t bits : {64, 100, 784, 1000}) {
     std::vector<int64_t> radii;
@@ -286,37 +289,34 @@ Outcome run(const RunSettings& settings, Progress&) {
       throw_if_interrupted();
       outcome.figures.push_back({.name = fmt::format("softmax-n{}-d{}", bits, radius),
                                  .chart = approximation(bits, radius),
-                                 .look = "Softmax passes through the binary intersection where the weights "
-                                         "are large; towards the end of "
-                                         "the circles the intersection falls faster than any exponential."});
+                                 .caption =
+                                     "Softmax agrees with the circle intersection where the weights are "
+                                     "large. Near the largest distance at which the circles intersect, "
+                                     "the intersection decreases faster than any exponential."});
     }
   }
   outcome.figures.push_back({.name = "space-fractions",
                              .chart = intersections_over_fractions(),
-                             .look = "The smaller the circles, the more sharply their intersection falls."});
+                             .caption = "The smaller the circles, the faster their intersection decreases."});
 
   outcome.parameters = {
       {"n", "64, 100, 784, 1000"},
       {"space fractions p", "4e-13, 1e-9, 1e-8, 1e-5, 3.7e-4, 1e-3, 0.1"},
-      {"fit", "distances 0 to d - 1 (1 to d over the radius), r = 2^64"},
+      {"fit", "distances 0 to d - 1 (1 to d for beta by radius), r = 2^64"},
       {"figures", settings.quick ? "all radii for n = 64, two for each of the others" : "all radii"}};
   outcome.notes = {
       "The published slope divides the covariance by N - 1 and the variance by N, so every published beta is "
-      "the "
-      "least-squares slope times N / (N - 1), where N is the number of distances fitted: 25 % more at d = 5, "
-      "0.2 % at "
-      "d = 447. Numbers are compared with the factor; the true slopes stand in a table.",
-      "The range of the fit differs by notebook: distances 0 to d - 1 in the recall algorithms, 1 to d in "
-      "the "
-      "plots of beta over d.",
-      "The published intersection of two caps adds 2 to a logarithm where log 2 is meant: all values are e^2 "
-      "/ 2 = "
-      "3.69 times too large. It rescales all weights alike, so that betas and normalised weights do not "
-      "change.",
-      "The \"gold standard\" fit is a search in one dimension that the original runs as 5000 steps of Adam "
-      "from a "
-      "random start. Bracketing and Brent's method find the same minimum.",
-      "The title of the first figure says r = n^2; r = 2^n is meant.",
+      "the least-squares slope times N / (N - 1), where N is the number of fitted distances: 25 % more at d "
+      "= 5, 0.2 % more at d = 447. Values are compared including this factor; a table lists the "
+      "least-squares slopes.",
+      "The range of the fit differs between notebooks: distances 0 to d - 1 in the recall algorithms, 1 to d "
+      "in the plots of beta over d.",
+      "The published intersection of two caps adds 2 to a logarithm instead of log 2: all values are too "
+      "large by a factor of e^2 / 2 = 3.69. This rescales all weights by the same factor, so betas and "
+      "normalised weights do not change.",
+      "The \"gold standard\" fit is a one-dimensional minimisation, which the original performs by 5000 "
+      "steps of Adam from a random initial value. Bracketing and Brent's method find the same minimum.",
+      "The title of the first figure contains r = n^2 instead of r = 2^n.",
       "A third beta of cell 14, 31.42, comes from a function that was removed later; it is not compared."};
   return outcome;
 }
@@ -324,14 +324,15 @@ Outcome run(const RunSettings& settings, Progress&) {
 } // namespace
 
 Experiment sdm_softmax_circle() {
-  return {.id = "sdm/softmax-circle",
-          .title = "Softmax approximates the circle intersection",
-          .claim =
-              "The number of hard locations that two patterns share falls almost exponentially with their "
-              "distance, so that softmax with one fitted beta per Hamming radius weighs patterns as Sparse "
-              "Distributed Memory does.",
-          .source = "Bricken & Pehlevan 2021, notebook Softmax_Circle_Approx",
-          .run = run};
+  return {
+      .id = "sdm/softmax-circle",
+      .title = "Softmax approximates the circle intersection",
+      .claim =
+          "The number of hard locations that two patterns share decreases almost exponentially with their "
+          "distance, so that softmax with one fitted beta per Hamming radius has approximately the weights "
+          "of Sparse Distributed Memory.",
+      .source = "Bricken & Pehlevan 2021, notebook Softmax_Circle_Approx",
+      .run = run};
 }
 
 } // namespace mneme::experiments

@@ -18,17 +18,17 @@ namespace mneme {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, const char* what, int error) {
-  std::string advice = "Check that the folder exists and may be written, or choose another place with --out.";
+  std::string advice = "Check that the folder exists and is writable, or choose another path with --out.";
   if (error == ENOSPC || error == EDQUOT) {
-    advice = "Free some space, or choose another disk.";
+    advice = "Free some space on the disk, or choose another disk.";
   } else if (error == EFBIG) {
-    advice = "The system limits the size of a file (ulimit -f): raise the limit, or write less.";
+    advice = "The system limits the size of files (ulimit -f): raise the limit, or write less.";
   }
   throw OutputError("cannot write " + printable(path.string()) + ": " + what + ": " + std::strerror(error) +
-                    ".\n  Nothing was changed there. " + advice);
+                    ".\n  Nothing was changed. " + advice);
 }
 
-/// A file open for writing, with every failure told in terms of the target.
+/// File descriptor for writing; every error names the target path.
 class OutputFile {
 public:
   OutputFile(const std::filesystem::path& target, int descriptor) : target_(target), descriptor_(descriptor) {
@@ -44,7 +44,7 @@ public:
     }
   }
 
-  void take_permissions(mode_t mode) { ::fchmod(descriptor_, mode & 07777); }
+  void set_permissions(mode_t mode) { ::fchmod(descriptor_, mode & 07777); }
 
   void write(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
@@ -57,7 +57,7 @@ public:
   }
 
   void sync_and_close() {
-    // Pipes and devices cannot be synced (EINVAL, EROFS): there is nothing to sync then.
+    // Pipes and devices cannot be synced (EINVAL, EROFS), and need not be.
     if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) {
       fail(target_, "syncing", errno);
     }
@@ -73,21 +73,22 @@ private:
   int descriptor_;
 };
 
-/// The name of a new, empty file beside the target; removed at the end unless it took the target's name.
-class TemporaryName {
+/// New, empty file in the folder of the target; removed by the destructor unless it was renamed to the
+/// target.
+class TemporaryFile {
 public:
-  explicit TemporaryName(const std::filesystem::path& target) : target_(target) {
-    static std::atomic<uint64_t> counter{
-        0}; // Two threads may write the same target: the last one wins whole.
-    do { // O_EXCL: neither a link someone laid here nor the remains of a killed process are ever written to.
+  explicit TemporaryFile(const std::filesystem::path& target) : target_(target) {
+    // Unique names: if two threads write the same target, the last one replaces the file of the other.
+    static std::atomic<uint64_t> counter{0};
+    do { // O_EXCL: an existing link or a file left by a killed process is never written to.
       path_ = target;
       path_ += ".part-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
       descriptor_ = ::open(path_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
     } while (descriptor_ < 0 && errno == EEXIST);
   }
-  TemporaryName(const TemporaryName&) = delete;
-  TemporaryName& operator=(const TemporaryName&) = delete;
-  ~TemporaryName() {
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
     if (descriptor_ >= 0 && !renamed_) {
       ::unlink(path_.c_str());
     }
@@ -108,7 +109,8 @@ private:
   bool renamed_ = false;
 };
 
-/// Where a link leads: the file there is replaced, and the link stays. (/dev/stdout is such a link.)
+/// Target of a symbolic link, or the path itself. The target is replaced, the link stays (/dev/stdout is a
+/// link).
 std::filesystem::path followed(const std::filesystem::path& path) {
   std::error_code error;
   if (!std::filesystem::is_symlink(path, error)) {
@@ -120,7 +122,7 @@ std::filesystem::path followed(const std::filesystem::path& path) {
 
 void sync_folder(const std::filesystem::path& folder) {
   const int descriptor = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor >= 0) { // The file itself is safe; a file system that cannot sync a folder is no error.
+  if (descriptor >= 0) { // The file itself is synced; not all file systems can sync a folder.
     ::fsync(descriptor);
     ::close(descriptor);
   }
@@ -132,21 +134,21 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const st
   struct stat status {};
   const bool exists = ::stat(path.c_str(), &status) == 0;
   if (exists && !S_ISREG(status.st_mode)) {
-    // A pipe or a device such as /dev/null: renaming onto it would replace it.
+    // A pipe or a device such as /dev/null would be replaced by a rename.
     OutputFile device(path, ::open(path.c_str(), O_WRONLY | O_CLOEXEC));
     device.write(bytes);
     device.sync_and_close();
     return;
   }
   const std::filesystem::path target = followed(path);
-  TemporaryName beside(target);
-  OutputFile file(target, beside.descriptor());
+  TemporaryFile temporary(target);
+  OutputFile file(target, temporary.descriptor());
   if (exists) {
-    file.take_permissions(status.st_mode);
+    file.set_permissions(status.st_mode);
   }
   file.write(bytes);
   file.sync_and_close();
-  beside.rename_to_target();
+  temporary.rename_to_target();
   sync_folder(target.parent_path());
 }
 

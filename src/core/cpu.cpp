@@ -17,12 +17,12 @@ namespace mneme {
 namespace {
 
 struct KnownTarget {
-  int64_t bit; ///< Highway's; 0 for the reference path
+  int64_t bit; ///< of Highway; 0: reference path
   const char* name;
   const char* description;
 };
 
-// Plainest first within an architecture.
+// Simplest first within an architecture.
 constexpr std::array kKnownTargets = {
     KnownTarget{0, "reference", "plain loops, the specification"},
     KnownTarget{HWY_SCALAR, "scalar", "one lane"},
@@ -42,7 +42,7 @@ constexpr std::array kKnownTargets = {
 std::mutex selection_mutex;
 std::optional<std::string> selected;
 
-/// What the CPU itself can run, whatever was forced before.
+/// Targets that the CPU can run, independent of a forced selection.
 int64_t runnable_bits() {
   static const int64_t bits = hwy::SupportedTargets() & HWY_TARGETS;
   return bits;
@@ -69,17 +69,17 @@ std::string both_lists() {
   return "  Built in: " + names(false) + ". This CPU runs: " + names(true) + ".";
 }
 
-void select(std::string_view wanted, const char* asked_by) {
-  const std::string name(wanted == "avx3" ? "avx512" : wanted);
+void select(std::string_view requested, const char* caller) {
+  const std::string name(requested == "avx3" ? "avx512" : requested);
   const auto found = std::find_if(kKnownTargets.begin(), kKnownTargets.end(), [&](const KnownTarget& target) {
     return name == target.name && is_built(target);
   });
   if (found == kKnownTargets.end()) {
-    throw UnsupportedError(std::string(asked_by) + " asks for the CPU target \"" + name +
+    throw UnsupportedError(std::string(caller) + " requests the CPU target \"" + name +
                            "\", which this build does not have.\n" + both_lists());
   }
   if (!is_runnable(*found)) {
-    throw UnsupportedError(std::string(asked_by) + " asks for the CPU target \"" + name +
+    throw UnsupportedError(std::string(caller) + " requests the CPU target \"" + name +
                            "\", which this CPU (" + cpu_model() + ") cannot run.\n" + both_lists());
   }
   if (found->bit != 0) {
@@ -89,12 +89,12 @@ void select(std::string_view wanted, const char* asked_by) {
   selected = name;
 }
 
-/// Requires the mutex.
+/// The mutex must be locked.
 const std::string& selection() {
   if (!selected) {
     const int64_t runnable = runnable_bits();
-    if (const char* wanted = std::getenv("MNEME_CPU_ISA"); wanted != nullptr && *wanted != '\0') {
-      select(wanted, "MNEME_CPU_ISA");
+    if (const char* requested = std::getenv("MNEME_CPU_ISA"); requested != nullptr && *requested != '\0') {
+      select(requested, "MNEME_CPU_ISA");
     } else {
       const auto best =
           std::find_if(kKnownTargets.rbegin(), kKnownTargets.rend(), [&](const KnownTarget& target) {
@@ -125,7 +125,7 @@ std::string cpu_target() {
 
 void select_cpu_target(std::string_view name) {
   const std::lock_guard lock(selection_mutex);
-  runnable_bits(); // Before anything is forced, or the mock below would hide the rest of the CPU.
+  runnable_bits(); // Cached before a target is forced, which would hide the others.
   select(name, "mneme::select_cpu_target");
 }
 

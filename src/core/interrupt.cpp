@@ -14,7 +14,7 @@ std::atomic<bool> flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler may only touch lock-free atomics");
 
 void on_signal(int signal) {
-  if (flag.exchange(true)) { // The second time: whoever waits no longer wants an orderly end.
+  if (flag.exchange(true)) { // The second signal ends the process.
     std::signal(signal, SIG_DFL);
     std::raise(signal);
   }

@@ -7,7 +7,7 @@
 namespace mneme {
 namespace {
 
-/// Optimal string alignment distance, by the usual table of prefixes.
+/// Optimal string alignment distance, by dynamic programming over prefixes.
 size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> cost(a.size() + 1, std::vector<size_t>(b.size() + 1));
   for (size_t i = 0; i <= a.size(); ++i) {
@@ -30,17 +30,17 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 } // namespace
 
 std::string nearest_word(std::string_view text, const std::vector<std::string>& candidates) {
-  constexpr size_t kLongestWord = 64; // nobody mistypes more than this
+  constexpr size_t kMaxLength = 64; // bounds the time
   std::string best;
-  size_t least = std::clamp<size_t>((text.size() + 1) / 3, 1, 3) + 1;
+  size_t min_distance = std::clamp<size_t>((text.size() + 1) / 3, 1, 3) + 1;
   for (const std::string& candidate : candidates) {
-    if (text.size() > kLongestWord || candidate.size() > kLongestWord) {
+    if (text.size() > kMaxLength || candidate.size() > kMaxLength) {
       continue;
     }
     const bool is_beginning = text.size() >= 3 && candidate.starts_with(text);
     const size_t distance = is_beginning ? 1 : edit_distance(text, candidate);
-    if (distance < least) {
-      least = distance;
+    if (distance < min_distance) {
+      min_distance = distance;
       best = candidate;
     }
   }

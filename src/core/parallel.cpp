@@ -37,7 +37,7 @@ void run_on_threads(int count, const std::function<void()>& worker) {
     for (int i = 1; i < count; ++i) {
       others.emplace_back(worker);
     }
-  } catch (const std::system_error&) { // No more threads to be had: those that run share all the work.
+  } catch (const std::system_error&) { // No more threads available: the existing ones do all blocks.
   }
   worker();
   for (std::thread& other : others) {
@@ -50,8 +50,8 @@ int default_threads() {
 #ifdef MNEME_OPENMP
   return std::max(1, omp_get_max_threads());
 #else
-  const char* wanted = std::getenv("OMP_NUM_THREADS");
-  const int count = wanted != nullptr ? std::atoi(wanted) : 0;
+  const char* requested = std::getenv("OMP_NUM_THREADS");
+  const int count = requested != nullptr ? std::atoi(requested) : 0;
   return count > 0 ? count : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 #endif
 }
@@ -66,7 +66,7 @@ int threads() {
 void set_threads(int count) {
   if (count < 1) {
     throw UsageError("mneme::set_threads: " + std::to_string(count) +
-                     " threads asked for, at least 1 is needed.");
+                     " threads requested, at least 1 is needed.");
   }
   chosen_threads = count;
 }
@@ -77,7 +77,7 @@ void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t
   const auto run_block = [&](int64_t index) {
     throw_if_interrupted();
     const int64_t begin = index * block;
-    body(begin, begin + std::min(block, count - begin)); // (index + 1) * block may leave the range of int64_t
+    body(begin, begin + std::min(block, count - begin)); // (index + 1) * block may overflow
   };
   const int workers = inside_parallel_for ? 1 : static_cast<int>(std::min<int64_t>(threads(), blocks));
   if (workers <= 1) {

@@ -17,15 +17,16 @@
 namespace mneme {
 namespace {
 
-/// count * items, checked against what a vector can address; `size` and `unit` are what the caller asked for.
+/// count * items, if a vector can address it. `size` and `unit` are for the message.
 size_t checked_product(const char* where, int64_t count, int64_t size, const char* unit, int64_t items,
                        size_t item_bytes) {
   const auto limit =
       static_cast<int64_t>(std::numeric_limits<ptrdiff_t>::max() / static_cast<ptrdiff_t>(item_bytes));
   if (count < 0 || size < 0 || (items > 0 && count > limit / items)) {
-    throw UsageError(std::string(where) + ": " + std::to_string(count) + " patterns of " +
-                     std::to_string(size) + " " + unit +
-                     " cannot be held.\n  Both must be at least 0, and all of them must fit in memory.");
+    throw UsageError(
+        std::string(where) + ": " + std::to_string(count) + " patterns of " + std::to_string(size) + " " +
+        unit +
+        " cannot be allocated.\n  Both numbers must be at least 0, and all patterns must fit in memory.");
   }
   return static_cast<size_t>(count * items);
 }
@@ -33,16 +34,16 @@ size_t checked_product(const char* where, int64_t count, int64_t size, const cha
 template <class Patterns> void check_slice(const Patterns& patterns, int64_t begin, int64_t end) {
   if (begin < 0 || begin > end || end > patterns.count()) {
     throw UsageError("mneme::slice: patterns " + std::to_string(begin) + " to " + std::to_string(end) +
-                     " asked for, but there are " + std::to_string(patterns.count()) + ".");
+                     " requested, but there are " + std::to_string(patterns.count()) + ".");
   }
 }
 
-double largest_magnitude(std::span<const double> row) {
-  double largest = 0;
+double max_magnitude(std::span<const double> row) {
+  double max = 0;
   for (const double x : row) {
-    largest = std::max(largest, std::abs(x));
+    max = std::max(max, std::abs(x));
   }
-  return largest;
+  return max;
 }
 
 } // namespace
@@ -57,20 +58,20 @@ RealPatterns::RealPatterns(int64_t count, int64_t size)
 
 RealPatterns::RealPatterns(int64_t count, int64_t size, std::vector<double> values)
     : count_(count), size_(size), values_(std::move(values)) {
-  if (const size_t wanted =
+  if (const size_t expected =
           checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double));
-      wanted != values_.size()) {
+      expected != values_.size()) {
     throw UsageError("mneme::RealPatterns: " + std::to_string(count) + " patterns of " +
-                     std::to_string(size) + " need " + std::to_string(wanted) + " values, but " +
+                     std::to_string(size) + " need " + std::to_string(expected) + " values, but " +
                      std::to_string(values_.size()) + " were given.");
   }
 }
 
 BitPatterns slice(const BitPatterns& patterns, int64_t begin, int64_t end) {
   check_slice(patterns, begin, end);
-  BitPatterns part(end - begin, patterns.bits());
-  std::copy_n(patterns.data() + begin * patterns.words(), (end - begin) * patterns.words(), part.data());
-  return part;
+  BitPatterns result(end - begin, patterns.bits());
+  std::copy_n(patterns.data() + begin * patterns.words(), (end - begin) * patterns.words(), result.data());
+  return result;
 }
 
 RealPatterns slice(const RealPatterns& patterns, int64_t begin, int64_t end) {
@@ -114,28 +115,29 @@ BitPatterns to_bits(const RealPatterns& patterns, double threshold) {
   return bits;
 }
 
-std::vector<int64_t> places_of_distinct(const BitPatterns& patterns) {
+std::vector<int64_t> distinct_pattern_indices(const BitPatterns& patterns) {
   std::unordered_map<std::string_view, int64_t> known;
-  std::vector<int64_t> place(static_cast<size_t>(patterns.count()));
+  std::vector<int64_t> indices(static_cast<size_t>(patterns.count()));
   for (int64_t i = 0; i < patterns.count(); ++i) {
     const std::span<const uint64_t> words = patterns[i];
     const std::string_view bytes(reinterpret_cast<const char*>(words.data()), words.size_bytes());
-    place[static_cast<size_t>(i)] =
+    indices[static_cast<size_t>(i)] =
         known.try_emplace(bytes, static_cast<int64_t>(known.size())).first->second;
   }
-  return place;
+  return indices;
 }
 
 void scale_to_length(std::span<double> pattern, double length) {
-  const double largest = largest_magnitude(pattern);
-  if (largest == 0) {
+  const double max = max_magnitude(pattern);
+  if (max == 0) {
     return;
   }
-  // Squares of very large or very small numbers leave the range of doubles: such patterns are divided by their largest component.
+  // Squares of very large or very small numbers overflow or underflow: such patterns are first divided by
+  // their maximum.
   constexpr double kSafe = 1e100;
-  if (largest > kSafe || largest < 1 / kSafe) {
+  if (max > kSafe || max < 1 / kSafe) {
     for (double& x : pattern) {
-      x /= largest;
+      x /= max;
     }
   }
   double squares = 0;
@@ -156,8 +158,8 @@ RealPatterns normalised(const RealPatterns& patterns, double length) {
       for (size_t k = 0; k < row.size(); ++k) {
         if (!std::isfinite(row[k])) {
           throw UsageError("mneme::normalised: pattern " + std::to_string(i) + " holds " +
-                           std::to_string(row[k]) + " at place " + std::to_string(k) +
-                           ".\n  Only finite numbers have a length: mend or drop that pattern.");
+                           std::to_string(row[k]) + " at index " + std::to_string(k) +
+                           ".\n  Only finite patterns have a length: correct or remove that pattern.");
         }
       }
       scale_to_length(row, length);
@@ -178,14 +180,14 @@ int64_t hamming_distance(const BitPatterns& a, int64_t i, const BitPatterns& b, 
 double cosine(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t j) {
   MNEME_ASSERT(a.size() == b.size());
   const std::span<const double> x = a[i], y = b[j];
-  const double largest_x = largest_magnitude(x), largest_y = largest_magnitude(y);
-  if (largest_x == 0 || largest_y == 0) {
+  const double max_x = max_magnitude(x), max_y = max_magnitude(y);
+  if (max_x == 0 || max_y == 0) {
     return 0;
   }
-  // Scaled as in `normalised`, for the same reason.
+  // Scaled as in scale_to_length, against overflow and underflow.
   double dot = 0, squares_x = 0, squares_y = 0;
   for (size_t k = 0; k < x.size(); ++k) {
-    const double scaled_x = x[k] / largest_x, scaled_y = y[k] / largest_y;
+    const double scaled_x = x[k] / max_x, scaled_y = y[k] / max_y;
     dot += scaled_x * scaled_y;
     squares_x += scaled_x * scaled_x;
     squares_y += scaled_y * scaled_y;

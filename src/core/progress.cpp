@@ -19,12 +19,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 std::string as_duration(double seconds) {
-  const int64_t whole = std::llround(std::min(seconds, 1e15)); // a slow start may promise aeons
-  if (whole < 60) {
-    return fmt::format("{} s", whole);
+  const int64_t rounded = std::llround(std::min(seconds, 1e15)); // a slow start may give a huge estimate
+  if (rounded < 60) {
+    return fmt::format("{} s", rounded);
   }
-  return whole < 3600 ? fmt::format("{}:{:02} min", whole / 60, whole % 60)
-                      : fmt::format("{}:{:02} h", whole / 3600, whole / 60 % 60);
+  return rounded < 3600 ? fmt::format("{}:{:02} min", rounded / 60, rounded % 60)
+                        : fmt::format("{}:{:02} h", rounded / 3600, rounded / 60 % 60);
 }
 
 std::string as_rate(double per_second) {
@@ -35,11 +35,11 @@ std::string as_rate(double per_second) {
                            : fmt::format("{:.1f} /s", per_second);
 }
 
-/// Keeps count and time; what a line looks like is up to the style.
+/// Counts steps and time; derived classes format the display.
 class ShownProgress : public Progress {
 public:
-  ShownProgress(std::FILE* stream, double seconds_between_lines)
-      : stream_(stream), between_(seconds_between_lines) {}
+  ShownProgress(std::FILE* stream, double seconds_between_updates)
+      : stream_(stream), interval_(seconds_between_updates) {}
 
   void start(const std::string& stage, int64_t total) override {
     const std::lock_guard lock(mutex_);
@@ -49,13 +49,13 @@ public:
     done_ = 0;
     begin_ = last_shown_ = Clock::now();
     active_ = true;
-    begun();
+    on_start();
   }
   void advance(int64_t steps) override {
     const std::lock_guard lock(mutex_);
     done_ += steps;
     const Clock::time_point now = Clock::now();
-    if (active_ && std::chrono::duration<double>(now - last_shown_).count() >= between_) {
+    if (active_ && std::chrono::duration<double>(now - last_shown_).count() >= interval_) {
       last_shown_ = now;
       show();
     }
@@ -64,16 +64,16 @@ public:
     const std::lock_guard lock(mutex_);
     end_stage();
   }
-  void say(const std::string& line) override {
+  void message(const std::string& line) override {
     const std::lock_guard lock(mutex_);
     clear_line();
     write(printable_message(line) + "\n");
   }
 
 protected:
-  virtual void begun() { show(); }
+  virtual void on_start() { show(); }
   virtual void show() = 0;
-  virtual void ended() { show(); }
+  virtual void on_end() { show(); }
   virtual void clear_line() {}
 
   void write(const std::string& text) {
@@ -81,7 +81,7 @@ protected:
     std::fflush(stream_);
   }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
-  double share() const { return total_ > 0 ? std::clamp(double(done_) / double(total_), 0.0, 1.0) : 0.0; }
+  double fraction() const { return total_ > 0 ? std::clamp(double(done_) / double(total_), 0.0, 1.0) : 0.0; }
   std::string rate_and_time() const {
     const double passed = seconds();
     if (done_ <= 0 || passed <= 0) {
@@ -100,12 +100,12 @@ private:
   void end_stage() {
     if (active_) {
       active_ = false;
-      ended();
+      on_end();
     }
   }
 
   std::FILE* stream_;
-  double between_;
+  double interval_;
   bool active_ = false;
   Clock::time_point begin_, last_shown_;
   std::mutex mutex_;
@@ -118,15 +118,15 @@ public:
 private:
   void show() override {
     constexpr int kWidth = 24;
-    const int filled = static_cast<int>(share() * kWidth);
+    const int filled = static_cast<int>(fraction() * kWidth);
     std::string bar;
     for (int i = 0; i < kWidth; ++i) {
       bar += i < filled ? "█" : "░";
     }
     write(fmt::format("\r\033[K{} {}{}{} {:3.0f}%  {}", printable(stage_), colour_ ? "\033[36m" : "", bar,
-                      colour_ ? "\033[0m" : "", 100 * share(), rate_and_time()));
+                      colour_ ? "\033[0m" : "", 100 * fraction(), rate_and_time()));
   }
-  void ended() override {
+  void on_end() override {
     show();
     write("\n");
   }
@@ -140,9 +140,9 @@ public:
   explicit Plain(std::FILE* stream) : ShownProgress(stream, 2.0) {}
 
 private:
-  void begun() override {} // Short stages then leave one line only.
+  void on_start() override {} // so that short stages print one line only
   void show() override {
-    write(fmt::format("{}: {:.0f}% ({}/{})  {}\n", printable(stage_), 100 * share(), done_, total_,
+    write(fmt::format("{}: {:.0f}% ({}/{})  {}\n", printable(stage_), 100 * fraction(), done_, total_,
                       rate_and_time()));
   }
 };
@@ -155,7 +155,7 @@ private:
   void show() override {
     const nlohmann::json line = {
         {"stage", stage_}, {"done", done_}, {"total", total_}, {"seconds", seconds()}};
-    // A stage may carry a file name that is no UTF-8: still one line of valid JSON.
+    // Replaces invalid UTF-8, for example of a file name in the stage.
     write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
 };
@@ -163,7 +163,7 @@ private:
 class Quiet : public Progress {
 public:
   explicit Quiet(std::FILE* stream) : stream_(stream) {}
-  void say(const std::string& line) override {
+  void message(const std::string& line) override {
     const std::string text = printable_message(line) + "\n";
     std::fwrite(text.data(), 1, text.size(), stream_);
   }
@@ -177,7 +177,7 @@ private:
 void Progress::start(const std::string&, int64_t) {}
 void Progress::advance(int64_t) {}
 void Progress::finish() {}
-void Progress::say(const std::string&) {}
+void Progress::message(const std::string&) {}
 
 std::unique_ptr<Progress> make_progress(ProgressStyle style, std::FILE* stream, bool colour) {
   if (style == ProgressStyle::automatic) {

@@ -13,7 +13,7 @@
 namespace mneme {
 namespace {
 
-/// A bijection on 64 bits that spreads every input bit (the finaliser of splitmix64).
+/// Finaliser of splitmix64: a bijection in which every input bit affects all output bits.
 uint64_t mixed(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
@@ -43,14 +43,14 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> c, std::array<uint32_
 
 Random Random::stream(uint64_t id) const {
   Random child(seed_);
-  // The golden-ratio step keeps stream(0) apart from its parent; mixing twice keeps stream(a).stream(b) apart
-  // from stream(b).stream(a).
+  // The golden-ratio increment makes stream(0) differ from its parent; mixing twice makes stream(a).stream(b)
+  // differ from stream(b).stream(a).
   child.stream_ = mixed(mixed(stream_ + 0x9E3779B97F4A7C15U) ^ id);
   return child;
 }
 
 uint64_t Random::at(uint64_t index) const {
-  const uint64_t block = index / 2; // One block of Philox holds two 64-bit numbers.
+  const uint64_t block = index / 2; // a Philox block holds two 64-bit numbers
   const auto words =
       philox4x32({low(block), high(block), low(stream_), high(stream_)}, {low(seed_), high(seed_)});
   const size_t half = index % 2 == 0 ? 0 : 2;
@@ -58,14 +58,14 @@ uint64_t Random::at(uint64_t index) const {
 }
 
 double Random::normal() {
-  const double u = 1.0 - uniform(); // in (0, 1]: the logarithm stays finite
+  const double u = 1.0 - uniform(); // in (0, 1], so that the logarithm is finite
   const double angle = 2.0 * std::numbers::pi * uniform();
   return std::sqrt(-2.0 * std::log(u)) * std::cos(angle);
 }
 
 uint64_t Random::below(uint64_t bound) {
   MNEME_ASSERT(bound > 0);
-  const uint64_t rejected = (0 - bound) % bound; // 2^64 mod bound: drawing these again removes the bias
+  const uint64_t rejected = (0 - bound) % bound; // 2^64 mod bound; rejecting these removes the bias
   for (;;) {
     if (const uint64_t x = next(); x >= rejected) {
       return x % bound;
@@ -75,7 +75,8 @@ uint64_t Random::below(uint64_t bound) {
 
 std::vector<int64_t> Random::distinct(int64_t count, int64_t bound) {
   MNEME_ASSERT(0 <= count && count <= bound);
-  // A Fisher-Yates shuffle of 0 .. bound - 1. Where few entries move, only those are kept; the numbers drawn are the same.
+  // Fisher-Yates shuffle of 0 .. bound - 1. If few entries move, only these are stored; the result is the
+  // same.
   std::vector<int64_t> chosen(static_cast<size_t>(count));
   const auto shuffle = [&](auto&& entry) {
     for (int64_t i = 0; i < count; ++i) {
@@ -83,8 +84,8 @@ std::vector<int64_t> Random::distinct(int64_t count, int64_t bound) {
       chosen[static_cast<size_t>(i)] = std::exchange(entry(j), entry(i));
     }
   };
-  constexpr int64_t kFew = 16;
-  if (count >= bound / kFew) {
+  constexpr int64_t kMinRatio = 16;
+  if (count >= bound / kMinRatio) {
     std::vector<int64_t> entries(static_cast<size_t>(bound));
     std::iota(entries.begin(), entries.end(), 0);
     shuffle([&](int64_t i) -> int64_t& { return entries[static_cast<size_t>(i)]; });

@@ -17,10 +17,10 @@ namespace mneme {
 void check_separation(const SimplexSeparation& separation) {
   if (separation.kind == SimplexSeparation::Kind::entmax &&
       !(separation.alpha > 1 && separation.alpha <= 2)) {
-    throw UsageError(fmt::format(
-        "mneme: entmax has alpha = {}, but it must lie in (1, 2].\n  At 1 it would be softmax; 1.5 "
-        "is 1.5-entmax and 2 is sparsemax.",
-        separation.alpha));
+    throw UsageError(
+        fmt::format("mneme: entmax has alpha = {}, but it must be in (1, 2].\n  1 would be softmax, 1.5 is "
+                    "1.5-entmax and 2 is sparsemax.",
+                    separation.alpha));
   }
 }
 
@@ -29,13 +29,13 @@ SimplexSeparation separation_named(std::string_view name, std::optional<double> 
   if (found == kSimplexSeparations.end()) {
     std::vector<std::string_view> names;
     std::ranges::transform(kSimplexSeparations, std::back_inserter(names), &NamedSeparation::name);
-    throw UsageError(fmt::format("mneme: there is no separation \"{}\".\n  There are: {}.",
+    throw UsageError(fmt::format("mneme: there is no separation \"{}\".\n  Known separations: {}.",
                                  printable(std::string(name)), fmt::join(names, ", ")));
   }
   SimplexSeparation separation = found->separation;
   if (alpha && separation.kind != SimplexSeparation::Kind::entmax) {
     throw UsageError(fmt::format(
-        "mneme: alpha is {}, but the separation {} has no alpha.\n  Take entmax, or leave alpha out.", *alpha,
+        "mneme: alpha is {}, but the separation {} has no alpha.\n  Use entmax, or leave out alpha.", *alpha,
         name));
   }
   separation.alpha = alpha.value_or(separation.alpha);

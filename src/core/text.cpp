@@ -60,11 +60,16 @@ std::string printable_message(std::string_view text) {
 Utf8Character first_character(std::string_view text) {
   const auto byte = [&](std::size_t i) -> char32_t { return static_cast<unsigned char>(text[i]); };
   const char32_t lead = byte(0);
-  const std::size_t size = lead < 0x80                    ? 1
-                           : lead >= 0xC2 && lead <= 0xDF ? 2
-                           : lead >= 0xE0 && lead <= 0xEF ? 3
-                           : lead >= 0xF0 && lead <= 0xF4 ? 4
-                                                          : 0;
+  std::size_t size = 0; // invalid lead byte
+  if (lead < 0x80) {
+    size = 1;
+  } else if (lead >= 0xC2 && lead <= 0xDF) {
+    size = 2;
+  } else if (lead >= 0xE0 && lead <= 0xEF) {
+    size = 3;
+  } else if (lead >= 0xF0 && lead <= 0xF4) {
+    size = 4;
+  }
   bool valid = size > 0 && size <= text.size();
   char32_t code = size == 1 ? lead : lead & (0x7FU >> size);
   for (std::size_t k = 1; valid && k < size; ++k) {

@@ -8,7 +8,7 @@
 
 namespace mneme {
 
-void refuse_without_torch(const char* what) {
+void throw_needs_torch(const char* what) {
   throw UnsupportedError(
       std::string(what) +
       " needs LibTorch, and this program is built without it.\n  The program mneme-nn has it: "

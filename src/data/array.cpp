@@ -15,11 +15,12 @@ namespace mneme::data {
 namespace {
 
 constexpr int64_t kBlock = 1 << 14; // numbers decoded at once
-constexpr double kLargestByte = 255;
+constexpr double kMaxByte = 255;
 
-/// Calls take(first number, numbers) for blocks of the numbers [0, count) in the order of the file.
-template <class Take>
-void for_each_block(const Source& source, const Array& array, int64_t count, Take take) {
+/// Decodes the numbers [0, count) in file order and calls visit(index of the first number, numbers) for each
+/// block.
+template <class Visit>
+void for_each_block(const Source& source, const Array& array, int64_t count, Visit visit) {
   const int64_t item = bytes_of(array.type);
   std::vector<std::byte> bytes(static_cast<size_t>(std::min(count, kBlock) * item));
   std::vector<double> numbers(static_cast<size_t>(std::min(count, kBlock)));
@@ -28,7 +29,7 @@ void for_each_block(const Source& source, const Array& array, int64_t count, Tak
     const std::span<std::byte> block(bytes.data(), length * static_cast<size_t>(item));
     source.read(array.offset + first * item, block, "numbers");
     decode(array.type, array.big_endian, block, std::span(numbers.data(), length));
-    take(first, std::span<const double>(numbers.data(), length));
+    visit(first, std::span<const double>(numbers.data(), length));
   }
 }
 
@@ -43,7 +44,7 @@ void read_column_major(const Source& source, const Array& array, RealPatterns& p
   const int64_t rows = array.shape[0];
   const std::span<const int64_t> axes = std::span(array.shape).subspan(1);
   std::vector<int64_t> index(axes.size(), 0);
-  int64_t row = 0, position = 0; // position: of `index` in row-major order
+  int64_t row = 0, position = 0; // position: row-major offset of `index`
   for_each_block(source, array, rows * patterns.size(), [&](int64_t, std::span<const double> numbers) {
     for (const double number : numbers) {
       if (row < patterns.count()) {
@@ -64,16 +65,16 @@ void read_column_major(const Source& source, const Array& array, RealPatterns& p
   });
 }
 
-/// The kinds of content that the rules depend on.
+/// Statistics of the numbers, used to decide whether they are pixels.
 struct Content {
   bool zeros_and_ones = true, in_unit_interval = true, bytes = true;
-  double highest = 0;
+  double max = 0;
 
   void add(double x) {
     zeros_and_ones &= x == 0 || x == 1;
     in_unit_interval &= x >= 0 && x <= 1;
-    bytes &= x >= 0 && x <= kLargestByte && x == std::floor(x);
-    highest = std::max(highest, x);
+    bytes &= x >= 0 && x <= kMaxByte && x == std::floor(x);
+    max = std::max(max, x);
   }
 };
 
@@ -86,17 +87,17 @@ Content examine(const Source& source, const Array& array, const RealPatterns& pa
       fail(source.name(),
            fmt::format("pattern {}, position {}: a finite number was expected, found {}", i / size, i % size,
                        x),
-           "Replace it, or leave this pattern out.");
+           "Replace it, or remove this pattern.");
     }
     if (array.type == NumberType::boolean && x != 0 && x != 1) {
       fail(source.name(),
            fmt::format("pattern {}, position {}: a boolean must be 0 or 1, found {}", i / size, i % size, x),
-           kFetchAgain);
+           kFileDamaged);
     }
     content.add(x);
   }
   if (patterns.count() < array.shape[0]) {
-    // Whether numbers are pixels must not depend on how many patterns are wanted: the rest of the file counts, too.
+    // Whether numbers are pixels must not depend on the limit, so the rest of the file is examined, too.
     constexpr int64_t kNumbersMax = int64_t{1} << 26;
     for_each_block(source, array, std::min(array.shape[0], kNumbersMax / size) * size,
                    [&](int64_t, std::span<const double> numbers) {
@@ -110,7 +111,7 @@ Content examine(const Source& source, const Array& array, const RealPatterns& pa
   return content;
 }
 
-/// The shape of images that `shape` may be, and whether its channels come first; {} if it is none.
+/// The image shape if arrays of this shape can be images, and whether the channels come first; otherwise {}.
 std::pair<ImageShape, bool> image_shape_of(std::span<const int64_t> shape) {
   const auto is_channels = [](int64_t size) { return size == 1 || size == 3; };
   if (shape.size() == 3) {
@@ -125,7 +126,7 @@ std::pair<ImageShape, bool> image_shape_of(std::span<const int64_t> shape) {
   return {};
 }
 
-/// [channels, height, width] to [height, width, channels].
+/// Converts [channels, height, width] to [height, width, channels] in place.
 void move_channels_last(RealPatterns& patterns, const ImageShape& shape) {
   const int64_t plane = shape.height * shape.width;
   std::vector<double> pixels(static_cast<size_t>(patterns.size()));
@@ -146,10 +147,10 @@ RealPatterns read_numbers(const Source& source, const Array& array, int64_t limi
   const std::span<const int64_t> shape = array.shape;
   if (shape.empty()) {
     fail(source.name(), "shape () is a single number, an array of patterns was expected",
-         "Store at least one axis: the first one counts the patterns.");
+         "Save an array with at least one axis: the first one counts the patterns.");
   }
-  // The caller has seen that all of it lies within the file, so the product of the other axes fits too,
-  // unless there are no patterns.
+  // The caller has checked that all numbers are within the file, so the product of the other axes does not
+  // overflow, unless there are no patterns.
   const int64_t size = shape[0] == 0 ? 1 : product(shape.subspan(1)).value();
   RealPatterns patterns = make_patterns(source.name(), limited(shape[0], limit), size);
   if (array.column_major) {
@@ -162,23 +163,22 @@ RealPatterns read_numbers(const Source& source, const Array& array, int64_t limi
 
 namespace {
 
-/// Bits out of bytes [N, B].
+/// Unpacks bytes [N, B] to bits.
 RealPatterns read_packed(const Source& source, const Array& array, const LoadOptions& options) {
   if (array.type != NumberType::u8 || array.shape.size() != 2) {
     throw UsageError(
-        fmt::format("{}: packed bits are uint8 of shape [patterns, bytes], but the array has {} and shape "
-                    "[{}].\n  Leave out --packed, or save numpy.packbits(x, axis=1).",
+        fmt::format("{}: packed bits must be uint8 of shape [patterns, bytes], but the array is {} of shape "
+                    "[{}].\n  Remove --packed, or save numpy.packbits(x, axis=1).",
                     source.name(), name_of(array.type), fmt::join(array.shape, ", ")));
   }
   constexpr int64_t kBitsPerByte = 8;
   const RealPatterns bytes = read_numbers(source, array, options.limit);
   const int64_t stored = bytes.size(), bits = options.bits == 0 ? stored * kBitsPerByte : options.bits;
   if (bits <= (stored - 1) * kBitsPerByte || bits > stored * kBitsPerByte) {
-    throw UsageError(fmt::format(
-        "{}: {} bits per pattern do not fill the {} bytes of a pattern.\n  Give --bits from {} to "
-        "{}, or leave it out for {}.",
-        source.name(), bits, stored, stored * kBitsPerByte - kBitsPerByte + 1, stored * kBitsPerByte,
-        stored * kBitsPerByte));
+    throw UsageError(fmt::format("{}: {} bits per pattern do not match the {} bytes of a pattern.\n"
+                                 "  Set --bits to a number from {} to {}, or remove it to use {}.",
+                                 source.name(), bits, stored, stored * kBitsPerByte - kBitsPerByte + 1,
+                                 stored * kBitsPerByte, stored * kBitsPerByte));
   }
   RealPatterns patterns = make_patterns(source.name(), bytes.count(), bits);
   for (int64_t i = 0; i < bytes.count(); ++i) {
@@ -193,7 +193,7 @@ RealPatterns read_packed(const Source& source, const Array& array, const LoadOpt
         fail(source.name(),
              fmt::format("pattern {}: bit {} is 1, but the {} bits after bit {} must be 0", i, bit,
                          stored * kBitsPerByte - bits, bits - 1),
-             "Give the true number of bits, or the other order of bits.");
+             "Check the number of bits (--bits) and the bit order (--packed).");
       }
     }
   }
@@ -213,9 +213,9 @@ PatternSet read_array(const Source& source, const Array& array, const LoadOption
   set.patterns = read_numbers(source, array, options.limit);
   const Content content = examine(source, array, set.patterns);
   const bool is_bytes = array.type == NumberType::u8;
-  constexpr double kBrighterThanHalf = 127;
+  constexpr double kHalfBrightness = 127;
   const bool like_pixels =
-      content.in_unit_interval || (content.bytes && (is_bytes || content.highest > kBrighterThanHalf));
+      content.in_unit_interval || (content.bytes && (is_bytes || content.max > kHalfBrightness));
   const auto [shape, channels_first] = image_shape_of(array.shape);
   if (shape != ImageShape{} && like_pixels) {
     set.height = shape.height;
@@ -227,10 +227,10 @@ PatternSet read_array(const Source& source, const Array& array, const LoadOption
   }
   if ((is_bytes || set.is_image()) && !content.in_unit_interval) {
     std::for_each_n(set.patterns.data(), set.patterns.count() * set.patterns.size(),
-                    [](double& x) { x /= kLargestByte; });
-    set.file_scale = kLargestByte;
+                    [](double& x) { x /= kMaxByte; });
+    set.file_scale = kMaxByte;
   }
-  set.threshold = set.is_image() || content.zeros_and_ones || set.file_scale == kLargestByte ? 0.5 : 0;
+  set.threshold = set.is_image() || content.zeros_and_ones || set.file_scale == kMaxByte ? 0.5 : 0;
   return set;
 }
 

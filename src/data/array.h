@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Arrays of numbers in a file, whichever format describes them, as patterns.
+/// Conversion of arrays of numbers in a file to patterns, for all file formats.
 #pragma once
 
 #include <cstdint>
@@ -17,16 +17,17 @@ namespace mneme::data {
 struct Array {
   NumberType type = NumberType::u8;
   bool big_endian = false;
-  bool column_major = false;  ///< Fortran order: the first axis runs fastest
-  std::vector<int64_t> shape; ///< first axis: patterns
-  int64_t offset = 0;         ///< of the first number; the caller has checked that all lie within the source
+  bool column_major = false;  ///< Fortran order: the first axis varies fastest
+  std::vector<int64_t> shape; ///< the first axis counts patterns
+  int64_t offset = 0; ///< byte offset of the first number; the caller checks that all are in the source
 };
 
-/// At most `limit` patterns (0: all), as the numbers are.
+/// Reads at most `limit` patterns (0: all) without scaling.
 RealPatterns read_numbers(const Source& source, const Array& array, int64_t limit);
 
-/// Reads at most `options.limit` patterns (0: all), unpacks bits where `options.packed` is set, and determines
-/// whether they are images; rules in pattern_set.h. `options.tensor` and `options.transpose` are the caller's.
+/// Reads at most `options.limit` patterns (0: all), unpacks bits if `options.packed` is set, and determines
+/// whether they are images by the rules of pattern_set.h. The caller handles `options.tensor` and
+/// `options.transpose`.
 PatternSet read_array(const Source& source, const Array& array, const LoadOptions& options);
 
 } // namespace mneme::data

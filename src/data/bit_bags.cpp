@@ -16,7 +16,7 @@
 namespace mneme::data {
 namespace {
 
-using Bits = std::vector<bool>; ///< compared bit by bit, the first one counts most
+using Bits = std::vector<bool>; ///< compares lexicographically: the first bit is the most significant
 
 void check(const BitBagOptions& options) {
   const char* where = "mneme::data::draw_bit_bags";
@@ -26,22 +26,21 @@ void check(const BitBagOptions& options) {
   check_at_least(where, "num_signals", options.num_signals, 1);
   check_at_least(where, "num_signals_per_bag", options.num_signals_per_bag, 1);
   if (options.num_signals_per_bag > options.num_instances) {
-    throw UsageError(fmt::format("{}: num_signals_per_bag is {}, but a bag has num_instances = {}.\n  Each "
-                                 "signal takes the place of an instance: lower one or raise the other.",
+    throw UsageError(fmt::format("{}: num_signals_per_bag is {}, but a bag has only num_instances = {}.\n  "
+                                 "Decrease num_signals_per_bag or increase num_instances.",
                                  where, options.num_signals_per_bag, options.num_instances));
   }
   if (!(options.fraction_targets > 0 && options.fraction_targets < 1)) {
-    throw UsageError(
-        fmt::format("{}: fraction_targets is {}, but must lie between 0 and 1, ends excluded.\n  "
-                    "It is the share of bags that hold a signal.",
-                    where, options.fraction_targets));
+    throw UsageError(fmt::format("{}: fraction_targets is {}, but must be greater than 0 and less than 1.\n  "
+                                 "It is the fraction of bags that contain a signal.",
+                                 where, options.fraction_targets));
   }
-  constexpr int64_t kCountable = 62;
-  if (options.num_bits <= kCountable && options.num_signals >= (int64_t{1} << options.num_bits) - 1) {
-    throw UsageError(
-        fmt::format("{}: num_signals is {}, but {} bits allow {} patterns besides all zeros, and "
-                    "at least one of them must be no signal.\n  Take fewer signals or more bits.",
-                    where, options.num_signals, options.num_bits, (int64_t{1} << options.num_bits) - 1));
+  constexpr int64_t kMaxShift = 62; // with more bits there are more patterns than int64 can count
+  if (options.num_bits <= kMaxShift && options.num_signals >= (int64_t{1} << options.num_bits) - 1) {
+    throw UsageError(fmt::format(
+        "{}: num_signals is {}, but with {} bits there are only {} patterns other than all zeros, and "
+        "at least one of them must not be a signal.\n  Use fewer signals or more bits.",
+        where, options.num_signals, options.num_bits, (int64_t{1} << options.num_bits) - 1));
   }
 }
 
@@ -57,7 +56,7 @@ bool any_one(const Bits& bits) {
   return std::find(bits.begin(), bits.end(), true) != bits.end();
 }
 
-/// Draws as many as are missing until there are enough different ones.
+/// Draws distinct signals. As in the published code, each round draws as many patterns as are still missing.
 std::set<Bits> draw_signals(const BitBagOptions& options) {
   PublishedGenerator generator(options.seed_signals);
   std::set<Bits> signals;
@@ -73,13 +72,14 @@ std::set<Bits> draw_signals(const BitBagOptions& options) {
   return signals;
 }
 
-void put(BitPatterns& patterns, int64_t row, const Bits& bits) {
+void set_row(BitPatterns& patterns, int64_t row, const Bits& bits) {
   for (size_t bit = 0; bit < bits.size(); ++bit) {
     patterns.set(row, static_cast<int64_t>(bit), bits[bit]);
   }
 }
 
-/// Instances that are no signals: those that are, or are all zeros, are drawn again together, in their order.
+/// Draws instances that are not signals. As in the published code, each round redraws, in order, all
+/// instances that are signals or all zeros.
 BitPatterns draw_noise(const BitBagOptions& options, const std::set<Bits>& signals,
                        PublishedGenerator& generator) {
   BitPatterns instances(checked_rows("mneme::data::draw_bit_bags", options.num_bags, options.num_instances),
@@ -91,7 +91,7 @@ BitPatterns draw_noise(const BitBagOptions& options, const std::set<Bits>& signa
     std::vector<int64_t> again;
     for (const int64_t row : rows) {
       const Bits bits = draw_bits(generator, options.num_bits);
-      put(instances, row, bits);
+      set_row(instances, row, bits);
       if (!any_one(bits) || signals.contains(bits)) {
         again.push_back(row);
       }
@@ -114,7 +114,7 @@ BitBags draw_bit_bags(const BitBagOptions& options) {
                .num_instances = options.num_instances};
   bags.is_signal.resize(static_cast<size_t>(bags.instances.count()));
   for (int64_t signal = 0; signal < options.num_signals; ++signal) {
-    put(bags.signals, signal, signals[static_cast<size_t>(signal)]);
+    set_row(bags.signals, signal, signals[static_cast<size_t>(signal)]);
   }
   const auto positive =
       static_cast<int64_t>(std::ceil(static_cast<double>(options.num_bags) * options.fraction_targets));
@@ -126,7 +126,7 @@ BitBags draw_bit_bags(const BitBagOptions& options) {
         continue;
       }
       bags.is_signal[static_cast<size_t>(row)] = 1;
-      put(bags.instances, row, signals[static_cast<size_t>(generator.below(options.num_signals))]);
+      set_row(bags.instances, row, signals[static_cast<size_t>(generator.below(options.num_signals))]);
       ++placed;
     }
   }

@@ -19,9 +19,9 @@ constexpr int64_t kClasses = 10;
 PatternSet read_cifar(const Source& source, int64_t limit) {
   if (source.size() % kRecord != 0) {
     fail(source.name(),
-         fmt::format("has {} bytes, a multiple of {} was expected (the records of CIFAR-10's binary version)",
+         fmt::format("has {} bytes, but the binary version of CIFAR-10 consists of records of {} bytes",
                      source.size(), kRecord),
-         "Check that this is CIFAR-10 in its binary version, and that it is complete.");
+         "Check that this is the binary version of CIFAR-10, and that the file is complete.");
   }
   PatternSet set;
   set.height = set.width = kSide;
@@ -38,7 +38,7 @@ PatternSet read_cifar(const Source& source, int64_t limit) {
       fail(source.name(),
            fmt::format("record {}, byte {}: the label is {}, expected 0 to {}", i, i * kRecord, label,
                        kClasses - 1),
-           "Check that this is CIFAR-10 in its binary version (CIFAR-100 has another layout).");
+           "Check that this is the binary version of CIFAR-10 (CIFAR-100 has a different layout).");
     }
     set.labels.push_back(label);
     for (int64_t at = 0; at < kChannels * kPlane; ++at) {

@@ -16,65 +16,65 @@
 namespace mneme::data {
 namespace {
 
-/// Calls damage(i, stream of pattern i) for every pattern.
-template <class Damage> void for_each_pattern(int64_t count, const Random& random, Damage damage) {
+/// Calls corrupt(i, stream of pattern i) for every pattern, in parallel.
+template <class Corrupt> void for_each_pattern(int64_t count, const Random& random, Corrupt corrupt) {
   constexpr int64_t kBlock = 64;
   parallel_for(count, kBlock, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      damage(i, random.stream(static_cast<uint64_t>(i)));
+      corrupt(i, random.stream(static_cast<uint64_t>(i)));
     }
   });
 }
 
 void check_flips(int64_t flips, int64_t size) {
   if (flips < 0 || flips > size) {
-    throw UsageError(fmt::format("mneme::data::flip_bits: {} flips asked for in patterns of {} bits.\n"
-                                 "  Give 0 to {}.",
+    throw UsageError(fmt::format("mneme::data::flip_bits: flips is {}, but patterns have {} bits.\n"
+                                 "  Choose a number from 0 to {}.",
                                  flips, size, size));
   }
 }
 
-/// share * size, rounded.
-int64_t part_of(int64_t size, double share, std::string_view where) {
-  if (!(share >= 0 && share <= 1)) {
+/// fraction * size, rounded to the nearest integer.
+int64_t fraction_of(int64_t size, double fraction, std::string_view where) {
+  if (!(fraction >= 0 && fraction <= 1)) {
     throw UsageError(
-        fmt::format("mneme::data::{}: a share of {} asked for.\n  Give a number from 0 to 1.", where, share));
+        fmt::format("mneme::data::{}: fraction is {}.\n  Choose a number from 0 to 1.", where, fraction));
   }
-  return std::min(size, static_cast<int64_t>(std::floor(share * static_cast<double>(size) + 0.5)));
+  return std::min(size, static_cast<int64_t>(std::floor(fraction * static_cast<double>(size) + 0.5)));
 }
 
-/// How many numbers at the end of a pattern are to be masked.
-int64_t masked_size(int64_t size, double share, const ImageShape& shape) {
+/// Number of values to mask at the end of a pattern.
+int64_t masked_size(int64_t size, double fraction, const ImageShape& shape) {
   if (shape == ImageShape{}) {
-    return part_of(size, share, "mask");
+    return fraction_of(size, fraction, "mask");
   }
   const auto [height, width, channels] = shape;
-  // Divided, not multiplied: the product of nonsense could overflow.
+  // Division instead of multiplication: the product of invalid sizes could overflow.
   if (height < 1 || width < 1 || channels < 1 || size % height != 0 || size / height % width != 0 ||
       size / height / width != channels) {
     throw UsageError(
-        fmt::format("mneme::data::mask: images of {} x {} x {} do not have the {} numbers of a pattern.\n"
-                    "  Give height x width x channels = {}, or no shape.",
+        fmt::format("mneme::data::mask: the image shape {} x {} x {} does not match patterns of {} numbers.\n"
+                    "  Use a shape with height x width x channels = {}, or no shape.",
                     height, width, channels, size, size));
   }
-  return part_of(height, share, "mask") * width * channels;
+  return fraction_of(height, fraction, "mask") * width * channels;
 }
 
 double dot(std::span<const double> a, std::span<const double> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-/// Takes the part along the unit vector `u` out of `v` and scales the rest to length 1; false if next to
-/// nothing is left.
+/// Gram-Schmidt step: removes the component of `v` along the unit vector `u` and normalises the rest. Returns
+/// false if `v` is nearly parallel to `u`.
 bool make_orthogonal(std::span<double> v, std::span<const double> u) {
-  constexpr double kLeast = 1e-6;        // of the length of v; below it rounding decides the direction
-  for (int pass = 0; pass < 2; ++pass) { // the second pass takes out what rounding left of the first
+  constexpr double kMinRatio = 1e-6; // to the length of v; below it, rounding errors dominate the direction
+  for (int pass = 0; pass < 2; ++pass) { // the second pass removes the rounding error of the first
     const double before = std::sqrt(dot(v, v)), along = dot(v, u);
     for (size_t j = 0; j < v.size(); ++j) {
       v[j] -= along * u[j];
     }
     const double length = std::sqrt(dot(v, v));
-    if (!(length > kLeast * before)) {
+    if (!(length > kMinRatio * before)) {
       return false;
     }
     for (double& x : v) {
@@ -84,42 +84,44 @@ bool make_orthogonal(std::span<double> v, std::span<const double> u) {
   return true;
 }
 
-/// The largest number of a pattern by size; refuses a pattern without direction.
-double largest_of(std::span<const double> pattern, const std::string& which) {
-  double most = 0;
+/// Maximum absolute value of a pattern. Throws if the pattern has no direction (all zeros, or not finite).
+double max_abs(std::span<const double> pattern, const std::string& which) {
+  double max = 0;
   for (const double x : pattern) {
-    most = std::isfinite(x) ? std::max(most, std::abs(x)) : x;
+    max = std::isfinite(x) ? std::max(max, std::abs(x)) : x;
     if (!std::isfinite(x)) {
       break;
     }
   }
-  if (most == 0 || !std::isfinite(most)) {
-    throw UsageError(fmt::format("mneme::data::cosine_noise: {} {}.\n"
-                                 "  Leave it out: it has no direction to be turned.",
-                                 which, most == 0 ? "is all zeros" : fmt::format("holds {}", most)));
+  if (max == 0 || !std::isfinite(max)) {
+    throw UsageError(
+        fmt::format("mneme::data::cosine_noise: {} {}, so it has no direction and cannot be rotated.\n"
+                    "  Remove this pattern.",
+                    which, max == 0 ? "is all zeros" : fmt::format("contains {}", max)));
   }
-  return most;
+  return max;
 }
 
 void check_cosine(double cosine, int64_t size) {
   if (!(cosine >= -1 && cosine <= 1)) {
-    throw UsageError(fmt::format(
-        "mneme::data::cosine_noise: a cosine of {} asked for.\n  Give a number from -1 to 1.", cosine));
+    throw UsageError(
+        fmt::format("mneme::data::cosine_noise: cosine is {}.\n  Choose a number from -1 to 1.", cosine));
   }
   if (size < 2) {
-    throw UsageError(fmt::format("mneme::data::cosine_noise: patterns of {} numbers given.\n"
-                                 "  Turning one away from itself takes at least 2.",
+    throw UsageError(fmt::format("mneme::data::cosine_noise: patterns have size {}.\n"
+                                 "  Rotating a pattern requires a size of at least 2.",
                                  size));
   }
 }
 
-/// Turns a pattern towards `direction`, which is used up; false if that lies along the pattern.
-bool turn(std::span<double> pattern, double largest, double cosine, std::span<double> direction) {
-  // Divided by the largest number first: squares of very large or very small numbers leave the range of
-  // doubles.
+/// Rotates a pattern, whose maximum absolute value is `scale`, towards `direction`, which is overwritten.
+/// Returns false if the two are parallel.
+bool rotate_in_place(std::span<double> pattern, double scale, double cosine, std::span<double> direction) {
+  // The pattern is divided by its maximum first: squares of very large or very small numbers overflow or
+  // underflow.
   std::vector<double> u(pattern.begin(), pattern.end());
   for (double& x : u) {
-    x /= largest;
+    x /= scale;
   }
   const double length = std::sqrt(dot(u, u));
   for (double& x : u) {
@@ -130,7 +132,7 @@ bool turn(std::span<double> pattern, double largest, double cosine, std::span<do
   }
   const double sine = std::sqrt((1 - cosine) * (1 + cosine));
   for (size_t j = 0; j < u.size(); ++j) {
-    pattern[j] = (cosine * u[j] + sine * direction[j]) * length * largest;
+    pattern[j] = (cosine * u[j] + sine * direction[j]) * length * scale;
   }
   return true;
 }
@@ -153,7 +155,7 @@ RealPatterns flip_bits(const RealPatterns& patterns, int64_t flips, const Random
   for (int64_t at = 0; at < patterns.count() * patterns.size(); ++at) {
     if (const double x = patterns.data()[at]; !(x >= 0 && x <= 1)) {
       throw UsageError(fmt::format("mneme::data::flip_bits: pattern {}, position {} is {}, expected 0 to 1.\n"
-                                   "  Only such numbers can be flipped: use cosine_noise for others.",
+                                   "  Only numbers from 0 to 1 can be flipped: use cosine_noise for others.",
                                    at / patterns.size(), at % patterns.size(), x));
     }
   }
@@ -167,48 +169,49 @@ RealPatterns flip_bits(const RealPatterns& patterns, int64_t flips, const Random
   return result;
 }
 
-std::vector<double> turned(std::span<const double> pattern, double cosine,
-                           std::span<const double> direction) {
+std::vector<double> rotate_towards(std::span<const double> pattern, double cosine,
+                                   std::span<const double> direction) {
   check_cosine(cosine, static_cast<int64_t>(pattern.size()));
   if (direction.size() != pattern.size()) {
-    throw UsageError(fmt::format("mneme::data::turned: a direction of {} numbers for a pattern of {}.\n"
-                                 "  Give one number for each of the pattern.",
-                                 direction.size(), pattern.size()));
+    throw UsageError(
+        fmt::format("mneme::data::rotate_towards: the direction has size {}, but the pattern has size {}.\n"
+                    "  Both must have the same size.",
+                    direction.size(), pattern.size()));
   }
   std::vector<double> result(pattern.begin(), pattern.end()), w(direction.begin(), direction.end());
-  if (!turn(result, largest_of(pattern, "the pattern"), cosine, w)) {
-    throw UsageError("mneme::data::turned: the direction lies along the pattern, or is all zeros.\n"
-                     "  Draw another one.");
+  if (!rotate_in_place(result, max_abs(pattern, "the pattern"), cosine, w)) {
+    throw UsageError("mneme::data::rotate_towards: the direction is parallel to the pattern, or all zeros.\n"
+                     "  Choose another direction.");
   }
   return result;
 }
 
 RealPatterns cosine_noise(const RealPatterns& patterns, double cosine, const Random& random) {
   check_cosine(cosine, patterns.empty() ? 2 : patterns.size());
-  std::vector<double> largest(static_cast<size_t>(patterns.count()));
+  std::vector<double> scales(static_cast<size_t>(patterns.count()));
   for (int64_t i = 0; i < patterns.count(); ++i) {
-    largest[static_cast<size_t>(i)] = largest_of(patterns[i], fmt::format("pattern {}", i));
+    scales[static_cast<size_t>(i)] = max_abs(patterns[i], fmt::format("pattern {}", i));
   }
   RealPatterns result = patterns;
   for_each_pattern(result.count(), random, [&](int64_t i, Random stream) {
     std::vector<double> w(static_cast<size_t>(result.size()));
     do {
       std::generate(w.begin(), w.end(), [&] { return 2 * stream.uniform() - 1; });
-    } while (!turn(result[i], largest[static_cast<size_t>(i)], cosine, w));
+    } while (!rotate_in_place(result[i], scales[static_cast<size_t>(i)], cosine, w));
   });
   for (int64_t i = 0; i < result.count(); ++i) {
     if (!std::all_of(result[i].begin(), result[i].end(), [](double x) { return std::isfinite(x); })) {
       throw UsageError(fmt::format(
-          "mneme::data::cosine_noise: pattern {} is longer than doubles reach (its largest number is {}).\n"
+          "mneme::data::cosine_noise: the norm of pattern {} overflows a double (its largest number is {}).\n"
           "  Scale the patterns down.",
-          i, largest[static_cast<size_t>(i)]));
+          i, scales[static_cast<size_t>(i)]));
     }
   }
   return result;
 }
 
-BitPatterns mask(const BitPatterns& patterns, double share, const ImageShape& shape) {
-  const int64_t masked = masked_size(patterns.bits(), share, shape);
+BitPatterns mask(const BitPatterns& patterns, double fraction, const ImageShape& shape) {
+  const int64_t masked = masked_size(patterns.bits(), fraction, shape);
   BitPatterns result = patterns;
   for (int64_t i = 0; i < result.count(); ++i) {
     for (int64_t b = result.bits() - masked; b < result.bits(); ++b) {
@@ -218,8 +221,8 @@ BitPatterns mask(const BitPatterns& patterns, double share, const ImageShape& sh
   return result;
 }
 
-RealPatterns mask(const RealPatterns& patterns, double share, const ImageShape& shape) {
-  const int64_t masked = masked_size(patterns.size(), share, shape);
+RealPatterns mask(const RealPatterns& patterns, double fraction, const ImageShape& shape) {
+  const int64_t masked = masked_size(patterns.size(), fraction, shape);
   RealPatterns result = patterns;
   for (int64_t i = 0; i < result.count(); ++i) {
     std::fill_n(result[i].end() - masked, masked, 0.0);
@@ -227,8 +230,8 @@ RealPatterns mask(const RealPatterns& patterns, double share, const ImageShape& 
   return result;
 }
 
-BitPatterns salt_and_pepper(const BitPatterns& patterns, double share, const Random& random) {
-  const int64_t hit = part_of(patterns.bits(), share, "salt_and_pepper");
+BitPatterns salt_and_pepper(const BitPatterns& patterns, double fraction, const Random& random) {
+  const int64_t hit = fraction_of(patterns.bits(), fraction, "salt_and_pepper");
   BitPatterns result = patterns;
   for_each_pattern(result.count(), random, [&](int64_t i, Random stream) {
     for (const int64_t bit : stream.distinct(hit, result.bits())) {
@@ -238,8 +241,8 @@ BitPatterns salt_and_pepper(const BitPatterns& patterns, double share, const Ran
   return result;
 }
 
-RealPatterns salt_and_pepper(const RealPatterns& patterns, double share, const Random& random) {
-  const int64_t hit = part_of(patterns.size(), share, "salt_and_pepper");
+RealPatterns salt_and_pepper(const RealPatterns& patterns, double fraction, const Random& random) {
+  const int64_t hit = fraction_of(patterns.size(), fraction, "salt_and_pepper");
   RealPatterns result = patterns;
   for_each_pattern(result.count(), random, [&](int64_t i, Random stream) {
     for (const int64_t at : stream.distinct(hit, result.size())) {

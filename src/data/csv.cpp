@@ -36,7 +36,7 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-/// The number that `text` is as a whole; nan and infinity count as numbers here.
+/// Parses `text` as a number; nothing if any character is left over. Accepts nan and infinity.
 std::optional<double> number_in(std::string_view text) {
   if (text.size() > 1 && text[0] == '+' && text[1] != '-') {
     text.remove_prefix(1);
@@ -46,7 +46,7 @@ std::optional<double> number_in(std::string_view text) {
   if (text.empty() || end != text.data() + text.size()) {
     return std::nullopt;
   }
-  if (error == std::errc::result_out_of_range) { // too close to 0, or too large: a wider type decides
+  if (error == std::errc::result_out_of_range) { // underflow or overflow, which a wider type distinguishes
     long double wide = 0;
     const auto [wide_end, wide_error] = std::from_chars(text.data(), text.data() + text.size(), wide);
     return wide_error == std::errc{} ? std::optional(static_cast<double>(wide)) : std::nullopt;
@@ -81,14 +81,14 @@ public:
       read_header();
       more = next_row();
     } else if (more) {
-      refuse_column_numbers();
+      reject_column_numbers();
     }
-    for (int64_t wanted = limited(INT64_MAX, limit); more && rows_ < wanted; more = next_row()) {
+    for (const int64_t max_rows = limited(INT64_MAX, limit); more && rows_ < max_rows; more = next_row()) {
       read_row();
     }
     if (rows_ == 0) {
-      fail(source_.name(), "holds 0 lines of numbers, at least 1 was expected",
-           "Give a table with patterns in it.");
+      fail(source_.name(), "contains no line of numbers, at least 1 was expected",
+           "Use a table with one pattern per line.");
     }
     PatternSet set;
     const bool zeros_and_ones =
@@ -106,16 +106,18 @@ private:
                           const std::string& advice) const {
     fail(source_.name(), fmt::format("{}: {}", where, problem), advice);
   }
-  std::string place(size_t column) const { return fmt::format("line {}, column {}", row_line_, column + 1); }
-  std::string place() const { return fmt::format("line {}", row_line_); }
+  std::string location(size_t column) const {
+    return fmt::format("line {}, column {}", row_line_, column + 1);
+  }
+  std::string location() const { return fmt::format("line {}", row_line_); }
 
-  /// What is shown of a cell in messages.
+  /// A cell in quotes for messages, shortened if it is long.
   static std::string shown(const std::string& cell) {
-    constexpr size_t kLongest = 40;
-    return fmt::format("{:?}{}", cell.substr(0, kLongest), cell.size() > kLongest ? " ..." : "");
+    constexpr size_t kMaxLength = 40;
+    return fmt::format("{:?}{}", cell.substr(0, kMaxLength), cell.size() > kMaxLength ? " ..." : "");
   }
 
-  /// Fills `cells_` with those of the next line that has any.
+  /// Reads the next line that is not blank into `cells_`. Returns false at the end of the text.
   bool next_row() {
     while (at_ < text_.size()) {
       row_line_ = line_;
@@ -134,7 +136,8 @@ private:
     return false;
   }
 
-  /// A '#' within a word, as in "C#", begins no comment.
+  /// True at the end of a line and at the beginning of a comment. A '#' within a word, as in "C#", is not a
+  /// comment.
   bool ends_line(size_t at) const {
     return at == text_.size() || text_[at] == '\n' || text_[at] == '\r' ||
            (text_[at] == '#' &&
@@ -151,7 +154,7 @@ private:
     }
   }
 
-  /// Behind the comment and the end of the line: LF, CRLF or CR.
+  /// Skips a comment and the line break: LF, CRLF or CR.
   void end_line() {
     while (at_ < text_.size() && text_[at_] != '\n' && text_[at_] != '\r') {
       ++at_;
@@ -183,7 +186,7 @@ private:
       }
       if (*delimiter_ != kSpaces) {
         if (!at_delimiter()) {
-          wrong(place(cells_.size() - 1), "text follows the closing quote",
+          wrong(location(cells_.size() - 1), "text follows the closing quote",
                 "Write quotes within a cell twice: \"\".");
         }
         ++at_;
@@ -220,7 +223,7 @@ private:
       }
       cell += text_[at_];
     }
-    wrong(place(cells_.size()), "the quote that opens here is never closed", "Close it, or remove it.");
+    wrong(location(cells_.size()), "the quote that opens here is never closed", "Close it, or remove it.");
   }
 
   bool is_header() const {
@@ -229,9 +232,9 @@ private:
       return false;
     }
     if (cells_[0].empty() || std::any_of(cells_.begin(), cells_.end(), is_label_name)) {
-      return true; // empty: an index without a name, which read_header refuses
+      return true; // empty: an unnamed index column, for which read_header throws
     }
-    // Anything else is a line of numbers with a mistake in it, or with numbers that are missing.
+    // Otherwise, a line with at least one number or missing value is data, possibly with an error in it.
     return std::none_of(cells_.begin(), cells_.end(),
                         [&](const std::string& cell) { return is_number(cell) || is_missing(cell); });
   }
@@ -239,39 +242,43 @@ private:
   void read_header() {
     columns_ = cells_.size();
     if (cells_[0].empty()) {
-      wrong(place(0), "the first column has no name, as that of row numbers which pandas and R write",
-            "Leave row numbers out: to_csv(FILE, index=False), or write.csv(x, FILE, row.names = FALSE).");
+      wrong(location(0),
+            "the first column has no name; it is probably the row numbers that pandas and R write",
+            "Write the file without row numbers: to_csv(FILE, index=False), "
+            "or write.csv(x, FILE, row.names = FALSE).");
     }
     for (size_t column = 0; column < cells_.size(); ++column) {
       if (is_label_name(cells_[column])) {
         if (label_column_) {
-          wrong(place(column),
-                fmt::format("{} and {} both name labels", shown(label_name_), shown(cells_[column])),
-                "Give the file with one column of labels, or rename one of them.");
+          wrong(
+              location(column),
+              fmt::format("{} and {} are both columns of labels", shown(label_name_), shown(cells_[column])),
+              "Only one column of labels is supported: remove or rename the other.");
         }
         label_column_ = column;
         label_name_ = cells_[column];
       }
     }
     if (label_column_ && columns_ == 1) {
-      wrong(place(0), "the only column holds labels",
-            "Give a table with numbers as well, or rename the column.");
+      wrong(location(0), "the only column contains labels", "Add columns of numbers, or rename this column.");
     }
   }
 
-  /// A table of names 0, 1, 2, ... with numbers below would give one pattern too many.
-  void refuse_column_numbers() const {
-    constexpr size_t kFewest = 4;
+  /// Throws if the first line is 0, 1, 2, ...: as a header of column numbers, it would be read as an extra
+  /// pattern.
+  void reject_column_numbers() const {
+    constexpr size_t kMinColumns = 4;
     for (size_t column = 0; column < cells_.size(); ++column) {
       if (cells_[column] != std::to_string(column)) {
         return;
       }
     }
-    if (cells_.size() >= kFewest) {
+    if (cells_.size() >= kMinColumns) {
       wrong(
-          place(),
-          fmt::format("counts 0, 1, ... {}, as pandas names columns: it may be a header or a pattern",
-                      cells_.size() - 1),
+          location(),
+          fmt::format(
+              "contains 0, 1, ... {}, which may be a header of column numbers from pandas or a pattern",
+              cells_.size() - 1),
           "Remove a header: to_csv(FILE, header=False), or tail -n +2. Write a pattern with decimals: 0.0.");
     }
   }
@@ -281,14 +288,14 @@ private:
       columns_ = cells_.size();
     }
     if (cells_.size() != columns_) {
-      wrong(place(), fmt::format("has {} cells, but the lines before it have {}", cells_.size(), columns_),
-            "Complete the line, or leave it out.");
+      wrong(location(), fmt::format("has {} cells, but the previous lines have {}", cells_.size(), columns_),
+            "Complete the line, or remove it.");
     }
     for (size_t column = 0; column < columns_; ++column) {
       if (column == label_column_) {
         if (is_missing(cells_[column])) {
-          wrong(place(column), fmt::format("a label was expected, found {}", shown(cells_[column])),
-                "Fill it in, or leave this line out.");
+          wrong(location(column), fmt::format("a label was expected, found {}", shown(cells_[column])),
+                "Fill it in, or remove this line.");
         }
         labels_.push_back(cells_[column]);
         label_lines_.push_back(row_line_);
@@ -304,23 +311,23 @@ private:
     const std::optional<double> number = number_in(trimmed(cell));
     if (!number) {
       if (cell.empty()) {
-        wrong(place(column), "is empty, a number was expected",
-              "Fill it in, or leave the line or the column out.");
+        wrong(location(column), "is empty, a number was expected",
+              "Fill it in, or remove the line or the column.");
       }
       const size_t comma = cell.find(',');
       std::string with_point = cell;
       if (comma != std::string::npos) {
         with_point[comma] = '.';
       }
-      wrong(place(column), fmt::format("{} is no number", shown(cell)),
+      wrong(location(column), fmt::format("{} is not a number", shown(cell)),
             comma != std::string::npos && number_in(with_point)
                 ? "Write decimal points instead of commas: sed 's/,/./g' FILE > NEW."
-                : "Correct it, or leave the column out (a column named label, class or target may hold "
-                  "texts).");
+                : "Correct it, or remove the column "
+                  "(only a column named label, class or target may contain text).");
     }
     if (!std::isfinite(*number)) {
-      wrong(place(column), fmt::format("a finite number was expected, found {}", shown(cell)),
-            "Replace it, or leave this line out.");
+      wrong(location(column), fmt::format("a finite number was expected, found {}", shown(cell)),
+            "Replace it, or remove this line.");
     }
     return *number;
   }
@@ -346,13 +353,14 @@ private:
       }
       return;
     }
-    constexpr double kLargest = 0x1p53;
+    constexpr double kMaxLabel = 0x1p53;
     for (size_t i = 0; i < labels_.size(); ++i) {
       const double label = *number_in(trimmed(labels_[i]));
-      if (label != std::floor(label) || std::abs(label) > kLargest) {
-        wrong(fmt::format("line {}, column {}", label_lines_[i], *label_column_ + 1),
-              fmt::format("{} is no label, a whole number or a name was expected", shown(labels_[i])),
-              fmt::format("Rename the column {} if it holds numbers to be stored.", shown(label_name_)));
+      if (label != std::floor(label) || std::abs(label) > kMaxLabel) {
+        wrong(
+            fmt::format("line {}, column {}", label_lines_[i], *label_column_ + 1),
+            fmt::format("{} is not a label, an integer or a name was expected", shown(labels_[i])),
+            fmt::format("Rename the column {} if its numbers are part of the patterns.", shown(label_name_)));
       }
       set.labels.push_back(static_cast<int64_t>(label));
     }
@@ -361,7 +369,7 @@ private:
   const Source& source_;
   std::string_view text_;
   size_t at_ = 0;
-  int64_t line_ = 1, row_line_ = 1; ///< line_: at at_; row_line_: where the row begins
+  int64_t line_ = 1, row_line_ = 1; ///< line number at at_, and at the beginning of the current row
   std::optional<char> delimiter_;
   std::vector<std::string> cells_;
   size_t columns_ = 0;
@@ -377,7 +385,7 @@ private:
 
 PatternSet read_csv(const Source& source, int64_t limit) {
   limited(0, limit);
-  const std::vector<std::byte> bytes = source.start(source.size());
+  const std::vector<std::byte> bytes = source.first_bytes(source.size());
   return Table(source, {reinterpret_cast<const char*>(bytes.data()), bytes.size()}).read(limit);
 }
 

@@ -21,20 +21,20 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr const char* kKinds = "mneme reads IDX (MNIST: .idx, -ubyte), CIFAR-10 (.bin), .npy, .npz, .png, "
-                               ".csv, .safetensors and .pt, also "
-                               "compressed (.gz), and folders of .png.";
+constexpr const char* kSupportedFormats =
+    "Supported formats are IDX (MNIST: .idx, -ubyte), CIFAR-10 (.bin), .npy, .npz, .png, .csv, "
+    ".safetensors and .pt, also compressed (.gz), and folders of .png.";
 constexpr const char* kToPng =
     "Convert it to PNG: python3 -c \"from PIL import Image; Image.open('FILE').save('NEW.png')\".";
 
-struct Foreign {
+struct UnsupportedFormat {
   size_t offset;
   std::string_view magic;
-  std::string_view what; ///< the file is ...
+  std::string_view what; ///< completes "the file is ..."
   std::string_view advice;
 };
-/// Kinds that are known by their first bytes but not read. Of two that fit, the first counts.
-constexpr Foreign kForeign[] = {
+/// Formats that are recognised by their first bytes but not supported. The first match is used.
+constexpr UnsupportedFormat kUnsupportedFormats[] = {
     {0, "BZh"sv, "compressed by bzip2", "Decompress it first: bunzip2 -k FILE."},
     {0,
      "\xFD"
@@ -43,16 +43,16 @@ constexpr Foreign kForeign[] = {
     {0, "\x28\xB5\x2F\xFD"sv, "compressed by zstd", "Decompress it first: unzstd FILE."},
     {0, "\x04\x22\x4D\x18"sv, "compressed by lz4", "Decompress it first: unlz4 FILE."},
     {0, "\x1F\x9D"sv, "compressed by compress", "Decompress it first: gunzip FILE."},
-    {257, "ustar"sv, "a tar archive", "Unpack it, and give the files in it: tar -xf FILE."},
-    {0, "7z\xBC\xAF\x27\x1C"sv, "a 7z archive", "Unpack it, and give the files in it: 7z x FILE."},
-    {0, "Rar!\x1A\x07"sv, "a rar archive", "Unpack it, and give the files in it: unrar x FILE."},
-    {0, "\xFF\xD8\xFF"sv, "a JPEG picture", kToPng},
-    {0, "GIF8"sv, "a GIF picture", kToPng},
-    {0, "II*\0"sv, "a TIFF picture", kToPng},
-    {0, "MM\0*"sv, "a TIFF picture", kToPng},
-    {8, "WEBP"sv, "a WebP picture", kToPng},
-    {4, "ftypavif"sv, "an AVIF picture", kToPng},
-    {4, "ftyphei"sv, "a HEIC picture", kToPng},
+    {257, "ustar"sv, "a tar archive", "Unpack it, and use the files in it: tar -xf FILE."},
+    {0, "7z\xBC\xAF\x27\x1C"sv, "a 7z archive", "Unpack it, and use the files in it: 7z x FILE."},
+    {0, "Rar!\x1A\x07"sv, "a rar archive", "Unpack it, and use the files in it: unrar x FILE."},
+    {0, "\xFF\xD8\xFF"sv, "a JPEG image", kToPng},
+    {0, "GIF8"sv, "a GIF image", kToPng},
+    {0, "II*\0"sv, "a TIFF image", kToPng},
+    {0, "MM\0*"sv, "a TIFF image", kToPng},
+    {8, "WEBP"sv, "a WebP image", kToPng},
+    {4, "ftypavif"sv, "an AVIF image", kToPng},
+    {4, "ftyphei"sv, "a HEIC image", kToPng},
     {0, "\x89HDF\r\n\x1A\n"sv, "an HDF5 file",
      "Save one of its arrays: python3 -c \"import h5py, numpy; numpy.save('NEW.npy', "
      "h5py.File('FILE')['NAME'][:])\"."},
@@ -66,8 +66,8 @@ constexpr Foreign kForeign[] = {
      "Convert it: python3 -c \"import pandas; pandas.read_parquet('FILE').to_csv('NEW.csv', index=False)\"."},
     {0, "ARROW1"sv, "an Arrow file",
      "Convert it: python3 -c \"import pandas; pandas.read_feather('FILE').to_csv('NEW.csv', index=False)\"."},
-    {0, "%PDF"sv, "a PDF document", kKinds},
-    {0, "SQLite format 3\0"sv, "an SQLite database", kKinds},
+    {0, "%PDF"sv, "a PDF document", kSupportedFormats},
+    {0, "SQLite format 3\0"sv, "an SQLite database", kSupportedFormats},
     {0, "\xD0\xCF\x11\xE0"sv, "an old Microsoft Office document", "Save the table as CSV."},
     {0, "\xFF\xFE"sv, "UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW."},
     {0, "\xFE\xFF"sv, "UTF-16 text", "Convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW."},
@@ -90,7 +90,7 @@ bool looks_like_safetensors(std::span<const std::byte> start, int64_t size) {
          unsigned_from(start.first(8), false) <= static_cast<uint64_t>(size - 8);
 }
 
-/// Text as far as `start` goes: no control characters but spaces and the ends of lines.
+/// True if `start` contains no control characters except tab, form feed and line breaks.
 bool is_text(std::string_view start) {
   return std::none_of(start.begin(), start.end(), [](char c) {
     const auto code = static_cast<unsigned char>(c);
@@ -98,7 +98,7 @@ bool is_text(std::string_view start) {
   });
 }
 
-/// Whether one of the first lines consists of numbers.
+/// True if one of the first lines consists of numbers.
 bool is_table(std::string_view start) {
   constexpr int kLines = 16; // comments and a header may come first
   for (int line = 0; line < kLines && !start.empty(); ++line) {
@@ -113,28 +113,26 @@ bool is_table(std::string_view start) {
   return false;
 }
 
-[[noreturn]] void refuse_pickle(const Source& source) {
-  // CIFAR's keys come first or last; both ends of the file are looked at.
+[[noreturn]] void reject_pickle(const Source& source) {
+  // The keys of CIFAR are at the beginning or at the end of the file, so both are searched.
   constexpr int64_t kEnds = 4096;
   const int64_t begin = std::max<int64_t>(0, source.size() - kEnds);
-  const std::vector<std::byte> start = source.start(kEnds),
+  const std::vector<std::byte> start = source.first_bytes(kEnds),
                                end = SliceSource(source, begin, source.size() - begin, source.name())
-                                         .start(kEnds);
+                                         .first_bytes(kEnds);
   const std::string keys = std::string(text_of(start)) + std::string(text_of(end));
   if (keys.find("batch_label") != std::string::npos || keys.find("fine_labels") != std::string::npos) {
-    fail(source.name(), "is CIFAR in its Python version (a pickle)",
-         "Give the binary version (mneme data get cifar-10), or save the images: python3 -c \"import numpy, "
-         "pickle; "
-         "numpy.save('NEW.npy', pickle.load(open('FILE', 'rb'), encoding='bytes')[b'data'].reshape(-1, 3, "
-         "32, 32))\".");
+    fail(source.name(), "is the Python version of CIFAR (a pickle)",
+         "Use the binary version (mneme data get cifar-10), or save the images: python3 -c \"import numpy, "
+         "pickle; numpy.save('NEW.npy', pickle.load(open('FILE', 'rb'), encoding='bytes')"
+         "[b'data'].reshape(-1, 3, 32, 32))\".");
   }
-  fail(source.name(), "is a Python pickle, which is not read because loading one can run any code",
-       "Load it where you trust it, and save its array with numpy.save, or its tensors with torch.save "
-       "(PyTorch 1.6 or "
-       "later).");
+  fail(source.name(), "is a Python pickle, which is not supported because loading one can run arbitrary code",
+       "If you trust it, load it in Python, and save its array with numpy.save, or its tensors with "
+       "torch.save (PyTorch 1.6 or later).");
 }
 
-[[noreturn]] void refuse_zip(const Source& source, const std::vector<ZipMember>& members) {
+[[noreturn]] void reject_zip(const Source& source, const std::vector<ZipMember>& members) {
   const auto has = [&](std::string_view folder) {
     return std::any_of(members.begin(), members.end(),
                        [&](const ZipMember& member) { return member.name.starts_with(folder); });
@@ -152,9 +150,9 @@ bool is_table(std::string_view start) {
   }
   fail(source.name(),
        members.empty()
-           ? "is a zip archive of no files"
-           : fmt::format("is a zip archive of {}, neither an .npz nor a file of torch.save", names),
-       "Unpack it, and give the files in it: unzip FILE.");
+           ? "is an empty zip archive"
+           : fmt::format("is a zip archive of {}, but neither an .npz nor a file of torch.save", names),
+       "Unpack it, and use the files in it: unzip FILE.");
 }
 
 FileKind kind_of_zip(const Source& source) {
@@ -169,59 +167,60 @@ FileKind kind_of_zip(const Source& source) {
   if (has(".npy")) {
     return FileKind::npz;
   }
-  refuse_zip(source, members);
+  reject_zip(source, members);
 }
 
-constexpr int64_t kStart = 4096; ///< first bytes that are looked at
+constexpr int64_t kStart = 4096; ///< number of first bytes that are examined
 
-void refuse_foreign(const Source& source, std::span<const std::byte> start) {
+void reject_unsupported_format(const Source& source, std::span<const std::byte> start) {
   const std::string_view text = text_of(start);
   if (text.starts_with("version https://git-lfs.github.com/spec/")) {
-    fail(source.name(), "is a git-lfs pointer, not the file that it stands for",
-         "Fetch that file: git lfs pull.");
+    fail(source.name(), "is a git-lfs pointer instead of the file itself",
+         "Download the file: git lfs pull.");
   }
   const bool is_binary = !is_text(text); // text may begin with a word such as "PAR1"
-  for (const Foreign& foreign : kForeign) {
-    const bool is_word = std::ranges::all_of(foreign.magic, [](char c) { return c >= ' ' && c <= '~'; });
-    if ((is_binary || !is_word) && text.size() > foreign.offset &&
-        text.substr(foreign.offset).starts_with(foreign.magic)) {
-      fail(source.name(), fmt::format("is {}", foreign.what), std::string(foreign.advice));
+  for (const UnsupportedFormat& format : kUnsupportedFormats) {
+    const bool is_word = std::ranges::all_of(format.magic, [](char c) { return c >= ' ' && c <= '~'; });
+    if ((is_binary || !is_word) && text.size() > format.offset &&
+        text.substr(format.offset).starts_with(format.magic)) {
+      fail(source.name(), fmt::format("is {}", format.what), std::string(format.advice));
     }
   }
   constexpr std::array kHtml = {"<!doctype html"sv, "<html"sv, "<head"sv, "<body"sv};
   const std::string mark_up = lower_case(std::string(without_spaces(text).substr(0, 512)));
   if (std::any_of(kHtml.begin(), kHtml.end(),
                   [&](std::string_view tag) { return mark_up.starts_with(tag); })) {
-    fail(source.name(), "is an HTML page, probably saved in place of the file that a server refused to give",
-         "Open it in a browser to see why, then download the file itself.");
+    fail(source.name(), "is an HTML page, probably an error page that a server sent instead of the file",
+         "Open it in a browser to see the error, then download the file itself.");
   }
   if (mark_up.starts_with("<?xml") || mark_up.starts_with("<svg") || mark_up.starts_with("<error")) {
     fail(source.name(), "is an XML document",
-         "If a server sent it in place of a file, read in it why, then download the file itself.");
+         "If a server sent it instead of the file, look for an error message in it, "
+         "then download the file itself.");
   }
   if (text.size() > 2 && text[0] == '\x80' && text[1] >= 2 && text[1] <= 5) {
-    refuse_pickle(source);
+    reject_pickle(source);
   }
   constexpr size_t kBmpHeader = 6;
   if (text.starts_with("BM") && text.size() > kBmpHeader &&
       unsigned_from(start.subspan(2, 4), false) == static_cast<uint64_t>(source.size())) {
-    fail(source.name(), "is a BMP picture", kToPng);
+    fail(source.name(), "is a BMP image", kToPng);
   }
   if (text.size() > 3 && text[0] == 'P' && text[1] >= '1' && text[1] <= '7' &&
       (text[2] == '\n' || text[2] == ' ') &&
       std::string_view("0123456789#WH").find(text[3]) != std::string_view::npos) {
-    fail(source.name(), "is a picture in a netpbm format (PBM, PGM, PPM or PAM)", kToPng);
+    fail(source.name(), "is an image in a netpbm format (PBM, PGM, PPM or PAM)", kToPng);
   }
 }
 
-/// CIFAR-100's records have two labels: 0 to 19, and 0 to 99.
+/// The records of CIFAR-100 have two labels: 0 to 19, and 0 to 99.
 bool looks_like_cifar_100(const Source& source) {
-  constexpr int64_t kRecord = 3074, kLooks = 100;
+  constexpr int64_t kRecord = 3074, kMaxRecords = 100;
   if (source.size() % kRecord != 0) {
     return false;
   }
   std::array<std::byte, 2> labels{};
-  for (int64_t i = 0; i < std::min(kLooks, source.size() / kRecord); ++i) {
+  for (int64_t i = 0; i < std::min(kMaxRecords, source.size() / kRecord); ++i) {
     source.read(i * kRecord, labels, "labels");
     if (static_cast<int>(labels[0]) >= 20 || static_cast<int>(labels[1]) >= 100) {
       return false;
@@ -238,12 +237,12 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-void refuse_foreign(const Source& source) {
-  refuse_foreign(source, source.start(kStart));
+void reject_unsupported_format(const Source& source) {
+  reject_unsupported_format(source, source.first_bytes(kStart));
 }
 
 FileKind kind_of(const Source& source) {
-  const std::vector<std::byte> start = source.start(kStart);
+  const std::vector<std::byte> start = source.first_bytes(kStart);
   const std::string_view text = text_of(start);
   std::string name = lower_case(source.title());
   if (name.ends_with(".gz")) {
@@ -258,14 +257,14 @@ FileKind kind_of(const Source& source) {
   if (is_zip(start)) {
     return kind_of_zip(source);
   }
-  // CIFAR-10 has no magic number: its pixels could look like one of the short ones that follow.
+  // CIFAR-10 has no magic number, and its first bytes could match one of the short ones below.
   constexpr int64_t kCifarRecord = 3073;
   if (name.ends_with(".bin") && source.size() % kCifarRecord == 0) {
     return FileKind::cifar;
   }
   if (name.ends_with(".bin") && looks_like_cifar_100(source)) {
     fail(source.name(),
-         "is CIFAR-100 (records of 3074 bytes with two labels), of which only CIFAR-10 is read",
+         "is CIFAR-100 (records of 3074 bytes with two labels), but only CIFAR-10 is supported",
          "Save its images: python3 -c \"import numpy; numpy.save('NEW.npy', numpy.fromfile('FILE', "
          "numpy.uint8).reshape(-1, 3074)[:, 2:].reshape(-1, 3, 32, 32))\".");
   }
@@ -276,10 +275,10 @@ FileKind kind_of(const Source& source) {
   if (looks_like_safetensors(start, source.size())) {
     return FileKind::safetensors;
   }
-  if (is_torch_file(start)) { // as PyTorch wrote before version 1.6, without a zip archive
+  if (is_torch_file(start)) { // format before PyTorch 1.6, without a zip archive
     return FileKind::torch;
   }
-  refuse_foreign(source, start);
+  reject_unsupported_format(source, start);
   constexpr std::pair<std::string_view, FileKind> kEndings[] = {
       {".npy", FileKind::npy},   {".safetensors", FileKind::safetensors},
       {".idx", FileKind::idx},   {"-ubyte", FileKind::idx},
@@ -294,8 +293,8 @@ FileKind kind_of(const Source& source) {
   for (const std::string_view ending : {".png"sv, ".npz"sv, ".pt"sv, ".pth"sv}) {
     if (name.ends_with(ending)) {
       fail(source.name(),
-           fmt::format("is named {}, but its first bytes are not those of such a file", ending),
-           "Check where it comes from, or give it the ending of what it is.");
+           fmt::format("is named {}, but its first bytes are not those of this format", ending),
+           "Check where the file comes from, or rename it with the extension of its format.");
     }
   }
   if (is_text(text) && is_table(without_spaces(text))) {
@@ -303,8 +302,8 @@ FileKind kind_of(const Source& source) {
   }
   fail(source.name(),
        is_text(text) ? "is text, but none of its first lines consists of numbers"
-                     : "neither its first bytes nor its name tell what kind of file it is",
-       kKinds);
+                     : "the format is unknown: it cannot be detected from the first bytes or the file name",
+       kSupportedFormats);
 }
 
 } // namespace mneme::data

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Which kind of file some bytes are, and what to do with those that are not read.
+/// Detection of file formats, and errors with advice for formats that are not supported.
 #pragma once
 
 #include <string>
@@ -11,18 +11,19 @@ namespace mneme::data {
 
 enum class FileKind { idx, cifar, csv, npy, npz, png, safetensors, torch };
 
-/// `text` with the letters A to Z in lower case.
+/// Converts A to Z to lower case.
 std::string lower_case(std::string text);
 
-/// Determined by the first bytes, and by the name where these are inconclusive. `source` is not compressed by gzip, or
-/// no longer: then its name may still end in ".gz".
+/// Detects the format from the first bytes, or from the file name if these are ambiguous. `source` must be
+/// decompressed already; its name may still end in ".gz".
 ///
-/// Errors  DataError for every other kind: it is named, if it is known, with what to do
+/// Errors  DataError for an unsupported or unknown format, with its name if it is known and how to convert it
 FileKind kind_of(const Source& source);
 
-/// For readers of one format, once a file has turned out not to be of that format.
+/// Throws if the first bytes are those of a known but unsupported format. A reader of one format calls this
+/// when a file is not in its format, to give a better message.
 ///
-/// Errors  DataError that names a kind which is known by its first bytes but not read; none if it is unknown
-void refuse_foreign(const Source& source);
+/// Errors  DataError with the name of the format; returns if the format is unknown
+void reject_unsupported_format(const Source& source);
 
 } // namespace mneme::data

@@ -10,7 +10,7 @@
 namespace mneme::data {
 namespace {
 
-/// A variable that is set to nothing counts as absent.
+/// Value of an environment variable; an empty one counts as not set.
 std::optional<std::filesystem::path> folder_in(const char* variable) {
   const char* value = std::getenv(variable);
   return value != nullptr && *value != '\0' ? std::optional<std::filesystem::path>(value) : std::nullopt;
@@ -32,18 +32,18 @@ std::filesystem::path data_folder(const std::filesystem::path& given) {
     return *home / ".local" / "share" / "mneme";
   }
   throw UsageError(
-      "there is no folder for data: none is given, and neither MNEME_DATA, XDG_DATA_HOME nor HOME "
-      "is set.\n  Give one with --data, or set MNEME_DATA.");
+      "the folder for data is unknown: none was given, and none of MNEME_DATA, XDG_DATA_HOME and HOME "
+      "is set.\n  Set it with --data or MNEME_DATA.");
 }
 
 std::optional<std::filesystem::path> find_data_file(const std::filesystem::path& folder,
                                                     const std::string& set,
                                                     std::initializer_list<const char*> names) {
-  std::string capitals = set; // as torchvision calls the folder of a set
+  std::string capitals = set; // torchvision's name of the folder
   std::transform(capitals.begin(), capitals.end(), capitals.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   for (const std::string name : names) {
-    std::string dotted = name; // as some archives call the files of MNIST: train-images.idx3-ubyte
+    std::string dotted = name; // some archives of MNIST use this name: train-images.idx3-ubyte
     if (const size_t at = name.find("-idx"); at != std::string::npos) {
       dotted[at] = '.';
     }

@@ -15,7 +15,7 @@ struct Glyph {
   std::array<std::string_view, kSide> rows; // '#' is 1, '.' is 0
 };
 
-// Stems are 3 pixels wide and bars 2; any two glyphs differ in at least 20 pixels.
+// Vertical strokes are 3 pixels wide and horizontal ones 2. Any two glyphs differ in at least 20 pixels.
 // clang-format off
 constexpr std::array<Glyph, 36> kGlyphs{{
     {'A',

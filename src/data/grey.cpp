@@ -9,7 +9,7 @@
 namespace mneme::data {
 
 double luma(double red, double green, double blue) {
-  if (red == green && green == blue) { // the weights add up to 1 only roughly
+  if (red == green && green == blue) { // because of rounding, the weights do not add up to exactly 1
     return red;
   }
   return 0.299 * red + 0.587 * green + 0.114 * blue;
@@ -19,8 +19,8 @@ PatternSet to_grey(PatternSet images) {
   constexpr int64_t kColours = 3;
   if (!images.is_image() || (images.channels != 1 && images.channels != kColours)) {
     throw UsageError(
-        fmt::format("data::to_grey: {} has {} channels, grey or red, green and blue are needed.\n  "
-                    "Give images.",
+        fmt::format("data::to_grey: {} has {} channels, but only images of 1 or 3 channels are supported.\n  "
+                    "Use greyscale or RGB images.",
                     images.source, images.channels));
   }
   if (images.channels == 1) {

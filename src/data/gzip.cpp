@@ -45,20 +45,21 @@ public:
   int64_t read(std::span<std::byte> to) override {
     int64_t done = 0;
     while (done < static_cast<int64_t>(to.size()) && !ended_) {
-      const auto room = static_cast<uInt>(std::min<int64_t>(static_cast<int64_t>(to.size()) - done, 1 << 30));
+      const auto length =
+          static_cast<uInt>(std::min<int64_t>(static_cast<int64_t>(to.size()) - done, 1 << 30));
       zlib_.next_out = reinterpret_cast<Bytef*>(to.data() + done);
-      zlib_.avail_out = room;
+      zlib_.avail_out = length;
       inflate_some();
-      done += room - zlib_.avail_out;
+      done += length - zlib_.avail_out;
     }
     return done;
   }
 
   int64_t size_bound() const override {
-    constexpr int64_t kMostPerByte = 1032; // deflate: 258 bytes out of two bits
-    return source_.size() > std::numeric_limits<int64_t>::max() / kMostPerByte
+    constexpr int64_t kMaxInflateRatio = 1032; // deflate: at most 258 bytes from two bits
+    return source_.size() > std::numeric_limits<int64_t>::max() / kMaxInflateRatio
                ? std::numeric_limits<int64_t>::max()
-               : source_.size() * kMostPerByte;
+               : source_.size() * kMaxInflateRatio;
   }
 
 private:
@@ -70,9 +71,9 @@ private:
     zlib_.avail_in = static_cast<uInt>(length);
   }
 
-  /// Zeros after a member are padding (tapes, block devices), which gunzip ignores as well. Other bytes, which
-  /// gunzip ignores with a warning, are refused: they may be a second member with a damaged beginning, whose
-  /// numbers would be missing without a word.
+  /// True if another gzip member follows. Zeros after a member are padding (from tapes or block devices) and
+  /// are ignored, as in gunzip. Other bytes, which gunzip ignores with a warning, are an error: they may be a
+  /// second member with a damaged header, whose numbers would be lost silently.
   bool another_member_follows() {
     const int64_t end = offset_ - zlib_.avail_in;
     bool padded = false;
@@ -86,7 +87,7 @@ private:
           fail(source_.name(),
                fmt::format("the gzip data ends at byte {}, but other bytes follow from byte {} on", end,
                            offset_ - zlib_.avail_in),
-               fmt::format("If they do not belong to it, cut them off: head -c {} FILE > NEW.", end));
+               fmt::format("If they are not part of the data, remove them: head -c {} FILE > NEW.", end));
         }
         return true;
       }
@@ -104,12 +105,12 @@ private:
     const int64_t at = offset_ - zlib_.avail_in;
     const int result = ::inflate(&zlib_, Z_NO_FLUSH);
     if (result == Z_STREAM_END) {
-      // A gzip file may have several members, one after the other.
+      // A gzip file may consist of several members.
       ended_ = !another_member_follows();
       ::inflateReset(&zlib_);
     } else if (result == Z_BUF_ERROR) {
       fail(source_.name(), fmt::format("the gzip data ends at byte {} before it is complete", source_.size()),
-           kFetchAgain);
+           kFileDamaged);
     } else if (result == Z_MEM_ERROR) {
       throw std::bad_alloc();
     } else if (result != Z_OK) {
@@ -117,12 +118,12 @@ private:
           source_.name(),
           fmt::format("the gzip data is damaged at or after byte {}: {}", at,
                       zlib_.msg != nullptr ? zlib_.msg : "it needs a dictionary that gzip files do not have"),
-          kFetchAgain);
+          kFileDamaged);
     }
   }
 
   const Source& source_;
-  int64_t offset_ = 0; // of the first byte that is not in the buffer yet
+  int64_t offset_ = 0; // of the next byte to be read into the buffer
   bool ended_ = false;
   z_stream zlib_{};
   std::array<std::byte, 1 << 15> buffer_{};
@@ -131,7 +132,7 @@ private:
 } // namespace
 
 bool is_gzip(const Source& source) {
-  const std::vector<std::byte> magic = source.start(2);
+  const std::vector<std::byte> magic = source.first_bytes(2);
   return magic.size() == 2 && magic[0] == std::byte{0x1F} && magic[1] == std::byte{0x8B};
 }
 
@@ -157,7 +158,7 @@ std::unique_ptr<Source> decompress(const Source& source, int64_t bytes_max) {
     try {
       bytes.insert(bytes.end(), block.begin(), block.begin() + static_cast<ptrdiff_t>(got));
     } catch (const std::bad_alloc&) {
-      fail(source.name(), "decompresses to more than there is memory for",
+      fail(source.name(), "does not fit in memory after decompression",
            "Decompress it first: gunzip -k FILE.");
     }
   }

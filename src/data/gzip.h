@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Bytes one after the other, out of a source as it is or out of a gzip file.
+/// Sequential reading of a plain or gzip-compressed source.
 #pragma once
 
 #include <cstddef>
@@ -14,22 +14,23 @@ namespace mneme::data {
 class Stream {
 public:
   virtual ~Stream() = default;
-  /// Fills `to` as far as there are bytes, returns how many there were.
+  /// Reads up to to.size() bytes and returns how many were read; fewer only at the end.
   ///
-  /// Errors  DataError if the gzip data is damaged or ends early
+  /// Errors  DataError if the gzip data is damaged or incomplete
   virtual int64_t read(std::span<std::byte> to) = 0;
-  /// No stream from here gives more bytes than this.
+  /// Upper bound of the number of bytes in the stream.
   virtual int64_t size_bound() const = 0;
 };
 
 bool is_gzip(const Source& source);
 
-/// Opens as gzip where the first bytes say so. The source must outlive the stream.
+/// Opens a stream that decompresses the source if its first bytes are those of gzip. The source must outlive
+/// the stream.
 std::unique_ptr<Stream> open_stream(const Source& source);
 
-/// What a gzip file holds, decompressed, under the same name.
+/// Decompresses a gzip file into memory. The result has the name of `source`.
 ///
-/// Errors  DataError, also for more than `bytes_max`: a small file may hold any number of zeros
+/// Errors  DataError, also if the content exceeds `bytes_max`, because a small file can expand to any size
 std::unique_ptr<Source> decompress(const Source& source, int64_t bytes_max = int64_t{1} << 31);
 
 } // namespace mneme::data

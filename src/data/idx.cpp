@@ -19,7 +19,7 @@ namespace mneme::data {
 namespace {
 
 constexpr uint32_t kImages = 0x0803, kLabels = 0x0801;
-constexpr uint32_t kMostAxes = 4;
+constexpr uint32_t kMaxAxes = 4;
 
 struct CodedType {
   uint32_t code; ///< third byte of the magic number
@@ -36,13 +36,13 @@ std::optional<NumberType> type_of(uint32_t magic) {
   const uint32_t axes = magic & 0xFF;
   const auto found =
       std::find_if(kTypes.begin(), kTypes.end(), [&](const CodedType& t) { return t.code == magic >> 8; });
-  return found == kTypes.end() || axes < 1 || axes > kMostAxes ? std::nullopt : std::optional(found->type);
+  return found == kTypes.end() || axes < 1 || axes > kMaxAxes ? std::nullopt : std::optional(found->type);
 }
 
-/// The values of an IDX file after its header has been checked.
+/// An IDX file with a valid header.
 class IdxFile {
 public:
-  /// `labels`: whether a file of labels is wanted, or patterns.
+  /// `labels`: true for a file of labels, false for patterns.
   IdxFile(const Source& source, bool labels) : source_(source), stream_(open_stream(source)) {
     const uint32_t magic = next_number("the magic number", 0);
     const std::optional<NumberType> type = type_of(magic);
@@ -53,9 +53,9 @@ public:
                labels ? kLabels : kImages,
                labels ? "labels: uint8, 1 axis"
                       : "images: uint8, 3 axes; or another of the types 08, 09, 0b, 0c, 0d, 0e, 1 to 4 axes"),
-           magic == kLabels             ? "This is a file of labels: give the file of images."
-           : magic == kImages && labels ? "This is a file of images: give the file of labels."
-                                        : "Check that this is an IDX file of this kind.");
+           magic == kLabels             ? "This is a file of labels: use the file of images."
+           : magic == kImages && labels ? "This is a file of images: use the file of labels."
+                                        : "Check that this is an IDX file of the expected type.");
     }
     array_.type = *type;
     array_.big_endian = true;
@@ -65,35 +65,37 @@ public:
     }
     array_.offset = 4 + 4 * axes;
     const auto values = product(array_.shape);
-    const int64_t item = bytes_of(*type), there = stream_->size_bound() - array_.offset;
-    if (!values || *values > there / item || (!is_gzip(source) && *values * item != there)) {
+    const int64_t item = bytes_of(*type), available = stream_->size_bound() - array_.offset;
+    if (!values || *values > available / item || (!is_gzip(source) && *values * item != available)) {
       fail(source.name(),
            fmt::format(
-               "the sizes {} at byte 4 need {} bytes after the header of {}, but the file has {}{}", sizes(),
+               "the sizes {} at byte 4 require {} bytes after the header of {} bytes, but the file has {}{}",
+               sizes(),
                values && *values <= INT64_MAX / item ? std::to_string(*values * item) : "more than 2^63",
-               array_.offset, is_gzip(source) ? "room for at most " : "", there),
-           kFetchAgain);
+               array_.offset, is_gzip(source) ? "at most " : "", available),
+           kFileDamaged);
     }
   }
 
   const Array& array() const { return array_; }
 
-  /// The bytes of the first `count` entries; of all of them, nothing may follow.
+  /// The bytes of the first `count` entries. If these are all, no bytes may follow.
   std::vector<std::byte> read(int64_t count) {
     const int64_t all = array_.shape[0];
     const int64_t values = product(array_.shape).value();
-    const int64_t wanted = all == 0 ? 0 : values / all * count * bytes_of(array_.type);
-    std::vector<std::byte> bytes = make_bytes(source_.name(), wanted);
-    if (const int64_t got = stream_->read(bytes); got < wanted) {
+    const int64_t requested = all == 0 ? 0 : values / all * count * bytes_of(array_.type);
+    std::vector<std::byte> bytes = make_bytes(source_.name(), requested);
+    if (const int64_t got = stream_->read(bytes); got < requested) {
       fail(source_.name(),
-           fmt::format("the sizes {} promise {} values, but only {} are there", sizes(), values,
+           fmt::format("the sizes {} require {} values, but the file has only {}", sizes(), values,
                        got / bytes_of(array_.type)),
-           kFetchAgain);
+           kFileDamaged);
     }
     std::byte extra{};
     if (count == all && stream_->read({&extra, 1}) != 0) {
       fail(source_.name(),
-           fmt::format("more bytes follow than the {} values of the sizes {}", values, sizes()), kFetchAgain);
+           fmt::format("the file continues after the {} values of the sizes {}", values, sizes()),
+           kFileDamaged);
     }
     return bytes;
   }
@@ -104,8 +106,8 @@ private:
   uint32_t next_number(const char* what, int64_t at) {
     std::array<std::byte, 4> bytes{};
     if (const int64_t got = stream_->read(bytes); got < 4) {
-      fail(source_.name(), fmt::format("{} at byte {} takes 4 bytes, but {} are there", what, at, got),
-           kFetchAgain);
+      fail(source_.name(),
+           fmt::format("{} at byte {} has 4 bytes, but the file ends after {}", what, at, got), kFileDamaged);
     }
     return static_cast<uint32_t>(unsigned_from(bytes, true));
   }
@@ -135,7 +137,8 @@ PatternSet read_idx(const Source& source, const LoadOptions& options) {
   if (!is_gzip(source)) {
     return read_array(source, file.array(), options);
   }
-  // No further is decompressed than the last pattern wanted, unless what was read does not tell bits from pixels.
+  // Decompression stops at the last requested pattern, unless the numbers up to there do not decide between
+  // bits and pixels.
   Array array = file.array();
   const int64_t all = array.shape[0], count = limited(all, options.limit);
   OwnedSource bytes(file.read(count), source.name());

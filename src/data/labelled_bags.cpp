@@ -18,19 +18,19 @@ namespace mneme::data {
 namespace {
 
 constexpr const char* kDigits = "mneme::data::draw_digit_bags";
-constexpr double kWhite = 255, kPixelMean = 0.1307, kPixelDeviation = 0.3081; // of MNIST, as published
+constexpr double kWhite = 255, kPixelMean = 0.1307, kPixelStd = 0.3081; // published statistics of MNIST
 
-/// numpy.random.RandomState.
+/// Reimplementation of numpy.random.RandomState.
 class RandomState {
 public:
   explicit RandomState(uint32_t seed) : bits_(seed) {}
 
-  /// Marsaglia's polar method makes two numbers at a time; the second waits.
-  double normal(double mean, double deviation) {
-    if (waiting_) {
-      const double number = *waiting_;
-      waiting_.reset();
-      return mean + deviation * number;
+  /// Marsaglia's polar method. It generates two numbers at a time; the second one is cached.
+  double normal(double mean, double std) {
+    if (cached_) {
+      const double number = *cached_;
+      cached_.reset();
+      return mean + std * number;
     }
     double x = 0, y = 0, square = 0;
     do {
@@ -39,39 +39,39 @@ public:
       square = x * x + y * y;
     } while (square >= 1 || square == 0);
     const double factor = std::sqrt(-2 * std::log(square) / square);
-    waiting_ = factor * x;
-    return mean + deviation * factor * y;
+    cached_ = factor * x;
+    return mean + std * factor * y;
   }
 
-  /// randint(0, bound), bound below 2^32: as many bits as the largest answer has, until they are no larger.
+  /// randint(0, bound) for bounds below 2^32: rejection sampling with as many bits as bound - 1 has.
   int64_t below(int64_t bound) {
-    const auto largest = static_cast<uint32_t>(bound - 1);
-    if (largest == 0) {
-      return 0; // numpy draws nothing then
+    const auto max = static_cast<uint32_t>(bound - 1);
+    if (max == 0) {
+      return 0; // numpy consumes no random numbers in this case
     }
-    uint32_t mask = largest;
+    uint32_t mask = max;
     for (const int shift : {1, 2, 4, 8, 16}) {
       mask |= mask >> shift;
     }
     uint32_t number = 0;
     do {
       number = static_cast<uint32_t>(bits_()) & mask;
-    } while (number > largest);
+    } while (number > max);
     return number;
   }
 
 private:
-  double uniform() { // 53 bits of two draws
+  double uniform() { // 53 bits from two draws
     const auto high = static_cast<double>(bits_() >> 5), low = static_cast<double>(bits_() >> 6);
     return (high * 67108864.0 + low) / 9007199254740992.0;
   }
 
   std::mt19937 bits_;
-  std::optional<double> waiting_;
+  std::optional<double> cached_;
 };
 
 void add_bag(LabelledBags& bags, int64_t instances, uint8_t target) {
-  bags.begins.push_back(bags.begins.back() + instances);
+  bags.offsets.push_back(bags.offsets.back() + instances);
   bags.targets.push_back(target);
 }
 
@@ -87,29 +87,28 @@ int64_t LabelledBags::num_positive() const {
 
 LabelledBags slice(const LabelledBags& bags, int64_t begin, int64_t end) {
   if (!(0 <= begin && begin <= end && end <= bags.count())) {
-    throw UsageError(
-        fmt::format("mneme::data::slice: bags {} to {} of {} were asked for.\n  Ask for some that "
-                    "are there.",
-                    begin, end, bags.count()));
+    throw UsageError(fmt::format("mneme::data::slice: the range {} to {} is not within the {} bags.\n"
+                                 "  Choose a range with 0 <= begin <= end <= {}.",
+                                 begin, end, bags.count(), bags.count()));
   }
   LabelledBags some{.instance_shape = bags.instance_shape, .scale = bags.scale, .shift = bags.shift};
-  const int64_t size = bags.instance_size(), first = bags.begins[static_cast<size_t>(begin)];
+  const int64_t size = bags.instance_size(), first = bags.offsets[static_cast<size_t>(begin)];
   some.bytes.assign(bags.bytes.begin() + first * size,
-                    bags.bytes.begin() + bags.begins[static_cast<size_t>(end)] * size);
+                    bags.bytes.begin() + bags.offsets[static_cast<size_t>(end)] * size);
   for (int64_t bag = begin; bag < end; ++bag) {
     add_bag(some, bags.bag_size(bag), bags.targets[static_cast<size_t>(bag)]);
   }
   return some;
 }
 
-LabelledBags joined(LabelledBags first, const LabelledBags& second) {
+LabelledBags concatenate(LabelledBags first, const LabelledBags& second) {
   if (first.instance_shape != second.instance_shape || first.scale != second.scale ||
       first.shift != second.shift) {
-    throw UsageError(
-        fmt::format("mneme::data::joined: instances of shape [{}] (scale {}, shift {}) and [{}] (scale "
-                    "{}, shift {}) are to be joined.\n  Join bags of one kind.",
-                    fmt::join(first.instance_shape, ", "), first.scale, first.shift,
-                    fmt::join(second.instance_shape, ", "), second.scale, second.shift));
+    throw UsageError(fmt::format(
+        "mneme::data::concatenate: instances have shape [{}] (scale {}, shift {}) and [{}] (scale "
+        "{}, shift {}).\n  Both must have the same shape, scale and shift.",
+        fmt::join(first.instance_shape, ", "), first.scale, first.shift,
+        fmt::join(second.instance_shape, ", "), second.scale, second.shift));
   }
   first.bytes.insert(first.bytes.end(), second.bytes.begin(), second.bytes.end());
   for (int64_t bag = 0; bag < second.count(); ++bag) {
@@ -118,7 +117,7 @@ LabelledBags joined(LabelledBags first, const LabelledBags& second) {
   return first;
 }
 
-LabelledBags labelled(const BitBags& bags) {
+LabelledBags to_labelled_bags(const BitBags& bags) {
   LabelledBags all{.instance_shape = {bags.instances.bits()}};
   all.bytes.reserve(static_cast<size_t>(bags.instances.count() * bags.instances.bits()));
   for (int64_t i = 0; i < bags.instances.count(); ++i) {
@@ -132,7 +131,7 @@ LabelledBags labelled(const BitBags& bags) {
   return all;
 }
 
-LabelledBags labelled(const LatchSequences& sequences) {
+LabelledBags to_labelled_bags(const LatchSequences& sequences) {
   LabelledBags all{.instance_shape = {sequences.num_characters}};
   all.bytes.resize(sequences.characters.size() * static_cast<size_t>(sequences.num_characters));
   for (size_t i = 0; i < sequences.characters.size(); ++i) {
@@ -149,34 +148,34 @@ LabelledBags draw_digit_bags(const PatternSet& images, int64_t first, int64_t la
                              const DigitBagOptions& options) {
   if (!(0 <= first && first < last && last <= images.patterns.count())) {
     throw UsageError(
-        fmt::format("{}: images {} to {} of {} were asked for.\n  Ask for at least one that is there.",
-                    kDigits, first, last, images.patterns.count()));
+        fmt::format("{}: the range {} to {} is empty or not within the {} images.\n  Choose a range with "
+                    "0 <= first < last <= {}.",
+                    kDigits, first, last, images.patterns.count(), images.patterns.count()));
   }
   if (static_cast<int64_t>(images.labels.size()) != images.patterns.count()) {
     throw UsageError(fmt::format("{}: there are {} labels for {} images.\n  Read the file of labels as well.",
                                  kDigits, images.labels.size(), images.patterns.count()));
   }
-  constexpr double kSizeMax = 1e6; // beyond it a bag of one set would not be held in memory
+  constexpr double kSizeMax = 1e6; // a larger bag would not fit in memory
   if (options.num_bags < 1 || !(std::abs(options.mean_size) <= kSizeMax) ||
-      !(options.size_deviation >= 0 && options.size_deviation <= kSizeMax)) {
-    throw UsageError(
-        fmt::format("{}: {} bags of {} +- {} images were asked for.\n  Ask for one bag or more, of a "
-                    "size below {:g}.",
-                    kDigits, options.num_bags, options.mean_size, options.size_deviation, kSizeMax));
+      !(options.size_std >= 0 && options.size_std <= kSizeMax)) {
+    throw UsageError(fmt::format("{}: invalid options: {} bags of {} +- {} images.\n"
+                                 "  Choose at least one bag, and sizes of at most {:g}.",
+                                 kDigits, options.num_bags, options.mean_size, options.size_std, kSizeMax));
   }
   if (!images.is_image() || images.channels != 1) {
     throw UsageError(
-        fmt::format("{}: patterns of {} numbers and {} channels were given, grey images are needed.\n  "
-                    "Give images of one channel.",
+        fmt::format("{}: patterns have {} numbers and {} channels, but greyscale images are required.\n  "
+                    "Use images of one channel.",
                     kDigits, images.patterns.size(), images.channels));
   }
   LabelledBags bags{.instance_shape = {1, images.height, images.width},
-                    .scale = 1 / (kWhite * kPixelDeviation),
-                    .shift = -kPixelMean / kPixelDeviation};
+                    .scale = 1 / (kWhite * kPixelStd),
+                    .shift = -kPixelMean / kPixelStd};
   RandomState random(options.seed);
   for (int64_t bag = 0; bag < options.num_bags; ++bag) {
     const auto size =
-        std::max<int64_t>(1, static_cast<int64_t>(random.normal(options.mean_size, options.size_deviation)));
+        std::max<int64_t>(1, static_cast<int64_t>(random.normal(options.mean_size, options.size_std)));
     uint8_t target = 0;
     for (int64_t i = 0; i < size; ++i) {
       const int64_t image = first + random.below(last - first);

@@ -28,26 +28,26 @@ namespace {
 
 using Paths = std::vector<std::filesystem::path>;
 
-void refuse_option(const std::string& name, const std::string& option, const std::string& why) {
-  throw UsageError(fmt::format("{}: {}, but {}.\n  Leave the option out.", name, option, why));
+void reject_option(const std::string& name, const std::string& option, const std::string& why) {
+  throw UsageError(fmt::format("{}: {}, but {}.\n  Remove the option.", name, option, why));
 }
 
-/// Refuses options that a file of this kind has no use for.
+/// Throws on options that do not apply to the format of the file.
 void check_options(const std::string& name, const LoadOptions& options, bool has_tensors, bool has_arrays) {
   if (!options.tensor.empty() && !has_tensors) {
-    refuse_option(name, fmt::format("the tensor {:?} was asked for", options.tensor),
-                  "only .npz, .safetensors and .pt files have names in them");
+    reject_option(name, fmt::format("the tensor {:?} was requested", options.tensor),
+                  "only .npz, .safetensors and .pt files contain named tensors");
   }
   if (options.packed && !has_arrays) {
-    refuse_option(name, "packed bits were asked for",
-                  "only arrays of bytes (.npy and the like) can hold them");
+    reject_option(name, "packed bits were requested",
+                  "only files of arrays (IDX, .npy, .npz, .safetensors, .pt) can contain them");
   }
 }
 
 void transpose(PatternSet& set, const std::string& name) {
   if (!set.is_image()) {
-    throw UsageError(fmt::format("{}: its patterns are no images, so they have no rows and columns to swap.\n"
-                                 "  Leave out --transpose, or give an array [N, height, width].",
+    throw UsageError(fmt::format("{}: the patterns are not images, so they cannot be transposed.\n"
+                                 "  Remove --transpose, or use an array [N, height, width].",
                                  name));
   }
   std::vector<double> pixels(static_cast<size_t>(set.patterns.size()));
@@ -91,8 +91,8 @@ PatternSet read_as(FileKind kind, const Source& source, const LoadOptions& optio
   return {};
 }
 
-/// IDX files are not decompressed further than needed.
-bool holds_idx(const Source& gzip) {
+/// True if a gzip file contains an IDX file. Decompresses only the first bytes.
+bool contains_idx(const Source& gzip) {
   std::array<std::byte, 4> magic{};
   return open_stream(gzip)->read(magic) == std::ssize(magic) &&
          is_idx_magic(static_cast<uint32_t>(unsigned_from(magic, true)));
@@ -103,16 +103,16 @@ PatternSet read_file_of_patterns(const std::filesystem::path& path, const LoadOp
   if (!is_gzip(*source)) {
     return read_as(kind_of(*source), *source, options);
   }
-  if (holds_idx(*source)) {
+  if (contains_idx(*source)) {
     return read_as(FileKind::idx, *source, options);
   }
   const std::unique_ptr<Source> content = decompress(*source);
   if (content->size() == 0) {
-    fail(content->name(), "is a gzip file of 0 bytes",
-         "Nothing has been written to it: make, copy or download it again.");
+    fail(content->name(), "is a gzip file with no content",
+         "Nothing has been written to it: create, copy or download it again.");
   }
   if (is_gzip(*content)) {
-    fail(content->name(), "was compressed by gzip twice", "Decompress it once: gunzip -c FILE > NEW.gz.");
+    fail(content->name(), "was compressed twice by gzip", "Decompress it once: gunzip -c FILE > NEW.gz.");
   }
   return read_as(kind_of(*content), *content, options);
 }
@@ -126,9 +126,9 @@ PatternSet read_folder(const std::filesystem::path& path, const LoadOptions& opt
         set.labels = read_idx_labels(*idx->labels, set.patterns.count());
         if (std::ssize(set.labels) != set.patterns.count()) {
           fail(idx->labels->string(),
-               fmt::format("holds {} labels, but {} holds {} images", set.labels.size(),
+               fmt::format("contains {} labels, but {} contains {} images", set.labels.size(),
                            idx->images.filename().string(), set.patterns.count()),
-               "Give the folder with files that belong to each other, or only the file of images.");
+               "Use a folder with matching files, or only the file of images.");
         }
       }
       return set;
@@ -151,8 +151,8 @@ PatternSet read_one(const std::filesystem::path& path, const LoadOptions& option
   return set;
 }
 
-/// The files that match a name with *, ? or [...]; the name itself where a file has it.
-Paths expanded(const std::filesystem::path& path) {
+/// Expands a path with *, ? or [...] to all matching files. A path that exists is returned unchanged.
+Paths expand_glob(const std::filesystem::path& path) {
   std::error_code error;
   const std::string pattern = path.string();
   if (pattern.find_first_of("*?[") == std::string::npos ||
@@ -163,7 +163,7 @@ Paths expanded(const std::filesystem::path& path) {
   const int result = ::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found);
   const std::unique_ptr<glob_t, void (*)(glob_t*)> end(&found, ::globfree);
   if (result != 0) {
-    fail(pattern, "no file matches this pattern", "Check the folder, and the ending of the files.");
+    fail(pattern, "no file matches this pattern", "Check the folder and the file extension.");
   }
   Paths paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   std::sort(paths.begin(), paths.end());
@@ -176,8 +176,8 @@ std::string shape_of(const PatternSet& set) {
                         : fmt::format("patterns of {} numbers", set.patterns.size());
 }
 
-/// Appends the patterns of a file to those of the ones before it.
-class Union {
+/// Concatenates the patterns of several files.
+class PatternSetBuilder {
 public:
   void add(const std::string& name, PatternSet more) {
     if (names_.empty()) {
@@ -192,7 +192,7 @@ public:
     check_shape(name, more);
     merge_scale(name, more);
     merge_labels(name, more);
-    if (set_.threshold != more.threshold) { // one holds nothing but 0 and 1, the other one does
+    if (set_.threshold != more.threshold) { // only one of them consists of 0 and 1
       set_.threshold = 0;
     }
     values_.insert(values_.end(), more.patterns.data(), more.patterns.data() + more.patterns.count() * size_);
@@ -222,8 +222,8 @@ private:
                                     .height = set_.height,
                                     .width = set_.width,
                                     .channels = set_.channels};
-      fail(name, fmt::format("holds {}, but {} holds {}", shape_of(more), names_[0], shape_of(first)),
-           "Give files of one kind and size together, others in a run of their own.");
+      fail(name, fmt::format("contains {}, but {} contains {}", shape_of(more), names_[0], shape_of(first)),
+           "Files that are read together must have patterns of the same shape.");
     }
   }
 
@@ -242,23 +242,25 @@ private:
       fail(name,
            fmt::format("its numbers were {}, but those of {} were {}", scale_of(more), names_[0],
                        scale_of(set_)),
-           "Save both with one type and range: all as uint8, or all as floats.");
+           "Save both with the same type and range: all as uint8, or all as floats.");
     }
   }
 
   static std::string scale_of(const PatternSet& set) {
-    return set.file_scale == 1 ? "taken as they are" : fmt::format("divided by {}", set.file_scale);
+    return set.file_scale == 1 ? "not scaled" : fmt::format("divided by {}", set.file_scale);
   }
 
   void merge_labels(const std::string& name, const PatternSet& more) {
     if (set_.labels.empty() != more.labels.empty()) {
-      set_.labels.clear(); // of some patterns they are not known
+      set_.labels.clear(); // some patterns have no labels
       set_.class_names.clear();
       return;
     }
     if (!set_.labels.empty() && set_.class_names != more.class_names) {
-      fail(name, fmt::format("names {} classes, but not the same as {}", more.class_names.size(), names_[0]),
-           "Give files with the same classes together.");
+      fail(name,
+           fmt::format("has {} classes, which are not the same as those of {}", more.class_names.size(),
+                       names_[0]),
+           "Files that are read together must have the same classes.");
     }
     set_.labels.insert(set_.labels.end(), more.labels.begin(), more.labels.end());
   }
@@ -278,26 +280,26 @@ PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& o
 PatternSet load_patterns(std::span<const std::filesystem::path> paths, const LoadOptions& options) {
   limited(0, options.limit);
   if (options.bits != 0 && !options.packed) {
-    throw UsageError(
-        fmt::format("bits: {} bits per pattern were given, but the patterns are not packed.\n  Say which bit "
-                    "of a byte comes first (--packed), or leave the number out.",
-                    options.bits));
+    throw UsageError(fmt::format(
+        "bits: {} bits per pattern were given, but the patterns are not packed.\n  Set the bit order "
+        "with --packed, or remove --bits.",
+        options.bits));
   }
   if (std::count_if(paths.begin(), paths.end(), is_standard_input) > 1) {
-    throw UsageError("standard input was given twice, but it can be read only once.\n  Give a file instead.");
+    throw UsageError("standard input was given twice, but it can be read only once.\n  Use a file instead.");
   }
   Paths files;
   for (const std::filesystem::path& path : paths) {
-    const Paths more = expanded(path);
+    const Paths more = expand_glob(path);
     files.insert(files.end(), more.begin(), more.end());
   }
   if (files.empty()) {
-    throw UsageError("mneme::data::load_patterns: no file was given.\n  Give at least one.");
+    throw UsageError("mneme::data::load_patterns: no file was given.\n  Pass at least one file.");
   }
   if (files.size() == 1) {
     return read_one(files[0], options);
   }
-  Union all;
+  PatternSetBuilder all;
   for (const std::filesystem::path& file : files) {
     LoadOptions rest = options;
     if (options.limit > 0) {

@@ -24,14 +24,14 @@ namespace mneme::data {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr int64_t kLongestHeader = 1 << 20;
-constexpr size_t kMostAxes = 64; // as NumPy
+constexpr int64_t kMaxHeaderBytes = 1 << 20;
+constexpr size_t kMaxAxes = 64; // NumPy's limit
 
 struct NamedType {
   std::string_view code;
   NumberType type;
 };
-/// The codes that NumPy writes, then its other names of the same types (on 64-bit Linux).
+/// Type codes that NumPy writes, then its aliases of these types (on 64-bit Linux).
 constexpr std::array<NamedType, 54> kTypes{
     {{"b1", NumberType::boolean},   {"u1", NumberType::u8},         {"i1", NumberType::i8},
      {"u2", NumberType::u16},       {"i2", NumberType::i16},        {"u4", NumberType::u32},
@@ -51,18 +51,18 @@ constexpr std::array<NamedType, 54> kTypes{
      {"short", NumberType::i16},    {"ushort", NumberType::u16},    {"intc", NumberType::i32},
      {"uintc", NumberType::u32},    {"long", NumberType::i64},      {"ulong", NumberType::u64},
      {"longlong", NumberType::i64}, {"ulonglong", NumberType::u64}, {"uint", NumberType::u64}}};
-constexpr size_t kLongestCode = 2; // a byte order stands before codes alone
+constexpr size_t kMaxCodeLength = 2; // only codes may follow a byte order, aliases may not
 
 struct Conversion {
-  std::string_view letters; ///< with which the codes of these types begin
+  std::string_view letters; ///< first letters of the type codes
   const char* what;
-  const char* code; ///< Python that makes numbers of the array x
+  const char* code; ///< Python expression that converts the array x to a supported type
 };
-/// The types that are not read.
+/// Types that are not supported.
 constexpr std::array<Conversion, 7> kConversions{
     {{"cFDG", "complex numbers", "numpy.stack([x.real, x.imag], axis=-1).astype(numpy.float64)"},
-     {"fg", "floats of another size", "x.astype(numpy.float64)"},
-     {"SUaT", "texts", "x.astype(numpy.float64)"},
+     {"fg", "floats of an unsupported size", "x.astype(numpy.float64)"},
+     {"SUaT", "strings", "x.astype(numpy.float64)"},
      {"M", "dates", "x.astype(numpy.int64)"},
      {"m", "durations", "x.astype(numpy.int64)"},
      {"O", "Python objects", "numpy.array(x.tolist(), dtype=numpy.float64)"},
@@ -82,16 +82,17 @@ const Conversion* conversion_of(std::string_view code) {
   return found == kConversions.end() ? nullptr : &*found;
 }
 
-/// Lines to be run where Python has NumPy; FILE and NEW are for the reader to replace.
+/// Python code for the user; FILE and NEW are placeholders.
 std::string advice_to_convert(const Conversion& conversion) {
   return fmt::format("Convert it in Python: x = numpy.load(FILE{}); numpy.save(NEW, {})",
                      conversion.letters == "O" ? ", allow_pickle=True" : "", conversion.code);
 }
 
-/// The header: a Python dictionary with the keys descr, fortran_order and shape, each once, in any order.
-class HeaderText {
+/// Parser of the header: a Python dictionary with the keys descr, fortran_order and shape, each once, in any
+/// order.
+class HeaderParser {
 public:
-  HeaderText(const std::string& file, std::string_view text, int64_t offset)
+  HeaderParser(const std::string& file, std::string_view text, int64_t offset)
       : file_(file), text_(text), offset_(offset) {}
 
   Array parse() {
@@ -110,7 +111,7 @@ public:
         array.shape = tuple();
       } else {
         at_ = at;
-        wrong("one each of 'descr', 'fortran_order' and 'shape'");
+        wrong("'descr', 'fortran_order' and 'shape', each once");
       }
       if (!accept(',')) {
         expect('}');
@@ -122,7 +123,7 @@ public:
     }
     skip_spaces();
     if (at_ != text_.size()) {
-      wrong("nothing but spaces after the dictionary");
+      wrong("only spaces after the dictionary");
     }
     return array;
   }
@@ -133,7 +134,7 @@ private:
     const auto rest = text_.substr(at_, 24);
     fail(file_,
          fmt::format("header, byte {}: expected {}, found {}", offset_ + static_cast<int64_t>(at_), expected,
-                     rest.empty() ? "its end" : fmt::format("\"{}\"", printable(rest))),
+                     rest.empty() ? "the end" : fmt::format("\"{}\"", printable(rest))),
          advice);
   }
   void skip_spaces() {
@@ -201,12 +202,12 @@ private:
         wrong("a size from 0 to 2^63 - 1");
       }
       at_ += static_cast<size_t>(end - begin);
-      if (at_ < text_.size() && text_[at_] == 'L') { // a long of Python 2
+      if (at_ < text_.size() && text_[at_] == 'L') { // long integer of Python 2
         ++at_;
       }
       sizes.push_back(size);
-      if (sizes.size() > kMostAxes) {
-        wrong(fmt::format("at most {} axes", kMostAxes));
+      if (sizes.size() > kMaxAxes) {
+        wrong(fmt::format("at most {} axes", kMaxAxes));
       }
       const bool more = accept(',');
       closed = accept(')');
@@ -221,27 +222,28 @@ private:
   }
 
   void read_type(Array& array) {
-    constexpr const char* kKnown = "a number type (b1, u1 to u8, i1 to i8, f2, f4 or f8, after a byte order)";
+    constexpr const char* kSupported =
+        "a number type (b1, u1 to u8, i1 to i8, f2, f4 or f8, after a byte order)";
     skip_spaces();
     const size_t at = at_;
     if (text_.substr(at_).starts_with('[') || text_.substr(at_).starts_with('(')) {
-      wrong(fmt::format("{}: these are {}", kKnown, kStructured.what), advice_to_convert(kStructured));
+      wrong(fmt::format("{}: these are {}", kSupported, kStructured.what), advice_to_convert(kStructured));
     }
     const std::string_view code = string();
     const bool has_order = !code.empty() && std::string_view("<>|=").find(code[0]) != std::string_view::npos;
     const std::string_view plain = code.substr(has_order ? 1 : 0);
     const auto found =
         std::find_if(kTypes.begin(), kTypes.end(), [&](const NamedType& t) { return t.code == plain; });
-    if (found == kTypes.end() || (has_order && plain.size() > kLongestCode)) {
+    if (found == kTypes.end() || (has_order && plain.size() > kMaxCodeLength)) {
       at_ = at;
       const Conversion* conversion = conversion_of(plain);
       if (conversion == nullptr) {
-        wrong(kKnown);
+        wrong(kSupported);
       }
-      wrong(fmt::format("{}: these are {}", kKnown, conversion->what), advice_to_convert(*conversion));
+      wrong(fmt::format("{}: these are {}", kSupported, conversion->what), advice_to_convert(*conversion));
     }
     array.type = found->type;
-    // The machine's own order (none, '|' or '=') is little endian wherever NumPy files are commonly written.
+    // Native order (none, '|' or '=') is little-endian on all machines that commonly write NumPy files.
     array.big_endian = has_order && code[0] == '>';
   }
 
@@ -257,13 +259,13 @@ Array read_npy_header(const Source& source) {
   std::array<std::byte, 8> start{};
   source.read(0, start, "the magic string and version");
   if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
-    fail(source.name(), "does not begin with \\x93NUMPY, so it is no .npy file",
+    fail(source.name(), "does not begin with \\x93NUMPY, so it is not an .npy file",
          "Write the array with numpy.save.");
   }
   const auto version = static_cast<int>(start[6]), minor = static_cast<int>(start[7]);
   if (version < 1 || version > 3 || minor != 0) {
     fail(source.name(),
-         fmt::format("byte 6: format version {}.{} found, 1.0 to 3.0 expected", version, minor),
+         fmt::format("byte 6: expected format version 1.0 to 3.0, found {}.{}", version, minor),
          "Write the array again with numpy.save.");
   }
   std::array<std::byte, 4> length_bytes{};
@@ -271,35 +273,36 @@ Array read_npy_header(const Source& source) {
   source.read(8, used, "the header's length");
   const auto length = static_cast<int64_t>(unsigned_from(used, false));
   const int64_t begin = 8 + std::ssize(used);
-  if (length > kLongestHeader) {
+  if (length > kMaxHeaderBytes) {
     fail(source.name(),
-         fmt::format("byte 8: a header of {} bytes, at most {} expected", length, kLongestHeader),
-         kFetchAgain);
+         fmt::format("byte 8: the header has {} bytes, at most {} expected", length, kMaxHeaderBytes),
+         kFileDamaged);
   }
   if (length > source.size() - begin) {
     fail(source.name(),
-         fmt::format("byte 8: a header of {} bytes, but {} bytes follow", length, source.size() - begin),
-         kFetchAgain);
+         fmt::format("byte 8: the header has {} bytes, but only {} bytes follow", length,
+                     source.size() - begin),
+         kFileDamaged);
   }
   std::string text(static_cast<size_t>(length), '\0');
   source.read(begin, std::as_writable_bytes(std::span(text)), "the header");
-  Array array = HeaderText(source.name(), text, begin).parse();
+  Array array = HeaderParser(source.name(), text, begin).parse();
   array.offset = begin + length;
   return array;
 }
 
 namespace {
 
-/// Names what follows the array, if it can be told.
-void refuse_what_follows(const Source& source, int64_t end) {
+/// Throws if another array follows the first one.
+void reject_second_array(const Source& source, int64_t end) {
   std::array<std::byte, kMagic.size()> next{};
   if (source.size() - end < std::ssize(next)) {
     return;
   }
-  source.read(end, next, "what follows the array");
+  source.read(end, next, "data after the array");
   if (std::memcmp(next.data(), kMagic.data(), next.size()) == 0) {
     fail(source.name(),
-         fmt::format("holds a second array at byte {} (numpy.save was called twice on one file)", end),
+         fmt::format("contains a second array at byte {} (numpy.save was called twice on one file)", end),
          "Split them in Python: f = open(FILE, 'rb'); a = numpy.load(f); b = numpy.load(f); "
          "numpy.savez(NEW, a=a, b=b)");
   }
@@ -323,17 +326,16 @@ std::vector<std::byte> header_bytes(std::string_view type, std::span<const int64
 Array find_npy(const Source& source) {
   Array array = read_npy_header(source);
   const auto count = product(array.shape);
-  const int64_t there = source.size() - array.offset, item = bytes_of(array.type);
-  if (!count || *count > there / item || *count * item != there) {
-    if (count && *count < there / item) {
-      refuse_what_follows(source, array.offset + *count * item);
+  const int64_t available = source.size() - array.offset, item = bytes_of(array.type);
+  if (!count || *count > available / item || *count * item != available) {
+    if (count && *count < available / item) {
+      reject_second_array(source, array.offset + *count * item);
     }
     fail(source.name(),
-         fmt::format(
-             "shape ({}) at {} bytes per number needs {} numbers, but {} bytes follow the header (byte {})",
-             fmt::join(array.shape, ", "), item, count ? std::to_string(*count) : "more than 2^63", there,
-             array.offset),
-         count && *count <= there / item ? "Write the array again with numpy.save." : kFetchAgain);
+         fmt::format("shape ({}) has {} numbers of {} bytes, but {} bytes follow the header (byte {})",
+                     fmt::join(array.shape, ", "), count ? std::to_string(*count) : "more than 2^63", item,
+                     available, array.offset),
+         count && *count <= available / item ? "Write the array again with numpy.save." : kFileDamaged);
   }
   return array;
 }
@@ -354,12 +356,13 @@ std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const 
   const MemorySource source(bytes, name);
   const Array array = find_npy(source);
   if (array.type == NumberType::u64 || array.type == NumberType::boolean || is_float(array.type)) {
-    fail(name, "holds numbers of another type than int8 to int64 or uint8 to uint32",
+    fail(name, "has an unsupported number type, expected int8 to int64 or uint8 to uint32",
          "Save x.astype(numpy.int64).");
   }
   if (array.shape.size() != 1) {
     fail(name,
-         fmt::format("holds an array of shape ({}), one axis was expected", fmt::join(array.shape, ", ")),
+         fmt::format("contains an array of shape ({}), but one axis was expected",
+                     fmt::join(array.shape, ", ")),
          "Save one row of it, or x.ravel().");
   }
   const bool is_signed = array.type == NumberType::i8 || array.type == NumberType::i16 ||
@@ -395,8 +398,8 @@ void write_npy(const std::filesystem::path& path, const RealPatterns& patterns, 
     const std::array<int64_t, 3> sizes{shape.height, shape.width, shape.channels};
     if (*std::min_element(sizes.begin(), sizes.end()) < 1 || product(sizes) != patterns.size()) {
       throw UsageError(
-          fmt::format("mneme::data::write_npy: images of {} do not have the {} numbers of a pattern.\n"
-                      "  Give height x width x channels = {}, or no shape.",
+          fmt::format("mneme::data::write_npy: the image shape {} does not match patterns of {} numbers.\n"
+                      "  Use a shape with height x width x channels = {}, or no shape.",
                       fmt::join(sizes, " x "), patterns.size(), patterns.size()));
     }
     axes.insert(axes.end(), sizes.begin(), sizes.end());

@@ -23,7 +23,7 @@ std::string array_name(const ZipMember& member) {
   return member.name.substr(0, member.name.size() - kEnding.size());
 }
 
-/// The array as its header describes it; nothing if it holds no numbers, or cannot be read.
+/// Type and shape of the array; nothing if it is not numeric or cannot be read.
 std::optional<Array> array_of(const Source& source, const ZipMember& member) {
   constexpr int64_t kHeader = 1 << 12; // NumPy writes 128 bytes, and more for arrays of many axes
   try {
@@ -35,12 +35,12 @@ std::optional<Array> array_of(const Source& source, const ZipMember& member) {
 }
 
 const ZipMember& choose(const Source& source, const std::vector<ZipMember>& arrays,
-                        const std::string& wanted) {
+                        const std::string& requested) {
   std::vector<std::string> names;
   std::vector<const ZipMember*> candidates;
   for (const ZipMember& member : arrays) {
     names.push_back(array_name(member));
-    if (wanted.empty() || wanted == member.name || wanted == names.back()) {
+    if (requested.empty() || requested == member.name || requested == names.back()) {
       candidates.push_back(&member);
     }
   }
@@ -48,11 +48,11 @@ const ZipMember& choose(const Source& source, const std::vector<ZipMember>& arra
     return *candidates[0];
   }
   if (arrays.empty()) {
-    fail(source.name(), "holds 0 arrays (files named *.npy), at least 1 was expected",
-         "Give an archive that numpy.savez has written.");
+    fail(source.name(), "contains no arrays (files named *.npy), at least 1 was expected",
+         "Use an archive written by numpy.savez.");
   }
   if (candidates.empty()) {
-    fail(source.name(), fmt::format("holds no array {:?}", wanted), advice_to_name_one(names));
+    fail(source.name(), fmt::format("contains no array {:?}", requested), advice_to_name_one(names));
   }
   candidates.clear();
   std::vector<std::string> described;
@@ -63,15 +63,15 @@ const ZipMember& choose(const Source& source, const std::vector<ZipMember>& arra
       described.push_back(fmt::format("{:?} ({} of shape [{}])", names[i], name_of(array->type),
                                       fmt::join(array->shape, ", ")));
     } else {
-      described.push_back(fmt::format("{:?} (no numbers)", names[i]));
+      described.push_back(fmt::format("{:?} (not numeric)", names[i]));
     }
   }
   if (candidates.size() == 1) {
     return *candidates[0];
   }
   described.resize(std::min(described.size(), kShown));
-  fail(source.name(), fmt::format("holds {} arrays, but none was named", arrays.size()),
-       fmt::format("Name one of {}{}, with --tensor NAME.", fmt::join(described, ", "),
+  fail(source.name(), fmt::format("contains {} arrays, but none was selected", arrays.size()),
+       fmt::format("Select one with --tensor NAME: {}{}.", fmt::join(described, ", "),
                    arrays.size() > described.size()
                        ? fmt::format(" and {} more", arrays.size() - described.size())
                        : ""));

@@ -19,7 +19,7 @@ double from_half(uint16_t bits) {
     return fraction != 0 ? std::numeric_limits<double>::quiet_NaN()
                          : sign * std::numeric_limits<double>::infinity();
   }
-  // Subnormals share the smallest exponent and lack the leading 1.
+  // Subnormal numbers have the minimum exponent and no implicit leading 1.
   return exponent == 0 ? sign * std::ldexp(fraction, -24) : sign * std::ldexp(1024 + fraction, exponent - 25);
 }
 
@@ -27,7 +27,7 @@ double from_bfloat(uint16_t bits) {
   return std::bit_cast<float>(uint32_t{bits} << 16);
 }
 
-/// Stored: the unsigned integer of the same width; convert: its bits as a number.
+/// Decodes numbers that are stored as unsigned integers of type `Stored`; convert(bits) returns the number.
 template <class Stored, class Convert>
 void decode_each(bool big_endian, std::span<const std::byte> bytes, std::span<double> numbers,
                  Convert convert) {
@@ -35,8 +35,8 @@ void decode_each(bool big_endian, std::span<const std::byte> bytes, std::span<do
   for (double& number : numbers) {
     Stored bits = 0;
     for (size_t i = 0; i < sizeof(Stored); ++i) {
-      const size_t place = big_endian ? sizeof(Stored) - 1 - i : i;
-      bits = static_cast<Stored>(bits | static_cast<Stored>(static_cast<Stored>(at[i]) << (8 * place)));
+      const size_t digit = big_endian ? sizeof(Stored) - 1 - i : i;
+      bits = static_cast<Stored>(bits | static_cast<Stored>(static_cast<Stored>(at[i]) << (8 * digit)));
     }
     number = static_cast<double>(convert(bits));
     at += sizeof(Stored);

@@ -18,7 +18,7 @@
 namespace mneme::data {
 namespace {
 
-/// "images" in the name of an IDX file of images becomes "labels", and idx3 becomes idx1.
+/// Name of the file of labels for an IDX file of images: replaces "images" by "labels" and idx3 by idx1.
 std::string name_of_labels(std::string name) {
   const auto replace = [&](std::string_view from, std::string_view to) {
     if (const size_t at = name.find(from); at != std::string::npos) {
@@ -30,7 +30,7 @@ std::string name_of_labels(std::string name) {
   return name;
 }
 
-/// IDX files of images by their names without ".gz"; of a plain and a compressed one, the plain one.
+/// IDX files of images by name without ".gz". If a file exists plain and compressed, the plain one is used.
 std::map<std::string, std::filesystem::path> idx_images(const std::vector<std::filesystem::path>& files) {
   std::map<std::string, std::filesystem::path> images;
   for (const std::filesystem::path& file : files) {
@@ -66,36 +66,36 @@ FolderContent list_folder(const std::filesystem::path& folder) {
 }
 
 std::vector<std::filesystem::path> png_files(const std::vector<std::filesystem::path>& files) {
-  std::vector<std::filesystem::path> pictures;
-  std::copy_if(
-      files.begin(), files.end(), std::back_inserter(pictures),
-      [](const std::filesystem::path& file) { return lower_case(file.extension().string()) == ".png"; });
-  return pictures;
+  std::vector<std::filesystem::path> images;
+  std::copy_if(files.begin(), files.end(), std::back_inserter(images), [](const std::filesystem::path& file) {
+    return lower_case(file.extension().string()) == ".png";
+  });
+  return images;
 }
 
 PatternSet read_class_folders(const std::filesystem::path& folder, int64_t limit) {
-  std::vector<std::filesystem::path> pictures;
+  std::vector<std::filesystem::path> images;
   std::vector<int64_t> labels;
   std::vector<std::string> names;
   for (const std::filesystem::path& class_folder : list_folder(folder).folders) {
     const FolderContent content = list_folder(class_folder);
     if (!content.folders.empty()) {
       fail(class_folder.string(),
-           fmt::format("holds the folder {:?}, but a folder of a class may hold only pictures",
+           fmt::format("contains the folder {:?}, but the folder of a class may contain only images",
                        content.folders[0].filename().string()),
-           "Give a folder with one folder of pictures per class, such as this one.");
+           "Use a folder with one folder of images per class, without further nesting.");
     }
     const std::vector<std::filesystem::path> of_class = png_files(content.files);
     if (of_class.empty()) {
       fail(class_folder.string(),
-           "holds 0 files named *.png, but every folder next to it is a class of pictures",
-           "Put pictures into it, or remove it.");
+           "contains no files named *.png, but each folder must contain the images of one class",
+           "Add images to it, or remove it.");
     }
-    pictures.insert(pictures.end(), of_class.begin(), of_class.end());
+    images.insert(images.end(), of_class.begin(), of_class.end());
     labels.insert(labels.end(), of_class.size(), std::ssize(names));
     names.push_back(class_folder.filename().string());
   }
-  PatternSet set = read_png_files(pictures, limit);
+  PatternSet set = read_png_files(images, limit);
   labels.resize(static_cast<size_t>(set.patterns.count()));
   set.labels = std::move(labels);
   set.class_names = std::move(names);
@@ -119,8 +119,9 @@ std::optional<IdxPair> find_idx_files(const std::filesystem::path& folder) {
       for (const auto& [name, path] : images) {
         paths.push_back(path.string());
       }
-      fail(folder.string(), fmt::format("holds {} files of images", images.size()),
-           fmt::format("Give one of {}.", fmt::join(paths, ", ")));
+      fail(folder.string(),
+           fmt::format("contains {} IDX files of images, exactly 1 was expected", images.size()),
+           fmt::format("Use one of {}.", fmt::join(paths, ", ")));
     }
     IdxPair pair{.images = images.begin()->second, .labels = {}};
     const std::string labels = name_of_labels(images.begin()->first);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Folders of patterns.
+/// Reading of folders of images, and discovery of files in them.
 #pragma once
 
 #include <cstdint>
@@ -12,33 +12,34 @@
 
 namespace mneme::data {
 
-/// The content of a folder without hidden names, in the order of the names (as bytes).
+/// Files and folders in a folder, without hidden ones, in the order of their names (sorted by bytes).
 struct FolderContent {
   std::vector<std::filesystem::path> files, folders;
 };
 
-/// Errors  DataError if it cannot be read
+/// Errors  DataError if the folder cannot be read
 FolderContent list_folder(const std::filesystem::path& folder);
 
-/// Those of `files` whose names end in .png.
+/// The files whose names end in .png (case-insensitive).
 std::vector<std::filesystem::path> png_files(const std::vector<std::filesystem::path>& files);
 
-/// The pictures of one folder per class: labels are the places of the folders in the order of their names.
+/// Reads the images of one folder per class. The label of an image is the index of its folder in the sorted
+/// names.
 ///
-/// Errors  DataError, also for a class without pictures or with folders in it
+/// Errors  DataError, also if the folder of a class has no images or contains folders
 PatternSet read_class_folders(const std::filesystem::path& folder, int64_t limit);
 
-/// The one IDX file of images in a folder, in its folder raw, or in MNIST/raw (as torchvision keeps them), and the
-/// labels that belong to it; nothing if there is none.
+/// Finds the IDX file of images in a folder, in its subfolder raw, or in MNIST/raw (used by torchvision), and
+/// the file of its labels if there is one. Nothing if there is no such file.
 ///
-/// Errors  DataError if there are several
+/// Errors  DataError if there are several files of images
 struct IdxPair {
   std::filesystem::path images;
   std::optional<std::filesystem::path> labels;
 };
 std::optional<IdxPair> find_idx_files(const std::filesystem::path& folder);
 
-/// The last part of the path, also where it ends in "/" or is ".".
+/// Name of the folder, also if the path ends in "/" or is ".".
 std::string folder_title(const std::filesystem::path& folder);
 
 } // namespace mneme::data

@@ -15,7 +15,7 @@
 namespace mneme::data {
 namespace {
 
-/// The operations that pickles of protocols 1 to 5 hold, but for those of protocol 0.
+/// Opcodes of pickle protocols 1 to 5; those of protocol 0 are not supported.
 enum Operation : uint8_t {
   kMark = '(',
   kStop = '.',
@@ -74,16 +74,17 @@ enum Operation : uint8_t {
   kFrame = 0x95,
 };
 
-class Machine {
+/// Stack machine that runs the opcodes of a pickle, but never imports or calls anything.
+class PickleMachine {
 public:
-  Machine(std::span<const std::byte> bytes, const std::string& name, const std::string& part)
+  PickleMachine(std::span<const std::byte> bytes, const std::string& name, const std::string& part)
       : bytes_(bytes), name_(name), part_(part) {}
 
   Pickle run() {
     for (;;) {
       const auto operation = static_cast<uint8_t>(number(1));
       if (operation == kStop) {
-        require(stack_.size() == 1 && marks_.empty(), "it ends with more than one value, or none");
+        require(stack_.size() == 1 && marks_.empty(), "the pickle does not end with exactly one value");
         return {std::move(values_), stack_.back()};
       }
       step(operation);
@@ -95,12 +96,12 @@ public:
 private:
   void require(bool holds, const std::string& problem) const {
     if (!holds) {
-      fail(name_, fmt::format("byte {} of {}: {}", at_, part_, problem), kFetchAgain);
+      fail(name_, fmt::format("byte {} of {}: {}", at_, part_, problem), kFileDamaged);
     }
   }
 
   std::span<const std::byte> take(uint64_t count) {
-    require(count <= bytes_.size() - at_, "it ends too early");
+    require(count <= bytes_.size() - at_, "the data ends too early");
     at_ += static_cast<size_t>(count);
     return bytes_.subspan(at_ - static_cast<size_t>(count), static_cast<size_t>(count));
   }
@@ -132,7 +133,7 @@ private:
     const uint64_t unused = 64 - 8 * count; // the sign is the highest bit of the last byte
     push(count == 0 ? int64_t{0} : static_cast<int64_t>(bits << unused) >> unused);
   }
-  /// Digits of a decimal number, "00" for false and "01" for true.
+  /// A line with a decimal number, or "00" for false and "01" for true.
   void decimal_integer() {
     std::string digits = line();
     if (digits == "00" || digits == "01") {
@@ -144,7 +145,7 @@ private:
     int64_t value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     require(error != std::errc::invalid_argument && end == digits.data() + digits.size(),
-            "a whole number is not written in decimal digits");
+            "an integer is not written in decimal digits");
     if (error == std::errc::result_out_of_range) {
       return push(PickleLongInteger{});
     }
@@ -165,7 +166,7 @@ private:
   template <class Content> void push(Content content) {
     stack_.push_back(&values_.emplace_back(PickleValue{std::move(content)}));
   }
-  /// Values above the last mark stay out of reach.
+  /// Removes the top value. Values below the last mark cannot be removed.
   PickleValue* pop() {
     require(stack_.size() > (marks_.empty() ? 0 : marks_.back()), "a value is missing");
     PickleValue* value = stack_.back();
@@ -191,18 +192,18 @@ private:
   }
   template <class Kind> Kind& top_as(const char* what) {
     auto* kind = std::get_if<Kind>(&top()->content);
-    require(kind != nullptr, fmt::format("{} is needed, found {}", what, top()->kind()));
+    require(kind != nullptr, fmt::format("expected {}, found {}", what, top()->kind()));
     return *kind;
   }
   std::string pop_text() {
     const PickleValue* value = pop();
     const auto* letters = value->as<std::string>();
-    require(letters != nullptr, fmt::format("a text is needed, found {}", value->kind()));
+    require(letters != nullptr, fmt::format("expected a string, found {}", value->kind()));
     return *letters;
   }
 
-  /// True for an object, whose attributes and items are not kept.
-  bool changes_object() {
+  /// True if the top value is an object. Marks it as changed; its attributes and items are not stored.
+  bool mark_object_changed() {
     auto* object = std::get_if<PickleCall>(&top()->content);
     if (object != nullptr) {
       object->is_changed = true;
@@ -210,7 +211,7 @@ private:
     return object != nullptr;
   }
   void append(const std::vector<PicklePointer>& items) {
-    if (changes_object()) {
+    if (mark_object_changed()) {
       return;
     }
     auto& list = top_as<PickleTuple>("a list");
@@ -218,7 +219,7 @@ private:
   }
   void set(const std::vector<PicklePointer>& items) {
     require(items.size() % 2 == 0, "a key has no value");
-    if (changes_object()) {
+    if (mark_object_changed()) {
       return;
     }
     auto& dict = top_as<PickleDict>("a dict");
@@ -232,11 +233,11 @@ private:
       return push(PickleCall{inner->function + "(...)", arguments});
     }
     const auto* global = function->as<PickleGlobal>();
-    require(global != nullptr, fmt::format("a function is needed, found {}", function->kind()));
+    require(global != nullptr, fmt::format("expected a function, found {}", function->kind()));
     const auto* given = arguments->as<PickleTuple>();
     const bool is_empty = given != nullptr && given->items.empty();
     if ((global->name == "collections OrderedDict" && is_empty) ||
-        global->name == "collections defaultdict") { // the argument makes values that are missing
+        global->name == "collections defaultdict") { // its argument is the factory of default values
       push(PickleDict{});
     } else {
       push(PickleCall{global->name, arguments});
@@ -244,14 +245,14 @@ private:
   }
   void get(uint64_t place) {
     const auto found = memo_.find(place);
-    require(found != memo_.end(), fmt::format("value {} is asked for but was never kept", place));
+    require(found != memo_.end(), fmt::format("memo entry {} is used but was never stored", place));
     stack_.push_back(found->second);
   }
 
   void step(uint8_t operation) {
     switch (operation) {
     case kProtocol:
-      require(number(1) <= 5, "a protocol beyond 5");
+      require(number(1) <= 5, "pickle protocols above 5 are not supported");
       return;
     case kFrame:
       take(8);
@@ -354,9 +355,9 @@ private:
     case kNewObjectByKeys:
       pop();
       return call(pop());
-    case kBuild: // attributes of a dict, such as its _metadata: nothing of them is needed
+    case kBuild: // attributes of a dict, such as _metadata, are not needed
       pop();
-      if (!changes_object()) {
+      if (!mark_object_changed()) {
         top_as<PickleDict>("a dict");
       }
       return;
@@ -374,8 +375,8 @@ private:
       return get(number(operation == kGet1 ? 1 : 4));
     default:
       fail(name_,
-           fmt::format("byte {} of {}: operation {:#x} is none that torch.save writes", at_ - 1, part_,
-                       operation),
+           fmt::format("byte {} of {}: opcode {:#x} is not supported, because torch.save does not write it",
+                       at_ - 1, part_, operation),
            "Save model.state_dict() with torch.save, or convert it to .safetensors.");
     }
   }
@@ -394,8 +395,8 @@ private:
 
 const char* PickleValue::kind() const {
   constexpr std::array kKinds = {
-      "None",   "a truth value", "a whole number", "a number",  "a text", "a name",
-      "a list", "a dict",        "an object",      "a storage", "bytes",  "a whole number beyond 64 bits"};
+      "None",   "a boolean", "an integer", "a float",   "a string", "a class or function",
+      "a list", "a dict",    "an object",  "a storage", "bytes",    "an integer of more than 64 bits"};
   return kKinds.at(content.index());
 }
 
@@ -434,13 +435,13 @@ std::string python_name(std::string global) {
 
 Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name, const std::string& part,
                     int64_t* size) {
-  Machine machine(bytes, name, part);
+  PickleMachine machine(bytes, name, part);
   Pickle pickle = machine.run();
   if (size != nullptr) {
     *size = static_cast<int64_t>(machine.size());
   } else if (machine.size() != bytes.size()) {
     fail(name, fmt::format("{} ends at byte {}, but has {} bytes", part, machine.size(), bytes.size()),
-         kFetchAgain);
+         kFileDamaged);
   }
   return pickle;
 }

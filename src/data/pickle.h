@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Python pickles: plain values, and what else is in them by the name of its class or function alone.
+/// Parser of Python pickles that executes nothing: plain values are read, and objects are represented by the
+/// name of their class or function.
 #pragma once
 
 #include <cstddef>
@@ -16,32 +17,34 @@
 namespace mneme::data {
 
 struct PickleValue;
-using PicklePointer =
-    const PickleValue*; ///< into Pickle::values: they may be nested to any depth, or in circles
+/// Points into Pickle::values. Values may be nested to any depth and may contain cycles.
+using PicklePointer = const PickleValue*;
 
 struct PickleNone {};
-/// A name of a module, which is never looked up: "torch FloatStorage".
+/// Name of a class or function, such as "torch FloatStorage"; never imported.
 struct PickleGlobal {
   std::string name;
 };
-struct PickleTuple { ///< or a list
+/// A tuple or list.
+struct PickleTuple {
   std::vector<PicklePointer> items = {};
 };
 struct PickleDict {
   std::vector<std::pair<PicklePointer, PicklePointer>> items = {};
 };
-/// An object: the function or class that would be called, and its arguments. Nothing is ever called.
+/// An object: the function or class that Python would call to create it, and the arguments. Nothing is
+/// called.
 struct PickleCall {
   std::string function;
   PicklePointer arguments;
-  bool is_changed = false; ///< attributes or items are set afterwards, which are skipped here
+  bool is_changed = false; ///< the pickle sets attributes or items afterwards; these are not read
 };
-/// Data outside of the pickle.
+/// A persistent id: refers to data outside of the pickle.
 struct PickleReference {
   PicklePointer id;
 };
-struct PickleBytes {};       ///< their content is skipped
-struct PickleLongInteger {}; ///< beyond 64 bits
+struct PickleBytes {};       ///< a bytes object; its content is skipped
+struct PickleLongInteger {}; ///< an integer that does not fit 64 bits
 
 struct PickleValue {
   std::variant<PickleNone, bool, int64_t, double, std::string, PickleGlobal, PickleTuple, PickleDict,
@@ -49,7 +52,7 @@ struct PickleValue {
       content;
 
   template <class Kind> const Kind* as() const { return std::get_if<Kind>(&content); }
-  const char* kind() const; ///< in words, for messages
+  const char* kind() const; ///< description of the type for messages
 };
 
 struct Pickle {
@@ -57,26 +60,26 @@ struct Pickle {
   PicklePointer top;
 };
 
-/// A value of a dict or list, with the key that leads to it.
+/// An item of a dict or list.
 struct PickleChild {
   PicklePointer key; ///< null in a list
   size_t index;
   PicklePointer value;
 
-  /// Nothing if the key is neither a text nor a whole number.
+  /// The key as a string, or the index in a list. Nothing if the key is neither a string nor an integer.
   std::optional<std::string> name() const;
 };
-/// Empty for anything but a dict or list.
+/// Items of a dict or list; empty for any other value.
 std::vector<PickleChild> children_of(const PickleValue& value);
 bool is_container(const PickleValue& value); ///< a dict or list
 
-/// "torch._utils _rebuild_tensor_v2" with a dot, as Python writes it.
+/// Converts "torch._utils _rebuild_tensor_v2" to Python's notation with a dot.
 std::string python_name(std::string global);
 
-/// The value that the pickle at the beginning of `bytes` holds. `collections.OrderedDict()` and `defaultdict()` are
-/// dicts. `size` is set to the number of bytes up to its end; without it, none may follow.
+/// Parses the pickle at the beginning of `bytes`. `collections.OrderedDict()` and `defaultdict()` become
+/// dicts. If `size` is given, it is set to the length of the pickle; otherwise no bytes may follow it.
 ///
-/// Errors  DataError, which calls the pickle `part` of the file
+/// Errors  DataError; `part` is the name of the pickle in messages
 Pickle parse_pickle(std::span<const std::byte> bytes, const std::string& name, const std::string& part,
                     int64_t* size = nullptr);
 

@@ -25,29 +25,29 @@
 namespace mneme::data {
 namespace {
 
-// libpng reports errors by longjmp, which must not leave a frame that owns anything. So every call of libpng
-// that can fail stands in one of the plain functions below (read_info, read_pixels, write_rows); what they
-// fill belongs to their caller.
+// libpng reports errors by longjmp, which must not skip destructors. So every call of libpng that can fail is
+// in one of the functions below (read_info, start_pixels, read_pixels, write_rows), which own nothing: their
+// callers own all buffers.
 
-/// Everything a read needs, the last warning (libpng gives details there) and the error.
+/// Input of libpng, its last warning (which contains details of errors) and the error message.
 struct ReadState {
   const std::byte* bytes = nullptr;
   size_t size = 0, at = 0;
   char warning[200] = "", error[200] = "";
-  bool surplus_allowed = false; ///< from the pixels on, bytes that no pixel needs are no error
+  bool surplus_allowed = false; ///< while reading pixels, surplus bytes after the last one are not an error
 };
 
-void keep(char (&where)[200], const char* message) {
+void copy_message(char (&where)[200], const char* message) {
   std::snprintf(where, sizeof(where), "%s", message);
 }
 
 [[noreturn]] void on_read_error(png_structp png, png_const_charp message) {
-  keep(static_cast<ReadState*>(png_get_error_ptr(png))->error, message);
+  copy_message(static_cast<ReadState*>(png_get_error_ptr(png))->error, message);
   png_longjmp(png, 1);
 }
 
-/// True for libpng's messages on compressed bytes after the last pixel. Every pixel has been decoded before, so the picture
-/// is whole; browsers, Pillow and libpng's own programs show it.
+/// True for libpng's messages about compressed bytes after the last pixel. All pixels have been decoded by
+/// then, so the image is complete; browsers, Pillow and libpng's own programs show it.
 bool is_surplus(std::string_view message) {
   constexpr std::array<std::string_view, 3> kSurplus{"Extra compressed data", "Too much image data",
                                                      "Too many IDATs found"};
@@ -58,16 +58,17 @@ bool is_surplus(std::string_view message) {
 
 void on_read_warning(png_structp png, png_const_charp message) {
   auto& state = *static_cast<ReadState*>(png_get_error_ptr(png));
-  if (state.surplus_allowed && !is_surplus(message)) { // the other errors that libpng would tolerate here
+  if (state.surplus_allowed &&
+      !is_surplus(message)) { // other errors are not tolerated, although libpng would
     on_read_error(png, message);
   }
-  keep(state.warning, message);
+  copy_message(state.warning, message);
 }
 
 void on_read(png_structp png, png_bytep to, size_t length) {
   auto& state = *static_cast<ReadState*>(png_get_io_ptr(png));
   if (length > state.size - state.at) {
-    png_error(png, "the file ends too early");
+    png_error(png, "the file is too short");
   }
   std::memcpy(to, state.bytes + state.at, length);
   state.at += length;
@@ -101,13 +102,15 @@ bool read_info(png_structp png, png_infop info) {
   }
   png_set_benign_errors(png, 0);
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-  png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF); // the caller compares the sizes with the file's
-  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1); // texts, profiles, times: not for us
+  png_set_user_limits(png, 0x7FFFFFFF, 0x7FFFFFFF); // the caller compares the sizes with that of the file
+  png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, nullptr,
+                              -1); // texts, profiles, times are not needed
   png_read_info(png, info);
   return true;
 }
 
-/// Asks for 8 or 16 bits per sample, without palette; afterwards row bytes and channels are final.
+/// Sets the output format to 8 or 16 bits per sample, without palette. Row bytes and channels are final
+/// afterwards.
 bool start_pixels(png_structp png, png_infop info) {
   if (setjmp(png_jmpbuf(png)) != 0) {
     return false;
@@ -122,7 +125,8 @@ bool read_pixels(png_structp png, png_bytepp rows) {
   if (setjmp(png_jmpbuf(png)) != 0) {
     return false;
   }
-  png_set_benign_errors(png, 1); // reported as warnings, of which all but surplus bytes are refused
+  png_set_benign_errors(png,
+                        1); // reported as warnings; on_read_warning accepts only those about surplus bytes
   static_cast<ReadState*>(png_get_error_ptr(png))->surplus_allowed = true;
   png_read_image(png, rows);
   png_read_end(png, nullptr);
@@ -132,11 +136,11 @@ bool read_pixels(png_structp png, png_bytepp rows) {
 [[noreturn]] void fail_png(const Source& source, const ReadState& state) {
   const std::string detail = state.warning[0] != '\0' ? fmt::format(" ({})", state.warning) : "";
   fail(source.name(),
-       fmt::format("not a readable PNG at or before byte {}: {}{}", state.at, state.error, detail),
-       kFetchAgain);
+       fmt::format("the PNG is invalid at or before byte {}: {}{}", state.at, state.error, detail),
+       kFileDamaged);
 }
 
-/// One sample of `bytes` (1 or 2, big-endian) bytes, from 0 to 1.
+/// Decodes a sample of `bytes` bytes (1 or 2, big-endian) to 0 .. 1.
 double sample(const png_byte* at, size_t bytes) {
   return bytes == 1 ? at[0] / 255.0 : (at[0] * 256 + at[1]) / 65535.0;
 }
@@ -157,7 +161,7 @@ struct WriteState {
 void on_write_warning(png_structp, png_const_charp) {}
 
 [[noreturn]] void on_write_error(png_structp png, png_const_charp message) {
-  keep(static_cast<WriteState*>(png_get_error_ptr(png))->error, message);
+  copy_message(static_cast<WriteState*>(png_get_error_ptr(png))->error, message);
   png_longjmp(png, 1);
 }
 
@@ -193,7 +197,7 @@ bool write_rows(png_structp png, png_infop info, png_uint_32 width, png_uint_32 
 } // namespace
 
 PatternSet read_png(const Source& source) {
-  const std::vector<std::byte> bytes = source.start(source.size());
+  const std::vector<std::byte> bytes = source.first_bytes(source.size());
   ReadState state{.bytes = bytes.data(), .size = bytes.size()};
   const Reader reader(state);
   if (!read_info(reader.png(), reader.info())) {
@@ -202,14 +206,14 @@ PatternSet read_png(const Source& source) {
   const auto width = static_cast<int64_t>(png_get_image_width(reader.png(), reader.info()));
   const auto height = static_cast<int64_t>(png_get_image_height(reader.png(), reader.info()));
   const auto packed = static_cast<int64_t>(png_get_rowbytes(reader.png(), reader.info()));
-  constexpr int64_t kMostPerByte = 1032; // deflate: 258 bytes out of two bits
-  const auto there = static_cast<int64_t>(bytes.size());
-  if (packed > there * kMostPerByte / height) { // libpng has refused a height of 0
+  constexpr int64_t kMaxInflateRatio = 1032; // deflate: at most 258 bytes from two bits
+  const auto file_size = static_cast<int64_t>(bytes.size());
+  if (packed > file_size * kMaxInflateRatio / height) { // libpng has rejected a height of 0
     fail(source.name(),
-         fmt::format(
-             "IHDR at byte 16: {} x {} pixels need {} bytes per row, more than {} bytes of file can hold",
-             width, height, packed, there),
-         kFetchAgain);
+         fmt::format("IHDR at byte 16: {} x {} pixels require {} bytes per row, more than a file of {} bytes "
+                     "can contain",
+                     width, height, packed, file_size),
+         kFileDamaged);
   }
   if (!start_pixels(reader.png(), reader.info())) {
     fail_png(source, state);
@@ -250,8 +254,8 @@ PatternSet read_png(const std::filesystem::path& path) {
 
 PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
   const FolderContent content = list_folder(folder);
-  const std::vector<std::filesystem::path> pictures = png_files(content.files);
-  if (pictures.empty()) {
+  const std::vector<std::filesystem::path> images = png_files(content.files);
+  if (images.empty()) {
     const auto other = std::find_if(content.files.begin(), content.files.end(), [](const auto& file) {
       constexpr std::array<std::string_view, 7> kOthers{".jpg", ".jpeg", ".gif", ".bmp",
                                                         ".tif", ".tiff", ".webp"};
@@ -259,14 +263,14 @@ PatternSet read_png_folder(const std::filesystem::path& folder, int64_t limit) {
              kOthers.end();
     });
     fail(folder.string(),
-         fmt::format("holds 0 files named *.png, at least 1 was expected{}",
+         fmt::format("contains no files named *.png, at least 1 was expected{}",
                      other == content.files.end()
                          ? ""
-                         : fmt::format("; {:?} is another kind of picture", other->filename().string())),
-         other == content.files.end() ? "Give a folder of PNG pictures, or files: 'FOLDER/*.npy'."
-                                      : "Convert the pictures to PNG: mogrify -format png FOLDER/*.");
+                         : fmt::format("; {:?} is an image of another format", other->filename().string())),
+         other == content.files.end() ? "Use a folder of PNG images, or files: 'FOLDER/*.npy'."
+                                      : "Convert the images to PNG: mogrify -format png FOLDER/*.");
   }
-  PatternSet set = read_png_files(pictures, limit);
+  PatternSet set = read_png_files(images, limit);
   set.source = folder_title(folder);
   return set;
 }
@@ -287,7 +291,7 @@ PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t 
       fail(paths[i].string(),
            fmt::format("has {} x {} pixels (width x height), but {} has {} x {}", one.width, one.height,
                        paths[0].filename().string(), set.width, set.height),
-           "Scale all pictures of a folder to one size.");
+           "Scale all images of a folder to the same size.");
     }
     if (one.file_scale != set.file_scale) { // 8 and 16 bits per sample: both are in [0, 1]
       set.file_scale = 1;
@@ -298,16 +302,16 @@ PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t 
 }
 
 std::vector<std::byte> to_png(const Image& image) {
-  constexpr int64_t kLongestSide = 0x7FFFFFFF; // the format's own limit
+  constexpr int64_t kMaxSide = 0x7FFFFFFF; // limit of the format
   const std::array<int64_t, 3> sizes{image.height, image.width, image.channels};
-  if (image.height < 1 || image.width < 1 || image.height > kLongestSide || image.width > kLongestSide ||
+  if (image.height < 1 || image.width < 1 || image.height > kMaxSide || image.width > kMaxSide ||
       (image.channels != 1 && image.channels != 3) || product(sizes) != std::ssize(image.pixels)) {
-    throw UsageError(
-        fmt::format("mneme::data::to_png: {} x {} pixels of {} channels with {} samples given.\n"
-                    "  Give sides of 1 to 2^31 - 1, 1 or 3 channels, and height x width x channels samples.",
-                    image.height, image.width, image.channels, image.pixels.size()));
+    throw UsageError(fmt::format(
+        "mneme::data::to_png: invalid image: {} x {} pixels of {} channels with {} samples.\n"
+        "  Required are sides of 1 to 2^31 - 1, 1 or 3 channels, and height x width x channels samples.",
+        image.height, image.width, image.channels, image.pixels.size()));
   }
-  std::vector<uint8_t> pixels = image.pixels; // libpng wants rows it may write to
+  std::vector<uint8_t> pixels = image.pixels; // libpng requires writable rows
   std::vector<png_bytep> rows(static_cast<size_t>(image.height));
   for (size_t y = 0; y < rows.size(); ++y) {
     rows[y] = pixels.data() + y * static_cast<size_t>(image.width * image.channels);
@@ -325,7 +329,7 @@ std::vector<std::byte> to_png(const Image& image) {
   }
   png_destroy_write_struct(&png, &info);
   if (!written) {
-    throw OutputError(fmt::format("cannot make a PNG of {} x {} pixels: {}.\n  Make a smaller picture.",
+    throw OutputError(fmt::format("cannot encode a PNG of {} x {} pixels: {}.\n  Use a smaller image.",
                                   image.height, image.width,
                                   state.error[0] != '\0' ? state.error : "out of memory"));
   }

@@ -36,8 +36,8 @@ BitPatterns random_bits(int64_t count, int64_t bits, const Random& random) {
 
 RealPatterns random_sphere(int64_t count, int64_t size, const Random& random) {
   if (size < 1) {
-    throw UsageError(fmt::format("mneme::data::random_sphere: patterns of {} numbers asked for.\n"
-                                 "  A point of unit length has at least 1.",
+    throw UsageError(fmt::format("mneme::data::random_sphere: the size is {}.\n"
+                                 "  A point of unit length requires a size of at least 1.",
                                  size));
   }
   RealPatterns patterns(count, size);
@@ -46,7 +46,7 @@ RealPatterns random_sphere(int64_t count, int64_t size, const Random& random) {
       Random stream = random.stream(static_cast<uint64_t>(i));
       const std::span<double> row = patterns[i];
       double squares = 0;
-      while (squares == 0) { // all zeros has no direction: draw again
+      while (squares == 0) { // a zero vector has no direction: draw again
         for (double& x : row) {
           x = stream.normal();
           squares += x * x;
@@ -64,8 +64,8 @@ RealPatterns random_sphere(int64_t count, int64_t size, const Random& random) {
 RealPatterns random_uniform(int64_t count, int64_t size, double low, double high, const Random& random) {
   if (!(low < high)) {
     throw UsageError(
-        fmt::format("mneme::data::random_uniform: numbers of [{}, {}) asked for.\n  The first must be "
-                    "below the second.",
+        fmt::format("mneme::data::random_uniform: the range [{}, {}) is empty.\n  The first number must be "
+                    "less than the second.",
                     low, high));
   }
   RealPatterns patterns(count, size);

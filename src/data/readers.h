@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The readers over a source that is already open; load_patterns chooses among them.
+/// Readers of all formats for a source that is already open; load_patterns selects one of them.
 #pragma once
 
 #include <cstdint>
@@ -22,26 +22,29 @@ PatternSet read_csv(const Source& source, int64_t limit);
 PatternSet read_npy(const Source& source, const LoadOptions& options);
 PatternSet read_npz(const Source& source, const LoadOptions& options);
 PatternSet read_png(const Source& source);
-/// At least one picture, all of one size.
+/// Reads one or more images, which must have the same size.
 PatternSet read_png_files(std::span<const std::filesystem::path> paths, int64_t limit);
 PatternSet read_safetensors(const Source& source, const LoadOptions& options);
 PatternSet read_torch(const Source& source, const LoadOptions& options);
 
-/// True for the first four bytes of an IDX file, as a big-endian number.
+/// True if `magic`, the first four bytes as a big-endian number, is a magic number of IDX.
 bool is_idx_magic(uint32_t magic);
 
-/// Where the numbers of the one array, or of the tensor named so, lie; all of them are there.
+/// Type, shape and offset of the array in the file, or of the tensor with this name. Checks that all its
+/// numbers are in the file.
 Array find_npy(const Source& source);
 Array find_safetensors(const Source& source, const std::string& tensor);
 
-/// The array that the header describes. What follows the header is not checked and may be missing.
+/// The array described by the header. The data after the header is not checked and may be missing.
 Array read_npy_header(const Source& source);
 
-/// The place of the tensor called `wanted`, or of the only one. Errors  DataError with the names
-size_t choose_tensor(const Source& source, const std::vector<std::string>& names, const std::string& wanted);
-/// What safetensors calls "F32". Errors  DataError naming the tensor
+/// Index of the tensor with the name `requested`, or of the only one if that is empty. Errors  DataError with
+/// all names
+size_t choose_tensor(const Source& source, const std::vector<std::string>& names,
+                     const std::string& requested);
+/// Number type of a dtype of safetensors, such as "F32". Errors  DataError with the name of the tensor
 NumberType type_of_tensor(const Source& source, const std::string& tensor, const std::string& dtype);
-/// "Name one of ...", with the first of `names` in quotes.
+/// "Name one of ...", followed by the first of `names` in quotes.
 std::string advice_to_name_one(const std::vector<std::string>& names);
 
 } // namespace mneme::data

@@ -25,7 +25,8 @@ constexpr size_t kBlock = 1 << 14; // numbers converted at once
 template <class T> constexpr NumberType kTypeOf = NumberType::f64;
 template <> constexpr NumberType kTypeOf<float> = NumberType::f32;
 
-/// Whether a number is nan or infinite: its exponent is all ones. Whole numbers let the compiler look at many at once.
+/// True if a number is nan or infinite, which means that its exponent bits are all ones. Written with integer
+/// operations so that the compiler vectorises the loop.
 template <class T> bool any_not_finite(std::span<const T> numbers) {
   using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
   constexpr Bits kExponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
@@ -47,26 +48,26 @@ struct RowFile::Matrix {
       : source(std::move(opened)), array(std::move(described)) {
     if (array.shape.size() != 2 || array.shape[1] == 0) {
       fail(source->name(),
-           fmt::format("holds an array of shape ({}), a matrix was expected: rows, features",
+           fmt::format("contains an array of shape ({}), but a matrix (rows, features) was expected",
                        fmt::join(array.shape, ", ")),
-           "Reshape it: a row is one pattern, with 1 feature or more.");
+           "Reshape it: each row is one pattern of at least 1 feature.");
     }
     count = array.shape[0];
     size = array.shape[1];
     if (array.column_major && count > 1 && size > 1) {
       fail(source->name(),
-           fmt::format("stores its {} x {} numbers column by column (Fortran order)", count, size),
-           "Save numpy.ascontiguousarray(x): rows can then be read one after the other.");
+           fmt::format("stores its {} x {} numbers in Fortran order (column by column)", count, size),
+           "Save numpy.ascontiguousarray(x), so that rows are contiguous.");
     }
   }
 
   template <class T> void read(int64_t first, std::span<T> to) const {
     const auto rows = static_cast<int64_t>(to.size()) / size;
     if (first < 0 || rows > count - first || static_cast<int64_t>(to.size()) != rows * size) {
-      throw UsageError(
-          fmt::format("mneme::data::RowFile: {} numbers from row {} on were asked for, but {} has {} rows of "
-                      "{}.\n  Ask for whole rows that there are.",
-                      to.size(), first, source->name(), count, size));
+      throw UsageError(fmt::format(
+          "mneme::data::RowFile: cannot read {} numbers from row {} on, because {} has {} rows of "
+          "{}.\n  Read complete rows within this range.",
+          to.size(), first, source->name(), count, size));
     }
     const int64_t item = bytes_of(array.type), begin = array.offset + first * size * item;
     constexpr bool kNativeIsLittle = std::endian::native == std::endian::little;
@@ -94,7 +95,7 @@ struct RowFile::Matrix {
       fail(source->name(),
            fmt::format("row {}, feature {} is {}, finite numbers were expected", first + at / size, at % size,
                        *found),
-           "Leave that row out, or mend it.");
+           "Replace it, or remove this row.");
     }
   }
 };

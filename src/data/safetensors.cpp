@@ -23,7 +23,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kLengthBytes = 8, kLongestHeader = 100'000'000; // the format's own limit
+constexpr int64_t kLengthBytes = 8, kMaxHeaderBytes = 100'000'000; // limit of the format
 
 struct NamedType {
   std::string_view name;
@@ -51,16 +51,16 @@ std::optional<NumberType> type_named(std::string_view name) {
 
 constexpr const char* kWriteAgain = "Write the file again with a safetensors library.";
 
-/// The header as JSON, no key twice in any object.
+/// Parses the header as JSON without duplicate keys.
 json parse_header(const Source& source, std::string_view text) {
   if (!text.starts_with('{') || text.find('\0') != std::string_view::npos) {
     fail(source.name(), "header, byte 8: expected a JSON object without null bytes, beginning with '{'",
          kWriteAgain);
   }
-  return parse_strict_json(text, source.name() + ": header", {.deepest = 8, .advice = kWriteAgain});
+  return parse_strict_json(text, source.name() + ": header", {.max_depth = 8, .advice = kWriteAgain});
 }
 
-/// A list of whole numbers from 0 to 2^63 - 1.
+/// Parses a list of integers from 0 to 2^63 - 1.
 std::vector<int64_t> sizes_in(const Source& source, const std::string& tensor, const json& entry,
                               const char* field) {
   const json& list = entry.at(field);
@@ -74,8 +74,8 @@ std::vector<int64_t> sizes_in(const Source& source, const std::string& tensor, c
   }
   if (!list.is_array() || sizes.size() != list.size()) {
     fail(source.name(),
-         fmt::format("tensor {:?}, {}: expected a list of whole numbers from 0 to 2^63 - 1, found {:.60}",
-                     tensor, field, list.dump()),
+         fmt::format("tensor {:?}, {}: expected a list of integers from 0 to 2^63 - 1, found {:.60}", tensor,
+                     field, list.dump()),
          kWriteAgain);
   }
   return sizes;
@@ -95,8 +95,8 @@ SafetensorsEntry parse_entry(const Source& source, const std::string& name, cons
   const std::vector<int64_t> offsets = sizes_in(source, name, entry, "data_offsets");
   if (offsets.size() != 2 || offsets[0] > offsets[1]) {
     fail(source.name(),
-         fmt::format("tensor {:?}, data_offsets: expected a begin and an end not before it, found {:.60}",
-                     name, entry.at("data_offsets").dump()),
+         fmt::format("tensor {:?}, data_offsets: expected [begin, end] with begin <= end, found {:.60}", name,
+                     entry.at("data_offsets").dump()),
          kWriteAgain);
   }
   result.begin = offsets[0];
@@ -106,7 +106,7 @@ SafetensorsEntry parse_entry(const Source& source, const std::string& name, cons
     const int64_t bytes = result.end - result.begin;
     if (!count || *count > bytes / bytes_of(*type) || *count * bytes_of(*type) != bytes) {
       fail(source.name(),
-           fmt::format("tensor {:?}: {} of shape [{}] does not take {} bytes, as data_offsets [{}, {}] say",
+           fmt::format("tensor {:?}: {} of shape [{}] does not have {} bytes, but data_offsets are [{}, {}]",
                        name, result.dtype, fmt::join(result.shape, ", "), bytes, result.begin, result.end),
            kWriteAgain);
     }
@@ -116,7 +116,7 @@ SafetensorsEntry parse_entry(const Source& source, const std::string& name, cons
 
 void check_metadata(const Source& source, const json& metadata) {
   const auto is_string = [](const json& value) { return value.is_string(); };
-  if (metadata.is_null()) { // as safetensors itself reads it: no metadata
+  if (metadata.is_null()) { // no metadata; the safetensors library accepts this, too
     return;
   }
   if (!metadata.is_object() || !std::all_of(metadata.begin(), metadata.end(), is_string)) {
@@ -126,17 +126,17 @@ void check_metadata(const Source& source, const json& metadata) {
   }
 }
 
-/// The header: how many bytes it takes, and what it says.
+/// Length of the header in bytes, and its JSON.
 std::pair<int64_t, json> read_header(const Source& source) {
   std::array<std::byte, kLengthBytes> length_bytes{};
   source.read(0, length_bytes, "the header's length");
   const uint64_t length = unsigned_from(length_bytes, false);
-  const int64_t there = source.size() - kLengthBytes;
-  if (length > static_cast<uint64_t>(std::min(there, kLongestHeader))) {
-    refuse_foreign(source); // such as a page or a pointer that was saved in place of the file
+  const int64_t available = source.size() - kLengthBytes;
+  if (length > static_cast<uint64_t>(std::min(available, kMaxHeaderBytes))) {
+    reject_unsupported_format(source); // such as an HTML page or a git-lfs pointer instead of the file
     fail(source.name(),
-         fmt::format("byte 0: a header of {} bytes, but at most {} are possible here ({} bytes follow)",
-                     length, std::min(there, kLongestHeader), there),
+         fmt::format("byte 0: the header has {} bytes, but at most {} are possible ({} bytes follow)", length,
+                     std::min(available, kMaxHeaderBytes), available),
          "Check that this is a .safetensors file and that it is complete.");
   }
   std::string text(length, '\0');
@@ -162,19 +162,19 @@ std::vector<SafetensorsEntry> read_entries(const Source& source) {
   for (SafetensorsEntry& entry : entries) {
     if (entry.begin != end) {
       fail(source.name(),
-           fmt::format("tensor {:?} begins at byte {} of the data, but the one before it ends at {}",
+           fmt::format("tensor {:?} begins at byte {} of the data, but the previous one ends at {}",
                        entry.name, entry.begin, end),
-           "Tensors lie one after the other, without gaps or overlaps. " + std::string(kWriteAgain));
+           "Tensors must be contiguous, without gaps or overlaps. " + std::string(kWriteAgain));
     }
     end = entry.end;
   }
   if (end != source.size() - data) {
     fail(source.name(),
-         fmt::format("the tensors take {} bytes, but {} bytes follow the header (byte {})", end,
+         fmt::format("the tensors have {} bytes, but {} bytes follow the header (byte {})", end,
                      source.size() - data, data),
-         kFetchAgain);
+         kFileDamaged);
   }
-  for (SafetensorsEntry& entry : entries) { // Now that all lie within the file, no sum can overflow.
+  for (SafetensorsEntry& entry : entries) { // All entries are within the file, so no sum can overflow.
     entry.begin += data;
     entry.end += data;
   }
@@ -183,17 +183,21 @@ std::vector<SafetensorsEntry> read_entries(const Source& source) {
 
 } // namespace
 
-size_t choose_tensor(const Source& source, const std::vector<std::string>& names, const std::string& wanted) {
-  const auto found = std::find(names.begin(), names.end(), wanted);
-  if (wanted.empty() ? names.size() == 1 : found != names.end()) {
-    return wanted.empty() ? 0 : static_cast<size_t>(found - names.begin());
+size_t choose_tensor(const Source& source, const std::vector<std::string>& names,
+                     const std::string& requested) {
+  if (requested.empty() && names.size() == 1) {
+    return 0;
+  }
+  const auto found = std::find(names.begin(), names.end(), requested);
+  if (!requested.empty() && found != names.end()) {
+    return static_cast<size_t>(found - names.begin());
   }
   if (names.empty()) {
-    fail(source.name(), "holds 0 tensors, at least 1 was expected", "Give a file with patterns in it.");
+    fail(source.name(), "contains no tensors, at least 1 was expected", "Use a file with patterns in it.");
   }
   fail(source.name(),
-       wanted.empty() ? fmt::format("holds {} tensors, but none was named", names.size())
-                      : fmt::format("holds no tensor {:?}", wanted),
+       requested.empty() ? fmt::format("contains {} tensors, but none was selected", names.size())
+                         : fmt::format("contains no tensor {:?}", requested),
        advice_to_name_one(names));
 }
 
@@ -273,8 +277,8 @@ std::map<std::string, std::string> parse_safetensors_metadata(std::span<const st
              : metadata->get<std::map<std::string, std::string>>();
 }
 
-std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tensors,
-                                        const std::map<std::string, std::string>& metadata) {
+std::vector<std::byte> to_safetensors(std::span<const SafetensorsTensor> tensors,
+                                      const std::map<std::string, std::string>& metadata) {
   json header = json::object();
   if (!metadata.empty()) {
     header["__metadata__"] = metadata;

@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kDownloadAgain = "Download the index again, or save the model again.";
 constexpr std::string_view kWeightMap = "weight_map";
 
-/// A file next to the index, which nothing in the index may lead away from.
+/// True for a plain file name. The index must not refer to files outside of its own folder.
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name != "." && name != ".." && std::ranges::none_of(name, [](char c) {
     return c == '/' || c == '\\' || static_cast<unsigned char>(c) < ' ';
@@ -41,24 +41,24 @@ bool is_shard_index(const std::filesystem::path& path) {
 ShardIndex parse_shard_index(std::span<const std::byte> bytes, const std::string& name) {
   const nlohmann::json json =
       parse_strict_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name + ": the index",
-                        {.deepest = 8, .advice = kDownloadAgain});
+                        {.max_depth = 8, .advice = kDownloadAgain});
   if (!json.contains(kWeightMap) || !json.at(kWeightMap).is_object()) {
-    fail(name, "holds no \"weight_map\", an object from names of tensors to names of files",
-         "Is it the index of a sharded model?");
+    fail(name, "contains no \"weight_map\", an object that maps tensor names to file names",
+         "Check that this is the index of a sharded model.");
   }
   ShardIndex index;
   for (const auto& [tensor, shard] : json.at(kWeightMap).items()) {
     if (!shard.is_string() || !is_plain_name(shard.get_ref<const std::string&>())) {
       fail(name,
-           fmt::format(
-               "weight_map: the shard of {:?} is {:.60}, expected the name of a file next to the index",
-               tensor, shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)),
+           fmt::format("weight_map: the shard of {:?} is {:.60}, expected the name of a file in the folder "
+                       "of the index",
+                       tensor, shard.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)),
            kDownloadAgain);
     }
     index.shard_of.emplace(tensor, shard.get<std::string>());
   }
   if (index.shard_of.empty()) {
-    fail(name, "weight_map: lists no tensor, at least 1 was expected", kDownloadAgain);
+    fail(name, "weight_map: contains no tensor, at least 1 was expected", kDownloadAgain);
   }
   return index;
 }

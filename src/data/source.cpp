@@ -43,8 +43,8 @@ private:
 }
 
 [[noreturn]] void fail_for_memory(const std::string& name, double bytes) {
-  fail(name, fmt::format("takes {:.3g} GB of memory, more than there is", bytes * 1e-9),
-       "Read fewer patterns (a limit), or from a smaller file.");
+  fail(name, fmt::format("requires {:.3g} GB of memory, more than is available", bytes * 1e-9),
+       "Read fewer patterns (set a limit), or use a smaller file.");
 }
 
 class FileSource : public Source {
@@ -64,7 +64,7 @@ private:
       }
       if (got == 0) {
         fail(name(), fmt::format("ends at byte {}, but had {} bytes when it was opened", offset, size()),
-             "Something else is writing to it: wait for that to end, then try again.");
+             "Another program is writing to it: wait until it has finished, then try again.");
       }
       to = to.subspan(static_cast<size_t>(got));
       offset += got;
@@ -88,19 +88,19 @@ std::vector<std::byte> read_to_end(int descriptor, const std::string& name) {
 }
 
 std::unique_ptr<Source> open_path(const std::string& name) {
-  // O_NONBLOCK would make a pipe look empty, so what must not be opened is refused first.
+  // The type is checked before open: opening a device may block, and O_NONBLOCK would make a pipe look empty.
   struct stat status {};
   if (::stat(name.c_str(), &status) != 0) {
     if (errno == ENOENT || errno == ENOTDIR) {
-      fail(name, "there is no such file", "Check the spelling; relative paths start at the current folder.");
+      fail(name, "file not found", "Check the spelling; relative paths start at the current folder.");
     }
     fail_reading(name, errno);
   }
   if (S_ISDIR(status.st_mode)) {
-    fail(name, "is a folder, a file was expected", "Name a file in it.");
+    fail(name, "is a folder, but a file was expected", "Use a file in it.");
   }
   if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) {
-    fail(name, "is a device or a socket, a file or a pipe was expected", "Name a file, or pipe one in.");
+    fail(name, "is a device or a socket, but a file or a pipe was expected", "Use a file or a pipe.");
   }
   Descriptor file(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number() < 0 || ::fstat(file.number(), &status) != 0) {
@@ -120,16 +120,16 @@ std::string Source::title() const {
 }
 
 void Source::read(int64_t offset, std::span<std::byte> to, const char* what) const {
-  if (const auto wanted = static_cast<int64_t>(to.size()); offset > size_ || wanted > size_ - offset) {
+  if (const auto count = static_cast<int64_t>(to.size()); offset > size_ || count > size_ - offset) {
     fail(name_,
-         fmt::format("{} at byte {} takes {} bytes, but the file ends at byte {}", what, offset, wanted,
-                     size_),
-         kFetchAgain);
+         fmt::format("cannot read {} at byte {} ({} bytes), because the file ends at byte {}", what, offset,
+                     count, size_),
+         kFileDamaged);
   }
   copy(offset, to);
 }
 
-std::vector<std::byte> Source::start(int64_t count) const {
+std::vector<std::byte> Source::first_bytes(int64_t count) const {
   std::vector<std::byte> bytes = make_bytes(name_, std::min(count, size_));
   copy(0, bytes);
   return bytes;
@@ -152,20 +152,20 @@ bool is_standard_input(const std::filesystem::path& path) {
 }
 
 std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
-  // Standard input is read through its descriptor: a socket cannot be opened again by name.
+  // Standard input is read through its descriptor, because a socket cannot be opened by name.
   const std::string name = is_standard_input(path) ? "standard input" : path.string();
   std::unique_ptr<Source> source = is_standard_input(path)
                                        ? std::make_unique<OwnedSource>(read_to_end(STDIN_FILENO, name), name)
                                        : open_path(name);
   if (source->size() == 0) {
-    fail(name, "is empty (0 bytes)", "Nothing has been written to it: make, copy or download it again.");
+    fail(name, "is empty (0 bytes)", "Nothing has been written to it: create, copy or download it again.");
   }
   return source;
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
   const std::unique_ptr<Source> source = open_source(path);
-  return source->start(source->size());
+  return source->first_bytes(source->size());
 }
 
 void fail(const std::string& name, const std::string& problem, const std::string& advice) {
@@ -188,19 +188,19 @@ std::optional<int64_t> product(std::span<const int64_t> sizes) {
 
 int64_t limited(int64_t count, int64_t limit) {
   if (limit < 0) {
-    throw UsageError(
-        fmt::format("limit: {} patterns asked for.\n  Give at least 1, or 0 for all of them.", limit));
+    throw UsageError(fmt::format(
+        "limit: {} is not a valid number of patterns.\n  Use at least 1, or 0 for all of them.", limit));
   }
   return limit == 0 ? count : std::min(count, limit);
 }
 
 RealPatterns make_patterns(const std::string& name, int64_t count, int64_t size) {
   if (count == 0) {
-    fail(name, "holds 0 patterns, at least 1 was expected", "Give a file with patterns in it.");
+    fail(name, "contains 0 patterns, at least 1 was expected", "Use a file with patterns in it.");
   }
   if (size == 0) {
-    fail(name, fmt::format("holds {} patterns of 0 numbers each, at least 1 number was expected", count),
-         "Give a file whose axes are all at least 1.");
+    fail(name, fmt::format("contains {} patterns of 0 numbers each, at least 1 number was expected", count),
+         "Use an array whose axes all have a size of at least 1.");
   }
   try {
     return RealPatterns(count, size);

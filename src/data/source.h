@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What every reader reads from: bytes with a name and a known length, in memory or in a file.
+/// Input of all readers: a byte range of known size in memory or in a file, with a name for messages.
 #pragma once
 
 #include <cstddef>
@@ -24,20 +24,20 @@ public:
   Source& operator=(const Source&) = delete;
   virtual ~Source() = default;
 
-  const std::string& name() const { return name_; } ///< the path, for messages
-  std::string title() const;                        ///< the last part of the path, printable
+  const std::string& name() const { return name_; } ///< path, for messages
+  std::string title() const;                        ///< printable file name without its folder
   int64_t size() const { return size_; }
 
-  /// Fills `to` with the bytes from `offset` on, called `what` in messages.
+  /// Reads to.size() bytes from `offset`. `what` describes them in messages.
   ///
-  /// Errors  DataError if the source ends before
+  /// Errors  DataError if the source is too short
   void read(int64_t offset, std::span<std::byte> to, const char* what) const;
 
-  /// As many of the first `count` bytes as there are.
-  std::vector<std::byte> start(int64_t count) const;
+  /// The first `count` bytes, or all if there are fewer.
+  std::vector<std::byte> first_bytes(int64_t count) const;
 
 private:
-  virtual void copy(int64_t offset, std::span<std::byte> to) const = 0; ///< the range lies within size()
+  virtual void copy(int64_t offset, std::span<std::byte> to) const = 0; ///< the range is within size()
 
   std::string name_;
   int64_t size_;
@@ -45,7 +45,7 @@ private:
 
 class MemorySource : public Source {
 public:
-  /// The bytes must outlive this.
+  /// The bytes must outlive the source.
   MemorySource(std::span<const std::byte> bytes, std::string name)
       : Source(std::move(name), static_cast<int64_t>(bytes.size())), bytes_(bytes) {}
 
@@ -54,7 +54,7 @@ private:
   std::span<const std::byte> bytes_;
 };
 
-/// Bytes of its own, such as what came out of a pipe.
+/// Source that owns its bytes, such as the content of a pipe.
 class OwnedSource : public Source {
 public:
   OwnedSource(std::vector<std::byte> bytes, std::string name)
@@ -65,10 +65,10 @@ private:
   std::vector<std::byte> bytes_;
 };
 
-/// A range of another source, which must outlive this.
+/// A range of another source, which must outlive this one.
 class SliceSource : public Source {
 public:
-  /// The range must lie within the source.
+  /// The range must be within `whole`.
   SliceSource(const Source& whole, int64_t begin, int64_t size, std::string name)
       : Source(std::move(name), size), whole_(whole), begin_(begin) {}
 
@@ -78,26 +78,28 @@ private:
   int64_t begin_;
 };
 
-/// A regular file, read where it is asked for; a pipe and standard input are read to their end first. Errors as
-/// `read_file`.
+/// Opens a source. Regular files are read on demand; a pipe and standard input are read to their end first.
+///
+/// Errors  as `read_file`
 std::unique_ptr<Source> open_source(const std::filesystem::path& path);
 
-/// Throws DataError "<name>: <problem>.\n  <advice>"; name and problem, which may quote a file, are made printable.
+/// Throws DataError "<name>: <problem>.\n  <advice>". Unprintable bytes of `name` and `problem` are escaped,
+/// because they may quote the file.
 [[noreturn]] void fail(const std::string& name, const std::string& problem, const std::string& advice);
 
-/// Advice for a file that ends too early, is too long or holds nonsense.
-inline constexpr const char* kFetchAgain = "The file is damaged or cut short: copy or download it again.";
+/// Advice for a file that is too short, too long or inconsistent.
+inline constexpr const char* kFileDamaged = "The file is damaged or cut short: copy or download it again.";
 
-/// The product, or nothing if it exceeds int64; sizes are >= 0.
+/// Product of sizes >= 0; nothing if it exceeds int64.
 std::optional<int64_t> product(std::span<const int64_t> sizes);
 
-/// Patterns to read out of `count`. Errors  UsageError if limit < 0
+/// Number of patterns to read: min(count, limit), or `count` if limit is 0. Errors  UsageError if limit < 0
 int64_t limited(int64_t count, int64_t limit);
 
-/// Patterns of zeros. Errors  DataError if there are none, if they are empty or if memory does not suffice
+/// Allocates patterns of zeros. Errors  DataError if a size is 0 or memory runs out
 RealPatterns make_patterns(const std::string& name, int64_t count, int64_t size);
 
-/// Room for `count` bytes. Errors  DataError if memory does not suffice
+/// Allocates `count` bytes. Errors  DataError if memory runs out
 std::vector<std::byte> make_bytes(const std::string& name, int64_t count);
 
 } // namespace mneme::data

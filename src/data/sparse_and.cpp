@@ -18,11 +18,11 @@ constexpr int64_t kTriesMax = 100;
 constexpr uint64_t kRuleStream = 0, kBitStream = 1; // a stream of its own for each purpose
 
 struct Balance {
-  double least, most; ///< share of true labels
+  double min, max; ///< accepted fraction of true labels
 };
 constexpr Balance kBalance{0.4, 0.6}, kBalanceWithRule{0.45, 0.55};
 
-/// True if another bit takes the value of a relevant one in every sample.
+/// True if an irrelevant bit equals a relevant one in every sample.
 bool has_second_hypothesis(const SparseAnd& function, const BitPatterns& inputs) {
   const auto equal_everywhere = [&](int64_t a, int64_t b) {
     for (int64_t sample = 0; sample < inputs.count(); ++sample) {
@@ -49,7 +49,7 @@ bool SparseAnd::operator()(const BitPatterns& inputs, int64_t sample) const {
                              [&](int64_t bit) { return inputs.get(sample, bit); });
 }
 
-double LabelledBits::share_true() const {
+double LabelledBits::fraction_true() const {
   return std::accumulate(labels.begin(), labels.end(), 0.0) / static_cast<double>(labels.size());
 }
 
@@ -61,15 +61,14 @@ SparseAnd pick_sparse_and(int64_t context_length, int64_t sparsity, bool with_ru
   if (!with_rule && sparsity > context_length) {
     throw UsageError(
         fmt::format("mneme::data::pick_sparse_and: the sparsity s = {} is greater than the context "
-                    "length T = {}.\n  Only as many bits can be relevant as there are: lower s "
-                    "to {} or raise T.",
+                    "length T = {}.\n  At most T bits can be relevant: decrease s to {} or increase T.",
                     sparsity, context_length, context_length));
   }
   if (with_rule && 2 * sparsity > context_length - 1) {
     throw UsageError(fmt::format(
-        "mneme::data::pick_sparse_and: with a rule token, 2 s = {} bits are relevant, but beside the token "
-        "there "
-        "are only T - 1 = {}.\n  Each rule has s = {} bits of its own: lower s to {} or raise T to {}.",
+        "mneme::data::pick_sparse_and: with a rule token, 2 s = {} bits are relevant, but without the token "
+        "there are only T - 1 = {}.\n"
+        "  Each rule has s = {} bits of its own: decrease s to {} or increase T to {}.",
         2 * sparsity, context_length - 1, sparsity, std::max<int64_t>(0, (context_length - 1) / 2),
         2 * sparsity + 1));
   }
@@ -86,15 +85,15 @@ SparseAnd pick_sparse_and(int64_t context_length, int64_t sparsity, bool with_ru
 LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random random,
                           const SparseAndSampling& sampling) {
   if (samples < 1) {
-    throw UsageError(
-        fmt::format("mneme::data::draw_samples: {} samples were asked for, at least 1 is needed.", samples));
+    throw UsageError(fmt::format(
+        "mneme::data::draw_samples: {} samples were requested, at least 1 is required.", samples));
   }
   const bool with_rule = function.has_rule();
   const double probability =
       sampling.probability_of_one.value_or(with_rule ? std::sqrt(0.5) : std::cbrt(0.5));
   if (!(probability >= 0 && probability <= 1)) {
     throw UsageError(fmt::format(
-        "mneme::data::draw_samples: the probability of a 1 is {}, but must lie in 0 .. 1.", probability));
+        "mneme::data::draw_samples: the probability of a 1 is {}, but it must be from 0 to 1.", probability));
   }
   const Balance balance = with_rule ? kBalanceWithRule : kBalance;
   const int64_t drawn_bits = function.context_length - (with_rule ? 1 : 0);
@@ -108,7 +107,7 @@ LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random ran
     }
   }
   Random bits = random.stream(kBitStream);
-  double least = 1, most = 0;
+  double min_fraction = 1, max_fraction = 0;
   while (batch.tries < kTriesMax) {
     ++batch.tries;
     for (int64_t sample = 0; sample < samples; ++sample) {
@@ -117,10 +116,10 @@ LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random ran
       }
       batch.labels[static_cast<size_t>(sample)] = function(batch.inputs, sample) ? 1 : 0;
     }
-    const double share = batch.share_true();
-    least = std::min(least, share);
-    most = std::max(most, share);
-    if (share >= balance.least && share <= balance.most &&
+    const double fraction = batch.fraction_true();
+    min_fraction = std::min(min_fraction, fraction);
+    max_fraction = std::max(max_fraction, fraction);
+    if (fraction >= balance.min && fraction <= balance.max &&
         (with_rule || !has_second_hypothesis(function, batch.inputs))) {
       return batch;
     }
@@ -129,17 +128,15 @@ LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random ran
     batch.passed = false;
     return batch;
   }
-  throw UsageError(
-      fmt::format("mneme::data::draw_samples: none of {} batches of {} samples passed: {} to {} of their "
-                  "labels are true, but "
-                  "{} to {} are wanted{}.\n  Bits are 1 with probability {:.4g}, so that with s = {} about "
-                  "{:.3g} of the labels "
-                  "are true: a probability of {:.4g} balances them; more samples make extremes rarer, and "
-                  "the last try can be accepted as it is.",
-                  batch.tries, samples, least, most, balance.least, balance.most,
-                  with_rule ? "" : ", and no other bit may equal a relevant one in every sample", probability,
-                  function.sparsity(), std::pow(probability, static_cast<double>(function.sparsity())),
-                  std::pow(0.5, 1.0 / static_cast<double>(function.sparsity()))));
+  throw UsageError(fmt::format(
+      "mneme::data::draw_samples: none of {} batches of {} samples was accepted: the fraction of true "
+      "labels was {} to {}, but {} to {} is required{}.\n  Bits are 1 with probability {:.4g}, so with "
+      "s = {} a fraction of about {:.3g} of the labels is true. A probability of {:.4g} balances the "
+      "labels, more samples make extremes rarer, and the last batch can be accepted as it is.",
+      batch.tries, samples, min_fraction, max_fraction, balance.min, balance.max,
+      with_rule ? "" : ", and no other bit may equal a relevant one in every sample", probability,
+      function.sparsity(), std::pow(probability, static_cast<double>(function.sparsity())),
+      std::pow(0.5, 1.0 / static_cast<double>(function.sparsity()))));
 }
 
 } // namespace mneme::data

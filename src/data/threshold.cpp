@@ -19,7 +19,7 @@ std::span<const double> numbers_of(const RealPatterns& patterns) {
 }
 
 int64_t num_distinct(const RealPatterns& patterns, double threshold) {
-  const std::vector<int64_t> places = places_of_distinct(to_bits(patterns, threshold));
+  const std::vector<int64_t> places = distinct_pattern_indices(to_bits(patterns, threshold));
   return places.empty() ? 0 : *std::ranges::max_element(places) + 1;
 }
 
@@ -28,34 +28,33 @@ int64_t num_distinct(const RealPatterns& patterns, double threshold) {
 double otsu_threshold(const RealPatterns& patterns) {
   const std::span<const double> numbers = numbers_of(patterns);
   if (numbers.empty()) {
-    throw UsageError("mneme::data::otsu_threshold: there are no numbers.\n  Give at least one pattern.");
+    throw UsageError("mneme::data::otsu_threshold: there are no numbers.\n  Pass at least one pattern.");
   }
   if (const auto bad = std::ranges::find_if(numbers, [](double x) { return !std::isfinite(x); });
       bad != numbers.end()) {
     throw UsageError(
         fmt::format("mneme::data::otsu_threshold: number {} is {}, a finite number was expected.\n  "
-                    "Replace it, or leave its pattern out.",
+                    "Replace it, or remove its pattern.",
                     bad - numbers.begin(), *bad));
   }
   std::vector<double> sorted(numbers.begin(), numbers.end());
   std::ranges::sort(sorted);
-  const double lowest = sorted.front(),
-               range = sorted.back() / 2 - lowest / 2; // half, so that it cannot overflow
-  if (range == 0) {
-    return lowest;
+  const double min = sorted.front(), half_range = sorted.back() / 2 - min / 2; // half, to avoid overflow
+  if (half_range == 0) {
+    return min;
   }
-  // Numbers are mapped to 0 .. 1 first, so that sums of any numbers stay finite.
-  const auto scaled = [&](double x) { return (x / 2 - lowest / 2) / range; };
+  // Numbers are scaled to 0 .. 1, so that all sums are finite.
+  const auto scaled = [&](double x) { return (x / 2 - min / 2) / half_range; };
   const auto count = static_cast<double>(sorted.size());
   double sum = 0;
   for (const double x : sorted) {
     sum += scaled(x);
   }
-  double best = -1, threshold = lowest, below = 0;
+  double best = -1, threshold = min, below = 0;
   for (size_t i = 0; i + 1 < sorted.size(); ++i) {
     below += scaled(sorted[i]);
     if (sorted[i] == sorted[i + 1]) {
-      continue; // equal numbers are on one side
+      continue; // equal numbers are in the same class
     }
     const double low = static_cast<double>(i + 1), high = count - low;
     const double difference = below / low - (sum - below) / high;
@@ -70,24 +69,27 @@ double otsu_threshold(const RealPatterns& patterns) {
 ThresholdChoice choose_threshold(const PatternSet& set) {
   const std::span<const double> numbers = numbers_of(set.patterns);
   const auto ones = std::ranges::count_if(numbers, [&](double x) { return x > set.threshold; });
-  const auto fewer_side = std::min<int64_t>(ones, std::ssize(numbers) - ones);
+  const auto minority = std::min<int64_t>(ones, std::ssize(numbers) - ones);
   const int64_t distinct = num_distinct(set.patterns, set.threshold);
-  const char* origin = set.is_image() || set.file_scale != 1 ? "half of white"
-                       : set.threshold == 0.5                ? "between 0 and 1"
-                                                             : "the sign of the numbers";
-  const ThresholdChoice usual{set.threshold, origin};
+  const char* origin = "the sign of the numbers";
+  if (set.is_image() || set.file_scale != 1) {
+    origin = "half of white";
+  } else if (set.threshold == 0.5) {
+    origin = "between 0 and 1";
+  }
+  const ThresholdChoice default_choice{set.threshold, origin};
   constexpr int64_t kPerCent = 100;
-  const bool splits = fewer_side * kPerCent >= std::ssize(numbers);
-  // Of numbers without a sign, 0 is an end and no middle.
+  const bool splits = minority * kPerCent >= std::ssize(numbers);
+  // If no number is negative, 0 is the end of the range and not a natural threshold.
   const bool is_natural = set.threshold != 0 || std::ranges::any_of(numbers, [](double x) { return x < 0; });
   if (distinct == set.patterns.count() && splits && is_natural) {
-    return usual;
+    return default_choice;
   }
   const double otsu = otsu_threshold(set.patterns);
   const int64_t distinct_at_otsu = num_distinct(set.patterns, otsu);
   const bool better =
       distinct_at_otsu > distinct || (distinct_at_otsu == distinct && !(splits && is_natural));
-  return better ? ThresholdChoice{otsu, "Otsu's threshold of these numbers"} : usual;
+  return better ? ThresholdChoice{otsu, "Otsu's threshold of these numbers"} : default_choice;
 }
 
 } // namespace mneme::data

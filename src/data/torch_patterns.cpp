@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Tensors of .pt and .pth files as patterns.
+// Reader of patterns from tensors in .pt and .pth files.
 
 #include <algorithm>
 #include <optional>
@@ -19,18 +19,20 @@
 namespace mneme::data {
 namespace {
 
-/// The elements one after the other, the last axis fastest. The parser has seen that all lie within the storage.
+/// Copies the elements of a strided tensor to row-major order. The parser has checked that all are within the
+/// storage.
 std::vector<std::byte> gathered(const Source& source, const TorchFileEntry& entry, size_t item,
                                 std::span<const std::byte> file) {
   const std::optional<int64_t> count = product(entry.shape);
-  constexpr int64_t kExpandedMax = int64_t{1} << 31; // bytes, as for what is decompressed
+  constexpr int64_t kExpandedMax = int64_t{1} << 31; // bytes; the same limit as for decompressed files
   const int64_t bytes_max = std::max(source.size(), kExpandedMax);
   if (!count || *count > bytes_max / static_cast<int64_t>(item)) {
     fail(source.name(),
-         fmt::format("\"{}\" of shape {} x {} takes more than {} bytes: it was expanded, and the file has {}",
-                     entry.name, entry.shape.front(), fmt::join(std::span(entry.shape).subspan(1), " x "),
-                     bytes_max, source.size()),
-         "Save the tensor before it is expanded, or give a --limit.");
+         fmt::format(
+             "\"{}\" of shape {} x {} is an expanded tensor of more than {} bytes, and the file has only {}",
+             entry.name, entry.shape.front(), fmt::join(std::span(entry.shape).subspan(1), " x "), bytes_max,
+             source.size()),
+         "Save the tensor before expanding it, or set --limit.");
   }
   std::vector<std::byte> elements = make_bytes(source.name(), *count * static_cast<int64_t>(item));
   std::vector<int64_t> index(entry.shape.size(), 0);
@@ -51,15 +53,15 @@ std::vector<std::byte> gathered(const Source& source, const TorchFileEntry& entr
   return elements;
 }
 
-/// The tensors to choose from, and the name of the one that is wanted among them: `tensor` is such a name, or a key
-/// that leads to a tensor or a dict of a checkpoint, such as "model.ema".
+/// The tensors to choose from, and the name of the requested one among them. `tensor` is a name, or the key
+/// of a tensor or a dict in a checkpoint, such as "model.ema".
 std::pair<std::vector<TorchFileEntry>, std::string>
 tensors_of(std::span<const std::byte> file, const std::string& name, const std::string& tensor) {
   if (!tensor.empty()) {
     try {
       return {parse_torch_checkpoint(file, name, tensor).entries, ""};
-    } catch (
-        const DataError&) { // it is no key: then it may be the name of a tensor, or that parser reports why not
+    } catch (const DataError&) {
+      // Not a key: it may be the name of a tensor; otherwise the caller reports the error.
     }
   }
   return {parse_torch_checkpoint(file, name).entries, tensor};
@@ -68,7 +70,7 @@ tensors_of(std::span<const std::byte> file, const std::string& name, const std::
 } // namespace
 
 PatternSet read_torch(const Source& source, const LoadOptions& options) {
-  const std::vector<std::byte> file = source.start(source.size());
+  const std::vector<std::byte> file = source.first_bytes(source.size());
   const auto [entries, tensor] = tensors_of(file, source.name(), options.tensor);
   std::vector<std::string> names;
   for (const TorchFileEntry& entry : entries) {

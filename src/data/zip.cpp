@@ -20,10 +20,10 @@ constexpr uint32_t kLocalHeader = 0x04034b50, kCentralHeader = 0x02014b50, kEnd 
                    kEnd64 = 0x06064b50, kEnd64Locator = 0x07064b50;
 constexpr int64_t kEndSize = 22, kLocatorSize = 20, kEnd64Size = 56, kCentralSize = 46, kLocalSize = 30;
 constexpr int64_t kCommentMax = 65535;
-constexpr uint64_t kIn64 = 0xffffffff; ///< the number stands in the extra field instead
+constexpr uint64_t kIn64 = 0xffffffff; ///< the number is in the zip64 extra field instead
 constexpr uint64_t kExtra64 = 1;       ///< tag of that field
 constexpr uint64_t kStored = 0, kDeflated = 8;
-constexpr uint64_t kMostPerByte = 1032; // deflate: 258 bytes out of two bits
+constexpr uint64_t kMaxInflateRatio = 1032; // deflate: at most 258 bytes from two bits
 constexpr int64_t kBlock = 1 << 16;
 
 class Reader {
@@ -36,14 +36,14 @@ public:
     std::set<std::string> names;
     int64_t at = directory.begin, total = 0;
     for (uint64_t i = 0; i < directory.count; ++i) {
-      require(number(at, 4) == kCentralHeader, "the list of entries is damaged");
+      require(number(at, 4) == kCentralHeader, "the central directory is damaged");
       const auto name_size = static_cast<int64_t>(number(at + 28, 2)),
                  extra_size = static_cast<int64_t>(number(at + 30, 2)),
                  comment_size = static_cast<int64_t>(number(at + 32, 2));
       const std::vector<std::byte> letters = slice(at + kCentralSize, name_size);
       const Numbers numbers = numbers_of(at, name_size, extra_size);
       const int64_t header = position(numbers.header);
-      require(number(header, 4) == kLocalHeader, "an entry does not begin where the list says");
+      require(number(header, 4) == kLocalHeader, "an entry is not at its offset in the central directory");
       ZipMember member{.name = {reinterpret_cast<const char*>(letters.data()), letters.size()},
                        .method = number(at + 10, 2),
                        .encrypted = (number(at + 8, 2) & 1) != 0,
@@ -54,9 +54,9 @@ public:
                        .checksum = number(at + 16, 4)};
       require_within(member.begin, member.packed);
       total += member.packed;
-      require(total <= source_.size(), "entries lie upon each other");
+      require(total <= source_.size(), "entries overlap");
       require(member.method != kStored || static_cast<uint64_t>(member.packed) == member.size,
-              "an entry has two sizes");
+              "an uncompressed entry has two different sizes");
       require(names.insert(member.name).second, "two entries have the same name");
       members.push_back(std::move(member));
       at += kCentralSize + name_size + extra_size + comment_size;
@@ -75,19 +75,19 @@ private:
 
   void require(bool holds, const char* problem) const {
     if (!holds) {
-      fail(source_.name(), fmt::format("as a zip file, {}", problem), kFetchAgain);
+      fail(source_.name(), fmt::format("the zip file is invalid: {}", problem), kFileDamaged);
     }
   }
 
   void require_within(int64_t begin, int64_t count) const {
     require(begin >= 0 && count >= 0 && begin <= source_.size() && count <= source_.size() - begin,
-            "it ends too early");
+            "the file ends too early");
   }
 
   std::vector<std::byte> slice(int64_t begin, int64_t count) const {
     require_within(begin, count);
     std::vector<std::byte> bytes = make_bytes(source_.name(), count);
-    source_.read(begin, bytes, "a part of the list of entries");
+    source_.read(begin, bytes, "a part of the central directory");
     return bytes;
   }
 
@@ -100,18 +100,19 @@ private:
   }
 
   int64_t position(uint64_t number) const {
-    require(number <= static_cast<uint64_t>(source_.size()), "a place lies beyond its end");
+    require(number <= static_cast<uint64_t>(source_.size()), "an offset is beyond the end of the file");
     return static_cast<int64_t>(number);
   }
 
   Directory find_directory() const {
-    require(source_.size() >= kEndSize, "it ends too early");
+    require(source_.size() >= kEndSize, "the file ends too early");
     const int64_t begin = std::max<int64_t>(0, source_.size() - kEndSize - kCommentMax);
     const std::vector<std::byte> tail = slice(begin, source_.size() - begin);
     const auto tail_number = [&](int64_t at, size_t count) {
       return unsigned_from(std::span(tail).subspan(static_cast<size_t>(at), count), false);
     };
-    // The archive's comment, which comes last, may itself hold what looks like an end; bytes may follow the archive.
+    // The comment at the end of the archive may contain the signature of an end record, and bytes may follow
+    // the archive. A record whose comment ends at the end of the file is preferred.
     std::optional<int64_t> found;
     for (int64_t at = std::ssize(tail) - kEndSize; at >= 0; --at) {
       if (tail_number(at, 4) == kEnd) {
@@ -128,14 +129,14 @@ private:
     if (found) {
       return directory_at(begin + *found);
     }
-    fail(source_.name(), "as a zip file, it has no end", kFetchAgain);
+    fail(source_.name(), "the zip file is invalid: it has no end record", kFileDamaged);
   }
 
   Directory directory_at(int64_t at) const {
     if (at >= kLocatorSize && number(at - kLocatorSize, 4) == kEnd64Locator) {
       const int64_t end = position(number(at - kLocatorSize + 8, 8));
       require_within(end, kEnd64Size);
-      require(number(end, 4) == kEnd64, "its end is damaged");
+      require(number(end, 4) == kEnd64, "the end record is damaged");
       return {position(number(end + 48, 8)), number(end + 32, 8)};
     }
     return {position(number(at + 16, 4)), number(at + 10, 2)};
@@ -181,7 +182,8 @@ std::string name_of(const Source& source, const ZipMember& member) {
   return fmt::format("{}, entry {:?}", source.name(), member.name);
 }
 
-/// The first `count` bytes of a deflated entry; `whole`: they are all, and the data must end with them.
+/// Decompresses the first `count` bytes of a deflated entry. `whole`: `count` is its size, and the data must
+/// end there.
 std::vector<std::byte> inflated(const Source& source, const ZipMember& member, int64_t count, bool whole) {
   const std::string name = name_of(source, member);
   std::vector<std::byte> bytes = make_bytes(name, count);
@@ -210,8 +212,8 @@ std::vector<std::byte> inflated(const Source& source, const ZipMember& member, i
     zlib.avail_out = length;
     result = ::inflate(&zlib, Z_NO_FLUSH);
     if (full && zlib.avail_out == 0) {
-      fail(name, fmt::format("unpacks to more than the {} bytes that the list of entries says", count),
-           kFetchAgain);
+      fail(name, fmt::format("decompresses to more than the {} bytes in the central directory", count),
+           kFileDamaged);
     }
     done += full ? 0 : length - zlib.avail_out;
   }
@@ -221,27 +223,28 @@ std::vector<std::byte> inflated(const Source& source, const ZipMember& member, i
   if (done < count || (whole && result != Z_STREAM_END)) {
     fail(name,
          fmt::format("the compressed data is damaged after {} of {} bytes: {}", done, count,
-                     zlib.msg != nullptr ? zlib.msg : "it ends too early"),
-         kFetchAgain);
+                     zlib.msg != nullptr ? zlib.msg : "the data ends too early"),
+         kFileDamaged);
   }
   return bytes;
 }
 
-/// The uncompressed size, after a check that the compressed bytes can hold so much.
+/// The uncompressed size of an entry. Checks that the compressed data can expand to it.
 int64_t size_of(const Source& source, const ZipMember& member) {
   if (member.encrypted || (member.method != kStored && member.method != kDeflated)) {
     fail(name_of(source, member),
          member.encrypted ? "is encrypted"
-                          : fmt::format("is compressed by method {}, of which only 0 (stored) and 8 "
-                                        "(deflate) are read",
+                          : fmt::format("is compressed by method {}, but only 0 (stored) and 8 (deflate) are "
+                                        "supported",
                                         member.method),
-         "Unpack the archive, and give the file in it.");
+         "Unpack the archive, and use the file in it.");
   }
-  if (member.size / kMostPerByte > static_cast<uint64_t>(member.packed)) {
+  if (member.size / kMaxInflateRatio > static_cast<uint64_t>(member.packed)) {
     fail(name_of(source, member),
-         fmt::format("cannot have {} bytes, as the list of entries says, out of {} compressed ones",
+         fmt::format("cannot have the {} bytes stated in the central directory, because it has only {} "
+                     "compressed bytes",
                      member.size, member.packed),
-         kFetchAgain);
+         kFileDamaged);
   }
   return static_cast<int64_t>(member.size);
 }
@@ -269,19 +272,19 @@ std::unique_ptr<Source> open_member(const Source& source, const ZipMember& membe
   } else {
     content = std::make_unique<OwnedSource>(inflated(source, member, size, true), name_of(source, member));
   }
-  // 0: not computed, as torch.serialization.set_crc32_options(False) has it.
+  // 0: not computed, as after torch.serialization.set_crc32_options(False).
   if (member.checksum != 0 && checksum_of(*content) != member.checksum) {
-    fail(source.name(), fmt::format("the checksum of entry {:?} does not hold", member.name), kFetchAgain);
+    fail(source.name(), fmt::format("the checksum of entry {:?} is wrong", member.name), kFileDamaged);
   }
   return content;
 }
 
 std::vector<std::byte> member_start(const Source& source, const ZipMember& member, int64_t count) {
-  const int64_t wanted = std::min(count, size_of(source, member));
+  const int64_t length = std::min(count, size_of(source, member));
   if (member.method == kStored) {
-    return SliceSource(source, member.begin, wanted, source.name()).start(wanted);
+    return SliceSource(source, member.begin, length, source.name()).first_bytes(length);
   }
-  return inflated(source, member, wanted, false);
+  return inflated(source, member, length, false);
 }
 
 std::map<std::string, ZipEntry> parse_zip(std::span<const std::byte> bytes, const std::string& name) {
@@ -290,9 +293,9 @@ std::map<std::string, ZipEntry> parse_zip(std::span<const std::byte> bytes, cons
   for (const ZipMember& member : zip_members(source)) {
     if (member.method != kStored || member.encrypted) {
       fail(name, fmt::format("entry {:?} is compressed or encrypted", member.name),
-           "Give the file as torch.save wrote it.");
+           "Use the original file from torch.save.");
     }
-    open_member(source, member); // compares the checksum
+    open_member(source, member); // verifies the checksum
     entries.emplace(member.name, ZipEntry{member.begin, member.begin + member.packed});
   }
   return entries;

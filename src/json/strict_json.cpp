@@ -19,8 +19,8 @@ Json parse_strict_json(std::string_view text, const std::string& source, const S
   };
   std::vector<std::set<std::string>> open_objects;
   const auto check = [&](int depth, typename Json::parse_event_t event, Json& value) {
-    if (depth > options.deepest) {
-      fail(fmt::format("nested deeper than {} levels", options.deepest));
+    if (depth > options.max_depth) {
+      fail(fmt::format("the JSON is nested more than {} levels deep", options.max_depth));
     }
     if (event == Json::parse_event_t::object_start) {
       open_objects.emplace_back();
@@ -29,7 +29,7 @@ Json parse_strict_json(std::string_view text, const std::string& source, const S
     } else if (event == Json::parse_event_t::key) {
       if (const auto& key = value.template get_ref<const std::string&>();
           !open_objects.back().insert(key).second) {
-        fail(fmt::format("the key {:?} occurs twice, once expected", key));
+        fail(fmt::format("the key {:?} occurs twice", key));
       }
     }
     return true;
@@ -38,7 +38,7 @@ Json parse_strict_json(std::string_view text, const std::string& source, const S
   try {
     parsed = Json::parse(text.begin(), text.end(), check);
   } catch (const typename Json::exception& error) {
-    fail(fmt::format("not JSON ({})", error.what()));
+    fail(fmt::format("invalid JSON ({})", error.what()));
   }
   if (options.must_be_object && !parsed.is_object()) {
     fail("not a JSON object");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The one reader of JSON that comes from files: a key that occurs twice is refused instead of the last one winning, and
-/// nesting is limited, so that messages and destructors, which descend into it, stay within the stack.
+/// Strict parser for all JSON files: duplicate keys are an error instead of the last one winning, and the
+/// nesting depth is limited, so that recursive functions and destructors do not overflow the stack.
 #pragma once
 
 #include <string>
@@ -12,14 +12,15 @@
 namespace mneme {
 
 struct StrictJsonOptions {
-  int deepest = 64;             ///< levels of nesting
-  bool must_be_object = true;   ///< else any value is accepted
-  std::string_view advice = {}; ///< last sentence of each message; empty: none
+  int max_depth = 64;           ///< maximum nesting depth
+  bool must_be_object = true;   ///< false: any JSON value is accepted
+  std::string_view advice = {}; ///< last sentence of each error message; empty: none
 };
 
-/// Json: nlohmann::json, or nlohmann::ordered_json to keep the order of keys.
+/// Parses a JSON document. `Json` is nlohmann::json, or nlohmann::ordered_json to keep the order of keys.
+/// `source` is the name of the document in messages.
 ///
-/// Errors  DataError: "SOURCE: what is wrong.\n  ADVICE"
+/// Errors  DataError "SOURCE: PROBLEM.\n  ADVICE"
 template <class Json = nlohmann::json>
 Json parse_strict_json(std::string_view text, const std::string& source,
                        const StrictJsonOptions& options = {});

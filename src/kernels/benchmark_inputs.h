@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Inputs that the kernel benchmarks share.
+/// Random inputs for the kernel benchmarks.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The instruction set that Highway dispatches kernels to now, in its own words; "reference" for the reference path. All
-/// kernels are compiled for the same list of targets, so this is what each of them runs on.
+/// Name of the CPU target that Highway currently dispatches to, or "reference" for the reference kernels. All
+/// kernels are compiled for the same list of targets, so the name holds for each of them.
 #pragma once
 
 namespace mneme::kernels {

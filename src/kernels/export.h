@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: MIT
 
-/// Entry points of a kernel: `function(args)` runs the code compiled for this CPU, or the reference where that was asked
-/// for.
+/// Macros that define the entry points of a kernel. `function(args)` runs the code compiled for the current
+/// CPU target, or the reference kernel if that is selected.
 ///
 ///     HWY_BEFORE_NAMESPACE();
 ///     namespace mneme::kernels::HWY_NAMESPACE {
 ///     template <class T> void Dot(const DotArgs<T>& args) { ... }
-///     MNEME_KERNEL_TYPES(Dot, DotArgs)             // Dot for float and double, under names of their own
+///     MNEME_KERNEL_TYPES(Dot, DotArgs)             // defines DotFloat and DotDouble
 ///     } // namespace mneme::kernels::HWY_NAMESPACE
 ///     HWY_AFTER_NAMESPACE();
 ///     #if HWY_ONCE
 ///     namespace mneme::kernels {
-///     MNEME_EXPORT_KERNEL(dot, Dot, DotArgs)       // dot(const DotArgs<float>&), dot(const DotArgs<double>&)
-///     } // namespace mneme::kernels
+///     MNEME_EXPORT_KERNEL(dot, Dot, DotArgs)       // dot(const DotArgs<float>&), dot(const
+///     DotArgs<double>&) } // namespace mneme::kernels
 ///     #endif
 #pragma once
 
@@ -29,7 +29,7 @@
 #define MNEME_EXPORT_KERNEL(function, Implementation, Args)                                                  \
   MNEME_EXPORT_WITH(function, Implementation, Args, reference::function(args))
 
-/// For a step that the reference does not have.
+/// For a step that has no reference; the call does nothing there.
 #define MNEME_EXPORT_KERNEL_STEP(function, Implementation, Args)                                             \
   MNEME_EXPORT_WITH(function, Implementation, Args, static_cast<void>(args))
 

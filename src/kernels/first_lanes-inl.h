@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Vectors of which only the first lanes are in memory: the ends of rows. Included once per CPU target.
+/// Loads and stores of the first lanes of a vector, for the tails of rows. Included once per CPU target.
 
 #if defined(MNEME_KERNELS_FIRST_LANES_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MNEME_KERNELS_FIRST_LANES_INL_H_
@@ -17,7 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// The first `count` < Lanes(d) items, then zeros; reads no others.
+/// Loads the first `count` < Lanes(d) elements and sets the other lanes to zero; reads no memory beyond
+/// `count`.
 template <class D, class T> HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* from, int64_t count) {
 #if HWY_MEM_OPS_MIGHT_FAULT
   HWY_ALIGN T lanes[hn::MaxLanes(D())] = {};
@@ -29,7 +30,8 @@ template <class D, class T> HWY_INLINE hn::Vec<D> LoadFirst(D d, const T* from, 
   return hn::MaskedLoad(hn::FirstN(d, static_cast<size_t>(count)), d, from);
 #endif
 }
-/// Writes no others.
+
+/// Stores the first `count` < Lanes(d) lanes; writes no memory beyond `count`.
 template <class D, class T> HWY_INLINE void StoreFirst(hn::Vec<D> v, D d, T* to, int64_t count) {
 #if HWY_MEM_OPS_MIGHT_FAULT
   HWY_ALIGN T lanes[hn::MaxLanes(D())];

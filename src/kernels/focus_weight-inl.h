@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Focus weights of a tile, from its logits. Included once per CPU target.
+/// Focus weights of a tile, computed from its logits (docs/theory/window_scan.md (2)). Included once per CPU
+/// target.
 
 #if defined(MNEME_KERNELS_FOCUS_WEIGHT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MNEME_KERNELS_FOCUS_WEIGHT_INL_H_
@@ -17,13 +18,13 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// ELU(logit) + 1, written so that it keeps its digits where it is small.
+/// ELU(logit) + 1, evaluated without cancellation where it is small.
 template <class D, class V> HWY_INLINE V EluWeight(D d, V logit) {
   const auto one = hn::Set(d, hn::TFromD<D>(1));
   return hn::IfThenElse(hn::Gt(logit, hn::Zero(d)), hn::Add(logit, one), ExpOrZero(d, logit));
 }
 
-/// Whether an exponent of the plan is far above 0.
+/// Whether any exponent of the plan exceeds kFarExponent.
 template <class T> bool HasFarExponent(const TilePlan<T>& plan, int64_t count) {
   bool far = false;
   for (int64_t i = 0; i < plan.num_far; ++i) {
@@ -36,20 +37,20 @@ template <class T> bool HasFarExponent(const TilePlan<T>& plan, int64_t count) {
   return far;
 }
 
-/// From logits to weights of a plan of PlanForward. `common` is the reference of the whole tiles, `open` that of the open
-/// block.
+/// Turns the logits of a plan made by PlanForward into weights. `middle` is the reference of the whole tiles,
+/// `prefix` that of the prefix block, before and after.
 template <class T>
-void WeighForward(FocusWeight focus_weight, int64_t count, T common, T& open, TilePlan<T>& plan) {
+void ComputeForwardWeights(FocusWeight focus_weight, int64_t count, T middle, T& prefix, TilePlan<T>& plan) {
   const TileTag<T> d;
   if (focus_weight == FocusWeight::elu) {
-    PlanNoReferences(open, plan);
+    PlanNoReferences(prefix, plan);
     MapWeights(plan, count, [&](auto logit) HWY_ATTR { return EluWeight(d, logit); });
     return;
   }
-  if (common != 0 || (plan.segments[0].goes_on && open != 0) || HasFarExponent(plan, count)) {
-    PlanReferences(T(0), common, open, plan);
+  if (middle != 0 || (plan.blocks[0].continues && prefix != 0) || HasFarExponent(plan, count)) {
+    PlanReferences(T(0), middle, prefix, plan);
   } else {
-    PlanNoReferences(open, plan);
+    PlanNoReferences(prefix, plan);
   }
   MapWeights(plan, count, [&](auto exponent) HWY_ATTR { return ExpOrZero(d, exponent); });
 }

@@ -11,57 +11,69 @@
 
 namespace mneme::kernels {
 
-enum class MaskKind { none, missing, hidden, causal, added, missing_and_hidden, missing_and_added };
+enum class MaskKind {
+  none,
+  key_padding,
+  boolean,
+  causal,
+  additive,
+  key_padding_and_boolean,
+  key_padding_and_additive
+};
 
-constexpr MaskKind kMaskKinds[] = {MaskKind::missing,
-                                   MaskKind::hidden,
+constexpr MaskKind kMaskKinds[] = {MaskKind::key_padding,
+                                   MaskKind::boolean,
                                    MaskKind::causal,
-                                   MaskKind::added,
-                                   MaskKind::missing_and_hidden,
-                                   MaskKind::missing_and_added};
+                                   MaskKind::additive,
+                                   MaskKind::key_padding_and_boolean,
+                                   MaskKind::key_padding_and_additive};
 
-/// A mask of each kind. A third of the patterns is missing, a third of the pairs is not seen, and every fifth query sees
-/// nothing at all. Rows lie three numbers further apart than needed.
+/// Random mask of a given kind. A third of the patterns and a third of the pairs are masked; for every fifth
+/// query all patterns are masked. Rows of the attention mask are padded by three elements.
 template <class T> struct MaskInputs {
-  std::vector<uint8_t> missing, hidden;
-  std::vector<T> added;
+  std::vector<uint8_t> key_padding_mask, attention_mask;
+  std::vector<T> attention_bias;
   int64_t stride;
 
   MaskInputs(MaskKind kind, int64_t queries, int64_t stored) : stride(stored + 3) {
     Random random(77);
     const auto one_in_three = [&] { return static_cast<uint8_t>(random.uniform() < 1.0 / 3); };
-    if (kind == MaskKind::missing || kind >= MaskKind::missing_and_hidden) {
-      missing.resize(static_cast<size_t>(stored + 1)); // never without a place in memory
-      for (uint8_t& pattern : missing) {
+    if (kind == MaskKind::key_padding || kind >= MaskKind::key_padding_and_boolean) {
+      key_padding_mask.resize(static_cast<size_t>(stored + 1)); // never an empty allocation
+      for (uint8_t& pattern : key_padding_mask) {
         pattern = one_in_three();
       }
     }
     const auto pairs = static_cast<size_t>(queries * stride + 1);
-    if (kind == MaskKind::hidden || kind == MaskKind::missing_and_hidden || kind == MaskKind::causal) {
-      hidden.resize(pairs);
+    if (kind == MaskKind::boolean || kind == MaskKind::key_padding_and_boolean || kind == MaskKind::causal) {
+      attention_mask.resize(pairs);
       for (int64_t q = 0; q < queries; ++q) {
         for (int64_t s = 0; s < stored; ++s) {
-          hidden[static_cast<size_t>(q * stride + s)] = kind == MaskKind::causal ? static_cast<uint8_t>(s > q)
-                                                        : q % 5 == 3             ? 1
-                                                                                 : one_in_three();
+          uint8_t& is_masked = attention_mask[static_cast<size_t>(q * stride + s)];
+          if (kind == MaskKind::causal) {
+            is_masked = static_cast<uint8_t>(s > q);
+          } else {
+            is_masked = q % 5 == 3 ? 1 : one_in_three();
+          }
         }
       }
     }
-    if (kind == MaskKind::added || kind == MaskKind::missing_and_added) {
-      added.resize(pairs);
+    if (kind == MaskKind::additive || kind == MaskKind::key_padding_and_additive) {
+      attention_bias.resize(pairs);
       for (int64_t q = 0; q < queries; ++q) {
         for (int64_t s = 0; s < stored; ++s) {
-          const bool seen = q % 5 != 3 && one_in_three() == 0;
-          added[static_cast<size_t>(q * stride + s)] =
-              seen ? static_cast<T>(random.normal()) : -std::numeric_limits<T>::infinity();
+          const bool is_masked = q % 5 == 3 || one_in_three() != 0;
+          attention_bias[static_cast<size_t>(q * stride + s)] =
+              is_masked ? -std::numeric_limits<T>::infinity() : static_cast<T>(random.normal());
         }
       }
     }
   }
 
   ScoreMask<T> mask() const {
-    return {missing.empty() ? nullptr : missing.data(), hidden.empty() ? nullptr : hidden.data(),
-            added.empty() ? nullptr : added.data(), stride};
+    return {key_padding_mask.empty() ? nullptr : key_padding_mask.data(),
+            attention_mask.empty() ? nullptr : attention_mask.data(),
+            attention_bias.empty() ? nullptr : attention_bias.data(), stride};
   }
 };
 

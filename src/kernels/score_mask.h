@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Which stored patterns a query sees, as the kernels of softmax take it: padding, and a mask of pairs. Nothing of it is
-/// ever expanded.
+/// Key padding mask and attention mask of the softmax kernels, applied tile by tile; never expanded to a mask
+/// of all pairs.
 #pragma once
 
 #include <cstdint>
@@ -9,32 +9,34 @@
 
 namespace mneme::kernels {
 
-/// All of it may be left out. A pair that is not seen has the score -infinity: its weight is exactly 0. What a missing
-/// pattern holds is not even read; a NaN in one that is only hidden may still reach other queries (0 * NaN).
+/// Masks of one call; every pointer may be null. A masked pair has the score -infinity, so that its weight is
+/// exactly 0. Patterns that the key padding mask excludes are not read. A NaN in a pattern that only the
+/// attention mask excludes may still reach other queries (0 * NaN).
 template <class T> struct ScoreMask {
-  const uint8_t* missing = nullptr; ///< [num_stored], 0 or 1: no query sees this pattern
-  const uint8_t* hidden = nullptr;  ///< [num_queries, num_stored], 0 or 1: this query does not see it
-  const T* added = nullptr;         ///< [num_queries, num_stored]: to scores times beta; -infinity: not seen
-  int64_t stride = 0;               ///< from one query to the next, in `hidden` and `added`
+  const uint8_t* key_padding_mask = nullptr; ///< [num_stored], 0 or 1; 1: masked for all queries
+  const uint8_t* attention_mask = nullptr;   ///< [num_queries, num_stored], 0 or 1; 1: masked
+  const T* attention_bias = nullptr;         ///< [num_queries, num_stored], added; -infinity: masked
+  int64_t stride = 0;                        ///< between rows of `attention_mask` and of `attention_bias`
 
-  /// The same for a part of the queries and patterns.
+  /// Masks of the queries and patterns from (query, stored) on.
   ScoreMask at(int64_t query, int64_t stored) const {
     const int64_t pair = query * stride + stored;
-    return {missing == nullptr ? nullptr : missing + stored, hidden == nullptr ? nullptr : hidden + pair,
-            added == nullptr ? nullptr : added + pair, stride};
+    return {key_padding_mask == nullptr ? nullptr : key_padding_mask + stored,
+            attention_mask == nullptr ? nullptr : attention_mask + pair,
+            attention_bias == nullptr ? nullptr : attention_bias + pair, stride};
   }
 };
 
 namespace reference {
 
-/// What the score of a pair becomes.
+/// Score of a pair after masking.
 template <class T> double masked(double score, const ScoreMask<T>& mask, int64_t query, int64_t stored) {
   const int64_t pair = query * mask.stride + stored;
-  if ((mask.missing != nullptr && mask.missing[stored] != 0) ||
-      (mask.hidden != nullptr && mask.hidden[pair] != 0)) {
+  if ((mask.key_padding_mask != nullptr && mask.key_padding_mask[stored] != 0) ||
+      (mask.attention_mask != nullptr && mask.attention_mask[pair] != 0)) {
     return -std::numeric_limits<double>::infinity();
   }
-  return mask.added == nullptr ? score : score + static_cast<double>(mask.added[pair]);
+  return mask.attention_bias == nullptr ? score : score + static_cast<double>(mask.attention_bias[pair]);
 }
 
 } // namespace reference

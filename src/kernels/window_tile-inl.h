@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-/// Window sums of a tile of tokens, the same from left to right (LEAP) and from right to left (its way back):
-/// sum of a token = [tokens of its block up to it] + [whole tiles that the tile has in common] + [tokens beyond them].
-/// Nothing is ever subtracted. Included once per CPU target.
+/// Window sums of the tokens of a tile, from left to right (forward pass) or from right to left (backward
+/// pass). The sum of a token is the sum over three ranges, so that nothing is ever subtracted
+/// (docs/theory/window_scan.md, section 3):
+///   prefix: its prefix block (prefix_block_size()) up to the token itself;
+///   middle: the whole tiles that the windows of all tokens of the tile contain;
+///   far:    the tokens of the window beyond those tiles.
+/// Included once per CPU target.
 
 #if defined(MNEME_KERNELS_WINDOW_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MNEME_KERNELS_WINDOW_TILE_INL_H_
@@ -26,19 +30,20 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr int64_t kTile = kWindowScanTile;
 
-/// Vectors of at most a tile, so that the results of a tile are whole vectors.
+/// Vectors of at most kTile lanes, so that the scalars of a tile fill whole vectors.
 template <class T> using TileTag = hn::CappedTag<T, kTile>;
 
 template <class T> HWY_INLINE int64_t TileLanes() {
   return static_cast<int64_t>(hn::Lanes(TileTag<T>()));
 }
 
-/// Exponents up to this one leave the reference of a sum alone: sums of 10^9 such weights stay finite.
+/// The reference of a sum is raised only for exponents that exceed it by more than this: sums of 10^9 such
+/// weights stay finite.
 template <class T> constexpr T kFarExponent = sizeof(T) == 4 ? T(60) : T(600);
-/// The reference of a sum of nothing: any other is larger.
-template <class T> constexpr T kNoReference = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
+/// Reference of an empty sum, less than any other.
+template <class T> constexpr T kEmptyReference = sizeof(T) == 4 ? T(-1e30) : T(-1e300);
 
-/// exp(x) for x up to kFarExponent and a little more; 0 where that is no normal number; NaN stays NaN.
+/// exp(x) for x up to a little more than kFarExponent; 0 where the result would be subnormal; NaN stays NaN.
 template <class D, class V> HWY_INLINE V ExpOrZero(D d, V x) {
   using T = hn::TFromD<D>;
   const auto lowest = hn::Set(d, sizeof(T) == 4 ? T(-87.3) : T(-708.3));
@@ -50,26 +55,27 @@ template <class T> HWY_INLINE T ExpOrZero(T x) {
   return hn::GetLane(ExpOrZero(d, hn::Set(d, x)));
 }
 
-/// What a sum relative to exp(reference) is multiplied with to be relative to exp(joint); references are mostly equal.
-template <class T> HWY_INLINE T ShareOf(T reference, T joint) {
+/// Factor that converts a sum stored relative to exp(reference) to one relative to exp(joint). The references
+/// are mostly equal. docs/theory/window_scan.md (14).
+template <class T> HWY_INLINE T RescaleFactor(T reference, T joint) {
   return reference == joint ? T(1) : ExpOrZero(reference - joint);
 }
 
-/// 1 / (1 + exp(-x)), good to the last digits on both sides.
+/// 1 / (1 + exp(-x)), with full relative precision for either sign.
 template <class D, class V> HWY_INLINE V Sigmoid(D d, V x) {
   const auto one = hn::Set(d, hn::TFromD<D>(1));
   const auto e = ExpOrZero(d, hn::Neg(hn::Abs(x)));
   return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
 }
 
-/// Rows in the order they are summed; `step` is negative from right to left.
+/// Rows in the order of summation; `step` is negative from right to left.
 template <class T> struct Rows {
   const T* first;
   int64_t step;
   const T* operator[](int64_t row) const { return first + row * step; }
 };
 
-/// Inlined: a compiler may leave out calls of functions that do nothing else (GCC does, lambdas included).
+/// Inlined, because GCC removes calls of functions that only prefetch, lambdas included.
 template <class T> HWY_INLINE void PrefetchRow(const T* row, int64_t size) {
   constexpr int64_t kLine = 64 / static_cast<int64_t>(sizeof(T));
   for (int64_t c = 0; c < size; c += kLine) {
@@ -77,16 +83,18 @@ template <class T> HWY_INLINE void PrefetchRow(const T* row, int64_t size) {
   }
 }
 
-/// Asks for rows that are read a little later. The rows of a head are pieces of longer ones, which no CPU foresees; all at
-/// once would be more than a CPU has on its way, so that each kind of rows is asked for one or two steps before its own.
+/// Prefetches rows that are read one or two steps later. The rows of a head are strided pieces of longer
+/// rows, an access pattern that hardware prefetchers do not recognise. Prefetching all inputs at once would
+/// exceed the number of cache misses that a CPU can have in flight, so each input is prefetched one or two
+/// steps before its own use.
 template <class T> HWY_INLINE void PrefetchRows(Rows<T> rows, int64_t count, int64_t size) {
   for (int64_t row = 0; row < count; ++row) {
     PrefetchRow(rows[row], size);
   }
 }
 
-/// sums[row] = a[row] . b[row] for `count` rows of a tile, 0 for the others. Lanes meet in an order of their own: the sum
-/// of a row does not depend on the other rows.
+/// sums[row] = a[row] . b[row] for `count` rows of a tile, 0 for the others. All rows are reduced together;
+/// the order of additions within a row is fixed, so that its sum does not depend on the other rows.
 template <class T> HWY_INLINE void RowDots(Rows<T> a, Rows<T> b, int64_t count, int64_t size, T* sums) {
   const TileTag<T> d;
   const int64_t n = TileLanes<T>();
@@ -110,9 +118,9 @@ template <class T> HWY_INLINE void RowDots(Rows<T> a, Rows<T> b, int64_t count, 
     hn::Store(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)), d, partial + row * n);
   }
   int64_t vectors = count;
-#if HWY_TARGET != HWY_SCALAR // one lane needs no sum
+#if HWY_TARGET != HWY_SCALAR // with one lane there is nothing to reduce
   for (int64_t width = n; width > 1; vectors = (vectors + 1) / 2, width /= 2) {
-    hn::Store(hn::Zero(d), d, partial + vectors * n); // the partner of the last, if it has none
+    hn::Store(hn::Zero(d), d, partial + vectors * n); // the last one of an odd number is paired with zeros
     for (int64_t i = 0; 2 * i < vectors; ++i) {
       const auto low = hn::Load(d, partial + 2 * i * n), high = hn::Load(d, partial + (2 * i + 1) * n);
       hn::Store(hn::Add(hn::ConcatEven(d, high, low), hn::ConcatOdd(d, high, low)), d, partial + i * n);
@@ -124,139 +132,141 @@ template <class T> HWY_INLINE void RowDots(Rows<T> a, Rows<T> b, int64_t count, 
   }
 }
 
-/// Rows of a tile that belong to one block.
-struct Segment {
+/// The rows of a tile that belong to one prefix block.
+struct PrefixBlock {
   int64_t first, count;
-  int64_t lead;                 ///< rows before `first` that belong to the block; nobody reads at them
-  int64_t far_first, far_count; ///< rows beyond the whole tiles, the nearest first
-  int64_t
-      far_of_first; ///< that many of them are in the window of the first row, one less in each that follows
-  bool goes_on;     ///< the sum of the block has begun before
+  int64_t lead; ///< rows of the block before `first`: summed, but without a result of their own
+  int64_t far_first, far_count; ///< far rows of the block in the plan, the nearest first
+  int64_t num_far_of_first;     ///< far rows in the window of row `first`; one fewer for each row after it
+  bool continues;               ///< the prefix sum continues the one that was passed in
 
-  int64_t far_of(int64_t row) const { return HWY_MIN(HWY_MAX(far_of_first - row, 0), far_count); }
+  int64_t num_far_at(int64_t row) const { return HWY_MIN(HWY_MAX(num_far_of_first - row, 0), far_count); }
 };
 
-/// What is to be summed for a tile, in which order.
+/// The rows that are summed for a tile, in order, and their weights.
 template <class T> struct TilePlan {
   static constexpr int64_t kMaxFar = 48, kMaxLead = kTile;
-  Segment segments[kTile];
-  int64_t num_segments = 0, num_far = 0;
+  PrefixBlock blocks[kTile];
+  int64_t num_blocks = 0, num_far = 0;
   int64_t far_tokens[kMaxFar];
 
-  // Logits, or on the way back minus references; then weights relative to the reference of the sum they go into.
+  // First exponents (forward: logits; backward: -references), then weights relative to the reference of their
+  // sum.
   HWY_ALIGN T far_weights[kMaxFar];
   HWY_ALIGN T weights_with_lead[kMaxLead + kTile];
-  // What a sum is multiplied with before a row is added, and when sums meet. Used only if is_rescaled.
+  // Factors that rescale a sum before a row is added, and the prefix sum and the rest before they are added
+  // up. Used only if is_rescaled.
   HWY_ALIGN T far_factors[kMaxFar];
   HWY_ALIGN T factors_with_lead[kMaxLead + kTile];
-  HWY_ALIGN T near_share[kTile];
-  HWY_ALIGN T far_share[kTile];
+  HWY_ALIGN T near_scale[kTile];
+  HWY_ALIGN T far_scale[kTile];
   HWY_ALIGN T references[kTile];
   bool is_rescaled;
 
   T* weights() { return weights_with_lead + kMaxLead; }
   T* factors() { return factors_with_lead + kMaxLead; }
-  int64_t lead() const { return segments[0].lead; } ///< only the first block can have begun before the tile
+  int64_t lead() const { return blocks[0].lead; } ///< only the first block can begin before the tile
 };
 
-/// Left to right: rows [token, token + count) of one tile. `goes_on`: the sum of an open block is at hand, else its
-/// earlier rows are summed anew.
+/// Left to right: rows [token, token + count) of one tile. `continues`: the sum of an unfinished prefix block
+/// is passed in; otherwise the earlier rows of the block are summed again.
 template <class T>
-void PlanForward(int64_t window, int64_t token, int64_t count, bool goes_on, TilePlan<T>& plan) {
-  const int64_t block = block_of_window(window), tile = token / kTile;
-  plan.num_segments = plan.num_far = 0;
+void PlanForward(int64_t window, int64_t token, int64_t count, bool continues, TilePlan<T>& plan) {
+  const int64_t block_size = prefix_block_size(window), tile = token / kTile;
+  plan.num_blocks = plan.num_far = 0;
   for (int64_t row = 0; row < count;) {
     const int64_t t = token + row;
-    const int64_t begin = block == kTile ? tile * kTile : t - t % block;
-    Segment& segment = plan.segments[plan.num_segments++];
-    segment.first = row;
-    segment.count = HWY_MIN(begin + block, token + count) - t;
-    segment.goes_on = goes_on && begin < t;
-    segment.lead = goes_on ? 0 : t - begin;
+    const int64_t begin = block_size == kTile ? tile * kTile : t - t % block_size;
+    PrefixBlock& block = plan.blocks[plan.num_blocks++];
+    block.first = row;
+    block.count = HWY_MIN(begin + block_size, token + count) - t;
+    block.continues = continues && begin < t;
+    block.lead = continues ? 0 : t - begin;
     const int64_t nearest = window >= kTile ? kTile * (tile + 1 - window / kTile) - 1 : begin - 1;
-    segment.far_of_first = nearest - t + window;
-    segment.far_count = window == 0 ? 0 : HWY_MAX(HWY_MIN(segment.far_of_first, nearest + 1), 0);
-    segment.far_first = plan.num_far;
-    for (int64_t i = 0; i < segment.far_count; ++i) {
+    block.num_far_of_first = nearest - t + window;
+    block.far_count = window == 0 ? 0 : HWY_MAX(HWY_MIN(block.num_far_of_first, nearest + 1), 0);
+    block.far_first = plan.num_far;
+    for (int64_t i = 0; i < block.far_count; ++i) {
       plan.far_tokens[plan.num_far++] = nearest - i;
     }
-    row += segment.count;
+    row += block.count;
   }
 }
 
-/// Right to left: row r is token `last` - r; the tokens [last - count + 1, last] lie in one tile of a sequence of
-/// `length`, and all of the tile's tokens up to the end of the sequence are among them.
+/// Right to left: row r is token `last` - r. The tokens [last - count + 1, last] are within one tile of a
+/// sequence of `length` tokens, and include all tokens of the tile that the sequence has.
 template <class T>
 void PlanBackward(int64_t window, int64_t last, int64_t count, int64_t length, TilePlan<T>& plan) {
-  const int64_t block = block_of_window(window), tile = last / kTile;
-  plan.num_segments = plan.num_far = 0;
+  const int64_t block_size = prefix_block_size(window), tile = last / kTile;
+  plan.num_blocks = plan.num_far = 0;
   for (int64_t row = 0; row < count;) {
     const int64_t t = last - row;
-    const int64_t begin = block == kTile ? tile * kTile : t - t % block;
-    Segment& segment = plan.segments[plan.num_segments++];
-    segment.first = row;
-    segment.count = t - HWY_MAX(begin, last - count + 1) + 1;
-    segment.goes_on = false;
-    segment.lead = HWY_MIN(begin + block, length) - 1 - t;
+    const int64_t begin = block_size == kTile ? tile * kTile : t - t % block_size;
+    PrefixBlock& block = plan.blocks[plan.num_blocks++];
+    block.first = row;
+    block.count = t - HWY_MAX(begin, last - count + 1) + 1;
+    block.continues = false;
+    block.lead = HWY_MIN(begin + block_size, length) - 1 - t;
     const int64_t nearest = window >= kTile ? kTile * (tile + window / kTile) : begin + window;
-    segment.far_of_first = t + window - nearest;
-    segment.far_count = window == 0 ? 0 : HWY_MAX(HWY_MIN(segment.far_of_first, length - nearest), 0);
-    segment.far_first = plan.num_far;
-    for (int64_t i = 0; i < segment.far_count; ++i) {
+    block.num_far_of_first = t + window - nearest;
+    block.far_count = window == 0 ? 0 : HWY_MAX(HWY_MIN(block.num_far_of_first, length - nearest), 0);
+    block.far_first = plan.num_far;
+    for (int64_t i = 0; i < block.far_count; ++i) {
       plan.far_tokens[plan.num_far++] = nearest + i;
     }
-    row += segment.count;
+    row += block.count;
   }
 }
 
-/// From exponents to weights relative to a reference that moves only where an exponent is far above it, and never looks
-/// ahead. `begin` is the reference of an empty sum, `common` that of the whole tiles, `open` that of the open block.
-template <class T> void PlanReferences(T begin, T common, T& open, TilePlan<T>& plan) {
+/// Makes the exponents of a plan relative to a reference, which is raised only where an exponent is far above
+/// it and never depends on later rows (docs/theory/window_scan.md (12)). `empty` is the reference of an empty
+/// sum, `middle` that of the whole tiles, `prefix` that of the prefix block, before and after.
+template <class T> void PlanReferences(T empty, T middle, T& prefix, TilePlan<T>& plan) {
   bool is_rescaled = false;
-  const auto weigh = [&](T& exponent, T& factor, T& reference) HWY_ATTR {
+  const auto make_relative = [&](T& exponent, T& factor, T& reference) HWY_ATTR {
     const T before = reference;
     if (exponent > reference + kFarExponent<T>) {
       reference = exponent;
     }
-    factor = ShareOf(before, reference);
+    factor = RescaleFactor(before, reference);
     is_rescaled |= before != reference;
     exponent -= reference;
   };
   T far_references[kTile];
-  for (int64_t s = 0; s < plan.num_segments; ++s) {
-    const Segment& segment = plan.segments[s];
-    T reference = common;
-    for (int64_t i = segment.count - 1, far = 0; i >= 0; --i) {
-      for (; far < segment.far_of(i); ++far) {
-        const int64_t at = segment.far_first + far;
-        weigh(plan.far_weights[at], plan.far_factors[at], reference);
+  for (int64_t s = 0; s < plan.num_blocks; ++s) {
+    const PrefixBlock& block = plan.blocks[s];
+    T reference = middle;
+    for (int64_t i = block.count - 1, far = 0; i >= 0; --i) {
+      for (; far < block.num_far_at(i); ++far) {
+        const int64_t at = block.far_first + far;
+        make_relative(plan.far_weights[at], plan.far_factors[at], reference);
       }
-      far_references[segment.first + i] = reference;
+      far_references[block.first + i] = reference;
     }
-    if (!segment.goes_on) {
-      open = begin;
+    if (!block.continues) {
+      prefix = empty;
     }
-    for (int64_t row = segment.first - segment.lead; row < segment.first + segment.count; ++row) {
-      weigh(plan.weights()[row], plan.factors()[row], open);
-      if (row >= segment.first) {
-        const T joint = HWY_MAX(open, far_references[row]);
+    for (int64_t row = block.first - block.lead; row < block.first + block.count; ++row) {
+      make_relative(plan.weights()[row], plan.factors()[row], prefix);
+      if (row >= block.first) {
+        const T joint = HWY_MAX(prefix, far_references[row]);
         plan.references[row] = joint;
-        plan.near_share[row] = ShareOf(open, joint);
-        plan.far_share[row] = ShareOf(far_references[row], joint);
-        is_rescaled |= open != far_references[row];
+        plan.near_scale[row] = RescaleFactor(prefix, joint);
+        plan.far_scale[row] = RescaleFactor(far_references[row], joint);
+        is_rescaled |= prefix != far_references[row];
       }
     }
   }
   plan.is_rescaled = is_rescaled;
 }
 
-/// The references of a tile that needs none.
-template <class T> HWY_INLINE void PlanNoReferences(T& open, TilePlan<T>& plan) {
+/// Sets all references of a tile to 0: no rescaling.
+template <class T> HWY_INLINE void PlanNoReferences(T& prefix, TilePlan<T>& plan) {
   const TileTag<T> d;
   for (int64_t row = 0; row < kTile; row += TileLanes<T>()) {
     hn::Store(hn::Zero(d), d, plan.references + row);
   }
-  open = T(0);
+  prefix = T(0);
   plan.is_rescaled = false;
 }
 
@@ -272,18 +282,19 @@ template <class T, class Map> HWY_INLINE void MapWeights(TilePlan<T>& plan, int6
   }
 }
 
-/// Weights of one kind of rows: those of the plan, or on the way back these times a number per token.
+/// Weights of the rows of one sum: those of the plan (forward), or those times a coefficient per token
+/// (backward).
 template <class T> struct Weights {
   const T* far;
-  const T* near; ///< of the tile; before it those of the lead
+  const T* near; ///< weights of the tile; those of the lead are before it
 };
 
 /// Window sums of the columns [c, c + kVectors * Lanes) of rows. For the arguments see SumRows.
 template <bool kRescaled, int kVectors, bool kWhole, class T>
 HWY_INLINE void SumColumns(TilePlan<T>& plan, Weights<T> weights, const T* const* far_rows, Rows<T> rows,
-                           int64_t size, const T* common, T* open, T* totals, int64_t c) {
+                           int64_t size, const T* middle, T* prefix, T* totals, int64_t c) {
   const TileTag<T> d;
-  const int64_t n = TileLanes<T>(), stride = whole_tiles(size);
+  const int64_t n = TileLanes<T>(), stride = round_up_to_tile(size);
   const auto load = [&](const T* from, int64_t vector) HWY_ATTR {
     if constexpr (kWhole) {
       return hn::LoadU(d, from + c + vector * n);
@@ -303,16 +314,16 @@ HWY_INLINE void SumColumns(TilePlan<T>& plan, Weights<T> weights, const T* const
   const auto from_sum = [&](const T* sum, int64_t vector) HWY_ATTR {
     return vector < kVectors ? hn::LoadU(d, sum + c + vector * n) : hn::Zero(d);
   };
-  for (int64_t s = 0; s < plan.num_segments; ++s) {
-    const Segment& segment = plan.segments[s];
-    auto s0 = from_sum(common, 0), s1 = from_sum(common, 1), s2 = from_sum(common, 2),
-         s3 = from_sum(common, 3);
-    for (int64_t i = segment.count - 1, far = 0; i >= 0; --i) {
-      for (; far < segment.far_of(i); ++far) {
-        const int64_t at = segment.far_first + far;
+  for (int64_t s = 0; s < plan.num_blocks; ++s) {
+    const PrefixBlock& block = plan.blocks[s];
+    auto s0 = from_sum(middle, 0), s1 = from_sum(middle, 1), s2 = from_sum(middle, 2),
+         s3 = from_sum(middle, 3);
+    for (int64_t i = block.count - 1, far = 0; i >= 0; --i) {
+      for (; far < block.num_far_at(i); ++far) {
+        const int64_t at = block.far_first + far;
         add(far_rows[at], weights.far[at], plan.far_factors[at], s0, s1, s2, s3);
       }
-      T* total = totals + (segment.first + i) * stride + c;
+      T* total = totals + (block.first + i) * stride + c;
       hn::Store(s0, d, total);
       if constexpr (kVectors > 1) {
         hn::Store(s1, d, total + n);
@@ -320,21 +331,21 @@ HWY_INLINE void SumColumns(TilePlan<T>& plan, Weights<T> weights, const T* const
         hn::Store(s3, d, total + 3 * n);
       }
     }
-    if (segment.goes_on) {
-      s0 = from_sum(open, 0), s1 = from_sum(open, 1), s2 = from_sum(open, 2), s3 = from_sum(open, 3);
+    if (block.continues) {
+      s0 = from_sum(prefix, 0), s1 = from_sum(prefix, 1), s2 = from_sum(prefix, 2), s3 = from_sum(prefix, 3);
     } else {
       s0 = s1 = s2 = s3 = hn::Zero(d);
     }
-    for (int64_t row = segment.first - segment.lead; row < segment.first + segment.count; ++row) {
+    for (int64_t row = block.first - block.lead; row < block.first + block.count; ++row) {
       add(rows[row], weights.near[row], plan.factors()[row], s0, s1, s2, s3);
-      if (row < segment.first) {
+      if (row < block.first) {
         continue;
       }
       T* total = totals + row * stride + c;
       const auto join = [&](auto near, int64_t vector) HWY_ATTR {
         const auto far = hn::Load(d, total + vector * n);
-        hn::Store(kRescaled ? hn::MulAdd(far, hn::Set(d, plan.far_share[row]),
-                                         hn::Mul(near, hn::Set(d, plan.near_share[row])))
+        hn::Store(kRescaled ? hn::MulAdd(far, hn::Set(d, plan.far_scale[row]),
+                                         hn::Mul(near, hn::Set(d, plan.near_scale[row])))
                             : hn::Add(near, far),
                   d, total + vector * n);
       };
@@ -343,47 +354,48 @@ HWY_INLINE void SumColumns(TilePlan<T>& plan, Weights<T> weights, const T* const
         join(s1, 1), join(s2, 2), join(s3, 3);
       }
     }
-    hn::StoreU(s0, d, open + c);
+    hn::StoreU(s0, d, prefix + c);
     if constexpr (kVectors > 1) {
-      hn::StoreU(s1, d, open + c + n);
-      hn::StoreU(s2, d, open + c + 2 * n);
-      hn::StoreU(s3, d, open + c + 3 * n);
+      hn::StoreU(s1, d, prefix + c + n);
+      hn::StoreU(s2, d, prefix + c + 2 * n);
+      hn::StoreU(s3, d, prefix + c + 3 * n);
     }
   }
 }
 
 template <bool kRescaled, class T>
 HWY_INLINE void SumAllColumns(TilePlan<T>& plan, Weights<T> weights, const T* const* far_rows, Rows<T> rows,
-                              int64_t size, const T* common, T* open, T* totals) {
+                              int64_t size, const T* middle, T* prefix, T* totals) {
   const int64_t n = TileLanes<T>();
   int64_t c = 0;
   for (; c + 4 * n <= size; c += 4 * n) {
-    SumColumns<kRescaled, 4, true>(plan, weights, far_rows, rows, size, common, open, totals, c);
+    SumColumns<kRescaled, 4, true>(plan, weights, far_rows, rows, size, middle, prefix, totals, c);
   }
   for (; c + n <= size; c += n) {
-    SumColumns<kRescaled, 1, true>(plan, weights, far_rows, rows, size, common, open, totals, c);
+    SumColumns<kRescaled, 1, true>(plan, weights, far_rows, rows, size, middle, prefix, totals, c);
   }
   if (c < size) {
-    SumColumns<kRescaled, 1, false>(plan, weights, far_rows, rows, size, common, open, totals, c);
+    SumColumns<kRescaled, 1, false>(plan, weights, far_rows, rows, size, middle, prefix, totals, c);
   }
 }
 
-/// totals [kTile, whole_tiles(size)] = window sums of weighted rows, relative to plan.references. `open` is the sum of the
-/// open block, before and after; `common` that of the whole tiles that all rows of the tile have in their windows.
+/// totals [kTile, round_up_to_tile(size)] = window sums of weighted rows, relative to plan.references: for
+/// each row, prefix + middle + far rows. `prefix` is the sum of the unfinished prefix block, before and
+/// after; `middle` that of the whole tiles. docs/theory/window_scan.md (8).
 template <class T>
 void SumRows(TilePlan<T>& plan, Weights<T> weights, const T* const* far_rows, Rows<T> rows, int64_t size,
-             const T* common, T* open, T* totals) {
+             const T* middle, T* prefix, T* totals) {
   if (plan.is_rescaled) {
-    SumAllColumns<true>(plan, weights, far_rows, rows, size, common, open, totals);
+    SumAllColumns<true>(plan, weights, far_rows, rows, size, middle, prefix, totals);
   } else {
-    SumAllColumns<false>(plan, weights, far_rows, rows, size, common, open, totals);
+    SumAllColumns<false>(plan, weights, far_rows, rows, size, middle, prefix, totals);
   }
 }
 
-/// Sums of the columns [c, c + kVectors * Lanes) of all rows. For the arguments see SumOpenRows.
+/// Sums of the columns [c, c + kVectors * Lanes) of all rows. For the arguments see SumTileRows.
 template <int kVectors, bool kWhole, class T>
-HWY_INLINE void SumOpenColumns(const TilePlan<T>& plan, const T* weights, Rows<T> rows, int64_t count,
-                               int64_t size, T* open, int64_t c) {
+HWY_INLINE void SumTileColumns(const TilePlan<T>& plan, const T* weights, Rows<T> rows, int64_t count,
+                               int64_t size, T* prefix, int64_t c) {
   const TileTag<T> d;
   const int64_t n = TileLanes<T>();
   const T* factors = plan.factors_with_lead + plan.kMaxLead;
@@ -398,77 +410,80 @@ HWY_INLINE void SumOpenColumns(const TilePlan<T>& plan, const T* weights, Rows<T
       s3 = hn::MulAdd(w, hn::LoadU(d, x + 3 * n), hn::Mul(s3, f));
     }
   }
-  hn::StoreU(s0, d, open + c);
+  hn::StoreU(s0, d, prefix + c);
   if constexpr (kVectors > 1) {
-    hn::StoreU(s1, d, open + c + n);
-    hn::StoreU(s2, d, open + c + 2 * n);
-    hn::StoreU(s3, d, open + c + 3 * n);
+    hn::StoreU(s1, d, prefix + c + n);
+    hn::StoreU(s2, d, prefix + c + 2 * n);
+    hn::StoreU(s3, d, prefix + c + 3 * n);
   }
 }
 
-/// `open` alone, of a plan of one segment that begins with the tile: the same bits without the sums of its tokens.
+/// Computes only `prefix`, for a plan of one block that begins with the tile: the same bits as SumRows,
+/// without the sums of its tokens.
 template <class T>
-void SumOpenRows(const TilePlan<T>& plan, const T* weights, Rows<T> rows, int64_t count, int64_t size,
-                 T* open) {
+void SumTileRows(const TilePlan<T>& plan, const T* weights, Rows<T> rows, int64_t count, int64_t size,
+                 T* prefix) {
   const int64_t n = TileLanes<T>();
   int64_t c = 0;
   for (; c + 4 * n <= size; c += 4 * n) {
-    SumOpenColumns<4, true>(plan, weights, rows, count, size, open, c);
+    SumTileColumns<4, true>(plan, weights, rows, count, size, prefix, c);
   }
   for (; c + n <= size; c += n) {
-    SumOpenColumns<1, true>(plan, weights, rows, count, size, open, c);
+    SumTileColumns<1, true>(plan, weights, rows, count, size, prefix, c);
   }
   if (c < size) {
-    SumOpenColumns<1, false>(plan, weights, rows, count, size, open, c);
+    SumTileColumns<1, false>(plan, weights, rows, count, size, prefix, c);
   }
 }
 
-/// The same of the weights themselves.
+/// SumRows for the weights themselves: totals [kTile].
 template <class T>
-void SumWeights(const TilePlan<T>& plan, Weights<T> weights, T common, T& open, T* totals) {
+void SumWeights(const TilePlan<T>& plan, Weights<T> weights, T middle, T& prefix, T* totals) {
   const T* factors = plan.factors_with_lead + plan.kMaxLead;
-  for (int64_t s = 0; s < plan.num_segments; ++s) {
-    const Segment& segment = plan.segments[s];
-    T sum = common;
-    for (int64_t i = segment.count - 1, far = 0; i >= 0; --i) {
-      for (; far < segment.far_of(i); ++far) {
-        const int64_t at = segment.far_first + far;
+  for (int64_t s = 0; s < plan.num_blocks; ++s) {
+    const PrefixBlock& block = plan.blocks[s];
+    T sum = middle;
+    for (int64_t i = block.count - 1, far = 0; i >= 0; --i) {
+      for (; far < block.num_far_at(i); ++far) {
+        const int64_t at = block.far_first + far;
         sum = weights.far[at] + (plan.is_rescaled ? sum * plan.far_factors[at] : sum);
       }
-      totals[segment.first + i] = sum;
+      totals[block.first + i] = sum;
     }
-    sum = segment.goes_on ? open : T(0);
-    for (int64_t row = segment.first - segment.lead; row < segment.first + segment.count; ++row) {
+    sum = block.continues ? prefix : T(0);
+    for (int64_t row = block.first - block.lead; row < block.first + block.count; ++row) {
       sum = weights.near[row] + (plan.is_rescaled ? sum * factors[row] : sum);
-      if (row >= segment.first) {
-        totals[row] = plan.is_rescaled ? sum * plan.near_share[row] + totals[row] * plan.far_share[row]
+      if (row >= block.first) {
+        totals[row] = plan.is_rescaled ? sum * plan.near_scale[row] + totals[row] * plan.far_scale[row]
                                        : sum + totals[row];
       }
     }
-    open = sum;
+    prefix = sum;
   }
 }
 
-/// to = a + b, sums of SumLayout; `to` may be a or b.
+/// to = a + b, where all are sums with SumLayout and may have different references; `to` may be a or b.
+/// docs/theory/window_scan.md (14).
 template <class T> void AddSums(const SumLayout& layout, const T* a, const T* b, T* to) {
   const TileTag<T> d;
   const T reference_a = a[layout.reference], reference_b = b[layout.reference];
   const T reference = HWY_MAX(reference_a, reference_b);
-  const auto share_a = hn::Set(d, ShareOf(reference_a, reference));
-  const auto share_b = hn::Set(d, ShareOf(reference_b, reference));
+  const auto share_a = hn::Set(d, RescaleFactor(reference_a, reference));
+  const auto share_b = hn::Set(d, RescaleFactor(reference_b, reference));
   for (int64_t c = 0; c < layout.size; c += TileLanes<T>()) {
     hn::StoreU(hn::MulAdd(hn::LoadU(d, b + c), share_b, hn::Mul(hn::LoadU(d, a + c), share_a)), d, to + c);
   }
   to[layout.reference] = reference;
 }
 
-/// sum + error += b, where `error` is what rounding has taken from `sum` so far: no length of a sequence adds to it.
-template <class T> void AddExactly(const SumLayout& layout, const T* b, T* sum, T* error) {
+/// Compensated addition: sum + error += b, where `error` is the rounding error of `sum` so far. The error of
+/// the result does not grow with the length of the sequence. docs/theory/window_scan.md (11).
+template <class T> void AddCompensated(const SumLayout& layout, const T* b, T* sum, T* error) {
   const TileTag<T> d;
   const T before = sum[layout.reference];
   const T reference = HWY_MAX(before, b[layout.reference]);
-  const auto share = hn::Set(d, ShareOf(before, reference));
-  const auto share_b = hn::Set(d, ShareOf(b[layout.reference], reference));
+  const auto share = hn::Set(d, RescaleFactor(before, reference));
+  const auto share_b = hn::Set(d, RescaleFactor(b[layout.reference], reference));
   for (int64_t c = 0; c < layout.size; c += TileLanes<T>()) {
     const auto x = hn::Mul(hn::LoadU(d, sum + c), share), y = hn::Mul(hn::LoadU(d, b + c), share_b);
     const auto s = hn::Add(x, y), of_y = hn::Sub(s, x);
@@ -489,40 +504,43 @@ template <class T> HWY_INLINE void ClearSum(const SumLayout& layout, T reference
   sum[layout.reference] = reference;
 }
 
-/// Takes in the sum of `tile`. Tiles come one after the other, in either direction.
+/// Adds the sum of `tile` to the ring buffers of TileSums. Tiles must be pushed one after the other, in
+/// either direction.
 template <class T>
 void PushTile(const SumLayout& layout, const TileSums& sums, int64_t tile, bool forward, const T* sum,
-              T* past) {
+              T* tile_sums) {
   if (sums.levels == 0) {
     return;
   }
-  T* to = past + sums.at(0, tile) * layout.size;
+  T* to = tile_sums + sums.at(0, tile) * layout.size;
   for (int64_t c = 0; c < layout.size; ++c) {
     to[c] = sum[c];
   }
   int64_t i = tile; // A pair is complete with its second tile in that direction.
   for (int level = 1; level < sums.levels && (i & 1) == (forward ? 1 : 0); ++level, i /= 2) {
-    AddSums(layout, past + sums.at(level - 1, i & ~int64_t{1}) * layout.size,
-            past + sums.at(level - 1, i | 1) * layout.size, past + sums.at(level, i / 2) * layout.size);
+    AddSums(layout, tile_sums + sums.at(level - 1, i & ~int64_t{1}) * layout.size,
+            tile_sums + sums.at(level - 1, i | 1) * layout.size,
+            tile_sums + sums.at(level, i / 2) * layout.size);
   }
 }
 
-/// to = sum of the tiles [begin, end), all of them pushed and none out of reach. `empty` is the reference of an empty sum.
+/// to = sum of the tiles [begin, end), all of which must have been pushed and be within reach. `empty` is the
+/// reference of an empty sum. docs/theory/window_scan.md (10).
 template <class T>
 void SumTiles(const SumLayout& layout, const TileSums& sums, int64_t begin, int64_t end, T empty,
-              const T* past, T* to) {
+              const T* tile_sums, T* to) {
   ClearSum(layout, empty, to);
   while (begin < end) {
     int level = 0;
     while (level + 1 < sums.levels && (begin >> level & 1) == 0 && begin + (int64_t{2} << level) <= end) {
       ++level;
     }
-    AddSums(layout, to, past + sums.at(level, begin >> level) * layout.size, to);
+    AddSums(layout, to, tile_sums + sums.at(level, begin >> level) * layout.size, to);
     begin += int64_t{1} << level;
   }
 }
 
-/// to[c] = factor * row[c]; with kStream past the caches, which takes whole, aligned vectors.
+/// to[c] = factor * row[c]. kStream: non-temporal stores, which need whole, aligned vectors.
 template <bool kStream, class T> HWY_INLINE void StoreScaled(const T* row, T factor, int64_t size, T* to) {
   const TileTag<T> d;
   const int64_t n = TileLanes<T>();
@@ -541,9 +559,10 @@ template <bool kStream, class T> HWY_INLINE void StoreScaled(const T* row, T fac
   }
 }
 
-/// Whether results of `items` in all go past the caches: they would only push out what is still to be read.
+/// Whether to use non-temporal stores for results of `items` in total: in the caches they would only evict
+/// inputs that are still to be read.
 template <class T>
-HWY_INLINE bool StoresPastCaches(const T* to, int64_t stride, int64_t size, int64_t items) {
+HWY_INLINE bool UsesStreamingStores(const T* to, int64_t stride, int64_t size, int64_t items) {
   constexpr int64_t kFromBytes = 4 << 20;
   const int64_t n = TileLanes<T>(), bytes = static_cast<int64_t>(sizeof(T));
   return items * bytes >= kFromBytes && size % n == 0 && stride % n == 0 &&

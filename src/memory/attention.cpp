@@ -16,9 +16,9 @@ AssociateOptions<BitPatterns> binary_attention(double beta) {
   return {.similarity = Cosine{}, .separation = Softmax{beta}};
 }
 
-AssociateOptions<RealPatterns> sdm_attention(int64_t size, int64_t hamming_radius, BetaFittedTo fitted_to) {
-  // The number of hard locations moves the bias of the fit, not beta.
-  return cosine_attention(fitted_to == BetaFittedTo::circle_intersection
+AssociateOptions<RealPatterns> sdm_attention(int64_t size, int64_t hamming_radius, BetaFitTarget fit_target) {
+  // The number of hard locations changes only the bias of the fit, so any number gives the same beta.
+  return cosine_attention(fit_target == BetaFitTarget::circle_intersection
                               ? theory::fit_beta(size, hamming_radius, 0.0).beta
                               : theory::fit_beta_to_caps(size, hamming_radius, 0.0).beta);
 }

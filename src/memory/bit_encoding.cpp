@@ -14,8 +14,8 @@
 namespace mneme {
 namespace {
 
-/// How many of the patterns have each bit set.
-std::vector<int64_t> ones_of_bits(const BitPatterns& patterns) {
+/// Number of patterns in which each bit is 1.
+std::vector<int64_t> count_ones(const BitPatterns& patterns) {
   std::vector<int64_t> ones(static_cast<size_t>(patterns.bits()), 0);
   for (int64_t i = 0; i < patterns.count(); ++i) {
     for (int64_t b = 0; b < patterns.bits(); ++b) {
@@ -25,13 +25,13 @@ std::vector<int64_t> ones_of_bits(const BitPatterns& patterns) {
   return ones;
 }
 
-/// Draws varying bits with probability proportional to their variance, without replacement.
-class VaryingBits {
+/// Sampler of non-constant bits: without replacement, with probability proportional to their variance.
+class BitSampler {
 public:
-  VaryingBits(const std::vector<int64_t>& ones, int64_t count) {
+  BitSampler(const std::vector<int64_t>& ones, int64_t count) {
     for (size_t b = 0; b < ones.size(); ++b) {
       if (ones[b] > 0 && ones[b] < count) {
-        // The variance times the square of the count: a whole number.
+        // The variance times the square of the count, which is an integer.
         const auto weight = static_cast<uint64_t>(ones[b]) * static_cast<uint64_t>(count - ones[b]);
         varying_.push_back({static_cast<int32_t>(b), total_, weight});
         total_ += weight;
@@ -43,16 +43,16 @@ public:
 
   std::vector<int32_t> draw(int64_t count, Random& random) const {
     std::vector<size_t> chosen; // in ascending order
-    uint64_t left = total_;
+    uint64_t remaining = total_;
     while (std::ssize(chosen) < count) {
-      uint64_t at = random.below(left);
-      for (const size_t skipped : chosen) {
+      uint64_t at = random.below(remaining);
+      for (const size_t skipped : chosen) { // maps `at` to the intervals that are not chosen yet
         at += at >= varying_[skipped].begin ? varying_[skipped].weight : 0;
       }
       const auto found = std::ranges::upper_bound(varying_, at, {}, &Bit::begin) - 1;
       const auto index = static_cast<size_t>(found - varying_.begin());
       chosen.insert(std::ranges::upper_bound(chosen, index), index);
-      left -= found->weight;
+      remaining -= found->weight;
     }
     std::vector<int32_t> positions;
     for (const size_t index : chosen) {
@@ -64,7 +64,7 @@ public:
 private:
   struct Bit {
     int32_t position;
-    uint64_t begin, weight; ///< its numbers are begin .. begin + weight - 1
+    uint64_t begin, weight; ///< a random number in [begin, begin + weight) selects this bit
   };
   std::vector<Bit> varying_;
   uint64_t total_ = 0;
@@ -75,23 +75,24 @@ private:
 BitEncoding::BitEncoding(const BitPatterns& training, const BitEncodingOptions& options)
     : input_bits_(training.bits()), training_count_(training.count()) {
   if (options.bits < 1 || options.inputs_max < 1) {
-    throw UsageError(fmt::format("mneme::BitEncoding: {} bits of at most {} inputs each were asked for, at "
-                                 "least 1 of each is needed.",
-                                 options.bits, options.inputs_max));
+    throw UsageError(
+        fmt::format("mneme::BitEncoding: {} bits of at most {} inputs each were requested, but both "
+                    "numbers must be at least 1.",
+                    options.bits, options.inputs_max));
   }
-  const std::vector<int64_t> ones = ones_of_bits(training);
-  const VaryingBits varying(ones, training_count_);
-  if (varying.count() == 0) {
+  const std::vector<int64_t> ones = count_ones(training);
+  const BitSampler sampler(ones, training_count_);
+  if (sampler.count() == 0) {
     throw UsageError(
         fmt::format("mneme::BitEncoding: all {} bits are constant over the {} training patterns.\n"
-                    "  At least two patterns that differ are needed.",
+                    "  Pass at least two patterns that differ.",
                     input_bits_, training_count_));
   }
-  inputs_ = std::min(options.inputs_max, varying.count());
+  inputs_ = std::min(options.inputs_max, sampler.count());
   for (int64_t k = 0; k < options.bits; ++k) {
     Random random = Random(options.seed).stream(static_cast<uint64_t>(k));
     int64_t threshold = 0;
-    for (const int32_t position : varying.draw(inputs_, random)) {
+    for (const int32_t position : sampler.draw(inputs_, random)) {
       const int8_t sign = random.below(2) == 0 ? 1 : -1;
       positions_.push_back(position);
       signs_.push_back(sign);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Checks that every memory makes at its boundary.
+/// Argument checks shared by all memories.
 #pragma once
 
 #include <span>
@@ -18,18 +18,21 @@ inline int64_t pattern_size(const RealPatterns& patterns) {
   return patterns.size();
 }
 
-/// Errors  UsageError naming the pattern and the component that is NaN or infinite
+/// Errors  UsageError that names the first pattern and component that is NaN or infinite
 void require_finite(std::string_view what, const RealPatterns& patterns);
 inline void require_finite(std::string_view, const BitPatterns&) {}
 
-/// Errors  UsageError if a score of query `query` is not finite: the numbers compared are finite, so it overflowed.
-/// `arithmetic` ("double" or "float") is the type of the sums
+/// Checks the scores of query `query` for overflow. Patterns have been checked to be finite, so a score that
+/// is not finite has overflowed. `arithmetic` ("double" or "float") is the type of the sums.
+///
+/// Errors  UsageError that names the query and the stored pattern
 void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic);
 
-/// Errors  UsageError with both sizes
+/// Errors  UsageError that names both sizes if they differ
 void require_same_size(std::string_view what, int64_t size, std::string_view other, int64_t other_size);
 
-/// Errors  UsageError if a step count, a tolerance or the size of the next query does not fit
+/// Errors  UsageError if the number of steps or the tolerance is out of range, or if more than one step is
+///         requested and the readout has another size than the query
 void require_valid(const UpdateOptions& update, int64_t query_size, int64_t readout_size);
 
 } // namespace mneme

@@ -17,14 +17,14 @@
 namespace mneme {
 namespace {
 
-double square(std::span<const double> pattern) {
+double squared_norm(std::span<const double> pattern) {
   return std::inner_product(pattern.begin(), pattern.end(), pattern.begin(), 0.0);
 }
 
-double largest_square(const RealPatterns& patterns) {
+double max_squared_norm(const RealPatterns& patterns) {
   double largest = 0;
   for (int64_t i = 0; i < patterns.count(); ++i) {
-    largest = std::max(largest, square(patterns[i]));
+    largest = std::max(largest, squared_norm(patterns[i]));
   }
   return largest;
 }
@@ -34,7 +34,7 @@ double log_sum_exp(std::span<const double> scores, double beta) {
   const double largest = *std::max_element(scores.begin(), scores.end());
   double sum = 0;
   for (const double score : scores) {
-    sum += std::exp(beta * (score - largest)); // the largest first: exp overflows beyond 709
+    sum += std::exp(beta * (score - largest)); // relative to the maximum, as exp overflows beyond 709
   }
   return largest + std::log(sum) / beta;
 }
@@ -43,26 +43,26 @@ double log_sum_exp(std::span<const double> scores, double beta) {
 
 std::vector<double> hopfield_energy(const RealPatterns& states, const RealPatterns& stored, double beta) {
   if (!(beta > 0) || !std::isfinite(beta)) {
-    throw UsageError(
-        fmt::format("mneme::hopfield_energy: beta is {}, but the energy takes a finite number above "
-                    "0.\n  Give the inverse temperature of the network.",
-                    beta));
+    throw UsageError(fmt::format(
+        "mneme::hopfield_energy: beta is {}, but it must be a finite number above 0.\n  It is the "
+        "inverse temperature of the network.",
+        beta));
   }
   if (stored.empty()) {
-    throw UsageError(
-        "mneme::hopfield_energy: there are 0 stored patterns, at least 1 is needed.\n  Store one.");
+    throw UsageError("mneme::hopfield_energy: there are 0 stored patterns, but at least 1 is needed.");
   }
   const Scores scores = similarity(states, stored, Dot{});
-  const double constant = std::log(static_cast<double>(stored.count())) / beta + largest_square(stored) / 2;
+  const double constant = std::log(static_cast<double>(stored.count())) / beta + max_squared_norm(stored) / 2;
   std::vector<double> energies(static_cast<size_t>(states.count()));
   for (int64_t i = 0; i < states.count(); ++i) {
-    energies[static_cast<size_t>(i)] = square(states[i]) / 2 - log_sum_exp(scores.values[i], beta) + constant;
+    energies[static_cast<size_t>(i)] =
+        squared_norm(states[i]) / 2 - log_sum_exp(scores.values[i], beta) + constant;
   }
   return energies;
 }
 
-double largest_norm(const RealPatterns& patterns) {
-  return std::sqrt(largest_square(patterns));
+double max_norm(const RealPatterns& patterns) {
+  return std::sqrt(max_squared_norm(patterns));
 }
 
 std::vector<double> hopfield_gaps(const RealPatterns& stored) {
@@ -80,20 +80,20 @@ std::vector<double> hopfield_gaps(const RealPatterns& stored) {
   return gaps;
 }
 
-int64_t weights_to_reach(std::span<const double> weights, double share) {
-  if (!(share > 0 && share <= 1)) {
-    throw UsageError(
-        fmt::format("mneme::weights_to_reach: the share is {}, but must be above 0 and at most 1.\n  "
-                    "Give a share of the sum of weights, such as 0.9.",
-                    share));
+int64_t top_p_count(std::span<const double> weights, double p) {
+  if (!(p > 0 && p <= 1)) {
+    throw UsageError(fmt::format(
+        "mneme::top_p_count: p is {}, but it must be above 0 and at most 1.\n  It is a fraction of "
+        "the sum of all weights, such as 0.9.",
+        p));
   }
   std::vector<double> sorted(weights.begin(), weights.end());
   std::ranges::sort(sorted, std::greater());
-  const double wanted = share * std::reduce(sorted.begin(), sorted.end());
+  const double target = p * std::reduce(sorted.begin(), sorted.end());
   double sum = 0;
   int64_t count = 0;
   for (const double weight : sorted) {
-    if (sum >= wanted) {
+    if (sum >= target) {
       break;
     }
     sum += weight;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Euclidean length of a pattern, also where squares leave the range of doubles.
+/// Euclidean norm of a pattern, computed without overflow or underflow of the squares.
 #pragma once
 
 #include <algorithm>
@@ -9,18 +9,18 @@
 
 namespace mneme {
 
-/// The length is divisor * root; the divisor is 1 where squares neither overflow nor underflow.
+/// Norm = divisor * root; the divisor is 1 unless squares could overflow or underflow.
 struct Length {
   double divisor = 1, root = 0;
 
   explicit Length(std::span<const double> pattern) {
-    double largest = 0;
+    double max_abs = 0;
     for (const double x : pattern) {
-      largest = std::max(largest, std::abs(x));
+      max_abs = std::max(max_abs, std::abs(x));
     }
     constexpr double kSafe = 1e100;
-    if (largest > kSafe || (largest > 0 && largest < 1 / kSafe)) {
-      divisor = largest;
+    if (max_abs > kSafe || (max_abs > 0 && max_abs < 1 / kSafe)) {
+      divisor = max_abs;
     }
     double squares = 0;
     if (divisor == 1) {
@@ -35,7 +35,7 @@ struct Length {
     root = std::sqrt(squares);
   }
 
-  double value() const { return divisor * root; } ///< infinite where the length itself overflows
+  double value() const { return divisor * root; } ///< infinite if the norm itself overflows
 };
 
 } // namespace mneme

@@ -21,10 +21,10 @@
 namespace mneme {
 namespace {
 
-constexpr int64_t kLocationsPerTile =
-    1024; // Their addresses stay in the second-level cache while a block of patterns goes over them.
+// The addresses of one tile stay in the L2 cache while all patterns of a block are compared with them.
+constexpr int64_t kLocationsPerTile = 1024;
 constexpr int64_t kPatternsPerBlock = 64;
-constexpr int64_t kLocationsPerChunk = 1 << 17; // What one thread reads for a block of cues.
+constexpr int64_t kLocationsPerChunk = 1 << 17; // unit of work of one thread, for one block of cues
 
 int64_t address_bits(const NeuronSdmOptions& options) {
   return options.encode ? options.encode->bits() : options.bits;
@@ -32,10 +32,11 @@ int64_t address_bits(const NeuronSdmOptions& options) {
 
 const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
   if (options.bits < 1 || options.hard_locations < 1 || options.data_bits < 0) {
-    throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations of {} address bits and {} data bits "
-                                 "were asked for.\n  Locations and "
-                                 "address bits must be at least 1, data bits at least 0.",
-                                 options.hard_locations, options.bits, options.data_bits));
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: {} hard locations of {} address bits and {} data bits "
+                    "were requested.\n  The numbers of locations and address bits must be at least 1, "
+                    "that of data bits at least 0.",
+                    options.hard_locations, options.bits, options.data_bits));
   }
   if (options.encode) {
     require_same_size("the input of the encoding", options.encode->input_bits(), "the memory's cue",
@@ -43,7 +44,7 @@ const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
   }
   if (options.hamming_radius < 0 || options.hamming_radius > address_bits(options)) {
     throw UsageError(
-        fmt::format("mneme::NeuronSdm: the Hamming radius is {}, but it must lie in 0 .. {} (bits).",
+        fmt::format("mneme::NeuronSdm: the Hamming radius is {}, but it must be in 0 .. {} (bits).",
                     options.hamming_radius, address_bits(options)));
   }
   return options;
@@ -64,25 +65,25 @@ BitPatterns random_addresses(const NeuronSdmOptions& options) {
 
 NeuronSdmOptions with_locations(NeuronSdmOptions options, const BitPatterns& addresses) {
   if (options.hard_locations != 0 && options.hard_locations != addresses.count()) {
-    throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations were asked for but {} addresses given.",
+    throw UsageError(fmt::format("mneme::NeuronSdm: hard_locations is {}, but {} addresses were given.",
                                  options.hard_locations, addresses.count()));
   }
   options.hard_locations = addresses.count();
   return options;
 }
 
-/// Adds `pattern` (-1 or +1 per bit) to the counters of a location; returns how many of them were at their
-/// limit.
+/// Adds `pattern` (-1 or +1 per bit) to the counters of a location, with saturation; returns the number of
+/// additions that were clipped.
 int64_t add_saturating(const int16_t* pattern, int16_t* counters, int64_t bits) {
-  int64_t lost = 0;
+  int64_t clipped = 0;
   for (int64_t b = 0; b < bits; ++b) {
     const int sum = counters[b] + pattern[b];
-    const int held =
+    const int saturated =
         std::clamp<int>(sum, std::numeric_limits<int16_t>::min(), std::numeric_limits<int16_t>::max());
-    lost += held != sum ? 1 : 0;
-    counters[b] = static_cast<int16_t>(held);
+    clipped += saturated != sum ? 1 : 0;
+    counters[b] = static_cast<int16_t>(saturated);
   }
-  return lost;
+  return clipped;
 }
 
 void add(const int16_t* pattern, int16_t* counters, int64_t bits) {
@@ -91,8 +92,8 @@ void add(const int16_t* pattern, int16_t* counters, int64_t bits) {
   }
 }
 
-/// Calls hit(pattern, location) for every pattern of the block and every location of the tile within the
-/// radius, patterns in order.
+/// Calls hit(pattern, location) for every pattern of the block and every location of the tile that it
+/// activates, with patterns in order.
 template <class Hit>
 void for_each_hit(const BitPatterns& patterns, int64_t first_pattern, int64_t num_patterns,
                   const BitPatterns& addresses, int64_t first_location, int64_t num_locations, int64_t radius,
@@ -107,15 +108,15 @@ void for_each_hit(const BitPatterns& patterns, int64_t first_pattern, int64_t nu
                     .words = addresses.words()});
   for (int64_t p = 0; p < num_patterns; ++p) {
     const int32_t* row = distances.data() + p * num_locations;
-    // Hits are rare: sixteen distances are looked at together before one of them is looked at alone.
-    constexpr int64_t kTogether = 16;
+    // Hits are rare, so 16 distances are tested together (vectorised) before they are tested one by one.
+    constexpr int64_t kGroup = 16;
     int64_t k = 0;
-    for (; k + kTogether <= num_locations; k += kTogether) {
+    for (; k + kGroup <= num_locations; k += kGroup) {
       int any = 0;
-      for (int64_t i = 0; i < kTogether; ++i) {
+      for (int64_t i = 0; i < kGroup; ++i) {
         any |= row[k + i] <= limit ? 1 : 0;
       }
-      for (int64_t i = k; any != 0 && i < k + kTogether; ++i) {
+      for (int64_t i = k; any != 0 && i < k + kGroup; ++i) {
         if (row[i] <= limit) {
           hit(first_pattern + p, first_location + i);
         }
@@ -139,10 +140,11 @@ NeuronSdm::NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses)
   require_same_size("an address", addresses_.bits(), "the memory", address_bits(options_));
   options_.data_bits = options_.data_bits == 0 ? options_.bits : options_.data_bits;
   if (options_.hard_locations > std::numeric_limits<int64_t>::max() / 4 / options_.data_bits) {
-    throw UsageError(fmt::format("mneme::NeuronSdm: {} hard locations of {} counters cannot be addressed.",
-                                 options_.hard_locations, options_.data_bits));
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: {} hard locations of {} counters each are too large to address.",
+                    options_.hard_locations, options_.data_bits));
   }
-  // Zero pages of the system: memory that no pattern reaches is never touched.
+  // calloc returns zero pages of the system, so counters of locations that are never activated use no memory.
   counters_.reset(static_cast<int16_t*>(
       std::calloc(static_cast<size_t>(options_.hard_locations * options_.data_bits), sizeof(int16_t))));
   if (!counters_) {
@@ -161,7 +163,7 @@ void NeuronSdm::write(const BitPatterns& patterns) {
 
 void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
   require_same_size("an address to write at", addresses.bits(), "the memory's address", options_.bits);
-  require_same_size("what is written", data.bits(), "the memory's data", options_.data_bits);
+  require_same_size("a pattern to write", data.bits(), "the memory's data", options_.data_bits);
   if (addresses.count() != data.count()) {
     throw UsageError(fmt::format("mneme::NeuronSdm: {} addresses to write at but {} patterns to write.",
                                  addresses.count(), data.count()));
@@ -169,7 +171,7 @@ void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
   const BitPatterns encoded = options_.encode ? options_.encode->encode(addresses) : BitPatterns();
   const BitPatterns& compared = options_.encode ? encoded : addresses;
   const int64_t bits = options_.data_bits;
-  std::atomic<int64_t> lost{0};
+  std::atomic<int64_t> clipped{0};
   for (int64_t first = 0; first < data.count(); first += kPatternsPerBlock) {
     const int64_t count = std::min(kPatternsPerBlock, data.count() - first);
     std::vector<int16_t> bipolar(static_cast<size_t>(count * bits));
@@ -178,7 +180,7 @@ void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
         bipolar[static_cast<size_t>(p * bits + b)] = data.get(first + p, b) ? 1 : -1;
       }
     }
-    // Threads own locations, so no counter is shared and patterns reach each of them in order.
+    // Each thread owns its locations: no counter is shared, and patterns are added to it in order.
     parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
       std::vector<int32_t> distances;
       for_each_hit(compared, first, count, addresses_, begin, end - begin, options_.hamming_radius, distances,
@@ -186,60 +188,61 @@ void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
                      const int16_t* from = bipolar.data() + (pattern - first) * bits;
                      int16_t* to = counters_.get() + location * bits;
                      if (writes_[static_cast<size_t>(location)]++ < std::numeric_limits<int16_t>::max()) {
-                       add(from, to, bits); // No counter can be beyond the number of writes.
+                       add(from, to, bits); // cannot overflow: no counter exceeds the number of writes
                      } else {
-                       lost += add_saturating(from, to, bits);
+                       clipped += add_saturating(from, to, bits);
                      }
                    });
     });
   }
-  saturations_ += lost;
+  saturations_ += clipped;
 }
 
-BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> reached) const {
+BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> num_activated) const {
   const int64_t bits = options_.data_bits;
   std::vector<int64_t> sums(static_cast<size_t>(cues.count() * bits), 0);
   const int64_t blocks = (cues.count() + kPatternsPerBlock - 1) / kPatternsPerBlock;
   const int64_t chunks = (options_.hard_locations + kLocationsPerChunk - 1) / kLocationsPerChunk;
   std::vector<std::mutex> block_mutex(static_cast<size_t>(blocks));
-  // Sums of whole numbers do not depend on the order in which chunks arrive.
+  // Integer sums do not depend on the order in which chunks finish.
   parallel_for(blocks * chunks, 1, [&](int64_t index, int64_t) {
     const int64_t block = index / chunks, chunk = index % chunks;
     const int64_t first = block * kPatternsPerBlock,
                   count = std::min(kPatternsPerBlock, cues.count() - first);
     const int64_t end = std::min(options_.hard_locations, (chunk + 1) * kLocationsPerChunk);
-    // 2^17 locations of 16-bit counters: a 32-bit sum could overflow, but only beyond 2^16 of them in reach.
-    std::vector<int64_t> part(static_cast<size_t>(count * bits), 0),
-        part_reached(static_cast<size_t>(count), 0);
-    std::vector<int32_t> distances, narrow(static_cast<size_t>(count * bits), 0);
-    const auto widen = [&](int64_t cue) {
+    // 32-bit sums of 16-bit counters cannot overflow within 2^16 activated locations; they are added to the
+    // 64-bit sums of the chunk that often.
+    std::vector<int64_t> chunk_sums(static_cast<size_t>(count * bits), 0),
+        chunk_activated(static_cast<size_t>(count), 0);
+    std::vector<int32_t> distances, sums32(static_cast<size_t>(count * bits), 0);
+    const auto flush = [&](int64_t cue) {
       for (int64_t b = 0; b < bits; ++b) {
-        part[static_cast<size_t>(cue * bits + b)] += narrow[static_cast<size_t>(cue * bits + b)];
-        narrow[static_cast<size_t>(cue * bits + b)] = 0;
+        chunk_sums[static_cast<size_t>(cue * bits + b)] += sums32[static_cast<size_t>(cue * bits + b)];
+        sums32[static_cast<size_t>(cue * bits + b)] = 0;
       }
     };
     for (int64_t tile = chunk * kLocationsPerChunk; tile < end; tile += kLocationsPerTile) {
       for_each_hit(cues, first, count, addresses_, tile, std::min(kLocationsPerTile, end - tile),
                    options_.hamming_radius, distances, [&](int64_t cue, int64_t location) {
                      const int16_t* from = counters_.get() + location * bits;
-                     int32_t* to = narrow.data() + (cue - first) * bits;
+                     int32_t* to = sums32.data() + (cue - first) * bits;
                      for (int64_t b = 0; b < bits; ++b) {
                        to[b] += from[b];
                      }
-                     if (++part_reached[static_cast<size_t>(cue - first)] % (1 << 16) == 0) {
-                       widen(cue - first);
+                     if (++chunk_activated[static_cast<size_t>(cue - first)] % (1 << 16) == 0) {
+                       flush(cue - first);
                      }
                    });
     }
     for (int64_t cue = 0; cue < count; ++cue) {
-      widen(cue);
+      flush(cue);
     }
     const std::lock_guard lock(block_mutex[static_cast<size_t>(block)]);
-    for (size_t i = 0; i < part.size(); ++i) {
-      sums[static_cast<size_t>(first * bits) + i] += part[i];
+    for (size_t i = 0; i < chunk_sums.size(); ++i) {
+      sums[static_cast<size_t>(first * bits) + i] += chunk_sums[i];
     }
-    for (size_t i = 0; i < part_reached.size(); ++i) {
-      reached[static_cast<size_t>(first) + i] += part_reached[i];
+    for (size_t i = 0; i < chunk_activated.size(); ++i) {
+      num_activated[static_cast<size_t>(first) + i] += chunk_activated[i];
     }
   });
   BitPatterns readout(cues.count(), bits);
@@ -254,21 +257,21 @@ BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> reached)
 Recall<BitPatterns> NeuronSdm::recall(const BitPatterns& cues, const UpdateOptions& update) const {
   require_same_size("a cue", cues.bits(), "the memory's address", options_.bits);
   if (update.empty_read == EmptyRead::mean_of_values) {
-    throw UsageError("mneme::NeuronSdm: an empty read cannot give the mean of the stored patterns, since "
-                     "counters do not keep them apart.\n"
-                     "  Take EmptyRead::keep_query or EmptyRead::zeros.");
+    throw UsageError("mneme::NeuronSdm: EmptyRead::mean_of_values is not supported, because counters do not "
+                     "keep the single patterns.\n  Use EmptyRead::keep_query or EmptyRead::zeros.");
   }
-  return recall_in_steps(
+  return run_update_steps(
       cues, options_.data_bits, update,
       [&](const BitPatterns& queries, std::span<const int64_t>, int64_t, BitPatterns& readout,
-          std::span<int64_t> reached) {
-        ask_distinct(queries, readout, reached,
-                     [&](const BitPatterns& distinct, BitPatterns& answer, std::span<int64_t> answered) {
-                       answer =
-                           read(options_.encode ? options_.encode->encode(distinct) : distinct, answered);
-                     });
+          std::span<int64_t> num_activated) {
+        step_distinct_queries(
+            queries, readout, num_activated,
+            [&](const BitPatterns& distinct, BitPatterns& distinct_readout, std::span<int64_t> activated) {
+              distinct_readout =
+                  read(options_.encode ? options_.encode->encode(distinct) : distinct, activated);
+            });
         for (int64_t q = 0; q < queries.count(); ++q) {
-          if (reached[static_cast<size_t>(q)] == 0 && update.empty_read == EmptyRead::keep_query &&
+          if (num_activated[static_cast<size_t>(q)] == 0 && update.empty_read == EmptyRead::keep_query &&
               queries.bits() == readout.bits()) {
             std::ranges::copy(queries[q], readout[q].begin());
           }

@@ -82,7 +82,7 @@ RowFunction with_finite_locations(RowFunction expected, const FiniteLocations& l
 double log_locations(const FiniteLocations& locations) {
   if (!(locations.hard_locations > 0) || !std::isfinite(locations.hard_locations)) {
     throw UsageError(
-        fmt::format("mneme: {} hard locations were asked for, a finite number above 0 is needed.",
+        fmt::format("mneme: the number of hard locations is {}, but it must be finite and above 0.",
                     locations.hard_locations));
   }
   return std::log(locations.hard_locations);
@@ -205,8 +205,8 @@ RowFunction separation_of(const BestMatch&, ScoreKind, int64_t) {
   return [](std::span<double> row, int64_t, int64_t) { best_match(row); };
 }
 
-/// `separate` gets beta * (score - row_max), of which the largest is 0: exp does not overflow, and differences of
-/// scores beyond 2^53 keep their digits. An infinite beta means the best match.
+/// `separate` gets beta * (score - row_max), of which the largest is 0: exp does not overflow, and
+/// differences of scores beyond 2^53 keep their digits. An infinite beta means the best match.
 template <class Separate> RowFunction with_beta(const char* name, double beta, Separate separate) {
   require_beta(name, beta);
   return [beta, separate](std::span<double> row, int64_t, int64_t) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Functions of single numbers that layers apply to their output, by their names in LibTorch.
+/// Element-wise activation functions by their LibTorch names.
 #pragma once
 
 #include <string>
@@ -11,7 +11,9 @@ namespace mneme::nn {
 
 using Activation = at::Tensor (*)(const at::Tensor&);
 
-/// Errors  UsageError with the names there are; it begins with the name of the layer
+/// `layer` is the name that the error message begins with.
+///
+/// Errors  UsageError for an unknown name, with the list of known names
 Activation activation_named(const char* layer, const std::string& name);
 
 } // namespace mneme::nn

@@ -13,11 +13,11 @@ std::string shape_of(const AssociationInput& input) {
   return c10::str(input.name, " (shape ", input.tensor.sizes(), ")");
 }
 
-bool is_yes_or_no(const at::Tensor& mask) {
+bool is_bool_or_byte(const at::Tensor& mask) {
   return mask.scalar_type() == at::kBool || mask.scalar_type() == at::kByte;
 }
 
-/// The sizes of one call, and where they stand.
+/// Batch and length of the inputs of one call.
 class Sizes {
 public:
   explicit Sizes(const AssociationInputs& inputs)
@@ -42,25 +42,26 @@ private:
 };
 
 void check_one(const AssociationInputs& in, const AssociationInput& input) {
-  const char* needed = in.batch_first ? "[batch, length, features]" : "[length, batch, features]";
+  const char* expected = in.batch_first ? "[batch, length, features]" : "[length, batch, features]";
   if (!input.tensor.defined() || input.tensor.dim() != 3) {
     refuse(in.layer,
-           c10::str(input.name, " has ",
-                    input.tensor.defined() ? c10::str("shape ", input.tensor.sizes()) : "no shape at all",
-                    ", ", needed, " is needed."),
-           in.batch_first ? "A single entry is unsqueeze(0)." : "A single entry is unsqueeze(1).");
+           c10::str(input.name,
+                    input.tensor.defined() ? c10::str(" has shape ", input.tensor.sizes()) : " is undefined",
+                    ", but must have shape ", expected, "."),
+           in.batch_first ? "Call unsqueeze(0) on an input without batch dimension."
+                          : "Call unsqueeze(1) on an input without batch dimension.");
   }
   if (!at::isFloatingType(input.tensor.scalar_type())) {
-    refuse(
-        in.layer,
-        c10::str(input.name, " is of type ", input.tensor.scalar_type(), ", real floating point is needed."),
-        "Convert it first, for example to float32.");
+    refuse(in.layer,
+           c10::str(input.name, " is of type ", input.tensor.scalar_type(),
+                    ", but must be real floating point."),
+           "Convert it first, for example to float32.");
   }
   if (input.features && input.tensor.size(2) != *input.features) {
     refuse(in.layer,
-           c10::str(shape_of(input), " has ", input.tensor.size(2), " features, but this layer was made for ",
+           c10::str(shape_of(input), " has ", input.tensor.size(2), " features, but this layer expects ",
                     *input.features, "."),
-           "Give it as many, or make the layer with that size.");
+           "Change the input, or construct the layer with that size.");
   }
 }
 
@@ -74,11 +75,11 @@ void check_two(const AssociationInputs& in, const AssociationInput& a, const Ass
 }
 
 void check_mask_type(const AssociationInputs& in, const char* name, const at::Tensor& mask, bool numbers) {
-  if (!is_yes_or_no(mask) && !(numbers && at::isFloatingType(mask.scalar_type()))) {
+  if (!is_bool_or_byte(mask) && !(numbers && at::isFloatingType(mask.scalar_type()))) {
     refuse(in.layer,
            c10::str(name, " is of type ", mask.scalar_type(), ", but must be bool or uint8",
                     numbers ? ", or floating point to be added to the scores." : "."),
-           "Convert it: true stands for what is not to be looked at.");
+           "Convert it: true means that a stored pattern is ignored.");
   }
   if (mask.device() != in.state.tensor.device()) {
     refuse(in.layer,
@@ -90,36 +91,36 @@ void check_mask_type(const AssociationInputs& in, const char* name, const at::Te
 
 void check_masks(const AssociationInputs& in, const Sizes& sizes) {
   const int64_t n = sizes.batch(), l = sizes.queries(), s = sizes.patterns(), h = in.num_heads;
-  if (in.padding_mask.defined()) {
-    check_mask_type(in, in.padding_mask_name, in.padding_mask, false);
-    if (in.padding_mask.sizes() != at::IntArrayRef{n, s}) {
+  if (in.key_padding_mask.defined()) {
+    check_mask_type(in, in.key_padding_mask_name, in.key_padding_mask, false);
+    if (in.key_padding_mask.sizes() != at::IntArrayRef{n, s}) {
       refuse(in.layer,
-             c10::str(in.padding_mask_name, " has shape ", in.padding_mask.sizes(), ", but [", n, ", ", s,
-                      "] is needed: batch, stored patterns."),
+             c10::str(in.key_padding_mask_name, " has shape ", in.key_padding_mask.sizes(), ", but [", n,
+                      ", ", s, "] is needed: batch, stored patterns."),
              "Give one row for every entry of the batch.");
     }
   }
-  if (in.association_mask.defined()) {
-    check_mask_type(in, in.association_mask_name, in.association_mask, true);
-    if (in.association_mask.sizes() != at::IntArrayRef{l, s} &&
-        in.association_mask.sizes() != at::IntArrayRef{n * h, l, s}) {
+  if (in.attention_mask.defined()) {
+    check_mask_type(in, in.attention_mask_name, in.attention_mask, true);
+    if (in.attention_mask.sizes() != at::IntArrayRef{l, s} &&
+        in.attention_mask.sizes() != at::IntArrayRef{n * h, l, s}) {
       refuse(in.layer,
-             c10::str(in.association_mask_name, " has shape ", in.association_mask.sizes(), ", but [", l,
-                      ", ", s, "] or [", n * h, ", ", l, ", ", s, "] is needed."),
-             "Give one for all, or one for every entry n * num_heads + h.");
+             c10::str(in.attention_mask_name, " has shape ", in.attention_mask.sizes(), ", but [", l, ", ", s,
+                      "] or [", n * h, ", ", l, ", ", s, "] is needed."),
+             "Give one mask for all heads, or one per batch entry n and head h, at n * num_heads + h.");
     }
   }
 }
 
-/// "key holds nan at [0, 3, 2]"; empty if all is finite.
+/// Such as "key holds nan at [0, 3, 2]"; empty if all numbers are finite.
 std::string first_not_finite(const char* name, const at::Tensor& tensor) {
   if (!tensor.defined() || at::isfinite(tensor).all().item<bool>()) {
     return "";
   }
-  const at::Tensor place = at::isfinite(tensor).logical_not().nonzero()[0];
-  std::vector<int64_t> index(static_cast<size_t>(place.numel()));
+  const at::Tensor position = at::isfinite(tensor).logical_not().nonzero()[0];
+  std::vector<int64_t> index(static_cast<size_t>(position.numel()));
   for (size_t i = 0; i < index.size(); ++i) {
-    index[i] = place[static_cast<int64_t>(i)].item<int64_t>();
+    index[i] = position[static_cast<int64_t>(i)].item<int64_t>();
   }
   double number = 0;
   at::Tensor rest = tensor.detach();
@@ -143,9 +144,9 @@ void check_inputs(const AssociationInputs& in) {
     if (sizes.batch_of(*input) != 1 && sizes.batch_of(*input) != sizes.batch()) {
       refuse(in.layer,
              c10::str(shape_of(in.state), ", ", shape_of(in.stored), " and ", shape_of(in.projection),
-                      " have batches of ", sizes.batch_of(in.state), ", ", sizes.batch_of(in.stored), " and ",
-                      sizes.batch_of(in.projection), "."),
-             "Make the batches equal, or 1.");
+                      " have batch sizes ", sizes.batch_of(in.state), ", ", sizes.batch_of(in.stored),
+                      " and ", sizes.batch_of(in.projection), "."),
+             "Make the batch sizes equal, or 1.");
     }
   }
   if (sizes.length_of(in.stored) != sizes.length_of(in.projection)) {
@@ -163,27 +164,28 @@ void check_output(const AssociationInputs& in, const at::Tensor& output) {
   }
   for (const AssociationInput* input : {&in.state, &in.stored, &in.projection}) {
     if (const std::string found = first_not_finite(input->name, input->tensor); !found.empty()) {
-      refuse(in.layer, found + ", finite numbers are needed.",
-             "Leave that pattern out or mend it; padding must be finite as well, for example 0.");
+      refuse(in.layer, found + ", but all numbers must be finite.",
+             "Remove or correct that pattern; padding must be finite as well, for example 0.");
     }
   }
   refuse(
       in.layer,
       first_not_finite("the output", output) +
-          ", though all inputs are finite: a parameter or a mask is not, or numbers have become too large.",
-      "If it is being trained, a smaller learning rate may keep it finite; float32 holds larger numbers "
+          ", although all inputs are finite: a parameter or a mask is not, or numbers have become too large.",
+      "During training, a smaller learning rate may keep the output finite; float32 represents larger "
+      "numbers "
       "than float16.");
 }
 
-at::Tensor missing_patterns(const AssociationInputs& in) {
-  return in.padding_mask.defined() ? in.padding_mask.to(at::kBool) : at::Tensor();
+at::Tensor bool_key_padding_mask(const AssociationInputs& in) {
+  return in.key_padding_mask.defined() ? in.key_padding_mask.to(at::kBool) : at::Tensor();
 }
 
-at::Tensor mask_by_heads(const AssociationInputs& in, at::ScalarType type) {
-  if (!in.association_mask.defined()) {
+at::Tensor attention_mask_by_heads(const AssociationInputs& in, at::ScalarType type) {
+  if (!in.attention_mask.defined()) {
     return {};
   }
-  const at::Tensor mask = in.association_mask.to(is_yes_or_no(in.association_mask) ? at::kBool : type);
+  const at::Tensor mask = in.attention_mask.to(is_bool_or_byte(in.attention_mask) ? at::kBool : type);
   if (mask.dim() == 2) {
     return mask.unsqueeze(0).unsqueeze(0);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Checks of what a Hopfield layer is given: what is wrong, both sides of the comparison, how to fix it.
+/// Argument checks of Hopfield layers.
 #pragma once
 
 #include <optional>
@@ -12,33 +12,35 @@ namespace mneme::nn {
 struct AssociationInput {
   const char* name;
   const at::Tensor& tensor;
-  std::optional<int64_t> features; ///< needed; none: any
+  std::optional<int64_t> features; ///< required size of the last dimension; nullopt: any
 };
 
-/// What one call is given, under the names that the layer uses.
+/// Arguments of one call, with the names that the layer gives them in error messages.
 struct AssociationInputs {
   const char* layer;
   AssociationInput state, stored, projection;
-  const char* padding_mask_name;
-  const at::Tensor& padding_mask;
-  const char* association_mask_name;
-  const at::Tensor& association_mask;
+  const char* key_padding_mask_name;
+  const at::Tensor& key_padding_mask;
+  const char* attention_mask_name;
+  const at::Tensor& attention_mask;
   int64_t num_heads;
   bool batch_first;
 };
 
+/// Checks shapes, types and devices of inputs and masks.
 /// Errors  UsageError
 void check_inputs(const AssociationInputs& inputs);
 
-/// Looks for the reason where an output is not finite; on a CPU only, elsewhere looking would wait.
-/// Errors  UsageError that names the input and the place of the first NaN or infinity
+/// Checks that an output is finite; on a CPU only, because on other devices this check would force a
+/// synchronisation.
+/// Errors  UsageError with the input and the index of the first NaN or infinity
 void check_output(const AssociationInputs& inputs, const at::Tensor& output);
 
-/// True for the stored patterns that are padding: bool [N, S]; undefined where there is none.
-at::Tensor missing_patterns(const AssociationInputs& inputs);
+/// Key padding mask as bool [N, S], true: ignored; undefined if there is none.
+at::Tensor bool_key_padding_mask(const AssociationInputs& inputs);
 
-/// The mask of associations by heads, [1, 1, L, S] or [N, H, L, S]: bool, or numbers of `type` that are added; undefined
-/// where there is none.
-at::Tensor mask_by_heads(const AssociationInputs& inputs, at::ScalarType type);
+/// Attention mask by heads, [1, 1, L, S] or [N, H, L, S]: bool, true: ignored, or numbers of `type` that are
+/// added to the scores; undefined if there is none.
+at::Tensor attention_mask_by_heads(const AssociationInputs& inputs, at::ScalarType type);
 
 } // namespace mneme::nn

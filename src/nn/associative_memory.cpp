@@ -23,16 +23,16 @@ void check_patterns(const char* name, const at::Tensor& patterns) {
            patterns.defined()
                ? c10::str(name, " have shape ", patterns.sizes(), " of ", patterns.scalar_type(), ".")
                : c10::str(name, " are undefined."),
-           "Give float32 or float64 of shape [patterns, features].");
+           "They must be float32 or float64 of shape [patterns, features].");
   }
   if (patterns.device().is_cpu() && !at::isfinite(patterns).all().item<bool>()) {
-    refuse(kMemory, c10::str(name, " hold a NaN or an infinity, but all numbers must be finite."),
+    refuse(kMemory, c10::str(name, " contain NaN or infinity, but all numbers must be finite."),
            "Replace it, or leave this pattern out.");
   }
 }
 
-/// Same features, type and device. `rows` too where both go row by row.
-void check_alike(const char* a_name, const at::Tensor& a, const char* b_name, const at::Tensor& b) {
+/// Checks that features, type and device are equal.
+void check_same(const char* a_name, const at::Tensor& a, const char* b_name, const at::Tensor& b) {
   if (a.size(1) != b.size(1) || a.scalar_type() != b.scalar_type() || a.device() != b.device()) {
     refuse(kMemory,
            c10::str(a_name, " have ", a.size(1), " features of ", a.scalar_type(), " on ", a.device(), ", ",
@@ -46,10 +46,11 @@ void check_alike(const char* a_name, const at::Tensor& a, const char* b_name, co
 AssociativeMemory::AssociativeMemory(AssociativeMemoryOptions options) : options_(std::move(options)) {
   if (!(options_.beta() > 0) || !std::isfinite(options_.beta())) {
     refuse(kMemory, c10::str("beta is ", options_.beta(), ", but must be finite and > 0."),
-           "Larger ones tell patterns apart that are alike.");
+           "A larger beta separates patterns that are more similar.");
   }
   if (options_.update_steps_max() < 1) {
-    refuse(kMemory, c10::str("update_steps_max is ", options_.update_steps_max(), ", at least 1 is needed."),
+    refuse(kMemory,
+           c10::str("update_steps_max is ", options_.update_steps_max(), ", but must be at least 1."),
            "A readout is one update.");
   }
   if (!(options_.update_steps_eps() >= 0)) {
@@ -68,19 +69,19 @@ void AssociativeMemory::store(const at::Tensor& patterns, const at::Tensor& valu
              c10::str("there are ", patterns.size(0), " patterns of ", patterns.scalar_type(), " on ",
                       patterns.device(), ", but ", values.size(0), " values of ", values.scalar_type(),
                       " on ", values.device(), "."),
-             "Each pattern needs one value, of its type and device.");
+             "Each pattern needs one value, of the same type and on the same device.");
     }
   }
   if (stored_.defined()) {
-    check_alike("patterns", patterns, "those stored", stored_);
+    check_same("patterns", patterns, "the stored ones", stored_);
     if (values.defined() != values_.defined()) {
       refuse(kMemory,
-             c10::str("patterns come ", values.defined() ? "with" : "without", " values, but the ", size(),
-                      " stored are ", values_.defined() ? "with" : "without", " them."),
+             c10::str("patterns are given ", values.defined() ? "with" : "without", " values, but the ",
+                      size(), " stored patterns are ", values_.defined() ? "with" : "without", " values."),
              "Give values for all patterns or for none.");
     }
     if (values.defined()) {
-      check_alike("values", values, "those stored", values_);
+      check_same("values", values, "the stored ones", values_);
     }
   }
   stored_ = stored_.defined() ? at::cat({stored_, patterns}) : patterns.clone();
@@ -91,10 +92,10 @@ void AssociativeMemory::store(const at::Tensor& patterns, const at::Tensor& valu
 
 void AssociativeMemory::check_states(const at::Tensor& states) const {
   if (size() == 0) {
-    refuse(kMemory, "0 patterns are stored, at least 1 is needed.", "Call store first.");
+    refuse(kMemory, "no patterns are stored.", "Call store first.");
   }
   check_patterns("states", states);
-  check_alike("states", states, "stored patterns", stored_);
+  check_same("states", states, "stored patterns", stored_);
 }
 
 at::Tensor AssociativeMemory::association(const at::Tensor& states) const {
@@ -116,45 +117,45 @@ at::Tensor AssociativeMemory::energy(const at::Tensor& states) const {
   const double beta = options_.beta();
   const at::Tensor scores = at::matmul(states * beta, stored_.t());
   return states.square().sum(-1) / 2 - ops::separation_potential(scores, options_.separation()) / beta +
-         (ops::largest_entropy(size(), options_.separation()) / beta + stored_.square().sum(-1).amax() / 2);
+         (ops::max_entropy(size(), options_.separation()) / beta + stored_.square().sum(-1).amax() / 2);
 }
 
-at::Tensor AssociativeMemory::settled(const at::Tensor& from, const at::Tensor& to) const {
+at::Tensor AssociativeMemory::has_converged(const at::Tensor& from, const at::Tensor& to) const {
   const at::NoGradGuard no_gradient;
   return stored_.size(1) == 0 ? at::ones({from.size(0)}, from.options().dtype(at::kBool).requires_grad(false))
                               : (to - from).abs().amax(-1) <= options_.update_steps_eps();
 }
 
-at::Tensor AssociativeMemory::update_moving(MemoryRetrieval& result) const {
-  at::Tensor before = result.state, moving = at::arange(before.size(0), result.steps.options());
-  for (int64_t step = 0; step < options_.update_steps_max() && moving.numel() > 0; ++step) {
+at::Tensor AssociativeMemory::update_unconverged(MemoryRetrieval& result) const {
+  at::Tensor before = result.state, active = at::arange(before.size(0), result.steps.options());
+  for (int64_t step = 0; step < options_.update_steps_max() && active.numel() > 0; ++step) {
     throw_if_interrupted();
-    const at::Tensor from = result.state.index_select(0, moving), to = read(from, stored_);
-    before = before.index_copy(0, moving, from);
-    result.state = result.state.index_copy(0, moving, to);
-    result.steps.index_add_(0, moving, at::ones_like(moving));
-    const at::Tensor is_settled = settled(from, to);
-    result.converged.index_copy_(0, moving, is_settled);
-    moving = moving.masked_select(is_settled.logical_not());
+    const at::Tensor from = result.state.index_select(0, active), to = read(from, stored_);
+    before = before.index_copy(0, active, from);
+    result.state = result.state.index_copy(0, active, to);
+    result.steps.index_add_(0, active, at::ones_like(active));
+    const at::Tensor converged = has_converged(from, to);
+    result.converged.index_copy_(0, active, converged);
+    active = active.masked_select(converged.logical_not());
   }
   return before;
 }
 
 at::Tensor AssociativeMemory::update_all(MemoryRetrieval& result) const {
-  constexpr int64_t kUpdatesPerLook = 8;
-  at::Tensor before = result.state, moving = result.converged.logical_not();
-  for (int64_t step = 0; step < options_.update_steps_max() && moving.numel() > 0; ++step) {
+  constexpr int64_t kUpdatesPerCheck = 8;
+  at::Tensor before = result.state, active = result.converged.logical_not();
+  for (int64_t step = 0; step < options_.update_steps_max() && active.numel() > 0; ++step) {
     throw_if_interrupted();
-    if (step > 0 && step % kUpdatesPerLook == 0 && !moving.any().item<bool>()) {
+    if (step > 0 && step % kUpdatesPerCheck == 0 && !active.any().item<bool>()) {
       break;
     }
-    const at::Tensor from = result.state, to = read(from, stored_), row = moving.unsqueeze(1);
+    const at::Tensor from = result.state, to = read(from, stored_), row = active.unsqueeze(1);
     before = at::where(row, from, before);
     result.state = at::where(row, to, from);
-    result.steps = result.steps + moving;
-    const at::Tensor is_settled = settled(from, to);
-    result.converged = result.converged.logical_or(moving.logical_and(is_settled));
-    moving = moving.logical_and(is_settled.logical_not());
+    result.steps = result.steps + active;
+    const at::Tensor converged = has_converged(from, to);
+    result.converged = result.converged.logical_or(active.logical_and(converged));
+    active = active.logical_and(converged.logical_not());
   }
   return before;
 }
@@ -165,7 +166,7 @@ MemoryRetrieval AssociativeMemory::retrieve(const at::Tensor& states) const {
   MemoryRetrieval result{.state = states,
                          .steps = at::zeros({states.size(0)}, per_state.dtype(at::kLong)),
                          .converged = at::zeros({states.size(0)}, per_state.dtype(at::kBool))};
-  const at::Tensor before = states.device().is_cpu() ? update_moving(result) : update_all(result);
+  const at::Tensor before = states.device().is_cpu() ? update_unconverged(result) : update_all(result);
   result.readout = values_.defined() ? read(before, values_) : result.state;
   result.energy = energy(result.state);
   return result;

@@ -15,7 +15,7 @@ namespace mneme::nn {
 namespace {
 
 constexpr const char* kWhere = "mneme::nn::BinaryMLP";
-constexpr double kDeviation = 0.02; // of first weights of hidden layers, as published
+constexpr double kInitialStd = 0.02; // of initial weights of hidden layers, as published
 
 } // namespace
 
@@ -24,22 +24,21 @@ BinaryMLPImpl::BinaryMLPImpl(BinaryMLPOptions options_) : options(std::move(opti
   check_size(kWhere, "output_size", options.output_size());
   check_size(kWhere, "the number of hidden layers", static_cast<int64_t>(options.hidden_sizes().size()));
   for (const int64_t size : options.hidden_sizes()) {
-    check_size(kWhere, "a hidden size", size);
+    check_size(kWhere, "the size of a hidden layer", size);
   }
   if (!(options.dropout() >= 0 && options.dropout() < 1)) {
-    throw UsageError(
-        c10::str(kWhere, ": dropout is ", options.dropout(), ", but must lie in 0 .. 1, without 1."));
+    throw UsageError(c10::str(kWhere, ": dropout is ", options.dropout(), ", but must be in [0, 1)."));
   }
   reset();
 }
 
 void BinaryMLPImpl::reset() {
   layers = register_module("layers", torch::nn::ModuleList());
-  at::Generator generator = generator_of(options.seed());
+  at::Generator generator = make_generator(options.seed());
   int64_t width = options.input_size();
   for (const int64_t hidden : options.hidden_sizes()) {
     torch::nn::Linear linear(width, hidden);
-    fill_normal(linear->weight, kDeviation, generator);
+    fill_normal(linear->weight, kInitialStd, generator);
     fill_uniform(linear->bias, 0, generator);
     layers->push_back(linear);
     layers->push_back(torch::nn::GELU());

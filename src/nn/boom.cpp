@@ -8,9 +8,9 @@
 
 namespace mneme::nn {
 
-at::Tensor with_boom(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
-                     torch::nn::Linear& unboom, double dropout, bool training) {
-  return x + dropped(unboom->forward(at::gelu(boom->forward(norm->forward(x)))), dropout, training);
+at::Tensor pre_norm_feed_forward(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
+                                 torch::nn::Linear& unboom, double dropout, bool training) {
+  return x + apply_dropout(unboom->forward(at::gelu(boom->forward(norm->forward(x)))), dropout, training);
 }
 
 } // namespace mneme::nn

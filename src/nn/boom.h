@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The feed-forward half of the blocks of LEAP and of the fastformer.
+/// The feed-forward layer of LEAP and Fastformer blocks; "boom" and "unboom" are its published names.
 #pragma once
 
 #include <torch/nn/modules/linear.h>
@@ -8,8 +8,8 @@
 
 namespace mneme::nn {
 
-/// x + dropout(unboom(gelu(boom(norm(x)))))
-at::Tensor with_boom(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
-                     torch::nn::Linear& unboom, double dropout, bool training);
+/// Pre-norm feed-forward layer with residual connection: x + dropout(unboom(gelu(boom(norm(x)))))
+at::Tensor pre_norm_feed_forward(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
+                                 torch::nn::Linear& unboom, double dropout, bool training);
 
 } // namespace mneme::nn

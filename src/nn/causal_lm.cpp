@@ -16,38 +16,40 @@
 namespace mneme::nn {
 namespace {
 
-constexpr int64_t kNoLabel = -100; // of the published code and of LibTorch
+constexpr int64_t kIgnoreIndex = -100; // of the published code and of LibTorch
 constexpr const char* kTied = "proj_logits.weight";
 constexpr const char* kWords = "word_embedding.weight";
 constexpr std::string_view kProjections = ".projections.weight";
 
-bool is_first_name(const std::string& name) {
+/// Whether a projection of LEAP has the name of releases 1.0.0 and 1.0.1: decoders.{i}.projections.weight.
+bool is_leap_1_0_name(const std::string& name) {
   const size_t decoders = name.find("decoders.");
   return decoders != std::string::npos && name.ends_with(kProjections) &&
          name.find('.', decoders + std::string_view("decoders.").size()) == name.size() - kProjections.size();
 }
 
-void check_labels(const char* model, const at::Tensor& wanted, at::IntArrayRef given, int64_t vocab_size) {
-  const at::Tensor counts = wanted.masked_select(wanted != kNoLabel);
-  if (counts.numel() == 0) {
-    refuse(model, c10::str("none of the labels of shape ", given, " counts, so there is no loss."),
-           "The first of a text does not count, nor padding, nor -100.");
+/// `targets`: the labels of the loss; `shape`: that of all labels, for messages.
+void check_labels(const char* model, const at::Tensor& targets, at::IntArrayRef shape, int64_t vocab_size) {
+  const at::Tensor used = targets.masked_select(targets != kIgnoreIndex);
+  if (used.numel() == 0) {
+    refuse(model, c10::str("all labels of shape ", shape, " are ignored, so there is no loss."),
+           "The first label of a text, labels of padding and -100 are ignored.");
   }
-  const int64_t least = counts.min().item<int64_t>(), largest = counts.max().item<int64_t>();
-  if (least < 0 || largest >= vocab_size) {
-    refuse(model,
-           c10::str("labels go from ", least, " to ", largest, ", but the vocabulary has ", vocab_size,
-                    " words."),
-           "Labels that do not count are -100.");
+  const int64_t min = used.min().item<int64_t>(), max = used.max().item<int64_t>();
+  if (min < 0 || max >= vocab_size) {
+    refuse(
+        model,
+        c10::str("labels range from ", min, " to ", max, ", but the vocabulary has ", vocab_size, " words."),
+        "Labels that should be ignored are -100.");
   }
 }
 
-void check_pair(const char* model, const char* name, const at::Tensor& tensor, const at::Tensor& ids) {
+void check_same_shape(const char* model, const char* name, const at::Tensor& tensor, const at::Tensor& ids) {
   if (tensor.sizes() != ids.sizes() || tensor.device() != ids.device()) {
     refuse(model,
            c10::str(name, " is of shape ", tensor.sizes(), " on ", tensor.device(),
                     ", but the ids are of shape ", ids.sizes(), " on ", ids.device(), "."),
-           "Each id needs one.");
+           "It needs one element per id.");
   }
 }
 
@@ -59,12 +61,12 @@ NamedTensors causal_lm_state(const torch::nn::Module& model) {
   return state;
 }
 
-bool has_first_leap_names(const NamedTensors& state) {
+bool has_leap_1_0_names(const NamedTensors& state) {
   return std::any_of(state.begin(), state.end(),
-                     [](const auto& entry) { return is_first_name(entry.first); });
+                     [](const auto& entry) { return is_leap_1_0_name(entry.first); });
 }
 
-std::vector<std::string> without_causal_lm_prefixes(const torch::nn::Module& model, NamedTensors& state) {
+std::vector<std::string> remove_causal_lm_prefixes(const torch::nn::Module& model, NamedTensors& state) {
   std::set<std::string> known = {kTied};
   for (const auto& parameter : model.named_parameters()) {
     known.insert(parameter.key());
@@ -81,7 +83,7 @@ std::vector<std::string> without_causal_lm_prefixes(const torch::nn::Module& mod
 
 std::vector<std::string> load_causal_lm_state(torch::nn::Module& model, NamedTensors state,
                                               const std::string& source) {
-  std::vector<std::string> notes = without_causal_lm_prefixes(model, state);
+  std::vector<std::string> notes = remove_causal_lm_prefixes(model, state);
   const auto tied = state.find(kTied), words = state.find(kWords);
   if (tied != state.end() && words == state.end()) {
     state.emplace(kWords, at::Tensor(tied->second));
@@ -89,14 +91,14 @@ std::vector<std::string> load_causal_lm_state(torch::nn::Module& model, NamedTen
   } else if (tied != state.end()) {
     if (tied->second.scalar_type() != words->second.scalar_type() || !tied->second.equal(words->second)) {
       throw DataError(source + ": " + kTied + " is not equal to " + kWords +
-                      ", but one matrix is used for both.\n  Take a file in which they are tied.");
+                      ", but the model uses one matrix for both.\n  Give a file in which they are tied.");
     }
     state.erase(tied);
   }
   NamedTensors named;
   for (const auto& [name, tensor] : state) {
     std::string current = name;
-    if (is_first_name(name)) {
+    if (is_leap_1_0_name(name)) {
       current.insert(name.size() - kProjections.size(), ".leap");
     }
     named.emplace(current, tensor);
@@ -109,7 +111,7 @@ void check_layer_windows(const char* model, const std::optional<std::vector<int6
                          bool local_windows, int64_t num_layers) {
   if (windows && !local_windows) {
     refuse(model, c10::str(windows->size(), " windows are given, but local_windows is false."),
-           "Leave out one of them: without local windows every layer sees all tokens.");
+           "Leave out one of them: without local windows the windows of all layers are unlimited.");
   }
   if (windows && static_cast<int64_t>(windows->size()) != num_layers) {
     refuse(model, c10::str("there are ", windows->size(), " windows but ", num_layers, " layers."),
@@ -126,28 +128,28 @@ void check_ids(const char* model, const at::Tensor& ids, int64_t vocab_size) {
                     ", but must be of shape [B, T] and type Long."),
            "A single text is unsqueeze(0).");
   }
-  if (ids.numel() > 0 && ids.device().is_cpu()) { // elsewhere looking would wait
-    const int64_t least = ids.min().item<int64_t>(), largest = ids.max().item<int64_t>();
-    if (least < 0 || largest >= vocab_size) {
+  if (ids.numel() > 0 && ids.device().is_cpu()) { // on other devices this check would force a synchronisation
+    const int64_t min = ids.min().item<int64_t>(), max = ids.max().item<int64_t>();
+    if (min < 0 || max >= vocab_size) {
       refuse(model,
-             c10::str("the ids go from ", least, " to ", largest, ", but the vocabulary has ", vocab_size,
+             c10::str("the ids range from ", min, " to ", max, ", but the vocabulary has ", vocab_size,
                       " words: 0 to ", vocab_size - 1, "."),
              "Was another tokenizer used?");
     }
   }
 }
 
-at::Tensor is_token_of(const char* model, const at::Tensor& ids, const at::Tensor& attention_mask) {
+at::Tensor key_padding_mask_of(const char* model, const at::Tensor& ids, const at::Tensor& attention_mask) {
   if (!attention_mask.defined()) {
     return {};
   }
-  check_pair(model, "attention_mask", attention_mask, ids);
-  return attention_mask != 0;
+  check_same_shape(model, "attention_mask", attention_mask, ids);
+  return attention_mask == 0;
 }
 
 CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_states, torch::nn::LayerNorm& norm,
                          const at::Tensor& words, const at::Tensor& bias, const CausalLMCall& call,
-                         const at::Tensor& is_token) {
+                         const at::Tensor& key_padding_mask) {
   CausalLMOutput output;
   const at::Tensor normed = norm->forward(hidden_states.back());
   output.logits = at::linear(normed, words, bias);
@@ -159,32 +161,32 @@ CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_state
     return output;
   }
   const at::Tensor like = output.logits.select(2, 0);
-  check_pair(model, "labels", call.labels, like);
+  check_same_shape(model, "labels", call.labels, like);
   if (call.labels.scalar_type() != at::kLong) {
     refuse(model, c10::str("labels are of type ", call.labels.scalar_type(), ", but must be of type Long."),
-           "They are ids of words.");
+           "Labels are ids of the vocabulary.");
   }
-  output.labels =
-      is_token.defined() ? call.labels.masked_fill(is_token.logical_not(), kNoLabel) : call.labels.clone();
-  const at::Tensor wanted = output.labels.slice(1, 1).flatten();
-  if (wanted.device().is_cpu()) { // elsewhere looking would wait
-    check_labels(model, wanted, call.labels.sizes(), words.size(0));
+  output.labels = key_padding_mask.defined() ? call.labels.masked_fill(key_padding_mask, kIgnoreIndex)
+                                             : call.labels.clone();
+  const at::Tensor targets = output.labels.slice(1, 1).flatten();
+  if (targets.device().is_cpu()) { // on other devices this check would force a synchronisation
+    check_labels(model, targets, call.labels.sizes(), words.size(0));
   }
-  output.loss = at::cross_entropy_loss(output.logits.slice(1, 0, -1).flatten(0, 1), wanted, {},
-                                       at::Reduction::Mean, kNoLabel);
+  output.loss = at::cross_entropy_loss(output.logits.slice(1, 0, -1).flatten(0, 1), targets, {},
+                                       at::Reduction::Mean, kIgnoreIndex);
   return output;
 }
 
-void draw_first_weights(torch::nn::Module& model, double deviation, uint64_t seed) {
-  at::Generator generator = generator_of(seed);
+void initialise_weights(torch::nn::Module& model, double deviation, uint64_t seed) {
+  at::Generator generator = make_generator(seed);
   const at::NoGradGuard no_gradient;
-  for (const std::shared_ptr<torch::nn::Module>& part : model.modules(/*include_self=*/false)) {
-    if (auto* linear = part->as<torch::nn::Linear>()) {
+  for (const std::shared_ptr<torch::nn::Module>& layer : model.modules(/*include_self=*/false)) {
+    if (auto* linear = layer->as<torch::nn::Linear>()) {
       fill_normal(linear->weight, deviation, generator);
       if (linear->bias.defined()) {
         linear->bias.zero_();
       }
-    } else if (auto* embedding = part->as<torch::nn::Embedding>()) {
+    } else if (auto* embedding = layer->as<torch::nn::Embedding>()) {
       fill_normal(embedding->weight, deviation, generator);
     }
   }

@@ -14,9 +14,9 @@
 
 namespace mneme::nn {
 
-void check_size(const char* where, const char* what, int64_t size) {
+void check_size(const char* where, const char* name, int64_t size) {
   if (size < 1) {
-    throw UsageError(c10::str(where, ": ", what, " is ", size, ", but must be at least 1."));
+    throw UsageError(c10::str(where, ": ", name, " is ", size, ", but must be at least 1."));
   }
 }
 
@@ -25,51 +25,54 @@ void check_heads(const char* layer, int64_t hidden_size, int64_t num_heads) {
   check_size(where.c_str(), "hidden_size", hidden_size);
   check_size(where.c_str(), "num_heads", num_heads);
   if (hidden_size % num_heads != 0) {
-    refuse(layer, c10::str("hidden_size is ", hidden_size, ", which ", num_heads, " heads do not divide."),
-           "Every head gets hidden_size / num_heads features.");
+    refuse(layer,
+           c10::str("hidden_size is ", hidden_size, ", but must be divisible by num_heads, ", num_heads, "."),
+           "Every head has hidden_size / num_heads features.");
   }
 }
 
 void check_sequence(const char* layer, const at::Tensor& x, int64_t size) {
   if (!x.defined() || x.dim() != 3 || x.size(2) != size) {
     refuse(layer,
-           c10::str("the input is ", x.defined() ? c10::str("of shape ", x.sizes()) : "undefined",
-                    ", but must be of shape [B, T, ", size, "]."),
-           "A single sequence is unsqueeze(0).");
+           c10::str("the input ", x.defined() ? c10::str("has shape ", x.sizes()) : "is undefined",
+                    ", but must have shape [B, T, ", size, "]."),
+           "Call unsqueeze(0) on an input without batch dimension.");
   }
 }
 
 void check_partial_dropout(const char* layer, double dropout) {
   if (!(dropout >= 0 && dropout < 1)) {
-    refuse(layer, c10::str("dropout is ", dropout, ", but must lie in [0, 1)."),
-           "It is the share that is dropped.");
+    refuse(layer, c10::str("dropout is ", dropout, ", but must be in [0, 1)."),
+           "It is the probability that an element is dropped.");
   }
 }
 
 void check_bits(const char* where, const at::Tensor& bits, int64_t length) {
   if (!bits.defined() || bits.dim() != 2 || bits.size(1) != length || bits.scalar_type() != at::kLong) {
-    const std::string given =
-        bits.defined() ? c10::str("of shape ", bits.sizes(), " and type ", bits.scalar_type()) : "undefined";
-    throw UsageError(c10::str(where, ": the input is ", given, ", but must be of shape [B, ", length,
-                              "] and type Long: a 0 or 1 per place."));
+    const std::string actual = bits.defined()
+                                   ? c10::str("has shape ", bits.sizes(), " and type ", bits.scalar_type())
+                                   : "is undefined";
+    throw UsageError(c10::str(where, ": the input ", actual, ", but must have shape [B, ", length,
+                              "] and type Long: a 0 or 1 per position."));
   }
   if (bits.numel() > 0 && bits.device().is_cpu() && ((bits < 0) | (bits > 1)).any().item<bool>()) {
-    throw UsageError(c10::str(where, ": the input holds ", bits.min().item<int64_t>(), " to ",
-                              bits.max().item<int64_t>(), ", but must hold nothing but 0 and 1."));
+    throw UsageError(c10::str(where, ": the input contains numbers from ", bits.min().item<int64_t>(), " to ",
+                              bits.max().item<int64_t>(), ", but must contain only 0 and 1."));
   }
 }
 
-at::Generator generator_of(uint64_t seed) {
+at::Generator make_generator(uint64_t seed) {
   return at::detail::createCPUGenerator(seed);
 }
 
-int64_t drawn_seed(const at::Generator& generator) {
+int64_t draw_seed(const at::Generator& generator) {
   if (generator.defined() && !generator.device().is_cpu()) {
-    // Its seed and its offset are the host's. A number drawn on the device would make the host wait for it.
+    // Seed and offset of the generator are on the host; a number drawn on the device would force a
+    // synchronisation.
     at::Generator own = generator;
     const std::scoped_lock lock(own.mutex());
     const uint64_t key = own.current_seed(), offset = own.get_offset();
-    constexpr uint64_t kWords = 4; // that one call uses up
+    constexpr uint64_t kWords = 4; // 32-bit words consumed by one call
     own.set_offset(offset + kWords);
     const std::array<uint32_t, 4> words =
         philox4x32({static_cast<uint32_t>(offset), static_cast<uint32_t>(offset >> 32), 0, 0},
@@ -81,9 +84,9 @@ int64_t drawn_seed(const at::Generator& generator) {
   return seed.item<int64_t>();
 }
 
-void fill_normal(at::Tensor& parameter, double deviation, at::Generator& generator) {
+void fill_normal(at::Tensor& parameter, double stddev, at::Generator& generator) {
   const torch::NoGradGuard no_grad;
-  parameter.normal_(0, deviation, generator);
+  parameter.normal_(0, stddev, generator);
 }
 
 void fill_uniform(at::Tensor& parameter, double bound, at::Generator& generator) {

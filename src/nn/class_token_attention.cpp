@@ -9,7 +9,7 @@ namespace mneme::nn {
 namespace {
 
 constexpr const char* kWhere = "mneme::nn::ClassTokenAttention";
-constexpr double kDeviation = 0.02; // of first weights
+constexpr double kInitialStd = 0.02; // of initial parameters
 
 } // namespace
 
@@ -23,13 +23,13 @@ ClassTokenAttentionImpl::ClassTokenAttentionImpl(const ClassTokenAttentionOption
 void ClassTokenAttentionImpl::reset() {
   const int64_t size = options.embedding_size();
   class_token = register_parameter("cls", torch::empty({1, 1, size}));
-  places = register_parameter("pose", torch::empty({1, options.context_length() + 1, size}));
-  tokens = register_module("toke", torch::nn::Embedding(2, size));
+  position_embedding = register_parameter("pose", torch::empty({1, options.context_length() + 1, size}));
+  token_embedding = register_module("toke", torch::nn::Embedding(2, size));
   query_key_value =
       register_module("qkv", torch::nn::Linear(torch::nn::LinearOptions(size, 3 * size).bias(false)));
-  at::Generator generator = generator_of(options.seed());
+  at::Generator generator = make_generator(options.seed());
   for (torch::Tensor& parameter : parameters()) {
-    fill_normal(parameter, kDeviation, generator);
+    fill_normal(parameter, kInitialStd, generator);
   }
   norm =
       register_module("norm1", torch::nn::LayerNorm(torch::nn::LayerNormOptions({size}))); // weight 1, bias 0
@@ -37,15 +37,16 @@ void ClassTokenAttentionImpl::reset() {
 
 torch::Tensor ClassTokenAttentionImpl::forward(const torch::Tensor& bits) {
   check_bits(kWhere, bits, options.context_length());
-  const int64_t batch = bits.size(0), places_all = options.context_length() + 1;
+  const int64_t batch = bits.size(0), positions = options.context_length() + 1;
   const torch::Tensor x =
-      torch::cat({tokens->forward(bits), class_token.expand({batch, -1, -1})}, 1) + places;
-  const auto parts = query_key_value->forward(norm->forward(x))
-                         .view({batch, places_all, 3, options.embedding_size()})
-                         .permute({2, 0, 1, 3})
-                         .unsqueeze(2)
-                         .unbind(0); // one head
-  return multi_head_attention(parts[0], parts[1], parts[2]).weights.squeeze(1);
+      torch::cat({token_embedding->forward(bits), class_token.expand({batch, -1, -1})}, 1) +
+      position_embedding;
+  const auto projected = query_key_value->forward(norm->forward(x))
+                             .view({batch, positions, 3, options.embedding_size()})
+                             .permute({2, 0, 1, 3})
+                             .unsqueeze(2)
+                             .unbind(0); // one head
+  return multi_head_attention(projected[0], projected[1], projected[2]).weights.squeeze(1);
 }
 
 } // namespace mneme::nn

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The sizes that the options of a core come to.
+/// Sizes derived from HopfieldCoreOptions.
 #pragma once
 
 #include <optional>
@@ -9,13 +9,13 @@
 
 namespace mneme::nn {
 
-/// d, e and the features of the output; none where the input decides.
+/// d, e and the features of the output; nullopt if they depend on the input.
 struct CoreSizes {
   std::optional<int64_t> head, pattern, output;
 };
 CoreSizes core_sizes(const HopfieldCoreOptions& options);
 
-/// Features that the inputs must have; none where any will do.
+/// Required features of the inputs; nullopt: any.
 struct InputSizes {
   std::optional<int64_t> query, key, value;
 };

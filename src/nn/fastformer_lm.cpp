@@ -30,8 +30,8 @@ void check(const FastformerConfig& config) {
   if (config.hidden_size() % config.num_heads() != 0 || config.hidden_size() / config.num_heads() < 2) {
     refuse(kModel,
            c10::str("hidden_size is ", config.hidden_size(), " for ", config.num_heads(),
-                    " heads, but each needs the same number of features, 2 at least."),
-           "Every head gets hidden_size / num_heads features.");
+                    " heads, but each head needs the same number of features, at least 2."),
+           "Every head has hidden_size / num_heads features.");
   }
   if (!(std::isfinite(config.rescale()) && config.rescale() > 0)) {
     refuse(kModel, c10::str("rescale is ", config.rescale(), ", but must be finite and > 0."),
@@ -50,7 +50,7 @@ std::vector<int64_t> FastformerConfig::layer_windows() const {
   std::vector<int64_t> layers(static_cast<size_t>(num_layers()), 0);
   int64_t window = 2;
   for (size_t i = 1; local_windows() && i + 1 < layers.size(); ++i) {
-    window = std::min(2 * window, max_positions()); // the table is as long as any text
+    window = std::min(2 * window, max_positions()); // no text has more tokens than learned positions
     layers[i] = window;
   }
   return layers;
@@ -63,31 +63,32 @@ FastformerAttentionImpl::FastformerAttentionImpl(FastformerConfig config_, int64
 
 void FastformerAttentionImpl::reset() {
   const int64_t size = config.hidden_size(), heads = config.num_heads();
-  at::Generator generator = generator_of(config.seed());
+  at::Generator generator = make_generator(config.seed());
   query_attn = register_parameter("query_attn", at::empty({heads, size / heads}));
   key_attn = register_parameter("key_attn", at::empty({heads, size / heads}));
-  fill_normal(query_attn, config.first_deviation(), generator);
-  fill_normal(key_attn, config.first_deviation(), generator);
+  fill_normal(query_attn, config.initial_std(), generator);
+  fill_normal(key_attn, config.initial_std(), generator);
   projections =
       register_module("projections", torch::nn::Linear(torch::nn::LinearOptions(size, 3 * size).bias(false)));
   attn_norm = register_module("attn_norm", block_norm(size));
 }
 
 at::Tensor FastformerAttentionImpl::additive(const at::Tensor& x, const at::Tensor& learned,
-                                             const at::Tensor& is_token) {
-  const at::Tensor rows = standardized(x.unflatten(-1, learned.sizes()));
+                                             const at::Tensor& key_padding_mask) {
+  const at::Tensor rows = standardise(x.unflatten(-1, learned.sizes()));
   const double scale = config.rescale() / static_cast<double>(learned.size(1));
-  return ops::window_means(
-             (rows * standardized(learned)).sum(-1) * scale, rows,
-             {.weight = ops::FocusWeight::exponential, .windows = {{window}}, .is_token = is_token})
+  return ops::window_means((rows * standardise(learned)).sum(-1) * scale, rows,
+                           {.weight = ops::FocusWeight::exponential,
+                            .windows = {{window}},
+                            .key_padding_mask = key_padding_mask})
       .means.flatten(2);
 }
 
-at::Tensor FastformerAttentionImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
+at::Tensor FastformerAttentionImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
   const std::vector<at::Tensor> parts = projections->forward(attn_norm->forward(x)).chunk(3, -1);
-  const auto drop = [&](const at::Tensor& t) { return dropped(t, config.dropout(), is_training()); };
-  const at::Tensor query = drop(additive(parts[0], query_attn, is_token));
-  const at::Tensor key = drop(additive(query * parts[1], key_attn, is_token));
+  const auto drop = [&](const at::Tensor& t) { return apply_dropout(t, config.dropout(), is_training()); };
+  const at::Tensor query = drop(additive(parts[0], query_attn, key_padding_mask));
+  const at::Tensor key = drop(additive(query * parts[1], key_attn, key_padding_mask));
   return x + key * parts[2];
 }
 
@@ -104,8 +105,9 @@ void FastformerBlockImpl::reset() {
   boom_norm = register_module("boom_norm", block_norm(size));
 }
 
-at::Tensor FastformerBlockImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
-  return with_boom(attention->forward(x, is_token), boom_norm, boom, unboom, config.dropout(), is_training());
+at::Tensor FastformerBlockImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
+  return pre_norm_feed_forward(attention->forward(x, key_padding_mask), boom_norm, boom, unboom,
+                               config.dropout(), is_training());
 }
 
 FastformerDecoderImpl::FastformerDecoderImpl(FastformerConfig config_) : config(std::move(config_)) {
@@ -123,8 +125,8 @@ void FastformerDecoderImpl::reset() {
   }
 }
 
-std::vector<at::Tensor> FastformerDecoderImpl::states(const at::Tensor& embeddings,
-                                                      const at::Tensor& is_token) {
+std::vector<at::Tensor> FastformerDecoderImpl::hidden_states(const at::Tensor& embeddings,
+                                                             const at::Tensor& key_padding_mask) {
   const int64_t tokens = embeddings.size(1);
   if (tokens > config.max_positions()) {
     refuse(kModel,
@@ -132,10 +134,10 @@ std::vector<at::Tensor> FastformerDecoderImpl::states(const at::Tensor& embeddin
                     " learned positions."),
            "Cut the text.");
   }
-  std::vector<at::Tensor> all = {
-      dropped(embeddings + position_embeddings->weight.slice(0, 0, tokens), config.dropout(), is_training())};
+  std::vector<at::Tensor> all = {apply_dropout(embeddings + position_embeddings->weight.slice(0, 0, tokens),
+                                               config.dropout(), is_training())};
   for (const std::shared_ptr<torch::nn::Module>& block : *decoders) {
-    all.push_back(block->as<FastformerBlock>()->forward(all.back(), is_token));
+    all.push_back(block->as<FastformerBlock>()->forward(all.back(), key_padding_mask));
   }
   return all;
 }
@@ -155,14 +157,14 @@ void FastformerForCausalLMImpl::reset() {
   fastformer_model = register_module("fastformer_model", FastformerDecoder(config));
   last_norm = register_module("last_norm", block_norm(config.hidden_size()));
   proj_logits = register_module("proj_logits", LogitsBias(config.vocab_size()));
-  draw_first_weights(*this, config.first_deviation(), config.seed());
+  initialise_weights(*this, config.initial_std(), config.seed());
 }
 
 CausalLMOutput FastformerForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
   check_ids(kModel, ids, config.vocab_size());
-  const at::Tensor is_token = is_token_of(kModel, ids, call.attention_mask);
-  return lm_output(kModel, fastformer_model->states(word_embedding->forward(ids), is_token), last_norm,
-                   word_embedding->weight, proj_logits->bias, call, is_token);
+  const at::Tensor key_padding_mask = key_padding_mask_of(kModel, ids, call.attention_mask);
+  return lm_output(kModel, fastformer_model->hidden_states(word_embedding->forward(ids), key_padding_mask),
+                   last_norm, word_embedding->weight, proj_logits->bias, call, key_padding_mask);
 }
 
 } // namespace mneme::nn

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The association step of several heads at once, with updates of the state before it.
+/// Association step of several heads, after updates of the state.
 #pragma once
 
 #include <vector>
@@ -12,33 +12,37 @@
 
 namespace mneme::nn {
 
-/// N batch, H heads, L queries, S stored patterns; all may be expanded.
+/// N batch, H heads, L queries, S stored patterns. Tensors may be expanded (stride 0).
 struct HeadAssociationArgs {
-  const char* layer;         ///< for messages
-  at::Tensor query;          ///< [N, H, L, d], scaled by beta
-  at::Tensor stored, value;  ///< [N, H, S, d], [N, H, S, e]
-  at::Tensor update_scale;   ///< [1, 1 or H, 1, 1 or d]: beta for an updated state
-  at::Tensor only_best = {}; ///< bool [1, H, 1, 1]: heads with infinite beta; undefined: none
-  at::Tensor missing = {};   ///< bool [N, S]: patterns that no state sees; undefined: none
-  at::Tensor mask =
-      {}; ///< [1, 1, L, S] or [N, H, L, S], bool: not seen, or added to the scores; undefined: none
-  PerHead<int64_t> update_steps_max = 0; ///< negative: until convergence
-  PerHead<double> update_steps_eps = 0;
+  const char* layer;        ///< name of the layer, for error messages
+  at::Tensor query;         ///< [N, H, L, d], scaled by beta
+  at::Tensor stored, value; ///< [N, H, S, d], [N, H, S, e]
+  at::Tensor update_scale;  ///< [1, 1 or H, 1, 1 or d]: beta of an updated state
+  /// bool [1, H, 1, 1], heads with infinite beta, in which only the best match gets weight; undefined: none.
+  at::Tensor hardmax_heads = {};
+  /// Key padding mask, bool [N, S], true: ignored; undefined: none.
+  at::Tensor key_padding_mask = {};
+  /// [1, 1, L, S] or [N, H, L, S]: bool, true: ignored; or numbers added to the scores. Undefined: none.
+  at::Tensor attention_mask = {};
+  PerHead<int64_t> update_steps_max = 0; ///< negative: update until convergence
+  PerHead<double> update_steps_eps = 0;  ///< a head has converged once its association changes by no more
   ops::Separation separation = ops::Separation::softmax;
-  double dropout = 0;           ///< of the last association; 0 while not training
-  at::Generator generator = {}; ///< for it; undefined: the default one
+  double dropout = 0;           ///< dropout probability of the last association
+  at::Generator generator = {}; ///< for dropout; undefined: LibTorch's default generator
   bool need_weights = false;
-  bool streaming = true; ///< allowed
+  bool streaming = true; ///< false: never use the streaming op
 };
 
 struct HeadAssociation {
-  at::Tensor readout;              ///< [N, H, L, e]
-  at::Tensor association, dropped; ///< [N, H, L, S] before and after dropout; undefined where streamed
-  std::vector<int64_t> updates;    ///< per head
-  std::vector<std::vector<double>> changes; ///< per update, per head; streamed: see HopfieldCoreResult
+  at::Tensor readout;                    ///< [N, H, L, e]
+  at::Tensor association, after_dropout; ///< [N, H, L, S], before and after dropout; undefined if streamed
+  std::vector<int64_t> updates;          ///< [H]
+  /// For every update, [H]: the change of each head's association; for the streaming path see
+  /// HopfieldCoreResult.
+  std::vector<std::vector<double>> changes;
 };
 
-/// Errors  UsageError where a head has not converged after 10 000 updates
+/// Errors  UsageError if a head has not converged after 10 000 updates
 HeadAssociation associate_heads(const HeadAssociationArgs& args);
 
 } // namespace mneme::nn

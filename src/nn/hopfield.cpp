@@ -17,14 +17,14 @@ namespace {
 
 constexpr const char* kLayer = "Hopfield";
 
-/// One of the three layer norms as the options describe it.
+/// Options of one of the three layer norms.
 struct Norm {
   const char* name; ///< of the module
-  bool wanted, affine;
+  bool enabled, affine;
   double eps;
-  std::optional<int64_t> size; ///< features of what is normalised
-  const char* size_option;
-  bool is_static;
+  std::optional<int64_t> size; ///< features of the normalised input
+  const char* size_option;     ///< option that determines `size`
+  bool is_static;              ///< of the normalised input
 };
 
 Norm stored_norm(const HopfieldOptions& o) {
@@ -57,30 +57,31 @@ Norm projection_norm(const HopfieldOptions& o) {
           false};
 }
 
-/// Stored pattern and pattern projection differ at most in weight and bias of their norms.
-bool normed_alike(const HopfieldOptions& o) {
+/// True if the norms of stored pattern and pattern projection differ at most in weight and bias.
+bool has_same_norms(const HopfieldOptions& o) {
   return o.normalize_stored_pattern() && o.normalize_pattern_projection() &&
          o.normalize_stored_pattern_eps() == o.normalize_pattern_projection_eps();
 }
 
 void check(const Norm& norm, std::optional<int64_t> head) {
-  if (norm.affine && !norm.wanted) {
+  if (norm.affine && !norm.enabled) {
     refuse(kLayer, c10::str("the affine flag of ", norm.name, " is on but the norm is off."),
            "Switch both off, or on.");
   }
-  if (norm.wanted && !norm.size) {
-    refuse(kLayer, c10::str(norm.name, " needs to know the features, but ", norm.size_option, " is missing."),
-           "Give it, or switch the norm and its affine flag off.");
-  }
-  if (norm.wanted && norm.is_static && head && *norm.size != *head) {
+  if (norm.enabled && !norm.size) {
     refuse(kLayer,
-           c10::str(norm.name, " is of ", *norm.size, " features (", norm.size_option,
-                    "), but a static pattern has the ", *head, " of hidden_size."),
+           c10::str(norm.name, " needs the number of features, but ", norm.size_option, " is not set."),
+           "Set it, or switch the norm and its affine flag off.");
+  }
+  if (norm.enabled && norm.is_static && head && *norm.size != *head) {
+    refuse(kLayer,
+           c10::str(norm.name, " has ", *norm.size, " features (", norm.size_option,
+                    "), but a static pattern has ", *head, " (hidden_size)."),
            "Make them equal, or switch the norm and its affine flag off.");
   }
 }
 
-torch::nn::LayerNorm made(const Norm& norm) {
+torch::nn::LayerNorm make_layer_norm(const Norm& norm) {
   return torch::nn::LayerNorm(
       torch::nn::LayerNormOptions({*norm.size}).eps(norm.eps).elementwise_affine(norm.affine));
 }
@@ -90,14 +91,14 @@ NormedPatterns normed_by(const torch::nn::LayerNorm& norm, const at::Tensor& pat
                          : NormedPatterns{patterns, norm->weight, norm->bias, norm->options.eps()};
 }
 
-PerHead<double> first_beta(const HopfieldOptions& options, std::optional<int64_t> head) {
+PerHead<double> initial_beta(const HopfieldOptions& options, std::optional<int64_t> head) {
   return options.beta().value_or(head ? 1 / std::sqrt(static_cast<double>(*head)) : 1.0);
 }
 
 void check_count(const char* name, size_t count, int64_t num_heads) {
   if (count != 1 && static_cast<int64_t>(count) != num_heads) {
     refuse(kLayer, c10::str(name, " has ", count, " numbers, but there are ", num_heads, " heads."),
-           "Give one for all heads, or one for each.");
+           "Give one number for all heads, or one for each.");
   }
 }
 
@@ -110,24 +111,25 @@ HopfieldOptions without_norms(HopfieldOptions options) {
       .normalize_pattern_projection_affine(false);
 }
 
-/// Features an input must have: those of its norm, else those of the core.
-std::optional<int64_t> features(const Norm& norm, std::optional<int64_t> of_core) {
-  return norm.wanted ? norm.size : of_core;
+/// Features that an input must have: those of its norm if there is one, else those required by the core.
+std::optional<int64_t> required_features(const Norm& norm, std::optional<int64_t> of_core) {
+  return norm.enabled ? norm.size : of_core;
 }
 
-/// One call's inputs, under the names that a user knows.
+/// Inputs of one call, with the names that error messages use.
 AssociationInputs inputs_of(const HopfieldOptions& options, const at::Tensor& stored_pattern,
                             const at::Tensor& state, const at::Tensor& projection,
                             const HopfieldMasks& masks) {
   const InputSizes of_core = input_sizes(options.core());
   return {.layer = kLayer,
-          .state = {"state_pattern", state, features(state_norm(options), of_core.query)},
-          .stored = {"stored_pattern", stored_pattern, features(stored_norm(options), of_core.key)},
-          .projection = {"pattern_projection", projection, features(projection_norm(options), of_core.value)},
-          .padding_mask_name = "stored_pattern_padding_mask",
-          .padding_mask = masks.stored_pattern_padding_mask,
-          .association_mask_name = "association_mask",
-          .association_mask = masks.association_mask,
+          .state = {"state_pattern", state, required_features(state_norm(options), of_core.query)},
+          .stored = {"stored_pattern", stored_pattern, required_features(stored_norm(options), of_core.key)},
+          .projection = {"pattern_projection", projection,
+                         required_features(projection_norm(options), of_core.value)},
+          .key_padding_mask_name = "stored_pattern_padding_mask",
+          .key_padding_mask = masks.stored_pattern_padding_mask,
+          .attention_mask_name = "association_mask",
+          .attention_mask = masks.association_mask,
           .num_heads = options.num_heads(),
           .batch_first = options.batch_first()};
 }
@@ -176,7 +178,7 @@ HopfieldCoreOptions HopfieldOptions::core() const {
       .normalize_pattern_eps(normalize_hopfield_space_eps())
       .compat(compat())
       .streaming(streaming())
-      .check_finite(false); // the layer itself does, and speaks of state and stored patterns
+      .check_finite(false); // checked by the layer, whose messages name state and stored patterns
 }
 
 HopfieldImpl::HopfieldImpl(HopfieldOptions options_) : options(std::move(options_)) {
@@ -191,17 +193,17 @@ void HopfieldImpl::reset() {
   for (const Norm& norm : {stored, state, projection}) {
     check(norm, head);
   }
-  if (stored.wanted) {
-    norm_stored_pattern = register_module(stored.name, made(stored));
+  if (stored.enabled) {
+    norm_stored_pattern = register_module(stored.name, make_layer_norm(stored));
   }
-  if (state.wanted) {
-    norm_state_pattern = register_module(state.name, made(state));
+  if (state.enabled) {
+    norm_state_pattern = register_module(state.name, make_layer_norm(state));
   }
-  if (projection.wanted) {
-    norm_pattern_projection = register_module(projection.name, made(projection));
+  if (projection.enabled) {
+    norm_pattern_projection = register_module(projection.name, make_layer_norm(projection));
   }
-  activation_named(kLayer, options.association_activation().value_or("relu")); // refuses unknown names
-  const std::vector<double> numbers = first_beta(options, head).values();
+  activation_named(kLayer, options.association_activation().value_or("relu")); // throws for unknown names
+  const std::vector<double> numbers = initial_beta(options, head).values();
   check_count("beta", numbers.size(), options.num_heads());
   check_count("update_steps_eps", options.update_steps_eps().values().size(), options.num_heads());
   if (options.update_steps_max()) {
@@ -209,11 +211,12 @@ void HopfieldImpl::reset() {
   }
   if (options.learn_beta()) {
     if (!std::all_of(numbers.begin(), numbers.end(), [](double b) { return std::isfinite(b); })) {
-      refuse(kLayer, c10::str("beta begins with ", numbers, ", but one that is learnt must be finite."),
+      refuse(kLayer,
+             c10::str("beta is ", numbers, ", but the initial value of a learned beta must be finite."),
              "Leave it out for 1 / sqrt(hidden_size).");
     }
-    const at::Tensor first = at::tensor(numbers).to(at::get_default_dtype_as_scalartype());
-    beta = register_parameter("beta", first.expand({options.num_heads()}).clone());
+    const at::Tensor initial = at::tensor(numbers).to(at::get_default_dtype_as_scalartype());
+    beta = register_parameter("beta", initial.expand({options.num_heads()}).clone());
   }
 }
 
@@ -226,25 +229,26 @@ void HopfieldImpl::reset_parameters() {
   }
   if (beta.defined()) {
     const at::NoGradGuard no_gradient;
-    beta.copy_(at::tensor(first_beta(options, hidden_size()).values()).expand_as(beta));
+    beta.copy_(at::tensor(initial_beta(options, hidden_size()).values()).expand_as(beta));
   }
 }
 
 PerHead<double> HopfieldImpl::scaling() const {
   if (beta.defined()) {
-    const at::Tensor now = beta.detach().to(at::kCPU, at::kDouble).contiguous();
-    return std::vector<double>(now.const_data_ptr<double>(), now.const_data_ptr<double>() + now.numel());
+    const at::Tensor current = beta.detach().to(at::kCPU, at::kDouble).contiguous();
+    const auto* numbers = current.const_data_ptr<double>();
+    return std::vector<double>(numbers, numbers + current.numel());
   }
-  return first_beta(options, hidden_size());
+  return initial_beta(options, hidden_size());
 }
 
-HopfieldCoreCall HopfieldImpl::call_with(const HopfieldMasks& masks, Wanted wanted) const {
+HopfieldCoreCall HopfieldImpl::call_with(const HopfieldMasks& masks, Requested requested) const {
   HopfieldCoreCall call{.key_padding_mask = masks.stored_pattern_padding_mask,
                         .attn_mask = masks.association_mask,
                         .scaling_tensor = beta,
                         .update_steps_max = options.update_steps_max().value_or(int64_t{-1}),
                         .update_steps_eps = options.update_steps_eps(),
-                        .need_weights = wanted == Wanted::association,
+                        .need_weights = requested == Requested::association,
                         .batch_first = options.batch_first()};
   if (!beta.defined()) {
     call.scaling = scaling();
@@ -252,7 +256,7 @@ HopfieldCoreCall HopfieldImpl::call_with(const HopfieldMasks& masks, Wanted want
   return call;
 }
 
-NormedRows HopfieldImpl::normed(NormedRows rows) const {
+NormedRows HopfieldImpl::with_norms(NormedRows rows) const {
   rows.key_gain = norm_stored_pattern->weight;
   rows.key_bias = norm_stored_pattern->bias;
   rows.value_gain = norm_pattern_projection->weight;
@@ -261,7 +265,7 @@ NormedRows HopfieldImpl::normed(NormedRows rows) const {
   return rows;
 }
 
-at::Tensor HopfieldImpl::activated(const at::Tensor& output) const {
+at::Tensor HopfieldImpl::apply_activation(const at::Tensor& output) const {
   return options.association_activation()
              ? activation_named(kLayer, *options.association_activation())(output)
              : output;
@@ -269,23 +273,23 @@ at::Tensor HopfieldImpl::activated(const at::Tensor& output) const {
 
 HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                            const at::Tensor& pattern_projection, const HopfieldMasks& masks,
-                                           Wanted wanted) {
+                                           Requested requested) {
   const at::Tensor& state = state_pattern.defined() ? state_pattern : stored_pattern;
   const at::Tensor& projection = pattern_projection.defined() ? pattern_projection : stored_pattern;
   const AssociationInputs inputs = inputs_of(options, stored_pattern, state, projection, masks);
   check_inputs(inputs);
-  const HopfieldCoreCall call = call_with(masks, wanted);
+  const HopfieldCoreCall call = call_with(masks, requested);
   HopfieldCoreResult result;
-  if (wanted == Wanted::output && projection.is_same(stored_pattern) && normed_alike(options)) {
+  if (requested == Requested::output && projection.is_same(stored_pattern) && has_same_norms(options)) {
     result.output = association_core->forward_folded(normed_by(norm_state_pattern, state),
-                                                     normed({.rows = stored_pattern}), call);
+                                                     with_norms({.rows = stored_pattern}), call);
   }
   if (!result.output.defined()) {
     result = association_core->forward_normed(normed_by(norm_state_pattern, state),
                                               normed_by(norm_stored_pattern, stored_pattern),
                                               normed_by(norm_pattern_projection, projection), call);
   }
-  result.output = activated(result.output);
+  result.output = apply_activation(result.output);
   if (options.check_finite()) {
     check_output(inputs, result.output);
   }
@@ -294,15 +298,15 @@ HopfieldCoreResult HopfieldImpl::associate(const at::Tensor& stored_pattern, con
 
 at::Tensor HopfieldImpl::forward(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                  const at::Tensor& pattern_projection, const HopfieldMasks& masks) {
-  return associate(stored_pattern, state_pattern, pattern_projection, masks, Wanted::output).output;
+  return associate(stored_pattern, state_pattern, pattern_projection, masks, Requested::output).output;
 }
 
 at::Tensor HopfieldImpl::forward_from(const std::shared_ptr<const RowSource>& stored_pattern,
                                       const at::Tensor& state_pattern) {
   if (!stored_pattern) {
-    refuse(kLayer, "stored_pattern is no source at all.", "Give one, for example a data::RowFile.");
+    refuse(kLayer, "stored_pattern is null.", "Give a row source, for example a data::RowFile.");
   }
-  // Checked as a bag of one row would be.
+  // The checks are those of a bag of one row.
   const at::Tensor& state = state_pattern;
   const at::Tensor row =
       at::zeros({1, 1, stored_pattern->size()}, state.defined() ? state.options() : at::TensorOptions());
@@ -312,23 +316,23 @@ at::Tensor HopfieldImpl::forward_from(const std::shared_ptr<const RowSource>& st
   if (state.size(options.batch_first() ? 0 : 1) != 1) {
     refuse(kLayer,
            c10::str("state_pattern (shape ", state.sizes(),
-                    ") has several batch entries, but a source is one bag."),
-           "Give all states in one entry.");
+                    ") must have batch size 1, because a row source is a single bag."),
+           "Put all state patterns into one batch entry.");
   }
   at::Tensor output;
-  if (normed_alike(options)) {
-    output =
-        association_core->forward_folded(normed_by(norm_state_pattern, state),
-                                         normed({.source = stored_pattern}), call_with(none, Wanted::output));
+  if (has_same_norms(options)) {
+    output = association_core->forward_folded(normed_by(norm_state_pattern, state),
+                                              with_norms({.source = stored_pattern}),
+                                              call_with(none, Requested::output));
   }
   if (!output.defined()) {
-    refuse(kLayer, "with these options, stored patterns cannot be read piece by piece.",
-           "It takes both norms with one eps, all three projections, softmax, finite beta, float32 or "
-           "float64 on a CPU; no "
-           "updates, normalize_hopfield_space, concat_bias_pattern, add_zero_association, or dropout while "
+    refuse(kLayer, "with these options, stored patterns cannot be read from a row source.",
+           "This requires normalize_stored_pattern and normalize_pattern_projection with the same eps, all "
+           "three projections, softmax, a finite beta, and float32 or float64 on a CPU; it does not support "
+           "updates, normalize_hopfield_space, concat_bias_pattern, add_zero_association, or dropout during "
            "training.");
   }
-  output = activated(output);
+  output = apply_activation(output);
   if (options.check_finite()) {
     check_output(inputs, output);
   }
@@ -338,7 +342,7 @@ at::Tensor HopfieldImpl::forward_from(const std::shared_ptr<const RowSource>& st
 HopfieldRetrieval HopfieldImpl::retrieve(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                          const at::Tensor& pattern_projection, const HopfieldMasks& masks) {
   const HopfieldCoreResult result =
-      associate(stored_pattern, state_pattern, pattern_projection, masks, Wanted::association);
+      associate(stored_pattern, state_pattern, pattern_projection, masks, Requested::association);
   HopfieldRetrieval retrieval{.output = result.output,
                               .association = result.association,
                               .projected_patterns = result.projected_patterns,
@@ -365,7 +369,7 @@ at::Tensor HopfieldImpl::get_projected_pattern_matrix(const at::Tensor& stored_p
                                                       const at::Tensor& pattern_projection,
                                                       const HopfieldMasks& masks) {
   const at::NoGradGuard no_gradient;
-  return associate(stored_pattern, state_pattern, pattern_projection, masks, Wanted::projected_patterns)
+  return associate(stored_pattern, state_pattern, pattern_projection, masks, Requested::projected_patterns)
       .projected_patterns;
 }
 

@@ -20,26 +20,26 @@ namespace mneme::nn {
 namespace {
 
 constexpr const char* kLayer = "HopfieldCore";
-constexpr double kWeightDeviation = 0.02; // of the published first values
+constexpr double kInitialStd = 0.02; // of initial weights, as published
 
 bool nothing_projected(const HopfieldCoreOptions& options) {
   return options.query_as_static() && options.key_as_static() && options.value_as_static();
 }
 
-/// One matrix for all that is projected, else one for each.
-bool in_one(const HopfieldCoreOptions& options) {
+/// True if query, key and value share the matrix in_proj_weight, false if each has its own.
+bool has_joint_projection(const HopfieldCoreOptions& options) {
   const std::optional<int64_t> size = options.embed_dim();
   return !options.pattern_dim() && !options.value_as_connected() && !nothing_projected(options) &&
          options.kdim().value_or(*size) == *size && options.vdim().value_or(*size) == *size;
 }
 
-/// The features of [N, L, H * d] or [L, N, H * d], by heads: [N, H, L, d].
-at::Tensor by_heads(const at::Tensor& projected, int64_t num_heads, bool batch_first) {
+/// [N, L, H * d] or [L, N, H * d] -> [N, H, L, d]
+at::Tensor split_heads(const at::Tensor& projected, int64_t num_heads, bool batch_first) {
   return projected.unflatten(-1, {num_heads, projected.size(-1) / num_heads})
       .permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{1, 2, 0, 3});
 }
 
-at::Tensor normal(const NormedPatterns& input) {
+at::Tensor layer_norm(const NormedPatterns& input) {
   return input.epsilon ? at::layer_norm(input.patterns, {input.patterns.size(-1)}, input.gain, input.bias,
                                         *input.epsilon)
                        : input.patterns;
@@ -50,6 +50,7 @@ at::Tensor linear(const NormedPatterns& input, const at::Tensor& weight, const a
                        : at::linear(input.patterns, weight, bias);
 }
 
+/// Rows [first, first + count), and advances `first` by `count`; undefined if `all` is.
 at::Tensor next_rows(const at::Tensor& all, int64_t& first, int64_t count) {
   if (!all.defined()) {
     return {};
@@ -58,25 +59,27 @@ at::Tensor next_rows(const at::Tensor& all, int64_t& first, int64_t count) {
   return all.narrow(0, first - count, count);
 }
 
-at::Tensor with_row(const at::Tensor& patterns, const at::Tensor& row) {
+/// Appends a row [1, H, 1, d] to patterns [N, H, S, d].
+at::Tensor append_row(const at::Tensor& patterns, const at::Tensor& row) {
   return at::cat({patterns, row.expand({patterns.size(0), patterns.size(1), 1, patterns.size(3)})}, 2);
 }
 
-at::Tensor expanded_batch(const at::Tensor& heads, int64_t batch) {
+at::Tensor broadcast_batch(const at::Tensor& heads, int64_t batch) {
   return heads.expand({batch, heads.size(1), heads.size(2), heads.size(3)});
 }
 
-/// beta as factors of states [N, H, L, d]: for the first association, and for those of updated states.
+/// Beta as factors of states [N, H, L, d].
 struct Scale {
-  at::Tensor first, later; ///< [1, 1 or H, 1, 1 or d]
-  at::Tensor only_best;    ///< [1, H, 1, 1], undefined if beta is finite
+  at::Tensor initial;       ///< [1, 1 or H, 1, 1 or d], for the association of the initial state
+  at::Tensor updated;       ///< [1, 1 or H, 1, 1 or d], for associations of updated states
+  at::Tensor hardmax_heads; ///< bool [1, H, 1, 1], heads with infinite beta; undefined if there are none
 };
 
 void check_scaling(const HopfieldCoreCall& call, int64_t num_heads) {
   const auto check_count = [&](const char* what, int64_t count) {
     if (count != 1 && count != num_heads) {
       refuse(kLayer, c10::str(what, " has ", count, " numbers, but there are ", num_heads, " heads."),
-             "Give one for all heads, or one for each.");
+             "Give one number for all heads, or one for each.");
     }
   };
   const auto count_of = [](const auto& per_head) { return static_cast<int64_t>(per_head.values().size()); };
@@ -107,27 +110,28 @@ void check_scaling(const HopfieldCoreCall& call, int64_t num_heads) {
     check_count("scaling_tensor", call.scaling_tensor.numel());
     if (call.scaling_tensor.device().is_cpu() && !at::isfinite(call.scaling_tensor).all().item<bool>()) {
       refuse(kLayer, c10::str("scaling_tensor is ", call.scaling_tensor, ", but must be finite."),
-             "If it is learnt, a smaller learning rate may keep it so.");
+             "If it is learned, a smaller learning rate may keep it finite.");
     }
   }
 }
 
-/// The published code gives beta h to the features h, h + H, ... of all heads together at first, of each head
-/// later; static queries are no heads yet when it does so.
+/// Factors of the published code, which multiplies beta h with the wrong features. For the initial state
+/// these are the features h, h + H, ... of all heads taken as one row (static queries: of each head); for
+/// updated states, the features h, h + H, ... of each head.
 Scale published_scale(const at::Tensor& beta, int64_t features, bool query_as_static, bool updates) {
   const int64_t heads = beta.numel();
   if (updates && features % heads != 0) {
-    refuse(kLayer,
-           c10::str("a scaling for each of ", heads, " heads of ", features,
-                    " features cannot be computed as "
-                    "hflayers does once there are updates: it fails there as well."),
-           "Leave compat out.");
+    refuse(
+        kLayer,
+        c10::str("compat does not support updates with a scaling for each of ", heads, " heads of ", features,
+                 " features, because the features are not a multiple of the heads; hflayers fails as well."),
+        "Leave compat out.");
   }
   const auto factors = [&](int64_t num_heads) {
     return beta.index_select(0, at::arange(num_heads * features, beta.options().dtype(at::kLong)) % heads)
         .view({1, num_heads, 1, features});
   };
-  return {.first = factors(query_as_static ? 1 : heads), .later = factors(1)};
+  return {.initial = factors(query_as_static ? 1 : heads), .updated = factors(1)};
 }
 
 Scale scale_of(const HopfieldCoreCall& call, const HopfieldCoreOptions& options, const at::Tensor& query) {
@@ -139,30 +143,32 @@ Scale scale_of(const HopfieldCoreCall& call, const HopfieldCoreOptions& options,
       infinite.push_back(std::isinf(beta) ? 1 : 0);
       beta = std::isinf(beta) ? std::copysign(1.0, beta) : beta;
     }
-    scale.only_best = ops::constants(infinite, query.options().dtype(at::kBool).requires_grad(false))
-                          .expand({options.num_heads()})
-                          .view({1, -1, 1, 1});
+    scale.hardmax_heads = ops::constants(infinite, query.options().dtype(at::kBool).requires_grad(false))
+                              .expand({options.num_heads()})
+                              .view({1, -1, 1, 1});
   }
   const at::Tensor beta = call.scaling_tensor.defined()
                               ? call.scaling_tensor.to(query.options()).view({-1})
                               : ops::constants(numbers, query.options().requires_grad(false));
   if (options.compat() && beta.numel() > 1) {
     const std::vector<int64_t>& steps = call.update_steps_max.values();
-    const bool updates = std::any_of(steps.begin(), steps.end(), [](int64_t most) { return most != 0; });
+    const bool updates = std::any_of(steps.begin(), steps.end(), [](int64_t max) { return max != 0; });
     const Scale published = published_scale(beta, query.size(3), options.query_as_static(), updates);
-    scale.first = published.first;
-    scale.later = published.later;
+    scale.initial = published.initial;
+    scale.updated = published.updated;
   } else {
-    scale.first = scale.later = beta.view({1, -1, 1, 1});
+    scale.initial = scale.updated = beta.view({1, -1, 1, 1});
   }
   return scale;
 }
 
-/// Folded, a query is compared with all features of a row; else each row is projected to those of the space.
-bool pays_to_fold(const at::Tensor& query, const at::Tensor& rows, int64_t head_features, bool batch_first) {
+/// True if folding needs less work. Folded, every query is compared with all E features of a row; otherwise
+/// every row is projected to d features per head first.
+bool is_folding_faster(const at::Tensor& query, const at::Tensor& rows, int64_t head_features,
+                       bool batch_first) {
   const int64_t batch = batch_first ? 0 : 1;
-  const bool own_bag = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
-  return own_bag && rows.numel() > 0 && query.numel() > 0 && query.size(1 - batch) <= head_features;
+  const bool same_batch = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
+  return same_batch && rows.numel() > 0 && query.numel() > 0 && query.size(1 - batch) <= head_features;
 }
 
 } // namespace
@@ -222,12 +228,12 @@ std::optional<int64_t> HopfieldCoreImpl::out_dim() const {
 
 void HopfieldCoreImpl::check_options() const {
   if (!(options.dropout() >= 0 && options.dropout() <= 1)) {
-    refuse(kLayer, c10::str("dropout is ", options.dropout(), ", but must lie in [0, 1]."),
-           "It is the share that is dropped.");
+    refuse(kLayer, c10::str("dropout is ", options.dropout(), ", but must be in [0, 1]."),
+           "It is the probability that a weight of the association is dropped.");
   }
   const auto at_least_one = [](const char* name, std::optional<int64_t> size) {
     if (size && *size < 1) {
-      refuse(kLayer, c10::str(name, " is ", *size, ", at least 1 is needed."),
+      refuse(kLayer, c10::str(name, " is ", *size, ", but must be at least 1."),
              "Leave it out for its default.");
     }
   };
@@ -246,7 +252,7 @@ void HopfieldCoreImpl::check_options() const {
   }
   if (!options.embed_dim()) {
     refuse(kLayer, "embed_dim (input_size) is missing.",
-           "Only a layer with all three inputs static and without output projection goes without.");
+           "Only a layer with three static inputs and no output projection does not need it.");
   }
   if (!options.head_dim() && *options.embed_dim() % options.num_heads() != 0) {
     refuse(kLayer,
@@ -260,7 +266,7 @@ void HopfieldCoreImpl::check_options() const {
   if (options.value_as_connected() && !options.key_as_static()) {
     if (key_size != value_size) {
       refuse(kLayer,
-             c10::str("a connected value goes through the key's projection, but keys have ", key_size,
+             c10::str("a connected value is projected with the key's projection, but keys have ", key_size,
                       " features and values ", value_size, "."),
              "Make kdim (stored_pattern_size) and vdim (pattern_projection_size) equal.");
     }
@@ -275,7 +281,7 @@ void HopfieldCoreImpl::check_options() const {
   }
   if (options.add_bias_kv() && (options.key_as_static() || options.value_as_static())) {
     refuse(kLayer, "add_bias_kv (concat_bias_pattern) is on, but key or value is static.",
-           "A learnt pattern is one of projected patterns: project both, or leave it out.");
+           "The learned key and value are appended after projection: project both, or leave it out.");
   }
 }
 
@@ -289,7 +295,7 @@ void HopfieldCoreImpl::reset() {
     const int64_t q_rows = options.query_as_static() ? 0 : space,
                   k_rows = options.key_as_static() ? 0 : space,
                   v_rows = options.value_as_static() ? 0 : patterns;
-    if (in_one(options)) {
+    if (has_joint_projection(options)) {
       in_proj_weight = register_parameter("in_proj_weight", at::empty({q_rows + k_rows + v_rows, embed}));
     } else {
       if (q_rows > 0) {
@@ -305,7 +311,7 @@ void HopfieldCoreImpl::reset() {
       }
     }
     if (options.bias() && !nothing_projected(options)) {
-      // Room for the value's bias even where the value is static: so are the published state dicts.
+      // Includes a bias of the value even if the value is static, as the published state dicts do.
       in_proj_bias = register_parameter("in_proj_bias", at::empty({q_rows + k_rows + patterns}));
     }
     if (options.add_bias_kv()) {
@@ -329,7 +335,7 @@ void HopfieldCoreImpl::reset_parameters() {
   for (const at::Tensor& weight : {in_proj_weight, q_proj_weight, k_proj_weight, v_proj_weight, bias_k,
                                    bias_v, out_proj.is_empty() ? at::Tensor() : out_proj->weight}) {
     if (weight.defined()) {
-      torch::nn::init::normal_(weight, 0, kWeightDeviation);
+      torch::nn::init::normal_(weight, 0, kInitialStd);
     }
   }
   for (const at::Tensor& bias :
@@ -354,24 +360,25 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
         in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, rows) : own_weight;
     return linear(input, weight, next_rows(in_proj_bias, bias_row, rows));
   };
-  const auto as_it_is = [&](const NormedPatterns& input) {
-    const at::Tensor patterns_first = batch_first ? normal(input) : normal(input).transpose(0, 1);
-    if (options.compat()) { // [h * N + n], read as [n * H + h]
+  const auto unprojected = [&](const NormedPatterns& input) {
+    const at::Tensor patterns_first = batch_first ? layer_norm(input) : layer_norm(input).transpose(0, 1);
+    if (options.compat()) { // entries h * N + n, interpreted as n * H + h
       return patterns_first.repeat({heads, 1, 1})
           .view({patterns_first.size(0), heads, patterns_first.size(1), patterns_first.size(2)});
     }
     return patterns_first.unsqueeze(1).expand({-1, heads, -1, -1});
   };
-  const auto with_heads = [&](const at::Tensor& input) { // one after the other, as they will be read
-    return by_heads(input, heads, batch_first).contiguous();
-  };
+  const auto with_heads =
+      [&](const at::Tensor& input) { // contiguous by head, the order in which they are read
+        return split_heads(input, heads, batch_first).contiguous();
+      };
 
   Heads result;
   result.query =
-      options.query_as_static() ? as_it_is(query) : with_heads(projected(query, q_proj_weight, space));
+      options.query_as_static() ? unprojected(query) : with_heads(projected(query, q_proj_weight, space));
   NormedPatterns from_value = value;
   if (options.key_as_static()) {
-    result.key = as_it_is(key);
+    result.key = unprojected(key);
   } else {
     const at::Tensor weight =
         in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, space) : k_proj_weight;
@@ -385,44 +392,46 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
     result.value = with_heads(projected(from_value, v_proj_weight, patterns));
   } else {
     result.value = options.value_as_connected() && !options.key_as_static() ? with_heads(from_value.patterns)
-                                                                            : as_it_is(value);
+                                                                            : unprojected(value);
   }
   if (options.normalize_pattern()) {
     const auto in_space = [&](const at::Tensor& states) {
-      return normal({states, p_norm_weight, p_norm_bias, options.normalize_pattern_eps()});
+      return layer_norm({states, p_norm_weight, p_norm_bias, options.normalize_pattern_eps()});
     };
     result.query = in_space(result.query);
     result.key = in_space(result.key);
   }
   if (options.add_bias_kv() && !options.compat()) {
-    result.key = with_row(result.key, by_heads(bias_k, heads, true));
-    result.value = with_row(result.value, by_heads(bias_v, heads, true));
+    result.key = append_row(result.key, split_heads(bias_k, heads, true));
+    result.value = append_row(result.value, split_heads(bias_v, heads, true));
   }
   if (options.add_zero_attn()) {
     const at::Tensor zero = at::zeros({1, 1, 1, 1}, result.key.options());
-    result.key = with_row(result.key, zero);
-    result.value = with_row(result.value, zero);
+    result.key = append_row(result.key, zero);
+    result.value = append_row(result.value, zero);
   }
   return result;
 }
 
 bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& stored,
                                 const HopfieldCoreCall& call) const {
-  const bool projected_alone = !options.query_as_static() && !options.key_as_static() &&
-                               !options.value_as_static() && !options.value_as_connected() &&
-                               !options.normalize_pattern() && !options.add_bias_kv() &&
-                               !options.add_zero_attn();
-  const bool seen_alike = !call.attn_mask.defined() && (options.dropout() == 0 || !is_training());
+  const bool only_projected = !options.query_as_static() && !options.key_as_static() &&
+                              !options.value_as_static() && !options.value_as_connected() &&
+                              !options.normalize_pattern() && !options.add_bias_kv() &&
+                              !options.add_zero_attn();
+  // One mask for all queries and heads, which dropout would not be.
+  const bool has_common_mask = !call.attn_mask.defined() && (options.dropout() == 0 || !is_training());
   const std::vector<int64_t>& steps = call.update_steps_max.values();
   const std::vector<double> scaling = call.scaling.value_or(1.0).values();
   const std::vector<double>& eps = call.update_steps_eps.values();
   const bool one_step =
-      std::all_of(steps.begin(), steps.end(), [](int64_t most) { return most == 0; }) &&
+      std::all_of(steps.begin(), steps.end(), [](int64_t max) { return max == 0; }) &&
       std::all_of(eps.begin(), eps.end(), [](double e) { return e > 0; }) &&
       std::all_of(scaling.begin(), scaling.end(), [](double b) { return std::isfinite(b); });
   return options.streaming() && options.separation() == ops::Separation::softmax && !call.need_weights &&
-         projected_alone && seen_alike && one_step && ops::has_kernel(query) &&
-         (stored.source || pays_to_fold(query, stored.rows, *core_sizes(options).head, call.batch_first));
+         only_projected && has_common_mask && one_step && ops::has_kernel(query) &&
+         (stored.source ||
+          is_folding_faster(query, stored.rows, *core_sizes(options).head, call.batch_first));
 }
 
 at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const NormedRows& stored,
@@ -441,47 +450,47 @@ at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const N
   const auto times = [](const at::Tensor& x, const at::Tensor& gain) {
     return gain.defined() ? x * gain : x;
   };
-  const at::Tensor of_key = weight(k_proj_weight, space, space).unflatten(0, {heads, *sizes.head});
-  const at::Tensor of_value =
+  const at::Tensor key_weight = weight(k_proj_weight, space, space).unflatten(0, {heads, *sizes.head});
+  const at::Tensor value_weight =
       weight(v_proj_weight, 2 * space, patterns).unflatten(0, {heads, *sizes.pattern}).transpose(1, 2);
 
   at::Tensor state =
-      by_heads(linear(query, weight(q_proj_weight, 0, space), bias(0, space)), heads, call.batch_first);
-  state = state * scale_of(call, options, state).first;
-  at::Tensor seen = times(at::matmul(state, of_key), stored.key_gain); // [N, H, L, E]
+      split_heads(linear(query, weight(q_proj_weight, 0, space), bias(0, space)), heads, call.batch_first);
+  state = state * scale_of(call, options, state).initial;
+  at::Tensor folded = times(at::matmul(state, key_weight), stored.key_gain); // [N, H, L, E]
   if (stored.key_bias.defined()) {
-    seen = seen + 0 * stored.key_bias; // it adds the same to all scores of a query: its gradient is 0
+    folded = folded + 0 * stored.key_bias; // adds the same to all scores of a query, so its gradient is 0
   }
-  const at::Tensor asked = seen.flatten(1, 2);
-  const at::Tensor missing =
+  const at::Tensor folded_query = folded.flatten(1, 2);
+  const at::Tensor key_padding_mask =
       call.key_padding_mask.defined() ? call.key_padding_mask.to(at::kBool) : at::Tensor();
-  at::Tensor answer =
+  at::Tensor mean_rows =
       stored.source
-          ? ops::associate_normed(asked, stored.source, stored.epsilon)
-          : ops::associate_normed(asked, call.batch_first ? stored.rows : stored.rows.transpose(0, 1),
-                                  stored.epsilon, missing);
-  answer = answer.unflatten(1, {heads, seen.size(2)});
-  answer = times(answer, stored.value_gain);
+          ? ops::associate_normed(folded_query, stored.source, stored.epsilon)
+          : ops::associate_normed(folded_query, call.batch_first ? stored.rows : stored.rows.transpose(0, 1),
+                                  stored.epsilon, key_padding_mask);
+  mean_rows = mean_rows.unflatten(1, {heads, folded.size(2)});
+  mean_rows = times(mean_rows, stored.value_gain);
   if (stored.value_bias.defined()) {
-    answer = answer + stored.value_bias;
+    mean_rows = mean_rows + stored.value_bias;
   }
-  at::Tensor readout = at::matmul(answer, of_value);
+  at::Tensor readout = at::matmul(mean_rows, value_weight);
   if (in_proj_bias.defined()) {
     readout = readout + bias(2 * space, patterns).view({heads, 1, *sizes.pattern});
   }
-  // Where nothing is seen, there is no bias either.
+  // If all rows are masked, the readout is 0, without the bias.
   if (stored.source && stored.source->count() == 0) {
     readout = at::zeros_like(readout);
-  } else if (missing.defined()) {
-    readout = readout.masked_fill(missing.all(1).view({-1, 1, 1, 1}), 0);
+  } else if (key_padding_mask.defined()) {
+    readout = readout.masked_fill(key_padding_mask.all(1).view({-1, 1, 1, 1}), 0);
   }
-  return projected_out(readout, call.batch_first);
+  return project_output(readout, call.batch_first);
 }
 
-at::Tensor HopfieldCoreImpl::projected_out(const at::Tensor& readout, bool batch_first) {
-  const at::Tensor by_state =
+at::Tensor HopfieldCoreImpl::project_output(const at::Tensor& readout, bool batch_first) {
+  const at::Tensor concatenated =
       readout.permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{2, 0, 1, 3}).flatten(2);
-  return out_proj.is_empty() ? by_state : out_proj->forward(by_state);
+  return out_proj.is_empty() ? concatenated : out_proj->forward(concatenated);
 }
 
 HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::Tensor& key,
@@ -489,34 +498,34 @@ HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::
   return forward_normed({.patterns = query}, {.patterns = key}, {.patterns = value}, call);
 }
 
-HopfieldCoreResult HopfieldCoreImpl::forward_normed(const NormedPatterns& of_query,
-                                                    const NormedPatterns& of_key,
-                                                    const NormedPatterns& of_value,
+HopfieldCoreResult HopfieldCoreImpl::forward_normed(const NormedPatterns& normed_query,
+                                                    const NormedPatterns& normed_key,
+                                                    const NormedPatterns& normed_value,
                                                     const HopfieldCoreCall& call) {
-  const at::Tensor &query = of_query.patterns, &key = of_key.patterns, &value = of_value.patterns;
-  const InputSizes needed = input_sizes(options);
+  const at::Tensor &query = normed_query.patterns, &key = normed_key.patterns, &value = normed_value.patterns;
+  const InputSizes required = input_sizes(options);
   const AssociationInputs inputs{.layer = kLayer,
-                                 .state = {"query", query, needed.query},
-                                 .stored = {"key", key, needed.key},
-                                 .projection = {"value", value, needed.value},
-                                 .padding_mask_name = "key_padding_mask",
-                                 .padding_mask = call.key_padding_mask,
-                                 .association_mask_name = "attn_mask",
-                                 .association_mask = call.attn_mask,
+                                 .state = {"query", query, required.query},
+                                 .stored = {"key", key, required.key},
+                                 .projection = {"value", value, required.value},
+                                 .key_padding_mask_name = "key_padding_mask",
+                                 .key_padding_mask = call.key_padding_mask,
+                                 .attention_mask_name = "attn_mask",
+                                 .attention_mask = call.attn_mask,
                                  .num_heads = options.num_heads(),
                                  .batch_first = call.batch_first};
   check_inputs(inputs);
   check_scaling(call, options.num_heads());
-  Heads heads = project(of_query, of_key, of_value, call.batch_first);
+  Heads heads = project(normed_query, normed_key, normed_value, call.batch_first);
   if (heads.query.size(3) != heads.key.size(3)) {
     refuse(kLayer,
            c10::str("query has ", heads.query.size(3), " features (shape ", query.sizes(), ") but key has ",
                     heads.key.size(3), " (shape ", key.sizes(), ")."),
-           "They are compared feature by feature: make them equal, or let them be projected.");
+           "Their dot product needs equal sizes: make them equal, or project them.");
   }
   if (options.check_finite() && call.key_padding_mask.defined()) {
-    for (const at::Tensor& rows :
-         {heads.key, heads.value}) { // nobody looks at padding, but its gradient would be NaN
+    // The output does not depend on padding, but a NaN there would make gradients NaN.
+    for (const at::Tensor& rows : {heads.key, heads.value}) {
       check_output(inputs, rows);
     }
   }
@@ -525,34 +534,34 @@ HopfieldCoreResult HopfieldCoreImpl::forward_normed(const NormedPatterns& of_que
                                         key.size(call.batch_first ? 1 : 0)](const at::Tensor& mask) {
     return mask.defined() && added > 0 ? at::constant_pad_nd(mask, {0, added}) : mask;
   };
-  heads.query = heads.query * scale.first;
+  heads.query = heads.query * scale.initial;
   const auto batches = {heads.query.size(0), heads.key.size(0), heads.value.size(0)};
   const int64_t n = std::min(batches) == 0 ? 0 : std::max(batches);
-  const HeadAssociation association =
-      associate_heads({.layer = kLayer,
-                       .query = expanded_batch(heads.query, n),
-                       .stored = expanded_batch(heads.key, n),
-                       .value = expanded_batch(heads.value, n),
-                       .update_scale = scale.later,
-                       .only_best = scale.only_best,
-                       .missing = with_added_rows(missing_patterns(inputs)),
-                       .mask = with_added_rows(mask_by_heads(inputs, query.scalar_type())),
-                       .update_steps_max = call.update_steps_max,
-                       .update_steps_eps = call.update_steps_eps,
-                       .separation = options.separation(),
-                       .dropout = is_training() ? options.dropout() : 0,
-                       .generator = generator,
-                       .need_weights = call.need_weights,
-                       .streaming = options.streaming()});
-  heads.query = heads.key = at::Tensor(); // room for the output
+  const HeadAssociation association = associate_heads(
+      {.layer = kLayer,
+       .query = broadcast_batch(heads.query, n),
+       .stored = broadcast_batch(heads.key, n),
+       .value = broadcast_batch(heads.value, n),
+       .update_scale = scale.updated,
+       .hardmax_heads = scale.hardmax_heads,
+       .key_padding_mask = with_added_rows(bool_key_padding_mask(inputs)),
+       .attention_mask = with_added_rows(attention_mask_by_heads(inputs, query.scalar_type())),
+       .update_steps_max = call.update_steps_max,
+       .update_steps_eps = call.update_steps_eps,
+       .separation = options.separation(),
+       .dropout = is_training() ? options.dropout() : 0,
+       .generator = generator,
+       .need_weights = call.need_weights,
+       .streaming = options.streaming()});
+  heads.query = heads.key = at::Tensor(); // frees memory for the output
 
-  HopfieldCoreResult result{.output = projected_out(association.readout, call.batch_first),
-                            .projected_patterns = expanded_batch(heads.value, n),
+  HopfieldCoreResult result{.output = project_output(association.readout, call.batch_first),
+                            .projected_patterns = broadcast_batch(heads.value, n),
                             .updates = association.updates,
                             .changes = association.changes};
   if (call.need_weights) {
     result.association = association.association;
-    result.mean_association = association.dropped.mean(1);
+    result.mean_association = association.after_dropout.mean(1);
   }
   if (options.check_finite()) {
     check_output(inputs, result.output);

@@ -29,7 +29,7 @@ void HopfieldDecoderLayerImpl::reset() {
   const int64_t features = block_features(kLayer, hopfield_association_self),
                 cross = block_features(kLayer, hopfield_association_cross);
   if (features != cross) {
-    refuse(kLayer, c10::str("its two Hopfield layers have input_size ", features, " and ", cross, "."),
+    refuse(kLayer, c10::str("the two Hopfield layers have input_size ", features, " and ", cross, "."),
            "Make them equal.");
   }
   block_of(options).check();
@@ -56,11 +56,13 @@ at::Tensor HopfieldDecoderLayerImpl::forward(const at::Tensor& tgt, const at::Te
                                              const HopfieldMasks& tgt_masks,
                                              const HopfieldMasks& memory_masks) {
   const BlockOptions block = block_of(options);
-  const auto part = [&](const at::Tensor& x) { return dropped(x, options.dropout(), is_training()); };
-  at::Tensor x =
-      norm_residual_self->forward(tgt + part(hopfield_association_self->forward(tgt, tgt, tgt, tgt_masks)));
+  const auto with_dropout = [&](const at::Tensor& x) {
+    return apply_dropout(x, options.dropout(), is_training());
+  };
+  at::Tensor x = norm_residual_self->forward(
+      tgt + with_dropout(hopfield_association_self->forward(tgt, tgt, tgt, tgt_masks)));
   x = norm_residual_cross->forward(
-      x + part(hopfield_association_cross->forward(memory, x, memory, memory_masks)));
+      x + with_dropout(hopfield_association_cross->forward(memory, x, memory, memory_masks)));
   return feed_forward(block, x, linear_residual, linear_output, norm_output, is_training());
 }
 

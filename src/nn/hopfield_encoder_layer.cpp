@@ -42,7 +42,8 @@ void HopfieldEncoderLayerImpl::reset_parameters() {
 at::Tensor HopfieldEncoderLayerImpl::forward(const at::Tensor& src, const HopfieldMasks& masks) {
   const BlockOptions block = block_of(options);
   const at::Tensor associated = hopfield_association->forward(src, src, src, masks);
-  const at::Tensor x = norm_residual->forward(src + dropped(associated, options.dropout(), is_training()));
+  const at::Tensor x =
+      norm_residual->forward(src + apply_dropout(associated, options.dropout(), is_training()));
   return feed_forward(block, x, linear_residual, linear_output, norm_output, is_training());
 }
 

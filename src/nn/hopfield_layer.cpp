@@ -2,7 +2,7 @@
 
 #include "mneme/nn/hopfield_layer.h"
 
-#include "nn/learnt_patterns.h"
+#include "nn/learned_patterns.h"
 
 namespace mneme::nn {
 
@@ -12,21 +12,21 @@ HopfieldLayerImpl::HopfieldLayerImpl(HopfieldLayerOptions options_) : options(st
 
 void HopfieldLayerImpl::reset() {
   const HopfieldOptions& layer = options.hopfield();
-  const LearntPatterns learnt{"HopfieldLayer", layer, options.quantity()};
-  const int64_t size = learnt.features(layer.stored_pattern_as_static(), layer.stored_pattern_size());
-  lookup_weights = register_parameter("lookup_weights", learnt.made(size), options.trainable());
+  const LearnedPatterns learned{"HopfieldLayer", layer, options.quantity()};
+  const int64_t size = learned.features(layer.stored_pattern_as_static(), layer.stored_pattern_size());
+  lookup_weights = register_parameter("lookup_weights", learned.create(size), options.trainable());
   if (options.lookup_weights_as_separated()) {
     target_weights =
-        register_parameter("target_weights", learnt.made(layer.pattern_projection_size().value_or(size)),
+        register_parameter("target_weights", learned.create(layer.pattern_projection_size().value_or(size)),
                            options.lookup_targets_as_trainable());
   }
   hopfield = register_module("hopfield", Hopfield(layer));
 }
 
 void HopfieldLayerImpl::reset_parameters() {
-  LearntPatterns::draw(lookup_weights);
+  LearnedPatterns::initialise(lookup_weights);
   if (target_weights.defined()) {
-    LearntPatterns::draw(target_weights);
+    LearnedPatterns::initialise(target_weights);
   }
   hopfield->reset_parameters();
 }

@@ -4,7 +4,7 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "nn/learnt_patterns.h"
+#include "nn/learned_patterns.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -15,29 +15,30 @@ HopfieldPoolingImpl::HopfieldPoolingImpl(HopfieldPoolingOptions options_) : opti
 
 void HopfieldPoolingImpl::reset() {
   const HopfieldOptions& layer = options.hopfield();
-  const LearntPatterns learnt{"HopfieldPooling", layer, options.quantity()};
-  const int64_t size = learnt.features(layer.state_pattern_as_static(), layer.input_size());
-  pooling_weights = register_parameter("pooling_weights", learnt.made(size), options.trainable());
+  const LearnedPatterns learned{"HopfieldPooling", layer, options.quantity()};
+  const int64_t size = learned.features(layer.state_pattern_as_static(), layer.input_size());
+  pooling_weights = register_parameter("pooling_weights", learned.create(size), options.trainable());
   hopfield = register_module("hopfield", Hopfield(layer));
 }
 
 void HopfieldPoolingImpl::reset_parameters() {
-  LearntPatterns::draw(pooling_weights);
+  LearnedPatterns::initialise(pooling_weights);
   hopfield->reset_parameters();
 }
 
-at::Tensor HopfieldPoolingImpl::flat(const at::Tensor& output) const {
-  const bool as_published = options.hopfield().batch_first() || options.hopfield().compat();
-  return (as_published ? output : output.transpose(0, 1)).flatten(1);
+at::Tensor HopfieldPoolingImpl::flatten(const at::Tensor& output) const {
+  // hflayers keeps the length first, which mixes the batch.
+  const bool keep_order = options.hopfield().batch_first() || options.hopfield().compat();
+  return (keep_order ? output : output.transpose(0, 1)).flatten(1);
 }
 
 at::Tensor HopfieldPoolingImpl::forward(const at::Tensor& stored_pattern,
                                         const at::Tensor& pattern_projection, const HopfieldMasks& masks) {
-  return flat(hopfield->forward(stored_pattern, pooling_weights, pattern_projection, masks));
+  return flatten(hopfield->forward(stored_pattern, pooling_weights, pattern_projection, masks));
 }
 
 at::Tensor HopfieldPoolingImpl::forward_from(const std::shared_ptr<const RowSource>& stored_pattern) {
-  return flat(hopfield->forward_from(stored_pattern, pooling_weights));
+  return flatten(hopfield->forward_from(stored_pattern, pooling_weights));
 }
 
 HopfieldRetrieval HopfieldPoolingImpl::retrieve(const at::Tensor& stored_pattern,
@@ -45,7 +46,7 @@ HopfieldRetrieval HopfieldPoolingImpl::retrieve(const at::Tensor& stored_pattern
                                                 const HopfieldMasks& masks) {
   HopfieldRetrieval retrieval =
       hopfield->retrieve(stored_pattern, pooling_weights, pattern_projection, masks);
-  retrieval.output = flat(retrieval.output);
+  retrieval.output = flatten(retrieval.output);
   return retrieval;
 }
 
@@ -62,8 +63,8 @@ at::Tensor HopfieldPoolingImpl::get_projected_pattern_matrix(const at::Tensor& s
 }
 
 std::optional<int64_t> HopfieldPoolingImpl::output_size() const {
-  const std::optional<int64_t> one = hopfield->output_size();
-  return one ? std::optional(options.quantity() * *one) : std::nullopt;
+  const std::optional<int64_t> per_state = hopfield->output_size();
+  return per_state ? std::optional(options.quantity() * *per_state) : std::nullopt;
 }
 
 } // namespace mneme::nn

@@ -15,23 +15,23 @@ LeapBlockImpl::LeapBlockImpl(MultiheadLeapOptions leap_options) : options(std::m
 
 void LeapBlockImpl::reset() {
   const int64_t size = options.hidden_size();
-  leap = register_module("leap", MultiheadLeap(options)); // first: it refuses options that cannot be
+  leap = register_module("leap", MultiheadLeap(options)); // first: it checks the options
   attn_norm = register_module("attn_norm", block_norm(size));
   boom = register_module("boom", torch::nn::Linear(size, 4 * size));
   unboom = register_module("unboom", torch::nn::Linear(4 * size, size));
   boom_norm = register_module("boom_norm", block_norm(size));
 }
 
-at::Tensor LeapBlockImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
-  return with_boom(x + leap->forward(attn_norm->forward(x), is_token), boom_norm, boom, unboom,
-                   options.dropout(), is_training());
+at::Tensor LeapBlockImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
+  return pre_norm_feed_forward(x + leap->forward(attn_norm->forward(x), key_padding_mask), boom_norm, boom,
+                               unboom, options.dropout(), is_training());
 }
 
 MultiheadLeapStep LeapBlockImpl::step(const at::Tensor& x, ops::LeapState state) {
   const at::NoGradGuard no_gradient;
-  MultiheadLeapStep mixed = leap->step(attn_norm->forward(x), std::move(state));
-  mixed.output = with_boom(x + mixed.output, boom_norm, boom, unboom, 0, false);
-  return mixed;
+  MultiheadLeapStep next = leap->step(attn_norm->forward(x), std::move(state));
+  next.output = pre_norm_feed_forward(x + next.output, boom_norm, boom, unboom, 0, false);
+  return next;
 }
 
 } // namespace mneme::nn

@@ -24,12 +24,14 @@ using nlohmann::ordered_json;
 
 constexpr const char* kClass = "LeapForCausalLM";
 constexpr const char* kConfig = "config.json";
-constexpr double kNormEpsilon = 1e-5, kRotaryBase = 10000; // of LibTorch's LayerNorm, of MultiheadLeap
-constexpr int64_t kMostOfAny = int64_t{1}
-                               << 40; // sizes beyond fit no machine; products of two still fit int64
+constexpr double kNormEpsilon = 1e-5; // default of LibTorch's LayerNorm
+constexpr double kRotaryBase = 10000; // of MultiheadLeap
+// Larger sizes fit no machine, and products of two sizes up to this still fit int64.
+constexpr int64_t kMaxSize = int64_t{1} << 40;
 constexpr std::array kParameterFiles = {"model.safetensors", "model.safetensors.index.json",
                                         "pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt"};
-/// Fields of transformers that do not change what a model computes: about itself, about tokens, about calls and generation.
+/// Fields of transformers that do not change the results of a model: metadata, tokens, call and generation
+/// options.
 constexpr std::array kWithoutEffect = {"_attn_implementation",
                                        "_attn_implementation_autoset",
                                        "_commit_hash",
@@ -110,38 +112,38 @@ const char* name_of(const auto& names, auto kind) {
   return std::ranges::find(names, kind, [](const auto& known) { return known.kind; })->name;
 }
 
-/// As a file says it, short and safe to print.
+/// The text of a JSON value, truncated and safe to print.
 std::string shown(const ordered_json& json) {
   constexpr size_t kShown = 60;
   const std::string text = json.dump(-1, ' ', true, ordered_json::error_handler_t::replace);
   return text.size() <= kShown ? text : text.substr(0, kShown) + "...";
 }
 
-/// The fields of a configuration; every one that is there must have been asked for.
+/// Typed access to the fields of a configuration. Fields that were never queried are unknown fields.
 class Fields {
 public:
   Fields(const ordered_json& json, const std::string& source) : json_(json), source_(source) {}
 
   bool has(const char* key) {
-    asked_.insert(key);
+    queried_.insert(key);
     return json_.contains(key);
   }
   bool has_value(const char* key) { return has(key) && !json_.at(key).is_null(); }
 
-  /// A size, between `least` and kMostOfAny.
-  int64_t integer(const char* key, int64_t least = 1) {
+  /// A required integer between `min` and kMaxSize.
+  int64_t integer(const char* key, int64_t min = 1) {
     if (!has(key)) {
-      fail(c10::str("\"", key, "\" is missing."), "It is needed to know what the parameters mean.");
+      fail(c10::str("\"", key, "\" is missing."), "The parameters cannot be interpreted without it.");
     }
-    return integer(json_.at(key), c10::str("\"", key, "\""), least);
+    return integer(json_.at(key), c10::str("\"", key, "\""), min);
   }
-  std::vector<int64_t> integers(const char* key, int64_t least) {
+  std::vector<int64_t> integers(const char* key, int64_t min) {
     if (!json_.at(key).is_array()) {
       expected(c10::str("\"", key, "\""), json_.at(key), "a list of whole numbers");
     }
     std::vector<int64_t> all;
     for (const ordered_json& item : json_.at(key)) {
-      all.push_back(integer(item, c10::str("\"", key, "\"[", all.size(), "]"), least));
+      all.push_back(integer(item, c10::str("\"", key, "\"[", all.size(), "]"), min));
     }
     return all;
   }
@@ -151,7 +153,7 @@ public:
     }
     return json_.at(key).get<double>();
   }
-  bool truth(const char* key) {
+  bool boolean(const char* key) {
     if (!json_.at(key).is_boolean()) {
       expected(c10::str("\"", key, "\""), json_.at(key), "true or false");
     }
@@ -168,26 +170,25 @@ public:
     expected(c10::str("\"", key, "\""), json_.at(key), "one of " + list);
   }
 
-  /// A field that LEAP has no choice in: absent, null or one value.
+  /// A field with only one valid value in LEAP; it may also be absent or null.
   void fixed(const char* key, const ordered_json& only) {
     if (has_value(key) && json_.at(key) != only) {
-      fail(c10::str("\"", key, "\" is ", shown(json_.at(key)), ", but of LEAP only ", shown(only),
-                    " is known."),
-           "A model with another value cannot be read; take the field out if it changes nothing.");
+      fail(c10::str("\"", key, "\" is ", shown(json_.at(key)), ", but LEAP supports only ", shown(only), "."),
+           "Models with another value are not supported; remove the field if it has no effect.");
     }
   }
 
-  /// The names of unknown fields. Errors  DataError for one that could be a misspelt known field
+  /// The names of unknown fields. Errors  DataError for an unknown field whose name is similar to a known one
   std::vector<std::string> finish() const {
-    const std::vector<std::string> known(asked_.begin(), asked_.end());
+    const std::vector<std::string> known(queried_.begin(), queried_.end());
     std::vector<std::string> unknown;
     for (const auto& [key, value] : json_.items()) {
-      if (asked_.contains(key) || std::ranges::find(kWithoutEffect, key) != kWithoutEffect.end()) {
+      if (queried_.contains(key) || std::ranges::find(kWithoutEffect, key) != kWithoutEffect.end()) {
         continue;
       }
       if (const std::string close = nearest_word(key, known); !close.empty()) {
-        fail(c10::str("there is no such field as ", shown(key), ", but one called \"", close, "\"."),
-             "Correct its name, or take it out if it changes nothing.");
+        fail(c10::str("there is no such field as ", shown(key), "; a similar field is \"", close, "\"."),
+             "Correct its name, or remove it if it has no effect.");
       }
       unknown.push_back(shown(key));
     }
@@ -204,21 +205,22 @@ public:
   }
 
 private:
-  int64_t integer(const ordered_json& value, const std::string& name, int64_t least) const {
+  int64_t integer(const ordered_json& value, const std::string& name, int64_t min) const {
     const bool fits = value.is_number_integer() &&
-                      !(value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{kMostOfAny});
-    if (!fits || value.get<int64_t>() < least || value.get<int64_t>() > kMostOfAny) {
-      expected(name, value, c10::str("a whole number from ", least, " to ", kMostOfAny));
+                      !(value.is_number_unsigned() && value.get<uint64_t>() > uint64_t{kMaxSize});
+    if (!fits || value.get<int64_t>() < min || value.get<int64_t>() > kMaxSize) {
+      expected(name, value, c10::str("a whole number from ", min, " to ", kMaxSize));
     }
     return value.get<int64_t>();
   }
 
   const ordered_json& json_;
   const std::string& source_;
-  std::set<std::string> asked_;
+  std::set<std::string> queried_;
 };
 
-void take_form(Fields& fields, LeapConfig& config) {
+/// Options of LEAP's variants: weights, gate, positions, padding.
+void read_variant(Fields& fields, LeapConfig& config) {
   if (fields.has("rescale")) {
     config.weight(ops::FocusWeight::exponential);
     if (fields.has_value("rescale")) {
@@ -235,26 +237,26 @@ void take_form(Fields& fields, LeapConfig& config) {
     config.positions(fields.choice("positions", kPositions));
   }
   if (fields.has("padding_counts")) {
-    config.padding_counts(fields.truth("padding_counts"));
+    config.padding_counts(fields.boolean("padding_counts"));
   }
 }
 
-/// Windows that stand beside "use_local_att": false say nothing.
-void take_windows(Fields& fields, LeapConfig& config) {
+/// Window sizes are ignored if "use_local_att" is false.
+void read_windows(Fields& fields, LeapConfig& config) {
   if (fields.has("use_local_att")) {
-    config.local_windows(fields.truth("use_local_att"));
+    config.local_windows(fields.boolean("use_local_att"));
   }
   if (fields.has_value("window_sizes") && config.local_windows()) {
     config.windows(fields.integers("window_sizes", 0));
     if (static_cast<int64_t>(config.windows()->size()) != config.num_layers()) {
       fields.fail(c10::str("\"window_sizes\" lists ", config.windows()->size(),
                            " windows, but \"n_layer\" is ", config.num_layers(), "."),
-                  "Each layer has one.");
+                  "Give one window per layer.");
     }
   }
 }
 
-/// What other models choose, and this one does not.
+/// Fields that are options of other models, but have one fixed value in LEAP.
 void check_fixed(Fields& fields, const LeapConfig& config) {
   const int64_t inner = 4 * config.hidden_size();
   const ordered_json none = nullptr, no = false;
@@ -285,7 +287,8 @@ void check_fixed(Fields& fields, const LeapConfig& config) {
   fields.fixed("rope_theta", kRotaryBase);
 }
 
-/// Numbers that a model of this configuration has, as a double: no product overflows.
+/// Number of parameters of a model of this configuration, as a double, because products may overflow
+/// integers.
 double num_parameters(const LeapConfig& config) {
   const auto h = static_cast<double>(config.hidden_size()), layers = static_cast<double>(config.num_layers());
   const double rows =
@@ -294,9 +297,11 @@ double num_parameters(const LeapConfig& config) {
   return layers * (12 * h * h + 9 * h) + 2 * h + rows * h;
 }
 
-/// Before anything is allocated by what a configuration says.
+/// Called before memory is allocated for the sizes in a configuration. Errors  DataError if the file has
+/// fewer numbers than the model has parameters, or a parameter is not finite
 void check_parameters(const LeapConfig& config, const NamedTensors& state, const std::string& source) {
-  double numbers = 0, repeated = 0; // repeated: by expanded tensors, of which a small file can hold huge ones
+  // Expanded tensors can be huge in a small file: elements of strides 0 are counted separately.
+  double numbers = 0, repeated = 0;
   for (const auto& [name, tensor] : state) {
     at::Tensor stored = tensor;
     for (int64_t d = 0; d < tensor.dim(); ++d) {
@@ -307,15 +312,15 @@ void check_parameters(const LeapConfig& config, const NamedTensors& state, const
     if (stored.is_floating_point() && !stored.isfinite().all().item<bool>()) {
       throw DataError(
           source + ": \"" + name +
-          "\" holds numbers that are not finite.\n  Take parameters from before training went astray.");
+          "\" has numbers that are not finite.\n  Use a checkpoint from before training diverged.");
     }
   }
   constexpr double kRepeatedMax = 1 << 27; // 512 MiB
   numbers += std::min(repeated, kRepeatedMax);
   if (numbers < num_parameters(config)) {
-    throw DataError(c10::str(source, ": holds ", static_cast<int64_t>(numbers),
+    throw DataError(c10::str(source, ": contains ", static_cast<int64_t>(numbers),
                              " numbers, but config.json describes a model of ", num_parameters(config),
-                             " parameters.\n  Do both belong to one model?"));
+                             " parameters.\n  Do both belong to the same model?"));
   }
 }
 
@@ -328,7 +333,7 @@ std::filesystem::path parameters_in(const std::filesystem::path& folder) {
     }
     names += c10::str(names.empty() ? "" : ", ", name);
   }
-  throw DataError(folder.string() + ": there are no parameters here (looked for " + names +
+  throw DataError(folder.string() + ": no parameters found (looked for " + names +
                   ").\n  Give the folder of a model, with a config.json as well.");
 }
 
@@ -351,32 +356,33 @@ LeapConfig leap_config_from(std::string_view text, const std::string& source,
   if (fields.has("model_type") && json.at("model_type") != kClass) {
     fields.expected("\"model_type\"", json.at("model_type"), c10::str("\"", kClass, "\""));
   }
-  const bool first_name = fields.has("n_heads");
-  if (first_name && fields.has("n_head")) {
-    fields.fail("\"n_head\" and \"n_heads\" are both there.", "They are two names of one option: keep one.");
+  const bool has_old_name = fields.has("n_heads");
+  if (has_old_name && fields.has("n_head")) {
+    fields.fail("\"n_head\" and \"n_heads\" are both present.",
+                "They are two names of one option: keep one.");
   }
   LeapConfig config;
   config.vocab_size(fields.integer("vocab_size"))
       .hidden_size(fields.integer("hidden_size"))
-      .num_heads(fields.integer(first_name ? "n_heads" : "n_head"))
+      .num_heads(fields.integer(has_old_name ? "n_heads" : "n_head"))
       .num_layers(fields.integer("n_layer"))
       .max_positions(fields.integer("n_positions"));
   if (config.hidden_size() % config.num_heads() != 0) {
-    fields.fail(c10::str("\"hidden_size\" is ", config.hidden_size(), ", which ", config.num_heads(),
-                         " heads do not divide."),
-                "Every head gets as many features.");
+    fields.fail(c10::str("\"hidden_size\" is ", config.hidden_size(), ", which is not divisible by ",
+                         config.num_heads(), " heads."),
+                "Every head has hidden_size / n_head features.");
   }
-  take_windows(fields, config);
+  read_windows(fields, config);
   if (fields.has("hidden_dropout_prob")) {
     config.dropout(fields.number("hidden_dropout_prob"));
   }
   if (fields.has_value("initializer_range")) {
-    config.first_deviation(fields.number("initializer_range"));
+    config.initial_std(fields.number("initializer_range"));
   }
-  take_form(fields, config);
+  read_variant(fields, config);
   check_fixed(fields, config);
   for (const std::string& unknown : fields.finish()) {
-    add_notes(notes, source, {"the field " + unknown + " is not known and left out"});
+    add_notes(notes, source, {"the field " + unknown + " is not known and was ignored"});
   }
   return config;
 }
@@ -396,8 +402,8 @@ std::string to_json(const LeapConfig& config) {
   if (config.local_windows()) {
     json["window_sizes"] = config.windows() ? *config.windows() : config.layer_windows();
   }
-  if (config.first_deviation()) {
-    json["initializer_range"] = *config.first_deviation();
+  if (config.initial_std()) {
+    json["initializer_range"] = *config.initial_std();
   }
   if (config.rescale()) {
     json["rescale"] = *config.rescale();
@@ -415,7 +421,7 @@ LeapForCausalLM read_leap_model(const std::filesystem::path& model_path, const s
                                 std::vector<std::string>* notes) {
   std::error_code error;
   const bool is_file = std::filesystem::is_regular_file(model_path, error),
-             names_parameters = is_file && model_path.filename() != kConfig;
+             is_parameter_file = is_file && model_path.filename() != kConfig;
   const std::filesystem::path folder = is_file ? model_path.parent_path() : model_path,
                               config_file = folder / kConfig;
   if (!std::filesystem::exists(model_path, error)) {
@@ -427,20 +433,20 @@ LeapForCausalLM read_leap_model(const std::filesystem::path& model_path, const s
     throw DataError(
         model_path.string() + ": there is no config.json " +
         (is_file ? "next to this file" : "in this folder") +
-        ".\n  A model is its parameters and a config.json; mneme/nn/leap_folder.h lists the fields.");
+        ".\n  A model consists of parameters and a config.json; mneme/nn/leap_folder.h lists the fields.");
   }
   const std::vector<std::byte> text = data::read_file(config_file);
   const LeapConfig config = leap_config_from({reinterpret_cast<const char*>(text.data()), text.size()},
                                              config_file.string(), notes);
-  const std::filesystem::path parameters = names_parameters ? model_path : parameters_in(folder);
+  const std::filesystem::path parameters = is_parameter_file ? model_path : parameters_in(folder);
   const TensorFile file = read_tensor_file(parameters, key);
   add_notes(notes, parameters.string(), file.notes);
   check_parameters(config, file.tensors, parameters.string());
   LeapForCausalLM model{nullptr};
   try {
     model = LeapForCausalLM(config);
-  } catch (const UsageError& refused) { // an option out of its range is the file's fault
-    throw DataError(config_file.string() + ": " + refused.what());
+  } catch (const UsageError& invalid) { // an option out of its range is an error in the file
+    throw DataError(config_file.string() + ": " + invalid.what());
   }
   add_notes(notes, parameters.string(), load_leap_state(model, file.tensors, parameters.string()));
   model->eval();

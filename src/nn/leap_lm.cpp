@@ -18,7 +18,8 @@ namespace mneme::nn {
 namespace {
 
 constexpr const char* kModel = "LeapForCausalLM";
-constexpr std::array<int64_t, 4> kWindowPattern = {0, 4, 8, 16}; // of the published code, for layers in turn
+/// Windows of the published code, repeated over layers.
+constexpr std::array<int64_t, 4> kWindowPattern = {0, 4, 8, 16};
 
 void check(const LeapConfig& config) {
   for (const auto& [name, size] : {std::pair<const char*, int64_t>{"vocab_size", config.vocab_size()},
@@ -29,20 +30,18 @@ void check(const LeapConfig& config) {
     check_size("mneme::nn::LeapForCausalLM", name, size);
   }
   check_layer_windows(kModel, config.windows(), config.local_windows(), config.num_layers());
-  if (config.first_deviation() &&
-      !(std::isfinite(*config.first_deviation()) && *config.first_deviation() > 0)) {
-    refuse(kModel,
-           c10::str("first_deviation is ", *config.first_deviation(), ", but must be finite and > 0."),
+  if (config.initial_std() && !(std::isfinite(*config.initial_std()) && *config.initial_std() > 0)) {
+    refuse(kModel, c10::str("initial_std is ", *config.initial_std(), ", but must be finite and > 0."),
            "Leave it out to get 1 / sqrt(hidden_size).");
   }
 }
 
-double deviation_of(const LeapConfig& config) {
-  return config.first_deviation().value_or(1 / std::sqrt(static_cast<double>(config.hidden_size())));
+double initial_std_of(const LeapConfig& config) {
+  return config.initial_std().value_or(1 / std::sqrt(static_cast<double>(config.hidden_size())));
 }
 
-/// The tensors of a layer's state and their names in a file.
-template <class State> auto parts_of(State& state) {
+/// The tensors of a layer's state, with their names in a file.
+template <class State> auto tensors_of(State& state) {
   return std::array{std::pair("sums", &state.sums),      std::pair("reference", &state.reference),
                     std::pair("logit", &state.logit),    std::pair("key", &state.key),
                     std::pair("value", &state.value),    std::pair("scan", &state.scan),
@@ -51,6 +50,7 @@ template <class State> auto parts_of(State& state) {
 
 constexpr const char* kFormat = "mneme LEAP state 1";
 
+/// A number in the texts of a file. Errors  DataError that begins with `source`
 int64_t number_in(const TensorFile& file, const char* name, const std::string& source) {
   const auto text = file.texts.find(name);
   int64_t number = -1;
@@ -73,12 +73,16 @@ std::vector<int64_t> LeapConfig::layer_windows() const {
   std::vector<int64_t> layers;
   for (int64_t layer = 0; layer < num_layers(); ++layer) {
     const auto index = static_cast<size_t>(layer);
-    const int64_t window = !local_windows() ? 0
-                           : windows()      ? windows()->at(index)
-                                            : kWindowPattern[index % kWindowPattern.size()];
-    // No text is longer than the table: a window of its size is the whole past, with a smaller state.
-    const bool is_whole = positions() == LeapPositions::learned && window >= max_positions();
-    layers.push_back(is_whole ? 0 : window);
+    int64_t window = kWindowPattern[index % kWindowPattern.size()];
+    if (!local_windows()) {
+      window = 0;
+    } else if (windows()) {
+      window = windows()->at(index);
+    }
+    // No text has more tokens than learned positions: a window of that size has no effect, and without one
+    // the state is smaller.
+    const bool is_unlimited = positions() == LeapPositions::learned && window >= max_positions();
+    layers.push_back(is_unlimited ? 0 : window);
   }
   return layers;
 }
@@ -102,7 +106,7 @@ TensorFile to_file(const LeapModelState& state) {
                             {"position", std::to_string(state.position)},
                             {"layers", std::to_string(state.layers.size())}}};
   for (size_t i = 0; i < state.layers.size(); ++i) {
-    for (const auto& [name, tensor] : parts_of(state.layers[i])) {
+    for (const auto& [name, tensor] : tensors_of(state.layers[i])) {
       if (tensor->defined()) {
         file.tensors.emplace(c10::str("layers.", i, ".", name), tensor->cpu());
       }
@@ -119,11 +123,11 @@ LeapModelState leap_state_from(const TensorFile& file, const std::string& source
                              ", expected \"", kFormat, "\".\n  Is it the state of a LEAP model?"));
   }
   const int64_t layers = number_in(file, "layers", source);
-  if (layers >
-      static_cast<int64_t>(file.tensors.size())) { // every layer has at least one, but before the first token
+  // Every layer has at least one tensor, except before the first token.
+  if (layers > static_cast<int64_t>(file.tensors.size())) {
     if (!file.tensors.empty() || number_in(file, "position", source) > 0) {
       throw DataError(c10::str(source, ": there are ", layers, " layers but ", file.tensors.size(),
-                               " tensors.\n  The file is not as it was written."));
+                               " tensors.\n  The file was damaged or changed."));
     }
     return {};
   }
@@ -132,7 +136,7 @@ LeapModelState leap_state_from(const TensorFile& file, const std::string& source
   for (int64_t i = 0; i < layers; ++i) {
     ops::LeapState& layer = state.layers.emplace_back();
     layer.position = state.position;
-    for (const auto& [name, tensor] : parts_of(layer)) {
+    for (const auto& [name, tensor] : tensors_of(layer)) {
       if (const auto found = file.tensors.find(c10::str("layers.", i, ".", name));
           found != file.tensors.end()) {
         *tensor = found->second;
@@ -142,7 +146,7 @@ LeapModelState leap_state_from(const TensorFile& file, const std::string& source
   }
   if (taken != file.tensors.size()) {
     throw DataError(c10::str(source, ": ", file.tensors.size() - taken, " of ", file.tensors.size(),
-                             " tensors belong to no layer.\n  The file is not as it was written."));
+                             " tensors belong to no layer.\n  The file was damaged or changed."));
   }
   return state;
 }
@@ -161,7 +165,7 @@ void LeapDecoderImpl::reset() {
   for (int64_t i = 0; i < config.num_layers(); ++i) {
     decoders->push_back(LeapBlock(config.layer(i)));
   }
-  draw_first_weights(*this, deviation_of(config), config.seed());
+  initialise_weights(*this, initial_std_of(config), config.seed());
 }
 
 at::Tensor LeapDecoderImpl::with_positions(const at::Tensor& embeddings, int64_t first_position) {
@@ -180,23 +184,24 @@ at::Tensor LeapDecoderImpl::with_positions(const at::Tensor& embeddings, int64_t
     refuse("LeapDecoder",
            c10::str("the text has ", end, " tokens, but there are ", config.max_positions(),
                     " learned positions."),
-           "Cut the text, or train with rotary, decay or no positions, which have no end.");
+           "Truncate the text, or train with rotary, decay or no positions, which are unlimited.");
   }
   return embeddings + position_embeddings->weight.slice(0, first_position, end);
 }
 
-at::Tensor LeapDecoderImpl::first_state(const at::Tensor& embeddings) {
-  return dropped(with_positions(embeddings, 0), config.dropout(), is_training());
+at::Tensor LeapDecoderImpl::block_input(const at::Tensor& embeddings) {
+  return apply_dropout(with_positions(embeddings, 0), config.dropout(), is_training());
 }
 
-at::Tensor LeapDecoderImpl::forward(const at::Tensor& embeddings, const at::Tensor& is_token) {
-  return states(embeddings, is_token).back();
+at::Tensor LeapDecoderImpl::forward(const at::Tensor& embeddings, const at::Tensor& key_padding_mask) {
+  return hidden_states(embeddings, key_padding_mask).back();
 }
 
-std::vector<at::Tensor> LeapDecoderImpl::states(const at::Tensor& embeddings, const at::Tensor& is_token) {
-  std::vector<at::Tensor> all = {first_state(embeddings)};
+std::vector<at::Tensor> LeapDecoderImpl::hidden_states(const at::Tensor& embeddings,
+                                                       const at::Tensor& key_padding_mask) {
+  std::vector<at::Tensor> all = {block_input(embeddings)};
   for (const std::shared_ptr<torch::nn::Module>& block : *decoders) {
-    all.push_back(block->as<LeapBlock>()->forward(all.back(), is_token));
+    all.push_back(block->as<LeapBlock>()->forward(all.back(), key_padding_mask));
   }
   return all;
 }
@@ -210,7 +215,7 @@ at::Tensor LeapDecoderImpl::step(const at::Tensor& embeddings, LeapModelState& s
     refuse(
         "LeapDecoder",
         c10::str("the state has ", state.layers.size(), " layers, but the model has ", decoders->size(), "."),
-        "Give the state that the call before returned; an empty one at the beginning.");
+        "Give the state that the previous call returned; an empty one for the first call.");
   }
   at::Tensor x = with_positions(embeddings, state.position);
   for (size_t i = 0; i < decoders->size(); ++i) {
@@ -232,20 +237,22 @@ void LeapForCausalLMImpl::reset() {
       register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), config.hidden_size()));
   leap_model = register_module("leap_model", LeapDecoder(config));
   last_norm = register_module("last_norm", block_norm(config.hidden_size()));
-  draw_first_weights(*this, deviation_of(config), config.seed());
+  initialise_weights(*this, initial_std_of(config), config.seed());
 }
 
-at::Tensor LeapForCausalLMImpl::mask_for_leap(const at::Tensor& is_token) const {
-  if (!is_token.defined() || !config.padding_counts()) {
-    return is_token;
+at::Tensor LeapForCausalLMImpl::decoder_padding_mask(const at::Tensor& key_padding_mask) const {
+  if (!key_padding_mask.defined() || !config.padding_counts()) {
+    return key_padding_mask;
   }
-  if (is_token.size(1) > 1 && is_token.device().is_cpu()) { // elsewhere looking would wait
-    const at::Tensor begins_late =
-        is_token.slice(1, 1).logical_and(is_token.slice(1, 0, -1).logical_not()).any(1);
-    if (begins_late.any().item<bool>()) {
+  // On other devices this check would force a synchronisation.
+  if (key_padding_mask.size(1) > 1 && key_padding_mask.device().is_cpu()) {
+    const at::Tensor padded_before_token =
+        key_padding_mask.slice(1, 0, -1).logical_and(key_padding_mask.slice(1, 1).logical_not()).any(1);
+    if (padded_before_token.any().item<bool>()) {
       refuse(kModel,
              c10::str("attention_mask has padding before tokens in text ",
-                      begins_late.nonzero()[0].item<int64_t>(), ", where it would count as words."),
+                      padded_before_token.nonzero()[0].item<int64_t>(),
+                      ", where it would have weights like tokens."),
              "Pad on the right, or set padding_counts to false.");
     }
   }
@@ -254,9 +261,10 @@ at::Tensor LeapForCausalLMImpl::mask_for_leap(const at::Tensor& is_token) const 
 
 CausalLMOutput LeapForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
   check_ids(kModel, ids, config.vocab_size());
-  const at::Tensor is_token = is_token_of(kModel, ids, call.attention_mask);
-  return lm_output(kModel, leap_model->states(word_embedding->forward(ids), mask_for_leap(is_token)),
-                   last_norm, word_embedding->weight, {}, call, is_token);
+  const at::Tensor key_padding_mask = key_padding_mask_of(kModel, ids, call.attention_mask);
+  return lm_output(
+      kModel, leap_model->hidden_states(word_embedding->forward(ids), decoder_padding_mask(key_padding_mask)),
+      last_norm, word_embedding->weight, {}, call, key_padding_mask);
 }
 
 LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state) {
@@ -271,42 +279,43 @@ LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state
 MultiheadLeap LeapForCausalLMImpl::layer(int64_t index) {
   if (index < 0 || index >= config.num_layers()) {
     refuse(kModel,
-           c10::str("layer ", index, " is asked for, but there are ", config.num_layers(), ": 0 to ",
+           c10::str("there is no layer ", index, ": the ", config.num_layers(), " layers are 0 to ",
                     config.num_layers() - 1, "."),
            "The first layer is 0.");
   }
   return leap_model->decoders->ptr(static_cast<size_t>(index))->as<LeapBlock>()->leap;
 }
 
-std::vector<ops::LeapParts> LeapForCausalLMImpl::explain(const at::Tensor& ids,
-                                                         const at::Tensor& attention_mask) {
-  std::vector<ops::LeapParts> layers;
+std::vector<ops::LeapIntermediates> LeapForCausalLMImpl::explain(const at::Tensor& ids,
+                                                                 const at::Tensor& attention_mask) {
+  std::vector<ops::LeapIntermediates> layers;
   explain_layers(
-      ids, [&](int64_t, const ops::LeapParts& parts) { layers.push_back(parts); }, attention_mask);
+      ids, [&](int64_t, const ops::LeapIntermediates& layer) { layers.push_back(layer); }, attention_mask);
   return layers;
 }
 
-void LeapForCausalLMImpl::explain_layers(const at::Tensor& ids,
-                                         const std::function<void(int64_t, const ops::LeapParts&)>& look,
-                                         const at::Tensor& attention_mask) {
+void LeapForCausalLMImpl::explain_layers(
+    const at::Tensor& ids, const std::function<void(int64_t, const ops::LeapIntermediates&)>& visit,
+    const at::Tensor& attention_mask) {
   check_ids(kModel, ids, config.vocab_size());
-  const at::Tensor mask = mask_for_leap(is_token_of(kModel, ids, attention_mask));
-  at::Tensor x = leap_model->first_state(word_embedding->forward(ids));
+  const at::Tensor mask = decoder_padding_mask(key_padding_mask_of(kModel, ids, attention_mask));
+  at::Tensor x = leap_model->block_input(word_embedding->forward(ids));
   for (int64_t i = 0; i < config.num_layers(); ++i) {
     auto* block = leap_model->decoders->ptr(static_cast<size_t>(i))->as<LeapBlock>();
-    look(i, block->leap->explain(block->attn_norm->forward(x), mask));
+    visit(i, block->leap->explain(block->attn_norm->forward(x), mask));
     x = i + 1 < config.num_layers() ? block->forward(x, mask) : x;
   }
 }
 
 std::vector<std::string> load_leap_state(LeapForCausalLM& model, NamedTensors state,
                                          const std::string& source) {
-  std::vector<std::string> notes = without_causal_lm_prefixes(*model, state);
-  if (has_first_leap_names(state) && model->config.weight() == ops::FocusWeight::elu) {
-    throw DataError(source +
-                    ": its projections have the names of LEAP 1.0.0 and 1.0.1, whose focus weights are "
-                    "exponential, but the model's are elu.\n  Make the model with weight exponential and the "
-                    "rescale it was trained with, 10 by default.");
+  std::vector<std::string> notes = remove_causal_lm_prefixes(*model, state);
+  if (has_leap_1_0_names(state) && model->config.weight() == ops::FocusWeight::elu) {
+    throw DataError(
+        source +
+        ": its projections have the names of LEAP 1.0.0 and 1.0.1, whose focus weights are "
+        "exponential, but the weights of this model are elu.\n  Use weight exponential and the rescale "
+        "of its training, 10 by default.");
   }
   load_causal_lm_state(*model, std::move(state), source);
   return notes;

@@ -30,7 +30,7 @@ void LstmForCausalLMImpl::reset() {
                                                    .batch_first(true)
                                                    .dropout(config.num_layers() > 1 ? config.dropout() : 0)));
   last_norm = register_module("last_norm", block_norm(size));
-  at::Generator generator = generator_of(config.seed());
+  at::Generator generator = make_generator(config.seed());
   fill_normal(word_embedding->weight, 1, generator);
   for (at::Tensor& parameter : rnn->parameters()) {
     fill_uniform(parameter, 1 / std::sqrt(static_cast<double>(size)), generator);
@@ -41,12 +41,12 @@ CausalLMOutput LstmForCausalLMImpl::forward(const at::Tensor& ids, const CausalL
   check_ids(kModel, ids, config.vocab_size());
   if (ids.numel() == 0) {
     refuse(kModel, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
-           "An LSTM needs at least one.");
+           "An LSTM needs at least one token.");
   }
-  const at::Tensor is_token = is_token_of(kModel, ids, call.attention_mask),
+  const at::Tensor key_padding_mask = key_padding_mask_of(kModel, ids, call.attention_mask),
                    words = word_embedding->forward(ids);
   return lm_output(kModel, {words, std::get<0>(rnn->forward(words))}, last_norm, word_embedding->weight, {},
-                   call, is_token);
+                   call, key_padding_mask);
 }
 
 } // namespace mneme::nn

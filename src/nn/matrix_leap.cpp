@@ -17,7 +17,7 @@ constexpr const char* kLayer = "MatrixLeap";
 MatrixLeapImpl::MatrixLeapImpl(MatrixLeapOptions options_) : options(std::move(options_)) {
   check_heads(kLayer, options.hidden_size(), options.num_heads());
   reset();
-  // Windows and decays are the operator's to judge: it says what is wrong now and not at the first token.
+  // The operator checks windows and decays: an empty call reports errors now instead of in the first forward.
   const at::Tensor none = at::empty({0, 0, options.num_heads(), options.hidden_size() / options.num_heads()});
   ops::matrix_leap(none, none, none, none, op_options());
 }
@@ -47,10 +47,10 @@ std::vector<at::Tensor> MatrixLeapImpl::project(const at::Tensor& x) {
   return parts;
 }
 
-at::Tensor MatrixLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
+at::Tensor MatrixLeapImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
   const std::vector<at::Tensor> p = project(x);
   ops::MatrixLeapOptions op = op_options();
-  op.is_token = is_token;
+  op.key_padding_mask = key_padding_mask;
   return ops::matrix_leap(p[0], p[1], p[2], p[3], op).flatten(2);
 }
 

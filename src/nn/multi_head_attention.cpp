@@ -17,14 +17,14 @@ void check_pair(const char* name, const at::Tensor& tensor, const at::Tensor& qu
   if (!tensor.defined() || tensor.dim() != 4) {
     throw UsageError(c10::str("mneme::nn::multi_head_attention: ", name, " has ",
                               tensor.defined() ? tensor.dim() : 0,
-                              " dimensions, 4 are needed: batch, head, place, feature."));
+                              " dimensions, but must have 4: batch, head, position, feature."));
   }
   if (!at::isFloatingType(tensor.scalar_type()) || tensor.scalar_type() != query.scalar_type() ||
       tensor.device() != query.device()) {
     throw UsageError(c10::str("mneme::nn::multi_head_attention: ", name, " is of type ", tensor.scalar_type(),
                               " on ", tensor.device(), " but query of type ", query.scalar_type(), " on ",
                               query.device(),
-                              ".\n  All three must be of the same floating point type on one device."));
+                              ".\n  All three must have the same floating-point type and device."));
   }
 }
 
@@ -49,10 +49,10 @@ MultiHeadAttention multi_head_attention(const at::Tensor& query, const at::Tenso
   check_equal("query", query, "key", key, 1, "heads");
   check_equal("query", query, "value", value, 1, "heads");
   check_equal("query", query, "key", key, 3, "features");
-  check_equal("key", key, "value", value, 2, "places");
+  check_equal("key", key, "value", value, 2, "positions");
   if (key.size(2) == 0 || key.size(3) == 0) {
     throw UsageError(c10::str("mneme::nn::multi_head_attention: key has shape ", key.sizes(),
-                              ": there is nothing to attend to."));
+                              ", but must have at least one position and one feature."));
   }
   const double beta = options.beta.value_or(1.0 / std::sqrt(static_cast<double>(key.size(3))));
   if (!std::isfinite(beta) || beta <= 0) {

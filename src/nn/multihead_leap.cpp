@@ -27,24 +27,24 @@ void check(const MultiheadLeapOptions& options) {
   if (options.rescale() && head_size < 2) {
     refuse(kLayer,
            c10::str("rescale is given, but a head has ", head_size, " feature; at least 2 are needed."),
-           "A single number has no deviation to be standardised by.");
+           "A single number has no standard deviation.");
   }
   if (options.rotary() && head_size % 2 != 0) {
-    refuse(kLayer, c10::str("rotary positions turn pairs of features, but a head has ", head_size, "."),
-           "Choose hidden_size / num_heads even.");
+    refuse(kLayer, c10::str("rotary positions rotate pairs of features, but a head has ", head_size, "."),
+           "hidden_size / num_heads must be even.");
   }
 }
 
-/// What is done to the parts of the projection before they are compared; none where that is nothing.
-ops::PartsTransform transform_of(const MultiheadLeapOptions& options) {
+/// Standardisation and rotary positions, if the options have any of them; else an empty function.
+ops::ProjectionTransform transform_of(const MultiheadLeapOptions& options) {
   if (!options.rescale() && !options.rotary()) {
     return {};
   }
   return [is_standardized = options.rescale().has_value(),
-          is_rotated = options.rotary()](const at::Tensor& parts, int64_t first_position) {
-    at::Tensor result = is_standardized ? standardized(parts) : parts;
-    if (is_rotated) { // but for the value
-      const at::Tensor heads = rotated(result.narrow(2, 0, 3).flatten(2, 3), first_position);
+          is_rotated = options.rotary()](const at::Tensor& projected, int64_t first_position) {
+    at::Tensor result = is_standardized ? standardise(projected) : projected;
+    if (is_rotated) { // except the value
+      const at::Tensor heads = rotary_embedding(result.narrow(2, 0, 3).flatten(2, 3), first_position);
       result = at::cat({heads.unflatten(2, {3, -1}), result.narrow(2, 3, 1)}, 2);
     }
     return result;
@@ -64,7 +64,8 @@ std::vector<double> alibi_slopes(int64_t num_heads) {
 MultiheadLeapImpl::MultiheadLeapImpl(MultiheadLeapOptions options_) : options(std::move(options_)) {
   check(options);
   reset();
-  // Windows, decays and scales are the operator's to judge: it says what is wrong now and not at the first token.
+  // The operator checks windows, decays and scales: an empty call reports errors now instead of in the first
+  // forward.
   const at::Tensor none = at::empty({0, 0, options.num_heads(), options.hidden_size() / options.num_heads()});
   ops::leap(none, none, none, none, op_options());
 }
@@ -94,20 +95,20 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
 MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
   check_sequence(kLayer, x, options.hidden_size());
   const int64_t head_size = options.hidden_size() / options.num_heads();
-  at::Tensor parts = projections->forward(x).unflatten(-1, {4, options.num_heads(), head_size});
-  if (const ops::PartsTransform transform = transform_of(options)) {
-    parts = transform(parts, first_position);
+  at::Tensor projected = projections->forward(x).unflatten(-1, {4, options.num_heads(), head_size});
+  if (const ops::ProjectionTransform transform = transform_of(options)) {
+    projected = transform(projected, first_position);
   }
-  return {parts.select(2, 0), parts.select(2, 1), parts.select(2, 2), parts.select(2, 3)};
+  return {projected.select(2, 0), projected.select(2, 1), projected.select(2, 2), projected.select(2, 3)};
 }
 
-at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& is_token) {
+at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
   ops::LeapOptions op = op_options();
-  op.is_token = is_token;
+  op.key_padding_mask = key_padding_mask;
   check_sequence(kLayer, x, options.hidden_size());
-  ops::PartsDropout dropout;
+  ops::ProjectionDropout dropout;
   if (is_training() && options.dropout() > 0) {
-    dropout = {options.dropout(), drawn_seed()};
+    dropout = {options.dropout(), draw_seed()};
   }
   return ops::leap_projected(x, projections->weight, options.num_heads(), op, transform_of(options), dropout);
 }
@@ -120,16 +121,16 @@ MultiheadLeapStep MultiheadLeapImpl::step(const at::Tensor& x, ops::LeapState st
   return {next.readout.flatten(2), std::move(next.state)};
 }
 
-ops::LeapParts MultiheadLeapImpl::explain(const at::Tensor& x, const at::Tensor& is_token) {
+ops::LeapIntermediates MultiheadLeapImpl::explain(const at::Tensor& x, const at::Tensor& key_padding_mask) {
   const Projected p = project(x, 0);
   ops::LeapOptions op = op_options();
-  op.is_token = is_token;
-  return ops::leap_with_parts(p.query, p.focus, p.key, p.value, op);
+  op.key_padding_mask = key_padding_mask;
+  return ops::leap_with_intermediates(p.query, p.focus, p.key, p.value, op);
 }
 
-at::Tensor MultiheadLeapImpl::effective_attention(const ops::LeapParts& parts,
+at::Tensor MultiheadLeapImpl::effective_attention(const ops::LeapIntermediates& intermediates,
                                                   const ops::LeapTile& tile) const {
-  return ops::effective_attention(parts, op_options(), tile);
+  return ops::effective_attention(intermediates, op_options(), tile);
 }
 
 } // namespace mneme::nn

@@ -13,7 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 4> kWrappers{"module", "_orig_mod", "_fsdp_wrapped_module",
                                                     "_checkpoint_wrapped_module"};
 
-/// "a.b.a.c" without "a" is "b.c". The last component stays: it is the parameter's own.
+/// "a.b.a.c" without "a" is "b.c". The last component is always kept: it is the name of the parameter.
 std::string without_component(const std::string& name, std::string_view component) {
   std::string kept;
   std::string_view rest = name;
@@ -26,7 +26,7 @@ std::string without_component(const std::string& name, std::string_view componen
   return kept;
 }
 
-/// Nothing if two names would become one.
+/// The state with renamed tensors; nullopt if two names would become equal.
 template <class Rename> std::optional<NamedTensors> renamed(const NamedTensors& state, Rename rename) {
   NamedTensors result;
   for (const auto& [name, tensor] : state) {
@@ -63,19 +63,19 @@ std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::se
     }
     if (std::optional<NamedTensors> shorter = renamed(state, rename)) {
       state = std::move(*shorter);
-      notes.push_back(c10::str("\"", wrapper, ".\" is left out of the names of its tensors"));
+      notes.push_back(c10::str("\"", wrapper, ".\" is removed from the names of its tensors"));
     }
   }
   NamedTensors shorter = state;
-  std::string whole; // what all names begin with
+  std::string removed; // all common prefixes so far
   for (std::string prefix = common_prefix(shorter);
        !prefix.empty() && std::ranges::none_of(shorter, is_known); prefix = common_prefix(shorter)) {
     shorter = *renamed(shorter, [&](const std::string& name) { return name.substr(prefix.size()); });
-    whole += prefix;
+    removed += prefix;
   }
-  if (!whole.empty() && std::ranges::any_of(shorter, is_known)) {
+  if (!removed.empty() && std::ranges::any_of(shorter, is_known)) {
     state = std::move(shorter);
-    notes.push_back(c10::str("\"", whole, "\" is left out of the names of its tensors"));
+    notes.push_back(c10::str("\"", removed, "\" is removed from the names of its tensors"));
   }
   return notes;
 }

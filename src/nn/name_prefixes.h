@@ -11,9 +11,10 @@
 
 namespace mneme::nn {
 
-/// Renames the tensors of `state`, unless all names are known. The path components of DataParallel ("module"),
-/// torch.compile ("_orig_mod"), FSDP and activation checkpointing are removed anywhere, and then components that all
-/// names begin with, such as "model"; neither if known names hold them, too, or if two names would become one.
+/// Removes prefixes from the names of `state`, unless all names are known. First the path components of
+/// DataParallel ("module"), torch.compile ("_orig_mod"), FSDP and activation checkpointing are removed at any
+/// depth; then leading components that all names have in common, such as "model". A component is kept if
+/// known names contain it as well, or if its removal would make two names equal.
 ///
 /// Returns a note for each prefix that was removed.
 std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::set<std::string>& known);

@@ -18,8 +18,9 @@ public:
                             const OptionalTensor& gain, const OptionalTensor& shift, const at::Tensor& weight,
                             const OptionalTensor& bias, double epsilon) {
     at::AutoDispatchBelowADInplaceOrView below;
-    const auto given = [](const OptionalTensor& t) { return t.value_or(at::Tensor()); };
-    context->save_for_backward({patterns, given(gain), given(shift), weight, given(bias)});
+    const auto or_undefined = [](const OptionalTensor& t) { return t.value_or(at::Tensor()); };
+    context->save_for_backward(
+        {patterns, or_undefined(gain), or_undefined(shift), weight, or_undefined(bias)});
     context->saved_data["epsilon"] = epsilon;
     return at::linear(at::layer_norm(patterns, {patterns.size(-1)}, gain, shift, epsilon), weight, bias);
   }
@@ -29,22 +30,23 @@ public:
     const torch::autograd::variable_list saved = context->get_saved_variables();
     const at::Tensor &patterns = saved[0], &gain = saved[1], &shift = saved[2], &weight = saved[3],
                      &bias = saved[4];
-    const auto is_wanted = [](const at::Tensor& input) { return input.defined() && input.requires_grad(); };
+    const auto needs_grad = [](const at::Tensor& input) { return input.defined() && input.requires_grad(); };
     const int64_t features = patterns.size(-1);
-    const auto [normal, mean, inverse] =
+    const auto [normalised, mean, inverse_std] =
         at::native_layer_norm(patterns, {features}, gain, shift, context->saved_data["epsilon"].toDouble());
     const at::Tensor d_rows = gradients[0].reshape({-1, weight.size(0)});
     at::Tensor d_weight, d_bias, d_patterns, d_gain, d_shift;
-    if (is_wanted(weight)) {
-      d_weight = d_rows.t().matmul(normal.reshape({-1, features}));
+    if (needs_grad(weight)) {
+      d_weight = d_rows.t().matmul(normalised.reshape({-1, features}));
     }
-    if (is_wanted(bias)) {
+    if (needs_grad(bias)) {
       d_bias = d_rows.sum(0);
     }
-    const std::array<bool, 3> wanted = {is_wanted(patterns), is_wanted(gain), is_wanted(shift)};
-    if (wanted[0] || wanted[1] || wanted[2]) {
-      std::tie(d_patterns, d_gain, d_shift) = at::native_layer_norm_backward(
-          d_rows.matmul(weight).view_as(patterns), patterns, {features}, mean, inverse, gain, shift, wanted);
+    const std::array<bool, 3> mask = {needs_grad(patterns), needs_grad(gain), needs_grad(shift)};
+    if (mask[0] || mask[1] || mask[2]) {
+      std::tie(d_patterns, d_gain, d_shift) =
+          at::native_layer_norm_backward(d_rows.matmul(weight).view_as(patterns), patterns, {features}, mean,
+                                         inverse_std, gain, shift, mask);
     }
     return {d_patterns, d_gain, d_shift, d_weight, d_bias, at::Tensor()};
   }

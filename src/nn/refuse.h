@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Errors of layers: which layer, what is wrong with both sides of the comparison, how to fix it.
+/// Error messages of layers: the layer, the problem with both sides of the comparison, and how to fix it.
 #pragma once
 
 #include <string>
@@ -9,8 +9,10 @@
 
 namespace mneme::nn {
 
-[[noreturn]] inline void refuse(const char* layer, const std::string& what, const std::string& how_to_fix) {
-  throw UsageError("mneme::nn::" + std::string(layer) + ": " + what + "\n  " + how_to_fix);
+/// Throws a UsageError with the message "mneme::nn::LAYER: PROBLEM", and the fix on a second line.
+[[noreturn]] inline void refuse(const char* layer, const std::string& problem,
+                                const std::string& how_to_fix) {
+  throw UsageError("mneme::nn::" + std::string(layer) + ": " + problem + "\n  " + how_to_fix);
 }
 
 } // namespace mneme::nn

@@ -11,7 +11,7 @@
 
 namespace mneme::nn {
 
-PositionTableImpl::PositionTableImpl(at::Tensor first) : table(std::move(first)) {
+PositionTableImpl::PositionTableImpl(at::Tensor encoding) : table(std::move(encoding)) {
   reset();
 }
 
@@ -40,7 +40,7 @@ void ScaledDotProductAttentionImpl::reset() {
       "position",
       PositionTable(
           sinusoidal_positions(options.context_length(), options.model_size()).to(query->weight.options())));
-  at::Generator generator = generator_of(options.seed());
+  at::Generator generator = make_generator(options.seed());
   for (torch::Tensor& parameter : parameters()) {
     fill_uniform(parameter, 1 / std::sqrt(static_cast<double>(options.model_size())), generator);
   }
@@ -51,13 +51,12 @@ torch::Tensor ScaledDotProductAttentionImpl::forward(const torch::Tensor& input)
       input.size(-1) != options.model_size()) {
     throw UsageError(c10::str("mneme::nn::ScaledDotProductAttention: the input has shape ",
                               input.defined() ? input.sizes() : at::IntArrayRef(), ", but must be [",
-                              options.context_length(), ", ", options.model_size(),
-                              "], or a batch of that."));
+                              options.context_length(), ", ", options.model_size(), "] or [B, ",
+                              options.context_length(), ", ", options.model_size(), "]."));
   }
-  const torch::Tensor placed = (input.dim() == 2 ? input.unsqueeze(0) : input) + position->table;
-  // The default beta of one associative step is 1 / sqrt(features of the query).
-  const torch::Tensor readout =
-      ops::associate(query->forward(placed), key->forward(placed), value->forward(placed));
+  const torch::Tensor x = (input.dim() == 2 ? input.unsqueeze(0) : input) + position->table;
+  // The default beta of ops::associate is 1 / sqrt(features of the query).
+  const torch::Tensor readout = ops::associate(query->forward(x), key->forward(x), value->forward(x));
   return input.dim() == 2 ? readout.squeeze(0) : readout;
 }
 

@@ -9,7 +9,7 @@ namespace mneme::nn {
 namespace {
 
 constexpr const char* kWhere = "mneme::nn::SelfAttention";
-constexpr double kDeviation = 0.001; // of first weights, as published
+constexpr double kInitialStd = 0.001; // of initial parameters, as published
 
 } // namespace
 
@@ -24,15 +24,15 @@ void SelfAttentionImpl::reset() {
   const auto linear = [&](const char* name, int64_t from, int64_t to) {
     return register_module(name, torch::nn::Linear(torch::nn::LinearOptions(from, to).bias(false)));
   };
-  places = register_parameter("positioner", torch::empty({1, length, size}));
-  tokens = register_module("tokenizer", torch::nn::Embedding(2, size));
+  position_embedding = register_parameter("positioner", torch::empty({1, length, size}));
+  token_embedding = register_module("tokenizer", torch::nn::Embedding(2, size));
   query = linear("Wq", size, size);
   key = linear("Wk", size, size);
   value = linear("Wv", size, 1);
   readout = linear("linear", length, 1);
-  at::Generator generator = generator_of(options.seed());
+  at::Generator generator = make_generator(options.seed());
   for (torch::Tensor& parameter : parameters()) {
-    fill_normal(parameter, kDeviation, generator);
+    fill_normal(parameter, kInitialStd, generator);
   }
 }
 
@@ -42,7 +42,7 @@ torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& bits) {
 
 SelfAttentionResult SelfAttentionImpl::forward_with_attention(const torch::Tensor& bits) {
   check_bits(kWhere, bits, options.context_length());
-  const torch::Tensor x = (tokens->forward(bits) + places).unsqueeze(1); // one head
+  const torch::Tensor x = (token_embedding->forward(bits) + position_embedding).unsqueeze(1); // one head
   const MultiHeadAttention heads =
       multi_head_attention(query->forward(x), key->forward(x), value->forward(x));
   SelfAttentionResult result;

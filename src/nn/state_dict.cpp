@@ -24,7 +24,7 @@ NamedTensors own_tensors(const torch::nn::Module& module) {
   return all;
 }
 
-/// Lines about names, of which the first are shown and the others counted.
+/// List of problems of one kind for an error message: the first ones in full, the rest as a count.
 class Problems {
 public:
   explicit Problems(const char* kind) : kind_(kind) {}
@@ -44,7 +44,7 @@ private:
   std::string lines_, more_;
 };
 
-/// Whether a tensor is another name of one that the module has.
+/// True if a tensor of the state is the same view of the same storage as one whose name the module has.
 bool is_tied_to_any(const at::Tensor& tensor, const NamedTensors& state, const NamedTensors& own) {
   return std::ranges::any_of(state, [&](const auto& entry) {
     return own.contains(entry.first) && entry.second.is_alias_of(tensor) &&
@@ -74,13 +74,13 @@ std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors
   std::vector<std::string> notes = remove_name_prefixes(state, names);
   Problems missing("missing"), shapes("of another shape"), types("of another type"), unexpected("unexpected");
   for (const auto& [name, tensor] : own) {
-    const auto given = state.find(name);
-    if (given == state.end()) {
+    const auto found = state.find(name);
+    if (found == state.end()) {
       missing.add(c10::str(name, " of shape ", tensor.sizes()));
-    } else if (given->second.sizes() != tensor.sizes()) {
-      shapes.add(c10::str(name, " is ", given->second.sizes(), ", expected ", tensor.sizes()));
-    } else if (given->second.is_floating_point() != tensor.is_floating_point()) {
-      types.add(c10::str(name, " is ", given->second.scalar_type(), ", expected ", tensor.scalar_type()));
+    } else if (found->second.sizes() != tensor.sizes()) {
+      shapes.add(c10::str(name, " is ", found->second.sizes(), ", expected ", tensor.sizes()));
+    } else if (found->second.is_floating_point() != tensor.is_floating_point()) {
+      types.add(c10::str(name, " is ", found->second.scalar_type(), ", expected ", tensor.scalar_type()));
     }
   }
   for (const auto& [name, tensor] : state) {
@@ -90,11 +90,12 @@ std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors
   }
   const std::string wrong = missing.lines() + shapes.lines() + types.lines() + unexpected.lines();
   if (!wrong.empty()) {
-    std::string message = source + ": these are not the parameters of this module:" + wrong;
+    std::string message = source + ": the tensors do not match the parameters of this module:" + wrong;
     for (const std::string& note : notes) {
       message += "\n    (" + note + ")";
     }
-    throw DataError(message + "\n  Make the module with the options that the parameters were trained with.");
+    throw DataError(message +
+                    "\n  Construct the module with the options that the parameters were trained with.");
   }
   const at::NoGradGuard no_gradient;
   for (auto [name, tensor] : own) {

@@ -56,7 +56,7 @@ at::Tensor tensor_of(std::span<const std::byte> bytes, int64_t begin, at::IntArr
   return tensor;
 }
 
-/// The tensors whose names begin with `key` and a dot, without both.
+/// The tensors whose names begin with "KEY.", without that prefix.
 NamedTensors under_key(const NamedTensors& tensors, const std::string& key, const std::string& source) {
   NamedTensors found;
   for (const auto& [name, tensor] : tensors) {
@@ -66,19 +66,18 @@ NamedTensors under_key(const NamedTensors& tensors, const std::string& key, cons
   }
   if (found.empty()) {
     throw DataError(c10::str(source, ": no name begins with \"", key, ".\".\n  ",
-                             tensors.empty()
-                                 ? std::string("There are no tensors in it.")
-                                 : "The first of its names is \"" + tensors.begin()->first + "\"."));
+                             tensors.empty() ? std::string("The file contains no tensors.")
+                                             : "Its first name is \"" + tensors.begin()->first + "\"."));
   }
   return found;
 }
 
-/// Tensors of one storage share it here, too, but for negated ones.
+/// Tensors that share a storage in the file share it in the result, except negated ones.
 TensorFile read_torch_file(std::span<const std::byte> bytes, const std::string& name,
                            const std::string& key) {
   data::TorchFile parsed = data::parse_torch_checkpoint(bytes, name, key);
   TensorFile file{.tensors = {}, .notes = std::move(parsed.notes)};
-  std::map<std::pair<int64_t, std::string>, at::Tensor> storages; // by place and type
+  std::map<std::pair<int64_t, std::string>, at::Tensor> storages; // by offset in the file and type
   for (const data::TorchFileEntry& entry : parsed.entries) {
     const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
     TORCH_INTERNAL_ASSERT(type != kTypes.end());
@@ -95,20 +94,21 @@ TensorFile read_torch_file(std::span<const std::byte> bytes, const std::string& 
   return file;
 }
 
-/// A Python pickle of protocol 2 or later, and not the header length of a .safetensors file, which would then be 640
-/// bytes and more, and followed by '{'.
+/// True for a Python pickle of protocol 2 to 5. The same bytes can also be the header length of a
+/// .safetensors file, which is then at least 640 bytes long and followed by '{'.
 bool is_pickle(std::span<const std::byte> bytes) {
   constexpr size_t kHeaderLength = 8;
   return bytes.size() > kHeaderLength && bytes[0] == std::byte{0x80} && bytes[1] >= std::byte{2} &&
          bytes[1] <= std::byte{5} && bytes[kHeaderLength] != std::byte{'{'};
 }
 
-/// safetensors.torch.save_model writes tied tensors once, and of the other names a text that leads to the one written.
+/// Adds the other names of tied tensors: safetensors.torch.save_model writes one tensor, and for each other
+/// name a text with the name of that tensor.
 void add_tied(TensorFile& file) {
   for (const auto& [alias, name] : file.texts) {
     const auto tensor = file.tensors.find(name);
     if (tensor != file.tensors.end()) {
-      file.tensors.emplace(alias, at::Tensor(tensor->second)); // a tensor of this name wins
+      file.tensors.emplace(alias, at::Tensor(tensor->second)); // keeps an existing tensor of this name
     }
   }
 }
@@ -137,14 +137,15 @@ TensorFile read_one_file(const std::filesystem::path& path, const std::string& k
     return read_torch_file(bytes, path.string(), key);
   }
   if (is_pickle(bytes)) {
-    throw DataError(path.string() +
-                    ": is a Python pickle that torch.save has not written.\n  Load it in Python and save its "
-                    "tensors with torch.save, or convert them to .safetensors.");
+    throw DataError(
+        path.string() +
+        ": is a Python pickle that was not written by torch.save.\n  Load it in Python and save its "
+        "tensors with torch.save, or convert them to .safetensors.");
   }
   return read_safetensors_file(bytes, path.string(), key);
 }
 
-/// Each shard is next to the index.
+/// Reads the shards of an index; they are in the folder of the index.
 TensorFile read_shards(const std::filesystem::path& path, const std::string& key) {
   const data::ShardIndex index = data::read_shard_index(path);
   TensorFile all;
@@ -159,9 +160,9 @@ TensorFile read_shards(const std::filesystem::path& path, const std::string& key
     TensorFile file = read_one_file(shard_path, "");
     for (const std::string& name : names) {
       if (!file.tensors.contains(name)) {
-        throw DataError(
-            c10::str(path.string(), ": the tensor \"", name, "\" is not in the shard \"", shard,
-                     "\", where the index lists it.\n  Download index and shards again, of one version."));
+        throw DataError(c10::str(path.string(), ": the tensor \"", name, "\" is not in the shard \"", shard,
+                                 "\", although the index lists it there.\n  Download index and shards again, "
+                                 "all of one version."));
       }
     }
     for (const auto& [name, tensor] : file.tensors) {
@@ -171,7 +172,7 @@ TensorFile read_shards(const std::filesystem::path& path, const std::string& key
       if (!all.tensors.emplace(name, tensor).second) {
         throw DataError(
             c10::str(path.string(), ": the tensor \"", name, "\" is in the shard \"", shard,
-                     "\" and in one before it.\n  Download index and shards again, of one version."));
+                     "\" and in an earlier one.\n  Download index and shards again, all of one version."));
       }
     }
     all.texts.merge(file.texts);
@@ -193,23 +194,23 @@ TensorFile read_tensor_file(const std::filesystem::path& path, const std::string
 }
 
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file) {
-  std::vector<at::Tensor> kept; // contiguous copies, alive until written
+  std::vector<at::Tensor> contiguous; // keeps the data alive until it is written
   std::vector<data::SafetensorsTensor> tensors;
   for (const auto& [name, tensor] : file.tensors) {
-    const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&, &wanted = tensor](const Type& known) {
-      return known.type == wanted.scalar_type();
+    const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&, &given = tensor](const Type& known) {
+      return known.type == given.scalar_type();
     });
     if (!tensor.device().is_cpu() || type == kTypes.end()) {
       throw UsageError(c10::str("mneme::nn::write_tensor_file: ", name, " is of type ", tensor.scalar_type(),
-                                " on ", tensor.device(), ", but one of ", type_names(),
-                                " on the CPU is needed.\n  Convert or move it first."));
+                                " on ", tensor.device(), ", but must be one of ", type_names(),
+                                " on the CPU.\n  Convert or move it first."));
     }
-    kept.push_back(tensor.detach().contiguous());
-    tensors.push_back(
-        {name, std::string(type->name), tensor.sizes().vec(),
-         std::span(static_cast<const std::byte*>(kept.back().const_data_ptr()), kept.back().nbytes())});
+    contiguous.push_back(tensor.detach().contiguous());
+    tensors.push_back({name, std::string(type->name), tensor.sizes().vec(),
+                       std::span(static_cast<const std::byte*>(contiguous.back().const_data_ptr()),
+                                 contiguous.back().nbytes())});
   }
-  write_file_atomically(path, data::safetensors_file(tensors, file.texts));
+  write_file_atomically(path, data::to_safetensors(tensors, file.texts));
 }
 
 } // namespace mneme::nn

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What the encoder and the decoder block have in common.
+/// Layers and checks that the transformer blocks share.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@
 
 namespace mneme::nn {
 
-/// The options of both blocks; checked where a block is made.
+/// Options of the encoder and the decoder block.
 struct BlockOptions {
   const char* layer;
   int64_t dim_feedforward;
@@ -24,15 +24,17 @@ struct BlockOptions {
   void check() const;
 };
 
-/// Features of a block around this layer. Errors  UsageError if its output has other features than its input
+/// The number of features of a block that contains this layer. Errors  UsageError if the layer's output has
+/// another number of features than its input, so that there can be no residual connection
 int64_t block_features(const char* block, const Hopfield& layer);
 
+/// Layer norm over the last dimension, with the default options of LibTorch.
 torch::nn::LayerNorm block_norm(int64_t features);
 
-/// dropout(part), while training
-at::Tensor dropped(const at::Tensor& part, double dropout, bool training);
+/// dropout(x) in training, else x
+at::Tensor apply_dropout(const at::Tensor& x, double dropout, bool training);
 
-/// norm(x + dropout(output(dropout(activation(residual(x))))))
+/// Post-norm feed-forward layer: norm(x + dropout(output(dropout(activation(residual(x))))))
 at::Tensor feed_forward(const BlockOptions& options, const at::Tensor& x, torch::nn::Linear& residual,
                         torch::nn::Linear& output, torch::nn::LayerNorm& norm, bool training);
 

@@ -27,57 +27,58 @@ namespace mneme::ops {
 namespace {
 
 const Checks kChecks("associate_normed");
-constexpr int64_t kRowsPerPiece =
-    4096; // float32 inside of a piece, float64 over pieces: long sums lose nothing
+// Sums are accumulated in the type of the rows within a chunk and in float64 over chunks, so that long sums
+// keep their precision.
+constexpr int64_t kRowsPerChunk = 4096;
 
-void check_one(const Checks::Named& input) {
+void check_tensor(const Checks::Named& input) {
   kChecks.defined(input, "batch, patterns, features");
-  kChecks.dimensions(input, 3, "batch, patterns, features", "A single batch is unsqueeze(0).");
-  kChecks.real(input);
+  kChecks.dimensions(input, 3, "batch, patterns, features", "Use unsqueeze(0) on a single batch.");
+  kChecks.floating_point(input);
 }
 
 void check_epsilon(double epsilon) {
   if (!(epsilon > 0) || !std::isfinite(epsilon)) {
-    kChecks.refuse(c10::str("epsilon is ", epsilon, ", but must be finite and > 0."),
-                   "1e-5 is the usual one.");
+    kChecks.fail(c10::str("epsilon is ", epsilon, ", but must be finite and > 0."),
+                 "1e-5 is the usual value.");
   }
 }
 
 void check(const at::Tensor& query, const at::Tensor& rows, double epsilon) {
   const Checks::Named q{"query", query}, r{"rows", rows};
-  check_one(q);
-  check_one(r);
+  check_tensor(q);
+  check_tensor(r);
   kChecks.same_type(q, r);
   kChecks.same_device(q, r);
-  kChecks.equal(q, 2, r, 2, "features", "They are compared feature by feature: project the query.");
+  kChecks.same_size(q, 2, r, 2, "features", "Scores are dot products over features: project the query.");
   if (query.size(0) != 1) {
-    kChecks.equal(q, 0, r, 0, "batches", "Make the batches equal, or that of the query 1.");
+    kChecks.same_size(q, 0, r, 0, "batches", "Make the batches equal, or the batch of the query 1.");
   }
   if (rows.size(2) == 0) {
-    kChecks.refuse(c10::str("rows has ", Checks::sized(r, 2, "features"), ", at least 1 is needed."),
-                   "There is nothing to compare.");
+    kChecks.fail(c10::str("rows has ", Checks::size_text(r, 2, "features"), ", at least 1 is needed."),
+                 "A layer norm needs features.");
   }
   check_epsilon(epsilon);
 }
 
-template <class T> std::unique_ptr<T[]> room_for(int64_t count) {
+template <class T> std::unique_ptr<T[]> allocate(int64_t count) {
   return std::make_unique_for_overwrite<T[]>(static_cast<size_t>(count));
 }
 
-void check_missing(const at::Tensor& missing, const at::Tensor& rows) {
-  if (missing.scalar_type() != at::kBool || missing.device() != rows.device() ||
-      missing.sizes() != at::IntArrayRef{rows.size(0), rows.size(1)}) {
-    kChecks.refuse(c10::str("missing is ", missing.scalar_type(), " on ", missing.device(), " (shape ",
-                            missing.sizes(), "), but Bool on ", rows.device(), " of [", rows.size(0), ", ",
-                            rows.size(1), "] is needed: batch, rows."),
-                   "True stands for a row that is not there.");
+void check_key_padding_mask(const at::Tensor& mask, const at::Tensor& rows) {
+  if (mask.scalar_type() != at::kBool || mask.device() != rows.device() ||
+      mask.sizes() != at::IntArrayRef{rows.size(0), rows.size(1)}) {
+    kChecks.fail(c10::str("key_padding_mask is ", mask.scalar_type(), " on ", mask.device(), " (shape ",
+                          mask.sizes(), "), but Bool on ", rows.device(), " of [", rows.size(0), ", ",
+                          rows.size(1), "] is needed: batch, rows."),
+                 "True means that the row is ignored.");
   }
 }
 
-/// Bags in memory as a tensor, or one bag in a source.
+/// Either bags as a tensor, or one bag that is read from a source.
 struct Rows {
-  at::Tensor tensor;  ///< [B, N, E], contiguous
-  at::Tensor missing; ///< bool [B, N], contiguous; undefined: all rows are there
+  at::Tensor tensor;           ///< [B, N, E], contiguous
+  at::Tensor key_padding_mask; ///< bool [B, N], contiguous; undefined: no row is ignored
   std::shared_ptr<const RowSource> source;
 
   int64_t bags() const { return source ? 1 : tensor.size(0); }
@@ -85,186 +86,192 @@ struct Rows {
   int64_t size() const { return source ? source->size() : tensor.size(2); }
 };
 
-/// The rows of a piece that are not missing, one after the other.
-template <class T> struct Piece {
+/// Rows of a chunk that are not ignored, contiguous.
+template <class T> struct Chunk {
   const T* rows;
   int64_t count;
-  std::span<const int64_t> places; ///< in the whole piece; none: they are its first rows
+  std::span<const int64_t> indices; ///< of the rows in the chunk; empty: they are its first `count` rows
 };
 
-/// All bags are cut into pieces of the same number of rows, whatever the number of threads.
+/// Bags, all divided into chunks of the same number of rows, whatever the number of threads.
 template <class T> struct Bags {
-  const T *query, *rows; ///< rows: nullptr if there is a source
-  const bool* missing;   ///< nullptr: all rows are there
+  const T *query, *rows;        ///< rows: nullptr if there is a source
+  const bool* key_padding_mask; ///< nullptr: no row is ignored
   const RowSource* source;
   T epsilon;
-  int64_t count, num_queries, num_rows, size, pieces;
+  int64_t count, num_queries, num_rows, size, num_chunks;
   bool shared_query;
 
   Bags(const at::Tensor& queries, const Rows& all, double eps)
       : query(queries.const_data_ptr<T>()), rows(all.source ? nullptr : all.tensor.const_data_ptr<T>()),
-        missing(all.missing.defined() ? all.missing.const_data_ptr<bool>() : nullptr),
+        key_padding_mask(all.key_padding_mask.defined() ? all.key_padding_mask.const_data_ptr<bool>()
+                                                        : nullptr),
         source(all.source.get()), epsilon(static_cast<T>(eps)), count(all.bags()),
         num_queries(queries.size(1)), num_rows(all.count()), size(all.size()),
-        pieces((num_rows + kRowsPerPiece - 1) / kRowsPerPiece), shared_query(queries.size(0) == 1) {}
+        num_chunks((num_rows + kRowsPerChunk - 1) / kRowsPerChunk), shared_query(queries.size(0) == 1) {}
 
   const T* query_of(int64_t bag) const { return query + (shared_query ? 0 : bag * num_queries * size); }
-  int64_t first_row(int64_t piece) const { return piece * kRowsPerPiece; }
-  int64_t rows_of(int64_t piece) const { return std::min(kRowsPerPiece, num_rows - first_row(piece)); }
-  /// Of a piece in a tensor [bag, row, feature].
-  int64_t offset(int64_t bag, int64_t piece) const { return (bag * num_rows + first_row(piece)) * size; }
+  int64_t first_row(int64_t chunk) const { return chunk * kRowsPerChunk; }
+  int64_t rows_of(int64_t chunk) const { return std::min(kRowsPerChunk, num_rows - first_row(chunk)); }
+  /// Offset of a chunk in a tensor [bag, row, feature].
+  int64_t offset(int64_t bag, int64_t chunk) const { return (bag * num_rows + first_row(chunk)) * size; }
 
-  /// Calls work(item, bag, which, piece) for each piece of each bag.
-  template <class Work> void each_piece(Work work) const {
-    constexpr int64_t kPiecesPerRead = 8; // share the memory that they are read into
-    parallel_for(count * pieces, rows == nullptr ? kPiecesPerRead : 1, [&](int64_t begin, int64_t end) {
-      std::unique_ptr<T[]> room;
-      std::vector<int64_t> places;
+  /// Calls work(item, bag, index of the chunk, chunk) for each chunk of each bag, in parallel.
+  template <class Work> void for_each_chunk(Work work) const {
+    constexpr int64_t kChunksPerBlock = 8; // of a source: they share one buffer
+    parallel_for(count * num_chunks, rows == nullptr ? kChunksPerBlock : 1, [&](int64_t begin, int64_t end) {
+      std::unique_ptr<T[]> buffer;
+      std::vector<int64_t> indices;
       for (int64_t item = begin; item < end; ++item) {
-        const int64_t bag = item / pieces, which = item % pieces;
-        work(item, bag, which, read(bag, which, room, places));
+        const int64_t bag = item / num_chunks, index = item % num_chunks;
+        work(item, bag, index, read(bag, index, buffer, indices));
       }
     });
   }
 
 private:
-  Piece<T> read(int64_t bag, int64_t which, std::unique_ptr<T[]>& room, std::vector<int64_t>& places) const {
-    const auto make_room = [&] {
-      if (!room) {
-        room = room_for<T>(std::min(kRowsPerPiece, num_rows) * size);
+  Chunk<T> read(int64_t bag, int64_t index, std::unique_ptr<T[]>& buffer,
+                std::vector<int64_t>& indices) const {
+    const auto allocate_buffer = [&] {
+      if (!buffer) {
+        buffer = allocate<T>(std::min(kRowsPerChunk, num_rows) * size);
       }
     };
     if (source != nullptr) {
-      make_room();
-      source->read(first_row(which), std::span(room.get(), static_cast<size_t>(rows_of(which) * size)));
-      return {room.get(), rows_of(which), {}};
+      allocate_buffer();
+      source->read(first_row(index), std::span(buffer.get(), static_cast<size_t>(rows_of(index) * size)));
+      return {buffer.get(), rows_of(index), {}};
     }
-    const T* from = rows + offset(bag, which);
-    if (missing == nullptr) {
-      return {from, rows_of(which), {}};
+    const T* from = rows + offset(bag, index);
+    if (key_padding_mask == nullptr) {
+      return {from, rows_of(index), {}};
     }
-    places.clear();
-    const bool* is_missing = missing + bag * num_rows + first_row(which);
-    for (int64_t row = 0; row < rows_of(which); ++row) {
-      if (!is_missing[row]) {
-        places.push_back(row);
+    indices.clear();
+    const bool* is_ignored = key_padding_mask + bag * num_rows + first_row(index);
+    for (int64_t row = 0; row < rows_of(index); ++row) {
+      if (!is_ignored[row]) {
+        indices.push_back(row);
       }
     }
-    const int64_t there = std::ssize(places);
-    if (there == 0 || places.back() == there - 1) { // what is missing comes last
-      return {from, there, {}};
+    const int64_t num_kept = std::ssize(indices);
+    if (num_kept == 0 || indices.back() == num_kept - 1) { // padding at the end: rows are read in place
+      return {from, num_kept, {}};
     }
-    make_room();
-    for (int64_t row = 0; row < there; ++row) {
-      std::copy_n(from + places[static_cast<size_t>(row)] * size, size, room.get() + row * size);
+    allocate_buffer();
+    for (int64_t row = 0; row < num_kept; ++row) {
+      std::copy_n(from + indices[static_cast<size_t>(row)] * size, size, buffer.get() + row * size);
     }
-    return {room.get(), there, places};
+    return {buffer.get(), num_kept, indices};
   }
 };
 
-struct Answer {
-  at::Tensor readout;      ///< [B, Q, E]
-  at::Tensor largest, sum; ///< [B, Q]
+/// Readout and softmax statistics per query, from which backward recomputes the weights.
+struct Readout {
+  at::Tensor readout;          ///< [B, Q, E]
+  at::Tensor row_max, row_sum; ///< [B, Q]
 };
 
-template <class T> void forward(const Bags<T>& bags, const Answer& to) {
-  const int64_t q = bags.num_queries, items = bags.count * bags.pieces * q;
-  const auto readouts = room_for<T>(items * bags.size), largest = room_for<T>(items),
-             sums = room_for<T>(items);
-  bags.each_piece([&](int64_t item, int64_t bag, int64_t, const Piece<T>& piece) {
+template <class T> void forward(const Bags<T>& bags, const Readout& to) {
+  const int64_t q = bags.num_queries, items = bags.count * bags.num_chunks * q;
+  const auto readouts = allocate<T>(items * bags.size), row_max = allocate<T>(items),
+             row_sum = allocate<T>(items);
+  bags.for_each_chunk([&](int64_t item, int64_t bag, int64_t, const Chunk<T>& chunk) {
     kernels::normed_association(
         kernels::NormedAssociationArgs<T>{.queries = bags.query_of(bag),
-                                          .rows = piece.rows,
+                                          .rows = chunk.rows,
                                           .epsilon = bags.epsilon,
                                           .readout = readouts.get() + item * q * bags.size,
-                                          .largest = largest.get() + item * q,
-                                          .sum = sums.get() + item * q,
+                                          .row_max = row_max.get() + item * q,
+                                          .row_sum = row_sum.get() + item * q,
                                           .num_queries = q,
-                                          .num_rows = piece.count,
+                                          .num_rows = chunk.count,
                                           .size = bags.size});
   });
-  T *readout = to.readout.mutable_data_ptr<T>(), *to_largest = to.largest.mutable_data_ptr<T>(),
-    *to_sum = to.sum.mutable_data_ptr<T>();
+  // Merges the chunks of each query, in order.
+  T *readout = to.readout.mutable_data_ptr<T>(), *to_max = to.row_max.mutable_data_ptr<T>(),
+    *to_sum = to.row_sum.mutable_data_ptr<T>();
   std::vector<double> total(static_cast<size_t>(bags.size));
   for (int64_t at = 0; at < bags.count * q; ++at) {
-    const int64_t first = at / q * bags.pieces * q + at % q, last = first + bags.pieces * q;
-    T most = std::numeric_limits<T>::lowest();
-    for (int64_t part = first; part < last; part += q) {
-      most = std::max(most, largest[static_cast<size_t>(part)]);
+    const int64_t first = at / q * bags.num_chunks * q + at % q, last = first + bags.num_chunks * q;
+    T max = std::numeric_limits<T>::lowest();
+    for (int64_t partial = first; partial < last; partial += q) {
+      max = std::max(max, row_max[static_cast<size_t>(partial)]);
     }
     double sum = 0;
     std::ranges::fill(total, 0.0);
-    for (int64_t part = first; part < last; part += q) {
-      const double share =
-          static_cast<double>(sums[static_cast<size_t>(part)]) *
-          std::exp(static_cast<double>(largest[static_cast<size_t>(part)]) - static_cast<double>(most));
-      sum += share;
+    for (int64_t partial = first; partial < last; partial += q) {
+      const double weight =
+          static_cast<double>(row_sum[static_cast<size_t>(partial)]) *
+          std::exp(static_cast<double>(row_max[static_cast<size_t>(partial)]) - static_cast<double>(max));
+      sum += weight;
       for (int64_t i = 0; i < bags.size; ++i) {
         total[static_cast<size_t>(i)] +=
-            share * static_cast<double>(readouts[static_cast<size_t>(part * bags.size + i)]);
+            weight * static_cast<double>(readouts[static_cast<size_t>(partial * bags.size + i)]);
       }
     }
     for (int64_t i = 0; i < bags.size; ++i) {
       readout[at * bags.size + i] = static_cast<T>(sum == 0 ? 0.0 : total[static_cast<size_t>(i)] / sum);
     }
-    to_largest[at] = most;
+    to_max[at] = max;
     to_sum[at] = static_cast<T>(sum);
   }
 }
 
-struct Wanted {
+struct NeedsGradient {
   bool query, rows;
 };
 
 template <class T>
 torch::autograd::variable_list backward(const Bags<T>& bags, const at::Tensor& d_readout,
-                                        const Answer& forward, const at::Tensor& query, Wanted wanted) {
-  const int64_t q = bags.num_queries, of_queries = q * bags.size;
+                                        const Readout& forward, const at::Tensor& query,
+                                        NeedsGradient needs_gradient) {
+  const int64_t q = bags.num_queries, query_size = q * bags.size;
   const T *g = d_readout.const_data_ptr<T>(), *readout = forward.readout.const_data_ptr<T>();
-  std::vector<T> shift(static_cast<size_t>(bags.count * q));
-  for (size_t at = 0; at < shift.size(); ++at) {
+  std::vector<T> delta(static_cast<size_t>(bags.count * q)); // d_readout . readout of each query
+  for (size_t at = 0; at < delta.size(); ++at) {
     double sum = 0;
     for (int64_t i = static_cast<int64_t>(at) * bags.size; i < static_cast<int64_t>(at + 1) * bags.size;
          ++i) {
       sum += static_cast<double>(g[i]) * static_cast<double>(readout[i]);
     }
-    shift[at] = static_cast<T>(sum);
+    delta[at] = static_cast<T>(sum);
   }
-  const at::Tensor d_rows = // 0 for missing ones
-      wanted.rows ? at::zeros({bags.count, bags.num_rows, bags.size}, query.options()) : at::Tensor();
-  const auto parts = std::make_unique<T[]>( // begin with 0: gradients are added
-      static_cast<size_t>(wanted.query ? bags.count * bags.pieces * of_queries : 0));
-  bags.each_piece([&](int64_t item, int64_t bag, int64_t which, const Piece<T>& piece) {
-    T* d_piece = wanted.rows ? d_rows.mutable_data_ptr<T>() + bags.offset(bag, which) : nullptr;
-    const auto scattered = room_for<T>(wanted.rows ? std::ssize(piece.places) * bags.size : 0);
+  // Gradients of ignored rows stay 0.
+  const at::Tensor d_rows =
+      needs_gradient.rows ? at::zeros({bags.count, bags.num_rows, bags.size}, query.options()) : at::Tensor();
+  const auto partials = std::make_unique<T[]>( // zeros: the kernel adds to them
+      static_cast<size_t>(needs_gradient.query ? bags.count * bags.num_chunks * query_size : 0));
+  bags.for_each_chunk([&](int64_t item, int64_t bag, int64_t index, const Chunk<T>& chunk) {
+    T* d_chunk = needs_gradient.rows ? d_rows.mutable_data_ptr<T>() + bags.offset(bag, index) : nullptr;
+    const auto gathered = allocate<T>(needs_gradient.rows ? std::ssize(chunk.indices) * bags.size : 0);
     kernels::normed_association_gradient(kernels::NormedAssociationGradientArgs<T>{
         .queries = bags.query_of(bag),
-        .rows = piece.rows,
+        .rows = chunk.rows,
         .epsilon = bags.epsilon,
-        .largest = forward.largest.const_data_ptr<T>() + bag * q,
-        .sum = forward.sum.const_data_ptr<T>() + bag * q,
-        .d_readout = g + bag * of_queries,
-        .shift = shift.data() + bag * q,
-        .d_queries = wanted.query ? parts.get() + item * of_queries : nullptr,
-        .d_rows = piece.places.empty() || !wanted.rows ? d_piece : scattered.get(),
+        .row_max = forward.row_max.const_data_ptr<T>() + bag * q,
+        .row_sum = forward.row_sum.const_data_ptr<T>() + bag * q,
+        .d_readout = g + bag * query_size,
+        .delta = delta.data() + bag * q,
+        .d_queries = needs_gradient.query ? partials.get() + item * query_size : nullptr,
+        .d_rows = chunk.indices.empty() || !needs_gradient.rows ? d_chunk : gathered.get(),
         .num_queries = q,
-        .num_rows = piece.count,
+        .num_rows = chunk.count,
         .size = bags.size});
-    for (int64_t row = 0; wanted.rows && row < std::ssize(piece.places); ++row) {
-      std::copy_n(scattered.get() + row * bags.size, bags.size,
-                  d_piece + piece.places[static_cast<size_t>(row)] * bags.size);
+    for (int64_t row = 0; needs_gradient.rows && row < std::ssize(chunk.indices); ++row) {
+      std::copy_n(gathered.get() + row * bags.size, bags.size,
+                  d_chunk + chunk.indices[static_cast<size_t>(row)] * bags.size);
     }
   });
   at::Tensor d_query;
-  if (wanted.query) {
+  if (needs_gradient.query) {
     d_query = at::zeros_like(query);
     T* to = d_query.mutable_data_ptr<T>();
     std::vector<double> total(static_cast<size_t>(d_query.numel()));
-    for (int64_t item = 0; item < bags.count * bags.pieces; ++item) {
-      const int64_t first = bags.shared_query ? 0 : item / bags.pieces * of_queries;
-      for (int64_t i = 0; i < of_queries; ++i) {
+    for (int64_t item = 0; item < bags.count * bags.num_chunks; ++item) {
+      const int64_t first = bags.shared_query ? 0 : item / bags.num_chunks * query_size;
+      for (int64_t i = 0; i < query_size; ++i) {
         total[static_cast<size_t>(first + i)] +=
-            static_cast<double>(parts[static_cast<size_t>(item * of_queries + i)]);
+            static_cast<double>(partials[static_cast<size_t>(item * query_size + i)]);
       }
     }
     std::ranges::copy(total, to);
@@ -272,40 +279,42 @@ torch::autograd::variable_list backward(const Bags<T>& bags, const at::Tensor& d
   return {d_query, d_rows, at::Tensor(), at::Tensor(), at::Tensor()};
 }
 
-/// Keeps a source until the way back.
-struct KeptSource : torch::CustomClassHolder {
-  explicit KeptSource(std::shared_ptr<const RowSource> kept) : source(std::move(kept)) {}
+/// Keeps a source alive until backward.
+struct SavedSource : torch::CustomClassHolder {
+  explicit SavedSource(std::shared_ptr<const RowSource> saved) : source(std::move(saved)) {}
   std::shared_ptr<const RowSource> source;
 };
 
 class AssociateNormed : public torch::autograd::Function<AssociateNormed> {
 public:
-  /// Either rows, of which some may be missing, or a source.
+  /// Either `rows` with an optional key padding mask, or `source`.
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& query,
-                            const std::optional<at::Tensor>& rows, const std::optional<at::Tensor>& missing,
+                            const std::optional<at::Tensor>& rows,
+                            const std::optional<at::Tensor>& key_padding_mask,
                             const std::shared_ptr<const RowSource>& source, double epsilon) {
     at::AutoDispatchBelowADInplaceOrView below;
     const at::Tensor q = query.contiguous();
-    const Rows all{rows ? rows->contiguous() : at::Tensor(), missing ? missing->contiguous() : at::Tensor(),
-                   source};
+    const Rows all{rows ? rows->contiguous() : at::Tensor(),
+                   key_padding_mask ? key_padding_mask->contiguous() : at::Tensor(), source};
     const int64_t batches = all.bags(), queries = q.size(1);
-    Answer answer{at::empty({batches, queries, all.size()}, q.options()),
-                  at::empty({batches, queries}, q.options()), at::empty({batches, queries}, q.options())};
+    Readout result{at::empty({batches, queries, all.size()}, q.options()),
+                   at::empty({batches, queries}, q.options()), at::empty({batches, queries}, q.options())};
     AT_DISPATCH_FLOATING_TYPES(q.scalar_type(), "mneme::associate_normed",
-                               [&] { ops::forward(Bags<scalar_t>(q, all, epsilon), answer); });
-    context->save_for_backward({q, all.tensor, all.missing, answer.readout, answer.largest, answer.sum});
+                               [&] { ops::forward(Bags<scalar_t>(q, all, epsilon), result); });
+    context->save_for_backward(
+        {q, all.tensor, all.key_padding_mask, result.readout, result.row_max, result.row_sum});
     context->saved_data["epsilon"] = epsilon;
-    context->saved_data["source"] = c10::IValue::make_capsule(c10::make_intrusive<KeptSource>(source));
-    return answer.readout;
+    context->saved_data["source"] = c10::IValue::make_capsule(c10::make_intrusive<SavedSource>(source));
+    return result.readout;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    kChecks.first_derivative();
+    kChecks.no_double_backward();
     const torch::autograd::variable_list saved = context->get_saved_variables();
     const double epsilon = context->saved_data["epsilon"].toDouble();
-    const auto kept = context->saved_data["source"].toCapsule();
-    const Rows all{saved[1], saved[2], static_cast<const KeptSource&>(*kept).source};
+    const auto saved_source = context->saved_data["source"].toCapsule();
+    const Rows all{saved[1], saved[2], static_cast<const SavedSource&>(*saved_source).source};
     return AT_DISPATCH_FLOATING_TYPES(saved[0].scalar_type(), "mneme::associate_normed", [&] {
       return ops::backward(Bags<scalar_t>(saved[0], all, epsilon), gradients[0].contiguous(),
                            {saved[3], saved[4], saved[5]}, saved[0],
@@ -317,51 +326,50 @@ public:
 } // namespace
 
 at::Tensor associate_normed(const at::Tensor& query, const at::Tensor& rows, double epsilon,
-                            const at::Tensor& missing) {
+                            const at::Tensor& key_padding_mask) {
   check(query, rows, epsilon);
-  if (missing.defined()) {
-    check_missing(missing, rows);
+  if (key_padding_mask.defined()) {
+    check_key_padding_mask(key_padding_mask, rows);
   }
   if (has_kernel(rows)) {
     return AssociateNormed::apply(query, std::optional(rows),
-                                  missing.defined() ? std::optional(missing) : std::nullopt,
+                                  key_padding_mask.defined() ? std::optional(key_padding_mask) : std::nullopt,
                                   std::shared_ptr<const RowSource>(), epsilon);
   }
   if (rows.size(1) == 0) {
     return at::zeros({rows.size(0), query.size(1), rows.size(2)}, rows.options());
   }
   const at::Tensor normed = at::layer_norm(rows, {rows.size(2)}, {}, {}, epsilon);
-  if (!missing.defined()) {
+  if (!key_padding_mask.defined()) {
     return associate(query, normed, normed, {.beta = 1.0});
   }
   const at::ScalarType wide = rows.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const at::Tensor absent = missing.unsqueeze(1);
+  const at::Tensor ignored = key_padding_mask.unsqueeze(1);
   const at::Tensor scores =
       at::matmul(query, normed.transpose(1, 2))
           .to(wide)
-          .masked_fill(absent, static_cast<double>(std::numeric_limits<float>::lowest()));
-  const at::Tensor weights = at::softmax(scores, -1).masked_fill(absent, 0).to(rows.scalar_type());
-  return at::matmul(weights, normed.masked_fill(missing.unsqueeze(2), 0));
+          .masked_fill(ignored, static_cast<double>(std::numeric_limits<float>::lowest()));
+  const at::Tensor weights = at::softmax(scores, -1).masked_fill(ignored, 0).to(rows.scalar_type());
+  return at::matmul(weights, normed.masked_fill(key_padding_mask.unsqueeze(2), 0));
 }
 
 at::Tensor associate_normed(const at::Tensor& query, const std::shared_ptr<const RowSource>& rows,
                             double epsilon) {
   const Checks::Named q{"query", query};
-  check_one(q);
+  check_tensor(q);
   check_epsilon(epsilon);
   if (!rows) {
-    kChecks.refuse("rows is no source at all.", "Give one, for example a data::RowFile.");
+    kChecks.fail("rows is a null pointer.", "Pass a source, for example a data::RowFile.");
   }
   if (query.size(0) != 1 || query.size(2) != rows->size() || rows->size() < 1) {
-    kChecks.refuse(c10::str("query has shape ", query.sizes(),
-                            ", but the rows of the source, which is one bag, have ", rows->size(),
-                            " features: [1, queries, ", rows->size(), "] is needed."),
-                   "They are compared feature by feature: project the query.");
+    kChecks.fail(c10::str("query has shape ", query.sizes(), ", but the source is one bag with rows of ",
+                          rows->size(), " features: [1, queries, ", rows->size(), "] is needed."),
+                 "Scores are dot products over features: project the query.");
   }
   if (!has_kernel(query)) {
-    kChecks.refuse(c10::str("query is ", query.scalar_type(), " on ", query.device(),
-                            ", but a source is read as Float or Double on the CPU."),
-                   "Convert or move it.");
+    kChecks.fail(c10::str("query is ", query.scalar_type(), " on ", query.device(),
+                          ", but a source is read as Float or Double on the CPU."),
+                 "Convert or move it.");
   }
   return AssociateNormed::apply(query, std::optional<at::Tensor>(), std::optional<at::Tensor>(), rows,
                                 epsilon);

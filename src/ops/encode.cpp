@@ -15,33 +15,33 @@
 #include "kernels/weighted_sum/weighted_sum.h"
 #include "mneme/core/parallel.h"
 #include "ops/checks.h"
-#include "ops/rows.h"
+#include "ops/row_chunks.h"
 
 namespace mneme::ops {
 namespace {
 
 const Checks kChecks("encode");
-constexpr int64_t kRowsPerPiece = 1024; // at least: a piece costs a gradient of the matrix
+constexpr int64_t kMinRowsPerChunk = 1024; // each chunk costs a partial gradient of the matrix
 
 void check(const at::Tensor& patterns, const at::Tensor& matrix) {
   const Checks::Named p{"patterns", patterns}, m{"matrix", matrix};
   for (const auto& [input, needed] :
        {std::pair(p, "patterns, features"), std::pair(m, "encoded, features")}) {
     kChecks.defined(input, needed);
-    kChecks.dimensions(input, 2, needed, "Flatten images to one row each.");
+    kChecks.dimensions(input, 2, needed, "Flatten each image to one row.");
   }
   if (matrix.scalar_type() != at::kFloat && matrix.scalar_type() != at::kDouble) {
-    kChecks.refuse(c10::str("matrix is of type ", matrix.scalar_type(), ", Float or Double is needed."),
-                   "Convert it first.");
+    kChecks.fail(c10::str("matrix is of type ", matrix.scalar_type(), ", Float or Double is needed."),
+                 "Convert it first.");
   }
   if (patterns.scalar_type() != at::kByte) {
     kChecks.same_type(m, p);
   }
   kChecks.same_device(m, p);
-  kChecks.equal(m, 1, p, 1, "features", "Each feature needs one column of the matrix.");
+  kChecks.same_size(m, 1, p, 1, "features", "The matrix needs one column per feature.");
   if (matrix.size(0) == 0) {
-    kChecks.refuse(c10::str("matrix has ", Checks::sized(m, 0, "rows"), ", at least 1 is needed."),
-                   "A row of it gives one encoded feature.");
+    kChecks.fail(c10::str("matrix has ", Checks::size_text(m, 0, "rows"), ", at least 1 is needed."),
+                 "Each row computes one encoded feature.");
   }
 }
 
@@ -52,10 +52,10 @@ struct Encoded {
 
 template <class T> void forward(const at::Tensor& patterns, const at::Tensor& matrix, const Encoded& to) {
   const int64_t count = patterns.size(0), features = patterns.size(1), encoded = matrix.size(0);
-  parallel_for(count, kRowsPerPiece, [&](int64_t begin, int64_t end) {
+  parallel_for(count, kMinRowsPerChunk, [&](int64_t begin, int64_t end) {
     RowReader<T> reader(patterns, features);
     const int64_t rows = end - begin;
-    // Transposed: the matrix has few rows, which fill the kernel's lanes.
+    // The rows of the matrix are the queries of the kernel: they are few, and fill its lanes.
     std::vector<T> columns(static_cast<size_t>(encoded * rows));
     kernels::dot(kernels::DotArgs<T>{.queries = matrix.const_data_ptr<T>(),
                                      .stored = reader.read(begin, rows),
@@ -82,10 +82,11 @@ template <class T> void forward(const at::Tensor& patterns, const at::Tensor& ma
   });
 }
 
-/// Gradient of the projected rows before they were normalised: what lies along a row does not change it.
+/// Backward pass of the normalisation: gradient of the projected rows. The component of d_rows along a row
+/// has no effect.
 template <class T>
-void unnormalised(const T* d_rows, const T* rows, const T* inverse_lengths, int64_t count, int64_t encoded,
-                  T* to) {
+void normalise_gradient(const T* d_rows, const T* rows, const T* inverse_lengths, int64_t count,
+                        int64_t encoded, T* to) {
   for (int64_t r = 0; r < count; ++r, d_rows += encoded, rows += encoded, to += encoded) {
     double along = 0;
     for (int64_t e = 0; e < encoded; ++e) {
@@ -97,27 +98,27 @@ void unnormalised(const T* d_rows, const T* rows, const T* inverse_lengths, int6
   }
 }
 
-/// d_patterns (undefined if not wanted) and d_matrix.
+/// d_patterns and d_matrix; undefined where not needed.
 template <class T>
 std::array<at::Tensor, 2> backward(const at::Tensor& d_rows, const at::Tensor& patterns,
-                                   const at::Tensor& matrix, const Encoded& saved, bool patterns_wanted,
-                                   bool matrix_wanted) {
+                                   const at::Tensor& matrix, const Encoded& saved, bool needs_patterns,
+                                   bool needs_matrix) {
   const int64_t count = patterns.size(0), features = patterns.size(1), encoded = matrix.size(0);
-  const Cut cut(count, kPiecesWanted, kRowsPerPiece);
-  const at::Tensor d_patterns = patterns_wanted ? at::zeros_like(patterns) : at::Tensor();
+  const RowChunks chunks(count, kTargetChunks, kMinRowsPerChunk);
+  const at::Tensor d_patterns = needs_patterns ? at::zeros_like(patterns) : at::Tensor();
   const at::Tensor d_matrix =
-      matrix_wanted ? at::zeros({cut.pieces, encoded, features}, matrix.options()) : at::Tensor();
-  parallel_for(cut.pieces, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t piece = begin; piece < end; ++piece) {
+      needs_matrix ? at::zeros({chunks.num_chunks, encoded, features}, matrix.options()) : at::Tensor();
+  parallel_for(chunks.num_chunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
       RowReader<T> reader(patterns, features);
-      const int64_t chunk = std::min(cut.piece, kRowsPerPiece);
-      std::vector<T> d_raw(static_cast<size_t>(chunk * encoded)), columns(d_raw.size());
-      for (int64_t first = cut.begin(piece); first < cut.end(piece); first += chunk) {
-        const int64_t rows = std::min(chunk, cut.end(piece) - first);
-        unnormalised(d_rows.const_data_ptr<T>() + first * encoded,
-                     saved.rows.const_data_ptr<T>() + first * encoded,
-                     saved.inverse_lengths.const_data_ptr<T>() + first, rows, encoded, d_raw.data());
-        if (patterns_wanted) {
+      const int64_t rows_per_step = std::min(chunks.chunk_size, kMinRowsPerChunk);
+      std::vector<T> d_raw(static_cast<size_t>(rows_per_step * encoded)), columns(d_raw.size());
+      for (int64_t first = chunks.begin(chunk); first < chunks.end(chunk); first += rows_per_step) {
+        const int64_t rows = std::min(rows_per_step, chunks.end(chunk) - first);
+        normalise_gradient(d_rows.const_data_ptr<T>() + first * encoded,
+                           saved.rows.const_data_ptr<T>() + first * encoded,
+                           saved.inverse_lengths.const_data_ptr<T>() + first, rows, encoded, d_raw.data());
+        if (needs_patterns) {
           kernels::weighted_sum(
               kernels::WeightedSumArgs<T>{.weights = d_raw.data(),
                                           .values = matrix.const_data_ptr<T>(),
@@ -127,7 +128,7 @@ std::array<at::Tensor, 2> backward(const at::Tensor& d_rows, const at::Tensor& p
                                           .value_size = features,
                                           .weight_stride = encoded});
         }
-        if (matrix_wanted) {
+        if (needs_matrix) {
           for (int64_t r = 0; r < rows; ++r) {
             for (int64_t e = 0; e < encoded; ++e) {
               columns[static_cast<size_t>(e * rows + r)] = d_raw[static_cast<size_t>(r * encoded + e)];
@@ -136,7 +137,7 @@ std::array<at::Tensor, 2> backward(const at::Tensor& d_rows, const at::Tensor& p
           kernels::weighted_sum(
               kernels::WeightedSumArgs<T>{.weights = columns.data(),
                                           .values = reader.read(first, rows),
-                                          .sums = d_matrix.mutable_data_ptr<T>() + piece * encoded * features,
+                                          .sums = d_matrix.mutable_data_ptr<T>() + chunk * encoded * features,
                                           .num_queries = encoded,
                                           .num_stored = rows,
                                           .value_size = features,
@@ -145,7 +146,7 @@ std::array<at::Tensor, 2> backward(const at::Tensor& d_rows, const at::Tensor& p
       }
     }
   });
-  return {d_patterns, matrix_wanted ? sum_of_parts<T>(d_matrix) : at::Tensor()};
+  return {d_patterns, needs_matrix ? sum_partials<T>(d_matrix) : at::Tensor()};
 }
 
 class Encode : public torch::autograd::Function<Encode> {
@@ -164,7 +165,7 @@ public:
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    kChecks.first_derivative();
+    kChecks.no_double_backward();
     const torch::autograd::variable_list saved = context->get_saved_variables();
     std::array<at::Tensor, 2> d;
     AT_DISPATCH_FLOATING_TYPES(saved[1].scalar_type(), "mneme::encode", [&] {
@@ -175,12 +176,12 @@ public:
   }
 };
 
-/// Plain LibTorch: any device.
+/// In plain LibTorch: any device.
 at::Tensor encode_plain(const at::Tensor& patterns, const at::Tensor& matrix) {
   const at::Tensor numbers =
-      patterns.scalar_type() == at::kByte ? patterns.to(matrix.scalar_type()) / kByteWhite : patterns;
+      patterns.scalar_type() == at::kByte ? patterns.to(matrix.scalar_type()) / kPixelMax : patterns;
   const at::Tensor rows = at::linear(numbers, matrix), length = rows.norm(2, -1, true), zero = length == 0;
-  return (rows / length.masked_fill(zero, 1)).masked_fill(zero, 0); // no gradient either
+  return (rows / length.masked_fill(zero, 1)).masked_fill(zero, 0); // their gradient is 0 as well
 }
 
 } // namespace

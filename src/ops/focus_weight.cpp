@@ -23,33 +23,33 @@ at::Tensor elu_weight_slope(const at::Tensor& logit, const at::Tensor& weight) {
   return at::where(logit > 0, at::ones_like(weight), weight);
 }
 
-at::Tensor without_padding(const at::Tensor& of_tokens, const at::Tensor& is_token, double filler) {
-  if (!is_token.defined()) {
-    return of_tokens;
+at::Tensor without_padding(const at::Tensor& tokens, const at::Tensor& key_padding_mask, double filler) {
+  if (!key_padding_mask.defined()) {
+    return tokens;
   }
-  std::vector<int64_t> shape(static_cast<size_t>(of_tokens.dim()), 1);
-  shape[0] = is_token.size(0);
-  shape[1] = is_token.size(1);
-  return of_tokens.masked_fill(is_token.logical_not().view(shape), filler);
+  std::vector<int64_t> shape(static_cast<size_t>(tokens.dim()), 1);
+  shape[0] = key_padding_mask.size(0);
+  shape[1] = key_padding_mask.size(1);
+  return tokens.masked_fill(key_padding_mask.view(shape), filler);
 }
 
-Weighed weigh(FocusWeight kind, const at::Tensor& logit, std::initializer_list<at::Tensor> parts,
-              const at::Tensor& is_token) {
-  Weighed weighed;
+WeightedRows weighted_rows(FocusWeight kind, const at::Tensor& logit, std::initializer_list<at::Tensor> parts,
+                           const at::Tensor& key_padding_mask) {
+  WeightedRows result;
   std::vector<at::Tensor> columns;
   if (kind == FocusWeight::elu) {
-    weighed.weight = without_padding(elu_weight(logit), is_token, 0);
-    columns.push_back(weighed.weight.unsqueeze(-1));
+    result.weight = without_padding(elu_weight(logit), key_padding_mask, 0);
+    columns.push_back(result.weight.unsqueeze(-1));
     for (const at::Tensor& part : parts) {
       columns.push_back(columns[0] * part);
     }
   } else {
-    weighed.log_weight = without_padding(logit, is_token, -std::numeric_limits<double>::infinity());
+    result.log_weight = without_padding(logit, key_padding_mask, -std::numeric_limits<double>::infinity());
     columns.push_back(at::ones_like(logit).unsqueeze(-1));
     columns.insert(columns.end(), parts);
   }
-  weighed.rows = at::cat(columns, -1);
-  return weighed;
+  result.rows = at::cat(columns, -1);
+  return result;
 }
 
 at::Tensor scaled_epsilon(double epsilon, const at::Tensor& reference, const at::Tensor& total) {
@@ -61,9 +61,9 @@ void check_sizes(const Checks& checks, const Checks::Named& input,
   static constexpr const char* kUnits[] = {"batches", "tokens", "heads", "features"};
   for (const int64_t dimension : dimensions) {
     if (input.tensor.size(dimension) == 0) {
-      checks.refuse(c10::str(input.name, " has ", Checks::sized(input, dimension, kUnits[dimension]),
-                             ", at least 1 is needed."),
-                    "There is nothing to compute from none.");
+      checks.fail(c10::str(input.name, " has ", Checks::size_text(input, dimension, kUnits[dimension]),
+                           ", at least 1 is needed."),
+                  "An empty dimension has no result.");
     }
   }
 }
@@ -71,31 +71,32 @@ void check_sizes(const Checks& checks, const Checks::Named& input,
 void check_epsilon(const Checks& checks, FocusWeight weight, double epsilon) {
   const bool exact = weight == FocusWeight::exponential && epsilon == 0;
   if (!exact && !(std::isfinite(epsilon) && epsilon > 0)) {
-    checks.refuse(c10::str("epsilon is ", epsilon, ", but must be finite and > 0",
-                           weight == FocusWeight::elu ? "." : ", or 0 for exact means."),
-                  c10::str("The published value is ", kWindowEpsilon, "."));
+    checks.fail(c10::str("epsilon is ", epsilon, ", but must be finite and > 0",
+                         weight == FocusWeight::elu ? "." : ", or 0 for exact means."),
+                c10::str("The published value is ", kWindowEpsilon, "."));
   }
 }
 
 void check_sides(const Checks& checks, const Windows& windows, bool both_sides) {
   if (both_sides && windows.decay != std::vector<double>{0}) {
-    checks.refuse("there is a decay, but both sides are asked for.", "Leave out one of them.");
+    checks.fail("decay is given, but both_sides is true.", "Leave out one of them.");
   }
 }
 
-void check_is_token(const Checks& checks, const at::Tensor& is_token, const Checks::Named& input) {
-  if (!is_token.defined()) {
+void check_key_padding_mask(const Checks& checks, const at::Tensor& key_padding_mask,
+                            const Checks::Named& input) {
+  if (!key_padding_mask.defined()) {
     return;
   }
-  const Checks::Named named{"is_token", is_token};
-  checks.dimensions(named, 2, "batch, tokens", "It says of each token whether it is one.");
-  if (is_token.scalar_type() != at::kBool) {
-    checks.refuse(c10::str("is_token is of type ", is_token.scalar_type(), ", Bool is needed."),
-                  "Compare it with 0 first.");
+  const Checks::Named named{"key_padding_mask", key_padding_mask};
+  checks.dimensions(named, 2, "batch, tokens", "It has one element per token.");
+  if (key_padding_mask.scalar_type() != at::kBool) {
+    checks.fail(c10::str("key_padding_mask is of type ", key_padding_mask.scalar_type(), ", Bool is needed."),
+                "Convert it with to(at::kBool); true = padding.");
   }
   checks.same_device(input, named);
-  checks.equal(input, 0, named, 0, "batches", "It says of each token whether it is one.");
-  checks.equal(input, 1, named, 1, "tokens", "It says of each token whether it is one.");
+  checks.same_size(input, 0, named, 0, "batches", "It has one element per token.");
+  checks.same_size(input, 1, named, 1, "tokens", "It has one element per token.");
 }
 
 } // namespace mneme::ops

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What is wrong with the four inputs of LEAP, its readout, and its state: for all operators of that kind.
+/// Checks of the four inputs of LEAP, its readout, and its recurrent state, for leap and matrix_leap.
 #pragma once
 
 #include <initializer_list>
@@ -18,24 +18,26 @@ struct LeapInputs {
 };
 
 /// Errors  UsageError if shapes, types or devices disagree, or there are no heads or features
-void check_four(const Checks& checks, const LeapInputs& inputs);
+void check_inputs(const Checks& checks, const LeapInputs& inputs);
 
 /// Errors  UsageError unless it is undefined or finite
 void check_scale(const Checks& checks, const char* name, const std::optional<double>& scale);
 
-/// Errors  UsageError where a sequence cannot be continued with these options
-void check_can_continue(const Checks& checks, bool both_sides, const at::Tensor& is_token);
+/// Errors  UsageError if a sequence cannot be continued with these options
+void check_can_continue(const Checks& checks, bool both_sides, const at::Tensor& key_padding_mask);
 
+/// Whether no element is NaN or infinite.
 bool all_finite(const at::Tensor& tensor);
 
-/// Errors  UsageError if the readout is not finite; says which input is not, or how large the focus logits are
+/// Errors  UsageError if the readout is not finite; the message names the input that is not, or the range of
+///         the focus logits. Only readouts on the CPU are checked
 void check_readout(const Checks& checks, const at::Tensor& readout, const LeapInputs& inputs, double scale);
 
-/// Errors  UsageError for a position before 0, or a state at 0 that holds any of its parts
-void check_beginning(const Checks& checks, int64_t position, std::initializer_list<at::Tensor> parts);
+/// Errors  UsageError for a negative position, or if a state at position 0 has one of its tensors
+void check_position(const Checks& checks, int64_t position, std::initializer_list<at::Tensor> tensors);
 
-/// Errors  UsageError unless `part` of a state is of this shape, type and device
-void check_state_part(const Checks& checks, const char* name, const at::Tensor& part,
-                      const std::vector<int64_t>& shape, at::ScalarType type, const at::Device& device);
+/// Errors  UsageError unless a tensor of a state has this shape, type and device
+void check_state_tensor(const Checks& checks, const char* name, const at::Tensor& tensor,
+                        const std::vector<int64_t>& shape, at::ScalarType type, const at::Device& device);
 
 } // namespace mneme::ops

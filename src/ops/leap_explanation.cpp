@@ -11,7 +11,7 @@
 #include "mneme/ops/constants.h"
 #include "ops/band_sum.h"
 #include "ops/checks.h"
-#include "ops/head_slices.h"
+#include "ops/head_groups.h"
 #include "ops/leap_pass.h"
 #include "ops/leap_scales.h"
 
@@ -19,132 +19,142 @@ namespace mneme::ops {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr int64_t kReadersAtOnce = 64; // of roll_out: bounds what is kept beside the result
+constexpr int64_t kRolloutQueries = 64; // processed at once by attention_rollout; bounds its scratch memory
 
-/// Half-open, checked; `what` they are.
+/// Half-open range of positions.
 struct Range {
   int64_t first, last;
 };
 
+/// `what` names the positions in messages. Errors  UsageError if the range exceeds the sequence
 Range checked_range(const Checks& checks, const char* what, int64_t first, int64_t last, int64_t tokens) {
   const int64_t end = last == -1 ? tokens : last;
   if (first < 0 || end < first || end > tokens) {
-    checks.refuse(
-        c10::str("the tile's ", what, " go from ", first, " to ", end, ", but there are ", tokens, "."),
-        "Ranges are half open; -1 is the end.");
+    checks.fail(c10::str("the ", what, " of the tile range from ", first, " to ", end, ", but there are ",
+                         tokens, "."),
+                "Ranges are half open; -1 is the end.");
   }
   return {first, end};
 }
 
-/// The rows of a tile and its columns, on tensors [B, T, H, ...].
+/// Cuts the rows (query positions) and columns (keys) of a tile out of tensors [B, T, H, ...].
 class Tile {
 public:
-  Tile(const Checks& checks, const LeapParts& parts, const LeapTile& tile)
-      : readers_(checked_range(checks, "readers", tile.first_reader, tile.last_reader, parts.gate.size(1))),
-        tokens_(checked_range(checks, "tokens", tile.first_token, tile.last_token, parts.gate.size(1))) {}
+  Tile(const Checks& checks, const LeapIntermediates& leap, const LeapTile& tile)
+      : queries_(checked_range(checks, "queries", tile.first_query, tile.last_query, leap.gate.size(1))),
+        keys_(checked_range(checks, "keys", tile.first_key, tile.last_key, leap.gate.size(1))) {}
 
-  /// [B, T, H, ...] -> [B, H, readers or tokens, ...]
-  at::Tensor of_readers(const at::Tensor& t) const {
-    return t.slice(1, readers_.first, readers_.last).transpose(1, 2);
+  /// [B, T, H, ...] -> [B, H, queries or keys, ...]
+  at::Tensor of_queries(const at::Tensor& t) const {
+    return t.slice(1, queries_.first, queries_.last).transpose(1, 2);
   }
-  at::Tensor of_tokens(const at::Tensor& t) const {
-    return t.slice(1, tokens_.first, tokens_.last).transpose(1, 2);
+  at::Tensor of_keys(const at::Tensor& t) const {
+    return t.slice(1, keys_.first, keys_.last).transpose(1, 2);
   }
 
-  at::Tensor shares(const LeapParts& parts, const LeapOptions& options) const {
-    const at::Tensor ahead = places(readers_, parts.gate).unsqueeze(1) - places(tokens_, parts.gate);
-    const at::Tensor distance = options.both_sides ? ahead.abs() : ahead;
+  /// LeapExplanation::mean_weight
+  at::Tensor mean_weights(const LeapIntermediates& leap, const LeapOptions& options) const {
+    const at::Tensor offset = positions(queries_, leap.gate).unsqueeze(1) - positions(keys_, leap.gate);
+    const at::Tensor distance = options.both_sides ? offset.abs() : offset;
     const auto of_heads = [&](const auto& values) { // [heads or 1, 1, 1]
-      return constants({values.begin(), values.end()}, parts.gate.options()).view({-1, 1, 1});
+      return constants({values.begin(), values.end()}, leap.gate.options()).view({-1, 1, 1});
     };
     const at::Tensor window = of_heads(options.windows.tokens);
-    const at::Tensor seen = (distance >= 0)
-                                .logical_and((distance < window).logical_or(window == 0))
-                                .expand({parts.gate.size(2), -1, -1});
-    const at::Tensor log_share = of_tokens(parts.log_weight).unsqueeze(2) -
-                                 of_readers(parts.log_denominator).unsqueeze(3) -
-                                 of_heads(options.windows.decay) * distance;
-    return at::where(seen, log_share, -kInfinity).exp();
+    const at::Tensor in_window = (distance >= 0)
+                                     .logical_and((distance < window).logical_or(window == 0))
+                                     .expand({leap.gate.size(2), -1, -1});
+    const at::Tensor log_mean_weight = of_keys(leap.log_weight).unsqueeze(2) -
+                                       of_queries(leap.log_denominator).unsqueeze(3) -
+                                       of_heads(options.windows.decay) * distance;
+    return at::where(in_window, log_mean_weight, -kInfinity).exp();
   }
 
 private:
-  static at::Tensor places(const Range& range, const at::Tensor& like) {
+  static at::Tensor positions(const Range& range, const at::Tensor& like) {
     return at::arange(range.first, range.last, like.options());
   }
 
-  Range readers_, tokens_;
+  Range queries_, keys_;
 };
 
-/// What a reader compares keys with, as its gate's logit is linear in them: logit_i = asked_i . focused_key_i.
-at::Tensor asked(const LeapParts& parts, const LeapOptions& options) {
-  const at::Tensor scaled = parts.query * gate_scale(options, parts.query.size(3));
+/// q of the gate logit, which is linear in the mean key: logit_i = q_i . focused_key_i.
+at::Tensor gate_query(const LeapIntermediates& leap, const LeapOptions& options) {
+  const at::Tensor scaled = leap.query * gate_scale(options, leap.query.size(3));
   return options.gate == LeapGate::cosine
-             ? scaled * inverse_length(parts.query) * inverse_length(parts.focused_key)
+             ? scaled * inverse_length(leap.query) * inverse_length(leap.focused_key)
              : scaled;
 }
 
-/// rows . M of a layer [B, readers, T], where M_ij = mean over heads of A_ij.
-at::Tensor through(const LeapLayer& layer, const at::Tensor& rows) {
-  const LeapParts& parts = layer.parts;
-  const int64_t tokens = parts.gate.size(1), heads = parts.gate.size(2);
-  const at::Tensor taken = rows.transpose(1, 2).unsqueeze(2) * parts.gate.unsqueeze(3);
-  at::Tensor given = at::empty_like(taken, at::MemoryFormat::Contiguous);
-  for_each_slice(taken, tokens, taken.size(3), layer.options.windows, [&](const HeadSlice& slice) {
-    slice.put(given, sums_of_readers(slice.take(taken), {slice.window, slice.take(parts.log_weight),
-                                                         slice.take(parts.log_denominator), slice.decay}));
+/// rows . M of a layer [B, queries, T], where M_ij = mean over heads of A_ij.
+at::Tensor times_mean_attention(const at::Tensor& rows, const LeapLayer& layer) {
+  const LeapIntermediates& leap = layer.intermediates;
+  const int64_t tokens = leap.gate.size(1), heads = leap.gate.size(2);
+  const at::Tensor gated = rows.transpose(1, 2).unsqueeze(2) * leap.gate.unsqueeze(3);
+  at::Tensor product = at::empty_like(gated, at::MemoryFormat::Contiguous);
+  for_each_head_group(gated, tokens, gated.size(3), layer.options.windows, [&](const HeadGroup& group) {
+    group.scatter(
+        product, transposed_band_sum(group.gather(gated), {group.window, group.gather(leap.log_weight),
+                                                           group.gather(leap.log_denominator), group.decay}));
   });
-  return given.sum(2).transpose(1, 2) / heads;
+  return product.sum(2).transpose(1, 2) / heads;
 }
 
 } // namespace
 
-at::Tensor effective_attention(const LeapParts& parts, const LeapOptions& options, const LeapTile& tile) {
-  const Tile cut(Checks("effective_attention"), parts, tile);
-  return cut.of_readers(parts.gate).unsqueeze(3) * cut.shares(parts, options);
+at::Tensor effective_attention(const LeapIntermediates& intermediates, const LeapOptions& options,
+                               const LeapTile& tile) {
+  const Tile cut(Checks("effective_attention"), intermediates, tile);
+  return cut.of_queries(intermediates.gate).unsqueeze(3) * cut.mean_weights(intermediates, options);
 }
 
-LeapExplanation explain(const LeapParts& parts, const LeapOptions& options, const LeapTile& tile) {
-  const Tile cut(Checks("explain"), parts, tile);
+LeapExplanation explain(const LeapIntermediates& intermediates, const LeapOptions& options,
+                        const LeapTile& tile) {
+  const Tile cut(Checks("explain"), intermediates, tile);
   LeapExplanation out;
-  out.share = cut.shares(parts, options);
-  out.attention = cut.of_readers(parts.gate).unsqueeze(3) * out.share;
-  out.contribution = out.attention.abs() * cut.of_tokens(parts.value.norm(2, -1)).unsqueeze(2);
+  out.mean_weight = cut.mean_weights(intermediates, options);
+  out.attention = cut.of_queries(intermediates.gate).unsqueeze(3) * out.mean_weight;
+  out.contribution = out.attention.abs() * cut.of_keys(intermediates.value.norm(2, -1)).unsqueeze(2);
   if (options.gate != LeapGate::open) {
-    out.reason = out.share *
-                 at::matmul(cut.of_readers(asked(parts, options)), cut.of_tokens(parts.key).transpose(2, 3));
+    out.gate_logit_contribution =
+        out.mean_weight * at::matmul(cut.of_queries(gate_query(intermediates, options)),
+                                     cut.of_keys(intermediates.key).transpose(2, 3));
   }
   return out;
 }
 
-at::Tensor gate_logit(const LeapParts& parts, const LeapOptions& options) {
-  return options.gate == LeapGate::open ? at::Tensor() : (asked(parts, options) * parts.focused_key).sum(-1);
+at::Tensor gate_logit(const LeapIntermediates& intermediates, const LeapOptions& options) {
+  if (options.gate == LeapGate::open) {
+    return {};
+  }
+  return (gate_query(intermediates, options) * intermediates.focused_key).sum(-1);
 }
 
-at::Tensor roll_out(std::span<const LeapLayer> layers, int64_t first_reader, int64_t last_reader) {
-  const Checks checks("roll_out");
+at::Tensor attention_rollout(std::span<const LeapLayer> layers, int64_t first_query, int64_t last_query) {
+  const Checks checks("attention_rollout");
   if (layers.empty()) {
-    checks.refuse("there are no layers.", "Give one or more, in the order in which they read.");
+    checks.fail("there are no layers.", "Give one or more, from the first to the last.");
   }
-  const at::Tensor& first = layers.front().parts.gate;
+  const at::Tensor& first = layers.front().intermediates.gate;
   const int64_t batches = first.size(0), tokens = first.size(1);
   for (const LeapLayer& layer : layers) {
-    if (layer.parts.gate.size(0) != batches || layer.parts.gate.size(1) != tokens) {
-      checks.refuse(c10::str("a layer's gates are of shape ", layer.parts.gate.sizes(),
-                             ", but those of the first are of shape ", first.sizes(), "."),
-                    "Give the layers of one model, for one text.");
+    const at::Tensor& gate = layer.intermediates.gate;
+    if (gate.size(0) != batches || gate.size(1) != tokens) {
+      checks.fail(c10::str("the gates of a layer are of shape ", gate.sizes(),
+                           ", but those of the first layer are of shape ", first.sizes(), "."),
+                  "Give the layers of one model, for one text.");
     }
     if (layer.options.both_sides) {
-      checks.refuse("a layer looks to both sides.", "It is there for causal layers only.");
+      checks.fail("a layer has windows on both sides.", "Only causal layers are supported.");
     }
   }
-  const Range readers = checked_range(checks, "readers", first_reader, last_reader, tokens);
-  at::Tensor out = at::zeros({batches, readers.last - readers.first, tokens}, first.options());
-  for (int64_t begin = readers.first; begin < readers.last; begin += kReadersAtOnce) {
-    const int64_t end = std::min(begin + kReadersAtOnce, readers.last);
-    at::Tensor rows = out.slice(1, begin - readers.first, end - readers.first);
+  const Range queries = checked_range(checks, "queries", first_query, last_query, tokens);
+  at::Tensor out = at::zeros({batches, queries.last - queries.first, tokens}, first.options());
+  for (int64_t begin = queries.first; begin < queries.last; begin += kRolloutQueries) {
+    const int64_t end = std::min(begin + kRolloutQueries, queries.last);
+    at::Tensor rows = out.slice(1, begin - queries.first, end - queries.first);
     rows.diagonal(begin, 1, 2).fill_(1);
     for (size_t i = layers.size(); i > 0; --i) {
-      rows.add_(through(layers[i - 1], rows));
+      rows.add_(times_mean_attention(rows, layers[i - 1]));
     }
   }
   return out;

@@ -3,84 +3,82 @@
 #include "ops/leap_pass.h"
 
 #include <algorithm>
-#include <limits>
 
 #include <ATen/Functions.h>
 
 #include "ops/band_sum.h"
 #include "ops/focus_weight.h"
-#include "ops/head_slices.h"
+#include "ops/head_groups.h"
 #include "ops/window_state.h"
 
 namespace mneme::ops {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// Some heads of a call [G, T, ...].
-struct Part {
+/// The inputs of a group of heads [G, T, ...].
+struct GroupInputs {
   at::Tensor query, focus, key, value;
-  at::Tensor logit; ///< [G, T]; -infinity or of weight 0 where there is no token
-  at::Tensor is_token;
+  at::Tensor logit; ///< [G, T]
+  at::Tensor key_padding_mask;
 };
 
-Part part_of(const LeapCall& call, const HeadSlice& slice) {
-  Part part{slice.take(call.query),
-            slice.take(call.focus),
-            slice.take(call.key),
-            slice.take(call.value),
-            {},
-            slice.take_batches(call.is_token)};
-  part.logit = focus_logit(part.focus, part.key, call.scale);
-  return part;
+GroupInputs group_inputs(const LeapCall& call, const HeadGroup& group) {
+  GroupInputs inputs{group.gather(call.query),
+                     group.gather(call.focus),
+                     group.gather(call.key),
+                     group.gather(call.value),
+                     {},
+                     group.expand_batches(call.key_padding_mask)};
+  inputs.logit = focus_logit(inputs.focus, inputs.key, call.scale);
+  return inputs;
 }
 
-/// What readers see, and what they make of it.
-struct Seen {
+/// Results of a window at every query position.
+struct Focused {
   at::Tensor inverse;    ///< 1 / (sum of weights + epsilon), in the units of the sums [G, T, 1]
-  at::Tensor key, value; ///< means
+  at::Tensor key, value; ///< weighted means [G, T, D or V]
   at::Tensor gate;       ///< [G, T, 1]
 };
 
-Seen read(const LeapCall& call, const at::Tensor& query, const at::Tensor& sums,
-          const at::Tensor& reference) {
+/// `sums` of weights, weighted keys and weighted values, times exp(-reference) [G, T, 1 + D + V].
+Focused focused(const LeapCall& call, const at::Tensor& query, const at::Tensor& sums,
+                const at::Tensor& reference) {
   const int64_t features = query.size(-1);
   const at::Tensor total = sums.slice(-1, 0, 1);
-  Seen seen;
-  seen.inverse =
-      (call.weight == FocusWeight::elu ? total + call.epsilon
-                                       : total + scaled_epsilon(call.epsilon, reference.unsqueeze(-1), total))
-          .reciprocal();
-  seen.key = sums.slice(-1, 1, 1 + features) * seen.inverse;
-  seen.value = sums.slice(-1, 1 + features) * seen.inverse;
-  seen.gate = gate_of(call.gate, call.gate_scale, query, seen.key);
-  return seen;
+  const at::Tensor denominator = call.weight == FocusWeight::elu
+                                     ? total + call.epsilon
+                                     : total + scaled_epsilon(call.epsilon, reference.unsqueeze(-1), total);
+  Focused result;
+  result.inverse = denominator.reciprocal();
+  result.key = sums.slice(-1, 1, 1 + features) * result.inverse;
+  result.value = sums.slice(-1, 1 + features) * result.inverse;
+  result.gate = gate_of(call.gate, call.gate_scale, query, result.key);
+  return result;
 }
 
-/// From the gradient of the gate to those of query and mean key.
+/// Gradients of query and mean key from the gradient of the gate.
 std::pair<at::Tensor, at::Tensor> gate_gradient(const LeapCall& call, const at::Tensor& query,
-                                                const Seen& seen, const at::Tensor& d_gate) {
+                                                const Focused& mean, const at::Tensor& d_gate) {
   at::Tensor d_logit = d_gate * call.gate_scale;
   if (call.gate == LeapGate::sigmoid || call.gate == LeapGate::cosine) {
-    d_logit = d_logit * seen.gate * (1 - seen.gate);
+    d_logit = d_logit * mean.gate * (1 - mean.gate);
   }
   switch (call.gate) {
   case LeapGate::open:
     return {at::zeros_like(query), at::zeros_like(query)};
   case LeapGate::cosine: {
-    const at::Tensor of_query = inverse_length(query), of_key = inverse_length(seen.key);
-    const at::Tensor q = query * of_query, k = seen.key * of_key, cosine = (q * k).sum(-1, true);
-    return {d_logit * of_query * (k - cosine * q), d_logit * of_key * (q - cosine * k)};
+    const at::Tensor query_scale = inverse_length(query), key_scale = inverse_length(mean.key);
+    const at::Tensor q = query * query_scale, k = mean.key * key_scale, cosine = (q * k).sum(-1, true);
+    return {d_logit * query_scale * (k - cosine * q), d_logit * key_scale * (q - cosine * k)};
   }
   default:
-    return {d_logit * seen.key, d_logit * query};
+    return {d_logit * mean.key, d_logit * query};
   }
 }
 
-Band band_of(const HeadSlice& slice, const Weighed& weighed) {
-  Band band{slice.window, weighed.log_weight, {}, slice.decay};
-  if (weighed.log_weight.defined()) {
-    band.reference = largest_in_window(band);
+Band band_of(const HeadGroup& group, const WeightedRows& weighted) {
+  Band band{group.window, weighted.log_weight, {}, group.decay};
+  if (weighted.log_weight.defined()) {
+    band.reference = band_max(band);
   }
   return band;
 }
@@ -113,13 +111,13 @@ at::Tensor gate_of(LeapGate kind, double scale, const at::Tensor& query, const a
 at::Tensor leap_readout(const LeapCall& call) {
   const at::Tensor readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
   const int64_t row = 1 + call.key.size(3) + call.value.size(3);
-  for_each_slice(call.query, call.query.size(1), row, call.windows, [&](const HeadSlice& slice) {
-    const Part part = part_of(call, slice);
-    const Weighed weighed = weigh(call.weight, part.logit, {part.key, part.value}, part.is_token);
-    const Band band = band_of(slice, weighed);
-    const at::Tensor sums = sums_of_tokens(weighed.rows, band);
-    const Seen seen = read(call, part.query, sums, band.reference);
-    slice.put(readout, seen.gate * seen.value);
+  for_each_head_group(call.query, call.query.size(1), row, call.windows, [&](const HeadGroup& group) {
+    const GroupInputs inputs = group_inputs(call, group);
+    const WeightedRows weighted =
+        weighted_rows(call.weight, inputs.logit, {inputs.key, inputs.value}, inputs.key_padding_mask);
+    const Band band = band_of(group, weighted);
+    const Focused mean = focused(call, inputs.query, band_sum(weighted.rows, band), band.reference);
+    group.scatter(readout, mean.gate * mean.value);
   });
   return readout;
 }
@@ -130,55 +128,55 @@ std::array<at::Tensor, 4> leap_gradient(const LeapCall& call, const at::Tensor& 
   };
   std::array<at::Tensor, 4> d{empty(call.query), empty(call.focus), empty(call.key), empty(call.value)};
   const int64_t features = call.key.size(3), row = 1 + features + call.value.size(3);
-  for_each_slice(call.query, call.query.size(1), row, call.windows, [&](const HeadSlice& slice) {
-    const Part part = part_of(call, slice);
-    const Weighed weighed = weigh(call.weight, part.logit, {part.key, part.value}, part.is_token);
-    const Band band = band_of(slice, weighed);
-    const Seen seen = read(call, part.query, sums_of_tokens(weighed.rows, band), band.reference);
-    // Readers hand back multiples of rows of their own: sums of these are the same problem mirrored.
-    const at::Tensor d_out = slice.take(d_readout);
-    const auto [d_query, d_seen_key] =
-        gate_gradient(call, part.query, seen, (d_out * seen.value).sum(-1, true));
-    const at::Tensor d_seen_value = seen.gate * d_out;
+  for_each_head_group(call.query, call.query.size(1), row, call.windows, [&](const HeadGroup& group) {
+    const GroupInputs inputs = group_inputs(call, group);
+    const WeightedRows weighted =
+        weighted_rows(call.weight, inputs.logit, {inputs.key, inputs.value}, inputs.key_padding_mask);
+    const Band band = band_of(group, weighted);
+    const Focused mean = focused(call, inputs.query, band_sum(weighted.rows, band), band.reference);
+    // Gradients of the sums at all query positions; the transposed band adds them up per token.
+    const at::Tensor d_out = group.gather(d_readout);
+    const auto [d_query, d_mean_key] =
+        gate_gradient(call, inputs.query, mean, (d_out * mean.value).sum(-1, true));
+    const at::Tensor d_mean_value = mean.gate * d_out;
     const at::Tensor d_total =
-        -(d_seen_key * seen.key).sum(-1, true) - (d_seen_value * seen.value).sum(-1, true);
-    slice.put(d[0], d_query);
-    const at::Tensor returned =
-        sums_of_readers(at::cat({d_total, d_seen_key, d_seen_value}, -1) * seen.inverse, band);
-    const at::Tensor to_key = returned.slice(-1, 1, 1 + features),
-                     to_value = returned.slice(-1, 1 + features);
+        -(d_mean_key * mean.key).sum(-1, true) - (d_mean_value * mean.value).sum(-1, true);
+    group.scatter(d[0], d_query);
+    const at::Tensor d_sums =
+        transposed_band_sum(at::cat({d_total, d_mean_key, d_mean_value}, -1) * mean.inverse, band);
+    const at::Tensor d_key_sum = d_sums.slice(-1, 1, 1 + features),
+                     d_value_sum = d_sums.slice(-1, 1 + features);
     const at::Tensor d_weight =
-        returned.select(-1, 0) + (part.key * to_key).sum(-1) + (part.value * to_value).sum(-1);
-    at::Tensor d_key = to_key, d_value = to_value, d_logit = d_weight;
-    if (call.weight == FocusWeight::elu) { // else the weights are in `returned`
-      d_key = to_key * weighed.weight.unsqueeze(-1);
-      d_value = to_value * weighed.weight.unsqueeze(-1);
-      d_logit = without_padding(d_weight * elu_weight_slope(part.logit, weighed.weight), part.is_token, 0);
+        d_sums.select(-1, 0) + (inputs.key * d_key_sum).sum(-1) + (inputs.value * d_value_sum).sum(-1);
+    at::Tensor d_key = d_key_sum, d_value = d_value_sum, d_logit = d_weight;
+    if (call.weight == FocusWeight::elu) { // exponential weights are factors of the band, so of d_sums
+      d_key = d_key_sum * weighted.weight.unsqueeze(-1);
+      d_value = d_value_sum * weighted.weight.unsqueeze(-1);
+      d_logit = without_padding(d_weight * elu_weight_slope(inputs.logit, weighted.weight),
+                                inputs.key_padding_mask, 0);
     }
     const at::Tensor d_product = d_logit * call.scale;
-    slice.put(d[1], d_product.unsqueeze(-1) * part.key);
-    slice.put(d[2], d_key + d_product.unsqueeze(-1) * part.focus);
-    slice.put(d[3], d_value);
+    group.scatter(d[1], d_product.unsqueeze(-1) * inputs.key);
+    group.scatter(d[2], d_key + d_product.unsqueeze(-1) * inputs.focus);
+    group.scatter(d[3], d_value);
   });
   return d;
 }
 
 namespace {
 
-/// Adds the sums of heads that see all tokens to those of a call, and takes them over into the state.
-void with_earlier_sums(const HeadSlice& slice, const at::Tensor& earlier_sums,
-                       const at::Tensor& earlier_reference, at::Tensor& sums, at::Tensor& reference,
-                       LeapState& next) {
-  const JoinedSums joined = join_sums(earlier_reference, reference, slice.decay, sums.size(1));
-  const at::Tensor last = earlier_sums * joined.of_earlier.slice(1, -1) +
-                          sums.select(1, -1).to(at::kDouble) * joined.of_piece.slice(1, -1);
-  slice.put(next.sums.unsqueeze(1), last.unsqueeze(1));
-  slice.put(next.reference.unsqueeze(1), joined.reference.slice(1, -1));
-  const auto factor = [&](const at::Tensor& of_readers) {
-    return of_readers.unsqueeze(-1).to(sums.scalar_type());
-  };
-  sums = earlier_sums.unsqueeze(1).to(sums.scalar_type()) * factor(joined.of_earlier) +
-         sums * factor(joined.of_piece);
+/// For heads without a window: adds the sums of the state to those of the new tokens, and updates the state.
+void add_earlier_sums(const HeadGroup& group, const at::Tensor& earlier_sums,
+                      const at::Tensor& earlier_reference, at::Tensor& sums, at::Tensor& reference,
+                      LeapState& next) {
+  const JoinedSums joined = join_sums(earlier_reference, reference, group.decay, sums.size(1));
+  const at::Tensor last = earlier_sums * joined.earlier_factor.slice(1, -1) +
+                          sums.select(1, -1).to(at::kDouble) * joined.new_factor.slice(1, -1);
+  group.scatter(next.sums.unsqueeze(1), last.unsqueeze(1));
+  group.scatter(next.reference.unsqueeze(1), joined.reference.slice(1, -1));
+  const auto factor = [&](const at::Tensor& t) { return t.unsqueeze(-1).to(sums.scalar_type()); };
+  sums = earlier_sums.unsqueeze(1).to(sums.scalar_type()) * factor(joined.earlier_factor) +
+         sums * factor(joined.new_factor);
   if (reference.defined()) {
     reference = joined.reference.to(sums.scalar_type());
   }
@@ -186,12 +184,13 @@ void with_earlier_sums(const HeadSlice& slice, const at::Tensor& earlier_sums,
 
 } // namespace
 
-at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
+at::Tensor leap_readout_continue(const LeapCall& call, LeapState& state) {
   const at::Tensor readout = at::empty_like(call.value, at::MemoryFormat::Contiguous);
   const int64_t batches = call.query.size(0), tokens = call.query.size(1), heads = call.query.size(2),
                 row = 1 + call.key.size(3) + call.value.size(3);
   const std::vector<int64_t>& windows = call.windows.tokens;
-  const int64_t kept = *std::max_element(windows.begin(), windows.end()) - 1; // of the largest finite window
+  // Tokens that the largest finite window needs of the past.
+  const int64_t kept = *std::max_element(windows.begin(), windows.end()) - 1;
   if (tokens == 0) {
     return readout;
   }
@@ -199,34 +198,34 @@ at::Tensor leap_readout_after(const LeapCall& call, LeapState& state) {
   if (std::ranges::count(windows, 0) > 0) {
     const at::TensorOptions exact = call.query.options().dtype(at::kDouble);
     next.sums = at::zeros({batches, heads, row}, exact);
-    next.reference = at::full({batches, heads}, call.weight == FocusWeight::elu ? 0 : kLeastReference, exact);
+    next.reference = at::full({batches, heads}, call.weight == FocusWeight::elu ? 0 : kMinReference, exact);
     if (state.position == 0) {
       state.sums = next.sums.clone();
       state.reference = next.reference.clone();
     }
   }
   const at::Tensor logit = focus_logit(call.focus, call.key, call.scale);
-  const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
-  for_each_slice(call.query, remembered + tokens, row, call.windows, [&](const HeadSlice& slice) {
-    const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);
+  const int64_t stored = state.logit.defined() ? state.logit.size(1) : 0;
+  for_each_head_group(call.query, stored + tokens, row, call.windows, [&](const HeadGroup& group) {
+    const int64_t earlier = group.is_unlimited ? 0 : std::min(stored, group.window - 1);
     const auto earlier_and = [&](const at::Tensor& before, const at::Tensor& now) {
-      return with_earlier(slice, before, now, earlier);
+      return with_earlier(group, before, now, earlier);
     };
-    const Weighed weighed =
-        weigh(call.weight, earlier_and(state.logit, logit),
-              {earlier_and(state.key, call.key), earlier_and(state.value, call.value)}, {});
-    HeadSlice readers = slice;
-    readers.window = std::min(slice.window, earlier + tokens);
-    Band band = band_of(readers, weighed);
-    at::Tensor sums = tokens == 1 ? sums_of_last_readers(weighed.rows, band, 1)
-                                  : sums_of_tokens(weighed.rows, band).slice(1, earlier);
+    const WeightedRows weighted =
+        weighted_rows(call.weight, earlier_and(state.logit, logit),
+                      {earlier_and(state.key, call.key), earlier_and(state.value, call.value)}, {});
+    HeadGroup available = group;
+    available.window = std::min(group.window, earlier + tokens);
+    Band band = band_of(available, weighted);
+    at::Tensor sums =
+        tokens == 1 ? band_sum_last(weighted.rows, band, 1) : band_sum(weighted.rows, band).slice(1, earlier);
     at::Tensor reference = band.reference.defined() ? band.reference.slice(1, -tokens) : band.reference;
-    if (slice.sees_all) {
-      with_earlier_sums(slice, slice.take(state.sums.unsqueeze(1)).squeeze(1),
-                        slice.take(state.reference.unsqueeze(1)).squeeze(1), sums, reference, next);
+    if (group.is_unlimited) {
+      add_earlier_sums(group, group.gather(state.sums.unsqueeze(1)).squeeze(1),
+                       group.gather(state.reference.unsqueeze(1)).squeeze(1), sums, reference, next);
     }
-    const Seen seen = read(call, slice.take(call.query), sums, reference);
-    slice.put(readout, seen.gate * seen.value);
+    const Focused mean = focused(call, group.gather(call.query), sums, reference);
+    group.scatter(readout, mean.gate * mean.value);
   });
   if (kept > 0) {
     next.logit = last_tokens(state.logit, logit, kept);

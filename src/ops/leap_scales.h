@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The two scales of LEAP where its options leave them out.
+/// The two scales of LEAP, with their defaults.
 #pragma once
 
 #include <cmath>

@@ -9,7 +9,7 @@
 
 #include "ops/band_sum.h"
 #include "ops/focus_weight.h"
-#include "ops/head_slices.h"
+#include "ops/head_groups.h"
 #include "ops/leap_checks.h"
 #include "ops/leap_pass.h"
 #include "ops/leap_scales.h"
@@ -19,13 +19,14 @@
 namespace mneme::ops {
 namespace {
 
-constexpr int64_t kWrittenOut = 32; // readers up to which a window's weights are cheaper written out
+// Up to this number of query positions, a dense matrix of weights is faster.
+constexpr int64_t kDenseQueries = 32;
 
-/// The inputs, in the type of the sums, and what is made of them.
+/// Checked arguments and the results derived from them.
 struct Call {
-  LeapInputs inputs;
-  at::Tensor logit;      ///< [B, T, H]
-  at::Tensor query, key; ///< phi of them
+  LeapInputs inputs;     ///< in the type of the sums
+  at::Tensor logit;      ///< focus logits [B, T, H]
+  at::Tensor query, key; ///< phi(query), phi(key)
   double scale;
 };
 
@@ -34,11 +35,11 @@ at::Tensor features_of(KeyFeatures kind, const at::Tensor& x) {
 }
 
 Call checked_call(const Checks& checks, const LeapInputs& given, const MatrixLeapOptions& options) {
-  check_four(checks, given);
+  check_inputs(checks, given);
   check_windows(checks, options.windows, given.query.size(2));
   check_epsilon(checks, options.weight, options.epsilon);
   check_scale(checks, "scale", options.scale);
-  check_is_token(checks, options.is_token, {"query", given.query});
+  check_key_padding_mask(checks, options.key_padding_mask, {"query", given.query});
   check_sides(checks, options.windows, options.both_sides);
   const at::ScalarType inner = type_of_sums(given.query.scalar_type());
   Call call{
@@ -61,32 +62,32 @@ at::Tensor checked_readout(const Checks& checks, const at::Tensor& readout, cons
   return readout.to(given.query.scalar_type());
 }
 
-/// Errors  UsageError unless an equal call could have left this state
+/// Errors  UsageError unless a call with the same sizes and options could have returned this state
 void check_state(const Checks& checks, const Call& call, const MatrixLeapState& state,
                  const Windows& windows) {
-  check_beginning(checks, state.position, {state.sums, state.reference, state.logit, state.key, state.value});
+  check_position(checks, state.position, {state.sums, state.reference, state.logit, state.key, state.value});
   if (state.position == 0) {
     return;
   }
   const at::Tensor &key = call.key, &value = call.inputs.value;
   const int64_t batches = key.size(0), heads = key.size(2), features = key.size(3), values = value.size(3);
   if (std::ranges::count(windows.tokens, 0) > 0) {
-    check_state_part(checks, "sums", state.sums, {batches, heads, features, 1 + values}, at::kDouble,
-                     key.device());
-    check_state_part(checks, "reference", state.reference, {batches, heads}, at::kDouble, key.device());
+    check_state_tensor(checks, "sums", state.sums, {batches, heads, features, 1 + values}, at::kDouble,
+                       key.device());
+    check_state_tensor(checks, "reference", state.reference, {batches, heads}, at::kDouble, key.device());
   }
   const int64_t kept = std::min(state.position, std::ranges::max(windows.tokens) - 1);
   if (kept > 0) {
-    check_state_part(checks, "logit", state.logit, {batches, kept, heads}, key.scalar_type(), key.device());
-    check_state_part(checks, "key", state.key, {batches, kept, heads, features}, key.scalar_type(),
-                     key.device());
-    check_state_part(checks, "value", state.value, {batches, kept, heads, values}, key.scalar_type(),
-                     key.device());
+    check_state_tensor(checks, "logit", state.logit, {batches, kept, heads}, key.scalar_type(), key.device());
+    check_state_tensor(checks, "key", state.key, {batches, kept, heads, features}, key.scalar_type(),
+                       key.device());
+    check_state_tensor(checks, "value", state.value, {batches, kept, heads, values}, key.scalar_type(),
+                       key.device());
   }
 }
 
-/// What a piece of a sequence adds to the matrix of its heads, at the end of the piece.
-at::Tensor matrix_of(const at::Tensor& rows, const Band& band) {
+/// The sum that the tokens of a band add to the state matrices of their heads, at the last token.
+at::Tensor matrix_sum(const at::Tensor& rows, const Band& band) {
   at::Tensor key = band.key;
   if (band.log_weight.defined() || band.decay.defined()) {
     at::Tensor exponent = at::zeros({1, 1}, rows.options());
@@ -101,7 +102,7 @@ at::Tensor matrix_of(const at::Tensor& rows, const Band& band) {
   return at::matmul(key.transpose(1, 2).to(at::kDouble), rows.to(at::kDouble));
 }
 
-/// The readout after `state`, which becomes the state after it.
+/// The readout of the tokens after `state`; updates the state.
 at::Tensor readout_after(const Call& call, const MatrixLeapOptions& options, MatrixLeapState& state) {
   const at::Tensor& value = call.inputs.value;
   const at::Tensor readout = at::empty_like(value, at::MemoryFormat::Contiguous);
@@ -115,54 +116,52 @@ at::Tensor readout_after(const Call& call, const MatrixLeapOptions& options, Mat
     const at::TensorOptions exact = value.options().dtype(at::kDouble);
     next.sums = at::zeros({batches, heads, features, row}, exact);
     next.reference =
-        at::full({batches, heads}, options.weight == FocusWeight::elu ? 0 : kLeastReference, exact);
+        at::full({batches, heads}, options.weight == FocusWeight::elu ? 0 : kMinReference, exact);
     if (state.position == 0) {
       state.sums = next.sums.clone();
       state.reference = next.reference.clone();
     }
   }
-  const int64_t remembered = state.logit.defined() ? state.logit.size(1) : 0;
-  for_each_slice(value, remembered + tokens, features + row, options.windows, [&](const HeadSlice& slice) {
-    const int64_t earlier = slice.sees_all ? 0 : std::min(remembered, slice.window - 1);
+  const int64_t stored = state.logit.defined() ? state.logit.size(1) : 0;
+  for_each_head_group(value, stored + tokens, features + row, options.windows, [&](const HeadGroup& group) {
+    const int64_t earlier = group.is_unlimited ? 0 : std::min(stored, group.window - 1);
     const auto earlier_and = [&](const at::Tensor& before, const at::Tensor& now) {
-      return with_earlier(slice, before, now, earlier);
+      return with_earlier(group, before, now, earlier);
     };
-    const Weighed weighed =
-        weigh(options.weight, earlier_and(state.logit, call.logit), {earlier_and(state.value, value)}, {});
-    const at::Tensor& rows = weighed.rows;
-    Band band{.window = std::min(slice.window, earlier + tokens),
-              .log_weight = weighed.log_weight,
+    const WeightedRows weighted = weighted_rows(options.weight, earlier_and(state.logit, call.logit),
+                                                {earlier_and(state.value, value)}, {});
+    const at::Tensor& rows = weighted.rows;
+    Band band{.window = std::min(group.window, earlier + tokens),
+              .log_weight = weighted.log_weight,
               .reference = {},
-              .decay = slice.decay,
-              .query = at::constant_pad_nd(slice.take(call.query), {0, 0, earlier, 0}),
+              .decay = group.decay,
+              .query = at::constant_pad_nd(group.gather(call.query), {0, 0, earlier, 0}),
               .key = earlier_and(state.key, call.key)};
     if (band.log_weight.defined()) {
-      band.reference = largest_in_window(band);
+      band.reference = band_max(band);
     }
-    at::Tensor sums = tokens <= kWrittenOut ? sums_of_last_readers(rows, band, tokens)
-                                            : sums_of_tokens(rows, band).slice(1, earlier);
+    at::Tensor sums =
+        tokens <= kDenseQueries ? band_sum_last(rows, band, tokens) : band_sum(rows, band).slice(1, earlier);
     at::Tensor reference = band.reference.defined() ? band.reference.slice(1, -tokens) : band.reference;
-    if (slice.sees_all) {
-      const auto taken = [&](const at::Tensor& of_state) {
-        return slice.take(of_state.unsqueeze(1)).squeeze(1);
-      };
-      const at::Tensor before = taken(state.sums);
-      const JoinedSums joined = join_sums(taken(state.reference), reference, slice.decay, tokens);
-      const auto factor = [](const at::Tensor& of_readers) { return of_readers.unsqueeze(-1); };
-      slice.put(next.sums.unsqueeze(1), (before * factor(joined.of_earlier.slice(1, -1)) +
-                                         matrix_of(rows, band) * factor(joined.of_piece.slice(1, -1)))
-                                            .unsqueeze(1));
-      slice.put(next.reference.unsqueeze(1), joined.reference.slice(1, -1));
-      const at::Tensor found = at::matmul(band.query, before.to(rows.scalar_type()));
-      sums = found * factor(joined.of_earlier).to(rows.scalar_type()) +
-             sums * factor(joined.of_piece).to(rows.scalar_type());
+    if (group.is_unlimited) {
+      const auto gathered = [&](const at::Tensor& t) { return group.gather(t.unsqueeze(1)).squeeze(1); };
+      const at::Tensor before = gathered(state.sums);
+      const JoinedSums joined = join_sums(gathered(state.reference), reference, group.decay, tokens);
+      const auto factor = [](const at::Tensor& t) { return t.unsqueeze(-1); };
+      group.scatter(next.sums.unsqueeze(1), (before * factor(joined.earlier_factor.slice(1, -1)) +
+                                             matrix_sum(rows, band) * factor(joined.new_factor.slice(1, -1)))
+                                                .unsqueeze(1));
+      group.scatter(next.reference.unsqueeze(1), joined.reference.slice(1, -1));
+      const at::Tensor earlier_sums = at::matmul(band.query, before.to(rows.scalar_type()));
+      sums = earlier_sums * factor(joined.earlier_factor).to(rows.scalar_type()) +
+             sums * factor(joined.new_factor).to(rows.scalar_type());
       reference = reference.defined() ? joined.reference.to(rows.scalar_type()) : reference;
     }
     const at::Tensor total = sums.slice(-1, 0, 1);
     const at::Tensor denominator =
         reference.defined() ? total + scaled_epsilon(options.epsilon, reference.unsqueeze(-1), total)
                             : total + options.epsilon;
-    slice.put(readout, sums.slice(-1, 1) / denominator);
+    group.scatter(readout, sums.slice(-1, 1) / denominator);
   });
   if (const int64_t kept = std::ranges::max(options.windows.tokens) - 1; kept > 0) {
     next.logit = last_tokens(state.logit, call.logit, kept);
@@ -180,21 +179,21 @@ at::Tensor matrix_leap(const at::Tensor& query, const at::Tensor& focus, const a
   const Checks checks("matrix_leap");
   const LeapInputs given{query, focus, key, value};
   const Call call = checked_call(checks, given, options);
-  const WindowSums found = window_sums(call.logit, call.inputs.value,
-                                       {.weight = options.weight,
-                                        .windows = options.windows,
-                                        .epsilon = options.epsilon,
-                                        .both_sides = options.both_sides,
-                                        .is_token = options.is_token},
-                                       call.query, call.key);
-  return checked_readout(checks, found.sums / found.denominator, call, given, options);
+  const WindowSums sums = window_sums(call.logit, call.inputs.value,
+                                      {.weight = options.weight,
+                                       .windows = options.windows,
+                                       .epsilon = options.epsilon,
+                                       .both_sides = options.both_sides,
+                                       .key_padding_mask = options.key_padding_mask},
+                                      call.query, call.key);
+  return checked_readout(checks, sums.sums / sums.denominator, call, given, options);
 }
 
 MatrixLeapContinuation matrix_leap_continue(const at::Tensor& query, const at::Tensor& focus,
                                             const at::Tensor& key, const at::Tensor& value,
                                             MatrixLeapState state, const MatrixLeapOptions& options) {
   const Checks checks("matrix_leap_continue");
-  check_can_continue(checks, options.both_sides, options.is_token);
+  check_can_continue(checks, options.both_sides, options.key_padding_mask);
   const at::NoGradGuard no_gradient;
   const LeapInputs given{query, focus, key, value};
   const Call call = checked_call(checks, given, options);

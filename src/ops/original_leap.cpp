@@ -11,8 +11,8 @@
 namespace mneme::ops {
 namespace {
 
-/// Sums over the window of every token, as the published code makes them: a copy whose last `window` rows are cleared is
-/// rolled to where it is subtracted.
+/// Sums over the window of every token as in the published code: prefix sums minus the same sums `window`
+/// tokens earlier, by a copy with its last `window` rows cleared that is rolled.
 at::Tensor window_sums(const at::Tensor& rows, int64_t window) {
   const at::Tensor sums = rows.cumsum(1);
   if (window == 0 || window >= rows.size(1)) {
@@ -33,16 +33,16 @@ at::Tensor original_leap(const at::Tensor& query, const at::Tensor& focus, const
        {q, Checks::Named{"focus", focus}, Checks::Named{"key", key}, Checks::Named{"value", value}}) {
     checks.defined(input, "batch, tokens, heads, features");
     checks.dimensions(input, 4, "batch, tokens, heads, features", "A single sequence is unsqueeze(0).");
-    checks.real(input);
+    checks.floating_point(input);
     checks.same_type(q, input);
     checks.same_device(q, input);
     for (int64_t dimension = 0; dimension < 4; ++dimension) {
-      checks.equal(q, dimension, input, dimension, "entries", "All four are of one shape.");
+      checks.same_size(q, dimension, input, dimension, "entries", "All four must have the same shape.");
     }
   }
   if (window < 0) {
-    checks.refuse(c10::str("the window is ", window, " tokens, but must be at least 1, or 0 for all."),
-                  "It counts the reader itself.");
+    checks.fail(c10::str("the window is ", window, " tokens, but must be at least 1, or 0 for all."),
+                "The query position itself is included.");
   }
   const double scale = 1 / std::sqrt(static_cast<double>(query.size(3)));
   const at::Tensor logit = (focus * key).sum(-1, true) * scale;

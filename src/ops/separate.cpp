@@ -22,66 +22,68 @@ namespace {
 const Checks kChecks("separate");
 using Kind = Separation::Kind;
 
-[[noreturn]] void refuse_unknown(Separation separation) {
-  kChecks.refuse(c10::str("separation ", static_cast<int>(separation.kind), " is unknown."),
-                 "Take one of kSimplexSeparations.");
+[[noreturn]] void fail_unknown(Separation separation) {
+  kChecks.fail(c10::str("separation ", static_cast<int>(separation.kind), " is unknown."),
+               "Use one of kSimplexSeparations.");
 }
 
 void check(const at::Tensor& scores, Separation separation) {
   check_separation(separation);
   kChecks.defined({"scores", scores}, "..., patterns");
-  kChecks.real({"scores", scores});
+  kChecks.floating_point({"scores", scores});
   if (scores.dim() == 0 || scores.size(-1) == 0) {
-    kChecks.refuse(c10::str("scores have shape ", scores.sizes(), ", at least 1 score in a row is needed."),
-                   "There is nothing to weigh.");
+    kChecks.fail(c10::str("scores have shape ", scores.sizes(), ", at least 1 score in a row is needed."),
+                 "A row without scores has no weights.");
   }
 }
 
-/// Scores as they lie below the largest of their row. What lies further below than any weight reaches is brought
-/// to there: it gets weight 0 as well, and sums stay small.
-at::Tensor below_largest(const at::Tensor& scores) {
+/// scores - maximum of their row, clamped to [-1, 0]. Scores below -1 have weight 0 in any case, and clamping
+/// keeps sums small.
+at::Tensor relative_to_max(const at::Tensor& scores) {
   return (scores - scores.amax(-1, true)).clamp_min(-1);
 }
 
-/// Sorted prefixes: how many of the largest scores have weight, where `holds` says so of each prefix.
+/// Scores in descending order, and the length of each prefix. The support of the weights is the longest
+/// prefix for which a condition holds.
 struct Prefixes {
   explicit Prefixes(const at::Tensor& scores)
       : sorted(std::get<0>(scores.sort(-1, true))),
         count(at::arange(1, scores.size(-1) + 1, scores.options())) {}
   at::Tensor sorted, count;
 
-  /// Of the threshold [..., k] of every prefix, that of the longest that holds.
-  static at::Tensor last(const at::Tensor& threshold, const at::Tensor& holds) {
-    return threshold.gather(-1, (holds.sum(-1, true) - 1).clamp_min(0)); // a NaN among the scores: none holds
+  /// Threshold of the longest prefix for which `holds` is true, out of those of all prefixes [..., S].
+  static at::Tensor of_support(const at::Tensor& threshold, const at::Tensor& holds) {
+    return threshold.gather(-1, (holds.sum(-1, true) - 1).clamp_min(0)); // -1 if the scores hold a NaN
   }
 };
 
 at::Tensor sparsemax(const at::Tensor& scores) {
-  const at::Tensor z = below_largest(scores);
+  const at::Tensor z = relative_to_max(scores);
   const Prefixes prefixes(z);
   const at::Tensor threshold = (prefixes.sorted.cumsum(-1) - 1) / prefixes.count;
-  return (z - Prefixes::last(threshold, threshold < prefixes.sorted)).clamp_min(0);
+  return (z - Prefixes::of_support(threshold, threshold < prefixes.sorted)).clamp_min(0);
 }
 
-/// max(scores - tau, 0), whose squares sum to 1. tau of the first k: mean - sqrt((1 - sum of squared deviations) / k)
-at::Tensor with_squares_of_one(const at::Tensor& scores) {
-  const at::Tensor z = below_largest(scores);
+/// max(scores - tau, 0), with tau such that the squares sum to 1. For a support of the k largest scores,
+/// tau = mean - sqrt((1 - sum of squared deviations) / k).
+at::Tensor thresholded_to_unit_norm(const at::Tensor& scores) {
+  const at::Tensor z = relative_to_max(scores);
   const Prefixes prefixes(z);
   const at::Tensor sum = prefixes.sorted.cumsum(-1), mean = sum / prefixes.count;
   const at::Tensor threshold =
       mean - ((1 - (prefixes.sorted.square().cumsum(-1) - mean * sum)) / prefixes.count).clamp_min(0).sqrt();
-  return (z - Prefixes::last(threshold, threshold < prefixes.sorted)).clamp_min(0);
+  return (z - Prefixes::of_support(threshold, threshold < prefixes.sorted)).clamp_min(0);
 }
 
 at::Tensor entmax15(const at::Tensor& scores) {
-  return with_squares_of_one(scores / 2).square();
+  return thresholded_to_unit_norm(scores / 2).square();
 }
 
-/// tau by bisection: powers have no closed form of it.
+/// tau by bisection, since it has no closed form.
 at::Tensor entmax(const at::Tensor& scores, double alpha) {
   constexpr int kHalvings = 60; // of an interval of length 1
   const double exponent = 1 / (alpha - 1);
-  const at::Tensor u = below_largest(scores * (alpha - 1));
+  const at::Tensor u = relative_to_max(scores * (alpha - 1));
   const auto weights = [&](const at::Tensor& tau) { return (u - tau).clamp_min(0).pow(exponent); };
   at::Tensor low = at::full_like(u.slice(-1, 0, 1), -1), high = at::zeros_like(low);
   for (int i = 0; i < kHalvings; ++i) {
@@ -93,11 +95,11 @@ at::Tensor entmax(const at::Tensor& scores, double alpha) {
 }
 
 at::Tensor normmax(const at::Tensor& scores) {
-  const at::Tensor above = with_squares_of_one(scores);
+  const at::Tensor above = thresholded_to_unit_norm(scores);
   return above / above.sum(-1, true);
 }
 
-/// The weights in plain LibTorch: any device, any type.
+/// In plain LibTorch: any device, any type.
 at::Tensor separate_plain(const at::Tensor& scores, Separation separation) {
   switch (separation.kind) {
   case Kind::softmax:
@@ -111,35 +113,39 @@ at::Tensor separate_plain(const at::Tensor& scores, Separation separation) {
   case Kind::entmax:
     return entmax(scores, separation.alpha);
   }
-  refuse_unknown(separation);
+  fail_unknown(separation);
 }
 
-/// d_weights . Jacobian in LibTorch, differentiable in both.
+/// Vector-Jacobian product d_weights . (d weights / d scores) in plain LibTorch, differentiable in both
+/// arguments.
 at::Tensor gradient_plain(const at::Tensor& weights, const at::Tensor& d_weights, Separation separation) {
   const at::Tensor has_weight = weights > 0;
   if (separation.kind == Kind::normmax) {
-    const at::Tensor beside = has_weight * (d_weights - (weights * d_weights).sum(-1, true));
-    return weights.norm(2, -1, true) * (beside - weights * beside.sum(-1, true));
+    const at::Tensor centred = has_weight * (d_weights - (weights * d_weights).sum(-1, true));
+    return weights.norm(2, -1, true) * (centred - weights * centred.sum(-1, true));
   }
-  const double exponent = separation.kind == Kind::entmax15 ? 0.5
-                          : separation.kind == Kind::entmax ? 2 - separation.alpha
-                                                            : 0;
-  const at::Tensor share = at::where(has_weight, weights, 1).pow(exponent) * has_weight;
-  return share * (d_weights - (share * d_weights).sum(-1, true) / share.sum(-1, true));
+  double exponent = 0; // sparsemax
+  if (separation.kind == Kind::entmax15) {
+    exponent = 0.5;
+  } else if (separation.kind == Kind::entmax) {
+    exponent = 2 - separation.alpha;
+  }
+  const at::Tensor slope = at::where(has_weight, weights, 1).pow(exponent) * has_weight;
+  return slope * (d_weights - (slope * d_weights).sum(-1, true) / slope.sum(-1, true));
 }
 
-/// Calls run(first row, rows, begin in numbers) on several threads.
-template <class Run> void for_rows(const at::Tensor& rows, const Run& run) {
-  constexpr int64_t kNumbersAtOnce = 16384;
+/// Calls run(offset of the first element, number of rows, size of a row) for chunks of rows, in parallel.
+template <class Run> void for_row_chunks(const at::Tensor& rows, const Run& run) {
+  constexpr int64_t kElementsPerChunk = 16384;
   const int64_t size = rows.size(-1);
-  parallel_for(rows.numel() / size, std::max<int64_t>(1, kNumbersAtOnce / size),
+  parallel_for(rows.numel() / size, std::max<int64_t>(1, kElementsPerChunk / size),
                [&](int64_t begin, int64_t end) { run(begin * size, end - begin, size); });
 }
 
 at::Tensor by_kernel(const at::Tensor& given, Separation separation) {
   const at::Tensor scores = given.contiguous(), weights = at::empty_like(scores);
   AT_DISPATCH_FLOATING_TYPES(scores.scalar_type(), "mneme::separate", [&] {
-    for_rows(scores, [&](int64_t at, int64_t rows, int64_t size) {
+    for_row_chunks(scores, [&](int64_t at, int64_t rows, int64_t size) {
       kernels::separate(kernels::SeparateArgs<scalar_t>{.scores = scores.const_data_ptr<scalar_t>() + at,
                                                         .weights = weights.mutable_data_ptr<scalar_t>() + at,
                                                         .num_rows = rows,
@@ -153,7 +159,7 @@ at::Tensor by_kernel(const at::Tensor& given, Separation separation) {
 at::Tensor gradient_by_kernel(const at::Tensor& weights, const at::Tensor& given, Separation separation) {
   const at::Tensor d_weights = given.contiguous(), d_scores = at::empty_like(d_weights);
   AT_DISPATCH_FLOATING_TYPES(weights.scalar_type(), "mneme::separate", [&] {
-    for_rows(weights, [&](int64_t at, int64_t rows, int64_t size) {
+    for_row_chunks(weights, [&](int64_t at, int64_t rows, int64_t size) {
       kernels::separate_gradient(
           kernels::SeparateGradientArgs<scalar_t>{.weights = weights.const_data_ptr<scalar_t>() + at,
                                                   .d_weights = d_weights.const_data_ptr<scalar_t>() + at,
@@ -184,15 +190,15 @@ public:
     const at::Tensor weights = context->get_saved_variables()[0];
     const Separation separation{static_cast<Kind>(context->saved_data["kind"].toInt()),
                                 context->saved_data["alpha"].toDouble()};
-    const bool again = at::GradMode::is_enabled(); // this gradient may itself be differentiated
-    return {again || !has_kernel(weights) || weights.numel() == 0
+    const bool is_double_backward = at::GradMode::is_enabled(); // this gradient may be differentiated again
+    return {is_double_backward || !has_kernel(weights) || weights.numel() == 0
                 ? gradient_plain(weights, gradients[0], separation)
                 : gradient_by_kernel(weights, gradients[0], separation),
             at::Tensor()};
   }
 };
 
-/// entropy(p) of every row, but for softmax.
+/// entropy(p) of every row; not for softmax.
 at::Tensor entropy(const at::Tensor& weights, Separation separation) {
   switch (separation.kind) {
   case Kind::entmax15:
@@ -206,7 +212,7 @@ at::Tensor entropy(const at::Tensor& weights, Separation separation) {
   case Kind::softmax:
     break;
   }
-  refuse_unknown(separation);
+  fail_unknown(separation);
 }
 
 } // namespace
@@ -221,12 +227,12 @@ at::Tensor separation_potential(const at::Tensor& scores, Separation separation)
   if (separation.kind == Kind::softmax) {
     return at::logsumexp(scores, -1);
   }
-  // Weights are where this is largest, so that they count as fixed for the gradient.
+  // The weights maximise this expression, so that its gradient is that for constant weights.
   const at::Tensor weights = separate(scores.detach(), separation);
   return at::where(weights > 0, weights * scores, 0).sum(-1) + entropy(weights, separation);
 }
 
-double largest_entropy(int64_t count, Separation separation) {
+double max_entropy(int64_t count, Separation separation) {
   const auto n = static_cast<double>(count);
   switch (separation.kind) {
   case Kind::softmax:
@@ -240,7 +246,7 @@ double largest_entropy(int64_t count, Separation separation) {
   case Kind::entmax:
     return (1 - std::pow(n, 1 - separation.alpha)) / (separation.alpha * (separation.alpha - 1));
   }
-  refuse_unknown(separation);
+  fail_unknown(separation);
 }
 
 } // namespace mneme::ops

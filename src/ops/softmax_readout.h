@@ -1,38 +1,40 @@
 // SPDX-License-Identifier: MIT
 
-/// Softmax separation and projection in one streaming pass on the CPU, and the way back.
+/// Softmax attention on the CPU in one streaming pass, and its backward pass.
 #pragma once
 
 #include <array>
 
 #include <ATen/core/Tensor.h>
 
-#include "kernels/pair_dropout.h"
-#include "ops/seen.h"
+#include "kernels/philox_dropout.h"
+#include "ops/attention_masks.h"
 
 namespace mneme::ops {
 
-/// Per query also the largest score and the sum of exp(score - largest), from which weights can be computed
-/// anew.
+/// Readout and softmax statistics per query, from which backward recomputes the weights.
 struct SoftmaxReadout {
-  at::Tensor readout;      ///< [B, Q, V]
-  at::Tensor largest, sum; ///< [B, Q]
+  at::Tensor readout; ///< [B, Q, V]
+  at::Tensor row_max; ///< [B, Q], maximum of the scores
+  at::Tensor row_sum; ///< [B, Q], sum of exp(score - row_max)
 };
 
-/// dropped(softmax(query . stored^T, masked)) . value, with beta already in the queries.
+/// dropout(softmax(query . stored^T, masked)) . value; the queries are already multiplied by beta.
 ///
-/// The dropout counts queries over all batches, from its first one on.
+/// The counters of `dropout` number the queries of all batches consecutively, from its first_query on.
 ///
-/// Shapes  query [B, Q, D], stored [B, S, D], value [B, S, V]; B may be 1 on any side; contiguous
+/// Shapes  query [B, Q, D], stored [B, S, D], value [B, S, V]; B may be 1 in any of them; contiguous
 /// Types   float32 or float64, the same for all; value also uint8: pixels
 SoftmaxReadout softmax_readout(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                               const Seen& seen = {}, const kernels::PairDropout& dropout = {});
+                               const AttentionMasks& masks = {}, const kernels::PhiloxDropout& dropout = {});
 
-/// The gradients of query, stored and value, in their shapes; those not wanted are undefined.
+/// Backward pass of softmax_readout: gradients of query, stored and value; undefined where `needs_gradient`
+/// is false.
 std::array<at::Tensor, 3> softmax_readout_gradient(const at::Tensor& d_readout, const at::Tensor& query,
                                                    const at::Tensor& stored, const at::Tensor& value,
-                                                   const SoftmaxReadout& forward, std::array<bool, 3> wanted,
-                                                   const Seen& seen = {},
-                                                   const kernels::PairDropout& dropout = {});
+                                                   const SoftmaxReadout& forward,
+                                                   std::array<bool, 3> needs_gradient,
+                                                   const AttentionMasks& masks = {},
+                                                   const kernels::PhiloxDropout& dropout = {});
 
 } // namespace mneme::ops

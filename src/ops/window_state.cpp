@@ -10,27 +10,27 @@ namespace mneme::ops {
 
 JoinedSums join_sums(const at::Tensor& earlier_reference, const at::Tensor& reference,
                      const at::Tensor& decay, int64_t tokens) {
-  at::Tensor here =
-      earlier_reference.unsqueeze(1).expand({-1, tokens}); // of the earlier sums, at every reader
+  at::Tensor earlier = earlier_reference.unsqueeze(1).expand({-1, tokens});
   if (decay.defined()) {
-    here = here - decay.to(at::kDouble).unsqueeze(1) * at::arange(1, tokens + 1, here.options());
+    earlier = earlier - decay.to(at::kDouble).unsqueeze(1) * at::arange(1, tokens + 1, earlier.options());
   }
   if (!reference.defined()) {
-    return {here.exp(), at::ones_like(here), at::zeros_like(here)};
+    return {earlier.exp(), at::ones_like(earlier), at::zeros_like(earlier)};
   }
-  const at::Tensor own = reference.to(at::kDouble), largest = at::maximum(here, own);
-  return {(here - largest).exp(), (own - largest).exp(), largest};
+  const at::Tensor added = reference.to(at::kDouble), max = at::maximum(earlier, added);
+  return {(earlier - max).exp(), (added - max).exp(), max};
 }
 
-at::Tensor with_earlier(const HeadSlice& slice, const at::Tensor& remembered, const at::Tensor& piece,
+at::Tensor with_earlier(const HeadGroup& group, const at::Tensor& stored, const at::Tensor& added,
                         int64_t earlier) {
-  return earlier == 0
-             ? slice.take(piece)
-             : at::cat({slice.take(remembered.slice(1, remembered.size(1) - earlier)), slice.take(piece)}, 1);
+  if (earlier == 0) {
+    return group.gather(added);
+  }
+  return at::cat({group.gather(stored.slice(1, stored.size(1) - earlier)), group.gather(added)}, 1);
 }
 
-at::Tensor last_tokens(const at::Tensor& earlier, const at::Tensor& piece, int64_t count) {
-  const at::Tensor all = earlier.defined() ? at::cat({earlier, piece}, 1) : piece;
+at::Tensor last_tokens(const at::Tensor& earlier, const at::Tensor& added, int64_t count) {
+  const at::Tensor all = earlier.defined() ? at::cat({earlier, added}, 1) : added;
   return all.slice(1, std::max<int64_t>(0, all.size(1) - count)).clone();
 }
 

@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: MIT
 
-/// How a sequence goes on after a state: sums that see all tokens, and the last tokens for windows.
+/// Continuation of a sequence from a recurrent state: sums of heads without a window, and the last tokens for
+/// heads with one.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
-#include "ops/head_slices.h"
+#include "ops/head_groups.h"
 
 namespace mneme::ops {
 
-/// Factors [G, T], in float64, of the sums so far and of those of a piece alone, that make the sums of both at every
-/// reader of the piece, times exp(-reference).
+/// Joins the sums of a state with the sums of new tokens. At every query position, in float64 [G, T]:
+/// earlier_factor * earlier sums + new_factor * new sums = joint sums, times exp(-reference).
 struct JoinedSums {
-  at::Tensor of_earlier, of_piece, reference;
+  at::Tensor earlier_factor, new_factor, reference;
 };
 
-/// earlier_reference [G], float64; reference [G, T], undefined for 0; decay [G], undefined for 0.
+/// earlier_reference [G], float64; reference [G, T], undefined for 0; decay [G], undefined for 0; `tokens`:
+/// number of new tokens.
 JoinedSums join_sums(const at::Tensor& earlier_reference, const at::Tensor& reference,
                      const at::Tensor& decay, int64_t tokens);
 
-/// A slice's tokens of a piece, behind the last `earlier` that a state remembers.
-at::Tensor with_earlier(const HeadSlice& slice, const at::Tensor& remembered, const at::Tensor& piece,
+/// The last `earlier` tokens of `stored` (from a state), then the new tokens, for a group of heads:
+/// [G, tokens, ...].
+at::Tensor with_earlier(const HeadGroup& group, const at::Tensor& stored, const at::Tensor& added,
                         int64_t earlier);
 
-/// The last `count` tokens [B, <= count, ...] of those of a state, if any, and a piece.
-at::Tensor last_tokens(const at::Tensor& earlier, const at::Tensor& piece, int64_t count);
+/// The last `count` tokens [B, <= count, ...] of `earlier` (undefined: none), followed by `added`.
+at::Tensor last_tokens(const at::Tensor& earlier, const at::Tensor& added, int64_t count);
 
 } // namespace mneme::ops

@@ -21,20 +21,20 @@
 namespace mneme::theory {
 namespace {
 
-constexpr double kFirstCosineLowered = 1e-15; // as the published code feeds its caps
+constexpr double kFirstCosineLowered = 1e-15; // subtracted by the published code, for caps only
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
 
 void check_lengths(const char* where, size_t cosines, size_t values) {
   if (cosines != values) {
-    throw UsageError(fmt::format("{}: there are {} cosines but {} values; they belong together one by one.",
+    throw UsageError(fmt::format("{}: there are {} cosines but {} values; each cosine needs one value.",
                                  where, cosines, values));
   }
 }
 
 void check_points(const char* where, size_t points) {
   if (points < 2) {
-    throw UsageError(fmt::format("{}: {} point{} left to fit, but a line needs at least 2.\n"
-                                 "  Take a larger hamming_radius or more distances.",
+    throw UsageError(fmt::format("{}: {} point{} left to fit, but at least 2 are needed.\n"
+                                 "  Use a larger hamming_radius or more distances.",
                                  where, points, points == 1 ? " is" : "s are"));
   }
 }
@@ -63,7 +63,7 @@ void check_fit(const char* where, int64_t bits, int64_t hamming_radius, double l
   check_points(where, static_cast<size_t>(hamming_radius));
   if (first_distance < 0 || first_distance > bits - hamming_radius + 1) {
     throw UsageError(fmt::format(
-        "{}: {} distances from {} on were asked for, but patterns of {} bits differ in at most {}.", where,
+        "{}: {} distances from {} on were requested, but patterns of {} bits differ in at most {}.", where,
         hamming_radius, first_distance, bits, bits));
   }
 }
@@ -73,31 +73,32 @@ BetaFit fit_line(const char* where, std::span<const double> x, std::span<const d
   const auto n = static_cast<long double>(x.size());
   const long double mean_x = std::accumulate(x.begin(), x.end(), 0.0L) / n;
   const long double mean_y = std::accumulate(y.begin(), y.end(), 0.0L) / n;
-  long double spread = 0, together = 0;
+  long double variance = 0, covariance = 0; // both times n
   for (size_t i = 0; i < x.size(); ++i) {
-    spread += (x[i] - mean_x) * (x[i] - mean_x);
-    together += (x[i] - mean_x) * (y[i] - mean_y);
+    variance += (x[i] - mean_x) * (x[i] - mean_x);
+    covariance += (x[i] - mean_x) * (y[i] - mean_y);
   }
-  if (!(spread > 0)) {
+  if (!(variance > 0)) {
     throw UsageError(
-        fmt::format("{}: all {} cosines are {}, but a slope needs two that differ.", where, x.size(), x[0]));
+        fmt::format("{}: all {} cosines are {}, but at least two must differ.", where, x.size(), x[0]));
   }
-  const long double slope = together / spread;
+  const long double slope = covariance / variance;
   const long double beta = slope * n / (n - 1);
   return {static_cast<double>(beta), static_cast<double>(slope), static_cast<double>(mean_y - beta * mean_x),
           static_cast<int64_t>(x.size())};
 }
 
-/// softmax(beta * cosines) against weights that sum to 1.
+/// Mean squared error between softmax(beta * cosines) and the normalised intersections, as a function of
+/// beta.
 class SoftmaxLoss {
 public:
   SoftmaxLoss(std::span<const double> cosines, std::span<const double> log_expected)
       : cosines_(cosines), weights_(log_expected.begin(), log_expected.end()), softmax_(cosines.size()) {
-    largest_cosine_ = *std::max_element(cosines.begin(), cosines.end());
-    const double largest = *std::max_element(weights_.begin(), weights_.end());
+    max_cosine_ = *std::max_element(cosines.begin(), cosines.end());
+    const double max_log = *std::max_element(weights_.begin(), weights_.end());
     double sum = 0;
     for (double& weight : weights_) {
-      sum += weight = std::exp(weight - largest);
+      sum += weight = std::exp(weight - max_log);
     }
     for (double& weight : weights_) {
       weight /= sum;
@@ -107,7 +108,7 @@ public:
   double operator()(double beta) {
     double sum = 0;
     for (size_t i = 0; i < cosines_.size(); ++i) {
-      sum += softmax_[i] = std::exp(beta * (cosines_[i] - largest_cosine_));
+      sum += softmax_[i] = std::exp(beta * (cosines_[i] - max_cosine_));
     }
     double loss = 0;
     for (size_t i = 0; i < weights_.size(); ++i) {
@@ -120,7 +121,7 @@ public:
 private:
   std::span<const double> cosines_;
   std::vector<double> weights_, softmax_;
-  double largest_cosine_ = 0;
+  double max_cosine_ = 0;
 };
 
 } // namespace
@@ -168,15 +169,15 @@ BetaFit fit_beta_log_regression(std::span<const double> cosines, std::span<const
   check_lengths(where, cosines.size(), log_expected.size());
   check_points(where, cosines.size());
   check_cosines(where, cosines);
-  const bool drops_zeros = log_expected.back() == kMinusInfinity;
+  const bool drop_zeros = log_expected.back() == kMinusInfinity;
   std::vector<double> x, y;
   for (size_t i = 0; i < cosines.size(); ++i) {
-    if (drops_zeros && log_expected[i] == kMinusInfinity) {
+    if (drop_zeros && log_expected[i] == kMinusInfinity) {
       continue;
     }
     if (!std::isfinite(log_expected[i])) {
       throw UsageError(fmt::format("{}: the log of point {} of {} is {}, but it must be finite.\n"
-                                   "  Zeros are dropped only where the last value is 0 too.",
+                                   "  Zeros are dropped only if the last value is 0.",
                                    where, i, cosines.size(), log_expected[i]));
     }
     x.push_back(cosines[i]);
@@ -188,28 +189,28 @@ BetaFit fit_beta_log_regression(std::span<const double> cosines, std::span<const
 SoftmaxFit fit_softmax(std::span<const double> cosines, std::span<const double> log_expected) {
   const char* where = "mneme::theory::fit_softmax";
   constexpr double kBetaMin = 1e-3, kBetaMax = 1e5;
-  constexpr int kScan = 160; // 20 per decade
+  constexpr int kGridCells = 160; // 20 per decade
   check_lengths(where, cosines.size(), log_expected.size());
   check_points(where, cosines.size());
   check_cosines(where, cosines);
-  bool any = false;
+  bool any_positive = false;
   for (const double log : log_expected) {
     if (std::isnan(log) || log == -kMinusInfinity) {
       throw UsageError(fmt::format("{}: a log expected intersection is {}, but it must be a finite number or "
                                    "-infinity.",
                                    where, log));
     }
-    any = any || std::isfinite(log);
+    any_positive = any_positive || std::isfinite(log);
   }
-  if (!any) {
-    throw UsageError(fmt::format("{}: all {} expected intersections are 0, so there is nothing to approach.",
+  if (!any_positive) {
+    throw UsageError(fmt::format("{}: all {} expected intersections are 0, so there is nothing to fit.",
                                  where, cosines.size()));
   }
 
   SoftmaxLoss loss(cosines, log_expected);
   std::vector<double> betas = {0};
-  for (int i = 0; i <= kScan; ++i) {
-    betas.push_back(kBetaMin * std::pow(kBetaMax / kBetaMin, static_cast<double>(i) / kScan));
+  for (int i = 0; i <= kGridCells; ++i) {
+    betas.push_back(kBetaMin * std::pow(kBetaMax / kBetaMin, static_cast<double>(i) / kGridCells));
   }
   std::vector<double> losses;
   for (const double beta : betas) {
@@ -220,13 +221,13 @@ SoftmaxFit fit_softmax(std::span<const double> cosines, std::span<const double> 
     return {0, losses[0]};
   }
   if (best + 1 == betas.size() || losses[best + 1] == losses[best]) {
-    throw UsageError(fmt::format("{}: the loss still falls at beta = {}, so no finite beta is best.\n"
-                                 "  All weight lies on one point: take a larger hamming_radius.",
+    throw UsageError(fmt::format("{}: the loss still decreases at beta = {}, so no finite beta is optimal.\n"
+                                 "  All weight is on one point: use a larger hamming_radius.",
                                  where, betas[best]));
   }
-  const auto [beta, least] =
+  const auto [beta, min_loss] =
       boost::math::tools::brent_find_minima(loss, betas[best - 1], betas[best + 1], 53);
-  return {beta, least};
+  return {beta, min_loss};
 }
 
 SoftmaxFit fit_softmax_to_circles(int64_t bits, int64_t hamming_radius) {

@@ -15,7 +15,7 @@
 namespace mneme::theory {
 namespace {
 
-/// c = (d - n/2) / sqrt(n/4): the radius in standard deviations of a random distance.
+/// c = (d - n/2) / sqrt(n/4): the standardised radius, for the distance of random addresses.
 double standard_radius(int64_t bits, int64_t hamming_radius) {
   return static_cast<double>(2 * hamming_radius - bits) / std::sqrt(static_cast<double>(bits));
 }
@@ -25,12 +25,13 @@ void check(const char* where, int64_t bits, int64_t hamming_radius) {
   check_radius(where, bits, hamming_radius);
 }
 
-/// log of the integral over x in [v/n, 1] of f. With x = sin^2 t the integrand is exp(-c^2 / (2 cos^2 t)) / pi.
+/// log of the integral of f(x) over [v/n, 1]; `from` is v/n, `to_one` is 1 - v/n. With x = sin^2 t the
+/// integrand is exp(-c^2 / (2 cos^2 t)) / pi.
 double log_integral(double c, double from, double to_one) {
   if (to_one <= 0) {
     return -std::numeric_limits<double>::infinity();
   }
-  constexpr double kNegligible = 40; // exp(-40) = 4e-18: what lies below is not integrated
+  constexpr double kNegligible = 40; // the integrand is cut off below exp(-40) = 4e-18 of its maximum
   const double half_square = c * c / 2;
   const double tangent = std::sqrt(from / to_one), first = std::atan(tangent);
   const double last = half_square > 0 ? std::atan(std::sqrt(from / to_one + kNegligible / half_square))
@@ -64,8 +65,8 @@ double book_intersection_density(int64_t bits, int64_t hamming_radius, double x)
   const char* where = "mneme::theory::book_intersection_density";
   check(where, bits, hamming_radius);
   if (!(x > 0 && x < 1)) {
-    throw UsageError(fmt::format("{}: x is {}, but it must lie between 0 and 1, ends excluded.\n"
-                                 "  It is a distance as a share of the bits.",
+    throw UsageError(fmt::format("{}: x is {}, but it must be above 0 and below 1.\n"
+                                 "  It is a distance as a fraction of the bits.",
                                  where, x));
   }
   const double c = standard_radius(bits, hamming_radius);

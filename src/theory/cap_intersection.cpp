@@ -17,10 +17,10 @@ namespace mneme::theory {
 namespace {
 
 constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
-constexpr double kNegligible = 40;    // exp(-40) = 4e-18: what lies below is not integrated
-constexpr int64_t kTableCells = 2048; // 1e-9 in the logarithm at 1000 bits
+constexpr double kNegligible = 40;    // integrands are cut off below exp(-40) = 4e-18 of their maximum
+constexpr int64_t kTableCells = 2048; // error 1e-9 in the logarithm at 1000 bits
 
-/// Two narrow caps, t <= pi/2, and what is constant of them.
+/// Constants of two narrow caps, t <= pi/2.
 struct NarrowCaps {
   double power;           ///< m = (n - 2) / 2
   double angle;           ///< t
@@ -45,23 +45,23 @@ struct NarrowCaps {
   }
 };
 
-/// The same q from the cosine of v alone, with all the digits that the cosine has; 0 where the caps only
-/// touch, up to rounding.
+/// q computed from the cosine of v alone, without loss of precision; 0 where the caps only touch, up to
+/// rounding.
 double q_at_cosine(double two_sin_squared, double cosine) {
   const double numerator = two_sin_squared - (1 - cosine);
   const double rounding = 4 * std::numeric_limits<double>::epsilon() * (two_sin_squared + (1 - cosine));
   return numerator <= rounding ? 0 : numerator / (1 + cosine);
 }
 
-/// log of the integral of (q(w') / q(w))^m dw' / w over w' in [0, w]: the part that is neither a power nor a
-/// length.
+/// log of the integral of (q(w') / q(w))^m dw' / w over w' in [0, w]: the slowly varying factor of the
+/// intersection, besides q^m and w.
 ///
-/// With w' = w exp(-z) the integrand is exp(-z) (q / q(w))^m: exponential where q is a power of w, a Gauss
-/// curve about v = 0, smooth between; it is cut where it is negligible.
+/// With w' = w exp(-z) the integrand is exp(-z) (q / q(w))^m: exponential where q is a power of w, Gaussian
+/// near v = 0, and smooth between them. It is cut off where it is negligible.
 double log_shape(const NarrowCaps& caps, double w) {
   const double log_q_top = caps.log_q(w);
   const auto decay = [&](double z) {
-    return caps.power * (log_q_top - caps.log_q(w * std::exp(-z))) + z; // rises with z
+    return caps.power * (log_q_top - caps.log_q(w * std::exp(-z))) + z; // increases with z
   };
   double low = 0, high = kNegligible;
   while (high - low > 0.05 * high) {
@@ -74,9 +74,9 @@ double log_shape(const NarrowCaps& caps, double w) {
   return std::log(Rule::integrate(integrand, 0.0, third) + Rule::integrate(integrand, third, high));
 }
 
-/// log of the fraction in two narrow caps.
+/// log of the fraction of the sphere in two narrow caps.
 double log_narrow_caps(const NarrowCaps& caps, double cosine) {
-  if (caps.complement == 0) { // half-spheres: the fraction is (pi - v) / 2 pi
+  if (caps.complement == 0) { // hemispheres: the fraction is (pi - v) / 2 pi
     return std::log(std::acos(-cosine) / (2 * std::numbers::pi));
   }
   const double q = q_at_cosine(caps.two_sin_squared, cosine);
@@ -87,11 +87,11 @@ double log_narrow_caps(const NarrowCaps& caps, double cosine) {
   return caps.power * std::log(q) + std::log(w / std::numbers::pi) + log_shape(caps, w);
 }
 
-/// Two wide caps, t > pi/2: what their narrow complements leave, 1 - 2 F + f, with F the fraction of one
-/// complement and f that of both.
+/// Two wide caps, t > pi/2, computed from their narrow complements: 1 - 2 F + f, where F is the fraction of
+/// one complement and f that of the intersection of both.
 struct WideCaps {
   double complements; ///< 2 F
-  double core;        ///< 1 - 2 F, with all its digits where it is small
+  double core;        ///< 1 - 2 F, computed without cancellation
 
   WideCaps(int64_t bits, const NarrowCaps& narrow) {
     const double half = static_cast<double>(bits - 1) / 2;
@@ -156,13 +156,14 @@ CapIntersectionTable::CapIntersectionTable(int64_t bits, int64_t hamming_radius)
     return;
   }
 
-  // Knots at w = complement sinh(step i): even where the caps are narrow, ever finer towards w = 0 where they
-  // are almost half-spheres, as everything then changes with log w.
+  // Knots at w = complement sinh(step i): equidistant for narrow caps, increasingly dense towards w = 0 for
+  // caps that are almost hemispheres, where the function varies with log w.
   const double range = std::asinh(angle_ / complement_);
   const double step = range / static_cast<double>(kTableCells);
   knots_per_unit_ = 1 / step;
   knots_.reserve(kTableCells + 1);
-  const double first_slope = 1 / std::tan(2 * complement_) - 2 / std::tan(complement_); // of (log q - log w)
+  // Slope of log q - log w at w = 0.
+  const double first_slope = 1 / std::tan(2 * complement_) - 2 / std::tan(complement_);
   knots_.push_back({-std::log(std::numbers::pi * (power_ + 1)),
                     -power_ / (power_ + 2) * first_slope * complement_ * step});
   for (int64_t i = 1; i <= kTableCells; ++i) {

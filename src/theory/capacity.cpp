@@ -16,10 +16,10 @@ namespace mneme::theory {
 namespace {
 
 void check_z(const char* where, double z) {
-  constexpr double kLeast = 1e-20, kMost = 1e20; // their fourth powers, times a count, are doubles
-  if (!(std::abs(z) >= kLeast && std::abs(z) <= kMost)) {
-    throw UsageError(
-        fmt::format("{}: z is {}, but its size must lie between {:g} and {:g}.", where, z, kLeast, kMost));
+  constexpr double kMin = 1e-20, kMax = 1e20; // fourth powers times a count neither overflow nor underflow
+  if (!(std::abs(z) >= kMin && std::abs(z) <= kMax)) {
+    throw UsageError(fmt::format("{}: z is {}, but its absolute value must be between {:g} and {:g}.", where,
+                                 z, kMin, kMax));
   }
 }
 
@@ -29,8 +29,8 @@ double z_per_bit(int64_t bits, double probability) {
   const char* where = "mneme::theory::z_per_bit";
   check_bits(where, bits, 1, kBitsMax);
   if (!(probability > 0 && probability < 1)) {
-    throw UsageError(fmt::format("{}: the probability is {}, but it must lie between 0 and 1, ends excluded.",
-                                 where, probability));
+    throw UsageError(
+        fmt::format("{}: the probability is {}, but it must be above 0 and below 1.", where, probability));
   }
   const double log_per_bit = std::log(probability) / static_cast<double>(bits);
   return normal_upper_quantile(-std::expm1(log_per_bit));
@@ -44,21 +44,21 @@ double capacity(double space_fraction, double hard_locations, double z) {
   }
   check_count(where, "hard_locations", hard_locations);
   check_z(where, z);
-  // Numerator and denominator divided by p r: with p r = k they are k / z^2 - 1 and p (1 + p k).
-  const double reached = space_fraction * hard_locations;
-  return (reached / (z * z) - 1) / (space_fraction * (1 + space_fraction * reached)) + 1;
+  // Numerator and denominator divided by p r: with k = p r activated locations, k / z^2 - 1 and p (1 + p k).
+  const double activated = space_fraction * hard_locations;
+  return (activated / (z * z) - 1) / (space_fraction * (1 + space_fraction * activated)) + 1;
 }
 
 double capacity_space_fraction(double hard_locations, double z) {
   const char* where = "mneme::theory::capacity_space_fraction";
   check_count(where, "hard_locations", hard_locations);
   check_z(where, z);
-  // With x = r p / z^2 and s = r / z^4 the cubic is 2 x^3 - 3 x^2 - s = 0: its root lies above 3/2 and above
-  // (s/2)^(1/3), and Newton's steps from above fall towards it.
+  // With x = r p / z^2 and s = r / z^4 the cubic is 2 x^3 - 3 x^2 - s = 0. Its root is between
+  // max(3/2, (s/2)^(1/3)) and 3/2 + (s/2)^(1/3); Newton's method converges monotonically from above.
   const double s = hard_locations / std::pow(z, 4);
   double x = 1.5 + std::cbrt(s / 2);
   for (double step = x; step > 1e-16 * x;) {
-    step = ((x - 1.5) * x - s / (2 * x)) / (3 * (x - 1)); // cubic and derivative, both over 2 x
+    step = ((x - 1.5) * x - s / (2 * x)) / (3 * (x - 1)); // cubic / derivative, both divided by 2 x
     x -= step;
   }
   return std::min(1.0, x * z * z / hard_locations);

@@ -15,7 +15,7 @@ namespace {
 
 using Integer = boost::multiprecision::cpp_int;
 
-/// The two factors that lead from the lune L(j) to L(j + 2): numerator / denominator.
+/// Ratio L(j + 2) / L(j) of consecutive lunes as two factors, each numerator / denominator.
 struct LuneStep {
   int64_t central_numerator, central_denominator; ///< C(j+1, (j+1)/2) / C(j-1, (j-1)/2)
   int64_t outer_numerator, outer_denominator;     ///< C(n-j-2, k-1) / C(n-j, k), k = d - (j-1)/2
@@ -27,7 +27,7 @@ LuneStep lune_step(int64_t bits, int64_t hamming_radius, int64_t j) {
   return {4 * j, j + 1, k * (rest - k), rest * (rest - 1)};
 }
 
-/// C(items, chosen) in whole numbers, and the sum of C(items, k) over k in [first, last].
+/// C(items, chosen).
 Integer exact_binomial(int64_t items, int64_t chosen) {
   if (chosen < 0 || chosen > items) {
     return 0;
@@ -39,6 +39,7 @@ Integer exact_binomial(int64_t items, int64_t chosen) {
   return result;
 }
 
+/// Sum of C(items, k) over k in [first, last].
 Integer exact_binomial_sum(int64_t items, int64_t first, int64_t last) {
   Integer term = exact_binomial(items, first);
   Integer sum = 0;
@@ -51,7 +52,7 @@ Integer exact_binomial_sum(int64_t items, int64_t first, int64_t last) {
 
 // Not Integer::str: gcc 12 warns of an overlapping copy in it (GCC bug 105651).
 std::string to_decimal(Integer count) {
-  constexpr uint64_t kGroup = 1'000'000'000'000'000'000; // 18 digits at a time, last ones first
+  constexpr uint64_t kGroup = 1'000'000'000'000'000'000; // 18 digits at a time, least significant group first
   std::vector<uint64_t> groups;
   do {
     groups.push_back(static_cast<uint64_t>(count % kGroup));
@@ -64,8 +65,8 @@ std::string to_decimal(Integer count) {
   return text;
 }
 
-/// Addresses within the radius of two complementary ones.
-Scaled at_distance_of_all_bits(int64_t bits, int64_t hamming_radius) {
+/// Number of addresses in both circles around two complementary addresses, I(n).
+Scaled count_at_max_distance(int64_t bits, int64_t hamming_radius) {
   Scaled sum;
   if (2 * hamming_radius < bits) {
     return sum;
@@ -107,7 +108,7 @@ std::vector<double> log_circle_intersections(int64_t bits, int64_t hamming_radiu
   check_bits(where, bits, 1, kBitsMax);
   check_radius(where, bits, hamming_radius);
 
-  std::vector<Scaled> lunes; // of the odd j = 1, 3, 5 ...
+  std::vector<Scaled> lunes; // for odd j = 1, 3, 5, ...
   Scaled lune = scaled_binomial(bits - 1, hamming_radius);
   for (int64_t j = 1; j <= bits && !lune.is_zero(); j += 2) {
     lunes.push_back(lune);
@@ -121,7 +122,7 @@ std::vector<double> log_circle_intersections(int64_t bits, int64_t hamming_radiu
   }
 
   std::vector<double> logs(static_cast<size_t>(bits) + 1);
-  Scaled count = at_distance_of_all_bits(bits, hamming_radius);
+  Scaled count = count_at_max_distance(bits, hamming_radius);
   for (int64_t distance = bits; distance >= 0; --distance) {
     logs[static_cast<size_t>(distance)] = static_cast<double>(count.log());
     const auto odd = static_cast<size_t>(distance / 2);

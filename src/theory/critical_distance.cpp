@@ -17,14 +17,15 @@ namespace {
 
 void check_curve(const char* where, std::span<const double> after, bool nan_is_allowed) {
   if (after.empty()) {
-    throw UsageError(fmt::format("{}: the curve is empty, but it needs a value for distance 0.", where));
+    throw UsageError(
+        fmt::format("{}: the curve is empty, but it needs at least the value at distance 0.", where));
   }
   for (size_t v = 0; v < after.size(); ++v) {
-    const bool fine = nan_is_allowed && std::isnan(after[v]);
-    if (!fine && !(after[v] >= 0 && std::isfinite(after[v]))) {
-      throw UsageError(fmt::format("{}: after a read from distance {} the distance is {}, but it must be a "
-                                   "number of at least 0.",
-                                   where, v, after[v]));
+    const bool allowed_nan = nan_is_allowed && std::isnan(after[v]);
+    if (!allowed_nan && !(after[v] >= 0 && std::isfinite(after[v]))) {
+      throw UsageError(
+          fmt::format("{}: the value at distance {} is {}, but it must be a finite number of at least 0.",
+                      where, v, after[v]));
     }
   }
 }
@@ -33,24 +34,24 @@ void check_curve(const char* where, std::span<const double> after, bool nan_is_a
 
 CriticalDistance critical_distance(std::span<const double> after) {
   check_curve("mneme::theory::critical_distance", after, false);
-  const auto helps = [&](size_t v) { return v < after.size() && after[v] < static_cast<double>(v); };
+  const auto reduces = [&](size_t v) { return v < after.size() && after[v] < static_cast<double>(v); };
   size_t first = 1;
-  while (first < after.size() && !helps(first)) {
+  while (first < after.size() && !reduces(first)) {
     ++first;
   }
   if (first > (after.size() - 1) / 2) {
     return {};
   }
   size_t last = first;
-  while (helps(last + 1) || helps(last + 2)) {
-    last += helps(last + 1) ? 1 : 2;
+  while (reduces(last + 1) || reduces(last + 2)) {
+    last += reduces(last + 1) ? 1 : 2;
   }
   return {.distance = static_cast<int64_t>(last), .first = static_cast<int64_t>(first)};
 }
 
 CriticalDistance critical_distance(const SdmParameters& parameters, Storage storage) {
   check_parameters("mneme::theory::critical_distance", parameters);
-  const std::vector<OneRead> reads = one_reads(parameters, storage);
+  const std::vector<ReadStatistics> reads = read_statistics(parameters, storage);
   std::vector<double> after;
   for (int64_t v = 0; v <= parameters.bits / 2; ++v) {
     after.push_back(reads[static_cast<size_t>(v)].wrong_bits);
@@ -65,30 +66,32 @@ std::vector<double> published_distances_after_read(const SdmParameters& paramete
   std::vector<double> after;
   for (int64_t v = 0; v <= parameters.bits / 2; ++v) {
     const SignalToNoise& read = reads[static_cast<size_t>(v)];
-    const bool vanishes = read.signal == 0 && read.noise_deviation == 0;
-    after.push_back(vanishes ? std::numeric_limits<double>::quiet_NaN()
-                             : static_cast<double>(parameters.bits) * normal_cdf(-read.ratio));
+    const bool undefined = read.signal == 0 && read.noise_deviation == 0;
+    after.push_back(undefined ? std::numeric_limits<double>::quiet_NaN()
+                              : static_cast<double>(parameters.bits) * normal_cdf(-read.ratio));
   }
   return after;
 }
 
 PublishedCriticalDistance published_critical_distance(std::span<const double> after) {
   check_curve("mneme::theory::published_critical_distance", after, true);
-  const auto excess = [&](size_t v) { return after[v] - static_cast<double>(v); }; // NaN compares false
-  constexpr double kNearlyNone = 0.01;
-  constexpr size_t kFirstLookedAt = 5;
+  const auto excess = [&](size_t v) {
+    return after[v] - static_cast<double>(v);
+  }; // comparisons with NaN are false
+  constexpr double kExcessMin = 0.01;
+  constexpr size_t kFirstDistance = 5;
 
   size_t numbers = 0;
-  bool always_helps = true;
+  bool always_reduces = true;
   for (size_t v = 0; v < after.size(); ++v) {
     numbers += !std::isnan(after[v]);
-    always_helps = always_helps && !(excess(v) >= kNearlyNone);
+    always_reduces = always_reduces && !(excess(v) >= kExcessMin);
   }
-  size_t distance = kFirstLookedAt - 1;
-  if (always_helps) {
+  size_t distance = kFirstDistance - 1;
+  if (always_reduces) {
     distance = after.size() - numbers > 1 ? numbers : after.size() - 1;
   } else {
-    for (size_t v = kFirstLookedAt; v < after.size(); ++v) {
+    for (size_t v = kFirstDistance; v < after.size(); ++v) {
       if (excess(v) > 0) {
         distance = v - 1;
         break;

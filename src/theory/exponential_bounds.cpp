@@ -21,37 +21,38 @@ void check(const char* where, int64_t bits, int64_t hamming_radius) {
   check_radius(where, bits, hamming_radius);
 }
 
-/// The sum of k over first .. last; 0 where there is none.
+/// Sum of k over first .. last; 0 for an empty range.
 int64_t sum_of_range(int64_t first, int64_t last) {
   return first > last ? 0 : (last - first + 1) * (first + last) / 2;
 }
 
-/// The interpretable sum runs over a in [n-d-floor(v/2), n-v]; s = n-d-a is where its inner sum begins.
-struct Starts {
-  int64_t least, most;
+/// Range of s = n-d-a, the first c of the inner sum, for the a in [n-d-floor(v/2), n-v] of the interpretable
+/// sum.
+struct StartRange {
+  int64_t min, max;
 };
 
-Starts starts(int64_t bits, int64_t hamming_radius, int64_t distance) {
+StartRange start_range(int64_t bits, int64_t hamming_radius, int64_t distance) {
   return {distance - hamming_radius, std::min(distance / 2, bits - hamming_radius)};
 }
 
-int64_t every_term(int64_t bits, int64_t hamming_radius, int64_t distance) {
-  const auto [least, most] = starts(bits, hamming_radius, distance);
-  if (least > most) {
+int64_t exact_terms(int64_t bits, int64_t hamming_radius, int64_t distance) {
+  const auto [min, max] = start_range(bits, hamming_radius, distance);
+  if (min > max) {
     return 0;
   }
-  // v + 1 values of c where s <= 0, v - 2 s + 1 above.
-  return (most - least + 1) * (distance + 1) - 2 * sum_of_range(std::max<int64_t>(least, 1), most);
+  // The inner sum has v + 1 values of c for s <= 0, v - 2 s + 1 for s > 0.
+  return (max - min + 1) * (distance + 1) - 2 * sum_of_range(std::max<int64_t>(min, 1), max);
 }
 
-/// v - s - max(0, s) for every s, also where a or c would be negative: what the published notebook adds up.
+/// Count of the published notebook: the sum of v - s - max(0, s) over all s, including those with negative a
+/// or c.
 int64_t published_terms(int64_t hamming_radius, int64_t distance) {
-  const int64_t least = distance - hamming_radius, most = distance / 2;
-  if (least > most) {
+  const int64_t min = distance - hamming_radius, max = distance / 2;
+  if (min > max) {
     return 0;
   }
-  return (most - least + 1) * distance - sum_of_range(least, most) -
-         sum_of_range(std::max<int64_t>(least, 0), most);
+  return (max - min + 1) * distance - sum_of_range(min, max) - sum_of_range(std::max<int64_t>(min, 0), max);
 }
 
 double log_of_terms(int64_t terms) {
@@ -72,16 +73,16 @@ IntersectionBounds intersection_bounds(int64_t bits, int64_t hamming_radius, int
   check(where, bits, hamming_radius);
   check_distance(where, bits, distance);
   const int64_t agreeing = bits - distance, half_distance = distance / 2;
-  // C(n-v, a) is largest in the middle, which the sum reaches only for large radii.
+  // C(n-v, a) has its maximum in the middle, which is in the range of the sum only for large radii.
   const int64_t a = std::max(bits - hamming_radius - half_distance, agreeing / 2);
   const double log_term = log_binomial(static_cast<double>(agreeing), static_cast<double>(a)) +
                           log_binomial(static_cast<double>(distance), static_cast<double>(half_distance)) -
                           static_cast<double>(bits) * std::numbers::ln2;
 
   IntersectionBounds bounds;
-  bounds.terms = every_term(bits, hamming_radius, distance);
-  bounds.log_largest_term = log_term;
-  bounds.log_all_largest = std::min(log_term + log_of_terms(bounds.terms), 0.0);
+  bounds.terms = exact_terms(bits, hamming_radius, distance);
+  bounds.log_max_term = log_term;
+  bounds.log_max_term_times_count = std::min(log_term + log_of_terms(bounds.terms), 0.0);
   if (bounds.terms == 0) {
     bounds.log_exponential = -std::numeric_limits<double>::infinity();
   } else if (2 * hamming_radius < bits) {
@@ -96,7 +97,7 @@ PublishedExponentials published_exponentials(int64_t bits, int64_t hamming_radiu
   const char* where = "mneme::theory::published_exponentials";
   check(where, bits, hamming_radius);
   if (distance < 1 || distance > bits - 1) {
-    throw UsageError(fmt::format("{}: distance is {}, but these forms hold from 1 to bits - 1 = {}.", where,
+    throw UsageError(fmt::format("{}: distance is {}, but it must be between 1 and bits - 1 = {}.", where,
                                  distance, bits - 1));
   }
   const int64_t half_distance = distance / 2;
@@ -108,8 +109,8 @@ PublishedExponentials published_exponentials(int64_t bits, int64_t hamming_radiu
   const double taylor = -outside_squared / (2 * n) - outside_squared * v / (2 * n * n);
 
   PublishedExponentials forms;
-  forms.terms = count == TermCount::every_term ? every_term(bits, hamming_radius, distance)
-                                               : published_terms(hamming_radius, distance);
+  forms.terms = count == TermCount::exact ? exact_terms(bits, hamming_radius, distance)
+                                          : published_terms(hamming_radius, distance);
   const double log_terms = log_of_terms(forms.terms);
   forms.log_first_term = log_binomial(n - v, n - d - half) + log_binomial(v, half) - log_space;
   forms.log_first_term_half = log_binomial(n - v, n - d - v / 2) + log_binomial(v, v / 2) - log_space;

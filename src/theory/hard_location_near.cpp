@@ -34,16 +34,21 @@ int64_t hamming_radius_for_hard_location_near(int64_t bits, double hard_location
     throw UsageError(
         fmt::format("{}: the probability is {}, but it must be above 0 and at most 1.", where, probability));
   }
-  // Compared by the logarithm of the probability that there is none: near 1 the probability itself has no digits left.
-  // Outside a circle of radius d lies as much of the space as within n - d - 1 of its farthest point.
-  const double log_none_allowed = std::log1p(-probability); // -inf for 1, which only the whole space reaches
-  int64_t too_small = -1, enough = bits;
-  while (enough - too_small > 1) {
-    const int64_t middle = too_small + (enough - too_small) / 2;
+  // Binary search by the logarithm of the probability that no location is within the radius, which is precise
+  // even for probabilities close to 1. The space outside a circle of radius d has the size of a circle of
+  // radius n - d - 1.
+  const double log_none_max = std::log1p(-probability); // -inf for 1, which requires the entire space
+  int64_t too_small = -1, sufficient = bits;
+  while (sufficient - too_small > 1) {
+    const int64_t middle = too_small + (sufficient - too_small) / 2;
     const double log_none = hard_locations * log_space_fraction(bits, bits - middle - 1);
-    (log_none > log_none_allowed ? too_small : enough) = middle;
+    if (log_none > log_none_max) {
+      too_small = middle;
+    } else {
+      sufficient = middle;
+    }
   }
-  return enough;
+  return sufficient;
 }
 
 PublishedHardLocationNear published_hard_location_near(int64_t bits, double hard_locations,
@@ -58,7 +63,7 @@ double published_nearest_hard_location(int64_t bits, double hard_locations) {
   const char* where = "mneme::theory::published_nearest_hard_location";
   check(where, bits, hard_locations, 0);
   if (hard_locations == 1) {
-    throw UsageError(fmt::format("{}: hard_locations is 1, but the rule needs more than one.", where));
+    throw UsageError(fmt::format("{}: hard_locations is 1, but it must be above 1.", where));
   }
   const auto n = static_cast<double>(bits);
   return n / 2 + std::sqrt(n / 4) * normal_quantile(1 / hard_locations);

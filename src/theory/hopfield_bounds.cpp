@@ -13,34 +13,36 @@
 namespace mneme::theory {
 namespace {
 
-void check_number(const char* where, const char* name, double number, double least, bool least_included) {
-  if (!(least_included ? number >= least : number > least) || !std::isfinite(number)) {
-    throw UsageError(fmt::format("{}: {} is {}, but must be a finite number {} {}.\n  Correct it.", where,
-                                 name, number, least_included ? "of at least" : "above", least));
+void check_number(const char* where, const char* name, double number, double min, bool min_included) {
+  if (!(min_included ? number >= min : number > min) || !std::isfinite(number)) {
+    throw UsageError(fmt::format("{}: {} is {}, but it must be a finite number {} {}.", where, name, number,
+                                 min_included ? "of at least" : "above", min));
   }
 }
 
 void check(const char* where, const HopfieldNetwork& network) {
   check_number(where, "beta", network.beta, 0, false);
   check_number(where, "num_stored", network.num_stored, 1, true);
-  check_number(where, "largest_norm", network.largest_norm, 0, false);
+  check_number(where, "max_norm", network.max_norm, 0, false);
 }
 
-/// exp(-beta (Delta - 2 r M)): what the largest of the other weights comes to, in proportion.
-double intrusion(const char* where, const HopfieldNetwork& network, double gap, double distance) {
+/// exp(-beta (Delta - 2 r M)): upper bound of the weight of any other pattern relative to that of the
+/// pattern.
+double max_relative_weight(const char* where, const HopfieldNetwork& network, double gap, double distance) {
   check(where, network);
   check_number(where, "distance", distance, 0, true);
   if (std::isnan(gap)) {
-    throw UsageError(fmt::format("{}: gap is {}, but must be a number.\n  Correct it.", where, gap));
+    throw UsageError(fmt::format("{}: gap is {}, but it must be a number.", where, gap));
   }
-  return std::exp(-network.beta * (gap - 2 * distance * network.largest_norm));
+  return std::exp(-network.beta * (gap - 2 * distance * network.max_norm));
 }
 
-/// W(exp(x)): the w with w + ln w = x. In u = ln w the equation e^u + u = x is convex and rising, so Newton's steps
-/// come from above after the first; exp(x) itself may overflow.
+/// Lambert's W(exp(x)), the solution w of w + ln w = x, without computing exp(x), which may overflow. In u =
+/// ln w the equation e^u + u = x is convex and increasing, so Newton's method converges from above after the
+/// first step.
 double lambert_of_exp(double x) {
   double u = x < 1 ? x : std::log(x);
-  constexpr int kStepsMax = 100; // a handful is enough
+  constexpr int kStepsMax = 100; // a few steps are sufficient
   for (int i = 0; i < kStepsMax; ++i) {
     const double power = std::exp(u), step = (power + u - x) / (power + 1);
     u -= step;
@@ -55,11 +57,11 @@ double lambert_of_exp(double x) {
 
 double hopfield_energy_max(const HopfieldNetwork& network) {
   check("mneme::theory::hopfield_energy_max", network);
-  return 2 * network.largest_norm * network.largest_norm;
+  return 2 * network.max_norm * network.max_norm;
 }
 
-double hopfield_gap_needed(const HopfieldNetwork& network) {
-  check("mneme::theory::hopfield_gap_needed", network);
+double hopfield_min_gap(const HopfieldNetwork& network) {
+  check("mneme::theory::hopfield_min_gap", network);
   const auto [beta, count, norm] = network;
   return 2 / (beta * count) +
          (std::log(2 * beta * (count - 1)) + std::log(count) + 2 * std::log(norm)) / beta;
@@ -67,54 +69,53 @@ double hopfield_gap_needed(const HopfieldNetwork& network) {
 
 double hopfield_fixed_point_radius(const HopfieldNetwork& network) {
   check("mneme::theory::hopfield_fixed_point_radius", network);
-  return 1 / (network.beta * network.num_stored * network.largest_norm);
+  return 1 / (network.beta * network.num_stored * network.max_norm);
 }
 
 double hopfield_retrieval_error_max(const HopfieldNetwork& network, double gap, double distance) {
-  return 2 * (network.num_stored - 1) * network.largest_norm *
-         intrusion("mneme::theory::hopfield_retrieval_error_max", network, gap, distance);
+  return 2 * (network.num_stored - 1) * network.max_norm *
+         max_relative_weight("mneme::theory::hopfield_retrieval_error_max", network, gap, distance);
 }
 
 double hopfield_contraction_max(const HopfieldNetwork& network, double gap, double distance) {
   const auto [beta, count, norm] = network;
   return 2 * beta * count * (count - 1) * norm * norm *
-         intrusion("mneme::theory::hopfield_contraction_max", network, gap, distance);
+         max_relative_weight("mneme::theory::hopfield_contraction_max", network, gap, distance);
 }
 
 double hopfield_fixed_point_error_max(const HopfieldNetwork& network, double gap) {
-  return 2 * std::numbers::e * (network.num_stored - 1) * network.largest_norm *
-         intrusion("mneme::theory::hopfield_fixed_point_error_max", network, gap, 0);
+  return 2 * std::numbers::e * (network.num_stored - 1) * network.max_norm *
+         max_relative_weight("mneme::theory::hopfield_fixed_point_error_max", network, gap, 0);
 }
 
-bool hopfield_has_one_fixed_point(double beta, double largest_distance_from_mean) {
-  const char* where = "mneme::theory::hopfield_has_one_fixed_point";
+bool hopfield_has_unique_fixed_point(double beta, double max_distance_from_mean) {
+  const char* where = "mneme::theory::hopfield_has_unique_fixed_point";
   check_number(where, "beta", beta, 0, false);
-  check_number(where, "largest_distance_from_mean", largest_distance_from_mean, 0, true);
-  return beta * largest_distance_from_mean * largest_distance_from_mean < 1;
+  check_number(where, "max_distance_from_mean", max_distance_from_mean, 0, true);
+  return beta * max_distance_from_mean * max_distance_from_mean < 1;
 }
 
-double HopfieldCapacity::slope() const {
+double HopfieldCapacity::growth_rate() const {
   return std::log(c) / 4;
 }
 
-HopfieldCapacity hopfield_capacity(const HopfieldCapacityQuestion& question) {
+HopfieldCapacity hopfield_capacity(const HopfieldCapacityParameters& parameters) {
   const char* where = "mneme::theory::hopfield_capacity";
-  const double free = static_cast<double>(question.size - 1);
-  check_number(where, "size", static_cast<double>(question.size), 2, true);
-  check_number(where, "radius_factor", question.radius_factor, 0, false);
-  check_number(where, "beta", question.beta, 0, false);
-  if (!(question.failure > 0 && question.failure < 1)) {
-    throw UsageError(fmt::format("{}: failure is {}, but must lie between 0 and 1, ends excluded.\n  It is a "
-                                 "probability.",
-                                 where, question.failure));
+  const double dimension = static_cast<double>(parameters.size - 1); // of the sphere
+  check_number(where, "size", static_cast<double>(parameters.size), 2, true);
+  check_number(where, "radius_factor", parameters.radius_factor, 0, false);
+  check_number(where, "beta", parameters.beta, 0, false);
+  if (!(parameters.failure_probability > 0 && parameters.failure_probability < 1)) {
+    throw UsageError(fmt::format("{}: failure_probability is {}, but it must be above 0 and below 1.", where,
+                                 parameters.failure_probability));
   }
-  const double k = question.radius_factor, p = question.failure;
+  const double beta = parameters.beta, k = parameters.radius_factor, p = parameters.failure_probability;
   HopfieldCapacity capacity;
-  capacity.a = 2 / free * (1 + std::log(2 * question.beta * k * k * p * free));
-  capacity.b = 2 * k * k * question.beta / 5;
+  capacity.a = 2 / dimension * (1 + std::log(2 * beta * k * k * p * dimension));
+  capacity.b = 2 * k * k * beta / 5;
   capacity.c = capacity.b / lambert_of_exp(capacity.a + std::log(capacity.b));
-  capacity.c_needed = std::pow(2 / std::sqrt(p), 4 / free);
-  capacity.log_num_stored = 0.5 * std::log(p) + free / 4 * std::log(capacity.c);
+  capacity.c_min = std::pow(2 / std::sqrt(p), 4 / dimension);
+  capacity.log_num_stored = 0.5 * std::log(p) + dimension / 4 * std::log(capacity.c);
   return capacity;
 }
 
@@ -123,7 +124,7 @@ double hopfield_capacity_growth(double beta, double radius_factor) {
   check_number(where, "beta", beta, 0, false);
   check_number(where, "radius_factor", radius_factor, 0, false);
   const double lambda = beta * radius_factor * radius_factor;
-  // (sqrt(1 + x^2) - 1) / x with x = 2 lambda, written so that a small x loses no digits.
+  // t = (sqrt(1 + x^2) - 1) / x with x = 2 lambda, in a form without cancellation for small x.
   const double x = 2 * lambda, t = x / (std::sqrt(1 + x * x) + 1);
   return lambda * (1 - t) - std::log1p(-t * t) / 2;
 }

@@ -12,7 +12,7 @@ double log_binomial(double items, double chosen) {
   if (!(chosen >= 0 && chosen <= items)) {
     return -std::numeric_limits<double>::infinity();
   }
-  // Long double, as the three nearly cancel.
+  // In long double, because the three terms nearly cancel.
   const auto log_factorial = [](double n) { return boost::math::lgamma(static_cast<long double>(n) + 1); };
   return static_cast<double>(log_factorial(items) - log_factorial(chosen) - log_factorial(items - chosen));
 }

@@ -20,14 +20,14 @@ bool is_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// Log of a whole number of any length; -infinity for 0.
+/// Log of a decimal integer of any length; -infinity for 0.
 double log_of_digits(std::string_view digits) {
-  constexpr size_t kRead = 30; // more digits than a long double holds
+  constexpr size_t kLeadingDigits = 30; // more digits than a long double has
   long double leading = 0;
-  for (const char digit : digits.substr(0, kRead)) {
+  for (const char digit : digits.substr(0, kLeadingDigits)) {
     leading = 10 * leading + (digit - '0');
   }
-  const size_t rest = digits.size() - std::min(digits.size(), kRead);
+  const size_t rest = digits.size() - std::min(digits.size(), kLeadingDigits);
   return static_cast<double>(std::log(leading) +
                              static_cast<long double>(rest) * std::numbers::ln10_v<long double>);
 }
@@ -46,7 +46,7 @@ std::optional<double> log_of_power(std::string_view text) {
     return std::nullopt;
   }
   const double log_base = log_of_digits(text.substr(0, caret));
-  // 0^0 would be NaN; a count that starts from 0 is no count.
+  // Base 0 is rejected: its powers are not counts, and 0^0 would give NaN.
   return std::isfinite(log_base) ? std::optional(static_cast<double>(exponent) * log_base) : std::nullopt;
 }
 
@@ -61,7 +61,7 @@ std::optional<double> log_of_decimal(std::string_view text) {
 
 } // namespace
 
-double log_of_count(std::string_view text) {
+double parse_log_count(std::string_view text) {
   std::optional<double> log;
   if (is_digits(text)) {
     const size_t first = text.find_first_not_of('0');
@@ -72,8 +72,8 @@ double log_of_count(std::string_view text) {
       log = log_of_decimal(text);
     }
   }
-  if (!log || !(*log >= 0)) { // NaN too: the logarithm of a negative number
-    throw UsageError(fmt::format("mneme::theory::log_of_count: '{}' is not a count of at least 1.\n"
+  if (!log || !(*log >= 0)) { // includes NaN, the logarithm of a negative number
+    throw UsageError(fmt::format("mneme::theory::parse_log_count: '{}' is not a count of at least 1.\n"
                                  "  Write it as a number such as 1000000, 1e6 or 2^64.",
                                  text.substr(0, 60)));
   }

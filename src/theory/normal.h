@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The standard normal distribution, with all digits in its tails.
+/// Standard normal distribution, precise in its tails.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,7 @@ inline double normal_cdf(double x) {
 
 /// Phi^-1(p). Requires 0 < p < 1.
 double normal_quantile(double p);
-/// Phi^-1(1 - q), for q too small to be told from 0 in 1 - q. Requires 0 < q < 1.
+/// Phi^-1(1 - q), precise even where 1 - q rounds to 1. Requires 0 < q < 1.
 double normal_upper_quantile(double q);
 
 } // namespace mneme::theory

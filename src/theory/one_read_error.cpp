@@ -12,8 +12,7 @@
 namespace mneme::theory {
 namespace {
 
-/// Probability that a sum with this mean and deviation has the wrong sign; a sum that is always 0 says
-/// nothing.
+/// Probability that a sum with this mean and standard deviation has the wrong sign; 1/2 if it is always 0.
 double probability_of_wrong_sign(double mean, double deviation) {
   if (deviation == 0) {
     return 0.5;
@@ -23,15 +22,15 @@ double probability_of_wrong_sign(double mean, double deviation) {
 
 } // namespace
 
-std::vector<OneRead> one_reads(const SdmParameters& parameters, Storage storage) {
-  check_parameters("mneme::theory::one_reads", parameters);
+std::vector<ReadStatistics> read_statistics(const SdmParameters& parameters, Storage storage) {
+  check_parameters("mneme::theory::read_statistics", parameters);
   const SharedLocations shared =
       shared_locations(parameters.bits, parameters.hard_locations, parameters.hamming_radius);
   const double others = parameters.patterns - 1;
   const double bias = storage == Storage::autoassociative ? others * shared.alignment : 0;
-  std::vector<OneRead> reads;
+  std::vector<ReadStatistics> reads;
   for (int64_t distance = 0; distance <= parameters.bits; ++distance) {
-    OneRead read;
+    ReadStatistics read;
     read.signal = shared.at_distance[static_cast<size_t>(distance)];
     read.bias = bias;
     read.noise_deviation = std::sqrt(read.signal + others * (shared.mean + shared.mean_square));
@@ -44,19 +43,20 @@ std::vector<OneRead> one_reads(const SdmParameters& parameters, Storage storage)
   return reads;
 }
 
-std::vector<double> wrong_shares_after_read(const SdmParameters& parameters,
-                                            std::span<const int64_t> distances, Storage storage) {
-  const char* where = "mneme::theory::wrong_shares_after_read";
+std::vector<double> bit_error_rates_after_read(const SdmParameters& parameters,
+                                               std::span<const int64_t> distances, Storage storage) {
+  const char* where = "mneme::theory::bit_error_rates_after_read";
   check_parameters(where, parameters);
   check_count(where, "hard_locations", parameters.hard_locations, ReadModel::kCountMax);
   check_count(where, "patterns", parameters.patterns, ReadModel::kCountMax);
   const ReadModel model(parameters.bits, parameters.hamming_radius);
-  std::vector<double> shares;
+  std::vector<double> error_rates;
   for (const int64_t distance : distances) {
     check_distance(where, parameters.bits, distance);
-    shares.push_back(model.wrong_share(distance, parameters.hard_locations, parameters.patterns, storage));
+    error_rates.push_back(
+        model.bit_error_rate(distance, parameters.hard_locations, parameters.patterns, storage));
   }
-  return shares;
+  return error_rates;
 }
 
 } // namespace mneme::theory

@@ -25,7 +25,7 @@ OriginalCapTable::OriginalCapTable(int64_t bits, int64_t hamming_radius,
   const char* where = "mneme::theory::OriginalCapTable";
   constexpr int64_t kResolutionMax = 10'000'000;
   if (resolution < 2 || resolution > kResolutionMax) {
-    throw UsageError(fmt::format("{}: resolution is {}, but it must lie between 2 and {}.", where, resolution,
+    throw UsageError(fmt::format("{}: resolution is {}, but it must be between 2 and {}.", where, resolution,
                                  kResolutionMax));
   }
   if (log_hard_locations) {

@@ -11,9 +11,9 @@
 namespace mneme::theory {
 namespace {
 
-constexpr int64_t kBitsOfDoubles = 1023;
+constexpr int64_t kDoubleBitsMax = 1023; // 2^1023 is a finite double
 
-/// C(items, chosen) in doubles, as the published code has it: 0 unless 0 <= chosen <= items.
+/// C(items, chosen) in doubles as in the published code; 0 unless 0 <= chosen <= items.
 double binomial(int64_t items, int64_t chosen) {
   if (chosen < 0 || chosen > items) {
     return 0;
@@ -27,7 +27,7 @@ double binomial(int64_t items, int64_t chosen) {
 
 void check(const char* where, int64_t bits, int64_t hamming_radius, int64_t distance,
            std::optional<double> log_hard_locations) {
-  check_bits(where, bits, 1, kBitsOfDoubles);
+  check_bits(where, bits, 1, kDoubleBitsMax);
   check_radius(where, bits, hamming_radius);
   check_distance(where, bits, distance);
   if (log_hard_locations) {
@@ -40,16 +40,16 @@ void check(const char* where, int64_t bits, int64_t hamming_radius, int64_t dist
 double original_lune_intersection(int64_t bits, int64_t hamming_radius, int64_t distance,
                                   std::optional<double> log_hard_locations) {
   check("mneme::theory::original_lune_intersection", bits, hamming_radius, distance, log_hard_locations);
-  double whole = 0, lost = 0;
+  double circle = 0, lunes = 0;
   for (int64_t i = 0; i <= hamming_radius; ++i) {
-    whole += binomial(bits, i);
+    circle += binomial(bits, i);
   }
   for (int64_t j = 1; j <= distance; j += 2) {
-    lost += binomial(j - 1, (j - 1) / 2) * binomial(bits - j, hamming_radius - (j - 1) / 2);
+    lunes += binomial(j - 1, (j - 1) / 2) * binomial(bits - j, hamming_radius - (j - 1) / 2);
   }
   const double log_density =
       log_hard_locations ? *log_hard_locations - static_cast<double>(bits) * std::numbers::ln2 : 0;
-  return whole > lost ? std::exp(std::log(whole - lost) + log_density) : 0;
+  return circle > lunes ? std::exp(std::log(circle - lunes) + log_density) : 0;
 }
 
 double original_interpretable_intersection(int64_t bits, int64_t hamming_radius, int64_t distance,

@@ -16,8 +16,8 @@
 namespace mneme::theory {
 namespace {
 
-/// Bits that a cue has wrong.
-int64_t distance_of(const PlanRequest& request) {
+/// Number of wrong bits in a cue.
+int64_t cue_distance(const PlanRequest& request) {
   return std::llround(request.noise * static_cast<double>(request.bits));
 }
 
@@ -29,48 +29,51 @@ void check(const char* where, const PlanRequest& request) {
     check_radius(where, request.bits, *request.hamming_radius);
   }
   if (!(request.noise >= 0 && request.noise <= 1)) {
-    throw UsageError(
-        fmt::format("{}: noise is {}, but it is a share of the bits, from 0 to 1.", where, request.noise));
+    throw UsageError(fmt::format("{}: noise is {}, but it must be a fraction of the bits, between 0 and 1.",
+                                 where, request.noise));
   }
   if (!(request.target > 0.5 && request.target < 1)) {
-    throw UsageError(
-        fmt::format("{}: target is {}, but it is a share of right bits above 0.5, which guessing "
-                    "gives, and below 1, which nothing is sure to give.",
-                    where, request.target));
+    throw UsageError(fmt::format("{}: target is {}, but it must be a fraction of correct bits above 0.5 and "
+                                 "below 1.\n  Guessing reaches 0.5, and no memory guarantees 1.",
+                                 where, request.target));
   }
-  const double kept = 1 - static_cast<double>(distance_of(request)) / static_cast<double>(request.bits);
-  if (request.target <= kept) {
-    throw UsageError(fmt::format("{}: target is {}, but cues have {:g} of their bits right already.\n"
-                                 "  Give a target above that, or more noise.",
-                                 where, request.target, kept));
+  const double correct = 1 - static_cast<double>(cue_distance(request)) / static_cast<double>(request.bits);
+  if (request.target <= correct) {
+    throw UsageError(fmt::format("{}: target is {}, but cues already have {:g} of their bits correct.\n"
+                                 "  Set a higher target, or more noise.",
+                                 where, request.target, correct));
   }
 }
 
-/// The fewest locations of this radius that reach the target, or, where none do, the most allowed.
+/// Smallest number of locations that reaches the target with this radius, or the maximum if none does.
 Plan plan_with_radius(const PlanRequest& request, int64_t hamming_radius) {
   const ReadModel model(request.bits, hamming_radius);
-  const auto right_share = [&](double hard_locations) {
-    return 1 - model.wrong_share(distance_of(request), hard_locations, request.patterns, request.storage);
+  const auto bit_accuracy = [&](double hard_locations) {
+    return 1 - model.bit_error_rate(cue_distance(request), hard_locations, request.patterns, request.storage);
   };
-  const auto reaches = [&](double hard_locations) { return right_share(hard_locations) >= request.target; };
-  const double most = std::floor(request.hard_locations_max);
-  double enough = 1, too_few = 0;
-  while (!reaches(enough)) {
-    if (enough >= most) {
-      return {hamming_radius, most, right_share(most), false};
+  const auto reaches = [&](double hard_locations) { return bit_accuracy(hard_locations) >= request.target; };
+  const double max = std::floor(request.hard_locations_max);
+  double sufficient = 1, too_few = 0;
+  while (!reaches(sufficient)) {
+    if (sufficient >= max) {
+      return {hamming_radius, max, bit_accuracy(max), false};
     }
-    too_few = enough;
-    enough = std::min(2 * enough, most);
+    too_few = sufficient;
+    sufficient = std::min(2 * sufficient, max);
   }
-  constexpr double kWhole = 0x1p52; // beyond, the next double is more than 1 away
-  while (enough - too_few > 1 && enough - too_few > enough / kWhole) {
-    const double middle = std::floor(too_few + (enough - too_few) / 2);
-    (reaches(middle) ? enough : too_few) = middle;
+  constexpr double kIntegerMax = 0x1p52; // beyond it, the spacing of doubles exceeds 1
+  while (sufficient - too_few > 1 && sufficient - too_few > sufficient / kIntegerMax) {
+    const double middle = std::floor(too_few + (sufficient - too_few) / 2);
+    if (reaches(middle)) {
+      sufficient = middle;
+    } else {
+      too_few = middle;
+    }
   }
-  return {hamming_radius, enough, right_share(enough), true};
+  return {hamming_radius, sufficient, bit_accuracy(sufficient), true};
 }
 
-/// Reaching the target counts first, then few locations, then right bits.
+/// Compares whether the target is reached, then the number of locations, then the accuracy.
 bool is_better(const Plan& plan, const Plan& other) {
   if (plan.reaches_target != other.reaches_target) {
     return plan.reaches_target;
@@ -78,7 +81,7 @@ bool is_better(const Plan& plan, const Plan& other) {
   if (plan.hard_locations != other.hard_locations) {
     return plan.hard_locations < other.hard_locations;
   }
-  return plan.right_share > other.right_share;
+  return plan.bit_accuracy > other.bit_accuracy;
 }
 
 Plan best_of(const PlanRequest& request, int64_t first, int64_t last, int64_t step) {
@@ -96,12 +99,13 @@ Plan plan_memory(const PlanRequest& request) {
   if (request.hamming_radius) {
     return plan_with_radius(request, *request.hamming_radius);
   }
-  // Circles of more than half of the bits hold most of the space: they tell nothing apart.
-  constexpr int64_t kRadiiTried = 100;
-  const int64_t most = request.bits / 2, step = std::max<int64_t>(1, most / kRadiiTried);
-  const Plan near = best_of(request, 0, most, step);
-  return best_of(request, std::max<int64_t>(0, near.hamming_radius - step),
-                 std::min(most, near.hamming_radius + step), 1);
+  // Larger circles than half of the bits contain most of the space, so that patterns share almost all
+  // locations.
+  constexpr int64_t kCoarseRadii = 100;
+  const int64_t max = request.bits / 2, step = std::max<int64_t>(1, max / kCoarseRadii);
+  const Plan coarse = best_of(request, 0, max, step);
+  return best_of(request, std::max<int64_t>(0, coarse.hamming_radius - step),
+                 std::min(max, coarse.hamming_radius + step), 1);
 }
 
 } // namespace mneme::theory

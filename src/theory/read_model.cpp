@@ -17,22 +17,23 @@
 namespace mneme::theory {
 namespace {
 
-constexpr double kSureToBeReached = 1e6; // From so many on, a normal distribution serves for how many.
+// From this expected number of activated locations on, their number is approximated by a normal distribution.
+constexpr double kNormalMeanMin = 1e6;
 
-/// log of the binomial probability of `reached` among `locations`, up to a constant; `reached` need not be
-/// whole.
-double log_weight(double reached, double locations, double p) {
+/// log of the binomial probability of `activated` among `locations`, up to a constant; `activated` may be
+/// fractional.
+double log_weight(double activated, double locations, double p) {
   const double mean = locations * p;
-  if (mean > kSureToBeReached) {
-    return -(reached - mean) * (reached - mean) / (2 * mean * (1 - p));
+  if (mean > kNormalMeanMin) {
+    return -(activated - mean) * (activated - mean) / (2 * mean * (1 - p));
   }
   using boost::math::lgamma;
-  return reached * std::log(p) + (locations - reached) * std::log1p(-p) - lgamma(reached + 1) -
-         lgamma(locations - reached + 1) + lgamma(locations + 1);
+  return activated * std::log(p) + (locations - activated) * std::log1p(-p) - lgamma(activated + 1) -
+         lgamma(locations - activated + 1) + lgamma(locations + 1);
 }
 
-/// Probability that a sum falls below 0, half of that of 0 itself: a normal distribution with a correction
-/// for its fourth cumulant (Edgeworth).
+/// Probability that a sum is below 0, plus half the probability of 0: normal distribution with an Edgeworth
+/// correction for the fourth cumulant.
 double wrong_sign(double mean, double variance, double fourth_cumulant) {
   if (!(variance > 0)) {
     return mean > 0 ? 0 : 0.5;
@@ -48,7 +49,7 @@ double wrong_sign(double mean, double variance, double fourth_cumulant) {
 ReadModel::ReadModel(int64_t bits, int64_t hamming_radius)
     : bits_(bits), p_(space_fraction(bits, hamming_radius)),
       log_shared_(log_circle_intersections(bits, hamming_radius)) {
-  Scaled binomial(1, -bits), square, cube, fourth; // over the distances of random addresses
+  Scaled binomial(1, -bits), square, cube, fourth; // sums over the distances of random addresses
   for (int64_t v = 0; v <= bits; ++v) {
     const long double rho =
         std::exp(static_cast<long double>(log_shared_[static_cast<size_t>(v)]) - log_shared_[0]);
@@ -62,9 +63,10 @@ ReadModel::ReadModel(int64_t bits, int64_t hamming_radius)
   rho_cubed_ = static_cast<double>(cube.times_power_of_two(0));
   rho_fourth_ = static_cast<double>(fourth.times_power_of_two(0));
 
-  // Fix one bit: the addresses that agree with the centre in it fill a circle of n - 1 bits of the same
-  // radius, those that do not one of a radius less by 1.
-  lean_ = std::exp(static_cast<double>(scaled_binomial(bits - 1, hamming_radius).log()) - log_shared_[0]);
+  // For one fixed bit: the addresses in the circle that agree with the centre in this bit are a circle of n -
+  // 1 bits with the same radius, the others one with the radius reduced by 1.
+  bit_correlation_ =
+      std::exp(static_cast<double>(scaled_binomial(bits - 1, hamming_radius).log()) - log_shared_[0]);
   if (bits > 1) {
     log_shared_agreeing_ = log_circle_intersections(bits - 1, std::min(hamming_radius, bits - 1));
     if (hamming_radius > 0) {
@@ -75,61 +77,65 @@ ReadModel::ReadModel(int64_t bits, int64_t hamming_radius)
 
 ReadModel::Cue ReadModel::cue_at(int64_t distance) const {
   const auto at = static_cast<size_t>(distance);
-  const auto share_of = [&](const std::vector<double>& logs) {
+  const auto fraction_of = [&](const std::vector<double>& logs) {
     return at < logs.size() ? std::exp(logs[at] - log_shared_[at]) : 0;
   };
   const double rho = std::exp(log_shared_[at] - log_shared_[0]);
   return {.flipped = static_cast<double>(distance) / static_cast<double>(bits_),
           .rho = rho,
-          .lean_shared = rho > 0 ? share_of(log_shared_agreeing_) - share_of(log_shared_differing_) : 0};
+          .bit_correlation_shared =
+              rho > 0 ? fraction_of(log_shared_agreeing_) - fraction_of(log_shared_differing_) : 0};
 }
 
-double ReadModel::wrong_share_reaching(const Cue& cue, double reached, double patterns,
+double ReadModel::bit_error_rate_given(const Cue& cue, double activated, double patterns,
                                        Storage storage) const {
   const double others = patterns - 1;
-  if (others == 0) { // Without noise a sum is 0 or right.
-    return 0.5 * std::pow(1 - cue.rho, reached);
+  if (others == 0) { // without noise, a sum is either 0 or correct
+    return 0.5 * std::pow(1 - cue.rho, activated);
   }
-  // Of one other pattern, by the number of locations it shares with the cue: mean square, fourth moment.
-  const double pairs = reached * (reached - 1), triples = pairs * (reached - 2);
-  const double square = reached * p_ + pairs * rho_squared_;
-  const double fourth = reached * p_ + 7 * pairs * rho_squared_ + 6 * triples * rho_cubed_ +
-                        triples * (reached - 3) * rho_fourth_;
+  // Second and fourth moment of the contribution of one other pattern, from the number of locations it shares
+  // with the cue.
+  const double pairs = activated * (activated - 1), triples = pairs * (activated - 2);
+  const double square = activated * p_ + pairs * rho_squared_;
+  const double fourth = activated * p_ + 7 * pairs * rho_squared_ + 6 * triples * rho_cubed_ +
+                        triples * (activated - 3) * rho_fourth_;
   const double fourth_cumulant = others * (fourth - 3 * square * square);
-  const double signal = reached * cue.rho;
+  const double signal = activated * cue.rho;
   const double noise = signal * (1 - cue.rho) + others * square;
 
   if (storage == Storage::heteroassociative) {
     return wrong_sign(signal, noise, fourth_cumulant);
   }
-  // Locations reached lean towards the cue's bits, and with them all patterns that they hold at once.
-  const double lean = p_ * lean_, bias_of_one = reached * lean * lean_;
+  // The bits of activated locations are correlated with those of the cue, and therefore so are all patterns
+  // stored in them.
+  const double correlation = p_ * bit_correlation_, bias_of_one = activated * correlation * bit_correlation_;
   const double bias = others * bias_of_one;
-  const double together = others * (others - 1) * reached * lean * lean * (1 - lean_ * lean_);
-  const double common = noise - others * bias_of_one * bias_of_one + std::max(together, 0.0);
-  const double with_signal = 2 * others * signal * lean;
-  const double kept =
-      wrong_sign(signal + bias, common + with_signal * (cue.lean_shared - lean_), fourth_cumulant);
-  const double flipped = wrong_sign(signal - bias, common + with_signal * lean_, fourth_cumulant);
+  const double covariance = others * (others - 1) * activated * correlation * correlation *
+                            (1 - bit_correlation_ * bit_correlation_);
+  const double common = noise - others * bias_of_one * bias_of_one + std::max(covariance, 0.0);
+  const double with_signal = 2 * others * signal * correlation;
+  const double kept = wrong_sign(
+      signal + bias, common + with_signal * (cue.bit_correlation_shared - bit_correlation_), fourth_cumulant);
+  const double flipped = wrong_sign(signal - bias, common + with_signal * bit_correlation_, fourth_cumulant);
   return (1 - cue.flipped) * kept + cue.flipped * flipped;
 }
 
-double ReadModel::wrong_share(int64_t distance, double hard_locations, double patterns,
-                              Storage storage) const {
+double ReadModel::bit_error_rate(int64_t distance, double hard_locations, double patterns,
+                                 Storage storage) const {
   const Cue cue = cue_at(distance);
   const double mean = hard_locations * p_, deviation = std::sqrt(mean * (1 - p_));
-  if (!(deviation > 0)) { // every location is reached, or none that could be told from 0
-    return mean > 0 ? wrong_share_reaching(cue, mean, patterns, storage) : cue.flipped;
+  if (!(deviation > 0)) { // all locations are activated, or the expected number underflows to 0
+    return mean > 0 ? bit_error_rate_given(cue, mean, patterns, storage) : cue.flipped;
   }
   constexpr double kDeviations = 8, kStepsPerDeviation = 4;
-  const double least = std::max(0.0, std::floor(mean - kDeviations * deviation - 1));
-  const double most = std::min(hard_locations, std::ceil(mean + kDeviations * deviation + 1));
+  const double min = std::max(0.0, std::floor(mean - kDeviations * deviation - 1));
+  const double max = std::min(hard_locations, std::ceil(mean + kDeviations * deviation + 1));
   const double step = std::max(1.0, deviation / kStepsPerDeviation);
   double sum = 0, total = 0;
-  for (double reached = least; reached <= most; reached += step) {
-    const double weight = std::exp(log_weight(reached, hard_locations, p_));
-    // A read that reaches nothing keeps the cue.
-    sum += weight * (reached == 0 ? cue.flipped : wrong_share_reaching(cue, reached, patterns, storage));
+  for (double activated = min; activated <= max; activated += step) {
+    const double weight = std::exp(log_weight(activated, hard_locations, p_));
+    // A read that activates no location returns the cue.
+    sum += weight * (activated == 0 ? cue.flipped : bit_error_rate_given(cue, activated, patterns, storage));
     total += weight;
   }
   return sum / total;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// One read of a sparse distributed memory beyond the normal distribution: the error averaged over the number
-/// of hard locations that the cue reaches, with the moments that `one_reads` leaves out.
+/// Bit error rate of one read of a sparse distributed memory beyond the normal approximation: averaged over
+/// the number of hard locations that the cue activates, with the moments that `read_statistics` omits.
 #pragma once
 
 #include <cstdint>
@@ -11,39 +11,42 @@
 
 namespace mneme::theory {
 
-/// What holds for given bits and radius, whatever the distance and the numbers of locations and patterns.
-/// Derivation: docs/theory/one_read_error.md.
+/// Quantities that depend on bits and radius only, precomputed for any distance and any number of locations
+/// and patterns. Derivation: docs/theory/one_read_error.md.
 class ReadModel {
 public:
-  static constexpr double kCountMax = 1e30; ///< locations or patterns: fourth powers are still doubles
+  static constexpr double kCountMax = 1e30; ///< locations or patterns: fourth powers are finite doubles
 
-  /// Requires what `SdmParameters` requires. Cost O(n)
+  /// Requires bits and radius in the ranges of `SdmParameters`. Cost O(n)
   ReadModel(int64_t bits, int64_t hamming_radius);
 
-  /// Expected share of wrong bits after one read from `distance` bits away, 0 .. bits, of memories of so many
-  /// locations and patterns, 1 .. kCountMax. Cost some tens of microseconds
-  double wrong_share(int64_t distance, double hard_locations, double patterns, Storage storage) const;
+  /// Expected fraction of wrong bits after one read with a cue at `distance`, 0 .. bits, of memories with the
+  /// given numbers of locations and patterns, 1 .. kCountMax. Cost some tens of microseconds
+  double bit_error_rate(int64_t distance, double hard_locations, double patterns, Storage storage) const;
 
 private:
-  /// What depends on the distance.
+  /// Quantities that depend on the distance of the cue.
   struct Cue {
-    double flipped;     ///< share of its bits
-    double rho;         ///< share of the locations reached that the stored address reaches too
-    double lean_shared; ///< as `lean_` for those, on bits that were kept
+    double flipped; ///< fraction of its bits that differ from the stored address
+    double rho;     ///< fraction of its activated locations that the stored address activates too
+    /// `bit_correlation_` of those shared locations, in bits that are not flipped.
+    double bit_correlation_shared;
   };
   Cue cue_at(int64_t distance) const;
-  /// The share for cues that reach so many locations.
-  double wrong_share_reaching(const Cue& cue, double reached, double patterns, Storage storage) const;
+  /// Bit error rate for cues that activate the given number of locations.
+  double bit_error_rate_given(const Cue& cue, double activated, double patterns, Storage storage) const;
 
   int64_t bits_;
   double p_;                       ///< space fraction
-  std::vector<double> log_shared_; ///< addresses within both circles, by distance: logarithms
-  /// The same in n - 1 bits, for addresses that agree in one bit that was kept, and for those that do not.
+  std::vector<double> log_shared_; ///< log of the number of addresses in both circles, by distance
+  /// log_shared_ in the n - 1 other bits, for addresses that agree and for those that differ in one bit in
+  /// which the cue equals the stored address.
   std::vector<double> log_shared_agreeing_, log_shared_differing_;
-  double rho_squared_ = 0; ///< rho for random addresses: mean of its square, third and fourth power
+  double rho_squared_ = 0; ///< means of rho^2, rho^3 and rho^4 for random addresses
   double rho_cubed_ = 0;
   double rho_fourth_ = 0;
-  double lean_ = 0; ///< a = E[1 - 2 K / n]: how a location reached leans towards each bit of the cue
+  /// a = E[1 - 2 K / n], K the distance of an activated location from the cue: correlation of their bits.
+  double bit_correlation_ = 0;
 };
 
 } // namespace mneme::theory

@@ -50,12 +50,12 @@ long double Scaled::log() const {
   if (is_zero()) {
     return -std::numeric_limits<long double>::infinity();
   }
-  // Twice the mantissa, so that 1 has the logarithm 0 exactly.
+  // Mantissa in [1, 2), so that the logarithm of 1 is exactly 0.
   return std::log(2 * mantissa_) + static_cast<long double>(exponent_ - 1) * std::numbers::ln2_v<long double>;
 }
 
 long double Scaled::times_power_of_two(int64_t exponent) const {
-  constexpr int64_t kFar = 100'000; // beyond any floating point type
+  constexpr int64_t kFar = 100'000; // beyond the exponents of all floating-point types
   return std::ldexp(mantissa_, static_cast<int>(std::clamp(exponent_ + exponent, -kFar, kFar)));
 }
 

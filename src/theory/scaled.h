@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-/// Non-negative numbers with room for 2^(10^7): counts of addresses, summed without logarithms.
+/// Floating-point numbers with a 64-bit exponent, for sums of counts up to 2^(10^7) without logarithms.
 #pragma once
 
 #include <cstdint>
 
 namespace mneme::theory {
 
-/// mantissa * 2^exponent, the mantissa in [0.5, 1) or 0. Each operation is right to one rounding of long
-/// double.
+/// Non-negative number mantissa * 2^exponent, the mantissa in [0.5, 1) or 0. Each operation has the rounding
+/// error of one operation in long double.
 class Scaled {
 public:
   Scaled() = default;
@@ -30,7 +30,7 @@ private:
   int64_t exponent_ = 0;
 };
 
-/// C(items, chosen), 0 unless 0 <= chosen <= items.
+/// C(items, chosen); 0 unless 0 <= chosen <= items.
 Scaled scaled_binomial(int64_t items, int64_t chosen);
 
 /// Sum of C(items, k) over k in [0, last]; 0 where last < 0. Requires last <= items.

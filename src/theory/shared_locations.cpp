@@ -24,7 +24,7 @@ SharedLocations shared_locations(int64_t bits, double hard_locations, int64_t ha
     value = std::exp(value + log_density);
   }
 
-  Scaled binomial(1, -bits), mean_square; // the share of random addresses at distance v
+  Scaled binomial(1, -bits), mean_square; // binomial: probability of the distance v
   for (int64_t v = 0; v <= bits; ++v) {
     const auto lambda = static_cast<long double>(shared.at_distance[static_cast<size_t>(v)]);
     Scaled term = binomial;

@@ -13,7 +13,8 @@
 namespace mneme::theory {
 namespace {
 
-/// Noise that does not depend on the distance: that of the other patterns, or all of it in the book's model.
+/// Variance that does not depend on the distance: that of the other patterns, or all of it in the book's
+/// model.
 double variance_of_others(const SdmParameters& parameters, const SharedLocations& shared,
                           const SignalToNoiseOptions& options, int64_t unrelated) {
   const double others = parameters.patterns - 1;

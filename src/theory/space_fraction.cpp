@@ -19,7 +19,7 @@ void check(const char* where, int64_t bits, int64_t hamming_radius) {
   check_radius(where, bits, hamming_radius);
 }
 
-/// Fraction of the space outside the circle, summed from the far side so that it keeps all digits.
+/// Fraction of the space outside the circle, summed directly to avoid cancellation.
 long double outside(int64_t bits, int64_t hamming_radius) {
   return scaled_binomial_sum(bits, bits - hamming_radius - 1).times_power_of_two(-bits);
 }
@@ -51,7 +51,7 @@ int64_t hamming_radius_for_space_fraction(int64_t bits, double fraction) {
         fmt::format("{}: the fraction is {}, but it must be above 0 and at most 1.", where, fraction));
   }
   if (fraction == 1) {
-    return bits; // smaller radii fall short of 1 by less than a double shows
+    return bits; // fractions of smaller radii may round to 1
   }
   Scaled term(1, -bits), sum = term;
   int64_t radius = 0;
@@ -60,7 +60,7 @@ int64_t hamming_radius_for_space_fraction(int64_t bits, double fraction) {
     sum += term;
     ++radius;
   }
-  // The last rounding decides as space_fraction does, so that its result leads back to its radius.
+  // Corrects for rounding errors of the sum, so that this is the exact inverse of space_fraction.
   while (radius > 0 && space_fraction(bits, radius - 1) >= fraction) {
     --radius;
   }
@@ -92,7 +92,7 @@ double signal_to_noise_space_fraction(double patterns, double hard_locations) {
                                  "hard_locations is {}, but both must be at least 1 and finite.",
                                  patterns, hard_locations));
   }
-  // Two roots: the product may overflow.
+  // Two roots instead of one, because the product may overflow.
   return 1 / (std::cbrt(2 * patterns) * std::cbrt(hard_locations));
 }
 

@@ -11,9 +11,9 @@
 namespace mneme::theory {
 namespace {
 
-constexpr long double kExponentialRate = 0.01L; // of the published weight, per bit that differs
+constexpr long double kExponentialRate = 0.01L; // of the published weight, per differing bit
 
-/// Terms of C(v, c) over the c within the circles, and the same times c (v - c).
+/// Sums of C(v, c) and of C(v, c) c (v - c) over the c inside both circles.
 struct InnerSums {
   Scaled ones, products;
 
@@ -25,7 +25,7 @@ struct InnerSums {
   }
 };
 
-/// The sum over c of C(v, c) ((a + c) / n) ((a + v - c) / n), as (a + c)(a + v - c) = a (a + v) + c (v - c).
+/// Sum over c of C(v, c) ((a + c) / n) ((a + v - c) / n), by (a + c)(a + v - c) = a (a + v) + c (v - c).
 Scaled linear(const InnerSums& inner, int64_t bits, int64_t distance, int64_t a) {
   Scaled sum = inner.ones;
   sum *= static_cast<long double>(a) * static_cast<long double>(a + distance);
@@ -49,7 +49,7 @@ double log_weighted_intersection(int64_t bits, int64_t hamming_radius, int64_t d
   if (first > agreeing) {
     return static_cast<double>(Scaled().log());
   }
-  // As a grows by one, the range of c grows by one at either end, from its middle until it is 0 .. v.
+  // When a increases by 1, the range of c grows by 1 at both ends, from its middle until it is 0 .. v.
   Scaled outer = scaled_binomial(agreeing, first), low = scaled_binomial(distance, half), high = low;
   int64_t c_low = half, c_high = half;
   InnerSums inner;
@@ -65,7 +65,7 @@ double log_weighted_intersection(int64_t bits, int64_t hamming_radius, int64_t d
     }
   };
 
-  // The exponential weight is exp(-0.01 (2 n - 2 a - v)) whatever c is: a factor per step of a.
+  // The exponential weight is exp(-0.01 (2 n - 2 a - v)), independent of c: a constant factor per step of a.
   const bool exponential = weight == AddressWeight::exponential;
   const long double factor = exponential ? std::exp(2 * kExponentialRate) : 1;
   const long double log_first_weight =

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Adam with the defaults of PyTorch, for one flat vector of parameters.
+/// AdamW with the default betas and eps of PyTorch, for one flat vector of parameters.
 ///
 /// Source  Kingma & Ba 2015; decoupled weight decay: Loshchilov & Hutter 2019
 #pragma once

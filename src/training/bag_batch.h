@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Bags as tensors.
+/// Conversion of bags to tensors.
 #pragma once
 
 #include <span>
@@ -17,13 +17,13 @@ struct BagBatch {
   at::Tensor targets; ///< [B]
 };
 
-/// The bags of these numbers, all of one size.
-BagBatch batch_of(const data::LabelledBags& bags, std::span<const int64_t> numbers);
+/// The bags with these indices, which must all have the same size.
+BagBatch batch_of(const data::LabelledBags& bags, std::span<const int64_t> indices);
 
-/// Different instances in ascending order, [count, instance...].
+/// The distinct instances of all bags in ascending order, [count, instance...].
 at::Tensor unique_instances(const data::LabelledBags& bags);
 
-/// Tells sets apart (FNV-1a).
+/// FNV-1a hash of all bags with their sizes, as text, for checkpoints.
 std::string fingerprint(const data::LabelledBags& bags);
 
 } // namespace mneme::training

@@ -23,10 +23,10 @@ int64_t bag_size_of(const BagTask& task) {
   return task.training.bag_size(0);
 }
 
-/// A Hopfield layer, all that it says side by side, a linear readout.
-template <class Layer> class Associating : public BagModel {
+/// A Hopfield layer, followed by a linear readout of its flattened output.
+template <class Layer> class AssociationModel : public BagModel {
 public:
-  Associating(Layer layer, int64_t features)
+  AssociationModel(Layer layer, int64_t features)
       : association_(register_module("association", std::move(layer))),
         readout_(register_module("readout", Linear(features, 1))) {}
 
@@ -39,10 +39,11 @@ private:
   Linear readout_;
 };
 
-template <class Layer> std::shared_ptr<BagModel> associating(Layer layer, int64_t features) {
-  return std::make_shared<Associating<Layer>>(std::move(layer), features);
+template <class Layer> std::shared_ptr<BagModel> association_model(Layer layer, int64_t features) {
+  return std::make_shared<AssociationModel<Layer>>(std::move(layer), features);
 }
 
+/// An LSTM, followed by a linear readout of its last hidden state.
 class SequenceLstm : public BagModel {
 public:
   explicit SequenceLstm(int64_t size)
@@ -62,7 +63,7 @@ private:
 
 constexpr int64_t kImageFeatures = 500;
 
-/// Each image of a bag becomes 500 features.
+/// Convolutional network that maps each image of a bag to 500 features.
 class DigitFeatures : public torch::nn::Module {
 public:
   DigitFeatures()
@@ -73,10 +74,10 @@ public:
   /// [B, L, 1, 28, 28] -> [B, L, 500]
   at::Tensor forward(const at::Tensor& bags) {
     const at::Tensor images = bags.flatten(0, 1);
-    const auto part = [](torch::nn::Conv2d& layer, const at::Tensor& x) {
+    const auto block = [](torch::nn::Conv2d& layer, const at::Tensor& x) {
       return at::max_pool2d(at::relu(layer->forward(x)), 2);
     };
-    const at::Tensor features = part(second_, part(first_, images)).flatten(1);
+    const at::Tensor features = block(second_, block(first_, images)).flatten(1);
     return at::relu(last_->forward(features)).view({bags.size(0), bags.size(1), kImageFeatures});
   }
 
@@ -85,7 +86,8 @@ private:
   Linear last_;
 };
 
-/// One weight per instance from two layers, softmax over the bag; gated: the first layer is multiplied by a gate.
+/// Attention-based pooling: a two-layer network computes a score per instance, with softmax over the bag.
+/// Gated: the hidden layer is multiplied by a sigmoid gate.
 class AttentionPooling : public BagModel {
 public:
   explicit AttentionPooling(bool gated)
@@ -114,6 +116,7 @@ private:
   Linear values_, scores_, readout_, gate_{nullptr};
 };
 
+/// Hopfield pooling of image features, followed by dropout and a linear readout.
 class DigitPooling : public BagModel {
 public:
   explicit DigitPooling(const SimplexSeparation& separation)
@@ -152,7 +155,7 @@ std::shared_ptr<BagModel> make_lookup(const BagTask& task, bool adapted, int64_t
     const at::NoGradGuard no_gradient;
     layer->lookup_weights.copy_(unique.unsqueeze(0));
   }
-  return associating(std::move(layer), bag_size_of(task) * size);
+  return association_model(std::move(layer), bag_size_of(task) * size);
 }
 
 std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model,
@@ -171,10 +174,10 @@ std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model,
     return std::make_shared<SequenceLstm>(size);
   }
   if (model.starts_with("hopfield")) {
-    return associating(nn::Hopfield(options), bag_size_of(task) * size);
+    return association_model(nn::Hopfield(options), bag_size_of(task) * size);
   }
   if (model.starts_with("pooling")) {
-    return associating(nn::HopfieldPooling(options), size);
+    return association_model(nn::HopfieldPooling(options), size);
   }
   return make_lookup(task, adapted, size, separation);
 }
@@ -191,7 +194,7 @@ std::vector<nn::HopfieldCoreImpl*> hopfield_cores(const BagModel& model) {
 
 } // namespace
 
-void BagModel::draw_from(const at::Generator& generator) {
+void BagModel::set_generator(const at::Generator& generator) {
   generator_ = generator;
   for (nn::HopfieldCoreImpl* core : hopfield_cores(*this)) {
     core->generator = generator;
@@ -200,25 +203,24 @@ void BagModel::draw_from(const at::Generator& generator) {
 
 std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const BagModelChoice& model, uint64_t seed) {
   if (std::ranges::find(task.models, model.name) == task.models.end()) {
-    throw UsageError(c10::str("mneme::training::BagTrainer: the task ", task.name, " knows no model \"",
-                              model.name, "\".\n  There are: ", c10::Join(", ", task.models), "."));
+    throw UsageError(c10::str("mneme::training::BagTrainer: the task ", task.name, " has no model \"",
+                              model.name, "\".\n  Its models are: ", c10::Join(", ", task.models), "."));
   }
-  static std::mutex one_at_a_time;
-  const std::lock_guard lock(one_at_a_time);
+  static std::mutex mutex; // protects the default generator
+  const std::lock_guard lock(mutex);
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   const at::Tensor before = generator.get_state();
   generator.set_current_seed(seed);
-  std::shared_ptr<BagModel> made = make(task, model.name, model.separation);
+  std::shared_ptr<BagModel> result = make(task, model.name, model.separation);
   generator.set_state(before);
-  if (model.separation != SimplexSeparation::softmax && hopfield_cores(*made).empty()) {
+  if (model.separation != SimplexSeparation::softmax && hopfield_cores(*result).empty()) {
     throw UsageError(
         c10::str("mneme::training::BagTrainer: the model ", model.name, " has no Hopfield layer, so ",
                  name_of(model.separation),
-                 " does nothing there.\n  Leave the separation out, or take another model of the "
-                 "task: ",
+                 " has no effect.\n  Leave the separation out, or choose another model of the task: ",
                  c10::Join(", ", task.models), "."));
   }
-  return made;
+  return result;
 }
 
 } // namespace mneme::training

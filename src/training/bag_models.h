@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The models of the examples of hflayers, each with one number per bag: the logit of a yes.
+/// Models of the example tasks of hflayers, for binary classification of bags.
 #pragma once
 
 #include <memory>
@@ -14,20 +14,21 @@ namespace mneme::training {
 
 class BagModel : public torch::nn::Module {
 public:
-  /// [B, L, instance...] -> [B]
+  /// Bags [B, L, instance...] -> logits [B] of the positive class
   virtual at::Tensor forward(const at::Tensor& bags) = 0;
 
-  /// Dropout of the whole model draws from it from now on.
-  void draw_from(const at::Generator& generator);
+  /// Sets the generator of all dropout layers.
+  void set_generator(const at::Generator& generator);
 
 protected:
   at::Generator generator_;
 };
 
-/// First weights are those that LibTorch's modules draw after torch::manual_seed(seed); its default generator is then
-/// as it was before. Calls from several threads take turns.
+/// Makes a model, initialised as by LibTorch's modules after torch::manual_seed(seed); the state of the
+/// default generator is restored afterwards. Thread-safe: concurrent calls are serialised.
 ///
-/// Errors  UsageError that lists the models of the task, or for a separation that the model does not have
+/// Errors  UsageError for an unknown model, with a list of the models of the task, or for a separation that
+///         the model does not support
 std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const BagModelChoice& model, uint64_t seed);
 
 } // namespace mneme::training

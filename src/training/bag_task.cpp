@@ -13,11 +13,11 @@
 namespace mneme::training {
 namespace {
 
-/// The middle three quarters to learn from, the rest to be tested with.
+/// The middle three quarters are the training set, the rest is the validation set.
 void split(BagTask& task, const data::LabelledBags& bags) {
   const int64_t eighth = bags.count() / 8;
   task.training = slice(bags, eighth, bags.count() - eighth);
-  task.validation = joined(slice(bags, 0, eighth), slice(bags, bags.count() - eighth, bags.count()));
+  task.validation = concatenate(slice(bags, 0, eighth), slice(bags, bags.count() - eighth, bags.count()));
 }
 
 } // namespace
@@ -56,7 +56,7 @@ BagTask bit_pattern_task(const data::BitBagOptions& options) {
       .name = "bit-pattern",
       .models = {"hopfield", "hopfield-adapted", "pooling", "pooling-adapted", "lookup", "lookup-adapted"},
       .schedule = {.epochs = 250}};
-  split(task, labelled(draw_bit_bags(options)));
+  split(task, to_labelled_bags(draw_bit_bags(options)));
   return task;
 }
 
@@ -65,7 +65,7 @@ BagTask latch_task(const data::LatchOptions& options) {
                .models = {"hopfield", "hopfield-adapted", "pooling", "pooling-adapted", "lookup",
                           "lookup-adapted", "lstm"},
                .schedule = {.epochs = 20}};
-  split(task, labelled(draw_latch_sequences(options)));
+  split(task, to_labelled_bags(draw_latch_sequences(options)));
   return task;
 }
 
@@ -83,41 +83,44 @@ BagTask digit_bag_settings() {
 BagTask digit_bag_task(const data::PatternSet& images, int64_t split, data::DigitBagOptions options) {
   BagTask task = digit_bag_settings();
   task.training = draw_digit_bags(images, 0, split, options);
-  options.num_bags = std::max<int64_t>(1, options.num_bags / 4); // 50 beside 200
+  options.num_bags = std::max<int64_t>(1, options.num_bags / 4); // published: 50 for 200 training bags
   task.validation = draw_digit_bags(images, split, images.patterns.count(), options);
   return task;
 }
 
-BagAnswers judge(const std::vector<double>& logits, const std::vector<uint8_t>& targets) {
-  const char* where = "mneme::training::judge";
+ClassificationMetrics classification_metrics(const std::vector<double>& logits,
+                                             const std::vector<uint8_t>& targets) {
+  const char* where = "mneme::training::classification_metrics";
   if (logits.size() != targets.size() || logits.empty()) {
     throw UsageError(
-        fmt::format("{}: there are {} answers for {} labels.\n  Give one for each, and at least one.", where,
-                    logits.size(), targets.size()));
+        fmt::format("{}: there are {} logits for {} labels.\n  Give one logit per label, and at least one.",
+                    where, logits.size(), targets.size()));
   }
-  std::vector<double> yes, no;
+  std::vector<double> positive, negative; // logits by label
   for (size_t i = 0; i < logits.size(); ++i) {
     if (std::isnan(logits[i])) {
       throw UsageError(
-          fmt::format("{}: answer {} is {}, a number is needed.\n  Train with a smaller learning rate.",
+          fmt::format("{}: logit {} is {}, but must be a number.\n  Train with a smaller learning rate.",
                       where, i, logits[i]));
     }
-    (targets[i] != 0 ? yes : no).push_back(logits[i]);
+    (targets[i] != 0 ? positive : negative).push_back(logits[i]);
   }
-  std::ranges::sort(no);
-  const auto is_yes = [](double x) { return x > 0; };
-  const auto right_yes = static_cast<double>(std::ranges::count_if(yes, is_yes)),
-             right_no = static_cast<double>(std::ranges::count_if(no, std::not_fn(is_yes)));
-  double above = 0; // pairs in the right order
-  for (const double x : yes) {
-    const auto [below, end] = std::equal_range(no.begin(), no.end(), x);
-    above += 0.5 * static_cast<double>((below - no.begin()) + (end - no.begin()));
+  std::ranges::sort(negative);
+  const auto predicts_positive = [](double x) { return x > 0; };
+  const auto true_positives = static_cast<double>(std::ranges::count_if(positive, predicts_positive)),
+             true_negatives =
+                 static_cast<double>(std::ranges::count_if(negative, std::not_fn(predicts_positive)));
+  double ordered_pairs = 0;
+  for (const double x : positive) {
+    const auto [below, end] = std::equal_range(negative.begin(), negative.end(), x);
+    ordered_pairs += 0.5 * static_cast<double>((below - negative.begin()) + (end - negative.begin()));
   }
-  const auto positives = static_cast<double>(yes.size()), negatives = static_cast<double>(no.size());
-  return {.accuracy = (right_yes + right_no) / (positives + negatives),
-          .sensitivity = right_yes / positives,
-          .specificity = right_no / negatives,
-          .area_under_curve = above / (positives * negatives)};
+  const auto positives = static_cast<double>(positive.size()),
+             negatives = static_cast<double>(negative.size());
+  return {.accuracy = (true_positives + true_negatives) / (positives + negatives),
+          .sensitivity = true_positives / positives,
+          .specificity = true_negatives / negatives,
+          .area_under_curve = ordered_pairs / (positives * negatives)};
 }
 
 } // namespace mneme::training

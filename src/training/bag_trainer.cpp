@@ -27,7 +27,7 @@
 namespace mneme::training {
 namespace {
 
-/// What randomness is used for; each use has its own stream.
+/// Random streams by purpose.
 enum Stream : uint64_t { kStart, kOrder, kDropout };
 
 constexpr const char* kFormat = "mneme bags 1";
@@ -50,7 +50,7 @@ NamedParameters parameters_of(const BagModel& model) {
   return parameters;
 }
 
-/// LibTorch cuts sums into as many parts as it has threads; with one, answers are the same everywhere.
+/// Limits LibTorch to one thread, because its sums depend on the number of threads.
 class OneThread {
 public:
   OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
@@ -70,20 +70,20 @@ void check(const BagTask& task, const BagSchedule& schedule) {
   kChecks.not_negative("weight_decay", schedule.weight_decay);
   kChecks.positive("gradient_norm_max", schedule.gradient_norm_max);
   if (!(schedule.probability_floor >= 0 && schedule.probability_floor < 0.5)) {
-    refuse(c10::str("probability_floor is ", schedule.probability_floor, ", but must lie in [0, 1/2)."),
-           "0 leaves probabilities as they are.");
+    refuse(c10::str("probability_floor is ", schedule.probability_floor, ", but must be in [0, 1/2)."),
+           "0 means that probabilities are not clamped.");
   }
   for (const data::LabelledBags* bags : {&task.training, &task.validation}) {
     if (bags->count() == 0) {
-      refuse(c10::str("the task ", task.name, " has ", task.training.count(), " bags to learn from and ",
-                      task.validation.count(), " to be tested with; at least 1 of each is needed."),
+      refuse(c10::str("the task ", task.name, " has ", task.training.count(), " training bags and ",
+                      task.validation.count(), " validation bags, but must have at least 1 of each."),
              "Draw more bags.");
     }
     for (int64_t bag = 0; bag < bags->count(); ++bag) {
       if (schedule.batch_size > 1 && bags->bag_size(bag) != task.training.bag_size(0)) {
         refuse(c10::str("bags of ", task.training.bag_size(0), " and of ", bags->bag_size(bag),
-                        " instances are to share batches of ", schedule.batch_size, "."),
-               "Give batch_size 1.");
+                        " instances cannot be in one batch, but batch_size is ", schedule.batch_size, "."),
+               "Set batch_size to 1.");
       }
     }
   }
@@ -114,16 +114,17 @@ int64_t batches_of(const data::LabelledBags& bags, int64_t batch_size) {
   return (bags.count() + batch_size - 1) / batch_size;
 }
 
-std::span<const int64_t> batch(const std::vector<int64_t>& order, int64_t number, int64_t size) {
-  const int64_t first = number * size, count = static_cast<int64_t>(order.size());
+/// The bags of a batch.
+std::span<const int64_t> batch(const std::vector<int64_t>& order, int64_t index, int64_t size) {
+  const int64_t first = index * size, count = static_cast<int64_t>(order.size());
   return std::span(order).subspan(static_cast<size_t>(first),
                                   static_cast<size_t>(std::min(size, count - first)));
 }
 
 std::vector<int64_t> all_of(const data::LabelledBags& bags) {
-  std::vector<int64_t> numbers(static_cast<size_t>(bags.count()));
-  std::iota(numbers.begin(), numbers.end(), 0);
-  return numbers;
+  std::vector<int64_t> indices(static_cast<size_t>(bags.count()));
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
 }
 
 } // namespace
@@ -141,7 +142,7 @@ struct BagTrainer::State {
 
   int64_t steps_per_epoch() const { return batches_of(task.training, schedule.batch_size); }
 
-  /// What must be the same for a run to go on, as text.
+  /// Everything that must be equal for a run to be resumed, as text.
   std::map<std::string, std::string> identity() const {
     return {{"format", kFormat},
             {"task", task.name},
@@ -163,15 +164,16 @@ struct BagTrainer::State {
         torch::optim::AdamWOptions(schedule.learning_rate).weight_decay(schedule.weight_decay));
   }
 
-  void step(std::span<const int64_t> numbers, int64_t number, BagScore& sum) {
+  /// Trains on the bags with these indices; adds loss and accuracy to `sum`.
+  void step(std::span<const int64_t> indices, int64_t step_index, BagScore& sum) {
     throw_if_interrupted();
-    const auto [bags, targets] = batch_of(task.training, numbers);
-    generator.set_current_seed(random.stream(kDropout).at(static_cast<uint64_t>(number)));
+    const auto [bags, targets] = batch_of(task.training, indices);
+    generator.set_current_seed(random.stream(kDropout).at(static_cast<uint64_t>(step_index)));
     adam->zero_grad();
     at::Tensor logits = model->forward(bags);
     const at::Tensor loss = loss_of(logits, targets, schedule.probability_floor);
     const double value = loss.item<double>();
-    kChecks.finite_loss(number, value);
+    kChecks.finite_loss(step_index, value);
     loss.backward();
     torch::nn::utils::clip_grad_norm_(model->parameters(), schedule.gradient_norm_max);
     adam->step();
@@ -195,7 +197,7 @@ BagTrainer::BagTrainer(const BagTask& task, const BagModelChoice& model, const B
                                          .random = random,
                                          .model = make_bag_model(task, model, random.stream(kStart).at(0)),
                                          .generator = at::detail::createCPUGenerator()});
-  state_->model->draw_from(state_->generator);
+  state_->model->set_generator(state_->generator);
   state_->make_adam();
 }
 
@@ -266,12 +268,12 @@ std::vector<double> BagTrainer::logits(const data::LabelledBags& bags) {
   const OneThread one_thread;
   const at::NoGradGuard no_gradient;
   state_->model->eval();
-  std::vector<double> answers;
+  std::vector<double> result;
   for (int64_t bag = 0; bag < bags.count(); ++bag) {
     throw_if_interrupted();
-    answers.push_back(state_->model->forward(batch_of(bags, {&bag, 1}).bags).item<double>());
+    result.push_back(state_->model->forward(batch_of(bags, {&bag, 1}).bags).item<double>());
   }
-  return answers;
+  return result;
 }
 
 void BagTrainer::save(const std::filesystem::path& path) const {
@@ -300,8 +302,7 @@ void BagTrainer::restore(const std::filesystem::path& path) {
   if (epochs.scalar_type() != at::kDouble || epochs.dim() != 2 || epochs.size(1) != 4) {
     throw DataError(c10::str(path.string(), ": tensor \"epochs\" is ", epochs.scalar_type(), " of shape ",
                              epochs.sizes(),
-                             ", but Double of shape [epochs, 4] is needed.\n  Give a checkpoint that "
-                             "is as it was written."));
+                             ", but must be Double of shape [epochs, 4].\n  Use an unmodified checkpoint."));
   }
   Moments moments = read_moments<torch::optim::AdamWParamState>(
       checkpoint, parameters_of(*s.model), moment_name, epochs.size(0) * s.steps_per_epoch());
@@ -312,7 +313,7 @@ void BagTrainer::restore(const std::filesystem::path& path) {
     }
   }
   nn::load_state_dict(*s.model, parameters, path.string());
-  // All is there: from here on nothing can fail half way.
+  // Everything has been checked: nothing below can fail and leave the trainer half restored.
   s.make_adam();
   put_moments(std::move(moments), *s.adam);
   s.epochs.clear();
@@ -351,12 +352,12 @@ BagFit run_job(const BagJob& job, Progress& progress) {
 std::vector<BagFit> train_bags(std::span<const BagJob> jobs, Progress& progress, const BagJobDone& done) {
   const OneThread one_thread;
   std::vector<BagFit> fits(jobs.size());
-  std::mutex one_at_a_time;
+  std::mutex mutex; // serialises calls of `done`
   parallel_for(static_cast<int64_t>(jobs.size()), 1, [&](int64_t begin, int64_t end) {
     for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
       fits[i] = run_job(jobs[i], progress);
       if (done) {
-        const std::lock_guard lock(one_at_a_time);
+        const std::lock_guard lock(mutex);
         done(fits[i]);
       }
     }

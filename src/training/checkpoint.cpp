@@ -13,8 +13,8 @@ const typename Map::mapped_type& entry(const Map& map, const std::string& name, 
                                        const std::string& source) {
   const auto found = map.find(name);
   if (found == map.end()) {
-    throw DataError(c10::str(source, ": holds no ", kind, " \"", name, "\".\n  ",
-                             "Give a checkpoint that such a run has written."));
+    throw DataError(c10::str(source, ": contains no ", kind, " \"", name, "\".\n  ",
+                             "Use a checkpoint of a run of this kind."));
   }
   return found->second;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A model on one batch: probabilities forwards, the gradient of the loss backwards.
+/// Forward and backward pass of the models of binary_models.h on a full batch.
 #pragma once
 
 #include <memory>
@@ -10,22 +10,22 @@
 
 namespace mneme::training {
 
-/// Keeps the batch and the room its steps need, so that a step allocates nothing of its own.
+/// Holds the batch and all scratch buffers, so that a step does not allocate.
 class ModelStep {
 public:
   virtual ~ModelStep() = default;
 
-  /// Writes one number per sample, whose sigmoid is the probability.
-  virtual void forward(const std::vector<double>& parameters, std::vector<double>& outputs) = 0;
-  /// Goes back through the last `forward`, of the same parameters: `slopes` are the derivatives of the loss by the
-  /// outputs; overwrites `gradient`.
-  virtual void backward(const std::vector<double>& parameters, const std::vector<double>& slopes,
+  /// Computes the logit of each sample.
+  virtual void forward(const std::vector<double>& parameters, std::vector<double>& logits) = 0;
+  /// Backward pass of the last `forward`, which must have had the same parameters. `logit_gradient` is the
+  /// gradient of the loss with respect to the logits; overwrites `gradient`, that with respect to the
+  /// parameters.
+  virtual void backward(const std::vector<double>& parameters, const std::vector<double>& logit_gradient,
                         std::vector<double>& gradient) = 0;
 };
 
 std::unique_ptr<ModelStep> self_attention_step(const SelfAttentionModel& model, const BitPatterns& inputs);
-/// `dropout` null: every hidden unit speaks.
-std::unique_ptr<ModelStep> perceptron_step(const PerceptronModel& model, const BitPatterns& inputs,
-                                           Random* dropout);
+/// `dropout` nullptr: no dropout.
+std::unique_ptr<ModelStep> mlp_step(const MlpModel& model, const BitPatterns& inputs, Random* dropout);
 
 } // namespace mneme::training

@@ -26,11 +26,11 @@
 namespace mneme::training {
 namespace {
 
-/// What randomness is used for; each use has its own stream.
+/// Random streams by purpose.
 enum Stream : uint64_t { kStart, kOrder, kNoise };
 
 constexpr const char* kFormat = "mneme projection 1";
-constexpr double kWhite = 255; // of a byte
+constexpr double kWhite = 255; // byte value of white
 
 const TrainerChecks kChecks("mneme::training::ProjectionTrainer");
 
@@ -46,16 +46,17 @@ void check(const ProjectionOptions& options) {
   kChecks.positive("beta", options.beta.value_or(1));
   kChecks.positive("learning_rate", options.learning_rate.value_or(1));
   if (options.type != at::kFloat && options.type != at::kDouble) {
-    refuse(c10::str("type is ", options.type, ", Float or Double is needed."), "float32 is the quicker one.");
+    refuse(c10::str("type is ", options.type, ", but must be Float or Double."), "Float is faster.");
   }
 }
 
 void check_noise(const ProjectionOptions& options, int64_t size) {
   if (!(options.noise_min >= 0 && options.noise_min <= options.noise_max &&
         options.noise_max <= static_cast<double>(size))) {
-    refuse(c10::str("noise from ", options.noise_min, " to ", options.noise_max,
-                    " asked for, but it must rise and lie between 0 and the size of a pattern, ", size, "."),
-           "Patterns of 784 pixels take 10 to 100.");
+    refuse(c10::str("noise_min is ", options.noise_min, " and noise_max is ", options.noise_max,
+                    ", but they must satisfy 0 <= noise_min <= noise_max <= ", size,
+                    ", the size of a pattern."),
+           "The published values for patterns of 784 pixels are 10 and 100.");
   }
 }
 
@@ -63,7 +64,7 @@ double white_of(const at::Tensor& patterns) {
   return patterns.scalar_type() == at::kByte ? kWhite : 1;
 }
 
-/// Calls with the pattern's numbers: get(i) for i in [0, n).
+/// Calls `body` with a typed pointer to the numbers of the patterns.
 template <class Body> void with_numbers(const at::Tensor& patterns, Body body) {
   if (patterns.scalar_type() == at::kByte) {
     body(patterns.const_data_ptr<uint8_t>());
@@ -76,41 +77,41 @@ template <class Body> void with_numbers(const at::Tensor& patterns, Body body) {
 
 at::Tensor checked_patterns(const at::Tensor& patterns, const ProjectionOptions& options) {
   if (!patterns.defined() || patterns.dim() != 2 || patterns.size(0) < 1 || patterns.size(1) < 2) {
-    refuse(c10::str("patterns of shape ", patterns.defined() ? c10::str(patterns.sizes()) : "(undefined)",
-                    " given, [patterns, numbers] with at least 1 and 2 are needed."),
+    refuse(c10::str("patterns have shape ", patterns.defined() ? c10::str(patterns.sizes()) : "(undefined)",
+                    ", but must have shape [patterns, numbers], with at least 1 pattern of 2 numbers."),
            "Flatten images to one row each.");
   }
   const bool bytes = patterns.scalar_type() == at::kByte;
   if (!patterns.device().is_cpu() || !(bytes || at::isFloatingType(patterns.scalar_type()))) {
     refuse(c10::str("patterns are of type ", patterns.scalar_type(), " on ", patterns.device(),
-                    ", floating point or bytes on the CPU are needed."),
+                    ", but must be floating point or uint8 on the CPU."),
            "Convert them first.");
   }
-  const at::Tensor ready = (bytes ? patterns : patterns.detach().to(options.type)).contiguous();
-  const int64_t size = ready.size(1);
-  with_numbers(ready, [&](const auto* numbers) {
-    parallel_for(ready.size(0), 256, [&](int64_t begin, int64_t end) {
+  const at::Tensor converted = (bytes ? patterns : patterns.detach().to(options.type)).contiguous();
+  const int64_t size = converted.size(1);
+  with_numbers(converted, [&](const auto* numbers) {
+    parallel_for(converted.size(0), 256, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row) {
         bool any = false;
         for (int64_t i = row * size; i < (row + 1) * size; ++i) {
           const auto x = static_cast<double>(numbers[i]);
           if (!std::isfinite(x)) {
-            refuse(c10::str("pattern ", row, " holds ", x, ", finite numbers are needed."),
-                   "Leave it out or mend it.");
+            refuse(c10::str("pattern ", row, " contains ", x, ", but all numbers must be finite."),
+                   "Remove or correct it.");
           }
           any = any || x != 0;
         }
         if (!any) {
-          refuse(c10::str("pattern ", row, " is all zeros, numbers other than 0 are needed."),
-                 "Leave it out: it has no direction to be turned.");
+          refuse(c10::str("pattern ", row, " is all zeros, so it has no direction that could be rotated."),
+                 "Remove it.");
         }
       }
     });
   });
-  return ready;
+  return converted;
 }
 
-/// Tells patterns apart (FNV-1a).
+/// Shape, type and FNV-1a hash of a tensor as text, for checkpoints.
 std::string fingerprint(const at::Tensor& patterns) {
   Fingerprint hash;
   const auto* bytes = static_cast<const uint8_t*>(patterns.const_data_ptr());
@@ -124,10 +125,10 @@ double fitted_beta(const ProjectionOptions& options) {
   if (options.beta) {
     return *options.beta;
   }
-  constexpr double kStartOfLearntBeta = 3; // times the fitted one, as published
+  constexpr double kLearnedBetaFactor = 3; // initial learned beta / fitted beta, as published
   const double all_addresses = static_cast<double>(options.dimension) * std::numbers::ln2;
   const double fitted = theory::fit_beta(options.dimension, options.hamming_radius, all_addresses).beta;
-  return options.learn_beta ? kStartOfLearntBeta * fitted : fitted;
+  return options.learn_beta ? kLearnedBetaFactor * fitted : fitted;
 }
 
 double rate_of(const ProjectionOptions& options) {
@@ -148,21 +149,21 @@ struct ProjectionTrainer::State {
   std::unique_ptr<torch::optim::Adam> adam;
   std::vector<double> losses;
   int64_t epoch_of_order = -1;
-  std::vector<int64_t> order; ///< of the patterns in that epoch
+  std::vector<int64_t> order; ///< of the patterns in epoch_of_order
 
   NamedParameters parameters() const {
-    NamedParameters learnt{{"matrix", matrix}};
+    NamedParameters learned{{"matrix", matrix}};
     if (options.learn_beta) {
-      learnt.emplace_back("beta", beta);
+      learned.emplace_back("beta", beta);
     }
-    return learnt;
+    return learned;
   }
 
   int64_t count() const { return patterns.size(0); }
   int64_t size() const { return patterns.size(1); }
   int64_t steps_per_epoch() const { return (count() + options.batch_size - 1) / options.batch_size; }
 
-  /// The patterns of a batch, by index.
+  /// Indices of the patterns of a batch.
   std::vector<int64_t> batch(int64_t step) {
     const int64_t epoch = step / steps_per_epoch();
     if (epoch != epoch_of_order) {
@@ -181,7 +182,7 @@ struct ProjectionTrainer::State {
     return {order.begin() + first, order.begin() + std::min(count(), first + options.batch_size)};
   }
 
-  /// Targets and what is made of them by noise, both [batch, n].
+  /// Target patterns and noisy queries, both [batch, n].
   std::pair<at::Tensor, at::Tensor> targets_and_queries(int64_t step,
                                                         const std::vector<int64_t>& chosen) const {
     const auto rows = static_cast<int64_t>(chosen.size());
@@ -205,7 +206,7 @@ struct ProjectionTrainer::State {
               target[static_cast<size_t>(i)] = static_cast<double>(from[i]) / white;
               direction[static_cast<size_t>(i)] = 2 * draw(1 + i) - 1;
             }
-            const std::vector<double> query = data::turned(target, 1 - 2 * noise / n, direction);
+            const std::vector<double> query = data::rotate_towards(target, 1 - 2 * noise / n, direction);
             std::copy(target.begin(), target.end(), targets.mutable_data_ptr<scalar_t>() + row * size());
             std::copy(query.begin(), query.end(), queries.mutable_data_ptr<scalar_t>() + row * size());
           }
@@ -225,7 +226,7 @@ struct ProjectionTrainer::State {
     return queries;
   }
 
-  /// The loss and its gradient; summed in one order.
+  /// The loss, summed in a fixed order, and its gradient with respect to the readout.
   std::pair<double, at::Tensor> loss_of(const at::Tensor& readout, const at::Tensor& targets) const {
     const at::Tensor gradient = at::empty_like(targets);
     const auto rows = static_cast<double>(targets.size(0));
@@ -243,7 +244,7 @@ struct ProjectionTrainer::State {
     return {sum / rows, gradient};
   }
 
-  /// What must be the same for a run to go on, as text.
+  /// Everything that must be equal for a run to be resumed, as text.
   std::map<std::string, std::string> identity() const {
     return {{"format", kFormat},
             {"patterns", fingerprint(patterns)},
@@ -262,11 +263,11 @@ struct ProjectionTrainer::State {
   }
 
   void make_adam() {
-    std::vector<at::Tensor> learnt;
+    std::vector<at::Tensor> learned;
     for (const auto& [name, parameter] : parameters()) {
-      learnt.push_back(parameter);
+      learned.push_back(parameter);
     }
-    adam = std::make_unique<torch::optim::Adam>(learnt, torch::optim::AdamOptions(rate_of(options)));
+    adam = std::make_unique<torch::optim::Adam>(learned, torch::optim::AdamOptions(rate_of(options)));
   }
 };
 
@@ -279,9 +280,9 @@ ProjectionTrainer::ProjectionTrainer(const at::Tensor& patterns, const Projectio
   check_noise(options, s.size());
   if (options.start.defined()) {
     if (options.start.sizes() != at::IntArrayRef({options.dimension, s.size()})) {
-      refuse(c10::str("start has the shape ", options.start.sizes(), ", but [", options.dimension, ", ",
-                      s.size(), "] is needed."),
-             "It has one row per dimension and one column per number of a pattern.");
+      refuse(c10::str("start has shape ", options.start.sizes(), ", but must have [", options.dimension, ", ",
+                      s.size(), "]."),
+             "It needs one row per dimension and one column per number of a pattern.");
     }
     s.matrix = options.start.detach().to(options.type).contiguous().clone();
   } else {
@@ -355,13 +356,13 @@ void ProjectionTrainer::restore(const std::filesystem::path& path) {
   const at::Tensor& losses = checkpoint.tensor("losses");
   if (losses.scalar_type() != at::kDouble || losses.dim() != 1) {
     throw DataError(c10::str(path.string(), ": tensor \"losses\" is ", losses.scalar_type(), " of shape ",
-                             losses.sizes(), ", but a list of Double is needed."));
+                             losses.sizes(), ", but must be one-dimensional and Double."));
   }
   const at::Tensor matrix = fitting(checkpoint, "matrix", s.matrix),
                    beta = fitting(checkpoint, "beta", s.beta);
   Moments moments =
       read_moments<torch::optim::AdamParamState>(checkpoint, s.parameters(), moment_name, losses.numel());
-  // All is there: from here on nothing can fail half way.
+  // Everything has been checked: nothing below can fail and leave the trainer half restored.
   const at::NoGradGuard no_gradient;
   s.matrix.copy_(matrix);
   s.beta.copy_(beta);
@@ -421,9 +422,10 @@ at::Tensor tensor_of(const RealPatterns& patterns) {
 
 RealPatterns patterns_of(const at::Tensor& rows) {
   if (!rows.defined() || rows.dim() != 2) {
-    throw UsageError(c10::str("mneme::training::patterns_of: a tensor of shape ",
-                              rows.defined() ? c10::str(rows.sizes()) : "(undefined)",
-                              " given, [patterns, numbers] is needed.\n  Flatten images to one row each."));
+    throw UsageError(
+        c10::str("mneme::training::patterns_of: the tensor has shape ",
+                 rows.defined() ? c10::str(rows.sizes()) : "(undefined)",
+                 ", but must have shape [patterns, numbers].\n  Flatten images to one row each."));
   }
   const at::Tensor numbers = rows.detach().to(at::kCPU, at::kDouble).contiguous() / white_of(rows);
   const double* from = numbers.const_data_ptr<double>();

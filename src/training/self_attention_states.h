@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// A bit is 0 or 1, so at T places there are but 2 T different embeddings. Everything that depends on pairs of
-/// places is computed once per pair of these states, whatever the number of samples.
+/// Self-attention over bits with T positions has only 2 T different embeddings, called states here: one per
+/// bit value and position. Everything that depends on pairs of positions is computed once per pair of states,
+/// independent of the number of samples.
 #pragma once
 
 #include <span>
@@ -11,17 +12,17 @@
 
 namespace mneme::training {
 
-/// The parameters by name.
-template <class Number> struct SelfAttentionParts {
-  std::span<Number> place, token, query, key, value, readout;
+/// Views of the parameters by name.
+template <class Number> struct SelfAttentionParameters {
+  std::span<Number> position, token, query, key, value, readout;
 
-  SelfAttentionParts(std::span<Number> all, int64_t length, int64_t size) {
+  SelfAttentionParameters(std::span<Number> all, int64_t length, int64_t size) {
     const auto take = [&](int64_t count) {
-      const auto part = all.first(static_cast<size_t>(count));
+      const auto taken = all.first(static_cast<size_t>(count));
       all = all.subspan(static_cast<size_t>(count));
-      return part;
+      return taken;
     };
-    place = take(length * size);
+    position = take(length * size);
     token = take(2 * size);
     query = take(size * size);
     key = take(size * size);
@@ -30,7 +31,7 @@ template <class Number> struct SelfAttentionParts {
   }
 };
 
-/// State a = bit * T + place.
+/// Quantities of all states; the state of a bit at a position has index bit * T + position.
 struct SelfAttentionStates {
   std::vector<double> embedded, query, key; ///< [2T, d]
   std::vector<double> value;                ///< [2T]

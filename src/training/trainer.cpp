@@ -10,13 +10,13 @@
 
 namespace mneme::training {
 
-void TrainerChecks::refuse(const std::string& what, const std::string& how_to_fix) const {
-  throw UsageError(c10::str(trainer_, ": ", what, "\n  ", how_to_fix));
+void TrainerChecks::refuse(const std::string& problem, const std::string& how_to_fix) const {
+  throw UsageError(c10::str(trainer_, ": ", problem, "\n  ", how_to_fix));
 }
 
-void TrainerChecks::at_least(const char* name, int64_t value, int64_t least) const {
-  if (value < least) {
-    refuse(c10::str(name, " is ", value, ", at least ", least, " is needed."), "Give a larger number.");
+void TrainerChecks::at_least(const char* name, int64_t value, int64_t min) const {
+  if (value < min) {
+    refuse(c10::str(name, " is ", value, ", but must be at least ", min, "."), "Use a larger number.");
   }
 }
 
@@ -34,8 +34,8 @@ void TrainerChecks::not_negative(const char* name, double value) const {
 
 void TrainerChecks::finite_loss(int64_t step, double loss) const {
   if (!std::isfinite(loss)) {
-    refuse(c10::str("the loss of step ", step, " is ", loss, ", a finite number is needed."),
-           "Go back to the last checkpoint and take a smaller learning rate.");
+    refuse(c10::str("the loss of step ", step, " is ", loss, ", but must be finite."),
+           "Resume from the last checkpoint with a smaller learning rate.");
   }
 }
 
@@ -43,13 +43,13 @@ void TrainerChecks::same_run(const Checkpoint& checkpoint, const std::map<std::s
                              const char* kind) const {
   if (const std::string& format = identity.at("format"); checkpoint.text("format") != format) {
     throw DataError(c10::str(checkpoint.source, ": its format is \"", checkpoint.text("format"), "\", but \"",
-                             format, "\" is needed.\n  Give the checkpoint of ", kind, "."));
+                             format, "\" is expected.\n  Use a checkpoint of ", kind, "."));
   }
   for (const auto& [name, ours] : identity) {
     if (const std::string& theirs = checkpoint.text(name); theirs != ours) {
       refuse(c10::str("the checkpoint ", checkpoint.source, " was made with ", name, " ", theirs, ", but ",
-                      ours, " is asked for."),
-             "Give the same again, or another place for the checkpoint.");
+                      ours, " is requested."),
+             "Use the same value, or another path for the checkpoint.");
     }
   }
 }
@@ -64,8 +64,8 @@ const at::Tensor& fitting(const Checkpoint& checkpoint, const std::string& name,
   const at::Tensor& tensor = checkpoint.tensor(name);
   if (tensor.sizes() != like.sizes() || tensor.scalar_type() != like.scalar_type()) {
     throw DataError(c10::str(checkpoint.source, ": tensor \"", name, "\" is ", tensor.scalar_type(),
-                             " of shape ", tensor.sizes(), ", but ", like.scalar_type(), " of shape ",
-                             like.sizes(), " is needed.\n  Give a checkpoint that is as it was written."));
+                             " of shape ", tensor.sizes(), ", but must be ", like.scalar_type(), " of shape ",
+                             like.sizes(), ".\n  Use an unmodified checkpoint."));
   }
   return tensor;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// What trainers on LibTorch share: checks of options, the identity of a run, and the state of Adam in checkpoints.
+/// Common code of the trainers that use LibTorch: option checks, the identity of a run, and Adam's state in
+/// checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -17,20 +18,25 @@
 
 namespace mneme::training {
 
-/// Refuses arguments in the name of a trainer, such as "mneme::training::BagTrainer".
+/// Argument checks whose messages begin with the name of a trainer, such as "mneme::training::BagTrainer".
 class TrainerChecks {
 public:
   explicit TrainerChecks(const char* trainer) : trainer_(trainer) {}
 
-  [[noreturn]] void refuse(const std::string& what, const std::string& how_to_fix) const;
-  void at_least(const char* name, int64_t value, int64_t least) const;
+  /// Throws a UsageError.
+  [[noreturn]] void refuse(const std::string& problem, const std::string& how_to_fix) const;
+  /// Errors  UsageError if a number is out of the range that the function names, or not finite
+  void at_least(const char* name, int64_t value, int64_t min) const;
   void positive(const char* name, double value) const;
-  void not_negative(const char* name, double value) const; ///< and finite
+  void not_negative(const char* name, double value) const;
 
   /// Errors  UsageError if the loss of a step is not finite
   void finite_loss(int64_t step, double loss) const;
 
-  /// Errors  DataError for a checkpoint of another format, whose right kind is `kind`; UsageError for one of another run
+  /// Checks that a checkpoint is of the run with this identity. `kind` describes the expected run for error
+  /// messages, such as "a projection".
+  ///
+  /// Errors  DataError for a checkpoint of another format, UsageError for one of another run
   void same_run(const Checkpoint& checkpoint, const std::map<std::string, std::string>& identity,
                 const char* kind) const;
 
@@ -38,7 +44,7 @@ private:
   const char* trainer_;
 };
 
-/// FNV-1a hash of the data of a run, by which a resumed run recognises them.
+/// FNV-1a hash of the data of a run, stored in checkpoints to detect that a resumed run has different data.
 class Fingerprint {
 public:
   void add(uint64_t number) { value_ = (value_ ^ number) * 0x100000001B3U; }
@@ -48,17 +54,20 @@ private:
   uint64_t value_ = 0xCBF29CE484222325U;
 };
 
-/// A number as text that reads back as the same number.
+/// A number as text from which the same number can be read.
 std::string exact(double x);
 
-/// The tensor of that name. Errors  DataError unless it has the shape and type of `like`
+/// The tensor of a name in a checkpoint.
+///
+/// Errors  DataError unless it has the shape and type of `like`
 const at::Tensor& fitting(const Checkpoint& checkpoint, const std::string& name, const at::Tensor& like);
 
 using NamedParameters = std::vector<std::pair<std::string, at::Tensor>>;
 /// Name of the moment "mean" or "square" of a parameter in a checkpoint.
 using MomentName = std::function<std::string(const std::string& parameter, const char* moment)>;
 
-/// State: torch::optim::AdamParamState or AdamWParamState. A parameter without gradient, or before the first step, has none.
+/// Adds Adam's moments to a checkpoint. State is torch::optim::AdamParamState or AdamWParamState. Parameters
+/// without gradient have no moments, and before the first step no parameter has.
 template <class State>
 void save_moments(const torch::optim::Optimizer& optimizer, const NamedParameters& parameters,
                   const MomentName& name_of, Checkpoint& checkpoint) {
@@ -74,9 +83,9 @@ void save_moments(const torch::optim::Optimizer& optimizer, const NamedParameter
 
 using Moments = std::map<c10::TensorImpl*, std::unique_ptr<torch::optim::OptimizerParamState>>;
 
-/// The state after so many steps, to be moved into the optimizer once nothing can fail any more.
+/// Reads Adam's moments after `steps` steps from a checkpoint; put_moments moves them into the optimiser.
 ///
-/// Errors  DataError for a tensor that is missing, or of another shape or type
+/// Errors  DataError for a tensor that is missing or has the wrong shape or type
 template <class State>
 Moments read_moments(const Checkpoint& checkpoint, const NamedParameters& parameters,
                      const MomentName& name_of, int64_t steps) {

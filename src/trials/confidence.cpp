@@ -20,7 +20,7 @@ double mean_of(std::span<const double> samples) {
   return std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
 }
 
-/// Unbiased estimate, of at least two samples.
+/// Unbiased estimate of the variance; requires at least two samples.
 double variance_of(std::span<const double> samples) {
   const double mean = mean_of(samples);
   double squares = 0;
@@ -30,41 +30,41 @@ double variance_of(std::span<const double> samples) {
   return squares / static_cast<double>(samples.size() - 1);
 }
 
-/// Two-sided quantile of Student's distribution for so many samples.
+/// Two-sided quantile of Student's t distribution with samples - 1 degrees of freedom.
 double student_t(size_t samples, double confidence) {
   const boost::math::students_t distribution(static_cast<double>(samples - 1));
   return boost::math::quantile(distribution, 0.5 + confidence / 2);
 }
 
 void check(std::span<const double> samples, const PredictionOptions& options) {
-  const auto refuse = [](const std::string& what, const char* how_to_fix) {
+  const auto fail = [](const std::string& what, const char* how_to_fix) {
     throw UsageError("mneme::trials::prediction_interval: " + what + "\n  " + how_to_fix);
   };
   if (samples.size() < 2) {
-    refuse(fmt::format("{} samples given, at least 2 are needed.", samples.size()),
-           "The spread of a single one is not known.");
+    fail(fmt::format("{} samples given, at least 2 are needed.", samples.size()),
+         "The variance of a single sample is unknown.");
   }
   if (!(options.confidence > 0 && options.confidence < 1)) {
-    refuse(fmt::format("confidence is {}, but must lie between 0 and 1.", options.confidence),
-           "0.95 is usual.");
+    fail(fmt::format("confidence is {}, but must be between 0 and 1.", options.confidence),
+         "A common value is 0.95.");
   }
   if (!(options.resolution >= 0) || options.cases < 0 || (options.logarithmic && options.cases > 0)) {
-    refuse(fmt::format(
-               "resolution is {} and cases is {}{}, but neither may be negative, and proportions have no "
-               "logarithmic scale.",
-               options.resolution, options.cases, options.logarithmic ? " on a logarithmic scale" : ""),
-           "Leave out what does not apply.");
+    fail(fmt::format(
+             "resolution is {} and cases is {}{}, but neither may be negative, and proportions have no "
+             "logarithmic scale.",
+             options.resolution, options.cases, options.logarithmic ? " on a logarithmic scale" : ""),
+         "Remove the option that does not apply.");
   }
   for (const double sample : samples) {
     const bool fits = options.cases > 0     ? sample >= 0 && sample <= 1
                       : options.logarithmic ? sample + options.resolution > 0
                                             : true;
     if (!std::isfinite(sample) || !fits) {
-      refuse(fmt::format("a sample is {}, but {} is needed.", sample,
-                         options.cases > 0     ? "a proportion from 0 to 1"
-                         : options.logarithmic ? "a positive number, or 0 with a resolution,"
-                                               : "a finite number"),
-             "Leave it out, or choose another scale.");
+      fail(fmt::format("a sample is {}, but {} is needed.", sample,
+                       options.cases > 0     ? "a proportion from 0 to 1"
+                       : options.logarithmic ? "a positive number, or 0 with a resolution,"
+                                             : "a finite number"),
+           "Remove it, or choose another scale.");
     }
   }
 }
@@ -103,9 +103,9 @@ Interval prediction_interval(std::span<const double> samples, const PredictionOp
   if (options.logarithmic) {
     interval = {std::exp(interval.low) - options.resolution, std::exp(interval.high) - options.resolution};
   }
-  const auto [least, greatest] = std::ranges::minmax(samples);
-  return {std::min(interval.low, least) - options.resolution,
-          std::max(interval.high, greatest) + options.resolution};
+  const auto [min, max] = std::ranges::minmax(samples);
+  return {std::min(interval.low, min) - options.resolution,
+          std::max(interval.high, max) + options.resolution};
 }
 
 } // namespace mneme::trials

@@ -17,17 +17,17 @@ namespace {
 
 enum Stream : uint64_t { kPatterns, kDirections };
 
-constexpr int64_t kFirst = 4; // patterns: with fewer there is little to mistake one for
+constexpr int64_t kFirst = 4; // patterns in the first set; with fewer there are hardly any competitors
 
-[[noreturn]] void refuse(const std::string& what) {
-  throw UsageError("mneme::trials::hopfield_capacity_trial: " + what + "\n  Give a number within.");
+[[noreturn]] void fail(const std::string& what) {
+  throw UsageError("mneme::trials::hopfield_capacity_trial: " + what + "\n  Choose a value in this range.");
 }
 
 void check(const HopfieldCapacityTrialOptions& options) {
-  const auto above = [](const char* name, double number, double least, bool included) {
-    if (!(included ? number >= least : number > least) || !std::isfinite(number)) {
-      refuse(fmt::format("{} is {}, but must be a finite number {} {}.", name, number,
-                         included ? "of at least" : "above", least));
+  const auto above = [](const char* name, double number, double min, bool included) {
+    if (!(included ? number >= min : number > min) || !std::isfinite(number)) {
+      fail(fmt::format("{} is {}, but must be a finite number {} {}.", name, number,
+                       included ? "of at least" : "above", min));
     }
   };
   above("size", static_cast<double>(options.size), 2, true);
@@ -37,12 +37,13 @@ void check(const HopfieldCapacityTrialOptions& options) {
   above("error", options.error, 0, false);
   above("cues", static_cast<double>(options.cues), 1, true);
   above("stored_max", static_cast<double>(options.stored_max), kFirst, true);
-  if (!(options.share > 0 && options.share < 1)) {
-    refuse(fmt::format("share is {}, but must lie between 0 and 1, ends excluded.", options.share));
+  if (!(options.recall_target > 0 && options.recall_target < 1)) {
+    fail(fmt::format("recall_target is {}, but must be between 0 and 1 (exclusive).", options.recall_target));
   }
 }
 
-double share_recalled(const RealPatterns& stored, const RealPatterns& directions, double radius,
+/// Fraction of cues that are recalled.
+double measure_recall(const RealPatterns& stored, const RealPatterns& directions, double radius,
                       const HopfieldCapacityTrialOptions& options) {
   const int64_t cues = std::min(options.cues, stored.count());
   RealPatterns states = slice(stored, 0, cues);
@@ -63,15 +64,15 @@ double share_recalled(const RealPatterns& stored, const RealPatterns& directions
   return static_cast<double>(recalled) / static_cast<double>(cues);
 }
 
-/// Where the line between the last two shares passes the one wanted.
-std::optional<double> crossing(const std::vector<RecalledShare>& shares, double wanted) {
-  if (shares.size() < 2 || shares.back().share >= wanted) {
+/// ln of the number of patterns at which the line between the last two points crosses the target.
+std::optional<double> crossing(const std::vector<RecallPoint>& points, double target) {
+  if (points.size() < 2 || points.back().recalled >= target) {
     return std::nullopt;
   }
-  const RecalledShare& before = shares[shares.size() - 2];
+  const RecallPoint& before = points[points.size() - 2];
   const double from = std::log(static_cast<double>(before.stored)),
-               to = std::log(static_cast<double>(shares.back().stored));
-  return from + (to - from) * (before.share - wanted) / (before.share - shares.back().share);
+               to = std::log(static_cast<double>(points.back().stored));
+  return from + (to - from) * (before.recalled - target) / (before.recalled - points.back().recalled);
 }
 
 } // namespace
@@ -82,21 +83,21 @@ HopfieldCapacityTrial hopfield_capacity_trial(const HopfieldCapacityTrialOptions
   const double radius = options.radius_factor * std::sqrt(static_cast<double>(options.size - 1));
   const RealPatterns directions = data::random_sphere(options.cues, options.size, random.stream(kDirections));
   HopfieldCapacityTrial trial;
-  // Half steps of two: 4, 5, 8, 11, 16 ...
+  // Steps of a factor sqrt(2): 4, 5, 8, 11, 16 ...
   const auto size_of = [](int64_t set) {
     return static_cast<int64_t>(kFirst * std::exp2(0.5 * static_cast<double>(set)));
   };
   for (int64_t set = 0; size_of(set) <= options.stored_max; ++set) {
     throw_if_interrupted();
-    // Pattern i is the same whatever the count: each set holds the one before.
+    // Pattern i does not depend on the number of patterns, so each set contains the previous one.
     const RealPatterns stored =
         normalised(data::random_sphere(size_of(set), options.size, random.stream(kPatterns)), radius);
-    trial.shares.push_back({stored.count(), share_recalled(stored, directions, radius, options)});
-    if (trial.shares.back().share < options.share) {
+    trial.points.push_back({stored.count(), measure_recall(stored, directions, radius, options)});
+    if (trial.points.back().recalled < options.recall_target) {
       break;
     }
   }
-  trial.log_capacity = crossing(trial.shares, options.share);
+  trial.log_capacity = crossing(trial.points, options.recall_target);
   return trial;
 }
 

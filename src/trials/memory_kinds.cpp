@@ -25,12 +25,12 @@ struct Row {
   MemorySteps steps;
   bool in_paper = false;
   Locations locations = Locations::infinite;
-  bool is_fitted = true; ///< beta or degree, if there is one
+  bool is_fitted = true; ///< beta or degree is fitted, if the separation has one
   std::vector<PublishedName> published = {};
 };
 
 MemoryKind kind_of(const Row& row) {
-  require_fitting(row.steps);
+  require_compatible(row.steps);
   const SeparationStep& separation = step_named(separations(), row.steps.separation);
   const ProjectionStep& projection = step_named(projections(), row.steps.projection);
   MemoryKind kind{.name = row.name,
@@ -51,7 +51,7 @@ MemoryKind kind_of(const Row& row) {
 }
 
 const std::vector<Row>& rows() {
-  using enum BetaFittedTo;
+  using enum BetaFitTarget;
   static const std::vector<Row> table = {
       {.name = "sdm",
        .title = "SDM, hard locations",
@@ -112,8 +112,8 @@ std::optional<BitEncoding> encoding(const BitPatterns& stored, const MemoryParam
   return BitEncoding(stored, {.bits = parameters.encoded_bits, .seed = seed});
 }
 
-/// Sweeps recall many times, and what they measure is far coarser; but the sums of a classical network are whole numbers:
-/// kept exact.
+/// Sweeps recall many times and measure much more coarsely than float32 rounds. The sums of a classical
+/// Hopfield network are integers and must be exact.
 Precision precision_of_sweeps(const MemoryKind& kind) {
   return is_classical_hopfield(kind) ? Precision::float64 : Precision::float32;
 }
@@ -143,7 +143,7 @@ std::vector<MemoryKind> memory_kinds_named(const std::vector<std::string>& names
       }
     }
     if (!known) {
-      throw UsageError(fmt::format("there is no memory called \"{}\".\n  There are: {}, paper, all.", name,
+      throw UsageError(fmt::format("there is no memory called \"{}\".\n  Valid names: {}, paper, all.", name,
                                    fmt::join(names_of(memory_kinds()), ", ")));
     }
   }
@@ -188,7 +188,7 @@ template AssociateOptions<RealPatterns> association(const MemoryKind&, int64_t, 
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
                  uint64_t seed, const UpdateOptions& update, Precision precision) {
   std::optional<BitEncoding> encode = encoding(stored, parameters, seed);
-  const auto recalling = [&](auto memory) {
+  const auto recall_function = [&](auto memory) {
     return [memory = std::move(memory), update](const BitPatterns& cues) {
       return memory->recall(cues, update);
     };
@@ -201,13 +201,13 @@ RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const Memory
                          .seed = seed,
                          .encode = std::move(encode)});
     memory->write(stored);
-    return recalling(memory);
+    return recall_function(memory);
   }
   AssociateOptions<BitPatterns> options =
       association<BitPatterns>(kind, encode ? encode->bits() : stored.bits(), parameters, seed);
   options.encode_bits = std::move(encode);
   options.precision = precision;
-  return recalling(std::make_shared<const AssociativeMemory<BitPatterns>>(stored, std::move(options)));
+  return recall_function(std::make_shared<const AssociativeMemory<BitPatterns>>(stored, std::move(options)));
 }
 
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,

@@ -18,18 +18,19 @@ using Locations = std::optional<FiniteLocations>;
 std::vector<SeparationStep> all_separations() {
   std::vector<SeparationStep> steps;
   for (const NamedSeparation& named : kSimplexSeparations) {
-    steps.push_back({.name = std::string(named.name),
-                     .uses = {.beta = true, .alpha = named.separation.alpha > 0, .is_fitted = true},
-                     .default_alpha = named.separation.alpha,
-                     .make = [separation = named.separation](int64_t, const MemoryParameters& parameters,
-                                                             const Locations&) -> Separation {
-                       if (separation == SimplexSeparation::softmax) {
-                         return Softmax{parameters.beta}; // of cosines and dot products it keeps no weights
-                       }
-                       return SimplexWeights{
-                           separation.alpha > 0 ? SimplexSeparation::entmax(parameters.alpha) : separation,
-                           parameters.beta};
-                     }});
+    steps.push_back(
+        {.name = std::string(named.name),
+         .uses = {.beta = true, .alpha = named.separation.alpha > 0, .is_fitted = true},
+         .default_alpha = named.separation.alpha,
+         .make = [separation = named.separation](int64_t, const MemoryParameters& parameters,
+                                                 const Locations&) -> Separation {
+           if (separation == SimplexSeparation::softmax) {
+             return Softmax{parameters.beta}; // streamed for cosines and dot products: weights are not stored
+           }
+           return SimplexWeights{separation.alpha > 0 ? SimplexSeparation::entmax(parameters.alpha)
+                                                      : separation,
+                                 parameters.beta};
+         }});
   }
   steps.push_back(
       {.name = "polynomial",
@@ -38,8 +39,8 @@ std::vector<SeparationStep> all_separations() {
          return Polynomial{parameters.degree};
        },
        .similarities = {{"cosine", "dot"},
-                        "the weight of a score that is not above 0 is 0, and scores that are minus a "
-                        "distance never are above it"}});
+                        "scores that are not above 0 have the weight 0, and the scores of a distance are "
+                        "negated distances, which are never above 0"}});
   steps.push_back(
       {.name = "circle-intersection",
        .uses = {.hamming_radius = true},
@@ -48,8 +49,8 @@ std::vector<SeparationStep> all_separations() {
          return CircleIntersection{size, parameters.hamming_radius, locations};
        },
        .similarities = {{"hamming", "cosine"},
-                        "the number of hard locations that two patterns share follows from their Hamming "
-                        "distance, or from the one that belongs to their cosine"}});
+                        "the number of hard locations that two patterns share is a function of their Hamming "
+                        "distance, which can also be computed from their cosine"}});
   steps.push_back(
       {.name = "cap-intersection",
        .uses = {.hamming_radius = true},
@@ -58,7 +59,7 @@ std::vector<SeparationStep> all_separations() {
          return CapIntersection{size, parameters.hamming_radius, locations};
        },
        .similarities = {{"cosine"},
-                        "the share of the unit sphere in the caps around two patterns follows from "
+                        "the fraction of the unit sphere in the caps around two patterns is a function of "
                         "their cosine"}});
   steps.push_back(
       {.name = "radius",
@@ -66,30 +67,31 @@ std::vector<SeparationStep> all_separations() {
        .make = [](int64_t, const MemoryParameters& parameters, const Locations&) -> Separation {
          return Radius{parameters.hamming_radius};
        },
-       .similarities = {{"hamming", "cosine"},
-                        "the radius is a number of bits, with which only a Hamming distance, or the one "
-                        "that belongs to a cosine, can be compared"}});
+       .similarities = {
+           {"hamming", "cosine"},
+           "the radius is a number of bits, which can be compared only with a Hamming distance, or "
+           "with one computed from a cosine"}});
   steps.push_back(
       {.name = "identity",
        .make = [](int64_t, const MemoryParameters&, const Locations&) -> Separation { return Identity{}; },
        .similarities =
            {{"cosine", "dot"},
-            "the weights are the scores themselves, and minus a distance is 0 for a stored pattern "
+            "the weights are the scores themselves, and a negated distance is 0 for a stored pattern "
             "that equals the cue and negative for all others"},
        .projections = {{"majority", "normalise"},
-                       "the weights are the scores themselves, whose sum is not 1 as that of an average"}});
+                       "the weights are the scores themselves, whose sum is not 1, as an average requires"}});
   steps.push_back(
       {.name = "best-match",
        .make = [](int64_t, const MemoryParameters&, const Locations&) -> Separation { return BestMatch{}; }});
   return steps;
 }
 
-bool fits(const FittingSteps& fitting, const std::string& name) {
+bool fits(const CompatibleSteps& fitting, const std::string& name) {
   return fitting.names.empty() || std::ranges::find(fitting.names, name) != fitting.names.end();
 }
 
 void require_fit(const SeparationStep& separation, const char* step, const std::string& name,
-                 FittingSteps SeparationStep::*fitting) {
+                 CompatibleSteps SeparationStep::*fitting) {
   if (fits(separation.*fitting, name)) {
     return;
   }
@@ -100,8 +102,8 @@ void require_fit(const SeparationStep& separation, const char* step, const std::
     }
   }
   throw UsageError(fmt::format(
-      "the separation {} does not fit the {} {}: {}.\n  Take the {} {}, or one of the separations {}.",
-      separation.name, step, name, (separation.*fitting).reason, step,
+      "the separation {} does not fit the {} {}: {}.\n  Use the {} {}, or one of the separations {}.",
+      separation.name, step, name, (separation.*fitting).explanation, step,
       fmt::join((separation.*fitting).names, " or "), fmt::join(others, ", ")));
 }
 
@@ -138,7 +140,7 @@ MemorySteps with_defaults(MemorySteps steps) {
 template <class Step> const Step& step_named(const std::vector<Step>& steps, const std::string& name) {
   const auto found = std::ranges::find(steps, name, &Step::name);
   if (found == steps.end()) {
-    throw UsageError(fmt::format("there is no step of a memory called \"{}\".\n  There are: {}.", name,
+    throw UsageError(fmt::format("there is no step of a memory called \"{}\".\n  Valid names: {}.", name,
                                  fmt::join(names_of(steps), ", ")));
   }
   return *found;
@@ -147,7 +149,7 @@ template const SimilarityStep& step_named(const std::vector<SimilarityStep>&, co
 template const SeparationStep& step_named(const std::vector<SeparationStep>&, const std::string&);
 template const ProjectionStep& step_named(const std::vector<ProjectionStep>&, const std::string&);
 
-void require_fitting(const MemorySteps& steps) {
+void require_compatible(const MemorySteps& steps) {
   const SeparationStep& separation = step_named(separations(), steps.separation);
   require_fit(separation, "similarity", step_named(similarities(), steps.similarity).name,
               &SeparationStep::similarities);

@@ -17,9 +17,9 @@
 namespace mneme::trials {
 namespace {
 
-constexpr int64_t kWrittenTogether = 256; // between two steps of progress
+constexpr int64_t kPatternsPerWrite = 256; // progress is reported after each write
 
-/// What streams of random numbers are for; fixed numbers, so that a seed means the same in every version.
+/// Purposes of random streams. The numbers are fixed, so that a seed gives the same results in every version.
 enum class Purpose : uint64_t { locations = 1, patterns = 2, data = 3, cues = 4 };
 
 Random random_for(const NeuronSdmTrialOptions& options, Purpose purpose, int64_t trial) {
@@ -36,19 +36,19 @@ void check(const NeuronSdmTrialOptions& options) {
   }
 }
 
-struct Shares {
-  double wrong_bits = 0, exact = 0;
+struct Errors {
+  double bit_error = 0, exact = 0; ///< fractions of wrong bits, and of readouts without wrong bits
 };
 
-Shares compared(const BitPatterns& readout, const BitPatterns& wanted) {
+Errors compare(const BitPatterns& readout, const BitPatterns& expected) {
   int64_t wrong = 0, exact = 0;
-  for (int64_t i = 0; i < wanted.count(); ++i) {
-    const int64_t differing = hamming_distance(readout, i, wanted, i);
+  for (int64_t i = 0; i < expected.count(); ++i) {
+    const int64_t differing = hamming_distance(readout, i, expected, i);
     wrong += differing;
     exact += differing == 0;
   }
-  const auto cues = static_cast<double>(wanted.count());
-  return {static_cast<double>(wrong) / (cues * static_cast<double>(wanted.bits())),
+  const auto cues = static_cast<double>(expected.count());
+  return {static_cast<double>(wrong) / (cues * static_cast<double>(expected.bits())),
           static_cast<double>(exact) / cues};
 }
 
@@ -69,23 +69,24 @@ NeuronSdmTrial neuron_sdm_trial(const NeuronSdmTrialOptions& options, Progress& 
         options.heteroassociative
             ? data::random_bits(options.patterns, options.bits, random_for(options, Purpose::data, trial))
             : patterns;
-    for (int64_t first = 0; first < options.patterns; first += kWrittenTogether) {
+    for (int64_t first = 0; first < options.patterns; first += kPatternsPerWrite) {
       throw_if_interrupted();
-      const int64_t end_of_block = std::min(first + kWrittenTogether, options.patterns);
+      const int64_t end_of_block = std::min(first + kPatternsPerWrite, options.patterns);
       memory.write(slice(patterns, first, end_of_block), slice(stored, first, end_of_block));
       progress.advance(end_of_block - first);
     }
     const int64_t cues = std::min(options.cues, options.patterns);
-    const BitPatterns asked =
+    const BitPatterns queries =
         data::flip_bits(slice(patterns, 0, cues), options.flips, random_for(options, Purpose::cues, trial));
-    const BitPatterns wanted = slice(stored, 0, cues);
-    const Shares after_one = compared(memory.recall(asked).readout, wanted);
-    wrong.push_back(after_one.wrong_bits);
+    const BitPatterns expected = slice(stored, 0, cues);
+    const Errors after_one = compare(memory.recall(queries).readout, expected);
+    wrong.push_back(after_one.bit_error);
     once.push_back(after_one.exact);
     end.push_back(
         options.heteroassociative
             ? after_one.exact
-            : compared(memory.recall(asked, {.update_steps_max = options.update_steps_max}).readout, wanted)
+            : compare(memory.recall(queries, {.update_steps_max = options.update_steps_max}).readout,
+                      expected)
                   .exact);
   }
   progress.finish();

@@ -26,30 +26,30 @@
 namespace mneme::trials {
 namespace {
 
-/// What streams of random numbers are for; fixed numbers, so that a seed means the same in every version.
+/// Purposes of random streams. The numbers are fixed, so that a seed gives the same results in every version.
 enum class Purpose : uint64_t { patterns = 1, cues = 2, encoding = 3, others = 4, bits = 5 };
 
-constexpr double kLocationsOfFit = 1e6; // moves the bias of the fit of beta, not beta
-constexpr int64_t kRadiusOfFitMin = 2;  // a line needs two points
+constexpr double kLocationsOfFit = 1e6; // changes only the bias of the fit, not beta
+constexpr int64_t kRadiusOfFitMin = 2;  // a line fit needs two points
 constexpr double kLocationsOfPatternSdm = 1e6;
 constexpr double kDegreeOfDense = 3;
-constexpr double kNoiseOfRead = 0.1; // for which hard locations are chosen
-/// Theory of larger patterns costs more than recall: they are treated as of this many bits, with the same distances as
-/// shares of all bits. What hard locations share hardly depends on the number of bits; circles of fewer bits are less
-/// sharp, so that no radius comes out too large.
+constexpr double kNoiseOfRead = 0.1; // noise level for which radius and encoding of hard locations are chosen
+/// Larger patterns are modelled with this many bits and the same relative distances, because the theory would
+/// cost more than recall. The number of shared hard locations hardly depends on the number of bits. Circles
+/// in fewer bits are less sharp, so the chosen radius is not too large.
 constexpr int64_t kModelledBits = 4096;
 
 Random random_for(uint64_t seed, Purpose purpose) {
   return Random(seed).stream(static_cast<uint64_t>(purpose));
 }
 
-/// All of 0 .. count - 1, or `most` of them at random, in ascending order.
-std::vector<int64_t> sample(int64_t count, int64_t most, Random random) {
-  std::vector<int64_t> chosen(static_cast<size_t>(std::min(count, most)));
-  if (count <= most) {
+/// All of 0 .. count - 1, or a random sample of `max` of them, in ascending order.
+std::vector<int64_t> sample(int64_t count, int64_t max, Random random) {
+  std::vector<int64_t> chosen(static_cast<size_t>(std::min(count, max)));
+  if (count <= max) {
     std::iota(chosen.begin(), chosen.end(), 0);
   } else {
-    chosen = random.distinct(most, count);
+    chosen = random.distinct(max, count);
     std::ranges::sort(chosen);
   }
   return chosen;
@@ -66,32 +66,33 @@ template <class Patterns> Patterns rows(const Patterns& patterns, const std::vec
 void require_patterns(int64_t count, int64_t size) {
   if (count < 1 || size < 4) {
     throw UsageError(
-        fmt::format("parameters were to be chosen from {} patterns of {} components, but at least 1 "
-                    "pattern of at least 4 is needed.",
+        fmt::format("parameters cannot be chosen from {} patterns of {} components: at least 1 pattern of "
+                    "at least 4 components is needed.",
                     count, size));
   }
 }
 
-/// How many other patterns lie at a distance from one, in bits; distances in ascending order.
+/// Number of other patterns at each distance from one pattern, in bits; distances are in ascending order.
 struct AtDistance {
   double distance, patterns;
 };
 using Neighbours = std::vector<AtDistance>;
 
-/// What distinguishes bits from real patterns here.
+/// Recall criterion of bits or of real patterns.
 struct Criterion {
-  double noise_max; ///< share of wrong bits beyond which noise does not count
-  int64_t bins;     ///< that distances are counted in, from 0 to all bits
+  double noise_max; ///< fraction of wrong bits to which noise is limited
+  int64_t bins;     ///< number of histogram bins of distances, from 0 to all bits
   bool on_bits;
 
-  /// By how much another pattern, whose weight is 1, moves the readout of a memory off a pattern.
+  /// Displacement of the readout from a pattern by another pattern with weight 1.
   double pull(double cosine) const { return on_bits ? 1 : std::sqrt(std::max(0.0, 1 - cosine * cosine)); }
-  /// Up to which pull of all others a pattern is recalled exactly from itself: majority, or a cosine of 0.999.
+  /// Maximum displacement at which a pattern is recalled exactly from itself: by majority, or with a cosine
+  /// of 0.999.
   double pull_max() const { return on_bits ? 1 : std::sqrt(1 / (kExactCosine * kExactCosine) - 1); }
 };
 
-/// Of one sampled pattern among `count`, in patterns of `bits` bits; those at distance 0 coincide with it and do not
-/// count.
+/// Neighbours of one sampled pattern among `count`, in patterns of `bits` bits. Patterns at distance 0
+/// coincide with it and are not counted.
 template <class DistanceTo>
 Neighbours neighbours(int64_t count, int64_t bits, const Criterion& criterion, DistanceTo distance_to) {
   std::vector<double> patterns(static_cast<size_t>(criterion.bins) + 1, 0.0);
@@ -111,7 +112,7 @@ Neighbours neighbours(int64_t count, int64_t bits, const Criterion& criterion, D
   return result;
 }
 
-/// The weight at each distance over that at distance 0.
+/// Weight at each distance, relative to that at distance 0.
 std::vector<double> weights_at(int64_t size, int64_t hamming_radius, RadiusWeights kind) {
   if (kind == RadiusWeights::equal) {
     std::vector<double> weights(static_cast<size_t>(size) + 1, 0.0);
@@ -119,14 +120,14 @@ std::vector<double> weights_at(int64_t size, int64_t hamming_radius, RadiusWeigh
     return weights;
   }
   std::vector<double> weights = theory::log_circle_intersections(size, hamming_radius);
-  const double whole = weights[0];
+  const double log_max = weights[0];
   for (double& weight : weights) {
-    weight = std::exp(weight - whole);
+    weight = std::exp(weight - log_max);
   }
   return weights;
 }
 
-/// Whether a cue at distance `cue` from its pattern gives that more weight than all others.
+/// True if a cue at distance `cue` from its pattern gives this pattern more weight than all others together.
 bool outweighs(const Neighbours& others, const std::vector<double>& weights, int64_t cue) {
   const double kept = 1 - 2 * static_cast<double>(cue) / static_cast<double>(weights.size() - 1);
   const double own = weights[static_cast<size_t>(cue)];
@@ -140,9 +141,10 @@ bool outweighs(const Neighbours& others, const std::vector<double>& weights, int
   return own > 0;
 }
 
-/// Whether the others leave a pattern where it is; weight_at(distance) is that of another pattern over the own one.
+/// True if a pattern is recalled from itself despite the others. weight_at(distance) is the weight of another
+/// pattern, relative to that of the pattern itself.
 template <class WeightAt>
-bool stays(const Neighbours& others, int64_t size, const Criterion& criterion, WeightAt weight_at) {
+bool is_recalled(const Neighbours& others, int64_t size, const Criterion& criterion, WeightAt weight_at) {
   double sum = 0;
   for (const auto& [distance, patterns] : others) {
     sum += patterns * weight_at(distance) * criterion.pull(1 - 2 * distance / static_cast<double>(size));
@@ -150,13 +152,14 @@ bool stays(const Neighbours& others, int64_t size, const Criterion& criterion, W
   return sum < criterion.pull_max();
 }
 
-/// The largest distance at which a pattern outweighs the others; 0 if there is none, or it does not stay.
+/// Maximum distance at which a pattern outweighs the others; 0 if there is none, or it is not recalled from
+/// itself.
 int64_t tolerated_distance(const Neighbours& others, const std::vector<double>& weights,
                            const Criterion& criterion) {
   const auto size = static_cast<int64_t>(weights.size()) - 1;
   int64_t holds = 0, fails = static_cast<int64_t>(criterion.noise_max * static_cast<double>(size)) + 1;
-  if (!stays(others, size, criterion,
-             [&](double distance) { return weights[static_cast<size_t>(std::lround(distance))]; })) {
+  if (!is_recalled(others, size, criterion,
+                   [&](double distance) { return weights[static_cast<size_t>(std::lround(distance))]; })) {
     return 0;
   }
   while (fails - holds > 1) {
@@ -166,29 +169,30 @@ int64_t tolerated_distance(const Neighbours& others, const std::vector<double>& 
   return holds;
 }
 
-/// The smallest beta with which softmax leaves 95 % of the patterns where they are.
-double least_beta(const std::vector<Neighbours>& patterns, int64_t size, const Criterion& criterion) {
-  constexpr double kShare = 0.95, kBetaMax = 1e5, kAccuracy = 1e-3;
+/// Minimum beta at which softmax recalls 95 % of the patterns from themselves.
+double min_beta(const std::vector<Neighbours>& patterns, int64_t size, const Criterion& criterion) {
+  constexpr double kQuantile = 0.95, kBetaMax = 1e5, kAccuracy = 1e-3;
   std::vector<double> betas;
   for (const Neighbours& others : patterns) {
-    const auto stays_with = [&](double beta) {
-      return stays(others, size, criterion, [&](double distance) {
+    const auto is_recalled_with = [&](double beta) {
+      return is_recalled(others, size, criterion, [&](double distance) {
         return std::exp(-2 * beta * distance / static_cast<double>(size));
       });
     };
-    double fails = 0, holds = stays_with(0) ? 0 : kBetaMax;
+    double fails = 0, holds = is_recalled_with(0) ? 0 : kBetaMax;
     while (holds - fails > kAccuracy * holds) {
       const double middle = (fails + holds) / 2;
-      (stays_with(middle) ? holds : fails) = middle;
+      (is_recalled_with(middle) ? holds : fails) = middle;
     }
     betas.push_back(holds);
   }
-  const auto place = static_cast<std::ptrdiff_t>(std::ceil(kShare * static_cast<double>(betas.size()))) - 1;
-  std::ranges::nth_element(betas, betas.begin() + place);
-  return betas[static_cast<size_t>(place)];
+  const auto index =
+      static_cast<std::ptrdiff_t>(std::ceil(kQuantile * static_cast<double>(betas.size()))) - 1;
+  std::ranges::nth_element(betas, betas.begin() + index);
+  return betas[static_cast<size_t>(index)];
 }
 
-/// Mean share of wrong bits at which the patterns outweigh the others.
+/// Mean over the patterns of the maximum fraction of wrong bits at which they outweigh the others.
 double tolerated_noise(const std::vector<Neighbours>& patterns, const std::vector<double>& weights,
                        const Criterion& criterion) {
   int64_t sum = 0;
@@ -199,10 +203,11 @@ double tolerated_noise(const std::vector<Neighbours>& patterns, const std::vecto
          (static_cast<double>(patterns.size()) * static_cast<double>(weights.size() - 1));
 }
 
-/// The radius of first, first + step .. last with the largest value, the smallest among equals, and its value. One
-/// parallel loop: what is computed for one radius is too little for a loop of its own.
-std::pair<int64_t, double> best_radius(int64_t first, int64_t last, int64_t step,
-                                       const std::function<double(int64_t radius)>& value_of) {
+/// The radius among first, first + step .. last with the maximum value (the smallest of equal ones), and its
+/// value. The loop over radii is parallel, because the computation for one radius is too short to be parallel
+/// itself.
+std::pair<int64_t, double> find_best_radius(int64_t first, int64_t last, int64_t step,
+                                            const std::function<double(int64_t radius)>& value_of) {
   std::vector<double> values(static_cast<size_t>((last - first) / step + 1));
   parallel_for(std::ssize(values), 1, [&](int64_t index, int64_t) {
     values[static_cast<size_t>(index)] = value_of(first + index * step);
@@ -211,7 +216,7 @@ std::pair<int64_t, double> best_radius(int64_t first, int64_t last, int64_t step
   return {first + (best - values.begin()) * step, *best};
 }
 
-/// distance(i, j) as a share of all bits; 0 means that two patterns coincide.
+/// Chooses a radius; distance(i, j) is a fraction of all bits, and 0 means that two patterns coincide.
 template <class Distance>
 RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& criterion, uint64_t seed,
                               RadiusWeights weights, Distance distance) {
@@ -230,17 +235,18 @@ RadiusChoice choose_radius_by(int64_t count, int64_t size, const Criterion& crit
   const auto noise_at = [&](int64_t radius) {
     return tolerated_noise(patterns, weights_at(bits, radius, weights), criterion);
   };
-  // Circles of more than half of the bits hold most of the space: they separate nothing.
-  constexpr int64_t kSteps = 12; // then as many again around the best
+  // Circles of more than half of the bits contain most of the space and separate nothing.
+  constexpr int64_t kSteps =
+      12; // coarse grid, followed by a fine grid of the same size around the best radius
   const int64_t first = 1, last = bits / 2, step = std::max<int64_t>(1, (last - first) / kSteps);
-  const int64_t near = best_radius(first, last, step, noise_at).first;
-  const auto [radius, noise] = best_radius(std::max(first, near - step), std::min(last, near + step),
-                                           std::max<int64_t>(1, 2 * step / kSteps), noise_at);
+  const int64_t near = find_best_radius(first, last, step, noise_at).first;
+  const auto [radius, noise] = find_best_radius(std::max(first, near - step), std::min(last, near + step),
+                                                std::max<int64_t>(1, 2 * step / kSteps), noise_at);
   return {std::llround(static_cast<double>(radius) / static_cast<double>(bits) * static_cast<double>(size)),
-          noise, least_beta(patterns, bits, criterion)};
+          noise, min_beta(patterns, bits, criterion)};
 }
 
-/// Expected share of right bits after one read.
+/// Model of the expected fraction of correct bits after one read.
 class ReadModelOfPatterns {
 public:
   ReadModelOfPatterns(const BitPatterns& stored, uint64_t seed) {
@@ -258,29 +264,29 @@ public:
         bipolar_.push_back(patterns_.get(j, bit) ? 1.0F : -1.0F);
       }
     }
-    each_counts_ = patterns_.count() > 1
-                       ? static_cast<double>(stored.count() - 1) / static_cast<double>(patterns_.count() - 1)
-                       : 1;
+    patterns_per_sample_ = patterns_.count() > 1 ? static_cast<double>(stored.count() - 1) /
+                                                       static_cast<double>(patterns_.count() - 1)
+                                                 : 1;
   }
 
-  /// The best radius for addresses that are the patterns themselves, or encoded ones.
+  /// The best radius for addresses that are the patterns themselves, or their encodings.
   LocationChoice best(double hard_locations, const BitEncoding* encoding) const {
     const int64_t size = encoding != nullptr ? encoding->bits() : patterns_.bits();
     const int64_t bits = std::min(size, kModelledBits);
     const std::vector<int64_t> distances =
         encoding != nullptr ? scaled_distances(encoding->encode(cues_), encoding->encode(patterns_), bits)
                             : scaled_distances(cues_, patterns_, bits);
-    // A cue must reach some locations, and locations must not hold everything.
+    // A cue must activate several locations, and the circle must not contain too much of the space.
     constexpr double kReachedMin = 5, kFractionMax = 0.03;
     constexpr int64_t kRadiiTried = 12;
-    const int64_t least = radius_of_fraction(bits, std::min(1.0, kReachedMin / hard_locations));
-    const int64_t most = std::max(least, radius_of_fraction(bits, kFractionMax));
-    const int64_t step = std::max<int64_t>(1, (most - least + kRadiiTried - 1) / kRadiiTried);
-    const auto [radius, share] = best_radius(least, most, step, [&](int64_t tried) {
-      return right_share(distances, theory::shared_locations(bits, hard_locations, tried).at_distance);
+    const int64_t min = radius_of_fraction(bits, std::min(1.0, kReachedMin / hard_locations));
+    const int64_t max = std::max(min, radius_of_fraction(bits, kFractionMax));
+    const int64_t step = std::max<int64_t>(1, (max - min + kRadiiTried - 1) / kRadiiTried);
+    const auto [radius, accuracy] = find_best_radius(min, max, step, [&](int64_t tried) {
+      return expected_accuracy(distances, theory::shared_locations(bits, hard_locations, tried).at_distance);
     });
     return {size == bits ? radius : radius_of_fraction(size, theory::space_fraction(bits, radius)),
-            encoding != nullptr ? size : 0, share};
+            encoding != nullptr ? size : 0, accuracy};
   }
 
 private:
@@ -288,7 +294,7 @@ private:
     return std::clamp<int64_t>(theory::hamming_radius_for_space_fraction(bits, fraction), 1, bits - 1);
   }
 
-  /// Of every cue to every pattern, [cues, patterns], in patterns of `bits` bits.
+  /// Distances [cues, patterns], scaled to patterns of `bits` bits.
   static std::vector<int64_t> scaled_distances(const BitPatterns& cues, const BitPatterns& patterns,
                                                int64_t bits) {
     const double scale = static_cast<double>(bits) / static_cast<double>(patterns.bits());
@@ -302,22 +308,23 @@ private:
     return distances;
   }
 
-  double right_share(const std::vector<int64_t>& distances, const std::vector<double>& shared) const {
+  double expected_accuracy(const std::vector<int64_t>& distances, const std::vector<double>& shared) const {
     double sum = 0;
     for (size_t cue = 0; cue < own_.size(); ++cue) {
       const auto patterns = static_cast<size_t>(patterns_.count());
-      sum += right_share_of(static_cast<size_t>(own_[cue]),
-                            std::span(distances).subspan(cue * patterns, patterns), shared);
+      sum += expected_accuracy_of(static_cast<size_t>(own_[cue]),
+                                  std::span(distances).subspan(cue * patterns, patterns), shared);
     }
     return sum / static_cast<double>(own_.size());
   }
 
-  double right_share_of(size_t own, std::span<const int64_t> distances,
-                        const std::vector<double>& shared) const {
+  double expected_accuracy_of(size_t own, std::span<const int64_t> distances,
+                              const std::vector<double>& shared) const {
     std::vector<float> sums(bits_, 0.0F);
     double variance = 0;
     for (size_t j = 0; j < distances.size(); ++j) {
-      const double expected = shared[static_cast<size_t>(distances[j])] * (j == own ? 1 : each_counts_);
+      const double expected =
+          shared[static_cast<size_t>(distances[j])] * (j == own ? 1 : patterns_per_sample_);
       const auto weight = static_cast<float>(expected);
       const float* pattern = bipolar_.data() + j * bits_;
       variance += expected;
@@ -336,11 +343,11 @@ private:
     return right / static_cast<double>(bits_);
   }
 
-  std::vector<int64_t> own_;    ///< place of each cue's pattern among the sampled ones
-  BitPatterns cues_, patterns_; ///< sampled
-  size_t bits_ = 0;             ///< of each pattern that are used
-  std::vector<float> bipolar_;  ///< these bits of the sampled patterns as -1 and +1, [patterns, bits]
-  double each_counts_ = 1;      ///< how many patterns each sampled one stands for
+  std::vector<int64_t> own_;       ///< index of the pattern of each cue among the sampled patterns
+  BitPatterns cues_, patterns_;    ///< sampled
+  size_t bits_ = 0;                ///< number of sampled bits per pattern
+  std::vector<float> bipolar_;     ///< sampled bits of the sampled patterns as -1 and +1, [patterns, bits]
+  double patterns_per_sample_ = 1; ///< number of patterns that each sampled one represents
 };
 
 bool any_bit_varies(const BitPatterns& patterns) {
@@ -377,7 +384,7 @@ LocationChoice choose_locations(const BitPatterns& stored, double hard_locations
   if (any_bit_varies(stored)) {
     const BitEncoding encoding(stored, {.seed = random_for(seed, Purpose::encoding).at(0)});
     const LocationChoice encoded = model.best(hard_locations, &encoding);
-    choice = encoded.right_share > choice.right_share ? encoded : choice;
+    choice = encoded.expected_accuracy > choice.expected_accuracy ? encoded : choice;
   }
   return choice;
 }
@@ -385,28 +392,29 @@ LocationChoice choose_locations(const BitPatterns& stored, double hard_locations
 void require_valid(const ParameterChoices& choices, int64_t size) {
   if (size < 4) {
     throw UsageError(fmt::format(
-        "patterns of {} components are too small to be told apart by noise: at least 4 are needed.", size));
+        "patterns of {} components are too small to be distinguished under noise: at least 4 components are "
+        "needed.",
+        size));
   }
   if (choices.hamming_radius && (*choices.hamming_radius < 2 || *choices.hamming_radius > size - 1)) {
     throw UsageError(fmt::format(
-        "the Hamming radius is {}, but it must lie in 2 .. {} for patterns of {} bits.\n  It is counted in "
-        "bits; left out, it is chosen from the distances between the patterns.",
+        "the Hamming radius is {}, but it must be in 2 .. {} for patterns of {} bits.\n  It is a number of "
+        "bits; by default it is chosen from the distances between the patterns.",
         *choices.hamming_radius, size - 1, size));
   }
   constexpr double kBetaMax = 1e30; // far beyond any use, and within the range of float
   if (choices.beta && !(*choices.beta >= 0 && *choices.beta <= kBetaMax)) {
-    throw UsageError(
-        fmt::format("beta is {}, a number of at least 0 and at most {} is needed.", *choices.beta, kBetaMax));
+    throw UsageError(fmt::format("beta is {}, but must be a number from 0 to {}.", *choices.beta, kBetaMax));
   }
   if (choices.alpha) {
     check_separation(SimplexSeparation::entmax(*choices.alpha));
   }
   if (choices.degree && !(*choices.degree > 0 && std::isfinite(*choices.degree))) {
-    throw UsageError(fmt::format("the degree is {}, a finite number above 0 is needed.", *choices.degree));
+    throw UsageError(fmt::format("the degree is {}, but must be a finite number above 0.", *choices.degree));
   }
   if (choices.hard_locations < 1 || choices.update_steps_max < 1) {
     throw UsageError(
-        fmt::format("{} hard locations and {} update steps were asked for, at least 1 of each is needed.",
+        fmt::format("{} hard locations and {} update steps were requested, at least 1 of each is needed.",
                     choices.hard_locations, choices.update_steps_max));
   }
 }
@@ -436,8 +444,8 @@ const LocationChoice& ParameterChooser::locations(double hard_locations) {
                    .first->second;
 }
 
-/// How much the score of a memory changes with the cosine: exactly, but for Manhattan distances of real patterns, where
-/// it is the mean over stored patterns.
+/// Derivative of the score of a memory with respect to the cosine. It is exact except for Manhattan distances
+/// of real patterns, where it is the mean over stored patterns.
 double ParameterChooser::score_per_cosine(const MemoryKind& kind) const {
   const auto n = static_cast<double>(bits_.bits());
   const auto of_bits_or_reals = [&](double bits, double reals) { return kind.on_bits ? bits : reals; };
@@ -471,16 +479,16 @@ double ParameterChooser::score_per_cosine(const MemoryKind& kind) const {
   return score > 0 && cosine > 0 ? score / cosine : 1;
 }
 
-/// The beta of cosines that is fitted to a Hamming radius.
+/// Beta for cosines, fitted to a Hamming radius, with a description of its origin.
 MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t hamming_radius) {
   const double fitted =
       theory::fit_beta(bits_.bits(), std::max(kRadiusOfFitMin, hamming_radius), std::log(kLocationsOfFit))
           .beta;
-  const double least =
+  const double beta_min =
       choices_.hamming_radius ? 0 : radius(kind.on_bits, RadiusWeights::circle_intersection).beta_min;
-  return {"beta", std::max(fitted, least),
-          fitted >= least ? fmt::format("fitted to the Hamming radius {}", hamming_radius)
-                          : "leaves 95 % of the patterns where they are"};
+  return {"beta", std::max(fitted, beta_min),
+          fitted >= beta_min ? fmt::format("fitted to the Hamming radius {}", hamming_radius)
+                             : "minimum at which 95 % of the patterns are fixed points"};
 }
 
 MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
@@ -503,7 +511,7 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
       const LocationChoice& choice = locations(parameters.hard_locations);
       parameters.hamming_radius = choice.hamming_radius;
       parameters.encoded_bits = choice.encoded_bits;
-      origin = fmt::format("{:.3g} % of bits right after one read", 100 * choice.right_share);
+      origin = fmt::format("{:.3g} % of bits right after one read", 100 * choice.expected_accuracy);
     } else {
       const RadiusChoice& choice = radius(
           kind.on_bits, uses.equal_within_radius ? RadiusWeights::equal : RadiusWeights::circle_intersection);

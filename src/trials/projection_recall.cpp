@@ -24,32 +24,32 @@ struct Candidate {
 
 void check(const RealPatterns& stored, const RealPatterns& targets, const RealPatterns& matrix,
            const ProjectionRecallOptions& test) {
-  const auto refuse = [](const std::string& what, const char* how_to_fix) {
+  const auto fail = [](const std::string& what, const char* how_to_fix) {
     throw UsageError("mneme::trials::recall_with_projection: " + what + "\n  " + how_to_fix);
   };
   if (stored.size() != targets.size() || stored.size() != matrix.size()) {
-    refuse(fmt::format(
-               "stored patterns have {} numbers, targets {}, rows of the matrix {}, but all must be equal.",
-               stored.size(), targets.size(), matrix.size()),
-           "Give the matrix that was trained on patterns of this size.");
+    fail(fmt::format(
+             "stored patterns have {} numbers, targets {}, rows of the matrix {}, but all must be equal.",
+             stored.size(), targets.size(), matrix.size()),
+         "Use the matrix that was trained on patterns of this size.");
   }
   if (stored.empty() || targets.empty() || test.noise.empty()) {
-    refuse(fmt::format("{} stored patterns, {} targets and {} amounts of noise given, at least 1 of each is "
-                       "needed.",
-                       stored.count(), targets.count(), test.noise.size()),
-           "There is nothing to test.");
+    fail(fmt::format("{} stored patterns, {} targets and {} amounts of noise given, at least 1 of each is "
+                     "needed.",
+                     stored.count(), targets.count(), test.noise.size()),
+         "Without them there is nothing to evaluate.");
   }
   for (const double noise : test.noise) {
     if (!(noise >= 0 && noise <= static_cast<double>(stored.size()))) {
-      refuse(fmt::format("noise of {} asked for in patterns of {} numbers.", noise, stored.size()),
-             "Give 0 to the size of a pattern.");
+      fail(fmt::format("the noise is {}, but patterns have {} numbers.", noise, stored.size()),
+           "Choose a noise from 0 to the size of a pattern.");
     }
   }
 }
 
-/// Log of the number of locations that a pattern shares with itself: the most that can be shared. The published
-/// table of caps counts e^2 / 2 = 3.69 times too many.
-double log_most_shared(bool caps, int64_t dimension, int64_t radius, double hard_locations) {
+/// Log of the number of locations that a pattern shares with itself, which is the maximum. The published
+/// table of caps is too large by a factor of e^2 / 2 = 3.69.
+double log_max_shared(bool caps, int64_t dimension, int64_t radius, double hard_locations) {
   const double log_fraction = caps
                                   ? theory::log_cap_intersection(dimension, radius, 1) + 2 - std::numbers::ln2
                                   : theory::log_circle_intersections(dimension, radius)[0] -
@@ -75,14 +75,14 @@ std::vector<Candidate> candidates(int64_t dimension, const ProjectionRecallOptio
                                                  .seed = test.seed})};
         Separation& separation = candidate.weighting.options.separation;
         if (auto* softmax = std::get_if<Softmax>(&separation)) {
-          if (test.beta && published.fitted_to == BetaFittedTo::circle_intersection) {
+          if (test.beta && published.fit_target == BetaFitTarget::circle_intersection) {
             softmax->beta = *test.beta;
           }
           candidate.row.beta = softmax->beta;
         }
-        // Rounded, as published: half a location is none.
-        if (!hard_locations || log_most_shared(std::holds_alternative<CapIntersection>(separation), dimension,
-                                               test.hamming_radius, *hard_locations) >= std::log(0.5)) {
+        // Rounded as published: less than half a location is none.
+        if (!hard_locations || log_max_shared(std::holds_alternative<CapIntersection>(separation), dimension,
+                                              test.hamming_radius, *hard_locations) >= std::log(0.5)) {
           all.push_back(std::move(candidate));
         }
       }

@@ -20,20 +20,20 @@
 namespace mneme::trials {
 namespace {
 
-constexpr double kUnmoved = 1e-6;     // some units of a float32 component
-constexpr double kCosineSlack = 1e-5; // of the published check
+constexpr double kMaxFixedPointChange = 1e-6; // several rounding errors of a float32 component
+constexpr double kCosineTolerance = 1e-5;     // tolerance of the published check
 constexpr int64_t kDrawsMax = 100;
 
 using Options = PublishedRecallOptions;
 
-/// A row of the table of memories under one of its published names.
+/// A memory from the table under one of its published names.
 struct Algorithm {
   PublishedName published;
   MemoryKind kind;
 
   MemoryParameters parameters(int64_t size, const Options& options) const {
     const auto beta = [&] {
-      return std::get<Softmax>(sdm_attention(size, options.hamming_radius, published.fitted_to).separation)
+      return std::get<Softmax>(sdm_attention(size, options.hamming_radius, published.fit_target).separation)
           .beta;
     };
     return {.hamming_radius = options.hamming_radius,
@@ -51,24 +51,25 @@ Algorithm find(const std::string& name) {
       }
     }
   }
-  throw UsageError(fmt::format("mneme::trials: there is no published algorithm \"{}\".\n  There are: {}.",
+  throw UsageError(fmt::format("mneme::trials: there is no published algorithm \"{}\".\n  Valid names: {}.",
                                name, fmt::join(published_algorithms(), ", ")));
 }
 
-double likeness(const BitPatterns& readout, const BitPatterns& patterns, int64_t i) {
+double cosine_between(const BitPatterns& readout, const BitPatterns& patterns, int64_t i) {
   return 1 - 2 * static_cast<double>(hamming_distance(readout, i, patterns, i)) /
                  static_cast<double>(patterns.bits());
 }
 
-double likeness(const RealPatterns& readout, const RealPatterns& patterns, int64_t i) {
+double cosine_between(const RealPatterns& readout, const RealPatterns& patterns, int64_t i) {
   return cosine(readout, i, patterns, i);
 }
 
-template <class Patterns> PublishedRecall judged(const Recall<Patterns>& run, const Patterns& patterns) {
+template <class Patterns>
+PublishedRecall with_cosines(const Recall<Patterns>& run, const Patterns& patterns) {
   PublishedRecall result{.steps = run.steps.empty() ? 0 : *std::ranges::max_element(run.steps),
                          .settled = std::ranges::all_of(run.converged, [](uint8_t one) { return one != 0; })};
   for (int64_t i = 0; i < run.readout.count(); ++i) {
-    result.cosines.push_back(likeness(run.readout, patterns, i));
+    result.cosines.push_back(cosine_between(run.readout, patterns, i));
   }
   if constexpr (std::is_same_v<Patterns, BitPatterns>) {
     result.readouts.bits = run.readout;
@@ -78,7 +79,7 @@ template <class Patterns> PublishedRecall judged(const Recall<Patterns>& run, co
   return result;
 }
 
-double largest_move(const RealPatterns& before, const RealPatterns& after) {
+double max_change(const RealPatterns& before, const RealPatterns& after) {
   double move = 0;
   for (int64_t i = 0; i < after.count(); ++i) {
     for (size_t j = 0; j < after[i].size(); ++j) {
@@ -88,7 +89,7 @@ double largest_move(const RealPatterns& before, const RealPatterns& after) {
   return move;
 }
 
-/// Step by step, so that a fixed point ends the run.
+/// Recalls step by step and stops at a fixed point.
 PublishedRecall recall_until_fixed(const AssociativeMemory<RealPatterns>& memory, const RealPatterns& cues,
                                    const RealPatterns& patterns, int64_t update_steps_max) {
   const UpdateOptions one_step = published_update(1, true, EmptyRead::keep_query);
@@ -96,12 +97,12 @@ PublishedRecall recall_until_fixed(const AssociativeMemory<RealPatterns>& memory
   for (int64_t step = 1;; ++step) {
     throw_if_interrupted();
     Recall<RealPatterns> run = memory.recall(query, one_step);
-    PublishedRecall result = judged(run, patterns);
+    PublishedRecall result = with_cosines(run, patterns);
     result.steps = step;
     if (result.settled || step == update_steps_max) {
       return result;
     }
-    if (largest_move(query, run.readout) <= kUnmoved) {
+    if (max_change(query, run.readout) <= kMaxFixedPointChange) {
       result.steps = update_steps_max;
       return result;
     }
@@ -115,7 +116,7 @@ PublishedWeighting published_weighting(const std::string& algorithm, int64_t siz
   const Algorithm chosen = find(algorithm);
   if (chosen.kind.on_bits) {
     throw UsageError(
-        fmt::format("mneme::trials::published_weighting: {} works on bits.\n  Give one of those on "
+        fmt::format("mneme::trials::published_weighting: {} works on bits.\n  Use an algorithm on "
                     "real patterns, such as Cont_SDM.",
                     algorithm));
   }
@@ -159,10 +160,10 @@ PublishedPatterns published_cues(const PublishedPatterns& patterns, int64_t coun
     std::vector<uint8_t> missing(static_cast<size_t>(count), 1);
     for (int64_t draw = 0; std::ranges::any_of(missing, [](uint8_t one) { return one != 0; }); ++draw) {
       if (draw == kDrawsMax) {
-        throw UsageError(
-            fmt::format("mneme::trials::published_cues: no cue {} bits away from its pattern, and further "
-                        "from all {} others, was found in {} draws.\n  Choose a smaller distance.",
-                        distance, stored.count() - 1, kDrawsMax));
+        throw UsageError(fmt::format(
+            "mneme::trials::published_cues: no cue at a distance of {} bits from its pattern, and "
+            "farther from all {} others, was found in {} draws.\n  Choose a smaller distance.",
+            distance, stored.count() - 1, kDrawsMax));
       }
       const auto drawn = damage(first, random.stream(static_cast<uint64_t>(draw)));
       parallel_for(count, 16, [&](int64_t begin, int64_t end) {
@@ -196,7 +197,7 @@ PublishedPatterns published_cues(const PublishedPatterns& patterns, int64_t coun
       },
       [&](const RealPatterns& drawn, int64_t i) {
         for (int64_t other = 0; other < patterns.reals.count(); ++other) {
-          if (cosine(drawn, i, patterns.reals, other) > target + kCosineSlack) {
+          if (cosine(drawn, i, patterns.reals, other) > target + kCosineTolerance) {
             return false;
           }
         }
@@ -209,18 +210,19 @@ PublishedMemory::PublishedMemory(const std::string& algorithm, const PublishedPa
                                  const Options& options) {
   const Algorithm chosen = find(algorithm);
   if (chosen.kind.on_bits) {
-    recall_ =
-        [memory =
-             build(chosen.kind, patterns.bits, chosen.parameters(patterns.bits.bits(), options), options.seed,
+    recall_ = [memory = build(
+                   chosen.kind, patterns.bits, chosen.parameters(patterns.bits.bits(), options), options.seed,
                    published_update(options.update_steps_max, true, EmptyRead::zeros), Precision::float64),
-         stored = patterns.bits](const PublishedPatterns& cues) { return judged(memory(cues.bits), stored); };
+               stored = patterns.bits](const PublishedPatterns& cues) {
+      return with_cosines(memory(cues.bits), stored);
+    };
     return;
   }
   const auto [real, empty_read] = published_weighting(algorithm, patterns.reals.size(), options);
   const AssociativeMemory<RealPatterns> memory(patterns.reals, real);
   recall_ = [memory, empty_read = empty_read, draws = chosen.published.finite_locations,
              steps = options.update_steps_max, stored = patterns.reals](const PublishedPatterns& cues) {
-    return draws ? judged(memory.recall(cues.reals, published_update(steps, true, empty_read)), stored)
+    return draws ? with_cosines(memory.recall(cues.reals, published_update(steps, true, empty_read)), stored)
                  : recall_until_fixed(memory, cues.reals, stored, steps);
   };
 }

@@ -14,7 +14,7 @@
 namespace mneme::trials {
 namespace {
 
-/// What streams of random numbers are for.
+/// Purposes of random streams.
 enum class Purpose : uint64_t { patterns = 1, cues = 2, locations = 3 };
 
 Random random_for(const RecallGrid& grid, Purpose purpose, int64_t data_set) {
@@ -23,7 +23,7 @@ Random random_for(const RecallGrid& grid, Purpose purpose, int64_t data_set) {
 
 struct DataSet {
   PublishedPatterns patterns;
-  std::vector<PublishedPatterns> cues; ///< by distance
+  std::vector<PublishedPatterns> cues; ///< one element per distance
 };
 
 } // namespace
@@ -31,9 +31,9 @@ struct DataSet {
 std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatterns& patterns,
                                         Progress& progress) {
   if (grid.data_sets < 1 || grid.cues < 1) {
-    throw UsageError(fmt::format(
-        "mneme::trials::recall_over_grid: {} data sets of {} cues.\n  At least one of each is needed.",
-        grid.data_sets, grid.cues));
+    throw UsageError(fmt::format("mneme::trials::recall_over_grid: {} data sets of {} cues were requested.\n "
+                                 " At least one of each is needed.",
+                                 grid.data_sets, grid.cues));
   }
   std::vector<DataSet> data_sets;
   progress.start("patterns and cues", grid.data_sets);
@@ -65,7 +65,7 @@ std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatter
     std::vector<double> cosines;
     int64_t steps = 0;
   };
-  std::vector<std::vector<Run>> runs(tasks.size()); // task, distance
+  std::vector<std::vector<Run>> runs(tasks.size()); // [tasks, distances]
   progress.start("recall", static_cast<int64_t>(tasks.size()));
   parallel_for(static_cast<int64_t>(tasks.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
@@ -107,7 +107,7 @@ std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatter
       }
       point.mean = mean_interval(means);
       const double mean = point.mean.mean;
-      double spread = 0; // of the data sets' means
+      double spread = 0; // sum of squared deviations of the means of the data sets
       for (const double one : means) {
         spread += (one - mean) * (one - mean);
       }
@@ -123,15 +123,16 @@ std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatter
 }
 
 double allowed_difference(const GridPoint& measured, const GridPoint& published, double floor) {
-  // Both are runs of the same thing: a failure that one of them happened not to see counts in the pooled deviation.
+  // Both are samples of the same distribution, so their deviations are pooled: a rare failure may occur in
+  // only one.
   const auto ours = static_cast<double>(measured.samples), theirs = static_cast<double>(published.samples);
   const double pooled =
       (ours * measured.deviation * measured.deviation + theirs * published.deviation * published.deviation) /
       (ours + theirs);
   const double sets =
       1 / static_cast<double>(measured.data_sets) + 1 / static_cast<double>(published.data_sets);
-  return std::hypot(kErrors * std::sqrt(pooled * (1 / ours + 1 / theirs)),
-                    kDataSetErrors * measured.between_data_sets * std::sqrt(sets)) +
+  return std::hypot(kMaxStandardErrors * std::sqrt(pooled * (1 / ours + 1 / theirs)),
+                    kMaxDataSetErrors * measured.between_data_sets * std::sqrt(sets)) +
          floor;
 }
 

@@ -25,20 +25,22 @@
 namespace mneme::trials {
 namespace {
 
-/// What streams of random numbers are for; fixed numbers, so that a seed means the same in every version.
+/// Purposes of random streams. The numbers are fixed, so that a seed gives the same results in every version.
 enum class Purpose : uint64_t { cues = 1, hard_locations = 2, parameters = 4 };
 
 Random random_for(const SweepOptions& options, Purpose purpose, int64_t trial) {
   return Random(options.seed).stream(static_cast<uint64_t>(purpose)).stream(static_cast<uint64_t>(trial));
 }
 
-/// The form in which real-valued memories compare patterns, and its inverse for pictures.
+/// Transform to the form in which real-valued memories compare patterns (centred, normalised), and its
+/// inverse for display.
 class RealCoding {
 public:
   RealCoding(const RealPatterns& patterns, bool centre) : mean_(static_cast<size_t>(patterns.size()), 0.0) {
     const auto count = static_cast<double>(patterns.count());
     if (centre && patterns.count() > 1) {
-      // Summed as differences from the first pattern: equal patterns leave a residual of exactly zero.
+      // Differences from the first pattern are summed, so that equal patterns have a residual of exactly
+      // zero.
       const std::span<const double> first = patterns[0];
       for (int64_t i = 1; i < patterns.count(); ++i) {
         for (size_t j = 0; j < mean_.size(); ++j) {
@@ -68,7 +70,7 @@ public:
     return normalised(patterns);
   }
 
-  /// Readouts know no length: they are shown at that of a typical pattern.
+  /// Readouts have no length, so they are scaled to the mean length of the patterns.
   RealPatterns decode(const RealPatterns& readouts) const {
     RealPatterns shown = normalised(readouts, typical_length_);
     for (int64_t i = 0; i < shown.count(); ++i) {
@@ -80,8 +82,8 @@ public:
   }
 
 private:
-  /// The number minus the mean. What is below the rounding of the difference counts as zero: scaled to length 1 it
-  /// would decide.
+  /// The number minus the mean. Residuals below the rounding error of the difference are set to zero, because
+  /// they would be amplified by normalisation.
   double residual_of(double x, size_t component) const {
     constexpr double kRounding = 8 * std::numeric_limits<double>::epsilon();
     const double mean = mean_[component], residual = x - mean;
@@ -96,8 +98,8 @@ int64_t flips_of(double noise, int64_t size) {
   return std::llround(noise * static_cast<double>(size));
 }
 
-/// The patterns as memories on bits know them.
-struct BitSide {
+/// The patterns in the form that memories on bits store.
+struct BitView {
   using Patterns = BitPatterns;
   BitPatterns stored;
   data::ImageShape shape;
@@ -113,32 +115,32 @@ struct BitSide {
       return data::flip_bits(stored, flips_of(noise, stored.bits()), random);
     }
   }
-  BitPatterns given(const RealPatterns& cues) const { return to_bits(cues, threshold); }
+  BitPatterns as_cues(const RealPatterns& cues) const { return to_bits(cues, threshold); }
   RealPatterns shown(const BitPatterns& bits) const { return to_zeros_and_ones(bits); }
-  double likeness(const BitPatterns& readouts, int64_t i, int64_t target) const {
+  double cosine_to(const BitPatterns& readouts, int64_t i, int64_t target) const {
     return 1 - 2 * static_cast<double>(hamming_distance(readouts, i, stored, target)) /
                    static_cast<double>(stored.bits());
   }
-  static bool is_exact(double likeness) { return likeness == 1; }
+  static bool is_exact(double cosine) { return cosine == 1; }
 
-  /// For every pattern the first one that it coincides with: its own index unless an earlier one does.
+  /// For every pattern the index of the first pattern that it coincides with, which may be its own.
   std::vector<int64_t> first_of_equal() const {
-    const std::vector<int64_t> places = places_of_distinct(stored);
-    std::vector<int64_t> first(places.size());
-    std::vector<int64_t> first_at_place;
-    for (size_t i = 0; i < places.size(); ++i) {
-      if (places[i] == std::ssize(first_at_place)) {
-        first_at_place.push_back(static_cast<int64_t>(i));
+    const std::vector<int64_t> groups = distinct_pattern_indices(stored);
+    std::vector<int64_t> first(groups.size());
+    std::vector<int64_t> first_of_group;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      if (groups[i] == std::ssize(first_of_group)) {
+        first_of_group.push_back(static_cast<int64_t>(i));
       }
-      first[i] = first_at_place[static_cast<size_t>(places[i])];
+      first[i] = first_of_group[static_cast<size_t>(groups[i])];
     }
     return first;
   }
   static int64_t without_direction() { return 0; }
 };
 
-/// The patterns as real-valued memories know them.
-struct RealSide {
+/// The patterns in the form that real-valued memories store.
+struct RealView {
   using Patterns = RealPatterns;
   const RealPatterns& raw;
   RealCoding coding;
@@ -147,8 +149,8 @@ struct RealSide {
 
   RealPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
     switch (corruption) {
-    case Corruption::cosine: // In the form that is compared, so that the cosine is what was asked for.
-      return turned(1 - 2 * noise, random);
+    case Corruption::cosine: // rotated in the compared form, so that the cosine is exactly the requested one
+      return rotated(1 - 2 * noise, random);
     case Corruption::mask:
       return coding.encode(data::mask(raw, noise, shape));
     case Corruption::salt_and_pepper:
@@ -157,12 +159,12 @@ struct RealSide {
       return coding.encode(data::flip_bits(raw, flips_of(noise, raw.size()), random));
     }
   }
-  RealPatterns given(const RealPatterns& cues) const { return coding.encode(cues); }
+  RealPatterns as_cues(const RealPatterns& cues) const { return coding.encode(cues); }
   RealPatterns shown(const RealPatterns& patterns) const { return coding.decode(patterns); }
-  double likeness(const RealPatterns& readouts, int64_t i, int64_t target) const {
+  double cosine_to(const RealPatterns& readouts, int64_t i, int64_t target) const {
     return cosine(readouts, i, stored, target);
   }
-  static bool is_exact(double likeness) { return likeness >= kExactCosine; }
+  static bool is_exact(double cosine) { return cosine >= kExactCosine; }
 
   std::vector<int64_t> first_of_equal() const {
     std::vector<int64_t> first(static_cast<size_t>(stored.count()));
@@ -181,7 +183,7 @@ struct RealSide {
         }
       }
     }
-    int64_t first_zero = -1; // patterns without direction have no cosine, but nothing tells them apart
+    int64_t first_zero = -1; // zero vectors have no cosine, but they are equal to each other
     for (int64_t i = 0; i < stored.count(); ++i) {
       if (is_zero(stored[i])) {
         first_zero = first_zero < 0 ? i : first_zero;
@@ -204,8 +206,8 @@ private:
     return std::ranges::all_of(pattern, [](double x) { return x == 0; });
   }
 
-  /// Patterns without direction cannot be turned: they stay zeros.
-  RealPatterns turned(double cosine, const Random& random) const {
+  /// Rotates all patterns. Zero vectors have no direction and stay zero.
+  RealPatterns rotated(double cosine, const Random& random) const {
     RealPatterns with_direction = stored;
     for (int64_t i = 0; i < stored.count(); ++i) {
       if (is_zero(stored[i])) {
@@ -222,9 +224,10 @@ private:
   }
 };
 
-/// Per cue: how alike its readout is to its pattern.
-template <class Side>
-std::vector<double> likenesses(const Side& side, const typename Side::Patterns& readouts,
+/// Cosine between each readout and its pattern, or the nearest stored pattern; `targets` is set to the index
+/// of that pattern.
+template <class View>
+std::vector<double> cosines_of(const View& view, const typename View::Patterns& readouts,
                                std::vector<int64_t>& targets, bool nearest) {
   std::vector<double> values(static_cast<size_t>(readouts.count()));
   targets.resize(values.size());
@@ -233,13 +236,13 @@ std::vector<double> likenesses(const Side& side, const typename Side::Patterns& 
       const auto at = static_cast<size_t>(i);
       targets[at] = i;
       if (!nearest) {
-        values[at] = side.likeness(readouts, i, i);
+        values[at] = view.cosine_to(readouts, i, i);
         continue;
       }
       values[at] = -std::numeric_limits<double>::infinity();
-      for (int64_t target = 0; target < side.stored.count(); ++target) {
-        if (const double likeness = side.likeness(readouts, i, target); likeness > values[at]) {
-          values[at] = likeness;
+      for (int64_t target = 0; target < view.stored.count(); ++target) {
+        if (const double cosine = view.cosine_to(readouts, i, target); cosine > values[at]) {
+          values[at] = cosine;
           targets[at] = target;
         }
       }
@@ -250,25 +253,25 @@ std::vector<double> likenesses(const Side& side, const typename Side::Patterns& 
 
 enum class Outcome { missed, ambiguous, exact };
 
-/// Per cue: whether its pattern was recalled, and whether it could be any other that coincides with it. A cue that
-/// nothing answered was kept, not recalled.
-template <class Side>
-std::vector<Outcome> outcomes(const std::vector<double>& likenesses, const std::vector<int64_t>& targets,
+/// Outcome of each cue: exact, or ambiguous if its pattern coincides with another one. A cue that activated
+/// nothing was returned unchanged, which counts as missed.
+template <class View>
+std::vector<Outcome> outcomes(const std::vector<double>& cosines, const std::vector<int64_t>& targets,
                               const std::vector<int64_t>& reached, const std::vector<uint8_t>& is_unique) {
-  std::vector<Outcome> results(likenesses.size(), Outcome::missed);
+  std::vector<Outcome> results(cosines.size(), Outcome::missed);
   for (size_t i = 0; i < results.size(); ++i) {
-    if (reached[i] > 0 && Side::is_exact(likenesses[i])) {
+    if (reached[i] > 0 && View::is_exact(cosines[i])) {
       results[i] = is_unique[static_cast<size_t>(targets[i])] != 0 ? Outcome::exact : Outcome::ambiguous;
     }
   }
   return results;
 }
 
-double share_of(Outcome outcome, const std::vector<Outcome>& results) {
+double fraction_of(Outcome outcome, const std::vector<Outcome>& results) {
   return static_cast<double>(std::ranges::count(results, outcome)) / static_cast<double>(results.size());
 }
 
-/// Which stored patterns a memory can tell apart.
+/// Which stored patterns are distinct for a memory.
 struct Distinctness {
   std::vector<uint8_t> is_unique; ///< per pattern: 1 if no other one coincides with it
   int64_t distinct = 0;
@@ -298,81 +301,81 @@ struct Samples {
   double seconds = 0;
 };
 
-/// SweepRow::misleading, of cues that belong to the stored patterns of their places.
-template <class Side> double misleading_share(const Side& side, const typename Side::Patterns& cues) {
+/// Computes SweepRow::misleading; cue i belongs to stored pattern i.
+template <class View> double misleading_fraction(const View& view, const typename View::Patterns& cues) {
   constexpr int64_t kCues = 100;
-  const int64_t count = cues.count(), looked_at = std::min(count, kCues);
-  std::vector<uint8_t> is_misleading(static_cast<size_t>(looked_at), 0);
-  parallel_for(looked_at, 16, [&](int64_t begin, int64_t end) {
+  const int64_t count = cues.count(), sampled = std::min(count, kCues);
+  std::vector<uint8_t> is_misleading(static_cast<size_t>(sampled), 0);
+  parallel_for(sampled, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t cue = i * count / looked_at;
-      const double own = side.likeness(cues, cue, cue);
+      const int64_t cue = i * count / sampled;
+      const double own = view.cosine_to(cues, cue, cue);
       for (int64_t other = 0; other < count && is_misleading[static_cast<size_t>(i)] == 0; ++other) {
         constexpr double kRounding = 1e-12; // equal patterns are not nearer
-        is_misleading[static_cast<size_t>(i)] = side.likeness(cues, cue, other) > own + kRounding ? 1 : 0;
+        is_misleading[static_cast<size_t>(i)] = view.cosine_to(cues, cue, other) > own + kRounding ? 1 : 0;
       }
     }
   });
   return mean_of(is_misleading);
 }
 
-/// One memory through all trials and noise levels. `build_for` makes its recall function for a trial.
-template <class Side, class BuildFor>
-void run_memory(const Side& side, const Distinctness& distinctness, const SweepOptions& options,
+/// Runs one memory for all trials and noise levels. build_for(trial) returns its recall function for a trial.
+template <class View, class BuildFor>
+void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
                 std::vector<double>& misleading, MemoryReport& report, std::vector<SweepRow>& rows,
-                std::vector<SweepPictures>& pictures, Progress& progress, BuildFor build_for) {
+                std::vector<SweepExamples>& examples, Progress& progress, BuildFor build_for) {
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
-  pictures.resize(levels);
+  examples.resize(levels);
   for (int64_t trial = 0; trial < options.seeds; ++trial) {
     const auto recall_from = build_for(trial);
     if (trial == 0) {
-      const Recall<typename Side::Patterns> self = recall_from(side.stored);
+      const Recall<typename View::Patterns> self = recall_from(view.stored);
       std::vector<int64_t> targets;
-      const std::vector<double> alike = likenesses(side, self.readout, targets, false);
+      const std::vector<double> cosines = cosines_of(view, self.readout, targets, false);
       const std::vector<Outcome> results =
-          outcomes<Side>(alike, targets, self.reached, distinctness.is_unique);
-      report.self_recall = share_of(Outcome::exact, results);
-      report.ambiguous = share_of(Outcome::ambiguous, results);
-      report.count = side.stored.count();
+          outcomes<View>(cosines, targets, self.num_activated, distinctness.is_unique);
+      report.self_recall = fraction_of(Outcome::exact, results);
+      report.ambiguous = fraction_of(Outcome::ambiguous, results);
+      report.count = view.stored.count();
       report.distinct = distinctness.distinct;
-      report.without_direction = side.without_direction();
+      report.without_direction = view.without_direction();
       const double comparable =
           1 - static_cast<double>(report.without_direction) / static_cast<double>(results.size());
       report.beyond_capacity = report.self_recall + report.ambiguous < comparable / 2;
-      report.out_of_reach = 2 * std::ranges::count(self.reached, 0) > self.readout.count();
+      report.out_of_reach = 2 * std::ranges::count(self.num_activated, 0) > self.readout.count();
       progress.advance();
     }
     for (size_t level = 0; level < levels; ++level) {
-      const typename Side::Patterns cues =
-          options.cues ? side.given(options.cues->patterns)
-                       : side.corrupted(options.corruption, options.noise[level],
+      const typename View::Patterns cues =
+          options.cues ? view.as_cues(options.cues->patterns)
+                       : view.corrupted(options.corruption, options.noise[level],
                                         random_for(options, Purpose::cues, trial)
                                             .stream(std::bit_cast<uint64_t>(options.noise[level])));
       if (!options.cues && misleading.size() == level) { // the same cues for every memory
-        misleading.push_back(misleading_share(side, cues));
+        misleading.push_back(misleading_fraction(view, cues));
       }
       const auto begin = std::chrono::steady_clock::now();
-      const Recall<typename Side::Patterns> recall = recall_from(cues);
+      const Recall<typename View::Patterns> recall = recall_from(cues);
       Samples& sample = samples[level];
       sample.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
       std::vector<int64_t> targets;
-      const std::vector<double> alike = likenesses(side, recall.readout, targets, options.cues.has_value());
+      const std::vector<double> cosines = cosines_of(view, recall.readout, targets, options.cues.has_value());
       const std::vector<Outcome> results =
-          outcomes<Side>(alike, targets, recall.reached, distinctness.is_unique);
+          outcomes<View>(cosines, targets, recall.num_activated, distinctness.is_unique);
       std::vector<bool> exact(results.size());
       for (size_t i = 0; i < exact.size(); ++i) {
         exact[i] = results[i] == Outcome::exact;
       }
-      sample.exact.push_back(share_of(Outcome::exact, results));
-      sample.ambiguous.push_back(share_of(Outcome::ambiguous, results));
-      sample.cosine.push_back(mean_of(alike));
+      sample.exact.push_back(fraction_of(Outcome::exact, results));
+      sample.ambiguous.push_back(fraction_of(Outcome::ambiguous, results));
+      sample.cosine.push_back(mean_of(cosines));
       sample.steps.push_back(mean_of(recall.steps));
       sample.settled.push_back(mean_of(recall.converged));
-      sample.unanswered.push_back(static_cast<double>(std::ranges::count(recall.reached, 0)) /
+      sample.unanswered.push_back(static_cast<double>(std::ranges::count(recall.num_activated, 0)) /
                                   static_cast<double>(cues.count()));
       if (trial == 0) {
-        pictures[level] = {side.shown(cues), side.shown(recall.readout), targets, alike, exact};
+        examples[level] = {view.shown(cues), view.shown(recall.readout), targets, cosines, exact};
       }
       progress.advance();
     }
@@ -402,10 +405,10 @@ void run_memory(const Side& side, const Distinctness& distinctness, const SweepO
 
 void require_valid(const data::PatternSet& patterns, const SweepOptions& options) {
   if (patterns.patterns.empty()) {
-    throw UsageError("there are 0 patterns: nothing can be stored, and nothing recalled.");
+    throw UsageError("there are 0 patterns to store, at least 1 is needed.");
   }
   if (options.memories.empty() || options.seeds < 1) {
-    throw UsageError(fmt::format("{} memories and {} seeds were asked for: at least one of each is needed.",
+    throw UsageError(fmt::format("{} memories and {} seeds were requested, at least one of each is needed.",
                                  options.memories.size(), options.seeds));
   }
   if (!options.cues && options.noise.empty()) {
@@ -416,7 +419,7 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
     if (!(noise >= 0 && noise <= 1)) {
       const double flips = noise * static_cast<double>(size);
       throw UsageError(fmt::format(
-          "a noise of {} would change {} of {} bits.\n  Noise is a share of the bits, in 0 .. 1.", noise,
+          "a noise of {} would change {} of {} bits.\n  Noise is a fraction of the bits, in 0 .. 1.", noise,
           std::abs(flips) < 1e15 ? fmt::format("{:.0f}", flips) : "an impossible number", size));
     }
   }
@@ -425,29 +428,28 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
   const bool flips_reals = on_reals && !options.cues && options.corruption == Corruption::flip;
   for (int64_t i = 0; i < patterns.patterns.count(); ++i) {
     for (int64_t j = 0; j < size; ++j) {
-      constexpr double kLargest = 1e150; // squares of larger numbers leave the range of doubles
+      constexpr double kMax = 1e150; // squares of larger numbers overflow a double
       const double x = patterns.patterns[i][static_cast<size_t>(j)];
-      if (!(std::abs(x) <= kLargest)) {
-        throw UsageError(fmt::format("pattern {} holds {} at place {}, but numbers can be compared up to "
-                                     "{}.\n  Scale the patterns down "
-                                     "first.",
-                                     i, x, j, kLargest));
+      if (!(std::abs(x) <= kMax)) {
+        throw UsageError(fmt::format("pattern {} contains {} at position {}, but the maximum is {}.\n"
+                                     "  Scale the patterns down first.",
+                                     i, x, j, kMax));
       }
       if (flips_reals && !(x >= 0 && x <= 1)) {
-        throw UsageError(fmt::format("pattern {} holds {} at place {}, but only numbers in 0 .. 1 can be "
-                                     "flipped (x becomes 1 - x).\n  Take "
-                                     "--corrupt cosine, or memories on bits.",
-                                     i, x, j));
+        throw UsageError(
+            fmt::format("pattern {} contains {} at position {}, but only numbers in 0 .. 1 can be "
+                        "flipped (x becomes 1 - x).\n  Use --corrupt cosine, or memories on bits.",
+                        i, x, j));
       }
     }
   }
   if (options.cues && options.cues->patterns.size() != size) {
     throw UsageError(
-        fmt::format("the cues have {} components but the patterns {}.\n  Both must be of one size.",
+        fmt::format("the cues have {} components but the patterns have {}.\n  Both must have the same size.",
                     options.cues->patterns.size(), size));
   }
   if (options.cues && options.cues->patterns.empty()) {
-    throw UsageError("there are 0 cues: nothing can be recalled.");
+    throw UsageError("there are 0 cues, at least 1 is needed.");
   }
   require_valid(options.parameters, size);
 }
@@ -458,8 +460,9 @@ std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patte
   if (!is_classical_hopfield(kind) || static_cast<double>(count) <= capacity) {
     return "";
   }
-  return fmt::format("{} patterns of {} bits are stored, and it holds about 0.138 n = {:.0f} random ones",
-                     count, bits, capacity);
+  return fmt::format(
+      "{} patterns of {} bits are stored, but its capacity is about 0.138 n = {:.0f} random ones", count,
+      bits, capacity);
 }
 
 } // namespace
@@ -469,18 +472,18 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   require_valid(patterns, options);
   SweepOptions checked = options;
   if (checked.cues) {
-    checked.seeds = 1; // Given cues are the same in every trial.
+    checked.seeds = 1; // given cues are the same in every trial
   }
   SweepResult result;
-  const BitSide bits{to_bits(patterns.patterns, patterns.threshold), patterns.image_shape(),
+  const BitView bits{to_bits(patterns.patterns, patterns.threshold), patterns.image_shape(),
                      patterns.threshold};
   const RealCoding coding(patterns.patterns, options.centre);
-  const RealSide reals{patterns.patterns, coding, coding.encode(patterns.patterns), patterns.image_shape()};
+  const RealView reals{patterns.patterns, coding, coding.encode(patterns.patterns), patterns.image_shape()};
   ParameterChooser chooser(bits.stored, reals.stored, options.parameters,
                            Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
-  std::optional<Distinctness> of_bits, of_reals;         // each computed once, if a memory needs it
-  std::vector<double> misleading_bits, misleading_reals; // of each noise level, likewise
+  std::optional<Distinctness> of_bits, of_reals;         // each is computed once, if a memory needs it
+  std::vector<double> misleading_bits, misleading_reals; // per noise level; each is computed once
   size_t width = 22;
   for (const MemoryKind& kind : checked.memories) {
     width = std::max(width, kind.name.size() + 1);
@@ -489,25 +492,25 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     progress.start(fmt::format("{:<{}}", kind.name, width), checked.seeds * levels + 1);
     MemoryReport report{.kind = kind, .parameters = chooser.parameters_for(kind)};
     std::vector<SweepRow> rows;
-    std::vector<SweepPictures> pictures;
+    std::vector<SweepExamples> examples;
     if (kind.on_bits) {
       of_bits = of_bits ? of_bits : std::optional<Distinctness>(bits.first_of_equal());
-      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, pictures, progress,
+      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, progress,
                  [&](int64_t trial) {
                    return build(kind, bits.stored, report.parameters,
                                 random_for(checked, Purpose::hard_locations, trial).at(0));
                  });
     } else {
-      RecallReals recall = build(kind, reals.stored, report.parameters); // The same in every trial.
+      RecallReals recall = build(kind, reals.stored, report.parameters); // the same in every trial
       of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
-      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, pictures, progress,
+      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples, progress,
                  [&](int64_t) { return recall; });
     }
     progress.finish();
     report.bound = exceeded_bound(kind, patterns);
     result.memories.push_back(report);
     result.rows.insert(result.rows.end(), rows.begin(), rows.end());
-    done(report, rows, pictures);
+    done(report, rows, examples);
   }
   return result;
 }

@@ -24,7 +24,7 @@ using testing::TemporaryFolder;
 ProgramResult run_benchmark(const std::vector<std::string>& arguments) {
   std::vector<std::string> command = {MNEME_PROGRAM};
   command.insert(command.end(), arguments.begin(), arguments.end());
-  // Threads that spin while they wait for one another would take the cores from tests beside this one.
+  // Passive waiting, so that spinning threads do not take CPU time from concurrent tests.
   return run_program(command, {.environment = {{"OMP_NUM_THREADS", "1"}, {"OMP_WAIT_POLICY", "passive"}},
                                .timeout = std::chrono::seconds(300)});
 }
@@ -94,29 +94,29 @@ TEST(DeviceBenchmark, MeasuresEveryCaseOnTheCpu) {
   EXPECT_EQ(types_and_passes.size(), 4);
 }
 
-TEST(DeviceBenchmark, SaysWhatWasNotMeasuredInTime) {
+TEST(DeviceBenchmark, ReportsRowsNotMeasuredWithinTheTimeLimit) {
   const TemporaryFolder folder;
   const ProgramResult ran =
       run_benchmark({"cpu", (folder / "t").string(), "--short", "--part", "separate", "--seconds", "0"});
   ASSERT_EQ(ran.exit_code, 0) << ran.err;
   for (const json& document : documents_in(folder / "t")) {
     if (document["kind"] == "row") {
-      EXPECT_EQ(document["mneme"]["error"], "not measured: the time for this part was used up");
+      EXPECT_EQ(document["mneme"]["error"], "not measured: the time limit of this part was reached");
     }
   }
 }
 
-TEST(DeviceBenchmark, RefusesADeviceThatIsNotThere) {
+TEST(DeviceBenchmark, RejectsAMissingDevice) {
   const TemporaryFolder folder;
   const ProgramResult ran = run_benchmark({"cuda:99", (folder / "t").string()});
   EXPECT_EQ(ran.exit_code, 2);
-  EXPECT_NE(ran.err.find("there is no device cuda:99"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("device cuda:99 was not found"), std::string::npos) << ran.err;
   const ProgramResult unknown = run_benchmark({"abacus", (folder / "t").string()});
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_NE(unknown.err.find("abacus, but must be cpu, cuda or cuda:N"), std::string::npos) << unknown.err;
 }
 
-TEST(DeviceReport, ListsWhatIsSlowAndWhatFailed) {
+TEST(DeviceReport, ListsSlowRowsAndFailures) {
   if (!has_python()) {
     GTEST_SKIP() << "there is no python3 of version 3.10 or later";
   }
@@ -174,18 +174,18 @@ TEST(DeviceReport, ListsWhatIsSlowAndWhatFailed) {
   for (const char* expected :
        {"# Benchmarks on a card", "a card, 1 GiB, driver 1.2. LibTorch 3.4 with CUDA 5.6.",
         "| golden | failed with status 4 | 5 | 90 |",
-        "1 file: 1 case passed, 2 failed, 2 files skipped, nothing in them runs on "
+        "1 file: 1 case passed, 2 failed, 2 files skipped because none of their cases run on "
         "this device. The largest error is 3.5 of its "
         "tolerance, in b.json.",
         "b.json: 2 failed", "case 1 is off",
-        "slow, 1 x 2, float32, forward: 2.00 times as long (2 ms beside 1 ms)",
+        "slow, 1 x 2, float32, forward: 2.00 times as long (2 ms compared with 1 ms)",
         "far, 1 x 2, float32, forward: 30 % of the matrix rate", "3 x aten::nonzero", "not finite from sdpa",
         "refused, 1 x 2, float32, forward: no such type"}) {
     EXPECT_NE(text.find(expected), std::string::npos) << expected << "\n" << text;
   }
 }
 
-TEST(DeviceReport, TellsOfACheckThatHasNoResults) {
+TEST(DeviceReport, ReportsACheckWithoutResults) {
   if (!has_python()) {
     GTEST_SKIP() << "there is no python3 of version 3.10 or later";
   }

@@ -12,7 +12,7 @@
 namespace mneme::benchmarks {
 namespace {
 
-TEST(HostReads, CountsValuesReadAndSizesThatOnlyTheDeviceKnows) {
+TEST(HostReads, CountsReadValuesAndNonzero) {
   const at::Tensor x = at::ones({3});
   const auto reads = host_reads(
       [&] {
@@ -27,8 +27,8 @@ TEST(HostReads, CountsValuesReadAndSizesThatOnlyTheDeviceKnows) {
   EXPECT_TRUE(host_reads([&] { at::softmax(x + x, -1); }, at::kCPU).empty());
 }
 
-TEST(HostReads, CountsCopiesBetweenDevicesAndNoReadsOfOthers) {
-  // The device "meta" holds no values: copies to it are copies between devices all the same.
+TEST(HostReads, CountsCopiesBetweenDevicesButNoReadsOfOtherDevices) {
+  // The device "meta" has no values, but copies to it count as copies between devices.
   const at::Tensor x = at::ones({3});
   const auto reads = host_reads(
       [&] {
@@ -39,13 +39,13 @@ TEST(HostReads, CountsCopiesBetweenDevicesAndNoReadsOfOthers) {
   EXPECT_EQ(reads, (std::map<std::string, int64_t>{{"aten::copy_ between devices", 1}}));
 }
 
-TEST(HostReads, EndsItsCountWhereACallFails) {
+TEST(HostReads, StopsCountingIfACallThrows) {
   EXPECT_THROW(host_reads([] { throw std::runtime_error("no"); }, at::kCPU), std::runtime_error);
-  at::ones({1}).item<double>(); // would write to a count that is gone
+  at::ones({1}).item<double>(); // would write to a dangling count
   EXPECT_TRUE(host_reads([] {}, at::kCPU).empty());
 }
 
-TEST(Measure, TakesTheMedianOfAsManyRunsAsFit) {
+TEST(Measure, ReportsTheMedianOfAsManyRunsAsFit) {
   const auto pause = [] { std::this_thread::sleep_for(std::chrono::milliseconds(2)); };
   const Measurement measured = measure(pause, at::kCPU, {.seconds = 0.05, .min_runs = 3, .max_runs = 5});
   EXPECT_GE(measured.runs, 3);

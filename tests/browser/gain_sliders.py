@@ -29,13 +29,13 @@ def library_numbers(folder):
 
 
 def shown_numbers(page):
-    """What stands in the drawings: y from the text, each w from the label of its point."""
+    """Numbers in the drawings: y from the text, each w from the label of its point."""
     text = page.locator("svg text", has_text="output y = ").first.text_content()
     weights = {}
-    for label in page.locator("svg [aria-label^='w at place ']").evaluate_all(
+    for label in page.locator("svg [aria-label^='w at position ']").evaluate_all(
             "marks => marks.map(mark => mark.getAttribute('aria-label'))"):
-        place, value = label.removeprefix("w at place ").split(": ")
-        weights[int(place)] = float(value.replace("\u2212", "-"))
+        position, value = label.removeprefix("w at position ").split(": ")
+        weights[int(position)] = float(value.replace("\u2212", "-"))
     return float(text.removeprefix("output y = ").replace("\u2212", "-")), [weights[t] for t in sorted(weights)]
 
 

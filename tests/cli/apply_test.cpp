@@ -48,7 +48,7 @@ TEST(ApplyVerb, WritesOutputsAndGradients) {
   EXPECT_EQ(names_in(out).size(), tensors.size());
 }
 
-TEST(ApplyVerb, RunsOnTheCpuWithoutDeviceAndRefusesOneThatIsNotThere) {
+TEST(ApplyVerb, RunsOnTheCpuByDefaultAndRejectsAMissingDevice) {
   const TemporaryFolder folder;
   const std::string golden = kCases / "pooling_default.json", plain = folder / "plain.safetensors",
                     cpu = folder / "cpu.safetensors";
@@ -63,19 +63,19 @@ TEST(ApplyVerb, RunsOnTheCpuWithoutDeviceAndRefusesOneThatIsNotThere) {
     const ProgramResult result =
         run_mneme({"apply", (folder / "missing.json").string(), "--out", out, "--device", device});
     EXPECT_EQ(result.exit_code, 2) << result.err;
-    testing::expect_contains(result.err, {"device \"" + device + "\"", "there is cpu"});
+    testing::expect_contains(result.err, {"device \"" + device + "\"", "available: cpu"});
     EXPECT_FALSE(std::filesystem::exists(out));
   }
 }
 
-TEST(ApplyVerb, TakesTheValuesOfHflayersWithCompat) {
+TEST(ApplyVerb, ReproducesHflayersWithCompat) {
   const TemporaryFolder folder;
   const std::string golden = kCases / "quirk_pooling_sequence_first.json", out = folder / "out.safetensors";
   EXPECT_TRUE(contains(run_mneme({"apply", golden, "--out", out}).out, "output.result [2, 8]"));
   EXPECT_TRUE(contains(run_mneme({"apply", golden, "--out", out, "--compat"}).out, "output.result [1, 16]"));
 }
 
-TEST(ApplyVerb, SaysWhatIsWrongWithACase) {
+TEST(ApplyVerb, ReportsWhatIsWrongWithACase) {
   const TemporaryFolder folder;
   const std::string out = folder / "out.safetensors";
   const auto expect_refused = [&](nlohmann::json json, const std::vector<std::string>& parts) {
@@ -104,15 +104,15 @@ TEST(ApplyVerb, SaysWhatIsWrongWithACase) {
   expect_refused(with("call", "backward(data)"), {"/call", "forward(input=data)"});
   expect_refused(with("dtype", "float16"), {"/dtype", "float32", "float16"});
   expect_refused(with("mode", "test"), {"/mode", "eval"});
-  // Input and cotangent are of float32 in the file.
+  // The input and the cotangent are float32 in the file.
   expect_refused(with("dtype", "float64"),
                  {"case.json", "\"input.data\" is of type Float, but the case is of type Double"});
   EXPECT_EQ(run_mneme({"apply", (kCases / "hopfield_default.json").string()}).exit_code, 2);
   EXPECT_EQ(run_mneme({"apply", (folder / "missing.json").string(), "--out", out}).exit_code, 3);
 }
 
-/// A case of hflayers, with a separation of mneme.
-TEST(ApplyVerb, TakesASeparation) {
+/// A golden case of hflayers, with an added separation.
+TEST(ApplyVerb, AcceptsASeparation) {
   const TemporaryFolder folder;
   const auto apply = [&](const nlohmann::json& separation) {
     nlohmann::json golden = nlohmann::json::parse(testing::read_text(kCases / "pooling_default.json"));
@@ -142,7 +142,7 @@ TEST(ApplyVerb, TakesASeparation) {
 
 #else
 
-TEST(ApplyVerb, SaysThatThisBuildIsWithoutLibTorch) {
+TEST(ApplyVerb, ReportsThatThisBuildHasNoLibTorch) {
   const TemporaryFolder folder;
   const ProgramResult result = run_mneme(
       {"apply", (kCases / "pooling_default.json").string(), "--out", (folder / "out.safetensors").string()});

@@ -14,7 +14,7 @@ namespace {
 
 using mneme::testing::contains;
 
-TEST(ParseBytes, ReadsWhatPeopleWrite) {
+TEST(ParseBytes, AcceptsUsualNotations) {
   EXPECT_EQ(parse_bytes("--limit", "1000"), 1000);
   EXPECT_EQ(parse_bytes("--limit", "1e9"), 1e9);
   EXPECT_EQ(parse_bytes("--limit", "4GB"), 4e9);
@@ -25,7 +25,7 @@ TEST(ParseBytes, ReadsWhatPeopleWrite) {
   EXPECT_EQ(parse_bytes("--limit", "7B"), 7);
 }
 
-TEST(ParseBytes, RefusesWhatIsNoAmount) {
+TEST(ParseBytes, RejectsInvalidAmounts) {
   for (const char* text : {"", "GB", "4XB", "4GBB", "-1GB", "0", "nan", "4 G B", "iB"}) {
     try {
       parse_bytes("--limit", text);

@@ -21,13 +21,13 @@ using testing::run_program;
 
 using Words = std::vector<std::string>;
 
-/// What bash offers after `words`, of which the last is the one being typed.
+/// The completions that bash offers for the command line `words`; the last word is the one being typed.
 Words offered_by_bash(const Words& words, const std::filesystem::path& folder = {}) {
   const testing::TemporaryFolder temporary;
   testing::write_text(temporary / "mneme.bash", run_mneme({"completion", "bash"}).out);
-  // $0 is the script; the words come as arguments, so nothing is quoted by hand.
+  // $0 is the script; the words are passed as arguments, so that they need no quoting.
   Words command{"bash", "--norc", "-c",
-                // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one script on two lines
+                // NOLINTNEXTLINE(bugprone-suspicious-missing-comma): one string on two lines
                 "source \"$0\" || exit 9; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _mneme; "
                 "((${#COMPREPLY[@]})) && printf '%s\\n' \"${COMPREPLY[@]}\"; exit 0",
                 (temporary / "mneme.bash").string()};
@@ -62,7 +62,7 @@ TEST(BashCompletion, OffersTheOptionsOfAVerb) {
   EXPECT_TRUE(holds(offered_by_bash({"mneme", "doctor", ""}), "--json"));
 }
 
-TEST(BashCompletion, OffersTheWordsAnOptionTakes) {
+TEST(BashCompletion, OffersTheValuesOfAnOption) {
   const Words styles{"auto", "bar", "plain", "json", "none"};
   EXPECT_EQ(offered_by_bash({"mneme", "doctor", "--progress", ""}), styles);
   EXPECT_EQ(offered_by_bash({"mneme", "doctor", "--progress", "p"}), (Words{"plain"}));
@@ -85,7 +85,7 @@ TEST(BashCompletion, OffersFoldersForAFolder) {
   EXPECT_EQ(offered_by_bash({"mneme", "verify", "--out", "res"}, folder.path()), (Words{"results"}));
 }
 
-TEST(BashCompletion, OffersNothingWhereANumberBelongs) {
+TEST(BashCompletion, OffersNothingForANumber) {
   EXPECT_EQ(offered_by_bash({"mneme", "doctor", "--seed", ""}), Words{});
 }
 
@@ -98,23 +98,23 @@ void expect_right_syntax(const std::string& shell) {
   testing::write_text(folder / "script", script.out);
   const ProgramResult checked = run_program({shell, "-n", (folder / "script").string()});
   if (checked.exit_code == 127) {
-    GTEST_SKIP() << shell << " is not on this machine";
+    GTEST_SKIP() << shell << " is not installed";
   }
   EXPECT_EQ(checked.exit_code, 0) << checked.err;
   EXPECT_EQ(checked.err, "");
 }
 
-TEST(BashCompletion, HasRightSyntax) {
+TEST(BashCompletion, HasValidSyntax) {
   expect_right_syntax("bash");
 }
-TEST(ZshCompletion, HasRightSyntax) {
+TEST(ZshCompletion, HasValidSyntax) {
   expect_right_syntax("zsh");
 }
-TEST(FishCompletion, HasRightSyntax) {
+TEST(FishCompletion, HasValidSyntax) {
   expect_right_syntax("fish");
 }
 
-TEST(Completion, ComesAsJsonToo) {
+TEST(Completion, HasAJsonForm) {
   const nlohmann::json document = nlohmann::json::parse(run_mneme({"completion", "bash", "--json"}).out);
   EXPECT_EQ(document.at("shell"), "bash");
   EXPECT_EQ(document.at("script"), run_mneme({"completion", "bash"}).out);

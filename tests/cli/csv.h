@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The CSV files that the program writes, read back.
+/// Parses the CSV files that the program writes.
 #pragma once
 
 #include <map>
@@ -11,7 +11,7 @@
 
 namespace mneme::testing {
 
-using CsvRow = std::map<std::string, std::string>; ///< by column
+using CsvRow = std::map<std::string, std::string>; ///< values by column name
 
 inline std::vector<std::string> csv_fields(const std::string& line) {
   std::vector<std::string> fields(1);

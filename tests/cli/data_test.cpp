@@ -19,16 +19,16 @@ using testing::run_mneme;
 using testing::TemporaryFolder;
 using testing::write_text;
 
-/// Nothing listens there: an address of the discard port.
-const std::string kNobody = "http://127.0.0.1:9/";
+/// An address that nothing listens on (the discard port).
+const std::string kUnreachable = "http://127.0.0.1:9/";
 
-TEST(DataVerb, ListsWhatThereIsAndWhatIsHere) {
+TEST(DataVerb, ListsDataSetsAndWhichArePresent) {
   const TemporaryFolder folder;
   const ProgramResult empty =
       run_mneme({"data", "list"}, {.environment = {{"MNEME_DATA", folder.path().string()}}});
   EXPECT_EQ(empty.exit_code, 0) << empty.err;
   expect_contains(empty.out,
-                  {folder.path().string(), "mnist", "cifar-10", "not here", "mneme data get mnist"});
+                  {folder.path().string(), "mnist", "cifar-10", "missing", "mneme data get mnist"});
 
   std::filesystem::create_directories(folder / "mnist");
   write_text(folder / "mnist" / "t10k-labels-idx1-ubyte.gz", std::string(4542, 'x'));
@@ -42,24 +42,24 @@ TEST(DataVerb, ListsWhatThereIsAndWhatIsHere) {
   EXPECT_TRUE(contains(checked.out, "not the published file: t10k-labels-idx1-ubyte.gz"));
 }
 
-TEST(DataVerb, SaysWhatToDoWhereThereIsNoNetwork) {
+TEST(DataVerb, AdvisesWithoutANetwork) {
   const TemporaryFolder folder;
-  const ProgramResult result =
-      run_mneme({"data", "get", "mnist", "--mirror", kNobody, "--quiet", "--out", folder.path().string()});
+  const ProgramResult result = run_mneme(
+      {"data", "get", "mnist", "--mirror", kUnreachable, "--quiet", "--out", folder.path().string()});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_TRUE(result.out.empty());
   expect_contains(result.err,
-                  {kNobody + "train-images-idx3-ubyte.gz", "no connection", "online", "--mirror"});
+                  {kUnreachable + "train-images-idx3-ubyte.gz", "no connection", "online", "--mirror"});
   EXPECT_TRUE(std::filesystem::is_empty(folder / "mnist"));
 }
 
-TEST(DataVerb, RefusesWhatItCannotFetch) {
+TEST(DataVerb, RejectsUnknownNamesAndAddresses) {
   const TemporaryFolder folder;
   const std::string out = folder.path().string();
   EXPECT_EQ(run_mneme({"data"}).exit_code, 2);
   EXPECT_EQ(run_mneme({"data", "get"}).exit_code, 2);
   const ProgramResult unknown =
-      run_mneme({"data", "get", "mnist", "imagenet", "--mirror", kNobody, "--out", out});
+      run_mneme({"data", "get", "mnist", "imagenet", "--mirror", kUnreachable, "--out", out});
   EXPECT_EQ(unknown.exit_code, 2) << "before anything is fetched";
   EXPECT_TRUE(contains(unknown.err, "imagenet"));
   const ProgramResult address = run_mneme({"data", "get", "mnist", "--mirror", "somewhere", "--out", out});
@@ -68,9 +68,9 @@ TEST(DataVerb, RefusesWhatItCannotFetch) {
   EXPECT_FALSE(std::filesystem::exists(folder / "mnist"));
 }
 
-TEST(DataVerb, SaysThatTheFolderCannotBeWritten) {
+TEST(DataVerb, ReportsAFolderThatCannotBeWritten) {
   const ProgramResult result =
-      run_mneme({"data", "get", "mnist", "--mirror", kNobody, "--out", "/proc/none"});
+      run_mneme({"data", "get", "mnist", "--mirror", kUnreachable, "--out", "/proc/none"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_TRUE(contains(result.err, "/proc/none"));
 }

@@ -21,14 +21,14 @@ using testing::run_mneme;
 using testing::run_program;
 using testing::TemporaryFolder;
 
-TEST(Doctor, SaysThatAllIsWell) {
+TEST(Doctor, ReportsNoProblems) {
   const ProgramResult result = run_mneme({"doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
   EXPECT_TRUE(contains(result.out, version()));
   EXPECT_TRUE(contains(result.out, cpu_model()));
   EXPECT_TRUE(contains(result.out, "Self-check  passed"));
-  EXPECT_TRUE(ends_with(result.out, "All is well.\n"));
+  EXPECT_TRUE(ends_with(result.out, "No problems found.\n"));
 }
 
 TEST(Doctor, PrintsOneJsonDocumentWithTheSameFindings) {
@@ -64,7 +64,7 @@ TEST(Doctor, PrintsOneJsonDocumentWithTheSameFindings) {
 
 #ifdef MNEME_WITH_TORCH
 
-TEST(Doctor, NamesTheDevicesThatLibTorchFinds) {
+TEST(Doctor, ListsTheDevicesOfLibTorch) {
   const ProgramResult json = run_mneme({"doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
   const nlohmann::json torch = nlohmann::json::parse(json.out).at("environment").at("libtorch");
   const std::string text = run_mneme({"doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}}).out;
@@ -75,8 +75,8 @@ TEST(Doctor, NamesTheDevicesThatLibTorchFinds) {
   EXPECT_EQ(contains(text, "built without CUDA"), torch.at("built_for").empty()) << text;
 }
 
-// A mneme without a mneme-nn that works beside it.
-TEST(Doctor, SaysWhatToFixWhereLibTorchDoesNotAnswer) {
+// A copy of mneme without a working mneme-nn in its folder.
+TEST(Doctor, ReportsABrokenMnemeNn) {
   const TemporaryFolder folder;
   const std::string program = folder / "mneme";
   std::filesystem::copy_file(MNEME_PROGRAM, program);
@@ -94,29 +94,29 @@ TEST(Doctor, SaysWhatToFixWhereLibTorchDoesNotAnswer) {
   };
   const ProgramResult missing = run_program({program, "doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
   EXPECT_EQ(missing.exit_code, 0) << missing.out;
-  testing::expect_contains(missing.out, {"LibTorch    not needed by memories", "`./dev nn` builds"});
+  testing::expect_contains(missing.out, {"LibTorch    no mneme-nn found", "`./dev nn` builds"});
   testing::write_text(folder / "mneme-nn",
                       "#!/bin/sh\necho 'error while loading libtorch.so' >&2\nexit 127\n");
   std::filesystem::permissions(folder / "mneme-nn", std::filesystem::perms::owner_all);
   expect_problem({"mneme-nn", "ended with status 127", "load LibTorch"});
   testing::write_text(folder / "mneme-nn", "#!/bin/sh\necho '{\"environment\": {\"libtorch\": null}}'\n");
-  expect_problem({"mneme-nn", "ended with status 0 and named no devices"});
+  expect_problem({"mneme-nn", "ended with status 0 and reported no devices"});
 }
 
 #endif
 
-TEST(Doctor, ShowsTheTargetThatWasForced) {
+TEST(Doctor, ShowsTheForcedTarget) {
   const ProgramResult result =
       run_mneme({"doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", "reference"}}});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(nlohmann::json::parse(result.out).at("environment").at("cpu_target"), "reference");
 }
 
-TEST(Doctor, SaysWhatToFixWhenATargetCannotRun) {
+TEST(Doctor, ReportsATargetThatCannotRun) {
   const ProgramResult text = run_mneme({"doctor"}, {.environment = {{"MNEME_CPU_ISA", "abacus"}}});
   EXPECT_EQ(text.exit_code, 1);
-  EXPECT_TRUE(contains(text.out, "To fix: MNEME_CPU_ISA asks for the CPU target \"abacus\""));
-  EXPECT_FALSE(contains(text.out, "All is well"));
+  EXPECT_TRUE(contains(text.out, "To fix: MNEME_CPU_ISA requests the CPU target \"abacus\""));
+  EXPECT_FALSE(contains(text.out, "No problems found"));
   const ProgramResult json = run_mneme({"doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", "abacus"}}});
   EXPECT_EQ(json.exit_code, 1);
   const nlohmann::json document = nlohmann::json::parse(json.out);

@@ -35,7 +35,8 @@ std::string bytes_text(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// The language model of a golden case as a folder: 3 layers of 2 heads, windows 5, 3 and all, 40 words, 40 positions.
+/// Writes the language model of a golden case to a folder: 3 layers of 2 heads with windows 5, 3 and all,
+/// vocabulary size 40, 40 positions.
 class Model {
 public:
   explicit Model(bool with_positions = true) {
@@ -55,7 +56,7 @@ public:
       config_["positions"] = "none";
     }
     write_text(file("config.json"), config_.dump());
-    write_text(file("model.safetensors"), bytes_text(data::safetensors_file(kept, {})));
+    write_text(file("model.safetensors"), bytes_text(data::to_safetensors(kept, {})));
   }
 
   std::string path() const { return folder_.path().string(); }
@@ -87,7 +88,7 @@ json inspect(const std::vector<std::string>& arguments) {
   return json::parse(result.out, nullptr, false);
 }
 
-TEST(InspectVerb, TellsOfEveryHeadWhatItsFormulasSay) {
+TEST(InspectVerb, MatchesTheFormulasForEveryHead) {
   const Model model;
   const json found = inspect({model.path(), "--tokens", model.write("ids", counted(30))});
   EXPECT_EQ(found.at("tokens").at("ids").at(3), 21);
@@ -102,13 +103,13 @@ TEST(InspectVerb, TellsOfEveryHeadWhatItsFormulasSay) {
     const auto weight = head.at("log_weight").get<std::vector<double>>();
     for (size_t i = 0; i < 30; ++i) {
       const auto row = head.at("attention").at(i).get<std::vector<double>>();
-      const size_t seen = windows[layer] == 0 ? i + 1 : std::min<size_t>(i + 1, windows[layer]);
-      double whole = 1e-5; // epsilon of the published code
-      for (size_t j = i + 1 - seen; j <= i; ++j) {
-        whole += std::exp(weight[j]);
+      const size_t window = windows[layer] == 0 ? i + 1 : std::min<size_t>(i + 1, windows[layer]);
+      double denominator = 1e-5; // epsilon of the published code
+      for (size_t j = i + 1 - window; j <= i; ++j) {
+        denominator += std::exp(weight[j]);
       }
       for (size_t j = 0; j < 30; ++j) {
-        const double expected = j <= i && j + seen > i ? gate[i] * std::exp(weight[j]) / whole : 0;
+        const double expected = j <= i && j + window > i ? gate[i] * std::exp(weight[j]) / denominator : 0;
         EXPECT_NEAR(row[j], expected, 1e-6) << layer << " " << i << " " << j; // float32
         if (i == 29) {
           EXPECT_NEAR(row[j], gate[i] * share[j], 1e-6);
@@ -139,7 +140,7 @@ TEST(InspectVerb, WritesPageJsonAndTensors) {
   const json written = json::parse(read_text(out + "/explanation.json"));
   EXPECT_EQ(written, inspect({model.path(), "--tokens", ids, "--words", names}));
   EXPECT_EQ(written.at("tokens").at("text").at(1), "w<7>");
-  EXPECT_TRUE(contains(read_text(out + "/index.html"), "What each reader takes of each token"));
+  EXPECT_TRUE(contains(read_text(out + "/index.html"), "Attention matrix"));
   std::map<std::string, std::vector<int64_t>> shapes;
   for (const data::SafetensorsEntry& entry : data::read_safetensors_entries(out + "/tensors.safetensors")) {
     shapes[entry.name] = entry.shape;
@@ -152,7 +153,7 @@ TEST(InspectVerb, WritesPageJsonAndTensors) {
   EXPECT_EQ(shapes.size(), 2 + 3 * 13U);
 }
 
-TEST(InspectVerb, ShowsTheLayerHeadAndPieceThatAreAskedFor) {
+TEST(InspectVerb, ShowsTheRequestedLayerHeadAndRange) {
   const Model model;
   const std::string ids = model.write("ids", counted(30));
   const json whole = inspect({model.path(), "--tokens", ids, "--to", "20"}),
@@ -168,7 +169,7 @@ TEST(InspectVerb, ShowsTheLayerHeadAndPieceThatAreAskedFor) {
   EXPECT_EQ(part.at("gate").at(7), all.at("gate").at(19));
 }
 
-TEST(InspectVerb, LongTextsGetTracksInsteadOfAMatrix) {
+TEST(InspectVerb, ShowsBinsInsteadOfAMatrixForLongTexts) {
   const Model model(/*with_positions=*/false);
   const std::string ids = model.write("ids", counted(6'000)), out = model.file("out");
   const json found = inspect({model.path(), "--tokens", ids, "--out", out});
@@ -181,14 +182,14 @@ TEST(InspectVerb, LongTextsGetTracksInsteadOfAMatrix) {
     EXPECT_NEAR(std::accumulate(share.begin(), share.end(), 0.0), 1, 1e-4);
   }
   const std::string page = read_text(out + "/index.html");
-  EXPECT_TRUE(contains(page, "Where the last reader looks"));
-  // The end of it as a matrix, of which the numbers are those of the whole text.
+  EXPECT_TRUE(contains(page, "Attention weights of the last token"));
+  // The matrix of the end of the text has the numbers of the full text.
   const json end = inspect({model.path(), "--tokens", ids, "--from", "5900"});
   EXPECT_EQ(end.at("heads").at(4).at("looks_at"), found.at("heads").at(4).at("looks_at"));
   EXPECT_EQ(end.at("heads").at(4).at("attention").size(), 100U);
 }
 
-TEST(InspectVerb, TakesIdsFromNumpyAndStdin) {
+TEST(InspectVerb, ReadsIdsFromNumpyAndStdin) {
   const Model model;
   const std::string header = "{'descr': '<i4', 'fortran_order': False, 'shape': (3,), }\n";
   std::string npy = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header;
@@ -221,7 +222,7 @@ TEST(InspectVerb, AnOpenGateHasNoLogit) {
   }
 }
 
-TEST(InspectVerb, ChoosesParametersByKeyAndSaysWhatItLeavesOut) {
+TEST(InspectVerb, SelectsParametersByKeyAndReportsWhatItIgnores) {
   const Model model;
   const std::vector<std::byte> bytes = data::read_file(model.file("model.safetensors"));
   std::vector<data::SafetensorsTensor> both;
@@ -232,7 +233,7 @@ TEST(InspectVerb, ChoosesParametersByKeyAndSaysWhatItLeavesOut) {
                                                static_cast<size_t>(entry.end - entry.begin))});
     }
   }
-  const std::string run = model.write("run.safetensors", bytes_text(data::safetensors_file(both, {}))),
+  const std::string run = model.write("run.safetensors", bytes_text(data::to_safetensors(both, {}))),
                     ids = model.write("ids", counted(9));
   json config = model.config();
   config["use_cache"] = true;
@@ -241,7 +242,7 @@ TEST(InspectVerb, ChoosesParametersByKeyAndSaysWhatItLeavesOut) {
   const ProgramResult result = run_mneme({"inspect", run, "--key", "ema", "--tokens", ids, "--json"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   expect_contains(result.err, {"config.json: the field \"experiment\" is not known",
-                               "run.safetensors: \"module.\" is left out"});
+                               "run.safetensors: \"module.\" is removed from the names"});
   EXPECT_EQ(result.err.find("use_cache"), std::string::npos);
   const json found = json::parse(result.out), whole = inspect({model.path(), "--tokens", ids});
   EXPECT_EQ(found.at("heads"), whole.at("heads"));
@@ -250,7 +251,7 @@ TEST(InspectVerb, ChoosesParametersByKeyAndSaysWhatItLeavesOut) {
   expect_contains(refused.err, {"no name begins with \"best.\""});
 }
 
-TEST(InspectVerb, SaysWhatIsWrong) {
+TEST(InspectVerb, ReportsWhatIsWrong) {
   const Model model;
   const auto expect_refused = [&](int code, const std::vector<std::string>& arguments,
                                   const std::vector<std::string>& parts) {
@@ -269,13 +270,14 @@ TEST(InspectVerb, SaysWhatIsWrong) {
   expect_refused(3, {"--tokens", model.write("half", "1 2 3.5")}, {"byte 4", "3.5"});
   expect_refused(3, {"--tokens", model.write("huge", "1 99999999999999999999")}, {"99999999999999999999"});
   expect_refused(3, {"--tokens", model.write("npy", "\x93NUMPY")}, {"npy"});
-  expect_refused(3, {"--tokens", model.write("beyond", "1 2 40")}, {"beyond", "token 2 is 40", "0 to 39"});
-  expect_refused(3, {"--tokens", model.write("below", "-1")}, {"token 0 is -1"});
+  expect_refused(3, {"--tokens", model.write("beyond", "1 2 40")},
+                 {"beyond", "token 2 has the id 40", "0 to 39"});
+  expect_refused(3, {"--tokens", model.write("below", "-1")}, {"token 0 has the id -1"});
   expect_refused(3, {"--tokens", model.write("long", counted(41))},
                  {"41 tokens", "40 learned positions", "--to"});
-  expect_refused(3, {"--text", ids}, {"256", "40 words"});
-  expect_refused(3, {"--tokens", ids, "--words", model.write("words", "a\nb\n")}, {"2 lines", "40 words"});
-  expect_refused(2, {"--tokens", ids, "--layer", "3"}, {"--layer 3", "there are 3, 0 to 2"});
+  expect_refused(3, {"--text", ids}, {"255", "40 tokens"});
+  expect_refused(3, {"--tokens", ids, "--words", model.write("words", "a\nb\n")}, {"2 lines", "40 tokens"});
+  expect_refused(2, {"--tokens", ids, "--layer", "3"}, {"--layer 3", "the model has 3, 0 to 2"});
   expect_refused(2, {"--tokens", ids, "--head", "2"}, {"--head 2", "0 to 1"});
   expect_refused(2, {"--tokens", ids, "--from", "30"}, {"--from 30 --to 30", "30 tokens"});
   expect_refused(2, {"--tokens", ids, "--to", "31"}, {"--to 31"});
@@ -292,7 +294,7 @@ TEST(InspectVerb, SaysWhatIsWrong) {
 
 #else
 
-TEST(InspectVerb, SaysThatThisBuildIsWithoutLibTorch) {
+TEST(InspectVerb, ReportsThatThisBuildHasNoLibTorch) {
   const TemporaryFolder folder;
   write_text(folder / "ids", "1 2 3");
   const ProgramResult result =

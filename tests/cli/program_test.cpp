@@ -21,7 +21,7 @@ using testing::ProgramResult;
 using testing::run_mneme;
 using testing::starts_with;
 
-/// Wrong usage: exit code 2, nothing on stdout, no more than two lines on stderr that hold `parts`.
+/// Expects exit code 2, nothing on stdout, and at most two lines on stderr that contain `parts`.
 void expect_wrong_usage(const std::vector<std::string>& arguments, const std::vector<std::string>& parts) {
   const ProgramResult result = run_mneme(arguments);
   EXPECT_EQ(result.exit_code, 2) << result.err;
@@ -31,7 +31,7 @@ void expect_wrong_usage(const std::vector<std::string>& arguments, const std::ve
   testing::expect_contains(result.err, parts);
 }
 
-TEST(Program, AloneSaysWhatItIsWithVerbsAndExamples) {
+TEST(Program, PrintsAnOverviewWithoutArguments) {
   const ProgramResult result = run_mneme({});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
@@ -43,7 +43,7 @@ TEST(Program, AloneSaysWhatItIsWithVerbsAndExamples) {
   EXPECT_EQ(run_mneme({"-h"}).out, result.out);
 }
 
-TEST(Program, ShowsOnlyExamplesOfVerbsItHas) {
+TEST(Program, ShowsOnlyExamplesOfExistingVerbs) {
   const std::string overview = run_mneme({}).out;
   const std::string examples = overview.substr(overview.find("Examples"));
   const std::regex example("mneme ([a-z]+)");
@@ -55,14 +55,14 @@ TEST(Program, ShowsOnlyExamplesOfVerbsItHas) {
   EXPECT_GE(found, 3);
 }
 
-TEST(Program, TellsItsVersion) {
+TEST(Program, PrintsItsVersion) {
   const ProgramResult result = run_mneme({"--version"});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.out, "mneme " + std::string(version()) + "\n");
   EXPECT_EQ(run_mneme({"-V"}).out, result.out);
 }
 
-TEST(Program, HelpsWithEveryVerb) {
+TEST(Program, HasHelpForEveryVerb) {
   for (const char* verb : {"verify", "doctor", "completion"}) {
     const ProgramResult result = run_mneme({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
@@ -74,7 +74,7 @@ TEST(Program, HelpsWithEveryVerb) {
   }
 }
 
-TEST(Program, HelpsBeforeTheVerbAsBehindIt) {
+TEST(Program, AcceptsHelpBeforeAndAfterTheVerb) {
   EXPECT_EQ(run_mneme({"help"}).out, run_mneme({}).out);
   EXPECT_EQ(run_mneme({"help", "--help"}).out, run_mneme({}).out);
   EXPECT_EQ(run_mneme({"help", "help"}).out, run_mneme({}).out);
@@ -99,36 +99,43 @@ TEST(Program, SuggestsTheNearestVerb) {
   expect_wrong_usage({""}, {"no verb \"\""});
 }
 
-TEST(Program, SaysThatOptionsComeAfterTheVerb) {
-  expect_wrong_usage({"--json", "doctor"}, {"\"--json\" stands before the verb", "`mneme doctor --json`"});
-  expect_wrong_usage({"--seed", "3", "recall"}, {"\"--seed\" stands before", "`mneme recall --seed ...`"});
-  expect_wrong_usage({"--json"}, {"\"--json\" stands before the verb", "`mneme recall --json`"});
+TEST(Program, ReportsOptionsBeforeTheVerb) {
+  expect_wrong_usage({"--json", "doctor"},
+                     {"the option \"--json\" is before the verb", "`mneme doctor --json`"});
+  expect_wrong_usage({"--seed", "3", "recall"},
+                     {"the option \"--seed\" is before", "`mneme recall --seed ...`"});
+  expect_wrong_usage({"--json"}, {"the option \"--json\" is before the verb", "`mneme recall --json`"});
 }
 
-TEST(Program, SaysThatOptionsOfATaskComeAfterIt) {
-  expect_wrong_usage({"train", "--seeds", "3", "latch"},
-                     {"\"--seeds\" stands before \"latch\"", "`mneme train latch --seeds ...`"});
-  expect_wrong_usage({"train", "--seeds=3", "latch"}, {"\"--seeds\" stands before \"latch\""});
+TEST(Program, ReportsOptionsBeforeTheSubcommand) {
+  expect_wrong_usage(
+      {"train", "--seeds", "3", "latch"},
+      {"the option \"--seeds\" of \"latch\" is given before \"latch\"", "`mneme train latch --seeds ...`"});
+  expect_wrong_usage({"train", "--seeds=3", "latch"},
+                     {"the option \"--seeds\" of \"latch\" is given before \"latch\""});
   expect_wrong_usage({"train", "--json", "sparse-and"},
-                     {"\"--json\" stands before \"sparse-and\"", "`mneme train sparse-and --json ...`"});
-  expect_wrong_usage({"train", "--seeds", "3"},
-                     {"\"--seeds\" comes after one of the words that `mneme train --help` lists"});
+                     {"the option \"--json\" of \"sparse-and\" is given before \"sparse-and\"",
+                      "`mneme train sparse-and --json ...`"});
+  expect_wrong_usage(
+      {"train", "--seeds", "3"},
+      {"the option \"--seeds\" needs a subcommand before it; `mneme train --help` lists them"});
   expect_wrong_usage({"theory", "--bits", "64", "capacity"},
-                     {"\"--bits\" stands before \"capacity\"", "`mneme theory capacity --bits ...`"});
+                     {"the option \"--bits\" of \"capacity\" is given before \"capacity\"",
+                      "`mneme theory capacity --bits ...`"});
   expect_wrong_usage({"train", "--nonsense", "latch"}, {"there is no option \"--nonsense\""});
 }
 
-TEST(Program, NamesTheTasksWhereOneIsMissing) {
+TEST(Program, ListsTheSubcommandsIfOneIsMissing) {
   expect_wrong_usage({"train"},
-                     {"mneme train: one of these must be named: sparse-and, bit-pattern, latch, mnist-bags"});
-  expect_wrong_usage({"data"}, {"mneme data: one of these must be named: list, get"});
+                     {"mneme train: a subcommand is required: sparse-and, bit-pattern, latch, mnist-bags"});
+  expect_wrong_usage({"data"}, {"mneme data: a subcommand is required: list, get"});
 }
 
-TEST(Program, RefusesAFolderWithoutAName) {
+TEST(Program, RejectsAnEmptyFolderName) {
   expect_wrong_usage({"theory", "capacity", "--out", ""}, {"--out: the name is empty"});
 }
 
-TEST(Program, EscapesWhatWouldMoveATerminal) {
+TEST(Program, EscapesTerminalControlCharacters) {
   const std::string hostile = "\x1b[31mred\nmneme: all is well";
   for (const auto& arguments : std::vector<std::vector<std::string>>{{"recall", "--patterns", hostile},
                                                                      {"verify", hostile},
@@ -143,7 +150,7 @@ TEST(Program, EscapesWhatWouldMoveATerminal) {
   }
 }
 
-TEST(Program, RefusesAFolderWhereNothingWouldBeWritten) {
+TEST(Program, RejectsAFolderForVerbsThatWriteNoFiles) {
   expect_wrong_usage({"doctor", "--out", "results"}, {"there is no option \"--out\""});
   expect_wrong_usage({"completion", "bash", "--out", "results"}, {"there is no option \"--out\""});
 }
@@ -154,22 +161,22 @@ TEST(Program, SuggestsTheNearestOption) {
   expect_wrong_usage({"doctor", "--jsno"}, {"no option \"--jsno\"", "\"--json\"?"});
 }
 
-TEST(Program, RefusesArgumentsNobodyAskedFor) {
-  expect_wrong_usage({"doctor", "more"}, {"\"more\" is one argument too many"});
-  expect_wrong_usage({"doctor", "completion"}, {"\"completion\" is one argument too many"});
-  expect_wrong_usage({"completion", "bash", "zsh"}, {"\"zsh\" is one argument too many"});
+TEST(Program, RejectsUnexpectedArguments) {
+  expect_wrong_usage({"doctor", "more"}, {"unexpected argument \"more\""});
+  expect_wrong_usage({"doctor", "completion"}, {"unexpected argument \"completion\""});
+  expect_wrong_usage({"completion", "bash", "zsh"}, {"unexpected argument \"zsh\""});
 }
 
-TEST(Program, RefusesWhatIsNoNumber) {
+TEST(Program, RejectsWhatIsNotANumber) {
   expect_wrong_usage({"doctor", "--seed", "nan"},
                      {"mneme doctor: --seed: \"nan\" is not a number", "such as"});
   expect_wrong_usage({"doctor", "--seed=inf"}, {"--seed: \"inf\" is not a number"});
   expect_wrong_usage({"doctor", "--seed", "0x10"}, {"--seed: \"0x10\" is not a number"});
-  expect_wrong_usage({"doctor", "--seed", "1.5"}, {"--seed: \"1.5\" is not a whole number"});
+  expect_wrong_usage({"doctor", "--seed", "1.5"}, {"--seed: \"1.5\" is not an integer"});
   expect_wrong_usage({"doctor", "--seed", ""}, {"--seed: \"\" is empty"});
 }
 
-TEST(Program, RefusesNumbersThatAreOutOfRangeAndNamesTheRange) {
+TEST(Program, RejectsNumbersOutOfRangeAndNamesTheRange) {
   for (const char* count : {"0", "-1", "1025", "1e30"}) {
     expect_wrong_usage({"doctor", "--threads", count},
                        {"--threads: \"" + std::string(count) + "\"", "from 1 to 1024"});
@@ -177,16 +184,17 @@ TEST(Program, RefusesNumbersThatAreOutOfRangeAndNamesTheRange) {
   expect_wrong_usage({"doctor", "--seed", "-1"}, {"\"-1\" is out of range", "at least 0"});
 }
 
-TEST(Program, NamesTheWordsAnOptionTakes) {
+TEST(Program, ListsTheValuesOfAnOption) {
   expect_wrong_usage({"doctor", "--progress", "plane"},
                      {"--progress: \"plane\" is not one of auto, bar, plain, json, none", "\"plain\"?"});
   expect_wrong_usage({"completion", "doctor"}, {"SHELL: \"doctor\" is not one of bash, zsh, fish"});
 }
 
-TEST(Program, ExitsWithTwoForEveryOtherMistakeInTheArguments) {
-  expect_wrong_usage({"doctor", "--threads"}, {"--threads takes one value"});
-  expect_wrong_usage({"doctor", "--seed", "1", "--seed", "2"}, {"--seed takes one value, and is given once"});
-  expect_wrong_usage({"doctor", "--json=maybe"}, {"a flag takes no value: --json = maybe"});
+TEST(Program, ExitsWithTwoForOtherInvalidArguments) {
+  expect_wrong_usage({"doctor", "--threads"}, {"--threads needs exactly one value"});
+  expect_wrong_usage({"doctor", "--seed", "1", "--seed", "2"},
+                     {"--seed needs exactly one value, and must be given only once"});
+  expect_wrong_usage({"doctor", "--json=maybe"}, {"a flag does not accept a value: --json = maybe"});
   expect_wrong_usage({"completion"}, {"SHELL is required"});
 }
 
@@ -206,8 +214,8 @@ TEST(Program, ExitsWithOneWhenStdoutCannotBeWritten) {
   }
 }
 
-TEST(Program, EndsQuietlyWhenItsReaderHasGone) {
-  const ProgramResult result = run_mneme({"completion", "bash"}, {.reader_has_gone = true});
+TEST(Program, EndsSilentlyWhenThePipeIsClosed) {
+  const ProgramResult result = run_mneme({"completion", "bash"}, {.pipe_closed = true});
   EXPECT_EQ(result.signal, SIGPIPE);
   EXPECT_EQ(result.err, "");
 }

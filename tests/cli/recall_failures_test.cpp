@@ -37,7 +37,8 @@ using testing::write_text;
 using Arguments = std::vector<std::string>;
 using Json = nlohmann::json;
 
-/// Nothing on stdout; on stderr no more than what, where and how to fix it, with all of `parts`.
+/// Expects an exit code, nothing on stdout, and at most two lines on stderr: a message that contains `parts`,
+/// with advice.
 void expect_refused(Arguments more, int exit_code, const Arguments& parts,
                     const ProgramOptions& options = {}) {
   Arguments arguments{"recall", "--quiet"};
@@ -52,8 +53,8 @@ void expect_refused(Arguments more, int exit_code, const Arguments& parts,
   testing::expect_contains(result.err, parts);
 }
 
-/// Every file in `folder` is whole, whatever happened to the run.
-void expect_only_whole_files(const std::filesystem::path& folder) {
+/// Expects that no file in `folder` is partially written.
+void expect_only_complete_files(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string(), text = read_text(entry.path());
     EXPECT_EQ(name.find(".part-"), std::string::npos) << name;
@@ -77,8 +78,8 @@ std::string quoted(const std::filesystem::path& path) {
   return "'" + path.string() + "'";
 }
 
-/// gzip around one block of deflate that is stored as it is, cut off in its middle.
-std::string cut_gzip() {
+/// A gzip file with one stored (uncompressed) deflate block, truncated in the middle of the block.
+std::string truncated_gzip() {
   std::string images("\0\0\x08\x03\0\0\0\x03\0\0\0\x04\0\0\0\x04", 16);
   images += std::string(48, '\x7f');
   const auto size = static_cast<char>(images.size());
@@ -87,10 +88,10 @@ std::string cut_gzip() {
   return bytes + images.substr(0, 40);
 }
 
-TEST(RecallRefuses, FilesThatAreNotWhatTheyClaim) {
+TEST(RecallRejects, FilesThatAreNotWhatTheyClaim) {
   const TemporaryFolder folder;
   const ProgramOptions here{.folder = folder.path()};
-  write_text(folder / "digits.idx.gz", cut_gzip());
+  write_text(folder / "digits.idx.gz", truncated_gzip());
   expect_refused({"--patterns", "digits.idx.gz"}, 3, {"digits.idx.gz", "byte 55", "copy or download"}, here);
   write_text(folder / "magic.npy", "\x93NUMPX" + std::string(100, '\0'));
   expect_refused({"--patterns", "magic.npy"}, 3, {"magic.npy", "NUMPY", "numpy.save"}, here);
@@ -101,17 +102,17 @@ TEST(RecallRefuses, FilesThatAreNotWhatTheyClaim) {
   expect_refused({"--cues", "empty.png"}, 3, {"empty.png", "0 bytes"}, here);
 }
 
-TEST(RecallRefuses, FilesThatCannotBeRead) {
+TEST(RecallRejects, FilesThatCannotBeRead) {
   const TemporaryFolder folder;
   const ProgramOptions here{.folder = folder.path()};
-  expect_refused({"--patterns", "missing.npy"}, 3, {"missing.npy", "no such file", "spelling"}, here);
-  expect_refused({"--cues", "missing.npy"}, 3, {"missing.npy", "no such file"}, here);
+  expect_refused({"--patterns", "missing.npy"}, 3, {"missing.npy", "file not found", "spelling"}, here);
+  expect_refused({"--cues", "missing.npy"}, 3, {"missing.npy", "file not found"}, here);
   write_text(folder / "file", "text");
   expect_refused({"--patterns", "file/inside.npy"}, 3, {"file/inside.npy"}, here);
   std::filesystem::create_symlink("loop", folder / "loop");
   expect_refused({"--patterns", "loop"}, 3, {"loop", "symbolic links"}, here);
   std::filesystem::create_directory(folder / "nothing");
-  expect_refused({"--patterns", "nothing"}, 3, {"nothing", "0 files", "*.png"}, here);
+  expect_refused({"--patterns", "nothing"}, 3, {"nothing", "no files", "*.png"}, here);
   if (::geteuid() != 0) { // Nothing is forbidden to root.
     write_text(folder / "secret.npy", "text");
     ASSERT_EQ(::chmod((folder / "secret.npy").c_str(), 0), 0);
@@ -119,7 +120,7 @@ TEST(RecallRefuses, FilesThatCannotBeRead) {
   }
 }
 
-TEST(RecallRefuses, NumbersThatAreNone) {
+TEST(RecallRejects, InvalidNumbers) {
   const TemporaryFolder folder;
   const ProgramOptions here{.folder = folder.path()};
   RealPatterns patterns(3, 8);
@@ -132,7 +133,7 @@ TEST(RecallRefuses, NumbersThatAreNone) {
   expect_refused({"--patterns", "sphere:10x"}, 2, {"--patterns", "from 1 to"});
 }
 
-TEST(RecallRefuses, OptionsThatDoNotFitThePatterns) {
+TEST(RecallRejects, OptionsThatDoNotFitThePatterns) {
   expect_refused({"--hamming-radius", "300"}, 2, {"radius is 300", "2 .. 255", "256 bits"});
   expect_refused({"--noise", "1.5"}, 2, {"noise of 1.5", "384 of 256 bits", "0 .. 1"});
   expect_refused({"--noise", "0.1,-0.5"}, 2, {"noise of -0.5", "-128 of 256 bits"});
@@ -141,7 +142,7 @@ TEST(RecallRefuses, OptionsThatDoNotFitThePatterns) {
   expect_refused({"--cues", "cues.npy"}, 2, {"100 components", "256"}, {.folder = folder.path()});
 }
 
-TEST(RecallRefuses, OptionsThatNoChosenMemoryUses) {
+TEST(RecallRejects, OptionsThatNoSelectedMemoryUses) {
   expect_refused({"--memory", "dense,hopfield", "--beta", "3"}, 2,
                  {"--beta has no effect", "dense, hopfield", "inverse temperature", "modern-hopfield"});
   expect_refused({"--memory", "hopfield,transformer", "--hamming-radius", "60"}, 2,
@@ -160,10 +161,10 @@ TEST(RecallRefuses, OptionsThatNoChosenMemoryUses) {
   }
 }
 
-TEST(RecallRefuses, ParametersThatTheStepsDoNotHave) {
+TEST(RecallRejects, ParametersThatTheStepsDoNotHave) {
   expect_refused({"--separation", "sparsemax", "--alpha", "1.5"}, 2,
                  {"--alpha has no effect", "cosine + sparsemax + normalise",
-                  "choose a memory that does: --separation entmax."});
+                  "select a memory that does: --separation entmax."});
   expect_refused({"--memory", "attention", "--degree", "4"}, 2,
                  {"--degree has no effect", "attention", "dense, or --separation polynomial"});
   expect_refused({"--separation", "best-match", "--beta", "4"}, 2,
@@ -180,16 +181,16 @@ TEST(RecallRefuses, ParametersThatTheStepsDoNotHave) {
   expect_refused({"--similarity", "dot", "--hard-locations", "20"}, 2, {"--hard-locations", ": sdm."});
 }
 
-TEST(RecallRefuses, StepsThatDoNotFitBeforeAnythingIsRead) {
+TEST(RecallRejects, IncompatibleStepsBeforeReadingFiles) {
   expect_refused({"--similarity", "hamming", "--separation", "cap-intersection", "--patterns", "missing.npy"},
-                 2, {"cap-intersection does not fit the similarity hamming", "Take the similarity cosine"});
+                 2, {"cap-intersection does not fit the similarity hamming", "Use the similarity cosine"});
   expect_refused({"--memory", "all", "--similarity", "dot", "--separation", "circle-intersection"}, 2,
                  {"circle-intersection does not fit the similarity dot", "hamming or cosine"});
   expect_refused({"--separation", "identity", "--projection", "average"}, 2,
                  {"identity does not fit the projection average", "majority or normalise"});
 }
 
-TEST(RecallRefuses, OptionsThatAreNone) {
+TEST(RecallRejects, InvalidOptionValues) {
   expect_refused({"--similarity", "cosin"}, 2, {"--similarity", "\"cosin\"", "Did you mean \"cosine\"?"});
   expect_refused({"--separation", "entmax1.5"}, 2, {"--separation", "circle-intersection", "\"entmax15\""});
   expect_refused({"--projection", "average", "--separation", "entmax", "--alpha", "1"}, 2,
@@ -209,7 +210,7 @@ TEST(RecallRefuses, OptionsThatAreNone) {
   expect_refused({"--patterns", "random:10"}, 2, {"random:10", "such as"});
 }
 
-TEST(RecallRefuses, AFileWhereTheOutputFolderShouldBe) {
+TEST(RecallRejects, AFileWhereTheOutputFolderShouldBe) {
   const TemporaryFolder folder;
   write_text(folder / "taken", "mine");
   expect_refused({"--out", "taken"}, 1, {"taken", "Not a directory", "--out"}, {.folder = folder.path()});
@@ -226,8 +227,8 @@ TEST(RecallFails, WhenStdoutCannotBeWritten) {
   }
 }
 
-// The disk is a small file system of its own, in a name space that ends with the program.
-TEST(RecallFails, WithoutHalfWrittenFilesWhenTheDiskIsFull) {
+// The disk is a small tmpfs in a mount namespace that ends with the program.
+TEST(RecallFails, WithoutPartialFilesIfTheDiskIsFull) {
   const TemporaryFolder folder;
   std::filesystem::create_directories(folder / "disk");
   std::filesystem::create_directories(folder / "kept");
@@ -248,7 +249,7 @@ TEST(RecallFails, WithoutHalfWrittenFilesWhenTheDiskIsFull) {
              quoted(folder / "kept") + "; exit $code"});
     return run_program(command);
   };
-  // The first disk ends amid the readouts of the memories, the second amid the report.
+  // The first disk is full while the readouts are written, the second while the report is written.
   for (const char* size : {"256k", "2200k"}) {
     const ProgramResult result = run_on_disk(size);
     if (result.exit_code == kNoDisk || result.exit_code == 127 || contains(result.err, "unshare")) {
@@ -260,11 +261,11 @@ TEST(RecallFails, WithoutHalfWrittenFilesWhenTheDiskIsFull) {
     EXPECT_TRUE(contains(result.err, (folder / "disk").string())) << size;
     EXPECT_FALSE(std::filesystem::is_empty(folder / "kept")) << size;
     EXPECT_FALSE(std::filesystem::exists(folder / "kept/index.html")) << size;
-    expect_only_whole_files(folder / "kept");
+    expect_only_complete_files(folder / "kept");
   }
 }
 
-TEST(RecallFails, WithoutHalfWrittenFilesWhenFilesMayNotBeThatLarge) {
+TEST(RecallFails, WithoutPartialFilesAtTheFileSizeLimit) {
   const TemporaryFolder folder;
   const std::filesystem::path out = folder / "out";
   const ProgramResult result =
@@ -276,12 +277,12 @@ TEST(RecallFails, WithoutHalfWrittenFilesWhenFilesMayNotBeThatLarge) {
   EXPECT_TRUE(contains(result.err, "ulimit -f"));
   EXPECT_FALSE(std::filesystem::is_empty(out));
   EXPECT_FALSE(std::filesystem::exists(out / "index.html"));
-  expect_only_whole_files(out);
+  expect_only_complete_files(out);
 }
 
-// A loop beside the program waits for what the first memory leaves behind, then sends the signal; the second
-// memory has half a minute of work before it.
-TEST(RecallInterrupted, KeepsWhatHadFinished) {
+// A background loop waits for the readouts of the first memory, then sends the signal; the second memory
+// needs half a minute.
+TEST(RecallInterrupted, SavesWhatHadFinished) {
   const TemporaryFolder folder;
   const std::filesystem::path out = folder / "out", sent = folder / "sent";
   const std::string first = quoted(out / "recalled-pattern-sdm-noise-0.1.npy");
@@ -306,7 +307,7 @@ TEST(RecallInterrupted, KeepsWhatHadFinished) {
   EXPECT_EQ(config.at("complete"), false);
   EXPECT_EQ(config.at("memories").size(), 1U);
   EXPECT_TRUE(contains(read_text(out / "index.html"), "interrupted"));
-  expect_only_whole_files(out);
+  expect_only_complete_files(out);
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Where `mneme recall` takes its patterns and cues from.
+// Sources of patterns and cues of `mneme recall`.
 
 #include <algorithm>
 #include <filesystem>
@@ -39,7 +39,7 @@ ProgramResult recall(Arguments more, const ProgramOptions& options) {
   return run_mneme(arguments, options);
 }
 
-/// The number and size of the patterns that were stored.
+/// Number and size of the stored patterns.
 std::pair<int64_t, int64_t> stored(const Arguments& more, const ProgramOptions& options) {
   const ProgramResult result = recall(more, options);
   EXPECT_EQ(result.exit_code, 0) << result.err;
@@ -71,7 +71,7 @@ RealPatterns bits(int64_t count) {
 
 using Size = std::pair<int64_t, int64_t>;
 
-TEST(RecallReads, SeveralFilesAndPatternsOfNames) {
+TEST(RecallReads, SeveralFilesAndWildcards) {
   const TemporaryFolder folder;
   const ProgramOptions here{.folder = folder.path()};
   data::write_npy(folder / "a1.npy", bits(2));
@@ -82,7 +82,7 @@ TEST(RecallReads, SeveralFilesAndPatternsOfNames) {
   data::write_npy(folder / "b.npy", RealPatterns(1, 5));
   expect_refused({"--patterns", "a1.npy", "b.npy"}, 3, {"b.npy", "5 numbers", "a1.npy", "24 numbers"}, here);
   expect_refused({"--patterns", "c*.npy"}, 3, {"c*.npy", "no file matches"}, here);
-  expect_refused({"--patterns", "a1.npy", "random:3x24"}, 2, {"random:3x24", "drawn"}, here);
+  expect_refused({"--patterns", "a1.npy", "random:3x24"}, 2, {"random:3x24", "random patterns"}, here);
   expect_refused({"--patterns", ""}, 2, {"the name of a file is empty"}, here);
 }
 
@@ -99,19 +99,19 @@ TEST(RecallReads, StandardInput) {
   expect_refused({"--patterns", "-"}, 3, {"standard input", "0 bytes"}, {.folder = folder.path()});
 }
 
-TEST(RecallReads, CuesWithoutNamesBesideATensor) {
+TEST(RecallReads, CuesWithoutArrayNamesTogetherWithTensor) {
   const TemporaryFolder folder;
   const ProgramOptions here{.folder = folder.path()};
   const RealPatterns patterns = bits(3);
   const std::span<const double> numbers(patterns.data(), 3 * 24);
   const std::vector<data::SafetensorsTensor> tensors{{"a", "F64", {3, 24}, std::as_bytes(numbers)},
                                                      {"b", "F64", {3, 24}, std::as_bytes(numbers)}};
-  write_file_atomically(folder / "x.safetensors", data::safetensors_file(tensors));
+  write_file_atomically(folder / "x.safetensors", data::to_safetensors(tensors));
   data::write_npy(folder / "cues.npy", patterns);
   for (const char* cues : {"cues.npy", "x.safetensors"}) {
     EXPECT_EQ(stored({"--patterns", "x.safetensors", "--tensor", "a", "--cues", cues}, here), Size(3, 24));
   }
-  expect_refused({"--patterns", "x.safetensors"}, 3, {"holds 2 tensors", "\"a\", \"b\""}, here);
+  expect_refused({"--patterns", "x.safetensors"}, 3, {"contains 2 tensors", "\"a\", \"b\""}, here);
 }
 
 TEST(RecallReads, TablesAndPackedBits) {
@@ -128,9 +128,9 @@ TEST(RecallReads, TablesAndPackedBits) {
   expect_refused({"--patterns", "packed.npy", "--packed", "big", "--bits", "25"}, 2, {"25 bits", "17 to 24"},
                  here);
   expect_refused({"--packed", "big"}, 2, {"--packed", "built-in"}, here);
-  expect_refused({"--transpose", "--patterns", "random:3x24"}, 2, {"--transpose", "drawn: random:3x24"},
+  expect_refused({"--transpose", "--patterns", "random:3x24"}, 2, {"--transpose", "random (random:3x24)"},
                  here);
-  expect_refused({"--transpose", "--patterns", "a.csv"}, 2, {"a.csv", "no images"}, here);
+  expect_refused({"--transpose", "--patterns", "a.csv"}, 2, {"a.csv", "not images"}, here);
   expect_refused({"--tensor", "x", "--patterns", "a.csv"}, 2, {"a.csv", "\"x\"", ".npz"}, here);
 }
 

@@ -36,7 +36,7 @@ using testing::write_text;
 using Arguments = std::vector<std::string>;
 using Json = nlohmann::json;
 
-/// `mneme recall` with few hard locations and trials, where these have an effect.
+/// Runs `mneme recall` with few hard locations and trials, if these options have an effect.
 ProgramResult recall(Arguments more) {
   Arguments arguments{"recall"};
   const auto has = [&](const char* option) { return std::ranges::find(more, option) != more.end(); };
@@ -54,7 +54,7 @@ ProgramResult recall(Arguments more) {
   return run_mneme(arguments);
 }
 
-/// The one JSON document on stdout of a run that went well.
+/// The JSON document on stdout of a successful run.
 Json recall_json(Arguments more) {
   more.push_back("--json");
   const ProgramResult result = recall(more);
@@ -86,7 +86,7 @@ TEST(RecallVerb, ComparesTheMemoriesOfThePaperOnTheBuiltInPatterns) {
   }
 }
 
-/// The widest line of what the program prints.
+/// Width of the longest line.
 size_t width_of(const std::string& text) {
   size_t widest = 0;
   std::istringstream lines(text);
@@ -97,7 +97,7 @@ size_t width_of(const std::string& text) {
   return widest;
 }
 
-TEST(RecallVerb, PrintsANarrowTableUnlessDetailsAreAskedFor) {
+TEST(RecallVerb, PrintsANarrowTableWithoutDetails) {
   const Arguments few{"--memory", "pattern-sdm,attention"};
   Arguments details = few, many = few;
   details.emplace_back("--details");
@@ -105,7 +105,7 @@ TEST(RecallVerb, PrintsANarrowTableUnlessDetailsAreAskedFor) {
   EXPECT_LE(width_of(recall({}).out), 105U);
   for (const Arguments& arguments : {details, many}) {
     const std::string out = recall(arguments).out;
-    for (const char* column : {"wrong bits (%)", "cosine", "steps", "settled (%)", "time (s)"}) {
+    for (const char* column : {"wrong bits (%)", "cosine", "steps", "converged (%)", "time (s)"}) {
       EXPECT_TRUE(contains(out, column)) << out;
     }
   }
@@ -113,8 +113,8 @@ TEST(RecallVerb, PrintsANarrowTableUnlessDetailsAreAskedFor) {
   EXPECT_TRUE(contains(given, "given cues")) << given;
 }
 
-/// The defaults recall what can be recalled: the letters, and random patterns, with every memory of the paper.
-TEST(RecallVerb, RecallsAtTenPerCentNoiseByDefault) {
+/// With the defaults, every memory of the paper recalls the built-in letters and random patterns.
+TEST(RecallVerb, RecallsAtTenPercentNoiseByDefault) {
   for (const Arguments& patterns :
        {Arguments{}, Arguments{"--patterns", "random:60x200"}, Arguments{"--patterns", "random:1x64"},
         Arguments{"--patterns", "sphere:30x64"}}) {
@@ -131,7 +131,7 @@ TEST(RecallVerb, RecallsAtTenPerCentNoiseByDefault) {
   }
 }
 
-TEST(RecallVerb, SaysWhyCuesCannotBeRecalled) {
+TEST(RecallVerb, ExplainsWhyCuesCannotBeRecalled) {
   const auto out_of = [](const Arguments& arguments) {
     std::string out = recall(arguments).out;
     std::ranges::replace(out, '\n', ' '); // lines are broken anywhere
@@ -177,7 +177,7 @@ TEST(RecallVerb, PrintsOneJsonDocument) {
   }
 }
 
-TEST(RecallVerb, LeavesARunFolderThatCanBeReadBack) {
+TEST(RecallVerb, WritesARunFolderThatCanBeReadBack) {
   const TemporaryFolder folder;
   const std::filesystem::path out = folder / "run/nested";
   const ProgramResult result = recall({"--memory", "all", "--noise", "0.1,0.25", "--out", out.string()});
@@ -243,7 +243,7 @@ TEST(RecallVerb, WritesTheSameBytesOnAnyNumberOfThreads) {
   EXPECT_GE(compared, 40);
 }
 
-TEST(RecallVerb, LeavesNoReadoutsOfAnEarlierRunBesideItsOwn) {
+TEST(RecallVerb, RemovesReadoutsOfAnEarlierRun) {
   const TemporaryFolder folder;
   const auto readouts = [&] {
     std::set<std::string> names;
@@ -264,7 +264,7 @@ TEST(RecallVerb, LeavesNoReadoutsOfAnEarlierRunBesideItsOwn) {
   }
 }
 
-TEST(RecallVerb, TakesFilesWhoseNamesAreNotUtf8) {
+TEST(RecallVerb, AcceptsFileNamesThatAreNotUtf8) {
   const TemporaryFolder folder;
   const std::filesystem::path file = folder / "\xff\xfe.npy", out = folder / "out\xfd";
   data::write_npy(file, to_zeros_and_ones(data::random_bits(5, 64, Random(1))));
@@ -298,7 +298,7 @@ TEST(RecallVerb, ShowsNoIntervalOfASingleTrial) {
   }
 }
 
-TEST(RecallVerb, RepeatsASeedAndChangesWithIt) {
+TEST(RecallVerb, IsDeterminedByTheSeed) {
   const Arguments common{"--memory", "sdm,attention", "--noise", "0.2", "--seed"};
   const auto results = [&](const std::string& seed) {
     Arguments arguments = common;
@@ -310,7 +310,7 @@ TEST(RecallVerb, RepeatsASeedAndChangesWithIt) {
   EXPECT_NE(first, results("4"));
 }
 
-TEST(RecallVerb, TakesCuesFromAFile) {
+TEST(RecallVerb, ReadsCuesFromAFile) {
   const TemporaryFolder folder;
   RealPatterns cues = slice(data::builtin_glyphs().patterns, 30, 36);
   for (int64_t i = 0; i < cues.count(); ++i) {
@@ -337,7 +337,7 @@ TEST(RecallVerb, TakesCuesFromAFile) {
             slice(data::builtin_glyphs().patterns, 30, 36));
 }
 
-TEST(RecallVerb, DrawsRandomPatterns) {
+TEST(RecallVerb, GeneratesRandomPatterns) {
   const Json bits =
       recall_json({"--patterns", "random:100x128", "--memory", "pattern-sdm,attention", "--noise", "0.1"});
   EXPECT_EQ(bits.at("patterns").at("count"), 100);
@@ -345,7 +345,7 @@ TEST(RecallVerb, DrawsRandomPatterns) {
   EXPECT_EQ(bits.at("patterns").at("threshold"), 0.5);
   EXPECT_GT(bits.at("results").at(0).at("exact"), 0.95);
 
-  // Every memory runs on numbers that are no images, bits being their signs.
+  // All memories run on real numbers that are not images; memories on bits use their signs.
   const Json sphere = recall_json({"--patterns", "sphere:50x40", "--memory", "all", "--noise", "0.1"});
   EXPECT_EQ(sphere.at("patterns").at("count"), 50);
   EXPECT_EQ(sphere.at("patterns").at("size"), 40);
@@ -356,7 +356,7 @@ TEST(RecallVerb, DrawsRandomPatterns) {
   EXPECT_GT(continuous.at("cosine"), 0.99);
 }
 
-TEST(RecallVerb, ReadsPatternsThatItWroteItself) {
+TEST(RecallVerb, ReadsItsOwnOutput) {
   const TemporaryFolder folder;
   data::write_npy(folder / "glyphs.npy", data::builtin_glyphs().patterns, {16, 16, 1});
   const Arguments common{"--memory", "pattern-sdm", "--noise", "0.1", "--hamming-radius", "75"};
@@ -369,7 +369,7 @@ TEST(RecallVerb, ReadsPatternsThatItWroteItself) {
   EXPECT_EQ(limited.at("patterns").at("height"), 16);
 }
 
-TEST(RecallVerb, TakesNoiseAsListsAndRanges) {
+TEST(RecallVerb, AcceptsListsAndRangesOfNoise) {
   const Json document =
       recall_json({"--memory", "pattern-sdm", "--noise", "0.05,0.1..0.3..0.1", "--limit", "8"});
   std::vector<double> noise;
@@ -380,7 +380,7 @@ TEST(RecallVerb, TakesNoiseAsListsAndRanges) {
   EXPECT_EQ(document.at("patterns").at("count"), 8);
 }
 
-TEST(RecallVerb, NamesAMemoryThatIsBeyondItsCapacity) {
+TEST(RecallVerb, ReportsAMemoryBeyondItsCapacity) {
   const Arguments arguments{"--patterns", "random:200x100", "--memory", "hopfield", "--noise", "0.1"};
   const Json memory = recall_json(arguments).at("memories").at(0);
   EXPECT_EQ(memory.at("beyond_capacity"), true);
@@ -389,7 +389,7 @@ TEST(RecallVerb, NamesAMemoryThatIsBeyondItsCapacity) {
   EXPECT_TRUE(contains(recall(arguments).out, "200 patterns of 100 bits"));
 }
 
-TEST(RecallVerb, SaysThatPatternsCoincideAsBits) {
+TEST(RecallVerb, ReportsPatternsThatCoincideAsBits) {
   const TemporaryFolder folder;
   RealPatterns faces(6, 64);
   for (int64_t i = 0; i < 6; ++i) {
@@ -401,7 +401,7 @@ TEST(RecallVerb, SaysThatPatternsCoincideAsBits) {
   data::write_npy(folder / "faces.npy", faces);
   const Arguments common{"--patterns", (folder / "faces.npy").string(), "--memory", "pattern-sdm", "--noise",
                          "0"};
-  // All are above 0: Otsu's threshold is taken, at which they differ.
+  // All numbers are above 0: Otsu's threshold is used, with which the patterns are distinct.
   const Json chosen = recall_json(common);
   EXPECT_EQ(chosen.at("patterns").at("threshold_origin"), "Otsu's threshold of these numbers");
   EXPECT_EQ(chosen.at("memories").at(0).at("distinct"), 6);
@@ -424,7 +424,7 @@ TEST(RecallVerb, SaysThatPatternsCoincideAsBits) {
   }
 }
 
-TEST(RecallVerb, TakesTheThresholdInTheNumbersOfTheFile) {
+TEST(RecallVerb, InterpretsTheThresholdOnTheScaleOfTheFile) {
   const TemporaryFolder folder;
   RealPatterns glyphs = data::builtin_glyphs().patterns;
   data::Image image{.height = 16, .width = 16, .channels = 1, .pixels = std::vector<uint8_t>(256)};
@@ -445,11 +445,11 @@ TEST(RecallVerb, TakesTheThresholdInTheNumbersOfTheFile) {
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_TRUE(contains(refused.err, "every bit would be 0")) << refused.err;
   EXPECT_TRUE(contains(refused.err, "20 to 100")) << refused.err;
-  // Left out, it is chosen: half of white makes all dark pictures coincide.
+  // Without --threshold it is chosen; with half of white, all these dark pictures would coincide.
   EXPECT_EQ(recall_json(common).at("patterns").at("threshold_of_file"), 60);
 }
 
-TEST(RecallVerb, BringsCuesToTheScaleOfThePatternsOrNamesBoth) {
+TEST(RecallVerb, RejectsCuesOnAnotherScale) {
   const TemporaryFolder folder;
   const RealPatterns patterns = slice(data::builtin_glyphs().patterns, 0, 8);
   RealPatterns numbers = patterns;
@@ -463,7 +463,7 @@ TEST(RecallVerb, BringsCuesToTheScaleOfThePatternsOrNamesBoth) {
   EXPECT_TRUE(contains(refused.err, "20 to 220 (numbers.npy)")) << refused.err;
 }
 
-TEST(RecallVerb, PrintsWhatEachMemoryUsed) {
+TEST(RecallVerb, PrintsTheParametersOfEachMemory) {
   const ProgramResult result =
       recall({"--memory", "pattern-sdm,transformer,modern-hopfield,dense,hopfield,attention", "--noise",
               "0.1", "--hamming-radius", "75"});
@@ -487,7 +487,7 @@ TEST(RecallVerb, PrintsWhatEachMemoryUsed) {
   }
 }
 
-TEST(RecallVerb, AdvisesOnlyWhatWouldHelpTheMemory) {
+TEST(RecallVerb, GivesOnlyApplicableAdvice) {
   const auto out_of = [](const std::string& memory) {
     return recall({"--patterns", "random:200x100", "--noise", "0.1", "--memory", memory}).out;
   };
@@ -498,15 +498,15 @@ TEST(RecallVerb, AdvisesOnlyWhatWouldHelpTheMemory) {
   EXPECT_FALSE(contains(out_of("transformer"), "--hamming-radius"));
 }
 
-TEST(RecallVerb, DrawsCuesFromAStreamOfTheirOwn) {
-  // Equal ones would be recalled at once by the memory with the smallest reach.
+TEST(RecallVerb, DrawsCuesFromASeparateRandomStream) {
+  // Cues equal to the patterns would be recalled even with this small radius.
   const Json near = recall_json({"--patterns", "random:20x256", "--cues", "random:20x256", "--memory",
                                  "pattern-sdm", "--hamming-radius", "20"});
   EXPECT_EQ(near.at("results").at(0).at("exact"), 0);
   EXPECT_EQ(near.at("results").at(0).at("unanswered"), 1);
 }
 
-TEST(RecallVerb, RunsAMemoryOfThreeSteps) {
+TEST(RecallVerb, RunsACustomMemoryOfThreeSteps) {
   const Arguments steps{"--similarity", "dot",  "--separation", "entmax", "--projection", "average",
                         "--alpha",      "1.75", "--beta",       "20",     "--noise",      "0.1,0.2"};
   const std::string name = "dot + entmax + average";
@@ -514,7 +514,7 @@ TEST(RecallVerb, RunsAMemoryOfThreeSteps) {
   for (const std::string& part : {"\n" + name + "  100.0", name + "  beta 20, alpha 1.75\n"}) {
     EXPECT_TRUE(contains(out, part)) << part << "\n" << out;
   }
-  EXPECT_FALSE(contains(out, "pattern-sdm")) << "no other memory was asked for";
+  EXPECT_FALSE(contains(out, "pattern-sdm")) << "no other memory was requested";
   EXPECT_FALSE(contains(out, "By default"));
 
   const TemporaryFolder folder;
@@ -542,20 +542,20 @@ TEST(RecallVerb, RunsAMemoryOfThreeSteps) {
   EXPECT_TRUE(contains(read_text(folder / "index.html"), name));
 }
 
-TEST(RecallVerb, SaysWhichStepsAreTheDefault) {
+TEST(RecallVerb, ReportsDefaultSteps) {
   const Json hamming = recall_json({"--similarity", "hamming", "--noise", "0.1"});
   EXPECT_EQ(hamming.at("memories").at(0).at("steps"), "hamming -> softmax -> majority");
-  EXPECT_EQ(hamming.at("notes"), Json{"By default --separation is softmax and --projection is majority."});
+  EXPECT_EQ(hamming.at("notes"), Json{"By default, --separation is softmax and --projection is majority."});
   const std::string out = recall({"--separation", "polynomial", "--noise", "0.1"}).out;
   for (const char* part :
-       {"cosine + polynomial + normalise", "By default --similarity is cosine and --projection is",
+       {"cosine + polynomial + normalise", "By default, --similarity is cosine and --projection is",
         "degree 30 (at least as sharp as softmax with beta 29.7784"}) {
     EXPECT_TRUE(contains(out, part)) << part << "\n" << out;
   }
 }
 
-/// The same steps under a name and without one, beside each other, from the same cues.
-TEST(RecallVerb, RecallsByThreeStepsAsByTheMemoryThatHasThem) {
+/// Runs a named memory and a custom memory with the same steps on the same cues.
+TEST(RecallVerb, CustomMemoryEqualsTheNamedMemoryWithTheSameSteps) {
   struct Case {
     std::string memory;
     Arguments steps; ///< similarity, separation, projection
@@ -586,7 +586,7 @@ TEST(RecallVerb, RecallsByThreeStepsAsByTheMemoryThatHasThem) {
   }
 }
 
-TEST(RecallVerb, DrawsPatternsWhenAsked) {
+TEST(RecallVerb, DrawsPatternsIfRequested) {
   const Arguments common{"--memory", "pattern-sdm", "--noise", "0.1", "--draw"};
   Arguments always = common, never = common;
   always.emplace_back("always");

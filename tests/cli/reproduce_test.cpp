@@ -24,7 +24,7 @@ using testing::write_text;
 constexpr const char* kQuick = "sdm/keyquery-norm-betas"; // the smallest
 constexpr const char* kParallel = "sdm/critical-distances";
 
-/// Every file of a run by its path, but for those that may differ between equal runs.
+/// Contents of the files of a run by path, without those that may differ between runs with the same settings.
 std::map<std::string, std::string> files_of(const std::filesystem::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
@@ -45,7 +45,7 @@ TEST(ReproduceVerb, ListsExperiments) {
   EXPECT_TRUE(json.at("experiments").at(0).contains("claim"));
 }
 
-TEST(ReproduceVerb, RefusesAnUnknownId) {
+TEST(ReproduceVerb, RejectsAnUnknownId) {
   const ProgramResult result = run_mneme({"reproduce", "sdm/nothing", "--quick"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_TRUE(contains(result.err, "there is no experiment \"sdm/nothing\""));
@@ -67,12 +67,12 @@ TEST(ReproduceVerb, WritesTheSameFilesOnAnyNumberOfThreads) {
   EXPECT_TRUE(one == files_of(folder / "3"));
 }
 
-TEST(ReproduceVerb, TakesFinishedOnesFromDisk) {
+TEST(ReproduceVerb, LoadsFinishedExperimentsFromDisk) {
   const TemporaryFolder folder;
   const std::vector<std::string> command = {"reproduce", kQuick, "--quick", "--out", folder.path().string()};
-  EXPECT_FALSE(run_mneme(command).err.find("taken from") != std::string::npos);
+  EXPECT_FALSE(run_mneme(command).err.find("loaded from") != std::string::npos);
   const auto before = files_of(folder.path());
-  EXPECT_TRUE(contains(run_mneme(command).err, "taken from"));
+  EXPECT_TRUE(contains(run_mneme(command).err, "loaded from"));
   EXPECT_TRUE(before == files_of(folder.path()));
   write_text(folder / "sdm/keyquery-norm-betas/outcome.json", "{\"key\":");
   const ProgramResult broken = run_mneme(command);
@@ -105,7 +105,7 @@ TEST(ReproduceVerb, WritesMarkdown) {
   EXPECT_TRUE(contains(read_text(folder / "results.md"), "| verdict |"));
 }
 
-TEST(ReproduceVerb, FailsWhereItCannotWrite) {
+TEST(ReproduceVerb, FailsIfItCannotWrite) {
   const TemporaryFolder folder;
   write_text(folder / "file", "");
   const ProgramResult result =
@@ -114,7 +114,7 @@ TEST(ReproduceVerb, FailsWhereItCannotWrite) {
   EXPECT_TRUE(contains(result.err, "cannot"));
 }
 
-TEST(ReproduceVerb, KeepsWhatHadFinishedWhenInterrupted) {
+TEST(ReproduceVerb, SavesFinishedExperimentsWhenInterrupted) {
   const TemporaryFolder folder;
   const std::vector<std::string> command = {"reproduce",  kQuick,  "sdm/neuron-limited",
                                             "--quick",    "--out", folder.path().string(),
@@ -126,7 +126,7 @@ TEST(ReproduceVerb, KeepsWhatHadFinishedWhenInterrupted) {
   EXPECT_TRUE(contains(result.err, "1 of 2 experiments had finished"));
   EXPECT_TRUE(std::filesystem::exists(folder / "index.html"));
   EXPECT_TRUE(contains(run_mneme({"reproduce", kQuick, "--quick", "--out", folder.path().string()}).err,
-                       "taken from"));
+                       "loaded from"));
 }
 
 } // namespace

@@ -33,7 +33,7 @@ ProgramResult run_into(const std::filesystem::path& folder, Arguments arguments,
   return run_mneme(arguments);
 }
 
-/// Every file of the folder and what is in it.
+/// Contents of all files in the folder, by path.
 std::map<std::string, std::string> files_of(const std::filesystem::path& folder) {
   std::map<std::string, std::string> files;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
@@ -44,13 +44,13 @@ std::map<std::string, std::string> files_of(const std::filesystem::path& folder)
   return files;
 }
 
-/// Exit code 2, the folder is named, `parts` are in the message, and nothing in the folder has changed.
+/// Expects exit code 2, a message with the folder and `parts`, and that no file in the folder has changed.
 void expect_refused(const std::filesystem::path& folder, const Arguments& arguments, Arguments parts) {
   const auto before = files_of(folder);
   const ProgramResult result = run_into(folder, arguments);
   EXPECT_EQ(result.exit_code, 2) << result.out;
   EXPECT_EQ(result.out, "");
-  parts.insert(parts.end(), {folder.string() + ": holds", "another folder with --out"});
+  parts.insert(parts.end(), {folder.string() + ": contains", "another folder with --out"});
   testing::expect_contains(result.err, parts);
   EXPECT_TRUE(files_of(folder) == before);
 }
@@ -84,10 +84,10 @@ TEST(RunFolder, IsNotOverwrittenByTrainingWithOtherSettings) {
   other.insert(other.end(), {"--learning-rate", "0.5", "--seed", "7"});
   expect_refused(folder.path(), other,
                  {"run of `mneme train sparse-and` with learning_rate 0.01 (requested: 0.5)",
-                  "seed 1 (requested: 7)", "Request the same to resume or repeat that run"});
+                  "seed 1 (requested: 7)", "Use the same settings to resume or repeat that run"});
   Arguments fewer = kSparseAnd;
   fewer.back() = "1";
-  expect_refused(folder.path(), fewer, {"seeds 2 (requested: 1)", "(seeds may grow, not shrink)"});
+  expect_refused(folder.path(), fewer, {"seeds 2 (requested: 1)", "(seeds may only increase)"});
 }
 
 TEST(RunFolder, IsNotOverwrittenByReproducingWithOtherSettings) {
@@ -99,7 +99,7 @@ TEST(RunFolder, IsNotOverwrittenByReproducingWithOtherSettings) {
                  {"seed 1 (requested: 5)"});
 }
 
-TEST(RunFolder, TakesTheSameRunAgain) {
+TEST(RunFolder, AcceptsTheSameRunAgain) {
   for (const Arguments& run : {kRecall, kTheory, kPlan, kSparseAnd}) {
     const TemporaryFolder folder;
     ASSERT_EQ(run_into(folder.path(), run).exit_code, 0);
@@ -110,7 +110,7 @@ TEST(RunFolder, TakesTheSameRunAgain) {
   }
 }
 
-TEST(RunFolder, TakesMoreSeedsOfTheSameRun) {
+TEST(RunFolder, AcceptsMoreSeedsOfTheSameRun) {
   const TemporaryFolder folder;
   ASSERT_EQ(run_into(folder.path(), kSparseAnd).exit_code, 0);
   const std::string two = read_text(folder / "trials.csv");
@@ -120,7 +120,7 @@ TEST(RunFolder, TakesMoreSeedsOfTheSameRun) {
   EXPECT_TRUE(testing::starts_with(read_text(folder / "trials.csv"), two));
 }
 
-TEST(RunFolder, TakesAnotherRecallOrOtherSettingsOfTheory) {
+TEST(RunFolder, AcceptsAnotherRecallOrOtherSettingsOfTheory) {
   const TemporaryFolder recalled, predicted;
   ASSERT_EQ(run_into(recalled.path(), kRecall).exit_code, 0);
   EXPECT_EQ(run_into(recalled.path(), kRecall, {"--seed", "9"}).exit_code, 0);
@@ -130,27 +130,27 @@ TEST(RunFolder, TakesAnotherRecallOrOtherSettingsOfTheory) {
   EXPECT_FALSE(std::filesystem::exists(predicted / "capacity.vl.json")) << "a chart of the earlier settings";
 }
 
-TEST(RunFolder, KeepsAConfigurationThatIsNotOfARun) {
+TEST(RunFolder, DoesNotOverwriteAForeignConfiguration) {
   const TemporaryFolder model, broken;
   write_text(model / "config.json", R"({"hidden_size": 64, "num_hidden_layers": 2})");
   write_text(broken / "config.json", "{\"verb\":");
   for (const Arguments& run : {kRecall, kTheory, kPlan, kSparseAnd}) {
-    expect_refused(model.path(), run, {"holds a config.json that no run of mneme has written"});
-    expect_refused(broken.path(), run, {"holds a config.json that no run of mneme has written"});
+    expect_refused(model.path(), run, {"contains a config.json that was not written by mneme"});
+    expect_refused(broken.path(), run, {"contains a config.json that was not written by mneme"});
   }
   write_text(model / "text", "a text");
   expect_refused(model.path(), {"inspect", model.path().string(), "--text", (model / "text").string()},
-                 {"holds a config.json that no run of mneme has written"});
+                 {"contains a config.json that was not written by mneme"});
 }
 
-TEST(RunFolder, KeepsResultsWithoutAConfiguration) {
+TEST(RunFolder, DoesNotOverwriteResultsWithoutAConfiguration) {
   const TemporaryFolder folder;
   write_text(folder / "notes.txt", "mine");
   EXPECT_EQ(run_into(folder / "new", kTheory).exit_code, 0);
   write_text(folder / "index.html", "<p>mine</p>");
-  expect_refused(folder.path(), kTheory, {"holds index.html, but no config.json"});
+  expect_refused(folder.path(), kTheory, {"contains index.html, but no config.json"});
   std::filesystem::remove(folder / "index.html");
-  EXPECT_EQ(run_into(folder.path(), kTheory).exit_code, 0) << "other files are not in the way";
+  EXPECT_EQ(run_into(folder.path(), kTheory).exit_code, 0) << "other files do not matter";
   EXPECT_EQ(read_text(folder / "notes.txt"), "mine");
 }
 

@@ -21,7 +21,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Both ends close with the object, or before.
+/// A pipe. The destructor closes the ends that are still open.
 class Pipe {
 public:
   Pipe() {
@@ -48,10 +48,10 @@ private:
   std::array<int, 2> ends_{-1, -1};
 };
 
-/// In the child: only calls that are safe after fork.
-[[noreturn]] void become(const std::vector<char*>& command, const std::vector<char*>& environment,
-                         const char* folder, const ProgramOptions& options, int in, int out, int err) {
-  for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) { // whatever the runner of the tests ignores
+/// Runs the command in the child process. Uses only functions that are safe after fork.
+[[noreturn]] void exec_command(const std::vector<char*>& command, const std::vector<char*>& environment,
+                               const char* folder, const ProgramOptions& options, int in, int out, int err) {
+  for (const int signal : {SIGINT, SIGTERM, SIGPIPE}) { // the test runner may ignore them
     ::signal(signal, SIG_DFL);
   }
   if (::chdir(folder) != 0) {
@@ -94,7 +94,7 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
   return all;
 }
 
-/// Appends what can be read; false at the end of the stream.
+/// Appends available data to `text`. Returns false at the end of the stream.
 bool drain(int descriptor, std::string& text) {
   std::array<char, 4096> buffer;
   const ssize_t got = ::read(descriptor, buffer.data(), buffer.size());
@@ -117,23 +117,23 @@ ProgramResult run_program(const std::vector<std::string>& command, const Program
 
   const pid_t child = ::fork();
   if (child == 0) {
-    if (options.reader_has_gone) {
+    if (options.pipe_closed) {
       out.close_end(0);
     }
-    become(word_pointers, environment_pointers, folder.c_str(), options, in, out.write_end(),
-           err.write_end());
+    exec_command(word_pointers, environment_pointers, folder.c_str(), options, in, out.write_end(),
+                 err.write_end());
   }
   out.close_end(1);
   err.close_end(1);
   ::close(in);
-  if (options.reader_has_gone) {
+  if (options.pipe_closed) {
     out.close_end(0);
   }
 
   ProgramResult result;
   const Clock::time_point begin = Clock::now();
   bool signal_sent = !options.signal, killed = false;
-  bool out_open = !options.reader_has_gone, err_open = true;
+  bool out_open = !options.pipe_closed, err_open = true;
   while (out_open || err_open) {
     const auto passed = Clock::now() - begin;
     if (!signal_sent && result.err.find(options.signal_after) != std::string::npos) {
@@ -146,8 +146,8 @@ ProgramResult run_program(const std::vector<std::string>& command, const Program
     }
     std::array<pollfd, 2> waited{pollfd{out_open ? out.read_end() : -1, POLLIN, 0},
                                  pollfd{err_open ? err.read_end() : -1, POLLIN, 0}};
-    constexpr int kMillisecondsBetweenLooks = 20;
-    if (::poll(waited.data(), waited.size(), kMillisecondsBetweenLooks) <= 0) {
+    constexpr int kPollMilliseconds = 20;
+    if (::poll(waited.data(), waited.size(), kPollMilliseconds) <= 0) {
       continue;
     }
     if (waited[0].revents != 0) {

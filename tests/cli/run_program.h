@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Runs the real program, as a shell would but without one.
+/// Runs programs without a shell, and captures their output.
 #pragma once
 
 #include <chrono>
@@ -13,27 +13,27 @@
 namespace mneme::testing {
 
 struct ProgramOptions {
-  std::filesystem::path folder{};                   ///< to run in; empty: a temporary one
-  std::map<std::string, std::string> environment{}; ///< on top of the present one
+  std::filesystem::path folder{};                   ///< working directory; empty: a temporary folder
+  std::map<std::string, std::string> environment{}; ///< added to the current environment
   std::optional<std::filesystem::path> stdout_to{}; ///< a file such as /dev/full; `out` is then empty
   bool stdout_closed = false;
-  bool reader_has_gone = false; ///< stdout is a pipe that nobody reads
-  std::string input{};          ///< what stdin holds
-  std::optional<int> signal{};  ///< sent once `signal_after` stands on stderr
+  bool pipe_closed = false;    ///< stdout is a pipe whose read end is closed
+  std::string input{};         ///< contents of stdin
+  std::optional<int> signal{}; ///< sent once `signal_after` is on stderr
   std::string signal_after{};
-  std::chrono::seconds timeout{20}; ///< then the program is killed and the test fails
+  std::chrono::seconds timeout{20}; ///< after this time the program is killed and the test fails
 };
 
 struct ProgramResult {
-  int exit_code = -1; ///< -1: ended by a signal
-  int signal = 0;     ///< that ended it
+  int exit_code = -1; ///< -1 if the program was ended by a signal
+  int signal = 0;     ///< the signal that ended the program, or 0
   std::string out, err;
 };
 
-/// Runs `mneme ARGUMENTS` (MNEME_PROGRAM names the file) to its end.
+/// Runs `mneme ARGUMENTS` and waits for it. MNEME_PROGRAM is the path of the program.
 ProgramResult run_mneme(const std::vector<std::string>& arguments, const ProgramOptions& options = {});
 
-/// Runs any other program the same way; it is looked for as a shell looks.
+/// Runs any other program, which is searched in PATH.
 ProgramResult run_program(const std::vector<std::string>& command, const ProgramOptions& options = {});
 
 } // namespace mneme::testing

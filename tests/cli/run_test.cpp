@@ -20,10 +20,10 @@ namespace {
 
 using mneme::testing::contains;
 
-/// A verb that does what a test wants.
-class Made : public Verb {
+/// A verb that calls a function of the test.
+class FakeVerb : public Verb {
 public:
-  explicit Made(std::function<ExitCode(Context&)> work) : work_(std::move(work)) {}
+  explicit FakeVerb(std::function<ExitCode(Context&)> work) : work_(std::move(work)) {}
   std::string name() const override { return "made"; }
   std::string summary() const override { return "made for a test"; }
   void declare(CLI::App&) override {}
@@ -39,7 +39,7 @@ struct Outcome {
 };
 
 Outcome run_made(std::function<ExitCode(Context&)> work, const std::vector<std::string>& arguments = {}) {
-  Made verb(std::move(work));
+  FakeVerb verb(std::move(work));
   std::ostringstream out, err;
   const int former_threads = threads();
   const ExitCode code = run_verb(verb, arguments, out, err);
@@ -64,7 +64,7 @@ template <class Failure> void expect_failure(const Failure& failure, ExitCode co
   }
 }
 
-TEST(RunVerb, TurnsEveryKindOfErrorIntoItsExitCode) {
+TEST(RunVerb, ConvertsErrorsToExitCodes) {
   expect_failure(UsageError("3 rows but 4 columns"), ExitCode::wrong_usage, "3 rows but 4 columns");
   expect_failure(DataError("a.npy is cut off"), ExitCode::bad_input, "a.npy is cut off");
   expect_failure(UnsupportedError("no such GPU"), ExitCode::failed, "no such GPU");
@@ -75,7 +75,7 @@ TEST(RunVerb, TurnsEveryKindOfErrorIntoItsExitCode) {
   expect_failure(42, ExitCode::failed, "unexpected failure");
 }
 
-TEST(RunVerb, LeavesOutTheBacktraceOfLibTorch) {
+TEST(RunVerb, OmitsTheBacktraceOfLibTorch) {
   std::ostringstream err;
   const std::runtime_error error(
       "float != double\nException raised from mm at mm.cpp:1 (most recent call first):\n"
@@ -84,7 +84,7 @@ TEST(RunVerb, LeavesOutTheBacktraceOfLibTorch) {
   EXPECT_EQ(err.str(), "mneme apply: unexpected failure: float != double\n");
 }
 
-TEST(RunVerb, ExitCodesAreTheNumbersTheyAreKnownBy) {
+TEST(RunVerb, ExitCodesHaveTheirDocumentedValues) {
   EXPECT_EQ(static_cast<int>(ExitCode::ok), 0);
   EXPECT_EQ(static_cast<int>(ExitCode::failed), 1);
   EXPECT_EQ(static_cast<int>(ExitCode::wrong_usage), 2);
@@ -93,7 +93,7 @@ TEST(RunVerb, ExitCodesAreTheNumbersTheyAreKnownBy) {
   EXPECT_EQ(static_cast<int>(ExitCode::interrupted), 130);
 }
 
-TEST(RunVerb, PrintsTheResultOfACheckThatDidNotHold) {
+TEST(RunVerb, PrintsTheResultOfAFailedCheck) {
   for (const auto& arguments : std::vector<std::vector<std::string>>{{}, {"--json"}}) {
     const Outcome outcome = run_made(
         [](Context& context) {
@@ -107,7 +107,7 @@ TEST(RunVerb, PrintsTheResultOfACheckThatDidNotHold) {
   }
 }
 
-TEST(RunVerb, HandsTheCommonOptionsOn) {
+TEST(RunVerb, PassesTheCommonOptionsToTheVerb) {
   const Outcome outcome = run_made(
       [](Context& context) {
         EXPECT_TRUE(context.options.json);
@@ -126,7 +126,7 @@ TEST(RunVerb, HandsTheCommonOptionsOn) {
   EXPECT_EQ(outcome.code, ExitCode::ok) << outcome.err;
 }
 
-TEST(RunVerb, LeavesEverythingAtItsDefault) {
+TEST(RunVerb, HasDefaultsForTheCommonOptions) {
   const int usual_threads = threads();
   const Outcome outcome = run_made([usual_threads](Context& context) {
     EXPECT_FALSE(context.options.json);
@@ -149,7 +149,7 @@ TEST(RunVerb, StopsAtAnInterruptOfALoop) {
   EXPECT_EQ(outcome.err, "mneme made: interrupted\n");
 }
 
-/// A verb with verbs of its own.
+/// A verb with subcommands.
 class Nested : public Verb {
 public:
   std::string name() const override { return "nested"; }
@@ -174,7 +174,7 @@ Outcome run_nested(const std::vector<std::string>& arguments) {
   return {code, out.str(), err.str()};
 }
 
-TEST(RunVerb, GivesVerbsBelowAVerbTheCommonOptions) {
+TEST(RunVerb, GivesSubcommandsTheCommonOptions) {
   EXPECT_EQ(run_nested({"create", "--seed", "5"}).out, "create 5");
   EXPECT_EQ(run_nested({"forget", "create"}).code, ExitCode::wrong_usage);
   const Outcome help = run_nested({"forget", "--help"});
@@ -182,7 +182,7 @@ TEST(RunVerb, GivesVerbsBelowAVerbTheCommonOptions) {
   EXPECT_TRUE(contains(help.out, "--seed"));
 }
 
-TEST(RunVerb, NeedsOneOfTheVerbsBelowAVerb) {
+TEST(RunVerb, RequiresASubcommand) {
   EXPECT_EQ(run_nested({}).code, ExitCode::wrong_usage);
   const Outcome mistyped = run_nested({"forgt"});
   EXPECT_EQ(mistyped.code, ExitCode::wrong_usage);

@@ -41,7 +41,7 @@ void expect_refusal(const std::vector<std::string>& arguments, const std::vector
   }
 }
 
-TEST(TheoryVerb, AloneListsEveryQuantity) {
+TEST(TheoryVerb, ListsAllQuantitiesWithoutArguments) {
   const ProgramResult text = run_mneme({"theory"});
   EXPECT_EQ(text.exit_code, 0) << text.err;
   const nlohmann::json listed = nlohmann::json::parse(run_mneme({"theory", "--json"}).out).at("quantities");
@@ -56,7 +56,7 @@ TEST(TheoryVerb, AloneListsEveryQuantity) {
   }
 }
 
-TEST(TheoryVerb, TakesValuesListsAndRanges) {
+TEST(TheoryVerb, AcceptsValuesListsAndRanges) {
   const nlohmann::json rows =
       results({"critical-distance", "--hamming-radius", "449..451", "--items", "1000,10000"});
   ASSERT_EQ(rows.size(), 6U);
@@ -75,13 +75,13 @@ TEST(TheoryVerb, TakesValuesListsAndRanges) {
   EXPECT_EQ(locations[5].at("published_new"), 31);
 }
 
-TEST(TheoryVerb, GivesNoiseAsDistance) {
+TEST(TheoryVerb, ConvertsNoiseToDistance) {
   const nlohmann::json by_noise = results({"one-read-error", "--bits", "200", "--noise", "0.1,0.2"});
   const nlohmann::json by_distance = results({"one-read-error", "--bits", "200", "--distance", "20,40"});
   EXPECT_EQ(by_noise, by_distance);
 }
 
-TEST(TheoryVerb, GivesPublishedNumbers) {
+TEST(TheoryVerb, ReproducesPublishedNumbers) {
   const nlohmann::json circles =
       results({"circle-intersection", "--hamming-radius", "451", "--distance", "0,100"});
   EXPECT_NEAR(circles[1].at("locations_shared"), 285.830559, 1e-6);
@@ -100,7 +100,7 @@ TEST(TheoryVerb, GivesPublishedNumbers) {
   EXPECT_NEAR(results({"nearest-location"})[0].at("published_radius"), 424.84176249454015, 1e-9);
 }
 
-TEST(TheoryVerb, EveryFormOfTheIntersectionIsADifferentOne) {
+TEST(TheoryVerb, FormsOfTheIntersectionDiffer) {
   std::vector<double> shares;
   for (const char* form : {"exact", "linear", "exponential", "book"}) {
     const nlohmann::json row = results({"circle-intersection", "--bits", "64", "--hamming-radius", "19",
@@ -115,12 +115,12 @@ TEST(TheoryVerb, EveryFormOfTheIntersectionIsADifferentOne) {
   EXPECT_NEAR(lune.at("share").get<double>() / shares[0], 1, 1e-9);
 }
 
-TEST(TheoryVerb, HasTheSameInTextCsvAndFiles) {
+TEST(TheoryVerb, HasTheSameResultsInTextCsvAndFiles) {
   const TemporaryFolder folder;
-  const std::vector<std::string> asked = {"one-read-error", "--bits",     "256",      "--items",
-                                          "100,1000",       "--distance", "0..64..16"};
+  const std::vector<std::string> arguments = {"one-read-error", "--bits",     "256",      "--items",
+                                              "100,1000",       "--distance", "0..64..16"};
   auto with = [&](std::vector<std::string> more) {
-    more.insert(more.begin(), asked.begin(), asked.end());
+    more.insert(more.begin(), arguments.begin(), arguments.end());
     return run_mneme(theory(more));
   };
   const ProgramResult csv = with({"--csv"});
@@ -135,20 +135,20 @@ TEST(TheoryVerb, HasTheSameInTextCsvAndFiles) {
   EXPECT_TRUE(contains(read_text(folder / "index.html"), "one-read-error"));
 }
 
-TEST(TheoryVerb, RefusesWhatMakesNoSense) {
+TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"critical-distance", "--bits", "64", "--hamming-radius", "65"},
                  {"--hamming-radius 65", "64 bits"});
   expect_refusal({"one-read-error", "--bits", "64", "--distance", "0..65"}, {"--distance 65", "64 bits"});
   expect_refusal({"beta", "--bits", "0"}, {"--bits", "\"0\""});
   expect_refusal({"beta", "--bits", "-64"}, {"--bits", "-64"});
-  expect_refusal({"beta", "--bits", "6.5"}, {"--bits", "6.5", "whole"});
+  expect_refusal({"beta", "--bits", "6.5"}, {"--bits", "6.5", "integer"});
   expect_refusal({"beta", "--bits", "1e12"}, {"--bits", "1e12"});
   expect_refusal({"beta", "--bits", "64", "--hamming-radius", "1"}, {"1 point"});
   expect_refusal({"critical-distance", "--locations", "0"}, {"--locations", "\"0\""});
-  expect_refusal({"critical-distance", "--locations", "2.5"}, {"--locations", "2.5", "whole"});
+  expect_refusal({"critical-distance", "--locations", "2.5"}, {"--locations", "2.5", "integer"});
   expect_refusal({"critical-distance", "--locations", "1e300"}, {"--locations", "1e300"});
   expect_refusal({"critical-distance", "--locations", "10^200"}, {"--locations", "10^200"});
-  expect_refusal({"critical-distance", "--locations", "9..3"}, {"9..3", "backwards"});
+  expect_refusal({"critical-distance", "--locations", "9..3"}, {"9..3", "end before its start"});
   expect_refusal({"critical-distance", "--locations", "1..1e9"}, {"1..1e9", "x10"});
   expect_refusal({"critical-distance", "--items", "nan"}, {"--items", "nan"});
   expect_refusal({"critical-distance", "--bits", "1..1e6", "--hamming-radius", "1..100"}, {"1000000 rows"});
@@ -164,7 +164,7 @@ TEST(TheoryVerb, RefusesWhatMakesNoSense) {
   expect_refusal({"plan", "--memory-limit", "10B"}, {"10 B", "2.14 kB"});
 }
 
-TEST(TheoryPlan, SaysHowLargeAMemoryMustBe) {
+TEST(TheoryPlan, ComputesTheRequiredSize) {
   const ProgramResult text = run_mneme({"theory", "plan", "--bits", "256", "--items", "500"});
   EXPECT_EQ(text.exit_code, 0) << text.err;
   const ProgramResult json = run_mneme({"theory", "plan", "--bits", "256", "--items", "500", "--json"});
@@ -177,12 +177,12 @@ TEST(TheoryPlan, SaysHowLargeAMemoryMustBe) {
   EXPECT_EQ(plan.at("memory_bytes"), plan.at("locations").get<int64_t>() * (4 * 8 + 2 * 256 + 8));
 }
 
-TEST(TheoryPlan, ExitsWithOneWhereTheLimitIsTooTight) {
-  const std::vector<std::string> asked = {"theory", "plan", "--noise", "0.2", "--memory-limit", "1GB"};
-  const ProgramResult text = run_mneme(asked);
+TEST(TheoryPlan, ExitsWithOneIfTheLimitIsTooLow) {
+  const std::vector<std::string> arguments = {"theory", "plan", "--noise", "0.2", "--memory-limit", "1GB"};
+  const ProgramResult text = run_mneme(arguments);
   EXPECT_EQ(text.exit_code, 1);
   EXPECT_TRUE(contains(text.out, "cannot be reached"));
-  std::vector<std::string> as_json = asked;
+  std::vector<std::string> as_json = arguments;
   as_json.push_back("--json");
   const ProgramResult json = run_mneme(as_json);
   EXPECT_EQ(json.exit_code, 1);
@@ -193,16 +193,16 @@ TEST(TheoryPlan, ExitsWithOneWhereTheLimitIsTooTight) {
   EXPECT_GT(plan.at("needed").at("memory_bytes"), 1e9);
 }
 
-TEST(TheoryPlan, SimulatesWhatItPlans) {
-  const std::vector<std::string> asked = {"theory", "plan",       "--bits",   "128", "--items", "100",
-                                          "--json", "--simulate", "--trials", "20",  "--quiet"};
-  const ProgramResult first = run_mneme(asked);
+TEST(TheoryPlan, SimulatesThePlannedMemory) {
+  const std::vector<std::string> arguments = {"theory", "plan",       "--bits",   "128", "--items", "100",
+                                              "--json", "--simulate", "--trials", "20",  "--quiet"};
+  const ProgramResult first = run_mneme(arguments);
   EXPECT_EQ(first.exit_code, 0) << first.err;
   const nlohmann::json plan = nlohmann::json::parse(first.out);
   EXPECT_NEAR(plan.at("simulated_over_predicted"), 1, 0.15); // 20 small memories
   EXPECT_GT(plan.at("end_exact"), plan.at("exact_after_one_read"));
-  EXPECT_EQ(run_mneme(asked).out, first.out) << "same seed, same answer";
-  std::vector<std::string> other = asked;
+  EXPECT_EQ(run_mneme(arguments).out, first.out) << "same seed, same results";
+  std::vector<std::string> other = arguments;
   other.insert(other.end(), {"--seed", "2", "--threads", "1"});
   EXPECT_NE(run_mneme(other).out, first.out);
 }
@@ -221,11 +221,11 @@ TEST(TheoryPlan, ShowsNoIntervalOfASingleTrial) {
   EXPECT_FALSE(plan.contains("end_exact_low"));
 }
 
-TEST(TheoryPlan, RefusesToSimulateWhatDoesNotFit) {
+TEST(TheoryPlan, RejectsASimulationThatDoesNotFitInMemory) {
   const ProgramResult result =
       run_mneme({"theory", "plan", "--items", "1e7", "--noise", "0.3", "--simulate"});
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_TRUE(contains(result.err, "--simulate takes"));
+  EXPECT_TRUE(contains(result.err, "--simulate needs"));
 }
 
 } // namespace

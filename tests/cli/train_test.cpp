@@ -50,7 +50,7 @@ TEST(Train, PrintsOneJsonDocument) {
   EXPECT_EQ(document.at("summary").size(), 8U);
 }
 
-TEST(Train, RefusesLabelsOfOneClassUnlessAllowed) {
+TEST(Train, RejectsLabelsOfOneClassUnlessAllowed) {
   const TemporaryFolder folder;
   const std::vector<std::string> one_class = {"--accept-last-try", "--probability", "0"};
   const ProgramResult refused = train(folder, one_class);
@@ -63,12 +63,13 @@ TEST(Train, RefusesLabelsOfOneClassUnlessAllowed) {
   EXPECT_EQ(document.at("trials").at(0).at("validation_share_false"), 1);
 }
 
-TEST(Train, ShowsTheShareOfEachClass) {
+TEST(Train, ShowsTheFractionOfEachClass) {
   const TemporaryFolder folder;
   const ProgramResult result = train(folder, {});
   for (const std::string& shown : {result.out, testing::read_text(folder / "index.html")}) {
-    testing::expect_contains(shown, {"training labels true (share)", "training labels false (share)",
-                                     "validation labels true (share)", "validation labels false (share)"});
+    testing::expect_contains(shown,
+                             {"training labels true (fraction)", "training labels false (fraction)",
+                              "validation labels true (fraction)", "validation labels false (fraction)"});
   }
 }
 
@@ -94,7 +95,7 @@ TEST(Train, ShowsNoIntervalOfASingleSeed) {
   EXPECT_FALSE(contains(testing::read_text(folder / "learning.csv"), "low"));
 }
 
-TEST(Train, TakesThePrecisionAskedFor) {
+TEST(Train, UsesTheRequestedPrecision) {
   const auto loss = [&](const std::string& precision) {
     const TemporaryFolder folder;
     const std::vector<std::string> more = {"--model", "mlp",         "--hidden-size", "8",
@@ -105,10 +106,10 @@ TEST(Train, TakesThePrecisionAskedFor) {
   };
   const double fast = loss("float32"), exact = loss("float64");
   EXPECT_NE(fast, exact);
-  EXPECT_NEAR(fast, exact, 1e-3); // rounding, which training spreads
+  EXPECT_NEAR(fast, exact, 1e-3); // rounding errors grow during training
 }
 
-TEST(Train, RefusesWhatCannotBe) {
+TEST(Train, RejectsInvalidSettings) {
   const TemporaryFolder folder;
   const auto refused = [&](const std::vector<std::string>& more, const std::string& part) {
     const ProgramResult result = train(folder, more);
@@ -128,7 +129,7 @@ TEST(Train, RefusesWhatCannotBe) {
 
 #ifdef MNEME_WITH_TORCH
 
-/// A small latch run; LibTorch takes a while to load.
+/// Trains a small latch model. The timeout is long, since loading LibTorch takes time.
 ProgramResult train_latch(const std::filesystem::path& folder, const std::vector<std::string>& more,
                           testing::ProgramOptions options = {}) {
   std::vector<std::string> arguments{"train",        "latch", "--samples", "64", "--length", "5",
@@ -146,30 +147,30 @@ void expect_same_run(const std::filesystem::path& one, const std::filesystem::pa
   }
 }
 
-TEST(TrainBags, GoesOnWithMoreEpochsAsIfItHadNeverStopped) {
+TEST(TrainBags, ResumesWithMoreEpochsBitForBit) {
   const TemporaryFolder folder;
   const std::filesystem::path one = folder / "one", two = folder / "two";
   const ProgramResult whole = train_latch(one, {"--epochs", "4", "--threads", "1"});
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
-  EXPECT_TRUE(contains(whole.out, "48 bags to learn from and 16 to be tested with, 4 epochs"));
+  EXPECT_TRUE(contains(whole.out, "48 training bags and 16 validation bags, 4 epochs"));
   ASSERT_EQ(train_latch(two, {"--epochs", "2", "--threads", "2"}).exit_code, 0);
   ASSERT_EQ(train_latch(two, {"--epochs", "4", "--threads", "2"}).exit_code, 0);
   expect_same_run(one, two);
 }
 
-TEST(TrainBags, GoesOnAfterBeingKilled) {
+TEST(TrainBags, ResumesAfterBeingKilled) {
   const TemporaryFolder folder;
   const std::filesystem::path one = folder / "one", two = folder / "two";
   const std::vector<std::string> options{"--epochs",        "40",         "--model",
                                          "pooling-adapted", "--progress", "json"};
   ASSERT_EQ(train_latch(one, options).exit_code, 0);
-  train_latch(two, options,
-              {.signal = SIGKILL, .signal_after = "epochs"}); // whenever that is, the end is the same
+  // The result is the same for any time of the signal.
+  train_latch(two, options, {.signal = SIGKILL, .signal_after = "epochs"});
   ASSERT_EQ(train_latch(two, options).exit_code, 0);
   expect_same_run(one, two);
 }
 
-/// Training images of digits 0 to 8 under the names of MNIST: 14 of them, the last two for validation.
+/// Writes 14 training images of the digits 0 to 8 in MNIST's format; the last two are for validation.
 void write_digits_without_nine(const std::filesystem::path& folder) {
   constexpr int kCount = 14, kSide = 28;
   std::filesystem::create_directories(folder / "mnist");
@@ -184,7 +185,7 @@ void write_digits_without_nine(const std::filesystem::path& folder) {
   testing::write_text(folder / "mnist" / "train-labels-idx1-ubyte", labels);
 }
 
-TEST(TrainBags, RefusesBagsOfOneClassUnlessAllowed) {
+TEST(TrainBags, RejectsBagsOfOneClassUnlessAllowed) {
   const TemporaryFolder folder;
   write_digits_without_nine(folder.path());
   const auto train_digits = [&](const std::vector<std::string>& more) {
@@ -210,11 +211,11 @@ TEST(TrainBags, RefusesBagsOfOneClassUnlessAllowed) {
   EXPECT_TRUE(document.at("checkpoints").at(0).at("sensitivity").is_null());
 }
 
-TEST(TrainBags, ShowsTheShareOfEachClass) {
+TEST(TrainBags, ShowsTheFractionOfEachClass) {
   const TemporaryFolder folder;
   const ProgramResult result = train_latch(folder.path(), {"--epochs", "1"});
   for (const std::string& shown : {result.out, testing::read_text(folder / "index.html")}) {
-    testing::expect_contains(shown, {"share positive", "share negative", "validation"});
+    testing::expect_contains(shown, {"positive fraction", "negative fraction", "validation"});
   }
 }
 
@@ -235,7 +236,7 @@ TEST(TrainBags, ShowsNoIntervalOfASingleSeed) {
   EXPECT_FALSE(contains(page.substr(0, page.find("<script")), "bands reach"));
 }
 
-TEST(TrainBags, RefusesToMixRuns) {
+TEST(TrainBags, RejectsOtherSettingsInARunFolder) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "1"}).exit_code, 0);
   const ProgramResult other = train_latch(folder.path(), {"--epochs", "1", "--learning-rate", "0.5"});
@@ -247,10 +248,10 @@ TEST(TrainBags, RefusesToMixRuns) {
   const ProgramResult nowhere = run_mneme(
       {"train", "mnist-bags", "--data", (folder / "empty").string(), "--out", (folder / "run").string()});
   EXPECT_EQ(nowhere.exit_code, 3);
-  EXPECT_TRUE(contains(nowhere.err, "there is no MNIST here")) << nowhere.err;
+  EXPECT_TRUE(contains(nowhere.err, "MNIST not found")) << nowhere.err;
 }
 
-TEST(TrainBags, TakesTheSeparationAndResumesAndMeasuresWithIt) {
+TEST(TrainBags, UsesTheSeparationWhenResumingAndEvaluating) {
   const TemporaryFolder folder;
   const std::vector<std::string> sparse{"--model", "hopfield", "--separation", "entmax", "--alpha", "1.7"};
   const auto with_epochs = [&](const char* epochs) {
@@ -273,7 +274,7 @@ TEST(TrainBags, TakesTheSeparationAndResumesAndMeasuresWithIt) {
   EXPECT_TRUE(contains(measured.out, "latch, hopfield, entmax 1.7")) << measured.out;
 }
 
-TEST(TrainBags, RefusesASeparationThatDoesNothing) {
+TEST(TrainBags, RejectsASeparationWithoutEffect) {
   const TemporaryFolder folder;
   const ProgramResult lstm = train_latch(folder.path(), {"--model", "lstm", "--separation", "sparsemax"});
   EXPECT_EQ(lstm.exit_code, 2);
@@ -283,8 +284,8 @@ TEST(TrainBags, RefusesASeparationThatDoesNothing) {
   testing::expect_contains(alpha.err, {"sparsemax has no alpha"});
 }
 
-TEST(TrainBags, NeedsTheProgramWithLibTorchWhereOtherTasksDoNot) {
-  const TemporaryFolder alone; // mneme without mneme-nn beside it
+TEST(TrainBags, RequiresMnemeNnUnlikeOtherTasks) {
+  const TemporaryFolder alone; // a folder with mneme but without mneme-nn
   std::filesystem::copy_file(MNEME_PROGRAM, alone / "mneme");
   const auto train_alone = [&](const std::string& task) {
     return testing::run_program(
@@ -299,10 +300,10 @@ TEST(TrainBags, NeedsTheProgramWithLibTorchWhereOtherTasksDoNot) {
   EXPECT_TRUE(contains(help.out, "--epochs")) << help.out;
 }
 
-TEST(TrainBags, BuildsTheProgramWithLibTorchWhereThatCanBeDone) {
+TEST(TrainBags, BuildsMnemeNnIfPossible) {
   const TemporaryFolder alone;
   std::filesystem::copy_file(MNEME_PROGRAM, alone / "mneme");
-  // Builds a program that prints its arguments, and only where it is called as ./dev is.
+  // Replacement of ./dev: `dev nn` writes a mneme-nn that prints its arguments.
   testing::write_text(alone / "dev",
                       "#!/bin/sh\n[ \"$*\" = nn ] || exit 9\necho building\ncd \"$(dirname \"$0\")\"\n"
                       "printf '#!/bin/sh\\necho ran \"$@\"\\n' >mneme-nn\nchmod +x mneme-nn\n");
@@ -314,14 +315,14 @@ TEST(TrainBags, BuildsTheProgramWithLibTorchWhereThatCanBeDone) {
   };
   EXPECT_EQ(run_here({"--no-such-option"}, (alone / "dev").string()).exit_code, 2);
   EXPECT_FALSE(std::filesystem::exists(alone / "mneme-nn")) << "wrong arguments build nothing";
-  EXPECT_TRUE(contains(run_here({}, "/bin/false").err, "mneme-nn, which this verb needs, was not built"));
+  EXPECT_TRUE(contains(run_here({}, "/bin/false").err, "building it failed"));
   const ProgramResult built = run_here({"--epochs", "3"}, (alone / "dev").string());
   EXPECT_EQ(built.exit_code, 0) << built.err;
   EXPECT_EQ(built.out, "ran train latch --epochs 3\n");
   testing::expect_contains(built.err, {"needs LibTorch", "building"});
 }
 
-TEST(Eval, MeasuresWhatTrainingMeasuredLast) {
+TEST(Eval, EqualsTheLastValidationOfTraining) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "3"}).exit_code, 0);
   const ProgramResult result =
@@ -341,7 +342,7 @@ TEST(Eval, MeasuresWhatTrainingMeasuredLast) {
   }
 }
 
-TEST(Eval, WritesBesideTheRunOrIntoAFolderOfItsOwn) {
+TEST(Eval, WritesToTheRunFolderOrAnother) {
   const TemporaryFolder folder;
   const std::string one = (folder / "one").string(), two = (folder / "two").string();
   const std::string out = (folder / "out").string();
@@ -355,7 +356,7 @@ TEST(Eval, WritesBesideTheRunOrIntoAFolderOfItsOwn) {
     const ProgramResult result = eval(one, to);
     EXPECT_EQ(result.exit_code, 0) << result.err;
     EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(to) / "eval.csv"));
-    testing::expect_contains(result.out, {"share positive", "share negative"});
+    testing::expect_contains(result.out, {"positive fraction", "negative fraction"});
   }
   EXPECT_EQ(testing::read_text(folder / "one" / "config.json"), config);
   for (const std::string& to : {one, out}) {
@@ -365,7 +366,7 @@ TEST(Eval, WritesBesideTheRunOrIntoAFolderOfItsOwn) {
   }
 }
 
-TEST(Eval, SaysWhatIsMissing) {
+TEST(Eval, ReportsWhatIsMissing) {
   const TemporaryFolder folder;
   const ProgramResult nothing = run_mneme({"eval", folder.path().string()});
   EXPECT_EQ(nothing.exit_code, 3);
@@ -373,7 +374,7 @@ TEST(Eval, SaysWhatIsMissing) {
   testing::write_text(folder / "config.json", "{\"task\": \"latch\", \"model\": 3}");
   const ProgramResult wrong = run_mneme({"eval", folder.path().string()});
   EXPECT_EQ(wrong.exit_code, 3);
-  EXPECT_TRUE(contains(wrong.err, "\"model\" is 3, but a text is needed")) << wrong.err;
+  EXPECT_TRUE(contains(wrong.err, "\"model\" is 3, but must be a string")) << wrong.err;
   ASSERT_EQ(train_latch(folder / "run", {"--epochs", "1"}).exit_code, 0);
   nlohmann::json config = nlohmann::json::parse(testing::read_text(folder / "run" / "config.json"));
   config["seeds"] = int64_t{1} << 60;

@@ -23,7 +23,7 @@ using testing::write_text;
 const std::filesystem::path kGoldenFile =
     std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "sdm" / "circle_intersection.json";
 
-/// A golden file with one published number changed.
+/// Writes a golden file with one changed number.
 void write_wrong_golden_file(const std::filesystem::path& path) {
   nlohmann::json golden = nlohmann::json::parse(read_text(kGoldenFile));
   nlohmann::json& number = golden.at("cases").at(0).at("lune").at(0);
@@ -43,7 +43,7 @@ TEST(VerifyVerb, PassesGoldenFiles) {
   EXPECT_EQ(total.at("cases_failed"), 0);
 }
 
-TEST(VerifyVerb, WritesWhatItFoundIntoAFolder) {
+TEST(VerifyVerb, WritesItsReportToAFolder) {
   const TemporaryFolder folder;
   const std::vector<std::string> command = {"verify", kGoldenFile.string(), "--json", "--out",
                                             (folder / "out").string()};
@@ -65,26 +65,26 @@ TEST(VerifyVerb, ExitsWithFourWhenANumberDiffers) {
   EXPECT_EQ(nlohmann::json::parse(json.out).at("total").at("cases_failed"), 1);
 }
 
-TEST(VerifyVerb, ExitsWithThreeForWhatIsNoGoldenFile) {
+TEST(VerifyVerb, ExitsWithThreeForInvalidGoldenFiles) {
   const TemporaryFolder folder;
   write_text(folder / "cut.json", "{\"cases\": [");
   EXPECT_EQ(run_mneme({"verify", (folder / "cut.json").string()}).exit_code, 3);
   EXPECT_EQ(run_mneme({"verify", (folder / "missing.json").string()}).exit_code, 3);
-  // A good file beside it does not make up for it, and is still checked.
+  // The exit code is the same with an additional valid file, which is still checked.
   const ProgramResult both =
       run_mneme({"verify", (folder / "cut.json").string(), kGoldenFile.string(), "--json"});
   EXPECT_EQ(both.exit_code, 3);
   EXPECT_GT(nlohmann::json::parse(both.out).at("total").at("cases_passed"), 0);
 }
 
-TEST(VerifyVerb, LetsAWrongNumberWeighMoreThanABadFile) {
+TEST(VerifyVerb, ReportsAWrongNumberBeforeABadFile) {
   const TemporaryFolder folder;
   write_text(folder / "cut.json", "{\"cases\": [");
   write_wrong_golden_file(folder / "circle_intersection.json");
   EXPECT_EQ(run_mneme({"verify", folder.path().string()}).exit_code, 4);
 }
 
-TEST(VerifyVerb, SaysThatAFolderHoldsNoGoldenFile) {
+TEST(VerifyVerb, ReportsAFolderWithoutGoldenFiles) {
   const TemporaryFolder folder;
   const ProgramResult result = run_mneme({"verify", folder.path().string()});
   EXPECT_EQ(result.exit_code, 3);
@@ -94,7 +94,7 @@ TEST(VerifyVerb, SaysThatAFolderHoldsNoGoldenFile) {
 const std::filesystem::path kLayer =
     std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "hopfield" / "pooling_default.json";
 
-TEST(VerifyVerb, RunsOnTheCpuWithoutDevice) {
+TEST(VerifyVerb, RunsOnTheCpuByDefault) {
   for (const std::string path : {kGoldenFile, kLayer}) {
     for (const std::vector<std::string>& format : {std::vector<std::string>{}, {"--json"}}) {
       std::vector<std::string> command{"verify", path, "--quiet"};
@@ -111,14 +111,14 @@ TEST(VerifyVerb, RunsOnTheCpuWithoutDevice) {
   EXPECT_EQ(nlohmann::json::parse(json.out).at("device"), "cpu");
 }
 
-TEST(VerifyVerb, RefusesADeviceThatIsNotThereBeforeItReadsAnything) {
+TEST(VerifyVerb, RejectsAMissingDeviceBeforeReadingFiles) {
   const TemporaryFolder folder;
   for (const std::string device : {"cuda:99", "gpu", "meta", ""}) {
     const ProgramResult result = run_mneme({"verify", (folder / "missing.json").string(), "--device", device,
                                             "--out", (folder / "out").string()});
 #ifdef MNEME_WITH_TORCH
     EXPECT_EQ(result.exit_code, 2) << result.err;
-    EXPECT_TRUE(contains(result.err, "there is cpu")) << result.err;
+    EXPECT_TRUE(contains(result.err, "available: cpu")) << result.err;
 #else
     EXPECT_EQ(result.exit_code, 1) << result.err;
     EXPECT_TRUE(contains(result.err, "needs LibTorch")) << result.err;
@@ -129,7 +129,7 @@ TEST(VerifyVerb, RefusesADeviceThatIsNotThereBeforeItReadsAnything) {
   }
 }
 
-TEST(VerifyVerb, KeepsTheDeviceOfARunFolder) {
+TEST(VerifyVerb, RejectsAnotherDeviceInARunFolder) {
   const TemporaryFolder folder;
   const std::string out = folder / "out";
   EXPECT_EQ(run_mneme({"verify", kLayer, "--out", out}).exit_code, run_mneme({"verify", kLayer}).exit_code);
@@ -140,15 +140,15 @@ TEST(VerifyVerb, KeepsTheDeviceOfARunFolder) {
   testing::expect_contains(other.err, {"device \"cuda:0\"", "\"cpu\""});
 }
 
-TEST(VerifyVerb, NeedsAPath) {
+TEST(VerifyVerb, RequiresAPath) {
   const ProgramResult result = run_mneme({"verify"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_TRUE(contains(result.err, "PATH is required"));
 }
 
-// The same folder many times over keeps the program busy until the signal comes.
-TEST(VerifyVerb, StopsAtAnInterruptWithoutHalfAResult) {
-  // This progress has a line for the beginning: a slow build may take a minute to the end of a file.
+// The folder is listed many times, to keep the program busy until the signal arrives.
+TEST(VerifyVerb, StopsAtAnInterruptWithoutAPartialResult) {
+  // JSON progress prints a line at the start; with a slow build, the first file may take a minute.
   std::vector<std::string> arguments{"verify", "--json", "--progress", "json"};
   arguments.insert(arguments.end(), 100, kGoldenFile.parent_path().string());
   const ProgramResult result = run_mneme(arguments, {.signal = SIGINT, .signal_after = "\"verify\""});

@@ -36,7 +36,7 @@ std::string output_error_of(const std::function<void()>& action) {
   return "";
 }
 
-/// Limits the size of every file this process writes, for as long as the object lives.
+/// Limits the size of every file that this process writes, during the lifetime of the object.
 class FileSizeLimit {
 public:
   explicit FileSizeLimit(rlim_t bytes) {
@@ -58,7 +58,7 @@ private:
   void (*former_handler_)(int) = SIG_DFL;
 };
 
-TEST(AtomicFile, ReplacesTheOldFileWhole) {
+TEST(AtomicFile, ReplacesTheOldFileCompletely) {
   const TemporaryFolder folder;
   const auto path = folder / "result.txt";
   write_file_atomically(path, std::string(100000, 'a'));
@@ -67,7 +67,7 @@ TEST(AtomicFile, ReplacesTheOldFileWhole) {
   EXPECT_EQ(folder.names(), std::vector<std::string>{"result.txt"});
 }
 
-TEST(AtomicFile, WritesBytesAsTheyAre) {
+TEST(AtomicFile, WritesBytesUnchanged) {
   const TemporaryFolder folder;
   std::string all;
   for (int i = 0; i < 256; ++i) {
@@ -94,7 +94,7 @@ TEST(AtomicFile, KeepsTheOldFileWhenWritingFailsHalfway) {
   EXPECT_EQ(folder.names(), std::vector<std::string>{"result.txt"});
 }
 
-TEST(AtomicFile, SaysThatADeviceIsFull) {
+TEST(AtomicFile, ReportsThatADeviceIsFull) {
   const std::string message = output_error_of([] { write_file_atomically("/dev/full", "text"); });
   EXPECT_TRUE(contains(message, "/dev/full"));
   EXPECT_TRUE(contains(message, "No space left"));
@@ -106,7 +106,7 @@ TEST(AtomicFile, WritesToADeviceWithoutReplacingIt) {
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }
 
-TEST(AtomicFile, NamesTheFolderThatIsMissing) {
+TEST(AtomicFile, NamesTheMissingFolder) {
   const TemporaryFolder folder;
   const auto path = folder / "missing" / "result.txt";
   const std::string message = output_error_of([&] { write_file_atomically(path, "text"); });
@@ -114,7 +114,7 @@ TEST(AtomicFile, NamesTheFolderThatIsMissing) {
   EXPECT_TRUE(contains(message, "No such file or directory"));
 }
 
-TEST(AtomicFile, RefusesToReplaceAFolder) {
+TEST(AtomicFile, NeverReplacesAFolder) {
   const TemporaryFolder folder;
   EXPECT_TRUE(
       contains(output_error_of([&] { write_file_atomically(folder.path(), "text"); }), "Is a directory"));
@@ -141,7 +141,7 @@ TEST(AtomicFile, KeepsThePermissionsOfTheFileItReplaces) {
   EXPECT_EQ(status.st_mode & 07777, 0600U);
 }
 
-TEST(AtomicFile, ManyWritersOfOneFileLeaveOneWholeVersion) {
+TEST(AtomicFile, ManyWritersOfOneFileLeaveOneCompleteVersion) {
   const TemporaryFolder folder;
   const auto path = folder / "shared";
   std::vector<std::thread> writers;

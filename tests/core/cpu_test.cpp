@@ -20,10 +20,10 @@ using testing::contains;
 
 using ::testing::ExitedWithCode;
 
-/// For a child process: prints the error that choosing a target ends with (exit code 1), or the target (0).
-[[noreturn]] void choose_and_exit() {
+/// For a child process: selects the target, prints it (exit code 0), or the error (exit code 1).
+[[noreturn]] void select_and_exit() {
   try {
-    std::fprintf(stderr, "chosen %s", cpu_target().c_str());
+    std::fprintf(stderr, "selected %s", cpu_target().c_str());
     std::exit(0);
   } catch (const UnsupportedError& error) {
     std::fprintf(stderr, "%s", error.what());
@@ -36,7 +36,7 @@ protected:
   void SetUp() override { GTEST_FLAG_SET(death_test_style, "threadsafe"); }
 };
 
-TEST(CpuTargets, HoldTheReferenceFirstAndRunnable) {
+TEST(CpuTargets, BeginWithTheRunnableReference) {
   const std::vector<CpuTarget> targets = cpu_targets();
   ASSERT_FALSE(targets.empty());
   EXPECT_EQ(targets.front().name, "reference");
@@ -53,7 +53,7 @@ TEST(CpuTargets, HaveDifferentNamesAndADescription) {
   }
 }
 
-TEST(CpuTargets, EveryRunnableOneCanBeChosen) {
+TEST(CpuTargets, EveryRunnableOneCanBeSelected) {
   const std::string former = cpu_target();
   for (const CpuTarget& target : cpu_targets()) {
     if (target.runnable) {
@@ -65,7 +65,7 @@ TEST(CpuTargets, EveryRunnableOneCanBeChosen) {
   select_cpu_target(former);
 }
 
-TEST(CpuTargets, AnUnknownOneIsRefusedAndTheChoiceStays) {
+TEST(CpuTargets, AnUnknownOneIsRejectedAndTheSelectionStays) {
   const std::string former = cpu_target();
   try {
     select_cpu_target("abacus");
@@ -82,12 +82,12 @@ TEST_F(CpuTargetOfAFreshProcess, FollowsTheEnvironment) {
   EXPECT_EXIT(
       {
         ::setenv("MNEME_CPU_ISA", "reference", 1);
-        choose_and_exit();
+        select_and_exit();
       },
-      ExitedWithCode(0), "chosen reference");
+      ExitedWithCode(0), "selected reference");
 }
 
-TEST_F(CpuTargetOfAFreshProcess, IsTheBestRunnableOneWithoutAWish) {
+TEST_F(CpuTargetOfAFreshProcess, IsTheBestRunnableOneByDefault) {
   std::string best = "reference";
   for (const CpuTarget& target : cpu_targets()) {
     best = target.runnable ? target.name : best;
@@ -95,18 +95,18 @@ TEST_F(CpuTargetOfAFreshProcess, IsTheBestRunnableOneWithoutAWish) {
   EXPECT_EXIT(
       {
         ::setenv("MNEME_CPU_ISA", "", 1);
-        choose_and_exit();
+        select_and_exit();
       },
-      ExitedWithCode(0), "chosen " + best);
+      ExitedWithCode(0), "selected " + best);
 }
 
-TEST_F(CpuTargetOfAFreshProcess, IsNotGuessedWhenTheEnvironmentIsWrong) {
+TEST_F(CpuTargetOfAFreshProcess, IsNotGuessedIfTheEnvironmentIsWrong) {
   EXPECT_EXIT(
       {
         ::setenv("MNEME_CPU_ISA", "avx9", 1);
-        choose_and_exit();
+        select_and_exit();
       },
-      ExitedWithCode(1), "MNEME_CPU_ISA asks for the CPU target \"avx9\", which this build does not have");
+      ExitedWithCode(1), "MNEME_CPU_ISA requests the CPU target \"avx9\", which this build does not have");
 }
 
 TEST_F(CpuTargetOfAFreshProcess, CannotBeOneThatTheCpuLacks) {
@@ -115,12 +115,12 @@ TEST_F(CpuTargetOfAFreshProcess, CannotBeOneThatTheCpuLacks) {
       {
         hwy::DisableTargets(HWY_AVX2 | HWY_AVX3 | HWY_AVX3_DL); // as on an older CPU
         ::setenv("MNEME_CPU_ISA", "avx2", 1);
-        choose_and_exit();
+        select_and_exit();
       },
       ExitedWithCode(1),
       "\"avx2\", which this CPU.*cannot run\\.\n  Built in: .*avx2.*This CPU runs: .*sse4\\.");
 #else
-  GTEST_SKIP() << "written for x86, where a target can be hidden from the list of what runs";
+  GTEST_SKIP() << "x86 only, where a target can be hidden from the runnable ones";
 #endif
 }
 

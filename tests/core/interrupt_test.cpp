@@ -11,7 +11,7 @@
 namespace mneme {
 namespace {
 
-/// The flag and the handlers as they were before the test.
+/// Restores the flag and the handlers after each test.
 class Interrupt : public ::testing::Test {
 protected:
   void TearDown() override {
@@ -21,7 +21,7 @@ protected:
   }
 };
 
-TEST_F(Interrupt, IsThrownOnlyOnceItWasRequested) {
+TEST_F(Interrupt, IsThrownOnlyAfterARequest) {
   EXPECT_NO_THROW(throw_if_interrupted());
   request_interrupt();
   EXPECT_TRUE(interrupted());

@@ -7,10 +7,10 @@
 namespace mneme {
 namespace {
 
-TEST(NearestWord, IsTheOneThatWasMeant) {
+TEST(NearestWord, IsTheClosestCandidate) {
   const std::vector<std::string> words = {"window_sizes", "n_layer", "n_head", "gate"};
   EXPECT_EQ(nearest_word("window_size", words), "window_sizes");
-  EXPECT_EQ(nearest_word("window", words), "window_sizes"); // a beginning
+  EXPECT_EQ(nearest_word("window", words), "window_sizes"); // a prefix
   EXPECT_EQ(nearest_word("n_haed", words), "n_head");
   EXPECT_EQ(nearest_word("gte", words), "gate");
   EXPECT_EQ(nearest_word("tokenizer", words), "");

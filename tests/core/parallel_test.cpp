@@ -22,13 +22,13 @@ namespace {
 
 using testing::contains;
 
-/// The number of threads as it was before.
-class ThreadsKept {
+/// Restores the number of threads at the end of its scope.
+class ThreadsRestorer {
 public:
-  ThreadsKept() : former_(threads()) {}
-  ThreadsKept(const ThreadsKept&) = delete;
-  ThreadsKept& operator=(const ThreadsKept&) = delete;
-  ~ThreadsKept() { set_threads(former_); }
+  ThreadsRestorer() : former_(threads()) {}
+  ThreadsRestorer(const ThreadsRestorer&) = delete;
+  ThreadsRestorer& operator=(const ThreadsRestorer&) = delete;
+  ~ThreadsRestorer() { set_threads(former_); }
 
 private:
   int former_;
@@ -37,11 +37,11 @@ private:
 class ParallelFor : public ::testing::Test {
 protected:
   void TearDown() override { clear_interrupt(); }
-  ThreadsKept kept_;
+  ThreadsRestorer restorer_;
 };
 
 RC_GTEST_PROP(ParallelForProperty, CoversEveryIndexOnceInBlocksThatStartAtMultiples, ()) {
-  const ThreadsKept kept;
+  const ThreadsRestorer restorer;
   set_threads(*rc::gen::inRange(1, 9));
   const auto count = *rc::gen::inRange<int64_t>(0, 500);
   const auto block = *rc::gen::inRange<int64_t>(1, 600);
@@ -65,16 +65,16 @@ TEST_F(ParallelFor, DoesNothingWithoutIndices) {
   }
 }
 
-TEST_F(ParallelFor, TakesBlocksAtTheEndOfTheRangeOfIntegers) {
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+TEST_F(ParallelFor, AcceptsBlocksAtTheEndOfTheRangeOfIntegers) {
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   set_threads(2);
   std::atomic<int64_t> covered{0};
   std::atomic<int> blocks{0};
-  parallel_for(kMost, kMost / 2 + 1, [&](int64_t begin, int64_t end) {
+  parallel_for(kMax, kMax / 2 + 1, [&](int64_t begin, int64_t end) {
     covered += end - begin;
     ++blocks;
   });
-  EXPECT_EQ(covered, kMost);
+  EXPECT_EQ(covered, kMax);
   EXPECT_EQ(blocks, 2);
 }
 
@@ -100,7 +100,7 @@ TEST_F(ParallelFor, RethrowsTheExceptionOfABody) {
   }
 }
 
-TEST_F(ParallelFor, SkipsWhatHasNotBegunAfterAnException) {
+TEST_F(ParallelFor, SkipsRemainingBlocksAfterAnException) {
   set_threads(4);
   constexpr int kBlocks = 10000;
   std::atomic<int> calls{0};
@@ -125,21 +125,21 @@ TEST_F(ParallelFor, WorksAgainAfterAnException) {
   EXPECT_EQ(calls, 8);
 }
 
-TEST_F(ParallelFor, RunsNestedLoopsOnTheThreadThatCallsThem) {
+TEST_F(ParallelFor, RunsNestedLoopsOnTheCallingThread) {
   set_threads(4);
-  std::atomic<int> visits{0}, strangers{0};
+  std::atomic<int> visits{0}, on_other_threads{0};
   parallel_for(6, 1, [&](int64_t, int64_t) {
     const std::thread::id outer = std::this_thread::get_id();
     parallel_for(5, 2, [&](int64_t begin, int64_t end) {
       visits += static_cast<int>(end - begin);
-      strangers += std::this_thread::get_id() != outer;
+      on_other_threads += std::this_thread::get_id() != outer;
     });
   });
   EXPECT_EQ(visits, 30);
-  EXPECT_EQ(strangers, 0);
+  EXPECT_EQ(on_other_threads, 0);
 }
 
-TEST_F(ParallelFor, PassesTheExceptionOfANestedLoopOn) {
+TEST_F(ParallelFor, RethrowsTheExceptionOfANestedLoop) {
   set_threads(4);
   EXPECT_THROW(parallel_for(6, 1,
                             [](int64_t, int64_t) {
@@ -163,7 +163,7 @@ TEST_F(ParallelFor, StopsWithInterruptedOnceTheFlagIsSet) {
   }
 }
 
-TEST_F(ParallelFor, RefusesFewerThanOneThread) {
+TEST_F(ParallelFor, RejectsFewerThanOneThread) {
   for (const int count : {0, -3}) {
     try {
       set_threads(count);

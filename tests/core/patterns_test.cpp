@@ -43,7 +43,7 @@ bool pad_bits_are_zero(const BitPatterns& patterns) {
   return true;
 }
 
-/// The text of the UsageError, which must hold both parts.
+/// Expects a UsageError with a message that contains both texts.
 void expect_usage_error(const std::function<void()>& action, const std::string& one,
                         const std::string& other) {
   try {
@@ -83,7 +83,7 @@ RC_GTEST_PROP(BitPatternsProperty, PadBitsStayZeroAndBitsAreReadAsWritten, ()) {
   }
 }
 
-RC_GTEST_PROP(BitPatternsProperty, BipolarAndBackIsTheSame, ()) {
+RC_GTEST_PROP(BitPatternsProperty, BipolarRoundTripIsLossless, ()) {
   const auto bits = random_bits(*rc::gen::inRange<int64_t>(0, 5), *rc::gen::inRange<int64_t>(0, 150),
                                 *rc::gen::arbitrary<uint64_t>());
   const RealPatterns bipolar = to_bipolar(bits);
@@ -95,7 +95,7 @@ RC_GTEST_PROP(BitPatternsProperty, BipolarAndBackIsTheSame, ()) {
 }
 
 // For bipolar patterns of n bits at Hamming distance d, the cosine is 1 - 2 d / n.
-RC_GTEST_PROP(BitPatternsProperty, HammingDistanceAndCosineTellTheSame, ()) {
+RC_GTEST_PROP(BitPatternsProperty, HammingDistanceAndCosineAgree, ()) {
   const auto bits = *rc::gen::inRange<int64_t>(1, 200);
   const BitPatterns pair = random_bits(2, bits, *rc::gen::arbitrary<uint64_t>());
   const int64_t distance = hamming_distance(pair, 0, pair, 1);
@@ -106,7 +106,7 @@ RC_GTEST_PROP(BitPatternsProperty, HammingDistanceAndCosineTellTheSame, ()) {
   RC_ASSERT(hamming_distance(pair, 0, pair, 0) == 0);
 }
 
-RC_GTEST_PROP(PatternSlices, JoinedGiveTheWholeAgain, ()) {
+RC_GTEST_PROP(PatternSlices, JoinedAreTheOriginal, ()) {
   const BitPatterns whole = random_bits(*rc::gen::inRange<int64_t>(0, 9), 70, 3);
   const auto cut = *rc::gen::inRange<int64_t>(0, whole.count() + 1);
   const BitPatterns head = slice(whole, 0, cut), tail = slice(whole, cut, whole.count());
@@ -119,7 +119,7 @@ RC_GTEST_PROP(PatternSlices, JoinedGiveTheWholeAgain, ()) {
   RC_ASSERT(slice(reals, cut, whole.count()) == to_bipolar(tail));
 }
 
-TEST(PatternSlices, OutsideTheSetAreRefusedWithBothNumbers) {
+TEST(PatternSlices, OutOfRangeAreRejectedWithBothNumbers) {
   const BitPatterns bits(5, 8);
   const RealPatterns reals(5, 8);
   expect_usage_error([&] { slice(bits, 2, 9); }, "2 to 9", "5");
@@ -127,22 +127,22 @@ TEST(PatternSlices, OutsideTheSetAreRefusedWithBothNumbers) {
   expect_usage_error([&] { slice(reals, 4, 3); }, "4 to 3", "5");
 }
 
-TEST(BitPatterns, ThatCannotBeHeldAreRefusedWithBothSizes) {
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+TEST(BitPatterns, ThatCannotBeAllocatedAreRejectedWithBothSizes) {
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   expect_usage_error([] { BitPatterns(-2, 1000); }, "-2 patterns", "1000 bits");
   expect_usage_error([] { BitPatterns(7, -1); }, "7 patterns", "-1 bits");
-  expect_usage_error([] { BitPatterns(kMost, 1000); }, std::to_string(kMost), "1000 bits");
-  expect_usage_error([] { BitPatterns(1000, kMost); }, "1000 patterns", std::to_string(kMost));
+  expect_usage_error([] { BitPatterns(kMax, 1000); }, std::to_string(kMax), "1000 bits");
+  expect_usage_error([] { BitPatterns(1000, kMax); }, "1000 patterns", std::to_string(kMax));
 }
 
-TEST(RealPatterns, ThatCannotBeHeldAreRefusedWithBothSizes) {
-  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+TEST(RealPatterns, ThatCannotBeAllocatedAreRejectedWithBothSizes) {
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
   expect_usage_error([] { RealPatterns(-2, 10); }, "-2 patterns", "10 numbers");
   expect_usage_error([] { RealPatterns(3, -4); }, "3 patterns", "-4 numbers");
-  expect_usage_error([] { RealPatterns(kMost, 2); }, std::to_string(kMost), "2 numbers");
+  expect_usage_error([] { RealPatterns(kMax, 2); }, std::to_string(kMax), "2 numbers");
 }
 
-TEST(RealPatterns, NeedAsManyValuesAsTheyHave) {
+TEST(RealPatterns, NeedTheRightNumberOfValues) {
   expect_usage_error([] { RealPatterns(2, 3, std::vector<double>(5)); }, "need 6 values", "5 were given");
 }
 
@@ -163,26 +163,26 @@ TEST(ToBits, IsStrictlyGreaterThanTheThreshold) {
   EXPECT_FALSE(bits.get(0, 3));
 }
 
-TEST(Normalised, HasTheLengthAskedForWhateverTheSizeOfTheNumbers) {
-  const double tiniest = std::numeric_limits<double>::denorm_min();
-  for (const double unit : {1.0, 1e300, 1e-300, std::numeric_limits<double>::max() / 4, tiniest}) {
+TEST(Normalised, HasTheRequestedLengthForNumbersOfAnyMagnitude) {
+  const double smallest = std::numeric_limits<double>::denorm_min();
+  for (const double unit : {1.0, 1e300, 1e-300, std::numeric_limits<double>::max() / 4, smallest}) {
     const RealPatterns result = normalised(RealPatterns(1, 2, {3 * unit, 4 * unit}), 10.0);
     EXPECT_NEAR(result[0][0], 6.0, 1e-12) << unit;
     EXPECT_NEAR(result[0][1], 8.0, 1e-12) << unit;
   }
 }
 
-TEST(Normalised, LeavesZerosAlone) {
+TEST(Normalised, LeavesZerosUnchanged) {
   EXPECT_EQ(normalised(RealPatterns(1, 3)), RealPatterns(1, 3));
 }
 
-TEST(Normalised, RefusesWhatHasNoLength) {
+TEST(Normalised, RejectsInfinityAndNaN) {
   for (const double bad : {kInfinity, -kInfinity, std::nan("")}) {
-    expect_usage_error([&] { normalised(RealPatterns(2, 2, {1, 2, 3, bad})); }, "pattern 1", "place 1");
+    expect_usage_error([&] { normalised(RealPatterns(2, 2, {1, 2, 3, bad})); }, "pattern 1", "index 1");
   }
 }
 
-TEST(Cosine, DoesNotDependOnTheSizeOfTheNumbers) {
+TEST(Cosine, DoesNotDependOnTheMagnitudeOfTheNumbers) {
   for (const double unit : {1.0, 1e300, 1e-300}) {
     const RealPatterns pair(2, 2, {unit, 0, unit, unit});
     EXPECT_NEAR(cosine(pair, 0, pair, 1), std::sqrt(0.5), 1e-15) << unit;
@@ -190,7 +190,7 @@ TEST(Cosine, DoesNotDependOnTheSizeOfTheNumbers) {
   }
 }
 
-TEST(Cosine, IsZeroBesideAPatternOfZeros) {
+TEST(Cosine, IsZeroForAPatternOfZeros) {
   const RealPatterns pair(2, 2, {0, 0, 1, 2});
   EXPECT_EQ(cosine(pair, 0, pair, 1), 0.0);
 }

@@ -23,7 +23,7 @@ using testing::contains;
 using testing::ends_with;
 using testing::starts_with;
 
-/// What `work` makes a progress of that style write.
+/// Text that a progress of this style writes during `work`.
 std::string shown(ProgressStyle style, const std::function<void(Progress&)>& work) {
   std::FILE* file = std::tmpfile();
   if (file == nullptr) {
@@ -66,7 +66,7 @@ TEST(PlainProgress, LeavesOneLineForAShortStage) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
 
-TEST(PlainProgress, IsWhatAFileGets) {
+TEST(PlainProgress, IsTheDefaultForAFile) {
   EXPECT_TRUE(starts_with(shown(ProgressStyle::automatic, ten_steps), "recalling: 100% (10/10)"));
 }
 
@@ -84,7 +84,7 @@ TEST(PlainProgress, EndsAStageWhenTheNextBegins) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
 }
 
-TEST(JsonProgress, IsOneObjectPerLineFromNothingToAll) {
+TEST(JsonProgress, IsOneObjectPerLineFromStartToEnd) {
   const std::vector<nlohmann::json> lines = json_lines(shown(ProgressStyle::json, ten_steps));
   ASSERT_GE(lines.size(), 2U);
   for (const nlohmann::json& line : lines) {
@@ -96,26 +96,26 @@ TEST(JsonProgress, IsOneObjectPerLineFromNothingToAll) {
   EXPECT_EQ(lines.back().at("done"), 10);
 }
 
-TEST(JsonProgress, StaysJsonWhateverTheStageIsCalled) {
+TEST(JsonProgress, IsValidForAnyNameOfTheStage) {
   const auto lines = json_lines(
       shown(ProgressStyle::json, [](Progress& progress) { progress.start("file \xff \"\n\" 1", 1); }));
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_TRUE(contains(lines[0].at("stage").get<std::string>(), "\"\n\" 1"));
 }
 
-TEST(Progress, EscapesWhatWouldMoveATerminal) {
+TEST(Progress, EscapesControlCharacters) {
   for (const ProgressStyle style : {ProgressStyle::plain, ProgressStyle::bar, ProgressStyle::none}) {
     const std::string text = shown(style, [](Progress& progress) {
       progress.start("a\x1b[2J", 1);
       progress.finish();
-      progress.say("kept in b\x1b[2J\nc");
+      progress.message("kept in b\x1b[2J\nc");
     });
     EXPECT_FALSE(contains(text, "\x1b[2J"));
     EXPECT_TRUE(contains(text, "kept in b\\x1b[2J\\nc\n"));
   }
 }
 
-TEST(Progress, CountsStepsOfManyThreads) {
+TEST(Progress, CountsStepsFromManyThreads) {
   const auto lines = json_lines(shown(ProgressStyle::json, [](Progress& progress) {
     progress.start("adding", 1000);
     parallel_for(1000, 10, [&](int64_t begin, int64_t end) { progress.advance(end - begin); });
@@ -125,7 +125,7 @@ TEST(Progress, CountsStepsOfManyThreads) {
   EXPECT_EQ(lines.back().at("done"), 1000);
 }
 
-TEST(Progress, TakesTotalsThatAreZeroNegativeOrVeryLarge) {
+TEST(Progress, AcceptsTotalsThatAreZeroNegativeOrVeryLarge) {
   for (const int64_t total : {int64_t{0}, int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
     const std::string text = shown(ProgressStyle::plain, [total](Progress& progress) {
       progress.start("odd", total);
@@ -136,26 +136,26 @@ TEST(Progress, TakesTotalsThatAreZeroNegativeOrVeryLarge) {
   }
 }
 
-TEST(BarProgress, EndsFullAndOnALineOfItsOwn) {
+TEST(BarProgress, EndsFullAndWithANewLine) {
   const std::string text = shown(ProgressStyle::bar, ten_steps);
   EXPECT_TRUE(contains(text, "100%"));
   EXPECT_TRUE(ends_with(text, "\n"));
-  EXPECT_FALSE(contains(text, "\033[36m")) << "no colour was asked for";
+  EXPECT_FALSE(contains(text, "\033[36m")) << "no colour was requested";
 }
 
-TEST(BarProgress, MakesRoomForALineToTheReader) {
+TEST(BarProgress, IsClearedBeforeAMessage) {
   const std::string text = shown(ProgressStyle::bar, [](Progress& progress) {
     progress.start("recalling", 10);
-    progress.say("a warning");
+    progress.message("a warning");
     progress.finish();
   });
   EXPECT_TRUE(contains(text, "\r\033[Ka warning\n"));
 }
 
-TEST(NoProgress, ShowsOnlyWhatIsSaid) {
+TEST(NoProgress, ShowsOnlyMessages) {
   const std::string text = shown(ProgressStyle::none, [](Progress& progress) {
     ten_steps(progress);
-    progress.say("a warning");
+    progress.message("a warning");
   });
   EXPECT_EQ(text, "a warning\n");
 }

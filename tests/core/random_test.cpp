@@ -10,7 +10,7 @@ namespace mneme {
 namespace {
 
 // Known answers published with Random123 (kat_vectors, philox4x32 10).
-TEST(Random, PhiloxGivesThePublishedKnownAnswers) {
+TEST(Random, PhiloxEqualsThePublishedKnownAnswers) {
   using Words = std::array<uint32_t, 4>;
   EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}), (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   constexpr uint32_t kOnes = 0xffffffff;
@@ -20,11 +20,11 @@ TEST(Random, PhiloxGivesThePublishedKnownAnswers) {
             (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
-TEST(Random, WalkingEqualsIndexing) {
-  Random walked = Random(7).stream(3);
+TEST(Random, NextEqualsIndexing) {
+  Random sequential = Random(7).stream(3);
   const Random indexed = Random(7).stream(3);
   for (uint64_t i = 0; i < 100; ++i) {
-    EXPECT_EQ(walked.next(), indexed.at(i));
+    EXPECT_EQ(sequential.next(), indexed.at(i));
   }
 }
 

@@ -12,7 +12,8 @@
 namespace mneme {
 namespace {
 
-std::string refusal(const std::string& name, std::optional<double> alpha = std::nullopt) {
+/// Message of the UsageError, or "accepted".
+std::string error_of(const std::string& name, std::optional<double> alpha = std::nullopt) {
   try {
     separation_named(name, alpha);
   } catch (const UsageError& error) {
@@ -21,7 +22,7 @@ std::string refusal(const std::string& name, std::optional<double> alpha = std::
   return "accepted";
 }
 
-TEST(SeparationNamed, FindsEveryRowOfTheList) {
+TEST(SeparationNamed, FindsEverySeparationOfTheList) {
   for (const NamedSeparation& named : kSimplexSeparations) {
     EXPECT_EQ(separation_named(named.name), named.separation) << named.name;
     EXPECT_EQ(name_of(separation_named(named.name)), named.name);
@@ -29,11 +30,11 @@ TEST(SeparationNamed, FindsEveryRowOfTheList) {
   EXPECT_EQ(separation_named("entmax", 1.7), SimplexSeparation::entmax(1.7));
 }
 
-TEST(SeparationNamed, RefusesAnotherNameOrAlpha) {
-  testing::expect_contains(refusal("softmin"), {"no separation \"softmin\"", "sparsemax", "normmax"});
-  testing::expect_contains(refusal("softmax", 1.5), {"alpha is 1.5", "softmax has no alpha"});
+TEST(SeparationNamed, RejectsAnUnknownNameOrAlpha) {
+  testing::expect_contains(error_of("softmin"), {"no separation \"softmin\"", "sparsemax", "normmax"});
+  testing::expect_contains(error_of("softmax", 1.5), {"alpha is 1.5", "softmax has no alpha"});
   for (const double alpha : {1.0, 2.5, 0.0, -1.0}) {
-    testing::expect_contains(refusal("entmax", alpha), {"must lie in (1, 2]"});
+    testing::expect_contains(error_of("entmax", alpha), {"must be in (1, 2]"});
   }
 }
 

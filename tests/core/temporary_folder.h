@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A folder of a test's own, gone when the test ends.
+/// Temporary folder of a test, removed with its contents by the destructor.
 #pragma once
 
 #include <cstdlib>
@@ -18,7 +18,7 @@ public:
   TemporaryFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "mneme-test-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) {
-      throw std::runtime_error("cannot make a temporary folder " + name);
+      throw std::runtime_error("cannot create a temporary folder " + name);
     }
     path_ = name;
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Checks on texts that show the text when they fail: EXPECT_TRUE(contains(message, "37")).
+/// Assertions on texts that print the text on failure: EXPECT_TRUE(contains(message, "37")).
 #pragma once
 
 #include <string>
@@ -25,13 +25,14 @@ inline void expect_contains(const std::string& text, const std::vector<std::stri
 
 inline ::testing::AssertionResult starts_with(const std::string& text, const std::string& part) {
   return text.starts_with(part) ? ::testing::AssertionSuccess()
-                                : ::testing::AssertionFailure() << "\"" << part << "\" does not begin:\n"
-                                                                << text;
+                                : ::testing::AssertionFailure()
+                                      << "\"" << part << "\" is not the beginning of:\n"
+                                      << text;
 }
 
 inline ::testing::AssertionResult ends_with(const std::string& text, const std::string& part) {
   return text.ends_with(part) ? ::testing::AssertionSuccess()
-                              : ::testing::AssertionFailure() << "\"" << part << "\" does not end:\n"
+                              : ::testing::AssertionFailure() << "\"" << part << "\" is not the end of:\n"
                                                               << text;
 }
 

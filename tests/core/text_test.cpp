@@ -8,7 +8,7 @@
 namespace mneme {
 namespace {
 
-TEST(Printable, LeavesTextOfAnyLanguageAsItIs) {
+TEST(Printable, LeavesTextOfAnyLanguageUnchanged) {
   for (const char* text : {"", "digits.npy", "gr\u00fc\u00df \U0001F600", "記憶 e\u0301", "C:\\new\\table"}) {
     EXPECT_EQ(printable(text), text);
     EXPECT_EQ(printable_message(text), text);
@@ -19,11 +19,11 @@ TEST(Printable, EscapesBytesThatAreNotUtf8) {
   EXPECT_EQ(printable("\xff\xfe.npy"), "\\xff\\xfe.npy");
   EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");                   // overlong slash
   EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");          // surrogate
-  EXPECT_EQ(printable("a\xe2\x82"), "a\\xe2\\x82");                 // cut off
-  EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80"); // past the end of Unicode
+  EXPECT_EQ(printable("a\xe2\x82"), "a\\xe2\\x82");                 // truncated
+  EXPECT_EQ(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80"); // beyond Unicode
 }
 
-TEST(Printable, EscapesWhatWouldMoveATerminal) {
+TEST(Printable, EscapesControlCharacters) {
   EXPECT_EQ(printable("a\x1b[2Jb\nc\td\r\x7f"), "a\\x1b[2Jb\\nc\\td\\r\\x7f");
   EXPECT_EQ(printable(std::string_view("a\0b", 3)), "a\\x00b");
   EXPECT_EQ(printable("\u009B31m"), "\\x9b31m"); // one-character form of escape [
@@ -35,7 +35,7 @@ TEST(PrintableMessage, KeepsLineFeedsBeforeAdviceOnly) {
   EXPECT_EQ(printable_message("a\nmneme: all is well\x1b[K"), "a\\nmneme: all is well\\x1b[K");
 }
 
-RC_GTEST_PROP(Printable, GivesOneLineThatStaysAsItIs, (const std::string& bytes)) {
+RC_GTEST_PROP(Printable, ReturnsOneLineAndIsIdempotent, (const std::string& bytes)) {
   const std::string once = printable(bytes);
   RC_ASSERT(printable(once) == once);
   RC_ASSERT(once.find_first_of("\n\r\t\x1b") == std::string::npos);

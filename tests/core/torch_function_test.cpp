@@ -13,7 +13,7 @@ namespace mneme {
 namespace {
 
 constinit TorchFunction<size_t(std::unique_ptr<std::string>, int&)> measured{"measuring a text"};
-constinit TorchFunction<int()> missing{"counting"};
+constinit TorchFunction<int()> unimplemented{"counting"};
 
 size_t measure(std::unique_ptr<std::string> text, int& calls) {
   ++calls;
@@ -28,10 +28,10 @@ TEST(TorchFunction, CallsItsImplementation) {
   EXPECT_EQ(calls, 1);
 }
 
-TEST(TorchFunction, SaysWhatNeedsLibTorchWhereItHasNoImplementation) {
-  EXPECT_FALSE(missing);
+TEST(TorchFunction, ThrowsWithoutAnImplementation) {
+  EXPECT_FALSE(unimplemented);
   try {
-    missing();
+    unimplemented();
     FAIL();
   } catch (const UnsupportedError& error) {
     EXPECT_TRUE(std::string(error.what()).starts_with("counting needs LibTorch")) << error.what();

@@ -18,9 +18,9 @@ std::vector<bool> bits_of(const BitPatterns& patterns, int64_t row) {
   return bits;
 }
 
-// The numbers themselves are compared with hflayers' in tests/golden/hopfield/data_bit_pattern_*.
+// The drawn numbers are compared with those of hflayers in tests/golden/hopfield/data_bit_pattern_*.
 
-TEST(BitBags, PositiveBagsComeFirstAndHoldSoManySignalsOthersNone) {
+TEST(BitBags, PositiveBagsComeFirstAndOnlyTheyContainSignals) {
   const BitBags bags = draw_bit_bags({.num_bags = 21,
                                       .num_instances = 6,
                                       .num_signals = 5,
@@ -31,7 +31,7 @@ TEST(BitBags, PositiveBagsComeFirstAndHoldSoManySignalsOthersNone) {
   for (int64_t i = 0; i < 5; ++i) {
     signals.insert(bits_of(bags.signals, i));
   }
-  EXPECT_EQ(signals.size(), 5U); // all different
+  EXPECT_EQ(signals.size(), 5U); // all distinct
   EXPECT_FALSE(signals.contains(std::vector<bool>(6, false)));
   ASSERT_EQ(bags.num_bags(), 21);
   for (int64_t bag = 0; bag < 21; ++bag) {
@@ -47,9 +47,9 @@ TEST(BitBags, PositiveBagsComeFirstAndHoldSoManySignalsOthersNone) {
   }
 }
 
-TEST(BitBags, CanMakeEveryPatternButOneASignal) {
+TEST(BitBags, SupportsAllPatternsButOneAsSignals) {
   const BitBags bags = draw_bit_bags({.num_bags = 4, .num_instances = 3, .num_signals = 6, .num_bits = 3});
-  EXPECT_EQ(bags.signals.count(), 6); // 7 patterns besides all zeros; noise is always the seventh
+  EXPECT_EQ(bags.signals.count(), 6); // 7 patterns other than all zeros; noise is always the seventh
   std::set<std::vector<bool>> noise;
   for (int64_t row = 0; row < bags.instances.count(); ++row) {
     if (bags.is_signal[size_t(row)] == 0) {
@@ -59,19 +59,21 @@ TEST(BitBags, CanMakeEveryPatternButOneASignal) {
   EXPECT_EQ(noise.size(), 1U);
 }
 
-TEST(BitBags, NamesWhatCannotBeDrawn) {
-  const auto refuse = [](BitBagOptions options, std::initializer_list<std::string_view> parts) {
+TEST(BitBags, RejectsInvalidOptions) {
+  const auto expect_rejected = [](BitBagOptions options, std::initializer_list<std::string_view> parts) {
     expect_error<UsageError>([&] { draw_bit_bags(options); }, parts);
   };
-  refuse({.num_bags = 0}, {"num_bags is 0", "1"});
-  refuse({.num_instances = -3}, {"num_instances is -3"});
-  refuse({.num_bits = 0}, {"num_bits is 0"});
-  refuse({.num_signals = 0}, {"num_signals is 0"});
-  refuse({.num_signals = 7, .num_bits = 3}, {"num_signals is 7", "7 patterns"});
-  refuse({.num_instances = 2, .num_signals_per_bag = 3}, {"num_signals_per_bag is 3", "num_instances = 2"});
-  refuse({.fraction_targets = 1}, {"fraction_targets is 1"});
-  refuse({.fraction_targets = std::nan("")}, {"fraction_targets is nan"});
-  refuse({.num_bags = int64_t{1} << 31, .num_instances = int64_t{1} << 31}, {"2147483648 times 2147483648"});
+  expect_rejected({.num_bags = 0}, {"num_bags is 0", "1"});
+  expect_rejected({.num_instances = -3}, {"num_instances is -3"});
+  expect_rejected({.num_bits = 0}, {"num_bits is 0"});
+  expect_rejected({.num_signals = 0}, {"num_signals is 0"});
+  expect_rejected({.num_signals = 7, .num_bits = 3}, {"num_signals is 7", "7 patterns"});
+  expect_rejected({.num_instances = 2, .num_signals_per_bag = 3},
+                  {"num_signals_per_bag is 3", "num_instances = 2"});
+  expect_rejected({.fraction_targets = 1}, {"fraction_targets is 1"});
+  expect_rejected({.fraction_targets = std::nan("")}, {"fraction_targets is nan"});
+  expect_rejected({.num_bags = int64_t{1} << 31, .num_instances = int64_t{1} << 31},
+                  {"2147483648 lists of 2147483648 rows"});
 }
 
 } // namespace

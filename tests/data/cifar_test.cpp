@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t kPlane = 32 * 32;
 
-/// Records whose planes are 10, 20, 30 but for a red pixel of 255 at row 1, column 2.
+/// Records whose planes are 10, 20 and 30, except for a red pixel of 255 at row 1, column 2.
 Bytes records(std::initializer_list<int> labels) {
   Bytes bytes;
   for (const int label : labels) {
@@ -23,7 +23,7 @@ Bytes records(std::initializer_list<int> labels) {
   return bytes;
 }
 
-TEST(Cifar, PutsPlanesIntoPixels) {
+TEST(Cifar, InterleavesPlanesToPixels) {
   const PatternSet set = parse_cifar(records({3, 9}).all(), "test_batch.bin");
   ASSERT_EQ(set.patterns.count(), 2);
   ASSERT_EQ(set.patterns.size(), 3072);
@@ -39,14 +39,14 @@ TEST(Cifar, PutsPlanesIntoPixels) {
   }
 }
 
-TEST(Cifar, LimitTakesTheFirstRecords) {
+TEST(Cifar, LimitReadsTheFirstRecords) {
   const TemporaryFolder folder;
   const PatternSet set = read_cifar(folder.file("a.bin", records({3, 9, 1}).all()), 2);
   EXPECT_EQ(set.patterns.count(), 2);
   EXPECT_EQ(set.labels, (std::vector<int64_t>{3, 9}));
 }
 
-TEST(Cifar, RefusesEveryTruncationOfARecord) {
+TEST(Cifar, RejectsEveryTruncationOfARecord) {
   const Bytes one = records({3});
   for (size_t length = 1; length < one.size(); ++length) {
     EXPECT_THROW(parse_cifar(one.first(length), "cut"), DataError) << length;
@@ -55,7 +55,7 @@ TEST(Cifar, RefusesEveryTruncationOfARecord) {
   expect_error<DataError>([&] { parse_cifar({}, "none.bin"); }, {"none.bin", "0 patterns"});
 }
 
-TEST(Cifar, RefusesALabelBeyondNine) {
+TEST(Cifar, RejectsALabelAboveNine) {
   expect_error<DataError>(
       [] {
         parse_cifar(records({3, 10}).all(), "c.bin");

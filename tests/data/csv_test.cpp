@@ -14,11 +14,11 @@ PatternSet parse(const std::string& text, int64_t limit = 0) {
   return parse_csv(Bytes().text(text).all(), "folder/a.csv", limit);
 }
 
-void refused(const std::string& text, std::initializer_list<std::string_view> parts) {
+void expect_rejected(const std::string& text, std::initializer_list<std::string_view> parts) {
   expect_error<DataError>([&] { parse(text); }, parts);
 }
 
-TEST(Csv, ReadsNumbersBetweenEveryDelimiter) {
+TEST(Csv, SupportsAllDelimiters) {
   const RealPatterns expected(2, 3, {1, -2.5, 3e2, 0, 0.25, 6});
   for (const std::string text :
        {"1,-2.5,3e2\n0,.25,+6\n", "1;-2.5;3e2\n0;.25;+6", "1\t-2.5\t3e2\r\n0\t.25\t+6\r\n",
@@ -28,7 +28,7 @@ TEST(Csv, ReadsNumbersBetweenEveryDelimiter) {
         "# a comment\n\n1,-2.5,3e2 # more\n  \n0,.25,6\n#end", "a,b,c\n1,-2.5,3e2\n0,.25,6", "1 -2.5\t3e2\n",
         "   1   -2.5   3e2\n   0    .25    6\n"}) {
     if (text == "1 -2.5\t3e2\n") {
-      refused(text, {"line 1, column 1", "1 -2.5"});
+      expect_rejected(text, {"line 1, column 1", "1 -2.5"});
       continue;
     }
     const PatternSet set = parse(text);
@@ -43,19 +43,19 @@ TEST(Csv, ReadsNumbersBetweenEveryDelimiter) {
   EXPECT_EQ(parse("7").patterns, RealPatterns(1, 1, {7}));
 }
 
-TEST(Csv, ReadsNumbersAtTheEndsOfTheirRange) {
+TEST(Csv, ReadsVerySmallAndVeryLargeNumbers) {
   EXPECT_EQ(parse("1e-400,0.1\n5e-324,1.7976931348623157e308").patterns,
             RealPatterns(2, 2, {0, 0.1, 5e-324, 1.7976931348623157e308}));
-  refused("1\n1e400", {"line 2, column 1", "finite", "1e400"});
+  expect_rejected("1\n1e400", {"line 2, column 1", "finite", "1e400"});
 }
 
-TEST(Csv, LimitTakesTheFirstLines) {
+TEST(Csv, LimitReadsTheFirstLines) {
   EXPECT_EQ(parse("1,2\n3,4\n5,x\n", 2).patterns, RealPatterns(2, 2, {1, 2, 3, 4}));
   EXPECT_EQ(parse("1,2\n3,4\n", 9).patterns.count(), 2);
   expect_error<UsageError>([] { parse("1,2", -1); }, {"-1"});
 }
 
-TEST(Csv, TakesAColumnOfLabels) {
+TEST(Csv, ReadsAColumnOfLabels) {
   const PatternSet numbers = parse("label,1x1,1x2\n7,0,255\n-3,1,2\n");
   EXPECT_EQ(numbers.patterns, RealPatterns(2, 2, {0, 255, 1, 2}));
   EXPECT_EQ(numbers.labels, (std::vector<int64_t>{7, -3}));
@@ -64,44 +64,46 @@ TEST(Csv, TakesAColumnOfLabels) {
   EXPECT_EQ(names.patterns, RealPatterns(3, 2, {1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(names.labels, (std::vector<int64_t>{1, 0, 1}));
   EXPECT_EQ(names.class_names, (std::vector<std::string>{"Ada", "C#, old"}));
-  EXPECT_EQ(parse("0,1,TARGET\n1,2,5\n").labels, std::vector<int64_t>{5}); // numbers name the other columns
-  refused("label,x\n0.5,1\n", {"line 2, column 1", "0.5", "whole number or a name", "label"});
-  refused("label,x\n,1\n", {"line 2, column 1", "a label was expected"});
-  refused("label,x,class\n1,1,1\n", {"line 1, column 3", "label", "class"});
-  refused("label\n1\n", {"the only column holds labels"});
+  EXPECT_EQ(parse("0,1,TARGET\n1,2,5\n").labels,
+            std::vector<int64_t>{5}); // the names of the other columns are numbers
+  expect_rejected("label,x\n0.5,1\n", {"line 2, column 1", "0.5", "an integer or a name", "label"});
+  expect_rejected("label,x\n,1\n", {"line 2, column 1", "a label was expected"});
+  expect_rejected("label,x,class\n1,1,1\n", {"line 1, column 3", "label", "class"});
+  expect_rejected("label\n1\n", {"the only column contains labels"});
 }
 
-TEST(Csv, RefusesRowsOfAnotherLength) {
-  refused("a,b\n1,2\n\n3\n", {"folder/a.csv: line 4", "has 1 cells", "have 2"});
-  refused("1,2\n3,4,5\n", {"line 2", "has 3 cells", "have 2"});
-  refused("label,x\n\"a\nb\",2\n3,4,5\n", {"line 4", "has 3 cells"});
+TEST(Csv, RejectsRowsOfDifferentLength) {
+  expect_rejected("a,b\n1,2\n\n3\n", {"folder/a.csv: line 4", "has 1 cells", "have 2"});
+  expect_rejected("1,2\n3,4,5\n", {"line 2", "has 3 cells", "have 2"});
+  expect_rejected("label,x\n\"a\nb\",2\n3,4,5\n", {"line 4", "has 3 cells"});
 }
 
-TEST(Csv, NamesTheCellThatIsNoNumber) {
-  refused("1,2\n3,x\n", {"line 2, column 2", "\"x\" is no number"});
-  refused("1,2\n3,\n", {"line 2, column 2", "is empty"});
-  refused("1,,2\n", {"line 1, column 2", "is empty"});
-  refused("1,2,x3\n4,5,6\n", {"line 1, column 3", "\"x3\""}); // no header: most of it is numbers
-  refused("NA,NA\n1,2\n", {"line 1, column 1", "NA"});
-  refused("1,2\n3,nan\n", {"line 2, column 2", "finite", "nan"});
-  refused("1,2\n3,-inf\n", {"line 2, column 2", "finite", "-inf"});
-  refused("1,2\n3,0x10\n", {"line 2, column 2", "0x10"});
-  refused("1;2\n0,5;3\n", {"line 2, column 1", "0,5", "sed 's/,/./g'"});
-  refused("1,2\n3,\"4\n", {"line 2, column 2", "never closed"});
-  refused("1,2\n\"3\"x,4\n", {"line 2, column 1", "closing quote"});
-  refused(std::string("1,2\n3,\0\n", 8), {"line 2, column 2"});
+TEST(Csv, ReportsTheCellThatIsNotANumber) {
+  expect_rejected("1,2\n3,x\n", {"line 2, column 2", "\"x\" is not a number"});
+  expect_rejected("1,2\n3,\n", {"line 2, column 2", "is empty"});
+  expect_rejected("1,,2\n", {"line 1, column 2", "is empty"});
+  expect_rejected("1,2,x3\n4,5,6\n",
+                  {"line 1, column 3", "\"x3\""}); // not a header, because most cells are numbers
+  expect_rejected("NA,NA\n1,2\n", {"line 1, column 1", "NA"});
+  expect_rejected("1,2\n3,nan\n", {"line 2, column 2", "finite", "nan"});
+  expect_rejected("1,2\n3,-inf\n", {"line 2, column 2", "finite", "-inf"});
+  expect_rejected("1,2\n3,0x10\n", {"line 2, column 2", "0x10"});
+  expect_rejected("1;2\n0,5;3\n", {"line 2, column 1", "0,5", "sed 's/,/./g'"});
+  expect_rejected("1,2\n3,\"4\n", {"line 2, column 2", "never closed"});
+  expect_rejected("1,2\n\"3\"x,4\n", {"line 2, column 1", "closing quote"});
+  expect_rejected(std::string("1,2\n3,\0\n", 8), {"line 2, column 2"});
 }
 
-TEST(Csv, RefusesHeadersThatMayBePatternsAndRowNumbers) {
-  refused("0,1,2,3\n1,2,3,4\n", {"line 1", "counts 0, 1, ... 3", "header=False"});
-  refused(",a,b\n0,1,2\n", {"line 1, column 1", "row numbers", "index=False"});
-  refused(",0,1\n0,1,2\n", {"row numbers"});
+TEST(Csv, RejectsAmbiguousHeadersAndRowNumbers) {
+  expect_rejected("0,1,2,3\n1,2,3,4\n", {"line 1", "contains 0, 1, ... 3", "header=False"});
+  expect_rejected(",a,b\n0,1,2\n", {"line 1, column 1", "row numbers", "index=False"});
+  expect_rejected(",0,1\n0,1,2\n", {"row numbers"});
   EXPECT_EQ(parse("0,1,2\n1,2,3\n").patterns.count(), 2);
 }
 
-TEST(Csv, RefusesTablesWithoutNumbers) {
-  refused("a,b\n", {"0 lines of numbers"});
-  refused("\n# nothing\n", {"0 lines of numbers"});
+TEST(Csv, RejectsTablesWithoutNumbers) {
+  expect_rejected("a,b\n", {"no line of numbers"});
+  expect_rejected("\n# nothing\n", {"no line of numbers"});
 }
 
 } // namespace

@@ -15,7 +15,7 @@
 namespace mneme::data {
 namespace {
 
-/// Sets the variables that say where data lies, and puts them back.
+/// Sets the environment variables of the data folder, and restores them at the end.
 class Environment {
 public:
   using Values = std::map<std::string, std::string>;
@@ -39,14 +39,14 @@ private:
   std::map<std::string, std::string> before_;
 };
 
-TEST(DataFolder, IsTheOneGivenThenTheNearestVariable) {
+TEST(DataFolder, GivenPathHasPriorityOverVariables) {
   const Environment all(
       Environment::Values{{"MNEME_DATA", "/own"}, {"XDG_DATA_HOME", "/shared"}, {"HOME", "/home/me"}});
   EXPECT_EQ(data_folder("/given"), "/given");
   EXPECT_EQ(data_folder(), "/own");
 }
 
-TEST(DataFolder, FollowsXdgAndHome) {
+TEST(DataFolder, UsesXdgAndHome) {
   {
     const Environment xdg(
         Environment::Values{{"MNEME_DATA", ""}, {"XDG_DATA_HOME", "/shared"}, {"HOME", "/home/me"}});
@@ -56,12 +56,12 @@ TEST(DataFolder, FollowsXdgAndHome) {
   EXPECT_EQ(data_folder(), "/home/me/.local/share/mneme");
 }
 
-TEST(DataFolder, SaysWhatToSetWhenNothingSaysWhere) {
+TEST(DataFolder, ReportsWhatToSetIfNoVariableIsSet) {
   const Environment none(Environment::Values{});
   expect_error<UsageError>([] { data_folder(); }, {"MNEME_DATA", "--data"});
 }
 
-TEST(DataFolder, FindsFilesOfASetPlainOrCompressed) {
+TEST(DataFolder, FindsPlainAndCompressedFiles) {
   const mneme::testing::TemporaryFolder folder;
   EXPECT_FALSE(find_data_file(folder.path(), "mnist", {"train", "test"}));
   std::ofstream(folder / "test.gz") << "x";
@@ -72,7 +72,7 @@ TEST(DataFolder, FindsFilesOfASetPlainOrCompressed) {
   EXPECT_FALSE(find_data_file(folder / "none", "mnist", {"train"}));
 }
 
-TEST(DataFolder, FindsFilesWhereTorchvisionKeepsThemAndWithADotInTheirNames) {
+TEST(DataFolder, FindsFilesOfTorchvisionAndNamesWithADot) {
   const mneme::testing::TemporaryFolder folder;
   const auto find = [&] { return find_data_file(folder.path(), "mnist", {"train-images-idx3-ubyte"}); };
   std::filesystem::create_directories(folder / "MNIST/raw");

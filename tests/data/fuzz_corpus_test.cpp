@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Replays tests/fuzz/corpus, so that what a fuzzer once found is tried in every test run.
+// Replays tests/fuzz/corpus, so that inputs found by a fuzzer are checked in every test run.
 
 #include <algorithm>
 #include <filesystem>
@@ -15,7 +15,7 @@ namespace {
 
 using Reader = bool (*)(std::span<const std::byte>);
 
-/// Seeds ("valid-...") must be read; everything else may be refused, but with a DataError alone.
+/// Seeds ("valid-...") must be read successfully; other inputs may fail, but only with a DataError.
 void replay(const char* name, Reader reader) {
   const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/fuzz/corpus" / name;
   int seeds = 0;

@@ -10,7 +10,7 @@
 namespace mneme::data {
 namespace {
 
-TEST(Glyphs, AreLettersAndDigitsOfZerosAndOnes) {
+TEST(Glyphs, AreBinaryLettersAndDigits) {
   const PatternSet set = builtin_glyphs();
   const std::vector<std::string> names = builtin_glyph_names();
   ASSERT_EQ(set.patterns.count(), 36);
@@ -37,12 +37,12 @@ TEST(Glyphs, DifferInAtLeastTwentyPixels) {
   }
 }
 
-TEST(Glyphs, HaveBetweenAFifthAndThreeFifthsOfTheirPixelsOn) {
+TEST(Glyphs, HaveBetween20And60PercentOfTheirPixelsOn) {
   const PatternSet set = builtin_glyphs();
   for (int64_t i = 0; i < set.patterns.count(); ++i) {
-    const double share = std::accumulate(set.patterns[i].begin(), set.patterns[i].end(), 0.0) / 256;
-    EXPECT_GE(share, 0.2) << builtin_glyph_names()[static_cast<size_t>(i)];
-    EXPECT_LE(share, 0.6) << builtin_glyph_names()[static_cast<size_t>(i)];
+    const double fraction = std::accumulate(set.patterns[i].begin(), set.patterns[i].end(), 0.0) / 256;
+    EXPECT_GE(fraction, 0.2) << builtin_glyph_names()[static_cast<size_t>(i)];
+    EXPECT_LE(fraction, 0.6) << builtin_glyph_names()[static_cast<size_t>(i)];
   }
 }
 

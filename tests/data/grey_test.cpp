@@ -9,7 +9,7 @@
 namespace mneme::data {
 namespace {
 
-TEST(Grey, WeighsGreenMost) {
+TEST(Grey, LumaHasThePublishedWeights) {
   EXPECT_DOUBLE_EQ(luma(1, 0, 0), 0.299);
   EXPECT_DOUBLE_EQ(luma(0, 1, 0), 0.587);
   EXPECT_DOUBLE_EQ(luma(0, 0, 1), 0.114);
@@ -18,7 +18,7 @@ TEST(Grey, WeighsGreenMost) {
   }
 }
 
-TEST(Grey, TakesEachPixelByItself) {
+TEST(Grey, ConvertsEachPixel) {
   const PatternSet colours{.patterns = RealPatterns(2, 6, {1, 0, 0, 0.5, 0.5, 0.5, 0, 1, 0, 0, 0, 1}),
                            .height = 1,
                            .width = 2,
@@ -32,7 +32,7 @@ TEST(Grey, TakesEachPixelByItself) {
   EXPECT_EQ(to_grey(grey).patterns, grey.patterns);
 }
 
-TEST(Grey, RefusesWhatIsNoImage) {
+TEST(Grey, RejectsPatternsThatAreNotImages) {
   EXPECT_THROW(to_grey({.patterns = RealPatterns(1, 3, {1, 2, 3})}), UsageError);
   EXPECT_THROW(to_grey({.patterns = RealPatterns(1, 2, {1, 2}), .height = 1, .width = 1, .channels = 2}),
                UsageError);

@@ -57,7 +57,7 @@ TEST(Idx, ReadsFromAPath) {
   expect_small_images(read_idx(folder.file("two-idx3-ubyte.gz", gzipped(small_images().all()).all())));
 }
 
-TEST(Idx, LimitTakesTheFirstImages) {
+TEST(Idx, LimitReadsTheFirstImages) {
   for (const Bytes& bytes : {small_images(), gzipped(small_images().all())}) {
     const PatternSet one = parse_idx(bytes.all(), "two", 1);
     ASSERT_EQ(one.patterns.count(), 1);
@@ -67,8 +67,8 @@ TEST(Idx, LimitTakesTheFirstImages) {
   }
 }
 
-/// A dark first image must not change how bytes are scaled.
-TEST(Idx, ScalesImagesAlikeForEveryLimit) {
+/// The scaling of bytes must not depend on whether the first image is dark.
+TEST(Idx, ScalingDoesNotDependOnTheLimit) {
   Bytes images;
   images.big(0x0803, 4).big(2, 4).big(1, 4).big(2, 4).big(1, 1).big(0, 1).big(200, 1).big(0, 1);
   Bytes bits = images;
@@ -93,17 +93,17 @@ TEST(Idx, ReadsLabels) {
   expect_no_prefix_parses(bytes, [](auto part) { parse_idx_labels(part, "labels"); });
 }
 
-TEST(Idx, RefusesEveryTruncation) {
+TEST(Idx, RejectsEveryTruncation) {
   expect_no_prefix_parses(small_images(), [](auto part) { parse_idx(part, "cut"); });
   expect_no_prefix_parses(gzipped(small_images().all()), [](auto part) { parse_idx(part, "cut.gz"); });
 }
 
-TEST(Idx, RefusesTrailingBytes) {
+TEST(Idx, RejectsTrailingBytes) {
   Bytes plain = small_images();
   plain.text("x");
   expect_error<DataError>([&] { parse_idx(plain.all(), "long"); }, {"long: ", "12", "13"});
   expect_error<DataError>([&] { parse_idx(gzipped(plain.all()).all(), "long"); },
-                          {"long: ", "more bytes", "12"});
+                          {"long: ", "continues after", "12"});
   for (const std::string& more : {std::string("x"), std::string("\0\0x", 3)}) {
     const Bytes whole = gzipped(small_images().all());
     Bytes after = whole;
@@ -114,32 +114,33 @@ TEST(Idx, RefusesTrailingBytes) {
   }
 }
 
-TEST(Idx, IgnoresZerosBehindGzipData) {
+TEST(Idx, IgnoresZerosAfterGzipData) {
   for (const size_t zeros : {1, 8, 511, 40'000, 100'000}) {
     Bytes padded = gzipped(small_images().all());
     expect_small_images(parse_idx(padded.text(std::string(zeros, '\0')).all(), "padded.gz"));
   }
 }
 
-TEST(Idx, NamesTheDamageInGzipData) {
+TEST(Idx, ReportsDamagedGzipData) {
   const Bytes whole = gzipped(small_images().all());
-  int refused = 0;
+  int rejected = 0;
   for (size_t at = 10; at < whole.size(); ++at) {
     Bytes damaged = whole;
     damaged[at] ^= std::byte{0x55};
     try {
       parse_idx(damaged.all(), "damaged.gz");
     } catch (const DataError& error) {
-      ++refused;
+      ++rejected;
       EXPECT_NE(std::string(error.what()).find("damaged.gz: "), std::string::npos);
     }
   }
-  EXPECT_EQ(refused, static_cast<int>(whole.size()) - 10); // the checksum finds what deflate does not
+  EXPECT_EQ(rejected,
+            static_cast<int>(whole.size()) - 10); // the checksum detects damage that deflate does not
   expect_error<DataError>([&] { parse_idx(whole.first(whole.size() - 1), "cut.gz"); },
                           {"cut.gz", "ends at byte", std::to_string(whole.size() - 1)});
 }
 
-TEST(Idx, BoundsWhatAGzipHeaderMayPromise) {
+TEST(Idx, RejectsSizesThatAGzipFileCannotContain) {
   Bytes bomb;
   bomb.big(0x0803, 4).big(0xFFFFFFFF, 4).big(0x7FFF, 4).big(0x7FFF, 4);
   expect_error<DataError>([&] { parse_idx(gzipped(bomb.all()).all(), "bomb.gz"); },
@@ -151,13 +152,13 @@ TEST(Idx, BoundsWhatAGzipHeaderMayPromise) {
   }
 }
 
-TEST(Idx, TellsImagesFromLabels) {
+TEST(Idx, DistinguishesImagesFromLabels) {
   const Bytes labels = Bytes().big(0x0801, 4).big(1, 4).big(3, 1);
   expect_error<DataError>([&] { parse_idx(labels.all(), "l"); },
                           {"0x00000801", "0x00000803", "file of labels"});
   expect_error<DataError>([&] { parse_idx_labels(small_images().all(), "i"); },
                           {"0x00000803", "0x00000801", "file of images"});
-  for (const uint64_t magic : {0x0A03, 0x0F03, 0x0800, 0x0805, 0x010803}) { // no such type or number of axes
+  for (const uint64_t magic : {0x0A03, 0x0F03, 0x0800, 0x0805, 0x010803}) { // invalid type or number of axes
     const Bytes other = Bytes().big(magic, 4).big(1, 4).big(1, 4).big(1, 4).big(0, 4);
     expect_error<DataError>([&] { parse_idx(other.all(), "f"); },
                             {fmt::format("0x{:08x}", magic), "uint8, 3 axes", "1 to 4 axes"});
@@ -206,18 +207,18 @@ TEST(Idx, ReadsEveryTypeAndNumberOfAxes) {
   }
 }
 
-TEST(Idx, RefusesNoImagesAndImagesOfNothing) {
+TEST(Idx, RejectsEmptyArrays) {
   const Bytes none = Bytes().big(0x0803, 4).big(0, 4).big(0xFFFFFFFF, 4).big(0xFFFFFFFF, 4);
   expect_error<DataError>([&] { parse_idx(none.all(), "none"); }, {"0 patterns"});
   const Bytes flat = Bytes().big(0x0803, 4).big(0xFFFFFFFF, 4).big(0, 4).big(0xFFFFFFFF, 4);
   expect_error<DataError>([&] { parse_idx(flat.all(), "flat"); }, {"4294967295 patterns of 0 numbers"});
 }
 
-// Expected numbers: numpy, sums of the file's uint8 values.
+// Expected numbers: sums of the uint8 values in the file, computed with numpy.
 TEST(Idx, ReadsTheMnistTestSet) {
   const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "../shared/data/mnist";
   if (!std::filesystem::exists(folder / "t10k-images-idx3-ubyte.gz")) {
-    GTEST_SKIP() << "the MNIST test set is not beside the source tree";
+    GTEST_SKIP() << "the MNIST test set is not next to the source tree";
   }
   const PatternSet set = read_idx(folder / "t10k-images-idx3-ubyte.gz");
   ASSERT_EQ(set.patterns.count(), 10000);

@@ -12,7 +12,7 @@
 namespace mneme::data {
 namespace {
 
-/// Grey images whose three pixels spell their number; every tenth is labelled 9.
+/// Greyscale images whose three pixels encode their index; every tenth has label 9.
 PatternSet numbered_images(int64_t count) {
   PatternSet images{.patterns = RealPatterns(count, 3), .height = 1, .width = 3, .channels = 1};
   for (int64_t i = 0; i < count; ++i) {
@@ -26,14 +26,14 @@ PatternSet numbered_images(int64_t count) {
 
 std::vector<int64_t> numbers_of(const LabelledBags& bags, int64_t bag) {
   std::vector<int64_t> numbers;
-  for (int64_t i = bags.begins[size_t(bag)]; i < bags.begins[size_t(bag) + 1]; ++i) {
+  for (int64_t i = bags.offsets[size_t(bag)]; i < bags.offsets[size_t(bag) + 1]; ++i) {
     const auto* pixels = bags.bytes.data() + i * 3;
     numbers.push_back(pixels[0] + 256 * pixels[1] + 65536 * pixels[2]);
   }
   return numbers;
 }
 
-TEST(DigitBags, AreThoseThatNumpyDraws) {
+TEST(DigitBags, MatchTheDrawsOfNumpy) {
   // numpy 2.3: r = RandomState(1); per bag int(r.normal(10, 2, 1)), then r.randint(0, 60000, that many)
   const LabelledBags bags = draw_digit_bags(numbered_images(60'000), 0, 60'000, {.num_bags = 5});
   EXPECT_EQ(numbers_of(bags, 0), (std::vector<int64_t>{32511, 50057, 43723, 7813, 52047, 21440, 32912, 20609,
@@ -48,7 +48,7 @@ TEST(DigitBags, AreThoseThatNumpyDraws) {
             (std::vector<uint8_t>{1, 0, 0, 1, 0})); // 20609 and 39539 end in 9, 3rd bag: 39053 does not
 }
 
-TEST(DigitBags, AreDrawnFromTheImagesNamed) {
+TEST(DigitBags, AreDrawnFromTheGivenRange) {
   const LabelledBags bags = draw_digit_bags(numbered_images(100), 60, 65, {.num_bags = 40});
   for (int64_t bag = 0; bag < bags.count(); ++bag) {
     for (const int64_t number : numbers_of(bags, bag)) {
@@ -57,24 +57,24 @@ TEST(DigitBags, AreDrawnFromTheImagesNamed) {
   }
   EXPECT_EQ(bags.num_positive(), 0);
   const LabelledBags one = draw_digit_bags(numbered_images(100), 69, 70, {.num_bags = 3, .mean_size = -5});
-  EXPECT_EQ(one.begins, (std::vector<int64_t>{0, 1, 2, 3})); // at least one image in each
+  EXPECT_EQ(one.offsets, (std::vector<int64_t>{0, 1, 2, 3})); // at least one image per bag
   EXPECT_EQ(one.num_positive(), 3);
 }
 
-TEST(DigitBags, ScalePixelsAsPublished) {
+TEST(DigitBags, StandardisePixelsAsPublished) {
   const LabelledBags bags = draw_digit_bags(numbered_images(10), 0, 10, {.num_bags = 1});
   EXPECT_NEAR(0 * bags.scale + bags.shift, -0.1307 / 0.3081, 1e-12);
   EXPECT_NEAR(255 * bags.scale + bags.shift, (1 - 0.1307) / 0.3081, 1e-12);
   EXPECT_EQ(bags.instance_shape, (std::vector<int64_t>{1, 1, 3}));
 }
 
-TEST(DigitBags, NameWhatCannotBe) {
+TEST(DigitBags, RejectInvalidArguments) {
   PatternSet images = numbered_images(10);
-  expect_error<UsageError>([&] { draw_digit_bags(images, 5, 11, {}); }, {"5 to 11 of 10"});
-  expect_error<UsageError>([&] { draw_digit_bags(images, 5, 5, {}); }, {"5 to 5 of 10"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 5, 11, {}); }, {"5 to 11", "10 images"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 5, 5, {}); }, {"5 to 5", "10 images"});
   expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {.num_bags = 0}); }, {"0 bags of 10"});
   expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {.mean_size = std::nan("")}); }, {"nan"});
-  expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {.size_deviation = -1}); }, {"-1"});
+  expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {.size_std = -1}); }, {"-1"});
   images.labels.pop_back();
   expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {}); }, {"9 labels for 10 images"});
   images = numbered_images(10);
@@ -82,16 +82,16 @@ TEST(DigitBags, NameWhatCannotBe) {
   expect_error<UsageError>([&] { draw_digit_bags(images, 0, 10, {}); }, {"3 channels", "grey"});
 }
 
-TEST(LabelledBags, HoldBitsAndCharacters) {
+TEST(LabelledBags, StoreBitsAndOneHotCharacters) {
   const BitBags drawn = draw_bit_bags({.num_bags = 6, .num_instances = 3, .num_bits = 8});
-  const LabelledBags bits = labelled(drawn);
+  const LabelledBags bits = to_labelled_bags(drawn);
   EXPECT_EQ(bits.count(), 6);
   EXPECT_EQ(bits.bag_size(4), 3);
   EXPECT_EQ(bits.num_positive(), 3);
   EXPECT_EQ(bits.bytes[size_t(7 * 8 + 2)], drawn.instances.get(7, 2) ? 1 : 0);
   const LatchSequences sequences =
       draw_latch_sequences({.num_samples = 5, .num_instances = 4, .num_characters = 6});
-  const LabelledBags latch = labelled(sequences);
+  const LabelledBags latch = to_labelled_bags(sequences);
   EXPECT_EQ(latch.instance_shape, (std::vector<int64_t>{6}));
   for (size_t i = 0; i < sequences.characters.size(); ++i) {
     for (int64_t c = 0; c < 6; ++c) {
@@ -101,15 +101,15 @@ TEST(LabelledBags, HoldBitsAndCharacters) {
   EXPECT_EQ(latch.targets, sequences.targets);
 }
 
-TEST(LabelledBags, AreTakenApartAndJoined) {
+TEST(LabelledBags, AreSlicedAndConcatenated) {
   const LabelledBags bags = draw_digit_bags(numbered_images(100), 0, 100, {.num_bags = 7});
-  const LabelledBags again = joined(slice(bags, 0, 3), slice(bags, 3, 7));
+  const LabelledBags again = concatenate(slice(bags, 0, 3), slice(bags, 3, 7));
   EXPECT_EQ(again.bytes, bags.bytes);
-  EXPECT_EQ(again.begins, bags.begins);
+  EXPECT_EQ(again.offsets, bags.offsets);
   EXPECT_EQ(again.targets, bags.targets);
   EXPECT_EQ(slice(bags, 2, 2).count(), 0);
-  expect_error<UsageError>([&] { slice(bags, 3, 8); }, {"3 to 8 of 7"});
-  expect_error<UsageError>([&] { joined(bags, labelled(draw_bit_bags({.num_bags = 2}))); },
+  expect_error<UsageError>([&] { slice(bags, 3, 8); }, {"3 to 8", "7 bags"});
+  expect_error<UsageError>([&] { concatenate(bags, to_labelled_bags(draw_bit_bags({.num_bags = 2}))); },
                            {"[1, 1, 3]", "[8]"});
 }
 

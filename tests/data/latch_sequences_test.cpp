@@ -9,9 +9,9 @@
 namespace mneme::data {
 namespace {
 
-// The numbers themselves are compared with hflayers' in tests/golden/hopfield/data_latch_*.
+// The drawn numbers are compared with those of hflayers in tests/golden/hopfield/data_latch_*.
 
-TEST(LatchSequences, SayTheirClassFirstAndThenOnlyNoise) {
+TEST(LatchSequences, FirstCharacterIsTheClassAndTheRestIsNoise) {
   const LatchSequences sequences =
       draw_latch_sequences({.num_samples = 50, .num_instances = 7, .num_characters = 4});
   ASSERT_EQ(sequences.num_samples(), 50);
@@ -24,20 +24,21 @@ TEST(LatchSequences, SayTheirClassFirstAndThenOnlyNoise) {
   EXPECT_GT(std::ranges::count(sequences.targets, 0), 10);
 }
 
-TEST(LatchSequences, OfOneCharacterAreTheirClass) {
+TEST(LatchSequences, SequencesOfOneCharacterAreTheirClass) {
   const LatchSequences sequences =
       draw_latch_sequences({.num_samples = 9, .num_instances = 1, .num_characters = 3});
   EXPECT_TRUE(std::ranges::equal(sequences.characters, sequences.targets));
 }
 
-TEST(LatchSequences, NamesWhatCannotBeDrawn) {
-  const auto refuse = [](LatchOptions options, std::initializer_list<std::string_view> parts) {
+TEST(LatchSequences, RejectsInvalidOptions) {
+  const auto expect_rejected = [](LatchOptions options, std::initializer_list<std::string_view> parts) {
     expect_error<UsageError>([&] { draw_latch_sequences(options); }, parts);
   };
-  refuse({.num_samples = 0}, {"num_samples is 0"});
-  refuse({.num_instances = 0}, {"num_instances is 0"});
-  refuse({.num_characters = 2}, {"num_characters is 2", "3"});
-  refuse({.num_samples = 1'000'000'000, .num_instances = 1'000'000'000}, {"1000000000 times 1000000000"});
+  expect_rejected({.num_samples = 0}, {"num_samples is 0"});
+  expect_rejected({.num_instances = 0}, {"num_instances is 0"});
+  expect_rejected({.num_characters = 2}, {"num_characters is 2", "3"});
+  expect_rejected({.num_samples = 1'000'000'000, .num_instances = 1'000'000'000},
+                  {"1000000000 lists of 1000000000 rows"});
 }
 
 } // namespace

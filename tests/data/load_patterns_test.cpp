@@ -28,7 +28,7 @@ Bytes small_safetensors() {
   return Bytes().little(header.size(), 8).text(header).text("\x05\x06");
 }
 
-TEST(LoadPatterns, GoesByContentWhateverTheName) {
+TEST(LoadPatterns, DetectsTheFormatFromTheContent) {
   const TemporaryFolder folder;
   EXPECT_EQ(load_patterns(folder.file("a.npy", small_idx().all())).patterns[0][0], 0.2);
   EXPECT_EQ(load_patterns(folder.file("b", small_safetensors().all())).patterns[1][0], 6.0 / 255);
@@ -38,7 +38,7 @@ TEST(LoadPatterns, GoesByContentWhateverTheName) {
   EXPECT_EQ(load_patterns(folder.path() / "d.npy").patterns[0][1], 1);
 }
 
-TEST(LoadPatterns, GoesByNameWhereContentSaysNothing) {
+TEST(LoadPatterns, UsesTheNameIfTheContentIsAmbiguous) {
   const TemporaryFolder folder;
   const Bytes noise = Bytes().text("something else entirely");
   const auto message_of = [&](const std::string& name, std::initializer_list<std::string_view> parts) {
@@ -49,17 +49,17 @@ TEST(LoadPatterns, GoesByNameWhereContentSaysNothing) {
   message_of("a.idx", {"magic number"});
   message_of("a-ubyte", {"magic number"});
   message_of("a.bin", {"3073"});
-  message_of("a.safetensors", {"header of"});
-  message_of("a.csv", {"a.csv", "0 lines of numbers"});
+  message_of("a.safetensors", {"the header has"});
+  message_of("a.csv", {"a.csv", "no line of numbers"});
   message_of("a.npz", {"named .npz", "first bytes"});
   message_of("a.pt", {"named .pt", "first bytes"});
   message_of("a.md",
              {"a.md", "is text", "IDX", "CIFAR-10", ".npy", ".npz", ".png", ".csv", ".safetensors", ".pt"});
   expect_error<DataError>([&] { load_patterns(folder.file("a.dat", Bytes().text("\x01\x02\x03").all())); },
-                          {"a.dat", "what kind of file"});
+                          {"a.dat", "format is unknown"});
 }
 
-TEST(LoadPatterns, TakesCifarByNameEvenIfItsPixelsLookLikeIdx) {
+TEST(LoadPatterns, DetectsCifarByNameEvenIfItsPixelsLookLikeIdx) {
   const TemporaryFolder folder;
   const Bytes record = Bytes().big(0x00000803, 4).text(std::string(3069, '\0'));
   const PatternSet set = load_patterns(folder.file("data_batch_1.bin", record.all()));
@@ -67,7 +67,7 @@ TEST(LoadPatterns, TakesCifarByNameEvenIfItsPixelsLookLikeIdx) {
   EXPECT_EQ(set.labels, std::vector<int64_t>{0});
 }
 
-TEST(LoadPatterns, ReadsAFolderOfPictures) {
+TEST(LoadPatterns, ReadsAFolderOfImages) {
   const TemporaryFolder folder;
   write_png(folder.path() / "a.png", {.height = 1, .width = 2, .channels = 1, .pixels = {0, 255}});
   write_png(folder.path() / "b.png", {.height = 1, .width = 2, .channels = 1, .pixels = {255, 0}});
@@ -75,7 +75,7 @@ TEST(LoadPatterns, ReadsAFolderOfPictures) {
   EXPECT_EQ(load_patterns(folder.path(), {.limit = 1, .tensor = ""}).patterns.count(), 1);
 }
 
-TEST(LoadPatterns, PassesOptionsOn) {
+TEST(LoadPatterns, AppliesOptions) {
   const TemporaryFolder folder;
   EXPECT_EQ(
       load_patterns(folder.file("a.idx", small_idx().all()), {.limit = 1, .tensor = ""}).patterns.count(), 1);
@@ -87,22 +87,22 @@ TEST(LoadPatterns, PassesOptionsOn) {
   expect_error<UsageError>(
       [&] { load_patterns(folder.file("c.idx", small_idx().all()), {.limit = 0, .tensor = "x"}); },
       {"c.idx", "\"x\"", "only .npz, .safetensors and .pt"});
-  const TemporaryFolder pictures;
-  write_png(pictures.path() / "a.png", {.height = 1, .width = 2, .channels = 1, .pixels = {0, 255}});
-  expect_error<UsageError>([&] { load_patterns(pictures.path(), {.limit = 0, .tensor = "x"}); }, {"\"x\""});
+  const TemporaryFolder images;
+  write_png(images.path() / "a.png", {.height = 1, .width = 2, .channels = 1, .pixels = {0, 255}});
+  expect_error<UsageError>([&] { load_patterns(images.path(), {.limit = 0, .tensor = "x"}); }, {"\"x\""});
 }
 
-TEST(LoadPatterns, SaysThatAFileIsMissing) {
+TEST(LoadPatterns, ReportsAMissingFile) {
   const TemporaryFolder folder;
-  expect_error<DataError>([&] { load_patterns(folder.path() / "no.npy"); }, {"no.npy", "no such file"});
+  expect_error<DataError>([&] { load_patterns(folder.path() / "no.npy"); }, {"no.npy", "file not found"});
 }
 
-/// A file that begins so, and goes on with bytes that are no text.
+/// A file with these first bytes, followed by bytes that are not text.
 Bytes binary(std::string_view start) {
   return Bytes().text(start).text(std::string(600, '\x01'));
 }
 
-TEST(LoadPatterns, NamesFilesOfOtherKindsAndSaysWhatToDo) {
+TEST(LoadPatterns, ReportsUnsupportedFormatsWithAdvice) {
   using namespace std::string_view_literals;
   const TemporaryFolder folder;
   const auto named = [&](const std::string& name, const Bytes& bytes,
@@ -150,13 +150,13 @@ TEST(LoadPatterns, NamesFilesOfOtherKindsAndSaysWhatToDo) {
         Bytes().text("\x80\x02}q\x01(U\x0b"
                      "batch_labelq\x02"),
         {"CIFAR", "Python", "mneme data get"});
-  named("a.npy.gz", gzipped(gzipped(Bytes().text("1,2").all()).all()), {"gzip twice", "gunzip -c"});
-  named("a.npy.gz", gzipped({}), {"0 bytes"});
+  named("a.npy.gz", gzipped(gzipped(Bytes().text("1,2").all()).all()), {"twice by gzip", "gunzip -c"});
+  named("a.npy.gz", gzipped({}), {"no content"});
   named("a.npy", {}, {"empty (0 bytes)"});
   named("a.zip", zip({{"readme.txt", "hi"}, {"b\\\xC3\xA4.txt", "x"}}),
         {"zip archive", "readme.txt", "\\\\", "unzip"});
   named("a.xlsx", zip({{"xl/workbook.xml", "x"}}), {"Excel", "CSV"});
-  named("a.npz", zip({}), {"zip archive of no files"});
+  named("a.npz", zip({}), {"empty zip archive"});
   named("train.bin", Bytes().text("\x13\x63").text(std::string(3072, '\x05')),
         {"CIFAR-100", "reshape(-1, 3, 32, 32)"});
 }
@@ -183,7 +183,7 @@ TEST(LoadPatterns, ReadsEveryFormatCompressedByGzip) {
                           {"f.npy.gz", "ends at byte"});
 }
 
-TEST(LoadPatterns, TakesTextOfNumbersForATableWhateverItsName) {
+TEST(LoadPatterns, ReadsTextOfNumbersAsATableWhateverItsName) {
   const TemporaryFolder folder;
   for (const std::string text : {"1 2\n3 4",
                                  "\xEF\xBB\xBF"
@@ -195,7 +195,7 @@ TEST(LoadPatterns, TakesTextOfNumbersForATableWhateverItsName) {
   }
 }
 
-TEST(LoadPatterns, DecompressesNoMoreThanItMay) {
+TEST(LoadPatterns, LimitsTheDecompressedSize) {
   const Bytes bomb = gzipped(Bytes().text(std::string(3'000'000, '\0')).all());
   const MemorySource source(bomb.all(), "bomb.gz");
   EXPECT_EQ(decompress(source, 3'000'000)->size(), 3'000'000);
@@ -228,7 +228,7 @@ TEST(LoadPatterns, ReadsTensorsOfTorchFilesWithTheirStrides) {
   EXPECT_EQ(load_patterns(golden / "accepted.pt", {.limit = 1, .tensor = "expanded"}).patterns.count(), 1);
 }
 
-TEST(LoadPatterns, ReadsSeveralFilesAndPatternsOfNamesInOrder) {
+TEST(LoadPatterns, ReadsSeveralFilesAndGlobPatternsInOrder) {
   const TemporaryFolder folder;
   for (int i = 0; i < 3; ++i) {
     write_npy(folder.path() / fmt::format("p{}.npy", i), RealPatterns(2, 2, {1.0 * i, 7, 8, 9}));
@@ -248,12 +248,13 @@ TEST(LoadPatterns, ReadsSeveralFilesAndPatternsOfNamesInOrder) {
   EXPECT_EQ(firsts(load({p.string() + "2.npy", p.string() + "0.npy"})), (std::vector<double>{2, 8, 0, 8}));
   EXPECT_EQ(firsts(load({p.string() + "?.npy"})), (std::vector<double>{0, 8, 1, 8, 2, 8}));
   EXPECT_EQ(firsts(load({p.string() + "[01].npy"})), (std::vector<double>{0, 8, 1, 8}));
-  EXPECT_EQ(firsts(load({p.string() + "[0].npy"})), std::vector<double>{5}); // a file has this very name
+  EXPECT_EQ(firsts(load({p.string() + "[0].npy"})),
+            std::vector<double>{5}); // a file with exactly this name exists
   EXPECT_EQ(firsts(load({p.string() + "?.npy"}, 3)), (std::vector<double>{0, 8, 1}));
   EXPECT_EQ(load({p.string() + "0.npy", p.string() + "1.npy"}).source, "p0.npy, p1.npy");
   EXPECT_EQ(load({p.string() + "?.npy"}).source, "p0.npy and 2 more files");
   expect_error<DataError>([&] { load({folder.path() / "*.csv"}); }, {"*.csv", "no file matches"});
-  expect_error<DataError>([&] { load({folder.path() / "p3.npy"}); }, {"p3.npy", "no such file"});
+  expect_error<DataError>([&] { load({folder.path() / "p3.npy"}); }, {"p3.npy", "file not found"});
   expect_error<UsageError>([&] { load({}); }, {"no file"});
   expect_error<UsageError>([&] { load({"-", "/dev/stdin"}); }, {"standard input was given twice"});
 
@@ -281,7 +282,7 @@ Bytes two_bytes(std::string_view numbers) {
       .text(numbers);
 }
 
-TEST(LoadPatterns, PutsFilesOnOneScaleOrNamesBoth) {
+TEST(LoadPatterns, MergesFilesOfTheSameScaleOrReportsBoth) {
   using namespace std::string_view_literals;
   const TemporaryFolder folder;
   const auto bytes = folder.file("bytes.npy", two_bytes("\x33\xFF").all());
@@ -297,11 +298,11 @@ TEST(LoadPatterns, PutsFilesOnOneScaleOrNamesBoth) {
       [&] {
         load({bytes, folder.path() / "reals.npy"});
       },
-      {"reals.npy", "taken as they are", "bytes.npy", "divided by 255"});
+      {"reals.npy", "not scaled", "bytes.npy", "divided by 255"});
   write_npy(folder.path() / "bits.npy", RealPatterns(1, 2, {0, 1}));
   EXPECT_EQ(load({folder.path() / "bits.npy", folder.path() / "bits.npy"}).threshold, 0.5);
   EXPECT_EQ(load({folder.path() / "bits.npy", folder.path() / "reals.npy"}).threshold, 0);
-  // Images are in [0, 1] whatever their files hold.
+  // Images are in [0, 1] whatever range their files contain.
   write_png(folder.path() / "a.png", {.height = 1, .width = 2, .channels = 1, .pixels = {51, 255}});
   write_npy(folder.path() / "image.npy", RealPatterns(1, 2, {0, 0.5}), {1, 2, 1});
   const PatternSet images = load({folder.path() / "a.png", folder.path() / "image.npy"});
@@ -347,19 +348,19 @@ TEST(LoadPatterns, TransposesImages) {
   EXPECT_EQ(load_patterns(folder.path() / "b.npy", {.transpose = true}).image_shape(), (ImageShape{1, 2, 3}));
   write_npy(folder.path() / "plain.npy", RealPatterns(1, 6));
   expect_error<UsageError>([&] { load_patterns(folder.path() / "plain.npy", {.transpose = true}); },
-                           {"plain.npy", "no images", "--transpose"});
+                           {"plain.npy", "not images", "--transpose"});
 }
 
 TEST(LoadPatterns, ReadsOneFolderPerClass) {
   const TemporaryFolder folder;
-  const auto picture = [&](const std::string& name, uint8_t grey) {
+  const auto image = [&](const std::string& name, uint8_t grey) {
     std::filesystem::create_directories((folder.path() / name).parent_path());
     write_png(folder.path() / name, {.height = 1, .width = 1, .channels = 1, .pixels = {grey}});
   };
-  picture("set/dog/b.png", 51);
-  picture("set/dog/a.png", 255);
-  picture("set/cat/z.png", 0);
-  picture("set/.hidden/z.png", 0);
+  image("set/dog/b.png", 51);
+  image("set/dog/a.png", 255);
+  image("set/cat/z.png", 0);
+  image("set/.hidden/z.png", 0);
   const PatternSet set = load_patterns(folder.path() / "set");
   EXPECT_EQ(set.patterns, RealPatterns(3, 1, {0, 1, 0.2}));
   EXPECT_EQ(set.labels, (std::vector<int64_t>{0, 1, 1}));
@@ -368,17 +369,17 @@ TEST(LoadPatterns, ReadsOneFolderPerClass) {
   EXPECT_EQ(load_patterns(folder.path() / "set", {.limit = 2}).labels, (std::vector<int64_t>{0, 1}));
   const std::vector<std::filesystem::path> twice{folder.path() / "set", folder.path() / "set"};
   EXPECT_EQ(load_patterns(twice, {}).labels, (std::vector<int64_t>{0, 1, 1, 0, 1, 1}));
-  picture("other/cow/a.png", 0);
+  image("other/cow/a.png", 0);
   const std::vector<std::filesystem::path> differ{folder.path() / "set", folder.path() / "other"};
-  expect_error<DataError>([&] { load_patterns(differ, {}); }, {"other", "names 1 classes", "set"});
-  picture("deep/train/cat/a.png", 0);
+  expect_error<DataError>([&] { load_patterns(differ, {}); }, {"other", "has 1 classes", "set"});
+  image("deep/train/cat/a.png", 0);
   expect_error<DataError>([&] { load_patterns(folder.path() / "deep"); },
-                          {"deep/train", "\"cat\"", "one folder of pictures per class"});
-  picture("hole/cat/a.png", 0);
+                          {"deep/train", "\"cat\"", "one folder of images per class"});
+  image("hole/cat/a.png", 0);
   std::filesystem::create_directory(folder.path() / "hole/dog");
   expect_error<DataError>([&] { load_patterns(folder.path() / "hole"); },
-                          {"hole/dog", "0 files named *.png"});
-  picture("photos/x/a.png", 0);
+                          {"hole/dog", "no files named *.png"});
+  image("photos/x/a.png", 0);
   std::filesystem::remove_all(folder.path() / "photos/x");
   folder.file("photos/a.JPG", Bytes().text("x").all());
   expect_error<DataError>([&] { load_patterns(folder.path() / "photos"); }, {"a.JPG", "mogrify"});
@@ -403,7 +404,7 @@ TEST(LoadPatterns, ReadsAFolderOfOneIdxFileWithItsLabels) {
                           {"t10k-labels-idx1-ubyte", "1 labels", "2 images"});
   folder.file("MNIST/raw/train-images.idx3-ubyte", small_idx().all());
   expect_error<DataError>([&] { load_patterns(folder.path()); },
-                          {"2 files of images", "t10k-images-idx3-ubyte", "train-images.idx3-ubyte"});
+                          {"2 IDX files of images", "t10k-images-idx3-ubyte", "train-images.idx3-ubyte"});
 }
 
 } // namespace

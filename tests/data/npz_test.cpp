@@ -27,7 +27,7 @@ PatternSet parse(const Bytes& bytes, const std::string& array = "", int64_t limi
   return parse_npz(bytes.all(), "folder/a.npz", array, limit);
 }
 
-TEST(Npz, ReadsTheOnlyArrayHoweverItIsStored) {
+TEST(Npz, ReadsTheOnlyArrayStoredOrCompressed) {
   for (const uint64_t method : {0, 8}) {
     for (const bool in_64 : {false, true}) {
       const PatternSet set = parse(zip(
@@ -47,67 +47,67 @@ TEST(Npz, ReadsArchivesWithACommentOrWithBytesAfterThem) {
   EXPECT_EQ(parse(longer.text("more")).patterns, RealPatterns(1, 1, {5}));
 }
 
-TEST(Npz, TakesTheArrayNamed) {
+TEST(Npz, ReadsTheNamedArray) {
   const Bytes bytes = zip({{.name = "x.npy", .content = npy("(1,)", "\1")},
                            {.name = "y.npy", .content = npy("(2, 1)", "\2\3"), .method = 8},
                            {.name = "notes.txt", .content = "text"}});
   EXPECT_EQ(parse(bytes, "y").patterns, RealPatterns(2, 1, {2, 3}));
   EXPECT_EQ(parse(bytes, "y.npy", 1).patterns, RealPatterns(1, 1, {2}));
   expect_error<DataError>([&] { parse(bytes, "z"); }, {"folder/a.npz", "no array \"z\"", "\"x\", \"y\""});
-  expect_error<DataError>([&] { parse(bytes); }, {"holds 2 arrays", "\"x\" (int8 of shape [1])",
+  expect_error<DataError>([&] { parse(bytes); }, {"contains 2 arrays", "\"x\" (int8 of shape [1])",
                                                   "\"y\" (int8 of shape [2, 1])", "--tensor"});
 }
 
-TEST(Npz, TakesTheOnlyArrayOfNumbers) {
+TEST(Npz, ReadsTheOnlyNumericArray) {
   const Bytes bytes = zip({{.name = "names.npy", .content = npy("(1,)", "abcd", "<U1")},
                            {.name = "x.npy", .content = npy("(1,)", "\5"), .method = 8}});
   EXPECT_EQ(parse(bytes).patterns, RealPatterns(1, 1, {5}));
-  expect_error<DataError>([&] { parse(bytes, "names"); }, {"names.npy", "texts"});
+  expect_error<DataError>([&] { parse(bytes, "names"); }, {"names.npy", "strings"});
 }
 
-TEST(Npz, ShowsNamesEscaped) {
+TEST(Npz, EscapesNamesInMessages) {
   const Bytes bytes = zip({{.name = "a\n\x1b[31m.npy", .content = npy("(1,)", "\1")},
                            {.name = "b\\.npy", .content = npy("(1,)", "\1")}});
   expect_error<DataError>([&] { parse(bytes); }, {R"("a\n\x1b[31m")", R"("b\\")"});
 }
 
-TEST(Npz, RefusesEveryTruncation) {
+TEST(Npz, RejectsEveryTruncation) {
   const auto read = [](std::span<const std::byte> part) { parse_npz(part, "cut.npz"); };
   expect_no_prefix_parses(zip({{.name = "x.npy", .content = npy("(1,)", "\1")}}), read);
   expect_no_prefix_parses(zip({{.name = "x.npy", .content = npy("(1,)", "\1"), .method = 8, .in_64 = true}}),
                           read);
 }
 
-TEST(Npz, RefusesDamageAndBombs) {
+TEST(Npz, RejectsDamageAndZipBombs) {
   ZipFile file{.name = "x.npy", .content = npy("(8,)", "\1\1\1\1\1\1\1\1"), .method = 8};
-  const auto refused = [](const ZipFile& wrong, std::initializer_list<std::string_view> parts) {
+  const auto expect_rejected = [](const ZipFile& wrong, std::initializer_list<std::string_view> parts) {
     expect_error<DataError>([&] { parse(zip({wrong}), "x"); }, parts);
   };
   ZipFile checksum = file, stored = file, longer = file, bomb = file, shorter = file, encrypted = file,
           other = file;
-  ZipFile unchecked = file; // a checksum of 0 was not computed
+  ZipFile unchecked = file; // a checksum of 0 means that it was not computed
   unchecked.checksum_bits = static_cast<uint32_t>(
       crc32_z(0, reinterpret_cast<const Bytef*>(unchecked.content.data()), unchecked.content.size()));
   EXPECT_NO_THROW(parse(zip({unchecked}), "x"));
   checksum.checksum_bits = 1;
-  refused(checksum, {"checksum", "x.npy"});
+  expect_rejected(checksum, {"checksum", "x.npy"});
   stored.checksum_bits = 1;
   stored.method = 0;
-  refused(stored, {"checksum", "x.npy"});
+  expect_rejected(stored, {"checksum", "x.npy"});
   longer.size_added = 1;
-  refused(longer, {"x.npy", "ends too early"});
+  expect_rejected(longer, {"x.npy", "ends too early"});
   bomb.size_added = 1'000'000;
-  refused(bomb, {"x.npy", "cannot have", "compressed ones"});
+  expect_rejected(bomb, {"x.npy", "cannot have", "compressed bytes"});
   shorter.size_added = ~uint64_t{0};
-  refused(shorter, {"x.npy", "unpacks to more than"});
+  expect_rejected(shorter, {"x.npy", "decompresses to more than"});
   encrypted.flags = 1;
-  refused(encrypted, {"x.npy", "encrypted"});
+  expect_rejected(encrypted, {"x.npy", "encrypted"});
   other.method = 12;
-  refused(other, {"x.npy", "method 12"});
+  expect_rejected(other, {"x.npy", "method 12"});
   expect_error<DataError>([&] { parse(zip({file, file}), "x"); }, {"same name"});
-  expect_error<DataError>([&] { parse(zip({}), "x"); }, {"holds 0 arrays"});
+  expect_error<DataError>([&] { parse(zip({}), "x"); }, {"contains no arrays"});
   const Bytes whole = zip({file});
-  for (size_t at = 0; at < whole.size(); ++at) { // whatever is damaged, the right numbers come out or none
+  for (size_t at = 0; at < whole.size(); ++at) { // a damaged byte must never change the numbers that are read
     Bytes damaged = whole;
     damaged[at] ^= std::byte{0x11};
     try {
@@ -117,7 +117,7 @@ TEST(Npz, RefusesDamageAndBombs) {
   }
 }
 
-TEST(Npz, IsLoadedByContent) {
+TEST(Npz, IsDetectedByContent) {
   const TemporaryFolder folder;
   const auto path = folder.file(
       "x.dat", zip({{.name = "x.npy", .content = npy("(1, 1)", "\x81", "|u1"), .method = 8}}).all());

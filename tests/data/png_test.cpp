@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include <gtest/gtest.h> // before rapidcheck, which lacks it
+#include <gtest/gtest.h> // must precede rapidcheck, which does not include it
 #include <rapidcheck/gtest.h>
 #include <zlib.h>
 
@@ -36,7 +36,7 @@ std::vector<std::byte> compressed(std::string_view rows) {
   return packed;
 }
 
-/// A PNG put together without libpng. rows: each begins with its filter, 0.
+/// A PNG written without libpng. Each of the rows begins with its filter type, 0.
 Bytes png(uint64_t width, uint64_t height, uint64_t depth, Colour colour, std::string_view rows,
           const Bytes& between = {}, uint64_t interlace = 0) {
   Bytes header;
@@ -73,7 +73,7 @@ TEST(Png, ReadsEveryDepthOfGrey) {
             (std::vector<double>{1.0 / 65535, 1}));
 }
 
-TEST(Png, TurnsColourIntoLuminance) {
+TEST(Png, ConvertsColourToLuma) {
   const std::vector<double> rgb = pixels(png(4, 1, 8, kRgb,
                                              std::string_view("\0\xFF\0\0"
                                                               "\0\xFF\0"
@@ -85,7 +85,7 @@ TEST(Png, TurnsColourIntoLuminance) {
   EXPECT_EQ(deep, (std::vector<double>{0.299}));
 }
 
-TEST(Png, LaysTransparentPixelsOverWhite) {
+TEST(Png, BlendsTransparentPixelsOverWhite) {
   EXPECT_EQ(pixels(png(2, 1, 8, kGreyAlpha, std::string_view("\0\x00\x00\x00\xCC", 5))),
             (std::vector<double>{1, 1 - 0.8}));
   EXPECT_EQ(pixels(png(1, 1, 8, kRgba, std::string_view("\0\0\0\0\0", 5))), (std::vector<double>{1}));
@@ -101,7 +101,7 @@ TEST(Png, ReadsPalettesWithTransparency) {
 }
 
 TEST(Png, ReadsInterlacedPixels) {
-  // A 2 x 2 picture: pass 1 holds (0, 0), pass 6 (1, 0), pass 7 the lower row.
+  // A 2 x 2 image: pass 1 contains (0, 0), pass 6 (1, 0), pass 7 the lower row.
   const Bytes bytes = png(2, 2, 8, kGrey, std::string_view("\0\x00\0\x33\0\x66\xFF", 7), {}, 1);
   EXPECT_EQ(pixels(bytes), (std::vector<double>{0, 0.2, 0.4, 1}));
 }
@@ -112,7 +112,7 @@ TEST(Png, IgnoresTextsAndTimes) {
   EXPECT_EQ(pixels(png(1, 1, 8, kGrey, std::string_view("\0\xFF", 2), more)), (std::vector<double>{1}));
 }
 
-TEST(Png, RefusesEveryTruncation) {
+TEST(Png, RejectsEveryTruncation) {
   expect_no_prefix_parses(small_png(), [](auto part) { parse_png(part, "cut.png"); });
 }
 
@@ -123,7 +123,7 @@ TEST(Png, IgnoresBytesAfterTheEnd) {
   }
 }
 
-/// A picture of 2 x 2 grey pixels whose IDAT chunks hold `data`.
+/// A greyscale image of 2 x 2 pixels whose IDAT chunks contain `data`.
 Bytes png_of_data(std::initializer_list<std::span<const std::byte>> data) {
   Bytes header;
   header.big(2, 4).big(2, 4).big(8, 1).big(kGrey, 1).big(0, 3);
@@ -147,24 +147,24 @@ TEST(Png, IgnoresSurplusCompressedData) {
   EXPECT_EQ(pixels(png_of_data({longest})), expected);
 }
 
-TEST(Png, RefusesPixelsThatAreCutOrDamagedUnderRightChecksums) {
+TEST(Png, RejectsTruncatedOrDamagedPixelsWithValidChecksums) {
   const std::string rows("\0\x00\x33\0\x66\xFF", 6);
   const std::vector<std::byte> exact = compressed(rows), less = compressed(rows.substr(0, 5));
-  const auto refused = [](const Bytes& bytes) {
-    expect_error<DataError>([&] { parse_png(bytes.all(), "bad.png"); }, {"bad.png", "not a readable PNG"});
+  const auto expect_rejected = [](const Bytes& bytes) {
+    expect_error<DataError>([&] { parse_png(bytes.all(), "bad.png"); }, {"bad.png", "the PNG is invalid"});
   };
-  refused(png_of_data({less})); // a pixel is missing
+  expect_rejected(png_of_data({less})); // a pixel is missing
   for (size_t length = 0; length < exact.size(); ++length) {
-    refused(png_of_data({std::span(exact).first(length)}));
+    expect_rejected(png_of_data({std::span(exact).first(length)}));
   }
   for (size_t at = exact.size() - 4; at < exact.size(); ++at) { // the checksum of the pixels
     std::vector<std::byte> damaged = exact;
     damaged[at] ^= std::byte{0x10};
-    refused(png_of_data({damaged}));
+    expect_rejected(png_of_data({damaged}));
   }
 }
 
-TEST(Png, RefusesEveryDamagedByte) {
+TEST(Png, RejectsEveryDamagedByte) {
   const Bytes whole = small_png();
   for (size_t at = 0; at < whole.size(); ++at) {
     Bytes damaged = whole;
@@ -173,7 +173,7 @@ TEST(Png, RefusesEveryDamagedByte) {
   }
 }
 
-TEST(Png, RefusesSizesThatTheFileCannotHold) {
+TEST(Png, RejectsSizesThatTheFileCannotContain) {
   const Bytes huge = png(0x7FFFFFFF, 0x7FFFFFFF, 8, kGrey, "x");
   expect_error<DataError>([&] { parse_png(huge.all(), "huge.png"); },
                           {"2147483647 x 2147483647", "2147483647 bytes per row"});
@@ -204,14 +204,14 @@ TEST(Png, ReadsAFolderInTheOrderOfNames) {
   expect_error<DataError>([&] { read_png_folder(folder.path()); }, {"d.png", "2 x 2", "a.png", "1 x 1"});
 }
 
-TEST(Png, RefusesAFolderWithoutPictures) {
+TEST(Png, RejectsAFolderWithoutImages) {
   const TemporaryFolder folder;
   expect_error<DataError>([&] { read_png_folder(folder.path()); },
-                          {folder.path().string(), "0 files named *.png"});
+                          {folder.path().string(), "no files named *.png"});
   expect_error<DataError>([&] { read_png_folder(folder.path() / "no"); }, {"cannot be read"});
 }
 
-TEST(Png, WritesTheSameBytesForTheSamePixels) {
+TEST(Png, WritesDeterministically) {
   const TemporaryFolder folder;
   const Image image{
       .height = 2, .width = 2, .channels = 3, .pixels = {0, 0, 0, 255, 0, 0, 0, 255, 0, 1, 2, 3}};
@@ -224,17 +224,17 @@ TEST(Png, WritesTheSameBytesForTheSamePixels) {
   EXPECT_EQ(read_png(folder.path() / "a.png").patterns[0][1], 0.299);
 }
 
-TEST(Png, RefusesImagesWhoseSizesDisagree) {
+TEST(Png, RejectsImagesWithInconsistentSizes) {
   const TemporaryFolder folder;
-  const auto refused = [&](const Image& image, std::initializer_list<std::string_view> parts) {
+  const auto expect_rejected = [&](const Image& image, std::initializer_list<std::string_view> parts) {
     expect_error<UsageError>([&] { write_png(folder.path() / "a.png", image); }, parts);
     EXPECT_FALSE(std::filesystem::exists(folder.path() / "a.png"));
   };
-  refused({.height = 2, .width = 2, .channels = 1, .pixels = {0, 0, 0}},
-          {"2 x 2", "1 channels", "3 samples"});
-  refused({.height = 1, .width = 1, .channels = 2, .pixels = {0, 0}}, {"2 channels"});
-  refused({.height = 0, .width = 1, .channels = 1, .pixels = {}}, {"0 x 1"});
-  refused({.height = -1, .width = -1, .channels = 1, .pixels = {0}}, {"-1 x -1"});
+  expect_rejected({.height = 2, .width = 2, .channels = 1, .pixels = {0, 0, 0}},
+                  {"2 x 2", "1 channels", "3 samples"});
+  expect_rejected({.height = 1, .width = 1, .channels = 2, .pixels = {0, 0}}, {"2 channels"});
+  expect_rejected({.height = 0, .width = 1, .channels = 1, .pixels = {}}, {"0 x 1"});
+  expect_rejected({.height = -1, .width = -1, .channels = 1, .pixels = {0}}, {"-1 x -1"});
   expect_error<OutputError>(
       [&] {
         write_png(folder.path() / "no" / "a.png", {.height = 1, .width = 1, .channels = 1, .pixels = {0}});

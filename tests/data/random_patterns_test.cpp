@@ -11,7 +11,7 @@
 namespace mneme::data {
 namespace {
 
-TEST(RandomPatterns, DoNotDependOnHowManyAreAskedFor) {
+TEST(RandomPatterns, DoNotDependOnTheirNumber) {
   const Random random(3);
   EXPECT_EQ(slice(random_bits(200, 100, random), 0, 7), random_bits(7, 100, random));
   EXPECT_EQ(slice(random_sphere(200, 10, random), 0, 7), random_sphere(7, 10, random));
@@ -41,7 +41,7 @@ TEST(RandomPatterns, BitsAreFair) {
   EXPECT_NEAR(static_cast<double>(hamming_distance(bits, 0, bits, 1)), 500, 5 * std::sqrt(1000) / 2);
 }
 
-TEST(RandomPatterns, PointsLieOnTheUnitSphereInAllDirections) {
+TEST(RandomPatterns, PointsAreOnTheUnitSphereInAllDirections) {
   const RealPatterns points = random_sphere(2000, 5, Random(2));
   double sum = 0;
   for (int64_t i = 0; i < points.count(); ++i) {
@@ -69,18 +69,18 @@ TEST(RandomPatterns, UniformNumbersFillTheirRange) {
   EXPECT_EQ(slice(numbers, 0, 10), random_uniform(10, 3, -1, 2, Random(3)));
 }
 
-TEST(RandomPatterns, SizesMayBeNothing) {
+TEST(RandomPatterns, SizesMayBeZero) {
   EXPECT_EQ(random_bits(0, 10, Random(1)).count(), 0);
   EXPECT_EQ(random_bits(3, 0, Random(1)).bits(), 0);
   EXPECT_EQ(random_sphere(0, 3, Random(1)).count(), 0);
   EXPECT_EQ(std::abs(random_sphere(1, 1, Random(1))[0][0]), 1);
 }
 
-TEST(RandomPatterns, RefuseSizesThatCannotBe) {
-  expect_error<UsageError>([] { random_sphere(3, 0, Random(1)); }, {"0 numbers", "at least 1"});
+TEST(RandomPatterns, RejectInvalidSizes) {
+  expect_error<UsageError>([] { random_sphere(3, 0, Random(1)); }, {"size is 0", "at least 1"});
   EXPECT_THROW(random_bits(-1, 10, Random(1)), UsageError);
   EXPECT_THROW(random_sphere(-1, 10, Random(1)), UsageError);
-  expect_error<UsageError>([] { random_uniform(3, 3, 2, 2, Random(1)); }, {"[2, 2)", "below"});
+  expect_error<UsageError>([] { random_uniform(3, 3, 2, 2, Random(1)); }, {"[2, 2)", "empty"});
 }
 
 } // namespace

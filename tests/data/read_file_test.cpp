@@ -15,7 +15,7 @@
 namespace mneme::data {
 namespace {
 
-TEST(ReadFile, GivesAllBytes) {
+TEST(ReadFile, ReturnsAllBytes) {
   const TemporaryFolder folder;
   const Bytes bytes = Bytes().text(std::string(200000, 'x')).text("end");
   const std::vector<std::byte> read = read_file(folder.file("a", bytes.all()));
@@ -33,7 +33,7 @@ TEST(ReadFile, ReadsPipesToTheirEnd) {
   EXPECT_EQ(read.size(), bytes.size());
 }
 
-/// Puts `descriptor` in the place of standard input, and back.
+/// Redirects standard input to `descriptor`, and restores it at the end.
 class StandardInput {
 public:
   explicit StandardInput(int descriptor) : before_(::dup(STDIN_FILENO)) { ::dup2(descriptor, STDIN_FILENO); }
@@ -52,7 +52,7 @@ private:
   int before_;
 };
 
-TEST(ReadFile, ReadsStandardInputToItsEndWhateverItIs) {
+TEST(ReadFile, ReadsEveryKindOfStandardInputToItsEnd) {
   const std::string text = "some bytes";
   const auto expect_read = [&](int descriptor, const char* name) {
     const StandardInput input(descriptor);
@@ -77,7 +77,7 @@ TEST(ReadFile, ReadsStandardInputToItsEndWhateverItIs) {
     expect_read(file, name);
     ::close(file);
 
-    // The letter of Control-D ends a terminal's input only at the beginning of a line.
+    // Control-D ends the input of a terminal only at the beginning of a line.
     const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY);
     if (terminal < 0) {
       continue; // no terminals on this machine
@@ -94,7 +94,7 @@ TEST(ReadFile, ReadsStandardInputToItsEndWhateverItIs) {
   }
 }
 
-TEST(ReadFile, SaysThatStandardInputIsEmptyOrClosed) {
+TEST(ReadFile, ReportsEmptyOrClosedStandardInput) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::pipe(ends.data()), 0);
   ::close(ends[1]);
@@ -108,21 +108,21 @@ TEST(ReadFile, SaysThatStandardInputIsEmptyOrClosed) {
   ::close(ends[0]);
 }
 
-TEST(ReadFile, SaysWhyItCannotRead) {
+TEST(ReadFile, ReportsWhyAFileCannotBeRead) {
   const TemporaryFolder folder;
-  expect_error<DataError>([&] { read_file(folder.path() / "no"); }, {"/no: ", "no such file"});
+  expect_error<DataError>([&] { read_file(folder.path() / "no"); }, {"/no: ", "file not found"});
   expect_error<DataError>([&] { read_file(folder.path()); }, {folder.path().string(), "is a folder"});
   expect_error<DataError>([&] { read_file(folder.file("empty", {})); },
-                          {"/empty: ", "empty (0 bytes)", "make, copy"});
+                          {"/empty: ", "empty (0 bytes)", "create, copy"});
   expect_error<DataError>([] { read_file("/dev/null"); }, {"/dev/null", "device"});
 }
 
-TEST(ReadFile, SaysThatItIsNotPermitted) {
+TEST(ReadFile, ReportsMissingPermission) {
   const TemporaryFolder folder;
   const auto secret = folder.file("secret", Bytes().text("x").all());
   std::filesystem::permissions(secret, std::filesystem::perms::none);
   if (::geteuid() == 0) {
-    GTEST_SKIP() << "root may read every file, so a forbidden one cannot be tried";
+    GTEST_SKIP() << "root may read every file, so missing permissions cannot be tested";
   }
   expect_error<DataError>([&] { read_file(secret); }, {"/secret: ", "cannot be read"});
 }

@@ -32,10 +32,10 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<floa
                        std::vector<int64_t> shape) {
   const std::array<SafetensorsTensor, 1> tensors{
       SafetensorsTensor{"bag", "F32", std::move(shape), std::as_bytes(std::span(numbers))}};
-  write_file_atomically(path, safetensors_file(tensors));
+  write_file_atomically(path, to_safetensors(tensors));
 }
 
-TEST(RowFile, ReadsAnyRowsInEitherTypeFromEitherFormat) {
+TEST(RowFile, ReadsRowsAsFloatOrDoubleFromBothFormats) {
   const TemporaryFolder folder;
   std::vector<float> floats(15);
   for (size_t i = 0; i < 15; ++i) {
@@ -53,11 +53,11 @@ TEST(RowFile, ReadsAnyRowsInEitherTypeFromEitherFormat) {
     file.read(0, std::span(large));
     EXPECT_EQ(small, (std::vector<float>(floats.begin() + 6, floats.begin() + 12)));
     EXPECT_EQ(large, (std::vector<double>(floats.begin(), floats.end())));
-    file.read(5, std::span<float>()); // no rows at all
+    file.read(5, std::span<float>()); // zero rows
   }
 }
 
-TEST(RowFile, RefusesRowsThatThereAreNot) {
+TEST(RowFile, RejectsRowsOutOfRange) {
   const TemporaryFolder folder;
   write_npy(folder / "bag.npy", some_rows());
   const RowFile file(folder / "bag.npy");
@@ -68,7 +68,7 @@ TEST(RowFile, RefusesRowsThatThereAreNot) {
   EXPECT_THROW(file.read(0, std::span(numbers).first(5)), UsageError);
 }
 
-TEST(RowFile, NamesTheRowThatIsNotFinite) {
+TEST(RowFile, ReportsTheRowThatIsNotFinite) {
   const TemporaryFolder folder;
   std::vector<float> numbers(12, 1.0F);
   numbers[7] = std::numeric_limits<float>::infinity();
@@ -76,19 +76,19 @@ TEST(RowFile, NamesTheRowThatIsNotFinite) {
   const RowFile file(folder / "bag.safetensors");
   std::vector<float> some(6);
   std::vector<double> all(12);
-  file.read(0, std::span(some)); // it is not among these
+  file.read(0, std::span(some)); // these rows do not contain it
   expect_error<DataError>([&] { file.read(2, std::span(some)); }, {"row 2, feature 1 is inf"});
   expect_error<DataError>([&] { file.read(0, std::span(all)); }, {"row 2, feature 1 is inf"});
 }
 
-TEST(RowFile, RefusesWhatIsNoMatrixOfRows) {
+TEST(RowFile, RejectsArraysThatAreNotRowMajorMatrices) {
   const TemporaryFolder folder;
   write_npy(folder / "images.npy", RealPatterns(2, 4), {.height = 2, .width = 2, .channels = 1});
   expect_error<DataError>([&] { RowFile(folder / "images.npy"); },
                           {"images.npy", "(2, 2, 2", "rows, features"});
   write_safetensors(folder / "none.safetensors", {}, {3, 0});
   expect_error<DataError>([&] { RowFile(folder / "none.safetensors"); }, {"(3, 0)"});
-  expect_error<DataError>([&] { RowFile(folder / "missing.npy"); }, {"there is no such file"});
+  expect_error<DataError>([&] { RowFile(folder / "missing.npy"); }, {"file not found"});
   mneme::testing::write_text(folder / "fortran.npy",
                              std::string("\x93NUMPY\x01\x00\x46\x00", 10) +
                                  "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }           \n" +
@@ -96,7 +96,7 @@ TEST(RowFile, RefusesWhatIsNoMatrixOfRows) {
   expect_error<DataError>([&] { RowFile(folder / "fortran.npy"); }, {"column by column", "2 x 3"});
 }
 
-TEST(RowFile, NoticesThatItsFileWasCutShort) {
+TEST(RowFile, DetectsATruncatedFile) {
   const TemporaryFolder folder;
   write_npy(folder / "bag.npy", some_rows());
   const RowFile file(folder / "bag.npy");

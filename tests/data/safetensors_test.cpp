@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <gtest/gtest.h> // before rapidcheck, which lacks it
+#include <gtest/gtest.h> // must precede rapidcheck, which does not include it
 #include <rapidcheck/gtest.h>
 
 #include "data/testing.h"
@@ -41,7 +41,7 @@ TEST(Safetensors, ReadsATensorByName) {
   EXPECT_EQ(parse(file(kTwo, kTwoData), "b", 1).patterns.count(), 1);
 }
 
-TEST(Safetensors, NamesWhatWasSavedInPlaceOfTheFile) {
+TEST(Safetensors, ReportsOtherFilesSavedUnderThisName) {
   const auto entries = [](const std::string& text) {
     return [text] { parse_safetensors_entries(Bytes().text(text).all(), "m.safetensors"); };
   };
@@ -51,14 +51,14 @@ TEST(Safetensors, NamesWhatWasSavedInPlaceOfTheFile) {
                           {"m.safetensors", "git-lfs pointer", "git lfs pull"});
 }
 
-TEST(Safetensors, GivesNumbersAsTheyAre) {
+TEST(Safetensors, ReadsRawNumbers) {
   std::vector<uint8_t> bytes(2 * 3 * 2 * 2);
   std::iota(bytes.begin(), bytes.end(), uint8_t{0});
   const std::vector<std::byte> file =
-      safetensors_file({{{"x", "U8", {2, 3, 2, 2}, std::as_bytes(std::span(bytes))}}});
+      to_safetensors({{{"x", "U8", {2, 3, 2, 2}, std::as_bytes(std::span(bytes))}}});
   const RealPatterns numbers = parse_safetensors_numbers(file, "x.safetensors", "x");
   ASSERT_EQ(numbers.count(), 2);
-  for (int64_t i = 0; i < 24; ++i) { // neither divided nor moved
+  for (int64_t i = 0; i < 24; ++i) { // neither scaled nor permuted
     EXPECT_EQ(numbers.data()[i], static_cast<double>(i));
   }
 }
@@ -84,9 +84,9 @@ TEST(Safetensors, ReadsWhatItWrites) {
   const std::vector<SafetensorsTensor> tensors{{"b", "U8", {3}, std::as_bytes(std::span(small))},
                                                {"a", "F32", {2, 3}, std::as_bytes(std::span(floats))},
                                                {"empty", "F32", {0, 3}, {}}};
-  const std::vector<std::byte> written = safetensors_file(tensors, metadata);
+  const std::vector<std::byte> written = to_safetensors(tensors, metadata);
   EXPECT_EQ(parse_safetensors_metadata(written, "m"), metadata);
-  EXPECT_TRUE(parse_safetensors_metadata(safetensors_file(tensors), "m").empty());
+  EXPECT_TRUE(parse_safetensors_metadata(to_safetensors(tensors), "m").empty());
   const std::vector<SafetensorsEntry> entries = parse_safetensors_entries(written, "m");
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(entries[0].name, "b");
@@ -122,16 +122,16 @@ TEST(Safetensors, ReadsEveryType) {
   }
 }
 
-TEST(Safetensors, RefusesEveryTruncationAndTrailingBytes) {
+TEST(Safetensors, RejectsEveryTruncationAndTrailingBytes) {
   expect_no_prefix_parses(file(kTwo, kTwoData), [](auto part) { parse_safetensors(part, "cut", "b"); });
   expect_error<DataError>([] { parse(file(kTwo, std::string(kTwoData) + "x"), "b"); },
-                          {"take 8 bytes", "9 bytes follow"});
+                          {"have 8 bytes", "9 bytes follow"});
 }
 
-TEST(Safetensors, NamesTheTensorsThatAreThere) {
-  expect_error<DataError>([] { parse(file(kTwo, kTwoData)); }, {"holds 2 tensors", "\"a\", \"b\""});
+TEST(Safetensors, ListsTheTensorsInMessages) {
+  expect_error<DataError>([] { parse(file(kTwo, kTwoData)); }, {"contains 2 tensors", "\"a\", \"b\""});
   expect_error<DataError>([] { parse(file(kTwo, kTwoData), "c"); }, {"no tensor \"c\"", "\"a\", \"b\""});
-  expect_error<DataError>([] { parse(file("{}")); }, {"holds 0 tensors"});
+  expect_error<DataError>([] { parse(file("{}")); }, {"contains no tensors"});
   std::string many = "{";
   for (int i = 0; i < 25; ++i) {
     many +=
@@ -140,7 +140,7 @@ TEST(Safetensors, NamesTheTensorsThatAreThere) {
   expect_error<DataError>([&] { parse(file(many + "}")); }, {"\"t19\" and 5 more"});
 }
 
-TEST(Safetensors, SaysWhatIsWrongWithTheHeader) {
+TEST(Safetensors, ReportsInvalidHeaders) {
   const auto wrong = [](const std::string& header, std::string_view data,
                         std::initializer_list<std::string_view> parts) {
     expect_error<DataError>([&] { parse(file(header, data)); }, parts);
@@ -148,18 +148,18 @@ TEST(Safetensors, SaysWhatIsWrongWithTheHeader) {
   wrong("[]", "", {"beginning with '{'"});
   wrong(" {}", "", {"beginning with '{'"});
   wrong(std::string("{}\0x", 4), "", {"without null bytes"});
-  wrong("{", "", {"not JSON"});
-  wrong("{\"\xFF\":1}", "", {"not JSON"});
+  wrong("{", "", {"invalid JSON"});
+  wrong("{\"\xFF\":1}", "", {"invalid JSON"});
   wrong(R"({"a":1})", "", {"\"a\"", "dtype (a string), shape and data_offsets", "1"});
   wrong(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"more":1}})", "x", {"dtype (a string)"});
   wrong(R"({"a":{"dtype":8,"shape":[1],"data_offsets":[0,1]}})", "x", {"dtype (a string)"});
-  wrong(R"({"a":{"dtype":"U8","shape":1,"data_offsets":[0,1]}})", "x", {"shape", "whole numbers", "found 1"});
-  wrong(R"({"a":{"dtype":"U8","shape":{"x":1},"data_offsets":[0,1]}})", "x", {"shape", "whole numbers"});
+  wrong(R"({"a":{"dtype":"U8","shape":1,"data_offsets":[0,1]}})", "x", {"shape", "integers", "found 1"});
+  wrong(R"({"a":{"dtype":"U8","shape":{"x":1},"data_offsets":[0,1]}})", "x", {"shape", "integers"});
   wrong(R"({"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}})", "x", {"shape", "[-1]"});
   wrong(R"({"a":{"dtype":"U8","shape":[1.0],"data_offsets":[0,1]}})", "x", {"shape", "[1.0]"});
   wrong(R"({"a":{"dtype":"U8","shape":[9223372036854775808],"data_offsets":[0,1]}})", "x", {"2^63 - 1"});
   wrong(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}})", "x", {"data_offsets", "[0]"});
-  wrong(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", "x", {"a begin and an end", "[1,0]"});
+  wrong(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[1,0]}})", "x", {"[begin, end]", "[1,0]"});
   wrong(R"({"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,4]}})", "1234",
         {"F32 of shape [1, 2]", "4 bytes"});
   wrong(R"({"a":{"dtype":"F64","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", "", {"4294967296"});
@@ -169,20 +169,20 @@ TEST(Safetensors, SaysWhatIsWrongWithTheHeader) {
   const std::string null = R"({"__metadata__":null})";
   EXPECT_TRUE(parse_safetensors_metadata(Bytes().little(null.size(), 8).text(null).all(), "m").empty());
   wrong(R"({"__metadata__":[]})", "", {"__metadata__", "[]"});
-  wrong(R"({"a":)" + std::string(20, '[') + std::string(20, ']') + "}", "", {"nested deeper than 8"});
+  wrong(R"({"a":)" + std::string(20, '[') + std::string(20, ']') + "}", "", {"nested more than 8"});
 }
 
-TEST(Safetensors, RefusesDuplicateKeys) {
+TEST(Safetensors, RejectsDuplicateKeys) {
   const std::string one = R"({"dtype":"U8","shape":[1],"data_offsets":[0,1]})";
   expect_error<DataError>([&] { parse(file("{\"a\":" + one + ",\"a\":" + one + "}", "x")); },
                           {"\"a\" occurs twice"});
   expect_error<DataError>(
       [] { parse(file(R"({"a":{"dtype":"U8","dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "x")); },
       {"\"dtype\" occurs twice"});
-  EXPECT_NO_THROW(parse(file(R"({"dtype":)" + one + "}", "x"))); // the same word on two levels
+  EXPECT_NO_THROW(parse(file(R"({"dtype":)" + one + "}", "x"))); // the same key on two levels
 }
 
-TEST(Safetensors, RefusesGapsAndOverlaps) {
+TEST(Safetensors, RejectsGapsAndOverlaps) {
   const auto two = [](const char* first, const char* second) {
     return file(fmt::format(R"({{"a":{{"dtype":"U8","shape":[2],"data_offsets":{}}},)"
                             R"("b":{{"dtype":"U8","shape":[2],"data_offsets":{}}}}})",
@@ -192,12 +192,12 @@ TEST(Safetensors, RefusesGapsAndOverlaps) {
   expect_error<DataError>([&] { parse(two("[0,2]", "[3,5]")); }, {"\"b\" begins at byte 3", "ends at 2"});
   expect_error<DataError>([&] { parse(two("[0,2]", "[1,3]")); }, {"\"b\" begins at byte 1", "ends at 2"});
   expect_error<DataError>([&] { parse(two("[1,3]", "[3,5]")); }, {"\"a\" begins at byte 1", "ends at 0"});
-  expect_error<DataError>([&] { parse(two("[0,2]", "[2,4]")); }, {"take 4 bytes", "5 bytes follow"});
+  expect_error<DataError>([&] { parse(two("[0,2]", "[2,4]")); }, {"have 4 bytes", "5 bytes follow"});
 }
 
-TEST(Safetensors, RefusesHeadersLongerThanTheFileOrTheFormatAllows) {
+TEST(Safetensors, RejectsHeadersLongerThanTheFileOrTheLimit) {
   expect_error<DataError>([] { parse(Bytes().little(3, 8).text("{}")); },
-                          {"a header of 3 bytes", "2 bytes follow"});
+                          {"the header has 3 bytes", "2 bytes follow"});
   expect_error<DataError>([] { parse(Bytes().little(~uint64_t{0}, 8).text("{}")); },
                           {"18446744073709551615"});
 }
@@ -210,8 +210,8 @@ RC_GTEST_PROP(Safetensors, ReadsWhatWasGenerated, ()) {
   std::vector<Tensor> tensors;
   nlohmann::json header = nlohmann::json::object();
   Bytes data;
-  const int how_many = *rc::gen::inRange(1, 6);
-  for (int t = 0; t < how_many; ++t) {
+  const int num_tensors = *rc::gen::inRange(1, 6);
+  for (int t = 0; t < num_tensors; ++t) {
     const auto count = *rc::gen::inRange<int64_t>(1, 4), size = *rc::gen::inRange<int64_t>(1, 5);
     tensors.push_back({count, size,
                        *rc::gen::container<std::vector<float>>(static_cast<size_t>(count * size),
@@ -225,7 +225,7 @@ RC_GTEST_PROP(Safetensors, ReadsWhatWasGenerated, ()) {
   }
   Bytes bytes = file(header.dump() + std::string(*rc::gen::inRange<size_t>(0, 9), ' '));
   bytes.append(data.all());
-  for (int t = 0; t < how_many; ++t) {
+  for (int t = 0; t < num_tensors; ++t) {
     const Tensor& tensor = tensors[static_cast<size_t>(t)];
     const PatternSet set = parse(bytes, "tensor " + std::to_string(t));
     RC_ASSERT(set.patterns ==

@@ -17,7 +17,7 @@ PatternSet set_of(const std::vector<double>& numbers, double file_scale, const s
           .source = source};
 }
 
-TEST(MatchScale, LeavesCuesThatFit) {
+TEST(MatchScale, KeepsCuesInASimilarRange) {
   const PatternSet patterns = set_of({0, 1, 0.5}, 255, "bytes");
   for (const std::vector<double>& numbers :
        {std::vector<double>{0, 1, 0.2}, {0.1, 0.9, 0.4}, {-0.3, 1.4, 0.5}, {0, 0, 0}}) {
@@ -27,22 +27,23 @@ TEST(MatchScale, LeavesCuesThatFit) {
   }
 }
 
-TEST(MatchScale, BringsNumbersOfBothFilesTogether) {
+TEST(MatchScale, RescalesCuesByTheScalesOfBothFiles) {
   const PatternSet bytes = set_of({0, 1, 0.2}, 255, "bytes"), numbers = set_of({0, 255, 51}, 1, "numbers");
   PatternSet cues = numbers;
-  EXPECT_EQ(match_scale(bytes, cues), "The cues were divided by 255, to the scale of the patterns.");
+  EXPECT_EQ(match_scale(bytes, cues), "The cues were divided by 255 to match the scale of the patterns.");
   EXPECT_DOUBLE_EQ(cues.patterns[0][1], 1);
   EXPECT_DOUBLE_EQ(cues.patterns[0][2], 0.2);
   cues = bytes;
-  EXPECT_EQ(match_scale(numbers, cues), "The cues were multiplied by 255, to the scale of the patterns.");
+  EXPECT_EQ(match_scale(numbers, cues),
+            "The cues were multiplied by 255 to match the scale of the patterns.");
   EXPECT_DOUBLE_EQ(cues.patterns[0][2], 51);
 }
 
-TEST(MatchScale, NamesBothRangesWhereNothingFits) {
+TEST(MatchScale, ReportsBothRangesIfTheyDoNotMatch) {
   const PatternSet patterns = set_of({0, 200, 100}, 1, "stored.npy");
   PatternSet cues = set_of({0, 1, 0.5}, 1, "cues.npy");
   expect_error<UsageError>([&] { match_scale(patterns, cues); },
-                           {"0 to 1 (cues.npy)", "0 to 200 (stored.npy)", "one scale"});
+                           {"0 to 1 (cues.npy)", "0 to 200 (stored.npy)", "same scale"});
   PatternSet large = set_of({0, 255, 3}, 1, "large.npy");
   expect_error<UsageError>([&] { match_scale(cues, large); }, {"0 to 255 (large.npy)", "0 to 1 (cues.npy)"});
 }

@@ -10,7 +10,7 @@ namespace {
 ShardIndex parse(std::string_view text) {
   return parse_shard_index(Bytes().text(text).all(), "model.safetensors.index.json");
 }
-void refuse(std::string_view text, std::initializer_list<std::string_view> parts) {
+void expect_rejected(std::string_view text, std::initializer_list<std::string_view> parts) {
   SCOPED_TRACE(text);
   expect_error<DataError>([&] { parse(text); }, parts);
 }
@@ -25,29 +25,30 @@ TEST(ShardIndex, ListsTheTensorsOfEachShard) {
   EXPECT_EQ(shards.at("model-00002-of-00002.safetensors"), (std::vector<std::string>{"b", "c"}));
 }
 
-TEST(ShardIndex, IsRecognisedByTheEndOfItsName) {
+TEST(ShardIndex, IsRecognisedByItsExtension) {
   EXPECT_TRUE(is_shard_index("a/model.safetensors.index.json"));
   EXPECT_TRUE(is_shard_index("pytorch_model.bin.index.json"));
   EXPECT_FALSE(is_shard_index("config.json"));
   EXPECT_FALSE(is_shard_index("x.index.json/model.safetensors"));
 }
 
-TEST(ShardIndex, NamesWhatIsWrong) {
-  refuse("", {"the index", "not JSON"});
-  refuse("[]", {"not a JSON object"});
-  refuse("{}", {"no \"weight_map\""});
-  refuse(R"({"weight_map": ["a"]})", {"no \"weight_map\""});
-  refuse(R"({"weight_map": {}})", {"lists no tensor"});
-  refuse(R"({"weight_map": {"a": 1}})", {"the shard of \"a\" is 1"});
-  refuse(R"({"weight_map": {"a": "x", "a": "y"}})", {"\"a\" occurs twice"});
-  refuse(R"({"weight_map": )" + std::string(20, '[') + std::string(20, ']') + "}", {"nested deeper than 8"});
+TEST(ShardIndex, ReportsInvalidFiles) {
+  expect_rejected("", {"the index", "invalid JSON"});
+  expect_rejected("[]", {"not a JSON object"});
+  expect_rejected("{}", {"no \"weight_map\""});
+  expect_rejected(R"({"weight_map": ["a"]})", {"no \"weight_map\""});
+  expect_rejected(R"({"weight_map": {}})", {"contains no tensor"});
+  expect_rejected(R"({"weight_map": {"a": 1}})", {"the shard of \"a\" is 1"});
+  expect_rejected(R"({"weight_map": {"a": "x", "a": "y"}})", {"\"a\" occurs twice"});
+  expect_rejected(R"({"weight_map": )" + std::string(20, '[') + std::string(20, ']') + "}",
+                  {"nested more than 8"});
 }
 
-TEST(ShardIndex, NeverLeadsOutOfItsFolder) {
+TEST(ShardIndex, RejectsFilesOutsideOfItsFolder) {
   for (const char* shard :
        {"", ".", "..", "../other.safetensors", "/etc/passwd", "a/b", "a\\\\b", "a\\u0000b", "a\\nb"}) {
-    refuse(R"({"weight_map": {"a": ")" + std::string(shard) + "\"}}",
-           {"the shard of \"a\"", "next to the index"});
+    expect_rejected(R"({"weight_map": {"a": ")" + std::string(shard) + "\"}}",
+                    {"the shard of \"a\"", "in the folder of the index"});
   }
 }
 

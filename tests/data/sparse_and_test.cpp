@@ -15,7 +15,7 @@ namespace {
 
 using trials::expect_usage_error;
 
-TEST(SparseAnd, IsTrueWhereAllRelevantBitsAreOne) {
+TEST(SparseAnd, IsTrueIfAllRelevantBitsAreOne) {
   const SparseAnd function{.context_length = 4, .relevant = {0, 2}};
   BitPatterns inputs(16, 4);
   for (int64_t sample = 0; sample < 16; ++sample) {
@@ -26,7 +26,7 @@ TEST(SparseAnd, IsTrueWhereAllRelevantBitsAreOne) {
   }
 }
 
-TEST(SparseAnd, WithARuleTokenLooksAtTheBitsOfThatRuleOnly) {
+TEST(SparseAnd, RuleTokenSelectsTheRelevantBits) {
   const SparseAnd function{.context_length = 4, .relevant = {0}, .relevant_under_rule = {1}};
   BitPatterns inputs(16, 4);
   for (int64_t sample = 0; sample < 16; ++sample) {
@@ -37,14 +37,14 @@ TEST(SparseAnd, WithARuleTokenLooksAtTheBitsOfThatRuleOnly) {
   }
 }
 
-TEST(SparseAnd, PicksEveryGroupOfBitsAboutEquallyOften) {
+TEST(SparseAnd, PicksRelevantBitsUniformly) {
   std::vector<int64_t> times(8);
   constexpr int64_t kDraws = 4000;
   for (uint64_t draw = 0; draw < kDraws; ++draw) {
     const SparseAnd function = pick_sparse_and(9, 2, true, Random(5).stream(draw));
     std::set<int64_t> places(function.relevant.begin(), function.relevant.end());
     places.insert(function.relevant_under_rule.begin(), function.relevant_under_rule.end());
-    ASSERT_EQ(places.size(), 4U);   // no bit twice, and the two groups have none in common
+    ASSERT_EQ(places.size(), 4U);   // all distinct, and the two sets are disjoint
     ASSERT_LT(*places.rbegin(), 8); // not the rule token
     ASSERT_TRUE(std::ranges::is_sorted(function.relevant));
     for (const int64_t bit : function.relevant) {
@@ -56,13 +56,13 @@ TEST(SparseAnd, PicksEveryGroupOfBitsAboutEquallyOften) {
   }
 }
 
-TEST(SparseAnd, SamplesAreBalancedLabelledRightAndOnesAsLikelyAsPublished) {
+TEST(SparseAnd, SamplesAreBalancedWithCorrectLabelsAndThePublishedProbability) {
   for (const bool with_rule : {false, true}) {
     const SparseAnd function = pick_sparse_and(17, with_rule ? 2 : 3, with_rule, Random(1));
     const LabelledBits samples = draw_samples(function, 2000, Random(2));
     EXPECT_TRUE(samples.passed);
-    EXPECT_GE(samples.share_true(), with_rule ? 0.45 : 0.4);
-    EXPECT_LE(samples.share_true(), with_rule ? 0.55 : 0.6);
+    EXPECT_GE(samples.fraction_true(), with_rule ? 0.45 : 0.4);
+    EXPECT_LE(samples.fraction_true(), with_rule ? 0.55 : 0.6);
     int64_t ones = 0;
     for (int64_t sample = 0; sample < 2000; ++sample) {
       EXPECT_EQ(samples.labels[static_cast<size_t>(sample)], function(samples.inputs, sample) ? 1 : 0);
@@ -76,8 +76,8 @@ TEST(SparseAnd, SamplesAreBalancedLabelledRightAndOnesAsLikelyAsPublished) {
   }
 }
 
-TEST(SparseAnd, LeavesNoOtherBitThatExplainsTheLabelsAsWell) {
-  // With five samples of twelve bits, two bits are often alike by chance.
+TEST(SparseAnd, RejectsSamplesWithASecondHypothesis) {
+  // With five samples of twelve bits, two bits are often equal by chance.
   for (uint64_t draw = 0; draw < 50; ++draw) {
     const SparseAnd function = pick_sparse_and(12, 2, false, Random(draw));
     const LabelledBits samples = draw_samples(function, 5, Random(draw).stream(1));
@@ -95,7 +95,7 @@ TEST(SparseAnd, LeavesNoOtherBitThatExplainsTheLabelsAsWell) {
   }
 }
 
-TEST(SparseAnd, TakesTheLastTryOnlyIfAsked) {
+TEST(SparseAnd, AcceptsTheLastTryOnlyIfRequested) {
   // Four bits of probability (1/2)^(1/2) are all 1 in a quarter of the samples, never in 45 %.
   const SparseAnd function = pick_sparse_and(17, 4, true, Random(1));
   expect_usage_error([&] { draw_samples(function, 200, Random(1)); },
@@ -103,20 +103,20 @@ TEST(SparseAnd, TakesTheLastTryOnlyIfAsked) {
   const LabelledBits last = draw_samples(function, 200, Random(1), {.accept_last_try = true});
   EXPECT_FALSE(last.passed);
   EXPECT_EQ(last.tries, 100);
-  EXPECT_NEAR(last.share_true(), 0.25, 5 * std::sqrt(0.25 * 0.75 / 200));
+  EXPECT_NEAR(last.fraction_true(), 0.25, 5 * std::sqrt(0.25 * 0.75 / 200));
   EXPECT_TRUE(draw_samples(function, 200, Random(1), {.probability_of_one = std::pow(0.5, 0.25)}).passed);
 }
 
-TEST(SparseAnd, RefusesWhatCannotBe) {
+TEST(SparseAnd, RejectsInvalidArguments) {
   expect_usage_error([] { pick_sparse_and(5, 6, false, Random(1)); }, {"s = 6", "T = 5"});
   expect_usage_error([] { pick_sparse_and(8, 4, true, Random(1)); },
-                     {"2 s = 8", "T - 1 = 7", "lower s to 3"});
+                     {"2 s = 8", "T - 1 = 7", "decrease s to 3"});
   expect_usage_error([] { pick_sparse_and(8, 0, true, Random(1)); }, {"is 0", "at least 1"});
   expect_usage_error([] { pick_sparse_and(-3, 1, true, Random(1)); }, {"2 s = 2", "T - 1 = -4"});
   const SparseAnd function = pick_sparse_and(8, 2, false, Random(1));
   expect_usage_error([&] { draw_samples(function, 0, Random(1)); }, {"0 samples", "at least 1"});
   expect_usage_error([&] { draw_samples(function, 9, Random(1), {.probability_of_one = 1.5}); },
-                     {"1.5", "0 .. 1"});
+                     {"1.5", "from 0 to 1"});
 }
 
 } // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What the tests of this room share: bytes put together by hand, temporary folders, checks of messages.
+/// Helpers of the tests in this folder: a byte builder, temporary folders, checks of error messages.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@
 
 namespace mneme::data {
 
-/// Bytes that grow at the end.
+/// Builder of byte sequences; all functions append at the end.
 class Bytes {
 public:
   Bytes& text(std::string_view text) {
@@ -54,7 +54,7 @@ private:
   std::vector<std::byte> bytes_;
 };
 
-/// A folder of its own for every test, gone afterwards.
+/// Temporary folder of one test, deleted at its end.
 class TemporaryFolder : public mneme::testing::TemporaryFolder {
 public:
   std::filesystem::path file(const std::string& name, std::span<const std::byte> bytes) const {
@@ -64,7 +64,7 @@ public:
   }
 };
 
-/// `call` must throw an ErrorType whose message holds all of `parts`.
+/// Expects that `call` throws an ErrorType whose message contains all of `parts` and advice on a second line.
 template <class ErrorType, class Call>
 void expect_error(Call call, std::initializer_list<std::string_view> parts) {
   try {
@@ -79,14 +79,15 @@ void expect_error(Call call, std::initializer_list<std::string_view> parts) {
   }
 }
 
-/// `parse` must refuse every true beginning of `bytes` with a DataError, and accept them all.
+/// Expects that `parse` accepts `bytes`, and throws a DataError on every proper prefix of them.
 template <class Parse> void expect_no_prefix_parses(const Bytes& bytes, Parse parse) {
   EXPECT_NO_THROW(parse(bytes.all()));
   for (size_t length = 0; length < bytes.size(); ++length) {
-    // A copy of its own: reading past its end is then seen by the address sanitizer.
+    // The prefix is copied, so that the address sanitizer detects reads past its end.
     const std::vector<std::byte> prefix(bytes.all().begin(),
                                         bytes.all().begin() + static_cast<ptrdiff_t>(length));
-    EXPECT_THROW(parse(std::span<const std::byte>(prefix)), DataError) << "cut to " << length << " bytes";
+    EXPECT_THROW(parse(std::span<const std::byte>(prefix)), DataError)
+        << "truncated to " << length << " bytes";
   }
 }
 

@@ -28,13 +28,13 @@ double variance_between(const std::vector<double>& numbers, double threshold) {
   return low == 0 || high == 0 ? 0 : low * high * std::pow(sum_low / low - sum_high / high, 2);
 }
 
-TEST(OtsuThreshold, LiesInTheMiddleOfTheGapBetweenTwoGroups) {
+TEST(OtsuThreshold, IsTheMidpointBetweenTwoGroups) {
   EXPECT_EQ(otsu_threshold(row({1, 2, 1, 9, 10, 10})), 5.5);
   EXPECT_EQ(otsu_threshold(row({-1, 1, 1, -1, 1})), 0);
   EXPECT_EQ(otsu_threshold(row({0, 255})), 127.5);
 }
 
-TEST(OtsuThreshold, HasTheLargestVarianceOfAllThresholds) {
+TEST(OtsuThreshold, MaximisesTheVarianceBetweenClasses) {
   Random random(5);
   for (int trial = 0; trial < 50; ++trial) {
     std::vector<double> numbers(40);
@@ -48,19 +48,19 @@ TEST(OtsuThreshold, HasTheLargestVarianceOfAllThresholds) {
   }
 }
 
-TEST(OtsuThreshold, WorksForNumbersOfAnySize) {
-  constexpr double kLargest = std::numeric_limits<double>::max();
-  EXPECT_EQ(otsu_threshold(row({-kLargest, kLargest, kLargest})), 0);
+TEST(OtsuThreshold, SupportsVerySmallAndVeryLargeNumbers) {
+  constexpr double kMax = std::numeric_limits<double>::max();
+  EXPECT_EQ(otsu_threshold(row({-kMax, kMax, kMax})), 0);
   EXPECT_EQ(otsu_threshold(row({3, 3, 3})), 3);
   EXPECT_EQ(otsu_threshold(row({4e-320, 0})), 2e-320);
 }
 
-TEST(OtsuThreshold, RefusesNothingAndNumbersThatAreNotFinite) {
+TEST(OtsuThreshold, RejectsEmptyInputAndNumbersThatAreNotFinite) {
   expect_error<UsageError>([] { otsu_threshold(RealPatterns()); }, {"no numbers"});
   expect_error<UsageError>([] { otsu_threshold(row({1, std::nan("")})); }, {"number 1", "nan"});
 }
 
-TEST(ChooseThreshold, KeepsTheUsualOneWherePatternsDiffer) {
+TEST(ChooseThreshold, KeepsTheDefaultIfPatternsStayDistinct) {
   const PatternSet images{.patterns = {2, 4, {0.1, 0.9, 0.2, 0.8, 0.9, 0.1, 0.2, 0.8}},
                           .height = 2,
                           .width = 2,
@@ -73,31 +73,31 @@ TEST(ChooseThreshold, KeepsTheUsualOneWherePatternsDiffer) {
   EXPECT_EQ(choose_threshold(signs).origin, "the sign of the numbers");
 }
 
-TEST(ChooseThreshold, TakesOtsusWherePatternsWouldCoincide) {
+TEST(ChooseThreshold, UsesOtsuIfPatternsWouldCoincide) {
   const PatternSet positive{.patterns = {2, 4, {0.1, 0.9, 0.2, 0.8, 0.9, 0.1, 0.2, 0.8}}}; // all ones above 0
   const ThresholdChoice choice = choose_threshold(positive);
   EXPECT_EQ(choice.threshold, 0.5);
   EXPECT_EQ(choice.origin, "Otsu's threshold of these numbers");
 }
 
-TEST(ChooseThreshold, TakesOtsusOfNumbersWithoutASign) {
-  const PatternSet counts{.patterns = {2, 4, {0, 9, 1, 8, 9, 0, 2, 8}}}; // they differ above 0 as well
+TEST(ChooseThreshold, UsesOtsuIfNoNumberIsNegative) {
+  const PatternSet counts{.patterns = {2, 4, {0, 9, 1, 8, 9, 0, 2, 8}}}; // also distinct at threshold 0
   EXPECT_EQ(choose_threshold(counts).threshold, 5);
 }
 
-TEST(ChooseThreshold, TakesOtsusWhereHardlyANumberIsOnOneSide) {
+TEST(ChooseThreshold, UsesOtsuIfFewNumbersAreOnOneSide) {
   RealPatterns numbers(4, 100);
   for (int64_t i = 0; i < 4; ++i) {
     for (size_t j = 0; j < 100; ++j) {
       numbers[i][j] = j % 4 == static_cast<size_t>(i) ? 5.0 : 1.0;
     }
   }
-  numbers[0][0] = 0; // one of 400: patterns differ above 0, but by chance
+  numbers[0][0] = 0; // one of 400: patterns are distinct at threshold 0 only by chance
   numbers[1][1] = 0;
   EXPECT_EQ(choose_threshold({.patterns = numbers}).threshold, 3);
 }
 
-TEST(ChooseThreshold, KeepsTheUsualOneWhereOtsusIsNoBetter) {
+TEST(ChooseThreshold, KeepsTheDefaultIfOtsuIsNoBetter) {
   const PatternSet same{.patterns = {3, 2, {1, 0, 1, 0, 1, 0}}, .threshold = 0.5};
   EXPECT_EQ(choose_threshold(same).threshold, 0.5);
 }

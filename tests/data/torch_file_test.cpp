@@ -31,7 +31,7 @@ std::string number(int value) {
   return std::string("K") + static_cast<char>(value);
 }
 
-/// A zip file as torch.save lays it out, with checksums that hold.
+/// A zip file with the layout of torch.save and valid checksums.
 std::vector<std::byte> torch_file(const std::string& pickle,
                                   const std::string& storage = std::string(24, '\1')) {
   Bytes file, directory;
@@ -59,11 +59,11 @@ std::vector<TorchFileEntry> parse(const std::string& pickle,
                                   const std::string& storage = std::string(24, '\1')) {
   return parse_torch_checkpoint(torch_file(pickle, storage), "made.pt").entries;
 }
-void refuse(const std::string& pickle, std::initializer_list<std::string_view> parts) {
+void expect_rejected(const std::string& pickle, std::initializer_list<std::string_view> parts) {
   expect_error<DataError>([&] { parse(pickle); }, parts);
 }
 
-TEST(TorchFile, SaysWhereEveryTensorLies) {
+TEST(TorchFile, ReadsShapesStridesAndOffsets) {
   const std::vector<std::byte> bytes = read_file(kGolden / "state_dict.pt");
   ASSERT_TRUE(is_torch_file(bytes));
   const std::vector<TorchFileEntry> entries = parse_torch_file(bytes, "state_dict.pt");
@@ -81,13 +81,13 @@ TEST(TorchFile, SaysWhereEveryTensorLies) {
 TorchFile golden(const std::string& name, const std::string& key = "") {
   return parse_torch_checkpoint(read_file(kGolden / name), name, key);
 }
-void refuse_golden(const std::string& name, const std::string& key,
-                   std::initializer_list<std::string_view> parts) {
+void expect_golden_rejected(const std::string& name, const std::string& key,
+                            std::initializer_list<std::string_view> parts) {
   SCOPED_TRACE(key);
   expect_error<DataError>([&] { golden(name, key); }, parts);
 }
 
-TEST(TorchFile, KeepsTheNegativeBit) {
+TEST(TorchFile, ReadsTheNegativeBit) {
   const std::vector<TorchFileEntry> entries = golden("accepted.pt").entries;
   ASSERT_EQ(entries.size(), 13U);
   for (const TorchFileEntry& entry : entries) {
@@ -96,7 +96,7 @@ TEST(TorchFile, KeepsTheNegativeBit) {
   }
 }
 
-TEST(TorchFile, RefusesNegatedTensorsWhereNumbersAreTakenAsTheyAre) {
+TEST(TorchFile, ParseTorchFileRejectsNegatedTensors) {
   expect_error<DataError>([] { parse_torch_file(read_file(kGolden / "accepted.pt"), "accepted.pt"); },
                           {"\"negated\"", "negative bit", "resolve_neg()"});
 }
@@ -129,7 +129,7 @@ TEST(TorchFile, ReadsTheFormatBeforePyTorch16) {
   }
 }
 
-TEST(TorchFile, RefusesAnyPrefixAndDamageOfTheFormatBeforePyTorch16) {
+TEST(TorchFile, RejectsTruncationAndSurvivesDamageOfTheFormatBeforePyTorch16) {
   const std::vector<std::byte> old = read_file(kGolden / "before_1_6.pt");
   for (size_t length = 0; length < old.size(); ++length) {
     const std::vector<std::byte> prefix(old.begin(), old.begin() + static_cast<ptrdiff_t>(length));
@@ -151,7 +151,7 @@ TEST(TorchFile, RefusesAnyPrefixAndDamageOfTheFormatBeforePyTorch16) {
   std::vector<std::byte> longer = old;
   longer.resize(longer.size() + 3);
   EXPECT_EQ(parse_torch_checkpoint(longer, "old.pt").notes,
-            std::vector<std::string>{"3 bytes behind the last storage are left out"});
+            std::vector<std::string>{"3 bytes after the last storage are ignored"});
   std::vector<std::byte> big = old; // NEWTRUE becomes NEWFALSE
   const std::string_view little = "little_endianq\x02\x88";
   const auto found = std::search(big.begin(), big.end(), little.begin(), little.end(),
@@ -172,7 +172,7 @@ TEST(TorchFile, NamesTensorsWithoutADict) {
   EXPECT_TRUE(tensor.notes.empty() && list.notes.empty());
 }
 
-TEST(TorchFile, ChoosesTheOnlyDictOfTensorsInACheckpoint) {
+TEST(TorchFile, SelectsTheOnlyDictOfTensorsInACheckpoint) {
   const TorchFile file = golden("checkpoint.pt");
   ASSERT_EQ(file.entries.size(), 2U);
   EXPECT_EQ(file.entries[0].name, "weight");
@@ -180,17 +180,18 @@ TEST(TorchFile, ChoosesTheOnlyDictOfTensorsInACheckpoint) {
   ASSERT_EQ(file.notes.size(), 1U);
   EXPECT_EQ(file.notes[0],
             "the tensors of \"model\" are read; \"epoch\" (a numpy scalar), \"arguments\" (a dict), "
-            "\"optimizer\" (a dict) are left out");
+            "\"optimizer\" (a dict) are skipped");
   EXPECT_EQ(golden("with_epoch.pt").key, "model");
 }
 
-TEST(TorchFile, NeedsAKeyWhereSeveralDictsHoldTensors) {
-  refuse_golden("averaged.pt", "", {"2 dicts or lists hold tensors", "key: \"model.last\", \"model.ema\""});
-  refuse_golden("averaged.pt", "model", {"2 dicts", "\"model.last\", \"model.ema\""});
-  refuse_golden("averaged.pt", "model.emu", {"no key \"model.emu\"", "\"model.ema\""});
-  refuse_golden("averaged.pt", ".", {"\".\"", "holds no tensors itself", "\"model.ema\""});
-  refuse_golden("averaged.pt", "epoch", {"\"epoch\" holds a whole number"});
-  refuse_golden("state_dict.pt", "model", {"no key \"model\"", "leave the key out"});
+TEST(TorchFile, RequiresAKeyIfSeveralDictsContainTensors) {
+  expect_golden_rejected("averaged.pt", "",
+                         {"2 dicts or lists contain tensors", "key: \"model.last\", \"model.ema\""});
+  expect_golden_rejected("averaged.pt", "model", {"2 dicts", "\"model.last\", \"model.ema\""});
+  expect_golden_rejected("averaged.pt", "model.emu", {"no key \"model.emu\"", "\"model.ema\""});
+  expect_golden_rejected("averaged.pt", ".", {"\".\"", "does not directly contain tensors", "\"model.ema\""});
+  expect_golden_rejected("averaged.pt", "epoch", {"\"epoch\" contains an integer"});
+  expect_golden_rejected("state_dict.pt", "model", {"no key \"model\"", "remove the key"});
   const TorchFile last = golden("averaged.pt", "model.last"), average = golden("averaged.pt", "model.ema"),
                   weight = golden("averaged.pt", "model.ema.weight");
   EXPECT_TRUE(average.notes.empty());
@@ -202,79 +203,84 @@ TEST(TorchFile, NeedsAKeyWhereSeveralDictsHoldTensors) {
   EXPECT_EQ(golden("checkpoint.pt", "optimizer.state.1").entries.size(), 3U);
 }
 
-TEST(TorchFile, RefusesByNameWhatIsNoPlainTensor) {
-  const auto refused = [](const std::string& key, std::initializer_list<std::string_view> parts) {
-    refuse_golden("refused.pt", key, parts);
+TEST(TorchFile, RejectsUnsupportedTensors) {
+  const auto rejected = [](const std::string& key, std::initializer_list<std::string_view> parts) {
+    expect_golden_rejected("refused.pt", key, parts);
   };
-  refused("sparse", {"\"sparse\" is a sparse tensor", "to_dense()"});
-  refused("compressed", {"\"compressed\" is a sparse tensor"});
-  refused("quantized", {"quantized tensor", "dequantize()"});
-  refused("nested", {"nested tensor", "unbind()"});
-  refused("meta", {"meta device", "no numbers"});
-  refused("complex", {"torch.ComplexFloatStorage", "view_as_real"});
-  refused("conjugate", {"torch.ComplexFloatStorage"});
-  refused("float8", {"torch.float8_e4m3fn", "float()"});
-  refused("subclass", {"of the class __main__.Subclass", "as_subclass(torch.Tensor)"});
-  refused("uninitialized", {"no shape yet"});
-  refused("array", {"a numpy array", "torch.from_numpy"});
-  refused("module", {"a whole module, torch.nn.modules.linear.Linear", "state_dict()"});
-  refused("storage", {"a storage"});
-  refused("", {"\"sparse\" is a sparse tensor"});
-  refuse_golden("module.pt", "", {"a whole module, torch.nn.modules.linear.Linear", "state_dict()"});
-  refuse_golden("torch_script.pt", "", {"TorchScript", "torch.jit.load"});
+  rejected("sparse", {"\"sparse\" is a sparse tensor", "to_dense()"});
+  rejected("compressed", {"\"compressed\" is a sparse tensor"});
+  rejected("quantized", {"quantized tensor", "dequantize()"});
+  rejected("nested", {"nested tensor", "unbind()"});
+  rejected("meta", {"meta device", "no numbers"});
+  rejected("complex", {"torch.ComplexFloatStorage", "view_as_real"});
+  rejected("conjugate", {"torch.ComplexFloatStorage"});
+  rejected("float8", {"torch.float8_e4m3fn", "float()"});
+  rejected("subclass", {"of the class __main__.Subclass", "as_subclass(torch.Tensor)"});
+  rejected("uninitialized", {"without a shape"});
+  rejected("array", {"a numpy array", "torch.from_numpy"});
+  rejected("module", {"a complete module, torch.nn.modules.linear.Linear", "state_dict()"});
+  rejected("storage", {"a storage"});
+  rejected("", {"\"sparse\" is a sparse tensor"});
+  expect_golden_rejected("module.pt", "",
+                         {"a complete module, torch.nn.modules.linear.Linear", "state_dict()"});
+  expect_golden_rejected("torch_script.pt", "", {"TorchScript", "torch.jit.load"});
 }
 
-TEST(TorchFile, RefusesPlacesOutsideOfTheStorage) {
+TEST(TorchFile, RejectsElementsOutsideOfTheStorage) {
   const std::string numbers = number(6);
   const auto place = [](int offset, const std::string& sizes, const std::string& strides) {
     return number(offset) + sizes + strides;
   };
   const std::string two = number(2) + "\x85", one = number(1) + "\x85";
   EXPECT_EQ(parse(one_tensor(numbers, place(4, two, one)))[0].offset, 4);
-  refuse(one_tensor(numbers, place(5, two, one)), {"\"w\" reaches beyond the 6 numbers"});
-  refuse(one_tensor(numbers, place(0, two, number(6) + "\x85")), {"reaches beyond"});
+  expect_rejected(one_tensor(numbers, place(5, two, one)), {"\"w\" has elements beyond the 6 numbers"});
+  expect_rejected(one_tensor(numbers, place(0, two, number(6) + "\x85")), {"has elements beyond"});
   EXPECT_EQ(parse(one_tensor(numbers, place(5, number(7) + "\x85", number(0) + "\x85")))[0].shape[0],
             7); // expanded
-  refuse(one_tensor(numbers, place(6, number(7) + "\x85", number(0) + "\x85")), {"reaches beyond"});
-  refuse(one_tensor(numbers, place(0, two, number(1) + number(1) + "\x86")), {"1 sizes and 2 strides"});
-  refuse(one_tensor(number(7), place(0, two, one)), {"needs 7 numbers of 4 bytes", "24 bytes"});
-  refuse(one_tensor(numbers, place(0, two, one), "torch\nComplexFloatStorage\n"),
-         {"torch.ComplexFloatStorage"});
+  expect_rejected(one_tensor(numbers, place(6, number(7) + "\x85", number(0) + "\x85")),
+                  {"has elements beyond"});
+  expect_rejected(one_tensor(numbers, place(0, two, number(1) + number(1) + "\x86")),
+                  {"1 sizes and 2 strides"});
+  expect_rejected(one_tensor(number(7), place(0, two, one)), {"requires 7 numbers of 4 bytes", "24 bytes"});
+  expect_rejected(one_tensor(numbers, place(0, two, one), "torch\nComplexFloatStorage\n"),
+                  {"torch.ComplexFloatStorage"});
   const std::string huge = "\x8a\x08" + std::string(7, '\xff') + '\x7f', minus = "J" + std::string(4, '\xff');
-  refuse(
+  expect_rejected(
       one_tensor(numbers, number(0) + "(" + number(0) + huge + huge + "t" + "(" + huge + huge + huge + "t"),
-      {"reaches beyond"});
-  refuse(one_tensor(numbers, place(0, two, huge + "\x85")), {"reaches beyond"});
-  refuse(one_tensor(numbers, place(0, minus + "\x85", one)), {"a size of -1"});
+      {"has elements beyond"});
+  expect_rejected(one_tensor(numbers, place(0, two, huge + "\x85")), {"has elements beyond"});
+  expect_rejected(one_tensor(numbers, place(0, minus + "\x85", one)), {"a size of -1"});
 }
 
 TEST(TorchFile, NeverCallsWhatAPickleNames) {
-  refuse("\x80\x02}X\1" + std::string(3, '\0') + "wcos\nsystem\nX\2" + std::string(3, '\0') + "ls\x85Rs.",
-         {"\"w\" is an object of os.system"});
-  refuse("\x80\x02"
-         "cos\nsystem\n)\x81.",
-         {"an object of os.system"}); // NEWOBJ
-  refuse("\x80\x02P1\n.", {"operation 0x50"});
+  expect_rejected("\x80\x02}X\1" + std::string(3, '\0') + "wcos\nsystem\nX\2" + std::string(3, '\0') +
+                      "ls\x85Rs.",
+                  {"\"w\" is an object of os.system"});
+  expect_rejected("\x80\x02"
+                  "cos\nsystem\n)\x81.",
+                  {"an object of os.system"}); // NEWOBJ
+  expect_rejected("\x80\x02P1\n.", {"opcode 0x50"});
 }
 
-TEST(TorchFile, HonoursOrRefusesAllMetadataOfTensors) {
+TEST(TorchFile, AppliesOrRejectsAllMetadataOfTensors) {
   const std::string numbers = number(6), place = number(0) + number(6) + "\x85" + number(1) + "\x85";
   const std::string type = "torch\nFloatStorage\n", yes = "\x88s", no = "\x89s";
   EXPECT_TRUE(parse(one_tensor(numbers, place, type, "}" + text("neg") + yes))[0].is_negated);
   EXPECT_FALSE(
       parse(one_tensor(numbers, place, type, "}" + text("neg") + no + text("conj") + no))[0].is_negated);
   EXPECT_FALSE(parse(one_tensor(numbers, place, type, "N"))[0].is_negated);
-  refuse(one_tensor(numbers, place, type, "}" + text("conj") + yes),
-         {"\"w\" has the metadata \"conj\"", "resolve_conj()"});
-  refuse(one_tensor(numbers, place, type, "}" + text("other") + yes), {"\"other\""});
-  refuse(one_tensor(numbers, place, type, "}" + text("neg") + "K\1s"), {"\"neg\""});
-  refuse(one_tensor(numbers, place, type, text("neg")), {"a text for its metadata"});
-  refuse(one_tensor(number(24), place, "torch\nByteStorage\n", "}" + text("neg") + yes), {"\"neg\""});
-  refuse(one_tensor(numbers, place, type, "}}"),
-         {"torch._utils._rebuild_tensor_v2 with 8 arguments, 6 to 7"});
+  expect_rejected(one_tensor(numbers, place, type, "}" + text("conj") + yes),
+                  {"\"w\" has the metadata \"conj\"", "resolve_conj()"});
+  expect_rejected(one_tensor(numbers, place, type, "}" + text("other") + yes), {"\"other\""});
+  expect_rejected(one_tensor(numbers, place, type, "}" + text("neg") + "K\1s"), {"\"neg\""});
+  expect_rejected(one_tensor(numbers, place, type, text("neg")), {"a string as its metadata"});
+  expect_rejected(one_tensor(number(24), place, "torch\nByteStorage\n", "}" + text("neg") + yes),
+                  {"\"neg\""});
+  expect_rejected(one_tensor(numbers, place, type, "}}"),
+                  {"torch._utils._rebuild_tensor_v2 with 8 arguments, 6 to 7"});
 }
 
-TEST(TorchFile, LeavesOutWhatIsNoTensorAndSaysSo) {
+TEST(TorchFile, SkipsAndReportsValuesThatAreNotTensors) {
   const std::string six = tensor(number(6), number(0) + number(6) + "\x85" + number(1) + "\x85");
   const auto dict = [&](const std::string& more) {
     return parse_torch_checkpoint(torch_file("\x80\x02}" + text("w") + six + "s" + more + "."), "made.pt");
@@ -284,16 +290,16 @@ TEST(TorchFile, LeavesOutWhatIsNoTensorAndSaysSo) {
   ASSERT_EQ(file.entries.size(), 1U);
   ASSERT_EQ(file.notes.size(), 1U);
   EXPECT_EQ(file.notes[0],
-            "\"epoch\" (a whole number), \"best\" (None), \"7\" (a whole number) are left out: no tensors");
+            "\"epoch\" (an integer), \"best\" (None), \"7\" (an integer) are skipped: not tensors");
   expect_error<DataError>([&] { dict(text("m") + "}" + text("v") + six + "ss"); },
-                          {"2 dicts or lists hold tensors", "\".\", \"m\""});
+                          {"2 dicts or lists contain tensors", "\".\", \"m\""});
   expect_error<DataError>([&] { dict(text("x") + "ctorch.distributed\nShard\n)\x81s"); },
                           {"\"x\" is an object of torch.distributed.Shard"});
-  expect_error<DataError>([&] { dict(text("w") + "K\3s"); }, {"\"w\" is there twice"});
+  expect_error<DataError>([&] { dict(text("w") + "K\3s"); }, {"the key \"w\" occurs twice"});
   expect_error<DataError>([&] { dict(")K\3s"); }, {"a key of the dict is a list"});
 }
 
-TEST(TorchFile, UnderstandsEveryOperationThatFilesAreMadeOf) {
+TEST(TorchFile, SupportsAllOpcodesOfTorchSave) {
   const auto kind = [](const std::string& value) {
     try {
       parse("\x80\x02}" + text("v") + value + "s.");
@@ -306,23 +312,23 @@ TEST(TorchFile, UnderstandsEveryOperationThatFilesAreMadeOf) {
     }
     return std::string("read");
   };
-  EXPECT_EQ(kind("I01\n"), "a truth value");
-  EXPECT_EQ(kind("I-7\n"), "a whole number");
-  EXPECT_EQ(kind("L123456789012345678901234567890L\n"), "a whole number beyond 64 bits");
-  EXPECT_EQ(kind("\x8a\x09" + std::string(9, '\1')), "a whole number beyond 64 bits");
-  EXPECT_EQ(kind("\x8b\1" + std::string(3, '\0') + "\5"), "a whole number");
+  EXPECT_EQ(kind("I01\n"), "a boolean");
+  EXPECT_EQ(kind("I-7\n"), "an integer");
+  EXPECT_EQ(kind("L123456789012345678901234567890L\n"), "an integer of more than 64 bits");
+  EXPECT_EQ(kind("\x8a\x09" + std::string(9, '\1')), "an integer of more than 64 bits");
+  EXPECT_EQ(kind("\x8b\1" + std::string(3, '\0') + "\5"), "an integer");
   EXPECT_EQ(kind("C\2ab"), "bytes");
   EXPECT_EQ(kind("U\2ab"), "bytes");
   EXPECT_EQ(kind("B\2" + std::string(3, '\0') + "ab"), "bytes");
   EXPECT_EQ(kind("\x8e\2" + std::string(7, '\0') + "ab"), "bytes");
-  EXPECT_EQ(kind("\x8d\2" + std::string(7, '\0') + "ab"), "a text");
+  EXPECT_EQ(kind("\x8d\2" + std::string(7, '\0') + "ab"), "a string");
   EXPECT_EQ(kind("(K\1K\2l"), "a list");
   EXPECT_EQ(kind("(K\1K\2d"), "a dict");
   EXPECT_EQ(kind("\x8f(K\1\x90"), "an object of builtins.set");
   EXPECT_EQ(kind("(K\1\x91"), "an object of builtins.frozenset");
-  EXPECT_EQ(kind("K\1(0"), "a whole number");
-  EXPECT_EQ(kind("K\1K\0020"), "a whole number");
-  EXPECT_EQ(kind("K\1(K\0021"), "a whole number");
+  EXPECT_EQ(kind("K\1(0"), "an integer");
+  EXPECT_EQ(kind("K\1K\0020"), "an integer");
+  EXPECT_EQ(kind("K\1(K\0021"), "an integer");
   EXPECT_EQ(kind("K\0012\x86"), "a list");
   EXPECT_EQ(kind("ccollections\ndefaultdict\nc__builtin__\nlist\n\x85RK\1K\2s"), "a dict");
   EXPECT_EQ(kind("cfunctools\npartial\n)R)R"), "an object of functools.partial(...)");
@@ -332,16 +338,17 @@ TEST(TorchFile, UnderstandsEveryOperationThatFilesAreMadeOf) {
   EXPECT_NE(kind("Ix\n").find("not written in decimal digits"), std::string::npos);
 }
 
-TEST(TorchFile, SurvivesNestingAndCircles) {
-  refuse("\x80\x02)" + std::string(1'000'000, '\x85') + ".", {"holds a list"});
-  refuse("\x80\x02]q" + std::string(1, '\0') + "h" + std::string(1, '\0') + "a.", {"holds a list"});
+TEST(TorchFile, SupportsDeepNestingAndCycles) {
+  expect_rejected("\x80\x02)" + std::string(1'000'000, '\x85') + ".", {"contains a list"});
+  expect_rejected("\x80\x02]q" + std::string(1, '\0') + "h" + std::string(1, '\0') + "a.",
+                  {"contains a list"});
 }
 
-TEST(TorchFile, AnyDamageIsRefusedOrHarmless) {
+TEST(TorchFile, DamageIsRejectedOrHarmless) {
   const std::string pickle = one_tensor(number(6), number(0) + number(6) + "\x85" + number(1) + "\x85");
-  int64_t refused = 0;
+  int64_t rejected = 0;
   for (size_t at = 0; at < pickle.size(); ++at) {
-    for (int value = 0; value < 256; ++value) { // checksums hold, so that the pickle itself is tried
+    for (int value = 0; value < 256; ++value) { // the checksums are valid, so the pickle itself is tested
       std::string damaged = pickle;
       damaged[at] = static_cast<char>(value);
       try {
@@ -349,11 +356,11 @@ TEST(TorchFile, AnyDamageIsRefusedOrHarmless) {
           EXPECT_LE(entry.begin, entry.end);
         }
       } catch (const DataError&) {
-        ++refused;
+        ++rejected;
       }
     }
   }
-  EXPECT_GT(refused, 1000);
+  EXPECT_GT(rejected, 1000);
   const std::vector<std::byte> file = torch_file(pickle);
   for (size_t at = 0; at < file.size(); ++at) {
     for (const uint8_t flip : {0x01, 0x80, 0xff}) {
@@ -372,7 +379,7 @@ TEST(TorchFile, AnyDamageIsRefusedOrHarmless) {
   }
 }
 
-TEST(TorchFile, ChecksumsAreChecked) {
+TEST(TorchFile, VerifiesChecksums) {
   std::vector<std::byte> file =
       torch_file(one_tensor(number(6), number(0) + number(6) + "\x85" + number(1) + "\x85"));
   const std::string storage(24, '\1');

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What the experiments on attention compute themselves: statistics of seeds, tables of bits, the gain plot.
+/// Computations of the attention experiments: statistics over seeds, bit tables, the gain plot.
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +18,7 @@ namespace {
 using training::BinaryModel;
 using training::SparseAndTrial;
 
-TEST(Quantile, LiesBetweenNeighboursByTheirDistance) {
+TEST(Quantile, InterpolatesLinearly) {
   EXPECT_EQ(learning::quantile({3, 1, 2}, 0), 1);
   EXPECT_EQ(learning::quantile({3, 1, 2}, 0.5), 2);
   EXPECT_EQ(learning::quantile({3, 1, 2}, 1), 3);
@@ -26,14 +26,14 @@ TEST(Quantile, LiesBetweenNeighboursByTheirDistance) {
   EXPECT_EQ(learning::quantile({7}, 0.95), 7);
 }
 
-/// Seeds whose training ended at these losses, with accuracy 1 - loss, and twice as much in validation.
+/// Trials with these final training losses, accuracy 1 - loss, and twice the loss in validation.
 std::vector<SparseAndTrial> trials_of(const std::vector<double>& losses) {
   std::vector<SparseAndTrial> trials;
   for (const double loss : losses) {
     SparseAndTrial trial;
     trial.fit.curve = {{.epoch = 1, .loss = 10 * loss, .accuracy = 0.5},
                        {.epoch = 100, .loss = loss, .accuracy = 1 - loss}};
-    trial.validated = {.loss = 2 * loss, .accuracy = 1 - 2 * loss};
+    trial.validation_score = {.loss = 2 * loss, .accuracy = 1 - 2 * loss};
     trials.push_back(trial);
   }
   return trials;
@@ -45,7 +45,7 @@ learning::LearningGroup group_of(const std::vector<double>& losses) {
           .trials = trials_of(losses)};
 }
 
-TEST(LearningTable, HoldsMeansOverSeedsWithTheirIntervals) {
+TEST(LearningTable, HasMeansOverSeedsWithIntervals) {
   const report::Table table = learning::learning_table({group_of({0.01, 0.03})});
   ASSERT_EQ(table.rows.size(), 1U);
   const std::vector<report::Cell>& row = table.rows.front();
@@ -55,7 +55,7 @@ TEST(LearningTable, HoldsMeansOverSeedsWithTheirIntervals) {
   EXPECT_DOUBLE_EQ(std::get<report::Estimate>(row[3]).value, 0.98);
   const report::Estimate loss = std::get<report::Estimate>(row[4]);
   EXPECT_DOUBLE_EQ(loss.value, 0.02);
-  EXPECT_LT(loss.low, 0.01); // two seeds say little
+  EXPECT_LT(loss.low, 0.01); // the interval of two seeds is wide
   EXPECT_GT(loss.high, 0.03);
   EXPECT_DOUBLE_EQ(std::get<report::Estimate>(row[5]).value, 0.96);
   EXPECT_DOUBLE_EQ(std::get<report::Estimate>(row[6]).value, 0.04);
@@ -66,17 +66,17 @@ TEST(LearningCurves, ShowTheMedianOfTheSeeds) {
   EXPECT_TRUE(mneme::testing::contains(spec, "0.03"));   // training loss at the end
   EXPECT_TRUE(mneme::testing::contains(spec, "0.06"));   // validation loss, a point
   EXPECT_TRUE(mneme::testing::contains(spec, "0.97"));   // training accuracy
-  EXPECT_FALSE(mneme::testing::contains(spec, "0.04,")); // no single seed
+  EXPECT_FALSE(mneme::testing::contains(spec, "0.04,")); // not the curve of a single seed
 }
 
-TEST(PublishedSchedule, IsThatOfTheTutorial) {
+TEST(PublishedSchedule, MatchesTheTutorial) {
   EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::self_attention).epochs, 2000);
   EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::self_attention).learning_rate, 1e-2);
-  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::perceptron).epochs, 500);
-  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::perceptron).learning_rate, 1e-3);
+  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::mlp).epochs, 500);
+  EXPECT_EQ(learning::published_schedule(BinaryModel::Kind::mlp).learning_rate, 1e-3);
 }
 
-TEST(BitTable, HoldsEveryBitAndFramesTheRelevantOnes) {
+TEST(BitTable, ShowsEveryBitAndFramesTheRelevantOnes) {
   const data::SparseAnd function{.context_length = 5, .relevant = {1}, .relevant_under_rule = {2}};
   BitPatterns inputs(2, 5);
   inputs.set(0, 1, true);
@@ -97,20 +97,20 @@ TEST(GainPlot, TableIsTheSoftmaxOfItsFormula) {
   Progress silent;
   const Outcome outcome = experiment.run({.seed = 5}, silent);
   ASSERT_EQ(outcome.tables.size(), 2U);
-  // The patterns and the input, as the page has them.
-  const auto& places = outcome.figures.front().chart.numbers.rows;
-  ASSERT_EQ(places.size(), 20U);
+  // The patterns and the input, in the data of the chart.
+  const auto& positions = outcome.figures.front().chart.numbers.rows;
+  ASSERT_EQ(positions.size(), 20U);
   for (const auto& row : outcome.tables[0].table.rows) {
-    double whole = 0, output = 0, greatest = 0;
-    for (const auto& place : places) {
-      const double weight = std::exp(std::get<double>(row[0]) * std::get<double>(place[1]) +
-                                     std::get<double>(row[1]) * std::get<double>(place[2]));
-      whole += weight;
-      output += weight * std::get<double>(place[3]);
-      greatest = std::max(greatest, weight);
+    double sum = 0, output = 0, max = 0;
+    for (const auto& position : positions) {
+      const double weight = std::exp(std::get<double>(row[0]) * std::get<double>(position[1]) +
+                                     std::get<double>(row[1]) * std::get<double>(position[2]));
+      sum += weight;
+      output += weight * std::get<double>(position[3]);
+      max = std::max(max, weight);
     }
-    EXPECT_NEAR(std::get<double>(row[2]), output / whole, 1e-12);
-    EXPECT_NEAR(std::get<double>(row[3]), greatest / whole, 1e-12);
+    EXPECT_NEAR(std::get<double>(row[2]), output / sum, 1e-12);
+    EXPECT_NEAR(std::get<double>(row[3]), max / sum, 1e-12);
   }
 }
 
@@ -124,7 +124,7 @@ TEST(AttentionExperiments, RunWithQuickParameters) {
     EXPECT_FALSE(outcome.figures.empty()) << id;
     EXPECT_FALSE(outcome.parameters.empty()) << id;
     for (const Figure& figure : outcome.figures) {
-      EXPECT_FALSE(figure.look.empty()) << id << " " << figure.name;
+      EXPECT_FALSE(figure.caption.empty()) << id << " " << figure.name;
       EXPECT_FALSE(figure.chart.numbers.rows.empty()) << id << " " << figure.name;
     }
   }

@@ -9,7 +9,7 @@
 namespace mneme::experiments {
 namespace {
 
-TEST(BagComparison, PutsPublishedNumbersBesideThoseOfEverySeed) {
+TEST(BagComparison, ComparesPublishedValuesWithAllSeeds) {
   const training::BagTask task =
       training::latch_task({.num_samples = 64, .num_instances = 32, .num_characters = 20});
   Progress silent;
@@ -38,7 +38,7 @@ TEST(BagComparison, PutsPublishedNumbersBesideThoseOfEverySeed) {
             2U * (2 + 2 + 20 + 20)); // ours and published, two panels
 }
 
-TEST(BagComparison, KnowsACurveForEveryPublishedModel) {
+TEST(BagComparison, HasACurveForEveryPublishedModel) {
   const auto& all = published("hopfield_curves");
   EXPECT_EQ(all.at("bit_pattern").size(), 6U);
   EXPECT_EQ(all.at("latch_sequence").size(), 7U);

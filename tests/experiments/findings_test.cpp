@@ -24,22 +24,22 @@ std::vector<Finished> sample_findings() {
 
 TEST(Comparison, HoldsWithinItsToleranceOnly) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_TRUE((Comparison{.published = 1, .measured = exactly(1.5), .tolerance = 0.5}.holds()));
-  EXPECT_FALSE((Comparison{.published = 1, .measured = exactly(1.51), .tolerance = 0.5}.holds()));
-  EXPECT_FALSE((Comparison{.published = 1, .measured = exactly(nan), .tolerance = 0.5}.holds()));
-  EXPECT_FALSE((Comparison{.published = nan, .measured = exactly(nan), .tolerance = 0.5}.holds()));
+  EXPECT_TRUE((Comparison{.published = 1, .measured = exact_mean(1.5), .tolerance = 0.5}.is_met()));
+  EXPECT_FALSE((Comparison{.published = 1, .measured = exact_mean(1.51), .tolerance = 0.5}.is_met()));
+  EXPECT_FALSE((Comparison{.published = 1, .measured = exact_mean(nan), .tolerance = 0.5}.is_met()));
+  EXPECT_FALSE((Comparison{.published = nan, .measured = exact_mean(nan), .tolerance = 0.5}.is_met()));
   const auto [met, missed, not_compared] = tally(sample_outcome());
   EXPECT_EQ(met, 2);
   EXPECT_EQ(missed, 1);
   EXPECT_EQ(not_compared, 0);
 }
 
-TEST(Findings, ShowValuesThatARunCannotReachAndCountThemNeitherMetNorMissed) {
+TEST(Findings, ShowValuesThatAreNotComparedButDoNotCountThem) {
   Outcome outcome = sample_outcome();
   outcome.comparisons.push_back(
       {.title = "Recall",
-       .rows = {{.what = "far off", .published = 1, .measured = exactly(9), .explanation = "Known."},
-                {.what = "equal", .published = 3, .measured = exactly(3)}},
+       .rows = {{.what = "far off", .published = 1, .measured = exact_mean(9), .explanation = "Known."},
+                {.what = "equal", .published = 3, .measured = exact_mean(3)}},
        .not_compared = "quick run with 3 epochs"});
   const auto [met, missed, not_compared] = tally(outcome);
   EXPECT_EQ(met, 2);
@@ -59,16 +59,16 @@ TEST(Findings, ShowValuesThatARunCannotReachAndCountThemNeitherMetNorMissed) {
   EXPECT_EQ(to_json(findings).at(0).at("not_compared"), 2);
 }
 
-TEST(Findings, ShowAnIntervalOnlyWhereThereIsOne) {
+TEST(Findings, ShowIntervalsOnlyIfPresent) {
   const report::Table table = comparison_table({.rows = {{.what = "five seeds", .measured = {1.25, 0.25}},
                                                          {.what = "five equal seeds", .measured = {3, 0}},
-                                                         {.what = "one seed", .measured = exactly(2)}}});
+                                                         {.what = "one seed", .measured = exact_mean(2)}}});
   EXPECT_EQ(std::get<report::Estimate>(table.rows[0][2]).low, 1);
   EXPECT_EQ(std::get<report::Estimate>(table.rows[1][2]).low, 3);
   EXPECT_EQ(std::get<double>(table.rows[2][2]), 2);
 }
 
-TEST(Findings, PageMarksWhatIsMissedWithItsExplanation) {
+TEST(Findings, PageHighlightsMissedValuesWithTheirExplanation) {
   const std::string html = report::to_html(page_of(sample_findings(), {.quick = true, .seed = 7}));
   EXPECT_TRUE(contains(html, "It holds."));
   EXPECT_TRUE(contains(html, "Missed: second (published 2, measured 3). Known."));
@@ -78,41 +78,42 @@ TEST(Findings, PageMarksWhatIsMissedWithItsExplanation) {
   EXPECT_TRUE(contains(html, "id=\"work-sample\""));
 }
 
-TEST(Findings, OfManyMissesTheWorstAreNamed) {
+TEST(Findings, ListTheLargestDeviationsOfManyMissedValues) {
   Outcome outcome = sample_outcome();
   std::vector<Comparison>& rows = outcome.comparisons.front().rows;
   for (int i = 1; i <= 9; ++i) {
     rows.push_back({.what = fmt::format("value {}", i),
                     .published = 0,
-                    .measured = exactly(i),
+                    .measured = exact_mean(i),
                     .tolerance = 0.5,
                     .explanation = "Other images."});
   }
   const std::vector<Finished> findings = {{.experiment = &kExperiment, .outcome = outcome}};
   const std::string text = markdown_of(findings, {}, "a command");
   EXPECT_TRUE(contains(text, "Missed: second (published 2, measured 3). Known."));
-  EXPECT_TRUE(contains(text, "Missed: 9 values; furthest off: value 9 (published 0, measured 9); value 8"));
+  EXPECT_TRUE(
+      contains(text, "Missed: 9 values; largest deviations: value 9 (published 0, measured 9); value 8"));
   EXPECT_TRUE(contains(text, "value 6 (published 0, measured 6). Other images."));
   EXPECT_FALSE(contains(text, "value 5 (published"));
   EXPECT_TRUE(contains(text, "| value 5 | 0 |"));
 }
 
-TEST(Findings, PageSaysWhyAnExperimentWasNotRun) {
+TEST(Findings, PageExplainsWhyAnExperimentWasNotRun) {
   const std::vector<Finished> findings = {
       {.experiment = &kExperiment, .outcome = {.skipped = "there is no MNIST."}}};
   EXPECT_TRUE(contains(report::to_html(page_of(findings, {})), "Not run: there is no MNIST."));
   EXPECT_TRUE(contains(markdown_of(findings, {}, "a command"), "Not run: there is no MNIST."));
 }
 
-TEST(Findings, MarkdownHoldsEveryValueAndTheCommand) {
+TEST(Findings, MarkdownContainsEveryValueAndTheCommand) {
   const std::string text = markdown_of(sample_findings(), {.quick = true, .seed = 7}, "mneme reproduce x");
-  EXPECT_TRUE(contains(text, "Made by `mneme reproduce x` (quick parameters, seed 7)"));
+  EXPECT_TRUE(contains(text, "Generated by `mneme reproduce x` (quick parameters, seed 7)"));
   EXPECT_TRUE(contains(text, "| first | 1 |"));
   EXPECT_TRUE(contains(text, "Missed: second (published 2, measured 3). Known."));
   EXPECT_TRUE(contains(text, "- The original is off by one."));
 }
 
-TEST(Findings, HoldWhatElseWasMeasuredAndSayWhereNothingIsCompared) {
+TEST(Findings, ContainTablesWithoutPublishedValues) {
   report::Table table{.columns = {{.name = "d"}, {.name = "capacity"}}, .rows = {{int64_t{4}, 0.25}}};
   Outcome outcome{.tables = {{"Growth", table}}};
   for (int64_t d = 5; d < 30; ++d) {
@@ -121,14 +122,14 @@ TEST(Findings, HoldWhatElseWasMeasuredAndSayWhereNothingIsCompared) {
   outcome.tables.push_back({"Growth, d < 30", table});
   const std::vector<Finished> findings = {{.experiment = &kExperiment, .outcome = outcome}};
   const std::string text = markdown_of(findings, {}, "a command");
-  EXPECT_TRUE(contains(text, "| nothing published to compare |"));
+  EXPECT_TRUE(contains(text, "| no published values to compare |"));
   EXPECT_TRUE(contains(text, "\nGrowth.\n\n| d | capacity |\n| ---: | ---: |\n| 4 | 0.25 |\n"));
   EXPECT_TRUE(contains(text, "<details><summary>Growth, d &lt; 30</summary>"));
   const nlohmann::ordered_json json = to_json(findings);
   EXPECT_EQ(json.at(0).at("tables").at(0).at("rows").at(0).at("capacity"), 0.25);
 }
 
-TEST(Findings, JsonCountsWhatIsMissed) {
+TEST(Findings, JsonCountsMissedValues) {
   const nlohmann::ordered_json json = to_json(sample_findings());
   EXPECT_EQ(json.at(0).at("met"), 2);
   EXPECT_EQ(json.at(0).at("missed"), 1);

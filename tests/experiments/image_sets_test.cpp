@@ -11,7 +11,7 @@ namespace {
 using data::Bytes;
 using data::TemporaryFolder;
 
-/// CIFAR images of one colour each: (red, 0, 0).
+/// Uniform CIFAR images of the colours (red, 0, 0).
 Bytes photographs(std::initializer_list<uint64_t> reds) {
   constexpr size_t kPlane = 32 * 32;
   Bytes bytes;
@@ -36,7 +36,7 @@ Bytes digits(std::initializer_list<uint64_t> greys) {
   return bytes;
 }
 
-TEST(ImageSets, TakePhotographsFromBatchesInGrey) {
+TEST(ImageSets, LoadPhotographsFromBatchesInGrey) {
   const TemporaryFolder folder;
   EXPECT_FALSE(find_cifar(folder.path()).any());
   folder.file("data_batch_1.bin", photographs({255, 51}).all());
@@ -54,10 +54,10 @@ TEST(ImageSets, TakePhotographsFromBatchesInGrey) {
   EXPECT_DOUBLE_EQ(split.train[1][7], 0.299 * 51 / 255);
   EXPECT_DOUBLE_EQ(split.train[2][1023], 0.299 * 102 / 255);
   EXPECT_DOUBLE_EQ(split.test[0][0], 0.299 * 204 / 255);
-  EXPECT_EQ(load_split(files, 3, 1).train.count(), 2); // both together
+  EXPECT_EQ(load_split(files, 3, 1).train.count(), 2); // over both files
 }
 
-TEST(ImageSets, HoldTheLastImagesBackWhereThereIsOneFile) {
+TEST(ImageSets, HoldOutTheLastImagesIfThereIsOneFile) {
   const TemporaryFolder folder;
   folder.file("t10k-images-idx3-ubyte", digits({1, 2, 3, 4}).all());
   const ImageSplit one = load_split(find_mnist(folder.path()), 100, 1);
@@ -69,7 +69,7 @@ TEST(ImageSets, HoldTheLastImagesBackWhereThereIsOneFile) {
   EXPECT_EQ(both.test, RealPatterns(1, 2, {1.0 / 255, 0}));
 }
 
-TEST(ImageSets, RefuseFilesOfTwoSizesAndBrokenOnes) {
+TEST(ImageSets, RejectFilesOfDifferentImageSizesAndBrokenFiles) {
   const TemporaryFolder folder;
   ImageFiles files{.train = {folder.file("a.bin", photographs({1}).all()),
                              folder.file("t10k-images-idx3-ubyte", digits({1}).all())}};

@@ -11,19 +11,19 @@
 namespace mneme::experiments {
 namespace {
 
-TEST(LeapExperiments, TheOriginalLosesDigitsWithItsLengthAndOursDoesNot) {
+TEST(LeapExperiments, ErrorsGrowWithLengthInTheOriginalButNotInOurs) {
   const LeapErrors errors = leap_errors({.tokens = 4096, .window = 4});
   ASSERT_EQ(errors.ours.size(), 4096U);
   ASSERT_EQ(errors.original.size(), 4096U);
-  const auto worst = [](const std::vector<double>& all, int64_t first, int64_t last) {
+  const auto max_error = [](const std::vector<double>& all, int64_t first, int64_t last) {
     return *std::max_element(all.begin() + first, all.begin() + last);
   };
-  EXPECT_LT(worst(errors.ours, 0, 4096), 2e-6);
-  EXPECT_LT(worst(errors.original, 0, 4), 2e-6); // nothing was subtracted yet
-  EXPECT_GT(worst(errors.original, 2048, 4096), 10 * worst(errors.original, 0, 64));
+  EXPECT_LT(max_error(errors.ours, 0, 4096), 2e-6);
+  EXPECT_LT(max_error(errors.original, 0, 4), 2e-6); // no subtraction in the first window
+  EXPECT_GT(max_error(errors.original, 2048, 4096), 10 * max_error(errors.original, 0, 64));
 }
 
-TEST(LeapExperiments, StabilityComparesEverySettingAndDrawsIt) {
+TEST(LeapExperiments, StabilityComparesAndDrawsEverySetting) {
   const std::vector<std::string> id = {"leap/stability"};
   Progress silent;
   const Outcome outcome = experiments_named(id).at(0)->run({.quick = true}, silent);
@@ -34,10 +34,10 @@ TEST(LeapExperiments, StabilityComparesEverySettingAndDrawsIt) {
   EXPECT_EQ(outcome.figures[0].chart.spec.at("concat").size(), 4U);
 }
 
-TEST(LeapExperiments, EveryContenderCanBeCalled) {
+TEST(LeapExperiments, EveryContenderRuns) {
   for (const Contender which : {Contender::leap, Contender::original_leap, Contender::attention,
-                                Contender::projection, Contender::leap_layer, Contender::dropping_layer,
-                                Contender::dropping_original, Contender::attention_layer}) {
+                                Contender::projection, Contender::leap_layer, Contender::leap_layer_dropout,
+                                Contender::original_leap_dropout, Contender::attention_layer}) {
     for (const bool backward : {false, true}) {
       EXPECT_NO_THROW(contender(which, 9, 4, backward)());
     }
@@ -46,7 +46,7 @@ TEST(LeapExperiments, EveryContenderCanBeCalled) {
   EXPECT_GE(seconds_of([&] { ++calls; }), 0);
   EXPECT_GE(calls, 4);
   const StepTimes times = leap_step_times(4, 100, 3);
-  EXPECT_LE(times.median, times.largest);
+  EXPECT_LE(times.median, times.max);
 }
 
 } // namespace

@@ -27,7 +27,7 @@ std::string page_text(const Outcome& outcome) {
   return report::to_html(page_of(std::span(&finished, 1), kSettings));
 }
 
-TEST(OutcomeFile, ReadsBackEverythingItWrote) {
+TEST(OutcomeFile, RoundTrips) {
   const TemporaryFolder folder;
   Outcome outcome = sample_outcome();
   outcome.comparisons.push_back(
@@ -40,13 +40,13 @@ TEST(OutcomeFile, ReadsBackEverythingItWrote) {
   EXPECT_EQ(report::to_csv(read.tables[0].table), report::to_csv(outcome.tables[0].table));
   EXPECT_EQ(read.figures[0].chart.spec, outcome.figures[0].chart.spec);
   EXPECT_EQ(read.pictures[0].png, outcome.pictures[0].png);
-  EXPECT_TRUE(read.comparisons[0].rows[2].holds());
+  EXPECT_TRUE(read.comparisons[0].rows[2].is_met());
   EXPECT_EQ(tally(read).not_compared, 1);
   EXPECT_EQ(read.parameters, outcome.parameters);
   EXPECT_EQ(read.notes, outcome.notes);
 }
 
-TEST(OutcomeFile, IsNotTakenForOtherSettings) {
+TEST(OutcomeFile, IsIgnoredForOtherSettings) {
   const TemporaryFolder folder;
   EXPECT_TRUE(std::holds_alternative<std::monostate>(find_outcome(folder.path(), kExperiment, kSettings)));
   save_outcome(folder.path(), kExperiment, kSettings, sample_outcome());
@@ -59,7 +59,7 @@ TEST(OutcomeFile, IsNotTakenForOtherSettings) {
   EXPECT_TRUE(std::holds_alternative<std::monostate>(find_outcome(folder.path(), with_inputs, kSettings)));
 }
 
-TEST(OutcomeFile, SaysWhyItCannotBeUsed) {
+TEST(OutcomeFile, ReportsWhyItCannotBeUsed) {
   const TemporaryFolder folder;
   save_outcome(folder.path(), kExperiment, kSettings, sample_outcome());
   const std::filesystem::path own = folder_of(folder.path(), kExperiment);
@@ -77,7 +77,7 @@ TEST(OutcomeFile, SaysWhyItCannotBeUsed) {
   EXPECT_TRUE(contains(std::get<std::string>(found), "a-figure.vl.json"));
 }
 
-TEST(OutcomeFile, TakesIntervalsAsTheyWereWrittenBefore) {
+TEST(OutcomeFile, ReadsIntervalsOfOlderFiles) {
   const TemporaryFolder folder;
   save_outcome(folder.path(), kExperiment, kSettings, sample_outcome());
   const std::filesystem::path file = folder_of(folder.path(), kExperiment) / "outcome.json";
@@ -93,7 +93,7 @@ TEST(OutcomeFile, TakesIntervalsAsTheyWereWrittenBefore) {
   EXPECT_EQ(page_text(std::get<Outcome>(found)), page_text(sample_outcome()));
 }
 
-TEST(OutcomeFile, IsRefusedWhereTheFolderCannotBeWritten) {
+TEST(OutcomeFile, ThrowsIfTheFolderIsNotWritable) {
   const TemporaryFolder folder;
   write_text(folder / "work", "a file where a folder is needed");
   EXPECT_THROW(save_outcome(folder.path(), kExperiment, kSettings, sample_outcome()), OutputError);

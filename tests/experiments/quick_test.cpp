@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Every experiment, run with its quick parameters: no published value may be missed.
+/// Runs experiments with their quick parameters; no published value may be missed.
 
 #include <filesystem>
 
@@ -17,15 +17,15 @@ namespace {
 class QuickExperiment : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(QuickExperiment, MeetsEveryPublishedValue) {
-  const mneme::testing::TemporaryFolder nothing;
+  const mneme::testing::TemporaryFolder empty;
   const Experiment& experiment = *experiments_named(std::vector<std::string>{GetParam()}).front();
   Progress silent;
-  const Outcome outcome = experiment.run({.quick = true, .seed = 3, .data = nothing.path()}, silent);
+  const Outcome outcome = experiment.run({.quick = true, .seed = 3, .data = empty.path()}, silent);
   ASSERT_TRUE(outcome.skipped.empty()) << outcome.skipped;
   EXPECT_GT(tally(outcome).met, 0);
   for (const ComparisonTable& table : outcome.comparisons) {
     for (const Comparison& row : table.rows) {
-      EXPECT_TRUE(row.holds()) << table.title << ": " << row.what << ": published " << row.published
+      EXPECT_TRUE(row.is_met()) << table.title << ": " << row.what << ": published " << row.published
                                << ", measured " << row.measured.mean << ", tolerance " << row.tolerance;
     }
   }
@@ -58,12 +58,12 @@ INSTANTIATE_TEST_SUITE_P(Hopfield, QuickExperiment,
                                            "hopfield/fixed-points"),
                          name_of);
 
-TEST(MnistExperiment, SaysWhereItLooksWithoutData) {
-  const mneme::testing::TemporaryFolder nothing;
+TEST(MnistExperiment, ReportsTheSearchedFolderWithoutData) {
+  const mneme::testing::TemporaryFolder empty;
   const Experiment& mnist = *experiments_named(std::vector<std::string>{"sdm/sdm-experiments/mnist"}).front();
   Progress silent;
-  const RunSettings settings{.quick = true, .data = nothing.path()};
-  EXPECT_TRUE(mneme::testing::contains(mnist.run(settings, silent).skipped, nothing.path().string()));
+  const RunSettings settings{.quick = true, .data = empty.path()};
+  EXPECT_TRUE(mneme::testing::contains(mnist.run(settings, silent).skipped, empty.path().string()));
   EXPECT_EQ(mnist.inputs(settings), "no MNIST");
 }
 

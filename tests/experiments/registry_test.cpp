@@ -23,7 +23,7 @@ std::vector<std::string> ids(const std::vector<std::string>& names) {
   return list;
 }
 
-TEST(Registry, EveryExperimentSaysWhatItClaimsAndWhereItWasPublished) {
+TEST(Registry, EveryExperimentHasAClaimAndASource) {
   std::set<std::string> seen;
   for (const Experiment& experiment : all_experiments()) {
     EXPECT_TRUE(seen.insert(experiment.id).second) << experiment.id;
@@ -35,25 +35,25 @@ TEST(Registry, EveryExperimentSaysWhatItClaimsAndWhereItWasPublished) {
   }
 }
 
-TEST(Registry, FindsExperimentsByIdAndByBeginning) {
+TEST(Registry, FindsExperimentsByIdAndByPrefix) {
   EXPECT_EQ(ids({"sdm/softmax-circle"}), std::vector<std::string>{"sdm/softmax-circle"});
   EXPECT_EQ(ids({"sdm/sdm-experiments"}).size(), 3U);
   EXPECT_EQ(ids({"all"}).size(), all_experiments().size());
   EXPECT_EQ(ids({"sdm", "sdm/softmax-circle"}), ids({"sdm"})); // each once
 }
 
-TEST(Registry, RefusesUnknownIdsAndListsTheKnown) {
+TEST(Registry, RejectsUnknownIdsAndListsTheAvailableOnes) {
   for (const char* id : {"sdm/softmax", "", "sdm/", "SDM"}) {
     try {
       experiments_named(std::vector<std::string>{id});
-      ADD_FAILURE() << "\"" << id << "\" was taken";
+      ADD_FAILURE() << "\"" << id << "\" was accepted";
     } catch (const UsageError& error) {
       EXPECT_TRUE(contains(error.what(), "sdm/softmax-circle"));
     }
   }
 }
 
-TEST(Published, NamesTheFilesThereAre) {
+TEST(Published, ListsTheAvailableFiles) {
   EXPECT_EQ(published("keyquery_norm_betas").at("cases").size(), 90U);
   try {
     published("nothing");

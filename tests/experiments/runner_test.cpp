@@ -39,28 +39,28 @@ Experiment experiment(const std::string& id, bool is_parallel,
   return {.id = id, .title = id, .claim = "c.", .source = "s", .is_parallel = is_parallel, .run = run};
 }
 
-struct Said : Progress {
-  void say(const std::string& line) override { lines += line + "\n"; }
+struct RecordedProgress : Progress {
+  void message(const std::string& line) override { lines += line + "\n"; }
   std::string lines;
 };
 
 struct RunnerRun {
   std::vector<Finished> finished;
-  std::string said;
+  std::string messages;
 };
 
 RunnerRun run(const std::vector<Experiment>& experiments, const TemporaryFolder& folder, bool again = false) {
   std::vector<const Experiment*> list;
   std::ranges::transform(experiments, std::back_inserter(list), [](const Experiment& one) { return &one; });
   RunnerRun result;
-  Said said;
-  run_experiments(list, {}, folder.path(), again, said,
+  RecordedProgress progress;
+  run_experiments(list, {}, folder.path(), again, progress,
                   [&](Finished one) { result.finished.push_back(std::move(one)); });
-  result.said = said.lines;
+  result.messages = progress.lines;
   return result;
 }
 
-TEST(Runner, TakesFromDiskWhatHasFinished) {
+TEST(Runner, LoadsFinishedExperimentsFromDisk) {
   const TemporaryFolder folder;
   const std::vector<Experiment> experiments = {experiment("a/one", false), experiment("a/two", true)};
   runs = 0;
@@ -74,18 +74,18 @@ TEST(Runner, TakesFromDiskWhatHasFinished) {
   EXPECT_EQ(runs, 4);
 }
 
-TEST(Runner, RunsAgainWhatCannotBeReadAndSaysSo) {
+TEST(Runner, RunsAgainIfAnOutcomeCannotBeReadAndReportsIt) {
   const TemporaryFolder folder;
   const std::vector<Experiment> experiments = {experiment("a/one", false)};
   run(experiments, folder);
   write_text(folder_of(folder.path(), experiments[0]) / "outcome.json", "{");
   const RunnerRun second = run(experiments, folder);
   EXPECT_FALSE(second.finished[0].from_disk);
-  EXPECT_TRUE(contains(second.said, "a/one is run again"));
+  EXPECT_TRUE(contains(second.messages, "running a/one again"));
   EXPECT_TRUE(run(experiments, folder).finished[0].from_disk);
 }
 
-TEST(Runner, KeepsWhatWasMeasuredWhereNothingCanBeMeasuredNow) {
+TEST(Runner, KeepsAnEarlierOutcomeIfTheExperimentIsSkipped) {
   const TemporaryFolder folder;
   const auto without_data = [](const RunSettings&, Progress&) { return Outcome{.skipped = "no data"}; };
   run({experiment("a/one", false)}, folder);
@@ -96,7 +96,7 @@ TEST(Runner, KeepsWhatWasMeasuredWhereNothingCanBeMeasuredNow) {
   EXPECT_EQ(tally(later.finished[0].outcome).met, 2);
 }
 
-TEST(Runner, KeepsWhatHadFinishedWhenInterrupted) {
+TEST(Runner, KeepsFinishedOutcomesWhenInterrupted) {
   const TemporaryFolder folder;
   const std::vector<Experiment> experiments = {experiment("a/one", false),
                                                experiment("a/two", true, interrupting)};
@@ -106,7 +106,7 @@ TEST(Runner, KeepsWhatHadFinishedWhenInterrupted) {
   EXPECT_TRUE(std::holds_alternative<std::monostate>(find_outcome(folder.path(), experiments[1], {})));
 }
 
-TEST(Runner, SkipsWhatNeedsLibTorchInAProgramWithoutIt) {
+TEST(Runner, SkipsExperimentsThatNeedLibTorchInAProgramWithoutIt) {
   const TemporaryFolder folder;
   runs = 0;
   Experiment trained = experiment("a/trained", true);

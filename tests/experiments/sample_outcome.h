@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// An outcome with one of everything.
+/// Outcome with one element of each kind, for tests.
 #pragma once
 
 #include <limits>
@@ -19,10 +19,10 @@ inline Outcome sample_outcome() {
        .rows = {{.what = "first", .published = 1, .measured = {1.25, 0.25}, .tolerance = 0.5},
                 {.what = "second",
                  .published = 2,
-                 .measured = exactly(3),
+                 .measured = exact_mean(3),
                  .tolerance = 0.5,
                  .explanation = "Known."},
-                {.what = "both infinite", .published = kInfinity, .measured = exactly(kInfinity)}}});
+                {.what = "both infinite", .published = kInfinity, .measured = exact_mean(kInfinity)}}});
   report::Table table{
       .columns = {{.name = "name"}, {.name = "count", .key = "n"}, {.name = "value", .digits = 3}},
       .rows = {{std::string("a"), int64_t{5}, 1.0},
@@ -33,11 +33,11 @@ inline Outcome sample_outcome() {
       {.name = "a-figure",
        .chart = report::to_chart(report::LineChart{
            .title = "A figure", .series = {{.name = "s", .points = {{1, {2, 1, 3}}, {2, {0.1, 0.1, 0.1}}}}}}),
-       .look = "It rises."});
+       .caption = "It rises."});
   outcome.pictures.push_back({.name = "dot",
                               .png = std::string("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1", 24),
                               .alt = "a dot",
-                              .look = "Small."});
+                              .caption = "Small."});
   return outcome;
 }
 

@@ -22,7 +22,7 @@ ComparisonTable table_of(std::vector<SingleRun> runs) {
   return compare_single_runs({.title = "Runs",
                               .source = "cell 1",
                               .resolution = 5e-4,
-                              .because = "rounding",
+                              .resolution_source = "rounding",
                               .runs = std::move(runs)});
 }
 
@@ -34,23 +34,23 @@ TEST(SingleRuns, AreMetWithinThePredictionIntervalOnEitherSide) {
        {std::pair(interval.high - step, true), std::pair(interval.high + step, false),
         std::pair(interval.low + step, true), std::pair(interval.low - step, false)}) {
     const ComparisonTable table = table_of({{.what = "loss", .published = published, .ours = kLosses}});
-    EXPECT_EQ(table.rows.front().holds(), met) << published;
+    EXPECT_EQ(table.rows.front().is_met(), met) << published;
   }
 }
 
-TEST(SingleRuns, CatchAnAccuracyFarFromAllSeeds) {
+TEST(SingleRuns, MissAnAccuracyFarFromAllSeeds) {
   const std::vector<double> accuracies{0.98, 0.99, 0.97, 1.0, 0.985, 0.975, 0.99, 0.98};
   const ComparisonTable table = table_of(
-      {{.what = "one mistake more", .published = 0.995, .ours = std::vector<double>(8, 1.0), .cases = 200},
+      {{.what = "one more error", .published = 0.995, .ours = std::vector<double>(8, 1.0), .cases = 200},
        {.what = "met", .published = 0.96, .ours = accuracies, .cases = 500},
        {.what = "missed", .published = 0.85, .ours = accuracies, .cases = 500}});
-  EXPECT_TRUE(table.rows[0].holds());
-  EXPECT_TRUE(table.rows[1].holds());
-  EXPECT_FALSE(table.rows[2].holds());
-  EXPECT_TRUE(contains(table.rows[2].explanation, "and 1; our 8 seeds lie between 0.97 and 1."));
+  EXPECT_TRUE(table.rows[0].is_met());
+  EXPECT_TRUE(table.rows[1].is_met());
+  EXPECT_FALSE(table.rows[2].is_met());
+  EXPECT_TRUE(contains(table.rows[2].explanation, "and 1; our 8 seeds are between 0.97 and 1."));
 }
 
-TEST(SingleRuns, StateHowTheToleranceIsMade) {
+TEST(SingleRuns, DescribeTheTolerance) {
   const SingleRun run{.what = "loss", .published = 0.02, .ours = kLosses};
   const std::string text = table_of({run, run, run, run}).tolerance;
   EXPECT_TRUE(contains(text, "n = 8 seeds"));
@@ -59,7 +59,7 @@ TEST(SingleRuns, StateHowTheToleranceIsMade) {
   EXPECT_TRUE(contains(text, "none of the 4 numbers"));
 }
 
-TEST(SingleRuns, OfTheSameDistributionAreSeldomMissed) {
+TEST(SingleRuns, FromTheSameDistributionAreRarelyMissed) {
   Random random(5);
   constexpr int kTables = 2000, kNumbers = 16, kSeeds = 5;
   int tables_with_misses = 0;
@@ -74,7 +74,8 @@ TEST(SingleRuns, OfTheSameDistributionAreSeldomMissed) {
     const ComparisonTable table = compare_single_runs({.runs = runs});
     tables_with_misses += tally(table).missed > 0 ? 1 : 0;
   }
-  // Independent numbers: 1 - (1 - 0.05 / 16)^16 = 4.9 % of the tables, with 4 standard errors of that.
+  // For independent values 1 - (1 - 0.05 / 16)^16 = 4.9 % of the tables are missed; tolerance: 4 standard
+  // errors.
   EXPECT_NEAR(tables_with_misses / static_cast<double>(kTables), 0.049,
               4 * std::sqrt(0.049 * 0.951 / kTables));
 }

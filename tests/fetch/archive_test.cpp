@@ -37,7 +37,7 @@ void write_tar_gz(const std::filesystem::path& path,
   archive_write_free(to);
 }
 
-TEST(Unpack, TakesOnlyTheFilesNamedAndIntoTheFolderOnly) {
+TEST(Unpack, ExtractsOnlyTheNamedFilesAndOnlyIntoTheFolder) {
   const TemporaryFolder folder;
   const std::string long_text(100'000, 'l');
   write_tar_gz(folder / "x.tar.gz",
@@ -48,22 +48,22 @@ TEST(Unpack, TakesOnlyTheFilesNamedAndIntoTheFolderOnly) {
   EXPECT_EQ(folder.names().size(), 3U);
 }
 
-TEST(Unpack, SaysWhatIsWrongWithAnArchive) {
+TEST(Unpack, ReportsProblemsOfAnArchive) {
   const TemporaryFolder folder;
-  const auto message = [&](const std::string& name, const std::string& wanted) -> std::string {
+  const auto message = [&](const std::string& name, const std::string& member) -> std::string {
     try {
-      unpack(folder / name, {wanted}, folder.path());
+      unpack(folder / name, {member}, folder.path());
     } catch (const DataError& error) {
       return error.what();
     }
     return "no DataError";
   };
   write_tar_gz(folder / "x.tar.gz", {{"a.bin", std::string(100'000, 'a')}});
-  testing::expect_contains(message("x.tar.gz", "c.bin"), {"x.tar.gz", "c.bin is not in it"});
+  testing::expect_contains(message("x.tar.gz", "c.bin"), {"x.tar.gz", "does not contain c.bin"});
   const std::string whole = read_text(folder / "x.tar.gz");
   write_text(folder / "half.tar.gz", whole.substr(0, whole.size() / 2));
   testing::expect_contains(message("half.tar.gz", "a.bin"), {"half.tar.gz", "truncated"});
-  write_text(folder / "text.tar.gz", "this is no archive at all");
+  write_text(folder / "text.tar.gz", "this is not an archive");
   testing::expect_contains(message("text.tar.gz", "a.bin"), {"text.tar.gz"});
   testing::expect_contains(message("none.tar.gz", "a.bin"), {"none.tar.gz"});
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A certificate for 127.0.0.1, made on the spot.
+/// Self-signed certificate for 127.0.0.1, generated at run time.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ namespace mneme::testing {
 struct Certificate {
   std::shared_ptr<X509> x509;
   std::shared_ptr<EVP_PKEY> key;
-  std::string pem; ///< for those who are to trust it
+  std::string pem; ///< for clients that trust it
 };
 
 Certificate make_certificate();

@@ -40,7 +40,7 @@ TEST(DataSets, AreDescribedCompletely) {
   }
 }
 
-TEST(DataSets, NamesThoseThereAre) {
+TEST(DataSets, ListsTheAvailableNames) {
   EXPECT_EQ(data_set_named("mnist").files.size(), 4U);
   try {
     data_set_named("imagenet");
@@ -66,7 +66,7 @@ protected:
   Progress quiet_;
 };
 
-TEST_F(GetDataSet, FetchesOnlyWhatIsMissing) {
+TEST_F(GetDataSet, DownloadsOnlyMissingFiles) {
   const FileServer server(files_);
   const DataSet set = set_of(files_);
   write_text(folder_ / "a", "first");
@@ -74,10 +74,10 @@ TEST_F(GetDataSet, FetchesOnlyWhatIsMissing) {
   EXPECT_EQ(read_text(folder_ / "b"), "second");
   EXPECT_EQ(server.ranges().size(), 1U);
   get_data_set(set, std::vector{server.address()}, folder_.path(), quiet_);
-  EXPECT_EQ(server.ranges().size(), 1U) << "nothing is fetched twice";
+  EXPECT_EQ(server.ranges().size(), 1U) << "nothing is downloaded twice";
 }
 
-TEST_F(GetDataSet, NeverReplacesAFileThatIsSomethingElse) {
+TEST_F(GetDataSet, NeverReplacesADifferentFile) {
   const FileServer server(files_);
   const DataSet set = set_of(files_);
   for (const char* other : {"another length", "FIRST"}) {
@@ -92,9 +92,9 @@ TEST_F(GetDataSet, NeverReplacesAFileThatIsSomethingElse) {
   }
 }
 
-TEST_F(GetDataSet, LooksAtEveryFileBeforeItFetchesAny) {
+TEST_F(GetDataSet, ChecksAllFilesBeforeDownloading) {
   const FileServer server(files_);
-  write_text(folder_ / "b", "SECOND"); // behind one that is missing
+  write_text(folder_ / "b", "SECOND"); // after a missing file
   EXPECT_THROW(get_data_set(set_of(files_), std::vector{server.address()}, folder_.path(), quiet_),
                DataError);
   EXPECT_EQ(read_text(folder_ / "b"), "SECOND");

@@ -10,9 +10,9 @@
 
 namespace mneme::testing {
 
-FileServer::FileServer(std::map<std::string, std::string> files, Manners manners,
+FileServer::FileServer(std::map<std::string, std::string> files, Options options,
                        const Certificate* certificate)
-    : files_(std::move(files)), manners_(std::move(manners)),
+    : files_(std::move(files)), options_(std::move(options)),
       server_(certificate != nullptr
                   ? std::make_unique<httplib::SSLServer>(certificate->x509.get(), certificate->key.get())
                   : std::make_unique<httplib::Server>()) {
@@ -22,13 +22,13 @@ FileServer::FileServer(std::map<std::string, std::string> files, Manners manners
       const std::lock_guard lock(mutex_);
       ranges_.push_back(request.get_header_value("Range"));
     }
-    if (manners_.failures_first > 0) {
-      --manners_.failures_first;
+    if (options_.failures_first > 0) {
+      --options_.failures_first;
       response.status = 503;
       return;
     }
-    if (!manners_.redirect_to.empty()) {
-      response.set_redirect(manners_.redirect_to + std::string(request.matches[1]));
+    if (!options_.redirect_to.empty()) {
+      response.set_redirect(options_.redirect_to + std::string(request.matches[1]));
       return;
     }
     const auto file = files_.find(request.matches[1]);
@@ -36,12 +36,12 @@ FileServer::FileServer(std::map<std::string, std::string> files, Manners manners
       response.status = 404;
       return;
     }
-    if (!manners_.ranges) {
-      const_cast<httplib::Request&>(request).ranges.clear(); // httplib answers them by itself
+    if (!options_.ranges) {
+      const_cast<httplib::Request&>(request).ranges.clear(); // otherwise httplib handles them itself
       response.set_content(file->second, "application/octet-stream");
       return;
     }
-    if (manners_.wrong_ranges && !request.ranges.empty()) {
+    if (options_.wrong_ranges && !request.ranges.empty()) {
       const_cast<httplib::Request&>(request).ranges = {{0, -1}};
     }
     const std::string& bytes = file->second;
@@ -49,11 +49,11 @@ FileServer::FileServer(std::map<std::string, std::string> files, Manners manners
         bytes.size(), "application/octet-stream",
         [this, &bytes, sent = int64_t{0}](size_t offset, size_t length, httplib::DataSink& sink) mutable {
           size_t count = std::min<size_t>(length, 1000);
-          if (manners_.breaks_after > 0) {
+          if (options_.breaks_after > 0) {
             count = std::min<size_t>(count,
-                                     static_cast<size_t>(std::max<int64_t>(manners_.breaks_after - sent, 0)));
+                                     static_cast<size_t>(std::max<int64_t>(options_.breaks_after - sent, 0)));
             if (count == 0) {
-              return false; // the connection is cut
+              return false; // closes the connection
             }
           }
           sent += static_cast<int64_t>(count);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// A server on this machine that serves a few files, well or badly. As a proxy for http it serves them as those of
-/// any host, and refuses to connect to one.
+/// Local test server for a few files, with configurable faults. It also acts as an http proxy that serves its
+/// own files for any host and rejects CONNECT requests.
 #pragma once
 
 #include <atomic>
@@ -22,30 +22,29 @@ struct Certificate;
 
 class FileServer {
 public:
-  /// How it treats requests.
-  struct Manners {
-    bool ranges = true;           ///< false: always the whole file
-    bool wrong_ranges = false;    ///< a range is answered with status 206 and the file from its first byte on
-    int64_t breaks_after = 0;     ///< bytes of each answer, then the connection is cut; 0: never
-    int failures_first = 0;       ///< so many requests are answered with status 503
-    std::string redirect_to = {}; ///< every request is sent there
+  struct Options {
+    bool ranges = true;           ///< false: always sends the complete file
+    bool wrong_ranges = false;    ///< responds to a range with status 206 and the file from its first byte
+    int64_t breaks_after = 0;     ///< closes the connection after this many bytes of a response; 0: never
+    int failures_first = 0;       ///< number of initial requests with status 503
+    std::string redirect_to = {}; ///< redirects every request to this address, if not empty
   };
 
-  FileServer(std::map<std::string, std::string> files, Manners manners,
+  FileServer(std::map<std::string, std::string> files, Options options,
              const Certificate* certificate = nullptr);
-  explicit FileServer(std::map<std::string, std::string> files) : FileServer(std::move(files), Manners{}) {}
+  explicit FileServer(std::map<std::string, std::string> files) : FileServer(std::move(files), Options{}) {}
   FileServer(const FileServer&) = delete;
   FileServer& operator=(const FileServer&) = delete;
   ~FileServer();
 
   /// "http://127.0.0.1:PORT/"
   const std::string& address() const { return address_; }
-  /// The Range header of each request so far ("" where there was none).
+  /// Range headers of all requests so far ("" if a request had none).
   std::vector<std::string> ranges() const;
 
 private:
   std::map<std::string, std::string> files_;
-  Manners manners_;
+  Options options_;
   std::unique_ptr<httplib::Server> server_;
   std::string address_;
   mutable std::mutex mutex_;

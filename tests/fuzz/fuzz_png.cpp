@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   return 0;
 }
 
-/// Repairs the checksums after most mutations: random ones would end every read at the first chunk.
+/// Repairs the checksums after most mutations; with wrong ones every read would fail at the first chunk.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned int seed) {
   size = LLVMFuzzerMutate(data, size, max_size);
   if (seed % 8 == 0) {

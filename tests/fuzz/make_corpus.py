@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the seeds of the fuzzers: small valid files of every kind, corpus/<reader>/valid-*.
+"""Writes the seeds of the fuzzers: small valid files of every format, corpus/<reader>/valid-*.
 
-Inputs that a fuzzer found lie beside them under other names and are left alone. Needs nothing but Python.
+Inputs found by a fuzzer are in the same folders under other names and are not changed. Requires only Python.
 """
 import gzip
 import io
@@ -15,7 +15,7 @@ import zlib
 CORPUS = pathlib.Path(__file__).resolve().parent / "corpus"
 
 
-def keep(reader, name, content):
+def write_seed(reader, name, content):
     folder = CORPUS / reader
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"valid-{name}").write_bytes(content)
@@ -23,24 +23,24 @@ def keep(reader, name, content):
 
 def idx():
     images = struct.pack(">IIII", 0x0803, 2, 2, 3) + bytes(range(12))
-    keep("idx", "images", images)
-    keep("idx", "images-gz", gzip.compress(images, mtime=0))
-    keep("idx", "two-members-gz", gzip.compress(images[:7], mtime=0) + gzip.compress(images[7:], mtime=0))
-    keep("idx", "labels", struct.pack(">II", 0x0801, 3) + b"\7\2\1")
-    keep("idx", "padded-gz", gzip.compress(images, mtime=0) + bytes(8))
-    keep("idx", "short", struct.pack(">III2h", 0x0B02, 1, 2, -3, 500))
-    keep("idx", "double", struct.pack(">IIIIId", 0x0E04, 1, 1, 1, 1, 0.5))
+    write_seed("idx", "images", images)
+    write_seed("idx", "images-gz", gzip.compress(images, mtime=0))
+    write_seed("idx", "two-members-gz", gzip.compress(images[:7], mtime=0) + gzip.compress(images[7:], mtime=0))
+    write_seed("idx", "labels", struct.pack(">II", 0x0801, 3) + b"\7\2\1")
+    write_seed("idx", "padded-gz", gzip.compress(images, mtime=0) + bytes(8))
+    write_seed("idx", "short", struct.pack(">III2h", 0x0B02, 1, 2, -3, 500))
+    write_seed("idx", "double", struct.pack(">IIIIId", 0x0E04, 1, 1, 1, 1, 0.5))
 
 
 def cifar():
-    keep("cifar", "record", b"\3" + bytes(3072))
+    write_seed("cifar", "record", b"\3" + bytes(3072))
 
 
 def csv():
-    keep("csv", "commas", b"1,-2.5,3e2\n0,.25,+6\n")
-    keep("csv", "labels", b"\xef\xbb\xbf# comment\r\nx;y;Class\r\n1;2;\"C#, \"\"old\"\"\"\r\n\r\n3;4;Ada # x\r\n")
-    keep("csv", "numbers", b"label\t0\t1\n7\t0\t255\n-3\t1e-400\t2")
-    keep("csv", "spaces", b"  1  2\n  3  4\n")
+    write_seed("csv", "commas", b"1,-2.5,3e2\n0,.25,+6\n")
+    write_seed("csv", "labels", b"\xef\xbb\xbf# comment\r\nx;y;Class\r\n1;2;\"C#, \"\"old\"\"\"\r\n\r\n3;4;Ada # x\r\n")
+    write_seed("csv", "numbers", b"label\t0\t1\n7\t0\t255\n-3\t1e-400\t2")
+    write_seed("csv", "spaces", b"  1  2\n  3  4\n")
 
 
 def npy_file(dtype, shape, data, fortran=False, version=1):
@@ -51,7 +51,7 @@ def npy_file(dtype, shape, data, fortran=False, version=1):
 
 def npy():
     def write(name, dtype, shape, data, fortran=False, version=1):
-        keep("npy", name, npy_file(dtype, shape, data, fortran, version))
+        write_seed("npy", name, npy_file(dtype, shape, data, fortran, version))
 
     write("bool", "|b1", (2, 2), b"\1\0\0\1")
     write("images", "|u1", (1, 2, 2), b"\0\x33\xff\1")
@@ -74,7 +74,7 @@ def npz():
                 information.compress_type = compression
                 with archive.open(information, "w", force_zip64=True) as file:  # as numpy.savez does
                     file.write(data)
-        keep("npz", name, content.getvalue())
+        write_seed("npz", name, content.getvalue())
 
     numbers = npy_file("|u1", (2, 2), b"\0\x33\xff\1")
     write("stored", {"x": numbers}, zipfile.ZIP_STORED)
@@ -88,7 +88,7 @@ def png():
 
     def write(name, width, height, depth, colour, rows, more=b"", interlace=0, end=b"", after=b""):
         header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlace)
-        keep("png", name, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more
+        write_seed("png", name, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + more
              + chunk(b"IDAT", zlib.compress(rows)) + end + chunk(b"IEND", b"") + after)
 
     write("grey", 2, 2, 8, 0, b"\0\0\x33\0\x66\xff")
@@ -105,7 +105,7 @@ def png():
 def safetensors():
     def write(name, header, data):
         text = json.dumps(header, separators=(",", ":")).encode()
-        keep("safetensors", name, struct.pack("<Q", len(text)) + text + data)
+        write_seed("safetensors", name, struct.pack("<Q", len(text)) + text + data)
 
     write("one", {"x": {"dtype": "F32", "shape": [1, 2], "data_offsets": [0, 8]}}, struct.pack("<2f", 1, -2))
     write("two", {"b": {"dtype": "I8", "shape": [2, 2], "data_offsets": [2, 6]},
@@ -126,11 +126,11 @@ def torch_file():
     with zipfile.ZipFile(content, "w") as archive:
         for name, data in (("a/data.pkl", pickle), ("a/byteorder", b"little"), ("a/data/0", bytes(24)), ("a/version", b"3\n")):
             archive.writestr(zipfile.ZipInfo(name), data)
-    keep("torch_file", "state-dict", content.getvalue())
+    write_seed("torch_file", "state-dict", content.getvalue())
 
 
 def torch_checkpoints():
-    """More of what torch.save writes than torch_file(): metadata, wrappers, nested dicts, and the format before 1.6."""
+    """Further variants of files of torch.save: metadata, wrappers, nested dicts, and the format before PyTorch 1.6."""
     def text(letters):
         return b"X" + struct.pack("<I", len(letters)) + letters
 
@@ -143,7 +143,7 @@ def torch_checkpoints():
         with zipfile.ZipFile(content, "w") as archive:
             for entry, data in (("a/data.pkl", b"\x80\x02" + value + b"."), ("a/data/0", bytes(24))):
                 archive.writestr(zipfile.ZipInfo(entry), data)
-        keep("torch_file", name, content.getvalue())
+        write_seed("torch_file", name, content.getvalue())
 
     write("negated", b"}" + text(b"w") + tensor(b"}" + text(b"neg") + b"\x88s") + b"s")
     write("expanded", b"}" + text(b"w") + tensor(place=b"K\5K\2K\4\x86K\0K\0\x86") + b"s")
@@ -156,14 +156,14 @@ def torch_checkpoints():
     untyped = (b"ctorch._utils\n_rebuild_tensor_v3\n((" + text(b"storage") + b"ctorch.storage\nUntypedStorage\n"
                + text(b"0") + text(b"cpu") + b"K\x18tQK\0K\6\x85K\1\x85\x89}ctorch\nuint32\ntR")
     write("untyped", b"}" + text(b"w") + untyped + b"s")
-    keep("torch_file", "before-1-6", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\x02M\xe9\x03."
+    write_seed("torch_file", "before-1-6", b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19." + b"\x80\x02M\xe9\x03."
          + b"\x80\x02}" + text(b"little_endian") + b"\x88s." + b"\x80\x02}" + text(b"w") + tensor(view=b"N")
          + b"s." + b"\x80\x02]" + text(b"0") + b"a." + struct.pack("<Q", 6) + bytes(24))
 
 
 def shard_index():
     def write(name, index):
-        keep("shard_index", name, json.dumps(index).encode())
+        write_seed("shard_index", name, json.dumps(index).encode())
 
     write("two", {"metadata": {"total_size": 16}, "weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}})
     write("one", {"weight_map": {"a.b": "pytorch_model-00001-of-00001.bin"}})

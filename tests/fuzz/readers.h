@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The readers as the fuzzers call them: any bytes may come, and only DataError may escape from a reader.
+/// Entry points of the fuzzers: each calls one reader with arbitrary bytes. A reader may throw only
+/// DataError.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +20,8 @@
 
 namespace mneme::data::fuzz {
 
-/// True if the bytes were read, false if they were refused.
-template <class Read> bool read_or_refuse(Read read) {
+/// True if the bytes were read, false if they caused a DataError.
+template <class Read> bool try_read(Read read) {
   try {
     read();
     return true;
@@ -30,39 +31,39 @@ template <class Read> bool read_or_refuse(Read read) {
 }
 
 inline bool idx(std::span<const std::byte> bytes) {
-  read_or_refuse([&] { parse_idx(bytes, "fuzz", 1); });
-  const bool labels = read_or_refuse([&] { parse_idx_labels(bytes, "fuzz"); });
-  return read_or_refuse([&] { parse_idx(bytes, "fuzz"); }) || labels;
+  try_read([&] { parse_idx(bytes, "fuzz", 1); });
+  const bool labels = try_read([&] { parse_idx_labels(bytes, "fuzz"); });
+  return try_read([&] { parse_idx(bytes, "fuzz"); }) || labels;
 }
 
 inline bool cifar(std::span<const std::byte> bytes) {
-  read_or_refuse([&] { parse_cifar(bytes, "fuzz", 1); });
-  return read_or_refuse([&] { parse_cifar(bytes, "fuzz"); });
+  try_read([&] { parse_cifar(bytes, "fuzz", 1); });
+  return try_read([&] { parse_cifar(bytes, "fuzz"); });
 }
 
 inline bool csv(std::span<const std::byte> bytes) {
-  read_or_refuse([&] { parse_csv(bytes, "fuzz", 1); });
-  return read_or_refuse([&] { parse_csv(bytes, "fuzz"); });
+  try_read([&] { parse_csv(bytes, "fuzz", 1); });
+  return try_read([&] { parse_csv(bytes, "fuzz"); });
 }
 
 inline bool npy(std::span<const std::byte> bytes) {
-  read_or_refuse([&] { parse_npy(bytes, "fuzz", 1); });
-  read_or_refuse([&] { parse_npy_integers(bytes, "fuzz"); });
-  return read_or_refuse([&] { parse_npy(bytes, "fuzz"); });
+  try_read([&] { parse_npy(bytes, "fuzz", 1); });
+  try_read([&] { parse_npy_integers(bytes, "fuzz"); });
+  return try_read([&] { parse_npy(bytes, "fuzz"); });
 }
 
 inline bool npz(std::span<const std::byte> bytes) {
-  read_or_refuse([&] { parse_npz(bytes, "fuzz", "x", 1); });
-  return read_or_refuse([&] { parse_npz(bytes, "fuzz"); });
+  try_read([&] { parse_npz(bytes, "fuzz", "x", 1); });
+  return try_read([&] { parse_npz(bytes, "fuzz"); });
 }
 
 inline bool png(std::span<const std::byte> bytes) {
-  return read_or_refuse([&] { parse_png(bytes, "fuzz"); });
+  return try_read([&] { parse_png(bytes, "fuzz"); });
 }
 
 inline bool safetensors(std::span<const std::byte> bytes) {
-  read_or_refuse([&] { parse_safetensors(bytes, "fuzz", "", 1); });
-  return read_or_refuse([&] {
+  try_read([&] { parse_safetensors(bytes, "fuzz", "", 1); });
+  return try_read([&] {
     for (const SafetensorsEntry& entry : parse_safetensors_entries(bytes, "fuzz")) {
       parse_safetensors(bytes, "fuzz", entry.name);
     }
@@ -70,13 +71,13 @@ inline bool safetensors(std::span<const std::byte> bytes) {
 }
 
 inline bool torch_file(std::span<const std::byte> bytes) {
-  read_or_refuse([&] { parse_torch_checkpoint(bytes, "fuzz", "model.weight"); });
-  read_or_refuse([&] { parse_torch_file(bytes, "fuzz"); });
-  return read_or_refuse([&] { parse_torch_checkpoint(bytes, "fuzz"); });
+  try_read([&] { parse_torch_checkpoint(bytes, "fuzz", "model.weight"); });
+  try_read([&] { parse_torch_file(bytes, "fuzz"); });
+  return try_read([&] { parse_torch_checkpoint(bytes, "fuzz"); });
 }
 
 inline bool shard_index(std::span<const std::byte> bytes) {
-  return read_or_refuse([&] { parse_shard_index(bytes, "fuzz"); });
+  return try_read([&] { parse_shard_index(bytes, "fuzz"); });
 }
 
 } // namespace mneme::data::fuzz

@@ -27,12 +27,12 @@ BagGroup group(const std::vector<std::vector<double>>& losses) {
   return fits;
 }
 
-TEST(BagGroup, GivesEachSeedAfterAnEpochAndTheLastOfThoseThatStopped) {
+TEST(BagGroup, ReturnsEachSeedAfterAnEpochOrItsLastEpoch) {
   const BagGroup three = group({{4, 3, 2}, {8, 6}, {5, 5, 5}});
   const BagMeasure& loss = bag_measure("validation_loss");
   EXPECT_EQ(after_epochs(three, loss, 1), (std::vector<double>{4, 8, 5}));
   EXPECT_EQ(after_epochs(three, loss, 3), (std::vector<double>{2, 6, 5}));
-  EXPECT_EQ(at_the_end(three, bag_measure("training_loss")), (std::vector<double>{1, 3, 2.5}));
+  EXPECT_EQ(after_last_epoch(three, bag_measure("training_loss")), (std::vector<double>{1, 3, 2.5}));
   const report::Series series = seeds_series("loss", three, loss);
   ASSERT_EQ(series.points.size(), 3U);
   EXPECT_EQ(series.points[1].x, 2);
@@ -61,7 +61,7 @@ void write_digits(const TemporaryFolder& folder, const std::string& set, int ima
   write_text(folder / (set + "-labels-idx1-ubyte"), idx("\x01", {labels}, labels));
 }
 
-TEST(Digits, LearnFromTrainingImagesAndTestWithTestImages) {
+TEST(Digits, UseTrainingAndTestImages) {
   const TemporaryFolder folder;
   EXPECT_FALSE(find_digits(folder.path()));
   EXPECT_EQ(digits_at(folder.path()), "no MNIST");
@@ -78,7 +78,7 @@ TEST(Digits, LearnFromTrainingImagesAndTestWithTestImages) {
   EXPECT_TRUE(contains(digits->source, "train-images") && contains(digits->source, "t10k-images"));
 }
 
-TEST(Digits, NameWhatDoesNotFit) {
+TEST(Digits, ReportInvalidFiles) {
   const auto error = [](const TemporaryFolder& folder) -> std::string {
     try {
       find_digits(folder.path());
@@ -90,12 +90,12 @@ TEST(Digits, NameWhatDoesNotFit) {
   };
   const TemporaryFolder few, unlike, alone;
   write_digits(few, "t10k", 14, 14);
-  EXPECT_TRUE(contains(error(few), "holds 14 images, more than 8000 are needed"));
+  EXPECT_TRUE(contains(error(few), "contains 14 images, but more than 8000 are required"));
   write_digits(unlike, "train", 14, 13);
-  EXPECT_TRUE(contains(error(unlike), "holds 13 labels"));
+  EXPECT_TRUE(contains(error(unlike), "contains 13 labels"));
   write_digits(alone, "train", 14, 14);
   std::filesystem::remove(alone / "train-labels-idx1-ubyte");
-  EXPECT_TRUE(contains(error(alone), "no train-labels-idx1-ubyte beside them"));
+  EXPECT_TRUE(contains(error(alone), "no train-labels-idx1-ubyte next to them"));
 }
 
 } // namespace

@@ -20,7 +20,7 @@ namespace {
 using test::expect_contains;
 using test::usage_error;
 
-/// Patterns on black ground: the first half of the bits is 0, of the others one in five is 1.
+/// Patterns on a black background: the first half of the bits is 0, and one in five of the others is 1.
 BitPatterns sparse_patterns(int64_t count, int64_t bits, uint64_t seed) {
   BitPatterns patterns(count, bits);
   Random random(seed);
@@ -32,7 +32,7 @@ BitPatterns sparse_patterns(int64_t count, int64_t bits, uint64_t seed) {
   return patterns;
 }
 
-/// Mean share of bits in which two patterns differ.
+/// Mean normalised Hamming distance of two patterns.
 double mean_distance(const BitPatterns& patterns) {
   double sum = 0;
   for (int64_t i = 0; i < patterns.count(); ++i) {
@@ -43,7 +43,7 @@ double mean_distance(const BitPatterns& patterns) {
   return 2 * sum / static_cast<double>(patterns.count() * (patterns.count() - 1) * patterns.bits());
 }
 
-TEST(BitEncoding, SpreadsPatternsThatResembleEachOther) {
+TEST(BitEncoding, SpreadsSimilarPatterns) {
   const BitPatterns patterns = sparse_patterns(60, 300, 1);
   const BitPatterns encoded = BitEncoding(patterns).encode(patterns);
   EXPECT_EQ(encoded.bits(), 512);
@@ -51,18 +51,18 @@ TEST(BitEncoding, SpreadsPatternsThatResembleEachOther) {
   EXPECT_GT(mean_distance(encoded), 0.4);
 }
 
-TEST(BitEncoding, KeepsNearPatternsNearAndIgnoresConstantBits) {
+TEST(BitEncoding, PreservesNeighboursAndIgnoresConstantBits) {
   const BitPatterns patterns = sparse_patterns(60, 300, 1);
   const BitEncoding encoding(patterns);
   const BitPatterns encoded = encoding.encode(patterns);
-  BitPatterns ground = patterns, near = patterns;
+  BitPatterns constant_flipped = patterns, near = patterns;
   for (int64_t i = 0; i < patterns.count(); ++i) {
     for (int64_t b = 0; b < 10; ++b) {
-      ground.flip(i, b);
+      constant_flipped.flip(i, b);
       near.flip(i, 150 + 15 * b);
     }
   }
-  EXPECT_EQ(encoding.encode(ground), encoded) << "bits that never vary are no inputs";
+  EXPECT_EQ(encoding.encode(constant_flipped), encoded) << "constant bits are not inputs";
   const BitPatterns moved = encoding.encode(near);
   for (int64_t i = 0; i < patterns.count(); ++i) {
     for (int64_t j = 0; j < patterns.count(); ++j) {
@@ -74,9 +74,9 @@ TEST(BitEncoding, KeepsNearPatternsNearAndIgnoresConstantBits) {
   }
 }
 
-/// One input per encoded bit is a bit of the pattern or its complement: over two patterns, one of which has it.
-TEST(BitEncoding, OfOneInputCopiesVaryingBitsInProportionToTheirVariance) {
-  BitPatterns patterns(10, 3); // shares of ones 0.5, 0.1 and 0: variances 0.25, 0.09, 0
+/// With one input, each encoded bit equals one bit of the pattern or its complement.
+TEST(BitEncoding, WithOneInputSelectsBitsInProportionToTheirVariance) {
+  BitPatterns patterns(10, 3); // fractions of ones 0.5, 0.1 and 0; variances 0.25, 0.09 and 0
   for (int64_t i = 0; i < 5; ++i) {
     patterns.set(i, 0, true);
   }
@@ -84,7 +84,7 @@ TEST(BitEncoding, OfOneInputCopiesVaryingBitsInProportionToTheirVariance) {
   const BitEncoding encoding(patterns, {.bits = 4000, .inputs_max = 1});
   EXPECT_EQ(encoding.inputs(), 1);
   const BitPatterns encoded = encoding.encode(patterns);
-  int64_t first = 0;
+  int64_t from_bit_0 = 0;
   for (int64_t k = 0; k < encoded.bits(); ++k) {
     const auto follows = [&](int64_t b) {
       const bool same = encoded.get(0, k) == patterns.get(0, b);
@@ -96,13 +96,14 @@ TEST(BitEncoding, OfOneInputCopiesVaryingBitsInProportionToTheirVariance) {
       return true;
     };
     ASSERT_TRUE(follows(0) || follows(1)) << k;
-    first += follows(0) ? 1 : 0;
+    from_bit_0 += follows(0) ? 1 : 0;
   }
   const double expected = 0.25 / (0.25 + 0.09);
-  EXPECT_NEAR(static_cast<double>(first) / 4000, expected, 5 * std::sqrt(expected * (1 - expected) / 4000));
+  EXPECT_NEAR(static_cast<double>(from_bit_0) / 4000, expected,
+              5 * std::sqrt(expected * (1 - expected) / 4000));
 }
 
-TEST(BitEncoding, TakesAsManyInputsAsVary) {
+TEST(BitEncoding, UsesAtMostAsManyInputsAsVary) {
   const BitPatterns patterns = sparse_patterns(40, 300, 3);
   EXPECT_EQ(BitEncoding(patterns, {.inputs_max = 7}).inputs(), 7);
   BitPatterns two(2, 100);
@@ -112,7 +113,7 @@ TEST(BitEncoding, TakesAsManyInputsAsVary) {
   EXPECT_EQ(BitEncoding(two, {.inputs_max = 7}).inputs(), 3);
 }
 
-TEST(BitEncoding, DependsOnTheSeedAndNotOnThreads) {
+TEST(BitEncoding, DependsOnTheSeedButNotOnThreads) {
   const BitPatterns patterns = sparse_patterns(50, 200, 4);
   const int before = threads();
   set_threads(1);
@@ -123,7 +124,7 @@ TEST(BitEncoding, DependsOnTheSeedAndNotOnThreads) {
   EXPECT_NE(BitEncoding(patterns, {.seed = 10}).encode(patterns), one);
 }
 
-TEST(BitEncoding, IsRefusedWhereItCannotBeFitted) {
+TEST(BitEncoding, ReportsInvalidArguments) {
   const BitPatterns same(3, 20), patterns = sparse_patterns(5, 20, 1);
   expect_contains(usage_error([&] { BitEncoding{same}; }), {"20 bits", "3 training patterns", "differ"});
   expect_contains(usage_error([&] { BitEncoding(patterns, {.bits = 0}); }), {"0 bits", "at least 1"});
@@ -131,7 +132,7 @@ TEST(BitEncoding, IsRefusedWhereItCannotBeFitted) {
   expect_contains(usage_error([&] { BitEncoding(patterns).encode(BitPatterns(1, 21)); }), {"21", "20"});
 }
 
-TEST(BitEncoding, LetsHardLocationsTellPatternsApartThatResembleEachOther) {
+TEST(BitEncoding, LetsHardLocationsSeparateSimilarPatterns) {
   constexpr int64_t kLocations = 20000;
   const BitPatterns patterns = sparse_patterns(12, 256, 6), cues = test::with_flips(patterns, 10, 7);
   const auto recalled = [&](NeuronSdmOptions options) {
@@ -152,7 +153,8 @@ TEST(BitEncoding, LetsHardLocationsTellPatternsApartThatResembleEachOther) {
   EXPECT_GE(recalled({.encode = BitEncoding(patterns)}), 11);
 }
 
-/// A pattern-based memory whose cues are encoded equals one of the encoded patterns with the patterns as values.
+/// A pattern-based memory with an encoding equals a memory of the encoded patterns that has the patterns as
+/// values.
 TEST(BitEncoding, IsAppliedToEveryQueryOfAnAssociativeMemory) {
   const BitPatterns patterns = sparse_patterns(30, 256, 8), cues = test::with_flips(patterns, 20, 9);
   const BitEncoding encoding(patterns);
@@ -168,7 +170,7 @@ TEST(BitEncoding, IsAppliedToEveryQueryOfAnAssociativeMemory) {
   EXPECT_EQ(memory.recall(cues, {.update_steps_max = 10}).readout, patterns);
 }
 
-TEST(BitEncoding, IsTheOnlyEncodingOfAMemoryAndOfBitsOnly) {
+TEST(BitEncoding, CannotBeCombinedWithAnotherEncodingOrRealPatterns) {
   const BitPatterns patterns = sparse_patterns(5, 20, 1);
   const BitEncoding encoding(patterns);
   expect_contains(usage_error([&] {

@@ -12,7 +12,7 @@
 namespace mneme {
 namespace {
 
-constexpr double kRounding = 1e-10; // of energies of size 100 after a few hundred additions
+constexpr double kRounding = 1e-10; // rounding error of energies of about 100 after a few hundred additions
 
 RealPatterns scaled(RealPatterns patterns, double factor) {
   for (int64_t i = 0; i < patterns.count() * patterns.size(); ++i) {
@@ -29,7 +29,7 @@ double distance(const RealPatterns& a, int64_t i, const RealPatterns& b, int64_t
   return std::sqrt(sum);
 }
 
-TEST(HopfieldEnergy, FallsByAtLeastHalfTheSquaredStepInEveryUpdate) {
+TEST(HopfieldEnergy, DecreasesByAtLeastHalfTheSquaredStepInEveryUpdate) {
   const RealPatterns stored = scaled(test::random_sphere(30, 12, 1), 4);
   for (const double beta : {0.01, 0.3, 2.0, 100.0}) {
     RealPatterns states = scaled(test::random_sphere(20, 12, 2), 6); // also outside of the patterns' hull
@@ -46,14 +46,14 @@ TEST(HopfieldEnergy, FallsByAtLeastHalfTheSquaredStepInEveryUpdate) {
   }
 }
 
-TEST(HopfieldEnergy, LiesBetweenZeroAndItsLargestWithinTheHull) {
+TEST(HopfieldEnergy, IsBetweenZeroAndItsMaximumWithinTheHull) {
   const RealPatterns stored = scaled(test::random_sphere(30, 12, 3), 4);
   for (const double beta : {0.01, 1.0, 100.0}) {
     const RealPatterns states =
         associate(test::random_sphere(50, 12, 4), stored, modern_hopfield(beta)).readout;
     for (const double energy : hopfield_energy(states, stored, beta)) {
       EXPECT_GE(energy, -kRounding);
-      EXPECT_LE(energy, theory::hopfield_energy_max({.beta = beta, .largest_norm = largest_norm(stored)}));
+      EXPECT_LE(energy, theory::hopfield_energy_max({.beta = beta, .max_norm = max_norm(stored)}));
     }
   }
 }
@@ -66,24 +66,25 @@ TEST(HopfieldEnergy, IsFiniteWhereExponentialsOverflow) {
   }
 }
 
-TEST(HopfieldGaps, AreTheLeadOverTheNextBestPattern) {
+TEST(HopfieldGaps, AreTheDifferenceToTheNextBestPattern) {
   const RealPatterns stored(3, 2, {3, 0, 2, 0, 0, 1});
   const std::vector<double> gaps = hopfield_gaps(stored);
   EXPECT_EQ(gaps, (std::vector<double>{9 - 6, 4 - 6, 1 - 0}));
   EXPECT_EQ(hopfield_gaps(RealPatterns(1, 2, {3, 0}))[0], std::numeric_limits<double>::infinity());
-  EXPECT_EQ(largest_norm(stored), 3);
+  EXPECT_EQ(max_norm(stored), 3);
 }
 
-TEST(HopfieldGaps, BoundTheErrorOfOneUpdateAsTheTheoremSays) {
+TEST(HopfieldGaps, BoundTheErrorOfOneUpdateAsInTheTheorem) {
   const RealPatterns stored = scaled(test::random_sphere(40, 64, 6), 6);
   const double beta = 1;
-  const theory::HopfieldNetwork network{.beta = beta, .num_stored = 40, .largest_norm = largest_norm(stored)};
+  const theory::HopfieldNetwork network{.beta = beta, .num_stored = 40, .max_norm = max_norm(stored)};
   const double near = theory::hopfield_fixed_point_radius(network);
   const std::vector<double> gaps = hopfield_gaps(stored);
   RealPatterns states = stored;
   const RealPatterns directions = test::random_sphere(40, 64, 7);
   for (int64_t i = 0; i < 40; ++i) {
-    ASSERT_GT(gaps[size_t(i)], theory::hopfield_gap_needed(network)); // well separated: the theorem speaks
+    ASSERT_GT(gaps[size_t(i)],
+              theory::hopfield_min_gap(network)); // well separated, so that the theorem applies
     for (size_t k = 0; k < 64; ++k) {
       states[i][k] += near * directions[i][k];
     }
@@ -95,19 +96,19 @@ TEST(HopfieldGaps, BoundTheErrorOfOneUpdateAsTheTheoremSays) {
     EXPECT_LE(distance(after, i, stored, i), bound) << i;
     tightest = std::max(tightest, distance(after, i, stored, i) / bound);
   }
-  EXPECT_GT(tightest, 1e-3); // the bound says something
+  EXPECT_GT(tightest, 1e-3); // the bound is not trivial
 }
 
-TEST(WeightsToReach, CountsTheLargestFirst) {
+TEST(TopPCount, CountsTheLargestFirst) {
   const std::vector<double> weights = {0.1, 0.5, 0.15, 0.25};
-  EXPECT_EQ(weights_to_reach(weights, 0.5), 1);
-  EXPECT_EQ(weights_to_reach(weights, 0.51), 2);
-  EXPECT_EQ(weights_to_reach(weights, 0.9), 3);
-  EXPECT_EQ(weights_to_reach(weights, 1), 4);
-  EXPECT_EQ(weights_to_reach({}, 0.9), 0);
+  EXPECT_EQ(top_p_count(weights, 0.5), 1);
+  EXPECT_EQ(top_p_count(weights, 0.51), 2);
+  EXPECT_EQ(top_p_count(weights, 0.9), 3);
+  EXPECT_EQ(top_p_count(weights, 1), 4);
+  EXPECT_EQ(top_p_count({}, 0.9), 0);
 }
 
-TEST(HopfieldEnergy, NamesWhatCannotBeMeasured) {
+TEST(HopfieldEnergy, ReportsInvalidArguments) {
   const RealPatterns stored(2, 3), states(1, 4);
   test::expect_contains(test::usage_error([&] { hopfield_energy(stored, stored, 0); }), {"beta is 0"});
   test::expect_contains(test::usage_error([&] { hopfield_energy(stored, stored, HUGE_VAL); }),
@@ -118,7 +119,7 @@ TEST(HopfieldEnergy, NamesWhatCannotBeMeasured) {
       {"0 stored patterns"});
   test::expect_contains(test::usage_error([&] { hopfield_gaps(RealPatterns(1, 1, {std::nan("")})); }),
                         {"nan"});
-  test::expect_contains(test::usage_error([&] { weights_to_reach({}, 0); }), {"share is 0"});
+  test::expect_contains(test::usage_error([&] { top_p_count({}, 0); }), {"p is 0"});
 }
 
 } // namespace

@@ -11,7 +11,7 @@ namespace {
 
 constexpr UpdateOptions kTwentySteps{.update_steps_max = 20};
 
-/// One synchronous update by the weight matrix itself.
+/// Reference: one synchronous update with the explicit weight matrix.
 BitPatterns by_weight_matrix(const BitPatterns& cues, const BitPatterns& stored) {
   const RealPatterns p = to_bipolar(stored), q = to_bipolar(cues);
   BitPatterns readout(cues.count(), cues.bits());
@@ -29,13 +29,12 @@ BitPatterns by_weight_matrix(const BitPatterns& cues, const BitPatterns& stored)
   return readout;
 }
 
-TEST(ClassicalHopfield, EqualsItsWeightMatrixWithoutDiagonal) {
-  const BitPatterns stored = test::random_bits(9, 50, 1),
-                    cues = test::random_bits(20, 50, 2); // even counts: ties happen
+TEST(ClassicalHopfield, EqualsTheWeightMatrixWithZeroDiagonal) {
+  const BitPatterns stored = test::random_bits(9, 50, 1), cues = test::random_bits(20, 50, 2);
   EXPECT_EQ(associate(cues, stored, classical_hopfield()).readout, by_weight_matrix(cues, stored));
 }
 
-TEST(ClassicalHopfield, RecallsBelowItsCapacityAndNotFarBeyond) {
+TEST(ClassicalHopfield, RecallsBelowItsCapacityButNotFarAbove) {
   constexpr int64_t kBits = 500;
   const auto recalled = [](int64_t count) {
     const BitPatterns stored = test::random_bits(count, kBits, 3);
@@ -66,7 +65,7 @@ TEST(ModernHopfield, RetrievesFromAHalfMaskedQuery) {
   EXPECT_GE(found, 195);
 }
 
-TEST(DenseAssociativeMemory, WeighsByTheCube) {
+TEST(DenseAssociativeMemory, WeightsAreCubesOfTheScores) {
   const RealPatterns stored(2, 2, {1, 0, 0, 1}), cue(1, 2, {0.5, 1});
   const RealPatterns readout = associate(cue, stored, dense_associative_memory()).readout;
   EXPECT_NEAR(readout[0][0], 1.0 / 9, 1e-15);

@@ -16,9 +16,9 @@ namespace {
 using test::expect_contains;
 using test::usage_error;
 
-/// The definition, one bit at a time.
-BitPatterns plain_read(const BitPatterns& addresses, const BitPatterns& written_at, const BitPatterns& data,
-                       const BitPatterns& cues, int64_t radius) {
+/// Reference: the definition of a read, one bit at a time.
+BitPatterns reference_read(const BitPatterns& addresses, const BitPatterns& written_at,
+                           const BitPatterns& data, const BitPatterns& cues, int64_t radius) {
   BitPatterns readout(cues.count(), data.bits());
   for (int64_t c = 0; c < cues.count(); ++c) {
     for (int64_t b = 0; b < data.bits(); ++b) {
@@ -39,14 +39,14 @@ BitPatterns plain_read(const BitPatterns& addresses, const BitPatterns& written_
   return readout;
 }
 
-TEST(NeuronSdm, EqualsItsDefinition) {
+TEST(NeuronSdm, EqualsTheReference) {
   const BitPatterns addresses = test::random_bits(1500, 40, 1), patterns = test::random_bits(70, 40, 2),
                     data = test::random_bits(70, 13, 3);
   const BitPatterns cues = test::with_flips(patterns, 4, 4);
   NeuronSdm memory({.bits = 40, .hard_locations = 0, .hamming_radius = 14, .data_bits = 13}, addresses);
   memory.write(patterns, data);
   EXPECT_EQ(memory.recall(cues, {.empty_read = EmptyRead::zeros}).readout,
-            plain_read(addresses, patterns, data, cues, 14));
+            reference_read(addresses, patterns, data, cues, 14));
 }
 
 TEST(NeuronSdm, RecallsEveryPatternBelowCapacity) {
@@ -60,18 +60,18 @@ TEST(NeuronSdm, RecallsEveryPatternBelowCapacity) {
   EXPECT_EQ(recall.converged, std::vector<uint8_t>(60, 1));
 }
 
-TEST(NeuronSdm, IsReachedByTheExpectedNumberOfLocations) {
+TEST(NeuronSdm, ActivatesTheExpectedNumberOfLocations) {
   constexpr int64_t kBits = 1000, kLocations = 50000, kCues = 50;
   const NeuronSdm memory(
       {.bits = kBits, .hard_locations = kLocations, .hamming_radius = 460, .data_bits = 1});
   BitPatterns cues = test::random_bits(kCues, kBits, 8);
-  const std::vector<int64_t> reached = memory.recall(cues).reached;
-  const double mean = double(std::accumulate(reached.begin(), reached.end(), int64_t{0})) / kCues;
+  const std::vector<int64_t> activated = memory.recall(cues).num_activated;
+  const double mean = double(std::accumulate(activated.begin(), activated.end(), int64_t{0})) / kCues;
   const double expected = kLocations * theory::space_fraction(kBits, 460);
   EXPECT_NEAR(mean, expected, 5 * std::sqrt(expected / kCues));
 }
 
-TEST(NeuronSdm, GivesTheSameAnswerOnAnyNumberOfThreads) {
+TEST(NeuronSdm, IsIndependentOfTheNumberOfThreads) {
   const BitPatterns patterns = test::random_bits(150, 100, 9), cues = test::with_flips(patterns, 20, 10);
   const auto run = [&](int count) {
     const int before = threads();
@@ -85,27 +85,27 @@ TEST(NeuronSdm, GivesTheSameAnswerOnAnyNumberOfThreads) {
   EXPECT_EQ(run(1), run(4));
 }
 
-TEST(NeuronSdm, CountersSaturateAndSaySo) {
+TEST(NeuronSdm, CountersSaturateAndTheLossIsCounted) {
   BitPatterns address(1, 8);
   NeuronSdm memory({.bits = 8, .hard_locations = 0, .hamming_radius = 0}, address);
   BitPatterns many(40000, 8);
-  memory.write(many); // every bit 0: each write lowers all eight counters
+  memory.write(many); // all bits are 0, so each write decrements all 8 counters
   EXPECT_EQ(memory.counters(0), std::vector<int16_t>(8, std::numeric_limits<int16_t>::min()));
   EXPECT_EQ(memory.writes(0), 40000);
   EXPECT_EQ(memory.saturations(), 8 * (40000 - 32768));
 }
 
-TEST(NeuronSdm, KeepsTheQueryWhenNoLocationAnswers) {
+TEST(NeuronSdm, KeepsTheQueryWhenNoLocationIsActivated) {
   const BitPatterns addresses(3, 64);
   NeuronSdm memory({.bits = 64, .hard_locations = 3, .hamming_radius = 2}, addresses);
   const BitPatterns cues = test::random_bits(2, 64, 11);
   const Recall<BitPatterns> recall = memory.recall(cues);
   EXPECT_EQ(recall.readout, cues);
-  EXPECT_EQ(recall.reached, (std::vector<int64_t>{0, 0}));
+  EXPECT_EQ(recall.num_activated, (std::vector<int64_t>{0, 0}));
   EXPECT_EQ(memory.recall(cues, {.empty_read = EmptyRead::zeros}).readout, BitPatterns(2, 64));
 }
 
-TEST(NeuronSdm, ExplainsWhatDoesNotFit) {
+TEST(NeuronSdm, ReportsInvalidArguments) {
   expect_contains(usage_error([] { NeuronSdm({.bits = 10, .hard_locations = 5, .hamming_radius = 11}); }),
                   {"11", "0 .. 10"});
   expect_contains(usage_error([] { NeuronSdm({.bits = 0, .hard_locations = 5, .hamming_radius = 0}); }),

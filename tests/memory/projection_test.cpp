@@ -14,19 +14,19 @@ TEST(Projection, AveragesRealValues) {
   EXPECT_EQ(readout, RealPatterns(1, 2, {1, 6}));
 }
 
-TEST(Projection, MajorityOfBitsGivesZeroOnATie) {
+TEST(Projection, MajorityOfBitsIsZeroOnATie) {
   BitPatterns values(3, 3);
-  values.set(0, 0, true); // bit 0: 2 against 1, bit 1: a tie of 1.5, bit 2: 0 against 3
+  values.set(0, 0, true); // ones : zeros by weight: bit 0 1.5 : 1.5, bit 1 1.5 : 1.5, bit 2 0 : 3
   values.set(1, 0, true);
   values.set(2, 1, true);
   const BitPatterns readout = project(RealPatterns(1, 3, {1.0, 0.5, 1.5}), values);
-  EXPECT_FALSE(readout.get(0, 0)); // 1.5 against 1.5
+  EXPECT_FALSE(readout.get(0, 0));
   EXPECT_FALSE(readout.get(0, 1));
   EXPECT_FALSE(readout.get(0, 2));
   EXPECT_TRUE(project(RealPatterns(1, 3, {1.0, 0.6, 1.5}), values).get(0, 0));
 }
 
-TEST(Projection, OfBitsEqualsTheSignOfTheirBipolarSum) {
+TEST(Projection, MajorityOfBitsEqualsTheSignOfTheBipolarSum) {
   const BitPatterns values = test::random_bits(131, 77, 5);
   const RealPatterns weights = test::random_sphere(40, 131, 6);
   const BitPatterns bits = project(weights, values);
@@ -40,12 +40,12 @@ TEST(Projection, NormalisesToLengthOne) {
   EXPECT_DOUBLE_EQ(readout[0][1], 0.8);
 }
 
-TEST(Projection, NamesBothCountsWhenTheyDiffer) {
+TEST(Projection, ErrorNamesBothCounts) {
   test::expect_contains(test::usage_error([] { project(RealPatterns(1, 2), RealPatterns(3, 1)); }),
                         {"2 stored", "3"});
 }
 
-TEST(Projection, RefusesAveragesOfBits) {
+TEST(Projection, RejectsAveragesOfBits) {
   test::expect_contains(test::usage_error([] { project(RealPatterns(1, 2), BitPatterns(2, 4), Average{}); }),
                         {"Majority", "to_bipolar"});
 }

@@ -35,7 +35,7 @@ inline RealPatterns random_sphere(int64_t count, int64_t size, uint64_t seed) {
   return normalised(patterns);
 }
 
-/// Every pattern with exactly `flips` bits changed.
+/// The patterns with exactly `flips` random bits flipped in each.
 inline BitPatterns with_flips(BitPatterns patterns, int64_t flips, uint64_t seed) {
   Random random(seed);
   for (int64_t i = 0; i < patterns.count(); ++i) {
@@ -46,7 +46,7 @@ inline BitPatterns with_flips(BitPatterns patterns, int64_t flips, uint64_t seed
   return patterns;
 }
 
-/// The message of the UsageError that `act` must throw.
+/// Message of the UsageError that `act` must throw.
 template <class Act> std::string usage_error(Act act) {
   try {
     act();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Pattern-based and continuous SDM, and attention in their place.
+/// Pattern-based SDM, continuous SDM, and attention as an approximation of them.
 
 #include "memory/samples.h"
 #include "mneme/memory/attention.h"
@@ -29,7 +29,7 @@ TEST(PatternSdm, WithManyLocationsEqualsInfinitelyMany) {
   EXPECT_EQ(infinite.readout, many.readout);
 }
 
-TEST(PatternSdm, WithFewLocationsDependsOnTheSeedOnly) {
+TEST(PatternSdm, WithFewLocationsDependsOnTheSeed) {
   const BitPatterns stored = test::random_bits(50, 64, 3), cues = test::with_flips(stored, 12, 4);
   const auto read = [&](uint64_t seed) {
     return associate(cues, stored, pattern_sdm(64, 15, {.hard_locations = 1e5, .seed = seed})).readout;
@@ -38,7 +38,7 @@ TEST(PatternSdm, WithFewLocationsDependsOnTheSeedOnly) {
   EXPECT_NE(read(1), read(2));
 }
 
-TEST(SdmAttention, OnBitsRecallsWhatSdmRecalls) {
+TEST(SdmAttention, OnBitsRecallsTheSamePatternsAsSdm) {
   const BitPatterns stored = test::random_bits(100, 256, 5), cues = test::with_flips(stored, 50, 6);
   EXPECT_EQ(AssociativeMemory(stored, binary_sdm_attention(256, 95)).recall(cues, kTenSteps).readout, stored);
 }
@@ -51,7 +51,7 @@ double worst_cosine(const RealPatterns& readout, const RealPatterns& stored) {
   return worst;
 }
 
-TEST(ContinuousSdm, AndAttentionRecallNoisyPatternsOnTheSphere) {
+TEST(ContinuousSdm, AndSdmAttentionRecallNoisyPatternsOnTheSphere) {
   const RealPatterns stored = test::random_sphere(60, 100, 7), noise = test::random_sphere(60, 100, 8);
   RealPatterns cues = stored;
   for (int64_t i = 0; i < cues.count(); ++i) {
@@ -61,11 +61,11 @@ TEST(ContinuousSdm, AndAttentionRecallNoisyPatternsOnTheSphere) {
   }
   cues = normalised(cues);
   for (const auto& options : {continuous_sdm(100, 29), continuous_binary_sdm(100, 29), sdm_attention(100, 29),
-                              sdm_attention(100, 29, BetaFittedTo::cap_intersection)}) {
+                              sdm_attention(100, 29, BetaFitTarget::cap_intersection)}) {
     EXPECT_GT(worst_cosine(AssociativeMemory(stored, options).recall(cues, kTenSteps).readout, stored),
               0.999);
   }
-  // The Transformer's beta on patterns of length 1 is far too small to tell them apart.
+  // On patterns of length 1, the Transformer's beta is far too small to separate them.
   EXPECT_LT(
       worst_cosine(AssociativeMemory(stored, transformer_attention(100)).recall(cues, kTenSteps).readout,
                    stored),

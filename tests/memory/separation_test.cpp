@@ -29,7 +29,7 @@ double sum_of(const RealPatterns& weights) {
   return std::accumulate(weights[0].begin(), weights[0].end(), 0.0);
 }
 
-RC_GTEST_PROP(Separation, WeightsSumToOneAndKeepTheOrderOfScores, (const std::vector<int>& raw)) {
+RC_GTEST_PROP(Separation, WeightsSumToOneAndPreserveTheOrderOfScores, (const std::vector<int>& raw)) {
   RC_PRE(!raw.empty());
   std::vector<double> scores;
   for (const int x : raw) {
@@ -50,7 +50,7 @@ RC_GTEST_PROP(Separation, WeightsSumToOneAndKeepTheOrderOfScores, (const std::ve
   }
 }
 
-TEST(Separation, SparsemaxIsTheNearestPointOfTheSimplex) {
+TEST(Separation, SparsemaxIsTheProjectionOntoTheSimplex) {
   // By hand: z = (0.5, 0.2, -1); support of two, tau = (0.7 - 1) / 2 = -0.15.
   const RealPatterns weights = weights_of({0.5, 0.2, -1}, Sparsemax{1});
   EXPECT_DOUBLE_EQ(weights[0][0], 0.65);
@@ -58,7 +58,7 @@ TEST(Separation, SparsemaxIsTheNearestPointOfTheSimplex) {
   EXPECT_EQ(weights[0][2], 0);
 }
 
-TEST(Separation, EntmaxSolvesItsDefinition) {
+TEST(Separation, EntmaxSatisfiesItsDefinition) {
   const std::vector<double> scores = {1.3, 0.4, 0.9, -2.0, -5.0};
   const RealPatterns weights = weights_of(scores, Entmax15{1});
   const double tau = scores[0] / 2 - std::sqrt(weights[0][0]);
@@ -69,15 +69,15 @@ TEST(Separation, EntmaxSolvesItsDefinition) {
   EXPECT_GT(weights[0][1], 0);
 }
 
-TEST(Separation, SoftmaxNeverOverflows) {
+TEST(Separation, SoftmaxDoesNotOverflow) {
   const RealPatterns weights = weights_of({1e8, 1e8 - 1, -1e8}, Softmax{1});
   EXPECT_NEAR(weights[0][0], 1 / (1 + std::exp(-1)), 1e-15);
   EXPECT_EQ(weights[0][2], 0);
 }
 
-/// Scores whose differences are far below the spacing of doubles at beta * score, and scores of every size up to
-/// the largest double.
-TEST(Separation, WeightsSumToOneForScoresOfAnySize) {
+/// Scores whose differences are far below the spacing of doubles at beta * score, and scores of any magnitude
+/// up to the largest double.
+TEST(Separation, WeightsSumToOneForScoresOfAnyMagnitude) {
   constexpr double kLargest = std::numeric_limits<double>::max();
   const std::vector<std::vector<double>> rows = {{9007199254740992.0, 9007199254740991.0, 0},
                                                  {0x1p60, 0x1p60, -0x1p60},
@@ -103,28 +103,28 @@ TEST(Separation, WeightsSumToOneForScoresOfAnySize) {
       }
     }
   }
-  EXPECT_EQ(weights_of(rows[0], Sparsemax{1})[0][0], 1); // one apart: the largest takes all
+  EXPECT_EQ(weights_of(rows[0], Sparsemax{1})[0][0], 1); // scores one apart: all weight is on the largest
   EXPECT_EQ(weights_of(rows[2], Sparsemax{1})[0][0], 0.5);
   EXPECT_EQ(weights_of(rows[2], Entmax15{1})[0][2], 0);
 }
 
-TEST(Separation, PolynomialOfAHighDegreeNeverOverflows) {
+TEST(Separation, PolynomialOfHighDegreeDoesNotOverflow) {
   const RealPatterns weights = weights_of({1e200, 1e200, -3, 0}, Polynomial{30});
   EXPECT_EQ(weights[0][0], 0.5);
   EXPECT_EQ(weights[0][1], 0.5);
   EXPECT_EQ(weights[0][2], 0);
 }
 
-TEST(Separation, PolynomialWeighsByThePower) {
+TEST(Separation, PolynomialWeightsArePowersOfTheScores) {
   const RealPatterns weights = weights_of({1, 2, -4}, Polynomial{3});
   EXPECT_NEAR(weights[0][0], 1.0 / 9, 1e-15);
   EXPECT_NEAR(weights[0][1], 8.0 / 9, 1e-15);
 }
 
-TEST(Separation, CircleIntersectionIsTheRatioOfCounts) {
+TEST(Separation, CircleIntersectionWeightsAreRatiosOfCounts) {
   const Separation circle = CircleIntersection{.bits = 16, .hamming_radius = 4};
   const RealPatterns weights = weights_of({0, -1, -2, -5, -9}, circle, ScoreKind::minus_hamming, 16);
-  const double total = 2517 + 1152 + 1152 + 250; // exact counts at distances 0, 1, 2, 5; none at 9
+  const double total = 2517 + 1152 + 1152 + 250; // exact counts at distances 0, 1, 2, 5; the count at 9 is 0
   EXPECT_DOUBLE_EQ(weights[0][0], 2517 / total);
   EXPECT_DOUBLE_EQ(weights[0][1], 1152 / total);
   EXPECT_EQ(weights[0][1], weights[0][2]);
@@ -132,7 +132,7 @@ TEST(Separation, CircleIntersectionIsTheRatioOfCounts) {
   EXPECT_EQ(weights[0][4], 0);
 }
 
-TEST(Separation, CosinesAndDistancesGiveTheSameCircles) {
+TEST(Separation, CosinesAndHammingDistancesAreEquivalent) {
   const Separation circle = CircleIntersection{.bits = 64, .hamming_radius = 20};
   const RealPatterns by_distance = weights_of({-3, -10, -32}, circle, ScoreKind::minus_hamming, 64);
   const RealPatterns by_cosine = weights_of({1 - 6.0 / 64, 1 - 20.0 / 64, 0}, circle, ScoreKind::cosine, 64);
@@ -140,7 +140,7 @@ TEST(Separation, CosinesAndDistancesGiveTheSameCircles) {
 }
 
 TEST(Separation, CircleIntersectionWorksBeyondTheRangeOfDoubles) {
-  // 2^2000 addresses: counts overflow, weights must not.
+  // With 2^2000 addresses, counts overflow but weights must not.
   const RealPatterns weights = weights_of(
       {-100, -1000}, CircleIntersection{.bits = 2000, .hamming_radius = 980}, ScoreKind::minus_hamming, 2000);
   const double difference =
@@ -149,8 +149,8 @@ TEST(Separation, CircleIntersectionWorksBeyondTheRangeOfDoubles) {
   EXPECT_NEAR(sum_of(weights), 1, 1e-14);
 }
 
-TEST(Separation, FiniteLocationsKeepTheExpectedNumber) {
-  // r = 2^16 addresses of 16 bits and half as many: the expected counts are known exactly.
+TEST(Separation, FiniteLocationsPreserveTheExpectedNumber) {
+  // 70 of the 2^16 addresses are in both circles at distance 7, so the expected number is known exactly.
   for (const double r : {65536.0, 20000.0}) {
     const Separation circle = CircleIntersection{
         .bits = 16, .hamming_radius = 4, .locations = FiniteLocations{.hard_locations = r}};
@@ -158,26 +158,26 @@ TEST(Separation, FiniteLocationsKeepTheExpectedNumber) {
     const RealPatterns scores(kDraws, 2, std::vector<double>(2 * kDraws, -7.0)); // 70 of 65536 addresses
     const Scores all{scores, ScoreKind::minus_hamming, 16};
     const RealPatterns weights = separate(all, circle);
-    double first_larger = 0;
+    double first_is_larger = 0;
     for (int64_t q = 0; q < kDraws; ++q) {
-      first_larger += weights[q][0] > weights[q][1] ? 1 : 0;
+      first_is_larger += weights[q][0] > weights[q][1] ? 1 : 0;
     }
     const double expected = 70 * r / 65536, up = expected - std::floor(expected);
-    EXPECT_NEAR(first_larger / kDraws, up * (1 - up), 0.04) << "r = " << r;
+    EXPECT_NEAR(first_is_larger / kDraws, up * (1 - up), 0.04) << "r = " << r;
   }
 }
 
-TEST(Separation, FiniteLocationsTakeTheDrawsGiven) {
+TEST(Separation, FiniteLocationsUseTheGivenRandomNumbers) {
   FiniteLocations locations{.hard_locations = 65536.0 / 100};
   locations.draw = [](int64_t, int64_t, int64_t stored) { return stored == 0 ? 0.69 : 0.71; };
   const RealPatterns weights =
       weights_of({-7, -7}, CircleIntersection{.bits = 16, .hamming_radius = 4, .locations = locations},
                  ScoreKind::minus_hamming, 16);
-  EXPECT_EQ(weights[0][0], 1); // 0.70 expected locations: one where the draw is below
+  EXPECT_EQ(weights[0][0], 1); // 0.70 expected locations: 1 if the random number is below
   EXPECT_EQ(weights[0][1], 0);
 }
 
-TEST(Separation, CapIntersectionFallsWithTheAngleToNothing) {
+TEST(Separation, CapIntersectionDecreasesToZeroWithTheAngle) {
   const RealPatterns weights = weights_of(
       {1, 0.99, 0.9, 0.5, -0.6}, CapIntersection{.size = 64, .hamming_radius = 15}, ScoreKind::cosine, 64);
   for (size_t i = 0; i + 1 < 4; ++i) {
@@ -186,39 +186,38 @@ TEST(Separation, CapIntersectionFallsWithTheAngleToNothing) {
   EXPECT_EQ(weights[0][4], 0); // beyond twice the half-angle
 }
 
-TEST(Separation, RadiusCountsTheBoundary) {
+TEST(Separation, RadiusIsInclusive) {
   const RealPatterns weights = weights_of({-3, -4, -5}, Radius{4}, ScoreKind::minus_hamming, 16);
   EXPECT_EQ(weights, RealPatterns(1, 3, {0.5, 0.5, 0}));
 }
 
-TEST(Separation, GivesNoWeightWhereNothingAnswers) {
+TEST(Separation, WeightsAreZeroWhereNoPatternIsActivated) {
   EXPECT_EQ(weights_of({-9, -10}, Radius{4}, ScoreKind::minus_hamming, 16), RealPatterns(1, 2));
   EXPECT_EQ(weights_of({-1, -2}, Polynomial{}), RealPatterns(1, 2));
 }
 
-TEST(Separation, ExplainsWhatDoesNotFit) {
-  const auto separating = [](const Separation& separation, ScoreKind kind, int64_t size) {
+TEST(Separation, ReportsInvalidArguments) {
+  const auto error_of = [](const Separation& separation, ScoreKind kind, int64_t size) {
     return usage_error([&] { weights_of({-1}, separation, kind, size); });
   };
   expect_contains(
-      separating(CircleIntersection{.bits = 64, .hamming_radius = 65}, ScoreKind::minus_hamming, 64),
+      error_of(CircleIntersection{.bits = 64, .hamming_radius = 65}, ScoreKind::minus_hamming, 64),
       {"65", "0 .. 64"});
-  expect_contains(
-      separating(CircleIntersection{.bits = 64, .hamming_radius = 6}, ScoreKind::minus_hamming, 32),
-      {"64", "32"});
-  expect_contains(separating(CircleIntersection{.bits = 64, .hamming_radius = 6}, ScoreKind::other, 64),
+  expect_contains(error_of(CircleIntersection{.bits = 64, .hamming_radius = 6}, ScoreKind::minus_hamming, 32),
+                  {"64", "32"});
+  expect_contains(error_of(CircleIntersection{.bits = 64, .hamming_radius = 6}, ScoreKind::other, 64),
                   {"Hamming or Cosine"});
-  expect_contains(separating(CapIntersection{.size = 64, .hamming_radius = 64}, ScoreKind::cosine, 64),
+  expect_contains(error_of(CapIntersection{.size = 64, .hamming_radius = 64}, ScoreKind::cosine, 64),
                   {"64", "1 .. 63"});
-  expect_contains(separating(Radius{-1}, ScoreKind::cosine, 64), {"-1", "0 .. 64"});
-  expect_contains(separating(Softmax{-2}, ScoreKind::other, 64), {"-2", "at least 0"});
-  expect_contains(separating(Softmax{std::nan("")}, ScoreKind::other, 64), {"nan"});
-  expect_contains(separating(Polynomial{0}, ScoreKind::other, 64), {"degree 0"});
-  expect_contains(separating(CircleIntersection{.bits = 64,
-                                                .hamming_radius = 6,
-                                                .locations = FiniteLocations{.hard_locations = 0}},
-                             ScoreKind::minus_hamming, 64),
-                  {"0 hard locations"});
+  expect_contains(error_of(Radius{-1}, ScoreKind::cosine, 64), {"-1", "0 .. 64"});
+  expect_contains(error_of(Softmax{-2}, ScoreKind::other, 64), {"-2", "at least 0"});
+  expect_contains(error_of(Softmax{std::nan("")}, ScoreKind::other, 64), {"nan"});
+  expect_contains(error_of(Polynomial{0}, ScoreKind::other, 64), {"degree 0"});
+  expect_contains(error_of(CircleIntersection{.bits = 64,
+                                              .hamming_radius = 6,
+                                              .locations = FiniteLocations{.hard_locations = 0}},
+                           ScoreKind::minus_hamming, 64),
+                  {"hard locations is 0"});
 }
 
 } // namespace

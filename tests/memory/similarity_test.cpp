@@ -13,7 +13,7 @@ namespace {
 using test::expect_contains;
 using test::usage_error;
 
-TEST(Similarity, OfBitsEqualsThatOfTheirBipolarForm) {
+TEST(Similarity, OfBitsEqualsThatOfBipolarPatterns) {
   const BitPatterns queries = test::random_bits(5, 70, 1), stored = test::random_bits(9, 70, 2);
   const RealPatterns real_queries = to_bipolar(queries), real_stored = to_bipolar(stored);
   for (const Similarity& choice : {Similarity(Hamming{}), Similarity(Dot{}), Similarity(Cosine{}),
@@ -29,7 +29,7 @@ TEST(Similarity, OfBitsEqualsThatOfTheirBipolarForm) {
   }
 }
 
-TEST(Similarity, IsLargestForThePatternItself) {
+TEST(Similarity, IsMaximalForThePatternItself) {
   const BitPatterns bits = test::random_bits(20, 128, 3);
   const RealPatterns reals = test::random_sphere(20, 30, 4);
   for (const Similarity& choice : {Similarity(Hamming{}), Similarity(Dot{}), Similarity(Cosine{}),
@@ -43,7 +43,7 @@ TEST(Similarity, IsLargestForThePatternItself) {
   }
 }
 
-TEST(Similarity, MatchesItsFormulaOnNumbers) {
+TEST(Similarity, MatchesTheFormula) {
   const RealPatterns query(1, 2, {3, 4}), stored(1, 2, {0, 2});
   const auto score = [&](const Similarity& choice) { return similarity(query, stored, choice).values[0][0]; };
   EXPECT_DOUBLE_EQ(score(Dot{}), 8);
@@ -53,12 +53,12 @@ TEST(Similarity, MatchesItsFormulaOnNumbers) {
   EXPECT_DOUBLE_EQ(score(Hamming{}), 0); // floor(2 (1 - 0.8) / 2)
 }
 
-TEST(Similarity, NamesBothSizesWhenTheyDiffer) {
+TEST(Similarity, ErrorNamesBothSizes) {
   const std::string message = usage_error([] { similarity(RealPatterns(1, 3), RealPatterns(2, 4), Dot{}); });
   expect_contains(message, {"3", "4", "a query", "a stored pattern"});
 }
 
-TEST(Similarity, RefusesNaN) {
+TEST(Similarity, RejectsNaN) {
   const RealPatterns query(1, 2, {0, std::numeric_limits<double>::quiet_NaN()});
   expect_contains(usage_error([&] { similarity(query, RealPatterns(1, 2), Dot{}); }),
                   {"query 0", "nan", "component 1"});

@@ -11,10 +11,10 @@
 namespace mneme {
 namespace {
 
-TEST(Update, StopsEachCueWhenItNoLongerMoves) {
+TEST(Update, StopsEachCueWhenItHasConverged) {
   const BitPatterns stored = test::random_bits(10, 256, 1);
   BitPatterns cues = test::with_flips(stored, 30, 2);
-  std::ranges::copy(stored[0], cues[0].begin()); // settled from the start
+  std::ranges::copy(stored[0], cues[0].begin()); // converged from the start
   auto options = pattern_sdm(256, 100);
   options.update.update_steps_max = 10;
   const Recall<BitPatterns> recall = associate(cues, stored, options);
@@ -26,7 +26,7 @@ TEST(Update, StopsEachCueWhenItNoLongerMoves) {
   EXPECT_EQ(associate(cues, stored, options).steps, std::vector<int64_t>(10, 2));
 }
 
-TEST(Update, SaysWhenACueHasNotSettled) {
+TEST(Update, ReportsACueThatHasNotConverged) {
   const BitPatterns stored = test::random_bits(10, 256, 1);
   auto options = pattern_sdm(256, 100);
   options.update.update_steps_max = 1;
@@ -34,12 +34,12 @@ TEST(Update, SaysWhenACueHasNotSettled) {
   EXPECT_EQ(recall.converged, std::vector<uint8_t>(10, 0));
 }
 
-TEST(Update, KeepsTheQueryOrNotWhenNothingAnswers) {
+TEST(Update, EmptyReadsFollowTheOption) {
   const BitPatterns stored = test::random_bits(5, 200, 3), far = test::random_bits(4, 200, 4);
-  auto options = pattern_sdm(200, 10); // circles of unrelated patterns do not meet
+  auto options = pattern_sdm(200, 10); // the circles of unrelated patterns do not intersect
   Recall<BitPatterns> recall = associate(far, stored, options);
   EXPECT_EQ(recall.readout, far);
-  EXPECT_EQ(recall.reached, std::vector<int64_t>(4, 0));
+  EXPECT_EQ(recall.num_activated, std::vector<int64_t>(4, 0));
   options.update.empty_read = EmptyRead::zeros;
   EXPECT_EQ(associate(far, stored, options).readout, BitPatterns(4, 200));
   options.update.empty_read = EmptyRead::mean_of_values;
@@ -47,14 +47,15 @@ TEST(Update, KeepsTheQueryOrNotWhenNothingAnswers) {
             project(RealPatterns(4, 5, std::vector<double>(20, 1.0)), stored));
 }
 
-TEST(Update, JudgesRealPatternsByDirectionUnlessToldOtherwise) {
-  // One stored pattern: every readout is that pattern, the cue is half as long and points the same way.
+TEST(Update, RealPatternsConvergeByDirectionByDefault) {
+  // With one stored pattern every readout is that pattern; the cue has the same direction and half the
+  // length.
   const RealPatterns stored(1, 2, {0.6, 0.8}), cue(1, 2, {0.3, 0.4});
   AssociateOptions<RealPatterns> options{
       .similarity = Dot{}, .separation = Softmax{1}, .update = {.update_steps_max = 5}};
   EXPECT_EQ(associate(cue, stored, options).steps[0], 1);
   options.update = published_update(5, false, EmptyRead::keep_query);
-  EXPECT_EQ(associate(cue, stored, options).steps[0], 2); // the first step moved a component by 0.4
+  EXPECT_EQ(associate(cue, stored, options).steps[0], 2); // the first step changed a component by 0.4
 }
 
 TEST(Update, StopsOnAnInterrupt) {

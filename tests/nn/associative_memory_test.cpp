@@ -13,7 +13,7 @@ using ops::Separation;
 
 constexpr double kRounding = 1e-11; // of float64, energies of size 30
 
-/// Of one length, so that each fits itself best.
+/// Patterns of equal norm, so that each matches itself best.
 const at::Tensor kPatterns = 6 * torch::nn::functional::normalize(random_tensor({12, 8}, 21)),
                  kCues = kPatterns + 0.4 * random_tensor({12, 8}, 22);
 
@@ -28,13 +28,13 @@ class MemoryWith : public ::testing::TestWithParam<Separation> {};
 TEST_P(MemoryWith, RecallsEveryPatternFromANoisyCue) {
   const AssociativeMemory memory = filled(AssociativeMemoryOptions(4).separation(GetParam()));
   const MemoryRetrieval recalled = memory.retrieve(kCues);
-  EXPECT_LT(largest_difference(recalled.readout, kPatterns), 1e-6);
+  EXPECT_LT(max_abs_difference(recalled.readout, kPatterns), 1e-6);
   EXPECT_TRUE(recalled.converged.all().item<bool>());
   EXPECT_GE(recalled.steps.min().item<int64_t>(), 1);
   EXPECT_LT(recalled.steps.max().item<int64_t>(), 10);
 }
 
-TEST_P(MemoryWith, EnergyFallsByAtLeastHalfTheSquaredStepInEveryUpdateAndIsNeverNegative) {
+TEST_P(MemoryWith, EveryUpdateLowersEnergyByAtLeastHalfTheSquaredStepAndEnergyIsNonNegative) {
   for (const double beta : {0.01, 0.1, 1.0, 20.0}) {
     const AssociativeMemory memory =
         filled(AssociativeMemoryOptions(beta).separation(GetParam()).update_steps_max(1));
@@ -42,27 +42,27 @@ TEST_P(MemoryWith, EnergyFallsByAtLeastHalfTheSquaredStepInEveryUpdateAndIsNever
     for (int update = 0; update < 10; ++update) {
       const MemoryRetrieval next = memory.retrieve(state);
       const at::Tensor fall = memory.energy(state) - next.energy,
-                       least = (next.state - state).square().sum(-1) / 2;
-      EXPECT_TRUE((fall >= least - kRounding).all().item<bool>()) << beta << " " << update;
+                       min_fall = (next.state - state).square().sum(-1) / 2;
+      EXPECT_TRUE((fall >= min_fall - kRounding).all().item<bool>()) << beta << " " << update;
       EXPECT_GE(next.energy.min().item<double>(), -kRounding);
       state = next.state;
     }
   }
 }
 
-TEST_P(MemoryWith, AStateStopsByItself) {
+TEST_P(MemoryWith, StatesConvergeIndependently) {
   const AssociativeMemory memory = filled(AssociativeMemoryOptions(0.08).separation(GetParam()));
   const MemoryRetrieval together = memory.retrieve(kCues);
   for (int64_t i = 0; i < kCues.size(0); ++i) {
     const MemoryRetrieval alone = memory.retrieve(kCues.narrow(0, i, 1));
     EXPECT_EQ(alone.steps.item<int64_t>(), together.steps[i].item<int64_t>());
-    EXPECT_LT(largest_difference(alone.state[0], together.state[i]), kRounding);
+    EXPECT_LT(max_abs_difference(alone.state[0], together.state[i]), kRounding);
   }
   EXPECT_GT(together.steps.max().item<int64_t>(),
-            together.steps.min().item<int64_t>()); // else nothing was shown
+            together.steps.min().item<int64_t>()); // otherwise the test would be vacuous
 }
 
-TEST_P(MemoryWith, HasTheGradientOfFiniteDifferences) {
+TEST_P(MemoryWith, GradientMatchesFiniteDifferences) {
   ops::expect_gradients_of(
       [&](const std::vector<at::Tensor>& in) {
         AssociativeMemory memory(
@@ -77,43 +77,43 @@ TEST_P(MemoryWith, HasTheGradientOfFiniteDifferences) {
 INSTANTIATE_TEST_SUITE_P(EverySeparation, MemoryWith,
                          ::testing::Values(Separation::softmax, Separation::entmax15, Separation::sparsemax));
 
-TEST(AssociativeMemory, ReadsTheValuesThatPatternsStandFor) {
+TEST(AssociativeMemory, ReadsOutAssociatedValues) {
   AssociativeMemory memory(AssociativeMemoryOptions(4));
   const at::Tensor values = at::eye(12, at::kDouble);
-  memory.store(kPatterns.narrow(0, 0, 5), values.narrow(0, 0, 5)); // in two parts
+  memory.store(kPatterns.narrow(0, 0, 5), values.narrow(0, 0, 5)); // in two calls
   memory.store(kPatterns.narrow(0, 5, 7), values.narrow(0, 5, 7));
   EXPECT_EQ(memory.size(), 12);
   const MemoryRetrieval recalled = memory.retrieve(kCues);
-  EXPECT_LT(largest_difference(recalled.readout, values), 1e-5);
-  EXPECT_LT(largest_difference(recalled.state, kPatterns), 1e-5);
+  EXPECT_LT(max_abs_difference(recalled.readout, values), 1e-5);
+  EXPECT_LT(max_abs_difference(recalled.state, kPatterns), 1e-5);
 }
 
-TEST(AssociativeMemory, MixesAllPatternsWhereItIsWarm) {
+TEST(AssociativeMemory, SmallBetaAveragesAllPatterns) {
   const MemoryRetrieval recalled = filled(AssociativeMemoryOptions(1e-4)).retrieve(kCues);
-  EXPECT_LT(largest_difference(recalled.state, kPatterns.mean(0, true).expand_as(kCues)), 0.01);
+  EXPECT_LT(max_abs_difference(recalled.state, kPatterns.mean(0, true).expand_as(kCues)), 0.01);
 }
 
-TEST(AssociativeMemory, AssociationSaysHowMuchOfEachPatternThereIs) {
+TEST(AssociativeMemory, AssociationIsTheWeightsOfTheNextUpdate) {
   const AssociativeMemory memory = filled(AssociativeMemoryOptions(0.5).update_steps_max(1));
   const at::Tensor association = memory.association(kCues);
-  EXPECT_LT(largest_difference(association.sum(-1), at::ones({12}, at::kDouble)), kRounding);
-  EXPECT_LT(largest_difference(at::matmul(association, kPatterns), memory.retrieve(kCues).state), kRounding);
+  EXPECT_LT(max_abs_difference(association.sum(-1), at::ones({12}, at::kDouble)), kRounding);
+  EXPECT_LT(max_abs_difference(at::matmul(association, kPatterns), memory.retrieve(kCues).state), kRounding);
 }
 
-TEST(AssociativeMemory, SaysWhenAStateHasNotConverged) {
+TEST(AssociativeMemory, ReportsStatesThatHaveNotConverged) {
   const MemoryRetrieval recalled =
       filled(AssociativeMemoryOptions(0.3).update_steps_max(1).update_steps_eps(0)).retrieve(kCues);
   EXPECT_FALSE(recalled.converged.any().item<bool>());
   EXPECT_EQ(recalled.steps.max().item<int64_t>(), 1);
 }
 
-TEST(AssociativeMemory, TakesNoStatesAtAll) {
+TEST(AssociativeMemory, AcceptsZeroStates) {
   const MemoryRetrieval recalled = filled({}).retrieve(at::empty({0, 8}, at::kDouble));
   EXPECT_EQ(recalled.state.sizes(), at::IntArrayRef({0, 8}));
   EXPECT_EQ(recalled.energy.numel(), 0);
 }
 
-TEST(AssociativeMemory, NamesWhatDoesNotFit) {
+TEST(AssociativeMemory, RejectsInvalidArguments) {
   using Options = AssociativeMemoryOptions;
   expect_contains(usage_error_of([] { AssociativeMemory(Options(0)); }), {"beta is 0"});
   expect_contains(usage_error_of([] { AssociativeMemory(Options(std::nan(""))); }), {"beta is nan"});
@@ -121,13 +121,13 @@ TEST(AssociativeMemory, NamesWhatDoesNotFit) {
                   {"update_steps_max is 0"});
   expect_contains(usage_error_of([] { AssociativeMemory(Options().update_steps_eps(-1)); }),
                   {"update_steps_eps is -1"});
-  expect_contains(usage_error_of([] { AssociativeMemory().retrieve(kCues); }), {"0 patterns are stored"});
+  expect_contains(usage_error_of([] { AssociativeMemory().retrieve(kCues); }), {"no patterns are stored"});
   AssociativeMemory memory = filled({});
   expect_contains(usage_error_of([&] { memory.store({}); }), {"undefined"});
   expect_contains(usage_error_of([&] {
                     memory.store(kPatterns, at::ones({12, 2}, at::kDouble));
                   }),
-                  {"with values", "12 stored are without"});
+                  {"with values", "12 stored patterns are without"});
   expect_contains(usage_error_of([&] { memory.store(at::ones({3, 7}, at::kDouble)); }), {"7 features", "8"});
   expect_contains(usage_error_of([&] { memory.retrieve(kCues.to(at::kFloat)); }), {"Float", "Double"});
   expect_contains(usage_error_of([&] { memory.retrieve(at::ones({8}, at::kDouble)); }), {"shape [8]"});

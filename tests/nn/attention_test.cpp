@@ -23,7 +23,7 @@ namespace {
 
 using trials::expect_usage_error;
 
-constexpr double kRounding = 1e-12; // float64, another order of sums
+constexpr double kRounding = 1e-12; // of float64, for a different order of summation
 
 const auto kDouble = torch::kDouble;
 
@@ -32,7 +32,7 @@ torch::Tensor random(at::IntArrayRef shape, uint64_t seed) {
   return torch::randn(shape, generator, kDouble);
 }
 
-double furthest(const torch::Tensor& a, const torch::Tensor& b) {
+double max_difference(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
@@ -46,7 +46,7 @@ torch::Tensor bits_of(const BitPatterns& patterns) {
   return bits;
 }
 
-/// Fills parameters in the order in which the module lists them.
+/// Copies parameters from JSON by name.
 void load(torch::nn::Module& module, const nlohmann::json& named) {
   const torch::NoGradGuard no_grad;
   for (auto& parameter : module.named_parameters()) {
@@ -56,7 +56,7 @@ void load(torch::nn::Module& module, const nlohmann::json& named) {
   }
 }
 
-TEST(GainedAttention, IsOneAssociativeStepWhoseQueryIsTheGains) {
+TEST(GainedAttention, EqualsOneAssociationStepWithTheGainsAsQuery) {
   const torch::Tensor input = random({20}, 1), patterns = random({2, 20}, 2), gains = random({5, 2}, 3);
   const GainedAttention result = gained_attention(input, patterns, gains);
   RealPatterns cues(5, 2), stored(20, 2), values(20, 1);
@@ -76,7 +76,7 @@ TEST(GainedAttention, IsOneAssociativeStepWhoseQueryIsTheGains) {
   }
 }
 
-TEST(GainedAttention, WithoutGainsIsTheMeanAndWithALargeOnePicksThePlaceItsPatternPrefers) {
+TEST(GainedAttention, ZeroGainsAverageAndALargeGainSelectsThePositionOfItsPattern) {
   const torch::Tensor input = random({9}, 4), patterns = torch::eye(2, 9, kDouble);
   EXPECT_NEAR(gained_attention(input, patterns, torch::zeros({2}, kDouble)).output.item<double>(),
               input.mean().item<double>(), kRounding);
@@ -85,28 +85,29 @@ TEST(GainedAttention, WithoutGainsIsTheMeanAndWithALargeOnePicksThePlaceItsPatte
               kRounding);
 }
 
-TEST(GainedAttention, NamesTheShapesThatDisagree) {
+TEST(GainedAttention, RejectsMismatchedShapes) {
   const torch::Tensor input = random({9}, 4), patterns = random({2, 8}, 5);
   expect_usage_error([&] { gained_attention(input, patterns, random({2}, 6)); }, {"[9]", "[2, 8]"});
   expect_usage_error([&] { gained_attention(random({8}, 4), patterns, random({3}, 6)); },
                      {"[3]", "2 patterns"});
   expect_usage_error([&] { gained_attention(random({8}, 4).to(torch::kFloat), patterns, random({2}, 6)); },
                      {"Float", "Double"});
-  expect_usage_error([&] { gained_attention({}, patterns, random({2}, 6)); }, {"floating point"});
+  expect_usage_error([&] { gained_attention({}, patterns, random({2}, 6)); }, {"floating-point"});
 }
 
-TEST(MultiHeadAttention, EqualsLibTorchsOwnAndReturnsItsScores) {
+TEST(MultiHeadAttention, EqualsLibTorchAndReturnsScores) {
   const torch::Tensor query = random({2, 3, 5, 4}, 1), key = random({2, 3, 7, 4}, 2),
                       value = random({2, 3, 7, 6}, 3);
   const MultiHeadAttention result = multi_head_attention(query, key, value);
-  EXPECT_LT(furthest(result.readout, torch::scaled_dot_product_attention(query, key, value)), kRounding);
-  EXPECT_LT(furthest(result.scores, torch::matmul(query, key.transpose(2, 3)) / 2), kRounding);
-  EXPECT_LT(furthest(result.weights.sum(-1), torch::ones({2, 3, 5}, kDouble)), kRounding);
+  EXPECT_LT(max_difference(result.readout, torch::scaled_dot_product_attention(query, key, value)),
+            kRounding);
+  EXPECT_LT(max_difference(result.scores, torch::matmul(query, key.transpose(2, 3)) / 2), kRounding);
+  EXPECT_LT(max_difference(result.weights.sum(-1), torch::ones({2, 3, 5}, kDouble)), kRounding);
   const MultiHeadAttention sharp = multi_head_attention(query, key, value, {.beta = 3});
-  EXPECT_LT(furthest(sharp.scores, 6 * result.scores), 10 * kRounding);
+  EXPECT_LT(max_difference(sharp.scores, 6 * result.scores), 10 * kRounding);
 }
 
-TEST(MultiHeadAttention, NamesWhatDisagrees) {
+TEST(MultiHeadAttention, RejectsMismatchedArguments) {
   const auto call = [](at::IntArrayRef query, at::IntArrayRef key, at::IntArrayRef value, double beta = 1) {
     multi_head_attention(random(query, 1), random(key, 2), random(value, 3), {.beta = beta});
   };
@@ -125,62 +126,63 @@ TEST(MultiHeadAttention, NamesWhatDisagrees) {
       [&] {
         call({1, 3, 5, 4}, {1, 3, 5, 4}, {1, 3, 9, 4});
       },
-      {"value has 9 places", "key has 5"});
-  expect_usage_error([&] { call({1, 3, 5, 4}, {1, 3, 0, 4}, {1, 3, 0, 4}); }, {"nothing to attend to"});
+      {"value has 9 positions", "key has 5"});
+  expect_usage_error([&] { call({1, 3, 5, 4}, {1, 3, 0, 4}, {1, 3, 0, 4}); }, {"at least one position"});
   expect_usage_error([&] { call({1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}, 0); }, {"beta is 0"});
 }
 
-TEST(SinusoidalPositions, AreSinesAndCosinesOfFallingFrequency) {
-  const torch::Tensor positions = sinusoidal_positions(7, 5); // odd: counted as 6, the last cosine left out
-  for (int64_t place = 0; place < 7; ++place) {
+TEST(SinusoidalPositions, AreSinesAndCosinesOfDecreasingFrequency) {
+  const torch::Tensor positions = sinusoidal_positions(7, 5); // odd: as 6 features without the last cosine
+  for (int64_t position = 0; position < 7; ++position) {
     for (int64_t pair = 0; pair < 3; ++pair) {
-      const double angle = static_cast<double>(place) * std::pow(10000.0, -static_cast<double>(pair) / 3);
-      EXPECT_NEAR(positions[place][2 * pair].item<double>(), std::sin(angle), kRounding);
+      const double angle = static_cast<double>(position) * std::pow(10000.0, -static_cast<double>(pair) / 3);
+      EXPECT_NEAR(positions[position][2 * pair].item<double>(), std::sin(angle), kRounding);
       if (pair < 2) {
-        EXPECT_NEAR(positions[place][2 * pair + 1].item<double>(), std::cos(angle), kRounding);
+        EXPECT_NEAR(positions[position][2 * pair + 1].item<double>(), std::cos(angle), kRounding);
       }
     }
   }
   expect_usage_error([] { sinusoidal_positions(0, 5); }, {"length is 0"});
 }
 
-TEST(ScaledDotProductAttention, IsTheFormulaOnPlacedInputs) {
+TEST(ScaledDotProductAttention, MatchesTheFormulaOnInputsPlusPositions) {
   ScaledDotProductAttention attention(ScaledDotProductAttentionOptions(7, 5, 3));
   attention->to(kDouble);
   attention->position->table = sinusoidal_positions(7, 5);
-  const torch::Tensor input = random({7, 5}, 1), placed = input + sinusoidal_positions(7, 5);
-  const torch::Tensor query = placed.matmul(attention->query->weight.t()),
-                      key = placed.matmul(attention->key->weight.t()),
-                      value = placed.matmul(attention->value->weight.t());
+  const torch::Tensor input = random({7, 5}, 1), x = input + sinusoidal_positions(7, 5);
+  const torch::Tensor query = x.matmul(attention->query->weight.t()),
+                      key = x.matmul(attention->key->weight.t()),
+                      value = x.matmul(attention->value->weight.t());
   const torch::Tensor plain = torch::softmax(query.matmul(key.t()) / std::sqrt(3.0), -1).matmul(value);
-  EXPECT_LT(furthest(attention->forward(input), plain), kRounding);
-  EXPECT_LT(furthest(attention->forward(torch::stack({input, 2 * input}))[0], plain), kRounding);
+  EXPECT_LT(max_difference(attention->forward(input), plain), kRounding);
+  EXPECT_LT(max_difference(attention->forward(torch::stack({input, 2 * input}))[0], plain), kRounding);
   expect_usage_error([&] { attention->forward(random({6, 5}, 1)); }, {"[6, 5]", "[7, 5]"});
   expect_usage_error([] { ScaledDotProductAttention(ScaledDotProductAttentionOptions(7, 0, 3)); },
                      {"model_size is 0"});
 }
 
-TEST(ClassTokenAttention, WeighsEveryPlaceForEveryPlace) {
+TEST(ClassTokenAttention, MatchesTheFormula) {
   ClassTokenAttention attention(ClassTokenAttentionOptions(6, 4).seed(3));
   attention->to(kDouble);
   const torch::Tensor bits = torch::tensor({{0, 1, 1, 0, 1, 0}, {1, 1, 1, 1, 1, 1}}, torch::kLong);
   const torch::Tensor weights = attention->forward(bits);
   ASSERT_EQ(weights.sizes(), (std::vector<int64_t>{2, 7, 7}));
-  EXPECT_LT(furthest(weights.sum(-1), torch::ones({2, 7}, kDouble)), kRounding);
+  EXPECT_LT(max_difference(weights.sum(-1), torch::ones({2, 7}, kDouble)), kRounding);
 
   const torch::Tensor x =
-      torch::cat({attention->tokens->weight.index_select(0, bits[1]), attention->class_token[0]}, 0) +
-      attention->places[0];
+      torch::cat({attention->token_embedding->weight.index_select(0, bits[1]), attention->class_token[0]},
+                 0) +
+      attention->position_embedding[0];
   const torch::Tensor normal = (x - x.mean(-1, true)) / torch::sqrt(x.var(-1, false, true) + 1e-5);
-  const torch::Tensor both = normal.matmul(attention->query_key_value->weight.t());
-  const torch::Tensor scores = both.narrow(1, 0, 4).matmul(both.narrow(1, 4, 4).t()) / 2;
-  EXPECT_LT(furthest(weights[1], torch::softmax(scores, -1)), kRounding);
+  const torch::Tensor projected = normal.matmul(attention->query_key_value->weight.t());
+  const torch::Tensor scores = projected.narrow(1, 0, 4).matmul(projected.narrow(1, 4, 4).t()) / 2;
+  EXPECT_LT(max_difference(weights[1], torch::softmax(scores, -1)), kRounding);
   expect_usage_error([&] { attention->forward(bits.narrow(1, 0, 5)); }, {"[2, 5]", "[B, 6]"});
   expect_usage_error([&] { attention->forward(bits.to(kDouble)); }, {"Double", "Long"});
   expect_usage_error([&] { attention->forward(2 * bits); }, {"0 to 2", "0 and 1"});
 }
 
-TEST(SelfAttention, HasThePublishedParametersUnderTheirNames) {
+TEST(SelfAttention, HasThePublishedParameterNames) {
   const SelfAttention model(SelfAttentionOptions(17));
   std::vector<std::string> names;
   int64_t count = 0;
@@ -193,7 +195,7 @@ TEST(SelfAttention, HasThePublishedParametersUnderTheirNames) {
                                              "Wv.weight", "linear.weight"}));
 }
 
-TEST(SelfAttention, ComputesWhatTheModelWithoutLibTorchComputes) {
+TEST(SelfAttention, MatchesTheModelWithoutLibTorch) {
   const nlohmann::json fits = testing::golden_fits();
   const nlohmann::json& trained = fits.at("self_attention").at("trained");
   const data::LabelledBits samples = testing::golden_samples(fits);
@@ -202,19 +204,19 @@ TEST(SelfAttention, ComputesWhatTheModelWithoutLibTorchComputes) {
   load(*model, trained);
   const SelfAttentionResult ours = model->forward_with_attention(bits_of(samples.inputs));
   const training::BinaryModel plain = training::self_attention_model(17);
-  const training::AttentionReadout readout =
+  const training::AttentionIntermediates readout =
       training::attend(plain.self_attention, testing::golden_parameters(plain, trained), samples.inputs);
   const auto compare = [](const torch::Tensor& tensor, const std::vector<double>& numbers) {
-    EXPECT_LT(furthest(tensor.flatten(), torch::tensor(numbers, kDouble)), kRounding);
+    EXPECT_LT(max_difference(tensor.flatten(), torch::tensor(numbers, kDouble)), kRounding);
   };
   compare(ours.logits, readout.logits);
   compare(ours.scores, readout.scores);
   compare(ours.attention, readout.attention);
   compare(ours.output, readout.output);
-  EXPECT_LT(furthest(model->forward(bits_of(samples.inputs)), ours.output), kRounding);
+  EXPECT_LT(max_difference(model->forward(bits_of(samples.inputs)), ours.output), kRounding);
 }
 
-TEST(SelfAttention, TrainsToTheParametersOfTheModelWithoutLibTorch) {
+TEST(SelfAttention, TrainingMatchesTheModelWithoutLibTorch) {
   const nlohmann::json fits = testing::golden_fits();
   const nlohmann::json& golden = fits.at("self_attention");
   const data::LabelledBits samples = testing::golden_samples(fits);
@@ -241,11 +243,11 @@ TEST(SelfAttention, TrainsToTheParametersOfTheModelWithoutLibTorch) {
   for (const torch::Tensor& parameter : model->parameters()) {
     flat.push_back(parameter.flatten());
   }
-  constexpr double kThirtySteps = 1e-8; // of Adam, which divides by the size of a gradient
-  EXPECT_LT(furthest(torch::cat(flat), torch::tensor(fitted, kDouble)), kThirtySteps);
+  constexpr double kThirtySteps = 1e-8; // Adam divides by the size of a gradient, which amplifies rounding
+  EXPECT_LT(max_difference(torch::cat(flat), torch::tensor(fitted, kDouble)), kThirtySteps);
 }
 
-TEST(BinaryMLP, HasThePublishedParametersUnderTheirNamesAndIsDrawnBySeed) {
+TEST(BinaryMLP, HasThePublishedParameterNamesAndIsInitialisedFromTheSeed) {
   const BinaryMLP model(BinaryMLPOptions(17, {512})), same(BinaryMLPOptions(17, {512})),
       other(BinaryMLPOptions(17, {512}).seed(2));
   int64_t count = 0;
@@ -260,7 +262,7 @@ TEST(BinaryMLP, HasThePublishedParametersUnderTheirNamesAndIsDrawnBySeed) {
   EXPECT_NEAR(weight.std().item<double>(), 0.02, 5 * 0.02 / std::sqrt(2.0 * 17 * 512));
 }
 
-TEST(BinaryMLP, ComputesWhatPyTorchComputed) {
+TEST(BinaryMLP, MatchesPyTorch) {
   const nlohmann::json fits = testing::golden_fits();
   const nlohmann::json& golden = fits.at("perceptron");
   BinaryMLP model(BinaryMLPOptions(17, {fits.at("hidden_size").get<int64_t>()}));
@@ -269,13 +271,13 @@ TEST(BinaryMLP, ComputesWhatPyTorchComputed) {
   model->eval();
   const torch::Tensor output =
       model->forward(bits_of(testing::golden_samples(fits).inputs).to(kDouble)).squeeze(1);
-  EXPECT_LT(furthest(output, torch::tensor(golden.at("output").get<std::vector<double>>(), kDouble)),
+  EXPECT_LT(max_difference(output, torch::tensor(golden.at("output").get<std::vector<double>>(), kDouble)),
             kRounding);
 }
 
-TEST(BinaryMLP, RefusesWhatCannotBe) {
+TEST(BinaryMLP, RejectsInvalidArguments) {
   expect_usage_error([] { BinaryMLP(BinaryMLPOptions(17, {})); }, {"hidden layers is 0"});
-  expect_usage_error([] { BinaryMLP(BinaryMLPOptions(17, {8, 0})); }, {"hidden size is 0"});
+  expect_usage_error([] { BinaryMLP(BinaryMLPOptions(17, {8, 0})); }, {"size of a hidden layer is 0"});
   expect_usage_error([] { BinaryMLP(BinaryMLPOptions(17, {8}).dropout(1)); }, {"dropout is 1"});
   BinaryMLP model(BinaryMLPOptions(17, {8, 4}).output_size(3));
   EXPECT_EQ(model->forward(torch::zeros({2, 17})).sizes(), (std::vector<int64_t>{2, 3}));

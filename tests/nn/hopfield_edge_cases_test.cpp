@@ -18,7 +18,7 @@ HopfieldOptions readout_only() {
   return HopfieldOptions(6).num_heads(2).disable_out_projection(true);
 }
 
-TEST(HopfieldEdgeCases, ARowWhereAllIsMaskedIsZeroAndSoAreItsGradients) {
+TEST(HopfieldEdgeCases, FullyMaskedRowsAndTheirGradientsAreZero) {
   Hopfield layer = hopfield(readout_only().update_steps_max(3));
   at::Tensor padding = at::zeros({2, 4}, at::kBool);
   padding[1] = true;
@@ -27,9 +27,9 @@ TEST(HopfieldEdgeCases, ARowWhereAllIsMaskedIsZeroAndSoAreItsGradients) {
       layer->retrieve(stored, state, stored, {.stored_pattern_padding_mask = padding});
   EXPECT_EQ(retrieval.output[1].abs().max().item<double>(), 0);
   EXPECT_EQ(retrieval.association[1].abs().max().item<double>(), 0);
-  // The other entry is as if it were alone.
+  // The other batch entry is not affected.
   const HopfieldRetrieval alone = layer->retrieve(kStored.narrow(0, 0, 1), kState.narrow(0, 0, 1));
-  EXPECT_LT(largest_difference(retrieval.output[0], alone.output[0]), 1e-12);
+  EXPECT_LT(max_abs_difference(retrieval.output[0], alone.output[0]), 1e-12);
   EXPECT_EQ(retrieval.updates, alone.updates);
   retrieval.output.square().sum().backward();
   for (const at::Tensor& gradient : {stored.grad(), state.grad()}) {
@@ -39,35 +39,35 @@ TEST(HopfieldEdgeCases, ARowWhereAllIsMaskedIsZeroAndSoAreItsGradients) {
   }
 }
 
-TEST(HopfieldEdgeCases, AnEmptySetReadsZeros) {
+TEST(HopfieldEdgeCases, ReadoutOfAnEmptySetIsZero) {
   for (const int64_t steps : {0, 2, -1}) {
     Hopfield layer = hopfield(readout_only().update_steps_max(steps));
     const at::Tensor none = at::empty({2, 0, 6}, at::kDouble);
-    EXPECT_EQ(largest_difference(layer->forward(none, kState), at::zeros({2, 3, 6}, at::kDouble)), 0);
+    EXPECT_EQ(max_abs_difference(layer->forward(none, kState), at::zeros({2, 3, 6}, at::kDouble)), 0);
     EXPECT_EQ(layer->forward(kStored, none).sizes(), (at::IntArrayRef{2, 0, 6}));
     const at::Tensor no_batch = at::empty({0, 4, 6}, at::kDouble);
     EXPECT_EQ(layer->forward(no_batch).sizes(), (at::IntArrayRef{0, 4, 6}));
     EXPECT_EQ(layer->retrieve(no_batch).association.sizes(), (at::IntArrayRef{0, 2, 4, 4}));
   }
   HopfieldPooling pooling = prepared(HopfieldPooling(6));
-  EXPECT_LT(largest_difference(pooling->forward(at::empty({2, 0, 6}, at::kDouble)),
+  EXPECT_LT(max_abs_difference(pooling->forward(at::empty({2, 0, 6}, at::kDouble)),
                                pooling->hopfield->association_core->out_proj->bias.expand({2, 6})),
             1e-15);
 }
 
-TEST(HopfieldEdgeCases, OnePatternIsReadAsItIs) {
+TEST(HopfieldEdgeCases, ASinglePatternIsReturnedUnchanged) {
   Hopfield memory(HopfieldOptions::memory(3.0));
   const at::Tensor one = kStored.narrow(1, 0, 1);
-  EXPECT_LT(largest_difference(memory->forward(one, kState), one.expand({2, 3, 6})), 1e-15);
+  EXPECT_LT(max_abs_difference(memory->forward(one, kState), one.expand({2, 3, 6})), 1e-15);
 }
 
-TEST(HopfieldEdgeCases, BetaZeroReadsTheMean) {
+TEST(HopfieldEdgeCases, BetaZeroReturnsTheMean) {
   Hopfield memory(HopfieldOptions::memory(0.0));
-  EXPECT_LT(largest_difference(memory->forward(kStored, kState), kStored.mean(1, true).expand({2, 3, 6})),
+  EXPECT_LT(max_abs_difference(memory->forward(kStored, kState), kStored.mean(1, true).expand({2, 3, 6})),
             1e-15);
 }
 
-TEST(HopfieldEdgeCases, InfiniteBetaReadsTheBestMatchAndTiesShare) {
+TEST(HopfieldEdgeCases, InfiniteBetaReturnsTheBestMatchAndSplitsTies) {
   const at::Tensor scores = at::matmul(kState, kStored.transpose(1, 2));
   const auto row = [&](const at::Tensor& which) {
     return kStored.gather(1, which.unsqueeze(-1).expand({2, 3, 6}));
@@ -75,10 +75,10 @@ TEST(HopfieldEdgeCases, InfiniteBetaReadsTheBestMatchAndTiesShare) {
   const auto read = [&](PerHead<double> beta) {
     return Hopfield(HopfieldOptions::memory(beta).update_steps_max(0))->forward(kStored, kState);
   };
-  EXPECT_LT(largest_difference(read(kInfinity), row(scores.argmax(-1))), 1e-15);
-  EXPECT_LT(largest_difference(read(-kInfinity), row(scores.argmin(-1))), 1e-15);
-  EXPECT_LT(largest_difference(read(1e4), row(scores.argmax(-1))), 1e-12);
-  EXPECT_LT(largest_difference(read(-1e4), row(scores.argmin(-1))), 1e-12);
+  EXPECT_LT(max_abs_difference(read(kInfinity), row(scores.argmax(-1))), 1e-15);
+  EXPECT_LT(max_abs_difference(read(-kInfinity), row(scores.argmin(-1))), 1e-15);
+  EXPECT_LT(max_abs_difference(read(1e4), row(scores.argmax(-1))), 1e-12);
+  EXPECT_LT(max_abs_difference(read(-1e4), row(scores.argmin(-1))), 1e-12);
   const at::Tensor twice = at::cat({kStored, kStored}, 1);
   const at::Tensor shared =
       Hopfield(HopfieldOptions::memory(kInfinity).update_steps_max(0))->get_association_matrix(twice, kState);
@@ -86,7 +86,7 @@ TEST(HopfieldEdgeCases, InfiniteBetaReadsTheBestMatchAndTiesShare) {
   EXPECT_EQ((shared == 0).sum(-1).min().item<int64_t>(), 6);
 }
 
-TEST(HopfieldEdgeCases, PoolingAtAnyBetaIsThatOfPlainLibTorch) {
+TEST(HopfieldEdgeCases, PoolingEqualsPlainLibTorchForAnyBeta) {
   for (const double beta : {0.0, -3.0, 1e-30, 20.0, 1e4, -1e4, kInfinity}) {
     const auto pooled = [&](at::ScalarType type, bool streaming) {
       HopfieldPooling pooling = prepared(HopfieldPooling(
@@ -94,28 +94,28 @@ TEST(HopfieldEdgeCases, PoolingAtAnyBetaIsThatOfPlainLibTorch) {
       pooling->to(type);
       return pooling->forward(random_tensor({2, 300, 6}, 51, type)).detach();
     };
-    EXPECT_LT(largest_difference(pooled(at::kDouble, true), pooled(at::kDouble, false)), 1e-9) << beta;
+    EXPECT_LT(max_abs_difference(pooled(at::kDouble, true), pooled(at::kDouble, false)), 1e-9) << beta;
     EXPECT_TRUE(at::isfinite(pooled(at::kFloat, true)).all().item<bool>()) << beta;
   }
 }
 
-TEST(HopfieldEdgeCases, PoolingOfBagsOfNothingOrOfOneIsDefined) {
+TEST(HopfieldEdgeCases, PoolingSupportsBagsOfZeroAndOnePatterns) {
   HopfieldPooling pooling =
       prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2))));
   const at::Tensor bias = pooling->hopfield->association_core->out_proj->bias;
-  EXPECT_LT(largest_difference(pooling->forward(at::empty({2, 0, 6}, at::kDouble)), bias.expand({2, 6})),
+  EXPECT_LT(max_abs_difference(pooling->forward(at::empty({2, 0, 6}, at::kDouble)), bias.expand({2, 6})),
             1e-15);
   EXPECT_EQ(pooling->forward(at::empty({0, 5, 6}, at::kDouble)).sizes(), (at::IntArrayRef{0, 6}));
   const at::Tensor padded = at::ones({2, 4}, at::kBool);
-  EXPECT_LT(largest_difference(pooling->forward(kStored, {}, {.stored_pattern_padding_mask = padded}),
+  EXPECT_LT(max_abs_difference(pooling->forward(kStored, {}, {.stored_pattern_padding_mask = padded}),
                                bias.expand({2, 6})),
             1e-15);
-  // One pattern is all there is to read, whatever the beta.
+  // Copies of one pattern have the readout of that pattern.
   const at::Tensor one = kStored.narrow(1, 0, 1);
-  EXPECT_LT(largest_difference(pooling->forward(one), pooling->forward(at::cat({one, one, one}, 1))), 1e-13);
+  EXPECT_LT(max_abs_difference(pooling->forward(one), pooling->forward(at::cat({one, one, one}, 1))), 1e-13);
 }
 
-TEST(HopfieldEdgeCases, NamesTheInstanceOfABagThatIsNotFinite) {
+TEST(HopfieldEdgeCases, ReportsTheNonFiniteInstanceOfABag) {
   HopfieldPooling pooling = prepared(HopfieldPooling(6));
   for (const double wrong : {std::nan(""), kInfinity, -kInfinity}) {
     at::Tensor bag = random_tensor({2, 40, 6}, 52);
@@ -124,8 +124,8 @@ TEST(HopfieldEdgeCases, NamesTheInstanceOfABagThatIsNotFinite) {
   }
 }
 
-TEST(HopfieldEdgeCases, SaysThatNumbersHaveBecomeTooLarge) {
-  // 1e30 squared is more than float32 holds; what plain LibTorch makes of it is nan.
+TEST(HopfieldEdgeCases, ReportsOverflow) {
+  // 1e30 squared overflows float32, and plain LibTorch returns nan.
   Hopfield memory(HopfieldOptions::memory(1.0).update_steps_max(1));
   const at::Tensor large = 1e30 * random_tensor({1, 4, 6}, 53, at::kFloat);
   expect_contains(usage_error_of([&] { memory->forward(large); }), {"the output holds", "too large"});
@@ -136,11 +136,11 @@ TEST(HopfieldEdgeCases, StridesOfBagsDoNotMatter) {
   HopfieldPooling pooling =
       prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2))));
   const at::Tensor bag = random_tensor({3, 50, 6}, 54), every_other = random_tensor({3, 100, 12}, 55);
-  EXPECT_EQ(largest_difference(pooling->forward(bag.transpose(1, 2).contiguous().transpose(1, 2)),
+  EXPECT_EQ(max_abs_difference(pooling->forward(bag.transpose(1, 2).contiguous().transpose(1, 2)),
                                pooling->forward(bag)),
             0);
-  const at::Tensor part = every_other.slice(1, 1, 100, 2).slice(2, 0, 12, 2);
-  EXPECT_EQ(largest_difference(pooling->forward(part), pooling->forward(part.contiguous())), 0);
+  const at::Tensor strided = every_other.slice(1, 1, 100, 2).slice(2, 0, 12, 2);
+  EXPECT_EQ(max_abs_difference(pooling->forward(strided), pooling->forward(strided.contiguous())), 0);
 }
 
 TEST(HopfieldEdgeCases, InfiniteBetaPassesNoGradientToTheState) {
@@ -166,23 +166,23 @@ TEST(HopfieldEdgeCases, StridesDoNotMatter) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(1));
   const at::Tensor strided = kStored.transpose(1, 2).contiguous().transpose(1, 2);
   ASSERT_FALSE(strided.is_contiguous());
-  EXPECT_EQ(largest_difference(layer->forward(strided, kState), layer->forward(kStored, kState)), 0);
+  EXPECT_EQ(max_abs_difference(layer->forward(strided, kState), layer->forward(kStored, kState)), 0);
 }
 
-TEST(HopfieldEdgeCases, SmallFloatsFollowLargeOnes) {
+TEST(HopfieldEdgeCases, LowerPrecisionApproximatesFloat64) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(1));
   const at::Tensor expected = layer->forward(kStored, kState);
   for (const at::ScalarType type : {at::kFloat, at::kHalf, at::kBFloat16}) {
     layer->to(type);
     const at::Tensor output = layer->forward(kStored.to(type), kState.to(type));
     EXPECT_EQ(output.scalar_type(), type);
-    // A dozen roundings of numbers up to about 4, each by half the type's spacing.
+    // A dozen roundings of numbers up to about 4, each by half of the spacing of the type at 1.
     const double spacing = type == at::kFloat ? 1.2e-7 : type == at::kHalf ? 9.8e-4 : 7.8e-3;
-    EXPECT_LT(largest_difference(output, expected), 24 * spacing) << type;
+    EXPECT_LT(max_abs_difference(output, expected), 24 * spacing) << type;
   }
 }
 
-TEST(HopfieldEdgeCases, NamesTheInputThatIsNotFinite) {
+TEST(HopfieldEdgeCases, ReportsTheNonFiniteInput) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2));
   at::Tensor broken = kStored.clone();
   broken[1][2][3] = std::nan("");
@@ -204,7 +204,7 @@ TEST(HopfieldEdgeCases, NamesTheInputThatIsNotFinite) {
                   {"HopfieldCore", "key holds inf"});
 }
 
-TEST(HopfieldEdgeCases, SaysWhichInputsDisagree) {
+TEST(HopfieldEdgeCases, ReportsMismatchedInputs) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2));
   const auto error = [&](const at::Tensor& stored, const at::Tensor& state, const at::Tensor& projection,
                          const HopfieldMasks& masks = {}) {
@@ -214,11 +214,11 @@ TEST(HopfieldEdgeCases, SaysWhichInputsDisagree) {
                   {"stored_pattern", "[2, 4, 5]", "5 features", "6"});
   expect_contains(error(kStored, kState, kStored.narrow(1, 0, 3)),
                   {"4 patterns", "pattern_projection", "has 3"});
-  expect_contains(error(kStored, at::cat({kState, kState}), kStored), {"batches of 4, 2 and 2"});
+  expect_contains(error(kStored, at::cat({kState, kState}), kStored), {"batch sizes 4, 2 and 2"});
   expect_contains(error(kStored[0], kState, kStored), {"stored_pattern has shape [4, 6]", "unsqueeze(0)"});
   expect_contains(error(kStored, kState.to(at::kFloat), kStored), {"state_pattern is Float", "Double"});
   expect_contains(error(kStored.to(at::kLong), kState, kStored), {"stored_pattern is of type Long"});
-  expect_contains(error({}, kState, kStored), {"stored_pattern has no shape at all"});
+  expect_contains(error({}, kState, kStored), {"stored_pattern is undefined"});
   expect_contains(
       error(kStored, kState, kStored, {.stored_pattern_padding_mask = at::zeros({2, 3}, at::kBool)}),
       {"stored_pattern_padding_mask has shape [2, 3]", "[2, 4] is needed"});
@@ -233,7 +233,7 @@ TEST(HopfieldEdgeCases, SaysWhichInputsDisagree) {
                   {"query has 5 features", "key has 6"});
 }
 
-TEST(HopfieldEdgeCases, RefusesOptionsThatContradictEachOther) {
+TEST(HopfieldEdgeCases, RejectsContradictoryOptions) {
   const auto error = [](const HopfieldOptions& options) {
     return usage_error_of([&] { Hopfield layer(options); });
   };
@@ -246,7 +246,7 @@ TEST(HopfieldEdgeCases, RefusesOptionsThatContradictEachOther) {
   expect_contains(error(Options(6).normalize_state_pattern(false)), {"norm_state_pattern", "affine"});
   expect_contains(error(Options(6).normalize_hopfield_space_affine(true)), {"normalize_pattern_affine"});
   expect_contains(error(Options(6).hidden_size(4).state_pattern_as_static(true)),
-                  {"6 features", "4 of hidden_size"});
+                  {"6 features", "4 (hidden_size)"});
   expect_contains(error(Options(6).association_activation("glue")), {"\"glue\"", "gelu", "tanh"});
   expect_contains(error(Options(6).num_heads(3).beta(std::vector<double>{1, 2})),
                   {"beta has 2 numbers", "3 heads"});
@@ -274,8 +274,8 @@ TEST(HopfieldEdgeCases, RefusesOptionsThatContradictEachOther) {
                   {"HopfieldEncoderLayer", "\"glue\""});
 }
 
-TEST(HopfieldEdgeCases, SaysWhereAStateNeverConverges) {
-  // beta < 0 turns patterns +1 and -1 into a cycle of two states.
+TEST(HopfieldEdgeCases, ReportsStatesThatNeverConverge) {
+  // With beta < 0 and the patterns +1 and -1, the state alternates between two values.
   Hopfield memory(HopfieldOptions::memory(-5.0));
   const at::Tensor two = at::tensor({1.0, -1.0}, at::kDouble).view({1, 2, 1});
   const at::NoGradGuard no_gradient;

@@ -25,29 +25,29 @@ void expect_gradients(Module& module, std::vector<at::Tensor> inputs,
     }
   }
   const auto loss = [&](const std::vector<at::Tensor>& all) {
-    std::vector<at::Tensor> kept;
-    for (size_t i = 0; i < parameters.size(); ++i) { // the module computes with what it is given
-      kept.push_back(parameters[i].variable_data());
+    std::vector<at::Tensor> original;
+    for (size_t i = 0; i < parameters.size(); ++i) { // the module computes with the given parameters
+      original.push_back(parameters[i].variable_data());
       parameters[i].set_data(all[num_inputs + i].detach());
     }
     const at::Tensor output = forward({all.begin(), all.begin() + static_cast<int64_t>(num_inputs)});
     at::Tensor sum = (output * random_tensor(output.sizes(), 7)).sum();
     if (at::GradMode::is_enabled() && all[0].requires_grad()) {
-      std::vector<at::Tensor> wanted(all.begin(), all.begin() + static_cast<int64_t>(num_inputs));
-      wanted.insert(wanted.end(), parameters.begin(), parameters.end());
-      const std::vector<at::Tensor> gradients = torch::autograd::grad({sum}, wanted, {}, true, false, true);
+      std::vector<at::Tensor> leaves(all.begin(), all.begin() + static_cast<int64_t>(num_inputs));
+      leaves.insert(leaves.end(), parameters.begin(), parameters.end());
+      const std::vector<at::Tensor> gradients = torch::autograd::grad({sum}, leaves, {}, true, false, true);
       sum = sum.detach();
-      for (size_t i = 0; i < wanted.size(); ++i) { // a sum with the same gradients
-        const at::Tensor gradient = gradients[i].defined() ? gradients[i] : at::zeros_like(wanted[i]);
+      for (size_t i = 0; i < leaves.size(); ++i) { // a sum that has these gradients with respect to `all`
+        const at::Tensor gradient = gradients[i].defined() ? gradients[i] : at::zeros_like(leaves[i]);
         sum = sum + (gradient.detach() * (all[i] - all[i].detach())).sum();
       }
     }
     for (size_t i = 0; i < parameters.size(); ++i) {
-      parameters[i].set_data(kept[i]);
+      parameters[i].set_data(original[i]);
     }
     return sum;
   };
-  constexpr double kTolerance = 2e-7; // step^2 times third derivatives of up to a few hundred
+  constexpr double kTolerance = 2e-7; // step^2 times third derivatives, which are up to a few hundred
   ops::expect_gradients_of(loss, inputs, kTolerance);
 }
 
@@ -58,7 +58,7 @@ struct Case {
 
 class HopfieldGradient : public ::testing::TestWithParam<Case> {};
 
-TEST_P(HopfieldGradient, IsThatOfFiniteDifferences) {
+TEST_P(HopfieldGradient, MatchesFiniteDifferences) {
   const HopfieldOptions& options = GetParam().options;
   Hopfield layer = hopfield(options);
   const auto arranged = [&](const at::Tensor& x) {
@@ -76,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Updates",
              HopfieldOptions(6).num_heads(2).update_steps_max(2).beta(1.5).update_steps_eps(1e-300)},
         Case{"UpdatesPerHead", HopfieldOptions(6).num_heads(2).update_steps_max(std::vector<int64_t>{0, 2})},
-        Case{"LearntBeta", HopfieldOptions(6).num_heads(2).learn_beta(true).update_steps_max(1)},
+        Case{"LearnedBeta", HopfieldOptions(6).num_heads(2).learn_beta(true).update_steps_max(1)},
         Case{"BetaPerHead",
              HopfieldOptions(6).num_heads(2).beta(std::vector<double>{-0.5, 2}).update_steps_max(1)},
         Case{"Sparsemax", HopfieldOptions(6)
@@ -134,7 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"NoOutputProjection", HopfieldOptions(6).num_heads(2).disable_out_projection(true)}),
     [](const auto& test) { return std::string(test.param.name); });
 
-TEST(HopfieldGradients, OfMasksAreThoseOfFiniteDifferences) {
+TEST(HopfieldGradients, WithMasksMatchFiniteDifferences) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).update_steps_max(1).add_zero_association(true));
   at::Tensor padding = at::zeros({2, 4}, at::kBool);
   padding[1][3] = true;
@@ -144,7 +144,7 @@ TEST(HopfieldGradients, OfMasksAreThoseOfFiniteDifferences) {
   });
 }
 
-TEST(HopfieldGradients, OfDropoutAreThoseOfFiniteDifferencesForTheSameDraws) {
+TEST(HopfieldGradients, WithDropoutMatchFiniteDifferencesForTheSameMask) {
   Hopfield layer =
       hopfield(HopfieldOptions(6).num_heads(2).dropout(0.4).update_steps_max(1).learn_beta(true));
   layer->train();
@@ -154,14 +154,14 @@ TEST(HopfieldGradients, OfDropoutAreThoseOfFiniteDifferencesForTheSameDraws) {
   });
 }
 
-TEST(HopfieldGradients, OfABagReadOnceAreThoseOfFiniteDifferences) {
+TEST(HopfieldGradients, OfTheFoldedPathMatchFiniteDifferences) {
   HopfieldPooling pooling = prepared(HopfieldPooling(
       HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2).pattern_size(4).learn_beta(true)).quantity(2)));
   expect_gradients(pooling, {kStored},
                    [&](const std::vector<at::Tensor>& in) { return pooling->forward(in[0]); });
 }
 
-TEST(HopfieldGradients, OfTheOtherLayersAreThoseOfFiniteDifferences) {
+TEST(HopfieldGradients, OfTheOtherLayersMatchFiniteDifferences) {
   HopfieldPooling pooling = prepared(HopfieldPooling(
       HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2).update_steps_max(1)).quantity(2)));
   expect_gradients(pooling, {kStored, kProjection},
@@ -184,7 +184,7 @@ TEST(HopfieldGradients, OfTheOtherLayersAreThoseOfFiniteDifferences) {
                    [&](const std::vector<at::Tensor>& in) { return decoder->forward(in[0], in[1]); });
 }
 
-TEST(HopfieldGradients, AreDifferentiableAgainWithoutStreaming) {
+TEST(HopfieldGradients, SupportDoubleBackwardWithoutStreaming) {
   Hopfield layer = hopfield(HopfieldOptions(6).num_heads(2).streaming(false));
   const at::Tensor stored = kStored.clone().requires_grad_();
   const at::Tensor first =

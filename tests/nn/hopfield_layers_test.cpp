@@ -45,12 +45,13 @@ TEST(HopfieldLayers, HaveThePublishedParameters) {
   EXPECT_NEAR(beta->beta[1].item<double>(), 0.5, 1e-7); // 1 / sqrt(4)
 }
 
-TEST(HopfieldLayers, BeginWithThePublishedNumbers) {
+TEST(HopfieldLayers, HaveThePublishedInitialisation) {
   torch::manual_seed(3);
   Hopfield layer(HopfieldOptions(64).num_heads(4).concat_bias_pattern(true));
   const auto core = layer->association_core;
   for (const at::Tensor& weight : {core->in_proj_weight, core->out_proj->weight}) {
-    EXPECT_NEAR(weight.std().item<double>(), 0.02, 0.001); // 4096 numbers or more: 1 / sqrt(2 n) = 1.1 %
+    EXPECT_NEAR(weight.std().item<double>(), 0.02,
+                0.001); // 4096 numbers or more: relative error 1 / sqrt(2 n) = 1.1 %
     EXPECT_NEAR(weight.mean().item<double>(), 0, 0.0015);
   }
   EXPECT_NEAR(core->bias_k.std().item<double>(), 0.02, 0.008);
@@ -58,39 +59,39 @@ TEST(HopfieldLayers, BeginWithThePublishedNumbers) {
   EXPECT_EQ(core->out_proj->bias.abs().max().item<double>(), 0);
   const at::Tensor before = core->in_proj_weight.clone();
   layer->reset_parameters();
-  EXPECT_GT(largest_difference(core->in_proj_weight, before), 0);
+  EXPECT_GT(max_abs_difference(core->in_proj_weight, before), 0);
 }
 
-TEST(HopfieldLayers, PoolingDoesNotDependOnWhichDimensionComesFirst) {
+TEST(HopfieldLayers, PoolingDoesNotDependOnTheOrderOfDimensions) {
   HopfieldOptions options = HopfieldOptions(6).num_heads(2).update_steps_max(1);
   HopfieldPooling rows = prepared(HopfieldPooling(HopfieldPoolingOptions(options).quantity(4)));
   HopfieldPooling columns =
       prepared(HopfieldPooling(HopfieldPoolingOptions(options.batch_first(false)).quantity(4)));
   const at::Tensor pooled = rows->forward(kBag);
   EXPECT_EQ(pooled.sizes(), (at::IntArrayRef{3, 24}));
-  EXPECT_LT(largest_difference(columns->forward(kBag.transpose(0, 1)), pooled), 1e-12);
+  EXPECT_LT(max_abs_difference(columns->forward(kBag.transpose(0, 1)), pooled), 1e-12);
   HopfieldPooling published =
       prepared(HopfieldPooling(HopfieldPoolingOptions(options.compat(true)).quantity(4)));
   EXPECT_EQ(published->forward(kBag.transpose(0, 1)).sizes(), (at::IntArrayRef{4, 18}));
 }
 
-TEST(HopfieldLayers, PoolingIsAHopfieldLayerAskedWithItsWeights) {
+TEST(HopfieldLayers, PoolingEqualsHopfieldWithPoolingWeightsAsState) {
   HopfieldPooling pooling =
       prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6).num_heads(2)).quantity(2)));
   const at::Tensor expected =
       pooling->hopfield->forward(kBag, pooling->pooling_weights.expand({3, 2, 6})).flatten(1);
-  EXPECT_LT(largest_difference(pooling->forward(kBag), expected), 1e-12);
-  EXPECT_LT(largest_difference(pooling->retrieve(kBag).output, expected), 1e-12);
+  EXPECT_LT(max_abs_difference(pooling->forward(kBag), expected), 1e-12);
+  EXPECT_LT(max_abs_difference(pooling->retrieve(kBag).output, expected), 1e-12);
   EXPECT_EQ(pooling->get_association_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 2, 7}));
   EXPECT_EQ(pooling->get_projected_pattern_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 7, 3}));
 }
 
-TEST(HopfieldLayers, LookupIsAHopfieldLayerWithStoredPatternsOfItsOwn) {
+TEST(HopfieldLayers, LookupEqualsHopfieldWithLookupWeightsAsStoredPatterns) {
   HopfieldLayer lookup = prepared(HopfieldLayer(
       HopfieldLayerOptions(HopfieldOptions(6).num_heads(2)).quantity(5).lookup_weights_as_separated(true)));
   const at::Tensor expected = lookup->hopfield->forward(lookup->lookup_weights.expand({3, 5, 6}), kBag,
                                                         lookup->target_weights.expand({3, 5, 6}));
-  EXPECT_LT(largest_difference(lookup->forward(kBag), expected), 1e-12);
+  EXPECT_LT(max_abs_difference(lookup->forward(kBag), expected), 1e-12);
   EXPECT_EQ(lookup->get_association_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 7, 5}));
   EXPECT_EQ(lookup->get_projected_pattern_matrix(kBag).sizes(), (at::IntArrayRef{3, 2, 5, 3}));
 }
@@ -99,22 +100,22 @@ template <class Module> void expect_copies_agree(Module module, const at::Tensor
   module = prepared(module);
   const at::Tensor expected = module->forward(input);
   const auto copy = std::dynamic_pointer_cast<typename Module::ContainedType>(module->clone());
-  EXPECT_EQ(largest_difference(copy->forward(input), expected), 0);
+  EXPECT_EQ(max_abs_difference(copy->forward(input), expected), 0);
   std::stringstream file;
   torch::save(module, file);
   Module loaded(module->options);
   loaded->to(at::kDouble);
   loaded->eval();
   torch::load(loaded, file);
-  EXPECT_EQ(largest_difference(loaded->forward(input), expected), 0);
+  EXPECT_EQ(max_abs_difference(loaded->forward(input), expected), 0);
   {
     const at::NoGradGuard no_gradient;
     copy->parameters()[0].add_(1);
   }
-  EXPECT_EQ(largest_difference(module->forward(input), expected), 0);
+  EXPECT_EQ(max_abs_difference(module->forward(input), expected), 0);
 }
 
-/// A bag in memory that is read as from a file.
+/// Row source of a bag in memory.
 class Bag : public RowSource {
 public:
   explicit Bag(const at::Tensor& rows) : rows_(rows.to(at::kDouble).contiguous()) {}
@@ -131,9 +132,9 @@ private:
   at::Tensor rows_;
 };
 
-TEST(HopfieldLayers, PoolingReadsABagPieceByPieceAsItReadsOneInMemory) {
+TEST(HopfieldLayers, PoolingFromARowSourceEqualsPoolingInMemory) {
   for (const bool batch_first : {true, false}) {
-    for (const int64_t rows : {0, 1, 9000}) { // of more than one piece
+    for (const int64_t rows : {0, 1, 9000}) { // 9000: more than one tile
       const at::Tensor bag = random_tensor({rows, 6}, 3);
       HopfieldPooling pooling =
           prepared(HopfieldPooling(HopfieldPoolingOptions(HopfieldOptions(6)
@@ -156,13 +157,13 @@ TEST(HopfieldLayers, PoolingReadsABagPieceByPieceAsItReadsOneInMemory) {
         }
       }
       for (size_t i = 0; i < results[0].size(); ++i) {
-        EXPECT_LT(largest_difference(results[0][i], results[1][i]), 1e-12) << rows << " rows, " << i;
+        EXPECT_LT(max_abs_difference(results[0][i], results[1][i]), 1e-12) << rows << " rows, " << i;
       }
     }
   }
 }
 
-TEST(HopfieldLayers, SayWhyABagCannotBeReadPieceByPiece) {
+TEST(HopfieldLayers, RejectOptionsThatCannotReadFromARowSource) {
   const auto bag = std::make_shared<Bag>(random_tensor({4, 6}, 3));
   const auto error_of = [&](const HopfieldOptions& options) {
     HopfieldPooling pooling = prepared(HopfieldPooling(HopfieldPoolingOptions(options)));
@@ -173,15 +174,15 @@ TEST(HopfieldLayers, SayWhyABagCannotBeReadPieceByPiece) {
         HopfieldOptions(6).separation(ops::Separation::sparsemax), HopfieldOptions(6).streaming(false),
         HopfieldOptions(6).add_zero_association(true), HopfieldOptions(6).beta(INFINITY),
         HopfieldOptions(6).normalize_stored_pattern_eps(1e-3)}) {
-    expect_contains(error_of(options), {"with these options", "no updates"});
+    expect_contains(error_of(options), {"with these options", "does not support updates"});
   }
   expect_contains(error_of(HopfieldOptions(7)), {"stored_pattern", "6 features", "7"});
   HopfieldPooling pooling = prepared(HopfieldPooling(HopfieldPoolingOptions(6)));
-  expect_contains(usage_error_of([&] { pooling->forward_from(nullptr); }), {"no source"});
+  expect_contains(usage_error_of([&] { pooling->forward_from(nullptr); }), {"stored_pattern is null"});
   expect_contains(usage_error_of([&] {
                     pooling->hopfield->forward_from(bag, random_tensor({2, 3, 6}, 1));
                   }),
-                  {"[2, 3, 6]", "one bag"});
+                  {"[2, 3, 6]", "single bag"});
 }
 
 TEST(HopfieldLayers, CloneAndSerialise) {
@@ -192,15 +193,15 @@ TEST(HopfieldLayers, CloneAndSerialise) {
   expect_copies_agree(HopfieldEncoderLayer(options), kBag);
 }
 
-TEST(HopfieldLayers, StandInASequential) {
+TEST(HopfieldLayers, WorkInASequential) {
   torch::nn::Sequential model(Hopfield(HopfieldOptions(6)), HopfieldEncoderLayer(HopfieldOptions(6)),
                               HopfieldLayer(HopfieldLayerOptions(6)), HopfieldPooling(6),
                               torch::nn::Linear(6, 1));
   EXPECT_EQ(model->forward(kBag.to(at::kFloat)).sizes(), (at::IntArrayRef{3, 1}));
 }
 
-TEST(HopfieldLayers, LearnWhichPatternABagHolds) {
-  // Bags of random bits; those of class 1 hold the pattern of ones.
+TEST(HopfieldLayers, LearnWhichPatternABagContains) {
+  // Bags of random bit patterns; a bag of class 1 contains the pattern of all ones.
   torch::manual_seed(1);
   at::Tensor bags = at::randint(0, 2, {64, 8, 6}, at::make_generator<at::CPUGeneratorImpl>(5), at::kFloat);
   const at::Tensor target = (bags.sum(2) == 6).any(1).to(at::kFloat).unsqueeze(1);

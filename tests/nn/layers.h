@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Layers for tests: with parameters far from their small first values, in float64.
+/// Layers for tests, in float64, with parameters much larger than the initial ones.
 #pragma once
 
 #include <torch/torch.h>
@@ -12,11 +12,12 @@ namespace mneme::nn {
 
 using ops::data_error_of;
 using ops::expect_contains;
-using ops::largest_difference;
+using ops::max_abs_difference;
 using ops::random_tensor;
 using ops::usage_error_of;
 
-/// Random parameters, so that associations are far from uniform. Float64, eval.
+/// Converts a module to float64 and eval mode, with random parameters that make associations far from
+/// uniform.
 template <class Module> Module prepared(Module module, uint64_t seed = 1) {
   module->to(at::kDouble);
   module->eval();
@@ -31,7 +32,7 @@ inline Hopfield hopfield(const HopfieldOptions& options, uint64_t seed = 1) {
   return prepared(Hopfield(options), seed);
 }
 
-/// No norms: inputs are used as they are.
+/// Turns off the norms of all inputs.
 inline HopfieldOptions without_norms(HopfieldOptions options) {
   return options.normalize_stored_pattern(false)
       .normalize_stored_pattern_affine(false)

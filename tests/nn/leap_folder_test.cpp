@@ -29,7 +29,7 @@ at::Tensor ids_of(int64_t count) {
   return at::arange(count).remainder(30).unsqueeze(0);
 }
 
-/// The fields that a published config.json has, with changes: null takes a field out.
+/// A published config.json, with additional fields before the published ones and another field for heads.
 std::string published(const std::string& before = "", const std::string& heads = "\"n_head\": 2") {
   return "{" + before + (before.empty() ? "" : ", ") +
          R"("model_type": "LeapForCausalLM", "transformers_version": "4.22.1", "torch_dtype": "float32",
@@ -38,16 +38,16 @@ std::string published(const std::string& before = "", const std::string& heads =
          heads + "}";
 }
 
-/// The published fields with another value of one, or more fields: `value` may go on with them.
+/// A published config.json with one field changed or added; `value` may contain more fields.
 std::string published_with(const std::string& key, const std::string& value) {
   auto json = nlohmann::ordered_json::parse(published());
   json.update(nlohmann::ordered_json::parse("{\"" + key + "\": " + value + "}"));
   return json.dump();
 }
 
-TEST(LeapFolder, AModelComesBackAsItWas) {
+TEST(LeapFolder, RoundTripPreservesModel) {
   for (const LeapConfig& config :
-       {small(), small().windows(std::vector<int64_t>{5, 0, 3}).dropout(0.25).first_deviation(0.3),
+       {small(), small().windows(std::vector<int64_t>{5, 0, 3}).dropout(0.25).initial_std(0.3),
         small().local_windows(false).gate(LeapGate::open).padding_counts(false),
         small().weight(FocusWeight::exponential).rescale(10).positions(LeapPositions::rotary),
         small().weight(FocusWeight::exponential).gate(LeapGate::cosine).positions(LeapPositions::decay),
@@ -55,20 +55,21 @@ TEST(LeapFolder, AModelComesBackAsItWas) {
     const TemporaryFolder folder;
     LeapForCausalLM model(config);
     write_leap_model(folder / "model", model);
-    LeapForCausalLM back = read_leap_model(folder / "model");
-    EXPECT_EQ(to_json(back->config), read_text(folder / "model" / "config.json"));
-    EXPECT_FALSE(back->is_training());
+    LeapForCausalLM loaded = read_leap_model(folder / "model");
+    EXPECT_EQ(to_json(loaded->config), read_text(folder / "model" / "config.json"));
+    EXPECT_FALSE(loaded->is_training());
     model->eval();
-    EXPECT_TRUE(back->forward(ids_of(40)).logits.equal(model->forward(ids_of(40)).logits)) << to_json(config);
+    EXPECT_TRUE(loaded->forward(ids_of(40)).logits.equal(model->forward(ids_of(40)).logits))
+        << to_json(config);
   }
 }
 
-TEST(LeapFolder, ReadsBothGenerationsOfPublishedConfigurations) {
+TEST(LeapFolder, ReadsConfigurationsOfAllReleases) {
   const LeapConfig last = leap_config_from(published(), "here");
   EXPECT_EQ(last.num_heads(), 2);
   EXPECT_EQ(last.layer_windows(), (std::vector<int64_t>{0, 4, 8}));
   EXPECT_EQ(last.weight(), FocusWeight::elu);
-  EXPECT_EQ(last.first_deviation(), 0.2);
+  EXPECT_EQ(last.initial_std(), 0.2);
   const LeapConfig first = leap_config_from(published("\"rescale\": 10", "\"n_heads\": 2"), "here");
   EXPECT_EQ(first.num_heads(), 2);
   EXPECT_EQ(first.weight(), FocusWeight::exponential);
@@ -77,20 +78,20 @@ TEST(LeapFolder, ReadsBothGenerationsOfPublishedConfigurations) {
   EXPECT_EQ(plain.weight(), FocusWeight::exponential);
   EXPECT_FALSE(plain.rescale().has_value());
   const LeapConfig all = leap_config_from(
-      R"({"vocab_size": 5, "hidden_size": 4, "n_head": 1, "n_layer": 2, "n_positions": 8, "use_local_att": false,
-          "window_sizes": [8, 8]})",
+      R"({"vocab_size": 5, "hidden_size": 4, "n_head": 1, "n_layer": 2, "n_positions": 8,
+          "use_local_att": false, "window_sizes": [8, 8]})",
       "here");
   EXPECT_EQ(all.layer_windows(), (std::vector<int64_t>{0, 0}));
 }
 
-TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
+TEST(LeapFolder, RejectsInvalidConfigurations) {
   const auto error = [](const std::string& json) {
     return data_error_of([&] { leap_config_from(json, "config.json"); });
   };
   const auto with = [&](const std::string& key, const std::string& value) {
     return error(published_with(key, value));
   };
-  expect_contains(error("[1, 2"), {"config.json", "not JSON"});
+  expect_contains(error("[1, 2"), {"config.json", "invalid JSON"});
   expect_contains(error("[]"), {"not a JSON object"});
   expect_contains(error(R"({"n_head": 2, "n_head": 4})"), {"\"n_head\" occurs twice"});
   expect_contains(error("{}"), {"\"vocab_size\" is missing"});
@@ -99,7 +100,7 @@ TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
   expect_contains(with("n_layer", "18446744073709551615"), {"18446744073709551615", "1099511627776"});
   expect_contains(with("n_layer", "1e300"), {"\"n_layer\" is 1e+300"});
   expect_contains(with("hidden_size", "\"256\""), {"\"hidden_size\" is \"256\""});
-  expect_contains(with("hidden_size", "13"), {"13", "2 heads do not divide"});
+  expect_contains(with("hidden_size", "13"), {"13", "not divisible by 2 heads"});
   expect_contains(with("n_heads", "2"), {"\"n_head\" and \"n_heads\""});
   expect_contains(with("window_sizes", "[4, 8]"), {"lists 2 windows", "\"n_layer\" is 3"});
   expect_contains(with("window_sizes", "[4, -1, 8]"), {"\"window_sizes\"[1] is -1", "from 0"});
@@ -113,7 +114,7 @@ TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
   expect_contains(with("model_type", "\"gpt2\""), {"\"gpt2\"", "\"LeapForCausalLM\""});
   expect_contains(with("window_size", "4"), {"no such field as \"window_size\"", "\"window_sizes\""});
   expect_contains(with("num_layer", "4"), {"no such field as \"num_layer\"", "\"n_layer\""});
-  // Choices that LEAP does not have.
+  // Values that LEAP does not support.
   expect_contains(with("tie_word_embeddings", "false"), {"\"tie_word_embeddings\" is false", "only true"});
   expect_contains(with("hidden_act", "\"relu\""), {"\"hidden_act\" is \"relu\"", "\"gelu\""});
   expect_contains(with("layer_norm_eps", "1e-12"), {"\"layer_norm_eps\" is 1e-12", "1e-05"});
@@ -124,7 +125,7 @@ TEST(LeapFolder, NamesWhatIsWrongWithAConfiguration) {
   expect_contains(with("num_hidden_layers", "4"), {"\"num_hidden_layers\" is 4", "only 3"});
 }
 
-TEST(LeapFolder, SkipsWhatTransformersAddsAndNamesWhatElseIsUnknown) {
+TEST(LeapFolder, IgnoresFieldsOfTransformersAndReportsUnknownFields) {
   std::string json = published();
   json.insert(json.size() - 1,
               R"(, "use_cache": true, "architectures": ["LeapForCausalLM"], "id2label": {"0": "a"},
@@ -137,12 +138,12 @@ TEST(LeapFolder, SkipsWhatTransformersAddsAndNamesWhatElseIsUnknown) {
   json.insert(json.size() - 1, R"(, "experiment": "third", "\u001b[2J": 4)");
   leap_config_from(json, "config.json", &notes);
   ASSERT_EQ(notes.size(), 2U);
-  EXPECT_EQ(notes[0], "config.json: the field \"experiment\" is not known and left out");
-  expect_contains(notes[1], {"\"\\u001b[2J\""}); // nothing a terminal obeys
+  EXPECT_EQ(notes[0], "config.json: the field \"experiment\" is not known and was ignored");
+  expect_contains(notes[1], {"\"\\u001b[2J\""}); // control characters are escaped
   EXPECT_NO_THROW(leap_config_from(json, "config.json"));
 }
 
-TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
+TEST(LeapFolder, RejectsInvalidFolders) {
   const TemporaryFolder folder;
   const auto error = [&] { return data_error_of([&] { read_leap_model(folder.path()); }); };
   expect_contains(error(), {"no config.json in this folder"});
@@ -162,7 +163,7 @@ TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
     write_text(folder / "config.json", published_with(key, value));
     return error();
   };
-  // Nothing is allocated by what a configuration alone says.
+  // No memory is allocated for the sizes in a configuration before they are compared with the parameters.
   expect_contains(with_config("vocab_size", "1099511627776"),
                   {"model.safetensors", "describes a model of 1.3"});
   expect_contains(with_config("hidden_size", "1099511627776"), {"describes a model"});
@@ -180,7 +181,7 @@ TEST(LeapFolder, NamesWhatIsWrongWithAFolder) {
   expect_contains(error(), {"\"last_norm.bias\"", "not finite"});
 }
 
-TEST(LeapFolder, ReadsTiedWeightsThatSaveModelWroteOnce) {
+TEST(LeapFolder, ReadsTiedWeightsThatAreSavedOnce) {
   const TemporaryFolder folder;
   LeapForCausalLM model(small());
   write_leap_model(folder.path(), model);
@@ -226,7 +227,7 @@ TEST(LeapFolder, ReadsShards) {
                   {"index.json", "\"model-00002-of-00002.safetensors\"", "not next to it"});
 }
 
-TEST(LeapFolder, ReadsAFileOfParametersByKeyAndSaysWhatItLeftOut) {
+TEST(LeapFolder, ReadsParametersByKeyAndReportsPrefixes) {
   const TemporaryFolder folder;
   LeapForCausalLM model(small());
   write_leap_model(folder.path(), model);
@@ -237,7 +238,7 @@ TEST(LeapFolder, ReadsAFileOfParametersByKeyAndSaysWhatItLeftOut) {
     both.emplace("ema." + name, tensor + 1);
   }
   write_tensor_file(folder / "run.safetensors", {both});
-  EXPECT_NO_THROW(read_leap_model(folder / "config.json")); // its folder
+  EXPECT_NO_THROW(read_leap_model(folder / "config.json")); // the model in its folder
   std::vector<std::string> notes;
   EXPECT_TRUE(read_leap_model(folder / "run.safetensors", "last", &notes)
                   ->forward(ids_of(9))
@@ -257,10 +258,10 @@ TEST(LeapFolder, ExpandedTensorsDoNotAllowHugeModels) {
                             "tests/fuzz/corpus/torch_file/valid-expanded",
                         folder / "model.pt");
   expect_contains(data_error_of([&] { read_leap_model(folder.path()); }),
-                  {"holds 8 numbers", "describes a model of"});
+                  {"contains 8 numbers", "describes a model of"});
 }
 
-TEST(LeapFolder, TakesParametersUnderEveryNameTheyHave) {
+TEST(LeapFolder, AcceptsAllNamesOfParameterFiles) {
   const TemporaryFolder folder;
   LeapForCausalLM model(small());
   write_leap_model(folder.path(), model);

@@ -10,7 +10,7 @@
 namespace mneme::nn {
 namespace {
 
-using ops::largest_difference;
+using ops::max_abs_difference;
 using ops::random_tensor;
 
 constexpr double kEpsilon = 1e-3;
@@ -20,32 +20,32 @@ at::Tensor plain(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& 
   return at::linear(at::layer_norm(x, {x.size(-1)}, gain, shift, epsilon), weight, bias);
 }
 
-/// Output, first and second derivatives in all inputs that there are.
+/// Output, and its first and second derivatives with respect to all defined inputs.
 template <class Function>
-std::vector<at::Tensor> all_of(Function function, const std::vector<at::Tensor>& inputs) {
-  std::vector<at::Tensor> leaves, there;
+std::vector<at::Tensor> derivatives_of(Function function, const std::vector<at::Tensor>& inputs) {
+  std::vector<at::Tensor> leaves, defined;
   for (const at::Tensor& input : inputs) {
     leaves.push_back(input.defined() ? input.detach().requires_grad_() : at::Tensor());
     if (input.defined()) {
-      there.push_back(leaves.back());
+      defined.push_back(leaves.back());
     }
   }
   const at::Tensor output = function(leaves[0], leaves[1], leaves[2], kEpsilon, leaves[3], leaves[4]);
-  const auto asked = random_tensor(output.sizes(), 9, output.scalar_type());
+  const auto weights = random_tensor(output.sizes(), 9, output.scalar_type());
   std::vector<at::Tensor> results = {output};
-  const auto first = torch::autograd::grad({(output * output * asked).sum()}, there, {}, true, true);
+  const auto first = torch::autograd::grad({(output * output * weights).sum()}, defined, {}, true, true);
   at::Tensor sum = at::zeros({}, output.options());
   for (const at::Tensor& gradient : first) {
     results.push_back(gradient);
     sum = sum + (gradient * gradient).sum();
   }
-  for (const at::Tensor& gradient : torch::autograd::grad({sum}, there)) {
+  for (const at::Tensor& gradient : torch::autograd::grad({sum}, defined)) {
     results.push_back(gradient);
   }
   return results;
 }
 
-TEST(NormedLinear, IsANormAndAProjectionThatMayBeDifferentiatedTwice) {
+TEST(NormedLinear, EqualsLayerNormAndLinearAndSupportsDoubleBackward) {
   const at::Tensor x = random_tensor({3, 4, 6}, 1) * 2 + 1, gain = random_tensor({6}, 2),
                    shift = random_tensor({6}, 3), weight = random_tensor({5, 6}, 4),
                    bias = random_tensor({5}, 5), none;
@@ -53,17 +53,18 @@ TEST(NormedLinear, IsANormAndAProjectionThatMayBeDifferentiatedTwice) {
     for (const std::vector<at::Tensor>& rest : std::vector<std::vector<at::Tensor>>{
              {gain, shift, weight, bias}, {none, none, weight, bias}, {gain, shift, weight, none}}) {
       const std::vector<at::Tensor> inputs = {input, rest[0], rest[1], rest[2], rest[3]};
-      const auto ours = all_of(normed_linear, inputs), want = all_of(plain, inputs);
-      ASSERT_EQ(ours.size(), want.size());
-      for (size_t i = 0; i < want.size(); ++i) {
-        EXPECT_LE(largest_difference(ours[i], want[i]), 1e-12 * (1 + want[i].abs().max().item<double>()))
+      const auto actual = derivatives_of(normed_linear, inputs), expected = derivatives_of(plain, inputs);
+      ASSERT_EQ(actual.size(), expected.size());
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_LE(max_abs_difference(actual[i], expected[i]),
+                  1e-12 * (1 + expected[i].abs().max().item<double>()))
             << i;
       }
     }
   }
 }
 
-TEST(NormedLinear, OfHalfNumbersAndOfNoneIsThatOfLibTorch) {
+TEST(NormedLinear, EqualsLibTorchInHalfPrecisionAndForEmptyInput) {
   const auto of = [](at::IntArrayRef shape, at::ScalarType type) {
     return normed_linear(random_tensor(shape, 1, type), {}, {}, kEpsilon, random_tensor({5, 6}, 2, type), {});
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Every layer on a device that is not the CPU.
+/// All layers on a device that is not the CPU.
 #include <gtest/gtest.h>
 
 #include "mneme/nn/associative_memory.h"
@@ -29,14 +29,15 @@ using mneme::testing::HostTraffic;
 using mneme::testing::other_device;
 using mneme::testing::Tensors;
 
-/// Expects the same results, and the same gradients in inputs and parameters, of layer and of its copy on the other device.
+/// Expects that a layer and its copy on the other device have the same results, and the same gradients of
+/// inputs and parameters.
 template <class Layer, class Call>
 void expect_same_layer(const Layer& here, Call call, const Tensors& inputs, double tolerance = 1e-10) {
   const Layer there(std::dynamic_pointer_cast<typename Layer::Impl>(here->clone(other_device())));
   expect_same_on_device(
       [&](const Tensors& x) {
         Layer layer = x[0].device().is_cpu() ? here : there;
-        torch::manual_seed(5); // of dropout
+        torch::manual_seed(5); // for dropout
         Tensors results = call(layer, x);
         const Tensors parameters = layer->parameters();
         if (!parameters.empty()) {
@@ -62,7 +63,7 @@ Tensors forward(Hopfield& layer, const Tensors& x) {
   return {layer->forward(x[0], x[1])};
 }
 
-TEST(HopfieldOnDevice, ForwardAndGradientsAreTheSame) {
+TEST(HopfieldOnDevice, ForwardAndGradientsMatchTheCpu) {
   const std::pair<const char*, HopfieldOptions> kinds[] = {
       {"default", small()},
       {"no norms", without_norms(small())},
@@ -79,7 +80,8 @@ TEST(HopfieldOnDevice, ForwardAndGradientsAreTheSame) {
   };
   for (const auto& [name, options] : kinds) {
     SCOPED_TRACE(name);
-    // Forty updates end in a look, which is a wait: without gradients of what is only known to be there.
+    // With 40 updates, the check for convergence synchronises with the device, so only the forward pass is
+    // tested.
     if (std::string(name) == "many updates") {
       const Hopfield here = hopfield(options),
                      there(std::dynamic_pointer_cast<HopfieldImpl>(here->clone(other_device())));
@@ -88,17 +90,17 @@ TEST(HopfieldOnDevice, ForwardAndGradientsAreTheSame) {
       const at::Tensor got =
           other->forward(patterns()[0].to(other_device()), patterns()[1].to(other_device()));
       EXPECT_LE(host_traffic().waits - before.waits, 40 / 8);
-      EXPECT_LT(largest_difference(got.cpu(), own->forward(patterns()[0], patterns()[1])), 1e-12);
+      EXPECT_LT(max_abs_difference(got.cpu(), own->forward(patterns()[0], patterns()[1])), 1e-12);
       continue;
     }
     expect_same_layer(hopfield(options), forward, patterns());
   }
 }
 
-TEST(HopfieldOnDevice, MasksAreTheSame) {
+TEST(HopfieldOnDevice, MasksMatchTheCpu) {
   at::Tensor padding = at::zeros({3, 7}, at::kBool), mask = at::ones({5, 7}, at::kBool).triu(1);
   padding[1].slice(0, 4).fill_(true);
-  padding[2].fill_(true); // nothing is there
+  padding[2].fill_(true); // everything masked
   for (const int64_t updates : {0, 2}) {
     expect_same_layer(hopfield(small().update_steps_max(updates)),
                       [](Hopfield& layer, const Tensors& x) {
@@ -109,13 +111,13 @@ TEST(HopfieldOnDevice, MasksAreTheSame) {
   }
 }
 
-TEST(HopfieldOnDevice, DropsTheSameInTraining) {
+TEST(HopfieldOnDevice, DropoutMatchesTheCpu) {
   Hopfield layer = hopfield(small().dropout(0.4));
   layer->train();
   expect_same_layer(layer, forward, patterns());
 }
 
-TEST(HopfieldOnDevice, RetrievalSaysWhatItDidOnTheCpu) {
+TEST(HopfieldOnDevice, RetrievalMatchesTheCpu) {
   const Hopfield here = hopfield(
                      small().update_steps_max(20).update_steps_eps(PerHead<double>({1e-2, 1e-4})).beta(0.3)),
                  there(std::dynamic_pointer_cast<HopfieldImpl>(here->clone(other_device())));
@@ -123,9 +125,9 @@ TEST(HopfieldOnDevice, RetrievalSaysWhatItDidOnTheCpu) {
   const HopfieldRetrieval expected = own->retrieve(patterns()[0], patterns()[1]),
                           got = other->retrieve(patterns()[0].to(other_device()),
                                                 patterns()[1].to(other_device()));
-  EXPECT_LT(largest_difference(got.association.cpu(), expected.association), 1e-12);
+  EXPECT_LT(max_abs_difference(got.association.cpu(), expected.association), 1e-12);
   EXPECT_EQ(got.updates, expected.updates);
-  EXPECT_GT(expected.updates[1], expected.updates[0]); // else the test says nothing of heads that stop
+  EXPECT_GT(expected.updates[1], expected.updates[0]); // otherwise heads that stop early would not be tested
   EXPECT_EQ(got.converged, expected.converged);
   ASSERT_EQ(got.changes.size(), expected.changes.size());
   for (size_t update = 0; update < got.changes.size(); ++update) {
@@ -140,10 +142,10 @@ TEST(HopfieldOnDevice, UpdatesUntilConvergence) {
   Hopfield own = hopfield(options),
            other(std::dynamic_pointer_cast<HopfieldImpl>(own->clone(other_device())));
   const at::Tensor got = other->forward(patterns()[0].to(other_device()), patterns()[1].to(other_device()));
-  EXPECT_LT(largest_difference(got.cpu(), own->forward(patterns()[0], patterns()[1])), 1e-12);
+  EXPECT_LT(max_abs_difference(got.cpu(), own->forward(patterns()[0], patterns()[1])), 1e-12);
 }
 
-TEST(HopfieldOnDevice, OtherLayersAreTheSame) {
+TEST(HopfieldOnDevice, OtherLayersMatchTheCpu) {
   expect_same_layer(prepared(HopfieldPooling(HopfieldPoolingOptions(small()))),
                     [](HopfieldPooling& layer, const Tensors& x) { return Tensors{layer->forward(x[0])}; },
                     {patterns()[0]});
@@ -160,22 +162,22 @@ TEST(HopfieldOnDevice, OtherLayersAreTheSame) {
       {patterns()[1], patterns()[0]});
 }
 
-TEST(AssociativeMemoryOnDevice, RetrievesTheSame) {
+TEST(AssociativeMemoryOnDevice, RetrievalMatchesTheCpu) {
   for (const ops::Separation separation : {ops::Separation::softmax, ops::Separation::sparsemax}) {
     AssociativeMemory here(AssociativeMemoryOptions(3).separation(separation)), there = here;
     const at::Tensor stored = random_tensor({5, 8}, 1), states = random_tensor({9, 8}, 2);
     here.store(stored);
     there.store(stored.to(other_device()));
     const MemoryRetrieval expected = here.retrieve(states), got = there.retrieve(states.to(other_device()));
-    EXPECT_LT(largest_difference(got.state.cpu(), expected.state), 1e-12);
-    EXPECT_LT(largest_difference(got.readout.cpu(), expected.readout), 1e-12);
-    EXPECT_LT(largest_difference(got.energy.cpu(), expected.energy), 1e-12);
+    EXPECT_LT(max_abs_difference(got.state.cpu(), expected.state), 1e-12);
+    EXPECT_LT(max_abs_difference(got.readout.cpu(), expected.readout), 1e-12);
+    EXPECT_LT(max_abs_difference(got.energy.cpu(), expected.energy), 1e-12);
     EXPECT_TRUE(got.steps.cpu().equal(expected.steps)) << got.steps.cpu() << expected.steps;
     EXPECT_TRUE(got.converged.cpu().equal(expected.converged));
   }
 }
 
-TEST(LeapOnDevice, LayersAreTheSame) {
+TEST(LeapOnDevice, LayersMatchTheCpu) {
   const Tensors x{random_tensor({2, 40, 8}, 1)};
   for (const double dropout : {0.0, 0.3}) {
     for (const bool rotary : {false, true}) {
@@ -205,7 +207,7 @@ template <class Model> void expect_same_model(const Model& model) {
                     {ids, attention_mask});
 }
 
-TEST(LanguageModelsOnDevice, AreTheSame) {
+TEST(LanguageModelsOnDevice, MatchTheCpu) {
   for (const bool local : {false, true}) {
     expect_same_model(LeapForCausalLM(LeapConfig()
                                           .vocab_size(11)
@@ -226,7 +228,7 @@ TEST(LanguageModelsOnDevice, AreTheSame) {
   }
 }
 
-TEST(TutorialModelsOnDevice, AreTheSame) {
+TEST(TutorialModelsOnDevice, MatchTheCpu) {
   const at::Tensor bits = at::arange(35).view({5, 7}) % 3 % 2;
   const auto forward = [](auto& model, const Tensors& x) { return Tensors{model->forward(x[0])}; };
   expect_same_layer(prepared(SelfAttention(SelfAttentionOptions(7))), forward, {bits});
@@ -236,8 +238,8 @@ TEST(TutorialModelsOnDevice, AreTheSame) {
                     {random_tensor({7, 4}, 1)});
 }
 
-TEST(DrawnSeed, OfAGeneratorOnAnotherDeviceDependsOnItsSeedAndOffset) {
-  /// As CUDA's generator, as far as seeds go: both numbers are the host's.
+TEST(DrawSeed, DependsOnSeedAndOffsetOfAGeneratorOnAnotherDevice) {
+  /// Like CUDA's generator, keeps seed and offset on the host.
   struct Generator final : c10::GeneratorImpl {
     uint64_t seed_ = 0, offset_ = 0;
     Generator() : GeneratorImpl(other_device(), c10::DispatchKeySet(c10::DispatchKey::PrivateUse1)) {}
@@ -259,13 +261,13 @@ TEST(DrawnSeed, OfAGeneratorOnAnotherDeviceDependsOnItsSeedAndOffset) {
   };
   at::Generator one = with_seed(1), again = with_seed(1), another = with_seed(2);
   const HostTraffic before = host_traffic();
-  const int64_t first = drawn_seed(one), second = drawn_seed(one);
+  const int64_t first = draw_seed(one), second = draw_seed(one);
   EXPECT_NE(first, second);
-  EXPECT_EQ(drawn_seed(again), first);
-  EXPECT_EQ(drawn_seed(again), second);
-  EXPECT_NE(drawn_seed(another), first);
+  EXPECT_EQ(draw_seed(again), first);
+  EXPECT_EQ(draw_seed(again), second);
+  EXPECT_NE(draw_seed(another), first);
   EXPECT_GE(first, 0);
-  EXPECT_EQ(one.get_offset() % 4, 0U); // CUDA refuses others
+  EXPECT_EQ(one.get_offset() % 4, 0U); // required by CUDA
   EXPECT_EQ(host_traffic().waits, before.waits);
 }
 

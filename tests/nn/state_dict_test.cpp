@@ -13,7 +13,7 @@ namespace {
 
 using mneme::testing::TemporaryFolder;
 
-TEST(StateDict, GoesThroughAFileIntoAnotherLayer) {
+TEST(StateDict, RoundTripsThroughAFile) {
   const TemporaryFolder folder;
   const HopfieldOptions options = HopfieldOptions(6).num_heads(2);
   Hopfield one = hopfield(options, 1), other = hopfield(options, 99);
@@ -22,7 +22,7 @@ TEST(StateDict, GoesThroughAFileIntoAnotherLayer) {
   EXPECT_EQ(file.texts.at("made with"), "a test");
   load_state_dict(*other, file.tensors, "layer.safetensors");
   const at::Tensor input = random_tensor({2, 3, 6}, 5);
-  EXPECT_EQ(largest_difference(one->forward(input), other->forward(input)), 0);
+  EXPECT_EQ(max_abs_difference(one->forward(input), other->forward(input)), 0);
 }
 
 TEST(StateDict, KeepsTheTypeOfTheModule) {
@@ -31,7 +31,7 @@ TEST(StateDict, KeepsTheTypeOfTheModule) {
   EXPECT_EQ(layer->parameters()[0].scalar_type(), at::kFloat);
 }
 
-TEST(StateDict, ListsAllThatDoesNotFitAndChangesNothing) {
+TEST(StateDict, ListsAllMismatchesAndLeavesTheModuleUnchanged) {
   Hopfield layer = hopfield(HopfieldOptions(6));
   const NamedTensors before = state_dict(*layer);
   NamedTensors state = state_dict(*hopfield(HopfieldOptions(6), 7));
@@ -43,20 +43,20 @@ TEST(StateDict, ListsAllThatDoesNotFitAndChangesNothing) {
                    "of another shape: association_core.out_proj.weight is [6, 5], expected [6, 6]",
                    "unexpected: extra of shape [2]", "options"});
   for (const auto& [name, tensor] : state_dict(*layer)) {
-    EXPECT_EQ(largest_difference(tensor, before.at(name)), 0) << name;
+    EXPECT_EQ(max_abs_difference(tensor, before.at(name)), 0) << name;
   }
 }
 
-TEST(StateDict, LeavesOutPrefixesOfTraining) {
+TEST(StateDict, RemovesPrefixesOfWrappers) {
   Hopfield layer = hopfield(HopfieldOptions(6), 7);
   const NamedTensors state = state_dict(*layer);
   const auto loaded = [&](const std::vector<std::pair<std::string, std::string>>& changes) {
     NamedTensors renamed;
     for (const auto& [name, tensor] : state) {
       std::string changed = name;
-      for (const auto& [place, more] : changes) { // before the first `place`, or the name
-        const size_t at = place.empty() ? 0 : changed.find(place);
-        changed.insert(at == std::string::npos ? 0 : at, at == std::string::npos ? "" : more);
+      for (const auto& [before, prefix] : changes) { // inserts the prefix before the first `before`
+        const size_t at = before.empty() ? 0 : changed.find(before);
+        changed.insert(at == std::string::npos ? 0 : at, at == std::string::npos ? "" : prefix);
       }
       renamed.emplace(changed, tensor);
     }
@@ -71,7 +71,7 @@ TEST(StateDict, LeavesOutPrefixesOfTraining) {
     return notes;
   };
   EXPECT_EQ(loaded({}), "");
-  EXPECT_EQ(loaded({{"", "module."}}), "\"module.\" is left out of the names of its tensors; ");
+  EXPECT_EQ(loaded({{"", "module."}}), "\"module.\" is removed from the names of its tensors; ");
   expect_contains(loaded({{"", "_orig_mod."}}), {"\"_orig_mod.\""});
   expect_contains(loaded({{"", "_orig_mod."}, {"", "module."}}), {"\"_orig_mod.\"", "\"module.\""});
   expect_contains(loaded({{"out_proj", "_orig_mod."}}), {"\"_orig_mod.\""}); // only some
@@ -84,7 +84,7 @@ TEST(StateDict, LeavesOutPrefixesOfTraining) {
   }
   wrong.erase("module.norm_state_pattern.bias");
   const std::string message = data_error_of([&] { load_state_dict(*layer, wrong, "file"); });
-  expect_contains(message, {"missing: norm_state_pattern.bias", "(\"module.\" is left out"});
+  expect_contains(message, {"missing: norm_state_pattern.bias", "(\"module.\" is removed"});
   EXPECT_EQ(message.find("unexpected"), std::string::npos);
 }
 
@@ -99,7 +99,7 @@ TEST(StateDict, KeepsPrefixesThatTheModuleHasItself) {
                     load_state_dict(*inner, {{"1.weight", at::ones({2, 2})}}, "file");
                   }),
                   {"missing: 0.bias", "unexpected: 1.weight"});
-  // Two names that would become one.
+  // Two names that would become equal.
   torch::nn::Linear layer(2, 2);
   expect_contains(
       data_error_of([&] {
@@ -108,7 +108,7 @@ TEST(StateDict, KeepsPrefixesThatTheModuleHasItself) {
       {"missing: bias", "unexpected: module.weight"});
 }
 
-TEST(StateDict, LongListsAreCutWithACount) {
+TEST(StateDict, LongListsAreTruncatedWithACount) {
   Hopfield layer = hopfield(HopfieldOptions(6));
   NamedTensors state;
   for (int i = 0; i < 44; ++i) {
@@ -119,7 +119,7 @@ TEST(StateDict, LongListsAreCutWithACount) {
   EXPECT_LE(std::ranges::count(message, '\n'), 16);
 }
 
-TEST(StateDict, RefusesWholeNumbersForNumbersWithAFraction) {
+TEST(StateDict, RejectsIntegersForFloatingPoint) {
   torch::nn::Linear layer(torch::nn::LinearOptions(2, 2).bias(false));
   expect_contains(data_error_of([&] {
                     load_state_dict(*layer, {{"weight", at::ones({2, 2}, at::kChar)}}, "file");
@@ -127,7 +127,7 @@ TEST(StateDict, RefusesWholeNumbersForNumbersWithAFraction) {
                   {"of another type: weight is Char, expected Float"});
 }
 
-TEST(StateDict, TakesATiedTensorUnderASecondName) {
+TEST(StateDict, AcceptsATiedTensorUnderASecondName) {
   torch::nn::Linear layer(torch::nn::LinearOptions(2, 2).bias(false));
   const at::Tensor weight = at::ones({2, 2});
   load_state_dict(*layer, {{"weight", weight}, {"again", weight.view({2, 2})}}, "file");
@@ -138,7 +138,7 @@ TEST(StateDict, TakesATiedTensorUnderASecondName) {
                   {"unexpected: other"});
 }
 
-TEST(TensorFile, ReadsWhatTorchSaveWrote) {
+TEST(TensorFile, ReadsFilesOfTorchSave) {
   const std::filesystem::path folder = std::filesystem::path(MNEME_SOURCE_DIR) / "tests/golden/torch_file";
   const NamedTensors saved = read_tensor_file(folder / "state_dict.pt").tensors,
                      expected = read_tensor_file(folder / "state_dict.safetensors").tensors;
@@ -192,7 +192,7 @@ TEST(TensorFile, ReadsTensorsOfACheckpointByKey) {
                   {"averaged.pt", "2 dicts", "\"model.ema\""});
 }
 
-TEST(TensorFile, ReadsTensorsOfSafetensorsByTheBeginningOfTheirNames) {
+TEST(TensorFile, ReadsTensorsOfSafetensorsByPrefix) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a.safetensors";
   write_tensor_file(
@@ -206,7 +206,7 @@ TEST(TensorFile, ReadsTensorsOfSafetensorsByTheBeginningOfTheirNames) {
                   {"a.safetensors", "no name begins with \"ema.\"", "\"model.b.c\""});
 }
 
-TEST(TensorFile, TiedTensorsOfSaveModelAreThereUnderAllTheirNames) {
+TEST(TensorFile, ReadsTiedTensorsOfSaveModelUnderAllNames) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "model.safetensors";
   write_tensor_file(path, {{{"b", at::ones({2})}, {"c", at::zeros({1})}},
@@ -214,7 +214,7 @@ TEST(TensorFile, TiedTensorsOfSaveModelAreThereUnderAllTheirNames) {
   const TensorFile file = read_tensor_file(path);
   ASSERT_EQ(file.tensors.size(), 3U);
   EXPECT_TRUE(file.tensors.at("a").is_alias_of(file.tensors.at("b")));
-  EXPECT_EQ(file.tensors.at("c").numel(), 1); // a tensor of its own
+  EXPECT_EQ(file.tensors.at("c").numel(), 1); // not tied: it has its own tensor
   EXPECT_EQ(file.texts.size(), 4U);
 }
 
@@ -242,23 +242,23 @@ TEST(TensorFile, ReadsTheShardsOfAnIndex) {
   expect_contains(error(R"("a": "one", "b.c": "three")"),
                   {"index.json", "shard \"three\" with 1", "next to it"});
   expect_contains(error(R"("a": "one", "b": "two")"), {"tensor \"b\" is not in the shard \"two\""});
-  expect_contains(error(R"("a": "../one")"), {"\"../one\"", "next to the index"});
+  expect_contains(error(R"("a": "../one")"), {"\"../one\"", "in the folder of the index"});
   write_tensor_file(folder.path() / "two", {{{"b.c", at::zeros({3})}, {"a", at::ones({2})}}});
   expect_contains(error(R"("a": "one", "b.c": "two")"),
-                  {"tensor \"a\" is in the shard \"two\" and in one before"});
+                  {"tensor \"a\" is in the shard \"two\" and in an earlier one"});
 }
 
-TEST(TensorFile, SaysWhyATorchFileIsNotRead) {
+TEST(TensorFile, ReportsWhyATorchFileIsNotRead) {
   const TemporaryFolder folder;
   std::ofstream(folder.path() / "a.pt") << std::string("\x80\x04]\x94(K\x01K\x02K\x03", 11) << "e.";
   expect_contains(data_error_of([&] { read_tensor_file(folder.path() / "a.pt"); }),
-                  {"a Python pickle that torch.save has not written"});
-  expect_contains(data_error_of([&] { read_tensor_file(kGolden / "module.pt"); }), {"a whole module"});
+                  {"a Python pickle that was not written by torch.save"});
+  expect_contains(data_error_of([&] { read_tensor_file(kGolden / "module.pt"); }), {"a complete module"});
   expect_contains(data_error_of([&] { read_tensor_file(kGolden / "refused.pt"); }),
                   {"\"sparse\" is a sparse tensor"});
 }
 
-TEST(TensorFile, ComesBackBitForBitInEveryType) {
+TEST(TensorFile, RoundTripsBitForBitInEveryType) {
   const TemporaryFolder folder;
   TensorFile before;
   for (const at::ScalarType type : {at::kBool, at::kByte, at::kChar, at::kShort, at::kInt, at::kLong,
@@ -275,7 +275,7 @@ TEST(TensorFile, ComesBackBitForBitInEveryType) {
   }
 }
 
-TEST(TensorFile, NamesWhatItCannotWriteOrRead) {
+TEST(TensorFile, ReportsFilesThatCannotBeWrittenOrRead) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";
   expect_contains(usage_error_of([&] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What LibTorch allocates on the calling thread while this lives.
+/// Measurement of the memory that LibTorch allocates.
 #pragma once
 
 #include <algorithm>
@@ -11,20 +11,22 @@
 
 namespace mneme::ops {
 
+/// Memory that LibTorch allocates on the calling thread during the lifetime of this object.
 class AllocatedBytes {
 public:
   AllocatedBytes()
       : report_(std::make_shared<Report>()), guard_(c10::DebugInfoKind::PROFILER_STATE, report_) {}
 
-  int64_t most_at_once() const { return report_->most; } ///< above what there was at the start
+  /// Peak in bytes, relative to the start.
+  int64_t peak() const { return report_->peak; }
 
 private:
   struct Report : c10::MemoryReportingInfoBase {
-    int64_t now = 0, most = 0;
+    int64_t current = 0, peak = 0;
     void reportMemoryUsage(void* /*at*/, int64_t bytes, size_t /*all*/, size_t /*reserved*/,
                            c10::Device /*device*/) override {
-      now += bytes;
-      most = std::max(most, now);
+      current += bytes;
+      peak = std::max(peak, current);
     }
     bool memoryProfilingEnabled() const override { return true; }
   };

@@ -10,7 +10,7 @@
 namespace mneme::ops {
 namespace {
 
-/// The same by LibTorch's own operations.
+/// Reference in plain LibTorch.
 at::Tensor plain(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
                  const at::Tensor& beta) {
   return at::matmul(at::softmax(at::matmul(query * beta.view({-1, 1, 1}), stored.transpose(1, 2)), -1),
@@ -22,20 +22,20 @@ at::Tensor betas(at::IntArrayRef shape) {
 }
 
 TEST(AssociateGradient, EqualsFiniteDifferencesInEveryInput) {
-  const at::Tensor seen = random_tensor({2, 3, 2}, 4); // how much each output counts
+  const at::Tensor d_readout = random_tensor({2, 3, 2}, 4);
   for (const int64_t num_betas : {1, 2}) {
     expect_gradients_of(
         [&](const std::vector<at::Tensor>& in) {
-          return (associate(in[0], in[1], in[2], {.beta_tensor = in[3]}) * seen).sum();
+          return (associate(in[0], in[1], in[2], {.beta_tensor = in[3]}) * d_readout).sum();
         },
         {random_tensor({2, 3, 4}, 1), random_tensor({1, 5, 4}, 2), random_tensor({2, 5, 2}, 3),
          betas({num_betas})});
   }
 }
 
-TEST(AssociateGradient, EqualsPlainAutogradForABatchOfOneOnAnySide) {
-  for (int kept_whole = 0; kept_whole < 16; ++kept_whole) {
-    const auto batches = [&](int side) { return int64_t{(kept_whole >> side & 1) != 0 ? 3 : 1}; };
+TEST(AssociateGradient, EqualsPlainAutogradForABatchOfOneInAnyInput) {
+  for (int batched_inputs = 0; batched_inputs < 16; ++batched_inputs) {
+    const auto batches = [&](int side) { return int64_t{(batched_inputs >> side & 1) != 0 ? 3 : 1}; };
     const std::vector<at::Tensor> inputs{random_tensor({batches(0), 2, 4}, 1),
                                          random_tensor({batches(1), 5, 4}, 2),
                                          random_tensor({batches(2), 5, 6}, 3), betas({batches(3)})};
@@ -46,27 +46,27 @@ TEST(AssociateGradient, EqualsPlainAutogradForABatchOfOneOnAnySide) {
     }
     const at::Tensor readout = associate(ours[0], ours[1], ours[2], {.beta_tensor = ours[3]});
     const at::Tensor expected = plain(theirs[0], theirs[1], theirs[2], theirs[3]);
-    EXPECT_LT(largest_difference(readout, expected), 1e-14);
-    const at::Tensor seen = random_tensor(expected.sizes(), 5);
-    readout.backward(seen);
-    expected.backward(seen);
+    EXPECT_LT(max_abs_difference(readout, expected), 1e-14);
+    const at::Tensor d_readout = random_tensor(expected.sizes(), 5);
+    readout.backward(d_readout);
+    expected.backward(d_readout);
     for (size_t i = 0; i < inputs.size(); ++i) {
-      EXPECT_LT(largest_difference(ours[i].grad(), theirs[i].grad()), 1e-13)
-          << "input " << i << ", kept whole " << kept_whole;
+      EXPECT_LT(max_abs_difference(ours[i].grad(), theirs[i].grad()), 1e-13)
+          << "input " << i << ", batched inputs " << batched_inputs;
     }
   }
 }
 
-/// Shapes that are cut into pieces of stored patterns, of queries, or of both; and bytes, which are read in
-/// chunks.
-struct Cut {
+/// Shapes that are divided into chunks of stored patterns, of queries, or of both; and bytes, which are
+/// converted in steps.
+struct Shape {
   int64_t batches, queries, stored, features, values;
   bool bytes;
 };
-class AssociateOfAnyCut : public ::testing::TestWithParam<Cut> {
+class AssociateInChunks : public ::testing::TestWithParam<Shape> {
 protected:
   std::vector<at::Tensor> inputs(at::ScalarType type, bool with_gradient) const {
-    const Cut n = GetParam();
+    const Shape n = GetParam();
     std::vector<at::Tensor> all{random_tensor({n.batches, n.queries, n.features}, 1).to(type),
                                 random_tensor({n.batches, n.stored, n.features}, 2).to(type),
                                 random_tensor({n.batches, n.stored, n.values}, 3).to(type),
@@ -93,7 +93,7 @@ protected:
   }
 };
 
-TEST_P(AssociateOfAnyCut, EqualsPlainAutograd) {
+TEST_P(AssociateInChunks, EqualsPlainAutograd) {
   std::vector<at::Tensor> in = inputs(at::kDouble, true);
   const at::Tensor value = GetParam().bytes ? in[2].to(at::kDouble) / 255 : in[2];
   const at::Tensor readout = plain(in[0], in[1], value, in[3]);
@@ -104,49 +104,49 @@ TEST_P(AssociateOfAnyCut, EqualsPlainAutograd) {
     expected.push_back(in[2].grad());
   }
   for (size_t i = 0; i < expected.size(); ++i) {
-    const double largest = expected[i].abs().max().item<double>();
-    EXPECT_LE(largest_difference(ours[i], expected[i]), 1e-12 * largest) << i;
-    EXPECT_LE(largest_difference(in_float[i], expected[i]), 1e-4 * largest) << i;
+    const double scale = expected[i].abs().max().item<double>();
+    EXPECT_LE(max_abs_difference(ours[i], expected[i]), 1e-12 * scale) << i;
+    EXPECT_LE(max_abs_difference(in_float[i], expected[i]), 1e-4 * scale) << i;
   }
 }
 
-TEST_P(AssociateOfAnyCut, DoesNotDependOnTheNumberOfThreads) {
+TEST_P(AssociateInChunks, DoesNotDependOnTheNumberOfThreads) {
   const int before = threads();
   set_threads(1);
-  const std::vector<at::Tensor> alone = run(at::kFloat);
+  const std::vector<at::Tensor> single = run(at::kFloat);
   set_threads(5);
-  const std::vector<at::Tensor> together = run(at::kFloat);
+  const std::vector<at::Tensor> several = run(at::kFloat);
   set_threads(before);
-  for (size_t i = 0; i < alone.size(); ++i) {
-    EXPECT_TRUE(alone[i].equal(together[i])) << i;
+  for (size_t i = 0; i < single.size(); ++i) {
+    EXPECT_TRUE(single[i].equal(several[i])) << i;
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, AssociateOfAnyCut,
-                         ::testing::Values(Cut{1, 5, 9000, 8, 12, false}, Cut{1, 5, 9000, 8, 12, true},
-                                           Cut{1, 4100, 30, 8, 5, false}, Cut{2, 2100, 5000, 4, 3, false},
-                                           Cut{40, 3, 7, 5, 2, false}, Cut{1, 1, 1, 1, 1, false}),
+INSTANTIATE_TEST_SUITE_P(Shapes, AssociateInChunks,
+                         ::testing::Values(Shape{1, 5, 9000, 8, 12, false}, Shape{1, 5, 9000, 8, 12, true},
+                                           Shape{1, 4100, 30, 8, 5, false}, Shape{2, 2100, 5000, 4, 3, false},
+                                           Shape{40, 3, 7, 5, 2, false}, Shape{1, 1, 1, 1, 1, false}),
                          [](const auto& test) {
-                           const Cut& n = test.param;
+                           const Shape& n = test.param;
                            return c10::str(n.batches, "x", n.queries, "x", n.stored, n.bytes ? "Bytes" : "");
                          });
 
-TEST(AssociateOfBytes, IsThatOfTheirPixels) {
+TEST(AssociateOfBytes, ReadsThemAsPixels) {
   const at::Tensor bytes = at::arange(0, 6 * 7).view({1, 6, 7}).to(at::kByte);
   const at::Tensor query = random_tensor({1, 2, 4}, 1), stored = random_tensor({1, 6, 4}, 2);
-  EXPECT_LT(largest_difference(associate(query, stored, bytes),
+  EXPECT_LT(max_abs_difference(associate(query, stored, bytes),
                                associate(query, stored, bytes.to(at::kDouble) / 255)),
             1e-15);
-  EXPECT_LT(largest_difference(associate(query.to(at::kHalf), stored.to(at::kHalf), bytes),
+  EXPECT_LT(max_abs_difference(associate(query.to(at::kHalf), stored.to(at::kHalf), bytes),
                                associate(query, stored, bytes)),
             1e-3);
 }
 
-TEST(AssociateOfBytes, ReadsEveryByteAsTheDivisionWould) {
+TEST(AssociateOfBytes, EqualsTheDivisionForEveryByte) {
   const at::Tensor bytes = at::arange(256).view({256, 1}).to(at::kByte);
   for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
     const at::Tensor query = at::zeros({1, 1, 1}, type), stored = at::zeros({1, 1, 1}, type);
-    for (int64_t byte = 0; byte < 256; ++byte) { // one pattern, which is all that can be recalled
+    for (int64_t byte = 0; byte < 256; ++byte) { // the readout is the value of the only pattern
       const at::Tensor value = bytes.slice(0, byte, byte + 1).unsqueeze(0);
       EXPECT_EQ(associate(query, stored, value).item<double>(), (value.to(type) / 255).item<double>())
           << byte;
@@ -154,11 +154,11 @@ TEST(AssociateOfBytes, ReadsEveryByteAsTheDivisionWould) {
   }
 }
 
-TEST(AssociateGradient, IsReachedThroughTheRegisteredOperator) {
+TEST(AssociateGradient, IsComputedThroughTheRegisteredOperator) {
   const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mneme::associate", "");
   const at::Tensor query = random_tensor({1, 2, 4}, 1).requires_grad_(), stored = random_tensor({1, 6, 4}, 2);
   torch::jit::Stack stack{query, stored, stored, betas({1})};
-  for (size_t i = stack.size(); i < op.schema().arguments().size(); ++i) { // what a caller may leave out
+  for (size_t i = stack.size(); i < op.schema().arguments().size(); ++i) { // optional arguments
     stack.push_back(*op.schema().arguments()[i].default_value());
   }
   op.callBoxed(stack);
@@ -166,7 +166,7 @@ TEST(AssociateGradient, IsReachedThroughTheRegisteredOperator) {
   EXPECT_EQ(query.grad().sizes(), query.sizes());
 }
 
-TEST(AssociateGradient, OfOneInputAloneIsThatAmongAll) {
+TEST(AssociateGradient, OfOneInputDoesNotDependOnTheOthersRequiringOne) {
   const std::vector<at::Tensor> inputs{random_tensor({2, 3, 4}, 1), random_tensor({2, 5, 4}, 2),
                                        random_tensor({2, 5, 6}, 3), betas({2})};
   const auto gradients = [&](size_t first, size_t last) {
@@ -194,7 +194,7 @@ TEST(AssociateGradient, WorksInInferenceModeAndWithoutGradients) {
   EXPECT_TRUE(associate(inside, inside, inside).is_inference());
 }
 
-TEST(AssociateGradient, RefusesASecondDerivative) {
+TEST(AssociateGradient, RejectsDoubleBackward) {
   const at::Tensor query = random_tensor({1, 2, 4}, 1).requires_grad_();
   const at::Tensor readout = associate(query, query, query);
   expect_contains(usage_error_of([&] {
@@ -204,7 +204,7 @@ TEST(AssociateGradient, RefusesASecondDerivative) {
                   {"second derivative", "create_graph"});
 }
 
-TEST(AssociateGradient, RefusesABetaTensorThatDoesNotFit) {
+TEST(AssociateGradient, RejectsAWrongBetaTensor) {
   const at::Tensor any = at::zeros({2, 2, 3});
   const auto with = [&](const at::Tensor& beta, std::optional<double> number = {}) {
     return usage_error_of([&] { associate(any, any, any, {.beta = number, .beta_tensor = beta}); });

@@ -16,9 +16,9 @@
 namespace mneme::ops {
 namespace {
 
-/// The formula, one number at a time in float64.
-at::Tensor by_the_formula(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                          double beta) {
+/// Reference: the formula, in scalar loops in float64.
+at::Tensor reference(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+                     double beta) {
   const at::Tensor q64 = query.to(at::kDouble), s64 = stored.to(at::kDouble), v64 = value.to(at::kDouble);
   const auto q = q64.accessor<double, 3>(), s = s64.accessor<double, 3>(), v = v64.accessor<double, 3>();
   const int64_t batches = std::max({query.size(0), stored.size(0), value.size(0)});
@@ -30,18 +30,18 @@ at::Tensor by_the_formula(const at::Tensor& query, const at::Tensor& stored, con
     const int64_t bv = value.size(0) == 1 ? 0 : b;
     for (int64_t i = 0; i < query.size(1); ++i) {
       std::vector<double> scores(static_cast<size_t>(num_stored));
-      double largest = -std::numeric_limits<double>::infinity();
+      double row_max = -std::numeric_limits<double>::infinity();
       for (int64_t j = 0; j < num_stored; ++j) {
         double dot = 0;
         for (int64_t d = 0; d < query.size(2); ++d) {
           dot += q[bq][i][d] * s[bs][j][d];
         }
         scores[static_cast<size_t>(j)] = beta * dot;
-        largest = std::max(largest, beta * dot);
+        row_max = std::max(row_max, beta * dot);
       }
       double sum = 0;
       for (double& score : scores) {
-        score = std::exp(score - largest);
+        score = std::exp(score - row_max);
         sum += score;
       }
       for (int64_t j = 0; j < num_stored; ++j) {
@@ -64,43 +64,42 @@ TEST(Associate, EqualsTheFormulaOnAnyShape) {
     const at::Tensor query = random_tensor({n.batches, n.queries, n.features}, seed++);
     const at::Tensor stored = random_tensor({n.batches, n.stored, n.features}, seed++);
     const at::Tensor value = random_tensor({n.batches, n.stored, n.values}, seed++);
-    EXPECT_LT(largest_difference(associate(query, stored, value, {.beta = 2.5}),
-                                 by_the_formula(query, stored, value, 2.5)),
+    EXPECT_LT(max_abs_difference(associate(query, stored, value, {.beta = 2.5}),
+                                 reference(query, stored, value, 2.5)),
               1e-13);
     const at::Tensor in_float =
         associate(query.to(at::kFloat), stored.to(at::kFloat), value.to(at::kFloat), {.beta = 2.5});
     EXPECT_EQ(in_float.scalar_type(), at::kFloat);
-    EXPECT_LT(largest_difference(in_float, by_the_formula(query, stored, value, 2.5)), 1e-5);
+    EXPECT_LT(max_abs_difference(in_float, reference(query, stored, value, 2.5)), 1e-5);
   }
 }
 
-TEST(Associate, TakesOneOverRootOfFeaturesAsBetaByDefault) {
+TEST(Associate, HasOneOverTheRootOfFeaturesAsDefaultBeta) {
   const at::Tensor query = random_tensor({2, 3, 16}, 1), stored = random_tensor({2, 5, 16}, 2);
   const at::Tensor value = random_tensor({2, 5, 4}, 3);
-  EXPECT_LT(largest_difference(associate(query, stored, value), by_the_formula(query, stored, value, 0.25)),
+  EXPECT_LT(max_abs_difference(associate(query, stored, value), reference(query, stored, value, 0.25)),
             1e-13);
 }
 
-TEST(Associate, AcceptsABatchOfOneOnAnySide) {
-  for (int kept_whole = 0; kept_whole < 8; ++kept_whole) {
-    const auto batches = [&](int side) { return int64_t{(kept_whole >> side & 1) != 0 ? 3 : 1}; };
+TEST(Associate, BroadcastsABatchOfOneInAnyInput) {
+  for (int batched_inputs = 0; batched_inputs < 8; ++batched_inputs) {
+    const auto batches = [&](int side) { return int64_t{(batched_inputs >> side & 1) != 0 ? 3 : 1}; };
     const at::Tensor query = random_tensor({batches(0), 2, 4}, 1),
                      stored = random_tensor({batches(1), 5, 4}, 2);
     const at::Tensor value = random_tensor({batches(2), 5, 6}, 3);
-    EXPECT_LT(largest_difference(associate(query, stored, value), by_the_formula(query, stored, value, 0.5)),
+    EXPECT_LT(max_abs_difference(associate(query, stored, value), reference(query, stored, value, 0.5)),
               1e-13);
   }
 }
 
-TEST(Associate, ReadsNonContiguousTensorsAsWhatTheyShow) {
+TEST(Associate, AcceptsNonContiguousTensors) {
   const at::Tensor query = random_tensor({2, 4, 3}, 1).transpose(1, 2),
                    stored = random_tensor({2, 5, 8}, 2).slice(2, 0, 8, 2);
   const at::Tensor value = random_tensor({6, 5, 2}, 3).permute({2, 1, 0});
-  EXPECT_LT(largest_difference(associate(query, stored, value), by_the_formula(query, stored, value, 0.5)),
-            1e-13);
+  EXPECT_LT(max_abs_difference(associate(query, stored, value), reference(query, stored, value, 0.5)), 1e-13);
 }
 
-TEST(Associate, ReturnsNothingForNoQuery) {
+TEST(Associate, ReturnsAnEmptyTensorWithoutQueries) {
   EXPECT_EQ(associate(at::zeros({2, 0, 4}), at::zeros({2, 5, 4}), at::zeros({2, 5, 3})).sizes(),
             at::IntArrayRef({2, 0, 3}));
   EXPECT_EQ(associate(at::zeros({0, 3, 4}), at::zeros({0, 5, 4}), at::zeros({0, 5, 3})).sizes(),
@@ -112,18 +111,18 @@ TEST(Associate, ReturnsNothingForNoQuery) {
 TEST(Associate, ReturnsTheBestMatchWhenBetaIsLarge) {
   const at::Tensor stored = torch::nn::functional::normalize(
       random_tensor({1, 20, 32}, 1), torch::nn::functional::NormalizeFuncOptions().dim(2));
-  const at::Tensor query = stored + 0.1 * random_tensor({1, 20, 32}, 2); // each near its own pattern
+  const at::Tensor query = stored + 0.1 * random_tensor({1, 20, 32}, 2); // each near one pattern
   for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
     const at::Tensor patterns = stored.to(type);
-    EXPECT_LT(largest_difference(associate(query.to(type), patterns, patterns, {.beta = 1e4}), patterns),
+    EXPECT_LT(max_abs_difference(associate(query.to(type), patterns, patterns, {.beta = 1e4}), patterns),
               1e-12);
   }
 }
 
-TEST(Associate, WeighsEqualScoresEqually) {
+TEST(Associate, GivesEqualScoresEqualWeights) {
   const at::Tensor stored = random_tensor({1, 1, 4}, 1).expand({1, 6, 4});
   const at::Tensor value = random_tensor({1, 6, 3}, 2);
-  EXPECT_LT(largest_difference(associate(random_tensor({1, 2, 4}, 3), stored, value, {.beta = 1e4}),
+  EXPECT_LT(max_abs_difference(associate(random_tensor({1, 2, 4}, 3), stored, value, {.beta = 1e4}),
                                value.mean(1, true).expand({1, 2, 3})),
             1e-14);
 }
@@ -131,14 +130,14 @@ TEST(Associate, WeighsEqualScoresEqually) {
 TEST(Associate, WeightsSumToOne) {
   const at::Tensor readout = associate(random_tensor({2, 3, 8}, 1), random_tensor({2, 50, 8}, 2),
                                        at::ones({2, 50, 1}, at::kDouble), {.beta = 7.0});
-  EXPECT_LT(largest_difference(readout, at::ones({2, 3, 1}, at::kDouble)), 1e-14);
+  EXPECT_LT(max_abs_difference(readout, at::ones({2, 3, 1}, at::kDouble)), 1e-14);
 }
 
-TEST(Associate, DoesNotSeeTheOrderOfStoredPatterns) {
+TEST(Associate, DoesNotDependOnTheOrderOfStoredPatterns) {
   const at::Tensor query = random_tensor({2, 3, 8}, 1), stored = random_tensor({2, 9, 8}, 2),
                    value = random_tensor({2, 9, 4}, 3);
   const at::Tensor order = at::randperm(9, at::make_generator<at::CPUGeneratorImpl>(5), at::kLong);
-  EXPECT_LT(largest_difference(associate(query, stored, value),
+  EXPECT_LT(max_abs_difference(associate(query, stored, value),
                                associate(query, stored.index_select(1, order), value.index_select(1, order))),
             1e-14);
 }
@@ -169,7 +168,7 @@ TEST(Associate, NamesBothShapesWhenBatchesDiffer) {
                   {"value has 2 batches (shape [2, 6, 4])", "stored has 3 batches (shape [3, 6, 4])"});
 }
 
-TEST(Associate, NamesTheDimensionsOfATensorThatHasNotThree) {
+TEST(Associate, NamesTheDimensionsOfATensorWithoutThree) {
   expect_contains(usage_error_of([] {
                     associate(at::zeros({5, 4}), at::zeros({1, 6, 4}), at::zeros({1, 6, 4}));
                   }),
@@ -198,7 +197,7 @@ TEST(Associate, NamesBothDevicesWhenTheyDiffer) {
                   {"stored is on meta", "query is on cpu"});
 }
 
-TEST(Associate, RefusesAnEmptyMemory) {
+TEST(Associate, RejectsAnEmptyMemory) {
   expect_contains(usage_error_of([] {
                     associate(at::zeros({1, 5, 4}), at::zeros({1, 0, 4}), at::zeros({1, 0, 4}));
                   }),
@@ -209,7 +208,7 @@ TEST(Associate, RefusesAnEmptyMemory) {
                   {"of 0 features", "at least 1"});
 }
 
-TEST(Associate, RefusesABetaThatIsNoPositiveNumber) {
+TEST(Associate, RejectsABetaThatIsNotPositive) {
   const at::Tensor any = at::zeros({1, 2, 3});
   const auto with = [&](double beta) {
     return usage_error_of([&] { associate(any, any, any, {.beta = beta}); });

@@ -28,18 +28,18 @@ TEST(AssociationChange, EqualsTheFormulaOnAnyShape) {
       return association_change(before.to(type), after.to(type), stored.to(type));
     };
     if (n.batches > 0) {
-      EXPECT_LT(largest_difference(changes(at::kDouble), plain(before, after, stored)), 1e-12);
-      EXPECT_LT(largest_difference(changes(at::kFloat), plain(before, after, stored)), 1e-5);
-      EXPECT_LT(largest_difference(changes(at::kBFloat16), plain(before, after, stored)), 0.1);
+      EXPECT_LT(max_abs_difference(changes(at::kDouble), plain(before, after, stored)), 1e-12);
+      EXPECT_LT(max_abs_difference(changes(at::kFloat), plain(before, after, stored)), 1e-5);
+      EXPECT_LT(max_abs_difference(changes(at::kBFloat16), plain(before, after, stored)), 0.1);
     }
     EXPECT_EQ(changes(at::kDouble).sizes(), at::IntArrayRef{n.batches});
   }
 }
 
-TEST(AssociationChange, OfStatesThatLieFarApartInMemoryIsThatOfWhatTheyShow) {
+TEST(AssociationChange, AcceptsStridedStates) {
   const at::Tensor before = random_tensor({4, 5, 2}, 1).transpose(0, 2), after = 2 * before,
                    stored = random_tensor({4, 9, 2}, 3).transpose(0, 2);
-  EXPECT_LT(largest_difference(association_change(before, after, stored), plain(before, after, stored)),
+  EXPECT_LT(max_abs_difference(association_change(before, after, stored), plain(before, after, stored)),
             1e-12);
 }
 
@@ -48,13 +48,13 @@ TEST(AssociationChange, DoesNotDependOnTheNumberOfThreads) {
                    stored = random_tensor({1, 9000, 6}, 3, at::kFloat);
   const int threads_before = threads();
   set_threads(1);
-  const at::Tensor alone = association_change(before, after, stored);
+  const at::Tensor single = association_change(before, after, stored);
   set_threads(3);
-  EXPECT_TRUE(at::equal(association_change(before, after, stored), alone));
+  EXPECT_TRUE(at::equal(association_change(before, after, stored), single));
   set_threads(threads_before);
 }
 
-TEST(AssociationChange, KeepsANaNInItsOwnBatch) {
+TEST(AssociationChange, ConfinesANaNToItsBatch) {
   at::Tensor before = random_tensor({2, 3, 4}, 1);
   const at::Tensor after = random_tensor({2, 3, 4}, 2), stored = random_tensor({2, 5, 4}, 3);
   before[1][2][0] = NAN;
@@ -63,7 +63,7 @@ TEST(AssociationChange, KeepsANaNInItsOwnBatch) {
   EXPECT_TRUE(std::isnan(changes[1].item<double>()));
 }
 
-TEST(AssociationChange, NamesWhatDoesNotFit) {
+TEST(AssociationChange, ReportsWrongArguments) {
   const auto error_of = [](at::IntArrayRef before, at::IntArrayRef after, at::IntArrayRef stored) {
     return usage_error_of(
         [&] { association_change(at::zeros(before), at::zeros(after), at::zeros(stored)); });

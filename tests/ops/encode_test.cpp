@@ -19,8 +19,8 @@ TEST(Encode, EqualsTheNormalisedProjection) {
       const at::Tensor patterns = random_tensor({rows, 30}, 1), matrix = random_tensor({encoded, 30}, 2);
       EXPECT_EQ(encode(patterns, matrix).sizes(), at::IntArrayRef({rows, encoded}));
       if (rows > 0) {
-        EXPECT_LT(largest_difference(encode(patterns, matrix), plain(patterns, matrix)), 1e-14);
-        EXPECT_LT(largest_difference(encode(patterns.to(at::kFloat), matrix.to(at::kFloat)),
+        EXPECT_LT(max_abs_difference(encode(patterns, matrix), plain(patterns, matrix)), 1e-14);
+        EXPECT_LT(max_abs_difference(encode(patterns.to(at::kFloat), matrix.to(at::kFloat)),
                                      plain(patterns, matrix)),
                   1e-5);
       }
@@ -30,33 +30,34 @@ TEST(Encode, EqualsTheNormalisedProjection) {
 
 TEST(Encode, ReadsBytesAsPixels) {
   const at::Tensor bytes = at::arange(1, 31).view({3, 10}).to(at::kByte), matrix = random_tensor({4, 10}, 1);
-  EXPECT_LT(largest_difference(encode(bytes, matrix), plain(bytes.to(at::kDouble) / 255, matrix)), 1e-14);
+  EXPECT_LT(max_abs_difference(encode(bytes, matrix), plain(bytes.to(at::kDouble) / 255, matrix)), 1e-14);
 }
 
 TEST(Encode, GradientsEqualFiniteDifferences) {
-  const at::Tensor seen = random_tensor({6, 3}, 3);
-  expect_gradients_of([&](const std::vector<at::Tensor>& in) { return (encode(in[0], in[1]) * seen).sum(); },
-                      {random_tensor({6, 5}, 1), random_tensor({3, 5}, 2)});
+  const at::Tensor d_encoded = random_tensor({6, 3}, 3);
+  expect_gradients_of(
+      [&](const std::vector<at::Tensor>& in) { return (encode(in[0], in[1]) * d_encoded).sum(); },
+      {random_tensor({6, 5}, 1), random_tensor({3, 5}, 2)});
 }
 
 TEST(Encode, GradientsOfManyRowsEqualPlainAutogradOnAnyNumberOfThreads) {
-  const at::Tensor patterns = random_tensor({2500, 12}, 1), seen = random_tensor({2500, 7}, 3);
+  const at::Tensor patterns = random_tensor({2500, 12}, 1), d_encoded = random_tensor({2500, 7}, 3);
   at::Tensor reference = random_tensor({7, 12}, 2).requires_grad_();
-  plain(patterns, reference).backward(seen);
+  plain(patterns, reference).backward(d_encoded);
   const int before = threads();
   std::vector<at::Tensor> gradients;
   for (const int count : {1, 5}) {
     set_threads(count);
     at::Tensor matrix = random_tensor({7, 12}, 2).requires_grad_();
-    encode(patterns, matrix).backward(seen);
-    EXPECT_LT(largest_difference(matrix.grad(), reference.grad()), 1e-12);
+    encode(patterns, matrix).backward(d_encoded);
+    EXPECT_LT(max_abs_difference(matrix.grad(), reference.grad()), 1e-12);
     gradients.push_back(matrix.grad());
   }
   set_threads(before);
   EXPECT_TRUE(gradients[0].equal(gradients[1]));
 }
 
-TEST(Encode, LeavesARowOfZerosAndItsGradientAtZero) {
+TEST(Encode, KeepsARowOfZerosAndItsGradientAtZero) {
   const at::Tensor patterns =
       at::cat({at::zeros({1, 4}, at::kDouble), random_tensor({1, 4}, 1)}).requires_grad_();
   const at::Tensor encoded = encode(patterns, random_tensor({3, 4}, 2));
@@ -66,7 +67,7 @@ TEST(Encode, LeavesARowOfZerosAndItsGradientAtZero) {
   EXPECT_GT(patterns.grad()[1].abs().max().item<double>(), 0);
 }
 
-TEST(Encode, NamesWhatDoesNotFit) {
+TEST(Encode, ReportsWrongArguments) {
   const auto error = [](const at::Tensor& patterns, const at::Tensor& matrix) {
     return usage_error_of([&] { encode(patterns, matrix); });
   };

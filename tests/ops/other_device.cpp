@@ -26,12 +26,12 @@
 namespace mneme::testing {
 namespace {
 
-/// One that this LibTorch knows, but has neither operators nor memory for.
+/// A device type that LibTorch knows, but for which this build has neither operators nor an allocator.
 constexpr c10::DeviceType kType = c10::DeviceType::HPU;
 const c10::Device kDevice(kType, 0);
 
 std::atomic<int64_t> waits, copies;
-thread_local bool inside_fallback = false; ///< what an operator does by itself is no traffic
+thread_local bool inside_fallback = false; ///< copies within an operator are not counted
 
 struct Memory final : c10::Allocator {
   c10::DataPtr allocate(size_t size) override {
@@ -66,12 +66,12 @@ struct HPUHooks final : at::HPUHooksInterface {
   c10::DeviceIndex deviceCount() const override { return 1; }
   c10::DeviceIndex getCurrentDevice() const override { return 0; }
   const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override {
-    static const at::Generator generator = at::detail::createCPUGenerator(); // manual_seed seeds it
+    static const at::Generator generator = at::detail::createCPUGenerator(); // seeded by manual_seed
     return generator;
   }
 };
 
-/// The same memory as a tensor of the CPU.
+/// View of the same memory as a CPU tensor.
 at::Tensor on_cpu(const at::Tensor& tensor) {
   return tensor.device().is_cpu()
              ? tensor
@@ -110,17 +110,17 @@ at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
   return copy_from(from, to, false);
 }
 
-at::Scalar number_of(const at::Tensor& tensor) {
+at::Scalar local_scalar(const at::Tensor& tensor) {
   waits += inside_fallback ? 0 : 1;
   return at::_local_scalar_dense(on_cpu(tensor));
 }
 
-/// Operators whose result has a size, or is a number, that only the data tell.
+/// Operators whose result is a number or has a size that depends on the data, so that the host has to wait.
 constexpr std::array<std::string_view, 6> kWaiting = {"aten::nonzero",    "aten::masked_select",
                                                       "aten::equal",      "aten::_unique2",
                                                       "aten::unique_dim", "aten::repeat_interleave"};
 
-void by_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
+void fall_back_to_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const std::string& name = op.schema().name();
   const auto check = [&](const at::Tensor& tensor) {
     TORCH_CHECK(!tensor.defined() || tensor.dim() == 0 || tensor.device() == kDevice, name,
@@ -146,7 +146,7 @@ void by_cpu(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
 } // namespace mneme::testing
 
 namespace at {
-using mneme::testing::HPUHooks; // the name that LibTorch asks for
+using mneme::testing::HPUHooks; // LibTorch looks it up under this name
 REGISTER_HPU_HOOKS(HPUHooks);
 } // namespace at
 
@@ -158,14 +158,14 @@ TORCH_LIBRARY_IMPL(aten, HPU, library) {
   library.impl("empty_strided", empty_strided);
   library.impl("_copy_from", copy_from);
   library.impl("_copy_from_and_resize", copy_from_and_resize);
-  library.impl("_local_scalar_dense", number_of);
+  library.impl("_local_scalar_dense", local_scalar);
   library.impl("as_strided", at::native::as_strided_tensorimpl);
   library.impl("view", at::native::view);
   library.impl("unfold", at::native::unfold);
   library.impl("_reshape_alias", at::native::_reshape_alias);
 }
 TORCH_LIBRARY_IMPL(_, HPU, library) {
-  library.fallback(torch::CppFunction::makeFromBoxedFunction<&by_cpu>());
+  library.fallback(torch::CppFunction::makeFromBoxedFunction<&fall_back_to_cpu>());
 }
 
 } // namespace
@@ -185,7 +185,7 @@ HostTraffic host_traffic() {
 
 namespace {
 
-/// Inputs that gradients are asked of, where the kind of numbers has any.
+/// Copies of the inputs on a device; those of floating point require gradients.
 Tensors leaves_of(const Tensors& inputs, c10::Device device) {
   Tensors leaves;
   for (const at::Tensor& input : inputs) {
@@ -196,10 +196,10 @@ Tensors leaves_of(const Tensors& inputs, c10::Device device) {
 }
 
 Tensors gradients_of(const Tensors& results, const Tensors& leaves) {
-  Tensors differentiable, wanted, directions;
+  Tensors differentiable, inputs, directions;
   for (const at::Tensor& leaf : leaves) {
     if (leaf.defined() && leaf.requires_grad()) {
-      wanted.push_back(leaf);
+      inputs.push_back(leaf);
     }
   }
   for (const at::Tensor& result : results) {
@@ -209,21 +209,21 @@ Tensors gradients_of(const Tensors& results, const Tensors& leaves) {
           ops::random_tensor(result.sizes(), directions.size()).to(result.scalar_type()).to(result.device()));
     }
   }
-  return differentiable.empty() || wanted.empty()
+  return differentiable.empty() || inputs.empty()
              ? Tensors()
-             : torch::autograd::grad(differentiable, wanted, directions, std::nullopt, false, true);
+             : torch::autograd::grad(differentiable, inputs, directions, std::nullopt, false, true);
 }
 
-void expect_near(const char* what, const Tensors& got, const Tensors& expected, double tolerance) {
-  ASSERT_EQ(got.size(), expected.size()) << what;
-  for (size_t i = 0; i < got.size(); ++i) {
-    ASSERT_EQ(got[i].defined(), expected[i].defined()) << what << " " << i;
-    if (!got[i].defined() || expected[i].numel() == 0) {
+void expect_near(const char* what, const Tensors& actual, const Tensors& expected, double tolerance) {
+  ASSERT_EQ(actual.size(), expected.size()) << what;
+  for (size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_EQ(actual[i].defined(), expected[i].defined()) << what << " " << i;
+    if (!actual[i].defined() || expected[i].numel() == 0) {
       continue;
     }
-    EXPECT_EQ(got[i].device(), kDevice) << what << " " << i;
-    EXPECT_EQ(got[i].scalar_type(), expected[i].scalar_type()) << what << " " << i;
-    EXPECT_LE(ops::largest_difference(got[i].detach().cpu(), expected[i].detach()), tolerance)
+    EXPECT_EQ(actual[i].device(), kDevice) << what << " " << i;
+    EXPECT_EQ(actual[i].scalar_type(), expected[i].scalar_type()) << what << " " << i;
+    EXPECT_LE(ops::max_abs_difference(actual[i].detach().cpu(), expected[i].detach()), tolerance)
         << what << " " << i;
   }
 }
@@ -232,14 +232,14 @@ void expect_near(const char* what, const Tensors& got, const Tensors& expected, 
 
 void expect_same_on_device(const std::function<Tensors(const Tensors&)>& function, const Tensors& inputs,
                            double tolerance) {
-  const Tensors here = leaves_of(inputs, at::kCPU), there = leaves_of(inputs, other_device());
-  const Tensors expected = function(here);
+  const Tensors on_host = leaves_of(inputs, at::kCPU), on_device = leaves_of(inputs, other_device());
+  const Tensors expected = function(on_host);
   const HostTraffic before = host_traffic();
-  const Tensors got = function(there);
+  const Tensors actual = function(on_device);
   EXPECT_EQ(host_traffic().waits, before.waits) << "the host waits for the device";
   EXPECT_EQ(host_traffic().copies, before.copies) << "tensors are copied between host and device";
-  expect_near("result", got, expected, tolerance);
-  expect_near("gradient", gradients_of(got, there), gradients_of(expected, here), tolerance);
+  expect_near("result", actual, expected, tolerance);
+  expect_near("gradient", gradients_of(actual, on_device), gradients_of(expected, on_host), tolerance);
 }
 
 } // namespace mneme::testing

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Every op on a device that is not the CPU.
+/// Every op on a device other than the CPU.
 #include "ops/other_device.h"
 
 #include <gtest/gtest.h>
@@ -30,13 +30,13 @@ at::Tensor random_bits(at::IntArrayRef shape, uint64_t seed) {
   return random_tensor(shape, seed) > 0.4;
 }
 
-TEST(OtherDevice, RefusesTensorsOfTheCpuAsAGpuDoes) {
+TEST(OtherDevice, RejectsCpuTensorsAsAGpuDoes) {
   const at::Tensor there = at::ones({2}, at::device(other_device()));
   EXPECT_THROW(there + at::ones({2}), c10::Error);
   EXPECT_NO_THROW(there + at::ones({}));
 }
 
-TEST(OtherDevice, CountsWhatTheHostWaitsFor) {
+TEST(OtherDevice, CountsSynchronisationsAndCopies) {
   const at::Tensor there = at::ones({2}, at::device(other_device()));
   const mneme::testing::HostTraffic before = mneme::testing::host_traffic();
   EXPECT_EQ(there.sum().item<double>(), 2);
@@ -45,23 +45,23 @@ TEST(OtherDevice, CountsWhatTheHostWaitsFor) {
   EXPECT_EQ(mneme::testing::host_traffic().copies, before.copies + 1);
 }
 
-TEST(AssociationDropout, DrawsTheSameNumbersOnEveryDevice) {
+TEST(AssociationDropout, IsEqualOnEveryDevice) {
   for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
     for (const int64_t num_stored : {0, 1, 3, 4, 5, 77}) {
       for (const int64_t seed : {int64_t{0}, int64_t{7}, int64_t{-1}, int64_t{0x123456789ABCDEF}}) {
-        for (const double share : {0.0, 0.1, 0.999, 1.0}) {
+        for (const double p : {0.0, 0.1, 0.999, 1.0}) {
           const at::Tensor weights = at::zeros({3, 5, num_stored}, type);
-          const at::Tensor there = association_dropout(weights.to(other_device()), share, seed);
+          const at::Tensor there = association_dropout(weights.to(other_device()), p, seed);
           EXPECT_EQ(there.device(), other_device());
-          EXPECT_TRUE(there.cpu().equal(association_dropout(weights, share, seed)))
-              << type << ", " << num_stored << " patterns, seed " << seed << ", share " << share;
+          EXPECT_TRUE(there.cpu().equal(association_dropout(weights, p, seed)))
+              << type << ", " << num_stored << " patterns, seed " << seed << ", p " << p;
         }
       }
     }
   }
 }
 
-TEST(AssociationDropout, DrawsTheSameNumbersInPieces) { // a piece is at most 2^22 of them
+TEST(AssociationDropout, IsEqualInSteps) { // of at most 2^22 elements
   const at::Tensor weights = at::zeros({4200, 1001}, at::kFloat);
   EXPECT_TRUE(association_dropout(weights.to(other_device()), 0.3, 5)
                   .cpu()
@@ -71,30 +71,31 @@ TEST(AssociationDropout, DrawsTheSameNumbersInPieces) { // a piece is at most 2^
 TEST(Associate, IsTheSameOnAnotherDevice) {
   const Tensors inputs{random_tensor({4, 3, 5}, 1), random_tensor({4, 6, 5}, 2), random_tensor({4, 6, 2}, 3),
                        at::full({4}, 1.5, at::kDouble)};
-  const at::Tensor missing = random_bits({2, 6}, 4), bits = random_bits({3, 6}, 5),
-                   numbers = random_tensor({4, 3, 6}, 6);
-  at::Tensor nothing = at::zeros({3, 6}, at::kBool), least = numbers.clone();
-  nothing[1].fill_(true); // a query that sees nothing
-  least[2].select(0, 0).fill_(-HUGE_VAL);
-  for (const at::Tensor& hidden : {at::Tensor(), missing}) {
-    for (const at::Tensor& mask : {at::Tensor(), bits, nothing, numbers, least}) {
+  const at::Tensor padding = random_bits({2, 6}, 4), boolean = random_bits({3, 6}, 5),
+                   additive = random_tensor({4, 3, 6}, 6);
+  // In each, one query ignores all patterns.
+  at::Tensor boolean_row = at::zeros({3, 6}, at::kBool), additive_row = additive.clone();
+  boolean_row[1].fill_(true);
+  additive_row[2].select(0, 0).fill_(-HUGE_VAL);
+  for (const at::Tensor& key_padding_mask : {at::Tensor(), padding}) {
+    for (const at::Tensor& attention_mask : {at::Tensor(), boolean, boolean_row, additive, additive_row}) {
       for (const double dropout : {0.0, 0.4}) {
         expect_same_on_device(
             [&](const Tensors& x) {
               return Tensors{associate(x[0], x[1], x[2],
                                        {.beta_tensor = x[3],
-                                        .missing = x[4],
-                                        .mask = x[5].defined() ? x[5].detach() : x[5],
+                                        .key_padding_mask = x[4],
+                                        .attention_mask = x[5].defined() ? x[5].detach() : x[5],
                                         .dropout = dropout,
                                         .dropout_seed = 9})};
             },
-            {inputs[0], inputs[1], inputs[2], inputs[3], hidden, mask});
+            {inputs[0], inputs[1], inputs[2], inputs[3], key_padding_mask, attention_mask});
       }
     }
   }
 }
 
-TEST(Associate, SharesAQueryAndAMemoryOnAnotherDevice) {
+TEST(Associate, BroadcastsAQueryAndAMemoryOnAnotherDevice) {
   const at::Tensor one = random_tensor({1, 3, 5}, 1), several = random_tensor({4, 6, 5}, 2);
   const at::Tensor pixels = (random_tensor({4, 6, 2}, 3).abs() * 80).clamp_max(255).to(at::kByte);
   expect_same_on_device([](const Tensors& x) { return Tensors{associate(x[0], x[1], x[1], {.beta = 2.0})}; },
@@ -106,9 +107,9 @@ TEST(Associate, SharesAQueryAndAMemoryOnAnotherDevice) {
 }
 
 TEST(AssociateNormed, IsTheSameOnAnotherDevice) {
-  for (const at::Tensor& missing : {at::Tensor(), random_bits({3, 7}, 4)}) {
+  for (const at::Tensor& key_padding_mask : {at::Tensor(), random_bits({3, 7}, 4)}) {
     expect_same_on_device([](const Tensors& x) { return Tensors{associate_normed(x[0], x[1], 1e-5, x[2])}; },
-                          {random_tensor({1, 2, 4}, 1), random_tensor({3, 7, 4}, 2), missing},
+                          {random_tensor({1, 2, 4}, 1), random_tensor({3, 7, 4}, 2), key_padding_mask},
                           1e-6); // its softmax is in float32
   }
 }
@@ -164,17 +165,19 @@ TEST(Leap, IsTheSameOnAnotherDevice) {
 }
 
 TEST(Leap, LeavesPaddingOutOnAnotherDevice) {
-  at::Tensor is_token = at::ones({2, 70}, at::kBool);
-  is_token[1].slice(0, 60).fill_(false);
+  at::Tensor key_padding_mask = at::zeros({2, 70}, at::kBool);
+  key_padding_mask[1].slice(0, 60).fill_(true);
   Tensors inputs = sequence(1);
-  inputs.push_back(is_token);
+  inputs.push_back(key_padding_mask);
   inputs.push_back(random_tensor({2, 70, 3}, 9));
   for (const bool both_sides : {false, true}) {
     expect_same_on_device(
         [&](const Tensors& x) {
-          return Tensors{leap(
-              x[0], x[1], x[2], x[3],
-              {.windows = {{0, 5, 40}}, .both_sides = both_sides, .logit_factor = x[5], .is_token = x[4]})};
+          return Tensors{leap(x[0], x[1], x[2], x[3],
+                              {.windows = {{0, 5, 40}},
+                               .both_sides = both_sides,
+                               .logit_factor = x[5],
+                               .key_padding_mask = x[4]})};
         },
         inputs, 1e-11);
   }
@@ -204,10 +207,10 @@ TEST(Leap, GoesOnOnAnotherDevice) {
 }
 
 TEST(LeapProjected, IsTheSameOnAnotherDevice) {
-  for (const double share : {0.0, 0.3}) {
+  for (const double p : {0.0, 0.3}) {
     expect_same_on_device(
         [&](const Tensors& x) {
-          return Tensors{leap_projected(x[0], x[1], 2, {.windows = {{0, 20}}}, {}, {share, 5})};
+          return Tensors{leap_projected(x[0], x[1], 2, {.windows = {{0, 20}}}, {}, {p, 5})};
         },
         {random_tensor({2, 40, 5}, 1), random_tensor({24, 5}, 2)}, 1e-11);
   }
@@ -217,13 +220,16 @@ TEST(LeapExplanation, IsTheSameOnAnotherDevice) {
   expect_same_on_device(
       [](const Tensors& x) {
         const LeapOptions options{.windows = {{0, 5, 40}, {0, 0.1, 0.2}}};
-        const LeapParts parts = leap_with_parts(x[0], x[1], x[2], x[3], options);
-        const LeapExplanation why = explain(parts, options, {.first_reader = 3, .last_reader = 9});
+        const LeapIntermediates parts = leap_with_intermediates(x[0], x[1], x[2], x[3], options);
+        const LeapExplanation why = explain(parts, options, {.first_query = 3, .last_query = 9});
         const LeapLayer layers[] = {{parts, options}};
         const at::NoGradGuard no_gradient;
-        return Tensors{
-            why.share,           why.attention, why.contribution, why.reason, gate_logit(parts, options),
-            roll_out(layers, 60)};
+        return Tensors{why.mean_weight,
+                       why.attention,
+                       why.contribution,
+                       why.gate_logit_contribution,
+                       gate_logit(parts, options),
+                       attention_rollout(layers, 60)};
       },
       sequence(1), 1e-11);
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-/// Of all of the list, and of those that the kernel knows.
+/// All separations of the list; without softmax, those that have a kernel.
 std::vector<Separation> separations(bool with_softmax) {
   std::vector<Separation> found;
   for (const NamedSeparation& named : kSimplexSeparations) {
@@ -27,15 +27,19 @@ std::string name_of_test(const ::testing::TestParamInfo<Separation>& test) {
   return std::string(name_of(test.param));
 }
 
-/// The weights by their definition, max(c scores - tau, 0) to some power, tau by bisection so that they sum to 1; those of
-/// normmax are divided by their sum, and it is their squares that sum to 1.
+/// Weights by definition: a power of max(c scores - tau, 0), with tau found by bisection such that they sum
+/// to 1. For normmax the squares of max(scores - tau, 0) sum to 1, and the weights are is_normmax by their
+/// sum.
 at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
-  const bool divided = separation == Separation::normmax;
-  const double alpha = separation == Separation::sparsemax  ? 2
-                       : separation == Separation::entmax15 ? 1.5
-                                                            : separation.alpha;
-  const at::Tensor z = divided ? scores : scores * (alpha - 1);
-  const double power = divided ? 2 : 1 / (alpha - 1);
+  const bool is_normmax = separation == Separation::normmax;
+  double alpha = separation.alpha;
+  if (separation == Separation::sparsemax) {
+    alpha = 2;
+  } else if (separation == Separation::entmax15) {
+    alpha = 1.5;
+  }
+  const at::Tensor z = is_normmax ? scores : scores * (alpha - 1);
+  const double power = is_normmax ? 2 : 1 / (alpha - 1);
   const auto terms = [&](const at::Tensor& tau) { return (z - tau).clamp_min(0).pow(power); };
   at::Tensor high = z.amax(-1, true), low = high - 1;
   for (int i = 0; i < 100; ++i) {
@@ -44,21 +48,21 @@ at::Tensor by_bisection(const at::Tensor& scores, Separation separation) {
     high = at::where(too_low, high, middle);
   }
   const at::Tensor above = (z - low).clamp_min(0);
-  return divided ? above / above.sum(-1, true) : terms(low);
+  return is_normmax ? above / above.sum(-1, true) : terms(low);
 }
 
 TEST(Entmax, IsSparsemaxAt2AndEntmax15At1AndAHalf) {
   const at::Tensor scores = random_tensor({20, 33}, 14);
   EXPECT_LT(
-      largest_difference(separate(scores, Separation::entmax(2)), separate(scores, Separation::sparsemax)),
+      max_abs_difference(separate(scores, Separation::entmax(2)), separate(scores, Separation::sparsemax)),
       1e-14);
   EXPECT_LT(
-      largest_difference(separate(scores, Separation::entmax(1.5)), separate(scores, Separation::entmax15)),
+      max_abs_difference(separate(scores, Separation::entmax(1.5)), separate(scores, Separation::entmax15)),
       1e-14);
-  EXPECT_LT(largest_difference(separate(scores, Separation::entmax(1.0001)), at::softmax(scores, -1)), 1e-3);
+  EXPECT_LT(max_abs_difference(separate(scores, Separation::entmax(1.0001)), at::softmax(scores, -1)), 1e-3);
 }
 
-TEST(Entmax, NamesAnAlphaOutOfItsRange) {
+TEST(Entmax, RejectsAnAlphaOutOfRange) {
   for (const double alpha : {1.0, 2.5, 0.0, std::numeric_limits<double>::quiet_NaN()}) {
     expect_contains(usage_error_of([&] { separate(at::ones({3}), Separation::entmax(alpha)); }),
                     {"alpha", "(1, 2]"});
@@ -72,14 +76,14 @@ TEST_P(SparseSeparation, EqualsBisectionAtEverySharpness) {
     for (const int64_t count : {1, 2, 3, 17, 500}) {
       const at::Tensor scores = sharpness * random_tensor({40, count}, 5);
       const at::Tensor weights = separate(scores, GetParam());
-      EXPECT_LT(largest_difference(weights, by_bisection(scores, GetParam())), 1e-11)
+      EXPECT_LT(max_abs_difference(weights, by_bisection(scores, GetParam())), 1e-11)
           << sharpness << " " << count;
-      EXPECT_LT(largest_difference(weights.sum(-1), at::ones({40}, at::kDouble)), 1e-13);
+      EXPECT_LT(max_abs_difference(weights.sum(-1), at::ones({40}, at::kDouble)), 1e-13);
     }
   }
 }
 
-TEST_P(SparseSeparation, GivesFarPatternsExactlyNothing) {
+TEST_P(SparseSeparation, GivesDistantPatternsWeightZero) {
   const at::Tensor scores = at::tensor({0.0, 5.0, 4.9, -kInfinity, -1e300}, at::kDouble);
   const at::Tensor weights = separate(scores, GetParam());
   EXPECT_EQ(weights[0].item<double>(), 0);
@@ -89,28 +93,28 @@ TEST_P(SparseSeparation, GivesFarPatternsExactlyNothing) {
   EXPECT_EQ(weights[4].item<double>(), 0);
 }
 
-TEST_P(SparseSeparation, SharesEquallyAmongTies) {
+TEST_P(SparseSeparation, GivesTiesEqualWeights) {
   for (const int64_t count : {1, 2, 7, 1000}) {
     const at::Tensor weights = separate(at::full({count}, 3.7), GetParam());
-    EXPECT_LT(largest_difference(weights, at::full({count}, 1.0 / static_cast<double>(count))), 1e-6);
+    EXPECT_LT(max_abs_difference(weights, at::full({count}, 1.0 / static_cast<double>(count))), 1e-6);
   }
 }
 
-TEST_P(SparseSeparation, KeepsItsPrecisionInFloat32WhereScoresAreLarge) {
+TEST_P(SparseSeparation, KeepsItsPrecisionInFloat32ForLargeScores) {
   const at::Tensor scores = random_tensor({30, 50}, 6) + 1000;
   const at::Tensor narrow = scores.to(at::kFloat);
-  EXPECT_LT(largest_difference(separate(narrow, GetParam()), separate(narrow.to(at::kDouble), GetParam())),
+  EXPECT_LT(max_abs_difference(separate(narrow, GetParam()), separate(narrow.to(at::kDouble), GetParam())),
             2e-6);
 }
 
-TEST_P(SparseSeparation, HasTheGradientOfFiniteDifferences) {
+TEST_P(SparseSeparation, GradientsEqualFiniteDifferences) {
   const at::Tensor scores = random_tensor({4, 6}, 7), direction = random_tensor({4, 6}, 8);
   expect_gradients_of(
       [&](const std::vector<at::Tensor>& in) { return (separate(in[0], GetParam()) * direction).sum(); },
       {scores});
 }
 
-TEST_P(SparseSeparation, CanBeDifferentiatedAgain) {
+TEST_P(SparseSeparation, SupportsDoubleBackward) {
   const at::Tensor scores = 0.5 * random_tensor({1, 4}, 9).requires_grad_();
   const auto gradient = [&](const at::Tensor& x) {
     return torch::autograd::grad({separate(x, GetParam()).pow(3).sum()}, {x}, {}, true, true)[0];
@@ -126,7 +130,7 @@ TEST_P(SparseSeparation, CanBeDifferentiatedAgain) {
 
 TEST_P(SparseSeparation, IsTheSameInHalfPrecisionAndInPlainLibTorch) {
   const at::Tensor scores = random_tensor({20, 33}, 12);
-  EXPECT_LT(largest_difference(separate(scores.to(at::kBFloat16), GetParam()), separate(scores, GetParam())),
+  EXPECT_LT(max_abs_difference(separate(scores.to(at::kBFloat16), GetParam()), separate(scores, GetParam())),
             0.05);
 }
 
@@ -134,7 +138,7 @@ INSTANTIATE_TEST_SUITE_P(All, SparseSeparation, ::testing::ValuesIn(separations(
 
 class AnySeparation : public ::testing::TestWithParam<Separation> {};
 
-TEST_P(AnySeparation, OfAMemoryAndOfALayerIsTheSame) {
+TEST_P(AnySeparation, IsEqualForMemoriesAndTensors) {
   for (const double beta : {0.1, 1.0, 25.0}) {
     const at::Tensor scores = random_tensor({6, 40}, 13);
     const Scores of_memory{
@@ -159,17 +163,17 @@ class Potential : public ::testing::TestWithParam<Separation> {};
 TEST_P(Potential, HasTheWeightsAsGradient) {
   const at::Tensor scores = random_tensor({5, 7}, 10).requires_grad_();
   separation_potential(scores, GetParam()).sum().backward();
-  EXPECT_LT(largest_difference(scores.grad(), separate(scores, GetParam())), 1e-14);
+  EXPECT_LT(max_abs_difference(scores.grad(), separate(scores, GetParam())), 1e-14);
   expect_gradients_of(
       [&](const std::vector<at::Tensor>& in) { return separation_potential(in[0], GetParam()).sum(); },
       {scores.detach()});
 }
 
-TEST_P(Potential, OfEqualScoresIsTheirLargestEntropyAbove) {
+TEST_P(Potential, OfEqualScoresIsTheScorePlusTheMaximumEntropy) {
   for (const int64_t count : {1, 2, 9}) {
     const at::Tensor scores = at::full({count}, 2.5, at::kDouble);
-    EXPECT_NEAR(separation_potential(scores, GetParam()).item<double>(),
-                2.5 + largest_entropy(count, GetParam()), 1e-13);
+    EXPECT_NEAR(separation_potential(scores, GetParam()).item<double>(), 2.5 + max_entropy(count, GetParam()),
+                1e-13);
   }
 }
 
@@ -177,10 +181,10 @@ INSTANTIATE_TEST_SUITE_P(All, Potential, ::testing::ValuesIn(separations(true)),
 
 TEST(Separate, OfSoftmaxIsSoftmax) {
   const at::Tensor scores = random_tensor({3, 4}, 11);
-  EXPECT_EQ(largest_difference(separate(scores, Separation::softmax), at::softmax(scores, -1)), 0);
+  EXPECT_EQ(max_abs_difference(separate(scores, Separation::softmax), at::softmax(scores, -1)), 0);
 }
 
-TEST(Separate, NamesWhatCannotBeSeparated) {
+TEST(Separate, ReportsWrongArguments) {
   expect_contains(usage_error_of([] { separate({}, Separation::sparsemax); }), {"separate", "undefined"});
   expect_contains(usage_error_of([] { separate(at::ones({2}, at::kLong), Separation::sparsemax); }),
                   {"Long"});

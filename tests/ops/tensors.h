@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Tensors for tests, and how they are compared.
+/// Random tensors for tests, and comparisons of tensors, gradients and error messages.
 #pragma once
 
 #include <functional>
@@ -21,19 +21,19 @@ inline at::Tensor random_tensor(at::IntArrayRef shape, uint64_t seed, at::Scalar
   return at::randn(shape, at::make_generator<at::CPUGeneratorImpl>(seed), at::kDouble).to(type);
 }
 
-inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
+inline double max_abs_difference(const at::Tensor& a, const at::Tensor& b) {
   EXPECT_EQ(a.sizes(), b.sizes());
   return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
 }
 
-/// What the call says when it fails with an Error.
+/// Message of the Error that the call throws.
 template <class Error> std::string message_of(const std::function<void()>& call) {
   try {
     call();
   } catch (const Error& error) {
     return error.what();
   }
-  ADD_FAILURE() << "the call does not fail as it should";
+  ADD_FAILURE() << "the call does not throw";
   return "";
 }
 inline std::string usage_error_of(const std::function<void()>& call) {

@@ -17,7 +17,7 @@ using nlohmann::json;
 
 LineChart recall_chart() {
   return {.title = "Recall",
-          .description = "Share recalled by noise.",
+          .description = "Fraction of exact recalls by noise.",
           .x = {.title = "noise (%)"},
           .y = {.title = "recalled (%)", .format = ".1f", .range = std::pair{0.0, 100.0}},
           .series = {{.name = "sdm", .points = {{10, {90, 85, 95}}, {20, {40, 30, 50}}}},
@@ -25,7 +25,7 @@ LineChart recall_chart() {
           .series_title = "memory"};
 }
 
-/// The layer of that mark.
+/// The first layer with this mark.
 json layer(const json& spec, const std::string& mark) {
   for (const json& one : spec["layer"]) {
     if (one["mark"]["type"] == mark) {
@@ -35,7 +35,7 @@ json layer(const json& spec, const std::string& mark) {
   return nullptr;
 }
 
-TEST(LineChart, HoldsItsDataAndNamesItsFields) {
+TEST(LineChart, HasInlineDataAndEncodesItsFields) {
   const Chart chart = to_chart(recall_chart());
   EXPECT_EQ(chart.spec["$schema"], "https://vega.github.io/schema/vega-lite/v5.json");
   ASSERT_EQ(chart.spec["data"]["values"].size(), 3U);
@@ -59,7 +59,7 @@ TEST(LineChart, DrawsIntervalsAsBandOrBars) {
   EXPECT_TRUE(layer(to_chart(chart).spec, "area").is_null());
 }
 
-TEST(LineChart, DrawsDashedSeriesWithoutPointsHereAndInTheLegend) {
+TEST(LineChart, DrawsDashedSeriesWithoutPointsInChartAndLegend) {
   LineChart chart = recall_chart();
   chart.series[1].style = SeriesStyle::dashed_line;
   const json spec = to_chart(chart).spec, points = layer(spec, "point");
@@ -69,7 +69,7 @@ TEST(LineChart, DrawsDashedSeriesWithoutPointsHereAndInTheLegend) {
   EXPECT_NE(layer(spec, "line")["encoding"]["strokeDash"]["scale"]["range"][1], (json{1, 0}));
 }
 
-TEST(LineChart, LeavesIntervalsOutWhereThereAreNone) {
+TEST(LineChart, OmitsIntervalsIfThereAreNone) {
   LineChart chart = recall_chart();
   chart.series = {{.name = "loss", .points = {{1, {2, 2, 2}}}}};
   const Chart made = to_chart(chart);
@@ -78,14 +78,14 @@ TEST(LineChart, LeavesIntervalsOutWhereThereAreNone) {
   EXPECT_TRUE(made.spec["encoding"]["color"]["legend"].is_null()); // A single series needs no legend.
 }
 
-TEST(LineChart, BeginsWithEverySeriesShownAndTogglesOnClick) {
+TEST(LineChart, InitiallyShowsEverySeriesAndTogglesOnClick) {
   const json params = layer(to_chart(recall_chart()).spec, "point")["params"][0];
   EXPECT_EQ(params["bind"], "legend");
   EXPECT_EQ(params["select"]["toggle"], "true");
   EXPECT_EQ(params["value"], (json{{{"series", "sdm"}}, {{"series", "hopfield"}}}));
 }
 
-TEST(LineChart, KeepsPointsThatAreNoNumbersOutOfTheDrawing) {
+TEST(LineChart, OmitsPointsThatAreNotFiniteFromTheDrawing) {
   LineChart chart = recall_chart();
   chart.series[0].points.push_back({30, {std::nan(""), 0, 0}});
   const Chart made = to_chart(chart);
@@ -93,7 +93,7 @@ TEST(LineChart, KeepsPointsThatAreNoNumbersOutOfTheDrawing) {
   EXPECT_NE(to_csv(made.numbers).find("sdm,30,nan"), std::string::npos);
 }
 
-TEST(LineChart, HasLinesAtPowersOfTenAloneOnALogarithmicAxis) {
+TEST(LineChart, HasGridLinesOnlyAtPowersOfTenOnALogarithmicAxis) {
   LineChart chart = recall_chart();
   chart.y.logarithmic = true;
   const json encoding = layer(to_chart(chart).spec, "point")["encoding"]["y"];
@@ -103,7 +103,7 @@ TEST(LineChart, HasLinesAtPowersOfTenAloneOnALogarithmicAxis) {
       layer(to_chart(recall_chart()).spec, "point")["encoding"]["y"]["axis"].contains("gridOpacity"));
 }
 
-TEST(LineChart, RefusesWhatALogarithmicAxisCannotShow) {
+TEST(LineChart, RejectsNonPositiveValuesOnALogarithmicAxis) {
   LineChart chart = recall_chart();
   chart.y.logarithmic = true;
   chart.series[0].points[0].y.low = 0;
@@ -111,19 +111,19 @@ TEST(LineChart, RefusesWhatALogarithmicAxisCannotShow) {
     (void)to_chart(chart);
     FAIL() << "nothing was thrown";
   } catch (const UsageError& error) {
-    EXPECT_NE(std::string(error.what()).find("\"recalled (%)\" is logarithmic, but a number on it is 0"),
+    EXPECT_NE(std::string(error.what()).find("\"recalled (%)\" is logarithmic, but one of its values is 0"),
               std::string::npos)
         << error.what();
   }
 }
 
-TEST(LineChart, RefusesTwoSeriesOfOneName) {
+TEST(LineChart, RejectsTwoSeriesOfTheSameName) {
   LineChart chart = recall_chart();
   chart.series[1].name = "sdm";
   EXPECT_THROW((void)to_chart(chart), UsageError);
 }
 
-TEST(BarChart, KeepsTheOrderGivenAndBeginsAtZero) {
+TEST(BarChart, KeepsTheOrderAndStartsAtZero) {
   const Chart chart = to_chart(BarChart{.title = "Time",
                                         .description = "Time by memory.",
                                         .value = {.title = "ms"},
@@ -151,7 +151,7 @@ protected:
   const std::filesystem::path folder_ = home_ / "charts";
 };
 
-TEST_F(WriteChart, WritesTheSpecificationAndTheNumbersAndNothingElse) {
+TEST_F(WriteChart, WritesOnlyTheSpecificationAndTheNumbers) {
   const Chart chart = to_chart(recall_chart());
   write_chart(folder_, "recall", chart);
   EXPECT_EQ(json::parse(read("recall.vl.json")), chart.spec);
@@ -162,14 +162,14 @@ TEST_F(WriteChart, WritesTheSpecificationAndTheNumbersAndNothingElse) {
   EXPECT_EQ(read("recall.vl.json"), first);
 }
 
-TEST_F(WriteChart, AcceptsNamesThatAreNoUtf8) {
+TEST_F(WriteChart, AcceptsNamesThatAreNotUtf8) {
   LineChart chart = recall_chart();
   chart.title = chart.series[0].name = "\xff\xfe";
   write_chart(folder_, "recall", to_chart(chart));
   EXPECT_EQ(json::parse(read("recall.vl.json"))["title"]["text"], "\uFFFD\uFFFD");
 }
 
-TEST_F(WriteChart, RefusesNamesThatLeaveTheFolder) {
+TEST_F(WriteChart, RejectsNamesOutsideTheFolder) {
   for (const char* name : {"", "../x", "a/b", ".hidden", "a b", "\xc3\xa4"}) {
     EXPECT_THROW(write_chart(folder_, name, to_chart(recall_chart())), UsageError) << name;
   }

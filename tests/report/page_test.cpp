@@ -40,15 +40,15 @@ Page full_page(const std::string& text) {
                        {text, {Picture{tiny_png(), text, text}}}}};
 }
 
-size_t count(const std::string& text, const std::string& wanted) {
+size_t count(const std::string& text, const std::string& pattern) {
   size_t found = 0;
-  for (size_t at = text.find(wanted); at != std::string::npos; at = text.find(wanted, at + 1)) {
+  for (size_t at = text.find(pattern); at != std::string::npos; at = text.find(pattern, at + 1)) {
     ++found;
   }
   return found;
 }
 
-/// The page without what stands inside script and style elements.
+/// The page without the contents of script and style elements.
 std::string markup(const std::string& html) {
   std::string rest;
   for (size_t at = 0; at < html.size();) {
@@ -68,7 +68,7 @@ TEST(Page, EscapesHostileTextEverywhere) {
   EXPECT_EQ(count(markup(html), "onerror"), count(markup(html), "&lt;img src=x onerror"));
 }
 
-TEST(Page, KeepsItsJsonInsideItsScriptElement) {
+TEST(Page, EscapesJsonInsideTheScriptElement) {
   if (!has_page_bundle()) {
     GTEST_SKIP() << "this build has no MNEME_VEGA_BUNDLE";
   }
@@ -82,7 +82,7 @@ TEST(Page, KeepsItsJsonInsideItsScriptElement) {
   EXPECT_EQ(specs[0]["data"]["values"][0]["series"], kHostile);
 }
 
-TEST(Page, AsksForNothingFromOutside) {
+TEST(Page, MakesNoRequests) {
   const std::string html = to_html(full_page("plain"));
   EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
   const std::string outside = markup(html);
@@ -98,7 +98,7 @@ TEST(Page, AsksForNothingFromOutside) {
   EXPECT_EQ(count(html, "url("), count(html.substr(html.find("</style>")), "url("));
 }
 
-TEST(Page, CanBeReadByEverybody) {
+TEST(Page, IsAccessible) {
   const std::string html = to_html(full_page("plain"));
   EXPECT_NE(html.find("<html lang=\"en\">"), std::string::npos);
   EXPECT_NE(html.find("name=\"viewport\""), std::string::npos);
@@ -106,37 +106,37 @@ TEST(Page, CanBeReadByEverybody) {
   EXPECT_NE(html.find(":focus-visible"), std::string::npos);
   EXPECT_EQ(count(markup(html), "<h1>"), 1U);
   EXPECT_EQ(count(markup(html), "<h2 "), 3U);
-  EXPECT_EQ(count(markup(html), "<th>"), 0U); // each header cell says what it heads
+  EXPECT_EQ(count(markup(html), "<th>"), 0U); // every header cell has a scope
   EXPECT_GE(count(markup(html), "scope=\"col\""), 4U);
   EXPECT_GE(count(markup(html), "scope=\"row\""), 2U);
   EXPECT_NE(html.find("alt=\"plain\" width=\"3\" height=\"2\""), std::string::npos);
 }
 
-TEST(Page, ShowsTheNumbersBehindAChart) {
+TEST(Page, ShowsTheDataOfAChart) {
   const std::string html = markup(to_html(full_page("plain")));
-  EXPECT_NE(html.find("Numbers behind this chart"), std::string::npos);
+  EXPECT_NE(html.find("Data of this chart"), std::string::npos);
   EXPECT_NE(html.find("2 ± 1"), std::string::npos);
 }
 
-TEST(Page, SaysHowToGetTheDrawingOrHasIt) {
+TEST(Page, DrawsChartsOrExplainsHowToEnableThem) {
   const std::string html = to_html(full_page("plain"));
   EXPECT_EQ(html.find("-DMNEME_VEGA_BUNDLE") == std::string::npos, has_page_bundle());
   EXPECT_EQ(html.find("vegaEmbed") != std::string::npos, has_page_bundle());
 }
 
-TEST(Page, CarriesTheBundleOnlyForCharts) {
+TEST(Page, IncludesTheBundleOnlyForCharts) {
   const std::string html = to_html({.title = "t", .sections = {{"s", {Prose{"p"}}}}});
   EXPECT_EQ(html.find("<script"), std::string::npos);
   EXPECT_LT(html.size(), 20'000U);
 }
 
-TEST(Page, ReadsParagraphsAndCodeInProse) {
+TEST(Page, ConvertsParagraphsAndCodeInProse) {
   const std::string html = to_html({.title = "t", .sections = {{"s", {Prose{"a `b<c` d\n\n\n`open"}}}}});
   EXPECT_NE(html.find("<p>a <code>b&lt;c</code> d</p>\n<p>"), std::string::npos) << markup(html);
   EXPECT_NE(html.find("`open</p>"), std::string::npos);
 }
 
-TEST(Page, ShowsTheFirstRowsOfALongChart) {
+TEST(Page, ShowsTheFirstRowsOfLongChartData) {
   Series series{.name = "s"};
   for (int i = 0; i < 600; ++i) {
     series.points.push_back({1.0 * i, {1, 1, 1}});
@@ -146,18 +146,18 @@ TEST(Page, ShowsTheFirstRowsOfALongChart) {
   EXPECT_NE(html.find("The first 500 of 600 rows."), std::string::npos);
 }
 
-TEST(Page, RefusesPicturesThatAreNone) {
+TEST(Page, RejectsInvalidPictures) {
   try {
     (void)to_html({.title = "t", .sections = {{"s", {Picture{"GIF89a", "a picture"}}}}});
     FAIL() << "nothing was thrown";
   } catch (const UsageError& error) {
-    EXPECT_NE(std::string(error.what()).find("\"a picture\" is 6 bytes that are no PNG file"),
+    EXPECT_NE(std::string(error.what()).find("\"a picture\" is 6 bytes that are not a PNG file"),
               std::string::npos);
   }
   EXPECT_THROW((void)to_html({.title = "t", .sections = {{"s", {Picture{tiny_png(), ""}}}}}), UsageError);
 }
 
-TEST(Page, IsTheSameBytesEachTime) {
+TEST(Page, IsReproducible) {
   const testing::TemporaryFolder folder;
   write_page(folder / "page.html", full_page("plain"));
   EXPECT_EQ(testing::read_text(folder / "page.html"), to_html(full_page("plain")));

@@ -28,7 +28,7 @@ std::string error_of(const auto& make) {
   return "";
 }
 
-TEST(LineChart, DrawsOnlyTheMarksThatASeriesAsksFor) {
+TEST(LineChart, DrawsMarksByTheStyleOfTheSeries) {
   LineChart chart = line("t", 1);
   chart.series[0].style = SeriesStyle::points;
   chart.series[1].style = SeriesStyle::dashed_line;
@@ -41,12 +41,12 @@ TEST(LineChart, DrawsOnlyTheMarksThatASeriesAsksFor) {
   EXPECT_EQ(points["transform"][1]["filter"]["oneOf"], json({"a"}));
 }
 
-TEST(LineChart, KeepsReferencesApartFromTheSeries) {
+TEST(LineChart, DrawsReferencesInSeparateLayers) {
   LineChart chart = line("t", 1);
   chart.references = {{.at = 1.5, .label = "best"}, {.at = 0.5, .label = "chance", .horizontal = true}};
   const Chart finished = to_chart(chart);
   EXPECT_FALSE(finished.spec.contains("encoding"));
-  ASSERT_EQ(finished.spec["layer"].size(), 5U); // series; a rule and a label each way
+  ASSERT_EQ(finished.spec["layer"].size(), 5U); // series; a rule and a label per direction
   EXPECT_EQ(finished.spec["layer"][1]["encoding"]["x"]["field"], "at");
   EXPECT_EQ(finished.spec["layer"][3]["encoding"]["y"]["field"], "at");
   chart.x.logarithmic = true;
@@ -65,7 +65,7 @@ TEST(LineChart, PutsSeriesOnASecondAxis) {
   EXPECT_EQ(finished.spec["layer"][1]["layer"][0]["encoding"]["y"]["scale"]["type"], "log");
 }
 
-TEST(Histogram, CountsEveryValueOnceAndTheGreatestInTheLastBin) {
+TEST(Histogram, CountsEveryValueOnceAndTheMaximumInTheLastBin) {
   const std::vector<double> values = {0, 0.5, 1, 1.5, 2};
   const std::vector<Bin> bins = equal_bins(values, 2);
   ASSERT_EQ(bins.size(), 2U);
@@ -83,36 +83,36 @@ TEST(Histogram, CountsEveryValueOnceAndTheGreatestInTheLastBin) {
             (json{{"series", "a"}, {"from", 1.0}, {"to", 2.0}, {"height", 3.0}}));
 }
 
-TEST(Panels, GiveEachSelectionItsOwnNameAndEachRowItsPanel) {
-  const Chart whole =
+TEST(Panels, RenameSelectionsAndAddAPanelColumn) {
+  const Chart combined =
       to_chart(Panels{.title = "two", .charts = {to_chart(line("left", 1)), to_chart(line("right", 2))}});
-  ASSERT_EQ(whole.spec["concat"].size(), 2U);
-  const std::string dumped = whole.spec["concat"][0].dump();
+  ASSERT_EQ(combined.spec["concat"].size(), 2U);
+  const std::string dumped = combined.spec["concat"][0].dump();
   EXPECT_TRUE(contains(dumped, "shown_1"));
   EXPECT_EQ(dumped.find("\"shown\""), std::string::npos);
-  EXPECT_TRUE(contains(whole.spec["concat"][1].dump(), "shown_2"));
-  ASSERT_EQ(whole.numbers.rows.size(), 4U);
-  EXPECT_EQ(std::get<std::string>(whole.numbers.rows[2][0]), "right");
-  EXPECT_NO_THROW(check_table(whole.numbers));
+  EXPECT_TRUE(contains(combined.spec["concat"][1].dump(), "shown_2"));
+  ASSERT_EQ(combined.numbers.rows.size(), 4U);
+  EXPECT_EQ(std::get<std::string>(combined.numbers.rows[2][0]), "right");
+  EXPECT_NO_THROW(check_table(combined.numbers));
 }
 
-TEST(Panels, StackedOnesKeepTheirHeights) {
+TEST(Panels, KeepTheirHeightsIfStacked) {
   Chart tall = to_chart(line("tall", 1));
   tall.spec["height"] = 555;
   const Chart stacked = to_chart(Panels{.charts = {tall}, .stacked = true}),
-              beside = to_chart(Panels{.charts = {tall}});
+              side_by_side = to_chart(Panels{.charts = {tall}});
   EXPECT_EQ(stacked.spec["columns"], 1);
   EXPECT_EQ(stacked.spec["concat"][0]["height"], 555);
-  EXPECT_EQ(beside.spec["columns"], 2);
-  EXPECT_NE(beside.spec["concat"][0]["height"], 555);
+  EXPECT_EQ(side_by_side.spec["columns"], 2);
+  EXPECT_NE(side_by_side.spec["concat"][0]["height"], 555);
 }
 
-TEST(Panels, RefuseWhatCannotBeDrawn) {
+TEST(Panels, RejectInvalidCharts) {
   const Chart one = to_chart(line("left", 1));
-  EXPECT_TRUE(contains(error_of([] { to_chart(Panels{.title = "none"}); }), "hold no chart"));
+  EXPECT_TRUE(contains(error_of([] { to_chart(Panels{.title = "none"}); }), "contain no chart"));
   EXPECT_TRUE(contains(error_of([&] { to_chart(Panels{.charts = {one, one}}); }), "\"left\""));
-  const Chart whole = to_chart(Panels{.title = "whole", .charts = {one}});
-  EXPECT_TRUE(contains(error_of([&] { to_chart(Panels{.charts = {whole}}); }), "panels itself"));
+  const Chart nested = to_chart(Panels{.title = "nested", .charts = {one}});
+  EXPECT_TRUE(contains(error_of([&] { to_chart(Panels{.charts = {nested}}); }), "panels itself"));
 }
 
 } // namespace

@@ -42,34 +42,34 @@ Sheet one_cell(Raster raster, Frame frame = Frame::none) {
   return {.groups = {{.rows = {{.cells = {{std::move(raster), frame}}}}}}};
 }
 
-TEST(Sheet, EnlargesCellsByOneWholeFactor) {
+TEST(Sheet, EnlargesCellsByAnIntegerFactor) {
   const data::Image image = draw_sheet(one_cell(black_square(28))); // 84 / 28 = 3
   EXPECT_EQ(image.channels, 3);
   EXPECT_EQ(count(image, kBlack), 84 * 84);
-  EXPECT_EQ(image.width, 24 + 84 + 2 * 5 + 24); // margins, and room for a frame
+  EXPECT_EQ(image.width, 24 + 84 + 2 * 5 + 24); // margins and space for a frame
   EXPECT_EQ(image.height, image.width);
   EXPECT_EQ(pixel(image, 29, 29), kBlack);
   EXPECT_EQ(pixel(image, 0, 0), kWhite);
 }
 
-TEST(Sheet, ReducesPicturesThatAreTooLarge) {
+TEST(Sheet, ReducesLargePictures) {
   EXPECT_EQ(count(draw_sheet(one_cell(black_square(1024))), kBlack), 256 * 256);
 }
 
-TEST(Sheet, DrawsEachPixelWhereItBelongs) {
+TEST(Sheet, DrawsPixelsInOrder) {
   const data::Image image =
       draw_sheet(one_cell({.height = 1, .width = 2, .channels = 3, .pixels = {1, 0, 0, 0, 0, 1}}));
   EXPECT_EQ(pixel(image, 30, 30), (Rgb{255, 0, 0}));
   EXPECT_EQ(pixel(image, 30, 29 + 42), (Rgb{0, 0, 255}));
 }
 
-TEST(Sheet, LeavesPixelsThatAreNoneAsPaper) {
+TEST(Sheet, DrawsTransparentPixelsAsBackground) {
   Raster raster = black_square(2);
   raster.pixels[3] = std::nan("");
   EXPECT_EQ(count(draw_sheet(one_cell(raster)), kBlack), 3 * 42 * 42);
 }
 
-TEST(Sheet, FramesDifferInColourAndInLine) {
+TEST(Sheet, FramesDifferInColourAndLineStyle) {
   const auto ink = [](Frame frame, const Rgb& colour) {
     const data::Image image = draw_sheet(one_cell(black_square(28), frame));
     EXPECT_GT(count(image, colour), 0);
@@ -82,7 +82,7 @@ TEST(Sheet, FramesDifferInColourAndInLine) {
   EXPECT_LT(dotted, dashed);
 }
 
-TEST(Sheet, ExplainsOnlyTheFramesItHas) {
+TEST(Sheet, HasALegendForTheFramesItContains) {
   const data::Image without = draw_sheet(one_cell(black_square(28)));
   const data::Image with = draw_sheet(one_cell(black_square(28), Frame::exact));
   EXPECT_GT(with.height, without.height);
@@ -102,18 +102,18 @@ TEST(Sheet, GrowsWithItsCaptions) {
   EXPECT_GT(full.height, captioned.height + 27 + 18 + 18);
 }
 
-TEST(Sheet, IsTheSamePixelsEachTime) {
+TEST(Sheet, IsReproducible) {
   EXPECT_EQ(draw_sheet(one_cell(black_square(5), Frame::close)).pixels,
             draw_sheet(one_cell(black_square(5), Frame::close)).pixels);
 }
 
-TEST(Sheet, IsBlankPaperWithoutAnything) {
+TEST(Sheet, IsBlankIfEmpty) {
   const data::Image image = draw_sheet({});
   EXPECT_GT(image.height, 0);
   EXPECT_EQ(count(image, kWhite), image.height * image.width);
 }
 
-TEST(Sheet, NamesBothCountsWhenARowIsTooLong) {
+TEST(Sheet, ReportsBothCountsIfARowIsTooLong) {
   Sheet sheet = one_cell(black_square(2));
   sheet.columns = {"a"};
   sheet.groups[0].rows[0].cells.push_back({black_square(2)});
@@ -126,7 +126,7 @@ TEST(Sheet, NamesBothCountsWhenARowIsTooLong) {
   }
 }
 
-TEST(Sheet, RefusesRastersThatDoNotFitAndSheetsThatAreTooLarge) {
+TEST(Sheet, RejectsInvalidRastersAndSheetsThatAreTooLarge) {
   EXPECT_THROW((void)draw_sheet(one_cell({.height = 2, .width = 2, .pixels = {1, 0, 1}})), UsageError);
   EXPECT_THROW(
       (void)draw_sheet(one_cell({.height = int64_t{1} << 62, .width = int64_t{1} << 62, .pixels = {1}})),
@@ -140,7 +140,7 @@ TEST(Sheet, RefusesRastersThatDoNotFitAndSheetsThatAreTooLarge) {
   EXPECT_THROW((void)draw_sheet(sheet), UsageError);
 }
 
-TEST(Raster, LaysPatternsThatAreNoImagesInARectangle) {
+TEST(Raster, ArrangesPatternsThatAreNotImagesInARectangle) {
   BitPatterns bits(2, 10);
   bits.set(1, 0, true);
   const Raster raster = to_raster(bits, 1);
@@ -152,13 +152,13 @@ TEST(Raster, LaysPatternsThatAreNoImagesInARectangle) {
   EXPECT_EQ(to_raster(bits, 1, {}, true).pixels[0], 0.0);
 }
 
-TEST(Raster, ShowsRealNumbersBetweenBlackAndWhite) {
+TEST(Raster, MapsRealNumbersToBlackAndWhite) {
   const RealPatterns reals(1, 4, {-1, 0, 0.5, 1});
   const Raster raster = to_raster(reals, 0, {2, 2, 1}, -1, 1);
   EXPECT_EQ(raster.pixels, (std::vector<double>{0, 0.5, 0.75, 1}));
 }
 
-TEST(Raster, NamesBothSidesWhenTheShapeDoesNotFit) {
+TEST(Raster, ReportsBothSizesIfTheShapeDoesNotMatch) {
   try {
     (void)to_raster(BitPatterns(1, 10), 0, {3, 3, 1});
     FAIL() << "nothing was thrown";
@@ -170,7 +170,7 @@ TEST(Raster, NamesBothSidesWhenTheShapeDoesNotFit) {
   EXPECT_THROW((void)to_raster(BitPatterns(1, 10), 0, {-2, -5, 1}), UsageError);
 }
 
-TEST(Raster, ReducesByMeansOverWhatIsThere) {
+TEST(Raster, ReducesByMeansWithoutTransparentPixels) {
   const Raster raster{.height = 2, .width = 3, .pixels = {0, 1, std::nan(""), 1, 1, 0.5}};
   const Raster small = reduced(raster, 2);
   EXPECT_EQ(small.pixels, (std::vector<double>{0.75, 0.5}));
@@ -189,8 +189,8 @@ TEST(Font, HasADifferentGlyphForEveryPrintableCharacter) {
   }
 }
 
-TEST(Font, StandsInForWhatItLacks) {
-  EXPECT_EQ(in_font("5 × 5 ± 1 – é記\n"), "5 x 5 +- 1 - \x7F\x7F ");
+TEST(Font, ReplacesCharactersThatItDoesNotHave) {
+  EXPECT_EQ(to_font_characters("5 × 5 ± 1 – é記\n"), "5 x 5 +- 1 - \x7F\x7F ");
 }
 
 } // namespace

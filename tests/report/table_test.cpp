@@ -39,7 +39,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-TEST(TableText, LinesUpWideCharactersNumbersAndIntervals) {
+TEST(TableText, AlignsWideCharactersNumbersAndIntervals) {
   EXPECT_EQ(to_text(recall_table()), "memory           noise (%)          exact  time (ms)\n"
                                      "───────────────  ─────────  ─────────────  ─────────\n"
                                      "記憶                    10  0.934 ± 0.012        1.2\n"
@@ -47,7 +47,7 @@ TEST(TableText, LinesUpWideCharactersNumbersAndIntervals) {
                                      "attention               30  1.000                  –\n");
 }
 
-TEST(TableText, ShowsLopsidedIntervalsByTheirEnds) {
+TEST(TableText, ShowsAsymmetricIntervalsByTheirEnds) {
   Table table = recall_table();
   table.rows[1][2] = Estimate{1, 0.9, 1};
   const std::vector<std::string> lines = lines_of(to_text(table));
@@ -55,7 +55,7 @@ TEST(TableText, ShowsLopsidedIntervalsByTheirEnds) {
   EXPECT_NE(lines[3].find("1.000 [0.900, 1.000]"), std::string::npos);
 }
 
-TEST(TableText, HoldsNoEscapeSequenceWithoutColour) {
+TEST(TableText, HasNoEscapeSequencesWithoutColour) {
   Table table = recall_table();
   table.rows[0][0] = "\x1b[31mred"s;
   EXPECT_EQ(to_text(table).find('\x1b'), std::string::npos);
@@ -63,7 +63,7 @@ TEST(TableText, HoldsNoEscapeSequenceWithoutColour) {
   EXPECT_EQ(to_text(table, {.colour = true}).find("\x1b[31m"), std::string::npos);
 }
 
-TEST(TableText, NeverExceedsTheTerminal) {
+TEST(TableText, NeverExceedsTheWidth) {
   Table table = recall_table();
   table.rows[0][0] = "a name that is very long indeed and has anunusuallylongwordwithoutanybreak in it"s;
   for (int64_t width = 16; width <= 140; ++width) {
@@ -73,18 +73,18 @@ TEST(TableText, NeverExceedsTheTerminal) {
   }
 }
 
-TEST(TableText, StacksRowsWhereNumbersDoNotFitBesideEachOther) {
+TEST(TableText, PrintsRowsAsBlocksIfNumbersDoNotFit) {
   const std::string text = to_text(recall_table(), {.width = 30});
   EXPECT_NE(text.find("memory     modern Hopfield\n"), std::string::npos) << text;
   EXPECT_NE(text.find("exact      0.500 ± 0.100\n"), std::string::npos) << text;
 }
 
-TEST(TableText, IsEmptyWithoutColumnsAndAHeaderWithoutRows) {
+TEST(TableText, IsEmptyWithoutColumnsAndOnlyAHeaderWithoutRows) {
   EXPECT_EQ(to_text({}), "");
   EXPECT_EQ(to_text({.columns = {{.name = "a"}, {.name = "b"}}}), "a  b\n─  ─\n");
 }
 
-TEST(TableCsv, QuotesByTheRfc) {
+TEST(TableCsv, QuotesAsInTheRfc) {
   const Table table{
       .columns = {{.name = "name, of it"}, {.name = "n"}},
       .rows = {{"say \"hi\""s, int64_t{-7}}, {"two\r\nlines"s, Missing{}}, {""s, 0.5}, {" x"s, 1.0}}};
@@ -95,7 +95,7 @@ TEST(TableCsv, QuotesByTheRfc) {
                            "\" x\",1\r\n");
 }
 
-TEST(TableCsv, GivesIntervalsTheirOwnColumns) {
+TEST(TableCsv, HasSeparateColumnsForIntervals) {
   EXPECT_EQ(to_csv(recall_table()),
             "memory,noise,recalled_exactly,recalled_exactly_low,recalled_exactly_high,time\r\n"
             "記憶,0.1,0.934,0.922,0.946,1.25\r\n"
@@ -103,18 +103,18 @@ TEST(TableCsv, GivesIntervalsTheirOwnColumns) {
             "attention,0.3,1,,,\r\n");
 }
 
-RC_GTEST_PROP(TableCsv, NumbersReadBackExactly, (uint64_t bits)) {
+RC_GTEST_PROP(TableCsv, NumbersRoundTrip, (uint64_t bits)) {
   const auto value = std::bit_cast<double>(bits);
   RC_PRE(std::isfinite(value));
   const std::string csv = to_csv({.columns = {{.name = "x"}}, .rows = {{value}}});
   RC_ASSERT(std::bit_cast<uint64_t>(std::strtod(csv.c_str() + 3, nullptr)) == bits);
 }
 
-TEST(TableCsv, DoesNotFollowTheLocale) {
+TEST(TableCsv, IsIndependentOfTheLocale) {
   const std::string before = to_csv(recall_table()), text = to_text(recall_table());
   const std::string old = std::setlocale(LC_ALL, nullptr);
   for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8"}) {
-    std::setlocale(LC_ALL, name); // Those that are not installed leave the locale as it was.
+    std::setlocale(LC_ALL, name); // no effect if the locale is not installed
     EXPECT_EQ(to_csv(recall_table()), before);
     EXPECT_EQ(to_text(recall_table()), text);
   }
@@ -131,13 +131,13 @@ TEST(TableJson, IsAnArrayOfObjectsInColumnOrder) {
             R"("recalled_exactly_high":null,"time":null}])");
 }
 
-TEST(TableJson, HoldsNullForNumbersThatJsonLacksAndRepairsText) {
+TEST(TableJson, HasNullForNumbersThatAreNotFiniteAndRepairsText) {
   const Table table{.columns = {{.name = "x"}, {.name = "t"}},
                     .rows = {{std::numeric_limits<double>::infinity(), "\xff"s}, {std::nan(""), "b"s}}};
   EXPECT_EQ(to_json(table).dump(), "[{\"x\":null,\"t\":\"\uFFFD\"},{\"x\":null,\"t\":\"b\"}]");
 }
 
-TEST(Table, NamesBothCountsWhenARowDoesNotFit) {
+TEST(Table, ReportsBothCountsIfARowHasTheWrongLength) {
   const Table table{.columns = {{.name = "a"}, {.name = "b"}}, .rows = {{1.0, 2.0}, {1.0}}};
   try {
     (void)to_csv(table);
@@ -148,7 +148,7 @@ TEST(Table, NamesBothCountsWhenARowDoesNotFit) {
   }
 }
 
-TEST(Table, RefusesTwoColumnsOfOneKey) {
+TEST(Table, RejectsTwoColumnsOfTheSameKey) {
   const Table table{.columns = {{.name = "p"}, {.name = "p_low"}}, .rows = {{Estimate{1, 0, 2}, 1.0}}};
   EXPECT_THROW((void)to_csv(table), UsageError);
   EXPECT_THROW((void)to_json(table), UsageError);

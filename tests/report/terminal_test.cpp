@@ -23,7 +23,7 @@ Raster white(int64_t height, int64_t width) {
           .pixels = std::vector<double>(static_cast<size_t>(height * width), 1.0)};
 }
 
-TEST(Terminal, DrawsTwoPixelsInOneCharacter) {
+TEST(Terminal, DrawsTwoPixelsPerCharacter) {
   const Raster raster{.height = 2, .width = 4, .pixels = {1, 1, 0, 0, /**/ 1, 0, 1, 0}};
   EXPECT_EQ(draw({{raster}}), "█▀▄\n");
 }
@@ -32,14 +32,14 @@ TEST(Terminal, DrawsAnOddLastRowAsUpperHalves) {
   EXPECT_EQ(draw({{white(3, 2)}}), "██\n▀▀\n");
 }
 
-TEST(Terminal, PutsPatternsSideBySideWithTheirCaptions) {
+TEST(Terminal, DrawsPatternsSideBySideWithCaptions) {
   EXPECT_EQ(draw({{white(2, 6), "stored"}, {white(4, 6), "cue", "2 off"}}), "stored   cue\n"
                                                                             "██████   ██████\n"
                                                                             "         ██████\n"
                                                                             "         2 off\n");
 }
 
-TEST(Terminal, ContinuesBelowWhatDoesNotFit) {
+TEST(Terminal, ContinuesBelowIfPatternsDoNotFit) {
   EXPECT_EQ(draw({{white(2, 6)}, {white(2, 6)}, {white(2, 6)}}, {.width = 16}),
             "██████   ██████\n\n██████\n");
 }
@@ -62,19 +62,19 @@ TEST(Terminal, UsesGreysOnlyWithColour) {
   EXPECT_EQ(draw({{raster}}, {.colour = true}), "\x1b[38;5;16;48;5;231m▀\x1b[0m\x1b[38;5;244m▀\x1b[0m\n");
 }
 
-TEST(Terminal, WritesCodesOnceForARunOfOneGrey) {
+TEST(Terminal, WritesCodesOncePerRunOfEqualGreys) {
   EXPECT_EQ(draw({{white(2, 3)}}, {.colour = true}), "\x1b[38;5;231;48;5;231m▀▀▀\x1b[0m\n");
 }
 
-TEST(Terminal, MakesCaptionsHarmless) {
+TEST(Terminal, RemovesEscapeSequencesFromCaptions) {
   EXPECT_EQ(draw({{white(2, 8), "\x1b[2Jx"}}).find('\x1b'), std::string::npos);
 }
 
-TEST(Terminal, DrawsNothingForNothing) {
+TEST(Terminal, DrawsNothingWithoutPatterns) {
   EXPECT_EQ(draw({}), "");
 }
 
-TEST(Terminal, RefusesTooFewColumnsAndRastersThatDoNotFit) {
+TEST(Terminal, RejectsTooFewColumnsAndInvalidRasters) {
   try {
     (void)draw({{white(2, 2)}}, {.width = 10, .indent = 4});
     FAIL() << "nothing was thrown";

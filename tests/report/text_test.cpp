@@ -13,13 +13,13 @@
 namespace mneme::report {
 namespace {
 
-TEST(Text, EscapesEveryCharacterThatMeansSomethingInHtml) {
+TEST(Text, EscapesSpecialCharactersOfHtml) {
   EXPECT_EQ(escape_html("</script><img src=x onerror=\"a('b')\">&"),
             "&lt;/script&gt;&lt;img src=x onerror=&quot;a(&#39;b&#39;)&quot;&gt;&amp;");
   EXPECT_EQ(escape_html(std::string_view("a\0b\x1b", 4)), "a\uFFFDb\uFFFD");
 }
 
-TEST(Text, ReplacesWhatIsNotUtf8) {
+TEST(Text, ReplacesInvalidUtf8) {
   EXPECT_EQ(encode_utf8(decode_utf8("gr\u00fc\u00df \U0001F600")), "gr\u00fc\u00df \U0001F600");
   EXPECT_EQ(encode_utf8(decode_utf8("a\xff")), "a\uFFFD");
   EXPECT_EQ(encode_utf8(decode_utf8("\xc0\xaf")), "\uFFFD\uFFFD");           // overlong slash
@@ -33,7 +33,7 @@ RC_GTEST_PROP(Text, AnyBytesBecomeValidUtf8, (const std::string& bytes)) {
   RC_ASSERT(escape_html(bytes).find_first_of("<>\"'") == std::string::npos);
 }
 
-TEST(Text, KeepsTerminalsUnmoved) {
+TEST(Text, RemovesTerminalControls) {
   EXPECT_EQ(one_line("a\x1b[2Jb\nc\td\r"), "a\uFFFD[2Jb c d ");
   EXPECT_EQ(one_line("\u202Etxt"), "\uFFFDtxt"); // right-to-left override
   EXPECT_EQ(one_line("\u009B31m"), "\uFFFD31m"); // one-character form of escape [
@@ -45,13 +45,13 @@ TEST(Text, MeasuresWideAndCombiningCharacters) {
   EXPECT_EQ(display_width("e\u0301"), 1);
   EXPECT_EQ(display_width("\U0001F600"), 2);
   EXPECT_EQ(display_width("\u0939\u093F\u0928\u094D\u0926\u0940"),
-            3);                                      // letters of Devanagari with their marks
-  EXPECT_EQ(display_width("\u1112\u1161\u11AB"), 2); // Hangul in parts
+            3);                                      // Devanagari letters with combining marks
+  EXPECT_EQ(display_width("\u1112\u1161\u11AB"), 2); // decomposed Hangul
   EXPECT_EQ(display_width("a\u200B\u00A0b"), 3);     // zero width and no-break spaces
   EXPECT_EQ(display_width("a\xff\xe8\xa8"), 4);      // three bytes that are not UTF-8
 }
 
-TEST(Text, MeasuresAndKeepsTogetherWhatIsSeenAsOneCharacter) {
+TEST(Text, MeasuresAndWrapsWholeGraphemes) {
   const std::string flag = "\U0001F1E9\U0001F1EA", thumb = "\U0001F44D\U0001F3FD",
                     family = "\U0001F468\u200D\U0001F469\u200D\U0001F467", letter = "e\u0301\u0323";
   for (const std::string& shown : {flag, thumb, family}) {
@@ -61,7 +61,7 @@ TEST(Text, MeasuresAndKeepsTogetherWhatIsSeenAsOneCharacter) {
   EXPECT_EQ(wrap(letter + letter + letter, 2), (std::vector<std::string>{letter + letter, letter}));
 }
 
-RC_GTEST_PROP(Text, WrapsAnyTextToItsWidth, (const std::u32string& points)) {
+RC_GTEST_PROP(Text, WrapsAnyTextToTheWidth, (const std::u32string& points)) {
   const std::string text = one_line(encode_utf8(points));
   for (const std::string& line : wrap(text, 7)) {
     RC_ASSERT(display_width(line) <= 7);
@@ -75,11 +75,11 @@ TEST(Text, WrapsBetweenWordsAndInsideLongOnes) {
   EXPECT_EQ(wrap("", 5), (std::vector<std::string>{""}));
 }
 
-TEST(Text, BreaksUpWhatWouldEndAScript) {
+TEST(Text, EscapesTagsThatWouldEndAScript) {
   EXPECT_EQ(escape_script("'</SCRIPT>' + '<!--' + a</b/"), "'<\\/SCRIPT>' + '<\\!--' + a</b/");
 }
 
-TEST(Number, ShowsTheDigitsAskedFor) {
+TEST(Number, ShowsTheRequestedDigits) {
   EXPECT_EQ(format_number(0.12345, Notation::fixed, 2), "0.12");
   EXPECT_EQ(format_number(0.12345, Notation::percent, 1), "12.3");
   EXPECT_EQ(format_number(1234.5678, Notation::automatic, 4), "1235");
@@ -88,7 +88,7 @@ TEST(Number, ShowsTheDigitsAskedFor) {
   EXPECT_EQ(format_number(1e300, Notation::fixed, 2), "1e+300");
 }
 
-TEST(Number, NamesWhatIsNoNumber) {
+TEST(Number, PrintsNanAndInfinity) {
   const double infinity = std::numeric_limits<double>::infinity();
   EXPECT_EQ(format_number(std::nan(""), Notation::fixed, 2), "nan");
   EXPECT_EQ(exact_number(infinity), "inf");

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "theory/messages.h"
+#include "theory/usage_error.h"
 
 namespace mneme::theory {
 namespace {
@@ -19,7 +19,8 @@ double phi(double x) {
   return 0.5 * std::erfc(-x / std::numbers::sqrt2);
 }
 
-// The integral is that of two correlated normals: from distance 0 both are one, at n/2 they are independent.
+// The integral is a probability of two correlated normal variables, which are equal at distance 0 and
+// independent at n/2.
 TEST(BookIntersection, IsTheNormalFractionAtZeroAndItsSquareAtHalfOfTheBits) {
   for (const auto& [bits, radius] : std::vector<std::pair<int64_t, int64_t>>{
            {2, 1}, {64, 11}, {64, 32}, {64, 50}, {1000, 411}, {1000, 500}, {1000, 640}, {10000, 4700}}) {
@@ -30,19 +31,19 @@ TEST(BookIntersection, IsTheNormalFractionAtZeroAndItsSquareAtHalfOfTheBits) {
   }
 }
 
-TEST(BookIntersection, FallsByItsDensity) {
+TEST(BookIntersection, DecreasesByItsDensity) {
   for (const int64_t radius : {411, 451, 520}) {
     for (const int64_t distance : {101, 400, 700}) {
-      const double fall = std::exp(log_book_intersection(1000, radius, distance - 1)) -
-                          std::exp(log_book_intersection(1000, radius, distance + 1));
+      const double decrease = std::exp(log_book_intersection(1000, radius, distance - 1)) -
+                              std::exp(log_book_intersection(1000, radius, distance + 1));
       const double density = book_intersection_density(1000, radius, static_cast<double>(distance) / 1000);
-      EXPECT_NEAR(fall / 0.002 / density, 1, 0.01); // a step of 2 bits is not infinitely small
+      EXPECT_NEAR(decrease / 0.002 / density, 1, 0.01); // finite difference over 2 bits
     }
   }
 }
 
-// Recomputed by Bricken & Pehlevan: n = 1000, 10^6 hard locations, d = 451.
-TEST(BookIntersection, GivesThePublishedNumbersOfHardLocations) {
+// Recomputed by Bricken & Pehlevan for n = 1000, 10^6 hard locations, d = 451.
+TEST(BookIntersection, MatchesThePublishedNumbersOfHardLocations) {
   for (const auto& [distance, expected] : std::vector<std::pair<int64_t, double>>{{0, 970.769893},
                                                                                   {1, 888.214545},
                                                                                   {10, 713.056676},
@@ -57,7 +58,7 @@ TEST(BookIntersection, GivesThePublishedNumbersOfHardLocations) {
   }
 }
 
-TEST(BookIntersection, KeepsItsLogarithmFarOut) {
+TEST(BookIntersection, LogarithmIsFiniteForTinyFractions) {
   constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
   EXPECT_EQ(log_book_intersection(1000, 451, 1000), kMinusInfinity);
   const double far = log_book_intersection(1'000'000, 0, 999'000);
@@ -66,11 +67,12 @@ TEST(BookIntersection, KeepsItsLogarithmFarOut) {
   EXPECT_GT(log_book_intersection(1000, 600, 1000), std::log(0.9));
 }
 
-TEST(BookIntersection, NamesBothValuesOfAnImpossibleQuestion) {
-  EXPECT_TRUE(says(usage_error_of([] { log_book_intersection(64, 65, 0); }), {"65", "64"}));
-  EXPECT_TRUE(says(usage_error_of([] { log_book_intersection(64, 5, -1); }), {"-1", "64"}));
-  EXPECT_TRUE(says(usage_error_of([] { book_intersection_density(64, 5, 0); }), {"x is 0"}));
-  EXPECT_TRUE(says(usage_error_of([] { book_intersection_density(64, 5, std::nan("")); }), {"x is nan"}));
+TEST(BookIntersection, ReportsInvalidArguments) {
+  EXPECT_TRUE(contains_all(usage_error_of([] { log_book_intersection(64, 65, 0); }), {"65", "64"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { log_book_intersection(64, 5, -1); }), {"-1", "64"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { book_intersection_density(64, 5, 0); }), {"x is 0"}));
+  EXPECT_TRUE(
+      contains_all(usage_error_of([] { book_intersection_density(64, 5, std::nan("")); }), {"x is nan"}));
 }
 
 } // namespace

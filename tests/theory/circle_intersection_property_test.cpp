@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 
-// What holds for every number of bits, radius and distance.
+// Properties for any number of bits, radius and distance.
 
 #include <cmath>
 #include <limits>
 
 #include <boost/multiprecision/cpp_int.hpp>
-#include <gtest/gtest.h> // before rapidcheck, which lacks it
+#include <gtest/gtest.h> // must precede rapidcheck/gtest.h, which does not include it
 #include <rapidcheck/gtest.h>
 
 #include "mneme/theory/circle_intersection.h"
@@ -19,8 +19,8 @@ namespace {
 
 using Integer = boost::multiprecision::cpp_int;
 
-int64_t up_to(int64_t most) {
-  return *rc::gen::inRange<int64_t>(0, most + 1);
+int64_t up_to(int64_t max) {
+  return *rc::gen::inRange<int64_t>(0, max + 1);
 }
 
 Integer count(int64_t bits, int64_t radius, int64_t distance) {
@@ -28,10 +28,10 @@ Integer count(int64_t bits, int64_t radius, int64_t distance) {
 }
 
 double log_of(const Integer& number) {
-  return number == 0 ? -std::numeric_limits<double>::infinity() : log_of_count(number.str());
+  return number == 0 ? -std::numeric_limits<double>::infinity() : parse_log_count(number.str());
 }
 
-RC_GTEST_PROP(CircleIntersectionProperty, FallsInStairsTwoBitsWide, ()) {
+RC_GTEST_PROP(CircleIntersectionProperty, DecreasesInStairsTwoBitsWide, ()) {
   const int64_t bits = 1 + up_to(299), radius = up_to(bits);
   const std::vector<double> logs = log_circle_intersections(bits, radius);
   for (size_t v = 1; v < logs.size(); ++v) {
@@ -39,7 +39,7 @@ RC_GTEST_PROP(CircleIntersectionProperty, FallsInStairsTwoBitsWide, ()) {
   }
 }
 
-// What is outside both circles is inside both circles about the opposite addresses.
+// The complement of each circle is a circle around the opposite address.
 RC_GTEST_PROP(CircleIntersectionProperty, IsSymmetricInTheComplement, ()) {
   const int64_t bits = 1 + up_to(199), radius = up_to(bits - 1), distance = up_to(bits);
   const int64_t other = bits - radius - 1;
@@ -48,12 +48,12 @@ RC_GTEST_PROP(CircleIntersectionProperty, IsSymmetricInTheComplement, ()) {
             space + count(bits, other, distance));
 }
 
-RC_GTEST_PROP(CircleIntersectionProperty, GrowsWithTheRadius, ()) {
+RC_GTEST_PROP(CircleIntersectionProperty, IncreasesWithTheRadius, ()) {
   const int64_t bits = 2 + up_to(298), radius = up_to(bits - 1), distance = up_to(bits);
   RC_ASSERT(count(bits, radius, distance) <= count(bits, radius + 1, distance));
 }
 
-RC_GTEST_PROP(CircleIntersectionProperty, LogsFollowTheExactCounts, ()) {
+RC_GTEST_PROP(CircleIntersectionProperty, LogsEqualTheExactCounts, ()) {
   const int64_t bits = 1 + *rc::gen::element<int64_t>(30, 300, 3000);
   const int64_t radius = up_to(bits), distance = up_to(bits);
   const double log = log_circle_intersection(bits, radius, distance);
@@ -61,19 +61,19 @@ RC_GTEST_PROP(CircleIntersectionProperty, LogsFollowTheExactCounts, ()) {
   RC_ASSERT(log == exact || std::abs(log - exact) <= 1e-12 * std::abs(exact));
 }
 
-RC_GTEST_PROP(CircleIntersectionProperty, LiesBetweenItsBounds, ()) {
+RC_GTEST_PROP(CircleIntersectionProperty, IsBetweenItsBounds, ()) {
   const int64_t bits = 1 + up_to(999), radius = up_to(bits), distance = up_to(bits);
   const double log =
       log_circle_intersection(bits, radius, distance) - static_cast<double>(bits) * std::log(2.0);
   const IntersectionBounds bounds = intersection_bounds(bits, radius, distance);
-  constexpr double kRounding = 1e-11; // both sides can be equal
-  RC_ASSERT(bounds.log_largest_term <= log + kRounding);
-  RC_ASSERT(log <= bounds.log_all_largest + kRounding);
+  constexpr double kRounding = 1e-11; // needed where both sides are equal
+  RC_ASSERT(bounds.log_max_term <= log + kRounding);
+  RC_ASSERT(log <= bounds.log_max_term_times_count + kRounding);
   RC_ASSERT(log <= bounds.log_exponential + kRounding);
   RC_ASSERT((bounds.terms == 0) == std::isinf(log));
 }
 
-RC_GTEST_PROP(CircleIntersectionProperty, WeightsOfAtMostOneOnlyTakeAway, ()) {
+RC_GTEST_PROP(CircleIntersectionProperty, WeightsOfAtMostOneDoNotIncreaseIt, ()) {
   const int64_t bits = 1 + up_to(299), radius = up_to(bits), distance = up_to(bits);
   const double log = log_circle_intersection(bits, radius, distance);
   const double one = log_weighted_intersection(bits, radius, distance, AddressWeight::one);

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "theory/messages.h"
+#include "theory/usage_error.h"
 
 namespace mneme::theory {
 namespace {
@@ -23,52 +23,52 @@ int64_t published(const SdmParameters& parameters, const SignalToNoiseOptions& o
   return published_critical_distance(published_distances_after_read(parameters, options)).distance;
 }
 
-// One read crosses at 231 in a full-size simulation of 200 cues per distance; see one_reads for how close the
-// formula is.
-TEST(CriticalDistance, LiesByTheSimulatedOneReadCrossing) {
+// In a full-size simulation with 200 cues per distance, the crossing of one read is at 231; see
+// read_statistics for the accuracy of the formula.
+TEST(CriticalDistance, IsNearTheSimulatedOneReadCrossing) {
   const CriticalDistance critical = critical_distance(full_size(451));
   EXPECT_EQ(critical.distance, 234);
   EXPECT_EQ(critical.first, 1);
   EXPECT_EQ(critical_distance(full_size(451), Storage::heteroassociative).distance, 154);
 }
 
-TEST(CriticalDistance, IsZeroWhereTheMemoryDoesNotHoldItsPatterns) {
-  EXPECT_EQ(critical_distance(full_size(384)).distance, 0); // hardly any location is reached
-  EXPECT_EQ(critical_distance(full_size(470)).distance, 0); // far too many are
+TEST(CriticalDistance, IsZeroBeyondTheCapacity) {
+  EXPECT_EQ(critical_distance(full_size(384)).distance, 0); // too few locations are activated
+  EXPECT_EQ(critical_distance(full_size(470)).distance, 0); // too many are activated
 }
 
-TEST(CriticalDistance, ReachesUnrelatedPatternsInAnEmptyMemory) {
+TEST(CriticalDistance, IsLargeInAnAlmostEmptyMemory) {
   SdmParameters parameters = full_size(451);
   parameters.patterns = 2;
   EXPECT_GE(critical_distance(parameters).distance, 400);
 }
 
-TEST(CriticalDistance, EndsOnlyWhereTwoDistancesInARowDoNotHelp) {
-  const std::vector<double> stairs = {0, 0, 0, 3.5, 3.5,
-                                      6, 6, 8, 8.5}; // from 3 a read does not help, from 4 it does
+TEST(CriticalDistance, EndsAtTwoConsecutiveDistancesWithoutReduction) {
+  const std::vector<double> stairs = {
+      0, 0, 0, 3.5, 3.5, 6, 6, 8, 8.5}; // a read increases the distance from 3, but reduces it from 4
   EXPECT_EQ(critical_distance(stairs).distance, 4);
   EXPECT_EQ(critical_distance(stairs).first, 1);
 }
 
-TEST(CriticalDistance, BeginsWhereTheResidualErrorEnds) {
+TEST(CriticalDistance, StartsAboveTheResidualError) {
   const std::vector<double> noisy = {2, 2, 2.5, 2.5, 2.5, 3, 7, 8, 8, 9, 9};
   EXPECT_EQ(critical_distance(noisy).first, 3);
   EXPECT_EQ(critical_distance(noisy).distance, 5);
 }
 
-TEST(CriticalDistance, IgnoresHelpThatBeginsMoreThanHalfWayOut) {
+TEST(CriticalDistance, IgnoresRangesThatStartMoreThanHalfWay) {
   const std::vector<double> drowned = {5, 5, 6, 6, 7, 7, 7, 6.5, 6.5};
   EXPECT_EQ(critical_distance(drowned).distance, 0);
 }
 
-TEST(CriticalDistance, TakesTheShortestCurves) {
+TEST(CriticalDistance, SupportsVeryShortCurves) {
   EXPECT_EQ(critical_distance(std::vector<double>{0}).distance, 0);
   EXPECT_EQ(critical_distance(std::vector<double>{0, 0}).distance,
-            0); // its only step is more than half way out
+            0); // the only step is more than half way along the curve
   EXPECT_EQ(critical_distance(std::vector<double>{0, 0, 0}).distance, 2);
 }
 
-TEST(PublishedCriticalDistance, GivesTheFiguresOfThePaper) {
+TEST(PublishedCriticalDistance, MatchesTheNumbersOfThePaper) {
   EXPECT_EQ(published(full_size(451), {.noise = NoiseModel::jaeckel}), 164);
   EXPECT_EQ(published(full_size(451), {.noise = NoiseModel::book}), 212);
   EXPECT_EQ(published(full_size(451), {.noise = NoiseModel::book, .book_intersection = true}), 194);
@@ -82,23 +82,23 @@ TEST(PublishedCriticalDistance, GivesTheFiguresOfThePaper) {
   }
 }
 
-TEST(PublishedCriticalDistance, KeepsItsOddCases) {
-  // Nothing reaches 0.01 above the diagonal: the last distance; one NaN changes nothing.
+TEST(PublishedCriticalDistance, ReproducesTheSpecialCases) {
+  // No value is 0.01 above the diagonal: the last distance. A single NaN has no effect.
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0}).distance, 3);
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, kNaN}).distance, 3);
-  // Two NaN: as many as there are numbers.
+  // With two NaN: the number of other values.
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, kNaN, kNaN}).distance, 2);
-  // What happens before index 5 is not looked at, and where nothing happens after it, the answer is 4 ...
+  // Distances below 5 are ignored; the result is 4 if there is no crossing above ...
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 0, 0}).distance, 4);
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 0, 0, 7.5}).distance, 6);
-  // ... unless a read from half of that leads away.
+  // ... unless a read from half of it increases the distance.
   const PublishedCriticalDistance forced =
       published_critical_distance(std::vector<double>{0, 0, 2.5, 0, 0, 0});
   EXPECT_EQ(forced.distance, 0);
   EXPECT_TRUE(forced.forced_to_zero);
 }
 
-TEST(PublishedCriticalDistance, HasNaNWhereNothingIsSharedAtAll) {
+TEST(PublishedCriticalDistance, HasNaNWhereNoLocationIsShared) {
   const std::vector<double> after = published_distances_after_read(
       {.bits = 64, .hard_locations = std::pow(2.0, 64), .hamming_radius = 5, .patterns = 10});
   EXPECT_FALSE(std::isnan(after[10]));
@@ -106,25 +106,28 @@ TEST(PublishedCriticalDistance, HasNaNWhereNothingIsSharedAtAll) {
   EXPECT_EQ(published_critical_distance(after).distance, 11);
 }
 
-TEST(CriticalDistance, OfTenThousandBitsIsFoundWithoutOverflow) {
+TEST(CriticalDistance, DoesNotOverflowAt10000Bits) {
   const CriticalDistance critical =
       critical_distance({.bits = 10000, .hard_locations = 1e6, .hamming_radius = 4845, .patterns = 10000});
   EXPECT_GT(critical.distance, 1000);
   EXPECT_LT(critical.distance, 4000);
 }
 
-TEST(CriticalDistance, NamesWhatIsWrong) {
-  EXPECT_TRUE(says(usage_error_of([] { critical_distance(std::span<const double>()); }), {"empty"}));
-  EXPECT_TRUE(says(usage_error_of([] {
-                     critical_distance(std::vector<double>{0, kNaN});
-                   }),
-                   {"distance 1", "nan"}));
-  EXPECT_TRUE(says(usage_error_of([] {
-                     critical_distance(std::vector<double>{0, -1});
-                   }),
-                   {"distance 1", "-1"}));
-  EXPECT_TRUE(says(usage_error_of([] { published_critical_distance(std::vector<double>{0, -1}); }), {"-1"}));
-  EXPECT_TRUE(says(usage_error_of([] { critical_distance(full_size(1001)); }), {"1001", "1000"}));
+TEST(CriticalDistance, ReportsInvalidArguments) {
+  EXPECT_TRUE(contains_all(usage_error_of([] { critical_distance(std::span<const double>()); }), {"empty"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] {
+                             critical_distance(std::vector<double>{0, kNaN});
+                           }),
+                           {"distance 1", "nan"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] {
+                             critical_distance(std::vector<double>{0, -1});
+                           }),
+                           {"distance 1", "-1"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] {
+                             published_critical_distance(std::vector<double>{0, -1});
+                           }),
+                           {"-1"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { critical_distance(full_size(1001)); }), {"1001", "1000"}));
 }
 
 } // namespace

@@ -7,33 +7,34 @@
 
 #include <gtest/gtest.h>
 
-#include "theory/messages.h"
+#include "theory/usage_error.h"
 
 namespace mneme::theory {
 namespace {
 
-TEST(HopfieldCapacity, GivesThePublishedExamples) {
+TEST(HopfieldCapacity, MatchesThePublishedExamples) {
   const HopfieldCapacity small =
-      hopfield_capacity({.size = 20, .radius_factor = 3, .beta = 1, .failure = 0.001});
+      hopfield_capacity({.size = 20, .radius_factor = 3, .beta = 1, .failure_probability = 0.001});
   EXPECT_NEAR(small.a + std::log(small.b), 1.2733, 5e-5);
   EXPECT_NEAR(small.c, 3.1546, 5e-5);
-  EXPECT_NEAR(small.c_needed, 2.3942, 5e-5);
+  EXPECT_NEAR(small.c_min, 2.3942, 5e-5);
   EXPECT_NEAR(std::exp(small.log_num_stored), 7.4, 0.05);
-  EXPECT_TRUE(small.holds());
+  EXPECT_TRUE(small.applies());
   const HopfieldCapacity large =
-      hopfield_capacity({.size = 75, .radius_factor = 1, .beta = 1, .failure = 0.001});
+      hopfield_capacity({.size = 75, .radius_factor = 1, .beta = 1, .failure_probability = 0.001});
   EXPECT_NEAR(large.a + std::log(large.b), -0.9409, 5e-5);
   EXPECT_NEAR(large.c, 1.3719, 5e-5);
-  EXPECT_NEAR(large.c_needed, 1.2513, 5e-5);
+  EXPECT_NEAR(large.c_min, 1.2513, 5e-5);
   EXPECT_NEAR(std::exp(large.log_num_stored), 11.0, 0.05);
-  EXPECT_TRUE(large.holds());
+  EXPECT_TRUE(large.applies());
 }
 
-TEST(HopfieldCapacity, SaysWhereTheTheoremSaysNothing) {
-  EXPECT_FALSE(hopfield_capacity({.size = 10, .radius_factor = 1, .beta = 1, .failure = 0.001}).holds());
+TEST(HopfieldCapacity, ReportsWhereTheTheoremDoesNotApply) {
+  EXPECT_FALSE(
+      hopfield_capacity({.size = 10, .radius_factor = 1, .beta = 1, .failure_probability = 0.001}).applies());
 }
 
-TEST(HopfieldCapacity, SolvesItsEquationForAnyTemperature) {
+TEST(HopfieldCapacity, SolvesItsEquationForAnyBeta) {
   for (const double beta : {1e-6, 0.1, 1.0, 50.0, 1e5, 1e100}) {
     const HopfieldCapacity capacity = hopfield_capacity({.size = 64, .beta = beta});
     const double w = capacity.b / capacity.c, x = capacity.a + std::log(capacity.b);
@@ -41,10 +42,10 @@ TEST(HopfieldCapacity, SolvesItsEquationForAnyTemperature) {
   }
 }
 
-TEST(HopfieldCapacityGrowth, IsWhereRareAndHeavyPatternsBalance) {
+TEST(HopfieldCapacityGrowth, EqualsTheMaximisedExponent) {
   for (const double factor : {0.01, 0.5, 1.0, 3.0, 20.0}) {
     const double beta = 0.7, lambda = beta * factor * factor;
-    double best = -HUGE_VAL; // over the cosine t, by trying
+    double best = -HUGE_VAL; // maximum over the cosine t, by grid search
     for (int64_t i = 0; i < 1'000'000; ++i) {
       const double t = static_cast<double>(i) * 1e-6;
       best = std::max(best, lambda * t + std::log1p(-t * t) / 2);
@@ -54,50 +55,55 @@ TEST(HopfieldCapacityGrowth, IsWhereRareAndHeavyPatternsBalance) {
   }
 }
 
-TEST(HopfieldCapacityGrowth, IsFasterThanTheTheoremGuarantees) {
+TEST(HopfieldCapacityGrowth, ExceedsTheGuaranteeOfTheTheorem) {
   for (const int64_t size : {75, 200, 1000}) {
-    EXPECT_GT(hopfield_capacity_growth(1, 1), hopfield_capacity({.size = size, .failure = 0.001}).slope());
+    EXPECT_GT(hopfield_capacity_growth(1, 1),
+              hopfield_capacity({.size = size, .failure_probability = 0.001}).growth_rate());
   }
 }
 
-TEST(HopfieldBounds, AreTheFormulasOfTheTheorems) {
-  const HopfieldNetwork network{.beta = 2, .num_stored = 5, .largest_norm = 3};
+TEST(HopfieldBounds, EqualTheFormulasOfTheTheorems) {
+  const HopfieldNetwork network{.beta = 2, .num_stored = 5, .max_norm = 3};
   EXPECT_DOUBLE_EQ(hopfield_energy_max(network), 18);
-  EXPECT_NEAR(hopfield_gap_needed(network), 2 / 10.0 + std::log(2 * 4 * 5 * 2 * 9.0) / 2, 1e-14);
+  EXPECT_NEAR(hopfield_min_gap(network), 2 / 10.0 + std::log(2 * 4 * 5 * 2 * 9.0) / 2, 1e-14);
   EXPECT_DOUBLE_EQ(hopfield_fixed_point_radius(network), 1 / 30.0);
   EXPECT_NEAR(hopfield_retrieval_error_max(network, 4, 0.5), 2 * 4 * 3 * std::exp(-2 * (4 - 3.0)), 1e-13);
   EXPECT_NEAR(hopfield_contraction_max(network, 4, 0.5), 2 * 2 * 5 * 4 * 9 * std::exp(-2.0), 1e-12);
   EXPECT_NEAR(hopfield_fixed_point_error_max(network, 4), 2 * std::exp(1) * 4 * 3 * std::exp(-8.0), 1e-14);
 }
 
-TEST(HopfieldBounds, KeepASinglePatternWithoutError) {
-  const HopfieldNetwork alone{.beta = 2, .num_stored = 1, .largest_norm = 3};
-  EXPECT_EQ(hopfield_gap_needed(alone), -std::numeric_limits<double>::infinity());
+TEST(HopfieldBounds, AreZeroForASinglePattern) {
+  const HopfieldNetwork alone{.beta = 2, .num_stored = 1, .max_norm = 3};
+  EXPECT_EQ(hopfield_min_gap(alone), -std::numeric_limits<double>::infinity());
   EXPECT_EQ(hopfield_retrieval_error_max(alone, std::numeric_limits<double>::infinity(), 1), 0);
 }
 
-TEST(HopfieldBounds, AllowOneFixedPointWhereItIsWarm) {
-  EXPECT_TRUE(
-      hopfield_has_one_fixed_point(0.03, 5.48)); // the published example has its first transition above
-  EXPECT_FALSE(hopfield_has_one_fixed_point(0.05, 5.48));
+TEST(HopfieldBounds, FixedPointIsUniqueAtSmallBeta) {
+  EXPECT_TRUE(hopfield_has_unique_fixed_point(
+      0.03, 5.48)); // in the published example the first transition is at a larger beta
+  EXPECT_FALSE(hopfield_has_unique_fixed_point(0.05, 5.48));
 }
 
-TEST(HopfieldBounds, NamesTheNumberThatIsOutOfItsRange) {
+TEST(HopfieldBounds, ReportInvalidArguments) {
   const auto error = [](HopfieldNetwork network) {
-    return usage_error_of([&] { hopfield_gap_needed(network); });
+    return usage_error_of([&] { hopfield_min_gap(network); });
   };
-  EXPECT_TRUE(says(error({.beta = 0}), {"hopfield_gap_needed", "beta is 0", "above 0"}));
-  EXPECT_TRUE(says(error({.num_stored = 0}), {"num_stored is 0", "at least 1"}));
-  EXPECT_TRUE(says(error({.largest_norm = std::nan("")}), {"largest_norm is nan"}));
-  EXPECT_TRUE(says(usage_error_of([] { hopfield_retrieval_error_max({}, 1, -1); }), {"distance is -1"}));
-  EXPECT_TRUE(says(usage_error_of([] { hopfield_contraction_max({}, std::nan(""), 0); }), {"gap is nan"}));
-  EXPECT_TRUE(says(usage_error_of([] { hopfield_has_one_fixed_point(-1, 0); }), {"beta is -1"}));
-  EXPECT_TRUE(says(usage_error_of([] { hopfield_capacity({.size = 1}); }), {"size is 1", "at least 2"}));
-  EXPECT_TRUE(says(usage_error_of([] { hopfield_capacity({.failure = 1}); }), {"failure is 1"}));
+  EXPECT_TRUE(contains_all(error({.beta = 0}), {"hopfield_min_gap", "beta is 0", "above 0"}));
+  EXPECT_TRUE(contains_all(error({.num_stored = 0}), {"num_stored is 0", "at least 1"}));
+  EXPECT_TRUE(contains_all(error({.max_norm = std::nan("")}), {"max_norm is nan"}));
   EXPECT_TRUE(
-      says(usage_error_of([] { hopfield_capacity({.radius_factor = -2}); }), {"radius_factor is -2"}));
+      contains_all(usage_error_of([] { hopfield_retrieval_error_max({}, 1, -1); }), {"distance is -1"}));
   EXPECT_TRUE(
-      says(usage_error_of([] { hopfield_capacity_growth(1, 0); }), {"radius_factor is 0", "above 0"}));
+      contains_all(usage_error_of([] { hopfield_contraction_max({}, std::nan(""), 0); }), {"gap is nan"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { hopfield_has_unique_fixed_point(-1, 0); }), {"beta is -1"}));
+  EXPECT_TRUE(
+      contains_all(usage_error_of([] { hopfield_capacity({.size = 1}); }), {"size is 1", "at least 2"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { hopfield_capacity({.failure_probability = 1}); }),
+                           {"failure_probability is 1"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { hopfield_capacity({.radius_factor = -2}); }),
+                           {"radius_factor is -2"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { hopfield_capacity_growth(1, 0); }),
+                           {"radius_factor is 0", "above 0"}));
 }
 
 } // namespace

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "theory/messages.h"
+#include "theory/usage_error.h"
 
 namespace mneme::theory {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 constexpr SdmParameters kPublished{
     .bits = 100, .hard_locations = 10000, .hamming_radius = 35, .patterns = 100};
 
-TEST(SignalToNoise, GivesThePublishedNumbers) {
+TEST(SignalToNoise, MatchesThePublishedNumbers) {
   const auto jaeckel = signal_to_noise(kPublished, {.noise = NoiseModel::jaeckel});
   EXPECT_NEAR(jaeckel[0].signal, 17.5882, 5e-5);
   EXPECT_NEAR(jaeckel[0].noise_deviation, 4.43690, 5e-6);
@@ -26,7 +26,7 @@ TEST(SignalToNoise, GivesThePublishedNumbers) {
   EXPECT_EQ(book[20].noise_deviation, book[0].noise_deviation);
 }
 
-TEST(SignalToNoise, ReckonsUnrelatedPatternsAtTheDistanceGiven) {
+TEST(SignalToNoise, UsesTheGivenDistanceOfUnrelatedPatterns) {
   const auto at_half = signal_to_noise(kPublished, {.noise = NoiseModel::jaeckel});
   const auto nearer = signal_to_noise(kPublished, {.noise = NoiseModel::jaeckel, .unrelated_distance = 40});
   const double lambda = at_half[40].signal, i0 = at_half[50].signal, signal = at_half[10].signal;
@@ -34,9 +34,9 @@ TEST(SignalToNoise, ReckonsUnrelatedPatternsAtTheDistanceGiven) {
   EXPECT_NEAR(std::pow(nearer[10].noise_deviation, 2), signal + 99 * (lambda + lambda * lambda), 1e-12);
 }
 
-// The means over random distances exceed the value at n / 2: both numbers of locations and of their squares
-// bend upwards.
-TEST(SignalToNoise, AveragedNoiseExceedsThatAtHalfOfTheBits) {
+// The means over random distances exceed the value at n / 2, because lambda and lambda^2 are convex functions
+// of the distance.
+TEST(SignalToNoise, AveragedNoiseExceedsThatAtHalfTheBits) {
   for (const int64_t radius : {10, 30, 45}) {
     SdmParameters parameters = kPublished;
     parameters.hamming_radius = radius;
@@ -45,7 +45,7 @@ TEST(SignalToNoise, AveragedNoiseExceedsThatAtHalfOfTheBits) {
   }
 }
 
-TEST(SignalToNoise, OfASinglePatternIsTheRootOfTheSharedLocations) {
+TEST(SignalToNoise, OfASinglePatternIsTheSquareRootOfTheSharedLocations) {
   const auto reads =
       signal_to_noise({.bits = 64, .hard_locations = 1e6, .hamming_radius = 19, .patterns = 1});
   EXPECT_NEAR(reads[10].ratio, std::sqrt(reads[10].signal), 1e-12);
@@ -54,7 +54,7 @@ TEST(SignalToNoise, OfASinglePatternIsTheRootOfTheSharedLocations) {
   EXPECT_EQ(reads[39].ratio, 0);
 }
 
-TEST(SignalToNoise, StaysFiniteAtTheLargestCounts) {
+TEST(SignalToNoise, IsFiniteAtTheLargestCounts) {
   for (const NoiseModel noise : {NoiseModel::averaged, NoiseModel::jaeckel, NoiseModel::book}) {
     const auto reads = signal_to_noise(
         {.bits = 1000, .hard_locations = 1e100, .hamming_radius = 1000, .patterns = 1e100}, {.noise = noise});
@@ -63,12 +63,12 @@ TEST(SignalToNoise, StaysFiniteAtTheLargestCounts) {
   }
 }
 
-TEST(SignalToNoise, NamesWhatIsWrong) {
+TEST(SignalToNoise, ReportsInvalidArguments) {
   SdmParameters parameters = kPublished;
   parameters.patterns = 0;
-  EXPECT_TRUE(says(usage_error_of([&] { signal_to_noise(parameters); }), {"patterns is 0"}));
-  EXPECT_TRUE(
-      says(usage_error_of([] { signal_to_noise(kPublished, {.unrelated_distance = 101}); }), {"101", "100"}));
+  EXPECT_TRUE(contains_all(usage_error_of([&] { signal_to_noise(parameters); }), {"patterns is 0"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { signal_to_noise(kPublished, {.unrelated_distance = 101}); }),
+                           {"101", "100"}));
 }
 
 } // namespace

@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "mneme/theory/circle_intersection.h"
-#include "theory/messages.h"
+#include "theory/usage_error.h"
 
 namespace mneme::theory {
 namespace {
@@ -26,7 +26,7 @@ double weight_of(AddressWeight weight, int bits, int from_first, int from_second
   return 1;
 }
 
-TEST(WeightedIntersection, IsTheSumOverTheAddressesInBothCircles) {
+TEST(WeightedIntersection, EqualsTheSumOverTheAddressesInBothCircles) {
   constexpr int kBits = 9;
   for (const AddressWeight weight : {AddressWeight::one, AddressWeight::linear, AddressWeight::exponential}) {
     for (int radius = 0; radius <= kBits; ++radius) {
@@ -44,7 +44,7 @@ TEST(WeightedIntersection, IsTheSumOverTheAddressesInBothCircles) {
   }
 }
 
-TEST(WeightedIntersection, WithWeightOneIsTheCircleIntersectionAt10000Bits) {
+TEST(WeightedIntersection, WithWeightOneEqualsTheCircleIntersectionAt10000Bits) {
   for (const int64_t radius : {40, 4700, 5100}) {
     for (const int64_t distance : {0, 1, 60, 5000, 9000, 10000}) {
       const double log = log_circle_intersection(10000, radius, distance);
@@ -55,13 +55,13 @@ TEST(WeightedIntersection, WithWeightOneIsTheCircleIntersectionAt10000Bits) {
   }
 }
 
-TEST(WeightedIntersection, NamesBothValuesOfAnImpossibleQuestion) {
-  EXPECT_TRUE(says(usage_error_of([] { log_weighted_intersection(64, 65, 0, AddressWeight::linear); }),
-                   {"65", "64"}));
-  EXPECT_TRUE(says(usage_error_of([] { log_weighted_intersection(64, 5, 65, AddressWeight::linear); }),
-                   {"65", "64"}));
-  EXPECT_TRUE(
-      says(usage_error_of([] { log_weighted_intersection(0, 0, 0, AddressWeight::one); }), {"bits is 0"}));
+TEST(WeightedIntersection, ReportsInvalidArguments) {
+  EXPECT_TRUE(contains_all(
+      usage_error_of([] { log_weighted_intersection(64, 65, 0, AddressWeight::linear); }), {"65", "64"}));
+  EXPECT_TRUE(contains_all(
+      usage_error_of([] { log_weighted_intersection(64, 5, 65, AddressWeight::linear); }), {"65", "64"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { log_weighted_intersection(0, 0, 0, AddressWeight::one); }),
+                           {"bits is 0"}));
 }
 
 } // namespace

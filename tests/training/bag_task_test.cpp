@@ -13,13 +13,13 @@
 namespace mneme::training {
 namespace {
 
-TEST(BagTask, SplitsThePublishedExamplesAsPublished) {
+TEST(BagTask, SplitsThePublishedTasks) {
   const BagTask bits = bit_pattern_task();
   EXPECT_EQ(bits.training.count(), 1536);
   EXPECT_EQ(bits.training.num_positive(), 768);
   EXPECT_EQ(bits.validation.count(), 512);
   EXPECT_EQ(bits.validation.num_positive(), 256);
-  const data::LabelledBags all = labelled(data::draw_bit_bags());
+  const data::LabelledBags all = to_labelled_bags(data::draw_bit_bags());
   EXPECT_EQ(bits.training.bytes, slice(all, 256, 1792).bytes);
   const BagTask latch = latch_task();
   EXPECT_EQ(latch.training.count(), 3072);
@@ -28,7 +28,7 @@ TEST(BagTask, SplitsThePublishedExamplesAsPublished) {
   EXPECT_EQ(latch.schedule_of("lookup-adapted").epochs, 18);
 }
 
-TEST(BagTask, NamesTheSetThatHoldsOneClassAlone) {
+TEST(BagTask, DescribesTheSetOfASingleClass) {
   BagTask task = bit_pattern_task({.num_bags = 64});
   EXPECT_EQ(single_class_set(task), "");
   std::ranges::fill(task.validation.targets, uint8_t{1});
@@ -37,29 +37,29 @@ TEST(BagTask, NamesTheSetThatHoldsOneClassAlone) {
   EXPECT_EQ(single_class_set(task), "all 48 training bags are negative");
 }
 
-TEST(JudgeAnswers, CountsEachKindOfRightAnswer) {
-  const BagAnswers answers = judge({2, -1, 0.5, -3, 0}, {1, 1, 0, 0, 0});
-  EXPECT_DOUBLE_EQ(answers.accuracy, 3 / 5.0);
-  EXPECT_DOUBLE_EQ(answers.sensitivity, 1 / 2.0);
-  EXPECT_DOUBLE_EQ(answers.specificity, 2 / 3.0);                // 0 is a no
-  EXPECT_DOUBLE_EQ(answers.area_under_curve, (3 + 1) / 6.0);     // 2 above all three, -1 above -3
-  EXPECT_DOUBLE_EQ(judge({1, 1}, {1, 0}).area_under_curve, 0.5); // a tie
-  EXPECT_TRUE(std::isnan(judge({1, 1}, {1, 1}).specificity));
+TEST(ClassificationMetrics, MatchDefinitions) {
+  const auto metrics = classification_metrics({2, -1, 0.5, -3, 0}, {1, 1, 0, 0, 0});
+  EXPECT_DOUBLE_EQ(metrics.accuracy, 3 / 5.0);
+  EXPECT_DOUBLE_EQ(metrics.sensitivity, 1 / 2.0);
+  EXPECT_DOUBLE_EQ(metrics.specificity, 2 / 3.0);            // a logit of 0 predicts the negative class
+  EXPECT_DOUBLE_EQ(metrics.area_under_curve, (3 + 1) / 6.0); // 2 is above all three, -1 above -3
+  EXPECT_DOUBLE_EQ(classification_metrics({1, 1}, {1, 0}).area_under_curve, 0.5); // a tie
+  EXPECT_TRUE(std::isnan(classification_metrics({1, 1}, {1, 1}).specificity));
 }
 
-TEST(JudgeAnswers, NamesWhatCannotBe) {
+TEST(ClassificationMetrics, RejectsInvalidArguments) {
   const auto error = [](const std::vector<double>& logits,
                         const std::vector<uint8_t>& targets) -> std::string {
     try {
-      judge(logits, targets);
+      classification_metrics(logits, targets);
     } catch (const UsageError& refused) {
       return refused.what();
     }
     return "";
   };
-  mneme::testing::expect_contains(error({1}, {1, 0}), {"1 answers for 2 labels"});
-  mneme::testing::expect_contains(error({}, {}), {"0 answers"});
-  mneme::testing::expect_contains(error({1, std::nan("")}, {1, 0}), {"answer 1 is nan"});
+  mneme::testing::expect_contains(error({1}, {1, 0}), {"1 logits for 2 labels"});
+  mneme::testing::expect_contains(error({}, {}), {"0 logits"});
+  mneme::testing::expect_contains(error({1, std::nan("")}, {1, 0}), {"logit 1 is nan"});
 }
 
 } // namespace

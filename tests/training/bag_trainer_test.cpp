@@ -29,7 +29,7 @@ BagTask bits() {
   return bit_pattern_task({.num_bags = 64, .num_instances = 4, .num_signals = 2, .num_bits = 6});
 }
 
-/// Random grey images, every tenth with the label 9.
+/// Random grey images with the labels 0 to 9 in turn.
 BagTask digits() {
   data::PatternSet images{.patterns = RealPatterns(40, 28 * 28), .height = 28, .width = 28, .channels = 1};
   mneme::Random random(5);
@@ -37,7 +37,7 @@ BagTask digits() {
     std::ranges::generate(images.patterns[i], [&] { return std::floor(random.uniform() * 256) / 255; });
     images.labels.push_back(i % 10);
   }
-  return digit_bag_task(images, 30, {.num_bags = 4, .mean_size = 3, .size_deviation = 1});
+  return digit_bag_task(images, 30, {.num_bags = 4, .mean_size = 3, .size_std = 1});
 }
 
 BagSchedule short_schedule(const BagTask& task, int64_t epochs = 3) {
@@ -65,9 +65,9 @@ TEST(BagTrainer, LearnsTheLatchTask) {
   for (const char* model : {"hopfield", "lookup-adapted"}) {
     BagSchedule schedule = short_schedule(task, 30);
     schedule.learning_rate = 1e-2;
-    const BagFit learnt = fit(task, model, schedule);
-    EXPECT_EQ(learnt.epochs.back().validation.accuracy, 1) << model;
-    EXPECT_LT(learnt.epochs.back().validation.loss, 0.2 * learnt.epochs.front().training.loss) << model;
+    const BagFit result = fit(task, model, schedule);
+    EXPECT_EQ(result.epochs.back().validation.accuracy, 1) << model;
+    EXPECT_LT(result.epochs.back().validation.loss, 0.2 * result.epochs.front().training.loss) << model;
   }
 }
 
@@ -80,12 +80,12 @@ TEST(BagTrainer, RunsEveryModelOfEveryTask) {
       const BagEpoch& epoch = trainer.epochs().front();
       EXPECT_GT(epoch.training.loss, 0) << task.name << " " << model;
       EXPECT_TRUE(std::isfinite(epoch.validation.loss)) << task.name << " " << model;
-      EXPECT_EQ(trainer.validate().loss, epoch.validation.loss); // nothing is drawn in a validation
+      EXPECT_EQ(trainer.validate().loss, epoch.validation.loss); // validation is deterministic
     }
   }
 }
 
-TEST(BagTrainer, HasTheSizesOfThePublishedModels) {
+TEST(BagTrainer, HasThePublishedNumbersOfParameters) {
   const BagTask task = bit_pattern_task();
   const auto parameters = [&](const char* model) {
     return BagTrainer(task, model, task.schedule, 1).num_parameters();
@@ -94,25 +94,25 @@ TEST(BagTrainer, HasTheSizesOfThePublishedModels) {
   EXPECT_EQ(parameters("hopfield"), 192 + 24 + 64 + 8 + 48 + 129);
   EXPECT_EQ(parameters("pooling"), 192 + 24 + 64 + 8 + 48 + 8 + 9);
   EXPECT_EQ(parameters("lookup"), 192 + 24 + 64 + 8 + 48 + 255 * 8 + 129);
-  EXPECT_EQ(parameters("lookup-adapted"), parameters("lookup")); // its targets are not learnt
+  EXPECT_EQ(parameters("lookup-adapted"), parameters("lookup")); // its targets are not learned
 }
 
-TEST(BagTrainer, ScoresAsThePlainFormulas) {
+TEST(BagTrainer, ScoreMatchesTheFormulas) {
   const BagTask task = digits();
   BagTrainer trainer(task, "attention", task.schedule, 3);
   const std::vector<double> logits = trainer.logits(task.validation);
-  double loss = 0, right = 0;
+  double loss = 0, correct = 0;
   for (size_t i = 0; i < logits.size(); ++i) {
     const double p = std::clamp(1 / (1 + std::exp(-logits[i])), 1e-5, 1 - 1e-5),
                  y = task.validation.targets[i];
     loss -= (y * std::log(p) + (1 - y) * std::log(1 - p)) / static_cast<double>(logits.size());
-    right += (p > 0.5) == (y > 0.5) ? 1 : 0;
+    correct += (p > 0.5) == (y > 0.5) ? 1 : 0;
   }
   EXPECT_NEAR(trainer.validate().loss, loss, 1e-6); // float32
-  EXPECT_DOUBLE_EQ(trainer.validate().accuracy, right / static_cast<double>(logits.size()));
+  EXPECT_DOUBLE_EQ(trainer.validate().accuracy, correct / static_cast<double>(logits.size()));
 }
 
-TEST(BagTrainer, DoesNotDependOnTheNumberOfThreadsOrOnNeighbours) {
+TEST(BagTrainer, DoesNotDependOnTheNumberOfThreadsOrOnParallelRuns) {
   const BagTask task = bits();
   const int before = threads();
   std::vector<BagFit> alone;
@@ -142,7 +142,7 @@ TEST(BagTrainer, DoesNotDependOnTheNumberOfThreadsOrOnNeighbours) {
   EXPECT_FALSE(same(alone[0].epochs, alone[1].epochs));
 }
 
-TEST(BagTrainer, LeavesTheDefaultGeneratorAsItWas) {
+TEST(BagTrainer, RestoresTheDefaultGenerator) {
   const BagTask task = bits();
   torch::manual_seed(7);
   const at::Tensor expected = at::rand({3});
@@ -151,13 +151,13 @@ TEST(BagTrainer, LeavesTheDefaultGeneratorAsItWas) {
   EXPECT_TRUE(at::rand({3}).equal(expected));
 }
 
-TEST(BagTrainer, GoesOnFromACheckpointBitForBit) {
+TEST(BagTrainer, ResumesFromACheckpointBitForBit) {
   for (const BagTask& task : {bits(), latch(), digits()}) {
     const TemporaryFolder folder;
     const std::string model = task.name == "latch"         ? "lookup-adapted"
                               : task.name == "bit-pattern" ? "hopfield-adapted"
                                                            : "pooling";
-    const BagFit whole = fit(task, model, short_schedule(task, 4));
+    const BagFit uninterrupted = fit(task, model, short_schedule(task, 4));
     for (const int64_t stop : {0, 1, 3}) {
       const std::filesystem::path path = folder.path() / std::to_string(stop);
       BagTrainer trainer(task, model, short_schedule(task, 4), 4);
@@ -165,9 +165,10 @@ TEST(BagTrainer, GoesOnFromACheckpointBitForBit) {
         trainer.epoch();
       }
       trainer.save(path);
-      EXPECT_TRUE(same(fit(task, model, short_schedule(task, 4), path).epochs, whole.epochs))
+      EXPECT_TRUE(same(fit(task, model, short_schedule(task, 4), path).epochs, uninterrupted.epochs))
           << task.name << stop;
-      EXPECT_TRUE(same(fit(task, model, short_schedule(task, 4), path).epochs, whole.epochs)) << "finished";
+      EXPECT_TRUE(same(fit(task, model, short_schedule(task, 4), path).epochs, uninterrupted.epochs))
+          << "finished";
     }
   }
 }
@@ -196,7 +197,7 @@ TEST(BagTrainer, KeepsEveryFinishedEpochWhenInterrupted) {
                    fit(task, "pooling", short_schedule(task, 4)).epochs));
 }
 
-TEST(BagTrainer, StopsOnceTheValidationNoLongerFalls) {
+TEST(BagTrainer, StopsEarlyWhenTheValidationLossDoesNotDecrease) {
   const BagTask task = bits();
   BagSchedule schedule = short_schedule(task, 200);
   schedule.learning_rate = 0.05;
@@ -216,7 +217,7 @@ TEST(BagTrainer, StopsOnceTheValidationNoLongerFalls) {
   EXPECT_EQ(fit(task, "hopfield", schedule).epochs.size(), stopped.epochs.size() + 1);
 }
 
-TEST(BagTrainer, RefusesACheckpointOfAnotherRun) {
+TEST(BagTrainer, RejectsACheckpointOfAnotherRun) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "run.safetensors";
   const BagTask task = bits(),
@@ -231,9 +232,9 @@ TEST(BagTrainer, RefusesACheckpointOfAnotherRun) {
     });
   };
   expect_contains(error(task, "hopfield", 1e-3, 4),
-                  {path.string(), "model pooling", "hopfield is asked for"});
+                  {path.string(), "model pooling", "hopfield is requested"});
   expect_contains(error(task, "pooling", 1e-2, 4), {"learning_rate 0.001", "0.01"});
-  expect_contains(error(task, "pooling", 1e-3, 5), {"seed 4", "5 is asked for"});
+  expect_contains(error(task, "pooling", 1e-3, 5), {"seed 4", "5 is requested"});
   expect_contains(error(other_bags, "pooling", 1e-3, 4), {"training bags 48 bags of [6]"});
 
   Checkpoint broken = load_checkpoint(path);
@@ -246,7 +247,7 @@ TEST(BagTrainer, RefusesACheckpointOfAnotherRun) {
   EXPECT_THROW(BagTrainer(task, "pooling", task.schedule, 4).restore(path), DataError);
 }
 
-TEST(BagTrainer, NamesWhatCannotBe) {
+TEST(BagTrainer, RejectsInvalidArguments) {
   const BagTask task = bits();
   const auto with = [&](const std::function<void(BagSchedule&)>& change) {
     BagSchedule schedule = task.schedule;
@@ -266,10 +267,10 @@ TEST(BagTrainer, NamesWhatCannotBe) {
   BagSchedule schedule = images.schedule;
   schedule.batch_size = 2;
   expect_contains(usage_error_of([&] { const BagTrainer trainer(images, "attention", schedule, 1); }),
-                  {"share batches of 2", "batch_size 1"});
+                  {"batch_size is 2", "batch_size to 1"});
   const BagTask none{.name = "none", .models = {"pooling"}};
   expect_contains(usage_error_of([&] { const BagTrainer trainer(none, "pooling", {}, 1); }),
-                  {"0 bags to learn from"});
+                  {"0 training bags"});
 }
 
 } // namespace

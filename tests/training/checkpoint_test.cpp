@@ -24,7 +24,7 @@ template <class ErrorType> std::string message_of(const std::function<void()>& c
   return "";
 }
 
-TEST(Checkpoint, ComesBackBitForBit) {
+TEST(Checkpoint, RoundTripsBitForBit) {
   const TemporaryFolder folder;
   const Checkpoint before{.tensors = {{"floats", random_tensor({3, 5}, 1, at::kFloat)},
                                       {"doubles", random_tensor({2, 2, 2}, 2)},
@@ -43,7 +43,7 @@ TEST(Checkpoint, ComesBackBitForBit) {
   }
 }
 
-TEST(Checkpoint, NamesWhatIsMissingOrOfAnotherKind) {
+TEST(Checkpoint, ReportsMissingEntriesAndUnsupportedTypes) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";
   expect_contains(message_of<UsageError>([&] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What plain PyTorch computed: tests/golden/attention/fits.json.
+/// Results of PyTorch for the models of binary_models.h: tests/golden/attention/fits.json.
 #pragma once
 
 #include <fstream>
@@ -32,7 +32,7 @@ inline data::LabelledBits golden_samples(const nlohmann::json& fits) {
   return samples;
 }
 
-/// The parameters of a state dict in the order of binary_models.h.
+/// The parameters of a state dict, in the order of binary_models.h.
 inline std::vector<double> golden_parameters(const training::BinaryModel& model,
                                              const nlohmann::json& named) {
   std::vector<double> parameters;
@@ -48,7 +48,7 @@ inline std::vector<double> golden_parameters(const training::BinaryModel& model,
     return parameters;
   }
   const auto weight = named.at("layers.0.weight").get<std::vector<double>>(); // [hidden, inputs]
-  const auto hidden = static_cast<size_t>(model.perceptron.hidden_size), width = weight.size() / hidden;
+  const auto hidden = static_cast<size_t>(model.mlp.hidden_size), width = weight.size() / hidden;
   for (size_t input = 0; input < width; ++input) {
     for (size_t unit = 0; unit < hidden; ++unit) {
       parameters.push_back(weight[unit * width + input]);

@@ -16,11 +16,11 @@ namespace {
 
 using mneme::testing::TemporaryFolder;
 using ops::expect_contains;
-using ops::largest_difference;
+using ops::max_abs_difference;
 using ops::random_tensor;
 using ops::usage_error_of;
 
-/// Images in groups that are alike, as digits are: recall among them is something to learn.
+/// Images in groups of similar ones, like digits, so that a projection can improve recall.
 at::Tensor images(int64_t count = 300, int64_t size = 40) {
   const at::Tensor groups = random_tensor({5, size}, 1).abs();
   const at::Tensor each = random_tensor({count, size}, 2).abs() * 0.7;
@@ -40,7 +40,7 @@ double mean(const std::vector<double>& numbers, size_t first, size_t last) {
   return sum;
 }
 
-TEST(ProjectionTrainer, LowersTheLoss) {
+TEST(ProjectionTrainer, ReducesTheLoss) {
   for (const bool learn_beta : {false, true}) {
     ProjectionOptions chosen = options();
     chosen.learn_beta = learn_beta;
@@ -53,7 +53,7 @@ TEST(ProjectionTrainer, LowersTheLoss) {
   }
 }
 
-TEST(ProjectionTrainer, GradientIsThatOfThePublishedLoss) {
+TEST(ProjectionTrainer, GradientMatchesThePublishedLoss) {
   ProjectionOptions chosen = options();
   chosen.type = at::kDouble;
   chosen.update_steps = 2;
@@ -90,7 +90,7 @@ TEST(ProjectionTrainer, GradientIsThatOfThePublishedLoss) {
   const at::Tensor expected = (state - targets).square().sum() / 32;
   expected.backward();
   EXPECT_NEAR(loss, expected.item<double>(), 1e-12);
-  EXPECT_LT(largest_difference(trainer.matrix().grad(), matrix.grad()), 1e-12);
+  EXPECT_LT(max_abs_difference(trainer.matrix().grad(), matrix.grad()), 1e-12);
 }
 
 TEST(ProjectionTrainer, DoesNotDependOnTheNumberOfThreads) {
@@ -109,13 +109,14 @@ TEST(ProjectionTrainer, DoesNotDependOnTheNumberOfThreads) {
   EXPECT_EQ(runs[0].losses, runs[1].losses);
 }
 
-TEST(ProjectionTrainer, GoesOnFromACheckpointBitForBit) {
+TEST(ProjectionTrainer, ResumesFromACheckpointBitForBit) {
   for (const bool learn_beta : {false, true}) {
     const TemporaryFolder folder;
     ProjectionOptions chosen = options();
     chosen.learn_beta = learn_beta;
-    const TrainedProjection whole = train_projection(images(), chosen);
-    for (const int64_t stop : {0, 7, 10, 25}) { // also at the border of an epoch, and before the first step
+    const TrainedProjection uninterrupted = train_projection(images(), chosen);
+    for (const int64_t stop :
+         {0, 7, 10, 25}) { // before the first step, within an epoch, and at the end of one
       const std::filesystem::path path = folder.path() / std::to_string(stop);
       {
         ProjectionTrainer trainer(images(), chosen);
@@ -125,9 +126,9 @@ TEST(ProjectionTrainer, GoesOnFromACheckpointBitForBit) {
         trainer.save(path);
       }
       const TrainedProjection resumed = train_projection(images(), chosen, {.checkpoint = path});
-      EXPECT_TRUE(resumed.matrix.equal(whole.matrix)) << stop;
-      EXPECT_EQ(resumed.beta, whole.beta);
-      EXPECT_EQ(resumed.losses, whole.losses);
+      EXPECT_TRUE(resumed.matrix.equal(uninterrupted.matrix)) << stop;
+      EXPECT_EQ(resumed.beta, uninterrupted.beta);
+      EXPECT_EQ(resumed.losses, uninterrupted.losses);
     }
   }
 }
@@ -154,7 +155,7 @@ TEST(ProjectionTrainer, SavesACheckpointWhenInterrupted) {
                   .matrix.equal(train_projection(images(), options()).matrix));
 }
 
-TEST(ProjectionTrainer, RefusesACheckpointOfAnotherRun) {
+TEST(ProjectionTrainer, RejectsACheckpointOfAnotherRun) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "run.safetensors";
   train_projection(images(), options(), {.checkpoint = path, .steps_max = 2});
@@ -163,7 +164,7 @@ TEST(ProjectionTrainer, RefusesACheckpointOfAnotherRun) {
   };
   ProjectionOptions other = options();
   other.seed = 9;
-  expect_contains(error(images(), other), {path.string(), "seed 1", "9 is asked for"});
+  expect_contains(error(images(), other), {path.string(), "seed 1", "9 is requested"});
   other = options();
   other.noise_max = 7;
   expect_contains(error(images(), other), {"noise 1 to 6", "1 to 7"});
@@ -181,18 +182,18 @@ TEST(ProjectionTrainer, RefusesACheckpointOfAnotherRun) {
   EXPECT_THROW(ProjectionTrainer(images(), options()).restore(path), DataError);
 }
 
-TEST(ProjectionTrainer, ReadsPixelsAndNumbersAlike) {
+TEST(ProjectionTrainer, BytesAndFloatingPointGiveTheSameResult) {
   ProjectionOptions chosen = options();
   chosen.type = at::kDouble;
   const TrainingRun run{.steps_max = 3};
-  EXPECT_LT(largest_difference(train_projection(images(), chosen, run).matrix,
+  EXPECT_LT(max_abs_difference(train_projection(images(), chosen, run).matrix,
                                train_projection(images().to(at::kDouble) / 255, chosen, run).matrix),
             1e-12);
 }
 
-TEST(ProjectionTrainer, StopsWhereTheLossIsNoNumber) {
+TEST(ProjectionTrainer, StopsWhenTheLossIsNotFinite) {
   ProjectionOptions chosen = options();
-  chosen.learning_rate = 3e37; // The first step throws the matrix far out of reach.
+  chosen.learning_rate = 3e37; // after the first step, the matrix is so large that the loss overflows
   ProjectionTrainer trainer(images(), chosen);
   std::string message;
   for (int step = 0; step < 5 && message.empty(); ++step) {
@@ -205,7 +206,7 @@ TEST(ProjectionTrainer, StopsWhereTheLossIsNoNumber) {
   expect_contains(message, {"loss of step", "finite", "learning rate"});
 }
 
-TEST(ProjectionTrainer, NamesOptionsOutOfRange) {
+TEST(ProjectionTrainer, RejectsOptionsOutOfRange) {
   const auto with = [](const std::function<void(ProjectionOptions&)>& change) {
     ProjectionOptions chosen = options();
     change(chosen);
@@ -217,19 +218,20 @@ TEST(ProjectionTrainer, NamesOptionsOutOfRange) {
   expect_contains(with([](auto& o) { o.update_steps = 0; }), {"update_steps is 0"});
   expect_contains(with([](auto& o) { o.beta = -1; }), {"beta is -1", "> 0"});
   expect_contains(with([](auto& o) { o.learning_rate = std::nan(""); }), {"learning_rate is nan"});
-  expect_contains(with([](auto& o) { o.noise_max = 41; }), {"1 to 41", "size of a pattern, 40"});
+  expect_contains(with([](auto& o) { o.noise_max = 41; }),
+                  {"noise_max is 41", "<= 40, the size of a pattern"});
   expect_contains(with([](auto& o) { o.hamming_radius = 13; }), {"13"});
   expect_contains(with([](auto& o) { o.type = at::kHalf; }), {"type is Half"});
-  expect_contains(with([](auto& o) { o.start = at::zeros({3, 3}); }), {"shape [3, 3]", "[12, 40] is needed"});
+  expect_contains(with([](auto& o) { o.start = at::zeros({3, 3}); }), {"shape [3, 3]", "must have [12, 40]"});
 }
 
-TEST(ProjectionTrainer, NamesPatternsThatCannotBe) {
+TEST(ProjectionTrainer, RejectsInvalidPatterns) {
   const auto with = [](const at::Tensor& patterns) {
     return usage_error_of([&] { const ProjectionTrainer trainer(patterns, options()); });
   };
   at::Tensor bad = images().to(at::kFloat);
   bad[17][3] = std::numeric_limits<float>::infinity();
-  expect_contains(with(bad), {"pattern 17 holds inf"});
+  expect_contains(with(bad), {"pattern 17 contains inf"});
   bad[17].zero_();
   expect_contains(with(bad), {"pattern 17 is all zeros"});
   expect_contains(with(at::zeros({3})), {"[3]", "[patterns, numbers]"});
@@ -238,7 +240,7 @@ TEST(ProjectionTrainer, NamesPatternsThatCannotBe) {
   expect_contains(with(at::Tensor()), {"undefined"});
 }
 
-TEST(TensorOfPatterns, KeepsPixelsAsBytesAndOthersAsTheyAre) {
+TEST(TensorOfPatterns, KeepsPixelsAsBytesAndOtherNumbersAsDoubles) {
   const RealPatterns pixels(2, 2, {0, 1, 51 / 255.0, 128 / 255.0});
   EXPECT_EQ(tensor_of(pixels).scalar_type(), at::kByte);
   EXPECT_EQ(patterns_of(tensor_of(pixels)), pixels);

@@ -30,7 +30,7 @@ TEST(MeanInterval, MatchesHandValues) {
   EXPECT_NEAR(*five.half_width, 2.776445 * 0.70710678, 1e-6);
 }
 
-TEST(MeanInterval, HasNoWidthForEqualTrialsAndNoneForASingleOne) {
+TEST(MeanInterval, HasZeroWidthForEqualTrialsAndNoWidthForASingleOne) {
   const MeanInterval equal = mean_interval(std::vector{0.25, 0.25, 0.25});
   EXPECT_EQ(equal.mean, 0.25);
   EXPECT_EQ(equal.half_width, 0.0);
@@ -39,7 +39,7 @@ TEST(MeanInterval, HasNoWidthForEqualTrialsAndNoneForASingleOne) {
   EXPECT_FALSE(single.half_width);
 }
 
-TEST(MeanInterval, RefusesNoSamples) {
+TEST(MeanInterval, RejectsEmptySamples) {
   try {
     mean_interval({});
     FAIL() << "no error";
@@ -58,7 +58,7 @@ TEST(PredictionInterval, MatchesHandValues) {
   EXPECT_DOUBLE_EQ(rounded.low, five.low - 0.25);
 }
 
-/// How many of many prediction intervals contain one more draw.
+/// Number of prediction intervals, out of many, that contain one more draw.
 template <class Draw>
 double coverage(int64_t samples, const PredictionOptions& options, const Draw& draw,
                 int64_t intervals = 20'000) {
@@ -76,25 +76,25 @@ double normal(Random& random) {
   return 7 + 3 * random.normal();
 }
 
-// Of 20 000 intervals, 4 standard errors of the number that contain it.
+// 4 standard errors of the number of intervals, out of 20 000, that contain the draw.
 double allowed(double confidence) {
   return 4 * std::sqrt(confidence * (1 - confidence) / 20'000);
 }
 
-TEST(PredictionInterval, ContainsOneMoreNormalDrawAsOftenAsItSays) {
+TEST(PredictionInterval, ContainsOneMoreNormalDrawWithTheGivenConfidence) {
   for (const int64_t samples : {2, 3, 5, 8}) {
     for (const double confidence : {0.9, 0.95, 0.998}) {
       EXPECT_NEAR(coverage(samples, {.confidence = confidence}, normal), confidence, allowed(confidence))
           << samples << " samples";
     }
   }
-  // Among many samples the least and the greatest may lie outside t s, and still belong to it.
+  // Among many samples the minimum and maximum may be outside +- t s, but they are always included.
   const double of_many = coverage(50, {}, normal);
   EXPECT_GE(of_many, 0.95 - allowed(0.95));
   EXPECT_LE(of_many, 0.98);
 }
 
-TEST(PredictionInterval, IsExactForFactorsOnTheLogarithmicScaleOnly) {
+TEST(PredictionInterval, IsExactForLogNormalSamplesOnTheLogarithmicScaleOnly) {
   const auto loss = [](Random& random) { return std::exp(2 * random.normal()); };
   EXPECT_NEAR(coverage(8, {.logarithmic = true}, loss), 0.95, allowed(0.95));
   EXPECT_LT(coverage(8, {}, loss), 0.95 - 2 * allowed(0.95));
@@ -103,7 +103,7 @@ TEST(PredictionInterval, IsExactForFactorsOnTheLogarithmicScaleOnly) {
   EXPECT_NEAR(zeros.high, 5e-4, 1e-6);
 }
 
-TEST(PredictionInterval, ExpectsOfProportionsAtLeastTheScatterOfCounting) {
+TEST(PredictionInterval, UsesAtLeastTheBinomialVarianceForProportions) {
   for (const double mistakes : {0.0005, 0.002, 0.02, 0.3}) {
     const auto accuracy = [&](Random& random) {
       int64_t right = 0;
@@ -114,14 +114,14 @@ TEST(PredictionInterval, ExpectsOfProportionsAtLeastTheScatterOfCounting) {
     };
     EXPECT_GE(coverage(5, {.cases = 200}, accuracy, 5000), 0.95 - 2 * allowed(0.95)) << mistakes;
   }
-  // All five runs without a mistake: one mistake more is no surprise, seven are.
+  // All five runs have no errors: one more error is within the interval, seven are not.
   const std::vector<double> perfect(5, 1.0);
   EXPECT_TRUE(prediction_interval(perfect, {.cases = 200}).contains(199.0 / 200));
   EXPECT_FALSE(prediction_interval(perfect, {.cases = 200}).contains(193.0 / 200));
   EXPECT_FALSE(prediction_interval(perfect).contains(199.0 / 200));
 }
 
-TEST(PredictionInterval, LeavesOutWhatLiesFarAway) {
+TEST(PredictionInterval, ExcludesDistantValues) {
   const std::vector<double> losses{0.013, 0.015, 0.014, 0.019, 0.012, 0.022, 0.016, 0.013};
   const PredictionOptions options{.resolution = 5e-4, .logarithmic = true};
   EXPECT_TRUE(prediction_interval(losses, options).contains(0.023));
@@ -131,14 +131,14 @@ TEST(PredictionInterval, LeavesOutWhatLiesFarAway) {
   EXPECT_FALSE(prediction_interval(accuracies, {.confidence = 0.997, .cases = 500}).contains(0.9));
 }
 
-TEST(PredictionInterval, HoldsTheSamplesOfAnyDistribution) {
-  std::vector<double> seeds(40, 1.0); // most of them learn it, one does not
+TEST(PredictionInterval, IncludesTheSamplesOfAnyDistribution) {
+  std::vector<double> seeds(40, 1.0); // all succeed but one
   seeds[7] = 0.2;
   EXPECT_TRUE(prediction_interval(seeds).contains(0.2));
   EXPECT_FALSE(prediction_interval(seeds).contains(0.1));
 }
 
-TEST(PredictionInterval, RefusesWhatHasNoSpreadAndWhatIsOutOfRange) {
+TEST(PredictionInterval, RejectsSingleSamplesAndValuesOutOfRange) {
   const auto message = [](const std::vector<double>& samples,
                           const PredictionOptions& options) -> std::string {
     try {

@@ -23,7 +23,7 @@ std::vector<std::string> names_of(const std::vector<MemoryKind>& kinds) {
 
 using Names = std::vector<std::string>;
 
-TEST(MemoryKinds, AreToldApartByNameAndTitle) {
+TEST(MemoryKinds, HaveUniqueNamesAndTitles) {
   std::set<std::string> names, titles;
   for (const MemoryKind& kind : memory_kinds()) {
     names.insert(kind.name);
@@ -34,18 +34,18 @@ TEST(MemoryKinds, AreToldApartByNameAndTitle) {
   EXPECT_EQ(titles.size(), memory_kinds().size());
 }
 
-TEST(MemoryKinds, AreAllMeantByAll) {
+TEST(MemoryKinds, AllSelectsAllMemories) {
   EXPECT_EQ(names_of(memory_kinds_named({"all"})), names_of(memory_kinds()));
 }
 
-TEST(MemoryKinds, OfThePaperAreSeven) {
+TEST(MemoryKinds, PaperSelectsSevenMemories) {
   EXPECT_EQ(names_of(memory_kinds_named({"paper"})),
             (Names{"sdm", "pattern-sdm", "pattern-sdm-finite", "continuous-sdm", "continuous-binary-sdm",
                    "binary-attention", "attention"}));
   EXPECT_EQ(names_of(memory_kinds_named({"hopfield", "paper"})).size(), 8U);
 }
 
-TEST(MemoryKinds, KeepTheOrderInWhichTheyWereNamed) {
+TEST(MemoryKinds, KeepTheOrderOfTheNames) {
   EXPECT_EQ(names_of(memory_kinds_named({"hopfield", "sdm", "attention"})),
             (Names{"hopfield", "sdm", "attention"}));
   const Names dense_first = names_of(memory_kinds_named({"dense", "all"}));
@@ -53,12 +53,12 @@ TEST(MemoryKinds, KeepTheOrderInWhichTheyWereNamed) {
   EXPECT_EQ(dense_first.size(), memory_kinds().size());
 }
 
-TEST(MemoryKinds, AreTakenOnceHoweverOftenTheyAreNamed) {
+TEST(MemoryKinds, RemoveDuplicateNames) {
   EXPECT_EQ(names_of(memory_kinds_named({"sdm", "hopfield", "sdm"})), (Names{"sdm", "hopfield"}));
   EXPECT_EQ(names_of(memory_kinds_named({"all", "sdm", "all"})), names_of(memory_kinds()));
 }
 
-TEST(MemoryKinds, AreAllListedWhenANameIsUnknown) {
+TEST(MemoryKinds, ListAllNamesIfANameIsUnknown) {
   for (const char* wrong : {"nonsense", "", "SDM", "sdm "}) {
     expect_usage_error(
         [&] {
@@ -71,7 +71,7 @@ TEST(MemoryKinds, AreAllListedWhenANameIsUnknown) {
   }
 }
 
-TEST(Build, RefusesPatternsOfTheOtherSort) {
+TEST(Build, RejectsPatternsOfTheOtherType) {
   const BitPatterns bits = data::random_bits(3, 64, Random(1));
   const RealPatterns reals = data::random_sphere(3, 64, Random(1));
   const MemoryParameters parameters{.hamming_radius = 20, .hard_locations = 100, .beta = 8};

@@ -40,7 +40,7 @@ std::vector<MemorySteps> every_choice() {
   return choices;
 }
 
-/// Why a choice is refused; nothing if it is not.
+/// Error message for a choice; nothing if it is valid.
 std::optional<std::string> refusal_of(const MemorySteps& steps) {
   try {
     composed_memory(steps);
@@ -56,7 +56,7 @@ TEST_P(EveryChoiceOfSteps, RecallsTheLettersFromThemselvesOrIsRefused) {
   const MemorySteps& steps = GetParam();
   if (const std::optional<std::string> refusal = refusal_of(steps)) {
     testing::expect_contains(*refusal, {"the separation " + steps.separation + " does not fit",
-                                        "\n  Take the ", ", or one of the separations "});
+                                        "\n  Use the ", ", or one of the separations "});
     EXPECT_TRUE(testing::contains(*refusal, "similarity " + steps.similarity + ":") ||
                 testing::contains(*refusal, "projection " + steps.projection + ":"))
         << *refusal;
@@ -71,7 +71,7 @@ TEST_P(EveryChoiceOfSteps, RecallsTheLettersFromThemselvesOrIsRefused) {
   if (steps.separation == "identity") { // 36 letters are too many for a network of 256 units
     EXPECT_TRUE(memory.beyond_capacity);
   } else if (steps.separation ==
-             "radius") { // two of the letters are nearer to each other than others are to noise
+             "radius") { // two letters are nearer to each other than noisy cues are to their pattern
     EXPECT_GT(memory.self_recall, 0.9);
     EXPECT_GT(result.rows[0].exact.mean, 0.9);
   } else {
@@ -89,25 +89,26 @@ INSTANTIATE_TEST_SUITE_P(MemorySteps, EveryChoiceOfSteps, ::testing::ValuesIn(ev
                            return name;
                          });
 
-TEST(MemorySteps, AreRefusedWhereTheyDoNotFit) {
-  const auto expect_refused = [](const MemorySteps& steps, std::initializer_list<std::string> parts) {
+TEST(MemorySteps, RejectIncompatibleSteps) {
+  const auto expect_rejected = [](const MemorySteps& steps, std::initializer_list<std::string> parts) {
     expect_usage_error([&] { composed_memory(steps); }, parts);
   };
-  expect_refused({"hamming", "cap-intersection", "normalise"},
-                 {"cap-intersection", "similarity hamming", "unit sphere", "Take the similarity cosine,",
-                  "softmax, entmax15, sparsemax, normmax, entmax, circle-intersection, radius, best-match."});
-  expect_refused({"dot", "circle-intersection", "majority"},
-                 {"circle-intersection", "similarity dot", "hard locations", "hamming or cosine"});
-  expect_refused({"manhattan", "radius", "majority"}, {"radius", "similarity manhattan", "number of bits"});
-  expect_refused({"euclidean", "polynomial", "average"},
-                 {"polynomial", "similarity euclidean", "cosine or dot"});
-  expect_refused({"dot", "identity", "average"},
-                 {"identity", "projection average", "sum is not 1", "majority or normalise"});
-  expect_refused({"dot", "softmx", "average"}, {"\"softmx\"", "softmax, entmax15", "best-match"});
+  expect_rejected(
+      {"hamming", "cap-intersection", "normalise"},
+      {"cap-intersection", "similarity hamming", "unit sphere", "Use the similarity cosine,",
+       "softmax, entmax15, sparsemax, normmax, entmax, circle-intersection, radius, best-match."});
+  expect_rejected({"dot", "circle-intersection", "majority"},
+                  {"circle-intersection", "similarity dot", "hard locations", "hamming or cosine"});
+  expect_rejected({"manhattan", "radius", "majority"}, {"radius", "similarity manhattan", "number of bits"});
+  expect_rejected({"euclidean", "polynomial", "average"},
+                  {"polynomial", "similarity euclidean", "cosine or dot"});
+  expect_rejected({"dot", "identity", "average"},
+                  {"identity", "projection average", "sum is not 1", "majority or normalise"});
+  expect_rejected({"dot", "softmx", "average"}, {"\"softmx\"", "softmax, entmax15", "best-match"});
 }
 
-/// Nothing that the memory library offers is left out.
-TEST(MemorySteps, HoldEveryChoiceOfTheLibraryOnce) {
+/// The tables contain every type of the memory library.
+TEST(MemorySteps, ContainEveryChoiceOfTheLibraryOnce) {
   std::set<size_t> kinds;
   for (const SimilarityStep& step : similarities()) {
     kinds.insert(step.similarity.index());
@@ -126,7 +127,7 @@ TEST(MemorySteps, HoldEveryChoiceOfTheLibraryOnce) {
   for (const SeparationStep& step : separations()) {
     kinds.insert(step.make(64, {.hamming_radius = 20, .beta = 2, .alpha = 1.5, .degree = 2}, {}).index());
   }
-  // SimplexWeights stands for Sparsemax and Entmax15.
+  // SimplexWeights includes Sparsemax and Entmax15.
   EXPECT_EQ(kinds.size(), std::variant_size_v<Separation> - 2);
 }
 
@@ -175,7 +176,8 @@ TEST(ComposedMemory, IsTheMemoryOfTheLibraryWithTheseSteps) {
   expect_same({"dot", "polynomial", "average"}, reals, real_cues, dense_associative_memory(3), parameters);
 }
 
-/// All similarities of bits are linear in the Hamming distance: with the betas that are chosen they weight alike.
+/// All similarities of bits are linear in the Hamming distance, so with the chosen betas their weights are
+/// equal.
 TEST(ComposedMemory, ChoosesBetaForTheScaleOfItsScores) {
   const data::PatternSet letters = data::builtin_glyphs();
   const BitPatterns bits = to_bits(letters.patterns, 0.5), cues = data::flip_bits(bits, 90, Random(5));
@@ -200,7 +202,7 @@ TEST(ComposedMemory, ChoosesBetaForTheScaleOfItsScores) {
   EXPECT_TRUE(testing::contains(manhattan.origin, "divided by 16, the score per cosine")) << manhattan.origin;
 }
 
-TEST(ComposedMemory, TakesADegreeThatIsAsSharpAsSoftmax) {
+TEST(ComposedMemory, ChoosesADegreeAsSharpAsSoftmax) {
   const RealPatterns reals = data::random_sphere(60, 48, Random(6));
   const BitPatterns bits = to_bits(reals, 0);
   const MemoryKind polynomial = composed_memory({"cosine", "polynomial", "normalise"}),
@@ -223,8 +225,8 @@ TEST(ComposedMemory, TakesADegreeThatIsAsSharpAsSoftmax) {
   }
 }
 
-/// Within the radius that is chosen for equal weights, nearly no pattern has another one.
-TEST(ChooseRadius, KeepsOtherPatternsOutWhereAllWeighTheSame) {
+/// Within the radius chosen for equal weights, hardly any pattern has another one.
+TEST(ChooseRadius, ExcludesOtherPatternsForEqualWeights) {
   const BitPatterns stored = data::random_bits(50, 128, Random(8));
   const RadiusChoice choice = choose_radius(stored, 1, RadiusWeights::equal);
   int64_t nearest = 128;
@@ -239,7 +241,7 @@ TEST(ChooseRadius, KeepsOtherPatternsOutWhereAllWeighTheSame) {
   EXPECT_GT(choice.noise, 0.25);
 }
 
-TEST(RequireValid, RefusesAlphaAndDegreeOutOfRange) {
+TEST(RequireValid, RejectsAlphaAndDegreeOutOfRange) {
   expect_usage_error([] { require_valid(ParameterChoices{.alpha = 1}, 256); }, {"alpha = 1", "(1, 2]"});
   expect_usage_error([] { require_valid(ParameterChoices{.alpha = 2.5}, 256); }, {"alpha = 2.5", "(1, 2]"});
   expect_usage_error([] { require_valid(ParameterChoices{.degree = 0}, 256); }, {"degree is 0", "above 0"});

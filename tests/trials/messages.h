@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Checks of the errors that this room throws.
+/// Checks of error messages.
 #pragma once
 
 #include <initializer_list>
@@ -13,7 +13,7 @@
 
 namespace mneme::trials {
 
-/// `call` must throw a UsageError whose message holds all of `parts`.
+/// Expects that `call` throws a UsageError whose message contains all of `parts`.
 template <class Call> void expect_usage_error(Call call, std::initializer_list<std::string> parts) {
   try {
     call();

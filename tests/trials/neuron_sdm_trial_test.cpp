@@ -11,14 +11,14 @@
 namespace mneme::trials {
 namespace {
 
-TEST(NeuronSdmTrial, MeasuresWhatAnEmptyOrAFullMemoryDoes) {
+TEST(NeuronSdmTrial, MeasuresAMemoryWithoutAndWithReachableLocations) {
   Progress silent;
   const NeuronSdmTrial untouched = neuron_sdm_trial(
       {.bits = 64, .hard_locations = 10, .hamming_radius = 0, .patterns = 10, .flips = 16}, silent);
-  EXPECT_EQ(untouched.wrong_share.mean, 0.25) << "nothing is reached: the cue stays";
+  EXPECT_EQ(untouched.bit_error.mean, 0.25) << "nothing is reached: the cue stays";
   const NeuronSdmTrial roomy = neuron_sdm_trial(
       {.bits = 64, .hard_locations = 10000, .hamming_radius = 24, .patterns = 5, .flips = 4}, silent);
-  EXPECT_EQ(roomy.wrong_share.mean, 0);
+  EXPECT_EQ(roomy.bit_error.mean, 0);
   EXPECT_EQ(roomy.exact_once.mean, 1);
   EXPECT_EQ(roomy.exact_end.mean, 1);
 }
@@ -32,17 +32,17 @@ TEST(NeuronSdmTrial, DoesNotDependOnTheNumberOfThreads) {
   set_threads(before == 1 ? 3 : 1);
   const NeuronSdmTrial second = neuron_sdm_trial(options, silent);
   set_threads(before);
-  EXPECT_EQ(first.wrong_share.mean, second.wrong_share.mean);
+  EXPECT_EQ(first.bit_error.mean, second.bit_error.mean);
   EXPECT_EQ(first.exact_end.mean, second.exact_end.mean);
-  EXPECT_GT(first.wrong_share.mean, 0);
+  EXPECT_GT(first.bit_error.mean, 0);
 }
 
-TEST(NeuronSdmTrial, OfOneTrialHasNoInterval) {
+TEST(NeuronSdmTrial, HasNoIntervalForOneTrial) {
   Progress silent;
   const NeuronSdmTrial trial = neuron_sdm_trial(
       {.bits = 64, .hard_locations = 1000, .hamming_radius = 24, .patterns = 10, .flips = 3, .trials = 1},
       silent);
-  EXPECT_FALSE(trial.wrong_share.half_width);
+  EXPECT_FALSE(trial.bit_error.half_width);
 }
 
 TEST(NeuronSdmTrial, StopsWhenInterrupted) {
@@ -55,20 +55,20 @@ TEST(NeuronSdmTrial, StopsWhenInterrupted) {
   clear_interrupt();
 }
 
-TEST(NeuronSdmTrial, NamesWhatIsWrong) {
+TEST(NeuronSdmTrial, ReportsInvalidOptions) {
   Progress silent;
   const NeuronSdmTrialOptions good{
       .bits = 64, .hard_locations = 10, .hamming_radius = 24, .patterns = 10, .flips = 3};
-  const auto expect_refusal = [&](auto change, std::initializer_list<std::string> parts) {
+  const auto expect_rejected = [&](auto change, std::initializer_list<std::string> parts) {
     NeuronSdmTrialOptions options = good;
     change(options);
     expect_usage_error([&] { neuron_sdm_trial(options, silent); }, parts);
   };
-  expect_refusal([](auto& o) { o.patterns = 0; }, {"patterns is 0"});
-  expect_refusal([](auto& o) { o.cues = 0; }, {"cues is 0"});
-  expect_refusal([](auto& o) { o.trials = -1; }, {"trials is -1"});
-  expect_refusal([](auto& o) { o.flips = 65; }, {"65", "64"});
-  expect_refusal([](auto& o) { o.hard_locations = 0; }, {"0 hard locations"});
+  expect_rejected([](auto& o) { o.patterns = 0; }, {"patterns is 0"});
+  expect_rejected([](auto& o) { o.cues = 0; }, {"cues is 0"});
+  expect_rejected([](auto& o) { o.trials = -1; }, {"trials is -1"});
+  expect_rejected([](auto& o) { o.flips = 65; }, {"65", "64"});
+  expect_rejected([](auto& o) { o.hard_locations = 0; }, {"0 hard locations"});
 }
 
 } // namespace

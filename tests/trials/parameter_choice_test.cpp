@@ -26,7 +26,7 @@ BitPatterns letters() {
   return to_bits(data::builtin_glyphs().patterns, 0.5);
 }
 
-/// Bits that are 1 with a small probability: patterns resemble each other.
+/// Bits that are 1 with a small probability, so that patterns are similar to each other.
 BitPatterns sparse_bits(int64_t count, int64_t bits, double ones, uint64_t seed) {
   BitPatterns patterns(count, bits);
   Random random(seed);
@@ -48,7 +48,7 @@ struct Sides {
   }
 };
 
-/// Patterns that a memory recalls from cues with noise, as a share.
+/// Fraction of patterns that a memory recalls from noisy cues.
 double recalled(const Sides& sides, const std::string& name, double noise,
                 const ParameterChoices& choices = {}) {
   const MemoryKind kind = memory_kinds_named({name})[0];
@@ -62,8 +62,8 @@ double recalled(const Sides& sides, const std::string& name, double noise,
   return static_cast<double>(exact) / static_cast<double>(cues.count());
 }
 
-/// A pattern alone, or far from all others, is recalled as far as its circle reaches: 40 % of the bits.
-TEST(ChooseRadius, ReachesTheNoiseThatCountsAndNoFurther) {
+/// A single pattern, or one far from all others, tolerates the maximum noise: 40 % of the bits.
+TEST(ChooseRadius, ReachesTheMaximumNoise) {
   for (const int64_t count : {1, 5}) {
     const RadiusChoice choice = choose_radius(data::random_bits(count, 1000, Random(1)), kSeed);
     EXPECT_GE(choice.hamming_radius, 200) << count;
@@ -72,7 +72,7 @@ TEST(ChooseRadius, ReachesTheNoiseThatCountsAndNoFurther) {
   }
 }
 
-TEST(ChooseRadius, TakesSmallerCirclesForPatternsThatResembleEachOther) {
+TEST(ChooseRadius, ChoosesSmallerCirclesForSimilarPatterns) {
   const RadiusChoice far = choose_radius(data::random_bits(300, 64, Random(2)), kSeed);
   const RadiusChoice near = choose_radius(sparse_bits(300, 64, 0.1, 3), kSeed);
   EXPECT_LT(near.hamming_radius, far.hamming_radius);
@@ -80,8 +80,8 @@ TEST(ChooseRadius, TakesSmallerCirclesForPatternsThatResembleEachOther) {
   EXPECT_GT(near.beta_min, far.beta_min);
 }
 
-/// No other radius recalls clearly more, at any noise that counts.
-TEST(ChooseRadius, IsNearlyTheBestThereIs) {
+/// No other radius recalls clearly more at any noise level.
+TEST(ChooseRadius, IsNearlyOptimal) {
   const Sides sides(sparse_bits(150, 120, 0.2, 4));
   const auto total = [&](const ParameterChoices& choices) {
     double sum = 0;
@@ -96,7 +96,7 @@ TEST(ChooseRadius, IsNearlyTheBestThereIs) {
   }
 }
 
-TEST(ChooseRadius, LetsCoincidingPatternsNotCompete) {
+TEST(ChooseRadius, IgnoresCoincidingPatterns) {
   const BitPatterns once = data::random_bits(20, 128, Random(6));
   BitPatterns twice(40, 128);
   for (int64_t i = 0; i < 40; ++i) {
@@ -107,8 +107,8 @@ TEST(ChooseRadius, LetsCoincidingPatternsNotCompete) {
   EXPECT_GT(of_twice.noise, 0.3);
 }
 
-/// With beta_min the update leaves all but 5 % of real patterns within the cosine that counts as exact.
-TEST(ChooseRadius, NamesTheBetaThatLeavesPatternsWhereTheyAre) {
+/// With beta_min all but 5 % of the real patterns keep a cosine that counts as exact after an update.
+TEST(ChooseRadius, BetaMinMakesPatternsFixedPoints) {
   const RealPatterns stored = data::random_sphere(300, 8, Random(7));
   const double beta = choose_radius(stored, kSeed).beta_min;
   const MemoryKind attention = memory_kinds_named({"attention"})[0];
@@ -125,7 +125,7 @@ TEST(ChooseRadius, NamesTheBetaThatLeavesPatternsWhereTheyAre) {
   EXPECT_LT(stay(beta / 3), 0.8);
 }
 
-TEST(ChooseRadius, WorksForEverySizeThatIsNotTooSmall) {
+TEST(ChooseRadius, WorksForEveryValidSize) {
   for (const int64_t size : {4, 5, 8, 63, 64, 65, 1000}) {
     for (const int64_t count : {1, 2, 200}) {
       for (const RadiusChoice& choice : {choose_radius(data::random_bits(count, size, Random(8)), kSeed),
@@ -141,18 +141,18 @@ TEST(ChooseRadius, WorksForEverySizeThatIsNotTooSmall) {
   expect_usage_error([] { choose_radius(RealPatterns(2, 3), kSeed); }, {"3 components", "at least 4"});
 }
 
-TEST(ChooseLocations, EncodesPatternsThatResembleEachOtherAndNoOthers) {
+TEST(ChooseLocations, EncodesOnlySimilarPatterns) {
   const LocationChoice of_letters = choose_locations(letters(), 1e5, kSeed);
   EXPECT_EQ(of_letters.encoded_bits, 512);
-  EXPECT_GT(of_letters.right_share, 0.99);
+  EXPECT_GT(of_letters.expected_accuracy, 0.99);
   const LocationChoice random = choose_locations(data::random_bits(100, 256, Random(9)), 1e5, kSeed);
   EXPECT_EQ(random.encoded_bits, 0);
-  EXPECT_GT(random.right_share, 0.999);
+  EXPECT_GT(random.expected_accuracy, 0.999);
   EXPECT_EQ(choose_locations(data::random_bits(1, 256, Random(9)), 1e5, kSeed).encoded_bits, 0)
       << "no bit varies over one pattern";
 }
 
-TEST(ChooseLocations, PredictTheShareOfRightBitsAfterOneRead) {
+TEST(ChooseLocations, PredictsTheAccuracyAfterOneRead) {
   for (const Sides& sides : {Sides(letters()), Sides(data::random_bits(400, 128, Random(10)))}) {
     const int64_t bits = sides.bits.bits();
     MemoryParameters parameters = sides.parameters_for("sdm", {.hard_locations = 20000});
@@ -166,12 +166,12 @@ TEST(ChooseLocations, PredictTheShareOfRightBitsAfterOneRead) {
       wrong += hamming_distance(readout, i, sides.bits, i);
     }
     const double measured = static_cast<double>(wrong) / static_cast<double>(cues.count() * bits);
-    const double predicted = 1 - choose_locations(sides.bits, 20000, kSeed).right_share;
+    const double predicted = 1 - choose_locations(sides.bits, 20000, kSeed).expected_accuracy;
     EXPECT_NEAR(measured, predicted, 0.35 * predicted + 0.002);
   }
 }
 
-TEST(ChooseLocations, LetSdmRecallTheLetters) {
+TEST(ChooseLocations, AllowsSdmToRecallTheLetters) {
   const Sides sides(letters());
   EXPECT_GT(recalled(sides, "sdm", 0.1), 0.85);
   EXPECT_LT(recalled(sides, "sdm", 0.1, {.hamming_radius = 105}), 0.3)
@@ -179,21 +179,21 @@ TEST(ChooseLocations, LetSdmRecallTheLetters) {
   EXPECT_GT(recalled(sides, "pattern-sdm-finite", 0.1), 0.95);
 }
 
-TEST(ChooseLocations, WorkForAnyNumberOfLocations) {
+TEST(ChooseLocations, WorksForAnyNumberOfLocations) {
   for (const double locations : {1.0, 3.0, 200.0, 1e12}) {
     for (const int64_t bits : {4, 9, 300}) {
       const LocationChoice choice =
           choose_locations(data::random_bits(6, bits, Random(13)), locations, kSeed);
       EXPECT_GE(choice.hamming_radius, 1) << locations << " " << bits;
       EXPECT_LT(choice.hamming_radius, choice.encoded_bits > 0 ? choice.encoded_bits : bits);
-      EXPECT_TRUE(choice.right_share >= 0 && choice.right_share <= 1) << locations << " " << bits;
+      EXPECT_TRUE(choice.expected_accuracy >= 0 && choice.expected_accuracy <= 1) << locations << " " << bits;
     }
   }
 }
 
-TEST(ParameterChooser, GivesTheSameOnAnyNumberOfThreads) {
+TEST(ParameterChooser, DoesNotDependOnTheNumberOfThreads) {
   const int before = threads();
-  const Sides sides(sparse_bits(1500, 100, 0.2, 14)); // more than are sampled
+  const Sides sides(sparse_bits(1500, 100, 0.2, 14)); // more than the sample size
   std::vector<MemoryParameters> chosen;
   for (const int count : {1, 4}) {
     set_threads(count);
@@ -220,18 +220,18 @@ TEST(ParameterChooser, FitsBetaToTheRadius) {
   EXPECT_DOUBLE_EQ(narrow.beta, theory::fit_beta(256, 20, std::log(1e6)).beta);
 }
 
-/// Few components cannot hold a radius that is small enough.
-TEST(ParameterChooser, TakesALargerBetaWhereTheFitDoesNotTellPatternsApart) {
+/// With few components no radius is small enough.
+TEST(ParameterChooser, UsesBetaMinIfTheFittedBetaIsTooSmall) {
   const RealPatterns reals = data::random_sphere(100, 5, Random(15));
   const BitPatterns bits = to_bits(reals, 0);
   const MemoryParameters parameters =
       ParameterChooser(bits, reals, {}, kSeed).parameters_for(memory_kinds_named({"attention"})[0]);
   EXPECT_EQ(parameters.beta, choose_radius(reals, kSeed).beta_min);
   ASSERT_EQ(parameters.settings.size(), 1U);
-  EXPECT_EQ(parameters.settings[0].origin, "leaves 95 % of the patterns where they are");
+  EXPECT_EQ(parameters.settings[0].origin, "minimum at which 95 % of the patterns are fixed points");
 }
 
-TEST(ParameterChooser, KeepsWhatWasChosen) {
+TEST(ParameterChooser, KeepsGivenParameters) {
   const Sides sides(letters());
   const ParameterChoices choices{
       .hamming_radius = 90, .beta = 3.5, .hard_locations = 7, .update_steps_max = 4};
@@ -251,13 +251,13 @@ TEST(ParameterChooser, KeepsWhatWasChosen) {
   EXPECT_EQ(sides.parameters_for("sdm", choices).hard_locations, 7);
 }
 
-TEST(ParameterChooser, GivesBetaToEveryMemoryThatHasOne) {
+TEST(ParameterChooser, AppliesBetaToEveryMemoryThatUsesIt) {
   const Sides sides(data::random_bits(5, 64, Random(16)));
   EXPECT_DOUBLE_EQ(sides.parameters_for("transformer").beta, 1.0 / 8);
   EXPECT_EQ(sides.parameters_for("modern-hopfield").beta, sides.parameters_for("attention").beta);
   const RealPatterns cue = data::random_sphere(1, 64, Random(4));
   for (const MemoryKind& kind : memory_kinds()) {
-    if (!kind.on_bits) { // it decides what is recalled
+    if (!kind.on_bits) { // here beta affects recall
       const auto readout = [&](const ParameterChoices& choices) {
         return build(kind, sides.reals, sides.parameters_for(kind.name, choices))(cue).readout;
       };
@@ -266,7 +266,7 @@ TEST(ParameterChooser, GivesBetaToEveryMemoryThatHasOne) {
   }
 }
 
-TEST(ParameterChooser, NamesWhatEachMemoryUsesAndWhereItComesFrom) {
+TEST(ParameterChooser, ReportsTheParametersOfEachMemoryAndTheirOrigin) {
   const Sides sides(letters());
   const auto text = [&](const std::string& name, const ParameterChoices& choices) {
     std::string all;
@@ -289,19 +289,19 @@ TEST(ParameterChooser, NamesWhatEachMemoryUsesAndWhereItComesFrom) {
       << text("sdm", {});
 }
 
-TEST(RequireValid, RefusesARadiusOutsideThePatterns) {
+TEST(RequireValid, RejectsARadiusOutOfRange) {
   for (const int64_t radius : {-1, 0, 1, 256, 300}) {
     expect_usage_error([&] { require_valid(ParameterChoices{.hamming_radius = radius}, 256); },
                        {"radius is " + std::to_string(radius), "2 .. 255", "256 bits"});
   }
 }
 
-TEST(RequireValid, RefusesOtherNumbersOutOfRange) {
+TEST(RequireValid, RejectsOtherNumbersOutOfRange) {
   expect_usage_error([] { require_valid(ParameterChoices{.beta = -0.5}, 256); },
-                     {"beta is -0.5", "at least 0"});
+                     {"beta is -0.5", "from 0 to"});
   expect_usage_error(
       [] { require_valid(ParameterChoices{.beta = std::numeric_limits<double>::quiet_NaN()}, 256); },
-      {"beta is nan", "at least 0"});
+      {"beta is nan", "from 0 to"});
   expect_usage_error([] { require_valid(ParameterChoices{.hard_locations = 0}, 256); },
                      {"0 hard locations", "at least 1"});
   expect_usage_error([] { require_valid(ParameterChoices{.update_steps_max = -3}, 256); },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-// Theory never sees a memory, and memories never see theory: here they meet.
+// Compares predictions of theory with simulated memories; neither module depends on the other.
 
 #include <cmath>
 
@@ -15,7 +15,7 @@ namespace {
 TEST(PlanConfirmation, SimulationAgreesToEightPercentOfTheErrorRate) {
   struct Case {
     theory::PlanRequest request;
-    int64_t trials; ///< so many that the mean is good to 2 or 3 %
+    int64_t trials; ///< enough for a standard error of 2 or 3 % of the mean
   };
   const Case cases[] = {{{.bits = 100, .patterns = 50, .noise = 0.1, .target = 0.99}, 200},
                         {{.bits = 256, .patterns = 200, .noise = 0.1, .target = 0.99}, 60},
@@ -40,8 +40,8 @@ TEST(PlanConfirmation, SimulationAgreesToEightPercentOfTheErrorRate) {
                           .heteroassociative = request.storage == theory::Storage::heteroassociative,
                           .trials = trials},
                          silent);
-    EXPECT_NEAR(trial.wrong_share.mean / (1 - plan.right_share), 1, 0.08);
-    EXPECT_LE(*trial.wrong_share.half_width, 0.08 * trial.wrong_share.mean);
+    EXPECT_NEAR(trial.bit_error.mean / (1 - plan.bit_accuracy), 1, 0.08);
+    EXPECT_LE(*trial.bit_error.half_width, 0.08 * trial.bit_error.mean);
     EXPECT_GE(trial.exact_end.mean, trial.exact_once.mean);
   }
 }

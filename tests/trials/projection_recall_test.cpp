@@ -38,12 +38,12 @@ TEST(RecallWithProjection, RecallsWellWithoutNoiseAndWorseWithMore) {
     ASSERT_EQ(row.mean_cosine.size(), 4U);
     EXPECT_GT(row.mean_cosine[0], 0.99) << row.algorithm;
     EXPECT_GT(row.mean_cosine[1], row.mean_cosine[3]) << row.algorithm;
-    EXPECT_LT(row.mean_cosine[3], 0.6) << row.algorithm; // cues at a right angle to their targets
+    EXPECT_LT(row.mean_cosine[3], 0.6) << row.algorithm; // cues are orthogonal to their targets
     EXPECT_EQ(row.beta != 0, row.algorithm.ends_with("_Attention")) << row.algorithm;
   }
 }
 
-TEST(RecallWithProjection, IsRecallOfTheMemoryRoomInTheProjectedSpace) {
+TEST(RecallWithProjection, EqualsRecallInTheProjectedSpace) {
   const ProjectionRecallOptions test{.hamming_radius = 5, .noise = {10}, .beta = 7.0, .update_steps_max = 2};
   const ProjectionRecall row = run(test).at(2);
   EXPECT_EQ(row.algorithm, "Cont_SDM_BFit_Attention");
@@ -61,7 +61,7 @@ TEST(RecallWithProjection, IsRecallOfTheMemoryRoomInTheProjectedSpace) {
   EXPECT_NEAR(row.mean_cosine[0], mean, 1e-5); // float32 there, float64 here
 }
 
-TEST(RecallWithProjection, LeavesOutSdmWithoutSharedLocations) {
+TEST(RecallWithProjection, OmitsSdmWithoutSharedLocations) {
   const auto names = [](double hard_locations) {
     std::string all;
     for (const ProjectionRecall& row :
@@ -82,7 +82,7 @@ TEST(RecallWithProjection, ApproachesInfinitelyManyLocationsAsTheirNumberGrows) 
   EXPECT_NEAR(rows[1].mean_cosine[0], rows[3].mean_cosine[0], 0.01);
 }
 
-TEST(RecallWithProjection, NamesWhatDoesNotFit) {
+TEST(RecallWithProjection, ReportsInvalidArguments) {
   Progress silent;
   const auto expect_error = [&](const RealPatterns& targets, const ProjectionRecallOptions& options,
                                 std::initializer_list<std::string> parts) {
@@ -91,7 +91,7 @@ TEST(RecallWithProjection, NamesWhatDoesNotFit) {
   expect_error(RealPatterns(1, 5), {}, {"stored patterns have 80", "targets 5", "matrix 80"});
   expect_error(RealPatterns(0, kSize), {}, {"60 stored patterns, 0 targets"});
   expect_error(stored(), {.noise = {}}, {"0 amounts of noise"});
-  expect_error(stored(), {.noise = {81}}, {"noise of 81", "80 numbers"});
+  expect_error(stored(), {.noise = {81}}, {"noise is 81", "80 numbers"});
   expect_usage_error([] { published_weighting("Binary_SDM", 64, {.hamming_radius = 5}); }, {"works on bits"});
 }
 

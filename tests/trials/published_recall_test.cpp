@@ -17,7 +17,7 @@ PublishedPatterns sample(int64_t count, int64_t size, uint64_t seed = 4) {
   return published_patterns(data::random_uniform(count, size, -1, 1, Random(seed)), 0);
 }
 
-TEST(PublishedCues, LieExactlyAsFarAwayAsAsked) {
+TEST(PublishedCues, HaveExactlyTheRequestedDistance) {
   const PublishedPatterns patterns = sample(30, 64);
   const PublishedPatterns cues = published_cues(patterns, 10, 6, true, Random(1));
   for (int64_t i = 0; i < 10; ++i) {
@@ -29,7 +29,7 @@ TEST(PublishedCues, LieExactlyAsFarAwayAsAsked) {
   }
 }
 
-TEST(PublishedCues, RefuseADistanceAtWhichOthersAreAlwaysNearer) {
+TEST(PublishedCues, RejectADistanceAtWhichOthersAreAlwaysNearer) {
   PublishedPatterns twins = sample(1, 16);
   RealPatterns both(2, 16);
   for (int64_t i = 0; i < 2; ++i) {
@@ -54,8 +54,8 @@ TEST(PublishedMemory, EveryAlgorithmRecallsFewPatternsFromThemselves) {
   }
 }
 
-/// A fixed point ends the run early; going on to the limit gives the same readouts.
-TEST(PublishedMemory, StopsAtAFixedPointAsIfItHadGoneOn) {
+/// Stopping early at a fixed point returns the same readouts as continuing to the step limit.
+TEST(PublishedMemory, StopsAtAFixedPointWithTheSameReadouts) {
   const PublishedPatterns patterns = sample(200, 64);
   const PublishedPatterns cues = published_cues(patterns, 20, 4, true, Random(1));
   const PublishedRecall ours =
@@ -73,7 +73,7 @@ TEST(PublishedMemory, StopsAtAFixedPointAsIfItHadGoneOn) {
   }
 }
 
-TEST(PublishedMemory, NamesTheAlgorithmsThereAre) {
+TEST(PublishedMemory, ListsTheAlgorithmsIfANameIsUnknown) {
   expect_usage_error([] { is_on_bits("SDM"); }, {"\"SDM\"", "Binary_Neuron_SDM", "Cont_SDM"});
 }
 

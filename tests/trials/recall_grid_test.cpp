@@ -25,7 +25,7 @@ PublishedPatterns draw(int64_t, const Random& random) {
   return published_patterns(data::random_uniform(40, 64, -1, 1, random), 0);
 }
 
-TEST(RecallGrid, GoesThroughAlgorithmsRadiiAndDistancesInOrder) {
+TEST(RecallGrid, IsOrderedByAlgorithmRadiusAndDistance) {
   Progress silent;
   const std::vector<GridPoint> points = recall_over_grid(kGrid, draw, silent);
   ASSERT_EQ(points.size(), 8U);
@@ -34,7 +34,7 @@ TEST(RecallGrid, GoesThroughAlgorithmsRadiiAndDistancesInOrder) {
   EXPECT_EQ(points[2].radius, 19);
   EXPECT_EQ(points[4].algorithm, "Cont_SDM_NeuronLimit");
   EXPECT_EQ(points[0].samples, 15);
-  EXPECT_EQ(points[0].mean.mean, 1); // few patterns, from themselves
+  EXPECT_EQ(points[0].mean.mean, 1); // few patterns, recalled from themselves
 }
 
 TEST(RecallGrid, DoesNotDependOnThreads) {
@@ -52,18 +52,19 @@ TEST(RecallGrid, DoesNotDependOnThreads) {
   }
 }
 
-TEST(RecallGrid, AllowsMoreWhereMoreIsUnsure) {
+TEST(RecallGrid, ToleranceGrowsWithTheUncertainty) {
   const GridPoint sure{.deviation = 0, .samples = 100, .data_sets = 4};
   EXPECT_EQ(allowed_difference(sure, sure, 0.001), 0.001);
   GridPoint scattered = sure;
   scattered.deviation = 0.2;
-  EXPECT_NEAR(allowed_difference(scattered, scattered, 0), kErrors * 0.2 * std::sqrt(2.0 / 100), 1e-12);
+  EXPECT_NEAR(allowed_difference(scattered, scattered, 0), kMaxStandardErrors * 0.2 * std::sqrt(2.0 / 100),
+              1e-12);
   GridPoint uneven = sure;
   uneven.between_data_sets = 0.1;
-  EXPECT_NEAR(allowed_difference(uneven, sure, 0), kDataSetErrors * 0.1 * std::sqrt(2.0 / 4), 1e-12);
+  EXPECT_NEAR(allowed_difference(uneven, sure, 0), kMaxDataSetErrors * 0.1 * std::sqrt(2.0 / 4), 1e-12);
 }
 
-TEST(RecallGrid, RefusesNothingToAverage) {
+TEST(RecallGrid, RejectsEmptyGrids) {
   Progress silent;
   RecallGrid grid = kGrid;
   grid.data_sets = 0;

@@ -29,11 +29,11 @@ data::PatternSet random_set(int64_t count, int64_t bits, uint64_t seed = 7) {
   return {.patterns = patterns, .threshold = 0.5, .source = "random"};
 }
 
-/// What `done` was called with.
+/// Arguments of a call of `done`.
 struct Call {
   MemoryReport memory;
   std::vector<SweepRow> rows;
-  std::vector<SweepPictures> pictures;
+  std::vector<SweepExamples> examples;
 };
 
 struct Outcome {
@@ -46,13 +46,13 @@ Outcome sweep(const data::PatternSet& patterns, const SweepOptions& options) {
   Outcome outcome;
   outcome.result = sweep_recall(patterns, options, quiet,
                                 [&](const MemoryReport& memory, const std::vector<SweepRow>& rows,
-                                    const std::vector<SweepPictures>& pictures) {
-                                  outcome.calls.push_back({memory, rows, pictures});
+                                    const std::vector<SweepExamples>& examples) {
+                                  outcome.calls.push_back({memory, rows, examples});
                                 });
   return outcome;
 }
 
-/// Few hard locations and trials: quick.
+/// Options with few hard locations and trials, for speed.
 SweepOptions small(const std::vector<std::string>& memories, std::vector<double> noise = {0.1}) {
   return {.memories = memory_kinds_named(memories),
           .noise = std::move(noise),
@@ -65,7 +65,7 @@ void expect_equal(const MeanInterval& a, const MeanInterval& b, const std::strin
   EXPECT_EQ(a.half_width, b.half_width) << what;
 }
 
-/// Everything but the seconds.
+/// Compares everything except the times.
 void expect_equal(const Outcome& a, const Outcome& b) {
   ASSERT_EQ(a.result.rows.size(), b.result.rows.size());
   for (size_t i = 0; i < a.result.rows.size(); ++i) {
@@ -85,13 +85,13 @@ void expect_equal(const Outcome& a, const Outcome& b) {
   ASSERT_EQ(a.calls.size(), b.calls.size());
   for (size_t i = 0; i < a.calls.size(); ++i) {
     EXPECT_EQ(a.calls[i].memory.self_recall, b.calls[i].memory.self_recall);
-    ASSERT_EQ(a.calls[i].pictures.size(), b.calls[i].pictures.size());
-    for (size_t level = 0; level < a.calls[i].pictures.size(); ++level) {
-      const SweepPictures &x = a.calls[i].pictures[level], &y = b.calls[i].pictures[level];
+    ASSERT_EQ(a.calls[i].examples.size(), b.calls[i].examples.size());
+    for (size_t level = 0; level < a.calls[i].examples.size(); ++level) {
+      const SweepExamples &x = a.calls[i].examples[level], &y = b.calls[i].examples[level];
       EXPECT_EQ(x.cues, y.cues) << a.calls[i].memory.kind.name;
       EXPECT_EQ(x.readouts, y.readouts) << a.calls[i].memory.kind.name;
       EXPECT_EQ(x.targets, y.targets) << a.calls[i].memory.kind.name;
-      EXPECT_EQ(x.likenesses, y.likenesses) << a.calls[i].memory.kind.name;
+      EXPECT_EQ(x.cosines, y.cosines) << a.calls[i].memory.kind.name;
       EXPECT_EQ(x.exact, y.exact) << a.calls[i].memory.kind.name;
     }
   }
@@ -120,7 +120,7 @@ TEST(SweepRecall, ExactRecallFallsWithNoise) {
     ASSERT_EQ(rows.size(), 4U);
     EXPECT_GT(rows.front().exact.mean, 0.8) << memory;
     EXPECT_LT(rows.back().exact.mean, 0.3)
-        << memory; // Half of all bits flipped: nothing of the pattern left.
+        << memory; // with half of the bits flipped, the cue is independent of the pattern
     for (size_t i = 1; i < rows.size(); ++i) {
       EXPECT_LE(rows[i].exact.mean, rows[i - 1].exact.mean) << memory << " at noise " << *rows[i].noise;
     }
@@ -141,7 +141,7 @@ TEST(SweepRecall, RunsEveryMemoryOnGlyphsAndReportsEachOnce) {
     EXPECT_LE(call.memory.self_recall, 1);
     EXPECT_EQ(call.memory.beyond_capacity, call.memory.self_recall < 0.5);
     ASSERT_EQ(call.rows.size(), 2U);
-    ASSERT_EQ(call.pictures.size(), 2U);
+    ASSERT_EQ(call.examples.size(), 2U);
     for (size_t level = 0; level < 2; ++level) {
       const SweepRow& row = call.rows[level];
       EXPECT_EQ(row.memory, kind.name);
@@ -152,15 +152,15 @@ TEST(SweepRecall, RunsEveryMemoryOnGlyphsAndReportsEachOnce) {
       EXPECT_TRUE(std::abs(row.cosine.mean) <= 1 + 1e-12) << kind.name;
       EXPECT_TRUE(row.steps.mean >= 1 && row.steps.mean <= 10) << kind.name;
       EXPECT_GT(row.seconds, 0) << kind.name;
-      const SweepPictures& pictures = call.pictures[level];
-      EXPECT_EQ(pictures.cues.count(), 36) << kind.name;
-      EXPECT_EQ(pictures.cues.size(), 256) << kind.name;
-      EXPECT_EQ(pictures.readouts.count(), 36) << kind.name;
-      EXPECT_EQ(pictures.readouts.size(), 256) << kind.name;
-      ASSERT_EQ(pictures.targets.size(), 36U) << kind.name;
-      ASSERT_EQ(pictures.likenesses.size(), 36U) << kind.name;
+      const SweepExamples& examples = call.examples[level];
+      EXPECT_EQ(examples.cues.count(), 36) << kind.name;
+      EXPECT_EQ(examples.cues.size(), 256) << kind.name;
+      EXPECT_EQ(examples.readouts.count(), 36) << kind.name;
+      EXPECT_EQ(examples.readouts.size(), 256) << kind.name;
+      ASSERT_EQ(examples.targets.size(), 36U) << kind.name;
+      ASSERT_EQ(examples.cosines.size(), 36U) << kind.name;
       for (size_t i = 0; i < 36; ++i) {
-        EXPECT_EQ(pictures.targets[i], static_cast<int64_t>(i)) << kind.name;
+        EXPECT_EQ(examples.targets[i], static_cast<int64_t>(i)) << kind.name;
       }
     }
   }
@@ -169,11 +169,11 @@ TEST(SweepRecall, RunsEveryMemoryOnGlyphsAndReportsEachOnce) {
   EXPECT_EQ(sharpest.exact.mean, 1);
 }
 
-TEST(SweepRecall, CuesDifferFromPatternsByTheNoiseAskedFor) {
+TEST(SweepRecall, CuesDifferFromPatternsByTheRequestedNoise) {
   const data::PatternSet patterns = random_set(10, 200);
   const Outcome outcome = sweep(patterns, small({"pattern-sdm"}, {0.1, 0.25}));
   for (size_t level = 0; level < 2; ++level) {
-    const BitPatterns cues = to_bits(outcome.calls[0].pictures[level].cues, 0.5);
+    const BitPatterns cues = to_bits(outcome.calls[0].examples[level].cues, 0.5);
     const BitPatterns stored = to_bits(patterns.patterns, 0.5);
     for (int64_t i = 0; i < stored.count(); ++i) {
       EXPECT_EQ(hamming_distance(cues, i, stored, i), level == 0 ? 20 : 50);
@@ -190,11 +190,12 @@ TEST(SweepRecall, RunsWithEveryKindOfCorruption) {
     const data::PatternSet glyphs = data::builtin_glyphs();
     const Outcome outcome = sweep(glyphs, options);
     for (const Call& call : outcome.calls) {
-      EXPECT_EQ(call.rows[0].exact.mean, 1) << call.memory.kind.name; // Without noise all kinds are one.
-      EXPECT_NE(call.pictures[1].cues, call.pictures[0].cues) << call.memory.kind.name;
+      EXPECT_EQ(call.rows[0].exact.mean, 1)
+          << call.memory.kind.name; // without noise all corruptions are the same
+      EXPECT_NE(call.examples[1].cues, call.examples[0].cues) << call.memory.kind.name;
     }
-    if (corruption == Corruption::mask) { // The lower quarter: four rows of 16 pixels.
-      const RealPatterns& cues = outcome.calls[0].pictures[1].cues;
+    if (corruption == Corruption::mask) { // the lower quarter: four rows of 16 pixels
+      const RealPatterns& cues = outcome.calls[0].examples[1].cues;
       for (int64_t i = 0; i < cues.count(); ++i) {
         const auto lower = cues[i].subspan(12 * 16);
         EXPECT_TRUE(std::ranges::all_of(lower, [](double x) { return x == 0; }));
@@ -204,16 +205,16 @@ TEST(SweepRecall, RunsWithEveryKindOfCorruption) {
   }
 }
 
-TEST(SweepRecall, CentringTakesTheMeanOffForRealMemoriesOnly) {
+TEST(SweepRecall, CentringSubtractsTheMeanForRealMemoriesOnly) {
   SweepOptions centred = small({"pattern-sdm", "attention"}, {0.2});
   centred.parameters.hamming_radius = 75;
   SweepOptions as_they_are = centred;
   as_they_are.centre = false;
   const Outcome with = sweep(data::builtin_glyphs(), centred);
   const Outcome without = sweep(data::builtin_glyphs(), as_they_are);
-  EXPECT_EQ(with.calls[0].pictures[0].readouts, without.calls[0].pictures[0].readouts);
+  EXPECT_EQ(with.calls[0].examples[0].readouts, without.calls[0].examples[0].readouts);
   EXPECT_NE(with.result.rows[1].cosine.mean, without.result.rows[1].cosine.mean);
-  // Letters share most of their paper: with it, they all look alike.
+  // Letters have most of their background in common, so without centring they are all similar.
   EXPECT_GT(with.result.rows[1].exact.mean, without.result.rows[1].exact.mean);
 }
 
@@ -233,7 +234,7 @@ TEST_F(SweepOnThreads, GivesTheSameOnOneAndFourThreads) {
   }
 }
 
-TEST(SweepRecall, AnotherSeedGivesOtherCuesAndTheSameSeedTheSame) {
+TEST(SweepRecall, CuesDependOnlyOnTheSeed) {
   SweepOptions options = small({"pattern-sdm", "attention"});
   const data::PatternSet patterns = random_set(10, 128);
   const Outcome first = sweep(patterns, options), again = sweep(patterns, options);
@@ -241,19 +242,19 @@ TEST(SweepRecall, AnotherSeedGivesOtherCuesAndTheSameSeedTheSame) {
   options.seed = 2;
   const Outcome other = sweep(patterns, options);
   for (size_t m = 0; m < 2; ++m) {
-    EXPECT_NE(first.calls[m].pictures[0].cues, other.calls[m].pictures[0].cues);
+    EXPECT_NE(first.calls[m].examples[0].cues, other.calls[m].examples[0].cues);
   }
 }
 
-TEST(SweepRecall, AMemoryGetsTheSameCuesWhateverRunsBesideIt) {
+TEST(SweepRecall, CuesDoNotDependOnTheOtherMemories) {
   const data::PatternSet patterns = random_set(10, 128);
   const Outcome alone = sweep(patterns, small({"sdm"}));
   const Outcome second = sweep(patterns, small({"pattern-sdm", "sdm"}));
-  EXPECT_EQ(alone.calls[0].pictures[0].cues, second.calls[1].pictures[0].cues);
-  EXPECT_EQ(alone.calls[0].pictures[0].readouts, second.calls[1].pictures[0].readouts);
+  EXPECT_EQ(alone.calls[0].examples[0].cues, second.calls[1].examples[0].cues);
+  EXPECT_EQ(alone.calls[0].examples[0].readouts, second.calls[1].examples[0].readouts);
 }
 
-TEST(SweepRecall, GivenCuesCountWhenTheyEndAtAnyStoredPattern) {
+TEST(SweepRecall, GivenCuesCountIfTheyReachAnyStoredPattern) {
   const data::PatternSet patterns = random_set(12, 256);
   const std::vector<int64_t> order = {5, 11, 0, 5};
   data::PatternSet cues = patterns;
@@ -273,10 +274,10 @@ TEST(SweepRecall, GivenCuesCountWhenTheyEndAtAnyStoredPattern) {
     EXPECT_FALSE(call.rows[0].noise);
     EXPECT_EQ(call.rows[0].exact.mean, 1) << call.memory.kind.name;
     EXPECT_FALSE(call.rows[0].exact.half_width) << "given cues are tried once";
-    EXPECT_EQ(call.pictures[0].targets, order);
+    EXPECT_EQ(call.examples[0].targets, order);
   }
 
-  // A memory that nothing answers leaves cues as they are: not even the one that is stored counts.
+  // Cues that activate nothing are returned unchanged and do not count, not even a stored pattern.
   std::ranges::copy(patterns.patterns[3], options.cues->patterns[0].begin());
   options.memories = memory_kinds_named({"sdm"});
   options.parameters.hard_locations = 3;
@@ -284,7 +285,7 @@ TEST(SweepRecall, GivenCuesCountWhenTheyEndAtAnyStoredPattern) {
   const Outcome unanswered = sweep(patterns, options);
   EXPECT_EQ(unanswered.result.rows[0].unanswered, 1);
   EXPECT_EQ(unanswered.result.rows[0].exact.mean, 0);
-  EXPECT_EQ(unanswered.calls[0].pictures[0].targets[0], 3);
+  EXPECT_EQ(unanswered.calls[0].examples[0].targets[0], 3);
 }
 
 TEST(SweepRecall, RecallOfAPatternThatOthersCoincideWithIsAmbiguous) {
@@ -301,7 +302,7 @@ TEST(SweepRecall, RecallOfAPatternThatOthersCoincideWithIsAmbiguous) {
     EXPECT_FALSE(call.memory.beyond_capacity);
     EXPECT_EQ(call.rows[0].exact.mean, 0.7) << call.memory.kind.name;
     EXPECT_EQ(call.rows[0].ambiguous, 0.3) << call.memory.kind.name;
-    EXPECT_FALSE(call.pictures[0].exact[4]);
+    EXPECT_FALSE(call.examples[0].exact[4]);
   }
   SweepOptions given = small({"pattern-sdm", "modern-hopfield"});
   given.cues = patterns;
@@ -329,7 +330,7 @@ TEST(SweepRecall, PatternsThatDifferAsNumbersMayCoincideAsBits) {
   }
 }
 
-/// Rounding of the mean must not be scaled to length 1 and decide.
+/// Rounding errors of the mean must not be amplified by normalisation.
 TEST(SweepRecall, EqualPatternsHaveNoDirectionOnceTheirMeanIsSubtracted) {
   std::vector<MeanInterval> cosines;
   for (const int64_t copies : {2, 5, 7, 1000}) {
@@ -375,7 +376,7 @@ TEST(SweepRecall, MemoriesOnBitsNeedNoDirection) {
   EXPECT_EQ(outcome.calls[1].memory.self_recall, 0.75);
 }
 
-TEST(SweepRecall, ClassicalHopfieldBeyondItsCapacitySaysSoWithBothNumbers) {
+TEST(SweepRecall, ReportsClassicalHopfieldBeyondItsCapacity) {
   EXPECT_NEAR(classical_hopfield_capacity(100), 13.8, 1e-9);
   const Outcome full = sweep(random_set(60, 100), small({"hopfield", "pattern-sdm"}));
   EXPECT_TRUE(contains(full.result.memories[0].bound, "60 patterns of 100 bits"));
@@ -390,13 +391,13 @@ TEST(SweepRecall, ClassicalHopfieldBeyondItsCapacitySaysSoWithBothNumbers) {
   EXPECT_FALSE(easy.result.memories[0].beyond_capacity);
 }
 
-TEST(SweepRecall, CountsCuesThatNothingAnswered) {
+TEST(SweepRecall, CountsCuesThatActivateNothing) {
   SweepOptions options = small({"sdm"}, {0.5});
   options.parameters.hard_locations = 3;
-  options.parameters.hamming_radius = 60; // Three locations of 256 bits: all too far away.
+  options.parameters.hamming_radius = 60; // three locations of 256 bits are all too far away
   const Outcome outcome = sweep(random_set(10, 256), options);
   EXPECT_EQ(outcome.result.rows[0].unanswered, 1);
-  EXPECT_EQ(outcome.calls[0].pictures[0].readouts, outcome.calls[0].pictures[0].cues);
+  EXPECT_EQ(outcome.calls[0].examples[0].readouts, outcome.calls[0].examples[0].cues);
   EXPECT_EQ(outcome.result.memories[0].self_recall, 0) << "what was kept was not recalled";
   EXPECT_TRUE(outcome.result.memories[0].out_of_reach);
   EXPECT_FALSE(sweep(random_set(10, 256), small({"pattern-sdm"})).result.memories[0].out_of_reach);
@@ -413,14 +414,14 @@ TEST(SweepRecall, ReportsTheParametersThatEachMemoryUsed) {
   EXPECT_EQ(outcome.calls[1].memory.parameters.encoded_bits, 0);
 }
 
-/// With half of the bits flipped nothing is left of a pattern, and with none everything.
+/// With half of the bits flipped a cue is independent of its pattern, and with none it is equal to it.
 TEST(SweepRecall, CountsCuesThatAreNearerToAnotherPattern) {
   const data::PatternSet patterns = random_set(8, 256);
   SweepOptions options = small({"pattern-sdm", "binary-attention", "modern-hopfield"}, {0, 0.5});
   options.parameters.beta = 1000;
   const Outcome outcome = sweep(patterns, options);
   const BitPatterns stored = to_bits(patterns.patterns, 0.5);
-  const BitPatterns cues = to_bits(outcome.calls[0].pictures[1].cues, 0.5);
+  const BitPatterns cues = to_bits(outcome.calls[0].examples[1].cues, 0.5);
   int64_t nearer = 0;
   for (int64_t i = 0; i < 8; ++i) {
     bool any = false;
@@ -437,17 +438,17 @@ TEST(SweepRecall, CountsCuesThatAreNearerToAnotherPattern) {
   EXPECT_EQ(outcome.calls[1].rows[1].misleading, outcome.calls[0].rows[1].misleading);
 }
 
-TEST(SweepRecall, ANoiseLevelGivesTheSameCuesWhateverStandsBesideIt) {
+TEST(SweepRecall, CuesDoNotDependOnTheOtherNoiseLevels) {
   const data::PatternSet patterns = random_set(10, 128);
   const Outcome alone = sweep(patterns, small({"attention", "sdm"}, {0.2}));
   const Outcome second = sweep(patterns, small({"attention", "sdm"}, {0.1, 0.2}));
   for (size_t m = 0; m < 2; ++m) {
-    EXPECT_EQ(alone.calls[m].pictures[0].cues, second.calls[m].pictures[1].cues);
-    EXPECT_EQ(alone.calls[m].pictures[0].readouts, second.calls[m].pictures[1].readouts);
+    EXPECT_EQ(alone.calls[m].examples[0].cues, second.calls[m].examples[1].cues);
+    EXPECT_EQ(alone.calls[m].examples[0].readouts, second.calls[m].examples[1].readouts);
   }
 }
 
-/// Asks for an end in the middle of stage `last`.
+/// Requests an interrupt in the middle of stage `last`.
 class Impatient : public Progress {
 public:
   explicit Impatient(int last) : last_(last) {}
@@ -473,7 +474,7 @@ TEST_P(InterruptedSweep, HasReportedWhatHadEnded) {
   EXPECT_THROW(sweep_recall(random_set(20, 128), small({"pattern-sdm", "sdm", "attention"}, {0.1, 0.2}),
                             impatient,
                             [&](const MemoryReport& memory, const std::vector<SweepRow>& rows,
-                                const std::vector<SweepPictures>&) {
+                                const std::vector<SweepExamples>&) {
                               ended.push_back(memory.kind.name);
                               EXPECT_EQ(rows.size(), 2U);
                             }),
@@ -484,7 +485,7 @@ TEST_P(InterruptedSweep, HasReportedWhatHadEnded) {
 
 INSTANTIATE_TEST_SUITE_P(AtMemory, InterruptedSweep, ::testing::Values(1, 2, 3));
 
-TEST(SweepRecall, RefusesPatternsAndOptionsThatCannotBe) {
+TEST(SweepRecall, RejectsInvalidPatternsAndOptions) {
   const data::PatternSet patterns = random_set(5, 256);
   const auto with = [&](auto change) {
     return [&patterns, change] {

@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::contains;
 
-/// Two devices that LibTorch knows of, and on which it can compute nothing.
+/// Two devices that LibTorch finds, but has no operators for.
 struct TwoDevices : c10::impl::NoOpDeviceGuardImpl<c10::DeviceType::PrivateUse1> {
   c10::DeviceIndex deviceCount() const noexcept override { return 2; }
 };
@@ -34,37 +34,37 @@ const std::string kDevice = "privateuseone:1";
 
 std::string refusal(const std::string& device) {
   try {
-    return "taken as " + checked_device(device);
+    return "accepted as " + checked_device(device);
   } catch (const UsageError& error) {
     return error.what();
   }
 }
 
-TEST(Device, HasOneFullName) {
+TEST(Device, HasAFullName) {
   EXPECT_EQ(checked_device("cpu"), "cpu");
   EXPECT_EQ(checked_device("cpu:0"), "cpu");
   EXPECT_EQ(checked_device("privateuseone"), "privateuseone:0");
   EXPECT_EQ(checked_device("privateuseone:1"), "privateuseone:1");
 }
 
-TEST(Device, ThatIsNotThereIsRefusedWithThoseThatAre) {
+TEST(Device, ThatIsUnavailableIsRejectedWithTheAvailableOnes) {
   for (const char* device :
        {"privateuseone:2", "privateuseone:-1", "privateuseone:256", "cpu:1", "gpu", "CPU", "cuda:x",
         "cuda:127", "cuda:256", "cuda:99999999999999999999", "meta", "lazy", "", "cpu "}) {
-    testing::expect_contains(refusal(device), {"device \"" + std::string(device) + "\"", "there is cpu",
+    testing::expect_contains(refusal(device), {"device \"" + std::string(device) + "\"", "available: cpu",
                                                "privateuseone:0, privateuseone:1.\n"});
   }
   EXPECT_TRUE(contains(refusal("privateuseone:2"), "LibTorch finds 2 PRIVATEUSEONE devices"))
       << refusal("privateuseone:2");
   EXPECT_TRUE(contains(refusal("meta"), "hold no numbers"));
   EXPECT_TRUE(contains(refusal("gpu"), "knows no device of this name"));
-  // Most LibTorches are built with one accelerator at most.
+  // Most builds of LibTorch have at most one accelerator.
   const bool has_xpu = c10::impl::hasDeviceGuardImpl(c10::DeviceType::XPU);
   EXPECT_TRUE(
       contains(refusal("xpu:99"), has_xpu ? "LibTorch finds" : "this LibTorch was built without XPU"));
 }
 
-TEST(Device, AreListedWithTheCpuFirst) {
+TEST(Device, AreListedStartingWithTheCpu) {
   const Devices devices = libtorch_devices();
   EXPECT_FALSE(devices.version.empty());
   EXPECT_EQ(devices.found.at(0).name, "cpu");
@@ -74,12 +74,12 @@ TEST(Device, AreListedWithTheCpuFirst) {
   EXPECT_EQ(std::ranges::count(devices.built_for, "CPU"), 0);
 }
 
-TEST(Device, OtherThanTheCpuHasWiderTolerancesInFloat32) {
+TEST(Device, OtherThanTheCpuHasLargerFloat32Tolerances) {
   EXPECT_EQ(float32_tolerance_factor("cpu"), 1);
   EXPECT_GT(float32_tolerance_factor("cuda:0"), 1);
 }
 
-TEST(FullFloat32, IsWithoutTf32UntilItEnds) {
+TEST(FullFloat32, DisablesTf32ForItsLifetime) {
   at::Context& context = at::globalContext();
   context.setFloat32MatmulPrecision("high");
   context.setAllowTF32CuDNN(true);
@@ -102,7 +102,7 @@ std::vector<FileResult> verify_on(const std::string& device, const std::vector<f
   return verify_paths(files, silent, {.device = device});
 }
 
-TEST(VerifyOnADevice, FailsACaseThatLibTorchCannotComputeThereAndGoesOn) {
+TEST(VerifyOnADevice, FailsACaseThatLibTorchCannotComputeAndContinues) {
   const std::vector<FileResult> results =
       verify_on(kDevice, {kGolden / "hopfield" / "hopfield_default.json",
                           kGolden / "hopfield" / "hopfield_default_f64.json",
@@ -113,13 +113,13 @@ TEST(VerifyOnADevice, FailsACaseThatLibTorchCannotComputeThereAndGoesOn) {
     EXPECT_EQ(result.cases_passed, 0);
     EXPECT_EQ(result.cases_failed, 1);
     ASSERT_FALSE(result.messages.empty());
-    EXPECT_TRUE(contains(result.messages[0], "the layer on privateuseone:1: LibTorch refuses: "))
+    EXPECT_TRUE(contains(result.messages[0], "the layer on privateuseone:1: LibTorch error: "))
         << result.messages[0];
     EXPECT_FALSE(contains(result.messages[0], "\n")) << result.messages[0];
   }
 }
 
-TEST(VerifyOnADevice, SkipsWhatIsComputedOnTheCpuAndSaysWhy) {
+TEST(VerifyOnADevice, SkipsFilesThatAreComputedOnTheCpuAndNotesWhy) {
   const std::vector<fs::path> files = {kGolden / "hopfield" / "theory_energy.json",
                                        kGolden / "sdm" / "circle_intersection.json",
                                        kGolden / "training" / "projection_training.json"};
@@ -142,12 +142,12 @@ TEST(VerifyOnADevice, SkipsWhatIsComputedOnTheCpuAndSaysWhy) {
   EXPECT_EQ(totals(verify_on("cpu", files)).skipped_files, 0);
 }
 
-TEST(VerifyOnADevice, IsNoCheckWhereNoCaseRuns) {
+TEST(VerifyOnADevice, IsAnErrorIfNoCaseRuns) {
   const fs::path theory = kGolden / "hopfield" / "theory_energy.json",
                  layer = kGolden / "hopfield" / "hopfield_default.json";
   try {
     require_a_case(verify_on(kDevice, {theory}), kDevice);
-    ADD_FAILURE() << "a run without a case is taken for a check";
+    ADD_FAILURE() << "a run without any case counts as passed";
   } catch (const UsageError& error) {
     testing::expect_contains(error.what(),
                              {"no case runs on privateuseone:1", "theory_energy.json", "without LibTorch"});
@@ -156,12 +156,12 @@ TEST(VerifyOnADevice, IsNoCheckWhereNoCaseRuns) {
   EXPECT_NO_THROW(require_a_case(verify_on("cpu", {theory}), "cpu"));
 }
 
-TEST(VerifyOnADevice, IsRefusedBeforeAnyFileIsRead) {
+TEST(VerifyOnADevice, IsRejectedBeforeAnyFileIsRead) {
   EXPECT_THROW(verify_on("privateuseone:2", {"there-is-no-such-file.json"}), UsageError);
   EXPECT_EQ(verify_on(kDevice, {"there-is-no-such-file.json"}).at(0).state, FileState::bad);
 }
 
-TEST(ApplyOnADevice, SaysThatLibTorchFailsThere) {
+TEST(ApplyOnADevice, ReportsThatLibTorchFails) {
   const testing::TemporaryFolder folder;
   for (const char* file : {"hopfield/hopfield_default.json", "leap/mech_elu_window0.json"}) {
     try {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// All golden cases of layers and ops on a device that is not the CPU.
+/// All golden cases of layers and ops on a device other than the CPU.
 #include <filesystem>
 #include <vector>
 
@@ -12,7 +12,7 @@
 namespace mneme::verify {
 namespace {
 
-TEST(GoldenCasesOnADevice, PassThereAsOnTheCpu) {
+TEST(GoldenCasesOnADevice, PassAsOnTheCpu) {
   const std::filesystem::path golden = std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden";
   const std::vector<std::filesystem::path> folders{golden / "hopfield", golden / "leap"};
   const std::string device = mneme::testing::other_device().str();
@@ -26,7 +26,7 @@ TEST(GoldenCasesOnADevice, PassThereAsOnTheCpu) {
       EXPECT_EQ(there[i].cases_passed, here[i].cases_passed) << here[i].path;
     }
   }
-  EXPECT_GT(totals(there).cases_passed, 60); // layers and models: what is skipped is theory
+  EXPECT_GT(totals(there).cases_passed, 60); // layers and models; theory is skipped
 }
 
 } // namespace

@@ -50,9 +50,9 @@ TEST(SdmGoldenFolder, PassesAsAWhole) {
   EXPECT_TRUE(totals(results).good()) << to_text(results);
 }
 
-TEST(TrainingGoldenFile, EveryCasePassesWhereThereIsLibTorch) {
+TEST(TrainingGoldenFile, EveryCasePassesWithLibTorch) {
   if (!run_layer_case) {
-    GTEST_SKIP() << "this build is without LibTorch";
+    GTEST_SKIP() << "this build has no LibTorch";
   }
   Progress silent;
   const std::vector<FileResult> results =
@@ -64,7 +64,7 @@ TEST(TrainingGoldenFile, EveryCasePassesWhereThereIsLibTorch) {
 
 TEST(HopfieldGoldenFolder, EveryLayerAgreesWithAndWithoutCompat) {
   if (!run_layer_case) {
-    GTEST_SKIP() << "this build is without LibTorch";
+    GTEST_SKIP() << "this build has no LibTorch";
   }
   Progress silent;
   const std::vector<FileResult> results =
@@ -88,7 +88,7 @@ TEST(HopfieldGoldenFolder, DataSetsAndTheoryAgreeWithoutLibTorch) {
 
 TEST(LeapGoldenFolder, EveryLayerAndModelAgrees) {
   if (!run_layer_case) {
-    GTEST_SKIP() << "this build is without LibTorch";
+    GTEST_SKIP() << "this build has no LibTorch";
   }
   Progress silent;
   const std::vector<FileResult> results = verify_paths(std::vector{kGolden.parent_path() / "leap"}, silent);

@@ -56,7 +56,7 @@ protected:
   const fs::path folder_ = home_.path();
 };
 
-TEST_F(Verify, PassesACaseThatHolds) {
+TEST_F(Verify, PassesACaseWhoseValuesAgree) {
   const FileResult result = verify(write("circle_intersection.json", kCircles));
   EXPECT_EQ(result.state, FileState::checked);
   EXPECT_EQ(result.cases_passed, 1);
@@ -64,7 +64,7 @@ TEST_F(Verify, PassesACaseThatHolds) {
   EXPECT_EQ(result.format, "circle_intersection");
 }
 
-TEST_F(Verify, FailsATamperedValueAndSaysWhere) {
+TEST_F(Verify, FailsAChangedValueAndReportsItsPath) {
   const FileResult result = verify_circles("2.833213344056216", "2.833213344075");
   EXPECT_EQ(result.state, FileState::checked);
   EXPECT_EQ(result.cases_failed, 1);
@@ -75,7 +75,7 @@ TEST_F(Verify, FailsATamperedValueAndSaysWhere) {
   EXPECT_NE(result.messages[0].find("2.83321334405621"), std::string::npos) << result.messages[0];
 }
 
-TEST_F(Verify, FailsATamperedCount) {
+TEST_F(Verify, FailsAChangedCount) {
   const FileResult result = verify_circles("\"17\"", "\"18\"");
   EXPECT_EQ(result.cases_failed, 1);
   EXPECT_EQ(result.worst_where, "/cases/0/exact_count/0");
@@ -89,7 +89,7 @@ TEST_F(Verify, FailsWhereOneSideIsInfiniteOrNotANumber) {
   EXPECT_EQ(verify_circles("0.6931471805599453", "\"nan\"").cases_failed, 1);
 }
 
-TEST_F(Verify, AnswersAWrongFieldWithItsJsonPath) {
+TEST_F(Verify, ReportsAWrongFieldWithItsJsonPath) {
   expect_bad(verify_circles("\"n\": 16, ", ""), "/cases/0/n: this field is missing");
   expect_bad(verify_circles("\"n\": 16", "\"n\": \"many\""), "/cases/0/n: expected a whole number");
   expect_bad(verify_circles("\"n\": 16", "\"n\": 1e300"), "/cases/0/n");
@@ -97,14 +97,15 @@ TEST_F(Verify, AnswersAWrongFieldWithItsJsonPath) {
   expect_bad(verify_circles("[0, 1, 3]", "[0, 1, 17]"), "/cases/0/dv/2");
   expect_bad(verify_circles("[0, 1, 3]", "[0, 1]"), "a list of 2");
   expect_bad(verify_circles("\"lune\": [17", "\"lune\": [{}"), "/cases/0/lune/0");
-  expect_bad(verify_circles("\"2\", \"0\"", "\"2\", 0"), "/cases/0/exact_count/2: expected a text, found 0");
+  expect_bad(verify_circles("\"2\", \"0\"", "\"2\", 0"),
+             "/cases/0/exact_count/2: expected a string, found 0");
   expect_bad(verify(write("circle_intersection.json", R"({"cases": {}})")), "/cases: expected a list");
   expect_bad(verify(write("circle_intersection.json", R"({"cases": []})")), "no case");
   expect_bad(verify(write("circle_intersection.json", "{}")), "/cases: this field is missing");
   expect_bad(verify(write("circle_intersection.json", "[1]")), "expected an object");
 }
 
-TEST_F(Verify, AnswersArgumentsThatTheLibraryRefusesWithTheCase) {
+TEST_F(Verify, ReportsInvalidArgumentsWithTheirCase) {
   expect_bad(verify(write("beta_vs_d_n64.json", R"({"cases": [{"n": 64, "hamm_radius": 5, "dv_first": 1,
                  "dv_last": 1, "n_points": 1, "beta": 1, "bias": 1}]})")),
              "/cases/0: mneme::theory::fit_beta_regression: 1 point");
@@ -114,12 +115,12 @@ TEST_F(Verify, AnswersArgumentsThatTheLibraryRefusesWithTheCase) {
              "/cases/0: ");
 }
 
-TEST_F(Verify, AnswersWhatIsNotJson) {
-  expect_bad(verify(write("circle_intersection.json", "{\"cases\": [")), "not JSON");
-  expect_bad(verify(write("circle_intersection.json", "")), "not JSON");
-  expect_bad(verify(write("circle_intersection.json", "{\"cases\": NaN}")), "not JSON");
+TEST_F(Verify, ReportsFilesThatAreNotJson) {
+  expect_bad(verify(write("circle_intersection.json", "{\"cases\": [")), "invalid JSON");
+  expect_bad(verify(write("circle_intersection.json", "")), "invalid JSON");
+  expect_bad(verify(write("circle_intersection.json", "{\"cases\": NaN}")), "invalid JSON");
   expect_bad(verify(write("circle_intersection.json", std::string(100'000, '['))),
-             "nested deeper than 64 levels");
+             "nested more than 64 levels");
   expect_bad(verify(write("circle_intersection.json", R"({"cases": [], "cases": []})")),
              "\"cases\" occurs twice");
   expect_bad(verify(folder_ / "missing.json"), "no such file");
@@ -127,36 +128,36 @@ TEST_F(Verify, AnswersWhatIsNotJson) {
   expect_bad(verify(folder_ / "empty"), "no *.json");
 }
 
-TEST_F(Verify, RefusesAFormatItDoesNotKnowAndListsThoseItDoes) {
+TEST_F(Verify, RejectsAnUnknownFormatAndListsTheKnownOnes) {
   const FileResult result = verify(write("holiday.json", "{\"cases\": []}"));
-  expect_bad(result, "not a golden file mneme knows; it knows: ");
+  expect_bad(result, "not a known golden file; known formats: ");
   EXPECT_NE(result.messages[0].find("circle_intersection, "), std::string::npos);
 }
 
-TEST_F(Verify, CountsADocumentedFormatWithoutRunnerAsFailed) {
+TEST_F(Verify, CountsADocumentedFormatWithoutARunnerAsFailed) {
   const FileResult by_name = verify(write("effective_beta.json", "{\"cases\": []}"));
   EXPECT_EQ(by_name.state, FileState::unsupported);
   EXPECT_EQ(by_name.cases_failed, 1);
   const FileResult by_class = verify(write("some.json", "{\"class\": \"Leap\"}"));
   EXPECT_EQ(by_class.state, FileState::unsupported);
   EXPECT_EQ(by_class.format, "class \"Leap\"");
-  expect_bad(verify(write("some.json", "{\"class\": 7}")), "/class: expected a text");
+  expect_bad(verify(write("some.json", "{\"class\": 7}")), "/class: expected a string");
 }
 
-TEST_F(Verify, SaysThatAFormatTakesLibTorch) { // which this test does without
+TEST_F(Verify, ReportsThatAFormatNeedsLibTorch) { // this test is built without it
   const FileResult result = verify(write("projection_training.json", "{\"cases\": []}"));
   EXPECT_EQ(result.state, FileState::unsupported);
   EXPECT_EQ(result.cases_failed, 1);
   EXPECT_NE(result.messages.at(0).find("needs LibTorch"), std::string::npos);
 }
 
-TEST_F(Verify, TheClassFieldDecidesBeforeTheName) {
+TEST_F(Verify, TheClassFieldTakesPrecedenceOverTheFileName) {
   std::string text = kCircles;
   text.insert(1, "\"class\": \"circle_intersection\", ");
   EXPECT_EQ(verify(write("anything.json", text)).cases_passed, 1);
 }
 
-TEST_F(Verify, ADataSetCaseIsRefusedBeforeAnythingOfAnotherSizeIsDrawn) {
+TEST_F(Verify, RejectsADataSetCaseOfAnotherSizeBeforeDrawingIt) {
   const fs::path golden = fs::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "hopfield";
   std::ifstream stream(golden / "data_bit_pattern_small.json");
   std::string text((std::istreambuf_iterator<char>(stream)), {});
@@ -170,17 +171,17 @@ TEST_F(Verify, ADataSetCaseIsRefusedBeforeAnythingOfAnotherSizeIsDrawn) {
   expect_bad(verify(path), "signals.safetensors");
 }
 
-TEST_F(Verify, NamesDataFilesAsData) {
+TEST_F(Verify, ReportsDataFilesAsData) {
   const FileResult result = verify(write("published_tables.json", "{}"));
   EXPECT_EQ(result.state, FileState::data);
   EXPECT_TRUE(totals(std::vector{result}).good());
-  expect_bad(verify(write("text_inputs.json", "{")), "not JSON");
+  expect_bad(verify(write("text_inputs.json", "{")), "invalid JSON");
 }
 
-TEST_F(Verify, RunsAFolderInOrderAndGoesOnAfterABadFile) {
+TEST_F(Verify, RunsAFolderInOrderAndContinuesAfterABadFile) {
   write("circle_intersection.json", kCircles);
   write("beta_fit.json", "broken");
-  write("notes.txt", "not looked at");
+  write("notes.txt", "ignored");
   Progress silent;
   const std::vector<FileResult> results = verify_paths(std::vector{folder_}, silent);
   ASSERT_EQ(results.size(), 2U);
@@ -191,10 +192,10 @@ TEST_F(Verify, RunsAFolderInOrderAndGoesOnAfterABadFile) {
   const std::string text = to_text(results);
   EXPECT_NE(text.find("\nverify: 2 files, 1 cases passed, 0 failed, 1 file not usable\n"), std::string::npos)
       << text;
-  EXPECT_NE(text.find("\n    content: not JSON"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n    content: invalid JSON"), std::string::npos) << text;
 }
 
-TEST_F(Verify, WritesTheSameToJson) {
+TEST_F(Verify, WritesTheResultsToJson) {
   const FileResult failed = verify_circles("\"17\"", "\"18\"");
   const nlohmann::json json = to_json(std::vector{failed});
   EXPECT_EQ(json["total"]["cases_failed"], 1);
@@ -204,27 +205,27 @@ TEST_F(Verify, WritesTheSameToJson) {
   EXPECT_FALSE(json.dump().empty());
 }
 
-TEST_F(Verify, SurvivesAPathThatIsNotText) {
+TEST_F(Verify, AcceptsAPathThatIsNotValidText) {
   const FileResult result = verify(folder_ / "\xff\x1b[2J.json");
   const std::string text = to_text(std::vector{result});
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
   EXPECT_FALSE(to_json(std::vector{result}).dump().empty());
 }
 
-TEST_F(Verify, WritesItsDeviceToJsonAlone) {
+TEST_F(Verify, WritesTheDeviceToJsonOnly) {
   const FileResult passed = verify(write("circle_intersection.json", kCircles));
   EXPECT_EQ(to_json(std::vector{passed}).at("device"), "cpu");
   EXPECT_EQ(to_json(std::vector{passed}).at("total").at("skipped_files"), 0);
   EXPECT_TRUE(to_text(std::vector{passed}).ends_with("\nverify: 1 file, 1 cases passed, 0 failed\n"));
 }
 
-TEST_F(Verify, RefusesEveryDeviceButTheCpuWithoutLibTorch) { // which this test does without
+TEST_F(Verify, RejectsAllDevicesButTheCpuWithoutLibTorch) { // this test is built without it
   Progress silent;
   const std::vector path{write("circle_intersection.json", kCircles)};
   EXPECT_EQ(verify_paths(path, silent, {.device = "cpu"}).at(0).cases_passed, 1);
   try {
     verify_paths(path, silent, {.device = "cuda:1"});
-    ADD_FAILURE() << "cuda:1 is taken";
+    ADD_FAILURE() << "cuda:1 is accepted";
   } catch (const UnsupportedError& error) {
     testing::expect_contains(error.what(), {"\"cuda:1\"", "needs LibTorch"});
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// MNEME_ASSERT: an invariant of ours that no input can break. On where MNEME_ASSERTS is (tests); costs
-/// nothing elsewhere.
+/// MNEME_ASSERT: check of an internal invariant that no input can break. Compiled in with the CMake option
+/// MNEME_ASSERTS (tests); without it, it has no cost.
 #pragma once
 
 namespace mneme::detail {

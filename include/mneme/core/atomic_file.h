@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Files that are either whole or not there: written beside the target, synced, then renamed.
+/// Atomic writing of files: written under a temporary name in the same folder, synced, then renamed.
 #pragma once
 
 #include <cstddef>
@@ -10,14 +10,14 @@
 
 namespace mneme {
 
-/// Writes `bytes` to `path`, replacing what was there only once everything is on disk. A link is followed,
-/// the permissions of the file replaced are kept; a pipe or device is written to as it is.
+/// Writes `bytes` to `path`. An existing file is replaced only once all bytes are on disk, and its
+/// permissions are kept. A symbolic link is followed; pipes and devices are written to directly.
 ///
-/// Errors  OutputError (path, what the system said, how to fix); the old file, if any, is then untouched
+/// Errors  OutputError (path, error of the system, how to fix); an existing file is then unchanged
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
-/// Creates the folder (and its parents) if needed and makes sure that a file can be written in it.
+/// Creates the folder (and its parents) if needed and checks that files can be written in it.
 ///
 /// Errors  OutputError
 void make_output_folder(const std::filesystem::path& folder);

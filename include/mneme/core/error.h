@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// The kinds of error mneme reports. The library throws them; only the program turns them into exit codes.
+/// Exception types. The library throws them; only the program converts them to exit codes.
 ///
-/// A message says what happened and where, prints both sides of a failed comparison, and ends with how to fix
+/// A message states what failed and where, with both sides of a failed comparison, and ends with how to fix
 /// it.
 #pragma once
 
@@ -11,36 +11,37 @@
 
 namespace mneme {
 
+/// Base class.
 class Error : public std::runtime_error {
 public:
   using std::runtime_error::runtime_error;
 };
 
-/// The caller asked for something that cannot be: fix the arguments. Exit code 2.
+/// Invalid arguments. Exit code 2.
 class UsageError : public Error {
 public:
   using Error::Error;
 };
 
-/// An input file is missing, unreadable, truncated or not what it claims to be. Exit code 3.
+/// An input file is missing, unreadable, truncated or not of the format that it claims. Exit code 3.
 class DataError : public Error {
 public:
   using Error::Error;
 };
 
-/// This build, CPU or machine lacks what was asked for. Exit code 1.
+/// This build, CPU or machine does not support the request. Exit code 1.
 class UnsupportedError : public Error {
 public:
   using Error::Error;
 };
 
-/// A result could not be written (disk full, no permission). Nothing half written stays behind. Exit code 1.
+/// A result could not be written (disk full, no permission). No partial file is left. Exit code 1.
 class OutputError : public Error {
 public:
   using Error::Error;
 };
 
-/// The work was interrupted (Ctrl-C) and stopped at a safe point. Exit code 130.
+/// The computation was interrupted (Ctrl-C) and stopped at a safe point. Exit code 130.
 class Interrupted : public Error {
 public:
   Interrupted();

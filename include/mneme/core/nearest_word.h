@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// "Did you mean ...?"
+/// Nearest candidate of a mistyped word, for "Did you mean ...?".
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace mneme {
 
-/// The candidate that most looks like a mistyped `text` (a letter wrong, missing, too much or swapped with
-/// its neighbour costs 1; a beginning of three letters or more is enough); empty where none is close.
+/// Candidate with the smallest edit distance to `text`; empty if none is close. A wrong, missing, extra or
+/// transposed letter has cost 1; a candidate that begins with `text` (three letters or more) also has cost 1.
 std::string nearest_word(std::string_view text, const std::vector<std::string>& candidates);
 
 } // namespace mneme

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The two kinds of pattern that every room speaks: packed bits and real numbers. Row-major, one pattern per
-/// row.
+/// Pattern matrices used by all modules: packed bits and real numbers. Row-major, one pattern per row.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +9,10 @@
 
 namespace mneme {
 
-/// Binary patterns, packed 64 bits to a word.
+/// Binary patterns, packed into 64-bit words.
 ///
 /// Layout  bit b of a pattern is bit (b mod 64) of its word (b / 64); the pad bits of the last word are 0
-/// Errors  UsageError if a size is negative or the memory needed cannot be addressed
+/// Errors  UsageError if a size is negative or the memory cannot be addressed
 class BitPatterns {
 public:
   BitPatterns() = default;
@@ -37,14 +36,14 @@ public:
     words_of_all_[static_cast<size_t>(pattern * words_ + bit / 64)] ^= uint64_t{1} << (bit % 64);
   }
 
-  /// The words of one pattern. Whoever writes words keeps the pad bits 0 (see `last_word_mask`).
+  /// Words of one pattern. Code that writes words must keep the pad bits 0 (see `last_word_mask`).
   std::span<const uint64_t> operator[](int64_t pattern) const {
     return {words_of_all_.data() + pattern * words_, static_cast<size_t>(words_)};
   }
   std::span<uint64_t> operator[](int64_t pattern) {
     return {words_of_all_.data() + pattern * words_, static_cast<size_t>(words_)};
   }
-  /// The bits of the last word that belong to the pattern.
+  /// Mask of the bits of the last word that belong to the pattern.
   uint64_t last_word_mask() const {
     return bits_ % 64 == 0 ? ~uint64_t{0} : (uint64_t{1} << (bits_ % 64)) - 1;
   }
@@ -60,8 +59,7 @@ private:
 
 /// Patterns of real numbers (float64).
 ///
-/// Errors  UsageError if a size is negative, the memory needed cannot be addressed, or `values` has the wrong
-/// length
+/// Errors  UsageError if a size is negative, the memory cannot be addressed, or `values` has the wrong length
 class RealPatterns {
 public:
   RealPatterns() = default;
@@ -98,16 +96,16 @@ RealPatterns to_bipolar(const BitPatterns& patterns);
 /// Bits as 0 and 1.
 RealPatterns to_zeros_and_ones(const BitPatterns& patterns);
 
-/// Bit = 1 where the number is greater than `threshold` (strictly).
+/// A bit is 1 if the number is strictly greater than `threshold`.
 BitPatterns to_bits(const RealPatterns& patterns, double threshold);
 
-/// For every pattern its index among the distinct ones, in the order in which they first occur. Equal patterns have
-/// equal indices.
-std::vector<int64_t> places_of_distinct(const BitPatterns& patterns);
+/// Index of each pattern among the distinct patterns, numbered in the order of first occurrence. Equal
+/// patterns have equal indices.
+std::vector<int64_t> distinct_pattern_indices(const BitPatterns& patterns);
 
-/// Scales a pattern to Euclidean length `length`; a pattern of zeros stays as it is.
+/// Scales a pattern in place to Euclidean length `length`; a pattern of zeros is unchanged.
 void scale_to_length(std::span<double> pattern, double length);
-/// Every pattern scaled to Euclidean length `length`.
+/// Patterns scaled to Euclidean length `length`.
 /// Errors  UsageError if a number is not finite
 RealPatterns normalised(const RealPatterns& patterns, double length = 1.0);
 

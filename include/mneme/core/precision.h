@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Arithmetic of a computation.
+/// Floating-point type of a computation.
 #pragma once
 
 namespace mneme {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Progress of long work: one small interface for the library, three ways to show it for programs.
+/// Progress reporting: an interface for the library, and its displays for programs.
 #pragma once
 
 #include <cstdint>
@@ -10,28 +10,28 @@
 
 namespace mneme {
 
-/// What long work tells about itself. The base class shows nothing; calls may come from any thread.
+/// Receiver of progress reports. The base class ignores them. Calls may come from any thread.
 class Progress {
 public:
   virtual ~Progress() = default;
-  /// A new stage of `total` steps begins (the former one has ended).
+  /// Starts a stage of `total` steps, and finishes the previous one.
   virtual void start(const std::string& stage, int64_t total);
   virtual void advance(int64_t steps = 1);
-  /// The stage has ended: what is shown is completed and left behind.
+  /// Finishes the stage; its last display stays visible.
   virtual void finish();
-  /// A line for the reader, such as a warning.
-  virtual void say(const std::string& line);
+  /// Shows a line of text, such as a warning.
+  virtual void message(const std::string& line);
 };
 
 enum class ProgressStyle {
-  automatic, ///< bar where the stream is a terminal, else plain
+  automatic, ///< bar if the stream is a terminal, else plain
   bar,       ///< one line, redrawn, with rate and time left
   plain,     ///< a line every few seconds
   json,      ///< one JSON object per line: {"stage", "done", "total", "seconds"}
-  none       ///< nothing but `say`
+  none       ///< messages only
 };
 
-/// Draws on `stream` (stderr as a rule).
+/// Progress that is written to `stream`, usually stderr.
 std::unique_ptr<Progress> make_progress(ProgressStyle style, std::FILE* stream, bool colour);
 
 } // namespace mneme

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Random numbers by counter: the i-th number of a stream depends on (seed, stream, i) alone, so an answer
-/// never depends on the number of threads or on the order in which work is done.
+/// Counter-based random numbers: the i-th number of a stream is a function of (seed, stream, i), so that
+/// results do not depend on the number of threads or on the order of computation.
 ///
 /// Source  Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Philox4x32-10)
 #pragma once
@@ -12,28 +12,29 @@
 
 namespace mneme {
 
+/// Generator of one stream. Satisfies std::uniform_random_bit_generator.
 class Random {
 public:
   using result_type = uint64_t;
 
   explicit Random(uint64_t seed) : seed_(seed) {}
 
-  /// An independent generator, told apart by `id` (a purpose, a trial, a row ...). May be nested.
+  /// Independent generator for an `id` (of a purpose, a trial, a row ...). May be nested.
   Random stream(uint64_t id) const;
 
-  /// The number at `index` of this stream; `next()` walks through 0, 1, 2 ...
+  /// Number at `index` of this stream. `next()` returns those at 0, 1, 2 ...
   uint64_t at(uint64_t index) const;
   uint64_t next() { return at(index_++); }
 
   double uniform() { return to_unit(next()); } ///< in [0, 1), 53 random bits
   double uniform_at(uint64_t index) const { return to_unit(at(index)); }
-  double normal();                ///< mean 0, deviation 1
+  double normal();                ///< mean 0, standard deviation 1
   uint64_t below(uint64_t bound); ///< in [0, bound), without bias; bound > 0
 
-  /// `count` different numbers of 0 .. bound - 1, in random order. Requires count <= bound.
+  /// `count` distinct numbers of 0 .. bound - 1, in random order. Requires count <= bound.
   std::vector<int64_t> distinct(int64_t count, int64_t bound);
 
-  /// Makes Random usable where the standard library wants a generator.
+  // Interface of std::uniform_random_bit_generator.
   static constexpr uint64_t min() { return 0; }
   static constexpr uint64_t max() { return ~uint64_t{0}; }
   uint64_t operator()() { return next(); }
@@ -43,7 +44,7 @@ private:
   uint64_t seed_ = 0, stream_ = 0, index_ = 0;
 };
 
-/// The raw block function, ten rounds: four 32-bit words out of a 128-bit counter and a 64-bit key.
+/// Block function Philox4x32-10: four random 32-bit words from a 128-bit counter and a 64-bit key.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
 } // namespace mneme

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Separations whose weights are those of a probability distribution, at any kind of score: one list for memories and layers.
+/// Separations with weights on the probability simplex (softmax, entmax, ...), for any kind of score; shared
+/// by memories and layers.
 #pragma once
 
 #include <array>
@@ -9,18 +10,20 @@
 
 namespace mneme {
 
-/// Of all weights p >= 0 that sum to 1, a separation takes those with the largest p . scores + entropy(p).
+/// Choice of a regularised argmax: the weights p >= 0 that sum to 1 and maximise p . scores + entropy(p). The
+/// choices differ in the entropy.
 struct SimplexSeparation {
   enum class Kind { softmax, entmax15, sparsemax, normmax, entmax };
 
   Kind kind = Kind::softmax;
-  double alpha = 0; ///< of entmax, in (1, 2]; else 0
+  double alpha = 0; ///< for entmax, in (1, 2]; else 0
 
-  static const SimplexSeparation softmax;   ///< entropy -sum p ln p: every pattern counts
-  static const SimplexSeparation entmax15;  ///< entropy 4/3 (1 - sum p^1.5): between the two
-  static const SimplexSeparation sparsemax; ///< entropy (1 - sum p^2) / 2: far patterns get exactly 0
-  static const SimplexSeparation normmax; ///< entropy 1 - sqrt(sum p^2): few patterns, and those nearly alike
-  /// Entropy (1 - sum p^alpha) / (alpha (alpha - 1)): 1.5-entmax and sparsemax at 1.5 and 2, towards softmax near 1.
+  static const SimplexSeparation softmax;   ///< entropy -sum p ln p: all weights are positive
+  static const SimplexSeparation entmax15;  ///< entropy 4/3 (1 - sum p^1.5): between softmax and sparsemax
+  static const SimplexSeparation sparsemax; ///< entropy (1 - sum p^2) / 2: distant patterns have weight 0
+  static const SimplexSeparation normmax;   ///< entropy 1 - sqrt(sum p^2): few, nearly equal weights
+  /// Entropy (1 - sum p^alpha) / (alpha (alpha - 1)). alpha = 1.5 is 1.5-entmax, 2 is sparsemax; the limit 1
+  /// is softmax.
   static constexpr SimplexSeparation entmax(double alpha);
 
   bool operator==(const SimplexSeparation&) const = default;
@@ -33,10 +36,10 @@ constexpr SimplexSeparation SimplexSeparation::entmax(double alpha) {
   return {Kind::entmax, alpha};
 }
 
-/// Errors  UsageError if alpha is not in (1, 2] where there is one
+/// Errors  UsageError for entmax with alpha outside of (1, 2]
 void check_separation(const SimplexSeparation& separation);
 
-/// A row of the list: what a separation is called on the command line and in files.
+/// Name of a separation on the command line and in files.
 struct NamedSeparation {
   std::string_view name;
   SimplexSeparation separation;
@@ -46,7 +49,7 @@ inline constexpr std::array kSimplexSeparations{
     NamedSeparation{"entmax15", SimplexSeparation::entmax15},
     NamedSeparation{"sparsemax", SimplexSeparation::sparsemax},
     NamedSeparation{"normmax", SimplexSeparation::normmax},
-    NamedSeparation{"entmax", SimplexSeparation::entmax(1.25)}, // the alpha where none is given
+    NamedSeparation{"entmax", SimplexSeparation::entmax(1.25)}, // default alpha
 };
 
 /// "softmax", "entmax15", ...
@@ -59,9 +62,10 @@ constexpr std::string_view name_of(SimplexSeparation separation) {
   return "";
 }
 
-/// The separation of a name of kSimplexSeparations; `alpha` is that of entmax, by default the one of the list.
+/// Separation with a name of kSimplexSeparations. `alpha` is for entmax; default: the alpha of the list.
 ///
-/// Errors  UsageError for another name, for an alpha that is not in (1, 2], and for one that the separation does not have
+/// Errors  UsageError for an unknown name, an alpha outside of (1, 2], or an alpha for a separation without
+///         one
 SimplexSeparation separation_named(std::string_view name, std::optional<double> alpha = std::nullopt);
 
 } // namespace mneme

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Text from outside, such as the name of a file, made fit for terminals, messages and JSON.
+/// Escaping of external text, such as file names, for terminals, messages and JSON.
 #pragma once
 
 #include <cstddef>
@@ -9,24 +9,26 @@
 
 namespace mneme {
 
-/// Valid UTF-8 on one line: a byte that is no part of valid UTF-8 becomes \xff, a line feed \n, a tab \t, and every
-/// other control character, line separator or bidirectional override \x1b or \u202e. All else stays as it is.
+/// Text as valid UTF-8 on one line. Bytes that are not valid UTF-8 are escaped as \xff, line feeds as \n,
+/// tabs as \t, and other control characters, line separators and bidirectional overrides as \x1b or \u202e.
+/// Other text is unchanged.
 std::string printable(std::string_view text);
 
-/// The same for a message, whose line feeds stay where the next line is indented by two blanks, as that with the
-/// advice is.
+/// `printable` for a message: keeps line feeds before lines that are indented by two spaces, as the line with
+/// the advice is.
 std::string printable_message(std::string_view text);
 
-/// The first character of a UTF-8 text.
+/// Decoded character of a UTF-8 text.
 struct Utf8Character {
-  char32_t code = 0;    ///< of an invalid byte its value
+  char32_t code = 0;    ///< code point; for an invalid byte its value
   std::size_t size = 1; ///< bytes
   bool valid = true;
 };
-/// `text` is not empty. Overlong forms, surrogates and numbers past the end of Unicode are not valid.
+/// First character of `text`, which must not be empty. Overlong forms, surrogates and code points beyond
+/// Unicode are invalid.
 Utf8Character first_character(std::string_view text);
 
-bool is_control(char32_t code); ///< C0, delete and C1
+bool is_control(char32_t code); ///< C0, DEL and C1
 /// Characters that reorder the text around them.
 bool is_bidirectional_override(char32_t code);
 

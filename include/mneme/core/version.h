@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// The version of this library.
+/// Version of this library.
 #pragma once
 
 namespace mneme {
-const char* version(); ///< such as "0.1.0"
+const char* version(); ///< for example "0.1.0"
 }

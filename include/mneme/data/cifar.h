@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 
-/// CIFAR-10 in its binary version.
+/// Reader of CIFAR-10, binary version.
 ///
-/// Layout  records of 3073 bytes: label 0 .. 9, then the red, green and blue plane of 32 x 32 uint8
+/// Layout  records of 3073 bytes: label 0 .. 9, then the red, green and blue planes of 32 x 32 uint8 each
 /// Source  Krizhevsky 2009, "Learning Multiple Layers of Features from Tiny Images"
 #pragma once
 
@@ -16,7 +16,7 @@
 
 namespace mneme::data {
 
-/// Images [count, 32, 32, 3] in [0, 1] and their labels. `limit` 0: all.
+/// Images [count, 32, 32, 3] in [0, 1] and their labels. At most `limit` images are read; 0: all.
 PatternSet parse_cifar(std::span<const std::byte> bytes, const std::string& name, int64_t limit = 0);
 PatternSet read_cifar(const std::filesystem::path& path, int64_t limit = 0);
 

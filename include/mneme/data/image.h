@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Pictures of 8-bit samples, and the shape of patterns that are pictures.
+/// Images of 8-bit samples, and the shape of patterns that are images.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace mneme::data {
 
-/// Row-major, channels last; all 0 where patterns are no images.
+/// Shape of image patterns: row-major, channels last. All 0 if the patterns are not images.
 struct ImageShape {
   int64_t height = 0, width = 0, channels = 0;
   bool operator==(const ImageShape&) const = default;
@@ -16,7 +16,7 @@ struct ImageShape {
 
 struct Image {
   int64_t height = 0, width = 0;
-  int64_t channels = 1;        ///< 1: grey, 3: red, green, blue
+  int64_t channels = 1;        ///< 1: greyscale, 3: red, green, blue
   std::vector<uint8_t> pixels; ///< [height, width, channels], 0 is black
 };
 

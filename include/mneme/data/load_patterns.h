@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Opens any file of patterns that mneme knows, or several of them.
+/// Loads patterns from one or more files of any supported format.
 #pragma once
 
 #include <cstdint>
@@ -13,34 +13,38 @@
 
 namespace mneme::data {
 
-/// Which bit of a byte comes first, as numpy.packbits calls it: `big` is its default.
+/// Bit order of packed bytes, as in numpy.packbits. `big`, its default, stores the first bit in the most
+/// significant place.
 enum class BitOrder { little, big };
 
 struct LoadOptions {
-  int64_t limit = 0;       ///< the first so many patterns, without reading on where the format allows; 0: all
-  std::string tensor = {}; ///< npz, safetensors, torch: which array; empty: the only one
-  /// Bytes [N, B] are patterns of 8 B bits, as numpy.packbits(x, axis=1, bitorder=...) packs them.
+  int64_t limit = 0;       ///< maximum number of patterns, 0: all. The rest is not read if the format allows
+  std::string tensor = {}; ///< npz, safetensors, torch: name of the array; empty: the only one in the file
+  /// If set, bytes [N, B] are unpacked to patterns of 8 B bits, as written by numpy.packbits(x, axis=1,
+  /// bitorder=...).
   std::optional<BitOrder> packed = {};
-  int64_t bits = 0;       ///< packed: bits per pattern, from 8 B - 7 to 8 B; the other bits must be 0. 0: 8 B
-  bool transpose = false; ///< swaps rows and columns of images, as EMNIST's files need
+  int64_t bits = 0;       ///< packed only: bits per pattern, 8 B - 7 to 8 B; padding bits must be 0. 0: 8 B
+  bool transpose = false; ///< swaps rows and columns of images; needed for the files of EMNIST
 };
 
-/// Reads patterns from an IDX, CIFAR-10, npy, npz, png, csv, safetensors or torch file, any of them also compressed
-/// by gzip, or from a folder: of png files, of one folder of png files per class, or of one IDX file of images.
-/// "-" is standard input. A name with *, ? or [...] that no file has is a pattern: all files that match it are read, in the
-/// order of their names (as bytes). The kind is determined by the first bytes, and by the name where these are
-/// inconclusive.
+/// Reads patterns from an IDX, CIFAR-10, npy, npz, png, csv, safetensors or torch file, each optionally
+/// compressed by gzip, or from a folder. A folder contains png files, one folder of png files per class, or
+/// one IDX file of images. "-" is standard input. A path with *, ? or [...] that does not exist is expanded
+/// as a glob pattern: all matching files are read in the order of their names (sorted by bytes). The format
+/// is detected from the first bytes, or from the file name if these are ambiguous.
 ///
-/// Errors  DataError, also if the kind is unknown or there are no patterns; UsageError if limit < 0, or if an option
-///         does not fit the file
+/// Errors  DataError, also if the format is unknown or there are no patterns; UsageError if limit < 0, or if
+///         an option does not apply to the file
 PatternSet load_patterns(const std::filesystem::path& path, const LoadOptions& options = {});
 
-/// The patterns of all files, in the order given. `limit` counts the patterns of all together.
+/// Reads several files into one set, in the order given. `limit` applies to the total number of patterns.
 ///
-/// Shapes  patterns of all files have one size; if they are images, one height, width and number of channels
-/// Units   images are in [0, 1] whatever their files held; other numbers must have one `file_scale`
-/// Errors  as above; DataError with both names if two files do not fit each other; UsageError if none is given or
-///         standard input is given twice
+/// Shapes  all patterns must have the same size; images must have the same height, width and number of
+///         channels
+/// Units   images are in [0, 1] whatever range the files contain; other numbers must have the same
+///         `file_scale`
+/// Errors  as above; DataError with both names if two files are incompatible; UsageError if no file is given
+///         or standard input is given twice
 PatternSet load_patterns(std::span<const std::filesystem::path> paths, const LoadOptions& options = {});
 
 } // namespace mneme::data

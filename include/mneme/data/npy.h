@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// NumPy's .npy files, versions 1 to 3.
+/// Reader and writer of NumPy's .npy files, versions 1 to 3.
 ///
 /// Source  NumPy Enhancement Proposal 1, "A Simple File Format for NumPy Arrays"
 #pragma once
@@ -17,15 +17,16 @@
 
 namespace mneme::data {
 
-/// Patterns by the rules of pattern_set.h. Every header that numpy.load reads is read, also those of Python 2.
+/// Reads patterns by the rules of pattern_set.h. Accepts every header that numpy.load accepts, including
+/// those of Python 2.
 ///
 /// Types   bool, (u)int8 to (u)int64, float16, float32, float64; either byte order, C or Fortran order.
 ///         Integers beyond 2^53 are rounded to float64
-/// Errors  DataError, also for nan or inf (pattern and position), for no patterns and for patterns of nothing
+/// Errors  DataError, also for nan or inf (with pattern and position) and for arrays of size 0
 PatternSet parse_npy(std::span<const std::byte> bytes, const std::string& name, int64_t limit = 0);
 PatternSet read_npy(const std::filesystem::path& path, int64_t limit = 0);
 
-/// Whole numbers [count], such as ids of tokens; any integer type but uint64.
+/// Reads integers [count], such as token ids; any integer type except uint64.
 ///
 /// Errors  DataError, also for another type or number of axes
 std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const std::string& name);
@@ -35,7 +36,7 @@ std::vector<int64_t> parse_npy_integers(std::span<const std::byte> bytes, const 
 /// Errors  OutputError
 void write_npy(const std::filesystem::path& path, const BitPatterns& patterns);
 
-/// Writes float64 [count, size], or [count, height, width(, channels)] where a shape is given.
+/// Writes float64 [count, size], or [count, height, width(, channels)] if a shape is given.
 ///
 /// Errors  OutputError; UsageError if the shape does not have `size` numbers
 void write_npy(const std::filesystem::path& path, const RealPatterns& patterns, const ImageShape& shape = {});

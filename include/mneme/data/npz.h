@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// NumPy's .npz archives, as numpy.savez and numpy.savez_compressed write them.
+/// Reader of NumPy's .npz archives, as written by numpy.savez and numpy.savez_compressed.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,11 @@
 
 namespace mneme::data {
 
-/// One array of the archive as patterns, by the rules of pattern_set.h. `array` is its name, with or without ".npy";
-/// empty: the only one that holds numbers. Arrays of texts, objects and the like do not count.
+/// Reads one array of the archive as patterns, by the rules of pattern_set.h. `array` is its name, with or
+/// without ".npy". If it is empty, the only numeric array is read; arrays of strings or objects are ignored.
 ///
-/// Errors  DataError, also if the checksum of that array does not hold; with the names, types and shapes of all if
-///         there are several
+/// Errors  DataError, also if the checksum of the array is wrong. If `array` is empty and there are several
+///         numeric arrays, the message lists the name, type and shape of each
 PatternSet parse_npz(std::span<const std::byte> bytes, const std::string& name, const std::string& array = "",
                      int64_t limit = 0);
 PatternSet read_npz(const std::filesystem::path& path, const std::string& array = "", int64_t limit = 0);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Random patterns. Pattern i uses stream i of the generator, so it does not depend on how many are asked
-/// for.
+/// Random patterns. Pattern i uses stream i of the random generator, so it does not depend on the number of
+/// patterns.
 #pragma once
 
 #include <cstdint>
@@ -11,19 +11,19 @@
 
 namespace mneme::data {
 
-/// Every bit 0 or 1 with equal chance.
+/// Uniform random bits: each is 0 or 1 with probability 1/2.
 ///
-/// Errors  UsageError if a size is negative or cannot be held
+/// Errors  UsageError if a size is negative or too large to allocate
 BitPatterns random_bits(int64_t count, int64_t bits, const Random& random);
 
-/// Points of the unit sphere, every direction with equal chance: normal deviates, scaled to length 1.
+/// Uniform random points on the unit sphere: standard normal vectors, normalised to length 1.
 ///
-/// Errors  UsageError if count < 0, size < 1, or they cannot be held
+/// Errors  UsageError if count < 0, size < 1, or the sizes are too large to allocate
 RealPatterns random_sphere(int64_t count, int64_t size, const Random& random);
 
-/// Numbers of [low, high), all with equal chance.
+/// Uniform random numbers in [low, high).
 ///
-/// Errors  UsageError if count < 0, size < 0, low is not below high, or they cannot be held
+/// Errors  UsageError if count < 0, size < 0, low >= high, or the sizes are too large to allocate
 RealPatterns random_uniform(int64_t count, int64_t size, double low, double high, const Random& random);
 
 } // namespace mneme::data

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A whole file as bytes.
+/// Reads a complete file into memory.
 #pragma once
 
 #include <cstddef>
@@ -9,12 +9,14 @@
 
 namespace mneme::data {
 
-/// True for "-" and for the names of descriptor 0, such as "/dev/stdin". A file named "-" is "./-".
+/// True for "-" and for the paths of file descriptor 0, such as "/dev/stdin". A file named "-" is written
+/// "./-".
 bool is_standard_input(const std::filesystem::path& path);
 
-/// Pipes are read to their end, and so is standard input, whatever it is: a file, a pipe, a socket or a terminal.
+/// The bytes of a file. Pipes are read to their end, and so is standard input, which may be a file, a pipe, a
+/// socket or a terminal.
 ///
-/// Errors  DataError if the file is missing, unreadable or empty, or is a folder or a device
+/// Errors  DataError if the file does not exist, is unreadable or empty, or is a folder or a device
 std::vector<std::byte> read_file(const std::filesystem::path& path);
 
 } // namespace mneme::data

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A matrix in a file that stays there: its rows are read in pieces.
+/// Row-wise access to a matrix in a file, without loading all of it.
 #pragma once
 
 #include <filesystem>
@@ -11,13 +11,15 @@
 
 namespace mneme::data {
 
-/// A matrix [rows, features] in a .npy or .safetensors file. Files are read rather than mapped: mapped pages would count
-/// as memory of the process, and a file that is cut short meanwhile would end it.
+/// A matrix [rows, features] in a .npy or .safetensors file. `tensor` is the name of a tensor in a
+/// .safetensors file; it may be empty if there is only one. The file is read with pread rather than
+/// memory-mapped: mapped pages would count as memory of the process, and truncating a mapped file would crash
+/// it.
 ///
-/// Types   any number type of the two formats; in the same type as asked for, it is copied as it is
-/// Errors  DataError if the file is not sound, if it is no matrix, or if that is stored column by column; `tensor` names
-///         one of a .safetensors file, and may be left out if there is only one. While reading, DataError for a nan or
-///         infinity (row and feature) and for a file that has become shorter; UsageError for rows beyond the last
+/// Types   any number type of the two formats; no conversion if it is the type of the output
+/// Errors  DataError if the file is invalid, if it is not a matrix, or if the matrix is in Fortran order.
+///         `read` throws DataError for a nan or infinity (with row and feature) and if the file has been
+///         truncated; UsageError for rows out of range
 class RowFile final : public RowSource {
 public:
   explicit RowFile(const std::filesystem::path& path, const std::string& tensor = "");

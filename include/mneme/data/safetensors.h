@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-/// Tensors in .safetensors files.
+/// Reader and writer of .safetensors files.
 ///
-/// Layout  header length (uint64, little endian, at most 10^8), header (JSON), then the tensors without gaps
-/// Source  the format's description at github.com/huggingface/safetensors
+/// Layout  header length (uint64, little-endian, at most 10^8), header (JSON), then the tensors without gaps
+/// Source  format description at github.com/huggingface/safetensors
 #pragma once
 
 #include <cstddef>
@@ -18,42 +18,45 @@
 
 namespace mneme::data {
 
-/// One tensor as the header describes it.
+/// Description of one tensor in the header.
 struct SafetensorsEntry {
   std::string name;
-  std::string
-      dtype; ///< "BOOL", "U8", "I8", ... "I64", "F16", "BF16", "F32", "F64", or one that is not read here
+  /// "BOOL", "U8", "I8", ... "I64", "F16", "BF16", "F32", "F64", or a type that is not supported.
+  std::string dtype;
   std::vector<int64_t> shape;
-  int64_t begin = 0, end = 0; ///< bytes of the file
+  int64_t begin = 0, end = 0; ///< byte range in the file, end exclusive
 };
 
-/// All tensors in the order of their bytes, after the whole header has been checked.
+/// The entries of all tensors in file order. The complete header is checked.
 std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
                                                         const std::string& name);
 std::vector<SafetensorsEntry> read_safetensors_entries(const std::filesystem::path& path);
 
-/// The texts under `__metadata__`; empty if there are none. The whole header is checked as above.
+/// The strings in `__metadata__`; empty if there are none. The complete header is checked.
 std::map<std::string, std::string> parse_safetensors_metadata(std::span<const std::byte> bytes,
                                                               const std::string& name);
 
-/// A tensor to be written; its bytes are little endian, row-major.
+/// A tensor to be written. Its bytes are little-endian, row-major.
 struct SafetensorsTensor {
   std::string name, dtype;
   std::vector<int64_t> shape;
   std::span<const std::byte> bytes;
 };
 
-/// A whole file, for `write_file_atomically`. Tensors lie in the order given; the data begins at a multiple of 8.
-std::vector<std::byte> safetensors_file(std::span<const SafetensorsTensor> tensors,
-                                        const std::map<std::string, std::string>& metadata = {});
+/// The bytes of a complete .safetensors file, for `write_file_atomically`. Tensors are stored in the order
+/// given; the data begins at a multiple of 8 bytes.
+std::vector<std::byte> to_safetensors(std::span<const SafetensorsTensor> tensors,
+                                      const std::map<std::string, std::string>& metadata = {});
 
-/// The numbers of one tensor as they are, the first axis times all others; no rule of pattern_set.h applies.
+/// Reads the raw numbers of one tensor as a matrix: the first axis is kept, the others are flattened. The
+/// rules of pattern_set.h do not apply.
 ///
-/// Errors  DataError, also for numbers that are not finite and for a tensor without axes or numbers
+/// Errors  DataError, also for numbers that are not finite, for a scalar and for a tensor of size 0
 RealPatterns parse_safetensors_numbers(std::span<const std::byte> bytes, const std::string& name,
                                        const std::string& tensor);
 
-/// One tensor as patterns, by the rules of pattern_set.h. `tensor` empty: the only one of the file.
+/// Reads one tensor as patterns, by the rules of pattern_set.h. `tensor` may be empty if the file has only
+/// one.
 PatternSet parse_safetensors(std::span<const std::byte> bytes, const std::string& name,
                              const std::string& tensor = "", int64_t limit = 0);
 PatternSet read_safetensors(const std::filesystem::path& path, const std::string& tensor = "",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Cues are compared with patterns number by number, so both must be on one scale.
+/// Matches the scale of cues to that of the patterns: they are compared number by number, so both need the
+/// same scale.
 #pragma once
 
 #include <string>
@@ -9,12 +10,13 @@
 
 namespace mneme::data {
 
-/// Brings cues to the scale of the patterns: as they are, if their numbers fit those of the patterns; else by the
-/// factor between the numbers of both files (cues of 0 to 255 for patterns of bytes that were divided by 255, and the
-/// reverse). Returns a note on what was done, empty if nothing was.
+/// Rescales cues to the range of the patterns if necessary. Cues in a similar range are left unchanged.
+/// Otherwise they are multiplied by the ratio of the two `file_scale`s: for example cues from 0 to 255 for
+/// patterns of bytes that were divided by 255, or the reverse. Returns a message on what was done, empty if
+/// nothing was.
 ///
-/// Errors  UsageError that names both ranges if neither fits: the cues reach more than 8 times as far as the patterns
-///         or less than an eighth as far, or one holds 0 and 1 and the other -1 and +1
+/// Errors  UsageError with both ranges if the ranges still differ: the range of the cues is more than 8 times
+///         or less than 1/8 of that of the patterns, or one set contains 0 and 1 and the other -1 and +1
 std::string match_scale(const PatternSet& patterns, PatternSet& cues);
 
 } // namespace mneme::data

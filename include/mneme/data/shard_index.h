@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 
-/// The index of a model whose tensors are spread over several files: model.safetensors.index.json and
+/// Reader of the index of a sharded checkpoint, such as model.safetensors.index.json or
 /// pytorch_model.bin.index.json.
 ///
-/// Layout  a JSON object: "weight_map", an object from names of tensors to names of files next to the index; "metadata"
-/// Source  the documentation of Hugging Face's transformers and safetensors on sharded checkpoints
+/// Layout  a JSON object with "weight_map", which maps tensor names to names of files in the folder of the
+///         index; "metadata" is ignored
+/// Source  documentation of Hugging Face transformers and safetensors on sharded checkpoints
 #pragma once
 
 #include <cstddef>
@@ -17,15 +18,16 @@
 namespace mneme::data {
 
 struct ShardIndex {
-  std::map<std::string, std::string> shard_of; ///< by the name of the tensor; not empty
+  std::map<std::string, std::string> shard_of; ///< tensor name -> file name; not empty
 
-  std::map<std::string, std::vector<std::string>> names_by_shard() const;
+  std::map<std::string, std::vector<std::string>> names_by_shard() const; ///< file name -> tensor names
 };
 
 /// True for names that end in ".index.json".
 bool is_shard_index(const std::filesystem::path& path);
 
-/// Errors  DataError: no such JSON, a name twice, or a shard that is not the plain name of a file: no folder, no ".."
+/// Errors  DataError if this is not valid JSON of this layout, if a name occurs twice, or if a shard is not a
+///         plain file name (it must not contain a folder or be "..")
 ShardIndex parse_shard_index(std::span<const std::byte> bytes, const std::string& name);
 ShardIndex read_shard_index(const std::filesystem::path& path);
 

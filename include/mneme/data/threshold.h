@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Binarisation: the threshold above which a number becomes a 1.
+/// Binarisation thresholds: numbers above the threshold become 1, all others 0.
 #pragma once
 
 #include <string>
@@ -9,22 +9,23 @@
 
 namespace mneme::data {
 
-/// Otsu's threshold of all numbers: the middle of the gap at which the variance between the two classes is largest,
-/// found exactly from the sorted numbers. If all numbers are equal, that number.
+/// Otsu's threshold of all numbers: it maximises the variance between the two classes. Computed exactly from
+/// the sorted numbers; the result is the midpoint between two neighbours. If all numbers are equal, the
+/// result is that number.
 ///
-/// Errors  UsageError if there are no numbers, or one is not finite
+/// Errors  UsageError if there are no numbers, or if one is not finite
 /// Cost    O(N log N) for N numbers
 /// Source  Otsu 1979, "A Threshold Selection Method from Gray-Level Histograms"
 double otsu_threshold(const RealPatterns& patterns);
 
 struct ThresholdChoice {
-  double threshold;   ///< in the numbers of the patterns, not of the file
-  std::string origin; ///< for readers, such as "Otsu's threshold"
+  double threshold;   ///< on the scale of the patterns, not of the file
+  std::string origin; ///< description for the user, such as "Otsu's threshold"
 };
 
-/// The threshold of the set (see PatternSet::threshold), unless it is 0 and no number is negative, patterns coincide as
-/// bits at it, or fewer than 1 % of the numbers are on one side of it. Then Otsu's threshold, unless fewer patterns are
-/// distinct at that.
+/// Chooses a threshold. The default is PatternSet::threshold. Otsu's threshold is used instead if the default
+/// is 0 and no number is negative, if some patterns become equal as bits, or if fewer than 1 % of the numbers
+/// are on one side of it; but not if fewer patterns would be distinct at Otsu's threshold.
 ///
 /// Errors  as `otsu_threshold`
 ThresholdChoice choose_threshold(const PatternSet& set);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Associative recall in one page: readout = projection(separation(similarity(query, stored)), values),
-/// repeated.
+/// Associative memory: readout = projection(separation(similarity(query, stored)), values), computed once or
+/// iterated with the readout as the next query.
 #pragma once
 
 #include <memory>
@@ -17,38 +17,42 @@
 
 namespace mneme {
 
-/// Any similarity with any separation; together they are a memory. The named ones stand in pattern_sdm.h,
-/// continuous_sdm.h, hopfield_network.h and attention.h.
+/// Configuration of an associative memory. Any similarity can be combined with any separation; functions that
+/// return the options of known memories are in pattern_sdm.h, continuous_sdm.h, hopfield_network.h and
+/// attention.h.
 template <class Patterns> struct AssociateOptions {
   Similarity similarity = Cosine{};
   Separation separation = BestMatch{};
-  /// How the weighted values become the readout.
+  /// Converts the weighted sum of the values into the readout.
   Projection projection =
       std::is_same_v<Patterns, BitPatterns> ? Projection(Majority{}) : Projection(Average{});
-  /// What is returned for each stored pattern; absent: the stored patterns themselves.
+  /// Values [S, V], one per stored pattern. Default: the stored patterns themselves (autoassociative memory).
   std::optional<Patterns> values = {};
-  /// Matrix [encoded, n] applied to stored patterns and to every query before they are compared (bits as -1
-  /// and +1).
+  /// Matrix [encoded, n] that multiplies stored patterns and queries before they are compared (bits as -1 and
+  /// +1). Values and readouts are not encoded.
   std::optional<RealPatterns> encode = {};
-  /// The same with an encoding from bits to bits; instead of `encode`, and for bits only.
+  /// Encoding from bits to bits, used in place of `encode`; for binary patterns only.
   std::optional<BitEncoding> encode_bits = {};
   UpdateOptions update = {};
-  /// Of scores and weighted sums. float32 is about twice as fast; its readouts are within about 1e-6, and a bit whose
-  /// votes are nearly tied may fall the other way.
+  /// Arithmetic of scores and weighted sums. float32 is about twice as fast; its readouts agree within about
+  /// 1e-6, and a bit whose votes are nearly tied may differ.
   Precision precision = Precision::float64;
 };
 
-/// Stored patterns, ready to be asked: what can be computed once is computed once.
+/// Stored patterns together with everything that depends on them alone, such as their encoding and norms, so
+/// that it is computed once for many recalls.
 ///
 /// Types   BitPatterns or RealPatterns
-/// Errors  UsageError if shapes, values or parameters do not fit together; all inputs must be finite, and small
-///         enough that no score and no readout overflows the precision
-/// Cost    a step is O(Q S (n + V)) in parallel over queries; the extra memory does not grow with Q.
-///         Softmax of dot products or cosines keeps no weights at all
+/// Errors  UsageError if shapes, values or parameters do not match; if an input is not finite; if a score or
+///         a readout overflows the precision
+/// Cost    O(Q S n) per update step for the scores, in parallel over queries and stored patterns, and O(V)
+///         for every stored pattern whose weight can change the readout. Scratch memory is independent of Q
 template <class Patterns> class AssociativeMemory {
 public:
   explicit AssociativeMemory(Patterns stored, AssociateOptions<Patterns> options = {});
 
+  /// Recalls with the update options of the memory, or with other ones.
+  ///
   /// Shapes  cues [Q, n] -> readout [Q, V]
   Recall<Patterns> recall(const Patterns& cues) const;
   Recall<Patterns> recall(const Patterns& cues, const UpdateOptions& update) const;
@@ -64,7 +68,8 @@ private:
 extern template class AssociativeMemory<BitPatterns>;
 extern template class AssociativeMemory<RealPatterns>;
 
-/// One recall from patterns that are at hand; shapes, errors and cost as above.
+/// Recall without a memory object, for stored patterns that are used once. Shapes, errors and cost as
+/// AssociativeMemory.
 Recall<BitPatterns> associate(const BitPatterns& cues, const BitPatterns& stored,
                               const AssociateOptions<BitPatterns>& options);
 Recall<RealPatterns> associate(const RealPatterns& cues, const RealPatterns& stored,

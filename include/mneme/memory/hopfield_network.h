@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: MIT
 
-/// Hopfield networks, old and new, as choices of similarity, separation and projection.
+/// Classical and modern Hopfield networks, and dense associative memory.
 #pragma once
 
 #include "mneme/memory/associate.h"
 
 namespace mneme {
 
-/// Classical network: weights P P^T without diagonal, all components updated together, a tie gives 0 (or -1).
+/// Classical Hopfield network: weight matrix P P^T with a zero diagonal, synchronous updates; a tie gives 0
+/// (or -1).
 ///
 /// Source  Hopfield 1982. Holds about 0.138 n random patterns.
 AssociateOptions<BitPatterns> classical_hopfield();
 
-/// Random patterns of n bits that a classical network can hold: 0.138 n (Amit, Gutfreund & Sompolinsky 1985).
+/// Number of random patterns of n bits that a classical network can hold: 0.138 n (Amit, Gutfreund &
+/// Sompolinsky 1985).
 double classical_hopfield_capacity(int64_t bits);
 
-/// Modern network on real patterns: softmax(beta dot product), average.
+/// Modern Hopfield network on real patterns: softmax(beta dot product), average.
 ///
 /// Source  Ramsauer et al. 2020, "Hopfield Networks is All You Need", update rule (eq. 3)
 AssociateOptions<RealPatterns> modern_hopfield(double beta);

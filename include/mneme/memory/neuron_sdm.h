@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Sparse Distributed Memory as Kanerva built it: hard locations with counters, write and read.
+/// Kanerva's Sparse Distributed Memory (SDM): hard locations with counters, written and read by Hamming
+/// distance.
 #pragma once
 
 #include <cstdint>
@@ -16,47 +17,54 @@
 namespace mneme {
 
 struct NeuronSdmOptions {
-  int64_t bits;           ///< n, bits of a cue, > 0; without an encoding also those of an address
-  int64_t hard_locations; ///< > 0
-  int64_t hamming_radius; ///< a location answers within this distance (inclusive), 0 .. bits of an address
-  int64_t data_bits = 0;  ///< bits of what is stored; 0: as many as a cue has
+  int64_t bits;           ///< n, bits of a cue, > 0; without `encode` also the bits of a location's address
+  int64_t hard_locations; ///< number of locations, > 0
+  int64_t hamming_radius; ///< activates locations within this distance (inclusive), 0 .. bits of an address
+  int64_t data_bits = 0;  ///< bits of a stored pattern; 0: the same as `bits`
   uint64_t seed = 1;      ///< of the random addresses
-  /// Applied to what is written at and to every cue before they are compared with the addresses of hard locations,
-  /// which then have encode->bits() bits.
+  /// Encoding of write addresses and cues, applied before they are compared with the addresses of the hard
+  /// locations, which then have encode->bits() bits.
   std::optional<BitEncoding> encode = {};
 };
 
-/// Units   counters are 16 bits wide and saturate; `saturations()` counts the additions that were lost
-/// Errors  UsageError if sizes or ranges do not fit together
+/// A write adds the data, as -1 and +1, to the counters of all activated locations. A read sums the counters
+/// of all activated locations; a bit is 1 where the sum is above 0.
+///
+/// Units   counters have 16 bits and saturate; `saturations()` counts the additions that were clipped
+/// Errors  UsageError if sizes do not match or a parameter is out of range
 /// Cost    write and read compare each pattern with every location, O(hard_locations * n / 64), in parallel;
 ///         memory hard_locations * (n / 8 + 2 data_bits) bytes
 /// Source  Kanerva 1988, "Sparse Distributed Memory"; the read is a strict majority as in Bricken &
 ///         Pehlevan 2021
 class NeuronSdm {
 public:
-  explicit NeuronSdm(const NeuronSdmOptions& options); ///< random addresses, every bit with probability 1/2
-  /// Hard locations at given addresses [hard_locations, bits of an address]; options.hard_locations must agree or be 0.
+  /// Hard locations at random addresses, every bit with probability 1/2.
+  explicit NeuronSdm(const NeuronSdmOptions& options);
+  /// Hard locations at given addresses [hard_locations, bits of an address]; options.hard_locations must be
+  /// their number or 0.
   NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses);
 
   /// Stores each pattern at its own address (autoassociative).
   void write(const BitPatterns& patterns);
-  /// Stores data [m, data_bits] at addresses [m, bits].
+  /// Stores data [m, data_bits] at addresses [m, bits] (heteroassociative).
   void write(const BitPatterns& addresses, const BitPatterns& data);
 
-  /// Reads at each cue; with more than one update step the readout is the next address (data_bits = bits
-  /// then).
+  /// Shapes  cues [Q, bits] -> readout [Q, data_bits]
+  /// Errors  UsageError for more than one update step where data_bits differs from bits, as the readout is
+  ///         the next cue; for EmptyRead::mean_of_values
   Recall<BitPatterns> recall(const BitPatterns& cues, const UpdateOptions& update = {}) const;
 
   const NeuronSdmOptions& options() const { return options_; }
   const BitPatterns& addresses() const { return addresses_; }
-  /// Counter of every data bit of one hard location: ones minus zeros written there.
+  /// Counters [data_bits] of one hard location: ones minus zeros written to it.
   std::vector<int16_t> counters(int64_t location) const;
-  /// Patterns written to one hard location.
+  /// Number of patterns written to one hard location.
   int64_t writes(int64_t location) const { return writes_[static_cast<size_t>(location)]; }
+  /// Number of counter additions lost to saturation.
   int64_t saturations() const { return saturations_; }
 
 private:
-  BitPatterns read(const BitPatterns& cues, std::span<int64_t> reached) const;
+  BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated) const;
 
   NeuronSdmOptions options_;
   BitPatterns addresses_;

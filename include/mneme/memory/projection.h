@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Third step of every memory: the weighted values become the readout.
+/// Step 3 of an associative memory: the weighted sum of the values becomes the readout.
 #pragma once
 
 #include <variant>
@@ -9,18 +9,18 @@
 
 namespace mneme {
 
-/// The weighted average as it is. Real patterns only.
+/// The weighted sum itself; a weighted average, as weights sum to 1. Real patterns only.
 struct Average {};
-/// Bit = 1 where ones outweigh zeros (a tie gives 0); on real patterns +1 where the average is above 0, else
-/// -1.
+/// Majority vote: bit 1 where ones outweigh zeros, 0 on a tie. For real patterns, the sign of the weighted
+/// sum: +1 where it is above 0, else -1.
 struct Majority {};
-/// The weighted average scaled to length 1. Real patterns only.
+/// The weighted sum scaled to length 1. Real patterns only.
 struct Normalise {};
 
 using Projection = std::variant<Average, Majority, Normalise>;
 
 /// Shapes  weights [Q, S], values [S, V] -> readout [Q, V]
-/// Errors  UsageError if the numbers of stored patterns differ, or bits are asked for anything but Majority
+/// Errors  UsageError if weights and values differ in S, or if the projection of bits is not Majority
 RealPatterns project(const RealPatterns& weights, const RealPatterns& values,
                      const Projection& projection = Average{});
 BitPatterns project(const RealPatterns& weights, const BitPatterns& values,

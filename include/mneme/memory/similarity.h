@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// First step of every memory: how alike are a query and a stored pattern? The larger the score, the more
-/// alike.
+/// Step 1 of an associative memory: similarity scores of queries and stored patterns. A larger score means a
+/// more similar pattern.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@
 
 namespace mneme {
 
-/// Minus the number of differing bits. On real patterns: minus floor(n (1 - cosine) / 2), the distance of two
-/// binary patterns of that cosine (Bricken & Pehlevan 2021).
+/// Minus the Hamming distance. For real patterns: minus floor(n (1 - cosine) / 2), the distance of two binary
+/// patterns with the same cosine (Bricken & Pehlevan 2021).
 struct Hamming {};
-/// Sum of products. Bits count as -1 and +1 in this and all that follow.
+/// Dot product. Here and in the similarities below, bits count as -1 and +1.
 struct Dot {};
-/// Dot product of the patterns scaled to length 1; a pattern of zeros is like nothing (0).
+/// Cosine of the angle between two patterns; 0 if one of them is all zeros.
 struct Cosine {};
 /// Minus the squared Euclidean distance.
 struct Euclidean {};
@@ -25,15 +25,15 @@ struct Manhattan {};
 
 using Similarity = std::variant<Hamming, Dot, Cosine, Euclidean, Manhattan>;
 
-/// What a score measures, for the separations that need to know.
+/// Meaning of a score. Separations defined by a Hamming distance or an angle accept only the first two kinds.
 enum class ScoreKind { minus_hamming, cosine, other };
 ScoreKind score_kind(const Similarity& similarity);
 
 /// Scores of every query against every stored pattern.
 struct Scores {
   RealPatterns values; ///< [queries, stored]
-  ScoreKind kind;      ///< what the values measure
-  int64_t size;        ///< bits or numbers per pattern
+  ScoreKind kind;
+  int64_t size; ///< n, bits or numbers per pattern
 };
 
 /// Shapes  queries [Q, n], stored [S, n] -> scores [Q, S]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Update steps: the readout becomes the next query until it no longer moves.
+/// Update steps: the readout becomes the next query until it converges.
 #pragma once
 
 #include <cstdint>
@@ -8,39 +8,40 @@
 
 namespace mneme {
 
-/// What a readout is when nothing answers: no hard location in reach, or all weights 0.
+/// Readout of a query that activates nothing: no hard location is within the radius, or all weights are 0. A
+/// readout of real numbers that are all 0 counts as empty, too.
 enum class EmptyRead {
-  keep_query,    ///< the query stays as it was; Recall::reached says 0
+  keep_query,    ///< the query itself; zeros if the readout has another size
   zeros,         ///< all bits 0 (published binary code)
-  mean_of_values ///< every stored pattern counts the same (published continuous code with finitely many
-                 ///< neurons)
+  mean_of_values ///< mean of all values (published continuous code with finitely many hard locations)
 };
 
-/// How real patterns are judged to have settled; bits have settled when none of them changes.
-enum class SettledBy {
-  direction,        ///< distance between old and new, both scaled to length 1
-  largest_component ///< largest difference of a component, before the readout is normalised (published code)
+/// Measure of the change in one update step, for real patterns. Binary patterns have converged when no bit
+/// changes.
+enum class ConvergenceCriterion {
+  direction_change,    ///< Euclidean distance of old and new state, both scaled to length 1
+  max_component_change ///< largest change of a component, before the readout is normalised (published code)
 };
 
 struct UpdateOptions {
   int64_t update_steps_max = 1;   ///< at least 1
-  double update_steps_eps = 1e-4; ///< a readout that moved no more than this has settled
-  SettledBy settled_by = SettledBy::direction;
-  bool stop_together = false; ///< true: every cue goes on until the slowest has settled (published code)
+  double update_steps_eps = 1e-4; ///< tolerance: a cue has converged when its change is at most this
+  ConvergenceCriterion convergence_criterion = ConvergenceCriterion::direction_change;
+  bool stop_together = false; ///< true: every cue is updated until the slowest has converged (published code)
   EmptyRead empty_read = EmptyRead::keep_query;
 };
 
-/// The update rule of the published code ("Attention Approximates Sparse Distributed Memory"), for
-/// reproduction: at most `update_steps_max` steps, 0.05 as the largest move of a component, empty binary
-/// reads give zeros.
+/// Update rule of the published code of "Attention Approximates Sparse Distributed Memory", for reproduction:
+/// max_component_change with a tolerance of 0.05.
 UpdateOptions published_update(int64_t update_steps_max, bool stop_together, EmptyRead empty_read);
 
-/// What was recalled, and how it went for each cue.
+/// Result of a recall, with the convergence of each cue.
 template <class Patterns> struct Recall {
   Patterns readout;
-  std::vector<int64_t> steps;     ///< update steps taken
-  std::vector<uint8_t> converged; ///< 1 if the last step left the readout where it was
-  std::vector<int64_t> reached;   ///< stored patterns (NeuronSdm: hard locations) that answered the last step
+  std::vector<int64_t> steps;     ///< number of update steps
+  std::vector<uint8_t> converged; ///< 1 if the last step did not change the state, up to the tolerance
+  /// Stored patterns (NeuronSdm: hard locations) with a weight other than 0 in the last step.
+  std::vector<int64_t> num_activated;
 };
 
 } // namespace mneme

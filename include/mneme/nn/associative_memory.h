@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// A modern Hopfield network to be used as a memory: nothing to learn, no projection, no norm.
+/// Modern Hopfield network as a memory: stores patterns and retrieves them from noisy or partial states. It
+/// has no parameters, projections or norms.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,60 +14,70 @@ namespace mneme::nn {
 struct AssociativeMemoryOptions {
   AssociativeMemoryOptions(double beta = 1) : beta_(beta) {}
 
-  /// Inverse temperature, > 0 and finite: small ones mix patterns that are alike, large ones tell them apart.
+  /// Inverse temperature, > 0 and finite: a small beta averages similar patterns, a large beta separates
+  /// them.
   TORCH_ARG(double, beta);
+  /// Function that turns scores into the association.
   TORCH_ARG(ops::Separation, separation) = ops::Separation::softmax;
-  /// Updates of a state, at least 1.
+  /// Maximum number of updates of a state, >= 1.
   TORCH_ARG(int64_t, update_steps_max) = 100;
-  /// A state has converged once no feature moves by more in an update; >= 0.
+  /// Convergence threshold, >= 0: a state has converged once an update changes each of its features by no
+  /// more than this.
   TORCH_ARG(double, update_steps_eps) = 1e-4;
 };
 
-/// What became of every state.
+/// Result of `AssociativeMemory::retrieve`, per state.
 struct MemoryRetrieval {
-  at::Tensor state;     ///< [L, n], after its last update
-  at::Tensor readout;   ///< [L, V], what the last update says of the values; the state, where there are none
+  at::Tensor state; ///< [L, n], after its last update
+  /// [L, V], the values weighted with the association of the last update; without values, the state.
+  at::Tensor readout;
   at::Tensor energy;    ///< [L], of `state`
-  at::Tensor steps;     ///< [L], int64: updates made
-  at::Tensor converged; ///< [L], bool: the last update moved it by no more than update_steps_eps
+  at::Tensor steps;     ///< [L], int64: number of updates
+  at::Tensor converged; ///< [L], bool: the last update changed no feature by more than update_steps_eps
 };
 
-/// Formula  state <- weights . stored with weights = separation(beta * state . stored^T), until it no longer moves;
-///          E(state) = state . state / 2 - potential(beta * state . stored^T) / beta + largest_entropy / beta + M^2 / 2,
-///          M the largest norm stored. Never below 0, and no update raises it
-/// Types    float32 or float64, that of the patterns, on their device; differentiable once in states, patterns, values
-/// Errors   UsageError if an option is out of its range, shapes or types disagree, a number is not finite (on a CPU;
-///          elsewhere looking would wait), or nothing is stored
-/// Cost     O(L S n) per update. Softmax on a CPU keeps no states x patterns matrix. Each state stops by itself. On another
-///          device the host looks only after every eight updates whether all have
+/// Formula  state <- association . stored with association = separation(beta * state . stored^T), until
+///          convergence; E(state) = state . state / 2 - potential(beta * state . stored^T) / beta +
+///          largest_entropy / beta + M^2 / 2, with M the largest norm of a stored pattern. E is never
+///          negative, and no update increases it
+/// Types    float32 or float64, on any device: those of the patterns. Differentiable once with respect to
+///          states, patterns and values
+/// Errors   UsageError if an option is out of its range, shapes or types do not match, a number is not finite
+///          (checked on the CPU only: on other devices this check would force a synchronisation), or nothing
+///          is stored
+/// Cost     O(L S n) per update. Softmax on a CPU stores no states x patterns matrix. Each state stops
+///          updating independently. On other devices convergence of all states is checked only after every
+///          eight updates
 /// Source   Ramsauer et al. 2020, "Hopfield Networks is All You Need"
 class AssociativeMemory {
 public:
   explicit AssociativeMemory(AssociativeMemoryOptions options = {});
 
-  /// Adds patterns [S, n] to those that are there, with the values [S, V] that they stand for. Either all patterns
-  /// have values or none has.
+  /// Appends patterns [S, n] to those stored, with associated values [S, V] (hetero-association). Values must
+  /// be given for all patterns or for none.
   void store(const at::Tensor& patterns, const at::Tensor& values = {});
 
-  /// From states [L, n]: noisy, partial or learnt.
+  /// Updates states [L, n] (noisy, partial or learned) until convergence.
   MemoryRetrieval retrieve(const at::Tensor& states) const;
-  /// [L, S]: how much of every stored pattern there is in the next update.
+  /// The association [L, S] of the states: the weights of the stored patterns in the next update.
   at::Tensor association(const at::Tensor& states) const;
-  /// [L]
+  /// The energies [L] of states [L, n].
   at::Tensor energy(const at::Tensor& states) const;
 
-  int64_t size() const { return stored_.defined() ? stored_.size(0) : 0; } ///< patterns stored
+  int64_t size() const { return stored_.defined() ? stored_.size(0) : 0; } ///< number of stored patterns
   const at::Tensor& stored() const { return stored_; }                     ///< [S, n]; undefined while empty
-  const at::Tensor& values() const { return values_; }                     ///< [S, V]; undefined without
+  const at::Tensor& values() const { return values_; } ///< [S, V]; undefined if stored without values
 
 private:
   void check_states(const at::Tensor& states) const;
   at::Tensor read(const at::Tensor& states, const at::Tensor& values) const;
-  /// bool [L]: which states an update has moved by no more than update_steps_eps.
-  at::Tensor settled(const at::Tensor& from, const at::Tensor& to) const;
-  /// Both update the states of `result` until all are settled and return those before the last update of each. On the CPU only
-  /// states that move are read. Elsewhere all are, and settled ones kept: finding those that move would make the host wait.
-  at::Tensor update_moving(MemoryRetrieval& result) const;
+  /// bool [L]: the states that an update has changed by no more than update_steps_eps.
+  at::Tensor has_converged(const at::Tensor& from, const at::Tensor& to) const;
+  /// Both update the states of `result` until all have converged, and return each state before its last
+  /// update. `update_unconverged` computes only the states that have not converged; finding them forces a
+  /// synchronisation on devices other than the CPU. `update_all` computes all states and keeps the converged
+  /// ones.
+  at::Tensor update_unconverged(MemoryRetrieval& result) const;
   at::Tensor update_all(MemoryRetrieval& result) const;
 
   AssociativeMemoryOptions options_;

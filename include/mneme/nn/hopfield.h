@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-/// A Hopfield layer: state patterns look up stored patterns and get a mix of their projections.
+/// Hopfield layer: attention of state patterns (queries) over stored patterns (keys), with optional Hopfield
+/// updates of the state before the final readout. Mirrors `Hopfield` of the package hflayers.
+///
+/// Association  the attention weights: separation(beta * scores), softmax by default
+/// Static       an input that is not projected, but used as it is in every head
+/// Symbols      N batch, L state patterns, S stored patterns, H heads, d and e features per head: d of the
+///              association space, in which states and stored patterns are compared, and e of a projected
+///              pattern. S' is S plus 1 for `concat_bias_pattern` and 1 for `add_zero_association`
 #pragma once
 
 #include <optional>
@@ -15,43 +22,57 @@
 
 namespace mneme::nn {
 
-/// The options of hflayers under their names, but for `scaling`, which is `beta` here. The defaults are those
-/// of hflayers: a fresh layer's association is nearly uniform. For plain retrieval see `HopfieldOptions::memory`.
+/// Options of a Hopfield layer. Names and defaults are those of hflayers, except that its `scaling` is `beta`
+/// here. With the defaults, the association of a newly initialised layer is nearly uniform; for plain
+/// retrieval without training see `HopfieldOptions::memory`.
 struct HopfieldOptions {
   HopfieldOptions() = default;
   HopfieldOptions(int64_t input_size) : input_size_(input_size) {}
 
-  /// The associative memory of the paper: no projection, no norm, nothing to learn; the readout is
-  /// softmax(beta * state . stored^T) . pattern_projection after updates until convergence.
+  /// Associative memory of the paper: no projections, no norms, no parameters. The output is
+  /// softmax(beta * state . stored^T) . pattern_projection, after the state has been updated until
+  /// convergence.
   static HopfieldOptions memory(PerHead<double> beta = 1.0);
 
-  /// Multi-head attention: projections, no norms, no updates; `size` features, num_heads must divide them.
+  /// Multi-head attention: projections, no norms, no updates. `size` is the number of input features;
+  /// num_heads must divide it.
   static HopfieldOptions attention(int64_t size, int64_t num_heads = 1);
-  /// What the published examples take where the defaults do not learn: 8 heads of 8 features, three updates, beta
-  /// 1/4, dropout 1/2.
+
+  /// Settings of the published examples for tasks on which the defaults do not learn: 8 heads, 8 features per
+  /// head, 3 updates, beta 1/4, dropout 1/2.
   static HopfieldOptions adapted(int64_t input_size);
 
-  /// Features of a state pattern. None: only where there is nothing to learn.
+  /// Features of a state pattern, >= 1. Required, unless the layer has no parameters (see `parameter_free`).
   TORCH_ARG(std::optional<int64_t>, input_size);
-  /// d: features **per head** of the space where state and stored patterns are compared. Default: input_size /
-  /// num_heads.
+  /// d: features per head of the association space, >= 1. Default: input_size / num_heads, which must be a
+  /// whole number.
   TORCH_ARG(std::optional<int64_t>, hidden_size);
-  /// Features of the output. Default: input_size; num_heads * e without output projection.
+  /// Features of the output, >= 1. Default: input_size. Without output projection it is always num_heads * e.
   TORCH_ARG(std::optional<int64_t>, output_size);
-  /// e: features **per head** of a projected pattern. Default: d.
+  /// e: features per head of a projected pattern, >= 1. Default: d.
   TORCH_ARG(std::optional<int64_t>, pattern_size);
+  /// H: number of heads, >= 1.
   TORCH_ARG(int64_t, num_heads) = 1;
-  /// Inverse temperature: any number, also infinite. Default: 1 / sqrt(d); 1 where there is nothing to learn.
+  /// Inverse temperature of the separation: a larger beta concentrates the association on the best matches.
+  /// One number for all heads, or one per head; any number but NaN, also infinite. Default: 1 / sqrt(d), or 1
+  /// in a layer without parameters.
   TORCH_ARG(std::optional<PerHead<double>>, beta);
-  /// beta becomes the parameter `beta` [num_heads], which begins with the numbers above (finite ones).
+  /// true: beta is the learned parameter `beta` [num_heads], initialised with the value of the option above,
+  /// which must then be finite.
   TORCH_ARG(bool, learn_beta) = false;
-  /// How scores become an association: all but softmax give far patterns exactly 0.
+  /// Function that turns scores into the association. All but softmax are sparse: they give poorly matching
+  /// patterns a weight of exactly 0.
   TORCH_ARG(ops::Separation, separation) = ops::Separation::softmax;
-  /// Updates of the state before the final association: 0 = attention; none or negative = until convergence.
+  /// Maximum number of updates of the state before the final association. 0: no update, which is plain
+  /// attention; nullopt or negative: update until convergence. One number for all heads, or one per head.
   TORCH_ARG(std::optional<PerHead<int64_t>>, update_steps_max) = PerHead<int64_t>(0);
-  /// > 0: the association of a head moves by no more than that (Frobenius norm, over the whole batch).
+  /// Convergence threshold, > 0: a head stops updating once one update changes its association by no more
+  /// than this, as the Frobenius norm of [L, S'], in every batch entry. One number for all heads, or one per
+  /// head.
   TORCH_ARG(PerHead<double>, update_steps_eps) = 1e-4;
-  /// Layer norms of the three inputs over their features. To leave one out, say so for its `affine` as well.
+  /// Layer norms of the three inputs over their features, before projection. `..._affine`: with learned
+  /// weight and bias. `..._eps`: added to the variance. To turn a norm off, set its `..._affine` to false as
+  /// well: affine without norm is an error.
   TORCH_ARG(bool, normalize_stored_pattern) = true;
   TORCH_ARG(bool, normalize_stored_pattern_affine) = true;
   TORCH_ARG(double, normalize_stored_pattern_eps) = 1e-5;
@@ -61,66 +82,77 @@ struct HopfieldOptions {
   TORCH_ARG(bool, normalize_pattern_projection) = true;
   TORCH_ARG(bool, normalize_pattern_projection_affine) = true;
   TORCH_ARG(double, normalize_pattern_projection_eps) = 1e-5;
-  /// Layer norm of projected state and stored patterns, per head.
+  /// Layer norm of the projected state and stored patterns, over the d features of each head.
   TORCH_ARG(bool, normalize_hopfield_space) = false;
   TORCH_ARG(bool, normalize_hopfield_space_affine) = false;
   TORCH_ARG(double, normalize_hopfield_space_eps) = 1e-5;
-  /// Not projected: used as it is in every head.
+  /// true: this input is static, that is, used without projection in every head. It then has d features (a
+  /// static pattern projection: e), or any number if the layer has no parameters.
   TORCH_ARG(bool, stored_pattern_as_static) = false;
   TORCH_ARG(bool, state_pattern_as_static) = false;
   TORCH_ARG(bool, pattern_projection_as_static) = false;
-  /// The pattern projection goes through the projection of the stored pattern before its own.
+  /// true: the pattern projection is first projected with the matrix of the stored pattern and then with its
+  /// own.
   TORCH_ARG(bool, pattern_projection_as_connected) = false;
-  /// Features of the other two inputs. Default: input_size.
+  /// Features of a stored pattern and of a pattern projection, >= 1. Default: input_size.
   TORCH_ARG(std::optional<int64_t>, stored_pattern_size);
   TORCH_ARG(std::optional<int64_t>, pattern_projection_size);
-  /// Inputs and output are [N, length, features]; else [length, N, features].
+  /// true: inputs and output are [batch, length, features]; false: [length, batch, features].
   TORCH_ARG(bool, batch_first) = true;
-  /// Applied to the output: relu, tanh, sigmoid, gelu, ... (an unknown name is answered with the list). None: as
-  /// it is.
+  /// Activation applied to the output: relu, tanh, sigmoid, gelu, ... (the error for an unknown name lists
+  /// all). nullopt: none.
   TORCH_ARG(std::optional<std::string>, association_activation);
-  /// Share of the final association that is dropped while training.
+  /// Dropout probability of the final association during training, in [0, 1].
   TORCH_ARG(double, dropout) = 0;
-  /// Biases of all projections.
+  /// true: all projections have a bias.
   TORCH_ARG(bool, input_bias) = true;
-  /// Adds one learnt stored pattern and its projection.
+  /// true: one learned stored pattern and its learned projection are appended to the inputs (torch:
+  /// add_bias_kv).
   TORCH_ARG(bool, concat_bias_pattern) = false;
-  /// Adds a stored pattern and a projection of zeros.
+  /// true: a stored pattern and a projection of zeros are appended to the inputs (torch: add_zero_attn).
   TORCH_ARG(bool, add_zero_association) = false;
-  /// The heads' readouts side by side are the output.
+  /// true: no output projection; the output is the concatenation of the heads' readouts.
   TORCH_ARG(bool, disable_out_projection) = false;
-  /// See HopfieldCoreOptions.
+  /// As in HopfieldCoreOptions.
   TORCH_ARG(bool, compat) = false;
   TORCH_ARG(bool, streaming) = true;
   TORCH_ARG(bool, check_finite) = true;
 
 public:
+  /// True if the layer's core has no parameters: all inputs static, no output projection, no norm in the
+  /// association space.
   bool parameter_free() const { return core().parameter_free(); }
-  /// The same for the core, which speaks of query, key and value.
+  /// These options as options of the core, which calls the inputs query, key and value.
   HopfieldCoreOptions core() const;
 };
 
+/// Masks of one call. An undefined tensor masks nothing.
 struct HopfieldMasks {
-  at::Tensor stored_pattern_padding_mask = {}; ///< [N, S], bool or uint8: true = not there
-  /// [L, S] or [N * H, L, S] (entry n * H + h). Bool or uint8: true = not to be looked at; floating point:
-  /// added to the scores.
+  /// Key padding mask [N, S], bool or uint8: true = this stored pattern is ignored.
+  at::Tensor stored_pattern_padding_mask = {};
+  /// Attention mask [L, S], or [N * H, L, S] with entry n * H + h for head h of batch entry n. Bool or uint8:
+  /// true = this stored pattern is ignored by this state pattern; floating point: added to the scores.
   at::Tensor association_mask = {};
 };
 
-/// One forward, all that it knows.
+/// Output of `retrieve`: the output of `forward` with the association and the course of the updates.
 struct HopfieldRetrieval {
-  at::Tensor output;             ///< as forward
+  at::Tensor output;             ///< as `forward` returns it
   at::Tensor association;        ///< [N, H, L, S'], of the last state, before dropout
   at::Tensor projected_patterns; ///< [N, H, S', e]
-  std::vector<int64_t> updates;  ///< how many each head did
-  /// True where the last update moved the head's association by no more than update_steps_eps, or there was
-  /// none.
+  std::vector<int64_t> updates;  ///< [H], updates made by each head
+  /// [H], true if the last update changed the head's association by no more than update_steps_eps, or if
+  /// there was no update.
   std::vector<bool> converged;
-  std::vector<std::vector<double>> changes; ///< for every update, how far each head's association moved
+  /// For every update, [H]: the change of each head's association (Frobenius norm, maximum over the batch).
+  std::vector<std::vector<double>> changes;
 };
 
+/// Hopfield layer.
+///
 /// Shapes  stored_pattern [N, S, stored_pattern_size], state_pattern [N, L, input_size], pattern_projection
-///         [N, S, pattern_projection_size] -> [N, L, output_size], or length first; N may be 1 on any side
+///         [N, S, pattern_projection_size] -> [N, L, output_size]; with batch_first(false) all are length
+///         first. Each input's N may be 1 and is then broadcast
 /// Errors  UsageError, as HopfieldCore
 /// Source  Ramsauer et al. 2020, "Hopfield Networks is All You Need"; package hflayers 1.0.2
 class HopfieldImpl : public torch::nn::Cloneable<HopfieldImpl> {
@@ -130,50 +162,57 @@ public:
   void reset() override;
   void reset_parameters();
 
-  /// An input left out is the one before it: `forward(x)` is self-association.
+  /// An undefined state pattern or pattern projection stands for the stored pattern: `forward(x)` is
+  /// self-association.
   at::Tensor forward(const at::Tensor& stored_pattern, const at::Tensor& state_pattern = {},
                      const at::Tensor& pattern_projection = {}, const HopfieldMasks& masks = {});
-  /// The same for one bag of stored patterns, which are their projections too, that need not fit in memory: it is read
-  /// piece by piece, once here and once more for gradients.
-  /// Errors  UsageError also where the options ask for more than can be done on the way: updates, dropout while training, a
-  ///         norm in the association space, separations but softmax, static patterns; whatever the source throws
+  /// `forward` for a single bag that need not fit in memory: N = 1, and the stored patterns are also their
+  /// own projections. The source is read tile by tile, once in forward and once in backward.
+  ///
+  /// Errors  UsageError as `forward`, and for options that need more than one pass over the bag: updates,
+  ///         dropout in training, a norm in the association space, static inputs, a separation other than
+  ///         softmax; exceptions of the source are passed on
   at::Tensor forward_from(const std::shared_ptr<const RowSource>& stored_pattern,
                           const at::Tensor& state_pattern);
-  /// As `forward`, with the association and how it was reached.
+  /// As `forward`; also returns the association and the course of the updates.
   HopfieldRetrieval retrieve(const at::Tensor& stored_pattern, const at::Tensor& state_pattern = {},
                              const at::Tensor& pattern_projection = {}, const HopfieldMasks& masks = {});
-  /// [N, H, L, S'] and [N, H, S', e], always batch first, without gradient.
+  /// The association [N, H, L, S'], computed without gradient; batch first whatever `batch_first` is.
   at::Tensor get_association_matrix(const at::Tensor& stored_pattern, const at::Tensor& state_pattern = {},
                                     const at::Tensor& pattern_projection = {},
                                     const HopfieldMasks& masks = {});
+  /// The projected patterns [N, H, S', e], computed without gradient; batch first whatever `batch_first` is.
   at::Tensor get_projected_pattern_matrix(const at::Tensor& stored_pattern,
                                           const at::Tensor& state_pattern = {},
                                           const at::Tensor& pattern_projection = {},
                                           const HopfieldMasks& masks = {});
 
-  /// What the options come to; none where the input decides.
+  /// Sizes derived from the options; nullopt if they depend on the input (a layer without parameters).
   std::optional<int64_t> hidden_size() const { return association_core->head_dim(); }
   std::optional<int64_t> pattern_size() const { return association_core->pattern_dim(); }
   std::optional<int64_t> output_size() const { return association_core->out_dim(); }
-  PerHead<double> scaling() const; ///< beta of every head, as it is now
+  PerHead<double> scaling() const; ///< current beta of each head
 
   HopfieldOptions options;
   HopfieldCore association_core{nullptr};
+  /// Null if the options turn the norm off.
   torch::nn::LayerNorm norm_stored_pattern{nullptr}, norm_state_pattern{nullptr},
-      norm_pattern_projection{nullptr}; ///< null where there is none
-  at::Tensor beta;                      ///< [num_heads] if learnt, else undefined
+      norm_pattern_projection{nullptr};
+  at::Tensor beta; ///< [num_heads] if learned, else undefined
 
 private:
-  enum class Wanted { output, projected_patterns, association };
-  /// Beside the output.
+  /// Result that the caller requests.
+  enum class Requested { output, projected_patterns, association };
+
   HopfieldCoreResult associate(const at::Tensor& stored_pattern, const at::Tensor& state_pattern,
                                const at::Tensor& pattern_projection, const HopfieldMasks& masks,
-                               Wanted wanted);
+                               Requested requested);
 
-  HopfieldCoreCall call_with(const HopfieldMasks& masks, Wanted wanted) const;
-  /// The rows with what the norms of stored patterns and of pattern projections, which are alike, do to them.
-  NormedRows normed(NormedRows rows) const;
-  at::Tensor activated(const at::Tensor& output) const;
+  HopfieldCoreCall call_with(const HopfieldMasks& masks, Requested requested) const;
+  /// Adds weights, biases and epsilon of the norms of stored patterns and pattern projections, whose epsilons
+  /// are equal.
+  NormedRows with_norms(NormedRows rows) const;
+  at::Tensor apply_activation(const at::Tensor& output) const;
 
   FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(at::Tensor())}, {2, torch::nn::AnyValue(at::Tensor())},
                            {3, torch::nn::AnyValue(HopfieldMasks())})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A decoder block of a transformer with Hopfield layers in place of its attention.
+/// Transformer decoder layer with Hopfield layers in place of self-attention and cross-attention.
 #pragma once
 
 #include <string>
@@ -15,23 +15,23 @@ struct HopfieldDecoderLayerOptions {
       : hopfield_association_self_(std::move(hopfield_association_self)),
         hopfield_association_cross_(std::move(hopfield_association_cross)) {}
 
-  /// Among the targets, and from them to the memory. input_size is needed and must be the size of both outputs.
+  /// Options of the two Hopfield layers, from the targets to themselves and from the targets to the memory.
+  /// Both need the same input_size, which must also be their output size.
   TORCH_ARG(HopfieldOptions, hopfield_association_self);
   TORCH_ARG(HopfieldOptions, hopfield_association_cross);
-  /// Features between the two linear layers.
+  /// Features between the two linear layers, >= 1.
   TORCH_ARG(int64_t, dim_feedforward) = 2048;
-  /// Share of numbers dropped after each of the parts while training, in [0, 1].
+  /// Dropout probability after each sub-layer and within the feed-forward network, in [0, 1].
   TORCH_ARG(double, dropout) = 0.1;
-  /// Between the two linear layers; names as in HopfieldOptions.
+  /// Activation between the two linear layers: relu, gelu, ... (the error for an unknown name lists all).
   TORCH_ARG(std::string, activation) = "relu";
 };
 
-/// x = norm_residual_self(tgt + dropout(self(tgt))),
-/// x = norm_residual_cross(x + dropout(cross(stored = memory, state = x))),
-/// y = norm_output(x + dropout(linear_output(dropout(activation(linear_residual(x)))))).
-///
-/// Shapes  tgt [N, L, input_size], memory [N, S, stored_pattern_size] -> as tgt, or length first
-/// Errors  UsageError, as HopfieldCore
+/// Formula  x = norm_residual_self(tgt + dropout(self(tgt)))
+///          x = norm_residual_cross(x + dropout(cross(stored = memory, state = x)))
+///          y = norm_output(x + dropout(linear_output(dropout(activation(linear_residual(x))))))
+/// Shapes   tgt [N, L, input_size], memory [N, S, stored_pattern_size] -> as tgt; or length first
+/// Errors   UsageError, as HopfieldCore
 class HopfieldDecoderLayerImpl : public torch::nn::Cloneable<HopfieldDecoderLayerImpl> {
 public:
   explicit HopfieldDecoderLayerImpl(HopfieldDecoderLayerOptions options_);
@@ -41,7 +41,8 @@ public:
 
   at::Tensor forward(const at::Tensor& tgt, const at::Tensor& memory, const HopfieldMasks& tgt_masks = {},
                      const HopfieldMasks& memory_masks = {});
-  /// Of the two Hopfield layers alone: `state` as it is given, not as the block would change it.
+  /// Association [N, H, L, S'] of one Hopfield layer with the given inputs, without the sub-layers before it,
+  /// computed without gradient.
   at::Tensor get_association_matrix_self(const at::Tensor& tgt, const HopfieldMasks& masks = {});
   at::Tensor get_association_matrix_cross(const at::Tensor& memory, const at::Tensor& state,
                                           const HopfieldMasks& masks = {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// An encoder block of a transformer with a Hopfield layer in place of its attention.
+/// Transformer encoder layer with a Hopfield layer in place of self-attention.
 #pragma once
 
 #include <string>
@@ -13,21 +13,20 @@ struct HopfieldEncoderLayerOptions {
   HopfieldEncoderLayerOptions(HopfieldOptions hopfield_association)
       : hopfield_association_(std::move(hopfield_association)) {}
 
-  /// input_size is needed and must be the size of its output.
+  /// Options of the Hopfield layer. input_size is required, and the output must have the same size.
   TORCH_ARG(HopfieldOptions, hopfield_association);
-  /// Features between the two linear layers.
+  /// Features between the two linear layers, >= 1.
   TORCH_ARG(int64_t, dim_feedforward) = 2048;
-  /// Share of numbers dropped after each of the parts while training, in [0, 1].
+  /// Dropout probability after each sub-layer and within the feed-forward network, in [0, 1].
   TORCH_ARG(double, dropout) = 0.1;
-  /// Between the two linear layers; names as in HopfieldOptions.
+  /// Activation between the two linear layers: relu, gelu, ... (the error for an unknown name lists all).
   TORCH_ARG(std::string, activation) = "relu";
 };
 
-/// x = norm_residual(src + dropout(hopfield(src))),
-/// y = norm_output(x + dropout(linear_output(dropout(activation(linear_residual(x)))))).
-///
-/// Shapes  src [N, L, input_size] -> the same, or length first
-/// Errors  UsageError, as HopfieldCore
+/// Formula  x = norm_residual(src + dropout(hopfield(src)))
+///          y = norm_output(x + dropout(linear_output(dropout(activation(linear_residual(x))))))
+/// Shapes   src [N, L, input_size] -> the same; or length first
+/// Errors   UsageError, as HopfieldCore
 class HopfieldEncoderLayerImpl : public torch::nn::Cloneable<HopfieldEncoderLayerImpl> {
 public:
   explicit HopfieldEncoderLayerImpl(HopfieldEncoderLayerOptions options_);
@@ -36,7 +35,7 @@ public:
   void reset_parameters();
 
   at::Tensor forward(const at::Tensor& src, const HopfieldMasks& masks = {});
-  /// Of the Hopfield layer alone.
+  /// Association [N, H, L, S'] of the Hopfield layer, computed without gradient.
   at::Tensor get_association_matrix(const at::Tensor& src, const HopfieldMasks& masks = {});
 
   HopfieldEncoderLayerOptions options;

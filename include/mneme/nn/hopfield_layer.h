@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Looks up learnt patterns: a layer that associates its input with a memory of its own.
+/// Hopfield lookup layer: attention of the input (state patterns) over stored patterns that are learned
+/// parameters.
 #pragma once
 
 #include "mneme/nn/hopfield.h"
@@ -11,18 +12,21 @@ struct HopfieldLayerOptions {
   HopfieldLayerOptions(HopfieldOptions hopfield) : hopfield_(std::move(hopfield)) {}
   HopfieldLayerOptions(int64_t input_size) : hopfield_(input_size) {}
 
-  /// input_size is needed.
+  /// Options of the Hopfield layer; input_size is required.
   TORCH_ARG(HopfieldOptions, hopfield);
-  /// What is returned are patterns of their own, `target_weights`; else the stored patterns themselves.
+  /// true: the pattern projections are a parameter of their own, `target_weights`; false: the stored patterns
+  /// `lookup_weights` are also the pattern projections.
   TORCH_ARG(bool, lookup_weights_as_separated) = false;
-  /// false: `target_weights` stay as they are.
+  /// false: `target_weights` keep their initial values.
   TORCH_ARG(bool, lookup_targets_as_trainable) = true;
-  /// How many stored patterns are learnt.
+  /// Number of learned stored patterns, >= 1.
   TORCH_ARG(int64_t, quantity) = 1;
-  /// false: `lookup_weights` stay as they are.
+  /// false: `lookup_weights` keep their initial values.
   TORCH_ARG(bool, trainable) = true;
 };
 
+/// Symbols as in hopfield.h, with S = quantity.
+///
 /// Shapes  state_pattern [N, L, input_size] -> [N, L, output_size], or length first
 /// Errors  UsageError, as HopfieldCore
 class HopfieldLayerImpl : public torch::nn::Cloneable<HopfieldLayerImpl> {
@@ -33,15 +37,18 @@ public:
   void reset_parameters();
 
   at::Tensor forward(const at::Tensor& state_pattern, const HopfieldMasks& masks = {});
-  /// The same with the association [N, H, L, quantity] and how it was reached.
+  /// As `forward`; also returns the association [N, H, L, S'] and the course of the updates.
   HopfieldRetrieval retrieve(const at::Tensor& state_pattern, const HopfieldMasks& masks = {});
+  /// The association [N, H, L, S'], computed without gradient.
   at::Tensor get_association_matrix(const at::Tensor& state_pattern, const HopfieldMasks& masks = {});
+  /// The projected patterns [N, H, S', e], computed without gradient.
   at::Tensor get_projected_pattern_matrix(const at::Tensor& state_pattern, const HopfieldMasks& masks = {});
 
   HopfieldLayerOptions options;
-  at::Tensor lookup_weights; ///< [1, quantity, features of a stored pattern], or length first
-  at::Tensor
-      target_weights; ///< the same with the features of a pattern projection; undefined if not separated
+  at::Tensor lookup_weights; ///< the stored patterns, [1, quantity, features], or length first
+  /// The pattern projections, [1, quantity, features], or length first; undefined unless
+  /// lookup_weights_as_separated.
+  at::Tensor target_weights;
   Hopfield hopfield{nullptr};
 
 private:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Pools a bag of patterns of any size: learnt state patterns look them up.
+/// Hopfield pooling: attention of learned state patterns over a bag of stored patterns; its output has one
+/// size for bags of any size.
 #pragma once
 
 #include "mneme/nn/hopfield.h"
@@ -11,17 +12,19 @@ struct HopfieldPoolingOptions {
   HopfieldPoolingOptions(HopfieldOptions hopfield) : hopfield_(std::move(hopfield)) {}
   HopfieldPoolingOptions(int64_t input_size) : hopfield_(input_size) {}
 
-  /// input_size is needed.
+  /// Options of the Hopfield layer; input_size is required.
   TORCH_ARG(HopfieldOptions, hopfield);
-  /// How many state patterns are learnt.
+  /// Number of learned state patterns, >= 1.
   TORCH_ARG(int64_t, quantity) = 1;
-  /// false: they stay as they are.
+  /// false: the state patterns keep their initial values.
   TORCH_ARG(bool, trainable) = true;
 };
 
+/// Symbols as in hopfield.h, with L = quantity.
+///
 /// Shapes  stored_pattern [N, S, stored_pattern_size], pattern_projection [N, S, pattern_projection_size] or
-///         left out -> [N, quantity * output_size]; length first takes [S, N, ...] and gives the same
-///         (hopfield_.compat: [quantity, N * output_size])
+///         undefined (then the stored pattern) -> [N, quantity * output_size]. Length first: inputs [S, N,
+///         ...], the same output (with hopfield.compat: [quantity, N * output_size])
 /// Errors  UsageError, as HopfieldCore
 class HopfieldPoolingImpl : public torch::nn::Cloneable<HopfieldPoolingImpl> {
 public:
@@ -32,27 +35,31 @@ public:
 
   at::Tensor forward(const at::Tensor& stored_pattern, const at::Tensor& pattern_projection = {},
                      const HopfieldMasks& masks = {});
-  /// The same for one bag that need not fit in memory: see Hopfield. A data::RowFile is one in a file.
+  /// `forward` for a single bag that need not fit in memory (Hopfield::forward_from), such as a file:
+  /// data::RowFile.
   at::Tensor forward_from(const std::shared_ptr<const RowSource>& stored_pattern);
-  /// As `forward`, with the association [N, H, quantity, S'] and how it was reached.
+  /// As `forward`; also returns the association [N, H, quantity, S'] and the course of the updates.
   HopfieldRetrieval retrieve(const at::Tensor& stored_pattern, const at::Tensor& pattern_projection = {},
                              const HopfieldMasks& masks = {});
+  /// The association [N, H, quantity, S'], computed without gradient.
   at::Tensor get_association_matrix(const at::Tensor& stored_pattern,
                                     const at::Tensor& pattern_projection = {},
                                     const HopfieldMasks& masks = {});
+  /// The projected patterns [N, H, S', e], computed without gradient.
   at::Tensor get_projected_pattern_matrix(const at::Tensor& stored_pattern,
                                           const at::Tensor& pattern_projection = {},
                                           const HopfieldMasks& masks = {});
 
-  /// Features of one bag's output; none where the input decides.
+  /// Features of the output of one bag, quantity * output_size of the Hopfield layer; nullopt if they depend
+  /// on the input.
   std::optional<int64_t> output_size() const;
 
   HopfieldPoolingOptions options;
-  at::Tensor pooling_weights; ///< [1, quantity, features of a state pattern], or length first
+  at::Tensor pooling_weights; ///< the state patterns, [1, quantity, features], or length first
   Hopfield hopfield{nullptr};
 
 private:
-  at::Tensor flat(const at::Tensor& output) const;
+  at::Tensor flatten(const at::Tensor& output) const;
 
   FORWARD_HAS_DEFAULT_ARGS({1, torch::nn::AnyValue(at::Tensor())}, {2, torch::nn::AnyValue(HopfieldMasks())})
 };

@@ -9,7 +9,8 @@
 
 namespace mneme::nn {
 
-/// x <- x + leap(attn_norm(x)); x <- x + dropout(unboom(gelu(boom(boom_norm(x))))), four times as wide inside.
+/// x <- x + leap(attn_norm(x)); x <- x + dropout(unboom(gelu(boom(boom_norm(x))))), with an inner size of
+/// 4 hidden_size.
 ///
 /// Shapes      x [B, T, hidden_size] -> the same
 /// Errors      UsageError, as MultiheadLeap
@@ -20,7 +21,8 @@ public:
   explicit LeapBlockImpl(MultiheadLeapOptions leap_options);
 
   void reset() override;
-  at::Tensor forward(const at::Tensor& x, const at::Tensor& is_token = {});
+  /// key_padding_mask: as MultiheadLeap::forward.
+  at::Tensor forward(const at::Tensor& x, const at::Tensor& key_padding_mask = {});
   /// As MultiheadLeap::step.
   MultiheadLeapStep step(const at::Tensor& x, ops::LeapState state);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A causal language model of LEAP blocks that goes on from a state of constant size.
+/// A causal language model of LEAP blocks, with a recurrent state of constant size for generation.
 #pragma once
 
 #include <functional>
@@ -13,11 +13,11 @@
 
 namespace mneme::nn {
 
-/// How a model knows where a token stands.
+/// Positional encoding.
 enum class LeapPositions {
-  learned, ///< a table, added to the words: texts are at most as long
-  rotary,  ///< queries and keys turn with their position: see MultiheadLeapOptions
-  decay,   ///< older tokens weigh less, by the slopes of ALiBi
+  learned, ///< a table, added to the word embeddings; texts cannot be longer than it
+  rotary,  ///< queries and keys are rotated by their position: see MultiheadLeapOptions
+  decay,   ///< focus weights decay with the distance, with the slopes of ALiBi
   none,
 };
 
@@ -27,39 +27,39 @@ struct LeapConfig {
   TORCH_ARG(int64_t, hidden_size) = 256;
   TORCH_ARG(int64_t, num_heads) = 4;  ///< [n_head]
   TORCH_ARG(int64_t, num_layers) = 4; ///< [n_layer]
-  /// Rows of the table of positions [n_positions].
+  /// Number of learned positions [n_positions].
   TORCH_ARG(int64_t, max_positions) = 1024;
-  /// Tokens each layer sees [window_sizes]; 0 = all. Default: all, 4, 8, 16, again and again.
+  /// Window of each layer in tokens [window_sizes]; 0 = unlimited. Default: unlimited, 4, 8, 16, repeated.
   TORCH_ARG(std::optional<std::vector<int64_t>>, windows);
-  /// Without it every layer sees all tokens [use_local_att].
+  /// False: the windows of all layers are unlimited [use_local_att].
   TORCH_ARG(bool, local_windows) = true;
-  /// Of embeddings, LEAP and feed-forward, in [0, 1) [hidden_dropout_prob].
+  /// Dropout probability of embeddings, LEAP and feed-forward, in [0, 1) [hidden_dropout_prob].
   TORCH_ARG(double, dropout) = 0.1;
-  /// Deviation of the first weights [initializer_range]. Default 1 / sqrt(hidden_size).
-  TORCH_ARG(std::optional<double>, first_deviation);
-  TORCH_ARG(uint64_t, seed) = 1; ///< of the first weights
+  /// Standard deviation of the initial weights [initializer_range]. Default 1 / sqrt(hidden_size).
+  TORCH_ARG(std::optional<double>, initial_std);
+  TORCH_ARG(uint64_t, seed) = 1; ///< of the initial weights
   /// See MultiheadLeapOptions.
   TORCH_ARG(ops::FocusWeight, weight) = ops::FocusWeight::elu;
   TORCH_ARG(std::optional<double>, rescale);
   TORCH_ARG(ops::LeapGate, gate) = ops::LeapGate::sigmoid;
   TORCH_ARG(LeapPositions, positions) = LeapPositions::learned;
-  /// As published, padding takes part in LEAP, which does no harm on the right of a text; on the left it is refused.
-  /// False: padding weighs nothing, on either side.
+  /// True, as published: padding has a weight in LEAP like any token. This has no effect if it is at the end
+  /// of a text; at the beginning it is refused. False: padding has the weight 0, at both ends.
   TORCH_ARG(bool, padding_counts) = true;
 
 public:
-  /// The windows of all layers, as LEAP takes them.
+  /// The windows of all layers, as passed to LEAP.
   std::vector<int64_t> layer_windows() const;
   MultiheadLeapOptions layer(int64_t index) const;
 };
 
-/// What a text has left behind in every layer; its size does not grow with the text.
+/// Recurrent state of all layers. Its size does not grow with the text.
 struct LeapModelState {
-  int64_t position = 0; ///< tokens read so far
+  int64_t position = 0; ///< number of tokens so far
   std::vector<ops::LeapState> layers;
 };
 
-/// A state as a file holds it, and back. Errors  DataError that begins with `source`
+/// Converts a state to a tensor file and back. Errors  DataError that begins with `source`
 TensorFile to_file(const LeapModelState& state);
 LeapModelState leap_state_from(const TensorFile& file, const std::string& source);
 
@@ -74,12 +74,14 @@ public:
   explicit LeapDecoderImpl(LeapConfig config_);
 
   void reset() override;
-  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& is_token = {});
-  /// What goes into the first block: the embeddings and where they stand.
-  at::Tensor first_state(const at::Tensor& embeddings);
-  /// What goes into the first block, and what every block gives; the last one is forward.
-  std::vector<at::Tensor> states(const at::Tensor& embeddings, const at::Tensor& is_token = {});
-  /// The next tokens; the state becomes that after them, and is lost where an error is thrown.
+  /// key_padding_mask: as MultiheadLeap::forward.
+  at::Tensor forward(const at::Tensor& embeddings, const at::Tensor& key_padding_mask = {});
+  /// The input of the first block: dropout(embeddings + positions).
+  at::Tensor block_input(const at::Tensor& embeddings);
+  /// The input of the first block and the outputs of all blocks; the last one is that of forward.
+  std::vector<at::Tensor> hidden_states(const at::Tensor& embeddings,
+                                        const at::Tensor& key_padding_mask = {});
+  /// The output for the next tokens. Updates the state in place; if an error is thrown, the state is lost.
   at::Tensor step(const at::Tensor& embeddings, LeapModelState& state);
 
   LeapConfig config;
@@ -100,7 +102,8 @@ struct LeapLMStep {
 ///
 /// Shapes      ids int64 [B, T] -> logits [B, T, vocab_size]; B, T >= 0
 /// state_dict  word_embedding.weight, leap_model.* (LeapDecoder), last_norm.*; see causal_lm_state
-/// Errors      UsageError for options out of their range, ids beyond the vocabulary, masks or labels that do not fit
+/// Errors      UsageError for options out of their range, ids beyond the vocabulary, masks or labels that do
+///             not fit
 /// Source      LEAP, LeapForCausalLM
 class LeapForCausalLMImpl : public torch::nn::Cloneable<LeapForCausalLMImpl> {
 public:
@@ -108,14 +111,17 @@ public:
 
   void reset() override;
   CausalLMOutput forward(const at::Tensor& ids, const CausalLMCall& call = {});
-  /// The logits of the next tokens of a text, from what the call before returned; {} at the beginning. Without
-  /// gradients or dropout; the same cost at every position. A state that is moved in is not copied.
+  /// The logits of the next tokens of a text. `state`: the state that the previous call returned; {} for the
+  /// first call. Without gradients or dropout; the same cost at every position. The state is copied unless it
+  /// is moved in.
   LeapLMStep step(const at::Tensor& ids, LeapModelState state);
-  /// LEAP's parts in every layer, for effective_attention of that layer, or ops::explain with its op_options.
-  std::vector<ops::LeapParts> explain(const at::Tensor& ids, const at::Tensor& attention_mask = {});
-  /// The same one layer after the other, from the first on: what is not kept of one is gone before the next, as long
-  /// texts need it. `look` gets the index of the layer.
-  void explain_layers(const at::Tensor& ids, const std::function<void(int64_t, const ops::LeapParts&)>& look,
+  /// LEAP's intermediates of every layer, for effective_attention of that layer, or ops::explain with its
+  /// op_options.
+  std::vector<ops::LeapIntermediates> explain(const at::Tensor& ids, const at::Tensor& attention_mask = {});
+  /// Calls visit(layer index, intermediates) for one layer after the other. Intermediates that `visit` does
+  /// not keep are freed before the next layer, which long texts require.
+  void explain_layers(const at::Tensor& ids,
+                      const std::function<void(int64_t, const ops::LeapIntermediates&)>& visit,
                       const at::Tensor& attention_mask = {});
   MultiheadLeap layer(int64_t index);
 
@@ -125,14 +131,15 @@ public:
   torch::nn::LayerNorm last_norm{nullptr};
 
 private:
-  at::Tensor mask_for_leap(const at::Tensor& is_token) const;
+  /// The mask that the decoder needs. Undefined if padding_counts.
+  at::Tensor decoder_padding_mask(const at::Tensor& key_padding_mask) const;
 };
 TORCH_MODULE(LeapForCausalLM);
 
-/// As load_causal_lm_state. Parameters under the names of 1.0.0 and 1.0.1 belong to exponential weights; nothing in
-/// such a file says so.
+/// As load_causal_lm_state. Parameters with the names of 1.0.0 and 1.0.1 were trained with exponential
+/// weights, which the file does not state.
 ///
-/// Errors  DataError also where such parameters meet a model of elu weights
+/// Errors  DataError also if such parameters are loaded into a model of elu weights
 std::vector<std::string> load_leap_state(LeapForCausalLM& model, NamedTensors state,
                                          const std::string& source);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A causal language model of LSTM layers, which LEAP was compared with.
+/// A causal language model of LSTM layers, the published baseline of LEAP.
 #pragma once
 
 #include <torch/arg.h>
@@ -21,16 +21,17 @@ struct LstmConfig {
   TORCH_ARG(int64_t, vocab_size);
   TORCH_ARG(int64_t, hidden_size);
   TORCH_ARG(int64_t, num_layers);
-  TORCH_ARG(double, dropout) = 0.1; ///< between layers, in [0, 1)
-  TORCH_ARG(uint64_t, seed) = 1;    ///< of the first weights
+  TORCH_ARG(double, dropout) = 0.1; ///< dropout probability between layers, in [0, 1)
+  TORCH_ARG(uint64_t, seed) = 1;    ///< of the initial weights
 };
 
-/// logits = last_norm(lstm(words[ids])) . words^T. First weights as published: words are normal of deviation 1, so that
-/// losses begin far above the logarithm of the vocabulary.
+/// logits = last_norm(lstm(words[ids])) . words^T. The initialisation is the published one: word embeddings
+/// have a standard deviation of 1, so the initial loss is far above log(vocab_size).
 ///
 /// Shapes      ids int64 [B, T] -> logits [B, T, vocab_size]; B, T >= 1
 /// state_dict  word_embedding.weight, rnn.* as torch.nn.LSTM, last_norm.*; see causal_lm_state
-/// Errors      UsageError for options out of their range, ids beyond the vocabulary, masks or labels that do not fit
+/// Errors      UsageError for options out of their range, ids beyond the vocabulary, masks or labels that do
+///             not fit
 /// Source      LEAP's repository, Experiments/lstm.py
 class LstmForCausalLMImpl : public torch::nn::Cloneable<LstmForCausalLMImpl> {
 public:

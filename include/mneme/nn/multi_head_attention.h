@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Scaled dot-product attention of several heads that also gives what it was computed from.
+/// Multi-head scaled dot-product attention that also returns its scores and weights.
 #pragma once
 
 #include <optional>
@@ -10,7 +10,7 @@
 namespace mneme::nn {
 
 struct MultiHeadAttentionOptions {
-  /// Sharpness, > 0 and finite. Default 1 / sqrt(D). The tutorial divides by the root of the number of places
+  /// Inverse temperature, > 0 and finite. Default: 1 / sqrt(D). The tutorial uses the number of queries
   /// instead: 1 / sqrt(Q).
   std::optional<double> beta;
 };
@@ -21,10 +21,11 @@ struct MultiHeadAttention {
   at::Tensor weights; ///< [B, H, Q, S], rows sum to 1
 };
 
-/// Formula  weights = softmax(beta * query . key^T), readout = weights . value; head by head
+/// Formula  weights = softmax(beta * query . key^T), readout = weights . value; per batch entry B and head H,
+///          for Q queries and S keys with D features, and values with V features
 /// Shapes   query [B, H, Q, D], key [B, H, S, D], value [B, H, S, V]
-/// Types    float32, float64, the same for all three, on any device. Differentiable
-/// Errors   UsageError if shapes, types or devices disagree, or beta is not finite and > 0
+/// Types    float32 or float64, the same for all three, on any device. Differentiable
+/// Errors   UsageError if shapes, types or devices do not match, or beta is not finite and > 0
 /// Source   Vaswani et al. 2017, "Attention Is All You Need", equation 1
 MultiHeadAttention multi_head_attention(const at::Tensor& query, const at::Tensor& key,
                                         const at::Tensor& value,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A number for all heads of a layer, or one for each.
+/// One value for all heads of a layer, or one value per head.
 #pragma once
 
 #include <cstddef>
@@ -12,10 +12,13 @@ namespace mneme::nn {
 
 template <class T> class PerHead {
 public:
+  /// The same value for all heads.
   PerHead(T for_all) : values_{for_all} {}
-  /// Layers refuse a list that has neither one number nor one for each of their heads.
+  /// One value per head. Layers throw a UsageError if the number of values is neither 1 nor the number of
+  /// heads.
   PerHead(std::vector<T> one_each) : values_(std::move(one_each)) {}
 
+  /// Value of a head.
   T of(int64_t head) const { return values_[values_.size() == 1 ? 0 : static_cast<size_t>(head)]; }
   const std::vector<T>& values() const { return values_; }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Places told apart by sines and cosines of falling frequency, not learnt.
+/// Fixed sinusoidal positional encoding.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,8 @@
 
 namespace mneme::nn {
 
-/// Formula  place p, features 2i and 2i + 1: sin(p w), cos(p w) with w = 10000^(-2i / size), size rounded up to even
+/// Formula  position p, features 2i and 2i + 1: sin(p w), cos(p w) with w = 10000^(-2i / size), size rounded
+///          up to even
 /// Shapes   -> [length, size], float64
 /// Errors   UsageError if length or size is below 1
 /// Source   Vaswani et al. 2017, section 3.5

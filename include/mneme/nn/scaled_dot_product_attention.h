@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// One head of attention over a sequence whose places are told apart by sines and cosines.
+/// Single-head self-attention over a sequence with fixed sinusoidal positional encoding.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,17 @@ struct ScaledDotProductAttentionOptions {
   ScaledDotProductAttentionOptions(int64_t context_length, int64_t model_size, int64_t key_size)
       : context_length_(context_length), model_size_(model_size), key_size_(key_size) {}
 
-  TORCH_ARG(int64_t, context_length); ///< places of a sequence, >= 1
-  TORCH_ARG(int64_t, model_size);     ///< features of a place, of the values too, >= 1
+  TORCH_ARG(int64_t, context_length); ///< T: length of a sequence, >= 1
+  TORCH_ARG(int64_t, model_size);     ///< M: features of inputs, values and outputs, >= 1
   TORCH_ARG(int64_t, key_size);       ///< features of queries and keys, >= 1
-  TORCH_ARG(uint64_t, seed) = 1;      ///< of the first weights: uniform within 1 / sqrt(model_size)
+  /// Seed of the initialisation: uniform in [-b, b] with b = 1 / sqrt(model_size).
+  TORCH_ARG(uint64_t, seed) = 1;
 };
 
-/// A table of positions [T, M] that is not learnt, under its published name.
+/// Positional encoding [T, M] as the buffer `pe`, its name in the published state dict.
 class PositionTableImpl : public torch::nn::Cloneable<PositionTableImpl> {
 public:
-  explicit PositionTableImpl(at::Tensor first);
+  explicit PositionTableImpl(at::Tensor encoding);
 
   void reset() override;
 
@@ -35,7 +36,7 @@ TORCH_MODULE(PositionTable);
 
 /// Formula     x' = x + positions; softmax(Wq x' . (Wk x')^T / sqrt(key_size)) . Wv x'
 /// Shapes      [T, M] or [B, T, M] -> the same
-/// Errors      UsageError if a size is below 1 or the input has another shape
+/// Errors      UsageError if a size is below 1 or the input has the wrong shape
 /// state_dict  Wq.weight, Wk.weight [key_size, M], Wv.weight [M, M]; buffer position.pe [T, M]
 /// Source      Vaswani et al. 2017; Neuromatch tutorial on attention, exercise 2
 class ScaledDotProductAttentionImpl : public torch::nn::Cloneable<ScaledDotProductAttentionImpl> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The parameters of a module under their published names.
+/// State dicts of modules: parameters and buffers by name.
 #pragma once
 
 #include <string>
@@ -12,17 +12,19 @@
 
 namespace mneme::nn {
 
-/// All parameters and buffers, on the CPU.
+/// Copies of all parameters and buffers, on the CPU.
 NamedTensors state_dict(const torch::nn::Module& module);
 
-/// Copies numbers into the module's parameters and buffers; type and device stay the module's. All or nothing.
+/// Copies a state dict into the parameters and buffers of a module, whose types and devices do not change. If
+/// it throws, the module is unchanged.
 ///
-/// Prefixes that training puts before names, such as "module." of DataParallel, "_orig_mod." of torch.compile or "model."
-/// of a wrapper, are left out where the names fit without them; each is returned as a note, a sentence without the source. A
-/// tensor that is tied to another (the same numbers in the same place) may be there under a name that the module lacks.
+/// Prefixes that wrappers add to the names, such as "module." (DataParallel), "_orig_mod." (torch.compile) or
+/// "model.", are removed if the names match the module without them. Returns a note for each, a sentence that
+/// does not name the source. A tensor that shares its storage with another one (tied parameters) may have a
+/// name that the module does not have.
 ///
-/// Errors  DataError that begins with `source` and lists names that are missing, unexpected, of another shape, or whole
-///         numbers where the module has numbers with a fraction, or the other way round
+/// Errors  DataError that begins with `source` and lists names that are missing or unexpected, or whose
+///         tensors have the wrong shape, or integer instead of floating-point type or vice versa
 std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors state,
                                          const std::string& source);
 

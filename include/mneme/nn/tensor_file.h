@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Named tensors in a file.
+/// Files of named tensors.
 #pragma once
 
 #include <filesystem>
@@ -16,25 +16,28 @@ using NamedTensors = std::map<std::string, at::Tensor>;
 
 struct TensorFile {
   NamedTensors tensors;
-  std::map<std::string, std::string> texts = {}; ///< such as the options of a run
-  std::vector<std::string> notes = {}; ///< of reading: what was chosen or left out, without the file's name
+  std::map<std::string, std::string> texts =
+      {}; ///< named texts (safetensors metadata), such as options of a run
+  /// Notes of the reader on what it selected or ignored, without the name of the file.
+  std::vector<std::string> notes = {};
 };
 
-/// Reads a .safetensors file, a file that torch.save has written (.pt, .pth, .bin), or the shards that an index lists
-/// (NAME.safetensors.index.json, pytorch_model.bin.index.json); the format is determined by the first bytes, an index by
-/// the end of its name.
+/// Reads a .safetensors file, a file written by torch.save (.pt, .pth, .bin), or the shards listed in an
+/// index (NAME.safetensors.index.json, pytorch_model.bin.index.json). The format is detected from the first
+/// bytes, an index from the end of its name.
 ///
-/// `key` chooses among the dicts of a checkpoint, see parse_torch_checkpoint (mneme/data/torch_file.h); of .safetensors
-/// it is the beginning of the names: "model" reads the tensors "model.*" as "*".
+/// `key` selects one of the dicts of a checkpoint, see parse_torch_checkpoint (mneme/data/torch_file.h). For
+/// .safetensors it is a prefix of the names: "model" reads the tensors "model.*" as "*".
 ///
-/// Tied tensors that safetensors.torch.save_model has written once are there under all their names, and share their
-/// numbers; so do tensors of one storage in a .pt file.
+/// Tied tensors, which safetensors.torch.save_model writes once, are returned under all their names and share
+/// one storage; so do tensors of one storage in a .pt file.
 ///
-/// Errors  DataError, also for a type that is none of LibTorch's
+/// Errors  DataError, also for a type that LibTorch does not have
 TensorFile read_tensor_file(const std::filesystem::path& path, const std::string& key = "");
 
-/// Writes .safetensors; replaces the file once all is written.
-/// Errors  OutputError; UsageError for a tensor that is not on the CPU or of a type that the format lacks
+/// Writes a .safetensors file atomically: an existing file is replaced only after everything has been
+/// written.
+/// Errors  OutputError; UsageError for a tensor that is not on the CPU or whose type the format does not have
 void write_tensor_file(const std::filesystem::path& path, const TensorFile& file);
 
 } // namespace mneme::nn

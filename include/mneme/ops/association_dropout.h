@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The dropout of ops::associate, for those who keep the association.
+/// Dropout mask of ops::associate, for code that stores the attention weights.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,12 @@
 
 namespace mneme::ops {
 
-/// What dropout multiplies every weight of an association with: 0, or 1 / (1 - share).
+/// Factors of the attention weights under dropout: 0 with probability p, else 1 / (1 - p). For equal p and
+/// seed, `association * association_dropout(association, p, seed)` drops the same weights as ops::associate.
 ///
 /// Shapes  association [..., Q, S] -> the same shape, type and device
-/// Units   share in [0, 1] is dropped. The number at a place depends on the seed and on that place alone
-/// Errors  UsageError if the share is no share, or the association has less than two dimensions
-at::Tensor association_dropout(const at::Tensor& association, double share, int64_t seed);
+/// Units   p in [0, 1]. The factor at an index depends on p, the seed and the index alone
+/// Errors  UsageError if p is not in [0, 1], or if association has fewer than two dimensions
+at::Tensor association_dropout(const at::Tensor& association, double p, int64_t seed);
 
 } // namespace mneme::ops

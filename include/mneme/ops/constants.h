@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Numbers of the host on a device, without a copy from the host: such a copy makes the host wait for the device.
+/// Tensors of host constants, filled on the device: a copy from the host would make it wait for the device.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 
 namespace mneme::ops {
 
-/// [number of values], each rounded to the type of `options`.
+/// `values` as a tensor [values.size()] on the device of `options`, rounded to its type.
 inline at::Tensor constants(const std::vector<double>& values, const at::TensorOptions& options) {
   if (values.empty()) {
     return at::empty({0}, options);
@@ -20,11 +20,11 @@ inline at::Tensor constants(const std::vector<double>& values, const at::TensorO
   if (std::ranges::all_of(values, [&](double value) { return value == values[0]; })) {
     return at::full({static_cast<int64_t>(values.size())}, values[0], options);
   }
-  std::vector<at::Tensor> parts;
+  std::vector<at::Tensor> scalars;
   for (const double value : values) {
-    parts.push_back(at::full({1}, value, options));
+    scalars.push_back(at::full({1}, value, options));
   }
-  return at::cat(parts);
+  return at::cat(scalars);
 }
 
 } // namespace mneme::ops

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The second step on tensors, differentiable: scores become weights that sum to 1.
+/// Separation, the second step of a memory, on tensors: maps scores to weights that sum to 1 (softmax,
+/// sparsemax, entmax, normmax), differentiable.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -9,26 +10,29 @@
 
 namespace mneme::ops {
 
-/// How sharply scores separate: a choice from the list that memories have too.
+/// Choice of the separation; the same type as for memories.
 using Separation = SimplexSeparation;
 
-/// Weights of every row.
+/// Weights of each row of scores, along the last dimension.
 ///
-/// Shapes  scores [..., S] -> [..., S]; S >= 1. A score of -infinity gets weight 0, if not all of the row are
-/// Types   float32, float64, and half precision, on any device; differentiable, also twice
-/// Errors  UsageError if scores are undefined, not of floating point, or there are none in a row
-/// Cost    O(S) per row on a CPU in float32 and float64, where rows are parallel, else O(S log S); softmax O(S)
-/// Source  Martins & Astudillo 2016 (sparsemax); Peters, Niculae & Martins 2019 (1.5-entmax); Blondel, Martins & Niculae 2020
-///         (normmax)
+/// Shapes  scores [..., S] -> [..., S]; S >= 1. A score of -infinity has weight 0, unless all scores of the
+///         row are -infinity
+/// Types   float32, float64, float16, bfloat16, on any device; differentiable, also twice
+/// Errors  UsageError if scores are undefined, not of floating point, or if S is 0
+/// Cost    O(S) per row for float32 and float64 on a CPU, where rows are computed in parallel; otherwise
+///         O(S log S), and O(S) for softmax
+/// Source  Martins & Astudillo 2016 (sparsemax); Peters, Niculae & Martins 2019 (1.5-entmax); Blondel,
+///         Martins & Niculae 2020 (normmax)
 at::Tensor separate(const at::Tensor& scores, Separation separation);
 
-/// The largest p . scores + entropy(p) itself, whose gradient are the weights; for softmax ln(sum exp(scores)).
+/// max over p of p . scores + entropy(p), the convex potential whose gradient are the weights; for softmax
+/// the log-sum-exp of the scores.
 ///
 /// Shapes  scores [..., S] -> [...]
 /// Errors  as separate
 at::Tensor separation_potential(const at::Tensor& scores, Separation separation);
 
-/// The largest entropy of S weights, that of equal ones: ln S for softmax.
-double largest_entropy(int64_t count, Separation separation);
+/// Entropy of S equal weights, the maximum for S weights: ln S for softmax.
+double max_entropy(int64_t count, Separation separation);
 
 } // namespace mneme::ops

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// From how far away a cue is still recalled: where a read begins to lead away from the stored pattern
-/// instead of towards it.
+/// Critical distance: the largest distance of a cue from a stored pattern from which reads converge to the
+/// pattern. Beyond it a read increases the distance.
 #pragma once
 
 #include <cstdint>
@@ -14,32 +14,34 @@
 
 namespace mneme::theory {
 
-/// Where reads lead to the stored pattern.
+/// Range of distances from which a read reduces the distance to the stored pattern.
 struct CriticalDistance {
-  /// The last distance from which a read still leads towards the stored pattern; 0 if none does.
-  int64_t distance = 0;
-  /// The first such distance: reads come this near, and no nearer. 0 with distance 0.
-  int64_t first = 0;
+  int64_t distance = 0; ///< largest such distance; 0 if there is none
+  int64_t first = 0;    ///< smallest such distance, which reads do not get below; 0 if `distance` is 0
 };
 
-/// For a curve of expected distances after one read, `after[v]` from distance v, v = 0 .. half of the bits.
+/// Critical distance of a curve of expected distances: after[v] is the distance after one read from distance
+/// v, for v = 0 .. half of the bits.
 ///
-/// A read helps at v >= 1 where after[v] < v. Distances of help begin at the first such v and end where two
-/// in a row do not help: circle intersections are stairs two bits wide (I(2k-1) = I(2k)), and a single
-/// distance at the foot of a stair ends nothing. Where they begin more than half way out there is no recall:
-/// close to unrelated patterns any trace of the stored one helps, and what it leads to is noise.
+/// A read reduces the distance at v >= 1 if after[v] < v. The range starts at the first such v and ends
+/// before the first two consecutive v where it does not: circle intersections are stairs two bits wide
+/// (I(2k-1) = I(2k)), so a single v at the foot of a stair does not end the range. A range that starts more
+/// than half way along the curve is ignored: near the distance of unrelated patterns, any trace of the stored
+/// pattern reduces the distance, but reads end in noise.
 /// Errors  UsageError for an empty curve, or a value that is negative, NaN or infinite
 CriticalDistance critical_distance(std::span<const double> after);
 
-/// The same for the corrected error of one read (`one_reads`).
+/// Critical distance of a memory, from the corrected error of one read (`read_statistics`).
 ///
-/// It predicts the one-read crossing; repeated reads converge from somewhat less far: simulated at 1000 bits,
-/// 10^6 locations, radius 451 and 10^4 patterns, 231 for one read, 205 for convergence.
-/// Errors  UsageError as `SdmParameters` says
+/// It predicts the distance beyond which one read increases the distance. Repeated reads converge only from a
+/// somewhat smaller one: simulated at 1000 bits, 10^6 locations, radius 451 and 10^4 patterns, 231 for one
+/// read, 205 for convergence.
+/// Errors  UsageError for invalid `SdmParameters`
 CriticalDistance critical_distance(const SdmParameters& parameters,
                                    Storage storage = Storage::autoassociative);
 
-/// The published curve: n (1 - Phi(signal / noise)) at v = 0 .. n/2; NaN where both vanish, as published.
+/// Published curve of expected distances after one read: n (1 - Phi(signal / noise)) at v = 0 .. n/2; NaN
+/// where both are 0, as published.
 ///
 /// Errors  UsageError as `signal_to_noise`
 std::vector<double> published_distances_after_read(const SdmParameters& parameters,
@@ -48,17 +50,17 @@ std::vector<double> published_distances_after_read(const SdmParameters& paramete
 
 struct PublishedCriticalDistance {
   int64_t distance = 0;
-  bool forced_to_zero = false; ///< a read from half that distance leads away
+  bool forced_to_zero = false; ///< set to 0 because a read from half the distance increases it
 };
 
-/// The published rule for such a curve, odd cases included. e(v) = after[v] - v:
-/// - no e(v) reaches 0.01: the last distance; or, with more than one NaN, as many as there are other values;
+/// Published rule for such a curve, special cases included. With e(v) = after[v] - v:
+/// - if no e(v) reaches 0.01: the last distance; or, with more than one NaN, the number of other values;
 /// - else one less than the first v >= 5 with e(v) > 0; 4 if there is none;
-/// - where after[v] > v at half of that, rounded down: 0.
+/// - but 0 if after[v] > v at half of the result, rounded down.
 ///
 /// For small radii this is the first distance without any shared location, 2 d + 1, not a crossing.
 /// Errors  UsageError for an empty curve, or a value that is negative or infinite
-/// Source  a later code of the authors of Bricken & Pehlevan 2021; it gives the figures of the paper
+/// Source  later code of the authors of Bricken & Pehlevan 2021, which reproduces the numbers of the paper
 PublishedCriticalDistance published_critical_distance(std::span<const double> after);
 
 } // namespace mneme::theory

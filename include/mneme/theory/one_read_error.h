@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// How many bits are wrong after one read of a sparse distributed memory: corrected formulas, which full-size
-/// simulations confirm.
+/// Expected number of wrong bits after one read of a sparse distributed memory, by corrected formulas that
+/// full-size simulations confirm.
 #pragma once
 
 #include <cstdint>
@@ -12,43 +12,45 @@
 
 namespace mneme::theory {
 
-/// What the stored patterns are written with.
+/// Data stored at the addresses.
 enum class Storage {
-  autoassociative,  ///< themselves: then the noise leans towards the cue's own bits
+  autoassociative,  ///< the addresses themselves; the noise is then biased towards the bits of the cue
   heteroassociative ///< unrelated data
 };
 
-/// One read from a cue that differs from its stored address in some bits.
-struct OneRead {
-  double signal = 0; ///< lambda, the hard locations shared with the stored address
-  double bias = 0;   ///< B, what other patterns add in favour of the cue's bits; 0 for unrelated data
-  double noise_deviation = 0; ///< sigma
-  double wrong_bits = 0;      ///< g, expected
+/// Statistics of one read with a cue at some distance from a stored address.
+struct ReadStatistics {
+  double signal = 0; ///< lambda, number of hard locations shared with the stored address
+  double bias = 0;   ///< B, contribution of other patterns in favour of the cue's bits; 0 for unrelated data
+  double noise_deviation = 0; ///< sigma, standard deviation of the noise
+  double wrong_bits = 0;      ///< g, expected number of wrong bits
 };
 
-/// For cues that differ in D = 0 .. bits bits: bits + 1 entries.
+/// Read statistics of cues that differ in D = 0 .. bits bits: bits + 1 entries.
 ///
 /// Formula g(D) = (n-D) Phi(-(lambda(D) + B) / sigma) + D Phi(-(lambda(D) - B) / sigma), with
 ///         sigma^2 = lambda(D) + (m-1) (E lambda + E lambda^2) and B = (m-1) E lambda(V) (1 - 2 V / n), means
-///         over the distance V of random patterns (`shared_locations.h`). The published formulas put all
-///         others at n / 2 and leave B out, and so miss simulated critical distances by up to 40 bits
-/// Accuracy as a prediction 1 to 3 % low beyond D = 0.14 n at 1000 bits, 10^6 locations, 10^4 patterns; the
-///         normal distribution needs some tens of shared locations
-/// Errors  UsageError as `SdmParameters` says
+///         over the distance V of random patterns (`shared_locations.h`). The published formulas assume that
+///         all other patterns are at distance n / 2 and omit B, so that predicted critical distances are
+///         wrong by up to 40 bits
+/// Accuracy 1 to 3 % below simulations beyond D = 0.14 n at 1000 bits, 10^6 locations, 10^4 patterns; the
+///         normal distribution requires some tens of shared locations
+/// Errors  UsageError for invalid `SdmParameters`
 /// Cost    O(n)
-std::vector<OneRead> one_reads(const SdmParameters& parameters, Storage storage = Storage::autoassociative);
-
-/// Expected shares of wrong bits after one read from each of these distances, in small memories too: g(D),
-/// averaged over the number of hard locations that a cue reaches, with the covariances and the fourth cumulant
-/// that g leaves out. A read that reaches nothing keeps the cue.
-///
-/// Accuracy as a prediction: within 6 % of simulations with 10 to 10 000 patterns of 64 to 1000 bits, where g
-///         errs by up to 25 % (docs/theory/one_read_error.md)
-/// Errors  UsageError as `SdmParameters` says, and for more than 1e30 locations or patterns, or a distance
-///         outside 0 .. bits
-/// Cost    O(n), and some tens of microseconds per distance
-std::vector<double> wrong_shares_after_read(const SdmParameters& parameters,
-                                            std::span<const int64_t> distances,
+std::vector<ReadStatistics> read_statistics(const SdmParameters& parameters,
                                             Storage storage = Storage::autoassociative);
+
+/// Expected bit error rate (fraction of wrong bits) after one read from each of the distances, valid for
+/// small memories too: g(D) averaged over the number of hard locations that a cue activates, with the
+/// covariances and the fourth cumulant that g omits. A read that activates no location returns the cue.
+///
+/// Accuracy within 6 % of simulations with 10 to 10 000 patterns of 64 to 1000 bits, where the error of g is
+///         up to 25 % (docs/theory/one_read_error.md)
+/// Errors  UsageError for invalid `SdmParameters`, more than 1e30 locations or patterns, or a distance
+///         outside 0 .. bits
+/// Cost    O(n), plus some tens of microseconds per distance
+std::vector<double> bit_error_rates_after_read(const SdmParameters& parameters,
+                                               std::span<const int64_t> distances,
+                                               Storage storage = Storage::autoassociative);
 
 } // namespace mneme::theory

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The table of cap intersections as the published code keeps and reads it, quirks included, so that its runs
-/// can be repeated.
+/// Table of cap intersections as built and read by the published code, including its errors, for exact
+/// reproduction of its results.
 #pragma once
 
 #include <cstdint>
@@ -10,19 +10,19 @@
 
 namespace mneme::theory {
 
-/// What the published code adds to every log cap intersection: 2 - log 2, as it computes 2 + log J where
-/// log(2 J) is meant. All weights are e^2 / 2 = 3.69 times too large; normalised weights and betas are
-/// untouched, runs with a limited number of hard locations are not.
+/// Constant that the published code adds to every log cap intersection: 2 - log 2, since it computes
+/// 2 + log J instead of log(2 J). All weights are e^2 / 2 = 3.69 times too large. This does not affect
+/// normalised weights and betas, but it does affect runs with a finite number of hard locations.
 constexpr double kOriginalCapLogOffset = 1.3068528194400546906;
 
-/// Log of the expected number of hard locations in two caps at `resolution` cosines from -1 to 1, looked up
-/// by the published index rule.
+/// Log of the expected number of hard locations in two caps, at `resolution` cosines from -1 to 1, with
+/// lookup by the published index rule.
 ///
 /// Values  log fraction + kOriginalCapLogOffset + log hard locations where the caps overlap and
-///         2t <= 2 pi - v, else -1e30; the last cosine is 1 - 1e-15. Without a number of hard locations, the
-///         area of the intersection (not its share of the sphere) times 1e40
-/// Index   trunc(resolution / 2 * (cosine + 1) - 1): half a cell to a cell low; cosine -1 reads the last
-///         (largest) entry
+///         2t <= 2 pi - v, else -1e30; the last cosine is 1 - 1e-15. Without a number of hard locations, log
+///         of the area of the intersection (not its fraction of the sphere) times 1e40, plus the offset
+/// Index   trunc(resolution / 2 * (cosine + 1) - 1), which is half a cell to one cell too low; cosine -1
+///         reads the last (largest) entry
 /// Errors  UsageError for bits and hamming_radius as `log_cap_intersection`, a resolution outside
 ///         2 .. 10 000 000, a log that is not finite
 /// Source  Bricken & Pehlevan 2021, "Attention Approximates Sparse Distributed Memory", published code
@@ -32,11 +32,11 @@ public:
                    int64_t resolution = 10000);
 
   const std::vector<double>& log_expected() const { return log_expected_; }
-  /// The index the published rule gives: -1 at cosine -1, at most resolution - 1.
+  /// Index by the published rule: -1 at cosine -1, at most resolution - 1.
   ///
   /// Errors  UsageError for NaN and for a cosine more than 1e-4 outside [-1, 1]
   int64_t index(double cosine) const;
-  /// The entry the published code reads for that cosine. Errors as `index`.
+  /// Entry that the published code reads for that cosine. Errors as `index`.
   double log_expected_at(double cosine) const;
 
 private:

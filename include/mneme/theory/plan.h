@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// How large a sparse distributed memory must be for a given task.
+/// Required size of a sparse distributed memory for a given task.
 #pragma once
 
 #include <cstdint>
@@ -11,28 +11,28 @@
 namespace mneme::theory {
 
 struct PlanRequest {
-  int64_t bits;                     ///< n, 1 .. 10 000 000
-  double patterns;                  ///< how many are stored, 1 .. 1e30
-  double noise;                     ///< share of the bits that a cue has wrong, 0 .. 1; round(noise n) bits
-  double target;                    ///< share of right bits wanted after one read, 0.5 .. 1, ends excluded
-  double hard_locations_max = 1e30; ///< no plan has more
-  std::optional<int64_t> hamming_radius = {}; ///< keeps to this radius instead of looking for the best
+  int64_t bits;    ///< n, 1 .. 10 000 000
+  double patterns; ///< number of stored patterns, 1 .. 1e30
+  double noise;    ///< fraction of wrong bits in a cue, 0 .. 1; rounded to round(noise n) bits
+  double target;   ///< required fraction of correct bits after one read, in (0.5, 1)
+  double hard_locations_max = 1e30;           ///< upper limit of the number of hard locations
+  std::optional<int64_t> hamming_radius = {}; ///< fixes the radius; default: the best radius is searched
   Storage storage = Storage::autoassociative;
 };
 
 struct Plan {
-  int64_t hamming_radius = 0;  ///< the one that needs the fewest locations
-  double hard_locations = 0;   ///< a whole number: the fewest that reach the target
-  double right_share = 0;      ///< expected share of right bits after one read
-  bool reaches_target = false; ///< false: this is the best that hard_locations_max allows
+  int64_t hamming_radius = 0;  ///< radius that requires the fewest locations
+  double hard_locations = 0;   ///< smallest number that reaches the target, an integer
+  double bit_accuracy = 0;     ///< expected fraction of correct bits after one read
+  bool reaches_target = false; ///< false: this is the best plan within hard_locations_max
 };
 
-/// Finds the fewest hard locations, and the radius, with which one read is expected to give the target share
-/// of right bits (`wrong_shares_after_read`).
+/// Smallest number of hard locations, and its radius, for which the expected fraction of correct bits after
+/// one read (1 - `bit_error_rates_after_read`) reaches the target.
 ///
-/// Radii are first tried in steps of at most n / 200, then one by one around the best.
-/// Errors  UsageError for values outside the ranges above, and a target that the cues reach by themselves
-/// Cost    some hundred radii, O(n) each, in parallel
+/// Radii are searched in steps of at most n / 200, then one by one around the best.
+/// Errors  UsageError for values out of range, and for a target that the cues reach without a read
+/// Cost    a few hundred radii, O(n) each, in parallel
 Plan plan_memory(const PlanRequest& request);
 
 } // namespace mneme::theory

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 
-/// The four numbers that describe a sparse distributed memory to a theory.
+/// Parameters of a sparse distributed memory in theoretical formulas.
 #pragma once
 
 #include <cstdint>
 
 namespace mneme::theory {
 
-/// Hard locations and patterns are random addresses; every function that takes these checks them:
+/// Hard locations and patterns are random addresses. Every function with these parameters checks them.
 ///
-/// Units   bits n and hamming_radius d in bits; hard_locations r and patterns m are counts, which may be as
-///         large as 2^64 or 1e20 and are therefore doubles
+/// Units   bits n and hamming_radius d in bits; hard_locations r and patterns m are counts, as doubles
+///         because they may be as large as 2^64 or 1e20
 /// Errors  UsageError unless 1 <= bits <= 10 000 000, 0 <= hamming_radius <= bits, 1 <= hard_locations <=
 ///         1e100 and 1 <= patterns <= 1e100
 struct SdmParameters {

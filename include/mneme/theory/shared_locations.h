@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// How many hard locations two addresses have in common: the signal of a sparse distributed memory where one
-/// of them was written and the other is read, its noise where they are unrelated.
+/// Expected number of hard locations shared by two addresses. It is the signal of a sparse distributed memory
+/// if one address was written and the other is read, and the noise if they are unrelated.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,11 @@
 
 namespace mneme::theory {
 
-/// Expected numbers lambda(v) of random hard locations that lie within the radius of both of two addresses,
-/// v bits apart, and means of them over the distance V of two random addresses, V ~ Binomial(n, 1/2). These
-/// differ from lambda(n / 2): the few pairs that happen to be near share most.
+/// Expected numbers lambda(v) of random hard locations within the radius of two addresses that are v bits
+/// apart, and their means over the distance V of two random addresses, V ~ Binomial(n, 1/2). The means differ
+/// from lambda(n / 2), because the few pairs that happen to be near share the most locations.
 struct SharedLocations {
-  std::vector<double> at_distance; ///< lambda(v) for v = 0 .. bits: never rising
+  std::vector<double> at_distance; ///< lambda(v) for v = 0 .. bits, non-increasing
   double mean = 0;                 ///< E lambda(V) = r p^2, p the space fraction
   double mean_square = 0;          ///< E lambda(V)^2
   double alignment = 0;            ///< E lambda(V) (1 - 2 V / n) = r (C(n-1, d) / 2^n)^2

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 
-/// The circle intersection summed over the addresses in it, each with a weight: the published "interpretable"
-/// form and its two variants.
+/// Weighted circle intersection: a sum of weights over the addresses in two circles, the published
+/// "interpretable" form and its two variants.
 #pragma once
 
 #include <cstdint>
 
 namespace mneme::theory {
 
-/// What an address counts that agrees with the first centre in x bits and with the second in y.
+/// Weight of an address that agrees with the first centre in x bits and with the second in y.
 enum class AddressWeight {
-  one,        ///< 1: the sum is the circle intersection itself
+  one,        ///< 1, so that the sum is the circle intersection itself
   linear,     ///< (x / n) (y / n)
   exponential ///< exp(-0.01 (n - x)) exp(-0.01 (n - y))
 };
 
-/// Natural logarithm of the weighted number of addresses in both circles; -infinity where there is none.
+/// Natural logarithm of the weighted number of addresses in both circles; -infinity where it is 0.
 ///
 /// Formula sum over a in [n-d-floor(v/2), n-v] of C(n-v, a) * sum over c in [max(0, n-d-a), v-(n-d-a)] of
 ///         C(v, c) w(a + c, a + v - c): a bits agree with both centres, c more with the first alone

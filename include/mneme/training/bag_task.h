@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// What a yes-or-no answer about a bag or sequence is learnt from, with what, and what comes of it. Without
-/// LibTorch: bag_trainer.h trains.
+/// Binary classification of bags and sequences: data sets, models, training schedules and metrics. Does not
+/// need LibTorch; bag_trainer.h trains the models.
 #pragma once
 
 #include <cstdint>
@@ -14,62 +14,66 @@
 
 namespace mneme::training {
 
-/// AdamW (0.9, 0.999, 1e-8) on the mean binary cross-entropy of each batch.
+/// Training schedule: AdamW with betas 0.9 and 0.999 and eps 1e-8, on the mean binary cross-entropy of each
+/// batch.
 struct BagSchedule {
   int64_t epochs = 250;
-  int64_t batch_size = 32; ///< bags of one batch have one size, so bags of several sizes take 1
+  int64_t batch_size = 32; ///< all bags of a batch must have the same size: use 1 for bags of several sizes
   double learning_rate = 1e-3;
   double weight_decay = 1e-2;   ///< decoupled
-  double gradient_norm_max = 1; ///< longer gradients are cut to that length
-  /// In [0, 1/2): probabilities closer to 0 or 1 are moved there before their logarithm is taken. 0: logits are used,
-  /// which are good for all.
+  double gradient_norm_max = 1; ///< gradient clipping: larger gradients are scaled down to this norm
+  /// In [0, 1/2): the loss clamps probabilities to [floor, 1 - floor]. 0: the loss is computed from logits
+  /// without clamping, which is accurate for all probabilities.
   double probability_floor = 0;
-  /// Training accuracy is that after the step of the batch, by a second forward; else of the one before it.
+  /// true: training accuracy is measured after the step of each batch, by a second forward pass; false:
+  /// before the step.
   bool scored_after_step = false;
-  /// Training stops once the validation loss has not fallen for so many epochs; 0: never.
+  /// Early stopping: number of epochs without a lower validation loss after which training stops; 0: never.
   int64_t patience = 0;
 };
 
-/// What learns: one of the models of a task, and the separation of its Hopfield layer.
+/// Choice of a model: its name, and the separation of its Hopfield layer.
 struct BagModelChoice {
-  // NOLINTNEXTLINE(google-explicit-constructor): a model with softmax is its name
+  // NOLINTNEXTLINE(google-explicit-constructor): a name alone means a model with softmax
   BagModelChoice(std::string model = {}, const SimplexSeparation& used = SimplexSeparation::softmax)
       : name(std::move(model)), separation(used) {}
   // NOLINTNEXTLINE(google-explicit-constructor): likewise
   BagModelChoice(const char* model) : name(model) {}
 
   std::string name;
-  SimplexSeparation separation =
-      SimplexSeparation::softmax; ///< models without a Hopfield layer take softmax alone
+  /// Models without a Hopfield layer accept only softmax.
+  SimplexSeparation separation = SimplexSeparation::softmax;
 
-  std::string text() const; ///< "pooling", "pooling, sparsemax", "pooling, entmax 1.25"
+  std::string text() const; ///< such as "pooling", "pooling, sparsemax", "pooling, entmax 1.25"
 };
 
+/// A binary classification task on bags.
 struct BagTask {
   std::string name; ///< such as "bit-pattern"
   data::LabelledBags training = {}, validation = {};
-  std::vector<std::string> models = {}; ///< that are known for it, the first one by default
-  BagSchedule schedule = {};            ///< published
+  std::vector<std::string> models = {}; ///< names of its models; the first one is the default
+  BagSchedule schedule = {};            ///< published schedule
 
-  /// `schedule` with what is published for this model alone.
+  /// `schedule` with the published settings that are specific to this model.
   BagSchedule schedule_of(const std::string& model) const;
 };
 
-/// The set whose bags are all of one class, such as "all 200 training bags are negative"; empty if both sets hold both
-/// classes. A model that always gives the same answer is right on every bag of such a set, so its accuracy means
-/// nothing.
+/// Describes the first set whose bags are all of one class, such as "all 200 training bags are negative";
+/// empty if both sets contain both classes. A constant model classifies every bag of such a set correctly, so
+/// its accuracy is meaningless.
 std::string single_class_set(const BagTask& task);
 
-/// The three examples of hflayers 1.0.2. Of drawn bags and sequences the first and last eighth are for validation.
+/// The three example tasks of hflayers 1.0.2. The first and the last eighth of the drawn bags or sequences
+/// are the validation set.
 ///
-/// Models  hopfield, pooling, lookup, each with the defaults of its layer or "-adapted"; latch also lstm; digits
-///         attention, gated-attention, pooling
+/// Models  hopfield, pooling, lookup, each with the defaults of its layer or with the suffix "-adapted"
+///         (HopfieldOptions::adapted); latch also has lstm; digits has attention, gated-attention, pooling
 BagTask bit_pattern_task(const data::BitBagOptions& options = {});
 BagTask latch_task(const data::LatchOptions& options = {});
-/// Models and schedule of the following task, without bags.
+/// Models and schedule of digit_bag_task, without bags.
 BagTask digit_bag_settings();
-/// 200 bags of images before `split` to learn from, 50 of the others to be tested with;
-/// published with 60 000 and 10 000 images of MNIST.
+/// Training set: 200 bags of the images before `split`; validation set: 50 bags of the remaining images.
+/// Published with 60 000 and 10 000 images of MNIST.
 BagTask digit_bag_task(const data::PatternSet& images, int64_t split, data::DigitBagOptions options = {});
 
 struct BagScore {
@@ -86,21 +90,24 @@ struct BagFit {
   int64_t num_parameters = 0;
   std::vector<BagEpoch> epochs = {};
   bool stopped_early = false;
-  double seconds = 0; ///< of this run, not of those it went on from
+  double seconds = 0; ///< wall time of this run, without the runs that it resumed
 };
 
-/// Answers beside the truth.
-struct BagAnswers {
+/// Metrics of binary classification.
+struct ClassificationMetrics {
   double accuracy = 0;
-  double sensitivity = 0,
-         specificity = 0; ///< share of the positive and of the negative bags that are answered rightly
-  /// How often a positive bag is found likelier than a negative one; ties count half.
+  double sensitivity = 0; ///< fraction of positive bags that are classified correctly
+  double specificity = 0; ///< fraction of negative bags that are classified correctly
+  /// Area under the ROC curve: fraction of pairs of a positive and a negative bag in which the positive one
+  /// has the larger logit; ties count half.
   double area_under_curve = 0;
 };
 
-/// `logits`: above 0 is a yes. Of no positive (or negative) bags the share is NaN, and so is the area.
+/// Metrics of logits, which predict the positive class if they are > 0. Without positive (negative) bags,
+/// sensitivity (specificity) and the area are NaN.
 ///
-/// Errors  UsageError if there are not as many answers as labels, none, or one is not a number
-BagAnswers judge(const std::vector<double>& logits, const std::vector<uint8_t>& targets);
+/// Errors  UsageError if the numbers of logits and targets differ or are 0, or if a logit is NaN
+ClassificationMetrics classification_metrics(const std::vector<double>& logits,
+                                             const std::vector<uint8_t>& targets);
 
 } // namespace mneme::training

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Trains a model to answer yes or no about bags of instances, or sequences.
+/// Trains models for binary classification of bags of instances, or of sequences.
 #pragma once
 
 #include <filesystem>
@@ -15,39 +15,43 @@
 
 namespace mneme::training {
 
-/// Training, one epoch at a time, on the calling thread alone: a run has the same bits wherever it runs, and many
-/// seeds run beside each other (`train_bags`).
+/// Training, one epoch at a time, on the calling thread alone: a run is reproducible bit for bit, and runs of
+/// several seeds can be parallel (`train_bags`).
 class BagTrainer {
 public:
   /// The task must outlive the trainer.
   ///
-  /// Errors  UsageError if the task does not know the model, or the model has not that separation; if it has no bags, an option is out of its range, or bags of
-  ///         several sizes are to share a batch
+  /// Errors  UsageError if the task does not have the model, the model does not support the separation, a set
+  ///         has no bags, an option is out of its range, or bags of different sizes would be in one batch
   BagTrainer(const BagTask& task, const BagModelChoice& model, const BagSchedule& schedule, uint64_t seed);
   BagTrainer(BagTrainer&&) noexcept;
   ~BagTrainer();
 
-  /// All training bags once, in an order drawn for the epoch; then the validation.
+  /// Trains one epoch, all training bags in an order drawn for the epoch, and then computes the validation
+  /// score.
   ///
-  /// Errors  UsageError if the loss is no longer a finite number; Interrupted. The trainer then stands within an
-  ///         epoch: only a new one goes on, from a checkpoint
+  /// Errors  UsageError if the loss is not finite; Interrupted. After an exception the trainer is within an
+  ///         epoch and must not be used further; resume from a checkpoint with a new trainer
   void epoch();
 
   bool finished() const; ///< all epochs, or stopped early
   bool stopped_early() const;
   const std::vector<BagEpoch>& epochs() const;
-  int64_t num_parameters() const; ///< that are learnt
+  int64_t num_parameters() const; ///< learned parameters
 
-  BagScore validate(); ///< without dropout, as it is now
-  /// Without dropout, per bag: above 0 is a yes, 1 / (1 + exp(-x)) how likely it is.
+  BagScore validate(); ///< score of the current parameters on the validation set, without dropout
+  /// Logit of each bag, without dropout; the probability of the positive class is 1 / (1 + exp(-logit)).
   std::vector<double> logits(const data::LabelledBags& bags);
 
-  /// Everything that later epochs depend on. A run that goes on from there ends with the same numbers, bit for bit.
+  /// Writes a checkpoint with everything that later epochs depend on. A run resumed from it has the same
+  /// results, bit for bit, as an uninterrupted one.
   ///
   /// Errors  OutputError
   void save(const std::filesystem::path& path) const;
-  /// Errors  DataError if it is no checkpoint of such a run; UsageError if model, options or bags are not those it was
-  ///         made with (only `epochs` and `patience` may differ)
+  /// Reads a checkpoint.
+  ///
+  /// Errors  DataError if the file is not a checkpoint of a run on bags; UsageError if it was made with a
+  ///         different model, options or bags (only `epochs` and `patience` may differ)
   void restore(const std::filesystem::path& path);
 
 private:
@@ -55,22 +59,24 @@ private:
   std::unique_ptr<State> state_;
 };
 
+/// A training run.
 struct BagJob {
   const BagTask* task = nullptr;
   BagModelChoice model;
   BagSchedule schedule = {};
   uint64_t seed = 1;
-  /// Written after every epoch; where it exists, training goes on from it. Empty: none.
+  /// Checkpoint file, written after every epoch; if it exists, training resumes from it. Empty: no
+  /// checkpoint.
   std::filesystem::path checkpoint = {};
 };
 
-/// Called with a job that has finished; one at a time, in any order.
+/// Called with the result of each finished job; calls are serialised, in any order.
 using BagJobDone = std::function<void(const BagFit& fit)>;
 
-/// All jobs, in parallel, each on one thread; in the order given. Progress is advanced by epochs; whoever shows it
-/// starts the stage.
+/// Runs jobs in parallel, each on one thread; results are in the order of the jobs. Progress advances by
+/// epochs; the caller starts its stage.
 ///
-/// Errors  as BagTrainer; Interrupted after `done` was called for what had finished
+/// Errors  as BagTrainer; Interrupted after `done` has been called for all finished jobs
 std::vector<BagFit> train_bags(std::span<const BagJob> jobs, Progress& progress, const BagJobDone& done = {});
 
 } // namespace mneme::training

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 
-/// Two small models that tell bits apart by a probability, and how they are fitted: self-attention with one head,
-/// and a perceptron with one hidden layer. Without LibTorch: their sizes are too small for its calls to pay.
+/// Two small models for binary classification of bit strings, and their training: self-attention with one
+/// head, and an MLP with one hidden layer. Implemented without LibTorch, whose overhead per call dominates at
+/// these sizes.
 ///
-/// They compute what nn::SelfAttention and nn::BinaryMLP compute.
+/// They are equivalent to nn::SelfAttention and nn::BinaryMLP.
 #pragma once
 
 #include <cstdint>
@@ -17,60 +18,67 @@
 
 namespace mneme::training {
 
-/// Each bit becomes a token plus a learnt place; every place attends to all; a linear readout of the T results.
+/// Single-head self-attention over T bits with learned token and position embeddings, and a linear readout of
+/// the T results.
 ///
-/// Formula  x = token[bit] + place; scores = softmax(Wq x . Wk x / sqrt(d)); out = sigmoid(readout . scores Wv x)
-/// Order of parameters  place [T, d], token [2, d], Wq [d, d], Wk [d, d], Wv [1, d], readout [1, T]
+/// Formula     x = token[bit] + position; scores = softmax(Wq x . Wk x / sqrt(d)); out = sigmoid(readout .
+///             scores Wv x)
+/// Parameters  in this order: position [T, d], token [2, d], Wq [d, d], Wk [d, d], Wv [1, d], readout [1, T]
 struct SelfAttentionModel {
-  int64_t context_length = 17;
-  int64_t embedding_size = 2; ///< of queries and keys; d in the paper
+  int64_t context_length = 17; ///< T
+  int64_t embedding_size = 2;  ///< d, features of tokens, queries and keys
 };
 
-/// Formula  out = sigmoid(readout . gelu(weight^T x + bias) + readout_bias)
-/// Order of parameters  weight [inputs, hidden], bias [hidden], readout [hidden], readout bias [1]
-struct PerceptronModel {
+/// MLP with one hidden layer.
+///
+/// Formula     out = sigmoid(readout . gelu(weight^T x + bias) + readout_bias)
+/// Parameters  in this order: weight [inputs, hidden], bias [hidden], readout [hidden], readout_bias [1]
+struct MlpModel {
   int64_t context_length = 17;
   int64_t hidden_size = 512;
-  double dropout =
-      0.1; ///< share of hidden units silenced in each training step, rounded to 1/65536; in [0, 1)
-  /// Gives it, beside the bits, the product of each with the last one, which a sum alone cannot form.
+  double dropout = 0.1; ///< dropout probability of a hidden unit, rounded to a multiple of 1/65536; in [0, 1)
+  /// true: the inputs are the bits and the product of each bit with the last one (the rule token), which a
+  /// linear layer cannot compute.
   bool products_with_rule = false;
-  /// Of sums and hidden units, as published; parameters and steps are in float64.
+  /// Precision of sums and hidden units, float32 as published; parameters and optimiser steps are in float64.
   Precision precision = Precision::float32;
 };
 
 struct BinaryModel {
-  enum class Kind { self_attention, perceptron };
+  enum class Kind { self_attention, mlp };
   Kind kind = Kind::self_attention;
   SelfAttentionModel self_attention = {};
-  PerceptronModel perceptron = {};
+  MlpModel mlp = {};
 
   int64_t context_length() const;
   int64_t num_parameters() const;
 };
 
 BinaryModel self_attention_model(int64_t context_length, int64_t embedding_size = 2);
-BinaryModel perceptron_model(int64_t context_length, int64_t hidden_size = 512, double dropout = 0.1,
-                             bool products_with_rule = false);
+BinaryModel mlp_model(int64_t context_length, int64_t hidden_size = 512, double dropout = 0.1,
+                      bool products_with_rule = false);
 
-/// As published: normal with deviation 0.001 for self-attention; for the perceptron normal with deviation 0.02 and
-/// biases 0, its readout and that one's bias uniform within 1 / sqrt(hidden_size).
+/// Published initialisation. Self-attention: normal with standard deviation 0.001. MLP: weights normal with
+/// standard deviation 0.02 and biases 0; readout and readout_bias uniform in [-b, b] with b = 1 /
+/// sqrt(hidden_size).
 ///
 /// Errors  UsageError if a size is below 1, or dropout is not in [0, 1)
 std::vector<double> initial_parameters(const BinaryModel& model, Random random);
 
-/// Full-batch gradient steps by Adam (0.9, 0.999, 1e-8) on the mean binary cross-entropy.
+/// Training schedule: full-batch Adam with betas 0.9 and 0.999 and eps 1e-8, on the mean binary
+/// cross-entropy.
 struct Schedule {
   int64_t epochs = 2000;
   double learning_rate = 1e-2;
   double weight_decay = 0; ///< decoupled, as in AdamW
-  int64_t noted_every =
-      10; ///< epochs between two points of the curve; the first and last epoch are always noted
+  int64_t record_every =
+      10; ///< epochs between points of the curve; the first and last epoch are always recorded
 };
 
 struct CurvePoint {
-  int64_t epoch = 0;             ///< from 1 on
-  double loss = 0, accuracy = 0; ///< before the step of this epoch, with dropout, as published
+  int64_t epoch = 0; ///< from 1 on
+  double loss = 0,
+         accuracy = 0; ///< on the training set before the step of this epoch, with dropout, as published
 };
 
 struct Fit {
@@ -78,35 +86,39 @@ struct Fit {
   std::vector<CurvePoint> curve = {};
 };
 
-/// Trains from `parameters`. Progress is told `epochs` steps.
+/// Trains a model from initial parameters. Progress advances by `epochs` steps in total.
 ///
-/// Errors  UsageError if samples, model and parameters do not fit together, a number of the schedule is out of its
-///         range, or numbers grow beyond float64 (a learning rate far too high); Interrupted
-/// Cost    self-attention O(B T^2) per epoch, whatever d, as a bit has but two states at each place; the
-///         perceptron O(B T hidden_size)
+/// Errors  UsageError if samples, model and parameters do not match, a number of the schedule is out of its
+///         range, or numbers overflow float64 (the learning rate is too high); Interrupted
+/// Cost    per epoch, for B samples of T bits: self-attention O(B T^2), independent of d, because a bit has
+///         only two states at each position; MLP O(B T hidden_size)
 Fit fit(const BinaryModel& model, std::vector<double> parameters, const data::LabelledBits& samples,
         const Schedule& schedule, Random dropout, Progress& progress);
 
 struct Score {
-  double loss = 0;     ///< mean binary cross-entropy, logarithms not below -100
-  double accuracy = 0; ///< share of samples on the right side of 1/2
+  double loss = 0;     ///< mean binary cross-entropy, with logarithms clamped to >= -100
+  double accuracy = 0; ///< fraction of correctly classified samples, with threshold 1/2
 };
 
-/// Without dropout. Errors  UsageError as `fit`
+/// Score of a model without dropout.
+///
+/// Errors  UsageError as `fit`
 Score evaluate(const BinaryModel& model, const std::vector<double>& parameters,
                const data::LabelledBits& samples);
 
-/// What self-attention computes on the way; B samples, T places, row-major.
-struct AttentionReadout {
-  std::vector<double> logits = {};    ///< [B, T, T], by query and key
-  std::vector<double> scores = {};    ///< [B, T, T], rows sum to 1
-  std::vector<double> values = {};    ///< [B, T], what each place says where it is attended to
-  std::vector<double> attention = {}; ///< [B, T]
-  std::vector<double> output = {};    ///< [B], a probability
+/// Intermediate results of self-attention; B samples, T positions, row-major.
+struct AttentionIntermediates {
+  std::vector<double> logits = {};    ///< [B, T, T], by query and key, before the softmax
+  std::vector<double> scores = {};    ///< [B, T, T], attention weights: rows sum to 1
+  std::vector<double> values = {};    ///< [B, T], value of each position
+  std::vector<double> attention = {}; ///< [B, T], sum of values weighted with the scores
+  std::vector<double> output = {};    ///< [B], probability of class 1
 };
 
+/// Forward pass of self-attention that returns its intermediate results.
+///
 /// Errors  UsageError as `fit`
-AttentionReadout attend(const SelfAttentionModel& model, const std::vector<double>& parameters,
-                        const BitPatterns& inputs);
+AttentionIntermediates attend(const SelfAttentionModel& model, const std::vector<double>& parameters,
+                              const BitPatterns& inputs);
 
 } // namespace mneme::training

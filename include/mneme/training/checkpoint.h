@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// What a training run needs to go on: named tensors and a few texts, in one .safetensors file.
+/// Checkpoints of training runs: named tensors and texts in one .safetensors file.
 #pragma once
 
 #include <filesystem>
@@ -13,16 +13,19 @@ namespace mneme::training {
 
 struct Checkpoint {
   std::map<std::string, at::Tensor> tensors; ///< on the CPU, of a type that nn/tensor_file.h knows
-  std::map<std::string, std::string> texts;  ///< such as the options of the run
+  std::map<std::string, std::string> texts;  ///< named texts, such as the options of the run
 
-  /// The entry of that name. Errors  DataError (it is missing; which file)
+  /// The entry of a name.
+  ///
+  /// Errors  DataError if it is missing; the message names the file
   const at::Tensor& tensor(const std::string& name) const;
   const std::string& text(const std::string& name) const;
 
-  std::string source; ///< where it was read from, for messages
+  std::string source; ///< path it was read from, for error messages
 };
 
-/// Errors  OutputError; UsageError for a tensor that is not on the CPU or of another type
+/// Errors  OutputError; UsageError for a tensor that is not on the CPU or of a type that nn/tensor_file.h
+///         does not support
 void save_checkpoint(const std::filesystem::path& path, const Checkpoint& checkpoint);
 /// Errors  DataError
 Checkpoint load_checkpoint(const std::filesystem::path& path);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Learning a sparse AND from few samples, many times: each seed draws its own function, samples and first weights.
+/// Repeated learning of a sparse AND from few samples; each trial draws its own function, samples and initial
+/// parameters.
 #pragma once
 
 #include <cstdint>
@@ -14,36 +15,36 @@
 namespace mneme::training {
 
 struct SparseAndOptions {
-  BinaryModel model = {}; ///< its context length is that of the inputs, the rule token included
-  int64_t sparsity = 2;
-  bool with_rule = true; ///< as the published comparison, which draws from the form with a rule token
+  BinaryModel model = {}; ///< its context length is the number of input bits, including the rule token
+  int64_t sparsity = 2;   ///< number of bits that the AND depends on
+  bool with_rule = true;  ///< the last bit is a rule token, as in the published comparison
   data::SparseAndSampling sampling = {};
   int64_t training_samples = 200, validation_samples = 500;
   Schedule schedule = {};
-  /// No trial is trained if the labels of one are all true or all false, which only `accept_last_try` allows: a model
-  /// that always gives the same answer is then always right.
+  /// true: throws before training if the labels of any trial are all true or all false, which is possible
+  /// only with `accept_last_try`. A constant model would classify all samples of such a trial correctly.
   bool both_classes_required = false;
-  int64_t seeds = 1;
+  int64_t seeds = 1; ///< number of trials
   uint64_t seed =
-      1; ///< the first one; trial i uses a stream of its own, so it is the same whatever `seeds` is
+      1; ///< base seed; each trial uses its own random stream, independent of the number of trials
 };
 
 struct SparseAndTrial {
   data::SparseAnd function = {};
   data::LabelledBits training = {}, validation = {};
   Fit fit = {};
-  Score validated = {};
+  Score validation_score = {};
   double seconds = 0;
 };
 
-/// Called with the number of a trial that has finished; one at a time, in any order.
+/// Called with the index of each finished trial; calls are serialised, in any order.
 using TrialDone = std::function<void(int64_t number, const SparseAndTrial& trial)>;
 
-/// Runs the trials in parallel, each on one thread. A trial depends on the options and its number alone. Progress
-/// is advanced by epochs; whoever shows it starts the stage.
+/// Runs the trials in parallel, each on one thread. A trial depends only on the options and its index.
+/// Progress advances by epochs; the caller starts its stage.
 ///
-/// Errors  UsageError, as `draw_samples`, `initial_parameters` and `fit`, if seeds < 1, or if a required class is
-///         missing; Interrupted, after `done` was called for what had finished
+/// Errors  UsageError as `draw_samples`, `initial_parameters` and `fit`, if seeds < 1, or if a required class
+///         does not occur; Interrupted, after `done` has been called for all finished trials
 std::vector<SparseAndTrial> train_sparse_and(const SparseAndOptions& options, Progress& progress,
                                              const TrialDone& done = {});
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// How sure a mean over repeated trials is, and where one more trial is expected.
+/// Confidence interval of a mean over repeated trials, and prediction interval of one more trial.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,8 @@ struct MeanInterval {
   std::optional<double> half_width; ///< of the 95 % confidence interval; absent with fewer than two trials
 };
 
+/// Mean of the samples with its 95 % confidence interval.
+///
 /// Formula  mean +- t s / sqrt(N), t of Student's distribution with N - 1 degrees of freedom
 /// Errors   UsageError if there are no samples
 MeanInterval mean_interval(std::span<const double> samples);
@@ -26,25 +28,27 @@ struct Interval {
 
 struct PredictionOptions {
   double confidence = 0.95; ///< probability that the interval contains one more draw, in (0, 1)
-  /// The draw is reported to within +- this, by rounding or reading off a curve; >= 0. Widens the interval.
+  /// Precision of the reported draw, for example after rounding or reading it off a curve: +- this, >= 0.
+  /// Widens the interval.
   double resolution = 0;
-  /// Samples >= 0 that scatter by factors rather than by sums, such as losses: the formula is applied to
-  /// log(sample + resolution). Below the resolution factors cannot be seen, and a sample may be 0.
+  /// For samples >= 0 with multiplicative variation, such as losses: the formula is applied to
+  /// log(sample + resolution). With a resolution above 0, a sample may be 0.
   bool logarithmic = false;
-  /// Samples are proportions of so many cases, such as accuracies: counting alone gives them a deviation, which equal
-  /// samples do not show, and they come in steps. 0: they are not.
+  /// For samples that are proportions, such as accuracies: the number of cases of each. Proportions have at
+  /// least the binomial variance, even if all samples are equal, and are multiples of 1 / cases. 0: not
+  /// proportions.
   int64_t cases = 0;
 };
 
-/// Prediction interval: contains one more independent draw from the distribution of the samples. A single published run
-/// is compared with this, not with the confidence interval of the mean, which shrinks as samples are added while
-/// single runs scatter as before; nor with quantiles of the samples, which lie too close together where there are
-/// few (two more draws in nine lie outside the range of eight).
+/// Prediction interval: contains one more independent draw from the distribution of the samples. A single
+/// published run is compared with this interval. The confidence interval of the mean is not suitable, because
+/// it shrinks with the number of samples while the variation of single runs stays the same. Quantiles of few
+/// samples are too narrow (of nine further draws, two are expected to be outside the range of eight samples).
 ///
-/// Formula  mean +- t s sqrt(1 + 1/N), t of Student's distribution with N - 1 degrees of freedom: exact for normal
-///          samples. Proportions: s^2 is at least p (1 - p) / cases with p = (successes + 1) / (N cases + 2), and half a
-///          step is added. The range of the samples always belongs to the interval, whatever their distribution
-/// Errors   UsageError with fewer than two samples, or if an option or a sample is out of its range
+/// Formula  mean +- t s sqrt(1 + 1/N), t of Student's distribution with N - 1 degrees of freedom: exact for
+///          normal samples. Proportions: s^2 is at least p (1 - p) / cases with p = (successes + 1) / (N
+///          cases + 2), and half of 1 / cases is added. The interval always includes the range of the samples
+/// Errors   UsageError with fewer than two samples, or if an option or a sample is out of range
 Interval prediction_interval(std::span<const double> samples, const PredictionOptions& options = {});
 
 } // namespace mneme::trials

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The memories that sweeps know by name, and any other choice of the three steps, ready to be built for any set of
+/// Table of named memories, and memories composed of any three steps, as factories for a given set of
 /// patterns.
 #pragma once
 
@@ -16,47 +16,50 @@
 
 namespace mneme::trials {
 
-/// An algorithm of the published code of "Attention Approximates Sparse Distributed Memory" (published_recall.h).
+/// An algorithm of the published code of "Attention Approximates Sparse Distributed Memory"
+/// (published_recall.h).
 struct PublishedName {
   std::string name; ///< "Cont_SDM_NeuronLimit"
   bool finite_locations = false;
-  BetaFittedTo fitted_to = BetaFittedTo::circle_intersection; ///< of memories with beta
+  BetaFitTarget fit_target = BetaFitTarget::circle_intersection; ///< only for memories with beta
 };
 
 struct MemoryKind {
   std::string name;  ///< "sdm", "pattern-sdm", ..., or its steps: "dot + sparsemax + average"
-  std::string title; ///< for readers
+  std::string title; ///< display name
   std::string steps; ///< "dot -> sparsemax -> average"
-  bool on_bits;      ///< stores bits; else real patterns
-  bool in_paper;     ///< one of the seven of "Attention Approximates Sparse Distributed Memory"
+  bool on_bits;      ///< true: stores bits; false: stores real patterns
+  bool in_paper;     ///< one of the seven memories of "Attention Approximates Sparse Distributed Memory"
   MemoryUses uses = {};
   Similarity similarity = {};
-  const SeparationStep* separation = nullptr; ///< of `separations`
+  const SeparationStep* separation = nullptr; ///< row of `separations`
   Projection projection = {};
   std::vector<PublishedName> published = {};
 };
 
-/// All that have a name: SDM first, then attention, then Hopfield networks.
+/// All named memories: SDM, then attention, then Hopfield networks.
 const std::vector<MemoryKind>& memory_kinds();
 
-/// The kinds of these names, each once; "paper" stands for the seven of the paper, "all" for every kind.
+/// The memories with these names, without duplicates. "paper" selects the seven of the paper, "all" all of
+/// them.
 ///
-/// Errors  UsageError that lists the names there are
+/// Errors  UsageError with the list of valid names if a name is unknown
 std::vector<MemoryKind> memory_kinds_named(const std::vector<std::string>& names);
 
-/// The association of these three steps as a memory: on bits if its projection reads out bits, else on real patterns.
-/// The identity of dot products of bits leaves out self-connections, as the classical Hopfield network does.
+/// A memory composed of these three steps. It stores bits if its projection reads out bits, otherwise real
+/// patterns. The identity of dot products of bits has no self-connections, as in the classical Hopfield
+/// network.
 ///
-/// Errors  UsageError if the steps do not fit together
+/// Errors  UsageError if the steps are incompatible
 MemoryKind composed_memory(const MemorySteps& steps);
 
-/// Whether this is the classical Hopfield network, whatever it is called.
+/// True if the steps are those of the classical Hopfield network, for any name.
 bool is_classical_hopfield(const MemoryKind& kind);
 
-/// What a memory of this kind is, for patterns that are compared in `size` bits or numbers. `seed` is that of the
-/// random rounding of finitely many locations.
+/// Options of `associate` for a memory of this kind. `size` is the number of bits or components in which
+/// patterns are compared. `seed` is used for the random rounding of a finite number of locations.
 ///
-/// Errors  UsageError if the memory stores the other sort of patterns
+/// Errors  UsageError if `Patterns` is not the type of patterns that the memory stores
 template <class Patterns>
 AssociateOptions<Patterns> association(const MemoryKind& kind, int64_t size,
                                        const MemoryParameters& parameters, uint64_t seed);
@@ -68,14 +71,14 @@ extern template AssociateOptions<RealPatterns> association(const MemoryKind&, in
 using RecallBits = std::function<Recall<BitPatterns>(const BitPatterns& cues)>;
 using RecallReals = std::function<Recall<RealPatterns>(const RealPatterns& cues)>;
 
-/// Stores patterns in a memory of this kind. `seed` is that of hard locations, of their random numbers and of the
-/// encoding.
+/// Stores patterns in a memory of this kind and returns its recall function. `seed` is used for hard
+/// locations, their random rounding and the encoding.
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
                  uint64_t seed);
-/// The same for real patterns of length 1.
+/// Stores real patterns of length 1.
 RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters);
 
-/// The same for bits with another rule of stopping and another arithmetic than sweeps have.
+/// Stores bits, with a stopping rule and a precision other than those of sweeps.
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
                  uint64_t seed, const UpdateOptions& update, Precision precision);
 

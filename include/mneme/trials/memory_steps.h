@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// The three steps of a memory by name: similarities, separations and projections, and which of them fit together.
+/// Named choices of the three steps of a memory (similarities, separations and projections), and their
+/// compatibility.
 #pragma once
 
 #include <cstdint>
@@ -15,36 +16,36 @@
 
 namespace mneme::trials {
 
-/// The parameters that a memory has.
+/// Which parameters a memory uses.
 struct MemoryUses {
   bool hamming_radius = false;
   bool equal_within_radius = false; ///< all patterns within the Hamming radius have the same weight
   bool beta = false;                ///< an inverse temperature
-  bool alpha = false;               ///< of alpha-entmax
-  bool degree = false;              ///< of a polynomial
-  bool finite_locations = false;    ///< finitely many hard locations
-  bool hard_locations = false;      ///< whose number can be chosen: they are stored
-  bool is_fitted = false; ///< beta or degree, where it is not chosen, is fitted to the Hamming radius
+  bool alpha = false;               ///< parameter of alpha-entmax
+  bool degree = false;              ///< degree of a polynomial
+  bool finite_locations = false;    ///< the number of hard locations is finite
+  bool hard_locations = false;      ///< hard locations are stored, so their number can be chosen
+  bool is_fitted = false;           ///< beta or degree is fitted to the Hamming radius unless it is given
 };
 
 /// One parameter that a memory uses.
 struct MemorySetting {
   std::string name; ///< "hamming_radius", "encoded_bits", "hard_locations", "beta", "alpha", "degree"
   double value;
-  std::string
-      origin; ///< where it comes from, for readers: "fitted to the Hamming radius 75"; empty: as given
+  /// Origin of the value, for display: "fitted to the Hamming radius 75"; empty: given by the user.
+  std::string origin;
 };
 
-/// What one memory is built with (parameter_choice.h chooses it). What it does not use is 0.
+/// Parameters of one memory, chosen by parameter_choice.h. Unused parameters are 0.
 struct MemoryParameters {
-  int64_t hamming_radius = 0; ///< of SDM, and of the fit of beta; in bits of what is compared
-  int64_t encoded_bits = 0;   ///< patterns are compared in this many bits (`BitEncoding`); 0: as they are
-  double hard_locations = 0;  ///< where they are finitely many
-  double beta = 0;            ///< of the scores as they are; cosines and dot products are of length 1
+  int64_t hamming_radius = 0; ///< of SDM, and for the fit of beta; in bits of the compared (encoded) patterns
+  int64_t encoded_bits = 0;   ///< bits of the encoded patterns (`BitEncoding`); 0: no encoding
+  double hard_locations = 0;  ///< number of hard locations if it is finite
+  double beta = 0; ///< multiplies the unscaled scores; cosines and dot products are of unit vectors
   double alpha = 0;
   double degree = 0;
   int64_t update_steps_max = 10;
-  std::vector<MemorySetting> settings = {}; ///< the same for readers, only what is used
+  std::vector<MemorySetting> settings = {}; ///< the used parameters, for display
 };
 
 struct SimilarityStep {
@@ -52,31 +53,31 @@ struct SimilarityStep {
   Similarity similarity;
 };
 
-/// Choices of another step that a separation fits.
-struct FittingSteps {
+/// Choices of another step that are compatible with a separation.
+struct CompatibleSteps {
   std::vector<std::string> names = {}; ///< empty: all
-  std::string reason = {};             ///< why no others fit
+  std::string explanation = {};        ///< why the others are incompatible
 };
 
 struct SeparationStep {
   std::string name; ///< "softmax", "circle-intersection", ...
   MemoryUses uses = {};
   double default_alpha = 0;
-  /// Of patterns of this size; `locations` are absent where they are infinitely many.
+  /// Creates the separation for patterns of this size. `locations` is absent if their number is infinite.
   std::function<Separation(int64_t size, const MemoryParameters& parameters,
                            const std::optional<FiniteLocations>& locations)>
       make;
-  FittingSteps similarities = {}, projections = {};
+  CompatibleSteps similarities = {}, projections = {};
 };
 
 struct ProjectionStep {
   std::string name; ///< "majority", ...
   Projection projection;
-  bool on_bits; ///< reads out bits; else real patterns
+  bool on_bits; ///< true: reads out bits; false: real patterns
 };
 
 const std::vector<SimilarityStep>& similarities();
-/// First the list that memories and layers share (core/simplex_separation.h), by its names.
+/// The separations that memories and layers have in common (core/simplex_separation.h) come first.
 const std::vector<SeparationStep>& separations();
 const std::vector<ProjectionStep>& projections();
 
@@ -87,14 +88,15 @@ struct MemorySteps {
   bool operator==(const MemorySteps&) const = default;
 };
 
-/// A name that is empty is replaced by the default: cosine, softmax, and majority for Hamming distances, else
-/// normalise.
+/// Replaces empty names by the defaults: cosine, softmax, and majority for Hamming distances or normalise
+/// otherwise.
 MemorySteps with_defaults(MemorySteps steps);
 
-/// Errors  UsageError if a name is unknown, or the steps do not fit together: why, and what fits instead
-void require_fitting(const MemorySteps& steps);
+/// Errors  UsageError if a name is unknown, or if the steps are incompatible (with the reason and
+///         alternatives)
+void require_compatible(const MemorySteps& steps);
 
-/// The step of this name. Errors  UsageError that lists the names
+/// The step with this name. Errors  UsageError with the list of names
 template <class Step> const Step& step_named(const std::vector<Step>& steps, const std::string& name);
 extern template const SimilarityStep& step_named(const std::vector<SimilarityStep>&, const std::string&);
 extern template const SeparationStep& step_named(const std::vector<SeparationStep>&, const std::string&);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Chooses the parameters of memories from the patterns that they are to store.
+/// Choice of the parameters of memories from the patterns to be stored.
 #pragma once
 
 #include <cstdint>
@@ -13,78 +13,83 @@
 
 namespace mneme::trials {
 
-/// From this cosine on a real readout counts as the pattern itself, and two real patterns as one.
+/// Minimum cosine at which a real readout counts as equal to a pattern, and two real patterns as equal.
 constexpr double kExactCosine = 0.999;
 
-/// What the distances between stored patterns say about a memory that weights them by their distance from the cue.
+/// Radius and minimum beta for memories that weight stored patterns by their distance from the cue.
 struct RadiusChoice {
   int64_t hamming_radius = 0; ///< 1 .. size / 2
-  double noise = 0;    ///< share of wrong bits up to which a pattern outweighs the others, mean over patterns
-  double beta_min = 0; ///< the smallest beta with which softmax leaves 95 % of the patterns where they are
+  double noise = 0;    ///< maximum noise (fraction of wrong bits) that is tolerated, mean over patterns
+  double beta_min = 0; ///< minimum beta at which 95 % of the patterns are fixed points of softmax
 };
 
-/// How patterns are weighted: by the circle intersection with the cue, or all equally that lie within the radius.
+/// Weights of patterns: the circle intersection with the cue, or equal weights for all patterns within the
+/// radius.
 enum class RadiusWeights { circle_intersection, equal };
 
-/// The radius with which stored patterns are recalled from the most noise.
+/// Chooses the radius at which stored patterns tolerate the most noise.
 ///
-/// A pattern is recalled from a cue at distance e if its weight exceeds the sum of those of all other patterns, whose distances from the cue are taken as e + v - 2 e v / n, v being those from the pattern.
-/// The radius maximises the noise e / n up to which this holds, averaged over at most 100 patterns drawn from `seed`.
-/// Noise counts up to 40 % of the bits, on real patterns up to 50 %: with pictures on black ground a share of wrong
-/// pixels turns them further, since their mean is subtracted. Among equals the smallest radius is taken. Patterns
-/// that coincide do not compete; one that is not recalled exactly from itself tolerates no noise.
+/// A pattern is recalled from a cue at distance e if its weight exceeds the sum of the weights of all other
+/// patterns. The distance of another pattern from the cue is estimated as e + v - 2 e v / n, where v is its
+/// distance from the pattern. The radius maximises the noise e / n up to which this condition holds, averaged
+/// over at most 100 patterns drawn with `seed`. Noise is limited to 40 % of the bits, and to 50 % for real
+/// patterns: in images with a black background a fraction of wrong pixels rotates a pattern further, because
+/// the mean is subtracted. Ties are resolved to the smallest radius. Patterns that coincide do not compete; a
+/// pattern that is not recalled exactly from itself tolerates no noise.
 ///
 /// Types   real patterns have length 1 or 0; their distance is n (1 - cosine) / 2
 /// Errors  UsageError if there is no pattern, or patterns have fewer than 4 components
-/// Cost    O(min(m, 100) m n) for distances, and some 20 radii of O(n^2 log n) per sampled pattern at most, n being at
-///         most 4096 there
+/// Cost    for m patterns O(min(m, 100) m n) for distances, and about 20 radii of at most O(n^2 log n) per
+///         sampled pattern, with n limited to 4096
 RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed,
                            RadiusWeights weights = RadiusWeights::circle_intersection);
 RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed,
                            RadiusWeights weights = RadiusWeights::circle_intersection);
 
-/// Radius and encoding of a memory with finitely many random hard locations.
+/// Radius and encoding of a memory with a finite number of random hard locations.
 struct LocationChoice {
   int64_t hamming_radius = 0; ///< in bits of an address
-  int64_t encoded_bits =
-      0;                  ///< bits of an address where patterns are encoded (`BitEncoding`); 0: they are not
-  double right_share = 0; ///< expected share of right bits after one read from cues with 10 % noise
+  int64_t encoded_bits = 0;   ///< bits of an encoded address (`BitEncoding`); 0: no encoding
+  /// Expected fraction of correct bits after one read from cues with 10 % noise.
+  double expected_accuracy = 0;
 };
 
-/// The choice with the largest expected share of right bits after one read from cues with 10 % noise.
+/// Chooses the radius and encoding with the maximum expected accuracy.
 ///
-/// Formula  a bit of pattern i is right with probability Phi((f - 1/2) / s): f = sum_j lambda(v_j) x_i x_j is the mean
-///          of the sum of counters towards the stored bit, s^2 = sum_j lambda(v_j) its variance, x = -1 or +1 the bit
-///          of pattern j, and lambda(v_j) the expected number of hard locations shared at the distance v_j between
-///          cue and pattern j
-/// Units    at most 32 cues, 1024 patterns and 1024 bits of each are drawn from `seed`; of more patterns each counts
-///          for several
+/// Formula  a bit of pattern i is correct with probability Phi((f - 1/2) / s): f = sum_j lambda(v_j) x_i x_j
+///          is the mean of the sum of counters towards the stored bit, s^2 = sum_j lambda(v_j) its variance,
+///          x = -1 or +1 the bit of pattern j, and lambda(v_j) the expected number of hard locations shared
+///          at the distance v_j between cue and pattern j
+/// Units    at most 32 cues, 1024 patterns and 1024 bits of each are sampled with `seed`; sampled patterns
+///          are weighted by the number of patterns that each represents
 /// Errors   as `choose_radius`, and unless hard_locations >= 1
 LocationChoice choose_locations(const BitPatterns& stored, double hard_locations, uint64_t seed);
 
-/// What a user chooses; what is absent is chosen from the patterns.
+/// Parameters given by the user; absent ones are chosen from the patterns.
 struct ParameterChoices {
-  std::optional<int64_t> hamming_radius = {}; ///< of every memory that has one; no patterns are encoded then
-  /// Of every memory that has one, for its scores as they are. Absent: fitted to the Hamming radius in the published
-  /// convention, but at least RadiusChoice::beta_min, and divided by how much the score changes with the cosine; or
-  /// 1 / sqrt(size) (Transformer attention).
+  /// For all memories that use a radius. Disables the encoding of patterns.
+  std::optional<int64_t> hamming_radius = {};
+  /// For all memories that use beta; multiplies the unscaled scores. Default: fitted to the Hamming radius in
+  /// the published convention, but at least RadiusChoice::beta_min, and divided by the derivative of the
+  /// score with respect to the cosine; 1 / sqrt(size) for Transformer attention.
   std::optional<double> beta = {};
-  std::optional<double> alpha = {}; ///< of alpha-entmax, in (1, 2]; absent: that of kSimplexSeparations
-  /// Of every memory that has one, > 0. Absent: the fitted beta, rounded up, since (1 - x)^beta <= exp(-beta x); or 3
-  /// (dense associative memory).
+  std::optional<double> alpha = {}; ///< of alpha-entmax, in (1, 2]; default: that of kSimplexSeparations
+  /// For all memories that use a degree, > 0. Default: the fitted beta, rounded up, because
+  /// (1 - x)^beta <= exp(-beta x); 3 for dense associative memory.
   std::optional<double> degree = {};
   int64_t hard_locations = 100000; ///< of neuron-based SDM
   int64_t update_steps_max = 10;
 };
 
-/// Errors  UsageError for patterns of fewer than 4 components, a radius outside 2 .. size - 1, or another number that
-///         is out of its range
+/// Errors  UsageError for patterns of fewer than 4 components, a radius outside 2 .. size - 1, or another
+///         parameter out of range
 void require_valid(const ParameterChoices& choices, int64_t size);
 
-/// Parameters of the memories of a sweep. What several memories share is computed once.
+/// Chooses the parameters of the memories of a sweep. Results that several memories need are computed once.
 class ParameterChooser {
 public:
-  /// The patterns as bits and as real patterns of length 1; both must live as long as the chooser.
+  /// `bits` and `reals` are the patterns as bits and as real patterns of length 1; both must outlive the
+  /// chooser.
   ///
   /// Errors  as `require_valid`, and UsageError if there is no pattern
   ParameterChooser(const BitPatterns& bits, const RealPatterns& reals, const ParameterChoices& choices,
@@ -102,8 +107,8 @@ private:
   const RealPatterns& reals_;
   ParameterChoices choices_;
   uint64_t seed_;
-  std::map<std::pair<bool, RadiusWeights>, RadiusChoice> radii_; ///< by whether patterns are bits
-  std::map<double, LocationChoice> locations_;                   ///< by the number of hard locations
+  std::map<std::pair<bool, RadiusWeights>, RadiusChoice> radii_; ///< key: patterns are bits, weights
+  std::map<double, LocationChoice> locations_;                   ///< key: number of hard locations
 };
 
 } // namespace mneme::trials

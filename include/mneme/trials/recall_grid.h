@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Recall by the published algorithms over radii and distances of the cues, and when two such means agree.
+/// Recall by the published algorithms over a grid of radii and cue distances, and the tolerance for comparing
+/// two means.
 #pragma once
 
 #include <cstdint>
@@ -15,46 +16,50 @@
 namespace mneme::trials {
 
 struct RecallGrid {
-  std::vector<std::string> algorithms = {}; ///< of `published_algorithms`
+  std::vector<std::string> algorithms = {}; ///< names from `published_algorithms`
   std::vector<int64_t> radii = {};
   std::vector<int64_t> distances = {};
   double hard_locations = 0;
   int64_t data_sets = 1;
-  int64_t cues = 1;               ///< per data set, of its first patterns
+  int64_t cues = 1;               ///< per data set, made from its first patterns
   bool keep_nearest = true;       ///< see `published_cues`
   int64_t update_steps_max = 100; ///< as published
   uint64_t seed = 1;
 };
 
-/// One algorithm at one radius and distance, over all data sets.
+/// Result of one algorithm at one radius and distance, over all data sets.
 struct GridPoint {
   std::string algorithm = {};
   int64_t radius = 0, distance = 0;
-  MeanInterval mean = {}; ///< of the cosine to the pattern; the interval is that of the data sets' means
-  double deviation = 0;   ///< of the cosines themselves (population)
-  int64_t samples = 0;    ///< cues of all data sets
+  /// Mean cosine to the pattern. The interval is computed from the means of the data sets.
+  MeanInterval mean = {};
+  double deviation = 0; ///< standard deviation of the cosines (population)
+  int64_t samples = 0;  ///< number of cues in all data sets
   int64_t data_sets = 1;
-  double between_data_sets = 0; ///< deviation of the data sets' means
-  int64_t steps = 0;            ///< most steps of a data set
+  double between_data_sets = 0; ///< standard deviation of the means of the data sets
+  int64_t steps = 0;            ///< maximum number of update steps over the data sets
 };
 
-/// Patterns of a data set by its number.
+/// Draws the patterns of the data set with this index.
 using DrawPatterns = std::function<PublishedPatterns(int64_t data_set, const Random& random)>;
 
-/// In order: algorithm, radius, distance. Memories run beside each other; cues of one data set and distance are the
-/// same for all of them.
+/// Runs the grid; points are ordered by algorithm, radius and distance. Memories run in parallel; the cues of
+/// a data set and distance are the same for all of them.
 ///
-/// Errors  UsageError if data_sets < 1, cues < 1, or as `PublishedMemory` and `published_cues`
+/// Errors  UsageError if data_sets < 1 or cues < 1, and as `PublishedMemory` and `published_cues`
 std::vector<GridPoint> recall_over_grid(const RecallGrid& grid, const DrawPatterns& patterns,
                                         Progress& progress);
 
-/// Standard errors that two means may lie apart: one false alarm in 150 000 normal deviates.
-constexpr double kErrors = 4.5;
-/// The same for the part that comes from data sets, whose deviation is itself estimated from few of them.
-constexpr double kDataSetErrors = 6;
+/// Maximum difference of two means in standard errors: one false alarm in 150 000 comparisons of normal
+/// deviates.
+constexpr double kMaxStandardErrors = 4.5;
+/// Maximum for the variation between data sets; larger, because its deviation is estimated from few data
+/// sets.
+constexpr double kMaxDataSetErrors = 6;
 
-/// How far the mean of `published` (its deviation, samples and data sets count) may lie from the measured one;
-/// `floor` is what rounding or reading off a figure adds.
+/// Tolerance for the difference between the means of `measured` and `published`. The mean of `published` is
+/// not used, only its deviation, samples and data sets. `floor` is the error of rounding or of reading off a
+/// figure.
 double allowed_difference(const GridPoint& measured, const GridPoint& published, double floor);
 
 } // namespace mneme::trials

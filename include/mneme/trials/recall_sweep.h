@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// How well do memories recall these patterns? A sweep over memories, noise levels and seeds.
+/// Recall experiment: a sweep over memories, noise levels and seeds for one set of patterns.
 #pragma once
 
 #include <cstdint>
@@ -17,72 +17,70 @@
 
 namespace mneme::trials {
 
-/// How cues are made from patterns; p is the noise.
+/// Noise of cues; p is the noise level.
 enum class Corruption {
-  flip,           ///< round(p n) bits change; pixels x become 1 - x
-  cosine,         ///< real patterns are turned to the cosine 1 - 2p; bits as `flip`
-  mask,           ///< the lower share p of the image becomes 0
-  salt_and_pepper ///< a share p becomes 0 or 1
+  flip,           ///< flips round(p n) bits; pixels x become 1 - x
+  cosine,         ///< rotates real patterns to a cosine of 1 - 2p; bits as `flip`
+  mask,           ///< sets the lower fraction p of an image to 0
+  salt_and_pepper ///< sets a fraction p of the positions to 0 or 1
 };
 
 struct SweepOptions {
   std::vector<MemoryKind> memories;
   std::vector<double> noise = {0.1, 0.2, 0.3}; ///< in 0 .. 1
   Corruption corruption = Corruption::flip;
-  int64_t seeds = 5; ///< trials per memory and noise: cues, and hard locations, are drawn anew
+  int64_t seeds = 5; ///< trials per memory and noise level, each with its own cues and hard locations
   uint64_t seed = 1;
   ParameterChoices parameters = {};
-  /// Real-valued memories compare patterns with the mean of all stored ones taken off, and length 1; false:
-  /// only length 1.
+  /// Real-valued memories subtract the mean of all stored patterns and normalise; false: they only normalise.
   bool centre = true;
-  /// Cues to use instead of corrupted patterns; each then counts as recalled if it ends at any stored
-  /// pattern.
+  /// Cues to use instead of corrupted patterns. Such a cue counts as recalled if its readout equals any
+  /// stored pattern.
   std::optional<data::PatternSet> cues;
 };
 
-/// One memory at one noise level.
+/// Result of one memory at one noise level.
 struct SweepRow {
   std::string memory;          ///< MemoryKind::name
-  std::optional<double> noise; ///< absent for cues that were given
-  /// Share of cues recalled exactly: all bits, or a cosine of at least kExactCosine, at a pattern that no other stored
-  /// one coincides with. A cue that nothing answered stays as it was and does not count, whatever it was.
+  std::optional<double> noise; ///< absent if the cues were given
+  /// Fraction of cues that are recalled exactly: the readout has all bits, or a cosine of at least
+  /// kExactCosine, of a pattern that coincides with no other stored one. A cue that activates no location or
+  /// pattern is returned unchanged and never counts as recalled.
   MeanInterval exact;
-  double ambiguous = 0; ///< share of cues that ended as exactly at a pattern that others coincide with
-  std::optional<MeanInterval> bit_error; ///< mean share of wrong bits; memories on bits only
+  double ambiguous = 0; ///< fraction of cues whose readout equals a pattern that coincides with others
+  std::optional<MeanInterval> bit_error; ///< mean fraction of wrong bits; memories on bits only
   MeanInterval cosine;                   ///< mean cosine between readout and pattern (bits as -1 and +1)
-  MeanInterval steps;                    ///< mean update steps
-  double settled = 0;                    ///< share of cues that no longer moved at the end
-  double unanswered = 0;                 ///< share of cues whose last step nothing answered
-  /// Share of cues that are nearer to another stored pattern than to their own, of at most 100 cues of the first trial.
-  /// 0 for cues that were given.
+  MeanInterval steps;                    ///< mean number of update steps
+  double settled = 0;                    ///< fraction of cues that converged
+  double unanswered = 0; ///< fraction of cues that activated no location or pattern in the last step
+  /// Fraction of cues that are nearer to another stored pattern than to their own, among at most 100 cues of
+  /// the first trial. 0 if the cues were given.
   double misleading = 0;
-  double seconds = 0; ///< of recall, all seeds together
+  double seconds = 0; ///< recall time, sum over all seeds
 };
 
-/// What the cues of one row and their readouts looked like in the first trial, in the numbers of the patterns
-/// given.
-struct SweepPictures {
+/// Cues and readouts of one row in the first trial, on the scale of the given patterns.
+struct SweepExamples {
   RealPatterns cues, readouts;
-  std::vector<int64_t> targets;   ///< the pattern that each cue belongs to, or has ended nearest to
-  std::vector<double> likenesses; ///< cosine of each readout to that pattern, as it was measured
-  std::vector<bool> exact;        ///< recalled exactly, as counted in SweepRow::exact
+  std::vector<int64_t> targets; ///< index of the pattern of each cue, or of the one nearest to its readout
+  /// Cosine between each readout and that pattern, in the form that the memory compares.
+  std::vector<double> cosines;
+  std::vector<bool> exact; ///< recalled exactly, as counted in SweepRow::exact
 };
 
-/// How a memory holds the patterns themselves: recall from cues without noise.
+/// Recall of the stored patterns from themselves, without noise.
 struct MemoryReport {
   MemoryKind kind;
   MemoryParameters parameters = {};
-  int64_t count = 0;      ///< patterns stored
-  double self_recall = 0; ///< share of patterns recalled exactly from themselves
-  double ambiguous = 0;   ///< share recalled from themselves that coincide with another stored pattern
-  int64_t distinct =
-      0; ///< patterns that differ as this memory stores them: bits, or cosines below kExactCosine
-  int64_t without_direction =
-      0; ///< patterns of which nothing is left to compare; memories on real numbers only
-  bool beyond_capacity = false; ///< self_recall + ambiguous < 1/2, of the patterns that have a direction
-  bool out_of_reach =
-      false;              ///< nothing answers most of them: no hard location, or no pattern, is near enough
-  std::string bound = {}; ///< empty, or the known bound that the number of patterns exceeds
+  int64_t count = 0;      ///< number of stored patterns
+  double self_recall = 0; ///< fraction of patterns that are recalled exactly from themselves
+  double ambiguous = 0;   ///< fraction recalled from themselves that coincide with another stored pattern
+  int64_t distinct = 0;   ///< number of distinct patterns: by bits, or with cosines below kExactCosine
+  /// Number of patterns that are all zeros after the mean is subtracted; memories on real numbers only.
+  int64_t without_direction = 0;
+  bool beyond_capacity = false; ///< self_recall + ambiguous < 1/2, among patterns with a direction
+  bool out_of_reach = false; ///< most patterns activate nothing: no hard location or pattern is near enough
+  std::string bound = {};    ///< known bound that the number of patterns exceeds; empty: none
 };
 
 struct SweepResult {
@@ -90,12 +88,14 @@ struct SweepResult {
   std::vector<SweepRow> rows;
 };
 
-/// Called when a memory has been through all noise levels and seeds; `pictures` belongs to `rows`.
+/// Called when a memory has finished all noise levels and seeds; examples[i] belongs to rows[i].
 using MemoryDone = std::function<void(const MemoryReport& memory, const std::vector<SweepRow>& rows,
-                                      const std::vector<SweepPictures>& pictures)>;
+                                      const std::vector<SweepExamples>& examples)>;
 
-/// Errors  UsageError if an option does not fit the patterns; Interrupted, after `done` was called for what
-/// had ended
+/// Runs the sweep.
+///
+/// Errors  UsageError if an option is not valid for the patterns; Interrupted, after `done` was called for
+///         all finished memories
 SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& options, Progress& progress,
                          const MemoryDone& done);
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Prints the coefficients in gelu_layer.cpp: (1 + 2y) exp(y^2) erfc(y) as polynomials in t = (y - K) / (y + K), y >= 0.
+"""Prints the coefficients in gelu_layer.cpp: polynomials in t = (y - K) / (y + K) that approximate (1 + 2y) exp(y^2) erfc(y), y >= 0.
 
-Chebyshev interpolation in 40 digits; run with any Python that has mpmath (torch brings it along)."""
+Chebyshev interpolation in 40 digits. Needs mpmath, which PyTorch depends on."""
 
 from mpmath import chebyt, cos, erfc, exp, mp, mpf, pi, sqrt, taylor
 
@@ -26,7 +26,7 @@ for number, degree in DEGREES.items():
         weight = 2 / mpf(NODES) * sum(v * cos(i * angle) for v, angle in zip(values, angles))
         for power, coefficient in enumerate(taylor(lambda x: chebyt(i, x), 0, i)):
             monomials[power] += (weight / 2 if i == 0 else weight) * coefficient
-    worst = max(abs(sum(c * cos(a) ** n for n, c in enumerate(monomials)) - v) for a, v in zip(angles, values))
-    print(number, "largest error", mp.nstr(worst, 3))
+    error = max(abs(sum(c * cos(a) ** n for n, c in enumerate(monomials)) - v) for a, v in zip(angles, values))
+    print(number, "max error", mp.nstr(error, 3))
     for coefficient in monomials:
         print(f"    {mp.nstr(coefficient, 18)},")

@@ -13,11 +13,12 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
-namespace { // every kernel has its own names
+namespace { // other kernels define the same names
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// (1 + 2y) exp(y^2) erfc(y) for y >= 0 is a polynomial in t = (y - kCentre) / (y + kCentre), up to 3e-15 in double and
-/// 1.5e-8 in float. fit_tail.py computes it; lowest power first.
+/// Coefficients, lowest power first, of a polynomial in t = (y - kCentre) / (y + kCentre) that approximates
+/// (1 + 2y) exp(y^2) erfc(y) for y >= 0, with an error of 3e-15 in double and 1.5e-8 in float. Computed by
+/// fit_tail.py.
 constexpr double kCentre = 3.75;
 template <class T> struct Tail;
 template <> struct Tail<double> {
@@ -28,18 +29,20 @@ template <> struct Tail<double> {
       0.0000516260162225985315, 0.0000224100192286129172, -0.0000113997260744473654, -1.00834521704796831e-6,
       1.69599580794304785e-6,   -2.77496111228837624e-8,  -2.14306922758236402e-7,   8.52635981748303257e-9,
       1.75521763074339262e-8};
-  static constexpr double kFar = 40; // the density is 0 from here on; larger y would overflow the quotient
+  // The density underflows to 0 from here on; a larger y would overflow the quotient in Gelu.
+  static constexpr double kMaxDistance = 40;
 };
 template <> struct Tail<float> {
   static constexpr float kPowers[] = {
       1.23751261926769989F,     -0.140240658321386411F,  0.00358627039402461811F,  0.0822784199834704666F,
       -0.108814270149050695F,   0.0922907695913037828F,  -0.0586468587355461429F,  0.028409252364127258F,
       -0.00984449485967495096F, 0.00167591221798113118F, 0.000396307612989362722F, -0.000224116746744160212F};
-  static constexpr float kFar = 15;
+  static constexpr float kMaxDistance = 15;
 };
-constexpr double kHalfRoot = 0.70710678118654752440, kDensityAtZero = 0.39894228040143267794;
+constexpr double kSqrtHalf = 0.70710678118654752440, kDensityAtZero = 0.39894228040143267794;
 
-/// The polynomial, as two chains, of the even and the odd powers, that do not wait for each other.
+/// Evaluates the polynomial of Tail. Even and odd powers are two independent chains, which halves the
+/// latency.
 template <class D, class V> HWY_INLINE V TailAt(D d, V t) {
   constexpr auto& powers = Tail<hn::TFromD<D>>::kPowers;
   constexpr int kCount = static_cast<int>(sizeof(powers) / sizeof(powers[0]));
@@ -56,33 +59,34 @@ template <class D, class V> HWY_INLINE V TailAt(D d, V t) {
   }
 }
 
-template <class V> struct ValueAndSlope { V value, slope; };
+template <class V> struct Activation { V output, derivative; };
 
-template <class D, class V> HWY_INLINE ValueAndSlope<V> Gelu(D d, V x) {
+/// Computed from the tail probability Phi(-|x|) = erfc(y) / 2, y = |x| / sqrt(2), where erfc(y) is exp(-y^2)
+/// times the polynomial of Tail, divided by 1 + 2y.
+template <class D, class V> HWY_INLINE Activation<V> Gelu(D d, V x) {
   using T = hn::TFromD<D>;
   const auto one = hn::Set(d, T{1}), centre = hn::Set(d, static_cast<T>(kCentre));
-  const auto distance = hn::Min(hn::Abs(x), hn::Set(d, Tail<T>::kFar));
+  const auto distance = hn::Min(hn::Abs(x), hn::Set(d, Tail<T>::kMaxDistance));
   const auto density =
-      hn::Exp(d, hn::Mul(hn::Mul(distance, distance), hn::Set(d, T{-0.5}))); // times root of 2 pi
-  const auto y = hn::Mul(distance, hn::Set(d, static_cast<T>(kHalfRoot)));
+      hn::Exp(d, hn::Mul(hn::Mul(distance, distance), hn::Set(d, T{-0.5}))); // times sqrt(2 pi)
+  const auto y = hn::Mul(distance, hn::Set(d, static_cast<T>(kSqrtHalf)));
   const auto sum = hn::Add(y, centre), twice = hn::MulAdd(y, hn::Set(d, T{2}), one);
   const auto inverse = hn::Div(one, hn::Mul(sum, twice)); // one division for both quotients
   const auto t = hn::Mul(hn::Mul(hn::Sub(y, centre), twice), inverse);
   const auto tail =
       hn::Mul(hn::Mul(TailAt(d, t), hn::Mul(sum, inverse)), hn::Mul(density, hn::Set(d, T{0.5})));
-  const auto below = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
-  // x itself stands in both, so that NaN stays NaN; far out the density is 0 and so is what x multiplies.
-  return {hn::Mul(x, below),
-          hn::MulAdd(hn::Mul(x, hn::Set(d, static_cast<T>(kDensityAtZero))), density, below)};
+  const auto cdf = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), tail, hn::Sub(one, tail));
+  // x is a factor of both results, so NaN stays NaN. Beyond kMaxDistance the density is 0.
+  return {hn::Mul(x, cdf), hn::MulAdd(hn::Mul(x, hn::Set(d, static_cast<T>(kDensityAtZero))), density, cdf)};
 }
 
-/// 0 or `louder` for each lane.
+/// Dropout factors of one vector of units: 0 or keep_scale.
 template <class D, class T> HWY_INLINE auto DropoutFactor(D d, const GeluLayerArgs<T>& args, int64_t to) {
-  const hn::Rebind<int32_t, D> of_integers;
-  const auto integers = hn::PromoteTo(of_integers, hn::LoadU(hn::Rebind<uint16_t, D>(), args.chances + to));
-  const auto factor = [&](auto chance) HWY_ATTR {
-    return hn::IfThenElse(hn::Lt(chance, hn::Set(d, static_cast<T>(args.silenced_below))), hn::Zero(d),
-                          hn::Set(d, args.louder));
+  const hn::Rebind<int32_t, D> di;
+  const auto integers = hn::PromoteTo(di, hn::LoadU(hn::Rebind<uint16_t, D>(), args.dropout_bits + to));
+  const auto factor = [&](auto bits) HWY_ATTR {
+    return hn::IfThenElse(hn::Lt(bits, hn::Set(d, static_cast<T>(args.drop_threshold))), hn::Zero(d),
+                          hn::Set(d, args.keep_scale));
   };
   if constexpr (sizeof(T) == sizeof(int32_t)) {
     return factor(hn::ConvertTo(d, integers));
@@ -91,7 +95,8 @@ template <class D, class T> HWY_INLINE auto DropoutFactor(D d, const GeluLayerAr
   }
 }
 
-/// Results of `kRows` samples for the units from `unit` on that one vector holds.
+/// Results of `kRows` samples for one vector of units from `unit` on. Four rows share each load of the
+/// weights.
 template <int kRows, class D, class T>
 HWY_INLINE void Block(D d, const GeluLayerArgs<T>& args, int64_t sample, int64_t unit) {
   const T* inputs = args.inputs + sample * args.num_inputs;
@@ -108,12 +113,12 @@ HWY_INLINE void Block(D d, const GeluLayerArgs<T>& args, int64_t sample, int64_t
   const auto finish = [&](auto sum, int64_t row) HWY_ATTR {
     auto result = Gelu(d, sum);
     const int64_t to = (sample + row) * args.num_units + unit;
-    if (args.chances != nullptr) {
+    if (args.dropout_bits != nullptr) {
       const auto factor = DropoutFactor(d, args, to);
-      result = {hn::Mul(result.value, factor), hn::Mul(result.slope, factor)};
+      result = {hn::Mul(result.output, factor), hn::Mul(result.derivative, factor)};
     }
-    hn::StoreU(result.value, d, args.values + to);
-    hn::StoreU(result.slope, d, args.slopes + to);
+    hn::StoreU(result.output, d, args.outputs + to);
+    hn::StoreU(result.derivative, d, args.derivatives + to);
   };
   finish(s0, 0);
   if constexpr (kRows == 4) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A layer of a network with Gaussian error linear units: what its units say, and how steeply, for the way back.
+/// Linear layer with exact GELU: activations, and their derivatives for the backward pass.
 ///
 /// Source  Hendrycks & Gimpel 2016, "Gaussian Error Linear Units", the exact form
 #pragma once
@@ -9,32 +9,32 @@
 
 namespace mneme::kernels {
 
-/// sum = bias + inputs . weights; value = sum P(sum), slope = P(sum) + sum p(sum), where P is the normal
-/// distribution function and p its density. With dropout both are 0 where the unit's chance is below `silenced_below`,
-/// and times `louder` elsewhere.
+/// x = bias + inputs . weights, output = x Phi(x), derivative = Phi(x) + x phi(x), where Phi is the standard
+/// normal distribution function and phi its density. With dropout, both are 0 for a unit whose dropout_bits
+/// are below drop_threshold, and multiplied by keep_scale for the other units.
 ///
 /// Shapes  inputs [num_samples, num_inputs], weights [num_inputs, num_units], bias [num_units]
-///         -> values, slopes [num_samples, num_units], as `chances`; row-major, any size >= 0, no alignment needed, no
-///         overlap; T = float or double
-/// Errors  of a value or slope, for the same sum: at most 1e-14 (float: 4e-7) of the greater of 1 and |value|; NaN
-///         gives NaN
+///         -> outputs, derivatives [num_samples, num_units]; dropout_bits has the same shape; row-major, any
+///         size >= 0, no alignment needed, no overlap; T = float or double
+/// Errors  of an output or derivative at a given x: at most 1e-14 (float: 4e-7) times max(1, |output|). NaN
+///         propagates
 template <class T> struct GeluLayerArgs {
   const T* inputs;
   const T* weights;
   const T* bias;
-  T* values;
-  T* slopes;
+  T* outputs;
+  T* derivatives; ///< d output / d x
   int64_t num_samples, num_inputs, num_units;
-  const uint16_t* chances = nullptr; ///< null: no dropout
-  uint16_t silenced_below = 0;
-  T louder = 1;
+  const uint16_t* dropout_bits = nullptr; ///< uniform random numbers; nullptr: no dropout
+  uint16_t drop_threshold = 0;            ///< dropout probability times 2^16
+  T keep_scale = 1;                       ///< 1 / (1 - dropout probability)
 };
 
 /// Single-threaded. The results of a sample do not depend on the other samples of the call.
 void gelu_layer(const GeluLayerArgs<float>& args);
 void gelu_layer(const GeluLayerArgs<double>& args);
 
-namespace reference { // by the error function of the standard library, in double
+namespace reference { // uses std::erfc, in double
 void gelu_layer(const GeluLayerArgs<float>& args);
 void gelu_layer(const GeluLayerArgs<double>& args);
 } // namespace reference

@@ -12,10 +12,11 @@ template <class T> void run(benchmark::State& state, void (*kernel)(const GeluLa
   const int64_t samples = state.range(0), width = state.range(1), units = state.range(2);
   const auto inputs = random_numbers<T>(1, samples * width), weights = random_numbers<T>(2, width * units),
              bias = random_numbers<T>(3, units);
-  std::vector<T> values(static_cast<size_t>(samples * units)), slopes(values.size());
+  std::vector<T> outputs(static_cast<size_t>(samples * units)), derivatives(outputs.size());
   for (auto _ : state) {
-    kernel({inputs.data(), weights.data(), bias.data(), values.data(), slopes.data(), samples, width, units});
-    benchmark::DoNotOptimize(values.data());
+    kernel({inputs.data(), weights.data(), bias.data(), outputs.data(), derivatives.data(), samples, width,
+            units});
+    benchmark::DoNotOptimize(outputs.data());
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * samples * units);
@@ -29,7 +30,7 @@ template <class T> void BM_gelu_layer(benchmark::State& state) {
   run<T>(state, gelu_layer);
 }
 
-/// The perceptron of the comparison with self-attention.
+/// Shapes: the MLP of the comparison with self-attention.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"samples", "inputs", "units"})->Args({200, 17, 512});
 }

@@ -1,55 +1,66 @@
 // SPDX-License-Identifier: MIT
 
-/// Association of few queries with very many rows that are normalised on the way: each row is read once, and no
-/// normalised copy of it is kept.
+/// Softmax attention of few queries over many rows, with the layer norm of the rows folded into the sums:
+/// every row is read once, and no normalised copy of it is stored.
+///
+/// Also    docs/theory/streaming_attention.md, section 7
 #pragma once
 
 #include <cstdint>
 
 namespace mneme::kernels {
 
-/// readout [num_queries, size] = softmax(queries . y^T) . y, where y = (row - its mean) / sqrt(its variance +
-/// epsilon), mean and variance over the features of the row; T = float or double, row-major.
+/// readout [num_queries, size] = softmax(queries . Y^T) . Y, where Y are the normalised rows,
+/// y = (row - mean) / sqrt(variance + epsilon), with mean and variance over the features of a row; T = float
+/// or double, row-major.
 ///
-/// Per query also largest = max of its scores, sum = sum of exp(score - largest): answers of several parts of the rows
-/// can be put together. No rows: readout 0, largest = lowest T, sum 0. Weights below 2^-100 of the largest count as 0.
-/// A NaN in a query stays in its own answer; a NaN in a row reaches every query.
+/// The softmax statistics row_max = max of the scores and row_sum = sum of exp(score - row_max) of every
+/// query are returned as well, so that readouts over disjoint chunks of rows can be merged exactly.
+///
+/// Errors  without rows, readout and row_sum are 0 and row_max is the lowest T. Weights below 2^-100 of the
+///         largest count as 0. A NaN in a query stays in its readout; a NaN in a row reaches every query
 template <class T> struct NormedAssociationArgs {
-  const T*
-      queries;   ///< [num_queries, size], times beta; a constant added to all features of one changes nothing
+  /// [num_queries, size], times beta. Adding a constant to all features of a query changes nothing.
+  const T* queries;
   const T* rows; ///< [num_rows, size]
   T epsilon;     ///< > 0
   T* readout;
-  T* largest;
-  T* sum;
+  T* row_max;
+  T* row_sum;
   int64_t num_queries, num_rows, size;
 };
 
-/// Adds the gradient of the queries, and writes that of the rows: with p = exp(queries . y^T - largest) / sum, g =
-/// d_readout and shift = g . readout of a query:
-///   ds = p o (g . y^T - shift),  d_queries += ds . y,  d_y = ds^T . queries + p^T . g,
-///   d_rows = (d_y - mean of d_y - y mean(d_y . y)) / sqrt(variance + epsilon)
-/// largest and sum are those of all rows; the rows of a call may be a part of these.
+/// Backward pass: adds the gradient of the queries and writes that of the rows.
+///
+///     P          = exp(queries . Y^T - row_max) / row_sum
+///     dS         = P o (d_readout . Y^T - delta),    delta = row sum of d_readout o readout
+///     d_queries += dS . Y
+///     dY         = dS^T . queries + P^T . d_readout
+///     d_rows     = (dY - mean(dY) - y mean(dY o y)) / sqrt(variance + epsilon), means over the features of a
+///     row
+///
+/// row_max and row_sum are those of all rows; the rows of a call may be a chunk of them.
 template <class T> struct NormedAssociationGradientArgs {
   const T* queries;
   const T* rows;
   T epsilon;
-  const T* largest;   ///< [num_queries]
-  const T* sum;       ///< [num_queries]
+  const T* row_max;   ///< [num_queries]
+  const T* row_sum;   ///< [num_queries]
   const T* d_readout; ///< [num_queries, size]
-  const T* shift;     ///< [num_queries]
-  T* d_queries;       ///< [num_queries, size]; nullptr: not wanted
-  T* d_rows;          ///< [num_rows, size]; nullptr: not wanted
+  const T* delta;     ///< [num_queries]
+  T* d_queries;       ///< [num_queries, size]; nullptr: not computed
+  T* d_rows;          ///< [num_rows, size]; nullptr: not computed
   int64_t num_queries, num_rows, size;
 };
 
-/// Single-threaded. The error of a sum grows with the rows of a call: give some thousands at a time.
+/// Single-threaded. The error of a sum grows with the number of rows of a call: pass chunks of some thousand
+/// rows and merge them in double.
 void normed_association(const NormedAssociationArgs<float>& args);
 void normed_association(const NormedAssociationArgs<double>& args);
 void normed_association_gradient(const NormedAssociationGradientArgs<float>& args);
 void normed_association_gradient(const NormedAssociationGradientArgs<double>& args);
 
-namespace reference { // everything in double
+namespace reference { // computes in double
 void normed_association(const NormedAssociationArgs<float>& args);
 void normed_association(const NormedAssociationArgs<double>& args);
 void normed_association_gradient(const NormedAssociationGradientArgs<float>& args);

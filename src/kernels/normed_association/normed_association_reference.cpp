@@ -11,7 +11,7 @@ namespace {
 
 using Numbers = std::vector<double>;
 
-/// A row after its norm, and what it was divided by.
+/// A normalised row and the deviation that it was divided by.
 struct NormedRow {
   Numbers y;
   double deviation = 0;
@@ -42,27 +42,27 @@ template <class T> double product(const Numbers& y, const T* x) {
 template <class T> void forward(const NormedAssociationArgs<T>& args) {
   for (int64_t q = 0; q < args.num_queries; ++q) {
     Numbers scores;
-    double largest = static_cast<double>(std::numeric_limits<T>::lowest()), sum = 0;
+    double row_max = static_cast<double>(std::numeric_limits<T>::lowest()), row_sum = 0;
     for (int64_t r = 0; r < args.num_rows; ++r) {
       const NormedRow row(args.rows + r * args.size, args.size, static_cast<double>(args.epsilon));
       scores.push_back(product(row.y, args.queries + q * args.size));
-      largest = std::fmax(largest, scores.back());
+      row_max = std::fmax(row_max, scores.back());
     }
     Numbers readout(static_cast<size_t>(args.size));
     for (int64_t r = 0; r < args.num_rows; ++r) {
       const NormedRow row(args.rows + r * args.size, args.size, static_cast<double>(args.epsilon));
-      const double weight = std::exp(scores[static_cast<size_t>(r)] - largest);
-      sum += weight;
+      const double weight = std::exp(scores[static_cast<size_t>(r)] - row_max);
+      row_sum += weight;
       for (size_t i = 0; i < readout.size(); ++i) {
         readout[i] += weight * row.y[i];
       }
     }
     for (size_t i = 0; i < readout.size(); ++i) {
       args.readout[q * args.size + static_cast<int64_t>(i)] =
-          static_cast<T>(sum == 0 ? 0.0 : readout[i] / sum);
+          static_cast<T>(row_sum == 0 ? 0.0 : readout[i] / row_sum);
     }
-    args.largest[q] = static_cast<T>(largest);
-    args.sum[q] = static_cast<T>(sum);
+    args.row_max[q] = static_cast<T>(row_max);
+    args.row_sum[q] = static_cast<T>(row_sum);
   }
 }
 
@@ -73,14 +73,14 @@ template <class T> void backward(const NormedAssociationGradientArgs<T>& args) {
     const NormedRow row(args.rows + r * args.size, args.size, static_cast<double>(args.epsilon));
     Numbers d_y(row.y.size());
     for (int64_t q = 0; q < args.num_queries; ++q) {
-      if (args.sum[q] == 0) {
+      if (args.row_sum[q] == 0) {
         continue;
       }
       const T *query = args.queries + q * args.size, *g = args.d_readout + q * args.size;
       const double score = product(row.y, query);
       const double p =
-          std::exp(score - static_cast<double>(args.largest[q])) / static_cast<double>(args.sum[q]);
-      const double d_score = p * (product(row.y, g) - static_cast<double>(args.shift[q]));
+          std::exp(score - static_cast<double>(args.row_max[q])) / static_cast<double>(args.row_sum[q]);
+      const double d_score = p * (product(row.y, g) - static_cast<double>(args.delta[q]));
       for (size_t i = 0; i < d_y.size(); ++i) {
         d_queries[static_cast<size_t>(q * args.size) + i] += d_score * row.y[i];
         d_y[i] += d_score * static_cast<double>(query[i]) + p * static_cast<double>(g[i]);
@@ -91,10 +91,10 @@ template <class T> void backward(const NormedAssociationGradientArgs<T>& args) {
       for (const double d : d_y) {
         mean += d / size;
       }
-      const double along = product(row.y, d_y.data()) / size;
+      const double mean_of_products = product(row.y, d_y.data()) / size;
       for (size_t i = 0; i < d_y.size(); ++i) {
         args.d_rows[r * args.size + static_cast<int64_t>(i)] =
-            static_cast<T>((d_y[i] - mean - row.y[i] * along) / row.deviation);
+            static_cast<T>((d_y[i] - mean - row.y[i] * mean_of_products) / row.deviation);
       }
     }
   }

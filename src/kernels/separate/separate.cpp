@@ -17,61 +17,67 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
-namespace { // every kernel has its own names
+namespace { // other kernels define the same names
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Kind = SimplexSeparation::Kind;
 
-constexpr int64_t kPerSum = 1024; // numbers that are added in T, before sums are added in double
+constexpr int64_t kBlock = 1024; // elements that are summed in T; the sums of blocks are added in double
 
-/// What x = u - tau > 0 stands for: a term of the sum that is 1, its slope, and the weight. Lanes of 0 give 0.
+/// Functions that define a separation, for x = max(u - tau, 0): the term of the sum that must be 1, the
+/// derivative of the term, the weight, and the coefficient q of a weight in the gradient (s for normmax). All
+/// of them are 0 for x = 0.
 template <Kind kind> struct Form;
 
 template <> struct Form<Kind::sparsemax> {
   explicit Form(SimplexSeparation) {}
-  static constexpr bool kIsDivided = false; ///< weights are divided by their sum
+  static constexpr bool kIsNormalised = false; ///< whether weights are divided by their sum
   static constexpr double Scale() { return 1; }
   template <class D, class V> HWY_INLINE V Term(D, V x) const { return x; }
-  template <class D, class V> HWY_INLINE V Slope(D d, V x) const {
+  template <class D, class V> HWY_INLINE V TermDerivative(D d, V x) const {
     return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1));
   }
   template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
-  template <class D, class V> HWY_INLINE V Share(D d, V weight) const { return Slope(d, weight); }
+  template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
+    return TermDerivative(d, weight);
+  }
 };
 
 template <> struct Form<Kind::entmax15> {
   explicit Form(SimplexSeparation) {}
-  static constexpr bool kIsDivided = false;
+  static constexpr bool kIsNormalised = false;
   static constexpr double Scale() { return 0.5; }
   template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
-  template <class D, class V> HWY_INLINE V Slope(D, V x) const { return hn::Add(x, x); }
+  template <class D, class V> HWY_INLINE V TermDerivative(D, V x) const { return hn::Add(x, x); }
   template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
-  template <class D, class V> HWY_INLINE V Share(D, V weight) const { return hn::Sqrt(weight); }
+  template <class D, class V> HWY_INLINE V GradientWeight(D, V weight) const { return hn::Sqrt(weight); }
 };
 
 template <> struct Form<Kind::normmax> {
   explicit Form(SimplexSeparation) {}
-  static constexpr bool kIsDivided = true;
+  static constexpr bool kIsNormalised = true;
   static constexpr double Scale() { return 1; }
   template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
-  template <class D, class V> HWY_INLINE V Slope(D, V x) const { return hn::Add(x, x); }
+  template <class D, class V> HWY_INLINE V TermDerivative(D, V x) const { return hn::Add(x, x); }
   template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
-  template <class D, class V> HWY_INLINE V Share(D d, V weight) const {
+  template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
     return hn::IfThenElseZero(hn::Gt(weight, hn::Zero(d)), hn::Set(d, 1));
   }
 };
 
 template <> struct Form<Kind::entmax> {
   explicit Form(SimplexSeparation separation) : alpha(separation.alpha) {}
-  static constexpr bool kIsDivided = false;
+  static constexpr bool kIsNormalised = false;
   double Scale() const { return alpha - 1; }
   template <class D, class V> HWY_INLINE V Term(D d, V x) const { return Power(d, x, 1 / (alpha - 1)); }
-  template <class D, class V> HWY_INLINE V Slope(D d, V x) const {
+  template <class D, class V> HWY_INLINE V TermDerivative(D d, V x) const {
     const double exponent = 1 / (alpha - 1);
     return hn::Mul(hn::Set(d, static_cast<hn::TFromD<D>>(exponent)), Power(d, x, exponent - 1));
   }
   template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
-  template <class D, class V> HWY_INLINE V Share(D d, V weight) const { return Power(d, weight, 2 - alpha); }
+  template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
+    return Power(d, weight, 2 - alpha);
+  }
 
 private:
   /// x^exponent for x > 0, else 0.
@@ -82,20 +88,21 @@ private:
   double alpha;
 };
 
-/// tau in two numbers of T, the second what the first has lost.
+/// tau as an unevaluated sum of two numbers of type T, so that float keeps the precision of the double tau.
 template <class T> struct Threshold {
   explicit Threshold(double tau)
       : high(static_cast<T>(tau)), low(static_cast<T>(tau - static_cast<double>(high))) {}
   T high, low;
 
-  template <class D, class V> HWY_INLINE V Above(D d, V u) const {
+  /// max(u - tau, 0)
+  template <class D, class V> HWY_INLINE V Excess(D d, V u) const {
     return hn::Max(hn::Sub(hn::Sub(u, hn::Set(d, high)), hn::Set(d, low)), hn::Zero(d));
   }
 };
 
-/// Calls body(vector, first, count) for the numbers of a row; behind its end, lanes hold 0.
+/// Calls body(vector, index, count) for the elements begin .. end - 1; lanes from `count` on are 0.
 template <class D, class T, class Body>
-HWY_INLINE void EachVector(D d, const T* from, int64_t begin, int64_t end, const Body& body) {
+HWY_INLINE void ForEachVector(D d, const T* from, int64_t begin, int64_t end, const Body& body) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t i = begin;
   for (; i + lanes <= end; i += lanes) {
@@ -106,7 +113,7 @@ HWY_INLINE void EachVector(D d, const T* from, int64_t begin, int64_t end, const
   }
 }
 
-/// The `used` first lanes, all or fewer.
+/// Stores the first `used` lanes.
 template <class D, class T> HWY_INLINE void StoreUpTo(hn::Vec<D> v, D d, T* to, int64_t used) {
   if (used == static_cast<int64_t>(hn::Lanes(d))) {
     hn::StoreU(v, d, to);
@@ -115,76 +122,79 @@ template <class D, class T> HWY_INLINE void StoreUpTo(hn::Vec<D> v, D d, T* to, 
   }
 }
 
-/// Adds up two functions of the numbers of a row.
+/// Sums of two functions of the elements of a row.
 struct Sums {
   double first, second;
 };
 template <class D, class T, class Function>
 HWY_INLINE Sums SumsOf(D d, const T* row, int64_t count, const Function& function) {
   Sums total{0, 0};
-  for (int64_t begin = 0; begin < count; begin += kPerSum) {
+  for (int64_t begin = 0; begin < count; begin += kBlock) {
     auto first = hn::Zero(d), second = hn::Zero(d);
-    EachVector(d, row, begin, HWY_MIN(begin + kPerSum, count), [&](auto x, int64_t i, int64_t used) HWY_ATTR {
-      const auto [a, b] = function(x, i, used);
-      first = hn::Add(first, a);
-      second = hn::Add(second, b);
-    });
+    ForEachVector(d, row, begin, HWY_MIN(begin + kBlock, count),
+                  [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+                    const auto [a, b] = function(x, i, used);
+                    first = hn::Add(first, a);
+                    second = hn::Add(second, b);
+                  });
     total.first += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, first)));
     total.second += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, second)));
   }
   return total;
 }
 
-template <class V> struct Two { V first, second; };
+/// Result of a function that SumsOf adds up.
+template <class V> struct Pair { V first, second; };
 
-/// The largest score of a row; NaN if one is.
-template <class D, class T> T Largest(D d, const T* scores, int64_t count) {
-  auto largest = hn::Set(d, -std::numeric_limits<T>::infinity());
-  auto a_nan = hn::Zero(d);
-  EachVector(d, scores, 0, count, [&](auto x, int64_t, int64_t used) HWY_ATTR {
-    a_nan = hn::IfThenElse(hn::IsNaN(x), x, a_nan);
-    const auto here = hn::FirstN(d, static_cast<size_t>(used));
-    largest = hn::Max(largest, hn::IfThenElse(here, x, largest));
+/// Largest score of a row; NaN if the row has a NaN.
+template <class D, class T> T RowMax(D d, const T* scores, int64_t count) {
+  auto row_max = hn::Set(d, -std::numeric_limits<T>::infinity());
+  auto nan_lanes = hn::Zero(d);
+  ForEachVector(d, scores, 0, count, [&](auto x, int64_t, int64_t used) HWY_ATTR {
+    nan_lanes = hn::IfThenElse(hn::IsNaN(x), x, nan_lanes);
+    const auto in_row = hn::FirstN(d, static_cast<size_t>(used));
+    row_max = hn::Max(row_max, hn::IfThenElse(in_row, x, row_max));
   });
-  return hn::AllFalse(d, hn::IsNaN(a_nan)) ? hn::GetLane(hn::MaxOfLanes(d, largest))
-                                           : std::numeric_limits<T>::quiet_NaN();
+  return hn::AllFalse(d, hn::IsNaN(nan_lanes)) ? hn::GetLane(hn::MaxOfLanes(d, row_max))
+                                               : std::numeric_limits<T>::quiet_NaN();
 }
 
-/// Moves the numbers above `least` to the front, in their order; returns how many there are.
-template <class D, class T> int64_t KeepAbove(D d, T least, T* numbers, int64_t count) {
+/// Moves the elements above `bound` to the front, in their order; returns their number.
+template <class D, class T> int64_t KeepAbove(D d, T bound, T* elements, int64_t count) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t kept = 0, i = 0;
-  // A store writes a whole vector at most, and never beyond what was read.
+  // CompressStore may write a full vector, but never beyond the elements that have been read.
   for (; i + lanes <= count; i += lanes) {
-    const auto x = hn::LoadU(d, numbers + i);
-    kept += static_cast<int64_t>(hn::CompressStore(x, hn::Gt(x, hn::Set(d, least)), d, numbers + kept));
+    const auto x = hn::LoadU(d, elements + i);
+    kept += static_cast<int64_t>(hn::CompressStore(x, hn::Gt(x, hn::Set(d, bound)), d, elements + kept));
   }
   for (; i < count; ++i) {
-    numbers[kept] = numbers[i];
-    kept += numbers[i] > least ? 1 : 0;
+    elements[kept] = elements[i];
+    kept += elements[i] > bound ? 1 : 0;
   }
   return kept;
 }
 
-/// tau, from the scaled scores u of a row, all above -1; `u` is used up. Newton's method within a bracket, since rounding of
-/// long sums can overshoot after all; it ends where rounding is all that is left.
+/// Computes tau from the scaled scores u of a row, which must be above -1. Overwrites `u`. Newton's method
+/// within a bracket, because rounding of long sums can make a step overshoot. It stops when the residual is
+/// of the order of rounding errors.
 template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u, int64_t count) {
-  constexpr int kStepsMax = 200;
+  constexpr int kMaxSteps = 200;
   constexpr double kNear = 1e-3, kRounding = 4 * static_cast<double>(std::numeric_limits<T>::epsilon());
-  double tau = -1, low = -1, high = 0, before = std::numeric_limits<double>::infinity();
-  for (int step = 0; step < kStepsMax; ++step) {
+  double tau = -1, low = -1, high = 0, last_residual = std::numeric_limits<double>::infinity();
+  for (int step = 0; step < kMaxSteps; ++step) {
     const Threshold<T> threshold(tau);
     const Sums sums = SumsOf(d, u, count, [&](auto x, int64_t, int64_t used) HWY_ATTR {
-      const auto above = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(used)), threshold.Above(d, x));
-      return Two<decltype(x)>{form.Term(d, above), form.Slope(d, above)};
+      const auto above = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(used)), threshold.Excess(d, x));
+      return Pair<decltype(x)>{form.Term(d, above), form.TermDerivative(d, above)};
     });
-    const double excess = sums.first - 1, size = excess < 0 ? -excess : excess;
-    if (size <= kRounding || (size < kNear && size >= before / 2)) {
+    const double excess = sums.first - 1, residual = excess < 0 ? -excess : excess;
+    if (residual <= kRounding || (residual < kNear && residual >= last_residual / 2)) {
       break;
     }
-    before = size;
+    last_residual = residual;
     (excess > 0 ? low : high) = tau;
-    if (excess > 0) { // what lies below never has a weight
+    if (excess > 0) { // tau only increases: scores below it have no weight
       count = KeepAbove(d, static_cast<T>(low) - std::numeric_limits<T>::epsilon(), u, count);
     }
     const double next = tau + excess / sums.second;
@@ -197,13 +207,13 @@ template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const 
   const hn::ScalableTag<T> d;
   const F form(args.separation);
   const int64_t n = args.num_scores;
-  const T largest = Largest(d, scores, n);
-  const auto fill = [&](T number) HWY_ATTR {
+  const T row_max = RowMax(d, scores, n);
+  const auto fill = [&](T weight) HWY_ATTR {
     for (int64_t i = 0; i < n; ++i) {
-      weights[i] = number;
+      weights[i] = weight;
     }
   };
-  if (!(largest - largest == 0)) { // not finite
+  if (!(row_max - row_max == 0)) { // not finite
     fill(std::numeric_limits<T>::quiet_NaN());
     return;
   }
@@ -211,22 +221,22 @@ template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const 
     fill(static_cast<T>(1.0 / static_cast<double>(n)));
     return;
   }
-  const auto top = hn::Set(d, largest), scale = hn::Set(d, args.beta * static_cast<T>(form.Scale()));
-  EachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
-    StoreUpTo(hn::Mul(hn::Sub(x, top), scale), d, weights + i, used);
+  const auto max = hn::Set(d, row_max), scale = hn::Set(d, args.beta * static_cast<T>(form.Scale()));
+  ForEachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+    StoreUpTo(hn::Mul(hn::Sub(x, max), scale), d, weights + i, used);
   });
   const int64_t count = KeepAbove(d, T{-1}, weights, n);
   const Threshold<T> threshold(ThresholdOf(form, d, weights, count));
-  EachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
-    const auto above = threshold.Above(d, hn::Mul(hn::Sub(x, top), scale));
+  ForEachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+    const auto above = threshold.Excess(d, hn::Mul(hn::Sub(x, max), scale));
     StoreUpTo(form.Weight(d, above), d, weights + i, used);
   });
-  if constexpr (F::kIsDivided) {
+  if constexpr (F::kIsNormalised) {
     const double sum = SumsOf(d, weights, n, [&](auto x, int64_t, int64_t) HWY_ATTR {
-                         return Two<decltype(x)>{x, x};
+                         return Pair<decltype(x)>{x, x};
                        }).first;
     const auto factor = hn::Set(d, static_cast<T>(1 / sum));
-    EachVector(d, weights, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
+    ForEachVector(d, weights, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
       StoreUpTo(hn::Mul(x, factor), d, weights + i, used);
     });
   }
@@ -239,33 +249,33 @@ void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const 
   const auto load = [&](const T* from, int64_t i, int64_t used) HWY_ATTR {
     return used == static_cast<int64_t>(hn::Lanes(d)) ? hn::LoadU(d, from + i) : LoadFirst(d, from + i, used);
   };
-  if constexpr (F::kIsDivided) { // normmax
+  if constexpr (F::kIsNormalised) { // normmax
     const Sums of_weights =
         SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-          return Two<decltype(p)>{hn::Mul(p, load(d_weights, i, used)), hn::Mul(p, p)};
+          return Pair<decltype(p)>{hn::Mul(p, load(d_weights, i, used)), hn::Mul(p, p)};
         });
-    const auto along = hn::Set(d, static_cast<T>(of_weights.first));
-    const auto rest = hn::Set(
+    const auto dot = hn::Set(d, static_cast<T>(of_weights.first)); // a of separate.h
+    const auto support_sum = hn::Set(
         d, static_cast<T>(SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
                             const auto x =
-                                hn::Mul(form.Share(d, p), hn::Sub(load(d_weights, i, used), along));
-                            return Two<decltype(p)>{x, x};
+                                hn::Mul(form.GradientWeight(d, p), hn::Sub(load(d_weights, i, used), dot));
+                            return Pair<decltype(p)>{x, x};
                           }).first));
     const auto norm = hn::Sqrt(hn::Set(d, static_cast<T>(of_weights.second))),
                factor = hn::Mul(norm, hn::Set(d, args.beta));
-    EachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-      const auto x = hn::Sub(hn::Sub(load(d_weights, i, used), along), hn::Mul(p, rest));
-      StoreUpTo(hn::Mul(hn::Mul(form.Share(d, p), factor), x), d, d_scores + i, used);
+    ForEachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+      const auto x = hn::Sub(hn::Sub(load(d_weights, i, used), dot), hn::Mul(p, support_sum));
+      StoreUpTo(hn::Mul(hn::Mul(form.GradientWeight(d, p), factor), x), d, d_scores + i, used);
     });
     return;
   }
   const Sums sums = SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-    const auto q = form.Share(d, p);
-    return Two<decltype(p)>{hn::Mul(q, load(d_weights, i, used)), q};
+    const auto q = form.GradientWeight(d, p);
+    return Pair<decltype(p)>{hn::Mul(q, load(d_weights, i, used)), q};
   });
   const auto beta = hn::Set(d, args.beta), mean = hn::Set(d, static_cast<T>(sums.first / sums.second));
-  EachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-    const auto x = hn::Mul(hn::Mul(form.Share(d, p), beta), hn::Sub(load(d_weights, i, used), mean));
+  ForEachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+    const auto x = hn::Mul(hn::Mul(form.GradientWeight(d, p), beta), hn::Sub(load(d_weights, i, used), mean));
     StoreUpTo(x, d, d_scores + i, used);
   });
 }
@@ -282,7 +292,7 @@ template <class F, class T> void Rows(const SeparateGradientArgs<T>& args) {
   }
 }
 
-/// The rows of a call in the form of its separation.
+/// Instantiates the form of the separation.
 template <class Args> void Run(const Args& args) {
   switch (args.separation.kind) {
   case Kind::sparsemax:
@@ -294,7 +304,7 @@ template <class Args> void Run(const Args& args) {
   case Kind::entmax:
     return Rows<Form<Kind::entmax>>(args);
   case Kind::softmax:
-    break; // has_threshold
+    break; // has no threshold
   }
 }
 

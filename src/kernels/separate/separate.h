@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: MIT
 
-/// Separation: rows of scores become weights on the probability simplex, and gradients of weights become gradients of scores.
+/// Separation with a threshold: maps rows of scores to weights on the probability simplex (sparsemax, entmax,
+/// normmax), and gradients of the weights to gradients of the scores. Softmax is computed elsewhere: by
+/// LibTorch and by softmax_projection.
 ///
-/// All but softmax, which LibTorch and the kernels of whole steps have, are of one form. With u_i = c beta (score_i - largest)
-/// and a threshold tau, found so that a sum is 1:
+/// All of these separations have the same form. With u_i = c beta (score_i - row_max) and
+/// x_i = max(u_i - tau, 0), the threshold tau is the number for which a sum is 1:
 ///
-///     sparsemax   c = 1      weight_i = x_i       sum x_i = 1       where x_i = max(u_i - tau, 0)
-///     entmax15    c = 1/2    weight_i = x_i^2     sum x_i^2 = 1
-///     normmax     c = 1      weight_i = x_i / sum x_j    sum x_i^2 = 1
+///     sparsemax   c = 1            weight_i = x_i                      sum x_i = 1
+///     entmax15    c = 1/2          weight_i = x_i^2                    sum x_i^2 = 1
+///     normmax     c = 1            weight_i = x_i / sum x_j            sum x_i^2 = 1
 ///     entmax      c = alpha - 1    weight_i = x_i^(1 / (alpha - 1))    sum of the weights = 1
 ///
-/// tau lies in [-1, 0]: only scores with u > -1 can have a weight. The sum is convex and falls with tau, so that Newton's method
-/// from -1 never overshoots, and what it has left behind stays without weight.
+/// tau is in [-1, 0], so only scores with u > -1 can have a weight. The sum is a convex, decreasing function
+/// of tau: Newton's method from tau = -1 increases tau monotonically without overshooting, and scores below
+/// the current tau can be discarded.
 ///
-/// Source  Martins and Astudillo 2016 (sparsemax); Peters, Niculae and Martins 2019 (1.5-entmax); Blondel, Martins and
-///         Niculae 2020 (normmax, of the 2-norm)
+/// Source  Martins and Astudillo 2016 (sparsemax); Peters, Niculae and Martins 2019 (1.5-entmax); Blondel,
+///         Martins and Niculae 2020 (normmax, of the 2-norm)
 #pragma once
 
 #include <cstdint>
@@ -23,15 +26,19 @@
 
 namespace mneme::kernels {
 
-/// Whether the kernels know it: all but softmax.
+/// True for the separations that these kernels support: all except softmax.
 constexpr bool has_threshold(SimplexSeparation separation) {
   return separation != SimplexSeparation::softmax;
 }
 
-/// Shapes  scores and weights [num_rows, num_scores], row-major; any sizes >= 0, no alignment needed; weights must not overlap
-///         scores. T = float or double; beta >= 0, finite; 0 makes all weights equal
-/// Rows    whose largest score is not finite, or that hold a NaN, get NaN
-/// Error   of float: rounding of the scores' differences; tau is kept in double. entmax takes 1 / (alpha - 1) times that
+/// Weights of rows of scores.
+///
+/// Shapes  scores and weights [num_rows, num_scores], row-major; any sizes >= 0, no alignment needed; weights
+///         must not overlap scores. T = float or double
+/// Units   beta >= 0 and finite; 0 makes all weights equal
+/// Errors  a row with a NaN, or whose largest score is not finite, gets NaN weights. The error of float is
+///         the rounding of the score differences, since tau is computed in double; for entmax it is
+///         multiplied by 1 / (alpha - 1)
 template <class T> struct SeparateArgs {
   const T* scores;
   T* weights;
@@ -40,12 +47,13 @@ template <class T> struct SeparateArgs {
   SimplexSeparation separation;
 };
 
-/// d_scores = beta J d_weights, J the Jacobian of the weights, which is symmetric. d_scores may be d_weights.
+/// Backward pass: d_scores = beta J d_weights, where J is the Jacobian of the weights, which is symmetric.
+/// d_scores may be d_weights. For sparsemax and entmax:
 ///
-///     q_i = weight_i^0 (sparsemax, where there is weight), weight_i^0.5 (entmax15), weight_i^(2 - alpha) (entmax)
+///     q_i = 1 if weight_i > 0 else 0 (sparsemax), weight_i^0.5 (entmax15), weight_i^(2 - alpha) (entmax)
 ///     d_scores_i = beta q_i (d_weights_i - sum_j q_j d_weights_j / sum_j q_j)
 ///
-/// normmax, with s_i = 1 where there is weight and a = sum_j weight_j d_weights_j:
+/// For normmax, with s_i = 1 if weight_i > 0 else 0 and a = sum_j weight_j d_weights_j:
 ///
 ///     d_scores_i = beta |weights| (s_i (d_weights_i - a) - weight_i sum_j s_j (d_weights_j - a))
 template <class T> struct SeparateGradientArgs {
@@ -56,14 +64,14 @@ template <class T> struct SeparateGradientArgs {
   SimplexSeparation separation;
 };
 
-/// Single-threaded. Weights of a row do not depend on other rows.
+/// Single-threaded. The weights of a row do not depend on the other rows.
 void separate(const SeparateArgs<float>& args);
 void separate(const SeparateArgs<double>& args);
 void separate_gradient(const SeparateGradientArgs<float>& args);
 void separate_gradient(const SeparateGradientArgs<double>& args);
 
 namespace reference {
-void separate(const SeparateArgs<float>& args); ///< in double
+void separate(const SeparateArgs<float>& args); ///< computes in double
 void separate(const SeparateArgs<double>& args);
 void separate_gradient(const SeparateGradientArgs<float>& args);
 void separate_gradient(const SeparateGradientArgs<double>& args);

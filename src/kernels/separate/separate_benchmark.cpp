@@ -8,7 +8,7 @@
 namespace mneme::kernels {
 namespace {
 
-/// Shapes: rows of attention, and one long row. Separation: the place in kSimplexSeparations.
+/// Shapes: rows of attention scores, and one long row. `separation` is an index of kSimplexSeparations.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"separation", "rows", "scores"});
   for (size_t i = 0; i < kSimplexSeparations.size(); ++i) {
@@ -21,13 +21,13 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
 template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel) {
   const NamedSeparation& named = kSimplexSeparations[static_cast<size_t>(state.range(0))];
   const int64_t rows = state.range(1), scores = state.range(2);
-  std::vector<T> numbers = random_numbers<T>(1, rows * scores);
-  for (T& x : numbers) {
-    x *= 4; // as far apart as scores of attention
+  std::vector<T> inputs = random_numbers<T>(1, rows * scores);
+  for (T& x : inputs) {
+    x *= 4; // a typical range of attention scores
   }
-  std::vector<T> weights(numbers.size());
+  std::vector<T> weights(inputs.size());
   for (auto _ : state) {
-    kernel(SeparateArgs<T>{numbers.data(), weights.data(), rows, scores, T{1}, named.separation});
+    kernel(SeparateArgs<T>{inputs.data(), weights.data(), rows, scores, T{1}, named.separation});
     benchmark::DoNotOptimize(weights.data());
     benchmark::ClobberMemory();
   }

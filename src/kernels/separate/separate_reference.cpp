@@ -12,7 +12,7 @@ namespace {
 
 using Kind = SimplexSeparation::Kind;
 
-/// u of a score, from its distance to the largest.
+/// u = c * (beta-scaled difference of a score to the largest).
 double scaled(SimplexSeparation separation, double below) {
   switch (separation.kind) {
   case Kind::entmax15:
@@ -24,7 +24,7 @@ double scaled(SimplexSeparation separation, double below) {
   }
 }
 
-/// The exponent of the term of the sum that is 1.
+/// Exponent of the terms whose sum is 1.
 double exponent_of(SimplexSeparation separation) {
   switch (separation.kind) {
   case Kind::sparsemax:
@@ -36,27 +36,27 @@ double exponent_of(SimplexSeparation separation) {
   }
 }
 
-/// That term, for u - tau = x > 0, and its derivative.
+/// Term for x = u - tau > 0, and its derivative.
 double term_of(SimplexSeparation separation, double x) {
   return std::pow(x, exponent_of(separation));
 }
-double slope_of(SimplexSeparation separation, double x) {
+double term_derivative(SimplexSeparation separation, double x) {
   const double exponent = exponent_of(separation);
   return exponent * std::pow(x, exponent - 1);
 }
 
-/// The threshold at which the terms sum to 1.
+/// Threshold tau for which the terms sum to 1.
 double threshold(SimplexSeparation separation, const std::vector<double>& u) {
-  constexpr int kStepsMax = 1000; // far more than it takes
+  constexpr int kMaxSteps = 1000; // far more than needed
   constexpr double kRounding = 1e-16;
   double tau = -1;
-  for (int step = 0; step < kStepsMax; ++step) {
-    double sum = 0, slope = 0;
+  for (int step = 0; step < kMaxSteps; ++step) {
+    double sum = 0, derivative = 0;
     for (const double x : u) {
       sum += x > tau ? term_of(separation, x - tau) : 0;
-      slope += x > tau ? slope_of(separation, x - tau) : 0;
+      derivative += x > tau ? term_derivative(separation, x - tau) : 0;
     }
-    const double change = (sum - 1) / slope; // also back, where rounding of a long sum went too far
+    const double change = (sum - 1) / derivative; // negative if rounding made a step too long
     tau += change;
     if (!(std::abs(change) > kRounding)) {
       break;
@@ -71,13 +71,13 @@ template <class T> void rows(const SeparateArgs<T>& args) {
   for (int64_t r = 0; r < args.num_rows && n > 0; ++r) {
     const T* scores = args.scores + r * n;
     T* weights = args.weights + r * n;
-    const auto largest = static_cast<double>(*std::max_element(scores, scores + n));
-    if (!std::isfinite(largest) || std::any_of(scores, scores + n, [](T x) { return std::isnan(x); })) {
+    const auto row_max = static_cast<double>(*std::max_element(scores, scores + n));
+    if (!std::isfinite(row_max) || std::any_of(scores, scores + n, [](T x) { return std::isnan(x); })) {
       std::fill(weights, weights + n, std::numeric_limits<T>::quiet_NaN());
       continue;
     }
     for (int64_t i = 0; i < n; ++i) {
-      const double below = static_cast<double>(scores[i]) - largest;
+      const double below = static_cast<double>(scores[i]) - row_max;
       u[static_cast<size_t>(i)] =
           args.beta == 0 ? 0 : scaled(args.separation, static_cast<double>(args.beta) * below);
     }
@@ -95,33 +95,37 @@ template <class T> void rows(const SeparateArgs<T>& args) {
   }
 }
 
-/// d_scores of normmax, but for beta.
-template <class T> double normmax_gradient(const T* weights, const T* d_weights, int64_t n, int64_t place) {
-  double squares = 0, along = 0, rest = 0;
+/// d_scores / beta of normmax at one index.
+template <class T> double normmax_gradient(const T* weights, const T* d_weights, int64_t n, int64_t index) {
+  double squares = 0, dot = 0, support_sum = 0;
   for (int64_t i = 0; i < n; ++i) {
     squares += static_cast<double>(weights[i]) * static_cast<double>(weights[i]);
-    along += static_cast<double>(weights[i]) * static_cast<double>(d_weights[i]);
+    dot += static_cast<double>(weights[i]) * static_cast<double>(d_weights[i]);
   }
   for (int64_t i = 0; i < n; ++i) {
-    rest += weights[i] > 0 ? static_cast<double>(d_weights[i]) - along : 0;
+    support_sum += weights[i] > 0 ? static_cast<double>(d_weights[i]) - dot : 0;
   }
-  const auto weight = static_cast<double>(weights[place]);
-  return weight > 0 ? std::sqrt(squares) * (static_cast<double>(d_weights[place]) - along - weight * rest)
-                    : 0;
+  const auto weight = static_cast<double>(weights[index]);
+  return weight > 0
+             ? std::sqrt(squares) * (static_cast<double>(d_weights[index]) - dot - weight * support_sum)
+             : 0;
 }
 
 template <class T> void rows(const SeparateGradientArgs<T>& args) {
   const int64_t n = args.num_scores;
   const auto q_of = [&](T weight) {
     const auto p = static_cast<double>(weight);
-    const double exponent = args.separation.kind == Kind::entmax15 ? 0.5
-                            : args.separation.kind == Kind::entmax ? 2 - args.separation.alpha
-                                                                   : 0;
+    double exponent = 0;
+    if (args.separation.kind == Kind::entmax15) {
+      exponent = 0.5;
+    } else if (args.separation.kind == Kind::entmax) {
+      exponent = 2 - args.separation.alpha;
+    }
     return p > 0 ? std::pow(p, exponent) : 0;
   };
   for (int64_t r = 0; r < args.num_rows; ++r) {
-    const T *weights = args.weights + r * n, *given = args.d_weights + r * n;
-    const std::vector<T> d_weights(given, given + n); // the result may take its place
+    const T *weights = args.weights + r * n, *d_weights_row = args.d_weights + r * n;
+    const std::vector<T> d_weights(d_weights_row, d_weights_row + n); // d_scores may be d_weights
     if (args.separation.kind == Kind::normmax) {
       for (int64_t i = 0; i < n; ++i) {
         args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) *
@@ -129,15 +133,15 @@ template <class T> void rows(const SeparateGradientArgs<T>& args) {
       }
       continue;
     }
-    double along = 0, total = 0;
+    double weighted_sum = 0, total = 0;
     for (int64_t i = 0; i < n; ++i) {
-      along += q_of(weights[i]) * static_cast<double>(d_weights[static_cast<size_t>(i)]);
+      weighted_sum += q_of(weights[i]) * static_cast<double>(d_weights[static_cast<size_t>(i)]);
       total += q_of(weights[i]);
     }
     for (int64_t i = 0; i < n; ++i) {
       args.d_scores[r * n + i] =
           static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
-                         (static_cast<double>(d_weights[static_cast<size_t>(i)]) - along / total));
+                         (static_cast<double>(d_weights[static_cast<size_t>(i)]) - weighted_sum / total));
     }
   }
 }

@@ -40,7 +40,7 @@ template <class T> double sum_of(const std::vector<T>& numbers) {
   return std::accumulate(numbers.begin(), numbers.end(), 0.0);
 }
 
-/// Runs test(separation) for all that the kernel knows, on every CPU target.
+/// Runs the test for every supported separation, on every CPU target.
 template <class Test> void for_each_separation(const Test& run) {
   test::on_each_cpu_target([&] {
     for (const NamedSeparation& named : kSimplexSeparations) {
@@ -58,12 +58,12 @@ template <class T> void expect_close_to_reference(SimplexSeparation separation) 
       for (const int64_t rows : {0, 1, 3}) {
         const std::vector<T> scores = normals<T>(static_cast<uint64_t>(n), rows * n, spread);
         for (const T beta : {T{1}, T(0.3)}) {
-          const std::vector<T> ours = weights_of(separation, scores, rows, beta);
-          std::vector<T> plain(scores.size());
-          reference::separate(SeparateArgs<T>{scores.data(), plain.data(), rows, n, beta, separation});
+          const std::vector<T> actual = weights_of(separation, scores, rows, beta);
+          std::vector<T> expected(scores.size());
+          reference::separate(SeparateArgs<T>{scores.data(), expected.data(), rows, n, beta, separation});
           const double allowed = 8 * (1 + spread) * std::numeric_limits<T>::epsilon();
-          for (size_t i = 0; i < ours.size(); ++i) {
-            ASSERT_NEAR(ours[i], plain[i], allowed) << n << " scores, spread " << spread << ", at " << i;
+          for (size_t i = 0; i < actual.size(); ++i) {
+            ASSERT_NEAR(actual[i], expected[i], allowed) << n << " scores, spread " << spread << ", at " << i;
           }
         }
       }
@@ -71,7 +71,7 @@ template <class T> void expect_close_to_reference(SimplexSeparation separation) 
   }
 }
 
-TEST(SeparateKernel, EqualsTheReferenceForEveryTailAndSharpness) {
+TEST(SeparateKernel, MatchesTheReferenceForEveryTailAndSpread) {
   for_each_separation([](SimplexSeparation separation) {
     expect_close_to_reference<double>(separation);
     expect_close_to_reference<float>(separation);
@@ -90,7 +90,7 @@ TEST(SeparateKernel, SumsToOneOverManyScores) {
   });
 }
 
-TEST(SeparateKernel, GivesFarScoresExactlyNothingAndTiesTheSame) {
+TEST(SeparateKernel, DistantScoresGetExactlyZeroAndTiesGetEqualWeights) {
   for_each_separation([](SimplexSeparation separation) {
     const std::vector<double> weights = weights_of<double>(separation, {0, 5, 4.9, 4.9, -kInfinity, -1e300});
     EXPECT_EQ(weights[0], 0);
@@ -105,10 +105,10 @@ TEST(SeparateKernel, GivesFarScoresExactlyNothingAndTiesTheSame) {
   });
 }
 
-TEST(SeparateKernel, TakesNumbersOfAnySize) {
-  constexpr double kLargest = std::numeric_limits<double>::max();
+TEST(SeparateKernel, AcceptsScoresOfAnyMagnitude) {
+  constexpr double kMax = std::numeric_limits<double>::max();
   for_each_separation([](SimplexSeparation separation) {
-    const std::vector<double> apart = {kLargest, kLargest, -kLargest};
+    const std::vector<double> apart = {kMax, kMax, -kMax};
     for (const double beta : {1.0, 1e308}) {
       const std::vector<double> weights = weights_of(separation, apart, 1, beta);
       EXPECT_NEAR(weights[0], 0.5, 1e-15);
@@ -121,7 +121,7 @@ TEST(SeparateKernel, TakesNumbersOfAnySize) {
   });
 }
 
-TEST(SeparateKernel, MakesNothingOfRowsThatAreNotFinite) {
+TEST(SeparateKernel, ReturnsNaNForRowsThatAreNotFinite) {
   for_each_separation([](SimplexSeparation separation) {
     for (const float odd :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
@@ -140,14 +140,14 @@ TEST(SeparateKernel, MakesNothingOfRowsThatAreNotFinite) {
   });
 }
 
-/// The gradient of sum(d_weights weights(beta scores)) in every score, by central differences.
-TEST(SeparateKernel, GradientIsThatOfFiniteDifferences) {
+/// Compares with central differences of sum(d_weights weights(beta scores)).
+TEST(SeparateKernel, GradientMatchesFiniteDifferences) {
   for_each_separation([](SimplexSeparation separation) {
     constexpr double kStep = 1e-6, kBeta = 0.7;
     for (const int64_t n : {1, 5, 19}) {
       const std::vector<double> scores = normals<double>(3, n), direction = normals<double>(4, n),
                                 weights = weights_of(separation, scores, 1, kBeta);
-      const auto along = [&](const std::vector<double>& x) {
+      const auto loss = [&](const std::vector<double>& x) {
         const std::vector<double> p = weights_of(separation, x, 1, kBeta);
         return std::inner_product(p.begin(), p.end(), direction.begin(), 0.0);
       };
@@ -158,7 +158,7 @@ TEST(SeparateKernel, GradientIsThatOfFiniteDifferences) {
         std::vector<double> up = scores, down = scores;
         up[i] += kStep;
         down[i] -= kStep;
-        EXPECT_NEAR(gradient[i], (along(up) - along(down)) / (2 * kStep), 1e-7) << n << " scores, at " << i;
+        EXPECT_NEAR(gradient[i], (loss(up) - loss(down)) / (2 * kStep), 1e-7) << n << " scores, at " << i;
       }
     }
   });
@@ -168,18 +168,18 @@ template <class T> void expect_gradient_close_to_reference(SimplexSeparation sep
   for (const int64_t n : {0, 1, 7, 16, 33, 5000}) {
     const std::vector<T> weights = weights_of(separation, normals<T>(5, 3 * n), 3),
                          direction = normals<T>(6, 3 * n);
-    std::vector<T> ours(direction.size()), plain(direction.size());
+    std::vector<T> actual(direction.size()), expected(direction.size());
     separate_gradient(
-        SeparateGradientArgs<T>{weights.data(), direction.data(), ours.data(), 3, n, T(0.5), separation});
+        SeparateGradientArgs<T>{weights.data(), direction.data(), actual.data(), 3, n, T(0.5), separation});
     reference::separate_gradient(
-        SeparateGradientArgs<T>{weights.data(), direction.data(), plain.data(), 3, n, T(0.5), separation});
-    for (size_t i = 0; i < ours.size(); ++i) {
-      ASSERT_NEAR(ours[i], plain[i], 32 * std::numeric_limits<T>::epsilon()) << n << " scores, at " << i;
+        SeparateGradientArgs<T>{weights.data(), direction.data(), expected.data(), 3, n, T(0.5), separation});
+    for (size_t i = 0; i < actual.size(); ++i) {
+      ASSERT_NEAR(actual[i], expected[i], 32 * std::numeric_limits<T>::epsilon()) << n << " scores, at " << i;
     }
   }
 }
 
-TEST(SeparateKernel, GradientEqualsTheReference) {
+TEST(SeparateKernel, GradientMatchesTheReference) {
   for_each_separation([](SimplexSeparation separation) {
     expect_gradient_close_to_reference<double>(separation);
     expect_gradient_close_to_reference<float>(separation);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-/// How far two states of the same queries are apart in what they are associated with: weights of both are computed
-/// anew, tile by tile, so that no queries x stored matrix is ever kept.
+/// Exact change of the attention weights between two states of the same queries. Recomputes the weights of
+/// both states tile by tile, so that the weights [num_queries, num_stored] are never stored.
+///
+/// Also    docs/theory/streaming_attention.md, section 8
 #pragma once
 
 #include <cstdint>
@@ -10,17 +12,19 @@
 
 namespace mneme::kernels {
 
-/// squares [num_queries] = sum over stored of (p_after - p_before)^2, where p = exp(queries . stored^T, masked - largest) / sum
-/// of each state; T = float or double, row-major.
+/// squares [num_queries] = sum over the stored patterns of (P_after - P_before)^2, with
+/// P = exp(mask(queries . stored^T) - row_max) / row_sum of each state; T = float or double, row-major.
 ///
-/// largest and sum are those of all stored patterns, as softmax_projection gives them for beta = 1; the stored patterns
-/// of a call may be a part of these. Subtracted before they are squared: what is left has the precision of the weights.
-/// A NaN stays in its own row.
+/// row_max and row_sum are those of all stored patterns, as softmax_projection returns them for beta = 1. The
+/// stored patterns of a call may be a chunk of them; results of chunks add up.
+///
+/// Errors  weights are subtracted before they are squared, so that the change has the absolute precision of
+///         the weights; the expansion into three sums of squares would lose it. A NaN stays in its row
 template <class T> struct SoftmaxChangeArgs {
   struct State {
     const T* queries; ///< [num_queries, size], times beta
-    const T* largest; ///< [num_queries]
-    const T* sum;     ///< [num_queries]; 0: nothing is seen, p is 0
+    const T* row_max; ///< [num_queries]
+    const T* row_sum; ///< [num_queries]; 0: fully masked, all weights are 0
   };
   State before, after;
   const T* stored; ///< [num_stored, size]
@@ -29,12 +33,12 @@ template <class T> struct SoftmaxChangeArgs {
   ScoreMask<T> mask = {};
 };
 
-/// Single-threaded. What a query gets does not depend on the other queries of the call.
+/// Single-threaded. The result of a query does not depend on the other queries of the call.
 void softmax_change(const SoftmaxChangeArgs<float>& args);
 void softmax_change(const SoftmaxChangeArgs<double>& args);
 
 namespace reference {
-void softmax_change(const SoftmaxChangeArgs<float>& args); ///< everything in double
+void softmax_change(const SoftmaxChangeArgs<float>& args); ///< computes in double
 void softmax_change(const SoftmaxChangeArgs<double>& args);
 } // namespace reference
 

@@ -8,7 +8,7 @@
 namespace mneme::kernels {
 namespace {
 
-/// Shapes: one head of 1024 x 1024 at sizes 16 and 64.
+/// Shapes: one head of 1024 x 1024 with head sizes 16 and 64.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"queries", "stored", "size"})->Args({1024, 1024, 16})->Args({1024, 1024, 64});
 }
@@ -17,12 +17,12 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
   const int64_t q = state.range(0), s = state.range(1), size = state.range(2);
   const auto before = random_numbers<T>(1, q * size), after = random_numbers<T>(2, q * size),
              stored = random_numbers<T>(3, s * size);
-  const std::vector<T> largest(static_cast<size_t>(q), static_cast<T>(size)),
-      sum(static_cast<size_t>(q), T{1});
+  const std::vector<T> row_max(static_cast<size_t>(q), static_cast<T>(size)),
+      row_sum(static_cast<size_t>(q), T{1});
   std::vector<double> squares(static_cast<size_t>(q));
   for (auto _ : state) {
-    kernel(SoftmaxChangeArgs<T>{{before.data(), largest.data(), sum.data()},
-                                {after.data(), largest.data(), sum.data()},
+    kernel(SoftmaxChangeArgs<T>{{before.data(), row_max.data(), row_sum.data()},
+                                {after.data(), row_max.data(), row_sum.data()},
                                 stored.data(),
                                 squares.data(),
                                 q,

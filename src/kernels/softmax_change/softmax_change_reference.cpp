@@ -17,13 +17,13 @@ double weight(const SoftmaxChangeArgs<T>& args, const typename SoftmaxChangeArgs
              static_cast<double>(args.stored[s * args.size + i]);
   }
   score = masked(score, args.mask, q, s);
-  if (state.sum[q] == 0 || score == -std::numeric_limits<double>::infinity()) {
+  if (state.row_sum[q] == 0 || score == -std::numeric_limits<double>::infinity()) {
     return 0;
   }
-  return std::exp(score - static_cast<double>(state.largest[q])) / static_cast<double>(state.sum[q]);
+  return std::exp(score - static_cast<double>(state.row_max[q])) / static_cast<double>(state.row_sum[q]);
 }
 
-template <class T> void softmax_change_plain(const SoftmaxChangeArgs<T>& args) {
+template <class T> void softmax_change_of(const SoftmaxChangeArgs<T>& args) {
   for (int64_t q = 0; q < args.num_queries; ++q) {
     double squares = 0;
     for (int64_t s = 0; s < args.num_stored; ++s) {
@@ -37,10 +37,10 @@ template <class T> void softmax_change_plain(const SoftmaxChangeArgs<T>& args) {
 } // namespace
 
 void softmax_change(const SoftmaxChangeArgs<float>& args) {
-  softmax_change_plain(args);
+  softmax_change_of(args);
 }
 void softmax_change(const SoftmaxChangeArgs<double>& args) {
-  softmax_change_plain(args);
+  softmax_change_of(args);
 }
 
 } // namespace mneme::kernels::reference

@@ -16,7 +16,8 @@
 namespace mneme::kernels {
 namespace {
 
-/// Two states, the second `moved` from the first, and what they are associated with.
+/// Two states of the same queries, and the stored patterns. The second state is the first plus `moved` times
+/// a random one.
 template <class T> struct Problem {
   int64_t num_queries, num_stored, size;
   std::vector<T> before, after, stored;
@@ -32,10 +33,10 @@ template <class T> struct Problem {
   }
 
   template <class Kernel> std::vector<double> run(Kernel kernel) const {
-    const Weighed first(*this, before), second(*this, after);
+    const SoftmaxState first(*this, before), second(*this, after);
     std::vector<double> squares(static_cast<size_t>(num_queries));
-    kernel(SoftmaxChangeArgs<T>{{before.data(), first.largest.data(), first.sum.data()},
-                                {after.data(), second.largest.data(), second.sum.data()},
+    kernel(SoftmaxChangeArgs<T>{{before.data(), first.row_max.data(), first.row_sum.data()},
+                                {after.data(), second.row_max.data(), second.row_sum.data()},
                                 stored.data(),
                                 squares.data(),
                                 num_queries,
@@ -44,21 +45,21 @@ template <class T> struct Problem {
                                 mask.mask()});
     return squares;
   }
-  std::vector<double> ours() const {
+  std::vector<double> run_kernel() const {
     return run([](const SoftmaxChangeArgs<T>& args) { softmax_change(args); });
   }
-  std::vector<double> plain() const {
+  std::vector<double> run_reference() const {
     return run([](const SoftmaxChangeArgs<T>& args) { reference::softmax_change(args); });
   }
 
 private:
-  struct Weighed {
-    std::vector<T> largest, sum;
-    Weighed(const Problem& of, const std::vector<T>& queries)
-        : largest(static_cast<size_t>(of.num_queries)), sum(largest.size()) {
-      reference::softmax_projection(
-          SoftmaxProjectionArgs<T>{queries.data(), of.stored.data(), nullptr, T{1}, nullptr, largest.data(),
-                                   sum.data(), of.num_queries, of.num_stored, of.size, 0, of.mask.mask()});
+  struct SoftmaxState {
+    std::vector<T> row_max, row_sum;
+    SoftmaxState(const Problem& of, const std::vector<T>& queries)
+        : row_max(static_cast<size_t>(of.num_queries)), row_sum(row_max.size()) {
+      reference::softmax_projection(SoftmaxProjectionArgs<T>{
+          queries.data(), of.stored.data(), nullptr, T{1}, nullptr, row_max.data(), row_sum.data(),
+          of.num_queries, of.num_stored, of.size, 0, of.mask.mask()});
     }
   };
   static std::vector<T> normals(uint64_t stream, int64_t count) {
@@ -71,11 +72,11 @@ private:
   }
 };
 
-/// Relative to the norm of a weight row that is all on one pattern, 1.
+/// The tolerance is relative to 1, the norm of a weight row that is concentrated on one pattern.
 template <class T> void expect_close_to_reference(const Problem<T>& problem, double tolerance) {
-  const auto ours = problem.ours(), plain = problem.plain();
-  for (size_t i = 0; i < ours.size(); ++i) {
-    ASSERT_NEAR(std::sqrt(ours[i]), std::sqrt(plain[i]), tolerance)
+  const auto actual = problem.run_kernel(), expected = problem.run_reference();
+  for (size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_NEAR(std::sqrt(actual[i]), std::sqrt(expected[i]), tolerance)
         << problem.num_queries << " queries, " << problem.num_stored << " stored, size " << problem.size;
   }
 }
@@ -94,28 +95,28 @@ template <class T> void expect_close_to_reference(double tolerance) {
   }
 }
 
-TEST(SoftmaxChange, EqualsTheReferenceForEveryTailAndMask) {
+TEST(SoftmaxChange, MatchesTheReferenceForEveryTailAndMask) {
   test::on_each_cpu_target([] {
     expect_close_to_reference<double>(1e-13);
-    expect_close_to_reference<float>(2e-5); // scores of 64 features carry rounding of about 1e-5
+    expect_close_to_reference<float>(2e-5); // scores of 64 features have rounding errors of about 1e-5
   });
 }
 
-TEST(SoftmaxChange, OfAStateThatStaysIsNothing) {
+TEST(SoftmaxChange, IsZeroForEqualStates) {
   test::on_each_cpu_target([] {
-    for (const double square : Problem<float>(20, 90, 8, 2.0F, 0.0F).ours()) {
+    for (const double square : Problem<float>(20, 90, 8, 2.0F, 0.0F).run_kernel()) {
       EXPECT_EQ(square, 0);
     }
   });
 }
 
-TEST(SoftmaxChange, SeesChangesWhoseSquaresFloatsCannotHold) {
-  // All weight is on one pattern but for 1e-25 of it, which moves: (1e-25)^2 is 0 in float32.
+TEST(SoftmaxChange, ResolvesChangesWhoseSquaresUnderflowInFloat) {
+  // One pattern has all of the weight except for 1e-25, which changes; (1e-25)^2 is 0 in float32.
   test::on_each_cpu_target([] {
-    const std::vector<float> stored{0, 1}, before{-57.56F}, after{-58.56F}, largest{0}, sum{1};
+    const std::vector<float> stored{0, 1}, before{-57.56F}, after{-58.56F}, row_max{0}, row_sum{1};
     double square = 0;
-    softmax_change(SoftmaxChangeArgs<float>{{before.data(), largest.data(), sum.data()},
-                                            {after.data(), largest.data(), sum.data()},
+    softmax_change(SoftmaxChangeArgs<float>{{before.data(), row_max.data(), row_sum.data()},
+                                            {after.data(), row_max.data(), row_sum.data()},
                                             stored.data(),
                                             &square,
                                             1,
@@ -129,7 +130,7 @@ TEST(SoftmaxChange, KeepsANaNInItsOwnRow) {
   test::on_each_cpu_target([] {
     Problem<double> problem(9, 20, 4, 1.0, 0.1);
     problem.after[4 * 4 + 1] = std::numeric_limits<double>::quiet_NaN();
-    const auto squares = problem.ours();
+    const auto squares = problem.run_kernel();
     for (int64_t q = 0; q < 9; ++q) {
       EXPECT_EQ(std::isnan(squares[static_cast<size_t>(q)]), q == 4) << "query " << q;
     }

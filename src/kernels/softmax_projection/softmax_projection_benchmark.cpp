@@ -9,7 +9,7 @@
 namespace mneme::kernels {
 namespace {
 
-/// Shapes: a block of cues over 1000 digits of 784 pixels, and one head of 1024 x 1024 at sizes 16 and 64.
+/// Shapes: 48 queries over 1000 digits of 784 pixels, and one head of 1024 x 1024 with head sizes 16 and 64.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"queries", "stored", "size"})
       ->Args({48, 1000, 784})
@@ -51,12 +51,12 @@ template <class T> void BM_reference(benchmark::State& state) {
 template <class T> void BM_softmax_projection(benchmark::State& state) {
   run<T>(state, [](const SoftmaxProjectionArgs<T>& args) { softmax_projection(args); });
 }
-/// Items are those of all pairs, seen or not.
+/// Items count all pairs, masked ones included.
 template <MaskKind kKind> void BM_masked(benchmark::State& state) {
   run<float>(
       state, [](const SoftmaxProjectionArgs<float>& args) { softmax_projection(args); }, kKind);
 }
-void BM_dropped(benchmark::State& state) {
+void BM_dropout(benchmark::State& state) {
   run<float>(
       state, [](const SoftmaxProjectionArgs<float>& args) { softmax_projection(args); }, MaskKind::none, 0.1);
 }
@@ -64,11 +64,11 @@ BENCHMARK(BM_reference<float>)->Apply(shapes);
 BENCHMARK(BM_softmax_projection<float>)->Apply(shapes);
 BENCHMARK(BM_reference<double>)->Apply(shapes);
 BENCHMARK(BM_softmax_projection<double>)->Apply(shapes);
-BENCHMARK(BM_masked<MaskKind::missing>)->Name("BM_missing<float>")->Apply(shapes);
-BENCHMARK(BM_masked<MaskKind::hidden>)->Name("BM_hidden<float>")->Apply(shapes);
-BENCHMARK(BM_masked<MaskKind::causal>)->Name("BM_causal<float>")->Apply(shapes);
-BENCHMARK(BM_masked<MaskKind::added>)->Name("BM_added<float>")->Apply(shapes);
-BENCHMARK(BM_dropped)->Name("BM_dropped<float>")->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::key_padding>)->Name("BM_key_padding_mask<float>")->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::boolean>)->Name("BM_attention_mask<float>")->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::causal>)->Name("BM_causal_mask<float>")->Apply(shapes);
+BENCHMARK(BM_masked<MaskKind::additive>)->Name("BM_attention_bias<float>")->Apply(shapes);
+BENCHMARK(BM_dropout)->Name("BM_dropout<float>")->Apply(shapes);
 
 } // namespace
 } // namespace mneme::kernels

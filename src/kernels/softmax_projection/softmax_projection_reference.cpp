@@ -9,10 +9,10 @@
 namespace mneme::kernels::reference {
 namespace {
 
-template <class T> void softmax_projection_plain(const SoftmaxProjectionArgs<T>& args) {
+template <class T> void softmax_projection_of(const SoftmaxProjectionArgs<T>& args) {
   std::vector<double> weights(static_cast<size_t>(args.num_stored));
   for (int64_t q = 0; q < args.num_queries; ++q) {
-    double largest = static_cast<double>(std::numeric_limits<T>::lowest());
+    double row_max = static_cast<double>(std::numeric_limits<T>::lowest());
     for (int64_t s = 0; s < args.num_stored; ++s) {
       double score = 0;
       for (int64_t i = 0; i < args.size; ++i) {
@@ -20,28 +20,28 @@ template <class T> void softmax_projection_plain(const SoftmaxProjectionArgs<T>&
                  static_cast<double>(args.stored[s * args.size + i]);
       }
       weights[static_cast<size_t>(s)] = masked(static_cast<double>(args.beta) * score, args.mask, q, s);
-      largest = std::fmax(largest, weights[static_cast<size_t>(s)]);
+      row_max = std::fmax(row_max, weights[static_cast<size_t>(s)]);
     }
-    double sum = 0;
+    double row_sum = 0;
     for (double& weight : weights) {
-      weight = std::exp(weight - largest); // The largest is subtracted first: exp overflows beyond 709.
-      sum += weight;
+      weight = std::exp(weight - row_max); // exp overflows beyond 709
+      row_sum += weight;
     }
     for (int64_t v = 0; v < args.value_size; ++v) {
       double total = 0;
       for (int64_t s = 0; s < args.num_stored; ++s) {
-        if (args.mask.missing == nullptr || args.mask.missing[s] == 0) {
+        if (args.mask.key_padding_mask == nullptr || args.mask.key_padding_mask[s] == 0) {
           total += dropout_factor(args.dropout, q, s) * weights[static_cast<size_t>(s)] *
                    static_cast<double>(args.values[s * args.value_size + v]);
         }
       }
-      args.readout[q * args.value_size + v] = static_cast<T>(sum == 0 ? 0.0 : total / sum);
+      args.readout[q * args.value_size + v] = static_cast<T>(row_sum == 0 ? 0.0 : total / row_sum);
     }
-    if (args.largest != nullptr) {
-      args.largest[q] = static_cast<T>(largest);
+    if (args.row_max != nullptr) {
+      args.row_max[q] = static_cast<T>(row_max);
     }
-    if (args.sum != nullptr) {
-      args.sum[q] = static_cast<T>(sum);
+    if (args.row_sum != nullptr) {
+      args.row_sum[q] = static_cast<T>(row_sum);
     }
   }
 }
@@ -49,10 +49,10 @@ template <class T> void softmax_projection_plain(const SoftmaxProjectionArgs<T>&
 } // namespace
 
 void softmax_projection(const SoftmaxProjectionArgs<float>& args) {
-  softmax_projection_plain(args);
+  softmax_projection_of(args);
 }
 void softmax_projection(const SoftmaxProjectionArgs<double>& args) {
-  softmax_projection_plain(args);
+  softmax_projection_of(args);
 }
 
 } // namespace mneme::kernels::reference

@@ -12,23 +12,24 @@
 #include <hwy/highway.h>
 
 #include "kernels/lane_product-inl.h"
-#include "kernels/pair_dropout-inl.h"
+#include "kernels/philox_dropout-inl.h"
 #include "kernels/score_mask-inl.h"
 #include "kernels/softmax_weight-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
-namespace { // every kernel has its own names
+namespace { // other kernels define the same names
 
-/// What is known of a panel of queries before the stored patterns pass by.
+/// Panel of queries with its saved softmax state and gradients. Rows with `_by_` in their name are packed
+/// with features or values as lanes, for gradients that are summed over queries.
 template <class T> struct Panel {
   T* queries;            ///< [size][lane]
-  T* d_readout;          ///< [value_size][lane], divided by sum
+  T* d_readout;          ///< [value_size][lane], divided by row_sum
   T* d_queries;          ///< [size][lane]
-  T* largest;            ///< [lane]
-  T* shift;              ///< [lane], divided by sum
+  T* row_max;            ///< [lane]
+  T* delta;              ///< [lane], divided by row_sum
   T* queries_by_feature; ///< [panel of features][query][feature], for d_stored
-  T* d_readout_by_value; ///< [panel of values][query][value], divided by sum, for d_values
+  T* d_readout_by_value; ///< [panel of values][query][value], divided by row_sum, for d_values
   int64_t lanes_used;
 };
 
@@ -36,8 +37,8 @@ template <class T> HWY_INLINE int64_t PanelsOf(int64_t columns) {
   return (columns + PanelLanes<T>() - 1) / PanelLanes<T>();
 }
 
-/// rows [count][columns] times factor[row] -> panels of columns [panel][row][column]; columns that there are
-/// not become 0.
+/// Packs rows [count][columns] times factor[row] into panels of columns [panel][row][column], padded with
+/// zeros.
 template <class T>
 HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64_t columns, T* panels) {
   const int64_t lanes = PanelLanes<T>();
@@ -50,7 +51,8 @@ HWY_INLINE void PackColumns(const T* rows, const T* factor, int64_t count, int64
   }
 }
 
-/// total [all stored][columns] += weights [rows of the tile][query lane] . panels of columns [panel][query][column]
+/// total [all stored][columns] += weights [rows of the tile][query lane] . panels of columns
+/// [panel][query][column]
 template <class T>
 HWY_INLINE void AddTransposedProduct(const T* weights, const T* panels, int64_t queries,
                                      const StoredTile& tile, int64_t columns, T* product, T* total) {
@@ -68,25 +70,27 @@ HWY_INLINE void AddTransposedProduct(const T* weights, const T* panels, int64_t 
   }
 }
 
-/// scores and d_p [rows][lane] -> unnormalised weights and d_score, in place.
-template <class T> HWY_INLINE void WeightsAndScores(T* scores, T* d_p, int64_t rows, const Panel<T>& panel) {
+/// In place: scores [rows][lane] become unnormalised weights E = exp(score - row_max), d_p [rows][lane]
+/// become the gradient of the scores, E o (d_p - delta). The factor 1 / row_sum is already in d_p and delta.
+template <class T>
+HWY_INLINE void WeightsAndScoreGradients(T* scores, T* d_p, int64_t rows, const Panel<T>& panel) {
   const hn::ScalableTag<T> d;
   const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
-  for (int64_t part = 0; part < panel.lanes_used; part += n) {
-    const auto largest = hn::Load(d, panel.largest + part), shift = hn::Load(d, panel.shift + part);
+  for (int64_t lane = 0; lane < panel.lanes_used; lane += n) {
+    const auto row_max = hn::Load(d, panel.row_max + lane), delta = hn::Load(d, panel.delta + lane);
     for (int64_t r = 0; r < rows; ++r) {
-      const int64_t at = r * lanes + part;
-      const auto weight = SoftmaxWeight(d, hn::Load(d, scores + at), largest);
+      const int64_t at = r * lanes + lane;
+      const auto weight = SoftmaxWeight(d, hn::Load(d, scores + at), row_max);
       hn::Store(weight, d, scores + at);
-      hn::Store(hn::Mul(weight, hn::Sub(hn::Load(d, d_p + at), shift)), d, d_p + at);
+      hn::Store(hn::Mul(weight, hn::Sub(hn::Load(d, d_p + at), delta)), d, d_p + at);
     }
   }
 }
 
 template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
   const int64_t lanes = PanelLanes<T>();
-  // Keys, values and their gradients of a tile stay in the second-level cache while all panels of a pass go
-  // over them.
+  // The stored patterns and values of a tile (about 256 KiB) and their gradients (as much again) stay in the
+  // L2 cache while all panels of a pass use them.
   constexpr int64_t kPanelsPerPass = 4, kTileBytes = 256 * 1024;
   const int64_t bytes_per_stored = static_cast<int64_t>(sizeof(T)) * HWY_MAX(args.size + args.value_size, 1);
   const int64_t tile = HWY_MIN(128, HWY_MAX(8, kTileBytes / bytes_per_stored / 4 * 4));
@@ -94,7 +98,7 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
   const int64_t by_feature = args.d_stored != nullptr ? PanelsOf<T>(args.size) * lanes * lanes : 0;
   const int64_t by_value = args.d_values != nullptr ? PanelsOf<T>(args.value_size) * lanes * lanes : 0;
   const int64_t panel_items = (2 * args.size + args.value_size + 2) * lanes + by_feature + by_value;
-  const auto memory = hwy::AllocateAligned<T>(static_cast<size_t>(kPanelsPerPass * panel_items));
+  const auto workspace = hwy::AllocateAligned<T>(static_cast<size_t>(kPanelsPerPass * panel_items));
   const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
   const auto d_p = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
   const auto product = hwy::AllocateAligned<T>(static_cast<size_t>(tile * lanes));
@@ -103,18 +107,18 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
   for (int64_t lane = 0; lane < lanes; ++lane) {
     ones[static_cast<size_t>(lane)] = T{1};
   }
-  StoredTile seen(args.mask.missing, tile);
+  StoredTile stored_tile(args.mask.key_padding_mask, tile);
   DropoutFactors<T> dropout(args.dropout, tile);
-  const auto stored_copy = StoredTile::Room<T>(args.mask.missing, tile * args.size),
-             values_copy = StoredTile::Room<T>(args.mask.missing, tile * args.value_size);
+  const auto stored_copy = StoredTile::AllocateCopy<T>(args.mask.key_padding_mask, tile * args.size),
+             values_copy = StoredTile::AllocateCopy<T>(args.mask.key_padding_mask, tile * args.value_size);
   const auto panel_at = [&](int64_t index, int64_t first_query) {
     Panel<T> panel;
-    panel.queries = memory.get() + index * panel_items;
+    panel.queries = workspace.get() + index * panel_items;
     panel.d_readout = panel.queries + args.size * lanes;
     panel.d_queries = panel.d_readout + args.value_size * lanes;
-    panel.largest = panel.d_queries + args.size * lanes;
-    panel.shift = panel.largest + lanes;
-    panel.queries_by_feature = panel.shift + lanes;
+    panel.row_max = panel.d_queries + args.size * lanes;
+    panel.delta = panel.row_max + lanes;
+    panel.queries_by_feature = panel.delta + lanes;
     panel.d_readout_by_value = panel.queries_by_feature + by_feature;
     panel.lanes_used = HWY_MIN(lanes, args.num_queries - first_query);
     return panel;
@@ -126,10 +130,11 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
       const int64_t q = pass + p * lanes;
       const Panel<T> panel = panel_at(p, q);
       for (int64_t lane = 0; lane < lanes; ++lane) {
-        const bool answered = lane < panel.lanes_used && args.sum[q + lane] != 0;
-        inverse_sum[static_cast<size_t>(lane)] = answered ? T{1} / args.sum[q + lane] : T{0};
-        panel.largest[lane] = lane < panel.lanes_used ? args.largest[q + lane] : T{0};
-        panel.shift[lane] = answered ? args.shift[q + lane] * inverse_sum[static_cast<size_t>(lane)] : T{0};
+        const bool has_weights = lane < panel.lanes_used && args.row_sum[q + lane] != 0;
+        inverse_sum[static_cast<size_t>(lane)] = has_weights ? T{1} / args.row_sum[q + lane] : T{0};
+        panel.row_max[lane] = lane < panel.lanes_used ? args.row_max[q + lane] : T{0};
+        panel.delta[lane] =
+            has_weights ? args.delta[q + lane] * inverse_sum[static_cast<size_t>(lane)] : T{0};
       }
       PackLanes(args.queries + q * args.size, args.size, panel.lanes_used, args.size, T{1}, panel.queries);
       PackLanes(args.d_readout + q * args.value_size, args.value_size, panel.lanes_used, args.value_size,
@@ -152,39 +157,39 @@ template <class T> void Gradient(const SoftmaxProjectionGradientArgs<T>& args) {
       }
     }
     for (int64_t s = 0; s < args.num_stored; s += tile) {
-      seen.Move(s, HWY_MIN(tile, args.num_stored - s));
-      const int64_t rows = seen.count();
-      const T* stored = seen.Rows(args.stored, args.size, stored_copy.get());
-      const T* values = seen.Rows(args.values, args.value_size, values_copy.get());
+      stored_tile.MoveTo(s, HWY_MIN(tile, args.num_stored - s));
+      const int64_t rows = stored_tile.count();
+      const T* stored = stored_tile.Rows(args.stored, args.size, stored_copy.get());
+      const T* values = stored_tile.Rows(args.values, args.value_size, values_copy.get());
       for (int64_t p = 0; p < panels; ++p) {
         const int64_t q = pass + p * lanes;
         const Panel<T> panel = panel_at(p, q);
-        if (SeesNothing(args.mask, q, panel.lanes_used, seen)) {
+        if (AllMasked(args.mask, q, panel.lanes_used, stored_tile)) {
           continue;
         }
         LaneProduct<T>(stored, {args.size, 1}, panel.queries, nullptr, scores.get(), rows, args.size,
                        panel.lanes_used);
-        MaskScores(args.mask, q, panel.lanes_used, seen, scores.get());
+        MaskScores(args.mask, q, panel.lanes_used, stored_tile, scores.get());
         LaneProduct<T>(values, {args.value_size, 1}, panel.d_readout, nullptr, d_p.get(), rows,
                        args.value_size, panel.lanes_used);
-        if (dropout.on()) {
-          dropout.Draw(q, panel.lanes_used, seen);
-          dropout.Multiply(d_p.get(), rows, panel.lanes_used, d_p.get());
+        if (dropout.enabled()) {
+          dropout.Generate(q, panel.lanes_used, stored_tile);
+          dropout.Apply(d_p.get(), rows, panel.lanes_used, d_p.get());
         }
-        WeightsAndScores(scores.get(), d_p.get(), rows, panel);
+        WeightsAndScoreGradients(scores.get(), d_p.get(), rows, panel);
         if (args.d_queries != nullptr) {
           LaneProduct<T>(stored, {1, args.size}, d_p.get(), ones.get(), panel.d_queries, args.size, rows,
                          panel.lanes_used);
         }
         if (args.d_stored != nullptr) {
-          AddTransposedProduct(d_p.get(), panel.queries_by_feature, panel.lanes_used, seen, args.size,
+          AddTransposedProduct(d_p.get(), panel.queries_by_feature, panel.lanes_used, stored_tile, args.size,
                                product.get(), args.d_stored);
         }
         if (args.d_values != nullptr) {
-          if (dropout.on()) {
-            dropout.Multiply(scores.get(), rows, panel.lanes_used, scores.get());
+          if (dropout.enabled()) {
+            dropout.Apply(scores.get(), rows, panel.lanes_used, scores.get());
           }
-          AddTransposedProduct(scores.get(), panel.d_readout_by_value, panel.lanes_used, seen,
+          AddTransposedProduct(scores.get(), panel.d_readout_by_value, panel.lanes_used, stored_tile,
                                args.value_size, product.get(), args.d_values);
         }
       }

@@ -9,7 +9,7 @@ namespace mneme::kernels {
 namespace {
 
 /// Shapes: a batch of projected digits over 1024 images of 784 pixels, which are constants (no d_values), and
-/// one head of 1024 x 1024 at sizes 16 and 64 with all gradients.
+/// one head of 1024 x 1024 with head sizes 16 and 64 and all gradients.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"queries", "stored", "size", "values", "d_values"})
       ->Args({128, 1024, 64, 784, 0})
@@ -22,12 +22,12 @@ template <class T, class Kernel> void run(benchmark::State& state, Kernel kernel
   const bool with_values = state.range(4) != 0;
   const auto queries = random_numbers<T>(1, q * size), stored = random_numbers<T>(2, s * size),
              value = random_numbers<T>(3, s * values), d_readout = random_numbers<T>(4, q * values);
-  const std::vector<T> largest(static_cast<size_t>(q), T{4}), sum(static_cast<size_t>(q), T{9}),
-      shift(static_cast<size_t>(q), T{0});
+  const std::vector<T> row_max(static_cast<size_t>(q), T{4}), row_sum(static_cast<size_t>(q), T{9}),
+      delta(static_cast<size_t>(q), T{0});
   std::vector<T> d_queries(queries.size()), d_stored(stored.size()), d_values(value.size());
   for (auto _ : state) {
-    kernel(SoftmaxProjectionGradientArgs<T>{queries.data(), stored.data(), value.data(), largest.data(),
-                                            sum.data(), d_readout.data(), shift.data(), d_queries.data(),
+    kernel(SoftmaxProjectionGradientArgs<T>{queries.data(), stored.data(), value.data(), row_max.data(),
+                                            row_sum.data(), d_readout.data(), delta.data(), d_queries.data(),
                                             d_stored.data(), with_values ? d_values.data() : nullptr, q, s,
                                             size, values});
     benchmark::DoNotOptimize(d_queries.data());

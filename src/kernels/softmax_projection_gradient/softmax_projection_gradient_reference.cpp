@@ -24,18 +24,18 @@ template <class T> void add(double factor, const T* from, double* to, int64_t si
   }
 }
 
-template <class T> void add_to(T* total, const std::vector<double>& part) {
-  for (size_t i = 0; total != nullptr && i < part.size(); ++i) {
-    total[i] += static_cast<T>(part[i]);
+template <class T> void add_to(T* total, const std::vector<double>& gradient) {
+  for (size_t i = 0; total != nullptr && i < gradient.size(); ++i) {
+    total[i] += static_cast<T>(gradient[i]);
   }
 }
 
-template <class T> void gradient_plain(const SoftmaxProjectionGradientArgs<T>& args) {
+template <class T> void gradient_of(const SoftmaxProjectionGradientArgs<T>& args) {
   std::vector<double> d_queries(static_cast<size_t>(args.num_queries * args.size)),
       d_stored(static_cast<size_t>(args.num_stored * args.size)),
       d_values(static_cast<size_t>(args.num_stored * args.value_size));
   for (int64_t q = 0; q < args.num_queries; ++q) {
-    if (args.sum[q] == 0) {
+    if (args.row_sum[q] == 0) {
       continue;
     }
     const T* query = args.queries + q * args.size;
@@ -47,11 +47,11 @@ template <class T> void gradient_plain(const SoftmaxProjectionGradientArgs<T>& a
         continue;
       }
       const double p =
-          std::exp(score - static_cast<double>(args.largest[q])) / static_cast<double>(args.sum[q]);
+          std::exp(score - static_cast<double>(args.row_max[q])) / static_cast<double>(args.row_sum[q]);
       const double factor = dropout_factor(args.dropout, q, s);
       add(factor * p, d_readout, d_values.data() + s * args.value_size, args.value_size);
       const double d_p = factor * product(d_readout, args.values + s * args.value_size, args.value_size);
-      const double d_score = p * (d_p - static_cast<double>(args.shift[q]));
+      const double d_score = p * (d_p - static_cast<double>(args.delta[q]));
       add(d_score, stored, d_queries.data() + q * args.size, args.size);
       add(d_score, query, d_stored.data() + s * args.size, args.size);
     }
@@ -64,10 +64,10 @@ template <class T> void gradient_plain(const SoftmaxProjectionGradientArgs<T>& a
 } // namespace
 
 void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<float>& args) {
-  gradient_plain(args);
+  gradient_of(args);
 }
 void softmax_projection_gradient(const SoftmaxProjectionGradientArgs<double>& args) {
-  gradient_plain(args);
+  gradient_of(args);
 }
 
 } // namespace mneme::kernels::reference

@@ -18,21 +18,21 @@ namespace {
 
 template <class T> struct Problem {
   int64_t num_queries, num_stored, size, value_size;
-  std::vector<T> queries, stored, values, d_readout, readout, largest, sum, shift;
+  std::vector<T> queries, stored, values, d_readout, readout, row_max, row_sum, delta;
   MaskInputs<T> mask;
-  PairDropout dropout = {};
+  PhiloxDropout dropout = {};
 
   Problem(int64_t q, int64_t s, int64_t d, int64_t v, double beta, MaskKind kind = MaskKind::none)
       : num_queries(q), num_stored(s), size(d), value_size(v), queries(normals(1, q * d, beta)),
         stored(normals(2, s * d)), values(normals(3, s * v)), d_readout(normals(4, q * v)),
-        readout(static_cast<size_t>(q * v)), largest(static_cast<size_t>(q)), sum(static_cast<size_t>(q)),
-        shift(static_cast<size_t>(q)), mask(kind, q, s) {
+        readout(static_cast<size_t>(q * v)), row_max(static_cast<size_t>(q)), row_sum(static_cast<size_t>(q)),
+        delta(static_cast<size_t>(q)), mask(kind, q, s) {
     forward();
   }
 
   void forward() {
     reference::softmax_projection(SoftmaxProjectionArgs<T>{
-        queries.data(), stored.data(), values.data(), T{1}, readout.data(), largest.data(), sum.data(),
+        queries.data(), stored.data(), values.data(), T{1}, readout.data(), row_max.data(), row_sum.data(),
         num_queries, num_stored, size, value_size, mask.mask(), dropout});
     for (int64_t q = 0; q < num_queries; ++q) {
       double dot = 0;
@@ -40,14 +40,14 @@ template <class T> struct Problem {
         dot += static_cast<double>(readout[size_t(q * value_size + v)]) *
                static_cast<double>(d_readout[size_t(q * value_size + v)]);
       }
-      shift[size_t(q)] = static_cast<T>(dot);
+      delta[size_t(q)] = static_cast<T>(dot);
     }
   }
 
   struct Gradients {
     std::vector<T> d_queries, d_stored, d_values;
   };
-  /// Gradients start from `start`, since they are added to.
+  /// Gradients are initialised with `start`, because kernels add to them.
   template <class Kernel> Gradients run(Kernel kernel, T start = T{0}) const {
     Gradients gradients{std::vector<T>(queries.size(), start), std::vector<T>(stored.size(), start),
                         std::vector<T>(values.size(), start)};
@@ -58,10 +58,10 @@ template <class T> struct Problem {
     return {queries.data(),
             stored.data(),
             values.data(),
-            largest.data(),
-            sum.data(),
+            row_max.data(),
+            row_sum.data(),
             d_readout.data(),
-            shift.data(),
+            delta.data(),
             to.d_queries.data(),
             to.d_stored.data(),
             to.d_values.data(),
@@ -72,11 +72,11 @@ template <class T> struct Problem {
             mask.mask(),
             dropout};
   }
-  Gradients ours(T start = T{0}) const {
+  Gradients run_kernel(T start = T{0}) const {
     return run([](const SoftmaxProjectionGradientArgs<T>& args) { softmax_projection_gradient(args); },
                start);
   }
-  Gradients plain() const {
+  Gradients run_reference() const {
     return run(
         [](const SoftmaxProjectionGradientArgs<T>& args) { reference::softmax_projection_gradient(args); });
   }
@@ -93,11 +93,11 @@ private:
 };
 
 template <class T>
-void expect_near(const std::vector<T>& ours, const std::vector<T>& plain, double tolerance,
+void expect_near(const std::vector<T>& actual, const std::vector<T>& expected, double tolerance,
                  const char* what) {
-  ASSERT_EQ(ours.size(), plain.size());
-  for (size_t i = 0; i < ours.size(); ++i) {
-    ASSERT_NEAR(ours[i], plain[i], tolerance * (1 + std::abs(plain[i]))) << what << ", element " << i;
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i) {
+    ASSERT_NEAR(actual[i], expected[i], tolerance * (1 + std::abs(expected[i]))) << what << ", element " << i;
   }
 }
 
@@ -105,10 +105,10 @@ template <class T> void expect_close_to_reference(const Problem<T>& problem, dou
   SCOPED_TRACE(testing::Message() << problem.num_queries << " queries, " << problem.num_stored
                                   << " stored, size " << problem.size << ", values of "
                                   << problem.value_size);
-  const auto ours = problem.ours(), plain = problem.plain();
-  expect_near(ours.d_queries, plain.d_queries, tolerance, "d_queries");
-  expect_near(ours.d_stored, plain.d_stored, tolerance, "d_stored");
-  expect_near(ours.d_values, plain.d_values, tolerance, "d_values");
+  const auto actual = problem.run_kernel(), expected = problem.run_reference();
+  expect_near(actual.d_queries, expected.d_queries, tolerance, "d_queries");
+  expect_near(actual.d_stored, expected.d_stored, tolerance, "d_stored");
+  expect_near(actual.d_values, expected.d_values, tolerance, "d_values");
 }
 
 template <class T> void expect_close_to_reference(double beta, double tolerance) {
@@ -123,7 +123,7 @@ template <class T> void expect_close_to_reference(double beta, double tolerance)
   }
 }
 
-TEST(SoftmaxProjectionGradient, EqualsTheReferenceForEveryTail) {
+TEST(SoftmaxProjectionGradient, MatchesTheReferenceForEveryTail) {
   test::on_each_cpu_target([] {
     expect_close_to_reference<double>(0.3, 1e-13);
     expect_close_to_reference<float>(0.3, 2e-5);
@@ -145,40 +145,40 @@ template <class T> void expect_close_to_reference_masked(double tolerance) {
   }
 }
 
-TEST(SoftmaxProjectionGradient, EqualsTheReferenceUnderAnyMaskAndDropout) {
+TEST(SoftmaxProjectionGradient, MatchesTheReferenceUnderAnyMaskAndDropout) {
   test::on_each_cpu_target([] {
     expect_close_to_reference_masked<double>(1e-13);
     expect_close_to_reference_masked<float>(2e-5);
   });
 }
 
-TEST(SoftmaxProjectionGradient, IsNothingForWhatIsNotSeen) {
+TEST(SoftmaxProjectionGradient, IsZeroForMaskedQueriesAndPatterns) {
   test::on_each_cpu_target([] {
-    Problem<double> problem(30, 60, 4, 3, 1.0, MaskKind::missing_and_hidden);
+    Problem<double> problem(30, 60, 4, 3, 1.0, MaskKind::key_padding_and_boolean);
     for (int64_t s = 0; s < 60; ++s) {
-      if (problem.mask.missing[size_t(s)] != 0) {
+      if (problem.mask.key_padding_mask[size_t(s)] != 0) {
         problem.stored[size_t(s * 4)] = std::numeric_limits<double>::quiet_NaN();
       }
     }
     problem.forward();
-    const auto gradients = problem.ours();
+    const auto gradients = problem.run_kernel();
     for (size_t i = 0; i < gradients.d_queries.size(); ++i) {
-      const bool sees_nothing = i / 4 % 5 == 3;
+      const bool is_fully_masked = i / 4 % 5 == 3;
       EXPECT_TRUE(std::isfinite(gradients.d_queries[i]));
-      EXPECT_EQ(gradients.d_queries[i] == 0, sees_nothing) << i;
+      EXPECT_EQ(gradients.d_queries[i] == 0, is_fully_masked) << i;
     }
     for (size_t i = 0; i < gradients.d_stored.size(); ++i) {
-      EXPECT_EQ(gradients.d_stored[i] == 0, problem.mask.missing[i / 4] != 0) << i;
+      EXPECT_EQ(gradients.d_stored[i] == 0, problem.mask.key_padding_mask[i / 4] != 0) << i;
     }
   });
 }
 
-TEST(SoftmaxProjectionGradient, EqualsFiniteDifferencesOfTheReadout) {
+TEST(SoftmaxProjectionGradient, MatchesFiniteDifferencesOfTheReadout) {
   test::on_each_cpu_target([] {
-    Problem<double> problem(4, 9, 4, 5, 0.8, MaskKind::missing_and_added);
+    Problem<double> problem(4, 9, 4, 5, 0.8, MaskKind::key_padding_and_additive);
     problem.dropout = {0.3, 5};
     problem.forward();
-    const auto gradients = problem.ours();
+    const auto gradients = problem.run_kernel();
     constexpr double kStep = 1e-5; // error of the central difference: about step^2
     const auto expect_slope = [&](std::vector<double> Problem<double>::*input,
                                   const std::vector<double>& gradient) {
@@ -201,41 +201,39 @@ TEST(SoftmaxProjectionGradient, EqualsFiniteDifferencesOfTheReadout) {
   });
 }
 
-TEST(SoftmaxProjectionGradient, AddsToWhatIsThereAndLeavesOutWhatIsNotWanted) {
+TEST(SoftmaxProjectionGradient, AccumulatesAndSkipsGradientsThatAreNotRequested) {
   test::on_each_cpu_target([] {
     const Problem<double> problem(50, 20, 6, 3, 1.0);
-    const auto plain = problem.plain();
-    auto more = problem.ours(1.0);
+    const auto expected = problem.run_reference();
+    auto more = problem.run_kernel(1.0);
     for (auto* gradient : {&more.d_queries, &more.d_stored, &more.d_values}) {
       for (double& x : *gradient) {
         x -= 1;
       }
     }
-    expect_near(more.d_queries, plain.d_queries, 1e-13, "d_queries");
-    expect_near(more.d_stored, plain.d_stored, 1e-13, "d_stored");
-    expect_near(more.d_values, plain.d_values, 1e-13, "d_values");
+    expect_near(more.d_queries, expected.d_queries, 1e-13, "d_queries");
+    expect_near(more.d_stored, expected.d_stored, 1e-13, "d_stored");
+    expect_near(more.d_values, expected.d_values, 1e-13, "d_values");
 
-    for (const int wanted : {0, 1, 2}) {
-      typename Problem<double>::Gradients one{std::vector<double>(plain.d_queries.size()),
-                                              std::vector<double>(plain.d_stored.size()),
-                                              std::vector<double>(plain.d_values.size())};
-      SoftmaxProjectionGradientArgs<double> args = problem.args(one);
-      args.d_queries = wanted == 0 ? args.d_queries : nullptr;
-      args.d_stored = wanted == 1 ? args.d_stored : nullptr;
-      args.d_values = wanted == 2 ? args.d_values : nullptr;
+    using Gradients = Problem<double>::Gradients;
+    const auto expect_alone = [&](std::vector<double> Gradients::*requested, const char* what) {
+      Gradients gradients{std::vector<double>(expected.d_queries.size()),
+                          std::vector<double>(expected.d_stored.size()),
+                          std::vector<double>(expected.d_values.size())};
+      SoftmaxProjectionGradientArgs<double> args = problem.args(gradients);
+      args.d_queries = requested == &Gradients::d_queries ? args.d_queries : nullptr;
+      args.d_stored = requested == &Gradients::d_stored ? args.d_stored : nullptr;
+      args.d_values = requested == &Gradients::d_values ? args.d_values : nullptr;
       softmax_projection_gradient(args);
-      expect_near(wanted == 0   ? one.d_queries
-                  : wanted == 1 ? one.d_stored
-                                : one.d_values,
-                  wanted == 0   ? plain.d_queries
-                  : wanted == 1 ? plain.d_stored
-                                : plain.d_values,
-                  1e-13, "the only gradient");
-    }
+      expect_near(gradients.*requested, expected.*requested, 1e-13, what);
+    };
+    expect_alone(&Gradients::d_queries, "d_queries alone");
+    expect_alone(&Gradients::d_stored, "d_stored alone");
+    expect_alone(&Gradients::d_values, "d_values alone");
   });
 }
 
-TEST(SoftmaxProjectionGradient, OfAPartOfTheStoredPatternsIsAPartOfTheWhole) {
+TEST(SoftmaxProjectionGradient, OfChunksOfStoredPatternsAddsUp) {
   test::on_each_cpu_target([] {
     const Problem<double> problem(10, 60, 6, 3, 1.0);
     auto parts = problem.run([](SoftmaxProjectionGradientArgs<double> args) {
@@ -247,17 +245,17 @@ TEST(SoftmaxProjectionGradient, OfAPartOfTheStoredPatternsIsAPartOfTheWhole) {
       args.num_stored = 60 - kFirst;
       softmax_projection_gradient(args);
     });
-    const auto plain = problem.plain();
-    expect_near(parts.d_queries, plain.d_queries, 1e-13, "d_queries");
-    expect_near(parts.d_stored, plain.d_stored, 1e-13, "d_stored");
-    expect_near(parts.d_values, plain.d_values, 1e-13, "d_values");
+    const auto expected = problem.run_reference();
+    expect_near(parts.d_queries, expected.d_queries, 1e-13, "d_queries");
+    expect_near(parts.d_stored, expected.d_stored, 1e-13, "d_stored");
+    expect_near(parts.d_values, expected.d_values, 1e-13, "d_values");
   });
 }
 
 TEST(SoftmaxProjectionGradient, StaysFiniteAtVeryLargeBeta) {
   test::on_each_cpu_target([] {
     const Problem<float> problem(20, 40, 8, 4, 1e4);
-    const auto gradients = problem.ours();
+    const auto gradients = problem.run_kernel();
     for (const auto* gradient : {&gradients.d_queries, &gradients.d_stored, &gradients.d_values}) {
       for (const float x : *gradient) {
         ASSERT_TRUE(std::isfinite(x));

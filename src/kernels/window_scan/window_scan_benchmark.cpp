@@ -13,7 +13,7 @@
 namespace mneme::kernels {
 namespace {
 
-/// What no kernel can do without: every row is read, every readout written, in the order in which they lie.
+/// Lower bound for any kernel: reads every row and writes every readout once, in memory order.
 void BM_pass(benchmark::State& state) {
   namespace hn = hwy::HWY_NAMESPACE;
   WindowScanSequence sequence(state.range(0), 0);
@@ -42,7 +42,7 @@ template <class Kernel> void run(benchmark::State& state, FocusWeight focus_weig
   set_threads(static_cast<int>(state.range(2)));
   for (auto _ : state) {
     parallel_for(sequence.kHeads, sequence.kHeads / state.range(2), [&](int64_t begin, int64_t end) {
-      kernel(heads_of(sequence.args(focus_weight, false), begin, end));
+      kernel(slice_heads(sequence.args(focus_weight, false), begin, end));
     });
     benchmark::ClobberMemory();
   }
@@ -59,9 +59,9 @@ void BM_window_scan_exp(benchmark::State& state) {
   run(state, FocusWeight::exponential, [](const WindowScanArgs<float>& args) { window_scan(args); });
 }
 
-/// One token after the other, each from the state that the last one left.
+/// Recurrent generation: one token per call, each continuing the state of the one before.
 void BM_step(benchmark::State& state) {
-  constexpr int64_t kTokens = 64; // so few that they stay in the cache, as a projection's result does
+  constexpr int64_t kTokens = 64; // few enough to stay in the cache, as the output of a projection does
   WindowScanSequence sequence(kTokens, state.range(0));
   std::vector<float> memory(
       static_cast<size_t>(sequence.kHeads * window_scan_state_size(state.range(0), sequence.kHeadSize)));

@@ -14,8 +14,8 @@
 
 namespace mneme::kernels {
 
-/// The heads [begin, end) of a run.
-template <class T> WindowScanArgs<T> heads_of(WindowScanArgs<T> args, int64_t begin, int64_t end) {
+/// The heads [begin, end) of a call.
+template <class T> WindowScanArgs<T> slice_heads(WindowScanArgs<T> args, int64_t begin, int64_t end) {
   const auto move = [&](auto*& pointer, int64_t step) {
     if (pointer != nullptr) {
       pointer += begin * step;
@@ -38,22 +38,23 @@ template <class T> WindowScanArgs<T> heads_of(WindowScanArgs<T> args, int64_t be
   return args;
 }
 
-/// The tokens [first, first + count) of a run that is a whole sequence.
-template <class T> WindowScanArgs<T> tokens_of(WindowScanArgs<T> args, int64_t first, int64_t count) {
+/// The tokens [first, first + count) of a call that covers a whole sequence.
+template <class T> WindowScanArgs<T> slice_tokens(WindowScanArgs<T> args, int64_t first, int64_t count) {
   for (const T** rows : {&args.query, &args.focus, &args.key, &args.value}) {
     *rows += first * args.row_stride;
   }
   args.readout += first * args.readout_stride;
-  args.is_token = args.is_token == nullptr ? nullptr : args.is_token + first;
+  args.key_padding_mask = args.key_padding_mask == nullptr ? nullptr : args.key_padding_mask + first;
   args.position = first;
   args.length = count;
   return args;
 }
 
-/// Room for `size(window, head_size)` items for each head. What it holds at first must not matter.
+/// A buffer of `size(window, head_size)` items for each head, filled with NaN: kernels must not depend on its
+/// initial content.
 template <class T>
-std::vector<T> room_for_heads(const std::vector<int64_t>& windows, int64_t head_size,
-                              int64_t (*size)(int64_t window, int64_t head_size)) {
+std::vector<T> allocate_for_heads(const std::vector<int64_t>& windows, int64_t head_size,
+                                  int64_t (*size)(int64_t window, int64_t head_size)) {
   int64_t items = 0;
   for (const int64_t window : windows) {
     items += size(window, head_size);
@@ -66,10 +67,11 @@ template <class T> struct WindowScanProblem {
   std::vector<int64_t> windows;
   FocusWeight focus_weight;
   T scale;
-  std::vector<T> query, focus, key, value; ///< [length, num_heads, head_size]
-  std::shared_ptr<bool[]> is_token;        ///< [length]; none: all are
+  std::vector<T> query, focus, key, value;  ///< [length, num_heads, head_size]
+  std::shared_ptr<bool[]> key_padding_mask; ///< [length], true = padding; nullptr: none
 
-  /// Normal numbers times `size`; logits have that deviation, too, squared.
+  /// Normally distributed rows with standard deviation `size`; the standard deviation of the logits is its
+  /// square.
   WindowScanProblem(int64_t tokens, int64_t columns, std::vector<int64_t> head_windows, FocusWeight weight,
                     double size)
       : length(tokens), head_size(columns), windows(std::move(head_windows)), focus_weight(weight),
@@ -77,8 +79,8 @@ template <class T> struct WindowScanProblem {
         focus(normals(2, size)), key(normals(3, size)), value(normals(4, size)) {}
 
   int64_t num_heads() const { return static_cast<int64_t>(windows.size()); }
-  /// The windows, but 0 where they cover the whole sequence.
-  std::vector<int64_t> windows_within() const {
+  /// The windows, with 0 instead of those that cover the whole sequence.
+  std::vector<int64_t> effective_windows() const {
     std::vector<int64_t> within = windows;
     for (int64_t& window : within) {
       window = window >= length ? 0 : window;
@@ -92,12 +94,12 @@ template <class T> struct WindowScanProblem {
     other.length = length;
     other.scale = static_cast<U>(scale);
     const auto copy = [](const std::vector<T>& from) { return std::vector<U>(from.begin(), from.end()); };
-    other.is_token = is_token;
+    other.key_padding_mask = key_padding_mask;
     other.query = copy(query), other.focus = copy(focus), other.key = copy(key), other.value = copy(value);
     return other;
   }
 
-  /// Stretches every focus so that logits spread evenly between -size and size.
+  /// Scales the rows of focus so that logits are uniformly distributed between -size and size.
   void set_logits(double size) {
     Random random = Random(43).stream(1);
     for (int64_t i = 0; i < length * num_heads(); ++i) {
@@ -113,19 +115,19 @@ template <class T> struct WindowScanProblem {
     }
   }
 
-  /// Makes padding of the first third, of runs in between, and of the end.
+  /// Masks the first third, some tokens in between, and the last five.
   void set_padding() {
-    is_token = std::make_shared<bool[]>(static_cast<size_t>(length));
+    key_padding_mask = std::make_shared<bool[]>(static_cast<size_t>(length));
     for (int64_t t = 0; t < length; ++t) {
-      is_token[t] = 3 * t >= length && t % 7 > 1 && t % 50 < 30 && t + 5 < length;
+      key_padding_mask[t] = 3 * t < length || t % 7 <= 1 || t % 50 >= 30 || t + 5 >= length;
     }
   }
 
-  struct Answer {
+  struct Result {
     std::vector<T> readout, logits, gate_logits, denominators, references, carries;
   };
-  /// Room for all results of a run.
-  Answer room() const {
+  /// Buffers for all results of a call.
+  Result allocate_result() const {
     const std::vector<T> track(static_cast<size_t>(length * num_heads()));
     return {
         std::vector<T>(track.size() * static_cast<size_t>(head_size)),
@@ -135,7 +137,7 @@ template <class T> struct WindowScanProblem {
         track,
         std::vector<T>(static_cast<size_t>(num_heads() * num_tiles() * window_scan_carry_size(head_size)))};
   }
-  WindowScanArgs<T> args(Answer& answer) const {
+  WindowScanArgs<T> args(Result& result) const {
     const int64_t row = num_heads() * head_size;
     return {query.data(),
             focus.data(),
@@ -145,73 +147,75 @@ template <class T> struct WindowScanProblem {
             windows.data(),
             scale,
             focus_weight,
-            answer.readout.data(),
+            result.readout.data(),
             row,
             nullptr,
             0,
-            {answer.logits.data(), answer.gate_logits.data(), answer.denominators.data(),
-             answer.references.data(), length, answer.carries.data(),
+            {result.logits.data(), result.gate_logits.data(), result.denominators.data(),
+             result.references.data(), length, result.carries.data(),
              num_tiles() * window_scan_carry_size(head_size)},
             length,
             num_heads(),
             head_size,
             {},
-            is_token.get()};
+            key_padding_mask.get()};
   }
-  template <class Kernel> Answer run(Kernel kernel) const {
-    Answer answer = room();
-    kernel(args(answer));
-    return answer;
+  template <class Kernel> Result run(Kernel kernel) const {
+    Result result = allocate_result();
+    kernel(args(result));
+    return result;
   }
-  /// One run after the other, with a state; the lengths of `pieces` are gone through again and again.
-  template <class Kernel> Answer run_in_pieces(Kernel kernel, const std::vector<int64_t>& pieces) const {
-    Answer answer = room();
-    WindowScanArgs<T> all = args(answer);
-    std::vector<T> state = room_for_heads<T>(windows, head_size, window_scan_state_size);
+  /// Consecutive calls that continue a state, with lengths taken cyclically from `call_lengths`.
+  template <class Kernel> Result run_in_calls(Kernel kernel, const std::vector<int64_t>& call_lengths) const {
+    Result result = allocate_result();
+    WindowScanArgs<T> all = args(result);
+    std::vector<T> state = allocate_for_heads<T>(windows, head_size, window_scan_state_size);
     all.state = state.data();
     int64_t first = 0;
-    for (size_t piece = 0; first < length; ++piece) {
-      const int64_t count = std::min(pieces[piece % pieces.size()], length - first);
-      kernel(tokens_of(all, first, count));
+    for (size_t call = 0; first < length; ++call) {
+      const int64_t count = std::min(call_lengths[call % call_lengths.size()], length - first);
+      kernel(slice_tokens(all, first, count));
       first += count;
     }
-    return answer;
+    return result;
   }
 
-  /// In pieces of `piece` tokens, each of them in parts that end at multiples of `part`, from the last to the first: as if
-  /// they ran side by side. `with_state`: else there must be one piece, and windows that cover it are given as 0.
-  Answer run_in_parts(int64_t piece, int64_t part, bool with_state) const {
-    Answer answer = room();
-    WindowScanArgs<T> all = args(answer);
-    const std::vector<int64_t> given = with_state ? windows : windows_within();
-    all.windows = given.data();
-    std::vector<T> state = room_for_heads<T>(given, head_size, window_scan_state_size);
+  /// Consecutive calls of `call_length` tokens, each in chunks that end at multiples of `chunk_length`.
+  /// Chunks are computed from the last to the first, which is valid because they are independent. Without
+  /// `with_state`, there must be one call, and windows that cover it are passed as 0.
+  Result run_in_chunks(int64_t call_length, int64_t chunk_length, bool with_state) const {
+    Result result = allocate_result();
+    WindowScanArgs<T> all = args(result);
+    const std::vector<int64_t> call_windows = with_state ? windows : effective_windows();
+    all.windows = call_windows.data();
+    std::vector<T> state = allocate_for_heads<T>(call_windows, head_size, window_scan_state_size);
     const int64_t stride = num_tiles() * window_scan_tile_size(head_size);
-    for (int64_t begin = 0; begin < length; begin += piece) {
-      const int64_t end = std::min(begin + piece, length);
+    for (int64_t begin = 0; begin < length; begin += call_length) {
+      const int64_t end = std::min(begin + call_length, length);
       std::vector<T> tiles(static_cast<size_t>(num_heads() * stride), std::nan(""));
-      const auto run_of = [&](int64_t first, T* part_state) {
-        WindowScanArgs<T> run = tokens_of(all, first, std::min(first - first % part + part, end) - first);
-        run.state = part_state;
-        run.parts = {tiles.data(), stride, begin};
-        return run;
+      const auto args_of = [&](int64_t first, T* chunk_state) {
+        WindowScanArgs<T> chunk =
+            slice_tokens(all, first, std::min(first - first % chunk_length + chunk_length, end) - first);
+        chunk.state = chunk_state;
+        chunk.chunks = {tiles.data(), stride, begin};
+        return chunk;
       };
       std::vector<int64_t> firsts;
-      for (int64_t first = begin; first < end; first += run_of(first, nullptr).length) {
+      for (int64_t first = begin; first < end; first += args_of(first, nullptr).length) {
         firsts.push_back(first);
       }
       for (size_t i = 0; i + 1 < firsts.size(); ++i) {
-        window_scan_tiles(run_of(firsts[i], nullptr));
+        window_scan_tile_sums(args_of(firsts[i], nullptr));
       }
       std::vector<T> next;
       for (size_t i = firsts.size(); i-- > 0;) {
         std::vector<T> copy = state;
-        window_scan(run_of(firsts[i], with_state ? copy.data() : nullptr));
+        window_scan(args_of(firsts[i], with_state ? copy.data() : nullptr));
         next = i + 1 == firsts.size() ? copy : next;
       }
       state = next;
     }
-    return answer;
+    return result;
   }
 
 private:
@@ -225,9 +229,9 @@ private:
   }
 };
 
-/// body(problem) for problems that are cut into parts: of both weights, with usual and large logits, of few columns in double
-/// and of many in float.
-template <class Body> void for_problems_in_parts(Body body) {
+/// Calls body(problem) with problems for tests of chunks: both focus weights, usual and large logits, few
+/// columns in double and many in float.
+template <class Body> void for_chunked_problems(Body body) {
   for (const FocusWeight focus_weight : {FocusWeight::elu, FocusWeight::exponential}) {
     for (const double logits : {2.0, 90.0}) {
       for (const int64_t head_size : {5, 64}) {
@@ -240,18 +244,18 @@ template <class Body> void for_problems_in_parts(Body body) {
   }
 }
 
-/// The largest error of a token's readout over a head, relative to its norm: as good a measure for the last token of a
-/// long sequence, whose mean is small, as for the first.
+/// Maximum over tokens and heads of the error of a readout relative to its norm. Suits long sequences, where
+/// the means of the last tokens are much smaller than those of the first.
 template <class T>
-double worst_token_error(const WindowScanProblem<T>& problem, const std::vector<T>& got,
-                         const std::vector<double>& want) {
+double max_token_error(const WindowScanProblem<T>& problem, const std::vector<T>& actual,
+                       const std::vector<double>& expected) {
   double worst = 0;
   for (int64_t i = 0; i < problem.length * problem.num_heads(); ++i) {
     double error = 0, norm = 0;
     for (int64_t c = 0; c < problem.head_size; ++c) {
       const auto at = static_cast<size_t>(i * problem.head_size + c);
-      error += std::pow(static_cast<double>(got[at]) - want[at], 2);
-      norm += want[at] * want[at];
+      error += std::pow(static_cast<double>(actual[at]) - expected[at], 2);
+      norm += expected[at] * expected[at];
     }
     worst = std::isnan(error) ? INFINITY : std::max(worst, std::sqrt(error / norm));
   }

@@ -11,7 +11,7 @@
 namespace mneme::kernels::reference {
 namespace {
 
-/// What the window of a token adds up to, relative to exp(reference).
+/// Sums over the window of a token, relative to exp(reference).
 struct Sum {
   double reference = 0, weight = 0;
   std::vector<double> keys, values;
@@ -56,19 +56,19 @@ template <class T> void store(T* to, int64_t at, double value) {
 template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t head, T* state) {
   const int64_t size = args.head_size, window = args.windows[head], columns = head * size;
   const StateLayout layout(window, size);
-  const int64_t error = layout.past + layout.sum.size; // of the sum of all tokens, window 0
+  const int64_t error = layout.tile_sums + layout.sum.size; // of the sum of all tokens, window 0
   const double scale = static_cast<double>(args.scale);
 
-  // Rows from here on are at hand: those of the run and of the parts before it.
-  const int64_t first = args.parts.tiles != nullptr ? args.parts.begin : args.position;
-  const auto row = [&](const T* part, int64_t token) {
-    return part + (token - args.position) * args.row_stride + columns;
+  // Rows are accessible from here on: those of this call and of the chunks before it.
+  const int64_t first = args.chunks.tiles != nullptr ? args.chunks.begin : args.position;
+  const auto row = [&](const T* base, int64_t token) {
+    return base + (token - args.position) * args.row_stride + columns;
   };
   std::vector<double> logits; // from `first` on
   for (int64_t token = first; token < args.position + args.length; ++token) {
-    const bool is_padding = args.is_token != nullptr && !args.is_token[token - args.position];
-    logits.push_back(is_padding ? kWindowScanPadding
-                                : scale * product(row(args.focus, token), row(args.key, token), size));
+    const bool is_masked = args.key_padding_mask != nullptr && args.key_padding_mask[token - args.position];
+    logits.push_back(is_masked ? kWindowScanMaskedLogit
+                               : scale * product(row(args.focus, token), row(args.key, token), size));
   }
   const auto logit_of = [&](int64_t token) { return logits[static_cast<size_t>(token - first)]; };
   const auto add = [&](Sum& sum, int64_t token) {
@@ -76,26 +76,26 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
       sum.add(logit_of(token), args.focus_weight, row(args.key, token), row(args.value, token));
     } else {
       const int64_t slot = token % window;
-      const T* kept = state + layout.rows + slot * 2 * size;
-      sum.add(static_cast<double>(state[layout.logits + slot]), args.focus_weight, kept, kept + size);
+      const T* stored = state + layout.rows + slot * 2 * size;
+      sum.add(static_cast<double>(state[layout.logits + slot]), args.focus_weight, stored, stored + size);
     }
   };
-  /// What is kept of the whole past, as a number and its rounding error.
-  const auto keep = [&](int64_t at, double value) {
-    state[layout.past + at] = static_cast<T>(value);
+  /// Stores a number in the state of a head without a window, as a rounded value and its rounding error.
+  const auto store_compensated = [&](int64_t at, double value) {
+    state[layout.tile_sums + at] = static_cast<T>(value);
     state[error + at] = static_cast<T>(value - static_cast<double>(static_cast<T>(value)));
   };
-  const auto kept = [&](int64_t at) {
-    return static_cast<double>(state[layout.past + at]) + static_cast<double>(state[error + at]);
+  const auto load_compensated = [&](int64_t at) {
+    return static_cast<double>(state[layout.tile_sums + at]) + static_cast<double>(state[error + at]);
   };
 
   Sum sum(size);
   if (state != nullptr && window == 0 && first > 0) {
-    sum.reference = kept(layout.sum.reference);
-    sum.weight = kept(layout.sum.weight);
+    sum.reference = load_compensated(layout.sum.reference);
+    sum.weight = load_compensated(layout.sum.weight);
     for (int64_t c = 0; c < size; ++c) {
-      sum.keys[static_cast<size_t>(c)] = kept(c);
-      sum.values[static_cast<size_t>(c)] = kept(layout.sum.second + c);
+      sum.keys[static_cast<size_t>(c)] = load_compensated(c);
+      sum.values[static_cast<size_t>(c)] = load_compensated(layout.sum.second + c);
     }
   }
   for (int64_t token = first; window == 0 && token < args.position; ++token) {
@@ -104,7 +104,7 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
   for (int64_t t = 0; t < args.length; ++t) {
     const int64_t token = args.position + t;
     const int64_t begin = window == 0 ? 0 : std::max<int64_t>(0, token - window + 1);
-    if (begin == 0 && (t > 0 || window == 0 || token == 0)) { // The window has only grown.
+    if (begin == 0 && (t > 0 || window == 0 || token == 0)) { // the window has only grown
       add(sum, token);
     } else {
       sum = Sum(size);
@@ -133,11 +133,11 @@ template <class T> void window_scan_head(const WindowScanArgs<T>& args, int64_t 
     return;
   }
   if (window == 0) {
-    keep(layout.sum.reference, sum.reference);
-    keep(layout.sum.weight, sum.weight);
+    store_compensated(layout.sum.reference, sum.reference);
+    store_compensated(layout.sum.weight, sum.weight);
     for (int64_t c = 0; c < size; ++c) {
-      keep(c, sum.keys[static_cast<size_t>(c)]);
-      keep(layout.sum.second + c, sum.values[static_cast<size_t>(c)]);
+      store_compensated(c, sum.keys[static_cast<size_t>(c)]);
+      store_compensated(layout.sum.second + c, sum.values[static_cast<size_t>(c)]);
     }
   }
   const int64_t end = args.position + args.length;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// A sequence of the published width, for the benchmarks of LEAP's kernels.
+/// A sequence of the published width, for benchmarks of LEAP's kernels.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace mneme::kernels {
 
-/// Rows of query | focus | key | value, as a projection gives them.
+/// Rows of query | focus | key | value, in the layout of a projection's output.
 struct WindowScanSequence {
   static constexpr int64_t kHeads = 8, kHeadSize = 64, kRow = kHeads * kHeadSize;
   int64_t length, carry_stride;

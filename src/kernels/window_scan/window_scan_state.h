@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Where things lie in the state of one head.
+/// Memory layout of the recurrent state of one head (docs/theory/window_scan.md, sections 3 and 8).
 #pragma once
 
 #include <bit>
@@ -10,69 +10,73 @@
 
 namespace mneme::kernels {
 
-constexpr int64_t whole_tiles(int64_t items) {
+constexpr int64_t round_up_to_tile(int64_t items) {
   return (items + kWindowScanTile - 1) / kWindowScanTile * kWindowScanTile;
 }
 
-/// A sum of weighted rows: sums of two kinds of rows (keys and values; on the way back queries and gradients), then
-/// the sum of weights and the reference: true sums are those kept times exp(reference). Rows fill whole vectors.
+/// Layout of a sum of weighted rows: two row sums (forward: keys and values; backward: queries and gradients
+/// of readouts), then the sum of weights and the reference. The true sums are the stored ones times
+/// exp(reference). Rows are padded to whole vectors.
 struct SumLayout {
-  int64_t second; ///< where sums of the second kind begin
+  int64_t second; ///< offset of the second row sum
   int64_t weight;
   int64_t reference;
   int64_t size;
 
   explicit SumLayout(int64_t head_size)
-      : second(whole_tiles(head_size)), weight(2 * second), reference(weight + 1),
+      : second(round_up_to_tile(head_size)), weight(2 * second), reference(weight + 1),
         size(weight + kWindowScanTile) {}
 };
 
-/// Sums of 1, 2, 4, ... neighbouring tiles, of as many as a window reaches back: any run of tiles in the window is made up
-/// of a few of them, so that nothing is ever subtracted and no token costs more than another.
+/// Ring buffers of the sums of 1, 2, 4, ... adjacent tiles, as many as a window reaches. Any range of tiles
+/// within the window is the sum of a few of them, so that nothing is ever subtracted and the cost is the same
+/// for every token.
 struct TileSums {
   static constexpr int kMaxLevels = 40;
-  int levels = 0;            ///< level l holds sums of 2^l tiles, from a multiple of 2^l on
-  int64_t first[kMaxLevels]; ///< sum number i of a level stands at first + (i & mask)
+  int levels = 0;            ///< level l holds sums of 2^l tiles that start at a multiple of 2^l
+  int64_t first[kMaxLevels]; ///< sum number i of a level is at first + (i & mask)
   int64_t mask[kMaxLevels];
-  int64_t count = 0; ///< sums in all
+  int64_t count = 0; ///< of sums on all levels
 
-  /// For runs of at most `tiles` tiles.
+  /// For ranges of at most `tiles` tiles.
   explicit TileSums(int64_t tiles) {
     for (; levels < kMaxLevels && (int64_t{1} << levels) <= tiles; ++levels) {
-      const auto kept = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>((tiles >> levels) + 2)));
+      const auto ring_size =
+          static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>((tiles >> levels) + 2)));
       first[levels] = count;
-      mask[levels] = kept - 1;
-      count += kept;
+      mask[levels] = ring_size - 1;
+      count += ring_size;
     }
   }
   int64_t at(int level, int64_t i) const { return first[level] + (i & mask[level]); }
 };
 
-/// A block is what is summed token by token: a tile, or the window where that is shorter.
-constexpr int64_t block_of_window(int64_t window) {
+/// Tokens of a prefix block, the range that is summed row by row: a tile, or the window where that is
+/// shorter.
+constexpr int64_t prefix_block_size(int64_t window) {
   return window == 0 || window > kWindowScanTile ? kWindowScanTile : window;
 }
 
-/// Whole tiles that all tokens of a tile have in their windows before it.
-constexpr int64_t tiles_before(int64_t window) {
+/// Number of whole tiles before a tile that the windows of all its tokens contain.
+constexpr int64_t whole_tiles_in_window(int64_t window) {
   return window < kWindowScanTile ? 0 : window / kWindowScanTile - 1;
 }
 
-/// State of a head: the sum of the open block, then
+/// Recurrent state of a head: the sum of the unfinished prefix block, then
 ///   window 0: the sum of all tiles before it, and its rounding error;
 ///   else:     the tile sums, and the last `window` tokens (token t at t % window): logits, keys and values.
 struct StateLayout {
   SumLayout sum;
   TileSums tiles;
-  int64_t past;   ///< where the sum of all tiles or the tile sums begin
-  int64_t logits; ///< of the last tokens
-  int64_t rows;   ///< of the last tokens: key, value
+  int64_t tile_sums; ///< offset of the sum of all tiles, or of the tile sums
+  int64_t logits;    ///< of the last tokens
+  int64_t rows;      ///< of the last tokens: key, value
   int64_t size;
 
   StateLayout(int64_t window, int64_t head_size)
-      : sum(head_size), tiles(tiles_before(window)), past(sum.size),
-        logits(past + (window == 0 ? 2 : tiles.count) * sum.size), rows(logits + whole_tiles(window)),
-        size(rows + whole_tiles(window * 2 * head_size)) {}
+      : sum(head_size), tiles(whole_tiles_in_window(window)), tile_sums(sum.size),
+        logits(tile_sums + (window == 0 ? 2 : tiles.count) * sum.size),
+        rows(logits + round_up_to_tile(window)), size(rows + round_up_to_tile(window * 2 * head_size)) {}
 };
 
 } // namespace mneme::kernels

@@ -22,18 +22,18 @@ template <class T> void plain(const WindowScanArgs<T>& args) {
   reference::window_scan(args);
 }
 
-/// The largest error of a number; means of normal numbers are at most a few units.
-template <class T> double worst_error(const std::vector<T>& got, const std::vector<double>& want) {
+/// Maximum absolute error of an element; means of normally distributed numbers are at most a few units.
+template <class T> double max_error(const std::vector<T>& actual, const std::vector<double>& expected) {
   double worst = 0;
-  for (size_t i = 0; i < want.size(); ++i) {
-    const double error = std::abs(static_cast<double>(got[i]) - want[i]);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double error = std::abs(static_cast<double>(actual[i]) - expected[i]);
     worst = std::isnan(error) ? INFINITY : std::max(worst, error);
   }
   return worst;
 }
 
-template <class T> double worst_error(const WindowScanProblem<T>& problem) {
-  return worst_error(problem.run(ours<T>).readout, problem.template as<double>().run(plain<double>).readout);
+template <class T> double max_error(const WindowScanProblem<T>& problem) {
+  return max_error(problem.run(ours<T>).readout, problem.template as<double>().run(plain<double>).readout);
 }
 
 constexpr FocusWeight kBoth[] = {FocusWeight::elu, FocusWeight::exponential};
@@ -46,8 +46,8 @@ TEST(WindowScan, EqualsTheReferenceForEveryWindowAndLength) {
       for (const int64_t length : {0, 1, 2, 15, 16, 17, 31, 33, 64, 150, 301}) {
         for (const int64_t head_size : {1, 5}) {
           const WindowScanProblem<double> problem(length, head_size, windows, focus_weight, 1.0);
-          EXPECT_LT(worst_error(problem), 1e-13) << length << " tokens of " << head_size;
-          EXPECT_LT(worst_error(problem.template as<float>()), 2e-6) << length << " tokens of " << head_size;
+          EXPECT_LT(max_error(problem), 1e-13) << length << " tokens of " << head_size;
+          EXPECT_LT(max_error(problem.template as<float>()), 2e-6) << length << " tokens of " << head_size;
         }
       }
     }
@@ -60,28 +60,28 @@ TEST(WindowScan, EqualsTheReferenceForEveryHeadSize) {
       for (const int64_t head_size :
            {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 48, 63, 64, 65, 80, 128, 130}) {
         const WindowScanProblem<double> problem(70, head_size, {0, 3, 8, 20, 32}, focus_weight, 1.0);
-        EXPECT_LT(worst_error(problem), 1e-13) << head_size;
-        EXPECT_LT(worst_error(problem.template as<float>()), 2e-6) << head_size;
+        EXPECT_LT(max_error(problem), 1e-13) << head_size;
+        EXPECT_LT(max_error(problem.template as<float>()), 2e-6) << head_size;
       }
     }
   });
 }
 
-TEST(WindowScan, KeepsItsDigitsAtLargeLogits) {
+TEST(WindowScan, IsAccurateAtLargeLogits) {
   test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t length : {40, 500}) {
         WindowScanProblem<float> problem(length, 64, {0, 4, 16, 64, 100, 256}, focus_weight, 1.0);
         problem.set_logits(45);
-        EXPECT_LT(worst_token_error(problem, problem.run(ours<float>).readout,
-                                    problem.as<double>().run(plain<double>).readout),
+        EXPECT_LT(max_token_error(problem, problem.run(ours<float>).readout,
+                                  problem.as<double>().run(plain<double>).readout),
                   1e-5);
       }
     }
   });
 }
 
-TEST(WindowScan, GivesPaddingNoWeight) {
+TEST(WindowScan, GivesMaskedTokensZeroWeight) {
   test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
@@ -90,40 +90,40 @@ TEST(WindowScan, GivesPaddingNoWeight) {
                                             focus_weight, 1.0);
           problem.set_logits(logits);
           problem.set_padding();
-          EXPECT_LT(worst_error(problem), 1e-13 * logits);
-          EXPECT_LT(worst_error(problem.as<float>()), 2e-6 * logits);
+          EXPECT_LT(max_error(problem), 1e-13 * logits);
+          EXPECT_LT(max_error(problem.as<float>()), 2e-6 * logits);
           const auto whole = problem.run(ours<double>).readout;
           for (double* rows : {problem.focus.data(), problem.key.data(), problem.value.data()}) {
             for (int64_t t = 0; t < problem.length; ++t) {
               const int64_t row = problem.num_heads() * head_size;
-              std::fill_n(rows + t * row, problem.is_token[t] ? 0 : row,
-                          1e5); // what it holds does not matter
+              std::fill_n(rows + t * row, problem.key_padding_mask[t] ? row : 0,
+                          1e5); // the content of masked rows does not matter
             }
           }
-          EXPECT_LT(worst_error(problem.run(ours<double>).readout, whole), 1e-15);
+          EXPECT_LT(max_error(problem.run(ours<double>).readout, whole), 1e-15);
         }
       }
     }
   });
 }
 
-TEST(WindowScan, OfExpDoesNotOverflow) {
+TEST(WindowScan, WithExponentialWeightsDoesNotOverflow) {
   test::on_each_cpu_target([] {
     for (const double logits : {70.0, 87.0, 89.0, 200.0, 1000.0}) {
       WindowScanProblem<float> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exponential,
                                        1.0);
       problem.set_logits(logits);
-      // A logit of 1000 is rounded by 3e-5, and a weight by that much of itself.
-      EXPECT_LT(worst_error(problem), 4e-7 * logits) << logits;
+      // The rounding error of a logit of 1000 is 3e-5, which is also the relative error of its weight.
+      EXPECT_LT(max_error(problem), 4e-7 * logits) << logits;
       WindowScanProblem<double> precise(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exponential,
                                         1.0);
       precise.set_logits(logits);
-      EXPECT_LT(worst_error(precise), 1e-15 * logits) << logits;
+      EXPECT_LT(max_error(precise), 1e-15 * logits) << logits;
     }
   });
 }
 
-TEST(WindowScan, OfEluGatesRightWhereProductsOfSumsOverflow) {
+TEST(WindowScan, ComputesGatesWhereDotProductsOfSumsOverflow) {
   test::on_each_cpu_target([] {
     for (const int64_t length : {13, 200}) {
       WindowScanProblem<float> problem(length, 17, {0, 1, 4, 16, 40, 64}, FocusWeight::elu, 1.0);
@@ -131,76 +131,80 @@ TEST(WindowScan, OfEluGatesRightWhereProductsOfSumsOverflow) {
       for (float& query : problem.query) {
         query *= 1000; // times sums of 1e36 and more
       }
-      EXPECT_LT(worst_error(problem), 5e-4) << length; // a gate logit of 1000 is rounded by 6e-5
+      EXPECT_LT(max_error(problem), 5e-4) << length; // rounding error of a gate logit of 1000: 6e-5
     }
   });
 }
 
-TEST(WindowScan, GivesTheSameBitsForEveryCutOfTheSequence) {
+TEST(WindowScan, GivesTheSameBitsForAnySplitIntoCalls) {
   test::on_each_cpu_target([] {
     if (use_reference_kernels()) {
-      return; // ReferenceContinuesFromAState
+      return; // tested by ReferenceContinuesFromAState
     }
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
         WindowScanProblem<float> problem(333, 20, {0, 1, 3, 5, 8, 15, 16, 17, 32, 50, 64, 100, 256, 1000},
                                          focus_weight, 1.0);
         problem.set_logits(logits);
-        const auto whole = problem.run_in_pieces(ours<float>, {333});
-        for (const std::vector<int64_t>& pieces :
+        const auto one_call = problem.run_in_calls(ours<float>, {333});
+        for (const std::vector<int64_t>& call_lengths :
              std::vector<std::vector<int64_t>>{{1}, {2}, {7, 16, 1, 0, 31}, {16}, {100}, {64, 1}, {332, 1}}) {
-          const auto parts = problem.run_in_pieces(ours<float>, pieces);
-          EXPECT_TRUE(whole.readout == parts.readout) << "first piece " << pieces[0];
-          EXPECT_TRUE(whole.logits == parts.logits);
-          EXPECT_TRUE(whole.denominators == parts.denominators);
-          EXPECT_TRUE(whole.carries == parts.carries);
+          const auto split = problem.run_in_calls(ours<float>, call_lengths);
+          EXPECT_TRUE(one_call.readout == split.readout) << "first call of " << call_lengths[0];
+          EXPECT_TRUE(one_call.logits == split.logits);
+          EXPECT_TRUE(one_call.denominators == split.denominators);
+          EXPECT_TRUE(one_call.carries == split.carries);
         }
       }
     }
   });
 }
 
-TEST(WindowScan, WithAStateEqualsThatWithoutOne) {
+TEST(WindowScan, WithAStateEqualsTheScanWithoutOne) {
   test::on_each_cpu_target([] {
     const WindowScanProblem<float> problem(100, 20, {0, 4, 99, 100, 101}, FocusWeight::elu, 1.0);
     const auto without = problem.run(ours<float>);
-    const auto with = problem.run_in_pieces(ours<float>, {100});
-    EXPECT_LT(worst_error(without.readout, {with.readout.begin(), with.readout.end()}), 1e-6);
+    const auto with = problem.run_in_calls(ours<float>, {100});
+    EXPECT_LT(max_error(without.readout, {with.readout.begin(), with.readout.end()}), 1e-6);
   });
 }
 
-template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& problem) {
-  const bool is_reference = use_reference_kernels(); // it sums windows anew where a part begins
-  const auto expect_same = [&](const auto& whole, const auto& parts, int64_t piece, int64_t part) {
+template <class T> void expect_same_bits_in_chunks(const WindowScanProblem<T>& problem) {
+  const bool is_reference = use_reference_kernels(); // it recomputes window sums at the begin of a chunk
+  const auto expect_same = [&](const auto& whole, const auto& chunks, int64_t call_length,
+                               int64_t chunk_length) {
     if (is_reference) {
-      // A state keeps logits as T: one of 90 is rounded by 4e-6.
-      EXPECT_LT(worst_error(parts.readout, {whole.readout.begin(), whole.readout.end()}),
+      // A state stores logits as T: the rounding error of a logit of 90 is 4e-6.
+      EXPECT_LT(max_error(chunks.readout, {whole.readout.begin(), whole.readout.end()}),
                 sizeof(T) == 4 ? 1e-5 : 1e-13);
       return;
     }
-    EXPECT_TRUE(whole.readout == parts.readout) << "pieces of " << piece << ", parts of " << part;
-    EXPECT_TRUE(whole.logits == parts.logits && whole.gate_logits == parts.gate_logits);
-    EXPECT_TRUE(whole.denominators == parts.denominators && whole.references == parts.references);
-    EXPECT_TRUE(whole.carries == parts.carries);
+    EXPECT_TRUE(whole.readout == chunks.readout)
+        << "calls of " << call_length << ", chunks of " << chunk_length;
+    EXPECT_TRUE(whole.logits == chunks.logits && whole.gate_logits == chunks.gate_logits);
+    EXPECT_TRUE(whole.denominators == chunks.denominators && whole.references == chunks.references);
+    EXPECT_TRUE(whole.carries == chunks.carries);
   };
   const auto whole = problem.run(ours<T>);
-  for (const int64_t part : {16, 32, 160}) {
-    expect_same(whole, problem.run_in_parts(problem.length, part, false), problem.length, part);
+  for (const int64_t chunk_length : {16, 32, 160}) {
+    expect_same(whole, problem.run_in_chunks(problem.length, chunk_length, false), problem.length,
+                chunk_length);
   }
-  const auto with_state = problem.run_in_pieces(ours<T>, {problem.length});
-  for (const int64_t piece : {int64_t{112}, problem.length}) {
-    for (const int64_t part : {16, 80}) {
-      expect_same(with_state, problem.run_in_parts(piece, part, true), piece, part);
+  const auto with_state = problem.run_in_calls(ours<T>, {problem.length});
+  for (const int64_t call_length : {int64_t{112}, problem.length}) {
+    for (const int64_t chunk_length : {16, 80}) {
+      expect_same(with_state, problem.run_in_chunks(call_length, chunk_length, true), call_length,
+                  chunk_length);
     }
   }
 }
 
-TEST(WindowScan, GivesTheSameBitsInPartsSideBySide) {
+TEST(WindowScan, GivesTheSameBitsInChunks) {
   test::on_each_cpu_target([] {
-    for_problems_in_parts([](auto problem) {
-      expect_same_bits_in_parts(problem);
+    for_chunked_problems([](auto problem) {
+      expect_same_bits_in_chunks(problem);
       problem.set_padding();
-      expect_same_bits_in_parts(problem);
+      expect_same_bits_in_chunks(problem);
     });
   });
 }
@@ -209,29 +213,29 @@ TEST(WindowScan, ReferenceContinuesFromAState) {
   for (const FocusWeight focus_weight : kBoth) {
     WindowScanProblem<double> problem(77, 6, {0, 1, 5, 16, 20, 100}, focus_weight, 1.0);
     const auto whole = problem.run(plain<double>).readout;
-    EXPECT_LT(worst_error(problem.run_in_pieces(plain<double>, {1, 30, 0}).readout, whole), 1e-14);
+    EXPECT_LT(max_error(problem.run_in_calls(plain<double>, {1, 30, 0}).readout, whole), 1e-14);
   }
 }
 
-TEST(WindowScan, TellsLogitsGatesAndDenominators) {
+TEST(WindowScan, StoresLogitsGateLogitsAndDenominators) {
   test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {3.0, 90.0}) {
         WindowScanProblem<double> problem(60, 7, {0, 4, 33}, focus_weight, 1.0);
         problem.set_logits(logits);
-        const auto got = problem.run(ours<double>), want = problem.run(plain<double>);
-        for (size_t i = 0; i < got.logits.size(); ++i) {
-          ASSERT_NEAR(got.logits[i], want.logits[i], 1e-13 * logits);
-          ASSERT_NEAR(got.gate_logits[i], want.gate_logits[i], 1e-12 * logits);
-          ASSERT_NEAR(std::log(got.denominators[i]) + got.references[i],
-                      std::log(want.denominators[i]) + want.references[i], 1e-12 * logits);
+        const auto actual = problem.run(ours<double>), expected = problem.run(plain<double>);
+        for (size_t i = 0; i < actual.logits.size(); ++i) {
+          ASSERT_NEAR(actual.logits[i], expected.logits[i], 1e-13 * logits);
+          ASSERT_NEAR(actual.gate_logits[i], expected.gate_logits[i], 1e-12 * logits);
+          ASSERT_NEAR(std::log(actual.denominators[i]) + actual.references[i],
+                      std::log(expected.denominators[i]) + expected.references[i], 1e-12 * logits);
         }
       }
     }
   });
 }
 
-TEST(WindowScan, GivesTheMeanOfAWindowOfEqualWeights) {
+TEST(WindowScan, ReturnsTheMeanOfTheWindowForEqualWeights) {
   test::on_each_cpu_target([] {
     WindowScanProblem<double> problem(50, 4, {0, 1, 6, 20}, FocusWeight::elu, 1.0);
     problem.set_logits(0);                                      // every weight is 1
@@ -254,26 +258,26 @@ TEST(WindowScan, GivesTheMeanOfAWindowOfEqualWeights) {
   });
 }
 
-TEST(WindowScan, LetsANaNReachTheTokensThatReadItAndNoOthers) {
+TEST(WindowScan, PropagatesANaNToExactlyTheQueryPositionsThatAttendToIt) {
   test::on_each_cpu_target([] {
     constexpr int64_t kSize = 5, kBad = 37, kLength = 120;
     const std::vector<int64_t> windows{0, 1, 4, 9, 16, 20, 40};
     const auto heads = static_cast<int64_t>(windows.size());
     for (const FocusWeight focus_weight : kBoth) {
-      for (const int part : {0, 1, 2, 3}) {
+      for (const int input : {0, 1, 2, 3}) {
         WindowScanProblem<float> problem(kLength, kSize, windows, focus_weight, 1.0);
         std::vector<float>* rows[] = {&problem.query, &problem.focus, &problem.key, &problem.value};
         for (int64_t head = 0; head < heads; ++head) {
-          (*rows[part])[static_cast<size_t>((kBad * heads + head) * kSize + 2)] = std::nanf("");
+          (*rows[input])[static_cast<size_t>((kBad * heads + head) * kSize + 2)] = std::nanf("");
         }
         for (const auto& readout :
-             {problem.run(ours<float>).readout, problem.run_in_pieces(ours<float>, {7}).readout}) {
+             {problem.run(ours<float>).readout, problem.run_in_calls(ours<float>, {7}).readout}) {
           for (int64_t t = 0; t < kLength; ++t) {
             for (int64_t head = 0; head < heads; ++head) {
               const int64_t window = windows[static_cast<size_t>(head)];
-              const bool reads = part == 0 ? t == kBad : t >= kBad && (window == 0 || t < kBad + window);
-              EXPECT_EQ(std::isnan(readout[static_cast<size_t>((t * heads + head) * kSize + 2)]), reads)
-                  << "token " << t << ", window " << window << ", part " << part;
+              const bool attends = input == 0 ? t == kBad : t >= kBad && (window == 0 || t < kBad + window);
+              EXPECT_EQ(std::isnan(readout[static_cast<size_t>((t * heads + head) * kSize + 2)]), attends)
+                  << "token " << t << ", window " << window << ", input " << input;
             }
           }
         }
@@ -282,7 +286,7 @@ TEST(WindowScan, LetsANaNReachTheTokensThatReadItAndNoOthers) {
   });
 }
 
-TEST(WindowScan, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
+TEST(WindowScan, OfAHeadIsIndependentOfOtherHeadsAndOfThreads) {
   test::on_each_cpu_target([] {
     const std::vector<int64_t> windows{0, 4, 16, 100, 0};
     const WindowScanProblem<float> problem(200, 12, windows, FocusWeight::exponential, 1.0);
@@ -290,11 +294,11 @@ TEST(WindowScan, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
     const int before = threads();
     for (const int count : {1, 2, 3}) {
       set_threads(count);
-      const auto apart = problem.run([](WindowScanArgs<float> args) {
+      const auto separate = problem.run([](WindowScanArgs<float> args) {
         parallel_for(args.num_heads, 2,
-                     [&](int64_t begin, int64_t end) { window_scan(heads_of(args, begin, end)); });
+                     [&](int64_t begin, int64_t end) { window_scan(slice_heads(args, begin, end)); });
       });
-      EXPECT_EQ(together, apart.readout) << count << " threads";
+      EXPECT_EQ(together, separate.readout) << count << " threads";
     }
     set_threads(before);
   });

@@ -16,8 +16,8 @@ template <class Kernel> void run(benchmark::State& state, FocusWeight focus_weig
   const int64_t row = sequence.kRow;
   const auto d_readout = random_numbers<float>(2, sequence.length * row);
   std::vector<float> d_rows(static_cast<size_t>(sequence.length * 4 * row));
-  const auto memory_size = window_scan_gradient_memory_size(state.range(1), sequence.kHeadSize);
-  std::vector<float> memory(static_cast<size_t>(sequence.kHeads * memory_size));
+  const auto state_size = window_scan_gradient_state_size(state.range(1), sequence.kHeadSize);
+  std::vector<float> state_buffer(static_cast<size_t>(sequence.kHeads * state_size));
   const auto forward = sequence.args(focus_weight, true);
   window_scan(forward);
   const WindowScanTrace<float>& trace = forward.trace;
@@ -41,7 +41,7 @@ template <class Kernel> void run(benchmark::State& state, FocusWeight focus_weig
                                            d_rows.data() + 2 * row,
                                            d_rows.data() + 3 * row,
                                            4 * row,
-                                           memory.data(),
+                                           state_buffer.data(),
                                            0,
                                            sequence.length,
                                            sequence.length,
@@ -50,7 +50,7 @@ template <class Kernel> void run(benchmark::State& state, FocusWeight focus_weig
   set_threads(static_cast<int>(state.range(2)));
   for (auto _ : state) {
     parallel_for(sequence.kHeads, sequence.kHeads / state.range(2),
-                 [&](int64_t begin, int64_t end) { kernel(heads_of(args, begin, end)); });
+                 [&](int64_t begin, int64_t end) { kernel(slice_heads(args, begin, end)); });
     benchmark::ClobberMemory();
   }
   state.SetItemsProcessed(state.iterations() * sequence.length);

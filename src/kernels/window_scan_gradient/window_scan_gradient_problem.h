@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The way back through a random sequence, for tests and benchmarks.
+/// The backward pass over a random sequence, for tests and benchmarks.
 #pragma once
 
 #include <algorithm>
@@ -13,9 +13,9 @@ namespace mneme::kernels {
 
 /// The heads [begin, end) of a call.
 template <class T>
-WindowScanGradientArgs<T> heads_of(WindowScanGradientArgs<T> args, int64_t begin, int64_t end) {
+WindowScanGradientArgs<T> slice_heads(WindowScanGradientArgs<T> args, int64_t begin, int64_t end) {
   for (int64_t head = 0; head < begin; ++head) {
-    args.memory += window_scan_gradient_memory_size(args.windows[head], args.head_size);
+    args.state += window_scan_gradient_state_size(args.windows[head], args.head_size);
   }
   for (const T** rows : {&args.query, &args.focus, &args.key, &args.value, &args.readout, &args.d_readout}) {
     *rows += begin * args.head_size;
@@ -37,18 +37,19 @@ template <class T> struct WindowScanGradients {
   std::vector<T> query, focus, key, value; ///< [length, num_heads, head_size]
 };
 
-/// kernel(args) for every chunk of `chunk` tokens from the right; answer: that of the forward kernel.
+/// Calls kernel(args) for ranges of `call_length` tokens, from right to left. `forward` is the result of the
+/// forward kernel.
 template <class T, class Kernel>
 WindowScanGradients<T> gradients_of(const WindowScanProblem<T>& problem,
-                                    const typename WindowScanProblem<T>::Answer& answer,
-                                    const std::vector<T>& d_readout, int64_t chunk, Kernel kernel) {
+                                    const typename WindowScanProblem<T>::Result& forward,
+                                    const std::vector<T>& d_readout, int64_t call_length, Kernel kernel) {
   const int64_t row = problem.num_heads() * problem.head_size;
   const std::vector<T> zeros(d_readout.size());
   WindowScanGradients<T> gradients{zeros, zeros, zeros, zeros};
-  std::vector<T> memory =
-      room_for_heads<T>(problem.windows, problem.head_size, window_scan_gradient_memory_size);
+  std::vector<T> state =
+      allocate_for_heads<T>(problem.windows, problem.head_size, window_scan_gradient_state_size);
   for (int64_t end = problem.length; end > 0;) {
-    const int64_t begin = (end - 1) / chunk * chunk;
+    const int64_t begin = (end - 1) / call_length * call_length;
     const auto at = [&](std::vector<T>& rows) { return rows.data() + begin * row; };
     kernel(WindowScanGradientArgs<T>{problem.query.data(),
                                      problem.focus.data(),
@@ -58,20 +59,20 @@ WindowScanGradients<T> gradients_of(const WindowScanProblem<T>& problem,
                                      problem.windows.data(),
                                      problem.scale,
                                      problem.focus_weight,
-                                     answer.readout.data(),
+                                     forward.readout.data(),
                                      row,
                                      d_readout.data(),
                                      row,
-                                     {answer.logits.data(), answer.gate_logits.data(),
-                                      answer.denominators.data(), answer.references.data(), problem.length,
-                                      answer.carries.data(),
+                                     {forward.logits.data(), forward.gate_logits.data(),
+                                      forward.denominators.data(), forward.references.data(), problem.length,
+                                      forward.carries.data(),
                                       problem.num_tiles() * window_scan_carry_size(problem.head_size)},
                                      at(gradients.query),
                                      at(gradients.focus),
                                      at(gradients.key),
                                      at(gradients.value),
                                      row,
-                                     memory.data(),
+                                     state.data(),
                                      begin,
                                      end,
                                      problem.length,
@@ -82,38 +83,40 @@ WindowScanGradients<T> gradients_of(const WindowScanProblem<T>& problem,
   return gradients;
 }
 
-/// The same call in parts that begin at multiples of `part`, from the first to the last: as if they ran side by side.
-/// windows: as those of the call, but 0 where they cover the sequence.
+/// Computes a call in chunks that begin at multiples of `chunk_length`, from the first to the last, which is
+/// valid because they are independent. `windows`: those of the call, with 0 instead of those that cover the
+/// sequence.
 template <class T>
-void run_in_parts(WindowScanGradientArgs<T> args, const std::vector<int64_t>& windows, int64_t part) {
+void run_in_chunks(WindowScanGradientArgs<T> args, const std::vector<int64_t>& windows,
+                   int64_t chunk_length) {
   const int64_t stride = (args.end - args.begin + kWindowScanTile - 1) / kWindowScanTile *
                          window_scan_gradient_tile_size(args.head_size);
-  std::vector<T> before = room_for_heads<T>(windows, args.head_size, window_scan_gradient_memory_size);
-  std::copy_n(args.memory, before.size(), before.begin());
+  std::vector<T> before = allocate_for_heads<T>(windows, args.head_size, window_scan_gradient_state_size);
+  std::copy_n(args.state, before.size(), before.begin());
   std::vector<T> tiles(static_cast<size_t>(args.num_heads * stride), std::nan(""));
   args.windows = windows.data();
-  args.parts = {tiles.data(), stride, args.begin, args.end};
-  std::vector<WindowScanGradientArgs<T>> runs;
-  for (int64_t begin = args.begin; begin < args.parts.end; begin = runs.back().end) {
-    WindowScanGradientArgs<T> run = args;
-    run.begin = begin;
-    run.end = std::min(begin - begin % part + part, args.parts.end);
-    for (T** rows : {&run.d_query, &run.d_focus, &run.d_key, &run.d_value}) {
+  args.chunks = {tiles.data(), stride, args.begin, args.end};
+  std::vector<WindowScanGradientArgs<T>> chunks;
+  for (int64_t begin = args.begin; begin < args.chunks.end; begin = chunks.back().end) {
+    WindowScanGradientArgs<T> chunk = args;
+    chunk.begin = begin;
+    chunk.end = std::min(begin - begin % chunk_length + chunk_length, args.chunks.end);
+    for (T** rows : {&chunk.d_query, &chunk.d_focus, &chunk.d_key, &chunk.d_value}) {
       *rows += (begin - args.begin) * args.d_row_stride;
     }
-    runs.push_back(run);
+    chunks.push_back(chunk);
   }
-  for (size_t i = 1; i < runs.size(); ++i) {
-    window_scan_gradient_tiles(runs[i]);
+  for (size_t i = 1; i < chunks.size(); ++i) {
+    window_scan_gradient_tile_sums(chunks[i]);
   }
   std::vector<T> after;
-  for (WindowScanGradientArgs<T>& run : runs) {
-    std::vector<T> memory = before;
-    run.memory = memory.data();
-    window_scan_gradient(run);
-    after = &run == &runs.front() ? memory : after;
+  for (WindowScanGradientArgs<T>& chunk : chunks) {
+    std::vector<T> state = before;
+    chunk.state = state.data();
+    window_scan_gradient(chunk);
+    after = &chunk == &chunks.front() ? state : after;
   }
-  std::ranges::copy(after, args.memory);
+  std::ranges::copy(after, args.state);
 }
 
 } // namespace mneme::kernels

@@ -44,9 +44,9 @@ template <class T> void gradient_of_head(const WindowScanGradientArgs<T>& args, 
   std::vector<Row> d_query(length, Row(size)), d_focus(d_query), d_key(d_query), d_value(d_query);
   Row logits(length), d_logits(length);
   for (size_t t = 0; t < length; ++t) {
-    const T told = args.trace.logits[head * args.trace.stride + static_cast<int64_t>(t)];
-    logits[t] =
-        told == static_cast<T>(kWindowScanPadding) ? kWindowScanPadding : scale * product(focus[t], key[t]);
+    const T stored_logit = args.trace.logits[head * args.trace.stride + static_cast<int64_t>(t)];
+    logits[t] = stored_logit == static_cast<T>(kWindowScanMaskedLogit) ? kWindowScanMaskedLogit
+                                                                       : scale * product(focus[t], key[t]);
   }
   const auto begin = static_cast<size_t>(args.begin), end = static_cast<size_t>(args.end);
   for (size_t t = begin; t < length; ++t) {
@@ -70,17 +70,17 @@ template <class T> void gradient_of_head(const WindowScanGradientArgs<T>& args, 
       mean_value[c] /= denominator;
     }
     const double gate = 1 / (1 + std::exp(-scale * product(query[t], mean_key)));
-    const double d_gate = gate * (1 - gate) * product(g[t], mean_value);
+    const double d_gate_logit = gate * (1 - gate) * product(g[t], mean_value);
     Row d_mean_key(size), d_mean_value(size);
-    add(d_query[t], scale * d_gate, mean_key);
-    add(d_mean_key, scale * d_gate, query[t]);
+    add(d_query[t], scale * d_gate_logit, mean_key);
+    add(d_mean_key, scale * d_gate_logit, query[t]);
     add(d_mean_value, gate, g[t]);
     const double mean = product(d_mean_key, mean_key) + product(d_mean_value, mean_value);
     for (size_t j = std::max(first, begin); j <= t && j < end; ++j) {
-      const double share = weight(j) / denominator;
-      const double slope = is_elu && logits[j] > 0 ? 1 / denominator : share; // of the share, in the logit
-      add(d_key[j], share, d_mean_key);
-      add(d_value[j], share, d_mean_value);
+      const double normalised = weight(j) / denominator;
+      const double slope = is_elu && logits[j] > 0 ? 1 / denominator : normalised; // d normalised / d logit
+      add(d_key[j], normalised, d_mean_key);
+      add(d_value[j], normalised, d_mean_value);
       d_logits[j] += slope * (product(key[j], d_mean_key) + product(value[j], d_mean_value) - mean);
     }
   }

@@ -25,9 +25,9 @@ template <class T> std::vector<T> gradient_of_readout(const WindowScanProblem<T>
   return numbers;
 }
 
-template <class T> WindowScanGradients<T> ours(const WindowScanProblem<T>& problem, int64_t chunk) {
-  const auto answer = problem.run([](const WindowScanArgs<T>& args) { window_scan(args); });
-  return gradients_of(problem, answer, gradient_of_readout(problem), chunk,
+template <class T> WindowScanGradients<T> ours(const WindowScanProblem<T>& problem, int64_t call_length) {
+  const auto forward = problem.run([](const WindowScanArgs<T>& args) { window_scan(args); });
+  return gradients_of(problem, forward, gradient_of_readout(problem), call_length,
                       [](const WindowScanGradientArgs<T>& args) { window_scan_gradient(args); });
 }
 
@@ -40,33 +40,33 @@ WindowScanGradients<double> plain(const WindowScanProblem<T>& problem, const std
       [](const WindowScanGradientArgs<double>& args) { reference::window_scan_gradient(args); });
 }
 
-/// The largest error of a number of any gradient, relative to the largest number of that gradient.
+/// Maximum error of an element of any gradient, relative to the maximum of that gradient.
 template <class T>
-double worst_error(const WindowScanGradients<T>& got, const WindowScanGradients<double>& want) {
+double max_error(const WindowScanGradients<T>& actual, const WindowScanGradients<double>& expected) {
   double worst = 0;
-  const auto compare = [&](const std::vector<T>& ours_of, const std::vector<double>& plain_of) {
-    double error = 0, largest = 1; // terms are of that size, also where nothing but their rounding is left
-    for (size_t i = 0; i < plain_of.size(); ++i) {
-      const double difference = std::abs(static_cast<double>(ours_of[i]) - plain_of[i]);
+  const auto compare = [&](const std::vector<T>& actual_rows, const std::vector<double>& expected_rows) {
+    double error = 0, scale = 1; // of the terms, also where they cancel and only rounding errors are left
+    for (size_t i = 0; i < expected_rows.size(); ++i) {
+      const double difference = std::abs(static_cast<double>(actual_rows[i]) - expected_rows[i]);
       error = std::isnan(difference) ? INFINITY : std::max(error, difference);
-      largest = std::max(largest, std::abs(plain_of[i]));
+      scale = std::max(scale, std::abs(expected_rows[i]));
     }
-    worst = std::max(worst, error / largest);
+    worst = std::max(worst, error / scale);
   };
-  compare(got.query, want.query), compare(got.focus, want.focus);
-  compare(got.key, want.key), compare(got.value, want.value);
+  compare(actual.query, expected.query), compare(actual.focus, expected.focus);
+  compare(actual.key, expected.key), compare(actual.value, expected.value);
   return worst;
 }
 
-template <class T> double worst_error(const WindowScanProblem<T>& problem) {
-  return worst_error(ours(problem, 1 << 20), plain(problem, gradient_of_readout(problem)));
+template <class T> double max_error(const WindowScanProblem<T>& problem) {
+  return max_error(ours(problem, 1 << 20), plain(problem, gradient_of_readout(problem)));
 }
 
 template <class T> bool same(const WindowScanGradients<T>& a, const WindowScanGradients<T>& b) {
   return a.query == b.query && a.focus == b.focus && a.key == b.key && a.value == b.value;
 }
 
-TEST(WindowScanGradient, OfTheReferenceIsTheSlopeOfTheReadout) {
+TEST(WindowScanGradient, OfTheReferenceEqualsFiniteDifferences) {
   for (const FocusWeight focus_weight : kBoth) {
     WindowScanProblem<double> problem(23, 3, {0, 1, 4, 7, 17}, focus_weight, 1.0);
     const auto d_readout = gradient_of_readout(problem);
@@ -79,7 +79,7 @@ TEST(WindowScanGradient, OfTheReferenceIsTheSlopeOfTheReadout) {
       }
       return total;
     };
-    constexpr double kStep = 1e-5; // central differences err by its square, and by rounding over it
+    constexpr double kStep = 1e-5; // error of central differences: its square, plus rounding error / step
     const auto check = [&](std::vector<double>& rows, const std::vector<double>& gradient) {
       for (size_t i = 0; i < rows.size(); i += 7) {
         const double before = rows[i];
@@ -102,8 +102,8 @@ TEST(WindowScanGradient, EqualsTheReferenceForEveryWindowAndLength) {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t length : {0, 1, 2, 15, 16, 17, 33, 64, 150, 211}) {
         const WindowScanProblem<double> problem(length, 5, windows, focus_weight, 1.0);
-        EXPECT_LT(worst_error(problem), 1e-13) << length << " tokens";
-        EXPECT_LT(worst_error(problem.template as<float>()), 1e-5) << length << " tokens";
+        EXPECT_LT(max_error(problem), 1e-13) << length << " tokens";
+        EXPECT_LT(max_error(problem.template as<float>()), 1e-5) << length << " tokens";
       }
     }
   });
@@ -114,27 +114,27 @@ TEST(WindowScanGradient, EqualsTheReferenceForEveryHeadSize) {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t head_size : {1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 130}) {
         const WindowScanProblem<double> problem(70, head_size, {0, 3, 8, 20, 32}, focus_weight, 1.0);
-        EXPECT_LT(worst_error(problem), 1e-13) << head_size;
-        EXPECT_LT(worst_error(problem.template as<float>()), 1e-5) << head_size;
+        EXPECT_LT(max_error(problem), 1e-13) << head_size;
+        EXPECT_LT(max_error(problem.template as<float>()), 1e-5) << head_size;
       }
     }
   });
 }
 
-TEST(WindowScanGradient, OfExpDoesNotOverflow) {
+TEST(WindowScanGradient, WithExponentialWeightsDoesNotOverflow) {
   test::on_each_cpu_target([] {
     for (const double logits : {45.0, 70.0, 89.0, 200.0, 1000.0}) {
       WindowScanProblem<double> problem(200, 16, {0, 1, 4, 13, 16, 40, 64, 100}, FocusWeight::exponential,
                                         1.0);
       problem.set_logits(logits);
-      EXPECT_LT(worst_error(problem), 1e-14 * logits) << logits;
-      EXPECT_LT(worst_error(problem.as<float>()), 1e-6 * logits)
-          << logits; // a weight is rounded like its logit
+      EXPECT_LT(max_error(problem), 1e-14 * logits) << logits;
+      EXPECT_LT(max_error(problem.as<float>()), 1e-6 * logits)
+          << logits; // a weight has the rounding error of its logit
     }
   });
 }
 
-TEST(WindowScanGradient, GivesTheSameBitsForEveryCutOfTheSequence) {
+TEST(WindowScanGradient, GivesTheSameBitsForAnySplitIntoCalls) {
   test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const double logits : {2.0, 90.0}) {
@@ -142,41 +142,41 @@ TEST(WindowScanGradient, GivesTheSameBitsForEveryCutOfTheSequence) {
                                          focus_weight, 1.0);
         problem.set_logits(logits);
         const auto whole = ours(problem, 1 << 20);
-        for (const int64_t chunk : {16, 48, 128}) {
-          EXPECT_TRUE(same(whole, ours(problem, chunk))) << chunk;
+        for (const int64_t call_length : {16, 48, 128}) {
+          EXPECT_TRUE(same(whole, ours(problem, call_length))) << call_length;
         }
       }
     }
   });
 }
 
-template <class T> void expect_same_bits_in_parts(const WindowScanProblem<T>& problem) {
-  const std::vector<int64_t> windows = problem.windows_within();
+template <class T> void expect_same_bits_in_chunks(const WindowScanProblem<T>& problem) {
+  const std::vector<int64_t> windows = problem.effective_windows();
   const auto whole = ours(problem, 1 << 20);
-  const auto answer = problem.run([](const WindowScanArgs<T>& args) { window_scan(args); });
-  for (const int64_t chunk : {112, 1 << 20}) {
-    for (const int64_t part : {16, 80}) {
-      const auto parts =
-          gradients_of(problem, answer, gradient_of_readout(problem), chunk,
-                       [&](const WindowScanGradientArgs<T>& args) { run_in_parts(args, windows, part); });
-      EXPECT_TRUE(same(whole, parts)) << "chunks of " << chunk << ", parts of " << part;
+  const auto forward = problem.run([](const WindowScanArgs<T>& args) { window_scan(args); });
+  for (const int64_t call_length : {112, 1 << 20}) {
+    for (const int64_t chunk_length : {16, 80}) {
+      const auto chunks = gradients_of(
+          problem, forward, gradient_of_readout(problem), call_length,
+          [&](const WindowScanGradientArgs<T>& args) { run_in_chunks(args, windows, chunk_length); });
+      EXPECT_TRUE(same(whole, chunks)) << "calls of " << call_length << ", chunks of " << chunk_length;
     }
   }
 }
 
-TEST(WindowScanGradient, OfPaddingIsNothing) {
+TEST(WindowScanGradient, OfMaskedTokensIsZero) {
   test::on_each_cpu_target([] {
     for (const FocusWeight focus_weight : kBoth) {
       for (const int64_t length : {16, 33, 211}) {
         WindowScanProblem<double> problem(length, 5, {0, 1, 5, 16, 17, 32, 67, 100, 1000}, focus_weight, 1.0);
         problem.set_padding();
-        EXPECT_LT(worst_error(problem), 1e-13) << length << " tokens";
-        EXPECT_LT(worst_error(problem.as<float>()), 1e-5) << length << " tokens";
+        EXPECT_LT(max_error(problem), 1e-13) << length << " tokens";
+        EXPECT_LT(max_error(problem.as<float>()), 1e-5) << length << " tokens";
         const auto gradients = ours(problem, 1 << 20);
         const int64_t row = problem.num_heads() * problem.head_size;
         for (const std::vector<double>& rows : {gradients.focus, gradients.key, gradients.value}) {
           for (int64_t i = 0; i < length * row; ++i) {
-            ASSERT_TRUE(problem.is_token[i / row] || rows[static_cast<size_t>(i)] == 0) << i / row;
+            ASSERT_TRUE(!problem.key_padding_mask[i / row] || rows[static_cast<size_t>(i)] == 0) << i / row;
           }
         }
       }
@@ -184,50 +184,50 @@ TEST(WindowScanGradient, OfPaddingIsNothing) {
   });
 }
 
-TEST(WindowScanGradient, GivesTheSameBitsInPartsSideBySide) {
+TEST(WindowScanGradient, GivesTheSameBitsInChunks) {
   test::on_each_cpu_target([] {
     if (use_reference_kernels()) {
-      return; // which take any tokens by themselves
+      return; // they do not use chunks
     }
-    for_problems_in_parts([](auto problem) {
-      expect_same_bits_in_parts(problem);
+    for_chunked_problems([](auto problem) {
+      expect_same_bits_in_chunks(problem);
       problem.set_padding();
-      expect_same_bits_in_parts(problem);
+      expect_same_bits_in_chunks(problem);
     });
   });
 }
 
-TEST(WindowScanGradient, TakesTheTraceOfRunsWithAState) {
+TEST(WindowScanGradient, AcceptsTheTraceOfCallsWithAState) {
   test::on_each_cpu_target([] {
     if (use_reference_kernels()) {
-      return; // needs no more of the trace than what is padding
+      return; // they use the trace only to find masked tokens
     }
     for (const FocusWeight focus_weight : kBoth) {
       WindowScanProblem<double> problem(150, 6, {0, 4, 20, 64, 1000}, focus_weight, 1.0);
       const auto d_readout = gradient_of_readout(problem);
-      const auto answer =
-          problem.run_in_pieces([](const WindowScanArgs<double>& args) { window_scan(args); }, {37, 1, 64});
+      const auto forward =
+          problem.run_in_calls([](const WindowScanArgs<double>& args) { window_scan(args); }, {37, 1, 64});
       const auto gradients =
-          gradients_of(problem, answer, d_readout, 64,
+          gradients_of(problem, forward, d_readout, 64,
                        [](const WindowScanGradientArgs<double>& args) { window_scan_gradient(args); });
-      EXPECT_LT(worst_error(gradients, plain(problem, d_readout)), 1e-13);
+      EXPECT_LT(max_error(gradients, plain(problem, d_readout)), 1e-13);
     }
   });
 }
 
-TEST(WindowScanGradient, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
+TEST(WindowScanGradient, OfAHeadIsIndependentOfOtherHeadsAndOfThreads) {
   test::on_each_cpu_target([] {
     const WindowScanProblem<float> problem(200, 12, {0, 4, 16, 100, 0}, FocusWeight::exponential, 1.0);
     const auto together = ours(problem, 64);
-    const auto answer = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
+    const auto forward = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
     const int before = threads();
     for (const int count : {1, 2, 3}) {
       set_threads(count);
-      EXPECT_TRUE(same(together, gradients_of(problem, answer, gradient_of_readout(problem), 64,
+      EXPECT_TRUE(same(together, gradients_of(problem, forward, gradient_of_readout(problem), 64,
                                               [](const WindowScanGradientArgs<float>& args) {
                                                 parallel_for(
                                                     args.num_heads, 2, [&](int64_t begin, int64_t end) {
-                                                      window_scan_gradient(heads_of(args, begin, end));
+                                                      window_scan_gradient(slice_heads(args, begin, end));
                                                     });
                                               })))
           << count << " threads";
@@ -236,29 +236,29 @@ TEST(WindowScanGradient, OfAHeadDoesNotDependOnTheOthersNorOnThreads) {
   });
 }
 
-TEST(WindowScanGradient, LetsANaNReachTheTokensThatWereReadAndNoOthers) {
+TEST(WindowScanGradient, PropagatesANaNToExactlyTheTokensInTheWindow) {
   test::on_each_cpu_target([] {
     constexpr int64_t kBad = 60, kSize = 5;
     const std::vector<int64_t> windows{0, 1, 4, 16, 20, 40};
     const auto heads = static_cast<int64_t>(windows.size());
     const WindowScanProblem<float> problem(120, kSize, windows, FocusWeight::elu, 1.0);
-    const auto answer = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
+    const auto forward = problem.run([](const WindowScanArgs<float>& args) { window_scan(args); });
     auto d_readout = gradient_of_readout(problem);
     for (int64_t head = 0; head < heads; ++head) {
       d_readout[static_cast<size_t>((kBad * heads + head) * kSize + 1)] = std::nanf("");
     }
     const auto gradients =
-        gradients_of(problem, answer, d_readout, 48,
+        gradients_of(problem, forward, d_readout, 48,
                      [](const WindowScanGradientArgs<float>& args) { window_scan_gradient(args); });
     for (int64_t t = 0; t < 120; ++t) {
       for (int64_t head = 0; head < heads; ++head) {
         const int64_t window = windows[static_cast<size_t>(head)];
         const auto at = static_cast<size_t>((t * heads + head) * kSize + 1);
-        const bool was_read = t <= kBad && (window == 0 || kBad < t + window);
+        const bool is_attended = t <= kBad && (window == 0 || kBad < t + window);
         EXPECT_EQ(std::isnan(gradients.query[at]), t == kBad) << "token " << t << ", window " << window;
-        EXPECT_EQ(std::isnan(gradients.focus[at]), was_read) << "token " << t << ", window " << window;
-        EXPECT_EQ(std::isnan(gradients.key[at]), was_read) << "token " << t << ", window " << window;
-        EXPECT_EQ(std::isnan(gradients.value[at]), was_read) << "token " << t << ", window " << window;
+        EXPECT_EQ(std::isnan(gradients.focus[at]), is_attended) << "token " << t << ", window " << window;
+        EXPECT_EQ(std::isnan(gradients.key[at]), is_attended) << "token " << t << ", window " << window;
+        EXPECT_EQ(std::isnan(gradients.value[at]), is_attended) << "token " << t << ", window " << window;
       }
     }
   });

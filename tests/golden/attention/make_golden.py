@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Writes fits.json beside this file: both models trained by plain PyTorch in float64 from given first weights.
+"""Writes fits.json in this folder: both models trained by plain PyTorch in float64 from given initial parameters.
 
 python tests/golden/attention/make_golden.py      (made with torch 2.13.0 on the CPU)
 """
@@ -48,7 +48,7 @@ def main():
     torch.manual_seed(7)
     bits, labels = samples(generator)
     attention = plain_torch.SelfAttention(LENGTH, 2)
-    for parameter in attention.parameters():  # larger than the published first weights, so that 100 epochs move them
+    for parameter in attention.parameters():  # larger than the published initial parameters, so that 100 epochs move them
         torch.nn.init.normal_(parameter, std=0.5)
     document = {
         "torch": torch.__version__, "context_length": LENGTH, "hidden_size": HIDDEN,

@@ -7,7 +7,7 @@ import torch
 
 
 class SelfAttention(torch.nn.Module):
-    """Token plus learnt place, one head, a value of size 1, a linear readout over places."""
+    """Token plus learned position embedding, one head, a value of size 1, a linear readout over positions."""
 
     def __init__(self, length, size):
         super().__init__()

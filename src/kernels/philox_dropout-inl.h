@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+
+/// Dropout factors of one tile of attention weights, the same in forward and backward. Included once per CPU
+/// target.
+
+#if defined(MNEME_KERNELS_PHILOX_DROPOUT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MNEME_KERNELS_PHILOX_DROPOUT_INL_H_
+#undef MNEME_KERNELS_PHILOX_DROPOUT_INL_H_
+#else
+#define MNEME_KERNELS_PHILOX_DROPOUT_INL_H_
+#endif
+
+#include <hwy/aligned_allocator.h>
+#include <hwy/highway.h>
+
+#include "kernels/lane_product-inl.h"
+#include "kernels/philox_dropout.h"
+#include "kernels/philox-inl.h"
+#include "kernels/score_mask-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Dropout factors of a tile of stored patterns and a panel of queries.
+template <class T> class DropoutFactors {
+public:
+  DropoutFactors(const PhiloxDropout& dropout, int64_t max_rows)
+      : dropout_(dropout), enabled_(dropout.probability != 0),
+        words_(hwy::AllocateAligned<uint32_t>(static_cast<size_t>(enabled_ ? 4 * PanelLanes<T>() : 1))),
+        factors_(hwy::AllocateAligned<T>(static_cast<size_t>(enabled_ ? max_rows * PanelLanes<T>() : 1))) {}
+
+  bool enabled() const { return enabled_; }
+
+  /// Generates the factors of the queries from `query` on.
+  HWY_INLINE void Generate(int64_t query, int64_t lanes_used, const StoredTile& tile) {
+    const int64_t lanes = PanelLanes<T>();
+    const uint32_t drop_threshold = dropout_.drop_threshold();
+    const T keep_scale = static_cast<T>(dropout_.keep_scale());
+    int64_t current_group = -1;
+    for (int64_t r = 0; r < tile.count(); ++r) {
+      const int64_t s = dropout_.first_stored + tile.first() + tile.Row(r);
+      if (s / 4 != current_group) {
+        current_group = s / 4;
+        GenerateWords(dropout_.first_query + query, lanes_used, current_group);
+      }
+      const uint32_t* words = words_.get() + s % 4 * lanes;
+      T* factors = factors_.get() + r * lanes;
+      for (int64_t lane = 0; lane < lanes; ++lane) {
+        factors[lane] = words[lane] < drop_threshold ? T{0} : keep_scale;
+      }
+    }
+  }
+
+  /// to [rows][lane] = from [rows][lane] * factors; `to` may be `from`.
+  HWY_INLINE void Apply(const T* from, int64_t rows, int64_t lanes_used, T* to) const {
+    const hn::ScalableTag<T> d;
+    const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t lane = 0; lane < lanes_used; lane += n) {
+        const int64_t at = r * lanes + lane;
+        hn::Store(hn::Mul(hn::Load(d, from + at), hn::Load(d, factors_.get() + at)), d, to + at);
+      }
+    }
+  }
+
+private:
+  /// Writes words_ [4][lane], the random words of one group of four patterns. Three vectors at a time: a
+  /// panel is a multiple of three vectors.
+  HWY_INLINE void GenerateWords(int64_t first_row, int64_t lanes_used, int64_t group) const {
+    const hn::ScalableTag<uint64_t> d;
+    const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
+    const auto groups = hn::Set(d, static_cast<uint64_t>(group)), step = hn::Set(d, static_cast<uint64_t>(n));
+    for (int64_t lane = 0; lane < lanes_used; lane += 3 * n) {
+      const auto a = hn::Iota(d, static_cast<uint64_t>(first_row + lane)), b = hn::Add(a, step),
+                 c = hn::Add(b, step);
+      PhiloxThreeVectors(d, dropout_.seed, groups, a, groups, b, groups, c,
+                         [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
+                           const hn::Rebind<uint32_t, decltype(d)> low;
+                           uint32_t* to = words_.get() + lane + vector * n;
+                           hn::StoreU(x0, low, to);
+                           hn::StoreU(x1, low, to + lanes);
+                           hn::StoreU(x2, low, to + 2 * lanes);
+                           hn::StoreU(x3, low, to + 3 * lanes);
+                         });
+    }
+  }
+
+  PhiloxDropout dropout_;
+  bool enabled_;
+  hwy::AlignedFreeUniquePtr<uint32_t[]> words_;
+  hwy::AlignedFreeUniquePtr<T[]> factors_;
+};
+
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif // per-target include guard
