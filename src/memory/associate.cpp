@@ -8,7 +8,6 @@
 
 #include <fmt/format.h>
 
-#include "kernels/softmax_projection/softmax_projection.h"
 #include "memory/bit_association.h"
 #include "memory/checks.h"
 #include "memory/length.h"
@@ -57,6 +56,9 @@ public:
         separator_(options_.separation, score_kind(options_.similarity), compared_size()) {
     require_finite("stored pattern", stored_);
     prepare_encoded_bits();
+    if constexpr (std::is_same_v<Patterns, BitPatterns>) {
+      require_scannable(stored_);
+    }
     if (std::is_same_v<Patterns, BitPatterns> && !options_.encode && !separator_.draws()) {
       bit_association_ =
           std::make_unique<const BitAssociation>(options_.separation, options_.similarity, compared_size());
@@ -74,20 +76,18 @@ public:
       require_same_size("a row of the encoding matrix", options_.encode->size(), "a stored pattern",
                         pattern_size(stored_));
       encoded_ = prepared(encoded(*options_.encode, as_reals(stored_)), options_.similarity);
-    } else if constexpr (std::is_same_v<Patterns, RealPatterns>) {
-      encoded_ = prepared(stored_, options_.similarity);
-    }
-    for (int64_t s = 0; streams() && s < encoded_.count(); ++s) {
-      if (const double length = compared_length(encoded_[s]); length > stored_length_max_) {
-        stored_length_max_ = length;
-        longest_stored_ = s;
-      }
+    } else if (std::is_same_v<Patterns, RealPatterns> && uses_cosine(options_.similarity)) {
+      encoded_ = prepared(as_reals(stored_), options_.similarity);
     }
     if (options_.precision == Precision::float32) {
-      stored32_.assign(encoded_.data(), encoded_.data() + encoded_.count() * encoded_.size());
+      const RealPatterns& numbers = compared_numbers();
+      stored32_.assign(numbers.data(), numbers.data() + numbers.count() * numbers.size());
       if constexpr (std::is_same_v<Patterns, RealPatterns>) {
-        values32_.assign(values().data(), values().data() + values().count() * values().size());
+        if (options_.values || !encoded_.empty()) { // else the values are what is compared
+          values32_.assign(values().data(), values().data() + values().count() * values().size());
+        }
       }
+      encoded_ = {};
     }
     if (const auto* identity = std::get_if<Identity>(&options_.separation);
         identity != nullptr && !identity->self_connections) {
@@ -101,13 +101,13 @@ public:
   Recall<Patterns> recall(const Patterns& cues, const UpdateOptions& update) const {
     require_same_size("a cue", pattern_size(cues), "a stored pattern", pattern_size(stored_));
     require_finite("cue", cues);
-    return recall_in_steps(
+    return run_update_steps(
         cues, pattern_size(values()), update,
         [&](const Patterns& queries, std::span<const int64_t> cue, int64_t step, Patterns& readout,
             std::span<int64_t> reached) {
           if constexpr (std::is_same_v<Patterns, BitPatterns>) {
-            if (!separator_.draws()) { // What is drawn differs between equal queries.
-              ask_distinct(
+            if (!separator_.draws()) { // Random draws differ between equal queries.
+              step_distinct_queries(
                   queries, readout, reached,
                   [&](const BitPatterns& distinct, BitPatterns& answer, std::span<int64_t> answered) {
                     const std::vector<int64_t> unused(static_cast<size_t>(distinct.count()), 0);
@@ -150,16 +150,14 @@ private:
         "no other encoding.");
   }
 
-  /// Softmax of dot products or cosines of real patterns: one pass, which keeps no scores.
-  bool streams() const {
-    const auto* softmax = std::get_if<Softmax>(&options_.separation);
-    return std::is_same_v<Patterns, RealPatterns> && softmax != nullptr && std::isfinite(softmax->beta) &&
-           (std::holds_alternative<Dot>(options_.similarity) ||
-            std::holds_alternative<Cosine>(options_.similarity));
-  }
-
-  double compared_length(std::span<const double> pattern) const {
-    return std::holds_alternative<Cosine>(options_.similarity) ? 1 : Length(pattern).value();
+  const std::vector<float>& values32() const { return values32_.empty() ? stored32_ : values32_; }
+  /// The numbers that queries are compared with, unless bits are compared as bits.
+  const RealPatterns& compared_numbers() const {
+    if constexpr (std::is_same_v<Patterns, RealPatterns>) {
+      return encoded_.empty() ? stored_ : encoded_;
+    } else {
+      return encoded_;
+    }
   }
 
   void find_self_connections() {
@@ -203,9 +201,10 @@ private:
     parallel_for(queries.count(), queries_per_block(stored_.count()), [&](int64_t begin, int64_t end) {
       std::vector<Separator::Row> rows(static_cast<size_t>(end - begin));
       const Block block{queries, compared, compared_bits, cue, begin, end - begin, step, empty_read};
-      std::vector<double> sums = options_.precision == Precision::float32
-                                     ? associated<float>(block, stored32_.data(), values32_.data(), rows)
-                                     : associated<double>(block, encoded_.data(), reals_of(values()), rows);
+      std::vector<double> sums =
+          options_.precision == Precision::float32
+              ? associated<float>(block, stored32_.data(), values32().data(), rows)
+              : associated<double>(block, compared_numbers().data(), reals_of(values()), rows);
       const int64_t value_size = pattern_size(values());
       for (int64_t q = begin; q < end; ++q) {
         const Separator::Row row = rows[static_cast<size_t>(q - begin)];
@@ -247,84 +246,75 @@ private:
   static const double* reals_of(const RealPatterns& patterns) { return patterns.data(); }
   static const double* reals_of(const BitPatterns&) { return nullptr; }
 
-  /// The weighted sums of a block of queries, computed in T. `rows` gets what the separation said; its sum is
-  /// what the sums are yet to be divided by.
+  /// The weighted sums of a block of queries, computed in T. `rows` receives the sum of the weights of each
+  /// query, by which its sums are still to be divided.
   template <class T>
   std::vector<double> associated(const Block& block, const T* stored, const T* value_numbers,
                                  std::vector<Separator::Row>& rows) const {
-    const int64_t value_size = pattern_size(values()), size = block.compared.size();
-    const double* from = block.compared.data() + block.begin * size;
-    const std::vector<T> asked(from, from + block.count * size);
-    std::vector<T> sums(static_cast<size_t>(block.count * value_size), T{0});
-    if (streams()) {
-      require_no_overflow<T>(block);
-      // Softmax of dot products never needs the weights.
-      kernels::softmax_projection(kernels::SoftmaxProjectionArgs<T>{
-          .queries = asked.data(),
-          .stored = stored,
-          .values = value_numbers,
-          .beta = static_cast<T>(std::get<Softmax>(options_.separation).beta),
-          .readout = sums.data(),
-          .largest = nullptr,
-          .sum = nullptr,
-          .num_queries = block.count,
-          .num_stored = stored_.count(),
-          .size = size,
-          .value_size = value_size});
-      std::ranges::fill(rows, Separator::Row{stored_.empty() ? 0.0 : 1.0, stored_.count()});
-      return {sums.begin(), sums.end()};
-    }
-    std::vector<double> weights(static_cast<size_t>(block.count * stored_.count()));
-    if (const bool on_bits = std::is_same_v<Patterns, BitPatterns> && !options_.encode; on_bits) {
+    const int64_t num_stored = stored_.count();
+    std::vector<double> weights(static_cast<size_t>(block.count * num_stored));
+    if (std::is_same_v<Patterns, BitPatterns> && !options_.encode) {
       score_bits(block, weights.data());
     } else {
-      score_block(asked.data(), block.count, stored, stored_.count(), size, options_.similarity,
-                  weights.data());
+      score_numbers(block, stored, weights.data());
     }
-    for (int64_t q = 0; q < block.count; ++q) {
-      const std::span<double> row(weights.data() + q * stored_.count(), static_cast<size_t>(stored_.count()));
-      require_finite_scores(row, block.cue[static_cast<size_t>(block.begin + q)], kArithmetic<T>);
-      Separator::Row& result = rows[static_cast<size_t>(q)];
-      result = separator_.separate(row, block.step, block.cue[static_cast<size_t>(block.begin + q)]);
-      if (result.reached == 0 && block.empty_read == EmptyRead::mean_of_values) {
-        std::ranges::fill(row, 1.0);
-        result.sum = static_cast<double>(stored_.count());
-      }
-      if (std::is_same_v<T, float> && separator_.divides_by_sum() && result.sum > 0) {
-        for (double& weight : row) {
-          weight /= result.sum; // Counts of hard locations leave the range of float.
-        }
-        result.sum = 1;
-      }
-    }
-    const std::vector<T> narrowed(weights.begin(), weights.end());
+    std::vector<T> narrowed(weights.size());
+    parallel_for(block.count, 1, [&](int64_t q, int64_t) {
+      const auto cue = block.cue[static_cast<size_t>(block.begin + q)];
+      const std::span<double> row(weights.data() + q * num_stored, static_cast<size_t>(num_stored));
+      require_finite_scores(row, cue, kArithmetic<T>);
+      rows[static_cast<size_t>(q)] = weigh<T>(row, block, cue);
+      std::ranges::transform(row, narrowed.begin() + q * num_stored,
+                             [](double weight) { return static_cast<T>(weight); });
+    });
+    const int64_t value_size = pattern_size(values());
+    std::vector<T> sums(static_cast<size_t>(block.count * value_size), T{0});
     if constexpr (std::is_same_v<Patterns, BitPatterns>) {
       add_weighted(narrowed.data(), block.count, values(), sums.data());
     } else {
-      add_weighted(narrowed.data(), block.count, value_numbers, stored_.count(), value_size, sums.data());
+      add_weighted(narrowed.data(), block.count, value_numbers, num_stored, value_size, sums.data());
     }
     return {sums.begin(), sums.end()};
   }
 
-  /// Scores that are streamed cannot be looked at: the lengths bound them (Cauchy-Schwarz), and every partial sum.
-  template <class T> void require_no_overflow(const Block& block) const {
-    const double beta = std::get<Softmax>(options_.separation).beta;
-    for (int64_t q = block.begin; q < block.begin + block.count; ++q) {
-      const double length = compared_length(block.compared[q]);
-      // Divided, not multiplied: the product is what may overflow. Differences of two scores take a factor of 2.
-      const double limit = static_cast<double>(std::numeric_limits<T>::max()) / 4;
-      if (length > limit || stored_length_max_ > limit / std::max(length, 1.0) ||
-          beta > limit / std::max(length, 1.0) / std::max(stored_length_max_, 1.0)) {
-        throw UsageError(fmt::format("mneme: beta {} times the similarity of query {} (length {:.4g}) and "
-                                     "stored pattern {} (length {:.4g}) "
-                                     "can overflow {}.\n  Divide queries and stored patterns by a common "
-                                     "factor, compare them by Cosine, or "
-                                     "take a smaller beta{}.",
-                                     beta, block.cue[static_cast<size_t>(q)], length, longest_stored_,
-                                     stored_length_max_, kArithmetic<T>,
-                                     std::is_same_v<T, float> ? " or Precision::float64" : ""));
+  /// Scores of numbers, in parallel over stored patterns where there is one block of queries.
+  template <class T> void score_numbers(const Block& block, const T* stored, double* scores) const {
+    const int64_t size = block.compared.size();
+    const double* from = block.compared.data() + block.begin * size;
+    const std::vector<T> queries(from, from + block.count * size);
+    constexpr int64_t kRowsPerTask = 960; // whole panels of 48, 24, 12 and 6 lanes
+    parallel_for(stored_.count(), kRowsPerTask, [&](int64_t begin, int64_t end) {
+      score_block(queries.data(), block.count, stored + begin * size, end - begin, size, options_.similarity,
+                  scores + begin, stored_.count());
+    });
+  }
+
+  /// Separates the scores of one query in place.
+  template <class T> Separator::Row weigh(std::span<double> row, const Block& block, int64_t cue) const {
+    Separator::Row result = separator_.separate(row, block.step, cue);
+    if (result.reached == 0 && block.empty_read == EmptyRead::mean_of_values) {
+      std::ranges::fill(row, 1.0);
+      result.sum = static_cast<double>(stored_.count());
+    }
+    if (!separator_.divides_by_sum() || !(result.sum > 0)) {
+      return result;
+    }
+    if (std::is_same_v<T, float>) { // Counts of hard locations exceed the range of float.
+      for (double& weight : row) {
+        weight /= result.sum;
+      }
+      result.sum = 1;
+    }
+    if (!std::holds_alternative<Majority>(options_.projection)) {
+      // Weights that together are below 1/16 of the rounding of one addition; a majority may be decided by
+      // them.
+      const double negligible = result.sum * static_cast<double>(std::numeric_limits<T>::epsilon()) /
+                                (32 * static_cast<double>(row.size()));
+      for (double& weight : row) {
+        weight = weight < negligible ? 0 : weight;
       }
     }
+    return result;
   }
 
   void score_bits(const Block& block, double* scores) const {
@@ -370,7 +360,7 @@ private:
       std::ranges::fill(readout, 0);
     } else if (std::holds_alternative<Normalise>(options_.projection)) {
       read_out(sums, Average{},
-               readout); // scaled between steps: the published stopping rule looks at the average
+               readout); // scaled between steps: the published stopping rule uses the average
     } else {
       read_out(sums, options_.projection, readout);
     }
@@ -385,8 +375,6 @@ private:
   BitPatterns encoded_bits_; ///< the same where bits are encoded as bits
   std::vector<float> stored32_, values32_; ///< the same and the values for Precision::float32
   std::vector<double> self_connections_;
-  double stored_length_max_ = 0; ///< of what queries are compared with, where scores are streamed
-  int64_t longest_stored_ = 0;   ///< the stored pattern of this length
 };
 
 template <class Patterns>

@@ -15,7 +15,8 @@
 namespace mneme {
 namespace {
 
-/// Largest distance in [0, last] with holds(distance), which holds up to some distance and not after it; -1 if for none.
+/// Largest distance in [0, last] with holds(distance), which holds up to some distance and not after it; -1
+/// if for none.
 template <class Holds> int32_t last_where(int32_t last, Holds holds) {
   int32_t low = -1, high = last;
   while (low < high) {
@@ -25,7 +26,8 @@ template <class Holds> int32_t last_where(int32_t last, Holds holds) {
   return low;
 }
 
-/// sums [64 words] += weighted values of the rows, in parallel over groups of tiles that do not depend on the number of threads.
+/// sums [64 words] += weighted values of the rows, in parallel over groups of tiles that do not depend on
+/// the number of threads.
 void add_values(const NearRows& near, const std::vector<double>& weights, const BitPatterns& values,
                 std::vector<double>& sums) {
   constexpr int64_t kRowsPerGroup =

@@ -14,13 +14,15 @@
 
 namespace mneme {
 
-/// Similarity and separation as functions of the Hamming distance: every score of bits is one, so that a row of weights is a
-/// table with one entry per distance, and rows of equal distance are projected together (kernels/weighted_bit_sum).
+/// Similarity and separation as functions of the Hamming distance: every score of bits is one, so that a row
+/// of weights is a table with one entry per distance, and rows of equal distance are projected together
+/// (kernels/weighted_bit_sum).
 ///
-/// Rows of weight 0 are not projected. For Softmax, neither are rows whose weights cannot change a bit of the readout: with
-/// the smallest distance d_0 and a limit d_1, S - k rows are left out and each weighs less than
-/// w_1 = exp(beta (score(d_1 + 1) - score(d_0))). If every weighted sum of the k others is larger than (S - k) w_1 in absolute
-/// value, its sign is that of the complete sum. Otherwise the complete sum is computed.
+/// Rows of weight 0 are not projected. For Softmax, neither are rows whose weights cannot change a bit of
+/// the readout: with the smallest distance d_0 and a limit d_1, S - k rows are left out and each weighs less
+/// than w_1 = exp(beta (score(d_1 + 1) - score(d_0))). If every weighted sum of the k others is larger than
+/// (S - k) w_1 in absolute value, its sign is that of the complete sum. Otherwise the complete sum is
+/// computed.
 class BitAssociation {
 public:
   /// bits: of what is compared. The separator draws nothing at random.
@@ -28,12 +30,13 @@ public:
   BitAssociation(const BitAssociation&) = delete; // its functions refer to it
   BitAssociation& operator=(const BitAssociation&) = delete;
 
-  /// What one query reads, before it is divided by the sum of the weights.
+  /// Readout of one query before division by the sum of the weights.
   struct Sums {
     std::vector<double> values; ///< weighted sums of values as -1 and +1, [values.bits()]
     Separator::Row row;
   };
-  /// Sums of `count` queries from `first` on. Where `signs_only`, sums may be incomplete but have the right signs.
+  /// Sums of `count` queries from `first` on. Where `signs_only`, sums may be incomplete but have the right
+  /// signs.
   ///
   /// Shapes  queries [Q, n], stored [S, n], values [S, V]
   std::vector<Sums> associate(const BitPatterns& queries, int64_t first, int64_t count,

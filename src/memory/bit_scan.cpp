@@ -6,17 +6,21 @@
 #include <atomic>
 #include <limits>
 #include <memory>
+#include <optional>
+
+#include <fmt/format.h>
 
 #include "kernels/hamming/hamming.h"
 #include "kernels/select_rows/select_rows.h"
+#include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 
 namespace mneme {
 namespace {
 
-/// Rows that are compared at once. Many queries: their distances to a tile stay within a second-level cache (64 queries:
-/// 256 kB). Few queries: tiles are larger, for a tile takes about a microsecond besides its distances, but there are at least
-/// 8 tiles to share between threads.
+/// Rows that are compared at once. Many queries: their distances to a tile stay within a second-level cache
+/// (64 queries: 256 kB). Few queries: tiles are larger, for a tile takes about a microsecond besides its
+/// distances, but there are at least 8 tiles to share between threads.
 int64_t rows_per_tile(int64_t num_queries, int64_t num_stored) {
   constexpr int64_t kMin = 1024, kMax = 8192, kFewQueries = 4;
   return num_queries > kFewQueries ? kMin : std::clamp(num_stored / 8 / kMin * kMin, kMin, kMax);
@@ -36,11 +40,13 @@ private:
   std::atomic<int32_t> min_{std::numeric_limits<int32_t>::max()};
 };
 
+/// With `k`, limits are upper bounds of the k-th smallest distance of each query: the k-th of any tile is
+/// one.
 class Scan {
 public:
   Scan(const BitPatterns& queries, int64_t first, int64_t count, const BitPatterns& stored,
-       const DistanceLimit& limit)
-      : queries_(queries), first_(first), count_(count), stored_(stored), limit_(limit),
+       const DistanceLimit& limit, std::optional<int64_t> k = std::nullopt)
+      : queries_(queries), first_(first), count_(count), stored_(stored), limit_(limit), k_(k),
         tile_rows_(rows_per_tile(count, stored.count())),
         tiles_((stored.count() + tile_rows_ - 1) / tile_rows_), selected_(static_cast<size_t>(count)),
         min_(static_cast<size_t>(count)), deferred_(static_cast<size_t>(tiles_ * count), 0) {
@@ -54,9 +60,9 @@ public:
     for (int64_t q = 0; q < count_; ++q) {
       all[static_cast<size_t>(q)] = q;
     }
-    // While the smallest distance is not yet known, a limit that depends on it can select far too many rows: such tiles are
-    // scanned a second time instead of keeping them.
-    const bool may_defer = tiles_ > 1 && limit_(0) != limit_(static_cast<int32_t>(stored_.bits()));
+    // While the smallest distance is not yet known, a limit that depends on it can select far too many rows:
+    // such tiles are scanned a second time instead of keeping them.
+    const bool may_defer = !k_ && tiles_ > 1 && limit_(0) != limit_(static_cast<int32_t>(stored_.bits()));
     parallel_for(tiles_, 1, [&](int64_t tile, int64_t) { scan_tile(tile, all, may_defer); });
     if (may_defer) {
       parallel_for(tiles_, 1, [&](int64_t tile, int64_t) {
@@ -104,7 +110,9 @@ private:
     for (int64_t i = 0; i < count; ++i) {
       const auto q = static_cast<size_t>(queries[static_cast<size_t>(i)]);
       const int32_t* of_query = distances.get() + i * rows;
-      min_[q].lower(kernels::min_distance(of_query, rows));
+      if (!k_) {
+        min_[q].lower(kernels::min_distance(of_query, rows));
+      }
       const auto select = [&](int64_t of_rows) {
         return kernels::select_rows({.distances = of_query,
                                      .rows = near.get(),
@@ -142,6 +150,7 @@ private:
   int64_t first_, count_;
   const BitPatterns& stored_;
   const DistanceLimit& limit_;
+  std::optional<int64_t> k_;
   int64_t tile_rows_, tiles_;
   std::vector<NearRows> selected_;
   std::vector<SharedMin> min_;
@@ -166,6 +175,22 @@ int64_t queries_per_scan(int64_t num_stored) {
 std::vector<NearRows> scan_near(const BitPatterns& queries, int64_t first, int64_t count,
                                 const BitPatterns& stored, const DistanceLimit& limit) {
   return Scan(queries, first, count, stored, limit).run();
+}
+
+std::vector<NearRows> scan_nearest(const BitPatterns& queries, int64_t first, int64_t count,
+                                   const BitPatterns& stored, int64_t k) {
+  return Scan(
+             queries, first, count, stored, [](int32_t bound) { return bound; }, k)
+      .run();
+}
+
+void require_scannable(const BitPatterns& stored) {
+  if (stored.count() >= int64_t{1} << 30) {
+    throw UsageError(fmt::format(
+        "mneme: there are {} stored patterns, but a search takes fewer than 2^30.\n  Search them in "
+        "parts.",
+        stored.count()));
+  }
 }
 
 } // namespace mneme

@@ -24,15 +24,26 @@ struct NearRows {
   int64_t count() const;
 };
 
-/// The largest distance that is selected when `min_distance` is the smallest. It must not fall where min_distance rises.
+/// The largest distance that is selected when `min_distance` is the smallest. It must not fall where
+/// min_distance rises.
 using DistanceLimit = std::function<int32_t(int32_t min_distance)>;
 
-/// Selects, for each of the `count` queries from `first` on, all stored patterns within limit(smallest distance of the query).
+/// Selects, for each of the `count` queries from `first` on, all stored patterns within limit(smallest
+/// distance of the query).
 ///
-/// Cost    O(count S n), in parallel over stored patterns; memory O(selected). The result does not depend on the number of
-///         threads. stored.count() < 2^30
+/// Cost    O(count S n), in parallel over stored patterns; memory O(selected). The result does not depend on
+///         the number of threads. stored.count() < 2^30
 std::vector<NearRows> scan_near(const BitPatterns& queries, int64_t first, int64_t count,
                                 const BitPatterns& stored, const DistanceLimit& limit);
+
+/// Selects at least the k nearest stored patterns of each query (all where there are fewer), and few others:
+/// those no farther than the k-th of some tile. Cost and threads as scan_near. `min_distance` of the result
+/// is not set.
+std::vector<NearRows> scan_nearest(const BitPatterns& queries, int64_t first, int64_t count,
+                                   const BitPatterns& stored, int64_t k);
+
+/// Errors  UsageError if there are 2^30 stored patterns or more
+void require_scannable(const BitPatterns& stored);
 
 /// Queries that are best scanned together: the stored patterns are then read once for all of them.
 int64_t queries_per_scan(int64_t num_stored);

@@ -2,6 +2,7 @@
 
 #include "memory/checks.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -10,26 +11,53 @@
 
 namespace mneme {
 
+namespace {
+
+/// x * 0 is 0 for finite x and NaN otherwise, so the sum of all x * 0 is 0 only if all x are finite. Eight
+/// independent sums hide the latency of the additions.
+bool all_finite(std::span<const double> numbers) {
+  constexpr size_t kSums = 8;
+  double sums[kSums] = {};
+  size_t i = 0;
+  for (; i + kSums <= numbers.size(); i += kSums) {
+    for (size_t k = 0; k < kSums; ++k) {
+      sums[k] += numbers[i + k] * 0;
+    }
+  }
+  for (; i < numbers.size(); ++i) {
+    sums[0] += numbers[i] * 0;
+  }
+  return std::ranges::all_of(sums, [](double sum) { return sum == 0; });
+}
+
+} // namespace
+
 void require_finite(std::string_view what, const RealPatterns& patterns) {
   for (int64_t i = 0; i < patterns.count(); ++i) {
+    if (all_finite(patterns[i])) {
+      continue;
+    }
     for (int64_t j = 0; j < patterns.size(); ++j) {
       if (const double x = patterns[i][static_cast<size_t>(j)]; !std::isfinite(x)) {
-        throw UsageError(fmt::format(
-            "mneme: {} {} holds {} at component {}.\n  Remove or replace values that are not finite numbers "
-            "before they are stored or asked.",
-            what, i, x, j));
+        throw UsageError(fmt::format("mneme: {} {} contains {} at component {}.\n  Stored patterns, values "
+                                     "and cues must be finite: remove or "
+                                     "replace NaN and infinity.",
+                                     what, i, x, j));
       }
     }
   }
 }
 
 void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic) {
+  if (all_finite(scores)) {
+    return;
+  }
   for (size_t i = 0; i < scores.size(); ++i) {
     if (!std::isfinite(scores[i])) {
       throw UsageError(fmt::format(
           "mneme: the similarity of query {} and stored pattern {} overflows {} (it is {}).\n  Divide "
-          "queries and "
-          "stored patterns by a common factor, or compare them by Cosine, which ignores their length.",
+          "queries and stored patterns by a common factor, or compare them by Cosine, which ignores their "
+          "norm.",
           query, i, arithmetic, scores[i]));
     }
   }
@@ -38,8 +66,8 @@ void require_finite_scores(std::span<const double> scores, int64_t query, std::s
 void require_same_size(std::string_view what, int64_t size, std::string_view other, int64_t other_size) {
   if (size != other_size) {
     throw UsageError(fmt::format(
-        "mneme: {} has {} components but {} has {}.\n  They are compared component by component: give both "
-        "the same size.",
+        "mneme: {} has {} components but {} has {}.\n  They are compared component by component and must "
+        "have the same size.",
         what, size, other, other_size));
   }
 }
@@ -47,17 +75,18 @@ void require_same_size(std::string_view what, int64_t size, std::string_view oth
 void require_valid(const UpdateOptions& update, int64_t query_size, int64_t readout_size) {
   if (update.update_steps_max < 1) {
     throw UsageError(
-        fmt::format("mneme: update_steps_max is {}, at least 1 is needed.", update.update_steps_max));
+        fmt::format("mneme: update_steps_max is {}, but it must be at least 1.", update.update_steps_max));
   }
   if (!(update.update_steps_eps >= 0)) {
-    throw UsageError(fmt::format("mneme: update_steps_eps is {}, a number of at least 0 is needed.",
+    throw UsageError(fmt::format("mneme: update_steps_eps is {}, but it must be a number of at least 0.",
                                  update.update_steps_eps));
   }
   if (update.update_steps_max > 1 && query_size != readout_size) {
-    throw UsageError(fmt::format("mneme: {} update steps were asked for, but a readout of {} components "
-                                 "cannot be the next query of {}.\n  "
-                                 "Take update_steps_max = 1, or values as large as the patterns.",
-                                 update.update_steps_max, readout_size, query_size));
+    throw UsageError(
+        fmt::format("mneme: {} update steps were requested, but a readout of {} components "
+                    "cannot be the next query, which has {}.\n  Set update_steps_max = 1, or use "
+                    "values of the same size as the patterns.",
+                    update.update_steps_max, readout_size, query_size));
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Projections on blocks of queries, as the memories use them.
+/// Projection for blocks of queries, the private interface that memories use.
 #pragma once
 
 #include <span>
@@ -9,20 +9,20 @@
 
 namespace mneme {
 
-/// Errors  UsageError if this kind of pattern cannot be read out in this way
+/// Errors  UsageError if the projection does not support this kind of pattern
 void require_projection(const Projection& projection, const BitPatterns&);
 void require_projection(const Projection& projection, const RealPatterns&);
 
 /// sums [num_queries, value_size] += weights [num_queries, num_stored] . values [num_stored, value_size];
-/// single-threaded, T = float or double.
+/// T = float or double.
 template <class T>
 void add_weighted(const T* weights, int64_t num_queries, const T* values, int64_t num_stored,
                   int64_t value_size, T* sums);
-/// The same for bits as -1 and +1.
+/// Accumulates weighted sums of binary values, with bits as -1 and +1.
 template <class T>
 void add_weighted(const T* weights, int64_t num_queries, const BitPatterns& values, T* sums);
 
-/// The readout of one query from its weighted sums.
+/// Converts the weighted sums of one query into its readout.
 void read_out(std::span<double> sums, const Projection& projection, std::span<uint64_t> readout);
 void read_out(std::span<double> sums, const Projection& projection, std::span<double> readout);
 

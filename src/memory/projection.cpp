@@ -18,7 +18,7 @@ namespace {
 
 template <class Patterns> void require_matching(const RealPatterns& weights, const Patterns& values) {
   if (weights.size() != values.count()) {
-    throw UsageError(fmt::format("mneme::project: there are weights for {} stored patterns but values of {}.",
+    throw UsageError(fmt::format("mneme::project: there are weights for {} stored patterns but {} values.",
                                  weights.size(), values.count()));
   }
 }
@@ -53,9 +53,9 @@ Patterns project_all(const RealPatterns& weights, const Patterns& values, int64_
 
 void require_projection(const Projection& projection, const BitPatterns&) {
   if (!std::holds_alternative<Majority>(projection)) {
-    throw UsageError("mneme: a projection of bits must be Majority, for the readout to be bits.\n  For "
-                     "averages, store the patterns as "
-                     "real numbers: to_bipolar(patterns).");
+    throw UsageError(
+        "mneme: the projection of binary patterns must be Majority, so that the readout is binary.\n"
+        "  For averages, convert the patterns to real numbers: to_bipolar(patterns).");
   }
 }
 
@@ -64,18 +64,23 @@ void require_projection(const Projection&, const RealPatterns&) {}
 template <class T>
 void add_weighted(const T* weights, int64_t num_queries, const T* values, int64_t num_stored,
                   int64_t value_size, T* sums) {
-  kernels::weighted_sum(kernels::WeightedSumArgs<T>{.weights = weights,
-                                                    .values = values,
-                                                    .sums = sums,
-                                                    .num_queries = num_queries,
-                                                    .num_stored = num_stored,
-                                                    .value_size = value_size,
-                                                    .weight_stride = num_stored});
+  constexpr int64_t kColumnsPerTask =
+      256; // with all rows of these columns, so that sums do not depend on the tasks
+  parallel_for(value_size, kColumnsPerTask, [&](int64_t begin, int64_t end) {
+    kernels::weighted_sum(kernels::WeightedSumArgs<T>{.weights = weights,
+                                                      .values = values + begin,
+                                                      .sums = sums + begin,
+                                                      .num_queries = num_queries,
+                                                      .num_stored = num_stored,
+                                                      .value_size = end - begin,
+                                                      .weight_stride = num_stored,
+                                                      .value_stride = value_size});
+  });
 }
 
 template <class T>
 void add_weighted(const T* weights, int64_t num_queries, const BitPatterns& values, T* sums) {
-  constexpr int64_t kStoredPerTile = 64; // The expanded tile stays in the cache.
+  constexpr int64_t kStoredPerTile = 64; // the expanded tile stays in the cache
   std::vector<T> expanded(static_cast<size_t>(kStoredPerTile * values.bits()));
   for (int64_t s = 0; s < values.count(); s += kStoredPerTile) {
     const int64_t rows = std::min(kStoredPerTile, values.count() - s);

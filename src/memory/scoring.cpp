@@ -16,41 +16,6 @@
 namespace mneme {
 namespace {
 
-template <class T, class Difference>
-void score_differences(const T* queries, int64_t count, const T* stored, int64_t num_stored, int64_t size,
-                       double* scores, Difference difference) {
-  for (int64_t q = 0; q < count; ++q) {
-    for (int64_t s = 0; s < num_stored; ++s) {
-      double sum = 0;
-      for (int64_t i = 0; i < size; ++i) {
-        sum += difference(static_cast<double>(queries[q * size + i]) -
-                          static_cast<double>(stored[s * size + i]));
-      }
-      scores[q * num_stored + s] = -sum;
-    }
-  }
-}
-
-void dot_products(const kernels::DotArgs<double>& args, double* scores) {
-  kernels::dot({.queries = args.queries,
-                .stored = args.stored,
-                .scores = scores,
-                .num_queries = args.num_queries,
-                .num_stored = args.num_stored,
-                .size = args.size});
-}
-
-void dot_products(const kernels::DotArgs<float>& args, double* scores) {
-  std::vector<float> narrow(static_cast<size_t>(args.num_queries * args.num_stored));
-  kernels::dot({.queries = args.queries,
-                .stored = args.stored,
-                .scores = narrow.data(),
-                .num_queries = args.num_queries,
-                .num_stored = args.num_stored,
-                .size = args.size});
-  std::ranges::copy(narrow, scores);
-}
-
 /// theory::cosine_to_hamming, quickly where rounding cannot matter.
 int64_t hamming_distance_of(double cosine, int64_t size) {
   const double distance = static_cast<double>(size) * (1 - std::clamp(cosine, -1.0, 1.0)) / 2;
@@ -61,11 +26,11 @@ int64_t hamming_distance_of(double cosine, int64_t size) {
                                             : theory::cosine_to_hamming(size, std::clamp(cosine, -1.0, 1.0));
 }
 
+} // namespace
+
 bool uses_cosine(const Similarity& similarity) {
   return std::holds_alternative<Cosine>(similarity) || std::holds_alternative<Hamming>(similarity);
 }
-
-} // namespace
 
 RealPatterns prepared(RealPatterns patterns, const Similarity& similarity) {
   return uses_cosine(similarity) ? normalised(patterns) : std::move(patterns);
@@ -118,34 +83,36 @@ void score_block(const BitPatterns& queries, int64_t first, int64_t count, const
 
 template <class T>
 void score_block(const T* queries, int64_t count, const T* stored, int64_t num_stored, int64_t size,
-                 const Similarity& similarity, double* scores) {
-  const auto dots = [&] {
-    dot_products(kernels::DotArgs<T>{.queries = queries,
-                                     .stored = stored,
-                                     .scores = nullptr,
-                                     .num_queries = count,
-                                     .num_stored = num_stored,
-                                     .size = size},
-                 scores);
-  };
-  const auto differences = [&](auto difference) {
-    score_differences(queries, count, stored, num_stored, size, scores, difference);
-  };
-  std::visit(Overloaded{[&](const Dot&) { dots(); }, [&](const Cosine&) { dots(); },
-                        [&](const Hamming&) {
-                          dots();
-                          for (int64_t i = 0; i < count * num_stored; ++i) {
-                            scores[i] = -static_cast<double>(hamming_distance_of(scores[i], size));
-                          }
-                        },
-                        [&](const Euclidean&) { differences([](double x) { return x * x; }); },
-                        [&](const Manhattan&) { differences([](double x) { return std::abs(x); }); }},
-             similarity);
+                 const Similarity& similarity, double* scores, int64_t score_stride) {
+  using kernels::DotTerm;
+  std::vector<T> sums(static_cast<size_t>(count * num_stored));
+  const DotTerm term = std::holds_alternative<Euclidean>(similarity)   ? DotTerm::squared_difference
+                       : std::holds_alternative<Manhattan>(similarity) ? DotTerm::absolute_difference
+                                                                       : DotTerm::product;
+  kernels::dot(kernels::DotArgs<T>{.queries = queries,
+                                   .stored = stored,
+                                   .scores = sums.data(),
+                                   .num_queries = count,
+                                   .num_stored = num_stored,
+                                   .size = size,
+                                   .term = term});
+  const bool hamming = std::holds_alternative<Hamming>(similarity);
+  for (int64_t q = 0; q < count; ++q) {
+    const T* from = sums.data() + q * num_stored;
+    double* to = scores + q * score_stride;
+    for (int64_t s = 0; s < num_stored; ++s) {
+      const auto sum = static_cast<double>(from[s]);
+      to[s] = hamming                    ? -static_cast<double>(hamming_distance_of(sum, size))
+              : term == DotTerm::product ? sum
+                                         : -sum;
+    }
+  }
 }
 
-template void score_block(const float*, int64_t, const float*, int64_t, int64_t, const Similarity&, double*);
-template void score_block(const double*, int64_t, const double*, int64_t, int64_t, const Similarity&,
-                          double*);
+template void score_block(const float*, int64_t, const float*, int64_t, int64_t, const Similarity&, double*,
+                          int64_t);
+template void score_block(const double*, int64_t, const double*, int64_t, int64_t, const Similarity&, double*,
+                          int64_t);
 
 ScoreKind score_kind(const Similarity& similarity) {
   if (std::holds_alternative<Hamming>(similarity)) {
@@ -173,7 +140,7 @@ Scores similarity(const RealPatterns& queries, const RealPatterns& stored, const
   Scores scores{RealPatterns(queries.count(), stored.count()), score_kind(similarity), size};
   parallel_for(queries.count(), queries_per_block(stored.count()), [&](int64_t begin, int64_t end) {
     score_block(ask.data() + begin * size, end - begin, compare.data(), stored.count(), size, similarity,
-                scores.values.data() + begin * stored.count());
+                scores.values.data() + begin * stored.count(), stored.count());
     for (int64_t q = begin; q < end; ++q) {
       require_finite_scores(scores.values[q], q, "double");
     }

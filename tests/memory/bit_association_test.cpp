@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Recall of bits by Hamming distance beside the three steps one after the other, which keep every score and every weight.
+/// Compares recall of bits by Hamming distance with three separate steps, which store every score and every
+/// weight.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -47,12 +48,14 @@ std::vector<NamedSeparation> separations(int64_t bits) {
   };
 }
 
-int64_t reached_by(std::span<const double> weights) {
+int64_t count_nonzero(std::span<const double> weights) {
   return std::ranges::count_if(weights, [](double weight) { return weight != 0; });
 }
 
-/// Compares every similarity with every separation that fits.
-void expect_plain_recall(const BitPatterns& cues, const BitPatterns& stored, const BitPatterns& values) {
+/// Compares recall with similarity, separation and projection as separate steps, for every similarity and
+/// every separation that accepts its scores.
+void expect_equals_separate_steps(const BitPatterns& cues, const BitPatterns& stored,
+                                  const BitPatterns& values) {
   const std::vector<std::pair<std::string, Similarity>> similarities = {{"Hamming", Hamming{}},
                                                                         {"Dot", Dot{}},
                                                                         {"Cosine", Cosine{}},
@@ -72,10 +75,10 @@ void expect_plain_recall(const BitPatterns& cues, const BitPatterns& stored, con
                                                                   .update = {.empty_read = EmptyRead::zeros}})
                               .recall(cues);
       for (int64_t q = 0; q < cues.count(); ++q) {
-        ASSERT_EQ(recall.reached[static_cast<size_t>(q)], reached_by(weights[q])) << "cue " << q;
+        ASSERT_EQ(recall.num_activated[static_cast<size_t>(q)], count_nonzero(weights[q])) << "cue " << q;
         for (int64_t b = 0; b < values.bits(); ++b) {
           const double sum = sums[q][static_cast<size_t>(b)];
-          if (std::abs(sum) > 1e-12) { // else a tie but for rounding
+          if (std::abs(sum) > 1e-12) { // a tie depends on rounding
             ASSERT_EQ(recall.readout.get(q, b), sum > 0) << "cue " << q << ", bit " << b << ", sum " << sum;
           }
         }
@@ -84,30 +87,30 @@ void expect_plain_recall(const BitPatterns& cues, const BitPatterns& stored, con
   }
 }
 
-TEST(BitAssociation, EqualsTheThreeStepsOneAfterTheOther) {
+TEST(BitAssociation, EqualsThreeSeparateSteps) {
   const Random random(41);
-  for (const int64_t bits : {8, 63, 64, 130, 256}) {
-    for (const int64_t count : {1, 5, 300}) {
+  for (const int64_t bits : {8, 64, 130}) {
+    for (const int64_t count : {1, 300}) {
       SCOPED_TRACE(std::to_string(count) + " patterns of " + std::to_string(bits) + " bits");
       const BitPatterns stored = data::random_bits(count, bits, random.stream(1));
       const BitPatterns cues =
           data::flip_bits(slice(stored, 0, std::min<int64_t>(count, 7)), bits / 10, random.stream(2));
-      expect_plain_recall(cues, stored, stored);
-      expect_plain_recall(cues, stored, data::random_bits(count, 77, random.stream(3)));
+      expect_equals_separate_steps(cues, stored, stored);
+      expect_equals_separate_steps(cues, stored, data::random_bits(count, 77, random.stream(3)));
     }
   }
 }
 
-TEST(BitAssociation, EqualsTheThreeStepsOverManyTiles) {
+TEST(BitAssociation, EqualsThreeSeparateStepsOverManyTiles) {
   const Random random(43);
-  const BitPatterns stored = data::random_bits(20'000, 100, random.stream(1));
-  const BitPatterns cues = data::flip_bits(slice(stored, 18'000, 18'006), 10, random.stream(2));
-  expect_plain_recall(cues, stored, stored);              // many queries
-  expect_plain_recall(slice(cues, 0, 1), stored, stored); // few
+  const BitPatterns stored = data::random_bits(9'000, 100, random.stream(1));
+  const BitPatterns cues = data::flip_bits(slice(stored, 8'000, 8'006), 10, random.stream(2));
+  expect_equals_separate_steps(cues, stored, stored);              // many queries
+  expect_equals_separate_steps(slice(cues, 0, 1), stored, stored); // few
 }
 
-TEST(BitAssociation, AddsEveryPatternWhereTheNearOnesDecideNothing) {
-  // Two nearest patterns disagree in every bit, so that the sums of the near ones are 0 and the far ones decide.
+TEST(BitAssociation, AddsAllPatternsWhereTheNearestAreTied) {
+  // The two nearest patterns differ in every bit, so that their sums are 0 and the distant patterns decide.
   constexpr int64_t kBits = 128;
   BitPatterns stored = data::random_bits(3000, kBits, Random(47));
   for (int64_t b = 0; b < kBits; ++b) {
@@ -118,10 +121,10 @@ TEST(BitAssociation, AddsEveryPatternWhereTheNearOnesDecideNothing) {
   for (int64_t b = 0; b < kBits; ++b) {
     cue.set(0, b, b % 2 == 0);
   }
-  expect_plain_recall(cue, stored, stored);
+  expect_equals_separate_steps(cue, stored, stored);
 }
 
-TEST(BitAssociation, ATieOfEqualWeightsIsExact) {
+TEST(BitAssociation, TiesOfEqualWeightsAreExact) {
   const BitPatterns some = data::random_bits(150, 100, Random(59));
   BitPatterns stored(300, 100);
   for (int64_t s = 0; s < 150; ++s) {
@@ -136,7 +139,7 @@ TEST(BitAssociation, ATieOfEqualWeightsIsExact) {
   EXPECT_EQ(recall.readout, BitPatterns(1, 100)); // all zeros
 }
 
-TEST(BitAssociation, GivesTheSameReadoutOnAnyNumberOfThreads) {
+TEST(BitAssociation, IsIndependentOfTheNumberOfThreads) {
   const Random random(53);
   const BitPatterns stored = data::random_bits(40'000, 192, random.stream(1));
   const BitPatterns cues = data::flip_bits(slice(stored, 39'000, 39'040), 30, random.stream(2));
@@ -146,11 +149,11 @@ TEST(BitAssociation, GivesTheSameReadoutOnAnyNumberOfThreads) {
                                                 {.similarity = Hamming{}, .separation = named.separation});
     for (const BitPatterns& some : {cues, slice(cues, 0, 1)}) {
       set_threads(1);
-      const auto alone = memory.recall(some);
+      const auto one_thread = memory.recall(some);
       set_threads(4);
-      const auto together = memory.recall(some);
-      EXPECT_EQ(alone.readout, together.readout) << named.name;
-      EXPECT_EQ(alone.reached, together.reached) << named.name;
+      const auto four_threads = memory.recall(some);
+      EXPECT_EQ(one_thread.readout, four_threads.readout) << named.name;
+      EXPECT_EQ(one_thread.num_activated, four_threads.num_activated) << named.name;
     }
   }
   set_threads(before);

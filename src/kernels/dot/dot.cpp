@@ -2,6 +2,8 @@
 
 #include "kernels/dot/dot.h"
 
+#include <algorithm>
+
 #include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -15,9 +17,10 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
-namespace { // every kernel has its own names
+namespace { // other kernels define the same names
 
-template <class T> void Dot(const DotArgs<T>& args) {
+/// Lanes = queries.
+template <class Term, class T> void ManyQueries(const DotArgs<T>& args) {
   const int64_t lanes = PanelLanes<T>();
   constexpr int64_t kStoredPerTile = 64;
   const auto queries = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.size, 1) * lanes));
@@ -27,10 +30,43 @@ template <class T> void Dot(const DotArgs<T>& args) {
     PackLanes(args.queries + q * args.size, args.size, used, args.size, T{1}, queries.get());
     for (int64_t s = 0; s < args.num_stored; s += kStoredPerTile) {
       const int64_t rows = HWY_MIN(kStoredPerTile, args.num_stored - s);
-      LaneProduct<T>(args.stored + s * args.size, {args.size, 1}, queries.get(), nullptr, scores.get(), rows,
-                     args.size, used);
+      LaneProduct<T, Term>(args.stored + s * args.size, {args.size, 1}, queries.get(), nullptr, scores.get(),
+                           rows, args.size, used);
       UnpackLanes(scores.get(), used, rows, args.scores + q * args.num_stored + s, args.num_stored);
     }
+  }
+}
+
+/// Lanes = stored patterns, which are transposed panel by panel: fewer queries than a vector has lanes would
+/// leave lanes unused. Every score is the same chain of additions as above.
+template <class Term, class T> void FewQueries(const DotArgs<T>& args) {
+  const int64_t lanes = PanelLanes<T>();
+  const auto stored = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.size, 1) * lanes));
+  const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.num_queries, 1) * lanes));
+  for (int64_t s = 0; s < args.num_stored; s += lanes) {
+    const int64_t used = HWY_MIN(lanes, args.num_stored - s);
+    PackLanes(args.stored + s * args.size, args.size, used, args.size, T{1}, stored.get());
+    LaneProduct<T, Term>(args.queries, {args.size, 1}, stored.get(), nullptr, scores.get(), args.num_queries,
+                         args.size, used);
+    for (int64_t q = 0; q < args.num_queries; ++q) {
+      std::copy_n(scores.get() + q * lanes, used, args.scores + q * args.num_stored + s);
+    }
+  }
+}
+
+template <class Term, class T> void SumTerms(const DotArgs<T>& args) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  args.num_queries <= lanes ? FewQueries<Term>(args) : ManyQueries<Term>(args);
+}
+
+template <class T> void Dot(const DotArgs<T>& args) {
+  switch (args.term) {
+  case DotTerm::product:
+    return SumTerms<Product>(args);
+  case DotTerm::squared_difference:
+    return SumTerms<SquaredDifference>(args);
+  case DotTerm::absolute_difference:
+    return SumTerms<AbsoluteDifference>(args);
   }
 }
 

@@ -23,6 +23,8 @@ template <class T> std::vector<T> normals(uint64_t stream, int64_t count) {
   return numbers;
 }
 
+constexpr DotTerm kTerms[] = {DotTerm::product, DotTerm::squared_difference, DotTerm::absolute_difference};
+
 template <class T> void expect_close_to_reference() {
   for (const int64_t size : {0, 1, 3, 4, 5, 64, 131}) {
     const auto queries = normals<T>(1, 19 * size + 1), stored = normals<T>(2, 70 * size + 1);
@@ -30,12 +32,15 @@ template <class T> void expect_close_to_reference() {
       for (const int64_t s : {0, 1, 4, 6, 63, 64, 70}) {
         std::vector<T> ours(static_cast<size_t>(q * s)), plain(ours);
         const int64_t offset = (q + s) % 2;
-        dot({queries.data() + offset * (size > 0), stored.data(), ours.data(), q, s, size});
-        reference::dot({queries.data() + offset * (size > 0), stored.data(), plain.data(), q, s, size});
-        for (size_t i = 0; i < ours.size(); ++i) {
-          // Terms are about 1, and each of the size sums rounds once.
-          ASSERT_NEAR(ours[i], plain[i], 4 * (1 + double(size)) * std::numeric_limits<T>::epsilon())
-              << q << " queries, " << s << " stored, size " << size;
+        for (const DotTerm term : kTerms) {
+          dot({queries.data() + offset * (size > 0), stored.data(), ours.data(), q, s, size, term});
+          reference::dot(
+              {queries.data() + offset * (size > 0), stored.data(), plain.data(), q, s, size, term});
+          for (size_t i = 0; i < ours.size(); ++i) {
+            // The terms are of order 1 to 10, and each of the `size` additions rounds once.
+            ASSERT_NEAR(ours[i], plain[i], 16 * (1 + double(size)) * std::numeric_limits<T>::epsilon())
+                << q << " queries, " << s << " stored, size " << size << ", term " << static_cast<int>(term);
+          }
         }
       }
     }
@@ -53,12 +58,14 @@ TEST(Dot, OfAPairDoesNotDependOnTheOtherQueries) {
   test::on_each_cpu_target([] {
     constexpr int64_t kSize = 77, kQueries = 21, kStored = 67;
     const auto queries = normals<double>(3, kQueries * kSize), stored = normals<double>(4, kStored * kSize);
-    std::vector<double> together(kQueries * kStored);
-    dot({queries.data(), stored.data(), together.data(), kQueries, kStored, kSize});
-    for (int64_t q = 0; q < kQueries; ++q) {
-      std::vector<double> alone(kStored);
-      dot({queries.data() + q * kSize, stored.data(), alone.data(), 1, kStored, kSize});
-      EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + q * kStored));
+    for (const DotTerm term : kTerms) {
+      std::vector<double> together(kQueries * kStored);
+      dot({queries.data(), stored.data(), together.data(), kQueries, kStored, kSize, term});
+      for (int64_t q = 0; q < kQueries; ++q) {
+        std::vector<double> alone(kStored);
+        dot({queries.data() + q * kSize, stored.data(), alone.data(), 1, kStored, kSize, term});
+        EXPECT_TRUE(std::equal(alone.begin(), alone.end(), together.begin() + q * kStored));
+      }
     }
   });
 }

@@ -31,8 +31,9 @@ using Words = hn::Vec<decltype(d64)>;
 // Counts are kept per byte, so that a table lookup is enough where vectors have no popcount of their own.
 constexpr int64_t kWordsPerSum = 31; // 31 words of at most 8 bits fill a byte: 248
 
-// A block is kRowGroups vectors of rows against kQueriesAtOnce queries: as many as there are registers for, since each word
-// of a query or a row is then loaded once for all the others. `store(total, group, query)` takes each count.
+// A block is kRowGroups vectors of rows against kQueriesAtOnce queries: as many as there are registers for,
+// since each word of a query or a row is then loaded once for all the others. `store(total, group, query)`
+// takes each count.
 #if HWY_TARGET ==                                                                                            \
     HWY_AVX3_DL // 32 registers and a popcount of whole words: 16 counts at once, 4 times faster than 2
 constexpr int64_t kRowGroups = 4, kQueriesAtOnce = 4;
@@ -159,8 +160,8 @@ HWY_INLINE Words DifferingBitsOfRow(const uint64_t* row, const uint64_t* query, 
   return total;
 }
 
-/// Lane j of the result is the sum of the lanes of of_row(j). Pairwise additions of shuffled vectors: for 8 lanes 7 of them
-/// and 14 shuffles, a quarter of what 8 sums over lanes take.
+/// Lane j of the result is the sum of the lanes of of_row(j). Pairwise additions of shuffled vectors: for 8
+/// lanes 7 of them and 14 shuffles, a quarter of what 8 sums over lanes take.
 template <class OfRow> HWY_INLINE Words SumsOfRows(const OfRow& of_row) {
   const auto pair = [&](int64_t row) HWY_ATTR {
     const Words a = of_row(row), b = of_row(row + 1);
@@ -183,8 +184,8 @@ template <class OfRow> HWY_INLINE Words SumsOfRows(const OfRow& of_row) {
 #endif
 }
 
-/// Rows shorter than a vector: each vector holds `rows_per_vector` of them, a power of 2 of at least 2. Returns the number of
-/// rows done, a multiple of the lanes.
+/// Rows shorter than a vector: each vector holds `rows_per_vector` of them, a power of 2 of at least 2.
+/// Returns the number of rows done, a multiple of the lanes.
 int64_t ShortRows(const uint64_t* query, const uint64_t* stored, int64_t num_stored, int64_t words,
                   int32_t* distances) {
 #if HWY_MAX_BYTES < 32

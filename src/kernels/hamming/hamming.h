@@ -7,8 +7,9 @@
 
 namespace mneme::kernels {
 
-/// queries [num_queries, words], stored [num_stored, words]: packed bits, row-major, pad bits 0;
-/// distances [num_queries, num_stored] in bits. Any size >= 0, no alignment needed; words * 64 < 2^31.
+/// Row-major matrices: queries [num_queries, words] and stored [num_stored, words] of packed bits with pad
+/// bits 0, distances [num_queries, num_stored] in bits. Any size >= 0, no alignment needed;
+/// words * 64 < 2^31.
 struct HammingArgs {
   const uint64_t* queries;
   const uint64_t* stored;
@@ -16,7 +17,7 @@ struct HammingArgs {
   int64_t num_queries, num_stored, words;
 };
 
-/// Single-threaded; chooses the CPU target once per call. Equal to the reference bit for bit.
+/// Single-threaded; selects the CPU target once per call. Bitwise identical to the reference.
 void hamming(const HammingArgs& args);
 
 namespace reference {

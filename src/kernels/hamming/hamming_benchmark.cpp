@@ -8,8 +8,8 @@
 namespace mneme::kernels {
 namespace {
 
-/// Shapes: one query and 64 queries against a million hard locations of 1000 bits (a tenth of them, so that
-/// the reference ends), and 64 queries against a tile that stays in the cache.
+/// 1 and 64 queries against 100 000 addresses of 1000 bits (a tenth of a usual number of hard locations, to
+/// keep the reference short), and 64 queries against a tile that fits in the cache.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"queries", "stored", "bits"})
       ->Args({1, 100000, 1000})

@@ -21,7 +21,8 @@ std::vector<uint64_t> random_words(uint64_t stream, int64_t count) {
   return words;
 }
 
-/// Distances by the kernel; `offset` moves all inputs off their alignment.
+/// Distances computed by `kernel`. Inputs start at word `offset`, which may not be aligned to a vector.
+/// Also checks that nothing next to the distances is written.
 std::vector<int32_t> distances(decltype(&hamming) kernel, const std::vector<uint64_t>& queries,
                                const std::vector<uint64_t>& stored, int64_t q, int64_t s, int64_t words,
                                int64_t offset) {
@@ -51,7 +52,7 @@ TEST(Hamming, EqualsTheReferenceForEveryTailAndStart) {
 
 TEST(Hamming, CountsEveryBitOfOppositePatterns) {
   test::on_each_cpu_target([] {
-    constexpr int64_t kWords = 200; // Every byte counter would overflow if sums came too late.
+    constexpr int64_t kWords = 200; // more than 8-bit counters can hold without intermediate sums
     const std::vector<uint64_t> zeros(5 * kWords, 0), ones(9 * kWords, ~uint64_t{0});
     for (const int64_t q : {1, 5}) {
       std::vector<int32_t> result(static_cast<size_t>(q * 9));

@@ -7,8 +7,8 @@
 
 namespace mneme::kernels {
 
-/// distances [num_rows]; rows and row_distances [num_rows], of which only the selected part is meaningful afterwards.
-/// Any size >= 0, no alignment needed.
+/// distances [num_rows]; rows and row_distances [num_rows], of which only the selected part is meaningful
+/// afterwards. Any size >= 0, no alignment needed.
 struct SelectRowsArgs {
   const int32_t* distances;
   int32_t* rows;          ///< first_row + index of every distance <= limit, ascending

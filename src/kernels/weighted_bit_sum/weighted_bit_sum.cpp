@@ -38,11 +38,7 @@ struct Group {
 /// Full adder of three bits per bit position: a becomes their sum, the carry is returned.
 template <class V> HWY_INLINE V AddBits(V& a, V b, V c) {
   const V differs = hn::Xor(a, b);
-#if HWY_TARGET <= HWY_AVX3 // a ternary instruction; elsewhere it chooses by bytes
-  const V carry = hn::IfVecThenElse(differs, c, a); // two of three: c where a and b differ, else either
-#else
-  const V carry = hn::OrAnd(hn::And(a, b), differs, c);
-#endif
+  const V carry = hn::Or(hn::And(a, b), hn::And(differs, c)); // one ternary instruction on AVX-512
   a = hn::Xor(differs, c);
   return carry;
 }
@@ -118,8 +114,8 @@ template <class D> HWY_INLINE void AddBalances(D d, hn::Vec<D> balance, double w
   }
 }
 
-/// sums_b += weight (2 count_b - count), for the 64 columns of one word of each plane. The bracket is computed in T, a signed
-/// integer that holds it.
+/// sums_b += weight (2 count_b - count), for the 64 columns of one word of each plane. The bracket is
+/// computed in T, a signed integer that holds it.
 template <class T>
 HWY_INLINE void AddWord(const uint64_t* planes, int64_t stride, int planes_used, int64_t count, double weight,
                         double* sums) {

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: MIT
 
-/// Projection: adds up the values of the stored patterns, each with its weight.
+/// Projection: sums of the values of the stored patterns, weighted by a row of weights per query.
 #pragma once
 
 #include <cstdint>
 
 namespace mneme::kernels {
 
-/// sums [num_queries, value_size] += weights [num_queries, num_stored] . values [num_stored, value_size]; T =
-/// float or double. Rows of weights lie `weight_stride` apart, so a block of columns of a larger matrix can
-/// be given. Any size >= 0.
+/// Accumulates sums [num_queries, value_size] += weights [num_queries, num_stored] . values [num_stored,
+/// value_size]; row-major, T = float or double. Rows of `weights` are `weight_stride` numbers apart, so that
+/// they can be columns of a wider matrix. Any size >= 0. A row of values whose weights are all 0 may be
+/// skipped: NaN and infinity in it then do not propagate.
 template <class T> struct WeightedSumArgs {
   const T* weights;
   const T* values;
   T* sums;
   int64_t num_queries, num_stored, value_size, weight_stride;
+  int64_t value_stride = 0; ///< between rows of values and between rows of sums; 0: value_size
+
+  int64_t row_stride() const { return value_stride > 0 ? value_stride : value_size; }
 };
 
 /// Single-threaded. The sums of a query do not depend on the other queries of the call.
@@ -22,7 +26,7 @@ void weighted_sum(const WeightedSumArgs<float>& args);
 void weighted_sum(const WeightedSumArgs<double>& args);
 
 namespace reference {
-void weighted_sum(const WeightedSumArgs<float>& args); ///< summed in double
+void weighted_sum(const WeightedSumArgs<float>& args); ///< accumulates in double
 void weighted_sum(const WeightedSumArgs<double>& args);
 } // namespace reference
 
