@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/memory/nearest.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "memory/samples.h"
+#include "mneme/core/parallel.h"
+
+namespace mneme {
+namespace {
+
+using test::expect_contains;
+using test::usage_error;
+
+using Found = std::vector<std::pair<int32_t, int64_t>>; // distance, index
+
+Found all_sorted(const BitPatterns& queries, int64_t query, const BitPatterns& stored) {
+  Found found;
+  for (int64_t s = 0; s < stored.count(); ++s) {
+    found.emplace_back(hamming_distance(queries, query, stored, s), s);
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+Found found_by(const BitNeighbours& neighbours, int64_t query) {
+  Found found;
+  for (size_t i = 0; i < neighbours.indices_of(query).size(); ++i) {
+    found.emplace_back(neighbours.distances_of(query)[i], neighbours.indices_of(query)[i]);
+  }
+  return found;
+}
+
+TEST(Nearest, EqualsSortingOfAllDistances) {
+  for (const auto& [bits, count, num_queries] : {std::tuple<int64_t, int64_t, int64_t>{1, 7, 3},
+                                                 {20, 5000, 9},
+                                                 {64, 100, 1},
+                                                 {300, 20'000, 3},
+                                                 {300, 3000, 70}}) {
+    const BitPatterns stored = test::random_bits(count, bits, 1),
+                      queries = test::random_bits(num_queries, bits, 2);
+    for (const int64_t k : {0, 1, 10, 100'000}) {
+      const BitNeighbours neighbours = nearest(queries, stored, k);
+      ASSERT_EQ(std::ssize(neighbours.offsets), num_queries + 1);
+      for (int64_t q = 0; q < num_queries; ++q) {
+        Found expected = all_sorted(queries, q, stored);
+        expected.resize(static_cast<size_t>(std::min(k, count)));
+        ASSERT_EQ(found_by(neighbours, q), expected) << bits << " bits, " << count << " stored, k " << k;
+      }
+    }
+    for (const int64_t radius : {int64_t{0}, bits * 45 / 100, bits, bits + 5}) {
+      const BitNeighbours neighbours = within(queries, stored, radius);
+      for (int64_t q = 0; q < num_queries; ++q) {
+        Found expected = all_sorted(queries, q, stored);
+        std::erase_if(expected, [&](const auto& found) { return found.first > radius; });
+        ASSERT_EQ(found_by(neighbours, q), expected)
+            << bits << " bits, " << count << " stored, radius " << radius;
+      }
+    }
+  }
+}
+
+TEST(Nearest, OrdersEqualDistancesByIndex) {
+  const BitPatterns stored(5000, 100), query(1, 100);
+  const BitNeighbours neighbours = nearest(query, stored, 3);
+  EXPECT_EQ(neighbours.indices, (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(neighbours.distances, (std::vector<int32_t>{0, 0, 0}));
+}
+
+TEST(Nearest, IsIndependentOfTheNumberOfThreads) {
+  const BitPatterns stored = test::random_bits(50'000, 64, 3), queries = test::random_bits(5, 64, 4);
+  const int before = threads();
+  set_threads(1);
+  const BitNeighbours one_thread = nearest(queries, stored, 17);
+  set_threads(4);
+  const BitNeighbours four_threads = nearest(queries, stored, 17);
+  set_threads(before);
+  EXPECT_EQ(one_thread.indices, four_threads.indices);
+  EXPECT_EQ(one_thread.distances, four_threads.distances);
+}
+
+TEST(Nearest, SupportsEmptyInputs) {
+  EXPECT_EQ(nearest(BitPatterns(2, 10), BitPatterns(0, 10), 3).offsets, (std::vector<int64_t>{0, 0, 0}));
+  EXPECT_EQ(nearest(BitPatterns(0, 10), BitPatterns(4, 10), 3).offsets, (std::vector<int64_t>{0}));
+  EXPECT_EQ(within(BitPatterns(1, 0), BitPatterns(2, 0), 0).indices, (std::vector<int64_t>{0, 1}));
+}
+
+TEST(Nearest, ReportsInvalidArguments) {
+  expect_contains(usage_error([] { nearest(BitPatterns(1, 10), BitPatterns(1, 11), 1); }), {"10", "11"});
+  expect_contains(usage_error([] { nearest(BitPatterns(1, 10), BitPatterns(1, 10), -1); }),
+                  {"neighbours", "-1"});
+  expect_contains(usage_error([] { within(BitPatterns(1, 10), BitPatterns(1, 10), -2); }), {"radius", "-2"});
+}
+
+} // namespace
+} // namespace mneme
