@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Runs every benchmark and writes the results as Markdown: run.py FOLDER_OF_PROGRAMS RESULTS.md [HEADING...]
+"""Runs all benchmarks and writes the results as Markdown: run.py FOLDER_OF_PROGRAMS RESULTS.md [HEADING...]
 
-With headings, such as Kernels or LEAP, only these sections are measured anew; the others stay as they are.
-Each speed is the median of several runs on one thread, beside the kernel's own reference, plain LibTorch and faiss at the same
-shape in the same run, and as a share of what this machine can do at most.
+With headings, such as Kernels or LEAP, only these sections are measured again; the others are kept.
+Kernel times are medians of several runs on one thread. They are compared with the kernel's reference, plain LibTorch and faiss
+at the same shape in the same run, and with the limits of the machine.
 """
 import json
 import pathlib
@@ -13,13 +13,14 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "softmax_change", "gelu_layer", "normed_association",
-           "part_dropout", "window_scan", "window_scan_gradient"]
+KERNELS = ["hamming", "select_rows", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "softmax_change", "gelu_layer", "normed_association",
+           "projection_dropout", "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
-# Which shapes of a kernel are run; all where nothing is said.
+# Filters for the shapes of a kernel; kernels that are not listed run all shapes.
 SHAPES = {"window_scan": "/tokens:(4096|65536)/window:(0|64|256)/threads:1", "window_scan_gradient": "/tokens:(1024|65536)/window:(0|64|256)/threads:1"}
-# Whole loops beside their peers: heading, the script that prints Markdown, the program that it is given.
+# Benchmarks of larger units compared with their peers: heading, script that prints Markdown, argument of the script.
 SECTIONS = [
+    ("Recall", "recall_section.py", "recall_benchmark"),
     ("Training of projections", "projection_training.py", "projection_training"),
     ("Hopfield layers", "hopfield_section.py", "hopfield_benchmark"),
     ("LEAP", "leap_section.py", "leap_costs"),
@@ -27,12 +28,12 @@ SECTIONS = [
 ]
 
 
-def say(text):
+def log(text):
     print(text, file=sys.stderr, flush=True)
 
 
 def run_benchmark(program, shapes=None):
-    say(f"running {program.name}")
+    log(f"running {program.name}")
     result = subprocess.run(
         [program, *([f"--benchmark_filter={shapes}"] if shapes else []), "--benchmark_format=json", f"--benchmark_repetitions={REPETITIONS}",
          "--benchmark_report_aggregates_only=true", "--benchmark_min_time=0.05"],
@@ -45,13 +46,13 @@ def in_nanoseconds(row):
 
 
 def run_python(script):
-    say(f"running {script.name}")
+    log(f"running {script.name}")
     result = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True)
     return json.loads(result.stdout)["benchmarks"]
 
 
 def key_of(row):
-    """(function, type, shape) of BM_function<type>/shape, without the name of the aggregate."""
+    """(function, type, shape) of the name BM_function<type>/shape, without the suffix of the aggregate."""
     name = re.sub(r"(/real_time)?_median$", "", row["name"])
     match = re.fullmatch(r"BM_(\w+?)(?:<(\w+)>)?((?:/\w+:\d+)*)", name)
     return match[1], match[2] or "", match[3].strip("/")
@@ -79,13 +80,13 @@ def as_ratio(peer, ours):
     return f"{peer['real_time'] / ours['real_time']:.2f}x" if peer else "-"
 
 
-def share_of_limit(kernel, number, shape, row, rows, limits):
-    """Of memory bandwidth for a scan by one query, of multiply-adds for products, of one pass over inputs and outputs where
-    the benchmark times that as well; nothing where none says enough."""
+def fraction_of_limit(kernel, number, shape, row, rows, limits):
+    """Fraction of the limit as text: of memory bandwidth for a scan by one query, of the multiply-add rate for products, of one
+    pass over inputs and outputs if the benchmark times that as well; "-" if no limit applies."""
     if kernel.startswith("window_scan"):
-        a_pass = rows.get(("pass", number, re.sub(r"window:\d+", "window:0", shape)))
-        return f"{a_pass['real_time'] / row['real_time']:.0%} of one pass" if a_pass else "-"
-    if kernel in ["gelu_layer", "part_dropout"]:  # their items are more than multiply-adds
+        one_pass = rows.get(("pass", number, re.sub(r"window:\d+", "window:0", shape)))
+        return f"{one_pass['real_time'] / row['real_time']:.0%} of one pass" if one_pass else "-"
+    if kernel in ["gelu_layer", "projection_dropout", "select_rows", "weighted_bit_sum"]:  # an item is more than a multiply-add
         return "-"
     sizes = dict(part.split(":") for part in shape.split("/"))
     if kernel == "hamming":
@@ -110,13 +111,14 @@ def kernel_section(folder):
     lines = [
         f"CPU: {cpu_model()}, {target}, one thread. Peers: {'; '.join(peers)}.",
         "",
-        f"Limits measured in this run: {as_rate(limits['multiply_adds_float'])} multiply-adds in float, "
+        f"Limits of this machine, measured in the same run: {as_rate(limits['multiply_adds_float'])} multiply-adds in float, "
         f"{as_rate(limits['multiply_adds_double'])} in double, {limits['read_bytes'] / 1e9:.3g} GB/s read from memory.",
         "",
-        "Ratios say how many times as long the other takes: above 1, mneme is faster. Items are comparisons (hamming) or "
-        "multiply-adds.",
+        "The columns reference, LibTorch and faiss are their time divided by that of mneme: above 1, mneme is faster. Items are "
+        "comparisons (hamming) or multiply-adds. The limit is the memory bandwidth, the rate of multiply-adds (arithmetic), or the "
+        "time of one pass over inputs and outputs.",
         "",
-        "| kernel | shape | type | mneme | items | reference | LibTorch | faiss | share of the limit |",
+        "| kernel | shape | type | mneme | items | reference | LibTorch | faiss | fraction of the limit |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kernel in KERNELS:
@@ -128,18 +130,18 @@ def kernel_section(folder):
             if function in ("reference", "pass"):
                 continue
             key = (kernel, number, shape)
-            # Of what else the kernel does, such as masks, only the time: its work and its peers would be others.
-            told = [as_rate(row["items_per_second"]) if "items_per_second" in row else "-", as_ratio(rows.get(("reference", number, shape)), row),
+            # Variants of the kernel, such as masks, have only a time, since their work differs and they have no peers.
+            cells = [as_rate(row["items_per_second"]) if "items_per_second" in row else "-", as_ratio(rows.get(("reference", number, shape)), row),
                     as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
-                    share_of_limit(kernel, number, shape, row, rows, limits)] if function == kernel else 5 * ["-"]
+                    fraction_of_limit(kernel, number, shape, row, rows, limits)] if function == kernel else 5 * ["-"]
             name = function if function == kernel else f"{kernel}: {function.replace('_', ' ')}"
             lines.append("| " + " | ".join([name, shape.replace("/", ", ").replace(":", " "), number or ("bits" if kernel == "hamming" else "float"),
-                                            as_time(row["real_time"]), *told]) + " |")
+                                            as_time(row["real_time"]), *cells]) + " |")
     return lines
 
 
-def kept_sections(results):
-    """{heading: text} of a file written before."""
+def existing_sections(results):
+    """{heading: text} of an existing file."""
     if not results.exists():
         return {}
     parts = re.split(r"^## (.*)\n", results.read_text(), flags=re.MULTILINE)[1:]
@@ -154,19 +156,19 @@ def main():
             measures[heading] = lambda script=script, program=program: subprocess.run(
                 [sys.executable, HERE / script, folder / program], check=True, stdout=subprocess.PIPE, text=True).stdout.strip("\n")
     chosen = sys.argv[3:]
-    asked = chosen or list(measures)
-    for heading in asked:
+    requested = chosen or list(measures)
+    for heading in requested:
         if heading not in measures:
-            sys.exit(f"run.py: there is no section {heading}; there are {', '.join(measures)}.")
-    sections = kept_sections(results) if chosen else {}
-    for heading in asked:
-        say(f"measuring: {heading}")
+            sys.exit(f"run.py: unknown section {heading}; available sections: {', '.join(measures)}.")
+    sections = existing_sections(results) if chosen else {}
+    for heading in requested:
+        log(f"measuring: {heading}")
         sections[heading] = measures[heading]()
         lines = ["# Benchmarks", "", "Written by `./dev bench`; medians of several runs each."]
         for known in measures:
             if known in sections:
                 lines += ["", f"## {known}", "", sections[known]]
-        results.write_text("\n".join(lines) + "\n")  # at once: a run takes a quarter of an hour
+        results.write_text("\n".join(lines) + "\n")  # after each section, since a run takes a quarter of an hour
     print(results.read_text())
 
 
