@@ -16,8 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// What a room may use besides itself. `public`: every room that has headers in include/mneme.
-constexpr const char* kDirections = R"(
+/// Modules that a module may include, besides itself. `public`: every module with headers in include/mneme.
+constexpr const char* kAllowedDependencies = R"(
   cli          -> experiments learning verify fetch report json public
   server       -> experiments verify report public
   python       -> public
@@ -38,40 +38,41 @@ constexpr const char* kDirections = R"(
   theory       -> core
   core         ->
 )";
-const std::set<std::string> kPublicRooms{"core", "theory", "memory",   "data",    "trials",
-                                         "ops",  "nn",     "training", "language"};
+const std::set<std::string> kPublicModules{"core", "theory", "memory",   "data",    "trials",
+                                           "ops",  "nn",     "training", "language"};
 
-/// The rooms of mneme::memory, and what they know nothing of.
-const std::set<std::string> kRoomsWithoutTorch{"core",   "json", "kernels", "theory",
-                                               "memory", "data", "trials"};
+/// Modules of mneme::memory, which must not include headers of LibTorch.
+const std::set<std::string> kModulesWithoutTorch{"core",   "json", "kernels", "theory",
+                                                 "memory", "data", "trials"};
 const std::regex kTorch("^(torch|ATen|c10)/");
-const std::regex kKeptOutOfPublicHeaders("^(fmt|nlohmann|boost|CLI)/");
-/// The library is silent: only programs speak and end. Formatting into memory (snprintf) is no output.
-const std::regex kSpeaksOrExits(
-    R"(\bstd::(cout|cerr|clog)\b|\b(stdout|stderr)\b|\b(printf|puts|putchar|perror)\s*\(|\bfmt::print(ln)?\s*\(|\b(exit|_exit|_Exit|quick_exit|abort)\s*\()");
-const std::set<std::string> kMaySpeakOrExit{
-    "src/core/progress.cpp", // shows progress on the stream it is given
-    "src/core/assert.cpp",   // a broken invariant ends the process
+const std::regex kPrivateDependencies("^(fmt|nlohmann|boost|CLI)/");
+/// Output and exit, which only programs may use. Formatting into memory (snprintf) is not output.
+const std::regex
+    kPrintsOrExits(R"(\bstd::(cout|cerr|clog)\b|\b(stdout|stderr)\b|\b(printf|puts|putchar|perror)\s*\(|)"
+                   R"(\bfmt::print(ln)?\s*\(|\b(exit|_exit|_Exit|quick_exit|abort)\s*\()");
+const std::set<std::string> kMayPrintOrExit{
+    "src/core/progress.cpp", // writes progress to the stream that a program passes
+    "src/core/assert.cpp",   // ends the process if an invariant is violated
 };
 const std::regex kHiddenRandomness(R"(\bstd::random_device\b|\bs?rand\s*\()");
 const std::regex kOwnThreads(R"(#\s*pragma\s+omp\b|\bomp_)");
 const std::regex kUsingNamespace(R"(\busing\s+namespace\b)");
 
-using Directions = std::map<std::string, std::set<std::string>>;
+using Dependencies = std::map<std::string, std::set<std::string>>;
 
-Directions read_directions() {
-  Directions allowed;
-  std::istringstream lines(kDirections);
+Dependencies read_allowed_dependencies() {
+  Dependencies allowed;
+  std::istringstream lines(kAllowedDependencies);
   for (std::string line; std::getline(lines, line);) {
     std::istringstream words(line);
-    std::string room, word;
-    if (!(words >> room >> word)) {
+    std::string module_name, word;
+    if (!(words >> module_name >> word)) {
       continue;
     }
-    std::set<std::string>& uses = allowed[room];
+    std::set<std::string>& uses = allowed[module_name];
     while (words >> word) {
       if (word == "public") {
-        uses.insert(kPublicRooms.begin(), kPublicRooms.end());
+        uses.insert(kPublicModules.begin(), kPublicModules.end());
       } else {
         uses.insert(word);
       }
@@ -80,7 +81,7 @@ Directions read_directions() {
   return allowed;
 }
 
-/// Blanks comments, and the insides of strings and characters; lines stay where they are.
+/// `text` with comments, string literals and character literals replaced by blanks; line numbers are kept.
 std::string code_only(const std::string& text) {
   std::string code = text;
   size_t i = 0;
@@ -91,7 +92,7 @@ std::string code_only(const std::string& text) {
       }
     }
   };
-  const auto follows_a_digit = [&](size_t at) { // as in 1'000'000
+  const auto after_digit = [&](size_t at) { // as in 1'000'000
     return at > 0 && std::isxdigit(static_cast<unsigned char>(text[at - 1])) != 0;
   };
   const auto after = [&](const std::string& mark, size_t from) {
@@ -106,7 +107,7 @@ std::string code_only(const std::string& text) {
     } else if (text.compare(i, 2, "R\"") == 0) {
       const size_t open = std::min(text.find('(', i), text.size());
       blank_until(after(")" + text.substr(i + 2, open - i - 2) + "\"", open));
-    } else if (text[i] == '"' || (text[i] == '\'' && !follows_a_digit(i))) {
+    } else if (text[i] == '"' || (text[i] == '\'' && !after_digit(i))) {
       size_t end = i + 1;
       while (end < text.size() && text[end] != text[i] && text[end] != '\n') {
         end += text[end] == '\\' ? 2 : 1;
@@ -129,32 +130,33 @@ std::vector<std::string> lines_of(const std::string& text) {
 }
 
 struct Place {
-  std::string room;          ///< empty: no room of ours
-  bool is_public = false;    ///< under include/mneme
-  bool only_licence = false; ///< tests and benchmarks
+  std::string module_name;   ///< empty if there is none
+  bool is_public = false;    ///< in include/mneme
+  bool only_licence = false; ///< tests and benchmarks: may include anything
 };
 
-Place place_of(const fs::path& file, const Directions& allowed) {
+Place place_of(const fs::path& file, const Dependencies& allowed) {
   std::vector<std::string> parts;
   std::transform(file.begin(), file.end(), std::back_inserter(parts),
                  [](const fs::path& part) { return part.string(); });
   Place place;
   place.is_public = parts.size() > 2 && parts[0] == "include";
-  place.room = place.is_public ? parts[2] : parts[0] == "src" ? parts[1] : parts[0];
+  place.module_name = place.is_public ? parts[2] : parts[0] == "src" ? parts[1] : parts[0];
   const std::string stem = file.stem().string();
-  place.only_licence = parts[0] == "tests" || parts[0] == "benchmarks" ||
-                       (place.room == "kernels" && (stem.ends_with("_test") || stem.ends_with("_benchmark")));
-  if (!allowed.contains(place.room)) {
-    place.room.clear();
+  place.only_licence =
+      parts[0] == "tests" || parts[0] == "benchmarks" ||
+      (place.module_name == "kernels" && (stem.ends_with("_test") || stem.ends_with("_benchmark")));
+  if (!allowed.contains(place.module_name)) {
+    place.module_name.clear();
   }
   return place;
 }
 
-class Reader {
+class Checker {
 public:
-  explicit Reader(fs::path root) : root_(std::move(root)) {}
+  explicit Checker(fs::path root) : root_(std::move(root)) {}
 
-  Inspection read_all() {
+  Inspection check_all() {
     for (const char* folder : {"include", "src", "cli", "experiments", "learning", "verify", "report",
                                "server", "python", "tests", "benchmarks"}) {
       if (!fs::exists(root_ / folder)) {
@@ -168,13 +170,13 @@ public:
         }
       }
       std::sort(files.begin(), files.end());
-      std::for_each(files.begin(), files.end(), [this](const fs::path& file) { read(file); });
+      std::for_each(files.begin(), files.end(), [this](const fs::path& file) { check_file(file); });
     }
     return result_;
   }
 
 private:
-  void read(const fs::path& file) {
+  void check_file(const fs::path& file) {
     std::ifstream stream(root_ / file, std::ios::binary);
     const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
     file_ = file.generic_string();
@@ -188,8 +190,8 @@ private:
     if (place_.only_licence) {
       return;
     }
-    if (place_.room.empty()) {
-      report(1, "lies in no known room");
+    if (place_.module_name.empty()) {
+      report(1, "is not in a known module");
       return;
     }
     const std::vector<std::string> code = lines_of(code_only(text));
@@ -205,7 +207,7 @@ private:
       }
     }
     const bool per_cpu_target =
-        file.filename().string().ends_with("-inl.h"); // Highway includes it once per target.
+        file.filename().string().ends_with("-inl.h"); // included once per CPU target by Highway
     if (file.extension() == ".h" && !per_cpu_target &&
         std::find(code.begin(), code.end(), "#pragma once") == code.end()) {
       report(1, "has no '#pragma once'");
@@ -213,65 +215,65 @@ private:
   }
 
   void check_include(const std::string& path, int line) {
-    if (kRoomsWithoutTorch.contains(place_.room) && std::regex_search(path, kTorch)) {
-      report(line, place_.room + " includes " + path + ": mneme::memory knows no LibTorch");
+    if (kModulesWithoutTorch.contains(place_.module_name) && std::regex_search(path, kTorch)) {
+      report(line, place_.module_name + " includes " + path + ": mneme::memory must not depend on LibTorch");
     }
-    if (place_.is_public && std::regex_search(path, kKeptOutOfPublicHeaders)) {
-      report(line, "a public header includes " + path + ", which belongs into a source file");
+    if (place_.is_public && std::regex_search(path, kPrivateDependencies)) {
+      report(line, "a public header includes " + path + "; include it in a source file only");
     }
     if (path.starts_with("../") || path.find("/../") != std::string::npos) {
-      report(line, "includes " + path + " by a relative path; write it in full");
+      report(line, "includes " + path + " by a relative path; write the path from the root");
       return;
     }
     const bool is_public = path.starts_with("mneme/");
     const std::string rest = is_public ? path.substr(6) : path;
     const size_t slash = rest.find('/');
-    const std::string room = slash == std::string::npos ? "" : rest.substr(0, slash);
+    const std::string included = slash == std::string::npos ? "" : rest.substr(0, slash);
     if (is_public) {
-      if (!kPublicRooms.contains(room)) {
-        report(line, "includes " + path + ", which lies in no public room");
+      if (!kPublicModules.contains(included)) {
+        report(line, "includes " + path + ", which is not in a public module");
       } else {
-        check_direction(room, path, line);
+        check_dependency(included, path, line);
       }
-    } else if (allowed_.contains(room)) {
+    } else if (allowed_.contains(included)) {
       if (place_.is_public) {
         report(line, "a public header includes the private " + path);
-      } else if (kPublicRooms.contains(room) && room != place_.room) {
-        report(line, "includes " + path + ", a private header of " + room);
+      } else if (kPublicModules.contains(included) && included != place_.module_name) {
+        report(line, "includes " + path + ", a private header of " + included);
       } else {
-        check_direction(room, path, line);
+        check_dependency(included, path, line);
       }
     }
   }
 
-  void check_direction(const std::string& room, const std::string& path, int line) {
-    if (room != place_.room && !allowed_.at(place_.room).contains(room)) {
-      report(line, place_.room + " may not use " + room + " (" + path + ")");
+  void check_dependency(const std::string& included, const std::string& path, int line) {
+    if (included != place_.module_name && !allowed_.at(place_.module_name).contains(included)) {
+      report(line, place_.module_name + " may not include " + included + " (" + path + ")");
     }
   }
 
   void check_code(const std::string& code, int line) {
     const bool is_header = file_.ends_with(".h");
-    const bool is_program = place_.room == "cli" || place_.room == "server";
+    const bool is_program = place_.module_name == "cli" || place_.module_name == "server";
     if (is_header && std::regex_search(code, kUsingNamespace)) {
-      report(line, "'using namespace' in a header reaches everyone who includes it");
+      report(line, "'using namespace' in a header also applies to every file that includes it");
     }
     std::smatch match;
-    if (!is_program && !kMaySpeakOrExit.contains(file_) && std::regex_search(code, match, kSpeaksOrExits)) {
-      report(line, "'" + match.str() + "': only cli and server write to the terminal or end the process");
+    if (!is_program && !kMayPrintOrExit.contains(file_) && std::regex_search(code, match, kPrintsOrExits)) {
+      report(line, "'" + match.str() + "': only cli and server may print or end the process");
     }
     if (std::regex_search(code, match, kHiddenRandomness)) {
-      report(line, "'" + match.str() + "': randomness comes in as a seed (mneme/core/random.h)");
+      report(line, "'" + match.str() + "': pass a seed and use mneme/core/random.h");
     }
     if (file_ != "src/core/parallel.cpp" && std::regex_search(code, match, kOwnThreads)) {
-      report(line, "'" + match.str() + "': loops run in parallel through mneme/core/parallel.h");
+      report(line, "'" + match.str() + "': use mneme/core/parallel.h for parallel loops");
     }
   }
 
   void report(int line, const std::string& what) { result_.violations.push_back({file_, line, what}); }
 
   fs::path root_;
-  Directions allowed_ = read_directions();
+  Dependencies allowed_ = read_allowed_dependencies();
   Inspection result_;
   std::string file_;
   Place place_;
@@ -280,7 +282,7 @@ private:
 } // namespace
 
 Inspection inspect(const fs::path& root) {
-  return Reader(root).read_all();
+  return Checker(root).check_all();
 }
 
 } // namespace mneme::house

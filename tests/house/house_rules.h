@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Reads the source files of a tree and says where they break the rules of the house.
+/// Checks of the source files of a tree: dependencies between modules, includes, output, threads, randomness.
 #pragma once
 
 #include <filesystem>
@@ -16,12 +16,12 @@ struct Violation {
 };
 
 struct Inspection {
-  int files = 0; ///< how many were read
+  int files = 0; ///< number of checked files
   std::vector<Violation> violations;
 };
 
-/// Looks at every .h, .cpp and .cu under include/mneme, src, cli, experiments, verify, report, server and
-/// python (all rules) and under tests and benchmarks (licence line only: they may use anything).
+/// Checks every .h, .cpp and .cu in include/mneme, src, cli, experiments, learning, verify, report, server
+/// and python against all rules, and those in tests and benchmarks for the licence line only.
 Inspection inspect(const std::filesystem::path& root);
 
 } // namespace mneme::house

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TEST(House, ThisTreeKeepsItsRules) {
+TEST(House, ThisTreeFollowsTheRules) {
   const Inspection inspection = inspect(MNEME_SOURCE_DIR);
   EXPECT_GT(inspection.files, 20);
   for (const Violation& violation : inspection.violations) {
@@ -23,14 +23,14 @@ TEST(House, ThisTreeKeepsItsRules) {
   }
 }
 
-/// A tree of source files that lives as long as the test.
+/// A temporary source tree with the files that a test adds.
 class HouseRules : public ::testing::Test {
 protected:
   void add(const std::string& file, const std::string& text) {
     fs::create_directories((root_ / file).parent_path());
     std::ofstream(root_ / file) << text;
   }
-  /// `text` below a proper first line (which is line 1).
+  /// Adds a file with a valid licence line (line 1) and include guard or empty line (line 2) before `text`.
   void add_source(const std::string& file, const std::string& text) {
     add(file, "// SPDX-License-Identifier: MIT\n" +
                   std::string(file.ends_with(".h") ? "#pragma once\n" : "\n") + text);
@@ -49,7 +49,7 @@ private:
   const fs::path root_ = folder_.path();
 };
 
-TEST_F(HouseRules, PassWhatFollowsTheTable) {
+TEST_F(HouseRules, AcceptAllowedDependencies) {
   add_source("include/mneme/memory/sdm.h",
              "#include <vector>\n#include \"mneme/core/patterns.h\"\n#include \"mneme/memory/recall.h\"\n");
   add_source("src/memory/sdm.cpp",
@@ -64,70 +64,71 @@ TEST_F(HouseRules, PassWhatFollowsTheTable) {
   EXPECT_EQ(violations(), "");
 }
 
-TEST_F(HouseRules, CatchARoomThatUsesWhatItMayNot) {
+TEST_F(HouseRules, RejectForbiddenDependencies) {
   add_source("src/theory/circle.cpp", "#include \"mneme/memory/sdm.h\"\n");
   add_source("include/mneme/nn/leap.h", "\n#include <mneme/memory/sdm.h>\n");
   add_source("report/page.cpp", "#include \"cli/options.h\"\n");
   add_source("src/data/npy.cpp", "#include \"kernels/hamming/hamming.h\"\n");
   add_source("src/core/random.cpp", "  #  include \"mneme/data/npy.h\"\n");
-  EXPECT_EQ(violations(), "include/mneme/nn/leap.h:4: nn may not use memory (mneme/memory/sdm.h)\n"
-                          "src/core/random.cpp:3: core may not use data (mneme/data/npy.h)\n"
-                          "src/data/npy.cpp:3: data may not use kernels (kernels/hamming/hamming.h)\n"
-                          "src/theory/circle.cpp:3: theory may not use memory (mneme/memory/sdm.h)\n"
-                          "report/page.cpp:3: report may not use cli (cli/options.h)\n");
+  EXPECT_EQ(violations(), "include/mneme/nn/leap.h:4: nn may not include memory (mneme/memory/sdm.h)\n"
+                          "src/core/random.cpp:3: core may not include data (mneme/data/npy.h)\n"
+                          "src/data/npy.cpp:3: data may not include kernels (kernels/hamming/hamming.h)\n"
+                          "src/theory/circle.cpp:3: theory may not include memory (mneme/memory/sdm.h)\n"
+                          "report/page.cpp:3: report may not include cli (cli/options.h)\n");
 }
 
-TEST_F(HouseRules, CatchPrivateHeadersThatLeak) {
+TEST_F(HouseRules, RejectPrivateHeadersOfOtherModules) {
   add_source("include/mneme/memory/sdm.h", "#include \"kernels/hamming/hamming.h\"\n");
   add_source("src/trials/sweep.cpp", "#include \"memory/counters.h\"\n");
   add_source("src/memory/sdm.cpp", "#include \"../theory/circle.h\"\n#include \"mneme/utils/all.h\"\n");
-  EXPECT_EQ(violations(),
-            "include/mneme/memory/sdm.h:3: a public header includes the private kernels/hamming/hamming.h\n"
-            "src/memory/sdm.cpp:3: includes ../theory/circle.h by a relative path; write it in full\n"
-            "src/memory/sdm.cpp:4: includes mneme/utils/all.h, which lies in no public room\n"
-            "src/trials/sweep.cpp:3: includes memory/counters.h, a private header of memory\n");
+  EXPECT_EQ(
+      violations(),
+      "include/mneme/memory/sdm.h:3: a public header includes the private kernels/hamming/hamming.h\n"
+      "src/memory/sdm.cpp:3: includes ../theory/circle.h by a relative path; write the path from the root\n"
+      "src/memory/sdm.cpp:4: includes mneme/utils/all.h, which is not in a public module\n"
+      "src/trials/sweep.cpp:3: includes memory/counters.h, a private header of memory\n");
 }
 
-TEST_F(HouseRules, CatchLibTorchOutsideItsRooms) {
-  for (const std::string room : {"core", "kernels", "theory", "memory", "data", "trials"}) {
-    add_source("src/" + room + "/a.cpp",
+TEST_F(HouseRules, RejectLibTorchOutsideItsModules) {
+  for (const std::string name : {"core", "kernels", "theory", "memory", "data", "trials"}) {
+    add_source("src/" + name + "/a.cpp",
                "#include <torch/torch.h>\n#include <ATen/ATen.h>\n#include <c10/util/Half.h>\n");
   }
   const std::string found = violations();
   EXPECT_EQ(std::count(found.begin(), found.end(), '\n'), 18);
   EXPECT_NE(
-      found.find("src/trials/a.cpp:5: trials includes c10/util/Half.h: mneme::memory knows no LibTorch\n"),
+      found.find(
+          "src/trials/a.cpp:5: trials includes c10/util/Half.h: mneme::memory must not depend on LibTorch\n"),
       std::string::npos);
 }
 
-TEST_F(HouseRules, CatchHeavyIncludesAndUsingNamespaceInHeaders) {
+TEST_F(HouseRules, RejectHeavyIncludesAndUsingNamespaceInHeaders) {
   add_source("include/mneme/core/a.h",
              "#include <fmt/format.h>\n#include <boost/math/special_functions.hpp>\nusing namespace std;\n");
   add_source("src/core/b.h", "#include <nlohmann/json.hpp>\n");
   add("src/core/c.h", "// SPDX-License-Identifier: MIT\n");
   EXPECT_EQ(
       violations(),
-      "include/mneme/core/a.h:3: a public header includes fmt/format.h, which belongs into a source file\n"
-      "include/mneme/core/a.h:4: a public header includes boost/math/special_functions.hpp, which belongs "
-      "into a source file\n"
-      "include/mneme/core/a.h:5: 'using namespace' in a header reaches everyone who includes it\n"
+      "include/mneme/core/a.h:3: a public header includes fmt/format.h; include it in a source file only\n"
+      "include/mneme/core/a.h:4: a public header includes boost/math/special_functions.hpp; include it in "
+      "a source file only\n"
+      "include/mneme/core/a.h:5: 'using namespace' in a header also applies to every file that includes it\n"
       "src/core/c.h:1: has no '#pragma once'\n");
 }
 
-TEST_F(HouseRules, CatchALibraryThatSpeaksOrExits) {
+TEST_F(HouseRules, RejectPrintingAndExitingInTheLibrary) {
   add_source("src/data/a.cpp", "void f() {\n  std::cout << 1;\n  fprintf(stderr, x);\n  std::exit(1);\n  "
                                "abort ();\n  fmt::print(\"\");\n}\n");
   add_source("src/core/progress.cpp", "void f() { fprintf(stderr, x); }\n");
-  EXPECT_EQ(
-      violations(),
-      "src/data/a.cpp:4: 'std::cout': only cli and server write to the terminal or end the process\n"
-      "src/data/a.cpp:5: 'stderr': only cli and server write to the terminal or end the process\n"
-      "src/data/a.cpp:6: 'exit(': only cli and server write to the terminal or end the process\n"
-      "src/data/a.cpp:7: 'abort (': only cli and server write to the terminal or end the process\n"
-      "src/data/a.cpp:8: 'fmt::print(': only cli and server write to the terminal or end the process\n");
+  EXPECT_EQ(violations(),
+            "src/data/a.cpp:4: 'std::cout': only cli and server may print or end the process\n"
+            "src/data/a.cpp:5: 'stderr': only cli and server may print or end the process\n"
+            "src/data/a.cpp:6: 'exit(': only cli and server may print or end the process\n"
+            "src/data/a.cpp:7: 'abort (': only cli and server may print or end the process\n"
+            "src/data/a.cpp:8: 'fmt::print(': only cli and server may print or end the process\n");
 }
 
-TEST_F(HouseRules, DoNotMistakeCommentsAndStringsForCode) {
+TEST_F(HouseRules, IgnoreCommentsAndStrings) {
   add_source(
       "src/data/a.cpp",
       "// std::cout, exit(1), using namespace\n/* #include \"mneme/memory/sdm.h\"\n#include "
@@ -138,21 +139,21 @@ TEST_F(HouseRules, DoNotMistakeCommentsAndStringsForCode) {
   EXPECT_EQ(violations(), "");
 }
 
-TEST_F(HouseRules, CatchHiddenRandomnessAndOwnThreads) {
+TEST_F(HouseRules, RejectHiddenRandomnessAndOwnThreads) {
   add_source("src/memory/a.cpp", "int a = rand();\nstd::random_device b;\n#pragma omp parallel for\n");
   EXPECT_EQ(violations(),
-            "src/memory/a.cpp:3: 'rand(': randomness comes in as a seed (mneme/core/random.h)\n"
-            "src/memory/a.cpp:4: 'std::random_device': randomness comes in as a seed (mneme/core/random.h)\n"
-            "src/memory/a.cpp:5: '#pragma omp': loops run in parallel through mneme/core/parallel.h\n");
+            "src/memory/a.cpp:3: 'rand(': pass a seed and use mneme/core/random.h\n"
+            "src/memory/a.cpp:4: 'std::random_device': pass a seed and use mneme/core/random.h\n"
+            "src/memory/a.cpp:5: '#pragma omp': use mneme/core/parallel.h for parallel loops\n");
 }
 
-TEST_F(HouseRules, CatchFilesWithoutLicenceOrRoom) {
+TEST_F(HouseRules, RejectFilesWithoutLicenceOrModule) {
   add("tests/core/a_test.cpp", "#include <gtest/gtest.h>\n");
   add("src/core/empty.cpp", "");
   add_source("src/utils/all.cpp", "");
   EXPECT_EQ(violations(),
             "src/core/empty.cpp:1: the first line is not '// SPDX-License-Identifier: MIT'\n"
-            "src/utils/all.cpp:1: lies in no known room\n"
+            "src/utils/all.cpp:1: is not in a known module\n"
             "tests/core/a_test.cpp:1: the first line is not '// SPDX-License-Identifier: MIT'\n");
 }
 
