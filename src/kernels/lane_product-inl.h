@@ -155,7 +155,9 @@ HWY_INLINE void TransposeBlock(const T* rows, int64_t row_stride, T factor, T* p
 template <class T>
 HWY_INLINE void PackLanes(const T* rows, int64_t row_stride, int64_t rows_used, int64_t columns, T factor,
                           T* panel) {
-  const int64_t lanes = PanelLanes<T>();
+  const hn::ScalableTag<T> d;
+  const int64_t lanes = PanelLanes<T>(), n = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t first_empty = (rows_used + n - 1) / n * n; // vector without any row
   constexpr int64_t kBlock = HWY_TARGET == HWY_SCALAR ? 1 : 16 / sizeof(T);
   constexpr int64_t kLine = 64 / sizeof(T); // a cache line of each row is read once
   const int64_t whole = rows_used / kBlock * kBlock;
@@ -176,8 +178,12 @@ HWY_INLINE void PackLanes(const T* rows, int64_t row_stride, int64_t rows_used, 
       for (int64_t lane = whole; lane < rows_used; ++lane) {
         panel[c * lanes + lane] = factor * rows[lane * row_stride + c];
       }
-      for (int64_t lane = rows_used; lane < lanes; ++lane) {
+      int64_t lane = rows_used;
+      for (; lane < first_empty; ++lane) {
         panel[c * lanes + lane] = T{0};
+      }
+      for (; lane < lanes; lane += n) {
+        hn::Store(hn::Zero(d), d, panel + c * lanes + lane);
       }
     }
   }

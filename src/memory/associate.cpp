@@ -198,7 +198,7 @@ private:
         return;
       }
     }
-    parallel_for(queries.count(), queries_per_block(stored_.count()), [&](int64_t begin, int64_t end) {
+    const auto recall_block = [&](int64_t begin, int64_t end) {
       std::vector<Separator::Row> rows(static_cast<size_t>(end - begin));
       const Block block{queries, compared, compared_bits, cue, begin, end - begin, step, empty_read};
       std::vector<double> sums =
@@ -214,7 +214,16 @@ private:
                                        static_cast<size_t>(value_size)),
                empty_read, readout[q]);
       }
-    });
+    };
+    // Many stored patterns: threads share those of one block of queries after the other.
+    const int64_t block_size = queries_per_block(stored_.count());
+    if (stored_.count() < 4 * kRowsPerTask) {
+      parallel_for(queries.count(), block_size, recall_block);
+      return;
+    }
+    for (int64_t begin = 0; begin < queries.count(); begin += block_size) {
+      recall_block(begin, std::min(begin + block_size, queries.count()));
+    }
   }
 
   /// The same where bits are compared as bits and nothing is drawn at random.
@@ -233,6 +242,8 @@ private:
       }
     });
   }
+
+  static constexpr int64_t kRowsPerTask = 960; ///< whole panels of 48, 24, 12 and 6 lanes
 
   struct Block {
     const Patterns& queries;
@@ -282,7 +293,6 @@ private:
     const int64_t size = block.compared.size();
     const double* from = block.compared.data() + block.begin * size;
     const std::vector<T> queries(from, from + block.count * size);
-    constexpr int64_t kRowsPerTask = 960; // whole panels of 48, 24, 12 and 6 lanes
     parallel_for(stored_.count(), kRowsPerTask, [&](int64_t begin, int64_t end) {
       score_block(queries.data(), block.count, stored + begin * size, end - begin, size, options_.similarity,
                   scores + begin, stored_.count());

@@ -37,14 +37,15 @@ template <class Term, class T> void ManyQueries(const DotArgs<T>& args) {
   }
 }
 
-/// Lanes = stored patterns, which are transposed panel by panel: fewer queries than a vector has lanes would
-/// leave lanes unused. Every score is the same chain of additions as above.
+/// Lanes = stored patterns, which are transposed vector by vector: fewer queries than a vector has lanes would
+/// leave lanes unused. A panel of three vectors would read more rows at once than prefetchers follow. Every
+/// score is the same chain of additions as above.
 template <class Term, class T> void FewQueries(const DotArgs<T>& args) {
-  const int64_t lanes = PanelLanes<T>();
+  const int64_t lanes = PanelLanes<T>(), rows = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const auto stored = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.size, 1) * lanes));
   const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.num_queries, 1) * lanes));
-  for (int64_t s = 0; s < args.num_stored; s += lanes) {
-    const int64_t used = HWY_MIN(lanes, args.num_stored - s);
+  for (int64_t s = 0; s < args.num_stored; s += rows) {
+    const int64_t used = HWY_MIN(rows, args.num_stored - s);
     PackLanes(args.stored + s * args.size, args.size, used, args.size, T{1}, stored.get());
     LaneProduct<T, Term>(args.queries, {args.size, 1}, stored.get(), nullptr, scores.get(), args.num_queries,
                          args.size, used);
