@@ -57,11 +57,11 @@ public:
     require_finite("stored pattern", stored_);
     prepare_encoded_bits();
     if constexpr (std::is_same_v<Patterns, BitPatterns>) {
-      require_scannable(stored_);
-    }
-    if (std::is_same_v<Patterns, BitPatterns> && !options_.encode && !separator_.draws()) {
-      bit_association_ =
-          std::make_unique<const BitAssociation>(options_.separation, options_.similarity, compared_size());
+      if (!options_.encode && !separator_.draws()) {
+        require_scannable(options_.encode_bits ? encoded_bits_ : stored_);
+        bit_association_ = std::make_unique<const BitAssociation>(separator_, options_.separation,
+                                                                  options_.similarity, compared_size());
+      }
     }
     require_projection(options_.projection, stored_);
     if (options_.values) {
@@ -88,6 +88,15 @@ public:
         }
       }
       encoded_ = {};
+    }
+    if constexpr (std::is_same_v<Patterns, RealPatterns>) {
+      for (int64_t i = 0; i < values().count(); ++i) {
+        double max = 0;
+        for (const double x : values()[i]) {
+          max = std::max(max, std::abs(x));
+        }
+        value_max_.push_back(max);
+      }
     }
     if (const auto* identity = std::get_if<Identity>(&options_.separation);
         identity != nullptr && !identity->self_connections) {
@@ -231,16 +240,24 @@ private:
                     EmptyRead empty_read, BitPatterns& readout,
                     std::span<int64_t> reached) const requires std::is_same_v<Patterns, BitPatterns> {
     const BitPatterns& stored = options_.encode_bits ? encoded_bits_ : stored_;
-    parallel_for(queries.count(), queries_per_scan(stored_.count()), [&](int64_t begin, int64_t end) {
-      auto sums = bit_association_->associate(compared, begin, end - begin, stored, values(), separator_,
-                                              self_connections_.empty(), empty_read);
+    const auto recall_block = [&](int64_t begin, int64_t end) {
+      auto sums = bit_association_->associate(compared, begin, end - begin, stored, values(), empty_read);
       for (int64_t q = begin; q < end; ++q) {
         auto& of_query = sums[static_cast<size_t>(q - begin)];
         reached[static_cast<size_t>(q)] = of_query.row.reached;
         finish(queries, q, cue[static_cast<size_t>(q)], of_query.row, of_query.values, empty_read,
                readout[q]);
       }
-    });
+    };
+    // Threads share the stored patterns of one block, unless there are blocks for all of them.
+    const int64_t block_size = queries_per_scan(stored_.count());
+    if (queries.count() >= block_size * threads()) {
+      parallel_for(queries.count(), block_size, recall_block);
+      return;
+    }
+    for (int64_t begin = 0; begin < queries.count(); begin += block_size) {
+      recall_block(begin, std::min(begin + block_size, queries.count()));
+    }
   }
 
   static constexpr int64_t kRowsPerTask = 960; ///< whole panels of 48, 24, 12 and 6 lanes
@@ -315,13 +332,18 @@ private:
       }
       result.sum = 1;
     }
-    if (!std::holds_alternative<Majority>(options_.projection)) {
-      // Weights that together are below 1/16 of the rounding of one addition; a majority may be decided by
-      // them.
-      const double negligible = result.sum * static_cast<double>(std::numeric_limits<T>::epsilon()) /
+    if (!value_max_.empty() && !std::holds_alternative<Majority>(options_.projection)) {
+      // Terms of the readout that together are below 1/16 of the rounding of its largest term; a majority
+      // may be decided by them.
+      const auto size_of_term = [&](size_t s) { return row[s] / result.sum * value_max_[s]; };
+      double max = 0;
+      for (size_t s = 0; s < row.size(); ++s) {
+        max = std::max(max, size_of_term(s));
+      }
+      const double negligible = max * static_cast<double>(std::numeric_limits<T>::epsilon()) /
                                 (32 * static_cast<double>(row.size()));
-      for (double& weight : row) {
-        weight = weight < negligible ? 0 : weight;
+      for (size_t s = 0; s < row.size(); ++s) {
+        row[s] = size_of_term(s) < negligible ? 0 : row[s];
       }
     }
     return result;
@@ -385,6 +407,7 @@ private:
   BitPatterns encoded_bits_; ///< the same where bits are encoded as bits
   std::vector<float> stored32_, values32_; ///< the same and the values for Precision::float32
   std::vector<double> self_connections_;
+  std::vector<double> value_max_; ///< largest absolute component of every value of numbers
 };
 
 template <class Patterns>

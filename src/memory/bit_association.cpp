@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
+#include <functional>
+#include <limits>
 #include <numbers>
 
 #include "kernels/weighted_bit_sum/weighted_bit_sum.h"
@@ -26,38 +27,39 @@ template <class Holds> int32_t last_where(int32_t last, Holds holds) {
   return low;
 }
 
-/// sums [64 words] += weighted values of the rows, in parallel over groups of tiles that do not depend on
-/// the number of threads.
+/// sums [64 words] += weighted values of the rows, in parallel over groups of rows. Groups depend on the
+/// ordinals of the selected rows alone, and are added in order.
 void add_values(const NearRows& near, const std::vector<double>& weights, const BitPatterns& values,
                 std::vector<double>& sums) {
-  constexpr int64_t kRowsPerGroup =
-      1 << 14;                      // the values of a group stay in a cache from one distance to the next
-  std::vector<size_t> begins = {0}; // first tile of every group, and the end
-  int64_t rows = 0;
-  for (size_t tile = 0; tile < near.tiles.size(); ++tile) {
-    rows += std::ssize(near.tiles[tile].rows);
-    if (rows >= kRowsPerGroup || tile + 1 == near.tiles.size()) {
-      begins.push_back(tile + 1);
-      rows = 0;
-    }
+  constexpr int64_t kRowsPerGroup = 1 << 14; // their values stay in a cache from one distance to the next
+  std::vector<int64_t> tile_begins;          // ordinal of the first row of every tile
+  int64_t num_rows = 0;
+  for (const RowDistances& tile : near.tiles) {
+    tile_begins.push_back(num_rows);
+    num_rows += std::ssize(tile.rows);
   }
-  std::vector<std::vector<double>> of_groups(begins.size() - 1);
-  parallel_for(std::ssize(of_groups), 1, [&](int64_t group, int64_t) {
-    std::vector<double>& of_group = of_groups[static_cast<size_t>(group)];
-    of_group.assign(sums.size(), 0.0);
-    RowDistances together;
-    for (size_t tile = begins[static_cast<size_t>(group)]; tile < begins[static_cast<size_t>(group) + 1];
-         ++tile) {
+  std::vector<std::vector<double>> of_groups(
+      static_cast<size_t>((num_rows + kRowsPerGroup - 1) / kRowsPerGroup));
+  parallel_for(num_rows, kRowsPerGroup, [&](int64_t begin, int64_t end) {
+    RowDistances group;
+    const auto after = std::ranges::upper_bound(tile_begins, begin); // the tile before it has row `begin`
+    for (auto tile = static_cast<size_t>(after - tile_begins.begin()) - 1;
+         tile < near.tiles.size() && tile_begins[tile] < end; ++tile) {
       const RowDistances& of_tile = near.tiles[tile];
-      together.rows.insert(together.rows.end(), of_tile.rows.begin(), of_tile.rows.end());
-      together.distances.insert(together.distances.end(), of_tile.distances.begin(), of_tile.distances.end());
+      const int64_t from = std::max<int64_t>(begin - tile_begins[tile], 0);
+      const int64_t to = std::min(end - tile_begins[tile], std::ssize(of_tile.rows));
+      group.rows.insert(group.rows.end(), of_tile.rows.begin() + from, of_tile.rows.begin() + to);
+      group.distances.insert(group.distances.end(), of_tile.distances.begin() + from,
+                             of_tile.distances.begin() + to);
     }
+    std::vector<double>& of_group = of_groups[static_cast<size_t>(begin / kRowsPerGroup)];
+    of_group.assign(sums.size(), 0.0);
     kernels::weighted_bit_sum({.values = values.data(),
-                               .rows = together.rows.data(),
-                               .distances = together.distances.data(),
+                               .rows = group.rows.data(),
+                               .distances = group.distances.data(),
                                .weights = weights.data(),
                                .sums = of_group.data(),
-                               .num_rows = std::ssize(together.rows),
+                               .num_rows = std::ssize(group.rows),
                                .words = values.words(),
                                .num_distances = std::ssize(weights)});
   });
@@ -68,8 +70,9 @@ void add_values(const NearRows& near, const std::vector<double>& weights, const 
 
 } // namespace
 
-BitAssociation::BitAssociation(const Separation& separation, const Similarity& similarity, int64_t bits)
-    : scores_(scores_by_distance(similarity, bits)) {
+BitAssociation::BitAssociation(const Separator& separator, const Separation& separation,
+                               const Similarity& similarity, int64_t bits)
+    : separator_(separator), scores_(scores_by_distance(similarity, bits)) {
   const auto last = static_cast<int32_t>(bits);
   const auto all = [last](int32_t) { return last; };
   const auto nearest = [](int32_t min_distance) { return min_distance; };
@@ -89,9 +92,7 @@ BitAssociation::BitAssociation(const Separation& separation, const Similarity& s
     }
     switch (simplex.kind) {
     case Kind::softmax:
-      if (beta * (scores_.front() - scores_.back()) < 700) { // exp(-700) > 0
-        beta_ = beta;
-      }
+      beta_ = beta;
       return all;
     case Kind::entmax15:
       return within_threshold(beta, 0.5);
@@ -104,7 +105,7 @@ BitAssociation::BitAssociation(const Separation& separation, const Similarity& s
   // Weights that depend on the distance alone end where the last of them is not 0.
   const auto of_table = [&]() -> DistanceLimit {
     std::vector<double> table = scores_;
-    Separator(separation, score_kind(similarity), bits).separate(table, 0, 0);
+    separator_.separate(table, 0, 0);
     int32_t end = last;
     while (end >= 0 && table[static_cast<size_t>(end)] == 0) {
       --end;
@@ -129,19 +130,23 @@ BitAssociation::BitAssociation(const Separation& separation, const Similarity& s
       separation);
 }
 
-int32_t BitAssociation::limit(int32_t min_distance, int64_t num_stored, bool signs_only) const {
+int32_t BitAssociation::relevant_limit(int32_t min_distance, int64_t num_stored) const {
   const int32_t reach = reach_(min_distance);
-  if (!signs_only || !beta_) {
+  if (!beta_) {
     return reach;
   }
   // All rows beyond together weigh at most 2^-10 of the nearest one.
-  const double negligible = std::log(static_cast<double>(num_stored)) + 10 * std::numbers::ln2;
-  const double best = scores_[static_cast<size_t>(min_distance)];
-  return last_where(
-      reach, [&](int32_t d) { return *beta_ * (best - scores_[static_cast<size_t>(d)]) <= negligible; });
+  return last_within(*beta_, min_distance,
+                     std::log(static_cast<double>(num_stored)) + 10 * std::numbers::ln2);
 }
 
-BitAssociation::Weights BitAssociation::weights(const NearRows& near, const Separator& separator) const {
+int32_t BitAssociation::last_within(double beta, int32_t min_distance, double difference) const {
+  const double best = scores_[static_cast<size_t>(min_distance)];
+  return last_where(static_cast<int32_t>(scores_.size()) - 1,
+                    [&](int32_t d) { return beta * (best - scores_[static_cast<size_t>(d)]) <= difference; });
+}
+
+BitAssociation::Weights BitAssociation::weights(const NearRows& near) const {
   std::vector<int64_t> rows_at(scores_.size(), 0);
   for (const RowDistances& tile : near.tiles) {
     for (const int32_t distance : tile.distances) {
@@ -153,7 +158,7 @@ BitAssociation::Weights BitAssociation::weights(const NearRows& near, const Sepa
     row.insert(row.end(), static_cast<size_t>(counts_matter_ ? rows_at[d] : std::min<int64_t>(rows_at[d], 1)),
                scores_[d]);
   }
-  separator.separate(row, 0, 0);
+  separator_.separate(row, 0, 0);
   Weights weights{std::vector<double>(scores_.size(), 0.0), {0, 0}};
   for (size_t d = 0, i = 0; d < scores_.size(); ++d) {
     if (rows_at[d] > 0) {
@@ -168,8 +173,8 @@ BitAssociation::Weights BitAssociation::weights(const NearRows& near, const Sepa
 
 BitAssociation::Sums BitAssociation::sums_of(const BitPatterns& queries, int64_t query, const NearRows& near,
                                              const BitPatterns& stored, const BitPatterns& values,
-                                             const Separator& separator, EmptyRead empty_read) const {
-  const Weights of_query = weights(near, separator);
+                                             EmptyRead empty_read) const {
+  const Weights of_query = weights(near);
   Sums sums{std::vector<double>(static_cast<size_t>(64 * values.words()), 0.0), of_query.row};
   if (sums.row.reached == 0 && empty_read == EmptyRead::mean_of_values) {
     const std::vector<NearRows> everything =
@@ -186,36 +191,60 @@ BitAssociation::Sums BitAssociation::sums_of(const BitPatterns& queries, int64_t
 std::vector<BitAssociation::Sums> BitAssociation::associate(const BitPatterns& queries, int64_t first,
                                                             int64_t count, const BitPatterns& stored,
                                                             const BitPatterns& values,
-                                                            const Separator& separator, bool signs_only,
                                                             EmptyRead empty_read) const {
-  const auto limit_to = [&](bool may_skip) {
-    return [this, &stored, may_skip](int32_t min_distance) {
-      return limit(min_distance, stored.count(), may_skip);
-    };
-  };
-  const std::vector<NearRows> near = scan_near(queries, first, count, stored, limit_to(signs_only));
+  const std::vector<NearRows> near = scan_near(queries, first, count, stored, [&](int32_t min_distance) {
+    return relevant_limit(min_distance, stored.count());
+  });
   std::vector<Sums> sums(near.size());
-  parallel_for(count, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t q = begin; q < end; ++q) {
-      const NearRows& of_query = near[static_cast<size_t>(q)];
-      Sums& result = sums[static_cast<size_t>(q)];
-      result = sums_of(queries, first + q, of_query, stored, values, separator, empty_read);
-      const int64_t skipped = beta_ ? stored.count() - of_query.count() : 0;
-      if (skipped > 0) {
-        const double best = scores_[static_cast<size_t>(of_query.min_distance)];
-        const auto next = static_cast<size_t>(limit(of_query.min_distance, stored.count(), signs_only)) + 1;
-        const double bound = static_cast<double>(skipped) * std::exp(*beta_ * (scores_[next] - best));
-        const double rounding = 1e-12 * result.row.sum;
-        if (std::ranges::any_of(result.values,
-                                [&](double sum) { return std::abs(sum) <= bound + rounding; })) {
-          const std::vector<NearRows> all = scan_near(queries, first + q, 1, stored, limit_to(false));
-          result = sums_of(queries, first + q, all.front(), stored, values, separator, empty_read);
-        }
-        result.row.reached = stored.count(); // no weight underflows
-      }
+  parallel_for(count, 1, [&](int64_t q, int64_t) {
+    const NearRows& of_query = near[static_cast<size_t>(q)];
+    Sums& result = sums[static_cast<size_t>(q)];
+    result = sums_of(queries, first + q, of_query, stored, values, empty_read);
+    if (skipped(of_query, stored) > 0 && !decided(of_query, stored, result)) {
+      const std::vector<NearRows> all = scan_near(queries, first + q, 1, stored, reach_);
+      result = sums_of(queries, first + q, all.front(), stored, values, empty_read);
     }
   });
+  if (beta_ && !stored.empty()) {
+    count_activated(queries, first, near, stored, sums);
+  }
   return sums;
+}
+
+int64_t BitAssociation::skipped(const NearRows& near, const BitPatterns& stored) const {
+  return beta_ ? stored.count() - near.count() : 0;
+}
+
+bool BitAssociation::decided(const NearRows& near, const BitPatterns& stored, const Sums& sums) const {
+  const double best = scores_[static_cast<size_t>(near.min_distance)];
+  const auto next = static_cast<size_t>(relevant_limit(near.min_distance, stored.count())) + 1;
+  const double bound = static_cast<double>(skipped(near, stored)) * std::exp(*beta_ * (scores_[next] - best));
+  // One addition per distance and group of rows.
+  const double additions =
+      static_cast<double>(scores_.size()) * (1 + static_cast<double>(near.count()) / (1 << 14));
+  const double rounding = std::numeric_limits<double>::epsilon() * additions * sums.row.sum;
+  return std::ranges::all_of(sums.values, [&](double sum) { return std::abs(sum) > bound + rounding; });
+}
+
+void BitAssociation::count_activated(const BitPatterns& queries, int64_t first,
+                                     const std::vector<NearRows>& near, const BitPatterns& stored,
+                                     std::vector<Sums>& sums) const {
+  constexpr double kUnderflow = 745.2; // exp(-x) is 0 in double
+  std::vector<int32_t> limits;
+  for (const NearRows& of_query : near) {
+    const double best = scores_[static_cast<size_t>(of_query.min_distance)];
+    limits.push_back(last_where(static_cast<int32_t>(scores_.size()) - 1, [&](int32_t d) {
+      const double exponent = *beta_ * (scores_[static_cast<size_t>(d)] - best);
+      return exponent > -kUnderflow && std::exp(exponent) > 0;
+    }));
+  }
+  const bool all =
+      std::ranges::all_of(limits, [&](int32_t limit) { return limit + 1 == std::ssize(scores_); });
+  const std::vector<int64_t> counts =
+      all ? std::vector<int64_t>(near.size(), stored.count()) : count_within(queries, first, limits, stored);
+  for (size_t q = 0; q < sums.size(); ++q) {
+    sums[q].row.reached = counts[q];
+  }
 }
 
 } // namespace mneme

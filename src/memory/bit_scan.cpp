@@ -77,7 +77,10 @@ public:
     for (int64_t q = 0; q < count_ && tiles_ > 0; ++q) {
       NearRows& of_query = selected_[static_cast<size_t>(q)];
       of_query.min_distance = min_[static_cast<size_t>(q)].value();
-      keep_within(limit_(of_query.min_distance), of_query);
+      std::erase_if(of_query.tiles, [](const RowDistances& tile) { return tile.rows.empty(); });
+      for (RowDistances& tile : of_query.tiles) { // selected before the smallest distance was known
+        keep_within(limit_(of_query.min_distance), tile);
+      }
     }
     return std::move(selected_);
   }
@@ -125,25 +128,34 @@ private:
       if (may_defer && rows > kSample && select(kSample) > kSelectedMax) {
         is_deferred(tile, static_cast<int64_t>(q)) = 1;
       } else if (const int64_t selected = select(rows); selected > 0) {
-        selected_[q].tiles[static_cast<size_t>(tile)] = {{near.get(), near.get() + selected},
-                                                         {near.get() + rows, near.get() + rows + selected}};
+        RowDistances& kept = selected_[q].tiles[static_cast<size_t>(tile)];
+        kept = {{near.get(), near.get() + selected}, {near.get() + rows, near.get() + rows + selected}};
+        if (k_ && selected >= *k_) {
+          min_[q].lower(kth_smallest(near.get() + rows, selected));
+          keep_within(min_[q].value(), kept);
+        }
       }
     }
   }
 
-  /// Leaves out rows that were selected before the smallest distance was known.
-  static void keep_within(int32_t limit, NearRows& near) {
-    std::erase_if(near.tiles, [](const RowDistances& tile) { return tile.rows.empty(); });
-    for (RowDistances& tile : near.tiles) {
-      size_t kept = 0;
-      for (size_t i = 0; i < tile.rows.size(); ++i) {
-        tile.rows[kept] = tile.rows[i];
-        tile.distances[kept] = tile.distances[i];
-        kept += tile.distances[i] <= limit ? 1 : 0;
-      }
-      tile.rows.resize(kept);
-      tile.distances.resize(kept);
+  /// Of at least k distances, in any order, which change places; -1 for k = 0.
+  int32_t kth_smallest(int32_t* distances, int64_t count) const {
+    if (*k_ == 0) {
+      return -1;
     }
+    std::nth_element(distances, distances + *k_ - 1, distances + count);
+    return distances[*k_ - 1];
+  }
+
+  static void keep_within(int32_t limit, RowDistances& tile) {
+    size_t kept = 0;
+    for (size_t i = 0; i < tile.rows.size(); ++i) {
+      tile.rows[kept] = tile.rows[i];
+      tile.distances[kept] = tile.distances[i];
+      kept += tile.distances[i] <= limit ? 1 : 0;
+    }
+    tile.rows.resize(kept);
+    tile.distances.resize(kept);
   }
 
   const BitPatterns& queries_;
@@ -168,7 +180,7 @@ int64_t NearRows::count() const {
 }
 
 int64_t queries_per_scan(int64_t num_stored) {
-  constexpr int64_t kSelectedMax = 1 << 24; // if all rows are selected: 128 MB
+  constexpr int64_t kSelectedMax = 1 << 23; // if all rows are selected: 64 MB
   return std::clamp<int64_t>(kSelectedMax / std::max<int64_t>(num_stored, 1), 1, 64);
 }
 
@@ -184,12 +196,40 @@ std::vector<NearRows> scan_nearest(const BitPatterns& queries, int64_t first, in
       .run();
 }
 
+std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
+                                  const std::vector<int32_t>& limits, const BitPatterns& stored) {
+  const auto count = static_cast<int64_t>(limits.size());
+  const int64_t tile_rows = rows_per_tile(count, stored.count());
+  std::vector<std::atomic<int64_t>> within(limits.size());
+  parallel_for(stored.count(), tile_rows, [&](int64_t begin, int64_t end) {
+    const int64_t rows = end - begin;
+    const auto distances = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(count * rows));
+    kernels::hamming({.queries = queries.data() + first * queries.words(),
+                      .stored = stored.data() + begin * stored.words(),
+                      .distances = distances.get(),
+                      .num_queries = count,
+                      .num_stored = rows,
+                      .words = stored.words()});
+    for (int64_t q = 0; q < count; ++q) {
+      const int32_t* of_query = distances.get() + q * rows;
+      const int32_t limit = limits[static_cast<size_t>(q)];
+      within[static_cast<size_t>(q)] +=
+          std::count_if(of_query, of_query + rows, [limit](int32_t distance) { return distance <= limit; });
+    }
+  });
+  return {within.begin(), within.end()};
+}
+
 void require_scannable(const BitPatterns& stored) {
   if (stored.count() >= int64_t{1} << 30) {
+    throw UsageError(fmt::format("mneme: there are {} stored patterns, but at most 2^30 - 1 bit patterns can "
+                                 "be compared by their Hamming "
+                                 "distance.\n  Use several memories or several searches.",
+                                 stored.count()));
+  }
+  if (stored.bits() >= int64_t{1} << 30) {
     throw UsageError(fmt::format(
-        "mneme: there are {} stored patterns, but a search takes fewer than 2^30.\n  Search them in "
-        "parts.",
-        stored.count()));
+        "mneme: the stored patterns have {} bits, but at most 2^30 - 1 are supported.", stored.bits()));
   }
 }
 

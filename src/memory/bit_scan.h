@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <vector>
 
 #include "mneme/core/patterns.h"
@@ -19,7 +20,8 @@ struct RowDistances {
 /// The stored patterns selected for one query.
 struct NearRows {
   std::vector<RowDistances> tiles; ///< in ascending order of rows
-  int32_t min_distance = 0;        ///< over all stored patterns; the largest int32_t if there is none
+  /// Over all stored patterns; the largest int32_t if there is none.
+  int32_t min_distance = std::numeric_limits<int32_t>::max();
 
   int64_t count() const;
 };
@@ -42,7 +44,12 @@ std::vector<NearRows> scan_near(const BitPatterns& queries, int64_t first, int64
 std::vector<NearRows> scan_nearest(const BitPatterns& queries, int64_t first, int64_t count,
                                    const BitPatterns& stored, int64_t k);
 
-/// Errors  UsageError if there are 2^30 stored patterns or more
+/// Number of stored patterns within limits[q] of query first + q, for each of the limits. Cost and threads
+/// as scan_near.
+std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
+                                  const std::vector<int32_t>& limits, const BitPatterns& stored);
+
+/// Errors  UsageError if there are 2^30 stored patterns or more, or patterns of 2^30 bits or more
 void require_scannable(const BitPatterns& stored);
 
 /// Queries that are best scanned together: the stored patterns are then read once for all of them.

@@ -57,8 +57,8 @@ void require_finite_scores(std::span<const double> scores, int64_t query, std::s
       throw UsageError(fmt::format(
           "mneme: the similarity of query {} and stored pattern {} overflows {} (it is {}).\n  Divide "
           "queries and stored patterns by a common factor, or compare them by Cosine, which ignores their "
-          "norm.",
-          query, i, arithmetic, scores[i]));
+          "norm{}.",
+          query, i, arithmetic, scores[i], arithmetic == "float" ? ", or use Precision::float64" : ""));
     }
   }
 }

@@ -30,9 +30,12 @@ std::vector<std::pair<int32_t, int32_t>> sorted(const NearRows& near, int64_t k)
       found.emplace_back(tile.distances[i], tile.rows[i]);
     }
   }
-  const auto end = found.begin() + std::min<int64_t>(k, std::ssize(found));
-  std::partial_sort(found.begin(), end, found.end());
-  found.erase(end, found.end());
+  if (k >= std::ssize(found)) {
+    std::ranges::sort(found);
+    return found;
+  }
+  std::ranges::partial_sort(found, found.begin() + k);
+  found.resize(static_cast<size_t>(k));
   return found;
 }
 

@@ -3,6 +3,7 @@
 #include "mneme/memory/associate.h"
 
 #include <cmath>
+#include <algorithm>
 #include <limits>
 
 #include "memory/samples.h"
@@ -227,6 +228,40 @@ TEST(Associate, RejectsScoresThatOverflow) {
       .similarity = Dot{}, .separation = Softmax{1e300}, .precision = Precision::float32};
   EXPECT_EQ(associate(RealPatterns(1, 1, {1}), RealPatterns(2, 1, {1, 2}), steep).readout,
             RealPatterns(1, 1, {2}));
+}
+
+/// A small weight counts where its value is large, and where the values of large weights are 0.
+TEST(Associate, KeepsSmallWeightsOfLargeValues) {
+  const AssociateOptions<RealPatterns> softmax{
+      .similarity = Dot{}, .separation = Softmax{1}, .values = RealPatterns(2, 1, {1, 1e30})};
+  const double expected = 1 + 1e30 * std::exp(-50.0);
+  EXPECT_NEAR(associate(RealPatterns(1, 1, {1}), RealPatterns(2, 1, {50, 0}), softmax).readout[0][0] /
+                  expected,
+              1, 1e-12);
+
+  const RealPatterns stored(2, 2, {0, 0, 3, 4});
+  const AssociateOptions<RealPatterns> euclidean{.similarity = Euclidean{}, .separation = Softmax{2}};
+  const RealPatterns cue(1, 2, {0.5, -0.3});
+  const RealPatterns weights = separate(similarity(cue, stored, Euclidean{}), Softmax{2});
+  const RealPatterns readout = associate(cue, stored, euclidean).readout;
+  EXPECT_NEAR(readout[0][0] / (3 * weights[0][1]), 1, 1e-12);
+  EXPECT_NEAR(readout[0][1] / (4 * weights[0][1]), 1, 1e-12);
+}
+
+TEST(Associate, Float32AgreesWithFloat64ForLongPatterns) {
+  const RealPatterns stored = test::random_sphere(50, 12'000, 71);
+  RealPatterns cue(1, 12'000);
+  std::ranges::copy(stored[3], cue[0].begin());
+  for (const Similarity& choice : {Similarity(Dot{}), Similarity(Euclidean{}), Similarity(Manhattan{})}) {
+    const auto readout = [&](Precision precision) {
+      return associate(cue, stored, {.similarity = choice, .separation = Softmax{1}, .precision = precision})
+          .readout;
+    };
+    const RealPatterns narrow = readout(Precision::float32), wide = readout(Precision::float64);
+    for (size_t i = 0; i < 12'000; ++i) {
+      ASSERT_NEAR(narrow[0][i], wide[0][i], 1e-6) << i;
+    }
+  }
 }
 
 TEST(Associate, RejectsReadoutsThatOverflow) {

@@ -139,6 +139,33 @@ TEST(BitAssociation, TiesOfEqualWeightsAreExact) {
   EXPECT_EQ(recall.readout, BitPatterns(1, 100)); // all zeros
 }
 
+/// Sums of many rows are added in groups, and columns of equally many ones and zeros have sums near 0, so that any
+/// other order of additions would show.
+TEST(BitAssociation, IsIndependentOfTheOtherQueries) {
+  constexpr int64_t kHalf = 25'000, kBits = 64;
+  const Random random(61);
+  const BitPatterns some = data::random_bits(kHalf, kBits, random.stream(1));
+  const BitPatterns stored = data::random_bits(2 * kHalf, kBits, random.stream(2));
+  BitPatterns values(2 * kHalf, kBits);
+  for (int64_t s = 0; s < kHalf; ++s) {
+    for (int64_t b = 0; b < kBits; ++b) {
+      values.set(s, b, some.get(s, b));
+      values.set(kHalf + s, b, !some.get(s, b));
+    }
+  }
+  const BitPatterns cues = data::random_bits(6, kBits, random.stream(3));
+  for (const Separation& separation :
+       {Separation(Softmax{0.07}), Separation(CircleIntersection{kBits, 25})}) {
+    const AssociativeMemory<BitPatterns> memory(
+        stored, {.similarity = Cosine{}, .separation = separation, .values = values});
+    const auto together = memory.recall(cues);
+    for (int64_t q = 0; q < cues.count(); ++q) {
+      const auto alone = memory.recall(slice(cues, q, q + 1));
+      EXPECT_EQ(hamming_distance(together.readout, q, alone.readout, 0), 0) << q;
+    }
+  }
+}
+
 TEST(BitAssociation, IsIndependentOfTheNumberOfThreads) {
   const Random random(53);
   const BitPatterns stored = data::random_bits(40'000, 192, random.stream(1));

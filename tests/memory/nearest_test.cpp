@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "memory/bit_scan.h"
 #include "memory/samples.h"
 #include "mneme/core/parallel.h"
 
@@ -63,6 +64,14 @@ TEST(Nearest, EqualsSortingOfAllDistances) {
             << bits << " bits, " << count << " stored, radius " << radius;
       }
     }
+  }
+}
+
+TEST(Nearest, KeepsFewRowsWhileItScans) {
+  const BitPatterns stored = test::random_bits(100'000, 64, 5), queries = test::random_bits(6, 64, 6);
+  for (const NearRows& near : scan_nearest(queries, 0, 6, stored, 5)) {
+    EXPECT_GE(near.count(), 5);
+    EXPECT_LT(near.count(), 500);
   }
 }
 

@@ -34,8 +34,9 @@ template <class Patterns> struct AssociateOptions {
   /// Encoding from bits to bits, used in place of `encode`; for binary patterns only.
   std::optional<BitEncoding> encode_bits = {};
   UpdateOptions update = {};
-  /// Arithmetic of scores and weighted sums. float32 is about twice as fast; its readouts agree within about
-  /// 1e-6, and a bit whose votes are nearly tied may differ.
+  /// Arithmetic of scores and weighted sums of numbers. float32 is about twice as fast; its readouts agree
+  /// within about 1e-6, and a bit whose votes are nearly tied may differ. Bits that are compared as bits
+  /// always use float64: their scores are functions of the Hamming distance.
   Precision precision = Precision::float64;
 };
 
@@ -44,9 +45,10 @@ template <class Patterns> struct AssociateOptions {
 ///
 /// Types   BitPatterns or RealPatterns
 /// Errors  UsageError if shapes, values or parameters do not match; if an input is not finite; if a score or
-///         a readout overflows the precision
-/// Cost    O(Q S n) per update step for the scores, in parallel over queries and stored patterns, and O(V)
-///         for every stored pattern whose weight can change the readout. Scratch memory is independent of Q
+///         a readout overflows the precision; if 2^30 or more bit patterns are compared as bits
+/// Cost    O(Q S n) per update step for the scores, in parallel over queries and stored patterns, and O(V) for
+///         every stored pattern whose weight can change the readout. A readout of numbers may leave out terms
+///         that together are below the rounding of its largest term. Scratch memory is independent of Q
 template <class Patterns> class AssociativeMemory {
 public:
   explicit AssociativeMemory(Patterns stored, AssociateOptions<Patterns> options = {});

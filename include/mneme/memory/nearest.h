@@ -26,8 +26,8 @@ struct BitNeighbours {
 ///
 /// Shapes  queries [Q, n], stored [S, n]
 /// Errors  UsageError if the sizes differ, k < 0, or S >= 2^30
-/// Cost    O(Q S n / 64) in parallel over stored patterns; memory O(Q k). The result does not depend on the
-///         number of threads
+/// Cost    O(Q S n / 64) in parallel over stored patterns; memory O(Q k + S). The result does not depend on
+///         the number of threads
 BitNeighbours nearest(const BitPatterns& queries, const BitPatterns& stored, int64_t k);
 
 /// All stored patterns within a Hamming distance of each query (inclusive).

@@ -19,36 +19,61 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace { // other kernels define the same names
 
+// The rounding error of a sum grows with the tile, not with the whole pattern.
+constexpr int64_t kFeaturesPerTile = 256;
+
+/// out[row][lane] = the sum of the terms of a[row] and of lane `lane` of b, over `size` features.
+template <class Term, class T>
+HWY_INLINE void SumFeatures(const T* a, const T* b, const T* ones, T* out, int64_t rows, int64_t size,
+                            int64_t lanes_used) {
+  int64_t begin = 0;
+  do {
+    const int64_t features = HWY_MIN(kFeaturesPerTile, size - begin);
+    LaneProduct<T, Term>(a + begin, {size, 1}, b + begin * PanelLanes<T>(), begin == 0 ? nullptr : ones, out,
+                         rows, features, lanes_used);
+    begin += features;
+  } while (begin < size);
+}
+
+/// A row of ones, the scale of sums that go on from tile to tile.
+template <class T> hwy::AlignedFreeUniquePtr<T[]> Ones() {
+  auto ones = hwy::AllocateAligned<T>(static_cast<size_t>(PanelLanes<T>()));
+  std::fill_n(ones.get(), PanelLanes<T>(), T{1});
+  return ones;
+}
+
 /// Lanes = queries.
 template <class Term, class T> void ManyQueries(const DotArgs<T>& args) {
   const int64_t lanes = PanelLanes<T>();
   constexpr int64_t kStoredPerTile = 64;
   const auto queries = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.size, 1) * lanes));
   const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(kStoredPerTile * lanes));
+  const auto ones = Ones<T>();
   for (int64_t q = 0; q < args.num_queries; q += lanes) {
     const int64_t used = HWY_MIN(lanes, args.num_queries - q);
     PackLanes(args.queries + q * args.size, args.size, used, args.size, T{1}, queries.get());
     for (int64_t s = 0; s < args.num_stored; s += kStoredPerTile) {
       const int64_t rows = HWY_MIN(kStoredPerTile, args.num_stored - s);
-      LaneProduct<T, Term>(args.stored + s * args.size, {args.size, 1}, queries.get(), nullptr, scores.get(),
-                           rows, args.size, used);
+      SumFeatures<Term>(args.stored + s * args.size, queries.get(), ones.get(), scores.get(), rows, args.size,
+                        used);
       UnpackLanes(scores.get(), used, rows, args.scores + q * args.num_stored + s, args.num_stored);
     }
   }
 }
 
-/// Lanes = stored patterns, which are transposed vector by vector: fewer queries than a vector has lanes would
-/// leave lanes unused. A panel of three vectors would read more rows at once than prefetchers follow. Every
-/// score is the same chain of additions as above.
+/// Lanes = stored patterns, which are transposed vector by vector: fewer queries than a vector has lanes
+/// would leave lanes unused. A panel of three vectors would read more rows at once than prefetchers follow.
+/// Every score is the same chain of additions as above.
 template <class Term, class T> void FewQueries(const DotArgs<T>& args) {
   const int64_t lanes = PanelLanes<T>(), rows = static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const auto stored = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.size, 1) * lanes));
   const auto scores = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(args.num_queries, 1) * lanes));
+  const auto ones = Ones<T>();
   for (int64_t s = 0; s < args.num_stored; s += rows) {
     const int64_t used = HWY_MIN(rows, args.num_stored - s);
     PackLanes(args.stored + s * args.size, args.size, used, args.size, T{1}, stored.get());
-    LaneProduct<T, Term>(args.queries, {args.size, 1}, stored.get(), nullptr, scores.get(), args.num_queries,
-                         args.size, used);
+    SumFeatures<Term>(args.queries, stored.get(), ones.get(), scores.get(), args.num_queries, args.size,
+                      used);
     for (int64_t q = 0; q < args.num_queries; ++q) {
       std::copy_n(scores.get() + q * lanes, used, args.scores + q * args.num_stored + s);
     }

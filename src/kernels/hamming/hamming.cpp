@@ -34,7 +34,7 @@ constexpr int64_t kWordsPerSum = 31; // 31 words of at most 8 bits fill a byte: 
 // A block is kRowGroups vectors of rows against kQueriesAtOnce queries: as many as there are registers for,
 // since each word of a query or a row is then loaded once for all the others. `store(total, group, query)`
 // takes each count.
-#if HWY_TARGET ==                                                                                            \
+#if HWY_TARGET <=                                                                                            \
     HWY_AVX3_DL // 32 registers and a popcount of whole words: 16 counts at once, 4 times faster than 2
 constexpr int64_t kRowGroups = 4, kQueriesAtOnce = 4;
 
@@ -143,7 +143,7 @@ HWY_INLINE Words DifferingBitsOfRow(const uint64_t* row, const uint64_t* query, 
                : hn::Xor(LoadFirst(d64, row + w, words - w), LoadFirst(d64, query + w, words - w));
   };
   Words total = hn::Zero(d64);
-#if HWY_TARGET == HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX3_DL
   for (int64_t w = 0; w < words; w += lanes) {
     total = hn::Add(total, hn::PopulationCount(differing(w)));
   }
@@ -206,7 +206,7 @@ int64_t ShortRows(const uint64_t* query, const uint64_t* stored, int64_t num_sto
   const auto indices = hn::SetTableIndices(d64, order);
   const auto differing = [&](const uint64_t* from) HWY_ATTR {
     const auto bits = hn::Xor(hn::LoadU(d64, from), of_query);
-#if HWY_TARGET == HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX3_DL
     return hn::PopulationCount(bits);
 #else
     return hn::SumsOf8(hn::PopulationCount(hn::BitCast(d8, bits)));
@@ -244,7 +244,8 @@ void FewQueries(const HammingArgs& args) {
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d64));
   const hn::Rebind<uint32_t, decltype(d64)> d32;
   int64_t s = 0;
-  if (args.words < lanes && (args.words == 1 || args.words == 2 || args.words == 4)) {
+  if (lanes == HWY_MAX_BYTES / static_cast<int64_t>(sizeof(uint64_t)) && args.words < lanes &&
+      (args.words == 1 || args.words == 2 || args.words == 4)) {
     for (int64_t q = 0; q < args.num_queries; ++q) {
       s = ShortRows(args.queries + q * args.words, args.stored, args.num_stored, args.words,
                     args.distances + q * args.num_stored);
