@@ -50,6 +50,15 @@ std::optional<std::pair<int64_t, int64_t>> parse_random_size(const std::string& 
                    parse_integer("--patterns", size.substr(cross + 1), kLimits));
 }
 
+/// Description of every named memory, two lines each, for the end of the help.
+std::string memories_help() {
+  std::string text = "Memories (--memory):";
+  for (const trials::MemoryKind& kind : trials::memory_kinds()) {
+    text += fmt::format("\n  {:<21}  {}\n{:25}{}", kind.name, kind.description, "", kind.use_case);
+  }
+  return text;
+}
+
 /// Random stream of random cues; it differs from that of random patterns, so that the two are independent.
 /// Sweeps use the streams 1 (noise) and 2 (hard locations).
 constexpr uint64_t kStreamOfCues = 3;
@@ -171,6 +180,7 @@ public:
     add_choice_option<Draw>(app, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");
+    app.footer(memories_help());
   }
 
   ExitCode run(Context& context) override {

@@ -586,6 +586,21 @@ TEST(RecallVerb, CustomMemoryEqualsTheNamedMemoryWithTheSameSteps) {
   }
 }
 
+TEST(RecallVerb, DescribesEveryMemoryInTheHelpAndInTheGlossary) {
+  const std::string help = run_mneme({"recall", "--help"}).out;
+  const std::string glossary = read_text(std::filesystem::path(MNEME_SOURCE_DIR) / "docs" / "glossary.md");
+  for (const trials::MemoryKind& kind : trials::memory_kinds()) {
+    const std::string name = "\n  " + kind.name + std::string(23 - kind.name.size(), ' ');
+    const std::string indent(25, ' ');
+    EXPECT_FALSE(kind.description.empty() || kind.use_case.empty()) << kind.name;
+    EXPECT_LE(indent.size() + std::max(kind.description.size(), kind.use_case.size()), 100) << kind.name;
+    EXPECT_TRUE(contains(help, name + kind.description + "\n" + indent + kind.use_case + "\n")) << help;
+    EXPECT_TRUE(
+        contains(glossary, "| `" + kind.name + "` | " + kind.description + " | " + kind.use_case + " |\n"))
+        << kind.name;
+  }
+}
+
 TEST(RecallVerb, DrawsPatternsIfRequested) {
   const Arguments common{"--memory", "pattern-sdm", "--noise", "0.1", "--draw"};
   Arguments always = common, never = common;

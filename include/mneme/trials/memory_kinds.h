@@ -27,6 +27,9 @@ struct PublishedName {
 struct MemoryKind {
   std::string name;  ///< "sdm", "pattern-sdm", ..., or its steps: "dot + sparsemax + average"
   std::string title; ///< display name
+  /// One sentence that describes the memory, and one on when to use it, for help texts; both are empty for a
+  /// composed memory.
+  std::string description = {}, use_case = {};
   std::string steps; ///< "dot -> sparsemax -> average"
   bool on_bits;      ///< true: stores bits; false: stores real patterns
   bool in_paper;     ///< one of the seven memories of "Attention Approximates Sparse Distributed Memory"
