@@ -4,19 +4,32 @@ option(MNEME_BUILD_BENCHMARKS "Build the benchmarks" OFF)
 option(MNEME_BUILD_DEVICE_BENCHMARK "Build device_benchmark, which benchmarks/device_check.sh runs" ${MNEME_BUILD_TESTS})
 option(MNEME_BUILD_FUZZERS "Build the libFuzzer targets (needs clang)" OFF)
 option(MNEME_WITH_TORCH "Build mneme::nn, the layers on LibTorch" ${PROJECT_IS_TOP_LEVEL})
-option(MNEME_WITH_OPENMP "Run parallel loops on OpenMP; off: on std::thread" ON)
+option(MNEME_WITH_OPENMP "Use OpenMP for parallel loops; off: std::thread" ON)
 option(MNEME_INSTALL "Add the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(MNEME_WERROR "Treat warnings as errors" OFF)
 option(MNEME_ASSERTS "Check internal invariants (MNEME_ASSERT) at run time" ${PROJECT_IS_TOP_LEVEL})
-set(MNEME_SANITIZE "" CACHE STRING "Sanitizers for everything built here, such as address,undefined or thread")
+set(MNEME_SANITIZE "" CACHE STRING "Sanitizers for all targets, such as address,undefined or thread")
 set(MNEME_VEGA_BUNDLE "" CACHE FILEPATH "JavaScript bundle of Vega-Lite to embed into offline pages")
 
-if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
-  set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo" FORCE)
+# Generators with a single configuration do not optimise if no build type is set. The default is Release where mneme is the top-level
+# project. A parent project keeps its own setting, with a warning, unless its compiler flags select an optimisation level.
+get_property(mneme_is_multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+if(NOT CMAKE_BUILD_TYPE AND NOT mneme_is_multi_config)
+  if(PROJECT_IS_TOP_LEVEL)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo" FORCE)
+    message(STATUS "mneme: CMAKE_BUILD_TYPE was not set, and is now Release.")
+  else()
+    get_directory_property(mneme_parent_options COMPILE_OPTIONS)
+    if(NOT "${CMAKE_CXX_FLAGS};${mneme_parent_options}" MATCHES "(^|[ ;])-O([1-9sf]|[ ;]|$)")
+      message(WARNING "mneme is compiled without optimisation, because CMAKE_BUILD_TYPE is not set; searches then take about 25 times as "
+                      "long. Configure with -DCMAKE_BUILD_TYPE=Release, or set CMAKE_BUILD_TYPE before add_subdirectory(mneme).")
+    endif()
+  endif()
 endif()
 
 if(PROJECT_IS_TOP_LEVEL)
-  # Used where present: a compiler cache. Not the linker mold: Debian's 1.10.1 laid out a program that the loader refused.
+  # A compiler cache is used if it is installed. The linker mold is not used: version 1.10.1 of Debian produced a program that
+  # the loader rejected.
   if(NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
     find_program(MNEME_CCACHE ccache)
     if(MNEME_CCACHE)

@@ -52,6 +52,10 @@ function(mneme_add_kernel name)
   endif()
   target_sources(${library} PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}.cpp
                                     ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_reference.cpp)
+  # Without optimisation, as in debug builds, GCC 12 rejects AVX-512 intrinsics after a precompiled header: "the last argument must be
+  # an 8-bit immediate".
+  set_source_files_properties(${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}.cpp TARGET_DIRECTORY ${library}
+    PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   if(MNEME_BUILD_TESTS)
     mneme_add_test(${name}_kernel_tests SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/${name}/${name}_test.cpp
                    LIBRARIES $<$<STREQUAL:${library},mneme_tensor_kernels>:mneme_tensor_kernels>)

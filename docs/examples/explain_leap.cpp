@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Trains a small LEAP language model to repeat the letter behind a star, and writes it where `mneme inspect` can look.
+/// Trains a small LEAP language model to repeat the letter after a star, and saves it for `mneme inspect`.
 
 #include <cstdio>
 #include <fstream>
@@ -14,8 +14,8 @@ namespace {
 
 constexpr int64_t kLetters = 16;
 
-/// Texts such as "kqz*mab?m" as bytes: at the question mark, the letter behind the star is asked for.
-torch::Tensor questions(int64_t count) {
+/// Texts such as "kqz*mab?m", as bytes. The letter after the question mark repeats the one after the star.
+torch::Tensor random_texts(int64_t count) {
   torch::Tensor ids = torch::randint('a', 'z' + 1, {count, kLetters + 2});
   const torch::Tensor star = torch::randint(kLetters - 1, {count, 1});
   ids.scatter_(1, star, '*');
@@ -35,22 +35,23 @@ int main(int argc, char** argv) {
                                        .num_heads(2)
                                        .num_layers(2)
                                        .max_positions(32)
-                                       .windows(std::vector<int64_t>{2, 0}) // the letter before, then all
+                                       .windows(std::vector<int64_t>{2, 0}) // per layer: 2 tokens, all tokens
                                        .dropout(0));
   torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(5e-3));
   for (int step = 0; step < 250; ++step) {
-    const torch::Tensor ids = questions(32), labels = torch::full_like(ids, -100);
-    labels.select(1, kLetters + 1).copy_(ids.select(1, kLetters + 1)); // only the answer counts
+    const torch::Tensor ids = random_texts(32), labels = torch::full_like(ids, -100);
+    labels.select(1, kLetters + 1).copy_(ids.select(1, kLetters + 1)); // only the last letter has a loss
     optimizer.zero_grad();
     model->forward(ids, {.labels = labels}).loss.backward();
     optimizer.step();
   }
   model->eval();
-  const torch::Tensor ids = questions(1000),
-                      answer = model->forward(ids).logits.select(1, kLetters).argmax(-1);
-  const double share = (answer == ids.select(1, kLetters + 1)).to(torch::kDouble).mean().item<double>();
-  std::printf("%.1f %% of 1000 new questions are answered right\n", 100 * share);
+  const torch::Tensor ids = random_texts(1000),
+                      prediction = model->forward(ids).logits.select(1, kLetters).argmax(-1);
+  const double accuracy =
+      (prediction == ids.select(1, kLetters + 1)).to(torch::kDouble).mean().item<double>();
+  std::printf("accuracy on 1000 new texts: %.1f %%\n", 100 * accuracy);
   mneme::nn::write_leap_model(folder, model);
   std::ofstream(folder + "/question.txt") << "quickbrown*foxes?";
-  return share > 0.95 ? 0 : 1;
+  return accuracy > 0.95 ? 0 : 1;
 }

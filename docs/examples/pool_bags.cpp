@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Learns to tell bags that hold one certain pattern from those that don't: nobody says which instance it is.
+/// Trains HopfieldPooling to classify whether a bag contains an instance similar to a pattern. Only the bags
+/// are labelled, not the instances.
 
 #include <cstdio>
 #include <utility>
@@ -11,7 +12,7 @@
 
 namespace {
 
-/// 40 random instances of 16 features each; in every second bag, one of them resembles the pattern.
+/// Bags of 40 random instances with 16 features. In every second bag, one instance is similar to `pattern`.
 std::pair<torch::Tensor, torch::Tensor> bags(int64_t count, const torch::Tensor& pattern) {
   torch::Tensor instances = torch::randn({count, 40, 16});
   const torch::Tensor labels = torch::arange(count).remainder(2);
@@ -41,11 +42,11 @@ int main() {
   }
 
   const auto [instances, labels] = bags(1000, pattern);
-  const torch::Tensor right = (model->forward(instances).squeeze(1) > 0) == (labels > 0);
-  // Which instance a bag was told by: the one that the association holds most of.
-  const torch::Tensor association = pooling->get_association_matrix(instances); // [bag, head, 1, instance]
-  const double share = right.to(torch::kDouble).mean().item<double>();
-  std::printf("%.1f %% of 1000 new bags are told right; associations have %ld x %ld weights per bag\n",
-              100 * share, association.size(1), association.size(3));
-  return share > 0.95 ? 0 : 1;
+  const torch::Tensor correct = (model->forward(instances).squeeze(1) > 0) == (labels > 0);
+  // Attention weights: the largest ones show the instances that determine the prediction.
+  const torch::Tensor weights = pooling->get_association_matrix(instances); // [bag, head, 1, instance]
+  const double accuracy = correct.to(torch::kDouble).mean().item<double>();
+  std::printf("accuracy on 1000 new bags: %.1f %%; attention weights per bag: %ld heads x %ld instances\n",
+              100 * accuracy, weights.size(1), weights.size(3));
+  return accuracy > 0.95 ? 0 : 1;
 }

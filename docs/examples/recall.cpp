@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// Recalls patterns from damaged ones, twice: with hard locations that learn, and as one associative step.
+/// Recalls patterns from noisy cues in two ways: with hard locations, and with the associative step.
 
 #include <cstdio>
 
@@ -29,15 +29,15 @@ int main() {
   mneme::NeuronSdm memory({.bits = 256, .hard_locations = 100'000, .hamming_radius = 105, .seed = 7});
   memory.write(patterns);
   const mneme::Recall recall = memory.recall(cues, {.update_steps_max = 10});
-  // recall.readout; per cue: recall.steps, recall.converged, recall.reached (hard locations that answered)
+  // recall.readout; per cue: recall.steps, recall.converged, recall.num_activated (hard locations)
 
-  const mneme::Recall same_idea =
+  const mneme::Recall associated =
       mneme::associate(cues, patterns,
                        {.similarity = mneme::Hamming{},
                         .separation = mneme::CircleIntersection{.bits = 256, .hamming_radius = 105},
                         .projection = mneme::Majority{}});
 
   std::printf("hard locations: %d of 100 recalled; circle intersection: %d of 100\n",
-              recalled(recall.readout, patterns), recalled(same_idea.readout, patterns));
-  return recalled(same_idea.readout, patterns) == 100 ? 0 : 1;
+              recalled(recall.readout, patterns), recalled(associated.readout, patterns));
+  return recalled(associated.readout, patterns) == 100 ? 0 : 1;
 }

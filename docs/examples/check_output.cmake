@@ -1,0 +1,11 @@
+# Runs a PROGRAM, which must succeed, and checks that the PAGE quotes its output verbatim.
+execute_process(COMMAND ${PROGRAM} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+if(NOT status EQUAL 0)
+  message(FATAL_ERROR "${PROGRAM} ended with ${status}:\n${output}${errors}")
+endif()
+string(STRIP "${output}" output)
+file(READ ${PAGE} page)
+string(FIND "${page}" "${output}" at)
+if(at EQUAL -1)
+  message(FATAL_ERROR "${PAGE} does not quote the output of ${PROGRAM}:\n${output}")
+endif()
