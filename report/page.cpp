@@ -219,8 +219,8 @@ private:
     }
     html += "</tbody>\n</table>\n";
     if (shown.rows.size() < all.rows.size()) {
-      html += "<p>The first " + std::to_string(shown.rows.size()) + " of " +
-              std::to_string(all.rows.size()) + " rows.</p>\n";
+      html += "<p>The first " + std::to_string(shown.rows.size()) + " of " + std::to_string(all.rows.size()) +
+              " rows.</p>\n";
     }
     return html + "</div>\n";
   }

@@ -56,8 +56,7 @@ void check_energy(const GoldenValue& file, const CaseTensors& tensors, Checker& 
                             expected = tensors.numbers("output.states", {count, states, size});
   for (int64_t b = 0; b < count; ++b) {
     const double beta = betas[static_cast<size_t>(b)];
-    const double energy_max =
-        theory::hopfield_energy_max({.beta = beta, .max_norm = max_norm(stored)});
+    const double energy_max = theory::hopfield_energy_max({.beta = beta, .max_norm = max_norm(stored)});
     checker.near(file.at("max_energy_2M2"), energy_max, kTolerance * energy_max);
     RealPatterns state(1, size, tensors.numbers("input.state", {size}));
     double before = HUGE_VAL;

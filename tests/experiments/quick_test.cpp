@@ -26,7 +26,7 @@ TEST_P(QuickExperiment, MeetsEveryPublishedValue) {
   for (const ComparisonTable& table : outcome.comparisons) {
     for (const Comparison& row : table.rows) {
       EXPECT_TRUE(row.is_met()) << table.title << ": " << row.what << ": published " << row.published
-                               << ", measured " << row.measured.mean << ", tolerance " << row.tolerance;
+                                << ", measured " << row.measured.mean << ", tolerance " << row.tolerance;
     }
   }
   EXPECT_FALSE(outcome.figures.empty());
