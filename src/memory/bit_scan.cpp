@@ -6,6 +6,7 @@
 #include <atomic>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include <fmt/format.h>
@@ -40,8 +41,31 @@ private:
   std::atomic<int32_t> min_{std::numeric_limits<int32_t>::max()};
 };
 
-/// With `k`, limits are upper bounds of the k-th smallest distance of each query: the k-th of any tile is
-/// one.
+/// The k smallest distances of a query so far, which several threads add to.
+class SmallestDistances {
+public:
+  /// Adds distances; returns the k-th smallest so far, the largest int32_t if there are fewer.
+  int32_t add(const std::vector<int32_t>& distances, int64_t k) {
+    const std::lock_guard lock(mutex_);
+    for (const int32_t distance : distances) {
+      if (std::ssize(heap_) < k) {
+        heap_.push_back(distance);
+        std::ranges::push_heap(heap_);
+      } else if (distance < heap_.front()) {
+        std::ranges::pop_heap(heap_);
+        heap_.back() = distance;
+        std::ranges::push_heap(heap_);
+      }
+    }
+    return std::ssize(heap_) < k ? std::numeric_limits<int32_t>::max() : heap_.front();
+  }
+
+private:
+  std::mutex mutex_;
+  std::vector<int32_t> heap_; ///< the largest first
+};
+
+/// With `k`, limits are upper bounds of the k-th smallest distance of each query.
 class Scan {
 public:
   Scan(const BitPatterns& queries, int64_t first, int64_t count, const BitPatterns& stored,
@@ -49,7 +73,8 @@ public:
       : queries_(queries), first_(first), count_(count), stored_(stored), limit_(limit), k_(k),
         tile_rows_(rows_per_tile(count, stored.count())),
         tiles_((stored.count() + tile_rows_ - 1) / tile_rows_), selected_(static_cast<size_t>(count)),
-        min_(static_cast<size_t>(count)), deferred_(static_cast<size_t>(tiles_ * count), 0) {
+        min_(static_cast<size_t>(count)), smallest_(static_cast<size_t>(k ? count : 0)),
+        deferred_(static_cast<size_t>(tiles_ * count), 0) {
     for (NearRows& of_query : selected_) {
       of_query.tiles.resize(static_cast<size_t>(tiles_));
     }
@@ -130,21 +155,26 @@ private:
       } else if (const int64_t selected = select(rows); selected > 0) {
         RowDistances& kept = selected_[q].tiles[static_cast<size_t>(tile)];
         kept = {{near.get(), near.get() + selected}, {near.get() + rows, near.get() + rows + selected}};
-        if (k_ && selected >= *k_) {
-          min_[q].lower(kth_smallest(near.get() + rows, selected));
-          keep_within(min_[q].value(), kept);
+        if (k_) {
+          keep_nearest(smallest_[q], min_[q], kept);
         }
       }
     }
   }
 
-  /// Of at least k distances, in any order, which change places; -1 for k = 0.
-  int32_t kth_smallest(int32_t* distances, int64_t count) const {
+  /// Lowers the limit of a query by the rows of a tile, and leaves out rows beyond it.
+  void keep_nearest(SmallestDistances& smallest, SharedMin& limit, RowDistances& tile) const {
     if (*k_ == 0) {
-      return -1;
+      limit.lower(-1);
+    } else {
+      std::vector<int32_t> nearest = tile.distances;
+      if (std::ssize(nearest) > *k_) {
+        std::ranges::nth_element(nearest, nearest.begin() + *k_);
+        nearest.resize(static_cast<size_t>(*k_));
+      }
+      limit.lower(smallest.add(nearest, *k_));
     }
-    std::nth_element(distances, distances + *k_ - 1, distances + count);
-    return distances[*k_ - 1];
+    keep_within(limit.value(), tile);
   }
 
   static void keep_within(int32_t limit, RowDistances& tile) {
@@ -166,7 +196,8 @@ private:
   int64_t tile_rows_, tiles_;
   std::vector<NearRows> selected_;
   std::vector<SharedMin> min_;
-  std::vector<uint8_t> deferred_; ///< [tiles, count]
+  std::vector<SmallestDistances> smallest_; ///< where there is a k
+  std::vector<uint8_t> deferred_;           ///< [tiles, count]
 };
 
 } // namespace

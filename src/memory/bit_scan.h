@@ -39,8 +39,8 @@ std::vector<NearRows> scan_near(const BitPatterns& queries, int64_t first, int64
                                 const BitPatterns& stored, const DistanceLimit& limit);
 
 /// Selects at least the k nearest stored patterns of each query (all where there are fewer), and few others:
-/// those no farther than the k-th of some tile. Cost and threads as scan_near. `min_distance` of the result
-/// is not set.
+/// those that were among the k nearest when they were scanned. Cost and threads as scan_near. `min_distance`
+/// of the result is not set.
 std::vector<NearRows> scan_nearest(const BitPatterns& queries, int64_t first, int64_t count,
                                    const BitPatterns& stored, int64_t k);
 

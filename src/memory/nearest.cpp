@@ -3,8 +3,7 @@
 #include "mneme/memory/nearest.h"
 
 #include <algorithm>
-#include <limits>
-#include <utility>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -22,20 +21,31 @@ void require_not_negative(const char* what, int64_t value) {
   }
 }
 
-/// The selected rows of one query, the nearest first, at most k.
-std::vector<std::pair<int32_t, int32_t>> sorted(const NearRows& near, int64_t k) {
-  std::vector<std::pair<int32_t, int32_t>> found; // distance, row
+/// The selected rows of one query, the nearest first, at most k. Rows ascend, so a counting sort by distance
+/// keeps those of equal distance in order.
+RowDistances sorted(const NearRows& near, int64_t k) {
+  int32_t max = 0;
   for (const RowDistances& tile : near.tiles) {
-    for (size_t i = 0; i < tile.rows.size(); ++i) {
-      found.emplace_back(tile.distances[i], tile.rows[i]);
+    max = std::max(max, tile.distances.empty() ? 0 : std::ranges::max(tile.distances));
+  }
+  std::vector<int64_t> next(static_cast<size_t>(max) + 2); // place of the next row of every distance
+  for (const RowDistances& tile : near.tiles) {
+    for (const int32_t distance : tile.distances) {
+      ++next[static_cast<size_t>(distance) + 1];
     }
   }
-  if (k >= std::ssize(found)) {
-    std::ranges::sort(found);
-    return found;
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  const auto count = static_cast<size_t>(std::min(k, next.back()));
+  RowDistances found{std::vector<int32_t>(count), std::vector<int32_t>(count)};
+  for (const RowDistances& tile : near.tiles) {
+    for (size_t i = 0; i < tile.rows.size(); ++i) {
+      if (const auto place = static_cast<size_t>(next[static_cast<size_t>(tile.distances[i])]++);
+          place < count) {
+        found.rows[place] = tile.rows[i];
+        found.distances[place] = tile.distances[i];
+      }
+    }
   }
-  std::ranges::partial_sort(found, found.begin() + k);
-  found.resize(static_cast<size_t>(k));
   return found;
 }
 
@@ -48,15 +58,14 @@ BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int6
   const int64_t block = queries_per_scan(stored.count());
   for (int64_t first = 0; first < queries.count(); first += block) {
     const std::vector<NearRows> near = scan(first, std::min(block, queries.count() - first));
-    std::vector<std::vector<std::pair<int32_t, int32_t>>> found(near.size());
+    std::vector<RowDistances> found(near.size());
     parallel_for(std::ssize(near), 1, [&](int64_t q, int64_t) {
       found[static_cast<size_t>(q)] = sorted(near[static_cast<size_t>(q)], k);
     });
-    for (const auto& of_query : found) {
-      for (const auto& [distance, row] : of_query) {
-        neighbours.indices.push_back(row);
-        neighbours.distances.push_back(distance);
-      }
+    for (const RowDistances& of_query : found) {
+      neighbours.indices.insert(neighbours.indices.end(), of_query.rows.begin(), of_query.rows.end());
+      neighbours.distances.insert(neighbours.distances.end(), of_query.distances.begin(),
+                                  of_query.distances.end());
       neighbours.offsets.push_back(std::ssize(neighbours.indices));
     }
   }
