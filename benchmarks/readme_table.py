@@ -14,6 +14,12 @@ END = "<!-- end: speed -->"
 # Rows of the table: task, section of RESULTS.md, first cells of the row there, columns of time and memory of mneme, and for each
 # peer its name and the columns of its ratio and memory.
 ROWS = [
+    ("search of the 10 nearest of 10 000 patterns of 1024 bits for 64 queries", "Recall",
+     ["10000 x 1024: search, 10 neighbours", "64"], "1 thread", None, [("faiss", "ratio", None)]),
+    ("recall of 1 cue, best match, from 1 000 000 patterns of 1024 bits", "Recall",
+     ["1000000 x 1024: best match", "1"], "1 thread", None, [("faiss (search)", "ratio", None)]),
+    ("recall of 64 cues, best match, from 10 000 vectors of 1024 floats", "Recall",
+     ["10000 x 1024: dot, best match", "64"], "1 thread", None, [("faiss (search)", "ratio", None)]),
     ("Hamming distances between 1 query and 100 000 patterns of 1000 bits", "Kernels",
      ["hamming", "queries 1, stored 100000, bits 1000", "bits"], "mneme", None, [("faiss", "faiss", None)]),
     ("Hamming distances between 64 queries and 100 000 patterns of 1000 bits", "Kernels",
@@ -95,7 +101,7 @@ def machine(text):
     faiss = re.search(r"faiss-cpu ([\d.]*\d)", text)
     if not (cpu and torch and faiss):
         sys.exit("readme_table.py: the section Kernels does not name the CPU, LibTorch and faiss-cpu")
-    return f"Measured on {cpu[1]} ({cpu[2]}) with LibTorch {torch[1]} and faiss {faiss[1]}: the first four rows on one thread, the others on two."
+    return f"Measured on {cpu[1]} ({cpu[2]}) with LibTorch {torch[1]} and faiss {faiss[1]}: the first seven rows on one thread, the others on two."
 
 
 def with_table(readme, results):
