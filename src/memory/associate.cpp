@@ -45,6 +45,17 @@ bool all_zero(std::span<const double> numbers) {
   return std::ranges::all_of(numbers, [](double x) { return x == 0; });
 }
 
+/// Blocks in parallel, or one after the other, so that each of them can use all threads.
+template <class Body> void for_blocks(int64_t count, int64_t block, bool in_parallel, const Body& body) {
+  if (in_parallel) {
+    parallel_for(count, block, body);
+    return;
+  }
+  for (int64_t begin = 0; begin < count; begin += block) {
+    body(begin, std::min(begin + block, count));
+  }
+}
+
 template <class T> constexpr const char* kArithmetic = std::is_same_v<T, float> ? "float" : "double";
 
 } // namespace
@@ -226,13 +237,7 @@ private:
     };
     // Many stored patterns: threads share those of one block of queries after the other.
     const int64_t block_size = queries_per_block(stored_.count());
-    if (stored_.count() < 4 * kRowsPerTask) {
-      parallel_for(queries.count(), block_size, recall_block);
-      return;
-    }
-    for (int64_t begin = 0; begin < queries.count(); begin += block_size) {
-      recall_block(begin, std::min(begin + block_size, queries.count()));
-    }
+    for_blocks(queries.count(), block_size, stored_.count() < 4 * kRowsPerTask, recall_block);
   }
 
   /// The same where bits are compared as bits and nothing is drawn at random.
@@ -251,13 +256,7 @@ private:
     };
     // Threads share the stored patterns of one block, unless there are blocks for all of them.
     const int64_t block_size = queries_per_scan(stored_.count());
-    if (queries.count() >= block_size * threads()) {
-      parallel_for(queries.count(), block_size, recall_block);
-      return;
-    }
-    for (int64_t begin = 0; begin < queries.count(); begin += block_size) {
-      recall_block(begin, std::min(begin + block_size, queries.count()));
-    }
+    for_blocks(queries.count(), block_size, queries.count() >= block_size * threads(), recall_block);
   }
 
   static constexpr int64_t kRowsPerTask = 960; ///< whole panels of 48, 24, 12 and 6 lanes

@@ -131,19 +131,15 @@ BitAssociation::BitAssociation(const Separator& separator, const Separation& sep
 }
 
 int32_t BitAssociation::relevant_limit(int32_t min_distance, int64_t num_stored) const {
-  const int32_t reach = reach_(min_distance);
   if (!beta_) {
-    return reach;
+    return reach_(min_distance);
   }
   // All rows beyond together weigh at most 2^-10 of the nearest one.
-  return last_within(*beta_, min_distance,
-                     std::log(static_cast<double>(num_stored)) + 10 * std::numbers::ln2);
-}
-
-int32_t BitAssociation::last_within(double beta, int32_t min_distance, double difference) const {
+  const double negligible = std::log(static_cast<double>(num_stored)) + 10 * std::numbers::ln2;
   const double best = scores_[static_cast<size_t>(min_distance)];
-  return last_where(static_cast<int32_t>(scores_.size()) - 1,
-                    [&](int32_t d) { return beta * (best - scores_[static_cast<size_t>(d)]) <= difference; });
+  return last_where(static_cast<int32_t>(scores_.size()) - 1, [&](int32_t d) {
+    return *beta_ * (best - scores_[static_cast<size_t>(d)]) <= negligible;
+  });
 }
 
 BitAssociation::Weights BitAssociation::weights(const NearRows& near) const {
@@ -229,13 +225,11 @@ bool BitAssociation::decided(const NearRows& near, const BitPatterns& stored, co
 void BitAssociation::count_activated(const BitPatterns& queries, int64_t first,
                                      const std::vector<NearRows>& near, const BitPatterns& stored,
                                      std::vector<Sums>& sums) const {
-  constexpr double kUnderflow = 745.2; // exp(-x) is 0 in double
   std::vector<int32_t> limits;
   for (const NearRows& of_query : near) {
     const double best = scores_[static_cast<size_t>(of_query.min_distance)];
     limits.push_back(last_where(static_cast<int32_t>(scores_.size()) - 1, [&](int32_t d) {
-      const double exponent = *beta_ * (scores_[static_cast<size_t>(d)] - best);
-      return exponent > -kUnderflow && std::exp(exponent) > 0;
+      return std::exp(*beta_ * (scores_[static_cast<size_t>(d)] - best)) > 0;
     }));
   }
   const bool all =

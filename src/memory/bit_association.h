@@ -50,8 +50,6 @@ private:
                const BitPatterns& values, EmptyRead empty_read) const;
   /// Largest distance of rows that are projected at first; see above.
   int32_t relevant_limit(int32_t min_distance, int64_t num_stored) const;
-  /// Largest distance whose score, times beta, is within `difference` of that of the smallest distance.
-  int32_t last_within(double beta, int32_t min_distance, double difference) const;
   int64_t skipped(const NearRows& near, const BitPatterns& stored) const;
   /// Whether the skipped rows cannot change the sign of a sum.
   bool decided(const NearRows& near, const BitPatterns& stored, const Sums& sums) const;

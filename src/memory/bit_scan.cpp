@@ -27,6 +27,19 @@ int64_t rows_per_tile(int64_t num_queries, int64_t num_stored) {
   return num_queries > kFewQueries ? kMin : std::clamp(num_stored / 8 / kMin * kMin, kMin, kMax);
 }
 
+/// Distances [count, rows] of queries to `rows` stored patterns from `begin` on.
+std::unique_ptr<int32_t[]> tile_distances(const uint64_t* queries, int64_t count, const BitPatterns& stored,
+                                          int64_t begin, int64_t rows) {
+  auto distances = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(count * rows));
+  kernels::hamming({.queries = queries,
+                    .stored = stored.data() + begin * stored.words(),
+                    .distances = distances.get(),
+                    .num_queries = count,
+                    .num_stored = rows,
+                    .words = stored.words()});
+  return distances;
+}
+
 /// The smallest distance of a query so far; several threads lower it.
 class SharedMin {
 public:
@@ -127,14 +140,8 @@ private:
       }
       compared = gathered.data();
     }
-    const auto distances = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(count * rows));
+    const auto distances = tile_distances(compared, count, stored_, begin, rows);
     const auto near = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(2 * rows));
-    kernels::hamming({.queries = compared,
-                      .stored = stored_.data() + begin * words,
-                      .distances = distances.get(),
-                      .num_queries = count,
-                      .num_stored = rows,
-                      .words = words});
     for (int64_t i = 0; i < count; ++i) {
       const auto q = static_cast<size_t>(queries[static_cast<size_t>(i)]);
       const int32_t* of_query = distances.get() + i * rows;
@@ -234,13 +241,8 @@ std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
   std::vector<std::atomic<int64_t>> within(limits.size());
   parallel_for(stored.count(), tile_rows, [&](int64_t begin, int64_t end) {
     const int64_t rows = end - begin;
-    const auto distances = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(count * rows));
-    kernels::hamming({.queries = queries.data() + first * queries.words(),
-                      .stored = stored.data() + begin * stored.words(),
-                      .distances = distances.get(),
-                      .num_queries = count,
-                      .num_stored = rows,
-                      .words = stored.words()});
+    const auto distances =
+        tile_distances(queries.data() + first * queries.words(), count, stored, begin, rows);
     for (int64_t q = 0; q < count; ++q) {
       const int32_t* of_query = distances.get() + q * rows;
       const int32_t limit = limits[static_cast<size_t>(q)];
