@@ -17,6 +17,7 @@ struct AddedToken {
   std::string text;               ///< not empty
   bool is_special = false;        ///< a control symbol: found only if special tokens are parsed
   bool after_normalizing = false; ///< searched once all other added tokens have been found
+  bool in_vocabulary = false;     ///< also an ordinary token, which merges may use
 };
 
 /// Occurrence of an added token in a text.

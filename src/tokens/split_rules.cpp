@@ -5,10 +5,34 @@
 #include "tokens/unicode.h"
 
 namespace mneme::tokens {
+namespace {
+
+size_t pattern_piece_end(const SplitPattern& pattern, std::string_view text, size_t begin) {
+  for (size_t at = begin; at < text.size(); at += character_at(text.data() + at).size) {
+    if (const size_t end = pattern.match(text, at); end != std::string_view::npos) {
+      return at == begin ? end : at;
+    }
+  }
+  return text.size();
+}
+
+} // namespace
+
+SplitRule pattern_rule(const std::string& pattern) {
+  if (pattern == kGpt2Pattern) {
+    return {.kind = SplitRule::Kind::gpt2};
+  }
+  return {.kind = SplitRule::Kind::pattern,
+          .pattern_text = pattern,
+          .pattern = std::make_shared<const SplitPattern>(pattern)};
+}
 
 size_t piece_end(const SplitRule& rule, std::string_view text, size_t begin) {
   if (rule.kind == SplitRule::Kind::gpt2) {
     return gpt2_piece_end(text, begin);
+  }
+  if (rule.kind == SplitRule::Kind::pattern) {
+    return pattern_piece_end(*rule.pattern, text, begin);
   }
   const auto is_number = [&](const Character& character) {
     return split_class_of(character.code) == SplitClass::number;

@@ -12,6 +12,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "tokens/byte_alphabet.h"
 #include "tokens/tokenizer_state.h"
 #include "tokens/unicode.h"
 
@@ -246,23 +247,10 @@ void encode_parts(const Tokenizer::State& state, std::span<const Part> parts, st
   }
 }
 
-} // namespace
-
-Tokenizer Tokenizer::bytes() {
-  Definition definition;
-  for (int byte = 0; byte < 256; ++byte) {
-    definition.tokens.emplace_back(1, static_cast<char>(byte));
-  }
-  return make_tokenizer(std::move(definition), "bytes");
-}
-
-int64_t Tokenizer::vocab_size() const {
-  return static_cast<int64_t>(state_->definition.tokens.size());
-}
-
-std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
-  const std::vector<Part> parts = divide_long_parts(
-      state_->definition.rules, divide_at_added_tokens(*state_, text, options.parse_special));
+/// The ids of a text; blocks of a long text are encoded in parallel.
+std::vector<int32_t> encode_text(const Tokenizer::State& state, std::string_view text, bool parse_special) {
+  const std::vector<Part> parts =
+      divide_long_parts(state.definition.rules, divide_at_added_tokens(state, text, parse_special));
   // Blocks of parts with about kBlockBytes each; block i begins with part number starts[i].
   std::vector<size_t> starts{0};
   size_t bytes = 0;
@@ -276,7 +264,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
   starts.push_back(parts.size());
   std::vector<std::vector<int32_t>> blocks(starts.size() - 1);
   const auto encode_block = [&](size_t block) {
-    encode_parts(*state_, std::span(parts).subspan(starts[block], starts[block + 1] - starts[block]),
+    encode_parts(state, std::span(parts).subspan(starts[block], starts[block + 1] - starts[block]),
                  blocks[block]);
   };
   if (blocks.size() == 1) {
@@ -298,6 +286,30 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
   return ids;
 }
 
+} // namespace
+
+Tokenizer Tokenizer::bytes() {
+  Definition definition;
+  for (int byte = 0; byte < 256; ++byte) {
+    definition.tokens.emplace_back(1, static_cast<char>(byte));
+  }
+  return make_tokenizer(std::move(definition), "bytes");
+}
+
+int64_t Tokenizer::vocab_size() const {
+  return static_cast<int64_t>(state_->definition.tokens.size());
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  std::vector<int32_t> ids = encode_text(*state_, text, options.parse_special);
+  if (options.add_special) {
+    const Definition& definition = state_->definition;
+    ids.insert(ids.begin(), definition.before_text.begin(), definition.before_text.end());
+    ids.insert(ids.end(), definition.after_text.begin(), definition.after_text.end());
+  }
+  return ids;
+}
+
 std::string Tokenizer::decode(std::span<const int32_t> ids) const {
   std::string text;
   for (const int32_t id : ids) {
@@ -314,6 +326,11 @@ std::string_view Tokenizer::token_bytes(int32_t id) const {
                     id, vocab_size()));
   }
   return state_->definition.tokens[static_cast<size_t>(id)];
+}
+
+std::string Tokenizer::token_text(int32_t id) const {
+  const std::string_view bytes = token_bytes(id);
+  return state_->added_of_id[static_cast<size_t>(id)] != nullptr ? std::string(bytes) : to_alphabet(bytes);
 }
 
 bool Tokenizer::is_special(int32_t id) const {
@@ -344,9 +361,9 @@ int64_t Tokenizer::text_bytes(std::span<const int32_t> ids) const {
   return bytes;
 }
 
-std::vector<std::string> Tokenizer::split(std::string_view text) const {
+std::vector<std::string> Tokenizer::split(std::string_view text, const EncodeOptions& options) const {
   std::vector<std::string> pieces;
-  for (const Part& part : divide_at_added_tokens(*state_, text, false)) {
+  for (const Part& part : divide_at_added_tokens(*state_, text, options.parse_special)) {
     if (part.token != nullptr) {
       pieces.emplace_back(part.text);
       continue;
@@ -365,6 +382,19 @@ std::vector<std::string> Tokenizer::split(std::string_view text) const {
 
 int64_t Tokenizer::num_merges() const {
   return static_cast<int64_t>(state_->definition.merges.size());
+}
+
+std::string Tokenizer::splitting() const {
+  const SplitRules& rules = state_->definition.rules;
+  std::vector<std::string> names;
+  for (const SplitRule& rule : rules.rules) {
+    names.emplace_back(rule.kind == SplitRule::Kind::gpt2      ? "the pattern of GPT-2"
+                       : rule.kind == SplitRule::Kind::pattern ? "the pattern " + rule.pattern_text
+                       : rule.kind == SplitRule::Kind::digit   ? "single digits"
+                                                               : "runs of digits");
+  }
+  return (names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", then "))) +
+         (rules.add_prefix_space ? "; a space is put in front of a text" : "");
 }
 
 std::string Tokenizer::hash() const {
