@@ -11,6 +11,7 @@
   X(eval)                                                                                                    \
   X(inspect)                                                                                                 \
   X(verify)                                                                                                  \
+  X(tokenize)                                                                                                \
   X(apply)                                                                                                   \
   X(data)                                                                                                    \
   X(doctor)                                                                                                  \
