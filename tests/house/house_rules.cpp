@@ -27,7 +27,7 @@ constexpr const char* kAllowedDependencies = R"(
   report       -> trials data core
   fetch        -> core
   training     -> nn ops trials memory theory data kernels core
-  language     -> nn ops trials memory theory data core
+  language     -> nn ops trials memory theory data json core
   nn           -> ops data json core
   ops          -> kernels core
   trials       -> memory theory data core
