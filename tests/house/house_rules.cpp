@@ -27,23 +27,24 @@ constexpr const char* kAllowedDependencies = R"(
   report       -> trials data core
   fetch        -> core
   training     -> nn ops trials memory theory data kernels core
-  language     -> nn ops trials memory theory data json core
+  language     -> nn ops trials memory theory tokens data json core
   nn           -> ops data json core
   ops          -> kernels core
   trials       -> memory theory data core
   memory       -> theory kernels core
+  tokens       -> data json core
   data         -> json core
   json         -> core
   kernels      -> core
   theory       -> core
   core         ->
 )";
-const std::set<std::string> kPublicModules{"core", "theory", "memory",   "data",    "trials",
-                                           "ops",  "nn",     "training", "language"};
+const std::set<std::string> kPublicModules{"core",   "theory", "memory", "data",     "tokens",
+                                           "trials", "ops",    "nn",     "training", "language"};
 
 /// Modules of mneme::memory, which must not include headers of LibTorch.
 const std::set<std::string> kModulesWithoutTorch{"core",   "json", "kernels", "theory",
-                                                 "memory", "data", "trials"};
+                                                 "memory", "data", "tokens",  "trials"};
 const std::regex kTorch("^(torch|ATen|c10)/");
 const std::regex kPrivateDependencies("^(fmt|nlohmann|boost|CLI)/");
 /// Output and exit, which only programs may use. Formatting into memory (snprintf) is not output.

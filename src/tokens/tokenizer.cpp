@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/tokens/tokenizer.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <deque>
+#include <numbers>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
+#include "tokens/tokenizer_state.h"
+#include "tokens/unicode.h"
+
+namespace mneme::tokens {
+namespace {
+
+/// Size of the blocks of a long text that are encoded in parallel.
+constexpr size_t kBlockBytes = size_t{1} << 20;
+
+/// Part of a text: an added token, or text between added tokens.
+struct Part {
+  std::string_view text;
+  const AddedToken* token = nullptr; ///< null for text
+};
+
+/// Divides a text at the added tokens that `finder` finds. Special tokens that are not parsed are text.
+void find_added_tokens(const AddedTokens& finder, bool parse_special, std::string_view text,
+                       std::vector<Part>& parts) {
+  size_t begin = 0;
+  for (size_t from = 0; !finder.empty() && from < text.size();) {
+    const AddedTokenMatch match = finder.find(text, from);
+    if (match.token == nullptr) {
+      break;
+    }
+    from = match.begin + match.size;
+    if (match.token->is_special && !parse_special) {
+      continue;
+    }
+    if (match.begin > begin) {
+      parts.push_back({text.substr(begin, match.begin - begin)});
+    }
+    parts.push_back({text.substr(match.begin, match.size), match.token});
+    begin = from;
+  }
+  if (begin < text.size()) {
+    parts.push_back({text.substr(begin)});
+  }
+}
+
+std::vector<Part> divide_at_added_tokens(const Tokenizer::State& state, std::string_view text,
+                                         bool parse_special) {
+  std::vector<Part> parts;
+  find_added_tokens(state.added[0], parse_special, text, parts);
+  if (state.added[1].empty()) {
+    return parts;
+  }
+  std::vector<Part> all;
+  for (const Part& part : parts) {
+    if (part.token != nullptr) {
+      all.push_back(part);
+    } else {
+      find_added_tokens(state.added[1], parse_special, part.text, all);
+    }
+  }
+  return all;
+}
+
+/// Divides long parts at places where this does not change their tokens.
+std::vector<Part> divide_long_parts(const SplitRules& rules, const std::vector<Part>& parts) {
+  const bool is_gpt2 = rules == SplitRules{.rules = {{.kind = SplitRule::Kind::gpt2}}};
+  std::vector<Part> divided;
+  for (Part part : parts) {
+    while (is_gpt2 && part.token == nullptr && part.text.size() > kBlockBytes) {
+      const size_t end = gpt2_division(part.text, kBlockBytes);
+      divided.push_back({part.text.substr(0, end)});
+      part.text.remove_prefix(end);
+    }
+    if (!part.text.empty()) {
+      divided.push_back(part);
+    }
+  }
+  return divided;
+}
+
+/// Calls `use_text` for the valid UTF-8 in a text, and `use_byte` for the bytes between, in their order.
+template <class UseText, class UseByte>
+void for_each_valid_part(std::string_view text, const UseText& use_text, const UseByte& use_byte) {
+  while (!text.empty()) {
+    const size_t valid = valid_prefix(text);
+    if (valid > 0) {
+      use_text(text.substr(0, valid));
+      text.remove_prefix(valid);
+    }
+    if (!text.empty()) {
+      use_byte(static_cast<unsigned char>(text.front()));
+      text.remove_prefix(1);
+    }
+  }
+}
+
+std::string with_space(std::string_view text) {
+  std::string result(1, ' ');
+  result += text;
+  return result;
+}
+
+/// Bounded cache of the ids of pieces. It stores places in the text and in the ids, and no copies.
+class PieceCache {
+public:
+  static constexpr size_t kMaxPiece = 32; ///< longer pieces rarely occur twice
+
+  explicit PieceCache(size_t text_size)
+      : mask_(std::bit_ceil(std::clamp(text_size / 8, kMinSlots, kMaxSlots)) - 1), slots_(mask_ + 1) {}
+
+  struct Slot {
+    const char* piece = nullptr;
+    uint32_t size = 0, num_ids = 0;
+    size_t first_id = 0; ///< position in the ids; the id itself if there is only one
+  };
+  Slot& slot_of(std::string_view piece) { return slots_[hash(piece) & mask_]; }
+  static bool holds(const Slot& slot, std::string_view piece) {
+    return slot.size == piece.size() && std::memcmp(slot.piece, piece.data(), piece.size()) == 0;
+  }
+
+private:
+  static constexpr size_t kMinSlots = 16, kMaxSlots = size_t{1} << 15;
+
+  static uint64_t load(const char* from, size_t size) {
+    uint64_t value = 0;
+    std::memcpy(&value, from, size);
+    return value;
+  }
+  static uint64_t mixed(uint64_t value) {
+    value *= 0x9e3779b97f4a7c15U; // 2^64 / golden ratio
+    return value ^ value >> 29U;
+  }
+  static uint64_t hash(std::string_view piece) {
+    const char* at = piece.data();
+    size_t left = piece.size();
+    uint64_t value = left;
+    for (; left > 8; at += 8, left -= 8) {
+      value = mixed(value ^ load(at, 8));
+    }
+    if (left >= 4) { // two words that may overlap
+      value ^= load(at, 4) << 32U | load(at + left - 4, 4);
+    } else {
+      value ^= load(at, 1) | load(at + left / 2, 1) << 8U | load(at + left - 1, 1) << 16U;
+    }
+    value = mixed(mixed(value));
+    return value >> 20U;
+  }
+
+  size_t mask_;
+  std::vector<Slot> slots_;
+};
+
+/// Encodes parts of a text, one after the other.
+class TextEncoder {
+public:
+  TextEncoder(const Tokenizer::State& state, size_t text_size, std::vector<int32_t>& ids)
+      : state_(state), ids_(ids), pieces_(state.merges, state.id_of_byte), cache_(text_size) {}
+
+  void encode(const Part& part) {
+    if (part.token != nullptr) {
+      ids_.push_back(part.token->id);
+      return;
+    }
+    std::string_view text = part.text;
+    if (state_.definition.rules.add_prefix_space && text.front() != ' ') {
+      prefixed_.push_back(with_space(text));
+      text = prefixed_.back();
+    }
+    for_each_valid_part(
+        text,
+        [&](std::string_view valid) {
+          if (state_.definition.merges.empty() && !state_.definition.ignore_merges) {
+            for (const char c : valid) {
+              encode_byte(static_cast<unsigned char>(c));
+            }
+          } else {
+            for_each_piece(state_.definition.rules, valid,
+                           [&](std::string_view piece) { encode_piece(piece); });
+          }
+        },
+        [&](unsigned char byte) { encode_byte(byte); });
+  }
+
+private:
+  void encode_byte(unsigned char byte) { ids_.push_back(state_.id_of_byte[byte]); }
+
+  void encode_piece(std::string_view piece) {
+    if (piece.size() > PieceCache::kMaxPiece) {
+      encode_new_piece(piece);
+      return;
+    }
+    PieceCache::Slot& slot = cache_.slot_of(piece);
+    const size_t size = ids_.size();
+    if (PieceCache::holds(slot, piece)) {
+      if (slot.num_ids == 1) {
+        ids_.push_back(static_cast<int32_t>(slot.first_id));
+      } else {
+        ids_.resize(size + slot.num_ids);
+        std::copy_n(ids_.data() + slot.first_id, slot.num_ids, ids_.data() + size);
+      }
+      return;
+    }
+    encode_new_piece(piece);
+    const size_t num_ids = ids_.size() - size;
+    slot = {.piece = piece.data(),
+            .size = static_cast<uint32_t>(piece.size()),
+            .num_ids = static_cast<uint32_t>(num_ids),
+            .first_id = num_ids == 1 ? static_cast<size_t>(ids_.back()) : size};
+  }
+
+  void encode_new_piece(std::string_view piece) {
+    if (state_.definition.ignore_merges) {
+      if (const auto found = state_.id_of_token.find(piece); found != state_.id_of_token.end()) {
+        ids_.push_back(found->second);
+        return;
+      }
+    }
+    pieces_.encode(piece, ids_);
+  }
+
+  const Tokenizer::State& state_;
+  std::vector<int32_t>& ids_;
+  PieceEncoder pieces_;
+  PieceCache cache_;
+  std::deque<std::string> prefixed_; ///< texts with a space in front; the cache refers to them
+};
+
+void encode_parts(const Tokenizer::State& state, std::span<const Part> parts, std::vector<int32_t>& ids) {
+  size_t bytes = 0;
+  for (const Part& part : parts) {
+    bytes += part.text.size();
+  }
+  const bool has_merges = !state.definition.merges.empty();
+  ids.reserve(has_merges ? bytes / 3 + 8 : bytes);
+  TextEncoder encoder(state, bytes, ids);
+  for (const Part& part : parts) {
+    encoder.encode(part);
+  }
+}
+
+} // namespace
+
+Tokenizer Tokenizer::bytes() {
+  Definition definition;
+  for (int byte = 0; byte < 256; ++byte) {
+    definition.tokens.emplace_back(1, static_cast<char>(byte));
+  }
+  return make_tokenizer(std::move(definition), "bytes");
+}
+
+int64_t Tokenizer::vocab_size() const {
+  return static_cast<int64_t>(state_->definition.tokens.size());
+}
+
+std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
+  const std::vector<Part> parts = divide_long_parts(
+      state_->definition.rules, divide_at_added_tokens(*state_, text, options.parse_special));
+  // Blocks of parts with about kBlockBytes each; block i begins with part number starts[i].
+  std::vector<size_t> starts{0};
+  size_t bytes = 0;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (bytes >= kBlockBytes) {
+      starts.push_back(i);
+      bytes = 0;
+    }
+    bytes += parts[i].text.size();
+  }
+  starts.push_back(parts.size());
+  std::vector<std::vector<int32_t>> blocks(starts.size() - 1);
+  const auto encode_block = [&](size_t block) {
+    encode_parts(*state_, std::span(parts).subspan(starts[block], starts[block + 1] - starts[block]),
+                 blocks[block]);
+  };
+  if (blocks.size() == 1) {
+    encode_block(0);
+    return std::move(blocks[0]);
+  }
+  parallel_for(static_cast<int64_t>(blocks.size()), 1,
+               [&](int64_t begin, int64_t) { encode_block(static_cast<size_t>(begin)); });
+  size_t size = 0;
+  for (const std::vector<int32_t>& block : blocks) {
+    size += block.size();
+  }
+  std::vector<int32_t> ids;
+  ids.reserve(size);
+  for (std::vector<int32_t>& block : blocks) {
+    ids.insert(ids.end(), block.begin(), block.end());
+    block = {};
+  }
+  return ids;
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids) const {
+  std::string text;
+  for (const int32_t id : ids) {
+    text += token_bytes(id);
+  }
+  return text;
+}
+
+std::string_view Tokenizer::token_bytes(int32_t id) const {
+  if (id < 0 || id >= vocab_size()) {
+    throw UsageError(
+        fmt::format("mneme::tokens: there is no token {}; the vocabulary has {} tokens, from 0 on.\n"
+                    "  Use the tokenizer with which the ids were made.",
+                    id, vocab_size()));
+  }
+  return state_->definition.tokens[static_cast<size_t>(id)];
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+  token_bytes(id); // checks the id
+  const AddedToken* token = state_->added_of_id[static_cast<size_t>(id)];
+  return token != nullptr && token->is_special;
+}
+
+std::vector<int32_t> Tokenizer::special_tokens() const {
+  std::vector<int32_t> ids;
+  for (const AddedToken& token : state_->definition.added) {
+    if (token.is_special) {
+      ids.push_back(token.id);
+    }
+  }
+  return ids;
+}
+
+std::optional<int32_t> Tokenizer::end_of_text() const {
+  return state_->definition.end_of_text;
+}
+
+int64_t Tokenizer::text_bytes(std::span<const int32_t> ids) const {
+  int64_t bytes = 0;
+  for (const int32_t id : ids) {
+    bytes += is_special(id) ? 0 : static_cast<int64_t>(token_bytes(id).size());
+  }
+  return bytes;
+}
+
+std::vector<std::string> Tokenizer::split(std::string_view text) const {
+  std::vector<std::string> pieces;
+  for (const Part& part : divide_at_added_tokens(*state_, text, false)) {
+    if (part.token != nullptr) {
+      pieces.emplace_back(part.text);
+      continue;
+    }
+    const bool add_space = state_->definition.rules.add_prefix_space && part.text.front() != ' ';
+    for_each_valid_part(
+        add_space ? with_space(part.text) : std::string(part.text),
+        [&](std::string_view valid) {
+          for_each_piece(state_->definition.rules, valid,
+                         [&](std::string_view piece) { pieces.emplace_back(piece); });
+        },
+        [&](unsigned char byte) { pieces.emplace_back(1, static_cast<char>(byte)); });
+  }
+  return pieces;
+}
+
+int64_t Tokenizer::num_merges() const {
+  return static_cast<int64_t>(state_->definition.merges.size());
+}
+
+std::string Tokenizer::hash() const {
+  return state_->hash;
+}
+
+double bits_per_byte(double nats, int64_t text_bytes) {
+  if (text_bytes < 1) {
+    throw UsageError(fmt::format("mneme::tokens::bits_per_byte: text_bytes is {}, at least 1 was expected.\n"
+                                 "  Score at least one token that is not special.",
+                                 text_bytes));
+  }
+  return nats / (std::numbers::ln2 * static_cast<double>(text_bytes));
+}
+
+} // namespace mneme::tokens

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+
+#include "tokens/tokenizer_json.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <limits>
+#include <unordered_set>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "json/strict_json.h"
+#include "mneme/core/error.h"
+#include "mneme/core/text.h"
+#include "tokens/byte_alphabet.h"
+#include "tokens/errors.h"
+
+namespace mneme::tokens {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kNotATokenizer =
+    "Check that this is the tokenizer of a language model, and download it again.";
+constexpr int64_t kMaxVocabulary = std::numeric_limits<int32_t>::max();
+
+/// A JSON value in short form, for messages.
+std::string summary(const json& value) {
+  if (value.is_object() && value.contains("type")) {
+    return "of the type " + summary(value["type"]);
+  }
+  return fmt::format("{:.60}", value.dump(-1, ' ', true, json::error_handler_t::replace));
+}
+
+/// A value of the document, with its place for messages.
+class Node {
+public:
+  Node(const json& value, std::string path, const std::string& name)
+      : value_(&value), path_(std::move(path)), name_(&name) {}
+
+  const json& value() const { return *value_; }
+  const std::string& path() const { return path_; }
+
+  /// A member; null if it is absent.
+  Node at(const char* key) const {
+    static const json null;
+    require(value_->is_object(), "an object");
+    const auto found = value_->find(key);
+    return member(key, found == value_->end() ? null : *found);
+  }
+  /// A member that was found by iterating over the object.
+  Node member(const std::string& key, const json& value) const {
+    return {value, path_.empty() ? key : path_ + "." + key, *name_};
+  }
+  Node at(size_t index) const { return {(*value_)[index], fmt::format("{}[{}]", path_, index), *name_}; }
+  size_t size() const { return value_->size(); }
+  bool is_null() const { return value_->is_null(); }
+
+  std::string text() const {
+    require(value_->is_string(), "a text");
+    return value_->get<std::string>();
+  }
+  bool flag(bool if_absent) const {
+    require(value_->is_null() || value_->is_boolean(), "true or false");
+    return value_->is_null() ? if_absent : value_->get<bool>();
+  }
+  int32_t id() const {
+    require(value_->is_number_integer() && *value_ >= 0 && *value_ < kMaxVocabulary,
+            "an id: a whole number from 0 on");
+    return value_->get<int32_t>();
+  }
+
+  void require(bool condition, const char* expected) const {
+    if (!condition) {
+      fail(fmt::format("{} is {}, expected {}", path_, summary(*value_), expected), kNotATokenizer);
+    }
+  }
+  /// Only these members may be present.
+  void require_only(std::initializer_list<std::string_view> keys) const {
+    for (const auto& [key, value] : value_->items()) {
+      if (std::ranges::find(keys, std::string_view(key)) == keys.end()) {
+        member(key, value).refuse();
+      }
+    }
+  }
+  /// The values that have no effect here.
+  void require_one_of(const std::vector<json>& permitted) const {
+    if (std::ranges::find(permitted, *value_) == permitted.end()) {
+      refuse();
+    }
+  }
+  [[noreturn]] void refuse() const {
+    throw UnsupportedError(
+        fmt::format("{}: {} is {}, which mneme does not support.\n"
+                    "  Supported are byte-level BPE and splitting as in GPT-2, of digits, or none.",
+                    printable(*name_), printable(path_), printable(summary(*value_))));
+  }
+  [[noreturn]] void fail(const std::string& problem, const std::string& advice) const {
+    tokens::fail(*name_, problem, advice);
+  }
+
+private:
+  const json* value_;
+  std::string path_;
+  const std::string* name_;
+};
+
+/// The pre-tokenizer ByteLevel: bytes are written in the byte alphabet, and optionally split as in GPT-2.
+void parse_byte_level(const Node& node, SplitRules& rules) {
+  node.require_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+  if (node.at("add_prefix_space").flag(true)) {
+    if (!rules.rules.empty()) { // every piece of the rules before would get a space
+      node.at("add_prefix_space").refuse();
+    }
+    rules.add_prefix_space = true;
+  }
+  node.at("trim_offsets").flag(true); // has no effect on ids
+  if (node.at("use_regex").flag(true)) {
+    rules.rules.push_back({.kind = SplitRule::Kind::gpt2});
+  }
+}
+
+/// Returns true after ByteLevel, which must come last.
+bool parse_pre_tokenizer(const Node& node, SplitRules& rules, int depth = 0) {
+  if (node.is_null() || depth > 8) {
+    node.refuse();
+  }
+  const std::string type = node.at("type").is_null() ? "" : node.at("type").text();
+  if (type == "ByteLevel") {
+    parse_byte_level(node, rules);
+    return true;
+  }
+  if (type == "Digits") {
+    node.require_only({"type", "individual_digits"});
+    rules.rules.push_back({.kind = node.at("individual_digits").flag(false) ? SplitRule::Kind::digit
+                                                                            : SplitRule::Kind::digit_runs});
+    return false;
+  }
+  if (type != "Sequence") {
+    node.refuse();
+  }
+  node.require_only({"type", "pretokenizers"});
+  const Node steps = node.at("pretokenizers");
+  steps.require(steps.value().is_array(), "a list");
+  bool is_byte_level = false;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    if (is_byte_level) {
+      steps.at(i).refuse();
+    }
+    is_byte_level = parse_pre_tokenizer(steps.at(i), rules, depth + 1);
+  }
+  return is_byte_level;
+}
+
+/// Checks that a normalizer changes nothing.
+void require_no_normalizer(const Node& node) {
+  if (node.is_null()) {
+    return;
+  }
+  if (node.at("type").value() != "Sequence" || node.at("normalizers").value() != json::array()) {
+    node.refuse();
+  }
+}
+
+void require_byte_level(const Node& node) {
+  if (node.is_null() || node.at("type").value() != "ByteLevel") {
+    node.refuse();
+  }
+  node.require_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+}
+
+/// Ids of the tokens of a vocabulary, as they are written.
+using Vocabulary = std::unordered_map<std::string, int32_t>;
+
+Vocabulary parse_vocabulary(const Node& node) {
+  node.require(node.value().is_object(), "an object that maps tokens to ids");
+  Vocabulary vocabulary;
+  vocabulary.reserve(node.size());
+  for (const auto& [token, id] : node.value().items()) {
+    vocabulary.emplace(token, node.member(token, id).id());
+  }
+  return vocabulary;
+}
+
+int32_t id_of(const Vocabulary& vocabulary, const std::string& token, const Node& merge) {
+  const auto found = vocabulary.find(token);
+  if (found == vocabulary.end()) {
+    merge.fail(fmt::format("{}: {:?} is not in the vocabulary", merge.path(), token), kNotATokenizer);
+  }
+  return found->second;
+}
+
+/// The two tokens of a merge: ["a", "b"] or "a b".
+std::pair<std::string, std::string> parse_pair(const Node& merge) {
+  if (merge.value().is_array()) {
+    merge.require(merge.size() == 2, "two tokens");
+    return {merge.at(size_t{0}).text(), merge.at(size_t{1}).text()};
+  }
+  const std::string text = merge.text();
+  const size_t space = text.find(' ');
+  merge.require(space != std::string::npos && text.find(' ', space + 1) == std::string::npos,
+                "two tokens, separated by a space");
+  return {text.substr(0, space), text.substr(space + 1)};
+}
+
+/// Sets the bytes of all tokens. Added tokens are not written in the byte alphabet.
+void set_vocabulary(Definition& definition, const Vocabulary& vocabulary, const Node& node) {
+  std::unordered_set<int32_t> added_ids;
+  int64_t size = 0;
+  for (const auto& [token, id] : vocabulary) {
+    size = std::max(size, int64_t{id} + 1);
+  }
+  for (const AddedToken& token : definition.added) {
+    size = std::max(size, int64_t{token.id} + 1);
+    added_ids.insert(token.id);
+  }
+  const auto count = static_cast<int64_t>(vocabulary.size() + definition.added.size());
+  if (size > count) { // before anything is allocated
+    node.fail(fmt::format("the largest id is {}, but there are at most {} tokens", size - 1, count),
+              "Ids must be consecutive, from 0 on.");
+  }
+  definition.tokens.resize(static_cast<size_t>(size));
+  std::vector<bool> is_set(static_cast<size_t>(size));
+  const auto set = [&](int32_t id, std::string bytes) {
+    if (is_set[static_cast<size_t>(id)]) {
+      node.fail(fmt::format("the id {} belongs to two tokens", id), kNotATokenizer);
+    }
+    is_set[static_cast<size_t>(id)] = true;
+    definition.tokens[static_cast<size_t>(id)] = std::move(bytes);
+  };
+  for (const auto& [token, id] : vocabulary) {
+    if (added_ids.contains(id)) {
+      continue;
+    }
+    std::optional<std::string> bytes = bytes_from_alphabet(token);
+    if (!bytes) {
+      node.fail(
+          fmt::format(
+              "token {} is {:?}, which is neither written in the byte alphabet of GPT-2 nor an added token",
+              id, token),
+          "Supported are byte-level vocabularies.");
+    }
+    set(id, std::move(*bytes));
+  }
+  for (const AddedToken& token : definition.added) {
+    const auto found = vocabulary.find(token.text);
+    if (found != vocabulary.end() && found->second != token.id) {
+      node.fail(fmt::format("the added token {:?} has the id {}, but {} in the vocabulary", token.text,
+                            token.id, found->second),
+                kNotATokenizer);
+    }
+    set(token.id, token.text);
+  }
+  if (const auto hole = std::ranges::find(is_set, false); hole != is_set.end()) {
+    node.fail(fmt::format("no token has the id {}", hole - is_set.begin()),
+              "Ids must be consecutive, from 0 on.");
+  }
+}
+
+void parse_merge(Definition& definition, const Vocabulary& vocabulary, const Node& node) {
+  const auto [left, right] = parse_pair(node);
+  definition.merges.push_back({.left = id_of(vocabulary, left, node),
+                               .right = id_of(vocabulary, right, node),
+                               .result = id_of(vocabulary, left + right, node)});
+}
+
+void parse_model(const Node& model, Definition& definition) {
+  if (const Node type = model.at("type"); !type.is_null() && type.value() != "BPE") {
+    type.refuse();
+  }
+  model.require_only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+                      "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
+  model.at("dropout").require_one_of({nullptr, 0.0});
+  model.at("continuing_subword_prefix").require_one_of({nullptr, ""});
+  model.at("end_of_word_suffix").require_one_of({nullptr, ""});
+  // unk_token, fuse_unk and byte_fallback have no effect, because every byte must have a token.
+  definition.ignore_merges = model.at("ignore_merges").flag(false);
+  const Vocabulary vocabulary = parse_vocabulary(model.at("vocab"));
+  set_vocabulary(definition, vocabulary, model.at("vocab"));
+  const Node merges = model.at("merges");
+  merges.require(merges.value().is_array(), "a list of merges");
+  for (size_t i = 0; i < merges.size(); ++i) {
+    parse_merge(definition, vocabulary, merges.at(i));
+  }
+}
+
+void parse_added_tokens(const Node& list, Definition& definition) {
+  list.require(list.is_null() || list.value().is_array(), "a list");
+  for (size_t i = 0; i < list.size(); ++i) {
+    const Node token = list.at(i);
+    token.require(token.value().is_object(), "an object");
+    token.require_only({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
+    for (const char* key : {"single_word", "lstrip", "rstrip"}) {
+      if (token.at(key).flag(false)) {
+        token.at(key).refuse();
+      }
+    }
+    const bool special = token.at("special").flag(false);
+    definition.added.push_back({.id = token.at("id").id(),
+                                .text = token.at("content").text(),
+                                .is_special = special,
+                                .after_normalizing = token.at("normalized").flag(!special)});
+    token.require(!definition.added.back().text.empty(), "a token with at least one character");
+  }
+  std::ranges::sort(definition.added, {}, &AddedToken::id);
+}
+
+} // namespace
+
+Definition parse_tokenizer_json(std::string_view text, const std::string& name) {
+  const json document = parse_strict_json<json>(text, name + ": the tokenizer", {.advice = kNotATokenizer});
+  const Node root(document, "", name);
+  root.require_only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+                     "post_processor", "decoder", "model"});
+  root.at("truncation").require_one_of({nullptr});
+  root.at("padding").require_one_of({nullptr});
+  require_no_normalizer(root.at("normalizer"));
+  if (const Node post_processor = root.at("post_processor"); !post_processor.is_null()) {
+    require_byte_level(post_processor); // changes offsets only
+  }
+  require_byte_level(root.at("decoder"));
+  Definition definition;
+  if (!parse_pre_tokenizer(root.at("pre_tokenizer"), definition.rules)) {
+    root.at("pre_tokenizer").refuse();
+  }
+  parse_added_tokens(root.at("added_tokens"), definition);
+  parse_model(root.at("model"), definition);
+  definition.end_of_text = usual_end_of_text(definition);
+  return definition;
+}
+
+Definition parse_gpt2_files(std::string_view vocabulary_text, const std::string& vocabulary_name,
+                            std::string_view merges, const std::string& merges_name) {
+  const json document = parse_strict_json<json>(vocabulary_text, vocabulary_name + ": the vocabulary",
+                                                {.advice = kNotATokenizer});
+  const Node root(document, "", vocabulary_name);
+  const Vocabulary vocabulary = parse_vocabulary(root);
+  Definition definition{.rules = {.rules = {{.kind = SplitRule::Kind::gpt2}}}};
+  if (const auto end = vocabulary.find("<|endoftext|>"); end != vocabulary.end()) {
+    definition.added.push_back({.id = end->second, .text = end->first, .is_special = true});
+  }
+  set_vocabulary(definition, vocabulary, root);
+  for (size_t line = 1; !merges.empty(); ++line) {
+    const size_t end = std::min(merges.find('\n'), merges.size());
+    std::string text(merges.substr(0, end));
+    merges.remove_prefix(std::min(end + 1, merges.size()));
+    if (!text.empty() && text.back() == '\r') {
+      text.pop_back();
+    }
+    if (text.empty() || (line == 1 && text.starts_with("#version"))) {
+      continue;
+    }
+    const json value = text;
+    parse_merge(definition, vocabulary, Node(value, fmt::format("line {}", line), merges_name));
+  }
+  definition.end_of_text = usual_end_of_text(definition);
+  return definition;
+}
+
+std::string tokenizer_json_text(const Definition& definition) {
+  using nlohmann::ordered_json;
+  const ordered_json byte_level = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", false}};
+  ordered_json steps = ordered_json::array(), last = byte_level;
+  last["add_prefix_space"] = definition.rules.add_prefix_space;
+  for (const SplitRule& rule : definition.rules.rules) {
+    if (rule.kind == SplitRule::Kind::gpt2) { // the last one
+      last["use_regex"] = true;
+    } else {
+      steps.push_back({{"type", "Digits"}, {"individual_digits", rule.kind == SplitRule::Kind::digit}});
+    }
+  }
+  steps.push_back(last);
+  const ordered_json pre_tokenizer =
+      steps.size() == 1 ? last : ordered_json{{"type", "Sequence"}, {"pretokenizers", steps}};
+
+  ordered_json added = ordered_json::array(), vocabulary = ordered_json::object(),
+               merges = ordered_json::array();
+  std::vector<bool> is_added(definition.tokens.size());
+  for (const AddedToken& token : definition.added) {
+    is_added[static_cast<size_t>(token.id)] = true;
+    added.push_back({{"id", token.id},
+                     {"content", token.text},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", token.after_normalizing},
+                     {"special", token.is_special}});
+  }
+  const auto written = [&](int32_t id) { return to_alphabet(definition.tokens[static_cast<size_t>(id)]); };
+  for (size_t id = 0; id < definition.tokens.size(); ++id) {
+    if (!is_added[id]) {
+      // Tokens are distinct; operator[] would compare each one with all others.
+      vocabulary.get_ref<ordered_json::object_t&>().emplace_back(written(static_cast<int32_t>(id)), id);
+    }
+  }
+  for (const Merge& merge : definition.merges) {
+    merges.push_back(written(merge.left) + " " + written(merge.right));
+  }
+  const ordered_json document = {{"version", "1.0"},
+                                 {"truncation", nullptr},
+                                 {"padding", nullptr},
+                                 {"added_tokens", added},
+                                 {"normalizer", nullptr},
+                                 {"pre_tokenizer", pre_tokenizer},
+                                 {"post_processor", nullptr},
+                                 {"decoder", byte_level},
+                                 {"model",
+                                  {{"type", "BPE"},
+                                   {"dropout", nullptr},
+                                   {"unk_token", nullptr},
+                                   {"continuing_subword_prefix", nullptr},
+                                   {"end_of_word_suffix", nullptr},
+                                   {"fuse_unk", false},
+                                   {"byte_fallback", false},
+                                   {"ignore_merges", definition.ignore_merges},
+                                   {"vocab", vocabulary},
+                                   {"merges", merges}}}};
+  return document.dump(1) + "\n";
+}
+
+std::optional<int32_t> parse_end_of_text(std::string_view text, const std::string& name,
+                                         const Definition& definition) {
+  const json document =
+      parse_strict_json<json>(text, name + ": the configuration", {.advice = kNotATokenizer});
+  const Node root(document, "", name), token = root.at("eos_token");
+  if (token.is_null()) {
+    return std::nullopt;
+  }
+  const std::string content = token.value().is_object() ? token.at("content").text() : token.text();
+  const auto found = std::ranges::find(definition.added, content, &AddedToken::text);
+  if (found == definition.added.end()) {
+    root.fail(fmt::format("eos_token is {:?}, which is not an added token of the tokenizer", content),
+              kNotATokenizer);
+  }
+  return found->id;
+}
+
+std::optional<int32_t> usual_end_of_text(const Definition& definition) {
+  for (const std::string_view text : {"<|endoftext|>", "<|end_of_text|>", "</s>"}) {
+    const auto found = std::ranges::find(definition.added, text, &AddedToken::text);
+    if (found != definition.added.end() && found->is_special) {
+      return found->id;
+    }
+  }
+  return std::nullopt;
+}
+
+} // namespace mneme::tokens

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+
+/// Contents of a Tokenizer: its definition, which files store, and the tables that encoding uses.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "mneme/tokens/tokenizer.h"
+#include "tokens/added_tokens.h"
+#include "tokens/merge_table.h"
+#include "tokens/split_rules.h"
+
+namespace mneme::tokens {
+
+/// Definition of a tokenizer with byte-level BPE. Tokens of one byte are the case without merges.
+struct Definition {
+  std::vector<std::string> tokens; ///< bytes of every id; for added tokens their text
+  std::vector<Merge> merges;       ///< in the order of their ranks
+  std::vector<AddedToken> added;   ///< ascending ids
+  SplitRules rules;
+  bool ignore_merges = false; ///< a piece that is a token becomes that token, whatever the merges are
+  std::optional<int32_t> end_of_text;
+};
+
+struct Tokenizer::State {
+  /// Errors  DataError if the definition is not consistent; `name` is that of its file
+  State(Definition given, const std::string& name);
+  State(const State&) = delete; // the tables refer to the definition
+  State& operator=(const State&) = delete;
+
+  const Definition definition;
+  std::array<int32_t, 256> id_of_byte{};
+  std::vector<const AddedToken*> added_of_id; ///< null for other tokens
+  std::array<AddedTokens, 2> added;           ///< before and after normalizing
+  MergeTable merges;
+  std::unordered_map<std::string_view, int32_t> id_of_token; ///< without added tokens; only if ignore_merges
+  std::string hash;
+};
+
+/// Makes a tokenizer. Errors  DataError if the definition is not consistent
+Tokenizer make_tokenizer(Definition definition, const std::string& name);
+
+/// The bytes in the order in which GPT-2 numbers their tokens: the printable bytes 33-126, 161-172 and
+/// 174-255, then the others.
+std::array<uint8_t, 256> bytes_in_gpt2_order();
+
+} // namespace mneme::tokens
