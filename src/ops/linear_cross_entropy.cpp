@@ -167,7 +167,9 @@ at::Tensor zeros_if_required(const at::Tensor& input) {
 class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> {
 public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden,
-                            const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& targets) {
+                            const at::Tensor& weight, const std::optional<at::Tensor>& given_bias,
+                            const at::Tensor& targets) {
+    const at::Tensor bias = given_bias.value_or(at::Tensor());
     const Head head{hidden, weight, bias, targets};
     HeadGradients gradients{zeros_if_required(hidden), zeros_if_required(weight), zeros_if_required(bias)};
     const at::Tensor sum = sum_of_losses(head, gradients);
@@ -247,7 +249,8 @@ CrossEntropySum linear_cross_entropy(const at::Tensor& hidden, const at::Tensor&
     HeadGradients none;
     return {sum_of_losses({rows, matrix, offsets, used}, none), count};
   }
-  return {LinearCrossEntropy::apply(rows, matrix, offsets, used), count};
+  const std::optional<at::Tensor> given_bias = bias.defined() ? std::optional(offsets) : std::nullopt;
+  return {LinearCrossEntropy::apply(rows, matrix, given_bias, used), count};
 }
 
 } // namespace mneme::ops
