@@ -14,6 +14,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
+/// Fields that `mneme train lm` adds: the settings of the run.
+constexpr std::array kOfTrainingRuns = {"task", "training", "verb", "version"};
+
 /// Fields of transformers that do not change the results of a model: metadata, tokens, call and generation
 /// options.
 constexpr std::array kWithoutEffect = {"_attn_implementation",
@@ -150,7 +153,8 @@ void ConfigFields::fixed(const char* key, const ordered_json& only) {
 void ConfigFields::finish(std::vector<std::string>* notes) const {
   const std::vector<std::string> known(queried_.begin(), queried_.end());
   for (const auto& [key, value] : json_.items()) {
-    if (queried_.contains(key) || std::ranges::find(kWithoutEffect, key) != kWithoutEffect.end()) {
+    if (queried_.contains(key) || std::ranges::find(kWithoutEffect, key) != kWithoutEffect.end() ||
+        std::ranges::find(kOfTrainingRuns, key) != kOfTrainingRuns.end()) {
       continue;
     }
     if (const std::string close = nearest_word(key, known); !close.empty()) {

@@ -372,6 +372,27 @@ TEST_F(LanguageTrainerTest, ChecksItsArguments) {
   expect_contains(usage_error_of([&] { trainer.validate(); }), {"1 tokens, but 2"});
 }
 
+TEST(LanguagePreset, HasEqualNumbersOfParametersForAllTypes) {
+  for (const char* preset : {"tiny", "small"}) {
+    std::vector<double> counts;
+    for (const std::string& type : types()) { // LEAP first
+      const LanguageModelSize size = language_preset(preset, type);
+      language::ModelConfig config{
+          .type = type, .vocab_size = 256, .width = size.width, .layers = size.layers};
+      if (type != "lstm") {
+        config.heads = size.heads;
+        config.max_length = size.length;
+      }
+      double count = 0;
+      for (const at::Tensor& parameter : language::make_model(config)->module().parameters()) {
+        count += static_cast<double>(parameter.numel());
+      }
+      counts.push_back(count);
+      EXPECT_NEAR(count / counts.front(), 1, 0.04) << preset << " " << type;
+    }
+  }
+}
+
 TEST(AdamW, FollowsItsFormula) {
   const at::Tensor matrix = ops::random_tensor({300, 400}, 1, at::kFloat), // more than one chunk
       vector = ops::random_tensor({5}, 2, at::kFloat);

@@ -77,7 +77,7 @@ const std::vector<std::string>& language_model_types();
 /// "tiny", "small", "medium"
 const std::vector<std::string>& language_presets();
 
-/// Size of a preset. All types of one preset have the same number of parameters within 3 %: the layers of an
+/// Size of a preset. All types of one preset have the same number of parameters within 4 %: the layers of an
 /// LSTM, and the width of a Fastformer, are larger.
 ///
 /// Errors  UsageError if the type or the preset is unknown

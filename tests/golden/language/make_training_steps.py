@@ -203,7 +203,8 @@ def main():
                                    ("lstm", Lstm, lstm_parameters())]:
         state = initial(shapes, generator)
         losses, norms = train(model_of(state), text)
-        tensors |= {f"{name}.state.{key}": value for key, value in state.items()}
+        prefix = f"{name}.state." + ("transformer." if name == "gpt2" else "")
+        tensors |= {prefix + key: value for key, value in state.items()}
         tensors |= {f"{name}.losses": losses, f"{name}.norms": norms}
         print(name, [round(x, 5) for x in losses.tolist()], [round(x, 3) for x in norms.tolist()])
     save_file(tensors, pathlib.Path(__file__).with_name("training_steps.safetensors"))
