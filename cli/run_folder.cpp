@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -104,21 +105,30 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
          fmt::format("Choose {}", kAnotherFolder));
   }
   std::vector<std::string> differences, shrunk;
-  for (const auto& [name, value] : run.items()) {
-    const auto found = earlier.find(name);
-    if (name == "verb" || (found != earlier.end() && *found == value)) {
-      continue;
-    }
-    const bool grows = std::ranges::find(may_grow, name) != may_grow.end();
-    if (grows && found != earlier.end() && found->is_number() && *found < value) {
-      continue;
-    }
-    differences.push_back(fmt::format("{} {} (requested: {})", name,
-                                      found == earlier.end() ? "missing" : found->dump(), value.dump()));
-    if (grows) {
-      shrunk.push_back(name);
-    }
-  }
+  const std::function<void(const Json&, const Json&, const std::string&)> compare =
+      [&](const Json& before, const Json& requested, const std::string& prefix) {
+        for (const auto& [key, value] : requested.items()) {
+          const auto found = before.find(key);
+          if (key == "verb" || (found != before.end() && *found == value)) {
+            continue;
+          }
+          const std::string name = prefix + key;
+          if (found != before.end() && found->is_object() && value.is_object()) {
+            compare(*found, value, name + ".");
+            continue;
+          }
+          const bool grows = std::ranges::find(may_grow, name) != may_grow.end();
+          if (grows && found != before.end() && found->is_number() && *found < value) {
+            continue;
+          }
+          differences.push_back(fmt::format("{} {} (requested: {})", name,
+                                            found == before.end() ? "missing" : found->dump(), value.dump()));
+          if (grows) {
+            shrunk.push_back(name);
+          }
+        }
+      };
+  compare(earlier, run, "");
   if (!differences.empty()) {
     const std::string growth =
         shrunk.empty() ? "" : fmt::format(" ({} may only increase)", fmt::join(shrunk, " and "));
@@ -127,6 +137,19 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
          fmt::format("Use the same settings to resume or repeat that run{}, or choose {}", growth,
                      kAnotherFolder));
   }
+}
+
+Json read_run_settings(const std::filesystem::path& folder, const std::string& task) {
+  std::error_code unreadable;
+  const std::filesystem::path path = folder / "config.json";
+  if (!std::filesystem::is_regular_file(path, unreadable)) {
+    return nullptr;
+  }
+  const std::vector<std::byte> bytes = data::read_file(path);
+  const Json config = Json::parse(reinterpret_cast<const char*>(bytes.data()),
+                                  reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
+  const bool is_run = config.is_object() && verb_of(config) == "train" && text_of(config, "task") == task;
+  return is_run && config.contains("training") ? config.at("training") : Json();
 }
 
 } // namespace mneme::cli

@@ -9,7 +9,7 @@
 #include "cli/train_task.h"
 
 // One entry per task: X(name) declares and calls `std::unique_ptr<TrainTask> make_train_name()`.
-#define MNEME_TRAIN_TASKS(X) X(sparse_and) X(bit_pattern) X(latch) X(mnist_bags)
+#define MNEME_TRAIN_TASKS(X) X(lm) X(sparse_and) X(bit_pattern) X(latch) X(mnist_bags)
 
 namespace mneme::cli {
 

@@ -71,11 +71,16 @@ void set_threads(int count) {
   chosen_threads = count;
 }
 
-void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body) {
+namespace {
+
+void run_blocks(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body,
+                bool can_be_interrupted) {
   block = std::max<int64_t>(block, 1);
   const int64_t blocks = count <= 0 ? 0 : (count - 1) / block + 1;
   const auto run_block = [&](int64_t index) {
-    throw_if_interrupted();
+    if (can_be_interrupted) {
+      throw_if_interrupted();
+    }
     const int64_t begin = index * block;
     body(begin, begin + std::min(block, count - begin)); // (index + 1) * block may overflow
   };
@@ -108,6 +113,16 @@ void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t
   if (first_error) {
     std::rethrow_exception(first_error);
   }
+}
+
+} // namespace
+
+void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body) {
+  run_blocks(count, block, body, /*can_be_interrupted=*/true);
+}
+
+void parallel_update(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body) {
+  run_blocks(count, block, body, /*can_be_interrupted=*/false);
 }
 
 } // namespace mneme

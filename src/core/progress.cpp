@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "mneme/core/text.h"
@@ -45,8 +46,9 @@ public:
     const std::lock_guard lock(mutex_);
     end_stage();
     stage_ = stage;
+    status_.clear();
     total_ = total;
-    done_ = 0;
+    done_ = skipped_ = 0;
     begin_ = last_shown_ = Clock::now();
     active_ = true;
     on_start();
@@ -59,6 +61,15 @@ public:
       last_shown_ = now;
       show();
     }
+  }
+  void skip(int64_t steps) override {
+    const std::lock_guard lock(mutex_);
+    done_ += steps;
+    skipped_ += steps;
+  }
+  void status(const std::string& text) override {
+    const std::lock_guard lock(mutex_);
+    status_ = text;
   }
   void finish() override {
     const std::lock_guard lock(mutex_);
@@ -80,21 +91,23 @@ protected:
     std::fwrite(text.data(), 1, text.size(), stream_);
     std::fflush(stream_);
   }
+  std::FILE* stream() const { return stream_; }
   double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
   double fraction() const { return total_ > 0 ? std::clamp(double(done_) / double(total_), 0.0, 1.0) : 0.0; }
   std::string rate_and_time() const {
     const double passed = seconds();
-    if (done_ <= 0 || passed <= 0) {
-      return "";
+    if (done_ <= skipped_ || passed <= 0) {
+      return printable(status_);
     }
-    const double rate = double(done_) / passed;
-    return done_ < total_
-               ? fmt::format("{}, {} left", as_rate(rate), as_duration(double(total_ - done_) / rate))
-               : fmt::format("{}, took {}", as_rate(rate), as_duration(passed));
+    const double rate = double(done_ - skipped_) / passed;
+    const std::string time = done_ < total_
+                                 ? fmt::format("{} left", as_duration(double(total_ - done_) / rate))
+                                 : fmt::format("took {}", as_duration(passed));
+    return fmt::format("{}, {}", status_.empty() ? as_rate(rate) : printable(status_), time);
   }
 
-  std::string stage_;
-  int64_t total_ = 0, done_ = 0;
+  std::string stage_, status_;
+  int64_t total_ = 0, done_ = 0, skipped_ = 0;
 
 private:
   void end_stage() {
@@ -117,6 +130,11 @@ public:
 
 private:
   void show() override {
+    if (!status_.empty()) { // the text replaces the bar, and stays on one line, which can be redrawn
+      const std::string line = fmt::format("{} {}/{}: {}", printable(stage_), done_, total_, rate_and_time());
+      write("\r\033[K" + line.substr(0, columns()));
+      return;
+    }
     constexpr int kWidth = 24;
     const int filled = static_cast<int>(fraction() * kWidth);
     std::string bar;
@@ -131,6 +149,12 @@ private:
     write("\n");
   }
   void clear_line() override { write("\r\033[K"); }
+  /// Columns that a line of text may use.
+  size_t columns() const {
+    winsize size{};
+    const bool known = ::ioctl(::fileno(stream()), TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+    return known ? size.ws_col - size_t{1} : 79;
+  }
 
   bool colour_;
 };
@@ -153,8 +177,10 @@ public:
 
 private:
   void show() override {
-    const nlohmann::json line = {
-        {"stage", stage_}, {"done", done_}, {"total", total_}, {"seconds", seconds()}};
+    nlohmann::json line = {{"stage", stage_}, {"done", done_}, {"total", total_}, {"seconds", seconds()}};
+    if (!status_.empty()) {
+      line["status"] = status_;
+    }
     // Replaces invalid UTF-8, for example of a file name in the stage.
     write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
@@ -176,6 +202,8 @@ private:
 
 void Progress::start(const std::string&, int64_t) {}
 void Progress::advance(int64_t) {}
+void Progress::skip(int64_t) {}
+void Progress::status(const std::string&) {}
 void Progress::finish() {}
 void Progress::message(const std::string&) {}
 

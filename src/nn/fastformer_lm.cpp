@@ -167,4 +167,9 @@ CausalLMOutput FastformerForCausalLMImpl::forward(const at::Tensor& ids, const C
                    last_norm, word_embedding->weight, proj_logits->bias, call, key_padding_mask);
 }
 
+at::Tensor FastformerForCausalLMImpl::head_input(const at::Tensor& ids) {
+  check_ids(kModel, ids, config.vocab_size());
+  return last_norm->forward(fastformer_model->hidden_states(word_embedding->forward(ids)).back());
+}
+
 } // namespace mneme::nn

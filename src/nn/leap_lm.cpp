@@ -267,6 +267,11 @@ CausalLMOutput LeapForCausalLMImpl::forward(const at::Tensor& ids, const CausalL
       last_norm, word_embedding->weight, {}, call, key_padding_mask);
 }
 
+at::Tensor LeapForCausalLMImpl::head_input(const at::Tensor& ids) {
+  check_ids(kModel, ids, config.vocab_size());
+  return last_norm->forward(leap_model->forward(word_embedding->forward(ids)));
+}
+
 LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state) {
   check_ids(kModel, ids, config.vocab_size());
   const at::NoGradGuard no_gradient;

@@ -37,16 +37,35 @@ void LstmForCausalLMImpl::reset() {
   }
 }
 
-CausalLMOutput LstmForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
+void LstmForCausalLMImpl::check(const at::Tensor& ids) const {
   check_ids(kModel, ids, config.vocab_size());
   if (ids.numel() == 0) {
     refuse(kModel, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
            "An LSTM needs at least one token.");
   }
+}
+
+CausalLMOutput LstmForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
+  check(ids);
   const at::Tensor key_padding_mask = key_padding_mask_of(kModel, ids, call.attention_mask),
                    words = word_embedding->forward(ids);
   return lm_output(kModel, {words, std::get<0>(rnn->forward(words))}, last_norm, word_embedding->weight, {},
                    call, key_padding_mask);
+}
+
+at::Tensor LstmForCausalLMImpl::head_input(const at::Tensor& ids) {
+  check(ids);
+  return last_norm->forward(std::get<0>(rnn->forward(word_embedding->forward(ids))));
+}
+
+at::Tensor LstmForCausalLMImpl::step(const at::Tensor& ids, LstmState& state) {
+  check(ids);
+  const at::NoGradGuard no_gradient;
+  const at::Tensor words = word_embedding->forward(ids);
+  auto [output, next] = state.hidden.defined() ? rnn->forward(words, std::tuple(state.hidden, state.cell))
+                                               : rnn->forward(words);
+  std::tie(state.hidden, state.cell) = next;
+  return last_norm->forward(output);
 }
 
 } // namespace mneme::nn

@@ -10,7 +10,6 @@
 #include <numeric>
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <ATen/Parallel.h>
 #include <torch/nn/utils/clip_grad.h>
 #include <torch/optim/adamw.h>
 
@@ -49,18 +48,6 @@ NamedParameters parameters_of(const BagModel& model) {
   }
   return parameters;
 }
-
-/// Limits LibTorch to one thread, because its sums depend on the number of threads.
-class OneThread {
-public:
-  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
-private:
-  int before_;
-};
 
 void check(const BagTask& task, const BagSchedule& schedule) {
   kChecks.at_least("epochs", schedule.epochs, 1);
@@ -330,7 +317,7 @@ BagFit run_job(const BagJob& job, Progress& progress) {
   BagTrainer trainer(*job.task, job.model, job.schedule, job.seed);
   if (!job.checkpoint.empty() && std::filesystem::exists(job.checkpoint)) {
     trainer.restore(job.checkpoint);
-    progress.advance(static_cast<int64_t>(trainer.epochs().size()));
+    progress.skip(static_cast<int64_t>(trainer.epochs().size()));
   }
   while (!trainer.finished()) {
     trainer.epoch();

@@ -163,6 +163,19 @@ TEST_F(ParallelFor, StopsWithInterruptedOnceTheFlagIsSet) {
   }
 }
 
+TEST_F(ParallelFor, FinishesAnUpdateDespiteAnInterrupt) {
+  for (const int count : {1, 4}) {
+    clear_interrupt();
+    set_threads(count);
+    std::atomic<int> calls{0};
+    parallel_update(100, 1, [&](int64_t, int64_t) {
+      ++calls;
+      request_interrupt();
+    });
+    EXPECT_EQ(calls, 100);
+  }
+}
+
 TEST_F(ParallelFor, RejectsFewerThanOneThread) {
   for (const int count : {0, -3}) {
     try {

@@ -103,6 +103,40 @@ TEST(JsonProgress, IsValidForAnyNameOfTheStage) {
   EXPECT_TRUE(contains(lines[0].at("stage").get<std::string>(), "\"\n\" 1"));
 }
 
+TEST(Progress, ShowsAStatusInsteadOfTheRate) {
+  for (const ProgressStyle style : {ProgressStyle::plain, ProgressStyle::bar}) {
+    const std::string text = shown(style, [](Progress& progress) {
+      progress.start("steps", 10);
+      progress.advance(10);
+      progress.status("loss 2.31\x1b[2J");
+      progress.finish();
+    });
+    EXPECT_TRUE(contains(text, "loss 2.31")) << text;
+    EXPECT_TRUE(contains(text, "10/10")) << text;
+    EXPECT_TRUE(contains(text, ", took ")) << text;
+    EXPECT_FALSE(contains(text, "\x1b[2J")) << text;
+    EXPECT_FALSE(contains(text, "/s")) << text;
+  }
+  const auto lines = json_lines(shown(ProgressStyle::json, [](Progress& progress) {
+    progress.start("steps", 10);
+    progress.status("loss 2.31");
+    progress.start("more steps", 1);
+    progress.finish();
+  }));
+  EXPECT_EQ(lines.at(1).at("status"), "loss 2.31");
+  EXPECT_FALSE(lines.back().contains("status"));
+}
+
+TEST(Progress, LeavesStepsOfAnEarlierRunOutOfTheRate) {
+  const auto work = [](Progress& progress) {
+    progress.start("steps", 1'000'000'000);
+    progress.skip(999'999'999);
+    progress.finish();
+  };
+  EXPECT_FALSE(contains(shown(ProgressStyle::bar, work), "/s")) << "no step of this run has been done";
+  EXPECT_EQ(json_lines(shown(ProgressStyle::json, work)).back().at("done"), 999'999'999);
+}
+
 TEST(Progress, EscapesControlCharacters) {
   for (const ProgressStyle style : {ProgressStyle::plain, ProgressStyle::bar, ProgressStyle::none}) {
     const std::string text = shown(style, [](Progress& progress) {

@@ -26,8 +26,8 @@ constexpr const char* kAllowedDependencies = R"(
   verify       -> report json public
   report       -> trials data core
   fetch        -> core
-  training     -> nn ops trials memory theory data kernels core
-  language     -> nn ops trials memory theory tokens data core
+  training     -> language nn ops trials memory theory data kernels core
+  language     -> nn ops trials memory theory tokens data json core
   nn           -> ops data json core
   ops          -> kernels core
   trials       -> memory theory data core

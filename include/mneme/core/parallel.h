@@ -22,4 +22,8 @@ void set_threads(int count);
 /// (interrupt.h) is thrown as Interrupted.
 void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t begin, int64_t end)>& body);
 
+/// As parallel_for, but not stopped by an interrupt: for updates in place that must not remain incomplete.
+void parallel_update(int64_t count, int64_t block,
+                     const std::function<void(int64_t begin, int64_t end)>& body);
+
 } // namespace mneme

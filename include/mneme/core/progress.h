@@ -17,6 +17,10 @@ public:
   /// Starts a stage of `total` steps, and finishes the previous one.
   virtual void start(const std::string& stage, int64_t total);
   virtual void advance(int64_t steps = 1);
+  /// As advance, for steps that an earlier run did: they do not count in the rate and the time left.
+  virtual void skip(int64_t steps);
+  /// Sets the text that is shown after the progress of this stage, such as the current loss.
+  virtual void status(const std::string& text);
   /// Finishes the stage; its last display stays visible.
   virtual void finish();
   /// Shows a line of text, such as a warning.
@@ -27,7 +31,7 @@ enum class ProgressStyle {
   automatic, ///< bar if the stream is a terminal, else plain
   bar,       ///< one line, redrawn, with rate and time left
   plain,     ///< a line every few seconds
-  json,      ///< one JSON object per line: {"stage", "done", "total", "seconds"}
+  json,      ///< one JSON object per line: {"stage", "done", "total", "seconds"}, and "status" if set
   none       ///< messages only
 };
 

@@ -116,6 +116,8 @@ public:
 
   void reset() override;
   CausalLMOutput forward(const at::Tensor& ids, const CausalLMCall& call = {});
+  /// The input of the logit projection, [B, T, hidden_size]: last_norm of the last hidden state.
+  at::Tensor head_input(const at::Tensor& ids);
 
   FastformerConfig config;
   torch::nn::Embedding word_embedding{nullptr};

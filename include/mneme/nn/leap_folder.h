@@ -26,6 +26,9 @@ namespace mneme::nn {
 LeapConfig leap_config_from(std::string_view text, const std::string& source,
                             std::vector<std::string>* notes = nullptr);
 
+/// The positions of a name as in config.json. Errors  UsageError
+LeapPositions leap_positions(const std::string& name);
+
 /// The text of a config.json with all options except the seed; the inverse of leap_config_from.
 std::string to_json(const LeapConfig& config);
 

@@ -111,6 +111,8 @@ public:
 
   void reset() override;
   CausalLMOutput forward(const at::Tensor& ids, const CausalLMCall& call = {});
+  /// The input of the logit projection, [B, T, hidden_size]: last_norm of the last hidden state.
+  at::Tensor head_input(const at::Tensor& ids);
   /// The logits of the next tokens of a text. `state`: the state that the previous call returned; {} for the
   /// first call. Without gradients or dropout; the same cost at every position. The state is copied unless it
   /// is moved in.

@@ -25,6 +25,11 @@ struct LstmConfig {
   TORCH_ARG(uint64_t, seed) = 1;    ///< of the initial weights
 };
 
+/// Recurrent state: hidden and cell vectors [num_layers, B, hidden_size]; undefined before the first token.
+struct LstmState {
+  at::Tensor hidden, cell;
+};
+
 /// logits = last_norm(lstm(words[ids])) . words^T. The initialisation is the published one: word embeddings
 /// have a standard deviation of 1, so the initial loss is far above log(vocab_size).
 ///
@@ -39,11 +44,18 @@ public:
 
   void reset() override;
   CausalLMOutput forward(const at::Tensor& ids, const CausalLMCall& call = {});
+  /// The input of the logit projection, [B, T, hidden_size]: last_norm of the last hidden state.
+  at::Tensor head_input(const at::Tensor& ids);
+  /// head_input of the next tokens of a text. `state`: undefined tensors for the first call; updated in place.
+  at::Tensor step(const at::Tensor& ids, LstmState& state);
 
   LstmConfig config;
   torch::nn::Embedding word_embedding{nullptr};
   torch::nn::LSTM rnn{nullptr};
   torch::nn::LayerNorm last_norm{nullptr};
+
+private:
+  void check(const at::Tensor& ids) const;
 };
 TORCH_MODULE(LstmForCausalLM);
 

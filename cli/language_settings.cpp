@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/language_settings.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/bytes.h"
+#include "cli/choices.h"
+#include "cli/numbers.h"
+#include "mneme/core/error.h"
+#include "mneme/core/sha256.h"
+#include "mneme/core/text.h"
+#include "mneme/data/read_file.h"
+#include "mneme/tokens/token_file.h"
+
+namespace mneme::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using training::RateSchedule;
+
+constexpr IntegerLimits kSize{.min = 1, .max = 1'000'000};
+constexpr IntegerLimits kSteps{.min = 1, .max = 1'000'000'000'000};
+constexpr IntegerLimits kEvery{.min = 0, .max = 1'000'000'000'000};
+
+const std::vector<std::pair<std::string, RateSchedule>> kRateSchedules = {
+    {"cosine", RateSchedule::cosine}, {"wsd", RateSchedule::wsd}, {"constant", RateSchedule::constant}};
+
+const std::string& name_of(RateSchedule schedule) {
+  return std::ranges::find(kRateSchedules, schedule, &std::pair<std::string, RateSchedule>::second)->first;
+}
+
+void add_optional_integer(CLI::App& app, const std::string& name, std::optional<int64_t>& target,
+                          const IntegerLimits& limits, const std::string& default_text,
+                          const std::string& help) {
+  add_parsed_option(
+      app, name, "N", default_text,
+      [&target, limits](const std::string& option, const std::string& text) {
+        target = parse_integer(option, text, limits);
+      },
+      help);
+}
+
+/// Tokens of a file: a token file, or a text that is encoded.
+std::vector<int32_t> tokens_of(const std::string& path, const tokens::Tokenizer& tokenizer) {
+  const std::vector<std::byte> bytes = data::read_file(path);
+  if (!tokens::is_token_file(bytes)) {
+    return tokenizer.encode({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+  const tokens::TokenFile file(bytes, path);
+  file.require_vocabulary(tokenizer);
+  std::vector<int32_t> ids(static_cast<size_t>(file.size()));
+  file.read(0, ids);
+  return ids;
+}
+
+/// Tokens of all files; the end-of-text token, if the tokenizer has one, separates them.
+std::vector<int32_t> tokens_of(const std::vector<std::string>& paths, const tokens::Tokenizer& tokenizer) {
+  std::vector<int32_t> all;
+  const std::optional<int32_t> end = tokenizer.end_of_text();
+  for (const std::string& path : paths) {
+    const std::vector<int32_t> ids = tokens_of(path, tokenizer);
+    if (!all.empty() && end && all.back() != *end) {
+      all.push_back(*end);
+    }
+    all.insert(all.end(), ids.begin(), ids.end());
+  }
+  return all;
+}
+
+std::string sha256_of(const std::vector<int32_t>& ids, const tokens::Tokenizer& tokenizer) {
+  constexpr size_t kBlock = 1 << 20;
+  Sha256 hash;
+  for (size_t first = 0; first < ids.size(); first += kBlock) {
+    hash.add(tokenizer.decode(std::span(ids).subspan(first, std::min(kBlock, ids.size() - first))));
+  }
+  return hash.digits();
+}
+
+/// "5%" as a fraction, or a number of steps.
+void set_warmup(const std::string& text, learning::LanguageRun& run) {
+  if (text.ends_with('%')) {
+    run.warmup_fraction =
+        parse_real("--warmup", std::string_view(text).substr(0, text.size() - 1), {.min = 0, .max = 100}) /
+        100;
+  } else {
+    run.warmup_steps = parse_integer("--warmup", text, kEvery);
+  }
+}
+
+std::string limit_of(const LanguageOptions& options, const learning::LanguageRun& run) {
+  if (options.tokens) {
+    return fmt::format("{} tokens", *options.tokens);
+  }
+  return options.minutes || !run.steps ? fmt::format("{:g} minutes", run.minutes)
+                                       : fmt::format("{} steps", *run.steps);
+}
+
+training::LanguageModelSize size_of(const LanguageOptions& options) {
+  if (options.model == "lstm" && options.heads) {
+    throw UsageError("--heads: an LSTM has no heads.\n  Leave it out.");
+  }
+  training::LanguageModelSize size = training::language_preset(options.preset, options.model);
+  size.layers = options.layers.value_or(size.layers);
+  size.width = options.width.value_or(size.width);
+  size.heads = options.heads.value_or(size.heads);
+  size.length = options.length.value_or(size.length);
+  if (options.model != "lstm" && size.width % size.heads != 0) {
+    throw UsageError(fmt::format("--width is {}, but must be a multiple of the number of heads, {}.\n  Use "
+                                 "{}, or other --heads.",
+                                 size.width, size.heads,
+                                 std::max<int64_t>(1, size.width / size.heads) * size.heads));
+  }
+  return size;
+}
+
+std::string duration(double seconds) {
+  if (seconds < 1) {
+    return fmt::format("{:.0f} ms", 1e3 * seconds);
+  }
+  return seconds < 120    ? fmt::format("{:.3g} s", seconds)
+         : seconds < 7200 ? fmt::format("{:.1f} min", seconds / 60)
+                          : fmt::format("{:.1f} h", seconds / 3600);
+}
+
+std::string every(int64_t steps) {
+  return steps == 0 ? "never" : fmt::format("every {} steps", steps);
+}
+
+} // namespace
+
+void LanguageOptions::declare(CLI::App& app) {
+  app.add_option("--text", text, "Text files to train on, or token files of `mneme tokenize encode`")
+      ->type_name("FILE")
+      ->required();
+  app.add_option("--val", validation, "Text files for validation (default: the end of --text)")
+      ->type_name("FILE");
+  add_real_option(app, "--val-share", validation_share, {.min = 0, .max = 0.9},
+                  "Fraction of the text, at its end, that is used for validation (0: no validation)");
+  app.add_option("--tokenizer", tokenizer, "Folder or file of a tokenizer (default: one token per byte)")
+      ->type_name("DIR");
+  add_word_option(
+      app, "--model", training::language_model_types(), model,
+      [this](size_t index) { model = training::language_model_types()[index]; }, "Model to train");
+  add_word_option(
+      app, "--preset", training::language_presets(), preset,
+      [this](size_t index) { preset = training::language_presets()[index]; },
+      "Size; all models of a preset have about the same number of parameters");
+  add_optional_integer(app, "--layers", layers, kSize, "from the preset", "Number of layers");
+  add_optional_integer(app, "--width", width, kSize, "from the preset", "Width of the hidden states");
+  add_optional_integer(app, "--heads", heads, kSize, "from the preset", "Number of heads");
+  add_optional_integer(app, "--length", length, kSize, "from the preset",
+                       "Number of tokens per row, and of learned positions");
+  add_real_option(app, "--dropout", dropout, {.min = 0, .max = 1, .max_included = false},
+                  "Dropout probability; with dropout, a step uses one thread only");
+  add_optional_integer(app, "--tokens-per-step", tokens_per_step, {.min = 1, .max = 1'000'000'000},
+                       "4096, at least one row", "Number of tokens per optimiser step");
+  add_integer_option(app, "--batch", batch, {.min = 0, .max = 1'000'000},
+                     "Rows that one thread computes at once; the gradients of a step are added (0: chosen "
+                     "from the length)");
+  add_optional_integer(app, "--steps", steps, kSteps, "from --minutes", "Number of optimiser steps");
+  add_parsed_option(
+      app, "--minutes", "X", "10",
+      [this](const std::string& name, const std::string& given) {
+        minutes = parse_real(name, given, {.min = 0, .max = 1e7, .min_included = false});
+      },
+      "Training time, from which the number of steps is computed before the first step");
+  add_optional_integer(app, "--tokens", tokens, kSteps, "from --minutes", "Number of tokens to train on");
+  add_real_option(app, "--lr", learning_rate, {.min = 0, .min_included = false},
+                  "Highest learning rate of AdamW");
+  add_real_option(app, "--final-lr", final_fraction, {.min = 0, .max = 1},
+                  "Last learning rate, as a fraction of the highest");
+  add_choice_option<RateSchedule>(
+      app, "--schedule", rate_schedule, kRateSchedules,
+      "Learning rate after the warm-up; wsd: constant, then linear in the last fifth of the steps");
+  app.add_option("--warmup", warmup, "Steps in which the learning rate increases, as N or N%")
+      ->type_name("N|N%")
+      ->capture_default_str();
+  add_real_option(app, "--weight-decay", weight_decay, {.min = 0}, "Decoupled weight decay of matrices");
+  add_reals_option(app, "--betas", betas, {.min = 0, .max = 1, .max_included = false},
+                   "Decay rates of AdamW's two moments");
+  add_real_option(app, "--clip", clip, {.min = 0, .min_included = false},
+                  "Gradient clipping: larger gradients are scaled down to this norm");
+  add_optional_integer(app, "--eval-every", eval_every, kEvery, "ten times per run",
+                       "Steps between two validations (0: never)");
+  add_optional_integer(app, "--sample-every", sample_every, kEvery, "as --eval-every",
+                       "Steps between two samples of the model (0: never)");
+  add_optional_integer(app, "--save-every", save_every, kEvery, "ten times per run",
+                       "Steps between two checkpoints (0: only at the end)");
+  add_integer_option(app, "--keep", keep, {.min = 1, .max = 1'000'000}, "Number of checkpoints to keep");
+  app.add_option("--resume", resume,
+                 "auto: from the newest checkpoint of the run folder, if there is one; never; or a file of "
+                 "checkpoints/")
+      ->type_name("auto|never|FILE")
+      ->capture_default_str();
+  app.add_flag("--overfit-one-batch", overfit_one_batch,
+               "Check of model and settings: train on one batch only, 300 steps unless --steps is given; "
+               "exit code 4 unless the loss falls below 0.01");
+  app.add_flag("--dry-run", dry_run, "Print settings, sizes and the estimated time, and write nothing");
+}
+
+LanguageText read_language_text(const LanguageOptions& options, int64_t length) {
+  LanguageText text{.tokenizer = options.tokenizer.empty() ? tokens::Tokenizer::bytes()
+                                                           : tokens::read_tokenizer(options.tokenizer)};
+  std::vector<int32_t> all = tokens_of(options.text, text.tokenizer);
+  if (!options.validation.empty()) {
+    text.data.validation = tokens_of(options.validation, text.tokenizer);
+  } else {
+    const auto split = static_cast<int64_t>(static_cast<double>(all.size()) * (1 - options.validation_share));
+    text.data.validation.assign(all.begin() + split, all.end());
+    all.resize(static_cast<size_t>(split));
+  }
+  text.data.training = std::move(all);
+  if (static_cast<int64_t>(text.data.training.size()) <= length) {
+    throw UsageError(fmt::format("--text: the training text has {} tokens, but a row of --length {} needs {}."
+                                 "\n  Use a longer text, or a smaller --length.",
+                                 text.data.training.size(), length, length + 1));
+  }
+  for (int64_t id = 0; id < text.tokenizer.vocab_size(); ++id) {
+    const auto token = static_cast<int32_t>(id);
+    text.data.token_bytes.push_back(static_cast<int32_t>(text.tokenizer.text_bytes({&token, 1})));
+  }
+  text.training_sha256 = sha256_of(text.data.training, text.tokenizer);
+  text.validation_sha256 = sha256_of(text.data.validation, text.tokenizer);
+  return text;
+}
+
+learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t seed, const Json& earlier) {
+  if (int(options.steps.has_value()) + int(options.minutes.has_value()) + int(options.tokens.has_value()) >
+      1) {
+    throw UsageError("--steps, --minutes and --tokens: only one of them can limit the run.\n  Leave out the "
+                     "others.");
+  }
+  if (options.betas.size() != 2) {
+    throw UsageError(fmt::format("--betas: {} numbers are given, but AdamW has two.\n  Such as 0.9,0.95.",
+                                 options.betas.size()));
+  }
+  learning::LanguageRun run{.model = size_of(options), .dropout = options.dropout, .keep = options.keep};
+  const int64_t length = run.model.length,
+                per_step = options.tokens_per_step.value_or(std::max<int64_t>(1, 4096 / length) * length);
+  if (per_step % length != 0) {
+    throw UsageError(fmt::format("--tokens-per-step is {}, but must be a multiple of the length of a row, "
+                                 "{}.\n  Use {}, or another --length.",
+                                 per_step, length, (per_step / length + 1) * length));
+  }
+  run.schedule = {.length = length,
+                  .rows_per_step = per_step / length,
+                  .rows_per_batch = options.batch,
+                  .learning_rate = options.learning_rate,
+                  .final_fraction = options.final_fraction,
+                  .rate_schedule = options.rate_schedule,
+                  .weight_decay = options.weight_decay,
+                  .beta1 = options.betas[0],
+                  .beta2 = options.betas[1],
+                  .gradient_norm_max = options.clip,
+                  .has_dropout = options.dropout > 0,
+                  .one_batch = options.overfit_one_batch,
+                  .seed = seed};
+  set_warmup(options.warmup, run);
+  run.steps = options.steps;
+  if (options.tokens) {
+    run.steps = (*options.tokens + per_step - 1) / per_step;
+  } else if (options.overfit_one_batch && !options.steps && !options.minutes) {
+    constexpr int64_t kOverfitSteps = 300;
+    run.steps = kOverfitSteps;
+  }
+  run.minutes = options.minutes.value_or(run.minutes);
+  run.eval_every = options.eval_every;
+  run.sample_every = options.sample_every;
+  run.save_every = options.save_every;
+  const bool has_validation = !options.validation.empty() || options.validation_share > 0;
+  if (!has_validation && options.eval_every.value_or(0) > 0) {
+    throw UsageError("--eval-every: there is no validation text, because --val-share is 0.\n  Leave out one "
+                     "of them.");
+  }
+  if (!has_validation || options.overfit_one_batch) {
+    run.sample_every = run.sample_every.value_or(options.overfit_one_batch ? 0 : 1'000);
+    run.eval_every = run.eval_every.value_or(0);
+  }
+  // Numbers of the earlier run that its plan has computed.
+  const auto number = [&](const char* key) -> std::optional<int64_t> {
+    const auto found = earlier.is_object() ? earlier.find(key) : earlier.end();
+    return found != earlier.end() && found->is_number_integer() ? std::optional(found->get<int64_t>())
+                                                                : std::nullopt;
+  };
+  if (earlier.is_object() && earlier.contains("limit") && earlier.at("limit") == limit_of(options, run)) {
+    const auto adopt = [&](std::optional<int64_t>& value, const char* key) {
+      value = value ? value : number(key);
+    };
+    adopt(run.steps, "steps");
+    adopt(run.eval_every, "eval_every");
+    adopt(run.sample_every, "sample_every");
+  }
+  return run;
+}
+
+Json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
+                       const LanguageText& text) {
+  const training::LanguageSchedule& schedule = run.schedule;
+  Json settings = {
+      {"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
+      {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
+      {"tokenizer_sha256", text.tokenizer.hash()},
+      {"model", run.model.type},
+      {"layers", run.model.layers},
+      {"width", run.model.width},
+      {"heads", run.model.heads},
+      {"length", schedule.length},
+      {"dropout", run.dropout},
+      {"rows_per_step", schedule.rows_per_step},
+      {"rows_per_batch", schedule.rows_per_batch},
+      {"limit", limit_of(options, run)},
+      {"learning_rate", schedule.learning_rate},
+      {"final_fraction", schedule.final_fraction},
+      {"schedule", name_of(schedule.rate_schedule)},
+      {"warmup", options.warmup},
+      {"weight_decay", schedule.weight_decay},
+      {"beta1", schedule.beta1},
+      {"beta2", schedule.beta2},
+      {"clip", schedule.gradient_norm_max},
+      {"overfit_one_batch", schedule.one_batch},
+      {"seed", schedule.seed}};
+  for (const auto& [key, value] :
+       {std::pair("steps", run.steps), {"eval_every", run.eval_every}, {"sample_every", run.sample_every}}) {
+    if (value) {
+      settings[key] = *value;
+    }
+  }
+  return settings;
+}
+
+std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,
+                                                                  const learning::LanguageRun& run,
+                                                                  const LanguageText& text,
+                                                                  const learning::LanguagePlan& plan) {
+  const training::LanguageSchedule& schedule = run.schedule;
+  const auto tokens = static_cast<double>(plan.steps * schedule.tokens_per_step());
+  std::string size = fmt::format("{} layers, width {}", run.model.layers, run.model.width);
+  if (run.model.type != "lstm") {
+    size += fmt::format(", {} heads", run.model.heads);
+  }
+  const int64_t batches = (schedule.rows_per_step + plan.rows_per_batch - 1) / plan.rows_per_batch;
+  return {{"model",
+           run.model.type + ", " + size + (run.dropout > 0 ? fmt::format(", dropout {}", run.dropout) : "")},
+          {"parameters", fmt::format("{}", plan.num_parameters)},
+          {"tokenizer", options.tokenizer.empty() ? "one token per byte"
+                                                  : fmt::format("{}, {} tokens", printable(options.tokenizer),
+                                                                text.tokenizer.vocab_size())},
+          {"training text", fmt::format("{} tokens, SHA-256 {}", text.data.training.size(),
+                                        text.training_sha256.substr(0, 12))},
+          {"validation text", text.data.validation.empty()
+                                  ? "none"
+                                  : fmt::format("{} tokens, SHA-256 {}", text.data.validation.size(),
+                                                text.validation_sha256.substr(0, 12))},
+          {"steps", fmt::format("{} (limit: {})", plan.steps, limit_of(options, run))},
+          {"tokens per step",
+           fmt::format("{}: {} rows of {}, in {} micro-batches of {} rows", schedule.tokens_per_step(),
+                       schedule.rows_per_step, schedule.length, batches, plan.rows_per_batch)},
+          {"tokens in total", fmt::format("{:.3g}: {:.3g} per parameter, {:.3g} epochs of the text", tokens,
+                                          tokens / static_cast<double>(plan.num_parameters),
+                                          tokens / static_cast<double>(text.data.training.size()))},
+          {"learning rate",
+           fmt::format("{:g} after {} warm-up steps, then {}{}", schedule.learning_rate, plan.warmup_steps,
+                       name_of(schedule.rate_schedule),
+                       schedule.rate_schedule == RateSchedule::constant
+                           ? ""
+                           : fmt::format(" to {:g}", schedule.learning_rate * schedule.final_fraction))},
+          {"AdamW",
+           fmt::format("betas {:g} and {:g}, weight decay {:g}, gradient norm at most {:g}", schedule.beta1,
+                       schedule.beta2, schedule.weight_decay, schedule.gradient_norm_max)},
+          {"validation", every(plan.eval_every)},
+          {"samples", every(plan.sample_every)},
+          {"checkpoints", plan.save_every == 0
+                              ? "at the end"
+                              : fmt::format("{}, the last {} are kept", every(plan.save_every), run.keep)},
+          {"seed", fmt::format("{}", schedule.seed)},
+          {"time per step",
+           fmt::format("{} ({:.1f} thousand tokens per second)", duration(plan.seconds_per_step),
+                       1e-3 * static_cast<double>(schedule.tokens_per_step()) / plan.seconds_per_step)},
+          {"estimated time", duration(plan.seconds)}};
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+
+/// Options of `mneme train lm`, its text, and the settings in config.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "learning/language_run.h"
+#include "mneme/tokens/tokenizer.h"
+
+namespace CLI {
+class App;
+}
+
+namespace mneme::cli {
+
+/// Options as given on the command line; empty ones have defaults that depend on others.
+struct LanguageOptions {
+  std::vector<std::string> text = {}, validation = {};
+  double validation_share = 0.1;
+  std::string tokenizer = {}; ///< folder; empty: bytes
+  std::string model = "leap", preset = "tiny";
+  std::optional<int64_t> layers = {}, width = {}, heads = {}, length = {};
+  double dropout = 0;
+  int64_t batch = 0; ///< rows of a micro-batch; 0: chosen
+  std::optional<int64_t> tokens_per_step = {};
+  std::optional<int64_t> steps = {}, tokens = {};
+  std::optional<double> minutes = {};
+  double learning_rate = 1e-3, final_fraction = 0.1;
+  training::RateSchedule rate_schedule = training::RateSchedule::cosine;
+  std::string warmup = "5%";
+  double weight_decay = 0.1;
+  std::vector<double> betas = {0.9, 0.95};
+  double clip = 1;
+  std::optional<int64_t> eval_every = {}, sample_every = {}, save_every = {};
+  int64_t keep = 2;
+  std::string resume = "auto";
+  bool overfit_one_batch = false, dry_run = false;
+
+  void declare(CLI::App& app);
+};
+
+/// Text of a run as tokens, with the hashes that identify it.
+struct LanguageText {
+  tokens::Tokenizer tokenizer;
+  training::LanguageData data = {};
+  std::string training_sha256 = {}, validation_sha256 = {}; ///< of the texts, as bytes
+};
+
+/// Reads the texts and divides them.
+///
+/// Errors  DataError for a file that cannot be read; UsageError if a part is too short
+LanguageText read_language_text(const LanguageOptions& options, int64_t length);
+
+/// The run that the options describe. `earlier`: the object "training" of the config.json of the same folder,
+/// or null; numbers that were computed from a measured speed are taken from it, so that a resumed run is the
+/// same run.
+///
+/// Errors  UsageError for options that do not fit together
+learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t seed,
+                                      const nlohmann::ordered_json& earlier);
+
+/// Settings that identify a run. Numbers that the plan computes are included where they are known.
+nlohmann::ordered_json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
+                                         const LanguageText& text);
+
+/// Settings and plan as names and values, for people.
+std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,
+                                                                  const learning::LanguageRun& run,
+                                                                  const LanguageText& text,
+                                                                  const learning::LanguagePlan& plan);
+
+} // namespace mneme::cli

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+
+#include <ATen/ops/empty.h>
+#include <fmt/format.h>
+
+#include "learning/language_run.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/language/model.h"
+#include "mneme/nn/tensor_file.h"
+#include "mneme/training/checkpoint_folder.h"
+#include "mneme/training/language_trainer.h"
+
+namespace mneme::learning {
+namespace {
+
+using training::Checkpoint;
+using training::LanguageTrainer;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kMetrics = "metrics.jsonl";    // file, and tensor of a checkpoint
+constexpr const char* kRecorded = "events recorded"; // text of a checkpoint
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+std::unique_ptr<language::Model> model_of(const LanguageJob& job) {
+  const training::LanguageModelSize& size = job.run.model;
+  language::ModelConfig config{.type = size.type,
+                               .vocab_size = job.data->vocab_size(),
+                               .width = size.width,
+                               .layers = size.layers,
+                               .dropout = job.run.dropout,
+                               .seed = job.run.schedule.seed};
+  if (size.type != "lstm") { // which has neither heads nor positions
+    config.heads = size.heads;
+    config.max_length = size.length;
+  }
+  return language::make_model(config);
+}
+
+/// Time of one step: the shortest of a few gradients, after one that allocates memory.
+double measure_step(LanguageTrainer& trainer) {
+  constexpr double kSeconds = 2;
+  constexpr int kRepetitionsMin = 3, kRepetitionsMax = 20;
+  trainer.rehearse();
+  double best = HUGE_VAL;
+  const Clock::time_point begin = Clock::now();
+  for (int i = 0; i < kRepetitionsMax && (i < kRepetitionsMin || seconds_since(begin) < kSeconds); ++i) {
+    const Clock::time_point start = Clock::now();
+    trainer.rehearse();
+    best = std::min(best, seconds_since(start));
+  }
+  return best;
+}
+
+/// metrics.jsonl, and its text, which is a part of each checkpoint: a resumed run continues exactly there.
+class Metrics {
+public:
+  explicit Metrics(std::filesystem::path path) : path_(std::move(path)) {}
+
+  /// Replaces the file, which a run that was killed may have continued beyond its last checkpoint.
+  void reset(std::string text) {
+    text_ = std::move(text);
+    write_file_atomically(path_, text_);
+    file_.open(path_, std::ios::binary | std::ios::app);
+  }
+  void append(const std::string& lines) {
+    text_ += lines;
+    if (!file_.write(lines.data(), static_cast<std::streamsize>(lines.size())).flush()) {
+      throw OutputError(fmt::format("{}: cannot be written: {}.\n  Free some space on the disk; the same "
+                                    "command resumes from the last checkpoint.",
+                                    path_.string(), std::strerror(errno)));
+    }
+  }
+  const std::string& text() const { return text_; }
+
+private:
+  std::filesystem::path path_;
+  std::string text_;
+  std::ofstream file_;
+};
+
+class Run {
+public:
+  Run(const LanguageJob& job, Progress& progress)
+      : job_(job), progress_(progress), folder_(job.folder / "checkpoints", job.run.keep),
+        metrics_(job.folder / kMetrics) {}
+
+  LanguageFit run(const LanguagePlanned& planned) {
+    const Clock::time_point begin = Clock::now();
+    plan();
+    if (planned(fit_.plan)) {
+      train();
+    }
+    fit_.steps_skipped = trainer_->steps_skipped();
+    fit_.records = parse_records(metrics_.text(), kMetrics);
+    fit_.seconds = seconds_since(begin);
+    return std::move(fit_);
+  }
+
+private:
+  void plan() {
+    training::LanguageSchedule schedule = job_.run.schedule;
+    schedule.steps = 1; // provisional: the first trainer only measures the time
+    schedule.warmup_steps = 0;
+    trainer_.emplace(model_of(job_), *job_.data, schedule);
+    fit_.plan =
+        plan_of(job_.run, measure_step(*trainer_), static_cast<int64_t>(job_.data->validation.size()));
+    LanguagePlan& plan = fit_.plan;
+    schedule.steps = plan.steps;
+    schedule.warmup_steps = plan.warmup_steps;
+    trainer_.reset(); // before the second model is allocated
+    trainer_.emplace(model_of(job_), *job_.data, schedule);
+    plan.num_parameters = trainer_->num_parameters();
+    plan.rows_per_batch = trainer_->schedule().rows_per_batch;
+    plan.model_config = trainer_->model().config_json();
+    if (const std::optional<Checkpoint> checkpoint = find_checkpoint()) {
+      trainer_->restore(*checkpoint);
+      const at::Tensor& text = checkpoint->tensor(kMetrics);
+      if (text.scalar_type() != at::kByte) {
+        throw DataError(
+            fmt::format("{}: tensor \"{}\" is not of type uint8.\n  Use an unmodified checkpoint.",
+                        checkpoint->source, kMetrics));
+      }
+      resumed_metrics_.assign(reinterpret_cast<const char*>(text.const_data_ptr<uint8_t>()),
+                              static_cast<size_t>(text.numel()));
+      events_recorded_ = checkpoint->text(kRecorded) == "yes";
+      plan.steps_done = trainer_->steps_done();
+      plan.resumed_from = checkpoint->source;
+      plan.seconds *= static_cast<double>(plan.steps - plan.steps_done) / static_cast<double>(plan.steps);
+    }
+  }
+
+  std::optional<Checkpoint> find_checkpoint() {
+    if (!job_.resume_from.empty()) {
+      return training::load_checkpoint(job_.resume_from);
+    }
+    return folder_.newest([&](const std::string& reason) {
+      progress_.message(
+          fmt::format("A damaged checkpoint is ignored, and the one before it used: {}", reason));
+    });
+  }
+
+  void train() {
+    metrics_.reset(std::move(resumed_metrics_));
+    tokens::write_tokenizer(job_.folder, job_.tokenizer);
+    progress_.start("step", fit_.plan.steps);
+    progress_.skip(trainer_->steps_done());
+    try {
+      while (true) {
+        record_events();
+        if (trainer_->finished()) {
+          break;
+        }
+        step();
+      }
+    } catch (const Interrupted&) {
+      save();
+      progress_.finish();
+      throw;
+    }
+    progress_.finish();
+  }
+
+  void step() {
+    const Clock::time_point begin = Clock::now();
+    const training::LanguageStep result = trainer_->step();
+    const double seconds = seconds_since(begin);
+    metrics_.append(line_of({.kind = LanguageRecord::Kind::step,
+                             .step = trainer_->steps_done(),
+                             .loss = result.skipped ? std::nan("") : result.loss,
+                             .bits_per_byte = result.skipped ? std::nan("") : result.bits_per_byte,
+                             .gradient_norm = result.gradient_norm,
+                             .learning_rate = result.learning_rate}));
+    events_recorded_ = false;
+    ++fit_.steps_here;
+    fit_.seconds_in_steps += seconds;
+    if (result.skipped) {
+      progress_.message(fmt::format("Step {} was skipped, because its loss is {} and its gradient norm {}.",
+                                    trainer_->steps_done(), result.loss, result.gradient_norm));
+    }
+    progress_.status(fmt::format(
+        "loss {:.4f} nats/token ({:.3f} bits/byte) | norm {:.2f} | lr {:.1e} | {:.0f} ms | {:.1f}k tok/s",
+        result.loss, result.bits_per_byte, result.gradient_norm, result.learning_rate, 1e3 * seconds,
+        1e-3 * static_cast<double>(trainer_->schedule().tokens_per_step()) / seconds));
+    progress_.advance();
+  }
+
+  bool is_due(int64_t every) const {
+    const int64_t done = trainer_->steps_done();
+    return every > 0 && (done % every == 0 || trainer_->finished());
+  }
+
+  /// Validation and sample after this number of steps, then the checkpoint. Metrics are complete when this
+  /// returns; if it is interrupted, they are as before.
+  void record_events() {
+    const int64_t done = trainer_->steps_done();
+    if (!events_recorded_) {
+      std::string lines;
+      if (is_due(fit_.plan.eval_every)) {
+        const training::LanguageScore score = trainer_->validate();
+        lines += line_of({.kind = LanguageRecord::Kind::validation,
+                          .step = done,
+                          .loss = score.loss,
+                          .bits_per_byte = score.bits_per_byte});
+        progress_.message(fmt::format("step {}: validation loss {:.4f} nats/token, {:.3f} bits/byte", done,
+                                      score.loss, score.bits_per_byte));
+      }
+      if (done > 0 && is_due(fit_.plan.sample_every)) {
+        const LanguageRecord record{
+            .kind = LanguageRecord::Kind::sample, .step = done, .loss = 0, .text = sample()};
+        lines += line_of(record);
+        progress_.message(fmt::format("step {}: sample\n  {}", done, indented(record.text)));
+      }
+      metrics_.append(lines);
+      events_recorded_ = true;
+    }
+    const bool is_new = done > fit_.plan.steps_done || fit_.plan.resumed_from.empty();
+    if (is_new && (is_due(fit_.plan.save_every) || trainer_->finished())) {
+      save();
+    }
+  }
+
+  std::string sample() {
+    constexpr int64_t kTokens = 200;
+    constexpr double kTemperature = 0.8;
+    const std::optional<int32_t> end = job_.tokenizer.end_of_text();
+    const std::vector<int32_t> prompt = end ? std::vector<int32_t>{*end} : job_.tokenizer.encode("\n");
+    const int64_t count =
+        std::min(kTokens, trainer_->schedule().length - static_cast<int64_t>(prompt.size()));
+    return job_.tokenizer.decode(trainer_->sample(prompt, std::max<int64_t>(count, 1), kTemperature));
+  }
+
+  static std::string indented(const std::string& text) {
+    std::string lines;
+    for (const char letter : text) {
+      lines += letter;
+      if (letter == '\n') {
+        lines += "  ";
+      }
+    }
+    return lines;
+  }
+
+  void save() {
+    Checkpoint checkpoint = trainer_->checkpoint();
+    const std::string& text = metrics_.text();
+    at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
+    std::copy(text.begin(), text.end(), reinterpret_cast<char*>(bytes.mutable_data_ptr<uint8_t>()));
+    checkpoint.tensors.emplace(kMetrics, bytes);
+    checkpoint.texts.emplace(kRecorded, events_recorded_ ? "yes" : "no");
+    nn::write_tensor_file(job_.folder / "model.safetensors",
+                          {trainer_->model().published_state(), {{"format", "pt"}}});
+    folder_.save(trainer_->steps_done(), checkpoint);
+  }
+
+  const LanguageJob& job_;
+  Progress& progress_;
+  training::CheckpointFolder folder_;
+  Metrics metrics_;
+  std::optional<LanguageTrainer> trainer_;
+  LanguageFit fit_;
+  std::string resumed_metrics_;
+  bool events_recorded_ = false; ///< those of the current number of steps
+};
+
+LanguageFit train(const LanguageJob& job, const LanguagePlanned& planned, Progress& progress) {
+  return Run(job, progress).run(planned);
+}
+
+[[maybe_unused]] const bool implemented = train_language_model.implement(train);
+
+} // namespace
+} // namespace mneme::learning

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+#include "language/head_model.h"
+
+#include <ATen/Functions.h>
+
+#include "mneme/core/error.h"
+#include "mneme/ops/linear_cross_entropy.h"
+
+namespace mneme::language {
+
+void refuse(const std::string& problem, const std::string& how_to_fix) {
+  throw UsageError("mneme::language: " + problem + "\n  " + how_to_fix);
+}
+
+LossSum HeadModel::loss(const at::Tensor& ids, const at::Tensor& targets) {
+  if (!targets.defined() || targets.sizes() != ids.sizes()) {
+    refuse(c10::str("the targets are ",
+                    targets.defined() ? c10::str("of shape ", targets.sizes()) : "undefined",
+                    ", but the ids are of shape ", ids.sizes(), "."),
+           "Each token needs one target; -100 is not counted.");
+  }
+  const ops::CrossEntropySum loss =
+      ops::linear_cross_entropy(head_input(ids).flatten(0, 1), words(), bias(), targets.flatten());
+  return {loss.sum, loss.count};
+}
+
+at::Tensor HeadModel::logits(const at::Tensor& ids) {
+  return at::linear(head_input(ids), words(), bias());
+}
+
+void check_step(const at::Tensor& ids) {
+  if (!ids.defined() || ids.dim() != 2 || ids.numel() == 0) {
+    refuse(c10::str("the ids of a step are ",
+                    ids.defined() ? c10::str("of shape ", ids.sizes()) : "undefined",
+                    ", but at least one token is needed."),
+           "A single token is of shape [1, 1].");
+  }
+}
+
+void check_format(const nn::TensorFile& file, const char* format, const std::string& source) {
+  const auto found = file.texts.find("format");
+  if (found == file.texts.end() || found->second != format) {
+    throw DataError(c10::str(source, ": its format is ",
+                             found == file.texts.end() ? "not stated" : "\"" + found->second + "\"",
+                             ", expected \"", format, "\".\n  Is it the state of this kind of model?"));
+  }
+}
+
+at::Tensor tensor_in(const nn::TensorFile& file, const char* name, const std::string& source) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) {
+    throw DataError(
+        c10::str(source, ": the tensor \"", name, "\" is missing.\n  The file was damaged or changed."));
+  }
+  return found->second;
+}
+
+} // namespace mneme::language

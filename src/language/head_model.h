@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+
+/// Base class of the models of this module: logits = words . head_input + bias.
+#pragma once
+
+#include "mneme/language/model.h"
+
+namespace mneme::language {
+
+class HeadModel : public Model {
+public:
+  LossSum loss(const at::Tensor& ids, const at::Tensor& targets) override;
+  at::Tensor logits(const at::Tensor& ids) override;
+
+protected:
+  virtual at::Tensor head_input(const at::Tensor& ids) = 0; ///< [B, T, width]
+  virtual at::Tensor words() = 0;                           ///< [vocab_size, width]
+  virtual at::Tensor bias() { return {}; }                  ///< [vocab_size]; undefined: none
+};
+
+/// Throws a UsageError: "mneme::language: PROBLEM", and the fix on a second line.
+[[noreturn]] void refuse(const std::string& problem, const std::string& how_to_fix);
+
+/// Errors  UsageError unless the ids are [B, T] with at least one token
+void check_step(const at::Tensor& ids);
+
+/// Errors  UsageError for the state of a model of another type
+template <class State> State& own_state(ModelState& state, const char* type) {
+  auto* own = dynamic_cast<State*>(&state);
+  if (own == nullptr) {
+    refuse(std::string("the state is not that of a model of the type \"") + type + "\".",
+           "Start it with the model that continues it.");
+  }
+  return *own;
+}
+
+/// Checks the format of a state file. Errors  DataError that begins with `source`
+void check_format(const nn::TensorFile& file, const char* format, const std::string& source);
+/// A tensor of a state file. Errors  DataError that begins with `source`
+at::Tensor tensor_in(const nn::TensorFile& file, const char* name, const std::string& source);
+
+} // namespace mneme::language

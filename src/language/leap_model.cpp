@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+
+#include <array>
+
+#include <ATen/Functions.h>
+
+#include "language/head_model.h"
+#include "language/models.h"
+#include "mneme/nn/leap_folder.h"
+
+namespace mneme::language {
+namespace {
+
+constexpr const char* kType = "leap";
+
+class LeapState : public ModelState {
+public:
+  explicit LeapState(nn::LeapModelState state_) : state(std::move(state_)) {}
+
+  std::unique_ptr<ModelState> clone() const override {
+    nn::LeapModelState copy = state; // a step may update the tensors in place
+    for (ops::LeapState& layer : copy.layers) {
+      for (at::Tensor* tensor : {&layer.sums, &layer.reference, &layer.logit, &layer.key, &layer.value,
+                                 &layer.scan, &layer.windows}) {
+        *tensor = tensor->defined() ? tensor->clone() : *tensor;
+      }
+    }
+    return std::make_unique<LeapState>(std::move(copy));
+  }
+  nn::TensorFile to_file() const override { return nn::to_file(state); }
+  int64_t position() const override { return state.position; }
+
+  nn::LeapModelState state;
+};
+
+class LeapModel : public HeadModel {
+public:
+  explicit LeapModel(nn::LeapForCausalLM model) : model_(std::move(model)) {}
+
+  std::string type() const override { return kType; }
+  torch::nn::Module& module() override { return *model_; }
+  int64_t vocab_size() const override { return model_->config.vocab_size(); }
+  std::optional<int64_t> max_length() const override {
+    const nn::LeapConfig& config = model_->config;
+    return config.positions() == nn::LeapPositions::learned ? std::optional(config.max_positions())
+                                                            : std::nullopt;
+  }
+  bool is_recurrent() const override { return true; }
+
+  std::unique_ptr<ModelState> start(int64_t) const override {
+    return std::make_unique<LeapState>(nn::LeapModelState());
+  }
+  at::Tensor step(const at::Tensor& ids, ModelState& state) override {
+    check_step(ids);
+    auto& own = own_state<LeapState>(state, kType);
+    nn::LeapLMStep next = model_->step(ids, std::move(own.state));
+    own.state = std::move(next.state);
+    return next.logits;
+  }
+  std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
+                                         const std::string& source) const override {
+    return std::make_unique<LeapState>(nn::leap_state_from(file, source));
+  }
+
+  std::string config_json() const override { return nn::to_json(model_->config); }
+  nn::NamedTensors published_state() override { return nn::causal_lm_state(*model_); }
+
+protected:
+  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
+  at::Tensor words() override { return model_->word_embedding->weight; }
+
+private:
+  nn::LeapForCausalLM model_;
+};
+
+} // namespace
+
+std::unique_ptr<Model> make_leap(const ModelConfig& config) {
+  return std::make_unique<LeapModel>(nn::LeapForCausalLM(nn::LeapConfig()
+                                                             .vocab_size(config.vocab_size)
+                                                             .hidden_size(config.width)
+                                                             .num_heads(config.heads)
+                                                             .num_layers(config.layers)
+                                                             .max_positions(config.max_length)
+                                                             .dropout(config.dropout)
+                                                             .positions(nn::leap_positions(config.positions))
+                                                             .seed(config.seed)));
+}
+
+std::unique_ptr<Model> read_leap(const std::filesystem::path& folder, std::vector<std::string>* notes) {
+  return std::make_unique<LeapModel>(nn::read_leap_model(folder, "", notes));
+}
+
+} // namespace mneme::language

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+
+#include <ATen/Functions.h>
+
+#include "language/head_model.h"
+#include "language/models.h"
+#include "mneme/core/error.h"
+#include "mneme/nn/lm_folders.h"
+
+namespace mneme::language {
+namespace {
+
+constexpr const char* kType = "lstm";
+constexpr const char* kFormat = "mneme LSTM state 1";
+
+class LstmModelState : public ModelState {
+public:
+  std::unique_ptr<ModelState> clone() const override { // steps replace the tensors: no copy is needed
+    return std::make_unique<LstmModelState>(*this);
+  }
+  nn::TensorFile to_file() const override {
+    nn::TensorFile file{.texts = {{"format", kFormat}}};
+    file.tensors["position"] = at::scalar_tensor(tokens, at::kLong);
+    if (state.hidden.defined()) {
+      file.tensors["hidden"] = state.hidden.cpu();
+      file.tensors["cell"] = state.cell.cpu();
+    }
+    return file;
+  }
+  int64_t position() const override { return tokens; }
+
+  nn::LstmState state;
+  int64_t tokens = 0;
+};
+
+class LstmModel : public HeadModel {
+public:
+  explicit LstmModel(nn::LstmForCausalLM model) : model_(std::move(model)) {}
+
+  std::string type() const override { return kType; }
+  torch::nn::Module& module() override { return *model_; }
+  int64_t vocab_size() const override { return model_->config.vocab_size(); }
+  std::optional<int64_t> max_length() const override { return std::nullopt; }
+  bool is_recurrent() const override { return true; }
+
+  std::unique_ptr<ModelState> start(int64_t) const override { return std::make_unique<LstmModelState>(); }
+  at::Tensor step(const at::Tensor& ids, ModelState& state) override {
+    check_step(ids);
+    const at::NoGradGuard no_gradient;
+    auto& own = own_state<LstmModelState>(state, kType);
+    if (own.state.hidden.defined() && own.state.hidden.size(1) != ids.size(0)) {
+      refuse(c10::str("the state is of ", own.state.hidden.size(1), " texts, but the ids are of ",
+                      ids.size(0), "."),
+             "Give the next tokens of the same texts.");
+    }
+    const at::Tensor logits = at::linear(model_->step(ids, own.state), words());
+    own.tokens += ids.size(1);
+    return logits;
+  }
+  std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
+                                         const std::string& source) const override {
+    check_format(file, kFormat, source);
+    auto state = std::make_unique<LstmModelState>();
+    const at::Tensor position = tensor_in(file, "position", source);
+    if (position.numel() != 1 || position.scalar_type() != at::kLong || position.item<int64_t>() < 0) {
+      throw DataError(source + ": \"position\" is not a whole number >= 0.\n  The file was damaged.");
+    }
+    state->tokens = position.item<int64_t>();
+    if (state->tokens == 0) {
+      return state;
+    }
+    state->state = {tensor_in(file, "hidden", source), tensor_in(file, "cell", source)};
+    const nn::LstmConfig& config = model_->config;
+    for (const at::Tensor& tensor : {state->state.hidden, state->state.cell}) {
+      if (tensor.dim() != 3 || tensor.size(0) != config.num_layers() ||
+          tensor.size(2) != config.hidden_size() || tensor.sizes() != state->state.cell.sizes() ||
+          tensor.scalar_type() != model_->word_embedding->weight.scalar_type()) {
+        throw DataError(
+            c10::str(source, ": the state is of shape ", tensor.sizes(), " and type ", tensor.scalar_type(),
+                     ", expected [", config.num_layers(), ", texts, ", config.hidden_size(), "] of type ",
+                     model_->word_embedding->weight.scalar_type(), ".\n  Is it the state of this model?"));
+      }
+    }
+    return state;
+  }
+
+  std::string config_json() const override { return nn::to_json(model_->config); }
+  nn::NamedTensors published_state() override { return nn::causal_lm_state(*model_); }
+
+protected:
+  at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
+  at::Tensor words() override { return model_->word_embedding->weight; }
+
+private:
+  nn::LstmForCausalLM model_;
+};
+
+} // namespace
+
+std::unique_ptr<Model> make_lstm(const ModelConfig& config) {
+  return std::make_unique<LstmModel>(
+      nn::LstmForCausalLM(nn::LstmConfig(config.vocab_size, config.width, config.layers)
+                              .dropout(config.dropout)
+                              .seed(config.seed)));
+}
+
+std::unique_ptr<Model> read_lstm(const std::filesystem::path& folder, std::vector<std::string>* notes) {
+  return std::make_unique<LstmModel>(nn::read_lstm_model(folder, "", notes));
+}
+
+} // namespace mneme::language

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/linear_cross_entropy.h"
+
+#include <algorithm>
+
+#include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "kernels/dot/dot.h"
+#include "kernels/weighted_sum/weighted_sum.h"
+#include "mneme/core/parallel.h"
+#include "ops/checks.h"
+
+namespace mneme::ops {
+namespace {
+
+const Checks kChecks("linear_cross_entropy");
+
+constexpr int64_t kChunkElements = int64_t{1} << 22; // logits of a chunk: 16 MiB in float32
+constexpr int64_t kMinChunkRows = 16, kMaxChunkRows = 1024;
+constexpr int64_t kTaskRows = 32;  // rows of a chunk that a thread processes at a time
+constexpr int64_t kTaskWords = 64; // rows of the gradient of the weight that a thread processes at a time
+
+struct Head {
+  const at::Tensor &hidden, &weight, &bias, &targets; ///< contiguous; all targets are counted
+};
+
+/// Gradients of the sum; undefined where they are not required.
+struct HeadGradients {
+  at::Tensor hidden, weight, bias;
+
+  bool any() const { return hidden.defined() || weight.defined() || bias.defined(); }
+};
+
+int64_t chunk_rows(int64_t rows, int64_t vocabulary) {
+  return std::min(rows, std::clamp(kChunkElements / vocabulary, kMinChunkRows, kMaxChunkRows));
+}
+
+/// Replaces logits [R, V] by their log-probabilities and returns the losses [R].
+at::Tensor row_losses(at::Tensor& logits, const at::Tensor& targets) {
+  // log_softmax divides its work by rows, so that its result does not depend on the number of threads.
+  at::_log_softmax_out(logits, logits, 1, false);
+  return logits.gather(1, targets.unsqueeze(1)).squeeze(1).neg();
+}
+
+/// Replaces log-probabilities [R, V] by the gradient of the sum of the losses with respect to the logits.
+void to_logit_gradient(at::Tensor& log_probabilities, const at::Tensor& targets) {
+  log_probabilities.exp_();
+  const at::Tensor index = targets.unsqueeze(1);
+  log_probabilities.scatter_add_(1, index, at::full_like(index, -1, log_probabilities.options()));
+}
+
+/// A chunk on mneme's kernels, which are deterministic: tasks have fixed sizes, and every sum is computed by
+/// one thread in a fixed order. Returns the losses of the rows.
+template <class T>
+at::Tensor chunk_on_kernels(const Head& head, int64_t first, int64_t rows, const at::Tensor& buffer,
+                            HeadGradients& gradients) {
+  const int64_t size = head.hidden.size(1), words = head.weight.size(0);
+  at::Tensor losses = at::empty({rows}, head.hidden.options());
+  parallel_for(rows, kTaskRows, [&](int64_t begin, int64_t end) {
+    const at::Tensor hidden = head.hidden.narrow(0, first + begin, end - begin),
+                     targets = head.targets.narrow(0, first + begin, end - begin);
+    at::Tensor logits = buffer.narrow(0, begin, end - begin);
+    kernels::dot({.queries = hidden.const_data_ptr<T>(),
+                  .stored = head.weight.const_data_ptr<T>(),
+                  .scores = logits.mutable_data_ptr<T>(),
+                  .num_queries = end - begin,
+                  .num_stored = words,
+                  .size = size});
+    if (head.bias.defined()) {
+      logits.add_(head.bias);
+    }
+    losses.narrow(0, begin, end - begin).copy_(row_losses(logits, targets));
+    if (gradients.any()) {
+      to_logit_gradient(logits, targets);
+    }
+    if (gradients.hidden.defined()) {
+      kernels::weighted_sum({.weights = logits.const_data_ptr<T>(),
+                             .values = head.weight.const_data_ptr<T>(),
+                             .sums = gradients.hidden.mutable_data_ptr<T>() + (first + begin) * size,
+                             .num_queries = end - begin,
+                             .num_stored = words,
+                             .value_size = size,
+                             .weight_stride = words});
+    }
+  });
+  if (gradients.weight.defined() || gradients.bias.defined()) {
+    parallel_for(words, kTaskWords, [&](int64_t begin, int64_t end) {
+      const at::Tensor columns = buffer.narrow(0, 0, rows).narrow(1, begin, end - begin).t().contiguous();
+      if (gradients.bias.defined()) {
+        gradients.bias.narrow(0, begin, end - begin).add_(columns.sum(1));
+      }
+      if (gradients.weight.defined()) {
+        kernels::weighted_sum({.weights = columns.const_data_ptr<T>(),
+                               .values = head.hidden.const_data_ptr<T>() + first * size,
+                               .sums = gradients.weight.mutable_data_ptr<T>() + begin * size,
+                               .num_queries = end - begin,
+                               .num_stored = rows,
+                               .value_size = size,
+                               .weight_stride = rows});
+      }
+    });
+  }
+  return losses;
+}
+
+/// A chunk on LibTorch, with logits in at least float32.
+at::Tensor chunk_on_libtorch(const Head& head, int64_t first, int64_t rows, HeadGradients& gradients) {
+  const at::Tensor hidden = head.hidden.narrow(0, first, rows), targets = head.targets.narrow(0, first, rows);
+  at::Tensor logits =
+      head.bias.defined() ? at::addmm(head.bias, hidden, head.weight.t()) : at::mm(hidden, head.weight.t());
+  logits = logits.scalar_type() == at::kDouble ? logits : logits.to(at::kFloat);
+  const at::Tensor losses = row_losses(logits, targets);
+  if (gradients.any()) {
+    to_logit_gradient(logits, targets);
+    logits = logits.to(hidden.scalar_type());
+  }
+  if (gradients.hidden.defined()) {
+    gradients.hidden.narrow(0, first, rows).copy_(at::mm(logits, head.weight));
+  }
+  if (gradients.weight.defined()) {
+    gradients.weight.addmm_(logits.t(), hidden);
+  }
+  if (gradients.bias.defined()) {
+    gradients.bias.add_(logits.sum(0));
+  }
+  return losses;
+}
+
+/// The sum of the losses, in float64; adds to the gradients.
+at::Tensor sum_of_losses(const Head& head, HeadGradients& gradients) {
+  const int64_t rows = head.hidden.size(0), words = head.weight.size(0);
+  const at::ScalarType type = head.hidden.scalar_type();
+  const bool on_kernels = head.hidden.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
+  const int64_t step = chunk_rows(rows, words);
+  const at::Tensor buffer = on_kernels ? at::empty({step, words}, head.hidden.options()) : at::Tensor();
+  at::Tensor losses = at::empty({rows}, head.hidden.options().dtype(at::kDouble));
+  for (int64_t first = 0; first < rows; first += step) {
+    const int64_t count = std::min(step, rows - first);
+    at::Tensor chunk;
+    if (!on_kernels) {
+      chunk = chunk_on_libtorch(head, first, count, gradients);
+    } else if (type == at::kDouble) {
+      chunk = chunk_on_kernels<double>(head, first, count, buffer, gradients);
+    } else {
+      chunk = chunk_on_kernels<float>(head, first, count, buffer, gradients);
+    }
+    losses.narrow(0, first, count).copy_(chunk);
+  }
+  if (!losses.device().is_cpu()) {
+    return losses.sum();
+  }
+  double sum = 0; // in order: a parallel sum would depend on the number of threads
+  for (int64_t row = 0; row < rows; ++row) {
+    sum += losses.const_data_ptr<double>()[row];
+  }
+  return at::scalar_tensor(sum, losses.options());
+}
+
+at::Tensor zeros_if_required(const at::Tensor& input) {
+  return input.defined() && input.requires_grad() ? at::zeros_like(input) : at::Tensor();
+}
+
+class LinearCrossEntropy : public torch::autograd::Function<LinearCrossEntropy> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden,
+                            const at::Tensor& weight, const std::optional<at::Tensor>& given_bias,
+                            const at::Tensor& targets) {
+    const at::Tensor bias = given_bias.value_or(at::Tensor());
+    const Head head{hidden, weight, bias, targets};
+    HeadGradients gradients{zeros_if_required(hidden), zeros_if_required(weight), zeros_if_required(bias)};
+    const at::Tensor sum = sum_of_losses(head, gradients);
+    context->save_for_backward({gradients.hidden, gradients.weight, gradients.bias});
+    return sum;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& d_sum) {
+    kChecks.no_double_backward();
+    torch::autograd::variable_list gradients = context->get_saved_variables();
+    for (at::Tensor& gradient : gradients) {
+      gradient = gradient.defined() ? gradient * d_sum[0].to(gradient.scalar_type()) : gradient;
+    }
+    return {gradients[0], gradients[1], gradients[2], {}};
+  }
+};
+
+void check(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias,
+           const at::Tensor& targets) {
+  const Checks::Named h{"hidden", hidden}, w{"weight", weight}, b{"bias", bias}, t{"targets", targets};
+  kChecks.defined(h, "rows, features");
+  kChecks.defined(w, "words, features");
+  kChecks.defined(t, "rows");
+  kChecks.dimensions(h, 2, "rows, features", "Use flatten(0, 1) on a batch of sequences.");
+  kChecks.dimensions(w, 2, "words, features", "It has one row per word of the vocabulary.");
+  kChecks.dimensions(t, 1, "rows", "Use flatten() on a batch of sequences.");
+  kChecks.floating_point(h);
+  kChecks.same_type(h, w);
+  kChecks.same_device(h, w);
+  kChecks.same_device(h, t);
+  kChecks.same_size(h, 1, w, 1, "features", "Logits are dot products over features.");
+  kChecks.same_size(h, 0, t, 0, "rows", "Each row needs one target; -100 is not counted.");
+  if (bias.defined()) {
+    kChecks.dimensions(b, 1, "words", "It has one number per word of the vocabulary.");
+    kChecks.same_type(h, b);
+    kChecks.same_device(h, b);
+    kChecks.same_size(w, 0, b, 0, "words", "Each word has one bias.");
+  }
+  if (weight.size(0) < 1) {
+    kChecks.fail(c10::str("weight is of shape ", weight.sizes(), ", which has no word."),
+                 "At least one word is needed.");
+  }
+  if (targets.scalar_type() != at::kLong) {
+    kChecks.fail(c10::str("targets are of type ", targets.scalar_type(), ", expected Long."),
+                 "Targets are indices of words.");
+  }
+}
+
+/// Indices of the counted targets. Errors  UsageError for a target that is no word
+at::Tensor counted_rows(const at::Tensor& targets, int64_t words) {
+  const at::Tensor counted = (targets != kIgnoredTarget).nonzero().squeeze(1);
+  if (counted.size(0) > 0) {
+    const at::Tensor used = targets.index_select(0, counted);
+    const int64_t min = used.min().item<int64_t>(), max = used.max().item<int64_t>();
+    if (min < 0 || max >= words) {
+      kChecks.fail(c10::str("targets range from ", min, " to ", max, ", but there are ", words,
+                            " words: 0 to ", words - 1, "."),
+                   "Targets that should not be counted are -100.");
+    }
+  }
+  return counted;
+}
+
+} // namespace
+
+CrossEntropySum linear_cross_entropy(const at::Tensor& hidden, const at::Tensor& weight,
+                                     const at::Tensor& bias, const at::Tensor& targets) {
+  check(hidden, weight, bias, targets);
+  const at::Tensor counted = counted_rows(targets, weight.size(0));
+  const int64_t count = counted.size(0);
+  const bool all = count == targets.size(0);
+  const at::Tensor rows = (all ? hidden : hidden.index_select(0, counted)).contiguous(),
+                   used = (all ? targets : targets.index_select(0, counted)).contiguous();
+  const at::Tensor matrix = weight.contiguous(), offsets = bias.defined() ? bias.contiguous() : at::Tensor();
+  if (!at::GradMode::is_enabled()) {
+    HeadGradients none;
+    return {sum_of_losses({rows, matrix, offsets, used}, none), count};
+  }
+  const std::optional<at::Tensor> given_bias = bias.defined() ? std::optional(offsets) : std::nullopt;
+  return {LinearCrossEntropy::apply(rows, matrix, given_bias, used), count};
+}
+
+} // namespace mneme::ops

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+
+#include <csignal>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/core/random.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::expect_contains;
+using testing::ProgramOptions;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using Arguments = std::vector<std::string>;
+
+#ifdef MNEME_WITH_TORCH
+
+/// Sentences with structure.
+std::string text_of(int64_t sentences, uint64_t seed = 1) {
+  const std::vector<std::string> subjects = {"the cat", "a dog", "the queen", "my friend"},
+                                 verbs = {" sees ", " likes ", " finds "},
+                                 objects = {"the moon", "a fish", "some bread", "an old book"};
+  Random random(seed);
+  std::string text;
+  for (int64_t i = 0; i < sentences; ++i) {
+    text += subjects[random.below(subjects.size())] + verbs[random.below(verbs.size())] +
+            objects[random.below(objects.size())] + ".\n";
+  }
+  return text;
+}
+
+/// A folder with a text, and the arguments of a short training run on it.
+class TrainLm : public ::testing::Test {
+protected:
+  void SetUp() override { testing::write_text(folder_ / "text.txt", text_of(300)); }
+
+  Arguments command(const std::string& run, const Arguments& more = {}) const {
+    Arguments arguments = {"train",
+                           "lm",
+                           "--text",
+                           (folder_ / "text.txt").string(),
+                           "--out",
+                           path(run),
+                           "--layers",
+                           "1",
+                           "--width",
+                           "16",
+                           "--heads",
+                           "2",
+                           "--length",
+                           "16",
+                           "--tokens-per-step",
+                           "128",
+                           "--lr",
+                           "1e-2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  ProgramResult train(const std::string& run, const Arguments& more = {},
+                      const ProgramOptions& options = {.timeout = std::chrono::seconds(120)}) const {
+    return run_mneme(command(run, more), options);
+  }
+  std::string path(const std::string& run) const { return (folder_ / run).string(); }
+  nlohmann::json config(const std::string& run) const {
+    return nlohmann::json::parse(read_text(folder_ / run / "config.json"));
+  }
+  std::vector<nlohmann::json> metrics(const std::string& run) const {
+    std::vector<nlohmann::json> lines;
+    std::ifstream file(folder_ / run / "metrics.jsonl");
+    for (std::string line; std::getline(file, line);) {
+      lines.push_back(nlohmann::json::parse(line));
+    }
+    return lines;
+  }
+  void expect_same_run(const std::string& a, const std::string& b) const {
+    for (const char* name : {"metrics.jsonl", "model.safetensors", "config.json", "learning.csv",
+                             "index.html", "tokenizer.json"}) {
+      EXPECT_EQ(read_text(folder_ / a / name) == read_text(folder_ / b / name), true) << name;
+    }
+  }
+
+  TemporaryFolder folder_;
+};
+
+const Arguments kShort = {"--steps", "20", "--eval-every", "10", "--sample-every", "20", "--save-every", "5"};
+
+TEST_F(TrainLm, WritesAModelThatDoesNotDependOnThreads) {
+  Arguments one = kShort, two = kShort;
+  one.insert(one.end(), {"--threads", "1"});
+  two.insert(two.end(), {"--threads", "2"});
+  const ProgramResult result = train("one", one);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  expect_contains(result.out, {"parameters", "SHA-256", "estimated time", "per parameter",
+                               "the same command resumes", "validation loss", "bits per byte"});
+  expect_contains(result.err, {"step 10: validation loss", "step 20: sample", "tok/s", "norm"});
+  ASSERT_EQ(train("two", two).exit_code, 0);
+  expect_same_run("one", "two");
+  const std::vector<nlohmann::json> lines = metrics("one");
+  ASSERT_EQ(lines.size(), 20U + 3 + 1); // steps, validations after 0, 10 and 20, a sample
+  EXPECT_EQ(lines.front().at("step"), 0);
+  EXPECT_LT(lines.at(22).at("validation_loss"), lines.front().at("validation_loss"));
+  EXPECT_EQ(lines.at(1).at("step"), 1);
+  for (const char* key : {"loss", "bits_per_byte", "gradient_norm", "learning_rate"}) {
+    EXPECT_TRUE(lines.at(1).at(key).is_number()) << key;
+  }
+  EXPECT_TRUE(lines.back().at("sample").is_string());
+  const nlohmann::json settings = config("one").at("training");
+  EXPECT_EQ(settings.at("steps"), 20);
+  EXPECT_EQ(settings.at("training_text").at("sha256").get<std::string>().size(), 64U);
+  std::set<std::string> checkpoints;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "one/checkpoints")) {
+    checkpoints.insert(entry.path().filename().string());
+  }
+  EXPECT_EQ(checkpoints, (std::set<std::string>{"step-000000015.safetensors", "step-000000020.safetensors"}));
+}
+
+TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {
+  Arguments options = kShort;
+  testing::write_text(folder_ / "val.txt", "abc");
+  options.insert(options.end(), {"--val", (folder_ / "val.txt").string()});
+  ASSERT_EQ(train("run", options).exit_code, 0);
+  EXPECT_EQ(config("run").at("training").at("validation_text").at("sha256"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST_F(TrainLm, EndsWithTheSameBytesHoweverOftenItIsKilled) {
+  const Arguments options = {"--steps",        "60", "--eval-every", "15",
+                             "--sample-every", "30", "--save-every", "4"};
+  ASSERT_EQ(train("whole", options).exit_code, 0);
+  Random random(17);
+  const auto with_threads = [&](Arguments more) {
+    more.insert(more.end(), {"--threads", std::to_string(1 + random.below(3))});
+    return more;
+  };
+  int killed = 0;
+  for (const char* after : {"step 0: validation", "step 15: validation", "step 15: validation",
+                            "step 30: sample", "step 45: validation"}) {
+    const ProgramResult result =
+        train("killed", with_threads(options),
+              {.signal = SIGKILL, .signal_after = after, .timeout = std::chrono::seconds(120)});
+    killed += result.signal == SIGKILL ? 1 : 0;
+  }
+  for (int i = 0; i < 12; ++i) { // at random times, before, between and in the steps and checkpoints
+    Arguments command = {"timeout", "-s", "KILL", std::to_string(0.4 + 0.8 * random.uniform()),
+                         MNEME_PROGRAM};
+    const Arguments train = this->command("killed", with_threads(options));
+    command.insert(command.end(), train.begin(), train.end());
+    const ProgramResult result = testing::run_program(command, {.timeout = std::chrono::seconds(120)});
+    if (result.exit_code == 0) {
+      break;
+    }
+    ++killed;
+  }
+  EXPECT_GE(killed, 3);
+  const ProgramResult last = train("killed", with_threads(options));
+  ASSERT_EQ(last.exit_code, 0) << last.err;
+  expect_same_run("whole", "killed");
+}
+
+TEST_F(TrainLm, WritesACheckpointWhenItIsInterrupted) {
+  const Arguments options = {"--steps", "40", "--eval-every", "10", "--save-every", "0"};
+  ASSERT_EQ(train("whole", options).exit_code, 0);
+  const ProgramResult result =
+      train("ended", options,
+            {.signal = SIGINT, .signal_after = "step 20: validation", .timeout = std::chrono::seconds(120)});
+  EXPECT_EQ(result.exit_code, 130) << result.err;
+  const ProgramResult resumed = train("ended", options);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_TRUE(contains(resumed.out, "resumed          from step 2")) << resumed.out;
+  expect_same_run("whole", "ended");
+}
+
+TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  const std::string before = read_text(folder_ / "run/config.json");
+  const auto refused = [&](const Arguments& more, const Arguments& expected) {
+    Arguments options = kShort;
+    options.insert(options.end(), more.begin(), more.end());
+    const ProgramResult result = train("run", options);
+    EXPECT_EQ(result.exit_code, 2) << result.out;
+    expect_contains(result.err, expected);
+    EXPECT_EQ(read_text(folder_ / "run/config.json"), before);
+  };
+  refused({"--weight-decay", "0.2"}, {"training.weight_decay 0.1 (requested: 0.2)"});
+  refused({"--seed", "2"}, {"training.seed 1 (requested: 2)"});
+  refused({"--batch", "1"}, {"training.rows_per_batch"});
+  refused({"--model", "lstm", "--preset", "tiny"}, {"heads"});
+  refused({"--resume", "never"}, {"contains checkpoints", "--out"});
+  refused({"--resume", "no-such-file"}, {"no-such-file", "is not a file"});
+  testing::write_text(folder_ / "text.txt", text_of(300, 2));
+  refused({}, {"training.training_text.sha256"});
+}
+
+TEST_F(TrainLm, ResumesFromAFileOfTheUsersChoice) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  const std::string weights = read_text(folder_ / "run/model.safetensors"),
+                    lines = read_text(folder_ / "run/metrics.jsonl");
+  Arguments options = kShort;
+  options.insert(options.end(), {"--resume", path("run/checkpoints/step-000000015.safetensors")});
+  const ProgramResult result = train("run", options);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "from step 15"));
+  EXPECT_EQ(read_text(folder_ / "run/model.safetensors") == weights, true);
+  EXPECT_EQ(read_text(folder_ / "run/metrics.jsonl") == lines, true);
+  options.back() = path("run/model.safetensors");
+  const ProgramResult refused = train("run", options);
+  EXPECT_EQ(refused.exit_code, 3);
+  expect_contains(refused.err, {"model.safetensors", "format"});
+}
+
+TEST_F(TrainLm, UsesTheCheckpointBeforeADamagedOne) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  const std::string weights = read_text(folder_ / "run/model.safetensors");
+  const auto newest = folder_ / "run/checkpoints/step-000000020.safetensors";
+  std::filesystem::resize_file(newest, std::filesystem::file_size(newest) / 2);
+  const ProgramResult result = train("run", kShort);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  expect_contains(result.err, {"damaged checkpoint", "step-000000020"});
+  EXPECT_TRUE(contains(result.out, "from step 15"));
+  EXPECT_EQ(read_text(folder_ / "run/model.safetensors") == weights, true);
+}
+
+TEST_F(TrainLm, FixesTheNumberOfStepsOfARunLimitedByTime) {
+  const Arguments options = {"--minutes", "0.01", "--sample-every", "0"};
+  ASSERT_EQ(train("run", options).exit_code, 0);
+  const int64_t steps = config("run").at("training").at("steps");
+  EXPECT_GE(steps, 1);
+  EXPECT_EQ(metrics("run").back().at("step"), steps);
+  const std::string before = read_text(folder_ / "run/metrics.jsonl");
+  std::filesystem::remove_all(folder_ / "run/checkpoints"); // as if it had been killed before the first one
+  const ProgramResult again = train("run", options);
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(config("run").at("training").at("steps"), steps);
+  EXPECT_EQ(read_text(folder_ / "run/metrics.jsonl"), before);
+  EXPECT_EQ(train("run", {"--minutes", "0.02", "--sample-every", "0"}).exit_code, 2);
+}
+
+TEST_F(TrainLm, LearnsOneBatchByHeart) {
+  const ProgramResult passed =
+      run_mneme({"train", "lm", "--text", (folder_ / "text.txt").string(), "--out", path("one"),
+                 "--overfit-one-batch", "--layers", "2", "--width", "64", "--length", "32",
+                 "--tokens-per-step", "64", "--lr", "3e-3", "--json"},
+                {.timeout = std::chrono::seconds(120)});
+  EXPECT_EQ(passed.exit_code, 0) << passed.err;
+  const nlohmann::json document = nlohmann::json::parse(passed.out, nullptr, false);
+  EXPECT_EQ(document.at("overfit_passed"), true) << passed.out;
+  EXPECT_LT(document.at("training_loss"), 0.01);
+  const ProgramResult failed = train("two", {"--overfit-one-batch", "--steps", "3"});
+  EXPECT_EQ(failed.exit_code, 4);
+  EXPECT_TRUE(contains(failed.out, "must be below 0.01: failed")) << failed.out;
+}
+
+TEST_F(TrainLm, PrintsAPlanWithoutWritingAnything) {
+  const ProgramResult result = train("run", {"--dry-run", "--tokens", "12801"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  expect_contains(result.out, {"steps            101 (limit: 12801 tokens)", "estimated time"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+  const nlohmann::json document =
+      nlohmann::json::parse(train("run", {"--dry-run", "--steps", "7", "--json"}).out);
+  EXPECT_EQ(document.at("plan").at("steps"), 7);
+  EXPECT_GT(document.at("plan").at("parameters"), 1000);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+}
+
+TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
+  const auto refused = [&](const Arguments& more, const Arguments& expected) {
+    const ProgramResult result = train("run", more);
+    EXPECT_EQ(result.exit_code, 2) << result.out;
+    expect_contains(result.err, expected);
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "run/config.json"));
+  };
+  refused({"--steps", "3", "--minutes", "1"}, {"--steps, --minutes and --tokens", "only one"});
+  refused({"--width", "15"}, {"--width is 15", "multiple", "14"});
+  refused({"--tokens-per-step", "100"}, {"--tokens-per-step is 100", "16", "112"});
+  refused({"--betas", "0.9"}, {"--betas: 1 numbers"});
+  refused({"--warmup", "half"}, {"--warmup", "half"});
+  refused({"--length", "9000", "--tokens-per-step", "9000"}, {"9001"});
+  refused({"--model", "lstm"}, {"--heads", "LSTM"});
+  refused({"--val-share", "0", "--eval-every", "5"}, {"no validation text"});
+  const ProgramResult missing = run_mneme({"train", "lm", "--text", path("none.txt"), "--out", path("run")});
+  EXPECT_EQ(missing.exit_code, 3);
+  EXPECT_TRUE(contains(missing.err, "none.txt"));
+}
+
+// The commands of docs/how-to/train_a_language_model.md, with --dry-run.
+TEST_F(TrainLm, AcceptsTheCommandsOfItsHowToPage) {
+  testing::write_text(folder_ / "shakespeare.txt", text_of(400));
+  std::ifstream page(std::string(MNEME_SOURCE_DIR) + "/docs/how-to/train_a_language_model.md");
+  int commands = 0;
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("mneme train lm ")) {
+      continue;
+    }
+    std::istringstream words(line.substr(0, line.find('#')));
+    Arguments arguments;
+    for (std::string word; words >> word;) {
+      arguments.push_back(word);
+    }
+    arguments.erase(arguments.begin());
+    arguments.push_back("--dry-run");
+    const ProgramResult result =
+        run_mneme(arguments, {.folder = folder_.path(), .timeout = std::chrono::seconds(300)});
+    EXPECT_EQ(result.exit_code, 0) << line << "\n" << result.err;
+    EXPECT_TRUE(contains(result.out, "estimated time")) << line;
+    ++commands;
+  }
+  EXPECT_GE(commands, 4);
+}
+
+TEST_F(TrainLm, LeavesTheLastCheckpointIfTheDiskIsFull) {
+  ASSERT_EQ(train("run", kShort).exit_code, 0);
+  const std::string weights = read_text(folder_ / "run/model.safetensors");
+  std::filesystem::remove(folder_ / "run/checkpoints/step-000000020.safetensors");
+  // A limit of the shell in blocks of 1 kB: the metrics fit, a checkpoint does not.
+  Arguments options = kShort;
+  std::string line = "ulimit -f 40; exec \"$0\" \"$@\"";
+  Arguments command = {"bash", "-c", line, MNEME_PROGRAM};
+  const Arguments train_command = this->command("run", options);
+  command.insert(command.end(), train_command.begin(), train_command.end());
+  const ProgramResult result = testing::run_program(command, {.timeout = std::chrono::seconds(120)});
+  EXPECT_EQ(result.exit_code, 1) << result.out;
+  expect_contains(result.err, {"cannot write", "limit"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/checkpoints/step-000000020.safetensors"));
+  const ProgramResult resumed = train("run", options);
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_TRUE(contains(resumed.out, "from step 15"));
+  EXPECT_EQ(read_text(folder_ / "run/model.safetensors") == weights, true);
+}
+
+#endif
+
+} // namespace
+} // namespace mneme
