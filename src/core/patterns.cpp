@@ -52,6 +52,11 @@ BitPatterns::BitPatterns(int64_t count, int64_t bits)
     : count_(count), bits_(bits), words_(bits > 0 ? (bits - 1) / 64 + 1 : 0),
       words_of_all_(checked_product("mneme::BitPatterns", count, bits, "bits", words_, sizeof(uint64_t))) {}
 
+void BitPatterns::reserve(int64_t count) {
+  words_of_all_.reserve(
+      checked_product("mneme::BitPatterns", count, bits_, "bits", words_, sizeof(uint64_t)));
+}
+
 void BitPatterns::append(const BitPatterns& more) {
   if (more.bits_ != bits_) {
     throw UsageError("mneme::BitPatterns: patterns of " + std::to_string(more.bits_) +

@@ -51,6 +51,8 @@ public:
   const uint64_t* data() const { return words_of_all_.data(); }
   uint64_t* data() { return words_of_all_.data(); }
 
+  /// Allocates memory for `count` patterns in total, so that `append` up to this number does not copy them.
+  void reserve(int64_t count);
   /// Adds the patterns of `more` at the end, in amortised O(patterns added).
   ///
   /// Errors  UsageError if its patterns have another number of bits
