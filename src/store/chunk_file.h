@@ -8,10 +8,10 @@
 ///          0      8  "MNEMECHK"
 ///          8      4  version, 1
 ///         12      4  kind: 1 records, 2 counters
-///         16      8  first: the last seq before the range (kind 2: the first hard location)
-///         24      8  last: the last seq of the range (kind 2: the first hard location after the range)
+///         16      8  last seq before the range (kind 2: first hard location)
+///         24      8  last seq of the range (kind 2: first hard location after the range)
 ///         32      8  count of records (kind 2: of hard locations with writes)
-///         40      8  count of writes among the records (kind 2: the seq up to which the counters are complete)
+///         40      8  count of writes among the records (kind 2: the counters contain all changes up to it)
 ///         48      8  bits of a pattern (kind 2: counters per hard location)
 ///         56      4  chain before the range (kind 2: chain at the seq)
 ///         60      4  chain after the range (kind 2: 0)
@@ -19,9 +19,9 @@
 ///         68      4  CRC32C of the header up to here
 ///         72         content
 ///
-/// Content of kind 1: seq, target, hash of the key, hash of the label: 8 bytes each, one column after the other;
-/// then the pattern of every write in 64-bit words. Content of kind 2: location, number of writes: 8 bytes each,
-/// one column after the other; then the 16-bit counters of every location.
+/// Content of kind 1: seq, target, hash of the key, hash of the label, 8 bytes each, one column after the
+/// other; then the pattern of every write in 64-bit words. Content of kind 2: location and number of writes,
+/// 8 bytes each, one column after the other; then the 16-bit counters of every location.
 #pragma once
 
 #include <cstddef>

@@ -15,7 +15,6 @@
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/text.h"
-#include "mneme/data/read_file.h"
 #include "mneme/memory/nearest.h"
 #include "store/associations.h"
 #include "store/chunk_file.h"
@@ -104,6 +103,40 @@ uint64_t bytes_needed(const MemoryDesign& design, const Head& head) {
   return bytes;
 }
 
+/// Records with the chain after each.
+struct ChainedRecords {
+  Records records;
+  std::vector<uint32_t> chains;
+  int64_t payload_bytes = 0;
+
+  explicit ChainedRecords(int64_t bits) { records.patterns = BitPatterns(0, bits); }
+  void append(const Record& record, uint32_t chain, const std::string& where) {
+    append_record(records, record, where);
+    chains.push_back(chain);
+    payload_bytes += std::ssize(record.payload.value_or(""));
+  }
+  void append(const ChainedRecords& more) {
+    records.append(more.records);
+    chains.insert(chains.end(), more.chains.begin(), more.chains.end());
+    payload_bytes += more.payload_bytes;
+  }
+};
+
+/// The records `begin` to `end` (exclusive), of which the first write is pattern `first_pattern`.
+Records part_of(const Records& records, int64_t begin, int64_t end, int64_t first_pattern) {
+  const auto part = [&](const auto& column) {
+    return std::vector(column.begin() + begin, column.begin() + end);
+  };
+  Records result{.seqs = part(records.seqs),
+                 .targets = part(records.targets),
+                 .key_hashes = part(records.key_hashes),
+                 .label_hashes = part(records.label_hashes),
+                 .patterns = {}};
+  result.patterns =
+      slice(records.patterns, first_pattern, first_pattern + std::ranges::count(result.targets, 0));
+  return result;
+}
+
 MemoryInfo info_of(const fs::path& folder, const Log& log, const Head& head) {
   MemoryInfo info{.design = log.design(),
                   .generation = head.generation,
@@ -167,7 +200,6 @@ public:
     }
     std::ranges::for_each(annotations, require_valid);
     begin_change();
-    require_exact_counters(patterns.count());
     if (snapshot_is_due()) {
       snapshot();
     }
@@ -300,68 +332,11 @@ public:
 
   void snapshot() {
     begin_change();
-    FileSystem& files = *environment_.files;
-    const fs::path folder = snapshot_folder(folder_);
+    is_loaded_ = false; // if an error leaves files without a name, everything is read again
     std::vector<ChunkName> written;
-    RecordChunk chunk{.first_seq = chunked_seq_, .chain_before = chunked_chain_};
-    chunk.records.patterns = BitPatterns(0, design().bits);
-    const auto begin_files = [&] {
-      if (written.empty()) {
-        files.make_folder(folder);
-        files.sync_folder(folder_);
-      }
-    };
-    const auto finish_chunk = [&] {
-      begin_files();
-      written.push_back(
-          {fmt::format("records-{}-{}-{}.chunk", head_.generation, chunk.first_seq, chunk.last_seq),
-           kRecordChunks, chunk.first_seq, chunk.last_seq});
-      write_new_file(files, folder / written.back().name, chunk_bytes(chunk));
-      chunk.first_seq = chunk.last_seq;
-      chunk.chain_before = chunk.chain_after;
-      chunk.records = {};
-      chunk.records.patterns = BitPatterns(0, design().bits);
-    };
-    log_->for_each(chunked_seq_, head_.seq, chunked_chain_, [&](const Record& record, uint32_t chain) {
-      append(chunk.records, record);
-      chunk.last_seq = record.seq;
-      chunk.chain_after = chain;
-      if (chunk.records.count() * row_bytes(design()) >= kChunkBytes) {
-        finish_chunk();
-      }
-    });
-    if (chunk.records.count() > 0) {
-      finish_chunk();
-    }
-    if (chunk.chain_before != head_.chain) {
-      log_->fail("records are missing at the end of the log");
-    }
-    const int64_t last = chunk.first_seq;
-    const bool has_new_counters = locations_ && counters_seq_ != last && head_.records > 0;
-    if (has_new_counters) {
-      begin_files();
-      write_counters(folder, last, written);
-    }
-    if (written.empty()) {
-      return;
-    }
-    files.sync_folder(folder);
-    Transaction transaction(database(), Transaction::Kind::write);
-    if (has_new_counters) {
-      log_->remove_chunks(kCounterChunks);
-    }
-    for (const ChunkName& name : written) {
-      log_->add_chunk(name);
-    }
-    commit(transaction);
-    chunked_seq_ = last;
-    chunked_chain_ = head_.chain;
-    tail_records_ = tail_bytes_ = 0;
-    if (has_new_counters) {
-      counters_seq_ = last;
-      counter_changes_ = 0;
-      remove_unnamed_files();
-    }
+    write_tail(written);
+    name_files(written);
+    is_loaded_ = true;
   }
 
   CompactResult compact() {
@@ -377,13 +352,30 @@ public:
       log_->remove_chunks(kCounterChunks);
       log_->set_head(head_, head);
       commit(transaction);
+      is_loaded_ = false; // until the snapshot files have been written again
       head_ = head;
-      restart_snapshot();
+      tail_.emplace(design().bits);
+      chunked_seq_ = 0;
+      chunked_chain_ = log_->first_chain(head_.generation);
+      counters_seq_ = -1;
     }
     database().run("VACUUM");
     result.log_is_clean = database().truncate_wal();
     remove_unnamed_files();
-    snapshot();
+    std::vector<ChunkName> written;
+    const uint32_t chain =
+        log_->for_each(0, head_.seq, chunked_chain_, [&](const Record& record, uint32_t chain_after) {
+          tail_->append(record, chain_after, log_->name());
+          if (tail_->records.count() * row_bytes(design()) >= kChunkBytes) {
+            write_tail(written);
+          }
+        });
+    if (chain != head_.chain) {
+      log_->fail("records are missing at the end of the log");
+    }
+    write_tail(written);
+    name_files(written);
+    is_loaded_ = true;
     result.log_is_clean = database().truncate_wal() && result.log_is_clean;
     result.bytes_after = bytes_on_disk(folder_);
     return result;
@@ -404,36 +396,49 @@ private:
     }
   }
 
+  struct RowChange {
+    std::vector<int64_t> removed;   ///< rows before the change
+    std::vector<int64_t> cancelled; ///< writes of the change that it also forgets, as indices of its patterns
+  };
+
   /// Records of one transaction, in the log and in main memory.
   class Change {
   public:
     explicit Change(Implementation& memory)
-        : memory_(memory), transaction_(memory.database(), Transaction::Kind::write), head_(memory.head_) {
-      records_.patterns = BitPatterns(0, memory.design().bits);
-    }
+        : memory_(memory), transaction_(memory.database(), Transaction::Kind::write), head_(memory.head_),
+          new_(memory.design().bits) {}
     int64_t write(const BitPatterns& patterns, int64_t index, const Annotation& annotation) {
       return add(record_of(head_.seq + 1, pattern_bytes(patterns, index), annotation));
     }
     void forget(int64_t seq) { add({.seq = head_.seq + 1, .target = seq}); }
     void commit() {
-      if (records_.count() == 0) {
+      if (new_.records.count() == 0) {
         return;
+      }
+      const RowChange change = memory_.row_change(new_.records);
+      if (memory_.locations_) { // first, because it may refuse the change
+        memory_.is_loaded_ = false;
+        memory_.change_counters(new_.records, change);
       }
       memory_.log_->set_head(memory_.head_, head_);
       memory_.commit(transaction_);
-      memory_.apply(std::move(records_), head_);
+      memory_.is_loaded_ = false; // until all is done: an interrupt or a lack of memory causes a reload
+      memory_.tail_->append(new_);
+      memory_.add_rows(std::move(new_.records), change);
+      memory_.head_ = head_;
+      memory_.is_loaded_ = true;
     }
 
   private:
     int64_t add(const Record& record) {
       memory_.log_->insert(record, head_);
-      memory_.append(records_, record);
+      new_.append(record, head_.chain, memory_.log_->name());
       return record.seq;
     }
     Implementation& memory_;
     Transaction transaction_;
     Head head_;
-    Records records_;
+    ChainedRecords new_;
   };
 
   int64_t forget(const std::vector<int64_t>& seqs) {
@@ -443,11 +448,6 @@ private:
     }
     change.commit();
     return std::ssize(seqs);
-  }
-
-  void append(Records& records, const Record& record) {
-    append_record(records, record, log_->name());
-    tail_bytes_ += std::ssize(record.payload.value_or("")) + std::ssize(record.pattern.value_or(""));
   }
 
   /// Checks before a change that the memory may be changed, and that main memory has the state of the log.
@@ -467,7 +467,8 @@ private:
   }
 
   void commit(Transaction& transaction) {
-    // After a failed sync the system may forget which pages are not on the disk, so a second try proves nothing.
+    // After a failed sync the system may forget which pages are not on the disk, so a second try proves
+    // nothing.
     commit_failed_ = true;
     transaction.commit();
     commit_failed_ = false;
@@ -481,6 +482,18 @@ private:
   }
 
   void load_in_transaction() {
+    const std::vector<ChunkName> chunks = log_->chunks();
+    try {
+      load_from(chunks);
+    } catch (const DataError&) { // snapshot files are derived, so only the log can make opening fail
+      if (chunks.empty()) {
+        throw;
+      }
+      load_from({});
+    }
+  }
+
+  void load_from(const std::vector<ChunkName>& chunks) {
     is_loaded_ = false;
     const Head head = log_->head();
     recall_.reset();
@@ -490,7 +503,6 @@ private:
     label_hashes_.clear();
     key_index_.reset();
     locations_.reset();
-    const std::vector<ChunkName> chunks = log_->chunks();
     std::vector<CounterChunk> counters = read_counters(chunks);
     const int64_t counters_seq = counters.empty() ? -1 : counters.front().seq;
     bool counters_fit = false;
@@ -502,7 +514,7 @@ private:
     chunked_chain_ = log_->first_chain(head.generation);
     int64_t seq = 0;
     uint32_t chain = chunked_chain_;
-    tail_bytes_ = 0;
+    tail_.emplace(design().bits);
     std::optional<Records> until_counters; // with a snapshot of counters: the records before it
     const auto reached = [&] {
       if (seq == counters_seq && !counters_fit) {
@@ -515,8 +527,12 @@ private:
     const auto replay_to = [&](int64_t last) {
       for (const int64_t end : {std::min(last, counters_seq), last}) {
         if (end > seq) {
-          chain = log_->for_each(seq, end, chain,
-                                 [&](const Record& record, uint32_t) { append(records, record); });
+          chain = log_->for_each(seq, end, chain, [&](const Record& record, uint32_t chain_after) {
+            append_record(records, record, log_->name());
+            if (is_writer_) {
+              tail_->append(record, chain_after, log_->name());
+            }
+          });
           seq = end;
           reached();
         }
@@ -533,7 +549,7 @@ private:
       records.append(chunk.records);
       seq = chunked_seq_ = chunk.last_seq;
       chain = chunked_chain_ = chunk.chain_after;
-      tail_bytes_ = 0;
+      tail_.emplace(design().bits);
       reached();
     });
     replay_to(head.seq);
@@ -543,7 +559,6 @@ private:
                              std::max<int64_t>(head.records - num_records, 1), head.records));
     }
     head_ = head;
-    tail_records_ = 0;
     counters_seq_ = -1;
     counter_changes_ = 0;
     if (until_counters) {
@@ -553,9 +568,7 @@ private:
       restore_locations(counters_fit ? std::move(counters) : std::vector<CounterChunk>());
       counters_seq_ = counters_fit ? counters_seq : -1;
     }
-    tail_records_ = 0;
     apply(std::move(records), head);
-    tail_records_ = log_->count_after(chunked_seq_);
     if (std::ssize(seqs_) != head.stored) {
       log_->fail(fmt::format("{} patterns are stored instead of {}", seqs_.size(), head.stored));
     }
@@ -573,7 +586,7 @@ private:
         const ChunkName& chunk = names[first + static_cast<size_t>(i)];
         const fs::path path = chunk_path(chunk);
         try {
-          RecordChunk read = parse_record_chunk(data::read_file(path), path.string());
+          RecordChunk read = parse_record_chunk(MappedFile(path).bytes(), path.string());
           if (read.first_seq == chunk.first_seq && read.last_seq == chunk.last_seq &&
               read.records.patterns.bits() == design().bits) {
             parsed[static_cast<size_t>(i)] = std::move(read);
@@ -602,7 +615,7 @@ private:
       for (const ChunkName& chunk : chunks) {
         if (chunk.kind == kCounterChunks && design().hard_locations > 0) {
           const fs::path path = chunk_path(chunk);
-          counters.push_back(parse_counter_chunk(data::read_file(path), path.string()));
+          counters.push_back(parse_counter_chunk(MappedFile(path).bytes(), path.string()));
         }
       }
     } catch (const DataError&) { // computed from the log; `verify` reports it
@@ -641,7 +654,7 @@ private:
     }
   }
 
-  void write_counters(const fs::path& folder, int64_t seq, std::vector<ChunkName>& written) {
+  void write_counters(int64_t seq, std::vector<ChunkName>& written) {
     const int64_t per_file = std::max<int64_t>(1, kChunkBytes / (2 * design().bits + 16));
     for (int64_t first = 0; first < design().hard_locations; first += per_file) {
       CounterChunk chunk{.first_location = first,
@@ -657,16 +670,11 @@ private:
           chunk.counters.insert(chunk.counters.end(), counters.begin(), counters.end());
         }
       }
-      written.push_back(
-          {fmt::format("counters-{}-{}-{}.chunk", head_.generation, seq, first), kCounterChunks, seq, seq});
-      write_new_file(*environment_.files, folder / written.back().name, chunk_bytes(chunk));
+      write_file(
+          {fmt::format("counters-{}-{}-{}.chunk", head_.generation, seq, first), kCounterChunks, seq, seq},
+          chunk_bytes(chunk), written);
     }
   }
-
-  struct RowChange {
-    std::vector<int64_t> removed;   ///< rows before the change
-    std::vector<int64_t> stillborn; ///< writes of the change that it also forgets, as indices of its patterns
-  };
 
   /// Which rows the records remove.
   RowChange row_change(const Records& records) const {
@@ -684,13 +692,13 @@ private:
     for (size_t i = 0; i < records.seqs.size(); ++i) {
       if (records.targets[i] == 0) {
         if (std::ranges::binary_search(targets, records.seqs[i])) {
-          change.stillborn.push_back(index);
+          change.cancelled.push_back(index);
         }
         ++index;
       }
     }
     if (std::ranges::adjacent_find(targets) != targets.end() ||
-        change.removed.size() + change.stillborn.size() != targets.size()) {
+        change.removed.size() + change.cancelled.size() != targets.size()) {
       log_->fail("a record forgets a pattern that is not stored");
     }
     return change;
@@ -700,7 +708,10 @@ private:
   void add_rows(Records records) { add_rows(std::move(records), row_change(records)); }
   void add_rows(Records&& records, const RowChange& change) {
     recall_.reset(); // it refers to the rows
-    const auto erase = [](std::vector<int64_t> indices, auto&... columns) {
+    const auto erase = [](const std::vector<int64_t>& indices, auto&... columns) {
+      if (indices.empty()) {
+        return;
+      }
       const auto erase_from = [&](auto& column) {
         size_t kept = 0, next = 0;
         for (size_t i = 0; i < column.size(); ++i) {
@@ -725,9 +736,9 @@ private:
       }
     }
     erase(forgets, records.seqs, records.key_hashes, records.label_hashes);
-    if (!change.stillborn.empty()) {
-      records.patterns.erase(change.stillborn);
-      erase(change.stillborn, records.seqs, records.key_hashes, records.label_hashes);
+    if (!change.cancelled.empty()) {
+      records.patterns.erase(change.cancelled);
+      erase(change.cancelled, records.seqs, records.key_hashes, records.label_hashes);
     }
     if (rows_->empty()) {
       *rows_ = std::move(records.patterns);
@@ -752,23 +763,51 @@ private:
     is_loaded_ = false; // until all is done: an interrupt or a lack of memory causes a reload
     const RowChange change = row_change(records);
     if (locations_) {
-      if (!change.removed.empty()) {
-        BitPatterns removed(std::ssize(change.removed), design().bits);
-        for (int64_t i = 0; i < removed.count(); ++i) {
-          std::ranges::copy(std::as_const(*rows_)[change.removed[static_cast<size_t>(i)]],
-                            removed[i].begin());
-        }
-        locations_->unwrite(removed);
-      }
-      BitPatterns added = records.patterns;
-      added.erase(change.stillborn);
-      locations_->write(added);
-      counter_changes_ += std::ssize(change.removed) + added.count();
+      change_counters(records, change);
     }
-    tail_records_ += records.count();
     add_rows(std::move(records), change);
     head_ = head;
     is_loaded_ = true;
+  }
+
+  /// Subtracts the removed patterns from the counters of hard locations, and adds the new ones.
+  ///
+  /// Errors  UnsupportedError if a counter might saturate; the counters must then be loaded again
+  void change_counters(const Records& records, const RowChange& change) {
+    if (!change.removed.empty()) {
+      BitPatterns removed(std::ssize(change.removed), design().bits);
+      for (int64_t i = 0; i < removed.count(); ++i) {
+        std::ranges::copy(std::as_const(*rows_)[change.removed[static_cast<size_t>(i)]], removed[i].begin());
+      }
+      locations_->unwrite(removed);
+    }
+    BitPatterns added = records.patterns;
+    added.erase(change.cancelled);
+    write_exactly(added);
+    counter_changes_ += std::ssize(change.removed) + added.count();
+  }
+
+  /// Counters are exact as long as no hard location has more writes than a counter can hold.
+  void write_exactly(const BitPatterns& patterns) {
+    for (int64_t begin = 0; begin < patterns.count();) {
+      int64_t count = patterns.count() - begin;
+      if (stored() + patterns.count() > kCounterMax) {
+        int64_t fullest = 0;
+        for (int64_t location = 0; location < design().hard_locations; ++location) {
+          fullest = locations_->writes(location) > locations_->writes(fullest) ? location : fullest;
+        }
+        count = std::min(count, kCounterMax - locations_->writes(fullest));
+        if (count == 0) {
+          throw UnsupportedError(fmt::format(
+              "{}: hard location {} has {} writes, as many as its 16-bit counters can hold; with more, "
+              "patterns could no longer be forgotten exactly.\n  Nothing was written. Create a memory with "
+              "a smaller Hamming radius for more patterns.",
+              printable(folder_.string()), fullest, kCounterMax));
+        }
+      }
+      locations_->write(slice(patterns, begin, begin + count));
+      begin += count;
+    }
   }
 
   /// For readers: applies what the writer has added. In a transaction.
@@ -789,8 +828,9 @@ private:
     }
     Records records;
     records.patterns = BitPatterns(0, design().bits);
-    const uint32_t chain = log_->for_each(head_.seq, head.seq, head_.chain,
-                                          [&](const Record& record, uint32_t) { append(records, record); });
+    const uint32_t chain =
+        log_->for_each(head_.seq, head.seq, head_.chain,
+                       [&](const Record& record, uint32_t) { append_record(records, record, log_->name()); });
     if (chain != head.chain || head_.records + records.count() != head.records) {
       log_->fail("records are missing at the end of the log");
     }
@@ -842,33 +882,65 @@ private:
     return recall_->recall(queries, update);
   }
 
-  /// Counters are exact as long as no hard location has more writes than a counter can hold.
-  void require_exact_counters(int64_t num_new) const {
-    if (!locations_ || stored() + num_new <= kCounterMax) {
-      return;
-    }
-    for (int64_t location = 0; location < design().hard_locations; ++location) {
-      if (locations_->writes(location) + num_new > kCounterMax) {
-        throw UnsupportedError(fmt::format("{}: hard location {} has {} writes, and {} more might exceed {}, "
-                                           "the largest value of its 16-bit counters; "
-                                           "patterns could then no longer be forgotten exactly.\n  Nothing "
-                                           "was written. Write fewer patterns at once, "
-                                           "or create a memory with a smaller Hamming radius.",
-                                           printable(folder_.string()), location,
-                                           locations_->writes(location), num_new, kCounterMax));
-      }
-    }
-  }
-
   bool snapshot_is_due() const {
-    return tail_records_ >= kTailRecordsMax || tail_bytes_ >= kTailBytesMax ||
+    return tail_->records.count() >= kTailRecordsMax || tail_->payload_bytes >= kTailBytesMax ||
            (locations_ && counter_changes_ >= kTailCounterChangesMax);
   }
 
-  void restart_snapshot() {
-    chunked_seq_ = 0;
-    chunked_chain_ = log_->first_chain(head_.generation);
-    counters_seq_ = -1;
+  /// Writes the records of the tail to snapshot files, which have no name in the database yet.
+  void write_tail(std::vector<ChunkName>& written) {
+    const Records& records = tail_->records;
+    const int64_t per_file = std::max<int64_t>(1, kChunkBytes / row_bytes(design()));
+    for (int64_t begin = 0, first_pattern = 0; begin < records.count(); begin += per_file) {
+      const int64_t end = std::min(begin + per_file, records.count());
+      RecordChunk chunk{.first_seq = chunked_seq_,
+                        .last_seq = records.seqs[static_cast<size_t>(end - 1)],
+                        .chain_before = chunked_chain_,
+                        .chain_after = tail_->chains[static_cast<size_t>(end - 1)],
+                        .records = part_of(records, begin, end, first_pattern)};
+      first_pattern += chunk.records.patterns.count();
+      write_file({fmt::format("records-{}-{}-{}.chunk", head_.generation, chunk.first_seq, chunk.last_seq),
+                  kRecordChunks, chunk.first_seq, chunk.last_seq},
+                 chunk_bytes(chunk), written);
+      chunked_seq_ = chunk.last_seq;
+      chunked_chain_ = chunk.chain_after;
+    }
+    tail_.emplace(design().bits);
+  }
+
+  void write_file(const ChunkName& name, std::span<const std::byte> bytes, std::vector<ChunkName>& written) {
+    FileSystem& files = *environment_.files;
+    if (written.empty()) {
+      files.make_folder(snapshot_folder(folder_));
+      files.sync_folder(folder_);
+    }
+    write_new_file(files, chunk_path(name), bytes);
+    written.push_back(name);
+  }
+
+  /// Adds the counters of hard locations to the written files, and names all of them in the database.
+  void name_files(std::vector<ChunkName>& written) {
+    const bool has_new_counters = locations_ && counters_seq_ != chunked_seq_ && head_.records > 0;
+    if (has_new_counters) {
+      write_counters(chunked_seq_, written);
+    }
+    if (written.empty()) {
+      return;
+    }
+    environment_.files->sync_folder(snapshot_folder(folder_));
+    Transaction transaction(database(), Transaction::Kind::write);
+    if (has_new_counters) {
+      log_->remove_chunks(kCounterChunks);
+    }
+    for (const ChunkName& name : written) {
+      log_->add_chunk(name);
+    }
+    commit(transaction);
+    if (has_new_counters) {
+      counters_seq_ = chunked_seq_;
+      counter_changes_ = 0;
+      remove_unnamed_files();
+    }
   }
 
   /// Removes files of earlier snapshots, and of snapshots that were interrupted.
@@ -910,11 +982,12 @@ private:
   AssociateOptions<BitPatterns> association_;
   std::optional<AssociativeMemory<BitPatterns>> recall_;
 
-  // What snapshot files contain.
+  // Contents of the snapshot files.
   int64_t chunked_seq_ = 0;    ///< records up to here are in snapshot files
   uint32_t chunked_chain_ = 0; ///< of the log at `chunked_seq_`
   int64_t counters_seq_ = -1;  ///< of the saved counters; -1: there are none
-  int64_t tail_records_ = 0, tail_bytes_ = 0, counter_changes_ = 0;
+  int64_t counter_changes_ = 0;
+  std::optional<ChainedRecords> tail_; ///< records after `chunked_seq_`; only of writers
 };
 
 DurableMemory::DurableMemory(std::unique_ptr<Implementation> implementation)

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,6 +99,31 @@ const Environment& Environment::of_system() {
   static FileSystem files;
   static const Environment environment{.vfs = nullptr, .files = &files};
   return environment;
+}
+
+MappedFile::MappedFile(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status {};
+  void* begin = MAP_FAILED;
+  if (descriptor >= 0 && ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
+    begin = ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_PRIVATE | MAP_POPULATE,
+                   descriptor, 0);
+  }
+  const int error = errno;
+  if (descriptor >= 0) {
+    ::close(descriptor);
+  }
+  if (begin == MAP_FAILED) {
+    throw DataError(
+        fmt::format("{}: the snapshot file is missing, empty or unreadable ({}).\n  The memory is complete "
+                    "without it: `mneme memory compact` writes it again.",
+                    printable(path.string()), std::strerror(error)));
+  }
+  bytes_ = {static_cast<const std::byte*>(begin), static_cast<size_t>(status.st_size)};
+}
+
+MappedFile::~MappedFile() {
+  ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
 void write_new_file(FileSystem& files, const std::filesystem::path& path, std::span<const std::byte> bytes) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// File operations of a durable memory behind one interface, so that tests can record them and make them fail.
+/// File operations of a durable memory behind one interface, so that tests can record them and make them
+/// fail.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,20 @@ struct Environment {
 
   /// Operations of the system.
   static const Environment& of_system();
+};
+
+/// Bytes of a snapshot file, mapped into memory without a copy. Such files never change.
+class MappedFile {
+public:
+  /// Errors  DataError if the file is missing, empty or unreadable
+  explicit MappedFile(const std::filesystem::path& path);
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+  std::span<const std::byte> bytes() const { return bytes_; }
+
+private:
+  std::span<const std::byte> bytes_;
 };
 
 /// Writes `bytes` under a temporary name, syncs and renames. The name is durable after `sync_folder`.

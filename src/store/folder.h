@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// The folder of a durable memory: names of its files, the lock of the writer, and how its database is opened.
+/// The folder of a durable memory: names of its files, the lock of the writer, opening the database.
 #pragma once
 
 #include <cstdint>

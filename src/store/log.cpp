@@ -21,12 +21,16 @@ constexpr int64_t kAbsent = -1;
 
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(name TEXT NOT NULL, value TEXT NOT NULL);
-CREATE TABLE head(id INTEGER PRIMARY KEY, generation INTEGER, seq INTEGER, records INTEGER, stored INTEGER,
-                  chain INTEGER, crc INTEGER);
-CREATE TABLE log(seq INTEGER PRIMARY KEY, target INTEGER NOT NULL, key TEXT, label TEXT, pattern BLOB, payload BLOB,
-                 crc INTEGER NOT NULL, chain INTEGER NOT NULL);
-CREATE TABLE chunks(name TEXT NOT NULL, kind INTEGER NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL);
-CREATE VIEW memories AS SELECT seq, key, label, hex(pattern) AS pattern, CAST(payload AS TEXT) AS payload FROM log
+CREATE TABLE head(
+  id INTEGER PRIMARY KEY, generation INTEGER, seq INTEGER, records INTEGER, stored INTEGER, chain INTEGER,
+  crc INTEGER);
+CREATE TABLE log(
+  seq INTEGER PRIMARY KEY, target INTEGER NOT NULL, key TEXT, label TEXT, pattern BLOB, payload BLOB,
+  crc INTEGER NOT NULL, chain INTEGER NOT NULL);
+CREATE TABLE chunks(
+  name TEXT NOT NULL, kind INTEGER NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL);
+CREATE VIEW memories AS
+  SELECT seq, key, label, hex(pattern) AS pattern, CAST(payload AS TEXT) AS payload FROM log
   WHERE target = 0 AND seq NOT IN (SELECT target FROM log WHERE target != 0);
 )";
 

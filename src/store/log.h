@@ -78,8 +78,8 @@ public:
 
   /// Inserts a record and advances `head` (in memory only).
   void insert(const Record& record, Head& head);
-  /// Calls visit(record, chain) for the records with after < seq <= last, in order, and checks their checksums
-  /// and the chain, which begins with `chain`; returns the chain after the last.
+  /// Calls visit(record, chain) for the records with after < seq <= last, in order, and checks their
+  /// checksums and the chain, which begins with `chain`; returns the chain after the last.
   uint32_t for_each(int64_t after, int64_t last, uint32_t chain,
                     const std::function<void(const Record&, uint32_t)>& visit) const;
   /// Calls visit(record) for the record `seq`. Errors  DataError if it is missing or damaged
@@ -90,8 +90,8 @@ public:
   void add_chunk(const ChunkName& chunk);
   void remove_chunks(int64_t kind);
 
-  /// Checks all records, then removes those that are not of a write in `stored`, which ascends; starts the next
-  /// generation.
+  /// Checks all records, then removes those that are not of a write in `stored`, which ascends; starts the
+  /// next generation.
   void keep_only(const std::vector<int64_t>& stored, Head& head);
 
   const std::string& name() const { return name_; } ///< of the file, for messages

@@ -8,7 +8,6 @@
 
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
-#include "mneme/data/read_file.h"
 #include "mneme/store/durable_memory.h"
 #include "store/chunk_file.h"
 #include "store/environment.h"
@@ -169,10 +168,10 @@ Verification verify_memory(const fs::path& folder, const OpenOptions& options) {
       const std::string text = path.string();
       if (name.kind == kCounterChunks) {
         all_counters &=
-            passes(result, [&] { counters.push_back(parse_counter_chunk(data::read_file(path), text)); });
+            passes(result, [&] { counters.push_back(parse_counter_chunk(MappedFile(path).bytes(), text)); });
       } else if (name.kind == kRecordChunks) {
         passes(result, [&] {
-          const RecordChunk chunk = parse_record_chunk(data::read_file(path), text);
+          const RecordChunk chunk = parse_record_chunk(MappedFile(path).bytes(), text);
           if (log_is_intact) {
             check_records(log, name, chunk, printable(text));
           }
@@ -183,6 +182,13 @@ Verification verify_memory(const fs::path& folder, const OpenOptions& options) {
       }
     }
     if (log_is_intact && all_counters && !counters.empty()) {
+      if (const uint64_t needed = memory_info(folder, options).bytes_needed;
+          options.bytes_max > 0 && needed > options.bytes_max) {
+        throw UnsupportedError(
+            fmt::format("{}: the check of the counters needs {} bytes of main memory, but at most {} may "
+                        "be used",
+                        printable(folder.string()), needed, options.bytes_max));
+      }
       std::ranges::sort(counters, {}, &CounterChunk::first_location);
       passes(result, [&] { check_counters(log, head, counters); });
     }

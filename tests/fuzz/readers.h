@@ -5,7 +5,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <span>
+#include <vector>
 
 #include "mneme/core/error.h"
 #include "mneme/data/cifar.h"
@@ -17,6 +20,8 @@
 #include "mneme/data/safetensors.h"
 #include "mneme/data/shard_index.h"
 #include "mneme/data/torch_file.h"
+#include "store/chunk_file.h"
+#include "store/crc32c.h"
 
 namespace mneme::data::fuzz {
 
@@ -78,6 +83,24 @@ inline bool torch_file(std::span<const std::byte> bytes) {
 
 inline bool shard_index(std::span<const std::byte> bytes) {
   return try_read([&] { parse_shard_index(bytes, "fuzz"); });
+}
+
+/// Snapshot files of durable memories, as they are and with correct checksums.
+inline bool chunk_file(std::span<const std::byte> bytes) {
+  const auto parse = [](std::span<const std::byte> file) {
+    const bool records = try_read([&] { store::parse_record_chunk(file, "fuzz"); });
+    return try_read([&] { store::parse_counter_chunk(file, "fuzz"); }) || records;
+  };
+  constexpr size_t kHeader = 72, kContentCrc = 64, kHeaderCrc = 68;
+  if (bytes.size() >= kHeader) {
+    std::vector<std::byte> repaired(bytes.begin(), bytes.end());
+    const uint32_t content = store::crc32c(std::span(repaired).subspan(kHeader));
+    std::memcpy(repaired.data() + kContentCrc, &content, sizeof(content));
+    const uint32_t header = store::crc32c(std::span(repaired).first(kHeaderCrc));
+    std::memcpy(repaired.data() + kHeaderCrc, &header, sizeof(header));
+    parse(repaired);
+  }
+  return parse(bytes);
 }
 
 } // namespace mneme::data::fuzz

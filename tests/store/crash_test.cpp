@@ -3,10 +3,13 @@
 // Power failures, failing disks and killed processes. MNEME_CRASH_IMAGES is the number of simulated power
 // failures; the default suits a test run of seconds.
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
+#include <map>
 #include <thread>
 
 #include <sys/wait.h>
@@ -23,28 +26,6 @@ namespace {
 using namespace test;
 namespace fs = std::filesystem;
 
-/// Parent of temporary folders for many small files: in memory, if the system has such a folder.
-class FastFolder {
-public:
-  FastFolder() {
-    std::string name = fs::exists("/dev/shm") ? "/dev/shm/mneme-test-XXXXXX" : "/tmp/mneme-test-XXXXXX";
-    if (::mkdtemp(name.data()) == nullptr) {
-      throw std::runtime_error("cannot create " + name);
-    }
-    path_ = name;
-  }
-  FastFolder(const FastFolder&) = delete;
-  FastFolder& operator=(const FastFolder&) = delete;
-  ~FastFolder() {
-    std::error_code error;
-    fs::remove_all(path_, error);
-  }
-  fs::path operator/(const std::string& name) const { return path_ / name; }
-
-private:
-  fs::path path_;
-};
-
 TEST(Crc32c, EqualsThePublishedValues) {
   const auto crc = [](const std::string& text) { return crc32c(std::as_bytes(std::span(text))); };
   EXPECT_EQ(crc("123456789"), 0xE3069283);           // the check value of CRC-32C
@@ -54,8 +35,8 @@ TEST(Crc32c, EqualsThePublishedValues) {
   EXPECT_EQ(crc32c(std::as_bytes(std::span(text).subspan(9)), crc(text.substr(0, 9))), crc(text));
 }
 
-/// Runs the workload with a recorder and acknowledges every step. The memory is closed and opened again on the
-/// way.
+/// Runs the workload with a recorder and acknowledges every step. The memory is closed and opened again on
+/// the way.
 void run_recorded(Recorder& recorder, const fs::path& path, const MemoryDesign& design, int64_t num_steps) {
   const OpenOptions options{.environment = &recorder.environment()};
   std::optional<DurableMemory> memory = DurableMemory::create(path, design, options);
@@ -122,6 +103,51 @@ TEST(DurableMemoryCrash, PowerFailuresLoseNothingAcknowledged) {
   EXPECT_LT(not_created, num_images / 4);
 }
 
+TEST(DurableMemoryCrash, TheSimulationNoticesEveryMissingSync) {
+  constexpr int64_t kSteps = 24;
+  set_threads(1);
+  const MemoryDesign& design = kWorkloadDesigns[0];
+  const std::vector<State> states = expected_states(design, kSteps);
+  const FastFolder folder;
+  Recorder recorder(folder / "memory");
+  run_recorded(recorder, folder / "memory", design, kSteps);
+  // Without the syncs of one kind, acknowledged changes are lost, or verify finds damaged or missing files.
+  const auto is_snapshot = [&](const Event& event) { // of a file that was renamed to a snapshot file
+    return event.kind == Event::Kind::sync && std::ranges::any_of(recorder.events(), [&](const Event& name) {
+             return name.kind == Event::Kind::name && name.file == event.file && name.path.ends_with(".part");
+           });
+  };
+  using Drops = std::function<bool(const Event&)>;
+  const std::vector<std::pair<const char*, Drops>> kinds = {
+      {"files of SQLite",
+       [&](const Event& event) { return event.kind == Event::Kind::sync && !is_snapshot(event); }},
+      {"snapshot files", is_snapshot},
+      {"folders", [](const Event& event) { return event.kind == Event::Kind::sync_folder; }}};
+  for (const auto& [name, drops] : kinds) {
+    std::vector<Event> events = recorder.events();
+    std::erase_if(events, drops);
+    int64_t noticed = 0;
+    Random random(3);
+    for (uint64_t image = 0; image < 60; ++image) {
+      const size_t num_events = events.size() / 4 + random.below(events.size() * 3 / 4);
+      const auto acknowledged = static_cast<size_t>(last_acknowledged(events, num_events));
+      fs::remove_all(folder / "image");
+      fs::create_directory(folder / "image");
+      write_crash_image(events, num_events, random.stream(image), folder / "image");
+      try {
+        DurableMemory memory = DurableMemory::open(folder / "image", kReader);
+        const State state = state_of(memory);
+        const bool is_right = state == states[acknowledged] ||
+                              (acknowledged + 1 < states.size() && state == states[acknowledged + 1]);
+        noticed += is_right && verify_memory(folder / "image").problems.empty() ? 0 : 1;
+      } catch (const Error&) {
+        ++noticed;
+      }
+    }
+    EXPECT_GT(noticed, 0) << "without syncs of " << name;
+  }
+}
+
 TEST(DurableMemoryCrash, AFailureOfAnyOperationLosesNothing) {
   constexpr int64_t kSteps = 16;
   set_threads(1);
@@ -152,10 +178,11 @@ TEST(DurableMemoryCrash, AFailureOfAnyOperationLosesNothing) {
             }
             finished = recorder.operations() <= operation;
           } catch (const OutputError&) {
-            if (memory) { // it can still be read, in the state before the failure or after it
+            if (memory) { // it can be used further, or refuses to be
               try {
-                const ReadResult result = memory->read(random_bits(1, design.bits, 1));
-                ASSERT_LE(result.nearest[0].size(), 5);
+                ASSERT_LE(memory->read(random_bits(1, design.bits, 1)).nearest[0].size(), 5);
+                memory->write(random_bits(1, design.bits, 78), std::vector<Annotation>{{.key = "further"}});
+                memory->snapshot();
               } catch (const Error&) {
               }
             }
@@ -169,6 +196,7 @@ TEST(DurableMemoryCrash, AFailureOfAnyOperationLosesNothing) {
           continue;
         }
         const auto before = static_cast<size_t>(std::max<int64_t>(acknowledged, 0));
+        memory->forget_key("further");
         const State state = state_of(*memory);
         ASSERT_TRUE(state == states[before] || (before + 1 < states.size() && state == states[before + 1]))
             << "after the acknowledged state " << acknowledged;
@@ -248,7 +276,7 @@ std::string output_of_killed_child(const fs::path& memory, int milliseconds) {
 }
 
 TEST(DurableMemoryCrash, KilledWritersLoseNothingAcknowledged) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   { DurableMemory::create(folder / "memory", {.bits = 70}); }
   Random random(5);
   int64_t acknowledged = 0;
@@ -274,6 +302,60 @@ TEST(DurableMemoryCrash, KilledWritersLoseNothingAcknowledged) {
     }
   }
   EXPECT_GT(acknowledged, 0);
+  EXPECT_EQ(verify_memory(folder / "memory").problems, std::vector<std::string>());
+}
+
+TEST(DurableMemoryCrash, ReadersSeeCommittedStatesWhileTheWriterCompacts) {
+  constexpr int64_t kBatches = 120, kPerBatch = 3;
+  set_threads(1);
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", {.bits = 70});
+  std::atomic<int64_t> acknowledged{-1};
+  std::atomic<int64_t> num_reads{0};
+  std::vector<std::string> failures(8);
+  std::vector<std::thread> readers;
+  for (std::string& failure : failures) {
+    readers.emplace_back([&] {
+      try {
+        DurableMemory reader = DurableMemory::open(folder / "memory", kReader);
+        while (failure.empty() && acknowledged < kBatches - 1) {
+          const int64_t before = acknowledged;
+          std::map<int64_t, int64_t> counts; // batch -> number of its patterns
+          reader.for_each([&](const Entry& entry) { ++counts[std::stoll(*entry.annotation.label)]; });
+          if (before >= 0 && (counts.empty() || counts.rbegin()->first < before)) {
+            failure = "batch " + std::to_string(before) + " was acknowledged but is missing";
+          }
+          for (const auto& [batch, count] : counts) {
+            if (count != kPerBatch) {
+              failure = "batch " + std::to_string(batch) + " has " + std::to_string(count) + " patterns";
+            }
+          }
+          ++num_reads;
+        }
+      } catch (const std::exception& error) {
+        failure = error.what();
+      }
+    });
+  }
+  for (int64_t batch = 0; batch < kBatches; ++batch) {
+    const std::vector<Annotation> annotations(kPerBatch, Annotation{.label = std::to_string(batch)});
+    memory.write(random_bits(kPerBatch, 70, static_cast<uint64_t>(batch)), annotations);
+    acknowledged = batch;
+    if (batch % 5 == 4) {
+      memory.forget_label(std::to_string(batch - 2));
+    }
+    if (batch % 10 == 7) {
+      memory.snapshot();
+    }
+    if (batch % 20 == 19) {
+      memory.compact();
+    }
+  }
+  for (std::thread& reader : readers) {
+    reader.join();
+  }
+  EXPECT_EQ(failures, std::vector<std::string>(8));
+  EXPECT_GT(num_reads, 8);
   EXPECT_EQ(verify_memory(folder / "memory").problems, std::vector<std::string>());
 }
 
@@ -382,7 +464,7 @@ TEST(DurableMemoryDamage, EveryFlippedByteIsDetectedOrHarmless) {
     }
     std::cout << flips << " flips: " << refused << " refused, " << reported << " reported by verify, "
               << flips - reported << " harmless\n";
-    EXPECT_GT(reported, flips / 4);
+    EXPECT_GT(reported, flips / 20) << "most of a small database is free space";
   }
 }
 

@@ -22,7 +22,7 @@ constexpr MemoryDesign kSmall{.bits = 200};
 constexpr MemoryDesign kLocations{.bits = 100, .steps = {}, .hard_locations = 2000, .hamming_radius = 40};
 
 TEST(DurableMemory, RecallsWhatAnotherProcessWrote) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   const BitPatterns patterns = random_bits(50, 200, 1);
   WriteResult written;
   {
@@ -55,7 +55,7 @@ TEST(DurableMemory, EqualsTheMemoryInMainMemoryForEveryKind) {
         continue;
       }
       SCOPED_TRACE(similarity.name + ", " + separation.name);
-      const TemporaryFolder folder;
+      const FastFolder folder;
       DurableMemory memory = DurableMemory::create(folder / "memory", {.bits = 120, .steps = steps});
       const MemoryDesign& design = memory.design();
       memory.write(patterns);
@@ -75,7 +75,7 @@ TEST(DurableMemory, ReplaysCountersBitByBitOnAnyNumberOfThreads) {
   const BitPatterns patterns = random_bits(300, 100, 5);
   NeuronSdm expected({.bits = 100, .hard_locations = 2000, .hamming_radius = 40, .seed = 1});
   expected.write(patterns);
-  const TemporaryFolder folder;
+  const FastFolder folder;
   const int before = threads();
   for (const int count : {1, 4}) {
     set_threads(count);
@@ -102,7 +102,7 @@ TEST(DurableMemory, ReplaysCountersBitByBitOnAnyNumberOfThreads) {
 TEST(DurableMemory, EqualsOneThatWasNeverGivenForgottenPatterns) {
   const BitPatterns patterns = random_bits(10000, 100, 6);
   for (const MemoryDesign& design : {MemoryDesign{.bits = 100}, kLocations}) {
-    const TemporaryFolder folder;
+    const FastFolder folder;
     DurableMemory memory = DurableMemory::create(folder / "a", design),
                   never = DurableMemory::create(folder / "b", design);
     BitPatterns forgotten(0, 100), kept(0, 100);
@@ -132,7 +132,7 @@ TEST(DurableMemory, EqualsOneThatWasNeverGivenForgottenPatterns) {
 }
 
 TEST(DurableMemory, WritesAreIdempotentByKey) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
   const BitPatterns patterns = random_bits(3, 200, 8);
   const WriteResult first = memory.write(patterns, numbered(0, 3));
@@ -167,7 +167,7 @@ TEST(DurableMemory, WritesAreIdempotentByKey) {
 }
 
 TEST(DurableMemory, ReplacesAKeyOfTheSameCall) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kLocations);
   const BitPatterns patterns = random_bits(3, 100, 10);
   const std::vector<Annotation> annotations(3, Annotation{.key = "k"});
@@ -183,7 +183,7 @@ TEST(DurableMemory, ReplacesAKeyOfTheSameCall) {
 }
 
 TEST(DurableMemory, ForgetsByLabel) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
   memory.write(random_bits(9, 200, 11), numbered(0, 9));
   EXPECT_EQ(memory.forget_label("even"), 5);
@@ -196,7 +196,7 @@ TEST(DurableMemory, ForgetsByLabel) {
 }
 
 TEST(DurableMemory, ReadersFollowTheWriter) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kLocations);
   DurableMemory reader = DurableMemory::open(folder / "memory", kReader);
   const BitPatterns patterns = random_bits(40, 100, 12);
@@ -219,7 +219,7 @@ TEST(DurableMemory, ReadersFollowTheWriter) {
 }
 
 TEST(DurableMemory, RefusesASecondWriterWithinASecond) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   const DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
   const auto begin = std::chrono::steady_clock::now();
   expect_contains(message_of<OutputError>([&] { DurableMemory::open(folder / "memory"); }),
@@ -228,7 +228,7 @@ TEST(DurableMemory, RefusesASecondWriterWithinASecond) {
 }
 
 TEST(DurableMemory, CompactLeavesNothingOfForgottenPatterns) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   const BitPatterns patterns = random_bits(3000, 200, 13);
   std::vector<Annotation> annotations;
   for (int64_t i = 0; i < 3000; ++i) {
@@ -265,7 +265,7 @@ TEST(DurableMemory, CompactLeavesNothingOfForgottenPatterns) {
 }
 
 TEST(DurableMemory, OpensWithoutSnapshots) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   Contents expected;
   {
     DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
@@ -280,7 +280,7 @@ TEST(DurableMemory, OpensWithoutSnapshots) {
   const std::vector<fs::path> chunks(fs::directory_iterator(folder / "memory" / "snapshot"), {});
   ASSERT_EQ(chunks.size(), 5);
   for (const fs::path& removed : chunks) {
-    const TemporaryFolder copy;
+    const FastFolder copy;
     fs::copy(folder / "memory", copy / "memory", fs::copy_options::recursive);
     fs::remove(copy / "memory" / "snapshot" / removed.filename());
     DurableMemory memory = DurableMemory::open(copy / "memory");
@@ -292,13 +292,26 @@ TEST(DurableMemory, OpensWithoutSnapshots) {
   }
 }
 
+TEST(DurableMemory, StoresMorePatternsThanACounterCanCount) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(
+      folder / "memory", {.bits = 64, .steps = {}, .hard_locations = 20, .hamming_radius = 20});
+  const BitPatterns patterns = random_bits(40000, 64, 15);
+  memory.write(patterns); // each location is near few of them
+  NeuronSdm expected({.bits = 64, .hard_locations = 20, .hamming_radius = 20, .seed = 1});
+  expected.write(patterns);
+  EXPECT_EQ(counters_of(memory.hard_locations()), counters_of(&expected));
+}
+
 TEST(DurableMemory, RefusesAWriteThatMightSaturateCounters) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   DurableMemory memory = DurableMemory::create(
       folder / "memory", {.bits = 8, .steps = {}, .hard_locations = 2, .hamming_radius = 8});
   memory.write(BitPatterns(32000, 8));
   expect_contains(message_of<UnsupportedError>([&] { memory.write(BitPatterns(1000, 8)); }),
-                  {"32000", "1000", "32767"});
+                  {"hard location 0", "32767 writes", "smaller Hamming radius"});
+  EXPECT_EQ(memory.read(BitPatterns(1, 8)).recall.readout, BitPatterns(1, 8));
+  EXPECT_EQ(memory.hard_locations()->writes(0), 32000) << "nothing was written";
   memory.write(BitPatterns(767, 8));
   EXPECT_EQ(memory.hard_locations()->saturations(), 0);
   EXPECT_EQ(memory.forget_patterns(BitPatterns(1, 8)), 32767);
@@ -306,7 +319,7 @@ TEST(DurableMemory, RefusesAWriteThatMightSaturateCounters) {
 }
 
 TEST(DurableMemory, ReportsInvalidArguments) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
   const BitPatterns one = random_bits(1, 200, 14);
   const auto write_with = [&](const Annotation& annotation) {
@@ -328,7 +341,7 @@ TEST(DurableMemory, ReportsInvalidArguments) {
 }
 
 TEST(DurableMemory, ReportsFoldersThatDoNotFit) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   expect_contains(message_of<DataError>([&] { DurableMemory::open(folder / "none"); }),
                   {"none", "mneme memory create"});
   testing::write_text(folder / "file", "x");

@@ -3,8 +3,11 @@
 /// Contents of durable memories, for comparisons in tests.
 #pragma once
 
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -22,9 +25,32 @@ using mneme::test::random_bits;
 using mneme::test::usage_error;
 using mneme::test::with_flips;
 using mneme::testing::expect_contains;
-using mneme::testing::TemporaryFolder;
 
-/// What a memory stores: seq -> pattern (as 64-bit words) and annotation.
+/// Temporary folder in main memory, if the system has such a file system: syncs take milliseconds on a disk.
+class FastFolder {
+public:
+  FastFolder() {
+    std::string name =
+        std::filesystem::exists("/dev/shm") ? "/dev/shm/mneme-test-XXXXXX" : "/tmp/mneme-test-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) {
+      throw std::runtime_error("cannot create " + name);
+    }
+    path_ = name;
+  }
+  FastFolder(const FastFolder&) = delete;
+  FastFolder& operator=(const FastFolder&) = delete;
+  ~FastFolder() {
+    std::error_code error;
+    std::filesystem::remove_all(path_, error);
+  }
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
+
+private:
+  std::filesystem::path path_;
+};
+
+/// Contents of a memory: seq -> pattern (as 64-bit words) and annotation.
 struct Stored {
   std::vector<uint64_t> words;
   Annotation annotation;

@@ -49,7 +49,7 @@ inline void apply_step(DurableMemory& memory, int64_t step, int64_t bits) {
 
 /// States 0 (created) .. num_steps of the workload, computed without any failure.
 inline std::vector<State> expected_states(const MemoryDesign& design, int64_t num_steps) {
-  const TemporaryFolder folder;
+  const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", design);
   std::vector<State> states{state_of(memory)};
   for (int64_t step = 0; step < num_steps; ++step) {

@@ -39,12 +39,12 @@ struct MemoryDesign {
   bool operator==(const MemoryDesign&) const = default;
 };
 
-/// The design with a value for every parameter that it uses and that is 0: the Hamming radius that contains one
-/// thousandth of the space (Kanerva 1988), the beta whose softmax approximates the circle intersection at that
-/// radius, the default alpha of the separation, and the degree 3.
+/// The design with a value for every parameter that it uses and that is 0: the Hamming radius that contains
+/// one thousandth of the space (Kanerva 1988), the beta whose softmax approximates the circle intersection at
+/// that radius, the default alpha of the separation, and the degree 3.
 ///
-/// Errors  UsageError if a parameter is out of range or is given and not used, if steps are incompatible, or if
-///         the steps are those of a memory of real numbers
+/// Errors  UsageError if a parameter is out of range or is given and not used, if steps are incompatible, or
+///         if the steps are those of a memory of real numbers
 MemoryDesign completed(MemoryDesign design);
 
 /// Optional texts and bytes that are stored with a pattern.
@@ -131,9 +131,9 @@ struct OpenOptions {
 /// A memory in a folder.
 ///
 /// The truth is memory.sqlite, a log of writes and forgets; a call that changes the memory returns when its
-/// records are synced to the disk, in one transaction. Snapshot files are derived from the log and make opening
-/// fast; without them, or if they are damaged, the log is replayed. docs/how-to/keep_a_memory_on_disk.md
-/// describes the format.
+/// records are synced to the disk, in one transaction. Snapshot files are derived from the log and make
+/// opening fast; without them, or if they are damaged, the log is replayed.
+/// docs/how-to/keep_a_memory_on_disk.md describes the format.
 ///
 /// One process writes: its lock is held until the object is destroyed. Others may read at the same time; each
 /// call of a reader sees all changes that were acknowledged before it. An object is used by one thread at a
