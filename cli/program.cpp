@@ -36,6 +36,8 @@ std::string overview(const Verbs& verbs, const Paint& paint) {
   text += "\nExamples\n"
           "  mneme recall                      recall the built-in letters and digits from noise\n"
           "  mneme recall --patterns digits.npy --noise 0.1..0.4..0.1 --memory attention,hopfield --out out\n"
+          "  mneme memory create notes         keep a memory on disk: `mneme memory write notes` and `read "
+          "notes`\n"
           "  mneme theory plan --items 10000   compute the required memory size; `mneme theory` lists all\n"
           "                                    quantities\n"
           "  mneme verify golden/ --json       check this build against published numbers, print JSON\n"

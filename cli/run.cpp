@@ -139,7 +139,7 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
   std::ostringstream json_buffer;
   Context context{.options = options,
                   .progress = *progress,
-                  .out = options.json ? json_buffer : out,
+                  .out = options.json && !verb.streams_json() ? json_buffer : out,
                   .colour = !options.json && use_colour(stdout, options.no_color)};
   try {
     const ExitCode code = verb.run(context);

@@ -56,6 +56,9 @@ TEST(FuzzCorpus, Safetensors) {
 TEST(FuzzCorpus, TorchFile) {
   replay("torch_file", fuzz::torch_file);
 }
+TEST(FuzzCorpus, ChunkFile) {
+  replay("chunk_file", fuzz::chunk_file);
+}
 TEST(FuzzCorpus, ShardIndex) {
   replay("shard_index", fuzz::shard_index);
 }

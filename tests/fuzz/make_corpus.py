@@ -204,6 +204,27 @@ def token_files():
     write_seed("json_lines", "two", b'{"text": "one", "id": 1}\n\n{"text": "t\\u00e9o"}\n')
 
 
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def chunk_file():
+    def write(name, kind, numbers, chains, content):
+        header = b"MNEMECHK" + struct.pack("<II5qII", 1, kind, *numbers, *chains) + struct.pack("<I", crc32c(content))
+        write_seed("chunk_file", name, header + struct.pack("<I", crc32c(header)) + content)
+
+    # Two writes of 70 bits and the forget of the first: seqs, targets, hashes of keys and labels, patterns.
+    columns = struct.pack("<12Q", 1, 2, 3, 0, 0, 1, 11, 0, 0, 0, 12, 0)
+    write("records", 1, (0, 3, 3, 2, 70), (5, 6), columns + struct.pack("<4Q", 1 << 63, 63, 7, 0))
+    write("counters", 2, (0, 9, 2, 3, 3), (6, 0), struct.pack("<4q6h", 4, 8, 1, 2, 1, -1, 1, 0, 2, -2))
+    write("no-counters", 2, (0, 9, 0, 3, 3), (6, 0), b"")
+
+
 idx()
 cifar()
 csv()
@@ -216,3 +237,4 @@ torch_checkpoints()
 shard_index()
 tokenizers()
 token_files()
+chunk_file()

@@ -5,7 +5,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <span>
+#include <vector>
 
 #include "mneme/core/error.h"
 #include "mneme/data/cifar.h"
@@ -19,6 +22,8 @@
 #include "mneme/data/torch_file.h"
 #include "mneme/tokens/json_lines.h"
 #include "mneme/tokens/token_file.h"
+#include "store/chunk_file.h"
+#include "store/crc32c.h"
 #include "tokens/tokenizer_json.h"
 
 namespace mneme::data::fuzz {
@@ -130,6 +135,24 @@ inline bool token_file(std::span<const std::byte> bytes) {
 inline bool json_lines(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   return try_read([&] { tokens::parse_json_lines(text, "text", "fuzz"); });
+}
+
+/// Snapshot files of durable memories, as they are and with correct checksums.
+inline bool chunk_file(std::span<const std::byte> bytes) {
+  const auto parse = [](std::span<const std::byte> file) {
+    const bool records = try_read([&] { store::parse_record_chunk(file, "fuzz"); });
+    return try_read([&] { store::parse_counter_chunk(file, "fuzz"); }) || records;
+  };
+  constexpr size_t kHeader = 72, kContentCrc = 64, kHeaderCrc = 68;
+  if (bytes.size() >= kHeader) {
+    std::vector<std::byte> repaired(bytes.begin(), bytes.end());
+    const uint32_t content = store::crc32c(std::span(repaired).subspan(kHeader));
+    std::memcpy(repaired.data() + kContentCrc, &content, sizeof(content));
+    const uint32_t header = store::crc32c(std::span(repaired).first(kHeaderCrc));
+    std::memcpy(repaired.data() + kHeaderCrc, &header, sizeof(header));
+    parse(repaired);
+  }
+  return parse(bytes);
 }
 
 } // namespace mneme::data::fuzz

@@ -31,6 +31,7 @@ constexpr const char* kAllowedDependencies = R"(
   nn           -> ops data json core
   ops          -> kernels core
   trials       -> memory theory data core
+  store        -> trials theory memory data core
   memory       -> theory kernels core
   tokens       -> data json core
   data         -> json core
@@ -39,12 +40,12 @@ constexpr const char* kAllowedDependencies = R"(
   theory       -> core
   core         ->
 )";
-const std::set<std::string> kPublicModules{"core",   "theory", "memory", "data",     "tokens",
-                                           "trials", "ops",    "nn",     "training", "language"};
+const std::set<std::string> kPublicModules{"core", "theory", "memory", "data",     "tokens",  "trials",
+                                           "ops",  "nn",     "store",  "training", "language"};
 
 /// Modules of mneme::memory, which must not include headers of LibTorch.
-const std::set<std::string> kModulesWithoutTorch{"core",   "json", "kernels", "theory",
-                                                 "memory", "data", "tokens",  "trials"};
+const std::set<std::string> kModulesWithoutTorch{"core", "json",   "kernels", "theory", "memory",
+                                                 "data", "tokens", "trials",  "store"};
 const std::regex kTorch("^(torch|ATen|c10)/");
 const std::regex kPrivateDependencies("^(fmt|nlohmann|boost|CLI)/");
 /// Output and exit, which only programs may use. Formatting into memory (snprintf) is not output.

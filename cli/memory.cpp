@@ -1,0 +1,741 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme memory`: associative memories on disk.
+
+#include <algorithm>
+#include <fstream>
+#include <optional>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/bytes.h"
+#include "cli/choices.h"
+#include "cli/json_output.h"
+#include "cli/machine.h"
+#include "cli/memory_lines.h"
+#include "cli/numbers.h"
+#include "cli/verb.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/core/text.h"
+#include "mneme/data/load_patterns.h"
+#include "mneme/data/read_file.h"
+#include "mneme/store/durable_memory.h"
+#include "report/table.h"
+
+namespace mneme::cli {
+namespace {
+
+using store::Access;
+using store::Annotation;
+using store::DurableMemory;
+using store::MemoryDesign;
+using store::MemoryInfo;
+
+enum class Kind { best_match, pattern_sdm, attention, sdm };
+constexpr int64_t kHardLocations = 100'000; // default of a memory of hard locations
+constexpr uint64_t kShownBudget = 256
+                                  << 20; // needs of main memory from here on are printed before they are used
+
+/// Description of a design, such as "hamming -> best-match -> majority".
+std::string kind_text(const MemoryDesign& design) {
+  if (design.hard_locations > 0) {
+    return fmt::format("SDM of {} hard locations, Hamming radius {}", design.hard_locations,
+                       design.hamming_radius);
+  }
+  std::string text = fmt::format("{} -> {} -> {}", design.steps.similarity, design.steps.separation,
+                                 design.steps.projection);
+  for (const auto& [name, value] : {std::pair<const char*, double>("Hamming radius", design.hamming_radius),
+                                    {"beta", design.beta},
+                                    {"alpha", design.alpha},
+                                    {"degree", design.degree}}) {
+    text += value == 0 ? "" : fmt::format(", {} {:.6g}", name, value);
+  }
+  return text;
+}
+
+class MemoryVerb : public Verb {
+public:
+  std::string name() const override { return "memory"; }
+  std::string summary() const override {
+    return "keep an associative memory on disk: write, read, forget, and check patterns";
+  }
+  bool writes_files() const override { return false; } // export has its own --out
+  bool streams_json() const override { return read_->parsed() || write_->parsed(); }
+
+  void declare(CLI::App& app) override {
+    declare_create(*app.add_subcommand("create", "create an empty memory in a new folder"));
+    write_ = app.add_subcommand("write",
+                                "store patterns; they are on the disk when the command prints their number");
+    add_folder(*write_);
+    add_lines(*write_, "store");
+    given_.key = write_->add_option(
+        "--key", key_, "Key of the pattern: a later write with this key is the same pattern, or an error");
+    given_.key->type_name("KEY");
+    given_.label = write_->add_option(
+        "--label", label_, "Label of the patterns (default: the classes in the files of --patterns)");
+    given_.label->type_name("LABEL");
+    given_.payload = write_->add_option(
+        "--payload", payload_, "File of which the bytes are stored with the pattern (default: the text)");
+    given_.payload->type_name("PATH");
+    write_->add_flag("--replace", replace_, "Forget the pattern that a key names now, if it is another one");
+    given_.batch =
+        add_integer_option(*write_, "--batch", batch_, {.min = 1, .max = 1'000'000},
+                           "Maximum number of lines of standard input that are stored in one transaction");
+    read_ = app.add_subcommand("read", "recall patterns, and list the nearest stored ones, for each query");
+    add_folder(*read_);
+    add_lines(*read_, "query");
+    add_integer_option(*read_, "--top", top_, {.min = 0, .max = 1'000'000},
+                       "Number of nearest patterns to list");
+    given_.update_steps = add_parsed_option(
+        *read_, "--update-steps", "N", "that of the memory",
+        [this](const std::string& name, const std::string& text) {
+          update_steps_ = parse_integer(name, text, {.min = 1, .max = 1'000'000});
+        },
+        "Maximum number of update steps of a recall");
+    read_->add_flag("--no-recall", no_recall_, "List the nearest patterns only");
+    forget_ = app.add_subcommand("forget", "remove patterns, as if they had never been written");
+    add_folder(*forget_);
+    add_lines(*forget_, "forget");
+    forget_->add_option("--key", keys_, "Forget the pattern with this key; may be given several times")
+        ->type_name("KEY")
+        ->allow_extra_args(false);
+    forget_->add_option("--label", labels_, "Forget all patterns with this label; may be given several times")
+        ->type_name("LABEL")
+        ->allow_extra_args(false);
+    info_ = app.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
+    add_folder(*info_);
+    verify_ = app.add_subcommand("verify", "check every record and file; exits with 4 if one is damaged");
+    add_folder(*verify_);
+    compact_ =
+        app.add_subcommand("compact", "remove what was forgotten from the disk, and rewrite all files");
+    add_folder(*compact_);
+    export_ = app.add_subcommand(
+        "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
+    add_folder(*export_);
+    export_->add_option("--out", out_, "File to write to, instead of stdout")->type_name("FILE");
+    for (CLI::App* loading : {write_, read_, forget_, verify_, compact_, export_}) {
+      add_parsed_option(
+          *loading, "--memory-max", "SIZE", "what is available",
+          [this](const std::string& name, const std::string& text) {
+            memory_max_ = static_cast<uint64_t>(parse_bytes(name, text));
+          },
+          "Main memory that the memory may use, such as 4GB");
+    }
+  }
+
+  ExitCode run(Context& context) override {
+    if (create_->parsed()) {
+      return create(context);
+    }
+    if (write_->parsed()) {
+      return write(context);
+    }
+    if (read_->parsed()) {
+      return read(context);
+    }
+    if (forget_->parsed()) {
+      return forget(context);
+    }
+    if (info_->parsed()) {
+      return info(context);
+    }
+    if (verify_->parsed()) {
+      return verify(context);
+    }
+    return compact_->parsed() ? compact(context) : export_all(context);
+  }
+
+private:
+  // --- arguments ---------------------------------------------------------------------------------
+
+  void add_folder(CLI::App& app) {
+    app.add_option("DIR", folder_, "Folder of the memory")->type_name("DIR")->required();
+  }
+
+  void declare_create(CLI::App& app) {
+    create_ = &app;
+    add_folder(app);
+    add_integer_option(app, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
+                       "Number of bits of a pattern");
+    given_.kind = add_choice_option<Kind>(
+        app, "--memory", kind_,
+        {{"best-match", Kind::best_match},
+         {"pattern-sdm", Kind::pattern_sdm},
+         {"attention", Kind::attention},
+         {"sdm", Kind::sdm}},
+        "Kind of memory. best-match: the nearest stored pattern; pattern-sdm: SDM from "
+        "stored patterns; attention: SDM attention; sdm: SDM with hard locations");
+    add_step(app, "--similarity", trials::similarities(), steps_.similarity, "hamming",
+             "First step of a custom memory, instead of --memory");
+    add_step(app, "--separation", trials::separations(), steps_.separation, "best-match",
+             "Second step of a custom memory");
+    add_number(
+        app, "--hamming-radius", "BITS", "a thousandth of the space",
+        "Hamming radius of SDM and of separations with a radius",
+        [this](double value) { design_.hamming_radius = static_cast<int64_t>(value); }, true);
+    add_number(app, "--beta", "BETA", "fitted to the default Hamming radius",
+               "Inverse temperature of softmax, entmax15, sparsemax, normmax and entmax",
+               [this](double value) { design_.beta = value; });
+    add_number(app, "--alpha", "X", "that of the separation", "alpha of the separation entmax",
+               [this](double value) { design_.alpha = value; });
+    add_number(app, "--degree", "X", "3", "Exponent of the separation polynomial",
+               [this](double value) { design_.degree = value; });
+    given_.hard_locations =
+        add_integer_option(app, "--hard-locations", hard_locations_, {.min = 1, .max = 1'000'000'000},
+                           "Number of hard locations of the memory sdm");
+    add_integer_option(app, "--update-steps", design_.update_steps_max, {.min = 1, .max = 1'000'000},
+                       "Maximum number of update steps of a recall");
+  }
+
+  template <class Step>
+  static CLI::Option* add_step(CLI::App& app, const std::string& option, const std::vector<Step>& steps,
+                               std::string& target, const std::string& default_word,
+                               const std::string& help) {
+    const std::vector<std::string> names = trials::names_of(steps);
+    return add_word_option(
+        app, option, names, default_word, [&target, names](size_t index) { target = names[index]; }, help);
+  }
+
+  static CLI::Option* add_number(CLI::App& app, const std::string& option, const std::string& type,
+                                 const std::string& default_text, const std::string& help,
+                                 std::function<void(double)> set, bool is_integer = false) {
+    return add_parsed_option(
+        app, option, type, default_text,
+        [set = std::move(set), is_integer](const std::string& name, const std::string& text) {
+          set(is_integer ? static_cast<double>(parse_integer(name, text, {.min = 1, .max = 1 << 20}))
+                         : parse_real(name, text, {.min = 0, .min_included = false}));
+        },
+        help);
+  }
+
+  /// Sources of patterns of `write`, `read` and `forget`.
+  void add_lines(CLI::App& app, const std::string& verb) {
+    app.add_option("LINE", lines_,
+                   fmt::format("Patterns to {} (default: one per line of standard input)", verb))
+        ->type_name("LINE");
+    CLI::Option* format = add_choice_option<LineFormat>(
+        app, "--format", format_,
+        {{"text", LineFormat::text},
+         {"bits", LineFormat::bits},
+         {"hex", LineFormat::hex},
+         {"base64", LineFormat::base64},
+         {"json", LineFormat::json}},
+        "Format of the lines. text: any text, similar texts have similar patterns; bits: "
+        "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
+        "field, and key, label and payload");
+    CLI::Option* patterns = app.add_option("--patterns", patterns_,
+                                           "Files of patterns instead of lines; as `mneme recall --patterns`")
+                                ->type_name("PATH");
+    std::vector<CLI::Option*> of_files;
+    of_files.push_back(
+        add_integer_option(app, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)"));
+    of_files.push_back(
+        app.add_option("--tensor", tensor_, "Name of the array in npz, safetensors and pt files")
+            ->type_name("NAME"));
+    of_files.push_back(add_choice_option<std::optional<data::BitOrder>>(
+        app, "--packed", packed_,
+        {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
+        "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
+    of_files.push_back(add_parsed_option(
+        app, "--threshold", "X", "0.5 for images, bytes and 0/1 data, else 0",
+        [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
+        "Numbers in files above X are 1, all others 0"));
+    sources_.push_back({&app, format, patterns, of_files});
+  }
+
+  /// The folder is given; options without an effect are refused.
+  void check_sources(const CLI::App* app) const {
+    const auto source = std::ranges::find(sources_, app, &Source::app);
+    const bool from_files = !patterns_.empty();
+    if (from_files && !lines_.empty()) {
+      throw UsageError(
+          "patterns are given as arguments and as files (--patterns).\n  Leave out one of them.");
+    }
+    if (from_files && source->format->count() > 0) {
+      throw UsageError("--format has no effect: it is for lines, but the patterns are in files "
+                       "(--patterns).\n  Leave it out.");
+    }
+    for (const CLI::Option* option : source->of_files) {
+      if (!from_files && option->count() > 0) {
+        throw UsageError(
+            fmt::format("{} has no effect: it is for files, but there is no --patterns.\n  Leave it out.",
+                        option->get_name()));
+      }
+    }
+  }
+
+  // --- input -------------------------------------------------------------------------------------
+
+  /// Calls `process` with batches of patterns from files, arguments or standard input.
+  template <class Process>
+  void for_each_batch(Context& context, int64_t bits, size_t batch, Process process) {
+    if (!patterns_.empty()) {
+      process(load_files(bits));
+      return;
+    }
+    if (!lines_.empty()) {
+      process(parse_lines(lines_, 1, format_, bits));
+      return;
+    }
+    if (::isatty(STDIN_FILENO) != 0) {
+      context.progress.message("Reading one pattern per line from the terminal; Ctrl-D ends the input.");
+    }
+    StandardInput input;
+    int64_t number = 1;
+    for (std::vector<std::string> lines = input.next(batch); !lines.empty(); lines = input.next(batch)) {
+      // Empty lines are left out; a batch ends there, so that the others keep their numbers.
+      for (auto begin = lines.begin(); begin != lines.end();) {
+        if (begin->empty()) {
+          ++begin;
+          ++number;
+          continue;
+        }
+        const auto end =
+            std::find_if(begin, lines.end(), [](const std::string& line) { return line.empty(); });
+        process(parse_lines({begin, end}, number, format_, bits));
+        number += end - begin;
+        begin = end;
+      }
+    }
+  }
+
+  Lines load_files(int64_t bits) const {
+    const data::PatternSet set = data::load_patterns(
+        std::vector<std::filesystem::path>(patterns_.begin(), patterns_.end()),
+        {.limit = limit_, .tensor = tensor_, .packed = packed_, .bits = packed_ ? bits : 0});
+    if (set.patterns.size() != bits) {
+      throw DataError(
+          fmt::format("{}: the patterns have {} numbers, but the memory has patterns of {} bits.\n  Give "
+                      "patterns of this size, or create a memory with --bits {}.",
+                      printable(set.source), set.patterns.size(), bits, set.patterns.size()));
+    }
+    Lines lines{.texts = {},
+                .patterns = to_bits(set.patterns, threshold_ ? *threshold_ / set.file_scale : set.threshold),
+                .annotations = std::vector<Annotation>(static_cast<size_t>(set.patterns.count()))};
+    for (int64_t i = 0; i < set.patterns.count(); ++i) {
+      lines.texts.push_back(fmt::format("pattern {} of {}", i, printable(set.source)));
+      if (!set.labels.empty()) {
+        const int64_t label = set.labels[static_cast<size_t>(i)];
+        const bool is_named = label >= 0 && label < std::ssize(set.class_names);
+        lines.annotations[static_cast<size_t>(i)].label =
+            is_named ? set.class_names[static_cast<size_t>(label)] : std::to_string(label);
+      }
+    }
+    return lines;
+  }
+
+  // --- memory ------------------------------------------------------------------------------------
+
+  /// Refuses a need of main memory that is not available.
+  void check_budget(Context& context, uint64_t needed, const std::string& what) const {
+    const std::optional<uint64_t> available = machine_memory().available;
+    const uint64_t limit = memory_max_ != 0 ? memory_max_ : available.value_or(UINT64_MAX);
+    if (needed > limit) {
+      throw UnsupportedError(fmt::format(
+          "{} needs {} of main memory, but {} {}.\n  Use a machine with more memory, or fewer or smaller "
+          "patterns or hard "
+          "locations{}.",
+          what, bytes_text(static_cast<double>(needed)), bytes_text(static_cast<double>(limit)),
+          memory_max_ != 0 ? "are allowed by --memory-max" : "are available",
+          memory_max_ != 0 ? ", or raise the limit" : "; --memory-max SIZE overrides this check"));
+    }
+    if (needed >= kShownBudget) {
+      context.progress.message(fmt::format(
+          "{} needs {} of main memory; {} are available", what, bytes_text(static_cast<double>(needed)),
+          available ? bytes_text(static_cast<double>(*available)) : "unknown amounts"));
+    }
+  }
+
+  DurableMemory open(Context& context, Access access) const {
+    check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
+    return DurableMemory::open(folder_, {.access = access});
+  }
+
+  MemoryDesign design(const Context& context) const {
+    MemoryDesign design = design_;
+    const bool is_custom = !steps_.similarity.empty() || !steps_.separation.empty();
+    if (is_custom && given_.kind->count() > 0) {
+      throw UsageError(
+          "--memory cannot be combined with --similarity and --separation, which describe a memory of their "
+          "own.\n  Leave out one of them.");
+    }
+    if (is_custom) {
+      design.steps = {steps_.similarity.empty() ? "hamming" : steps_.similarity,
+                      steps_.separation.empty() ? "best-match" : steps_.separation, "majority"};
+    } else if (kind_ == Kind::pattern_sdm) {
+      design.steps = {"hamming", "circle-intersection", "majority"};
+    } else if (kind_ == Kind::attention) {
+      design.steps = {"cosine", "softmax", "majority"};
+    } else if (kind_ == Kind::sdm) {
+      design.steps = {};
+      design.hard_locations = hard_locations_;
+      design.seed = context.options.seed;
+    }
+    if (design.hard_locations == 0) {
+      if (given_.hard_locations->count() > 0) {
+        throw UsageError(
+            "--hard-locations has no effect: only the memory sdm has hard locations.\n  Add --memory sdm, or "
+            "leave it out.");
+      }
+      if (context.options.seed != store::MemoryDesign().seed) {
+        throw UsageError(
+            "--seed has no effect: only the memory sdm has random hard locations.\n  Leave it out.");
+      }
+    }
+    return store::completed(design);
+  }
+
+  ExitCode create(Context& context) const {
+    const MemoryDesign complete = design(context);
+    if (complete.hard_locations > 0) {
+      const auto per_location = static_cast<uint64_t>(2 * complete.bits + (complete.bits + 63) / 64 * 8 + 8);
+      check_budget(context, static_cast<uint64_t>(complete.hard_locations) * per_location,
+                   fmt::format("a memory of {} hard locations", complete.hard_locations));
+    }
+    const DurableMemory memory = DurableMemory::create(folder_, complete);
+    if (context.options.json) {
+      print_json(context.out, info_json(memory.info()));
+      return ExitCode::ok;
+    }
+    const std::string folder = printable(folder_);
+    context.out << fmt::format("Created {}: patterns of {} bits, {}\n\n"
+                               "To store a text and to find it again:\n"
+                               "  mneme memory write {} \"the train to Vienna leaves at nine\"\n"
+                               "  mneme memory read {} \"when does the train leave?\"\n",
+                               folder, complete.bits, kind_text(complete), folder, folder);
+    return ExitCode::ok;
+  }
+
+  ExitCode write(Context& context) {
+    check_sources(write_);
+    const bool is_single = given_.key->count() > 0 || given_.payload->count() > 0;
+    if (is_single && lines_.size() != 1) {
+      throw UsageError("--key and --payload are of one pattern, which is given as an argument.\n  Give it "
+                       "after the folder, "
+                       "or use --format json, which has a key and a payload in every line.");
+    }
+    if (given_.batch->count() > 0 && (!lines_.empty() || !patterns_.empty())) {
+      throw UsageError(
+          "--batch has no effect: it is for standard input, but the patterns are given as arguments or "
+          "files, which are stored in one transaction.\n  Leave it out.");
+    }
+    std::optional<std::string> payload;
+    if (given_.payload->count() > 0) {
+      const std::vector<std::byte> bytes = data::read_file(payload_);
+      payload = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    }
+    DurableMemory memory = open(context, Access::write);
+    int64_t written = 0, repeated = 0, replaced = 0;
+    for_each_batch(context, memory.design().bits, static_cast<size_t>(batch_), [&](Lines lines) {
+      for (Annotation& annotation : lines.annotations) {
+        annotation.key = given_.key->count() > 0 ? key_ : annotation.key;
+        annotation.label = given_.label->count() > 0 ? label_ : annotation.label;
+        annotation.payload = payload ? payload : annotation.payload;
+      }
+      const store::WriteResult result =
+          memory.write(lines.patterns, lines.annotations,
+                       replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse);
+      written += lines.patterns.count() - result.repeated;
+      repeated += result.repeated;
+      replaced += result.replaced;
+      if (context.options.json) { // one line per transaction, once it is on the disk
+        print_line(context, {{"seqs", result.seqs},
+                             {"repeated", result.repeated},
+                             {"replaced", result.replaced},
+                             {"stored", memory.stored()}});
+      }
+    });
+    if (!context.options.json) {
+      context.out << fmt::format(
+          "Wrote {}{}{}; {} stored\n", count_text(written),
+          repeated > 0 ? fmt::format(", {} stored already under the same key", repeated) : "",
+          replaced > 0 ? fmt::format(", {} replaced", replaced) : "", memory.stored());
+    }
+    return ExitCode::ok;
+  }
+
+  ExitCode read(Context& context) {
+    check_sources(read_);
+    if (no_recall_ && given_.update_steps->count() > 0) {
+      throw UsageError("--update-steps has no effect with --no-recall.\n  Leave out one of them.");
+    }
+    if (no_recall_ && top_ == 0) {
+      throw UsageError("nothing is left to print with --no-recall and --top 0.\n  Leave out one of them.");
+    }
+    DurableMemory memory = open(context, Access::read);
+    constexpr size_t kQueriesMax = 1024;
+    for_each_batch(context, memory.design().bits, kQueriesMax, [&](const Lines& lines) {
+      const store::ReadResult result = memory.read(
+          lines.patterns, {.top = top_, .recall = !no_recall_, .update_steps_max = update_steps_});
+      // The stored pattern that was recalled, if it is one.
+      store::ReadResult recalled;
+      if (!no_recall_) {
+        recalled = memory.read(result.recall.readout, {.top = 1, .recall = false});
+      }
+      for (int64_t q = 0; q < lines.patterns.count(); ++q) {
+        const auto index = static_cast<size_t>(q);
+        std::optional<int64_t> seq;
+        if (!no_recall_ && !recalled.nearest[index].empty() && recalled.nearest[index][0].distance == 0) {
+          seq = recalled.nearest[index][0].seq;
+        }
+        if (context.options.json) {
+          print_line(context, query_json(lines.texts[index], result, index, seq));
+        } else {
+          print_query(context, lines.texts[index], result, index, seq);
+        }
+      }
+      context.out.flush();
+    });
+    return ExitCode::ok;
+  }
+
+  nlohmann::ordered_json query_json(const std::string& text, const store::ReadResult& result, size_t index,
+                                    const std::optional<int64_t>& seq) const {
+    nlohmann::ordered_json line = {{"query", text}};
+    if (!no_recall_) {
+      line["recalled"] = {{"hex", hex_of(result.recall.readout, static_cast<int64_t>(index))},
+                          {"seq", seq ? nlohmann::ordered_json(*seq) : nlohmann::ordered_json()},
+                          {"steps", result.recall.steps[index]},
+                          {"converged", result.recall.converged[index] != 0},
+                          {"activated", result.recall.num_activated[index]}};
+    }
+    if (top_ > 0) {
+      line["nearest"] = nlohmann::ordered_json::array();
+      for (const store::Neighbour& neighbour : result.nearest[index]) {
+        nlohmann::ordered_json object = {{"seq", neighbour.seq}, {"distance", neighbour.distance}};
+        add_annotation(object, neighbour.annotation);
+        line["nearest"].push_back(object);
+      }
+    }
+    return line;
+  }
+
+  void print_query(Context& context, const std::string& text, const store::ReadResult& result, size_t index,
+                   const std::optional<int64_t>& seq) const {
+    context.out << printable(text) << "\n";
+    if (!no_recall_) {
+      const int64_t steps = result.recall.steps[index];
+      context.out << fmt::format(
+          "  recalled {} in {} step{}{}\n",
+          result.recall.num_activated[index] == 0
+              ? (result.nearest[index].empty() && !seq ? "nothing: the memory is empty or nothing is near"
+                                                       : "nothing: no pattern or location is near")
+          : seq ? fmt::format("the pattern of number {}", *seq)
+                : "a pattern that is not stored: a mixture of several",
+          steps, steps == 1 ? "" : "s", result.recall.converged[index] != 0 ? "" : " (not converged)");
+    }
+    if (top_ > 0 && !result.nearest[index].empty()) {
+      report::Table table{.columns = {{.name = "distance"},
+                                      {.name = "number"},
+                                      {.name = "key"},
+                                      {.name = "label"},
+                                      {.name = "payload"}}};
+      const auto cell = [](const std::optional<std::string>& text_or_none) {
+        constexpr size_t kShown = 60;
+        return !text_or_none ? report::Cell()
+               : text_or_none->size() <= kShown
+                   ? report::Cell(printable(*text_or_none))
+                   : report::Cell(printable(text_or_none->substr(0, kShown)) + "...");
+      };
+      for (const store::Neighbour& neighbour : result.nearest[index]) {
+        table.rows.push_back({static_cast<int64_t>(neighbour.distance), neighbour.seq,
+                              cell(neighbour.annotation.key), cell(neighbour.annotation.label),
+                              cell(neighbour.annotation.payload)});
+      }
+      context.out << '\n' << report::to_text(table, {.colour = context.colour});
+    }
+    context.out << '\n';
+  }
+
+  ExitCode forget(Context& context) {
+    check_sources(forget_);
+    const bool by_pattern = !lines_.empty() || !patterns_.empty();
+    DurableMemory memory = open(context, Access::write);
+    int64_t forgotten = 0;
+    for (const std::string& key : keys_) {
+      forgotten += memory.forget_key(key);
+    }
+    for (const std::string& label : labels_) {
+      forgotten += memory.forget_label(label);
+    }
+    if (by_pattern || (keys_.empty() && labels_.empty())) {
+      for_each_batch(context, memory.design().bits, 1024,
+                     [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
+    } else if (std::ranges::find(sources_, forget_, &Source::app)->format->count() > 0) {
+      throw UsageError("--format has no effect with --key and --label.\n  Leave it out.");
+    }
+    if (context.options.json) {
+      print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
+    } else {
+      context.out << fmt::format("Forgot {}; {} stored\n", count_text(forgotten), memory.stored());
+      if (forgotten > 0) {
+        context.out << fmt::format("Their records are removed from the disk by: mneme memory compact {}\n",
+                                   printable(folder_));
+      }
+    }
+    return ExitCode::ok;
+  }
+
+  ExitCode info(Context& context) const {
+    const MemoryInfo info = store::memory_info(folder_);
+    if (context.options.json) {
+      print_json(context.out, info_json(info));
+      return ExitCode::ok;
+    }
+    const std::optional<uint64_t> available = machine_memory().available;
+    report::Table table{.columns = {{.name = "property"}, {.name = "value", .align = report::Align::left}}};
+    const auto row = [&](const char* name, const std::string& value) { table.rows.push_back({name, value}); };
+    row("memory", kind_text(info.design));
+    row("bits of a pattern", fmt::format("{}", info.design.bits));
+    row("stored patterns", fmt::format("{}", info.stored));
+    row("records in the log",
+        fmt::format("{}, {} of them of forgotten patterns", info.records, info.records - info.stored));
+    row("records in snapshots", fmt::format("{}", info.in_snapshot));
+    row("compactions", fmt::format("{}", info.generation));
+    row("on disk", bytes_text(static_cast<double>(info.bytes_on_disk)));
+    row("main memory to open it",
+        fmt::format("{} of {} available", bytes_text(static_cast<double>(info.bytes_needed)),
+                    available ? bytes_text(static_cast<double>(*available)) : "an unknown amount"));
+    context.out << report::to_text(table, {.colour = context.colour});
+    return ExitCode::ok;
+  }
+
+  static nlohmann::ordered_json info_json(const MemoryInfo& info) {
+    const MemoryDesign& design = info.design;
+    nlohmann::ordered_json document = {{"bits", design.bits}};
+    if (design.hard_locations > 0) {
+      document["hard_locations"] = design.hard_locations;
+      document["seed"] = design.seed;
+    } else {
+      document["similarity"] = design.steps.similarity;
+      document["separation"] = design.steps.separation;
+      document["projection"] = design.steps.projection;
+    }
+    const auto add = [&](const char* name, auto value) {
+      if (value != 0) { // not used
+        document[name] = value;
+      }
+    };
+    add("hamming_radius", design.hamming_radius);
+    add("beta", design.beta);
+    add("alpha", design.alpha);
+    add("degree", design.degree);
+    document["update_steps_max"] = design.update_steps_max;
+    document["stored"] = info.stored;
+    document["records"] = info.records;
+    document["records_in_snapshots"] = info.in_snapshot;
+    document["last_seq"] = info.seq;
+    document["compactions"] = info.generation;
+    document["bytes_on_disk"] = info.bytes_on_disk;
+    document["bytes_needed"] = info.bytes_needed;
+    return document;
+  }
+
+  ExitCode verify(Context& context) const {
+    try {
+      check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
+    } catch (const DataError&) { // damage, which is reported below
+    }
+    const store::Verification result = store::verify_memory(folder_);
+    const bool is_intact = result.problems.empty();
+    if (context.options.json) {
+      print_json(context.out, {{"intact", is_intact},
+                               {"records", result.records},
+                               {"stored", result.stored},
+                               {"files", result.files},
+                               {"problems", result.problems}});
+    } else {
+      for (const std::string& problem : result.problems) {
+        context.out << problem << "\n";
+      }
+      context.out << fmt::format("{}: {} records, {} stored patterns, {} files checked\n",
+                                 is_intact ? "Intact" : "DAMAGED", result.records, result.stored,
+                                 result.files);
+    }
+    return is_intact ? ExitCode::ok : ExitCode::check_failed;
+  }
+
+  ExitCode compact(Context& context) const {
+    const store::CompactResult result = open(context, Access::write).compact();
+    if (!result.log_is_clean) {
+      context.progress.message(
+          "A reader has the memory open, so that removed records remain in memory.sqlite-wal. Close "
+          "it, and compact again.");
+    }
+    if (context.options.json) {
+      print_json(context.out, {{"removed", result.removed},
+                               {"bytes_before", result.bytes_before},
+                               {"bytes_after", result.bytes_after},
+                               {"log_is_clean", result.log_is_clean}});
+    } else {
+      context.out << fmt::format("Removed {} record{}: {} on disk, before {}\n", result.removed,
+                                 result.removed == 1 ? "" : "s",
+                                 bytes_text(static_cast<double>(result.bytes_after)),
+                                 bytes_text(static_cast<double>(result.bytes_before)));
+    }
+    return ExitCode::ok;
+  }
+
+  ExitCode export_all(Context& context) const {
+    if (context.options.json) {
+      throw UsageError(
+          "--json has no effect: `mneme memory export` always prints lines of JSON.\n  Leave it out.");
+    }
+    DurableMemory memory = open(context, Access::read);
+    if (out_.empty()) {
+      memory.for_each([&](const store::Entry& entry) { context.out << json_line(entry) << '\n'; });
+      return ExitCode::ok;
+    }
+    std::string text;
+    memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
+    write_file_atomically(out_, text);
+    context.out << fmt::format("Wrote {} to {}\n", count_text(memory.stored()), printable(out_));
+    return ExitCode::ok;
+  }
+
+  static void print_line(Context& context, const nlohmann::ordered_json& line) {
+    context.out << report::json_text(line, -1) << std::flush;
+  }
+
+  static std::string count_text(int64_t count) {
+    return fmt::format("{} pattern{}", count, count == 1 ? "" : "s");
+  }
+
+  /// Options of a subcommand that reads patterns.
+  struct Source {
+    const CLI::App* app;
+    const CLI::Option *format, *patterns;
+    std::vector<CLI::Option*> of_files;
+  };
+
+  CLI::App *create_ = nullptr, *write_ = nullptr, *read_ = nullptr, *forget_ = nullptr, *info_ = nullptr,
+           *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
+  struct {
+    CLI::Option *kind, *hard_locations, *payload, *update_steps, *key, *label, *batch;
+  } given_ = {};
+  std::vector<Source> sources_;
+  std::string folder_, tensor_, payload_, out_, key_, label_;
+  std::vector<std::string> lines_, patterns_, keys_, labels_;
+  MemoryDesign design_;
+  Kind kind_ = Kind::best_match;
+  trials::MemorySteps steps_; ///< steps of a custom memory; steps that are not given are empty
+  int64_t hard_locations_ = kHardLocations, limit_ = 0, top_ = 5, batch_ = 1024;
+  LineFormat format_ = LineFormat::text;
+  std::optional<data::BitOrder> packed_;
+  std::optional<double> threshold_;
+  std::optional<int64_t> update_steps_;
+  bool replace_ = false, no_recall_ = false;
+  uint64_t memory_max_ = 0;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_memory() {
+  return std::make_unique<MemoryVerb>();
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/memory_lines.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <poll.h>
+#include <unistd.h>
+
+#include "json/strict_json.h"
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/text.h"
+#include "mneme/data/text_bits.h"
+#include "report/json_text.h"
+
+namespace mneme::cli {
+namespace {
+
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kHex = "0123456789abcdef";
+constexpr size_t kLineMax = size_t{512} << 20; // a payload of 256 MiB as base64
+
+[[noreturn]] void fail(const std::string& where, const std::string& what, const std::string& advice) {
+  throw DataError(fmt::format("{}: {}.\n  {}", where, what, advice));
+}
+
+std::string shown(const std::string& line) {
+  constexpr size_t kShown = 60;
+  return printable(line.size() <= kShown ? line : line.substr(0, kShown) + "...");
+}
+
+/// The bytes; empty if the text is not base64 (RFC 4648, with padding).
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.size() % 4 != 0) {
+    return std::nullopt;
+  }
+  const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
+  std::string bytes;
+  uint32_t group = 0;
+  for (size_t i = 0; i < text.size() - padding; ++i) {
+    const size_t digit = kBase64.find(text[i]);
+    if (digit == std::string_view::npos) {
+      return std::nullopt;
+    }
+    group = group << 6 | static_cast<uint32_t>(digit);
+    if (i % 4 == 3) {
+      for (const int shift : {16, 8, 0}) {
+        bytes += static_cast<char>(group >> shift & 0xFF);
+      }
+      group = 0;
+    }
+  }
+  if (padding == 2) {
+    group <<= 12;
+  } else if (padding == 1) {
+    group <<= 6;
+  }
+  for (size_t i = 0; padding > 0 && i < 3 - padding; ++i) {
+    bytes += static_cast<char>(group >> (16 - 8 * i) & 0xFF);
+  }
+  return to_base64(bytes) == text ? std::optional(bytes) : std::nullopt; // no other text means the same bytes
+}
+
+std::optional<std::string> from_hex(std::string_view text) {
+  std::string bytes;
+  if (text.size() % 2 != 0) {
+    return std::nullopt;
+  }
+  for (size_t i = 0; i < text.size(); i += 2) {
+    unsigned byte = 0;
+    for (const char c : {text[i], text[i + 1]}) {
+      const size_t digit = kHex.find(c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
+      if (digit == std::string_view::npos) {
+        return std::nullopt;
+      }
+      byte = byte << 4 | static_cast<unsigned>(digit);
+    }
+    bytes += static_cast<char>(byte);
+  }
+  return bytes;
+}
+
+void set_bytes(BitPatterns& patterns, int64_t index, const std::string& bytes, const std::string& where,
+               const char* format) {
+  const int64_t bits = patterns.bits(), expected = (bits + 7) / 8;
+  if (std::ssize(bytes) != expected) {
+    fail(where,
+         fmt::format("the pattern has {} bytes, but the memory has patterns of {} bits, which are {} bytes",
+                     bytes.size(), bits, expected),
+         fmt::format("Give {} {} digits.",
+                     format == std::string("hex") ? 2 * expected : (expected + 2) / 3 * 4, format));
+  }
+  const std::span<uint64_t> words = patterns[index];
+  std::memcpy(words.data(), bytes.data(), bytes.size());
+  if ((words.back() & ~patterns.last_word_mask()) != 0) {
+    fail(where, fmt::format("bits after the first {} are not 0", bits),
+         "Set the unused bits of the last byte to 0.");
+  }
+}
+
+void set_pattern(BitPatterns& patterns, int64_t index, const std::string& line, LineFormat format,
+                 const std::string& where) {
+  switch (format) {
+  case LineFormat::text:
+    try {
+      std::ranges::copy(data::text_bits(std::span(&line, 1), patterns.bits())[0], patterns[index].begin());
+    } catch (const UsageError&) {
+      fail(where, fmt::format("\"{}\" has no letters or digits", shown(line)), "Leave the line out.");
+    }
+    return;
+  case LineFormat::bits:
+    if (std::ssize(line) != patterns.bits() || line.find_first_not_of("01") != std::string::npos) {
+      fail(where,
+           fmt::format("\"{}\" is not a pattern of {} characters 0 and 1 (it has {})", shown(line),
+                       patterns.bits(), line.size()),
+           "Give one character per bit.");
+    }
+    for (int64_t b = 0; b < patterns.bits(); ++b) {
+      patterns.set(index, b, line[static_cast<size_t>(b)] == '1');
+    }
+    return;
+  case LineFormat::hex:
+  case LineFormat::base64: {
+    const char* name = format == LineFormat::hex ? "hex" : "base64";
+    const std::optional<std::string> bytes = format == LineFormat::hex ? from_hex(line) : from_base64(line);
+    if (!bytes) {
+      fail(where, fmt::format("\"{}\" is not {}", shown(line), name),
+           "Choose the format of the lines with --format text|bits|hex|base64|json.");
+    }
+    set_bytes(patterns, index, *bytes, where, name);
+    return;
+  }
+  case LineFormat::json:
+    break;
+  }
+}
+
+const std::array<std::pair<const char*, LineFormat>, 4> kPatternFields = {{{"text", LineFormat::text},
+                                                                           {"bits", LineFormat::bits},
+                                                                           {"hex", LineFormat::hex},
+                                                                           {"base64", LineFormat::base64}}};
+
+store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, std::string& line,
+                                  const std::string& where) {
+  const std::string advice = "A line is an object with one of text, bits, hex and base64, and optionally "
+                             "key, label, payload or payload_base64.";
+  const auto object = parse_strict_json(line, where, {.advice = advice});
+  store::Annotation annotation;
+  int num_patterns = 0;
+  std::optional<std::string> given_text;
+  for (const auto& [name, value] : object.items()) {
+    if (name == "seq" && value.is_number_integer()) {
+      continue; // of the memory that wrote the line
+    }
+    if (!value.is_string()) {
+      fail(where, fmt::format("the field \"{}\" is not a text", shown(name)), advice);
+    }
+    const auto text = value.get<std::string>();
+    const auto field =
+        std::ranges::find(kPatternFields, name, [](const auto& known) { return std::string(known.first); });
+    if (field != kPatternFields.end()) {
+      ++num_patterns;
+      set_pattern(patterns, index, text, field->second, where);
+      if (field->second == LineFormat::text) {
+        given_text = text;
+      }
+    } else if (name == "key") {
+      annotation.key = text;
+    } else if (name == "label") {
+      annotation.label = text;
+    } else if (name == "payload" && !object.contains("payload_base64")) {
+      annotation.payload = text;
+    } else if (name == "payload_base64" && !object.contains("payload")) {
+      annotation.payload = from_base64(text);
+      if (!annotation.payload) {
+        fail(where, "payload_base64 is not base64", advice);
+      }
+    } else {
+      fail(where, fmt::format("there is no field \"{}\", or it is given twice", shown(name)), advice);
+    }
+  }
+  if (num_patterns != 1) {
+    fail(where, fmt::format("{} fields have a pattern", num_patterns), advice);
+  }
+  if (given_text) {
+    line = *given_text;
+    annotation.payload = annotation.payload ? annotation.payload : given_text;
+  }
+  return annotation;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const Utf8Character character = first_character(text);
+    if (!character.valid) {
+      return false;
+    }
+    text.remove_prefix(character.size);
+  }
+  return true;
+}
+
+} // namespace
+
+std::string to_base64(std::string_view bytes) {
+  std::string text;
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    uint32_t group = 0;
+    const size_t count = std::min<size_t>(3, bytes.size() - i);
+    for (size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (k < count ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (size_t k = 0; k < 4; ++k) {
+      text += k <= count ? kBase64[group >> (18 - 6 * k) & 63] : '=';
+    }
+  }
+  return text;
+}
+
+Lines parse_lines(const std::vector<std::string>& lines, int64_t first, LineFormat format, int64_t bits) {
+  Lines parsed{.texts = lines, .patterns = BitPatterns(std::ssize(lines), bits), .annotations = {}};
+  for (int64_t i = 0; i < std::ssize(lines); ++i) {
+    std::string& line = parsed.texts[static_cast<size_t>(i)];
+    const std::string where = fmt::format("line {}", first + i);
+    if (format == LineFormat::json) {
+      parsed.annotations.push_back(parse_json_line(parsed.patterns, i, line, where));
+      continue;
+    }
+    set_pattern(parsed.patterns, i, line, format, where);
+    parsed.annotations.emplace_back();
+    if (format == LineFormat::text) {
+      parsed.annotations.back().payload = line;
+    }
+  }
+  return parsed;
+}
+
+std::string hex_of(const BitPatterns& patterns, int64_t index) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(patterns[index].data());
+  std::string text;
+  for (int64_t i = 0; i < (patterns.bits() + 7) / 8; ++i) {
+    text += kHex[bytes[i] >> 4];
+    text += kHex[bytes[i] & 15];
+  }
+  return text;
+}
+
+template <class Json> void add_annotation(Json& object, const store::Annotation& annotation) {
+  if (annotation.key) {
+    object["key"] = *annotation.key;
+  }
+  if (annotation.label) {
+    object["label"] = *annotation.label;
+  }
+  if (annotation.payload) {
+    if (is_utf8(*annotation.payload)) {
+      object["payload"] = *annotation.payload;
+    } else {
+      object["payload_base64"] = to_base64(*annotation.payload);
+    }
+  }
+}
+template void add_annotation(nlohmann::ordered_json&, const store::Annotation&);
+
+std::string json_line(const store::Entry& entry) {
+  nlohmann::ordered_json object = {{"seq", entry.seq}, {"hex", hex_of(entry.pattern, 0)}};
+  add_annotation(object, entry.annotation);
+  return object.dump();
+}
+
+void StandardInput::fill() {
+  constexpr int kPollMilliseconds = 200; // between checks for an interrupt
+  constexpr size_t kBlock = 1 << 16;
+  for (;;) {
+    throw_if_interrupted();
+    pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    const int ready = ::poll(&input, 1, kPollMilliseconds);
+    if (ready == 0 || (ready < 0 && errno == EINTR)) {
+      continue;
+    }
+    buffer_.erase(0, begin_);
+    begin_ = 0;
+    if (buffer_.size() > kLineMax) {
+      throw DataError(fmt::format(
+          "stdin: a line is longer than {} bytes.\n  Separate patterns by line feeds.", kLineMax));
+    }
+    const size_t size = buffer_.size();
+    buffer_.resize(size + kBlock);
+    const ssize_t count = ::read(STDIN_FILENO, buffer_.data() + size, kBlock);
+    buffer_.resize(size + static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    if (count < 0 && errno != EINTR && errno != EAGAIN) {
+      throw DataError(
+          fmt::format("stdin: {}.\n  Redirect a file or a pipe to it, or give the patterns as arguments.",
+                      std::strerror(errno)));
+    }
+    at_end_ = count == 0;
+    if (count >= 0) {
+      return;
+    }
+  }
+}
+
+std::vector<std::string> StandardInput::next(size_t count_max) {
+  std::vector<std::string> lines;
+  while (lines.size() < count_max) {
+    const size_t end = buffer_.find('\n', begin_);
+    if (end == std::string::npos) {
+      if (!lines.empty()) {
+        return lines; // what has arrived is processed before more is awaited
+      }
+      if (!at_end_) {
+        fill();
+        continue;
+      }
+      if (begin_ < buffer_.size()) {
+        lines.push_back(buffer_.substr(begin_));
+        begin_ = buffer_.size();
+      }
+      return lines;
+    }
+    lines.push_back(buffer_.substr(begin_, end - begin_));
+    if (lines.back().ends_with('\r')) {
+      lines.back().pop_back();
+    }
+    begin_ = end + 1;
+  }
+  return lines;
+}
+
+} // namespace mneme::cli

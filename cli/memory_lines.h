@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+/// Patterns as lines of text: input of `mneme memory write`, `read` and `forget`, and output of `export`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mneme/core/patterns.h"
+#include "mneme/store/durable_memory.h"
+
+namespace mneme::cli {
+
+enum class LineFormat {
+  text,   ///< any text, encoded by data::text_bits
+  bits,   ///< characters 0 and 1
+  hex,    ///< bytes of the pattern, two digits each; bit b is bit (b mod 8) of byte (b / 8)
+  base64, ///< the same bytes
+  json    ///< an object with one of these four as "text", "bits", "hex" or "base64"
+};
+
+/// A line, and what it is about.
+struct Lines {
+  std::vector<std::string> texts; ///< as they were given
+  BitPatterns patterns;           ///< one per line
+  /// format text: the line is the payload. format json: the fields key, label, payload (text) or
+  /// payload_base64; with the field text, it is the default of the payload.
+  std::vector<store::Annotation> annotations;
+};
+
+/// Parses lines; `first` is the number of the first line in messages. Empty lines have been left out.
+///
+/// Errors  DataError with the number of the line, the expected and the actual size
+Lines parse_lines(const std::vector<std::string>& lines, int64_t first, LineFormat format, int64_t bits);
+
+/// A stored pattern as a line of format json, without a line feed.
+std::string json_line(const store::Entry& entry);
+
+/// Bytes of a pattern as lower-case hexadecimal digits.
+std::string hex_of(const BitPatterns& patterns, int64_t index);
+/// Fields for key, label and payload in JSON: payload if it is UTF-8 text, else payload_base64.
+template <class Json> void add_annotation(Json& object, const store::Annotation& annotation);
+
+std::string to_base64(std::string_view bytes);
+
+/// Lines of standard input as they arrive.
+class StandardInput {
+public:
+  /// All complete lines that are available, at most `count_max`, after waiting for the first; empty at the
+  /// end.
+  ///
+  /// Errors  DataError if a line is longer than 512 MiB or stdin cannot be read; Interrupted
+  std::vector<std::string> next(size_t count_max);
+
+private:
+  void fill();
+  std::string buffer_;
+  size_t begin_ = 0;
+  bool at_end_ = false;
+};
+
+} // namespace mneme::cli

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+
+#include "store/folder.h"
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/text.h"
+
+namespace mneme::store {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kLockAttempts = 10;
+constexpr std::chrono::milliseconds kLockPause{50}; // a process that is just ending has half a second
+
+fs::path wal_path(const fs::path& folder) {
+  return folder / "memory.sqlite-wal";
+}
+
+} // namespace
+
+fs::path database_path(const fs::path& folder) {
+  return folder / "memory.sqlite";
+}
+
+fs::path snapshot_folder(const fs::path& folder) {
+  return folder / "snapshot";
+}
+
+uint64_t bytes_on_disk(const fs::path& folder) {
+  uint64_t bytes = 0;
+  std::error_code error; // files may vanish while another process writes
+  for (const fs::path& part : {folder, snapshot_folder(folder)}) {
+    for (fs::directory_iterator entry(part, error), end; !error && entry != end; entry.increment(error)) {
+      std::error_code no_file;
+      const auto size = entry->is_regular_file(no_file) ? entry->file_size(no_file) : 0;
+      // The shared index of SQLite (-shm) is not on the disk while the memory is closed.
+      bytes += no_file || entry->path().extension() == ".sqlite-shm" ? 0 : size;
+    }
+  }
+  return bytes;
+}
+
+WriterLock::WriterLock(const fs::path& folder) {
+  const fs::path path = folder / "lock";
+  descriptor_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  if (descriptor_ < 0) {
+    throw OutputError(
+        fmt::format("{}: cannot open the file for writing: {}.\n  Check the permissions of the folder. "
+                    "A memory in a read-only folder can be read, not changed.",
+                    printable(path.string()), std::strerror(errno)));
+  }
+  for (int attempt = 0; ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0; ++attempt) {
+    if (errno == EINTR) {
+      continue;
+    }
+    if (errno != EWOULDBLOCK || attempt + 1 == kLockAttempts) {
+      std::array<char, 32> owner{};
+      const int error = errno;
+      const bool known = ::pread(descriptor_, owner.data(), owner.size() - 1, 0) > 0;
+      ::close(descriptor_);
+      throw OutputError(fmt::format(
+          "{}: {}{}.\n  One process writes to a memory at a time. End that process, or open "
+          "the memory for reading.",
+          printable(folder.string()),
+          error == EWOULDBLOCK ? "another process has the memory open for writing" : std::strerror(error),
+          known ? fmt::format(" (process {})", printable(owner.data())) : ""));
+    }
+    std::this_thread::sleep_for(kLockPause);
+  }
+  // For the message above only.
+  const std::string owner = std::to_string(::getpid());
+  if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, owner.data(), owner.size(), 0) < 0) {
+    errno = 0; // the disk may be full: the memory can still be read and compacted
+  }
+}
+
+WriterLock::WriterLock(WriterLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+WriterLock::~WriterLock() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_); // releases the lock
+  }
+}
+
+FileState file_state(const fs::path& folder) {
+  struct stat database {
+  }, wal{};
+  if (::stat(database_path(folder).c_str(), &database) != 0) {
+    return {};
+  }
+  return {.size = database.st_size,
+          .seconds = database.st_mtim.tv_sec,
+          .nanoseconds = database.st_mtim.tv_nsec,
+          .has_wal = ::stat(wal_path(folder).c_str(), &wal) == 0 && wal.st_size > 0};
+}
+
+OpenedDatabase open_database(const fs::path& folder, bool for_writing, const Environment& environment) {
+  const fs::path path = database_path(folder);
+  if (std::error_code error; !fs::is_regular_file(path, error)) {
+    throw DataError(
+        fmt::format("{}: there is no memory in this folder (no file memory.sqlite).\n  Create one with "
+                    "`mneme memory create {}`, or give the folder of an existing one.",
+                    printable(folder.string()), printable(folder.string())));
+  }
+  if (for_writing || ::access(folder.c_str(), W_OK) == 0) {
+    return {Database(path, for_writing ? OpenMode::write : OpenMode::read, environment.vfs)};
+  }
+  const FileState state = file_state(folder);
+  if (state.has_wal) {
+    throw DataError(
+        fmt::format("{}: the folder is read-only, and its file memory.sqlite-wal has changes that were not "
+                    "yet moved to memory.sqlite.\n  Open the memory once where it is writable (`mneme "
+                    "memory info {}`), or copy the whole folder to a writable place.",
+                    printable(folder.string()), printable(folder.string())));
+  }
+  return {Database(path, OpenMode::immutable, environment.vfs), state};
+}
+
+} // namespace mneme::store

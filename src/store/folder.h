@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+
+/// The folder of a durable memory: names of its files, the lock of the writer, opening the database.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "store/environment.h"
+#include "store/sqlite.h"
+
+namespace mneme::store {
+
+std::filesystem::path database_path(const std::filesystem::path& folder);
+std::filesystem::path snapshot_folder(const std::filesystem::path& folder);
+uint64_t bytes_on_disk(const std::filesystem::path& folder); ///< of all files of the memory
+
+/// Lock that one process at a time has.
+class WriterLock {
+public:
+  /// Errors  OutputError if another process has the lock, within a second, or if the file cannot be created
+  explicit WriterLock(const std::filesystem::path& folder);
+  WriterLock(WriterLock&& other) noexcept;
+  WriterLock& operator=(WriterLock&&) = delete;
+  ~WriterLock();
+
+private:
+  int descriptor_ = -1;
+};
+
+/// Size and time of change of the database and the presence of a log of changes, with which a reader of a
+/// read-only folder notices a writer.
+struct FileState {
+  int64_t size = 0, seconds = 0, nanoseconds = 0;
+  bool has_wal = false;
+  bool operator==(const FileState&) const = default;
+};
+FileState file_state(const std::filesystem::path& folder);
+
+struct OpenedDatabase {
+  Database database;
+  /// Set if the folder is read-only: SQLite then reads the file without locks.
+  std::optional<FileState> immutable_state = {};
+};
+/// Errors  DataError if there is no memory, or if it cannot be read without writing to a read-only folder
+OpenedDatabase open_database(const std::filesystem::path& folder, bool for_writing,
+                             const Environment& environment);
+
+} // namespace mneme::store

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <filesystem>
+#include <regex>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/random_patterns.h"
+#include "mneme/store/durable_memory.h"
+
+namespace mneme {
+namespace {
+
+using testing::contains;
+using testing::expect_contains;
+using testing::ProgramResult;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+namespace fs = std::filesystem;
+
+/// Memory in a temporary folder, and commands on it.
+class MemoryVerb : public ::testing::Test {
+protected:
+  ProgramResult run(const std::string& subcommand, std::vector<std::string> arguments = {},
+                    const std::string& input = "") const {
+    arguments.insert(arguments.begin(), {"memory", subcommand, memory_});
+    return run_mneme(arguments, {.input = input});
+  }
+  std::string succeed(const std::string& subcommand, const std::vector<std::string>& arguments = {},
+                      const std::string& input = "") const {
+    const ProgramResult result = run(subcommand, arguments, input);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out;
+  }
+  void expect_refused(const ProgramResult& result, int exit_code,
+                      const std::vector<std::string>& parts) const {
+    EXPECT_EQ(result.exit_code, exit_code) << result.err;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, parts);
+  }
+
+  TemporaryFolder folder_;
+  std::string memory_ = (folder_ / "memory").string();
+};
+
+/// The lines of a text, each parsed as JSON.
+std::vector<nlohmann::json> json_lines(const std::string& text) {
+  std::vector<nlohmann::json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(nlohmann::json::parse(line));
+  }
+  return lines;
+}
+
+TEST_F(MemoryVerb, FindsTextsByTheirWords) {
+  expect_contains(succeed("create"), {"Created", "1024 bits", "mneme memory write"});
+  EXPECT_EQ(succeed("write", {},
+                    "the train to Vienna leaves at nine\n\nthe dentist opens at eight\nbuy milk and bread\n"),
+            "Wrote 3 patterns; 3 stored\n");
+  const std::string read = succeed("read", {"--top", "2"}, "when does the dentist open?\n");
+  expect_contains(read, {"when does the dentist open?\n  recalled the pattern of number 2"});
+  EXPECT_LT(read.find("the dentist opens"), read.find("the train to Vienna"));
+
+  const std::vector<nlohmann::json> lines =
+      json_lines(succeed("read", {"--top", "1", "--json"}, "milk, bread\ntrain\n"));
+  ASSERT_EQ(lines.size(), 2);
+  EXPECT_EQ(lines[0]["query"], "milk, bread");
+  EXPECT_EQ(lines[0]["nearest"][0]["payload"], "buy milk and bread");
+  EXPECT_EQ(lines[0]["recalled"]["seq"], 3);
+  EXPECT_EQ(lines[1]["nearest"][0]["payload"], "the train to Vienna leaves at nine");
+}
+
+TEST_F(MemoryVerb, WritesAreIdempotentByKeyAndCanBeReplacedOrForgotten) {
+  succeed("create");
+  EXPECT_EQ(succeed("write", {"--key", "home", "--label", "place", "I live in Graz"}),
+            "Wrote 1 pattern; 1 stored\n");
+  EXPECT_EQ(succeed("write", {"--key", "home", "--label", "place", "I live in Graz"}),
+            "Wrote 0 patterns, 1 stored already under the same key; 1 stored\n");
+  expect_refused(run("write", {"--key", "home", "I live in Linz"}), 2, {"\"home\"", "record 1", "--replace"});
+  EXPECT_EQ(succeed("write", {"--key", "home", "--replace", "I live in Linz"}),
+            "Wrote 1 pattern, 1 replaced; 1 stored\n");
+  expect_contains(succeed("read", {"where do I live?"}), {"I live in Linz"});
+  expect_contains(succeed("forget", {"--key", "home"}),
+                  {"Forgot 1 pattern; 0 stored", "mneme memory compact"});
+  EXPECT_EQ(succeed("forget", {"--key", "home"}), "Forgot 0 patterns; 0 stored\n");
+  expect_contains(succeed("read", {"where do I live?"}), {"recalled nothing"});
+  expect_contains(succeed("info"), {"stored patterns", "4, 4 of them of forgotten patterns"});
+  expect_contains(succeed("compact"), {"Removed 4 records"});
+  expect_contains(succeed("verify"), {"Intact: 0 records"});
+}
+
+TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
+  succeed("create", {"--bits", "12"});
+  succeed("write", {"--format", "bits", "--label", "bits", "110000000001"});
+  succeed("write", {"--format", "hex", "--label", "hex"}, "0308\nFF0f\n");
+  succeed("write", {"--format", "base64", "BQA="});
+  succeed("write", {"--format", "json"},
+          "{\"hex\": \"0100\", \"key\": \"k\", \"payload_base64\": \"/wA=\"}\n"
+          "{\"text\": \"a text\", \"label\": \"l\"}\n");
+  const std::vector<nlohmann::json> read = json_lines(
+      succeed("read", {"--format", "bits", "--json", "--no-recall", "--top", "2", "110000000001"}));
+  EXPECT_EQ(read[0]["nearest"][0]["distance"], 0);
+  EXPECT_EQ(read[0]["nearest"][1]["label"], "hex") << "0308 in hex is the same pattern";
+  EXPECT_FALSE(read[0].contains("recalled"));
+
+  const auto refused = [&](const std::string& format, const std::string& line) {
+    return run("write", {"--format", format}, "\n" + line + "\n");
+  };
+  expect_refused(refused("bits", "1100"), 3, {"line 2", "12 characters 0 and 1 (it has 4)"});
+  expect_refused(refused("hex", "00"), 3, {"line 2", "1 bytes", "12 bits", "4 hex digits"});
+  expect_refused(refused("hex", "zz00"), 3, {"\"zz00\" is not hex"});
+  expect_refused(refused("hex", "0010"), 3, {"bits after the first 12 are not 0"});
+  expect_refused(refused("base64", "BQB="), 3, {"is not base64"});
+  expect_refused(refused("text", "?!"), 3, {"no letters or digits"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"keys\": \"k\"}"), 3, {"line 2", "\"keys\""});
+  expect_refused(refused("json", "{\"key\": \"k\"}"), 3, {"0 fields have a pattern"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"bits\": \"110000000000\"}"), 3,
+                 {"2 fields have a pattern"});
+  expect_refused(refused("json", "[1]"), 3, {"line 2"});
+  expect_contains(succeed("info"), {"stored patterns         6"});
+}
+
+TEST_F(MemoryVerb, ExportsLinesThatWriteReads) {
+  succeed("create", {"--bits", "40"});
+  succeed("write", {"--format", "json"},
+          "{\"hex\": \"0123456789\", \"key\": \"k\", \"label\": \"l\", \"payload_base64\": \"/wA=\"}\n"
+          "{\"hex\": \"0000000001\", \"payload\": \"Grüße\\n\"}\n");
+  const std::string exported = succeed("export");
+  EXPECT_EQ(exported,
+            "{\"seq\":1,\"hex\":\"0123456789\",\"key\":\"k\",\"label\":\"l\",\"payload_base64\":\"/wA=\"}\n"
+            "{\"seq\":2,\"hex\":\"0000000001\",\"payload\":\"Grüße\\n\"}\n");
+  EXPECT_EQ(succeed("export", {"--out", (folder_ / "all.jsonl").string()}).substr(0, 16), "Wrote 2 patterns");
+  EXPECT_EQ(testing::read_text(folder_ / "all.jsonl"), exported);
+  memory_ = (folder_ / "copy").string();
+  succeed("create", {"--bits", "40"});
+  EXPECT_EQ(json_lines(succeed("write", {"--format", "json", "--json"}, exported)).at(0).at("seqs"),
+            nlohmann::json::array({1, 2}));
+  EXPECT_EQ(succeed("export"), exported);
+  expect_refused(run("export", {"--json"}), 2, {"--json has no effect"});
+}
+
+TEST_F(MemoryVerb, StoresPatternsOfFiles) {
+  const BitPatterns patterns = data::random_bits(20, 100, Random(1));
+  data::write_npy(folder_ / "patterns.npy", patterns);
+  write_text(folder_ / "labelled.csv", "label,a,b,c,d\ncat,1,0,1,1\ndog,0,0,1,0\n");
+  succeed("create",
+          {"--bits", "100", "--memory", "sdm", "--hard-locations", "5000", "--hamming-radius", "40"});
+  const std::string file = (folder_ / "patterns.npy").string();
+  succeed("write", {"--patterns", file, "--limit", "15"});
+  const std::vector<nlohmann::json> lines =
+      json_lines(succeed("read", {"--patterns", file, "--json", "--top", "1"}));
+  ASSERT_EQ(lines.size(), 20);
+  EXPECT_EQ(lines[7]["recalled"]["seq"], 8);
+  EXPECT_EQ(lines[17]["nearest"][0]["distance"].get<int>() > 0, true);
+  EXPECT_EQ(succeed("forget", {"--patterns", file, "--json"}),
+            "{\n  \"forgotten\": 15,\n  \"stored\": 0\n}\n");
+  expect_refused(run("write", {"--patterns", (folder_ / "labelled.csv").string()}), 3,
+                 {"4 numbers", "100 bits", "--bits 4"});
+  memory_ = (folder_ / "small").string();
+  succeed("create", {"--bits", "4"});
+  succeed("write", {"--patterns", (folder_ / "labelled.csv").string()});
+  const nlohmann::json cat =
+      json_lines(succeed("read", {"--format", "bits", "--json", "--top", "1", "1011"}))[0];
+  EXPECT_EQ(cat["nearest"][0]["label"], "cat");
+}
+
+TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
+  succeed("create");
+  succeed("write", {"an apple is a fruit"});
+  const std::string script = "coproc READ { \"$0\" memory read \"$1\" --json --top 1; }\n"
+                             "echo apple >&${READ[1]}; read -r -t 15 line <&${READ[0]}; echo \"$line\"\n"
+                             "\"$0\" memory write \"$1\" 'a carrot is a vegetable' > /dev/null\n"
+                             "echo carrot >&${READ[1]}; read -r -t 15 line <&${READ[0]}; echo \"$line\"\n";
+  const ProgramResult result = testing::run_program({"bash", "-c", script, MNEME_PROGRAM, memory_});
+  const std::vector<nlohmann::json> lines = json_lines(result.out);
+  ASSERT_EQ(lines.size(), 2) << result.err;
+  EXPECT_EQ(lines[0]["nearest"][0]["payload"], "an apple is a fruit");
+  EXPECT_EQ(lines[1]["nearest"][0]["payload"], "a carrot is a vegetable")
+      << "written by another process meanwhile";
+}
+
+TEST_F(MemoryVerb, RefusesOptionsWithoutAnEffect) {
+  expect_refused(run("create", {"--hard-locations", "10"}), 2,
+                 {"--hard-locations has no effect", "--memory sdm"});
+  expect_refused(run("create", {"--beta", "2"}), 2, {"beta is 2", "best-match does not use it"});
+  expect_refused(run("create", {"--seed", "2"}), 2, {"--seed has no effect"});
+  expect_refused(run("create", {"--memory", "sdm", "--separation", "softmax"}), 2,
+                 {"--memory cannot be combined"});
+  expect_refused(run("create", {"--similarity", "hamming", "--separation", "polynomial"}), 2,
+                 {"polynomial", "cosine or dot"});
+  EXPECT_FALSE(fs::exists(memory_));
+  succeed("create");
+  expect_refused(run("create"), 2, {"already"});
+  expect_refused(run("write", {"--limit", "3", "text"}), 2, {"--limit has no effect"});
+  expect_refused(run("write", {"--key", "k"}, "a\nb\n"), 2, {"--key and --payload are of one pattern"});
+  expect_refused(run("write", {"--key", "k", "--key", "l", "text"}), 2, {"--key needs exactly one value"});
+  expect_refused(run("write", {"--batch", "3", "text"}), 2, {"--batch has no effect"});
+  expect_refused(run("write", {"text", "--patterns", "x.npy"}), 2, {"as arguments and as files"});
+  expect_refused(run("write", {"--patterns", "x.npy", "--format", "hex"}), 2, {"--format has no effect"});
+  expect_refused(run("read", {"--no-recall", "--top", "0", "text"}), 2, {"nothing is left to print"});
+  expect_refused(run("read", {"--no-recall", "--update-steps", "2", "text"}), 2,
+                 {"--update-steps has no effect"});
+  expect_refused(run("forget", {"--key", "k", "--format", "hex"}), 2, {"--format has no effect"});
+}
+
+TEST_F(MemoryVerb, ReportsMissingAndDamagedMemoriesAndASecondWriter) {
+  for (const char* subcommand : {"write", "read", "forget", "info", "verify", "compact", "export"}) {
+    expect_refused(run(subcommand), 3, {"there is no memory in this folder", "mneme memory create"});
+  }
+  succeed("create");
+  succeed("write", {"some text"});
+  {
+    const store::DurableMemory writer = store::DurableMemory::open(memory_);
+    expect_refused(run("write", {"another text"}), 1, {"another process", "open for writing"});
+    expect_contains(succeed("read", {"some text"}), {"some text"});
+  }
+  std::string database = testing::read_text(fs::path(memory_) / "memory.sqlite");
+  const size_t at = database.find("some text");
+  ASSERT_NE(at, std::string::npos);
+  database[at] = 'S';
+  write_text(fs::path(memory_) / "memory.sqlite", database);
+  expect_refused(run("read", {"some text"}), 3,
+                 {"memory.sqlite", "the checksum of record 1 is wrong", "verify"});
+  const ProgramResult verify = run("verify");
+  EXPECT_EQ(verify.exit_code, 4);
+  expect_contains(verify.out, {"the checksum of record 1 is wrong", "DAMAGED"});
+  const ProgramResult json = run("verify", {"--json"});
+  EXPECT_EQ(json.exit_code, 4);
+  EXPECT_EQ(nlohmann::json::parse(json.out).at("intact"), false);
+}
+
+TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {
+  expect_refused(run("create", {"--memory", "sdm", "--hard-locations", "1e9", "--bits", "10000"}), 1,
+                 {"1000000000 hard locations needs", "of main memory", "fewer or smaller patterns"});
+  EXPECT_FALSE(fs::exists(memory_));
+  succeed("create", {"--memory", "sdm", "--hard-locations", "1000", "--bits", "256"});
+  expect_refused(run("read", {"--memory-max", "100kB", "text"}), 1, {"552 kB", "100 kB", "--memory-max"});
+  succeed("read", {"--memory-max", "1MB", "text"});
+}
+
+TEST_F(MemoryVerb, ReadsFromAReadOnlyFolder) {
+  // Permissions do not restrict root, so that the commands run as another user.
+  std::vector<std::string> as_user;
+  if (::geteuid() == 0) {
+    as_user = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
+    std::vector<std::string> test = as_user;
+    test.insert(test.end(), {MNEME_PROGRAM, "--version"});
+    if (testing::run_program(test).exit_code != 0) {
+      GTEST_SKIP() << "the program cannot be run as another user";
+    }
+  }
+  const auto run_as_user = [&](const std::string& memory, const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = as_user;
+    command.insert(command.end(), {MNEME_PROGRAM, "memory", arguments[0], memory});
+    command.insert(command.end(), arguments.begin() + 1, arguments.end());
+    return testing::run_program(command);
+  };
+  fs::permissions(folder_.path(), fs::perms(0755));
+  succeed("create");
+  succeed("write", {"some text"});
+  const std::string crashed = (folder_ / "crashed").string();
+  {
+    store::DurableMemory writer = store::DurableMemory::open(memory_);
+    writer.write(BitPatterns(1, 1024));
+    fs::copy(memory_, crashed, fs::copy_options::recursive); // as after a crash: the log was not moved
+  }
+  fs::permissions(memory_, fs::perms(0555));
+  fs::permissions(crashed, fs::perms(0555));
+  const ProgramResult read = run_as_user(memory_, {"read", "some text"});
+  EXPECT_EQ(read.exit_code, 0) << read.err;
+  EXPECT_TRUE(contains(read.out, "some text"));
+  EXPECT_EQ(run_as_user(memory_, {"verify"}).exit_code, 0);
+  expect_refused(run_as_user(memory_, {"write", "more text"}), 1,
+                 {"lock", "for writing", "read-only folder"});
+  expect_refused(run_as_user(crashed, {"read", "some text"}), 3,
+                 {"read-only", "memory.sqlite-wal", "copy the whole folder"});
+  fs::permissions(memory_, fs::perms(0755));
+  fs::permissions(crashed, fs::perms(0755));
+}
+
+TEST_F(MemoryVerb, IsInspectableWithSqlite) {
+  if (testing::run_program({"sqlite3", "--version"}).exit_code != 0) {
+    GTEST_SKIP() << "the program sqlite3 is not installed";
+  }
+  succeed("create", {"--bits", "16"});
+  succeed("write", {"--format", "hex", "--key", "k", "--label", "l", "0fa0"});
+  succeed("write", {"--format", "hex", "ffff"});
+  succeed("forget", {"--format", "hex", "ffff"});
+  const ProgramResult result =
+      testing::run_program({"sqlite3", "-readonly", memory_ + "/memory.sqlite",
+                            "SELECT * FROM memories; SELECT value FROM meta WHERE name = 'bits'"});
+  EXPECT_EQ(result.out, "1|k|l|0FA0|\n16\n") << result.err;
+}
+
+/// Commands and their output in a page: lines that begin with "$ ", each followed by its output.
+TEST(MemoryPage, CommandsPrintWhatThePageQuotes) {
+  const fs::path path = fs::path(MNEME_SOURCE_DIR) / "docs/how-to/keep_a_memory_on_disk.md";
+  std::istringstream page(testing::read_text(path));
+  const TemporaryFolder folder;
+  fs::create_symlink(MNEME_PROGRAM, folder / "mneme");
+  const std::string search_path = folder.path().string() + ":" + std::getenv("PATH");
+  std::string command, expected;
+  bool in_block = false;
+  int commands = 0;
+  const auto check = [&] {
+    if (!command.empty()) {
+      const ProgramResult result =
+          testing::run_program({"bash", "-c", command + " 2>&1"},
+                               {.folder = folder.path(), .environment = {{"PATH", search_path}}});
+      EXPECT_EQ(result.out, expected) << command;
+      ++commands;
+    }
+    command = expected = "";
+  };
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("```")) {
+      check();
+      in_block = !in_block;
+    } else if (in_block && line.starts_with("$ ")) {
+      check();
+      command = line.substr(2);
+    } else if (in_block && !command.empty()) {
+      expected += line + "\n";
+    }
+  }
+  EXPECT_GE(commands, 8);
+}
+
+} // namespace
+} // namespace mneme
