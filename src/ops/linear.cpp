@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/linear.h"
+
+#include <ATen/Functions.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "ops/checks.h"
+#include "ops/huge_pages.h"
+#include "ops/matrix_product.h"
+
+namespace mneme::ops {
+namespace {
+
+const Checks kChecks("linear");
+
+/// [..., K] as [M, K], without a copy where the leading dimensions can be merged.
+at::Tensor as_matrix(const at::Tensor& x) {
+  return x.dim() == 2 ? x : x.reshape({c10::multiply_integers(x.sizes().slice(0, x.dim() - 1)), x.size(-1)});
+}
+
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.back() = weight.size(0);
+  const at::Tensor output = empty_on_huge_pages(shape, x.options()), rows = as_matrix(x);
+  multiply(rows, weight.t(), output.view({rows.size(0), weight.size(0)}), bias);
+  return output;
+}
+
+using OptionalTensor = std::optional<at::Tensor>; // undefined tensors are not inputs of a Function
+
+class LinearFunction : public torch::autograd::Function<LinearFunction> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const OptionalTensor& bias) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    context->save_for_backward({x, weight});
+    context->saved_data["has_bias"] = bias.has_value();
+    return product(x, weight, bias.value_or(at::Tensor()));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const LinearGradients d =
+        ops::linear_backward(gradients[0], saved[0], saved[1],
+                             {context->needs_input_grad(0), context->needs_input_grad(1),
+                              context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)});
+    return {d.x, d.weight, d.bias};
+  }
+};
+
+void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const Checks::Named input{"x", x}, matrix{"weight", weight}, row{"bias", bias};
+  kChecks.defined(input, "..., features");
+  kChecks.defined(matrix, "outputs, features");
+  kChecks.dimensions(matrix, 2, "outputs, features", "It is the weight of a linear layer.");
+  if (x.dim() == 0) {
+    kChecks.fail("x is a single number.", "Its last dimension must have the features.");
+  }
+  kChecks.same_type(input, matrix);
+  kChecks.same_device(input, matrix);
+  kChecks.same_size(input, x.dim() - 1, matrix, 1, "features", "weight has one column per feature of x.");
+  if (bias.defined()) {
+    kChecks.dimensions(row, 1, "outputs", "It has one number per output.");
+    kChecks.same_type(input, row);
+    kChecks.same_device(input, row);
+    kChecks.same_size(matrix, 0, row, 0, "outputs", "bias has one number per row of weight.");
+  }
+}
+
+} // namespace
+
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const auto optional_bias = bias.defined() ? OptionalTensor(bias) : std::nullopt;
+  if (x.defined() && (!uses_linear_kernel(x) || at::autocast::is_autocast_enabled(at::kCPU))) {
+    return at::linear(x, weight, optional_bias);
+  }
+  check(x, weight, bias);
+  const bool differentiable =
+      x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad());
+  return at::GradMode::is_enabled() && differentiable ? LinearFunction::apply(x, weight, optional_bias)
+                                                      : product(x, weight, bias);
+}
+
+LinearGradients linear_backward(const at::Tensor& d_output, const at::Tensor& x, const at::Tensor& weight,
+                                std::array<bool, 3> needed) {
+  LinearGradients gradients;
+  const at::Tensor d_rows = as_matrix(d_output);
+  const bool differentiable = at::GradMode::is_enabled() || !uses_linear_kernel(x);
+  if (needed[0]) {
+    gradients.x = differentiable ? at::matmul(d_output, weight) : product(d_output, weight.t(), {});
+  }
+  if (needed[1]) {
+    gradients.weight =
+        differentiable ? at::mm(d_rows.t(), as_matrix(x)) : multiply_transposed(d_rows, as_matrix(x));
+  }
+  if (needed[2] && differentiable) {
+    gradients.bias = d_rows.sum(0);
+  } else if (needed[2]) {
+    gradients.bias = at::empty({d_rows.size(1)}, d_rows.options());
+    multiply(at::ones({1, 1}, d_rows.options()).expand({1, d_rows.size(0)}), d_rows,
+             gradients.bias.view({1, d_rows.size(1)}));
+  }
+  return gradients;
+}
+
+} // namespace mneme::ops

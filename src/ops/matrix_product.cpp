@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+
+#include "ops/matrix_product.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include <ATen/Functions.h>
+
+#include "kernels/linear/linear.h"
+#include "mneme/core/assert.h"
+#include "mneme/core/parallel.h"
+#include "mneme/ops/backend.h"
+#include "mneme/ops/linear.h"
+#include "ops/huge_pages.h"
+#include "ops/row_chunks.h"
+
+namespace mneme::ops {
+namespace {
+
+std::atomic<LinearBackend> chosen_backend{LinearBackend::automatic};
+
+// A tile of the result is computed by one thread. The kernel packs the columns of b once per tile, which takes as long as
+// about 5 rows of products, so tiles have many rows. 6 rows are a register block.
+constexpr int64_t kTileColumns = 256, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 86;
+constexpr int64_t kTargetTiles = 8;
+// Products that take less than about 20 us are not divided.
+constexpr int64_t kMinProducts = int64_t{1} << 20;
+// Rows of a chunk of multiply_transposed: a partial result costs about as much as 30 rows.
+constexpr int64_t kMinChunkRows = 512;
+
+/// Division of a result into tiles. Bits do not depend on it, since every element is a sum of its own.
+struct Tiles {
+  int64_t rows, columns, tile_rows, tile_columns;
+
+  Tiles(int64_t num_rows, int64_t num_columns, int64_t inner, int64_t min_rows = kMinTileRows)
+      : rows(num_rows), columns(num_columns), tile_rows(std::max<int64_t>(rows, 1)),
+        tile_columns(std::max<int64_t>(columns, 1)) {
+    if (rows * columns <= kMinProducts / std::max<int64_t>(inner, 1)) {
+      return;
+    }
+    tile_columns = kTileColumns;
+    const int64_t wanted = rows * across() / kTargetTiles;
+    tile_rows = std::clamp((wanted + 5) / 6 * 6, min_rows, kMaxTileRows);
+  }
+  int64_t across() const { return (columns + tile_columns - 1) / tile_columns; }
+  int64_t down() const { return (rows + tile_rows - 1) / tile_rows; }
+  int64_t count() const { return across() * down(); }
+
+  /// The product of tile `index` alone.
+  template <class T> kernels::LinearArgs<T> tile(kernels::LinearArgs<T> args, int64_t index) const {
+    const int64_t row = index / across() * tile_rows, column = index % across() * tile_columns;
+    args.rows = std::min(tile_rows, rows - row);
+    args.columns = std::min(tile_columns, columns - column);
+    args.a += row * args.a_row;
+    args.b += column * args.b_column;
+    args.out += row * args.out_row + column;
+    args.bias = args.bias == nullptr ? nullptr : args.bias + column;
+    return args;
+  }
+};
+
+template <class T>
+kernels::LinearArgs<T> args_of(const at::Tensor& a, const at::Tensor& b, T* out, const T* bias,
+                               bool accumulate) {
+  return {.a = a.const_data_ptr<T>(),
+          .a_row = a.stride(0),
+          .a_inner = a.stride(1),
+          .b = b.const_data_ptr<T>(),
+          .b_inner = b.stride(0),
+          .b_column = b.stride(1),
+          .out = out,
+          .out_row = b.size(1),
+          .rows = a.size(0),
+          .columns = b.size(1),
+          .inner = a.size(1),
+          .bias = bias,
+          .accumulate = accumulate};
+}
+
+template <class T>
+void multiply_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, const at::Tensor& bias,
+                    bool accumulate) {
+  const at::Tensor bias_row = bias.defined() ? bias.contiguous() : bias;
+  const auto args = args_of<T>(a, b, out.mutable_data_ptr<T>(),
+                               bias.defined() ? bias_row.const_data_ptr<T>() : nullptr, accumulate);
+  const Tiles tiles(args.rows, args.columns, args.inner);
+  parallel_for(tiles.count(), 1, [&](int64_t begin, int64_t) { kernels::linear(tiles.tile(args, begin)); });
+}
+
+template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Tensor& b) {
+  const at::Tensor rows_of_result = a.t();
+  const int64_t size = rows_of_result.size(0) * b.size(1);
+  const Tiles tiles(rows_of_result.size(0), b.size(1), b.size(0), kMaxTileRows);
+  const RowChunks chunks(b.size(0), std::max<int64_t>(1, kTargetChunks / std::max<int64_t>(1, tiles.count())),
+                         kMinChunkRows);
+  at::Tensor partials =
+      empty_on_huge_pages({chunks.num_chunks, rows_of_result.size(0), b.size(1)}, b.options());
+  const auto args = args_of<T>(rows_of_result, b, partials.mutable_data_ptr<T>(), nullptr, false);
+  parallel_for(chunks.num_chunks * tiles.count(), 1, [&](int64_t begin, int64_t) {
+    const int64_t chunk = begin / tiles.count(), first = chunks.begin(chunk);
+    kernels::LinearArgs<T> rows = args;
+    rows.a += first * rows.a_inner;
+    rows.b += first * rows.b_inner;
+    rows.out += chunk * size;
+    rows.inner = chunks.end(chunk) - first;
+    kernels::linear(tiles.tile(rows, begin % tiles.count()));
+  });
+  return sum_partials<T>(partials);
+}
+
+} // namespace
+
+void set_linear_backend(LinearBackend backend) {
+  chosen_backend = backend;
+}
+
+LinearBackend linear_backend() {
+  return chosen_backend;
+}
+
+bool uses_linear_kernel(const at::Tensor& tensor) {
+  return has_kernel(tensor) && linear_backend() != LinearBackend::libtorch;
+}
+
+void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor out, const at::Tensor& bias,
+              bool accumulate) {
+  MNEME_ASSERT(out.is_contiguous());
+  if (!uses_linear_kernel(a)) {
+    if (accumulate) {
+      out.addmm_(a, b);
+    } else {
+      at::mm_out(out, a, b);
+    }
+    if (bias.defined()) {
+      out.add_(bias);
+    }
+  } else if (a.scalar_type() == at::kDouble) {
+    multiply_tiles<double>(a, b, out, bias, accumulate);
+  } else {
+    multiply_tiles<float>(a, b, out, bias, accumulate);
+  }
+}
+
+at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b) {
+  if (!uses_linear_kernel(a)) {
+    return at::mm(a.t(), b);
+  }
+  return a.scalar_type() == at::kDouble ? multiply_chunks<double>(a, b) : multiply_chunks<float>(a, b);
+}
+
+} // namespace mneme::ops

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+
+/// Matrix products of linear layers, divided over threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+namespace mneme::ops {
+
+/// True if `multiply` runs the kernel for such tensors, false if it calls LibTorch (linear_backend).
+bool uses_linear_kernel(const at::Tensor& tensor);
+
+/// out = a . b (+ bias) (+ out), without autograd.
+///
+/// Shapes  a [M, K], b [K, N], bias [N] or undefined -> out [M, N]; a and b have any strides, out is contiguous;
+///         all of the same floating-point type and device. With the kernel, bits of an element depend only on its row
+///         of a and its column of b (and bias, out)
+void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor out, const at::Tensor& bias = {},
+              bool accumulate = false);
+
+/// a^T . b of many rows, cut into chunks whose products are added in order: a [M, N], b [M, K] -> [N, K].
+at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b);
+
+} // namespace mneme::ops

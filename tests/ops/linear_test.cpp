@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/linear.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "mneme/core/parallel.h"
+#include "ops/tensors.h"
+
+namespace mneme::ops {
+namespace {
+
+/// Selects a backend until the end of a block.
+struct WithBackend {
+  explicit WithBackend(LinearBackend backend) { set_linear_backend(backend); }
+  ~WithBackend() { set_linear_backend(LinearBackend::automatic); }
+};
+
+struct Inputs {
+  at::Tensor x, weight, bias;
+};
+
+Inputs inputs_of(at::IntArrayRef x, int64_t outputs, at::ScalarType type = at::kDouble) {
+  return {random_tensor(x, 1, type), random_tensor({outputs, x.back()}, 2, type),
+          random_tensor({outputs}, 3, type)};
+}
+
+/// Output and gradients of x, weight and bias (if defined), for a fixed gradient of the output.
+std::vector<at::Tensor> output_and_gradients(const Inputs& in) {
+  const at::Tensor x = in.x.detach().requires_grad_(), weight = in.weight.detach().requires_grad_(),
+                   bias = in.bias.defined() ? in.bias.detach().requires_grad_() : in.bias;
+  const at::Tensor output = ops::linear(x, weight, bias);
+  output.backward(random_tensor(output.sizes(), 4, output.scalar_type()));
+  std::vector<at::Tensor> results = {output.detach(), x.grad(), weight.grad()};
+  if (bias.defined()) {
+    results.push_back(bias.grad());
+  }
+  return results;
+}
+
+void expect_close(const std::vector<at::Tensor>& actual, const std::vector<at::Tensor>& expected,
+                  double tolerance) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (expected[i].numel() == 0) {
+      EXPECT_EQ(actual[i].sizes(), expected[i].sizes()) << "result " << i;
+      continue;
+    }
+    EXPECT_LE(max_abs_difference(actual[i], expected[i]),
+              tolerance * (1 + expected[i].abs().max().item<double>()))
+        << "result " << i;
+  }
+}
+
+TEST(LinearOp, AndItsGradientsEqualLibTorch) {
+  struct Case {
+    std::vector<int64_t> x;
+    int64_t outputs;
+  };
+  for (const auto& [shape, outputs] : std::vector<Case>{{{7}, 5},
+                                                        {{3, 7}, 5},
+                                                        {{2, 3, 7}, 1},
+                                                        {{2, 3, 4, 1}, 70},
+                                                        {{0, 7}, 5},
+                                                        {{3, 0}, 5},
+                                                        {{3, 7}, 0},
+                                                        {{1300, 60}, 40},
+                                                        {{40, 900}, 300}}) {
+    for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+      for (const bool with_bias : {false, true}) {
+        Inputs in = inputs_of(shape, outputs, type);
+        in.bias = with_bias ? in.bias : at::Tensor();
+        const auto actual = output_and_gradients(in);
+        const WithBackend libtorch(LinearBackend::libtorch);
+        expect_close(actual, output_and_gradients(in), type == at::kDouble ? 1e-13 : 2e-5);
+      }
+    }
+  }
+}
+
+TEST(LinearOp, ReadsStridedTensors) {
+  const Inputs in = inputs_of({6, 5, 7}, 4);
+  const at::Tensor wide = random_tensor({7, 9}, 5);
+  for (const Inputs& strided :
+       {Inputs{in.x.transpose(0, 1), in.weight, in.bias},
+        Inputs{in.x.select(1, 0).t().contiguous().t(), in.weight, in.bias},
+        Inputs{in.x.slice(2, 0, 7, 2), wide.t().slice(0, 1, 5).slice(1, 0, 7, 2), in.bias},
+        Inputs{in.x, wide.t(), wide.select(0, 0)},
+        Inputs{in.x.select(0, 0).select(0, 0).expand({3, 7}), in.weight, wide.select(1, 0).slice(0, 0, 4)}}) {
+    const auto actual = output_and_gradients(strided);
+    const WithBackend libtorch(LinearBackend::libtorch);
+    expect_close(actual, output_and_gradients(strided), 1e-13);
+  }
+}
+
+TEST(LinearOp, GradientsEqualFiniteDifferences) {
+  const Inputs in = inputs_of({2, 3, 4}, 5);
+  expect_gradients_of(
+      [](const std::vector<at::Tensor>& leaves) {
+        return ops::linear(leaves[0], leaves[1], leaves[2]).square().sum();
+      },
+      {in.x, in.weight, in.bias});
+  expect_gradients_of(
+      [](const std::vector<at::Tensor>& leaves) {
+        return ops::linear(leaves[0], leaves[1]).sum();
+      }, // expanded gradient
+      {in.x, in.weight});
+}
+
+TEST(LinearOp, ComputesOnlyTheGradientsThatAreNeeded) {
+  const Inputs in = inputs_of({3, 4}, 5);
+  const at::Tensor x = in.x.clone().requires_grad_();
+  ops::linear(x, in.weight, in.bias).sum().backward();
+  EXPECT_TRUE(x.grad().defined());
+  EXPECT_FALSE(in.weight.grad().defined());
+  EXPECT_FALSE(ops::linear(in.x, in.weight, in.bias).requires_grad());
+}
+
+TEST(LinearOp, SupportsDoubleBackward) {
+  const auto second = [](LinearBackend backend) {
+    const WithBackend chosen(backend);
+    const Inputs in = inputs_of({3, 4}, 5);
+    const at::Tensor x = in.x.clone().requires_grad_(), weight = in.weight.clone().requires_grad_();
+    const auto first =
+        torch::autograd::grad({ops::linear(x, weight, in.bias).pow(3).sum()}, {x, weight}, {}, true, true);
+    return torch::autograd::grad({first[0].square().sum() + first[1].square().sum()}, {x, weight});
+  };
+  expect_close(second(LinearBackend::kernel), second(LinearBackend::libtorch), 1e-12);
+}
+
+TEST(LinearOp, HasTheSameBitsOnAnyNumberOfThreads) {
+  const int before = threads();
+  for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
+    const Inputs in = inputs_of({3, 1500, 70}, 300, type);
+    set_threads(1);
+    const auto expected = output_and_gradients(in);
+    for (const int count : {2, 3, 7}) {
+      set_threads(count);
+      const auto actual = output_and_gradients(in);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_TRUE(actual[i].equal(expected[i])) << "result " << i << " with " << count << " threads";
+      }
+    }
+  }
+  set_threads(before);
+}
+
+TEST(LinearOp, OfARowDoesNotDependOnTheOtherRows) {
+  for (const int64_t outputs : {1, 37, 300}) {
+    const Inputs in = inputs_of({700, 290}, outputs, at::kFloat);
+    const at::Tensor all = ops::linear(in.x, in.weight, in.bias);
+    for (const int64_t rows : {1, 5, 64}) {
+      EXPECT_TRUE(ops::linear(in.x.narrow(0, 90, rows), in.weight, in.bias).equal(all.narrow(0, 90, rows)))
+          << rows << " rows, " << outputs << " outputs";
+    }
+  }
+}
+
+TEST(LinearOp, EqualsLibTorchInHalfPrecisionAndUnderAutocast) {
+  const Inputs half = inputs_of({3, 4}, 5, at::kBFloat16), single = inputs_of({3, 4}, 5, at::kFloat);
+  EXPECT_TRUE(ops::linear(half.x, half.weight, half.bias).equal(at::linear(half.x, half.weight, half.bias)));
+  at::autocast::set_autocast_enabled(at::kCPU, true);
+  const at::Tensor actual = ops::linear(single.x, single.weight, single.bias),
+                   expected = at::linear(single.x, single.weight, single.bias);
+  at::autocast::set_autocast_enabled(at::kCPU, false);
+  at::autocast::clear_cache();
+  EXPECT_EQ(actual.scalar_type(), at::kBFloat16);
+  EXPECT_TRUE(actual.equal(expected));
+}
+
+TEST(LinearOp, BackendIsSelectable) {
+  const Inputs in = inputs_of({30, 400}, 50, at::kFloat);
+  EXPECT_EQ(linear_backend(), LinearBackend::automatic);
+  const at::Tensor kernel = ops::linear(in.x, in.weight, in.bias),
+                   libtorch = at::linear(in.x, in.weight, in.bias);
+  {
+    const WithBackend chosen(LinearBackend::kernel);
+    EXPECT_TRUE(ops::linear(in.x, in.weight, in.bias).equal(kernel));
+  }
+  const WithBackend chosen(LinearBackend::libtorch);
+  EXPECT_TRUE(ops::linear(in.x, in.weight, in.bias).equal(libtorch));
+  EXPECT_FALSE(kernel.equal(libtorch)); // sums in another order
+}
+
+TEST(LinearOp, NamesBothSidesWhenInputsDiffer) {
+  const Inputs in = inputs_of({3, 4}, 5);
+  expect_contains(usage_error_of([&] {
+                    ops::linear(random_tensor({3, 6}, 1), in.weight);
+                  }),
+                  {"weight", "4", "6"});
+  expect_contains(usage_error_of([&] { ops::linear(in.x, in.weight, random_tensor({4}, 1)); }),
+                  {"bias", "4", "5"});
+  expect_contains(usage_error_of([&] { ops::linear(in.x, in.weight.to(at::kFloat)); }),
+                  {"weight", "Float", "Double"});
+  expect_contains(usage_error_of([&] { ops::linear(in.x, in.weight.select(0, 0)); }),
+                  {"weight", "1 dimensions"});
+  expect_contains(usage_error_of([&] { ops::linear(random_tensor({}, 1), in.weight); }), {"x"});
+  expect_contains(usage_error_of([&] { ops::linear({}, in.weight); }), {"x", "undefined"});
+  expect_contains(usage_error_of([&] { ops::linear(in.x, {}); }), {"weight", "undefined"});
+}
+
+} // namespace
+} // namespace mneme::ops
