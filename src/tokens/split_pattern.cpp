@@ -36,7 +36,7 @@ public:
 
   [[noreturn]] void refuse(const std::string& what) const {
     throw UnsupportedError(
-        fmt::format("the pattern {} of a pre-tokenizer has {} at byte {}, which mneme does not "
+        fmt::format("the pattern {} has {} at byte {}, which mneme does not "
                     "support.\n  Supported are the patterns of GPT-2, GPT-4o, Llama 3 and similar.",
                     printable(pattern_), what, at_));
   }
