@@ -71,23 +71,33 @@ Tokenizer tokenizer_named(const std::string& name) {
   return name == kBytes ? Tokenizer::bytes() : tokens::read_tokenizer(name);
 }
 
-std::string read_text(const fs::path& path) {
-  const std::vector<std::byte> bytes = data::read_file(path);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-/// The text on standard input. Errors  UsageError if it is a terminal, where the program would seem to hang
-std::string read_standard_input(const char* advice) {
+/// Errors  UsageError if standard input is a terminal, where the program would seem to hang
+void require_standard_input(const char* advice) {
   if (::isatty(STDIN_FILENO) == 1) {
     throw UsageError(fmt::format("there is no input.\n  {}", advice));
   }
-  return read_text("-");
 }
 
-/// The documents of a file: the whole file, or with `field` the texts in its lines of JSON.
-std::vector<std::string> read_documents(const fs::path& path, const std::string& field) {
-  return field.empty() ? std::vector{read_text(path)} : tokens::read_json_lines(path, field);
-}
+/// The documents of a file: its whole text, or with `field` the texts in its lines of JSON.
+class Documents {
+public:
+  Documents(const fs::path& path, const std::string& field) {
+    if (field.empty()) {
+      bytes_ = data::read_file(path);
+    } else {
+      texts_ = tokens::read_json_lines(path, field);
+    }
+  }
+  std::vector<std::string_view> texts() const {
+    return bytes_.empty()
+               ? std::vector<std::string_view>(texts_.begin(), texts_.end())
+               : std::vector{std::string_view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size())};
+  }
+
+private:
+  std::vector<std::byte> bytes_; ///< of a file without a field; not empty
+  std::vector<std::string> texts_;
+};
 
 void add_text_options(CLI::App& app, std::vector<std::string>& files, std::string& field, bool required) {
   CLI::Option* text = app.add_option("--text", files, "Text files; - is standard input")->type_name("FILE");
@@ -129,21 +139,23 @@ public:
   }
 
   ExitCode run(Context& context) {
-    std::vector<std::string> texts;
+    std::vector<Documents> documents;
+    std::vector<std::string_view> texts;
     for (const std::string& file : files_) {
-      std::vector<std::string> documents = read_documents(file, field_);
-      std::ranges::move(documents, std::back_inserter(texts));
+      documents.emplace_back(file, field_);
+      std::ranges::copy(documents.back().texts(), std::back_inserter(texts));
     }
-    const std::vector<std::string_view> views(texts.begin(), texts.end());
     const auto begin = std::chrono::steady_clock::now();
-    const Tokenizer tokenizer = tokens::train_bpe(views, options_, context.progress);
+    const Tokenizer tokenizer = tokens::train_bpe(texts, options_, context.progress);
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
     write(folder_, tokenizer);
     int64_t bytes = 0, count = 0;
     context.progress.start("encode", static_cast<int64_t>(texts.size()));
-    for (const std::string& text : texts) {
+    for (const std::string_view text : texts) {
       bytes += static_cast<int64_t>(text.size());
-      count += static_cast<int64_t>(tokenizer.encode(text, {.parse_special = true}).size());
+      tokenizer.encode_blocks(text, {.parse_special = true}, [&count](const std::vector<int32_t>& ids) {
+        count += static_cast<int64_t>(ids.size());
+      });
       context.progress.advance();
     }
     context.progress.finish();
@@ -232,18 +244,25 @@ public:
     if (!text_.empty() && !files_.empty()) {
       throw UsageError("TEXT and --text cannot be combined.\n  Leave out one of them.");
     }
+    if (text_.empty() && files_.empty()) {
+      require_standard_input("Give a TEXT, name files with --text, or pipe a text to standard input.");
+      files_ = {"-"};
+    }
     const bool to_file = !out_.empty();
+    const tokens::EncodeOptions options{.parse_special = parse_special_, .add_special = add_special_};
     tokens::TokenFileWriter writer(tokenizer);
     nlohmann::ordered_json documents = nlohmann::ordered_json::array();
-    const auto add = [&](const std::string& text) {
-      const std::vector<int32_t> ids =
-          tokenizer.encode(text, {.parse_special = parse_special_, .add_special = add_special_});
+    const auto add = [&](std::string_view text) {
       if (to_file) {
-        writer.add(ids);
+        tokenizer.encode_blocks(text, options,
+                                [&writer](const std::vector<int32_t>& ids) { writer.add(ids); });
         if (!field_.empty()) {
           end_document(tokenizer, writer);
         }
-      } else if (context.options.json) {
+        return;
+      }
+      const std::vector<int32_t> ids = tokenizer.encode(text, options);
+      if (context.options.json) {
         nlohmann::ordered_json written = nlohmann::ordered_json::array();
         std::ranges::transform(ids, std::back_inserter(written),
                                [&](int32_t id) { return tokenizer.token_text(id); });
@@ -254,19 +273,13 @@ public:
     };
     if (!text_.empty()) {
       add(text_);
-    } else if (files_.empty()) {
-      const std::string input =
-          read_standard_input("Give a TEXT, name files with --text, or pipe a text to standard input.");
-      std::ranges::for_each(field_.empty() ? std::vector{input}
-                                           : tokens::parse_json_lines(input, field_, "standard input"),
-                            add);
     }
     if (files_.size() > 1) {
       context.progress.start("encode", static_cast<int64_t>(files_.size()));
     }
     for (const std::string& file : files_) {
       throw_if_interrupted();
-      std::ranges::for_each(read_documents(file, field_), add);
+      std::ranges::for_each(Documents(file, field_).texts(), add);
       context.progress.advance();
     }
     context.progress.finish();
@@ -340,9 +353,8 @@ public:
     } else if (!ids_.empty()) {
       text = tokenizer.decode(parse(fmt::format("{}", fmt::join(ids_, " ")), "ID"));
     } else {
-      text = tokenizer.decode(parse(
-          read_standard_input("Give ids, name a token file with --tokens, or pipe ids to standard input."),
-          "standard input"));
+      require_standard_input("Give ids, name a token file with --tokens, or pipe ids to standard input.");
+      text = tokenizer.decode(parse(Documents("-", "").texts().front(), "standard input"));
     }
     if (!out_.empty()) {
       write_file_atomically(out_, text);
@@ -377,14 +389,13 @@ private:
   }
 
   /// Ids that are separated by white space or commas.
-  static std::vector<int32_t> parse(const std::string& text, const char* name) {
+  static std::vector<int32_t> parse(std::string_view text, const char* name) {
     constexpr const char* kSeparators = " \t\r\n,";
     std::vector<int32_t> ids;
-    for (size_t begin = text.find_first_not_of(kSeparators); begin != std::string::npos;) {
+    for (size_t begin = text.find_first_not_of(kSeparators); begin != std::string_view::npos;) {
       const size_t end = std::min(text.find_first_of(kSeparators, begin), text.size());
-      ids.push_back(
-          static_cast<int32_t>(parse_integer(name, std::string_view(text).substr(begin, end - begin),
-                                             {.min = 0, .max = std::numeric_limits<int32_t>::max()})));
+      ids.push_back(static_cast<int32_t>(parse_integer(
+          name, text.substr(begin, end - begin), {.min = 0, .max = std::numeric_limits<int32_t>::max()})));
       begin = text.find_first_not_of(kSeparators, end);
     }
     return ids;

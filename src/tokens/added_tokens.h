@@ -34,12 +34,14 @@ public:
   explicit AddedTokens(const std::vector<const AddedToken*>& tokens);
 
   bool empty() const { return by_text_.empty(); }
+  bool has_ordinary() const { return has_ordinary_; } ///< tokens that are not special
   AddedTokenMatch find(std::string_view text, size_t from) const;
 
 private:
   std::unordered_map<std::string_view, const AddedToken*> by_text_;
   std::array<std::vector<size_t>, 256> sizes_; ///< by first byte: the sizes of tokens, descending
   std::string first_bytes_;
+  bool has_ordinary_ = false;
 };
 
 } // namespace mneme::tokens

@@ -36,7 +36,7 @@ public:
 
   [[noreturn]] void refuse(const std::string& what) const {
     throw UnsupportedError(
-        fmt::format("the pattern {} of a pre-tokenizer has {} at byte {}, which mneme does not "
+        fmt::format("the pattern {} has {} at byte {}, which mneme does not "
                     "support.\n  Supported are the patterns of GPT-2, GPT-4o, Llama 3 and similar.",
                     printable(pattern_), what, at_));
   }
@@ -334,7 +334,7 @@ uint64_t min_size(const Sequence& sequence) {
   return size;
 }
 
-/// Backtracking matcher. Recursion is as deep as the pattern is long.
+/// Backtracking matcher with a limit on its steps. Recursion is as deep as the pattern is long.
 class Matcher {
 public:
   Matcher(std::string_view text, size_t begin)
@@ -442,15 +442,17 @@ SplitPattern::SplitPattern(std::string_view pattern) {
   }
 }
 
-size_t SplitPattern::match(std::string_view text, size_t begin) const {
+SplitPattern::Match SplitPattern::find(std::string_view text, size_t begin) const {
   Matcher matcher(text, begin);
-  for (const Sequence& alternative : alternatives_) {
-    const Matcher::Rest rest{&alternative, 0, nullptr};
-    if (const size_t end = matcher.match(&rest, begin); end != std::string_view::npos) {
-      return end;
+  for (size_t at = begin; at < text.size(); at += character_at(text.data() + at).size) {
+    for (const Sequence& alternative : alternatives_) {
+      const Matcher::Rest rest{&alternative, 0, nullptr};
+      if (const size_t end = matcher.match(&rest, at); end != std::string_view::npos) {
+        return {at, end};
+      }
     }
   }
-  return std::string_view::npos;
+  return {text.size(), text.size()};
 }
 
 } // namespace mneme::tokens

@@ -2,10 +2,10 @@
 
 /// The subset of regular expressions by which tokenizers split texts, as Oniguruma matches them.
 ///
-/// Supported: alternatives, groups (?:...) and (?i:...), also optional ones, characters, escapes (\r \n \t \f \v
-/// and punctuation), the classes \s \S \d \D . \p{L} \p{Lu} \P{N} ..., sets [...] and [^...] with ranges, the
-/// quantifiers ? * + {m} {m,} {m,n} for single characters, possessive ?+ *+ ++, and the lookaheads (?!x) and
-/// (?=x) for one character.
+/// Supported: alternatives, groups (?:...) and (?i:...), also optional ones, characters, escapes (\r \n \t \f
+/// \v and punctuation), the classes \s \S \d \D . \p{L} \p{Lu} \P{N} ..., sets [...] and [^...] with ranges,
+/// the quantifiers ? * + {m} {m,} {m,n} for single characters, possessive ?+ *+ ++, and the lookaheads (?!x)
+/// and (?=x) for one character.
 #pragma once
 
 #include <array>
@@ -48,10 +48,13 @@ public:
   ///         that match an empty text
   explicit SplitPattern(std::string_view pattern);
 
-  /// End of the match that begins at `begin` in valid UTF-8, or npos.
+  struct Match {
+    size_t begin = 0, end = 0; ///< both the size of the text if there is no match
+  };
+  /// First match at or after `begin` in valid UTF-8.
   ///
-  /// Errors  UnsupportedError if the search takes unreasonably long, as nested repetitions may
-  size_t match(std::string_view text, size_t begin) const;
+  /// Errors  UnsupportedError if the search takes unreasonably long, as with several repetitions in a row
+  Match find(std::string_view text, size_t begin) const;
 
   struct Node;
   using Sequence = std::vector<Node>;

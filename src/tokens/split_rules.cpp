@@ -5,18 +5,6 @@
 #include "tokens/unicode.h"
 
 namespace mneme::tokens {
-namespace {
-
-size_t pattern_piece_end(const SplitPattern& pattern, std::string_view text, size_t begin) {
-  for (size_t at = begin; at < text.size(); at += character_at(text.data() + at).size) {
-    if (const size_t end = pattern.match(text, at); end != std::string_view::npos) {
-      return at == begin ? end : at;
-    }
-  }
-  return text.size();
-}
-
-} // namespace
 
 SplitRule pattern_rule(const std::string& pattern) {
   if (pattern == kGpt2Pattern) {
@@ -32,7 +20,8 @@ size_t piece_end(const SplitRule& rule, std::string_view text, size_t begin) {
     return gpt2_piece_end(text, begin);
   }
   if (rule.kind == SplitRule::Kind::pattern) {
-    return pattern_piece_end(*rule.pattern, text, begin);
+    const SplitPattern::Match match = rule.pattern->find(text, begin);
+    return match.begin == begin ? match.end : match.begin;
   }
   const auto is_number = [&](const Character& character) {
     return split_class_of(character.code) == SplitClass::number;

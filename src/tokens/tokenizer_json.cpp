@@ -65,6 +65,14 @@ public:
     require(value_->is_null() || value_->is_boolean(), "true or false");
     return value_->is_null() ? if_absent : value_->get<bool>();
   }
+  /// Errors  UnsupportedError, also with the place in the file
+  SplitRule pattern() const {
+    try {
+      return pattern_rule(text());
+    } catch (const UnsupportedError& error) {
+      throw UnsupportedError(fmt::format("{}: {}: {}", printable(*name_), printable(path_), error.what()));
+    }
+  }
   int32_t id() const {
     require(value_->is_number_integer() && *value_ >= 0 && *value_ < kMaxVocabulary,
             "an id: a whole number from 0 on");
@@ -133,7 +141,7 @@ SplitRule parse_split(const Node& node) {
   const Node pattern = node.at("pattern");
   pattern.require_only({"Regex", "String"});
   if (!pattern.at("Regex").is_null()) {
-    return pattern_rule(pattern.at("Regex").text());
+    return pattern.at("Regex").pattern();
   }
   std::string escaped;
   for (const char c : pattern.at("String").text()) {

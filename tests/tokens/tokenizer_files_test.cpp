@@ -200,6 +200,12 @@ TEST(TokenizerFiles, NameWhatIsNotSupported) {
          const json split = {{"type", "Split"}, {"pattern", {{"Regex", "a"}}}, {"behavior", "Removed"}};
          d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {split, {{"type", "ByteLevel"}}}}};
        }},
+      {"pre_tokenizer.pretokenizers[0].pattern.Regex: the pattern a|(?<=b)c has a group other than",
+       [](json& d) {
+         const json split = {
+             {"type", "Split"}, {"pattern", {{"Regex", "a|(?<=b)c"}}}, {"behavior", "Isolated"}};
+         d["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", {split, {{"type", "ByteLevel"}}}}};
+       }},
       {"decoder is of the type \"WordPiece\"",
        [](json& d) {
          d["decoder"] = {{"type", "WordPiece"}};

@@ -182,7 +182,7 @@ TEST(Tokenizer, EncodesLongTextsEquallyOnAnyNumberOfThreads) {
   const Tokenizer tokenizer = testing::golden_tokenizer();
   Random random(5);
   std::string text;
-  while (text.size() < 3'500'000) {
+  while (text.size() < 4'500'000) {
     text += testing::random_text(random, 40);
   }
   const int before = threads();
@@ -200,6 +200,15 @@ TEST(Tokenizer, EncodesLongTextsEquallyOnAnyNumberOfThreads) {
     by_pieces.insert(by_pieces.end(), ids.begin(), ids.end());
   }
   EXPECT_EQ(by_pieces, one);
+  Ids by_blocks;
+  int blocks = 0;
+  tokenizer.encode_blocks(text, {.parse_special = true}, [&](const Ids& ids) {
+    by_blocks.insert(by_blocks.end(), ids.begin(), ids.end());
+    ++blocks;
+  });
+  EXPECT_EQ(by_blocks, one);
+  EXPECT_GT(blocks, 2);
+  EXPECT_EQ(Tokenizer::bytes().decode(Tokenizer::bytes().encode(text)), text);
 }
 
 } // namespace

@@ -118,7 +118,7 @@ TEST(TrainBpe, DoesNotDependOnThreadsOrOnTheOrderOfLines) {
   set_threads(4);
   EXPECT_EQ(train({text}, {.vocab_size = 600}).hash(), expected);
   std::ranges::reverse(lines);
-  std::ranges::rotate(lines, lines.begin() + 777);
+  std::rotate(lines.begin(), lines.begin() + 777, lines.end());
   const std::string other = joined(lines);
   const size_t middle = other.find('\n', other.size() / 2) + 1;
   EXPECT_EQ(train({std::string_view(other).substr(0, middle), std::string_view(other).substr(middle)},

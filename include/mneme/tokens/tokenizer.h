@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,8 +23,8 @@ struct EncodeOptions {
   /// Special tokens in the text, such as "<|endoftext|>", become their ids. By default they are plain text,
   /// so that a text from outside cannot end a document or a prompt.
   bool parse_special = false;
-  /// The tokens that the tokenizer puts around a text for its model, such as <|begin_of_text|> of Llama 3, are
-  /// added. GPT-2 has none.
+  /// The tokens that the tokenizer puts around a text for its model, such as <|begin_of_text|> of Llama 3,
+  /// are added. GPT-2 has none.
   bool add_special = false;
 };
 
@@ -38,11 +39,16 @@ public:
   int64_t vocab_size() const;
 
   /// The ids of a text. Bytes that are not valid UTF-8 become one token each, and the text before and after
-  /// them is encoded separately. Long texts that are split by the pattern of GPT-2 are encoded in parallel; ids
-  /// do not depend on the number of threads.
+  /// them is encoded separately. Long texts that are split by the pattern of GPT-2 are encoded in parallel;
+  /// ids do not depend on the number of threads.
   ///
   /// Cost  O(n log n) for n bytes, also without spaces; memory O(n) for the ids
   std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  /// Calls `use` with one block of ids after the other, so that the ids of a long text need not be in memory
+  /// at once. Texts that cannot be encoded in parallel are one block.
+  void encode_blocks(std::string_view text, const EncodeOptions& options,
+                     const std::function<void(std::vector<int32_t>)>& use) const;
 
   /// The bytes of a sequence of ids. They may end within a character.
   ///
