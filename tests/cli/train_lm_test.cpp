@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <set>
@@ -46,25 +47,20 @@ class TrainLm : public ::testing::Test {
 protected:
   void SetUp() override { testing::write_text(folder_ / "text.txt", text_of(300)); }
 
+  /// Options in `more` replace those of the short run.
   Arguments command(const std::string& run, const Arguments& more = {}) const {
-    Arguments arguments = {"train",
-                           "lm",
-                           "--text",
-                           (folder_ / "text.txt").string(),
-                           "--out",
-                           path(run),
-                           "--layers",
-                           "1",
-                           "--width",
-                           "16",
-                           "--heads",
-                           "2",
-                           "--length",
-                           "16",
-                           "--tokens-per-step",
-                           "128",
-                           "--lr",
-                           "1e-2"};
+    Arguments arguments = {"train", "lm", "--text", (folder_ / "text.txt").string(), "--out", path(run)};
+    for (const auto& [option, value] :
+         std::initializer_list<std::pair<const char*, const char*>>{{"--layers", "1"},
+                                                                    {"--width", "16"},
+                                                                    {"--heads", "2"},
+                                                                    {"--length", "16"},
+                                                                    {"--tokens-per-step", "128"},
+                                                                    {"--lr", "1e-2"}}) {
+      if (std::ranges::find(more, option) == more.end()) {
+        arguments.insert(arguments.end(), {option, value});
+      }
+    }
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
