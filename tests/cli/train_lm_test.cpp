@@ -26,8 +26,6 @@ using testing::run_mneme;
 using testing::TemporaryFolder;
 using Arguments = std::vector<std::string>;
 
-#ifdef MNEME_WITH_TORCH
-
 /// Sentences with structure.
 std::string text_of(int64_t sentences, uint64_t seed = 1) {
   const std::vector<std::string> subjects = {"the cat", "a dog", "the queen", "my friend"},
@@ -334,8 +332,6 @@ TEST_F(TrainLm, LeavesTheLastCheckpointIfTheDiskIsFull) {
   EXPECT_TRUE(contains(resumed.out, "from step 15"));
   EXPECT_EQ(read_text(folder_ / "run/model.safetensors") == weights, true);
 }
-
-#endif
 
 } // namespace
 } // namespace mneme
