@@ -9,6 +9,7 @@
   X(theory)                                                                                                  \
   X(train)                                                                                                   \
   X(eval)                                                                                                    \
+  X(generate)                                                                                                \
   X(inspect)                                                                                                 \
   X(verify)                                                                                                  \
   X(apply)                                                                                                   \
