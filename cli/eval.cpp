@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme eval`: evaluates the checkpoints of a run of `mneme train`.
+/// `mneme eval`: evaluates the checkpoints of a run of `mneme train`, or (`eval lm`) a language model.
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "cli/bag_run.h"
+#include "cli/eval_lm.h"
 #include "cli/json_output.h"
 #include "cli/run_folder.h"
 #include "cli/verb.h"
@@ -27,21 +28,33 @@ namespace {
 class Eval : public Verb {
 public:
   std::string name() const override { return "eval"; }
-  std::string summary() const override { return "evaluate the checkpoints of a `mneme train` run"; }
+  std::string summary() const override {
+    return "evaluate the checkpoints of a `mneme train` run, or a language model";
+  }
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
   void declare(CLI::App& app) override {
     app.add_option("RUN", run_, "Run folder of `mneme train` bit-pattern, latch or mnist-bags")
-        ->type_name("DIR")
-        ->required();
+        ->type_name("DIR");
     app.add_option(
            "--data", data_,
            "Folder of data sets, for mnist-bags (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
            "~/.local/share/mneme)")
         ->type_name("DIR");
+    lm_app_ = app.add_subcommand("lm", "loss of a language model on a text: nats per token, bits per byte");
+    lm_.declare(*lm_app_);
+    app.require_subcommand(0, 1);
   }
 
   ExitCode run(Context& context) override {
+    if (lm_app_->parsed()) {
+      return lm_.run(context);
+    }
+    if (run_.empty()) {
+      throw UsageError(
+          "RUN is required.\n  Give the folder of a `mneme train` run; `mneme eval lm` evaluates a "
+          "language model.");
+    }
     const BagRun run = read_bag_run(run_);
     const training::BagTask task = task_of(run, data_);
     std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
@@ -116,6 +129,8 @@ private:
   }
 
   std::string run_, data_;
+  EvalLm lm_;
+  CLI::App* lm_app_ = nullptr;
 };
 
 } // namespace

@@ -107,10 +107,13 @@ private:
     config["version"] = version();
     config.update(identity);
     Json& settings = config["training"];
-    settings["steps"] = plan.steps;
-    settings["warmup_steps"] = plan.warmup_steps;
-    settings["eval_every"] = plan.eval_every;
-    settings["sample_every"] = plan.sample_every;
+    for (const auto& [key, value] : {std::pair("steps", plan.steps),
+                                     {"warmup_steps", plan.warmup_steps},
+                                     {"eval_every", plan.eval_every},
+                                     {"sample_every", plan.sample_every}}) {
+      settings.erase(key); // so that the order does not depend on which of them were given
+      settings[key] = value;
+    }
     return config;
   }
 

@@ -39,6 +39,9 @@ constexpr std::array kFormats = {
     Format{"snr_variance", run_signal_to_noise},
     Format{"theory", run_hopfield_theory},
     Format{"effective_beta"},
+    Format{"GPT2LMHeadModel", nullptr, &run_gpt2_cases,
+           "texts are generated on the CPU, not on other devices"},
+    Format{"cases", nullptr, &run_gpt2_cases, "texts are generated on the CPU, not on other devices"},
     Format{"Hopfield", nullptr, &run_layer_case},
     Format{"HopfieldCore", nullptr, &run_layer_case},
     Format{"HopfieldDecoderLayer", nullptr, &run_layer_case},
@@ -54,8 +57,10 @@ constexpr std::array kFormats = {
     Format{"projection_training", nullptr, &run_projection_training,
            "projections are trained on the CPU, not on other devices"},
     Format{.name = "keyquery_norm_betas", .holds_data = true},
+    Format{.name = "published_betas", .holds_data = true},
     Format{.name = "published_tables", .holds_data = true},
     Format{.name = "text_inputs", .holds_data = true},
+    Format{.name = "unicode_classes", .holds_data = true},
 };
 
 } // namespace

@@ -40,6 +40,7 @@ void run_signal_to_noise(const GoldenValue& file, Checker& checker);
 
 /// Runners that need LibTorch.
 using TorchRunner = TorchFunction<void(const GoldenValue& file, Checker& checker)>;
+inline constinit TorchRunner run_gpt2_cases{"running GPT-2"};
 inline constinit TorchRunner run_layer_case{"running a layer"};
 inline constinit TorchRunner run_leap_case{"running a LEAP layer or model"};
 inline constinit TorchRunner run_projection_training{"training a projection"};

@@ -70,8 +70,8 @@ public:
 
 protected:
   at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
-  at::Tensor words() override { return model_->word_embedding->weight; }
-  at::Tensor bias() override { return model_->proj_logits->bias; }
+  at::Tensor words() const override { return model_->word_embedding->weight; }
+  at::Tensor bias() const override { return model_->proj_logits->bias; }
 
 private:
   nn::FastformerForCausalLM model_;

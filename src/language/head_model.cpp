@@ -9,10 +9,6 @@
 
 namespace mneme::language {
 
-void refuse(const std::string& problem, const std::string& how_to_fix) {
-  throw UsageError("mneme::language: " + problem + "\n  " + how_to_fix);
-}
-
 LossSum HeadModel::loss(const at::Tensor& ids, const at::Tensor& targets) {
   if (!targets.defined() || targets.sizes() != ids.sizes()) {
     refuse(c10::str("the targets are ",
@@ -54,6 +50,15 @@ at::Tensor tensor_in(const nn::TensorFile& file, const char* name, const std::st
         c10::str(source, ": the tensor \"", name, "\" is missing.\n  The file was damaged or changed."));
   }
   return found->second;
+}
+
+int64_t position_in(const nn::TensorFile& file, const std::string& source) {
+  const at::Tensor position = tensor_in(file, "position", source);
+  if (position.numel() != 1 || position.scalar_type() != at::kLong || position.item<int64_t>() < 0) {
+    throw DataError(source +
+                    ": \"position\" is not a whole number >= 0.\n  The file was damaged or changed.");
+  }
+  return position.item<int64_t>();
 }
 
 } // namespace mneme::language

@@ -3,6 +3,7 @@
 /// Base class of the models of this module: logits = words . head_input + bias.
 #pragma once
 
+#include "language/refuse.h"
 #include "mneme/language/model.h"
 
 namespace mneme::language {
@@ -14,12 +15,9 @@ public:
 
 protected:
   virtual at::Tensor head_input(const at::Tensor& ids) = 0; ///< [B, T, width]
-  virtual at::Tensor words() = 0;                           ///< [vocab_size, width]
-  virtual at::Tensor bias() { return {}; }                  ///< [vocab_size]; undefined: none
+  virtual at::Tensor words() const = 0;                     ///< [vocab_size, width]
+  virtual at::Tensor bias() const { return {}; }            ///< [vocab_size]; undefined: none
 };
-
-/// Throws a UsageError: "mneme::language: PROBLEM", and the fix on a second line.
-[[noreturn]] void refuse(const std::string& problem, const std::string& how_to_fix);
 
 /// Errors  UsageError unless the ids are [B, T] with at least one token
 void check_step(const at::Tensor& ids);
@@ -38,5 +36,7 @@ template <class State> State& own_state(ModelState& state, const char* type) {
 void check_format(const nn::TensorFile& file, const char* format, const std::string& source);
 /// A tensor of a state file. Errors  DataError that begins with `source`
 at::Tensor tensor_in(const nn::TensorFile& file, const char* name, const std::string& source);
+/// The number of tokens in a state file. Errors  DataError that begins with `source`
+int64_t position_in(const nn::TensorFile& file, const std::string& source);
 
 } // namespace mneme::language

@@ -67,7 +67,7 @@ public:
 
 protected:
   at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
-  at::Tensor words() override { return model_->word_embedding->weight; }
+  at::Tensor words() const override { return model_->word_embedding->weight; }
 
 private:
   nn::LeapForCausalLM model_;

@@ -61,11 +61,7 @@ public:
                                          const std::string& source) const override {
     check_format(file, kFormat, source);
     auto state = std::make_unique<LstmModelState>();
-    const at::Tensor position = tensor_in(file, "position", source);
-    if (position.numel() != 1 || position.scalar_type() != at::kLong || position.item<int64_t>() < 0) {
-      throw DataError(source + ": \"position\" is not a whole number >= 0.\n  The file was damaged.");
-    }
-    state->tokens = position.item<int64_t>();
+    state->tokens = position_in(file, source);
     if (state->tokens == 0) {
       return state;
     }
@@ -89,7 +85,7 @@ public:
 
 protected:
   at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
-  at::Tensor words() override { return model_->word_embedding->weight; }
+  at::Tensor words() const override { return model_->word_embedding->weight; }
 
 private:
   nn::LstmForCausalLM model_;

@@ -2,14 +2,15 @@
 
 #include "mneme/language/model.h"
 
+#include <algorithm>
 #include <array>
 #include <system_error>
 
 #include <c10/util/StringUtil.h>
 
 #include "json/strict_json.h"
-#include "language/head_model.h"
 #include "language/models.h"
+#include "language/refuse.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
@@ -20,24 +21,56 @@ namespace {
 
 struct Kind {
   const char* type;
-  const char* model_type; ///< in config.json
-  bool has_heads, has_positions;
+  std::array<const char*, 3> names; ///< "model_type" or one of "architectures" in config.json; nullptr: none
   std::unique_ptr<Model> (*make)(const ModelConfig&);
   std::unique_ptr<Model> (*read)(const std::filesystem::path&, std::vector<std::string>*);
 };
 
 constexpr std::array kKinds = {
-    Kind{"leap", "LeapForCausalLM", true, true, make_leap, read_leap},
-    Kind{"lstm", "LstmForCausalLM", false, false, make_lstm, read_lstm},
-    Kind{"fastformer", "FastformerForCausalLM", true, true, make_fastformer, read_fastformer},
+    Kind{"leap", {"LeapForCausalLM"}, make_leap, read_leap},
+    Kind{"gpt2", {"gpt2", "GPT2LMHeadModel", "GPT2Model"}, make_gpt2, read_gpt2},
+    Kind{"matrix-leap", {"MatrixLeapForCausalLM"}, make_matrix_leap, read_matrix_leap},
+    Kind{"lstm", {"LstmForCausalLM"}, make_lstm, read_lstm},
+    Kind{"fastformer", {"FastformerForCausalLM"}, make_fastformer, read_fastformer},
 };
 
-std::string list_of(const char* Kind::*name) {
+std::string list_of(const auto& name_of_kind) {
   std::string list;
   for (const Kind& kind : kKinds) {
-    list += c10::str(list.empty() ? "" : ", ", "\"", kind.*name, "\"");
+    list += c10::str(list.empty() ? "" : ", ", "\"", name_of_kind(kind), "\"");
   }
   return list;
+}
+
+std::string types() {
+  return list_of([](const Kind& kind) { return kind.type; });
+}
+
+/// The kind of model that a configuration names. Errors  DataError that begins with `source`
+const Kind& kind_of(const nlohmann::json& config, const std::string& source) {
+  std::vector<std::string> names; // as in the file
+  if (config.contains("model_type") && config.at("model_type").is_string()) {
+    names.push_back(config.at("model_type").get<std::string>());
+  }
+  if (config.contains("architectures") && config.at("architectures").is_array()) {
+    for (const nlohmann::json& name : config.at("architectures")) {
+      if (name.is_string()) {
+        names.push_back(name.get<std::string>());
+      }
+    }
+  }
+  for (const std::string& name : names) {
+    for (const Kind& kind : kKinds) {
+      if (std::ranges::any_of(kind.names,
+                              [&](const char* known) { return known != nullptr && name == known; })) {
+        return kind;
+      }
+    }
+  }
+  throw DataError(c10::str(source, ": its \"model_type\" is ",
+                           names.empty() ? "missing" : "\"" + printable(names.front()) + "\"",
+                           ", expected one of ", list_of([](const Kind& kind) { return kind.names[0]; }),
+                           ".\n  Models of other kinds are not supported."));
 }
 
 } // namespace
@@ -45,18 +78,17 @@ std::string list_of(const char* Kind::*name) {
 std::unique_ptr<Model> make_model(const ModelConfig& config) {
   for (const Kind& kind : kKinds) {
     if (config.type == kind.type) {
-      if (config.positions != "learned" && config.type != "leap") {
+      if (config.positions != "learned" && config.type != "leap" && config.type != "matrix-leap") {
         refuse(
             c10::str("the positions \"", config.positions, "\" are not an option of \"", config.type, "\"."),
-            "Only \"leap\" has them.");
+            "Only \"leap\" and \"matrix-leap\" have them.");
       }
       std::unique_ptr<Model> model = kind.make(config);
       model->module().train();
       return model;
     }
   }
-  refuse(c10::str("there is no model of the type \"", config.type, "\"."),
-         "Choose one of " + list_of(&Kind::type) + ".");
+  refuse(c10::str("there is no model of the type \"", config.type, "\"."), "Choose one of " + types() + ".");
 }
 
 std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vector<std::string>* notes) {
@@ -75,28 +107,7 @@ std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vect
   const auto json =
       parse_strict_json<nlohmann::json>({reinterpret_cast<const char*>(text.data()), text.size()},
                                         file.string(), {.advice = "Is it the configuration of a model?"});
-  std::vector<std::string> names; // of the kind, as the file states it
-  if (json.contains("model_type") && json.at("model_type").is_string()) {
-    names.push_back(json.at("model_type").get<std::string>());
-  }
-  if (json.contains("architectures") && json.at("architectures").is_array()) {
-    for (const nlohmann::json& name : json.at("architectures")) {
-      if (name.is_string()) {
-        names.push_back(name.get<std::string>());
-      }
-    }
-  }
-  for (const std::string& name : names) {
-    for (const Kind& kind : kKinds) {
-      if (name == kind.model_type) {
-        return kind.read(folder, notes);
-      }
-    }
-  }
-  throw DataError(c10::str(file.string(), ": its \"model_type\" is ",
-                           names.empty() ? "missing" : "\"" + printable(names.front()) + "\"",
-                           ", expected one of ", list_of(&Kind::model_type),
-                           ".\n  Models of other kinds are not supported."));
+  return kind_of(json, file.string()).read(folder, notes);
 }
 
 void write_model(const std::filesystem::path& folder, Model& model) {

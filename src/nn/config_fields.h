@@ -36,6 +36,8 @@ public:
   bool has(const char* key);
   bool has_value(const char* key) { return has(key) && !json_.at(key).is_null(); }
 
+  bool has_whole_number(const char* key) { return has(key) && json_.at(key).is_number_integer(); }
+
   /// A required integer between `min` and kMaxSize.
   int64_t integer(const char* key, int64_t min = 1);
   std::vector<int64_t> integers(const char* key, int64_t min);

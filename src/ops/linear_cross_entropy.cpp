@@ -61,6 +61,7 @@ at::Tensor chunk_on_kernels(const Head& head, int64_t first, int64_t rows, const
   const int64_t size = head.hidden.size(1), words = head.weight.size(0);
   at::Tensor losses = at::empty({rows}, head.hidden.options());
   parallel_for(rows, kTaskRows, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_gradient; // whether gradients are recorded is a setting of each thread
     const at::Tensor hidden = head.hidden.narrow(0, first + begin, end - begin),
                      targets = head.targets.narrow(0, first + begin, end - begin);
     at::Tensor logits = buffer.narrow(0, begin, end - begin);
@@ -89,6 +90,7 @@ at::Tensor chunk_on_kernels(const Head& head, int64_t first, int64_t rows, const
   });
   if (gradients.weight.defined() || gradients.bias.defined()) {
     parallel_for(words, kTaskWords, [&](int64_t begin, int64_t end) {
+      const at::NoGradGuard no_gradient;
       const at::Tensor columns = buffer.narrow(0, 0, rows).narrow(1, begin, end - begin).t().contiguous();
       if (gradients.bias.defined()) {
         gradients.bias.narrow(0, begin, end - begin).add_(columns.sum(1));

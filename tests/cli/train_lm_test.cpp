@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 #include <set>
@@ -25,8 +26,6 @@ using testing::run_mneme;
 using testing::TemporaryFolder;
 using Arguments = std::vector<std::string>;
 
-#ifdef MNEME_WITH_TORCH
-
 /// Sentences with structure.
 std::string text_of(int64_t sentences, uint64_t seed = 1) {
   const std::vector<std::string> subjects = {"the cat", "a dog", "the queen", "my friend"},
@@ -46,25 +45,20 @@ class TrainLm : public ::testing::Test {
 protected:
   void SetUp() override { testing::write_text(folder_ / "text.txt", text_of(300)); }
 
+  /// Options in `more` replace those of the short run.
   Arguments command(const std::string& run, const Arguments& more = {}) const {
-    Arguments arguments = {"train",
-                           "lm",
-                           "--text",
-                           (folder_ / "text.txt").string(),
-                           "--out",
-                           path(run),
-                           "--layers",
-                           "1",
-                           "--width",
-                           "16",
-                           "--heads",
-                           "2",
-                           "--length",
-                           "16",
-                           "--tokens-per-step",
-                           "128",
-                           "--lr",
-                           "1e-2"};
+    Arguments arguments = {"train", "lm", "--text", (folder_ / "text.txt").string(), "--out", path(run)};
+    for (const auto& [option, value] :
+         std::initializer_list<std::pair<const char*, const char*>>{{"--layers", "1"},
+                                                                    {"--width", "16"},
+                                                                    {"--heads", "2"},
+                                                                    {"--length", "16"},
+                                                                    {"--tokens-per-step", "128"},
+                                                                    {"--lr", "1e-2"}}) {
+      if (std::ranges::find(more, option) == more.end()) {
+        arguments.insert(arguments.end(), {option, value});
+      }
+    }
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -338,8 +332,6 @@ TEST_F(TrainLm, LeavesTheLastCheckpointIfTheDiskIsFull) {
   EXPECT_TRUE(contains(resumed.out, "from step 15"));
   EXPECT_EQ(read_text(folder_ / "run/model.safetensors") == weights, true);
 }
-
-#endif
 
 } // namespace
 } // namespace mneme

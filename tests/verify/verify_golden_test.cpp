@@ -62,6 +62,17 @@ TEST(TrainingGoldenFile, EveryCasePassesWithLibTorch) {
   EXPECT_EQ(results[0].cases_passed, 3) << to_text(results);
 }
 
+TEST(Gpt2GoldenFolder, EveryCasePasses) {
+  if (!run_gpt2_cases) {
+    GTEST_SKIP() << "this build has no LibTorch";
+  }
+  Progress silent;
+  const std::vector<FileResult> results = verify_paths(std::vector{kGolden.parent_path() / "gpt2"}, silent);
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 20);
+}
+
 TEST(HopfieldGoldenFolder, EveryLayerAgreesWithAndWithoutCompat) {
   if (!run_layer_case) {
     GTEST_SKIP() << "this build has no LibTorch";

@@ -23,7 +23,7 @@ struct LossSum {
   int64_t count = 0; ///< number of counted targets
 };
 
-/// What a model keeps of the tokens so far. Each text has its own; a clone continues independently.
+/// Recurrent state or cache of a text. Each text has its own; a clone continues independently.
 class ModelState {
 public:
   virtual ~ModelState() = default;
@@ -37,7 +37,7 @@ public:
 class Model {
 public:
   virtual ~Model() = default;
-  virtual std::string type() const = 0;    ///< "leap", "gpt2", "lstm", "fastformer"
+  virtual std::string type() const = 0;    ///< that of ModelConfig
   virtual torch::nn::Module& module() = 0; ///< parameters; train() and eval()
   virtual int64_t vocab_size() const = 0;
   /// Number of learned positions; empty: texts of any length.
@@ -67,13 +67,14 @@ public:
 
 /// The sizes of a new model. Options that a type does not have must keep their defaults.
 struct ModelConfig {
-  std::string type = "leap"; ///< "leap", "lstm", "fastformer"
+  std::string type = "leap"; ///< "leap", "matrix-leap", "gpt2", "lstm", "fastformer"
   int64_t vocab_size = 256;
   int64_t width = 256, heads = 4, layers = 4;
   int64_t max_length = 512; ///< number of learned positions, where the type has any
   double dropout = 0;       ///< probability, in [0, 1)
   uint64_t seed = 1;        ///< of the initial weights
-  /// LEAP: "learned", "rotary", "decay" or "none"; with all but "learned", texts may have any length.
+  /// LEAP: "learned", "rotary" (not of matrix-leap), "decay" or "none"; with all but "learned", texts may have
+  /// any length.
   std::string positions = "learned";
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Reads and writes the models that LEAP was compared with as folders with config.json and model.safetensors,
-/// as leap_folder.h does for LEAP.
+/// Reads and writes LEAP with a matrix state, Fastformer and the LSTM as folders with config.json and
+/// model.safetensors, as leap_folder.h does for LEAP.
 #pragma once
 
 #include <filesystem>
@@ -10,22 +10,28 @@
 
 #include "mneme/nn/fastformer_lm.h"
 #include "mneme/nn/lstm_lm.h"
+#include "mneme/nn/matrix_leap_lm.h"
 
 namespace mneme::nn {
 
-/// The text of a config.json with all options except the seed. The fields of Fastformer are those of LEAP,
+/// The text of a config.json with all options except the seed. The fields of MatrixLeap are those of LEAP, and
+/// features ("elu", "relu"); those of Fastformer are those of LEAP,
 /// but n_heads and a rescale that is a number; those of the LSTM are vocab_size, hidden_size, n_layer and
 /// hidden_dropout_prob.
+std::string to_json(const MatrixLeapConfig& config);
 std::string to_json(const FastformerConfig& config);
 std::string to_json(const LstmConfig& config);
 
 /// Read a folder (or file), as read_leap_model. Errors  DataError
+MatrixLeapForCausalLM read_matrix_leap_model(const std::filesystem::path& model, const std::string& key = "",
+                                             std::vector<std::string>* notes = nullptr);
 FastformerForCausalLM read_fastformer_model(const std::filesystem::path& model, const std::string& key = "",
                                             std::vector<std::string>* notes = nullptr);
 LstmForCausalLM read_lstm_model(const std::filesystem::path& model, const std::string& key = "",
                                 std::vector<std::string>* notes = nullptr);
 
 /// Errors  OutputError
+void write_matrix_leap_model(const std::filesystem::path& folder, const MatrixLeapForCausalLM& model);
 void write_fastformer_model(const std::filesystem::path& folder, const FastformerForCausalLM& model);
 void write_lstm_model(const std::filesystem::path& folder, const LstmForCausalLM& model);
 

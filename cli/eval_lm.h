@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme eval lm`: the loss of a language model on a text.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/verb.h"
+
+namespace mneme::cli {
+
+class EvalLm {
+public:
+  void declare(CLI::App& app);
+  ExitCode run(Context& context) const;
+
+private:
+  std::string model_, text_, protocol_;
+  std::optional<int64_t> window_, stride_;
+  bool parse_special_ = false;
+};
+
+} // namespace mneme::cli

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme generate`: continues a text with a language model.
+
+#include <algorithm>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/json_output.h"
+#include "cli/language_run.h"
+#include "cli/numbers.h"
+#include "cli/verb.h"
+#include "mneme/core/error.h"
+#include "mneme/data/read_file.h"
+
+namespace mneme::cli {
+namespace {
+
+constexpr int64_t kMaxTokens = int64_t{1} << 40;
+constexpr int64_t kMaxSamples = 100'000;
+
+std::string read_text(const std::string& path) {
+  const std::vector<std::byte> bytes = data::read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+class Generate : public Verb {
+public:
+  std::string name() const override { return "generate"; }
+  std::string summary() const override { return "continue a text with a language model"; }
+  TorchNeed torch_need() const override { return TorchNeed::required; }
+  bool writes_files() const override { return false; }
+
+  void declare(CLI::App& app) override {
+    app.add_option(
+           "MODEL", model_,
+           "Model folder: config.json, model.safetensors (or shards, pytorch_model.bin, model.pt) and "
+           "tokenizer.json (or vocab.json and merges.txt; without them, one token per byte)")
+        ->type_name("DIR")
+        ->required();
+    app.add_option("-p,--prompt", prompt_, "Text to continue (default: standard input)")->type_name("TEXT");
+    app.add_option("-f,--file", file_, "File whose bytes are the text to continue; - for standard input")
+        ->type_name("FILE");
+    app.add_flag("--parse-special", request_.parse_special,
+                 "Special tokens in the prompt, such as <|endoftext|>, are tokens and not plain text");
+    add_integer_option(app, "-n,--tokens", request_.max_tokens, {.min = 0, .max = kMaxTokens},
+                       "Number of tokens to generate, if the text does not end before");
+    add_integer_option(app, "--samples", request_.samples, {.min = 1, .max = kMaxSamples},
+                       "Number of continuations of the prompt");
+    app.add_option("--stop", request_.stop_strings,
+                   "Text at which the continuation ends; it is not printed. May be given several times")
+        ->type_name("TEXT")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
+    app.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
+    declare_sampler(app);
+    app.add_option("--state-in", state_in_,
+                   "Continue the text whose state this file contains (from --state-out); the prompt, if any, "
+                   "is added to it")
+        ->type_name("FILE");
+    app.add_option("--state-out", state_out_,
+                   "Write the state of the text to this file. Its size does not depend on the length of the "
+                   "text with a recurrent model (LEAP, LSTM)")
+        ->type_name("FILE");
+  }
+
+  ExitCode run(Context& context) override {
+    request_.model = model_;
+    request_.seed = context.options.seed;
+    request_.state_in = state_in_;
+    request_.state_out = state_out_;
+    if (!state_out_.empty() && request_.samples > 1) {
+      throw UsageError(fmt::format("--state-out with --samples {}: a state is that of one text.\n  Leave out "
+                                   "one of them.",
+                                   request_.samples));
+    }
+    read_prompt();
+    const bool json = context.options.json;
+    int64_t printed = -1;
+    char last = '\n';
+    const auto print = [&](int64_t sample, std::string_view text) {
+      if (json) {
+        return;
+      }
+      if (sample != printed && request_.samples > 1) {
+        context.out << fmt::format("{}--- sample {} of {} ---\n", last == '\n' ? "" : "\n", sample + 1,
+                                   request_.samples);
+      }
+      printed = sample;
+      last = text.back();
+      context.out << text << std::flush;
+    };
+    const GenerateOutcome outcome = generate_text(request_, context.progress, print);
+    if (json) {
+      print_json(context.out, to_json(outcome));
+      return ExitCode::ok;
+    }
+    if (last != '\n' && (request_.samples > 1 || isatty(STDOUT_FILENO) != 0)) {
+      context.out << '\n' << std::flush;
+    }
+    if (!context.options.quiet) {
+      context.progress.message(statistics(outcome));
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  void declare_sampler(CLI::App& app) {
+    const std::string group = "Selection of the next token, in this order (temperature last)";
+    language::SamplerOptions& sampler = request_.sampler;
+    const RealLimits fraction{.min = 0, .max = 1};
+    add_real_option(app, "--repeat-penalty", sampler.repeat_penalty, {.min = 0.001, .max = 1000},
+                    "Divide positive logits of recent tokens by this, and multiply negative ones; 1 = none")
+        ->group(group);
+    add_integer_option(
+        app, "--repeat-last", sampler.repeat_last, {.min = 0, .max = kMaxTokens},
+        "Number of recent tokens that --repeat-penalty applies to, the prompt included; 0 = all")
+        ->group(group);
+    add_integer_option(app, "--top-k", sampler.top_k, {.min = 0, .max = kMaxTokens},
+                       "Keep the K most probable tokens; 0 = all")
+        ->group(group);
+    add_real_option(app, "--top-p", sampler.top_p, {.min = 0, .max = 1, .min_included = false},
+                    "Keep the fewest most probable tokens whose probabilities add up to P")
+        ->group(group);
+    add_real_option(app, "--min-p", sampler.min_p, fraction,
+                    "Keep tokens with at least P times the probability of the most probable one")
+        ->group(group);
+    add_real_option(app, "--temperature", sampler.temperature, {.min = 0, .max = 1e6},
+                    "Divide logits by this; 0 = always the most probable token")
+        ->group(group);
+    app.add_flag("--hf-order", sampler.hf_order,
+                 "Apply the temperature before --top-k, as the library transformers does")
+        ->group(group);
+  }
+
+  void read_prompt() {
+    if (!prompt_.empty() && !file_.empty()) {
+      throw UsageError("--prompt and --file are both given.\n  Leave out one of them.");
+    }
+    if (!prompt_.empty()) {
+      request_.prompt = prompt_;
+      request_.prompt_source = "--prompt";
+    } else if (!file_.empty()) {
+      request_.prompt = read_text(file_);
+      request_.prompt_source = file_;
+    } else if (state_in_.empty()) {
+      if (isatty(STDIN_FILENO) != 0) {
+        throw UsageError("no prompt is given.\n  Give a text with --prompt, a file with --file, or a text on "
+                         "standard input.");
+      }
+      request_.prompt = read_text("-");
+      request_.prompt_source = "standard input";
+    }
+  }
+
+  nlohmann::ordered_json to_json(const GenerateOutcome& outcome) const {
+    const language::SamplerOptions& sampler = request_.sampler;
+    nlohmann::ordered_json samples = nlohmann::ordered_json::array();
+    for (const GeneratedSample& sample : outcome.samples) {
+      samples.push_back({{"text", sample.text},
+                         {"end", sample.reason},
+                         {"ids", sample.ids},
+                         {"probabilities", sample.probabilities}});
+    }
+    return {{"model", model_},
+            {"type", outcome.type},
+            {"seed", request_.seed},
+            {"sampler",
+             {{"repeat_penalty", sampler.repeat_penalty},
+              {"repeat_last", sampler.repeat_last},
+              {"top_k", sampler.top_k},
+              {"top_p", sampler.top_p},
+              {"min_p", sampler.min_p},
+              {"temperature", sampler.temperature},
+              {"hf_order", sampler.hf_order}}},
+            {"earlier_tokens", outcome.earlier_tokens},
+            {"prompt_tokens", outcome.prompt_tokens},
+            {"prompt", request_.prompt},
+            {"samples", samples},
+            {"timing", {{"prompt_seconds", outcome.prompt_seconds}, {"seconds", outcome.seconds}}}};
+  }
+
+  /// "200 tokens, seed 1, 150 tokens/s; ended at the end-of-text token"
+  std::string statistics(const GenerateOutcome& outcome) const {
+    int64_t tokens = 0;
+    for (const GeneratedSample& sample : outcome.samples) {
+      tokens += static_cast<int64_t>(sample.ids.size());
+    }
+    std::string line = fmt::format("{} {} after a prompt of {}, seed {}, {:.0f} tokens/s", tokens,
+                                   tokens == 1 ? "token" : "tokens", outcome.prompt_tokens, request_.seed,
+                                   static_cast<double>(tokens) / std::max(outcome.seconds, 1e-9));
+    if (request_.samples == 1) {
+      const std::string& reason = outcome.samples.front().reason;
+      line += reason == "end-of-text"   ? "; ended at the end-of-text token"
+              : reason == "stop-string" ? "; ended at a --stop text"
+              : reason == "max-length"  ? "; ended because the model has no more positions"
+                                        : "";
+    }
+    return line;
+  }
+
+  std::string model_, prompt_, file_, state_in_, state_out_;
+  GenerateRequest request_{.max_tokens = 200, .stop_strings = {}};
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_generate() {
+  return std::make_unique<Generate>();
+}
+
+} // namespace mneme::cli

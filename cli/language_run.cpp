@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/language_run.h"
+
+#include <chrono>
+
+#include <ATen/Parallel.h>
+#include <c10/util/StringUtil.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
+#include "mneme/language/generate.h"
+#include "mneme/language/model.h"
+
+namespace mneme::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder, Progress& progress) {
+  at::set_num_threads(threads());
+  std::vector<std::string> notes;
+  std::unique_ptr<language::Model> model = language::read_model(folder, &notes);
+  for (const std::string& note : notes) {
+    progress.message(note);
+  }
+  return model;
+}
+
+void note_unused_words(const language::Model& model, const tokens::Tokenizer& tokenizer, Progress& progress) {
+  if (const int64_t more = model.vocab_size() - tokenizer.vocab_size(); more > 0) {
+    progress.message(c10::str("The model has ", more, more == 1 ? " word" : " words",
+                              " more than the tokenizer has tokens: they are never generated."));
+  }
+}
+
+const char* reason_text(language::StopReason reason) {
+  switch (reason) {
+  case language::StopReason::max_tokens:
+    return "max-tokens";
+  case language::StopReason::end_of_text:
+    return "end-of-text";
+  case language::StopReason::stop_string:
+    return "stop-string";
+  case language::StopReason::max_length:
+    break;
+  }
+  return "max-length";
+}
+
+/// The text so far: the state that was read, if any, and the prompt.
+language::TextContext prompt_context(const GenerateRequest& request, language::Model& model,
+                                     const tokens::Tokenizer& tokenizer, GenerateOutcome& outcome) {
+  language::TextContext context = request.state_in.empty()
+                                      ? language::start_context(model)
+                                      : language::read_context(request.state_in, model, tokenizer);
+  outcome.earlier_tokens = context.size();
+  const std::vector<int32_t> ids = tokenizer.encode(request.prompt, {.parse_special = request.parse_special});
+  outcome.prompt_tokens = static_cast<int64_t>(ids.size());
+  if (context.size() + outcome.prompt_tokens == 0) {
+    throw UsageError(request.prompt_source +
+                     ": the prompt is empty.\n  Give at least one character to continue.");
+  }
+  try {
+    language::add_tokens(model, context, ids);
+  } catch (const UsageError& error) { // such as a text that is longer than the positions of the model
+    throw DataError(request.prompt_source + ": " + error.what());
+  }
+  return context;
+}
+
+GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
+                         const std::function<void(int64_t, std::string_view)>& print) {
+  language::check(request.sampler);
+  const std::unique_ptr<language::Model> model = open_model(request.model, progress);
+  const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, *model);
+  note_unused_words(*model, tokenizer, progress);
+  GenerateOutcome outcome{.type = model->type(), .samples = {}};
+  Clock::time_point start = Clock::now();
+  const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome);
+  outcome.prompt_seconds = seconds_since(start);
+  start = Clock::now();
+  for (int64_t sample = 0; sample < request.samples; ++sample) {
+    language::TextContext context = prompt.clone();
+    language::Generated generated = language::generate(*model, tokenizer, context,
+                                                       {.max_tokens = request.max_tokens,
+                                                        .sampler = request.sampler,
+                                                        .seed = request.seed,
+                                                        .sample = static_cast<uint64_t>(sample),
+                                                        .stop_strings = request.stop_strings,
+                                                        .ignore_end = request.ignore_end},
+                                                       [&](std::string_view text) { print(sample, text); });
+    if (!request.state_out.empty()) {
+      const int64_t recent = request.sampler.repeat_last == 0 ? context.size() : request.sampler.repeat_last;
+      language::write_context(request.state_out, context, recent, *model, tokenizer);
+    }
+    outcome.samples.push_back({std::move(generated.ids), std::move(generated.probabilities),
+                               std::move(generated.text), reason_text(generated.reason)});
+  }
+  outcome.seconds = seconds_since(start);
+  return outcome;
+}
+
+EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
+  const std::unique_ptr<language::Model> model = open_model(request.model, progress);
+  const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, *model);
+  constexpr int64_t kWindow = 512; // of models without learned positions
+  const int64_t window = request.window.value_or(model->max_length().value_or(kWindow));
+  const bool any_length = model->is_recurrent() && !model->max_length();
+  const auto usual = any_length && !request.window && !request.stride ? language::EvalProtocol::carry
+                                                                      : language::EvalProtocol::windows;
+  EvalOutcome outcome{.type = model->type(),
+                      .options = {.protocol = request.protocol.value_or(usual),
+                                  .window = window,
+                                  .stride = request.stride.value_or(window)},
+                      .result = {}};
+  outcome.protocol = language::name_of(outcome.options);
+  const std::vector<int32_t> ids = tokenizer.encode(request.text, {.parse_special = request.parse_special});
+  if (ids.size() < 2) {
+    throw DataError(c10::str(request.text_source, ": the text has ", ids.size(),
+                             ids.size() == 1 ? " token" : " tokens",
+                             ", but a loss needs at least 2.\n  The first token is not predicted."));
+  }
+  outcome.result = language::evaluate(*model, tokenizer, ids, outcome.options, progress);
+  return outcome;
+}
+
+[[maybe_unused]] const bool implemented =
+    generate_text.implement(generate) && evaluate_text.implement(evaluate);
+
+} // namespace
+} // namespace mneme::cli

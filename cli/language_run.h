@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+
+/// Generation and evaluation by language models, declared without LibTorch (mneme/core/torch_function.h).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mneme/core/progress.h"
+#include "mneme/core/torch_function.h"
+#include "mneme/language/evaluate.h"
+#include "mneme/language/sampler.h"
+
+namespace mneme::cli {
+
+struct GenerateRequest {
+  std::filesystem::path model; ///< model folder
+  std::string prompt;          ///< bytes; may be empty if `state_in` is given
+  std::string prompt_source;   ///< file of the prompt, or the option, for messages
+  bool parse_special = false;  ///< special tokens in the prompt become their ids
+  language::SamplerOptions sampler = {};
+  int64_t max_tokens = 0;
+  uint64_t seed = 1;
+  int64_t samples = 1;
+  std::vector<std::string> stop_strings;
+  bool ignore_end = false;
+  std::filesystem::path state_in, state_out; ///< empty: none
+};
+
+struct GeneratedSample {
+  std::vector<int32_t> ids;
+  std::vector<double> probabilities;
+  std::string text;
+  std::string reason; ///< why it ended: "max-tokens", "end-of-text", "stop-string" or "max-length"
+};
+
+struct GenerateOutcome {
+  std::string type;           ///< of the model
+  int64_t earlier_tokens = 0; ///< tokens of the state that was read
+  int64_t prompt_tokens = 0;
+  std::vector<GeneratedSample> samples;
+  double prompt_seconds = 0, seconds = 0; ///< for the prompt, and for all samples
+};
+
+/// `print` receives the text of each sample in parts, as soon as they are certain.
+///
+/// Errors  DataError for a model, state or prompt that cannot be used; UsageError for options; OutputError;
+///         Interrupted
+inline constinit TorchFunction<GenerateOutcome(
+    const GenerateRequest& request, Progress& progress,
+    const std::function<void(int64_t sample, std::string_view text)>& print)>
+    generate_text{"generating text"};
+
+struct EvalRequest {
+  std::filesystem::path model; ///< model folder
+  std::string text, text_source;
+  bool parse_special = false;
+  /// Without a value: carry for models of texts of any length, else windows of the number of positions.
+  std::optional<language::EvalProtocol> protocol;
+  std::optional<int64_t> window, stride; ///< for windows; default of the stride: the window
+};
+
+struct EvalOutcome {
+  std::string type;     ///< of the model
+  std::string protocol; ///< "carry", "full", or "window 512, stride 512"
+  language::EvalOptions options;
+  language::EvalResult result;
+};
+
+/// Errors  as generate_text
+inline constinit TorchFunction<EvalOutcome(const EvalRequest& request, Progress& progress)> evaluate_text{
+    "evaluating a language model"};
+
+} // namespace mneme::cli

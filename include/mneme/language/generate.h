@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+
+/// Continuation of a text by a language model.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mneme/language/model.h"
+#include "mneme/language/sampler.h"
+#include "mneme/tokens/tokenizer.h"
+
+namespace mneme::language {
+
+/// A text that a model has read: its recurrent state or cache, and its last token, which the model has not
+/// received yet, because the state does not contain the logits after it.
+struct TextContext {
+  std::unique_ptr<ModelState> state;
+  std::optional<int32_t> pending; ///< the last token
+  /// The last tokens, the pending one included, for the repetition penalty: all of the text, or as many as a
+  /// file has.
+  std::vector<int32_t> recent;
+
+  /// Number of tokens of the text.
+  int64_t size() const { return (state ? state->position() : 0) + (pending ? 1 : 0); }
+  TextContext clone() const;
+};
+
+/// An empty text.
+TextContext start_context(const Model& model);
+
+/// Writes a context with its last `recent` tokens. For recurrent models, its size does not depend on that of
+/// the text. Errors  OutputError
+void write_context(const std::filesystem::path& file, const TextContext& context, int64_t recent,
+                   Model& model, const tokens::Tokenizer& tokenizer);
+
+/// Reads a context. Errors  DataError, also if it was written with other parameters or another tokenizer
+TextContext read_context(const std::filesystem::path& file, Model& model, const tokens::Tokenizer& tokenizer);
+
+/// Adds tokens to a text. The logits after the last one are computed by the next call of `generate`.
+/// Errors  UsageError if the text becomes longer than max_length of the model
+void add_tokens(Model& model, TextContext& context, std::span<const int32_t> ids);
+
+struct GenerateOptions {
+  int64_t max_tokens = 200;
+  SamplerOptions sampler = {};
+  /// The token at position i of sample s is drawn with a number that is a function of (seed, s, i), so that a
+  /// text does not depend on how its prompt was divided, or on other samples.
+  uint64_t seed = 1, sample = 0;
+  std::vector<std::string> stop_strings = {};
+  bool ignore_end = false; ///< do not stop at the end-of-text token
+};
+
+enum class StopReason {
+  max_tokens,
+  end_of_text,
+  stop_string,
+  max_length, ///< the text has as many tokens as the model has positions
+};
+
+struct Generated {
+  std::vector<int32_t> ids;          ///< all generated tokens, the end-of-text token included
+  std::string text;                  ///< their text, up to a stop string, without special tokens
+  std::vector<double> probabilities; ///< of each token, among those that could be drawn
+  StopReason reason = StopReason::max_tokens;
+};
+
+/// Continues a text; the context then includes the generated tokens. `print` receives the text in parts of
+/// whole characters as soon as they are certain, see TextStream. Tokens that the tokenizer does not have are
+/// never drawn.
+///
+/// Errors  UsageError for an empty text, options out of their range, a tokenizer with more tokens than the
+///         model, and a penalty over more tokens than `recent` has; Interrupted
+Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext& context,
+                   const GenerateOptions& options, const std::function<void(std::string_view)>& print = {});
+
+/// The tokenizer of a model folder; without tokenizer files, that of bytes if the vocabulary has 256 or 257
+/// words (257: a token that is not text). Errors  DataError that names the missing files, or both vocabulary
+/// sizes if the tokenizer has more tokens than the model
+tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, const Model& model);
+
+} // namespace mneme::language

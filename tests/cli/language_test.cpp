@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme generate` and `mneme eval lm`.
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <span>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/core/random.h"
+#include "mneme/data/safetensors.h"
+
+namespace mneme {
+namespace {
+
+using nlohmann::json;
+using testing::contains;
+using testing::expect_contains;
+using testing::ProgramOptions;
+using testing::ProgramResult;
+using testing::read_text;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+#ifdef MNEME_WITH_TORCH
+
+const std::filesystem::path kGpt2 =
+    std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "gpt2" / "tied";
+const std::chrono::seconds kTimeout{60};
+
+/// A folder with a LEAP model of bytes with random parameters, `model`, and two texts.
+class Workplace {
+public:
+  explicit Workplace(int64_t vocab_size = 256) {
+    constexpr int64_t kSize = 8;
+    const auto add = [&](const std::string& name, const std::vector<int64_t>& shape, double mean) {
+      int64_t count = 1;
+      for (const int64_t size : shape) {
+        count *= size;
+      }
+      std::vector<float>& numbers = values_.emplace_back();
+      Random random = Random(1).stream(values_.size());
+      for (int64_t i = 0; i < count; ++i) {
+        numbers.push_back(static_cast<float>(mean + 0.7 * random.normal()));
+      }
+      names_.emplace_back(name, shape);
+    };
+    add("word_embedding.weight", {vocab_size, kSize}, 0);
+    const std::string block = "leap_model.decoders.0.";
+    for (const char* norm : {"attn_norm", "boom_norm"}) {
+      add(block + norm + ".weight", {kSize}, 1);
+      add(block + norm + ".bias", {kSize}, 0);
+    }
+    add(block + "leap.projections.weight", {4 * kSize, kSize}, 0);
+    add(block + "boom.weight", {4 * kSize, kSize}, 0);
+    add(block + "boom.bias", {4 * kSize}, 0);
+    add(block + "unboom.weight", {kSize, 4 * kSize}, 0);
+    add(block + "unboom.bias", {kSize}, 0);
+    add("last_norm.weight", {kSize}, 1);
+    add("last_norm.bias", {kSize}, 0);
+    std::vector<data::SafetensorsTensor> tensors;
+    for (size_t i = 0; i < names_.size(); ++i) {
+      tensors.push_back({names_[i].first, "F32", names_[i].second, std::as_bytes(std::span(values_[i]))});
+    }
+    const std::vector<std::byte> bytes = data::to_safetensors(tensors, {});
+    std::filesystem::create_directory(folder_ / "model");
+    write_text(folder_ / "model" / "model.safetensors",
+               {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    const json config = {{"model_type", "LeapForCausalLM"},
+                         {"vocab_size", vocab_size},
+                         {"hidden_size", kSize},
+                         {"n_head", 2},
+                         {"n_layer", 1},
+                         {"n_positions", 64},
+                         {"positions", "none"}};
+    write_text(folder_ / "model" / "config.json", config.dump());
+    write_text(folder_ / "prompt.txt", "It was a dark and stormy night");
+    std::string text;
+    for (int i = 0; i < 60; ++i) {
+      text += "The quick brown fox jumps over the lazy dog.\n";
+    }
+    write_text(folder_ / "text.txt", text);
+  }
+
+  ProgramResult run(std::vector<std::string> arguments, const std::string& input = "") const {
+    return run_mneme(arguments, {.folder = folder_.path(), .input = input, .timeout = kTimeout});
+  }
+  json run_json(std::vector<std::string> arguments) const {
+    arguments.emplace_back("--json");
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return json::parse(result.out);
+  }
+  std::filesystem::path operator/(const char* name) const { return folder_ / name; }
+  std::filesystem::path path() const { return folder_.path(); }
+
+private:
+  TemporaryFolder folder_;
+  std::vector<std::vector<float>> values_;
+  std::vector<std::pair<std::string, std::vector<int64_t>>> names_;
+};
+
+TEST(GenerateVerb, PrintsTheContinuationAlone) {
+  const Workplace here;
+  const ProgramResult result = here.run({"generate", "model", "-p", "Once", "-n", "40", "--seed", "3"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out.size(), 40U); // one byte per token, also bytes that are not UTF-8
+  expect_contains(result.err, {"40 tokens", "seed 3"});
+  const ProgramResult same = here.run(
+                          {"generate", "model", "-p", "Once", "-n", "40", "--seed", "3", "--threads", "1"}),
+                      other = here.run({"generate", "model", "-p", "Once", "-n", "40", "--seed", "4"});
+  EXPECT_EQ(same.out, result.out);
+  EXPECT_NE(other.out, result.out);
+}
+
+TEST(GenerateVerb, ReadsThePromptFromAFileOrStandardInput) {
+  const Workplace here;
+  const std::string text = "It was a dark and stormy night";
+  const ProgramResult expected = here.run({"generate", "model", "-p", text, "-n", "20"});
+  EXPECT_EQ(here.run({"generate", "model", "-f", "prompt.txt", "-n", "20"}).out, expected.out);
+  EXPECT_EQ(here.run({"generate", "model", "-n", "20"}, text).out, expected.out);
+  EXPECT_EQ(here.run({"generate", "model", "-f", "-", "-n", "20"}, text).out, expected.out);
+}
+
+TEST(GenerateVerb, ContinuesASavedStateAsOneText) {
+  const Workplace here;
+  const std::string whole = here.run({"generate", "model", "-p", "Once", "-n", "60"}).out;
+  const ProgramResult begin = here.run({"generate", "model", "-p", "Once", "-n", "25", "--state-out", "s"});
+  ASSERT_EQ(begin.exit_code, 0) << begin.err;
+  const auto size = std::filesystem::file_size(here / "s");
+  const ProgramResult end =
+      here.run({"generate", "model", "-n", "35", "--state-in", "s", "--state-out", "s"});
+  ASSERT_EQ(end.exit_code, 0) << end.err;
+  EXPECT_EQ(begin.out + end.out, whole);
+  EXPECT_NEAR(static_cast<double>(std::filesystem::file_size(here / "s")), static_cast<double>(size), 400);
+  const json added = here.run_json({"generate", "model", "-p", "more", "-n", "5", "--state-in", "s"});
+  EXPECT_EQ(added.at("earlier_tokens"), 64);
+  EXPECT_EQ(added.at("prompt_tokens"), 4);
+}
+
+TEST(GenerateVerb, JsonHasEverySample) {
+  const Workplace here;
+  const json all =
+      here.run_json({"generate", "model", "-p", "Once", "-n", "15", "--samples", "3", "--top-k", "9"});
+  ASSERT_EQ(all.at("samples").size(), 3U);
+  EXPECT_EQ(all.at("type"), "leap");
+  EXPECT_EQ(all.at("sampler").at("top_k"), 9);
+  for (const json& sample : all.at("samples")) {
+    EXPECT_EQ(sample.at("ids").size(), 15U);
+    EXPECT_EQ(sample.at("probabilities").size(), 15U);
+    EXPECT_EQ(sample.at("end"), "max-tokens");
+  }
+  EXPECT_NE(all.at("samples")[0].at("ids"), all.at("samples")[1].at("ids"));
+  const json greedy =
+      here.run_json({"generate", "model", "-p", "Once", "-n", "9", "--temperature", "0", "--samples", "2"});
+  EXPECT_EQ(greedy.at("samples")[0], greedy.at("samples")[1]);
+}
+
+TEST(GenerateVerb, StopsBeforeAText) {
+  const Workplace here;
+  const json whole = here.run_json({"generate", "model", "-p", "Once", "-n", "40", "--top-k", "3"});
+  const auto ids = whole.at("samples")[0].at("ids").get<std::vector<int>>();
+  // The first printable byte of the continuation.
+  const auto found = std::find_if(ids.begin(), ids.end(), [](int id) { return id > 32 && id < 127; });
+  ASSERT_NE(found, ids.end());
+  const ProgramResult stopped =
+      here.run({"generate", "model", "-p", "Once", "-n", "40", "--top-k", "3", "--stop",
+                std::string(1, static_cast<char>(*found)), "--stop", "unlikely"});
+  EXPECT_EQ(stopped.exit_code, 0) << stopped.err;
+  EXPECT_EQ(stopped.out.size(), static_cast<size_t>(found - ids.begin()));
+  expect_contains(stopped.err, {"--stop"});
+}
+
+TEST(GenerateVerb, NamesErrors) {
+  const Workplace here;
+  const auto expect = [&](const std::vector<std::string>& arguments, int code,
+                          const std::vector<std::string>& parts) {
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, parts);
+  };
+  expect({"generate", "nowhere", "-p", "x"}, 3, {"nowhere", "no such folder"});
+  expect({"generate", "model"}, 3, {"standard input", "empty"});
+  expect({"generate", "model", "-p", "x", "-f", "prompt.txt"}, 2, {"--prompt and --file"});
+  expect({"generate", "model", "-p", "x", "--top-p", "0"}, 2, {"--top-p"});
+  expect({"generate", "model", "-p", "x", "--samples", "2", "--state-out", "s"}, 2, {"--state-out"});
+  expect({"generate", "model", "-p", "x", "--stop", ""}, 2, {"stop string is empty"});
+  expect({"generate", "model", "--state-in", "text.txt"}, 3, {"text.txt"});
+  expect({"generate", "model", "--state-in", "model/model.safetensors"}, 3, {"not the state of a text"});
+  expect({"generate", kGpt2.string(), "-p", "x"}, 3, {"no tokenizer", "vocabulary of 50"});
+}
+
+TEST(EvalLm, NamesItsProtocolAndCountsEveryTokenOnce) {
+  const Workplace here;
+  const double tokens = 60 * 45 - 1;
+  const json carry = here.run_json({"eval", "lm", "model", "--text", "text.txt"});
+  EXPECT_EQ(carry.at("protocol"), "carry");
+  EXPECT_EQ(carry.at("tokens"), tokens);
+  EXPECT_EQ(carry.at("text_bytes"), tokens);
+  EXPECT_NEAR(carry.at("loss").get<double>() * tokens, carry.at("nats").get<double>(), 1e-6);
+  EXPECT_NEAR(carry.at("bits_per_byte").get<double>(), carry.at("loss").get<double>() / std::log(2.0), 1e-9);
+  const json full = here.run_json({"eval", "lm", "model", "--text", "text.txt", "--stride", "full"});
+  EXPECT_NEAR(full.at("nats").get<double>(), carry.at("nats").get<double>(),
+              1e-4 * full.at("nats").get<double>());
+  const json windows =
+      here.run_json({"eval", "lm", "model", "--text", "text.txt", "--window", "32", "--stride", "8"});
+  EXPECT_EQ(windows.at("protocol"), "window 32, stride 8");
+  EXPECT_EQ(windows.at("tokens"), tokens);
+  const ProgramResult text = here.run({"eval", "lm", "model", "--text", "text.txt", "--out", "run"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  expect_contains(text.out, {"protocol", "carry", "nats per token", "perplexity", "bits per byte"});
+  EXPECT_EQ(json::parse(read_text(here / "run/eval.json")), carry);
+}
+
+TEST(EvalLm, NamesErrors) {
+  const Workplace here;
+  write_text(here / "short.txt", "x");
+  const auto expect = [&](const std::vector<std::string>& arguments, int code,
+                          const std::vector<std::string>& parts) {
+    const ProgramResult result = here.run(arguments);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    expect_contains(result.err, parts);
+  };
+  expect({"eval", "lm", "model", "--text", "short.txt"}, 3, {"short.txt", "1 token"});
+  expect({"eval", "lm", "model", "--text", "none.txt"}, 3, {"none.txt"});
+  expect({"eval", "lm", "model", "--text", "text.txt", "--window", "8", "--stride", "9"}, 2,
+         {"--stride 9", "--window 8"});
+  expect({"eval", "lm", "model", "--text", "text.txt", "--window", "8", "--stride", "carry"}, 2, {"carry"});
+  expect({"eval", "lm", "model"}, 2, {"--text"});
+  expect({"eval"}, 2, {"RUN", "eval lm"});
+}
+
+/// The words of a command, with "..." as one word.
+std::vector<std::string> words_of(const std::string& command) {
+  std::vector<std::string> words = {""};
+  bool quoted = false;
+  for (const char c : command) {
+    if (c == '"') {
+      quoted = !quoted;
+    } else if (c == ' ' && !quoted) {
+      words.emplace_back();
+    } else {
+      words.back() += c;
+    }
+  }
+  return words;
+}
+
+TEST(HowToLanguageModels, EveryCommandRuns) {
+  const Workplace here;
+  const std::string page =
+      read_text(std::filesystem::path(MNEME_SOURCE_DIR) / "docs" / "how-to" / "language_models.md");
+  std::istringstream lines(page);
+  int commands = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("mneme ")) {
+      continue;
+    }
+    std::vector<std::string> words = words_of(line);
+    words.erase(words.begin());
+    const ProgramResult result = here.run(words);
+    EXPECT_EQ(result.exit_code, 0) << line << "\n" << result.err;
+    ++commands;
+  }
+  EXPECT_EQ(commands, 11);
+}
+
+#else
+
+TEST(GenerateVerb, NeedsLibTorch) {
+  const ProgramResult result = run_mneme({"generate", "model", "-p", "x"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "LibTorch")) << result.err;
+}
+
+#endif
+
+} // namespace
+} // namespace mneme

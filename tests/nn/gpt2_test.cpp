@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/nn/gpt2_folder.h"
+
+#include <functional>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include "core/temporary_folder.h"
+#include "mneme/core/error.h"
+#include "mneme/nn/state_dict.h"
+
+namespace mneme::nn {
+namespace {
+
+using testing::read_text;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+const std::filesystem::path kGolden = std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "gpt2";
+
+at::Tensor ids_of(int64_t count) {
+  return (at::arange(count) * 7).remainder(50).unsqueeze(0);
+}
+
+std::string error_of(const std::function<void()>& call) {
+  try {
+    call();
+    return "no error";
+  } catch (const DataError& error) {
+    return error.what();
+  }
+}
+
+void expect_contains(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    EXPECT_NE(text.find(part), std::string::npos) << text << "\ndoes not contain " << part;
+  }
+}
+
+/// The tied golden model with renamed or added tensors, and its config.json with fields changed.
+class Folder {
+public:
+  Folder()
+      : tensors(read_tensor_file(kGolden / "tied" / "model.safetensors").tensors),
+        config(nlohmann::json::parse(read_text(kGolden / "tied" / "config.json"))) {}
+
+  Gpt2ForCausalLM read(const char* file = "model.safetensors") {
+    write_text(folder_ / "config.json", config.dump());
+    write_tensor_file(folder_ / file, {.tensors = tensors});
+    notes.clear();
+    return read_gpt2_model(folder_.path(), "", &notes);
+  }
+  void rename(const std::function<std::string(const std::string&)>& new_name) {
+    NamedTensors renamed;
+    for (const auto& [name, tensor] : tensors) {
+      renamed.emplace(new_name(name), tensor);
+    }
+    tensors = renamed;
+  }
+
+  NamedTensors tensors;
+  nlohmann::json config;
+  std::vector<std::string> notes;
+
+private:
+  TemporaryFolder folder_;
+};
+
+at::Tensor golden_logits() {
+  return read_gpt2_model(kGolden / "tied")->forward(ids_of(20));
+}
+
+TEST(Gpt2, ReadsTheNamesOfAllPublishedFiles) {
+  const at::NoGradGuard no_gradient;
+  const at::Tensor expected = golden_logits();
+  const auto without = [](const std::string& name) {
+    return name.substr(std::string("transformer.").size());
+  };
+  {
+    Folder folder; // as GPT2Model writes them, with the buffers of older releases
+    folder.rename(without);
+    for (int64_t i = 0; i < 3; ++i) {
+      folder.tensors[c10::str("h.", i, ".attn.bias")] = at::ones({1, 1, 32, 32}, at::kByte).tril();
+      folder.tensors[c10::str("h.", i, ".attn.masked_bias")] = at::full({}, -1e4F);
+    }
+    EXPECT_TRUE(folder.read()->forward(ids_of(20)).equal(expected));
+    ASSERT_EQ(folder.notes.size(), 1U);
+    expect_contains(folder.notes[0], {"6 causal masks"});
+  }
+  {
+    Folder folder; // of a compiled model, with the buffers under the full names
+    folder.tensors["transformer.h.0.attn.bias"] = at::ones({1, 1, 32, 32}, at::kByte).tril();
+    folder.rename([](const std::string& name) { return "_orig_mod." + name; });
+    EXPECT_TRUE(folder.read()->forward(ids_of(20)).equal(expected));
+    expect_contains(folder.notes.at(0), {"_orig_mod."});
+  }
+  {
+    Folder folder; // with a copy of the tied matrix
+    folder.tensors["lm_head.weight"] = folder.tensors.at("transformer.wte.weight").clone();
+    EXPECT_TRUE(folder.read()->forward(ids_of(20)).equal(expected));
+  }
+  {
+    Folder folder; // in half precision
+    for (auto& [name, tensor] : folder.tensors) {
+      tensor = tensor.to(at::kBFloat16);
+    }
+    const at::Tensor logits = folder.read()->forward(ids_of(20));
+    EXPECT_EQ(logits.scalar_type(), at::kFloat);
+    EXPECT_LT((logits - expected).abs().max().item<float>(), 0.5);
+  }
+}
+
+TEST(Gpt2, RefusesFilesThatDoNotFit) {
+  {
+    Folder folder;
+    folder.tensors["lm_head.weight"] = at::zeros({50, 24});
+    expect_contains(error_of([&] { folder.read(); }),
+                    {"lm_head.weight", "wte.weight", "tie_word_embeddings"});
+  }
+  {
+    Folder folder;
+    folder.tensors["wte.weight"] = folder.tensors.at("transformer.wte.weight");
+    expect_contains(error_of([&] { folder.read(); }), {"both \"wte.weight\" and \"transformer.wte.weight\""});
+  }
+  {
+    Folder folder; // torch.nn.Linear's orientation
+    folder.tensors["transformer.h.0.attn.c_attn.weight"] =
+        folder.tensors.at("transformer.h.0.attn.c_attn.weight").t().contiguous();
+    expect_contains(error_of([&] { folder.read(); }), {"h.0.attn.c_attn.weight", "[72, 24]", "[24, 72]"});
+  }
+  {
+    Folder folder;
+    folder.tensors.erase("transformer.h.2.ln_1.bias");
+    folder.tensors["transformer.extra"] = at::zeros({24});
+    expect_contains(error_of([&] { folder.read(); }), {"missing: transformer.h.2.ln_1.bias", "extra"});
+  }
+  {
+    Folder folder;
+    folder.config["tie_word_embeddings"] = false;
+    expect_contains(error_of([&] { folder.read(); }), {"config.json describes a model"});
+  }
+  {
+    Folder folder;
+    folder.tensors.at("transformer.wpe.weight")[3][1] = NAN;
+    expect_contains(error_of([&] { folder.read(); }), {"transformer.wpe.weight", "not finite"});
+  }
+}
+
+TEST(Gpt2, ConfigurationsAreHonouredOrRefused) {
+  const auto parse = [](const std::string& key, const nlohmann::json& value,
+                        std::vector<std::string>* notes = nullptr) {
+    nlohmann::json config = nlohmann::json::parse(read_text(kGolden / "tied" / "config.json"));
+    config[key] = value;
+    return gpt2_config_from(config.dump(), "here", notes);
+  };
+  EXPECT_EQ(parse("n_inner", nullptr).inner_size(), std::nullopt);
+  EXPECT_EQ(parse("n_inner", 7).inner_size(), 7);
+  EXPECT_EQ(parse("activation_function", "gelu_pytorch_tanh").activation(), Gpt2Activation::gelu_new);
+  EXPECT_TRUE(parse("scale_attn_by_inverse_layer_idx", true).scale_by_layer());
+  EXPECT_EQ(parse("n_ctx", 32).max_positions(), 32);
+  for (const auto& [key, value, part] : std::vector<std::tuple<const char*, nlohmann::json, const char*>>{
+           {"activation_function", "silu", "\"silu\""},
+           {"add_cross_attention", true, "add_cross_attention"},
+           {"n_ctx", 16, "n_ctx"},
+           {"n_head", 5, "not divisible by 5"},
+           {"n_head", 0, "n_head"},
+           {"layer_norm_epsilon", "small", "layer_norm_epsilon"},
+           {"model_type", "bert", "\"bert\""},
+           {"n_layers", 3, "n_layer"},
+           {"quantization_config", {{"bits", 4}}, "quantization_config"}}) {
+    const std::string message =
+        error_of([&, &changed_key = key, &new_value = value] { parse(changed_key, new_value); });
+    expect_contains(message, {"here: ", part});
+  }
+  std::vector<std::string> notes;
+  parse("my_own_note", "x", &notes);
+  ASSERT_EQ(notes.size(), 1U);
+  expect_contains(notes[0], {"my_own_note"});
+  for (const Gpt2Config& config :
+       {Gpt2Config(),
+        Gpt2Config().vocab_size(9).hidden_size(12).num_heads(3).inner_size(5).tied(false).eos_token_id(8),
+        Gpt2Config()
+            .activation(Gpt2Activation::relu)
+            .scale_scores(false)
+            .scale_by_layer(true)
+            .norm_epsilon(1e-3)}) {
+    EXPECT_EQ(to_json(gpt2_config_from(to_json(config), "here")), to_json(config));
+  }
+}
+
+TEST(Gpt2, WritesWhatItReads) {
+  for (const char* name : {"tied", "untied"}) {
+    const Gpt2ForCausalLM model = read_gpt2_model(kGolden / name);
+    const TemporaryFolder folder;
+    write_gpt2_model(folder.path(), model);
+    const auto original = read_tensor_file(kGolden / name / "model.safetensors").tensors,
+               written = read_tensor_file(folder / "model.safetensors").tensors;
+    ASSERT_EQ(original.size(), written.size()) << name;
+    for (const auto& [key, tensor] : original) {
+      EXPECT_TRUE(written.at(key).equal(tensor)) << key;
+    }
+  }
+}
+
+TEST(Gpt2, LaterTokensDoNotChangeEarlierLogits) {
+  const at::NoGradGuard no_gradient;
+  Gpt2ForCausalLM model = read_gpt2_model(kGolden / "tied");
+  at::Tensor ids = ids_of(20).clone();
+  const at::Tensor before = model->forward(ids);
+  ids[0].slice(0, 12).fill_(3);
+  EXPECT_LT((model->forward(ids) - before).slice(1, 0, 12).abs().max().item<float>(), 1e-5);
+}
+
+TEST(Gpt2, DropoutIsUsedInTrainingOnly) {
+  Gpt2ForCausalLM model(
+      Gpt2Config().vocab_size(50).hidden_size(24).num_heads(4).num_layers(2).max_positions(32));
+  const at::Tensor first = model->forward(ids_of(20)), second = model->forward(ids_of(20));
+  EXPECT_FALSE(first.equal(second));
+  Gpt2Cache cache;
+  const at::Tensor stepped = model->step(ids_of(20), cache); // never with dropout
+  EXPECT_TRUE(model->is_training());
+  model->eval();
+  EXPECT_TRUE(model->forward(ids_of(20)).equal(model->forward(ids_of(20))));
+  EXPECT_LT((model->head_input(ids_of(20)) - stepped).abs().max().item<float>(), 1e-5);
+}
+
+TEST(Gpt2, GradientsEqualThoseOfPlainExpressions) {
+  Gpt2ForCausalLM model = read_gpt2_model(kGolden / "tied");
+  const at::Tensor ids = ids_of(20);
+  const auto loss = [&](const at::Tensor& logits) {
+    return at::cross_entropy_loss(logits.slice(1, 0, -1).flatten(0, 1), ids[0].slice(0, 1));
+  };
+  const auto parameters = model->parameters();
+  const auto ours = torch::autograd::grad({loss(model->forward(ids))}, parameters);
+  // The same model with attention as plain expressions.
+  const auto& p = model->named_parameters();
+  const auto of = [&](const std::string& name) { return p["transformer." + name]; };
+  at::Tensor x = of("wte.weight").index_select(0, ids[0]) + of("wpe.weight").slice(0, 0, 20);
+  const auto norm = [&](const at::Tensor& in, const std::string& name) {
+    return at::layer_norm(in, {24}, of(name + ".weight"), of(name + ".bias"), 1e-5);
+  };
+  for (int64_t i = 0; i < 3; ++i) {
+    const std::string h = c10::str("h.", i, ".");
+    const at::Tensor qkv =
+        at::addmm(of(h + "attn.c_attn.bias"), norm(x, h + "ln_1"), of(h + "attn.c_attn.weight"));
+    const auto heads = [&](int64_t part) {
+      return qkv.slice(1, 24 * part, 24 * (part + 1)).view({20, 4, 6}).transpose(0, 1);
+    };
+    const at::Tensor later = at::ones({20, 20}, at::kBool).triu(1);
+    const at::Tensor weights = at::softmax(
+        (at::matmul(heads(0), heads(1).transpose(1, 2)) / std::sqrt(6.0)).masked_fill(later, -INFINITY), -1);
+    const at::Tensor readout = at::matmul(weights, heads(2)).transpose(0, 1).reshape({20, 24});
+    x = x + at::addmm(of(h + "attn.c_proj.bias"), readout, of(h + "attn.c_proj.weight"));
+    const at::Tensor inner =
+        at::gelu(at::addmm(of(h + "mlp.c_fc.bias"), norm(x, h + "ln_2"), of(h + "mlp.c_fc.weight")), "tanh");
+    x = x + at::addmm(of(h + "mlp.c_proj.bias"), inner, of(h + "mlp.c_proj.weight"));
+  }
+  const at::Tensor logits = at::mm(norm(x, "ln_f"), of("wte.weight").t()).unsqueeze(0);
+  const auto plain = torch::autograd::grad({loss(logits)}, parameters);
+  for (size_t i = 0; i < ours.size(); ++i) {
+    const float scale = plain[i].abs().max().item<float>();
+    EXPECT_LT((ours[i] - plain[i]).abs().max().item<float>(), 2e-5 * scale + 1e-7) << i;
+  }
+}
+
+} // namespace
+} // namespace mneme::nn
