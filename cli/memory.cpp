@@ -68,8 +68,8 @@ public:
 
   void declare(CLI::App& app) override {
     declare_create(*app.add_subcommand("create", "create an empty memory in a new folder"));
-    write_ = app.add_subcommand("write",
-                                "store patterns; they are on the disk when the command prints their number");
+    write_ =
+        app.add_subcommand("write", "store patterns; when the command reports them, they are on the disk");
     add_folder(*write_);
     add_lines(*write_, "store");
     given_.key = write_->add_option(

@@ -37,7 +37,7 @@ constexpr auto kTables = make_tables();
 
 } // namespace
 
-uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
+uint32_t crc32c_by_tables(std::span<const std::byte> bytes, uint32_t crc) {
   crc = ~crc;
   while (bytes.size() >= kSlices) {
     uint64_t word = 0;
@@ -54,5 +54,40 @@ uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
   }
   return ~crc;
 }
+
+#if defined(__x86_64__) && defined(__GNUC__)
+
+namespace {
+
+__attribute__((target("sse4.2"))) uint32_t crc32c_by_instruction(std::span<const std::byte> bytes,
+                                                                 uint32_t crc) {
+  uint64_t state = ~crc;
+  while (bytes.size() >= sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), sizeof(word));
+    state = __builtin_ia32_crc32di(state, word);
+    bytes = bytes.subspan(sizeof(word));
+  }
+  auto last = static_cast<uint32_t>(state);
+  for (const std::byte byte : bytes) {
+    last = __builtin_ia32_crc32qi(last, static_cast<unsigned char>(byte));
+  }
+  return ~last;
+}
+
+} // namespace
+
+uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
+  static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
+  return has_instruction ? crc32c_by_instruction(bytes, crc) : crc32c_by_tables(bytes, crc);
+}
+
+#else
+
+uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc) {
+  return crc32c_by_tables(bytes, crc);
+}
+
+#endif
 
 } // namespace mneme::store
