@@ -9,6 +9,7 @@
 #include <torch/nn/modules/linear.h>
 
 #include "mneme/core/error.h"
+#include "nn/apply_linear.h"
 #include "nn/checks.h"
 
 namespace mneme::nn {
@@ -61,7 +62,7 @@ torch::Tensor BinaryMLPImpl::forward(torch::Tensor input) {
   }
   for (const auto& layer : *layers) {
     if (auto* linear = layer->as<torch::nn::LinearImpl>()) {
-      input = linear->forward(input);
+      input = apply_linear(*linear, input);
     } else if (auto* gelu = layer->as<torch::nn::GELUImpl>()) {
       input = gelu->forward(input);
     } else if (auto* dropout = layer->as<torch::nn::DropoutImpl>()) {

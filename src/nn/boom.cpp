@@ -4,13 +4,15 @@
 
 #include <ATen/Functions.h>
 
+#include "nn/apply_linear.h"
 #include "nn/transformer_block.h"
 
 namespace mneme::nn {
 
 at::Tensor pre_norm_feed_forward(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
                                  torch::nn::Linear& unboom, double dropout, bool training) {
-  return x + apply_dropout(unboom->forward(at::gelu(boom->forward(norm->forward(x)))), dropout, training);
+  return x + apply_dropout(apply_linear(*unboom, at::gelu(apply_linear(*boom, norm->forward(x)))), dropout,
+                           training);
 }
 
 } // namespace mneme::nn

@@ -9,6 +9,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
+#include "mneme/ops/linear.h"
 #include "nn/checks.h"
 #include "nn/name_prefixes.h"
 #include "nn/refuse.h"
@@ -152,7 +153,7 @@ CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_state
                          const at::Tensor& key_padding_mask) {
   CausalLMOutput output;
   const at::Tensor normed = norm->forward(hidden_states.back());
-  output.logits = at::linear(normed, words, bias);
+  output.logits = ops::linear(normed, words, bias);
   if (call.hidden_states) {
     output.hidden_states = std::move(hidden_states);
     output.last_norm = normed;

@@ -7,6 +7,7 @@
 #include <ATen/Functions.h>
 
 #include "mneme/ops/window_means.h"
+#include "nn/apply_linear.h"
 #include "nn/boom.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
@@ -85,7 +86,7 @@ at::Tensor FastformerAttentionImpl::additive(const at::Tensor& x, const at::Tens
 }
 
 at::Tensor FastformerAttentionImpl::forward(const at::Tensor& x, const at::Tensor& key_padding_mask) {
-  const std::vector<at::Tensor> parts = projections->forward(attn_norm->forward(x)).chunk(3, -1);
+  const std::vector<at::Tensor> parts = apply_linear(*projections, attn_norm->forward(x)).chunk(3, -1);
   const auto drop = [&](const at::Tensor& t) { return apply_dropout(t, config.dropout(), is_training()); };
   const at::Tensor query = drop(additive(parts[0], query_attn, key_padding_mask));
   const at::Tensor key = drop(additive(query * parts[1], key_attn, key_padding_mask));

@@ -10,6 +10,8 @@
 #include "mneme/ops/associate_normed.h"
 #include "mneme/ops/backend.h"
 #include "mneme/ops/constants.h"
+#include "mneme/ops/linear.h"
+#include "nn/apply_linear.h"
 #include "nn/association_inputs.h"
 #include "nn/core_sizes.h"
 #include "nn/head_association.h"
@@ -47,7 +49,7 @@ at::Tensor layer_norm(const NormedPatterns& input) {
 
 at::Tensor linear(const NormedPatterns& input, const at::Tensor& weight, const at::Tensor& bias) {
   return input.epsilon ? normed_linear(input.patterns, input.gain, input.bias, *input.epsilon, weight, bias)
-                       : at::linear(input.patterns, weight, bias);
+                       : ops::linear(input.patterns, weight, bias);
 }
 
 /// Rows [first, first + count), and advances `first` by `count`; undefined if `all` is.
@@ -490,7 +492,7 @@ at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const N
 at::Tensor HopfieldCoreImpl::project_output(const at::Tensor& readout, bool batch_first) {
   const at::Tensor concatenated =
       readout.permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{2, 0, 1, 3}).flatten(2);
-  return out_proj.is_empty() ? concatenated : out_proj->forward(concatenated);
+  return out_proj.is_empty() ? concatenated : apply_linear(*out_proj, concatenated);
 }
 
 HopfieldCoreResult HopfieldCoreImpl::forward(const at::Tensor& query, const at::Tensor& key,

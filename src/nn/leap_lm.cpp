@@ -9,6 +9,7 @@
 #include <ATen/Functions.h>
 
 #include "mneme/core/error.h"
+#include "mneme/ops/linear.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
@@ -277,7 +278,7 @@ LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state
   const at::NoGradGuard no_gradient;
   LeapLMStep next{{}, std::move(state)};
   const at::Tensor x = leap_model->step(word_embedding->forward(ids), next.state);
-  next.logits = at::linear(last_norm->forward(x), word_embedding->weight);
+  next.logits = ops::linear(last_norm->forward(x), word_embedding->weight);
   return next;
 }
 

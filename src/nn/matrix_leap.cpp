@@ -4,6 +4,7 @@
 
 #include <ATen/Functions.h>
 
+#include "nn/apply_linear.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
 
@@ -40,7 +41,7 @@ ops::MatrixLeapOptions MatrixLeapImpl::op_options() const {
 
 std::vector<at::Tensor> MatrixLeapImpl::project(const at::Tensor& x) {
   check_sequence(kLayer, x, options.hidden_size());
-  std::vector<at::Tensor> parts = projections->forward(x).chunk(4, -1);
+  std::vector<at::Tensor> parts = apply_linear(*projections, x).chunk(4, -1);
   for (at::Tensor& part : parts) {
     part = part.unflatten(-1, {options.num_heads(), -1});
   }

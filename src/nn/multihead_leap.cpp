@@ -7,6 +7,7 @@
 #include <ATen/Functions.h>
 
 #include "mneme/ops/leap_projected.h"
+#include "nn/apply_linear.h"
 #include "nn/checks.h"
 #include "nn/head_vectors.h"
 #include "nn/refuse.h"
@@ -95,7 +96,7 @@ ops::LeapOptions MultiheadLeapImpl::op_options() const {
 MultiheadLeapImpl::Projected MultiheadLeapImpl::project(const at::Tensor& x, int64_t first_position) {
   check_sequence(kLayer, x, options.hidden_size());
   const int64_t head_size = options.hidden_size() / options.num_heads();
-  at::Tensor projected = projections->forward(x).unflatten(-1, {4, options.num_heads(), head_size});
+  at::Tensor projected = apply_linear(*projections, x).unflatten(-1, {4, options.num_heads(), head_size});
   if (const ops::ProjectionTransform transform = transform_of(options)) {
     projected = transform(projected, first_position);
   }

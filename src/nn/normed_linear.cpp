@@ -7,6 +7,8 @@
 #include <ATen/Functions.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "mneme/ops/linear.h"
+
 namespace mneme::nn {
 namespace {
 
@@ -22,7 +24,8 @@ public:
     context->save_for_backward(
         {patterns, or_undefined(gain), or_undefined(shift), weight, or_undefined(bias)});
     context->saved_data["epsilon"] = epsilon;
-    return at::linear(at::layer_norm(patterns, {patterns.size(-1)}, gain, shift, epsilon), weight, bias);
+    return ops::linear(at::layer_norm(patterns, {patterns.size(-1)}, gain, shift, epsilon), weight,
+                       or_undefined(bias));
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
@@ -34,21 +37,16 @@ public:
     const int64_t features = patterns.size(-1);
     const auto [normalised, mean, inverse_std] =
         at::native_layer_norm(patterns, {features}, gain, shift, context->saved_data["epsilon"].toDouble());
-    const at::Tensor d_rows = gradients[0].reshape({-1, weight.size(0)});
-    at::Tensor d_weight, d_bias, d_patterns, d_gain, d_shift;
-    if (needs_grad(weight)) {
-      d_weight = d_rows.t().matmul(normalised.reshape({-1, features}));
-    }
-    if (needs_grad(bias)) {
-      d_bias = d_rows.sum(0);
-    }
     const std::array<bool, 3> mask = {needs_grad(patterns), needs_grad(gain), needs_grad(shift)};
-    if (mask[0] || mask[1] || mask[2]) {
+    const bool needs_rows = mask[0] || mask[1] || mask[2];
+    const ops::LinearGradients d = ops::linear_backward(gradients[0], normalised, weight,
+                                                        {needs_rows, needs_grad(weight), needs_grad(bias)});
+    at::Tensor d_patterns, d_gain, d_shift;
+    if (needs_rows) {
       std::tie(d_patterns, d_gain, d_shift) =
-          at::native_layer_norm_backward(d_rows.matmul(weight).view_as(patterns), patterns, {features}, mean,
-                                         inverse_std, gain, shift, mask);
+          at::native_layer_norm_backward(d.x, patterns, {features}, mean, inverse_std, gain, shift, mask);
     }
-    return {d_patterns, d_gain, d_shift, d_weight, d_bias, at::Tensor()};
+    return {d_patterns, d_gain, d_shift, d.weight, d.bias, at::Tensor()};
   }
 };
 

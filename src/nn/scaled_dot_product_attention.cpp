@@ -7,6 +7,7 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/positional_encoding.h"
 #include "mneme/ops/associate.h"
+#include "nn/apply_linear.h"
 #include "nn/checks.h"
 
 namespace mneme::nn {
@@ -56,7 +57,8 @@ torch::Tensor ScaledDotProductAttentionImpl::forward(const torch::Tensor& input)
   }
   const torch::Tensor x = (input.dim() == 2 ? input.unsqueeze(0) : input) + position->table;
   // The default beta of ops::associate is 1 / sqrt(features of the query).
-  const torch::Tensor readout = ops::associate(query->forward(x), key->forward(x), value->forward(x));
+  const torch::Tensor readout =
+      ops::associate(apply_linear(*query, x), apply_linear(*key, x), apply_linear(*value, x));
   return input.dim() == 2 ? readout.squeeze(0) : readout;
 }
 

@@ -3,6 +3,7 @@
 #include "mneme/nn/self_attention.h"
 
 #include "mneme/nn/multi_head_attention.h"
+#include "nn/apply_linear.h"
 #include "nn/checks.h"
 
 namespace mneme::nn {
@@ -44,12 +45,12 @@ SelfAttentionResult SelfAttentionImpl::forward_with_attention(const torch::Tenso
   check_bits(kWhere, bits, options.context_length());
   const torch::Tensor x = (token_embedding->forward(bits) + position_embedding).unsqueeze(1); // one head
   const MultiHeadAttention heads =
-      multi_head_attention(query->forward(x), key->forward(x), value->forward(x));
+      multi_head_attention(apply_linear(*query, x), apply_linear(*key, x), apply_linear(*value, x));
   SelfAttentionResult result;
   result.logits = heads.scores.squeeze(1);
   result.scores = heads.weights.squeeze(1);
   result.attention = heads.readout.squeeze(1).squeeze(-1);
-  result.output = torch::sigmoid(readout->forward(result.attention));
+  result.output = torch::sigmoid(apply_linear(*readout, result.attention));
   return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <ATen/Functions.h>
 
+#include "nn/apply_linear.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -42,8 +43,8 @@ at::Tensor apply_dropout(const at::Tensor& x, double dropout, bool training) {
 at::Tensor feed_forward(const BlockOptions& options, const at::Tensor& x, torch::nn::Linear& residual,
                         torch::nn::Linear& output, torch::nn::LayerNorm& norm, bool training) {
   const Activation activation = activation_named(options.layer, options.activation);
-  const at::Tensor inner = apply_dropout(activation(residual->forward(x)), options.dropout, training);
-  return norm->forward(x + apply_dropout(output->forward(inner), options.dropout, training));
+  const at::Tensor inner = apply_dropout(activation(apply_linear(*residual, x)), options.dropout, training);
+  return norm->forward(x + apply_dropout(apply_linear(*output, inner), options.dropout, training));
 }
 
 } // namespace mneme::nn

@@ -15,11 +15,13 @@
 #include "kernels/projection_dropout/projection_dropout.h"
 #include "mneme/core/parallel.h"
 #include "mneme/ops/association_dropout.h"
+#include "mneme/ops/linear.h"
 #include "ops/checks.h"
 #include "ops/focus_weight.h"
 #include "ops/huge_pages.h"
 #include "ops/leap_checks.h"
 #include "ops/leap_scan.h"
+#include "ops/matrix_product.h"
 
 namespace mneme::ops {
 namespace {
@@ -108,7 +110,7 @@ int64_t sequences_per_block(int64_t batches, int64_t tokens) {
 at::Tensor transform_gradient(const ProjectionTransform& transform, const at::Tensor& x,
                               const at::Tensor& weight, const at::Tensor& d_transformed, int64_t num_heads,
                               int64_t first) {
-  const at::Tensor rows = at::linear(x, weight).requires_grad_();
+  const at::Tensor rows = ops::linear(x, weight).requires_grad_();
   const at::AutoGradMode with_gradients(true);
   return torch::autograd::grad({transformed(transform, rows, num_heads, first)}, {rows}, {d_transformed})[0]
       .flatten(0, 1);
@@ -144,8 +146,7 @@ at::Tensor readout_in_blocks(const at::Tensor& x, const at::Tensor& weight, int6
     for (int64_t first = 0; first < tokens; first += kBlockTokens) {
       const int64_t count = std::min(kBlockTokens, tokens - first);
       const at::Tensor block = rows.narrow(1, 0, count);
-      at::Tensor product = block.select(0, 0);
-      at::mm_out(product, x.select(0, b).narrow(0, first, count), weight.t());
+      multiply(x.select(0, b).narrow(0, first, count), weight.t(), block.select(0, 0));
       preprocess(preprocessing, block, num_heads, first, b * tokens + first);
       LeapCall next = with_rows(call, block, num_heads);
       if (call.key_padding_mask.defined()) {
@@ -165,8 +166,7 @@ public:
     at::AutoDispatchBelowADInplaceOrView below;
     const int64_t row = weight.size(0);
     const at::Tensor rows = empty_on_huge_pages({x.size(0), x.size(1), row}, x.options());
-    at::Tensor product = rows.view({-1, row});
-    at::mm_out(product, x.view({-1, x.size(2)}), weight.t());
+    multiply(x.view({-1, x.size(2)}), weight.t(), rows.view({-1, row}));
     const int64_t group = sequences_per_block(x.size(0), x.size(1));
     for (int64_t b = 0; preprocessing && b < x.size(0); b += group) {
       for (int64_t first = 0; first < x.size(1); first += kBlockTokens) {
@@ -210,7 +210,7 @@ public:
 
     const at::Tensor d_x =
         context->needs_input_grad(0) ? empty_on_huge_pages(x.sizes(), x.options()) : at::Tensor();
-    at::Tensor d_weight = at::zeros_like(weight);
+    const at::Tensor d_weight = at::zeros(weight.sizes(), weight.options()); // contiguous
     // A block is either several entire sequences, or tokens of one sequence: its rows are contiguous in both
     // cases.
     const int64_t block_tokens = std::min(kBlockTokens, std::max<int64_t>(tokens, 1));
@@ -235,10 +235,9 @@ public:
                                        weight, d_transformed, heads, begin);
         }
         if (d_x.defined()) {
-          at::Tensor d_inputs = block_of(d_x);
-          at::mm_out(d_inputs, d_block, weight);
+          multiply(d_block, weight, block_of(d_x));
         }
-        d_weight.addmm_(d_block.t(), block_of(x));
+        multiply(d_block.t(), block_of(x), d_weight, {}, true);
         end = begin;
       }
     }
@@ -271,7 +270,7 @@ at::Tensor leap_projected(const at::Tensor& x, const at::Tensor& weight, int64_t
   check(x, weight, num_heads);
   kChecks.probability("dropout", dropout.probability);
   const auto unfused = [&] { // with the entire projection as a tensor
-    at::Tensor rows = transformed(transform, at::linear(x, weight), num_heads, 0);
+    at::Tensor rows = transformed(transform, ops::linear(x, weight), num_heads, 0);
     LeapOptions op = options;
     if (dropout.probability > 0) {
       std::tie(rows, op.logit_factor) = with_dropout(dropout, rows, num_heads, options.logit_factor);

@@ -20,13 +20,13 @@ namespace {
 
 std::atomic<LinearBackend> chosen_backend{LinearBackend::automatic};
 
-// A tile of the result is computed by one thread. The kernel packs the columns of b once per tile, which takes as long as
-// about 5 rows of products, so tiles have many rows. 6 rows are a register block.
+// A tile of the result is computed by one thread. The kernel packs the columns of b once per tile, which
+// takes as long as about 5 rows of products, so tiles have many rows. 6 rows are a register block.
 constexpr int64_t kTileColumns = 256, kMinTileRows = 6 * 32, kMaxTileRows = 6 * 86;
 constexpr int64_t kTargetTiles = 8;
 // Products that take less than about 20 us are not divided.
 constexpr int64_t kMinProducts = int64_t{1} << 20;
-// Rows of a chunk of multiply_transposed: a partial result costs about as much as 30 rows.
+// Rows of a chunk of multiply_transposed, at least: its result is written once and read once more.
 constexpr int64_t kMinChunkRows = 512;
 
 /// Division of a result into tiles. Bits do not depend on it, since every element is a sum of its own.
@@ -40,8 +40,8 @@ struct Tiles {
       return;
     }
     tile_columns = kTileColumns;
-    const int64_t wanted = rows * across() / kTargetTiles;
-    tile_rows = std::clamp((wanted + 5) / 6 * 6, min_rows, kMaxTileRows);
+    const int64_t target_rows = rows * across() / kTargetTiles;
+    tile_rows = std::clamp((target_rows + 5) / 6 * 6, min_rows, kMaxTileRows);
   }
   int64_t across() const { return (columns + tile_columns - 1) / tile_columns; }
   int64_t down() const { return (rows + tile_rows - 1) / tile_rows; }

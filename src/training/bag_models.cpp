@@ -12,11 +12,13 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/hopfield_layer.h"
 #include "mneme/nn/hopfield_pooling.h"
+#include "nn/apply_linear.h"
 #include "training/bag_batch.h"
 
 namespace mneme::training {
 namespace {
 
+using nn::apply_linear;
 using torch::nn::Linear;
 
 int64_t bag_size_of(const BagTask& task) {
@@ -31,7 +33,7 @@ public:
         readout_(register_module("readout", Linear(features, 1))) {}
 
   at::Tensor forward(const at::Tensor& bags) override {
-    return readout_->forward(association_->forward(bags).flatten(1)).squeeze(1);
+    return apply_linear(*readout_, association_->forward(bags).flatten(1)).squeeze(1);
   }
 
 private:
@@ -52,7 +54,7 @@ public:
         readout_(register_module("readout", Linear(kHidden, 1))) {}
 
   at::Tensor forward(const at::Tensor& bags) override {
-    return readout_->forward(std::get<0>(lstm_->forward(bags)).select(1, -1)).squeeze(1);
+    return apply_linear(*readout_, std::get<0>(lstm_->forward(bags)).select(1, -1)).squeeze(1);
   }
 
 private:
@@ -78,7 +80,7 @@ public:
       return at::max_pool2d(at::relu(layer->forward(x)), 2);
     };
     const at::Tensor features = block(second_, block(first_, images)).flatten(1);
-    return at::relu(last_->forward(features)).view({bags.size(0), bags.size(1), kImageFeatures});
+    return at::relu(apply_linear(*last_, features)).view({bags.size(0), bags.size(1), kImageFeatures});
   }
 
 private:
@@ -102,12 +104,12 @@ public:
 
   at::Tensor forward(const at::Tensor& bags) override {
     const at::Tensor h = features_->forward(bags);
-    at::Tensor hidden = at::tanh(values_->forward(h));
+    at::Tensor hidden = at::tanh(apply_linear(*values_, h));
     if (!gate_.is_empty()) {
-      hidden = hidden * at::sigmoid(gate_->forward(h));
+      hidden = hidden * at::sigmoid(apply_linear(*gate_, h));
     }
-    const at::Tensor weights = at::softmax(scores_->forward(hidden), 1); // [B, L, 1]
-    return readout_->forward((weights * h).sum(1)).squeeze(1);
+    const at::Tensor weights = at::softmax(apply_linear(*scores_, hidden), 1); // [B, L, 1]
+    return apply_linear(*readout_, (weights * h).sum(1)).squeeze(1);
   }
 
 private:
@@ -131,7 +133,7 @@ public:
     if (is_training()) {
       pooled = pooled * at::empty_like(pooled).bernoulli_(1 - kDropout, generator_).div_(1 - kDropout);
     }
-    return readout_->forward(pooled).squeeze(1);
+    return apply_linear(*readout_, pooled).squeeze(1);
   }
 
 private:

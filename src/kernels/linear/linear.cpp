@@ -17,8 +17,9 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace { // other kernels define the same names
 
-/// A register block is kRowsAtOnce rows times kPanelVectors vectors of columns. Per step it loads kPanelVectors vectors
-/// of b and broadcasts kRowsAtOnce elements of a. 2 FMA ports x 4 cycles latency need at least 8 accumulators.
+/// A register block is kRowsAtOnce rows times kPanelVectors vectors of columns. Per step it loads
+/// kPanelVectors vectors of b and broadcasts kRowsAtOnce elements of a. 2 FMA ports x 4 cycles latency need
+/// at least 8 accumulators.
 constexpr int64_t kRowsAtOnce = 6;
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
 constexpr int kPanelVectors = 4; // 24 accumulators, 4 vectors of b and one of a in 32 registers
@@ -174,10 +175,12 @@ HWY_NOINLINE void RowsTimesPanel(const Rows<T>& a, const Panel<T>& b, int64_t in
   }
 }
 
-#if HWY_HAVE_SCALABLE || HWY_TARGET == HWY_SCALAR // vectors are not composed of blocks of 128 bits
-template <class T, class Use> HWY_INLINE int64_t TransposeRows(const T*, int64_t, int64_t, const Use&) {
-  return 0;
-}
+/// Elements of 128 bits, and whether vectors are composed of such blocks.
+template <class T> constexpr int64_t kBlock = 16 / sizeof(T);
+constexpr bool kHasBlocks = !HWY_HAVE_SCALABLE && HWY_TARGET != HWY_SCALAR;
+
+#if HWY_HAVE_SCALABLE || HWY_TARGET == HWY_SCALAR
+template <class T, class Use> HWY_INLINE void TransposeBlock(const T*, int64_t, const Use&) {}
 #else
 /// Vector of the 128-bit blocks at `from`, `from` + stride, ...
 template <class T> HWY_INLINE hn::Vec<hn::ScalableTag<T>> LoadBlocks(const T* from, int64_t stride) {
@@ -195,39 +198,33 @@ template <class T> HWY_INLINE hn::Vec<hn::ScalableTag<T>> LoadBlocks(const T* fr
 #endif
 }
 
-/// Transposes as many rows as a vector has lanes: use(k, vector) receives element k of each row. Returns the number
-/// of steps k that were done, a multiple of the lanes of 128 bits.
+/// Transposes the first kBlock elements of as many rows as a vector has lanes: use(k, vector) receives
+/// element k of each row.
 template <class T, class Use>
-HWY_INLINE int64_t TransposeRows(const T* rows, int64_t row_stride, int64_t inner, const Use& use) {
+HWY_INLINE void TransposeBlock(const T* rows, int64_t row_stride, const Use& use) {
   const hn::ScalableTag<T> d;
-  constexpr int64_t kBlock = 16 / sizeof(T);
-  const int64_t stride = kBlock * row_stride;
-  int64_t k = 0;
-  for (; k + kBlock <= inner; k += kBlock) {
-    const T* from = rows + k;
-    const auto r0 = LoadBlocks(from, stride), r1 = LoadBlocks(from + row_stride, stride);
-    if constexpr (sizeof(T) == 8) {
-      use(k, hn::InterleaveLower(d, r0, r1));
-      use(k + 1, hn::InterleaveUpper(d, r0, r1));
-    } else {
-      const hn::RepartitionToWide<decltype(d)> wide;
-      const auto r2 = LoadBlocks(from + 2 * row_stride, stride),
-                 r3 = LoadBlocks(from + 3 * row_stride, stride);
-      const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1)),
-                 low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3)),
-                 up01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1)),
-                 up23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
-      use(k, hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)));
-      use(k + 1, hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)));
-      use(k + 2, hn::BitCast(d, hn::InterleaveLower(wide, up01, up23)));
-      use(k + 3, hn::BitCast(d, hn::InterleaveUpper(wide, up01, up23)));
-    }
+  const int64_t stride = kBlock<T> * row_stride;
+  const auto r0 = LoadBlocks(rows, stride), r1 = LoadBlocks(rows + row_stride, stride);
+  if constexpr (sizeof(T) == 8) {
+    use(0, hn::InterleaveLower(d, r0, r1));
+    use(1, hn::InterleaveUpper(d, r0, r1));
+  } else {
+    const hn::RepartitionToWide<decltype(d)> wide;
+    const auto r2 = LoadBlocks(rows + 2 * row_stride, stride), r3 = LoadBlocks(rows + 3 * row_stride, stride);
+    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1)),
+               low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3)),
+               up01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1)),
+               up23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
+    use(0, hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)));
+    use(1, hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)));
+    use(2, hn::BitCast(d, hn::InterleaveLower(wide, up01, up23)));
+    use(3, hn::BitCast(d, hn::InterleaveUpper(wide, up01, up23)));
   }
-  return k;
 }
 #endif
 
-/// Copies `inner` steps of `columns` columns to packed[k * width + column]; columns that do not exist become 0.
+/// Copies `inner` steps of `columns` columns to packed[k * width + column]; columns that do not exist become
+/// 0.
 template <class T>
 HWY_INLINE void PackPanel(const T* b, int64_t b_inner, int64_t b_column, int64_t columns, int64_t width,
                           int64_t inner, T* packed) {
@@ -248,9 +245,12 @@ HWY_INLINE void PackPanel(const T* b, int64_t b_inner, int64_t b_column, int64_t
     const T* from = b + j * b_column;
     T* to = packed + j;
     int64_t k = 0;
-    if (b_inner == 1 && j + n <= columns) {
-      k = TransposeRows(from, b_column, inner,
-                        [&](int64_t at, auto elements) HWY_ATTR { hn::Store(elements, d, to + at * width); });
+    if (kHasBlocks && b_inner == 1 && j + n <= columns) {
+      for (; k + kBlock<T> <= inner; k += kBlock<T>) {
+        TransposeBlock(from + k, b_column, [&](int64_t i, auto elements) HWY_ATTR {
+          hn::Store(elements, d, to + (k + i) * width);
+        });
+      }
     }
     for (; k < inner; ++k) {
       for (int64_t lane = 0; lane < n; ++lane) {
@@ -291,36 +291,66 @@ HWY_INLINE void RowsTimesPanel(const Rows<T>& a, const Panel<T>& b, int64_t inne
   }
 }
 
-/// One row of a times rows of b, which are transposed in registers. Returns the number of columns done. Bits are
-/// those of RegisterBlock.
-template <class T> HWY_INLINE int64_t OneRow(const LinearArgs<T>& args) {
-  if (HWY_HAVE_SCALABLE || HWY_TARGET == HWY_SCALAR || args.rows != 1 || args.b_inner != 1 ||
-      args.inner == 0) {
-    return 0;
-  }
+/// One row of a times kVectors vectors of columns from `first` on, which are transposed in registers. Two
+/// vectors are two chains of additions, which hide half of the latency.
+template <int kVectors, class T>
+HWY_INLINE void OneRowTimesColumns(const LinearArgs<T>& args, int64_t first) {
   const hn::ScalableTag<T> d;
-  const int64_t n = Lanes<T>();
-  int64_t j = 0;
-  for (; j + n <= args.columns; j += n) {
-    const T* b = args.b + j * args.b_column;
-    const Target<T> target = {args.out + j, args.out_row, n, args.bias == nullptr ? nullptr : args.bias + j,
-                              args.accumulate};
-    for (int64_t begin = 0; begin < args.inner; begin += kInnerPerSum) {
-      const int64_t steps = HWY_MIN(kInnerPerSum, args.inner - begin);
-      const T* a = args.a + begin * args.a_inner;
-      auto sums = hn::Zero(d);
-      int64_t k = TransposeRows(b + begin, args.b_column, steps, [&](int64_t at, auto elements) HWY_ATTR {
-        sums = hn::MulAdd(hn::Set(d, a[at * args.a_inner]), elements, sums);
+  const int64_t n = Lanes<T>(), stride = args.b_column;
+  Target<T> target = {args.out + first, args.out_row, kVectors * n,
+                      args.bias == nullptr ? nullptr : args.bias + first, args.accumulate};
+  HWY_ALIGN T column[hn::MaxLanes(d)];
+  for (int64_t begin = 0; begin < args.inner; begin += kInnerPerSum) {
+    const int64_t steps = HWY_MIN(kInnerPerSum, args.inner - begin);
+    const T* a = args.a + begin * args.a_inner;
+    const T* b0 = args.b + first * stride + begin;
+    const T* b1 = b0 + n * stride;
+    auto sums0 = hn::Zero(d), sums1 = sums0;
+    int64_t k = 0;
+    for (; k + kBlock<T> <= steps; k += kBlock<T>) {
+      TransposeBlock(b0 + k, stride, [&](int64_t i, auto elements) HWY_ATTR {
+        sums0 = hn::MulAdd(hn::Set(d, a[(k + i) * args.a_inner]), elements, sums0);
       });
-      HWY_ALIGN T column[hn::MaxLanes(d)];
-      for (; k < steps; ++k) {
+      if constexpr (kVectors > 1) {
+        TransposeBlock(b1 + k, stride, [&](int64_t i, auto elements) HWY_ATTR {
+          sums1 = hn::MulAdd(hn::Set(d, a[(k + i) * args.a_inner]), elements, sums1);
+        });
+      }
+    }
+    for (; k < steps; ++k) {
+      const auto add = [&](const T* b, auto& sums) HWY_ATTR {
         for (int64_t lane = 0; lane < n; ++lane) {
-          column[lane] = b[lane * args.b_column + begin + k];
+          column[lane] = b[lane * stride + k];
         }
         sums = hn::MulAdd(hn::Set(d, a[k * args.a_inner]), hn::Load(d, column), sums);
+      };
+      add(b0, sums0);
+      if constexpr (kVectors > 1) {
+        add(b1, sums1);
       }
-      StoreSums(d, sums, begin == 0 ? target : Target<T>{target.out, target.out_row, n, nullptr, true}, 0, 0);
     }
+    StoreSums(d, sums0, target, 0, 0);
+    if constexpr (kVectors > 1) {
+      StoreSums(d, sums1, target, 0, 1);
+    }
+    target.bias = nullptr;
+    target.accumulate = true;
+  }
+}
+
+/// One row of a times rows of b, without packing. Returns the number of columns done. Bits are those of
+/// RegisterBlock.
+template <class T> HWY_INLINE int64_t OneRow(const LinearArgs<T>& args) {
+  if (!kHasBlocks || args.rows != 1 || args.b_inner != 1 || args.inner == 0) {
+    return 0;
+  }
+  const int64_t n = Lanes<T>();
+  int64_t j = 0;
+  for (; j + 2 * n <= args.columns; j += 2 * n) {
+    OneRowTimesColumns<2>(args, j);
+  }
+  for (; j + n <= args.columns; j += n) {
+    OneRowTimesColumns<1>(args, j);
   }
   return j;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Matrix product of strided matrices with optional bias: forward pass, input gradient and weight gradient of a
-/// linear layer.
+/// Matrix product of strided matrices with optional bias: forward pass, input gradient and weight gradient of
+/// a linear layer.
 #pragma once
 
 #include <cstdint>
@@ -10,16 +10,16 @@ namespace mneme::kernels {
 
 /// out = a . b (+ bias) (+ out), T = float or double.
 ///
-/// Shapes  a [rows, inner], b [inner, columns], bias [columns] -> out [rows, columns]; any size >= 0, no alignment
-///         needed, out does not overlap the others. Elements of a row of out are adjacent; rows are out_row elements
-///         apart. a and b have any strides, in elements: a[i][k] is a[i * a_row + k * a_inner], b[k][j] is
-///         b[k * b_inner + j * b_column].
+/// Shapes  a [rows, inner], b [inner, columns], bias [columns] -> out [rows, columns]; any size >= 0, no
+///         alignment needed, out does not overlap the others. Elements of a row of out are adjacent; rows are
+///         out_row elements apart. a and b have any strides, in elements: a[i][k] is a[i * a_row + k *
+///         a_inner], b[k][j] is b[k * b_inner + j * b_column].
 ///
 ///             forward          x [M, K], weight [N, K]:  a = x, strides K, 1;  b = weight, strides 1, K
 ///             input gradient   g [M, N], weight [N, K]:  a = g, strides N, 1;  b = weight, strides K, 1
 ///             weight gradient  g [M, N], x [M, K]:       a = g, strides 1, N;  b = x, strides K, 1
-/// Errors  of an element: at most min(inner, kInnerPerSum) + inner / kInnerPerSum + 3 roundings of the sum of its
-///         absolute terms. NaN and infinity propagate
+/// Errors  of an element: at most min(inner, kInnerPerSum) + inner / kInnerPerSum + 3 roundings of the sum of
+///         its absolute terms. NaN and infinity propagate
 template <class T> struct LinearArgs {
   const T* a;
   int64_t a_row, a_inner;
@@ -35,8 +35,8 @@ template <class T> struct LinearArgs {
 /// Products are summed in order within blocks of this many, and the sums of blocks are added in order.
 constexpr int64_t kInnerPerSum = 256;
 
-/// Single-threaded. An element of out depends only on its row of a, its column of b, its bias and its previous
-/// value: its bits are the same whichever rows and columns a call computes with it.
+/// Single-threaded. An element of out depends only on its row of a, its column of b, its bias and its
+/// previous value: its bits are the same whichever rows and columns a call computes with it.
 void linear(const LinearArgs<float>& args);
 void linear(const LinearArgs<double>& args);
 

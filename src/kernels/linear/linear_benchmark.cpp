@@ -8,8 +8,8 @@
 namespace mneme::kernels {
 namespace {
 
-/// Feed-forward layers and projections of small language models, also for one token and for few rows; and one that
-/// takes so little time that overheads matter.
+/// Feed-forward layers and projections of small language models, also for one token and for few rows; and one
+/// that takes so little time that overheads matter.
 void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"rows", "inner", "columns"})
       ->Args({4096, 256, 1024})

@@ -28,7 +28,7 @@ enum class Layout { forward, input_gradient, weight_gradient, spread };
 constexpr Layout kLayouts[] = {Layout::forward, Layout::input_gradient, Layout::weight_gradient,
                                Layout::spread};
 
-/// Inputs of one product with room for any layout, and a result whose rows are wider than their columns.
+/// Inputs of one product with memory for any layout, and a result whose rows are wider than their columns.
 template <class T> struct Problem {
   int64_t rows, columns, inner, out_row = columns + 3;
   std::vector<T> a, b, bias, before;
