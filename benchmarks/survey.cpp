@@ -3,18 +3,21 @@
 /// Times of layers and separations at random shapes, next to plain LibTorch and chains of
 /// scaled_dot_product_attention. survey.py runs it and evaluates the output.
 ///
-/// survey [--seed S] [--minutes M]   measures random cases until the time is over
-/// survey --case "KEY=VALUE ..."     measures one case
+/// survey [--seed S] [--minutes M] [--threads 1|2]   measures random cases until the time is over
+/// survey --case "KEY=VALUE ..."                     measures one case
 ///
 /// Prints a JSON object per line: the case, the seconds of one call of each implementation, and the largest
-/// difference of a result from that of plain LibTorch, relative to the largest absolute value.
+/// difference of a result from that of plain LibTorch, relative to the largest absolute value. Seconds are
+/// CPU time on one thread, which other programs hardly affect, and elapsed time on several.
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
+#include <memory>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -32,6 +35,7 @@
 #include "mneme/nn/hopfield_layer.h"
 #include "mneme/nn/hopfield_pooling.h"
 #include "mneme/nn/multihead_leap.h"
+#include "mneme/ops/attention_plan.h"
 #include "mneme/ops/original_leap.h"
 #include "mneme/ops/separate.h"
 
@@ -54,6 +58,7 @@ struct Case {
   std::string pass = "forward"; ///< forward | parameters | inputs (backward, gradients of inputs as well)
   std::string type = "float";   ///< float | double
   int64_t threads = 1;
+  std::string strategy = "chosen"; ///< chosen | lanes | rows | folded | joined | separate: forced in mneme
 
   bool backward() const { return pass != "forward"; }
   bool needs_input_gradients() const { return pass == "inputs"; }
@@ -65,7 +70,7 @@ template <class CaseType, class Visit> void for_each_member(CaseType& c, const V
   visit("layer", c.layer), visit("batch", c.batch), visit("states", c.states), visit("stored", c.stored);
   visit("features", c.features), visit("heads", c.heads), visit("head_size", c.head_size);
   visit("updates", c.updates), visit("mask", c.mask), visit("dropout", c.dropout), visit("pass", c.pass);
-  visit("type", c.type), visit("threads", c.threads);
+  visit("type", c.type), visit("threads", c.threads), visit("strategy", c.strategy);
 }
 
 std::string to_text(const Case& c) {
@@ -158,19 +163,23 @@ private:
     return std::clamp(static_cast<int64_t>(std::exp(low + random_.uniform() * (high - low))), min, max);
   }
 
-  /// Halves the longest length until a call takes about 0.1 s at most.
-  static Case shrunk(Case c) {
-    constexpr double kMaxMultiplyAdds = 4e8, kMaxElements = 4e6, kMaxWeights = 1e7;
+  /// Halves the longest length until a call needs no more multiply-adds than a random number of them.
+  Case shrunk(Case c) {
+    const auto max_multiply_adds = static_cast<double>(log_uniform(100'000, 300'000'000));
+    constexpr double kMaxElements = 4e6, kMaxWeights = 1e7,
+                     kPerScore = 20; // multiply-adds per separated score
     for (;;) {
       const auto n = static_cast<double>(c.batch), l = static_cast<double>(c.states),
                  s = static_cast<double>(c.stored), e = static_cast<double>(c.features),
                  space = static_cast<double>(c.heads * c.head_size);
       const double steps = c.updates == kUntilConvergence ? 6 : static_cast<double>(c.updates + 1);
       const double weights = c.layer == "separate" ? n * s : n * static_cast<double>(c.heads) * l * s;
-      const double attention = (c.layer == "leap" ? n * l : n * l * s) * 2 * space * steps;
-      const double projections = n * (2 * l + 2 * s) * e * space;
+      const double attention = c.layer == "separate"
+                                   ? n * s * kPerScore
+                                   : (c.layer == "leap" ? n * l : n * l * s) * 2 * space * steps;
+      const double projections = c.layer == "separate" ? 0 : n * (2 * l + 2 * s) * e * space;
       const double inputs = n * (l + s) * std::max(e, space);
-      if ((attention + projections) * (c.backward() ? 3 : 1) <= kMaxMultiplyAdds && inputs <= kMaxElements &&
+      if ((attention + projections) * (c.backward() ? 3 : 1) <= max_multiply_adds && inputs <= kMaxElements &&
           weights * steps <= kMaxWeights) {
         return c;
       }
@@ -178,7 +187,10 @@ private:
                          : c.states >= c.stored                  ? c.states
                                                                  : c.stored;
       const bool same_lengths = c.layer == "self" || c.layer == "leap";
-      longest = std::max<int64_t>(1, longest / 2);
+      if (longest == 1) {
+        return c;
+      }
+      longest /= 2;
       if (same_lengths) {
         c.states = c.stored = std::min(c.states, c.stored);
       }
@@ -212,8 +224,9 @@ std::function<Tensors()> with_gradients(const Case& c, const Function& function,
   at::Tensor cotangent;
   {
     const at::NoGradGuard no_gradient;
+    const at::Tensor output = function(); // draws random numbers if it uses dropout
     torch::manual_seed(3);
-    cotangent = at::randn_like(function());
+    cotangent = at::randn_like(output);
   }
   return [function, inputs, cotangent] {
     const at::Tensor output = function();
@@ -565,18 +578,25 @@ double relative_difference(const Tensors& ours, const Tensors& peers) {
   return difference;
 }
 
+/// Seconds of the CPU time of this thread, or of elapsed time.
+double now(bool of_thread) {
+  timespec time{};
+  clock_gettime(of_thread ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 double seconds_of(const std::function<Tensors()>& call, int64_t count) {
-  const auto begin = std::chrono::steady_clock::now();
+  const bool of_thread = at::get_num_threads() == 1;
+  const double begin = now(of_thread);
   for (int64_t i = 0; i < count; ++i) {
     call();
   }
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() /
-         static_cast<double>(count);
+  return (now(of_thread) - begin) / static_cast<double>(count);
 }
 
 /// The fastest turn of each implementation; turns alternate.
 std::vector<double> measure(const Contest& contest, double budget) {
-  constexpr double kTurn = 2e-3; // seconds of the calls that are timed together
+  constexpr double kTurn = 1e-3; // seconds of the calls that are timed together
   constexpr double kMinTurns = 4, kMaxTurns = 40;
   std::vector<double> best;
   std::vector<int64_t> calls;
@@ -596,7 +616,24 @@ std::vector<double> measure(const Contest& contest, double budget) {
   return best;
 }
 
+std::unique_ptr<mneme::ops::ForcedStrategy> forced_by(const Case& c) {
+  using mneme::ops::AttentionStrategy;
+  using mneme::ops::ForcedStrategy;
+  if (c.strategy == "chosen") {
+    return nullptr;
+  }
+  if (c.strategy == "lanes" || c.strategy == "rows") {
+    return std::make_unique<ForcedStrategy>(c.strategy == "lanes" ? AttentionStrategy::lanes
+                                                                  : AttentionStrategy::rows);
+  }
+  if (c.strategy != "folded" && c.strategy != "joined" && c.strategy != "separate") {
+    throw std::invalid_argument("--case: there is no strategy \"" + c.strategy + "\"");
+  }
+  return std::make_unique<ForcedStrategy>(c.strategy == "folded", c.strategy == "joined");
+}
+
 void print_measurement(const Case& c, double budget) {
+  const auto forced = forced_by(c);
   mneme::set_threads(static_cast<int>(c.threads));
   at::set_num_threads(static_cast<int>(c.threads));
   const Contest contest = contest_of(c);
@@ -615,6 +652,7 @@ int run(const std::vector<std::string>& arguments) {
   constexpr double kSecondsPerCase = 0.15, kSecondsOfOneCase = 2;
   uint64_t seed = 1;
   double minutes = 5;
+  int64_t threads = 0; // 0: random
   for (size_t i = 0; i < arguments.size(); i += 2) {
     if (i + 1 == arguments.size()) {
       throw std::invalid_argument(arguments[i] + " needs a value");
@@ -628,6 +666,8 @@ int run(const std::vector<std::string>& arguments) {
       seed = std::stoull(value);
     } else if (arguments[i] == "--minutes") {
       minutes = std::stod(value);
+    } else if (arguments[i] == "--threads") {
+      threads = std::stoll(value);
     } else {
       throw std::invalid_argument("unknown option " + arguments[i]);
     }
@@ -635,7 +675,9 @@ int run(const std::vector<std::string>& arguments) {
   const auto begin = std::chrono::steady_clock::now();
   for (uint64_t index = 0;
        std::chrono::steady_clock::now() - begin < std::chrono::duration<double>(60 * minutes); ++index) {
-    print_measurement(Draw(seed, index).next(), kSecondsPerCase);
+    Case drawn = Draw(seed, index).next();
+    drawn.threads = threads > 0 ? threads : drawn.threads;
+    print_measurement(drawn, kSecondsPerCase);
   }
   return 0;
 }
@@ -647,7 +689,8 @@ int main(int count, char** arguments) {
     return run({arguments + 1, arguments + count});
   } catch (const std::exception& error) {
     std::fprintf(stderr,
-                 "survey: %s\nusage: survey [--seed S] [--minutes M] | survey --case \"KEY=VALUE ...\"\n",
+                 "survey: %s\nusage: survey [--seed S] [--minutes M] [--threads 1|2] | survey --case "
+                 "\"KEY=VALUE ...\"\n",
                  error.what());
     return 2;
   }

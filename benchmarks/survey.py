@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Measures layers and separations at random shapes next to LibTorch, and writes a summary: survey.py PROGRAM SURVEY.md [--seed S] [--minutes M]
+"""Measures layers and separations at random shapes next to LibTorch, and writes a summary: survey.py PROGRAM SURVEY.md [--seed S] [--minutes M] [--threads 1|2]
 
 survey.py PROGRAM --case "..." repeats one case. PROGRAM is built from survey.cpp.
 """
@@ -93,9 +93,9 @@ def report(measurements, arguments):
         "# Layers at random shapes", "",
         f"Written by `./dev bench survey {' '.join(arguments)}`".rstrip() + ".", "",
         f"CPU: {machine['cpu']}, {machine['isa']}, LibTorch {machine['torch']}. Lengths, features and heads are drawn log-uniformly; masks, "
-        "dropout, updates, types and 1 or 2 threads at random. A ratio is the time of the better peer, plain LibTorch or a chain of "
+        "dropout, updates, types and, unless it is given, 1 or 2 threads at random. A ratio is the time of the better peer, plain LibTorch or a chain of "
         "scaled_dot_product_attention, divided by that of mneme: above 1, mneme is faster. Times are the fastest of several turns, which "
-        "alternate between the implementations. Results and gradients were compared with those of plain LibTorch.", "",
+        "alternate between the implementations: CPU time on one thread, elapsed time on two. Results and gradients were compared with those of plain LibTorch.", "",
         table(["cases", "number", "geometric mean", "below 1", "below 0.9", "below 0.8", *levels],
               [summary_row(name, chosen) for name, chosen in groups(measurements)]), "",
     ]
