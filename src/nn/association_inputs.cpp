@@ -4,6 +4,7 @@
 
 #include <ATen/Functions.h>
 
+#include "nn/checks.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -114,7 +115,7 @@ void check_masks(const AssociationInputs& in, const Sizes& sizes) {
 
 /// Such as "key holds nan at [0, 3, 2]"; empty if all numbers are finite.
 std::string first_not_finite(const char* name, const at::Tensor& tensor) {
-  if (!tensor.defined() || at::isfinite(tensor).all().item<bool>()) {
+  if (!tensor.defined() || all_finite(tensor)) {
     return "";
   }
   const at::Tensor position = at::isfinite(tensor).logical_not().nonzero()[0];
@@ -159,7 +160,7 @@ void check_inputs(const AssociationInputs& in) {
 }
 
 void check_output(const AssociationInputs& in, const at::Tensor& output) {
-  if (!output.device().is_cpu() || at::isfinite(output.detach()).all().item<bool>()) {
+  if (!output.device().is_cpu() || all_finite(output)) {
     return;
   }
   for (const AssociationInput* input : {&in.state, &in.stored, &in.projection}) {

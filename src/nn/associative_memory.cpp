@@ -3,12 +3,16 @@
 #include "mneme/nn/associative_memory.h"
 
 #include <cmath>
+#include <numeric>
+#include <vector>
 
+#include <ATen/Dispatch.h>
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
 #include "mneme/core/interrupt.h"
 #include "mneme/ops/associate.h"
+#include "nn/checks.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
@@ -25,7 +29,7 @@ void check_patterns(const char* name, const at::Tensor& patterns) {
                : c10::str(name, " are undefined."),
            "They must be float32 or float64 of shape [patterns, features].");
   }
-  if (patterns.device().is_cpu() && !at::isfinite(patterns).all().item<bool>()) {
+  if (patterns.device().is_cpu() && !all_finite(patterns)) {
     refuse(kMemory, c10::str(name, " contain NaN or infinity, but all numbers must be finite."),
            "Replace it, or leave this pattern out.");
   }
@@ -39,6 +43,25 @@ void check_same(const char* a_name, const at::Tensor& a, const char* b_name, con
                     b_name, " have ", b.size(1), " of ", b.scalar_type(), " on ", b.device(), "."),
            "Make features, type and device equal.");
   }
+}
+
+/// For each row, whether no element of `a` and `b` differs by more than eps; false if one is NaN. On a CPU.
+std::vector<bool> are_equal_rows(const at::Tensor& a, const at::Tensor& b, double eps) {
+  const at::Tensor from = a.contiguous(), to = b.contiguous();
+  const int64_t rows = from.size(0), columns = from.size(1);
+  std::vector<bool> equal(static_cast<size_t>(rows));
+  AT_DISPATCH_FLOATING_TYPES(from.scalar_type(), "mneme::AssociativeMemory", [&] {
+    const auto *x = from.const_data_ptr<scalar_t>(), *y = to.const_data_ptr<scalar_t>();
+    for (int64_t r = 0; r < rows; ++r) {
+      int differs = 0;
+      for (int64_t i = r * columns; i < (r + 1) * columns; ++i) {
+        const auto difference = static_cast<double>(y[i] - x[i]);
+        differs |= difference <= eps && difference >= -eps ? 0 : 1;
+      }
+      equal[static_cast<size_t>(r)] = differs == 0;
+    }
+  });
+  return equal;
 }
 
 } // namespace
@@ -88,6 +111,10 @@ void AssociativeMemory::store(const at::Tensor& patterns, const at::Tensor& valu
   if (values.defined()) {
     values_ = values_.defined() ? at::cat({values_, values}) : values.clone();
   }
+  max_square_ = at::Tensor();
+  if (!stored_.requires_grad()) { // else energies are differentiated with respect to the patterns
+    max_square_ = max_square();
+  }
 }
 
 void AssociativeMemory::check_states(const at::Tensor& states) const {
@@ -117,7 +144,11 @@ at::Tensor AssociativeMemory::energy(const at::Tensor& states) const {
   const double beta = options_.beta();
   const at::Tensor scores = at::matmul(states * beta, stored_.t());
   return states.square().sum(-1) / 2 - ops::separation_potential(scores, options_.separation()) / beta +
-         (ops::max_entropy(size(), options_.separation()) / beta + stored_.square().sum(-1).amax() / 2);
+         (ops::max_entropy(size(), options_.separation()) / beta + max_square() / 2);
+}
+
+at::Tensor AssociativeMemory::max_square() const {
+  return max_square_.defined() ? max_square_ : stored_.square().sum(-1).amax();
 }
 
 at::Tensor AssociativeMemory::has_converged(const at::Tensor& from, const at::Tensor& to) const {
@@ -127,16 +158,28 @@ at::Tensor AssociativeMemory::has_converged(const at::Tensor& from, const at::Te
 }
 
 at::Tensor AssociativeMemory::update_unconverged(MemoryRetrieval& result) const {
-  at::Tensor before = result.state, active = at::arange(before.size(0), result.steps.options());
-  for (int64_t step = 0; step < options_.update_steps_max() && active.numel() > 0; ++step) {
+  at::Tensor before = result.state;
+  auto* steps = result.steps.mutable_data_ptr<int64_t>();
+  auto* converged = result.converged.mutable_data_ptr<bool>();
+  std::vector<int64_t> active(static_cast<size_t>(before.size(0)));
+  std::iota(active.begin(), active.end(), 0);
+  for (int64_t step = 0; step < options_.update_steps_max() && !active.empty(); ++step) {
     throw_if_interrupted();
-    const at::Tensor from = result.state.index_select(0, active), to = read(from, stored_);
-    before = before.index_copy(0, active, from);
-    result.state = result.state.index_copy(0, active, to);
-    result.steps.index_add_(0, active, at::ones_like(active));
-    const at::Tensor converged = has_converged(from, to);
-    result.converged.index_copy_(0, active, converged);
-    active = active.masked_select(converged.logical_not());
+    const bool all = std::ssize(active) == before.size(0);
+    const at::Tensor rows = all ? at::Tensor() : at::tensor(active, at::kLong);
+    const at::Tensor from = all ? result.state : result.state.index_select(0, rows), to = read(from, stored_);
+    before = all ? from : before.index_copy(0, rows, from);
+    result.state = all ? to : result.state.index_copy(0, rows, to);
+    const std::vector<bool> is_equal = are_equal_rows(from, to, options_.update_steps_eps());
+    std::vector<int64_t> still_active;
+    for (size_t i = 0; i < active.size(); ++i) {
+      ++steps[active[i]];
+      converged[active[i]] = is_equal[i];
+      if (!is_equal[i]) {
+        still_active.push_back(active[i]);
+      }
+    }
+    active = std::move(still_active);
   }
   return before;
 }

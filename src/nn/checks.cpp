@@ -3,16 +3,61 @@
 #include "nn/checks.h"
 
 #include <array>
+#include <atomic>
+#include <bit>
 #include <mutex>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/Functions.h>
 #include <torch/utils.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
+#include "mneme/ops/backend.h"
 #include "nn/refuse.h"
 
 namespace mneme::nn {
+namespace {
+
+/// True if the exponent bits of a number are not all set, as they are for NaN and infinity. Integer
+/// comparisons without branches, which the compiler vectorises.
+template <class Bits, class T> bool are_finite(const T* numbers, int64_t count, Bits exponent) {
+  Bits found = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<Bits>(numbers[i]);
+    found |= static_cast<Bits>((bits & exponent) == exponent ? 1 : 0);
+  }
+  return found == 0;
+}
+bool are_finite(const float* numbers, int64_t count) {
+  return are_finite<uint32_t>(numbers, count, 0x7F800000U);
+}
+bool are_finite(const double* numbers, int64_t count) {
+  return are_finite<uint64_t>(numbers, count, 0x7FF0000000000000U);
+}
+
+template <class T> bool are_finite_in_parallel(const T* numbers, int64_t count) {
+  constexpr int64_t kBlock = 1 << 16;
+  std::atomic<bool> is_finite = true;
+  parallel_for(count, kBlock, [&](int64_t begin, int64_t end) {
+    if (!are_finite(numbers + begin, end - begin)) {
+      is_finite = false;
+    }
+  });
+  return is_finite;
+}
+
+} // namespace
+
+bool all_finite(const at::Tensor& tensor) {
+  if (!ops::has_kernel(tensor) || !tensor.is_contiguous()) {
+    return at::isfinite(tensor.detach()).all().item<bool>();
+  }
+  return tensor.scalar_type() == at::kDouble
+             ? are_finite_in_parallel(tensor.const_data_ptr<double>(), tensor.numel())
+             : are_finite_in_parallel(tensor.const_data_ptr<float>(), tensor.numel());
+}
 
 void check_size(const char* where, const char* name, int64_t size) {
   if (size < 1) {

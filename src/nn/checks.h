@@ -28,6 +28,10 @@ void check_partial_dropout(const char* layer, double dropout);
 ///         CPU only: on other devices this check would force a synchronisation)
 void check_bits(const char* where, const at::Tensor& bits, int64_t length);
 
+/// True if no element is NaN or infinite; an empty tensor is finite. On other devices than the CPU, this
+/// forces a synchronisation.
+bool all_finite(const at::Tensor& tensor);
+
 /// New CPU generator, for the initialisation of parameters.
 at::Generator make_generator(uint64_t seed);
 /// Draws a seed for one call, such as that of a dropout mask; undefined generator: LibTorch's default

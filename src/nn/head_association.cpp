@@ -3,14 +3,18 @@
 #include "nn/head_association.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <utility>
 
+#include <ATen/Dispatch.h>
 #include <ATen/Functions.h>
 #include <ATen/core/grad_mode.h>
 
 #include "mneme/core/interrupt.h"
-#include "mneme/ops/associate.h"
+#include "mneme/ops/associate_heads.h"
 #include "mneme/ops/association_change.h"
 #include "mneme/ops/association_dropout.h"
 #include "mneme/ops/backend.h"
@@ -107,6 +111,15 @@ at::Tensor select_heads(const at::Tensor& tensor, const Heads& heads, bool all) 
   return tensor.index_select(1, index_of(heads, tensor));
 }
 
+/// A state [1, ., ., .] for all batch entries, if some of its heads are to be replaced by different ones.
+at::Tensor expanded_to(const at::Tensor& state, int64_t batch, bool all) {
+  return all ? state : state.expand({batch, -1, -1, -1});
+}
+
+bool needs_gradient(const at::Tensor& tensor) {
+  return tensor.defined() && tensor.requires_grad() && at::GradMode::is_enabled();
+}
+
 /// `tensor` with the given heads replaced by `replacement`.
 at::Tensor replace_heads(const at::Tensor& tensor, const Heads& heads, bool all,
                          const at::Tensor& replacement) {
@@ -162,10 +175,26 @@ at::Tensor norms_of(const at::Tensor& heads) {
   return at::linalg_vector_norm(heads, 2, at::IntArrayRef{2, 3}, false, at::kDouble);
 }
 
+/// `args` for plain LibTorch operations: with beta as a factor of the states, one additive mask, and all inputs
+/// expanded to the batch.
+HeadAssociationArgs expanded(const HeadAssociationArgs& args) {
+  HeadAssociationArgs result = args;
+  const auto to_batch = [&](const at::Tensor& heads) { return heads.expand({args.batch, -1, -1, -1}); };
+  result.query = to_batch(args.beta == 1 ? args.query : args.query * args.beta);
+  result.stored = to_batch(args.stored);
+  result.value = to_batch(args.value);
+  result.attention_mask = additive_mask(args);
+  if (!args.update_scale.defined()) {
+    result.update_scale = at::full({1, 1, 1, 1}, args.beta, args.query.options().requires_grad(false));
+  } else if (args.beta != 1) {
+    result.update_scale = args.update_scale * args.beta;
+  }
+  return result;
+}
+
 /// Plain LibTorch operations, which store every association. Supports all masks and need_weights.
 HeadAssociation associate_plain(const HeadAssociationArgs& given) {
-  HeadAssociationArgs args = given;
-  args.attention_mask = additive_mask(given);
+  const HeadAssociationArgs args = expanded(given);
   UpdateSchedule schedule(args);
   at::Tensor association =
       weights(args.query, args.stored, args.attention_mask, args.hardmax_heads, args.separation);
@@ -193,8 +222,7 @@ HeadAssociation associate_plain(const HeadAssociationArgs& given) {
 /// updates the host checks whether all heads have stopped.
 HeadAssociation associate_on_device(const HeadAssociationArgs& given) {
   constexpr int64_t kUpdatesPerCheck = 8;
-  HeadAssociationArgs args = given;
-  args.attention_mask = additive_mask(given);
+  const HeadAssociationArgs args = expanded(given);
   const int64_t heads = args.query.size(1);
   const at::TensorOptions base_options = args.query.options().requires_grad(false);
   const auto per_head = [&](const auto& value_of, at::ScalarType type) { // [H]
@@ -255,25 +283,62 @@ HeadAssociation associate_on_device(const HeadAssociationArgs& given) {
   return result;
 }
 
-/// [N, H, ., .] -> [N * H, ., .]
-at::Tensor flatten_heads(const at::Tensor& heads) {
-  return heads.defined() ? heads.flatten(0, 1) : heads;
+/// Readout of one association step of the given heads by the streaming op. `weights`: see
+/// ops::AssociateHeadsOptions.
+at::Tensor streamed(const HeadAssociationArgs& args, const Heads& heads, bool all, const at::Tensor& state,
+                    const at::Tensor& value, double dropout = 0, at::Tensor* weights = nullptr) {
+  const auto picked = [&](const at::Tensor& tensor) { return select_heads(tensor, heads, all); };
+  const at::Tensor stored = picked(args.stored);
+  return ops::associate_heads(picked(state), stored, value.is_same(args.stored) ? stored : picked(value),
+                              {.beta = args.beta,
+                               .key_padding_mask = args.key_padding_mask,
+                               .attention_mask = picked(args.attention_mask),
+                               .dropout = dropout,
+                               .dropout_seed = dropout == 0 ? 0 : draw_seed(args.generator),
+                               .weights = weights});
 }
 
-/// Readout of one association step of the given heads by the streaming op.
-at::Tensor streamed(const HeadAssociationArgs& args, const Heads& heads, bool all, const at::Tensor& state,
-                    const at::Tensor& value, double dropout = 0) {
-  const auto picked = [&](const at::Tensor& tensor) {
-    return flatten_heads(select_heads(tensor, heads, all));
-  };
-  const at::Tensor query = select_heads(state, heads, all);
-  return ops::associate(flatten_heads(query), picked(args.stored), picked(value),
-                        {.beta = 1.0,
-                         .key_padding_mask = args.key_padding_mask,
-                         .attention_mask = picked(args.attention_mask),
-                         .dropout = dropout,
-                         .dropout_seed = dropout == 0 ? 0 : draw_seed(args.generator)})
-      .view({query.size(0), query.size(1), query.size(2), value.size(3)});
+/// Frobenius norm of the difference of two contiguous matrices of `count` elements.
+template <class T> double distance(const T* a, const T* b, int64_t count) {
+  // Several sums, so that the compiler vectorises them. The scale keeps the square of a small change from
+  // becoming a denormal, which is slow, or zero.
+  constexpr int64_t kSums = 16;
+  constexpr T kScale = static_cast<T>(int64_t{1} << 30);
+  std::array<T, kSums> sums{};
+  const int64_t whole = count / kSums * kSums;
+  for (int64_t i = 0; i < whole; i += kSums) {
+    for (int64_t lane = 0; lane < kSums; ++lane) {
+      const T change = kScale * (a[i + lane] - b[i + lane]);
+      sums[static_cast<size_t>(lane)] += change * change;
+    }
+  }
+  double total = 0;
+  for (int64_t i = whole; i < count; ++i) {
+    const double change =
+        static_cast<double>(kScale) * (static_cast<double>(a[i]) - static_cast<double>(b[i]));
+    total += change * change;
+  }
+  total = std::accumulate(sums.begin(), sums.end(), total);
+  return std::sqrt(total) / static_cast<double>(kScale);
+}
+
+/// Norms of the difference of two associations [N, heads, L, S], the maximum over the batch for each head. The
+/// matrix of each head is contiguous.
+std::vector<double> change_of_weights(const at::Tensor& before, const at::Tensor& after) {
+  std::vector<double> changes(static_cast<size_t>(after.size(1)), 0.0);
+  AT_DISPATCH_FLOATING_TYPES(after.scalar_type(), "mneme::associate_heads", [&] {
+    for (int64_t n = 0; n < after.size(0); ++n) {
+      for (int64_t h = 0; h < after.size(1); ++h) {
+        const auto matrix = [&](const at::Tensor& weights) {
+          return weights.const_data_ptr<scalar_t>() + n * weights.stride(0) + h * weights.stride(1);
+        };
+        double& change = changes[static_cast<size_t>(h)];
+        const double of_entry = distance(matrix(before), matrix(after), after.size(2) * after.size(3));
+        change = of_entry > change || std::isnan(of_entry) ? of_entry : change;
+      }
+    }
+  });
+  return changes;
 }
 
 /// Change of the association in an update, without storing associations. Let P and P' be two successive
@@ -316,7 +381,8 @@ private:
 
   std::vector<double> lower_bound(const at::Tensor& after, const at::Tensor& next) {
     if (!spread_.defined()) {
-      spread_ = norms_of((args_.stored - args_.stored.mean(2, true)) * args_.update_scale);
+      const at::Tensor centred = args_.stored - args_.stored.mean(2, true);
+      spread_ = norms_of(args_.update_scale.defined() ? centred * args_.update_scale : centred);
     }
     const double epsilon = args_.query.scalar_type() == at::kFloat ? std::numeric_limits<float>::epsilon()
                                                                    : std::numeric_limits<double>::epsilon();
@@ -328,42 +394,77 @@ private:
                                    const Heads& heads) const {
     const bool all = heads.size() == static_cast<size_t>(args_.query.size(1));
     const auto picked = [&](const at::Tensor& of_heads) {
-      return flatten_heads(select_heads(of_heads, heads, all));
+      const at::Tensor some = select_heads(of_heads, heads, all);
+      return some.expand({args_.batch, -1, -1, -1}).flatten(0, 1);
     };
-    return max_over_batch(ops::association_change(picked(before), picked(after), picked(args_.stored),
-                                                  args_.key_padding_mask, picked(args_.attention_mask))
-                              .view({args_.query.size(0), static_cast<int64_t>(heads.size())}));
+    const at::Tensor mask = select_heads(args_.attention_mask, heads, all);
+    return max_over_batch(ops::association_change(picked(before) * args_.beta, picked(after) * args_.beta,
+                                                  picked(args_.stored), args_.key_padding_mask,
+                                                  mask.defined() ? mask.flatten(0, 1) : mask)
+                              .view({args_.batch, static_cast<int64_t>(heads.size())}));
   }
 
   const HeadAssociationArgs& args_;
   at::Tensor spread_; ///< beta ||K - mean of K||, [N, H]
 };
 
-/// Forward and backward by ops::associate; no association is stored.
+/// The given heads of `weights`, which has those of `of` only.
+at::Tensor select_of(const at::Tensor& weights, const Heads& of, const Heads& heads) {
+  if (!weights.defined() || of.size() == heads.size()) {
+    return weights;
+  }
+  Heads positions;
+  for (const int64_t head : heads) {
+    positions.push_back(std::ranges::find(of, head) - of.begin());
+  }
+  return weights.index_select(1, index_of(positions, weights)).contiguous();
+}
+
+/// Forward and backward by ops::associate_heads. No association is kept for backward; of a small problem, the
+/// associations of two successive states are, because their difference is then computed fastest.
 HeadAssociation associate_streaming(const HeadAssociationArgs& given) {
+  constexpr int64_t kMaxWeights = 1 << 20, kManyStates = 16;
   HeadAssociationArgs args = given;
-  args.stored = given.stored.contiguous(); // once, instead of at every update
   UpdateSchedule schedule(args);
   AssociationChange change(args);
-  at::Tensor before, state = args.query;
-  for (Heads heads = schedule.active(); !heads.empty();) {
+  at::Tensor before, before_weights, weights, state = args.query;
+  Heads heads = schedule.active();
+  if (!heads.empty() && args.batch * state.size(2) >= kManyStates) {
+    args.stored = given.stored.contiguous(); // once, instead of at every update
+  }
+  if (args.key_padding_mask.defined() || args.attention_mask.defined()) { // have the batch of the call
+    args.stored = args.stored.expand({args.batch, -1, -1, -1});
+  }
+  if (given.value.is_same(given.stored)) {
+    args.value = args.stored;
+  }
+  const bool keeps_weights = ops::has_kernel(state) && !needs_gradient(args.attention_mask) &&
+                             args.batch * state.size(1) * state.size(2) * args.stored.size(2) <= kMaxWeights;
+  while (!heads.empty()) {
     const bool all = schedule.all(heads);
-    at::Tensor next = replace_heads(state, heads, all,
-                                    streamed(args, heads, all, state, args.stored) *
-                                        select_heads(args.update_scale, heads, all));
+    at::Tensor readout =
+        streamed(args, heads, all, state, args.stored, 0, keeps_weights ? &weights : nullptr);
+    if (args.update_scale.defined()) {
+      readout = readout * select_heads(args.update_scale, heads, all);
+    }
+    at::Tensor next = replace_heads(expanded_to(state, readout.size(0), all), heads, all, readout);
     if (before.defined()) { // the next state gives the lower bound of the last update's change
-      schedule.record_changes(heads, change.of(heads, before, state, next));
-      heads = schedule.active();
+      schedule.record_changes(heads, keeps_weights ? change_of_weights(before_weights, weights)
+                                                   : change.of(heads, before, state, next));
+      const Heads updated = std::exchange(heads, schedule.active());
       if (heads.empty()) {
         break;
       }
       const bool still_all = schedule.all(heads);
-      next = replace_heads(state, heads, still_all, select_heads(next, heads, still_all));
+      weights = select_of(weights, updated, heads);
+      next = replace_heads(expanded_to(state, next.size(0), still_all), heads, still_all,
+                           select_heads(next, heads, still_all));
     }
     schedule.count_update(heads);
     before = state;
     state = next;
-    heads = schedule.active();
+    const Heads updated = std::exchange(heads, schedule.active());
+    before_weights = select_of(std::exchange(weights, at::Tensor()), updated, heads);
   }
   return {.readout = streamed(args, {}, true, state, args.value, args.dropout),
           .updates = schedule.updates(),

@@ -12,12 +12,17 @@
 
 namespace mneme::nn {
 
-/// N batch, H heads, L queries, S stored patterns. Tensors may be expanded (stride 0).
+/// N batch, H heads, L queries, S stored patterns. Tensors may be expanded (stride 0), and N of query, stored
+/// and value may be 1.
 struct HeadAssociationArgs {
   const char* layer;        ///< name of the layer, for error messages
-  at::Tensor query;         ///< [N, H, L, d], scaled by beta
+  int64_t batch;            ///< N
+  at::Tensor query;         ///< [N, H, L, d]
   at::Tensor stored, value; ///< [N, H, S, d], [N, H, S, e]
-  at::Tensor update_scale;  ///< [1, 1 or H, 1, 1 or d]: beta of an updated state
+  double beta = 1;          ///< inverse temperature of all heads
+  /// [1, 1 or H, 1, 1 or d]: factors of an updated state besides beta, as the query has been multiplied by
+  /// those of the initial state; undefined: none.
+  at::Tensor update_scale = {};
   /// bool [1, H, 1, 1], heads with infinite beta, in which only the best match gets weight; undefined: none.
   at::Tensor hardmax_heads = {};
   /// Key padding mask, bool [N, S], true: ignored; undefined: none.

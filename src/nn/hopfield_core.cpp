@@ -2,12 +2,14 @@
 
 #include "mneme/nn/hopfield_core.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <ATen/Functions.h>
 #include <torch/nn/init.h>
 
 #include "mneme/ops/associate_normed.h"
+#include "mneme/ops/attention_plan.h"
 #include "mneme/ops/backend.h"
 #include "mneme/ops/constants.h"
 #include "mneme/ops/linear.h"
@@ -52,14 +54,64 @@ at::Tensor linear(const NormedPatterns& input, const at::Tensor& weight, const a
                        : ops::linear(input.patterns, weight, bias);
 }
 
-/// Rows [first, first + count), and advances `first` by `count`; undefined if `all` is.
-at::Tensor next_rows(const at::Tensor& all, int64_t& first, int64_t count) {
-  if (!all.defined()) {
-    return {};
+/// One of several projections of the same rows.
+struct RowProjection {
+  const NormedPatterns& input;
+  at::Tensor weight, bias; ///< [F, E], [F]; bias: undefined if there is none
+};
+
+/// Projects the same rows [.., E] by several projections; their norms have the same epsilon. The rows are
+/// normalised once, without weight and bias of the norms, which are folded into the projections. Returns
+/// [.., F] of each projection, views of one tensor.
+std::vector<at::Tensor> project_jointly(const std::vector<RowProjection>& projections) {
+  std::vector<at::Tensor> weights, biases;
+  std::vector<int64_t> sizes;
+  for (const RowProjection& p : projections) {
+    weights.push_back(p.input.gain.defined() ? p.weight * p.input.gain : p.weight);
+    biases.push_back(
+        p.input.bias.defined() ? at::linear(p.input.bias.unsqueeze(0), p.weight, p.bias).squeeze(0) : p.bias);
+    sizes.push_back(p.weight.size(0));
+    if (!biases.back().defined()) {
+      biases.back() = at::zeros({sizes.back()}, p.weight.options().requires_grad(false));
+    }
   }
-  first += count;
-  return all.narrow(0, first - count, count);
+  const NormedPatterns& first = projections[0].input;
+  return linear({.patterns = first.patterns, .epsilon = first.epsilon}, at::cat(weights), at::cat(biases))
+      .split_with_sizes(sizes, -1);
 }
+
+bool have_same_rows(const NormedPatterns& a, const NormedPatterns& b) {
+  return a.patterns.is_same(b.patterns) && a.epsilon == b.epsilon;
+}
+
+/// The projections of a core: views of its parameters. Weights and biases of static inputs are undefined or
+/// empty, those of a core without them undefined.
+struct CoreProjections {
+  struct Projection {
+    at::Tensor weight, bias;
+  };
+  Projection query, key, value;
+
+  explicit CoreProjections(const HopfieldCoreImpl& core)
+      : query{core.q_proj_weight, {}}, key{core.k_proj_weight, {}}, value{core.v_proj_weight, {}} {
+    const HopfieldCoreOptions& options = core.options;
+    const CoreSizes sizes = core_sizes(options);
+    const int64_t space = options.num_heads() * sizes.head.value_or(0),
+                  patterns = options.num_heads() * sizes.pattern.value_or(0);
+    const int64_t q_rows = options.query_as_static() ? 0 : space,
+                  k_rows = options.key_as_static() ? 0 : space;
+    // Split once: the gradient of a split is one concatenation, those of three slices three matrices of zeros.
+    if (core.in_proj_weight.defined()) {
+      const std::vector<at::Tensor> parts = core.in_proj_weight.split_with_sizes(
+          {q_rows, k_rows, core.in_proj_weight.size(0) - q_rows - k_rows});
+      query.weight = parts[0], key.weight = parts[1], value.weight = parts[2];
+    }
+    if (core.in_proj_bias.defined()) { // has a bias of the value even if that is static
+      const std::vector<at::Tensor> parts = core.in_proj_bias.split_with_sizes({q_rows, k_rows, patterns});
+      query.bias = parts[0], key.bias = parts[1], value.bias = parts[2];
+    }
+  }
+};
 
 /// Appends a row [1, H, 1, d] to patterns [N, H, S, d].
 at::Tensor append_row(const at::Tensor& patterns, const at::Tensor& row) {
@@ -70,10 +122,18 @@ at::Tensor broadcast_batch(const at::Tensor& heads, int64_t batch) {
   return heads.expand({batch, heads.size(1), heads.size(2), heads.size(3)});
 }
 
+/// [N, H, L, a] . [H, a, b] -> [N, H, L, b]. at::matmul would copy the matrices for every batch entry.
+at::Tensor matmul_per_head(const at::Tensor& states, const at::Tensor& matrices) {
+  const int64_t batch = states.size(0), heads = states.size(1), length = states.size(2);
+  const at::Tensor by_head = states.transpose(0, 1).reshape({heads, batch * length, states.size(3)});
+  return at::bmm(by_head, matrices).view({heads, batch, length, matrices.size(2)}).transpose(0, 1);
+}
+
 /// Beta as factors of states [N, H, L, d].
 struct Scale {
-  at::Tensor initial;       ///< [1, 1 or H, 1, 1 or d], for the association of the initial state
-  at::Tensor updated;       ///< [1, 1 or H, 1, 1 or d], for associations of updated states
+  double common = 1;        ///< of all states
+  at::Tensor initial;       ///< [1, 1 or H, 1, 1 or d], besides `common`, of the initial state; undefined: 1
+  at::Tensor updated;       ///< [1, 1 or H, 1, 1 or d], besides `common`, of updated states; undefined: 1
   at::Tensor hardmax_heads; ///< bool [1, H, 1, 1], heads with infinite beta; undefined if there are none
 };
 
@@ -139,6 +199,12 @@ Scale published_scale(const at::Tensor& beta, int64_t features, bool query_as_st
 Scale scale_of(const HopfieldCoreCall& call, const HopfieldCoreOptions& options, const at::Tensor& query) {
   Scale scale;
   std::vector<double> numbers = call.scaling.value_or(1.0).values();
+  const bool has_published_factors = options.compat() && numbers.size() > 1;
+  if (!call.scaling_tensor.defined() && !has_published_factors && std::isfinite(numbers[0]) &&
+      std::ranges::all_of(numbers, [&](double beta) { return beta == numbers[0]; })) {
+    scale.common = numbers[0];
+    return scale;
+  }
   if (std::any_of(numbers.begin(), numbers.end(), [](double beta) { return std::isinf(beta); })) {
     std::vector<double> infinite;
     for (double& beta : numbers) {
@@ -162,15 +228,6 @@ Scale scale_of(const HopfieldCoreCall& call, const HopfieldCoreOptions& options,
     scale.initial = scale.updated = beta.view({1, -1, 1, 1});
   }
   return scale;
-}
-
-/// True if folding needs less work. Folded, every query is compared with all E features of a row; otherwise
-/// every row is projected to d features per head first.
-bool is_folding_faster(const at::Tensor& query, const at::Tensor& rows, int64_t head_features,
-                       bool batch_first) {
-  const int64_t batch = batch_first ? 0 : 1;
-  const bool same_batch = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
-  return same_batch && rows.numel() > 0 && query.numel() > 0 && query.size(1 - batch) <= head_features;
 }
 
 } // namespace
@@ -356,11 +413,9 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
   const int64_t heads = options.num_heads();
   const CoreSizes sizes = core_sizes(options);
   const int64_t space = heads * sizes.head.value_or(0), patterns = heads * sizes.pattern.value_or(0);
-  int64_t weight_row = 0, bias_row = 0;
-  const auto projected = [&](const NormedPatterns& input, const at::Tensor& own_weight, int64_t rows) {
-    const at::Tensor weight =
-        in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, rows) : own_weight;
-    return linear(input, weight, next_rows(in_proj_bias, bias_row, rows));
+  const CoreProjections in(*this);
+  const auto projected = [](const NormedPatterns& input, const CoreProjections::Projection& projection) {
+    return linear(input, projection.weight, projection.bias);
   };
   const auto unprojected = [&](const NormedPatterns& input) {
     const at::Tensor patterns_first = batch_first ? layer_norm(input) : layer_norm(input).transpose(0, 1);
@@ -370,31 +425,56 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
     }
     return patterns_first.unsqueeze(1).expand({-1, heads, -1, -1});
   };
-  const auto with_heads =
-      [&](const at::Tensor& input) { // contiguous by head, the order in which they are read
-        return split_heads(input, heads, batch_first).contiguous();
-      };
+  const auto with_heads = [&](const at::Tensor& input) { return split_heads(input, heads, batch_first); };
 
-  Heads result;
-  result.query =
-      options.query_as_static() ? unprojected(query) : with_heads(projected(query, q_proj_weight, space));
-  NormedPatterns from_value = value;
-  if (options.key_as_static()) {
-    result.key = unprojected(key);
-  } else {
-    const at::Tensor weight =
-        in_proj_weight.defined() ? next_rows(in_proj_weight, weight_row, space) : k_proj_weight;
-    const at::Tensor bias = next_rows(in_proj_bias, bias_row, space);
-    result.key = with_heads(linear(key, weight, bias));
-    if (options.value_as_connected()) {
-      from_value = {.patterns = linear(value, weight, bias)};
+  // At most three projections of the same rows: of the value, the key, and if its rows are the same the query.
+  const bool has_key_and_value =
+      !options.key_as_static() && !options.value_as_static() && !options.value_as_connected();
+  std::vector<RowProjection> joint;
+  if (has_key_and_value && have_same_rows(key, value)) {
+    const bool with_query = !options.query_as_static() && have_same_rows(query, key);
+    const int64_t rows = key.patterns.size(0) * key.patterns.size(1);
+    if (ops::is_joint_projection_faster({.rows = rows,
+                                         .features = key.patterns.size(2),
+                                         .outputs = (with_query ? 2 : 1) * space + patterns,
+                                         .projections = with_query ? 3 : 2,
+                                         .has_norm = key.epsilon.has_value()})) {
+      if (with_query) {
+        joint.push_back({query, in.query.weight, in.query.bias});
+      }
+      joint.push_back({key, in.key.weight, in.key.bias});
+      joint.push_back({value, in.value.weight, in.value.bias});
     }
   }
-  if (!options.value_as_static()) {
-    result.value = with_heads(projected(from_value, v_proj_weight, patterns));
+
+  Heads result;
+  if (joint.size() < 3) {
+    result.query = options.query_as_static() ? unprojected(query) : with_heads(projected(query, in.query));
+  }
+  if (!joint.empty()) {
+    const std::vector<at::Tensor> parts = project_jointly(joint);
+    if (joint.size() == 3) {
+      result.query = with_heads(parts[0]);
+    }
+    result.key = with_heads(parts[joint.size() - 2]);
+    result.value = with_heads(parts[joint.size() - 1]);
   } else {
-    result.value = options.value_as_connected() && !options.key_as_static() ? with_heads(from_value.patterns)
-                                                                            : unprojected(value);
+    NormedPatterns from_value = value;
+    if (options.key_as_static()) {
+      result.key = unprojected(key);
+    } else {
+      result.key = with_heads(projected(key, in.key));
+      if (options.value_as_connected()) {
+        from_value = {.patterns = projected(value, in.key)};
+      }
+    }
+    if (!options.value_as_static()) {
+      result.value = with_heads(projected(from_value, in.value));
+    } else {
+      result.value = options.value_as_connected() && !options.key_as_static()
+                         ? with_heads(from_value.patterns)
+                         : unprojected(value);
+    }
   }
   if (options.normalize_pattern()) {
     const auto in_space = [&](const at::Tensor& states) {
@@ -432,8 +512,24 @@ bool HopfieldCoreImpl::can_fold(const at::Tensor& query, const NormedRows& store
       std::all_of(scaling.begin(), scaling.end(), [](double b) { return std::isfinite(b); });
   return options.streaming() && options.separation() == ops::Separation::softmax && !call.need_weights &&
          only_projected && has_common_mask && one_step && ops::has_kernel(query) &&
-         (stored.source ||
-          is_folding_faster(query, stored.rows, *core_sizes(options).head, call.batch_first));
+         (stored.source || is_folding_faster(query, stored.rows, call.batch_first));
+}
+
+bool HopfieldCoreImpl::is_folding_faster(const at::Tensor& query, const at::Tensor& rows,
+                                         bool batch_first) const {
+  const int64_t batch = batch_first ? 0 : 1;
+  const CoreSizes sizes = core_sizes(options);
+  const bool has_same_batch = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
+  return has_same_batch && rows.numel() > 0 && query.numel() > 0 &&
+         ops::is_folding_faster({.bags = rows.size(batch),
+                                 .query_bags = query.size(batch),
+                                 .states = query.size(1 - batch),
+                                 .rows = rows.size(1 - batch),
+                                 .features = rows.size(2),
+                                 .heads = options.num_heads(),
+                                 .head_size = *sizes.head,
+                                 .value_size = *sizes.pattern,
+                                 .bytes_per_number = rows.element_size()});
 }
 
 at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const NormedRows& stored,
@@ -442,24 +538,22 @@ at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const N
     return {};
   }
   const CoreSizes sizes = core_sizes(options);
-  const int64_t heads = options.num_heads(), space = heads * *sizes.head, patterns = heads * *sizes.pattern;
-  const auto weight = [&](const at::Tensor& own, int64_t first, int64_t rows) {
-    return in_proj_weight.defined() ? in_proj_weight.narrow(0, first, rows) : own;
-  };
-  const auto bias = [&](int64_t first, int64_t rows) {
-    return in_proj_bias.defined() ? in_proj_bias.narrow(0, first, rows) : at::Tensor();
-  };
+  const int64_t heads = options.num_heads();
+  const CoreProjections in(*this);
   const auto times = [](const at::Tensor& x, const at::Tensor& gain) {
     return gain.defined() ? x * gain : x;
   };
-  const at::Tensor key_weight = weight(k_proj_weight, space, space).unflatten(0, {heads, *sizes.head});
-  const at::Tensor value_weight =
-      weight(v_proj_weight, 2 * space, patterns).unflatten(0, {heads, *sizes.pattern}).transpose(1, 2);
+  const at::Tensor key_weight = in.key.weight.unflatten(0, {heads, *sizes.head});
+  const at::Tensor value_weight = in.value.weight.unflatten(0, {heads, *sizes.pattern}).transpose(1, 2);
 
-  at::Tensor state =
-      split_heads(linear(query, weight(q_proj_weight, 0, space), bias(0, space)), heads, call.batch_first);
-  state = state * scale_of(call, options, state).initial;
-  at::Tensor folded = times(at::matmul(state, key_weight), stored.key_gain); // [N, H, L, E]
+  at::Tensor state = split_heads(linear(query, in.query.weight, in.query.bias), heads, call.batch_first);
+  const Scale scale = scale_of(call, options, state);
+  if (scale.initial.defined()) {
+    state = state * scale.initial;
+  } else if (scale.common != 1) {
+    state = state * scale.common;
+  }
+  at::Tensor folded = times(matmul_per_head(state, key_weight), stored.key_gain); // [N, H, L, E]
   if (stored.key_bias.defined()) {
     folded = folded + 0 * stored.key_bias; // adds the same to all scores of a query, so its gradient is 0
   }
@@ -476,9 +570,9 @@ at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const N
   if (stored.value_bias.defined()) {
     mean_rows = mean_rows + stored.value_bias;
   }
-  at::Tensor readout = at::matmul(mean_rows, value_weight);
+  at::Tensor readout = matmul_per_head(mean_rows, value_weight);
   if (in_proj_bias.defined()) {
-    readout = readout + bias(2 * space, patterns).view({heads, 1, *sizes.pattern});
+    readout = readout + in.value.bias.view({heads, 1, *sizes.pattern});
   }
   // If all rows are masked, the readout is 0, without the bias.
   if (stored.source && stored.source->count() == 0) {
@@ -536,14 +630,18 @@ HopfieldCoreResult HopfieldCoreImpl::forward_normed(const NormedPatterns& normed
                                         key.size(call.batch_first ? 1 : 0)](const at::Tensor& mask) {
     return mask.defined() && added > 0 ? at::constant_pad_nd(mask, {0, added}) : mask;
   };
-  heads.query = heads.query * scale.initial;
+  if (scale.initial.defined()) {
+    heads.query = heads.query * scale.initial;
+  }
   const auto batches = {heads.query.size(0), heads.key.size(0), heads.value.size(0)};
   const int64_t n = std::min(batches) == 0 ? 0 : std::max(batches);
   const HeadAssociation association = associate_heads(
       {.layer = kLayer,
-       .query = broadcast_batch(heads.query, n),
-       .stored = broadcast_batch(heads.key, n),
-       .value = broadcast_batch(heads.value, n),
+       .batch = n,
+       .query = n == 0 ? broadcast_batch(heads.query, n) : heads.query,
+       .stored = n == 0 ? broadcast_batch(heads.key, n) : heads.key,
+       .value = n == 0 ? broadcast_batch(heads.value, n) : heads.value,
+       .beta = scale.common,
        .update_scale = scale.updated,
        .hardmax_heads = scale.hardmax_heads,
        .key_padding_mask = with_added_rows(bool_key_padding_mask(inputs)),

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include <ATen/Functions.h>
+#include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "mneme/ops/linear.h"
@@ -55,6 +56,12 @@ public:
 at::Tensor normed_linear(const at::Tensor& patterns, const at::Tensor& gain, const at::Tensor& shift,
                          double epsilon, const at::Tensor& weight, const at::Tensor& bias) {
   const auto optional = [](const at::Tensor& t) { return t.defined() ? OptionalTensor(t) : std::nullopt; };
+  // Numbers from which on a normalised copy costs more, in memory, than computing the norm again in backward.
+  constexpr int64_t kMinRecomputed = 1 << 18;
+  if (!at::GradMode::is_enabled() || patterns.numel() < kMinRecomputed) {
+    return at::linear(at::layer_norm(patterns, {patterns.size(-1)}, optional(gain), optional(shift), epsilon),
+                      weight, optional(bias));
+  }
   return NormedLinear::apply(patterns, optional(gain), optional(shift), weight, optional(bias), epsilon);
 }
 

@@ -7,8 +7,8 @@
 
 namespace mneme::nn {
 
-/// linear(layer_norm(patterns)) over the last dimension. Saves only the patterns; the backward pass
-/// recomputes the norm. Double backward is supported.
+/// linear(layer_norm(patterns)) over the last dimension. Of many patterns, saves only the patterns; the
+/// backward pass recomputes the norm. Double backward is supported.
 ///
 /// Shapes  patterns [..., E]; weight and bias of the norm: gain, shift [E], undefined: 1 and 0; of the
 ///         projection: weight [F, E], bias [F], undefined: 0

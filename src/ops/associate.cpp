@@ -22,6 +22,7 @@
 #include "mneme/ops/backend.h"
 #include "ops/attention_masks.h"
 #include "ops/checks.h"
+#include "ops/head_attention.h"
 #include "ops/row_chunks.h"
 #include "ops/softmax_readout.h"
 
@@ -54,12 +55,12 @@ void check_beta(const at::Tensor& beta, const Checks::Named& query) {
 
 using OptionalTensor = std::optional<at::Tensor>;
 
-/// Checks all arguments. Returns the masks of the call.
+/// Checks all arguments but beta. Returns the masks of the call.
 AttentionMasks checked_masks(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
-                             const at::Tensor& beta, const OptionalTensor& key_padding_mask,
-                             const OptionalTensor& attention_mask, double dropout) {
+                             const OptionalTensor& key_padding_mask, const OptionalTensor& attention_mask,
+                             double dropout) {
   kChecks.probability("dropout", dropout);
-  const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value}, t{"beta", beta};
+  const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value};
   for (const Checks::Named& input : {q, s, v}) {
     kChecks.defined(input, kDimensions);
     kChecks.dimensions(input, 3, kDimensions, "Use unsqueeze(0) on a single batch.");
@@ -88,20 +89,27 @@ AttentionMasks checked_masks(const at::Tensor& query, const at::Tensor& stored, 
                           " features, at least 1 of 1 is needed."),
                  "An empty memory has no readout.");
   }
-  check_beta(beta, q);
-  if (beta.numel() != 1) {
-    for (const Checks::Named& input : {q, s, v}) {
-      if (beta.dim() == 1 && input.tensor.size(0) != 1) {
-        kChecks.same_size(input, 0, t, 0, "batches", "Pass one beta, or one per batch.");
-      }
-    }
-  }
   int64_t batches = 1;
   for (const at::Tensor& input : {query, stored, value}) {
     batches = input.size(0) == 1 ? batches : input.size(0);
   }
   return {kChecks, key_padding_mask.value_or(at::Tensor()), attention_mask.value_or(at::Tensor()), q, s,
           batches};
+}
+
+/// checked_masks, and checks beta.
+AttentionMasks checked_masks(const at::Tensor& query, const at::Tensor& stored, const at::Tensor& value,
+                             const at::Tensor& beta, const OptionalTensor& key_padding_mask,
+                             const OptionalTensor& attention_mask, double dropout) {
+  AttentionMasks masks = checked_masks(query, stored, value, key_padding_mask, attention_mask, dropout);
+  const Checks::Named q{"query", query}, s{"stored", stored}, v{"value", value}, t{"beta", beta};
+  check_beta(beta, q);
+  for (const Checks::Named& input : {q, s, v}) {
+    if (beta.numel() != 1 && beta.dim() == 1 && input.tensor.size(0) != 1) {
+      kChecks.same_size(input, 0, t, 0, "batches", "Pass one beta, or one per batch.");
+    }
+  }
+  return masks;
 }
 
 /// query * beta. Scaling the queries is cheaper than scaling the scores, of which there are S / D times as
@@ -289,23 +297,15 @@ at::Tensor associate_with_gradient(const at::Tensor& query, const at::Tensor& st
       kernels::PhiloxDropout{dropout, static_cast<uint64_t>(dropout_seed)});
 }
 
-/// beta of the options as a tensor.
-at::Tensor beta_of(const AssociateOptions& options, const at::Tensor& query) {
-  if (options.beta_tensor.defined()) {
-    if (options.beta) {
-      kChecks.fail(c10::str("beta is given as a number (", *options.beta, ") and as a tensor (shape ",
-                            options.beta_tensor.sizes(), ")."),
-                   "Set one of them only.");
-    }
-    return options.beta_tensor;
-  }
+/// beta of the options, unless it is a tensor.
+double beta_of(const AssociateOptions& options, const at::Tensor& query) {
   const double beta = options.beta.value_or(
       1.0 / std::sqrt(static_cast<double>(query.dim() == 3 ? std::max<int64_t>(query.size(2), 1) : 1)));
   if (!std::isfinite(beta) || beta <= 0) {
     kChecks.fail(c10::str("beta is ", beta, ", but must be finite and > 0."),
                  "Leave it out to get 1 / sqrt(features).");
   }
-  return at::full({1}, beta, query.options().requires_grad(false));
+  return beta;
 }
 
 } // namespace
@@ -332,13 +332,32 @@ at::Tensor associate(const at::Tensor& query, const at::Tensor& stored, const at
     kChecks.defined(input, kDimensions);
   }
   kChecks.floating_point({"query", query});
-  static const auto op = c10::Dispatcher::singleton()
-                             .findSchemaOrThrow("mneme::associate", "")
-                             .typed<decltype(associate_plain)>();
   const auto optional = [](const at::Tensor& mask) {
     return mask.defined() ? OptionalTensor(mask) : std::nullopt;
   };
-  return op.call(query, stored, value, beta_of(options, query), optional(options.key_padding_mask),
+  at::Tensor beta = options.beta_tensor;
+  if (beta.defined()) {
+    if (options.beta) {
+      kChecks.fail(c10::str("beta is given as a number (", *options.beta, ") and as a tensor (shape ",
+                            beta.sizes(), ")."),
+                   "Set one of them only.");
+    }
+  } else {
+    const double number = beta_of(options, query);
+    if (has_kernel(query) && value.scalar_type() == query.scalar_type() && query.numel() > 0 &&
+        value.numel() > 0 && !needs_gradient(options.attention_mask)) {
+      const AttentionMasks masks = checked_masks(query, stored, value, optional(options.key_padding_mask),
+                                                 optional(options.attention_mask), options.dropout);
+      return head_attention(query.unsqueeze(1), stored.unsqueeze(1), value.unsqueeze(1), number, masks,
+                            {options.dropout, static_cast<uint64_t>(options.dropout_seed)})
+          .squeeze(1);
+    }
+    beta = at::full({1}, number, query.options().requires_grad(false));
+  }
+  static const auto op = c10::Dispatcher::singleton()
+                             .findSchemaOrThrow("mneme::associate", "")
+                             .typed<decltype(associate_plain)>();
+  return op.call(query, stored, value, beta, optional(options.key_padding_mask),
                  optional(options.attention_mask), options.dropout, options.dropout_seed);
 }
 

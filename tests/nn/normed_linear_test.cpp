@@ -49,7 +49,8 @@ TEST(NormedLinear, EqualsLayerNormAndLinearAndSupportsDoubleBackward) {
   const at::Tensor x = random_tensor({3, 4, 6}, 1) * 2 + 1, gain = random_tensor({6}, 2),
                    shift = random_tensor({6}, 3), weight = random_tensor({5, 6}, 4),
                    bias = random_tensor({5}, 5), none;
-  for (const at::Tensor& input : {x, x.transpose(0, 1)}) {
+  const at::Tensor many = random_tensor({3, 15'000, 6}, 6); // the norm is recomputed in backward
+  for (const at::Tensor& input : {x, x.transpose(0, 1), many, many.transpose(0, 1)}) {
     for (const std::vector<at::Tensor>& rest : std::vector<std::vector<at::Tensor>>{
              {gain, shift, weight, bias}, {none, none, weight, bias}, {gain, shift, weight, none}}) {
       const std::vector<at::Tensor> inputs = {input, rest[0], rest[1], rest[2], rest[3]};

@@ -80,8 +80,11 @@ private:
   at::Tensor update_unconverged(MemoryRetrieval& result) const;
   at::Tensor update_all(MemoryRetrieval& result) const;
 
+  at::Tensor max_square() const; ///< largest squared norm of a stored pattern
+
   AssociativeMemoryOptions options_;
   at::Tensor stored_, values_;
+  at::Tensor max_square_; ///< undefined while empty, and if the patterns require a gradient
 };
 
 } // namespace mneme::nn

@@ -200,6 +200,7 @@ private:
   /// [N, H, L, e] -> output
   at::Tensor project_output(const at::Tensor& readout, bool batch_first);
   bool can_fold(const at::Tensor& query, const NormedRows& stored, const HopfieldCoreCall& call) const;
+  bool is_folding_faster(const at::Tensor& query, const at::Tensor& rows, bool batch_first) const;
 };
 TORCH_MODULE(HopfieldCore);
 

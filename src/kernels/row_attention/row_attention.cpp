@@ -1,0 +1,591 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/row_attention/row_attention.h"
+
+#include <algorithm>
+
+#include "kernels/export.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/row_attention/row_attention.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/aligned_allocator.h>
+#include <hwy/highway.h>
+
+#include "kernels/first_lanes-inl.h"
+#include "kernels/philox-inl.h"
+#include "kernels/score_mask-inl.h"
+#include "kernels/softmax_weight-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // other kernels define the same names
+
+template <class T> using Lanes = hn::ScalableTag<T>;
+
+/// Accumulators: 16 vectors where the target has 32 vector registers, else 8.
+constexpr int kRegisterRows = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM ? 4 : 2;
+
+/// Four accumulators.
+template <class T> struct Four {
+  using V = hn::Vec<Lanes<T>>;
+  V a, b, c, e;
+
+  static HWY_INLINE Four Zero() {
+    const V zero = hn::Zero(Lanes<T>());
+    return {zero, zero, zero, zero};
+  }
+  HWY_INLINE void AddProduct(V factor, V xa, V xb, V xc, V xe) {
+    a = hn::MulAdd(factor, xa, a);
+    b = hn::MulAdd(factor, xb, b);
+    c = hn::MulAdd(factor, xc, c);
+    e = hn::MulAdd(factor, xe, e);
+  }
+};
+
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+/// Adds the halves of a vector until one block of 128 bits is left.
+template <class D, class V> HWY_INLINE auto SumOfBlocks(D d, V v) {
+  if constexpr (hn::MaxLanes(D()) * sizeof(hn::TFromD<D>) <= 16) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return SumOfBlocks(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+#endif
+
+/// to [4] = scale * the sums of the lanes of the four vectors. The vectors are transposed while they are
+/// added.
+template <class T> HWY_INLINE void StoreSums(const Four<T>& v, T scale, T* to) {
+  const Lanes<T> d;
+#if HWY_TARGET == HWY_SCALAR || HWY_HAVE_SCALABLE
+  to[0] = scale * hn::GetLane(hn::SumOfLanes(d, v.a)), to[1] = scale * hn::GetLane(hn::SumOfLanes(d, v.b));
+  to[2] = scale * hn::GetLane(hn::SumOfLanes(d, v.c)), to[3] = scale * hn::GetLane(hn::SumOfLanes(d, v.e));
+#else
+  const hn::Full128<T> block;
+  const auto factor = hn::Set(block, scale);
+  const auto ab = hn::Add(hn::InterleaveLower(d, v.a, v.b), hn::InterleaveUpper(d, v.a, v.b)),
+             ce = hn::Add(hn::InterleaveLower(d, v.c, v.e), hn::InterleaveUpper(d, v.c, v.e));
+  if constexpr (sizeof(T) == 8) {
+    hn::StoreU(hn::Mul(SumOfBlocks(d, ab), factor), block, to);
+    hn::StoreU(hn::Mul(SumOfBlocks(d, ce), factor), block, to + 2);
+  } else {
+    const hn::Repartition<uint64_t, decltype(d)> pairs;
+    const auto ab_pairs = hn::BitCast(pairs, ab), ce_pairs = hn::BitCast(pairs, ce);
+    const auto sums = hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab_pairs, ce_pairs)),
+                              hn::BitCast(d, hn::InterleaveUpper(pairs, ab_pairs, ce_pairs)));
+    hn::StoreU(hn::Mul(SumOfBlocks(d, sums), factor), block, to);
+  }
+#endif
+}
+
+/// out [kRows][4] = scale * dot products of kRows rows of a and four rows of b.
+template <int kRows, class T>
+HWY_INLINE void DotTile(const StridedRows<const T>& a, const T* const b[4], int64_t size, T scale,
+                        const StridedRows<T>& out) {
+  const Lanes<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  auto s0 = Four<T>::Zero(), s1 = s0, s2 = s0, s3 = s0;
+  const T *b0 = b[0], *b1 = b[1], *b2 = b[2], *b3 = b[3];
+  const auto add = [&](auto load, int64_t i) HWY_ATTR {
+    const auto xa = load(b0 + i), xb = load(b1 + i), xc = load(b2 + i), xe = load(b3 + i);
+    s0.AddProduct(load(a.data + i), xa, xb, xc, xe);
+    if constexpr (kRows > 1) {
+      s1.AddProduct(load(a.data + a.stride + i), xa, xb, xc, xe);
+    }
+    if constexpr (kRows > 2) {
+      s2.AddProduct(load(a.data + 2 * a.stride + i), xa, xb, xc, xe);
+    }
+    if constexpr (kRows > 3) {
+      s3.AddProduct(load(a.data + 3 * a.stride + i), xa, xb, xc, xe);
+    }
+  };
+  int64_t i = 0;
+  for (; i + n <= size; i += n) {
+    add([d](const T* from) HWY_ATTR { return hn::LoadU(d, from); }, i);
+  }
+  if (i < size) {
+    add([d, tail = size - i](const T* from) HWY_ATTR { return LoadFirst(d, from, tail); }, i);
+  }
+  StoreSums(s0, scale, out.data);
+  if constexpr (kRows > 1) {
+    StoreSums(s1, scale, out.data + out.stride);
+  }
+  if constexpr (kRows > 2) {
+    StoreSums(s2, scale, out.data + 2 * out.stride);
+  }
+  if constexpr (kRows > 3) {
+    StoreSums(s3, scale, out.data + 3 * out.stride);
+  }
+}
+
+/// out [rows][count] = scale * dot products of the rows of a and of b. Rows of `out` are long enough for
+/// `count` rounded up to 4.
+template <class T>
+HWY_INLINE void DotRows(const StridedRows<const T>& a, int64_t rows, const StridedRows<const T>& b,
+                        int64_t count, int64_t size, T scale, const StridedRows<T>& out) {
+  for (int64_t s = 0; s < count; s += 4) {
+    const auto b_row = [&](int64_t i) HWY_ATTR { return b.row(HWY_MIN(s + i, count - 1)); };
+    const T* const four[4] = {b_row(0), b_row(1), b_row(2), b_row(3)};
+    int64_t r = 0;
+    for (; r + kRegisterRows <= rows; r += kRegisterRows) {
+      DotTile<kRegisterRows>(StridedRows<const T>{a.row(r), a.stride}, four, size, scale,
+                             StridedRows<T>{out.row(r) + s, out.stride});
+    }
+    for (; r < rows; ++r) {
+      DotTile<1>(StridedRows<const T>{a.row(r), a.stride}, four, size, scale,
+                 StridedRows<T>{out.row(r) + s, out.stride});
+    }
+  }
+}
+
+/// Weights of rows: weight(row, inner) = data[row * row_stride + inner * inner_stride].
+template <class T> struct Weights {
+  const T* data;
+  int64_t row_stride, inner_stride;
+};
+
+/// out [kRows][columns of kVectors vectors] (+)= sum over inner of weight(row, inner) * b[inner]. `tail` > 0:
+/// the only vector has that many columns.
+template <int kRows, int kVectors, class T>
+HWY_INLINE void WeightedTile(const Weights<T>& w, const StridedRows<const T>& b, int64_t inner, int64_t tail,
+                             bool adds, const StridedRows<T>& out) {
+  const Lanes<T> d;
+  using V = hn::Vec<Lanes<T>>;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  auto s0 = Four<T>::Zero(), s1 = s0, s2 = s0, s3 = s0;
+  const auto load = [&](const T* from) HWY_ATTR {
+    return kVectors == 1 && tail > 0 ? LoadFirst(d, from, tail) : hn::LoadU(d, from);
+  };
+  const T *row = b.data, *weight = w.data;
+  for (int64_t k = 0; k < inner; ++k, row += b.stride, weight += w.inner_stride) {
+    const V x0 = load(row);
+    const V x1 = kVectors > 1 ? hn::LoadU(d, row + n) : x0;
+    const V x2 = kVectors > 2 ? hn::LoadU(d, row + 2 * n) : x0,
+            x3 = kVectors > 2 ? hn::LoadU(d, row + 3 * n) : x0;
+    const auto add = [&](Four<T>& sums, T factor) HWY_ATTR {
+      const V f = hn::Set(d, factor);
+      sums.a = hn::MulAdd(f, x0, sums.a);
+      if constexpr (kVectors > 1) {
+        sums.b = hn::MulAdd(f, x1, sums.b);
+      }
+      if constexpr (kVectors > 2) {
+        sums.c = hn::MulAdd(f, x2, sums.c);
+        sums.e = hn::MulAdd(f, x3, sums.e);
+      }
+    };
+    add(s0, weight[0]);
+    if constexpr (kRows > 1) {
+      add(s1, weight[w.row_stride]);
+    }
+    if constexpr (kRows > 2) {
+      add(s2, weight[2 * w.row_stride]);
+      add(s3, weight[3 * w.row_stride]);
+    }
+  }
+  const auto put = [&](V sum, T* to) HWY_ATTR {
+    const V total = adds ? hn::Add(load(to), sum) : sum;
+    if (kVectors == 1 && tail > 0) {
+      StoreFirst(total, d, to, tail);
+    } else {
+      hn::StoreU(total, d, to);
+    }
+  };
+  const auto put_row = [&](const Four<T>& sums, T* to) HWY_ATTR {
+    put(sums.a, to);
+    if constexpr (kVectors > 1) {
+      put(sums.b, to + n);
+    }
+    if constexpr (kVectors > 2) {
+      put(sums.c, to + 2 * n);
+      put(sums.e, to + 3 * n);
+    }
+  };
+  put_row(s0, out.data);
+  if constexpr (kRows > 1) {
+    put_row(s1, out.data + out.stride);
+  }
+  if constexpr (kRows > 2) {
+    put_row(s2, out.data + 2 * out.stride);
+    put_row(s3, out.data + 3 * out.stride);
+  }
+}
+
+/// WeightedTile for all columns.
+template <int kRows, class T>
+HWY_INLINE void WeightedColumns(const Weights<T>& w, const StridedRows<const T>& b, int64_t inner,
+                                int64_t columns, bool adds, const StridedRows<T>& out) {
+  const int64_t n = static_cast<int64_t>(hn::Lanes(Lanes<T>()));
+  // With 32 registers: 4 x 4 accumulators, with 16: 4 x 2; a single row always has 4.
+  constexpr int kVectors = kRows == 1 || kRegisterRows == 4 ? 4 : 2;
+  int64_t c = 0;
+  const auto b_at = [&](int64_t column) HWY_ATTR { return StridedRows<const T>{b.data + column, b.stride}; };
+  const auto out_at = [&](int64_t column) HWY_ATTR { return StridedRows<T>{out.data + column, out.stride}; };
+  for (; c + kVectors * n <= columns; c += kVectors * n) {
+    WeightedTile<kRows, kVectors>(w, b_at(c), inner, 0, adds, out_at(c));
+  }
+  for (; c + 2 * n <= columns; c += 2 * n) {
+    WeightedTile<kRows, 2>(w, b_at(c), inner, 0, adds, out_at(c));
+  }
+  for (; c < columns; c += n) {
+    WeightedTile<kRows, 1>(w, b_at(c), inner, columns - c < n ? columns - c : 0, adds, out_at(c));
+  }
+}
+
+/// out [rows][columns] (+)= weights [rows][inner] . b [inner][columns]
+template <class T>
+HWY_INLINE void WeightedRows(const Weights<T>& w, int64_t rows, const StridedRows<const T>& b, int64_t inner,
+                             int64_t columns, bool adds, const StridedRows<T>& out) {
+  // The rows of b that are multiplied with all weights stay in the cache, and rounding errors grow with the
+  // tile instead of with the whole sum.
+  constexpr int64_t kTile = 64;
+  int64_t k = 0;
+  do {
+    const int64_t count = HWY_MIN(kTile, inner - k);
+    const StridedRows<const T> tile{b.row(k), b.stride};
+    const auto weights_of = [&](int64_t row) HWY_ATTR {
+      return Weights<T>{w.data + row * w.row_stride + k * w.inner_stride, w.row_stride, w.inner_stride};
+    };
+    int64_t r = 0;
+    for (; r + 4 <= rows; r += 4) {
+      WeightedColumns<4>(weights_of(r), tile, count, columns, adds || k > 0,
+                         StridedRows<T>{out.row(r), out.stride});
+    }
+    for (; r + 2 <= rows; r += 2) {
+      WeightedColumns<2>(weights_of(r), tile, count, columns, adds || k > 0,
+                         StridedRows<T>{out.row(r), out.stride});
+    }
+    for (; r < rows; ++r) {
+      WeightedColumns<1>(weights_of(r), tile, count, columns, adds || k > 0,
+                         StridedRows<T>{out.row(r), out.stride});
+    }
+    k += count;
+  } while (k < inner);
+}
+
+/// Unmasked stored patterns: all, those before the padding at the end, or copies of those that are not
+/// masked.
+template <class T> class UnmaskedRows {
+public:
+  UnmaskedRows(const ScoreMask<T>& mask, int64_t num_stored) : count_(num_stored), num_stored_(num_stored) {
+    if (mask.key_padding_mask == nullptr) {
+      return;
+    }
+    int64_t unmasked = 0, last = -1;
+    for (int64_t s = 0; s < num_stored; ++s) {
+      if (mask.key_padding_mask[s] == 0) {
+        ++unmasked;
+        last = s;
+      }
+    }
+    count_ = unmasked;
+    if (last + 1 != unmasked) {
+      indices_ = hwy::AllocateAligned<int64_t>(static_cast<size_t>(HWY_MAX(unmasked, 1)));
+      for (int64_t s = 0, i = 0; s < num_stored; ++s) {
+        if (mask.key_padding_mask[s] == 0) {
+          indices_[static_cast<size_t>(i++)] = s;
+        }
+      }
+    }
+  }
+
+  int64_t count() const { return count_; }
+  bool are_copied() const { return static_cast<bool>(indices_); }
+  HWY_INLINE int64_t Index(int64_t i) const { return indices_ ? indices_[static_cast<size_t>(i)] : i; }
+
+  using Copy = hwy::AlignedFreeUniquePtr<T[]>;
+
+  /// The unmasked rows, in place or copied to `copy`.
+  StridedRows<const T> Of(const StridedRows<const T>& all, int64_t columns, Copy& copy) const {
+    if (!are_copied()) {
+      return all;
+    }
+    copy = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(count_ * columns, 1)));
+    for (int64_t i = 0; i < count_; ++i) {
+      std::copy_n(all.row(Index(i)), columns, copy.get() + i * columns);
+    }
+    return {copy.get(), columns};
+  }
+
+  /// Where the gradients of the unmasked rows are computed: in place, or in `copy`.
+  StridedRows<T> GradientOf(const StridedRows<T>& all, int64_t columns, Copy& copy) const {
+    if (!are_copied() || all.data == nullptr) {
+      return all;
+    }
+    copy = hwy::AllocateAligned<T>(static_cast<size_t>(HWY_MAX(count_ * columns, 1)));
+    return {copy.get(), columns};
+  }
+  /// Writes gradients computed in a copy, and zeros of masked rows.
+  void WriteGradient(const StridedRows<T>& from, int64_t columns, bool adds,
+                     const StridedRows<T>& all) const {
+    if (all.data == nullptr) {
+      return;
+    }
+    int64_t next = 0;
+    for (int64_t s = are_copied() ? 0 : count_; s < num_stored_; ++s) {
+      T* to = all.row(s);
+      if (are_copied() && next < count_ && Index(next) == s) {
+        const T* row = from.row(next++);
+        for (int64_t c = 0; c < columns; ++c) {
+          to[c] = adds ? to[c] + row[c] : row[c];
+        }
+      } else if (!adds) {
+        std::fill_n(to, columns, T{0});
+      }
+    }
+  }
+
+private:
+  int64_t count_, num_stored_;
+  hwy::AlignedFreeUniquePtr<int64_t[]> indices_;
+};
+
+/// Adds the attention mask of a query to its scores, and pads them to whole vectors; a pad has weight 0.
+template <class T>
+HWY_INLINE void MaskRow(const ScoreMask<T>& mask, int64_t query, const UnmaskedRows<T>& rows, int64_t padded,
+                        T* scores) {
+  const Lanes<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d)), count = rows.count();
+  if (mask.attention_bias != nullptr) {
+    const T* bias = mask.attention_bias + query * mask.stride;
+    int64_t s = 0;
+    for (; !rows.are_copied() && s + n <= count; s += n) {
+      hn::StoreU(hn::Add(hn::LoadU(d, scores + s), hn::LoadU(d, bias + s)), d, scores + s);
+    }
+    for (; s < count; ++s) {
+      scores[s] += bias[rows.Index(s)];
+    }
+  }
+  if (mask.attention_mask != nullptr) {
+    const uint8_t* is_masked = mask.attention_mask + query * mask.stride;
+    for (int64_t s = 0; s < count; ++s) {
+      scores[s] = is_masked[rows.Index(s)] != 0 ? MaskedScore<T>() : scores[s];
+    }
+  }
+  for (int64_t s = count; s < padded; ++s) {
+    scores[s] = MaskedScore<T>();
+  }
+}
+
+/// In place: scores [padded] become normalised weights. Returns row_max and row_sum.
+template <class T> struct RowStatistics { T max, sum; };
+template <class T> HWY_INLINE RowStatistics<T> Softmax(T* scores, int64_t padded) {
+  const Lanes<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  auto max = hn::Set(d, hwy::LowestValue<T>()); // finite: -infinity minus itself would be NaN
+  for (int64_t s = 0; s < padded; s += n) {
+    max = hn::Max(max, hn::Load(d, scores + s));
+  }
+  max = hn::MaxOfLanes(d, max);
+  auto sum = hn::Zero(d);
+  for (int64_t s = 0; s < padded; s += n) {
+    const auto weight = SoftmaxWeight(d, hn::Load(d, scores + s), max);
+    hn::Store(weight, d, scores + s);
+    sum = hn::Add(sum, weight);
+  }
+  const T total = hn::GetLane(hn::SumOfLanes(d, sum));
+  const auto inverse = hn::Set(d, total == 0 ? T{0} : T{1} / total);
+  for (int64_t s = 0; s < padded; s += n) {
+    hn::Store(hn::Mul(hn::Load(d, scores + s), inverse), d, scores + s);
+  }
+  return {hn::GetLane(max), total};
+}
+
+/// Dropout factors of one query at a time.
+template <class T> class RowDropout {
+public:
+  RowDropout(const PhiloxDropout& dropout, T* buffer)
+      : dropout_(dropout), words_(reinterpret_cast<uint32_t*>(buffer)) {}
+
+  bool enabled() const { return dropout_.probability != 0; }
+
+  /// Generates the words of stored patterns 0 .. num_stored - 1 of the call.
+  HWY_INLINE void Generate(int64_t query, int64_t num_stored) {
+    const hn::ScalableTag<uint64_t> d;
+    const hn::Rebind<uint32_t, decltype(d)> low;
+    const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+    const int64_t first = dropout_.first_stored / 4, last = (dropout_.first_stored + num_stored - 1) / 4;
+    const auto row = hn::Set(d, static_cast<uint64_t>(dropout_.first_query + query));
+    const auto step = hn::Set(d, static_cast<uint64_t>(n));
+    for (int64_t group = first; group <= last; group += 3 * n) {
+      const auto a = hn::Iota(d, static_cast<uint64_t>(group)), b = hn::Add(a, step), c = hn::Add(b, step);
+      PhiloxThreeVectors(d, dropout_.seed, a, row, b, row, c, row,
+                         [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
+                           const int64_t at = group - first + vector * n;
+                           if (at <= last - first) {
+                             hn::StoreInterleaved4(x0, x1, x2, x3, low, words_ + 4 * at);
+                           }
+                         });
+    }
+  }
+
+  /// scores [count] *= factors of the generated query.
+  HWY_INLINE void Apply(const UnmaskedRows<T>& rows, T* scores) const {
+    const uint32_t* words = words_ + dropout_.first_stored % 4;
+    const uint32_t drop_threshold = dropout_.drop_threshold();
+    const T keep_scale = static_cast<T>(dropout_.keep_scale());
+    for (int64_t s = 0; s < rows.count(); ++s) {
+      scores[s] *= words[rows.Index(s)] < drop_threshold ? T{0} : keep_scale;
+    }
+  }
+
+private:
+  PhiloxDropout dropout_;
+  uint32_t* words_;
+};
+
+/// Scores of a block of queries, and other numbers per query and stored pattern.
+template <class T> struct Buffers {
+  int64_t padded, block;
+  StridedRows<T> first, second;
+  T* words;
+
+  Buffers(T* workspace, int64_t num_queries, int64_t num_stored) {
+    const int64_t n = HWY_MAX(static_cast<int64_t>(hn::Lanes(Lanes<T>())), 4);
+    padded = HWY_MAX((num_stored + n - 1) / n * n, n);
+    block = row_attention_block(num_queries, num_stored);
+    first = {workspace, padded};
+    second = {workspace + block * padded, padded};
+    words = workspace + 2 * block * padded;
+  }
+};
+
+template <class T> void Attention(const RowAttentionArgs<T>& args) {
+  const UnmaskedRows<T> unmasked(args.mask, args.num_stored);
+  typename UnmaskedRows<T>::Copy stored_copy, values_copy;
+  const auto stored = unmasked.Of(args.stored, args.size, stored_copy),
+             values = unmasked.Of(args.values, args.value_size, values_copy);
+  const int64_t count = unmasked.count();
+  const Buffers<T> buffers(args.workspace, args.num_queries, args.num_stored);
+  RowDropout<T> dropout(args.dropout, buffers.words);
+  const int64_t n = static_cast<int64_t>(hn::Lanes(Lanes<T>()));
+  const int64_t padded = (count + n - 1) / n * n;
+  for (int64_t q = 0; q < args.num_queries; q += buffers.block) {
+    const int64_t queries = HWY_MIN(buffers.block, args.num_queries - q);
+    DotRows(StridedRows<const T>{args.queries.row(q), args.queries.stride}, queries, stored, count, args.size,
+            args.beta, buffers.first);
+    for (int64_t i = 0; i < queries; ++i) {
+      T* weights = buffers.first.row(i);
+      MaskRow(args.mask, q + i, unmasked, padded, weights);
+      const RowStatistics<T> statistics = Softmax(weights, padded);
+      if (args.row_max != nullptr) {
+        args.row_max[q + i] = statistics.max;
+      }
+      if (args.row_sum != nullptr) {
+        args.row_sum[q + i] = statistics.sum;
+      }
+      if (args.weights.data != nullptr) {
+        T* to = args.weights.row(q + i);
+        if (count < args.num_stored) {
+          std::fill_n(to, args.num_stored, T{0});
+        }
+        for (int64_t s = 0; s < count; ++s) {
+          to[unmasked.Index(s)] = weights[s];
+        }
+      }
+      if (dropout.enabled() && args.num_stored > 0) {
+        dropout.Generate(q + i, args.num_stored);
+        dropout.Apply(unmasked, weights);
+      }
+    }
+    WeightedRows(Weights<T>{buffers.first.data, buffers.first.stride, 1}, queries, values, count,
+                 args.value_size, false, StridedRows<T>{args.readout.row(q), args.readout.stride});
+  }
+}
+
+template <class T> HWY_INLINE T DotOf(const T* a, const T* b, int64_t size) {
+  const Lanes<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  auto sum = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + n <= size; i += n) {
+    sum = hn::MulAdd(hn::LoadU(d, a + i), hn::LoadU(d, b + i), sum);
+  }
+  if (i < size) {
+    sum = hn::MulAdd(LoadFirst(d, a + i, size - i), LoadFirst(d, b + i, size - i), sum);
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+template <class T> void Gradient(const RowAttentionGradientArgs<T>& args) {
+  const Lanes<T> d;
+  const int64_t n = static_cast<int64_t>(hn::Lanes(d));
+  const UnmaskedRows<T> unmasked(args.mask, args.num_stored);
+  typename UnmaskedRows<T>::Copy stored_copy, values_copy, d_stored_copy, d_values_copy;
+  const auto stored = unmasked.Of(args.stored, args.size, stored_copy),
+             values = unmasked.Of(args.values, args.value_size, values_copy);
+  const auto d_stored = unmasked.GradientOf(args.d_stored, args.size, d_stored_copy),
+             d_values = unmasked.GradientOf(args.d_values, args.value_size, d_values_copy);
+  const bool adds = args.adds && !unmasked.are_copied();
+  const int64_t count = unmasked.count(), padded = (count + n - 1) / n * n;
+  const Buffers<T> buffers(args.workspace, args.num_queries, args.num_stored);
+  RowDropout<T> dropout(args.dropout, buffers.words);
+  const auto beta = hn::Set(d, args.beta);
+  for (int64_t q = 0; q < args.num_queries; q += buffers.block) {
+    const int64_t queries = HWY_MIN(buffers.block, args.num_queries - q);
+    const StridedRows<const T> query_rows{args.queries.row(q), args.queries.stride},
+        d_readout_rows{args.d_readout.row(q), args.d_readout.stride};
+    DotRows(query_rows, queries, stored, count, args.size, args.beta, buffers.first);
+    DotRows(d_readout_rows, queries, values, count, args.value_size, T{1}, buffers.second);
+    for (int64_t i = 0; i < queries; ++i) {
+      T *weights = buffers.first.row(i), *d_scores = buffers.second.row(i);
+      MaskRow(args.mask, q + i, unmasked, padded, weights);
+      for (int64_t s = count; s < padded; ++s) {
+        d_scores[s] = 0;
+      }
+      const bool uses_dropout = dropout.enabled() && args.num_stored > 0;
+      if (uses_dropout) {
+        dropout.Generate(q + i, args.num_stored);
+        dropout.Apply(unmasked, d_scores);
+      }
+      const T row_sum = args.row_sum[q + i];
+      const auto inverse_sum = hn::Set(d, row_sum == 0 ? T{0} : T{1} / row_sum),
+                 row_max = hn::Set(d, args.row_max[q + i]),
+                 delta =
+                     hn::Set(d, DotOf(args.readout.row(q + i), args.d_readout.row(q + i), args.value_size));
+      for (int64_t s = 0; s < padded; s += n) {
+        const auto weight = hn::Mul(SoftmaxWeight(d, hn::Load(d, weights + s), row_max), inverse_sum);
+        hn::Store(weight, d, weights + s);
+        hn::Store(hn::Mul(beta, hn::Mul(weight, hn::Sub(hn::Load(d, d_scores + s), delta))), d, d_scores + s);
+      }
+      if (uses_dropout) {
+        dropout.Apply(unmasked, weights);
+      }
+    }
+    const auto by_query = [&](const StridedRows<T>& rows) { return Weights<T>{rows.data, rows.stride, 1}; };
+    const auto by_stored = [&](const StridedRows<T>& rows) { return Weights<T>{rows.data, 1, rows.stride}; };
+    if (args.d_queries.data != nullptr) {
+      WeightedRows(by_query(buffers.second), queries, stored, count, args.size, false,
+                   StridedRows<T>{args.d_queries.row(q), args.d_queries.stride});
+    }
+    if (d_stored.data != nullptr) {
+      WeightedRows(by_stored(buffers.second), count, query_rows, queries, args.size, adds || q > 0, d_stored);
+    }
+    if (d_values.data != nullptr) {
+      WeightedRows(by_stored(buffers.first), count, d_readout_rows, queries, args.value_size, adds || q > 0,
+                   d_values);
+    }
+  }
+  if (args.num_queries > 0 && count < args.num_stored) {
+    unmasked.WriteGradient(d_stored, args.size, args.adds, args.d_stored);
+    unmasked.WriteGradient(d_values, args.value_size, args.adds, args.d_values);
+  }
+}
+
+MNEME_KERNEL_TYPES(Attention, RowAttentionArgs)
+MNEME_KERNEL_TYPES(Gradient, RowAttentionGradientArgs)
+
+} // namespace
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+MNEME_EXPORT_KERNEL(row_attention, Attention, RowAttentionArgs)
+MNEME_EXPORT_KERNEL(row_attention_gradient, Gradient, RowAttentionGradientArgs)
+
+} // namespace mneme::kernels
+#endif

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/ops/attention_plan.h"
+
+#include <optional>
+
+namespace mneme::ops {
+namespace {
+
+/// Nanoseconds per operation on one thread, measured on AVX-512 (Zen 4, 3.7 GHz). Only their ratios matter
+/// for the choice.
+struct Costs {
+  double call = 80;            ///< of a kernel for one problem
+  double vector_add = 0.20;    ///< multiply-add of a vector, operands in the L1 cache
+  double vector_alone = 0.45;  ///< the same, if a panel has only one vector: not enough independent sums
+  double vector_weight = 3.2;  ///< softmax weight of a vector of scores, with all its passes
+  double row = 12;             ///< reductions of a row of scores: its maximum and its sum
+  double tile_sums = 8;        ///< sums over the lanes of 16 accumulators
+  double transposed = 0.35;    ///< number copied between rows and lanes
+  double lanes_call = 350;     ///< buffers of the kernel with queries as lanes
+  double normalised = 0.35;    ///< number that passes a layer norm of LibTorch
+  double folded_weight = 1.2;  ///< number of a projection, multiplied by the weight of a norm, and copied
+  double copied_weight = 0.3;  ///< number of a projection, copied
+  double projected = 0.016;    ///< multiply-add of a matrix product of LibTorch
+  double small_product = 2500; ///< call of a matrix product or another operation of LibTorch
+  double folded_row = 0.09;    ///< number of a row, moments in normed_association
+  double folded_query = 0.13;  ///< number of a row times query, scores and weighted sum in normed_association
+};
+constexpr Costs kCosts;
+
+struct Forced {
+  std::optional<AttentionStrategy> attention;
+  std::optional<bool> folds, joins;
+};
+Forced& forced() {
+  static Forced choices;
+  return choices;
+}
+
+double divided_up(int64_t count, double by) {
+  const double whole = static_cast<double>(count) / by;
+  const auto floor = static_cast<double>(static_cast<int64_t>(whole));
+  return whole > floor ? floor + 1 : floor;
+}
+
+/// One problem, one query per lane.
+double lanes_cost(const AttentionShape& n) {
+  const double lanes = 64.0 / static_cast<double>(n.bytes_per_number);
+  const double vectors = divided_up(n.queries, lanes);
+  const double add = n.queries <= lanes ? kCosts.vector_alone : kCosts.vector_add;
+  const auto stored = static_cast<double>(n.stored), queries = static_cast<double>(n.queries),
+             columns = static_cast<double>(n.size + n.value_size);
+  const double products = stored * columns * vectors * add, weights = stored * vectors * kCosts.vector_weight,
+               packing = queries * columns * kCosts.transposed;
+  if (!n.has_gradient) {
+    return kCosts.lanes_call + products + weights + packing;
+  }
+  // Backward: scores and their gradients, then three products; packs queries, readouts and their gradients.
+  return 2 * kCosts.lanes_call + 3.5 * products + 2 * weights + 4 * packing;
+}
+
+/// One problem, one row of scores per query.
+double rows_cost(const AttentionShape& n) {
+  const double lanes = 64.0 / static_cast<double>(n.bytes_per_number);
+  const auto stored = static_cast<double>(n.stored), queries = static_cast<double>(n.queries);
+  const double query_rows = divided_up(n.queries, 4) * 4, stored_rows = divided_up(n.stored, 4) * 4;
+  const double size_vectors = divided_up(n.size, lanes), value_vectors = divided_up(n.value_size, lanes);
+  const auto dots = [&](double vectors) {
+    return query_rows * stored_rows * (vectors * kCosts.vector_add + kCosts.tile_sums / 16);
+  };
+  const auto weighted = [&](double vectors) { return query_rows * stored * vectors * kCosts.vector_add; };
+  const double weights = queries * (divided_up(n.stored, lanes) * kCosts.vector_weight + kCosts.row);
+  const double forward = kCosts.call + dots(size_vectors) + weights + weighted(value_vectors);
+  if (!n.has_gradient) {
+    return forward;
+  }
+  return 2 * forward + dots(value_vectors) + 2 * weighted(size_vectors);
+}
+
+} // namespace
+
+double estimated_cost(AttentionStrategy strategy, const AttentionShape& shape) {
+  return static_cast<double>(shape.problems) *
+         (strategy == AttentionStrategy::lanes ? lanes_cost(shape) : rows_cost(shape));
+}
+
+AttentionStrategy chosen_strategy(const AttentionShape& shape) {
+  if (forced().attention) {
+    return *forced().attention;
+  }
+  return lanes_cost(shape) < rows_cost(shape) ? AttentionStrategy::lanes : AttentionStrategy::rows;
+}
+
+bool is_folding_faster(const NormedAttentionShape& n) {
+  if (forced().folds) {
+    return *forced().folds;
+  }
+  const auto numbers = static_cast<double>(n.bags * n.rows * n.features); // of all rows
+  const auto queries = static_cast<double>(n.heads * n.states), features = static_cast<double>(n.features);
+  const auto head_features = static_cast<double>(n.head_size + n.value_size);
+  const double wide = static_cast<double>(n.bytes_per_number) / 4;
+  // Forward and backward compute about three times as much as forward alone, either way.
+  const double folded_states = static_cast<double>(n.query_bags * n.head_size + n.bags * n.value_size) *
+                                   queries * features * kCosts.projected +
+                               8 * kCosts.small_product / wide;
+  const double folded =
+      wide * (numbers * (kCosts.folded_row + queries * kCosts.folded_query) + folded_states);
+  const AttentionShape attention{.problems = n.bags * n.heads,
+                                 .queries = n.states,
+                                 .stored = n.rows,
+                                 .size = n.head_size,
+                                 .value_size = n.value_size,
+                                 .bytes_per_number = n.bytes_per_number,
+                                 .has_gradient = false};
+  const double projected = wide * (2 * numbers * kCosts.normalised + numbers * static_cast<double>(n.heads) *
+                                                                         head_features * kCosts.projected) +
+                           4 * kCosts.small_product + estimated_cost(chosen_strategy(attention), attention);
+  return folded < projected;
+}
+
+bool is_joint_projection_faster(const JointProjectionShape& n) {
+  if (forced().joins) {
+    return *forced().joins;
+  }
+  const double weights = static_cast<double>(n.outputs * n.features) *
+                         (n.has_norm ? kCosts.folded_weight : kCosts.copied_weight);
+  const auto saved = static_cast<double>(n.projections - 1);
+  const double norms = n.has_norm ? saved * static_cast<double>(n.rows * n.features) * kCosts.normalised : 0;
+  return weights < norms + saved * kCosts.small_product;
+}
+
+ForcedStrategy::ForcedStrategy(AttentionStrategy strategy) {
+  forced().attention = strategy;
+}
+ForcedStrategy::ForcedStrategy(bool folds, bool joins) {
+  forced().folds = folds;
+  forced().joins = joins;
+}
+ForcedStrategy::~ForcedStrategy() {
+  forced() = {};
+}
+
+} // namespace mneme::ops
