@@ -2,7 +2,7 @@
 
 #include "json/strict_json.h"
 
-#include <set>
+#include <unordered_set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -10,6 +10,72 @@
 #include "mneme/core/error.h"
 
 namespace mneme {
+namespace {
+
+/// Checks nesting depth and keys, without building the document. The callback of nlohmann's parser could do
+/// this while the document is built, but takes quadratic time for lists of many objects.
+template <class Json> class Checker : public nlohmann::json_sax<Json> {
+public:
+  using typename nlohmann::json_sax<Json>::number_integer_t;
+  using typename nlohmann::json_sax<Json>::number_unsigned_t;
+  using typename nlohmann::json_sax<Json>::number_float_t;
+  using typename nlohmann::json_sax<Json>::string_t;
+  using typename nlohmann::json_sax<Json>::binary_t;
+
+  explicit Checker(int max_depth) : max_depth_(max_depth) {}
+  const std::string& problem() const { return problem_; } ///< empty if there is none
+
+  bool null() override { return check_depth(); }
+  bool boolean(bool /*value*/) override { return check_depth(); }
+  bool number_integer(number_integer_t /*value*/) override { return check_depth(); }
+  bool number_unsigned(number_unsigned_t /*value*/) override { return check_depth(); }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return check_depth(); }
+  bool string(string_t& /*value*/) override { return check_depth(); }
+  bool binary(binary_t& /*value*/) override { return check_depth(); }
+  bool start_object(size_t /*size*/) override {
+    keys_.emplace_back();
+    return start();
+  }
+  bool key(string_t& name) override {
+    if (check_depth() && !keys_.back().insert(name).second) {
+      problem_ = fmt::format("the key {:?} occurs twice", name);
+    }
+    return problem_.empty();
+  }
+  bool end_object() override {
+    keys_.pop_back();
+    --depth_;
+    return true;
+  }
+  bool start_array(size_t /*size*/) override { return start(); }
+  bool end_array() override {
+    --depth_;
+    return true;
+  }
+  bool parse_error(size_t /*at*/, const std::string& /*token*/,
+                   const nlohmann::detail::exception& /*error*/) override {
+    return false; // reported by the parser that builds the document
+  }
+
+private:
+  bool start() {
+    const bool is_valid = check_depth();
+    ++depth_;
+    return is_valid;
+  }
+  bool check_depth() {
+    if (depth_ > max_depth_) {
+      problem_ = fmt::format("the JSON is nested more than {} levels deep", max_depth_);
+    }
+    return problem_.empty();
+  }
+
+  int max_depth_, depth_ = 0;
+  std::vector<std::unordered_set<std::string>> keys_; ///< of the open objects
+  std::string problem_;
+};
+
+} // namespace
 
 template <class Json>
 Json parse_strict_json(std::string_view text, const std::string& source, const StrictJsonOptions& options) {
@@ -17,26 +83,14 @@ Json parse_strict_json(std::string_view text, const std::string& source, const S
     throw DataError(
         fmt::format("{}: {}.{}{}", source, problem, options.advice.empty() ? "" : "\n  ", options.advice));
   };
-  std::vector<std::set<std::string>> open_objects;
-  const auto check = [&](int depth, typename Json::parse_event_t event, Json& value) {
-    if (depth > options.max_depth) {
-      fail(fmt::format("the JSON is nested more than {} levels deep", options.max_depth));
-    }
-    if (event == Json::parse_event_t::object_start) {
-      open_objects.emplace_back();
-    } else if (event == Json::parse_event_t::object_end) {
-      open_objects.pop_back();
-    } else if (event == Json::parse_event_t::key) {
-      if (const auto& key = value.template get_ref<const std::string&>();
-          !open_objects.back().insert(key).second) {
-        fail(fmt::format("the key {:?} occurs twice", key));
-      }
-    }
-    return true;
-  };
+  Checker<Json> checker(options.max_depth);
+  Json::sax_parse(text.begin(), text.end(), &checker);
+  if (!checker.problem().empty()) {
+    fail(checker.problem());
+  }
   Json parsed;
   try {
-    parsed = Json::parse(text.begin(), text.end(), check);
+    parsed = Json::parse(text.begin(), text.end());
   } catch (const typename Json::exception& error) {
     fail(fmt::format("invalid JSON ({})", error.what()));
   }
