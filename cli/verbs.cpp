@@ -12,6 +12,7 @@
   X(generate)                                                                                                \
   X(inspect)                                                                                                 \
   X(verify)                                                                                                  \
+  X(tokenize)                                                                                                \
   X(apply)                                                                                                   \
   X(data)                                                                                                    \
   X(doctor)                                                                                                  \

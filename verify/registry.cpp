@@ -16,8 +16,10 @@ namespace {
 constexpr std::array kFormats = {
     Format{"BitPatternSet", run_bit_bags},
     Format{"LatchSequenceSet", run_latch_sequences},
+    Format{"ByteLevelBpe", run_byte_level_bpe},
     Format{"beta_fit", run_beta_fit},
     Format{"beta_vs_d_n64", run_beta_vs_d},
+    Format{"bpe", run_byte_level_bpe},
     Format{"caches", run_caches},
     Format{"cap_intersection", run_cap_intersection},
     Format{"circle_intersection", run_circle_intersection},

@@ -19,6 +19,7 @@ void run_beta_fit(const GoldenValue& file, Checker& checker);
 void run_beta_vs_d(const GoldenValue& file, Checker& checker);
 void run_bit_bags(const GoldenValue& file, Checker& checker);
 void run_book_intersection(const GoldenValue& file, Checker& checker);
+void run_byte_level_bpe(const GoldenValue& file, Checker& checker);
 void run_caches(const GoldenValue& file, Checker& checker);
 void run_cap_intersection(const GoldenValue& file, Checker& checker);
 void run_circle_intersection(const GoldenValue& file, Checker& checker);

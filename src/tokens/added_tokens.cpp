@@ -10,6 +10,7 @@ namespace mneme::tokens {
 AddedTokens::AddedTokens(const std::vector<const AddedToken*>& tokens) {
   for (const AddedToken* token : tokens) {
     by_text_.emplace(token->text, token);
+    has_ordinary_ = has_ordinary_ || !token->is_special;
     std::vector<size_t>& sizes = sizes_[static_cast<unsigned char>(token->text.front())];
     if (sizes.empty()) {
       first_bytes_ += token->text.front();

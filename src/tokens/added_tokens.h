@@ -17,6 +17,7 @@ struct AddedToken {
   std::string text;               ///< not empty
   bool is_special = false;        ///< a control symbol: found only if special tokens are parsed
   bool after_normalizing = false; ///< searched once all other added tokens have been found
+  bool in_vocabulary = false;     ///< also an ordinary token, which merges may use
 };
 
 /// Occurrence of an added token in a text.
@@ -33,12 +34,14 @@ public:
   explicit AddedTokens(const std::vector<const AddedToken*>& tokens);
 
   bool empty() const { return by_text_.empty(); }
+  bool has_ordinary() const { return has_ordinary_; } ///< tokens that are not special
   AddedTokenMatch find(std::string_view text, size_t from) const;
 
 private:
   std::unordered_map<std::string_view, const AddedToken*> by_text_;
   std::array<std::vector<size_t>, 256> sizes_; ///< by first byte: the sizes of tokens, descending
   std::string first_bytes_;
+  bool has_ordinary_ = false;
 };
 
 } // namespace mneme::tokens

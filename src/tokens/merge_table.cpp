@@ -82,8 +82,8 @@ void PieceEncoder::encode_long(std::string_view piece, std::vector<int32_t>& ids
                      "  Encode it in parts.");
   }
   const auto size = static_cast<uint32_t>(piece.size()), end = size;
-  // A doubly linked list of tokens, each at the position of its first byte, and a heap of (rank, position). An
-  // entry is out of date if the rank at its position has changed.
+  // A doubly linked list of tokens, each at the position of its first byte, and a heap of (rank, position).
+  // An entry is out of date if the rank at its position has changed.
   id_at_.resize(size);
   next_.resize(size);
   previous_.resize(size);

@@ -6,9 +6,22 @@
 
 namespace mneme::tokens {
 
+SplitRule pattern_rule(const std::string& pattern) {
+  if (pattern == kGpt2Pattern) {
+    return {.kind = SplitRule::Kind::gpt2};
+  }
+  return {.kind = SplitRule::Kind::pattern,
+          .pattern_text = pattern,
+          .pattern = std::make_shared<const SplitPattern>(pattern)};
+}
+
 size_t piece_end(const SplitRule& rule, std::string_view text, size_t begin) {
   if (rule.kind == SplitRule::Kind::gpt2) {
     return gpt2_piece_end(text, begin);
+  }
+  if (rule.kind == SplitRule::Kind::pattern) {
+    const SplitPattern::Match match = rule.pattern->find(text, begin);
+    return match.begin == begin ? match.end : match.begin;
   }
   const auto is_number = [&](const Character& character) {
     return split_class_of(character.code) == SplitClass::number;

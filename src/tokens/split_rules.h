@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tokens/gpt2_split.h"
+#include "tokens/split_pattern.h"
 
 namespace mneme::tokens {
 
@@ -18,10 +19,24 @@ struct SplitRule {
     gpt2,       ///< the pattern of GPT-2
     digit,      ///< every character of \p{N} is a piece
     digit_runs, ///< every run of characters of \p{N} is a piece
+    pattern,    ///< every match of a pattern is a piece, and so is the text between matches
   };
   Kind kind = Kind::gpt2;
-  bool operator==(const SplitRule&) const = default;
+  std::string pattern_text = {};
+  std::shared_ptr<const SplitPattern> pattern = nullptr; ///< not null for Kind::pattern
+
+  bool operator==(const SplitRule& other) const {
+    return kind == other.kind && pattern_text == other.pattern_text;
+  }
 };
+
+/// Rule that splits by a pattern, or by the scanner of GPT-2 if it is that pattern.
+///
+/// Errors  UnsupportedError for patterns that SplitPattern does not support
+SplitRule pattern_rule(const std::string& pattern);
+
+inline constexpr const char* kGpt2Pattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
 struct SplitRules {
   std::vector<SplitRule> rules;  ///< each one splits the pieces of the one before; none: one piece

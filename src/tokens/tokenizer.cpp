@@ -12,6 +12,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
+#include "tokens/byte_alphabet.h"
 #include "tokens/tokenizer_state.h"
 #include "tokens/unicode.h"
 
@@ -19,7 +20,9 @@ namespace mneme::tokens {
 namespace {
 
 /// Size of the blocks of a long text that are encoded in parallel.
-constexpr size_t kBlockBytes = size_t{1} << 20;
+constexpr size_t kBlockBytes = size_t{2} << 20;
+/// Number of blocks whose ids are in memory at the same time.
+constexpr size_t kBlocksAtOnce = 16;
 
 /// Part of a text: an added token, or text between added tokens.
 struct Part {
@@ -31,7 +34,8 @@ struct Part {
 void find_added_tokens(const AddedTokens& finder, bool parse_special, std::string_view text,
                        std::vector<Part>& parts) {
   size_t begin = 0;
-  for (size_t from = 0; !finder.empty() && from < text.size();) {
+  const bool may_occur = parse_special ? !finder.empty() : finder.has_ordinary();
+  for (size_t from = 0; may_occur && from < text.size();) {
     const AddedTokenMatch match = finder.find(text, from);
     if (match.token == nullptr) {
       break;
@@ -70,12 +74,14 @@ std::vector<Part> divide_at_added_tokens(const Tokenizer::State& state, std::str
 }
 
 /// Divides long parts at places where this does not change their tokens.
-std::vector<Part> divide_long_parts(const SplitRules& rules, const std::vector<Part>& parts) {
-  const bool is_gpt2 = rules == SplitRules{.rules = {{.kind = SplitRule::Kind::gpt2}}};
+std::vector<Part> divide_long_parts(const Definition& definition, const std::vector<Part>& parts) {
+  const bool is_gpt2 = definition.rules == SplitRules{.rules = {{.kind = SplitRule::Kind::gpt2}}};
+  const bool is_bytes =
+      definition.rules == SplitRules{} && definition.merges.empty() && !definition.ignore_merges;
   std::vector<Part> divided;
   for (Part part : parts) {
-    while (is_gpt2 && part.token == nullptr && part.text.size() > kBlockBytes) {
-      const size_t end = gpt2_division(part.text, kBlockBytes);
+    while ((is_gpt2 || is_bytes) && part.token == nullptr && part.text.size() > kBlockBytes) {
+      const size_t end = is_bytes ? kBlockBytes : gpt2_division(part.text, kBlockBytes);
       divided.push_back({part.text.substr(0, end)});
       part.text.remove_prefix(end);
     }
@@ -246,6 +252,20 @@ void encode_parts(const Tokenizer::State& state, std::span<const Part> parts, st
   }
 }
 
+/// Parts of about kBlockBytes.
+std::vector<std::span<const Part>> blocks_of(std::span<const Part> parts) {
+  std::vector<std::span<const Part>> blocks;
+  while (!parts.empty()) {
+    size_t count = 0;
+    for (size_t bytes = 0; count < parts.size() && bytes < kBlockBytes; ++count) {
+      bytes += parts[count].text.size();
+    }
+    blocks.push_back(parts.first(count));
+    parts = parts.subspan(count);
+  }
+  return blocks;
+}
+
 } // namespace
 
 Tokenizer Tokenizer::bytes() {
@@ -261,41 +281,41 @@ int64_t Tokenizer::vocab_size() const {
 }
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOptions& options) const {
-  const std::vector<Part> parts = divide_long_parts(
-      state_->definition.rules, divide_at_added_tokens(*state_, text, options.parse_special));
-  // Blocks of parts with about kBlockBytes each; block i begins with part number starts[i].
-  std::vector<size_t> starts{0};
-  size_t bytes = 0;
-  for (size_t i = 0; i < parts.size(); ++i) {
-    if (bytes >= kBlockBytes) {
-      starts.push_back(i);
-      bytes = 0;
-    }
-    bytes += parts[i].text.size();
-  }
-  starts.push_back(parts.size());
-  std::vector<std::vector<int32_t>> blocks(starts.size() - 1);
-  const auto encode_block = [&](size_t block) {
-    encode_parts(*state_, std::span(parts).subspan(starts[block], starts[block + 1] - starts[block]),
-                 blocks[block]);
-  };
-  if (blocks.size() == 1) {
-    encode_block(0);
-    return std::move(blocks[0]);
-  }
-  parallel_for(static_cast<int64_t>(blocks.size()), 1,
-               [&](int64_t begin, int64_t) { encode_block(static_cast<size_t>(begin)); });
-  size_t size = 0;
-  for (const std::vector<int32_t>& block : blocks) {
-    size += block.size();
-  }
   std::vector<int32_t> ids;
-  ids.reserve(size);
-  for (std::vector<int32_t>& block : blocks) {
-    ids.insert(ids.end(), block.begin(), block.end());
-    block = {};
-  }
+  encode_blocks(text, options, [&](std::vector<int32_t> block) {
+    if (ids.empty()) {
+      ids = std::move(block);
+    } else {
+      ids.insert(ids.end(), block.begin(), block.end());
+    }
+  });
   return ids;
+}
+
+void Tokenizer::encode_blocks(std::string_view text, const EncodeOptions& options,
+                              const std::function<void(std::vector<int32_t>)>& use) const {
+  const Definition& definition = state_->definition;
+  if (options.add_special && !definition.before_text.empty()) {
+    use(definition.before_text);
+  }
+  const std::vector<Part> parts =
+      divide_long_parts(definition, divide_at_added_tokens(*state_, text, options.parse_special));
+  const std::vector<std::span<const Part>> blocks = blocks_of(parts);
+  std::vector<std::vector<int32_t>> ids(std::min(blocks.size(), kBlocksAtOnce));
+  for (size_t first = 0; first < blocks.size(); first += ids.size()) {
+    const size_t count = std::min(ids.size(), blocks.size() - first);
+    parallel_for(static_cast<int64_t>(count), 1, [&](int64_t begin, int64_t) {
+      const auto i = static_cast<size_t>(begin);
+      ids[i].clear();
+      encode_parts(*state_, blocks[first + i], ids[i]);
+    });
+    for (size_t i = 0; i < count; ++i) {
+      use(std::move(ids[i]));
+    }
+  }
+  if (options.add_special && !definition.after_text.empty()) {
+    use(definition.after_text);
+  }
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids) const {
@@ -314,6 +334,11 @@ std::string_view Tokenizer::token_bytes(int32_t id) const {
                     id, vocab_size()));
   }
   return state_->definition.tokens[static_cast<size_t>(id)];
+}
+
+std::string Tokenizer::token_text(int32_t id) const {
+  const std::string_view bytes = token_bytes(id);
+  return state_->added_of_id[static_cast<size_t>(id)] != nullptr ? std::string(bytes) : to_alphabet(bytes);
 }
 
 bool Tokenizer::is_special(int32_t id) const {
@@ -344,9 +369,9 @@ int64_t Tokenizer::text_bytes(std::span<const int32_t> ids) const {
   return bytes;
 }
 
-std::vector<std::string> Tokenizer::split(std::string_view text) const {
+std::vector<std::string> Tokenizer::split(std::string_view text, const EncodeOptions& options) const {
   std::vector<std::string> pieces;
-  for (const Part& part : divide_at_added_tokens(*state_, text, false)) {
+  for (const Part& part : divide_at_added_tokens(*state_, text, options.parse_special)) {
     if (part.token != nullptr) {
       pieces.emplace_back(part.text);
       continue;
@@ -365,6 +390,19 @@ std::vector<std::string> Tokenizer::split(std::string_view text) const {
 
 int64_t Tokenizer::num_merges() const {
   return static_cast<int64_t>(state_->definition.merges.size());
+}
+
+std::string Tokenizer::splitting() const {
+  const SplitRules& rules = state_->definition.rules;
+  std::vector<std::string> names;
+  for (const SplitRule& rule : rules.rules) {
+    names.emplace_back(rule.kind == SplitRule::Kind::gpt2      ? "the pattern of GPT-2"
+                       : rule.kind == SplitRule::Kind::pattern ? "the pattern " + rule.pattern_text
+                       : rule.kind == SplitRule::Kind::digit   ? "single digits"
+                                                               : "runs of digits");
+  }
+  return (names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", then "))) +
+         (rules.add_prefix_space ? "; a space is put in front of a text" : "");
 }
 
 std::string Tokenizer::hash() const {

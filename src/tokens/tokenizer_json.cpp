@@ -65,6 +65,14 @@ public:
     require(value_->is_null() || value_->is_boolean(), "true or false");
     return value_->is_null() ? if_absent : value_->get<bool>();
   }
+  /// Errors  UnsupportedError, also with the place in the file
+  SplitRule pattern() const {
+    try {
+      return pattern_rule(text());
+    } catch (const UnsupportedError& error) {
+      throw UnsupportedError(fmt::format("{}: {}: {}", printable(*name_), printable(path_), error.what()));
+    }
+  }
   int32_t id() const {
     require(value_->is_number_integer() && *value_ >= 0 && *value_ < kMaxVocabulary,
             "an id: a whole number from 0 on");
@@ -121,6 +129,31 @@ void parse_byte_level(const Node& node, SplitRules& rules) {
   }
 }
 
+/// The pre-tokenizer Split: matches of a pattern, or of a text, are pieces of their own.
+SplitRule parse_split(const Node& node) {
+  node.require_only({"type", "pattern", "behavior", "invert"});
+  if (node.at("behavior").text() != "Isolated") {
+    node.at("behavior").refuse();
+  }
+  if (node.at("invert").flag(false)) {
+    node.at("invert").refuse();
+  }
+  const Node pattern = node.at("pattern");
+  pattern.require_only({"Regex", "String"});
+  if (!pattern.at("Regex").is_null()) {
+    return pattern.at("Regex").pattern();
+  }
+  std::string escaped;
+  for (const char c : pattern.at("String").text()) {
+    const bool is_letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (c > ' ' && c < 127 && !is_letter) {
+      escaped += '\\';
+    }
+    escaped += c;
+  }
+  return pattern_rule(escaped);
+}
+
 /// Returns true after ByteLevel, which must come last.
 bool parse_pre_tokenizer(const Node& node, SplitRules& rules, int depth = 0) {
   if (node.is_null() || depth > 8) {
@@ -135,6 +168,10 @@ bool parse_pre_tokenizer(const Node& node, SplitRules& rules, int depth = 0) {
     node.require_only({"type", "individual_digits"});
     rules.rules.push_back({.kind = node.at("individual_digits").flag(false) ? SplitRule::Kind::digit
                                                                             : SplitRule::Kind::digit_runs});
+    return false;
+  }
+  if (type == "Split") {
+    rules.rules.push_back(parse_split(node));
     return false;
   }
   if (type != "Sequence") {
@@ -163,11 +200,59 @@ void require_no_normalizer(const Node& node) {
   }
 }
 
+/// The post-processor TemplateProcessing, for a single text: special tokens before and after it.
+void parse_template(const Node& node, Definition& definition) {
+  node.require_only({"type", "single", "pair", "special_tokens"});
+  const Node items = node.at("single");
+  items.require(items.value().is_array(), "a list");
+  bool is_after = false;
+  for (size_t i = 0; i < items.size(); ++i) {
+    const Node item = items.at(i), sequence = item.at("Sequence"), special = item.at("SpecialToken");
+    if (!sequence.is_null()) {
+      if (is_after || sequence.at("id").text() != "A") {
+        sequence.refuse();
+      }
+      is_after = true;
+      continue;
+    }
+    const Node token = node.at("special_tokens").at(special.at("id").text().c_str()), ids = token.at("ids");
+    ids.require(ids.value().is_array(), "a list of ids");
+    for (size_t k = 0; k < ids.size(); ++k) {
+      (is_after ? definition.after_text : definition.before_text).push_back(ids.at(k).id());
+    }
+  }
+  items.require(is_after, "a list with the text, \"Sequence\"");
+}
+
 void require_byte_level(const Node& node) {
   if (node.is_null() || node.at("type").value() != "ByteLevel") {
     node.refuse();
   }
   node.require_only({"type", "add_prefix_space", "trim_offsets", "use_regex"});
+}
+
+/// Post-processors add special tokens or change offsets, which mneme does not have.
+void parse_post_processor(const Node& node, Definition& definition) {
+  if (node.is_null()) {
+    return;
+  }
+  if (const json& type = node.at("type").value(); type == "TemplateProcessing") {
+    parse_template(node, definition);
+  } else if (type == "Sequence") {
+    node.require_only({"type", "processors"});
+    const Node steps = node.at("processors");
+    steps.require(steps.value().is_array(), "a list");
+    for (size_t i = 0; i < steps.size(); ++i) {
+      if (steps.at(i).at("type").value() == "TemplateProcessing" && definition.before_text.empty() &&
+          definition.after_text.empty()) {
+        parse_template(steps.at(i), definition);
+      } else {
+        require_byte_level(steps.at(i));
+      }
+    }
+  } else {
+    require_byte_level(node);
+  }
 }
 
 /// Ids of the tokens of a vocabulary, as they are written.
@@ -229,6 +314,20 @@ void set_vocabulary(Definition& definition, const Vocabulary& vocabulary, const 
     is_set[static_cast<size_t>(id)] = true;
     definition.tokens[static_cast<size_t>(id)] = std::move(bytes);
   };
+  for (AddedToken& token : definition.added) {
+    const auto found = vocabulary.find(token.text);
+    token.in_vocabulary = found != vocabulary.end();
+    if (token.in_vocabulary && found->second != token.id) {
+      node.fail(fmt::format("the added token {:?} has the id {}, but {} in the vocabulary", token.text,
+                            token.id, found->second),
+                kNotATokenizer);
+    }
+    if (token.in_vocabulary && bytes_from_alphabet(token.text).value_or(token.text) != token.text) {
+      node.fail(fmt::format("the added token {:?} is written like other bytes of the vocabulary", token.text),
+                "Use an added token of ASCII characters.");
+    }
+    set(token.id, token.text);
+  }
   for (const auto& [token, id] : vocabulary) {
     if (added_ids.contains(id)) {
       continue;
@@ -242,15 +341,6 @@ void set_vocabulary(Definition& definition, const Vocabulary& vocabulary, const 
           "Supported are byte-level vocabularies.");
     }
     set(id, std::move(*bytes));
-  }
-  for (const AddedToken& token : definition.added) {
-    const auto found = vocabulary.find(token.text);
-    if (found != vocabulary.end() && found->second != token.id) {
-      node.fail(fmt::format("the added token {:?} has the id {}, but {} in the vocabulary", token.text,
-                            token.id, found->second),
-                kNotATokenizer);
-    }
-    set(token.id, token.text);
   }
   if (const auto hole = std::ranges::find(is_set, false); hole != is_set.end()) {
     node.fail(fmt::format("no token has the id {}", hole - is_set.begin()),
@@ -306,6 +396,33 @@ void parse_added_tokens(const Node& list, Definition& definition) {
   std::ranges::sort(definition.added, {}, &AddedToken::id);
 }
 
+nlohmann::ordered_json template_json(const Definition& definition) {
+  using nlohmann::ordered_json;
+  if (definition.before_text.empty() && definition.after_text.empty()) {
+    return nullptr;
+  }
+  ordered_json single = ordered_json::array(), pair = ordered_json::array(), special = ordered_json::object();
+  const auto add_tokens = [&](const std::vector<int32_t>& ids) {
+    for (const int32_t id : ids) {
+      const std::string& token = definition.tokens[static_cast<size_t>(id)];
+      single.push_back({{"SpecialToken", {{"id", token}, {"type_id", 0}}}});
+      special[token] = {{"id", token}, {"ids", {id}}, {"tokens", {token}}};
+    }
+  };
+  add_tokens(definition.before_text);
+  single.push_back({{"Sequence", {{"id", "A"}, {"type_id", 0}}}});
+  add_tokens(definition.after_text);
+  for (const char* text : {"A", "B"}) {
+    for (ordered_json item : single) {
+      if (item.contains("Sequence")) {
+        item["Sequence"]["id"] = text;
+      }
+      pair.push_back(item);
+    }
+  }
+  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", special}};
+}
+
 } // namespace
 
 Definition parse_tokenizer_json(std::string_view text, const std::string& name) {
@@ -316,11 +433,9 @@ Definition parse_tokenizer_json(std::string_view text, const std::string& name) 
   root.at("truncation").require_one_of({nullptr});
   root.at("padding").require_one_of({nullptr});
   require_no_normalizer(root.at("normalizer"));
-  if (const Node post_processor = root.at("post_processor"); !post_processor.is_null()) {
-    require_byte_level(post_processor); // changes offsets only
-  }
   require_byte_level(root.at("decoder"));
   Definition definition;
+  parse_post_processor(root.at("post_processor"), definition);
   if (!parse_pre_tokenizer(root.at("pre_tokenizer"), definition.rules)) {
     root.at("pre_tokenizer").refuse();
   }
@@ -365,8 +480,14 @@ std::string tokenizer_json_text(const Definition& definition) {
   ordered_json steps = ordered_json::array(), last = byte_level;
   last["add_prefix_space"] = definition.rules.add_prefix_space;
   for (const SplitRule& rule : definition.rules.rules) {
-    if (rule.kind == SplitRule::Kind::gpt2) { // the last one
+    const bool is_gpt2 = rule.kind == SplitRule::Kind::gpt2;
+    if (is_gpt2 && &rule == &definition.rules.rules.back()) {
       last["use_regex"] = true;
+    } else if (is_gpt2 || rule.kind == SplitRule::Kind::pattern) {
+      steps.push_back({{"type", "Split"},
+                       {"pattern", {{"Regex", is_gpt2 ? kGpt2Pattern : rule.pattern_text}}},
+                       {"behavior", "Isolated"},
+                       {"invert", false}});
     } else {
       steps.push_back({{"type", "Digits"}, {"individual_digits", rule.kind == SplitRule::Kind::digit}});
     }
@@ -377,9 +498,9 @@ std::string tokenizer_json_text(const Definition& definition) {
 
   ordered_json added = ordered_json::array(), vocabulary = ordered_json::object(),
                merges = ordered_json::array();
-  std::vector<bool> is_added(definition.tokens.size());
+  std::vector<const AddedToken*> added_of_id(definition.tokens.size());
   for (const AddedToken& token : definition.added) {
-    is_added[static_cast<size_t>(token.id)] = true;
+    added_of_id[static_cast<size_t>(token.id)] = &token;
     added.push_back({{"id", token.id},
                      {"content", token.text},
                      {"single_word", false},
@@ -388,9 +509,12 @@ std::string tokenizer_json_text(const Definition& definition) {
                      {"normalized", token.after_normalizing},
                      {"special", token.is_special}});
   }
-  const auto written = [&](int32_t id) { return to_alphabet(definition.tokens[static_cast<size_t>(id)]); };
+  const auto written = [&](int32_t id) {
+    const std::string& token = definition.tokens[static_cast<size_t>(id)];
+    return added_of_id[static_cast<size_t>(id)] != nullptr ? token : to_alphabet(token);
+  };
   for (size_t id = 0; id < definition.tokens.size(); ++id) {
-    if (!is_added[id]) {
+    if (added_of_id[id] == nullptr || added_of_id[id]->in_vocabulary) {
       // Tokens are distinct; operator[] would compare each one with all others.
       vocabulary.get_ref<ordered_json::object_t&>().emplace_back(written(static_cast<int32_t>(id)), id);
     }
@@ -404,7 +528,7 @@ std::string tokenizer_json_text(const Definition& definition) {
                                  {"added_tokens", added},
                                  {"normalizer", nullptr},
                                  {"pre_tokenizer", pre_tokenizer},
-                                 {"post_processor", nullptr},
+                                 {"post_processor", template_json(definition)},
                                  {"decoder", byte_level},
                                  {"model",
                                   {{"type", "BPE"},

@@ -58,9 +58,15 @@ std::string hash_of(const Definition& definition) {
   add_number(static_cast<int64_t>(definition.rules.rules.size()));
   for (const SplitRule& rule : definition.rules.rules) {
     add_number(static_cast<int64_t>(rule.kind));
+    add_number(static_cast<int64_t>(rule.pattern_text.size()));
+    sum.add(rule.pattern_text);
   }
   add_number(definition.rules.add_prefix_space);
   add_number(definition.ignore_merges);
+  for (const std::vector<int32_t>& around : {definition.before_text, definition.after_text}) {
+    add_number(static_cast<int64_t>(around.size()));
+    std::ranges::for_each(around, add_number);
+  }
   return sum.digits();
 }
 
@@ -100,17 +106,17 @@ Tokenizer::State::State(Definition given, const std::string& name)
   std::unordered_set<std::string_view> texts, added_texts;
   for (size_t id = 0; id < definition.tokens.size(); ++id) {
     const std::string& token = definition.tokens[id];
-    const bool is_added = added_of_id[id] != nullptr;
+    const bool is_ordinary = added_of_id[id] == nullptr || added_of_id[id]->in_vocabulary;
     if (token.empty()) {
       fail(name, fmt::format("token {} is empty", id), kIncomplete);
     }
-    if (!(is_added ? added_texts : texts).insert(token).second) {
+    if (!(is_ordinary ? texts : added_texts).insert(token).second) {
       fail(name, fmt::format("token {} is a copy of an earlier token: {:?}", id, token), kIncomplete);
     }
-    if (!is_added && token.size() == 1) {
+    if (is_ordinary && token.size() == 1) {
       id_of_byte[static_cast<unsigned char>(token[0])] = static_cast<int32_t>(id);
     }
-    if (!is_added && definition.ignore_merges) {
+    if (is_ordinary && definition.ignore_merges) {
       id_of_token.emplace(token, static_cast<int32_t>(id));
     }
   }
@@ -119,6 +125,14 @@ Tokenizer::State::State(Definition given, const std::string& name)
       fail(name, fmt::format("the vocabulary has no token for the byte 0x{:02x}", byte),
            "Text with this byte could not be encoded. Train the tokenizer with an initial alphabet of all "
            "bytes.");
+    }
+  }
+  for (const std::vector<int32_t>& around : {definition.before_text, definition.after_text}) {
+    for (const int32_t id : around) {
+      if (static_cast<size_t>(id) >= added_of_id.size() || added_of_id[static_cast<size_t>(id)] == nullptr) {
+        fail(name, fmt::format("the tokens around a text have the id {}, which is not an added token", id),
+             kIncomplete);
+      }
     }
   }
   for (size_t rank = 0; rank < definition.merges.size(); ++rank) {

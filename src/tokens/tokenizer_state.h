@@ -26,6 +26,7 @@ struct Definition {
   std::vector<AddedToken> added;   ///< ascending ids
   SplitRules rules;
   bool ignore_merges = false; ///< a piece that is a token becomes that token, whatever the merges are
+  std::vector<int32_t> before_text, after_text; ///< added around a text if `add_special` is set
   std::optional<int32_t> end_of_text;
 };
 
@@ -40,7 +41,7 @@ struct Tokenizer::State {
   std::vector<const AddedToken*> added_of_id; ///< null for other tokens
   std::array<AddedTokens, 2> added;           ///< before and after normalizing
   MergeTable merges;
-  std::unordered_map<std::string_view, int32_t> id_of_token; ///< without added tokens; only if ignore_merges
+  std::unordered_map<std::string_view, int32_t> id_of_token; ///< ordinary tokens; only if ignore_merges
   std::string hash;
 };
 

@@ -59,6 +59,18 @@ TEST(FuzzCorpus, TorchFile) {
 TEST(FuzzCorpus, ShardIndex) {
   replay("shard_index", fuzz::shard_index);
 }
+TEST(FuzzCorpus, TokenizerJson) {
+  replay("tokenizer_json", fuzz::tokenizer_json);
+}
+TEST(FuzzCorpus, Gpt2Files) {
+  replay("gpt2_files", fuzz::gpt2_files);
+}
+TEST(FuzzCorpus, TokenFile) {
+  replay("token_file", fuzz::token_file);
+}
+TEST(FuzzCorpus, JsonLines) {
+  replay("json_lines", fuzz::json_lines);
+}
 
 } // namespace
 } // namespace mneme::data

@@ -169,6 +169,41 @@ def shard_index():
     write("one", {"weight_map": {"a.b": "pytorch_model-00001-of-00001.bin"}})
 
 
+def tokenizers():
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = [chr(b) for b in printable] + [chr(256 + i) for i in range(256 - len(printable))]
+    vocabulary = {letter: i for i, letter in enumerate([*letters, "ab", "abc", "\u0120a"])}
+    merges = [["a", "b"], ["ab", "c"], ["\u0120", "a"]]
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    special = {"id": 259, "content": "<|endoftext|>", "single_word": False, "lstrip": False, "rstrip": False,
+               "normalized": False, "special": True}
+
+    def write(name, **changes):
+        document = {"version": "1.0", "added_tokens": [special], "normalizer": None, "pre_tokenizer": byte_level,
+                    "post_processor": None, "decoder": byte_level,
+                    "model": {"type": "BPE", "vocab": vocabulary, "merges": merges}}
+        document.update(changes)
+        write_seed("tokenizer_json", name, json.dumps(document).encode())
+
+    write("gpt2")
+    write("digits", pre_tokenizer={"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, byte_level]})
+    write("whole-pieces", model={"vocab": vocabulary, "merges": ["a b", "ab c"], "ignore_merges": True})
+    text = "#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges)
+    write_seed("gpt2_files", "small", json.dumps(dict(vocabulary, **{"<|endoftext|>": 259})).encode() + b"\0" + text.encode())
+
+
+def token_files():
+    def header(vocabulary, count, width=2):
+        return b"mnemetok" + struct.pack("<IIQQQ", 1, width, vocabulary, count, 5) + bytes(range(32)) + bytes(56)
+
+    write_seed("token_file", "two-bytes", header(256, 3) + struct.pack("<3H", 0, 255, 7))
+    write_seed("token_file", "four-bytes", header(65537, 1, 4) + struct.pack("<I", 65536))
+    write_seed("token_file", "llm-c-gpt2", struct.pack("<256I", 20240520, 1, 2, *[0] * 253) + struct.pack("<2H", 1, 2))
+    write_seed("token_file", "llm-c-llama3", struct.pack("<256I", 20240801, 7, 1, *[0] * 253) + struct.pack("<I", 128000))
+    write_seed("token_file", "raw", struct.pack("<3H", 1, 2, 50256))
+    write_seed("json_lines", "two", b'{"text": "one", "id": 1}\n\n{"text": "t\\u00e9o"}\n')
+
+
 idx()
 cifar()
 csv()
@@ -179,3 +214,5 @@ safetensors()
 torch_file()
 torch_checkpoints()
 shard_index()
+tokenizers()
+token_files()

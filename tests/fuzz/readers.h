@@ -17,6 +17,9 @@
 #include "mneme/data/safetensors.h"
 #include "mneme/data/shard_index.h"
 #include "mneme/data/torch_file.h"
+#include "mneme/tokens/json_lines.h"
+#include "mneme/tokens/token_file.h"
+#include "tokens/tokenizer_json.h"
 
 namespace mneme::data::fuzz {
 
@@ -78,6 +81,55 @@ inline bool torch_file(std::span<const std::byte> bytes) {
 
 inline bool shard_index(std::span<const std::byte> bytes) {
   return try_read([&] { parse_shard_index(bytes, "fuzz"); });
+}
+
+/// A tokenizer that is read must restore every text, unless it puts a space in front.
+inline void require_round_trip(const tokens::Tokenizer& tokenizer, std::string_view text) {
+  const std::string decoded = tokenizer.decode(tokenizer.encode(text, {.parse_special = true}));
+  if (decoded != text && !tokenizer.state().definition.rules.add_prefix_space) {
+    throw std::logic_error("a text was not restored");
+  }
+}
+
+inline bool tokenizer_json(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return try_read([&] {
+    try {
+      require_round_trip(tokens::make_tokenizer(tokens::parse_tokenizer_json(text, "fuzz"), "fuzz"), text);
+    } catch (const UnsupportedError& error) {
+      throw DataError(error.what());
+    }
+  });
+}
+
+/// vocab.json and merges.txt, separated by a byte 0.
+inline bool gpt2_files(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const size_t end = std::min(text.find('\0'), text.size());
+  return try_read([&] {
+    require_round_trip(tokens::make_tokenizer(
+                           tokens::parse_gpt2_files(text.substr(0, end), "vocabulary",
+                                                    text.substr(std::min(end + 1, text.size())), "merges"),
+                           "fuzz"),
+                       text);
+  });
+}
+
+inline bool token_file(std::span<const std::byte> bytes) {
+  const auto read = [&](std::optional<tokens::TokenType> type) {
+    return try_read([&] {
+      const tokens::TokenFile file(bytes, "fuzz", type);
+      std::vector<int32_t> ids(static_cast<size_t>(file.size())); // at most the bytes of the input
+      file.read(0, ids);
+    });
+  };
+  const bool raw = read(tokens::TokenType::uint16), raw_wide = read(tokens::TokenType::uint32);
+  return read({}) || raw || raw_wide;
+}
+
+inline bool json_lines(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return try_read([&] { tokens::parse_json_lines(text, "text", "fuzz"); });
 }
 
 } // namespace mneme::data::fuzz

@@ -108,5 +108,25 @@ TEST(LeapGoldenFolder, EveryLayerAndModelAgrees) {
   EXPECT_EQ(totals(results).cases_passed, 8);
 }
 
+TEST(TokensGoldenFolder, EveryStringHasThePublishedIds) {
+  Progress silent;
+  const std::vector<FileResult> results = verify_paths(std::vector{kGolden.parent_path() / "tokens"}, silent);
+  EXPECT_EQ(results.size(), 8U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 251 + 91 + 60 + 60 + 4 * 104);
+}
+
+TEST(Gpt2Reference, EveryStringHasThePublishedIds) {
+  const std::filesystem::path file =
+      std::filesystem::path(MNEME_SOURCE_DIR).parent_path() / "shared/reference/gpt2/bpe.json";
+  if (!std::filesystem::exists(file)) {
+    GTEST_SKIP() << file << " is not present";
+  }
+  Progress silent;
+  const std::vector<FileResult> results = verify_paths(std::vector{file}, silent);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 119) << "118 strings and the table of bytes";
+}
+
 } // namespace
 } // namespace mneme::verify

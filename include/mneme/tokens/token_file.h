@@ -14,9 +14,9 @@
 ///       40     32  SHA-256 of the tokenizer (Tokenizer::hash)
 ///       72     56  zeros
 ///
-/// Two other formats are read: the .bin files of llm.c (a header of 256 numbers of 4 bytes: magic 20240520 and
-/// version 1 for ids of 2 bytes, or magic 20240801 and version 7 for ids of 4 bytes, then the number of ids),
-/// and files without a header, as nanoGPT writes them. These do not record their vocabulary.
+/// Two other formats are read: the .bin files of llm.c (a header of 256 numbers of 4 bytes: magic 20240520
+/// and version 1 for ids of 2 bytes, or magic 20240801 and version 7 for ids of 4 bytes, then the number of
+/// ids), and files without a header, as nanoGPT writes them. These do not record their vocabulary.
 #pragma once
 
 #include <cstdint>

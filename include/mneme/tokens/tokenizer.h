@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,6 +23,9 @@ struct EncodeOptions {
   /// Special tokens in the text, such as "<|endoftext|>", become their ids. By default they are plain text,
   /// so that a text from outside cannot end a document or a prompt.
   bool parse_special = false;
+  /// The tokens that the tokenizer puts around a text for its model, such as <|begin_of_text|> of Llama 3,
+  /// are added. GPT-2 has none.
+  bool add_special = false;
 };
 
 /// A vocabulary and the rules that split a text into its tokens. Immutable and thread-safe; copies share
@@ -34,12 +38,17 @@ public:
   /// Number of ids: they are 0 to vocab_size() - 1.
   int64_t vocab_size() const;
 
-  /// The ids of a text, without tokens that a model may expect before or after it. Bytes that are not valid
-  /// UTF-8 become one token each, and the text before and after them is encoded separately. Long texts are
-  /// encoded in parallel where the splitting rules permit it; ids do not depend on the number of threads.
+  /// The ids of a text. Bytes that are not valid UTF-8 become one token each, and the text before and after
+  /// them is encoded separately. Long texts that are split by the pattern of GPT-2 are encoded in parallel;
+  /// ids do not depend on the number of threads.
   ///
   /// Cost  O(n log n) for n bytes, also without spaces; memory O(n) for the ids
   std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const;
+
+  /// Calls `use` with one block of ids after the other, so that the ids of a long text need not be in memory
+  /// at once. Texts that cannot be encoded in parallel are one block.
+  void encode_blocks(std::string_view text, const EncodeOptions& options,
+                     const std::function<void(std::vector<int32_t>)>& use) const;
 
   /// The bytes of a sequence of ids. They may end within a character.
   ///
@@ -50,6 +59,12 @@ public:
   ///
   /// Errors  UsageError if the id is not in the vocabulary
   std::string_view token_bytes(int32_t id) const;
+
+  /// One token as tokenizer.json and vocab.json write it: bytes other than visible ASCII are replaced by
+  /// printable characters, such as a space by U+0120; special and added tokens are unchanged.
+  ///
+  /// Errors  UsageError if the id is not in the vocabulary
+  std::string token_text(int32_t id) const;
 
   /// True for tokens that are control symbols rather than text.
   /// Errors  UsageError if the id is not in the vocabulary
@@ -67,12 +82,15 @@ public:
   /// Errors  UsageError for ids that are not in the vocabulary
   int64_t text_bytes(std::span<const int32_t> ids) const;
 
-  /// The pieces of a text within which tokens are merged; no token crosses the border of a piece. Special
-  /// tokens are plain text.
-  std::vector<std::string> split(std::string_view text) const;
+  /// The pieces of a text within which tokens are merged; no token crosses the border of a piece. Added
+  /// tokens that are found in the text are pieces.
+  std::vector<std::string> split(std::string_view text, const EncodeOptions& options = {}) const;
 
   /// Number of merges; 0 for tokens of one byte.
   int64_t num_merges() const;
+
+  /// Description of the rules that split a text into pieces, such as "the pattern of GPT-2".
+  std::string splitting() const;
 
   /// SHA-256 of the vocabulary, merges and splitting rules, as 64 hexadecimal digits. Equal tokenizers have
   /// equal hashes, in whichever format they were stored.

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme tokenize`: trains tokenizers, and converts texts into token ids and back.
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <ostream>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "cli/bytes.h"
+#include "cli/choices.h"
+#include "cli/json_output.h"
+#include "cli/numbers.h"
+#include "cli/tokenize_info.h"
+#include "cli/verb.h"
+#include "mneme/core/atomic_file.h"
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/text.h"
+#include "mneme/data/read_file.h"
+#include "mneme/tokens/json_lines.h"
+#include "mneme/tokens/token_file.h"
+#include "mneme/tokens/train_bpe.h"
+
+namespace mneme::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using tokens::TokenFile;
+using tokens::Tokenizer;
+
+constexpr const char* kBytes = "bytes"; // name of the tokenizer with one token per byte
+constexpr const char* kSample = "Hello world! It's a  sample: caf\u00e9, 12 \u65e5\u672c.";
+
+/// Type of the ids in a token file without a header.
+enum class RawType { none, uint16, uint32 };
+
+void add_raw_type_option(CLI::App& app, RawType& target) {
+  add_choice_option<RawType>(
+      app, "--token-type", target,
+      {{"auto", RawType::none}, {"uint16", RawType::uint16}, {"uint32", RawType::uint32}},
+      "Type of the ids in a token file without a header, such as those of nanoGPT");
+}
+
+TokenFile open_token_file(const fs::path& path, RawType type) {
+  switch (type) {
+  case RawType::uint16:
+    return TokenFile(path, tokens::TokenType::uint16);
+  case RawType::uint32:
+    return TokenFile(path, tokens::TokenType::uint32);
+  case RawType::none:
+    break;
+  }
+  return TokenFile(path);
+}
+
+void add_tokenizer_option(CLI::App& app, std::string& target) {
+  app.add_option(
+         "--tokenizer", target,
+         "Folder with tokenizer.json, or with vocab.json and merges.txt; a tokenizer.json; or \"bytes\", one "
+         "token per byte")
+      ->type_name("PATH")
+      ->capture_default_str();
+}
+
+Tokenizer tokenizer_named(const std::string& name) {
+  return name == kBytes ? Tokenizer::bytes() : tokens::read_tokenizer(name);
+}
+
+/// Errors  UsageError if standard input is a terminal, where the program would seem to hang
+void require_standard_input(const char* advice) {
+  if (::isatty(STDIN_FILENO) == 1) {
+    throw UsageError(fmt::format("there is no input.\n  {}", advice));
+  }
+}
+
+/// The documents of a file: its whole text, or with `field` the texts in its lines of JSON.
+class Documents {
+public:
+  Documents(const fs::path& path, const std::string& field) {
+    if (field.empty()) {
+      bytes_ = data::read_file(path);
+    } else {
+      texts_ = tokens::read_json_lines(path, field);
+    }
+  }
+  std::vector<std::string_view> texts() const {
+    return bytes_.empty()
+               ? std::vector<std::string_view>(texts_.begin(), texts_.end())
+               : std::vector{std::string_view(reinterpret_cast<const char*>(bytes_.data()), bytes_.size())};
+  }
+
+private:
+  std::vector<std::byte> bytes_; ///< of a file without a field; not empty
+  std::vector<std::string> texts_;
+};
+
+void add_text_options(CLI::App& app, std::vector<std::string>& files, std::string& field, bool required) {
+  CLI::Option* text = app.add_option("--text", files, "Text files; - is standard input")->type_name("FILE");
+  if (required) {
+    text->required();
+  }
+  app.add_option("--field", field,
+                 "The files are JSON Lines, one object per line, with the text of a document in this field")
+      ->type_name("NAME");
+}
+
+void add_out_option(CLI::App& app, fs::path& target, const char* type, const char* help) {
+  app.add_option("--out", target, help)->type_name(type)->check([](const std::string& path) {
+    return path.empty() ? "the name is empty" : "";
+  });
+}
+
+std::string per_token(int64_t bytes, int64_t count) {
+  return count == 0
+             ? "no tokens"
+             : fmt::format("{:.2f} bytes per token", static_cast<double>(bytes) / static_cast<double>(count));
+}
+
+class Train {
+public:
+  void declare(CLI::App& app) {
+    add_text_options(app, files_, field_, true);
+    add_integer_option(app, "--vocab-size", options_.vocab_size, {.min = 257},
+                       "Number of tokens: 256 bytes, merges and special tokens");
+    add_integer_option(app, "--min-count", options_.min_count, {.min = 1},
+                       "Pairs of tokens that occur less often are not merged");
+    app.add_option("--special", options_.special_tokens, "Special tokens, which get the last ids")
+        ->type_name("TOKEN")
+        ->capture_default_str();
+    add_out_option(app, folder_, "DIR", "Output folder (default: tokenizer)");
+    app.footer("The tokenizer is byte-level BPE with the pattern of GPT-2. It does not depend on the order "
+               "of lines or\n"
+               "on the number of threads.");
+  }
+
+  ExitCode run(Context& context) {
+    std::vector<Documents> documents;
+    std::vector<std::string_view> texts;
+    for (const std::string& file : files_) {
+      documents.emplace_back(file, field_);
+      std::ranges::copy(documents.back().texts(), std::back_inserter(texts));
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const Tokenizer tokenizer = tokens::train_bpe(texts, options_, context.progress);
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    write(folder_, tokenizer);
+    int64_t bytes = 0, count = 0;
+    context.progress.start("encode", static_cast<int64_t>(texts.size()));
+    for (const std::string_view text : texts) {
+      bytes += static_cast<int64_t>(text.size());
+      tokenizer.encode_blocks(text, {.parse_special = true}, [&count](const std::vector<int32_t>& ids) {
+        count += static_cast<int64_t>(ids.size());
+      });
+      context.progress.advance();
+    }
+    context.progress.finish();
+    report(context, tokenizer, bytes, count, seconds.count());
+    return ExitCode::ok;
+  }
+
+private:
+  /// Writes the tokenizer, unless the folder contains another one.
+  static void write(const fs::path& folder, const Tokenizer& tokenizer) {
+    const fs::path file = folder / "tokenizer.json";
+    if (std::error_code error; fs::exists(file, error)) {
+      std::string found;
+      try {
+        found = tokens::read_tokenizer(file).hash();
+      } catch (const Error&) { // not a tokenizer of mneme
+      }
+      if (found != tokenizer.hash()) {
+        throw UsageError(
+            fmt::format("{} contains another tokenizer; it was not changed.\n  Choose another --out, or "
+                        "delete the file.",
+                        printable(file.string())));
+      }
+    }
+    tokens::write_tokenizer(folder, tokenizer);
+  }
+
+  void report(Context& context, const Tokenizer& tokenizer, int64_t bytes, int64_t count,
+              double seconds) const {
+    const std::string name = printable(folder_.string());
+    if (context.options.json) {
+      print_json(context.out, {{"tokenizer", name},
+                               {"vocab_size", tokenizer.vocab_size()},
+                               {"merges", tokenizer.num_merges()},
+                               {"special_tokens", options_.special_tokens},
+                               {"sha256", tokenizer.hash()},
+                               {"text_bytes", bytes},
+                               {"text_tokens", count},
+                               {"timing", {{"train_seconds", seconds}}}});
+      return;
+    }
+    if (tokenizer.vocab_size() < options_.vocab_size) {
+      context.progress.message(
+          fmt::format("The vocabulary has {} tokens instead of {}: no other pair of tokens occurs "
+                      "{} times in a word. A longer text gives more.",
+                      tokenizer.vocab_size(), options_.vocab_size, options_.min_count));
+    }
+    context.out << fmt::format(
+        "Trained on {} of text: {} tokens (256 bytes, {} merges, {} special).\n"
+        "This text has {} tokens, {}.\n"
+        "Written to {}: tokenizer.json, tokenizer_config.json, special_tokens_map.json\n\n"
+        "To use it: mneme tokenize encode --tokenizer {} \"Hello world\"\n",
+        bytes_text(static_cast<double>(bytes)), tokenizer.vocab_size(), tokenizer.num_merges(),
+        options_.special_tokens.size(), count, per_token(bytes, count), name, name);
+  }
+
+  std::vector<std::string> files_;
+  std::string field_;
+  fs::path folder_ = "tokenizer";
+  tokens::TrainBpeOptions options_;
+};
+
+class Encode {
+public:
+  void declare(CLI::App& app) {
+    app.add_option("TEXT", text_, "Text to encode; without TEXT and --text, standard input")
+        ->type_name("TEXT");
+    add_text_options(app, files_, field_, false);
+    add_tokenizer_option(app, tokenizer_);
+    app.add_flag(
+        "--parse-special", parse_special_,
+        "Special tokens in the text, such as <|endoftext|>, become their ids; otherwise they are plain text");
+    app.add_flag(
+        "--add-special", add_special_,
+        "Add the tokens that the tokenizer puts around a text, such as <|begin_of_text|> of Llama 3");
+    add_out_option(app, out_, "FILE", "Write a token file, for training, instead of printing ids");
+    app.footer(
+        "Prints the ids of every document on one line.\n"
+        "With --field, each document in a token file ends with the end-of-text token, or with a line feed "
+        "if\n"
+        "the tokenizer has none.");
+  }
+
+  ExitCode run(Context& context) {
+    const Tokenizer tokenizer = tokenizer_named(tokenizer_);
+    if (!text_.empty() && !files_.empty()) {
+      throw UsageError("TEXT and --text cannot be combined.\n  Leave out one of them.");
+    }
+    if (text_.empty() && files_.empty()) {
+      require_standard_input("Give a TEXT, name files with --text, or pipe a text to standard input.");
+      files_ = {"-"};
+    }
+    const bool to_file = !out_.empty();
+    const tokens::EncodeOptions options{.parse_special = parse_special_, .add_special = add_special_};
+    tokens::TokenFileWriter writer(tokenizer);
+    nlohmann::ordered_json documents = nlohmann::ordered_json::array();
+    const auto add = [&](std::string_view text) {
+      if (to_file) {
+        tokenizer.encode_blocks(text, options,
+                                [&writer](const std::vector<int32_t>& ids) { writer.add(ids); });
+        if (!field_.empty()) {
+          end_document(tokenizer, writer);
+        }
+        return;
+      }
+      const std::vector<int32_t> ids = tokenizer.encode(text, options);
+      if (context.options.json) {
+        nlohmann::ordered_json written = nlohmann::ordered_json::array();
+        std::ranges::transform(ids, std::back_inserter(written),
+                               [&](int32_t id) { return tokenizer.token_text(id); });
+        documents.push_back({{"bytes", text.size()}, {"ids", ids}, {"tokens", written}});
+      } else {
+        context.out << fmt::format("{}\n", fmt::join(ids, " "));
+      }
+    };
+    if (!text_.empty()) {
+      add(text_);
+    }
+    if (files_.size() > 1) {
+      context.progress.start("encode", static_cast<int64_t>(files_.size()));
+    }
+    for (const std::string& file : files_) {
+      throw_if_interrupted();
+      std::ranges::for_each(Documents(file, field_).texts(), add);
+      context.progress.advance();
+    }
+    context.progress.finish();
+    if (to_file) {
+      writer.write(out_);
+      report(context, tokenizer, writer);
+    } else if (context.options.json) {
+      print_json(context.out, {{"tokenizer", printable(tokenizer_)},
+                               {"vocab_size", tokenizer.vocab_size()},
+                               {"documents", documents}});
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  static void end_document(const Tokenizer& tokenizer, tokens::TokenFileWriter& writer) {
+    if (const auto end = tokenizer.end_of_text()) {
+      writer.add(std::vector{*end});
+    } else {
+      writer.add(tokenizer.encode("\n"));
+    }
+  }
+
+  void report(Context& context, const Tokenizer& tokenizer, const tokens::TokenFileWriter& writer) const {
+    const std::string path = printable(out_.string());
+    if (context.options.json) {
+      print_json(context.out, {{"token_file", path},
+                               {"tokenizer", printable(tokenizer_)},
+                               {"vocab_size", tokenizer.vocab_size()},
+                               {"tokens", writer.num_tokens()},
+                               {"text_bytes", writer.text_bytes()}});
+      return;
+    }
+    context.out << fmt::format("Written to {}: {} tokens of {} of text, {}, {} bytes each.\n", path,
+                               writer.num_tokens(), bytes_text(static_cast<double>(writer.text_bytes())),
+                               per_token(writer.text_bytes(), writer.num_tokens()),
+                               tokenizer.vocab_size() <= 65536 ? 2 : 4);
+  }
+
+  fs::path out_;
+  std::string text_, field_, tokenizer_ = kBytes;
+  std::vector<std::string> files_;
+  bool parse_special_ = false, add_special_ = false;
+};
+
+class Decode {
+public:
+  void declare(CLI::App& app) {
+    app.add_option("ID", ids_,
+                   "Ids to decode; without ID and --tokens, ids on standard input, separated by white space")
+        ->type_name("N");
+    app.add_option("--tokens", file_, "Token file of mneme, llm.c or nanoGPT")->type_name("FILE");
+    add_raw_type_option(app, raw_type_);
+    add_tokenizer_option(app, tokenizer_);
+    add_out_option(app, out_, "FILE", "Write the text to this file");
+    app.footer(
+        "Prints the bytes of the text; they are followed by a line feed only if the ids are arguments.");
+  }
+
+  ExitCode run(Context& context) {
+    const Tokenizer tokenizer = tokenizer_named(tokenizer_);
+    if (!ids_.empty() && !file_.empty()) {
+      throw UsageError("ID and --tokens cannot be combined.\n  Leave out one of them.");
+    }
+    if (raw_type_ != RawType::none && file_.empty()) {
+      throw UsageError("--token-type is the type of the ids in a file.\n  Name the file with --tokens.");
+    }
+    std::string text;
+    if (!file_.empty()) {
+      text = decode_file(tokenizer);
+    } else if (!ids_.empty()) {
+      text = tokenizer.decode(parse(fmt::format("{}", fmt::join(ids_, " ")), "ID"));
+    } else {
+      require_standard_input("Give ids, name a token file with --tokens, or pipe ids to standard input.");
+      text = tokenizer.decode(parse(Documents("-", "").texts().front(), "standard input"));
+    }
+    if (!out_.empty()) {
+      write_file_atomically(out_, text);
+      const std::string path = printable(out_.string());
+      if (context.options.json) {
+        print_json(context.out, {{"written", path}, {"bytes", text.size()}});
+      } else {
+        context.out << fmt::format("Written to {}: {} bytes\n", path, text.size());
+      }
+    } else if (context.options.json) {
+      print_json(context.out, {{"tokenizer", printable(tokenizer_)}, {"bytes", text.size()}, {"text", text}});
+    } else {
+      context.out << text << (ids_.empty() ? "" : "\n");
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  std::string decode_file(const Tokenizer& tokenizer) const {
+    const TokenFile file = open_token_file(file_, raw_type_);
+    file.require_vocabulary(tokenizer);
+    std::vector<int32_t> ids(size_t{1} << 16);
+    std::string text;
+    for (int64_t first = 0; first < file.size(); first += static_cast<int64_t>(ids.size())) {
+      throw_if_interrupted();
+      const auto count = std::min(static_cast<int64_t>(ids.size()), file.size() - first);
+      const std::span<int32_t> block(ids.data(), static_cast<size_t>(count));
+      file.read(first, block);
+      text += tokenizer.decode(block);
+    }
+    return text;
+  }
+
+  /// Ids that are separated by white space or commas.
+  static std::vector<int32_t> parse(std::string_view text, const char* name) {
+    constexpr const char* kSeparators = " \t\r\n,";
+    std::vector<int32_t> ids;
+    for (size_t begin = text.find_first_not_of(kSeparators); begin != std::string_view::npos;) {
+      const size_t end = std::min(text.find_first_of(kSeparators, begin), text.size());
+      ids.push_back(static_cast<int32_t>(parse_integer(
+          name, text.substr(begin, end - begin), {.min = 0, .max = std::numeric_limits<int32_t>::max()})));
+      begin = text.find_first_not_of(kSeparators, end);
+    }
+    return ids;
+  }
+
+  fs::path out_;
+  std::vector<std::string> ids_;
+  std::string file_, tokenizer_ = kBytes;
+  RawType raw_type_ = RawType::none;
+};
+
+class Info {
+public:
+  void declare(CLI::App& app) {
+    app.add_option("PATH", path_, "Tokenizer (as --tokenizer of encode), or a token file")
+        ->type_name("PATH")
+        ->capture_default_str();
+    app.add_option("--sample", sample_, "Text to split into pieces and tokens")->type_name("TEXT");
+    add_raw_type_option(app, raw_type_);
+  }
+
+  ExitCode run(Context& context) {
+    if (is_token_file() || raw_type_ != RawType::none) {
+      if (!sample_.empty()) {
+        throw UsageError("--sample is split by a tokenizer, but PATH is a token file.\n  Name a tokenizer.");
+      }
+      print_token_file_info(context, open_token_file(path_, raw_type_), path_);
+    } else {
+      print_tokenizer_info(context, tokenizer_named(path_), path_, sample_.empty() ? kSample : sample_);
+    }
+    return ExitCode::ok;
+  }
+
+private:
+  bool is_token_file() const {
+    std::ifstream file(path_, std::ios::binary);
+    std::array<char, 16> bytes{};
+    file.read(bytes.data(), bytes.size());
+    return tokens::is_token_file(std::as_bytes(std::span(bytes).first(static_cast<size_t>(file.gcount()))));
+  }
+
+  std::string path_ = kBytes, sample_;
+  RawType raw_type_ = RawType::none;
+};
+
+class Tokenize : public Verb {
+public:
+  std::string name() const override { return "tokenize"; }
+  std::string summary() const override { return "train tokenizers; convert texts into token ids and back"; }
+  bool writes_files() const override { return false; } // each subcommand has its own --out, or none
+
+  void declare(CLI::App& app) override {
+    train_app_ = app.add_subcommand("train", "learn a vocabulary from text files (byte-level BPE)");
+    train_.declare(*train_app_);
+    encode_app_ = app.add_subcommand("encode", "convert a text into token ids, printed or in a token file");
+    encode_.declare(*encode_app_);
+    decode_app_ = app.add_subcommand("decode", "convert token ids into text");
+    decode_.declare(*decode_app_);
+    info_app_ = app.add_subcommand("info", "describe a tokenizer, with a sample, or a token file");
+    info_.declare(*info_app_);
+    app.footer("For example:\n"
+               "  mneme tokenize encode \"Hello world\"\n"
+               "  mneme tokenize train --text book.txt --vocab-size 4096 --out book-tokens\n"
+               "  mneme tokenize info book-tokens");
+  }
+
+  ExitCode run(Context& context) override {
+    return train_app_->parsed()    ? train_.run(context)
+           : encode_app_->parsed() ? encode_.run(context)
+           : decode_app_->parsed() ? decode_.run(context)
+                                   : info_.run(context);
+  }
+
+private:
+  CLI::App *train_app_ = nullptr, *encode_app_ = nullptr, *decode_app_ = nullptr, *info_app_ = nullptr;
+  Train train_;
+  Encode encode_;
+  Decode decode_;
+  Info info_;
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_tokenize() {
+  return std::make_unique<Tokenize>();
+}
+
+} // namespace mneme::cli
