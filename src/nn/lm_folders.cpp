@@ -197,16 +197,4 @@ LstmForCausalLM read_lstm_model(const std::filesystem::path& model, const std::s
   return read_model<LstmForCausalLM>(folder, lstm_config_from(folder, notes), key, notes);
 }
 
-void write_matrix_leap_model(const std::filesystem::path& folder, const MatrixLeapForCausalLM& model) {
-  write_model_folder(folder, to_json(model->config), state_dict(*model));
-}
-
-void write_fastformer_model(const std::filesystem::path& folder, const FastformerForCausalLM& model) {
-  write_model_folder(folder, to_json(model->config), causal_lm_state(*model));
-}
-
-void write_lstm_model(const std::filesystem::path& folder, const LstmForCausalLM& model) {
-  write_model_folder(folder, to_json(model->config), causal_lm_state(*model));
-}
-
 } // namespace mneme::nn

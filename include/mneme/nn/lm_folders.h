@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Reads and writes LEAP with a matrix state, Fastformer and the LSTM as folders with config.json and
-/// model.safetensors, as leap_folder.h does for LEAP.
+/// Reads LEAP with a matrix state, Fastformer and the LSTM from folders with config.json and model.safetensors,
+/// as leap_folder.h does for LEAP; language::write_model writes them.
 #pragma once
 
 #include <filesystem>
@@ -29,10 +29,5 @@ FastformerForCausalLM read_fastformer_model(const std::filesystem::path& model, 
                                             std::vector<std::string>* notes = nullptr);
 LstmForCausalLM read_lstm_model(const std::filesystem::path& model, const std::string& key = "",
                                 std::vector<std::string>* notes = nullptr);
-
-/// Errors  OutputError
-void write_matrix_leap_model(const std::filesystem::path& folder, const MatrixLeapForCausalLM& model);
-void write_fastformer_model(const std::filesystem::path& folder, const FastformerForCausalLM& model);
-void write_lstm_model(const std::filesystem::path& folder, const LstmForCausalLM& model);
 
 } // namespace mneme::nn
