@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "select_rows", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu_layer", "normed_association",
+KERNELS = ["hamming", "select_rows", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu_layer", "linear", "normed_association",
            "projection_dropout", "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
 # Filters for the shapes of a kernel; kernels that are not listed run all shapes.
@@ -22,6 +22,7 @@ SHAPES = {"window_scan": "/tokens:(4096|65536)/window:(0|64|256)/threads:1", "wi
 SECTIONS = [
     ("Recall", "recall_section.py", "recall_benchmark"),
     ("Training of projections", "projection_training.py", "projection_training"),
+    ("Linear layers", "linear_section.py", "linear_costs"),
     ("Hopfield layers", "hopfield_section.py", "hopfield_benchmark"),
     ("LEAP", "leap_section.py", "leap_costs"),
     ("Training of small models", "training_section.py", "training_benchmark"),

@@ -54,6 +54,12 @@ template <class T> void BM_softmax_projection(benchmark::State& state) {
       [&] { return torch::matmul(torch::softmax(torch::matmul(queries, stored.t()), -1), values); });
 }
 
+template <class T> void BM_linear(benchmark::State& state) {
+  const int64_t rows = state.range(0), inner = state.range(1), columns = state.range(2);
+  const torch::Tensor x = numbers<T>(rows, inner), weight = numbers<T>(columns, inner);
+  run(state, rows * inner * columns, [&] { return torch::linear(x, weight); });
+}
+
 void dot_shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"queries", "stored", "size"})
       ->Args({48, 1000, 784})
@@ -72,6 +78,20 @@ void step_shapes(benchmark::internal::Benchmark* benchmark) {
       ->Args({1024, 1024, 16})
       ->Args({1024, 1024, 64});
 }
+/// Shapes of linear_benchmark.cpp.
+void linear_shapes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"rows", "inner", "columns"})
+      ->Args({4096, 256, 1024})
+      ->Args({4096, 1024, 256})
+      ->Args({1024, 256, 256})
+      ->Args({768, 64, 192})
+      ->Args({768, 128, 512})
+      ->Args({12, 128, 384})
+      ->Args({64, 64, 64})
+      ->Args({1, 256, 1024});
+}
+BENCHMARK(BM_linear<float>)->Apply(linear_shapes);
+BENCHMARK(BM_linear<double>)->Apply(linear_shapes);
 BENCHMARK(BM_dot<float>)->Apply(dot_shapes);
 BENCHMARK(BM_dot<double>)->Apply(dot_shapes);
 BENCHMARK(BM_weighted_sum<float>)->Apply(sum_shapes);

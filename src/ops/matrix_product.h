@@ -12,9 +12,9 @@ bool uses_linear_kernel(const at::Tensor& tensor);
 
 /// out = a . b (+ bias) (+ out), without autograd.
 ///
-/// Shapes  a [M, K], b [K, N], bias [N] or undefined -> out [M, N]; a and b have any strides, out is contiguous;
-///         all of the same floating-point type and device. With the kernel, bits of an element depend only on its row
-///         of a and its column of b (and bias, out)
+/// Shapes  a [M, K], b [K, N], bias [N] or undefined -> out [M, N]; a and b have any strides, out is
+///         contiguous; all of the same floating-point type and device. With the kernel, bits of an element
+///         depend only on its row of a and its column of b (and bias, out)
 void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor out, const at::Tensor& bias = {},
               bool accumulate = false);
 

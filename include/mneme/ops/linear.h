@@ -11,14 +11,14 @@ namespace mneme::ops {
 
 /// x . weight^T + bias, as at::linear.
 ///
-/// Shapes  x [..., K], weight [N, K], bias [N] or undefined -> [..., N]. Any strides: a transposed weight is read in
-///         place, and so is x unless its leading dimensions cannot be merged into one
-/// Types   float32 and float64 on the CPU use the kernel; at::linear computes other types, other devices, and calls
-///         under autocast. Differentiable in all three, also twice
+/// Shapes  x [..., K], weight [N, K], bias [N] or undefined -> [..., N]. Any strides: a transposed weight is
+///         read in place, and so is x unless its leading dimensions cannot be merged into one
+/// Types   float32 and float64 on the CPU use the kernel; at::linear computes other types, other devices, and
+///         calls under autocast. Differentiable in all three, also twice
 /// Errors  UsageError if shapes, types or devices do not match; where at::linear computes, those of LibTorch
-/// Sums    A row of the output depends only on its row of x, on weight and on bias: its bits do not depend on the
-///         other rows, nor on the number of threads. Gradients of weight and bias are sums over rows, cut at
-///         positions that depend on sizes alone
+/// Sums    A row of the output depends only on its row of x, on weight and on bias: its bits do not depend on
+///         the other rows, nor on the number of threads. Gradients of weight and bias are sums over rows, cut
+///         at positions that depend on sizes alone
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
 /// Gradients of `linear`; those that are not needed are undefined.
@@ -26,15 +26,15 @@ struct LinearGradients {
   at::Tensor x, weight, bias;
 };
 
-/// From the gradient of the output, [..., N], in the same types as `linear`. Differentiable if gradients are enabled.
-/// `needed`: gradients of x, weight and bias to compute.
+/// From the gradient of the output, [..., N], in the same types as `linear`. Differentiable if gradients are
+/// enabled. `needed`: gradients of x, weight and bias to compute.
 LinearGradients linear_backward(const at::Tensor& d_output, const at::Tensor& x, const at::Tensor& weight,
                                 std::array<bool, 3> needed);
 
 /// Implementation of all products of linear layers.
 ///
-/// `automatic` is the kernel for float32 and float64 on the CPU, for all sizes and CPUs: LibTorch's MKL is slower on AMD,
-/// and its sums depend on the number of threads on any CPU.
+/// `automatic` is the kernel for float32 and float64 on the CPU, for all sizes and CPUs: LibTorch's MKL is
+/// slower on AMD, and its sums depend on the number of threads on any CPU.
 enum class LinearBackend { automatic, kernel, libtorch };
 
 /// Selects the implementation for all later calls (tests, benchmarks). Must not be called while layers run.
