@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-// Power failures, failing disks and killed processes. MNEME_CRASH_IMAGES is the number of simulated power
-// failures; the default suits a test run of seconds.
+// Power failures, failing disks, killed processes and damaged files. The defaults suit a test run of seconds;
+// more is tested with these environment variables:
+//
+//   MNEME_CRASH_IMAGES=10000   number of simulated power failures (default: 200)
+//   MNEME_FAULT_STRIDE=1       lets every operation fail (default: every 7th)
+//   MNEME_KILLS=1000           number of killed writers (default: 15)
+//   MNEME_CUT_STRIDE=1         cuts the log at every byte (default: at every 37th)
+//   MNEME_FLIP_STRIDE=1        changes every byte of the files (default: every 23rd)
 
 #include <atomic>
 #include <csignal>
