@@ -106,7 +106,8 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
   std::vector<std::string> differences, shrunk;
   for (const auto& [name, value] : run.items()) {
     const auto found = earlier.find(name);
-    if (name == "verb" || (found != earlier.end() && *found == value)) {
+    // An empty object is the same as none: earlier versions had no such setting.
+    if (name == "verb" || (found == earlier.end() ? value.is_object() && value.empty() : *found == value)) {
       continue;
     }
     const bool grows = std::ranges::find(may_grow, name) != may_grow.end();
