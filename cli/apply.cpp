@@ -12,6 +12,7 @@
 #include "cli/json_output.h"
 #include "cli/verb.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "verify/apply_case.h"
 #include "verify/device.h"
 
@@ -26,6 +27,7 @@ public:
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
   bool out_is_file() const override { return true; }
+  bool uses_seed(const CLI::App&) const override { return false; }
   void declare(CLI::App& app) override {
     app.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors in the same folder")
         ->type_name("FILE")
@@ -40,6 +42,7 @@ public:
     if (context.options.out.empty()) {
       throw UsageError("--out is missing.\n  Give the name of the .safetensors file to write.");
     }
+    require_other_file(context.options.out);
     options_.device = verify::checked_device(options_.device);
     const std::vector<verify::WrittenTensor> written =
         verify::apply_case(case_, context.options.out, options_);
@@ -63,6 +66,21 @@ public:
   }
 
 private:
+  /// Errors  UsageError if `out` is one of the two files of the case
+  void require_other_file(const std::filesystem::path& out) const {
+    const std::filesystem::path json = case_;
+    for (const std::filesystem::path& input :
+         {json, std::filesystem::path(json).replace_extension(".safetensors")}) {
+      std::error_code missing; // a file that does not exist is not overwritten
+      if (std::filesystem::equivalent(input, out, missing)) {
+        throw UsageError(
+            fmt::format("--out {}: is a file of the case itself, which would be overwritten.\n  Give "
+                        "another name.",
+                        printable(out.string())));
+      }
+    }
+  }
+
   std::string case_;
   verify::ApplyOptions options_;
 };

@@ -24,7 +24,7 @@ Value value_of(const CLI::Option& option) {
   return type == "PATH" || type == "FILE" ? Value::path : Value::other;
 }
 
-Command to_command(const CLI::App& app, const std::vector<std::string>& path) {
+Command to_command(const CLI::App& app, const std::vector<std::string>& path, const Verb& verb) {
   Command command;
   command.name = path.back();
   command.summary = app.get_description();
@@ -33,7 +33,12 @@ Command to_command(const CLI::App& app, const std::vector<std::string>& path) {
     CommandOption converted{.names = {},
                             .help = option->get_description(),
                             .value = value_of(*option),
-                            .words = choices_of(*option)};
+                            .words = choices_of(*option),
+                            .has_many = option->get_items_expected_max() > 1};
+    if (const std::vector<std::string> words = verb.completions(option->get_name()); !words.empty()) {
+      converted.value = Value::word;
+      converted.words = words;
+    }
     for (const std::string& name : option->get_lnames()) {
       converted.names.push_back("--" + name);
     }
@@ -45,7 +50,7 @@ Command to_command(const CLI::App& app, const std::vector<std::string>& path) {
   for (const CLI::App* subcommand : app.get_subcommands([](const CLI::App*) { return true; })) {
     std::vector<std::string> subcommand_path = path;
     subcommand_path.push_back(subcommand->get_name());
-    command.subcommands.push_back(to_command(*subcommand, subcommand_path));
+    command.subcommands.push_back(to_command(*subcommand, subcommand_path, verb));
   }
   return command;
 }
@@ -54,18 +59,22 @@ Command to_command(const CLI::App& app, const std::vector<std::string>& path) {
 
 Command command_tree() {
   Command program;
-  program.options = {{{"--help"}, "Describe mneme and list its verbs", Value::none, {}},
-                     {{"--version", "-V"}, "Print the version", Value::none, {}}};
+  program.options = {{{"--help"}, "Describe mneme and list its verbs", Value::none, {}, false},
+                     {{"--version", "-V"}, "Print the version", Value::none, {}, false}};
   std::vector<std::string> verbs;
   for (const auto& verb : all_verbs()) {
     CLI::App app(verb->summary(), verb->name());
     CommonOptions options;
     declare_arguments(*verb, app, options);
-    program.subcommands.push_back(to_command(app, {verb->name()}));
+    program.subcommands.push_back(to_command(app, {verb->name()}, *verb));
     verbs.push_back(verb->name());
   }
-  program.subcommands.push_back(
-      {"help", "show the options of a verb", {"help"}, {}, {{{}, "The verb", Value::word, verbs}}, {}});
+  program.subcommands.push_back({"help",
+                                 "show the options of a verb",
+                                 {"help"},
+                                 {},
+                                 {{{}, "The verb", Value::word, verbs, false}},
+                                 {}});
   return program;
 }
 

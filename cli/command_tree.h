@@ -15,7 +15,8 @@ struct CommandOption {
   std::vector<std::string> names; ///< with their dashes; empty for a positional argument
   std::string help;
   Value value = Value::none;
-  std::vector<std::string> words; ///< permitted values if `value` is `word`
+  std::vector<std::string> words; ///< values to offer if `value` is `word`
+  bool has_many = false;          ///< accepts several values, up to the next option
 };
 
 struct Command {

@@ -13,7 +13,7 @@ namespace {
 constexpr int kMaxThreads = 1024; // with far more threads, the thread library fails and ends the process
 
 void add_common_options(CLI::App& app, CommonOptions& options, const Verb& verb) {
-  const std::string group = "Common options";
+  const std::string group = kCommonGroup;
   app.add_flag("--json", options.json, "Print the results as one JSON document")->group(group);
   if (verb.writes_files()) {
     app.add_option("--out", options.out, verb.out_is_file() ? "Output file" : "Output folder")
@@ -23,7 +23,9 @@ void add_common_options(CLI::App& app, CommonOptions& options, const Verb& verb)
         })
         ->group(group);
   }
-  add_integer_option(app, "--seed", options.seed, {}, "Random seed")->group(group);
+  if (verb.uses_seed(app)) {
+    add_integer_option(app, "--seed", options.seed, {}, "Random seed")->group(group);
+  }
   add_integer_option(app, "--threads", options.threads, {.min = 1, .max = kMaxThreads}, "Number of threads")
       ->group(group);
   app.add_flag("--quiet", options.quiet, "Do not show progress")->group(group);

@@ -7,6 +7,9 @@
 
 namespace mneme::cli {
 
+/// Heading of the common options in the help.
+inline constexpr const char* kCommonGroup = "Common options";
+
 /// Declares the arguments of the verb and the common options on `app`. If the verb has subcommands
 /// (`train latch`), the common options are declared on each of them, and a subcommand is required unless the
 /// verb has called `require_subcommand(0, 1)`. `verb` and `options` must outlive `app`.

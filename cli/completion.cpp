@@ -66,6 +66,20 @@ std::string option_pattern(const Command& command, const CommandOption& option) 
   return pattern;
 }
 
+/// Pattern of the `case` arm that matches the options with several values; a pattern that matches nothing if
+/// there are none.
+std::string many_pattern(const Command& program) {
+  std::string pattern;
+  visit(program, [&](const Command& command) {
+    for (const CommandOption& option : command.options) {
+      if (option.has_many && !option.names.empty()) {
+        pattern += (pattern.empty() ? "" : "|") + option_pattern(command, option);
+      }
+    }
+  });
+  return pattern.empty() ? "-" : pattern;
+}
+
 /// Command of the bash script that completes the value of an option.
 std::string bash_action(const CommandOption& option) {
   switch (option.value) {
@@ -84,7 +98,7 @@ std::string bash_action(const CommandOption& option) {
 std::string zsh_action(const CommandOption& option) {
   switch (option.value) {
   case Value::word:
-    return fmt::format("compadd -- {}; return", fmt::join(option.words, " "));
+    return fmt::format("compset -P '*,'; compadd -- {}; return", fmt::join(option.words, " "));
   case Value::folder:
     return "_files -/; return";
   case Value::path:
@@ -125,11 +139,14 @@ std::string bash_script(const Command& program) {
   });
   return fmt::format(R"(# bash completion for mneme: source <(mneme completion bash)
 _mneme_offer() {{
-  COMPREPLY=($(compgen -W "$1" -- "$current"))
+  # Of words that are separated by commas, only the last one is completed.
+  local before=""
+  [[ $current == *,* ]] && before="${{current%,*}},"
+  COMPREPLY=($(compgen -P "$before" -W "$1" -- "${{current##*,}}"))
 }}
 _mneme() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-  local place="" word words="" options=""
+  local place="" word words="" options="" option=""
   COMPREPLY=()
   # bash splits --option=value into three words
   if [[ $current == "=" ]]; then
@@ -140,7 +157,14 @@ _mneme() {{
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$place $word" in
 {}    esac
+    if [[ $word == -* ]]; then option=$word; fi
   done
+  # The values of an option continue up to the next option.
+  if [[ $previous != -* && $current != -* ]]; then
+    case "$place:$option" in
+      ({}) previous=$option ;;
+    esac
+  fi
   case "$place:$previous" in
 {}  esac
   case "$place" in
@@ -153,7 +177,7 @@ _mneme() {{
 }}
 complete -o default -F _mneme mneme
 )",
-                     path_arms(program), values, words);
+                     path_arms(program), many_pattern(program), values, words);
 }
 
 std::string zsh_script(const Command& program) {
@@ -189,12 +213,19 @@ std::string zsh_script(const Command& program) {
   return fmt::format(R"(#compdef mneme
 # zsh completion for mneme: source <(mneme completion zsh)
 _mneme() {{
-  local place="" word previous="${{words[CURRENT-1]}}"
+  local place="" word option="" previous="${{words[CURRENT-1]}}"
   local -a verbs options
   for word in "${{(@)words[2,CURRENT-1]}}"; do
     case "$place $word" in
 {}    esac
+    if [[ $word == -* ]]; then option=$word; fi
   done
+  # The values of an option continue up to the next option.
+  if [[ $previous != -* && ${{words[CURRENT]}} != -* ]]; then
+    case "$place:$option" in
+      ({}) previous=$option ;;
+    esac
+  fi
   case "$place:$previous" in
 {}  esac
   case "$place" in
@@ -208,7 +239,7 @@ else
   compdef _mneme mneme
 fi
 )",
-                     path_arms(program), values, words);
+                     path_arms(program), many_pattern(program), values, words);
 }
 
 /// The fish condition "the line contains this command, and none of its subcommands".
@@ -280,6 +311,7 @@ public:
   std::string name() const override { return "completion"; }
   std::string summary() const override { return "print a tab-completion script for bash, zsh or fish"; }
   bool writes_files() const override { return false; }
+  bool uses_seed(const CLI::App&) const override { return false; }
   void declare(CLI::App& app) override {
     std::vector<std::string> names;
     for (const Shell& shell : kShells) {

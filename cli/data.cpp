@@ -76,7 +76,17 @@ public:
   std::string name() const override { return "data"; }
   std::string summary() const override { return "list and download published data sets"; }
 
+  bool uses_seed(const CLI::App&) const override { return false; }
+  std::vector<std::string> completions(const std::string& option) const override {
+    std::vector<std::string> names;
+    if (option == "NAME") {
+      std::ranges::transform(fetch::data_sets(), std::back_inserter(names), &DataSet::name);
+    }
+    return names;
+  }
+
   void declare(CLI::App& app) override {
+    app.require_subcommand(0, 1); // without a subcommand, the verb lists the data sets
     list_ = app.add_subcommand("list", "list the known data sets and whether they are present");
     list_->add_flag("--check", check_, "Compare the SHA-256 of every present file with the published one");
     get_ = app.add_subcommand("get", "download data sets; files that are already present are skipped");

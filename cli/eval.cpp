@@ -33,6 +33,7 @@ public:
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
+  bool uses_seed(const CLI::App&) const override { return false; }
   void declare(CLI::App& app) override {
     app.add_option("RUN", run_, "Run folder of `mneme train` bit-pattern, latch or mnist-bags")
         ->type_name("DIR");

@@ -87,6 +87,7 @@ public:
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
+  bool uses_seed(const CLI::App&) const override { return false; }
   void declare(CLI::App& app) override {
     app.add_option("MODEL", model_,
                    "Model folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or "

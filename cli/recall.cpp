@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/choices.h"
+#include "cli/figure_export.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
 #include "cli/recall_report.h"
@@ -68,6 +69,15 @@ public:
   std::string name() const override { return "recall"; }
   std::string summary() const override {
     return "store patterns in associative memories, recall them from noisy cues, and measure the accuracy";
+  }
+
+  std::vector<std::string> completions(const std::string& option) const override {
+    if (option != "--memory") {
+      return {};
+    }
+    std::vector<std::string> names = trials::names_of(trials::memory_kinds());
+    names.insert(names.begin(), {"paper", "all"});
+    return names;
   }
 
   void declare(CLI::App& app) override {
@@ -180,6 +190,7 @@ public:
     add_choice_option<Draw>(app, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");
+    figures_.declare(app);
     app.footer(memories_help());
   }
 
@@ -195,6 +206,13 @@ public:
     options_.seed = context.options.seed;
     options_.centre = !no_centre_;
     check_unused_options();
+    if (figures_.is_requested() && (context.options.out.empty() || !cues_.empty())) {
+      throw UsageError(
+          context.options.out.empty()
+              ? "--figures writes next to the other files of --out.\n  Give --out DIR as well."
+              : "--figures: there is no chart over noise for the cues of --cues.\n  Leave out --figures.");
+    }
+    figures_.prepare();
     std::vector<double> levels; // without duplicates, in the given order
     std::ranges::copy_if(options_.noise, std::back_inserter(levels),
                          [&](double noise) { return std::ranges::find(levels, noise) == levels.end(); });
@@ -440,6 +458,9 @@ private:
   void finish(const RecallRun& result, Context& context) const {
     if (!context.options.out.empty()) {
       write_recall_files(result, context.options.out, context.options.threads);
+      if (!result.rows.empty()) {
+        figures_.write({context.options.out / "exact", context.options.out / "cosine"});
+      }
     }
     if (context.options.json) {
       print_json(context.out, recall_json(result, context.options.threads));
@@ -452,7 +473,8 @@ private:
     }
     if (!context.options.out.empty()) {
       context.out << "\nWritten to " << printable(context.options.out.string())
-                  << ": index.html (open it in a browser), sheet.png, results.csv, recalled-*.npy\n";
+                  << ": index.html (open it in a browser), sheet.png, results.csv, recalled-*.npy"
+                  << figures_.written_text() << '\n';
     }
   }
 
@@ -474,6 +496,7 @@ private:
   trials::SweepOptions options_{.noise = {0.1, 0.2, 0.3}};
   bool no_centre_ = false, details_ = false;
   Draw draw_ = Draw::automatic;
+  FigureExport figures_;
 };
 
 } // namespace

@@ -41,6 +41,7 @@ using report::Table;
 
 // Minimum cosine of a "close" frame on the sheet: the pictures look the same to a person.
 constexpr double kCloseCosine = 0.9;
+constexpr report::Limits kCosine{-1, 1};
 
 const trials::MemoryReport& memory_of(const RecallRun& run, const trials::SweepRow& row) {
   return *std::ranges::find_if(
@@ -96,10 +97,11 @@ Table results_table(const RecallRun& run) {
                   {.name = "misleading", .notation = Notation::percent, .digits = 0},
                   {.name = "note"}}};
   for (const trials::SweepRow& row : run.rows) {
-    table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"), cell(row.exact),
-                          row.ambiguous, row.bit_error ? cell(*row.bit_error) : Cell(), cell(row.cosine),
-                          cell(row.steps), row.settled, row.unanswered, row.misleading,
-                          note_on(run, memory_of(run, row))});
+    table.rows.push_back({row.memory, row.noise ? Cell(*row.noise) : Cell("given"),
+                          cell(row.exact, report::kFraction), row.ambiguous,
+                          row.bit_error ? cell(*row.bit_error, report::kFraction) : Cell(),
+                          cell(row.cosine, kCosine), cell(row.steps), row.settled, row.unanswered,
+                          row.misleading, note_on(run, memory_of(run, row))});
   }
   return table;
 }
@@ -171,7 +173,7 @@ Table overview_table(const RecallRun& run) {
       if (percent.half_width) {
         *percent.half_width *= 100;
       }
-      table.rows.back().push_back(cell(percent));
+      table.rows.back().push_back(cell(percent, {0, 100}));
       constexpr double kMinReported = 0.05;
       if (note.empty() && row.unanswered >= kMinReported) {
         note = fmt::format("{:.0f} % empty reads at {}", 100 * row.unanswered, noise_name(run, row));
@@ -364,7 +366,9 @@ void add_remarks_on_distinctness(const RecallRun& run, bool on_bits, std::vector
 std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
   std::vector<std::string> options;
   if (run.options.parameters.hamming_radius && (kind.uses.hamming_radius || kind.uses.is_fitted)) {
-    options.emplace_back("a smaller --hamming-radius, or none (it is then chosen automatically)");
+    options.emplace_back(
+        fmt::format("a smaller --hamming-radius than {}, or none (it is then chosen automatically)",
+                    *run.options.parameters.hamming_radius));
   }
   if (kind.uses.hard_locations) {
     options.emplace_back("more --hard-locations");
@@ -443,11 +447,13 @@ std::vector<std::string> remarks(const RecallRun& run) {
   }
   for (const trials::MemoryReport& memory : run.memories) {
     if (memory.out_of_reach) {
-      lines.push_back(fmt::format("{}: for most patterns nothing is within the Hamming radius, so cues are "
-                                  "returned unchanged. Increase "
-                                  "--hamming-radius, or leave it out so that it is chosen automatically{}.",
-                                  memory.kind.name,
-                                  memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
+      lines.push_back(fmt::format(
+          "{}: for most patterns nothing is within its Hamming radius of {} of {} bits, so "
+          "cues are returned unchanged. Increase --hamming-radius, or leave it out so that it "
+          "is chosen automatically{}.",
+          memory.kind.name, memory.parameters.hamming_radius,
+          memory.parameters.encoded_bits > 0 ? memory.parameters.encoded_bits : run.patterns.patterns.size(),
+          memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
     }
     if (has_too_few_locations(run, memory)) {
       lines.push_back(
@@ -546,8 +552,7 @@ void remove_readouts(const std::vector<std::string>& names, const std::vector<st
 }
 
 report::Chart chart_of(const RecallRun& run, const std::string& title, const std::string& description,
-                       report::Axis y, const trials::MeanInterval trials::SweepRow::*measure, double low,
-                       double high) {
+                       report::Axis y, const trials::MeanInterval trials::SweepRow::*measure) {
   report::LineChart chart{.title = title,
                           .description = description,
                           .x = {.title = "noise", .format = ".0%"},
@@ -557,12 +562,7 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
     if (chart.series.empty() || chart.series.back().name != row.memory) {
       chart.series.push_back({.name = row.memory});
     }
-    Estimate point = report::estimate_of(row.*measure);
-    if ((row.*measure).half_width) {
-      point.low = std::max(low, point.low);
-      point.high = std::min(high, point.high);
-    }
-    chart.series.back().points.push_back({*row.noise, point});
+    chart.series.back().points.push_back({*row.noise, report::estimate_of(row.*measure)});
   }
   return report::to_chart(chart);
 }
@@ -714,7 +714,7 @@ std::string recall_text(const RecallRun& run, bool colour) {
 }
 
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
-  nlohmann::ordered_json document = config_json(run);
+  nlohmann::ordered_json document = {{"parameters", config_json(run)}};
   document["results"] = report::to_json(results_table(run));
   document["timing"] = {{"recall", report::to_json(timing_table(run))}};
   document["environment"] = environment_json(threads);
@@ -768,11 +768,15 @@ void write_recall_files(const RecallRun& run, const std::filesystem::path& folde
   if (!run.options.cues && !run.rows.empty()) {
     charts.push_back(chart_of(run, "Recalled exactly",
                               "Fraction of cues recalled exactly against noise, one line per memory",
-                              {.title = "recalled exactly", .format = ".0%", .range = std::pair(0.0, 1.0)},
-                              &trials::SweepRow::exact, 0, 1));
+                              {.title = "recalled exactly",
+                               .format = ".0%",
+                               .range = std::pair(0.0, 1.0),
+                               .limits = std::pair(0.0, 1.0)},
+                              &trials::SweepRow::exact));
     charts.push_back(chart_of(run, "Similarity of the readout",
                               "Mean cosine between readout and pattern against noise, one line per memory",
-                              {.title = "cosine to the pattern"}, &trials::SweepRow::cosine, -1, 1));
+                              {.title = "cosine to the pattern", .limits = std::pair(-1.0, 1.0)},
+                              &trials::SweepRow::cosine));
     report::write_chart(folder, "exact", charts[0]);
     report::write_chart(folder, "cosine", charts[1]);
   }

@@ -9,7 +9,9 @@
 #include <fmt/format.h>
 
 #include "cli/environment_json.h"
+#include "cli/figure_export.h"
 #include "cli/json_output.h"
+#include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "experiments/findings.h"
@@ -27,6 +29,7 @@ namespace {
 using experiments::Experiment;
 using experiments::Finished;
 
+constexpr int64_t kListWidth = 140; // columns
 constexpr const char* kFullFolder = "runs/reproduce";
 constexpr const char* kQuickFolder = "runs/reproduce-quick"; // a quick run must not overwrite a full one
 
@@ -43,12 +46,28 @@ public:
     return any ? TorchNeed::optional : TorchNeed::none;
   }
 
+  std::vector<std::string> completions(const std::string& option) const override {
+    std::vector<std::string> ids;
+    if (option == "ID") {
+      ids.emplace_back("all");
+      for (const Experiment& experiment : experiments::all_experiments()) {
+        const std::string work = experiment.id.substr(0, experiment.id.find('/'));
+        if (std::ranges::find(ids, work) == ids.end()) {
+          ids.push_back(work);
+        }
+        ids.push_back(experiment.id);
+      }
+    }
+    return ids;
+  }
+
   void declare(CLI::App& app) override {
     app.add_option(
            "ID", ids_,
            "Experiments to run: an id such as sdm/softmax-circle, the beginning of several ids such as "
            "sdm, or all (default: only list the experiments)")
         ->type_name("ID");
+    app.add_flag("--list", list_, "Only list the experiments, with the place where each was published");
     app.add_flag("--quick", quick_, "Use fewer random draws and cases: minutes instead of hours");
     app.add_flag("--check", check_,
                  "Exit with code 4 if a result is outside the tolerance of its published value");
@@ -60,19 +79,43 @@ public:
     app.add_option("--markdown", markdown_,
                    "Also write tables of published and measured values to this Markdown file")
         ->type_name("FILE");
+    figures_.declare(app);
+    for (const experiments::ParameterInfo& parameter : experiments::all_parameters()) {
+      add_parsed_option(
+          app, "--" + parameter.name, "N", "as published",
+          [this, &parameter](const std::string& name, const std::string& text) {
+            parameters_.push_back({.name = parameter.name,
+                                   .text = text,
+                                   .values = parse_integers(name, text, {.min = 0, .max = 100'000'000})});
+          },
+          parameter.help + "; a value, a list or a range such as 20..40 (only for experiments with this "
+                           "parameter)")
+          ->group("Parameters of experiments");
+    }
   }
 
   ExitCode run(Context& context) override {
+    if (list_ && !ids_.empty()) {
+      throw UsageError("--list lists all experiments and runs none.\n  Leave out --list or the ids.");
+    }
     if (ids_.empty()) {
+      refuse_without_ids();
       list(context);
       return ExitCode::ok;
     }
     const std::vector<const Experiment*> chosen = experiments::experiments_named(ids_);
-    const experiments::RunSettings settings{
-        .quick = quick_, .seed = context.options.seed, .data = data::data_folder(data_)};
+    std::ranges::sort(parameters_, {}, &experiments::GivenParameter::name);
+    experiments::require_parameters(chosen, parameters_);
+    const experiments::RunSettings settings{.quick = quick_,
+                                            .seed = context.options.seed,
+                                            .data = data::data_folder(data_),
+                                            .parameters = parameters_};
+    figures_.prepare();
     const std::filesystem::path folder =
-        context.options.out.empty() ? (quick_ ? kQuickFolder : kFullFolder) : context.options.out;
-    open_run_folder(folder, {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}});
+        context.options.out.empty() ? std::filesystem::path(default_folder()) : context.options.out;
+    nlohmann::ordered_json identity = {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
+    add_parameters(identity);
+    open_run_folder(folder, identity);
 
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {
@@ -107,22 +150,66 @@ public:
 
 private:
   static void list(Context& context) {
-    report::Table table{.columns = {{.name = "id"}, {.name = "title"}}};
+    report::Table table{.columns = {{.name = "id"}, {.name = "title"}, {.name = "published in"}}};
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
     for (const Experiment& experiment : experiments::all_experiments()) {
-      table.rows.push_back({experiment.id, experiment.title});
+      table.rows.push_back({experiment.id, experiment.title, experiment.source});
+      nlohmann::ordered_json parameters = nlohmann::ordered_json::array();
+      for (const experiments::ParameterInfo& parameter : experiment.parameters) {
+        parameters.push_back(
+            {{"name", parameter.name}, {"help", parameter.help}, {"published", parameter.published}});
+      }
       json.push_back({{"id", experiment.id},
                       {"title", experiment.title},
                       {"claim", experiment.claim},
-                      {"source", experiment.source}});
+                      {"source", experiment.source},
+                      {"parameters", parameters}});
     }
     if (context.options.json) {
       print_json(context.out, {{"experiments", json}});
     } else {
       context.out
-          << report::to_text(table, {.colour = context.colour})
+          << report::to_text(table, {.colour = context.colour, .width = kListWidth})
           << "\n`mneme reproduce ID --quick` runs the experiment ID, or all experiments whose ids begin "
-             "with ID.\n";
+             "with ID. Some have parameters, such as `mneme reproduce sdm/softmax-circle --bits 128 "
+             "--hamming-radius 20..40`; "
+             "`mneme reproduce --help` lists them.\n";
+    }
+  }
+
+  /// Errors  UsageError if an option is given that needs an experiment
+  void refuse_without_ids() const {
+    const std::pair<bool, std::string> options[] = {
+        {quick_, "--quick"},
+        {check_, "--check"},
+        {again_, "--again"},
+        {!data_.empty(), "--data"},
+        {!markdown_.empty(), "--markdown"},
+        {figures_.is_requested(), "--figures svg"},
+        {!parameters_.empty(), parameters_.empty() ? "" : "--" + parameters_.front().name}};
+    for (const auto& [is_given, option] : options) {
+      if (is_given) {
+        throw UsageError(option + " needs an experiment.\n  Give an id, such as `mneme reproduce sdm " +
+                         option + "`; `mneme reproduce` lists the ids.");
+      }
+    }
+  }
+
+  /// runs/reproduce, or a folder of its own for a quick run and for every set of parameters.
+  std::string default_folder() const {
+    std::string folder = quick_ ? kQuickFolder : kFullFolder;
+    for (const experiments::GivenParameter& parameter : parameters_) {
+      folder += "-" + parameter.name + "-" + parameter.text;
+    }
+    std::ranges::replace_if(
+        folder, [](char c) { return c == ' ' || c == ','; }, '_');
+    return folder;
+  }
+
+  void add_parameters(nlohmann::ordered_json& config) const {
+    config["parameters"] = nlohmann::ordered_json::object();
+    for (const experiments::GivenParameter& parameter : parameters_) {
+      config["parameters"][parameter.name] = parameter.values;
     }
   }
 
@@ -144,6 +231,7 @@ private:
     }
     nlohmann::ordered_json config = {
         {"version", version()}, {"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
+    add_parameters(config);
     for (const Finished& finished : shown) {
       config["experiments"].push_back(finished.experiment->id);
     }
@@ -157,19 +245,28 @@ private:
     write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_page(folder / "index.html", experiments::page_of(shown, settings));
+    std::vector<std::filesystem::path> figures;
+    for (const Finished& finished : findings) {
+      for (const experiments::Figure& figure : finished.outcome.figures) {
+        figures.push_back(experiments::folder_of(folder, *finished.experiment) / figure.name);
+      }
+    }
+    figures_.write(figures);
     if (!markdown_.empty()) {
       write_file_atomically(markdown_, experiments::markdown_of(findings, settings, command()));
     }
     if (context.options.json) {
-      print_json(context.out, {{"version", version()},
-                               {"quick", settings.quick},
-                               {"seed", settings.seed},
+      nlohmann::ordered_json parameters = {{"ids", ids_}, {"quick", settings.quick}};
+      for (const experiments::GivenParameter& parameter : parameters_) {
+        parameters[parameter.name] = parameter.values;
+      }
+      print_json(context.out, {{"parameters", parameters},
                                {"experiments", experiments::to_json(findings)},
-                               {"timing", report::to_json(timing)},
-                               {"environment", environment_json(context.options.threads)}});
+                               {"timing", {{"experiments", report::to_json(timing)}}}});
     } else {
       context.out << report::to_text(experiments::summary_table(findings), {.colour = context.colour})
-                  << "\nWritten to " << printable(folder.string()) << ": index.html (open it in a browser)\n";
+                  << "\nWritten to " << printable(folder.string()) << ": index.html (open it in a browser)"
+                  << figures_.written_text() << '\n';
     }
   }
 
@@ -178,12 +275,17 @@ private:
     for (const std::string& id : ids_) {
       text += " " + id;
     }
+    for (const experiments::GivenParameter& parameter : parameters_) {
+      text += " --" + parameter.name + " " + parameter.text;
+    }
     return text + (quick_ ? " --quick" : "") + " --markdown " + printable(markdown_);
   }
 
   std::vector<std::string> ids_;
   std::string data_, markdown_;
-  bool quick_ = false, check_ = false, again_ = false;
+  std::vector<experiments::GivenParameter> parameters_;
+  FigureExport figures_;
+  bool list_ = false, quick_ = false, check_ = false, again_ = false;
 };
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "cli/run.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <new>
 #include <ostream>
@@ -14,6 +15,8 @@
 
 #include "cli/colour.h"
 #include "cli/common_options.h"
+#include "cli/environment_json.h"
+#include "cli/json_output.h"
 #include "mneme/core/error.h"
 #include "mneme/core/nearest_word.h"
 #include "mneme/core/parallel.h"
@@ -93,6 +96,11 @@ std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
     if (const std::string misplaced = misplaced_option_message(root, app, first); !misplaced.empty()) {
       return misplaced;
     }
+    const std::string name = first.substr(0, first.find('='));
+    if (name == "--out" || name == "--seed") { // other verbs have these
+      return fmt::format("`{}` {}, so {} has no effect and is not accepted.\n  Leave it out.", path_of(app),
+                         name == "--out" ? "writes no files" : "uses no random numbers", name);
+    }
     message = first.starts_with("-") ? "there is no option \"" + first + "\""
                                      : "unexpected argument \"" + first + "\"";
     std::vector<std::string> known;
@@ -111,6 +119,81 @@ std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
 
 std::vector<std::string> reversed(const std::vector<std::string>& arguments) {
   return {arguments.rbegin(), arguments.rend()};
+}
+
+/// A number as a number, any other text as a string.
+nlohmann::ordered_json json_of_text(const std::string& text) {
+  nlohmann::ordered_json number = nlohmann::ordered_json::parse(text, nullptr, false);
+  return number.is_number() ? number : nlohmann::ordered_json(text);
+}
+
+/// The options that were given to a verb and its subcommands, without the common ones.
+void add_given_options(const CLI::App& app, nlohmann::ordered_json& parameters) {
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_lnames().empty() ? option->get_name() : option->get_lnames().front();
+    if (option->count() == 0 || option->get_group() == kCommonGroup) {
+      continue;
+    }
+    nlohmann::ordered_json values = nlohmann::ordered_json::array();
+    for (const std::string& text : option->results()) {
+      values.push_back(option->get_items_expected_max() == 0 ? nlohmann::ordered_json(true)
+                                                             : json_of_text(text));
+    }
+    parameters[name] = values.size() == 1 ? values.front() : values;
+  }
+  for (const CLI::App* subcommand : app.get_subcommands()) {
+    add_given_options(*subcommand, parameters);
+  }
+}
+
+/// The JSON output of a verb in the frame that all verbs share: version, verb, seed, parameters, results,
+/// timing, environment. The verb's own "parameters" (or "config"), "timing" and "environment" are used where
+/// it has them; everything else is in "results".
+nlohmann::ordered_json framed(const CLI::App& app, const Verb& verb, const CommonOptions& options,
+                              nlohmann::ordered_json document, double seconds) {
+  using Json = nlohmann::ordered_json;
+  const auto take = [&](const char* key) {
+    Json value;
+    if (const auto found = document.find(key); found != document.end()) {
+      value = std::move(*found);
+      document.erase(key);
+    }
+    return value;
+  };
+  if (!document.is_object()) {
+    document = {{"results", std::move(document)}};
+  }
+  for (const char* key : {"version", "verb", "seed"}) {
+    document.erase(key);
+  }
+  const CLI::App& leaf = selected_subcommand(app);
+  Json parameters = take("parameters"), config = take("config"), environment = take("environment");
+  if (parameters.is_null()) {
+    parameters = std::move(config);
+  }
+  if (parameters.is_null()) {
+    parameters = Json::object();
+    add_given_options(app, parameters);
+  }
+  for (const char* key : {"version", "verb"}) {
+    parameters.erase(key);
+  }
+  Json timing = {{"seconds", seconds}};
+  if (Json own = take("timing"); own.is_object()) {
+    timing.update(own);
+  } else if (!own.is_null()) {
+    timing["rows"] = std::move(own);
+  }
+  Json results = document.size() == 1 && document.contains("results") ? std::move(document["results"])
+                                                                      : std::move(document);
+  return {
+      {"version", version()},
+      {"verb", path_of(leaf).substr(std::string_view("mneme ").size())},
+      {"seed", verb.uses_seed(leaf) ? Json(options.seed) : Json()},
+      {"parameters", std::move(parameters)},
+      {"results", std::move(results)},
+      {"timing", std::move(timing)},
+      {"environment", environment.is_null() ? environment_json(options.threads) : std::move(environment)}};
 }
 
 /// Errors  UsageError for invalid arguments, and all errors of the verb
@@ -142,9 +225,13 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
                   .out = options.json && !verb.streams_json() ? json_buffer : out,
                   .colour = !options.json && use_colour(stdout, options.no_color)};
   try {
+    const auto begin = std::chrono::steady_clock::now();
     const ExitCode code = verb.run(context);
     progress->finish();
-    out << json_buffer.str();
+    if (const std::string text = json_buffer.str(); !text.empty()) {
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      print_json(out, framed(app, verb, options, nlohmann::ordered_json::parse(text), seconds.count()));
+    }
     return code;
   } catch (...) {
     progress->finish(); // so that the error message starts on a new line

@@ -109,7 +109,9 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
       [&](const Json& before, const Json& requested, const std::string& prefix) {
         for (const auto& [key, value] : requested.items()) {
           const auto found = before.find(key);
-          if (key == "verb" || (found != before.end() && *found == value)) {
+          // An empty object is the same as none: earlier versions had no such setting.
+          const bool is_none = found == before.end() && value.is_object() && value.empty();
+          if (key == "verb" || is_none || (found != before.end() && *found == value)) {
             continue;
           }
           const std::string name = prefix + key;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cli/choices.h"
+#include "cli/figure_export.h"
 #include "cli/json_output.h"
 #include "cli/run_folder.h"
 #include "cli/theory_plan.h"
@@ -30,6 +31,9 @@ public:
     return "predict intersections, noise, capacity and critical distance; plan the size of a memory";
   }
 
+  /// Quantities are exact; a plan can be simulated.
+  bool uses_seed(const CLI::App& leaf) const override { return leaf.get_name() == "plan"; }
+
   void declare(CLI::App& app) override {
     app.require_subcommand(0, 1); // without a subcommand, the verb lists the quantities
     for (const Quantity& quantity : quantities()) {
@@ -42,6 +46,7 @@ public:
             [this, i](size_t index) { choices_[i] = index; }, choice.help);
       }
       subcommand->add_flag("--csv", csv_, "Print the results as CSV");
+      figures_.declare(*subcommand);
       subcommand->callback([this, &quantity] { quantity_ = &quantity; });
     }
     CLI::App* plan = app.add_subcommand("plan", kPlanSummary);
@@ -61,14 +66,30 @@ public:
       throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
     }
     const std::filesystem::path& folder = context.options.out;
+    if (figures_.is_requested() && folder.empty()) {
+      throw UsageError("--figures writes next to the other files of --out.\n  Give --out DIR as well.");
+    }
+    figures_.prepare();
     if (!folder.empty()) {
       open_run_folder(folder, {{"verb", name()}, {"quantity", quantity_->name}});
     }
     const std::vector<size_t> choices(choices_.begin(),
                                       choices_.begin() + static_cast<int64_t>(quantity_->choices.size()));
-    const TheoryRun result =
-        run_theory(*quantity_, choices, combinations(quantity_->settings, values_), context.progress);
-    const std::string written = folder.empty() ? "" : write_theory_files(result, folder);
+    const TheoryRun result = run_theory(
+        *quantity_, choices, combinations(quantity_->settings, values_, quantity_->default_distances),
+        context.progress);
+    std::string written;
+    if (!folder.empty()) {
+      std::vector<std::filesystem::path> figures;
+      written = write_theory_files(result, folder, figures);
+      if (figures_.is_requested() && figures.empty()) {
+        throw UsageError(
+            "--figures: these results have no chart, since no setting varies or there would be too many "
+            "lines.\n  Give a range or a list for one setting; the table is in --out.");
+      }
+      figures_.write(figures);
+      written += figures_.written_text();
+    }
     if (context.options.json) {
       print_json(context.out, theory_json(result));
     } else if (csv_) {
@@ -83,7 +104,12 @@ public:
   }
 
 private:
+  /// Errors  UsageError if --out is given, since the list writes no files
   static void list(Context& context) {
+    if (!context.options.out.empty()) {
+      throw UsageError(
+          "--out needs a quantity.\n  Give it after the quantity, such as `mneme theory beta --out DIR`.");
+    }
     std::vector<std::pair<std::string, std::string>> rows;
     for (const Quantity& quantity : quantities()) {
       rows.emplace_back(quantity.name, quantity.summary);
@@ -109,6 +135,7 @@ private:
         << "\nThe value of an option is a number, a list or a range:\n"
            "  mneme theory critical-distance --items 10000 --hamming-radius 440..460\n"
            "  mneme theory one-read-error --bits 256 --items 100,1000 --noise 0..0.5..0.05 --out out\n"
+           "  mneme theory softmax --bits 64 --hamming-radius 11 --out out\n"
            "  mneme theory plan --bits 1000 --items 10000 --noise 0.1 --target 0.99\n"
            "\n`mneme theory QUANTITY --help` shows the options of a quantity.\n";
   }
@@ -118,6 +145,7 @@ private:
   std::array<size_t, kMaxChoices> choices_{};
   bool csv_ = false;
   const Quantity* quantity_ = nullptr;
+  FigureExport figures_;
   TheoryPlan plan_;
   bool is_plan_ = false;
 };

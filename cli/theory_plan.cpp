@@ -188,6 +188,46 @@ std::string shortfall_text(const Planned& all) {
   return text;
 }
 
+/// Fraction of correct bits of a cue itself.
+double correct_bits_of_cue(const theory::PlanRequest& request) {
+  const auto bits = static_cast<double>(request.bits);
+  return 1 - std::round(request.noise * bits) / bits;
+}
+
+/// Remarks on cues that a read does not improve; empty if there are none.
+std::vector<std::string> remarks_of(const Planned& all) {
+  std::vector<std::string> remarks;
+  const double correct = correct_bits_of_cue(all.request);
+  if (correct < 0.5) {
+    remarks.push_back(fmt::format("A cue with {} wrong bits is nearer to the opposite of its pattern than to "
+                                  "the pattern: inverting all of its "
+                                  "bits leaves only {} wrong. Invert such cues, and plan with --noise {:g}.",
+                                  percent(1 - correct, 1), percent(correct, 1), correct));
+  } else if (correct == 0.5) {
+    remarks.emplace_back(
+        "A cue with half of its bits wrong is as near to the opposite of its pattern as to the "
+        "pattern: it contains no information about it.");
+  }
+  if (all.plan.bit_accuracy <= std::max(correct, 1 - correct)) {
+    remarks.push_back(
+        fmt::format("Not reading is the best answer: one read returns {} correct bits, the {} itself has {}.",
+                    percent(all.plan.bit_accuracy, 1), correct < 0.5 ? "inverted cue" : "cue",
+                    percent(std::max(correct, 1 - correct), 1)));
+  }
+  if (const std::string shortfall = shortfall_text(all); !shortfall.empty()) {
+    remarks.push_back(shortfall);
+  }
+  return remarks;
+}
+
+/// The answer if the cue itself reaches the target.
+std::string no_read_text(const theory::PlanRequest& request) {
+  return fmt::format(
+      "No memory is needed: {} of the bits of a cue are correct, which reaches the target of {}. Not "
+      "reading is the best answer. Set a higher --target, or more --noise, to plan a memory.",
+      percent(correct_bits_of_cue(request), 3), percent(request.target, 3));
+}
+
 /// Simulates the planned memory.
 ///
 /// Errors  UnsupportedError if it does not fit into the memory of this machine
@@ -223,8 +263,18 @@ nlohmann::ordered_json config_of(const Planned& all, uint64_t seed) {
   return config;
 }
 
-nlohmann::ordered_json json_of(const Planned& all, uint64_t seed) {
-  nlohmann::ordered_json document = config_of(all, seed);
+nlohmann::ordered_json parameters_of(const theory::PlanRequest& request) {
+  nlohmann::ordered_json parameters = {{"quantity", "plan"},        {"bits", request.bits},
+                                       {"items", request.patterns}, {"noise", request.noise},
+                                       {"target", request.target},  {"hamming_radius", nullptr}};
+  if (request.hamming_radius) {
+    parameters["hamming_radius"] = *request.hamming_radius;
+  }
+  return parameters;
+}
+
+nlohmann::ordered_json json_of(const Planned& all) {
+  nlohmann::ordered_json document = {{"parameters", parameters_of(all.request)}};
   document.update(report::to_json(table_of(all)).at(0));
   document["reaches_target"] = all.plan.reaches_target;
   if (all.needed) {
@@ -233,6 +283,41 @@ nlohmann::ordered_json json_of(const Planned& all, uint64_t seed) {
                           {"memory_bytes", all.bytes(*all.needed)}};
   }
   return document;
+}
+
+void answer_without_read(const theory::PlanRequest& request, Context& context) {
+  const std::string answer = no_read_text(request);
+  const std::filesystem::path& folder = context.options.out;
+  if (!folder.empty()) {
+    const report::Table table{
+        .columns = {{.name = "bits"},
+                    {.name = "noise", .digits = 6},
+                    {.name = "target", .digits = 6},
+                    {.name = "correct bits", .key = "right_share", .digits = 6}},
+        .rows = {{request.bits, request.noise, request.target, correct_bits_of_cue(request)}}};
+    const nlohmann::ordered_json config = {{"version", version()}, {"verb", "theory"}, {"quantity", "plan"}};
+    write_file_atomically(folder / "config.json", report::json_text(config));
+    write_file_atomically(folder / "results.csv", report::to_csv(table));
+    report::write_page(folder / "index.html",
+                       {.title = "plan",
+                        .intro = request_text(request),
+                        .sections = {{.heading = "Plan", .blocks = {report::Note{answer}}}}});
+  }
+  if (context.options.json) {
+    print_json(context.out, {{"parameters", parameters_of(request)},
+                             {"reaches_target", true},
+                             {"right_share", correct_bits_of_cue(request)},
+                             {"remarks", {answer}}});
+    return;
+  }
+  context.out << "plan: " << request_text(request) << "\n\n";
+  for (const std::string& line : report::wrap(answer, 100)) {
+    context.out << line << '\n';
+  }
+  if (!folder.empty()) {
+    context.out << "\nWritten to " << printable(folder.string())
+                << ": index.html (open it in a browser), results.csv\n";
+  }
 }
 
 } // namespace
@@ -294,23 +379,29 @@ ExitCode TheoryPlan::run(Context& context) const {
   if (!folder.empty()) {
     open_run_folder(folder, {{"verb", "theory"}, {"quantity", "plan"}});
   }
+  if (correct_bits_of_cue(request) >= request.target) {
+    answer_without_read(request, context);
+    return ExitCode::ok;
+  }
   Planned all = planned(request);
   if (simulate_) {
     all.simulated = simulated(all, trials_, cues_, context);
   }
-  const std::string shortfall = shortfall_text(all);
+  const std::vector<std::string> remarks = remarks_of(all);
   if (!folder.empty()) {
     write_file_atomically(folder / "config.json", report::json_text(config_of(all, context.options.seed)));
     write_file_atomically(folder / "results.csv", report::to_csv(table_of(all)));
     report::Section section{.heading = "Plan", .blocks = {report::Parameters{lines_of(all)}}};
-    if (!shortfall.empty()) {
-      section.blocks.push_back(report::Note{shortfall, true});
+    for (const std::string& remark : remarks) {
+      section.blocks.push_back(report::Note{remark, true});
     }
     report::write_page(folder / "index.html",
                        {.title = "plan", .intro = request_text(request), .sections = {section}});
   }
   if (context.options.json) {
-    print_json(context.out, json_of(all, context.options.seed));
+    nlohmann::ordered_json document = json_of(all);
+    document["remarks"] = remarks;
+    print_json(context.out, document);
   } else {
     context.out << "plan: " << request_text(request) << "\n\n";
     for (const auto& [name, value] : lines_of(all)) {
@@ -322,9 +413,9 @@ ExitCode TheoryPlan::run(Context& context) const {
                                  std::min(static_cast<double>(cues_), request.patterns),
                                  trials_ > 1 ? ", 95 % confidence intervals" : "");
     }
-    if (!shortfall.empty()) {
+    for (const std::string& remark : remarks) {
       context.out << '\n';
-      for (const std::string& line : report::wrap(shortfall, 100)) {
+      for (const std::string& line : report::wrap(remark, 100)) {
         context.out << line << '\n';
       }
     }

@@ -18,6 +18,7 @@
 #include "mneme/theory/original_cap_table.h"
 #include "mneme/theory/original_circle_intersection.h"
 #include "mneme/theory/signal_to_noise.h"
+#include "mneme/theory/softmax_agreement.h"
 #include "mneme/theory/space_fraction.h"
 #include "mneme/theory/weighted_intersection.h"
 
@@ -128,6 +129,66 @@ QuantityRows beta_rows(const SettingPoint& point, const Choices& choices) {
            theory::fit_softmax_to_circles(point.bits, point.hamming_radius).beta, caps.beta,
            caps.least_squares_slope, theory::fit_softmax_to_caps(point.bits, point.hamming_radius).beta,
            theory::implied_beta(point.bits, point.hamming_radius)}};
+}
+
+/// Cosines and logarithms of intersections at all distances 0 .. bits, and the selected beta.
+struct SoftmaxInputs {
+  std::vector<double> cosines, logs;
+  theory::BetaFit fit;
+  double beta_of_weights = 0, beta = 0;
+};
+
+SoftmaxInputs softmax_inputs(const SettingPoint& point, const Choices& choices) {
+  const bool is_caps = choices[0] == 1;
+  const double log_locations = std::log(point.locations);
+  SoftmaxInputs inputs;
+  for (int64_t distance = 0; distance <= point.bits; ++distance) {
+    inputs.cosines.push_back(theory::hamming_to_cosine(point.bits, distance));
+  }
+  if (is_caps) {
+    const theory::CapIntersectionTable caps(point.bits, point.hamming_radius);
+    for (const double cosine : inputs.cosines) {
+      inputs.logs.push_back(caps.log_fraction(cosine));
+    }
+    inputs.fit = theory::fit_beta_to_caps(point.bits, point.hamming_radius, log_locations);
+    inputs.beta_of_weights = theory::fit_softmax_to_caps(point.bits, point.hamming_radius).beta;
+  } else {
+    inputs.logs = theory::log_circle_intersections(point.bits, point.hamming_radius);
+    for (double& log : inputs.logs) {
+      log -= log_space(point);
+    }
+    inputs.fit = theory::fit_beta(point.bits, point.hamming_radius, log_locations);
+    inputs.beta_of_weights = theory::fit_softmax_to_circles(point.bits, point.hamming_radius).beta;
+  }
+  const double betas[] = {inputs.fit.beta, inputs.fit.least_squares_slope, inputs.beta_of_weights};
+  inputs.beta = betas[choices[1]];
+  return inputs;
+}
+
+QuantityRows softmax_rows(const SettingPoint& point, const Choices& choices) {
+  const SoftmaxInputs inputs = softmax_inputs(point, choices);
+  const theory::SoftmaxAgreement weights = theory::compare_softmax(inputs.cosines, inputs.logs, inputs.beta);
+  return at_distances(point, [&](int64_t distance) -> std::vector<Cell> {
+    const auto at = static_cast<size_t>(distance);
+    return {inputs.cosines[at], weights.intersection[at], weights.softmax[at],
+            weights.intersection[at] > 0 ? Cell(weights.softmax[at] / weights.intersection[at]) : Cell(),
+            std::exp(inputs.logs[at] + std::log(point.locations))};
+  });
+}
+
+std::vector<Cell> softmax_fit(const SettingPoint& point, const Choices& choices) {
+  const SoftmaxInputs inputs = softmax_inputs(point, choices);
+  const theory::SoftmaxAgreement weights = theory::compare_softmax(inputs.cosines, inputs.logs, inputs.beta);
+  const auto fitted = static_cast<size_t>(inputs.fit.points);
+  return {inputs.fit.beta,
+          inputs.fit.least_squares_slope,
+          inputs.beta_of_weights,
+          fitted < 3 ? Cell()
+                     : Cell(theory::log_linear_r_squared({inputs.cosines.data(), fitted},
+                                                         {inputs.logs.data(), fitted})),
+          weights.max_difference,
+          weights.total_variation,
+          weights.within_factor_2 - 1};
 }
 
 QuantityRows space_fraction_rows(const SettingPoint& point, const Choices&) {
@@ -312,6 +373,48 @@ const std::vector<Quantity>& quantities() {
            "fitted to the cap intersection, the others to the circle intersection.",
        .logarithmic_chart = false,
        .evaluate = beta_rows},
+      {.name = "softmax",
+       .summary =
+           "circle intersection next to the softmax that approximates it, fitted beta, quality of the fit",
+       .settings = {bits, hamming_radius, locations, distance},
+       .choices =
+           {{"--intersection", {"circles", "caps"}, "circles: of bit patterns; caps: of points on a sphere"},
+            {"--beta",
+             {"published", "slope", "weights"},
+             "Beta of the softmax. published: log-linear regression, times d / (d - 1) as in the published "
+             "code; slope: the regression without this factor; weights: the beta with the smallest squared "
+             "difference of the weights"}},
+       .columns = {{{.name = "cosine", .digits = 6}},
+                   {{.name = "intersection", .digits = 6}, true},
+                   {{.name = "softmax", .digits = 6}, true},
+                   {{.name = "softmax / intersection", .key = "ratio", .digits = 4}},
+                   kSharedLocations},
+       .explanation = "Intersection and softmax: weights by distance, each divided by its sum over all "
+                      "distances 0 to n. "
+                      "Betas are fitted at the distances 0 to d - 1. R squared: of ln(intersection) over the "
+                      "cosine at these "
+                      "distances; 1 means exactly exponential. Largest difference: of the two weights at one "
+                      "distance. Weight "
+                      "elsewhere: half of the sum of all differences, the fraction of the weight that "
+                      "softmax puts on other "
+                      "distances. Factor 2 up to: largest distance up to which the two differ by less than a "
+                      "factor of 2. The "
+                      "number of locations changes the shared locations alone.",
+       .logarithmic_chart = true,
+       .evaluate = softmax_rows,
+       .fit_columns = {{.name = "beta, published", .key = "beta", .digits = 8},
+                       {.name = "slope", .digits = 8},
+                       {.name = "beta of weights", .key = "softmax_beta", .digits = 8},
+                       {.name = "R squared", .key = "r_squared", .digits = 6},
+                       {.name = "largest difference", .key = "max_difference", .digits = 3},
+                       {.name = "weight elsewhere",
+                        .key = "total_variation",
+                        .notation = Notation::percent,
+                        .digits = 2},
+                       {.name = "factor 2 up to", .key = "within_factor_2"}},
+       .fit = softmax_fit,
+       .default_distances = DefaultDistances::in_circles,
+       .has_both_charts = true},
       {.name = "space-fraction",
        .summary = "fraction of all addresses within a Hamming radius",
        .settings = {bits, hamming_radius},

@@ -38,6 +38,11 @@ struct Quantity {
   /// Computes the results at one point: one row per distance, or a single row. `choices[i]` is the index of
   /// the selected word of the i-th choice.
   QuantityRows (*evaluate)(const SettingPoint& point, const std::vector<size_t>& choices);
+  /// Columns of a second table, with one row per point, and its function; null: there is none.
+  std::vector<report::Column> fit_columns = {};
+  std::vector<report::Cell> (*fit)(const SettingPoint& point, const std::vector<size_t>& choices) = nullptr;
+  DefaultDistances default_distances = DefaultDistances::to_half_of_the_bits;
+  bool has_both_charts = false; ///< a linear and a logarithmic chart next to each other
 };
 
 const std::vector<Quantity>& quantities();

@@ -174,7 +174,18 @@ std::optional<report::Chart> chart_of(const TheoryRun& run) {
   if (chart.series.empty()) {
     return std::nullopt;
   }
-  return report::to_chart(chart);
+  if (!run.quantity->has_both_charts) {
+    return report::to_chart(chart);
+  }
+  std::vector<report::Chart> panels;
+  for (const bool logarithmic : {false, true}) {
+    report::LineChart panel = chart;
+    panel.title = logarithmic ? "logarithmic" : "linear";
+    panel.y.logarithmic = logarithmic;
+    panels.push_back(report::to_chart(panel));
+  }
+  return report::to_chart(
+      report::Panels{.title = chart.title, .description = chart.description, .charts = panels});
 }
 
 /// Progress that is shown only if the work takes longer than a second.
@@ -209,12 +220,16 @@ private:
 
 TheoryRun run_theory(const Quantity& quantity, const std::vector<size_t>& choices,
                      const std::vector<SettingPoint>& points, Progress& progress) {
-  TheoryRun run{.quantity = &quantity, .choices = choices, .points = points, .rows = {}};
+  TheoryRun run{.quantity = &quantity, .choices = choices, .points = points, .rows = {}, .fits = {}};
   run.rows.resize(points.size());
+  run.fits.resize(quantity.fit != nullptr ? points.size() : 0);
   DelayedProgress delayed(progress, quantity.name, static_cast<int64_t>(points.size()));
   parallel_for(static_cast<int64_t>(points.size()), 1, [&](int64_t index, int64_t) {
     const auto i = static_cast<size_t>(index);
     run.rows[i] = quantity.evaluate(points[i], choices);
+    if (quantity.fit != nullptr) {
+      run.fits[i] = quantity.fit(points[i], choices);
+    }
     delayed.advance();
   });
   progress.finish();
@@ -243,12 +258,37 @@ Table theory_table(const TheoryRun& run) {
   return table;
 }
 
+Table theory_fit_table(const TheoryRun& run) {
+  Table table;
+  for (const Setting setting : run.quantity->settings) {
+    if (setting != Setting::distance) {
+      table.columns.push_back(column_of(setting));
+    }
+  }
+  table.columns.insert(table.columns.end(), run.quantity->fit_columns.begin(),
+                       run.quantity->fit_columns.end());
+  for (size_t p = 0; p < run.fits.size(); ++p) {
+    std::vector<Cell> cells;
+    for (const Setting setting : run.quantity->settings) {
+      if (setting != Setting::distance) {
+        cells.push_back(cell_of(run.points[p], setting));
+      }
+    }
+    cells.insert(cells.end(), run.fits[p].begin(), run.fits[p].end());
+    table.rows.push_back(std::move(cells));
+  }
+  return table;
+}
+
 std::string theory_text(const TheoryRun& run, bool colour) {
   std::string settings;
   for (const auto& [name, value] : constants(run, theory_table(run))) {
     settings += fmt::format("{}{} {}", settings.empty() ? "" : ", ", name, value);
   }
   std::string text = fmt::format("{}: {}\n{}\n\n", run.quantity->name, run.quantity->summary, settings);
+  if (const Table fits = theory_fit_table(run); !fits.rows.empty()) {
+    text += report::to_text(fits, {.colour = colour}) + "\n";
+  }
   text += report::to_text(varying_table(run), {.colour = colour}) + "\n";
   constexpr int64_t kWidth = 100;
   for (const std::string& line : report::wrap(run.quantity->explanation, kWidth)) {
@@ -271,18 +311,24 @@ nlohmann::ordered_json theory_config(const TheoryRun& run) {
 } // namespace
 
 nlohmann::ordered_json theory_json(const TheoryRun& run) {
-  nlohmann::ordered_json document = theory_config(run);
-  document["results"] = report::to_json(theory_table(run));
+  nlohmann::ordered_json document = {{"parameters", theory_config(run)},
+                                     {"results", report::to_json(theory_table(run))}};
+  if (!run.fits.empty()) {
+    document["results"] = {{"rows", std::move(document["results"])},
+                           {"fits", report::to_json(theory_fit_table(run))}};
+  }
   return document;
 }
 
-std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder) {
+std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder,
+                               std::vector<std::filesystem::path>& figures) {
   write_file_atomically(folder / "config.json", report::json_text(theory_config(run)));
   write_file_atomically(folder / "results.csv", report::to_csv(theory_table(run)));
   report::Section section{.heading = "Results", .blocks = {}};
   std::string names = "index.html (open it in a browser), results.csv";
   if (const std::optional<report::Chart> chart = chart_of(run)) {
     report::write_chart(folder, run.quantity->name, *chart);
+    figures.push_back(folder / run.quantity->name);
     names += fmt::format(", {0}.vl.json and {0}.csv (the chart)", run.quantity->name);
     section.blocks.push_back(*chart);
   } else { // removes the chart of an earlier run with other settings
@@ -290,6 +336,11 @@ std::string write_theory_files(const TheoryRun& run, const std::filesystem::path
     for (const char* extension : {".vl.json", ".csv"}) {
       std::filesystem::remove(folder / (std::string(run.quantity->name) + extension), ignored);
     }
+  }
+  if (const Table fits = theory_fit_table(run); !fits.rows.empty()) {
+    write_file_atomically(folder / "fits.csv", report::to_csv(fits));
+    names += ", fits.csv";
+    section.blocks.push_back(report::CaptionedTable{fits, "Fitted beta, and how well softmax agrees"});
   }
   section.blocks.push_back(report::CaptionedTable{varying_table(run), run.quantity->explanation});
   section.blocks.push_back(report::Parameters{constants(run, theory_table(run))});

@@ -20,7 +20,8 @@ struct TheoryRun {
   const Quantity* quantity = nullptr;
   std::vector<size_t> choices; ///< per choice of the quantity: index of the selected word
   std::vector<SettingPoint> points;
-  std::vector<QuantityRows> rows; ///< per point
+  std::vector<QuantityRows> rows;              ///< per point
+  std::vector<std::vector<report::Cell>> fits; ///< per point, if the quantity has a second table
 };
 
 /// Evaluates all points in parallel.
@@ -31,11 +32,15 @@ TheoryRun run_theory(const Quantity& quantity, const std::vector<size_t>& choice
 
 /// All settings and results, in columns.
 report::Table theory_table(const TheoryRun& run);
+/// The second table, with one row per point; without rows if the quantity has none.
+report::Table theory_fit_table(const TheoryRun& run);
 /// Text output. Settings that are the same in all rows are listed once, above the table.
 std::string theory_text(const TheoryRun& run, bool colour);
 nlohmann::ordered_json theory_json(const TheoryRun& run);
-/// Writes results.csv, index.html and, if a setting varies, the chart as QUANTITY.vl.json and QUANTITY.csv.
-/// Returns the names of the files as text for the output.
-std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder);
+/// Writes results.csv, fits.csv for a quantity with a second table, index.html and, if a setting varies, the
+/// chart as QUANTITY.vl.json and QUANTITY.csv. Returns the names of the files as text for the output; adds
+/// the path of the chart without its extension to `figures`.
+std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder,
+                               std::vector<std::filesystem::path>& figures);
 
 } // namespace mneme::cli

@@ -52,12 +52,19 @@ void check_at_most_bits(const char* option, int64_t value, int64_t bits) {
   }
 }
 
-std::vector<int64_t> distances_of(const SettingValues& values, int64_t bits) {
+std::vector<int64_t> distances_of(const SettingValues& values, int64_t bits, int64_t radius,
+                                  DefaultDistances default_distances) {
   std::vector<int64_t> distances = values.distance;
   for (const double noise : values.noise) {
     distances.push_back(std::llround(noise * static_cast<double>(bits)));
   }
-  if (distances.empty()) {
+  if (distances.empty() && default_distances == DefaultDistances::in_circles) {
+    constexpr int64_t kSteps = 100;
+    const int64_t last = std::min(bits, 2 * radius), step = last / kSteps + 1;
+    for (int64_t distance = 0; distance <= last; distance += step) {
+      distances.push_back(distance);
+    }
+  } else if (distances.empty()) {
     constexpr int64_t kSteps = 10;
     for (int64_t i = 0; i <= kSteps; ++i) {
       distances.push_back(i * (bits / 2) / kSteps);
@@ -187,7 +194,8 @@ void add_setting_options(CLI::App& app, const std::vector<Setting>& settings, Se
   }
 }
 
-std::vector<SettingPoint> combinations(const std::vector<Setting>& settings, const SettingValues& values) {
+std::vector<SettingPoint> combinations(const std::vector<Setting>& settings, const SettingValues& values,
+                                       DefaultDistances default_distances) {
   if (!values.distance.empty() && !values.noise.empty()) {
     throw UsageError("--distance and --noise both set the distance.\n  Leave out one of them.");
   }
@@ -233,7 +241,7 @@ std::vector<SettingPoint> combinations(const std::vector<Setting>& settings, con
     }
     check_at_most_bits("--hamming-radius", point.hamming_radius, point.bits);
     if (has_distance) {
-      point.distances = distances_of(values, point.bits);
+      point.distances = distances_of(values, point.bits, point.hamming_radius, default_distances);
       rows += point.distances.size();
     }
   }

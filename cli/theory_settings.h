@@ -16,6 +16,12 @@ class App;
 
 namespace mneme::cli {
 
+/// Distances if neither --distance nor --noise is given.
+enum class DefaultDistances {
+  to_half_of_the_bits, ///< eleven distances from 0 to half of the bits
+  in_circles           ///< from 0 to the last distance at which circles intersect, at most about 100
+};
+
 enum class Setting { bits, hamming_radius, locations, items, space_fraction, probability, distance };
 
 /// Values of the options; an empty list is a default that depends on the other settings.
@@ -52,7 +58,9 @@ std::vector<double> parse_counts(const std::string& name, const std::string& tex
 ///
 /// Errors  UsageError if a radius or a distance exceeds the bits, if both --distance and --noise are given,
 ///         or if there are more than a million rows
-std::vector<SettingPoint> combinations(const std::vector<Setting>& settings, const SettingValues& values);
+std::vector<SettingPoint>
+combinations(const std::vector<Setting>& settings, const SettingValues& values,
+             DefaultDistances default_distances = DefaultDistances::to_half_of_the_bits);
 
 /// Column of a setting in tables.
 report::Column column_of(Setting setting);

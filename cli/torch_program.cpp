@@ -2,7 +2,6 @@
 
 #include "cli/torch_program.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -10,10 +9,7 @@
 #include <filesystem>
 #include <iostream>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "mneme/core/error.h"
@@ -21,23 +17,6 @@
 
 namespace mneme::cli {
 namespace {
-
-/// A program and its arguments, with the argv array for exec and posix_spawn.
-struct CommandLine {
-  CommandLine(std::string file, std::vector<std::string> all_arguments)
-      : program(std::move(file)), arguments(std::move(all_arguments)) {
-    for (std::string& argument : arguments) {
-      argv.push_back(argument.data());
-    }
-    argv.push_back(nullptr);
-  }
-  CommandLine(const CommandLine&) = delete;
-  CommandLine& operator=(const CommandLine&) = delete;
-
-  std::string program;
-  std::vector<std::string> arguments;
-  std::vector<char*> argv; ///< pointers into `arguments`, and a null pointer at the end
-};
 
 std::filesystem::path torch_program() {
   std::error_code unreadable;
@@ -55,25 +34,6 @@ CommandLine torch_command(const std::vector<std::string>& arguments) {
       fmt::format("cannot start {}, the program with LibTorch: {}.", program, std::strerror(error)));
 }
 
-/// Starts a program whose stdout is the descriptor `out`. Returns 0, or the errno of the failure.
-int start(const CommandLine& command, int out, pid_t& child) {
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-  const int error =
-      ::posix_spawn(&child, command.program.c_str(), &actions, nullptr, command.argv.data(), ::environ);
-  ::posix_spawn_file_actions_destroy(&actions);
-  return error;
-}
-
-/// Returns the exit status as a shell does.
-int wait_for(pid_t child) {
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 void build_torch_program(const char* dev) {
   std::cerr << "mneme: this verb needs LibTorch: building the program mneme-nn (only once)\n";
   const CommandLine command(dev, {dev, "nn"});
@@ -83,19 +43,6 @@ void build_torch_program(const char* dev) {
   if (error != 0 || wait_for(child) != 0) {
     throw UnsupportedError(fmt::format(
         "this verb needs the program mneme-nn, and building it failed.\n  Run `{} nn` to build it.", dev));
-  }
-}
-
-std::string read_to_end(int descriptor) {
-  std::string text;
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    const ssize_t count = ::read(descriptor, buffer.data(), buffer.size());
-    if (count > 0) {
-      text.append(buffer.data(), static_cast<size_t>(count));
-    } else if (count == 0 || errno != EINTR) {
-      return text;
-    }
   }
 }
 
@@ -138,22 +85,10 @@ std::optional<ProgramOutput> run_torch_program(const std::vector<std::string>& a
     return std::nullopt;
   }
   const CommandLine command = torch_command(arguments);
-  std::array<int, 2> pipe_ends{};
-  if (::pipe2(pipe_ends.data(), O_CLOEXEC) != 0) {
-    fail_to_start(command.program, errno);
+  ProgramOutput output = run_child(command, Captured::output);
+  if (output.error != 0) {
+    fail_to_start(command.program, output.error);
   }
-  pid_t child = 0;
-  const int error = start(command, pipe_ends[1], child);
-  ::close(pipe_ends[1]);
-  ProgramOutput output;
-  if (error == 0) {
-    output.out = read_to_end(pipe_ends[0]);
-  }
-  ::close(pipe_ends[0]);
-  if (error != 0) {
-    fail_to_start(command.program, error);
-  }
-  output.status = wait_for(child);
   return output;
 }
 

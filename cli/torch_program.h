@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/child_program.h"
 #include "cli/verb.h"
 
 namespace mneme::cli {
@@ -19,11 +20,6 @@ namespace mneme::cli {
 ///
 /// Errors  UnsupportedError if there is no mneme-nn, or it cannot be built or started
 void relaunch_with_torch(const std::vector<std::string>& arguments, const Verb& verb);
-
-struct ProgramOutput {
-  int status = 0; ///< exit status as in a shell: 128 + signal for a program that was ended by a signal
-  std::string out;
-};
 
 /// Runs `mneme-nn ARGUMENTS` of the same folder and waits for it. Its stderr is that of this process. Returns
 /// nothing if there is no mneme-nn.

@@ -6,7 +6,10 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/json_output.h"
 #include "cli/train_task.h"
+#include "mneme/core/error.h"
+#include "report/table.h"
 
 // One entry per task: X(name) declares and calls `std::unique_ptr<TrainTask> make_train_name()`.
 #define MNEME_TRAIN_TASKS(X) X(lm) X(sparse_and) X(bit_pattern) X(latch) X(mnist_bags)
@@ -38,7 +41,12 @@ public:
     return any ? TorchNeed::required : TorchNeed::none;
   }
 
+  bool uses_seed(const CLI::App& leaf) const override {
+    return leaf.get_parent() != nullptr; // each task has its own options
+  }
+
   void declare(CLI::App& app) override {
+    app.require_subcommand(0, 1); // without a subcommand, the verb lists the tasks
     for (auto& [task, task_app] : tasks_) {
       task_app = app.add_subcommand(task->name(), task->summary());
       task->declare(*task_app);
@@ -51,10 +59,33 @@ public:
         return task->run(context);
       }
     }
-    return ExitCode::wrong_usage; // not reached: the command line requires a task
+    list(context);
+    return ExitCode::ok;
   }
 
 private:
+  /// Errors  UsageError if --out is given, since the list writes no files
+  void list(Context& context) const {
+    if (!context.options.out.empty()) {
+      throw UsageError("--out needs a task.\n  Give it after the task, such as `mneme train " +
+                       tasks_.front().first->name() + " --out DIR`.");
+    }
+    report::Table table{.columns = {{.name = "task"}, {.name = "description"}}};
+    nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
+    for (const auto& [task, app] : tasks_) {
+      table.rows.push_back({task->name(), task->summary()});
+      tasks.push_back(
+          {{"name", task->name()}, {"summary", task->summary()}, {"needs_torch", task->needs_torch()}});
+    }
+    if (context.options.json) {
+      print_json(context.out, {{"tasks", tasks}});
+      return;
+    }
+    context.out
+        << report::to_text(table, {.colour = context.colour})
+        << "\n`mneme train TASK` trains models on a task; `mneme train TASK --help` lists its options.\n";
+  }
+
   std::vector<std::pair<std::unique_ptr<TrainTask>, CLI::App*>> tasks_;
 };
 

@@ -195,8 +195,7 @@ private:
       print_json(context.out, {{"config", to_json(run_)},
                                {"classes", report::to_json(classes)},
                                {"summary", report::to_json(summary)},
-                               {"timing", report::to_json(timing)},
-                               {"environment", environment_json(context.options.threads)}});
+                               {"timing", {{"seeds", report::to_json(timing)}}}});
       return;
     }
     const std::string shown = printable(folder.string());

@@ -16,6 +16,7 @@
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
 #include "cli/train_task.h"
+#include "learning/attention_figures.h"
 #include "learning/sparse_and.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -56,8 +57,10 @@ report::Table summary_table(const std::vector<SparseAndTrial>& trials) {
   std::ranges::copy(learning::seed_columns(single), std::back_inserter(table.columns));
   for (const Measure& measure : kMeasures) {
     table.rows.push_back({measure.name});
-    std::ranges::copy(learning::seed_cells(learning::each(trials, measure.of), single),
-                      std::back_inserter(table.rows.back()));
+    std::ranges::copy(
+        learning::seed_cells(learning::each(trials, measure.of), single,
+                             {0, std::string_view(measure.name).ends_with("loss") ? INFINITY : 1}),
+        std::back_inserter(table.rows.back()));
   }
   return table;
 }
@@ -152,6 +155,9 @@ public:
       training::train_sparse_and(
           options_, context.progress,
           [&](int64_t number, const SparseAndTrial& trial) { finished.emplace(number, trial); });
+    } catch (const data::UnbalancedSamples& error) {
+      throw UsageError(fmt::format("{}\n  Give {}--samples N for more samples, or --accept-last-try.",
+                                   error.what(), balanced_ ? "" : "--balanced for that probability, "));
     } catch (const Interrupted&) {
       context.progress.finish();
       if (!finished.empty()) {
@@ -264,6 +270,7 @@ private:
     const report::Table summary = summary_table(all);
     const std::vector<LearningGroup> groups = {{learning::name_of(kind_), options_, std::move(all)}};
     const report::Chart curves = learning::learning_curves("Learning a sparse AND", groups);
+    const std::vector<AttentionFigure> attention = attention_figures(groups.front().trials.front());
 
     write_file_atomically(folder / "config.json", report::json_text(config()));
     write_file_atomically(folder / "env.json", report::json_text(environment_json(context.options.threads)));
@@ -271,19 +278,74 @@ private:
     write_file_atomically(folder / "trials.csv", report::to_csv(each_trial));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_chart(folder, "learning", curves);
-    report::write_page(folder / "index.html", page(summary, curves, each_trial));
+    for (const AttentionFigure& figure : attention) {
+      report::write_chart(folder, figure.name, figure.chart);
+    }
+    report::write_page(folder / "index.html", page(summary, curves, attention, each_trial));
     if (context.options.json) {
       print_json(context.out, {{"config", config()},
                                {"summary", report::to_json(summary)},
                                {"trials", report::to_json(each_trial)},
-                               {"timing", report::to_json(timing)},
-                               {"environment", environment_json(context.options.threads)}});
+                               {"timing", {{"trials", report::to_json(timing)}}}});
       return;
     }
     context.out << headline() << "\n\n"
                 << report::to_text(summary, {.colour = context.colour}) << unbalanced_note(each_trial)
                 << "\nWritten to " << printable(folder.string())
-                << ": index.html (open it in a browser), trials.csv, metrics.jsonl, learning.csv\n";
+                << ": index.html (open it in a browser), trials.csv, metrics.jsonl, learning.csv"
+                << (attention.empty() ? "" : ", attention-*.csv") << '\n'
+                << (kind_ != BinaryModel::Kind::self_attention || draws_attention()
+                        ? ""
+                        : "The attention weights are not drawn: there are more than 5e7. Use "
+                          "fewer --validation samples.\n");
+  }
+
+  struct AttentionFigure {
+    const char* name;
+    report::Chart chart;
+    std::string remark;
+  };
+
+  /// The figures need all attention weights of the validation samples at once.
+  bool draws_attention() const {
+    constexpr double kMaxWeights = 5e7;
+    const auto length = static_cast<double>(length_);
+    return length * length * static_cast<double>(options_.validation_samples) <= kMaxWeights;
+  }
+
+  /// Attention weights and attention graph of a trained model; empty for the MLP and for very long inputs.
+  std::vector<AttentionFigure> attention_figures(const SparseAndTrial& trial) const {
+    if (kind_ != BinaryModel::Kind::self_attention || !draws_attention()) {
+      return {};
+    }
+    constexpr int64_t kSamplesShown = 100;
+    const training::SelfAttentionModel& model = options_.model.self_attention;
+    std::vector<std::vector<double>> strengths;
+    for (const bool rule : {false, true}) {
+      if (!rule || trial.function.has_rule()) {
+        strengths.push_back(learning::connections_of(trial, model, trial.validation, rule).contributions);
+      }
+    }
+    const std::string of_model = fmt::format("First trial, with a validation accuracy of {:.1f} %.",
+                                             100 * trial.validation_score.accuracy);
+    return {
+        {"attention-weights", learning::weights_chart(trial, model, kSamplesShown),
+         of_model +
+             fmt::format(" Weights of the last query{}, one point per validation sample (of the first {}) "
+                         "and bit.",
+                         trial.function.has_rule() ? ", the rule token" : "", kSamplesShown)},
+        {"attention-statistics", learning::weight_statistics(trial, model).chart,
+         of_model +
+             " Bars are standard deviations over all validation samples. The readout also uses the rows "
+             "of the other queries."},
+        {"attention-graph",
+         learning::connection_graphs(
+             "Contribution of each bit to the output",
+             "Readout times attention times value of each bit, averaged over samples whose label is true.",
+             trial.function, strengths),
+         of_model +
+             " The edges of a panel sum to the output before the sigmoid, averaged over the validation "
+             "samples whose label is true."}};
   }
 
   std::string headline() const {
@@ -306,28 +368,39 @@ private:
   }
 
   report::Page page(const report::Table& summary, const report::Chart& curves,
-                    const report::Table& each_trial) const {
+                    const std::vector<AttentionFigure>& attention, const report::Table& each_trial) const {
     report::Parameters parameters;
     const nlohmann::ordered_json settings = config();
     for (const auto& [key, value] : settings.items()) {
       parameters.values.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
     }
-    return {.title = "Learning a sparse AND",
-            .intro = headline() + ".",
-            .sections = {
-                {.heading = "Results",
-                 .blocks = {report::CaptionedTable{
-                                .table = summary,
-                                .caption = each_trial.rows.size() == 1
-                                               ? "One seed, so the spread over seeds is unknown"
-                                               : "Mean over the seeds with its 95 % confidence interval"},
-                            report::Figure{.chart = curves,
-                                           .remark = "If the validation accuracy is below the training "
-                                                     "accuracy, the model overfits its training samples.",
-                                           .links = {{"Data (CSV)", "learning.csv"}}},
-                            report::CaptionedTable{
-                                .table = each_trial, .caption = "All trials", .folded = "All trials"},
-                            parameters}}}};
+    report::Page page{
+        .title = "Learning a sparse AND",
+        .intro = headline() + ".",
+        .sections = {
+            {.heading = "Results",
+             .blocks = {report::CaptionedTable{
+                            .table = summary,
+                            .caption = each_trial.rows.size() == 1
+                                           ? "One seed, so the spread over seeds is unknown"
+                                           : "Mean over the seeds with its 95 % confidence interval"},
+                        report::Figure{.chart = curves,
+                                       .remark = "If the validation accuracy is below the training "
+                                                 "accuracy, the model overfits its training samples.",
+                                       .links = {{"Data (CSV)", "learning.csv"}}},
+                        report::CaptionedTable{
+                            .table = each_trial, .caption = "All trials", .folded = "All trials"}}}}};
+    if (!attention.empty()) {
+      report::Section& section = page.sections.emplace_back(report::Section{.heading = "Attention"});
+      for (const AttentionFigure& figure : attention) {
+        section.blocks.push_back(
+            report::Figure{.chart = figure.chart,
+                           .remark = figure.remark,
+                           .links = {{"Data (CSV)", std::string(figure.name) + ".csv"}}});
+      }
+    }
+    page.sections.push_back({.heading = "Settings", .blocks = {parameters}});
+    return page;
   }
 
   BinaryModel::Kind kind_ = BinaryModel::Kind::self_attention;

@@ -29,7 +29,7 @@ enum class ExitCode : int {
 
 /// Options that all verbs have (declared by common_options.h).
 struct CommonOptions {
-  bool json = false;         ///< print the results as one JSON document
+  bool json = false; ///< print the results as one JSON document; run.h adds the frame that all verbs share
   std::filesystem::path out; ///< output folder or output file; empty if the option was not given
   uint64_t seed = 1;
   int threads = 1; ///< set_threads has already been called with it when a verb runs
@@ -66,6 +66,18 @@ public:
   /// True: with --json, stdout gets a line of JSON per result as soon as it is known, instead of one document
   /// at the end. Called after parsing the arguments.
   virtual bool streams_json() const { return false; }
+  /// false: nothing depends on the seed, and there is no --seed. `leaf` is the verb, or the subcommand that
+  /// has the options.
+  virtual bool uses_seed(const CLI::App& leaf) const {
+    (void)leaf;
+    return true;
+  }
+  /// Words that tab completion offers for an option ("--memory") or a positional argument ("ID"), such as the
+  /// names of memories, if its declaration does not list them.
+  virtual std::vector<std::string> completions(const std::string& option) const {
+    (void)option;
+    return {};
+  }
   virtual void declare(CLI::App& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };

@@ -30,6 +30,7 @@ public:
   TorchNeed torch_need() const override {
     return device_ != "cpu" || verify::needs_torch(golden_paths()) ? TorchNeed::optional : TorchNeed::none;
   }
+  bool uses_seed(const CLI::App&) const override { return false; }
   void declare(CLI::App& app) override {
     app.add_option("PATH", paths_, "Golden files (*.json), or folders that contain them")
         ->type_name("PATH")

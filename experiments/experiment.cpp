@@ -4,23 +4,53 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
 
 namespace mneme::experiments {
+
+std::vector<int64_t> RunSettings::values_of(std::string_view name, std::vector<int64_t> published) const {
+  const auto given = std::ranges::find(parameters, name, &GivenParameter::name);
+  return given == parameters.end() ? std::move(published) : given->values;
+}
+
+int64_t RunSettings::value_of(std::string_view name, int64_t published) const {
+  const std::vector<int64_t> values = values_of(name, {published});
+  if (values.size() != 1) {
+    throw UsageError(fmt::format("--{}: {} values are given, but this experiment uses one at a time.\n  Give "
+                                 "one value, and run the experiment once per value.",
+                                 name, values.size()));
+  }
+  return values.front();
+}
+
+bool RunSettings::has_given(std::string_view name) const {
+  return std::ranges::find(parameters, name, &GivenParameter::name) != parameters.end();
+}
 
 bool Comparison::is_met() const {
   return std::abs(measured.mean - published) <= tolerance || measured.mean == published; // both infinite
 }
 
 const char* verdict(const ComparisonTable& table, const Comparison& row) {
-  return !table.not_compared.empty() ? "not compared" : row.is_met() ? "met" : "missed";
+  return !table.not_compared.empty() ? "not compared"
+         : row.cannot_fail           ? "cannot tell"
+         : row.is_met()              ? "met"
+                                     : "missed";
 }
 
 Tally tally(const ComparisonTable& table) {
   if (!table.not_compared.empty()) {
     return {.not_compared = std::ssize(table.rows)};
   }
-  const int64_t met = std::ranges::count_if(table.rows, &Comparison::is_met);
-  return {.met = met, .missed = std::ssize(table.rows) - met};
+  Tally sum;
+  for (const Comparison& row : table.rows) {
+    ++(row.cannot_fail ? sum.not_compared : row.is_met() ? sum.met : sum.missed);
+  }
+  return sum;
 }
 
 Tally tally(const Outcome& outcome) {

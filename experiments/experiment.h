@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,10 +21,37 @@
 
 namespace mneme::experiments {
 
+/// Values of a parameter in place of the published ones.
+struct GivenParameter {
+  std::string name = {}; ///< such as "hamming-radius"
+  std::string text = {}; ///< as given, such as "20..40"
+  std::vector<int64_t> values = {};
+};
+
 struct RunSettings {
   bool quick = false; ///< fewer random draws and cases, as listed on the page
   uint64_t seed = 1;
   std::filesystem::path data = {}; ///< folder of data files (mneme/data/folders.h)
+  /// Parameters that differ from the published ones, in the order of their names; only those that the
+  /// experiment has. Published values are then compared only where they were published for the same
+  /// parameters.
+  std::vector<GivenParameter> parameters = {};
+
+  /// The given values of a parameter, or else `published`.
+  std::vector<int64_t> values_of(std::string_view name, std::vector<int64_t> published) const;
+  /// As above, for a parameter with a single value.
+  ///
+  /// Errors  UsageError if several values are given
+  int64_t value_of(std::string_view name, int64_t published) const;
+  bool has_given(std::string_view name) const;
+};
+
+/// A parameter that a run may set to other values than the published ones.
+struct ParameterInfo {
+  std::string name = {};      ///< such as "hamming-radius", the option without its dashes
+  std::string help = {};      ///< such as "Hamming radius d"
+  std::string published = {}; ///< the published values, as text
+  int64_t min = 1, max = 10'000;
 };
 
 /// A published value and the measured one.
@@ -34,6 +62,9 @@ struct Comparison {
   trials::MeanInterval measured = {0, {}};
   double tolerance = 0;         ///< maximum absolute difference that counts as met
   std::string explanation = {}; ///< why a value is missed, if known: what is wrong or unclear, and where
+  /// No value could be outside of the tolerance, such as an accuracy with a tolerance of 1: the comparison
+  /// then decides nothing.
+  bool cannot_fail = false;
 
   bool is_met() const; ///< also false if a value is not finite, unless both are equal
 };
@@ -90,12 +121,13 @@ struct Experiment {
   Outcome (*run)(const RunSettings& settings, Progress& progress) = nullptr;
   /// Signature of the input files, which changes when the files change; null: no input files.
   std::string (*inputs)(const RunSettings& settings) = nullptr;
+  std::vector<ParameterInfo> parameters = {}; ///< those that `run` reads from its settings
 };
 
-/// "met", "missed", or "not compared".
+/// "met", "missed", "not compared", or "cannot tell" for a comparison that cannot fail.
 const char* verdict(const ComparisonTable& table, const Comparison& row);
 
-/// Number of values by verdict.
+/// Number of values by verdict; "cannot tell" counts as not compared.
 struct Tally {
   int64_t met = 0, missed = 0, not_compared = 0;
 };

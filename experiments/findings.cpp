@@ -24,7 +24,7 @@ constexpr size_t kOpenRows = 12;   // longer tables are collapsed
 constexpr size_t kNamedMisses = 4; // missed values listed per explanation; the table highlights all of them
 
 bool is_missed(const ComparisonTable& comparisons, const Comparison& row) {
-  return comparisons.not_compared.empty() && !row.is_met();
+  return comparisons.not_compared.empty() && !row.cannot_fail && !row.is_met();
 }
 
 std::string values(int64_t count) {
@@ -65,6 +65,12 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
     (group == groups.end() ? groups.emplace_back() : *group).push_back(row);
   }
   std::vector<std::string> texts;
+  if (const auto undecided = std::ranges::count_if(comparisons.rows, &Comparison::cannot_fail);
+      undecided > 0) {
+    texts.push_back(fmt::format("Cannot tell: {}. With so few runs of ours, the tolerance contains every "
+                                "possible value, so that the comparison cannot fail; more seeds decide it.",
+                                values(undecided)));
+  }
   for (std::vector<Comparison>& group : groups) {
     const std::string explanation =
         group.front().explanation.empty() ? "The reason is unknown." : group.front().explanation;
@@ -104,7 +110,11 @@ bool ends_tolerance(const Outcome& outcome, size_t table) {
 }
 
 std::string scope(const RunSettings& settings) {
-  return settings.quick ? "quick parameters" : "full parameters";
+  std::string text = settings.quick ? "quick parameters" : "full parameters";
+  for (const GivenParameter& parameter : settings.parameters) {
+    text += fmt::format(", --{} {}", parameter.name, parameter.text);
+  }
+  return text;
 }
 
 void add_comparisons(report::Section& section, const Outcome& outcome) {
@@ -233,9 +243,12 @@ Table comparison_table(const ComparisonTable& comparisons) {
 
 std::string summary_of(const ComparisonTable& comparisons) {
   const auto [met, missed, not_compared] = tally(comparisons);
-  return not_compared > 0 ? values(not_compared) + " not compared"
-         : missed == 0    ? values(met) + ", all within their tolerance"
-                          : fmt::format("{} of {} missed", missed, values(met + missed));
+  if (met + missed == 0) {
+    return values(not_compared) + (comparisons.not_compared.empty() ? " that cannot tell" : " not compared");
+  }
+  return (missed == 0 ? values(met) + ", all within their tolerance"
+                      : fmt::format("{} of {} missed", missed, values(met + missed))) +
+         (not_compared > 0 ? fmt::format(", {} that cannot tell", not_compared) : "");
 }
 
 std::string summary_of(const Outcome& outcome) {
@@ -245,9 +258,11 @@ std::string summary_of(const Outcome& outcome) {
   const auto [met, missed, not_compared] = tally(outcome);
   std::string text = fmt::format("{} met, {} missed", values(met), missed);
   for (const ComparisonTable& table : outcome.comparisons) {
-    text += table.not_compared.empty()
-                ? ""
-                : fmt::format(", {} not compared ({})", table.rows.size(), table.not_compared);
+    const int64_t not_compared_here = tally(table).not_compared;
+    if (not_compared_here > 0) {
+      text += fmt::format(", {} not compared ({})", not_compared_here,
+                          table.not_compared.empty() ? "too few seeds to tell" : table.not_compared);
+    }
   }
   return text;
 }

@@ -144,6 +144,7 @@ Json outcome_json(const Outcome& outcome) {
                       {"measured", interval_json(row.measured)},
                       {"tolerance", number_json(row.tolerance)},
                       {"verdict", verdict(table, row)},
+                      {"cannot_fail", row.cannot_fail},
                       {"explanation", row.explanation}});
     }
     json["comparisons"].push_back({{"title", table.title},
@@ -184,7 +185,8 @@ Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
                            .published = read_number(row.at("published")),
                            .measured = read_interval(row.at("measured")),
                            .tolerance = read_number(row.at("tolerance")),
-                           .explanation = row.at("explanation")});
+                           .explanation = row.at("explanation"),
+                           .cannot_fail = row.value("cannot_fail", false)});
     }
   }
   for (const Json& table : json.at("tables")) {
@@ -220,11 +222,15 @@ std::filesystem::path folder_of(const std::filesystem::path& folder, const Exper
 }
 
 Json key_of(const Experiment& experiment, const RunSettings& settings) {
-  return {{"experiment", experiment.id},
-          {"version", version()},
-          {"quick", settings.quick},
-          {"seed", settings.seed},
-          {"inputs", experiment.inputs != nullptr ? experiment.inputs(settings) : ""}};
+  Json key = {{"experiment", experiment.id},
+              {"version", version()},
+              {"quick", settings.quick},
+              {"seed", settings.seed},
+              {"inputs", experiment.inputs != nullptr ? experiment.inputs(settings) : ""}};
+  for (const GivenParameter& parameter : settings.parameters) {
+    key["parameters"][parameter.name] = parameter.values;
+  }
+  return key;
 }
 
 void save_outcome(const std::filesystem::path& folder, const Experiment& experiment,

@@ -79,4 +79,54 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
   return chosen;
 }
 
+const std::vector<ParameterInfo>& all_parameters() {
+  static const std::vector<ParameterInfo> parameters = [] {
+    std::vector<ParameterInfo> all;
+    for (const Experiment& experiment : all_experiments()) {
+      for (const ParameterInfo& parameter : experiment.parameters) {
+        const auto same = std::ranges::find(all, parameter.name, &ParameterInfo::name);
+        if (same == all.end()) {
+          all.push_back(parameter);
+        } else { // the option accepts what any of them accepts
+          same->min = std::min(same->min, parameter.min);
+          same->max = std::max(same->max, parameter.max);
+        }
+      }
+    }
+    return all;
+  }();
+  return parameters;
+}
+
+void require_parameters(std::span<const Experiment* const> chosen, std::span<const GivenParameter> given) {
+  for (const GivenParameter& parameter : given) {
+    for (const Experiment* experiment : chosen) {
+      const auto info = std::ranges::find(experiment->parameters, parameter.name, &ParameterInfo::name);
+      if (info == experiment->parameters.end()) {
+        std::string own, having;
+        for (const ParameterInfo& each : experiment->parameters) {
+          own += (own.empty() ? "" : ", ") + ("--" + each.name);
+        }
+        for (const Experiment& each : all_experiments()) {
+          if (std::ranges::find(each.parameters, parameter.name, &ParameterInfo::name) !=
+              each.parameters.end()) {
+            having += (having.empty() ? "" : ", ") + each.id;
+          }
+        }
+        throw UsageError("--" + parameter.name + ": the experiment " + experiment->id +
+                         " has no such parameter" +
+                         (own.empty() ? "; it has none" : "; its parameters are " + own) +
+                         ".\n  Experiments with --" + parameter.name + ": " + having + ".");
+      }
+      for (const int64_t value : parameter.values) {
+        if (value < info->min || value > info->max) {
+          throw UsageError("--" + parameter.name + " " + std::to_string(value) + ": the experiment " +
+                           experiment->id + " accepts " + std::to_string(info->min) + " to " +
+                           std::to_string(info->max) + ".\n  Give values in this range.");
+        }
+      }
+    }
+  }
+}
+
 } // namespace mneme::experiments

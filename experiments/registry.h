@@ -21,4 +21,12 @@ const std::vector<Experiment>& all_experiments();
 /// Errors  UsageError with the list of available ids
 std::vector<const Experiment*> experiments_named(std::span<const std::string> ids);
 
+/// The parameters of all experiments, without duplicates.
+const std::vector<ParameterInfo>& all_parameters();
+
+/// Checks that all chosen experiments have all given parameters.
+///
+/// Errors  UsageError that names the experiment, the parameter, and the parameters that the experiment has
+void require_parameters(std::span<const Experiment* const> chosen, std::span<const GivenParameter> given);
+
 } // namespace mneme::experiments

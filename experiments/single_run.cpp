@@ -17,6 +17,7 @@ Comparison compare(const SingleRun& run, const trials::PredictionOptions& option
   const trials::MeanInterval measured = trials::mean_interval(run.ours);
   const auto [min, max] = std::ranges::minmax(run.ours);
   const double upper_limit = run.cases > 0 ? 1 : std::numeric_limits<double>::infinity();
+  const bool cannot_fail = run.cases > 0 && interval.low <= 0 && interval.high >= 1;
   return {.what = run.what,
           .published = run.published,
           .measured = measured,
@@ -26,7 +27,8 @@ Comparison compare(const SingleRun& run, const trials::PredictionOptions& option
           .explanation = fmt::format(
               "One more run of ours is expected between {:.4g} and {:.4g}; our {} seeds are "
               "between {:.4g} and {:.4g}.",
-              std::max(interval.low, 0.0), std::min(interval.high, upper_limit), run.ours.size(), min, max)};
+              std::max(interval.low, 0.0), std::min(interval.high, upper_limit), run.ours.size(), min, max),
+          .cannot_fail = cannot_fail};
 }
 
 } // namespace

@@ -68,12 +68,12 @@ RealPatterns joined(const RealPatterns& first, const RealPatterns& second) {
   return both;
 }
 
-report::Chart panel(const std::vector<BagGroup>& groups, const char* what, const char* training_key,
+report::Chart panel(const std::vector<BagGroup>& groups, report::Axis y, const char* training_key,
                     const char* validation_key) {
-  report::LineChart chart{.title = what,
-                          .description = fmt::format("{} over epochs.", what),
+  report::LineChart chart{.title = y.title,
+                          .description = fmt::format("{} over epochs.", y.title),
                           .x = {.title = "epoch"},
-                          .y = {.title = what}};
+                          .y = std::move(y)};
   for (const BagGroup& group : groups) {
     for (const char* key : {training_key, validation_key}) {
       const BagMeasure& measure = bag_measure(key);
@@ -141,7 +141,8 @@ report::Table bag_table(const std::vector<BagGroup>& groups) {
   for (const BagGroup& group : groups) {
     for (const BagMeasure& measure : bag_measures()) {
       table.rows.push_back({group.name, group.fits.front().num_parameters, std::string(measure.name)});
-      std::ranges::copy(seed_cells(after_last_epoch(group, measure), single),
+      std::ranges::copy(seed_cells(after_last_epoch(group, measure), single,
+                                   {0, std::string_view(measure.key).ends_with("accuracy") ? 1 : INFINITY}),
                         std::back_inserter(table.rows.back()));
     }
   }
@@ -152,8 +153,9 @@ report::Chart bag_curves(const std::string& title, const std::vector<BagGroup>& 
   return to_chart(
       report::Panels{.title = title,
                      .description = "Loss and accuracy over epochs, training and validation.",
-                     .charts = {panel(groups, "loss", "training_loss", "validation_loss"),
-                                panel(groups, "accuracy", "training_accuracy", "validation_accuracy")}});
+                     .charts = {panel(groups, {.title = "loss"}, "training_loss", "validation_loss"),
+                                panel(groups, report::fraction_axis("accuracy"), "training_accuracy",
+                                      "validation_accuracy")}});
 }
 
 std::optional<Digits> find_digits(const std::filesystem::path& folder) {

@@ -95,8 +95,9 @@ std::vector<report::Column> seed_columns(bool single_seed) {
           {.name = "max", .key = "greatest"}};
 }
 
-std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed) {
-  std::vector<report::Cell> cells = {report::cell(trials::mean_interval(numbers))};
+std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed,
+                                     const report::Limits& limits) {
+  std::vector<report::Cell> cells = {report::cell(trials::mean_interval(numbers), limits)};
   if (!single_seed) {
     cells.insert(cells.end(), {std::ranges::min(numbers), quantile(numbers, 0.5), std::ranges::max(numbers)});
   }
@@ -116,9 +117,9 @@ report::Table learning_table(const std::vector<LearningGroup>& groups) {
           {.name = "validation loss", .key = "validation_loss", .notation = report::Notation::fixed}}};
   for (const LearningGroup& group : groups) {
     table.rows.push_back({group.name, group.options.model.num_parameters(), group.options.training_samples,
-                          report::cell(mean_of(group.trials, training_accuracy)),
+                          report::cell(mean_of(group.trials, training_accuracy), report::kFraction),
                           report::cell(mean_of(group.trials, training_loss)),
-                          report::cell(mean_of(group.trials, validation_accuracy)),
+                          report::cell(mean_of(group.trials, validation_accuracy), report::kFraction),
                           report::cell(mean_of(group.trials, validation_loss))});
   }
   return table;
@@ -130,7 +131,7 @@ report::Chart learning_curves(const std::string& title, const std::vector<Learni
   loss.y = {.title = "binary cross-entropy", .logarithmic = true};
   report::LineChart accuracy =
       over_epochs("Accuracy", groups, 0, &training::CurvePoint::accuracy, validation_accuracy);
-  accuracy.y = {.title = "accuracy", .format = ".0%"};
+  accuracy.y = report::fraction_axis("accuracy");
   const bool one_seed =
       std::ranges::all_of(groups, [](const LearningGroup& group) { return group.trials.size() == 1; });
   return to_chart(report::Panels{

@@ -3,6 +3,7 @@
 /// Tables and curves of models that learn a sparse AND, over many seeds.
 #pragma once
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "mneme/training/sparse_and.h"
 #include "mneme/trials/confidence.h"
 #include "report/chart.h"
+#include "report/estimates.h"
 #include "report/table.h"
 
 namespace mneme::learning {
@@ -45,8 +47,9 @@ double quantile(std::vector<double> numbers, double probability);
 /// Columns for a measure over seeds: mean with its 95 % confidence interval, minimum, median, maximum. With a
 /// single seed, only its value, with the same key "mean".
 std::vector<report::Column> seed_columns(bool single_seed);
-/// Cells of these columns for one row.
-std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed);
+/// Cells of these columns for one row; the interval is clipped to `limits`.
+std::vector<report::Cell> seed_cells(const std::vector<double>& numbers, bool single_seed,
+                                     const report::Limits& limits = {0, INFINITY});
 
 /// Number of parameters and samples, and the four measures as mean with 95 % confidence interval; one row per
 /// group.

@@ -3,7 +3,10 @@
 #include "report/chart.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "mneme/core/atomic_file.h"
@@ -18,15 +21,15 @@ using nlohmann::json;
 
 namespace {
 
-constexpr size_t kBar = 26, kGroupedBar = 14, kBarGap = 12; // pixels
+constexpr size_t kBar = 26, kGroupedBar = 14, kBarGap = 12, kLine = 15; // pixels
+constexpr int64_t kCategoryWidth = 24;                                  // characters of a line of a label
 constexpr double kBandOpacity = 0.16;
-constexpr int kPoint = 60, kSmallPoint = 16; // square pixels
 constexpr size_t kManyPoints = 60;
 
 /// Layers of the series on one of the y axes. With `has_selection`, the last layer defines the selection
 /// parameter, which must occur once per chart.
-json series_layers(const LineChart& chart, const std::vector<std::string>& names, const Axis& y, bool second,
-                   bool any_interval, bool has_selection) {
+json series_layers(const LineChart& chart, const std::vector<std::string>& names, const FittedAxis& x,
+                   const FittedAxis& y, bool second, bool any_interval, bool has_selection) {
   std::set<std::string> lined, dotted, dashed, all;
   size_t max_points = 0;
   for (const Series& series : chart.series) {
@@ -54,11 +57,11 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
     return transform;
   };
   json tooltips = json::array({tooltip("series", "nominal", or_else(chart.series_title, "series"), ""),
-                               tooltip("x", "quantitative", or_else(chart.x.title, "x"), chart.x.format),
-                               tooltip("y", "quantitative", or_else(y.title, "y"), y.format)});
+                               tooltip("x", "quantitative", or_else(x.axis.title, "x"), x.axis.format),
+                               tooltip("y", "quantitative", or_else(y.axis.title, "y"), y.axis.format)});
   json layers = json::array();
   if (any_interval) {
-    add_interval_tooltips(tooltips, y.format);
+    add_interval_tooltips(tooltips, y.axis.format);
     json mark = chart.intervals == IntervalStyle::band
                     ? json{{"type", "area"}, {"opacity", kBandOpacity}, {"aria", false}}
                     : json{{"type", "rule"}, {"strokeWidth", 1.5}, {"aria", false}};
@@ -69,6 +72,7 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
   json y_encoding = axis_encoding("y", y);
   if (second) {
     y_encoding["axis"]["orient"] = "right";
+    y_encoding["axis"]["grid"] = false; // the grid belongs to the axis on the left
   }
   if (!lined.empty()) {
     json encoding = {{"y", y_encoding}};
@@ -83,7 +87,7 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
     layers.push_back({{"mark",
                        {{"type", "point"},
                         {"filled", true},
-                        {"size", max_points > kManyPoints ? kSmallPoint : kPoint},
+                        {"size", max_points > kManyPoints ? kSmallPointSize : kPointSize},
                         {"opacity", 1}}},
                       {"transform", only(dotted)},
                       {"encoding",
@@ -97,6 +101,41 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
   return layers;
 }
 
+/// Number of lines of the longest label.
+size_t max_lines(const std::vector<std::string>& categories) {
+  size_t lines = 1;
+  for (const std::string& category : categories) {
+    lines = std::max(lines, wrap(one_line(category), kCategoryWidth).size());
+  }
+  return lines;
+}
+
+/// Axis of categories: long names are wrapped, and the title is above the names.
+json category_axis(const std::vector<std::string>& categories) {
+  json lines = json::object();
+  std::map<size_t, json> names_by_lines;
+  for (const std::string& category : categories) {
+    lines[category] = wrap(one_line(category), kCategoryWidth);
+    if (lines[category].size() > 1) {
+      names_by_lines[lines[category].size()].push_back(category);
+    }
+  }
+  json axis = {
+      {"labelLimit", 0},      {"labelLineHeight", kLine},  {"titleAngle", 0}, {"titleAlign", "right"},
+      {"titleAnchor", "end"}, {"titleBaseline", "bottom"}, {"titleX", -6},    {"titleY", -4}};
+  if (!names_by_lines.empty()) {
+    axis["labelExpr"] = "(" + lines.dump() + ")[datum.label]";
+    // Labels of several lines are drawn downwards from the middle of their bars.
+    json conditions = json::array();
+    for (const auto& [count, names] : names_by_lines) {
+      conditions.push_back({{"test", "indexof(" + names.dump() + ", datum.label) >= 0"},
+                            {"value", -static_cast<double>((count - 1) * kLine) / 2}});
+    }
+    axis["labelOffset"] = {{"condition", conditions}, {"value", 0}};
+  }
+  return axis;
+}
+
 } // namespace
 
 Chart to_chart(const LineChart& chart) {
@@ -104,7 +143,12 @@ Chart to_chart(const LineChart& chart) {
   std::set<std::string> seen;
   json values = json::array();
   bool any_interval = false;
-  Table numbers{.columns = {{.name = or_else(chart.series_title, "series"), .key = "series"},
+  std::vector<double> xs, ys, second_ys;
+  for (const Reference& reference : chart.references) {
+    (reference.horizontal ? ys : xs).push_back(reference.at);
+  }
+  Table numbers{.columns = {{.name = or_else(chart.series_title, "series"),
+                             .key = column_key(chart.series_title, "series")},
                             number_column(or_else(chart.x.title, "x"), "x"),
                             number_column(or_else(chart.y.title, "y"), "y")}};
   for (const Series& series : chart.series) {
@@ -115,38 +159,48 @@ Chart to_chart(const LineChart& chart) {
     const Axis& y_axis = series.on_second_axis ? *chart.second_y : chart.y;
     check_name_is_new(seen, series.name);
     names.push_back(valid_utf8(series.name));
-    for (const auto& [x, y] : series.points) {
+    for (const auto& [x, estimate] : series.points) {
+      const Estimate y = clipped(estimate, y_axis);
       check_axis(chart.x, "x", x);
       check_axis(y_axis, "y", y.value);
       check_axis(y_axis, "y", y.low);
       numbers.rows.push_back({series.name, x, y});
       if (std::isfinite(x) && is_finite(y)) {
         any_interval = any_interval || has_interval(y);
+        xs.push_back(x);
+        std::ranges::copy(std::array{y.low, y.value, y.high},
+                          std::back_inserter(series.on_second_axis ? second_ys : ys));
         values.push_back(
             {{"series", names.back()}, {"x", x}, {"y", y.value}, {"low", y.low}, {"high", y.high}});
       }
     }
   }
+  if (chart.second_y) {
+    numbers.columns.back().key += "_or_" + column_key(chart.second_y->title, "y2");
+  }
+  make_keys_unique(numbers);
   if (!any_interval) {
     drop_intervals(numbers);
   }
 
   json spec = frame(chart.title, chart.description);
   spec["data"] = {{"values", values}};
-  spec["encoding"] = {{"x", axis_encoding("x", chart.x)},
-                      {"color", colour_encoding(chart.series_title, names)}};
-  spec["layer"] = series_layers(chart, names, chart.y, false, any_interval, true);
+  const FittedAxis x = fit_axis(chart.x, xs, AxisEnds::values), y = fit_axis(chart.y, ys, AxisEnds::ticks);
+  spec["encoding"] = {{"x", axis_encoding("x", x)}, {"color", colour_encoding(chart.series_title, names)}};
+  spec["layer"] = series_layers(chart, names, x, y, false, any_interval, true);
   if (chart.second_y) {
     json left = {{"layer", spec["layer"]}, {"encoding", spec["encoding"]}};
-    json right = {{"layer", series_layers(chart, names, *chart.second_y, true, any_interval, false)},
+    const FittedAxis second = fit_axis(*chart.second_y, second_ys, AxisEnds::ticks);
+    json right = {{"layer", series_layers(chart, names, x, second, true, any_interval, false)},
                   {"encoding", spec["encoding"]}};
-    add_references(left, chart.references, chart.x, chart.y);
+    add_references(left, chart.references, x, y);
     spec["layer"] = json::array({left, right});
     spec["resolve"] = {{"scale", {{"y", "independent"}}}};
     spec.erase("encoding");
   } else {
-    add_references(spec, chart.references, chart.x, chart.y);
+    add_references(spec, chart.references, x, y);
   }
+  set_legend_columns(spec, kWidth);
   return {chart.title, chart.description, std::move(spec), std::move(numbers)};
 }
 
@@ -154,8 +208,11 @@ Chart to_chart(const BarChart& chart) {
   std::vector<std::string> categories, names;
   json values = json::array();
   bool any_interval = false;
-  Table numbers{.columns = {{.name = or_else(chart.category_title, "category"), .key = "category"},
-                            {.name = or_else(chart.series_title, "series"), .key = "series"},
+  std::vector<double> ends = {0};
+  Table numbers{.columns = {{.name = or_else(chart.category_title, "category"),
+                             .key = column_key(chart.category_title, "category")},
+                            {.name = or_else(chart.series_title, "series"),
+                             .key = column_key(chart.series_title, "series")},
                             number_column(or_else(chart.value.title, "value"), "value")}};
   const auto add = [](std::vector<std::string>& list, std::string name) {
     if (std::find(list.begin(), list.end(), name) == list.end()) {
@@ -167,19 +224,22 @@ Chart to_chart(const BarChart& chart) {
     check_axis(chart.value, "value", bar.value.low);
     add(categories, valid_utf8(bar.category));
     add(names, valid_utf8(bar.series));
-    numbers.rows.push_back({bar.category, bar.series, bar.value});
-    if (is_finite(bar.value)) {
-      any_interval = any_interval || has_interval(bar.value);
+    const Estimate value = clipped(bar.value, chart.value);
+    numbers.rows.push_back({bar.category, bar.series, value});
+    if (is_finite(value)) {
+      any_interval = any_interval || has_interval(value);
+      std::ranges::copy(std::array{value.low, value.value, value.high}, std::back_inserter(ends));
       values.push_back({{"category", valid_utf8(bar.category)},
                         {"series", valid_utf8(bar.series)},
-                        {"value", bar.value.value},
-                        {"low", bar.value.low},
-                        {"high", bar.value.high}});
+                        {"value", value.value},
+                        {"low", value.low},
+                        {"high", value.high}});
     }
   }
   if (!any_interval) {
     drop_intervals(numbers);
   }
+  make_keys_unique(numbers);
   const bool grouped = names.size() > 1;
   if (!grouped) {
     numbers.columns.erase(numbers.columns.begin() + 1);
@@ -190,11 +250,14 @@ Chart to_chart(const BarChart& chart) {
 
   json spec = frame(chart.title, chart.description);
   spec["data"] = {{"values", values}};
-  spec["height"] = categories.size() * (grouped ? names.size() * kGroupedBar + kBarGap : kBar);
+  const size_t bar = grouped ? names.size() * kGroupedBar + kBarGap : kBar;
+  spec["height"] = categories.size() * std::max(bar, max_lines(categories) * kLine + kBarGap / 2);
   spec["config"]["axisX"]["grid"] = true;
-  spec["config"]["axisY"] = {{"grid", false}, {"domain", false}, {"ticks", false}, {"labelLimit", 220}};
+  spec["config"]["axisY"] = {{"grid", false}, {"domain", false}, {"ticks", false}};
   const bool from_zero = true; // values are read from the lengths of bars
-  json category = {{"field", "category"}, {"type", "nominal"}, {"sort", categories}};
+  const FittedAxis length = fit_axis(chart.value, ends, AxisEnds::ticks);
+  json category = {
+      {"field", "category"}, {"type", "nominal"}, {"sort", categories}, {"axis", category_axis(categories)}};
   category["title"] = chart.category_title.empty() ? json(nullptr) : json(valid_utf8(chart.category_title));
   spec["encoding"] = {{"y", category}};
   json tooltips =
@@ -204,16 +267,16 @@ Chart to_chart(const BarChart& chart) {
     tooltips.push_back(tooltip("series", "nominal", or_else(chart.series_title, "series"), ""));
   }
   tooltips.push_back(
-      tooltip("value", "quantitative", or_else(chart.value.title, "value"), chart.value.format));
+      tooltip("value", "quantitative", or_else(chart.value.title, "value"), length.axis.format));
   if (any_interval) {
-    add_interval_tooltips(tooltips, chart.value.format);
+    add_interval_tooltips(tooltips, length.axis.format);
   }
   json bars = {{"mark", {{"type", "bar"}, {"cornerRadiusEnd", 2}}},
                {"params", json::array({shown_series(names)})},
                {"transform", keep_shown()},
                {"encoding",
-                {{"x", axis_encoding("value", chart.value, from_zero)},
-                 {"color", colour_encoding(chart.series_title, names)},
+                {{"x", axis_encoding("value", length, from_zero)},
+                 {"color", colour_encoding(chart.series_title, names, LegendSymbols::boxes)},
                  {"tooltip", tooltips}}}};
   if (!grouped) {
     bars.erase("params");
@@ -221,16 +284,16 @@ Chart to_chart(const BarChart& chart) {
   }
   json layers = json::array({bars});
   if (any_interval) {
-    json rule = {
-        {"mark", {{"type", "rule"}, {"strokeWidth", 1.5}, {"aria", false}}},
-        {"transform", keep_shown()},
-        {"encoding", {{"x", axis_encoding("low", chart.value, from_zero)}, {"x2", {{"field", "high"}}}}}};
+    json rule = {{"mark", {{"type", "rule"}, {"strokeWidth", 1.5}, {"aria", false}}},
+                 {"transform", keep_shown()},
+                 {"encoding", {{"x", axis_encoding("low", length, from_zero)}, {"x2", {{"field", "high"}}}}}};
     if (!grouped) {
       rule.erase("transform");
     }
     layers.push_back(rule);
   }
   spec["layer"] = layers;
+  set_legend_columns(spec, kWidth);
   return {chart.title, chart.description, std::move(spec), std::move(numbers)};
 }
 

@@ -24,7 +24,12 @@ struct Axis {
   std::string format = {};  ///< d3-format of the tick labels, such as ".0%"; empty: automatic
   bool logarithmic = false; ///< logarithmic scale; all values must be > 0
   std::optional<std::pair<double, double>> range = {}; ///< lowest and highest value; empty: from the data
+  /// Possible values, such as 0 to 1 for a fraction: neither the axis nor an interval extends beyond them.
+  std::optional<std::pair<double, double>> limits = {};
 };
+
+/// The axis of a fraction from 0 to 1, such as an accuracy, labelled in percent.
+Axis fraction_axis(std::string title);
 
 enum class IntervalStyle { band, bars };
 

@@ -2,6 +2,7 @@
 
 #include "report/chart_parts.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -19,16 +20,25 @@ namespace {
 constexpr std::array kPalette = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"};
 // Series also differ in shape, for readers who cannot distinguish colours. There is one shape fewer than
 // colours, so that 42 series have distinct pairs.
-constexpr std::array kShapes = {"circle", "square", "triangle-up", "diamond", "cross", "triangle-down"};
+// They are paths with a radius of about 0.35 in a box of width 2, so that they have the size of a point in a
+// legend whose symbols have the length of a dashed line.
+constexpr std::array kShapes = {
+    "M.35,0A.35,.35,0,1,1,-.35,0A.35,.35,0,1,1,.35,0Z", // circle
+    "M-.31,-.31L.31,-.31L.31,.31L-.31,.31Z",            // square
+    "M0,-.42L.4,.3L-.4,.3Z",                            // triangle, up
+    "M0,-.45L.37,0L0,.45L-.37,0Z",                      // diamond
+    "M-.13,-.4L.13,-.4L.13,-.13L.4,-.13L.4,.13L.13,.13L.13,.4L-.13,.4L-.13,.13L-.4,.13L-.4,-.13L-.13,-.13Z",
+    "M0,.42L.4,-.3L-.4,-.3Z"}; // triangle, down
 static_assert(kShapes.size() + 1 == kPalette.size());
 
 constexpr const char* kSchema = "https://vega.github.io/schema/vega-lite/v5.json";
-constexpr int kWidth = 640, kHeight = 360;          // pixels; a page stretches charts to its own width
-constexpr int kTicks = 8;                           // approximate
+constexpr int kHeight = 360;                        // pixels
+constexpr const char* kLineColour = "#8a9099";      // axes; visible on light and dark backgrounds
 constexpr const char* kReferenceColour = "#d0342c"; // readable on light and dark backgrounds
 constexpr std::array kDash = {6, 4};
-constexpr const char* kBetweenPowersOfTen =
-    "abs(log(datum.value) / LN10 - round(log(datum.value) / LN10)) > 1e-6";
+// 26 pixels: three dashes and two gaps, so that dashed lines are symmetrical in a legend.
+constexpr int kLineSymbol = 26 * 26, kBoxSymbol = 120; // square pixels
+constexpr int kLetter = 7, kLegendSymbol = 50;         // pixels: mean width, and symbol with its gaps
 
 } // namespace
 
@@ -44,7 +54,24 @@ bool has_interval(const Estimate& estimate) {
   return estimate.low < estimate.high;
 }
 
+Estimate clipped(Estimate estimate, const Axis& axis) {
+  if (axis.limits) {
+    estimate.low = std::max(estimate.low, std::min(axis.limits->first, estimate.value));
+    estimate.high = std::min(estimate.high, std::max(axis.limits->second, estimate.value));
+  }
+  return estimate;
+}
+
+Axis fraction_axis(std::string title) {
+  return {.title = std::move(title), .format = ".0%", .limits = std::pair(0.0, 1.0)};
+}
+
 json axis_encoding(const char* field, const Axis& axis, bool from_zero) {
+  return axis_encoding(field, FittedAxis{axis, {}}, from_zero);
+}
+
+json axis_encoding(const char* field, const FittedAxis& fitted, bool from_zero) {
+  const Axis& axis = fitted.axis;
   json encoding = {{"field", field}, {"type", "quantitative"}, {"title", valid_utf8(axis.title)}};
   encoding["scale"] = {{"zero", from_zero}, {"nice", !axis.range.has_value()}};
   if (axis.logarithmic) {
@@ -54,10 +81,11 @@ json axis_encoding(const char* field, const Axis& axis, bool from_zero) {
   if (axis.range) {
     encoding["scale"]["domain"] = {axis.range->first, axis.range->second};
   }
-  encoding["axis"] = {{"tickCount", kTicks}};
-  if (axis.logarithmic) { // grid lines at powers of ten only; values between them have ticks
-    encoding["axis"]["gridOpacity"] = {{"condition", {{"test", kBetweenPowersOfTen}, {"value", 0}}},
-                                       {"value", 1}};
+  // Without labelFlush, the last label is not moved towards the one before it.
+  encoding["axis"] = {
+      {"tickCount", kTicks}, {"labelFlush", false}, {"labelOverlap", true}, {"labelSeparation", 6}};
+  if (!fitted.ticks.empty()) {
+    encoding["axis"]["values"] = fitted.ticks;
   }
   if (!axis.format.empty()) {
     encoding["axis"]["format"] = valid_utf8(axis.format);
@@ -75,21 +103,26 @@ json series_scale(const std::vector<std::string>& names, const auto& values) {
   return {{"domain", names}, {"range", range}};
 }
 
-json series_encoding(const std::string& title, const std::vector<std::string>& names, json scale) {
+json series_encoding(const std::string& title, const std::vector<std::string>& names, json scale,
+                     LegendSymbols symbols = LegendSymbols::lines) {
   json encoding = {{"field", "series"}, {"type", "nominal"}, {"scale", std::move(scale)}};
   encoding["title"] = title.empty() ? json(nullptr) : json(valid_utf8(title));
   if (names.size() < 2) {
     encoding["legend"] = nullptr;
   } else {
-    encoding["legend"] = {{"orient", "bottom"}, {"labelLimit", 320}, {"symbolOpacity", 1}};
+    encoding["legend"] = {{"orient", "bottom"},
+                          {"labelLimit", 320},
+                          {"symbolOpacity", 1},
+                          {"symbolSize", symbols == LegendSymbols::lines ? kLineSymbol : kBoxSymbol},
+                          {"symbolStrokeWidth", symbols == LegendSymbols::lines ? 2 : 0}};
   }
   return encoding;
 }
 
 } // namespace
 
-json colour_encoding(const std::string& title, const std::vector<std::string>& names) {
-  return series_encoding(title, names, series_scale(names, kPalette));
+json colour_encoding(const std::string& title, const std::vector<std::string>& names, LegendSymbols symbols) {
+  return series_encoding(title, names, series_scale(names, kPalette), symbols);
 }
 
 json shape_encoding(const std::string& title, const std::vector<std::string>& names,
@@ -141,16 +174,46 @@ void add_interval_tooltips(json& tooltips, const std::string& format) {
 }
 
 json frame(const std::string& title, const std::string& description) {
-  return {{"$schema", kSchema},
-          {"title", {{"text", valid_utf8(title)}, {"anchor", "start"}}},
-          {"description", valid_utf8(description)},
-          {"width", kWidth},
-          {"height", kHeight},
-          {"config",
-           {{"view", {{"stroke", nullptr}}},
-            {"axis", {{"gridOpacity", 0.5}, {"titlePadding", 10}, {"labelPadding", 6}, {"tickSize", 4}}},
-            {"axisX", {{"grid", false}}},
-            {"legend", {{"symbolSize", 90}, {"columnPadding", 18}}}}}};
+  return {
+      {"$schema", kSchema},
+      {"title", {{"text", valid_utf8(title)}, {"anchor", "start"}}},
+      {"description", valid_utf8(description)},
+      {"width", kWidth},
+      {"height", kHeight},
+      {"config",
+       {{"view", {{"stroke", nullptr}}},
+        {"title", {{"fontSize", 14}, {"fontWeight", 600}}},
+        {"axis",
+         {{"titlePadding", 10},
+          {"labelPadding", 6},
+          {"tickSize", 4},
+          {"labelFontSize", 12},
+          {"titleFontSize", 12},
+          {"titleFontWeight", 500},
+          {"domainColor", kLineColour},
+          {"tickColor", kLineColour},
+          {"gridColor", kLineColour},
+          {"gridOpacity", 0.25}}},
+        {"axisX", {{"grid", false}}},
+        {"legend",
+         {{"columnPadding", 18}, {"labelFontSize", 12}, {"titleFontSize", 12}, {"titleFontWeight", 500}}}}}};
+}
+
+void set_legend_columns(json& spec, int width) {
+  if (spec.is_object() && spec.contains("legend") && spec["legend"].is_object() && spec.contains("scale") &&
+      spec["scale"].value("domain", json()).is_array() && spec["legend"].value("orient", "") == "bottom") {
+    size_t longest = 1;
+    for (const json& name : spec["scale"]["domain"]) {
+      longest = std::max(longest, name.is_string() ? decode_utf8(name.get<std::string>()).size() : 1);
+    }
+    const int columns = width / (static_cast<int>(longest) * kLetter + kLegendSymbol);
+    spec["legend"]["columns"] = std::clamp(columns, 1, static_cast<int>(spec["scale"]["domain"].size()));
+  }
+  for (auto& [key, value] : spec.items()) {
+    if (key != "data" && value.is_structured()) {
+      set_legend_columns(value, width);
+    }
+  }
 }
 
 void check_axis(const Axis& axis, const char* side, double value) {
@@ -168,8 +231,33 @@ void check_name_is_new(std::set<std::string>& seen, const std::string& name) {
   }
 }
 
+std::string column_key(const std::string& title, const char* fallback) {
+  std::string key;
+  for (const char c : title) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (is_plain) {
+      key += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+    } else if (c == '%') {
+      key += "percent";
+    } else if (!key.empty() && key.back() != '_') {
+      key += '_';
+    }
+  }
+  key.resize(key.find_last_not_of('_') + 1);
+  return key.empty() ? fallback : key;
+}
+
+void make_keys_unique(Table& numbers) {
+  std::set<std::string> taken;
+  for (Column& column : numbers.columns) {
+    while (!taken.insert(column.key).second) {
+      column.key += "_2";
+    }
+  }
+}
+
 Column number_column(const std::string& name, const char* key) {
-  return {.name = name, .key = key, .notation = Notation::automatic, .digits = 4};
+  return {.name = name, .key = column_key(name, key), .notation = Notation::automatic, .digits = 4};
 }
 
 void drop_intervals(Table& numbers) {
@@ -182,13 +270,14 @@ std::string or_else(const std::string& text, const char* fallback) {
   return text.empty() ? fallback : text;
 }
 
-std::vector<json> reference_layers(std::span<const Reference> references, const Axis& x, const Axis& y) {
+std::vector<json> reference_layers(std::span<const Reference> references, const FittedAxis& x,
+                                   const FittedAxis& y) {
   std::vector<json> layers;
   for (const bool horizontal : {false, true}) {
     json values = json::array();
     for (const Reference& reference : references) {
       if (reference.horizontal == horizontal) {
-        check_axis(horizontal ? y : x, horizontal ? "y" : "x", reference.at);
+        check_axis(horizontal ? y.axis : x.axis, horizontal ? "y" : "x", reference.at);
         values.push_back({{"at", reference.at}, {"label", valid_utf8(reference.label)}});
       }
     }
@@ -220,7 +309,8 @@ std::vector<json> reference_layers(std::span<const Reference> references, const 
   return layers;
 }
 
-void add_references(json& spec, std::span<const Reference> references, const Axis& x, const Axis& y) {
+void add_references(json& spec, std::span<const Reference> references, const FittedAxis& x,
+                    const FittedAxis& y) {
   const std::vector<json> lines = reference_layers(references, x, y);
   if (lines.empty()) {
     return;

@@ -2,6 +2,8 @@
 
 #include "report/estimates.h"
 
+#include <algorithm>
+
 namespace mneme::report {
 
 trials::MeanInterval exact_mean(double value) {
@@ -10,6 +12,16 @@ trials::MeanInterval exact_mean(double value) {
 
 Cell cell(const trials::MeanInterval& interval) {
   return interval.half_width ? Cell(estimate_of(interval)) : Cell(interval.mean);
+}
+
+Cell cell(const trials::MeanInterval& interval, const Limits& limits) {
+  if (!interval.half_width) {
+    return interval.mean;
+  }
+  Estimate estimate = estimate_of(interval);
+  estimate.low = std::max(estimate.low, std::min(limits.min, estimate.value));
+  estimate.high = std::min(estimate.high, std::max(limits.max, estimate.value));
+  return estimate;
 }
 
 Estimate exact_point(double value) {

@@ -49,7 +49,12 @@ Chart to_chart(const Histogram& chart) {
   std::vector<std::string> names;
   std::set<std::string> seen;
   json values = json::array();
-  Table numbers{.columns = {{.name = or_else(chart.series_title, "series"), .key = "series"},
+  std::vector<double> xs, heights = {0};
+  for (const Reference& reference : chart.references) {
+    (reference.horizontal ? heights : xs).push_back(reference.at);
+  }
+  Table numbers{.columns = {{.name = or_else(chart.series_title, "series"),
+                             .key = column_key(chart.series_title, "series")},
                             number_column(or_else(chart.x.title, "x") + " from", "from"),
                             number_column("to", "to"),
                             number_column(or_else(chart.y.title, "count"), "height")}};
@@ -61,32 +66,37 @@ Chart to_chart(const Histogram& chart) {
       numbers.rows.push_back({series.name, from, to, height});
       if (std::isfinite(from) && std::isfinite(to) && std::isfinite(height) && height > 0) {
         values.push_back({{"series", names.back()}, {"from", from}, {"to", to}, {"height", height}});
+        xs.insert(xs.end(), {from, to});
+        heights.push_back(height);
       }
     }
   }
+  make_keys_unique(numbers);
   const bool overlaid = names.size() > 1;
   json spec = frame(chart.title, chart.description);
   spec["data"] = {{"values", values}};
-  json y = axis_encoding("height", chart.y, true);
-  spec["encoding"] = {{"x", axis_encoding("from", chart.x)},
+  const FittedAxis x = fit_axis(chart.x, xs, AxisEnds::values),
+                   y = fit_axis(chart.y, heights, AxisEnds::ticks);
+  spec["encoding"] = {{"x", axis_encoding("from", x)},
                       {"x2", {{"field", "to"}}},
-                      {"color", colour_encoding(chart.series_title, names)}};
+                      {"color", colour_encoding(chart.series_title, names, LegendSymbols::boxes)}};
   json columns = {
       {"mark", {{"type", "rect"}, {"opacity", overlaid ? kOverlaidOpacity : 1}, {"stroke", nullptr}}},
       {"encoding",
-       {{"y", y},
+       {{"y", axis_encoding("height", y, true)},
         {"y2", {{"datum", 0}}},
         {"tooltip",
          {tooltip("series", "nominal", or_else(chart.series_title, "series"), ""),
-          tooltip("from", "quantitative", or_else(chart.x.title, "x") + " from", chart.x.format),
-          tooltip("to", "quantitative", "to", chart.x.format),
-          tooltip("height", "quantitative", or_else(chart.y.title, "count"), chart.y.format)}}}}};
+          tooltip("from", "quantitative", or_else(chart.x.title, "x") + " from", x.axis.format),
+          tooltip("to", "quantitative", "to", x.axis.format),
+          tooltip("height", "quantitative", or_else(chart.y.title, "count"), y.axis.format)}}}}};
   if (overlaid) {
     columns["params"] = json::array({shown_series(names)});
     columns["transform"] = keep_shown();
   }
   spec["layer"] = json::array({columns});
-  add_references(spec, chart.references, chart.x, chart.y);
+  add_references(spec, chart.references, x, y);
+  set_legend_columns(spec, kWidth);
   return {chart.title, chart.description, std::move(spec), std::move(numbers)};
 }
 

@@ -140,7 +140,7 @@ private:
     return html + "</dl>\n";
   }
 
-  static std::string write(const CaptionedTable& block) {
+  std::string write(const CaptionedTable& block) {
     const std::string html = table(block.table, block.caption, block.table.rows.size(), block.marked_rows);
     return block.folded.empty()
                ? html
@@ -191,16 +191,20 @@ private:
     return html.empty() ? html : html + "</p>\n";
   }
 
-  static std::string table(const Table& all, const std::string& caption, size_t rows_shown,
-                           const std::vector<size_t>& marked = {}) {
+  std::string table(const Table& all, const std::string& caption, size_t rows_shown,
+                    const std::vector<size_t>& marked = {}) {
     check_table(all);
     Table shown = all;
     shown.rows.resize(std::min(all.rows.size(), rows_shown));
     std::vector<std::vector<std::string>> cells;
     std::vector<std::string> attributes;
-    std::string html = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"" +
-                       escape_html(caption.empty() ? "Table" : caption) + "\">\n<table>\n";
-    html += caption.empty() ? "" : "<caption>" + escape_html(caption) + "</caption>\n";
+    // The caption is outside of the part that scrolls, so that it is as wide as the page.
+    const std::string id = "table-" + std::to_string(++num_tables_);
+    const std::string name = caption.empty() ? " aria-label=\"Table\"" : " aria-labelledby=\"" + id + "\"";
+    std::string html = "<div class=\"table\">\n";
+    html +=
+        caption.empty() ? "" : "<p class=\"caption\" id=\"" + id + "\">" + escape_html(caption) + "</p>\n";
+    html += "<div class=\"scroll\" role=\"group\" tabindex=\"0\"" + name + ">\n<table" + name + ">\n";
     html += "<thead><tr>";
     for (size_t c = 0; c < shown.columns.size(); ++c) {
       cells.push_back(shown_cells(shown, c, kFigureSpace));
@@ -217,7 +221,7 @@ private:
       }
       html += "</tr>\n";
     }
-    html += "</tbody>\n</table>\n";
+    html += "</tbody>\n</table>\n</div>\n";
     if (shown.rows.size() < all.rows.size()) {
       html += "<p>The first " + std::to_string(shown.rows.size()) + " of " + std::to_string(all.rows.size()) +
               " rows.</p>\n";
@@ -226,6 +230,7 @@ private:
   }
 
   nlohmann::json charts_ = nlohmann::json::array();
+  int64_t num_tables_ = 0;
 };
 
 std::string id_of(const Page& page, size_t section) {

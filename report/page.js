@@ -4,33 +4,38 @@
 (() => {
   const specs = JSON.parse(document.getElementById("charts").textContent);
   const font = getComputedStyle(document.body).fontFamily;
-  const quiet = {labelColor: "currentColor", titleColor: "currentColor", labelFontSize: 12, titleFontSize: 12,
-                 labelFont: font, titleFont: font, titleFontWeight: 500};
+  const text = {labelColor: "currentColor", titleColor: "currentColor", labelFont: font, titleFont: font};
+  // Everything but fonts and the colour of text is as in the exported specification.
   const config = {
-    background: null, font,
-    axis: {...quiet, domainColor: "#8a9099", tickColor: "#8a9099", gridColor: "#8a9099", gridOpacity: 0.25},
-    legend: {...quiet, symbolStrokeColor: "currentColor"},
-    rule: {color: "currentColor"},
+    background: null, font, axis: text, legend: text, rule: {color: "currentColor"},
   };
 
-  /** Number of legend columns that fit, at about 7 pixels per letter. */
-  const legendColumns = (spec, width) => {
-    const inner = spec.layer?.[0];
-    const names = (spec.encoding ?? inner?.encoding ?? inner?.layer?.[0]?.encoding)?.color?.scale?.domain ?? [];
-    const longest = Math.max(1, ...names.map((name) => String(name).length));
-    return Math.max(1, Math.min(names.length, Math.floor((width - 110) / (longest * 7 + 46))));
+  /** Gives the legends below a drawing as many columns as fit, at about 7 pixels per letter. */
+  const fitLegends = (spec, width) => {
+    for (const [key, part] of Object.entries(spec)) {
+      if (key === "data" || part === null || typeof part !== "object") continue;
+      if (part.legend?.orient === "bottom" && Array.isArray(part.scale?.domain)) {
+        const longest = Math.max(1, ...part.scale.domain.map((name) => String(name).length));
+        part.legend.columns =
+          Math.max(1, Math.min(part.scale.domain.length, Math.floor((width - 60) / (longest * 7 + 50))));
+      }
+      fitLegends(part, width);
+    }
   };
 
-  const draw = (element, spec, name) => {
+  const draw = (element, spec, name, title) => {
     spec.width = "container";
     spec.padding = 2;
-    const columns = legendColumns(spec, element.clientWidth);
+    fitLegends(spec, element.clientWidth);
     const merged = {...spec.config, ...config, axis: {...spec.config?.axis, ...config.axis},
-                    legend: {...spec.config?.legend, ...config.legend, columns}};
+                    legend: {...spec.config?.legend, ...config.legend}};
     delete spec.config;
     return vegaEmbed(element, spec, {
       mode: "vega-lite", renderer: "svg", config: merged, tooltip: {theme: "page"}, downloadFileName: name,
       actions: {export: true, source: false, compiled: false, editor: false},
+    }).then((drawn) => { // the menu is only a symbol
+      element.querySelector("summary")?.setAttribute("aria-label", `Save the chart: ${title}`);
+      return drawn;
     }).catch((error) => {
       element.textContent = `This chart could not be drawn: ${error.message}`;
       element.closest("figure").querySelector("details").open = true;
@@ -42,7 +47,9 @@
     element.className = combined.columns === 1 ? "panels stacked" : "panels";
     const charts = combined.concat.map(({title}) => {
       const panel = element.appendChild(document.createElement("div"));
-      panel.appendChild(document.createElement("h4")).textContent = title.text;
+      const heading = panel.appendChild(document.createElement("p"));
+      heading.className = "panel-title";
+      heading.textContent = title.text;
       const chart = panel.appendChild(document.createElement("div"));
       chart.className = "chart";
       return chart;
@@ -51,16 +58,17 @@
       const {title, ...spec} = combined.concat[i];
       const shared = (combined.params ?? []).map(({bind, ...param}) => i === 0 ? {...param, bind} : param);
       return draw(chart, {...spec, params: [...(spec.params ?? []), ...shared], config: {...combined.config}},
-                  `${name}-${i + 1}`);
+                  `${name}-${i + 1}`, title.text);
     });
     // The inputs of shared parameters are below the first drawing; the other drawings follow its signals.
-    Promise.all(drawn).then(([first, ...others]) => (combined.params ?? []).forEach(({name: param}) =>
+    Promise.all(drawn).then(([first, ...others]) => (combined.params ?? []).filter(({bind}) => bind).forEach(({name: param}) =>
       first?.view.addSignalListener(param, (_, value) =>
         others.forEach((other) => other?.view.signal(param, value).runAsync()))));
   };
 
   document.querySelectorAll(".chart").forEach((element, i) => {
     const spec = specs[i];
-    (spec.concat ? drawPanels : draw)(element, spec, `chart-${i + 1}`);
+    const title = element.closest("figure").querySelector("figcaption").textContent;
+    (spec.concat ? drawPanels : draw)(element, spec, `chart-${i + 1}`, title);
   });
 })();

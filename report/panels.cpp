@@ -41,6 +41,11 @@ Chart to_chart(const Panels& panels) {
   }
   combined.spec["concat"] = json::array();
   combined.spec["columns"] = panels.stacked ? 1 : kColumns;
+  // Each panel has its own series: Vega-Lite would merge them into one legend with the colours of none.
+  combined.spec["resolve"]["scale"] = {{"color", "independent"},
+                                       {"fill", "independent"},
+                                       {"shape", "independent"},
+                                       {"strokeDash", "independent"}};
   std::set<std::string> seen;
   for (const Chart& chart : panels.charts) {
     check_name_is_new(seen, chart.title);
@@ -52,9 +57,13 @@ Chart to_chart(const Panels& panels) {
     for (const char* once : {"$schema", "config"}) {
       part.erase(once);
     }
+    if (part.contains("title")) { // smaller than that of the figure
+      part["title"].update({{"fontSize", 12}, {"fontWeight", 500}});
+    }
     if (!panels.stacked) {
       part["width"] = kPanelWidth;
       part["height"] = kPanelHeight;
+      set_legend_columns(part, kPanelWidth);
     }
     rename_selection(part, "shown_" + std::to_string(seen.size()));
     combined.spec["concat"].push_back(std::move(part));

@@ -59,7 +59,7 @@ report::Chart panel(const std::vector<learning::LearningGroup>& groups) {
                          .description =
                              "Training and validation accuracy of both models on sparse and dense functions.",
                          .category_title = "model",
-                         .value = {.title = "accuracy", .format = ".0%"},
+                         .value = report::fraction_axis("accuracy"),
                          .series_title = "samples"};
   for (const learning::LearningGroup& group : groups) {
     const std::string category =
@@ -78,8 +78,8 @@ report::Chart seeds_chart(const std::vector<learning::LearningGroup>& groups) {
   report::LineChart chart{.title = "Single seeds, sorted by validation accuracy",
                           .description =
                               "Validation accuracy of every seed, sorted, for each model and sparsity.",
-                          .x = {.title = "fraction of seeds", .format = ".0%"},
-                          .y = {.title = "validation accuracy", .format = ".0%"},
+                          .x = report::fraction_axis("fraction of seeds"),
+                          .y = report::fraction_axis("validation accuracy"),
                           .series_title = "model"};
   for (const learning::LearningGroup& group : groups) {
     std::vector<double> numbers = learning::each(group.trials, learning::validation_accuracy);

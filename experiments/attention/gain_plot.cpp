@@ -3,6 +3,7 @@
 /// Interactive plot of attention weights controlled by two gains; the page computes them from its sliders.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
 
@@ -17,9 +18,10 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kLength = 20;
-constexpr double kNoise = 0.1;               // of the input, as published
-constexpr double kMaxGain = 10, kStep = 0.1; // of the sliders
-constexpr double kShownFactor = 5; // the published plot shows 5 w x, so that it is visible next to x
+constexpr double kNoise = 0.1; // of the input, as published
+// Range of the sliders, which set the logarithm of a gain: attention is sparse at gains of 100 and more. The
+// left end is a gain of 0.
+constexpr double kMinPower = -1, kMaxPower = 3, kStep = 0.05;
 
 struct Inputs {
   std::vector<double> first, second, input; ///< q1, q2, x
@@ -96,7 +98,7 @@ json steps() {
 
 /// A panel with one line per name over the positions.
 report::Chart panel(const std::string& title, const std::string& y_title,
-                    const std::vector<std::string>& names, double min, double max, const json& data) {
+                    const std::vector<std::string>& names, const json& data) {
   report::Chart chart{.title = title, .description = title};
   chart.spec = report::frame(title, title);
   chart.spec["data"] = {{"values", data}};
@@ -105,7 +107,7 @@ report::Chart panel(const std::string& title, const std::string& y_title,
   chart.spec["transform"].push_back(
       calculate("datum.series + ' at position ' + datum.t + ': ' + format(datum.value, '.9f')", "spoken"));
   const report::Axis x{.title = "position t", .range = std::pair(0.0, kLength - 1.0)};
-  const report::Axis y{.title = y_title, .range = std::pair(min, max)};
+  const report::Axis y{.title = y_title}; // its range follows the sliders
   chart.spec["encoding"] = {{"x", report::axis_encoding("t", x)},
                             {"y", report::axis_encoding("value", y)},
                             {"color", report::colour_encoding("", names)}};
@@ -119,6 +121,26 @@ report::Chart panel(const std::string& title, const std::string& y_title,
                                    report::tooltip("t", "quantitative", "position", ""),
                                    report::tooltip("value", "quantitative", "value", ".9f")})}}}}});
   return chart;
+}
+
+/// A text in the upper right corner of a panel.
+json corner_text(const char* formula) {
+  return {{"transform",
+           json::array(
+               {{{"filter", "datum.t == 0 && datum.series == 'x' || datum.t == 0 && datum.series == 'w'"}},
+                calculate(formula, "label")})},
+          {"mark",
+           {{"type", "text"},
+            {"align", "right"},
+            {"baseline", "bottom"},
+            {"fontSize", 14},
+            {"fill", "currentColor"}}},
+          {"encoding",
+           {{"x", {{"value", "width"}}},
+            {"y", {{"value", -6}}},
+            {"color", {{"value", "currentColor"}}},
+            {"shape", {{"value", "circle"}}},
+            {"text", {{"field", "label"}, {"type", "nominal"}}}}}};
 }
 
 report::Chart plot(const Inputs& inputs) {
@@ -138,41 +160,28 @@ report::Chart plot(const Inputs& inputs) {
     numbers.rows.push_back({t, inputs.first[position], inputs.second[position], inputs.input[position],
                             start.weights[position]});
   }
-  double max_weight = std::max(std::ranges::max(inputs.first), std::ranges::max(inputs.second));
-  double max_input = 0;
-  for (const auto& [gain_1, gain_2] : {std::pair(0.0, kMaxGain), std::pair(kMaxGain, 0.0)}) {
-    max_weight = std::max(max_weight, std::ranges::max(attend(inputs, gain_1, gain_2).weights));
-  }
-  for (const double x : inputs.input) {
-    max_input = std::max(max_input, std::abs(x));
-  }
-  const std::vector<std::string> patterns = {"q1", "q2", "w"}, amplitudes = {"x", "5 w x"};
-  report::Chart weights =
-      panel("Patterns q1, q2 and attention weights w", "weight", patterns, 0, 1.05 * max_weight, data);
-  report::Chart output = panel("Input x, weighted input 5 w x and output y", "amplitude", amplitudes,
-                               -1.15 * max_input, 1.15 * max_input, data);
-  output.spec["layer"].push_back(
-      {{"transform", json::array({{{"filter", "datum.t == 0 && datum.series == 'x'"}},
-                                  calculate("'output y = ' + format(datum.y, '.9f')", "label")})},
-       {"mark", {{"type", "text"}, {"align", "right"}, {"fontSize", 15}, {"fill", "currentColor"}}},
-       {"encoding",
-        {{"x", {{"datum", kLength - 1}, {"type", "quantitative"}}},
-         {"y", {{"datum", 1.05 * max_input}, {"type", "quantitative"}}},
-         {"color", {{"value", "currentColor"}}},
-         {"text", {{"field", "label"}, {"type", "nominal"}}}}}});
+  report::Chart weights = panel("Patterns q1, q2 and attention weights w", "weight", {"q1", "q2", "w"}, data);
+  weights.spec["layer"].push_back(
+      corner_text("'gains z1 = ' + format(gain_1, '.3~r') + ', z2 = ' + format(gain_2, '.3~r')"));
+  // The published plot shows 5 w x, so that it is visible next to x.
+  report::Chart output =
+      panel("Input x, weighted input 5 w x and output y", "amplitude", {"x", "5 w x"}, data);
+  output.spec["layer"].push_back(corner_text("'output y = ' + format(datum.y, '.9f')"));
   report::Chart chart = to_chart(report::Panels{
       .title = "Attention weights controlled by two gains",
-      .description = "Attention weights and weighted input for two gains between 0 and 10, set by sliders.",
+      .description = "Attention weights and weighted input for two gains between 0 and 1000, set by sliders.",
       .charts = {weights, output}});
   chart.numbers = numbers;
   chart.spec["params"] = json::array();
-  for (const char* name : {"gain_1", "gain_2"}) {
+  for (const std::string name : {"1", "2"}) {
     const json slider = {{"input", "range"},
-                         {"min", 0},
-                         {"max", kMaxGain},
+                         {"min", kMinPower},
+                         {"max", kMaxPower},
                          {"step", kStep},
-                         {"name", std::string("gain z") + (name + 5)}};
-    chart.spec["params"].push_back({{"name", name}, {"value", 1}, {"bind", slider}});
+                         {"name", "gain z" + name + ", power of ten"}};
+    chart.spec["params"].push_back({{"name", "power_" + name}, {"value", 0}, {"bind", slider}});
+    chart.spec["params"].push_back(
+        {{"name", "gain_" + name}, {"expr", "power_" + name + " <= -1 ? 0 : pow(10, power_" + name + ")"}});
   }
   return chart;
 }
@@ -195,12 +204,15 @@ Outcome run(const RunSettings& settings, Progress&) {
                   {.name = "gain z2", .key = "gain_2"},
                   {.name = "w", .notation = report::Notation::fixed, .digits = 6},
                   {.name = "w x", .key = "wx", .notation = report::Notation::fixed, .digits = 6}}};
-  for (const double gain_1 : {0.0, 1.0, 5.0, 10.0}) {
-    for (const double gain_2 : {0.0, 1.0, 5.0, 10.0}) {
+  constexpr std::array kGains = {0.0, 1.0, 10.0, 100.0, 1000.0};
+  for (const double gain_1 : kGains) {
+    for (const double gain_2 : kGains) {
       const Attended attended = attend(inputs, gain_1, gain_2);
       double entropy = 0;
       for (size_t t = 0; t < attended.weights.size(); ++t) {
-        entropy -= attended.weights[t] * std::log(attended.weights[t]);
+        if (attended.weights[t] > 0) { // w log w tends to 0
+          entropy -= attended.weights[t] * std::log(attended.weights[t]);
+        }
         each.rows.push_back({static_cast<int64_t>(t), gain_1, gain_2, attended.weights[t],
                              attended.weights[t] * inputs.input[t]});
       }
@@ -215,17 +227,20 @@ Outcome run(const RunSettings& settings, Progress&) {
                                    std::to_string(settings.seed) + ")"},
                      {"patterns",
                       "q1 = 1 - sigmoid(-3 .. 7), q2 = sigmoid(-7 .. 3), each divided by its sum"},
-                     {"gains", "0 to 10 in steps of 0.1"}},
+                     {"gains", "0, and 0.1 to 1000 on a logarithmic scale"}},
       .tables = {{"Output and sharpness for some gains; the effective number of positions is the exponential "
                   "of the entropy of the weights",
                   table},
                  {"All weights for these gains", each}},
-      .figures = {{.name = "gain-plot",
-                   .chart = plot(inputs),
-                   .caption =
-                       "Move the sliders to set the gains. With both gains at 0, all positions have the same "
-                       "weight and y is the mean of x. A large z1 alone selects the left end, a large z2 the "
-                       "right end. The weights become sparser as the gains grow."}}};
+      .figures = {
+          {.name = "gain-plot",
+           .chart = plot(inputs),
+           .caption =
+               "Move the sliders to set the gains: a slider at -1 is a gain of 0, at 0 of 1, at 3 of 1000. "
+               "With both "
+               "gains at 0, all positions have the same weight and y is the mean of x. A large z1 alone "
+               "selects the left end, a large z2 the right end. The weights become sparser as the gains "
+               "grow: at 1000, almost all weight is on one position."}}};
 }
 
 } // namespace

@@ -72,7 +72,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           .title = fmt::format("T = {}, s = {}", length, sparsity),
           .description = "Validation accuracy over the number of training samples.",
           .x = {.title = "training samples", .logarithmic = true},
-          .y = {.title = "validation accuracy", .format = ".0%", .range = std::pair(0.4, 1.0)},
+          .y = report::fraction_axis("validation accuracy"),
           .series_title = "model",
           .references = {{.at = kGeneralises, .label = "generalises", .horizontal = true}}};
       needed.rows.push_back({length, sparsity});
@@ -142,7 +142,7 @@ Outcome run_variants(const RunSettings& settings, Progress& progress) {
   report::BarChart chart{.title = "What makes an MLP competitive",
                          .description = "Validation accuracy of variants of the MLP and of self-attention.",
                          .category_title = "variant",
-                         .value = {.title = "validation accuracy", .format = ".0%"}};
+                         .value = report::fraction_axis("validation accuracy")};
   progress.start("variants", static_cast<int64_t>(std::size(variants)));
   for (const Variant& variant : variants) {
     learning::LearningGroup group{

@@ -80,12 +80,12 @@ void add_runs(const Compared& compared, const training::BagTask& task, std::vect
   runs.push_back(std::move(mean));
 }
 
-report::Chart panel(const Compared& compared, const char* what, const char* training_key,
+report::Chart panel(const Compared& compared, report::Axis y, const char* training_key,
                     const char* validation_key) {
-  report::LineChart chart{.title = what,
-                          .description = fmt::format("{} over epochs, ours and published.", what),
+  report::LineChart chart{.title = y.title,
+                          .description = fmt::format("{} over epochs, ours and published.", y.title),
                           .x = {.title = "epoch"},
-                          .y = {.title = what}};
+                          .y = std::move(y)};
   for (const char* key : {training_key, validation_key}) {
     const learning::BagMeasure& measure = learning::bag_measure(key);
     const std::string name = key == training_key ? "training" : "validation";
@@ -151,11 +151,12 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
     groups.push_back(compared.group);
     outcome.figures.push_back(
         {.name = compared.group.name,
-         .chart = to_chart(report::Panels{
-             .title = compared.group.name,
-             .description = "Loss and accuracy over epochs, ours and published.",
-             .charts = {panel(compared, "loss", "training_loss", "validation_loss"),
-                        panel(compared, "accuracy", "training_accuracy", "validation_accuracy")}}),
+         .chart = to_chart(
+             report::Panels{.title = compared.group.name,
+                            .description = "Loss and accuracy over epochs, ours and published.",
+                            .charts = {panel(compared, {.title = "loss"}, "training_loss", "validation_loss"),
+                                       panel(compared, report::fraction_axis("accuracy"), "training_accuracy",
+                                             "validation_accuracy")}}),
          .caption = "Solid lines are medians of our seeds, and bands range from the minimum to the maximum; "
                     "dashed lines are the published run."});
   }

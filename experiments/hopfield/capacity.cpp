@@ -141,6 +141,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                           .y = {.title = "patterns N", .format = ".0e", .logarithmic = true},
                           .intervals = report::IntervalStyle::bars};
   int64_t stages = 0;
+  double max_capacity = 0; // patterns retrieved at the largest d
   for (const Sphere& sphere : spheres) {
     stages += static_cast<int64_t>(sphere.sizes.size());
   }
@@ -154,6 +155,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       const trials::MeanInterval mean = trials::mean_interval(measured.log_capacities);
       const report::Estimate log_n = estimate_of(mean);
       const report::Estimate n{std::exp(log_n.value), std::exp(log_n.low), std::exp(log_n.high)};
+      max_capacity = std::max(max_capacity, n.value);
       measured_series.points.push_back({static_cast<double>(measured.size), n});
       numbers.table.rows.push_back(
           {name, measured.size, cell(mean), mean.half_width ? report::Cell(n) : report::Cell(n.value)});
@@ -196,8 +198,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                               "lines start where the theorem's condition on c is met."}},
       .notes = {
           "The theorem's bound is loose: at the smallest d for which it holds, it guarantees a few patterns, "
-          "while millions are retrieved. Capacities were measured up to the largest practical number of "
-          "stored patterns, so measurement and theorem are compared by their slopes.",
+          "while up to " +
+              fmt::format("{:.2g}", max_capacity) +
+              " are retrieved here. Capacities were measured up to the largest practical number of "
+              "stored patterns, so measurement and theorem are compared by their slopes.",
           "For large d the growth rate can be computed from the probability of nearby patterns and their "
           "weight (`hopfield_capacity_growth`), as shown in the column \"for large d\". At the small d that "
           "can be measured, factors that grow like a power of d still change the slope."}};

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "experiments/curves.h"
+#include "experiments/given_points.h"
 #include "experiments/published.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/circle_intersection.h"
 #include "mneme/theory/exponential_bounds.h"
@@ -84,8 +87,7 @@ report::Chart approximations(int64_t bits) {
 }
 
 /// Cells 8 and 9: published bounds, and proven bounds.
-report::Chart bounds(int64_t bits, int64_t radius) {
-  const std::vector<int64_t> distances = integer_range(1, 32);
+report::Chart bounds(int64_t bits, int64_t radius, const std::vector<int64_t>& distances) {
   const std::vector<double> exact = fractions(bits, radius);
   report::LineChart left = empty_chart("published"), right = empty_chart("proven bounds");
   const auto intersection = drop_nonpositive(curve(
@@ -280,7 +282,44 @@ ComparisonTable compare_forms() {
   return table;
 }
 
+/// The experiment at other bits and radii.
+Outcome run_given(const RunSettings& settings) {
+  constexpr int64_t kMaxPoints = 200; // per curve
+  const std::vector<CirclePoint> points = given_points(settings, 64, [](int64_t) {
+    return std::vector<int64_t>{5, 11, 15, 27};
+  });
+  Outcome outcome;
+  for (const ComparisonTable& table : {compare_printed(), compare_forms()}) {
+    if (ComparisonTable compared = only_at(table, points); !compared.rows.empty()) {
+      outcome.comparisons.push_back(std::move(compared));
+    }
+  }
+  std::set<int64_t> sizes;
+  for (const auto& [bits, radius] : points) {
+    throw_if_interrupted();
+    const std::vector<int64_t> distances = integer_range(1, bits / 2, bits / 2 / kMaxPoints + 1);
+    outcome.figures.push_back({.name = fmt::format("bounds-n{}-d{}", bits, radius),
+                               .chart = bounds(bits, radius, distances),
+                               .caption =
+                                   "Left: the published forms, which are not always bounds. Right: proven "
+                                   "bounds."});
+    sizes.insert(bits);
+  }
+  for (const int64_t bits : sizes) {
+    outcome.figures.push_back(
+        {.name = fmt::format("approximations-n{}", bits),
+         .chart = approximations(bits),
+         .caption = "Approximations of the circle intersection at four space fractions."});
+  }
+  outcome.parameters = {{"distances", "first tenth (approximations), 1 to n/2 (bounds)"}};
+  add_given(outcome, settings);
+  return outcome;
+}
+
 Outcome run(const RunSettings& settings, Progress&) {
+  if (!settings.parameters.empty()) {
+    return run_given(settings);
+  }
   Outcome outcome;
   outcome.comparisons = {compare_printed(), compare_forms()};
   const std::vector<int64_t> sizes =
@@ -295,7 +334,7 @@ Outcome run(const RunSettings& settings, Progress&) {
   for (const auto& [bits, radius] :
        {std::pair<int64_t, int64_t>{64, 5}, {64, 11}, {64, 15}, {64, 27}, {100, 44}}) {
     outcome.figures.push_back({.name = fmt::format("bounds-n{}-d{}", bits, radius),
-                               .chart = bounds(bits, radius),
+                               .chart = bounds(bits, radius, integer_range(1, 32)),
                                .caption =
                                    "For small circles the published lower form is above the intersection, "
                                    "so it is not a bound; the curves on the right are."});
@@ -347,8 +386,10 @@ Experiment sdm_exp_bounds() {
           .title = "Exponential bounds of the circle intersection",
           .claim = "The circle intersection is between two functions that decrease exponentially with the "
                    "distance, so that it can be approximated by softmax.",
-          .source = "Bricken & Pehlevan 2021, notebook Exp_Approx_Circle_Intersect",
-          .run = run};
+          .source = "Bricken & Pehlevan 2021, notebook Exp_Approx_Circle_Intersect, cells 5 to 25",
+          .run = run,
+          .parameters =
+              circle_parameters("64, 100, 128, 500, 1000", "5, 11, 15 and 27 of 64 bits, 44 of 100")};
 }
 
 } // namespace mneme::experiments

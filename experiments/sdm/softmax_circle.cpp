@@ -4,18 +4,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numbers>
 
 #include <fmt/format.h>
 
 #include "experiments/experiment.h"
+#include "experiments/given_points.h"
 #include "experiments/published.h"
 #include "experiments/sdm/reference_betas.h"
+#include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/cap_intersection.h"
 #include "mneme/theory/circle_intersection.h"
 #include "mneme/theory/log_count.h"
+#include "mneme/theory/softmax_agreement.h"
 #include "mneme/theory/space_fraction.h"
 
 namespace mneme::experiments {
@@ -100,7 +104,7 @@ double beta_from_distance_one(int64_t bits, int64_t radius) {
 }
 
 report::Chart beta_over_radius(const std::vector<std::pair<int64_t, double>>& betas, int64_t bits,
-                               const ReferenceBetas& reference) {
+                               std::vector<report::Reference> references) {
   Series radius{.name = "radius d"}, fraction{.name = "space fraction p", .on_second_axis = true};
   for (const auto& [d, beta] : betas) {
     radius.points.push_back({beta, exact_point(static_cast<double>(d))});
@@ -112,7 +116,7 @@ report::Chart beta_over_radius(const std::vector<std::pair<int64_t, double>>& be
       .x = {.title = "beta"},
       .y = {.title = "Hamming radius d"},
       .series = {radius, fraction},
-      .references = reference_lines(reference),
+      .references = std::move(references),
       .second_y = report::Axis{.title = "space fraction p", .format = ".0e", .logarithmic = true}});
 }
 
@@ -149,10 +153,6 @@ report::Chart intersections_over_fractions() {
   return report::to_chart(report::Panels{.title = "Circle intersections for four space fractions, n = 1000",
                                          .description = "Normalised, and as fractions of the space.",
                                          .charts = panels});
-}
-
-std::string at(int64_t bits, int64_t radius) {
-  return fmt::format("n = {}, d = {}", bits, radius);
 }
 
 ComparisonTable compare_reference(const ReferenceBetas& reference) {
@@ -235,7 +235,87 @@ ComparisonTable compare_all_fits(report::Table& slopes) {
   return table;
 }
 
+constexpr int64_t kPublishedBits[] = {64, 100, 784, 1000};
+constexpr double kPublishedFractions[] = {4e-13, 1e-9, 1e-8, 1e-5, 3.7e-4, 1e-3, 0.1};
+
+std::vector<int64_t> published_radii(int64_t bits) {
+  std::vector<int64_t> radii;
+  for (const double p : kPublishedFractions) {
+    radii.push_back(theory::hamming_radius_for_space_fraction(bits, p));
+  }
+  return radii;
+}
+
+/// The experiment at other bits and radii. Published values are compared where they were published for them.
+Outcome run_given(const RunSettings& settings) {
+  constexpr size_t kMaxFigures = 12;
+  const std::vector<CirclePoint> points = given_points(settings, kPublishedBits[0], published_radii);
+  Outcome outcome;
+  report::Table slopes,
+      fits{.columns = {{.name = "n"},
+                       {.name = "d"},
+                       {.name = "space fraction", .key = "space_fraction", .digits = 3},
+                       {.name = "beta as published", .key = "beta", .digits = 6},
+                       {.name = "least-squares slope", .key = "slope", .digits = 6},
+                       {.name = "beta of the weights", .key = "softmax_beta", .digits = 6},
+                       {.name = "R squared", .key = "r_squared", .digits = 5},
+                       {.name = "largest difference", .key = "max_difference", .digits = 3},
+                       {.name = "weight elsewhere", .key = "total_variation", .digits = 3}}};
+  ComparisonTable compared = only_at(compare_all_fits(slopes), points);
+  if (!compared.rows.empty()) {
+    outcome.comparisons.push_back(std::move(compared));
+  }
+  const size_t step = (points.size() + kMaxFigures - 1) / kMaxFigures;
+  std::map<int64_t, std::vector<std::pair<int64_t, double>>> betas;
+  for (size_t i = 0; i < points.size(); ++i) {
+    throw_if_interrupted();
+    const auto [bits, radius] = points[i];
+    const theory::BetaFit fit = theory::fit_beta(bits, radius, kInfiniteLocations);
+    std::vector<double> cosines;
+    for (int64_t distance = 0; distance <= bits; ++distance) {
+      cosines.push_back(theory::hamming_to_cosine(bits, distance));
+    }
+    const std::vector<double> logs = theory::log_circle_intersections(bits, radius);
+    const theory::SoftmaxAgreement agreement = theory::compare_softmax(cosines, logs, fit.beta);
+    const size_t fitted = static_cast<size_t>(radius);
+    fits.rows.push_back({bits, radius, theory::space_fraction(bits, radius), fit.beta,
+                         fit.least_squares_slope, theory::fit_softmax_to_circles(bits, radius).beta,
+                         theory::log_linear_r_squared({cosines.data(), fitted}, {logs.data(), fitted}),
+                         agreement.max_difference, agreement.total_variation});
+    betas[bits].emplace_back(radius, fit.beta);
+    if (i % step == 0) {
+      outcome.figures.push_back(
+          {.name = fmt::format("softmax-n{}-d{}", bits, radius),
+           .chart = approximation(bits, radius),
+           .caption = fmt::format("Softmax with beta = {:.4g} has {:.1f} % of its weight on "
+                                  "other distances than the circle intersection.",
+                                  fit.beta, 100 * agreement.total_variation)});
+    }
+  }
+  for (const auto& [bits, of_radius] : betas) {
+    if (of_radius.size() > 1) {
+      outcome.figures.push_back({.name = fmt::format("beta-over-radius-n{}", bits),
+                                 .chart = beta_over_radius(of_radius, bits, {}),
+                                 .caption = "A small beta corresponds to large circles."});
+    }
+  }
+  outcome.tables.push_back({"Fitted betas and how well softmax agrees with the circle intersection", fits});
+  outcome.parameters = {
+      {"fit", "distances 0 to d - 1; the number of hard locations does not change beta"},
+      {"figures", fmt::format("{} of {} combinations", (points.size() + step - 1) / step, points.size())}};
+  add_given(outcome, settings);
+  outcome.notes = {
+      "These parameters are not those of the notebook: published values are compared only at the bits "
+      "and radii for which they were published.",
+      "R squared is that of ln(intersection) over the cosine at the fitted distances. Beta of the "
+      "weights minimises the squared difference of the normalised weights instead."};
+  return outcome;
+}
+
 Outcome run(const RunSettings& settings, Progress&) {
+  if (!settings.parameters.empty()) {
+    return run_given(settings);
+  }
   const ReferenceBetas reference = reference_betas();
   Outcome outcome;
   report::Table slopes;
@@ -272,16 +352,13 @@ Outcome run(const RunSettings& settings, Progress&) {
 
   outcome.figures.push_back(
       {.name = "beta-over-radius",
-       .chart = beta_over_radius(betas, kBits, reference),
+       .chart = beta_over_radius(betas, kBits, reference_lines(reference)),
        .caption =
            "A small beta corresponds to large circles. The vertical lines are the betas of the radii that "
            "are optimal by three criteria."});
 
-  for (const int64_t bits : {64, 100, 784, 1000}) {
-    std::vector<int64_t> radii;
-    for (const double p : {4e-13, 1e-9, 1e-8, 1e-5, 3.7e-4, 1e-3, 0.1}) {
-      radii.push_back(theory::hamming_radius_for_space_fraction(bits, p));
-    }
+  for (const int64_t bits : kPublishedBits) {
+    std::vector<int64_t> radii = published_radii(bits);
     if (settings.quick && bits != 64) {
       radii = {radii[2], radii[4]};
     }
@@ -331,8 +408,9 @@ Experiment sdm_softmax_circle() {
           "The number of hard locations that two patterns share decreases almost exponentially with their "
           "distance, so that softmax with one fitted beta per Hamming radius has approximately the weights "
           "of Sparse Distributed Memory.",
-      .source = "Bricken & Pehlevan 2021, notebook Softmax_Circle_Approx",
-      .run = run};
+      .source = "Bricken & Pehlevan 2021, notebook Softmax_Circle_Approx, cells 5 to 17",
+      .run = run,
+      .parameters = circle_parameters("64, 100, 784, 1000", "those of seven space fractions")};
 }
 
 } // namespace mneme::experiments

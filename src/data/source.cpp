@@ -73,20 +73,6 @@ private:
   Descriptor file_;
 };
 
-std::vector<std::byte> read_to_end(int descriptor, const std::string& name) {
-  std::vector<std::byte> bytes, block(size_t{1} << 16);
-  for (;;) {
-    const ssize_t got = ::read(descriptor, block.data(), block.size());
-    if (got == 0) {
-      return bytes;
-    }
-    if (got < 0 && errno != EINTR) {
-      fail_reading(name, errno);
-    }
-    bytes.insert(bytes.end(), block.begin(), block.begin() + std::max<ssize_t>(got, 0));
-  }
-}
-
 std::unique_ptr<Source> open_path(const std::string& name) {
   // The type is checked before open: opening a device may block, and O_NONBLOCK would make a pipe look empty.
   struct stat status {};
@@ -109,10 +95,30 @@ std::unique_ptr<Source> open_path(const std::string& name) {
   if (S_ISREG(status.st_mode)) {
     return std::make_unique<FileSource>(std::move(file), name, status.st_size);
   }
-  return std::make_unique<OwnedSource>(read_to_end(file.number(), name), name);
+  return std::make_unique<OwnedSource>(read_to_end(file.number(), name, kPipeMax), name);
 }
 
 } // namespace
+
+std::vector<std::byte> read_to_end(int descriptor, const std::string& name, int64_t max_bytes) {
+  std::vector<std::byte> bytes, block(size_t{1} << 16);
+  for (;;) {
+    const ssize_t got = ::read(descriptor, block.data(), block.size());
+    if (got == 0) {
+      return bytes;
+    }
+    if (got < 0 && errno != EINTR) {
+      fail_reading(name, errno);
+    }
+    if (std::ssize(bytes) + got > max_bytes) {
+      fail(name, fmt::format("has more than {} bytes, the most that is read from a pipe", max_bytes),
+           "Write the data to a file and give its name, since files are read in parts: `... > data.npy`, "
+           "then the path "
+           "data.npy in place of \"-\".");
+    }
+    bytes.insert(bytes.end(), block.begin(), block.begin() + std::max<ssize_t>(got, 0));
+  }
+}
 
 std::string Source::title() const {
   const std::filesystem::path path(name_);
@@ -154,9 +160,9 @@ bool is_standard_input(const std::filesystem::path& path) {
 std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
   // Standard input is read through its descriptor, because a socket cannot be opened by name.
   const std::string name = is_standard_input(path) ? "standard input" : path.string();
-  std::unique_ptr<Source> source = is_standard_input(path)
-                                       ? std::make_unique<OwnedSource>(read_to_end(STDIN_FILENO, name), name)
-                                       : open_path(name);
+  std::unique_ptr<Source> source =
+      is_standard_input(path) ? std::make_unique<OwnedSource>(read_to_end(STDIN_FILENO, name, kPipeMax), name)
+                              : open_path(name);
   if (source->size() == 0) {
     fail(name, "is empty (0 bytes)", "Nothing has been written to it: create, copy or download it again.");
   }

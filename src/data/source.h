@@ -78,6 +78,14 @@ private:
   int64_t begin_;
 };
 
+/// The most bytes that are read from a pipe or from standard input, which must be in memory as a whole.
+constexpr int64_t kPipeMax = int64_t{1} << 30;
+
+/// Reads a descriptor to its end.
+///
+/// Errors  DataError if it has more than `max_bytes`, or cannot be read
+std::vector<std::byte> read_to_end(int descriptor, const std::string& name, int64_t max_bytes);
+
 /// Opens a source. Regular files are read on demand; a pipe and standard input are read to their end first.
 ///
 /// Errors  as `read_file`

@@ -128,7 +128,7 @@ LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random ran
     batch.passed = false;
     return batch;
   }
-  throw UsageError(fmt::format(
+  throw UnbalancedSamples(fmt::format(
       "mneme::data::draw_samples: none of {} batches of {} samples was accepted: the fraction of true "
       "labels was {} to {}, but {} to {} is required{}.\n  Bits are 1 with probability {:.4g}, so with "
       "s = {} a fraction of about {:.3g} of the labels is true. A probability of {:.4g} balances the "

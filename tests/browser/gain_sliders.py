@@ -8,6 +8,7 @@ The library's numbers are the tables of attention/gain-plot/outcome.json; both s
 """
 
 import json
+import math
 import pathlib
 import sys
 
@@ -47,7 +48,7 @@ def main():
         page.locator("input[type=range]").nth(1).wait_for()
         for (gain_1, gain_2), (output, weights) in expected.items():
             for slider, gain in enumerate((gain_1, gain_2)):
-                page.locator("input[type=range]").nth(slider).fill(str(gain))
+                page.locator("input[type=range]").nth(slider).fill(str(math.log10(gain) if gain else -1))
             page.wait_for_timeout(150)
             shown_output, shown_weights = shown_numbers(page)
             assert len(shown_weights) == len(weights) == 20, (len(shown_weights), len(weights))

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -43,7 +44,7 @@ TEST(ApplyVerb, WritesOutputsAndGradients) {
                                                      "output.result"}));
   const ProgramResult gradients = run_mneme({"apply", golden, "--out", out, "--grad", "--json"});
   EXPECT_EQ(gradients.exit_code, 0) << gradients.err;
-  const nlohmann::json tensors = nlohmann::json::parse(gradients.out).at("tensors");
+  const nlohmann::json tensors = testing::results_of(gradients.out).at("tensors");
   EXPECT_EQ(tensors.at("grad.state.pooling_weights").at("shape"), (std::vector<int64_t>{1, 1, 8}));
   EXPECT_EQ(names_in(out).size(), tensors.size());
 }
@@ -56,7 +57,7 @@ TEST(ApplyVerb, RunsOnTheCpuByDefaultAndRejectsAMissingDevice) {
   const ProgramResult on_cpu =
       run_mneme({"apply", golden, "--grad", "--out", cpu, "--device", "cpu", "--json"});
   EXPECT_EQ(on_cpu.exit_code, 0) << on_cpu.err;
-  EXPECT_EQ(nlohmann::json::parse(on_cpu.out).at("device"), "cpu");
+  EXPECT_EQ(testing::results_of(on_cpu.out).at("device"), "cpu");
   EXPECT_EQ(read_text(cpu), read_text(plain));
   for (const std::string device : {"cuda:99", "gpu"}) {
     const std::string out = folder / "none.safetensors";

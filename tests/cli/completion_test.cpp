@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -78,6 +79,25 @@ TEST(BashCompletion, OffersTheStepsOfAMemory) {
   EXPECT_EQ(offered_by_bash({"mneme", "recall", "--separation", "entmax"}), (Words{"entmax15", "entmax"}));
 }
 
+TEST(BashCompletion, OffersMemoriesExperimentsAndDataSets) {
+  EXPECT_EQ(offered_by_bash({"mneme", "recall", "--memory", "modern"}), (Words{"modern-hopfield"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "recall", "--memory", "sdm,modern"}), (Words{"sdm,modern-hopfield"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "reproduce", "sdm/soft"}), (Words{"sdm/softmax-circle"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "data", "get", "cif"}), (Words{"cifar-10"}));
+}
+
+TEST(BashCompletion, OffersValuesUpToTheNextOption) {
+  EXPECT_EQ(offered_by_bash({"mneme", "recall", "--memory", "sdm", "modern"}), (Words{"modern-hopfield"}));
+  EXPECT_EQ(offered_by_bash({"mneme", "recall", "--memory", "sdm", "--pat"}), (Words{"--patterns"}));
+}
+
+TEST(ZshCompletion, OffersFilesForEveryPattern) {
+  const std::string script = run_mneme({"completion", "zsh"}).out;
+  EXPECT_TRUE(contains(script, "' recall:--patterns') _files; return ;;"));
+  EXPECT_TRUE(contains(script, "' recall:--patterns'|"))
+      << "the values of --patterns continue up to the next option";
+}
+
 TEST(BashCompletion, OffersFoldersForAFolder) {
   const testing::TemporaryFolder folder;
   std::filesystem::create_directory(folder / "results");
@@ -115,7 +135,7 @@ TEST(FishCompletion, HasValidSyntax) {
 }
 
 TEST(Completion, HasAJsonForm) {
-  const nlohmann::json document = nlohmann::json::parse(run_mneme({"completion", "bash", "--json"}).out);
+  const nlohmann::json document = testing::results_of(run_mneme({"completion", "bash", "--json"}).out);
   EXPECT_EQ(document.at("shell"), "bash");
   EXPECT_EQ(document.at("script"), run_mneme({"completion", "bash"}).out);
 }

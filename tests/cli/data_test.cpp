@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -33,7 +34,7 @@ TEST(DataVerb, ListsDataSetsAndWhichArePresent) {
   std::filesystem::create_directories(folder / "mnist");
   write_text(folder / "mnist" / "t10k-labels-idx1-ubyte.gz", std::string(4542, 'x'));
   const ProgramResult some = run_mneme({"data", "list", "--json", "--out", folder.path().string()});
-  const nlohmann::json mnist = nlohmann::json::parse(some.out).at("data_sets").at(0);
+  const nlohmann::json mnist = testing::results_of(some.out).at("data_sets").at(0);
   EXPECT_EQ(mnist.at("files_present"), 1) << "of the right size";
   EXPECT_EQ(mnist.at("complete"), false);
 

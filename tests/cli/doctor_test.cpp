@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -36,11 +37,11 @@ TEST(Doctor, PrintsOneJsonDocumentWithTheSameFindings) {
                                          {.environment = {{"MNEME_CPU_ISA", ""}}});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_EQ(result.err, "");
-  const nlohmann::json document = nlohmann::json::parse(result.out);
+  const nlohmann::json document = testing::framed(result.out);
   EXPECT_EQ(document.at("version"), version());
   EXPECT_EQ(document.at("seed"), 9);
-  EXPECT_EQ(document.at("self_check"), true);
-  EXPECT_TRUE(document.at("problems").empty());
+  EXPECT_EQ(document.at("results").at("self_check"), true);
+  EXPECT_TRUE(document.at("results").at("problems").empty());
   const nlohmann::json& environment = document.at("environment");
   EXPECT_EQ(environment.at("threads"), 2);
   EXPECT_GE(environment.at("logical_cpus"), 1);
@@ -66,7 +67,7 @@ TEST(Doctor, PrintsOneJsonDocumentWithTheSameFindings) {
 
 TEST(Doctor, ListsTheDevicesOfLibTorch) {
   const ProgramResult json = run_mneme({"doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
-  const nlohmann::json torch = nlohmann::json::parse(json.out).at("environment").at("libtorch");
+  const nlohmann::json torch = testing::framed(json.out).at("environment").at("libtorch");
   const std::string text = run_mneme({"doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}}).out;
   EXPECT_TRUE(contains(text, "  devices   cpu")) << text;
   for (const nlohmann::json& device : torch.at("devices")) {
@@ -88,8 +89,8 @@ TEST(Doctor, ReportsABrokenMnemeNn) {
     const ProgramResult json =
         run_program({program, "doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
     EXPECT_EQ(json.exit_code, 1);
-    const nlohmann::json document = nlohmann::json::parse(json.out);
-    EXPECT_EQ(document.at("problems").size(), 1U);
+    const nlohmann::json document = testing::framed(json.out);
+    EXPECT_EQ(document.at("results").at("problems").size(), 1U);
     EXPECT_TRUE(document.at("environment").at("libtorch").at("devices").is_null());
   };
   const ProgramResult missing = run_program({program, "doctor"}, {.environment = {{"MNEME_CPU_ISA", ""}}});
@@ -109,7 +110,7 @@ TEST(Doctor, ShowsTheForcedTarget) {
   const ProgramResult result =
       run_mneme({"doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", "reference"}}});
   EXPECT_EQ(result.exit_code, 0);
-  EXPECT_EQ(nlohmann::json::parse(result.out).at("environment").at("cpu_target"), "reference");
+  EXPECT_EQ(testing::framed(result.out).at("environment").at("cpu_target"), "reference");
 }
 
 TEST(Doctor, ReportsATargetThatCannotRun) {
@@ -119,9 +120,9 @@ TEST(Doctor, ReportsATargetThatCannotRun) {
   EXPECT_FALSE(contains(text.out, "No problems found"));
   const ProgramResult json = run_mneme({"doctor", "--json"}, {.environment = {{"MNEME_CPU_ISA", "abacus"}}});
   EXPECT_EQ(json.exit_code, 1);
-  const nlohmann::json document = nlohmann::json::parse(json.out);
+  const nlohmann::json document = testing::framed(json.out);
   EXPECT_TRUE(document.at("environment").at("cpu_target").is_null());
-  EXPECT_EQ(document.at("problems").size(), 1U);
+  EXPECT_EQ(document.at("results").at("problems").size(), 1U);
 }
 
 } // namespace

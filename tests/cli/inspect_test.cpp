@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -85,7 +86,7 @@ json inspect(const std::vector<std::string>& arguments) {
   all.insert(all.end(), arguments.begin(), arguments.end());
   const ProgramResult result = run_mneme(all, {.timeout = std::chrono::seconds(60)});
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  return json::parse(result.out, nullptr, false);
+  return testing::results_of(result.out);
 }
 
 TEST(InspectVerb, MatchesTheFormulasForEveryHead) {
@@ -200,7 +201,7 @@ TEST(InspectVerb, ReadsIdsFromNumpyAndStdin) {
   EXPECT_EQ(by_file.at("tokens").at("ids"), (std::vector<int64_t>{5, 0, 39}));
   const ProgramResult piped =
       run_mneme({"inspect", model.path(), "--tokens", "-", "--json"}, {.input = "5, 0\n39"});
-  EXPECT_EQ(json::parse(piped.out, nullptr, false), by_file) << piped.err;
+  EXPECT_EQ(testing::results_of(piped.out), by_file) << piped.err;
 }
 
 TEST(InspectVerb, AnOpenGateHasNoLogit) {
@@ -244,7 +245,7 @@ TEST(InspectVerb, SelectsParametersByKeyAndReportsWhatItIgnores) {
   expect_contains(result.err, {"config.json: the field \"experiment\" is not known",
                                "run.safetensors: \"module.\" is removed from the names"});
   EXPECT_EQ(result.err.find("use_cache"), std::string::npos);
-  const json found = json::parse(result.out), whole = inspect({model.path(), "--tokens", ids});
+  const json found = testing::results_of(result.out), whole = inspect({model.path(), "--tokens", ids});
   EXPECT_EQ(found.at("heads"), whole.at("heads"));
   const ProgramResult refused = run_mneme({"inspect", run, "--key", "best", "--tokens", ids});
   EXPECT_EQ(refused.exit_code, 3);

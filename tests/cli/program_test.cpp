@@ -67,11 +67,31 @@ TEST(Program, HasHelpForEveryVerb) {
     const ProgramResult result = run_mneme({verb, "--help"});
     EXPECT_EQ(result.exit_code, 0);
     EXPECT_EQ(result.err, "");
-    for (const char* option : {"--json", "--seed", "--threads", "--quiet", "--progress", "--no-color"}) {
+    for (const char* option : {"--json", "--threads", "--quiet", "--progress", "--no-color"}) {
       EXPECT_TRUE(contains(result.out, option));
     }
     EXPECT_EQ(result.out.find("--out DIR") != std::string::npos, std::string(verb) == "verify");
+    EXPECT_EQ(result.out.find("--seed") != std::string::npos, std::string(verb) == "doctor");
   }
+}
+
+TEST(Program, RefusesCommonOptionsThatAVerbWouldIgnore) {
+  expect_wrong_usage({"doctor", "--out", "x"}, {"`mneme doctor` writes no files, so --out has no effect"});
+  expect_wrong_usage({"completion", "bash", "--out=x"}, {"`mneme completion` writes no files"});
+  expect_wrong_usage({"verify", "x.json", "--seed", "2"},
+                     {"`mneme verify` uses no random numbers, so --seed"});
+  expect_wrong_usage({"theory", "beta", "--seed", "2"}, {"`mneme theory beta` uses no random numbers"});
+  expect_wrong_usage({"theory", "--out", "x"}, {"--out needs a quantity"});
+  expect_wrong_usage({"train", "--out", "x"}, {"--out needs a task"});
+  expect_wrong_usage({"reproduce", "--quick"}, {"--quick needs an experiment"});
+}
+
+TEST(Program, ListsTasksAndDataSetsWithoutASubcommand) {
+  const ProgramResult tasks = run_mneme({"train"}), sets = run_mneme({"data"});
+  EXPECT_EQ(tasks.exit_code, 0) << tasks.err;
+  EXPECT_TRUE(contains(tasks.out, "sparse-and") && contains(tasks.out, "mnist-bags")) << tasks.out;
+  EXPECT_EQ(sets.exit_code, 0) << sets.err;
+  EXPECT_EQ(sets.out, run_mneme({"data", "list"}).out);
 }
 
 TEST(Program, AcceptsHelpBeforeAndAfterTheVerb) {
@@ -113,9 +133,6 @@ TEST(Program, ReportsOptionsBeforeTheSubcommand) {
       {"the option \"--seeds\" of \"latch\" is given before \"latch\"", "`mneme train latch --seeds ...`"});
   expect_wrong_usage({"train", "--seeds=3", "latch"},
                      {"the option \"--seeds\" of \"latch\" is given before \"latch\""});
-  expect_wrong_usage({"train", "--json", "sparse-and"},
-                     {"the option \"--json\" of \"sparse-and\" is given before \"sparse-and\"",
-                      "`mneme train sparse-and --json ...`"});
   expect_wrong_usage(
       {"train", "--seeds", "3"},
       {"the option \"--seeds\" needs a subcommand before it; `mneme train --help` lists them"});

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -46,7 +47,7 @@ std::pair<int64_t, int64_t> stored(const Arguments& more, const ProgramOptions& 
   if (result.exit_code != 0) {
     return {};
   }
-  const Json patterns = Json::parse(result.out).at("patterns");
+  const Json patterns = testing::parameters_of(result.out).at("patterns");
   return {patterns.at("count").get<int64_t>(), patterns.at("size").get<int64_t>()};
 }
 

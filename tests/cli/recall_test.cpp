@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/csv.h"
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -59,9 +60,7 @@ Json recall_json(Arguments more) {
   more.push_back("--json");
   const ProgramResult result = recall(more);
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  Json document = Json::parse(result.out, nullptr, false);
-  EXPECT_TRUE(document.is_object()) << result.out;
-  return document;
+  return testing::framed(result.out);
 }
 
 Arguments names_in(const std::filesystem::path& folder) {
@@ -125,7 +124,7 @@ TEST(RecallVerb, RecallsAtTenPercentNoiseByDefault) {
     for (const Json& row : document.at("results")) {
       EXPECT_GE(row.at("exact"), 0.9) << row;
     }
-    for (const Json& memory : document.at("memories")) {
+    for (const Json& memory : document.at("parameters").at("memories")) {
       EXPECT_EQ(memory.at("beyond_capacity"), false) << memory;
     }
   }
@@ -148,17 +147,22 @@ TEST(RecallVerb, ExplainsWhyCuesCannotBeRecalled) {
 TEST(RecallVerb, PrintsOneJsonDocument) {
   const Json document =
       recall_json({"--memory", "all", "--noise", "0.05,0.2", "--seed", "9", "--threads", "1"});
-  EXPECT_EQ(document.at("complete"), true);
+  EXPECT_EQ(document.at("parameters").at("complete"), true);
   EXPECT_EQ(document.at("seed"), 9);
-  EXPECT_EQ(document.at("seeds"), 2);
-  EXPECT_EQ(document.at("memories").at(0).at("parameters").at("hard_locations"), 2000);
-  EXPECT_TRUE(document.at("memories").at(1).at("parameter_origins").at("hamming_radius").is_string());
-  EXPECT_EQ(document.at("patterns").at("count"), 36);
-  EXPECT_EQ(document.at("patterns").at("size"), 256);
+  EXPECT_EQ(document.at("parameters").at("seeds"), 2);
+  EXPECT_EQ(document.at("parameters").at("memories").at(0).at("parameters").at("hard_locations"), 2000);
+  EXPECT_TRUE(document.at("parameters")
+                  .at("memories")
+                  .at(1)
+                  .at("parameter_origins")
+                  .at("hamming_radius")
+                  .is_string());
+  EXPECT_EQ(document.at("parameters").at("patterns").at("count"), 36);
+  EXPECT_EQ(document.at("parameters").at("patterns").at("size"), 256);
   EXPECT_EQ(document.at("environment").at("threads"), 1);
   EXPECT_TRUE(document.at("environment").at("cpu_target").is_string());
   const size_t kinds = trials::memory_kinds().size();
-  EXPECT_EQ(document.at("memories").size(), kinds);
+  EXPECT_EQ(document.at("parameters").at("memories").size(), kinds);
   ASSERT_EQ(document.at("results").size(), 2 * kinds);
   ASSERT_EQ(document.at("timing").at("recall").size(), 2 * kinds);
   for (size_t i = 0; i < 2 * kinds; ++i) {
@@ -271,8 +275,9 @@ TEST(RecallVerb, AcceptsFileNamesThatAreNotUtf8) {
   const ProgramResult result = run_mneme({"recall", "--patterns", file.string(), "--memory", "attention",
                                           "--noise", "0.1", "--seeds", "2", "--json", "--out", out.string()});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  for (const std::string& text : {result.out, read_text(out / "config.json")}) {
-    EXPECT_EQ(Json::parse(text).at("patterns").at("source"), "\\xff\\xfe.npy");
+  for (const Json& config :
+       {testing::parameters_of(result.out), nlohmann::json::parse(read_text(out / "config.json"))}) {
+    EXPECT_EQ(config.at("patterns").at("source"), "\\xff\\xfe.npy");
   }
   EXPECT_TRUE(contains(read_text(out / "index.html"), "\\xff\\xfe.npy"));
   EXPECT_TRUE(std::filesystem::exists(out / "recalled-attention-noise-0.1.npy"));
@@ -340,16 +345,16 @@ TEST(RecallVerb, ReadsCuesFromAFile) {
 TEST(RecallVerb, GeneratesRandomPatterns) {
   const Json bits =
       recall_json({"--patterns", "random:100x128", "--memory", "pattern-sdm,attention", "--noise", "0.1"});
-  EXPECT_EQ(bits.at("patterns").at("count"), 100);
-  EXPECT_EQ(bits.at("patterns").at("size"), 128);
-  EXPECT_EQ(bits.at("patterns").at("threshold"), 0.5);
+  EXPECT_EQ(bits.at("parameters").at("patterns").at("count"), 100);
+  EXPECT_EQ(bits.at("parameters").at("patterns").at("size"), 128);
+  EXPECT_EQ(bits.at("parameters").at("patterns").at("threshold"), 0.5);
   EXPECT_GT(bits.at("results").at(0).at("exact"), 0.95);
 
   // All memories run on real numbers that are not images; memories on bits use their signs.
   const Json sphere = recall_json({"--patterns", "sphere:50x40", "--memory", "all", "--noise", "0.1"});
-  EXPECT_EQ(sphere.at("patterns").at("count"), 50);
-  EXPECT_EQ(sphere.at("patterns").at("size"), 40);
-  EXPECT_EQ(sphere.at("patterns").at("threshold"), 0.0);
+  EXPECT_EQ(sphere.at("parameters").at("patterns").at("count"), 50);
+  EXPECT_EQ(sphere.at("parameters").at("patterns").at("size"), 40);
+  EXPECT_EQ(sphere.at("parameters").at("patterns").at("threshold"), 0.0);
   EXPECT_EQ(sphere.at("results").size(), trials::memory_kinds().size());
   const Json& continuous = sphere.at("results").at(3);
   ASSERT_EQ(continuous.at("memory"), "continuous-sdm");
@@ -365,8 +370,8 @@ TEST(RecallVerb, ReadsItsOwnOutput) {
   EXPECT_EQ(recall_json(from_file).at("results"), recall_json(common).at("results"));
   from_file.insert(from_file.end(), {"--limit", "4"});
   const Json limited = recall_json(from_file);
-  EXPECT_EQ(limited.at("patterns").at("count"), 4);
-  EXPECT_EQ(limited.at("patterns").at("height"), 16);
+  EXPECT_EQ(limited.at("parameters").at("patterns").at("count"), 4);
+  EXPECT_EQ(limited.at("parameters").at("patterns").at("height"), 16);
 }
 
 TEST(RecallVerb, AcceptsListsAndRangesOfNoise) {
@@ -377,12 +382,12 @@ TEST(RecallVerb, AcceptsListsAndRangesOfNoise) {
     noise.push_back(row.at("noise"));
   }
   EXPECT_EQ(noise, (std::vector<double>{0.05, 0.1, 0.2, 0.3}));
-  EXPECT_EQ(document.at("patterns").at("count"), 8);
+  EXPECT_EQ(document.at("parameters").at("patterns").at("count"), 8);
 }
 
 TEST(RecallVerb, ReportsAMemoryBeyondItsCapacity) {
   const Arguments arguments{"--patterns", "random:200x100", "--memory", "hopfield", "--noise", "0.1"};
-  const Json memory = recall_json(arguments).at("memories").at(0);
+  const Json memory = recall_json(arguments).at("parameters").at("memories").at(0);
   EXPECT_EQ(memory.at("beyond_capacity"), true);
   EXPECT_TRUE(contains(memory.at("bound"), "200 patterns of 100 bits"));
   EXPECT_TRUE(contains(memory.at("bound"), "0.138 n = 14 "));
@@ -403,8 +408,9 @@ TEST(RecallVerb, ReportsPatternsThatCoincideAsBits) {
                          "0"};
   // All numbers are above 0: Otsu's threshold is used, with which the patterns are distinct.
   const Json chosen = recall_json(common);
-  EXPECT_EQ(chosen.at("patterns").at("threshold_origin"), "Otsu's threshold of these numbers");
-  EXPECT_EQ(chosen.at("memories").at(0).at("distinct"), 6);
+  EXPECT_EQ(chosen.at("parameters").at("patterns").at("threshold_origin"),
+            "Otsu's threshold of these numbers");
+  EXPECT_EQ(chosen.at("parameters").at("memories").at(0).at("distinct"), 6);
   EXPECT_EQ(chosen.at("results").at(0).at("exact"), 1);
 
   RealPatterns pairs(6, 64);
@@ -414,7 +420,7 @@ TEST(RecallVerb, ReportsPatternsThatCoincideAsBits) {
   }
   data::write_npy(folder / "faces.npy", pairs);
   const Json twins = recall_json(common);
-  EXPECT_EQ(twins.at("memories").at(0).at("distinct"), 3);
+  EXPECT_EQ(twins.at("parameters").at("memories").at(0).at("distinct"), 3);
   EXPECT_EQ(twins.at("results").at(0).at("exact"), 0);
   EXPECT_EQ(twins.at("results").at(0).at("ambiguous"), 1);
   const std::string out = recall(common).out;
@@ -439,14 +445,14 @@ TEST(RecallVerb, InterpretsTheThresholdOnTheScaleOfTheFile) {
   sixty.insert(sixty.end(), {"--threshold", "60"});
   beyond.insert(beyond.end(), {"--threshold", "128"});
   const Json document = recall_json(sixty);
-  EXPECT_EQ(document.at("patterns").at("threshold_of_file"), 60);
+  EXPECT_EQ(document.at("parameters").at("patterns").at("threshold_of_file"), 60);
   EXPECT_EQ(document.at("results").at(0).at("exact"), 1);
   const ProgramResult refused = recall(beyond);
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_TRUE(contains(refused.err, "every bit would be 0")) << refused.err;
   EXPECT_TRUE(contains(refused.err, "20 to 100")) << refused.err;
   // Without --threshold it is chosen; with half of white, all these dark pictures would coincide.
-  EXPECT_EQ(recall_json(common).at("patterns").at("threshold_of_file"), 60);
+  EXPECT_EQ(recall_json(common).at("parameters").at("patterns").at("threshold_of_file"), 60);
 }
 
 TEST(RecallVerb, RejectsCuesOnAnotherScale) {
@@ -482,7 +488,7 @@ TEST(RecallVerb, PrintsTheParametersOfEachMemory) {
   }
   const Json given =
       recall_json({"--memory", "modern-hopfield,transformer", "--noise", "0.1", "--beta", "7"});
-  for (const Json& memory : given.at("memories")) {
+  for (const Json& memory : given.at("parameters").at("memories")) {
     EXPECT_EQ(memory.at("parameters").at("beta"), 7) << memory;
   }
 }
@@ -521,18 +527,15 @@ TEST(RecallVerb, RunsACustomMemoryOfThreeSteps) {
   Arguments with_named = steps;
   with_named.insert(with_named.end(), {"--memory", "attention", "--out", folder.path().string()});
   const Json document = recall_json(with_named);
-  EXPECT_EQ(document.at("memories_asked"), (Json{"attention", name}));
-  const Json& memory = document.at("memories").at(1);
+  EXPECT_EQ(document.at("parameters").at("memories_asked"), (Json{"attention", name}));
+  const Json& memory = document.at("parameters").at("memories").at(1);
   EXPECT_EQ(memory.at("name"), name);
   EXPECT_EQ(memory.at("steps"), "dot -> entmax -> average");
   EXPECT_EQ(memory.at("parameters"), (Json{{"beta", 20}, {"alpha", 1.75}}));
-  EXPECT_EQ(document, [&] {
-    Json config = Json::parse(read_text(folder / "config.json"));
-    for (const char* key : {"results", "timing", "environment"}) {
-      config[key] = document.at(key);
-    }
-    return config;
-  }());
+  Json config = Json::parse(read_text(folder / "config.json"));
+  config.erase("version");
+  config.erase("verb");
+  EXPECT_EQ(document.at("parameters"), config);
   const std::vector<CsvRow> rows = parse_csv(read_text(folder / "results.csv"));
   ASSERT_EQ(rows.size(), 4U);
   EXPECT_EQ(rows[3].at("memory"), name);
@@ -544,7 +547,7 @@ TEST(RecallVerb, RunsACustomMemoryOfThreeSteps) {
 
 TEST(RecallVerb, ReportsDefaultSteps) {
   const Json hamming = recall_json({"--similarity", "hamming", "--noise", "0.1"});
-  EXPECT_EQ(hamming.at("memories").at(0).at("steps"), "hamming -> softmax -> majority");
+  EXPECT_EQ(hamming.at("parameters").at("memories").at(0).at("steps"), "hamming -> softmax -> majority");
   EXPECT_EQ(hamming.at("notes"), Json{"By default, --separation is softmax and --projection is majority."});
   const std::string out = recall({"--separation", "polynomial", "--noise", "0.1"}).out;
   for (const char* part :

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -40,9 +41,53 @@ TEST(ReproduceVerb, ListsExperiments) {
   const ProgramResult text = run_mneme({"reproduce"});
   EXPECT_EQ(text.exit_code, 0) << text.err;
   EXPECT_TRUE(contains(text.out, "sdm/softmax-circle"));
-  const nlohmann::json json = nlohmann::json::parse(run_mneme({"reproduce", "--json"}).out);
+  const nlohmann::json json = testing::results_of(run_mneme({"reproduce", "--json"}).out);
   EXPECT_GE(json.at("experiments").size(), 11U);
   EXPECT_TRUE(json.at("experiments").at(0).contains("claim"));
+}
+
+TEST(ReproduceVerb, RunsWithGivenParameters) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> command = {"reproduce", "sdm/softmax-circle",  "--quick", "--bits",
+                                            "64",        "--hamming-radius",    "11,12",   "--json",
+                                            "--out",     folder.path().string()};
+  const ProgramResult result = run_mneme(command);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(testing::parameters_of(result.out).at("hamming-radius"), nlohmann::json({11, 12}));
+  const nlohmann::json experiment = testing::results_of(result.out).at("experiments").at(0);
+  // Only the radius 11 was published, for circles and caps.
+  EXPECT_EQ(experiment.at("met"), 2);
+  EXPECT_EQ(experiment.at("missed"), 0);
+  EXPECT_EQ(experiment.at("tables").at(0).at("rows").at(1).at("d"), 12);
+  EXPECT_TRUE(std::filesystem::exists(folder / "sdm/softmax-circle/softmax-n64-d12.vl.json"));
+  EXPECT_TRUE(contains(read_text(folder / "index.html"), "--hamming-radius 11,12"));
+  const ProgramResult published =
+      run_mneme({"reproduce", "sdm/softmax-circle", "--quick", "--out", folder.path().string()});
+  EXPECT_EQ(published.exit_code, 2);
+  EXPECT_TRUE(contains(published.err, "parameters")) << published.err;
+}
+
+TEST(ReproduceVerb, RefusesParametersThatAnExperimentDoesNotHave) {
+  const ProgramResult result = run_mneme({"reproduce", "sdm/optimal-radius", "--bits", "128"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(contains(result.err, "--bits: the experiment sdm/optimal-radius has no such parameter"))
+      << result.err;
+  EXPECT_TRUE(contains(result.err, "sdm/softmax-circle")) << result.err;
+  const ProgramResult range =
+      run_mneme({"reproduce", "sdm/softmax-circle", "--bits", "8", "--hamming-radius", "9"});
+  EXPECT_EQ(range.exit_code, 2);
+  EXPECT_TRUE(contains(range.err, "--hamming-radius 9: patterns have 8 bits")) << range.err;
+}
+
+/// A Python without any package.
+TEST(ReproduceVerb, SaysHowToInstallVlConvert) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"reproduce", kQuick, "--quick", "--figures", "svg", "--out", (folder / "out").string()},
+                {.environment = {{"MNEME_PYTHON", "/bin/false"}}});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_TRUE(contains(result.err, "`/bin/false -m pip install vl-convert-python`")) << result.err;
+  EXPECT_FALSE(std::filesystem::exists(folder / "out")) << "the error is before the computation";
 }
 
 TEST(ReproduceVerb, RejectsAnUnknownId) {
@@ -91,7 +136,7 @@ TEST(ReproduceVerb, ExitsWithFourWhenAValueIsMissed) {
   write_text(file, outcome.dump());
   const ProgramResult missed = run_mneme(command);
   EXPECT_EQ(missed.exit_code, 4);
-  EXPECT_EQ(nlohmann::json::parse(missed.out).at("experiments").at(0).at("missed"), 1);
+  EXPECT_EQ(testing::results_of(missed.out).at("experiments").at(0).at("missed"), 1);
   std::vector<std::string> unchecked = command;
   std::erase(unchecked, "--check");
   EXPECT_EQ(run_mneme(unchecked).exit_code, 0);

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
 
+#include "cli/json_frame.h"
 #include "core/text_checks.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
@@ -102,9 +103,26 @@ TEST(RunVerb, PrintsTheResultOfAFailedCheck) {
         },
         arguments);
     EXPECT_EQ(outcome.code, ExitCode::check_failed);
-    EXPECT_EQ(outcome.out, "{}");
+    EXPECT_EQ(arguments.empty() ? outcome.out : testing::results_of(outcome.out).dump(), "{}");
     EXPECT_EQ(outcome.err, "");
   }
+}
+
+TEST(RunVerb, PutsJsonIntoTheFrameThatAllVerbsShare) {
+  const Outcome outcome = run_made(
+      [](Context& context) {
+        context.out << R"({"verb": "x", "config": {"version": "1", "bits": 3}, "found": 2, )"
+                    << R"("timing": {"parts": [1]}})";
+        return ExitCode::ok;
+      },
+      {"--json", "--seed", "4"});
+  const nlohmann::json document = testing::framed(outcome.out);
+  EXPECT_EQ(document.at("verb"), "made");
+  EXPECT_EQ(document.at("seed"), 4);
+  EXPECT_EQ(document.at("parameters"), (nlohmann::json{{"bits", 3}}));
+  EXPECT_EQ(document.at("results"), (nlohmann::json{{"found", 2}}));
+  EXPECT_EQ(document.at("timing").at("parts"), nlohmann::json::array({1}));
+  EXPECT_GE(document.at("timing").at("seconds"), 0);
 }
 
 TEST(RunVerb, PassesTheCommonOptionsToTheVerb) {

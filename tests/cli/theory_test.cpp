@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -29,7 +30,7 @@ nlohmann::json results(std::vector<std::string> arguments) {
   arguments.push_back("--json");
   const ProgramResult result = run_mneme(theory(std::move(arguments)));
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  return nlohmann::json::parse(result.out).at("results");
+  return testing::results_of(result.out);
 }
 
 void expect_refusal(const std::vector<std::string>& arguments, const std::vector<std::string>& words) {
@@ -44,15 +45,15 @@ void expect_refusal(const std::vector<std::string>& arguments, const std::vector
 TEST(TheoryVerb, ListsAllQuantitiesWithoutArguments) {
   const ProgramResult text = run_mneme({"theory"});
   EXPECT_EQ(text.exit_code, 0) << text.err;
-  const nlohmann::json listed = nlohmann::json::parse(run_mneme({"theory", "--json"}).out).at("quantities");
-  EXPECT_EQ(listed.size(), 15U);
+  const nlohmann::json listed = testing::results_of(run_mneme({"theory", "--json"}).out).at("quantities");
+  EXPECT_EQ(listed.size(), 16U);
   for (const nlohmann::json& quantity : listed) {
     const std::string name = quantity.at("name");
     EXPECT_TRUE(contains(text.out, "\n  " + name + " "));
     EXPECT_TRUE(contains(text.out, quantity.at("summary")));
     const ProgramResult alone = run_mneme({"theory", name, "--json", "--quiet"});
     EXPECT_EQ(alone.exit_code, 0) << name << alone.err;
-    EXPECT_EQ(nlohmann::json::parse(alone.out).at("quantity"), name);
+    EXPECT_EQ(testing::parameters_of(alone.out).at("quantity"), name);
   }
 }
 
@@ -164,11 +165,39 @@ TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"plan", "--memory-limit", "10B"}, {"10 B", "2.14 kB"});
 }
 
+TEST(TheoryVerb, ComparesSoftmaxWithTheIntersection) {
+  const nlohmann::json softmax =
+      results({"softmax", "--bits", "64", "--hamming-radius", "11", "--locations", "2^64"});
+  const nlohmann::json& fit = softmax.at("fits").at(0);
+  EXPECT_NEAR(fit.at("beta"), 15.852765236405924, 1e-9); // published
+  EXPECT_GT(fit.at("r_squared"), 0.9);
+  EXPECT_GT(fit.at("total_variation"), fit.at("max_difference").get<double>() / 2);
+  EXPECT_EQ(softmax.at("rows").size(), 23U); // distances at which circles intersect
+  double sum = 0;
+  for (const nlohmann::json& row : softmax.at("rows")) {
+    sum += row.at("intersection").get<double>();
+  }
+  EXPECT_NEAR(sum, 1, 1e-12);
+  const nlohmann::json best =
+      results({"softmax", "--bits", "64", "--hamming-radius", "11", "--beta", "weights"});
+  EXPECT_LT(best.at("fits").at(0).at("total_variation"), fit.at("total_variation"));
+}
+
+TEST(TheoryPlan, SaysWhenNotToRead) {
+  const ProgramResult correct = run_mneme({"theory", "plan", "--noise", "0.05", "--target", "0.9"});
+  EXPECT_EQ(correct.exit_code, 0) << correct.err;
+  EXPECT_TRUE(contains(correct.out, "Not reading is the best answer")) << correct.out;
+  const ProgramResult opposite = run_mneme({"theory", "plan", "--noise", "0.6"});
+  EXPECT_EQ(opposite.exit_code, 1);
+  EXPECT_TRUE(contains(opposite.out, "nearer to the opposite of its pattern")) << opposite.out;
+  EXPECT_TRUE(contains(opposite.out, "plan with --noise 0.4")) << opposite.out;
+}
+
 TEST(TheoryPlan, ComputesTheRequiredSize) {
   const ProgramResult text = run_mneme({"theory", "plan", "--bits", "256", "--items", "500"});
   EXPECT_EQ(text.exit_code, 0) << text.err;
   const ProgramResult json = run_mneme({"theory", "plan", "--bits", "256", "--items", "500", "--json"});
-  const nlohmann::json plan = nlohmann::json::parse(json.out);
+  const nlohmann::json plan = testing::results_of(json.out);
   EXPECT_EQ(plan.at("reaches_target"), true);
   EXPECT_GE(plan.at("right_share"), 0.99);
   EXPECT_TRUE(contains(text.out, std::to_string(plan.at("locations").get<int64_t>())));
@@ -186,7 +215,7 @@ TEST(TheoryPlan, ExitsWithOneIfTheLimitIsTooLow) {
   as_json.push_back("--json");
   const ProgramResult json = run_mneme(as_json);
   EXPECT_EQ(json.exit_code, 1);
-  const nlohmann::json plan = nlohmann::json::parse(json.out);
+  const nlohmann::json plan = testing::results_of(json.out);
   EXPECT_EQ(plan.at("reaches_target"), false);
   EXPECT_LE(plan.at("memory_bytes"), 1e9);
   EXPECT_LT(plan.at("right_share"), 0.99);
@@ -198,13 +227,13 @@ TEST(TheoryPlan, SimulatesThePlannedMemory) {
                                               "--json", "--simulate", "--trials", "20",  "--quiet"};
   const ProgramResult first = run_mneme(arguments);
   EXPECT_EQ(first.exit_code, 0) << first.err;
-  const nlohmann::json plan = nlohmann::json::parse(first.out);
+  const nlohmann::json plan = testing::results_of(first.out);
   EXPECT_NEAR(plan.at("simulated_over_predicted"), 1, 0.15); // 20 small memories
   EXPECT_GT(plan.at("end_exact"), plan.at("exact_after_one_read"));
-  EXPECT_EQ(run_mneme(arguments).out, first.out) << "same seed, same results";
+  EXPECT_EQ(testing::results_of(run_mneme(arguments).out), plan) << "same seed, same results";
   std::vector<std::string> other = arguments;
   other.insert(other.end(), {"--seed", "2", "--threads", "1"});
-  EXPECT_NE(run_mneme(other).out, first.out);
+  EXPECT_NE(testing::results_of(run_mneme(other).out), plan);
 }
 
 TEST(TheoryPlan, ShowsNoIntervalOfASingleTrial) {
@@ -216,7 +245,7 @@ TEST(TheoryPlan, ShowsNoIntervalOfASingleTrial) {
   EXPECT_FALSE(contains(text.out, "interval"));
   std::vector<std::string> as_json = command;
   as_json.push_back("--json");
-  const nlohmann::json plan = nlohmann::json::parse(run_mneme(as_json).out);
+  const nlohmann::json plan = testing::results_of(run_mneme(as_json).out);
   EXPECT_TRUE(plan.at("end_exact").is_number());
   EXPECT_FALSE(plan.contains("end_exact_low"));
 }

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -43,11 +44,11 @@ TEST(Train, WritesARunFolderThatDoesNotDependOnThreads) {
 TEST(Train, PrintsOneJsonDocument) {
   const TemporaryFolder folder;
   const ProgramResult result = train(folder, {"--model", "mlp", "--hidden-size", "8", "--json"});
-  const nlohmann::json document = nlohmann::json::parse(result.out, nullptr, false);
+  const nlohmann::json document = testing::framed(result.out);
   ASSERT_TRUE(document.is_object()) << result.out << result.err;
-  EXPECT_EQ(document.at("config").at("parameters"), 9 * 8 + 8 + 8 + 1);
-  EXPECT_EQ(document.at("trials").size(), 3U);
-  EXPECT_EQ(document.at("summary").size(), 8U);
+  EXPECT_EQ(document.at("parameters").at("parameters"), 9 * 8 + 8 + 8 + 1);
+  EXPECT_EQ(document.at("results").at("trials").size(), 3U);
+  EXPECT_EQ(document.at("results").at("summary").size(), 8U);
 }
 
 TEST(Train, RejectsLabelsOfOneClassUnlessAllowed) {
@@ -58,9 +59,40 @@ TEST(Train, RejectsLabelsOfOneClassUnlessAllowed) {
   EXPECT_TRUE(contains(refused.err, "all 60 training labels of trial 0 are false"));
   std::vector<std::string> allowed = one_class;
   allowed.insert(allowed.end(), {"--allow-one-class", "--json"});
-  const nlohmann::json document = nlohmann::json::parse(train(folder, allowed).out);
-  EXPECT_EQ(document.at("trials").at(0).at("training_share_true"), 0);
-  EXPECT_EQ(document.at("trials").at(0).at("validation_share_false"), 1);
+  const nlohmann::json document = testing::framed(train(folder, allowed).out);
+  EXPECT_EQ(document.at("results").at("trials").at(0).at("training_share_true"), 0);
+  EXPECT_EQ(document.at("results").at("trials").at(0).at("validation_share_false"), 1);
+}
+
+TEST(Train, WritesAttentionWeightsAndGraphOfTheOwnFunction) {
+  for (const bool with_rule : {true, false}) {
+    const TemporaryFolder folder;
+    std::vector<std::string> command = {
+        "train",    "sparse-and", "--context-length", "9", "--sparsity", "3",     "--balanced",
+        "--epochs", "20",         "--seeds",          "1", "--quiet",    "--out", folder.path().string()};
+    if (!with_rule) {
+      command.emplace_back("--no-rule");
+    }
+    const ProgramResult result = run_mneme(command);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const nlohmann::json graph =
+        nlohmann::json::parse(testing::read_text(folder / "attention-graph.vl.json"));
+    EXPECT_EQ(graph.at("concat").size(), with_rule ? 2U : 1U);
+    const auto rows = testing::read_text(folder / "attention-statistics.csv");
+    EXPECT_EQ(std::ranges::count(rows, '\n'), with_rule ? 9 : 10); // heading, T - 1 or T bits
+    EXPECT_TRUE(contains(testing::read_text(folder / "index.html"), "Attention weights of a batch"));
+    EXPECT_TRUE(std::filesystem::exists(folder / "attention-weights.csv"));
+  }
+}
+
+TEST(Train, NamesTheOptionsThatBalanceLabels) {
+  const TemporaryFolder folder;
+  const ProgramResult result = run_mneme({"train", "sparse-and", "--sparsity", "6", "--epochs", "1",
+                                          "--quiet", "--out", folder.path().string()});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(contains(result.err, "Give --balanced for that probability, --samples N for more samples, or "
+                                   "--accept-last-try."))
+      << result.err;
 }
 
 TEST(Train, ShowsTheFractionOfEachClass) {
@@ -89,7 +121,7 @@ TEST(Train, ShowsNoIntervalOfASingleSeed) {
       EXPECT_FALSE(contains(result.substr(0, result.find("<script")), spread)) << spread;
     }
   }
-  const nlohmann::json summary = nlohmann::json::parse(json.out).at("summary");
+  const nlohmann::json summary = testing::results_of(json.out).at("summary");
   EXPECT_EQ(summary.at(0).at("measure"), "training accuracy");
   EXPECT_TRUE(summary.at(0).at("mean").is_number());
   EXPECT_FALSE(contains(testing::read_text(folder / "learning.csv"), "low"));
@@ -100,9 +132,9 @@ TEST(Train, UsesTheRequestedPrecision) {
     const TemporaryFolder folder;
     const std::vector<std::string> more = {"--model", "mlp",         "--hidden-size", "8",
                                            "--json",  "--precision", precision};
-    const nlohmann::json document = nlohmann::json::parse(train(folder, more).out);
-    EXPECT_EQ(document.at("config").at("precision"), precision);
-    return document.at("trials")[0].at("training_loss").get<double>();
+    const nlohmann::json document = testing::framed(train(folder, more).out);
+    EXPECT_EQ(document.at("parameters").at("precision"), precision);
+    return document.at("results").at("trials")[0].at("training_loss").get<double>();
   };
   const double fast = loss("float32"), exact = loss("float64");
   EXPECT_NE(fast, exact);
@@ -200,15 +232,15 @@ TEST(TrainBags, RejectsBagsOfOneClassUnlessAllowed) {
   testing::expect_contains(refused.err, {"all 8 training bags are negative", "--allow-one-class"});
   const ProgramResult allowed = train_digits({"--allow-one-class", "--json"});
   ASSERT_EQ(allowed.exit_code, 0) << allowed.err;
-  const nlohmann::json classes = nlohmann::json::parse(allowed.out).at("classes");
+  const nlohmann::json classes = testing::results_of(allowed.out).at("classes");
   EXPECT_EQ(classes.at(0).at("share_positive"), 0);
   EXPECT_EQ(classes.at(1).at("negative"), 2);
   const ProgramResult measured =
       run_mneme({"eval", (folder / "run").string(), "--data", folder.path().string(), "--json"},
                 {.timeout = std::chrono::seconds(120)});
-  const nlohmann::json document = nlohmann::json::parse(measured.out);
-  EXPECT_EQ(document.at("classes"), classes);
-  EXPECT_TRUE(document.at("checkpoints").at(0).at("sensitivity").is_null());
+  const nlohmann::json document = testing::framed(measured.out);
+  EXPECT_EQ(document.at("results").at("classes"), classes);
+  EXPECT_TRUE(document.at("results").at("checkpoints").at(0).at("sensitivity").is_null());
 }
 
 TEST(TrainBags, ShowsTheFractionOfEachClass) {
@@ -226,7 +258,7 @@ TEST(TrainBags, ShowsNoIntervalOfASingleSeed) {
                  "--json", "--out", folder.path().string()},
                 {.timeout = std::chrono::seconds(120)});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  const nlohmann::json summary = nlohmann::json::parse(result.out).at("summary");
+  const nlohmann::json summary = testing::results_of(result.out).at("summary");
   EXPECT_TRUE(summary.at(0).at("mean").is_number());
   EXPECT_FALSE(summary.at(0).contains("mean_low"));
   EXPECT_FALSE(summary.at(0).contains("median"));
@@ -327,13 +359,14 @@ TEST(Eval, EqualsTheLastValidationOfTraining) {
   ASSERT_EQ(train_latch(folder.path(), {"--epochs", "3"}).exit_code, 0);
   const ProgramResult result =
       run_mneme({"eval", folder.path().string(), "--json"}, {.timeout = std::chrono::seconds(60)});
-  const nlohmann::json document = nlohmann::json::parse(result.out, nullptr, false);
+  const nlohmann::json document = testing::framed(result.out);
   ASSERT_TRUE(document.is_object()) << result.out << result.err;
-  ASSERT_EQ(document.at("checkpoints").size(), 2U);
+  ASSERT_EQ(document.at("results").at("checkpoints").size(), 2U);
   std::istringstream lines(testing::read_text(folder / "metrics.jsonl"));
   for (std::string line; std::getline(lines, line);) {
     const nlohmann::json epoch = nlohmann::json::parse(line);
-    const nlohmann::json& measured = document.at("checkpoints").at(epoch.at("seed").get<size_t>() - 1);
+    const nlohmann::json& measured =
+        document.at("results").at("checkpoints").at(epoch.at("seed").get<size_t>() - 1);
     if (epoch.at("epoch") == 3) {
       EXPECT_EQ(measured.at("epochs"), 3);
       EXPECT_EQ(measured.at("loss"), epoch.at("validation_loss"));

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -37,7 +38,7 @@ TEST(VerifyVerb, PassesGoldenFiles) {
   EXPECT_TRUE(contains(text.out, "0 failed"));
   const ProgramResult json = run_mneme({"verify", "--json", kGoldenFile.string()});
   EXPECT_EQ(json.exit_code, 0);
-  const nlohmann::json total = nlohmann::json::parse(json.out).at("total");
+  const nlohmann::json total = testing::results_of(json.out).at("total");
   EXPECT_EQ(total.at("files"), 1);
   EXPECT_GT(total.at("cases_passed"), 0);
   EXPECT_EQ(total.at("cases_failed"), 0);
@@ -62,7 +63,7 @@ TEST(VerifyVerb, ExitsWithFourWhenANumberDiffers) {
   EXPECT_TRUE(contains(text.out, "1 failed"));
   const ProgramResult json = run_mneme({"verify", "--json", folder.path().string()});
   EXPECT_EQ(json.exit_code, 4);
-  EXPECT_EQ(nlohmann::json::parse(json.out).at("total").at("cases_failed"), 1);
+  EXPECT_EQ(testing::results_of(json.out).at("total").at("cases_failed"), 1);
 }
 
 TEST(VerifyVerb, ExitsWithThreeForInvalidGoldenFiles) {
@@ -74,7 +75,7 @@ TEST(VerifyVerb, ExitsWithThreeForInvalidGoldenFiles) {
   const ProgramResult both =
       run_mneme({"verify", (folder / "cut.json").string(), kGoldenFile.string(), "--json"});
   EXPECT_EQ(both.exit_code, 3);
-  EXPECT_GT(nlohmann::json::parse(both.out).at("total").at("cases_passed"), 0);
+  EXPECT_GT(testing::results_of(both.out).at("total").at("cases_passed"), 0);
 }
 
 TEST(VerifyVerb, ReportsAWrongNumberBeforeABadFile) {
@@ -108,7 +109,7 @@ TEST(VerifyVerb, RunsOnTheCpuByDefault) {
     }
   }
   const ProgramResult json = run_mneme({"verify", kGoldenFile.string(), "--json"});
-  EXPECT_EQ(nlohmann::json::parse(json.out).at("device"), "cpu");
+  EXPECT_EQ(testing::results_of(json.out).at("device"), "cpu");
 }
 
 TEST(VerifyVerb, RejectsAMissingDeviceBeforeReadingFiles) {

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/source.h"
 #include "data/testing.h"
+#include "mneme/core/error.h"
 
 namespace mneme::data {
 namespace {
@@ -31,6 +33,22 @@ TEST(ReadFile, ReadsPipesToTheirEnd) {
   const std::vector<std::byte> read = read_file(path);
   writer.join();
   EXPECT_EQ(read.size(), bytes.size());
+}
+
+TEST(ReadFile, ReadsPipesUpToABound) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  ASSERT_EQ(::write(ends[1], "123456789", 9), 9);
+  ::close(ends[1]);
+  try {
+    (void)read_to_end(ends[0], "standard input", 8);
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const DataError& error) {
+    EXPECT_NE(std::string(error.what()).find("standard input: has more than 8 bytes"), std::string::npos)
+        << error.what();
+    EXPECT_NE(std::string(error.what()).find("Write the data to a file"), std::string::npos) << error.what();
+  }
+  ::close(ends[0]);
 }
 
 /// Redirects standard input to `descriptor`, and restores it at the end.

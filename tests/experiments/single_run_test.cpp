@@ -59,6 +59,17 @@ TEST(SingleRuns, DescribeTheTolerance) {
   EXPECT_TRUE(contains(text, "none of the 4 numbers"));
 }
 
+TEST(SingleRuns, CannotTellWhereNoValueWouldBeMissed) {
+  const ComparisonTable table = compare_single_runs(
+      {.runs = {
+           {.what = "wide", .published = 0.1, .ours = {0.2, 0.9}, .cases = 50},
+           {.what = "narrow", .published = 0.1, .ours = {0.89, 0.9, 0.91, 0.9, 0.9, 0.9}, .cases = 5000}}});
+  EXPECT_STREQ(verdict(table, table.rows[0]), "cannot tell");
+  EXPECT_STREQ(verdict(table, table.rows[1]), "missed");
+  EXPECT_EQ(tally(table).not_compared, 1);
+  EXPECT_EQ(tally(table).met, 0);
+}
+
 TEST(SingleRuns, FromTheSameDistributionAreRarelyMissed) {
   Random random(5);
   constexpr int kTables = 2000, kNumbers = 16, kSeeds = 5;

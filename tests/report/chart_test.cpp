@@ -63,7 +63,8 @@ TEST(LineChart, DrawsDashedSeriesWithoutPointsInChartAndLegend) {
   LineChart chart = recall_chart();
   chart.series[1].style = SeriesStyle::dashed_line;
   const json spec = to_chart(chart).spec, points = layer(spec, "point");
-  EXPECT_EQ(points["encoding"]["shape"]["scale"]["range"], (json{"circle", "stroke"}));
+  EXPECT_EQ(points["encoding"]["shape"]["scale"]["range"][1], "stroke");
+  EXPECT_NE(points["encoding"]["shape"]["scale"]["range"][0], "stroke");
   EXPECT_TRUE(points["transform"].dump().find("\"oneOf\":[\"sdm\"]") != std::string::npos);
   EXPECT_EQ(layer(spec, "line")["encoding"]["strokeDash"]["scale"]["range"][0], (json{1, 0}));
   EXPECT_NE(layer(spec, "line")["encoding"]["strokeDash"]["scale"]["range"][1], (json{1, 0}));
@@ -74,7 +75,7 @@ TEST(LineChart, OmitsIntervalsIfThereAreNone) {
   chart.series = {{.name = "loss", .points = {{1, {2, 2, 2}}}}};
   const Chart made = to_chart(chart);
   EXPECT_EQ(made.spec["layer"].size(), 2U);
-  EXPECT_EQ(to_csv(made.numbers), "series,x,y\r\nloss,1,2\r\n");
+  EXPECT_EQ(to_csv(made.numbers), "memory,noise_percent,recalled_percent\r\nloss,1,2\r\n");
   EXPECT_TRUE(made.spec["encoding"]["color"]["legend"].is_null()); // A single series needs no legend.
 }
 
@@ -93,14 +94,32 @@ TEST(LineChart, OmitsPointsThatAreNotFiniteFromTheDrawing) {
   EXPECT_NE(to_csv(made.numbers).find("sdm,30,nan"), std::string::npos);
 }
 
-TEST(LineChart, HasGridLinesOnlyAtPowersOfTenOnALogarithmicAxis) {
+TEST(LineChart, LabelsPowersOfTenOnALogarithmicAxis) {
   LineChart chart = recall_chart();
-  chart.y.logarithmic = true;
-  const json encoding = layer(to_chart(chart).spec, "point")["encoding"]["y"];
-  EXPECT_EQ(encoding["axis"]["gridOpacity"]["condition"]["value"], 0);
-  EXPECT_EQ(encoding["axis"]["gridOpacity"]["value"], 1);
-  EXPECT_FALSE(
-      layer(to_chart(recall_chart()).spec, "point")["encoding"]["y"]["axis"].contains("gridOpacity"));
+  chart.y = {.title = "error", .logarithmic = true};
+  chart.series[0].points[0].y = {1e-7, 1e-7, 1e-7};
+  const json y = layer(to_chart(chart).spec, "point")["encoding"]["y"];
+  EXPECT_EQ(y["axis"]["values"].size(), 10U); // 1e-7 to 100
+  EXPECT_EQ(y["axis"]["format"], ".0e");
+}
+
+TEST(LineChart, KeepsAxisAndIntervalsWithinTheirLimits) {
+  LineChart chart = recall_chart();
+  chart.y = fraction_axis("accuracy");
+  chart.series = {{.name = "mlp", .points = {{1, {0.991, 0.97, 1.012}}, {2, {1, 1, 1}}}}};
+  const Chart made = to_chart(chart);
+  const json y = layer(made.spec, "point")["encoding"]["y"];
+  EXPECT_EQ(y["scale"]["domain"][1], 1.0);
+  EXPECT_EQ(y["axis"]["format"], ".1%"); // with whole percents, ticks would repeat
+  EXPECT_EQ(made.spec["data"]["values"][0]["high"], 1.0);
+  EXPECT_NE(to_csv(made.numbers).find("mlp,1,0.991,0.97,1\r\n"), std::string::npos) << to_csv(made.numbers);
+}
+
+TEST(LineChart, HasAsManyLegendColumnsAsFit) {
+  LineChart chart = recall_chart();
+  EXPECT_EQ(to_chart(chart).spec["encoding"]["color"]["legend"]["columns"], 2);
+  chart.series[0].name = std::string(60, 'a');
+  EXPECT_EQ(to_chart(chart).spec["encoding"]["color"]["legend"]["columns"], 1);
 }
 
 TEST(LineChart, RejectsNonPositiveValuesOnALogarithmicAxis) {
@@ -134,7 +153,23 @@ TEST(BarChart, KeepsTheOrderAndStartsAtZero) {
   EXPECT_EQ(chart.spec["encoding"]["yOffset"]["sort"], (json{"1 000", "10"}));
   EXPECT_EQ(layer(chart.spec, "bar")["encoding"]["x"]["scale"]["zero"], true);
   EXPECT_EQ(layer(chart.spec, "rule")["encoding"]["x2"]["field"], "high");
-  EXPECT_EQ(to_csv(chart.numbers).substr(0, 38), "category,series,value,value_low,value_");
+  EXPECT_EQ(to_csv(chart.numbers).substr(0, 33), "category,series,ms,ms_low,ms_high\r");
+}
+
+TEST(BarChart, WrapsLongNames) {
+  const std::string longest = "MLP, given products with the rule token";
+  const Chart chart = to_chart(
+      BarChart{.title = "Variants",
+               .category_title = "variant",
+               .bars = {{.category = "MLP", .value = {1, 1, 1}}, {.category = longest, .value = {2, 2, 2}}}});
+  const json axis = chart.spec["encoding"]["y"]["axis"];
+  EXPECT_EQ(axis["labelLimit"], 0);
+  EXPECT_NE(axis["labelExpr"].get<std::string>().find("[\"MLP, given products\",\"with the rule token\"]"),
+            std::string::npos)
+      << axis;
+  EXPECT_EQ(axis["labelOffset"]["condition"].size(), 1U);
+  EXPECT_EQ(axis["titleAngle"], 0);
+  EXPECT_NE(to_csv(chart.numbers).find(longest), std::string::npos);
 }
 
 TEST(BarChart, HasNoSeriesColumnForASingleSeries) {

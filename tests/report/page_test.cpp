@@ -112,6 +112,18 @@ TEST(Page, IsAccessible) {
   EXPECT_NE(html.find("alt=\"plain\" width=\"3\" height=\"2\""), std::string::npos);
 }
 
+TEST(Page, NamesTablesByTheirCaptionsOutsideOfThePartThatScrolls) {
+  const std::string html = markup(to_html(full_page("plain")));
+  EXPECT_EQ(count(html, "role=\"region\""), 0U); // landmarks of the same name could not be distinguished
+  EXPECT_EQ(count(html, "<caption>"), 0U);
+  const size_t caption = html.find("<p class=\"caption\" id=\"table-1\">"),
+               scroll = html.find(
+                   "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-labelledby=\"table-1\">");
+  ASSERT_NE(caption, std::string::npos);
+  ASSERT_NE(scroll, std::string::npos);
+  EXPECT_LT(caption, scroll);
+}
+
 TEST(Page, ShowsTheDataOfAChart) {
   const std::string html = markup(to_html(full_page("plain")));
   EXPECT_NE(html.find("Data of this chart"), std::string::npos);

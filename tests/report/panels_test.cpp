@@ -96,6 +96,14 @@ TEST(Panels, RenameSelectionsAndAddAPanelColumn) {
   EXPECT_NO_THROW(check_table(combined.numbers));
 }
 
+TEST(Panels, KeepTheColoursOfTheirOwnSeries) {
+  const Chart combined =
+      to_chart(Panels{.title = "two", .charts = {to_chart(line("left", 1)), to_chart(line("right", 2))}});
+  for (const char* channel : {"color", "shape", "strokeDash"}) {
+    EXPECT_EQ(combined.spec["resolve"]["scale"][channel], "independent") << channel;
+  }
+}
+
 TEST(Panels, KeepTheirHeightsIfStacked) {
   Chart tall = to_chart(line("tall", 1));
   tall.spec["height"] = 555;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <vector>
 
+#include "mneme/core/error.h"
 #include "mneme/core/patterns.h"
 #include "mneme/core/random.h"
 
@@ -51,11 +52,18 @@ struct LabelledBits {
   double fraction_true() const; ///< fraction of labels that are 1
 };
 
+/// No batch of samples passed the checks of `draw_samples`.
+class UnbalancedSamples : public UsageError {
+public:
+  using UsageError::UsageError;
+};
+
 /// Draws batches of samples, at most 100, until one passes these checks: the fraction of true labels is in
 /// [0.4, 0.6] (with a rule: [0.45, 0.55]), and, without a rule, no irrelevant bit equals a relevant one in
 /// every sample, because that would be a second hypothesis that explains the labels equally well.
 ///
-/// Errors  UsageError if samples < 1, if the probability is not in [0, 1], or if no batch passes
+/// Errors  UsageError if samples < 1, or if the probability is not in [0, 1]; UnbalancedSamples if no batch
+///         passes
 LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random random,
                           const SparseAndSampling& sampling = {});
 

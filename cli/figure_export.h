@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+
+/// Figures as SVG, PNG or PDF next to their Vega-Lite specifications: the option --figures. They are drawn by
+/// vl-convert, a Python package that contains Vega-Lite.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace mneme::cli {
+
+class FigureExport {
+public:
+  /// Adds --figures.
+  void declare(CLI::App& app);
+
+  bool is_requested() const { return !format_.empty(); }
+
+  /// Finds a Python that has vl-convert, so that a missing one is reported before the computation:
+  /// $MNEME_PYTHON if it is set; else the first one that has it of .venv/bin/python in the folder of this
+  /// program or one above it, and python3 in PATH. Does nothing without --figures.
+  ///
+  /// Errors  UnsupportedError with the command that installs vl-convert
+  void prepare();
+
+  /// Writes NAME.svg, NAME.png or NAME.pdf next to each NAME.vl.json, atomically. `names` are paths without
+  /// ".vl.json". Does nothing without --figures.
+  ///
+  /// Errors  UnsupportedError if a figure cannot be drawn; OutputError if a file cannot be written
+  void write(const std::vector<std::filesystem::path>& names) const;
+
+  /// ", NAME.svg and so on" for the list of written files; empty without --figures.
+  std::string written_text() const;
+
+private:
+  std::string format_; ///< svg, png or pdf; empty: not requested
+  std::string python_;
+};
+
+} // namespace mneme::cli

@@ -1,0 +1,27 @@
+# Runs the commands of a page: those lines of its first code block that start with "mneme", in a new folder. FILES must exist
+# afterwards. If vl-convert, which the commands need, is not installed, the test is skipped.
+# Parameters: PROGRAM, PAGE, FOLDER, FILES
+file(REMOVE_RECURSE ${FOLDER})
+file(MAKE_DIRECTORY ${FOLDER})
+file(READ ${PAGE} text)
+string(REGEX MATCH "```\n(mneme [^`]*)```" block "${text}")
+string(STRIP "${CMAKE_MATCH_1}" block)
+string(REPLACE "\n" ";" commands "${block}")
+foreach(command IN LISTS commands)
+  separate_arguments(arguments UNIX_COMMAND "${command}")
+  list(POP_FRONT arguments)
+  execute_process(COMMAND ${PROGRAM} ${arguments} WORKING_DIRECTORY ${FOLDER}
+    OUTPUT_VARIABLE out ERROR_VARIABLE err RESULT_VARIABLE status)
+  if(err MATCHES "needs vl-convert")
+    message("SKIPPED: ${err}")
+    return()
+  endif()
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${PAGE}: `${command}` ended with ${status}:\n${err}")
+  endif()
+endforeach()
+foreach(file IN LISTS FILES)
+  if(NOT EXISTS ${FOLDER}/${file})
+    message(FATAL_ERROR "${PAGE}: its commands did not write ${file}")
+  endif()
+endforeach()

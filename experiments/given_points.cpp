@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/given_points.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+
+namespace mneme::experiments {
+
+std::string at(int64_t bits, int64_t radius) {
+  return fmt::format("n = {}, d = {}", bits, radius);
+}
+
+std::vector<ParameterInfo> circle_parameters(const std::string& published_bits,
+                                             const std::string& published_radii) {
+  return {{.name = "bits", .help = "Bits per pattern n", .published = published_bits, .min = 4},
+          {.name = "hamming-radius", .help = "Hamming radius d", .published = published_radii, .min = 3}};
+}
+
+std::vector<CirclePoint> given_points(const RunSettings& settings, int64_t bits,
+                                      const std::function<std::vector<int64_t>(int64_t bits)>& radii_of) {
+  std::vector<CirclePoint> points;
+  for (const int64_t each : settings.values_of("bits", {bits})) {
+    const std::vector<int64_t> radii =
+        settings.has_given("hamming-radius") ? settings.values_of("hamming-radius", {}) : radii_of(each);
+    for (const int64_t radius : radii) {
+      if (radius > each) {
+        throw UsageError(
+            fmt::format("--hamming-radius {}: patterns have {} bits.\n  Give at most {}, or increase --bits.",
+                        radius, each, each));
+      }
+      points.push_back({each, radius});
+    }
+  }
+  return points;
+}
+
+ComparisonTable only_at(ComparisonTable table, const std::vector<CirclePoint>& points) {
+  std::erase_if(table.rows, [&](const Comparison& row) {
+    return std::ranges::none_of(points, [&](const CirclePoint& point) {
+      const std::string start = at(point.bits, point.radius);
+      return row.what.starts_with(start + ":") || row.what.starts_with(start + ",");
+    });
+  });
+  return table;
+}
+
+void add_given(Outcome& outcome, const RunSettings& settings) {
+  for (const GivenParameter& parameter : settings.parameters) {
+    outcome.parameters.emplace_back(parameter.name, parameter.text);
+  }
+}
+
+} // namespace mneme::experiments

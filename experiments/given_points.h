@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+
+/// Bits and Hamming radii that are given on the command line in place of the published ones.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "experiments/experiment.h"
+
+namespace mneme::experiments {
+
+struct CirclePoint {
+  int64_t bits = 0, radius = 0;
+};
+
+/// "n = 64, d = 11"
+std::string at(int64_t bits, int64_t radius);
+
+/// The parameters `bits` and `hamming-radius` of an experiment, for its list of parameters.
+std::vector<ParameterInfo> circle_parameters(const std::string& published_bits,
+                                             const std::string& published_radii);
+
+/// All combinations of the given bits and radii; without given bits, `bits`, and without given radii,
+/// `radii_of(bits)`.
+///
+/// Errors  UsageError if a radius exceeds the bits
+std::vector<CirclePoint> given_points(const RunSettings& settings, int64_t bits,
+                                      const std::function<std::vector<int64_t>(int64_t bits)>& radii_of);
+
+/// The rows of a comparison whose texts begin with one of these points: what was published for them.
+ComparisonTable only_at(ComparisonTable table, const std::vector<CirclePoint>& points);
+
+/// Adds the given parameters to those of the page.
+void add_given(Outcome& outcome, const RunSettings& settings);
+
+} // namespace mneme::experiments
