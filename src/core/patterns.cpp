@@ -52,6 +52,34 @@ BitPatterns::BitPatterns(int64_t count, int64_t bits)
     : count_(count), bits_(bits), words_(bits > 0 ? (bits - 1) / 64 + 1 : 0),
       words_of_all_(checked_product("mneme::BitPatterns", count, bits, "bits", words_, sizeof(uint64_t))) {}
 
+void BitPatterns::append(const BitPatterns& more) {
+  if (more.bits_ != bits_) {
+    throw UsageError("mneme::BitPatterns: patterns of " + std::to_string(more.bits_) +
+                     " bits cannot be appended to patterns of " + std::to_string(bits_) + " bits.");
+  }
+  words_of_all_.insert(words_of_all_.end(), more.words_of_all_.begin(), more.words_of_all_.end());
+  count_ += more.count_;
+}
+
+void BitPatterns::erase(std::span<const int64_t> ascending) {
+  for (size_t i = 0; i < ascending.size(); ++i) {
+    if (ascending[i] < 0 || ascending[i] >= count_ || (i > 0 && ascending[i] <= ascending[i - 1])) {
+      throw UsageError("mneme::BitPatterns: pattern " + std::to_string(ascending[i]) + " of " +
+                       std::to_string(count_) +
+                       " cannot be erased.\n  The indices must be in range and ascend strictly.");
+    }
+  }
+  int64_t kept = ascending.empty() ? count_ : ascending.front();
+  for (size_t i = 0; i < ascending.size(); ++i) {
+    const int64_t begin = ascending[i] + 1, end = i + 1 < ascending.size() ? ascending[i + 1] : count_;
+    std::copy(words_of_all_.begin() + begin * words_, words_of_all_.begin() + end * words_,
+              words_of_all_.begin() + kept * words_);
+    kept += end - begin;
+  }
+  count_ = kept;
+  words_of_all_.resize(static_cast<size_t>(count_ * words_));
+}
+
 RealPatterns::RealPatterns(int64_t count, int64_t size)
     : count_(count), size_(size),
       values_(checked_product("mneme::RealPatterns", count, size, "numbers", size, sizeof(double))) {}

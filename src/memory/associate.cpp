@@ -62,8 +62,8 @@ template <class T> constexpr const char* kArithmetic = std::is_same_v<T, float> 
 
 template <class Patterns> class AssociativeMemory<Patterns>::Implementation {
 public:
-  Implementation(Patterns stored, AssociateOptions<Patterns> options)
-      : stored_(std::move(stored)), options_(std::move(options)),
+  Implementation(std::shared_ptr<const Patterns> stored, AssociateOptions<Patterns> options)
+      : owner_(std::move(stored)), stored_(*owner_), options_(std::move(options)),
         separator_(options_.separation, score_kind(options_.similarity), compared_size()) {
     require_finite("stored pattern", stored_);
     prepare_encoded_bits();
@@ -397,7 +397,8 @@ private:
     }
   }
 
-  Patterns stored_;
+  std::shared_ptr<const Patterns> owner_;
+  const Patterns& stored_;
   AssociateOptions<Patterns> options_;
   Separator separator_;
   std::unique_ptr<const BitAssociation>
@@ -411,7 +412,16 @@ private:
 
 template <class Patterns>
 AssociativeMemory<Patterns>::AssociativeMemory(Patterns stored, AssociateOptions<Patterns> options)
-    : implementation_(std::make_shared<const Implementation>(std::move(stored), std::move(options))) {}
+    : AssociativeMemory(std::make_shared<const Patterns>(std::move(stored)), std::move(options)) {}
+
+template <class Patterns>
+AssociativeMemory<Patterns>::AssociativeMemory(std::shared_ptr<const Patterns> stored,
+                                               AssociateOptions<Patterns> options) {
+  if (!stored) {
+    throw UsageError("mneme::AssociativeMemory: the pointer to the stored patterns is null.");
+  }
+  implementation_ = std::make_shared<const Implementation>(std::move(stored), std::move(options));
+}
 
 template <class Patterns> Recall<Patterns> AssociativeMemory<Patterns>::recall(const Patterns& cues) const {
   return implementation_->recall(cues, implementation_->options().update);

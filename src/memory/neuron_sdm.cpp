@@ -168,16 +168,59 @@ void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
     throw UsageError(fmt::format("mneme::NeuronSdm: {} addresses to write at but {} patterns to write.",
                                  addresses.count(), data.count()));
   }
-  const BitPatterns encoded = options_.encode ? options_.encode->encode(addresses) : BitPatterns();
-  const BitPatterns& compared = options_.encode ? encoded : addresses;
+  add(encoded(addresses), data, Sign::plus);
+}
+
+void NeuronSdm::unwrite(const BitPatterns& patterns) {
+  require_same_size("a pattern to subtract", patterns.bits(), "the memory's address", options_.bits);
+  require_same_size("a pattern to subtract", patterns.bits(), "the memory's data", options_.data_bits);
+  const BitPatterns compared = encoded(patterns);
+  check_removable(compared);
+  add(compared, patterns, Sign::minus);
+}
+
+BitPatterns NeuronSdm::encoded(const BitPatterns& addresses) const {
+  return options_.encode ? options_.encode->encode(addresses) : addresses;
+}
+
+void NeuronSdm::check_removable(const BitPatterns& compared) const {
+  if (saturations_ > 0) {
+    throw UsageError(fmt::format("mneme::NeuronSdm: {} additions to counters were lost to saturation, so a "
+                                 "write cannot be reversed exactly.\n  Write the remaining patterns to a new "
+                                 "memory.",
+                                 saturations_));
+  }
+  std::vector<int64_t> hits(static_cast<size_t>(options_.hard_locations));
+  parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
+    std::vector<int32_t> distances;
+    for (int64_t first = 0; first < compared.count(); first += kPatternsPerBlock) {
+      for_each_hit(compared, first, std::min(kPatternsPerBlock, compared.count() - first), addresses_, begin,
+                   end - begin, options_.hamming_radius, distances,
+                   [&](int64_t, int64_t location) { ++hits[static_cast<size_t>(location)]; });
+    }
+  });
+  for (size_t location = 0; location < hits.size(); ++location) {
+    if (hits[location] > writes_[location]) {
+      throw UsageError(
+          fmt::format("mneme::NeuronSdm: {} patterns are to be subtracted from hard location {}, "
+                      "which has {} writes.\n  Subtract only patterns that were written.",
+                      hits[location], location, writes_[location]));
+    }
+  }
+}
+
+/// `compared` are the addresses after the encoding.
+void NeuronSdm::add(const BitPatterns& compared, const BitPatterns& data, Sign sign) {
   const int64_t bits = options_.data_bits;
+  const int16_t one = sign == Sign::plus ? 1 : -1;
   std::atomic<int64_t> clipped{0};
   for (int64_t first = 0; first < data.count(); first += kPatternsPerBlock) {
     const int64_t count = std::min(kPatternsPerBlock, data.count() - first);
     std::vector<int16_t> bipolar(static_cast<size_t>(count * bits));
     for (int64_t p = 0; p < count; ++p) {
       for (int64_t b = 0; b < bits; ++b) {
-        bipolar[static_cast<size_t>(p * bits + b)] = data.get(first + p, b) ? 1 : -1;
+        bipolar[static_cast<size_t>(p * bits + b)] =
+            static_cast<int16_t>(data.get(first + p, b) ? one : -one);
       }
     }
     // Each thread owns its locations: no counter is shared, and patterns are added to it in order.
@@ -187,8 +230,11 @@ void NeuronSdm::write(const BitPatterns& addresses, const BitPatterns& data) {
                    [&](int64_t pattern, int64_t location) {
                      const int16_t* from = bipolar.data() + (pattern - first) * bits;
                      int16_t* to = counters_.get() + location * bits;
-                     if (writes_[static_cast<size_t>(location)]++ < std::numeric_limits<int16_t>::max()) {
-                       add(from, to, bits); // cannot overflow: no counter exceeds the number of writes
+                     int64_t& writes = writes_[static_cast<size_t>(location)];
+                     const bool is_safe = writes < std::numeric_limits<int16_t>::max();
+                     writes += one;
+                     if (is_safe) {
+                       mneme::add(from, to, bits); // cannot overflow: no counter exceeds the number of writes
                      } else {
                        clipped += add_saturating(from, to, bits);
                      }
@@ -283,6 +329,23 @@ Recall<BitPatterns> NeuronSdm::recall(const BitPatterns& cues, const UpdateOptio
 std::vector<int16_t> NeuronSdm::counters(int64_t location) const {
   const int16_t* begin = counters_.get() + location * options_.data_bits;
   return {begin, begin + options_.data_bits};
+}
+
+void NeuronSdm::restore(int64_t location, std::span<const int16_t> counters, int64_t writes) {
+  if (location < 0 || location >= options_.hard_locations || std::ssize(counters) != options_.data_bits) {
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: {} counters were given for hard location {}, but there are "
+                    "{} locations of {} counters.",
+                    counters.size(), location, options_.hard_locations, options_.data_bits));
+  }
+  const auto exceeds = std::ranges::find_if(counters, [&](int16_t c) { return std::abs(c) > writes; });
+  if (writes < 0 || exceeds != counters.end()) {
+    throw UsageError(
+        fmt::format("mneme::NeuronSdm: hard location {} cannot have {} writes{}.", location, writes,
+                    exceeds == counters.end() ? "" : fmt::format(" and the counter {}", *exceeds)));
+  }
+  std::ranges::copy(counters, counters_.get() + location * options_.data_bits);
+  writes_[static_cast<size_t>(location)] = writes;
 }
 
 } // namespace mneme

@@ -195,5 +195,32 @@ TEST(Cosine, IsZeroForAPatternOfZeros) {
   EXPECT_EQ(cosine(pair, 0, pair, 1), 0.0);
 }
 
+TEST(BitPatterns, AppendAndEraseKeepTheOrder) {
+  BitPatterns patterns(3, 70), more(2, 70);
+  for (int64_t i = 0; i < 3; ++i) {
+    patterns.set(i, 65 + i, true);
+  }
+  more.set(1, 2, true);
+  patterns.append(more);
+  ASSERT_EQ(patterns.count(), 5);
+  EXPECT_TRUE(patterns.get(4, 2));
+  const std::vector<int64_t> erased{0, 2, 3};
+  patterns.erase(erased);
+  ASSERT_EQ(patterns.count(), 2);
+  EXPECT_TRUE(patterns.get(0, 66));
+  EXPECT_TRUE(patterns.get(1, 2));
+  patterns.erase({});
+  EXPECT_EQ(patterns.count(), 2);
+}
+
+TEST(BitPatterns, AppendAndEraseRefuseWhatDoesNotFit) {
+  BitPatterns patterns(3, 70);
+  EXPECT_THROW(patterns.append(BitPatterns(1, 71)), UsageError);
+  EXPECT_THROW(patterns.erase(std::vector<int64_t>{1, 1}), UsageError);
+  EXPECT_THROW(patterns.erase(std::vector<int64_t>{3}), UsageError);
+  EXPECT_THROW(patterns.erase(std::vector<int64_t>{-1}), UsageError);
+  EXPECT_EQ(patterns.count(), 3);
+}
+
 } // namespace
 } // namespace mneme

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <algorithm>
 #include <limits>
+#include <memory>
 
 #include "memory/samples.h"
 #include "mneme/core/parallel.h"
@@ -295,6 +296,17 @@ TEST(Associate, KeepsTheQueriesWithoutStoredPatterns) {
   EXPECT_EQ(recall.num_activated, std::vector<int64_t>(3, 0));
   const RealPatterns reals = test::random_sphere(3, 20, 23);
   EXPECT_EQ(associate(reals, RealPatterns(0, 20), {.separation = Softmax{1}}).readout, reals);
+}
+
+TEST(Associate, SharesStoredPatternsWithoutACopy) {
+  const auto stored = std::make_shared<const BitPatterns>(test::random_bits(50, 90, 24));
+  const BitPatterns cues = test::with_flips(*stored, 9, 25);
+  const AssociativeMemory<BitPatterns> memory(stored, {.similarity = Hamming{}});
+  EXPECT_EQ(memory.stored().data(), stored->data());
+  EXPECT_EQ(memory.recall(cues).readout, associate(cues, *stored, {.similarity = Hamming{}}).readout);
+  expect_contains(
+      usage_error([] { AssociativeMemory<BitPatterns>(std::shared_ptr<const BitPatterns>(), {}); }),
+      {"null"});
 }
 
 } // namespace

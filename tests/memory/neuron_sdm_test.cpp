@@ -123,5 +123,55 @@ TEST(NeuronSdm, ReportsInvalidArguments) {
                   {"4", "10"});
 }
 
+/// All counters and numbers of writes, location by location.
+std::vector<int64_t> state_of(const NeuronSdm& memory) {
+  std::vector<int64_t> state;
+  for (int64_t location = 0; location < memory.options().hard_locations; ++location) {
+    const std::vector<int16_t> counters = memory.counters(location);
+    state.push_back(memory.writes(location));
+    state.insert(state.end(), counters.begin(), counters.end());
+  }
+  return state;
+}
+
+TEST(NeuronSdm, UnwriteReversesWriteExactly) {
+  const BitPatterns kept = test::random_bits(70, 64, 21), removed = test::random_bits(90, 64, 22);
+  const NeuronSdmOptions options{.bits = 64, .hard_locations = 3000, .hamming_radius = 24, .seed = 3};
+  NeuronSdm memory(options), never(options);
+  memory.write(removed);
+  memory.write(kept);
+  memory.unwrite(removed);
+  never.write(kept);
+  EXPECT_EQ(state_of(memory), state_of(never));
+}
+
+TEST(NeuronSdm, UnwriteRefusesPatternsThatWereNotWritten) {
+  NeuronSdm memory({.bits = 64, .hard_locations = 500, .hamming_radius = 30, .seed = 3});
+  memory.write(test::random_bits(2, 64, 23));
+  const std::vector<int64_t> before = state_of(memory);
+  expect_contains(usage_error([&] { memory.unwrite(test::random_bits(3, 64, 24)); }),
+                  {"hard location", "writes", "Subtract only patterns that were written"});
+  EXPECT_EQ(state_of(memory), before);
+}
+
+TEST(NeuronSdm, UnwriteRefusesSaturatedCounters) {
+  NeuronSdm memory({.bits = 8, .hard_locations = 0, .hamming_radius = 0}, BitPatterns(1, 8));
+  memory.write(BitPatterns(33000, 8));
+  ASSERT_GT(memory.saturations(), 0);
+  expect_contains(usage_error([&] { memory.unwrite(BitPatterns(1, 8)); }), {"lost to saturation"});
+}
+
+TEST(NeuronSdm, RestoresSavedCounters) {
+  const NeuronSdmOptions options{.bits = 64, .hard_locations = 300, .hamming_radius = 28, .seed = 3};
+  NeuronSdm memory(options), restored(options);
+  memory.write(test::random_bits(40, 64, 25));
+  for (int64_t location = 0; location < 300; ++location) {
+    restored.restore(location, memory.counters(location), memory.writes(location));
+  }
+  EXPECT_EQ(state_of(restored), state_of(memory));
+  expect_contains(usage_error([&] { restored.restore(300, memory.counters(0), 40); }), {"300", "64"});
+  expect_contains(usage_error([&] { restored.restore(0, std::vector<int16_t>(64, 5), 4); }), {"4", "5"});
+}
+
 } // namespace
 } // namespace mneme

@@ -50,6 +50,16 @@ public:
 
   const uint64_t* data() const { return words_of_all_.data(); }
   uint64_t* data() { return words_of_all_.data(); }
+
+  /// Adds the patterns of `more` at the end, in amortised O(patterns added).
+  ///
+  /// Errors  UsageError if its patterns have another number of bits
+  void append(const BitPatterns& more);
+  /// Removes the patterns with these indices, which ascend strictly; the others keep their order.
+  ///
+  /// Errors  UsageError if an index is out of range or not greater than the one before it
+  void erase(std::span<const int64_t> ascending);
+
   bool operator==(const BitPatterns&) const = default;
 
 private:

@@ -52,6 +52,10 @@ template <class Patterns> struct AssociateOptions {
 template <class Patterns> class AssociativeMemory {
 public:
   explicit AssociativeMemory(Patterns stored, AssociateOptions<Patterns> options = {});
+  /// Uses the caller's patterns without a copy. They must not change while this memory or a copy of it exists.
+  ///
+  /// Errors  UsageError if `stored` is null, too
+  explicit AssociativeMemory(std::shared_ptr<const Patterns> stored, AssociateOptions<Patterns> options = {});
 
   /// Recalls with the update options of the memory, or with other ones.
   ///

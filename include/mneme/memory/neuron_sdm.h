@@ -48,6 +48,12 @@ public:
   void write(const BitPatterns& patterns);
   /// Stores data [m, data_bits] at addresses [m, bits] (heteroassociative).
   void write(const BitPatterns& addresses, const BitPatterns& data);
+  /// Reverses `write` of these patterns: they are subtracted from the counters, which then equal those of a
+  /// memory that was never given them.
+  ///
+  /// Errors  UsageError, with nothing changed, if a counter has saturated (the lost additions cannot be
+  ///         reversed), or if a location has fewer writes than patterns to subtract
+  void unwrite(const BitPatterns& patterns);
 
   /// Shapes  cues [Q, bits] -> readout [Q, data_bits]
   /// Errors  UsageError for more than one update step where data_bits differs from bits, as the readout is
@@ -62,8 +68,17 @@ public:
   int64_t writes(int64_t location) const { return writes_[static_cast<size_t>(location)]; }
   /// Number of counter additions lost to saturation.
   int64_t saturations() const { return saturations_; }
+  /// Replaces the counters [data_bits] and the number of writes of one hard location by saved ones.
+  ///
+  /// Errors  UsageError if there is no such location, the number of counters differs, or a counter exceeds the
+  ///         number of writes
+  void restore(int64_t location, std::span<const int16_t> counters, int64_t writes);
 
 private:
+  enum class Sign { plus, minus };
+  void add(const BitPatterns& addresses, const BitPatterns& data, Sign sign);
+  void check_removable(const BitPatterns& compared) const;
+  BitPatterns encoded(const BitPatterns& addresses) const;
   BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated) const;
 
   NeuronSdmOptions options_;
