@@ -12,11 +12,11 @@
 
 #include "cli/colour.h"
 #include "cli/json_output.h"
-#include "cli/machine.h"
 #include "cli/torch_program.h"
 #include "cli/verb.h"
 #include "mneme/core/cpu.h"
 #include "mneme/core/error.h"
+#include "mneme/core/machine.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/patterns.h"
 #include "mneme/core/random.h"

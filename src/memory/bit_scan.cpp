@@ -11,34 +11,34 @@
 
 #include <fmt/format.h>
 
-#include "kernels/hamming/hamming.h"
-#include "kernels/select_rows/select_rows.h"
+#include "kernels/radius_scan/radius_scan.h"
+#include "memory/pool.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 
 namespace mneme {
 namespace {
 
-/// Rows that are compared at once. Many queries: their distances to a tile stay within a second-level cache
-/// (64 queries: 256 kB). Few queries: tiles are larger, for a tile takes about a microsecond besides its
-/// distances, but there are at least 8 tiles to share between threads.
-int64_t rows_per_tile(int64_t num_queries, int64_t num_stored) {
+/// Rows that are compared at once. A tile takes about a microsecond besides its comparisons, but there are at
+/// least 8 tiles to share between threads. Where the limits of many queries fall while rows are scanned,
+/// small tiles select fewer rows before they have fallen.
+int64_t rows_per_tile(int64_t num_queries, int64_t num_stored, bool limits_are_fixed) {
   constexpr int64_t kMin = 1024, kMax = 8192, kFewQueries = 4;
-  return num_queries > kFewQueries ? kMin : std::clamp(num_stored / 8 / kMin * kMin, kMin, kMax);
+  return num_queries > kFewQueries && !limits_are_fixed
+             ? kMin
+             : std::clamp(num_stored / 8 / kMin * kMin, kMin, kMax);
 }
 
-/// Distances [count, rows] of queries to `rows` stored patterns from `begin` on.
-std::unique_ptr<int32_t[]> tile_distances(const uint64_t* queries, int64_t count, const BitPatterns& stored,
-                                          int64_t begin, int64_t rows) {
-  auto distances = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(count * rows));
-  kernels::hamming({.queries = queries,
-                    .stored = stored.data() + begin * stored.words(),
-                    .distances = distances.get(),
-                    .num_queries = count,
-                    .num_stored = rows,
-                    .words = stored.words()});
-  return distances;
-}
+/// Buffers of one thread for the rows of a tile that are near each query.
+struct TileScratch {
+  TileScratch(int64_t num_queries, int64_t rows)
+      : lists(std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(2 * num_queries * rows))),
+        limits(static_cast<size_t>(num_queries)), min_distances(limits.size()), counts(limits.size()) {}
+
+  std::unique_ptr<int32_t[]> lists; ///< rows, then distances
+  std::vector<int32_t> limits, min_distances;
+  std::vector<int64_t> counts;
+};
 
 /// The smallest distance of a query so far; several threads lower it.
 class SharedMin {
@@ -84,7 +84,8 @@ public:
   Scan(const BitPatterns& queries, int64_t first, int64_t count, const BitPatterns& stored,
        const DistanceLimit& limit, std::optional<int64_t> k = std::nullopt)
       : queries_(queries), first_(first), count_(count), stored_(stored), limit_(limit), k_(k),
-        tile_rows_(rows_per_tile(count, stored.count())),
+        limits_are_fixed_(!k && limit(0) == limit(static_cast<int32_t>(stored.bits()))),
+        tile_rows_(rows_per_tile(count, stored.count(), limits_are_fixed_)),
         tiles_((stored.count() + tile_rows_ - 1) / tile_rows_), selected_(static_cast<size_t>(count)),
         min_(static_cast<size_t>(count)), smallest_(static_cast<size_t>(k ? count : 0)),
         deferred_(static_cast<size_t>(tiles_ * count), 0) {
@@ -100,7 +101,10 @@ public:
     }
     // While the smallest distance is not yet known, a limit that depends on it can select far too many rows:
     // such tiles are scanned a second time instead of keeping them.
-    const bool may_defer = !k_ && tiles_ > 1 && limit_(0) != limit_(static_cast<int32_t>(stored_.bits()));
+    const bool may_defer = !k_ && !limits_are_fixed_;
+    if (may_defer) {
+      sample_min_distances();
+    }
     parallel_for(tiles_, 1, [&](int64_t tile, int64_t) { scan_tile(tile, all, may_defer); });
     if (may_defer) {
       parallel_for(tiles_, 1, [&](int64_t tile, int64_t) {
@@ -117,7 +121,9 @@ public:
       of_query.min_distance = min_[static_cast<size_t>(q)].value();
       std::erase_if(of_query.tiles, [](const RowDistances& tile) { return tile.rows.empty(); });
       for (RowDistances& tile : of_query.tiles) { // selected before the smallest distance was known
-        keep_within(limit_(of_query.min_distance), tile);
+        if (!limits_are_fixed_) {
+          keep_within(limit_(of_query.min_distance), tile);
+        }
       }
     }
     return std::move(selected_);
@@ -128,8 +134,38 @@ private:
     return deferred_[static_cast<size_t>(tile * count_ + query)];
   }
 
-  /// Distances of the tile to some of the queries, and the rows within the limits known by now.
+  TileScratch scratch() const { return TileScratch(count_, tile_rows_); }
+
+  /// Lowers the smallest distances by those of a few rows.
+  void sample_min_distances() {
+    constexpr int64_t kSample = 512;
+    TileScratch of_sample = scratch();
+    std::ranges::fill(of_sample.limits, -1);
+    std::ranges::fill(of_sample.min_distances, std::numeric_limits<int32_t>::max());
+    kernels::radius_scan({.queries = queries_.data() + first_ * queries_.words(),
+                          .stored = stored_.data(),
+                          .limits = of_sample.limits.data(),
+                          .rows = nullptr,
+                          .distances = nullptr,
+                          .counts = of_sample.counts.data(),
+                          .min_distances = of_sample.min_distances.data(),
+                          .num_queries = count_,
+                          .num_stored = std::min(kSample, stored_.count()),
+                          .words = stored_.words(),
+                          .capacity = 0,
+                          .first_row = 0});
+    for (size_t q = 0; q < min_.size(); ++q) {
+      min_[q].lower(of_sample.min_distances[q]);
+    }
+  }
+
+  /// Compares a tile with some of the queries, and keeps the rows within the limits known by now.
   void scan_tile(int64_t tile, const std::vector<int64_t>& queries, bool may_defer) {
+    scratch_.with([this] { return scratch(); },
+                  [&](TileScratch& buffers) { scan_tile(tile, queries, may_defer, buffers); });
+  }
+
+  void scan_tile(int64_t tile, const std::vector<int64_t>& queries, bool may_defer, TileScratch& buffers) {
     const int64_t begin = tile * tile_rows_, rows = std::min(tile_rows_, stored_.count() - begin);
     const auto count = static_cast<int64_t>(queries.size()), words = queries_.words();
     const uint64_t* compared = queries_.data() + first_ * words;
@@ -140,30 +176,43 @@ private:
       }
       compared = gathered.data();
     }
-    const auto distances = tile_distances(compared, count, stored_, begin, rows);
-    const auto near = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(2 * rows));
+    for (size_t i = 0; i < queries.size(); ++i) {
+      const int32_t min = min_[static_cast<size_t>(queries[i])].value();
+      buffers.limits[i] = k_ ? limit_(min) : limit_(std::min(min, static_cast<int32_t>(stored_.bits())));
+      buffers.min_distances[i] = min;
+    }
+    const int64_t capacity = may_defer ? rows / 4 : rows; // what is deferred matters to time alone
+    int32_t* near_rows = buffers.lists.get();
+    int32_t* near_distances = near_rows + count_ * tile_rows_;
+    kernels::radius_scan({.queries = compared,
+                          .stored = stored_.data() + begin * words,
+                          .limits = buffers.limits.data(),
+                          .rows = near_rows,
+                          .distances = near_distances,
+                          .counts = buffers.counts.data(),
+                          .min_distances = k_ ? nullptr : buffers.min_distances.data(),
+                          .num_queries = count,
+                          .num_stored = rows,
+                          .words = words,
+                          .capacity = capacity,
+                          .first_row = static_cast<int32_t>(begin)});
     for (int64_t i = 0; i < count; ++i) {
       const auto q = static_cast<size_t>(queries[static_cast<size_t>(i)]);
-      const int32_t* of_query = distances.get() + i * rows;
+      const int64_t selected = buffers.counts[static_cast<size_t>(i)];
       if (!k_) {
-        min_[q].lower(kernels::min_distance(of_query, rows));
+        min_[q].lower(buffers.min_distances[static_cast<size_t>(i)]);
       }
-      const auto select = [&](int64_t of_rows) {
-        return kernels::select_rows({.distances = of_query,
-                                     .rows = near.get(),
-                                     .row_distances = near.get() + rows,
-                                     .num_rows = of_rows,
-                                     .limit = limit_(min_[q].value()),
-                                     .first_row = static_cast<int32_t>(begin)});
-      };
-      constexpr int64_t kSample = 64, kSelectedMax = 16; // what is deferred matters to time alone
-      if (may_defer && rows > kSample && select(kSample) > kSelectedMax) {
+      if (selected > capacity) {
         is_deferred(tile, static_cast<int64_t>(q)) = 1;
-      } else if (const int64_t selected = select(rows); selected > 0) {
+      } else if (selected > 0) {
+        const int32_t* from = near_rows + i * capacity;
+        const int32_t* distances = near_distances + i * capacity;
         RowDistances& kept = selected_[q].tiles[static_cast<size_t>(tile)];
-        kept = {{near.get(), near.get() + selected}, {near.get() + rows, near.get() + rows + selected}};
+        kept = {{from, from + selected}, {distances, distances + selected}};
         if (k_) {
           keep_nearest(smallest_[q], min_[q], kept);
+        } else if (!limits_are_fixed_) {
+          keep_within(limit_(min_[q].value()), kept);
         }
       }
     }
@@ -200,11 +249,13 @@ private:
   const BitPatterns& stored_;
   const DistanceLimit& limit_;
   std::optional<int64_t> k_;
+  bool limits_are_fixed_;
   int64_t tile_rows_, tiles_;
   std::vector<NearRows> selected_;
   std::vector<SharedMin> min_;
   std::vector<SmallestDistances> smallest_; ///< where there is a k
   std::vector<uint8_t> deferred_;           ///< [tiles, count]
+  Pool<TileScratch> scratch_;
 };
 
 } // namespace
@@ -237,17 +288,24 @@ std::vector<NearRows> scan_nearest(const BitPatterns& queries, int64_t first, in
 std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
                                   const std::vector<int32_t>& limits, const BitPatterns& stored) {
   const auto count = static_cast<int64_t>(limits.size());
-  const int64_t tile_rows = rows_per_tile(count, stored.count());
+  const int64_t tile_rows = rows_per_tile(count, stored.count(), true);
   std::vector<std::atomic<int64_t>> within(limits.size());
   parallel_for(stored.count(), tile_rows, [&](int64_t begin, int64_t end) {
-    const int64_t rows = end - begin;
-    const auto distances =
-        tile_distances(queries.data() + first * queries.words(), count, stored, begin, rows);
-    for (int64_t q = 0; q < count; ++q) {
-      const int32_t* of_query = distances.get() + q * rows;
-      const int32_t limit = limits[static_cast<size_t>(q)];
-      within[static_cast<size_t>(q)] +=
-          std::count_if(of_query, of_query + rows, [limit](int32_t distance) { return distance <= limit; });
+    std::vector<int64_t> counts(limits.size());
+    kernels::radius_scan({.queries = queries.data() + first * queries.words(),
+                          .stored = stored.data() + begin * stored.words(),
+                          .limits = limits.data(),
+                          .rows = nullptr,
+                          .distances = nullptr,
+                          .counts = counts.data(),
+                          .min_distances = nullptr,
+                          .num_queries = count,
+                          .num_stored = end - begin,
+                          .words = stored.words(),
+                          .capacity = 0,
+                          .first_row = 0});
+    for (size_t q = 0; q < within.size(); ++q) {
+      within[q] += counts[q];
     }
   });
   return {within.begin(), within.end()};

@@ -3,28 +3,42 @@
 #include "mneme/memory/neuron_sdm.h"
 
 #include <algorithm>
-#include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <mutex>
 #include <new>
+#include <numeric>
 
 #include <fmt/format.h>
 
-#include "kernels/hamming/hamming.h"
+#include "kernels/counter_sum/counter_sum.h"
+#include "kernels/counter_update/counter_update.h"
+#include "kernels/radius_scan/radius_scan.h"
 #include "memory/checks.h"
+#include "memory/pool.h"
 #include "memory/update_loop.h"
 #include "mneme/core/error.h"
+#include "mneme/core/machine.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
+#include "mneme/theory/space_fraction.h"
 
 namespace mneme {
 namespace {
 
-// The addresses of one tile stay in the L2 cache while all patterns of a block are compared with them.
+// A tile of a write: its hits are sorted by location, so that each counter is updated once for all patterns
+// of a block, however many there are.
 constexpr int64_t kLocationsPerTile = 1024;
-constexpr int64_t kPatternsPerBlock = 64;
-constexpr int64_t kLocationsPerChunk = 1 << 17; // unit of work of one thread, for one block of cues
+constexpr int64_t kPatternsPerBlock = 1 << 14;
+// A chunk of a read is scanned by one thread for a block of cues. Sums of 2^16 counters of 16 bits fit in 32.
+constexpr int64_t kLocationsPerChunk = 1 << 16, kLocationsPerChunkMin = 1 << 12, kCuesPerBlock = 128;
+constexpr int64_t kCuesAtOnce = 1 << 10; // of which all sums are kept
+constexpr int64_t kCounterMax = std::numeric_limits<int16_t>::max();
+
+int64_t padded_bits(int64_t bits) {
+  return (bits + 63) / 64 * 64;
+}
 
 int64_t address_bits(const NeuronSdmOptions& options) {
   return options.encode ? options.encode->bits() : options.bits;
@@ -47,6 +61,7 @@ const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
         fmt::format("mneme::NeuronSdm: the Hamming radius is {}, but it must be in 0 .. {} (bits).",
                     options.hamming_radius, address_bits(options)));
   }
+  NeuronSdm::require_memory(options);
   return options;
 }
 
@@ -72,62 +87,115 @@ NeuronSdmOptions with_locations(NeuronSdmOptions options, const BitPatterns& add
   return options;
 }
 
-/// Adds `pattern` (-1 or +1 per bit) to the counters of a location, with saturation; returns the number of
-/// additions that were clipped.
-int64_t add_saturating(const int16_t* pattern, int16_t* counters, int64_t bits) {
-  int64_t clipped = 0;
-  for (int64_t b = 0; b < bits; ++b) {
-    const int sum = counters[b] + pattern[b];
-    const int saturated =
-        std::clamp<int>(sum, std::numeric_limits<int16_t>::min(), std::numeric_limits<int16_t>::max());
-    clipped += saturated != sum ? 1 : 0;
-    counters[b] = static_cast<int16_t>(saturated);
+/// Locations that each pattern of a block activates among consecutive ones, as lists.
+class HitLists {
+public:
+  /// Lists are as long as expected for random addresses, and a few standard deviations longer.
+  HitLists(const NeuronSdmOptions& options, int64_t num_patterns, int64_t num_locations)
+      : limits_(static_cast<size_t>(num_patterns), static_cast<int32_t>(options.hamming_radius)),
+        counts_(limits_.size()) {
+    const double expected = static_cast<double>(num_locations) *
+                            theory::space_fraction(address_bits(options), options.hamming_radius);
+    capacity_ = std::min<int64_t>(num_locations, std::llround(expected + 6 * std::sqrt(expected)) + 8);
+    lists_ = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(num_patterns * capacity_));
   }
-  return clipped;
-}
 
-void add(const int16_t* pattern, int16_t* counters, int64_t bits) {
-  for (int64_t b = 0; b < bits; ++b) {
-    counters[b] = static_cast<int16_t>(counters[b] + pattern[b]);
-  }
-}
-
-/// Calls hit(pattern, location) for every pattern of the block and every location of the tile that it
-/// activates, with patterns in order.
-template <class Hit>
-void for_each_hit(const BitPatterns& patterns, int64_t first_pattern, int64_t num_patterns,
-                  const BitPatterns& addresses, int64_t first_location, int64_t num_locations, int64_t radius,
-                  std::vector<int32_t>& distances, Hit hit) {
-  distances.resize(static_cast<size_t>(num_patterns * num_locations));
-  const auto limit = static_cast<int32_t>(radius);
-  kernels::hamming({.queries = patterns.data() + first_pattern * patterns.words(),
-                    .stored = addresses.data() + first_location * addresses.words(),
-                    .distances = distances.data(),
-                    .num_queries = num_patterns,
-                    .num_stored = num_locations,
-                    .words = addresses.words()});
-  for (int64_t p = 0; p < num_patterns; ++p) {
-    const int32_t* row = distances.data() + p * num_locations;
-    // Hits are rare, so 16 distances are tested together (vectorised) before they are tested one by one.
-    constexpr int64_t kGroup = 16;
-    int64_t k = 0;
-    for (; k + kGroup <= num_locations; k += kGroup) {
-      int any = 0;
-      for (int64_t i = 0; i < kGroup; ++i) {
-        any |= row[k + i] <= limit ? 1 : 0;
-      }
-      for (int64_t i = k; any != 0 && i < k + kGroup; ++i) {
-        if (row[i] <= limit) {
-          hit(first_pattern + p, first_location + i);
-        }
-      }
-    }
-    for (; k < num_locations; ++k) {
-      if (row[k] <= limit) {
-        hit(first_pattern + p, first_location + k);
+  /// Compares `count` patterns from `first` on with locations begin to end (exclusive).
+  void scan(const BitPatterns& patterns, int64_t first, int64_t count, const BitPatterns& addresses,
+            int64_t begin, int64_t end) {
+    longer_.clear();
+    scan(patterns.data() + first * patterns.words(), count, addresses, begin, end, lists_.get(), capacity_,
+         counts_.data());
+    for (int64_t p = 0; p < count; ++p) {
+      if (counts_[static_cast<size_t>(p)] > capacity_) { // addresses that are not random
+        std::vector<int32_t>& list =
+            longer_.emplace_back(static_cast<size_t>(counts_[static_cast<size_t>(p)]));
+        scan(patterns.data() + (first + p) * patterns.words(), 1, addresses, begin, end, list.data(),
+             std::ssize(list), counts_.data() + p);
       }
     }
   }
+
+  /// Calls use(pattern of the block, locations relative to `begin`) for each pattern that activates any.
+  template <class Use> void for_each(int64_t count, const Use& use) const {
+    auto longer = longer_.begin();
+    for (int64_t p = 0; p < count; ++p) {
+      const int64_t hits = counts_[static_cast<size_t>(p)];
+      if (hits > capacity_) {
+        use(p, std::span<const int32_t>(*longer++));
+      } else if (hits > 0) {
+        use(p, std::span<const int32_t>(lists_.get() + p * capacity_, static_cast<size_t>(hits)));
+      }
+    }
+  }
+
+private:
+  void scan(const uint64_t* patterns, int64_t count, const BitPatterns& addresses, int64_t begin, int64_t end,
+            int32_t* lists, int64_t capacity, int64_t* counts) const {
+    kernels::radius_scan({.queries = patterns,
+                          .stored = addresses.data() + begin * addresses.words(),
+                          .limits = limits_.data(),
+                          .rows = lists,
+                          .distances = nullptr,
+                          .counts = counts,
+                          .min_distances = nullptr,
+                          .num_queries = count,
+                          .num_stored = end - begin,
+                          .words = addresses.words(),
+                          .capacity = capacity,
+                          .first_row = 0});
+  }
+
+  std::vector<int32_t> limits_;
+  std::vector<int64_t> counts_;
+  int64_t capacity_ = 0;
+  std::unique_ptr<int32_t[]> lists_;         ///< [patterns, capacity]
+  std::vector<std::vector<int32_t>> longer_; ///< of patterns with more hits than that, in order
+};
+
+/// The hits of a tile, sorted by location: those of the i-th activated location are
+/// patterns[offsets[i] .. offsets[i + 1]), in ascending order.
+struct HitsByLocation {
+  std::vector<int64_t> locations;
+  std::vector<int32_t> offsets, patterns;
+
+  void sort(const HitLists& lists, int64_t num_patterns, int64_t begin, int64_t end) {
+    std::vector<int32_t> next(static_cast<size_t>(end - begin) + 1, 0);
+    lists.for_each(num_patterns, [&](int64_t, std::span<const int32_t> hits) {
+      for (const int32_t hit : hits) {
+        ++next[static_cast<size_t>(hit) + 1];
+      }
+    });
+    locations.clear();
+    offsets.assign(1, 0);
+    for (int64_t k = 0; k < end - begin; ++k) {
+      if (const int32_t hits = next[static_cast<size_t>(k) + 1]; hits > 0) {
+        locations.push_back(begin + k);
+        offsets.push_back(offsets.back() + hits);
+      }
+    }
+    std::partial_sum(next.begin(), next.end(), next.begin());
+    patterns.resize(static_cast<size_t>(next.back()));
+    lists.for_each(num_patterns, [&](int64_t pattern, std::span<const int32_t> hits) {
+      for (const int32_t hit : hits) {
+        patterns[static_cast<size_t>(next[static_cast<size_t>(hit)]++)] = static_cast<int32_t>(pattern);
+      }
+    });
+  }
+};
+
+struct WriteScratch {
+  HitLists lists;
+  HitsByLocation hits;
+};
+
+struct ReadScratch {
+  HitLists lists;
+  std::vector<int32_t> sums; ///< [cues of a block, padded data bits]
+};
+
+std::string as_bytes(double bytes) {
+  return bytes >= 1e9 ? fmt::format("{:.3g} GB", bytes / 1e9) : fmt::format("{:.3g} MB", bytes / 1e6);
 }
 
 } // namespace
@@ -135,26 +203,59 @@ void for_each_hit(const BitPatterns& patterns, int64_t first_pattern, int64_t nu
 NeuronSdm::NeuronSdm(const NeuronSdmOptions& options)
     : NeuronSdm(options, random_addresses(checked(options))) {}
 
+double NeuronSdm::memory_bytes(const NeuronSdmOptions& options) {
+  const double counters = static_cast<double>(options.data_bits == 0 ? options.bits : options.data_bits);
+  const auto padded = [](double bits) { return 64 * std::ceil(bits / 64); };
+  return static_cast<double>(options.hard_locations) *
+         (padded(static_cast<double>(address_bits(options))) / 8 + sizeof(int16_t) * padded(counters) +
+          sizeof(int64_t));
+}
+
+void NeuronSdm::require_memory(const NeuronSdmOptions& options) {
+  const double needed = memory_bytes(options);
+  const std::optional<uint64_t> available = machine_memory().available;
+  if (available && needed > static_cast<double>(*available)) {
+    const double per_location = needed / static_cast<double>(options.hard_locations);
+    throw UsageError(fmt::format(
+        "mneme::NeuronSdm: {} hard locations with addresses of {} bits and {} counters need {} of memory, "
+        "but "
+        "{} is available.\n  Use at most {:.0f} hard locations of this size, or a machine with more memory.",
+        options.hard_locations, address_bits(options),
+        options.data_bits == 0 ? options.bits : options.data_bits, as_bytes(needed),
+        as_bytes(static_cast<double>(*available)),
+        std::floor(static_cast<double>(*available) / per_location)));
+  }
+}
+
 NeuronSdm::NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses)
     : options_(checked(with_locations(options, addresses))), addresses_(std::move(addresses)) {
   require_same_size("an address", addresses_.bits(), "the memory", address_bits(options_));
   options_.data_bits = options_.data_bits == 0 ? options_.bits : options_.data_bits;
-  if (options_.hard_locations > std::numeric_limits<int64_t>::max() / 4 / options_.data_bits) {
-    throw UsageError(
-        fmt::format("mneme::NeuronSdm: {} hard locations of {} counters each are too large to address.",
-                    options_.hard_locations, options_.data_bits));
-  }
   // calloc returns zero pages of the system, so counters of locations that are never activated use no memory.
-  counters_.reset(static_cast<int16_t*>(
-      std::calloc(static_cast<size_t>(options_.hard_locations * options_.data_bits), sizeof(int16_t))));
-  if (!counters_) {
+  // Rows begin at cache lines, and large memories at a huge page.
+  constexpr size_t kHugePage = size_t{2} << 20, kCacheLine = 64;
+  const size_t bytes =
+      static_cast<size_t>(options_.hard_locations * padded_bits(options_.data_bits)) * sizeof(int16_t);
+  const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kCacheLine;
+  size_t left = bytes + alignment;
+  memory_.reset(std::calloc(left, 1));
+  if (!memory_) {
     throw std::bad_alloc();
+  }
+  void* counters = memory_.get();
+  counters_ = static_cast<int16_t*>(std::align(alignment, bytes, counters, left));
+  if (alignment == kHugePage) {
+    prefer_huge_pages(counters_, bytes);
   }
   writes_.resize(static_cast<size_t>(options_.hard_locations));
 }
 
-void NeuronSdm::Free::operator()(int16_t* counters) const {
-  std::free(counters);
+void NeuronSdm::Free::operator()(void* memory) const {
+  std::free(memory);
+}
+
+const int16_t* NeuronSdm::counters_of(int64_t location) const {
+  return counters_ + location * padded_bits(options_.data_bits);
 }
 
 void NeuronSdm::write(const BitPatterns& patterns) {
@@ -191,13 +292,21 @@ void NeuronSdm::check_removable(const BitPatterns& compared) const {
                                  saturations_));
   }
   std::vector<int64_t> hits(static_cast<size_t>(options_.hard_locations));
+  const int64_t block = std::min(kPatternsPerBlock, compared.count());
+  Pool<HitLists> scratch;
   parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
-    std::vector<int32_t> distances;
-    for (int64_t first = 0; first < compared.count(); first += kPatternsPerBlock) {
-      for_each_hit(compared, first, std::min(kPatternsPerBlock, compared.count() - first), addresses_, begin,
-                   end - begin, options_.hamming_radius, distances,
-                   [&](int64_t, int64_t location) { ++hits[static_cast<size_t>(location)]; });
-    }
+    scratch.with([&] { return HitLists(options_, block, kLocationsPerTile); },
+                 [&](HitLists& lists) {
+                   for (int64_t first = 0; first < compared.count(); first += block) {
+                     const int64_t count = std::min(block, compared.count() - first);
+                     lists.scan(compared, first, count, addresses_, begin, end);
+                     lists.for_each(count, [&](int64_t, std::span<const int32_t> locations) {
+                       for (const int32_t location : locations) {
+                         ++hits[static_cast<size_t>(begin + location)];
+                       }
+                     });
+                   }
+                 });
   });
   for (size_t location = 0; location < hits.size(); ++location) {
     if (hits[location] > writes_[location]) {
@@ -211,90 +320,105 @@ void NeuronSdm::check_removable(const BitPatterns& compared) const {
 
 /// `compared` are the addresses after the encoding.
 void NeuronSdm::add(const BitPatterns& compared, const BitPatterns& data, Sign sign) {
-  const int64_t bits = options_.data_bits;
+  const int64_t block = std::min(kPatternsPerBlock, compared.count());
   const int16_t one = sign == Sign::plus ? 1 : -1;
-  std::atomic<int64_t> clipped{0};
-  for (int64_t first = 0; first < data.count(); first += kPatternsPerBlock) {
-    const int64_t count = std::min(kPatternsPerBlock, data.count() - first);
-    std::vector<int16_t> bipolar(static_cast<size_t>(count * bits));
-    for (int64_t p = 0; p < count; ++p) {
-      for (int64_t b = 0; b < bits; ++b) {
-        bipolar[static_cast<size_t>(p * bits + b)] =
-            static_cast<int16_t>(data.get(first + p, b) ? one : -one);
-      }
+  // Subtracting a pattern that was never written increases a magnitude, although it reduces the number of
+  // writes by 1: the magnitude of a counter is at most the writes of its location + 2 * all patterns
+  // subtracted.
+  unwritten_ += sign == Sign::minus ? data.count() : 0;
+  std::mutex merge_mutex;
+  Pool<WriteScratch> scratch;
+  const auto write_tile = [&](int64_t first, int64_t count, int64_t begin, int64_t end,
+                              WriteScratch& buffers) {
+    buffers.lists.scan(compared, first, count, addresses_, begin, end);
+    const HitsByLocation& hits = buffers.hits;
+    buffers.hits.sort(buffers.lists, count, begin, end);
+    int64_t magnitude = 0, max_writes = 0;
+    for (size_t i = 0; i < hits.locations.size(); ++i) {
+      int64_t& writes = writes_[static_cast<size_t>(hits.locations[i])];
+      const int64_t added = hits.offsets[i + 1] - hits.offsets[i];
+      magnitude = std::max(magnitude, writes + 2 * unwritten_ + added);
+      writes += one * added;
+      max_writes = std::max(max_writes, writes);
     }
-    // Each thread owns its locations: no counter is shared, and patterns are added to it in order.
+    const int64_t clipped = kernels::counter_update({.counters = counters_,
+                                                     .patterns = data.data() + first * data.words(),
+                                                     .locations = hits.locations.data(),
+                                                     .offsets = hits.offsets.data(),
+                                                     .written = hits.patterns.data(),
+                                                     .num_locations = std::ssize(hits.locations),
+                                                     .words = data.words(),
+                                                     .bits = data.bits(),
+                                                     .sign = one,
+                                                     .saturates = magnitude > kCounterMax});
+    const std::lock_guard lock(merge_mutex);
+    saturations_ += clipped;
+    max_writes_ = std::max(max_writes_, max_writes);
+  };
+  for (int64_t first = 0; first < data.count(); first += block) {
+    const int64_t count = std::min(block, data.count() - first);
+    // Each tile has its own locations: no counter is shared, and patterns are added to it in order.
     parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
-      std::vector<int32_t> distances;
-      for_each_hit(compared, first, count, addresses_, begin, end - begin, options_.hamming_radius, distances,
-                   [&](int64_t pattern, int64_t location) {
-                     const int16_t* from = bipolar.data() + (pattern - first) * bits;
-                     int16_t* to = counters_.get() + location * bits;
-                     int64_t& writes = writes_[static_cast<size_t>(location)];
-                     const bool is_safe = writes < std::numeric_limits<int16_t>::max();
-                     writes += one;
-                     if (is_safe) {
-                       mneme::add(from, to, bits); // cannot overflow: no counter exceeds the number of writes
-                     } else {
-                       clipped += add_saturating(from, to, bits);
-                     }
-                   });
+      scratch.with(
+          [&] {
+            return WriteScratch{HitLists(options_, block, kLocationsPerTile), {}};
+          },
+          [&](WriteScratch& buffers) { write_tile(first, count, begin, end, buffers); });
     });
   }
-  saturations_ += clipped;
 }
 
 BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> num_activated) const {
-  const int64_t bits = options_.data_bits;
-  std::vector<int64_t> sums(static_cast<size_t>(cues.count() * bits), 0);
-  const int64_t blocks = (cues.count() + kPatternsPerBlock - 1) / kPatternsPerBlock;
-  const int64_t chunks = (options_.hard_locations + kLocationsPerChunk - 1) / kLocationsPerChunk;
-  std::vector<std::mutex> block_mutex(static_cast<size_t>(blocks));
-  // Integer sums do not depend on the order in which chunks finish.
-  parallel_for(blocks * chunks, 1, [&](int64_t index, int64_t) {
-    const int64_t block = index / chunks, chunk = index % chunks;
-    const int64_t first = block * kPatternsPerBlock,
-                  count = std::min(kPatternsPerBlock, cues.count() - first);
-    const int64_t end = std::min(options_.hard_locations, (chunk + 1) * kLocationsPerChunk);
-    // 32-bit sums of 16-bit counters cannot overflow within 2^16 activated locations; they are added to the
-    // 64-bit sums of the chunk that often.
-    std::vector<int64_t> chunk_sums(static_cast<size_t>(count * bits), 0),
-        chunk_activated(static_cast<size_t>(count), 0);
-    std::vector<int32_t> distances, sums32(static_cast<size_t>(count * bits), 0);
-    const auto flush = [&](int64_t cue) {
-      for (int64_t b = 0; b < bits; ++b) {
-        chunk_sums[static_cast<size_t>(cue * bits + b)] += sums32[static_cast<size_t>(cue * bits + b)];
-        sums32[static_cast<size_t>(cue * bits + b)] = 0;
-      }
+  const int64_t size = padded_bits(options_.data_bits);
+  const int64_t block_size = std::min(kCuesPerBlock, cues.count());
+  const int64_t chunk_size =
+      std::clamp(options_.hard_locations / 16 / kLocationsPerChunkMin * kLocationsPerChunkMin,
+                 kLocationsPerChunkMin, kLocationsPerChunk);
+  const int64_t chunks = (options_.hard_locations + chunk_size - 1) / chunk_size;
+  const int64_t magnitude = std::min(max_writes_ + 2 * unwritten_, kCounterMax + 1);
+  BitPatterns readout(cues.count(), options_.data_bits);
+  Pool<ReadScratch> scratch;
+  for (int64_t first_cue = 0; first_cue < cues.count(); first_cue += kCuesAtOnce) {
+    const int64_t num_cues = std::min(kCuesAtOnce, cues.count() - first_cue);
+    const int64_t blocks = (num_cues + block_size - 1) / block_size;
+    std::vector<int64_t> sums(static_cast<size_t>(num_cues * size), 0);
+    std::vector<std::mutex> block_mutex(static_cast<size_t>(blocks));
+    // Integer sums do not depend on the order in which chunks finish.
+    const auto read_chunk = [&](int64_t block, int64_t chunk, ReadScratch& buffers) {
+      const int64_t first = block * block_size, count = std::min(block_size, num_cues - first);
+      const int64_t begin = chunk * chunk_size, end = std::min(options_.hard_locations, begin + chunk_size);
+      buffers.lists.scan(cues, first_cue + first, count, addresses_, begin, end);
+      std::ranges::fill(buffers.sums, 0);
+      buffers.lists.for_each(count, [&](int64_t cue, std::span<const int32_t> locations) {
+        kernels::counter_sum({.counters = counters_of(begin),
+                              .rows = locations.data(),
+                              .sums = buffers.sums.data() + cue * size,
+                              .num_rows = std::ssize(locations),
+                              .size = size,
+                              .magnitude = magnitude});
+      });
+      const std::lock_guard lock(block_mutex[static_cast<size_t>(block)]);
+      buffers.lists.for_each(count, [&](int64_t cue, std::span<const int32_t> locations) {
+        num_activated[static_cast<size_t>(first_cue + first + cue)] += std::ssize(locations);
+        const int32_t* from = buffers.sums.data() + cue * size;
+        int64_t* to = sums.data() + (first + cue) * size;
+        for (int64_t b = 0; b < size; ++b) {
+          to[b] += from[b];
+        }
+      });
     };
-    for (int64_t tile = chunk * kLocationsPerChunk; tile < end; tile += kLocationsPerTile) {
-      for_each_hit(cues, first, count, addresses_, tile, std::min(kLocationsPerTile, end - tile),
-                   options_.hamming_radius, distances, [&](int64_t cue, int64_t location) {
-                     const int16_t* from = counters_.get() + location * bits;
-                     int32_t* to = sums32.data() + (cue - first) * bits;
-                     for (int64_t b = 0; b < bits; ++b) {
-                       to[b] += from[b];
-                     }
-                     if (++chunk_activated[static_cast<size_t>(cue - first)] % (1 << 16) == 0) {
-                       flush(cue - first);
-                     }
-                   });
-    }
-    for (int64_t cue = 0; cue < count; ++cue) {
-      flush(cue);
-    }
-    const std::lock_guard lock(block_mutex[static_cast<size_t>(block)]);
-    for (size_t i = 0; i < chunk_sums.size(); ++i) {
-      sums[static_cast<size_t>(first * bits) + i] += chunk_sums[i];
-    }
-    for (size_t i = 0; i < chunk_activated.size(); ++i) {
-      num_activated[static_cast<size_t>(first) + i] += chunk_activated[i];
-    }
-  });
-  BitPatterns readout(cues.count(), bits);
-  for (int64_t cue = 0; cue < cues.count(); ++cue) {
-    for (int64_t b = 0; b < bits; ++b) {
-      readout.set(cue, b, sums[static_cast<size_t>(cue * bits + b)] > 0);
+    parallel_for(blocks * chunks, 1, [&](int64_t index, int64_t) {
+      scratch.with(
+          [&] {
+            return ReadScratch{HitLists(options_, block_size, chunk_size),
+                               std::vector<int32_t>(static_cast<size_t>(block_size * size))};
+          },
+          [&](ReadScratch& buffers) { read_chunk(index / chunks, index % chunks, buffers); });
+    });
+    for (int64_t cue = 0; cue < num_cues; ++cue) {
+      for (int64_t b = 0; b < options_.data_bits; ++b) {
+        readout.set(first_cue + cue, b, sums[static_cast<size_t>(cue * size + b)] > 0);
+      }
     }
   }
   return readout;
@@ -327,7 +451,7 @@ Recall<BitPatterns> NeuronSdm::recall(const BitPatterns& cues, const UpdateOptio
 }
 
 std::vector<int16_t> NeuronSdm::counters(int64_t location) const {
-  const int16_t* begin = counters_.get() + location * options_.data_bits;
+  const int16_t* begin = counters_of(location);
   return {begin, begin + options_.data_bits};
 }
 
@@ -344,8 +468,9 @@ void NeuronSdm::restore(int64_t location, std::span<const int16_t> counters, int
         fmt::format("mneme::NeuronSdm: hard location {} cannot have {} writes{}.", location, writes,
                     exceeds == counters.end() ? "" : fmt::format(" and the counter {}", *exceeds)));
   }
-  std::ranges::copy(counters, counters_.get() + location * options_.data_bits);
+  std::ranges::copy(counters, counters_ + location * padded_bits(options_.data_bits));
   writes_[static_cast<size_t>(location)] = writes;
+  max_writes_ = std::max(max_writes_, writes);
 }
 
 } // namespace mneme

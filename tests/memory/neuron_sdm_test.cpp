@@ -173,5 +173,60 @@ TEST(NeuronSdm, RestoresSavedCounters) {
   expect_contains(usage_error([&] { restored.restore(0, std::vector<int16_t>(64, 5), 4); }), {"4", "5"});
 }
 
+TEST(NeuronSdm, DoesNotDependOnHowPatternsAreDividedIntoCalls) {
+  const BitPatterns patterns = test::random_bits(300, 64, 31), cues = test::with_flips(patterns, 9, 32);
+  const NeuronSdmOptions options{.bits = 64, .hard_locations = 5000, .hamming_radius = 26, .seed = 3};
+  NeuronSdm at_once(options), one_by_one(options);
+  at_once.write(patterns);
+  for (int64_t i = 0; i < patterns.count(); ++i) {
+    one_by_one.write(slice(patterns, i, i + 1));
+  }
+  EXPECT_EQ(state_of(at_once), state_of(one_by_one));
+  const Recall<BitPatterns> together = at_once.recall(cues);
+  for (int64_t i = 0; i < cues.count(); i += 37) {
+    const Recall<BitPatterns> alone = at_once.recall(slice(cues, i, i + 1));
+    EXPECT_EQ(alone.readout, slice(together.readout, i, i + 1));
+    EXPECT_EQ(alone.num_activated[0], together.num_activated[static_cast<size_t>(i)]);
+  }
+}
+
+TEST(NeuronSdm, ReadsCountersThatFillTheirBits) {
+  // 3 locations with the same address: 2 hold -32768, 1 holds 32767, which sums of 16 bits could not hold.
+  NeuronSdm memory({.bits = 8, .hard_locations = 0, .hamming_radius = 0}, BitPatterns(3, 8));
+  memory.restore(0, std::vector<int16_t>(8, std::numeric_limits<int16_t>::min()), 40000);
+  memory.restore(1, std::vector<int16_t>(8, std::numeric_limits<int16_t>::min()), 40000);
+  memory.restore(2, std::vector<int16_t>(8, std::numeric_limits<int16_t>::max()), 40000);
+  const BitPatterns cue(1, 8);
+  EXPECT_EQ(memory.recall(cue).readout, BitPatterns(1, 8)); // -32769 is not above 0
+  memory.restore(1, std::vector<int16_t>(8, 2), 40000);
+  BitPatterns ones(1, 8);
+  for (int64_t b = 0; b < 8; ++b) {
+    ones.set(0, b, true);
+  }
+  EXPECT_EQ(memory.recall(cue).readout, ones); // -32768 + 2 + 32767 = 1
+}
+
+TEST(NeuronSdm, ReadsMoreLocationsThanAChunkHasAtTheSameAddress) {
+  constexpr int64_t kLocations = 70'000; // of 2^16 per chunk, all of which are activated
+  const BitPatterns patterns = test::random_bits(3, 20, 33);
+  BitPatterns addresses(kLocations, 20);
+  for (int64_t k = 0; k < kLocations; ++k) {
+    std::ranges::copy(patterns[0], addresses[k].begin());
+  }
+  NeuronSdm memory({.bits = 20, .hard_locations = 0, .hamming_radius = 0}, addresses);
+  memory.write(patterns);
+  const Recall<BitPatterns> recall = memory.recall(patterns, {.empty_read = EmptyRead::zeros});
+  EXPECT_EQ(recall.num_activated, (std::vector<int64_t>{kLocations, 0, 0}));
+  EXPECT_EQ(slice(recall.readout, 0, 1), slice(patterns, 0, 1));
+  EXPECT_EQ(memory.writes(kLocations - 1), 1);
+}
+
+TEST(NeuronSdm, RefusesMoreMemoryThanThereIs) {
+  const NeuronSdmOptions options{.bits = 1000, .hard_locations = 1'000'000'000'000, .hamming_radius = 451};
+  EXPECT_EQ(NeuronSdm::memory_bytes(options), 1e12 * (1024 / 8 + 2 * 1024 + 8));
+  expect_contains(usage_error([&] { NeuronSdm memory(options); }),
+                  {"1000000000000 hard locations", "2.18e+06 GB", "is available", "Use at most"});
+}
+
 } // namespace
 } // namespace mneme

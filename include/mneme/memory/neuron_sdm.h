@@ -31,9 +31,12 @@ struct NeuronSdmOptions {
 /// of all activated locations; a bit is 1 where the sum is above 0.
 ///
 /// Units   counters have 16 bits and saturate; `saturations()` counts the additions that were clipped
-/// Errors  UsageError if sizes do not match or a parameter is out of range
-/// Cost    write and read compare each pattern with every location, O(hard_locations * n / 64), in parallel;
-///         memory hard_locations * (n / 8 + 2 data_bits) bytes
+/// Errors  UsageError if sizes do not match, a parameter is out of range, or the locations need more memory
+///         than is available (`memory_bytes`)
+/// Cost    write and read compare each pattern with every location, O(hard_locations * n / 64), in parallel.
+///         Large batches are faster: from 12 patterns on they are compared bit-sliced, and a call that writes
+///         thousands of patterns updates each counter once. Results do not depend on how patterns are
+///         divided into calls, or on the number of threads
 /// Source  Kanerva 1988, "Sparse Distributed Memory"; the read is a strict majority as in Bricken &
 ///         Pehlevan 2021
 class NeuronSdm {
@@ -60,6 +63,12 @@ public:
   ///         the next cue; for EmptyRead::mean_of_values
   Recall<BitPatterns> recall(const BitPatterns& cues, const UpdateOptions& update = {}) const;
 
+  /// Bytes that the addresses and counters of a memory need: per location n / 8 + 2 data_bits + 8, with n and
+  /// data_bits rounded up to 64. Counters that were never written use no memory yet.
+  static double memory_bytes(const NeuronSdmOptions& options);
+  /// Errors  UsageError if that is more than the available memory of this machine
+  static void require_memory(const NeuronSdmOptions& options);
+
   const NeuronSdmOptions& options() const { return options_; }
   const BitPatterns& addresses() const { return addresses_; }
   /// Counters [data_bits] of one hard location: ones minus zeros written to it.
@@ -81,14 +90,19 @@ private:
   BitPatterns encoded(const BitPatterns& addresses) const;
   BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated) const;
 
+  const int16_t* counters_of(int64_t location) const;
+
   NeuronSdmOptions options_;
   BitPatterns addresses_;
   struct Free {
-    void operator()(int16_t* counters) const;
+    void operator()(void* memory) const;
   };
-  std::unique_ptr<int16_t[], Free> counters_; ///< [hard_locations, data_bits]
-  std::vector<int64_t> writes_;               ///< [hard_locations]
+  std::unique_ptr<void, Free> memory_;
+  int16_t* counters_ = nullptr; ///< in memory_: [hard_locations, data_bits rounded up to 64]
+  std::vector<int64_t> writes_; ///< [hard_locations]
   int64_t saturations_ = 0;
+  int64_t max_writes_ = 0; ///< largest element of writes_ so far
+  int64_t unwritten_ = 0;  ///< number of patterns subtracted so far
 };
 
 } // namespace mneme

@@ -3,10 +3,11 @@
 /// Memory and CPUs of this machine, or of the container in which the process runs.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
-namespace mneme::cli {
+namespace mneme {
 
 /// Memory in bytes. A value is empty if the system does not report it.
 struct MachineMemory {
@@ -17,4 +18,7 @@ MachineMemory machine_memory();
 
 int logical_cpus();
 
-} // namespace mneme::cli
+/// Requests huge pages for memory that was not written yet: fewer page faults and TLB misses. Only a hint.
+void prefer_huge_pages(void* data, size_t bytes);
+
+} // namespace mneme

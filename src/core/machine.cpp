@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 
-#include "cli/machine.h"
+#include "mneme/core/machine.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include <unistd.h>
+#if __has_include(<sys/mman.h>)
+#include <sys/mman.h>
+#endif
 
-namespace mneme::cli {
+namespace mneme {
 namespace {
 
 namespace fs = std::filesystem;
@@ -86,4 +90,16 @@ int logical_cpus() {
   return static_cast<int>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
 }
 
-} // namespace mneme::cli
+void prefer_huge_pages(void* data, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  constexpr size_t kPage = 4096; // madvise requires a multiple of the page size
+  void* from = data;
+  if (size_t left = bytes; std::align(kPage, kPage, from, left) != nullptr) {
+    madvise(from, left / kPage * kPage, MADV_HUGEPAGE);
+  }
+#else
+  (void)data, (void)bytes;
+#endif
+}
+
+} // namespace mneme

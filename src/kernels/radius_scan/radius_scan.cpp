@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/radius_scan/radius_scan.h"
+
+#include <bit>
+
+#include "mneme/core/cpu.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/radius_scan/radius_scan.cpp"
+#include <hwy/foreach_target.h>
+
+#include <hwy/aligned_allocator.h>
+#include <hwy/highway.h>
+
+#include "kernels/row_distances-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // every kernel has its own names
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET == HWY_SCALAR // One lane cannot be seen as eight bytes, and the reference is what it would do.
+void RadiusScan(const RadiusScanArgs& args) {
+  reference::radius_scan(args);
+}
+#else
+
+const WordTag d64;
+const DistanceTag d32;
+using V = Words;
+
+/// Appends selected rows to the lists of a query.
+class Selected {
+public:
+  Selected(const RadiusScanArgs& args, int64_t query)
+      : args_(args), rows_(args.rows + query * args.capacity),
+        distances_(args.distances == nullptr ? nullptr : args.distances + query * args.capacity),
+        count_(args.counts[query]) {}
+
+  HWY_INLINE void add(int64_t row, int32_t distance) {
+    if (count_ < args_.capacity) {
+      rows_[count_] = args_.first_row + static_cast<int32_t>(row);
+      if (distances_ != nullptr) {
+        distances_[count_] = distance;
+      }
+    }
+    ++count_;
+  }
+
+  /// Adds the rows from `first` on whose lane of `near` is true.
+  template <class M> HWY_INLINE void add_lanes(int64_t first, M near, Distances distances) {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d32));
+    if (count_ + lanes <= args_.capacity) { // a store writes a whole vector
+      const hn::RebindToSigned<DistanceTag> di32;
+      hn::CompressStore(hn::Iota(di32, args_.first_row + static_cast<int32_t>(first)),
+                        hn::RebindMask(di32, near), di32, rows_ + count_);
+      if (distances_ != nullptr) {
+        hn::CompressStore(distances, near, d32, reinterpret_cast<uint32_t*>(distances_ + count_));
+      }
+      count_ += static_cast<int64_t>(hn::CountTrue(d32, near));
+      return;
+    }
+    HWY_ALIGN uint32_t each[HWY_MAX_BYTES / sizeof(uint64_t)], is_near[HWY_MAX_BYTES / sizeof(uint64_t)];
+    hn::Store(distances, d32, each);
+    hn::Store(hn::VecFromMask(d32, near), d32, is_near);
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      if (is_near[lane] != 0) {
+        add(first + lane, static_cast<int32_t>(each[lane]));
+      }
+    }
+  }
+
+  int64_t count() const { return count_; }
+  bool wants_distances() const { return distances_ != nullptr && count_ < args_.capacity; }
+
+private:
+  const RadiusScanArgs& args_;
+  int32_t* rows_;
+  int32_t* distances_;
+  int64_t count_;
+};
+
+/// Queries that are compared with rows in place.
+void FewQueries(const RadiusScanArgs& args) {
+  const auto lower = [&](int64_t q, int32_t distance) {
+    if (args.min_distances != nullptr && distance < args.min_distances[q]) {
+      args.min_distances[q] = distance;
+    }
+  };
+  RowDistances(
+      args.queries, args.num_queries, args.stored, args.num_stored, args.words,
+      [&](int64_t q, int64_t first, Distances distances) HWY_ATTR {
+        if (args.limits[q] >= 0) {
+          const auto limit = hn::Set(d32, static_cast<uint32_t>(args.limits[q]));
+          const auto near = hn::Not(hn::Gt(distances, limit));
+          if (!hn::AllFalse(d32, near)) {
+            Selected selected(args, q);
+            selected.add_lanes(first, near, distances);
+            args.counts[q] = selected.count();
+          }
+        }
+        if (args.min_distances != nullptr) {
+          const auto known = hn::Set(d32, static_cast<uint32_t>(args.min_distances[q]));
+          if (!hn::AllFalse(d32, hn::Gt(known, distances))) {
+            lower(q, static_cast<int32_t>(hn::GetLane(hn::MinOfLanes(d32, distances))));
+          }
+        }
+      },
+      [&](int64_t q, int64_t row, int32_t distance) {
+        lower(q, distance);
+        if (distance <= args.limits[q]) {
+          Selected selected(args, q);
+          selected.add(row, distance);
+          args.counts[q] = selected.count();
+        }
+      });
+}
+
+/// a + b + c of three bits per bit position: a becomes their sum, the carry is returned.
+HWY_INLINE V FullAdder(V& a, V b, V c) {
+#if HWY_TARGET <= HWY_AVX3 // one ternary instruction each; Highway has no majority
+  const V carry{_mm512_ternarylogic_epi64(a.raw, b.raw, c.raw, 0xE8)};
+  a = V{_mm512_ternarylogic_epi64(a.raw, b.raw, c.raw, 0x96)};
+  return carry;
+#else
+  const V differs = hn::Xor(a, b);
+  const V carry = hn::Or(hn::And(a, b), hn::And(differs, c));
+  a = hn::Xor(differs, c);
+  return carry;
+#endif
+}
+
+/// The bits of `yes` where `mask` has a bit, else those of `no`.
+HWY_INLINE V Select(V mask, V yes, V no) {
+#if HWY_TARGET <= HWY_AVX3
+  return V{_mm512_ternarylogic_epi64(mask.raw, yes.raw, no.raw, 0xCA)};
+#else
+  return hn::Or(hn::And(mask, yes), hn::AndNot(mask, no));
+#endif
+}
+
+HWY_INLINE V HalfAdder(V& a, V b) {
+  const V carry = hn::And(a, b);
+  a = hn::Xor(a, b);
+  return carry;
+}
+
+constexpr int64_t kColumnsPerGroup = 3;
+constexpr int kSumsPerGroup = 8; // one for each value of the three bits of a query
+constexpr int kGroupsPerStep =
+    16; // the sums of the groups of a step stay in the L1 cache: 16 kB of 512-bit vectors
+constexpr int64_t kColumnsPerStep = kColumnsPerGroup * kGroupsPerStep;
+constexpr int64_t kRowsPerLane = 64;
+constexpr int64_t kQueriesPerBlock = 128; // their counts stay in the L2 cache
+constexpr int kLowPlanes = 6;             // planes of a count that every step reads and writes
+
+struct Three {
+  V a, b, c;
+};
+
+/// A vector that stays in a register. GCC would load it twice, once for each instruction of a full adder, and
+/// loads limit the speed of a step.
+HWY_INLINE V LoadOnce(const uint64_t* from) {
+  V v = hn::Load(d64, from);
+#if HWY_TARGET <= HWY_AVX3 && HWY_COMPILER_GCC_ACTUAL
+  __asm__("" : "+v"(v.raw));
+#endif
+  return v;
+}
+
+/// Adds the numbers of differing bits in 2^kLevel groups to the planes 0 to kLevel - 1 of a count. The
+/// carries are three vectors of weight 2^kLevel.
+template <int kLevel> struct AddGroups {
+  static HWY_INLINE Three run(const uint64_t* sums, uint64_t query, V* planes) {
+    const int64_t stride = static_cast<int64_t>(hn::Lanes(d64)) * kSumsPerGroup * 2;
+    constexpr int kGroups = 1 << (kLevel - 1);
+    const Three x = AddGroups<kLevel - 1>::run(sums, query, planes);
+    const Three y =
+        AddGroups<kLevel - 1>::run(sums + kGroups * stride, query >> (kColumnsPerGroup * kGroups), planes);
+    V& plane = planes[kLevel - 1];
+    const V a = FullAdder(plane, x.a, x.b);
+    const V b = FullAdder(plane, x.c, y.a);
+    const V c = FullAdder(plane, y.b, y.c);
+    return {a, b, c};
+  }
+};
+
+template <> struct AddGroups<1> {
+  static HWY_INLINE Three run(const uint64_t* sums, uint64_t query, V* planes) {
+    const auto lanes = static_cast<int64_t>(hn::Lanes(d64));
+    const uint64_t* first = sums + static_cast<int64_t>(query & 7) * 2 * lanes;
+    const uint64_t* second =
+        sums + (kSumsPerGroup + static_cast<int64_t>((query >> kColumnsPerGroup) & 7)) * 2 * lanes;
+    const V carry = FullAdder(planes[0], LoadOnce(first), LoadOnce(second));
+    return {LoadOnce(first + lanes), LoadOnce(second + lanes), carry};
+  }
+};
+
+/// Transposes rows of bits: word k of columns[c] has bit c of 64 rows.
+class Columns {
+public:
+  Columns(int64_t words)
+      : words_(words), columns_(hwy::AllocateAligned<uint64_t>(
+                           static_cast<size_t>(HWY_MAX(words, 1) * kRowsPerLane * lanes()))) {}
+
+  /// Rows beyond num_rows repeat the last one.
+  void load(const uint64_t* rows, int64_t num_rows) {
+    const int64_t lanes = Columns::lanes(), stride = kRowsPerLane * lanes;
+    HWY_ALIGN uint64_t blocks[kLanesMax * kRowsPerLane * kLanesMax]; // a block for each of `lanes` words
+    for (int64_t w = 0; w < words_; w += lanes) {
+      const int64_t count = HWY_MIN(lanes, words_ - w);
+      for (int64_t i = 0; i < kRowsPerLane; ++i) {
+        const auto row_of = [&](int64_t k) {
+          return rows + HWY_MIN(k * kRowsPerLane + i, num_rows - 1) * words_ + w;
+        };
+        load_words(row_of, count, blocks + i * lanes, stride);
+      }
+      for (int64_t j = 0; j < count; ++j) {
+        transpose(blocks + j * stride, columns_.get() + (w + j) * stride);
+      }
+    }
+  }
+
+  HWY_INLINE V operator[](int64_t column) const {
+    return column < words_ * 64 ? hn::Load(d64, columns_.get() + column * lanes()) : hn::Zero(d64);
+  }
+
+  static HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(d64)); }
+
+private:
+  static constexpr int64_t kLanesMax = HWY_MAX_BYTES / sizeof(uint64_t);
+
+  /// Lane k of the vector at to + j * stride becomes word j of row_of(k), for the first `count` words.
+  template <class RowOf>
+  static HWY_INLINE void load_words(const RowOf& row_of, int64_t count, uint64_t* to, int64_t stride) {
+#if HWY_MAX_BYTES <= 64
+    if (lanes() == kLanesMax && count == kLanesMax) {
+      const auto row = [&](int64_t k) HWY_ATTR { return hn::LoadU(d64, row_of(k)); };
+      const auto store = [&](int64_t word, V v) HWY_ATTR { hn::Store(v, d64, to + word * stride); };
+      // Blocks of two words of two rows, of which the even words come first.
+      const auto pair = [&](int64_t k, V& even, V& odd) HWY_ATTR {
+        const V a = row(k), b = row(k + 1);
+        even = hn::InterleaveLower(d64, a, b), odd = hn::InterleaveUpper(d64, a, b);
+      };
+      V even0, odd0;
+      pair(0, even0, odd0);
+#if HWY_MAX_BYTES == 16
+      store(0, even0), store(1, odd0);
+#else
+      V even1, odd1;
+      pair(2, even1, odd1);
+#if HWY_MAX_BYTES == 32
+      store(0, hn::ConcatLowerLower(d64, even1, even0)), store(1, hn::ConcatLowerLower(d64, odd1, odd0));
+      store(2, hn::ConcatUpperUpper(d64, even1, even0)), store(3, hn::ConcatUpperUpper(d64, odd1, odd0));
+#else
+      V even2, odd2, even3, odd3;
+      pair(4, even2, odd2), pair(6, even3, odd3);
+      const auto store_four = [&](int64_t word, V a, V b, V c, V d)
+                                  HWY_ATTR { // words 0, 2, 4, 6 from `word` on
+                                    const V ab02 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+                                            ab13 = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)),
+                                            cd02 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(d), c),
+                                            cd13 = hn::OddEvenBlocks(d, hn::SwapAdjacentBlocks(c));
+                                    store(word, hn::ConcatLowerLower(d64, cd02, ab02)),
+                                        store(word + 2, hn::ConcatLowerLower(d64, cd13, ab13));
+                                    store(word + 4, hn::ConcatUpperUpper(d64, cd02, ab02)),
+                                        store(word + 6, hn::ConcatUpperUpper(d64, cd13, ab13));
+                                  };
+      store_four(0, even0, even1, even2, even3), store_four(1, odd0, odd1, odd2, odd3);
+#endif
+#endif
+      return;
+    }
+#endif
+    for (int64_t k = 0; k < lanes(); ++k) {
+      for (int64_t j = 0; j < count; ++j) {
+        to[j * stride + k] = row_of(k)[j];
+      }
+    }
+  }
+
+  /// One step of the transposition of 64 x 64 bits: exchanges the bits of a whose position has the bit
+  /// kShift with those of b that have it not.
+  template <int kShift> static HWY_INLINE void exchange(V& a, V& b, uint64_t mask) {
+    const V low = hn::Set(d64, mask);
+    const V upper = hn::ShiftRight<kShift>(a);
+    a = Select(low, a, hn::ShiftLeft<kShift>(b));
+    b = Select(low, upper, b);
+  }
+
+  /// Three of the six steps, for eight words that are `stride` apart.
+  template <int kShift>
+  static HWY_INLINE void exchange_eight(const uint64_t* from, uint64_t* to, int64_t stride, uint64_t mask4,
+                                        uint64_t mask2, uint64_t mask1) {
+    V v0 = hn::Load(d64, from), v1 = hn::Load(d64, from + stride), v2 = hn::Load(d64, from + 2 * stride),
+      v3 = hn::Load(d64, from + 3 * stride), v4 = hn::Load(d64, from + 4 * stride),
+      v5 = hn::Load(d64, from + 5 * stride), v6 = hn::Load(d64, from + 6 * stride),
+      v7 = hn::Load(d64, from + 7 * stride);
+    exchange<4 * kShift>(v0, v4, mask4), exchange<4 * kShift>(v1, v5, mask4);
+    exchange<4 * kShift>(v2, v6, mask4), exchange<4 * kShift>(v3, v7, mask4);
+    exchange<2 * kShift>(v0, v2, mask2), exchange<2 * kShift>(v1, v3, mask2);
+    exchange<2 * kShift>(v4, v6, mask2), exchange<2 * kShift>(v5, v7, mask2);
+    exchange<kShift>(v0, v1, mask1), exchange<kShift>(v2, v3, mask1);
+    exchange<kShift>(v4, v5, mask1), exchange<kShift>(v6, v7, mask1);
+    hn::Store(v0, d64, to), hn::Store(v1, d64, to + stride), hn::Store(v2, d64, to + 2 * stride);
+    hn::Store(v3, d64, to + 3 * stride), hn::Store(v4, d64, to + 4 * stride);
+    hn::Store(v5, d64, to + 5 * stride), hn::Store(v6, d64, to + 6 * stride);
+    hn::Store(v7, d64, to + 7 * stride);
+  }
+
+  static void transpose(uint64_t* block, uint64_t* to) {
+    const int64_t lanes = Columns::lanes();
+    for (int64_t i = 0; i < 8; ++i) {
+      exchange_eight<8>(block + i * lanes, block + i * lanes, 8 * lanes, 0x00000000FFFFFFFF,
+                        0x0000FFFF0000FFFF, 0x00FF00FF00FF00FF);
+    }
+    for (int64_t i = 0; i < 8; ++i) {
+      exchange_eight<1>(block + 8 * i * lanes, to + 8 * i * lanes, lanes, 0x0F0F0F0F0F0F0F0F,
+                        0x3333333333333333, 0x5555555555555555);
+    }
+  }
+
+  int64_t words_;
+  hwy::AlignedFreeUniquePtr<uint64_t[]> columns_;
+};
+
+/// The sums of three columns as two planes, for each value of the bits of a query.
+HWY_INLINE void StoreSums(V x0, V x1, V x2, uint64_t* sums) {
+  const int64_t lanes = Columns::lanes();
+  for (int q = 0; q < kSumsPerGroup; ++q) {
+    V sum = (q & 1) != 0 ? hn::Not(x0) : x0;
+    const V carry = FullAdder(sum, (q & 2) != 0 ? hn::Not(x1) : x1, (q & 4) != 0 ? hn::Not(x2) : x2);
+    hn::Store(sum, d64, sums + 2 * q * lanes);
+    hn::Store(carry, d64, sums + (2 * q + 1) * lanes);
+  }
+}
+
+/// One step for one query: adds its differing bits in kGroupsPerStep groups to the low planes of its counts.
+/// Returns the carry.
+HWY_INLINE V AddStep(const uint64_t* sums, uint64_t query, uint64_t* planes) {
+  static_assert(kGroupsPerStep == 16 && kLowPlanes == 6);
+  const int64_t lanes = Columns::lanes();
+  V low[kLowPlanes];
+  for (int p = 0; p < kLowPlanes; ++p) {
+    low[p] = hn::Load(d64, planes + p * lanes);
+  }
+  const Three sixteens = AddGroups<4>::run(sums, query, low);
+  const V first = FullAdder(low[4], sixteens.a, sixteens.b), second = HalfAdder(low[4], sixteens.c);
+  const V carry = FullAdder(low[5], first, second);
+  for (int p = 0; p < kLowPlanes; ++p) {
+    hn::Store(low[p], d64, planes + p * lanes);
+  }
+  return carry;
+}
+
+/// Adds up the carries of all steps, and stores the planes from kLowPlanes on.
+HWY_INLINE void AddCarries(uint64_t* carries, int64_t num_carries, uint64_t* planes, int num_planes) {
+  const int64_t lanes = Columns::lanes();
+  for (int p = kLowPlanes; p < num_planes; ++p) {
+    V plane = hn::Zero(d64);
+    int64_t next = 0, i = 0;
+    for (; i + 2 <= num_carries; i += 2) {
+      const V carry =
+          FullAdder(plane, hn::Load(d64, carries + i * lanes), hn::Load(d64, carries + (i + 1) * lanes));
+      hn::Store(carry, d64, carries + next++ * lanes);
+    }
+    if (i < num_carries) {
+      const V carry = HalfAdder(plane, hn::Load(d64, carries + i * lanes));
+      hn::Store(carry, d64, carries + next++ * lanes);
+    }
+    hn::Store(plane, d64, planes + p * lanes);
+    num_carries = next;
+  }
+}
+
+/// The rows whose count is at most `limit`, a bit each.
+HWY_INLINE V AtMost(const uint64_t* planes, int num_planes, int64_t limit) {
+  V less = hn::Zero(d64), equal = hn::Not(less);
+  if (limit < 0) {
+    return less;
+  }
+  if (limit >= (int64_t{1} << num_planes) - 1) {
+    return equal;
+  }
+  const int64_t lanes = Columns::lanes();
+  for (int p = num_planes - 1; p >= 0; --p) {
+    const V plane = hn::Load(d64, planes + p * lanes);
+    if (((limit >> p) & 1) != 0) {
+      less = hn::Or(less, hn::AndNot(plane, equal));
+      equal = hn::And(equal, plane);
+    } else {
+      equal = hn::AndNot(plane, equal);
+    }
+  }
+  return hn::Or(less, equal);
+}
+
+/// The counts of the 64 rows of a lane.
+HWY_INLINE void CountsOfLane(const uint64_t* planes, int64_t lane, int num_planes, int32_t* counts) {
+  const hn::CappedTag<int32_t, 16> d;
+  const int64_t lanes = Columns::lanes(), counts_at_once = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t i = 0; i < kRowsPerLane; i += counts_at_once) {
+    auto count = hn::Zero(d);
+    for (int p = 0; p < num_planes; ++p) {
+      const uint64_t bits = planes[p * lanes + lane] >> i;
+      const auto mask = hn::LoadMaskBits(d, reinterpret_cast<const uint8_t*>(&bits));
+      count = hn::Add(count, hn::IfThenElseZero(mask, hn::Set(d, static_cast<int32_t>(1 << p))));
+    }
+    hn::StoreU(count, d, counts + i);
+  }
+}
+
+/// Adds the rows of one vector of rows that are set in `near`.
+void AddRows(const RadiusScanArgs& args, int64_t query, int64_t first_row, const uint64_t* near,
+             const uint64_t* planes, int num_planes) {
+  const int64_t lanes = Columns::lanes();
+  Selected selected(args, query);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    uint64_t rows = near[lane];
+    constexpr int kFew = 6; // for more rows, all 64 counts are computed at once
+    int32_t counts[kRowsPerLane];
+    const bool few = std::popcount(rows) <= kFew;
+    if (selected.wants_distances() && !few) {
+      CountsOfLane(planes, lane, num_planes, counts);
+    }
+    for (; rows != 0; rows &= rows - 1) {
+      const int row = std::countr_zero(rows);
+      int32_t distance = 0;
+      if (selected.wants_distances()) {
+        if (few) {
+          for (int p = 0; p < num_planes; ++p) {
+            distance |= static_cast<int32_t>((planes[p * lanes + lane] >> row) & 1) << p;
+          }
+        } else {
+          distance = counts[row];
+        }
+      }
+      selected.add(first_row + lane * kRowsPerLane + row, distance);
+    }
+  }
+  args.counts[query] = selected.count();
+}
+
+/// The smallest count of the rows that are set in `candidates`, of which there is at least one.
+int32_t MinCount(const uint64_t* planes, int num_planes, V candidates) {
+  const int64_t lanes = Columns::lanes();
+  int32_t min = 0;
+  for (int p = num_planes - 1; p >= 0; --p) {
+    const V zeros = hn::AndNot(hn::Load(d64, planes + p * lanes), candidates);
+    if (hn::AllTrue(d64, hn::Eq(zeros, hn::Zero(d64)))) {
+      min |= int32_t{1} << p;
+    } else {
+      candidates = zeros;
+    }
+  }
+  return min;
+}
+
+/// 48 bits of a query from bit 48 step on.
+HWY_INLINE uint64_t StepOfQuery(const uint64_t* query, int64_t words, int64_t step) {
+  const int64_t bit = step * kColumnsPerStep, w = bit / 64, shift = bit % 64;
+  uint64_t bits = query[w] >> shift;
+  if (shift > 64 - kColumnsPerStep && w + 1 < words) {
+    bits |= query[w + 1] << (64 - shift);
+  }
+  return bits;
+}
+
+/// Counts of a block of queries for one vector of rows, and the carries of all steps.
+class Counts {
+public:
+  Counts(int64_t words, int64_t num_queries)
+      : steps_((64 * words + kColumnsPerStep - 1) / kColumnsPerStep),
+        num_planes_(HWY_MAX(kLowPlanes, static_cast<int>(std::bit_width(static_cast<uint64_t>(64 * words))))),
+        bits_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>(num_queries))),
+        sums_(hwy::AllocateAligned<uint64_t>(
+            static_cast<size_t>(kGroupsPerStep * kSumsPerGroup * 2 * Columns::lanes()))),
+        planes_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>(num_queries * size()))) {}
+
+  /// Compares the rows with `num_queries` queries.
+  void compare(const Columns& columns, const uint64_t* queries, int64_t num_queries, int64_t words) {
+    const int64_t lanes = Columns::lanes();
+    for (int64_t q = 0; q < num_queries; ++q) {
+      for (int p = 0; p < kLowPlanes; ++p) {
+        hn::Store(hn::Zero(d64), d64, of(q) + p * lanes);
+      }
+    }
+    for (int64_t step = 0; step < steps_; ++step) {
+      for (int64_t g = 0; g < kGroupsPerStep; ++g) {
+        const int64_t column = step * kColumnsPerStep + kColumnsPerGroup * g;
+        StoreSums(columns[column], columns[column + 1], columns[column + 2],
+                  sums_.get() + g * kSumsPerGroup * 2 * lanes);
+      }
+      for (int64_t q = 0; q < num_queries; ++q) {
+        bits_[static_cast<size_t>(q)] = StepOfQuery(queries + q * words, words, step);
+      }
+      for (int64_t q = 0; q < num_queries; ++q) {
+        const V carry = AddStep(sums_.get(), bits_[static_cast<size_t>(q)], of(q));
+        hn::Store(carry, d64, of(q) + (num_planes_ + step) * lanes);
+      }
+    }
+    for (int64_t q = 0; q < num_queries; ++q) {
+      AddCarries(of(q) + num_planes_ * lanes, steps_, of(q), num_planes_);
+    }
+  }
+
+  const uint64_t* planes(int64_t query) const { return planes_.get() + query * size(); }
+  int num_planes() const { return num_planes_; }
+
+private:
+  int64_t size() const { return (num_planes_ + steps_) * Columns::lanes(); } ///< of one query
+  uint64_t* of(int64_t query) { return planes_.get() + query * size(); }
+
+  int64_t steps_;
+  int num_planes_;
+  hwy::AlignedFreeUniquePtr<uint64_t[]> bits_, sums_, planes_;
+};
+
+void ManyQueries(const RadiusScanArgs& args) {
+  const int64_t lanes = Columns::lanes(), rows_per_tile = kRowsPerLane * lanes;
+  const int64_t block = HWY_MIN(kQueriesPerBlock, args.num_queries);
+  Columns columns(args.words);
+  Counts counts(args.words, block);
+  const int num_planes = counts.num_planes();
+  HWY_ALIGN uint64_t valid[HWY_MAX_BYTES / sizeof(uint64_t)], near_rows[HWY_MAX_BYTES / sizeof(uint64_t)];
+  for (int64_t first = 0; first < args.num_stored; first += rows_per_tile) {
+    const int64_t rows = HWY_MIN(rows_per_tile, args.num_stored - first);
+    columns.load(args.stored + first * args.words, rows);
+    for (int64_t k = 0; k < lanes; ++k) {
+      const int64_t in_lane = HWY_MAX(int64_t{0}, HWY_MIN(kRowsPerLane, rows - k * kRowsPerLane));
+      valid[k] = in_lane == kRowsPerLane ? ~uint64_t{0} : (uint64_t{1} << in_lane) - 1;
+    }
+    for (int64_t begin = 0; begin < args.num_queries; begin += block) {
+      const int64_t end = HWY_MIN(args.num_queries, begin + block);
+      counts.compare(columns, args.queries + begin * args.words, end - begin, args.words);
+      for (int64_t q = begin; q < end; ++q) {
+        const uint64_t* planes = counts.planes(q - begin);
+        const V of_tile = hn::Load(d64, valid);
+        const V near = hn::And(of_tile, AtMost(planes, num_planes, args.limits[q]));
+        if (!hn::AllTrue(d64, hn::Eq(near, hn::Zero(d64)))) {
+          hn::Store(near, d64, near_rows);
+          AddRows(args, q, first, near_rows, planes, num_planes);
+        }
+        if (args.min_distances != nullptr) {
+          const V nearer = hn::And(of_tile, AtMost(planes, num_planes, int64_t{args.min_distances[q]} - 1));
+          if (!hn::AllTrue(d64, hn::Eq(nearer, hn::Zero(d64)))) {
+            args.min_distances[q] = MinCount(planes, num_planes, nearer);
+          }
+        }
+      }
+    }
+  }
+}
+
+void RadiusScan(const RadiusScanArgs& args) {
+  for (int64_t q = 0; q < args.num_queries; ++q) {
+    args.counts[q] = 0;
+  }
+  constexpr int64_t kSlicingPays = 12; // queries: a tile must be transposed, and the sums of groups computed
+  args.num_queries < kSlicingPays || args.words == 0 ? FewQueries(args) : ManyQueries(args);
+}
+#endif
+
+} // namespace
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+HWY_EXPORT(RadiusScan);
+
+void radius_scan(const RadiusScanArgs& args) {
+  if (use_reference_kernels()) {
+    reference::radius_scan(args);
+  } else {
+    HWY_DYNAMIC_DISPATCH(RadiusScan)(args);
+  }
+}
+
+} // namespace mneme::kernels
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+
+/// Hamming distances of a few queries to rows that are read in place. Included once per CPU target.
+
+#if defined(MNEME_KERNELS_ROW_DISTANCES_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef MNEME_KERNELS_ROW_DISTANCES_INL_H_
+#undef MNEME_KERNELS_ROW_DISTANCES_INL_H_
+#else
+#define MNEME_KERNELS_ROW_DISTANCES_INL_H_
+#endif
+
+#include <cstdint>
+
+#include <hwy/highway.h>
+
+#include "kernels/first_lanes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET != HWY_SCALAR // one lane cannot be seen as eight bytes
+
+using WordTag = hn::ScalableTag<uint64_t>;
+using ByteTag = hn::Repartition<uint8_t, WordTag>;
+using DistanceTag = hn::Rebind<uint32_t, WordTag>; ///< distances of as many rows as a vector has words
+using Words = hn::Vec<WordTag>;
+using Distances = hn::Vec<DistanceTag>;
+
+// Without a popcount of whole words, counts are kept per byte.
+constexpr int64_t kWordsPerSum = 31; // 31 words of at most 8 bits fill a byte: 248
+
+/// Differing bits of one row and one query, summed within each lane. `words` > 0.
+HWY_INLINE Words DifferingBitsOfRow(const uint64_t* row, const uint64_t* query, int64_t words) {
+  const WordTag d64;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d64));
+  const auto differing = [&](int64_t w) HWY_ATTR {
+    return w + lanes <= words
+               ? hn::Xor(hn::LoadU(d64, row + w), hn::LoadU(d64, query + w))
+               : hn::Xor(LoadFirst(d64, row + w, words - w), LoadFirst(d64, query + w, words - w));
+  };
+  Words total = hn::Zero(d64);
+#if HWY_TARGET <= HWY_AVX3_DL
+  for (int64_t w = 0; w < words; w += lanes) {
+    total = hn::Add(total, hn::PopulationCount(differing(w)));
+  }
+#else
+  const ByteTag d8;
+  for (int64_t begin = 0; begin < words; begin += kWordsPerSum * lanes) {
+    const int64_t end = HWY_MIN(words, begin + kWordsPerSum * lanes);
+    auto counts = hn::Zero(d8);
+    for (int64_t w = begin; w < end; w += lanes) {
+      counts = hn::Add(counts, hn::PopulationCount(hn::BitCast(d8, differing(w))));
+    }
+    total = hn::Add(total, hn::SumsOf8(counts));
+  }
+#endif
+  return total;
+}
+
+/// Lane j of the result is the sum of the lanes of of_row(j). Pairwise additions of shuffled vectors: for 8
+/// lanes 7 of them and 14 shuffles, a quarter of what 8 sums over lanes take.
+template <class OfRow> HWY_INLINE Words SumsOfRows(const OfRow& of_row) {
+  const WordTag d64;
+  const auto pair = [&](int64_t row) HWY_ATTR {
+    const Words a = of_row(row), b = of_row(row + 1);
+    return hn::Add(hn::InterleaveLower(d64, a, b), hn::InterleaveUpper(d64, a, b));
+  };
+#if HWY_MAX_BYTES == 16
+  return pair(0);
+#else
+  const auto four = [&](int64_t first, int64_t second) HWY_ATTR {
+    const Words a = pair(first), b = pair(second);
+    return hn::Add(hn::ConcatLowerLower(d64, b, a), hn::ConcatUpperUpper(d64, b, a));
+  };
+#if HWY_MAX_BYTES == 32
+  return four(0, 2);
+#else
+  const Words a = four(0, 4),
+              b = four(2, 6); // blocks: rows 0-1, 0-1, 4-5, 4-5 and 2-3, 2-3, 6-7, 6-7, yet to be added
+  return hn::OddEvenBlocks(hn::Add(b, hn::SwapAdjacentBlocks(b)), hn::Add(a, hn::SwapAdjacentBlocks(a)));
+#endif
+#endif
+}
+
+/// Rows shorter than a vector: each vector holds `rows_per_vector` of them, a power of 2 of at least 2.
+/// Calls store(first row, distances) for groups of rows; returns the number of rows done, a multiple of the
+/// lanes.
+template <class Store>
+HWY_INLINE int64_t ShortRows(const uint64_t* query, const uint64_t* stored, int64_t num_stored, int64_t words,
+                             const Store& store) {
+#if HWY_MAX_BYTES < 32
+  return (void)query, (void)stored, (void)num_stored, (void)words, (void)store, 0;
+#else
+  const WordTag d64;
+  const DistanceTag d32;
+  constexpr int64_t kLanes = HWY_MAX_BYTES / sizeof(uint64_t);
+  HWY_ALIGN uint64_t repeated[kLanes], order[kLanes];
+  for (int64_t lane = 0; lane < kLanes; ++lane) {
+    repeated[lane] = query[lane % words];
+    // Lane of the row in the sums below: its vectors alternate first, then its place in the vector.
+    const int64_t per_vector = kLanes / words, vector = lane / per_vector, in_vector = lane % per_vector;
+    order[lane] = static_cast<uint64_t>(words == 1   ? lane
+                                        : words == 2 ? 2 * in_vector + vector
+                                                     : 4 * in_vector + 2 * (vector / 2) + vector % 2);
+  }
+  const auto of_query = hn::Load(d64, repeated);
+  const auto indices = hn::SetTableIndices(d64, order);
+  const auto differing = [&](const uint64_t* from) HWY_ATTR {
+    const auto bits = hn::Xor(hn::LoadU(d64, from), of_query);
+#if HWY_TARGET <= HWY_AVX3_DL
+    return hn::PopulationCount(bits);
+#else
+    return hn::SumsOf8(hn::PopulationCount(hn::BitCast(ByteTag(), bits)));
+#endif
+  };
+  const auto pair = [&](const uint64_t* from) HWY_ATTR {
+    const Words a = differing(from), b = differing(from + kLanes);
+    return hn::Add(hn::InterleaveLower(d64, a, b), hn::InterleaveUpper(d64, a, b));
+  };
+  int64_t s = 0;
+  for (; s + kLanes <= num_stored; s += kLanes) {
+    const uint64_t* from = stored + s * words;
+    Words sums;
+    if (words == 1) {
+      sums = differing(from);
+    } else if (words == 2) {
+      sums = pair(from);
+    } else {
+#if HWY_MAX_BYTES == 64
+      const Words a = pair(from), b = pair(from + 2 * kLanes);
+      sums = hn::OddEvenBlocks(hn::Add(b, hn::SwapAdjacentBlocks(b)), hn::Add(a, hn::SwapAdjacentBlocks(a)));
+#else
+      break; // 4 words are a whole vector
+#endif
+    }
+    store(s, hn::TruncateTo(d32, hn::TableLookupLanes(sums, indices)));
+  }
+  return s;
+#endif
+}
+
+/// Calls store(query, first row, distances) for as many whole vectors of rows as there are, rows ascending
+/// for each query, and store_one(query, row, distance) for the others.
+template <class Store, class StoreOne>
+HWY_INLINE void RowDistances(const uint64_t* queries, int64_t num_queries, const uint64_t* stored,
+                             int64_t num_stored, int64_t words, const Store& store,
+                             const StoreOne& store_one) {
+  const auto lanes = static_cast<int64_t>(hn::Lanes(WordTag()));
+  const DistanceTag d32;
+  const bool whole_vectors = lanes == HWY_MAX_BYTES / static_cast<int64_t>(sizeof(uint64_t));
+  int64_t s = 0;
+  if (whole_vectors && words < lanes && (words == 1 || words == 2 || words == 4)) {
+    for (int64_t q = 0; q < num_queries; ++q) {
+      s = ShortRows(queries + q * words, stored, num_stored, words,
+                    [&](int64_t first, Distances distances) HWY_ATTR { store(q, first, distances); });
+    }
+  } else if (whole_vectors && words > 0) {
+    for (; s + lanes <= num_stored; s += lanes) {
+      for (int64_t q = 0; q < num_queries; ++q) {
+        const auto of_row = [&](int64_t row) HWY_ATTR {
+          return DifferingBitsOfRow(stored + (s + row) * words, queries + q * words, words);
+        };
+        store(q, s, hn::TruncateTo(d32, SumsOfRows(of_row)));
+      }
+    }
+  }
+  for (; s < num_stored; ++s) {
+    for (int64_t q = 0; q < num_queries; ++q) {
+      int32_t distance = 0;
+      for (int64_t w = 0; w < words; ++w) {
+        distance += static_cast<int32_t>(hwy::PopCount(stored[s * words + w] ^ queries[q * words + w]));
+      }
+      store_one(q, s, distance);
+    }
+  }
+}
+
+#endif
+
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif // per-target include guard
