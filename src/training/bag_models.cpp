@@ -12,14 +12,17 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/hopfield_layer.h"
 #include "mneme/nn/hopfield_pooling.h"
-#include "nn/apply_linear.h"
+#include "mneme/ops/linear.h"
 #include "training/bag_batch.h"
 
 namespace mneme::training {
 namespace {
 
-using nn::apply_linear;
 using torch::nn::Linear;
+
+at::Tensor apply_linear(const torch::nn::LinearImpl& linear, const at::Tensor& x) {
+  return ops::linear(x, linear.weight, linear.bias);
+}
 
 int64_t bag_size_of(const BagTask& task) {
   return task.training.bag_size(0);
