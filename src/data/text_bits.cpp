@@ -2,6 +2,7 @@
 
 #include "mneme/data/text_bits.h"
 
+#include <algorithm>
 #include <cctype>
 #include <set>
 
@@ -56,9 +57,12 @@ void encode(std::string_view text, int64_t index, BitPatterns& patterns) {
   std::vector<int32_t> sums(static_cast<size_t>(bits), 0);
   const auto add_signs = [&](uint64_t stream, int32_t weight) {
     const Random random = Random(kSeed).stream(stream);
-    for (int64_t b = 0; b < bits; ++b) {
-      const uint64_t word = random.at(static_cast<uint64_t>(b / 64));
-      sums[static_cast<size_t>(b)] += (word >> (b % 64) & 1) != 0 ? weight : -weight;
+    for (int64_t first = 0; first < bits; first += 64) {
+      const uint64_t word = random.at(static_cast<uint64_t>(first / 64));
+      int32_t* of_word = sums.data() + first;
+      for (int64_t b = 0; b < std::min<int64_t>(64, bits - first); ++b) {
+        of_word[b] += (word >> b & 1) != 0 ? weight : -weight;
+      }
     }
   };
   for (const uint64_t feature : features) {

@@ -28,9 +28,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A snapshot is written when opening would replay this much: about 0.1 s of patterns, and for hard locations
+// A snapshot is written when opening would replay this much: about 0.2 s of patterns, and for hard locations
 // about as long as a snapshot of their counters takes to write.
-constexpr int64_t kTailRecordsMax = 1 << 16, kTailCounterChangesMax = 1 << 13;
+constexpr int64_t kTailRecordsMax = 1 << 17, kTailCounterChangesMax = 1 << 13;
 constexpr int64_t kTailBytesMax = 64 << 20;
 constexpr int64_t kChunkBytes = 64 << 20; // of the contents of a snapshot file
 constexpr size_t kTextMax = 64 << 10, kPayloadMax = 256 << 20;
