@@ -85,12 +85,12 @@ struct LanguageFit {
 /// Called once, before the first step. False: stop here.
 using LanguagePlanned = std::function<bool(const LanguagePlan& plan)>;
 
-/// Trains a model in job.folder: metrics.jsonl, checkpoints/, and after each checkpoint model.safetensors and
-/// the tokenizer; the caller writes config.json. The result is the same, bit for bit, on any number of threads
-/// and however often the run was ended and resumed.
+/// Trains a model in job.folder: metrics.jsonl, the tokenizer, checkpoints/ and, with each checkpoint,
+/// model.safetensors; the caller writes config.json. The result is the same, bit for bit, on any number of
+/// threads and however often the run was ended and resumed.
 ///
-/// Errors  as LanguageTrainer; OutputError; DataError or UsageError if resume_from is not a checkpoint of this
-///         run; Interrupted after a checkpoint has been written
+/// Errors  as LanguageTrainer; OutputError; DataError or UsageError if resume_from is not a checkpoint of
+///         this run; Interrupted after a checkpoint has been written
 inline constinit TorchFunction<LanguageFit(const LanguageJob& job, const LanguagePlanned& planned,
                                            Progress& progress)>
     train_language_model{"training a language model"};

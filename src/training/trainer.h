@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Common code of the trainers that use LibTorch: option checks, the identity of a run, one thread, and Adam's
-/// state in checkpoints.
+/// Common code of the trainers that use LibTorch: option checks, the identity of a run, one thread, and
+/// Adam's state in checkpoints.
 #pragma once
 
 #include <cstdint>

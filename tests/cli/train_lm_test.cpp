@@ -13,6 +13,7 @@
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
 #include "mneme/core/random.h"
+#include "mneme/tokens/token_file.h"
 
 namespace mneme {
 namespace {
@@ -118,6 +119,19 @@ TEST_F(TrainLm, WritesAModelThatDoesNotDependOnThreads) {
     checkpoints.insert(entry.path().filename().string());
   }
   EXPECT_EQ(checkpoints, (std::set<std::string>{"step-000000015.safetensors", "step-000000020.safetensors"}));
+}
+
+TEST_F(TrainLm, TrainsOnATokenFileAsOnItsText) {
+  const tokens::Tokenizer bytes = tokens::Tokenizer::bytes();
+  tokens::TokenFileWriter file(bytes);
+  file.add(bytes.encode(read_text(folder_ / "text.txt")));
+  file.write(folder_ / "text.tokens");
+  ASSERT_EQ(train("text", kShort).exit_code, 0);
+  Arguments command = this->command("tokens", kShort);
+  std::ranges::replace(command, (folder_ / "text.txt").string(), (folder_ / "text.tokens").string());
+  const ProgramResult result = run_mneme(command, {.timeout = std::chrono::seconds(120)});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  expect_same_run("text", "tokens");
 }
 
 TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {
