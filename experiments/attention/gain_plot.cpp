@@ -113,7 +113,7 @@ report::Chart panel(const std::string& title, const std::string& y_title,
                             {"color", report::colour_encoding("", names)}};
   chart.spec["layer"] = json::array(
       {{{"mark", {{"type", "line"}, {"strokeWidth", 2}, {"aria", false}}}},
-       {{"mark", {{"type", "point"}, {"filled", true}, {"size", 40}, {"opacity", 1}}},
+       {{"mark", {{"type", "point"}, {"filled", true}, {"size", report::kPointSize}, {"opacity", 1}}},
         {"encoding",
          {{"shape", report::shape_encoding("", names, {names.begin(), names.end()})},
           {"description", {{"field", "spoken"}, {"type", "nominal"}}},

@@ -15,6 +15,7 @@ def offline_page(folder, chromium=None, width=1280, scheme="light"):
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         problems = []
+        page.set_default_timeout(120_000)  # milliseconds; large pages take long on a busy machine
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto((folder / "index.html").as_uri())
