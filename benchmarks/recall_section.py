@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Recall and search next to faiss at the same shapes, in turns, as Markdown: recall_section.py PROGRAM"""
+"""Recall and search next to faiss and torch-hd at the same shapes, in turns, as Markdown: recall_section.py PROGRAM [KIND...]
+
+With kinds (bits, reals, sdm), only these are measured.
+"""
 import json
 import pathlib
 import statistics
@@ -9,8 +12,12 @@ import time
 
 import faiss
 import numpy
+import torch
+import torchhd
 
-SHAPES = {"bits": [(10_000, 1024), (100_000, 256), (1_000_000, 1024)], "reals": [(10_000, 128), (10_000, 1024)]}
+SHAPES = {"bits": [(10_000, 1024), (100_000, 256), (1_000_000, 1024)], "reals": [(10_000, 128), (10_000, 1024)],
+          "sdm": [(250_000, 1000), (1_000_000, 1000)]}
+TORCHHD_MAX = 250_000  # locations, whose addresses and counters take 2 GB there
 TURNS = 3
 SECONDS_MAX = 2
 RUNS_MIN, RUNS_MAX = 5, 25
@@ -53,6 +60,27 @@ def faiss_times(kind, stored, size, threads):
     return times
 
 
+def torchhd_times(stored, size, threads):
+    """{(name of our row, queries): seconds} of its memory with hard locations, which activates the same fraction of them."""
+    if stored > TORCHHD_MAX:
+        return {}
+    torch.set_num_threads(threads)
+    torch.manual_seed(1)
+    memory = torchhd.memory.SparseDistributed(stored, size, size, p=0.00107)
+    memory.values.data.zero_()
+    patterns = torchhd.random(64, size)
+    times = {}
+    with torch.no_grad():
+        for queries in (1, 64):
+            some = patterns[:queries]
+            times |= {("write", queries): seconds_of(lambda: memory.write(some, some)), ("read", queries): seconds_of(lambda: memory.read(some))}
+    return times
+
+
+def peer_times(kind, stored, size, threads):
+    return torchhd_times(stored, size, threads) if kind == "sdm" else faiss_times(kind, stored, size, threads)
+
+
 def our_times(program, kind, stored, size, threads):
     output = subprocess.run([program, kind, str(stored), str(size), str(threads)], check=True, capture_output=True, text=True).stdout
     return {(row["name"], row["queries"]): row["seconds"] for row in json.loads(output)}
@@ -73,21 +101,26 @@ def cpu_model():
 
 def main():
     program = pathlib.Path(sys.argv[1])
-    print(f"CPU: {cpu_model()}. Peer: faiss-cpu {faiss.__version__} (IndexBinaryFlat, IndexFlatIP, IndexFlatL2), which returns indices; "
+    print(f"CPU: {cpu_model()}. Peers: torch-hd {torchhd.__version__} (SparseDistributed) for memories with hard locations (sdm); "
+          f"faiss-cpu {faiss.__version__} (IndexBinaryFlat, IndexFlatIP, IndexFlatL2), which returns indices; "
           "rows without a ratio have no counterpart there. Recall also projects: it returns the stored pattern, or the weighted average. "
+          "The read of all patterns is a sum over their words, the limit of a search by one query. "
           f"Random patterns; cues have a tenth of their bits flipped, or noise of 0.1. Medians of {TURNS} turns.")
     for kind, shapes in SHAPES.items():
-        print(f"\n| {kind} | queries | 1 thread | faiss | ratio | 2 threads | faiss | ratio |")
+        if sys.argv[2:] and kind not in sys.argv[2:]:
+            continue
+        peer = "torch-hd" if kind == "sdm" else "faiss"
+        print(f"\n| {kind} | queries | 1 thread | {peer} | ratio | 2 threads | {peer} | ratio |")
         print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
         for stored, size in shapes:
             columns = []
             for threads in (1, 2):
-                turns = [(our_times(program, kind, stored, size, threads), faiss_times(kind, stored, size, threads)) for _ in range(TURNS)]
+                turns = [(our_times(program, kind, stored, size, threads), peer_times(kind, stored, size, threads)) for _ in range(TURNS)]
                 columns.append((medians([ours for ours, _ in turns]), medians([peer for _, peer in turns])))
             for name, queries in columns[0][0]:
                 cells = []
-                for ours, peer in columns:
-                    theirs = peer.get((name, queries))
+                for ours, of_peer in columns:
+                    theirs = of_peer.get((name, queries))
                     cells += [as_time(ours[name, queries]), as_time(theirs) if theirs else "-",
                               f"{theirs / ours[name, queries]:.2f}x" if theirs else "-"]
                 print(f"| {stored} x {size}: {name} | {queries} | " + " | ".join(cells) + " |", flush=True)

@@ -8,6 +8,7 @@
 namespace mneme::experiments {
 
 extern const std::string_view kSdmTables;         ///< values printed in notebook cells
+extern const std::string_view kSdmFullSize;       ///< an independent run of sdm/full-size
 extern const std::string_view kKeyQueryNormBetas; ///< learned betas of query-key normalisation
 extern const std::string_view kAttentionTutorial; ///< printed outputs of the tutorial on attention
 extern const std::string_view kHopfieldCurves;    ///< curves of the example plots of hflayers

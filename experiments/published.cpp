@@ -17,6 +17,7 @@ using Documents = std::map<std::string_view, nlohmann::json>;
 Documents parse_all() {
   const std::array files = {
       std::pair{"sdm_tables", kSdmTables},
+      std::pair{"sdm_full_size", kSdmFullSize},
       std::pair{"keyquery_norm_betas", kKeyQueryNormBetas},
       std::pair{"attention_tutorial", kAttentionTutorial},
       std::pair{"hopfield_curves", kHopfieldCurves},

@@ -17,6 +17,7 @@
   X(sdm_neuron_limited)                                                                                      \
   X(sdm_neuron_distance)                                                                                     \
   X(sdm_critical_distances)                                                                                  \
+  X(sdm_full_size)                                                                                           \
   X(sdm_keyquery_norm_betas)                                                                                 \
   X(sdm_circle_differences)                                                                                  \
   X(sdm_optimal_radius)                                                                                      \

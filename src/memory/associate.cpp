@@ -255,7 +255,7 @@ private:
       }
     };
     // Threads share the stored patterns of one block, unless there are blocks for all of them.
-    const int64_t block_size = queries_per_scan(stored_.count());
+    const int64_t block_size = bit_association_->queries_together(compared, stored);
     for_blocks(queries.count(), block_size, queries.count() >= block_size * threads(), recall_block);
   }
 

@@ -8,8 +8,10 @@
 #include <limits>
 #include <numbers>
 
+#include "kernels/radius_scan/radius_scan.h"
 #include "kernels/weighted_bit_sum/weighted_bit_sum.h"
 #include "memory/overloaded.h"
+#include "memory/pool.h"
 #include "memory/scoring.h"
 #include "mneme/core/parallel.h"
 
@@ -66,6 +68,99 @@ void add_values(const NearRows& near, const std::vector<double>& weights, const 
   for (const auto& of_group : of_groups) {
     std::ranges::transform(sums, of_group, sums.begin(), std::plus<>());
   }
+}
+
+/// Buffers of one thread for a tile, and its counts for each query.
+struct CountScratch {
+  CountScratch(int64_t num_queries, int64_t rows, int64_t words, int64_t num_distances, int64_t max_rows)
+      : lists(static_cast<size_t>(2 * num_queries * rows)), num_near(static_cast<size_t>(num_queries)),
+        counts(num_near.size(), kernels::BitCounts(words, num_distances, max_rows)) {}
+
+  std::vector<int32_t> lists; ///< rows, then distances
+  std::vector<int64_t> num_near;
+  std::vector<kernels::BitCounts> counts;
+};
+
+/// Number of stored patterns at each distance up to `limit`, and of those among them whose value has each
+/// bit. Tile by tile: distances first, then counts, while the next tile is fetched from memory.
+std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t first, int64_t count,
+                                           const BitPatterns& stored, const BitPatterns& values,
+                                           int32_t limit) {
+  constexpr int64_t kRowsPerTile = 2048, kTilesPerBlockMax = 16; // 2048 rows of 1024 bits: 256 kB
+  const std::vector<int32_t> limits(static_cast<size_t>(count), limit);
+  const auto create = [&] {
+    return CountScratch(count, kRowsPerTile, values.words(), stored.bits() + 1, stored.count());
+  };
+  const bool values_are_stored = values.data() == stored.data();
+  const auto count_tile = [&](int64_t begin, int64_t rows, CountScratch& scratch) {
+    int32_t* near = scratch.lists.data();
+    int32_t* distances = near + count * kRowsPerTile;
+    kernels::radius_scan({.queries = queries.data() + first * queries.words(),
+                          .stored = stored.data() + begin * stored.words(),
+                          .limits = limits.data(),
+                          .rows = near,
+                          .distances = distances,
+                          .counts = scratch.num_near.data(),
+                          .min_distances = nullptr,
+                          .num_queries = count,
+                          .num_stored = rows,
+                          .words = stored.words(),
+                          .capacity = kRowsPerTile,
+                          .first_row = static_cast<int32_t>(begin)});
+    const int64_t next_rows = std::min(kRowsPerTile, stored.count() - begin - rows);
+    for (int64_t q = 0; q < count; ++q) {
+      const int64_t num_near = scratch.num_near[static_cast<size_t>(q)];
+      const bool fetches = q == 0 && values_are_stored && num_near > rows / 2 && next_rows > 0;
+      kernels::count_bits({.counts = &scratch.counts[static_cast<size_t>(q)],
+                           .values = values.data() + begin * values.words(),
+                           .rows = near + q * kRowsPerTile,
+                           .distances = distances + q * kRowsPerTile,
+                           .num_rows = num_near,
+                           .first_row = static_cast<int32_t>(begin),
+                           .prefetch = fetches ? stored.data() + (begin + rows) * stored.words() : nullptr,
+                           .prefetch_bytes = 8 * next_rows * stored.words()});
+    }
+  };
+  Pool<CountScratch> pool;
+  const int64_t tiles = std::clamp(stored.count() / (8 * kRowsPerTile), int64_t{1}, kTilesPerBlockMax);
+  parallel_for(stored.count(), tiles * kRowsPerTile, [&](int64_t begin, int64_t end) {
+    pool.with(create, [&](CountScratch& scratch) {
+      for (int64_t tile = begin; tile < end; tile += kRowsPerTile) {
+        count_tile(tile, std::min(kRowsPerTile, end - tile), scratch);
+      }
+    });
+  });
+  std::vector<kernels::BitCounts> all(static_cast<size_t>(count),
+                                      kernels::BitCounts(values.words(), stored.bits() + 1, stored.count()));
+  parallel_for(count, 1, [&](int64_t q, int64_t) {
+    for (size_t i = 0; i < pool.objects().size(); ++i) {
+      kernels::BitCounts& of_thread = pool.objects()[i]->counts[static_cast<size_t>(q)];
+      if (i == 0) {
+        all[static_cast<size_t>(q)] = std::move(of_thread);
+      } else {
+        kernels::merge_counts(all[static_cast<size_t>(q)], of_thread);
+      }
+    }
+  });
+  return all;
+}
+
+/// Number of rows at each distance.
+std::vector<int64_t> rows_by_distance(const kernels::BitCounts& counts) {
+  std::vector<int64_t> rows_at(counts.slots.size(), 0);
+  for (size_t d = 0; d < rows_at.size(); ++d) {
+    rows_at[d] = counts.slots[d] < 0 ? 0 : counts.num_rows[static_cast<size_t>(counts.slots[d])];
+  }
+  return rows_at;
+}
+std::vector<int64_t> rows_by_distance(const NearRows& near, size_t num_distances) {
+  std::vector<int64_t> rows_at(num_distances, 0);
+  for (const RowDistances& tile : near.tiles) {
+    for (const int32_t distance : tile.distances) {
+      ++rows_at[static_cast<size_t>(distance)];
+    }
+  }
+  return rows_at;
 }
 
 } // namespace
@@ -128,6 +223,8 @@ BitAssociation::BitAssociation(const Separator& separator, const Separation& sep
                  },
                  [&](const auto&) { return of_table(); }}, // CircleIntersection, CapIntersection, Radius
       separation);
+  reach_is_fixed_ = !beta_ && !counts_matter_ && !std::holds_alternative<BestMatch>(separation) &&
+                    reach_(0) == reach_(last);
 }
 
 int32_t BitAssociation::relevant_limit(int32_t min_distance, int64_t num_stored) const {
@@ -142,13 +239,7 @@ int32_t BitAssociation::relevant_limit(int32_t min_distance, int64_t num_stored)
   });
 }
 
-BitAssociation::Weights BitAssociation::weights(const NearRows& near) const {
-  std::vector<int64_t> rows_at(scores_.size(), 0);
-  for (const RowDistances& tile : near.tiles) {
-    for (const int32_t distance : tile.distances) {
-      ++rows_at[static_cast<size_t>(distance)];
-    }
-  }
+BitAssociation::Weights BitAssociation::weights(const std::vector<int64_t>& rows_at) const {
   std::vector<double> row; // scores of the distances that occur, each once or as often as it occurs
   for (size_t d = 0; d < scores_.size(); ++d) {
     row.insert(row.end(), static_cast<size_t>(counts_matter_ ? rows_at[d] : std::min<int64_t>(rows_at[d], 1)),
@@ -170,7 +261,7 @@ BitAssociation::Weights BitAssociation::weights(const NearRows& near) const {
 BitAssociation::Sums BitAssociation::sums_of(const BitPatterns& queries, int64_t query, const NearRows& near,
                                              const BitPatterns& stored, const BitPatterns& values,
                                              EmptyRead empty_read) const {
-  const Weights of_query = weights(near);
+  const Weights of_query = weights(rows_by_distance(near, scores_.size()));
   Sums sums{std::vector<double>(static_cast<size_t>(64 * values.words()), 0.0), of_query.row};
   if (sums.row.reached == 0 && empty_read == EmptyRead::mean_of_values) {
     const std::vector<NearRows> everything =
@@ -188,6 +279,9 @@ std::vector<BitAssociation::Sums> BitAssociation::associate(const BitPatterns& q
                                                             int64_t count, const BitPatterns& stored,
                                                             const BitPatterns& values,
                                                             EmptyRead empty_read) const {
+  if (reach_is_fixed_ && is_faster_tile_by_tile(queries, count, stored)) {
+    return associate_tile_by_tile(queries, first, count, stored, values, empty_read);
+  }
   const std::vector<NearRows> near = scan_near(queries, first, count, stored, [&](int32_t min_distance) {
     return relevant_limit(min_distance, stored.count());
   });
@@ -203,6 +297,50 @@ std::vector<BitAssociation::Sums> BitAssociation::associate(const BitPatterns& q
   });
   if (beta_ && !stored.empty()) {
     count_activated(queries, first, near, stored, sums);
+  }
+  return sums;
+}
+
+int64_t BitAssociation::queries_together(const BitPatterns& queries, const BitPatterns& stored) const {
+  return queries_per_scan(expected_selection(
+      queries, stored, [&](int32_t min_distance) { return relevant_limit(min_distance, stored.count()); }));
+}
+
+bool BitAssociation::is_faster_tile_by_tile(const BitPatterns& queries, int64_t count,
+                                            const BitPatterns& stored) const {
+  // Below, the counts of a query take longer than its lists.
+  constexpr int64_t kStoredMin = 100'000;
+  constexpr int64_t kSlicingPays = 12; // queries of radius_scan
+  if (stored.count() < kStoredMin || count < kSlicingPays) {
+    return stored.count() >= kStoredMin;
+  }
+  constexpr int64_t kFewOf = 16; // of a sample with fewer rows, lists are short
+  return expected_selection(queries, stored, reach_) * kFewOf > stored.count();
+}
+
+std::vector<BitAssociation::Sums> BitAssociation::associate_tile_by_tile(const BitPatterns& queries,
+                                                                         int64_t first, int64_t count,
+                                                                         const BitPatterns& stored,
+                                                                         const BitPatterns& values,
+                                                                         EmptyRead empty_read) const {
+  constexpr int64_t kQueriesTogether = 4; // their counts nearly fit in the L2 cache
+  std::vector<Sums> sums(static_cast<size_t>(count));
+  for (int64_t begin = 0; begin < count; begin += kQueriesTogether) {
+    const int64_t together = std::min(kQueriesTogether, count - begin);
+    const std::vector<kernels::BitCounts> counts =
+        count_near(queries, first + begin, together, stored, values, reach_(0));
+    parallel_for(together, 1, [&](int64_t q, int64_t) {
+      const kernels::BitCounts& of_query = counts[static_cast<size_t>(q)];
+      const Weights weights_of_query = weights(rows_by_distance(of_query));
+      Sums& result = sums[static_cast<size_t>(begin + q)];
+      result = {std::vector<double>(static_cast<size_t>(64 * values.words()), 0.0), weights_of_query.row};
+      if (result.row.reached == 0 && empty_read == EmptyRead::mean_of_values) {
+        result = sums_of(queries, first + begin + q, NearRows{}, stored, values, empty_read);
+        return;
+      }
+      kernels::add_weighted_counts(of_query, weights_of_query.by_distance.data(), result.values.data());
+      result.values.resize(static_cast<size_t>(values.bits()));
+    });
   }
   return sums;
 }

@@ -38,6 +38,8 @@ public:
         values;         ///< weighted sums of values as -1 and +1, [values.bits()]; of Softmax the signs
     Separator::Row row; ///< sum over the projected rows; number of rows whose weight is not 0
   };
+  /// Number of queries that are best associated together.
+  int64_t queries_together(const BitPatterns& queries, const BitPatterns& stored) const;
   /// Sums of `count` queries from `first` on.
   ///
   /// Shapes  queries [Q, n], stored [S, n], values [S, V]
@@ -46,6 +48,12 @@ public:
                               EmptyRead empty_read) const;
 
 private:
+  /// For a limit that does not depend on the smallest distance: rows are counted while they are in the cache,
+  /// without lists.
+  std::vector<Sums> associate_tile_by_tile(const BitPatterns& queries, int64_t first, int64_t count,
+                                           const BitPatterns& stored, const BitPatterns& values,
+                                           EmptyRead empty_read) const;
+  bool is_faster_tile_by_tile(const BitPatterns& queries, int64_t count, const BitPatterns& stored) const;
   Sums sums_of(const BitPatterns& queries, int64_t query, const NearRows& near, const BitPatterns& stored,
                const BitPatterns& values, EmptyRead empty_read) const;
   /// Largest distance of rows that are projected at first; see above.
@@ -60,12 +68,14 @@ private:
     std::vector<double> by_distance; ///< [bits + 1], 0 where there is no row
     Separator::Row row;
   };
-  Weights weights(const NearRows& near) const;
+  /// rows_at: number of selected rows at each distance, [bits + 1].
+  Weights weights(const std::vector<int64_t>& rows_at) const;
 
   const Separator& separator_;
   std::vector<double> scores_; ///< [bits + 1], falling
   /// Largest distance that can have a weight, by the smallest distance.
   DistanceLimit reach_;
+  bool reach_is_fixed_ = false; ///< reach_ is constant
   /// Of Softmax, else absent: rows of negligible weight can be left out.
   std::optional<double> beta_;
   bool counts_matter_ = false; ///< weights depend on how many rows there are at each distance

@@ -268,9 +268,37 @@ int64_t NearRows::count() const {
   return rows;
 }
 
-int64_t queries_per_scan(int64_t num_stored) {
-  constexpr int64_t kSelectedMax = 1 << 23; // if all rows are selected: 64 MB
-  return std::clamp<int64_t>(kSelectedMax / std::max<int64_t>(num_stored, 1), 1, 64);
+int64_t queries_per_scan(int64_t selected) {
+  constexpr int64_t kSelectedMax = 1 << 23; // of all queries: 64 MB
+  return std::clamp<int64_t>(kSelectedMax / std::max<int64_t>(selected, 1), 1, 64);
+}
+
+int64_t expected_selection(const BitPatterns& queries, const BitPatterns& stored,
+                           const DistanceLimit& limit) {
+  constexpr int64_t kSample = 1024;
+  const int64_t sampled = std::min(kSample, stored.count());
+  if (queries.empty() || sampled == 0) {
+    return 0;
+  }
+  int32_t none = -1, min_distance = static_cast<int32_t>(stored.bits());
+  int64_t selected = 0;
+  kernels::RadiusScanArgs args{.queries = queries.data(),
+                               .stored = stored.data(),
+                               .limits = &none,
+                               .rows = nullptr,
+                               .distances = nullptr,
+                               .counts = &selected,
+                               .min_distances = &min_distance,
+                               .num_queries = 1,
+                               .num_stored = sampled,
+                               .words = stored.words(),
+                               .capacity = 0,
+                               .first_row = 0};
+  kernels::radius_scan(args);
+  const int32_t reach = limit(min_distance);
+  args.limits = &reach;
+  kernels::radius_scan(args);
+  return selected * (stored.count() / sampled);
 }
 
 std::vector<NearRows> scan_near(const BitPatterns& queries, int64_t first, int64_t count,

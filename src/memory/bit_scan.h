@@ -52,7 +52,11 @@ std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
 /// Errors  UsageError if there are 2^30 stored patterns or more, or patterns of 2^30 bits or more
 void require_scannable(const BitPatterns& stored);
 
-/// Queries that are best scanned together: the stored patterns are then read once for all of them.
-int64_t queries_per_scan(int64_t num_stored);
+/// Queries that are best scanned together, if about `selected` stored patterns are selected for each: the
+/// stored patterns are read once for all of them, but not too many selected ones are kept.
+int64_t queries_per_scan(int64_t selected);
+
+/// Estimate of the number of stored patterns that are selected for a query, from a sample.
+int64_t expected_selection(const BitPatterns& queries, const BitPatterns& stored, const DistanceLimit& limit);
 
 } // namespace mneme

@@ -51,11 +51,12 @@ RowDistances sorted(const NearRows& near, int64_t k) {
 
 /// scan(first query, count) for all queries; at most k results for each.
 template <class Scan>
-BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int64_t k, const Scan& scan) {
+BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int64_t k, int64_t selected,
+                     const Scan& scan) {
   require_same_size("a query", queries.bits(), "a stored pattern", stored.bits());
   require_scannable(stored);
   BitNeighbours neighbours;
-  const int64_t block = queries_per_scan(stored.count());
+  const int64_t block = queries_per_scan(selected);
   for (int64_t first = 0; first < queries.count(); first += block) {
     const std::vector<NearRows> near = scan(first, std::min(block, queries.count() - first));
     std::vector<RowDistances> found(near.size());
@@ -86,16 +87,20 @@ std::span<const int32_t> BitNeighbours::distances_of(int64_t query) const {
 
 BitNeighbours nearest(const BitPatterns& queries, const BitPatterns& stored, int64_t k) {
   require_not_negative("k, the number of neighbours,", k);
-  return search(queries, stored, k,
+  // Until the k nearest are known, each thread keeps k rows of a tile.
+  constexpr int64_t kTilesKept = 64;
+  const int64_t selected = k < stored.count() / kTilesKept ? k * kTilesKept : stored.count();
+  return search(queries, stored, k, selected,
                 [&](int64_t first, int64_t count) { return scan_nearest(queries, first, count, stored, k); });
 }
 
 BitNeighbours within(const BitPatterns& queries, const BitPatterns& stored, int64_t hamming_radius) {
   require_not_negative("the Hamming radius", hamming_radius);
   const auto limit = static_cast<int32_t>(std::min(hamming_radius, stored.bits()));
-  return search(queries, stored, stored.count(), [&](int64_t first, int64_t count) {
-    return scan_near(queries, first, count, stored, [limit](int32_t) { return limit; });
-  });
+  const auto within_limit = [limit](int32_t) { return limit; };
+  return search(
+      queries, stored, stored.count(), expected_selection(queries, stored, within_limit),
+      [&](int64_t first, int64_t count) { return scan_near(queries, first, count, stored, within_limit); });
 }
 
 } // namespace mneme

@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/machine.h"
 #include "mneme/memory/bit_encoding.h"
 #include "mneme/memory/neuron_sdm.h"
 
@@ -141,6 +142,58 @@ std::optional<BitEncoding> encoding(const BitPatterns& stored, const MemoryParam
   return BitEncoding(stored, {.bits = parameters.encoded_bits, .seed = seed});
 }
 
+void advance(Progress* progress, int64_t steps) {
+  if (progress != nullptr) {
+    progress->advance(steps);
+  }
+}
+
+/// Appends the results of more cues.
+void append(Recall<BitPatterns>& recall, const Recall<BitPatterns>& more) {
+  recall.readout.append(more.readout);
+  recall.steps.insert(recall.steps.end(), more.steps.begin(), more.steps.end());
+  recall.converged.insert(recall.converged.end(), more.converged.begin(), more.converged.end());
+  recall.num_activated.insert(recall.num_activated.end(), more.num_activated.begin(),
+                              more.num_activated.end());
+}
+
+/// Neuron-based SDM. Patterns are written and cues are read in groups, so that progress is reported; what a
+/// cue recalls does not depend on the others.
+RecallBits with_hard_locations(const MemoryKind& kind, const BitPatterns& stored,
+                               const MemoryParameters& parameters, uint64_t seed, const UpdateOptions& update,
+                               std::optional<BitEncoding> encode, Progress* progress) {
+  constexpr int64_t kPatternsPerWrite = 4096, kCuesPerRead = 512;
+  const NeuronSdmOptions options{.bits = stored.bits(),
+                                 .hard_locations = static_cast<int64_t>(parameters.hard_locations),
+                                 .hamming_radius = parameters.hamming_radius,
+                                 .seed = seed,
+                                 .encode = std::move(encode)};
+  NeuronSdm::require_memory(options);
+  constexpr double kBytesShown = 1e9;
+  if (const double bytes = NeuronSdm::memory_bytes(options); progress != nullptr && bytes >= kBytesShown) {
+    const auto available = machine_memory().available;
+    progress->message(fmt::format(
+        "{}: {} hard locations of {} bits take {:.2f} GB of memory{}", kind.name, options.hard_locations,
+        options.bits, bytes / 1e9,
+        available ? fmt::format(" ({:.1f} GB are available)", static_cast<double>(*available) / 1e9) : ""));
+  }
+  const auto memory = std::make_shared<NeuronSdm>(options);
+  for (int64_t first = 0; first < stored.count(); first += kPatternsPerWrite) {
+    const int64_t end = std::min(first + kPatternsPerWrite, stored.count());
+    memory->write(slice(stored, first, end));
+    advance(progress, end - first);
+  }
+  return [memory, update, progress](const BitPatterns& cues) {
+    Recall<BitPatterns> recall{BitPatterns(0, cues.bits()), {}, {}, {}};
+    for (int64_t first = 0; first < cues.count(); first += kCuesPerRead) {
+      const int64_t end = std::min(first + kCuesPerRead, cues.count());
+      append(recall, memory->recall(slice(cues, first, end), update));
+      advance(progress, end - first);
+    }
+    return recall;
+  };
+}
+
 /// Sweeps recall many times and measure much more coarsely than float32 rounds. The sums of a classical
 /// Hopfield network are integers and must be exact.
 Precision precision_of_sweeps(const MemoryKind& kind) {
@@ -215,42 +268,39 @@ template AssociateOptions<RealPatterns> association(const MemoryKind&, int64_t, 
                                                     uint64_t);
 
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
-                 uint64_t seed, const UpdateOptions& update, Precision precision) {
+                 uint64_t seed, const UpdateOptions& update, Precision precision, Progress* progress) {
   std::optional<BitEncoding> encode = encoding(stored, parameters, seed);
-  const auto recall_function = [&](auto memory) {
-    return [memory = std::move(memory), update](const BitPatterns& cues) {
-      return memory->recall(cues, update);
-    };
-  };
   if (kind.uses.hard_locations) {
-    auto memory = std::make_shared<NeuronSdm>(
-        NeuronSdmOptions{.bits = stored.bits(),
-                         .hard_locations = static_cast<int64_t>(parameters.hard_locations),
-                         .hamming_radius = parameters.hamming_radius,
-                         .seed = seed,
-                         .encode = std::move(encode)});
-    memory->write(stored);
-    return recall_function(memory);
+    return with_hard_locations(kind, stored, parameters, seed, update, std::move(encode), progress);
   }
   AssociateOptions<BitPatterns> options =
       association<BitPatterns>(kind, encode ? encode->bits() : stored.bits(), parameters, seed);
   options.encode_bits = std::move(encode);
   options.precision = precision;
-  return recall_function(std::make_shared<const AssociativeMemory<BitPatterns>>(stored, std::move(options)));
+  auto memory = std::make_shared<const AssociativeMemory<BitPatterns>>(stored, std::move(options));
+  return [memory, update, progress](const BitPatterns& cues) {
+    Recall<BitPatterns> recall = memory->recall(cues, update);
+    advance(progress, cues.count());
+    return recall;
+  };
 }
 
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
-                 uint64_t seed) {
+                 uint64_t seed, Progress* progress) {
   return build(kind, stored, parameters, seed, {.update_steps_max = parameters.update_steps_max},
-               precision_of_sweeps(kind));
+               precision_of_sweeps(kind), progress);
 }
 
-RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters) {
+RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters,
+                  Progress* progress) {
   AssociateOptions<RealPatterns> options = association<RealPatterns>(kind, stored.size(), parameters, 1);
   options.precision = precision_of_sweeps(kind);
   options.update.update_steps_max = parameters.update_steps_max;
-  return [memory = AssociativeMemory<RealPatterns>(stored, std::move(options))](const RealPatterns& cues) {
-    return memory.recall(cues);
+  return [memory = AssociativeMemory<RealPatterns>(stored, std::move(options)),
+          progress](const RealPatterns& cues) {
+    Recall<RealPatterns> recall = memory.recall(cues);
+    advance(progress, cues.count());
+    return recall;
   };
 }
 

@@ -20,6 +20,7 @@
 #include "mneme/core/random.h"
 #include "mneme/data/corruption.h"
 #include "mneme/memory/hopfield_network.h"
+#include "mneme/memory/neuron_sdm.h"
 #include "mneme/memory/similarity.h"
 
 namespace mneme::trials {
@@ -323,7 +324,7 @@ template <class View> double misleading_fraction(const View& view, const typenam
 template <class View, class BuildFor>
 void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
                 std::vector<double>& misleading, MemoryReport& report, std::vector<SweepRow>& rows,
-                std::vector<SweepExamples>& examples, Progress& progress, BuildFor build_for) {
+                std::vector<SweepExamples>& examples, BuildFor build_for) {
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
   examples.resize(levels);
@@ -344,7 +345,6 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
           1 - static_cast<double>(report.without_direction) / static_cast<double>(results.size());
       report.beyond_capacity = report.self_recall + report.ambiguous < comparable / 2;
       report.out_of_reach = 2 * std::ranges::count(self.num_activated, 0) > self.readout.count();
-      progress.advance();
     }
     for (size_t level = 0; level < levels; ++level) {
       const typename View::Patterns cues =
@@ -377,7 +377,6 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       if (trial == 0) {
         examples[level] = {view.shown(cues), view.shown(recall.readout), targets, cosines, exact};
       }
-      progress.advance();
     }
   }
   for (size_t level = 0; level < levels; ++level) {
@@ -452,6 +451,13 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
     throw UsageError("there are 0 cues, at least 1 is needed.");
   }
   require_valid(options.parameters, size);
+  // Before any memory is measured: the run would fail in the middle.
+  if (std::ranges::any_of(options.memories,
+                          [](const MemoryKind& kind) { return kind.uses.hard_locations; })) {
+    NeuronSdm::require_memory({.bits = size,
+                               .hard_locations = options.parameters.hard_locations,
+                               .hamming_radius = options.parameters.hamming_radius.value_or(0)});
+  }
 }
 
 std::string exceeded_bound(const MemoryKind& kind, const data::PatternSet& patterns) {
@@ -489,21 +495,25 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     width = std::max(width, kind.name.size() + 1);
   }
   for (const MemoryKind& kind : checked.memories) {
-    progress.start(fmt::format("{:<{}}", kind.name, width), checked.seeds * levels + 1);
+    // Stored patterns are recalled from themselves first; cues of all levels and seeds follow.
+    const int64_t num_stored = patterns.patterns.count();
+    const int64_t num_cues = checked.cues ? checked.cues->patterns.count() : num_stored;
+    progress.start(fmt::format("{:<{}}", kind.name, width),
+                   num_stored +
+                       checked.seeds * (levels * num_cues + (kind.uses.hard_locations ? num_stored : 0)));
     MemoryReport report{.kind = kind, .parameters = chooser.parameters_for(kind)};
     std::vector<SweepRow> rows;
     std::vector<SweepExamples> examples;
     if (kind.on_bits) {
       of_bits = of_bits ? of_bits : std::optional<Distinctness>(bits.first_of_equal());
-      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, progress,
-                 [&](int64_t trial) {
-                   return build(kind, bits.stored, report.parameters,
-                                random_for(checked, Purpose::hard_locations, trial).at(0));
-                 });
+      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, [&](int64_t trial) {
+        return build(kind, bits.stored, report.parameters,
+                     random_for(checked, Purpose::hard_locations, trial).at(0), &progress);
+      });
     } else {
-      RecallReals recall = build(kind, reals.stored, report.parameters); // the same in every trial
+      RecallReals recall = build(kind, reals.stored, report.parameters, &progress); // the same in every trial
       of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
-      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples, progress,
+      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples,
                  [&](int64_t) { return recall; });
     }
     progress.finish();

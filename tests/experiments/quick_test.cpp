@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(Sdm, QuickExperiment,
                                            "sdm/sdm-experiments/randunif1000", "sdm/neuron-limited",
                                            "sdm/neuron-distance", "sdm/critical-distances",
                                            "sdm/keyquery-norm-betas", "sdm/circle-differences",
-                                           "sdm/optimal-radius"),
+                                           "sdm/optimal-radius", "sdm/full-size"),
                          name_of);
 
 INSTANTIATE_TEST_SUITE_P(Hopfield, QuickExperiment,

@@ -186,5 +186,42 @@ TEST(BitAssociation, IsIndependentOfTheNumberOfThreads) {
   set_threads(before);
 }
 
+TEST(BitAssociation, CountsManyStoredPatternsTileByTile) {
+  constexpr int64_t kBits = 40, kValueBits = 70;
+  const BitPatterns stored = data::random_bits(120'001, kBits, Random(1)),
+                    values = data::random_bits(120'001, kValueBits, Random(2));
+  for (const int64_t queries : {2, 13}) {
+    const BitPatterns cues = data::flip_bits(slice(stored, 500, 500 + queries), 4, Random(3));
+    for (const Separation& separation :
+         {Separation(CircleIntersection{kBits, 16}), Separation(Radius{15}), Separation(Radius{20})}) {
+      const RealPatterns weights = separate(similarity(cues, stored, Hamming{}), separation);
+      const AssociativeMemory<BitPatterns> memory(
+          stored,
+          {.similarity = Hamming{}, .separation = separation, .projection = Majority{}, .values = values});
+      const int before = threads();
+      set_threads(1);
+      const Recall<BitPatterns> recall = memory.recall(cues);
+      set_threads(3);
+      EXPECT_EQ(memory.recall(cues).readout, recall.readout);
+      set_threads(before);
+      for (int64_t q = 0; q < queries; ++q) {
+        EXPECT_EQ(recall.num_activated[static_cast<size_t>(q)], count_nonzero(weights[q]));
+        for (int64_t b = 0; b < kValueBits; b += 11) { // of both words
+          double sum = 0, magnitude = 0;
+          for (int64_t s = 0; s < stored.count(); ++s) {
+            const double weight = weights[q][static_cast<size_t>(s)];
+            sum += values.get(s, b) ? weight : -weight;
+            magnitude += weight;
+          }
+          if (std::abs(sum) > 1e-9 * magnitude) { // else its sign is rounding
+            ASSERT_EQ(recall.readout.get(q, b), sum > 0)
+                << queries << " queries, query " << q << ", bit " << b;
+          }
+        }
+      }
+    }
+  }
+}
+
 } // namespace
 } // namespace mneme

@@ -448,6 +448,35 @@ TEST(SweepRecall, CuesDoNotDependOnTheOtherNoiseLevels) {
   }
 }
 
+/// Adds up what is announced and what is done.
+class Counted : public Progress {
+public:
+  void start(const std::string&, int64_t total) override { announced += total; }
+  void advance(int64_t steps) override { done += steps; }
+
+  int64_t announced = 0, done = 0;
+};
+
+TEST(SweepRecall, AdvancesProgressByPatternsAndCues) {
+  Counted progress;
+  sweep_recall(random_set(20, 128), small({"pattern-sdm", "sdm", "attention"}, {0.1, 0.2}), progress,
+               [](const MemoryReport&, const std::vector<SweepRow>&, const std::vector<SweepExamples>&) {});
+  EXPECT_GT(progress.announced, 0);
+  EXPECT_EQ(progress.done, progress.announced);
+}
+
+TEST(SweepRecall, RefusesHardLocationsBeyondTheMemoryBeforeAnyRun) {
+  SweepOptions options = small({"attention", "sdm"}, {0.1});
+  options.parameters.hard_locations = 1'000'000'000'000;
+  int64_t runs = 0;
+  Counted progress;
+  EXPECT_THROW(sweep_recall(random_set(20, 128), options, progress,
+                            [&](const MemoryReport&, const std::vector<SweepRow>&,
+                                const std::vector<SweepExamples>&) { ++runs; }),
+               UsageError);
+  EXPECT_EQ(runs, 0);
+}
+
 /// Requests an interrupt in the middle of stage `last`.
 class Impatient : public Progress {
 public:

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mneme/core/patterns.h"
+#include "mneme/core/progress.h"
 #include "mneme/memory/associate.h"
 #include "mneme/memory/attention.h"
 #include "mneme/trials/memory_steps.h"
@@ -75,14 +76,17 @@ using RecallBits = std::function<Recall<BitPatterns>(const BitPatterns& cues)>;
 using RecallReals = std::function<Recall<RealPatterns>(const RealPatterns& cues)>;
 
 /// Stores patterns in a memory of this kind and returns its recall function. `seed` is used for hard
-/// locations, their random rounding and the encoding.
+/// locations, their random rounding and the encoding. `progress`, which must outlive the function, is advanced
+/// by the number of patterns written to hard locations and of cues recalled.
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
-                 uint64_t seed);
+                 uint64_t seed, Progress* progress = nullptr);
 /// Stores real patterns of length 1.
-RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters);
+RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters,
+                  Progress* progress = nullptr);
 
 /// Stores bits, with a stopping rule and a precision other than those of sweeps.
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
-                 uint64_t seed, const UpdateOptions& update, Precision precision);
+                 uint64_t seed, const UpdateOptions& update, Precision precision,
+                 Progress* progress = nullptr);
 
 } // namespace mneme::trials

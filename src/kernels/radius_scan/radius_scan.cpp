@@ -13,6 +13,7 @@
 #include <hwy/aligned_allocator.h>
 #include <hwy/highway.h>
 
+#include "kernels/full_adder-inl.h"
 #include "kernels/row_distances-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -117,20 +118,6 @@ void FewQueries(const RadiusScanArgs& args) {
       });
 }
 
-/// a + b + c of three bits per bit position: a becomes their sum, the carry is returned.
-HWY_INLINE V FullAdder(V& a, V b, V c) {
-#if HWY_TARGET <= HWY_AVX3 // one ternary instruction each; Highway has no majority
-  const V carry{_mm512_ternarylogic_epi64(a.raw, b.raw, c.raw, 0xE8)};
-  a = V{_mm512_ternarylogic_epi64(a.raw, b.raw, c.raw, 0x96)};
-  return carry;
-#else
-  const V differs = hn::Xor(a, b);
-  const V carry = hn::Or(hn::And(a, b), hn::And(differs, c));
-  a = hn::Xor(differs, c);
-  return carry;
-#endif
-}
-
 /// The bits of `yes` where `mask` has a bit, else those of `no`.
 HWY_INLINE V Select(V mask, V yes, V no) {
 #if HWY_TARGET <= HWY_AVX3
@@ -138,12 +125,6 @@ HWY_INLINE V Select(V mask, V yes, V no) {
 #else
   return hn::Or(hn::And(mask, yes), hn::AndNot(mask, no));
 #endif
-}
-
-HWY_INLINE V HalfAdder(V& a, V b) {
-  const V carry = hn::And(a, b);
-  a = hn::Xor(a, b);
-  return carry;
 }
 
 constexpr int64_t kColumnsPerGroup = 3;

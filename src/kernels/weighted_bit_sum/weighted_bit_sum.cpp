@@ -11,7 +11,10 @@
 #define HWY_TARGET_INCLUDE "kernels/weighted_bit_sum/weighted_bit_sum.cpp"
 #include <hwy/foreach_target.h>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
+
+#include "kernels/full_adder-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -21,6 +24,15 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET == HWY_SCALAR // One lane is no vector of words, and the reference is what it would do.
 void WeightedBitSum(const WeightedBitSumArgs& args) {
   reference::weighted_bit_sum(args);
+}
+void CountBitsByDistance(const CountBitsArgs& args) {
+  reference::count_bits(args);
+}
+void MergeCounts(BitCounts& counts, const BitCounts& others) {
+  reference::merge_counts(counts, others);
+}
+void AddWeightedCounts(const BitCounts& counts, const double* weights, double* sums) {
+  reference::add_weighted_counts(counts, weights, sums);
 }
 #else
 
@@ -34,14 +46,6 @@ struct Group {
   const int32_t* rows;
   int64_t count, words;
 };
-
-/// Full adder of three bits per bit position: a becomes their sum, the carry is returned.
-template <class V> HWY_INLINE V AddBits(V& a, V b, V c) {
-  const V differs = hn::Xor(a, b);
-  const V carry = hn::Or(hn::And(a, b), hn::And(differs, c)); // one ternary instruction on AVX-512
-  a = hn::Xor(differs, c);
-  return carry;
-}
 
 /// planes[p] = bit p of the number of rows with each bit, for one vector of words from `first_word` on.
 template <class D>
@@ -79,13 +83,13 @@ HWY_INLINE void CountBits(D d, const Group& group, int64_t first_word, int plane
             inputs[0] = row_or_zero(at), inputs[1] = row_or_zero(at + 1);
             inputs[2] = row_or_zero(at + 2), inputs[3] = hn::Zero(d);
           }
-          const V twos_a = AddBits(ones, inputs[0], inputs[1]);
-          const V twos_b = AddBits(ones, inputs[2], inputs[3]);
-          fours_of[quarter] = AddBits(twos, twos_a, twos_b);
+          const V twos_a = FullAdder(ones, inputs[0], inputs[1]);
+          const V twos_b = FullAdder(ones, inputs[2], inputs[3]);
+          fours_of[quarter] = FullAdder(twos, twos_a, twos_b);
         }
-        eights_of[half] = AddBits(fours, fours_of[0], fours_of[1]);
+        eights_of[half] = FullAdder(fours, fours_of[0], fours_of[1]);
       }
-      add_carry(AddBits(eights, eights_of[0], eights_of[1]), 4);
+      add_carry(FullAdder(eights, eights_of[0], eights_of[1]), 4);
     }
     planes[0] = ones, planes[1] = twos, planes[2] = fours, planes[3] = eights;
   }
@@ -152,37 +156,161 @@ HWY_INLINE void AddWords(D d, const Group& group, int64_t first_word, double wei
   }
 }
 
+/// Row numbers, sorted by distance (counting sort).
+class RowsByDistance {
+public:
+  RowsByDistance(const int32_t* rows, const int32_t* distances, int64_t num_rows, int64_t num_distances)
+      : first_(static_cast<size_t>(num_distances) + 1), sorted_(static_cast<size_t>(num_rows)) {
+    for (int64_t i = 0; i < num_rows; ++i) {
+      ++first_[static_cast<size_t>(distances[i]) + 1];
+    }
+    for (size_t distance = 1; distance < first_.size(); ++distance) {
+      first_[distance] += first_[distance - 1];
+    }
+    std::vector<int32_t> next(first_.begin(), first_.end() - 1);
+    for (int64_t i = 0; i < num_rows; ++i) {
+      sorted_[static_cast<size_t>(next[static_cast<size_t>(distances[i])]++)] = rows[i];
+    }
+  }
+
+  const int32_t* rows(int64_t distance) const {
+    return sorted_.data() + first_[static_cast<size_t>(distance)];
+  }
+  int64_t count(int64_t distance) const {
+    return first_[static_cast<size_t>(distance) + 1] - first_[static_cast<size_t>(distance)];
+  }
+
+private:
+  std::vector<int32_t> first_, sorted_;
+};
+
 void WeightedBitSum(const WeightedBitSumArgs& args) {
   const hn::ScalableTag<uint64_t> d;
   const hn::CappedTag<uint64_t, 1> d1; // words behind the last whole vector
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  // Counting sort of the rows by distance.
-  std::vector<int32_t> first(static_cast<size_t>(args.num_distances) + 1),
-      sorted(static_cast<size_t>(args.num_rows));
-  for (int64_t i = 0; i < args.num_rows; ++i) {
-    ++first[static_cast<size_t>(args.distances[i]) + 1];
-  }
-  for (size_t distance = 1; distance < first.size(); ++distance) {
-    first[distance] += first[distance - 1];
-  }
-  std::vector<int32_t> next(first.begin(), first.end() - 1);
-  for (int64_t i = 0; i < args.num_rows; ++i) {
-    sorted[static_cast<size_t>(next[static_cast<size_t>(args.distances[i])]++)] = args.rows[i];
-  }
+  const RowsByDistance sorted(args.rows, args.distances, args.num_rows, args.num_distances);
   for (int64_t distance = 0; distance < args.num_distances; ++distance) {
-    const int32_t begin = first[static_cast<size_t>(distance)],
-                  end = first[static_cast<size_t>(distance) + 1];
     const double weight = args.weights[distance];
-    if (begin == end || weight == 0) {
+    const Group group{args.values, sorted.rows(distance), sorted.count(distance), args.words};
+    if (group.count == 0 || weight == 0) {
       continue;
     }
-    const Group group{args.values, sorted.data() + begin, end - begin, args.words};
     int64_t w = 0;
     for (; w + lanes <= args.words; w += lanes) {
       AddWords(d, group, w, weight, args.sums);
     }
     for (; w < args.words; ++w) {
       AddWords(d1, group, w, weight, args.sums);
+    }
+  }
+}
+
+/// Adds the counts of a group to planes in memory, for one vector of words from `first_word` on.
+template <class D>
+HWY_INLINE void AddGroup(D d, const Group& group, int64_t first_word, int num_planes, uint64_t* to) {
+  const int planes_used = std::bit_width(static_cast<uint64_t>(group.count));
+  hn::Vec<D> planes[kPlanes];
+  CountBits(d, group, first_word, planes_used, planes);
+  auto carry = hn::Zero(d);
+  uint64_t* plane_of = to + first_word;
+  for (int p = 0; p < planes_used; ++p, plane_of += group.words) {
+    auto plane = hn::LoadU(d, plane_of);
+    carry = FullAdder(plane, planes[p], carry);
+    hn::StoreU(plane, d, plane_of);
+  }
+  for (int p = planes_used; p < num_planes && !hn::AllTrue(d, hn::Eq(carry, hn::Zero(d))); ++p) {
+    auto plane = hn::LoadU(d, plane_of);
+    carry = HalfAdder(plane, carry);
+    hn::StoreU(plane, d, plane_of);
+    plane_of += group.words;
+  }
+}
+
+void CountBitsByDistance(const CountBitsArgs& args) {
+  const hn::ScalableTag<uint64_t> d;
+  const hn::CappedTag<uint64_t, 1> d1; // words behind the last whole vector
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  BitCounts& counts = *args.counts;
+  constexpr int64_t kCacheLine = 64;
+  const auto* prefetch = static_cast<const uint8_t*>(args.prefetch);
+  const int64_t prefetch_end = args.prefetch == nullptr ? 0 : args.prefetch_bytes;
+  int64_t prefetched = 0;
+  const RowsByDistance sorted(args.rows, args.distances, args.num_rows, std::ssize(counts.slots));
+  for (int64_t distance = 0; distance < std::ssize(counts.slots); ++distance) {
+    const Group group{args.values - args.first_row * counts.words, sorted.rows(distance),
+                      sorted.count(distance), counts.words};
+    if (group.count == 0) {
+      continue;
+    }
+    // The share of this group, so that the memory is requested at the pace of the whole tile.
+    const int64_t share = prefetched + (prefetch_end * group.count + args.num_rows - 1) / args.num_rows;
+    for (; prefetched < HWY_MIN(share, prefetch_end); prefetched += kCacheLine) {
+      hwy::Prefetch(prefetch + prefetched);
+    }
+    const int32_t slot = reference::slot_of(counts, distance);
+    counts.num_rows[static_cast<size_t>(slot)] += group.count;
+    uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
+    int64_t w = 0;
+    for (; w + lanes <= counts.words; w += lanes) {
+      AddGroup(d, group, w, counts.num_planes, planes);
+    }
+    for (; w < counts.words; ++w) {
+      AddGroup(d1, group, w, counts.num_planes, planes);
+    }
+  }
+}
+
+template <class D>
+HWY_INLINE void MergePlanes(D d, const uint64_t* from, uint64_t* to, int64_t first_word, int64_t words,
+                            int num_planes) {
+  auto carry = hn::Zero(d);
+  for (int p = 0; p < num_planes; ++p) {
+    auto plane = hn::LoadU(d, to + p * words + first_word);
+    carry = FullAdder(plane, hn::LoadU(d, from + p * words + first_word), carry);
+    hn::StoreU(plane, d, to + p * words + first_word);
+  }
+}
+
+void MergeCounts(BitCounts& counts, const BitCounts& others) {
+  const hn::ScalableTag<uint64_t> d;
+  const hn::CappedTag<uint64_t, 1> d1;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (size_t distance = 0; distance < others.slots.size(); ++distance) {
+    const int32_t other = others.slots[distance];
+    if (other < 0) {
+      continue;
+    }
+    const int32_t slot = reference::slot_of(counts, static_cast<int64_t>(distance));
+    int64_t& num_rows = counts.num_rows[static_cast<size_t>(slot)];
+    num_rows += others.num_rows[static_cast<size_t>(other)];
+    const int num_planes = std::bit_width(static_cast<uint64_t>(num_rows));
+    const uint64_t* from = others.planes.data() + int64_t{other} * others.num_planes * counts.words;
+    uint64_t* to = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
+    int64_t w = 0;
+    for (; w + lanes <= counts.words; w += lanes) {
+      MergePlanes(d, from, to, w, counts.words, num_planes);
+    }
+    for (; w < counts.words; ++w) {
+      MergePlanes(d1, from, to, w, counts.words, num_planes);
+    }
+  }
+}
+
+void AddWeightedCounts(const BitCounts& counts, const double* weights, double* sums) {
+  for (size_t distance = 0; distance < counts.slots.size(); ++distance) {
+    const int32_t slot = counts.slots[distance];
+    if (slot < 0 || weights[distance] == 0) {
+      continue;
+    }
+    const int64_t num_rows = counts.num_rows[static_cast<size_t>(slot)];
+    const int planes_used = std::bit_width(static_cast<uint64_t>(num_rows));
+    const uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
+    for (int64_t w = 0; w < counts.words; ++w) {
+      if (num_rows < (1 << 14)) {
+        AddWord<int16_t>(planes + w, counts.words, planes_used, num_rows, weights[distance], sums + 64 * w);
+      } else {
+        AddWord<int32_t>(planes + w, counts.words, planes_used, num_rows, weights[distance], sums + 64 * w);
+      }
     }
   }
 }
@@ -196,6 +324,21 @@ HWY_AFTER_NAMESPACE();
 namespace mneme::kernels {
 
 HWY_EXPORT(WeightedBitSum);
+HWY_EXPORT(CountBitsByDistance);
+HWY_EXPORT(MergeCounts);
+HWY_EXPORT(AddWeightedCounts);
+
+void count_bits(const CountBitsArgs& args) {
+  use_reference_kernels() ? reference::count_bits(args) : HWY_DYNAMIC_DISPATCH(CountBitsByDistance)(args);
+}
+void merge_counts(BitCounts& counts, const BitCounts& others) {
+  use_reference_kernels() ? reference::merge_counts(counts, others)
+                          : HWY_DYNAMIC_DISPATCH(MergeCounts)(counts, others);
+}
+void add_weighted_counts(const BitCounts& counts, const double* weights, double* sums) {
+  use_reference_kernels() ? reference::add_weighted_counts(counts, weights, sums)
+                          : HWY_DYNAMIC_DISPATCH(AddWeightedCounts)(counts, weights, sums);
+}
 
 void weighted_bit_sum(const WeightedBitSumArgs& args) {
   if (use_reference_kernels()) {

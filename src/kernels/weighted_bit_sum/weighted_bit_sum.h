@@ -14,7 +14,9 @@
 /// instead of one masked addition per row and number.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace mneme::kernels {
 
@@ -34,8 +36,46 @@ struct WeightedBitSumArgs {
 /// distance, so the order of the rows does not matter.
 void weighted_bit_sum(const WeightedBitSumArgs& args);
 
+/// The counts of the formula for rows that arrive tile by tile, while a tile is in the cache: `count_bits` for
+/// each tile, then `add_weighted_counts`.
+struct BitCounts {
+  /// For at most max_rows rows, < 2^30.
+  BitCounts(int64_t words_, int64_t num_distances, int64_t max_rows);
+
+  int64_t words;
+  int num_planes;                ///< so that max_rows can be counted
+  std::vector<int32_t> slots;    ///< [num_distances]: index of each distance below; -1: no row yet
+  std::vector<int64_t> num_rows; ///< [slots]: number of rows at a distance
+  std::vector<uint64_t> planes;  ///< [slots, num_planes, words]
+};
+
+/// rows [num_rows]: row i is values[rows[i] - first_row]; distances as in WeightedBitSumArgs. A few thousand
+/// rows at once are fastest: they are sorted by distance, and read in that order.
+struct CountBitsArgs {
+  BitCounts* counts;
+  const uint64_t* values;
+  const int32_t* rows;
+  const int32_t* distances;
+  int64_t num_rows;
+  int32_t first_row;
+  /// Memory that is needed next, or null: `prefetch_bytes` of it are requested meanwhile.
+  const void* prefetch;
+  int64_t prefetch_bytes;
+};
+
+void count_bits(const CountBitsArgs& args);
+/// Adds the counts of other rows.
+void merge_counts(BitCounts& counts, const BitCounts& others);
+/// sums [64 words] += the terms of the formula, in ascending order of distance, for weights [num_distances].
+void add_weighted_counts(const BitCounts& counts, const double* weights, double* sums);
+
 namespace reference {
 void weighted_bit_sum(const WeightedBitSumArgs& args);
-}
+void count_bits(const CountBitsArgs& args);
+void merge_counts(BitCounts& counts, const BitCounts& others);
+void add_weighted_counts(const BitCounts& counts, const double* weights, double* sums);
+/// Index of a distance, which is created if there is none.
+int32_t slot_of(BitCounts& counts, int64_t distance);
+} // namespace reference
 
 } // namespace mneme::kernels

@@ -103,5 +103,72 @@ TEST(WeightedBitSum, DoesNotDependOnTheOrderOfRows) {
   });
 }
 
+/// The sums of a problem by counts of tiles, which two threads would share.
+std::vector<double> sums_by_counts(const Problem& problem, int64_t rows_per_tile) {
+  const int64_t num_distances = std::ssize(problem.weights), num_rows = std::ssize(problem.rows);
+  BitCounts counts[] = {{problem.words, num_distances, num_rows}, {problem.words, num_distances, num_rows}};
+  for (int64_t first = 0, tile = 0; first < num_rows; first += rows_per_tile, ++tile) {
+    count_bits({.counts = &counts[tile % 2],
+                .values = problem.values.data(),
+                .rows = problem.rows.data() + first,
+                .distances = problem.distances.data() + first,
+                .num_rows = std::min(rows_per_tile, num_rows - first),
+                .first_row = 0,
+                .prefetch = problem.values.data(),
+                .prefetch_bytes = std::ssize(problem.values) * 8});
+  }
+  merge_counts(counts[0], counts[1]);
+  std::vector<double> sums = problem.sums;
+  add_weighted_counts(counts[0], problem.weights.data(), sums.data());
+  EXPECT_EQ(sums.back(), 0.25); // nothing behind the sums is written
+  return sums;
+}
+
+TEST(BitCounts, EqualTheWeightedSumForEveryTile) {
+  test::on_each_cpu_target([] {
+    for (const int64_t words : {0, 1, 2, 7, 8, 9, 17}) {
+      for (const int64_t num_rows : {0, 1, 2, 31, 32, 33, 64, 700}) {
+        for (const int64_t num_distances : {1, 5}) {
+          const Problem problem(num_rows, words, num_distances);
+          const auto plain = problem.run(reference::weighted_bit_sum);
+          const auto tiles = sums_by_counts(problem, 50);
+          for (size_t b = 0; b < plain.size(); ++b) {
+            ASSERT_NEAR(tiles[b], plain[b], 1e-12 * (1 + static_cast<double>(num_rows)))
+                << num_rows << " rows of " << words << " words, bit " << b;
+          }
+          ASSERT_EQ(sums_by_counts(problem, 7), tiles); // counts are exact, however rows are divided
+        }
+      }
+    }
+  });
+}
+
+TEST(BitCounts, AreExactBeyondSixteenBits) {
+  test::on_each_cpu_target([] {
+    constexpr int64_t kRows = 70'000;
+    const std::vector<uint64_t> values = {~uint64_t{0}, 0x5555555555555555};
+    std::vector<int32_t> rows(kRows), distances(kRows, 0);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      rows[i] = i < 30'000 ? 0 : 1;
+    }
+    BitCounts counts(1, 1, kRows);
+    count_bits({.counts = &counts,
+                .values = values.data(),
+                .rows = rows.data(),
+                .distances = distances.data(),
+                .num_rows = kRows,
+                .first_row = 0,
+                .prefetch = nullptr,
+                .prefetch_bytes = 0});
+    EXPECT_EQ(counts.num_rows[0], kRows);
+    const double weight = 3;
+    std::vector<double> sums(64, 0.0);
+    add_weighted_counts(counts, &weight, sums.data());
+    for (size_t b = 0; b < sums.size(); ++b) {
+      EXPECT_EQ(sums[b], b % 2 == 0 ? 3.0 * kRows : 3.0 * (30'000 - 40'000)) << b;
+    }
+  });
+}
+
 } // namespace
 } // namespace mneme::kernels
