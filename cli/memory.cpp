@@ -65,6 +65,7 @@ public:
   }
   bool writes_files() const override { return false; } // export has its own --out
   bool streams_json() const override { return read_->parsed() || write_->parsed(); }
+  bool uses_seed(const CLI::App& leaf) const override { return leaf.get_name() == "create"; }
 
   void declare(CLI::App& app) override {
     declare_create(*app.add_subcommand("create", "create an empty memory in a new folder"));
@@ -609,7 +610,7 @@ private:
     nlohmann::ordered_json document = {{"bits", design.bits}};
     if (design.hard_locations > 0) {
       document["hard_locations"] = design.hard_locations;
-      document["seed"] = design.seed;
+      document["hard_location_seed"] = design.seed;
     } else {
       document["similarity"] = design.steps.similarity;
       document["separation"] = design.steps.separation;

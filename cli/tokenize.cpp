@@ -446,6 +446,7 @@ public:
   std::string name() const override { return "tokenize"; }
   std::string summary() const override { return "train tokenizers; convert texts into token ids and back"; }
   bool writes_files() const override { return false; } // each subcommand has its own --out, or none
+  bool uses_seed(const CLI::App&) const override { return false; }
 
   void declare(CLI::App& app) override {
     train_app_ = app.add_subcommand("train", "learn a vocabulary from text files (byte-level BPE)");

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -26,6 +27,7 @@ using testing::expect_contains;
 using testing::ProgramOptions;
 using testing::ProgramResult;
 using testing::read_text;
+using testing::results_of;
 using testing::run_mneme;
 using testing::TemporaryFolder;
 using testing::write_text;
@@ -97,7 +99,7 @@ public:
     arguments.emplace_back("--json");
     const ProgramResult result = run(arguments);
     EXPECT_EQ(result.exit_code, 0) << result.err;
-    return json::parse(result.out);
+    return results_of(result.out);
   }
   std::filesystem::path operator/(const char* name) const { return folder_ / name; }
   std::filesystem::path path() const { return folder_.path(); }

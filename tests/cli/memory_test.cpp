@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -162,8 +163,8 @@ TEST_F(MemoryVerb, StoresPatternsOfFiles) {
   ASSERT_EQ(lines.size(), 20);
   EXPECT_EQ(lines[7]["recalled"]["seq"], 8);
   EXPECT_EQ(lines[17]["nearest"][0]["distance"].get<int>() > 0, true);
-  EXPECT_EQ(succeed("forget", {"--patterns", file, "--json"}),
-            "{\n  \"forgotten\": 15,\n  \"stored\": 0\n}\n");
+  EXPECT_EQ(testing::results_of(succeed("forget", {"--patterns", file, "--json"})),
+            nlohmann::json({{"forgotten", 15}, {"stored", 0}}));
   expect_refused(run("write", {"--patterns", (folder_ / "labelled.csv").string()}), 3,
                  {"4 numbers", "100 bits", "--bits 4"});
   memory_ = (folder_ / "small").string();
@@ -236,7 +237,7 @@ TEST_F(MemoryVerb, ReportsMissingAndDamagedMemoriesAndASecondWriter) {
   expect_contains(verify.out, {"the checksum of record 1 is wrong", "DAMAGED"});
   const ProgramResult json = run("verify", {"--json"});
   EXPECT_EQ(json.exit_code, 4);
-  EXPECT_EQ(nlohmann::json::parse(json.out).at("intact"), false);
+  EXPECT_EQ(testing::results_of(json.out).at("intact"), false);
 }
 
 TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {

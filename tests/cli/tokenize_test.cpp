@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -18,6 +19,7 @@ using testing::contains;
 using testing::expect_contains;
 using testing::ProgramResult;
 using testing::read_text;
+using testing::results_of;
 using testing::run_mneme;
 using testing::TemporaryFolder;
 using testing::write_text;
@@ -51,9 +53,8 @@ TEST(TokenizeVerb, EncodesAndDecodesBytesByDefault) {
 
 TEST(TokenizeVerb, ReadsSpecialTokensAsTextUnlessRequested) {
   const std::string text = "the<|endoftext|>";
-  const json plain =
-      json::parse(output_of({"tokenize", "encode", text, "--tokenizer", kTokenizer, "--json"}));
-  const json parsed = json::parse(
+  const json plain = results_of(output_of({"tokenize", "encode", text, "--tokenizer", kTokenizer, "--json"}));
+  const json parsed = results_of(
       output_of({"tokenize", "encode", text, "--tokenizer", kTokenizer, "--parse-special", "--json"}));
   EXPECT_NE(plain.at("documents")[0].at("tokens").back(), "<|endoftext|>");
   EXPECT_EQ(parsed.at("documents")[0].at("tokens").back(), "<|endoftext|>");
@@ -79,11 +80,11 @@ TEST(TokenizeVerb, TrainsEncodesAndDecodesFiles) {
             read_text(text));
   output_of({"tokenize", "decode", "--tokens", "a.tokens", "--tokenizer", "my", "--out", "copy"}, here);
   EXPECT_EQ(read_text(folder / "copy"), read_text(text));
-  const json info = json::parse(output_of({"tokenize", "info", "a.tokens", "--json"}, here));
+  const json info = results_of(output_of({"tokenize", "info", "a.tokens", "--json"}, here));
   EXPECT_EQ(info.at("text_bytes"), read_text(text).size());
   EXPECT_EQ(info.at("vocab_size"), 700);
   EXPECT_EQ(info.at("tokenizer_sha256"),
-            json::parse(output_of({"tokenize", "info", "my", "--json"}, here)).at("sha256"));
+            results_of(output_of({"tokenize", "info", "my", "--json"}, here)).at("sha256"));
 
   expect_contains(
       error_of({"tokenize", "decode", "--tokens", "a.tokens", "--tokenizer", kTokenizer}, 3, here),

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/json_frame.h"
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
@@ -262,7 +263,7 @@ TEST_F(TrainLm, LearnsOneBatchByHeart) {
                  "--tokens-per-step", "64", "--lr", "3e-3", "--json"},
                 {.timeout = std::chrono::seconds(120)});
   EXPECT_EQ(passed.exit_code, 0) << passed.err;
-  const nlohmann::json document = nlohmann::json::parse(passed.out, nullptr, false);
+  const nlohmann::json document = testing::results_of(passed.out);
   EXPECT_EQ(document.at("overfit_passed"), true) << passed.out;
   EXPECT_LT(document.at("training_loss"), 0.01);
   const ProgramResult failed = train("two", {"--overfit-one-batch", "--steps", "3"});
@@ -276,7 +277,7 @@ TEST_F(TrainLm, PrintsAPlanWithoutWritingAnything) {
   expect_contains(result.out, {"steps            101 (limit: 12801 tokens)", "estimated time"});
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
   const nlohmann::json document =
-      nlohmann::json::parse(train("run", {"--dry-run", "--steps", "7", "--json"}).out);
+      testing::results_of(train("run", {"--dry-run", "--steps", "7", "--json"}).out);
   EXPECT_EQ(document.at("plan").at("steps"), 7);
   EXPECT_GT(document.at("plan").at("parameters"), 1000);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
