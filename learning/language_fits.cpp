@@ -206,7 +206,7 @@ private:
     const int64_t done = trainer_->steps_done();
     if (!events_recorded_) {
       std::string lines;
-      if (is_due(fit_.plan.eval_every)) {
+      if (done > 0 && is_due(fit_.plan.eval_every)) {
         const training::LanguageScore score = trainer_->validate();
         lines += line_of({.kind = LanguageRecord::Kind::validation,
                           .step = done,

@@ -92,7 +92,7 @@ LanguagePlan plan_of(const LanguageRun& run, double seconds_per_step, int64_t va
   plan.save_every = run.save_every.value_or(ceiling(plan.steps, kEvents));
   plan.warmup_steps = run.warmup_steps.value_or(
       static_cast<int64_t>(std::llround(run.warmup_fraction * static_cast<double>(plan.steps))));
-  const int64_t validations = plan.eval_every > 0 ? plan.steps / plan.eval_every + 1 : 0;
+  const int64_t validations = plan.eval_every > 0 ? ceiling(plan.steps, plan.eval_every) : 0;
   plan.seconds =
       static_cast<double>(plan.steps) * seconds_per_step + static_cast<double>(validations) * validation;
   return plan;
