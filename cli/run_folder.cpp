@@ -115,7 +115,9 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
             continue;
           }
           const std::string name = prefix + key;
-          if (found != before.end() && found->is_object() && value.is_object()) {
+          const auto is_requested = [&](const auto& setting) { return value.contains(setting.key()); };
+          if (found != before.end() && found->is_object() && value.is_object() &&
+              std::ranges::all_of(found->items(), is_requested)) {
             compare(*found, value, name + ".");
             continue;
           }

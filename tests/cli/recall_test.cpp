@@ -548,7 +548,8 @@ TEST(RecallVerb, RunsACustomMemoryOfThreeSteps) {
 TEST(RecallVerb, ReportsDefaultSteps) {
   const Json hamming = recall_json({"--similarity", "hamming", "--noise", "0.1"});
   EXPECT_EQ(hamming.at("parameters").at("memories").at(0).at("steps"), "hamming -> softmax -> majority");
-  EXPECT_EQ(hamming.at("notes"), Json{"By default, --separation is softmax and --projection is majority."});
+  EXPECT_EQ(hamming.at("parameters").at("notes"),
+            Json{"By default, --separation is softmax and --projection is majority."});
   const std::string out = recall({"--separation", "polynomial", "--noise", "0.1"}).out;
   for (const char* part :
        {"cosine + polynomial + normalise", "By default, --similarity is cosine and --projection is",

@@ -55,8 +55,8 @@ TEST(ReproduceVerb, RunsWithGivenParameters) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(testing::parameters_of(result.out).at("hamming-radius"), nlohmann::json({11, 12}));
   const nlohmann::json experiment = testing::results_of(result.out).at("experiments").at(0);
-  // Only the radius 11 was published, for circles and caps.
-  EXPECT_EQ(experiment.at("met"), 2);
+  // Both radii were published, for circles and caps.
+  EXPECT_EQ(experiment.at("met"), 4);
   EXPECT_EQ(experiment.at("missed"), 0);
   EXPECT_EQ(experiment.at("tables").at(0).at("rows").at(1).at("d"), 12);
   EXPECT_TRUE(std::filesystem::exists(folder / "sdm/softmax-circle/softmax-n64-d12.vl.json"));

@@ -50,7 +50,8 @@ TEST(VerifyVerb, WritesItsReportToAFolder) {
                                             (folder / "out").string()};
   const ProgramResult result = run_mneme(command);
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_EQ(read_text(folder / "out" / "verify.json"), result.out);
+  EXPECT_EQ(nlohmann::json::parse(read_text(folder / "out" / "verify.json")),
+            testing::results_of(result.out));
   EXPECT_EQ(nlohmann::json::parse(read_text(folder / "out" / "config.json")).at("verb"), "verify");
   EXPECT_EQ(run_mneme(command).exit_code, 0);
 }
@@ -97,16 +98,13 @@ const std::filesystem::path kLayer =
 
 TEST(VerifyVerb, RunsOnTheCpuByDefault) {
   for (const std::string path : {kGoldenFile, kLayer}) {
-    for (const std::vector<std::string>& format : {std::vector<std::string>{}, {"--json"}}) {
-      std::vector<std::string> command{"verify", path, "--quiet"};
-      command.insert(command.end(), format.begin(), format.end());
-      const ProgramResult plain = run_mneme(command);
-      command.insert(command.end(), {"--device", "cpu"});
-      const ProgramResult cpu = run_mneme(command);
-      EXPECT_EQ(cpu.out, plain.out);
-      EXPECT_EQ(cpu.err, plain.err);
-      EXPECT_EQ(cpu.exit_code, plain.exit_code);
-    }
+    std::vector<std::string> command{"verify", path, "--quiet"};
+    const ProgramResult plain = run_mneme(command);
+    command.insert(command.end(), {"--device", "cpu"});
+    const ProgramResult cpu = run_mneme(command);
+    EXPECT_EQ(cpu.out, plain.out);
+    EXPECT_EQ(cpu.err, plain.err);
+    EXPECT_EQ(cpu.exit_code, plain.exit_code);
   }
   const ProgramResult json = run_mneme({"verify", kGoldenFile.string(), "--json"});
   EXPECT_EQ(testing::results_of(json.out).at("device"), "cpu");
