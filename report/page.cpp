@@ -215,8 +215,9 @@ private:
     for (size_t r = 0; r < shown.rows.size(); ++r) {
       html += std::ranges::find(marked, r) != marked.end() ? "<tr class=\"marked\">" : "<tr>";
       for (size_t c = 0; c < cells.size(); ++c) {
-        const std::string tag = c == 0 ? "th" : "td";
-        html += "<" + tag + (c == 0 ? " scope=\"row\"" : "") + attributes[c] + ">" +
+        const bool is_heading = c == 0 && !cells[c][r].empty(); // empty: the heading is that of the row above
+        const std::string tag = is_heading ? "th" : "td";
+        html += "<" + tag + (is_heading ? " scope=\"row\"" : "") + attributes[c] + ">" +
                 escape_html(cells[c][r]) + "</" + tag + ">";
       }
       html += "</tr>\n";
