@@ -42,3 +42,10 @@
   void function(const Args<double>& args) {                                                                  \
     use_reference_kernels() ? reference_call : HWY_DYNAMIC_DISPATCH(Implementation##Double)(args);           \
   }
+
+/// For a kernel without a number type. `Result` is what it returns.
+#define MNEME_EXPORT_UNTYPED_KERNEL(Result, function, Implementation, Args)                                  \
+  HWY_EXPORT(Implementation);                                                                                \
+  Result function(const Args& args) {                                                                        \
+    return use_reference_kernels() ? reference::function(args) : HWY_DYNAMIC_DISPATCH(Implementation)(args); \
+  }

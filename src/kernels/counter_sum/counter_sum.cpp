@@ -2,7 +2,7 @@
 
 #include "kernels/counter_sum/counter_sum.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/counter_sum/counter_sum.cpp"
@@ -75,15 +75,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(CounterSum);
-
-void counter_sum(const CounterSumArgs& args) {
-  if (use_reference_kernels()) {
-    reference::counter_sum(args);
-  } else {
-    HWY_DYNAMIC_DISPATCH(CounterSum)(args);
-  }
-}
+MNEME_EXPORT_UNTYPED_KERNEL(void, counter_sum, CounterSum, CounterSumArgs)
 
 } // namespace mneme::kernels
 #endif

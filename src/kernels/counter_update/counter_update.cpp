@@ -2,7 +2,7 @@
 
 #include "kernels/counter_update/counter_update.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/counter_update/counter_update.cpp"
@@ -109,12 +109,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(CounterUpdate);
-
-int64_t counter_update(const CounterUpdateArgs& args) {
-  return use_reference_kernels() ? reference::counter_update(args)
-                                 : HWY_DYNAMIC_DISPATCH(CounterUpdate)(args);
-}
+MNEME_EXPORT_UNTYPED_KERNEL(int64_t, counter_update, CounterUpdate, CounterUpdateArgs)
 
 } // namespace mneme::kernels
 #endif

@@ -2,7 +2,7 @@
 
 #include "kernels/hamming/hamming.h"
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/hamming/hamming.cpp"
@@ -156,15 +156,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(Hamming);
-
-void hamming(const HammingArgs& args) {
-  if (use_reference_kernels()) {
-    reference::hamming(args);
-  } else {
-    HWY_DYNAMIC_DISPATCH(Hamming)(args);
-  }
-}
+MNEME_EXPORT_UNTYPED_KERNEL(void, hamming, Hamming, HammingArgs)
 
 } // namespace mneme::kernels
 #endif

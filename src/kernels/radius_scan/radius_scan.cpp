@@ -4,7 +4,7 @@
 
 #include <bit>
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/radius_scan/radius_scan.cpp"
@@ -550,15 +550,7 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(RadiusScan);
-
-void radius_scan(const RadiusScanArgs& args) {
-  if (use_reference_kernels()) {
-    reference::radius_scan(args);
-  } else {
-    HWY_DYNAMIC_DISPATCH(RadiusScan)(args);
-  }
-}
+MNEME_EXPORT_UNTYPED_KERNEL(void, radius_scan, RadiusScan, RadiusScanArgs)
 
 } // namespace mneme::kernels
 #endif

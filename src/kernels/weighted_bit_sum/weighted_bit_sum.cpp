@@ -5,7 +5,7 @@
 #include <bit>
 #include <vector>
 
-#include "mneme/core/cpu.h"
+#include "kernels/export.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/weighted_bit_sum/weighted_bit_sum.cpp"
@@ -323,7 +323,6 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mneme::kernels {
 
-HWY_EXPORT(WeightedBitSum);
 HWY_EXPORT(CountBitsByDistance);
 HWY_EXPORT(MergeCounts);
 HWY_EXPORT(AddWeightedCounts);
@@ -340,13 +339,7 @@ void add_weighted_counts(const BitCounts& counts, const double* weights, double*
                           : HWY_DYNAMIC_DISPATCH(AddWeightedCounts)(counts, weights, sums);
 }
 
-void weighted_bit_sum(const WeightedBitSumArgs& args) {
-  if (use_reference_kernels()) {
-    reference::weighted_bit_sum(args);
-  } else {
-    HWY_DYNAMIC_DISPATCH(WeightedBitSum)(args);
-  }
-}
+MNEME_EXPORT_UNTYPED_KERNEL(void, weighted_bit_sum, WeightedBitSum, WeightedBitSumArgs)
 
 } // namespace mneme::kernels
 #endif
