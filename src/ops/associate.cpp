@@ -74,21 +74,7 @@ AttentionMasks checked_masks(const at::Tensor& query, const at::Tensor& stored, 
   }
   kChecks.same_device(q, s);
   kChecks.same_device(q, v);
-  const auto batches_fit = [](const Checks::Named& a, const Checks::Named& b) {
-    if (a.tensor.size(0) != 1 && b.tensor.size(0) != 1) {
-      kChecks.same_size(a, 0, b, 0, "batches", "Make the batches equal, or 1 in one of the tensors.");
-    }
-  };
-  batches_fit(q, s);
-  batches_fit(q, v);
-  batches_fit(s, v);
-  kChecks.same_size(q, 2, s, 2, "features", "Scores are dot products over features: project one of them.");
-  kChecks.same_size(s, 1, v, 1, "patterns", "Each stored pattern needs one value.");
-  if (stored.size(1) == 0 || stored.size(2) == 0) {
-    kChecks.fail(c10::str("stored has ", Checks::size_text(s, 1, "patterns"), " of ", stored.size(2),
-                          " features, at least 1 of 1 is needed."),
-                 "An empty memory has no readout.");
-  }
+  kChecks.associated_sizes(q, s, v);
   int64_t batches = 1;
   for (const at::Tensor& input : {query, stored, value}) {
     batches = input.size(0) == 1 ? batches : input.size(0);

@@ -501,21 +501,7 @@ AttentionMasks checked_masks(const at::Tensor& query, const at::Tensor& stored, 
     kChecks.same_device(q, input);
     kChecks.same_size(q, 1, input, 1, "heads", "Expand a tensor that all heads share.");
   }
-  const auto batches_fit = [](const Checks::Named& a, const Checks::Named& b) {
-    if (a.tensor.size(0) != 1 && b.tensor.size(0) != 1) {
-      kChecks.same_size(a, 0, b, 0, "batches", "Make the batches equal, or 1 in one of the tensors.");
-    }
-  };
-  batches_fit(q, s);
-  batches_fit(q, v);
-  batches_fit(s, v);
-  kChecks.same_size(q, 3, s, 3, "features", "Scores are dot products over features: project one of them.");
-  kChecks.same_size(s, 2, v, 2, "patterns", "Each stored pattern needs one value.");
-  if (stored.size(2) == 0 || stored.size(3) == 0) {
-    kChecks.fail(c10::str("stored has ", Checks::size_text(s, 2, "patterns"), " of ", stored.size(3),
-                          " features, at least 1 of 1 is needed."),
-                 "An empty memory has no readout.");
-  }
+  kChecks.associated_sizes(q, s, v);
   kChecks.probability("dropout", options.dropout);
   if (!std::isfinite(options.beta)) {
     kChecks.fail(c10::str("beta is ", options.beta, ", but must be finite."), "The default is 1.");

@@ -63,6 +63,24 @@ void Checks::same_size(const Named& a, int64_t dimension_of_a, const Named& b, i
   }
 }
 
+void Checks::associated_sizes(const Named& query, const Named& stored, const Named& value) const {
+  const auto batches_fit = [this](const Named& a, const Named& b) {
+    if (a.tensor.size(0) != 1 && b.tensor.size(0) != 1) {
+      same_size(a, 0, b, 0, "batches", "Make the batches equal, or 1 in one of the tensors.");
+    }
+  };
+  batches_fit(query, stored);
+  batches_fit(query, value);
+  batches_fit(stored, value);
+  same_size(query, -1, stored, -1, "features", "Scores are dot products over features: project one of them.");
+  same_size(stored, -2, value, -2, "patterns", "Each stored pattern needs one value.");
+  if (stored.tensor.size(-2) == 0 || stored.tensor.size(-1) == 0) {
+    fail(c10::str("stored has ", size_text(stored, -2, "patterns"), " of ", stored.tensor.size(-1),
+                  " features, at least 1 of 1 is needed."),
+         "An empty memory has no readout.");
+  }
+}
+
 void Checks::probability(const char* name, double number) const {
   if (!(number >= 0 && number <= 1)) {
     fail(c10::str(name, " is ", number, ", but must be in [0, 1]."), "It is the dropout probability.");

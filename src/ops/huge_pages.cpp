@@ -12,9 +12,8 @@
 #include <ATen/EmptyTensor.h>
 #include <ATen/ops/empty.h>
 #include <c10/core/CPUAllocator.h>
-#if __has_include(<sys/mman.h>)
-#include <sys/mman.h>
-#endif
+
+#include "mneme/core/machine.h"
 
 namespace mneme::ops {
 namespace {
@@ -80,11 +79,8 @@ struct HugePageAllocator final : c10::Allocator {
       if (block->data == nullptr) {
         return c10::GetCPUAllocator()->allocate(bytes); // its error names the size
       }
-#ifdef MADV_HUGEPAGE
-      // Only a hint: if it fails, normal pages are used, as they are for the rest that does not fill a huge
-      // page.
-      madvise(block->data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-#endif
+      // Normal pages are used for the rest that does not fill a huge page.
+      prefer_huge_pages(block->data, bytes / kHugePage * kHugePage);
     }
     void* data = block->data;
     return {data, block.release(), return_block, at::kCPU};

@@ -64,7 +64,7 @@ public:
       : name_(std::move(name)), bytes_(bytes), size_(static_cast<int64_t>(bytes.size())) {}
 
   explicit Input(const std::filesystem::path& path) : name_(path.string()) {
-    // The type is checked before open, which would wait for a writer of a pipe.
+    // The type is checked before open, which blocks on a pipe that no process writes to.
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) {
       fail_reading(errno);
