@@ -284,14 +284,12 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
     run.eval_every = run.eval_every.value_or(0);
   }
   // Numbers of the earlier run that its plan has computed.
-  const auto number = [&](const char* key) -> std::optional<int64_t> {
-    const auto found = earlier.is_object() ? earlier.find(key) : earlier.end();
-    return found != earlier.end() && found->is_number_integer() ? std::optional(found->get<int64_t>())
-                                                                : std::nullopt;
-  };
-  if (earlier.is_object() && earlier.contains("limit") && earlier.at("limit") == limit_of(options, run)) {
+  const Json::json_pointer limit("/training/limit"), plan("/plan");
+  if (earlier.contains(limit) && earlier.at(limit) == limit_of(options, run)) {
     const auto adopt = [&](std::optional<int64_t>& value, const char* key) {
-      value = value ? value : number(key);
+      if (!value && earlier.contains(plan / key) && earlier.at(plan / key).is_number_integer()) {
+        value = earlier.at(plan / key).get<int64_t>();
+      }
     };
     adopt(run.steps, "steps");
     adopt(run.eval_every, "eval_every");
@@ -303,36 +301,28 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
 Json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
                        const LanguageText& text) {
   const training::LanguageSchedule& schedule = run.schedule;
-  Json settings = {
-      {"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
-      {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
-      {"tokenizer_sha256", text.tokenizer.hash()},
-      {"model", run.model.type},
-      {"layers", run.model.layers},
-      {"width", run.model.width},
-      {"heads", run.model.heads},
-      {"length", schedule.length},
-      {"dropout", run.dropout},
-      {"rows_per_step", schedule.rows_per_step},
-      {"rows_per_batch", schedule.rows_per_batch},
-      {"limit", limit_of(options, run)},
-      {"learning_rate", schedule.learning_rate},
-      {"final_fraction", schedule.final_fraction},
-      {"schedule", name_of(schedule.rate_schedule)},
-      {"warmup", options.warmup},
-      {"weight_decay", schedule.weight_decay},
-      {"beta1", schedule.beta1},
-      {"beta2", schedule.beta2},
-      {"clip", schedule.gradient_norm_max},
-      {"overfit_one_batch", schedule.one_batch},
-      {"seed", schedule.seed}};
-  for (const auto& [key, value] :
-       {std::pair("steps", run.steps), {"eval_every", run.eval_every}, {"sample_every", run.sample_every}}) {
-    if (value) {
-      settings[key] = *value;
-    }
-  }
-  return settings;
+  return {{"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
+          {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
+          {"tokenizer_sha256", text.tokenizer.hash()},
+          {"model", run.model.type},
+          {"layers", run.model.layers},
+          {"width", run.model.width},
+          {"heads", run.model.heads},
+          {"length", schedule.length},
+          {"dropout", run.dropout},
+          {"rows_per_step", schedule.rows_per_step},
+          {"rows_per_batch", schedule.rows_per_batch},
+          {"limit", limit_of(options, run)},
+          {"learning_rate", schedule.learning_rate},
+          {"final_fraction", schedule.final_fraction},
+          {"schedule", name_of(schedule.rate_schedule)},
+          {"warmup", options.warmup},
+          {"weight_decay", schedule.weight_decay},
+          {"beta1", schedule.beta1},
+          {"beta2", schedule.beta2},
+          {"clip", schedule.gradient_norm_max},
+          {"overfit_one_batch", schedule.one_batch},
+          {"seed", schedule.seed}};
 }
 
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,

@@ -59,7 +59,7 @@ struct LanguageText {
 /// Errors  DataError for a file that cannot be read; UsageError if a part is too short
 LanguageText read_language_text(const LanguageOptions& options, int64_t length);
 
-/// The run that the options describe. `earlier`: the object "training" of the config.json of the same folder,
+/// The run that the options describe. `earlier`: the config.json of an earlier run in the same folder,
 /// or null; numbers that were computed from a measured speed are taken from it, so that a resumed run is the
 /// same run.
 ///
@@ -67,7 +67,7 @@ LanguageText read_language_text(const LanguageOptions& options, int64_t length);
 learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t seed,
                                       const nlohmann::ordered_json& earlier);
 
-/// Settings that identify a run. Numbers that the plan computes are included where they are known.
+/// Settings that identify a run, without the numbers of its plan.
 nlohmann::ordered_json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
                                          const LanguageText& text);
 

@@ -143,7 +143,7 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
   }
 }
 
-Json read_run_settings(const std::filesystem::path& folder, const std::string& task) {
+Json read_run_config(const std::filesystem::path& folder, const std::string& task) {
   std::error_code unreadable;
   const std::filesystem::path path = folder / "config.json";
   if (!std::filesystem::is_regular_file(path, unreadable)) {
@@ -153,7 +153,7 @@ Json read_run_settings(const std::filesystem::path& folder, const std::string& t
   const Json config = Json::parse(reinterpret_cast<const char*>(bytes.data()),
                                   reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
   const bool is_run = config.is_object() && verb_of(config) == "train" && text_of(config, "task") == task;
-  return is_run && config.contains("training") ? config.at("training") : Json();
+  return is_run ? config : Json();
 }
 
 } // namespace mneme::cli

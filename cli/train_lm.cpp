@@ -46,12 +46,23 @@ public:
   ExitCode run(Context& context) override {
     folder_ = context.options.out.empty() ? std::filesystem::path("runs/train/lm") / options_.model
                                           : context.options.out;
-    run_ = language_run_of(options_, context.options.seed, read_run_settings(folder_, name()));
+    const Json earlier = read_run_config(folder_, name());
+    run_ = language_run_of(options_, context.options.seed, earlier);
     const LanguageText text = read_language_text(options_, run_.schedule.length);
     const Json identity = {
         {"verb", "train"}, {"task", name()}, {"training", language_settings(options_, run_, text)}};
     if (!options_.dry_run) {
-      open_run_folder(folder_, identity);
+      Json requested = identity;
+      if (earlier.contains("plan")) { // its numbers hold, unless others are given
+        requested["plan"] = earlier.at("plan");
+        for (const auto& [key, value] :
+             {std::pair("eval_every", run_.eval_every), {"sample_every", run_.sample_every}}) {
+          if (value) {
+            requested["plan"][key] = *value;
+          }
+        }
+      }
+      open_run_folder(folder_, requested);
     }
     learning::LanguageJob job{
         .run = run_, .data = &text.data, .tokenizer = text.tokenizer, .folder = folder_};
@@ -101,19 +112,15 @@ private:
     }
   }
 
-  /// config.json: the configuration of the model, and the settings of the run.
+  /// config.json: the configuration of the model, the settings of the run, and what its plan computed from them.
   static Json config_of(const LanguagePlan& plan, const Json& identity) {
     Json config = Json::parse(plan.model_config);
     config["version"] = version();
     config.update(identity);
-    Json& settings = config["training"];
-    for (const auto& [key, value] : {std::pair("steps", plan.steps),
-                                     {"warmup_steps", plan.warmup_steps},
-                                     {"eval_every", plan.eval_every},
-                                     {"sample_every", plan.sample_every}}) {
-      settings.erase(key); // so that the order does not depend on which of them were given
-      settings[key] = value;
-    }
+    config["plan"] = {{"steps", plan.steps},
+                      {"warmup_steps", plan.warmup_steps},
+                      {"eval_every", plan.eval_every},
+                      {"sample_every", plan.sample_every}};
     return config;
   }
 

@@ -14,8 +14,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-/// Fields that `mneme train lm` adds: the settings of the run.
-constexpr std::array kOfTrainingRuns = {"task", "training", "verb", "version"};
+/// Fields that `mneme train lm` adds: the settings and the plan of the run.
+constexpr std::array kOfTrainingRuns = {"plan", "task", "training", "verb", "version"};
 
 /// Fields of transformers that do not change the results of a model: metadata, tokens, call and generation
 /// options.

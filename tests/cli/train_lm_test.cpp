@@ -113,7 +113,7 @@ TEST_F(TrainLm, WritesAModelThatDoesNotDependOnThreads) {
   }
   EXPECT_TRUE(lines.back().at("sample").is_string());
   const nlohmann::json settings = config("one").at("training");
-  EXPECT_EQ(settings.at("steps"), 20);
+  EXPECT_EQ(config("one").at("plan").at("steps"), 20);
   EXPECT_EQ(settings.at("training_text").at("sha256").get<std::string>().size(), 64U);
   std::set<std::string> checkpoints;
   for (const auto& entry : std::filesystem::directory_iterator(folder_ / "one/checkpoints")) {
@@ -205,6 +205,7 @@ TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
   refused({"--weight-decay", "0.2"}, {"training.weight_decay 0.1 (requested: 0.2)"});
   refused({"--seed", "2"}, {"training.seed 1 (requested: 2)"});
   refused({"--batch", "1"}, {"training.rows_per_batch"});
+  refused({"--eval-every", "7"}, {"plan.eval_every 10 (requested: 7)"});
   refused({"--model", "lstm", "--preset", "tiny"}, {"heads"});
   refused({"--resume", "never"}, {"contains checkpoints", "--out"});
   refused({"--resume", "no-such-file"}, {"no-such-file", "is not a file"});
@@ -244,14 +245,14 @@ TEST_F(TrainLm, UsesTheCheckpointBeforeADamagedOne) {
 TEST_F(TrainLm, FixesTheNumberOfStepsOfARunLimitedByTime) {
   const Arguments options = {"--minutes", "0.01", "--sample-every", "0"};
   ASSERT_EQ(train("run", options).exit_code, 0);
-  const int64_t steps = config("run").at("training").at("steps");
+  const int64_t steps = config("run").at("plan").at("steps");
   EXPECT_GE(steps, 1);
   EXPECT_EQ(metrics("run").back().at("step"), steps);
   const std::string before = read_text(folder_ / "run/metrics.jsonl");
   std::filesystem::remove_all(folder_ / "run/checkpoints"); // as if it had been killed before the first one
   const ProgramResult again = train("run", options);
   ASSERT_EQ(again.exit_code, 0) << again.err;
-  EXPECT_EQ(config("run").at("training").at("steps"), steps);
+  EXPECT_EQ(config("run").at("plan").at("steps"), steps);
   EXPECT_EQ(read_text(folder_ / "run/metrics.jsonl"), before);
   EXPECT_EQ(train("run", {"--minutes", "0.02", "--sample-every", "0"}).exit_code, 2);
 }
