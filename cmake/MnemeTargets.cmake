@@ -98,6 +98,23 @@ function(mneme_reuse_torch_headers target)
   target_precompile_headers(${target} REUSE_FROM mneme_nn)
 endfunction()
 
+# mneme_verify_torch_headers(<library>): compiles each public header of the library alone, as VERIFY_INTERFACE_HEADER_SETS does, but
+# with the precompiled LibTorch headers: 1 s per header instead of 7 s. That every header includes what it uses of LibTorch is a rule
+# of house_tests.
+function(mneme_verify_torch_headers library)
+  get_target_property(headers ${library} HEADER_SET)
+  foreach(header IN LISTS headers)
+    cmake_path(RELATIVE_PATH header BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/include)
+    set(source ${CMAKE_CURRENT_BINARY_DIR}/headers/${header}.cpp)
+    file(CONFIGURE OUTPUT ${source} CONTENT "#include <${header}>\n")
+    list(APPEND sources ${source})
+  endforeach()
+  add_library(${library}_headers OBJECT ${sources})
+  mneme_target_defaults(${library}_headers)
+  target_link_libraries(${library}_headers PRIVATE ${library})
+  mneme_reuse_torch_headers(${library}_headers)
+endfunction()
+
 # mneme_torch_functions(<library> <source>...): adds the object library <library>_nn, which implements the TorchFunctions of the
 # library (mneme/core/torch_function.h) for programs with LibTorch. Does nothing in a build without LibTorch.
 function(mneme_torch_functions library)

@@ -47,6 +47,10 @@ const std::set<std::string> kPublicModules{"core", "theory", "memory", "data",  
 const std::set<std::string> kModulesWithoutTorch{"core", "json",   "kernels", "theory", "memory",
                                                  "data", "tokens", "trials",  "store"};
 const std::regex kTorch("^(torch|ATen|c10)/");
+const std::regex kNamesTorch(R"(\b(at|torch|c10)::)");
+/// Includes that bring declarations of LibTorch. A build does not notice that they are missing from a public
+/// header, because headers of LibTorch are precompiled.
+const std::regex kBringsTorch("^((torch|ATen|c10)|mneme/(ops|nn|language|training))/");
 const std::regex kPrivateDependencies("^(fmt|nlohmann|boost|CLI)/");
 /// Output and exit, which only programs may use. Formatting into memory (snprintf) is not output.
 const std::regex
@@ -199,13 +203,20 @@ private:
     const std::vector<std::string> code = lines_of(code_only(text));
     static const std::regex include(R"(^\s*#\s*include\s*[<"]([^>"]+)[>"])");
     static const std::regex directive(R"(^\s*#\s*include\b)");
+    bool brings_torch = !place_.is_public;
     for (size_t i = 0; i < code.size(); ++i) {
       const int line = static_cast<int>(i) + 1;
       std::smatch match;
       if (std::regex_search(code[i], directive) && std::regex_search(written[i], match, include)) {
-        check_include(match[1], line);
+        const std::string path = match[1];
+        brings_torch = brings_torch || std::regex_search(path, kBringsTorch);
+        check_include(path, line);
       } else {
         check_code(code[i], line);
+        if (!brings_torch && std::regex_search(code[i], kNamesTorch)) {
+          report(line, "names LibTorch, but includes neither its headers nor those of a module that does");
+          brings_torch = true; // one report per file
+        }
       }
     }
     const bool per_cpu_target =

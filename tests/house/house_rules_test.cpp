@@ -89,6 +89,16 @@ TEST_F(HouseRules, RejectPrivateHeadersOfOtherModules) {
       "src/trials/sweep.cpp:3: includes memory/counters.h, a private header of memory\n");
 }
 
+TEST_F(HouseRules, RequireIncludesForLibTorchInPublicHeaders) {
+  add_source("include/mneme/nn/a.h", "at::Tensor a();\nat::Tensor b();\n");
+  add_source("include/mneme/nn/b.h", "#include <ATen/core/Tensor.h>\nat::Tensor a();\n");
+  add_source("include/mneme/nn/c.h", "#include \"mneme/ops/associate.h\"\nat::Tensor a();\n");
+  add_source("src/nn/a.cpp", "at::Tensor a();\n");
+  EXPECT_EQ(violations(),
+            "include/mneme/nn/a.h:3: names LibTorch, but includes neither its headers nor those of "
+            "a module that does\n");
+}
+
 TEST_F(HouseRules, RejectLibTorchOutsideItsModules) {
   for (const std::string name : {"core", "kernels", "theory", "memory", "data", "trials"}) {
     add_source("src/" + name + "/a.cpp",
