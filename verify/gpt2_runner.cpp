@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 
+#include <algorithm>
+#include <limits>
+
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/error.h"
+#include "mneme/language/head_reader.h"
 #include "mneme/nn/gpt2_folder.h"
 #include "mneme/nn/state_dict.h"
 #include "mneme/ops/linear_cross_entropy.h"
@@ -18,7 +22,8 @@ namespace mneme::verify {
 namespace {
 
 // The values of the file are float32. Those of a float64 computation differ by at most 1.2e-5 in the logits.
-constexpr double kLogitTolerance = 1e-4, kLossTolerance = 1e-5;
+constexpr double kLogitTolerance = 1e-4, kLossTolerance = 1e-5, kAttentionTolerance = 1e-5,
+                 kScoreTolerance = 1e-4;
 
 /// A model folder next to the case file, and the tensors of the cases.
 class Gpt2Cases {
@@ -35,8 +40,11 @@ public:
 
   void run() {
     checker_.each_case(file_.at("cases"), [&](const GoldenValue& golden) { check_text(golden); });
+    if (file_.has("aggregate")) {
+      checker_.one_case(file_.at("aggregate"), [&](const GoldenValue& golden) { check_aggregate(golden); });
+    }
     checker_.each_case(file_.at("variants"), [&](const GoldenValue& golden) { check_variant(golden); });
-    checker_.note("queries, keys, attention weights and hidden states of the file are not compared");
+    checker_.note("hidden states of the file are not compared");
   }
 
 private:
@@ -55,6 +63,69 @@ private:
       ids.push_back(list.at(i).integer());
     }
     return at::tensor(ids, at::kLong).unsqueeze(0);
+  }
+
+  void expect_attention(const std::string& name, const at::Tensor& actual, double tolerance) {
+    if (const auto expected = tensors_.find(name); expected == tensors_.end()) {
+      checker_.fail(name, "the .safetensors file does not have this tensor");
+    } else {
+      expect_tensor(checker_, name, expected->second, actual, tolerance);
+    }
+  }
+
+  /// Queries, keys, attention weights and scores of all layers, and the published effective betas. Files
+  /// without "beta" do not have them.
+  void expect_heads(const GoldenValue& golden, const at::Tensor& ids) {
+    if (!golden.has("beta")) {
+      return;
+    }
+    std::vector<at::Tensor> queries, keys, weights, value_norms;
+    language::HeadReader reader;
+    model_->head_input(ids, [&](const nn::AttentionView& attention) {
+      queries.push_back(attention.query[0].clone());
+      keys.push_back(attention.key[0].clone());
+      weights.push_back(attention.scores(0, attention.query.size(2))[0].softmax(-1));
+      value_norms.push_back(attention.value[0].norm(2, -1));
+      reader(attention);
+    });
+    const std::string name = golden.at("name").text();
+    expect_attention(name + ".q", at::stack(queries), kAttentionTolerance);
+    expect_attention(name + ".k", at::stack(keys), kAttentionTolerance);
+    expect_attention(name + ".attn", at::stack(weights), kAttentionTolerance);
+    expect_attention(name + ".v_norm", at::stack(value_norms), kScoreTolerance);
+    const auto num_heads = static_cast<size_t>(model_->config.num_heads());
+    std::vector<at::Tensor> scores;
+    for (size_t i = 0; i < reader.heads().size(); ++i) {
+      const theory::HeadReading& head = reader.heads()[i];
+      const size_t layer = i / num_heads, column = i % num_heads;
+      scores.push_back(at::tensor(head.scores));
+      checker_.near(golden.at("beta").at(layer).at(column), head.last.beta, kScoreTolerance);
+      checker_.near(golden.at("beta_min").at(layer).at(column), head.last.min_score, kScoreTolerance);
+    }
+    expect_attention(name + ".last_scores", at::stack(scores).unflatten(0, {-1, model_->config.num_heads()}),
+                     kScoreTolerance);
+    readings_.push_back(reader.heads());
+  }
+
+  /// Statistics of the last queries over all texts.
+  void check_aggregate(const GoldenValue& golden) {
+    const auto num_heads = static_cast<size_t>(model_->config.num_heads());
+    const auto heads = static_cast<size_t>(model_->config.num_layers()) * num_heads;
+    int64_t scores = 0;
+    for (size_t i = 0; i < heads; ++i) {
+      double largest = -std::numeric_limits<double>::infinity(), smallest = -largest;
+      for (const std::vector<theory::HeadReading>& text : readings_) {
+        largest = std::max(largest, text.at(i).last.beta);
+        smallest = std::min(smallest, text.at(i).last.min_score);
+        scores += i == 0 ? text.at(i).last.keys : 0;
+      }
+      const auto at = [&](const char* name) { return golden.at(name).at(i / num_heads).at(i % num_heads); };
+      checker_.near(at("head_max_over_texts"), largest, kScoreTolerance);
+      checker_.near(at("head_half_range"), (largest - smallest) / 2, kScoreTolerance);
+      checker_.near(at("head_mid"), (largest + smallest) / 2, kScoreTolerance);
+      checker_.near(at("head_mid_plus_min"), (largest + smallest) / 2 + smallest, kScoreTolerance);
+    }
+    checker_.equal(golden.at("n_scores"), scores * static_cast<int64_t>(heads));
   }
 
   void expect_logits(const std::string& name, const at::Tensor& logits) {
@@ -119,6 +190,7 @@ private:
     expect_logits(golden.at("name").text() + ".logits", model_->forward(ids)[0]);
     expect_loss(golden, model_, ids);
     expect_greedy(golden, ids);
+    expect_heads(golden, ids);
   }
 
   /// The same parameters with one field of the configuration changed.
@@ -140,6 +212,7 @@ private:
   nn::Gpt2ForCausalLM model_;
   nn::NamedTensors tensors_;
   std::optional<tokens::Tokenizer> tokenizer_;
+  std::vector<std::vector<theory::HeadReading>> readings_; ///< of the texts so far
 };
 
 void check_gpt2_cases(const GoldenValue& file, Checker& checker) {
