@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme inspect`: shows the attention weights and gates of a LEAP language model on a text.
+/// `mneme inspect`: shows how the attention heads of a language model work on a text, and lists the tensors of a
+/// checkpoint.
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <ostream>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "cli/heads_inspection.h"
+#include "cli/heads_report.h"
 #include "cli/inspect_report.h"
 #include "cli/json_output.h"
 #include "cli/leap_inspection.h"
 #include "cli/numbers.h"
 #include "cli/run_folder.h"
+#include "cli/tensor_list.h"
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -27,6 +33,30 @@ namespace mneme::cli {
 namespace {
 
 constexpr int64_t kMaxTokens = int64_t{1} << 40;
+
+/// The text for a transformer if none is given (Lewis Carroll, Alice's Adventures in Wonderland, 1865).
+constexpr const char* kExampleText =
+    "Alice was beginning to get very tired of sitting by her sister on the bank, and of having nothing to "
+    "do: "
+    "once or twice she had peeped into the book her sister was reading, but it had no pictures or "
+    "conversations "
+    "in it, \"and what is the use of a book,\" thought Alice \"without pictures or conversations?\"";
+
+/// "model_type" of the config.json of a model; empty if there is none. The loader reports other errors.
+std::string model_type_of(const std::filesystem::path& model) {
+  std::error_code unreadable;
+  const std::filesystem::path config =
+      (std::filesystem::is_directory(model, unreadable) ? model : model.parent_path()) / "config.json";
+  if (!std::filesystem::is_regular_file(config, unreadable)) {
+    return "";
+  }
+  const std::vector<std::byte> bytes = data::read_file(config);
+  const auto json =
+      nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()),
+                            reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
+  const auto found = json.is_object() ? json.find("model_type") : json.end();
+  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+}
 
 std::string_view text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -83,7 +113,7 @@ class Inspect : public Verb {
 public:
   std::string name() const override { return "inspect"; }
   std::string summary() const override {
-    return "show the attention weights and gates of a LEAP language model on a text";
+    return "show how the attention heads of a language model work on a text, or list the tensors of a file";
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
@@ -100,8 +130,12 @@ public:
     app.add_option("--tokens", tokens_,
                    "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
         ->type_name("FILE");
-    app.add_option("--text", text_,
-                   "Text file whose bytes are the token ids, for byte-level models; - for stdin")
+    app.add_option(
+           "--text", text_,
+           "Text file; - for stdin. The tokenizer of the folder encodes it for a transformer (GPT-2); for "
+           "LEAP, its bytes are the token ids. Transformers have an example text")
+        ->type_name("FILE");
+    app.add_option("--texts", texts_, "Text file with one text per line, for transformers")
         ->type_name("FILE");
     app.add_option("--words", words_,
                    "Text file with the name of each token, one per line, starting with id 0")
@@ -117,6 +151,153 @@ public:
   }
 
   ExitCode run(Context& context) override {
+    if (int(!tokens_.empty()) + int(!text_.empty()) + int(!texts_.empty()) > 1) {
+      throw UsageError("only one of --text, --texts and --tokens can be given.\n  Leave out the others.");
+    }
+    std::error_code unreadable;
+    if (tokens_.empty() && text_.empty() && texts_.empty() &&
+        std::filesystem::is_regular_file(model_, unreadable)) {
+      return run_list(context);
+    }
+    if (model_type_of(model_) == "gpt2") {
+      return run_heads(context);
+    }
+    return run_leap(context);
+  }
+
+private:
+  /// Refuses options that have no effect here.
+  void refuse_options(const std::string& subject, bool with_heads) const {
+    for (const auto& [option, is_given] : {std::pair("--words", !words_.empty()),
+                                           {"--from", from_.has_value()},
+                                           {"--to", !with_heads && to_},
+                                           {"--layer", !with_heads && layer_},
+                                           {"--head", !with_heads && head_}}) {
+      if (is_given) {
+        throw UsageError(fmt::format("{} has no effect on {}.\n  Leave it out.", option, subject));
+      }
+    }
+  }
+
+  ExitCode run_list(Context& context) {
+    refuse_options("a list of tensors", false);
+    if (!context.options.out.empty()) {
+      throw UsageError("--out has no effect on a list of tensors.\n  Use --json, or redirect the output.");
+    }
+    const std::vector<TensorInfo> tensors = list_tensors(model_, key_, context.progress);
+    report::Table table{.columns = {{.name = "tensor"},
+                                    {.name = "type"},
+                                    {.name = "shape"},
+                                    {.name = "bytes"},
+                                    {.name = "min", .digits = 4},
+                                    {.name = "max", .digits = 4},
+                                    {.name = "mean", .digits = 4},
+                                    {.name = "NaN", .key = "nan"},
+                                    {.name = "infinite"}}};
+    int64_t bytes = 0, numbers = 0, not_finite = 0;
+    const auto cell = [](double value) { return std::isnan(value) ? report::Cell() : report::Cell(value); };
+    for (const TensorInfo& tensor : tensors) {
+      table.rows.push_back({report::one_line(tensor.name), tensor.type,
+                            fmt::format("[{}]", fmt::join(tensor.shape, ", ")), tensor.bytes,
+                            cell(tensor.min), cell(tensor.max), cell(tensor.mean), tensor.nans,
+                            tensor.infinities});
+      int64_t count = 1;
+      for (const int64_t size : tensor.shape) {
+        count *= size;
+      }
+      numbers += count;
+      bytes += tensor.bytes;
+      not_finite += tensor.nans + tensor.infinities;
+    }
+    if (context.options.json) {
+      print_json(context.out, {{"tensors", report::to_json(table)}, {"numbers", numbers}, {"bytes", bytes}});
+      return ExitCode::ok;
+    }
+    context.out << report::to_text(table, {.colour = context.colour})
+                << fmt::format("\n{} tensors, {} numbers, {} bytes{}\n", tensors.size(), numbers, bytes,
+                               not_finite > 0 ? fmt::format("; {} numbers are not finite", not_finite) : "");
+    return ExitCode::ok;
+  }
+
+  /// The texts of --text, --texts or --tokens, or the example text.
+  std::vector<InspectedText> read_texts() const {
+    if (!tokens_.empty()) {
+      return {{.name = tokens_, .ids = read_ids(tokens_, false)}};
+    }
+    std::vector<InspectedText> texts;
+    if (!texts_.empty()) {
+      int64_t line = 0;
+      for (std::string& text : read_lines(texts_)) {
+        ++line;
+        if (text.empty()) {
+          throw DataError(fmt::format("{}: line {} is empty, but each line is a text.\n  Remove the line.",
+                                      texts_, line));
+        }
+        texts.push_back({.name = fmt::format("{}: line {}", texts_, line), .text = std::move(text)});
+      }
+      return texts;
+    }
+    if (text_.empty()) {
+      return {{.name = "example text", .text = kExampleText}};
+    }
+    const std::vector<std::byte> bytes = data::read_file(text_);
+    std::string_view text = text_of(bytes);
+    while (text.ends_with('\n') || text.ends_with('\r')) { // line ends of editors, not of the text
+      text.remove_suffix(1);
+    }
+    if (text.empty()) {
+      throw DataError(fmt::format("{}: the text is empty.\n  Give at least one character.", text_));
+    }
+    return {{.name = text_, .text = std::string(text)}};
+  }
+
+  ExitCode run_heads(Context& context) {
+    refuse_options("a transformer", true);
+    const std::filesystem::path& folder = context.options.out;
+    if (!folder.empty()) {
+      open_run_folder(folder, {{"verb", name()}});
+    }
+    const HeadsInspection inspection = inspect_heads(
+        {.model = model_, .key = key_, .texts = read_texts(), .end = to_, .layer = layer_, .head = head_},
+        context.progress);
+    const nlohmann::ordered_json json = heads_json(inspection);
+    if (!folder.empty()) {
+      const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
+      write_file_atomically(folder / "config.json", report::json_text(config));
+      write_file_atomically(folder / "heads.json", report::json_text(json, 1));
+      write_heads_report(folder, inspection, std::filesystem::path(model_).string());
+    }
+    if (context.options.json) {
+      print_json(context.out, json);
+      return ExitCode::ok;
+    }
+    for (const std::string& note : inspection.notes) {
+      context.progress.message(note);
+    }
+    constexpr size_t kLargest = 5;
+    context.out << heads_summary(inspection)
+                << (texts_.empty() && text_.empty() && tokens_.empty()
+                        ? " (an example text; give yours with --text)\n\n"
+                        : "\n\n")
+                << report::to_text(layers_table(inspection), {.colour = context.colour}) << '\n'
+                << kinds_summary(inspection) << "\n\nLargest betas\n"
+                << report::to_text(largest_betas_table(inspection, kLargest), {.colour = context.colour});
+    if (!folder.empty()) {
+      context.out << fmt::format("\nWritten to {}: index.html (open it in a browser), heads.csv, heads.json, "
+                                 "layers.csv, figures (.vl.json, .csv)\n",
+                                 report::one_line(folder.string()));
+    } else {
+      context.out << "\n--out DIR writes all heads as tables and as a page with figures.\n";
+    }
+    return ExitCode::ok;
+  }
+
+  ExitCode run_leap(Context& context) {
+    if (!texts_.empty()) {
+      throw UsageError(
+          "--texts has no effect on this model: it is for transformers (GPT-2).\n  Use --text or "
+          "--tokens.");
+    }
     InspectRequest request = read_request();
     if (!context.options.out.empty()) {
       open_run_folder(context.options.out, {{"verb", name()}});
@@ -146,7 +327,6 @@ public:
     return ExitCode::ok;
   }
 
-private:
   static void add_optional(CLI::App& app, const std::string& name, std::optional<int64_t>& target,
                            const std::string& default_text, const IntegerLimits& limits,
                            const std::string& help) {
@@ -209,7 +389,7 @@ private:
     }
   }
 
-  std::string model_, key_, tokens_, text_, words_;
+  std::string model_, key_, tokens_, text_, texts_, words_;
   std::optional<int64_t> layer_, head_, from_, to_;
 };
 

@@ -23,10 +23,10 @@ using Json = nlohmann::ordered_json;
 constexpr const char* kAnotherFolder = "another folder with --out";
 
 /// Names of result files. If one of them exists without a config.json, the run that wrote it is unknown.
-constexpr std::array kResultNames = {
-    "checkpoints",         "env.json",      "eval.csv",    "explanation.json", "index.html",
-    "learning.csv",        "metrics.jsonl", "results.csv", "sheet.png",        "summary.csv",
-    "tensors.safetensors", "timing.csv",    "trials.csv",  "verify.json"};
+constexpr std::array kResultNames = {"checkpoints",      "heads.csv",  "env.json",     "eval.csv",
+                                     "explanation.json", "index.html", "learning.csv", "metrics.jsonl",
+                                     "results.csv",      "sheet.png",  "summary.csv",  "tensors.safetensors",
+                                     "timing.csv",       "trials.csv", "verify.json"};
 
 [[noreturn]] void fail(const std::filesystem::path& folder, const std::string& problem,
                        const std::string& advice) {
