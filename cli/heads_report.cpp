@@ -131,7 +131,7 @@ report::Series layer_series(const TextHeads& text, const std::string& name, bool
   return series;
 }
 
-/// Names that charts can tell apart.
+/// Different for every text, as charts require.
 std::string series_name(const HeadsInspection& inspection, size_t text) {
   const TextHeads& one = inspection.texts[text];
   return inspection.texts.size() == 1 ? fmt::format("{} tokens", one.tokens)
@@ -300,7 +300,7 @@ report::Table layers_table(const HeadsInspection& inspection) {
                                   {.name = "global"},
                                   {.name = "metastable"},
                                   {.name = "single"},
-                                  {.name = "keys for 90 %",
+                                  {.name = "share of keys",
                                    .key = "keys_90_share",
                                    .notation = report::Notation::percent,
                                    .digits = 0}}};
@@ -408,7 +408,7 @@ void write_heads_report(const std::filesystem::path& folder, const HeadsInspecti
       .title = fmt::format("Attention heads of {}", report::one_line(model)),
       .intro =
           fmt::format("{}.\n\n{}.\n\nEach attention head is read as an associative memory: queries are noisy "
-                      "cues, keys the stored addresses, values the stored patterns, and beta says how "
+                      "cues, keys the stored addresses, values the stored patterns, and beta sets how "
                       "small a neighbourhood of the query is read.",
                       heads_summary(inspection), kinds_summary(inspection)),
       .sections = {
@@ -416,7 +416,8 @@ void write_heads_report(const std::filesystem::path& folder, const HeadsInspecti
            .blocks = {report::CaptionedTable{
                .table = layers,
                .caption = "Effective betas (the largest over texts for each head), and the number of "
-                          "heads of each kind of fixed point."}}}}};
+                          "heads of each kind of fixed point. Share of keys: those that carry 90 % of "
+                          "the attention weight."}}}}};
   std::vector<report::Block> figures;
   for (NamedFigure& figure : figures_of(inspection)) {
     report::write_chart(folder, figure.name, figure.chart);

@@ -18,8 +18,7 @@ namespace mneme::language {
 ///   model->head_input(ids, std::ref(reader));
 ///   for (const theory::HeadReading& head : reader.heads()) ...
 ///
-/// Keeps numbers of each head only, not the tensors of a layer. Texts of a batch are not told apart, so the
-/// batch must have one text.
+/// Keeps numbers of each head only, not the tensors of a layer. The batch must have one text.
 ///
 /// Errors  UsageError for a batch of several texts, or scores that are not finite
 class HeadReader {

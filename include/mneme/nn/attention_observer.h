@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Queries, keys and values of the attention layers of a model, layer by layer while it runs, so that nobody
-/// has to keep those of all layers.
+/// Queries, keys and values of the attention layers of a model, layer by layer while it runs, so that
+/// those of all layers need not be kept.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace mneme::nn {
 
-/// What one attention layer has computed for a batch of texts: the readout of query t is
+/// Inputs of the softmax of one attention layer, for a batch of texts: the readout of query t is
 /// sum over j of softmax_j(scale query_t . key_j) value_j.
 struct AttentionView {
   int64_t layer = 0;

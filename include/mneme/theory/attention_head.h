@@ -15,7 +15,7 @@
 
 namespace mneme::theory {
 
-/// How one query reads the stored keys. Softmax weights are w_j = exp(s_j) / sum over i of exp(s_i), with the
+/// Scores and weights of one query. Softmax weights are w_j = exp(s_j) / sum over i of exp(s_i), with the
 /// scores s_j, which include all scaling.
 struct AttentionRow {
   int64_t keys = 0;     ///< number of keys with a finite score
