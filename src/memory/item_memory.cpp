@@ -153,9 +153,10 @@ template <class Patterns> void ItemMemory<Patterns>::erase(std::span<const int64
   std::visit([&](auto& column) { erase_rows(column, ascending); }, payloads_);
 }
 
-template <class Patterns> Recall<Patterns> ItemMemory<Patterns>::recall(const Patterns& cues) const {
+template <class Patterns>
+Recall<Patterns> ItemMemory<Patterns>::recall(const Patterns& cues, const UpdateOptions& update) const {
   const std::shared_ptr<const Patterns> unowned(std::shared_ptr<void>(), &patterns_); // outlives the call
-  return AssociativeMemory<Patterns>(unowned, options_).recall(cues);
+  return AssociativeMemory<Patterns>(unowned, options_).recall(cues, update);
 }
 
 template <class Patterns> void ItemMemory<Patterns>::reject_payload_type(const std::string& requested) const {

@@ -70,12 +70,12 @@ public:
       return mneme::nearest(queries, patterns_, k, options_.similarity, ties);
     }
   }
-  BitNeighbours within(const Patterns& queries,
-                       int64_t hamming_radius) const requires std::same_as<Patterns, BitPatterns> {
+  template <std::same_as<BitPatterns> Queries = Patterns>
+  BitNeighbours within(const Queries& queries, int64_t hamming_radius) const {
     return mneme::within(queries, patterns_, hamming_radius);
   }
-  RealNeighbours at_least(const Patterns& queries,
-                          double score_min) const requires std::same_as<Patterns, RealPatterns> {
+  template <std::same_as<RealPatterns> Queries = Patterns>
+  RealNeighbours at_least(const Queries& queries, double score_min) const {
     return mneme::at_least(queries, patterns_, score_min, options_.similarity);
   }
 
@@ -83,7 +83,8 @@ public:
   /// readout is that of the nearest item.
   ///
   /// Shapes  cues [Q, n] -> readout [Q, n]
-  Recall<Patterns> recall(const Patterns& cues) const;
+  Recall<Patterns> recall(const Patterns& cues) const { return recall(cues, options_.update); }
+  Recall<Patterns> recall(const Patterns& cues, const UpdateOptions& update) const;
 
 private:
   [[noreturn]] void reject_payload_type(const std::string& requested) const;
