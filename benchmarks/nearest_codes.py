@@ -41,6 +41,17 @@ peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps({"seconds": min(seconds), "found": int(offsets[-1]), "peak_bytes": peak}))
 """
 
+# The command line: from the start of the process to its last line.
+PROGRAM = """
+import json, resource, subprocess, sys, time
+begin = time.perf_counter()
+with open(sys.argv[1], "wb") as out:
+    subprocess.run(sys.argv[2:], stdout=out, check=True)
+seconds = time.perf_counter() - begin
+peak = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+"""
+
 
 def answers(path):
     data = path.read_bytes()
@@ -61,19 +72,6 @@ def compare(path, other, kind):
         last = ours[-1][0] if kind == "top" else None
         assert [d for d, _ in ours] == [d for d, _ in theirs], "different distances"
         assert [pair for pair in ours if pair[0] != last] == [pair for pair in theirs if pair[0] != last], "different codes"
-
-
-def run_program(mneme, memory, queries, kind, limit, threads, result):
-    """The command line: from the start of the process to its last line."""
-    script = ("import json, resource, subprocess, sys, time\n"
-              "begin = time.perf_counter()\n"
-              "with open(sys.argv[1], 'wb') as out: subprocess.run(sys.argv[2:], stdout=out, check=True)\n"
-              "seconds = time.perf_counter() - begin\n"
-              "peak = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss\n"
-              "print(json.dumps({'seconds': seconds, 'peak_bytes': peak}))\n")
-    option = "--top" if kind == "top" else "--within"
-    return [sys.executable, "-c", script, result, mneme, "memory", "read", memory, "--patterns", queries, "--packed", "big", option,
-            limit, "--no-recall", "--json", "--threads", threads]
 
 
 def compare_lines(path, result):
@@ -106,14 +104,17 @@ def main():
                          folder / "ids.npy"],
                         ["export", folder / "memory", "--out", folder / "memory.safetensors"]):
             subprocess.run([str(part) for part in [mneme, "memory", *command]], check=True, stdout=subprocess.DEVNULL)
+        (folder / "search_with_faiss.py").write_text(FAISS, encoding="utf-8")
+        (folder / "run_program.py").write_text(PROGRAM, encoding="utf-8")
         memory, cues = folder / "memory.safetensors", folder / "queries.npy"
         print("| search | program | seconds | times faiss | peak memory, MB |\n| --- | --- | --- | --- | --- |")
         for kind, limit in ("top", TOP), ("within", RADIUS):
             ours, lines, theirs = folder / "ours", folder / "lines", folder / "theirs"
             results = turns.in_turns([
                 [program, memory, cues, kind, limit, threads, ours],
-                run_program(mneme, memory, cues, kind, limit, threads, lines),
-                [sys.executable, "-c", FAISS, folder / "codes.npy", cues, kind, limit, threads, theirs]])
+                [sys.executable, folder / "run_program.py", lines, mneme, "memory", "read", memory, "--patterns", cues, "--packed", "big",
+                 f"--{kind}", limit, "--no-recall", "--json", "--threads", threads],
+                [sys.executable, folder / "search_with_faiss.py", folder / "codes.npy", cues, kind, limit, threads, theirs]])
             compare(ours, theirs, kind)
             compare_lines(lines, ours)
             for program_name, result in zip(("C++", "command line, with start and output", "faiss-cpu"), results):

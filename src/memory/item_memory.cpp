@@ -118,7 +118,7 @@ template <class Patterns> void ItemMemory<Patterns>::add(const Patterns& pattern
   const bool has_payloads = !std::holds_alternative<std::monostate>(payloads);
   if (has_payloads && payload_count(payloads) != patterns.count()) {
     throw UsageError(fmt::format("mneme::ItemMemory: {} patterns with {} payloads were added.\n  Give one "
-                                 "payload per pattern, or none at all.",
+                                 "payload per pattern, or none.",
                                  patterns.count(), payload_count(payloads)));
   }
   if (!is_first &&
