@@ -15,6 +15,7 @@
 #include "cli/choices.h"
 #include "cli/json_output.h"
 #include "cli/memory_lines.h"
+#include "cli/memory_source.h"
 #include "cli/numbers.h"
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
@@ -22,8 +23,11 @@
 #include "mneme/core/machine.h"
 #include "mneme/core/text.h"
 #include "mneme/data/load_patterns.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/packed_bits.h"
 #include "mneme/data/read_file.h"
 #include "mneme/store/durable_memory.h"
+#include "mneme/store/memory_file.h"
 #include "report/table.h"
 
 namespace mneme::cli {
@@ -82,15 +86,29 @@ public:
     given_.payload = write_->add_option(
         "--payload", payload_, "File of which the bytes are stored with the pattern (default: the text)");
     given_.payload->type_name("PATH");
+    given_.payloads = write_->add_option(
+        "--payloads", payloads_,
+        "File with a payload for each pattern of --patterns: one per line, or integers in an .npy file");
+    given_.payloads->type_name("PATH");
+    sources_.back().of_files.push_back(given_.payloads);
     write_->add_flag("--replace", replace_, "Forget the pattern that a key names now, if it is another one");
     given_.batch =
         add_integer_option(*write_, "--batch", batch_, {.min = 1, .max = 1'000'000},
                            "Maximum number of lines of standard input that are stored in one transaction");
     read_ = app.add_subcommand("read", "recall patterns, and list the nearest stored ones, for each query");
-    add_folder(*read_);
+    add_folder(*read_, true);
     add_lines(*read_, "query");
-    add_integer_option(*read_, "--top", top_, {.min = 0, .max = 1'000'000},
-                       "Number of nearest patterns to list");
+    given_.top = add_integer_option(*read_, "--top", top_, {.min = 0, .max = 1'000'000},
+                                    "Maximum number of nearest patterns to list");
+    given_.within = add_parsed_option(
+        *read_, "--within", "BITS", "any distance",
+        [this](const std::string& name, const std::string& text) {
+          within_ = parse_integer(name, text, {.min = 0, .max = 1 << 30});
+        },
+        "List patterns within this Hamming distance of the query: all of them, or at most --top");
+    given_.ties = add_choice_option<Ties>(
+        *read_, "--ties", ties_, {{"first", Ties::first}, {"all", Ties::all}},
+        "Patterns that are as near as the last one of --top. first: none of them; all: all of them");
     given_.update_steps = add_parsed_option(
         *read_, "--update-steps", "N", "that of the memory",
         [this](const std::string& name, const std::string& text) {
@@ -116,8 +134,13 @@ public:
     add_folder(*compact_);
     export_ = app.add_subcommand(
         "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
-    add_folder(*export_);
-    export_->add_option("--out", out_, "File to write to, instead of stdout")->type_name("FILE");
+    add_folder(*export_, true);
+    export_
+        ->add_option("--out", out_,
+                     "File to write to, instead of stdout. NAME.safetensors: a memory for `read` and for "
+                     "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit")
+        ->type_name("FILE");
+    given_.export_packed = add_packed(*export_, "Bit order of packed bits in NAME.npy (numpy.packbits: big)");
     for (CLI::App* loading : {write_, read_, forget_, verify_, compact_, export_}) {
       add_parsed_option(
           *loading, "--memory-max", "SIZE", "what is available",
@@ -153,8 +176,18 @@ public:
 private:
   // --- arguments ---------------------------------------------------------------------------------
 
-  void add_folder(CLI::App& app) {
-    app.add_option("DIR", folder_, "Folder of the memory")->type_name("DIR")->required();
+  void add_folder(CLI::App& app, bool or_file = false) {
+    app.add_option("DIR", folder_,
+                   or_file ? "Folder of the memory, or a .safetensors file of `export`"
+                           : "Folder of the memory")
+        ->type_name(or_file ? "DIR|FILE" : "DIR")
+        ->required();
+  }
+
+  CLI::Option* add_packed(CLI::App& app, const std::string& help) {
+    return add_choice_option<std::optional<data::BitOrder>>(
+        app, "--packed", packed_,
+        {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}}, help);
   }
 
   void declare_create(CLI::App& app) {
@@ -237,10 +270,7 @@ private:
     of_files.push_back(
         app.add_option("--tensor", tensor_, "Name of the array in npz, safetensors and pt files")
             ->type_name("NAME"));
-    of_files.push_back(add_choice_option<std::optional<data::BitOrder>>(
-        app, "--packed", packed_,
-        {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
-        "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
+    of_files.push_back(add_packed(app, "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
     of_files.push_back(add_parsed_option(
         app, "--threshold", "X", "0.5 for images, bytes and 0/1 data, else 0",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
@@ -352,8 +382,24 @@ private:
   }
 
   DurableMemory open(Context& context, Access access) const {
+    if (is_memory_file(folder_)) {
+      throw UsageError(fmt::format(
+          "{} is a file, which can be read and exported, but not changed.\n  To change the memory, create a "
+          "folder with `mneme memory create DIR`, and run: mneme memory export {} | mneme memory write DIR "
+          "--format json",
+          printable(folder_), printable(folder_)));
+    }
     check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
     return DurableMemory::open(folder_, {.access = access});
+  }
+
+  /// A folder, or a file.
+  MemorySource open_source(Context& context) const {
+    if (!is_memory_file(folder_)) {
+      return MemorySource(open(context, Access::read));
+    }
+    check_budget(context, 3 * std::filesystem::file_size(folder_), printable(folder_));
+    return MemorySource(store::load_memory<BitPatterns>(folder_));
   }
 
   MemoryDesign design(const Context& context) const {
@@ -424,6 +470,9 @@ private:
           "--batch has no effect: it is for standard input, but the patterns are given as arguments or "
           "files, which are stored in one transaction.\n  Leave it out.");
     }
+    if (given_.payload->count() > 0 && given_.payloads->count() > 0) {
+      throw UsageError("--payload and --payloads cannot be combined.\n  Leave out one of them.");
+    }
     std::optional<std::string> payload;
     if (given_.payload->count() > 0) {
       const std::vector<std::byte> bytes = data::read_file(payload_);
@@ -432,6 +481,12 @@ private:
     DurableMemory memory = open(context, Access::write);
     int64_t written = 0, repeated = 0, replaced = 0;
     for_each_batch(context, memory.design().bits, static_cast<size_t>(batch_), [&](Lines lines) {
+      if (given_.payloads->count() > 0) {
+        std::vector<std::string> payloads = read_payloads(payloads_, lines.patterns.count());
+        for (size_t i = 0; i < payloads.size(); ++i) {
+          lines.annotations[i].payload = std::move(payloads[i]);
+        }
+      }
       for (Annotation& annotation : lines.annotations) {
         annotation.key = given_.key->count() > 0 ? key_ : annotation.key;
         annotation.label = given_.label->count() > 0 ? label_ : annotation.label;
@@ -467,11 +522,22 @@ private:
     if (no_recall_ && top_ == 0) {
       throw UsageError("nothing is left to print with --no-recall and --top 0.\n  Leave out one of them.");
     }
-    DurableMemory memory = open(context, Access::read);
+    if (given_.ties->count() > 0 && within_ && given_.top->count() == 0) {
+      throw UsageError("--ties has no effect: --within lists all patterns, unless --top limits their "
+                       "number.\n  Leave out --ties, or add --top.");
+    }
+    if (top_ == 0 && (within_ || given_.ties->count() > 0)) {
+      throw UsageError("--within and --ties have no effect with --top 0.\n  Leave out one of them.");
+    }
+    MemorySource memory = open_source(context);
+    const int64_t top = within_ && given_.top->count() == 0 ? INT64_MAX : top_;
     constexpr size_t kQueriesMax = 1024;
-    for_each_batch(context, memory.design().bits, kQueriesMax, [&](const Lines& lines) {
-      const store::ReadResult result = memory.read(
-          lines.patterns, {.top = top_, .recall = !no_recall_, .update_steps_max = update_steps_});
+    for_each_batch(context, memory.bits(), kQueriesMax, [&](const Lines& lines) {
+      const store::ReadResult result = memory.read(lines.patterns, {.top = top,
+                                                                    .ties = ties_,
+                                                                    .hamming_radius = within_,
+                                                                    .recall = !no_recall_,
+                                                                    .update_steps_max = update_steps_});
       // The stored pattern that was recalled, if it is one.
       store::ReadResult recalled;
       if (!no_recall_) {
@@ -686,14 +752,25 @@ private:
       throw UsageError(
           "--json has no effect: `mneme memory export` always prints lines of JSON.\n  Leave it out.");
     }
-    DurableMemory memory = open(context, Access::read);
+    const std::string ending = std::filesystem::path(out_).extension().string();
+    if (given_.export_packed->count() > 0 && ending != ".npy") {
+      throw UsageError("--packed has no effect: it is for --out NAME.npy.\n  Leave it out.");
+    }
+    MemorySource memory = open_source(context);
     if (out_.empty()) {
       memory.for_each([&](const store::Entry& entry) { context.out << json_line(entry) << '\n'; });
       return ExitCode::ok;
     }
-    std::string text;
-    memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
-    write_file_atomically(out_, text);
+    if (ending == ".safetensors") {
+      store::save_memory(out_, memory.to_items());
+    } else if (ending == ".npy") {
+      packed_ ? data::write_packed_npy(out_, memory.patterns(), *packed_)
+              : data::write_npy(out_, memory.patterns());
+    } else {
+      std::string text;
+      memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
+      write_file_atomically(out_, text);
+    }
     context.out << fmt::format("Wrote {} to {}\n", count_text(memory.stored()), printable(out_));
     return ExitCode::ok;
   }
@@ -716,10 +793,11 @@ private:
   CLI::App *create_ = nullptr, *write_ = nullptr, *read_ = nullptr, *forget_ = nullptr, *info_ = nullptr,
            *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
   struct {
-    CLI::Option *kind, *hard_locations, *payload, *update_steps, *key, *label, *batch;
+    CLI::Option *kind, *hard_locations, *payload, *payloads, *update_steps, *key, *label, *batch, *top,
+        *within, *ties, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
-  std::string folder_, tensor_, payload_, out_, key_, label_;
+  std::string folder_, tensor_, payload_, payloads_, out_, key_, label_;
   std::vector<std::string> lines_, patterns_, keys_, labels_;
   MemoryDesign design_;
   Kind kind_ = Kind::best_match;
@@ -729,6 +807,8 @@ private:
   std::optional<data::BitOrder> packed_;
   std::optional<double> threshold_;
   std::optional<int64_t> update_steps_;
+  std::optional<int64_t> within_;
+  Ties ties_ = Ties::first;
   bool replace_ = false, no_recall_ = false;
   uint64_t memory_max_ = 0;
 };

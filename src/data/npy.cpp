@@ -19,6 +19,7 @@
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
+#include "mneme/data/packed_bits.h"
 
 namespace mneme::data {
 namespace {
@@ -387,6 +388,13 @@ void write_npy(const std::filesystem::path& path, const BitPatterns& patterns) {
       bytes.push_back(std::byte{patterns.get(i, b)});
     }
   }
+  write_file_atomically(path, bytes);
+}
+
+void write_packed_npy(const std::filesystem::path& path, const BitPatterns& patterns, BitOrder order) {
+  std::vector<std::byte> bytes = header_bytes("|u1", std::array{patterns.count(), (patterns.bits() + 7) / 8});
+  const std::vector<std::byte> packed = pack_bits(patterns, order);
+  bytes.insert(bytes.end(), packed.begin(), packed.end());
   write_file_atomically(path, bytes);
 }
 

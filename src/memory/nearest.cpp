@@ -3,12 +3,15 @@
 #include "mneme/memory/nearest.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include <fmt/format.h>
 
 #include "memory/bit_scan.h"
 #include "memory/checks.h"
+#include "memory/scoring.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 
@@ -21,9 +24,9 @@ void require_not_negative(const char* what, int64_t value) {
   }
 }
 
-/// The selected rows of one query, the nearest first, at most k. Rows ascend, so a counting sort by distance
-/// keeps those of equal distance in order.
-RowDistances sorted(const NearRows& near, int64_t k) {
+/// The selected rows of one query, the nearest first, at most k besides ties. Rows ascend, so a counting sort
+/// by distance keeps those of equal distance in order.
+RowDistances sorted(const NearRows& near, int64_t k, Ties ties) {
   int32_t max = 0;
   for (const RowDistances& tile : near.tiles) {
     max = std::max(max, tile.distances.empty() ? 0 : std::ranges::max(tile.distances));
@@ -35,7 +38,11 @@ RowDistances sorted(const NearRows& near, int64_t k) {
     }
   }
   std::partial_sum(next.begin(), next.end(), next.begin());
-  const auto count = static_cast<size_t>(std::min(k, next.back()));
+  int64_t selected = std::min(k, next.back());
+  if (ties == Ties::all && selected > 0) { // `next` has the number of rows that are nearer than a distance
+    selected = *std::ranges::lower_bound(next, selected);
+  }
+  const auto count = static_cast<size_t>(selected);
   RowDistances found{std::vector<int32_t>(count), std::vector<int32_t>(count)};
   for (const RowDistances& tile : near.tiles) {
     for (size_t i = 0; i < tile.rows.size(); ++i) {
@@ -49,10 +56,10 @@ RowDistances sorted(const NearRows& near, int64_t k) {
   return found;
 }
 
-/// scan(first query, count) for all queries; at most k results for each.
+/// scan(first query, count) for all queries; at most k results for each, besides ties.
 template <class Scan>
-BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int64_t k, int64_t selected,
-                     const Scan& scan) {
+BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int64_t k, Ties ties,
+                     int64_t selected, const Scan& scan) {
   require_same_size("a query", queries.bits(), "a stored pattern", stored.bits());
   require_scannable(stored);
   BitNeighbours neighbours;
@@ -61,7 +68,7 @@ BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int6
     const std::vector<NearRows> near = scan(first, std::min(block, queries.count() - first));
     std::vector<RowDistances> found(near.size());
     parallel_for(std::ssize(near), 1, [&](int64_t q, int64_t) {
-      found[static_cast<size_t>(q)] = sorted(near[static_cast<size_t>(q)], k);
+      found[static_cast<size_t>(q)] = sorted(near[static_cast<size_t>(q)], k, ties);
     });
     for (const RowDistances& of_query : found) {
       neighbours.indices.insert(neighbours.indices.end(), of_query.rows.begin(), of_query.rows.end());
@@ -73,24 +80,109 @@ BitNeighbours search(const BitPatterns& queries, const BitPatterns& stored, int6
   return neighbours;
 }
 
+template <class T>
+std::span<const T> of_query(const std::vector<T>& all, const std::vector<int64_t>& offsets, int64_t query) {
+  const auto begin = offsets[static_cast<size_t>(query)], end = offsets[static_cast<size_t>(query) + 1];
+  return std::span(all).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+}
+
+/// A stored pattern and its score for one query.
+struct Candidate {
+  double score;
+  int64_t index;
+  bool operator<(const Candidate& other) const { // the nearest first
+    return score != other.score ? score > other.score : index < other.index;
+  }
+};
+
+/// Sorts the candidates and keeps the first k, with Ties::all also those with the score of the last one.
+void keep_nearest(std::vector<Candidate>& candidates, int64_t k, Ties ties) {
+  if (ties == Ties::first && std::ssize(candidates) > k) {
+    std::nth_element(candidates.begin(), candidates.begin() + k, candidates.end());
+    candidates.resize(static_cast<size_t>(k));
+  }
+  std::ranges::sort(candidates, std::less<>());
+  auto end = candidates.begin() + std::min(k, std::ssize(candidates));
+  while (end != candidates.begin() && end != candidates.end() && end->score == (end - 1)->score) {
+    ++end; // with Ties::first there are no candidates after `end`
+  }
+  candidates.erase(end, candidates.end());
+}
+
+/// The k candidates with the largest scores of at least `score_min` for each query.
+RealNeighbours search(const RealPatterns& queries, const RealPatterns& stored, const Similarity& similarity,
+                      int64_t k, Ties ties, double score_min) {
+  constexpr int64_t kTile = 1024, kQueriesMax = 64, kCandidatesMax = 1 << 22; // 64 MB
+  require_same_size("a query", queries.size(), "a stored pattern", stored.size());
+  require_finite("query", queries);
+  require_finite("stored pattern", stored);
+  RealNeighbours neighbours;
+  if (k == 0 || stored.empty()) {
+    neighbours.offsets.resize(static_cast<size_t>(queries.count()) + 1, 0);
+    return neighbours;
+  }
+  const RealPatterns compared = prepared(queries, similarity), rows = prepared(stored, similarity);
+  const int64_t size = stored.size(), tiles = (stored.count() + kTile - 1) / kTile;
+  const int64_t block = std::clamp<int64_t>(kCandidatesMax / (tiles * std::min(k, kTile)), 1, kQueriesMax);
+  for (int64_t first = 0; first < queries.count(); first += block) {
+    const int64_t count = std::min(block, queries.count() - first);
+    std::vector<std::vector<Candidate>> of_tiles(static_cast<size_t>(tiles * count));
+    parallel_for(tiles, 1, [&](int64_t tile, int64_t) {
+      const int64_t begin = tile * kTile, num_rows = std::min(kTile, stored.count() - begin);
+      std::vector<double> scores(static_cast<size_t>(count * num_rows));
+      score_block(compared.data() + first * size, count, rows.data() + begin * size, num_rows, size,
+                  similarity, scores.data(), num_rows);
+      for (int64_t q = 0; q < count; ++q) {
+        const std::span<const double> of_scores =
+            std::span(scores).subspan(static_cast<size_t>(q * num_rows), static_cast<size_t>(num_rows));
+        require_finite_scores(of_scores, first + q, "double");
+        std::vector<Candidate>& candidates = of_tiles[static_cast<size_t>(q * tiles + tile)];
+        for (int64_t s = 0; s < num_rows; ++s) {
+          if (const double score = of_scores[static_cast<size_t>(s)]; score >= score_min) {
+            candidates.push_back({score, begin + s});
+          }
+        }
+        keep_nearest(candidates, k, ties);
+      }
+    });
+    for (int64_t q = 0; q < count; ++q) {
+      std::vector<Candidate> candidates;
+      for (int64_t tile = 0; tile < tiles; ++tile) {
+        const auto& of_tile = of_tiles[static_cast<size_t>(q * tiles + tile)];
+        candidates.insert(candidates.end(), of_tile.begin(), of_tile.end());
+      }
+      keep_nearest(candidates, k, ties);
+      for (const Candidate& candidate : candidates) {
+        neighbours.indices.push_back(candidate.index);
+        neighbours.scores.push_back(candidate.score);
+      }
+      neighbours.offsets.push_back(std::ssize(neighbours.indices));
+    }
+  }
+  return neighbours;
+}
+
 } // namespace
 
 std::span<const int64_t> BitNeighbours::indices_of(int64_t query) const {
-  const auto begin = offsets[static_cast<size_t>(query)], end = offsets[static_cast<size_t>(query) + 1];
-  return std::span(indices).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  return of_query(indices, offsets, query);
 }
-
 std::span<const int32_t> BitNeighbours::distances_of(int64_t query) const {
-  const auto begin = offsets[static_cast<size_t>(query)], end = offsets[static_cast<size_t>(query) + 1];
-  return std::span(distances).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+  return of_query(distances, offsets, query);
+}
+std::span<const int64_t> RealNeighbours::indices_of(int64_t query) const {
+  return of_query(indices, offsets, query);
+}
+std::span<const double> RealNeighbours::scores_of(int64_t query) const {
+  return of_query(scores, offsets, query);
 }
 
-BitNeighbours nearest(const BitPatterns& queries, const BitPatterns& stored, int64_t k) {
+BitNeighbours nearest(const BitPatterns& queries, const BitPatterns& stored, int64_t k, Ties ties) {
   require_not_negative("k, the number of neighbours,", k);
   // Until the k nearest are known, each thread keeps k rows of a tile.
   constexpr int64_t kTilesKept = 64;
   const int64_t selected = k < stored.count() / kTilesKept ? k * kTilesKept : stored.count();
-  return search(queries, stored, k, selected,
+  return search(queries, stored, k, ties, selected,
                 [&](int64_t first, int64_t count) { return scan_nearest(queries, first, count, stored, k); });
 }
 
@@ -99,8 +191,22 @@ BitNeighbours within(const BitPatterns& queries, const BitPatterns& stored, int6
   const auto limit = static_cast<int32_t>(std::min(hamming_radius, stored.bits()));
   const auto within_limit = [limit](int32_t) { return limit; };
   return search(
-      queries, stored, stored.count(), expected_selection(queries, stored, within_limit),
+      queries, stored, stored.count(), Ties::first, expected_selection(queries, stored, within_limit),
       [&](int64_t first, int64_t count) { return scan_near(queries, first, count, stored, within_limit); });
+}
+
+RealNeighbours nearest(const RealPatterns& queries, const RealPatterns& stored, int64_t k,
+                       const Similarity& similarity, Ties ties) {
+  require_not_negative("k, the number of neighbours,", k);
+  return search(queries, stored, similarity, k, ties, -std::numeric_limits<double>::infinity());
+}
+
+RealNeighbours at_least(const RealPatterns& queries, const RealPatterns& stored, double score_min,
+                        const Similarity& similarity) {
+  if (std::isnan(score_min)) {
+    throw UsageError("mneme: the minimum score is not a number.\n  Give a number.");
+  }
+  return search(queries, stored, similarity, stored.count(), Ties::first, score_min);
 }
 
 } // namespace mneme

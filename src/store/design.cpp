@@ -10,7 +10,7 @@
 #include "mneme/store/durable_memory.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/space_fraction.h"
-#include "store/associations.h"
+#include "mneme/trials/memory_kinds.h"
 
 namespace mneme::store {
 namespace {
@@ -115,6 +115,28 @@ AssociateOptions<BitPatterns> association_of(const MemoryDesign& design) {
                                        design.seed);
   options.update.update_steps_max = design.update_steps_max;
   return options;
+}
+
+BitNeighbours find_nearest(const BitPatterns& queries, const BitPatterns& stored,
+                           const ReadOptions& options) {
+  if (!options.hamming_radius || options.top == 0) {
+    return nearest(queries, stored, options.top, options.ties);
+  }
+  const BitNeighbours near = within(queries, stored, *options.hamming_radius);
+  BitNeighbours found;
+  for (int64_t q = 0; q < queries.count(); ++q) {
+    const auto indices = near.indices_of(q);
+    const auto distances = near.distances_of(q);
+    auto end = static_cast<size_t>(std::min(options.top, std::ssize(indices)));
+    while (options.ties == Ties::all && end < indices.size() && distances[end] == distances[end - 1]) {
+      ++end;
+    }
+    found.indices.insert(found.indices.end(), indices.begin(), indices.begin() + static_cast<ptrdiff_t>(end));
+    found.distances.insert(found.distances.end(), distances.begin(),
+                           distances.begin() + static_cast<ptrdiff_t>(end));
+    found.offsets.push_back(std::ssize(found.indices));
+  }
+  return found;
 }
 
 } // namespace mneme::store

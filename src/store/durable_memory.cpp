@@ -16,7 +16,7 @@
 #include "mneme/core/parallel.h"
 #include "mneme/core/text.h"
 #include "mneme/memory/nearest.h"
-#include "store/associations.h"
+#include "mneme/trials/memory_kinds.h"
 #include "store/chunk_file.h"
 #include "store/environment.h"
 #include "store/folder.h"
@@ -295,7 +295,7 @@ public:
     }
     result.nearest.resize(static_cast<size_t>(queries.count()));
     if (options.top > 0) {
-      const BitNeighbours nearest = mneme::nearest(queries, *rows_, options.top);
+      const BitNeighbours nearest = find_nearest(queries, *rows_, options);
       for (int64_t q = 0; q < queries.count(); ++q) {
         for (size_t i = 0; i < nearest.indices_of(q).size(); ++i) {
           const int64_t seq = seqs_[static_cast<size_t>(nearest.indices_of(q)[i])];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 #include <regex>
 #include <sstream>
 
@@ -13,9 +14,12 @@
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
+#include "mneme/data/corruption.h"
 #include "mneme/data/npy.h"
+#include "mneme/data/packed_bits.h"
 #include "mneme/data/random_patterns.h"
 #include "mneme/store/durable_memory.h"
+#include "mneme/store/memory_file.h"
 
 namespace mneme {
 namespace {
@@ -303,11 +307,111 @@ TEST_F(MemoryVerb, IsInspectableWithSqlite) {
   EXPECT_EQ(result.out, "1|k|l|0FA0|\n16\n") << result.err;
 }
 
-/// Commands and their output in a page: lines that begin with "$ ", each followed by its output.
-TEST(MemoryPage, CommandsPrintWhatThePageQuotes) {
-  const fs::path path = fs::path(MNEME_SOURCE_DIR) / "docs/how-to/keep_a_memory_on_disk.md";
+TEST_F(MemoryVerb, StoresPayloadsOfFilesAndListsAllPatternsWithinARadius) {
+  const BitPatterns codes = data::random_bits(300, 70, Random(1));
+  const std::string npy = (folder_ / "codes.npy").string(), ids = (folder_ / "ids.txt").string();
+  data::write_packed_npy(npy, codes, data::BitOrder::big);
+  std::string lines;
+  for (int i = 0; i < 300; ++i) {
+    lines += "id " + std::to_string(i) + (i % 2 == 0 ? "\r\n" : "\n");
+  }
+  write_text(ids, lines);
+  succeed("create", {"--bits", "70"});
+  succeed("write", {"--patterns", npy, "--packed", "big", "--payloads", ids});
+  const auto read = [&](std::vector<std::string> options) {
+    options.insert(options.begin(), {"--patterns", npy, "--packed", "big", "--json", "--no-recall"});
+    return json_lines(succeed("read", options));
+  };
+  const auto within = read({"--within", "25"}), top = read({"--within", "25", "--top", "2"}),
+             ties = read({"--top", "2", "--ties", "all"});
+  for (int64_t q = 0; q < codes.count(); ++q) {
+    std::vector<std::pair<int64_t, std::string>> expected; // distance, payload
+    for (int64_t i = 0; i < codes.count(); ++i) {
+      expected.emplace_back(hamming_distance(codes, q, codes, i), "id " + std::to_string(i));
+    }
+    std::ranges::stable_sort(expected, {}, [](const auto& pair) { return pair.first; });
+    const auto count_up_to = [&](int64_t distance) {
+      return static_cast<size_t>(
+          std::ranges::count_if(expected, [&](const auto& pair) { return pair.first <= distance; }));
+    };
+    const auto expect_first = [&](const nlohmann::json& line, size_t count) {
+      ASSERT_EQ(line["nearest"].size(), count);
+      for (size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(line["nearest"][i]["distance"], expected[i].first);
+        EXPECT_EQ(line["nearest"][i]["payload"], expected[i].second);
+      }
+    };
+    const auto index = static_cast<size_t>(q);
+    expect_first(within[index], count_up_to(25));
+    expect_first(top[index], std::min<size_t>(2, count_up_to(25)));
+    expect_first(ties[index], count_up_to(expected[1].first));
+  }
+  write_text(ids, "one\n");
+  expect_refused(run("write", {"--patterns", npy, "--packed", "big", "--payloads", ids}), 3,
+                 {"ids.txt", "1 payloads", "300 patterns"});
+  expect_refused(run("write", {"--payloads", ids, "a text"}), 2, {"--payloads has no effect"});
+  expect_refused(run("read", {"--within", "3", "--top", "0", "a"}), 2, {"--within"});
+  expect_refused(run("read", {"--within", "3", "--ties", "all", "a"}), 2, {"--ties has no effect"});
+}
+
+TEST_F(MemoryVerb, ExportsFilesThatItReads) {
+  const BitPatterns codes = data::random_bits(40, 100, Random(2));
+  const std::string npy = (folder_ / "codes.npy").string(), ids = (folder_ / "ids.npy").string(),
+                    file = (folder_ / "codes.safetensors").string();
+  data::write_packed_npy(npy, codes, data::BitOrder::little);
+  succeed("create", {"--bits", "100", "--memory", "pattern-sdm"});
+  succeed("write", {"--patterns", npy, "--packed", "little"});
+  EXPECT_EQ(succeed("export", {"--out", file}), "Wrote 40 patterns to " + file + "\n");
+  const auto loaded = store::load_memory<BitPatterns>(file);
+  EXPECT_EQ(loaded.patterns(), codes);
+  EXPECT_EQ(payload_type(loaded.payloads()), "none");
+
+  for (const std::string order : {"little", "big"}) {
+    const std::string out = (folder_ / "out.npy").string();
+    succeed("export", {"--out", out, "--packed", order});
+    const data::PatternSet set = data::load_patterns(
+        out, {.packed = order == "big" ? data::BitOrder::big : data::BitOrder::little, .bits = 100});
+    EXPECT_EQ(to_bits(set.patterns, 0.5), codes);
+  }
+  expect_refused(run("export", {"--packed", "big"}), 2, {"--packed has no effect"});
+
+  // The file is read like the folder, with the memory's options and payloads of any type.
+  ItemMemory<BitPatterns> numbered(loaded.options());
+  std::vector<int64_t> numbers(40);
+  std::iota(numbers.begin(), numbers.end(), -7);
+  numbered.add(codes, numbers);
+  store::save_memory(file, numbered);
+  const std::vector<std::string> query{"--format", "hex", "--json",
+                                       "--top",    "2",   std::string(24, 'a') + "0a"};
+  const std::vector<nlohmann::json> of_folder = json_lines(succeed("read", query));
+  memory_ = file;
+  const std::vector<nlohmann::json> of_file = json_lines(succeed("read", query));
+  EXPECT_EQ(of_file[0]["recalled"]["hex"], of_folder[0]["recalled"]["hex"]);
+  EXPECT_EQ(of_file[0]["recalled"]["activated"], of_folder[0]["recalled"]["activated"]);
+  for (const size_t i : {0, 1}) {
+    const int64_t item = of_file[0]["nearest"][i]["seq"];
+    EXPECT_EQ(of_folder[0]["nearest"][i]["seq"], item + 1);
+    EXPECT_EQ(of_file[0]["nearest"][i]["payload"], std::to_string(item - 7));
+  }
+  EXPECT_EQ(json_lines(succeed("export")).size(), 40);
+  expect_refused(run("write", {"--format", "hex", "00"}), 2, {"is a file", "--format json"});
+  write_text(file, "not a memory");
+  expect_refused(run("read", query), 3, {"codes.safetensors"});
+}
+
+TEST_F(MemoryVerb, RefusesToExportWhatAFileCannotContain) {
+  const std::string file = (folder_ / "out.safetensors").string();
+  succeed("create");
+  succeed("write", {"--key", "k", "a text"});
+  expect_refused(run("export", {"--out", file}), 2, {"keys or labels", "lines of JSON"});
+  EXPECT_FALSE(fs::exists(file));
+}
+
+/// Commands and their output in a page: lines that begin with "$ ", each followed by its output. They are
+/// executed in `folder`.
+void expect_page_quotes_output(const std::string& name, const TemporaryFolder& folder, int min_commands) {
+  const fs::path path = fs::path(MNEME_SOURCE_DIR) / "docs/how-to" / name;
   std::istringstream page(testing::read_text(path));
-  const TemporaryFolder folder;
   fs::create_symlink(MNEME_PROGRAM, folder / "mneme");
   const std::string search_path = folder.path().string() + ":" + std::getenv("PATH");
   std::string command, expected;
@@ -334,7 +438,26 @@ TEST(MemoryPage, CommandsPrintWhatThePageQuotes) {
       expected += line + "\n";
     }
   }
-  EXPECT_GE(commands, 8);
+  EXPECT_GE(commands, min_commands);
+}
+
+TEST(MemoryPage, CommandsPrintWhatThePageQuotes) {
+  const TemporaryFolder folder;
+  expect_page_quotes_output("keep_a_memory_on_disk.md", folder, 8);
+}
+
+TEST(NearestCodesPage, CommandsPrintWhatThePageQuotes) {
+  const TemporaryFolder folder;
+  const BitPatterns codes = data::random_bits(50'000, 256, Random(7));
+  data::write_packed_npy(folder / "codes.npy", codes, data::BitOrder::big);
+  data::write_packed_npy(folder / "queries.npy", data::flip_bits(slice(codes, 0, 1000), 70, Random(8)),
+                         data::BitOrder::big);
+  std::string ids;
+  for (int64_t i = 0; i < codes.count(); ++i) {
+    ids += std::to_string(1'000'000 + i) + "\n";
+  }
+  write_text(folder / "ids.txt", ids);
+  expect_page_quotes_output("find_nearest_codes.md", folder, 4);
 }
 
 } // namespace

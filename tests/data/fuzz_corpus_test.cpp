@@ -59,6 +59,9 @@ TEST(FuzzCorpus, TorchFile) {
 TEST(FuzzCorpus, ChunkFile) {
   replay("chunk_file", fuzz::chunk_file);
 }
+TEST(FuzzCorpus, MemoryFile) {
+  replay("memory_file", fuzz::memory_file);
+}
 TEST(FuzzCorpus, ShardIndex) {
   replay("shard_index", fuzz::shard_index);
 }

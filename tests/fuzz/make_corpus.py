@@ -225,6 +225,32 @@ def chunk_file():
     write("no-counters", 2, (0, 9, 0, 3, 3), (6, 0), b"")
 
 
+def memory_file():
+    def write(name, metadata, tensors):
+        metadata = {"format": "mneme.item-memory", "version": "1", **metadata, "similarity": "hamming", "projection": "majority",
+                    "precision": "float64", "update_steps_max": "1", "update_steps_eps": "0.0001",
+                    "convergence_criterion": "direction_change", "stop_together": "false", "empty_read": "keep_query"}
+        checked = [text.encode() for item in sorted(metadata.items()) for text in item]
+        header, data = {}, b""
+        for tensor in sorted(tensors):
+            dtype, shape, content = tensors[tensor]
+            header[tensor] = {"dtype": dtype, "shape": shape, "data_offsets": [len(data), len(data) + len(content)]}
+            data += content
+            checked += [tensor.encode(), dtype.encode(), content]
+        metadata["crc32c"] = f"{crc32c(b''.join(struct.pack('<Q', len(part)) + part for part in checked)):08x}"
+        text = json.dumps({"__metadata__": metadata, **header}).encode()
+        write_seed("memory_file", name, struct.pack("<Q", len(text)) + text + data)
+
+    bits = ("U8", [2, 2], b"\x01\x02\xff\x03")
+    write("integers", {"patterns": "bits", "bits": "10", "payloads": "integers", "separation": "softmax", "separation.beta": "0.5"},
+          {"patterns": bits, "payloads": ("I64", [2], struct.pack("<2q", 7, -1))})
+    write("bytes", {"patterns": "bits", "bits": "10", "payloads": "bytes", "separation": "circle-intersection", "separation.bits": "10",
+                    "separation.hamming_radius": "3", "separation.hard_locations": "1e6", "separation.seed": "1"},
+          {"patterns": bits, "payloads": ("U8", [3], b"a\0b"), "payload_ends": ("I64", [2], struct.pack("<2q", 1, 3))})
+    write("reals", {"patterns": "reals", "payloads": "bits", "payload_bits": "3", "separation": "best-match"},
+          {"patterns": ("F64", [1, 2], struct.pack("<2d", 1, -0.5)), "payloads": ("U8", [1, 1], b"\x05")})
+
+
 idx()
 cifar()
 csv()
@@ -238,3 +264,4 @@ shard_index()
 tokenizers()
 token_files()
 chunk_file()
+memory_file()

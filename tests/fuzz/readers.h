@@ -24,6 +24,7 @@
 #include "mneme/tokens/token_file.h"
 #include "store/chunk_file.h"
 #include "store/crc32c.h"
+#include "store/memory_file.h"
 #include "tokens/tokenizer_json.h"
 
 namespace mneme::data::fuzz {
@@ -153,6 +154,16 @@ inline bool chunk_file(std::span<const std::byte> bytes) {
     parse(repaired);
   }
   return parse(bytes);
+}
+
+/// Item memories, whatever their checksum.
+inline bool memory_file(std::span<const std::byte> bytes) {
+  const auto parse = [&]<class Patterns>(Patterns) {
+    try_read([&] { store::parse_memory<Patterns>(bytes, "fuzz", store::Checksum::ignore); });
+    return try_read([&] { store::parse_memory<Patterns>(bytes, "fuzz"); });
+  };
+  const bool bits = parse(BitPatterns());
+  return parse(RealPatterns()) || bits;
 }
 
 } // namespace mneme::data::fuzz

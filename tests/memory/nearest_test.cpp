@@ -3,6 +3,7 @@
 #include "mneme/memory/nearest.h"
 
 #include <algorithm>
+#include <limits>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -82,6 +83,62 @@ TEST(Nearest, OrdersEqualDistancesByIndex) {
   EXPECT_EQ(neighbours.distances, (std::vector<int32_t>{0, 0, 0}));
 }
 
+TEST(Nearest, ReturnsAllTiesOnRequest) {
+  for (const int64_t bits : {8, 20}) { // many equal distances
+    const BitPatterns stored = test::random_bits(5000, bits, 8), queries = test::random_bits(20, bits, 9);
+    for (const int64_t k : {0, 1, 7, 300, 5000, 6000}) {
+      const BitNeighbours neighbours = nearest(queries, stored, k, Ties::all);
+      for (int64_t q = 0; q < queries.count(); ++q) {
+        Found expected = all_sorted(queries, q, stored);
+        if (k < std::ssize(expected)) {
+          const int32_t last = k == 0 ? -1 : expected[static_cast<size_t>(k) - 1].first;
+          std::erase_if(expected, [&](const auto& found) { return found.first > last; });
+        }
+        ASSERT_EQ(found_by(neighbours, q), expected) << bits << " bits, k " << k;
+      }
+    }
+  }
+}
+
+using FoundReals = std::vector<std::pair<double, int64_t>>; // minus the score, index
+
+TEST(Nearest, EqualsSortingOfAllScoresForEverySimilarity) {
+  RealPatterns stored = test::random_sphere(1100, 9, 1);
+  std::ranges::copy(stored[3], stored[1050].begin()); // equal scores in different tiles
+  std::ranges::copy(stored[3], stored[4].begin());
+  const RealPatterns queries = test::random_sphere(70, 9, 2);
+  for (const Similarity& kind : {Similarity(Hamming{}), Similarity(Dot{}), Similarity(Cosine{}),
+                                 Similarity(Euclidean{}), Similarity(Manhattan{})}) {
+    const Scores scores = similarity(queries, stored, kind);
+    const auto expect_found = [&](const RealNeighbours& neighbours, auto is_found) {
+      for (int64_t q = 0; q < queries.count(); ++q) {
+        FoundReals sorted, found;
+        for (int64_t s = 0; s < stored.count(); ++s) {
+          sorted.emplace_back(-scores.values[q][static_cast<size_t>(s)], s);
+        }
+        std::ranges::sort(sorted);
+        const FoundReals all = sorted;
+        std::erase_if(sorted, [&](const auto& pair) { return !is_found(all, pair); });
+        for (size_t i = 0; i < neighbours.indices_of(q).size(); ++i) {
+          found.emplace_back(-neighbours.scores_of(q)[i], neighbours.indices_of(q)[i]);
+        }
+        ASSERT_EQ(found, sorted) << "similarity " << kind.index();
+      }
+    };
+    for (const size_t k : {size_t{1}, size_t{10}, size_t{1100}}) {
+      expect_found(nearest(queries, stored, static_cast<int64_t>(k), kind),
+                   [&](const FoundReals& all, const auto& pair) { return pair <= all[k - 1]; });
+      expect_found(nearest(queries, stored, static_cast<int64_t>(k), kind, Ties::all),
+                   [&](const FoundReals& all, const auto& pair) { return pair.first <= all[k - 1].first; });
+    }
+    const double score_min = scores.values[0][17];
+    expect_found(at_least(queries, stored, score_min, kind),
+                 [&](const FoundReals&, const auto& pair) { return -pair.first >= score_min; });
+  }
+  EXPECT_EQ(nearest(queries, RealPatterns(0, 9), 3).offsets, std::vector<int64_t>(71, 0));
+  EXPECT_EQ(nearest(queries, stored, 0).offsets, std::vector<int64_t>(71, 0));
+}
+
 TEST(Nearest, IsIndependentOfTheNumberOfThreads) {
   const BitPatterns stored = test::random_bits(50'000, 64, 3), queries = test::random_bits(5, 64, 4);
   const int before = threads();
@@ -105,6 +162,10 @@ TEST(Nearest, ReportsInvalidArguments) {
   expect_contains(usage_error([] { nearest(BitPatterns(1, 10), BitPatterns(1, 10), -1); }),
                   {"neighbours", "-1"});
   expect_contains(usage_error([] { within(BitPatterns(1, 10), BitPatterns(1, 10), -2); }), {"radius", "-2"});
+  const auto nan = std::numeric_limits<double>::quiet_NaN();
+  expect_contains(usage_error([] { nearest(RealPatterns(1, 2), RealPatterns(1, 3), 1); }), {"2", "3"});
+  expect_contains(usage_error([&] { nearest(RealPatterns(1, 1, {nan}), RealPatterns(1, 1), 1); }), {"query"});
+  expect_contains(usage_error([&] { at_least(RealPatterns(1, 1), RealPatterns(1, 1), nan); }), {"minimum"});
 }
 
 } // namespace

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "mneme/core/patterns.h"
+#include "mneme/memory/associate.h"
+#include "mneme/memory/nearest.h"
 #include "mneme/memory/neuron_sdm.h"
 #include "mneme/memory/update.h"
 #include "mneme/trials/memory_steps.h"
@@ -47,6 +49,9 @@ struct MemoryDesign {
 ///         if the steps are those of a memory of real numbers
 MemoryDesign completed(MemoryDesign design);
 
+/// Options of a complete design without hard locations.
+AssociateOptions<BitPatterns> association_of(const MemoryDesign& design);
+
 /// Optional texts and bytes that are stored with a pattern.
 struct Annotation {
   std::optional<std::string> key = {};     ///< names at most one pattern; UTF-8, at most 64 KiB, not empty
@@ -71,10 +76,15 @@ struct Neighbour {
 };
 
 struct ReadOptions {
-  int64_t top = 5;                              ///< number of nearest patterns, at least 0
+  int64_t top = 5; ///< maximum number of nearest patterns, at least 0
+  Ties ties = Ties::first;
+  std::optional<int64_t> hamming_radius = {};   ///< leaves out patterns that are farther from the query
   bool recall = true;                           ///< false: nearest patterns only
   std::optional<int64_t> update_steps_max = {}; ///< default: that of the design
 };
+
+/// The nearest stored patterns of each query by the first three options.
+BitNeighbours find_nearest(const BitPatterns& queries, const BitPatterns& stored, const ReadOptions& options);
 
 struct ReadResult {
   Recall<BitPatterns> recall;                  ///< empty if it was not requested

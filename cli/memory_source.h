@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+
+/// Memories that `mneme memory read` and `export` read: a folder, or a file of an item memory.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "mneme/memory/item_memory.h"
+#include "mneme/store/durable_memory.h"
+
+namespace mneme::cli {
+
+/// True for a file; memories in folders are store::DurableMemory.
+bool is_memory_file(const std::filesystem::path& path);
+
+/// A memory that is open for reading. The items of a file are numbered from 0 on, in place of `seq`, and have
+/// neither keys nor labels. Their payloads are printed as texts: integers as digits, bits in hexadecimal, real
+/// numbers separated by commas, byte strings as they are.
+class MemorySource {
+public:
+  explicit MemorySource(store::DurableMemory memory) : memory_(std::move(memory)) {}
+  explicit MemorySource(ItemMemory<BitPatterns> memory) : memory_(std::move(memory)) {}
+
+  int64_t bits() const;
+  int64_t stored() const;
+  store::ReadResult read(const BitPatterns& queries, const store::ReadOptions& options);
+  void for_each(const std::function<void(const store::Entry&)>& visit);
+  /// The memory as it is saved to a file.
+  ///
+  /// Errors  UsageError for what a file cannot contain: hard locations, keys and labels
+  ItemMemory<BitPatterns> to_items();
+  BitPatterns patterns();
+
+private:
+  std::variant<store::DurableMemory, ItemMemory<BitPatterns>> memory_;
+};
+
+/// Payloads in a file: one per line, or the integers of an .npy file as digits.
+///
+/// Errors  DataError if there are not `count`
+std::vector<std::string> read_payloads(const std::filesystem::path& path, int64_t count);
+
+} // namespace mneme::cli
