@@ -11,6 +11,7 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
 #include "mneme/ops/associate.h"
+#include "mneme/ops/linear.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/name_prefixes.h"
@@ -89,7 +90,7 @@ void Gpt2LinearImpl::reset() {
 }
 
 at::Tensor Gpt2LinearImpl::forward(const at::Tensor& x) {
-  return at::linear(x, weight.t(), bias);
+  return ops::linear(x, weight.t(), bias);
 }
 
 Gpt2AttentionImpl::Gpt2AttentionImpl(Gpt2Config config_, int64_t layer_)
@@ -284,7 +285,7 @@ at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids) {
 }
 
 at::Tensor Gpt2ForCausalLMImpl::forward(const at::Tensor& ids) {
-  return at::linear(head_input(ids), head_weight());
+  return ops::linear(head_input(ids), head_weight());
 }
 
 at::Tensor Gpt2ForCausalLMImpl::step(const at::Tensor& ids, Gpt2Cache& cache) {
