@@ -165,18 +165,12 @@ void Gpt2MlpImpl::reset() {
 }
 
 at::Tensor Gpt2MlpImpl::forward(const at::Tensor& x) {
-  at::Tensor inner = c_fc->forward(x);
-  switch (config.activation()) {
-  case Gpt2Activation::gelu_new:
-    inner = at::gelu(inner, "tanh");
-    break;
-  case Gpt2Activation::gelu:
-    inner = at::gelu(inner);
-    break;
-  case Gpt2Activation::relu:
-    inner = at::relu(inner);
-    break;
-  }
+  const at::Tensor inner =
+      config.activation() == Gpt2Activation::relu
+          ? at::relu(c_fc->forward(x))
+          : ops::linear_gelu(x, c_fc->weight.t(), c_fc->bias,
+                             config.activation() == Gpt2Activation::gelu ? ops::GeluForm::exact
+                                                                         : ops::GeluForm::tanh);
   return apply_dropout(c_proj->forward(inner), config.residual_dropout(), is_training());
 }
 
