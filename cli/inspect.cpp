@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <ostream>
 #include <string_view>
 
@@ -118,8 +119,9 @@ public:
 
   ExitCode run(Context& context) override {
     InspectRequest request = read_request();
+    std::optional<FolderLock> lock;
     if (!context.options.out.empty()) {
-      open_run_folder(context.options.out, {{"verb", name()}});
+      lock.emplace(open_run_folder(context.options.out, {{"verb", name()}}));
       request.tensors = context.options.out / "tensors.safetensors";
     }
     std::vector<std::string> words;
