@@ -25,6 +25,7 @@ SECTIONS = [
     ("Linear layers", "linear_section.py", "linear_costs"),
     ("Hopfield layers", "hopfield_section.py", "hopfield_benchmark"),
     ("LEAP", "leap_section.py", "leap_costs"),
+    ("Language models", "language_section.py", "language_costs"),
     ("Training of small models", "training_section.py", "training_benchmark"),
 ]
 
