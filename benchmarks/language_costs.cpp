@@ -96,7 +96,7 @@ int time_decoding(const std::string& type, int64_t position) {
     seconds.push_back(seconds_of([&] { token = model->step(token, *state).select(1, -1).argmax(-1, true); }));
   }
   std::ranges::sort(seconds);
-  // What a token needs: all weights but the table of positions (the table of words is that of the logits),
+  // A token needs all weights but the table of positions (the table of words is that of the logits),
   // and the state.
   int64_t bytes = 4 * num_parameters(*model);
   if (type == "gpt2") {

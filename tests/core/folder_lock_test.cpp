@@ -57,8 +57,8 @@ TEST(FolderLock, EndsWithAKilledProcess) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     const FolderLock lock(folder.path(), kOptions);
-    const bool told = ::write(locked[1], "x", 1) == 1;
-    while (told) {
+    const bool is_written = ::write(locked[1], "x", 1) == 1;
+    while (is_written) {
       ::pause();
     }
     ::_exit(1);
