@@ -13,9 +13,9 @@
 
 namespace mneme::cli {
 
-/// Creates the folder, locks it until the result is destroyed, and checks that `run` resumes or repeats the run that the folder contains. Existing
-/// files are not changed; the caller writes config.json, with at least the entries of `run`, before or
-/// together with its results.
+/// Creates the folder, locks it until the result is destroyed, and checks that `run` resumes or repeats the
+/// run that the folder contains, if it contains one. Existing files are not changed; the caller writes
+/// config.json, with at least the entries of `run`, before or together with its results.
 ///
 /// `run` contains the entries of config.json that identify the run: always "verb", and all settings that must
 /// not differ from those of an existing config.json. The numbers named in `may_grow` may also be larger than

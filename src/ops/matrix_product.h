@@ -20,8 +20,8 @@ bool uses_linear_kernel(const at::Tensor& tensor);
 void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor out, const at::Tensor& bias = {},
               bool accumulate = false);
 
-/// out = gelu(a . b (+ bias)), without autograd; derivative: undefined, or of the shape of out, to receive the
-/// derivatives of GELU. Shapes as `multiply`, which must run the kernel for these tensors.
+/// out = gelu(a . b (+ bias)), without autograd; derivative: undefined, or of the shape of out, to receive
+/// the derivatives of GELU. Shapes as `multiply`, which must run the kernel for these tensors.
 void multiply_gelu(const at::Tensor& a, const at::Tensor& b, at::Tensor out, at::Tensor derivative,
                    const at::Tensor& bias, GeluForm form);
 

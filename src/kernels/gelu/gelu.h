@@ -9,8 +9,9 @@
 
 namespace mneme::kernels {
 
-/// exact: output = x Phi(x), derivative = Phi(x) + x phi(x), where Phi is the standard normal distribution
-/// function and phi its density. tanh_form: output = 0.5 x (1 + tanh(u)), u = sqrt(2 / pi) (x + 0.044715 x^3).
+/// Exact: output = x Phi(x), derivative = Phi(x) + x phi(x), where Phi is the standard normal distribution
+/// function and phi its density. tanh_form: output = 0.5 x (1 + tanh(u)), u = sqrt(2 / pi) (x + 0.044715
+/// x^3).
 ///
 /// Shapes  x, outputs and derivatives [rows, columns], any size >= 0; the rows of all three are row_stride
 ///         elements apart. outputs and derivatives may be x itself; T = float or double
