@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu_layer", "linear", "normed_association",
+KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu", "gelu_layer", "linear", "normed_association",
            "projection_dropout", "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
 # Filters for the shapes of a kernel; kernels that are not listed run all shapes.
@@ -25,6 +25,7 @@ SECTIONS = [
     ("Linear layers", "linear_section.py", "linear_costs"),
     ("Hopfield layers", "hopfield_section.py", "hopfield_benchmark"),
     ("LEAP", "leap_section.py", "leap_costs"),
+    ("Language models", "language_section.py", "language_costs"),
     ("Training of small models", "training_section.py", "training_benchmark"),
 ]
 
@@ -87,7 +88,7 @@ def fraction_of_limit(kernel, number, shape, row, rows, limits):
     if kernel.startswith("window_scan"):
         one_pass = rows.get(("pass", number, re.sub(r"window:\d+", "window:0", shape)))
         return f"{one_pass['real_time'] / row['real_time']:.0%} of one pass" if one_pass else "-"
-    if kernel in ["gelu_layer", "projection_dropout", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum"]:  # an item is more than a multiply-add
+    if kernel in ["gelu", "gelu_layer", "projection_dropout", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum"]:  # an item is more than a multiply-add
         return "-"
     sizes = dict(part.split(":") for part in shape.split("/"))
     if kernel == "hamming":

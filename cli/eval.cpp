@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -71,8 +72,9 @@ public:
                                              {"run", printable(std::filesystem::canonical(run_).string())}};
     std::error_code missing;
     const bool is_run_folder = !folder.empty() && std::filesystem::equivalent(folder, run_, missing);
+    std::optional<FolderLock> lock;
     if (!folder.empty() && !is_run_folder) {
-      open_run_folder(folder, identity);
+      lock.emplace(open_run_folder(folder, identity));
     }
     const report::Table table = measure(jobs, context);
     if (!folder.empty()) {

@@ -2,6 +2,7 @@
 
 #include "cli/eval_lm.h"
 
+#include <optional>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -100,8 +101,9 @@ ExitCode EvalLm::run(Context& context) const {
   const std::filesystem::path& folder = context.options.out;
   const nlohmann::ordered_json identity = {
       {"verb", "eval lm"}, {"model", printable(model_)}, {"text", printable(text_)}};
+  std::optional<FolderLock> lock;
   if (!folder.empty()) {
-    open_run_folder(folder, identity);
+    lock.emplace(open_run_folder(folder, identity));
   }
   const EvalOutcome outcome = evaluate_text(request, context.progress);
   const nlohmann::ordered_json json = to_json(outcome, model_, text_);

@@ -84,12 +84,15 @@ ordered_json number_json(double value) {
 report::Chart beta_histogram(const std::vector<HeadSummary>& heads) {
   std::vector<double> betas;
   std::ranges::transform(heads, std::back_inserter(betas), &HeadSummary::beta);
+  constexpr int64_t kHeadsPerBin = 3, kMinBins = 5; // 50 bins for the 144 heads of gpt2-small, as published
+  const int64_t bins =
+      std::clamp(static_cast<int64_t>(heads.size()) / kHeadsPerBin, std::min(kMinBins, kBins), kBins);
   report::Histogram chart{.title = "Effective beta of every head",
                           .description = "Histogram of the effective betas of all heads, with the three "
                                          "reference betas of Sparse Distributed Memory.",
                           .x = {.title = "effective beta"},
-                          .y = {.title = "heads"},
-                          .series = {{.name = "heads", .bins = report::equal_bins(betas, kBins)}}};
+                          .y = {.title = "heads", .whole_numbers = true},
+                          .series = {{.name = "heads", .bins = report::equal_bins(betas, bins)}}};
   for (const ReferenceBeta& reference : kReferences) {
     chart.references.push_back(
         {.at = reference.beta, .label = fmt::format("{} {}", reference.name, reference.beta)});
@@ -112,6 +115,20 @@ report::Chart score_histogram(const HeadsInspection& inspection) {
       .x = {.title = "score"},
       .y = {.title = "keys"},
       .series = {{.name = "scores", .bins = report::equal_bins(scores, kBins)}}});
+}
+
+std::string scores_caption(const HeadsInspection& inspection) {
+  int64_t negative = 0, total = 0;
+  for (const TextHeads& text : inspection.texts) {
+    for (const HeadReading& head : text.heads) {
+      negative += std::ranges::count_if(head.scores, [](float score) { return score < 0; });
+      total += static_cast<int64_t>(head.scores.size());
+    }
+  }
+  return fmt::format(
+      "{:.0f} % of the scores are negative. The weight of a key grows exponentially with its score, "
+      "so that the few keys at the right end carry most of the weight of a head.",
+      100 * static_cast<double>(negative) / static_cast<double>(total));
 }
 
 /// Mean or largest beta over the heads of each layer, for one text.
@@ -143,7 +160,7 @@ report::Chart layer_curves(const HeadsInspection& inspection, bool largest) {
                           .description =
                               fmt::format("{} over the heads of a layer, one line per text.",
                                           largest ? "Largest effective beta" : "Mean of effective betas"),
-                          .x = {.title = "layer"},
+                          .x = {.title = "layer", .whole_numbers = true},
                           .y = {.title = "effective beta"},
                           .series_title = "text"};
   for (size_t i = 0; i < inspection.texts.size(); ++i) {

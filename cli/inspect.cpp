@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <optional>
 #include <ostream>
 #include <string_view>
 
@@ -254,8 +255,9 @@ private:
   ExitCode run_heads(Context& context) {
     refuse_options("a transformer", true);
     const std::filesystem::path& folder = context.options.out;
+    std::optional<FolderLock> lock;
     if (!folder.empty()) {
-      open_run_folder(folder, {{"verb", name()}});
+      lock.emplace(open_run_folder(folder, {{"verb", name()}}));
     }
     const HeadsInspection inspection = inspect_heads(
         {.model = model_, .key = key_, .texts = read_texts(), .end = to_, .layer = layer_, .head = head_},
@@ -299,8 +301,9 @@ private:
           "--tokens.");
     }
     InspectRequest request = read_request();
+    std::optional<FolderLock> lock;
     if (!context.options.out.empty()) {
-      open_run_folder(context.options.out, {{"verb", name()}});
+      lock.emplace(open_run_folder(context.options.out, {{"verb", name()}}));
       request.tensors = context.options.out / "tensors.safetensors";
     }
     std::vector<std::string> words;

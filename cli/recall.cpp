@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
@@ -248,8 +249,10 @@ public:
     result.shows_details = details_;
     trials::require_valid(options_.parameters, result.patterns.patterns.size());
     const std::filesystem::path& folder = context.options.out;
+    std::optional<FolderLock> lock;
     if (!folder.empty()) {
-      open_run_folder(folder, {{"verb", name()}}); // before the computation, so that an error loses no work
+      // Before the computation, so that an error loses no work.
+      lock.emplace(open_run_folder(folder, {{"verb", name()}}));
     }
     try {
       trials::sweep_recall(result.patterns, options_, context.progress,

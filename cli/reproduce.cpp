@@ -115,7 +115,7 @@ public:
         context.options.out.empty() ? std::filesystem::path(default_folder()) : context.options.out;
     nlohmann::ordered_json identity = {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
     add_parameters(identity);
-    open_run_folder(folder, identity);
+    const FolderLock lock = open_run_folder(folder, identity);
 
     std::vector<Finished> findings;
     const auto keep = [&](Finished finished) {

@@ -92,12 +92,19 @@ Json read_earlier(const std::filesystem::path& folder) {
 
 } // namespace
 
-void open_run_folder(const std::filesystem::path& folder, const Json& run,
-                     const std::vector<std::string>& may_grow) {
+FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
+                           const std::vector<std::string>& may_grow) {
   make_output_folder(folder);
+  FolderLock lock(folder,
+                  {.taken = "another process writes to this folder",
+                   .taken_advice = "One run at a time writes to a folder. Wait until it has ended, or "
+                                   "choose another folder with --out.",
+                   .read_only_advice = "Check the permissions of the folder, or choose another one "
+                                       "with --out.",
+                   .required = false});
   const Json earlier = read_earlier(folder);
   if (earlier.is_null()) {
-    return;
+    return lock;
   }
   if (command_of(earlier) != command_of(run)) {
     fail(folder,
@@ -141,6 +148,7 @@ void open_run_folder(const std::filesystem::path& folder, const Json& run,
          fmt::format("Use the same settings to resume or repeat that run{}, or choose {}", growth,
                      kAnotherFolder));
   }
+  return lock;
 }
 
 Json read_run_config(const std::filesystem::path& folder, const std::string& task) {

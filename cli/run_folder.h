@@ -9,11 +9,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mneme/core/folder_lock.h"
+
 namespace mneme::cli {
 
-/// Creates the folder, or checks that `run` resumes or repeats the run that the folder contains. Existing
-/// files are not changed; the caller writes config.json, with at least the entries of `run`, before or
-/// together with its results.
+/// Creates the folder, locks it until the result is destroyed, and checks that `run` resumes or repeats the
+/// run that the folder contains, if it contains one. Existing files are not changed; the caller writes
+/// config.json, with at least the entries of `run`, before or together with its results.
 ///
 /// `run` contains the entries of config.json that identify the run: always "verb", and all settings that must
 /// not differ from those of an existing config.json. The numbers named in `may_grow` may also be larger than
@@ -22,9 +24,11 @@ namespace mneme::cli {
 /// same entries, while entries of config.json itself that only the earlier run has are ignored.
 ///
 /// Errors  UsageError if the folder contains a different run, a config.json that mneme has not written, or
-///         results without a config.json; OutputError if it cannot be created or written to
-void open_run_folder(const std::filesystem::path& folder, const nlohmann::ordered_json& run,
-                     const std::vector<std::string>& may_grow = {});
+///         results without a config.json; OutputError if it cannot be created or written to, or if another
+///         process has locked it
+[[nodiscard]] FolderLock open_run_folder(const std::filesystem::path& folder,
+                                         const nlohmann::ordered_json& run,
+                                         const std::vector<std::string>& may_grow = {});
 
 /// The config.json of a folder if it is of a run of `mneme train TASK`, else null. For numbers that a resumed
 /// run takes from the earlier one; open_run_folder reports errors.

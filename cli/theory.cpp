@@ -3,6 +3,7 @@
 /// `mneme theory QUANTITY`: theoretical predictions of memories.
 
 #include <algorithm>
+#include <optional>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -70,8 +71,9 @@ public:
       throw UsageError("--figures writes next to the other files of --out.\n  Give --out DIR as well.");
     }
     figures_.prepare();
+    std::optional<FolderLock> lock;
     if (!folder.empty()) {
-      open_run_folder(folder, {{"verb", name()}, {"quantity", quantity_->name}});
+      lock.emplace(open_run_folder(folder, {{"verb", name()}, {"quantity", quantity_->name}}));
     }
     const std::vector<size_t> choices(choices_.begin(),
                                       choices_.begin() + static_cast<int64_t>(quantity_->choices.size()));

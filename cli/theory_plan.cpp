@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -376,8 +377,9 @@ ExitCode TheoryPlan::run(Context& context) const {
     request.hard_locations_max = std::min(request.hard_locations_max, locations);
   }
   const std::filesystem::path& folder = context.options.out;
+  std::optional<FolderLock> lock;
   if (!folder.empty()) {
-    open_run_folder(folder, {{"verb", "theory"}, {"quantity", "plan"}});
+    lock.emplace(open_run_folder(folder, {{"verb", "theory"}, {"quantity", "plan"}}));
   }
   if (correct_bits_of_cue(request) >= request.target) {
     answer_without_read(request, context);

@@ -106,7 +106,7 @@ public:
     const std::filesystem::path folder = context.options.out.empty()
                                              ? std::filesystem::path("runs/train") / name() / folder_name()
                                              : context.options.out;
-    open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
+    const FolderLock lock = open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
     const training::BagTask task = task_of(run_, data_);
     if (const std::string set = training::single_class_set(task); !set.empty() && !allow_one_class_) {
       throw UsageError(fmt::format("{}, so a constant prediction is always correct.\n  Use data with both "

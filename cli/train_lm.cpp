@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -51,6 +52,7 @@ public:
     const LanguageText text = read_language_text(options_, run_.schedule.length);
     const Json identity = {
         {"verb", "train"}, {"task", name()}, {"training", language_settings(options_, run_, text)}};
+    std::optional<FolderLock> lock;
     if (!options_.dry_run) {
       Json requested = identity;
       if (earlier.contains("plan")) { // its numbers hold, unless others are given
@@ -62,7 +64,7 @@ public:
           }
         }
       }
-      open_run_folder(folder_, requested);
+      lock.emplace(open_run_folder(folder_, requested));
     }
     learning::LanguageJob job{
         .run = run_, .data = &text.data, .tokenizer = text.tokenizer, .folder = folder_};

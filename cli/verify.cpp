@@ -2,6 +2,7 @@
 
 /// `mneme verify`: compares the results of this build with golden files.
 
+#include <optional>
 #include <ostream>
 
 #include <CLI/CLI.hpp>
@@ -41,8 +42,9 @@ public:
   ExitCode run(Context& context) override {
     cpu_target(); // reports a CPU target that cannot run once, instead of once per file
     const std::string device = verify::checked_device(device_);
+    std::optional<FolderLock> lock;
     if (!context.options.out.empty()) {
-      open_run_folder(context.options.out, {{"verb", name()}, {"device", device}});
+      lock.emplace(open_run_folder(context.options.out, {{"verb", name()}, {"device", device}}));
     }
     const std::vector<verify::FileResult> results =
         verify::verify_paths(golden_paths(), context.progress, {.device = device});

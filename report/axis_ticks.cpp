@@ -110,7 +110,7 @@ FittedAxis fit_axis(Axis axis, std::span<const double> values, AxisEnds ends) {
     high += margin;
     ends = AxisEnds::ticks;
   }
-  const double step = tick_step(high - low, kTicks);
+  const double step = std::max(tick_step(high - low, kTicks), axis.whole_numbers ? 1.0 : 0.0);
   if (!is_given && ends == AxisEnds::ticks) {
     low = std::floor(low / step + kRounding) * step;
     high = std::ceil(high / step - kRounding) * step;
@@ -121,7 +121,13 @@ FittedAxis fit_axis(Axis axis, std::span<const double> values, AxisEnds ends) {
   }
   axis.range = {low, high};
   axis.format = with_digits(axis.format, step);
-  return {std::move(axis), {}};
+  std::vector<double> ticks;
+  if (axis.whole_numbers) {
+    for (double tick = std::ceil(low / step - kRounding) * step; tick <= high + kRounding; tick += step) {
+      ticks.push_back(tick);
+    }
+  }
+  return {std::move(axis), std::move(ticks)};
 }
 
 } // namespace mneme::report

@@ -6,6 +6,7 @@
 #include "language/models.h"
 #include "mneme/core/error.h"
 #include "mneme/nn/lm_folders.h"
+#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -51,7 +52,7 @@ public:
     const int64_t before = own.ids.size(1);
     own.ids = at::cat({own.ids, ids.cpu()}, 1);
     const at::Tensor input = head_input(own.ids.to(words().device())).slice(1, before);
-    return at::linear(input, words(), bias());
+    return ops::linear(input, words(), bias());
   }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {

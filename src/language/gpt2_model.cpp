@@ -7,6 +7,7 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/gpt2_folder.h"
 #include "mneme/nn/state_dict.h"
+#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -51,7 +52,7 @@ public:
   at::Tensor step(const at::Tensor& ids, ModelState& state) override {
     check_step(ids);
     const at::NoGradGuard no_gradient;
-    return at::linear(model_->step(ids, own_state<Gpt2State>(state, kType).cache), words());
+    return ops::linear(model_->step(ids, own_state<Gpt2State>(state, kType).cache), words());
   }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {

@@ -5,6 +5,7 @@
 #include <ATen/Functions.h>
 
 #include "mneme/core/error.h"
+#include "mneme/ops/linear.h"
 #include "mneme/ops/linear_cross_entropy.h"
 
 namespace mneme::language {
@@ -22,7 +23,7 @@ LossSum HeadModel::loss(const at::Tensor& ids, const at::Tensor& targets) {
 }
 
 at::Tensor HeadModel::logits(const at::Tensor& ids) {
-  return at::linear(head_input(ids), words(), bias());
+  return ops::linear(head_input(ids), words(), bias());
 }
 
 void check_step(const at::Tensor& ids) {

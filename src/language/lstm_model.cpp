@@ -6,6 +6,7 @@
 #include "language/models.h"
 #include "mneme/core/error.h"
 #include "mneme/nn/lm_folders.h"
+#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -53,7 +54,7 @@ public:
                       ids.size(0), "."),
              "Give the next tokens of the same texts.");
     }
-    const at::Tensor logits = at::linear(model_->step(ids, own.state), words());
+    const at::Tensor logits = ops::linear(model_->step(ids, own.state), words());
     own.tokens += ids.size(1);
     return logits;
   }

@@ -10,6 +10,7 @@
 #include "mneme/nn/leap_folder.h"
 #include "mneme/nn/lm_folders.h"
 #include "mneme/nn/state_dict.h"
+#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -72,7 +73,7 @@ public:
   at::Tensor step(const at::Tensor& ids, ModelState& state) override {
     check_step(ids);
     const at::NoGradGuard no_gradient;
-    return at::linear(model_->step(ids, own_state<MatrixLeapState>(state, kType).state), words());
+    return ops::linear(model_->step(ids, own_state<MatrixLeapState>(state, kType).state), words());
   }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {

@@ -4,6 +4,7 @@
 
 #include <ATen/Functions.h>
 
+#include "mneme/ops/linear.h"
 #include "nn/apply_linear.h"
 #include "nn/transformer_block.h"
 
@@ -11,8 +12,8 @@ namespace mneme::nn {
 
 at::Tensor pre_norm_feed_forward(const at::Tensor& x, torch::nn::LayerNorm& norm, torch::nn::Linear& boom,
                                  torch::nn::Linear& unboom, double dropout, bool training) {
-  return x + apply_dropout(apply_linear(*unboom, at::gelu(apply_linear(*boom, norm->forward(x)))), dropout,
-                           training);
+  const at::Tensor inner = ops::linear_gelu(norm->forward(x), boom->weight, boom->bias);
+  return x + apply_dropout(apply_linear(*unboom, inner), dropout, training);
 }
 
 } // namespace mneme::nn

@@ -11,6 +11,7 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
 #include "mneme/ops/associate.h"
+#include "mneme/ops/linear.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/name_prefixes.h"
@@ -89,7 +90,7 @@ void Gpt2LinearImpl::reset() {
 }
 
 at::Tensor Gpt2LinearImpl::forward(const at::Tensor& x) {
-  return at::linear(x, weight.t(), bias);
+  return ops::linear(x, weight.t(), bias);
 }
 
 Gpt2AttentionImpl::Gpt2AttentionImpl(Gpt2Config config_, int64_t layer_)
@@ -167,18 +168,12 @@ void Gpt2MlpImpl::reset() {
 }
 
 at::Tensor Gpt2MlpImpl::forward(const at::Tensor& x) {
-  at::Tensor inner = c_fc->forward(x);
-  switch (config.activation()) {
-  case Gpt2Activation::gelu_new:
-    inner = at::gelu(inner, "tanh");
-    break;
-  case Gpt2Activation::gelu:
-    inner = at::gelu(inner);
-    break;
-  case Gpt2Activation::relu:
-    inner = at::relu(inner);
-    break;
-  }
+  const at::Tensor inner =
+      config.activation() == Gpt2Activation::relu
+          ? at::relu(c_fc->forward(x))
+          : ops::linear_gelu(x, c_fc->weight.t(), c_fc->bias,
+                             config.activation() == Gpt2Activation::gelu ? ops::GeluForm::exact
+                                                                         : ops::GeluForm::tanh);
   return apply_dropout(c_proj->forward(inner), config.residual_dropout(), is_training());
 }
 
@@ -287,7 +282,7 @@ at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids, const Attentio
 }
 
 at::Tensor Gpt2ForCausalLMImpl::forward(const at::Tensor& ids) {
-  return at::linear(head_input(ids), head_weight());
+  return ops::linear(head_input(ids), head_weight());
 }
 
 at::Tensor Gpt2ForCausalLMImpl::step(const at::Tensor& ids, Gpt2Cache& cache) {

@@ -68,8 +68,9 @@ std::vector<at::Tensor> project_jointly(const std::vector<RowProjection>& projec
   std::vector<int64_t> sizes;
   for (const RowProjection& p : projections) {
     weights.push_back(p.input.gain.defined() ? p.weight * p.input.gain : p.weight);
-    biases.push_back(
-        p.input.bias.defined() ? at::linear(p.input.bias.unsqueeze(0), p.weight, p.bias).squeeze(0) : p.bias);
+    biases.push_back(p.input.bias.defined()
+                         ? ops::linear(p.input.bias.unsqueeze(0), p.weight, p.bias).squeeze(0)
+                         : p.bias);
     sizes.push_back(p.weight.size(0));
     if (!biases.back().defined()) {
       biases.back() = at::zeros({sizes.back()}, p.weight.options().requires_grad(false));
@@ -124,9 +125,11 @@ at::Tensor broadcast_batch(const at::Tensor& heads, int64_t batch) {
 
 /// [N, H, L, a] . [H, a, b] -> [N, H, L, b]. at::matmul would copy the matrices for every batch entry.
 at::Tensor matmul_per_head(const at::Tensor& states, const at::Tensor& matrices) {
-  const int64_t batch = states.size(0), heads = states.size(1), length = states.size(2);
-  const at::Tensor by_head = states.transpose(0, 1).reshape({heads, batch * length, states.size(3)});
-  return at::bmm(by_head, matrices).view({heads, batch, length, matrices.size(2)}).transpose(0, 1);
+  std::vector<at::Tensor> products;
+  for (int64_t head = 0; head < states.size(1); ++head) {
+    products.push_back(ops::linear(states.select(1, head), matrices[head].t()));
+  }
+  return at::stack(products, 1);
 }
 
 /// Beta as factors of states [N, H, L, d].

@@ -6,6 +6,7 @@
 
 #include <ATen/Functions.h>
 
+#include "mneme/ops/linear.h"
 #include "nn/boom.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
@@ -122,7 +123,7 @@ at::Tensor MatrixLeapForCausalLMImpl::head_input(const at::Tensor& ids) {
 }
 
 at::Tensor MatrixLeapForCausalLMImpl::forward(const at::Tensor& ids) {
-  return at::linear(head_input(ids), word_embedding->weight);
+  return ops::linear(head_input(ids), word_embedding->weight);
 }
 
 at::Tensor MatrixLeapForCausalLMImpl::step(const at::Tensor& ids, MatrixLeapModelState& state) {

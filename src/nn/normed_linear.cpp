@@ -59,8 +59,9 @@ at::Tensor normed_linear(const at::Tensor& patterns, const at::Tensor& gain, con
   // Numbers from which on a normalised copy costs more, in memory, than computing the norm again in backward.
   constexpr int64_t kMinRecomputed = 1 << 18;
   if (!at::GradMode::is_enabled() || patterns.numel() < kMinRecomputed) {
-    return at::linear(at::layer_norm(patterns, {patterns.size(-1)}, optional(gain), optional(shift), epsilon),
-                      weight, optional(bias));
+    return ops::linear(
+        at::layer_norm(patterns, {patterns.size(-1)}, optional(gain), optional(shift), epsilon), weight,
+        bias);
   }
   return NormedLinear::apply(patterns, optional(gain), optional(shift), weight, optional(bias), epsilon);
 }

@@ -14,17 +14,21 @@
 namespace mneme::ops {
 namespace {
 
-const Checks kChecks("linear");
+const Checks kChecks("linear"), kGeluChecks("linear_gelu");
 
 /// [..., K] as [M, K], without a copy where the leading dimensions can be merged.
 at::Tensor as_matrix(const at::Tensor& x) {
   return x.dim() == 2 ? x : x.reshape({c10::multiply_integers(x.sizes().slice(0, x.dim() - 1)), x.size(-1)});
 }
 
-at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+at::Tensor empty_output(const at::Tensor& x, const at::Tensor& weight) {
   std::vector<int64_t> shape = x.sizes().vec();
   shape.back() = weight.size(0);
-  const at::Tensor output = empty_on_huge_pages(shape, x.options()), rows = as_matrix(x);
+  return empty_on_huge_pages(shape, x.options());
+}
+
+at::Tensor product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  const at::Tensor output = empty_output(x, weight), rows = as_matrix(x);
   multiply(rows, weight.t(), output.view({rows.size(0), weight.size(0)}), bias);
   return output;
 }
@@ -52,6 +56,53 @@ public:
   }
 };
 
+/// GELU of `product`, and its derivatives unless `derivative` is nullptr.
+at::Tensor gelu_product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, GeluForm form,
+                        at::Tensor* derivative) {
+  const at::Tensor output = empty_output(x, weight), rows = as_matrix(x);
+  at::Tensor slopes;
+  if (derivative != nullptr) {
+    *derivative = empty_output(x, weight);
+    slopes = derivative->view({rows.size(0), weight.size(0)});
+  }
+  multiply_gelu(rows, weight.t(), output.view({rows.size(0), weight.size(0)}), slopes, bias, form);
+  return output;
+}
+
+class LinearGeluFunction : public torch::autograd::Function<LinearGeluFunction> {
+public:
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight, const OptionalTensor& bias, int64_t form) {
+    at::AutoDispatchBelowADInplaceOrView below;
+    at::Tensor derivative, output = gelu_product(x, weight, bias.value_or(at::Tensor()),
+                                                 static_cast<GeluForm>(form), &derivative);
+    context->save_for_backward({x, weight, derivative});
+    context->saved_data["has_bias"] = bias.has_value();
+    return output;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    kGeluChecks.no_double_backward();
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const LinearGradients d =
+        ops::linear_backward(gradients[0] * saved[2], saved[0], saved[1],
+                             {context->needs_input_grad(0), context->needs_input_grad(1),
+                              context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)});
+    return {d.x, d.weight, d.bias, at::Tensor()};
+  }
+};
+
+bool needs_gradient(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  return at::GradMode::is_enabled() &&
+         (x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad()));
+}
+
+/// Whether at::linear computes.
+bool is_left_to_libtorch(const at::Tensor& x) {
+  return x.defined() && (!uses_linear_kernel(x) || at::autocast::is_autocast_enabled(at::kCPU));
+}
+
 void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const Checks::Named input{"x", x}, matrix{"weight", weight}, row{"bias", bias};
   kChecks.defined(input, "..., features");
@@ -75,14 +126,23 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const auto optional_bias = bias.defined() ? OptionalTensor(bias) : std::nullopt;
-  if (x.defined() && (!uses_linear_kernel(x) || at::autocast::is_autocast_enabled(at::kCPU))) {
+  if (is_left_to_libtorch(x)) {
     return at::linear(x, weight, optional_bias);
   }
   check(x, weight, bias);
-  const bool differentiable =
-      x.requires_grad() || weight.requires_grad() || (bias.defined() && bias.requires_grad());
-  return at::GradMode::is_enabled() && differentiable ? LinearFunction::apply(x, weight, optional_bias)
-                                                      : product(x, weight, bias);
+  return needs_gradient(x, weight, bias) ? LinearFunction::apply(x, weight, optional_bias)
+                                         : product(x, weight, bias);
+}
+
+at::Tensor linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, GeluForm form) {
+  if (is_left_to_libtorch(x)) {
+    return at::gelu(linear(x, weight, bias), form == GeluForm::tanh ? "tanh" : "none");
+  }
+  check(x, weight, bias);
+  return needs_gradient(x, weight, bias)
+             ? LinearGeluFunction::apply(x, weight, bias.defined() ? OptionalTensor(bias) : std::nullopt,
+                                         static_cast<int64_t>(form))
+             : gelu_product(x, weight, bias, form, nullptr);
 }
 
 LinearGradients linear_backward(const at::Tensor& d_output, const at::Tensor& x, const at::Tensor& weight,

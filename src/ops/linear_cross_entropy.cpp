@@ -9,10 +9,10 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "kernels/dot/dot.h"
-#include "kernels/weighted_sum/weighted_sum.h"
 #include "mneme/core/parallel.h"
 #include "ops/checks.h"
+#include "ops/huge_pages.h"
+#include "ops/matrix_product.h"
 
 namespace mneme::ops {
 namespace {
@@ -21,8 +21,7 @@ const Checks kChecks("linear_cross_entropy");
 
 constexpr int64_t kChunkElements = int64_t{1} << 22; // logits of a chunk: 16 MiB in float32
 constexpr int64_t kMinChunkRows = 16, kMaxChunkRows = 1024;
-constexpr int64_t kTaskRows = 32;  // rows of a chunk that a thread processes at a time
-constexpr int64_t kTaskWords = 64; // rows of the gradient of the weight that a thread processes at a time
+constexpr int64_t kTaskRows = 32; // rows of a chunk whose losses a thread computes at a time
 
 struct Head {
   const at::Tensor &hidden, &weight, &bias, &targets; ///< contiguous; all targets are counted
@@ -55,56 +54,29 @@ void to_logit_gradient(at::Tensor& log_probabilities, const at::Tensor& targets)
 
 /// A chunk on mneme's kernels, which are deterministic: tasks have fixed sizes, and every sum is computed by
 /// one thread in a fixed order. Returns the losses of the rows.
-template <class T>
 at::Tensor chunk_on_kernels(const Head& head, int64_t first, int64_t rows, const at::Tensor& buffer,
                             HeadGradients& gradients) {
-  const int64_t size = head.hidden.size(1), words = head.weight.size(0);
-  at::Tensor losses = at::empty({rows}, head.hidden.options());
+  const at::Tensor hidden = head.hidden.narrow(0, first, rows), logits = buffer.narrow(0, 0, rows);
+  at::Tensor losses = at::empty({rows}, hidden.options());
+  multiply(hidden, head.weight.t(), logits, head.bias);
   parallel_for(rows, kTaskRows, [&](int64_t begin, int64_t end) {
     const at::NoGradGuard no_gradient; // whether gradients are recorded is a setting of each thread
-    const at::Tensor hidden = head.hidden.narrow(0, first + begin, end - begin),
-                     targets = head.targets.narrow(0, first + begin, end - begin);
-    at::Tensor logits = buffer.narrow(0, begin, end - begin);
-    kernels::dot({.queries = hidden.const_data_ptr<T>(),
-                  .stored = head.weight.const_data_ptr<T>(),
-                  .scores = logits.mutable_data_ptr<T>(),
-                  .num_queries = end - begin,
-                  .num_stored = words,
-                  .size = size});
-    if (head.bias.defined()) {
-      logits.add_(head.bias);
-    }
-    losses.narrow(0, begin, end - begin).copy_(row_losses(logits, targets));
+    const at::Tensor targets = head.targets.narrow(0, first + begin, end - begin);
+    at::Tensor task = logits.narrow(0, begin, end - begin);
+    losses.narrow(0, begin, end - begin).copy_(row_losses(task, targets));
     if (gradients.any()) {
-      to_logit_gradient(logits, targets);
-    }
-    if (gradients.hidden.defined()) {
-      kernels::weighted_sum({.weights = logits.const_data_ptr<T>(),
-                             .values = head.weight.const_data_ptr<T>(),
-                             .sums = gradients.hidden.mutable_data_ptr<T>() + (first + begin) * size,
-                             .num_queries = end - begin,
-                             .num_stored = words,
-                             .value_size = size,
-                             .weight_stride = words});
+      to_logit_gradient(task, targets);
     }
   });
-  if (gradients.weight.defined() || gradients.bias.defined()) {
-    parallel_for(words, kTaskWords, [&](int64_t begin, int64_t end) {
-      const at::NoGradGuard no_gradient;
-      const at::Tensor columns = buffer.narrow(0, 0, rows).narrow(1, begin, end - begin).t().contiguous();
-      if (gradients.bias.defined()) {
-        gradients.bias.narrow(0, begin, end - begin).add_(columns.sum(1));
-      }
-      if (gradients.weight.defined()) {
-        kernels::weighted_sum({.weights = columns.const_data_ptr<T>(),
-                               .values = head.hidden.const_data_ptr<T>() + first * size,
-                               .sums = gradients.weight.mutable_data_ptr<T>() + begin * size,
-                               .num_queries = end - begin,
-                               .num_stored = rows,
-                               .value_size = size,
-                               .weight_stride = rows});
-      }
-    });
+  if (gradients.hidden.defined()) {
+    multiply(logits, head.weight, gradients.hidden.narrow(0, first, rows));
+  }
+  if (gradients.weight.defined()) {
+    multiply(logits.t(), hidden, gradients.weight, {}, /*accumulate=*/true);
+  }
+  if (gradients.bias.defined()) {
+    multiply(at::ones({1, 1}, logits.options()).expand({1, rows}), logits, gradients.bias.unsqueeze(0), {},
+             /*accumulate=*/true);
   }
   return losses;
 }
@@ -138,19 +110,14 @@ at::Tensor sum_of_losses(const Head& head, HeadGradients& gradients) {
   const at::ScalarType type = head.hidden.scalar_type();
   const bool on_kernels = head.hidden.device().is_cpu() && (type == at::kFloat || type == at::kDouble);
   const int64_t step = chunk_rows(rows, words);
-  const at::Tensor buffer = on_kernels ? at::empty({step, words}, head.hidden.options()) : at::Tensor();
+  const at::Tensor buffer =
+      on_kernels ? empty_on_huge_pages({step, words}, head.hidden.options()) : at::Tensor();
   at::Tensor losses = at::empty({rows}, head.hidden.options().dtype(at::kDouble));
   for (int64_t first = 0; first < rows; first += step) {
     const int64_t count = std::min(step, rows - first);
-    at::Tensor chunk;
-    if (!on_kernels) {
-      chunk = chunk_on_libtorch(head, first, count, gradients);
-    } else if (type == at::kDouble) {
-      chunk = chunk_on_kernels<double>(head, first, count, buffer, gradients);
-    } else {
-      chunk = chunk_on_kernels<float>(head, first, count, buffer, gradients);
-    }
-    losses.narrow(0, first, count).copy_(chunk);
+    losses.narrow(0, first, count)
+        .copy_(on_kernels ? chunk_on_kernels(head, first, count, buffer, gradients)
+                          : chunk_on_libtorch(head, first, count, gradients));
   }
   if (!losses.device().is_cpu()) {
     return losses.sum();

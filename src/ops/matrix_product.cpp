@@ -7,6 +7,7 @@
 
 #include <ATen/Functions.h>
 
+#include "kernels/gelu/gelu.h"
 #include "kernels/linear/linear.h"
 #include "mneme/core/assert.h"
 #include "mneme/core/parallel.h"
@@ -40,6 +41,10 @@ struct Tiles {
       return;
     }
     tile_columns = kTileColumns;
+    if (rows == 1) { // the kernel does not pack a single row's columns; it reads long rows of b faster
+      const int64_t columns_of_task = (columns + kTargetTiles - 1) / kTargetTiles;
+      tile_columns = std::max(kTileColumns, (columns_of_task + 63) / 64 * 64);
+    }
     const int64_t target_rows = rows * across() / kTargetTiles;
     tile_rows = std::clamp((target_rows + 5) / 6 * 6, min_rows, kMaxTileRows);
   }
@@ -78,14 +83,42 @@ kernels::LinearArgs<T> args_of(const at::Tensor& a, const at::Tensor& b, T* out,
           .accumulate = accumulate};
 }
 
-template <class T>
+/// Calls finish(tile) for each tile, on the thread that has computed it.
+template <class T, class Finish>
 void multiply_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, const at::Tensor& bias,
-                    bool accumulate) {
+                    bool accumulate, const Finish& finish) {
   const at::Tensor bias_row = bias.defined() ? bias.contiguous() : bias;
   const auto args = args_of<T>(a, b, out.mutable_data_ptr<T>(),
                                bias.defined() ? bias_row.const_data_ptr<T>() : nullptr, accumulate);
   const Tiles tiles(args.rows, args.columns, args.inner);
-  parallel_for(tiles.count(), 1, [&](int64_t begin, int64_t) { kernels::linear(tiles.tile(args, begin)); });
+  parallel_for(tiles.count(), 1, [&](int64_t begin, int64_t) {
+    const kernels::LinearArgs<T> tile = tiles.tile(args, begin);
+    kernels::linear(tile);
+    finish(tile);
+  });
+}
+
+template <class T>
+void multiply_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, const at::Tensor& bias,
+                    bool accumulate) {
+  multiply_tiles<T>(a, b, out, bias, accumulate, [](const kernels::LinearArgs<T>&) {});
+}
+
+template <class T>
+void multiply_gelu_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, at::Tensor& derivative,
+                         const at::Tensor& bias, GeluForm form) {
+  at::Tensor& product = derivative.defined() ? derivative : out; // GELU replaces it in place
+  const T* first = product.const_data_ptr<T>();
+  T* outputs = out.mutable_data_ptr<T>();
+  multiply_tiles<T>(a, b, product, bias, false, [&](const kernels::LinearArgs<T>& tile) {
+    kernels::gelu(kernels::GeluArgs<T>{.x = tile.out,
+                                       .outputs = outputs + (tile.out - first),
+                                       .derivatives = derivative.defined() ? tile.out : nullptr,
+                                       .rows = tile.rows,
+                                       .columns = tile.columns,
+                                       .row_stride = tile.out_row,
+                                       .tanh_form = form == GeluForm::tanh});
+  });
 }
 
 template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Tensor& b) {
@@ -139,6 +172,16 @@ void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor out, const at
     multiply_tiles<double>(a, b, out, bias, accumulate);
   } else {
     multiply_tiles<float>(a, b, out, bias, accumulate);
+  }
+}
+
+void multiply_gelu(const at::Tensor& a, const at::Tensor& b, at::Tensor out, at::Tensor derivative,
+                   const at::Tensor& bias, GeluForm form) {
+  MNEME_ASSERT(uses_linear_kernel(a) && out.is_contiguous());
+  if (a.scalar_type() == at::kDouble) {
+    multiply_gelu_tiles<double>(a, b, out, derivative, bias, form);
+  } else {
+    multiply_gelu_tiles<float>(a, b, out, derivative, bias, form);
   }
 }
 

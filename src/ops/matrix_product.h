@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "mneme/ops/linear.h"
+
 namespace mneme::ops {
 
 /// True if `multiply` runs the kernel for such tensors, false if it calls LibTorch (linear_backend).
@@ -17,6 +19,11 @@ bool uses_linear_kernel(const at::Tensor& tensor);
 ///         depend only on its row of a and its column of b (and bias, out)
 void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor out, const at::Tensor& bias = {},
               bool accumulate = false);
+
+/// out = gelu(a . b (+ bias)), without autograd; derivative: undefined, or of the shape of out, to receive
+/// the derivatives of GELU. Shapes as `multiply`, which must run the kernel for these tensors.
+void multiply_gelu(const at::Tensor& a, const at::Tensor& b, at::Tensor out, at::Tensor derivative,
+                   const at::Tensor& bias, GeluForm form);
 
 /// a^T . b of many rows, cut into chunks whose products are added in order: a [M, N], b [M, K] -> [N, K].
 at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b);

@@ -160,7 +160,7 @@ public:
   Implementation(const fs::path& folder, const OpenOptions& options)
       : folder_(folder), environment_(environment_of(options)), is_writer_(options.access == Access::write) {
     if (is_writer_ && fs::exists(database_path(folder))) { // else the message below is clearer
-      lock_.emplace(folder);
+      lock_.emplace(writer_lock(folder));
     }
     opened_ = std::make_unique<OpenedDatabase>(open_database(folder, is_writer_, environment_));
     if (is_writer_) {
@@ -965,7 +965,7 @@ private:
   fs::path folder_;
   const Environment& environment_;
   bool is_writer_;
-  std::optional<WriterLock> lock_;
+  std::optional<FolderLock> lock_;
   std::unique_ptr<OpenedDatabase> opened_; ///< closed before the lock is released
   std::unique_ptr<Log> log_;
   bool commit_failed_ = false;
@@ -1021,7 +1021,7 @@ DurableMemory DurableMemory::create(const fs::path& folder, const MemoryDesign& 
   environment.files->make_folder(absolute);
   environment.files->sync_folder(absolute.parent_path());
   {
-    const WriterLock lock(folder);
+    const FolderLock lock = writer_lock(folder);
     const Database database(database_path(folder), OpenMode::create, environment.vfs);
     database.run("PRAGMA synchronous=FULL");
     Log::create(database, complete);

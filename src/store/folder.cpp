@@ -2,17 +2,7 @@
 
 #include "store/folder.h"
 
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <string>
-#include <thread>
-#include <utility>
-
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,9 +13,6 @@ namespace mneme::store {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kLockAttempts = 10;
-constexpr std::chrono::milliseconds kLockPause{50}; // a process that is just ending has half a second
 
 fs::path wal_path(const fs::path& folder) {
   return folder / "memory.sqlite-wal";
@@ -55,46 +42,14 @@ uint64_t bytes_on_disk(const fs::path& folder) {
   return bytes;
 }
 
-WriterLock::WriterLock(const fs::path& folder) {
-  const fs::path path = folder / "lock";
-  descriptor_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-  if (descriptor_ < 0) {
-    throw OutputError(
-        fmt::format("{}: cannot open the file for writing: {}.\n  Check the permissions of the folder. "
-                    "A memory in a read-only folder can be read, not changed.",
-                    printable(path.string()), std::strerror(errno)));
-  }
-  for (int attempt = 0; ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0; ++attempt) {
-    if (errno == EINTR) {
-      continue;
-    }
-    if (errno != EWOULDBLOCK || attempt + 1 == kLockAttempts) {
-      std::array<char, 32> owner{};
-      const int error = errno;
-      const bool known = ::pread(descriptor_, owner.data(), owner.size() - 1, 0) > 0;
-      ::close(descriptor_);
-      throw OutputError(fmt::format(
-          "{}: {}{}.\n  One process writes to a memory at a time. End that process, or open "
-          "the memory for reading.",
-          printable(folder.string()),
-          error == EWOULDBLOCK ? "another process has the memory open for writing" : std::strerror(error),
-          known ? fmt::format(" (process {})", printable(owner.data())) : ""));
-    }
-    std::this_thread::sleep_for(kLockPause);
-  }
-  // For the message above only.
-  const std::string owner = std::to_string(::getpid());
-  if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, owner.data(), owner.size(), 0) < 0) {
-    errno = 0; // the disk may be full: the memory can still be read and compacted
-  }
-}
-
-WriterLock::WriterLock(WriterLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
-
-WriterLock::~WriterLock() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_); // releases the lock
-  }
+FolderLock writer_lock(const fs::path& folder) {
+  return FolderLock(
+      folder,
+      {.taken = "another process has the memory open for writing",
+       .taken_advice = "One process writes to a memory at a time. End that process, or open the memory for "
+                       "reading.",
+       .read_only_advice = "Check the permissions of the folder. A memory in a read-only folder can be read, "
+                           "not changed."});
 }
 
 FileState file_state(const fs::path& folder) {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "mneme/core/folder_lock.h"
 #include "store/environment.h"
 #include "store/sqlite.h"
 
@@ -16,18 +17,10 @@ std::filesystem::path database_path(const std::filesystem::path& folder);
 std::filesystem::path snapshot_folder(const std::filesystem::path& folder);
 uint64_t bytes_on_disk(const std::filesystem::path& folder); ///< of all files of the memory
 
-/// Lock that one process at a time has.
-class WriterLock {
-public:
-  /// Errors  OutputError if another process has the lock, within a second, or if the file cannot be created
-  explicit WriterLock(const std::filesystem::path& folder);
-  WriterLock(WriterLock&& other) noexcept;
-  WriterLock& operator=(WriterLock&&) = delete;
-  ~WriterLock();
-
-private:
-  int descriptor_ = -1;
-};
+/// Lock of the one process that may write to a memory.
+///
+/// Errors  OutputError if another process has the lock, or if the folder is read-only
+FolderLock writer_lock(const std::filesystem::path& folder);
 
 /// Size and time of change of the database and the presence of a log of changes, with which a reader of a
 /// read-only folder notices a writer.

@@ -3,12 +3,15 @@
 #include <filesystem>
 #include <map>
 
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
+#include "mneme/core/folder_lock.h"
 
 namespace mneme {
 namespace {
@@ -53,6 +56,23 @@ void expect_refused(const std::filesystem::path& folder, const Arguments& argume
   parts.insert(parts.end(), {folder.string() + ": contains", "another folder with --out"});
   testing::expect_contains(result.err, parts);
   EXPECT_TRUE(files_of(folder) == before);
+}
+
+TEST(RunFolder, IsWrittenByOneProcessAtATime) {
+  const TemporaryFolder folder;
+  {
+    const FolderLock lock(folder.path(), {});
+    for (const Arguments& arguments : {kTheory, kSparseAnd}) {
+      const ProgramResult result = run_into(folder.path(), arguments);
+      EXPECT_EQ(result.exit_code, 1) << result.out;
+      testing::expect_contains(result.err,
+                               {folder.path().string(), "another process writes to this folder",
+                                "process " + std::to_string(::getpid()), "another folder with --out"});
+    }
+    EXPECT_EQ(files_of(folder.path()).size(), 1U); // the lock
+  }
+  EXPECT_EQ(run_into(folder.path(), kTheory).exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "lock"));
 }
 
 TEST(RunFolder, IsNotOverwrittenByARunOfAnotherVerb) {

@@ -110,6 +110,69 @@ TEST(LinearOp, GradientsEqualFiniteDifferences) {
       {in.x, in.weight});
 }
 
+/// Output and gradients of x, weight and bias (if defined) of GELU after a linear layer.
+std::vector<at::Tensor> gelu_and_gradients(const Inputs& in, GeluForm form) {
+  const at::Tensor x = in.x.detach().requires_grad_(), weight = in.weight.detach().requires_grad_(),
+                   bias = in.bias.defined() ? in.bias.detach().requires_grad_() : in.bias;
+  const at::Tensor output = linear_gelu(x, weight, bias, form);
+  output.backward(random_tensor(output.sizes(), 4, output.scalar_type()));
+  std::vector<at::Tensor> results = {output.detach(), x.grad(), weight.grad()};
+  if (bias.defined()) {
+    results.push_back(bias.grad());
+  }
+  const at::NoGradGuard no_gradient;
+  results.push_back(linear_gelu(in.x, in.weight, in.bias, form));
+  return results;
+}
+
+TEST(LinearGeluOp, AndItsGradientsEqualLibTorch) {
+  for (const GeluForm form : {GeluForm::exact, GeluForm::tanh}) {
+    for (const auto& [shape, outputs] : std::vector<std::pair<std::vector<int64_t>, int64_t>>{
+             {{7}, 5}, {{2, 3, 7}, 1}, {{0, 7}, 5}, {{3, 0}, 5}, {{3, 7}, 0}, {{1300, 60}, 300}}) {
+      for (const at::ScalarType type : {at::kDouble, at::kFloat}) {
+        for (const bool with_bias : {false, true}) {
+          Inputs in = inputs_of(shape, outputs, type);
+          in.bias = with_bias ? in.bias : at::Tensor();
+          const auto actual = gelu_and_gradients(in, form);
+          const WithBackend libtorch(LinearBackend::libtorch);
+          expect_close(actual, gelu_and_gradients(in, form), type == at::kDouble ? 1e-13 : 2e-5);
+        }
+      }
+    }
+  }
+}
+
+TEST(LinearGeluOp, ReadsATransposedWeight) {
+  const Inputs in = inputs_of({6, 5, 7}, 4);
+  const Inputs transposed{in.x, in.weight.t().contiguous().t(), in.bias};
+  EXPECT_TRUE(
+      linear_gelu(transposed.x, transposed.weight, in.bias).equal(linear_gelu(in.x, in.weight, in.bias)));
+}
+
+TEST(LinearGeluOp, HasTheSameBitsOnAnyNumberOfThreadsAndForAnyOtherRows) {
+  const int before = threads();
+  const Inputs in = inputs_of({1500, 70}, 300, at::kFloat);
+  set_threads(1);
+  const auto expected = gelu_and_gradients(in, GeluForm::tanh);
+  set_threads(3);
+  const auto actual = gelu_and_gradients(in, GeluForm::tanh);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_TRUE(actual[i].equal(expected[i])) << "result " << i;
+  }
+  EXPECT_TRUE(linear_gelu(in.x.narrow(0, 90, 5), in.weight, in.bias, GeluForm::tanh)
+                  .equal(expected[0].narrow(0, 90, 5)));
+  set_threads(before);
+}
+
+TEST(LinearGeluOp, RefusesDoubleBackward) {
+  const Inputs in = inputs_of({3, 4}, 5);
+  const at::Tensor x = in.x.clone().requires_grad_();
+  expect_contains(usage_error_of([&] {
+                    torch::autograd::grad({linear_gelu(x, in.weight, in.bias).sum()}, {x}, {}, true, true);
+                  }),
+                  {"linear_gelu", "second"});
+}
+
 TEST(LinearOp, ComputesOnlyTheGradientsThatAreNeeded) {
   const Inputs in = inputs_of({3, 4}, 5);
   const at::Tensor x = in.x.clone().requires_grad_();

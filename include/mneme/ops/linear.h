@@ -21,6 +21,18 @@ namespace mneme::ops {
 ///         at positions that depend on sizes alone
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
+enum class GeluForm {
+  exact, ///< x Phi(x), with the standard normal distribution function Phi
+  tanh,  ///< 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), as in GPT-2
+};
+
+/// gelu(x . weight^T + bias). The kernel computes GELU while a tile of the product is in the cache, and saves
+/// its derivative for backward instead of the product.
+///
+/// Shapes, types, errors, sums  as `linear`; differentiable once where the kernel computes
+at::Tensor linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {},
+                       GeluForm form = GeluForm::exact);
+
 /// Gradients of `linear`; those that are not needed are undefined.
 struct LinearGradients {
   at::Tensor x, weight, bias;

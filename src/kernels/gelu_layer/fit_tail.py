@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Prints the coefficients in gelu_layer.cpp: polynomials in t = (y - K) / (y + K) that approximate (1 + 2y) exp(y^2) erfc(y), y >= 0.
+"""Prints the coefficients in gelu-inl.h: polynomials in t = (y - K) / (y + K) that approximate (1 + 2y) exp(y^2) erfc(y), y >= 0.
 
 Chebyshev interpolation in 40 digits. Needs mpmath, which PyTorch depends on."""
 

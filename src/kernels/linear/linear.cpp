@@ -8,7 +8,10 @@
 #define HWY_TARGET_INCLUDE "kernels/linear/linear.cpp"
 #include <hwy/foreach_target.h>
 
+#include <algorithm>
+
 #include <hwy/aligned_allocator.h>
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
@@ -33,6 +36,10 @@ constexpr int64_t kColumnBytes = 2048;
 constexpr int64_t kRowsPerPack = 16 * kRowsAtOnce;
 /// For so few rows a panel is used right after it was packed, while it is in the L1 cache.
 constexpr int64_t kFewRows = 2 * kRowsAtOnce;
+
+/// Rows of b with at most this many elements are too short for the prefetchers of CPUs: OneRowTimesColumns
+/// prefetches them.
+constexpr int64_t kShortRow = 384;
 
 /// Rows of a: pointer to the first one, and distances in elements.
 template <class T> struct Rows {
@@ -291,15 +298,42 @@ HWY_INLINE void RowsTimesPanel(const Rows<T>& a, const Panel<T>& b, int64_t inne
   }
 }
 
+/// Destination of the sums of one row from column `first` on.
+template <class T> HWY_INLINE Target<T> RowTarget(const LinearArgs<T>& args, int64_t first, int64_t columns) {
+  return {args.out + first, args.out_row, columns, args.bias == nullptr ? nullptr : args.bias + first,
+          args.accumulate};
+}
+
+/// Copies a vector of elements of each of as many rows as a vector has lanes.
+template <class T> HWY_INLINE void CopyLines(const T* rows, int64_t row_stride, T* HWY_RESTRICT to) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = Lanes<T>();
+  for (int64_t row = 0; row < n; ++row) {
+    hn::Store(hn::LoadU(d, rows + row * row_stride), d, to + row * n);
+  }
+}
+
+/// Prefetches a cache line of each of as many rows as a vector has lanes.
+template <class T> HWY_INLINE void PrefetchLines(const T* rows, int64_t row_stride) {
+  for (int64_t row = 0; row < Lanes<T>(); ++row) {
+    hwy::Prefetch(rows + row * row_stride);
+  }
+}
+
 /// One row of a times kVectors vectors of columns from `first` on, which are transposed in registers. Two
 /// vectors are two chains of additions, which hide half of the latency.
-template <int kVectors, class T>
+///
+/// kCopy: copies each cache line before it is used, so that it is read once. Rows a multiple of 4 kB apart
+/// have the same set of the L1 cache, which would evict their lines between the reads of TransposeBlock.
+template <int kVectors, bool kCopy, class T>
 HWY_INLINE void OneRowTimesColumns(const LinearArgs<T>& args, int64_t first) {
   const hn::ScalableTag<T> d;
+  constexpr int64_t kLanesMax = hn::MaxLanes(hn::ScalableTag<T>());
   const int64_t n = Lanes<T>(), stride = args.b_column;
-  Target<T> target = {args.out + first, args.out_row, kVectors * n,
-                      args.bias == nullptr ? nullptr : args.bias + first, args.accumulate};
-  HWY_ALIGN T column[hn::MaxLanes(d)];
+  const bool prefetch = stride <= kShortRow;
+  Target<T> target = RowTarget(args, first, kVectors * n);
+  HWY_ALIGN T column[kLanesMax];
+  HWY_ALIGN T lines[kCopy ? kVectors * kLanesMax * kLanesMax : 1];
   for (int64_t begin = 0; begin < args.inner; begin += kInnerPerSum) {
     const int64_t steps = HWY_MIN(kInnerPerSum, args.inner - begin);
     const T* a = args.a + begin * args.a_inner;
@@ -307,14 +341,34 @@ HWY_INLINE void OneRowTimesColumns(const LinearArgs<T>& args, int64_t first) {
     const T* b1 = b0 + n * stride;
     auto sums0 = hn::Zero(d), sums1 = sums0;
     int64_t k = 0;
-    for (; k + kBlock<T> <= steps; k += kBlock<T>) {
-      TransposeBlock(b0 + k, stride, [&](int64_t i, auto elements) HWY_ATTR {
-        sums0 = hn::MulAdd(hn::Set(d, a[(k + i) * args.a_inner]), elements, sums0);
-      });
-      if constexpr (kVectors > 1) {
-        TransposeBlock(b1 + k, stride, [&](int64_t i, auto elements) HWY_ATTR {
-          sums1 = hn::MulAdd(hn::Set(d, a[(k + i) * args.a_inner]), elements, sums1);
+    for (; k + n <= steps; k += n) {
+      const T *rows0 = b0 + k, *rows1 = b1 + k;
+      int64_t row_stride = stride;
+      if (prefetch) { // rows of the next call
+        PrefetchLines(rows0 + kVectors * n * stride, stride);
+        if constexpr (kVectors > 1) {
+          PrefetchLines(rows1 + kVectors * n * stride, stride);
+        }
+      }
+      if constexpr (kCopy) {
+        CopyLines(rows0, stride, lines);
+        rows0 = lines;
+        if constexpr (kVectors > 1) {
+          CopyLines(rows1, stride, lines + n * n);
+          rows1 = lines + n * n;
+        }
+        row_stride = n;
+      }
+      for (int64_t block = 0; block < n; block += kBlock<T>) {
+        const T* factors = a + (k + block) * args.a_inner;
+        TransposeBlock(rows0 + block, row_stride, [&](int64_t i, auto elements) HWY_ATTR {
+          sums0 = hn::MulAdd(hn::Set(d, factors[i * args.a_inner]), elements, sums0);
         });
+        if constexpr (kVectors > 1) {
+          TransposeBlock(rows1 + block, row_stride, [&](int64_t i, auto elements) HWY_ATTR {
+            sums1 = hn::MulAdd(hn::Set(d, factors[i * args.a_inner]), elements, sums1);
+          });
+        }
       }
     }
     for (; k < steps; ++k) {
@@ -338,21 +392,92 @@ HWY_INLINE void OneRowTimesColumns(const LinearArgs<T>& args, int64_t first) {
   }
 }
 
-/// One row of a times rows of b, without packing. Returns the number of columns done. Bits are those of
-/// RegisterBlock.
-template <class T> HWY_INLINE int64_t OneRow(const LinearArgs<T>& args) {
-  if (!kHasBlocks || args.rows != 1 || args.b_inner != 1 || args.inner == 0) {
-    return 0;
-  }
+/// One row of a times rows of b. Returns the first column that is left.
+template <bool kCopy, class T> HWY_INLINE int64_t OneRowTimesRows(const LinearArgs<T>& args) {
   const int64_t n = Lanes<T>();
   int64_t j = 0;
   for (; j + 2 * n <= args.columns; j += 2 * n) {
-    OneRowTimesColumns<2>(args, j);
+    OneRowTimesColumns<2, kCopy>(args, j);
   }
   for (; j + n <= args.columns; j += n) {
-    OneRowTimesColumns<1>(args, j);
+    OneRowTimesColumns<1, kCopy>(args, j);
   }
   return j;
+}
+
+/// Adds kSteps steps of `columns` columns, adjacent in b, to their sums.
+template <int kSteps, class T>
+HWY_INLINE void AddSteps(const T* HWY_RESTRICT b, int64_t b_inner, const T* a, int64_t a_inner,
+                         int64_t columns, T* HWY_RESTRICT sums) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = Lanes<T>();
+  const auto add = [&](int64_t j, const auto& load) HWY_ATTR {
+    auto sum = hn::Load(d, sums + j);
+    const T* from = b + j;
+    for (int64_t k = 0; k < kSteps; ++k, from += b_inner) { // unrolled by the compiler
+      sum = hn::MulAdd(hn::Set(d, a[k * a_inner]), load(from), sum);
+    }
+    hn::Store(sum, d, sums + j);
+  };
+  int64_t j = 0;
+  for (; j + n <= columns; j += n) {
+    add(j, [d](const T* from) HWY_ATTR { return hn::LoadU(d, from); });
+  }
+  if (j < columns) {
+    add(j, [d, left = columns - j](const T* from) HWY_ATTR { return LoadFirst(d, from, left); });
+  }
+}
+
+/// One row of a times columns that are adjacent in b, which is read in the order of memory.
+template <class T> HWY_INLINE void OneRowTimesAdjacentColumns(const LinearArgs<T>& args) {
+  const hn::ScalableTag<T> d;
+  constexpr int64_t kColumns = 8192 / sizeof(T); // their sums take a quarter of an L1 cache
+  constexpr int kStepsAtOnce = 8;                // for each time that the sums are read and written
+  HWY_ALIGN T sums[kColumns];
+  const int64_t n = Lanes<T>();
+  for (int64_t first = 0; first < args.columns; first += kColumns) {
+    const int64_t columns = HWY_MIN(kColumns, args.columns - first);
+    Target<T> target = RowTarget(args, first, columns);
+    int64_t begin = 0;
+    do { // once if inner is 0
+      const int64_t steps = HWY_MIN(kInnerPerSum, args.inner - begin);
+      const T* a = args.a + begin * args.a_inner;
+      const T* b = args.b + begin * args.b_inner + first;
+      std::fill_n(sums, kColumns, T{0});
+      int64_t k = 0;
+      for (; k + kStepsAtOnce <= steps; k += kStepsAtOnce) {
+        AddSteps<kStepsAtOnce>(b + k * args.b_inner, args.b_inner, a + k * args.a_inner, args.a_inner,
+                               columns, sums);
+      }
+      for (; k < steps; ++k) {
+        AddSteps<1>(b + k * args.b_inner, args.b_inner, a + k * args.a_inner, args.a_inner, columns, sums);
+      }
+      for (int64_t j = 0; j < columns; j += n) {
+        StoreSums(d, hn::Load(d, sums + j), target, 0, j / n);
+      }
+      target.bias = nullptr;
+      target.accumulate = true;
+      begin += steps;
+    } while (begin < args.inner);
+  }
+}
+
+/// One row of a times rows or columns of b, without packing. Returns the number of columns done. Bits are
+/// those of RegisterBlock.
+template <class T> HWY_INLINE int64_t OneRow(const LinearArgs<T>& args) {
+  if (args.rows != 1) {
+    return 0;
+  }
+  if (args.b_column == 1 && args.b_inner != 1) {
+    OneRowTimesAdjacentColumns(args);
+    return args.columns;
+  }
+  if (!kHasBlocks || args.b_inner != 1 || args.inner == 0) {
+    return 0;
+  }
+  constexpr int64_t kSetPeriod = 4096; // bytes: 64 sets of 64 B in an L1 cache of 8 or 12 ways
+  return args.b_column * static_cast<int64_t>(sizeof(T)) % kSetPeriod == 0 ? OneRowTimesRows<true>(args)
+                                                                           : OneRowTimesRows<false>(args);
 }
 
 template <class T> void Linear(const LinearArgs<T>& args) {

@@ -112,7 +112,7 @@ TEST(Linear, EqualsTheReferenceForEveryTailAndLayout) {
   test::on_each_cpu_target([] {
     for (const int64_t rows : {0, 1, 2, 5, 6, 13}) {
       for (const int64_t columns : {0, 1, 4, 7, 16, 33, 64, 65, 131}) {
-        for (const int64_t inner : {0, 1, 3, 4, 9}) {
+        for (const int64_t inner : {0, 1, 3, 4, 9, 37}) {
           expect_close_to_reference<double>(rows, columns, inner);
           expect_close_to_reference<float>(rows, columns, inner);
         }
