@@ -20,8 +20,8 @@ namespace mneme::cli {
 /// `run` contains the entries of config.json that identify the run: always "verb", and all settings that must
 /// not differ from those of an existing config.json. The numbers named in `may_grow` may also be larger than
 /// before, so that a run can be resumed with more epochs or seeds. Objects are compared entry by entry, so
-/// that the message names the entries that differ; an object must have the
-/// same entries, while entries of config.json itself that only the earlier run has are ignored.
+/// that the message names the entries that differ; an object must have the same entries, while entries of
+/// config.json itself that only the earlier run has are ignored.
 ///
 /// Errors  UsageError if the folder contains a different run, a config.json that mneme has not written, or
 ///         results without a config.json; OutputError if it cannot be created or written to, or if another

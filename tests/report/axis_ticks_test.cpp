@@ -26,6 +26,15 @@ TEST(FitAxis, EndsAtTicksOrAtTheValues) {
   EXPECT_FALSE(fit_axis({}, {}, AxisEnds::ticks).axis.range);
 }
 
+TEST(FitAxis, LabelsWholeNumbersOnly) {
+  const auto ticks = [](double low, double high) {
+    return fit_axis({.whole_numbers = true}, std::vector{low, high}, AxisEnds::values).ticks;
+  };
+  EXPECT_EQ(ticks(0, 2), (std::vector<double>{0, 1, 2}));
+  EXPECT_EQ(ticks(0, 35), (std::vector<double>{0, 5, 10, 15, 20, 25, 30, 35}));
+  EXPECT_EQ(ticks(0.4, 1.6), std::vector<double>{1});
+}
+
 TEST(FitAxis, StaysWithinTheLimits) {
   const Axis accuracy = fraction_axis("accuracy");
   EXPECT_EQ(fit_axis(accuracy, std::vector{0.412, 1.07}, AxisEnds::ticks).axis.range, (Range{0.4, 1}));
