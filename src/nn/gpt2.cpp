@@ -139,8 +139,11 @@ at::Tensor Gpt2AttentionImpl::attend(const at::Tensor& query, const at::Tensor& 
   return readout.unflatten(0, {query.size(0), query.size(1)});
 }
 
-at::Tensor Gpt2AttentionImpl::forward(const at::Tensor& x) {
+at::Tensor Gpt2AttentionImpl::forward(const at::Tensor& x, const AttentionObserver& observer) {
   const std::vector<at::Tensor> parts = project(x);
+  if (observer) {
+    observer({.layer = layer, .query = parts[0], .key = parts[1], .value = parts[2], .scale = scale()});
+  }
   return output(attend(parts[0], parts[1], parts[2]));
 }
 
@@ -190,8 +193,8 @@ void Gpt2BlockImpl::reset() {
   mlp = register_module("mlp", Gpt2Mlp(config));
 }
 
-at::Tensor Gpt2BlockImpl::forward(const at::Tensor& x) {
-  const at::Tensor mixed = x + attn->forward(ln_1->forward(x));
+at::Tensor Gpt2BlockImpl::forward(const at::Tensor& x, const AttentionObserver& observer) {
+  const at::Tensor mixed = x + attn->forward(ln_1->forward(x), observer);
   return mixed + mlp->forward(ln_2->forward(mixed));
 }
 
@@ -225,10 +228,10 @@ at::Tensor Gpt2ModelImpl::embedded(const at::Tensor& ids, int64_t first_position
   return wte->forward(ids) + wpe->weight.slice(0, first_position, end);
 }
 
-at::Tensor Gpt2ModelImpl::forward(const at::Tensor& ids) {
+at::Tensor Gpt2ModelImpl::forward(const at::Tensor& ids, const AttentionObserver& observer) {
   at::Tensor x = apply_dropout(embedded(ids, 0), config.embedding_dropout(), is_training());
   for (const std::shared_ptr<torch::nn::Module>& block : *h) {
-    x = block->as<Gpt2Block>()->forward(x);
+    x = block->as<Gpt2Block>()->forward(x, observer);
   }
   return ln_f->forward(x);
 }
@@ -274,13 +277,13 @@ at::Tensor Gpt2ForCausalLMImpl::head_weight() const {
   return config.tied() ? transformer->wte->weight : lm_head->weight;
 }
 
-at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids) {
+at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids, const AttentionObserver& observer) {
   check_ids(kModel, ids, config.vocab_size());
   if (ids.size(1) == 0) {
     refuse(kModel, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
            "Give at least one token.");
   }
-  return transformer->forward(ids);
+  return transformer->forward(ids, observer);
 }
 
 at::Tensor Gpt2ForCausalLMImpl::forward(const at::Tensor& ids) {

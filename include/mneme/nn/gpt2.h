@@ -14,6 +14,7 @@
 #include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 
+#include "mneme/nn/attention_observer.h"
 #include "mneme/nn/tensor_file.h"
 
 namespace mneme::nn {
@@ -78,7 +79,7 @@ class Gpt2AttentionImpl : public torch::nn::Cloneable<Gpt2AttentionImpl> {
 public:
   Gpt2AttentionImpl(Gpt2Config config_, int64_t layer_);
   void reset() override;
-  at::Tensor forward(const at::Tensor& x);
+  at::Tensor forward(const at::Tensor& x, const AttentionObserver& observer = {});
   /// The output for the next tokens; adds their keys and values to the cache at `position`.
   at::Tensor step(const at::Tensor& x, Gpt2Cache::Layer& cache, int64_t position);
 
@@ -114,7 +115,7 @@ class Gpt2BlockImpl : public torch::nn::Cloneable<Gpt2BlockImpl> {
 public:
   Gpt2BlockImpl(Gpt2Config config_, int64_t layer_);
   void reset() override;
-  at::Tensor forward(const at::Tensor& x);
+  at::Tensor forward(const at::Tensor& x, const AttentionObserver& observer = {});
   at::Tensor step(const at::Tensor& x, Gpt2Cache::Layer& cache, int64_t position);
 
   Gpt2Config config;
@@ -130,7 +131,7 @@ class Gpt2ModelImpl : public torch::nn::Cloneable<Gpt2ModelImpl> {
 public:
   explicit Gpt2ModelImpl(Gpt2Config config_);
   void reset() override;
-  at::Tensor forward(const at::Tensor& ids);
+  at::Tensor forward(const at::Tensor& ids, const AttentionObserver& observer = {});
   at::Tensor step(const at::Tensor& ids, Gpt2Cache& cache);
 
   Gpt2Config config;
@@ -156,8 +157,10 @@ public:
   explicit Gpt2ForCausalLMImpl(Gpt2Config config_);
   void reset() override;
   at::Tensor forward(const at::Tensor& ids);
-  at::Tensor head_input(const at::Tensor& ids); ///< [B, T, hidden_size], the input of the logit projection
-  at::Tensor head_weight() const;               ///< [vocab_size, hidden_size]
+  /// [B, T, hidden_size], the input of the logit projection. The observer is called once per layer, from the
+  /// first layer to the last, before dropout.
+  at::Tensor head_input(const at::Tensor& ids, const AttentionObserver& observer = {});
+  at::Tensor head_weight() const; ///< [vocab_size, hidden_size]
   /// head_input of the next tokens of a text, without gradients or dropout. The cache is updated in place;
   /// {} for the first call. If it throws, the cache must not be used any more.
   at::Tensor step(const at::Tensor& ids, Gpt2Cache& cache);
