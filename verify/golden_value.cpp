@@ -12,6 +12,14 @@
 
 namespace mneme::verify {
 
+std::string folder_name(const GoldenValue& value) {
+  std::string name = value.text();
+  if (name.empty() || name == ".." || name.find('/') != std::string::npos) {
+    value.fail("the name of a folder next to this file");
+  }
+  return name;
+}
+
 std::string summary(const nlohmann::json& json) {
   if (json.is_object() || json.is_array()) {
     return json.is_object() ? "an object" : fmt::format("a list of {}", json.size());

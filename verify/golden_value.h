@@ -53,6 +53,9 @@ private:
   std::string path_;
 };
 
+/// The text of a value that names a folder next to the golden file. Errors  DataError
+std::string folder_name(const GoldenValue& value);
+
 /// A JSON value in short form, safe to print.
 std::string summary(const nlohmann::json& json);
 

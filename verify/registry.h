@@ -37,9 +37,11 @@ void run_projection_recall(const GoldenValue& file, Checker& checker);
 void run_recall_first_release(const GoldenValue& file, Checker& checker);
 void run_recall_head(const GoldenValue& file, Checker& checker);
 void run_signal_to_noise(const GoldenValue& file, Checker& checker);
+void run_word_piece(const GoldenValue& file, Checker& checker);
 
 /// Runners that need LibTorch.
 using TorchRunner = TorchFunction<void(const GoldenValue& file, Checker& checker)>;
+inline constinit TorchRunner run_bert_cases{"running BERT"};
 inline constinit TorchRunner run_gpt2_cases{"running GPT-2"};
 inline constinit TorchRunner run_layer_case{"running a layer"};
 inline constinit TorchRunner run_leap_case{"running a LEAP layer or model"};

@@ -336,13 +336,11 @@ std::vector<std::string> load_gpt2_state(Gpt2ForCausalLM& model, NamedTensors st
 
   NamedTensors named;
   int64_t ignored_masks = 0;
-  for (const auto& [name, tensor] : state) {
-    const std::string short_name = without_prefix(name);
-    if (masks.contains(short_name)) {
+  for (const auto& [name, tensor] : without_model_prefix(state, kPrefix, source)) {
+    if (masks.contains(name)) {
       ++ignored_masks;
-    } else if (!named.emplace(short_name, tensor).second) {
-      throw DataError(c10::str(source, ": contains both \"", short_name, "\" and \"", kPrefix, short_name,
-                               "\".\n  They are two names of one parameter: keep one."));
+    } else {
+      named.emplace(name, tensor);
     }
   }
   if (ignored_masks > 0) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "mneme/core/error.h"
+
 namespace mneme::nn {
 namespace {
 
@@ -78,6 +80,19 @@ std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::se
     notes.push_back(c10::str("\"", removed, "\" is removed from the names of its tensors"));
   }
   return notes;
+}
+
+NamedTensors without_model_prefix(const NamedTensors& state, std::string_view prefix,
+                                  const std::string& source) {
+  NamedTensors result;
+  for (const auto& [name, tensor] : state) {
+    const std::string short_name = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
+    if (!result.emplace(short_name, tensor).second) {
+      throw DataError(c10::str(source, ": contains both \"", short_name, "\" and \"", prefix, short_name,
+                               "\".\n  They are two names of one parameter: keep one."));
+    }
+  }
+  return result;
 }
 
 } // namespace mneme::nn

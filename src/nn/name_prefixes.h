@@ -5,6 +5,7 @@
 
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mneme/nn/tensor_file.h"
@@ -18,5 +19,10 @@ namespace mneme::nn {
 ///
 /// Returns a note for each prefix that was removed.
 std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::set<std::string>& known);
+
+/// The state without `prefix`, such as "transformer.", in the names that begin with it. Errors  DataError that
+/// begins with `source` if a parameter has both names
+NamedTensors without_model_prefix(const NamedTensors& state, std::string_view prefix,
+                                  const std::string& source);
 
 } // namespace mneme::nn

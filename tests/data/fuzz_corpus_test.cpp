@@ -74,6 +74,9 @@ TEST(FuzzCorpus, Gpt2Files) {
 TEST(FuzzCorpus, TokenFile) {
   replay("token_file", fuzz::token_file);
 }
+TEST(FuzzCorpus, WordPiece) {
+  replay("word_piece", fuzz::word_piece);
+}
 TEST(FuzzCorpus, JsonLines) {
   replay("json_lines", fuzz::json_lines);
 }

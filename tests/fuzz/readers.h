@@ -22,6 +22,7 @@
 #include "mneme/data/torch_file.h"
 #include "mneme/tokens/json_lines.h"
 #include "mneme/tokens/token_file.h"
+#include "mneme/tokens/word_piece.h"
 #include "store/chunk_file.h"
 #include "store/crc32c.h"
 #include "store/memory_file.h"
@@ -102,6 +103,21 @@ inline bool tokenizer_json(std::span<const std::byte> bytes) {
   return try_read([&] {
     try {
       require_round_trip(tokens::make_tokenizer(tokens::parse_tokenizer_json(text, "fuzz"), "fuzz"), text);
+    } catch (const UnsupportedError& error) {
+      throw DataError(error.what());
+    }
+  });
+}
+
+/// Encodes the text of the file with the tokenizer that it defines.
+inline bool word_piece(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return try_read([&] {
+    try {
+      const tokens::WordPiece tokenizer = tokens::parse_word_piece(text, "fuzz");
+      for (const int32_t id : tokenizer.encode(text, {.parse_special = true, .add_special = true})) {
+        tokenizer.token_text(id); // checks the id
+      }
     } catch (const UnsupportedError& error) {
       throw DataError(error.what());
     }

@@ -73,6 +73,26 @@ TEST(Gpt2GoldenFolder, EveryCasePasses) {
   EXPECT_EQ(totals(results).cases_passed, 20);
 }
 
+TEST(BertGoldenFolder, EveryCasePasses) {
+  if (!run_bert_cases) {
+    GTEST_SKIP() << "this build has no LibTorch";
+  }
+  Progress silent;
+  const std::vector<FileResult> results = verify_paths(std::vector{kGolden.parent_path() / "bert"}, silent);
+  ASSERT_EQ(results.size(), 4U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 44);
+}
+
+TEST(WordPieceGoldenFolder, EveryCasePasses) {
+  Progress silent;
+  const std::vector<FileResult> results =
+      verify_paths(std::vector{kGolden.parent_path() / "word_piece"}, silent);
+  ASSERT_EQ(results.size(), 5U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 5 * 146);
+}
+
 TEST(HopfieldGoldenFolder, EveryLayerAgreesWithAndWithoutCompat) {
   if (!run_layer_case) {
     GTEST_SKIP() << "this build has no LibTorch";
