@@ -10,9 +10,11 @@
 
 #include "mneme/core/error.h"
 #include "mneme/language/head_reader.h"
+#include "mneme/nn/bert_folder.h"
 #include "mneme/nn/gpt2_folder.h"
 #include "mneme/ops/linear_cross_entropy.h"
 #include "mneme/tokens/tokenizer.h"
+#include "mneme/tokens/word_piece.h"
 
 namespace mneme::cli {
 namespace {
@@ -22,14 +24,81 @@ std::filesystem::path folder_of(const std::filesystem::path& model) {
   return std::filesystem::is_directory(model) ? model : model.parent_path();
 }
 
-std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& request,
-                            std::optional<tokens::Tokenizer>& tokenizer) {
+/// A model that reports its attention.
+struct ObservedModel {
+  int64_t layers = 0, heads = 0, head_size = 0, vocab_size = 0, max_positions = 0, parameters = 0;
+  /// Runs a text, ids [1, T], and returns its loss in nats per token; empty for encoders and single tokens.
+  std::function<std::optional<double>(const at::Tensor& ids, const nn::AttentionObserver& observer)> run;
+  std::function<std::vector<int32_t>(std::string_view text)> encode;
+};
+
+int64_t count_of(const std::vector<at::Tensor>& parameters) {
+  int64_t count = 0;
+  for (const at::Tensor& parameter : parameters) {
+    count += parameter.numel();
+  }
+  return count;
+}
+
+ObservedModel open_gpt2(const HeadsRequest& request, std::vector<std::string>& notes) {
+  nn::Gpt2ForCausalLM model = nn::read_gpt2_model(request.model, request.key, &notes);
+  model->eval();
+  const nn::Gpt2Config& config = model->config;
+  return {.layers = config.num_layers(),
+          .heads = config.num_heads(),
+          .head_size = config.hidden_size() / config.num_heads(),
+          .vocab_size = config.vocab_size(),
+          .max_positions = config.max_positions(),
+          .parameters = count_of(model->parameters()),
+          .run = [model](const at::Tensor& ids,
+                         const nn::AttentionObserver& observer) mutable -> std::optional<double> {
+            const at::Tensor hidden = model->head_input(ids, observer)[0];
+            if (ids.size(1) == 1) {
+              return {};
+            }
+            const ops::CrossEntropySum loss = ops::linear_cross_entropy(
+                hidden.slice(0, 0, -1), model->head_weight(), {}, ids[0].slice(0, 1));
+            return loss.sum.item<double>() / static_cast<double>(loss.count);
+          },
+          .encode =
+              [folder = folder_of(request.model),
+               tokenizer = std::optional<tokens::Tokenizer>()](std::string_view text) mutable {
+                if (!tokenizer) {
+                  tokenizer = tokens::read_tokenizer(folder);
+                }
+                return tokenizer->encode(text);
+              }};
+}
+
+ObservedModel open_bert(const HeadsRequest& request, std::vector<std::string>& notes) {
+  nn::BertEncoder model = nn::read_bert_model(request.model, request.key, &notes);
+  model->eval();
+  const nn::BertConfig& config = model->config;
+  return {.layers = config.num_layers() * config.layers_per_group(),
+          .heads = config.num_heads(),
+          .head_size = config.hidden_size() / config.num_heads(),
+          .vocab_size = config.vocab_size(),
+          .max_positions = config.max_positions(),
+          .parameters = count_of(model->parameters()),
+          .run = [model](const at::Tensor& ids,
+                         const nn::AttentionObserver& observer) mutable -> std::optional<double> {
+            model->forward(ids, {.observer = observer});
+            return {};
+          },
+          .encode =
+              [folder = folder_of(request.model),
+               tokenizer = std::optional<tokens::WordPiece>()](std::string_view text) mutable {
+                if (!tokenizer) {
+                  tokenizer = tokens::read_word_piece(folder);
+                }
+                return tokenizer->encode(text, {.add_special = true});
+              }};
+}
+
+std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& request, ObservedModel& model) {
   std::vector<int64_t> ids = text.ids;
   if (!text.text.empty()) {
-    if (!tokenizer) {
-      tokenizer = tokens::read_tokenizer(folder_of(request.model));
-    }
-    const std::vector<int32_t> encoded = tokenizer->encode(text.text);
+    const std::vector<int32_t> encoded = model.encode(text.text);
     ids.assign(encoded.begin(), encoded.end());
   }
   if (request.end && *request.end < static_cast<int64_t>(ids.size())) {
@@ -38,24 +107,23 @@ std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& reque
   return ids;
 }
 
-at::Tensor tensor_of(const std::vector<int64_t>& ids, const InspectedText& text,
-                     const nn::Gpt2Config& config) {
+at::Tensor tensor_of(const std::vector<int64_t>& ids, const InspectedText& text, const ObservedModel& model) {
   const auto count = static_cast<int64_t>(ids.size());
   if (count == 0) {
     throw DataError(fmt::format("{}: the text has no tokens.\n  Give at least one token.", text.name));
   }
   const auto invalid =
-      std::ranges::find_if(ids, [&](int64_t id) { return id < 0 || id >= config.vocab_size(); });
+      std::ranges::find_if(ids, [&](int64_t id) { return id < 0 || id >= model.vocab_size; });
   if (invalid != ids.end()) {
-    throw DataError(fmt::format(
-        "{}: token {} has the id {}, but the vocabulary of the model has {} tokens, 0 "
-        "to {}.\n  Use the tokenizer of the model.",
-        text.name, invalid - ids.begin(), *invalid, config.vocab_size(), config.vocab_size() - 1));
+    throw DataError(
+        fmt::format("{}: token {} has the id {}, but the vocabulary of the model has {} tokens, 0 "
+                    "to {}.\n  Use the tokenizer of the model.",
+                    text.name, invalid - ids.begin(), *invalid, model.vocab_size, model.vocab_size - 1));
   }
-  if (count > config.max_positions()) {
+  if (count > model.max_positions) {
     throw DataError(fmt::format("{}: the text has {} tokens, but the model has {} learned positions.\n  "
                                 "Shorten the text, for example with --to {}.",
-                                text.name, count, config.max_positions(), config.max_positions()));
+                                text.name, count, model.max_positions, model.max_positions));
   }
   return at::tensor(ids, at::kLong).unsqueeze(0);
 }
@@ -76,36 +144,27 @@ void check_index(const char* option, const std::optional<int64_t>& requested, in
 }
 
 HeadsInspection inspect(const HeadsRequest& request, Progress& progress) {
-  HeadsInspection inspection{.type = "gpt2"};
-  nn::Gpt2ForCausalLM model = nn::read_gpt2_model(request.model, request.key, &inspection.notes);
-  model->eval();
-  const nn::Gpt2Config& config = model->config;
-  inspection.layers = config.num_layers();
-  inspection.heads_per_layer = config.num_heads();
-  inspection.head_size = config.hidden_size() / config.num_heads();
-  inspection.vocab_size = config.vocab_size();
-  for (const at::Tensor& parameter : model->parameters()) {
-    inspection.parameters += parameter.numel();
-  }
+  HeadsInspection inspection{.type = request.type};
+  const at::NoGradGuard no_gradient;
+  ObservedModel model =
+      request.type == "gpt2" ? open_gpt2(request, inspection.notes) : open_bert(request, inspection.notes);
+  inspection.layers = model.layers;
+  inspection.heads_per_layer = model.heads;
+  inspection.head_size = model.head_size;
+  inspection.vocab_size = model.vocab_size;
+  inspection.parameters = model.parameters;
   check_index("--layer", request.layer, inspection.layers);
   check_index("--head", request.head, inspection.heads_per_layer);
-  std::optional<tokens::Tokenizer> tokenizer;
   std::vector<at::Tensor> all; // checked before the first text takes its time
   for (const InspectedText& text : request.texts) {
-    all.push_back(tensor_of(ids_of(text, request, tokenizer), text, config));
+    all.push_back(tensor_of(ids_of(text, request, model), text, model));
   }
-  const at::NoGradGuard no_gradient;
   progress.start("reading heads", static_cast<int64_t>(all.size()));
   for (size_t i = 0; i < all.size(); ++i) {
-    const at::Tensor& ids = all[i];
     language::HeadReader reader;
-    const at::Tensor hidden = model->head_input(ids, std::ref(reader))[0];
-    TextHeads text{.name = request.texts[i].name, .tokens = ids.size(1), .heads = reader.heads()};
-    if (text.tokens > 1) {
-      const ops::CrossEntropySum loss =
-          ops::linear_cross_entropy(hidden.slice(0, 0, -1), model->head_weight(), {}, ids[0].slice(0, 1));
-      text.loss = loss.sum.item<double>() / static_cast<double>(loss.count);
-    }
+    TextHeads text{.name = request.texts[i].name, .tokens = all[i].size(1)};
+    text.loss = model.run(all[i], std::ref(reader));
+    text.heads = reader.heads();
     select(text.heads, request);
     inspection.texts.push_back(std::move(text));
     progress.advance();

@@ -25,6 +25,7 @@ struct InspectedText {
 
 struct HeadsRequest {
   std::filesystem::path model; ///< model folder, or a file of parameters in it
+  std::string type;            ///< model_type of config.json: "gpt2", "bert" or "albert"
   std::string key;             ///< key of the parameter dict in the file, see nn::read_tensor_file
   std::vector<InspectedText> texts;
   std::optional<int64_t> end;         ///< number of tokens of each text that are used; all if empty
@@ -35,7 +36,7 @@ struct HeadsRequest {
 struct TextHeads {
   std::string name;
   int64_t tokens = 0;
-  std::optional<double> loss; ///< nats per token; empty for one token
+  std::optional<double> loss; ///< nats per token; empty for one token and for encoders
   std::vector<theory::HeadReading> heads;
 };
 

@@ -131,10 +131,10 @@ public:
     app.add_option("--tokens", tokens_,
                    "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
         ->type_name("FILE");
-    app.add_option(
-           "--text", text_,
-           "Text file; - for stdin. The tokenizer of the folder encodes it for a transformer (GPT-2); for "
-           "LEAP, its bytes are the token ids. Transformers have an example text")
+    app.add_option("--text", text_,
+                   "Text file; - for stdin. The tokenizer of the folder encodes it for a transformer (GPT-2, "
+                   "BERT, ALBERT); for "
+                   "LEAP, its bytes are the token ids. Transformers have an example text")
         ->type_name("FILE");
     app.add_option("--texts", texts_, "Text file with one text per line, for transformers")
         ->type_name("FILE");
@@ -160,8 +160,9 @@ public:
         std::filesystem::is_regular_file(model_, unreadable)) {
       return run_list(context);
     }
-    if (model_type_of(model_) == "gpt2") {
-      return run_heads(context);
+    if (const std::string type = model_type_of(model_);
+        type == "gpt2" || type == "bert" || type == "albert") {
+      return run_heads(type, context);
     }
     return run_leap(context);
   }
@@ -252,16 +253,21 @@ private:
     return {{.name = text_, .text = std::string(text)}};
   }
 
-  ExitCode run_heads(Context& context) {
+  ExitCode run_heads(const std::string& type, Context& context) {
     refuse_options("a transformer", true);
     const std::filesystem::path& folder = context.options.out;
     std::optional<FolderLock> lock;
     if (!folder.empty()) {
       lock.emplace(open_run_folder(folder, {{"verb", name()}}));
     }
-    const HeadsInspection inspection = inspect_heads(
-        {.model = model_, .key = key_, .texts = read_texts(), .end = to_, .layer = layer_, .head = head_},
-        context.progress);
+    const HeadsInspection inspection = inspect_heads({.model = model_,
+                                                      .type = type,
+                                                      .key = key_,
+                                                      .texts = read_texts(),
+                                                      .end = to_,
+                                                      .layer = layer_,
+                                                      .head = head_},
+                                                     context.progress);
     const nlohmann::ordered_json json = heads_json(inspection);
     if (!folder.empty()) {
       const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
@@ -296,9 +302,9 @@ private:
 
   ExitCode run_leap(Context& context) {
     if (!texts_.empty()) {
-      throw UsageError(
-          "--texts has no effect on this model: it is for transformers (GPT-2).\n  Use --text or "
-          "--tokens.");
+      throw UsageError("--texts has no effect on this model: it is for transformers (GPT-2, BERT, ALBERT).\n "
+                       " Use --text or "
+                       "--tokens.");
     }
     InspectRequest request = read_request();
     std::optional<FolderLock> lock;

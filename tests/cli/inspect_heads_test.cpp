@@ -126,6 +126,21 @@ TEST_F(InspectHeads, ShowsAnExampleTextAndWritesAPage) {
             texts.at(0).at("heads"));
 }
 
+TEST_F(InspectHeads, ReadsEncoders) {
+  const std::filesystem::path golden = std::filesystem::path(MNEME_SOURCE_DIR) / "tests" / "golden" / "bert";
+  for (const auto& [folder, type] : {std::pair("bert", "bert"), {"albert_groups", "albert"}}) {
+    const json found =
+        inspect_json({(golden / folder).string(), "--tokens", write("ids", "1 2 3 4 5 6"), "--head", "0"});
+    EXPECT_EQ(found.at("model_type"), type);
+    const json& text = found.at("texts").at(0);
+    EXPECT_TRUE(text.at("loss").is_null());
+    EXPECT_EQ(text.at("heads").size(), found.at("layers").get<size_t>());
+    for (const json& head : text.at("heads")) {
+      EXPECT_EQ(head.at("keys"), 6); // encoders read all keys
+    }
+  }
+}
+
 TEST_F(InspectHeads, RefusesWhatItCannotUse) {
   const std::string ids = write("ids", "1 2 3");
   expect_refused(3, {kModel}, {"tokenizer"});
