@@ -132,8 +132,8 @@ public:
                    "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
         ->type_name("FILE");
     app.add_option("--text", text_,
-                   "Text file; - for stdin. The tokenizer of the folder encodes it for a transformer (GPT-2, "
-                   "BERT, ALBERT); for "
+                   "Text file; - for stdin. For a transformer (GPT-2, BERT, ALBERT), the tokenizer of the "
+                   "folder encodes it; for "
                    "LEAP, its bytes are the token ids. Transformers have an example text")
         ->type_name("FILE");
     app.add_option("--texts", texts_, "Text file with one text per line, for transformers")
