@@ -99,6 +99,9 @@ public:
     data::BagFile file = read_bags_for(run, files_, offsets_, labels_);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
     const std::vector<std::string> known = std::exchange(file.classes, {}); // any class is permitted here
+    if (!context.options.out.empty()) {
+      open_run_folder(context.options.out, identity());
+    }
     const std::vector<Prediction> predictions =
         predict(checkpoints, to_labelled_bags(file, run.own.classes), context);
     const report::Table table = prediction_table(run, file, known, predictions, checkpoints.size() > 1);
@@ -150,6 +153,13 @@ private:
     }
     context.progress.finish();
     return predictions;
+  }
+
+  nlohmann::ordered_json identity() const {
+    return {{"verb", name()},
+            {"run", printable(std::filesystem::canonical(run_folder_).string())},
+            {"bags", files_},
+            {"explain", explain_}};
   }
 
   static const std::string& predicted_class(const BagRun& run, const Prediction& prediction) {
@@ -245,13 +255,8 @@ private:
              const report::Table& attention, const std::vector<Prediction>& predictions,
              const Context& context) const {
     const std::filesystem::path& folder = context.options.out;
-    nlohmann::ordered_json identity = {{"verb", name()},
-                                       {"run", printable(std::filesystem::canonical(run_folder_).string())},
-                                       {"bags", files_},
-                                       {"explain", explain_}};
-    open_run_folder(folder, identity);
     nlohmann::ordered_json config = {{"version", version()}};
-    config.update(identity);
+    config.update(identity());
     write_file_atomically(folder / "config.json", report::json_text(config));
     write_file_atomically(folder / "predictions.csv", report::to_csv(table));
     if (explain_) {
