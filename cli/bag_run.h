@@ -62,8 +62,8 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags);
 
 /// Reads bags that a run on own bags is applied to. The classes may be missing.
 ///
-/// Errors  UsageError if the run is of another task; DataError if a file is invalid or has other features than
-///         the training bags
+/// Errors  UsageError if the run is of another task; DataError if a file is invalid or has other features
+///         than the training bags
 data::BagFile read_bags_for(const BagRun& run, const std::vector<std::string>& files,
                             const std::string& offsets, const std::string& labels);
 

@@ -61,8 +61,8 @@ struct LeapInspection {
   /// Attention rollout of the last token over all layers and heads, normalised to sum 1.
   std::vector<float> rollout;
   std::vector<NextToken> next; ///< the most probable tokens after the text, the most probable one first
-  /// Of each token: -ln of the probability that the model gave it after the tokens before it; NaN for the first
-  /// token.
+  /// Of each token: -ln of the probability that the model gave it after the tokens before it; NaN for the
+  /// first token.
   std::vector<float> loss;
 };
 

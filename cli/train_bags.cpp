@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme train bags`, `bit-pattern`, `latch` and `mnist-bags`: binary classification of bags and sequences with
-/// Hopfield layers and baseline models.
+/// `mneme train bags`, `bit-pattern`, `latch` and `mnist-bags`: binary classification of bags and sequences
+/// with Hopfield layers and baseline models.
 
 #include <algorithm>
 #include <iterator>

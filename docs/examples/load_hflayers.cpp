@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Loads the weights of a trained HopfieldPooling of hflayers, and compares its output on one bag with the output
-/// in Python.
+/// Loads the weights of a trained HopfieldPooling of hflayers, and compares its output on one bag with the
+/// output in Python.
 
 #include <cstdio>
 

@@ -25,8 +25,8 @@ public:
   /// Bags [B, L, instance...] -> logits [B] of the positive class
   virtual at::Tensor forward(const at::Tensor& bags) = 0;
 
-  /// Attention weights of the instances, [B, L]: the mean over heads and, with one state pattern per instance,
-  /// over state patterns. Undefined for models that do not attend to instances.
+  /// Attention weights of the instances, [B, L]: the mean over heads and, with one state pattern per
+  /// instance, over state patterns. Undefined for models that do not attend to instances.
   virtual at::Tensor attention(const at::Tensor& bags);
 
   /// Sets the generator of all dropout layers.
@@ -42,7 +42,8 @@ bool is_lookup_model(const std::string& model);
 /// default generator is restored afterwards. Thread-safe: concurrent calls are serialised.
 ///
 /// Errors  UsageError for an unknown model, for instances of a shape that the model cannot read, for bags of
-///         several sizes with a model that needs one size, or for a separation that the model does not support
+///         several sizes with a model that needs one size, or for a separation that the model does not
+///         support
 std::shared_ptr<BagModel> make_bag_model(const BagModelSizes& sizes, const BagModelChoice& model,
                                          uint64_t seed);
 

@@ -145,7 +145,7 @@ TEST(InspectVerb, LeavesOutALineBreakAtTheEndOfAText) {
   EXPECT_EQ(last("\n"), "↵0");     // the whole text
   EXPECT_EQ(last("ab\n", {"--to", "3"}), "↵2");
   const ProgramResult noted = run_mneme({"inspect", model.path(), "--text", model.write("text", "ab\n")},
-                                       {.timeout = std::chrono::seconds(60)});
+                                        {.timeout = std::chrono::seconds(60)});
   expect_contains(noted.err, {"line break at the end is left out", "--to 3"});
 }
 

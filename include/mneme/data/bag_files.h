@@ -2,16 +2,16 @@
 
 /// Reads bags of feature vectors with class names from files.
 ///
-/// A CSV table has one instance per line, a column of bag names, and optionally a column of class names, equal
-/// for all instances of a bag; all other columns are features. Lines of one bag need not follow each other.
-/// Files of arrays have:
+/// A CSV table has one instance per line, a column of bag names, and optionally a column of class names,
+/// equal for all instances of a bag; all other columns are features. Lines of one bag need not follow each
+/// other. Files of arrays have:
 ///
 /// instances  [instances, features...] with `offsets`, or [bags, instances, features...] for bags of one size
 /// offsets    integers [bags + 1]: the instances of bag b are offsets[b] to offsets[b + 1] (exclusive)
 /// labels     integers or booleans [bags]: optional; the class name is the number as text
 ///
-/// In .safetensors and .npz files these are the names of the tensors or arrays; a .npy file contains instances
-/// only. Every file may be compressed by gzip.
+/// In .safetensors and .npz files these are the names of the tensors or arrays; a .npy file contains
+/// instances only. Every file may be compressed by gzip.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ namespace mneme::data {
 struct BagFileOptions {
   std::string bag_column = "bag", label_column = "label"; ///< CSV: names of the columns
   std::vector<std::string> ignored_columns = {};          ///< CSV: names of columns that are not features
-  /// CSV: the column of class names and ignored columns may be missing. false: only a column of class names with
-  /// the default name may be missing.
+  /// CSV: the column of class names and ignored columns may be missing. false: only a column of class names
+  /// with the default name may be missing.
   bool columns_are_optional = false;
   std::filesystem::path offsets = {}, labels = {};        ///< .npy: files of offsets and labels; empty: none
 };
@@ -50,10 +50,10 @@ struct BagFile {
 
 /// Reads one or more files into one set, in the order given. `name` is used in messages.
 ///
-/// Errors  DataError with file and line or index: a column or tensor is missing, there are no features, a bag has
-///         two classes, offsets do not fit, a number is not finite or exceeds float32, a bag is in two files,
-///         files differ in features or only some of them have classes. UsageError if an option does not apply
-///         to the files
+/// Errors  DataError with file and line or index: a column or tensor is missing, there are no features, a bag
+///         has two classes, offsets do not fit, a number is not finite or exceeds float32, a bag is in two
+///         files, files differ in features or only some of them have classes. UsageError if an option does
+///         not apply to the files
 BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFileOptions& options = {});
 BagFile parse_bag_csv(std::span<const std::byte> bytes, const std::string& name,
                       const BagFileOptions& options = {});
@@ -64,9 +64,9 @@ struct BagClasses {
   std::string negative, positive;
 };
 
-/// Chooses the positive class: `positive` if it is not empty; the negative class is then the other one, or, with
-/// more than two classes, "not <positive>". Otherwise there must be two classes, and the positive one is the
-/// larger number, or the later text in the order of bytes.
+/// Chooses the positive class: `positive` if it is not empty; the negative class is then the other one, or,
+/// with more than two classes, "not <positive>". Otherwise there must be two classes, and the positive one is
+/// the larger number, or the later text in the order of bytes.
 ///
 /// Errors  DataError if there are no class names, or one class only; UsageError if `positive` is not among
 ///         them, or if it is empty and there are more than two

@@ -44,9 +44,9 @@ LabelledBags select(const LabelledBags& bags, std::span<const int64_t> indices);
 
 /// Checks bags that were filled in by hand.
 ///
-/// Errors  UsageError if a size of the instances is < 1, the offsets do not begin at 0, do not increase (a bag
-///         has at least one instance) or do not end at the number of instances, there is not one label per
-///         bag, a label is neither 0 nor 1, or a number is not finite
+/// Errors  UsageError if a size of the instances is < 1, the offsets do not begin at 0, do not increase (a
+///         bag has at least one instance) or do not end at the number of instances, there is not one label
+///         per bag, a label is neither 0 nor 1, or a number is not finite
 void check(const LabelledBags& bags);
 
 /// Bits become elements 0 and 1.

@@ -13,8 +13,8 @@ namespace mneme::training {
 
 struct BagPrediction {
   double logit = 0; ///< the probability of the positive class is 1 / (1 + exp(-logit))
-  /// Attention weight of each instance, with sum 1: the mean over heads and, for models with one state pattern
-  /// per instance, over state patterns. Empty if not requested.
+  /// Attention weight of each instance, with sum 1: the mean over heads and, for models with one state
+  /// pattern per instance, over state patterns. Empty if not requested.
   std::vector<double> attention = {};
 };
 
@@ -26,11 +26,11 @@ public:
   BagClassifier(BagClassifier&&) noexcept;
   ~BagClassifier();
 
-  /// Predictions without dropout; the labels of the bags are not used. The result does not depend on the number
-  /// of threads.
+  /// Predictions without dropout; the labels of the bags are not used. The result does not depend on the
+  /// number of threads.
   ///
-  /// Errors  UsageError if the bags are inconsistent (data::check), if their instances have another shape than
-  ///         those of the training bags, if the model needs bags of the size of the training bags, or if
+  /// Errors  UsageError if the bags are inconsistent (data::check), if their instances have another shape
+  ///         than those of the training bags, if the model needs bags of the size of the training bags, or if
   ///         attention is requested of a model that does not attend to instances (lookup, lstm); Interrupted
   std::vector<BagPrediction> predict(const data::LabelledBags& bags, bool with_attention = false) const;
 

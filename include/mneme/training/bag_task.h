@@ -82,8 +82,8 @@ BagTask digit_bag_task(const data::PatternSet& images, int64_t split, data::Digi
 
 /// Task of the user's own bags, with feature vectors as instances.
 ///
-/// Models    pooling, hopfield and lookup (also with "-adapted"), attention, gated-attention, lstm. hopfield and
-///           lookup need bags of one size; lookup has one stored pattern per distinct training instance
+/// Models    pooling, hopfield and lookup (also with "-adapted"), attention, gated-attention, lstm. hopfield
+///           and lookup need bags of one size; lookup has one stored pattern per distinct training instance
 /// Schedule  batches of 32 bags if all bags have the same size, else of 1 bag
 BagTask own_bag_task(data::LabelledBags training, data::LabelledBags validation);
 
