@@ -2,11 +2,14 @@
 
 #include "cli/bag_run.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "json/strict_json.h"
 #include "learning/bags.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/data/folders.h"
 #include "mneme/data/read_file.h"
@@ -40,6 +43,19 @@ template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
     visit("samples", run.latch.num_samples);
     visit("length", run.latch.num_instances);
     visit("characters", run.latch.num_characters);
+  } else if (run.task == kOwnBags) {
+    visit("files", run.own.files);
+    visit("validation_files", run.own.validation_files);
+    visit("offsets", run.own.offsets);
+    visit("labels", run.own.labels);
+    visit("bag_column", run.own.columns.bag_column);
+    visit("label_column", run.own.columns.label_column);
+    visit("ignored_columns", run.own.columns.ignored_columns);
+    visit("validation_fraction", run.own.validation_fraction);
+    visit("negative_class", run.own.classes.negative);
+    visit("positive_class", run.own.classes.positive);
+    visit("num_features", run.own.num_features);
+    visit("features", run.own.features);
   } else {
     visit("bags", run.digits.num_bags);
     visit("target", run.digits.target);
@@ -51,6 +67,9 @@ template <class Run, class Visit> void for_each_setting(Run& run, Visit visit) {
 template <class T> bool has_type(const Json& value) {
   if constexpr (std::is_same_v<T, std::string>) {
     return value.is_string();
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    return value.is_array() &&
+           std::ranges::all_of(value, [](const Json& entry) { return entry.is_string(); });
   } else if constexpr (std::is_same_v<T, bool>) {
     return value.is_boolean();
   } else if constexpr (std::is_same_v<T, double>) {
@@ -65,6 +84,8 @@ template <class T> bool has_type(const Json& value) {
 template <class T> const char* type_text() {
   if constexpr (std::is_same_v<T, std::string>) {
     return "a string";
+  } else if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    return "a list of strings";
   } else if constexpr (std::is_same_v<T, bool>) {
     return "true or false";
   } else {
@@ -96,7 +117,7 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
     if (found == json.end() || !has_type<T>(*found)) {
       throw DataError(fmt::format(
           "{}: \"{}\" is {}, but must be {}.\n  Give the run folder of `mneme train bit-pattern`, "
-          "`latch` or `mnist-bags`.",
+          "`latch`, `mnist-bags` or `bags`.",
           path.string(), name, found == json.end() ? "missing" : found->dump(), type_text<T>()));
     }
     value = found->get<T>();
@@ -119,6 +140,85 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
   return run;
 }
 
+namespace {
+
+data::BagFile read_files(const OwnBags& own, const std::vector<std::string>& files,
+                         const std::string& offsets, const std::string& labels,
+                         bool columns_are_optional = false) {
+  data::BagFileOptions options = own.columns;
+  options.columns_are_optional = columns_are_optional;
+  options.offsets = offsets;
+  options.labels = labels;
+  const std::vector<std::filesystem::path> paths(files.begin(), files.end());
+  return read_bag_files(paths, options);
+}
+
+/// Throws a DataError if the bags have other features than the training bags.
+void check_features(const OwnBags& own, const data::BagFile& bags, const std::string& file) {
+  if (bags.num_features != own.num_features) {
+    throw DataError(
+        fmt::format("{}: the bags have {} features, but the training bags have {}.\n  Use bags with "
+                    "the features of the training bags.",
+                    file, bags.num_features, own.num_features));
+  }
+  for (size_t i = 0; i < std::min(bags.feature_names.size(), own.features.size()); ++i) {
+    if (bags.feature_names[i] != own.features[i]) {
+      throw DataError(
+          fmt::format("{}: feature {} is \"{}\", but \"{}\" in the training bags.\n  Use the same "
+                      "columns in the same order.",
+                      file, i, printable(bags.feature_names[i]), printable(own.features[i])));
+    }
+  }
+}
+
+} // namespace
+
+training::BagTask own_task(const BagRun& run, const data::BagFile& bags) {
+  const OwnBags& own = run.own;
+  check_features(own, bags, own.files.front());
+  data::LabelledBags all = to_labelled_bags(bags, own.classes);
+  if (own.validation_files.empty()) {
+    auto [training, validation] = training::split_bags(all, own.validation_fraction, run.seed);
+    return training::own_bag_task(std::move(training), std::move(validation));
+  }
+  const data::BagFile validation = read_files(own, own.validation_files, "", "");
+  check_features(own, validation, own.validation_files.front());
+  if (validation.classes.empty()) {
+    throw DataError(
+        own.validation_files.front() +
+        ": the validation bags have no classes.\n  Add a column or an array with one class per bag.");
+  }
+  return training::own_bag_task(std::move(all), to_labelled_bags(validation, own.classes));
+}
+
+data::BagFile read_bags_for(const BagRun& run, const std::vector<std::string>& files,
+                            const std::string& offsets, const std::string& labels) {
+  if (run.task != kOwnBags) {
+    throw UsageError(
+        fmt::format("--bags needs a run of `mneme train bags`, but this run is of {}.\n  Train a model "
+                    "on your bags first.",
+                    run.task));
+  }
+  data::BagFile bags = read_files(run.own, files, offsets, labels, true);
+  check_features(run.own, bags, files.front());
+  return bags;
+}
+
+std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> paths;
+  for (const training::BagJob& job : jobs_of(run, {}, folder)) {
+    if (std::filesystem::exists(job.checkpoint)) {
+      paths.push_back(job.checkpoint);
+    }
+  }
+  if (paths.empty()) {
+    throw DataError(fmt::format(
+        "{}: there is no checkpoint of {} {}.\n  `mneme train {}` writes one after every epoch.",
+        (folder / "checkpoints").string(), run.seeds, run.seeds == 1 ? "seed" : "seeds", run.task));
+  }
+  return paths;
+}
+
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) {
   if (run.task == "bit-pattern") {
     return training::bit_pattern_task(run.bits);
@@ -126,9 +226,12 @@ training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) 
   if (run.task == "latch") {
     return training::latch_task(run.latch);
   }
+  if (run.task == kOwnBags) {
+    return own_task(run, read_files(run.own, run.own.files, run.own.offsets, run.own.labels));
+  }
   if (run.task != "mnist-bags") {
     throw DataError(fmt::format(
-        "the task of this run is \"{}\", but must be bit-pattern, latch or mnist-bags.\n  Runs of "
+        "the task of this run is \"{}\", but must be bit-pattern, latch, mnist-bags or bags.\n  Runs of "
         "other tasks have no checkpoints.",
         run.task));
   }
@@ -156,6 +259,9 @@ report::Table class_table(const training::BagTask& task) {
                                   percent("negative fraction", "share_negative")}};
   for (const auto& [set, name] :
        {std::pair(&task.training, "training"), std::pair(&task.validation, "validation")}) {
+    if (set->count() == 0) {
+      continue; // `mneme eval` with bags of its own
+    }
     const int64_t count = set->count(), positive = set->num_positive(), negative = count - positive;
     const auto fraction = [&](int64_t part) {
       return static_cast<double>(part) / static_cast<double>(count);

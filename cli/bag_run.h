@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "mneme/data/bag_files.h"
 #include "mneme/training/bag_task.h"
 #include "mneme/training/bag_trainer.h"
 #include "report/table.h"
@@ -18,8 +19,19 @@ namespace mneme::cli {
 
 constexpr int64_t kSeedsMax = 100'000;
 
+/// The user's own bags, of the task "bags".
+struct OwnBags {
+  std::vector<std::string> files = {}, validation_files = {}; ///< absolute paths
+  std::string offsets = {}, labels = {};                      ///< absolute paths; empty: none
+  data::BagFileOptions columns = {};                          ///< without offsets and labels
+  double validation_fraction = 0.25; ///< of `files`, if there are no validation_files
+  data::BagClasses classes = {};
+  int64_t num_features = 0;
+  std::vector<std::string> features = {}; ///< names of the columns; empty for files of arrays
+};
+
 struct BagRun {
-  std::string task = {}; ///< bit-pattern, latch or mnist-bags
+  std::string task = {}; ///< bit-pattern, latch, mnist-bags or bags
   training::BagModelChoice model = {};
   training::BagSchedule schedule = {};
   int64_t seeds = 1;
@@ -27,7 +39,10 @@ struct BagRun {
   data::BitBagOptions bits = {};
   data::LatchOptions latch = {};
   data::DigitBagOptions digits = {};
+  OwnBags own = {};
 };
+
+constexpr const char* kOwnBags = "bags"; ///< the task with the user's own bags
 
 nlohmann::ordered_json to_json(const BagRun& run);
 /// Reads config.json of a run folder.
@@ -39,6 +54,23 @@ BagRun read_bag_run(const std::filesystem::path& folder);
 ///
 /// Errors  UsageError for an option out of its range; DataError if MNIST is needed and missing
 training::BagTask task_of(const BagRun& run, const std::filesystem::path& data);
+
+/// The task of own bags that are already read. `run.own.classes` must be set.
+///
+/// Errors  DataError if the validation files do not fit
+training::BagTask own_task(const BagRun& run, const data::BagFile& bags);
+
+/// Reads bags that a run on own bags is applied to. The classes may be missing.
+///
+/// Errors  UsageError if the run is of another task; DataError if a file is invalid or has other features
+///         than the training bags
+data::BagFile read_bags_for(const BagRun& run, const std::vector<std::string>& files,
+                            const std::string& offsets, const std::string& labels);
+
+/// The checkpoints of the run that exist, in the order of the seeds.
+///
+/// Errors  DataError if there are none
+std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::filesystem::path& folder);
 
 /// Number of bags of each class, one row for training and one for validation.
 report::Table class_table(const training::BagTask& task);

@@ -36,13 +36,20 @@ public:
 
   bool uses_seed(const CLI::App&) const override { return false; }
   void declare(CLI::App& app) override {
-    app.add_option("RUN", run_, "Run folder of `mneme train` bit-pattern, latch or mnist-bags")
+    app.add_option("RUN", run_, "Run folder of `mneme train` bags, bit-pattern, latch or mnist-bags")
         ->type_name("DIR");
     app.add_option(
            "--data", data_,
            "Folder of data sets, for mnist-bags (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
            "~/.local/share/mneme)")
         ->type_name("DIR");
+    app.add_option("--bags", files_,
+                   "For a run of `mneme train bags`: files of other bags with their classes, instead of the "
+                   "validation bags")
+        ->type_name("FILE");
+    app.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
+        ->type_name("FILE");
+    app.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")->type_name("FILE");
     lm_app_ = app.add_subcommand("lm", "loss of a language model on a text: nats per token, bits per byte");
     lm_.declare(*lm_app_);
     app.require_subcommand(0, 1);
@@ -57,19 +64,20 @@ public:
           "RUN is required.\n  Give the folder of a `mneme train` run; `mneme eval lm` evaluates a "
           "language model.");
     }
-    const BagRun run = read_bag_run(run_);
-    const training::BagTask task = task_of(run, data_);
-    std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
-    std::erase_if(jobs, [](const training::BagJob& job) { return !std::filesystem::exists(job.checkpoint); });
-    if (jobs.empty()) {
-      throw DataError(fmt::format(
-          "{}: there is no checkpoint of {} {}.\n  `mneme train {}` writes one after every epoch.",
-          (std::filesystem::path(run_) / "checkpoints").string(), run.seeds,
-          run.seeds == 1 ? "seed" : "seeds", run.task));
+    if (files_.empty() && !(offsets_.empty() && labels_.empty())) {
+      throw UsageError("--offsets and --labels belong to a .npy file of --bags.\n  Leave them out.");
     }
+    const BagRun run = read_bag_run(run_);
+    const training::BagTask task = files_.empty() ? task_of(run, data_) : task_on_files(run);
+    std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
+    checkpoints_of(run, run_); // there must be one
+    std::erase_if(jobs, [](const training::BagJob& job) { return !std::filesystem::exists(job.checkpoint); });
     const std::filesystem::path& folder = context.options.out;
-    const nlohmann::ordered_json identity = {{"verb", name()},
-                                             {"run", printable(std::filesystem::canonical(run_).string())}};
+    nlohmann::ordered_json identity = {{"verb", name()},
+                                       {"run", printable(std::filesystem::canonical(run_).string())}};
+    if (!files_.empty()) {
+      identity["bags"] = files_;
+    }
     std::error_code missing;
     const bool is_run_folder = !folder.empty() && std::filesystem::equivalent(folder, run_, missing);
     std::optional<FolderLock> lock;
@@ -92,7 +100,8 @@ public:
       return ExitCode::ok;
     }
     const report::TextStyle style{.colour = context.colour};
-    context.out << fmt::format("{}, {}, evaluated on the validation bags\n\n", run.task, run.model.text())
+    context.out << fmt::format("{}, {}, evaluated on {}\n\n", run.task, run.model.text(),
+                               files_.empty() ? "the validation bags" : "the given bags")
                 << report::to_text(class_table(task), style) << '\n'
                 << report::to_text(table, style);
     if (static_cast<int64_t>(jobs.size()) < run.seeds) {
@@ -109,7 +118,20 @@ private:
     return std::isnan(value) ? report::Cell() : report::Cell(value);
   }
 
-  static report::Table measure(const std::vector<training::BagJob>& jobs, Context& context) {
+  /// A task whose only bags are those of --bags, as validation bags.
+  training::BagTask task_on_files(const BagRun& run) const {
+    const data::BagFile bags = read_bags_for(run, files_, offsets_, labels_);
+    if (bags.classes.empty()) {
+      throw DataError(
+          fmt::format("{}: the bags have no classes, so predictions cannot be evaluated.\n  Add them, or "
+                      "use `mneme predict`.",
+                      files_.front()));
+    }
+    training::BagTask task = training::own_bag_task({}, to_labelled_bags(bags, run.own.classes));
+    return task;
+  }
+
+  report::Table measure(const std::vector<training::BagJob>& jobs, Context& context) const {
     report::Table table{.columns = {{.name = "seed"},
                                     {.name = "epochs"},
                                     {.name = "loss"},
@@ -120,7 +142,9 @@ private:
     context.progress.start("checkpoints", std::ssize(jobs));
     for (const training::BagJob& job : jobs) {
       throw_if_interrupted();
-      const learning::BagCheckpoint checkpoint = learning::measure_checkpoint(job);
+      const learning::BagCheckpoint checkpoint =
+          files_.empty() ? learning::measure_checkpoint(job)
+                         : learning::measure_on_bags(job.checkpoint, job.task->validation);
       const training::ClassificationMetrics& metrics = checkpoint.metrics;
       table.rows.push_back({static_cast<int64_t>(job.seed), checkpoint.epochs, checkpoint.validation.loss,
                             metrics.accuracy, cell_or_empty(metrics.sensitivity),
@@ -131,7 +155,8 @@ private:
     return table;
   }
 
-  std::string run_, data_;
+  std::string run_, data_, offsets_, labels_;
+  std::vector<std::string> files_;
   EvalLm lm_;
   CLI::App* lm_app_ = nullptr;
 };

@@ -306,7 +306,7 @@ private:
                        " Use --text or "
                        "--tokens.");
     }
-    InspectRequest request = read_request();
+    InspectRequest request = read_request(context.progress);
     std::optional<FolderLock> lock;
     if (!context.options.out.empty()) {
       lock.emplace(open_run_folder(context.options.out, {{"verb", name()}}));
@@ -347,7 +347,17 @@ private:
         help);
   }
 
-  InspectRequest read_request() const {
+  /// The number of bytes of the line break at the end of a text, which most editors add: as the last token it
+  /// would be the one that is explained.
+  static int64_t final_line_break(const std::vector<int64_t>& ids) {
+    const size_t count = ids.size();
+    if (count < 2 || ids[count - 1] != '\n') {
+      return 0;
+    }
+    return count > 2 && ids[count - 2] == '\r' ? 2 : 1;
+  }
+
+  InspectRequest read_request(Progress& progress) const {
     if (tokens_.empty() == text_.empty()) {
       throw UsageError(tokens_.empty() ? "no text is given.\n  Give one with --tokens or --text."
                                        : "--tokens and --text are both given.\n  Leave out one of them.");
@@ -366,7 +376,12 @@ private:
       throw DataError(
           fmt::format("{}: the text has no tokens.\n  Give at least one token.", request.ids_source));
     }
-    const int64_t to = to_.value_or(count);
+    const int64_t left_out = request.ids_are_bytes && !to_ ? final_line_break(request.ids) : 0;
+    if (left_out > 0) {
+      progress.message(fmt::format("{}: the line break at the end is left out; --to {} includes it",
+                                   request.ids_source, count));
+    }
+    const int64_t to = to_.value_or(count - left_out);
     if (to > count || request.from >= to) {
       throw UsageError(
           fmt::format("--from {} --to {}: the text has {} tokens.\n  Tokens are counted from 0, and --to is "
@@ -386,10 +401,11 @@ private:
   void show(const LeapInspection& inspection, const TokenNames& names, Context& context) const {
     const auto last = static_cast<int64_t>(inspection.ids.size()) - 1;
     context.out << fmt::format("{}: {}, {} focus weights, {} gates, {} positions\n{} {}; the last token, at "
-                               "position {}, is {}\n\n",
+                               "position {}, is {}\n{}\n\n",
                                report::one_line(model_), size_of(inspection), inspection.weight,
                                inspection.gate, inspection.positions, last + 1,
-                               last == 0 ? "token" : "tokens", last, names(inspection.ids.back()))
+                               last == 0 ? "token" : "tokens", last, names(inspection.ids.back()),
+                               prediction_text(inspection, names))
                 << report::to_text(inspection_table(inspection, names), {.colour = context.colour});
     if (!context.options.out.empty()) {
       context.out << fmt::format("\nWritten to {}: index.html (open it in a browser), explanation.json, "

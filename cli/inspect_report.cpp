@@ -101,7 +101,85 @@ ordered_json head_json(const LeapInspection& inspection, const HeadInspection& h
   return out;
 }
 
+/// Mean of the losses that exist: the first token of a text has none. NaN if there is none.
+double mean_loss(std::span<const float> losses) {
+  double total = 0, count = 0;
+  for (const float loss : losses) {
+    if (!std::isnan(loss)) {
+      total += loss;
+      ++count;
+    }
+  }
+  return total / count;
+}
+
+ordered_json prediction_json(const LeapInspection& inspection, const std::vector<Bin>& bins,
+                             const TokenNames& names) {
+  ordered_json next = ordered_json::array();
+  for (const NextToken& token : inspection.next) {
+    next.push_back({{"id", token.id}, {"text", names(token.id)}, {"probability", token.probability}});
+  }
+  return {{"next", next},
+          {"mean_loss", number_json(static_cast<float>(mean_loss(inspection.loss)))},
+          {"loss", has_matrix(inspection)
+                       ? numbers_json(Bin{inspection.from, inspection.to}.of(inspection.loss))
+                       : json_of_bins(bins, inspection.loss, mean_loss)}};
+}
+
+report::Section prediction_section(const LeapInspection& inspection, const TokenNames& names) {
+  report::Table next{
+      .columns = {{.name = "next token", .key = "token"},
+                  {.name = "probability", .notation = report::Notation::percent, .digits = 1}}};
+  for (const NextToken& token : inspection.next) {
+    next.rows.push_back({names(token.id), token.probability});
+  }
+  report::Section section{
+      .heading = "Predictions",
+      .blocks = {report::CaptionedTable{.table = next, .caption = "Most probable tokens after the text"}}};
+  if (count_of(inspection) < 2) {
+    return section; // no token has a loss
+  }
+  report::Series series{.name = "loss", .style = report::SeriesStyle::line};
+  const auto add = [&](const Bin& bin) {
+    const double loss = mean_loss(bin.of(inspection.loss));
+    if (!std::isnan(loss)) {
+      series.points.push_back({static_cast<double>(bin.from), {loss, loss, loss}});
+    }
+  };
+  if (has_matrix(inspection)) {
+    for (int64_t token = inspection.from; token < inspection.to; ++token) {
+      add({token, token + 1});
+    }
+  } else {
+    std::ranges::for_each(bins_of(inspection), add);
+  }
+  section.blocks.emplace_back(report::Figure{
+      .chart =
+          to_chart(report::LineChart{.title = "Loss of each token",
+                                     .description = "Negative logarithm of the probability of each token.",
+                                     .x = {.title = "position"},
+                                     .y = {.title = "loss (nats)"},
+                                     .series = {series}}),
+      .remark =
+          fmt::format("The loss of a token is -ln of the probability that the model gave it after the tokens "
+                      "before it; a guess among all {} tokens has a loss of {:.2f} nats. {}",
+                      inspection.vocab_size, std::log(static_cast<double>(inspection.vocab_size)),
+                      has_matrix(inspection) ? "" : "Each point is the mean of a bin of tokens.")});
+  return section;
+}
+
 } // namespace
+
+std::string prediction_text(const LeapInspection& inspection, const TokenNames& names) {
+  constexpr size_t kShown = 3;
+  std::string text = "next token: ";
+  for (size_t i = 0; i < std::min(kShown, inspection.next.size()); ++i) {
+    text += fmt::format("{}{} ({} %)", i == 0 ? "" : ", ", names(inspection.next[i].id),
+                        percent(inspection.next[i].probability));
+  }
+  const double loss = mean_loss(inspection.loss);
+  return std::isnan(loss) ? text : fmt::format("{}; mean loss {:.3g} nats per token", text, loss);
+}
 
 std::string TokenNames::operator()(int64_t id) const {
   if (!words_.empty()) {
@@ -181,6 +259,7 @@ ordered_json inspection_json(const LeapInspection& inspection, const TokenNames&
            {{"position", count_of(inspection) - 1},
             {"id", inspection.ids.back()},
             {"text", names(inspection.ids.back())}}},
+          {"prediction", prediction_json(inspection, bins, names)},
           {"heads", heads},
           {"roll_out", roll_out}};
 }
@@ -227,7 +306,7 @@ report::Page inspection_page(const LeapInspection& inspection, const TokenNames&
               "over the layers of the effective attention, averaged over heads, plus the residual "
               "connection. Norms and feed-forward layers are not included, so this is an "
               "approximation."}}};
-  page.sections = {std::move(heads), std::move(all)};
+  page.sections = {std::move(heads), prediction_section(inspection, names), std::move(all)};
   return page;
 }
 

@@ -32,6 +32,9 @@ private:
 report::Table inspection_table(const LeapInspection& inspection, const TokenNames& names,
                                const char* blank = " ");
 
+/// Predictions of the model, such as "next token: f (98 %), s (0.5 %); mean loss 0.21 nats per token".
+std::string prediction_text(const LeapInspection& inspection, const TokenNames& names);
+
 /// Size of the model, such as "2 layers of 4 heads".
 std::string size_of(const LeapInspection& inspection);
 

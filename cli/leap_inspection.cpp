@@ -3,6 +3,8 @@
 #include "cli/leap_inspection.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include <ATen/Functions.h>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,7 @@
 #include "mneme/core/interrupt.h"
 #include "mneme/nn/leap_folder.h"
 #include "mneme/ops/leap_explanation.h"
+#include "mneme/ops/linear.h"
 
 namespace mneme::cli {
 namespace {
@@ -99,6 +102,7 @@ public:
         progress.advance();
       });
       compute_rollout();
+      compute_predictions(ids);
     } catch (const UsageError& error) { // such as an overflow: caused by the files of the model and the text
       throw DataError(request_.model.string() + ": " + error.what());
     }
@@ -190,6 +194,36 @@ private:
     inspection_.rollout = numbers_of(row / row.sum());
     if (!request_.tensors.empty()) {
       file_.tensors["roll_out"] = row;
+    }
+  }
+
+  /// Logits are computed for a part of the text at a time, because a vocabulary can be large.
+  void compute_predictions(const at::Tensor& ids) {
+    constexpr int64_t kNumbers = int64_t{1} << 24, kNext = 5;
+    const at::Tensor hidden = model_->head_input(ids)[0];
+    const int64_t tokens = hidden.size(0), rows = std::max<int64_t>(1, kNumbers / inspection_.vocab_size);
+    inspection_.loss = {std::numeric_limits<float>::quiet_NaN()};
+    for (int64_t first = 0; first < tokens; first += rows) {
+      throw_if_interrupted();
+      const int64_t end = std::min(first + rows, tokens);
+      const at::Tensor log_probability =
+          at::log_softmax(ops::linear(hidden.slice(0, first, end), model_->word_embedding->weight), 1);
+      const int64_t followed = std::min(end, tokens - 1) - first; // the last token is followed by none
+      const std::vector<float> some =
+          numbers_of(-log_probability.narrow(0, 0, followed)
+                          .gather(1, ids[0].narrow(0, first + 1, followed).unsqueeze(1)));
+      inspection_.loss.insert(inspection_.loss.end(), some.begin(), some.end());
+      if (end == tokens) {
+        const auto [best, best_ids] =
+            log_probability[end - first - 1].topk(std::min<int64_t>(kNext, inspection_.vocab_size));
+        for (int64_t i = 0; i < best.size(0); ++i) {
+          inspection_.next.push_back(
+              {.id = best_ids[i].item<int64_t>(), .probability = std::exp(best[i].item<double>())});
+        }
+      }
+    }
+    if (!request_.tensors.empty()) {
+      file_.tensors["loss"] = at::tensor(inspection_.loss);
     }
   }
 

@@ -46,6 +46,12 @@ struct HeadInspection {
   std::vector<float> attention; ///< effective attention; empty without a matrix
 };
 
+/// A token that may follow the text.
+struct NextToken {
+  int64_t id = 0;
+  double probability = 0;
+};
+
 struct LeapInspection {
   int64_t vocab_size = 0, hidden_size = 0, layers = 0, heads_per_layer = 0;
   std::string weight, gate, positions; ///< names of the options as in config.json
@@ -54,9 +60,13 @@ struct LeapInspection {
   std::vector<HeadInspection> heads; ///< the requested ones
   /// Attention rollout of the last token over all layers and heads, normalised to sum 1.
   std::vector<float> rollout;
+  std::vector<NextToken> next; ///< the most probable tokens after the text, the most probable one first
+  /// Of each token: -ln of the probability that the model gave it after the tokens before it; NaN for the
+  /// first token.
+  std::vector<float> loss;
 };
 
-/// Runs a model on a text and explains its attention.
+/// Runs a model on a text: explains its attention, and computes what it predicts.
 ///
 /// Errors  UsageError for a layer, head or range that does not exist; DataError for a model or text that
 ///         cannot be used; Interrupted

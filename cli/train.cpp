@@ -12,7 +12,7 @@
 #include "report/table.h"
 
 // One entry per task: X(name) declares and calls `std::unique_ptr<TrainTask> make_train_name()`.
-#define MNEME_TRAIN_TASKS(X) X(lm) X(sparse_and) X(bit_pattern) X(latch) X(mnist_bags)
+#define MNEME_TRAIN_TASKS(X) X(lm) X(sparse_and) X(bit_pattern) X(latch) X(mnist_bags) X(bags)
 
 namespace mneme::cli {
 

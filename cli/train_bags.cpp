@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme train bit-pattern`, `latch` and `mnist-bags`: binary classification of bags and sequences with
-/// Hopfield layers and baseline models.
+/// `mneme train bags`, `bit-pattern`, `latch` and `mnist-bags`: binary classification of bags and sequences
+/// with Hopfield layers and baseline models.
 
 #include <algorithm>
 #include <iterator>
@@ -68,13 +68,13 @@ public:
         "alpha of entmax: 2 is sparsemax, 1.5 is entmax15, the limit 1 is softmax");
     const auto published_number = [](double x) { return fmt::format("{:g}", x); };
     add_parsed_option(
-        app, "--epochs", "N", fmt::format("{} as published", published.schedule.epochs),
+        app, "--epochs", "N", fmt::format("{}{}", published.schedule.epochs, origin()),
         [this](const std::string& option, const std::string& text) {
           epochs_ = parse_integer(option, text, {.min = 1, .max = 10'000'000});
         },
         "Number of epochs; a finished run is resumed if the number is larger than before");
     add_parsed_option(
-        app, "--batch-size", "N", fmt::format("{} as published", published.schedule.batch_size),
+        app, "--batch-size", "N", default_batch_size(),
         [this](const std::string& option, const std::string& text) {
           batch_size_ = parse_integer(option, text, {.min = 1, .max = 1'000'000});
         },
@@ -102,18 +102,21 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    complete(context.options.seed);
+    run_.model.separation = separation_named(separation_, alpha_);
+    run_.seed = context.options.seed;
+    const training::BagTask task = make_task();
+    complete(task);
     const std::filesystem::path folder = context.options.out.empty()
                                              ? std::filesystem::path("runs/train") / name() / folder_name()
                                              : context.options.out;
-    const FolderLock lock = open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
-    const training::BagTask task = task_of(run_, data_);
     if (const std::string set = training::single_class_set(task); !set.empty() && !allow_one_class_) {
       throw UsageError(fmt::format("{}, so a constant prediction is always correct.\n  Use data with both "
                                    "classes, or more bags; --allow-one-class trains anyway.",
                                    set));
     }
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
+    learning::check_bag_job(jobs.front()); // before the folder is created
+    const FolderLock lock = open_run_folder(folder, identity_of(run_), {"epochs", "seeds"});
     make_output_folder(folder / "checkpoints");
     write_file_atomically(folder / "config.json", report::json_text(to_json(run_)));
     context.progress.start("epochs", run_.seeds * run_.schedule.epochs);
@@ -136,6 +139,17 @@ protected:
   virtual training::BagTask
   published_task() const = 0; ///< only its models and schedule are used, not its bags
   virtual void declare_bags(CLI::App& app) = 0;
+  virtual std::string origin() const { return " as published"; } ///< of the default schedule, for the help
+  virtual std::string default_batch_size() const {
+    return fmt::format("{}{}", published_task().schedule.batch_size, origin());
+  }
+  /// The task with its bags. The seed of the run is already set.
+  virtual training::BagTask make_task() { return task_of(run_, data_); }
+  virtual std::string advice(const std::string& folder) const { ///< after the hint at `mneme eval`
+    (void)folder;
+    return "";
+  }
+  virtual std::string classes_text() const { return ""; } ///< what the classes are, for the headline
 
   BagRun run_;
   std::string data_;
@@ -149,24 +163,22 @@ private:
     return folder;
   }
 
-  void complete(uint64_t seed) {
-    run_.model.separation = separation_named(separation_, alpha_);
-    run_.schedule = published_task().schedule_of(run_.model.name);
+  void complete(const training::BagTask& task) {
+    run_.schedule = task.schedule_of(run_.model.name);
     run_.schedule.epochs = epochs_.value_or(run_.schedule.epochs);
     run_.schedule.batch_size = batch_size_.value_or(run_.schedule.batch_size);
     run_.schedule.learning_rate = learning_rate_.value_or(run_.schedule.learning_rate);
     run_.schedule.weight_decay = weight_decay_.value_or(run_.schedule.weight_decay);
     run_.schedule.patience = patience_;
-    run_.seed = seed;
   }
 
   std::string headline(const training::BagTask& task, const BagGroup& group) const {
     const auto stopped = std::ranges::count_if(group.fits, &BagFit::stopped_early);
     return fmt::format(
-        "{} with {} parameters, {} training bags and {} validation bags, {} epochs{}, {} {} from seed {}",
+        "{} with {} parameters, {} training bags and {} validation bags, {} epochs{}, {} {} from seed {}{}",
         run_.model.text(), group.fits.front().num_parameters, task.training.count(), task.validation.count(),
         run_.schedule.epochs, stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", run_.seeds,
-        run_.seeds == 1 ? "run" : "runs", run_.seed);
+        run_.seeds == 1 ? "run" : "runs", run_.seed, classes_text());
   }
 
   void finish(const training::BagTask& task, const BagGroup& group, const std::filesystem::path& folder,
@@ -204,7 +216,7 @@ private:
         << report::to_text(classes, {.colour = context.colour}) << '\n'
         << report::to_text(summary, {.colour = context.colour}) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
-        << shown << "` evaluates them)\n";
+        << shown << "` evaluates them" << advice(shown) << ")\n";
   }
 
   report::Page page(const std::string& head, const report::Table& classes, const report::Table& summary,
@@ -304,8 +316,98 @@ protected:
   }
 };
 
+class TrainOwnBags : public TrainBags {
+public:
+  std::string name() const override { return kOwnBags; }
+  std::string summary() const override { return "classify your own bags of feature vectors, from files"; }
+
+protected:
+  training::BagTask published_task() const override { return training::own_bag_task({}, {}); }
+  std::string origin() const override { return ""; }
+  std::string default_batch_size() const override { return "32 for bags of one size, else 1"; }
+
+  void declare_bags(CLI::App& app) override {
+    OwnBags& own = run_.own;
+    app.add_option(
+           "--bags", own.files,
+           "Bags with their classes: CSV tables with a column of bags, or .npz or .safetensors files with "
+           "instances, offsets and labels, or one .npy file")
+        ->type_name("FILE")
+        ->required();
+    app.add_option("--offsets", own.offsets, "With a .npy file: file of its offsets, [bags + 1]")
+        ->type_name("FILE");
+    app.add_option("--labels", own.labels, "With a .npy file: file of its labels, [bags]")->type_name("FILE");
+    app.add_option("--bag-column", own.columns.bag_column, "CSV: column with the name of the bag")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--label-column", own.columns.label_column, "CSV: column with the class of the bag")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--ignore-columns", own.columns.ignored_columns,
+                   "CSV: columns that are not features, separated by commas")
+        ->type_name("NAMES")
+        ->delimiter(',');
+    app.add_option(
+           "--positive", positive_,
+           "Class that is positive (default: the larger or alphabetically later one of two); all other "
+           "classes are negative")
+        ->type_name("CLASS");
+    app.add_option("--validation", own.validation_files, "Files of validation bags")->type_name("FILE");
+    add_parsed_option(
+        app, "--validation-fraction", "X", fmt::format("{}", own.validation_fraction),
+        [this](const std::string& option, const std::string& text) {
+          fraction_ =
+              parse_real(option, text, {.min = 0, .max = 1, .min_included = false, .max_included = false});
+        },
+        "Without --validation: fraction of the bags of each class, drawn at random, that are for validation");
+  }
+
+  training::BagTask make_task() override {
+    OwnBags& own = run_.own;
+    if (fraction_ && !own.validation_files.empty()) {
+      throw UsageError("--validation and --validation-fraction are both given.\n  Leave out one of them.");
+    }
+    own.validation_fraction = fraction_.value_or(own.validation_fraction);
+    for (std::vector<std::string>* files : {&own.files, &own.validation_files}) {
+      std::ranges::for_each(*files, make_absolute);
+    }
+    make_absolute(own.offsets);
+    make_absolute(own.labels);
+    data::BagFileOptions options = own.columns;
+    options.offsets = own.offsets;
+    options.labels = own.labels;
+    const std::vector<std::filesystem::path> paths(own.files.begin(), own.files.end());
+    const data::BagFile bags = read_bag_files(paths, options);
+    own.classes = choose_classes(bags, positive_);
+    own.num_features = bags.num_features;
+    own.features = bags.feature_names;
+    return own_task(run_, bags);
+  }
+
+  std::string classes_text() const override {
+    return fmt::format("; positive class: {}, negative class: {}", printable(run_.own.classes.positive),
+                       printable(run_.own.classes.negative));
+  }
+  std::string advice(const std::string& folder) const override {
+    return fmt::format(", `mneme predict {} --bags FILE` classifies other bags", folder);
+  }
+
+private:
+  static void make_absolute(std::string& path) {
+    if (!path.empty()) {
+      path = std::filesystem::absolute(path).lexically_normal().string();
+    }
+  }
+
+  std::string positive_;
+  std::optional<double> fraction_;
+};
+
 } // namespace
 
+std::unique_ptr<TrainTask> make_train_bags() {
+  return std::make_unique<TrainOwnBags>();
+}
 std::unique_ptr<TrainTask> make_train_bit_pattern() {
   return std::make_unique<TrainBitPattern>();
 }

@@ -10,6 +10,7 @@
   X(theory)                                                                                                  \
   X(train)                                                                                                   \
   X(eval)                                                                                                    \
+  X(predict)                                                                                                 \
   X(generate)                                                                                                \
   X(inspect)                                                                                                 \
   X(verify)                                                                                                  \

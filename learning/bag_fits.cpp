@@ -2,6 +2,9 @@
 
 #include "learning/bag_fits.h"
 
+#include <algorithm>
+#include <cmath>
+
 namespace mneme::learning {
 namespace {
 
@@ -15,8 +18,36 @@ BagCheckpoint measure(const training::BagJob& job) {
           .metrics = training::classification_metrics(trainer.logits(bags), bags.targets)};
 }
 
+BagCheckpoint measure_bags(const std::filesystem::path& checkpoint, const data::LabelledBags& bags) {
+  const training::BagClassifier classifier(checkpoint);
+  std::vector<double> logits;
+  double loss = 0;
+  for (const training::BagPrediction& prediction : classifier.predict(bags)) {
+    const double signed_logit = bags.targets[logits.size()] != 0 ? prediction.logit : -prediction.logit;
+    // log(1 + exp(-x)) without overflow
+    loss += std::log1p(std::exp(-std::abs(signed_logit))) + std::max(-signed_logit, 0.0);
+    logits.push_back(prediction.logit);
+  }
+  const training::ClassificationMetrics metrics = training::classification_metrics(logits, bags.targets);
+  return {.epochs = classifier.epochs(),
+          .num_parameters = classifier.num_parameters(),
+          .validation = {.loss = loss / static_cast<double>(bags.count()), .accuracy = metrics.accuracy},
+          .metrics = metrics};
+}
+
+std::vector<training::BagPrediction> predict(const std::filesystem::path& checkpoint,
+                                             const data::LabelledBags& bags, bool with_attention) {
+  return training::BagClassifier(checkpoint).predict(bags, with_attention);
+}
+
+void check_job(const training::BagJob& job) {
+  const training::BagTrainer trainer(*job.task, job.model, job.schedule, job.seed);
+}
+
 [[maybe_unused]] const bool implemented =
-    train_bags.implement(training::train_bags) && measure_checkpoint.implement(measure);
+    check_bag_job.implement(check_job) && train_bags.implement(training::train_bags) &&
+    measure_checkpoint.implement(measure) && measure_on_bags.implement(measure_bags) &&
+    predict_bags.implement(predict);
 
 } // namespace
 } // namespace mneme::learning

@@ -1,8 +1,12 @@
 # Runs the commands of a page: those lines of its first code block that start with "mneme", in a new folder. FILES must exist
 # afterwards. If vl-convert, which the commands need, is not installed, the test is skipped.
-# Parameters: PROGRAM, PAGE, FOLDER, FILES
+# INPUTS are copied into the folder.
+# Parameters: PROGRAM, PAGE, FOLDER, FILES, INPUTS
 file(REMOVE_RECURSE ${FOLDER})
 file(MAKE_DIRECTORY ${FOLDER})
+if(INPUTS)
+  file(COPY ${INPUTS} DESTINATION ${FOLDER})
+endif()
 file(READ ${PAGE} text)
 string(REGEX MATCH "```\n(mneme [^`]*)```" block "${text}")
 string(STRIP "${CMAKE_MATCH_1}" block)

@@ -91,26 +91,74 @@ LabelledBags slice(const LabelledBags& bags, int64_t begin, int64_t end) {
                                  "  Choose a range with 0 <= begin <= end <= {}.",
                                  begin, end, bags.count(), bags.count()));
   }
-  LabelledBags some{.instance_shape = bags.instance_shape, .scale = bags.scale, .shift = bags.shift};
-  const int64_t size = bags.instance_size(), first = bags.offsets[static_cast<size_t>(begin)];
-  some.bytes.assign(bags.bytes.begin() + first * size,
-                    bags.bytes.begin() + bags.offsets[static_cast<size_t>(end)] * size);
-  for (int64_t bag = begin; bag < end; ++bag) {
-    add_bag(some, bags.bag_size(bag), bags.targets[static_cast<size_t>(bag)]);
+  std::vector<int64_t> indices(static_cast<size_t>(end - begin));
+  std::iota(indices.begin(), indices.end(), begin);
+  return select(bags, indices);
+}
+
+LabelledBags select(const LabelledBags& bags, std::span<const int64_t> indices) {
+  LabelledBags some{.instance_shape = bags.instance_shape};
+  const int64_t size = bags.instance_size();
+  for (const int64_t bag : indices) {
+    if (bag < 0 || bag >= bags.count()) {
+      throw UsageError(fmt::format(
+          "mneme::data::select: there is no bag {}: there are {} bags.\n  Bags are counted from 0.", bag,
+          bags.count()));
+    }
+    const auto at = static_cast<size_t>(bag);
+    some.numbers.insert(some.numbers.end(), bags.numbers.begin() + bags.offsets[at] * size,
+                        bags.numbers.begin() + bags.offsets[at + 1] * size);
+    add_bag(some, bags.bag_size(bag), bags.targets[at]);
   }
   return some;
 }
 
-LabelledBags concatenate(LabelledBags first, const LabelledBags& second) {
-  if (first.instance_shape != second.instance_shape || first.scale != second.scale ||
-      first.shift != second.shift) {
-    throw UsageError(fmt::format(
-        "mneme::data::concatenate: instances have shape [{}] (scale {}, shift {}) and [{}] (scale "
-        "{}, shift {}).\n  Both must have the same shape, scale and shift.",
-        fmt::join(first.instance_shape, ", "), first.scale, first.shift,
-        fmt::join(second.instance_shape, ", "), second.scale, second.shift));
+void check(const LabelledBags& bags) {
+  const auto refuse = [](const std::string& problem, const std::string& advice) {
+    throw UsageError(fmt::format("mneme::data::LabelledBags: {}.\n  {}", problem, advice));
+  };
+  if (bags.instance_shape.empty() ||
+      std::ranges::any_of(bags.instance_shape, [](int64_t n) { return n < 1; })) {
+    refuse(fmt::format("instances have the shape [{}]", fmt::join(bags.instance_shape, ", ")),
+           "Give at least one size, all of them at least 1.");
   }
-  first.bytes.insert(first.bytes.end(), second.bytes.begin(), second.bytes.end());
+  if (std::ssize(bags.offsets) != bags.count() + 1 || bags.offsets.front() != 0) {
+    refuse(fmt::format("there are {} offsets for {} labels, and the first offset is {}", bags.offsets.size(),
+                       bags.count(), bags.offsets.empty() ? "missing" : std::to_string(bags.offsets.front())),
+           "Give one label per bag, and one offset more than labels, beginning with 0.");
+  }
+  for (int64_t bag = 0; bag < bags.count(); ++bag) {
+    if (bags.bag_size(bag) < 1) {
+      refuse(fmt::format("bag {} has {} instances (offsets {} and {})", bag, bags.bag_size(bag),
+                         bags.offsets[static_cast<size_t>(bag)], bags.offsets[static_cast<size_t>(bag) + 1]),
+             "Every bag needs at least one instance.");
+    }
+    if (bags.targets[static_cast<size_t>(bag)] > 1) {
+      refuse(fmt::format("the label of bag {} is {}", bag, bags.targets[static_cast<size_t>(bag)]),
+             "A label is 1 (positive) or 0 (negative).");
+    }
+  }
+  const int64_t size = bags.instance_size(), instances = std::ssize(bags.numbers) / size;
+  if (bags.offsets.back() != instances || instances * size != std::ssize(bags.numbers)) {
+    refuse(fmt::format("the last offset is {}, but there are {} numbers for instances of {} numbers",
+                       bags.offsets.back(), bags.numbers.size(), size),
+           "The last offset is the number of instances.");
+  }
+  const auto invalid = std::ranges::find_if(bags.numbers, [](float x) { return !std::isfinite(x); });
+  if (invalid != bags.numbers.end()) {
+    const int64_t at = invalid - bags.numbers.begin();
+    refuse(fmt::format("number {} of instance {} is {}", at % size, at / size, *invalid),
+           "Replace it by a finite number.");
+  }
+}
+
+LabelledBags concatenate(LabelledBags first, const LabelledBags& second) {
+  if (first.instance_shape != second.instance_shape) {
+    throw UsageError(fmt::format(
+        "mneme::data::concatenate: instances have shape [{}] and [{}].\n  Both must have the same shape.",
+        fmt::join(first.instance_shape, ", "), fmt::join(second.instance_shape, ", ")));
+  }
+  first.numbers.insert(first.numbers.end(), second.numbers.begin(), second.numbers.end());
   for (int64_t bag = 0; bag < second.count(); ++bag) {
     add_bag(first, second.bag_size(bag), second.targets[static_cast<size_t>(bag)]);
   }
@@ -119,10 +167,10 @@ LabelledBags concatenate(LabelledBags first, const LabelledBags& second) {
 
 LabelledBags to_labelled_bags(const BitBags& bags) {
   LabelledBags all{.instance_shape = {bags.instances.bits()}};
-  all.bytes.reserve(static_cast<size_t>(bags.instances.count() * bags.instances.bits()));
+  all.numbers.reserve(static_cast<size_t>(bags.instances.count() * bags.instances.bits()));
   for (int64_t i = 0; i < bags.instances.count(); ++i) {
     for (int64_t bit = 0; bit < bags.instances.bits(); ++bit) {
-      all.bytes.push_back(bags.instances.get(i, bit) ? 1 : 0);
+      all.numbers.push_back(bags.instances.get(i, bit) ? 1.0F : 0.0F);
     }
   }
   for (const uint8_t target : bags.targets) {
@@ -133,10 +181,10 @@ LabelledBags to_labelled_bags(const BitBags& bags) {
 
 LabelledBags to_labelled_bags(const LatchSequences& sequences) {
   LabelledBags all{.instance_shape = {sequences.num_characters}};
-  all.bytes.resize(sequences.characters.size() * static_cast<size_t>(sequences.num_characters));
+  all.numbers.resize(sequences.characters.size() * static_cast<size_t>(sequences.num_characters));
   for (size_t i = 0; i < sequences.characters.size(); ++i) {
-    all.bytes[i * static_cast<size_t>(sequences.num_characters) +
-              static_cast<size_t>(sequences.characters[i])] = 1;
+    all.numbers[i * static_cast<size_t>(sequences.num_characters) +
+                static_cast<size_t>(sequences.characters[i])] = 1;
   }
   for (const uint8_t target : sequences.targets) {
     add_bag(all, sequences.num_instances, target);
@@ -169,9 +217,9 @@ LabelledBags draw_digit_bags(const PatternSet& images, int64_t first, int64_t la
                     "Use images of one channel.",
                     kDigits, images.patterns.size(), images.channels));
   }
-  LabelledBags bags{.instance_shape = {1, images.height, images.width},
-                    .scale = 1 / (kWhite * kPixelStd),
-                    .shift = -kPixelMean / kPixelStd};
+  LabelledBags bags{.instance_shape = {1, images.height, images.width}};
+  constexpr auto kScale = static_cast<float>(1 / (kWhite * kPixelStd)),
+                 kShift = static_cast<float>(-kPixelMean / kPixelStd);
   RandomState random(options.seed);
   for (int64_t bag = 0; bag < options.num_bags; ++bag) {
     const auto size =
@@ -180,7 +228,7 @@ LabelledBags draw_digit_bags(const PatternSet& images, int64_t first, int64_t la
     for (int64_t i = 0; i < size; ++i) {
       const int64_t image = first + random.below(last - first);
       for (const double pixel : images.patterns[image]) {
-        bags.bytes.push_back(static_cast<uint8_t>(std::lround(pixel * kWhite)));
+        bags.numbers.push_back(static_cast<float>(std::lround(pixel * kWhite)) * kScale + kShift);
       }
       target |= images.labels[static_cast<size_t>(image)] == options.target ? 1 : 0;
     }

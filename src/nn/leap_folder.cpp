@@ -3,10 +3,13 @@
 #include "mneme/nn/leap_folder.h"
 
 #include <algorithm>
+#include <set>
+#include <system_error>
 
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/error.h"
+#include "mneme/nn/tensor_file.h"
 #include "nn/config_fields.h"
 #include "nn/model_folder.h"
 #include "nn/refuse.h"
@@ -173,8 +176,74 @@ std::string to_json(const LeapConfig& config) {
   return json.dump(2) + "\n";
 }
 
+namespace {
+
+/// The fields of config.json that the shapes of the parameters show, as the text of a config.json with HEADS
+/// for the number of heads; empty if the parameters cannot be read, or are not of LEAP.
+std::string config_of_shapes(const std::filesystem::path& parameters, const std::string& key) {
+  const auto is = [](std::string_view name, std::string_view end) { // with or without a prefix
+    return name.ends_with(end) && (name.size() == end.size() || name[name.size() - end.size() - 1] == '.');
+  };
+  constexpr std::string_view kLayer = "decoders.";
+  std::vector<int64_t> words, positions;
+  std::set<std::string> layers;
+  try {
+    for (const auto& [name, tensor] : read_tensor_file(parameters, key).tensors) {
+      if (is(name, "word_embedding.weight")) {
+        words = tensor.sizes().vec();
+      } else if (is(name, "position_embeddings.weight")) {
+        positions = tensor.sizes().vec();
+      } else if (const size_t at = name.find(kLayer); at != std::string::npos) {
+        layers.insert(name.substr(at, name.find('.', at + kLayer.size()) - at));
+      }
+    }
+  } catch (const DataError&) {
+    return "";
+  }
+  if (words.size() != 2 || layers.empty()) {
+    return "";
+  }
+  const std::string learned = positions.size() == 2
+                                  ? c10::str("\"n_positions\": ", positions[0])
+                                  : c10::str("\"n_positions\": LONGEST, \"positions\": \"none\"");
+  return c10::str("{\"vocab_size\": ", words[0], ", \"hidden_size\": ", words[1],
+                  ", \"n_layer\": ", layers.size(), ", ", learned, ", \"n_head\": HEADS}");
+}
+
+/// Errors  DataError if the model has parameters, but no config.json, with the fields that it needs
+void require_config(const std::filesystem::path& model, const std::string& key) {
+  std::error_code error;
+  const bool is_file = std::filesystem::is_regular_file(model, error);
+  const std::filesystem::path folder = is_file ? model.parent_path() : model;
+  if (!std::filesystem::exists(model, error) || std::filesystem::exists(folder / kConfigFile, error)) {
+    return; // open_model_folder reports a model that does not exist
+  }
+  std::string inferred;
+  for (const std::filesystem::path& file :
+       is_file ? std::vector{model}
+               : std::vector{folder / kParameterFile, folder / "pytorch_model.bin", folder / "model.pt"}) {
+    if (std::filesystem::exists(file, error)) {
+      inferred = config_of_shapes(file, key);
+      break;
+    }
+  }
+  throw DataError(
+      c10::str(model.string(), ": there is no config.json ", is_file ? "next to this file" : "in this folder",
+               ".\n  It must contain vocab_size, hidden_size, n_layer, n_head and n_positions, and "
+               "window_sizes unless the "
+               "model was trained with the default ones.",
+               inferred.empty()
+                   ? ""
+                   : c10::str(" The shapes of the parameters show: ", inferred,
+                              "\n  Save this text as config.json, with the number of heads for HEADS, which "
+                              "no shape shows.")));
+}
+
+} // namespace
+
 LeapForCausalLM read_leap_model(const std::filesystem::path& model_path, const std::string& key,
                                 std::vector<std::string>* notes) {
+  require_config(model_path, key);
   const ModelFolder folder = open_model_folder(model_path);
   const LeapConfig config = leap_config_from(folder.config, folder.config_file.string(), notes);
   NamedTensors state = read_parameters(folder, num_parameters(config), key, notes);

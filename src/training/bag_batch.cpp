@@ -3,7 +3,8 @@
 #include "training/bag_batch.h"
 
 #include <algorithm>
-#include <set>
+#include <bit>
+#include <vector>
 
 #include <ATen/ops/empty.h>
 
@@ -19,13 +20,6 @@ at::Tensor empty_instances(const data::LabelledBags& bags, std::vector<int64_t> 
   return at::empty(leading, at::kFloat);
 }
 
-/// Converts bytes to floats; returns the end of the output.
-float* convert(const data::LabelledBags& bags, std::span<const uint8_t> bytes, float* to) {
-  const auto scale = static_cast<float>(bags.scale), shift = static_cast<float>(bags.shift);
-  return std::transform(bytes.begin(), bytes.end(), to,
-                        [=](uint8_t byte) { return static_cast<float>(byte) * scale + shift; });
-}
-
 } // namespace
 
 BagBatch batch_of(const data::LabelledBags& bags, std::span<const int64_t> indices) {
@@ -37,8 +31,7 @@ BagBatch batch_of(const data::LabelledBags& bags, std::span<const int64_t> indic
   float* target = batch.targets.mutable_data_ptr<float>();
   for (const int64_t bag : indices) {
     MNEME_ASSERT(bags.bag_size(bag) == length);
-    const auto first = static_cast<size_t>(bags.offsets[static_cast<size_t>(bag)] * size);
-    to = convert(bags, std::span(bags.bytes).subspan(first, static_cast<size_t>(length * size)), to);
+    to = std::copy_n(bags.numbers.begin() + bags.offsets[static_cast<size_t>(bag)] * size, length * size, to);
     *target++ = bags.targets[static_cast<size_t>(bag)];
   }
   return batch;
@@ -46,22 +39,42 @@ BagBatch batch_of(const data::LabelledBags& bags, std::span<const int64_t> indic
 
 at::Tensor unique_instances(const data::LabelledBags& bags) {
   const auto size = static_cast<size_t>(bags.instance_size());
-  std::set<std::string> unique; // ordered by bytes as unsigned integers
-  for (size_t first = 0; first < bags.bytes.size(); first += size) {
-    unique.emplace(reinterpret_cast<const char*>(bags.bytes.data() + first), size);
+  std::vector<std::span<const float>> unique;
+  for (size_t first = 0; first < bags.numbers.size(); first += size) {
+    unique.push_back(std::span(bags.numbers).subspan(first, size));
   }
-  at::Tensor instances = empty_instances(bags, {static_cast<int64_t>(unique.size())});
+  std::ranges::sort(unique, [](std::span<const float> a, std::span<const float> b) {
+    return std::ranges::lexicographical_compare(a, b);
+  });
+  const auto repeated = std::ranges::unique(
+      unique, [](std::span<const float> a, std::span<const float> b) { return std::ranges::equal(a, b); });
+  unique.erase(repeated.begin(), repeated.end());
+  at::Tensor instances = empty_instances(bags, {std::ssize(unique)});
   float* to = instances.mutable_data_ptr<float>();
-  for (const std::string& instance : unique) {
-    to = convert(bags, {reinterpret_cast<const uint8_t*>(instance.data()), size}, to);
+  for (const std::span<const float> instance : unique) {
+    to = std::ranges::copy(instance, to).out;
   }
   return instances;
+}
+
+BagModelSizes sizes_of(const data::LabelledBags& bags, const std::string& model) {
+  BagModelSizes sizes{.instance_shape = bags.instance_shape, .bag_size = bags.bag_size(0)};
+  for (int64_t bag = 0; bag < bags.count(); ++bag) {
+    if (bags.bag_size(bag) != sizes.bag_size) {
+      sizes.bag_size = 0;
+      break;
+    }
+  }
+  if (is_lookup_model(model)) {
+    sizes.stored_patterns = unique_instances(bags);
+  }
+  return sizes;
 }
 
 std::string fingerprint(const data::LabelledBags& bags) {
   Fingerprint hash;
   const auto add = [&](uint64_t number) { hash.add(number); };
-  std::ranges::for_each(bags.bytes, add);
+  std::ranges::for_each(bags.numbers, [&](float number) { add(std::bit_cast<uint32_t>(number)); });
   std::ranges::for_each(bags.targets, add);
   std::ranges::for_each(bags.offsets, add);
   return c10::str(bags.count(), " bags of [", bags.instance_shape, "], ", hash.value());

@@ -9,6 +9,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "mneme/data/labelled_bags.h"
+#include "training/bag_models.h"
 
 namespace mneme::training {
 
@@ -22,6 +23,9 @@ BagBatch batch_of(const data::LabelledBags& bags, std::span<const int64_t> indic
 
 /// The distinct instances of all bags in ascending order, [count, instance...].
 at::Tensor unique_instances(const data::LabelledBags& bags);
+
+/// Sizes of the bags, with their distinct instances for lookup models.
+BagModelSizes sizes_of(const data::LabelledBags& bags, const std::string& model);
 
 /// FNV-1a hash of all bags with their sizes, as text, for checkpoints.
 std::string fingerprint(const data::LabelledBags& bags);

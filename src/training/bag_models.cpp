@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
+#include <type_traits>
 #include <vector>
 
 #include <torch/nn/modules/conv.h>
@@ -13,7 +15,6 @@
 #include "mneme/nn/hopfield_layer.h"
 #include "mneme/nn/hopfield_pooling.h"
 #include "mneme/ops/linear.h"
-#include "training/bag_batch.h"
 
 namespace mneme::training {
 namespace {
@@ -24,9 +25,7 @@ at::Tensor apply_linear(const torch::nn::LinearImpl& linear, const at::Tensor& x
   return ops::linear(x, linear.weight, linear.bias);
 }
 
-int64_t bag_size_of(const BagTask& task) {
-  return task.training.bag_size(0);
-}
+constexpr const char* kTrainer = "mneme::training::BagTrainer";
 
 /// A Hopfield layer, followed by a linear readout of its flattened output.
 template <class Layer> class AssociationModel : public BagModel {
@@ -37,6 +36,14 @@ public:
 
   at::Tensor forward(const at::Tensor& bags) override {
     return apply_linear(*readout_, association_->forward(bags).flatten(1)).squeeze(1);
+  }
+
+  at::Tensor attention(const at::Tensor& bags) override {
+    if constexpr (std::is_same_v<Layer, nn::HopfieldLayer>) {
+      return {}; // it attends to its own stored patterns
+    } else {
+      return association_->get_association_matrix(bags).mean({1, 2});
+    }
   }
 
 private:
@@ -93,29 +100,37 @@ private:
 
 /// Attention-based pooling: a two-layer network computes a score per instance, with softmax over the bag.
 /// Gated: the hidden layer is multiplied by a sigmoid gate.
+/// Instances are images, which DigitFeatures maps to features, or (`num_features`) feature vectors.
 class AttentionPooling : public BagModel {
 public:
-  explicit AttentionPooling(bool gated)
-      : features_(register_module("features", std::make_shared<DigitFeatures>())),
-        values_(register_module("values", Linear(kImageFeatures, kHidden))),
+  AttentionPooling(bool gated, std::optional<int64_t> num_features)
+      : features_(num_features ? nullptr : register_module("features", std::make_shared<DigitFeatures>())),
+        values_(register_module("values", Linear(num_features.value_or(kImageFeatures), kHidden))),
         scores_(register_module("scores", Linear(kHidden, 1))),
-        readout_(register_module("readout", Linear(kImageFeatures, 1))) {
+        readout_(register_module("readout", Linear(num_features.value_or(kImageFeatures), 1))) {
     if (gated) {
-      gate_ = register_module("gate", Linear(kImageFeatures, kHidden));
+      gate_ = register_module("gate", Linear(num_features.value_or(kImageFeatures), kHidden));
     }
   }
 
   at::Tensor forward(const at::Tensor& bags) override {
-    const at::Tensor h = features_->forward(bags);
-    at::Tensor hidden = at::tanh(apply_linear(*values_, h));
-    if (!gate_.is_empty()) {
-      hidden = hidden * at::sigmoid(apply_linear(*gate_, h));
-    }
-    const at::Tensor weights = at::softmax(apply_linear(*scores_, hidden), 1); // [B, L, 1]
-    return apply_linear(*readout_, (weights * h).sum(1)).squeeze(1);
+    const at::Tensor h = features_of(bags);
+    return apply_linear(*readout_, (weights_of(h) * h).sum(1)).squeeze(1);
   }
 
+  at::Tensor attention(const at::Tensor& bags) override { return weights_of(features_of(bags)).squeeze(2); }
+
 private:
+  at::Tensor features_of(const at::Tensor& bags) { return features_ ? features_->forward(bags) : bags; }
+
+  at::Tensor weights_of(const at::Tensor& features) { // [B, L, 1]
+    at::Tensor hidden = at::tanh(apply_linear(*values_, features));
+    if (!gate_.is_empty()) {
+      hidden = hidden * at::sigmoid(apply_linear(*gate_, features));
+    }
+    return at::softmax(apply_linear(*scores_, hidden), 1);
+  }
+
   static constexpr int64_t kHidden = 128; // published
   std::shared_ptr<DigitFeatures> features_;
   Linear values_, scores_, readout_, gate_{nullptr};
@@ -139,6 +154,10 @@ public:
     return apply_linear(*readout_, pooled).squeeze(1);
   }
 
+  at::Tensor attention(const at::Tensor& bags) override {
+    return association_->get_association_matrix(features_->forward(bags)).mean({1, 2});
+  }
+
 private:
   static constexpr double kDropout = 0.1;
   std::shared_ptr<DigitFeatures> features_;
@@ -146,11 +165,11 @@ private:
   Linear readout_;
 };
 
-std::shared_ptr<BagModel> make_lookup(const BagTask& task, bool adapted, int64_t size,
+std::shared_ptr<BagModel> make_lookup(const BagModelSizes& sizes, bool adapted,
                                       const SimplexSeparation& separation) {
-  const at::Tensor unique = unique_instances(task.training);
-  nn::HopfieldLayerOptions options(size);
-  options.quantity(unique.size(0));
+  const at::Tensor& stored = sizes.stored_patterns;
+  nn::HopfieldLayerOptions options(stored.size(1));
+  options.quantity(stored.size(0));
   options.hopfield().separation(separation);
   if (adapted) {
     options.lookup_weights_as_separated(true).lookup_targets_as_trainable(false);
@@ -158,20 +177,41 @@ std::shared_ptr<BagModel> make_lookup(const BagTask& task, bool adapted, int64_t
   nn::HopfieldLayer layer(options);
   if (adapted) {
     const at::NoGradGuard no_gradient;
-    layer->lookup_weights.copy_(unique.unsqueeze(0));
+    layer->lookup_weights.copy_(stored.unsqueeze(0));
   }
-  return association_model(std::move(layer), bag_size_of(task) * size);
+  return association_model(std::move(layer), sizes.bag_size * stored.size(1));
 }
 
-std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model,
+const std::vector<int64_t> kDigitShape{1, 28, 28};
+
+std::shared_ptr<BagModel> make(const BagModelSizes& sizes, const std::string& model,
                                const SimplexSeparation& separation) {
-  if (task.training.instance_shape.size() == 3) {
+  const bool is_attention = model == "attention" || model == "gated-attention";
+  if (sizes.instance_shape == kDigitShape) {
+    if (is_attention) {
+      return std::make_shared<AttentionPooling>(model == "gated-attention", std::nullopt);
+    }
     if (model == "pooling") {
       return std::make_shared<DigitPooling>(separation);
     }
-    return std::make_shared<AttentionPooling>(model == "gated-attention");
   }
-  const int64_t size = task.training.instance_size();
+  if (sizes.instance_shape.size() != 1) {
+    throw UsageError(c10::str(kTrainer, ": the model ", model, " cannot read instances of shape [",
+                              c10::Join(", ", sizes.instance_shape),
+                              "].\n  Use feature vectors [features], or, with pooling, attention and "
+                              "gated-attention, images [1, 28, 28]."));
+  }
+  const int64_t size = sizes.instance_shape.front();
+  if (is_attention) {
+    return std::make_shared<AttentionPooling>(model == "gated-attention", size);
+  }
+  if (sizes.bag_size == 0 && (model.starts_with("hopfield") || is_lookup_model(model))) {
+    throw UsageError(
+        c10::str(kTrainer, ": the readout of the model ", model,
+                 " has weights for every instance of a bag, so all bags must have the same size, "
+                 "but they have several.\n  Choose a pooling, attention or lstm model, or use "
+                 "bags of one size."));
+  }
   const bool adapted = model.ends_with("-adapted");
   nn::HopfieldOptions options = adapted ? nn::HopfieldOptions::adapted(size) : nn::HopfieldOptions(size);
   options.separation(separation);
@@ -179,12 +219,15 @@ std::shared_ptr<BagModel> make(const BagTask& task, const std::string& model,
     return std::make_shared<SequenceLstm>(size);
   }
   if (model.starts_with("hopfield")) {
-    return association_model(nn::Hopfield(options), bag_size_of(task) * size);
+    return association_model(nn::Hopfield(options), sizes.bag_size * size);
   }
   if (model.starts_with("pooling")) {
     return association_model(nn::HopfieldPooling(options), size);
   }
-  return make_lookup(task, adapted, size, separation);
+  if (is_lookup_model(model)) {
+    return make_lookup(sizes, adapted, separation);
+  }
+  throw UsageError(c10::str(kTrainer, ": there is no model \"", model, "\".\n  Choose a model of a task."));
 }
 
 std::vector<nn::HopfieldCoreImpl*> hopfield_cores(const BagModel& model) {
@@ -206,24 +249,28 @@ void BagModel::set_generator(const at::Generator& generator) {
   }
 }
 
-std::shared_ptr<BagModel> make_bag_model(const BagTask& task, const BagModelChoice& model, uint64_t seed) {
-  if (std::ranges::find(task.models, model.name) == task.models.end()) {
-    throw UsageError(c10::str("mneme::training::BagTrainer: the task ", task.name, " has no model \"",
-                              model.name, "\".\n  Its models are: ", c10::Join(", ", task.models), "."));
-  }
+at::Tensor BagModel::attention(const at::Tensor&) {
+  return {};
+}
+
+bool is_lookup_model(const std::string& model) {
+  return model.starts_with("lookup");
+}
+
+std::shared_ptr<BagModel> make_bag_model(const BagModelSizes& sizes, const BagModelChoice& model,
+                                         uint64_t seed) {
   static std::mutex mutex; // protects the default generator
   const std::lock_guard lock(mutex);
   at::Generator generator = at::globalContext().defaultGenerator(at::kCPU);
   const at::Tensor before = generator.get_state();
   generator.set_current_seed(seed);
-  std::shared_ptr<BagModel> result = make(task, model.name, model.separation);
+  std::shared_ptr<BagModel> result = make(sizes, model.name, model.separation);
   generator.set_state(before);
   if (model.separation != SimplexSeparation::softmax && hopfield_cores(*result).empty()) {
-    throw UsageError(
-        c10::str("mneme::training::BagTrainer: the model ", model.name, " has no Hopfield layer, so ",
-                 name_of(model.separation),
-                 " has no effect.\n  Leave the separation out, or choose another model of the task: ",
-                 c10::Join(", ", task.models), "."));
+    throw UsageError(c10::str(kTrainer, ": the model ", model.name, " has no Hopfield layer, so ",
+                              name_of(model.separation),
+                              " has no effect.\n  Leave the separation out, or choose a hopfield, pooling or "
+                              "lookup model."));
   }
   return result;
 }

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
+#include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/random.h"
 
 namespace mneme::training {
 namespace {
@@ -29,6 +33,20 @@ std::string BagModelChoice::text() const {
   const std::string used = name + ", " + std::string(name_of(separation));
   return separation.kind == SimplexSeparation::Kind::entmax ? fmt::format("{} {}", used, separation.alpha)
                                                             : used;
+}
+
+BagModelChoice BagModelChoice::from_text(const std::string& text) {
+  const size_t comma = text.find(", ");
+  BagModelChoice choice(text.substr(0, comma));
+  if (comma != std::string::npos) {
+    const std::string used = text.substr(comma + 2);
+    const size_t space = used.find(' ');
+    choice.separation = separation_named(used.substr(0, space),
+                                         space == std::string::npos
+                                             ? std::nullopt
+                                             : std::optional(std::strtod(used.c_str() + space, nullptr)));
+  }
+  return choice;
 }
 
 BagSchedule BagTask::schedule_of(const std::string& model) const {
@@ -86,6 +104,52 @@ BagTask digit_bag_task(const data::PatternSet& images, int64_t split, data::Digi
   options.num_bags = std::max<int64_t>(1, options.num_bags / 4); // published: 50 for 200 training bags
   task.validation = draw_digit_bags(images, split, images.patterns.count(), options);
   return task;
+}
+
+BagTask own_bag_task(data::LabelledBags training, data::LabelledBags validation) {
+  std::set<int64_t> sizes;
+  for (const data::LabelledBags* bags : {&training, &validation}) {
+    for (int64_t bag = 0; bag < bags->count(); ++bag) {
+      sizes.insert(bags->bag_size(bag));
+    }
+  }
+  return {.name = "bags",
+          .training = std::move(training),
+          .validation = std::move(validation),
+          .models = {"pooling", "pooling-adapted", "hopfield", "hopfield-adapted", "lookup", "lookup-adapted",
+                     "attention", "gated-attention", "lstm"},
+          .schedule = {.epochs = 50, .batch_size = sizes.size() > 1 ? 1 : 32}};
+}
+
+std::pair<data::LabelledBags, data::LabelledBags> split_bags(const data::LabelledBags& bags, double fraction,
+                                                             uint64_t seed) {
+  if (!(fraction > 0 && fraction < 1)) {
+    throw UsageError(
+        fmt::format("mneme::training::split_bags: the fraction of validation bags is {}, but must "
+                    "be between 0 and 1.\n  0.25 is a common choice.",
+                    fraction));
+  }
+  std::vector<int64_t> training, validation;
+  for (const uint8_t target : {0, 1}) {
+    std::vector<int64_t> of_class;
+    for (int64_t bag = 0; bag < bags.count(); ++bag) {
+      if (bags.targets[static_cast<size_t>(bag)] == target) {
+        of_class.push_back(bag);
+      }
+    }
+    const int64_t count = std::ssize(of_class);
+    const int64_t part =
+        count < 2 ? 0
+                  : std::clamp<int64_t>(std::llround(fraction * static_cast<double>(count)), 1, count - 1);
+    const std::vector<int64_t> order = Random(seed).stream(target).distinct(count, count);
+    for (int64_t i = 0; i < count; ++i) {
+      (i < part ? validation : training)
+          .push_back(of_class[static_cast<size_t>(order[static_cast<size_t>(i)])]);
+    }
+  }
+  std::ranges::sort(training);
+  std::ranges::sort(validation);
+  return {select(bags, training), select(bags, validation)};
 }
 
 ClassificationMetrics classification_metrics(const std::vector<double>& logits,

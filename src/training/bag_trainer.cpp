@@ -2,6 +2,7 @@
 
 #include "mneme/training/bag_trainer.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -21,6 +22,7 @@
 #include "mneme/training/checkpoint.h"
 #include "training/bag_batch.h"
 #include "training/bag_models.h"
+#include "training/bag_prediction.h"
 #include "training/trainer.h"
 
 namespace mneme::training {
@@ -29,8 +31,6 @@ namespace {
 /// Random streams by purpose.
 enum Stream : uint64_t { kStart, kOrder, kDropout };
 
-constexpr const char* kFormat = "mneme bags 1";
-const std::string kModel = "model.";
 const TrainerChecks kChecks("mneme::training::BagTrainer");
 
 [[noreturn]] void refuse(const std::string& what, const std::string& how_to_fix) {
@@ -49,7 +49,11 @@ NamedParameters parameters_of(const BagModel& model) {
   return parameters;
 }
 
-void check(const BagTask& task, const BagSchedule& schedule) {
+void check(const BagTask& task, const BagSchedule& schedule, const std::string& model) {
+  if (std::ranges::find(task.models, model) == task.models.end()) {
+    refuse(c10::str("the task ", task.name, " has no model \"", model, "\"."),
+           c10::str("Its models are: ", c10::Join(", ", task.models), "."));
+  }
   kChecks.at_least("epochs", schedule.epochs, 1);
   kChecks.at_least("batch_size", schedule.batch_size, 1);
   kChecks.at_least("patience", schedule.patience, 0);
@@ -65,6 +69,13 @@ void check(const BagTask& task, const BagSchedule& schedule) {
       refuse(c10::str("the task ", task.name, " has ", task.training.count(), " training bags and ",
                       task.validation.count(), " validation bags, but must have at least 1 of each."),
              "Draw more bags.");
+    }
+    data::check(*bags);
+    if (bags->instance_shape != task.training.instance_shape) {
+      refuse(c10::str("the training instances have the shape [",
+                      c10::Join(", ", task.training.instance_shape), "], but the validation instances [",
+                      c10::Join(", ", bags->instance_shape), "]."),
+             "Both sets must have the same features.");
     }
     for (int64_t bag = 0; bag < bags->count(); ++bag) {
       if (schedule.batch_size > 1 && bags->bag_size(bag) != task.training.bag_size(0)) {
@@ -118,10 +129,11 @@ std::vector<int64_t> all_of(const data::LabelledBags& bags) {
 
 struct BagTrainer::State {
   const BagTask& task;
-  std::string model_name; ///< with its separation
+  BagModelChoice choice;
   BagSchedule schedule;
   uint64_t seed;
   Random random;
+  BagModelSizes sizes;
   std::shared_ptr<BagModel> model;
   at::Generator generator;
   std::unique_ptr<torch::optim::AdamW> adam;
@@ -131,9 +143,11 @@ struct BagTrainer::State {
 
   /// Everything that must be equal for a run to be resumed, as text.
   std::map<std::string, std::string> identity() const {
-    return {{"format", kFormat},
+    return {{"format", kBagFormat},
             {"task", task.name},
-            {"model", model_name},
+            {"model", choice.text()},
+            {"instance shape", c10::str(c10::Join(" ", sizes.instance_shape))},
+            {"bag size", std::to_string(sizes.bag_size)},
             {"training bags", fingerprint(task.training)},
             {"validation bags", fingerprint(task.validation)},
             {"batch_size", std::to_string(schedule.batch_size)},
@@ -174,16 +188,19 @@ struct BagTrainer::State {
 
 BagTrainer::BagTrainer(const BagTask& task, const BagModelChoice& model, const BagSchedule& schedule,
                        uint64_t seed) {
-  check(task, schedule);
+  check(task, schedule, model.name);
   const OneThread one_thread;
   const Random random(seed);
+  const BagModelSizes sizes = sizes_of(task.training, model.name);
   state_ = std::make_unique<State>(State{.task = task,
-                                         .model_name = model.text(),
+                                         .choice = model,
                                          .schedule = schedule,
                                          .seed = seed,
                                          .random = random,
-                                         .model = make_bag_model(task, model, random.stream(kStart).at(0)),
+                                         .sizes = sizes,
+                                         .model = make_bag_model(sizes, model, random.stream(kStart).at(0)),
                                          .generator = at::detail::createCPUGenerator()});
+  check_bags(sizes, model.name, task.validation);
   state_->model->set_generator(state_->generator);
   state_->make_adam();
 }
@@ -225,11 +242,7 @@ const std::vector<BagEpoch>& BagTrainer::epochs() const {
   return state_->epochs;
 }
 int64_t BagTrainer::num_parameters() const {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : state_->model->parameters()) {
-    count += parameter.requires_grad() ? parameter.numel() : 0;
-  }
-  return count;
+  return num_learned_parameters(*state_->model);
 }
 
 BagScore BagTrainer::validate() {
@@ -252,13 +265,11 @@ BagScore BagTrainer::validate() {
 }
 
 std::vector<double> BagTrainer::logits(const data::LabelledBags& bags) {
-  const OneThread one_thread;
-  const at::NoGradGuard no_gradient;
-  state_->model->eval();
+  data::check(bags);
+  check_bags(state_->sizes, state_->choice.name, bags);
   std::vector<double> result;
-  for (int64_t bag = 0; bag < bags.count(); ++bag) {
-    throw_if_interrupted();
-    result.push_back(state_->model->forward(batch_of(bags, {&bag, 1}).bags).item<double>());
+  for (const BagPrediction& prediction : predict(*state_->model, bags, false)) {
+    result.push_back(prediction.logit);
   }
   return result;
 }
@@ -275,7 +286,7 @@ void BagTrainer::save(const std::filesystem::path& path) const {
   }
   checkpoint.tensors.emplace("epochs", epochs);
   for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
-    checkpoint.tensors.emplace(kModel + name, tensor);
+    checkpoint.tensors.emplace(kBagModelPrefix + name, tensor);
   }
   save_moments<torch::optim::AdamWParamState>(*s.adam, parameters_of(*s.model), moment_name, checkpoint);
   save_checkpoint(path, checkpoint);
@@ -293,13 +304,7 @@ void BagTrainer::restore(const std::filesystem::path& path) {
   }
   Moments moments = read_moments<torch::optim::AdamWParamState>(
       checkpoint, parameters_of(*s.model), moment_name, epochs.size(0) * s.steps_per_epoch());
-  nn::NamedTensors parameters;
-  for (const auto& [name, tensor] : checkpoint.tensors) {
-    if (name.starts_with(kModel)) {
-      parameters.emplace(name.substr(kModel.size()), tensor);
-    }
-  }
-  nn::load_state_dict(*s.model, parameters, path.string());
+  nn::load_state_dict(*s.model, model_parameters(checkpoint), path.string());
   // Everything has been checked: nothing below can fail and leave the trainer half restored.
   s.make_adam();
   put_moments(std::move(moments), *s.adam);

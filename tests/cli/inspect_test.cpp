@@ -40,7 +40,7 @@ std::string bytes_text(const std::vector<std::byte>& bytes) {
 /// vocabulary size 40, 40 positions.
 class Model {
 public:
-  explicit Model(bool with_positions = true) {
+  explicit Model(bool with_positions = true, bool with_bytes = false) {
     config_ = json::parse(read_text(kCase.string() + ".json")).at("config");
     const std::vector<std::byte> bytes = data::read_file(kCase.string() + ".safetensors");
     std::vector<data::SafetensorsTensor> kept;
@@ -51,6 +51,19 @@ public:
         kept.push_back({entry.name.substr(prefix.size()), entry.dtype, entry.shape,
                         std::span(bytes).subspan(static_cast<size_t>(entry.begin),
                                                  static_cast<size_t>(entry.end - entry.begin))});
+      }
+    }
+    std::vector<std::vector<std::byte>>
+        enlarged; // word vectors of 256 tokens: those after the first 40 are 0
+    enlarged.reserve(kept.size());
+    for (data::SafetensorsTensor& tensor : kept) {
+      if (with_bytes && tensor.shape.size() == 2 && tensor.shape[0] == 40 &&
+          tensor.name.find("position") == std::string::npos) {
+        std::vector<std::byte>& all = enlarged.emplace_back(tensor.bytes.begin(), tensor.bytes.end());
+        all.resize(all.size() / 40 * 256);
+        tensor.shape[0] = 256;
+        tensor.bytes = all;
+        config_["vocab_size"] = 256;
       }
     }
     if (!with_positions) {
@@ -87,6 +100,53 @@ json inspect(const std::vector<std::string>& arguments) {
   const ProgramResult result = run_mneme(all, {.timeout = std::chrono::seconds(60)});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   return testing::results_of(result.out);
+}
+
+TEST(InspectVerb, ShowsWhatTheModelPredicts) {
+  const Model model;
+  const json before = inspect({model.path(), "--tokens", model.write("ids", counted(20))});
+  const json& next = before.at("prediction").at("next");
+  ASSERT_EQ(next.size(), 5U);
+  EXPECT_GE(next.at(0).at("probability"), next.at(1).at("probability"));
+  const auto losses = before.at("prediction").at("loss");
+  ASSERT_EQ(losses.size(), 20U);
+  EXPECT_TRUE(losses.at(0).is_null());
+  double sum = 0;
+  for (size_t i = 1; i < 20; ++i) {
+    sum += losses.at(i).get<double>();
+  }
+  EXPECT_NEAR(before.at("prediction").at("mean_loss").get<double>(), sum / 19, 1e-5); // float32
+  for (const json& token : next) { // its loss, once it follows
+    const std::string text = counted(20) + " " + std::to_string(token.at("id").get<int64_t>());
+    const json after = inspect({model.path(), "--tokens", model.write("ids", text)}).at("prediction");
+    EXPECT_NEAR(after.at("loss").at(20).get<double>(), -std::log(token.at("probability").get<double>()),
+                1e-4);
+    EXPECT_NEAR(after.at("loss").at(5).get<double>(), losses.at(5).get<double>(), 1e-4);
+  }
+  const ProgramResult shown =
+      run_mneme({"inspect", model.path(), "--tokens", model.file("ids"), "--out", model.file("out")},
+                {.timeout = std::chrono::seconds(60)});
+  expect_contains(shown.out, {"next token: ", " nats per token"});
+  expect_contains(read_text(model.file("out") + "/index.html"), {"Loss of each token", "next token"});
+}
+
+TEST(InspectVerb, LeavesOutALineBreakAtTheEndOfAText) {
+  const Model model(true, true);
+  const auto last = [&](const std::string& text, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> arguments{model.path(), "--text", model.write("text", text)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const json reader = inspect(arguments).at("reader");
+    return reader.at("text").get<std::string>() + reader.at("position").dump();
+  };
+  EXPECT_EQ(last("ab"), "b1");
+  EXPECT_EQ(last("ab\n"), "b1");
+  EXPECT_EQ(last("ab\r\n"), "b1");
+  EXPECT_EQ(last("ab\n\n"), "↵2"); // only one
+  EXPECT_EQ(last("\n"), "↵0");     // the whole text
+  EXPECT_EQ(last("ab\n", {"--to", "3"}), "↵2");
+  const ProgramResult noted = run_mneme({"inspect", model.path(), "--text", model.write("text", "ab\n")},
+                                        {.timeout = std::chrono::seconds(60)});
+  expect_contains(noted.err, {"line break at the end is left out", "--to 3"});
 }
 
 TEST(InspectVerb, MatchesTheFormulasForEveryHead) {
@@ -151,7 +211,8 @@ TEST(InspectVerb, WritesPageJsonAndTensors) {
   EXPECT_EQ(shapes.at("layers.1.reason"), (std::vector<int64_t>{2, 12}));
   EXPECT_EQ(shapes.at("roll_out"), std::vector<int64_t>{12});
   EXPECT_EQ(shapes.at("ids"), std::vector<int64_t>{12});
-  EXPECT_EQ(shapes.size(), 2 + 3 * 13U);
+  EXPECT_EQ(shapes.at("loss"), std::vector<int64_t>{12});
+  EXPECT_EQ(shapes.size(), 3 + 3 * 13U);
 }
 
 TEST(InspectVerb, ShowsTheRequestedLayerHeadAndRange) {

@@ -419,6 +419,146 @@ TEST(Eval, ReportsWhatIsMissing) {
   EXPECT_TRUE(contains(without.err, "there is no checkpoint of 2 seeds")) << without.err;
 }
 
+/// Bags of 2 to 4 instances; in every second bag, one instance has a large first feature.
+std::string table_of_bags(int count, bool with_classes) {
+  std::string text = with_classes ? "slide,diagnosis,cell,x,y\n" : "slide,x,y\n";
+  for (int bag = 0; bag < count; ++bag) {
+    for (int i = 0; i < 2 + bag % 3; ++i) {
+      const bool signal = bag % 2 == 1 && i == bag % 2;
+      text += "s" + std::to_string(bag) + ",";
+      text += with_classes ? (bag % 2 == 1 ? "sick,c," : "healthy,c,") : "";
+      text += (signal ? "4." : "0.") + std::to_string((bag * 7 + i) % 10) + ",0." +
+              std::to_string((bag + 3 * i) % 10) + "\n";
+    }
+  }
+  return text;
+}
+
+/// Trains on `bags.csv` in the folder.
+ProgramResult train_bags(const TemporaryFolder& folder, const std::vector<std::string>& more,
+                         const std::string& run = "run") {
+  testing::write_text(folder / "bags.csv", table_of_bags(24, true));
+  std::vector<std::string> arguments{"train",
+                                     "bags",
+                                     "--bags",
+                                     (folder / "bags.csv").string(),
+                                     "--bag-column",
+                                     "slide",
+                                     "--label-column",
+                                     "diagnosis",
+                                     "--ignore-columns",
+                                     "cell",
+                                     "--seeds",
+                                     "2",
+                                     "--out",
+                                     (folder / run).string()};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return run_mneme(arguments, {.timeout = std::chrono::seconds(120)});
+}
+
+ProgramResult run_slowly(const std::vector<std::string>& arguments) {
+  return run_mneme(arguments, {.timeout = std::chrono::seconds(60)}); // loading LibTorch takes time
+}
+
+TEST(TrainOwnBags, ClassifiesOtherBagsAndExplainsThem) {
+  const TemporaryFolder folder;
+  const ProgramResult trained = train_bags(
+      folder, {"--model", "attention", "--epochs", "60", "--learning-rate", "0.02", "--positive", "sick"});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  testing::expect_contains(trained.out, {"18 training bags and 6 validation bags, 60 epochs",
+                                         "positive class: sick, negative class: healthy", "mneme predict"});
+  testing::write_text(folder / "new.csv", table_of_bags(8, false));
+  const std::string run = (folder / "run").string(), page = (folder / "page").string();
+  const ProgramResult result = run_slowly({"predict", run, "--bags", (folder / "new.csv").string(),
+                                           "--explain", "--top", "1", "--json", "--out", page});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json results = testing::results_of(result.out);
+  EXPECT_EQ(results.at("checkpoints"), 2);
+  ASSERT_EQ(results.at("predictions").size(), 8U);
+  for (size_t bag = 0; bag < 8; ++bag) {
+    const nlohmann::json& row = results.at("predictions").at(bag);
+    EXPECT_EQ(row.at("bag"), "s" + std::to_string(bag));
+    EXPECT_EQ(row.at("predicted"), bag % 2 == 1 ? "sick" : "healthy") << row.dump();
+    EXPECT_LE(row.at("probability_lowest"), row.at("probability"));
+  }
+  ASSERT_EQ(results.at("attention").size(), 23U); // rows of the file
+  double sum = 0;
+  for (const nlohmann::json& row : results.at("attention")) {
+    sum += row.at("bag") == "s3" ? row.at("weight").get<double>() : 0;
+  }
+  EXPECT_NEAR(sum, 1, 1e-6);
+  EXPECT_EQ(results.at("predictions").at(1).at("top_rows").get<std::string>().substr(0, 2),
+            "3 "); // of rows 2 to 4
+  testing::expect_contains(testing::read_text(std::filesystem::path(page) / "index.html"),
+                           {"Bag s1: sick", "Attention weights"});
+  testing::expect_contains(testing::read_text(std::filesystem::path(page) / "attention.csv"),
+                           {"bag,instance,row"});
+
+  const ProgramResult measured =
+      run_slowly({"eval", run, "--bags", (folder / "bags.csv").string(), "--json"});
+  ASSERT_EQ(measured.exit_code, 0) << measured.err;
+  EXPECT_EQ(testing::results_of(measured.out).at("checkpoints").at(1).at("accuracy"), 1);
+  EXPECT_EQ(run_slowly({"eval", run}).exit_code, 0); // on the validation bags of the run
+}
+
+TEST(TrainOwnBags, ResumesAndRefusesOtherBags) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(train_bags(folder, {"--epochs", "4"}, "whole").exit_code, 0);
+  ASSERT_EQ(train_bags(folder, {"--epochs", "2"}).exit_code, 0);
+  ASSERT_EQ(train_bags(folder, {"--epochs", "4"}).exit_code, 0);
+  expect_same_run(folder / "whole", folder / "run");
+  const ProgramResult other = train_bags(folder, {"--epochs", "4", "--positive", "healthy"});
+  EXPECT_EQ(other.exit_code, 2);
+  testing::expect_contains(other.err, {"positive_class"});
+  testing::write_text(folder / "bags.csv", table_of_bags(22, true));
+  EXPECT_EQ(run_slowly({"eval", (folder / "run").string()}).exit_code, 2); // the bags have changed
+}
+
+TEST(TrainOwnBags, RefusesWhatDoesNotFit) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const ProgramResult& result, int exit_code,
+                           const std::vector<std::string>& parts) {
+    EXPECT_EQ(result.exit_code, exit_code) << result.out;
+    testing::expect_contains(result.err, parts);
+  };
+  refused(train_bags(folder, {"--model", "hopfield"}), 2, {"hopfield", "same size"});
+  refused(train_bags(folder, {"--positive", "ill"}), 2, {"\"ill\"", "\"healthy\", \"sick\""});
+  refused(train_bags(folder, {"--offsets", "x.npy"}), 2, {"--offsets", ".npy"});
+  refused(
+      train_bags(folder, {"--validation", (folder / "bags.csv").string(), "--validation-fraction", "0.5"}), 2,
+      {"--validation-fraction"});
+  EXPECT_FALSE(std::filesystem::exists(folder / "run")) << "a refused run leaves no folder";
+  testing::write_text(folder / "one.csv", "bag,label,x\na,1,0\nb,1,0\n");
+  const auto plain = [&](const char* file) {
+    return run_slowly(
+        {"train", "bags", "--bags", (folder / file).string(), "--out", (folder / "plain").string()});
+  };
+  refused(plain("one.csv"), 3, {"all 2 bags have the class \"1\""});
+  refused(plain("bags.csv"), 3, {"no column \"bag\"", "--bag-column"});
+  refused(plain("missing.csv"), 3, {"missing.csv"});
+  testing::write_text(folder / "none.csv", "bag,x\na,1\nb,2\n");
+  refused(plain("none.csv"), 3, {"no classes", "--label-column"});
+
+  ASSERT_EQ(train_bags(folder, {"--model", "lstm", "--epochs", "1"}).exit_code, 0);
+  const std::string run = (folder / "run").string();
+  const auto predict = [&](const std::string& text, const std::vector<std::string>& more = {}) {
+    testing::write_text(folder / "new.csv", text);
+    std::vector<std::string> arguments{"predict", run, "--bags", (folder / "new.csv").string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_slowly(arguments);
+  };
+  refused(predict("slide,x\na,1\n"), 3, {"1 features", "2"});
+  refused(predict("slide,y,x\na,1,2\n"), 3, {"feature 0 is \"y\"", "\"x\""});
+  refused(predict("slide,x,y\na,1,2\n", {"--explain"}), 2, {"lstm", "does not attend"});
+  refused(predict("slide,x,y\na,1,2\n", {"--top", "2"}), 2, {"--explain"});
+  refused(run_slowly({"eval", run, "--bags", (folder / "new.csv").string()}), 3,
+          {"no classes", "mneme predict"});
+  refused(run_slowly({"eval", run, "--offsets", "x.npy"}), 2, {"--bags"});
+  ASSERT_EQ(train_latch(folder / "latch", {"--epochs", "1"}).exit_code, 0);
+  refused(run_slowly({"predict", (folder / "latch").string(), "--bags", (folder / "new.csv").string()}), 2,
+          {"mneme train bags", "latch"});
+}
+
 #endif
 
 } // namespace

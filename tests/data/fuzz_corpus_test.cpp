@@ -41,6 +41,9 @@ TEST(FuzzCorpus, Cifar) {
 TEST(FuzzCorpus, Csv) {
   replay("csv", fuzz::csv);
 }
+TEST(FuzzCorpus, BagFiles) {
+  replay("bag_files", fuzz::bag_files);
+}
 TEST(FuzzCorpus, Npy) {
   replay("npy", fuzz::npy);
 }

@@ -27,8 +27,10 @@ PatternSet numbered_images(int64_t count) {
 std::vector<int64_t> numbers_of(const LabelledBags& bags, int64_t bag) {
   std::vector<int64_t> numbers;
   for (int64_t i = bags.offsets[size_t(bag)]; i < bags.offsets[size_t(bag) + 1]; ++i) {
-    const auto* pixels = bags.bytes.data() + i * 3;
-    numbers.push_back(pixels[0] + 256 * pixels[1] + 65536 * pixels[2]);
+    const auto byte = [&](int64_t k) { // of the standardised pixel
+      return std::lround(255 * (double{bags.numbers[size_t(i * 3 + k)]} * 0.3081 + 0.1307));
+    };
+    numbers.push_back(byte(0) + 256 * byte(1) + 65536 * byte(2));
   }
   return numbers;
 }
@@ -63,8 +65,12 @@ TEST(DigitBags, AreDrawnFromTheGivenRange) {
 
 TEST(DigitBags, StandardisePixelsAsPublished) {
   const LabelledBags bags = draw_digit_bags(numbered_images(10), 0, 10, {.num_bags = 1});
-  EXPECT_NEAR(0 * bags.scale + bags.shift, -0.1307 / 0.3081, 1e-12);
-  EXPECT_NEAR(255 * bags.scale + bags.shift, (1 - 0.1307) / 0.3081, 1e-12);
+  PatternSet black_and_white = numbered_images(1);
+  black_and_white.patterns[0][0] = 0;
+  black_and_white.patterns[0][1] = 1;
+  const LabelledBags standardised = draw_digit_bags(black_and_white, 0, 1, {.num_bags = 1});
+  EXPECT_NEAR(standardised.numbers[0], -0.1307 / 0.3081, 1e-6); // float32
+  EXPECT_NEAR(standardised.numbers[1], (1 - 0.1307) / 0.3081, 1e-6);
   EXPECT_EQ(bags.instance_shape, (std::vector<int64_t>{1, 1, 3}));
 }
 
@@ -88,14 +94,14 @@ TEST(LabelledBags, StoreBitsAndOneHotCharacters) {
   EXPECT_EQ(bits.count(), 6);
   EXPECT_EQ(bits.bag_size(4), 3);
   EXPECT_EQ(bits.num_positive(), 3);
-  EXPECT_EQ(bits.bytes[size_t(7 * 8 + 2)], drawn.instances.get(7, 2) ? 1 : 0);
+  EXPECT_EQ(bits.numbers[size_t(7 * 8 + 2)], drawn.instances.get(7, 2) ? 1 : 0);
   const LatchSequences sequences =
       draw_latch_sequences({.num_samples = 5, .num_instances = 4, .num_characters = 6});
   const LabelledBags latch = to_labelled_bags(sequences);
   EXPECT_EQ(latch.instance_shape, (std::vector<int64_t>{6}));
   for (size_t i = 0; i < sequences.characters.size(); ++i) {
     for (int64_t c = 0; c < 6; ++c) {
-      EXPECT_EQ(latch.bytes[i * 6 + size_t(c)], sequences.characters[i] == c ? 1 : 0);
+      EXPECT_EQ(latch.numbers[i * 6 + size_t(c)], sequences.characters[i] == c ? 1 : 0);
     }
   }
   EXPECT_EQ(latch.targets, sequences.targets);
@@ -104,13 +110,39 @@ TEST(LabelledBags, StoreBitsAndOneHotCharacters) {
 TEST(LabelledBags, AreSlicedAndConcatenated) {
   const LabelledBags bags = draw_digit_bags(numbered_images(100), 0, 100, {.num_bags = 7});
   const LabelledBags again = concatenate(slice(bags, 0, 3), slice(bags, 3, 7));
-  EXPECT_EQ(again.bytes, bags.bytes);
+  EXPECT_EQ(again.numbers, bags.numbers);
   EXPECT_EQ(again.offsets, bags.offsets);
   EXPECT_EQ(again.targets, bags.targets);
   EXPECT_EQ(slice(bags, 2, 2).count(), 0);
   expect_error<UsageError>([&] { slice(bags, 3, 8); }, {"3 to 8", "7 bags"});
   expect_error<UsageError>([&] { concatenate(bags, to_labelled_bags(draw_bit_bags({.num_bags = 2}))); },
                            {"[1, 1, 3]", "[8]"});
+  const LabelledBags some = select(bags, std::vector<int64_t>{5, 1});
+  EXPECT_EQ(some.bag_size(0), bags.bag_size(5));
+  EXPECT_EQ(numbers_of(some, 1), numbers_of(bags, 1));
+  expect_error<UsageError>([&] { select(bags, std::vector<int64_t>{7}); }, {"no bag 7", "7 bags"});
+}
+
+TEST(LabelledBags, AreCheckedForConsistency) {
+  const LabelledBags bags{
+      .instance_shape = {2}, .numbers = {1, 2, 3, 4, 5, 6}, .offsets = {0, 1, 3}, .targets = {0, 1}};
+  check(bags);
+  const auto refused = [&](const auto& change, std::initializer_list<std::string_view> parts) {
+    LabelledBags changed = bags;
+    change(changed);
+    expect_error<UsageError>([&] { check(changed); }, parts);
+  };
+  refused([](auto& b) { b.instance_shape = {}; }, {"shape []"});
+  refused([](auto& b) { b.instance_shape = {0}; }, {"shape [0]"});
+  refused([](auto& b) { b.offsets = {0, 3}; }, {"2 offsets for 2 labels"});
+  refused([](auto& b) { b.offsets = {}; }, {"0 offsets", "missing"});
+  refused([](auto& b) { b.offsets = {1, 2, 3}; }, {"first offset is 1"});
+  refused([](auto& b) { b.offsets = {0, 0, 3}; }, {"bag 0 has 0 instances", "0 and 0"});
+  refused([](auto& b) { b.offsets = {0, 5, 3}; }, {"bag 1 has -2 instances"});
+  refused([](auto& b) { b.offsets = {0, 1, 4}; }, {"last offset is 4", "6 numbers"});
+  refused([](auto& b) { b.numbers.pop_back(); }, {"5 numbers for instances of 2"});
+  refused([](auto& b) { b.targets[1] = 2; }, {"label of bag 1 is 2"});
+  refused([](auto& b) { b.numbers[3] = std::nanf(""); }, {"number 1 of instance 1 is nan"});
 }
 
 } // namespace

@@ -43,6 +43,16 @@ def csv():
     write_seed("csv", "spaces", b"  1  2\n  3  4\n")
 
 
+def bag_files():
+    write_seed("bag_files", "table", b"bag,label,x,y\na,sick,1,2.5\nb,healthy,-3,4\na,sick,5,6\n")
+    header = json.dumps({"instances": {"dtype": "F32", "shape": [3, 2], "data_offsets": [0, 24]},
+                         "offsets": {"dtype": "I64", "shape": [3], "data_offsets": [24, 48]},
+                         "labels": {"dtype": "U8", "shape": [2], "data_offsets": [48, 50]}}).encode()
+    header += b" " * (-len(header) % 8)
+    write_seed("bag_files", "tensors", struct.pack("<Q", len(header)) + header
+               + struct.pack("<6f3q2B", 1, 2, 3, 4, 5, 6, 0, 1, 3, 1, 0))
+
+
 def npy_file(dtype, shape, data, fortran=False, version=1):
     text = f"{{'descr': '{dtype}', 'fortran_order': {fortran}, 'shape': {shape}, }}".encode("latin1")
     length = struct.pack("<H" if version == 1 else "<I", len(text) + 1)
@@ -254,6 +264,7 @@ def memory_file():
 idx()
 cifar()
 csv()
+bag_files()
 npy()
 npz()
 png()

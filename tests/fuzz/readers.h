@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "mneme/core/error.h"
+#include "mneme/data/bag_files.h"
 #include "mneme/data/cifar.h"
 #include "mneme/data/csv.h"
 #include "mneme/data/idx.h"
@@ -54,6 +55,20 @@ inline bool cifar(std::span<const std::byte> bytes) {
 inline bool csv(std::span<const std::byte> bytes) {
   try_read([&] { parse_csv(bytes, "fuzz", 1); });
   return try_read([&] { parse_csv(bytes, "fuzz"); });
+}
+
+inline bool bag_files(std::span<const std::byte> bytes) {
+  const auto read = [&](const auto& parse) {
+    return try_read([&] {
+      const BagFile file = parse();
+      try {
+        check(to_labelled_bags(file, choose_classes(file)));
+      } catch (const UsageError&) { // more than two classes
+      }
+    });
+  };
+  const bool table = read([&] { return parse_bag_csv(bytes, "fuzz"); });
+  return read([&] { return parse_bag_safetensors(bytes, "fuzz"); }) || table;
 }
 
 inline bool npy(std::span<const std::byte> bytes) {

@@ -45,6 +45,28 @@ std::string published_with(const std::string& key, const std::string& value) {
   return json.dump();
 }
 
+TEST(LeapFolder, InfersAMissingConfigurationFromTheShapes) {
+  const TemporaryFolder folder;
+  LeapForCausalLM model(small());
+  write_leap_model(folder / "model", model);
+  std::filesystem::remove(folder / "model" / "config.json");
+  const std::string error = data_error_of([&] { read_leap_model(folder / "model"); });
+  expect_contains(error, {"no config.json in this folder", "window_sizes"});
+  // The proposed text, with the number of heads filled in, is the configuration of the model.
+  const size_t begin = error.find('{'), end = error.find('}');
+  ASSERT_NE(end, std::string::npos) << error;
+  std::string proposed = error.substr(begin, end - begin + 1);
+  proposed.replace(proposed.find("HEADS"), 5, "2");
+  write_text(folder / "model" / "config.json", proposed);
+  const at::NoGradGuard no_gradient;
+  model->eval();
+  EXPECT_TRUE(
+      read_leap_model(folder / "model")->forward(ids_of(9)).logits.equal(model->forward(ids_of(9)).logits));
+  std::filesystem::create_directory(folder / "empty");
+  expect_contains(data_error_of([&] { read_leap_model(folder / "empty"); }),
+                  {"no config.json", "vocab_size"});
+}
+
 TEST(LeapFolder, RoundTripPreservesModel) {
   for (const LeapConfig& config :
        {small(), small().windows(std::vector<int64_t>{5, 0, 3}).dropout(0.25).initial_std(0.3),

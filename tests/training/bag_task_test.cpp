@@ -20,7 +20,7 @@ TEST(BagTask, SplitsThePublishedTasks) {
   EXPECT_EQ(bits.validation.count(), 512);
   EXPECT_EQ(bits.validation.num_positive(), 256);
   const data::LabelledBags all = to_labelled_bags(data::draw_bit_bags());
-  EXPECT_EQ(bits.training.bytes, slice(all, 256, 1792).bytes);
+  EXPECT_EQ(bits.training.numbers, slice(all, 256, 1792).numbers);
   const BagTask latch = latch_task();
   EXPECT_EQ(latch.training.count(), 3072);
   EXPECT_EQ(latch.validation.count(), 1024);
@@ -35,6 +35,41 @@ TEST(BagTask, DescribesTheSetOfASingleClass) {
   EXPECT_EQ(single_class_set(task), "all 16 validation bags are positive");
   std::ranges::fill(task.training.targets, uint8_t{0});
   EXPECT_EQ(single_class_set(task), "all 48 training bags are negative");
+}
+
+TEST(BagTask, SplitsEachClassAtRandom) {
+  data::LabelledBags bags{.instance_shape = {1}};
+  for (int i = 0; i < 40; ++i) {
+    bags.numbers.push_back(static_cast<float>(i));
+    bags.offsets.push_back(i + 1);
+    bags.targets.push_back(i < 4 ? 1 : 0); // few positive ones
+  }
+  const auto [training, validation] = split_bags(bags, 0.25, 7);
+  EXPECT_EQ(training.count(), 30);
+  EXPECT_EQ(validation.count(), 10);
+  EXPECT_EQ(validation.num_positive(), 1);
+  std::vector<float> all = concatenate(training, validation).numbers;
+  EXPECT_TRUE(std::ranges::is_sorted(training.numbers));
+  std::ranges::sort(all);
+  EXPECT_EQ(all, bags.numbers);
+  EXPECT_NE(split_bags(bags, 0.25, 8).second.numbers, validation.numbers);
+  EXPECT_EQ(split_bags(slice(bags, 3, 6), 0.01, 1).second.count(), 1); // one of the two negative bags
+  EXPECT_THROW(split_bags(bags, 1, 1), UsageError);
+}
+
+TEST(BagTask, OwnBagsOfOneSizeAreTrainedInBatches) {
+  data::LabelledBags bags{
+      .instance_shape = {1}, .numbers = {1, 2, 3, 4}, .offsets = {0, 2, 4}, .targets = {0, 1}};
+  EXPECT_EQ(own_bag_task(bags, bags).schedule.batch_size, 32);
+  bags.offsets = {0, 1, 4};
+  EXPECT_EQ(own_bag_task(bags, bags).schedule.batch_size, 1);
+}
+
+TEST(BagModelChoice, IsReadFromItsText) {
+  for (const char* text : {"pooling", "hopfield-adapted, sparsemax", "lookup, entmax 1.25"}) {
+    EXPECT_EQ(BagModelChoice::from_text(text).text(), text);
+  }
+  EXPECT_THROW(BagModelChoice::from_text("pooling, maximum"), UsageError);
 }
 
 TEST(ClassificationMetrics, MatchDefinitions) {

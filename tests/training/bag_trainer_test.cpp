@@ -11,6 +11,9 @@
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/random.h"
+#include "mneme/nn/hopfield_pooling.h"
+#include "mneme/nn/state_dict.h"
+#include "mneme/training/bag_classifier.h"
 #include "mneme/training/checkpoint.h"
 #include "ops/tensors.h"
 
@@ -245,6 +248,185 @@ TEST(BagTrainer, RejectsACheckpointOfAnotherRun) {
   broken.texts["format"] = "something else";
   save_checkpoint(path, broken);
   EXPECT_THROW(BagTrainer(task, "pooling", task.schedule, 4).restore(path), DataError);
+}
+
+/// Bags of `sizes` instances with 3 features; a bag is positive if one of its instances has a large first
+/// feature.
+data::LabelledBags own_bags(const std::vector<int64_t>& sizes, uint64_t seed = 9) {
+  data::LabelledBags bags{.instance_shape = {3}};
+  mneme::Random random(seed);
+  for (size_t bag = 0; bag < sizes.size(); ++bag) {
+    const bool positive = bag % 2 == 1;
+    const int64_t signal =
+        positive ? static_cast<int64_t>(random.below(static_cast<uint64_t>(sizes[bag]))) : -1;
+    for (int64_t i = 0; i < sizes[bag]; ++i) {
+      for (int feature = 0; feature < 3; ++feature) {
+        bags.numbers.push_back(
+            static_cast<float>(0.3 * random.normal() + (i == signal && feature == 0 ? 3 : 0)));
+      }
+    }
+    bags.offsets.push_back(bags.offsets.back() + sizes[bag]);
+    bags.targets.push_back(positive ? 1 : 0);
+  }
+  return bags;
+}
+
+const std::vector<int64_t> kSeveralSizes{2, 5, 3, 4, 4, 2, 6, 3}, kOneSize(8, 4);
+
+TEST(BagTrainer, TrainsEveryModelOnOwnBags) {
+  for (const std::vector<int64_t>& sizes : {kOneSize, kSeveralSizes}) {
+    const BagTask task = own_bag_task(own_bags(sizes), own_bags(sizes, 10));
+    for (const std::string& model : task.models) {
+      const bool needs_one_size = model.starts_with("hopfield") || model.starts_with("lookup");
+      if (needs_one_size && sizes == kSeveralSizes) {
+        expect_contains(usage_error_of([&] { const BagTrainer trainer(task, model, task.schedule, 1); }),
+                        {"the model " + model, "same size"});
+        continue;
+      }
+      BagTrainer trainer(task, model, task.schedule, 1);
+      trainer.epoch();
+      EXPECT_TRUE(std::isfinite(trainer.epochs().front().validation.loss)) << model;
+    }
+  }
+}
+
+TEST(BagTrainer, RefusesBagsThatDoNotFit) {
+  const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
+  const auto refused = [](const BagTask& changed, const std::string& model,
+                          const std::vector<std::string>& parts) {
+    expect_contains(usage_error_of([&] { const BagTrainer trainer(changed, model, {.batch_size = 1}, 1); }),
+                    parts);
+  };
+  BagTask changed = task;
+  changed.validation = to_labelled_bags(data::draw_bit_bags({.num_bags = 4, .num_instances = 4}));
+  refused(changed, "pooling", {"[3]", "[8]"});
+  changed = task;
+  changed.validation = own_bags(kSeveralSizes);
+  refused(changed, "hopfield", {"bags of 4 instances", "bag 0 has 2"});
+  changed = task;
+  changed.training.offsets[1] = 0;
+  refused(changed, "pooling", {"bag 0 has 0 instances"});
+  changed = task;
+  changed.training.numbers[0] = INFINITY;
+  refused(changed, "pooling", {"inf"});
+  changed = task;
+  for (data::LabelledBags* bags : {&changed.training, &changed.validation}) {
+    bags->instance_shape = {1, 1, 3}; // images, but not of 28 x 28 pixels
+  }
+  refused(changed, "attention", {"[1, 1, 3]", "[1, 28, 28]"});
+  changed.models = {"unknown"};
+  changed.training.instance_shape = changed.validation.instance_shape = {3};
+  refused(changed, "unknown", {"no model \"unknown\""});
+
+  BagTrainer trainer(task, "hopfield", task.schedule, 1);
+  expect_contains(usage_error_of([&] { trainer.logits(own_bags(kSeveralSizes)); }), {"bag 0 has 2"});
+  expect_contains(usage_error_of([&] { trainer.logits(bits().training); }), {"[3]", "[6]"});
+}
+
+TEST(BagClassifier, PredictsWhatTheTrainerPredicts) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  const data::LabelledBags bags = own_bags(kOneSize, 11);
+  const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
+  for (const std::string& model : task.models) {
+    const BagModelChoice choice(model, model == "pooling" ? SimplexSeparation::sparsemax
+                                                          : SimplexSeparation::softmax);
+    BagTrainer trainer(task, choice, task.schedule, 2);
+    trainer.epoch();
+    trainer.save(path);
+    const BagClassifier classifier(path);
+    EXPECT_EQ(classifier.epochs(), 1);
+    EXPECT_EQ(classifier.num_parameters(), trainer.num_parameters()) << model;
+    EXPECT_EQ(classifier.model().text(), choice.text());
+    const std::vector<double> expected = trainer.logits(bags);
+    const std::vector<BagPrediction> predictions = classifier.predict(bags);
+    for (size_t bag = 0; bag < expected.size(); ++bag) {
+      EXPECT_EQ(predictions[bag].logit, expected[bag]) << model;
+      EXPECT_TRUE(predictions[bag].attention.empty());
+    }
+    if (model.starts_with("lookup") || model == "lstm") {
+      expect_contains(usage_error_of([&] { classifier.predict(bags, true); }), {model, "does not attend"});
+      continue;
+    }
+    for (const BagPrediction& prediction : classifier.predict(bags, true)) {
+      ASSERT_EQ(prediction.attention.size(), 4U) << model;
+      double sum = 0;
+      for (const double weight : prediction.attention) {
+        EXPECT_GE(weight, 0);
+        sum += weight;
+      }
+      EXPECT_NEAR(sum, 1, 1e-5) << model; // float32
+    }
+  }
+}
+
+TEST(BagClassifier, AttendsToTheInstanceThatDecides) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  std::vector<int64_t> sizes;
+  for (int bag = 0; bag < 120; ++bag) {
+    sizes.push_back(3 + bag % 5);
+  }
+  const BagTask task = own_bag_task(own_bags(sizes), own_bags(sizes, 10));
+  BagSchedule schedule = short_schedule(task, 25);
+  schedule.learning_rate = 2e-2;
+  const data::LabelledBags& bags = task.validation;
+  Progress silent; // with many other seeds, attention stays away from the large feature
+  const BagJob job{.task = &task, .model = "attention", .schedule = schedule, .seed = 5, .checkpoint = path};
+  const BagFit trained = train_bags({&job, 1}, silent).front();
+  EXPECT_GT(trained.epochs.back().validation.accuracy, 0.95);
+  const std::vector<BagPrediction> predictions = BagClassifier(path).predict(bags, true);
+  int64_t found = 0;
+  for (int64_t bag = 1; bag < bags.count(); bag += 2) { // the positive bags
+    const std::vector<double>& weights = predictions[size_t(bag)].attention;
+    const auto most = std::ranges::max_element(weights) - weights.begin();
+    found += bags.numbers[size_t((bags.offsets[size_t(bag)] + most) * 3)] > 1.5F ? 1 : 0;
+  }
+  EXPECT_GE(found, 57) << "of 60";
+}
+
+TEST(BagClassifier, ParametersLoadIntoHopfieldPooling) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  const BagTask task = own_bag_task(own_bags(kSeveralSizes), own_bags(kSeveralSizes, 10));
+  fit(task, "pooling", short_schedule(task, 2), path);
+  const nn::TensorFile file = nn::read_tensor_file(path, "model.association");
+  nn::HopfieldPooling pooling{nn::HopfieldPoolingOptions(3)};
+  EXPECT_TRUE(nn::load_state_dict(*pooling, file.tensors, path.string()).empty());
+  const nn::TensorFile readout = nn::read_tensor_file(path, "model.readout");
+  const data::LabelledBags bags = slice(task.validation, 1, 2);
+  const at::Tensor instances = at::tensor(bags.numbers).view({1, bags.bag_size(0), 3});
+  const at::Tensor logit =
+      at::linear(pooling->forward(instances), readout.tensors.at("weight"), readout.tensors.at("bias"));
+  EXPECT_NEAR(logit.item<double>(), BagClassifier(path).predict(bags).front().logit, 1e-6);
+}
+
+TEST(BagClassifier, RejectsOtherFiles) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
+  fit(task, "lookup", short_schedule(task, 1), path);
+  const Checkpoint good = load_checkpoint(path);
+  const auto rejected = [&](const std::function<void(Checkpoint&)>& change) {
+    Checkpoint changed = good;
+    change(changed);
+    save_checkpoint(path, changed);
+    EXPECT_THROW(BagClassifier{path}, DataError);
+  };
+  rejected([](Checkpoint& c) { c.texts["format"] = "something else"; });
+  rejected([](Checkpoint& c) { c.texts["model"] = "transformer"; });
+  rejected([](Checkpoint& c) { c.texts["model"] = "pooling, maximum"; });
+  rejected([](Checkpoint& c) { c.texts["model"] = "pooling"; });
+  rejected([](Checkpoint& c) { c.texts["instance shape"] = "three"; });
+  rejected([](Checkpoint& c) { c.texts["instance shape"] = ""; });
+  rejected([](Checkpoint& c) { c.texts["instance shape"] = "0"; });
+  rejected([](Checkpoint& c) { c.texts["instance shape"] = "9000000000000000000"; });
+  rejected([](Checkpoint& c) { c.texts["bag size"] = "4 4"; });
+  rejected([](Checkpoint& c) { c.texts["bag size"] = "-1"; });
+  rejected([](Checkpoint& c) { c.texts.erase("bag size"); });
+  rejected([](Checkpoint& c) { c.tensors.erase("model.association.lookup_weights"); });
+  rejected([](Checkpoint& c) { c.tensors["model.association.lookup_weights"] = at::zeros({3}); });
+  rejected([](Checkpoint& c) { c.tensors.erase("model.readout.weight"); });
 }
 
 TEST(BagTrainer, RejectsInvalidArguments) {

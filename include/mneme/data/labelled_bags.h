@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "mneme/data/bit_bags.h"
@@ -16,13 +17,12 @@ namespace mneme::data {
 /// Bags of varying size in one contiguous array (CSR layout).
 struct LabelledBags {
   std::vector<int64_t> instance_shape = {}; ///< such as {8}, or {1, 28, 28} for images
-  std::vector<uint8_t> bytes = {};          ///< all instances, bag after bag
-  double scale = 1, shift = 0;              ///< the value of an element is byte * scale + shift
+  std::vector<float> numbers = {};          ///< all instances, bag after bag
   std::vector<int64_t> offsets = {0};       ///< [count + 1]: instances of bag b begin at offsets[b]
   std::vector<uint8_t> targets = {};        ///< per bag: 1 is positive, 0 negative
 
   int64_t count() const { return static_cast<int64_t>(targets.size()); }
-  int64_t instance_size() const; ///< bytes per instance
+  int64_t instance_size() const; ///< numbers per instance
   int64_t bag_size(int64_t bag) const { return offsets[size_t(bag) + 1] - offsets[size_t(bag)]; }
   int64_t num_positive() const;
 };
@@ -34,8 +34,20 @@ LabelledBags slice(const LabelledBags& bags, int64_t begin, int64_t end);
 
 /// The bags of `first`, followed by those of `second`.
 ///
-/// Errors  UsageError if instances differ in shape, scale or shift
+/// Errors  UsageError if instances differ in shape
 LabelledBags concatenate(LabelledBags first, const LabelledBags& second);
+
+/// The bags with these indices, in this order.
+///
+/// Errors  UsageError for an index that is not a bag
+LabelledBags select(const LabelledBags& bags, std::span<const int64_t> indices);
+
+/// Checks bags that were filled in by hand.
+///
+/// Errors  UsageError if a size of the instances is < 1, the offsets do not begin at 0, do not increase (a
+///         bag has at least one instance) or do not end at the number of instances, there is not one label
+///         per bag, a label is neither 0 nor 1, or a number is not finite
+void check(const LabelledBags& bags);
 
 /// Bits become elements 0 and 1.
 LabelledBags to_labelled_bags(const BitBags& bags);

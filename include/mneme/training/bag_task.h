@@ -45,6 +45,10 @@ struct BagModelChoice {
   SimplexSeparation separation = SimplexSeparation::softmax;
 
   std::string text() const; ///< such as "pooling", "pooling, sparsemax", "pooling, entmax 1.25"
+  /// The choice that `text` returned this text for.
+  ///
+  /// Errors  UsageError for an unknown separation
+  static BagModelChoice from_text(const std::string& text);
 };
 
 /// A binary classification task on bags.
@@ -75,6 +79,20 @@ BagTask digit_bag_settings();
 /// Training set: 200 bags of the images before `split`; validation set: 50 bags of the remaining images.
 /// Published with 60 000 and 10 000 images of MNIST.
 BagTask digit_bag_task(const data::PatternSet& images, int64_t split, data::DigitBagOptions options = {});
+
+/// Task of the user's own bags, with feature vectors as instances.
+///
+/// Models    pooling, hopfield and lookup (also with "-adapted"), attention, gated-attention, lstm. hopfield
+///           and lookup need bags of one size; lookup has one stored pattern per distinct training instance
+/// Schedule  batches of 32 bags if all bags have the same size, else of 1 bag
+BagTask own_bag_task(data::LabelledBags training, data::LabelledBags validation);
+
+/// Splits bags at random into a training and a validation set, separately in each class. Of two or more bags
+/// of a class, at least one is in each set; both sets keep the order of the bags.
+///
+/// Errors  UsageError unless 0 < fraction < 1
+std::pair<data::LabelledBags, data::LabelledBags> split_bags(const data::LabelledBags& bags, double fraction,
+                                                             uint64_t seed);
 
 struct BagScore {
   double loss = 0, accuracy = 0; ///< means over batches

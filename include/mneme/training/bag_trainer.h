@@ -21,8 +21,10 @@ class BagTrainer {
 public:
   /// The task must outlive the trainer.
   ///
-  /// Errors  UsageError if the task does not have the model, the model does not support the separation, a set
-  ///         has no bags, an option is out of its range, or bags of different sizes would be in one batch
+  /// Errors  UsageError if the task does not have the model, the model does not support the separation or the
+  ///         shape of the instances, a set has no bags or is inconsistent (data::check), instances of the two
+  ///         sets differ in shape, an option is out of its range, bags of different sizes would be in one
+  ///         batch, or the model needs bags of one size
   BagTrainer(const BagTask& task, const BagModelChoice& model, const BagSchedule& schedule, uint64_t seed);
   BagTrainer(BagTrainer&&) noexcept;
   ~BagTrainer();
@@ -41,6 +43,9 @@ public:
 
   BagScore validate(); ///< score of the current parameters on the validation set, without dropout
   /// Logit of each bag, without dropout; the probability of the positive class is 1 / (1 + exp(-logit)).
+  ///
+  /// Errors  UsageError if the bags do not have the instances, or, where the model needs it, the size of the
+  ///         training bags
   std::vector<double> logits(const data::LabelledBags& bags);
 
   /// Writes a checkpoint with everything that later epochs depend on. A run resumed from it has the same

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+
+/// Reads bags of feature vectors with class names from files.
+///
+/// A CSV table has one instance per line, a column of bag names, and optionally a column of class names,
+/// equal for all instances of a bag; all other columns are features. Lines of one bag need not follow each
+/// other. Files of arrays have:
+///
+/// instances  [instances, features...] with `offsets`, or [bags, instances, features...] for bags of one size
+/// offsets    integers [bags + 1]: the instances of bag b are offsets[b] to offsets[b + 1] (exclusive)
+/// labels     integers or booleans [bags]: optional; the class name is the number as text
+///
+/// In .safetensors and .npz files these are the names of the tensors or arrays; a .npy file contains
+/// instances only. Every file may be compressed by gzip.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mneme/data/labelled_bags.h"
+
+namespace mneme::data {
+
+struct BagFileOptions {
+  std::string bag_column = "bag", label_column = "label"; ///< CSV: names of the columns
+  std::vector<std::string> ignored_columns = {};          ///< CSV: names of columns that are not features
+  /// CSV: the column of class names and ignored columns may be missing. false: only a column of class names
+  /// with the default name may be missing.
+  bool columns_are_optional = false;
+  std::filesystem::path offsets = {}, labels = {};        ///< .npy: files of offsets and labels; empty: none
+};
+
+/// Bags as they are in the files.
+struct BagFile {
+  std::vector<std::string> names = {};         ///< of the bags; files of arrays: 0, 1, ...
+  std::vector<std::string> classes = {};       ///< class name of each bag; empty if the files have none
+  std::vector<std::string> feature_names = {}; ///< CSV: names of the columns; else empty
+  int64_t num_features = 0;
+  std::vector<float> numbers = {};    ///< [instances, num_features], bag after bag
+  std::vector<int64_t> offsets = {0}; ///< [bags + 1]
+  /// Number of each instance in its file, from 0, without the header of a CSV table.
+  std::vector<int64_t> rows = {};
+
+  int64_t count() const { return static_cast<int64_t>(names.size()); }
+};
+
+/// Reads one or more files into one set, in the order given. `name` is used in messages.
+///
+/// Errors  DataError with file and line or index: a column or tensor is missing, there are no features, a bag
+///         has two classes, offsets do not fit, a number is not finite or exceeds float32, a bag is in two
+///         files, files differ in features or only some of them have classes. UsageError if an option does
+///         not apply to the files
+BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFileOptions& options = {});
+BagFile parse_bag_csv(std::span<const std::byte> bytes, const std::string& name,
+                      const BagFileOptions& options = {});
+BagFile parse_bag_safetensors(std::span<const std::byte> bytes, const std::string& name);
+
+/// The two classes of a task.
+struct BagClasses {
+  std::string negative, positive;
+};
+
+/// Chooses the positive class: `positive` if it is not empty; the negative class is then the other one, or,
+/// with more than two classes, "not <positive>". Otherwise there must be two classes, and the positive one is
+/// the larger number, or the later text in the order of bytes.
+///
+/// Errors  DataError if there are no class names, or one class only; UsageError if `positive` is not among
+///         them, or if it is empty and there are more than two
+BagClasses choose_classes(const BagFile& bags, const std::string& positive = "");
+
+/// Bags with labels: 1 for bags of the positive class, else 0. Without class names all labels are 0.
+///
+/// Errors  DataError for a class that is not among `classes`
+LabelledBags to_labelled_bags(const BagFile& bags, const BagClasses& classes);
+
+} // namespace mneme::data

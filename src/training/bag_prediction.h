@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+
+/// Use of trained models of bags, shared by BagTrainer and BagClassifier, and the names in their checkpoints.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mneme/nn/tensor_file.h"
+#include "mneme/training/bag_classifier.h"
+#include "mneme/training/checkpoint.h"
+#include "training/bag_models.h"
+
+namespace mneme::training {
+
+inline constexpr const char* kBagFormat = "mneme bags 2";
+inline const std::string kBagModelPrefix = "model."; ///< of the parameters
+
+/// The parameters of the model in a checkpoint, without their prefix.
+nn::NamedTensors model_parameters(const Checkpoint& checkpoint);
+
+int64_t num_learned_parameters(const BagModel& model);
+
+/// Errors  UsageError if the bags do not have the instances, or, where the model needs it, the size of the
+///         bags that the model was made for
+void check_bags(const BagModelSizes& sizes, const std::string& model, const data::LabelledBags& bags);
+
+/// Logits without dropout, one bag at a time on one thread; `with_attention` also computes the attention
+/// weights, of models that have them.
+std::vector<BagPrediction> predict(BagModel& model, const data::LabelledBags& bags, bool with_attention);
+
+} // namespace mneme::training

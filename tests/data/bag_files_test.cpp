@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+
+#include "mneme/data/bag_files.h"
+
+#include <bit>
+
+#include <gtest/gtest.h>
+
+#include "data/testing.h"
+#include "mneme/core/error.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/safetensors.h"
+
+namespace mneme::data {
+namespace {
+
+BagFile csv(std::string_view text, const BagFileOptions& options = {}) {
+  return parse_bag_csv(Bytes().text(text).all(), "table.csv", options);
+}
+
+void expect_csv_error(std::string_view text, std::initializer_list<std::string_view> parts,
+                      const BagFileOptions& options = {}) {
+  expect_error<DataError>([&] { csv(text, options); }, parts);
+}
+
+/// A tensor of a file in memory.
+struct OwnTensor {
+  std::string name, dtype;
+  std::vector<int64_t> shape;
+  Bytes bytes;
+};
+
+OwnTensor floats(const std::string& name, const std::vector<int64_t>& shape,
+                 const std::vector<float>& numbers) {
+  OwnTensor tensor{.name = name, .dtype = "F32", .shape = shape, .bytes = {}};
+  for (const float number : numbers) {
+    tensor.bytes.little(std::bit_cast<uint32_t>(number), 4);
+  }
+  return tensor;
+}
+
+OwnTensor integers(const std::string& name, const std::vector<int64_t>& numbers) {
+  OwnTensor tensor{.name = name, .dtype = "I64", .shape = {std::ssize(numbers)}, .bytes = {}};
+  for (const int64_t number : numbers) {
+    tensor.bytes.little(static_cast<uint64_t>(number), 8);
+  }
+  return tensor;
+}
+
+std::vector<std::byte> safetensors_of(const std::vector<OwnTensor>& tensors) {
+  std::vector<SafetensorsTensor> views;
+  for (const OwnTensor& tensor : tensors) {
+    views.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.bytes.all()});
+  }
+  return to_safetensors(views);
+}
+
+BagFile tensors(const std::vector<OwnTensor>& all) {
+  return parse_bag_safetensors(safetensors_of(all), "bags.safetensors");
+}
+
+void expect_tensor_error(const std::vector<OwnTensor>& all, std::initializer_list<std::string_view> parts) {
+  expect_error<DataError>([&] { tensors(all); }, parts);
+}
+
+const OwnTensor kThree = floats("instances", {3, 2}, {1, 2, 3, 4, 5, 6});
+
+TEST(BagFiles, ReadTablesWhoseBagsAreScattered) {
+  const BagFile bags = csv("x,bag,label,y\n1,a,sick,2\n3,b,healthy,4.5\n5,a,sick,-6e-1\n");
+  EXPECT_EQ(bags.names, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(bags.classes, (std::vector<std::string>{"sick", "healthy"}));
+  EXPECT_EQ(bags.feature_names, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(bags.numbers, (std::vector<float>{1, 2, 5, -0.6F, 3, 4.5F}));
+  EXPECT_EQ(bags.offsets, (std::vector<int64_t>{0, 2, 3}));
+  EXPECT_EQ(bags.rows, (std::vector<int64_t>{0, 2, 1}));
+}
+
+TEST(BagFiles, ReadTablesWithOtherColumnNamesAndWithoutClasses) {
+  const BagFile bags =
+      csv("patient\tslide\tdisease\tx\n1\ts1\tyes\t0.5\n",
+          {.bag_column = "patient", .label_column = "disease", .ignored_columns = {"slide"}});
+  EXPECT_EQ(bags.num_features, 1);
+  EXPECT_EQ(bags.classes, (std::vector<std::string>{"yes"}));
+  EXPECT_TRUE(csv("bag,x\na,1\n").classes.empty());
+  const BagFile missing =
+      csv("bag,x\na,1\n",
+          {.label_column = "disease", .ignored_columns = {"slide"}, .columns_are_optional = true});
+  EXPECT_EQ(missing.feature_names, (std::vector<std::string>{"x"}));
+}
+
+TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
+  expect_csv_error("x,y\n1,2\n",
+                   {"table.csv", "line 1", "no column \"bag\"", "\"x\", \"y\"", "--bag-column"});
+  expect_csv_error("bag,x\na,1\n", {"no column \"sick\"", "--label-column"}, {.label_column = "sick"});
+  expect_csv_error("bag,x\na,1\n", {"no column \"id\"", "--ignore-columns"}, {.ignored_columns = {"id"}});
+  expect_csv_error("bag,x,x\na,1,2\n", {"line 1, column 3", "second column", "\"x\""});
+  expect_csv_error("bag,label\na,1\n", {"no column of features"});
+  expect_csv_error("bag,x\n", {"no instances"});
+  expect_csv_error("", {"header"});
+  expect_csv_error("bag,x\na,1\na\n", {"line 3", "1 cells", "2"});
+  expect_csv_error("bag,x\na,nan\n", {"line 2, column 2", "finite", "nan"});
+  expect_csv_error("bag,x\na,1e39\n", {"line 2, column 2", "float32"});
+  expect_csv_error("bag,x\na,red\n", {"line 2, column 2", "\"red\" is not a number", "--ignore-columns"});
+  expect_csv_error("bag,x\n,1\n", {"line 2, column 1", "name of the bag is empty"});
+  expect_csv_error("bag,label,x\na,,1\n", {"line 2, column 2", "class is empty"});
+  expect_csv_error("bag,label,x\na,1,1\nb,0,1\na,0,1\n",
+                   {"line 4, column 2", "\"a\" has the class \"0\"", "\"1\" on line 2"});
+}
+
+TEST(BagFiles, ReadTensorsWithOffsets) {
+  const BagFile bags = tensors({kThree, integers("offsets", {0, 1, 3}), integers("labels", {1, -1})});
+  EXPECT_EQ(bags.names, (std::vector<std::string>{"0", "1"}));
+  EXPECT_EQ(bags.classes, (std::vector<std::string>{"1", "-1"}));
+  EXPECT_EQ(bags.num_features, 2);
+  EXPECT_EQ(bags.numbers, (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(bags.offsets, (std::vector<int64_t>{0, 1, 3}));
+  const BagFile one_size = tensors({floats("instances", {2, 3, 1}, {1, 2, 3, 4, 5, 6})});
+  EXPECT_EQ(one_size.offsets, (std::vector<int64_t>{0, 3, 6}));
+  EXPECT_EQ(one_size.num_features, 1);
+}
+
+TEST(BagFiles, ReportErrorsInTensors) {
+  expect_tensor_error({kThree}, {"bags.safetensors", "no offsets", "[3, 2]", "cumsum"});
+  expect_tensor_error({integers("offsets", {0, 3})}, {"no \"instances\"", "\"offsets\""});
+  expect_tensor_error({floats("instances", {3}, {1, 2, 3}), integers("offsets", {0, 3})},
+                      {"[3]", "two axes"});
+  expect_tensor_error({kThree, integers("offsets", {0, 4})}, {"last offset is 4", "3 instances"});
+  expect_tensor_error({kThree, integers("offsets", {0, 2})}, {"last offset is 2", "3 instances"});
+  expect_tensor_error({kThree, integers("offsets", {1, 3})}, {"first one is 1"});
+  expect_tensor_error({kThree, integers("offsets", {0})}, {"1 offsets"});
+  expect_tensor_error({kThree, integers("offsets", {0, 2, 1, 3})}, {"bag 1 begins at 2 and ends at 1"});
+  expect_tensor_error({kThree, integers("offsets", {0, 0, 3})}, {"bag 0 begins at 0 and ends at 0"});
+  expect_tensor_error({kThree, floats("offsets", {2}, {0, 1.5F})}, {"offsets, number 1", "1.5"});
+  expect_tensor_error({kThree, floats("offsets", {1, 2}, {0, 3})}, {"[1, 2]", "one axis"});
+  expect_tensor_error({kThree, integers("offsets", {0, 3}), integers("labels", {1, 0})},
+                      {"2 labels for 1 bags"});
+  expect_tensor_error(
+      {floats("instances", {1, 2}, {1, std::numeric_limits<float>::infinity()}), integers("offsets", {0, 1})},
+      {"instance 0, feature 1", "inf"});
+}
+
+TEST(BagFiles, ReadArraysOfNumPyWithFilesOfOffsetsAndLabels) {
+  const TemporaryFolder folder;
+  const auto write = [&](const char* name, int64_t rows, int64_t size, const std::vector<double>& numbers) {
+    write_npy(folder.path() / name, RealPatterns(rows, size, numbers));
+    return folder.path() / name;
+  };
+  // One axis, as numpy.save writes for offsets and labels.
+  const auto vector = [&](const char* name, const std::vector<uint8_t>& numbers) {
+    std::string header =
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (" + std::to_string(numbers.size()) + ",)}";
+    header.resize(118, ' ');
+    Bytes bytes;
+    bytes.text(std::string_view("\x93NUMPY\x01\x00", 8)).little(header.size(), 2).text(header);
+    for (const uint8_t number : numbers) {
+      bytes.little(number, 1);
+    }
+    return folder.file(name, bytes.all());
+  };
+  const std::filesystem::path instances = write("instances.npy", 3, 2, {0, 255, 3, 4, 5, 6});
+  const BagFile bags = read_bag_files(std::array{instances}, {.offsets = vector("offsets.npy", {0, 2, 3}),
+                                                              .labels = vector("labels.npy", {0, 1})});
+  EXPECT_EQ(bags.numbers, (std::vector<float>{0, 255, 3, 4, 5, 6})); // never rescaled
+  EXPECT_EQ(bags.offsets, (std::vector<int64_t>{0, 2, 3}));
+  EXPECT_EQ(bags.classes, (std::vector<std::string>{"0", "1"}));
+  expect_error<DataError>([&] { read_bag_files(std::array{instances}); }, {"no offsets", "--offsets"});
+  expect_error<UsageError>([&] { read_bag_files(std::array{instances}, {.bag_column = "id"}); },
+                           {"--bag-column", "CSV"});
+  expect_error<UsageError>(
+      [&] {
+        read_bag_files(std::array{instances, instances}, {.offsets = "x"});
+      },
+      {"2 files"});
+  expect_error<UsageError>([&] { read_bag_files({}); }, {"no file"});
+}
+
+TEST(BagFiles, JoinFilesWithTheSameFeatures) {
+  const TemporaryFolder folder;
+  const auto file = [&](const char* name, std::string_view text) {
+    return folder.file(name, Bytes().text(text).all());
+  };
+  const std::filesystem::path one = file("one.csv", "bag,label,x\na,1,1\nb,0,2\n"),
+                              two = file("two.csv", "bag,label,x\nc,0,3\nc,0,4\n");
+  const BagFile both = read_bag_files(std::array{one, two});
+  EXPECT_EQ(both.names, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(both.offsets, (std::vector<int64_t>{0, 1, 2, 4}));
+  EXPECT_EQ(both.rows, (std::vector<int64_t>{0, 1, 0, 1}));
+  const auto refused = [&](const std::filesystem::path& other,
+                           std::initializer_list<std::string_view> parts) {
+    expect_error<DataError>([&] { read_bag_files(std::array{one, other}); }, parts);
+  };
+  refused(one, {"\"a\" is also in an earlier file"});
+  refused(file("y.csv", "bag,label,y\nc,0,3\n"), {"y.csv", "(y)", "(x)"});
+  refused(file("none.csv", "bag,x\nc,3\n"), {"none.csv", "no classes"});
+  refused(file("x.png", "\x89PNG\r\n\x1a\n"), {"x.png", "CSV"});
+  const auto write = [&](const char* name) {
+    return folder.file(name, safetensors_of({kThree, integers("offsets", {0, 1, 3})}));
+  };
+  EXPECT_EQ(read_bag_files(std::array{write("a.safetensors"), write("b.safetensors")}).names,
+            (std::vector<std::string>{"0", "1", "2", "3"}));
+}
+
+TEST(BagClasses, AreChosenFromTheNames) {
+  const auto chosen = [](std::string_view text, const std::string& positive = "") {
+    const BagClasses classes = choose_classes(csv(text), positive);
+    return classes.negative + "/" + classes.positive;
+  };
+  EXPECT_EQ(chosen("bag,label,x\na,1,0\nb,-1,0\n"), "-1/1");
+  EXPECT_EQ(chosen("bag,label,x\na,10,0\nb,9,0\n"), "9/10"); // as numbers
+  EXPECT_EQ(chosen("bag,label,x\na,sick,0\nb,healthy,0\n"), "healthy/sick");
+  EXPECT_EQ(chosen("bag,label,x\na,sick,0\nb,healthy,0\n", "healthy"), "sick/healthy");
+  const std::string_view three = "bag,label,x\na,r,0\nb,g,0\nc,b,0\n";
+  EXPECT_EQ(chosen(three, "g"), "not g/g");
+  EXPECT_EQ(to_labelled_bags(csv(three), {"not g", "g"}).targets, (std::vector<uint8_t>{0, 1, 0}));
+  expect_error<UsageError>([&] { chosen(three); }, {"3 classes", "\"b\", \"g\", \"r\"", "--positive"});
+  expect_error<UsageError>([&] { chosen(three, "x"); }, {"--positive \"x\"", "\"g\""});
+  expect_error<DataError>([&] { chosen("bag,x\na,0\n"); }, {"no classes"});
+  expect_error<DataError>([&] { chosen("bag,label,x\na,1,0\nb,1,0\n"); }, {"all 2 bags", "\"1\""});
+  expect_error<DataError>([&] { to_labelled_bags(csv(three), {"b", "g"}); }, {"\"a\" has the class \"r\""});
+}
+
+} // namespace
+} // namespace mneme::data
