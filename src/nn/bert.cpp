@@ -66,12 +66,13 @@ void check(const BertConfig& config) {
     refuse(kModel, "num_groups, layers_per_group or embedding_size is set, but the kind is BERT.",
            "Only layers of ALBERT share parameters and have embeddings of another size.");
   }
-  for (const auto& [name, value] : {std::pair<const char*, double>{"norm_epsilon", config.norm_epsilon()},
-                                    {"initial_std", config.initial_std()}}) {
-    if (!(std::isfinite(value) && value > 0)) {
-      refuse(kModel, c10::str(name, " is ", value, ", but must be finite and > 0."),
-             "The published values are 1e-12 and 0.02.");
-    }
+  if (!(std::isfinite(config.norm_epsilon()) && config.norm_epsilon() > 0)) {
+    refuse(kModel, c10::str("norm_epsilon is ", config.norm_epsilon(), ", but must be finite and > 0."),
+           "The published value is 1e-12.");
+  }
+  if (!(std::isfinite(config.initial_std()) && config.initial_std() >= 0)) {
+    refuse(kModel, c10::str("initial_std is ", config.initial_std(), ", but must be finite and >= 0."),
+           "The published value is 0.02.");
   }
 }
 
@@ -201,7 +202,9 @@ void BertEncoderImpl::initialise() {
   const at::NoGradGuard no_gradient;
   for (auto& parameter : named_parameters()) {
     if (parameter.value().dim() == 2) {
-      fill_normal(parameter.value(), config.initial_std(), generator);
+      if (config.initial_std() > 0) {
+        fill_normal(parameter.value(), config.initial_std(), generator);
+      }
     } else if (parameter.key().ends_with(".weight")) {
       parameter.value().fill_(1);
     }

@@ -46,7 +46,7 @@ struct BertConfig {
   // its group. A layer applies `layers_per_group` blocks.
   TORCH_ARG(int64_t, num_groups) = 1;       ///< [num_hidden_groups]
   TORCH_ARG(int64_t, layers_per_group) = 1; ///< [inner_group_num]
-  TORCH_ARG(double, initial_std) = 0.02;    ///< [initializer_range]
+  TORCH_ARG(double, initial_std) = 0.02;    ///< [initializer_range]; 0: weights are 0
   TORCH_ARG(uint64_t, seed) = 1;            ///< of the initial weights
 };
 
