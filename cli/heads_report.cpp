@@ -271,8 +271,7 @@ std::vector<NamedFigure> figures_of(const HeadsInspection& inspection) {
        "point); one that needs less than a tenth, or a single key, retrieves few patterns; between them "
        "are metastable states, averages over a part of the keys. Means over queries of the second half of "
        "each text."},
-      {"scores", score_histogram(inspection),
-       "Most keys have negative scores: they are suppressed, and few keys stand out."},
+      {"scores", score_histogram(inspection), scores_caption(inspection)},
       {"values", value_chart(inspection),
        "What a head passes on is weight times value. Keys with a long value and almost no weight "
        "contribute little."}};
