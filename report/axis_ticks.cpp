@@ -123,6 +123,7 @@ FittedAxis fit_axis(Axis axis, std::span<const double> values, AxisEnds ends) {
   axis.format = with_digits(axis.format, step);
   std::vector<double> ticks;
   if (axis.whole_numbers) {
+    axis.format = axis.format.empty() ? ",d" : axis.format;
     for (double tick = std::ceil(low / step - kRounding) * step; tick <= high + kRounding; tick += step) {
       ticks.push_back(tick);
     }
