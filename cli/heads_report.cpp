@@ -383,7 +383,7 @@ ordered_json heads_json(const HeadsInspection& inspection) {
                            {"heads_per_layer", inspection.heads_per_layer},
                            {"head_size", inspection.head_size},
                            {"vocab_size", inspection.vocab_size},
-                           {"parameters", inspection.parameters},
+                           {"num_parameters", inspection.parameters},
                            {"notes", inspection.notes},
                            {"texts", ordered_json::array()}};
   for (const TextHeads& text : inspection.texts) {

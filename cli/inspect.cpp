@@ -152,12 +152,19 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    if (int(!tokens_.empty()) + int(!text_.empty()) + int(!texts_.empty()) > 1) {
-      throw UsageError("only one of --text, --texts and --tokens can be given.\n  Leave out the others.");
+    std::vector<std::string> given;
+    for (const auto& [option, file] :
+         {std::pair("--tokens", &tokens_), {"--text", &text_}, {"--texts", &texts_}}) {
+      if (!file->empty()) {
+        given.emplace_back(option);
+      }
+    }
+    if (given.size() > 1) {
+      throw UsageError(fmt::format("{} are {}given.\n  Give one of them.", fmt::join(given, " and "),
+                                   given.size() == 2 ? "both " : ""));
     }
     std::error_code unreadable;
-    if (tokens_.empty() && text_.empty() && texts_.empty() &&
-        std::filesystem::is_regular_file(model_, unreadable)) {
+    if (given.empty() && std::filesystem::is_regular_file(model_, unreadable)) {
       return run_list(context);
     }
     if (const std::string type = model_type_of(model_);
@@ -358,9 +365,8 @@ private:
   }
 
   InspectRequest read_request(Progress& progress) const {
-    if (tokens_.empty() == text_.empty()) {
-      throw UsageError(tokens_.empty() ? "no text is given.\n  Give one with --tokens or --text."
-                                       : "--tokens and --text are both given.\n  Leave out one of them.");
+    if (tokens_.empty() && text_.empty()) {
+      throw UsageError("no text is given.\n  Give one with --tokens or --text.");
     }
     InspectRequest request{.model = model_,
                            .key = key_,

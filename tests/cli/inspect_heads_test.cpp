@@ -156,7 +156,7 @@ TEST_F(InspectHeads, RefusesWhatItCannotUse) {
   expect_refused(2, {kModel, "--tokens", ids, "--head", "4"}, {"--head 4", "0 to 3"});
   expect_refused(2, {kModel, "--tokens", ids, "--from", "1"}, {"--from has no effect"});
   expect_refused(2, {kModel, "--tokens", ids, "--words", ids}, {"--words has no effect"});
-  expect_refused(2, {kModel, "--tokens", ids, "--text", ids}, {"only one of --text, --texts and --tokens"});
+  expect_refused(2, {kModel, "--tokens", ids, "--text", ids}, {"--tokens and --text are both given"});
   expect_refused(3, {kModel, "--texts", write("texts", "a\n\nb\n")}, {"line 2 is empty"});
   expect_refused(3, {kModel, "--text", write("empty", "\n")}, {"the text is empty"});
 }

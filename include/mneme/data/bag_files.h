@@ -31,7 +31,7 @@ struct BagFileOptions {
   /// CSV: the column of class names and ignored columns may be missing. false: only a column of class names
   /// with the default name may be missing.
   bool columns_are_optional = false;
-  std::filesystem::path offsets = {}, labels = {};        ///< .npy: files of offsets and labels; empty: none
+  std::filesystem::path offsets = {}, labels = {}; ///< .npy: files of offsets and labels; empty: none
 };
 
 /// Bags as they are in the files.
