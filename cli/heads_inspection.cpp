@@ -32,67 +32,61 @@ struct ObservedModel {
   std::function<std::vector<int32_t>(std::string_view text)> encode;
 };
 
-int64_t count_of(const std::vector<at::Tensor>& parameters) {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : parameters) {
-    count += parameter.numel();
+/// The sizes of a model of `layers` layers, in evaluation mode from now on.
+template <class Model> ObservedModel sizes_of(Model& model, int64_t layers) {
+  model->eval();
+  const auto& config = model->config;
+  ObservedModel result{.layers = layers,
+                       .heads = config.num_heads(),
+                       .head_size = config.hidden_size() / config.num_heads(),
+                       .vocab_size = config.vocab_size(),
+                       .max_positions = config.max_positions()};
+  for (const at::Tensor& parameter : model->parameters()) {
+    result.parameters += parameter.numel();
   }
-  return count;
+  return result;
+}
+
+/// Encodes with the tokenizer that `read` returns, which is called with the folder before the first text.
+template <class Read>
+auto encoder_of(const std::filesystem::path& folder, Read read, const tokens::EncodeOptions& options) {
+  return [folder, read, options,
+          tokenizer = std::optional<decltype(read(folder))>()](std::string_view text) mutable {
+    if (!tokenizer) {
+      tokenizer = read(folder);
+    }
+    return tokenizer->encode(text, options);
+  };
 }
 
 ObservedModel open_gpt2(const HeadsRequest& request, std::vector<std::string>& notes) {
   nn::Gpt2ForCausalLM model = nn::read_gpt2_model(request.model, request.key, &notes);
-  model->eval();
-  const nn::Gpt2Config& config = model->config;
-  return {.layers = config.num_layers(),
-          .heads = config.num_heads(),
-          .head_size = config.hidden_size() / config.num_heads(),
-          .vocab_size = config.vocab_size(),
-          .max_positions = config.max_positions(),
-          .parameters = count_of(model->parameters()),
-          .run = [model](const at::Tensor& ids,
-                         const nn::AttentionObserver& observer) mutable -> std::optional<double> {
-            const at::Tensor hidden = model->head_input(ids, observer)[0];
-            if (ids.size(1) == 1) {
-              return {};
-            }
-            const ops::CrossEntropySum loss = ops::linear_cross_entropy(
-                hidden.slice(0, 0, -1), model->head_weight(), {}, ids[0].slice(0, 1));
-            return loss.sum.item<double>() / static_cast<double>(loss.count);
-          },
-          .encode =
-              [folder = folder_of(request.model),
-               tokenizer = std::optional<tokens::Tokenizer>()](std::string_view text) mutable {
-                if (!tokenizer) {
-                  tokenizer = tokens::read_tokenizer(folder);
-                }
-                return tokenizer->encode(text);
-              }};
+  ObservedModel result = sizes_of(model, model->config.num_layers());
+  result.encode = encoder_of(folder_of(request.model), tokens::read_tokenizer, tokens::EncodeOptions{});
+  result.run = [model](const at::Tensor& ids,
+                       const nn::AttentionObserver& observer) mutable -> std::optional<double> {
+    const at::Tensor hidden = model->head_input(ids, observer)[0];
+    if (ids.size(1) == 1) {
+      return {};
+    }
+    const ops::CrossEntropySum loss =
+        ops::linear_cross_entropy(hidden.slice(0, 0, -1), model->head_weight(), {}, ids[0].slice(0, 1));
+    return loss.sum.item<double>() / static_cast<double>(loss.count);
+  };
+  return result;
 }
 
 ObservedModel open_bert(const HeadsRequest& request, std::vector<std::string>& notes) {
   nn::BertEncoder model = nn::read_bert_model(request.model, request.key, &notes);
-  model->eval();
-  const nn::BertConfig& config = model->config;
-  return {.layers = config.num_layers() * config.layers_per_group(),
-          .heads = config.num_heads(),
-          .head_size = config.hidden_size() / config.num_heads(),
-          .vocab_size = config.vocab_size(),
-          .max_positions = config.max_positions(),
-          .parameters = count_of(model->parameters()),
-          .run = [model](const at::Tensor& ids,
-                         const nn::AttentionObserver& observer) mutable -> std::optional<double> {
-            model->forward(ids, {.observer = observer});
-            return {};
-          },
-          .encode =
-              [folder = folder_of(request.model),
-               tokenizer = std::optional<tokens::WordPiece>()](std::string_view text) mutable {
-                if (!tokenizer) {
-                  tokenizer = tokens::read_word_piece(folder);
-                }
-                return tokenizer->encode(text, {.add_special = true});
-              }};
+  ObservedModel result = sizes_of(model, model->config.num_layers() * model->config.layers_per_group());
+  result.encode = encoder_of(folder_of(request.model), tokens::read_word_piece,
+                             tokens::EncodeOptions{.add_special = true});
+  result.run = [model](const at::Tensor& ids,
+                       const nn::AttentionObserver& observer) mutable -> std::optional<double> {
+    model->forward(ids, {.observer = observer});
+    return {};
+  };
+  return result;
 }
 
 std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& request, ObservedModel& model) {
