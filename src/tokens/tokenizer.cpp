@@ -13,6 +13,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 #include "tokens/byte_alphabet.h"
+#include "tokens/errors.h"
 #include "tokens/tokenizer_state.h"
 #include "tokens/unicode.h"
 
@@ -327,12 +328,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
 }
 
 std::string_view Tokenizer::token_bytes(int32_t id) const {
-  if (id < 0 || id >= vocab_size()) {
-    throw UsageError(
-        fmt::format("mneme::tokens: there is no token {}; the vocabulary has {} tokens, from 0 on.\n"
-                    "  Use the tokenizer with which the ids were made.",
-                    id, vocab_size()));
-  }
+  check_id(id, vocab_size());
   return state_->definition.tokens[static_cast<size_t>(id)];
 }
 

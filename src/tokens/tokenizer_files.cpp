@@ -3,24 +3,14 @@
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/atomic_file.h"
-#include "mneme/data/read_file.h"
 #include "tokens/errors.h"
+#include "tokens/text_file.h"
 #include "tokens/tokenizer_json.h"
 
 namespace mneme::tokens {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string read_text(const fs::path& path) {
-  const std::vector<std::byte> bytes = data::read_file(path);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-bool is_present(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
 
 /// The tokenizer in a folder, without its configuration.
 Definition read_folder(const fs::path& folder) {

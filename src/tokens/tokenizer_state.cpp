@@ -76,6 +76,15 @@ void fail(const std::string& name, const std::string& problem, const std::string
   throw DataError(fmt::format("{}: {}.\n  {}", printable(name), printable(problem), advice));
 }
 
+void check_id(int32_t id, int64_t vocab_size) {
+  if (id < 0 || id >= vocab_size) {
+    throw UsageError(
+        fmt::format("mneme::tokens: there is no token {}; the vocabulary has {} tokens, from 0 on.\n"
+                    "  Use the tokenizer with which the ids were made.",
+                    id, vocab_size));
+  }
+}
+
 std::array<uint8_t, 256> bytes_in_gpt2_order() {
   const auto is_printable = [](int byte) {
     return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;

@@ -12,10 +12,10 @@
 #include "json/strict_json.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
-#include "mneme/data/read_file.h"
 #include "tokens/added_tokens.h"
 #include "tokens/bert_normalizer.h"
 #include "tokens/errors.h"
+#include "tokens/text_file.h"
 
 namespace mneme::tokens {
 namespace {
@@ -182,16 +182,6 @@ void parse_vocabulary(const json& vocabulary, Definition& definition, const std:
   }
 }
 
-std::string read_text(const fs::path& path) {
-  const std::vector<std::byte> bytes = data::read_file(path);
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-bool is_present(const fs::path& path) {
-  std::error_code error;
-  return fs::exists(path, error);
-}
-
 /// vocab.txt: line i is token i.
 Definition parse_lines(std::string_view text, const std::string& name) {
   Definition definition;
@@ -316,12 +306,7 @@ int64_t WordPiece::vocab_size() const {
 }
 
 std::string_view WordPiece::token_text(int32_t id) const {
-  if (id < 0 || id >= vocab_size()) {
-    throw UsageError(
-        fmt::format("mneme::tokens: there is no token {}; the vocabulary has {} tokens, from 0 on.\n"
-                    "  Use the tokenizer with which the ids were made.",
-                    id, vocab_size()));
-  }
+  check_id(id, vocab_size());
   return state_->definition.tokens[static_cast<size_t>(id)];
 }
 
