@@ -12,10 +12,12 @@
 #include "core/temporary_folder.h"
 #include "mneme/core/error.h"
 #include "mneme/nn/gpt2_folder.h"
+#include "ops/tensors.h"
 
 namespace mneme::nn {
 namespace {
 
+using testing::expect_contains;
 using testing::read_text;
 using testing::TemporaryFolder;
 using testing::write_text;
@@ -24,21 +26,6 @@ const std::filesystem::path kGolden = std::filesystem::path(MNEME_SOURCE_DIR) / 
 
 at::Tensor ids_of(int64_t count) {
   return (at::arange(count) * 7).remainder(50).unsqueeze(0);
-}
-
-template <class Error> std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-    return "no error";
-  } catch (const Error& error) {
-    return error.what();
-  }
-}
-
-void expect_contains(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    EXPECT_NE(text.find(part), std::string::npos) << text << "\ndoes not contain " << part;
-  }
 }
 
 /// A golden model with renamed or added tensors, and its config.json with fields changed.
@@ -83,7 +70,7 @@ public:
     tensors = renamed;
   }
   std::string error() {
-    return error_of<DataError>([&] { read(); });
+    return ops::data_error_of([&] { read(); });
   }
   std::filesystem::path path() const { return folder_.path(); }
 
@@ -169,14 +156,14 @@ TEST(Bert, RefusesFilesThatDoNotFit) {
     Folder folder;
     folder.write_shards();
     std::filesystem::remove(folder.path() / Folder::shard_name(1));
-    expect_contains(error_of<DataError>([&] { folder.open(); }), {Folder::shard_name(1)});
+    expect_contains(ops::data_error_of([&] { folder.open(); }), {Folder::shard_name(1)});
   }
   {
     Folder folder;
     folder.read();
     const std::filesystem::path file = folder.path() / "model.safetensors";
     std::filesystem::resize_file(file, std::filesystem::file_size(file) / 2);
-    expect_contains(error_of<DataError>([&] { folder.open(); }), {"model.safetensors"});
+    expect_contains(ops::data_error_of([&] { folder.open(); }), {"model.safetensors"});
   }
 }
 
@@ -210,13 +197,13 @@ TEST(Bert, HonoursRefusesOrNotesEachFieldOfTheConfiguration) {
 
   Folder groups("albert");
   groups.config["num_hidden_groups"] = 5;
-  expect_contains(error_of<DataError>([&] { groups.read(); }), {"config.json"});
+  expect_contains(ops::data_error_of([&] { groups.read(); }), {"config.json"});
 }
 
 TEST(Bert, RefusesInputsThatDoNotFit) {
   BertEncoder model = read_bert_model(kGolden / "bert");
   const auto error = [&](const at::Tensor& ids, const BertCall& call = {}) {
-    return error_of<UsageError>([&] { model->forward(ids, call); });
+    return ops::usage_error_of([&] { model->forward(ids, call); });
   };
   expect_contains(error(ids_of(21)), {"21 tokens", "20 learned positions"});
   expect_contains(error(at::full({1, 2}, 50, at::kLong)), {"50 words"});

@@ -11,10 +11,12 @@
 #include "core/temporary_folder.h"
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
+#include "ops/tensors.h"
 
 namespace mneme::nn {
 namespace {
 
+using testing::expect_contains;
 using testing::read_text;
 using testing::TemporaryFolder;
 using testing::write_text;
@@ -23,21 +25,6 @@ const std::filesystem::path kGolden = std::filesystem::path(MNEME_SOURCE_DIR) / 
 
 at::Tensor ids_of(int64_t count) {
   return (at::arange(count) * 7).remainder(50).unsqueeze(0);
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-    return "no error";
-  } catch (const DataError& error) {
-    return error.what();
-  }
-}
-
-void expect_contains(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    EXPECT_NE(text.find(part), std::string::npos) << text << "\ndoes not contain " << part;
-  }
 }
 
 /// The tied golden model with renamed or added tensors, and its config.json with fields changed.
@@ -117,35 +104,38 @@ TEST(Gpt2, RefusesFilesThatDoNotFit) {
   {
     Folder folder;
     folder.tensors["lm_head.weight"] = at::zeros({50, 24});
-    expect_contains(error_of([&] { folder.read(); }),
+    expect_contains(ops::data_error_of([&] { folder.read(); }),
                     {"lm_head.weight", "wte.weight", "tie_word_embeddings"});
   }
   {
     Folder folder;
     folder.tensors["wte.weight"] = folder.tensors.at("transformer.wte.weight");
-    expect_contains(error_of([&] { folder.read(); }), {"both \"wte.weight\" and \"transformer.wte.weight\""});
+    expect_contains(ops::data_error_of([&] { folder.read(); }),
+                    {"both \"wte.weight\" and \"transformer.wte.weight\""});
   }
   {
     Folder folder; // torch.nn.Linear's orientation
     folder.tensors["transformer.h.0.attn.c_attn.weight"] =
         folder.tensors.at("transformer.h.0.attn.c_attn.weight").t().contiguous();
-    expect_contains(error_of([&] { folder.read(); }), {"h.0.attn.c_attn.weight", "[72, 24]", "[24, 72]"});
+    expect_contains(ops::data_error_of([&] { folder.read(); }),
+                    {"h.0.attn.c_attn.weight", "[72, 24]", "[24, 72]"});
   }
   {
     Folder folder;
     folder.tensors.erase("transformer.h.2.ln_1.bias");
     folder.tensors["transformer.extra"] = at::zeros({24});
-    expect_contains(error_of([&] { folder.read(); }), {"missing: transformer.h.2.ln_1.bias", "extra"});
+    expect_contains(ops::data_error_of([&] { folder.read(); }),
+                    {"missing: transformer.h.2.ln_1.bias", "extra"});
   }
   {
     Folder folder;
     folder.config["tie_word_embeddings"] = false;
-    expect_contains(error_of([&] { folder.read(); }), {"config.json describes a model"});
+    expect_contains(ops::data_error_of([&] { folder.read(); }), {"config.json describes a model"});
   }
   {
     Folder folder;
     folder.tensors.at("transformer.wpe.weight")[3][1] = NAN;
-    expect_contains(error_of([&] { folder.read(); }), {"transformer.wpe.weight", "not finite"});
+    expect_contains(ops::data_error_of([&] { folder.read(); }), {"transformer.wpe.weight", "not finite"});
   }
 }
 
@@ -172,7 +162,7 @@ TEST(Gpt2, ConfigurationsAreHonouredOrRefused) {
            {"n_layers", 3, "n_layer"},
            {"quantization_config", {{"bits", 4}}, "quantization_config"}}) {
     const std::string message =
-        error_of([&, &changed_key = key, &new_value = value] { parse(changed_key, new_value); });
+        ops::data_error_of([&, &changed_key = key, &new_value = value] { parse(changed_key, new_value); });
     expect_contains(message, {"here: ", part});
   }
   std::vector<std::string> notes;
