@@ -2,12 +2,12 @@
 
 #include "cli/heads_inspection.h"
 
-#include <algorithm>
 #include <functional>
 
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
+#include "cli/inspected_ids.h"
 #include "mneme/core/error.h"
 #include "mneme/language/head_reader.h"
 #include "mneme/nn/bert_folder.h"
@@ -102,23 +102,10 @@ std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& reque
 }
 
 at::Tensor tensor_of(const std::vector<int64_t>& ids, const InspectedText& text, const ObservedModel& model) {
-  const auto count = static_cast<int64_t>(ids.size());
-  if (count == 0) {
+  if (ids.empty()) {
     throw DataError(fmt::format("{}: the text has no tokens.\n  Give at least one token.", text.name));
   }
-  const auto invalid =
-      std::ranges::find_if(ids, [&](int64_t id) { return id < 0 || id >= model.vocab_size; });
-  if (invalid != ids.end()) {
-    throw DataError(
-        fmt::format("{}: token {} has the id {}, but the vocabulary of the model has {} tokens, 0 "
-                    "to {}.\n  Use the tokenizer of the model.",
-                    text.name, invalid - ids.begin(), *invalid, model.vocab_size, model.vocab_size - 1));
-  }
-  if (count > model.max_positions) {
-    throw DataError(fmt::format("{}: the text has {} tokens, but the model has {} learned positions.\n  "
-                                "Shorten the text, for example with --to {}.",
-                                text.name, count, model.max_positions, model.max_positions));
-  }
+  check_ids(text.name, ids, model.vocab_size, model.max_positions);
   return at::tensor(ids, at::kLong).unsqueeze(0);
 }
 
@@ -127,14 +114,6 @@ void select(std::vector<theory::HeadReading>& heads, const HeadsRequest& request
   std::erase_if(heads, [&](const theory::HeadReading& head) {
     return (request.layer && head.layer != *request.layer) || (request.head && head.head != *request.head);
   });
-}
-
-void check_index(const char* option, const std::optional<int64_t>& requested, int64_t count) {
-  if (requested && *requested >= count) {
-    throw UsageError(fmt::format("{} {}: the model has {}, 0 to {}.\n  They are counted from 0, as in the "
-                                 "names of the parameters.",
-                                 option, *requested, count, count - 1));
-  }
 }
 
 HeadsInspection inspect(const HeadsRequest& request, Progress& progress) {

@@ -77,10 +77,6 @@ report::Cell number_cell(double value) {
   return std::isfinite(value) ? report::Cell(value) : report::Cell();
 }
 
-ordered_json number_json(double value) {
-  return std::isfinite(value) ? ordered_json(value) : ordered_json(nullptr);
-}
-
 report::Chart beta_histogram(const std::vector<HeadSummary>& heads) {
   std::vector<double> betas;
   std::ranges::transform(heads, std::back_inserter(betas), &HeadSummary::beta);
@@ -247,6 +243,22 @@ report::Table map_table(const std::vector<HeadSummary>& heads) {
   return table;
 }
 
+/// One row per head of a text, with all numbers.
+report::Table heads_of(const TextHeads& text, int64_t head_size) {
+  report::Table table;
+  for (const char* name : {"layer", "head", "beta", "min_score", "hamming_radius", "keys_90", "keys", "kind",
+                           "entropy", "regressed_beta", "r_squared", "query_norm", "key_norm"}) {
+    table.columns.push_back({.name = name});
+  }
+  for (const HeadReading& head : text.heads) {
+    table.rows.push_back(
+        {head.layer, head.head, head.last.beta, head.last.min_score, radius_cell(head.last.beta, head_size),
+         head.keys_90, head.keys, std::string(theory::name_of(head.kind)), head.entropy,
+         number_cell(head.regressed_beta), number_cell(head.r_squared), head.query_norm, head.key_norm});
+  }
+  return table;
+}
+
 struct NamedFigure {
   std::string name;
   report::Chart chart;
@@ -357,21 +369,14 @@ report::Table largest_betas_table(const HeadsInspection& inspection, size_t coun
 }
 
 report::Table heads_table(const HeadsInspection& inspection) {
-  report::Table table;
-  for (const char* name :
-       {"text", "tokens", "layer", "head", "beta", "min_score", "hamming_radius", "keys_90", "keys", "kind",
-        "entropy", "regressed_beta", "r_squared", "query_norm", "key_norm"}) {
-    table.columns.push_back({.name = name, .digits = 6});
-  }
+  report::Table table = heads_of(TextHeads(), inspection.head_size);
+  table.columns.insert(table.columns.begin(), {{.name = "text"}, {.name = "tokens"}});
   int64_t number = 0;
   for (const TextHeads& text : inspection.texts) {
     ++number;
-    for (const HeadReading& head : text.heads) {
-      table.rows.push_back({number, text.tokens, head.layer, head.head, head.last.beta, head.last.min_score,
-                            radius_cell(head.last.beta, inspection.head_size), head.keys_90, head.keys,
-                            std::string(theory::name_of(head.kind)), head.entropy,
-                            number_cell(head.regressed_beta), number_cell(head.r_squared), head.query_norm,
-                            head.key_norm});
+    for (std::vector<report::Cell>& row : heads_of(text, inspection.head_size).rows) {
+      row.insert(row.begin(), {number, text.tokens});
+      table.rows.push_back(std::move(row));
     }
   }
   return table;
@@ -387,30 +392,10 @@ ordered_json heads_json(const HeadsInspection& inspection) {
                            {"notes", inspection.notes},
                            {"texts", ordered_json::array()}};
   for (const TextHeads& text : inspection.texts) {
-    ordered_json heads = ordered_json::array();
-    for (const HeadReading& head : text.heads) {
-      const std::optional<double> radius =
-          inspection.head_size >= kMinRadiusBits && head.last.beta > 0
-              ? theory::equivalent_hamming_radius(head.last.beta, inspection.head_size)
-              : std::nullopt;
-      heads.push_back({{"layer", head.layer},
-                       {"head", head.head},
-                       {"beta", head.last.beta},
-                       {"min_score", head.last.min_score},
-                       {"hamming_radius", radius ? ordered_json(*radius) : ordered_json(nullptr)},
-                       {"keys_90", head.keys_90},
-                       {"keys", head.keys},
-                       {"kind", theory::name_of(head.kind)},
-                       {"entropy", head.entropy},
-                       {"regressed_beta", number_json(head.regressed_beta)},
-                       {"r_squared", number_json(head.r_squared)},
-                       {"query_norm", head.query_norm},
-                       {"key_norm", head.key_norm}});
-    }
     document["texts"].push_back({{"name", report::one_line(text.name)},
                                  {"tokens", text.tokens},
                                  {"loss", text.loss ? ordered_json(*text.loss) : ordered_json(nullptr)},
-                                 {"heads", std::move(heads)}});
+                                 {"heads", report::to_json(heads_of(text, inspection.head_size))}});
   }
   return document;
 }

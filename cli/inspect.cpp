@@ -210,11 +210,7 @@ private:
                             fmt::format("[{}]", fmt::join(tensor.shape, ", ")), tensor.bytes,
                             cell(tensor.min), cell(tensor.max), cell(tensor.mean), tensor.nans,
                             tensor.infinities});
-      int64_t count = 1;
-      for (const int64_t size : tensor.shape) {
-        count *= size;
-      }
-      numbers += count;
+      numbers += tensor.numbers;
       bytes += tensor.bytes;
       not_finite += tensor.nans + tensor.infinities;
     }

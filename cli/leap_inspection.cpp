@@ -9,6 +9,7 @@
 #include <ATen/Functions.h>
 #include <nlohmann/json.hpp>
 
+#include "cli/inspected_ids.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/nn/leap_folder.h"
@@ -25,7 +26,7 @@ int64_t tokens_of(const InspectRequest& request) {
 }
 
 void check(const InspectRequest& request, const nn::LeapConfig& config) {
-  const int64_t tokens = tokens_of(request), vocabulary = config.vocab_size();
+  const int64_t vocabulary = config.vocab_size();
   if (request.ids_are_bytes && vocabulary < kBytes) {
     throw DataError(c10::str(request.ids_source, ": the token ids of --text are bytes from 0 to ", kBytes - 1,
                              ", but the vocabulary of the model has ", vocabulary,
@@ -36,26 +37,15 @@ void check(const InspectRequest& request, const nn::LeapConfig& config) {
                              " lines, but the vocabulary of the model has ", vocabulary,
                              " tokens.\n  Give one line per token; a line may be empty."));
   }
-  const auto invalid =
-      std::ranges::find_if(request.ids, [&](int64_t id) { return id < 0 || id >= vocabulary; });
-  if (invalid != request.ids.end()) {
-    throw DataError(c10::str(request.ids_source, ": token ", invalid - request.ids.begin(), " has the id ",
-                             *invalid, ", but the vocabulary of the model has ", vocabulary, " tokens, 0 to ",
-                             vocabulary - 1, ".\n  Use the tokenizer of the model."));
-  }
-  if (config.positions() == nn::LeapPositions::learned && tokens > config.max_positions()) {
-    throw DataError(c10::str(request.ids_source, ": the text has ", tokens, " tokens, but the model has ",
-                             config.max_positions(), " learned positions.\n  Shorten the text with --to."));
-  }
+  check_ids(request.ids_source, request.ids, vocabulary,
+            config.positions() == nn::LeapPositions::learned ? std::optional(config.max_positions())
+                                                             : std::nullopt);
 }
 
 /// The half-open range of the requested index, or of all `count`.
 std::pair<int64_t, int64_t> range_of(const char* option, const std::optional<int64_t>& requested,
                                      int64_t count) {
-  if (requested && *requested >= count) {
-    throw UsageError(c10::str(option, " ", *requested, ": the model has ", count, ", 0 to ", count - 1,
-                              ".\n  They are counted from 0, as in the names of the parameters."));
-  }
+  check_index(option, requested, count);
   return requested ? std::pair(*requested, *requested + 1) : std::pair(int64_t{0}, count);
 }
 

@@ -44,6 +44,7 @@ TensorInfo info_of(const std::string& name, const at::Tensor& tensor) {
   TensorInfo info{.name = name,
                   .type = type_name(tensor),
                   .shape = tensor.sizes().vec(),
+                  .numbers = tensor.numel(),
                   .bytes = tensor.numel() * static_cast<int64_t>(tensor.element_size()),
                   .min = kNone,
                   .max = kNone,

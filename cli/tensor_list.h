@@ -16,7 +16,7 @@ namespace mneme::cli {
 struct TensorInfo {
   std::string name, type; ///< type such as "float32"
   std::vector<int64_t> shape;
-  int64_t bytes = 0;
+  int64_t numbers = 0, bytes = 0;
   double min = 0, max = 0, mean = 0; ///< of the finite numbers; NaN if there are none
   int64_t nans = 0, infinities = 0;
 };
