@@ -7,8 +7,7 @@
 #include "mneme/core/error.h"
 #include "verify/device.h"
 #include "verify/json_file.h"
-#include "verify/layer_case.h"
-#include "verify/leap_case.h"
+#include "verify/module_case.h"
 #include "verify/on_device.h"
 
 namespace mneme::verify {
@@ -21,11 +20,9 @@ std::vector<WrittenTensor> run_case(const std::filesystem::path& file, const std
   try {
     const nlohmann::json json = read_json(file);
     const GoldenValue golden(json);
-    if (golden.has("class") && LeapCase::supports(golden.at("class").text())) {
-      tensors = LeapCase(golden, file, device).run(options.gradients);
-    } else {
-      tensors = LayerCase(golden, file, device).run(options.compat, options.gradients).tensors;
-    }
+    tensors = ModuleCase(golden, file, device)
+                  .run({.compat = options.compat, .gradients = options.gradients})
+                  .tensors;
   } catch (const DataError& error) {
     throw DataError(file.string() + ": " + error.what());
   } catch (const UsageError& error) {

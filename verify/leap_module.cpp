@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 
-#include "verify/leap_case.h"
-
 #include <array>
 #include <set>
 
@@ -14,9 +12,7 @@
 #include "mneme/nn/leap_lm.h"
 #include "mneme/nn/lstm_lm.h"
 #include "mneme/nn/state_dict.h"
-#include "verify/case_tensors.h"
-#include "verify/expect_tensor.h"
-#include "verify/on_device.h"
+#include "verify/module_case.h"
 
 namespace mneme::verify {
 namespace {
@@ -154,26 +150,48 @@ private:
   std::string source_;
 };
 
-/// Adapter of one class of the published code. run() returns results under their names in case files, without
-/// "output.".
-class Model {
+/// Adapter of one class of the published code.
+class Model : public CaseModule {
 public:
-  virtual ~Model() = default;
-  virtual torch::nn::Module& module() = 0;
-  virtual nn::NamedTensors run(const Inputs& inputs) = 0;
-  /// Names of the input with a gradient, and of the output that input.grad_output belongs to; nullptr:
-  /// gradients are those of the loss.
-  virtual const char* input() const { return nullptr; }
-  virtual const char* result() const { return nullptr; }
+  /// `input`: name of the differentiated input, empty for token ids; `result`: of the differentiated result.
+  Model(const GoldenValue& file, std::string input, std::string result)
+      : file_(file), input_(std::move(input)), result_(std::move(result)) {}
+  CaseNames names() const override { return {"input.grad_output", "grad.", "grad."}; }
+  std::string result() const override { return "output." + result_; }
+  at::ScalarType configure() override {
+    if (const GoldenValue mode = file_.at("forward").at("mode"); mode.text() != "eval") {
+      mode.fail("\"eval\"");
+    }
+    module().eval();
+    return at::kFloat;
+  }
+  void load(const nn::NamedTensors& state, const std::string& source) override {
+    nn::load_causal_lm_state(module(), state, source);
+  }
+  bool is_differentiated(const std::string& input) const override { return input == input_; }
+  ModuleResult run(const nn::NamedTensors& inputs, const std::string& source) override {
+    ModuleResult output;
+    for (auto& [name, tensor] : results(Inputs(inputs, source))) {
+      output.tensors.emplace("output." + name, tensor);
+    }
+    return output;
+  }
+
+protected:
+  /// Results under their names in case files, without "output.".
+  virtual nn::NamedTensors results(const Inputs& inputs) = 0;
+
+private:
+  GoldenValue file_;
+  std::string input_, result_;
 };
 
 class Mechanism : public Model {
 public:
-  explicit Mechanism(const GoldenValue& file) : module_(mechanism_options(file)) {}
+  explicit Mechanism(const GoldenValue& file)
+      : Model(file, "mod", "attention"), module_(mechanism_options(file)) {}
   torch::nn::Module& module() override { return *module_; }
-  const char* input() const override { return "mod"; }
-  const char* result() const override { return "attention"; }
-  nn::NamedTensors run(const Inputs& inputs) override {
+  nn::NamedTensors results(const Inputs& inputs) override {
     const at::Tensor x = inputs.at("mod");
     nn::NamedTensors out;
     out["attention"] = module_->forward(x);
@@ -191,11 +209,9 @@ private:
 
 class Block : public Model {
 public:
-  explicit Block(const GoldenValue& file) : module_(block_options(file)) {}
+  explicit Block(const GoldenValue& file) : Model(file, "mod", "mod"), module_(block_options(file)) {}
   torch::nn::Module& module() override { return *module_; }
-  const char* input() const override { return "mod"; }
-  const char* result() const override { return "mod"; }
-  nn::NamedTensors run(const Inputs& inputs) override {
+  nn::NamedTensors results(const Inputs& inputs) override {
     return {{"mod", module_->forward(inputs.at("mod"))}};
   }
 
@@ -205,11 +221,10 @@ private:
 
 class Decoder : public Model {
 public:
-  explicit Decoder(const GoldenValue& file) : module_(leap_config(file)) {}
+  explicit Decoder(const GoldenValue& file)
+      : Model(file, "input_embs", "layer_outputs"), module_(leap_config(file)) {}
   torch::nn::Module& module() override { return *module_; }
-  const char* input() const override { return "input_embs"; }
-  const char* result() const override { return "layer_outputs"; }
-  nn::NamedTensors run(const Inputs& inputs) override {
+  nn::NamedTensors results(const Inputs& inputs) override {
     const std::vector<at::Tensor> states = module_->hidden_states(inputs.at("input_embs"));
     nn::NamedTensors out = {{"layer_outputs", states.back()}};
     for (size_t i = 1; i < states.size(); ++i) {
@@ -224,9 +239,11 @@ private:
 
 template <class Module> class LanguageModel : public Model {
 public:
-  template <class Options> explicit LanguageModel(const Options& options) : module_(options) {}
+  template <class Options>
+  LanguageModel(const GoldenValue& file, const Options& options)
+      : Model(file, "", "loss"), module_(options) {}
   torch::nn::Module& module() override { return *module_; }
-  nn::NamedTensors run(const Inputs& inputs) override {
+  nn::NamedTensors results(const Inputs& inputs) override {
     const nn::CausalLMOutput output = module_->forward(
         inputs.at("input_ids"), {inputs.at("attention_mask"), inputs.at("labels"), /*hidden_states=*/true});
     nn::NamedTensors out = {{"logits", output.logits},
@@ -243,105 +260,27 @@ private:
   Module module_;
 };
 
-template <class Kind> std::unique_ptr<Model> make(const GoldenValue& file) {
+template <class Kind> std::unique_ptr<CaseModule> make(const GoldenValue& file, bool /*compat*/) {
   return std::make_unique<Kind>(file);
 }
-template <class Module, auto options> std::unique_ptr<Model> make_lm(const GoldenValue& file) {
-  return std::make_unique<LanguageModel<Module>>(options(file));
+template <class Module, auto options>
+std::unique_ptr<CaseModule> make_lm(const GoldenValue& file, bool /*compat*/) {
+  return std::make_unique<LanguageModel<Module>>(file, options(file));
 }
 
-struct Class {
-  std::string_view name;
-  std::unique_ptr<Model> (*make)(const GoldenValue& file);
-};
 constexpr std::array kClasses = {
-    Class{"FastformerForCausalLM", make_lm<nn::FastformerForCausalLM, fastformer_config>},
-    Class{"LeapBlock", make<Block>},
-    Class{"LeapDecoder", make<Decoder>},
-    Class{"LeapForCausalLM", make_lm<nn::LeapForCausalLM, leap_config>},
-    Class{"LstmForCausalLM", make_lm<nn::LstmForCausalLM, lstm_config>},
-    Class{"MultiheadLeap", make<Mechanism>},
+    CaseClass{"FastformerForCausalLM", make_lm<nn::FastformerForCausalLM, fastformer_config>},
+    CaseClass{"LeapBlock", make<Block>},
+    CaseClass{"LeapDecoder", make<Decoder>},
+    CaseClass{"LeapForCausalLM", make_lm<nn::LeapForCausalLM, leap_config>},
+    CaseClass{"LstmForCausalLM", make_lm<nn::LstmForCausalLM, lstm_config>},
+    CaseClass{"MultiheadLeap", make<Mechanism>},
 };
-
-const Class* class_named(std::string_view name) {
-  const auto found =
-      std::find_if(kClasses.begin(), kClasses.end(), [&](const Class& known) { return known.name == name; });
-  return found == kClasses.end() ? nullptr : &*found;
-}
-
-std::unique_ptr<Model> model_of(const GoldenValue& file) {
-  const GoldenValue name = file.at("class");
-  const Class* known = class_named(name.text());
-  if (known == nullptr) {
-    name.fail("a class of the published LEAP code");
-  }
-  return known->make(file);
-}
 
 } // namespace
 
-bool LeapCase::supports(std::string_view class_name) {
-  return class_named(class_name) != nullptr;
-}
-
-LeapCase::LeapCase(const GoldenValue& json, const std::filesystem::path& file, const std::string& device)
-    : json_(json), source_(tensors_path(file).filename().string()),
-      tensors_(nn::read_tensor_file(tensors_path(file)).tensors), device_(device) {}
-
-nn::NamedTensors LeapCase::run_in_double(bool with_gradients) const {
-  nn::NamedTensors renamed;
-  for (const auto& [name, tensor] : run_in(at::kDouble, with_gradients)) {
-    const size_t dot = name.find('.');
-    renamed.emplace(name.substr(0, dot) + "64" + name.substr(dot), tensor);
-  }
-  return renamed;
-}
-
-nn::NamedTensors LeapCase::run_in(at::ScalarType type, bool with_gradients) const {
-  if (const GoldenValue mode = json_.at("forward").at("mode"); mode.text() != "eval") {
-    mode.fail("\"eval\"");
-  }
-  const std::unique_ptr<Model> model = model_of(json_);
-  torch::nn::Module& module = model->module();
-  nn::load_causal_lm_state(module, with_prefix(tensors_, "state."), source_);
-  module.to(device_, type);
-  module.eval();
-  nn::NamedTensors given = with_prefix(tensors_, "input.");
-  for (auto& [name, tensor] : given) {
-    tensor = at::isFloatingType(tensor.scalar_type()) ? tensor.to(device_, type, false, /*copy=*/true)
-                                                      : tensor.to(device_);
-  }
-  if (with_gradients && model->input() != nullptr && given.contains(model->input())) {
-    given[model->input()].requires_grad_();
-  }
-  const Inputs inputs(given, source_);
-  const FullFloat32 full_float32(device_);
-  const at::AutoGradMode differentiate(with_gradients);
-  const nn::NamedTensors computed = model->run(inputs);
-  nn::NamedTensors out;
-  for (const auto& [name, tensor] : computed) {
-    out.emplace("output." + name, tensor.detach().cpu());
-  }
-  if (!with_gradients) {
-    return out;
-  }
-  if (model->result() == nullptr) {
-    computed.at("loss").backward();
-  } else {
-    const at::Tensor result = computed.at(model->result()), cotangent = inputs.at("grad_output");
-    if (cotangent.sizes() != result.sizes()) {
-      throw DataError(c10::str(source_, ": input.grad_output has shape ", cotangent.sizes(),
-                               ", but the result has ", result.sizes(), "."));
-    }
-    result.backward(cotangent);
-    out.emplace(std::string("grad.") + model->input(), given.at(model->input()).grad().cpu());
-  }
-  for (const auto& parameter : module.named_parameters()) {
-    if (parameter.value().grad().defined()) {
-      out.emplace("grad." + parameter.key(), parameter.value().grad().cpu());
-    }
-  }
-  return out;
+std::span<const CaseClass> leap_classes() {
+  return kClasses;
 }
 
 } // namespace mneme::verify
