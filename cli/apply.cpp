@@ -4,10 +4,10 @@
 
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/arguments.h"
 #include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/verb.h"
@@ -27,8 +27,8 @@ public:
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
   bool out_is_file() const override { return true; }
-  bool uses_seed(const CLI::App&) const override { return false; }
-  void declare(CLI::App& app) override {
+  bool uses_seed(const Arguments&) const override { return false; }
+  void declare(Arguments& app) override {
     app.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors in the same folder")
         ->type_name("FILE")
         ->required();

@@ -3,10 +3,11 @@
 #include "cli/choices.h"
 
 #include <algorithm>
+#include <sstream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/numbers.h"
 #include "mneme/core/error.h"
 #include "mneme/core/nearest_word.h"
@@ -23,9 +24,9 @@ size_t index_of_word(std::string_view name, std::string_view text, const std::ve
   return static_cast<size_t>(found - words.begin());
 }
 
-CLI::Option* add_word_option(CLI::App& app, const std::string& names, const std::vector<std::string>& words,
-                             const std::string& default_word, std::function<void(size_t)> set,
-                             const std::string& help) {
+Option* add_word_option(Arguments& app, const std::string& names, const std::vector<std::string>& words,
+                        const std::string& default_word, std::function<void(size_t)> set,
+                        const std::string& help) {
   return add_parsed_option(
       app, names, fmt::format("{}", fmt::join(words, "|")), default_word,
       [words, set = std::move(set)](const std::string& name, const std::string& text) {
@@ -34,12 +35,15 @@ CLI::Option* add_word_option(CLI::App& app, const std::string& names, const std:
       help);
 }
 
-std::vector<std::string> choices_of(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
-  if (type.find('|') == std::string::npos) {
-    return {};
+std::vector<std::string> choices_of(const std::string& type) {
+  std::vector<std::string> words;
+  if (type.find('|') != std::string::npos) {
+    std::istringstream text(type);
+    for (std::string word; std::getline(text, word, '|');) {
+      words.push_back(word);
+    }
   }
-  return CLI::detail::split(type, '|');
+  return words;
 }
 
 } // namespace mneme::cli

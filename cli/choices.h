@@ -10,10 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace CLI {
-class App;
-class Option;
-} // namespace CLI
+#include "cli/arguments.h"
 
 namespace mneme::cli {
 
@@ -25,19 +22,18 @@ size_t index_of_word(std::string_view name, std::string_view text, const std::ve
 
 /// Adds an option (or, if `names` has no dashes, a positional argument) that calls `set` with the index of
 /// the given word. The type shown in the help is the list of words, separated by "|"; `choices_of` parses it.
-CLI::Option* add_word_option(CLI::App& app, const std::string& names, const std::vector<std::string>& words,
-                             const std::string& default_word, std::function<void(size_t)> set,
-                             const std::string& help);
+Option* add_word_option(Arguments& app, const std::string& names, const std::vector<std::string>& words,
+                        const std::string& default_word, std::function<void(size_t)> set,
+                        const std::string& help);
 
-/// The permitted words of an option added by `add_word_option`; empty for any other option.
-std::vector<std::string> choices_of(const CLI::Option& option);
+/// The permitted words of an option added by `add_word_option`, from its type; empty for any other option.
+std::vector<std::string> choices_of(const std::string& type);
 
 /// Adds an option that sets `target` to the value of the given word. The initial value of `target` is the
 /// default.
 template <class T>
-CLI::Option* add_choice_option(CLI::App& app, const std::string& names, T& target,
-                               const std::vector<std::pair<std::string, T>>& choices,
-                               const std::string& help) {
+Option* add_choice_option(Arguments& app, const std::string& names, T& target,
+                          const std::vector<std::pair<std::string, T>>& choices, const std::string& help) {
   std::vector<std::string> words;
   std::string default_word;
   for (const auto& [word, value] : choices) {

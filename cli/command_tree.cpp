@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/arguments.h"
 #include "cli/choices.h"
 #include "cli/common_options.h"
 
@@ -15,7 +16,7 @@ Value value_of(const CLI::Option& option) {
     return Value::none;
   }
   const std::string type = option.get_type_name();
-  if (!choices_of(option).empty()) {
+  if (!choices_of(type).empty()) {
     return Value::word;
   }
   if (type == "DIR") {
@@ -33,7 +34,7 @@ Command to_command(const CLI::App& app, const std::vector<std::string>& path, co
     CommandOption converted{.names = {},
                             .help = option->get_description(),
                             .value = value_of(*option),
-                            .words = choices_of(*option),
+                            .words = choices_of(option->get_type_name()),
                             .has_many = option->get_items_expected_max() > 1};
     if (const std::vector<std::string> words = verb.completions(option->get_name()); !words.empty()) {
       converted.value = Value::word;
@@ -65,7 +66,8 @@ Command command_tree() {
   for (const auto& verb : all_verbs()) {
     CLI::App app(verb->summary(), verb->name());
     CommonOptions options;
-    declare_arguments(*verb, app, options);
+    Arguments arguments(app);
+    declare_arguments(*verb, arguments, options);
     program.subcommands.push_back(to_command(app, {verb->name()}, *verb));
     verbs.push_back(verb->name());
   }

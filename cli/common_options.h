@@ -3,6 +3,7 @@
 /// Options that all verbs share, and the declaration of all arguments of a verb.
 #pragma once
 
+#include "cli/arguments.h"
 #include "cli/verb.h"
 
 namespace mneme::cli {
@@ -10,12 +11,13 @@ namespace mneme::cli {
 /// Heading of the common options in the help.
 inline constexpr const char* kCommonGroup = "Common options";
 
-/// Declares the arguments of the verb and the common options on `app`. If the verb has subcommands
+/// Declares the arguments of the verb and the common options. If the verb has subcommands
 /// (`train latch`), the common options are declared on each of them, and a subcommand is required unless the
-/// verb has called `require_subcommand(0, 1)`. `verb` and `options` must outlive `app`.
-void declare_arguments(Verb& verb, CLI::App& app, CommonOptions& options);
+/// verb has called `require_subcommand(0, 1)`. `verb` and `options` must outlive
+/// `arguments`.
+void declare_arguments(Verb& verb, Arguments& app, CommonOptions& options);
 
 /// Adds --device, for verbs that compute layers. The initial value of `target` is the default.
-void add_device_option(CLI::App& app, std::string& target);
+void add_device_option(Arguments& app, std::string& target);
 
 } // namespace mneme::cli

@@ -5,9 +5,9 @@
 #include <functional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/choices.h"
 #include "cli/command_tree.h"
 #include "cli/json_output.h"
@@ -311,8 +311,8 @@ public:
   std::string name() const override { return "completion"; }
   std::string summary() const override { return "print a tab-completion script for bash, zsh or fish"; }
   bool writes_files() const override { return false; }
-  bool uses_seed(const CLI::App&) const override { return false; }
-  void declare(CLI::App& app) override {
+  bool uses_seed(const Arguments&) const override { return false; }
+  void declare(Arguments& app) override {
     std::vector<std::string> names;
     for (const Shell& shell : kShells) {
       names.emplace_back(shell.name);

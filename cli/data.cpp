@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <optional>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/json_output.h"
 #include "cli/verb.h"
 #include "fetch/data_sets.h"
@@ -76,7 +76,7 @@ public:
   std::string name() const override { return "data"; }
   std::string summary() const override { return "list and download published data sets"; }
 
-  bool uses_seed(const CLI::App&) const override { return false; }
+  bool uses_seed(const Arguments&) const override { return false; }
   std::vector<std::string> completions(const std::string& option) const override {
     std::vector<std::string> names;
     if (option == "NAME") {
@@ -85,7 +85,7 @@ public:
     return names;
   }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.require_subcommand(0, 1); // without a subcommand, the verb lists the data sets
     list_ = app.add_subcommand("list", "list the known data sets and whether they are present");
     list_->add_flag("--check", check_, "Compare the SHA-256 of every present file with the published one");
@@ -180,8 +180,8 @@ private:
     }
   }
 
-  CLI::App* list_ = nullptr;
-  CLI::App* get_ = nullptr;
+  Arguments* list_ = nullptr;
+  Arguments* get_ = nullptr;
   bool check_ = false;
   std::vector<std::string> names_;
   std::string mirror_;

@@ -6,10 +6,10 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/arguments.h"
 #include "cli/colour.h"
 #include "cli/json_output.h"
 #include "cli/torch_program.h"
@@ -248,7 +248,7 @@ public:
     return "check this machine and this build, and report how to fix problems";
   }
   bool writes_files() const override { return false; }
-  void declare(CLI::App&) override {}
+  void declare(Arguments&) override {}
 
   ExitCode run(Context& context) override {
     const Findings found = examine(context.options.seed);

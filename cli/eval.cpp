@@ -7,9 +7,9 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/bag_run.h"
 #include "cli/eval_lm.h"
 #include "cli/json_output.h"
@@ -34,8 +34,8 @@ public:
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
-  bool uses_seed(const CLI::App&) const override { return false; }
-  void declare(CLI::App& app) override {
+  bool uses_seed(const Arguments&) const override { return false; }
+  void declare(Arguments& app) override {
     app.add_option("RUN", run_, "Run folder of `mneme train` bags, bit-pattern, latch or mnist-bags")
         ->type_name("DIR");
     app.add_option(
@@ -158,7 +158,7 @@ private:
   std::string run_, data_, offsets_, labels_;
   std::vector<std::string> files_;
   EvalLm lm_;
-  CLI::App* lm_app_ = nullptr;
+  Arguments* lm_app_ = nullptr;
 };
 
 } // namespace

@@ -5,9 +5,9 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/json_output.h"
 #include "cli/language_run.h"
 #include "cli/numbers.h"
@@ -51,7 +51,7 @@ nlohmann::ordered_json to_json(const EvalOutcome& outcome, const std::string& mo
 
 } // namespace
 
-void EvalLm::declare(CLI::App& app) {
+void EvalLm::declare(Arguments& app) {
   app.add_option("MODEL", model_, "Model folder, as for `mneme generate`")->type_name("DIR")->required();
   app.add_option("--text", text_, "Text file; - for standard input")->type_name("FILE")->required();
   app.add_flag("--parse-special", parse_special_,

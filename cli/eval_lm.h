@@ -6,13 +6,14 @@
 #include <optional>
 #include <string>
 
+#include "cli/arguments.h"
 #include "cli/verb.h"
 
 namespace mneme::cli {
 
 class EvalLm {
 public:
-  void declare(CLI::App& app);
+  void declare(Arguments& app);
   ExitCode run(Context& context) const;
 
 private:

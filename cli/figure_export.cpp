@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/child_program.h"
 #include "cli/choices.h"
 #include "mneme/core/error.h"
@@ -64,7 +64,7 @@ std::string python_of_program() {
 
 } // namespace
 
-void FigureExport::declare(CLI::App& app) {
+void FigureExport::declare(Arguments& app) {
   const std::vector<std::string> formats = {"svg", "png", "pdf"};
   add_word_option(
       app, "--figures", formats, "", [this, formats](size_t index) { format_ = formats[index]; },

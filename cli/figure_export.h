@@ -8,16 +8,14 @@
 #include <string>
 #include <vector>
 
-namespace CLI {
-class App;
-}
+#include "cli/arguments.h"
 
 namespace mneme::cli {
 
 class FigureExport {
 public:
   /// Adds --figures.
-  void declare(CLI::App& app);
+  void declare(Arguments& app);
 
   bool is_requested() const { return !format_.empty(); }
 

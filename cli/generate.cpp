@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/json_output.h"
 #include "cli/language_run.h"
 #include "cli/numbers.h"
@@ -34,7 +34,7 @@ public:
   TorchNeed torch_need() const override { return TorchNeed::required; }
   bool writes_files() const override { return false; }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.add_option(
            "MODEL", model_,
            "Model folder: config.json, model.safetensors (or shards, pytorch_model.bin, model.pt) and "
@@ -53,9 +53,7 @@ public:
     app.add_option("--stop", request_.stop_strings,
                    "Text at which the continuation ends; it is not printed. May be given several times")
         ->type_name("TEXT")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->allow_extra_args(false);
+        ->repeatable();
     app.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
     declare_sampler(app);
     app.add_option("--state-in", state_in_,
@@ -109,7 +107,7 @@ public:
   }
 
 private:
-  void declare_sampler(CLI::App& app) {
+  void declare_sampler(Arguments& app) {
     const std::string group = "Selection of the next token, in this order (temperature last)";
     language::SamplerOptions& sampler = request_.sampler;
     const RealLimits fraction{.min = 0, .max = 1};

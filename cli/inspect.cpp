@@ -10,10 +10,10 @@
 #include <ostream>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/arguments.h"
 #include "cli/heads_inspection.h"
 #include "cli/heads_report.h"
 #include "cli/inspect_report.h"
@@ -118,8 +118,8 @@ public:
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
-  bool uses_seed(const CLI::App&) const override { return false; }
-  void declare(CLI::App& app) override {
+  bool uses_seed(const Arguments&) const override { return false; }
+  void declare(Arguments& app) override {
     app.add_option("MODEL", model_,
                    "Model folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or "
                    "the index "
@@ -339,7 +339,7 @@ private:
     return ExitCode::ok;
   }
 
-  static void add_optional(CLI::App& app, const std::string& name, std::optional<int64_t>& target,
+  static void add_optional(Arguments& app, const std::string& name, std::optional<int64_t>& target,
                            const std::string& default_text, const IntegerLimits& limits,
                            const std::string& help) {
     add_parsed_option(

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <iterator>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/arguments.h"
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/numbers.h"
@@ -36,7 +36,7 @@ const std::string& name_of(RateSchedule schedule) {
   return std::ranges::find(kRateSchedules, schedule, &std::pair<std::string, RateSchedule>::second)->first;
 }
 
-void add_optional_integer(CLI::App& app, const std::string& name, std::optional<int64_t>& target,
+void add_optional_integer(Arguments& app, const std::string& name, std::optional<int64_t>& target,
                           const IntegerLimits& limits, const std::string& default_text,
                           const std::string& help) {
   add_parsed_option(
@@ -135,7 +135,7 @@ std::string every(int64_t steps) {
 
 } // namespace
 
-void LanguageOptions::declare(CLI::App& app) {
+void LanguageOptions::declare(Arguments& app) {
   app.add_option("--text", text, "Text files to train on, or token files of `mneme tokenize encode`")
       ->type_name("FILE")
       ->required();

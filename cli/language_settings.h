@@ -12,12 +12,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/arguments.h"
 #include "learning/language_run.h"
 #include "mneme/tokens/tokenizer.h"
-
-namespace CLI {
-class App;
-}
 
 namespace mneme::cli {
 
@@ -44,7 +41,7 @@ struct LanguageOptions {
   std::string resume = "auto";
   bool overfit_one_batch = false, dry_run = false;
 
-  void declare(CLI::App& app);
+  void declare(Arguments& app);
 };
 
 /// Text of a run as tokens, with the hashes that identify it.

@@ -7,10 +7,10 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/json_output.h"
@@ -69,9 +69,9 @@ public:
   }
   bool writes_files() const override { return false; } // export has its own --out
   bool streams_json() const override { return read_->parsed() || write_->parsed(); }
-  bool uses_seed(const CLI::App& leaf) const override { return leaf.get_name() == "create"; }
+  bool uses_seed(const Arguments& leaf) const override { return leaf.name() == "create"; }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     declare_create(*app.add_subcommand("create", "create an empty memory in a new folder"));
     write_ =
         app.add_subcommand("write", "store patterns; when the command reports them, they are on the disk");
@@ -121,10 +121,10 @@ public:
     add_lines(*forget_, "forget");
     forget_->add_option("--key", keys_, "Forget the pattern with this key; may be given several times")
         ->type_name("KEY")
-        ->allow_extra_args(false);
+        ->one_value_each();
     forget_->add_option("--label", labels_, "Forget all patterns with this label; may be given several times")
         ->type_name("LABEL")
-        ->allow_extra_args(false);
+        ->one_value_each();
     info_ = app.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
     add_folder(*info_);
     verify_ = app.add_subcommand("verify", "check every record and file; exits with 4 if one is damaged");
@@ -141,7 +141,7 @@ public:
                      "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit")
         ->type_name("FILE");
     given_.export_packed = add_packed(*export_, "Bit order of packed bits in NAME.npy (numpy.packbits: big)");
-    for (CLI::App* loading : {write_, read_, forget_, verify_, compact_, export_}) {
+    for (Arguments* loading : {write_, read_, forget_, verify_, compact_, export_}) {
       add_parsed_option(
           *loading, "--memory-max", "SIZE", "what is available",
           [this](const std::string& name, const std::string& text) {
@@ -176,7 +176,7 @@ public:
 private:
   // --- arguments ---------------------------------------------------------------------------------
 
-  void add_folder(CLI::App& app, bool or_file = false) {
+  void add_folder(Arguments& app, bool or_file = false) {
     app.add_option("DIR", folder_,
                    or_file ? "Folder of the memory, or a .safetensors file of `export`"
                            : "Folder of the memory")
@@ -184,13 +184,13 @@ private:
         ->required();
   }
 
-  CLI::Option* add_packed(CLI::App& app, const std::string& help) {
+  Option* add_packed(Arguments& app, const std::string& help) {
     return add_choice_option<std::optional<data::BitOrder>>(
         app, "--packed", packed_,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}}, help);
   }
 
-  void declare_create(CLI::App& app) {
+  void declare_create(Arguments& app) {
     create_ = &app;
     add_folder(app);
     add_integer_option(app, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
@@ -226,17 +226,16 @@ private:
   }
 
   template <class Step>
-  static CLI::Option* add_step(CLI::App& app, const std::string& option, const std::vector<Step>& steps,
-                               std::string& target, const std::string& default_word,
-                               const std::string& help) {
+  static Option* add_step(Arguments& app, const std::string& option, const std::vector<Step>& steps,
+                          std::string& target, const std::string& default_word, const std::string& help) {
     const std::vector<std::string> names = trials::names_of(steps);
     return add_word_option(
         app, option, names, default_word, [&target, names](size_t index) { target = names[index]; }, help);
   }
 
-  static CLI::Option* add_number(CLI::App& app, const std::string& option, const std::string& type,
-                                 const std::string& default_text, const std::string& help,
-                                 std::function<void(double)> set, bool is_integer = false) {
+  static Option* add_number(Arguments& app, const std::string& option, const std::string& type,
+                            const std::string& default_text, const std::string& help,
+                            std::function<void(double)> set, bool is_integer = false) {
     return add_parsed_option(
         app, option, type, default_text,
         [set = std::move(set), is_integer](const std::string& name, const std::string& text) {
@@ -247,11 +246,11 @@ private:
   }
 
   /// Sources of patterns of `write`, `read` and `forget`.
-  void add_lines(CLI::App& app, const std::string& verb) {
+  void add_lines(Arguments& app, const std::string& verb) {
     app.add_option("LINE", lines_,
                    fmt::format("Patterns to {} (default: one per line of standard input)", verb))
         ->type_name("LINE");
-    CLI::Option* format = add_choice_option<LineFormat>(
+    Option* format = add_choice_option<LineFormat>(
         app, "--format", format_,
         {{"text", LineFormat::text},
          {"bits", LineFormat::bits},
@@ -261,10 +260,10 @@ private:
         "Format of the lines. text: any text, similar texts have similar patterns; bits: "
         "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
         "field, and key, label and payload");
-    CLI::Option* patterns = app.add_option("--patterns", patterns_,
-                                           "Files of patterns instead of lines; as `mneme recall --patterns`")
-                                ->type_name("PATH");
-    std::vector<CLI::Option*> of_files;
+    Option* patterns = app.add_option("--patterns", patterns_,
+                                      "Files of patterns instead of lines; as `mneme recall --patterns`")
+                           ->type_name("PATH");
+    std::vector<Option*> of_files;
     of_files.push_back(
         add_integer_option(app, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)"));
     of_files.push_back(
@@ -279,7 +278,7 @@ private:
   }
 
   /// The folder is given; options without an effect are refused.
-  void check_sources(const CLI::App* app) const {
+  void check_sources(const Arguments* app) const {
     const auto source = std::ranges::find(sources_, app, &Source::app);
     const bool from_files = !patterns_.empty();
     if (from_files && !lines_.empty()) {
@@ -290,11 +289,11 @@ private:
       throw UsageError("--format has no effect: it is for lines, but the patterns are in files "
                        "(--patterns).\n  Leave it out.");
     }
-    for (const CLI::Option* option : source->of_files) {
+    for (const Option* option : source->of_files) {
       if (!from_files && option->count() > 0) {
         throw UsageError(
             fmt::format("{} has no effect: it is for files, but there is no --patterns.\n  Leave it out.",
-                        option->get_name()));
+                        option->name()));
       }
     }
   }
@@ -785,16 +784,16 @@ private:
 
   /// Options of a subcommand that reads patterns.
   struct Source {
-    const CLI::App* app;
-    const CLI::Option *format, *patterns;
-    std::vector<CLI::Option*> of_files;
+    const Arguments* app;
+    const Option *format, *patterns;
+    std::vector<Option*> of_files;
   };
 
-  CLI::App *create_ = nullptr, *write_ = nullptr, *read_ = nullptr, *forget_ = nullptr, *info_ = nullptr,
-           *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
+  Arguments *create_ = nullptr, *write_ = nullptr, *read_ = nullptr, *forget_ = nullptr, *info_ = nullptr,
+            *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
   struct {
-    CLI::Option *kind, *hard_locations, *payload, *payloads, *update_steps, *key, *label, *batch, *top,
-        *within, *ties, *export_packed;
+    Option *kind, *hard_locations, *payload, *payloads, *update_steps, *key, *label, *batch, *top, *within,
+        *ties, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
   std::string folder_, tensor_, payload_, payloads_, out_, key_, label_;

@@ -8,9 +8,9 @@
 #include <optional>
 #include <type_traits>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "mneme/core/error.h"
 
 namespace mneme::cli {
@@ -351,19 +351,14 @@ std::vector<double> parse_reals(std::string_view name, std::string_view text, co
   return parse_list(name, text, limits);
 }
 
-CLI::Option* add_parsed_option(CLI::App& app, const std::string& names, const std::string& type,
-                               const std::string& default_text,
-                               std::function<void(const std::string&, const std::string&)> parse,
-                               const std::string& help) {
+Option* add_parsed_option(Arguments& app, const std::string& names, const std::string& type,
+                          const std::string& default_text,
+                          std::function<void(const std::string&, const std::string&)> parse,
+                          const std::string& help) {
   const auto name = std::make_shared<std::string>();
-  CLI::Option* option = app.add_option(
-      names,
-      [name, parse = std::move(parse)](const CLI::results_t& given) {
-        parse(*name, given.at(0));
-        return true;
-      },
-      help);
-  *name = option->get_name();
+  Option* option = app.add_option(
+      names, [name, parse = std::move(parse)](const std::string& text) { parse(*name, text); }, help);
+  *name = option->name();
   option->type_name(type);
   if (!default_text.empty()) {
     option->default_str(default_text);
@@ -371,8 +366,8 @@ CLI::Option* add_parsed_option(CLI::App& app, const std::string& names, const st
   return option;
 }
 
-CLI::Option* add_real_option(CLI::App& app, const std::string& names, double& target,
-                             const RealLimits& limits, const std::string& help) {
+Option* add_real_option(Arguments& app, const std::string& names, double& target, const RealLimits& limits,
+                        const std::string& help) {
   return add_parsed_option(
       app, names, "X", fmt::format("{}", target),
       [&target, limits](const std::string& name, const std::string& text) {
@@ -381,8 +376,8 @@ CLI::Option* add_real_option(CLI::App& app, const std::string& names, double& ta
       help);
 }
 
-CLI::Option* add_reals_option(CLI::App& app, const std::string& names, std::vector<double>& target,
-                              const RealLimits& limits, const std::string& help) {
+Option* add_reals_option(Arguments& app, const std::string& names, std::vector<double>& target,
+                         const RealLimits& limits, const std::string& help) {
   return add_parsed_option(
       app, names, "X,..", fmt::format("{}", fmt::join(target, ",")),
       [&target, limits](const std::string& name, const std::string& text) {
@@ -391,8 +386,8 @@ CLI::Option* add_reals_option(CLI::App& app, const std::string& names, std::vect
       help);
 }
 
-CLI::Option* add_integers_option(CLI::App& app, const std::string& names, std::vector<int64_t>& target,
-                                 const IntegerLimits& limits, const std::string& help) {
+Option* add_integers_option(Arguments& app, const std::string& names, std::vector<int64_t>& target,
+                            const IntegerLimits& limits, const std::string& help) {
   return add_parsed_option(
       app, names, "N,..", fmt::format("{}", fmt::join(target, ",")),
       [&target, limits](const std::string& name, const std::string& text) {

@@ -16,10 +16,7 @@
 #include <utility>
 #include <vector>
 
-namespace CLI {
-class App;
-class Option;
-} // namespace CLI
+#include "cli/arguments.h"
 
 namespace mneme::cli {
 
@@ -49,21 +46,21 @@ std::vector<double> parse_reals(std::string_view name, std::string_view text, co
 
 /// Adds an option that calls `parse` with its name and its value. `type` and `default_text` are shown in the
 /// help.
-CLI::Option* add_parsed_option(CLI::App& app, const std::string& names, const std::string& type,
-                               const std::string& default_text,
-                               std::function<void(const std::string& name, const std::string& text)> parse,
-                               const std::string& help);
+Option* add_parsed_option(Arguments& app, const std::string& names, const std::string& type,
+                          const std::string& default_text,
+                          std::function<void(const std::string& name, const std::string& text)> parse,
+                          const std::string& help);
 
 /// The functions below add an option that sets `target`. The initial value of `target` is the default.
-CLI::Option* add_real_option(CLI::App& app, const std::string& names, double& target,
-                             const RealLimits& limits, const std::string& help);
-CLI::Option* add_reals_option(CLI::App& app, const std::string& names, std::vector<double>& target,
-                              const RealLimits& limits, const std::string& help);
-CLI::Option* add_integers_option(CLI::App& app, const std::string& names, std::vector<int64_t>& target,
-                                 const IntegerLimits& limits, const std::string& help);
+Option* add_real_option(Arguments& app, const std::string& names, double& target, const RealLimits& limits,
+                        const std::string& help);
+Option* add_reals_option(Arguments& app, const std::string& names, std::vector<double>& target,
+                         const RealLimits& limits, const std::string& help);
+Option* add_integers_option(Arguments& app, const std::string& names, std::vector<int64_t>& target,
+                            const IntegerLimits& limits, const std::string& help);
 template <std::integral Integer>
-CLI::Option* add_integer_option(CLI::App& app, const std::string& names, Integer& target,
-                                const IntegerLimits& limits, const std::string& help) {
+Option* add_integer_option(Arguments& app, const std::string& names, Integer& target,
+                           const IntegerLimits& limits, const std::string& help) {
   IntegerLimits fitting = limits;
   if (std::in_range<int64_t>(std::numeric_limits<Integer>::max())) {
     fitting.max = std::min(fitting.max, static_cast<int64_t>(std::numeric_limits<Integer>::max()));

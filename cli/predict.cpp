@@ -10,10 +10,10 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cli/arguments.h"
 #include "cli/bag_run.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
@@ -68,9 +68,9 @@ public:
     return "classify bags with a `mneme train bags` run, and show which instances it attends to";
   }
   TorchNeed torch_need() const override { return TorchNeed::required; }
-  bool uses_seed(const CLI::App&) const override { return false; }
+  bool uses_seed(const Arguments&) const override { return false; }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.add_option("RUN", run_folder_, "Run folder of `mneme train bags`")->type_name("DIR")->required();
     app.add_option("--bags", files_,
                    "Bags with the features of the training bags, in the same formats; classes may be missing")

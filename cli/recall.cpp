@@ -8,11 +8,11 @@
 #include <optional>
 #include <string_view>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/choices.h"
 #include "cli/figure_export.h"
 #include "cli/json_output.h"
@@ -81,7 +81,7 @@ public:
     return names;
   }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.add_option(
            "--patterns", patterns_,
            "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, csv, "
@@ -277,7 +277,7 @@ private:
   enum class Draw { automatic, always, never };
 
   template <class Step>
-  static void add_step_option(CLI::App& app, const std::string& option, const std::vector<Step>& steps,
+  static void add_step_option(Arguments& app, const std::string& option, const std::vector<Step>& steps,
                               std::string& target, const std::string& default_word, const std::string& help) {
     const std::vector<std::string> names = trials::names_of(steps);
     add_word_option(
@@ -354,13 +354,13 @@ private:
 
   /// Errors  UsageError if an option is given that has no effect
   void check_unused_options() const {
-    const auto fail_if_given = [&](const CLI::Option* option, const std::string& cause,
+    const auto fail_if_given = [&](const Option* option, const std::string& cause,
                                    const std::string& advice) {
       if (option->count() > 0) {
-        throw UsageError(fmt::format("{} has no effect: {}.\n  {}", option->get_name(), cause, advice));
+        throw UsageError(fmt::format("{} has no effect: {}.\n  {}", option->name(), cause, advice));
       }
     };
-    const auto require = [&](const CLI::Option* option, const std::string& property, auto has) {
+    const auto require = [&](const Option* option, const std::string& property, auto has) {
       if (std::ranges::any_of(options_.memories, has)) {
         return;
       }
@@ -388,7 +388,7 @@ private:
     require(given_.alpha, "has an alpha", [](const auto& kind) { return kind.uses.alpha; });
     require(given_.degree, "has a degree", [](const auto& kind) { return kind.uses.degree; });
     require(given_.hamming_radius, "uses a Hamming radius", [&](const auto& kind) {
-      const CLI::Option* fitted = kind.uses.beta ? given_.beta : given_.degree;
+      const Option* fitted = kind.uses.beta ? given_.beta : given_.degree;
       return kind.uses.hamming_radius || (kind.uses.is_fitted && fitted->count() == 0);
     });
     require(given_.hard_locations, "has a number of hard locations",
@@ -396,7 +396,7 @@ private:
     require(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
     require(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     if (!cues_.empty()) {
-      for (const CLI::Option* option : {given_.noise, given_.corrupt, given_.seeds}) {
+      for (const Option* option : {given_.noise, given_.corrupt, given_.seeds}) {
         fail_if_given(option, "the cues of --cues are used once each, without noise",
                       "Leave out one of the two options.");
       }
@@ -483,8 +483,8 @@ private:
 
   /// Options that have an effect only with some memories.
   struct {
-    CLI::Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
-        *threshold, *no_centre;
+    Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations, *threshold,
+        *no_centre;
   } given_ = {};
   std::vector<std::string> patterns_, cues_;
   std::string tensor_;

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/environment_json.h"
 #include "cli/figure_export.h"
 #include "cli/json_output.h"
@@ -61,7 +61,7 @@ public:
     return ids;
   }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.add_option(
            "ID", ids_,
            "Experiments to run: an id such as sdm/softmax-circle, the beginning of several ids such as "

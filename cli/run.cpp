@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/colour.h"
 #include "cli/common_options.h"
 #include "cli/environment_json.h"
@@ -24,12 +25,6 @@
 
 namespace mneme::cli {
 namespace {
-
-/// The innermost subcommand that the arguments selected.
-const CLI::App& selected_subcommand(const CLI::App& app) {
-  const auto selected = app.get_subcommands();
-  return selected.empty() ? app : selected_subcommand(*selected.back());
-}
 
 std::string path_of(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : path_of(*app.get_parent()) + " " + app.get_name();
@@ -75,8 +70,8 @@ std::string misplaced_option_message(const CLI::App& root, const CLI::App& app, 
 }
 
 /// The error message for a parse error: that of CLI11, or a clearer one.
-std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
-  const CLI::App& app = selected_subcommand(root);
+std::string usage_message(const Arguments& arguments, const CLI::ParseError& error) {
+  const CLI::App &root = arguments.app(), &app = arguments.selected().app();
   std::string message = error.what();
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     message = message.substr(0, message.find(':')) + " needs exactly one value, and must be given only once";
@@ -149,7 +144,7 @@ void add_given_options(const CLI::App& app, nlohmann::ordered_json& parameters) 
 /// The JSON output of a verb in the frame that all verbs share: version, verb, seed, parameters, results,
 /// timing, environment. The verb's own "parameters" (or "config"), "timing" and "environment" are used where
 /// it has them; everything else is in "results".
-nlohmann::ordered_json framed(const CLI::App& app, const Verb& verb, const CommonOptions& options,
+nlohmann::ordered_json framed(const Arguments& arguments, const Verb& verb, const CommonOptions& options,
                               nlohmann::ordered_json document, double seconds) {
   using Json = nlohmann::ordered_json;
   const auto take = [&](const char* key) {
@@ -166,14 +161,14 @@ nlohmann::ordered_json framed(const CLI::App& app, const Verb& verb, const Commo
   for (const char* key : {"version", "verb", "seed"}) {
     document.erase(key);
   }
-  const CLI::App& leaf = selected_subcommand(app);
+  const Arguments& leaf = arguments.selected();
   Json parameters = take("parameters"), config = take("config"), environment = take("environment");
   if (parameters.is_null()) {
     parameters = std::move(config);
   }
   if (parameters.is_null()) {
     parameters = Json::object();
-    add_given_options(app, parameters);
+    add_given_options(arguments.app(), parameters);
   }
   for (const char* key : {"version", "verb"}) {
     parameters.erase(key);
@@ -188,7 +183,7 @@ nlohmann::ordered_json framed(const CLI::App& app, const Verb& verb, const Commo
                                                                       : std::move(document);
   return {
       {"version", version()},
-      {"verb", path_of(leaf).substr(std::string_view("mneme ").size())},
+      {"verb", path_of(leaf.app()).substr(std::string_view("mneme ").size())},
       {"seed", verb.uses_seed(leaf) ? Json(options.seed) : Json()},
       {"parameters", std::move(parameters)},
       {"results", std::move(results)},
@@ -203,14 +198,15 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
   app.get_formatter()->column_width(34);
   CommonOptions options;
   options.threads = threads();
-  declare_arguments(verb, app, options);
+  Arguments declared(app);
+  declare_arguments(verb, declared, options);
   try {
     app.parse(reversed(arguments));
   } catch (const CLI::CallForHelp&) {
     out << app.help();
     return ExitCode::ok;
   } catch (const CLI::ParseError& error) {
-    throw UsageError(usage_message(app, error));
+    throw UsageError(usage_message(declared, error));
   }
   if (parsed) {
     parsed();
@@ -230,7 +226,7 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
     progress->finish();
     if (const std::string text = json_buffer.str(); !text.empty()) {
       const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-      print_json(out, framed(app, verb, options, nlohmann::ordered_json::parse(text), seconds.count()));
+      print_json(out, framed(declared, verb, options, nlohmann::ordered_json::parse(text), seconds.count()));
     }
     return code;
   } catch (...) {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/choices.h"
 #include "cli/figure_export.h"
 #include "cli/json_output.h"
@@ -33,12 +33,12 @@ public:
   }
 
   /// Quantities are exact; a plan can be simulated.
-  bool uses_seed(const CLI::App& leaf) const override { return leaf.get_name() == "plan"; }
+  bool uses_seed(const Arguments& leaf) const override { return leaf.name() == "plan"; }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.require_subcommand(0, 1); // without a subcommand, the verb lists the quantities
     for (const Quantity& quantity : quantities()) {
-      CLI::App* subcommand = app.add_subcommand(quantity.name, quantity.summary);
+      Arguments* subcommand = app.add_subcommand(quantity.name, quantity.summary);
       add_setting_options(*subcommand, quantity.settings, values_);
       for (size_t i = 0; i < quantity.choices.size(); ++i) {
         const QuantityChoice& choice = quantity.choices[i];
@@ -50,7 +50,7 @@ public:
       figures_.declare(*subcommand);
       subcommand->callback([this, &quantity] { quantity_ = &quantity; });
     }
-    CLI::App* plan = app.add_subcommand("plan", kPlanSummary);
+    Arguments* plan = app.add_subcommand("plan", kPlanSummary);
     plan_.declare(*plan);
     plan->callback([this] { is_plan_ = true; });
   }

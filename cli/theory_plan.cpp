@@ -7,9 +7,9 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/json_output.h"
@@ -323,7 +323,7 @@ void answer_without_read(const theory::PlanRequest& request, Context& context) {
 
 } // namespace
 
-void TheoryPlan::declare(CLI::App& app) {
+void TheoryPlan::declare(Arguments& app) {
   add_integer_option(app, "--bits", request_.bits, {.min = 1, .max = 10'000'000}, "Bits per pattern");
   add_parsed_option(
       app, "--items", "COUNT", "10000",

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/arguments.h"
 #include "cli/verb.h"
 #include "mneme/theory/plan.h"
 
@@ -13,7 +14,7 @@ namespace mneme::cli {
 
 class TheoryPlan {
 public:
-  void declare(CLI::App& app);
+  void declare(Arguments& app);
   ExitCode run(Context& context) const;
 
 private:

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/numbers.h"
 #include "mneme/core/error.h"
 #include "mneme/theory/space_fraction.h"
@@ -136,7 +136,7 @@ std::vector<double> parse_counts(const std::string& name, const std::string& tex
   return counts;
 }
 
-void add_setting_options(CLI::App& app, const std::vector<Setting>& settings, SettingValues& values) {
+void add_setting_options(Arguments& app, const std::vector<Setting>& settings, SettingValues& values) {
   const auto add_counts = [&](const char* option, std::vector<double>& counts, const char* default_text,
                               const char* help) {
     add_parsed_option(

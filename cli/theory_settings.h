@@ -8,11 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "report/table.h"
-
-namespace CLI {
-class App;
-}
 
 namespace mneme::cli {
 
@@ -45,7 +42,7 @@ struct SettingPoint {
 };
 
 /// Declares the options of these settings; `values` outlives `app`.
-void add_setting_options(CLI::App& app, const std::vector<Setting>& settings, SettingValues& values);
+void add_setting_options(Arguments& app, const std::vector<Setting>& settings, SettingValues& values);
 
 /// Parses a count from 1 to 1e100, such as 1000000, 1e6 or 2^64.
 ///

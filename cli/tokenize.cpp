@@ -7,10 +7,10 @@
 #include <fstream>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/json_output.h"
@@ -39,7 +39,7 @@ constexpr const char* kSample = "Hello world! It's a  sample: caf\u00e9, 12 \u65
 /// Type of the ids in a token file without a header.
 enum class RawType { none, uint16, uint32 };
 
-void add_raw_type_option(CLI::App& app, RawType& target) {
+void add_raw_type_option(Arguments& app, RawType& target) {
   add_choice_option<RawType>(
       app, "--token-type", target,
       {{"auto", RawType::none}, {"uint16", RawType::uint16}, {"uint32", RawType::uint32}},
@@ -58,7 +58,7 @@ TokenFile open_token_file(const fs::path& path, RawType type) {
   return TokenFile(path);
 }
 
-void add_tokenizer_option(CLI::App& app, std::string& target) {
+void add_tokenizer_option(Arguments& app, std::string& target) {
   app.add_option(
          "--tokenizer", target,
          "Folder with tokenizer.json, or with vocab.json and merges.txt; a tokenizer.json; or \"bytes\", one "
@@ -99,8 +99,8 @@ private:
   std::vector<std::string> texts_;
 };
 
-void add_text_options(CLI::App& app, std::vector<std::string>& files, std::string& field, bool required) {
-  CLI::Option* text = app.add_option("--text", files, "Text files; - is standard input")->type_name("FILE");
+void add_text_options(Arguments& app, std::vector<std::string>& files, std::string& field, bool required) {
+  Option* text = app.add_option("--text", files, "Text files; - is standard input")->type_name("FILE");
   if (required) {
     text->required();
   }
@@ -109,7 +109,7 @@ void add_text_options(CLI::App& app, std::vector<std::string>& files, std::strin
       ->type_name("NAME");
 }
 
-void add_out_option(CLI::App& app, fs::path& target, const char* type, const char* help) {
+void add_out_option(Arguments& app, fs::path& target, const char* type, const char* help) {
   app.add_option("--out", target, help)->type_name(type)->check([](const std::string& path) {
     return path.empty() ? "the name is empty" : "";
   });
@@ -123,7 +123,7 @@ std::string per_token(int64_t bytes, int64_t count) {
 
 class Train {
 public:
-  void declare(CLI::App& app) {
+  void declare(Arguments& app) {
     add_text_options(app, files_, field_, true);
     add_integer_option(app, "--vocab-size", options_.vocab_size, {.min = 257},
                        "Number of tokens: 256 bytes, merges and special tokens");
@@ -220,7 +220,7 @@ private:
 
 class Encode {
 public:
-  void declare(CLI::App& app) {
+  void declare(Arguments& app) {
     app.add_option("TEXT", text_, "Text to encode; without TEXT and --text, standard input")
         ->type_name("TEXT");
     add_text_options(app, files_, field_, false);
@@ -327,7 +327,7 @@ private:
 
 class Decode {
 public:
-  void declare(CLI::App& app) {
+  void declare(Arguments& app) {
     app.add_option("ID", ids_,
                    "Ids to decode; without ID and --tokens, ids on standard input, separated by white space")
         ->type_name("N");
@@ -409,7 +409,7 @@ private:
 
 class Info {
 public:
-  void declare(CLI::App& app) {
+  void declare(Arguments& app) {
     app.add_option("PATH", path_, "Tokenizer (as --tokenizer of encode), or a token file")
         ->type_name("PATH")
         ->capture_default_str();
@@ -446,9 +446,9 @@ public:
   std::string name() const override { return "tokenize"; }
   std::string summary() const override { return "train tokenizers; convert texts into token ids and back"; }
   bool writes_files() const override { return false; } // each subcommand has its own --out, or none
-  bool uses_seed(const CLI::App&) const override { return false; }
+  bool uses_seed(const Arguments&) const override { return false; }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     train_app_ = app.add_subcommand("train", "learn a vocabulary from text files (byte-level BPE)");
     train_.declare(*train_app_);
     encode_app_ = app.add_subcommand("encode", "convert a text into token ids, printed or in a token file");
@@ -471,7 +471,7 @@ public:
   }
 
 private:
-  CLI::App *train_app_ = nullptr, *encode_app_ = nullptr, *decode_app_ = nullptr, *info_app_ = nullptr;
+  Arguments *train_app_ = nullptr, *encode_app_ = nullptr, *decode_app_ = nullptr, *info_app_ = nullptr;
   Train train_;
   Encode encode_;
   Decode decode_;

@@ -4,8 +4,7 @@
 
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
-
+#include "cli/arguments.h"
 #include "cli/json_output.h"
 #include "cli/train_task.h"
 #include "mneme/core/error.h"
@@ -41,11 +40,11 @@ public:
     return any ? TorchNeed::required : TorchNeed::none;
   }
 
-  bool uses_seed(const CLI::App& leaf) const override {
-    return leaf.get_parent() != nullptr; // each task has its own options
+  bool uses_seed(const Arguments& leaf) const override {
+    return leaf.is_subcommand(); // each task has its own options
   }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.require_subcommand(0, 1); // without a subcommand, the verb lists the tasks
     for (auto& [task, task_app] : tasks_) {
       task_app = app.add_subcommand(task->name(), task->summary());
@@ -86,7 +85,7 @@ private:
         << "\n`mneme train TASK` trains models on a task; `mneme train TASK --help` lists its options.\n";
   }
 
-  std::vector<std::pair<std::unique_ptr<TrainTask>, CLI::App*>> tasks_;
+  std::vector<std::pair<std::unique_ptr<TrainTask>, Arguments*>> tasks_;
 };
 
 } // namespace

@@ -8,9 +8,9 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/bag_run.h"
 #include "cli/choices.h"
 #include "cli/environment_json.h"
@@ -43,7 +43,7 @@ class TrainBags : public TrainTask {
 public:
   bool needs_torch() const override { return true; }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     const training::BagTask published = published_task();
     run_.task = name();
     run_.model.name = published.models.front();
@@ -138,7 +138,7 @@ public:
 protected:
   virtual training::BagTask
   published_task() const = 0; ///< only its models and schedule are used, not its bags
-  virtual void declare_bags(CLI::App& app) = 0;
+  virtual void declare_bags(Arguments& app) = 0;
   virtual std::string origin() const { return " as published"; } ///< of the default schedule, for the help
   virtual std::string default_batch_size() const {
     return fmt::format("{}{}", published_task().schedule.batch_size, origin());
@@ -265,7 +265,7 @@ public:
 
 protected:
   training::BagTask published_task() const override { return training::bit_pattern_task({.num_bags = 8}); }
-  void declare_bags(CLI::App& app) override {
+  void declare_bags(Arguments& app) override {
     add_integer_option(app, "--bags", run_.bits.num_bags, {.min = 8, .max = kCount.max},
                        "Number of bags; the first and the last eighth are for validation");
     add_integer_option(app, "--instances", run_.bits.num_instances, kCount, "Number of patterns per bag");
@@ -286,7 +286,7 @@ public:
 
 protected:
   training::BagTask published_task() const override { return training::latch_task({.num_samples = 8}); }
-  void declare_bags(CLI::App& app) override {
+  void declare_bags(Arguments& app) override {
     add_integer_option(app, "--samples", run_.latch.num_samples, {.min = 8, .max = kCount.max},
                        "Number of sequences; the first and the last eighth are for validation");
     add_integer_option(app, "--length", run_.latch.num_instances, kCount, "Characters per sequence");
@@ -302,7 +302,7 @@ public:
 
 protected:
   training::BagTask published_task() const override { return training::digit_bag_settings(); }
-  void declare_bags(CLI::App& app) override {
+  void declare_bags(Arguments& app) override {
     add_integer_option(app, "--bags", run_.digits.num_bags, kCount,
                        "Number of training bags; there are a quarter as many validation bags");
     add_integer_option(app, "--target", run_.digits.target, {.min = 0, .max = 9},
@@ -326,7 +326,7 @@ protected:
   std::string origin() const override { return ""; }
   std::string default_batch_size() const override { return "32 for bags of one size, else 1"; }
 
-  void declare_bags(CLI::App& app) override {
+  void declare_bags(Arguments& app) override {
     OwnBags& own = run_.own;
     app.add_option(
            "--bags", own.files,

@@ -7,9 +7,9 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/environment_json.h"
 #include "cli/json_output.h"
 #include "cli/language_settings.h"
@@ -42,7 +42,7 @@ public:
   std::string name() const override { return "lm"; }
   std::string summary() const override { return "train a language model on text files"; }
   bool needs_torch() const override { return true; }
-  void declare(CLI::App& app) override { options_.declare(app); }
+  void declare(Arguments& app) override { options_.declare(app); }
 
   ExitCode run(Context& context) override {
     folder_ = context.options.out.empty() ? std::filesystem::path("runs/train/lm") / options_.model

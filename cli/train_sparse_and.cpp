@@ -7,9 +7,9 @@
 #include <map>
 #include <optional>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "cli/arguments.h"
 #include "cli/choices.h"
 #include "cli/environment_json.h"
 #include "cli/json_output.h"
@@ -81,7 +81,7 @@ public:
     return "train self-attention or an MLP on the AND of a few of many input bits";
   }
 
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     constexpr IntegerLimits kCount{.min = 1, .max = 10'000'000};
     add_choice_option<BinaryModel::Kind>(
         app, "--model", kind_,

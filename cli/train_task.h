@@ -3,6 +3,7 @@
 /// Interface of the tasks of `mneme train TASK`. Each task is listed in train.cpp.
 #pragma once
 
+#include "cli/arguments.h"
 #include "cli/verb.h"
 
 namespace mneme::cli {
@@ -14,7 +15,7 @@ public:
   virtual std::string name() const = 0;
   virtual std::string summary() const = 0;
   virtual bool needs_torch() const { return false; }
-  virtual void declare(CLI::App& app) = 0;
+  virtual void declare(Arguments& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };
 

@@ -10,11 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/arguments.h"
 #include "mneme/core/progress.h"
-
-namespace CLI {
-class App;
-}
 
 namespace mneme::cli {
 
@@ -68,7 +65,7 @@ public:
   virtual bool streams_json() const { return false; }
   /// false: nothing depends on the seed, and there is no --seed. `leaf` is the verb, or the subcommand that
   /// has the options.
-  virtual bool uses_seed(const CLI::App& leaf) const {
+  virtual bool uses_seed(const Arguments& leaf) const {
     (void)leaf;
     return true;
   }
@@ -78,7 +75,7 @@ public:
     (void)option;
     return {};
   }
-  virtual void declare(CLI::App& app) = 0;
+  virtual void declare(Arguments& app) = 0;
   virtual ExitCode run(Context& context) = 0;
 };
 

@@ -5,8 +5,7 @@
 #include <optional>
 #include <ostream>
 
-#include <CLI/CLI.hpp>
-
+#include "cli/arguments.h"
 #include "cli/common_options.h"
 #include "cli/json_output.h"
 #include "cli/run_folder.h"
@@ -31,8 +30,8 @@ public:
   TorchNeed torch_need() const override {
     return device_ != "cpu" || verify::needs_torch(golden_paths()) ? TorchNeed::optional : TorchNeed::none;
   }
-  bool uses_seed(const CLI::App&) const override { return false; }
-  void declare(CLI::App& app) override {
+  bool uses_seed(const Arguments&) const override { return false; }
+  void declare(Arguments& app) override {
     app.add_option("PATH", paths_, "Golden files (*.json), or folders that contain them")
         ->type_name("PATH")
         ->required();

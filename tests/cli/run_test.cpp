@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "cli/arguments.h"
 #include "cli/run.h"
 
 #include <functional>
@@ -7,7 +8,6 @@
 #include <ostream>
 #include <sstream>
 
-#include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
 
 #include "cli/json_frame.h"
@@ -27,7 +27,7 @@ public:
   explicit FakeVerb(std::function<ExitCode(Context&)> work) : work_(std::move(work)) {}
   std::string name() const override { return "made"; }
   std::string summary() const override { return "made for a test"; }
-  void declare(CLI::App&) override {}
+  void declare(Arguments&) override {}
   ExitCode run(Context& context) override { return work_(context); }
 
 private:
@@ -172,7 +172,7 @@ class Nested : public Verb {
 public:
   std::string name() const override { return "nested"; }
   std::string summary() const override { return "has verbs below it"; }
-  void declare(CLI::App& app) override {
+  void declare(Arguments& app) override {
     app.add_subcommand("create", "Make one")->callback([this] { called_ = "create"; });
     app.add_subcommand("forget", "Lose one")->callback([this] { called_ = "forget"; });
   }

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/arguments.h"
+
+#include <utility>
+
+#include <CLI/CLI.hpp>
+
+namespace mneme::cli {
+
+Option* Option::type_name(const std::string& text) {
+  option_->type_name(text);
+  return this;
+}
+Option* Option::required() {
+  option_->required();
+  return this;
+}
+Option* Option::group(const std::string& heading) {
+  option_->group(heading);
+  return this;
+}
+Option* Option::description(const std::string& text) {
+  option_->description(text);
+  return this;
+}
+Option* Option::capture_default_str() {
+  option_->capture_default_str();
+  return this;
+}
+Option* Option::default_str(const std::string& text) {
+  option_->default_str(text);
+  return this;
+}
+Option* Option::delimiter(char letter) {
+  option_->delimiter(letter);
+  return this;
+}
+Option* Option::one_value_each() {
+  option_->allow_extra_args(false);
+  return this;
+}
+Option* Option::repeatable() {
+  option_->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+  return this;
+}
+Option* Option::check(std::function<std::string(const std::string&)> message) {
+  option_->check(std::move(message));
+  return this;
+}
+size_t Option::count() const {
+  return option_->count();
+}
+std::string Option::name() const {
+  return option_->get_name();
+}
+
+Arguments::Arguments(CLI::App& app) : app_(&app) {}
+
+Option* Arguments::declared(CLI::Option* option) {
+  return &options_.emplace_back(*option);
+}
+Option* Arguments::add_option(const std::string& names, std::string& target, const std::string& help) {
+  return declared(app_->add_option(names, target, help));
+}
+Option* Arguments::add_option(const std::string& names, std::vector<std::string>& target,
+                              const std::string& help) {
+  return declared(app_->add_option(names, target, help));
+}
+Option* Arguments::add_option(const std::string& names, std::filesystem::path& target,
+                              const std::string& help) {
+  return declared(app_->add_option(names, target, help));
+}
+Option* Arguments::add_option(const std::string& names, std::vector<std::filesystem::path>& target,
+                              const std::string& help) {
+  return declared(app_->add_option(names, target, help));
+}
+Option* Arguments::add_option(const std::string& names, std::function<void(const std::string&)> set,
+                              const std::string& help) {
+  return declared(app_->add_option(
+      names,
+      [set = std::move(set)](const CLI::results_t& given) {
+        set(given.at(0));
+        return true;
+      },
+      help));
+}
+Option* Arguments::add_flag(const std::string& names, bool& target, const std::string& help) {
+  return declared(app_->add_flag(names, target, help));
+}
+
+Arguments* Arguments::add_subcommand(const std::string& name, const std::string& summary) {
+  Arguments& added = subcommands_.emplace_back(*app_->add_subcommand(name, summary));
+  added.is_subcommand_ = true;
+  return &added;
+}
+void Arguments::require_subcommand(size_t min, size_t max) {
+  app_->require_subcommand(min, max);
+}
+bool Arguments::runs_alone() const {
+  return app_->get_require_subcommand_max() > 0 && app_->get_require_subcommand_min() == 0;
+}
+Arguments* Arguments::description(const std::string& text) {
+  app_->description(text);
+  return this;
+}
+void Arguments::footer(const std::string& text) {
+  app_->footer(text);
+}
+void Arguments::callback(std::function<void()> when_selected) {
+  app_->callback(std::move(when_selected));
+}
+std::string Arguments::name() const {
+  return app_->get_name();
+}
+bool Arguments::parsed() const {
+  return app_->parsed();
+}
+const Arguments& Arguments::selected() const {
+  for (const Arguments& subcommand : subcommands_) {
+    if (subcommand.parsed()) {
+      return subcommand.selected();
+    }
+  }
+  return *this;
+}
+
+} // namespace mneme::cli
