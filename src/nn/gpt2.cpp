@@ -203,8 +203,8 @@ Gpt2ModelImpl::Gpt2ModelImpl(Gpt2Config config_) : config(std::move(config_)) {
 }
 
 void Gpt2ModelImpl::reset() {
-  wte = register_module("wte", torch::nn::Embedding(config.vocab_size(), config.hidden_size()));
-  wpe = register_module("wpe", torch::nn::Embedding(config.max_positions(), config.hidden_size()));
+  wte = register_module("wte", uninitialised_embedding(config.vocab_size(), config.hidden_size()));
+  wpe = register_module("wpe", uninitialised_embedding(config.max_positions(), config.hidden_size()));
   h = register_module("h", torch::nn::ModuleList());
   for (int64_t i = 0; i < config.num_layers(); ++i) {
     h->push_back(Gpt2Block(config, i));

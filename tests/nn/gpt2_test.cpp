@@ -60,6 +60,19 @@ at::Tensor golden_logits() {
   return read_gpt2_model(kGolden / "tied")->forward(ids_of(20));
 }
 
+TEST(Gpt2, DrawsNoInitialWeightsForAModelFromAFile) {
+  torch::manual_seed(3);
+  const at::Tensor expected = at::rand({4});
+  torch::manual_seed(3);
+  read_gpt2_model(kGolden / "tied");
+  EXPECT_TRUE(at::rand({4}).equal(expected)); // LibTorch's own embedding draws from this generator
+  const Gpt2Config small = Gpt2Config().vocab_size(9).hidden_size(8).num_heads(2).num_layers(1);
+  const at::Tensor words = Gpt2ForCausalLM(small)->head_weight();
+  EXPECT_GT(words.abs().max().item<double>(), 0.01); // a new model does
+  const auto clone = std::dynamic_pointer_cast<Gpt2ForCausalLMImpl>(Gpt2ForCausalLM(small)->clone());
+  EXPECT_TRUE(clone->head_weight().equal(words));
+}
+
 TEST(Gpt2, ReadsTheNamesOfAllPublishedFiles) {
   const at::NoGradGuard no_gradient;
   const at::Tensor expected = golden_logits();
