@@ -73,6 +73,28 @@ TEST(Gpt2, DrawsNoInitialWeightsForAModelFromAFile) {
   EXPECT_TRUE(clone->head_weight().equal(words));
 }
 
+TEST(Gpt2, ComputesWithTheReadoutThatAFunctionReturns) {
+  const at::NoGradGuard no_gradient;
+  Gpt2ForCausalLM model = read_gpt2_model(kGolden / "tied");
+  const at::Tensor ids = ids_of(20), expected = model->head_input(ids);
+  const auto own = [](const AttentionView& view) {
+    return at::scaled_dot_product_attention(view.query, view.key, view.value, {}, 0, true, view.scale);
+  };
+  EXPECT_TRUE(at::allclose(model->head_input(ids, {}, own), expected, 1e-5, 1e-5));
+  const auto none = [](const AttentionView&) { return at::Tensor(); };
+  EXPECT_TRUE(model->head_input(ids, {}, none).equal(expected));
+  const auto zero = [&](const AttentionView& view) {
+    return view.layer == 1 ? at::zeros_like(view.value) : at::Tensor();
+  };
+  EXPECT_FALSE(at::allclose(model->head_input(ids, {}, zero), expected, 1e-2, 1e-2));
+  try {
+    model->head_input(ids, {}, [](const AttentionView& view) { return view.value[0]; });
+    ADD_FAILURE();
+  } catch (const UsageError& error) {
+    expect_contains(error.what(), {"readout of layer 0"});
+  }
+}
+
 TEST(Gpt2, ReadsTheNamesOfAllPublishedFiles) {
   const at::NoGradGuard no_gradient;
   const at::Tensor expected = golden_logits();
