@@ -67,7 +67,7 @@ def main():
     write_checkpoint(folder, **options)
     for name in TOKENIZER_FILES if tokenizer else []:
         if (tokenizer / name).exists():
-            shutil.copy(tokenizer / name, folder)
+            shutil.copyfile(tokenizer / name, folder / name)
 
 
 if __name__ == "__main__":
