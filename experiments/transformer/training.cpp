@@ -158,6 +158,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const TrainingStudy result = study_training(study, progress);
   const StudiedModel& model = result.model;
   const bool is_trained = study.model.empty();
+  const std::string not_compared =
+      is_trained && study.steps != kSteps
+          ? fmt::format("a run of {} training steps (full: {})", study.steps, kSteps)
+          : "";
   Outcome outcome{
       .parameters = {{"model",
                       fmt::format("GPT-2 with {} layers of {} heads of {} features, {} tokens, {} parameters",
@@ -173,23 +177,20 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                   "half of each, betas of the last query",
                                   model.texts, model.length)},
                      {"loss", fmt::format("of {} held-out tokens", model.targets)}},
-      .comparisons = {compare(
-          result.steps, settings.has_given("steps") ? fmt::format("a run of {} steps", study.steps) : "")},
+      .comparisons = {compare(result.steps, not_compared)},
       .tables = {steps_table(result.steps), layers_table(result.steps)},
       .figures =
           {{.name = "kinds",
             .chart = kinds_over_steps(result.steps),
-            .caption =
-                "A global head needs more than half of the keys for 90 % of its attention weight: it "
-                "averages. A single one needs a tenth of them or fewer; metastable heads average over "
-                "a part of the keys."},
+            .caption = "A global head needs more than half of the keys for 90 % of its attention weight: it "
+                       "averages. A single one needs a tenth of them or fewer; metastable heads average over "
+                       "a part of the keys."},
            {.name = "entropy",
             .chart = layers_over_steps("Mean entropy of the attention weights", "entropy (nats)",
                                        result.steps, &HeadStatistics::entropy),
-            .caption =
-                fmt::format("The entropy of an average over n keys is log n: {:.2f} nats on average "
-                            "over the queries before training. It falls as heads select keys.",
-                            learning::statistics_of(result.steps.front().heads).entropy)},
+            .caption = fmt::format("The entropy of an average over n keys is log n: {:.2f} nats on average "
+                                   "over the queries before training. It falls as heads select keys.",
+                                   learning::statistics_of(result.steps.front().heads).entropy)},
            {.name = "betas",
             .chart = layers_over_steps("Mean effective beta", "effective beta", result.steps,
                                        &HeadStatistics::mean_beta),

@@ -112,7 +112,7 @@ TEST(TransformerExperiments, TrainASmallModelByDefault) {
   EXPECT_EQ(training.tables[0].table.rows.size(), 2U); // steps 0 and 10
   EXPECT_EQ(training.tables[1].table.rows.size(), 8U); // 4 layers, twice
   EXPECT_EQ(training.figures.size(), 3U);
-  expect_contains(training.comparisons.at(0).not_compared, {"10 steps"});
+  expect_contains(training.comparisons.at(0).not_compared, {"10 training steps"});
 
   const Outcome betas = run("transformer/effective-betas", {steps(1)});
   EXPECT_TRUE(betas.comparisons.empty());
