@@ -26,6 +26,7 @@ SECTIONS = [
     ("Hopfield layers", "hopfield_section.py", "hopfield_benchmark"),
     ("LEAP", "leap_section.py", "leap_costs"),
     ("Language models", "language_section.py", "language_costs"),
+    ("Transformers", "transformer_section.py", "transformer_costs"),
     ("Training of small models", "training_section.py", "training_benchmark"),
 ]
 

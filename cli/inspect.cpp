@@ -14,7 +14,6 @@
 #include <fmt/ranges.h>
 
 #include "cli/arguments.h"
-#include "cli/heads_inspection.h"
 #include "cli/heads_report.h"
 #include "cli/inspect_report.h"
 #include "cli/json_output.h"
@@ -23,6 +22,8 @@
 #include "cli/run_folder.h"
 #include "cli/tensor_list.h"
 #include "cli/verb.h"
+#include "learning/head_figures.h"
+#include "learning/heads.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/version.h"
@@ -33,6 +34,9 @@
 namespace mneme::cli {
 namespace {
 
+using learning::HeadsInspection;
+using learning::InspectedText;
+
 constexpr int64_t kMaxTokens = int64_t{1} << 40;
 
 /// The text for a transformer if none is given (Lewis Carroll, Alice's Adventures in Wonderland, 1865).
@@ -42,22 +46,6 @@ constexpr const char* kExampleText =
     "once or twice she had peeped into the book her sister was reading, but it had no pictures or "
     "conversations "
     "in it, \"and what is the use of a book,\" thought Alice \"without pictures or conversations?\"";
-
-/// "model_type" of the config.json of a model; empty if there is none. The loader reports other errors.
-std::string model_type_of(const std::filesystem::path& model) {
-  std::error_code unreadable;
-  const std::filesystem::path config =
-      (std::filesystem::is_directory(model, unreadable) ? model : model.parent_path()) / "config.json";
-  if (!std::filesystem::is_regular_file(config, unreadable)) {
-    return "";
-  }
-  const std::vector<std::byte> bytes = data::read_file(config);
-  const auto json =
-      nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()),
-                            reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
-  const auto found = json.is_object() ? json.find("model_type") : json.end();
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 std::string_view text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -167,7 +155,7 @@ public:
     if (given.empty() && std::filesystem::is_regular_file(model_, unreadable)) {
       return run_list(context);
     }
-    if (const std::string type = model_type_of(model_);
+    if (const std::string type = learning::model_type_of(model_);
         type == "gpt2" || type == "bert" || type == "albert") {
       return run_heads(type, context);
     }
@@ -263,14 +251,14 @@ private:
     if (!folder.empty()) {
       lock.emplace(open_run_folder(folder, {{"verb", name()}}));
     }
-    const HeadsInspection inspection = inspect_heads({.model = model_,
-                                                      .type = type,
-                                                      .key = key_,
-                                                      .texts = read_texts(),
-                                                      .end = to_,
-                                                      .layer = layer_,
-                                                      .head = head_},
-                                                     context.progress);
+    const HeadsInspection inspection = learning::inspect_heads({.model = model_,
+                                                                .type = type,
+                                                                .key = key_,
+                                                                .texts = read_texts(),
+                                                                .end = to_,
+                                                                .layer = layer_,
+                                                                .head = head_},
+                                                               context.progress);
     const nlohmann::ordered_json json = heads_json(inspection);
     if (!folder.empty()) {
       const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
@@ -290,7 +278,9 @@ private:
                 << (texts_.empty() && text_.empty() && tokens_.empty()
                         ? " (an example text; give yours with --text)\n\n"
                         : "\n\n")
-                << report::to_text(layers_table(inspection), {.colour = context.colour}) << '\n'
+                << report::to_text(learning::layers_table(learning::summaries(inspection.texts)),
+                                   {.colour = context.colour})
+                << '\n'
                 << kinds_summary(inspection) << "\n\nLargest betas\n"
                 << report::to_text(largest_betas_table(inspection, kLargest), {.colour = context.colour});
     if (!folder.empty()) {

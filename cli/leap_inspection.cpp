@@ -9,7 +9,7 @@
 #include <ATen/Functions.h>
 #include <nlohmann/json.hpp>
 
-#include "cli/inspected_ids.h"
+#include "learning/inspected_ids.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/nn/leap_folder.h"
@@ -37,15 +37,15 @@ void check(const InspectRequest& request, const nn::LeapConfig& config) {
                              " lines, but the vocabulary of the model has ", vocabulary,
                              " tokens.\n  Give one line per token; a line may be empty."));
   }
-  check_ids(request.ids_source, request.ids, vocabulary,
-            config.positions() == nn::LeapPositions::learned ? std::optional(config.max_positions())
-                                                             : std::nullopt);
+  learning::check_ids(request.ids_source, request.ids, vocabulary,
+                      config.positions() == nn::LeapPositions::learned ? std::optional(config.max_positions())
+                                                                       : std::nullopt);
 }
 
 /// The half-open range of the requested index, or of all `count`.
 std::pair<int64_t, int64_t> range_of(const char* option, const std::optional<int64_t>& requested,
                                      int64_t count) {
-  check_index(option, requested, count);
+  learning::check_index(option, requested, count);
   return requested ? std::pair(*requested, *requested + 1) : std::pair(int64_t{0}, count);
 }
 

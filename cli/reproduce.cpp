@@ -28,6 +28,7 @@ namespace {
 
 using experiments::Experiment;
 using experiments::Finished;
+using experiments::GivenParameter;
 
 constexpr int64_t kListWidth = 140; // columns
 constexpr const char* kFullFolder = "runs/reproduce";
@@ -81,15 +82,21 @@ public:
         ->type_name("FILE");
     figures_.declare(app);
     for (const experiments::ParameterInfo& parameter : experiments::all_parameters()) {
+      const bool is_path = !parameter.path.empty();
       add_parsed_option(
-          app, "--" + parameter.name, "N", "as published",
-          [this, &parameter](const std::string& name, const std::string& text) {
-            parameters_.push_back({.name = parameter.name,
-                                   .text = text,
-                                   .values = parse_integers(name, text, {.min = 0, .max = 100'000'000})});
+          app, "--" + parameter.name, is_path ? parameter.path : "N", is_path ? "" : "as published",
+          [this, &parameter, is_path](const std::string& name, const std::string& text) {
+            GivenParameter given{.name = parameter.name, .text = text};
+            if (!is_path) {
+              given.values = parse_integers(name, text, {.min = 0, .max = 100'000'000});
+            } else if (text.empty()) {
+              throw UsageError(name + ": the path is empty.\n  Give a path, or leave out " + name + ".");
+            }
+            parameters_.push_back(std::move(given));
           },
-          parameter.help + "; a value, a list or a range such as 20..40 (only for experiments with this "
-                           "parameter)")
+          parameter.help + (is_path ? " (only for experiments with this parameter)"
+                                    : "; a value, a list or a range such as 20..40 (only for experiments "
+                                      "with this parameter)"))
           ->group("Parameters of experiments");
     }
   }
@@ -195,11 +202,14 @@ private:
     }
   }
 
-  /// runs/reproduce, or a folder of its own for a quick run and for every set of parameters.
+  /// runs/reproduce, or a folder of its own for a quick run and for every set of parameters. Of a path, it has
+  /// the last part.
   std::string default_folder() const {
     std::string folder = quick_ ? kQuickFolder : kFullFolder;
-    for (const experiments::GivenParameter& parameter : parameters_) {
-      folder += "-" + parameter.name + "-" + parameter.text;
+    for (const GivenParameter& parameter : parameters_) {
+      std::filesystem::path path = std::filesystem::path(parameter.text).lexically_normal();
+      path = path.has_filename() ? path.filename() : path.parent_path().filename();
+      folder += "-" + parameter.name + "-" + (parameter.values.empty() ? path.string() : parameter.text);
     }
     std::ranges::replace_if(
         folder, [](char c) { return c == ' ' || c == ','; }, '_');
@@ -209,7 +219,7 @@ private:
   void add_parameters(nlohmann::ordered_json& config) const {
     config["parameters"] = nlohmann::ordered_json::object();
     for (const experiments::GivenParameter& parameter : parameters_) {
-      config["parameters"][parameter.name] = parameter.values;
+      config["parameters"][parameter.name] = experiments::values_json(parameter);
     }
   }
 
@@ -258,7 +268,7 @@ private:
     if (context.options.json) {
       nlohmann::ordered_json parameters = {{"ids", ids_}, {"quick", settings.quick}};
       for (const experiments::GivenParameter& parameter : parameters_) {
-        parameters[parameter.name] = parameter.values;
+        parameters[parameter.name] = experiments::values_json(parameter);
       }
       print_json(context.out, {{"parameters", parameters},
                                {"experiments", experiments::to_json(findings)},

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme::experiments {
 
@@ -29,6 +30,16 @@ int64_t RunSettings::value_of(std::string_view name, int64_t published) const {
 
 bool RunSettings::has_given(std::string_view name) const {
   return std::ranges::find(parameters, name, &GivenParameter::name) != parameters.end();
+}
+
+std::filesystem::path RunSettings::path_of(std::string_view name) const {
+  const auto given = std::ranges::find(parameters, name, &GivenParameter::name);
+  return given == parameters.end() ? std::filesystem::path() : std::filesystem::path(given->text);
+}
+
+nlohmann::ordered_json values_json(const GivenParameter& parameter) {
+  return parameter.values.empty() ? nlohmann::ordered_json(printable(parameter.text))
+                                  : nlohmann::ordered_json(parameter.values);
 }
 
 bool Comparison::is_met() const {

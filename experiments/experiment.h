@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "mneme/core/progress.h"
 #include "mneme/trials/confidence.h"
 #include "report/chart.h"
@@ -23,9 +25,9 @@ namespace mneme::experiments {
 
 /// Values of a parameter in place of the published ones.
 struct GivenParameter {
-  std::string name = {}; ///< such as "hamming-radius"
-  std::string text = {}; ///< as given, such as "20..40"
-  std::vector<int64_t> values = {};
+  std::string name = {};            ///< such as "hamming-radius"
+  std::string text = {};            ///< as given, such as "20..40"
+  std::vector<int64_t> values = {}; ///< empty for a path
 };
 
 struct RunSettings {
@@ -44,6 +46,8 @@ struct RunSettings {
   /// Errors  UsageError if several values are given
   int64_t value_of(std::string_view name, int64_t published) const;
   bool has_given(std::string_view name) const;
+  /// The given file or folder; empty if none is given.
+  std::filesystem::path path_of(std::string_view name) const;
 };
 
 /// A parameter that a run may set to other values than the published ones.
@@ -52,6 +56,7 @@ struct ParameterInfo {
   std::string help = {};      ///< such as "Hamming radius d"
   std::string published = {}; ///< the published values, as text
   int64_t min = 1, max = 10'000;
+  std::string path = {}; ///< for a parameter that is a path: "DIR" or "FILE"; empty: whole numbers
 };
 
 /// A published value and the measured one.
@@ -109,6 +114,9 @@ struct Outcome {
   std::vector<PictureFigure> pictures = {};
   std::vector<std::string> notes = {}; ///< known errors and ambiguities of the original
 };
+
+/// The values of a parameter as JSON: the numbers, or the path.
+nlohmann::ordered_json values_json(const GivenParameter& parameter);
 
 struct Experiment {
   std::string id;     ///< the published work and a name, such as "sdm/softmax-circle"

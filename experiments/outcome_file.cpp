@@ -228,7 +228,7 @@ Json key_of(const Experiment& experiment, const RunSettings& settings) {
               {"seed", settings.seed},
               {"inputs", experiment.inputs != nullptr ? experiment.inputs(settings) : ""}};
   for (const GivenParameter& parameter : settings.parameters) {
-    key["parameters"][parameter.name] = parameter.values;
+    key["parameters"][parameter.name] = values_json(parameter);
   }
   return key;
 }

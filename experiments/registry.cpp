@@ -40,7 +40,11 @@
   X(hopfield_mnist_bags)                                                                                     \
   X(hopfield_immune_repertoire)                                                                              \
   X(leap_stability)                                                                                          \
-  X(leap_cost)
+  X(leap_cost)                                                                                               \
+  X(transformer_effective_betas)                                                                             \
+  X(transformer_training)                                                                                    \
+  X(transformer_averaging_heads)                                                                             \
+  X(transformer_fine_tuning)
 
 namespace mneme::experiments {
 

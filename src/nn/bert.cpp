@@ -202,9 +202,7 @@ void BertEncoderImpl::initialise() {
   const at::NoGradGuard no_gradient;
   for (auto& parameter : named_parameters()) {
     if (parameter.value().dim() == 2) {
-      if (config.initial_std() > 0) {
-        fill_normal(parameter.value(), config.initial_std(), generator);
-      }
+      fill_normal(parameter.value(), config.initial_std(), generator);
     } else if (parameter.key().ends_with(".weight")) {
       parameter.value().fill_(1);
     }

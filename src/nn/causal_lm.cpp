@@ -178,6 +178,12 @@ CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_state
   return output;
 }
 
+torch::nn::Embedding uninitialised_embedding(int64_t count, int64_t size) {
+  torch::nn::Embedding embedding(torch::nn::EmbeddingOptions(count, size)._weight(at::empty({count, size})));
+  embedding->options._weight() = at::Tensor(); // a clone would share it
+  return embedding;
+}
+
 void initialise_weights(torch::nn::Module& model, double deviation, uint64_t seed) {
   at::Generator generator = make_generator(seed);
   const at::NoGradGuard no_gradient;

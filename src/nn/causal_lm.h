@@ -36,6 +36,9 @@ CausalLMOutput lm_output(const char* model, std::vector<at::Tensor> hidden_state
                          const at::Tensor& words, const at::Tensor& bias, const CausalLMCall& call,
                          const at::Tensor& key_padding_mask);
 
+/// An embedding whose weight is not initialised: the model does it.
+torch::nn::Embedding uninitialised_embedding(int64_t count, int64_t size);
+
 /// Initialises weights of linear layers and embeddings from a normal distribution, their biases with 0; norms
 /// are not changed.
 void initialise_weights(torch::nn::Module& model, double deviation, uint64_t seed);

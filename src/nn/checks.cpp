@@ -6,6 +6,7 @@
 #include <atomic>
 #include <bit>
 #include <mutex>
+#include <utility>
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Functions.h>
@@ -129,14 +130,28 @@ int64_t draw_seed(const at::Generator& generator) {
   return seed.item<int64_t>();
 }
 
+namespace {
+thread_local bool skips_initialisation = false;
+} // namespace
+
+SkipInitialisation::SkipInitialisation() : before_(std::exchange(skips_initialisation, true)) {}
+
+SkipInitialisation::~SkipInitialisation() {
+  skips_initialisation = before_;
+}
+
 void fill_normal(at::Tensor& parameter, double stddev, at::Generator& generator) {
   const torch::NoGradGuard no_grad;
-  parameter.normal_(0, stddev, generator);
+  if (!skips_initialisation) {
+    parameter.normal_(0, stddev, generator);
+  }
 }
 
 void fill_uniform(at::Tensor& parameter, double bound, at::Generator& generator) {
   const torch::NoGradGuard no_grad;
-  parameter.uniform_(-bound, bound, generator);
+  if (!skips_initialisation) {
+    parameter.uniform_(-bound, bound, generator);
+  }
 }
 
 } // namespace mneme::nn

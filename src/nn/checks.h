@@ -38,6 +38,19 @@ at::Generator make_generator(uint64_t seed);
 /// generator.
 int64_t draw_seed(const at::Generator& generator = {});
 
+/// While one exists, fill_normal and fill_uniform leave parameters as they are, on this thread: for a model
+/// whose parameters are all read from a file, since random numbers for those of GPT-2 take half a second.
+class SkipInitialisation {
+public:
+  SkipInitialisation();
+  ~SkipInitialisation();
+  SkipInitialisation(const SkipInitialisation&) = delete;
+  SkipInitialisation& operator=(const SkipInitialisation&) = delete;
+
+private:
+  bool before_;
+};
+
 /// Fill a parameter in place, without gradient: normal with mean 0, uniform in [-bound, bound].
 void fill_normal(at::Tensor& parameter, double stddev, at::Generator& generator);
 void fill_uniform(at::Tensor& parameter, double bound, at::Generator& generator);

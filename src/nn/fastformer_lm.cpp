@@ -117,8 +117,8 @@ FastformerDecoderImpl::FastformerDecoderImpl(FastformerConfig config_) : config(
 }
 
 void FastformerDecoderImpl::reset() {
-  position_embeddings = register_module("position_embeddings",
-                                        torch::nn::Embedding(config.max_positions(), config.hidden_size()));
+  position_embeddings = register_module(
+      "position_embeddings", uninitialised_embedding(config.max_positions(), config.hidden_size()));
   decoders = register_module("decoders", torch::nn::ModuleList());
   uint64_t seed = config.seed();
   for (const int64_t window : config.layer_windows()) {
@@ -154,7 +154,7 @@ FastformerForCausalLMImpl::FastformerForCausalLMImpl(FastformerConfig config_) :
 
 void FastformerForCausalLMImpl::reset() {
   word_embedding =
-      register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), config.hidden_size()));
+      register_module("word_embedding", uninitialised_embedding(config.vocab_size(), config.hidden_size()));
   fastformer_model = register_module("fastformer_model", FastformerDecoder(config));
   last_norm = register_module("last_norm", block_norm(config.hidden_size()));
   proj_logits = register_module("proj_logits", LogitsBias(config.vocab_size()));

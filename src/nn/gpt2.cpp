@@ -140,12 +140,22 @@ at::Tensor Gpt2AttentionImpl::attend(const at::Tensor& query, const at::Tensor& 
   return readout.unflatten(0, {query.size(0), query.size(1)});
 }
 
-at::Tensor Gpt2AttentionImpl::forward(const at::Tensor& x, const AttentionObserver& observer) {
+at::Tensor Gpt2AttentionImpl::forward(const at::Tensor& x, const AttentionObserver& observer,
+                                      const AttentionReadout& readout) {
   const std::vector<at::Tensor> parts = project(x);
+  const AttentionView view{
+      .layer = layer, .query = parts[0], .key = parts[1], .value = parts[2], .scale = scale()};
   if (observer) {
-    observer({.layer = layer, .query = parts[0], .key = parts[1], .value = parts[2], .scale = scale()});
+    observer(view);
   }
-  return output(attend(parts[0], parts[1], parts[2]));
+  const at::Tensor replaced = readout ? readout(view) : at::Tensor();
+  if (replaced.defined() && replaced.sizes() != view.value.sizes()) {
+    refuse(kModel,
+           c10::str("the readout of layer ", layer, " is of shape ", replaced.sizes(), ", but must be ",
+                    view.value.sizes(), "."),
+           "Return the readout of all heads.");
+  }
+  return output(replaced.defined() ? replaced : attend(parts[0], parts[1], parts[2]));
 }
 
 at::Tensor Gpt2AttentionImpl::step(const at::Tensor& x, Gpt2Cache::Layer& cache, int64_t position) {
@@ -188,8 +198,9 @@ void Gpt2BlockImpl::reset() {
   mlp = register_module("mlp", Gpt2Mlp(config));
 }
 
-at::Tensor Gpt2BlockImpl::forward(const at::Tensor& x, const AttentionObserver& observer) {
-  const at::Tensor mixed = x + attn->forward(ln_1->forward(x), observer);
+at::Tensor Gpt2BlockImpl::forward(const at::Tensor& x, const AttentionObserver& observer,
+                                  const AttentionReadout& readout) {
+  const at::Tensor mixed = x + attn->forward(ln_1->forward(x), observer, readout);
   return mixed + mlp->forward(ln_2->forward(mixed));
 }
 
@@ -203,8 +214,8 @@ Gpt2ModelImpl::Gpt2ModelImpl(Gpt2Config config_) : config(std::move(config_)) {
 }
 
 void Gpt2ModelImpl::reset() {
-  wte = register_module("wte", torch::nn::Embedding(config.vocab_size(), config.hidden_size()));
-  wpe = register_module("wpe", torch::nn::Embedding(config.max_positions(), config.hidden_size()));
+  wte = register_module("wte", uninitialised_embedding(config.vocab_size(), config.hidden_size()));
+  wpe = register_module("wpe", uninitialised_embedding(config.max_positions(), config.hidden_size()));
   h = register_module("h", torch::nn::ModuleList());
   for (int64_t i = 0; i < config.num_layers(); ++i) {
     h->push_back(Gpt2Block(config, i));
@@ -223,10 +234,11 @@ at::Tensor Gpt2ModelImpl::embedded(const at::Tensor& ids, int64_t first_position
   return wte->forward(ids) + wpe->weight.slice(0, first_position, end);
 }
 
-at::Tensor Gpt2ModelImpl::forward(const at::Tensor& ids, const AttentionObserver& observer) {
+at::Tensor Gpt2ModelImpl::forward(const at::Tensor& ids, const AttentionObserver& observer,
+                                  const AttentionReadout& readout) {
   at::Tensor x = apply_dropout(embedded(ids, 0), config.embedding_dropout(), is_training());
   for (const std::shared_ptr<torch::nn::Module>& block : *h) {
-    x = block->as<Gpt2Block>()->forward(x, observer);
+    x = block->as<Gpt2Block>()->forward(x, observer, readout);
   }
   return ln_f->forward(x);
 }
@@ -272,13 +284,14 @@ at::Tensor Gpt2ForCausalLMImpl::head_weight() const {
   return config.tied() ? transformer->wte->weight : lm_head->weight;
 }
 
-at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids, const AttentionObserver& observer) {
+at::Tensor Gpt2ForCausalLMImpl::head_input(const at::Tensor& ids, const AttentionObserver& observer,
+                                           const AttentionReadout& readout) {
   check_ids(kModel, ids, config.vocab_size());
   if (ids.size(1) == 0) {
     refuse(kModel, c10::str("the ids are of shape ", ids.sizes(), ": there is no token."),
            "Give at least one token.");
   }
-  return transformer->forward(ids, observer);
+  return transformer->forward(ids, observer, readout);
 }
 
 at::Tensor Gpt2ForCausalLMImpl::forward(const at::Tensor& ids) {

@@ -159,8 +159,8 @@ LeapDecoderImpl::LeapDecoderImpl(LeapConfig config_) : config(std::move(config_)
 
 void LeapDecoderImpl::reset() {
   if (config.positions() == LeapPositions::learned) {
-    position_embeddings = register_module("position_embeddings",
-                                          torch::nn::Embedding(config.max_positions(), config.hidden_size()));
+    position_embeddings = register_module(
+        "position_embeddings", uninitialised_embedding(config.max_positions(), config.hidden_size()));
   }
   decoders = register_module("decoders", torch::nn::ModuleList());
   for (int64_t i = 0; i < config.num_layers(); ++i) {
@@ -235,7 +235,7 @@ LeapForCausalLMImpl::LeapForCausalLMImpl(LeapConfig config_) : config(std::move(
 
 void LeapForCausalLMImpl::reset() {
   word_embedding =
-      register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), config.hidden_size()));
+      register_module("word_embedding", uninitialised_embedding(config.vocab_size(), config.hidden_size()));
   leap_model = register_module("leap_model", LeapDecoder(config));
   last_norm = register_module("last_norm", block_norm(config.hidden_size()));
   initialise_weights(*this, initial_std_of(config), config.seed());

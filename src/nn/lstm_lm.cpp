@@ -24,7 +24,7 @@ LstmForCausalLMImpl::LstmForCausalLMImpl(LstmConfig config_) : config(std::move(
 
 void LstmForCausalLMImpl::reset() {
   const int64_t size = config.hidden_size();
-  word_embedding = register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), size));
+  word_embedding = register_module("word_embedding", uninitialised_embedding(config.vocab_size(), size));
   rnn = register_module("rnn", torch::nn::LSTM(torch::nn::LSTMOptions(size, size)
                                                    .num_layers(config.num_layers())
                                                    .batch_first(true)

@@ -84,10 +84,10 @@ MatrixLeapForCausalLMImpl::MatrixLeapForCausalLMImpl(MatrixLeapConfig config_) :
 
 void MatrixLeapForCausalLMImpl::reset() {
   const int64_t size = config.hidden_size();
-  word_embedding = register_module("word_embedding", torch::nn::Embedding(config.vocab_size(), size));
+  word_embedding = register_module("word_embedding", uninitialised_embedding(config.vocab_size(), size));
   if (config.positions() == LeapPositions::learned) {
     position_embeddings =
-        register_module("position_embeddings", torch::nn::Embedding(config.max_positions(), size));
+        register_module("position_embeddings", uninitialised_embedding(config.max_positions(), size));
   }
   blocks = register_module("blocks", torch::nn::ModuleList());
   for (int64_t i = 0; i < config.num_layers(); ++i) {

@@ -9,6 +9,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/nn/tensor_file.h"
+#include "nn/checks.h"
 
 namespace mneme::nn {
 
@@ -41,9 +42,11 @@ void add_notes(std::vector<std::string>* notes, const std::string& source,
 void write_model_folder(const std::filesystem::path& folder, const std::string& config,
                         const NamedTensors& state);
 
-/// Constructs a model from the configuration of a folder. Errors  DataError for an option out of its range
+/// Constructs a model from the configuration of a folder, without random initial weights: the caller loads all
+/// parameters. Errors  DataError for an option out of its range
 template <class Holder, class Config> Holder model_of(const ModelFolder& folder, const Config& config) {
   try {
+    const SkipInitialisation skip;
     return Holder(config);
   } catch (const UsageError& invalid) { // an option out of its range is an error in the file
     throw DataError(folder.config_file.string() + ": " + invalid.what());

@@ -46,6 +46,22 @@ TEST(ReproduceVerb, ListsExperiments) {
   EXPECT_TRUE(json.at("experiments").at(0).contains("claim"));
 }
 
+TEST(ReproduceVerb, AcceptsPathsAsParameters) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"reproduce", "transformer/fine-tuning", "--model", "../models/first/"},
+                {.folder = folder.path(), .timeout = std::chrono::seconds(60)});
+  ASSERT_EQ(result.exit_code, 0) << result.err; // skipped: the second model is missing
+  const auto config = nlohmann::json::parse(read_text(folder / "runs/reproduce-model-first/config.json"));
+  EXPECT_EQ(config.at("parameters").at("model"), "../models/first/");
+  const ProgramResult empty = run_mneme({"reproduce", "transformer/fine-tuning", "--model", ""});
+  EXPECT_EQ(empty.exit_code, 2);
+  EXPECT_TRUE(contains(empty.err, "--model: the path is empty"));
+  const ProgramResult other = run_mneme({"reproduce", "sdm/optimal-radius", "--model", "first"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_TRUE(contains(other.err, "transformer/training"));
+}
+
 TEST(ReproduceVerb, RunsWithGivenParameters) {
   const TemporaryFolder folder;
   const std::vector<std::string> command = {"reproduce", "sdm/softmax-circle",  "--quick", "--bits",

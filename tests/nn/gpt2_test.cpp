@@ -60,6 +60,41 @@ at::Tensor golden_logits() {
   return read_gpt2_model(kGolden / "tied")->forward(ids_of(20));
 }
 
+TEST(Gpt2, DrawsNoInitialWeightsForAModelFromAFile) {
+  torch::manual_seed(3);
+  const at::Tensor expected = at::rand({4});
+  torch::manual_seed(3);
+  read_gpt2_model(kGolden / "tied");
+  EXPECT_TRUE(at::rand({4}).equal(expected)); // LibTorch's own embedding draws from this generator
+  const Gpt2Config small = Gpt2Config().vocab_size(9).hidden_size(8).num_heads(2).num_layers(1);
+  const at::Tensor words = Gpt2ForCausalLM(small)->head_weight();
+  EXPECT_GT(words.abs().max().item<double>(), 0.01); // a new model does
+  const auto clone = std::dynamic_pointer_cast<Gpt2ForCausalLMImpl>(Gpt2ForCausalLM(small)->clone());
+  EXPECT_TRUE(clone->head_weight().equal(words));
+}
+
+TEST(Gpt2, ComputesWithTheReadoutThatAFunctionReturns) {
+  const at::NoGradGuard no_gradient;
+  Gpt2ForCausalLM model = read_gpt2_model(kGolden / "tied");
+  const at::Tensor ids = ids_of(20), expected = model->head_input(ids);
+  const auto own = [](const AttentionView& view) {
+    return at::scaled_dot_product_attention(view.query, view.key, view.value, {}, 0, true, view.scale);
+  };
+  EXPECT_TRUE(at::allclose(model->head_input(ids, {}, own), expected, 1e-5, 1e-5));
+  const auto none = [](const AttentionView&) { return at::Tensor(); };
+  EXPECT_TRUE(model->head_input(ids, {}, none).equal(expected));
+  const auto zero = [&](const AttentionView& view) {
+    return view.layer == 1 ? at::zeros_like(view.value) : at::Tensor();
+  };
+  EXPECT_FALSE(at::allclose(model->head_input(ids, {}, zero), expected, 1e-2, 1e-2));
+  try {
+    model->head_input(ids, {}, [](const AttentionView& view) { return view.value[0]; });
+    ADD_FAILURE();
+  } catch (const UsageError& error) {
+    expect_contains(error.what(), {"readout of layer 0"});
+  }
+}
+
 TEST(Gpt2, ReadsTheNamesOfAllPublishedFiles) {
   const at::NoGradGuard no_gradient;
   const at::Tensor expected = golden_logits();

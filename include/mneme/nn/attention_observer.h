@@ -29,4 +29,8 @@ struct AttentionView {
 
 using AttentionObserver = std::function<void(const AttentionView&)>;
 
+/// Returns the readout of a layer, [B, num_heads, T, head_size], in place of its own, such as that of attention
+/// weights in which some heads are replaced; an undefined tensor: the layer computes its own.
+using AttentionReadout = std::function<at::Tensor(const AttentionView&)>;
+
 } // namespace mneme::nn

@@ -79,7 +79,8 @@ class Gpt2AttentionImpl : public torch::nn::Cloneable<Gpt2AttentionImpl> {
 public:
   Gpt2AttentionImpl(Gpt2Config config_, int64_t layer_);
   void reset() override;
-  at::Tensor forward(const at::Tensor& x, const AttentionObserver& observer = {});
+  at::Tensor forward(const at::Tensor& x, const AttentionObserver& observer = {},
+                     const AttentionReadout& readout = {});
   /// The output for the next tokens; adds their keys and values to the cache at `position`.
   at::Tensor step(const at::Tensor& x, Gpt2Cache::Layer& cache, int64_t position);
 
@@ -115,7 +116,8 @@ class Gpt2BlockImpl : public torch::nn::Cloneable<Gpt2BlockImpl> {
 public:
   Gpt2BlockImpl(Gpt2Config config_, int64_t layer_);
   void reset() override;
-  at::Tensor forward(const at::Tensor& x, const AttentionObserver& observer = {});
+  at::Tensor forward(const at::Tensor& x, const AttentionObserver& observer = {},
+                     const AttentionReadout& readout = {});
   at::Tensor step(const at::Tensor& x, Gpt2Cache::Layer& cache, int64_t position);
 
   Gpt2Config config;
@@ -131,7 +133,8 @@ class Gpt2ModelImpl : public torch::nn::Cloneable<Gpt2ModelImpl> {
 public:
   explicit Gpt2ModelImpl(Gpt2Config config_);
   void reset() override;
-  at::Tensor forward(const at::Tensor& ids, const AttentionObserver& observer = {});
+  at::Tensor forward(const at::Tensor& ids, const AttentionObserver& observer = {},
+                     const AttentionReadout& readout = {});
   at::Tensor step(const at::Tensor& ids, Gpt2Cache& cache);
 
   Gpt2Config config;
@@ -158,8 +161,11 @@ public:
   void reset() override;
   at::Tensor forward(const at::Tensor& ids);
   /// [B, T, hidden_size], the input of the logit projection. The observer is called once per layer, from the
-  /// first layer to the last, before dropout.
-  at::Tensor head_input(const at::Tensor& ids, const AttentionObserver& observer = {});
+  /// first layer to the last, before dropout. Where `readout` returns a tensor, it is the readout of the layer.
+  ///
+  /// Errors  UsageError also if that tensor is of another shape
+  at::Tensor head_input(const at::Tensor& ids, const AttentionObserver& observer = {},
+                        const AttentionReadout& readout = {});
   at::Tensor head_weight() const; ///< [vocab_size, hidden_size]
   /// head_input of the next tokens of a text, without gradients or dropout. The cache is updated in place;
   /// {} for the first call. If it throws, the cache must not be used any more.

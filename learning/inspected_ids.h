@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-namespace mneme::cli {
+namespace mneme::learning {
 
 /// Errors  DataError unless all ids are in the vocabulary and the model has a position for each; `source` is the
 ///         name of the text
@@ -18,4 +18,4 @@ void check_ids(const std::string& source, std::span<const int64_t> ids, int64_t 
 /// Errors  UsageError if --layer or --head is `count` or more
 void check_index(const char* option, const std::optional<int64_t>& requested, int64_t count);
 
-} // namespace mneme::cli
+} // namespace mneme::learning

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 
-#include "cli/heads_inspection.h"
+#include "learning/heads.h"
 
+#include <algorithm>
 #include <functional>
 
 #include <ATen/Functions.h>
 #include <fmt/format.h>
 
-#include "cli/inspected_ids.h"
+#include "learning/inspected_ids.h"
 #include "mneme/core/error.h"
 #include "mneme/language/head_reader.h"
 #include "mneme/nn/bert_folder.h"
@@ -16,7 +17,7 @@
 #include "mneme/tokens/tokenizer.h"
 #include "mneme/tokens/word_piece.h"
 
-namespace mneme::cli {
+namespace mneme::learning {
 namespace {
 
 /// The folder of a model that is given as a folder or as a file in it.
@@ -95,9 +96,11 @@ std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& reque
     const std::vector<int32_t> encoded = model.encode(text.text);
     ids.assign(encoded.begin(), encoded.end());
   }
-  if (request.end && *request.end < static_cast<int64_t>(ids.size())) {
-    ids.resize(static_cast<size_t>(*request.end));
+  int64_t end = request.end.value_or(std::ssize(ids));
+  if (request.cut_to_positions) {
+    end = std::min(end, model.max_positions);
   }
+  ids.resize(static_cast<size_t>(std::min(end, std::ssize(ids))));
   return ids;
 }
 
@@ -149,4 +152,4 @@ HeadsInspection inspect(const HeadsRequest& request, Progress& progress) {
 [[maybe_unused]] const bool implemented = inspect_heads.implement(inspect);
 
 } // namespace
-} // namespace mneme::cli
+} // namespace mneme::learning

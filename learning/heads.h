@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,7 +16,7 @@
 #include "mneme/core/torch_function.h"
 #include "mneme/theory/attention_head.h"
 
-namespace mneme::cli {
+namespace mneme::learning {
 
 /// A text, as bytes for the tokenizer of the model or as token ids.
 struct InspectedText {
@@ -29,6 +31,7 @@ struct HeadsRequest {
   std::string key;             ///< key of the parameter dict in the file, see nn::read_tensor_file
   std::vector<InspectedText> texts;
   std::optional<int64_t> end;         ///< number of tokens of each text that are used; all if empty
+  bool cut_to_positions = false;      ///< cut texts that are longer than the model has positions
   std::optional<int64_t> layer, head; ///< the only layer and head; all if empty
 };
 
@@ -47,9 +50,39 @@ struct HeadsInspection {
   std::vector<TextHeads> texts;
 };
 
+/// One head over all texts.
+struct HeadSummary {
+  int64_t layer = 0, head = 0;
+  double beta = 0;              ///< the largest over texts
+  double entropy = 0;           ///< mean over texts, in nats
+  double keys_90 = 0, keys = 0; ///< means over texts
+  theory::FixedPoint kind = theory::FixedPoint::global;
+};
+
+/// The heads of all texts, which are from one model, by layer and head.
+std::vector<HeadSummary> summaries(std::span<const TextHeads> texts);
+
+/// Several heads, such as those of a layer.
+struct HeadStatistics {
+  int64_t global = 0, metastable = 0, single = 0; ///< number of heads of each kind
+  double mean_beta = 0, max_beta = 0;
+  double entropy = 0;    ///< mean, in nats
+  double keys_share = 0; ///< mean share of the keys that carry 90 % of the weight
+
+  int64_t count() const { return global + metastable + single; }
+};
+
+/// Errors  UsageError if there is no head
+HeadStatistics statistics_of(std::span<const HeadSummary> heads);
+std::map<int64_t, HeadStatistics> statistics_by_layer(std::span<const HeadSummary> heads);
+
+/// "model_type" of the config.json of a model, which is a folder or a file in it; empty if there is none. The
+/// loader reports other errors.
+std::string model_type_of(const std::filesystem::path& model);
+
 /// Errors  UsageError for a layer or head that does not exist; DataError for a model or text that cannot be
 ///         used; Interrupted
 inline constinit TorchFunction<HeadsInspection(const HeadsRequest& request, Progress& progress)>
     inspect_heads{"inspecting a model"};
 
-} // namespace mneme::cli
+} // namespace mneme::learning

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include "cli/inspected_ids.h"
+#include "learning/inspected_ids.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 
 #include "mneme/core/error.h"
 
-namespace mneme::cli {
+namespace mneme::learning {
 
 void check_ids(const std::string& source, std::span<const int64_t> ids, int64_t vocab_size,
                std::optional<int64_t> max_positions) {
@@ -22,7 +22,7 @@ void check_ids(const std::string& source, std::span<const int64_t> ids, int64_t 
   if (max_positions && static_cast<int64_t>(ids.size()) > *max_positions) {
     throw DataError(
         fmt::format("{}: the text has {} tokens, but the model has {} learned positions.\n  Shorten "
-                    "the text, for example with --to {}.",
+                    "the text, for example with --to {} of mneme inspect.",
                     source, ids.size(), *max_positions, *max_positions));
   }
 }
@@ -36,4 +36,4 @@ void check_index(const char* option, const std::optional<int64_t>& requested, in
   }
 }
 
-} // namespace mneme::cli
+} // namespace mneme::learning

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+
+/// The loss after heads that average are replaced by a Gaussian weighting of positions.
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "experiments/given_points.h"
+#include "experiments/transformer/head_study.h"
+#include "experiments/transformer/study_texts.h"
+
+namespace mneme::experiments {
+namespace {
+
+constexpr int64_t kQuickSteps = 200, kSteps = 3000;
+constexpr int64_t kQuickDraws = 3, kDraws = 10;
+
+/// Over the draws that have this number of heads.
+trials::MeanInterval others_at(const ReplacementStudy& study, size_t index) {
+  std::vector<double> losses;
+  for (const std::vector<Replacement>& draw : study.others) {
+    if (index < draw.size()) {
+      losses.push_back(draw[index].loss - study.loss);
+    }
+  }
+  return losses.empty() ? exact_mean(std::nan("")) : trials::mean_interval(losses);
+}
+
+TitledTable costs_table(const ReplacementStudy& study) {
+  TitledTable table{
+      .title =
+          fmt::format("Increase of the held-out loss, in nats per token (complete model: {:.4f}). Heads that "
+                      "average are replaced from the first layer on",
+                      study.loss),
+      .table = {
+          .columns = {{.name = "up to layer", .key = "layer"},
+                      {.name = "heads"},
+                      {.name = "Gaussian weights", .key = "gaussian", .digits = 4},
+                      {.name = "equal weights", .key = "uniform", .digits = 4},
+                      {.name = "as many other heads, Gaussian weights", .key = "others", .digits = 4}}}};
+  for (size_t i = 0; i < study.gaussian.size(); ++i) {
+    const trials::MeanInterval others = others_at(study, i);
+    table.table.rows.push_back({study.layers[i], study.gaussian[i].heads, study.gaussian[i].loss - study.loss,
+                                study.uniform[i].loss - study.loss,
+                                std::isnan(others.mean) ? report::Cell() : cell(others)});
+  }
+  return table;
+}
+
+TitledTable heads_table(const ReplacementStudy& study) {
+  TitledTable table{.title = "Heads that average, and the Gaussians nearest to their attention",
+                    .table = {.columns = {{.name = "layer"},
+                                          {.name = "head"},
+                                          {.name = "share of keys",
+                                           .key = "keys_share",
+                                           .notation = report::Notation::percent,
+                                           .digits = 0},
+                                          {.name = "mean distance", .key = "mean", .digits = 3},
+                                          {.name = "standard deviation", .key = "deviation", .digits = 3},
+                                          {.name = "divergence (nats)", .key = "divergence", .digits = 3}}}};
+  for (const FittedHead& fitted : study.fitted) {
+    if (fitted.head.kind == theory::FixedPoint::global) {
+      table.table.rows.push_back({fitted.head.layer, fitted.head.head, fitted.head.keys_90 / fitted.head.keys,
+                                  fitted.gaussian.mean, fitted.gaussian.deviation, fitted.divergence});
+    }
+  }
+  return table;
+}
+
+report::Chart costs_chart(const ReplacementStudy& study) {
+  report::LineChart chart{.title = "Cost of replacing heads by weights of positions",
+                          .description = "Increase of the held-out loss by number of replaced heads.",
+                          .x = {.title = "replaced heads", .whole_numbers = true},
+                          .y = {.title = "increase of the loss (nats per token)"},
+                          .series_title = "replaced",
+                          .intervals = report::IntervalStyle::bars};
+  const auto series_of = [&](const char* name, const std::vector<Replacement>& losses) {
+    report::Series series{.name = name, .points = {{0, exact_point(0)}}};
+    for (const Replacement& each : losses) {
+      series.points.push_back({static_cast<double>(each.heads), exact_point(each.loss - study.loss)});
+    }
+    return series;
+  };
+  chart.series = {series_of("averaging heads, Gaussian", study.gaussian),
+                  series_of("averaging heads, equal weights", study.uniform)};
+  report::Series others{.name = "other heads, Gaussian", .points = {{0, exact_point(0)}}};
+  for (size_t i = 0; i < study.gaussian.size(); ++i) {
+    if (const trials::MeanInterval mean = others_at(study, i); !std::isnan(mean.mean)) {
+      others.points.push_back({static_cast<double>(study.gaussian[i].heads), report::estimate_of(mean)});
+    }
+  }
+  if (others.points.size() > 1) {
+    chart.series.push_back(std::move(others));
+  }
+  return report::to_chart(chart);
+}
+
+/// One point per head: how far its attention is from a Gaussian.
+report::Chart divergence_chart(const ReplacementStudy& study) {
+  report::LineChart chart{.title = "Distance of attention from a Gaussian of positions",
+                          .description =
+                              "One point per head: share of keys that carry 90 % of the weight, and "
+                              "divergence from the nearest Gaussian.",
+                          .x = report::fraction_axis("keys that carry 90 % of the weight"),
+                          .y = {.title = "divergence (nats)"},
+                          .series_title = "kind of fixed point"};
+  for (const theory::FixedPoint kind :
+       {theory::FixedPoint::global, theory::FixedPoint::metastable, theory::FixedPoint::single}) {
+    report::Series series{.name = std::string(theory::name_of(kind)), .style = report::SeriesStyle::points};
+    for (const FittedHead& fitted : study.fitted) {
+      if (fitted.head.kind == kind) {
+        series.points.push_back({fitted.head.keys_90 / fitted.head.keys, exact_point(fitted.divergence)});
+      }
+    }
+    if (!series.points.empty()) {
+      chart.series.push_back(std::move(series));
+    }
+  }
+  return report::to_chart(chart);
+}
+
+Outcome run(const RunSettings& settings, Progress& progress) {
+  HeadStudy study{.model = settings.path_of("model"),
+                  .steps = study_steps(settings, kQuickSteps, kSteps),
+                  .held_out_tokens = settings.quick ? 4096 : 16384,
+                  .seed = settings.seed};
+  StudyTexts texts = study_texts(settings);
+  study.training = std::move(texts.training);
+  study.held_out = std::move(texts.held_out);
+  const ReplacementStudy result = study_replacement(study, settings.quick ? kQuickDraws : kDraws, progress);
+  const StudiedModel& model = result.model;
+  Outcome outcome{
+      .parameters =
+          {{"model",
+            fmt::format("GPT-2 with {} layers of {} heads of {} features, {} tokens, {} parameters{}",
+                        model.layers, model.heads_per_layer, model.head_size, model.vocab_size,
+                        model.parameters,
+                        study.model.empty() ? fmt::format(", trained for {} steps", study.steps) : "")},
+           {"text", texts.source},
+           {"weights",
+            "those of a Gaussian of the distance between query and key, fitted to the attention of "
+            "the head on the training text; the model is not trained further"},
+           {"loss", fmt::format("of {} held-out tokens in windows of {}", model.targets, model.length)}},
+      .figures = {{.name = "divergence",
+                   .chart = divergence_chart(result),
+                   .caption =
+                       "The Kullback-Leibler divergence of the attention weights of a head from the "
+                       "Gaussian that is nearest to them, mean over queries: 0 for a head that weights "
+                       "keys by position alone."}}};
+  if (result.gaussian.empty()) {
+    outcome.notes.push_back(
+        "No head of this model averages: none needs more than half of the keys for 90 % of its attention "
+        "weight. Nothing was replaced.");
+  } else {
+    outcome.tables = {costs_table(result), heads_table(result)};
+    outcome.figures.insert(
+        outcome.figures.begin(),
+        {.name = "cost",
+         .chart = costs_chart(result),
+         .caption =
+             "Heads that average cost less than other heads where their line is lower. Other heads are "
+             "drawn at random; their line is a mean over draws with its 95 % interval."});
+  }
+  outcome.notes.push_back(
+      "The paper proposes the Gaussian weighting without a table of its cost, so no value "
+      "is compared. Here the Gaussians are fitted to a trained model, which is not "
+      "trained further.");
+  add_given(outcome, settings);
+  return outcome;
+}
+
+} // namespace
+
+Experiment transformer_averaging_heads() {
+  return {.id = "transformer/averaging-heads",
+          .title = "The cost of replacing averaging heads by a Gaussian weighting",
+          .claim =
+              "The majority of heads in the first layers still averages and can be replaced by averaging "
+              "operations like a Gaussian weighting of positions.",
+          .source = "Ramsauer et al. 2020, abstract",
+          .is_parallel = true,
+          .needs_torch = true,
+          .run = run,
+          .inputs = study_inputs,
+          .parameters = {model_parameter("Model folder of a GPT-2 model with its tokenizer"),
+                         text_parameter(), steps_parameter(kQuickSteps, kSteps)}};
+}
+
+} // namespace mneme::experiments

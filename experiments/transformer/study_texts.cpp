@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: MIT
+
+#include "experiments/transformer/study_texts.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "mneme/core/error.h"
+#include "mneme/core/random.h"
+#include "mneme/core/text.h"
+#include "mneme/data/folders.h"
+#include "mneme/data/read_file.h"
+
+namespace mneme::experiments {
+namespace {
+
+constexpr int64_t kMinBytes = 20'000;      // 2000 of them are held out
+constexpr int64_t kGrammarBytes = 400'000; // of the text that is generated
+constexpr uint64_t kGrammarStream = 0x74657874;
+constexpr const char* kDataFile = "tinyshakespeare.txt";
+
+std::filesystem::path text_file(const RunSettings& settings) {
+  if (settings.has_given("text")) {
+    return settings.path_of("text");
+  }
+  const auto found = data::find_data_file(settings.data, "text", {kDataFile});
+  return found && found->extension() == ".txt" ? *found : std::filesystem::path();
+}
+
+/// Name, size and time of a file, or of the files of a folder and of its checkpoints.
+std::string signature_of(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::is_regular_file(path, error)) {
+    const auto time = fs::last_write_time(path, error).time_since_epoch().count();
+    return fmt::format("{}, {} bytes, {}; ", printable(path.filename().string()), fs::file_size(path, error),
+                       time);
+  }
+  std::vector<std::string> parts;
+  for (const fs::path& folder : {path, path / "checkpoints"}) {
+    for (fs::directory_iterator file(folder, error), end; !error && file != end; file.increment(error)) {
+      if (file->is_regular_file(error)) {
+        parts.push_back(signature_of(file->path()));
+      }
+    }
+  }
+  std::ranges::sort(parts);
+  std::string all;
+  for (const std::string& part : parts) {
+    all += part;
+  }
+  return all;
+}
+
+constexpr int64_t kExcerpts = 9; // as many texts as published
+constexpr int64_t kExcerptTokens = 512;
+
+/// The lines of a file. Errors  DataError for an empty line
+std::vector<std::string> read_lines(const std::filesystem::path& file) {
+  const std::vector<std::byte> bytes = data::read_file(file);
+  std::vector<std::string> lines;
+  std::string_view rest(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find('\n'), rest.size());
+    std::string_view line = rest.substr(0, end);
+    line.remove_suffix(line.ends_with('\r') ? 1 : 0);
+    if (line.empty()) {
+      throw DataError(fmt::format("{}: line {} is empty, but each line is a text.\n  Remove the line.",
+                                  printable(file.string()), lines.size() + 1));
+    }
+    lines.emplace_back(line);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return lines;
+}
+
+/// Integers separated by spaces or commas.
+std::vector<int64_t> parse_ids(const std::string& line, const std::string& name) {
+  constexpr const char* kSeparators = " \t,";
+  std::vector<int64_t> ids;
+  for (size_t at = line.find_first_not_of(kSeparators); at != std::string::npos;) {
+    const size_t end = std::min(line.find_first_of(kSeparators, at), line.size());
+    int64_t id = 0;
+    const auto [rest, error] = std::from_chars(line.data() + at, line.data() + end, id);
+    if (error != std::errc() || rest != line.data() + end) {
+      throw DataError(
+          fmt::format("{}: byte {} is not the begin of an integer.\n  Give token ids separated by "
+                      "spaces or commas, one text per line.",
+                      name, at));
+    }
+    ids.push_back(id);
+    at = line.find_first_not_of(kSeparators, end);
+  }
+  return ids;
+}
+
+template <size_t Size> const char* pick(Random& random, const std::array<const char*, Size>& words) {
+  return words[random.below(Size)];
+}
+
+} // namespace
+
+std::string grammar_text(int64_t bytes, uint64_t seed) {
+  constexpr std::array names = {"Anna", "Bruno", "Clara", "David", "Emma", "Felix", "Greta", "Hugo"};
+  constexpr std::array things = {"book", "lamp", "key", "ring", "bell", "coat", "drum", "cup", "map", "box"};
+  constexpr std::array colours = {"red", "blue", "green", "white", "black", "golden"};
+  constexpr std::array places = {"in the garden",    "at the station", "near the river",
+                                 "in the old house", "on the hill",    "behind the school"};
+  std::string text;
+  Random random = Random(seed).stream(kGrammarStream);
+  while (std::ssize(text) < bytes) {
+    const std::array people = {pick(random, names), pick(random, names), pick(random, names)};
+    const std::string thing = fmt::format("{} {}", pick(random, colours), pick(random, things)),
+                      other = fmt::format("{} {}", pick(random, colours), pick(random, things));
+    const char* place = pick(random, places);
+    text += fmt::format("{} has a {}, and {} has a {}.", people[0], thing, people[1], other);
+    for (uint64_t sentence = 3 + random.below(5); sentence > 0; --sentence) {
+      const char *who = pick(random, people), *whom = pick(random, people);
+      const std::string& what = random.below(2) == 0 ? thing : other;
+      switch (random.below(5)) {
+      case 0:
+        text += fmt::format(" {} gives the {} to {}.", who, what, whom);
+        break;
+      case 1:
+        text += fmt::format(" {} and {} meet {}.", who, whom, place);
+        break;
+      case 2:
+        text += fmt::format(" \"Where is the {}?\" asks {}.", what, who);
+        break;
+      case 3:
+        text += fmt::format(" {} finds the {} {}.", who, what, place);
+        break;
+      default:
+        text += fmt::format(" {} does not want the {}, but {} does.", who, what, whom);
+      }
+    }
+    text += "\n\n";
+  }
+  return text;
+}
+
+StudyTexts study_texts(const RunSettings& settings) {
+  StudyTexts texts;
+  std::string all;
+  if (const std::filesystem::path file = text_file(settings); !file.empty()) {
+    const std::vector<std::byte> bytes = data::read_file(file);
+    all.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    texts.source = fmt::format("{}, {} bytes", printable(file.filename().string()), all.size());
+    if (std::ssize(all) < kMinBytes) {
+      throw DataError(fmt::format("{}: has {} bytes, but {} are needed: the last tenth is held out.\n  Give "
+                                  "a longer text.",
+                                  printable(file.string()), all.size(), kMinBytes));
+    }
+  } else {
+    all = grammar_text(kGrammarBytes, settings.seed);
+    texts.source = fmt::format("{} bytes of sentences from a small grammar, since there is no {} in the data "
+                               "folder; --text uses another text",
+                               all.size(), kDataFile);
+  }
+  const size_t held_out = all.size() / 10;
+  texts.training = all.substr(0, all.size() - held_out);
+  texts.held_out = all.substr(all.size() - held_out);
+  return texts;
+}
+
+GivenTexts given_texts(const RunSettings& settings) {
+  GivenTexts given;
+  std::vector<std::string> names;
+  for (const char* name : {"text", "texts", "tokens"}) {
+    if (settings.has_given(name)) {
+      names.push_back(fmt::format("--{}", name));
+    }
+  }
+  if (names.size() > 1) {
+    throw UsageError(fmt::format("{} and {} are both given.\n  Give one of them.", names[0], names[1]));
+  }
+  for (const char* kind : {"texts", "tokens"}) {
+    if (!settings.has_given(kind)) {
+      continue;
+    }
+    const std::filesystem::path file = settings.path_of(kind);
+    for (std::string& line : read_lines(file)) {
+      learning::InspectedText& text = given.texts.emplace_back();
+      text.name = fmt::format("{}: line {}", printable(file.string()), given.texts.size());
+      if (std::string_view(kind) == "tokens") {
+        text.ids = parse_ids(line, text.name);
+      } else {
+        text.text = std::move(line);
+      }
+    }
+    given.source = fmt::format("{} lines of {}", given.texts.size(), printable(file.filename().string()));
+    return given;
+  }
+  const StudyTexts texts = study_texts(settings);
+  const size_t size = texts.held_out.size() / kExcerpts; // more than are used
+  for (size_t i = 0; i < static_cast<size_t>(kExcerpts); ++i) {
+    given.texts.push_back(
+        {.name = fmt::format("excerpt {}", i + 1), .text = texts.held_out.substr(i * size, size)});
+  }
+  given.are_excerpts = true;
+  given.source = fmt::format("{} excerpts of {}", kExcerpts, texts.source);
+  return given;
+}
+
+learning::HeadsInspection inspect_given(const std::filesystem::path& model, const GivenTexts& texts,
+                                        Progress& progress) {
+  const std::string type = learning::model_type_of(model);
+  if (type != "gpt2" && type != "bert" && type != "albert") {
+    throw DataError(
+        fmt::format("{}: {}.\n  Give the folder of a GPT-2, BERT or ALBERT model.", printable(model.string()),
+                    type.empty() ? "there is no config.json with a \"model_type\", such as \"gpt2\""
+                                 : fmt::format("is a model of the type \"{}\"", printable(type))));
+  }
+  learning::HeadsRequest request{
+      .model = model, .type = type, .texts = texts.texts, .cut_to_positions = texts.are_excerpts};
+  if (texts.are_excerpts) {
+    request.end = kExcerptTokens;
+  }
+  return learning::inspect_heads(request, progress);
+}
+
+std::string study_inputs(const RunSettings& settings) {
+  std::string inputs;
+  if (const std::filesystem::path file = text_file(settings); !file.empty()) {
+    inputs += "text " + signature_of(file);
+  }
+  for (const char* name : {"texts", "tokens", "model", "fine-tuned"}) {
+    if (settings.has_given(name)) {
+      inputs += fmt::format("{} {}", name, signature_of(settings.path_of(name)));
+    }
+  }
+  return inputs;
+}
+
+ParameterInfo text_parameter() {
+  return {.name = "text",
+          .help = "Text file on which a model is trained or measured; its last tenth is held out",
+          .published = "tinyshakespeare.txt of the data folder, or else sentences of a small grammar",
+          .path = "FILE"};
+}
+
+ParameterInfo texts_parameter() {
+  return {.name = "texts",
+          .help = "Text file with one text per line, on which the heads of a given model are measured",
+          .published = "text_inputs.txt of the code of the paper: nine texts",
+          .path = "FILE"};
+}
+
+ParameterInfo tokens_parameter() {
+  return {.name = "tokens",
+          .help = "File of token ids, one text per line, for a model without its tokenizer",
+          .published = "none",
+          .path = "FILE"};
+}
+
+ParameterInfo steps_parameter(int64_t quick, int64_t full) {
+  return {.name = "steps",
+          .help = "Training steps of the model that the experiment trains",
+          .published = fmt::format("{}, with --quick {}", full, quick),
+          .min = 1,
+          .max = 1'000'000};
+}
+
+ParameterInfo model_parameter(const std::string& help) {
+  return {
+      .name = "model", .help = help, .published = "a small model that the experiment trains", .path = "DIR"};
+}
+
+int64_t study_steps(const RunSettings& settings, int64_t quick, int64_t full) {
+  if (settings.has_given("model") && settings.has_given("steps")) {
+    throw UsageError("--steps has no effect on a model that is given.\n  Leave out --steps or --model.");
+  }
+  return settings.value_of("steps", settings.quick ? quick : full);
+}
+
+} // namespace mneme::experiments
