@@ -46,8 +46,8 @@ RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed,
 RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed,
                            RadiusWeights weights = RadiusWeights::circle_intersection);
 
-/// What hard locations compare: all bits with a random address, or selected coordinates with random values or
-/// ones (NeuronSdmOptions).
+/// Activation rule of hard locations: all bits are compared with a random address, or selected coordinates
+/// with random values or ones (NeuronSdmOptions).
 enum class LocationDesign { hamming_radius, selected_coordinates, hyperplane };
 
 /// Activation and encoding of a memory with a finite number of random hard locations.
