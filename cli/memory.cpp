@@ -39,13 +39,20 @@ using store::DurableMemory;
 using store::MemoryDesign;
 using store::MemoryInfo;
 
-enum class Kind { best_match, pattern_sdm, attention, sdm };
-constexpr int64_t kHardLocations = 100'000; // default of a memory of hard locations
+enum class Kind { best_match, pattern_sdm, attention, sdm, selected_sdm, hyperplane_sdm };
+constexpr int64_t kHardLocations = 100'000;  // default of a memory of hard locations
+constexpr int64_t kSelectedCoordinates = 10; // default of selected-sdm: a thousandth of the space
 constexpr uint64_t kShownBudget = 256
                                   << 20; // needs of main memory from here on are printed before they are used
 
 /// Description of a design, such as "hamming -> best-match -> majority".
 std::string kind_text(const MemoryDesign& design) {
+  if (design.selected_coordinates > 0) {
+    return fmt::format("SDM of {} hard locations, {} selected coordinates{}", design.hard_locations,
+                       design.selected_coordinates,
+                       design.assigned_values == AssignedValues::ones ? " that are 1 (hyperplane design)"
+                                                                      : "");
+  }
   if (design.hard_locations > 0) {
     return fmt::format("SDM of {} hard locations, Hamming radius {}", design.hard_locations,
                        design.hamming_radius);
@@ -200,9 +207,12 @@ private:
         {{"best-match", Kind::best_match},
          {"pattern-sdm", Kind::pattern_sdm},
          {"attention", Kind::attention},
-         {"sdm", Kind::sdm}},
+         {"sdm", Kind::sdm},
+         {"selected-sdm", Kind::selected_sdm},
+         {"hyperplane-sdm", Kind::hyperplane_sdm}},
         "Kind of memory. best-match: the nearest stored pattern; pattern-sdm: SDM from "
-        "stored patterns; attention: SDM attention; sdm: SDM with hard locations");
+        "stored patterns; attention: SDM attention; sdm: SDM with hard locations; selected-sdm and "
+        "hyperplane-sdm: the same with selected coordinates, of any values or of ones");
     add_step(app, "--similarity", trials::similarities(), steps_.similarity, "hamming",
              "First step of a custom memory, instead of --memory");
     add_step(app, "--separation", trials::separations(), steps_.separation, "best-match",
@@ -220,7 +230,11 @@ private:
                [this](double value) { design_.degree = value; });
     given_.hard_locations =
         add_integer_option(app, "--hard-locations", hard_locations_, {.min = 1, .max = 1'000'000'000},
-                           "Number of hard locations of the memory sdm");
+                           "Number of hard locations of sdm, selected-sdm and hyperplane-sdm");
+    add_number(
+        app, "--selected-coordinates", "K", "10 for selected-sdm",
+        "Number of bits that each hard location of selected-sdm and hyperplane-sdm compares",
+        [this](double value) { design_.selected_coordinates = static_cast<int64_t>(value); }, true);
     add_integer_option(app, "--update-steps", design_.update_steps_max, {.min = 1, .max = 1'000'000},
                        "Maximum number of update steps of a recall");
   }
@@ -416,20 +430,35 @@ private:
       design.steps = {"hamming", "circle-intersection", "majority"};
     } else if (kind_ == Kind::attention) {
       design.steps = {"cosine", "softmax", "majority"};
-    } else if (kind_ == Kind::sdm) {
+    } else if (kind_ >= Kind::sdm) {
+      if (kind_ == Kind::selected_sdm && design.selected_coordinates == 0) {
+        design.selected_coordinates = std::min(kSelectedCoordinates, design.bits);
+      }
+      if (kind_ == Kind::hyperplane_sdm && design.selected_coordinates == 0) {
+        throw UsageError(
+            "--memory hyperplane-sdm needs --selected-coordinates.\n  With K of them, a pattern of "
+            "which a fraction p of the bits are 1 activates about p^K of the hard locations, of "
+            "which a thousandth is a good choice: 3 for a tenth of ones.");
+      }
+      if (kind_ == Kind::sdm && design.selected_coordinates != 0) {
+        throw UsageError("--selected-coordinates has no effect: hard locations of the memory sdm compare all "
+                         "bits.\n  Add --memory selected-sdm or hyperplane-sdm, or leave it out.");
+      }
+      design.assigned_values = kind_ == Kind::hyperplane_sdm ? AssignedValues::ones : AssignedValues::random;
       design.steps = {};
       design.hard_locations = hard_locations_;
       design.seed = context.options.seed;
     }
     if (design.hard_locations == 0) {
       if (given_.hard_locations->count() > 0) {
-        throw UsageError(
-            "--hard-locations has no effect: only the memory sdm has hard locations.\n  Add --memory sdm, or "
-            "leave it out.");
+        throw UsageError("--hard-locations has no effect: only the memories sdm, selected-sdm and "
+                         "hyperplane-sdm have hard "
+                         "locations.\n  Add --memory sdm, or leave it out.");
       }
       if (context.options.seed != store::MemoryDesign().seed) {
         throw UsageError(
-            "--seed has no effect: only the memory sdm has random hard locations.\n  Leave it out.");
+            "--seed has no effect: only the memories sdm, selected-sdm and hyperplane-sdm have random hard "
+            "locations.\n  Leave it out.");
       }
     }
     return store::completed(design);
@@ -438,8 +467,7 @@ private:
   ExitCode create(Context& context) const {
     const MemoryDesign complete = design(context);
     if (complete.hard_locations > 0) {
-      const auto per_location = static_cast<uint64_t>(2 * complete.bits + (complete.bits + 63) / 64 * 8 + 8);
-      check_budget(context, static_cast<uint64_t>(complete.hard_locations) * per_location,
+      check_budget(context, static_cast<uint64_t>(NeuronSdm::memory_bytes(store::neuron_sdm_of(complete))),
                    fmt::format("a memory of {} hard locations", complete.hard_locations));
     }
     const DurableMemory memory = DurableMemory::create(folder_, complete);
@@ -687,6 +715,10 @@ private:
       }
     };
     add("hamming_radius", design.hamming_radius);
+    add("selected_coordinates", design.selected_coordinates);
+    if (design.selected_coordinates > 0) {
+      document["assigned_values"] = design.assigned_values == AssignedValues::ones ? "ones" : "random";
+    }
     add("beta", design.beta);
     add("alpha", design.alpha);
     add("degree", design.degree);

@@ -174,9 +174,16 @@ public:
           options_.parameters.degree = parse_real(name, text, {.min = 0, .min_included = false});
         },
         "Exponent of the separation polynomial and of the memory dense");
-    given_.hard_locations =
-        add_integer_option(app, "--hard-locations", options_.parameters.hard_locations,
-                           {.min = 1, .max = 1'000'000'000}, "Number of hard locations of the memory sdm");
+    given_.hard_locations = add_integer_option(
+        app, "--hard-locations", options_.parameters.hard_locations, {.min = 1, .max = 1'000'000'000},
+        "Number of hard locations of sdm, selected-sdm and hyperplane-sdm");
+    given_.selected_coordinates = add_parsed_option(
+        app, "--selected-coordinates", "K", "chosen from the distances between the patterns",
+        [this](const std::string& name, const std::string& text) {
+          options_.parameters.selected_coordinates = parse_integer(name, text, {.min = 1});
+        },
+        "Number of bits that each hard location of selected-sdm and hyperplane-sdm compares; if given, "
+        "patterns are not encoded");
     given_.threshold = add_parsed_option(
         app, "--threshold", "X",
         "half of white for images, 0.5 for 0/1 data, 0 for signed numbers, else Otsu's threshold",
@@ -393,6 +400,8 @@ private:
     });
     require(given_.hard_locations, "has a number of hard locations",
             [](const auto& kind) { return kind.uses.hard_locations; });
+    require(given_.selected_coordinates, "selects coordinates",
+            [](const auto& kind) { return kind.uses.selected_coordinates; });
     require(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
     require(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     if (!cues_.empty()) {
@@ -483,8 +492,8 @@ private:
 
   /// Options that have an effect only with some memories.
   struct {
-    Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations, *threshold,
-        *no_centre;
+    Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
+        *selected_coordinates, *threshold, *no_centre;
   } given_ = {};
   std::vector<std::string> patterns_, cues_;
   std::string tensor_;

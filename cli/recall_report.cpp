@@ -237,12 +237,14 @@ std::string settings_text(const RecallRun& run, const trials::MemoryReport& memo
       continue; // included in the text of the radius
     }
     const int64_t encoded = memory.parameters.encoded_bits;
+    const std::string bits =
+        encoded > 0 ? fmt::format("{} encoded", encoded) : fmt::format("{}", run.patterns.patterns.size());
     const std::string value = report::format_number(setting.value, Notation::automatic, 6);
     text += text.empty() ? "" : ", ";
     if (setting.name == "hamming_radius") {
-      text += fmt::format("Hamming radius {} of {} bits", value,
-                          encoded > 0 ? fmt::format("{} encoded", encoded)
-                                      : fmt::format("{}", run.patterns.patterns.size()));
+      text += fmt::format("Hamming radius {} of {} bits", value, bits);
+    } else if (setting.name == "selected_coordinates") {
+      text += fmt::format("{} selected coordinates of {} bits", value, bits);
     } else if (setting.name == "hard_locations") {
       text += whole_number(setting.value) + " hard locations";
     } else {
@@ -255,13 +257,21 @@ std::string settings_text(const RecallRun& run, const trials::MemoryReport& memo
 
 /// Explains how radii and encodings were chosen from the patterns; empty if none were.
 std::string choice_text(const RecallRun& run) {
-  if (run.options.parameters.hamming_radius || std::ranges::none_of(run.memories, [](const auto& memory) {
-        return memory.parameters.hamming_radius > 0;
-      })) {
+  const auto& given = run.options.parameters;
+  const auto is_chosen = [&](const trials::MemoryReport& memory) {
+    return (memory.parameters.hamming_radius > 0 && !given.hamming_radius) ||
+           (memory.parameters.selected_coordinates > 0 && !given.selected_coordinates);
+  };
+  if (std::ranges::none_of(run.memories, is_chosen)) {
     return "";
   }
   std::vector<std::string> aims;
-  const auto any = [&](auto has) { return std::ranges::any_of(run.memories, has); };
+  const auto any = [&](auto has) {
+    return std::ranges::any_of(
+        run.memories, [&](const trials::MemoryReport& memory) { return is_chosen(memory) && has(memory); });
+  };
+  const bool selects = any([](const auto& memory) { return memory.kind.uses.selected_coordinates; });
+  const bool has_radius = any([](const auto& memory) { return memory.parameters.hamming_radius > 0; });
   if (any([](const trials::MemoryReport& memory) {
         return memory.parameters.hamming_radius > 0 && !memory.kind.uses.finite_locations;
       })) {
@@ -272,14 +282,19 @@ std::string choice_text(const RecallRun& run) {
         "the fraction of correct bits after one read at 10 % noise (memories with hard locations)");
   }
   return fmt::format(
-      "Hamming radii are chosen from the distances between the stored patterns, to maximise {}.{} Set "
-      "--hamming-radius or --beta to override this choice.",
+      "{} are chosen from the distances between the stored patterns, to maximise {}.{} Set {} to override "
+      "this choice.",
+      selects ? has_radius ? "Hamming radii and numbers of selected coordinates"
+                           : "Numbers of selected coordinates"
+              : "Hamming radii",
       fmt::join(aims, ", or "),
       any([](const trials::MemoryReport& memory) { return memory.parameters.encoded_bits > 0; })
           ? " Encoded bits are sparse random projections of the bits that vary between patterns; they "
             "separate "
             "similar patterns."
-          : "");
+          : "",
+      selects ? has_radius ? "--hamming-radius, --beta or --selected-coordinates" : "--selected-coordinates"
+              : "--hamming-radius or --beta");
 }
 
 /// The threshold between 0 and 1, on the scale of the file.
@@ -370,6 +385,10 @@ std::string advice_for(const RecallRun& run, const trials::MemoryKind& kind) {
         fmt::format("a smaller --hamming-radius than {}, or none (it is then chosen automatically)",
                     *run.options.parameters.hamming_radius));
   }
+  if (kind.uses.selected_coordinates && run.options.parameters.selected_coordinates) {
+    options.emplace_back(fmt::format("more --selected-coordinates than {}, or none (they are then chosen)",
+                                     *run.options.parameters.selected_coordinates));
+  }
   if (kind.uses.hard_locations) {
     options.emplace_back("more --hard-locations");
   }
@@ -446,7 +465,13 @@ std::vector<std::string> remarks(const RecallRun& run) {
     add_remarks_on_distinctness(run, on_bits, lines);
   }
   for (const trials::MemoryReport& memory : run.memories) {
-    if (memory.out_of_reach) {
+    if (memory.out_of_reach && memory.kind.uses.selected_coordinates) {
+      lines.push_back(fmt::format("{}: most patterns activate none of {} hard locations with {} selected "
+                                  "coordinates, so cues are returned unchanged. Decrease "
+                                  "--selected-coordinates, or increase --hard-locations.",
+                                  memory.kind.name, whole_number(memory.parameters.hard_locations),
+                                  memory.parameters.selected_coordinates));
+    } else if (memory.out_of_reach) {
       lines.push_back(fmt::format(
           "{}: for most patterns nothing is within its Hamming radius of {} of {} bits, so "
           "cues are returned unchanged. Increase --hamming-radius, or leave it out so that it "

@@ -8,6 +8,7 @@
 #include <limits>
 #include <numbers>
 
+#include "kernels/hamming/hamming.h"
 #include "kernels/radius_scan/radius_scan.h"
 #include "kernels/weighted_bit_sum/weighted_bit_sum.h"
 #include "memory/overloaded.h"
@@ -17,6 +18,9 @@
 
 namespace mneme {
 namespace {
+
+/// With fewer stored patterns, the counts of a query take longer than its lists.
+constexpr int64_t kStoredMinTileByTile = 100'000;
 
 /// Largest distance in [0, last] with holds(distance), which holds up to some distance and not after it; -1
 /// if for none.
@@ -73,19 +77,23 @@ void add_values(const NearRows& near, const std::vector<double>& weights, const 
 /// Buffers of one thread for a tile, and its counts for each query.
 struct CountScratch {
   CountScratch(int64_t num_queries, int64_t rows, int64_t words, int64_t num_distances, int64_t max_rows)
-      : lists(static_cast<size_t>(2 * num_queries * rows)), num_near(static_cast<size_t>(num_queries)),
-        counts(num_near.size(), kernels::BitCounts(words, num_distances, max_rows)) {}
+      : lists(static_cast<size_t>(2 * num_queries * rows)), num_near(static_cast<size_t>(num_queries)) {
+    for (int64_t q = 0; q < num_queries; ++q) {
+      counts.emplace_back(words, num_distances, max_rows);
+    }
+  }
 
-  std::vector<int32_t> lists; ///< rows, then distances
+  std::vector<int32_t> lists; ///< distances, then rows
   std::vector<int64_t> num_near;
   std::vector<kernels::BitCounts> counts;
 };
 
 /// Number of stored patterns at each distance up to `limit`, and of those among them whose value has each
-/// bit. Tile by tile: distances first, then counts, while the next tile is fetched from memory.
+/// bit. Tile by tile: distances first, then counts, while the next tile is fetched from memory. If most
+/// patterns are near, those beyond the limit are counted as well, and no lists are made.
 std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t first, int64_t count,
                                            const BitPatterns& stored, const BitPatterns& values,
-                                           int32_t limit) {
+                                           int32_t limit, bool most_are_near) {
   constexpr int64_t kRowsPerTile = 2048, kTilesPerBlockMax = 16; // 2048 rows of 1024 bits: 256 kB
   const std::vector<int32_t> limits(static_cast<size_t>(count), limit);
   const auto create = [&] {
@@ -93,29 +101,39 @@ std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t f
   };
   const bool values_are_stored = values.data() == stored.data();
   const auto count_tile = [&](int64_t begin, int64_t rows, CountScratch& scratch) {
-    int32_t* near = scratch.lists.data();
-    int32_t* distances = near + count * kRowsPerTile;
-    kernels::radius_scan({.queries = queries.data() + first * queries.words(),
-                          .stored = stored.data() + begin * stored.words(),
-                          .limits = limits.data(),
-                          .rows = near,
-                          .distances = distances,
-                          .counts = scratch.num_near.data(),
-                          .min_distances = nullptr,
-                          .num_queries = count,
-                          .num_stored = rows,
-                          .words = stored.words(),
-                          .capacity = kRowsPerTile,
-                          .first_row = static_cast<int32_t>(begin)});
+    int32_t* distances = scratch.lists.data();
+    int32_t* near = distances + count * kRowsPerTile;
+    const uint64_t* compared = queries.data() + first * queries.words();
+    if (most_are_near) {
+      kernels::hamming({.queries = compared,
+                        .stored = stored.data() + begin * stored.words(),
+                        .distances = distances,
+                        .num_queries = count,
+                        .num_stored = rows,
+                        .words = stored.words()});
+      std::ranges::fill(scratch.num_near, rows);
+    } else {
+      kernels::radius_scan({.queries = compared,
+                            .stored = stored.data() + begin * stored.words(),
+                            .limits = limits.data(),
+                            .rows = near,
+                            .distances = distances,
+                            .counts = scratch.num_near.data(),
+                            .min_distances = nullptr,
+                            .num_queries = count,
+                            .num_stored = rows,
+                            .words = stored.words(),
+                            .capacity = rows,
+                            .first_row = static_cast<int32_t>(begin)});
+    }
     const int64_t next_rows = std::min(kRowsPerTile, stored.count() - begin - rows);
     for (int64_t q = 0; q < count; ++q) {
-      const int64_t num_near = scratch.num_near[static_cast<size_t>(q)];
-      const bool fetches = q == 0 && values_are_stored && num_near > rows / 2 && next_rows > 0;
+      const bool fetches = q == 0 && values_are_stored && most_are_near && next_rows > 0;
       kernels::count_bits({.counts = &scratch.counts[static_cast<size_t>(q)],
-                           .values = values.data() + begin * values.words(),
-                           .rows = near + q * kRowsPerTile,
-                           .distances = distances + q * kRowsPerTile,
-                           .num_rows = num_near,
+                           .values = values.data(),
+                           .rows = most_are_near ? nullptr : near + q * rows,
+                           .distances = distances + q * rows,
+                           .num_rows = scratch.num_near[static_cast<size_t>(q)],
                            .first_row = static_cast<int32_t>(begin),
                            .prefetch = fetches ? stored.data() + (begin + rows) * stored.words() : nullptr,
                            .prefetch_bytes = 8 * next_rows * stored.words()});
@@ -130,15 +148,19 @@ std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t f
       }
     });
   });
-  std::vector<kernels::BitCounts> all(static_cast<size_t>(count),
-                                      kernels::BitCounts(values.words(), stored.bits() + 1, stored.count()));
+  std::vector<kernels::BitCounts> all;
+  for (int64_t q = 0; q < count; ++q) {
+    all.emplace_back(values.words(), stored.bits() + 1, stored.count());
+  }
   parallel_for(count, 1, [&](int64_t q, int64_t) {
+    kernels::BitCounts& merged = all[static_cast<size_t>(q)];
     for (size_t i = 0; i < pool.objects().size(); ++i) {
       kernels::BitCounts& of_thread = pool.objects()[i]->counts[static_cast<size_t>(q)];
+      kernels::count_pending_bits(of_thread, values.data());
       if (i == 0) {
-        all[static_cast<size_t>(q)] = std::move(of_thread);
+        merged = std::move(of_thread);
       } else {
-        kernels::merge_counts(all[static_cast<size_t>(q)], of_thread);
+        kernels::merge_counts(merged, of_thread);
       }
     }
   });
@@ -279,8 +301,14 @@ std::vector<BitAssociation::Sums> BitAssociation::associate(const BitPatterns& q
                                                             int64_t count, const BitPatterns& stored,
                                                             const BitPatterns& values,
                                                             EmptyRead empty_read) const {
-  if (reach_is_fixed_ && is_faster_tile_by_tile(queries, count, stored)) {
-    return associate_tile_by_tile(queries, first, count, stored, values, empty_read);
+  if (reach_is_fixed_ && stored.count() >= kStoredMinTileByTile) {
+    constexpr int64_t kFewOf = 16;       // of a sample with fewer rows, lists are short
+    constexpr int64_t kSlicingPays = 12; // queries of radius_scan
+    const int64_t expected = expected_selection(queries, stored, reach_);
+    if (expected * kFewOf > stored.count() || count < kSlicingPays) {
+      return associate_tile_by_tile(queries, first, count, stored, values, empty_read,
+                                    2 * expected > stored.count());
+    }
   }
   const std::vector<NearRows> near = scan_near(queries, first, count, stored, [&](int32_t min_distance) {
     return relevant_limit(min_distance, stored.count());
@@ -306,29 +334,16 @@ int64_t BitAssociation::queries_together(const BitPatterns& queries, const BitPa
       queries, stored, [&](int32_t min_distance) { return relevant_limit(min_distance, stored.count()); }));
 }
 
-bool BitAssociation::is_faster_tile_by_tile(const BitPatterns& queries, int64_t count,
-                                            const BitPatterns& stored) const {
-  // Below, the counts of a query take longer than its lists.
-  constexpr int64_t kStoredMin = 100'000;
-  constexpr int64_t kSlicingPays = 12; // queries of radius_scan
-  if (stored.count() < kStoredMin || count < kSlicingPays) {
-    return stored.count() >= kStoredMin;
-  }
-  constexpr int64_t kFewOf = 16; // of a sample with fewer rows, lists are short
-  return expected_selection(queries, stored, reach_) * kFewOf > stored.count();
-}
-
-std::vector<BitAssociation::Sums> BitAssociation::associate_tile_by_tile(const BitPatterns& queries,
-                                                                         int64_t first, int64_t count,
-                                                                         const BitPatterns& stored,
-                                                                         const BitPatterns& values,
-                                                                         EmptyRead empty_read) const {
+std::vector<BitAssociation::Sums>
+BitAssociation::associate_tile_by_tile(const BitPatterns& queries, int64_t first, int64_t count,
+                                       const BitPatterns& stored, const BitPatterns& values,
+                                       EmptyRead empty_read, bool most_are_near) const {
   constexpr int64_t kQueriesTogether = 4; // their counts nearly fit in the L2 cache
   std::vector<Sums> sums(static_cast<size_t>(count));
   for (int64_t begin = 0; begin < count; begin += kQueriesTogether) {
     const int64_t together = std::min(kQueriesTogether, count - begin);
     const std::vector<kernels::BitCounts> counts =
-        count_near(queries, first + begin, together, stored, values, reach_(0));
+        count_near(queries, first + begin, together, stored, values, reach_(0), most_are_near);
     parallel_for(together, 1, [&](int64_t q, int64_t) {
       const kernels::BitCounts& of_query = counts[static_cast<size_t>(q)];
       const Weights weights_of_query = weights(rows_by_distance(of_query));

@@ -48,12 +48,11 @@ public:
                               EmptyRead empty_read) const;
 
 private:
-  /// For a limit that does not depend on the smallest distance: rows are counted while they are in the cache,
-  /// without lists.
+  /// For a limit that does not depend on the smallest distance: rows are counted while they are in the cache.
+  /// most_are_near: expectation about the number of rows within the limit, which matters to time alone.
   std::vector<Sums> associate_tile_by_tile(const BitPatterns& queries, int64_t first, int64_t count,
                                            const BitPatterns& stored, const BitPatterns& values,
-                                           EmptyRead empty_read) const;
-  bool is_faster_tile_by_tile(const BitPatterns& queries, int64_t count, const BitPatterns& stored) const;
+                                           EmptyRead empty_read, bool most_are_near) const;
   Sums sums_of(const BitPatterns& queries, int64_t query, const NearRows& near, const BitPatterns& stored,
                const BitPatterns& values, EmptyRead empty_read) const;
   /// Largest distance of rows that are projected at first; see above.

@@ -90,4 +90,8 @@ void require_valid(const UpdateOptions& update, int64_t query_size, int64_t read
   }
 }
 
+std::string memory_text(double bytes) {
+  return bytes >= 1e9 ? fmt::format("{:.3g} GB", bytes / 1e9) : fmt::format("{:.3g} MB", bytes / 1e6);
+}
+
 } // namespace mneme

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "mneme/core/patterns.h"
@@ -34,5 +35,8 @@ void require_same_size(std::string_view what, int64_t size, std::string_view oth
 /// Errors  UsageError if the number of steps or the tolerance is out of range, or if more than one step is
 ///         requested and the readout has another size than the query
 void require_valid(const UpdateOptions& update, int64_t query_size, int64_t readout_size);
+
+/// "2.18 GB" or "21.9 MB", for messages.
+std::string memory_text(double bytes);
 
 } // namespace mneme

@@ -17,6 +17,7 @@
 #include "kernels/radius_scan/radius_scan.h"
 #include "memory/checks.h"
 #include "memory/pool.h"
+#include "memory/selected_scan.h"
 #include "memory/update_loop.h"
 #include "mneme/core/error.h"
 #include "mneme/core/machine.h"
@@ -44,6 +45,11 @@ int64_t address_bits(const NeuronSdmOptions& options) {
   return options.encode ? options.encode->bits() : options.bits;
 }
 
+/// Bits that a hard location compares.
+int64_t compared_bits(const NeuronSdmOptions& options) {
+  return options.selected_coordinates > 0 ? options.selected_coordinates : address_bits(options);
+}
+
 const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
   if (options.bits < 1 || options.hard_locations < 1 || options.data_bits < 0) {
     throw UsageError(
@@ -56,10 +62,20 @@ const NeuronSdmOptions& checked(const NeuronSdmOptions& options) {
     require_same_size("the input of the encoding", options.encode->input_bits(), "the memory's cue",
                       options.bits);
   }
-  if (options.hamming_radius < 0 || options.hamming_radius > address_bits(options)) {
-    throw UsageError(
-        fmt::format("mneme::NeuronSdm: the Hamming radius is {}, but it must be in 0 .. {} (bits).",
-                    options.hamming_radius, address_bits(options)));
+  if (options.selected_coordinates < 0 || options.selected_coordinates > address_bits(options)) {
+    throw UsageError(fmt::format(
+        "mneme::NeuronSdm: {} selected coordinates were requested, but addresses have {} bits.\n  "
+        "Use 1 .. {} of them, or 0 to compare all bits.",
+        options.selected_coordinates, address_bits(options), address_bits(options)));
+  }
+  if (options.selected_coordinates == 0 && options.assigned_values != AssignedValues::random) {
+    throw UsageError("mneme::NeuronSdm: AssignedValues::ones has no effect without selected coordinates.\n  "
+                     "Set selected_coordinates as well, or leave it out.");
+  }
+  if (options.hamming_radius < 0 || options.hamming_radius > compared_bits(options)) {
+    throw UsageError(fmt::format(
+        "mneme::NeuronSdm: the Hamming radius is {}, but it must be in 0 .. {} ({}).", options.hamming_radius,
+        compared_bits(options), options.selected_coordinates > 0 ? "selected coordinates" : "bits"));
   }
   NeuronSdm::require_memory(options);
   return options;
@@ -78,6 +94,25 @@ BitPatterns random_addresses(const NeuronSdmOptions& options) {
   return addresses;
 }
 
+std::vector<int32_t> random_selection(const NeuronSdmOptions& options) {
+  const int64_t coordinates = options.selected_coordinates;
+  std::vector<int32_t> selected(static_cast<size_t>(options.hard_locations * coordinates));
+  const Random random = Random(options.seed);
+  parallel_for(options.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      Random row = random.stream(static_cast<uint64_t>(k));
+      std::vector<int64_t> chosen = row.distinct(coordinates, address_bits(options));
+      std::ranges::sort(chosen);
+      int32_t* to = selected.data() + k * coordinates;
+      for (const int64_t coordinate : chosen) {
+        const bool one = options.assigned_values == AssignedValues::ones || (row.next() & 1U) != 0;
+        *to++ = static_cast<int32_t>(2 * coordinate + (one ? 1 : 0));
+      }
+    }
+  });
+  return selected;
+}
+
 NeuronSdmOptions with_locations(NeuronSdmOptions options, const BitPatterns& addresses) {
   if (options.hard_locations != 0 && options.hard_locations != addresses.count()) {
     throw UsageError(fmt::format("mneme::NeuronSdm: hard_locations is {}, but {} addresses were given.",
@@ -87,31 +122,54 @@ NeuronSdmOptions with_locations(NeuronSdmOptions options, const BitPatterns& add
   return options;
 }
 
+/// Hard locations, and the rule by which addresses activate them.
+struct Locations {
+  const NeuronSdmOptions& options;
+  const BitPatterns& addresses;
+  const std::vector<int32_t>& selected;
+};
+
+/// Some patterns, prepared once for the comparison with all hard locations.
+struct Compared {
+  const BitPatterns& patterns;
+  int64_t first, count;
+  std::optional<SlicedQueries> sliced; ///< with selected coordinates
+};
+
+Compared prepared(const Locations& locations, const BitPatterns& patterns, int64_t first, int64_t count) {
+  Compared compared{patterns, first, count, std::nullopt};
+  if (locations.options.selected_coordinates > 0) {
+    compared.sliced.emplace(patterns, first, count);
+  }
+  return compared;
+}
+
 /// Locations that each pattern of a block activates among consecutive ones, as lists.
 class HitLists {
 public:
   /// Lists are as long as expected for random addresses, and a few standard deviations longer.
-  HitLists(const NeuronSdmOptions& options, int64_t num_patterns, int64_t num_locations)
-      : limits_(static_cast<size_t>(num_patterns), static_cast<int32_t>(options.hamming_radius)),
+  HitLists(const Locations& locations, int64_t num_patterns, int64_t num_locations)
+      : locations_(locations),
+        limits_(static_cast<size_t>(num_patterns), static_cast<int32_t>(locations.options.hamming_radius)),
         counts_(limits_.size()) {
-    const double expected = static_cast<double>(num_locations) *
-                            theory::space_fraction(address_bits(options), options.hamming_radius);
+    const double expected =
+        static_cast<double>(num_locations) *
+        theory::space_fraction(compared_bits(locations.options), locations.options.hamming_radius);
     capacity_ = std::min<int64_t>(num_locations, std::llround(expected + 6 * std::sqrt(expected)) + 8);
     lists_ = std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(num_patterns * capacity_));
   }
 
-  /// Compares `count` patterns from `first` on with locations begin to end (exclusive).
-  void scan(const BitPatterns& patterns, int64_t first, int64_t count, const BitPatterns& addresses,
-            int64_t begin, int64_t end) {
+  /// Compares patterns begin_pattern to end_pattern of `compared` with locations begin to end (exclusive).
+  void scan(const Compared& compared, int64_t begin_pattern, int64_t end_pattern, int64_t begin,
+            int64_t end) {
     longer_.clear();
-    scan(patterns.data() + first * patterns.words(), count, addresses, begin, end, lists_.get(), capacity_,
-         counts_.data());
-    for (int64_t p = 0; p < count; ++p) {
+    scan(compared, begin_pattern, end_pattern, begin, end, lists_.get(), capacity_, counts_.data());
+    for (int64_t p = 0; p < end_pattern - begin_pattern; ++p) {
       if (counts_[static_cast<size_t>(p)] > capacity_) { // addresses that are not random
         std::vector<int32_t>& list =
             longer_.emplace_back(static_cast<size_t>(counts_[static_cast<size_t>(p)]));
-        scan(patterns.data() + (first + p) * patterns.words(), 1, addresses, begin, end, list.data(),
-             std::ssize(list), counts_.data() + p);
+        scan(compared, begin_pattern + p, begin_pattern + p + 1, begin, end, list.data(), std::ssize(list),
+             counts_.data() + p);
       }
     }
   }
@@ -130,22 +188,36 @@ public:
   }
 
 private:
-  void scan(const uint64_t* patterns, int64_t count, const BitPatterns& addresses, int64_t begin, int64_t end,
+  void scan(const Compared& compared, int64_t begin_pattern, int64_t end_pattern, int64_t begin, int64_t end,
             int32_t* lists, int64_t capacity, int64_t* counts) const {
-    kernels::radius_scan({.queries = patterns,
+    if (compared.sliced) {
+      const int64_t coordinates = locations_.options.selected_coordinates;
+      selected_scan(*compared.sliced, begin_pattern, end_pattern,
+                    {.selected = locations_.selected.data() + begin * coordinates,
+                     .lists = lists,
+                     .counts = counts,
+                     .num_locations = end - begin,
+                     .coordinates = coordinates,
+                     .capacity = capacity,
+                     .limit = locations_.options.hamming_radius});
+      return;
+    }
+    const BitPatterns &patterns = compared.patterns, &addresses = locations_.addresses;
+    kernels::radius_scan({.queries = patterns.data() + (compared.first + begin_pattern) * patterns.words(),
                           .stored = addresses.data() + begin * addresses.words(),
                           .limits = limits_.data(),
                           .rows = lists,
                           .distances = nullptr,
                           .counts = counts,
                           .min_distances = nullptr,
-                          .num_queries = count,
+                          .num_queries = end_pattern - begin_pattern,
                           .num_stored = end - begin,
                           .words = addresses.words(),
                           .capacity = capacity,
                           .first_row = 0});
   }
 
+  Locations locations_;
   std::vector<int32_t> limits_;
   std::vector<int64_t> counts_;
   int64_t capacity_ = 0;
@@ -194,21 +266,25 @@ struct ReadScratch {
   std::vector<int32_t> sums; ///< [cues of a block, padded data bits]
 };
 
-std::string as_bytes(double bytes) {
-  return bytes >= 1e9 ? fmt::format("{:.3g} GB", bytes / 1e9) : fmt::format("{:.3g} MB", bytes / 1e6);
-}
-
 } // namespace
 
-NeuronSdm::NeuronSdm(const NeuronSdmOptions& options)
-    : NeuronSdm(options, random_addresses(checked(options))) {}
+NeuronSdm::NeuronSdm(const NeuronSdmOptions& options) : options_(checked(options)) {
+  if (options_.selected_coordinates > 0) {
+    selected_ = random_selection(options_);
+  } else {
+    addresses_ = random_addresses(options_);
+  }
+  allocate_counters();
+}
 
 double NeuronSdm::memory_bytes(const NeuronSdmOptions& options) {
   const double counters = static_cast<double>(options.data_bits == 0 ? options.bits : options.data_bits);
   const auto padded = [](double bits) { return 64 * std::ceil(bits / 64); };
+  const double address = options.selected_coordinates > 0
+                             ? sizeof(int32_t) * static_cast<double>(options.selected_coordinates)
+                             : padded(static_cast<double>(address_bits(options))) / 8;
   return static_cast<double>(options.hard_locations) *
-         (padded(static_cast<double>(address_bits(options))) / 8 + sizeof(int16_t) * padded(counters) +
-          sizeof(int64_t));
+         (address + sizeof(int16_t) * padded(counters) + sizeof(int64_t));
 }
 
 void NeuronSdm::require_memory(const NeuronSdmOptions& options) {
@@ -221,15 +297,23 @@ void NeuronSdm::require_memory(const NeuronSdmOptions& options) {
         "but "
         "{} is available.\n  Use at most {:.0f} hard locations of this size, or a machine with more memory.",
         options.hard_locations, address_bits(options),
-        options.data_bits == 0 ? options.bits : options.data_bits, as_bytes(needed),
-        as_bytes(static_cast<double>(*available)),
+        options.data_bits == 0 ? options.bits : options.data_bits, memory_text(needed),
+        memory_text(static_cast<double>(*available)),
         std::floor(static_cast<double>(*available) / per_location)));
   }
 }
 
 NeuronSdm::NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses)
     : options_(checked(with_locations(options, addresses))), addresses_(std::move(addresses)) {
+  if (options_.selected_coordinates > 0) {
+    throw UsageError("mneme::NeuronSdm: given addresses are compared in all bits, but selected coordinates "
+                     "were requested.\n  Set selected_coordinates to 0, or leave out the addresses.");
+  }
   require_same_size("an address", addresses_.bits(), "the memory", address_bits(options_));
+  allocate_counters();
+}
+
+void NeuronSdm::allocate_counters() {
   options_.data_bits = options_.data_bits == 0 ? options_.bits : options_.data_bits;
   // calloc returns zero pages of the system, so counters of locations that are never activated use no memory.
   // Rows begin at cache lines, and large memories at a huge page.
@@ -284,7 +368,7 @@ BitPatterns NeuronSdm::encoded(const BitPatterns& addresses) const {
   return options_.encode ? options_.encode->encode(addresses) : addresses;
 }
 
-void NeuronSdm::check_removable(const BitPatterns& compared) const {
+void NeuronSdm::check_removable(const BitPatterns& patterns) const {
   if (saturations_ > 0) {
     throw UsageError(fmt::format("mneme::NeuronSdm: {} additions to counters were lost to saturation, so a "
                                  "write cannot be reversed exactly.\n  Write the remaining patterns to a new "
@@ -292,22 +376,24 @@ void NeuronSdm::check_removable(const BitPatterns& compared) const {
                                  saturations_));
   }
   std::vector<int64_t> hits(static_cast<size_t>(options_.hard_locations));
-  const int64_t block = std::min(kPatternsPerBlock, compared.count());
-  Pool<HitLists> scratch;
-  parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
-    scratch.with([&] { return HitLists(options_, block, kLocationsPerTile); },
-                 [&](HitLists& lists) {
-                   for (int64_t first = 0; first < compared.count(); first += block) {
-                     const int64_t count = std::min(block, compared.count() - first);
-                     lists.scan(compared, first, count, addresses_, begin, end);
+  const Locations all{options_, addresses_, selected_};
+  const int64_t block = std::min(kPatternsPerBlock, patterns.count());
+  for (int64_t first = 0; first < patterns.count(); first += block) {
+    const int64_t count = std::min(block, patterns.count() - first);
+    const Compared compared = prepared(all, patterns, first, count);
+    Pool<HitLists> scratch;
+    parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
+      scratch.with([&] { return HitLists(all, block, kLocationsPerTile); },
+                   [&](HitLists& lists) {
+                     lists.scan(compared, 0, count, begin, end);
                      lists.for_each(count, [&](int64_t, std::span<const int32_t> locations) {
                        for (const int32_t location : locations) {
                          ++hits[static_cast<size_t>(begin + location)];
                        }
                      });
-                   }
-                 });
-  });
+                   });
+    });
+  }
   for (size_t location = 0; location < hits.size(); ++location) {
     if (hits[location] > writes_[location]) {
       throw UsageError(
@@ -318,9 +404,10 @@ void NeuronSdm::check_removable(const BitPatterns& compared) const {
   }
 }
 
-/// `compared` are the addresses after the encoding.
-void NeuronSdm::add(const BitPatterns& compared, const BitPatterns& data, Sign sign) {
-  const int64_t block = std::min(kPatternsPerBlock, compared.count());
+/// `addresses` are those after the encoding.
+void NeuronSdm::add(const BitPatterns& addresses, const BitPatterns& data, Sign sign) {
+  const Locations all{options_, addresses_, selected_};
+  const int64_t block = std::min(kPatternsPerBlock, addresses.count());
   const int16_t one = sign == Sign::plus ? 1 : -1;
   // Subtracting a pattern that was never written increases a magnitude, although it reduces the number of
   // writes by 1: the magnitude of a counter is at most the writes of its location + 2 * all patterns
@@ -328,11 +415,10 @@ void NeuronSdm::add(const BitPatterns& compared, const BitPatterns& data, Sign s
   unwritten_ += sign == Sign::minus ? data.count() : 0;
   std::mutex merge_mutex;
   Pool<WriteScratch> scratch;
-  const auto write_tile = [&](int64_t first, int64_t count, int64_t begin, int64_t end,
-                              WriteScratch& buffers) {
-    buffers.lists.scan(compared, first, count, addresses_, begin, end);
+  const auto write_tile = [&](const Compared& compared, int64_t begin, int64_t end, WriteScratch& buffers) {
+    buffers.lists.scan(compared, 0, compared.count, begin, end);
     const HitsByLocation& hits = buffers.hits;
-    buffers.hits.sort(buffers.lists, count, begin, end);
+    buffers.hits.sort(buffers.lists, compared.count, begin, end);
     int64_t magnitude = 0, max_writes = 0;
     for (size_t i = 0; i < hits.locations.size(); ++i) {
       int64_t& writes = writes_[static_cast<size_t>(hits.locations[i])];
@@ -342,7 +428,7 @@ void NeuronSdm::add(const BitPatterns& compared, const BitPatterns& data, Sign s
       max_writes = std::max(max_writes, writes);
     }
     const int64_t clipped = kernels::counter_update({.counters = counters_,
-                                                     .patterns = data.data() + first * data.words(),
+                                                     .patterns = data.data() + compared.first * data.words(),
                                                      .locations = hits.locations.data(),
                                                      .offsets = hits.offsets.data(),
                                                      .written = hits.patterns.data(),
@@ -356,19 +442,20 @@ void NeuronSdm::add(const BitPatterns& compared, const BitPatterns& data, Sign s
     max_writes_ = std::max(max_writes_, max_writes);
   };
   for (int64_t first = 0; first < data.count(); first += block) {
-    const int64_t count = std::min(block, data.count() - first);
+    const Compared compared = prepared(all, addresses, first, std::min(block, data.count() - first));
     // Each tile has its own locations: no counter is shared, and patterns are added to it in order.
     parallel_for(options_.hard_locations, kLocationsPerTile, [&](int64_t begin, int64_t end) {
       scratch.with(
           [&] {
-            return WriteScratch{HitLists(options_, block, kLocationsPerTile), {}};
+            return WriteScratch{HitLists(all, block, kLocationsPerTile), {}};
           },
-          [&](WriteScratch& buffers) { write_tile(first, count, begin, end, buffers); });
+          [&](WriteScratch& buffers) { write_tile(compared, begin, end, buffers); });
     });
   }
 }
 
 BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> num_activated) const {
+  const Locations all{options_, addresses_, selected_};
   const int64_t size = padded_bits(options_.data_bits);
   const int64_t block_size = std::min(kCuesPerBlock, cues.count());
   const int64_t chunk_size =
@@ -381,13 +468,14 @@ BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> num_acti
   for (int64_t first_cue = 0; first_cue < cues.count(); first_cue += kCuesAtOnce) {
     const int64_t num_cues = std::min(kCuesAtOnce, cues.count() - first_cue);
     const int64_t blocks = (num_cues + block_size - 1) / block_size;
+    const Compared compared = prepared(all, cues, first_cue, num_cues);
     std::vector<int64_t> sums(static_cast<size_t>(num_cues * size), 0);
     std::vector<std::mutex> block_mutex(static_cast<size_t>(blocks));
     // Integer sums do not depend on the order in which chunks finish.
     const auto read_chunk = [&](int64_t block, int64_t chunk, ReadScratch& buffers) {
       const int64_t first = block * block_size, count = std::min(block_size, num_cues - first);
       const int64_t begin = chunk * chunk_size, end = std::min(options_.hard_locations, begin + chunk_size);
-      buffers.lists.scan(cues, first_cue + first, count, addresses_, begin, end);
+      buffers.lists.scan(compared, first, first + count, begin, end);
       std::ranges::fill(buffers.sums, 0);
       buffers.lists.for_each(count, [&](int64_t cue, std::span<const int32_t> locations) {
         kernels::counter_sum({.counters = counters_of(begin),
@@ -410,7 +498,7 @@ BitPatterns NeuronSdm::read(const BitPatterns& cues, std::span<int64_t> num_acti
     parallel_for(blocks * chunks, 1, [&](int64_t index, int64_t) {
       scratch.with(
           [&] {
-            return ReadScratch{HitLists(options_, block_size, chunk_size),
+            return ReadScratch{HitLists(all, block_size, chunk_size),
                                std::vector<int32_t>(static_cast<size_t>(block_size * size))};
           },
           [&](ReadScratch& buffers) { read_chunk(index / chunks, index % chunks, buffers); });

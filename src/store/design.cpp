@@ -67,7 +67,9 @@ MemoryDesign completed(MemoryDesign design) {
                       design.steps.similarity, design.steps.separation, design.steps.projection));
     }
     design.steps = {};
-    uses.hamming_radius = true;
+    uses.selected_coordinates = design.selected_coordinates != 0;
+    uses.hamming_radius = !uses.selected_coordinates;
+    reason = uses.selected_coordinates ? "a memory of selected coordinates" : reason;
   } else {
     trials::require_compatible(design.steps);
     if (!trials::step_named(trials::projections(), design.steps.projection).on_bits) {
@@ -87,6 +89,13 @@ MemoryDesign completed(MemoryDesign design) {
     return std::max<int64_t>(1, theory::hamming_radius_for_space_fraction(design.bits, kSpaceFraction));
   };
   complete("the Hamming radius", uses.hamming_radius, design.hamming_radius, reason.c_str(), radius);
+  if (uses.selected_coordinates) {
+    require_range("the number of selected coordinates", static_cast<double>(design.selected_coordinates), 1,
+                  static_cast<double>(design.bits));
+  } else if (design.selected_coordinates != 0 || design.assigned_values != AssignedValues::random) {
+    throw UsageError("mneme::store: selected coordinates were given, but only hard locations have them.\n  "
+                     "Give a number of hard locations and of selected coordinates, or leave them out.");
+  }
   complete("beta", uses.beta, design.beta, reason.c_str(), [&] {
     if (design.bits < 4) { // too few distances for a fit
       throw UsageError("mneme::store: beta must be given for patterns of fewer than 4 bits.");
@@ -103,6 +112,15 @@ MemoryDesign completed(MemoryDesign design) {
     AssociativeMemory<BitPatterns>(BitPatterns(0, design.bits), association_of(design));
   }
   return design;
+}
+
+NeuronSdmOptions neuron_sdm_of(const MemoryDesign& design) {
+  return {.bits = design.bits,
+          .hard_locations = design.hard_locations,
+          .hamming_radius = design.hamming_radius,
+          .seed = design.seed,
+          .selected_coordinates = design.selected_coordinates,
+          .assigned_values = design.assigned_values};
 }
 
 AssociateOptions<BitPatterns> association_of(const MemoryDesign& design) {

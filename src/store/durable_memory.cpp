@@ -96,9 +96,8 @@ uint64_t bytes_needed(const MemoryDesign& design, const Head& head) {
   uint64_t bytes = static_cast<uint64_t>(head.records) * static_cast<uint64_t>(row_bytes(design));
   // Each thread reads one snapshot file.
   bytes += std::min<uint64_t>(bytes, static_cast<uint64_t>(threads()) * 2 * kChunkBytes);
-  if (design.hard_locations > 0) { // addresses, counters, number of writes
-    bytes += static_cast<uint64_t>(design.hard_locations) *
-             static_cast<uint64_t>((design.bits + 63) / 64 * 8 + 2 * design.bits + 8);
+  if (design.hard_locations > 0) {
+    bytes += static_cast<uint64_t>(NeuronSdm::memory_bytes(neuron_sdm_of(design)));
   }
   return bytes;
 }
@@ -635,10 +634,7 @@ private:
 
   /// Sets up the hard locations for the rows of main memory: from saved counters, or by writing all rows.
   void restore_locations(std::vector<CounterChunk> counters) {
-    locations_ = std::make_unique<NeuronSdm>(NeuronSdmOptions{.bits = design().bits,
-                                                              .hard_locations = design().hard_locations,
-                                                              .hamming_radius = design().hamming_radius,
-                                                              .seed = design().seed});
+    locations_ = std::make_unique<NeuronSdm>(neuron_sdm_of(design()));
     if (counters.empty()) {
       locations_->write(*rows_);
       return;

@@ -55,18 +55,23 @@ std::string text_of(double value) {
 }
 
 std::map<std::string, std::string> to_meta(const MemoryDesign& design) {
-  return {{"format", fmt::format("mneme memory {}", kFormatVersion)},
-          {"bits", std::to_string(design.bits)},
-          {"similarity", design.steps.similarity},
-          {"separation", design.steps.separation},
-          {"projection", design.steps.projection},
-          {"hard_locations", std::to_string(design.hard_locations)},
-          {"hamming_radius", std::to_string(design.hamming_radius)},
-          {"beta", text_of(design.beta)},
-          {"alpha", text_of(design.alpha)},
-          {"degree", text_of(design.degree)},
-          {"update_steps_max", std::to_string(design.update_steps_max)},
-          {"seed", std::to_string(design.seed)}};
+  std::map<std::string, std::string> meta = {{"format", fmt::format("mneme memory {}", kFormatVersion)},
+                                             {"bits", std::to_string(design.bits)},
+                                             {"similarity", design.steps.similarity},
+                                             {"separation", design.steps.separation},
+                                             {"projection", design.steps.projection},
+                                             {"hard_locations", std::to_string(design.hard_locations)},
+                                             {"hamming_radius", std::to_string(design.hamming_radius)},
+                                             {"beta", text_of(design.beta)},
+                                             {"alpha", text_of(design.alpha)},
+                                             {"degree", text_of(design.degree)},
+                                             {"update_steps_max", std::to_string(design.update_steps_max)},
+                                             {"seed", std::to_string(design.seed)}};
+  if (design.selected_coordinates > 0) {
+    meta["selected_coordinates"] = std::to_string(design.selected_coordinates);
+    meta["assigned_values"] = design.assigned_values == AssignedValues::ones ? "ones" : "random";
+  }
+  return meta;
 }
 
 uint32_t meta_crc(const std::map<std::string, std::string>& meta) {
@@ -227,6 +232,11 @@ Log::Log(const Database& database)
                .degree = std::stod(meta.at("degree")),
                .update_steps_max = std::stoll(meta.at("update_steps_max")),
                .seed = std::stoull(meta.at("seed"))};
+    if (const auto selected = meta.find("selected_coordinates"); selected != meta.end()) {
+      design_.selected_coordinates = std::stoll(selected->second);
+      design_.assigned_values =
+          meta.at("assigned_values") == "ones" ? AssignedValues::ones : AssignedValues::random;
+    }
     if (to_meta(design_) != meta || completed(design_) != design_) {
       fail("the table meta has unknown contents");
     }

@@ -106,10 +106,7 @@ void check_counters(const Log& log, const Head& head, const std::vector<CounterC
     }
   }
   stored.erase(forgotten);
-  NeuronSdm expected({.bits = design.bits,
-                      .hard_locations = design.hard_locations,
-                      .hamming_radius = design.hamming_radius,
-                      .seed = design.seed});
+  NeuronSdm expected(neuron_sdm_of(design));
   expected.write(stored);
   const auto fail = [&](int64_t location) {
     throw DataError(fmt::format(

@@ -69,4 +69,13 @@ int64_t hamming_radius_for_capacity(int64_t bits, double hard_locations, double 
       bits, capacity_space_fraction(hard_locations, z_per_bit(bits, probability)));
 }
 
+double dyadic_memory_capacity(int64_t bits, int64_t ones) {
+  const char* where = "mneme::theory::dyadic_memory_capacity";
+  check_bits(where, bits, 2, kBitsMax);
+  if (ones < 2 || ones > bits) {
+    throw UsageError(fmt::format("{}: ones is {}, but must be in 2 .. {} (bits).", where, ones, bits));
+  }
+  return std::pow(static_cast<double>(bits) / static_cast<double>(ones), 3) / 2;
+}
+
 } // namespace mneme::theory

@@ -13,12 +13,12 @@
 #include "mneme/core/error.h"
 #include "mneme/core/machine.h"
 #include "mneme/memory/bit_encoding.h"
-#include "mneme/memory/neuron_sdm.h"
 
 namespace mneme::trials {
 namespace {
 
-enum class Locations { infinite, sampled, stored };
+/// Number of hard locations, and for those that are stored, what they compare.
+enum class Locations { infinite, sampled, addresses, selected_coordinates, hyperplane };
 
 /// A named memory: a row of the table.
 struct Row {
@@ -49,8 +49,14 @@ MemoryKind kind_of(const Row& row) {
                   .projection = projection.projection,
                   .published = row.published};
   kind.uses.finite_locations = row.locations != Locations::infinite;
-  kind.uses.hard_locations = row.locations == Locations::stored;
+  kind.uses.hard_locations = row.locations > Locations::sampled;
   kind.uses.is_fitted = kind.uses.is_fitted && row.is_fitted;
+  if (row.locations > Locations::addresses) {
+    kind.uses.selected_coordinates = true;
+    kind.uses.hamming_radius = false;
+    kind.assigned_values =
+        row.locations == Locations::hyperplane ? AssignedValues::ones : AssignedValues::random;
+  }
   return kind;
 }
 
@@ -63,7 +69,7 @@ const std::vector<Row>& rows() {
        .use_case = "Use it if size and read time must not depend on the number of patterns.",
        .steps = {"hamming", "radius", "majority"},
        .in_paper = true,
-       .locations = Locations::stored,
+       .locations = Locations::addresses,
        .published = {{"Binary_Neuron_SDM", true}}},
       {.name = "pattern-sdm",
        .title = "SDM, infinite locations",
@@ -94,6 +100,18 @@ const std::vector<Row>& rows() {
        .steps = {"hamming", "circle-intersection", "normalise"},
        .in_paper = true,
        .published = {{"Cont_Binary_SDM"}, {"Cont_Binary_SDM_NeuronLimit", true}}},
+      {.name = "selected-sdm",
+       .title = "SDM, selected coordinates",
+       .description = "SDM whose hard locations compare a few selected bits (Jaeckel).",
+       .use_case = "Use it as a faster sdm: a read compares about ten bits per location.",
+       .steps = {"hamming", "radius", "majority"},
+       .locations = Locations::selected_coordinates},
+      {.name = "hyperplane-sdm",
+       .title = "SDM, hyperplane design",
+       .description = "SDM whose hard locations need ones in a few selected bits (Jaeckel).",
+       .use_case = "Use it for patterns with few ones.",
+       .steps = {"hamming", "radius", "majority"},
+       .locations = Locations::hyperplane},
       {.name = "binary-attention",
        .title = "Binary SDM attention",
        .description = "Softmax attention on bits; beta is fitted to the circle intersection.",
@@ -167,7 +185,9 @@ RecallBits with_hard_locations(const MemoryKind& kind, const BitPatterns& stored
                                  .hard_locations = static_cast<int64_t>(parameters.hard_locations),
                                  .hamming_radius = parameters.hamming_radius,
                                  .seed = seed,
-                                 .encode = std::move(encode)};
+                                 .encode = std::move(encode),
+                                 .selected_coordinates = parameters.selected_coordinates,
+                                 .assigned_values = kind.assigned_values};
   NeuronSdm::require_memory(options);
   constexpr double kBytesShown = 1e9;
   if (const double bytes = NeuronSdm::memory_bytes(options); progress != nullptr && bytes >= kBytesShown) {

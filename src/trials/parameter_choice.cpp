@@ -3,6 +3,7 @@
 #include "mneme/trials/parameter_choice.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -20,6 +21,7 @@
 #include "mneme/memory/bit_encoding.h"
 #include "mneme/theory/beta_fit.h"
 #include "mneme/theory/circle_intersection.h"
+#include "mneme/theory/selected_coordinates.h"
 #include "mneme/theory/shared_locations.h"
 #include "mneme/theory/space_fraction.h"
 
@@ -269,6 +271,28 @@ public:
                                                  : 1;
   }
 
+  /// The best number of coordinates in which all selected values are compared with the patterns themselves,
+  /// or with their encodings.
+  LocationChoice best_coordinates(double hard_locations, LocationDesign design,
+                                  const BitEncoding* encoding) const {
+    const BitPatterns cues = encoding != nullptr ? encoding->encode(cues_) : cues_;
+    const BitPatterns patterns = encoding != nullptr ? encoding->encode(patterns_) : patterns_;
+    const int64_t size = patterns.bits(), bits = std::min(size, kModelledBits);
+    const bool by_distance = design == LocationDesign::selected_coordinates;
+    const std::vector<int64_t> compared =
+        by_distance ? scaled_distances(cues, patterns, bits) : scaled_common_ones(cues, patterns, bits);
+    constexpr int64_t kCoordinatesMax = 32;
+    const auto [coordinates, accuracy] =
+        find_best_radius(1, std::min(kCoordinatesMax, bits), 1, [&](int64_t tried) {
+          return expected_accuracy(
+              compared, by_distance ? theory::selected_coordinate_locations(bits, hard_locations, tried)
+                                    : theory::hyperplane_locations(bits, hard_locations, tried));
+        });
+    return {.selected_coordinates = coordinates,
+            .encoded_bits = encoding != nullptr ? size : 0,
+            .expected_accuracy = accuracy};
+  }
+
   /// The best radius for addresses that are the patterns themselves, or their encodings.
   LocationChoice best(double hard_locations, const BitEncoding* encoding) const {
     const int64_t size = encoding != nullptr ? encoding->bits() : patterns_.bits();
@@ -285,8 +309,10 @@ public:
     const auto [radius, accuracy] = find_best_radius(min, max, step, [&](int64_t tried) {
       return expected_accuracy(distances, theory::shared_locations(bits, hard_locations, tried).at_distance);
     });
-    return {size == bits ? radius : radius_of_fraction(size, theory::space_fraction(bits, radius)),
-            encoding != nullptr ? size : 0, accuracy};
+    return {.hamming_radius =
+                size == bits ? radius : radius_of_fraction(size, theory::space_fraction(bits, radius)),
+            .encoded_bits = encoding != nullptr ? size : 0,
+            .expected_accuracy = accuracy};
   }
 
 private:
@@ -294,18 +320,33 @@ private:
     return std::clamp<int64_t>(theory::hamming_radius_for_space_fraction(bits, fraction), 1, bits - 1);
   }
 
-  /// Distances [cues, patterns], scaled to patterns of `bits` bits.
-  static std::vector<int64_t> scaled_distances(const BitPatterns& cues, const BitPatterns& patterns,
-                                               int64_t bits) {
+  /// Numbers of bits [cues, patterns], scaled to patterns of `bits` bits.
+  template <class BitsOf>
+  static std::vector<int64_t> scaled(const BitPatterns& cues, const BitPatterns& patterns, int64_t bits,
+                                     BitsOf bits_of) {
     const double scale = static_cast<double>(bits) / static_cast<double>(patterns.bits());
-    std::vector<int64_t> distances;
+    std::vector<int64_t> numbers;
     for (int64_t cue = 0; cue < cues.count(); ++cue) {
       for (int64_t j = 0; j < patterns.count(); ++j) {
-        distances.push_back(
-            std::llround(scale * static_cast<double>(hamming_distance(cues, cue, patterns, j))));
+        numbers.push_back(std::llround(scale * static_cast<double>(bits_of(cue, j))));
       }
     }
-    return distances;
+    return numbers;
+  }
+  static std::vector<int64_t> scaled_distances(const BitPatterns& cues, const BitPatterns& patterns,
+                                               int64_t bits) {
+    return scaled(cues, patterns, bits,
+                  [&](int64_t cue, int64_t j) { return hamming_distance(cues, cue, patterns, j); });
+  }
+  static std::vector<int64_t> scaled_common_ones(const BitPatterns& cues, const BitPatterns& patterns,
+                                                 int64_t bits) {
+    return scaled(cues, patterns, bits, [&](int64_t cue, int64_t j) {
+      int64_t common = 0;
+      for (size_t w = 0; w < static_cast<size_t>(cues.words()); ++w) {
+        common += std::popcount(cues[cue][w] & patterns[j][w]);
+      }
+      return common;
+    });
   }
 
   double expected_accuracy(const std::vector<int64_t>& distances, const std::vector<double>& shared) const {
@@ -377,13 +418,19 @@ RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed, RadiusWeig
   });
 }
 
-LocationChoice choose_locations(const BitPatterns& stored, double hard_locations, uint64_t seed) {
+LocationChoice choose_locations(const BitPatterns& stored, double hard_locations, uint64_t seed,
+                                LocationDesign design) {
   require_patterns(stored.count(), stored.bits());
   const ReadModelOfPatterns model(stored, seed);
-  LocationChoice choice = model.best(hard_locations, nullptr);
-  if (any_bit_varies(stored)) {
+  const auto best = [&](const BitEncoding* encoding) {
+    return design == LocationDesign::hamming_radius
+               ? model.best(hard_locations, encoding)
+               : model.best_coordinates(hard_locations, design, encoding);
+  };
+  LocationChoice choice = best(nullptr);
+  if (design != LocationDesign::hyperplane && any_bit_varies(stored)) {
     const BitEncoding encoding(stored, {.seed = random_for(seed, Purpose::encoding).at(0)});
-    const LocationChoice encoded = model.best(hard_locations, &encoding);
+    const LocationChoice encoded = best(&encoding);
     choice = encoded.expected_accuracy > choice.expected_accuracy ? encoded : choice;
   }
   return choice;
@@ -401,6 +448,12 @@ void require_valid(const ParameterChoices& choices, int64_t size) {
         "the Hamming radius is {}, but it must be in 2 .. {} for patterns of {} bits.\n  It is a number of "
         "bits; by default it is chosen from the distances between the patterns.",
         *choices.hamming_radius, size - 1, size));
+  }
+  if (choices.selected_coordinates &&
+      (*choices.selected_coordinates < 1 || *choices.selected_coordinates > size)) {
+    throw UsageError(fmt::format("{} selected coordinates were requested, but it must be in 1 .. {} for "
+                                 "patterns of {} bits.",
+                                 *choices.selected_coordinates, size, size));
   }
   constexpr double kBetaMax = 1e30; // far beyond any use, and within the range of float
   if (choices.beta && !(*choices.beta >= 0 && *choices.beta <= kBetaMax)) {
@@ -436,12 +489,12 @@ const RadiusChoice& ParameterChooser::radius(bool on_bits, RadiusWeights weights
                                      .first->second;
 }
 
-const LocationChoice& ParameterChooser::locations(double hard_locations) {
-  const auto known = locations_.find(hard_locations);
+const LocationChoice& ParameterChooser::locations(double hard_locations, LocationDesign design) {
+  const std::pair key(hard_locations, design);
+  const auto known = locations_.find(key);
   return known != locations_.end()
              ? known->second
-             : locations_.emplace(hard_locations, choose_locations(bits_, hard_locations, seed_))
-                   .first->second;
+             : locations_.emplace(key, choose_locations(bits_, hard_locations, seed_, design)).first->second;
 }
 
 /// Derivative of the score of a memory with respect to the cosine. It is exact except for Manhattan distances
@@ -492,6 +545,9 @@ MemorySetting ParameterChooser::fitted_beta(const MemoryKind& kind, int64_t hamm
 }
 
 MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
+  const auto origin_of = [](const LocationChoice& choice) {
+    return fmt::format("{:.3g} % of bits right after one read", 100 * choice.expected_accuracy);
+  };
   const MemoryUses& uses = kind.uses;
   MemoryParameters parameters{.update_steps_max = choices_.update_steps_max};
   const auto add = [&](const char* name, double value, std::string origin) {
@@ -508,10 +564,10 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
     if (choices_.hamming_radius) {
       parameters.hamming_radius = *choices_.hamming_radius;
     } else if (uses.finite_locations) {
-      const LocationChoice& choice = locations(parameters.hard_locations);
+      const LocationChoice& choice = locations(parameters.hard_locations, LocationDesign::hamming_radius);
       parameters.hamming_radius = choice.hamming_radius;
       parameters.encoded_bits = choice.encoded_bits;
-      origin = fmt::format("{:.3g} % of bits right after one read", 100 * choice.expected_accuracy);
+      origin = origin_of(choice);
     } else {
       const RadiusChoice& choice = radius(
           kind.on_bits, uses.equal_within_radius ? RadiusWeights::equal : RadiusWeights::circle_intersection);
@@ -521,6 +577,18 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
     if (uses.hamming_radius) {
       add("hamming_radius", static_cast<double>(parameters.hamming_radius), origin);
     }
+  }
+  if (uses.selected_coordinates && choices_.selected_coordinates) {
+    parameters.selected_coordinates = *choices_.selected_coordinates;
+    add("selected_coordinates", static_cast<double>(parameters.selected_coordinates), "");
+  } else if (uses.selected_coordinates) {
+    const LocationChoice& choice =
+        locations(parameters.hard_locations, kind.assigned_values == AssignedValues::ones
+                                                 ? LocationDesign::hyperplane
+                                                 : LocationDesign::selected_coordinates);
+    parameters.selected_coordinates = choice.selected_coordinates;
+    parameters.encoded_bits = choice.encoded_bits;
+    add("selected_coordinates", static_cast<double>(choice.selected_coordinates), origin_of(choice));
   }
   if (parameters.encoded_bits > 0) {
     add("encoded_bits", static_cast<double>(parameters.encoded_bits), "");

@@ -194,6 +194,27 @@ TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
       << "written by another process meanwhile";
 }
 
+TEST_F(MemoryVerb, KeepsSdmWithSelectedCoordinates) {
+  const std::string created = succeed("create", {"--bits", "64", "--memory", "hyperplane-sdm",
+                                                 "--selected-coordinates", "3", "--hard-locations", "1000"});
+  EXPECT_NE(created.find("1000 hard locations, 3 selected coordinates that are 1"), std::string::npos)
+      << created;
+  succeed("write", {"one", "two"});
+  const nlohmann::json info = testing::results_of(succeed("info", {"--json"}));
+  EXPECT_EQ(info.at("selected_coordinates"), 3);
+  EXPECT_EQ(info.at("assigned_values"), "ones");
+  EXPECT_FALSE(info.contains("hamming_radius"));
+  succeed("verify");
+  memory_ = (folder_ / "selected").string();
+  EXPECT_NE(succeed("create", {"--memory", "selected-sdm"}).find("10 selected coordinates"),
+            std::string::npos);
+  memory_ = (folder_ / "refused").string();
+  expect_refused(run("create", {"--memory", "hyperplane-sdm"}), 2, {"needs --selected-coordinates"});
+  expect_refused(run("create", {"--memory", "sdm", "--selected-coordinates", "9"}), 2,
+                 {"--selected-coordinates has no effect", "selected-sdm"});
+  expect_refused(run("create", {"--selected-coordinates", "9"}), 2, {"only hard locations"});
+}
+
 TEST_F(MemoryVerb, RefusesOptionsWithoutAnEffect) {
   expect_refused(run("create", {"--hard-locations", "10"}), 2,
                  {"--hard-locations has no effect", "--memory sdm"});

@@ -590,6 +590,28 @@ TEST(RecallVerb, CustomMemoryEqualsTheNamedMemoryWithTheSameSteps) {
   }
 }
 
+TEST(RecallVerb, RunsSdmWithSelectedCoordinates) {
+  const auto arguments = [](Arguments more) {
+    Arguments all{"--patterns", "random:40x256", "--noise", "0.1", "--hard-locations", "20000"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const Json document = recall_json(arguments({"--memory", "selected-sdm"}));
+  EXPECT_GE(document.at("results").at(0).at("exact"), 0.9) << document;
+  const Json& parameters = document.at("parameters").at("memories").at(0).at("parameters");
+  EXPECT_GE(parameters.at("selected_coordinates"), 3);
+  EXPECT_FALSE(parameters.contains("hamming_radius"));
+  const std::string given =
+      recall(arguments({"--memory", "hyperplane-sdm,sdm", "--selected-coordinates", "7"})).out;
+  EXPECT_TRUE(contains(given, "7 selected coordinates of 256 bits, 20000 hard locations")) << given;
+  const std::string far = recall(arguments({"--memory", "selected-sdm", "--selected-coordinates", "60"})).out;
+  EXPECT_TRUE(contains(far, "--selected-coordinates, or increase --hard-locations")) << far;
+  const ProgramResult refused = recall({"--memory", "pattern-sdm", "--selected-coordinates", "7"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(contains(refused.err, "selects coordinates")) << refused.err;
+  EXPECT_TRUE(contains(refused.err, "selected-sdm, hyperplane-sdm")) << refused.err;
+}
+
 TEST(RecallVerb, DescribesEveryMemoryInTheHelpAndInTheGlossary) {
   const std::string help = run_mneme({"recall", "--help"}).out;
   const std::string glossary = read_text(std::filesystem::path(MNEME_SOURCE_DIR) / "docs" / "glossary.md");

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <tuple>
 
 #include "memory/samples.h"
 #include "mneme/core/parallel.h"
+#include "mneme/theory/selected_coordinates.h"
 #include "mneme/theory/space_fraction.h"
 
 namespace mneme {
@@ -226,6 +228,267 @@ TEST(NeuronSdm, RefusesMoreMemoryThanThereIs) {
   EXPECT_EQ(NeuronSdm::memory_bytes(options), 1e12 * (1024 / 8 + 2 * 1024 + 8));
   expect_contains(usage_error([&] { NeuronSdm memory(options); }),
                   {"1000000000000 hard locations", "2.18e+06 GB", "is available", "Use at most"});
+}
+
+/// True if a hard location with selected coordinates is activated, by the definition.
+bool is_activated(const NeuronSdm& memory, int64_t location, const BitPatterns& addresses, int64_t address) {
+  int64_t differing = 0;
+  for (const int32_t selected : memory.selected(location)) {
+    differing += addresses.get(address, selected / 2) != (selected % 2 == 1) ? 1 : 0;
+  }
+  return differing <= memory.options().hamming_radius;
+}
+
+/// The designs: selected coordinates without and with a radius, and the hyperplane design.
+std::vector<NeuronSdmOptions> designs(int64_t bits, int64_t hard_locations) {
+  const NeuronSdmOptions selected{
+      .bits = bits, .hard_locations = hard_locations, .hamming_radius = 0, .selected_coordinates = 5};
+  NeuronSdmOptions with_radius = selected, hyperplane = selected;
+  with_radius.selected_coordinates = 20;
+  with_radius.hamming_radius = 6;
+  hyperplane.selected_coordinates = 3;
+  hyperplane.assigned_values = AssignedValues::ones;
+  return {selected, with_radius, hyperplane};
+}
+
+TEST(NeuronSdm, ActivatesBySelectedCoordinatesAsDefined) {
+  // More than one group of 64 queries, and a last group that is not full.
+  const BitPatterns patterns = test::random_bits(150, 70, 41), data = test::random_bits(150, 13, 42);
+  const BitPatterns cues = test::with_flips(patterns, 6, 43);
+  for (NeuronSdmOptions options : designs(70, 1500)) {
+    options.data_bits = 13;
+    NeuronSdm memory(options);
+    memory.write(patterns, data);
+    std::vector<int64_t> sums(static_cast<size_t>(cues.count() * 13), 0), activated(150, 0);
+    for (int64_t k = 0; k < options.hard_locations; ++k) {
+      std::vector<int16_t> counters(13, 0);
+      int64_t writes = 0;
+      for (int64_t p = 0; p < patterns.count(); ++p) {
+        if (is_activated(memory, k, patterns, p)) {
+          ++writes;
+          for (int64_t b = 0; b < 13; ++b) {
+            counters[static_cast<size_t>(b)] += data.get(p, b) ? 1 : -1;
+          }
+        }
+      }
+      ASSERT_EQ(memory.counters(k), counters) << k;
+      ASSERT_EQ(memory.writes(k), writes) << k;
+      for (int64_t c = 0; c < cues.count(); ++c) {
+        if (is_activated(memory, k, cues, c)) {
+          ++activated[static_cast<size_t>(c)];
+          for (int64_t b = 0; b < 13; ++b) {
+            sums[static_cast<size_t>(13 * c + b)] += counters[static_cast<size_t>(b)];
+          }
+        }
+      }
+    }
+    const Recall<BitPatterns> recall = memory.recall(cues, {.empty_read = EmptyRead::zeros});
+    EXPECT_EQ(recall.num_activated, activated);
+    for (int64_t c = 0; c < cues.count(); ++c) {
+      for (int64_t b = 0; b < 13; ++b) {
+        EXPECT_EQ(recall.readout.get(c, b), sums[static_cast<size_t>(13 * c + b)] > 0);
+      }
+    }
+  }
+}
+
+TEST(NeuronSdm, SelectsDistinctCoordinatesWithTheRequestedValues) {
+  const std::vector<NeuronSdmOptions> all = designs(70, 2000);
+  const NeuronSdm memory(all[0]), hyperplane(all[2]);
+  int64_t ones = 0;
+  std::vector<int64_t> uses(70, 0);
+  for (int64_t k = 0; k < 2000; ++k) {
+    ASSERT_EQ(memory.selected(k).size(), 5U);
+    for (size_t i = 0; i < 5; ++i) {
+      const int32_t selected = memory.selected(k)[i];
+      ++uses.at(static_cast<size_t>(selected / 2));
+      ones += selected % 2;
+      EXPECT_TRUE(i == 0 || selected / 2 > memory.selected(k)[i - 1] / 2);
+    }
+    for (const int32_t selected : hyperplane.selected(k)) {
+      EXPECT_EQ(selected % 2, 1);
+    }
+  }
+  EXPECT_NEAR(double(ones), 5000, 5 * std::sqrt(2500));
+  for (const int64_t of_coordinate : uses) {
+    EXPECT_NEAR(double(of_coordinate), 10000.0 / 70, 5 * std::sqrt(10000.0 / 70));
+  }
+}
+
+/// Mean number of hard locations that both addresses of a pair activate.
+double mean_shared(const NeuronSdmOptions& options, const BitPatterns& first, const BitPatterns& second) {
+  const NeuronSdm memory(options);
+  double sum = 0;
+  for (int64_t i = 0; i < first.count(); ++i) {
+    for (int64_t k = 0; k < options.hard_locations; ++k) {
+      sum += is_activated(memory, k, first, i) && is_activated(memory, k, second, i) ? 1 : 0;
+    }
+  }
+  return sum / static_cast<double>(first.count());
+}
+
+TEST(NeuronSdm, SharesTheExpectedNumberOfSelectedLocations) {
+  constexpr int64_t kPairs = 25, kLocations = 20'000;
+  const BitPatterns addresses = test::random_bits(kPairs, 200, 44);
+  for (const NeuronSdmOptions& options : designs(200, kLocations)) {
+    if (options.assigned_values == AssignedValues::ones) {
+      continue;
+    }
+    const std::vector<double> expected = theory::selected_coordinate_locations(
+        200, kLocations, options.selected_coordinates, options.hamming_radius);
+    for (const int64_t distance : {0, 20, 60}) {
+      const double lambda = expected[static_cast<size_t>(distance)];
+      EXPECT_NEAR(mean_shared(options, addresses, test::with_flips(addresses, distance, 45)), lambda,
+                  5 * std::sqrt(lambda / kPairs))
+          << distance;
+    }
+  }
+}
+
+TEST(NeuronSdm, SharesTheExpectedNumberOfLocationsOfTheHyperplaneDesign) {
+  constexpr int64_t kPairs = 25, kLocations = 20'000, kOnes = 40, kCommon = 30;
+  BitPatterns first(kPairs, 200), second(kPairs, 200);
+  Random random(46);
+  for (int64_t i = 0; i < kPairs; ++i) {
+    const std::vector<int64_t> bits = random.distinct(2 * kOnes - kCommon, 200);
+    for (int64_t b = 0; b < std::ssize(bits); ++b) {
+      first.set(i, bits[static_cast<size_t>(b)], b < kOnes);
+      second.set(i, bits[static_cast<size_t>(b)], b >= kOnes - kCommon);
+    }
+  }
+  const NeuronSdmOptions options = designs(200, kLocations)[2];
+  const std::vector<double> expected = theory::hyperplane_locations(200, kLocations, 3);
+  EXPECT_NEAR(mean_shared(options, first, first), expected[kOnes], 5 * std::sqrt(expected[kOnes] / kPairs));
+  EXPECT_NEAR(mean_shared(options, first, second), expected[kCommon],
+              5 * std::sqrt(expected[kCommon] / kPairs));
+}
+
+TEST(NeuronSdm, MakesTheExpectedErrorsWithSelectedCoordinates) {
+  constexpr int64_t kBits = 256, kLocations = 20'000, kPatterns = 1200, kDistance = 25;
+  const BitPatterns addresses = test::random_bits(kPatterns, kBits, 47),
+                    data = test::random_bits(kPatterns, kBits, 48);
+  NeuronSdm memory(
+      {.bits = kBits, .hard_locations = kLocations, .hamming_radius = 0, .selected_coordinates = 8});
+  memory.write(addresses, data);
+  const BitPatterns readout = memory.recall(test::with_flips(addresses, kDistance, 49)).readout;
+  double wrong = 0;
+  for (int64_t i = 0; i < kPatterns; ++i) {
+    wrong += static_cast<double>(hamming_distance(readout, i, data, i)) / (kPatterns * kBits);
+  }
+  // Data are unrelated to addresses: signal lambda(D), noise lambda(D) + m (E lambda + E lambda^2), with
+  // means over the distance of random addresses.
+  const std::vector<double> lambda = theory::selected_coordinate_locations(kBits, kLocations, 8);
+  double mean = 0, mean_square = 0;
+  for (int64_t v = 0; v <= kBits; ++v) {
+    const double log_count = std::lgamma(kBits + 1.0) - std::lgamma(v + 1.0) - std::lgamma(kBits - v + 1.0);
+    const double probability = std::exp(log_count - kBits * std::log(2.0));
+    const double of_distance = lambda[static_cast<size_t>(v)];
+    mean += probability * of_distance;
+    mean_square += probability * of_distance * of_distance;
+  }
+  EXPECT_NEAR(mean, kLocations / 65536.0, 1e-6) << "r p^2";
+  const double signal = lambda[kDistance], noise = std::sqrt(signal + (kPatterns - 1) * (mean + mean_square));
+  const double expected = 0.5 * std::erfc(signal / noise / std::sqrt(2.0));
+  EXPECT_GT(expected, 0.03);
+  EXPECT_NEAR(wrong / expected, 1, 0.1);
+}
+
+TEST(NeuronSdm, RecallsEveryPatternWithSelectedCoordinates) {
+  constexpr int64_t kBits = 256;
+  const BitPatterns patterns = test::random_bits(60, kBits, 50);
+  NeuronSdm memory({.bits = kBits, .hard_locations = 30'000, .hamming_radius = 0, .selected_coordinates = 8});
+  memory.write(patterns);
+  EXPECT_EQ(memory.recall(test::with_flips(patterns, 25, 51), {.update_steps_max = 10}).readout, patterns);
+}
+
+TEST(NeuronSdm, RecallsSparseAddressesWithTheHyperplaneDesign) {
+  constexpr int64_t kBits = 1000, kOnes = 100, kPatterns = 100;
+  BitPatterns addresses(kPatterns, kBits), cues(kPatterns, kBits);
+  Random random(52);
+  for (int64_t i = 0; i < kPatterns; ++i) {
+    const std::vector<int64_t> ones = random.distinct(kOnes, kBits);
+    for (int64_t b = 0; b < kOnes; ++b) {
+      addresses.set(i, ones[static_cast<size_t>(b)], true);
+      cues.set(i, ones[static_cast<size_t>(b)], b < kOnes - 10); // 10 of 100 ones are missing
+    }
+  }
+  const BitPatterns data = test::random_bits(kPatterns, kBits, 53);
+  NeuronSdm memory({.bits = kBits,
+                    .hard_locations = 100'000,
+                    .hamming_radius = 0,
+                    .selected_coordinates = 3,
+                    .assigned_values = AssignedValues::ones});
+  memory.write(addresses, data);
+  EXPECT_EQ(memory.recall(cues).readout, data);
+}
+
+TEST(NeuronSdm, DesignsWithSelectedCoordinatesDoNotDependOnThreadsOrCalls) {
+  const BitPatterns patterns = test::random_bits(150, 100, 54), cues = test::with_flips(patterns, 20, 55);
+  for (const NeuronSdmOptions& options : designs(100, 5000)) {
+    const auto run = [&](int count, int64_t patterns_per_call) {
+      const int before = threads();
+      set_threads(count);
+      NeuronSdm memory(options);
+      for (int64_t i = 0; i < patterns.count(); i += patterns_per_call) {
+        memory.write(slice(patterns, i, i + patterns_per_call));
+      }
+      const Recall<BitPatterns> recall = memory.recall(cues, {.update_steps_max = 3});
+      set_threads(before);
+      return std::tuple(recall.readout, recall.num_activated, state_of(memory));
+    };
+    const auto expected = run(1, 150);
+    EXPECT_EQ(run(4, 150), expected);
+    EXPECT_EQ(run(3, 50), expected);
+    EXPECT_EQ(run(2, 1), expected);
+  }
+}
+
+TEST(NeuronSdm, UnwriteReversesWritesToSelectedCoordinates) {
+  const BitPatterns kept = test::random_bits(70, 64, 56), removed = test::random_bits(90, 64, 57);
+  for (const NeuronSdmOptions& options : designs(64, 3000)) {
+    NeuronSdm memory(options), never(options);
+    memory.write(removed);
+    memory.write(kept);
+    memory.unwrite(removed);
+    never.write(kept);
+    EXPECT_EQ(state_of(memory), state_of(never));
+    expect_contains(usage_error([&] { never.unwrite(removed); }), {"Subtract only patterns"});
+  }
+}
+
+TEST(NeuronSdm, ActivatesMoreSelectedLocationsThanExpected) {
+  // All bits of the address are 1, so it activates every location of the hyperplane design, of which an
+  // eighth is expected.
+  BitPatterns ones(1, 64);
+  std::ranges::fill(ones[0], ~uint64_t{0});
+  NeuronSdm memory(designs(64, 5000)[2]);
+  memory.write(ones);
+  const Recall<BitPatterns> recall = memory.recall(ones);
+  EXPECT_EQ(recall.num_activated, std::vector<int64_t>{5000});
+  EXPECT_EQ(recall.readout, ones);
+  EXPECT_EQ(memory.writes(4999), 1);
+}
+
+TEST(NeuronSdm, ReportsInvalidSelectedCoordinates) {
+  const auto error_of = [](const NeuronSdmOptions& options) {
+    return usage_error([&] { NeuronSdm memory(options); });
+  };
+  const NeuronSdmOptions good{
+      .bits = 10, .hard_locations = 5, .hamming_radius = 0, .selected_coordinates = 4};
+  NeuronSdmOptions wrong = good;
+  wrong.selected_coordinates = 11;
+  expect_contains(error_of(wrong), {"11 selected coordinates", "10 bits"});
+  wrong.selected_coordinates = -1;
+  expect_contains(error_of(wrong), {"-1 selected coordinates"});
+  wrong = good;
+  wrong.hamming_radius = 5;
+  expect_contains(error_of(wrong), {"radius is 5", "0 .. 4 (selected coordinates)"});
+  wrong.selected_coordinates = 0;
+  wrong.assigned_values = AssignedValues::ones;
+  expect_contains(error_of(wrong), {"AssignedValues::ones", "no effect"});
+  expect_contains(usage_error([&] { NeuronSdm memory(good, BitPatterns(5, 10)); }),
+                  {"given addresses", "selected coordinates"});
+  EXPECT_EQ(NeuronSdm::memory_bytes(good), 5 * (4 * 4 + 2 * 64 + 8));
 }
 
 } // namespace

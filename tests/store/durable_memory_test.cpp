@@ -364,6 +364,42 @@ TEST(DurableMemory, ReportsFoldersThatDoNotFit) {
       {"needs 1280 bytes", "at most 1000 may be used"});
 }
 
+TEST(DurableMemory, KeepsSelectedCoordinates) {
+  const BitPatterns patterns = random_bits(200, 100, 5), removed = random_bits(30, 100, 6);
+  for (const AssignedValues values : {AssignedValues::random, AssignedValues::ones}) {
+    const MemoryDesign design{.bits = 100,
+                              .steps = {},
+                              .hard_locations = 2000,
+                              .seed = 3,
+                              .selected_coordinates = 6,
+                              .assigned_values = values};
+    NeuronSdm expected({.bits = 100,
+                        .hard_locations = 2000,
+                        .hamming_radius = 0,
+                        .seed = 3,
+                        .selected_coordinates = 6,
+                        .assigned_values = values});
+    expected.write(patterns);
+    const FastFolder folder;
+    {
+      DurableMemory memory = DurableMemory::create(folder / "memory", design);
+      memory.write(patterns);
+      memory.write(removed);
+      memory.snapshot();
+      memory.forget_patterns(removed);
+    }
+    EXPECT_EQ(verify_memory(folder / "memory").problems, std::vector<std::string>());
+    for (const bool has_snapshot : {true, false}) {
+      if (!has_snapshot) {
+        fs::remove_all(folder / "memory" / "snapshot");
+      }
+      DurableMemory memory = DurableMemory::open(folder / "memory", kReader);
+      EXPECT_EQ(memory.design(), completed(design));
+      EXPECT_EQ(counters_of(memory.hard_locations()), counters_of(&expected)) << has_snapshot;
+    }
+  }
+}
+
 TEST(DurableMemory, DesignsAreCompletedAndChecked) {
   EXPECT_EQ(completed({.bits = 1000, .steps = {}, .hard_locations = 1000}).hamming_radius, 451)
       << "Kanerva's";
@@ -379,6 +415,12 @@ TEST(DurableMemory, DesignsAreCompletedAndChecked) {
                   {"hard locations"});
   expect_contains(refuse({.bits = 64, .steps = {}, .hard_locations = 5, .hamming_radius = 65}), {"65", "64"});
   expect_contains(refuse({.bits = 64, .update_steps_max = 0}), {"update steps", "0"});
+  expect_contains(refuse({.bits = 64, .selected_coordinates = 5}), {"only hard locations"});
+  expect_contains(refuse({.bits = 64, .steps = {}, .hard_locations = 5, .selected_coordinates = 65}),
+                  {"selected coordinates", "65", "64"});
+  expect_contains(
+      refuse({.bits = 64, .steps = {}, .hard_locations = 5, .hamming_radius = 3, .selected_coordinates = 6}),
+      {"Hamming radius is 3", "does not use it"});
 }
 
 } // namespace

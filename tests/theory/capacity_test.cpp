@@ -54,6 +54,13 @@ TEST(Capacity, IsMaximalAtItsSpaceFraction) {
   }
 }
 
+TEST(Capacity, OfADyadicMemory) {
+  EXPECT_EQ(dyadic_memory_capacity(1000, 10), 500'000);
+  EXPECT_EQ(dyadic_memory_capacity(256, 8), 16'384);
+  EXPECT_TRUE(contains_all(usage_error_of([] { dyadic_memory_capacity(10, 1); }), {"ones is 1", "2 .. 10"}));
+  EXPECT_TRUE(contains_all(usage_error_of([] { dyadic_memory_capacity(1, 1); }), {"bits is 1"}));
+}
+
 TEST(Capacity, ReportsInvalidArguments) {
   EXPECT_TRUE(contains_all(usage_error_of([] { capacity(0, 1e6, 2); }), {"space_fraction is 0"}));
   EXPECT_TRUE(contains_all(usage_error_of([] { capacity(1.5, 1e6, 2); }), {"space_fraction is 1.5"}));

@@ -206,6 +206,7 @@ TEST(ParameterChooser, DoesNotDependOnTheNumberOfThreads) {
     const MemoryParameters &one = chosen[i], &four = chosen[i + memory_kinds().size()];
     EXPECT_EQ(one.hamming_radius, four.hamming_radius) << memory_kinds()[i].name;
     EXPECT_EQ(one.encoded_bits, four.encoded_bits) << memory_kinds()[i].name;
+    EXPECT_EQ(one.selected_coordinates, four.selected_coordinates) << memory_kinds()[i].name;
     EXPECT_EQ(one.beta, four.beta) << memory_kinds()[i].name;
   }
 }
@@ -233,12 +234,16 @@ TEST(ParameterChooser, UsesBetaMinIfTheFittedBetaIsTooSmall) {
 
 TEST(ParameterChooser, KeepsGivenParameters) {
   const Sides sides(letters());
-  const ParameterChoices choices{
-      .hamming_radius = 90, .beta = 3.5, .hard_locations = 7, .update_steps_max = 4};
+  const ParameterChoices choices{.hamming_radius = 90,
+                                 .beta = 3.5,
+                                 .hard_locations = 7,
+                                 .selected_coordinates = 9,
+                                 .update_steps_max = 4};
   for (const MemoryKind& kind : memory_kinds()) {
     const MemoryParameters parameters = sides.parameters_for(kind.name, choices);
     EXPECT_EQ(parameters.hamming_radius, kind.uses.hamming_radius ? 90 : 0) << kind.name;
     EXPECT_EQ(parameters.beta, kind.uses.beta ? 3.5 : 0) << kind.name;
+    EXPECT_EQ(parameters.selected_coordinates, kind.uses.selected_coordinates ? 9 : 0) << kind.name;
     EXPECT_EQ(parameters.encoded_bits, 0) << kind.name;
     EXPECT_EQ(parameters.update_steps_max, 4) << kind.name;
     for (const MemorySetting& setting : parameters.settings) {
@@ -287,6 +292,27 @@ TEST(ParameterChooser, ReportsTheParametersOfEachMemoryAndTheirOrigin) {
       << text("pattern-sdm", {});
   EXPECT_TRUE(mneme::testing::contains(text("sdm", {}), "% of bits right after one read]encoded_bits=512[]"))
       << text("sdm", {});
+}
+
+TEST(ParameterChooser, ChoosesSelectedCoordinatesThatRecall) {
+  EXPECT_GT(recalled(Sides(letters()), "selected-sdm", 0.1), 0.85);
+  const Sides random(data::random_bits(60, 256, Random(17)));
+  EXPECT_GT(recalled(random, "selected-sdm", 0.1), 0.95);
+  EXPECT_EQ(random.parameters_for("selected-sdm").encoded_bits, 0);
+  // 20 of 200 bits are 1. A cue of 20 flipped bits loses 2 of them and gains 18.
+  const Sides sparse(sparse_bits(100, 200, 0.1, 18));
+  const MemoryParameters parameters = sparse.parameters_for("hyperplane-sdm");
+  EXPECT_EQ(parameters.encoded_bits, 0);
+  EXPECT_LT(parameters.selected_coordinates, sparse.parameters_for("selected-sdm").selected_coordinates)
+      << "fewer addresses are 1 in a coordinate than have a random value there";
+  EXPECT_GT(recalled(sparse, "hyperplane-sdm", 0.02), 0.9);
+}
+
+TEST(RequireValid, RejectsSelectedCoordinatesOutOfRange) {
+  for (const int64_t coordinates : {-1, 0, 257}) {
+    expect_usage_error([&] { require_valid(ParameterChoices{.selected_coordinates = coordinates}, 256); },
+                       {std::to_string(coordinates) + " selected coordinates", "1 .. 256"});
+  }
 }
 
 TEST(RequireValid, RejectsARadiusOutOfRange) {

@@ -16,17 +16,35 @@
 
 namespace mneme {
 
+/// Values that selected coordinates are compared with.
+enum class AssignedValues {
+  random, ///< 0 or 1 with probability 1/2 (selected-coordinate design)
+  ones    ///< 1, for addresses with few ones (hyperplane design)
+};
+
 struct NeuronSdmOptions {
   int64_t bits;           ///< n, bits of a cue, > 0; without `encode` also the bits of a location's address
   int64_t hard_locations; ///< number of locations, > 0
-  int64_t hamming_radius; ///< activates locations within this distance (inclusive), 0 .. bits of an address
-  int64_t data_bits = 0;  ///< bits of a stored pattern; 0: the same as `bits`
-  uint64_t seed = 1;      ///< of the random addresses
+  /// Activates locations within this distance (inclusive), 0 .. number of bits that a location compares.
+  int64_t hamming_radius;
+  int64_t data_bits = 0; ///< bits of a stored pattern; 0: the same as `bits`
+  uint64_t seed = 1;     ///< of the random addresses
   /// Encoding of write addresses and cues, applied before they are compared with the addresses of the hard
   /// locations, which then have encode->bits() bits.
   std::optional<BitEncoding> encode = {};
+  /// Number of bits that each location compares with its assigned values: other random ones in every location.
+  /// 0: all bits, compared with a random address (Kanerva's design).
+  int64_t selected_coordinates = 0;
+  AssignedValues assigned_values = AssignedValues::random; ///< of selected coordinates
 };
 
+/// Activation  Kanerva's design: a location is activated by addresses within the Hamming radius of its own.
+///             Jaeckel's selected-coordinate design: selected_coordinates = k, hamming_radius = 0; a location
+///             is activated by addresses that have its assigned values in its k selected coordinates, a
+///             fraction 2^-k of all. Hyperplane design: the same with AssignedValues::ones; an address with w
+///             ones activates a fraction C(w, k) / C(n, k) of the locations. A radius above 0 gives the
+///             designs between them. theory/selected_coordinates.h has the expected numbers
+///
 /// A write adds the data, as -1 and +1, to the counters of all activated locations. A read sums the counters
 /// of all activated locations; a bit is 1 where the sum is above 0.
 ///
@@ -36,15 +54,17 @@ struct NeuronSdmOptions {
 /// Cost    write and read compare each pattern with every location, O(hard_locations * n / 64), in parallel.
 ///         Large batches are faster: from 12 patterns on they are compared bit-sliced, and a call that writes
 ///         thousands of patterns updates each counter once. Results do not depend on how patterns are
-///         divided into calls, or on the number of threads
+///         divided into calls, or on the number of threads.
+///         With k selected coordinates, O(hard_locations k (hamming_radius + 1)) for 64 patterns together
 /// Source  Kanerva 1988, "Sparse Distributed Memory"; the read is a strict majority as in Bricken &
-///         Pehlevan 2021
+///         Pehlevan 2021. Jaeckel 1989, "An alternative design for a sparse distributed memory" (RIACS TR
+///         89.28) and "A class of designs for a sparse distributed memory" (TR 89.30)
 class NeuronSdm {
 public:
-  /// Hard locations at random addresses, every bit with probability 1/2.
+  /// Hard locations at random addresses, every bit with probability 1/2, or with random selected coordinates.
   explicit NeuronSdm(const NeuronSdmOptions& options);
   /// Hard locations at given addresses [hard_locations, bits of an address]; options.hard_locations must be
-  /// their number or 0.
+  /// their number or 0, and options.selected_coordinates 0.
   NeuronSdm(const NeuronSdmOptions& options, BitPatterns addresses);
 
   /// Stores each pattern at its own address (autoassociative).
@@ -64,13 +84,21 @@ public:
   Recall<BitPatterns> recall(const BitPatterns& cues, const UpdateOptions& update = {}) const;
 
   /// Bytes that the addresses and counters of a memory need: per location n / 8 + 2 data_bits + 8, with n and
-  /// data_bits rounded up to 64. Counters that were never written use no memory yet.
+  /// data_bits rounded up to 64; 4 bytes per selected coordinate instead of n / 8. Counters that were never
+  /// written use no memory yet.
   static double memory_bytes(const NeuronSdmOptions& options);
   /// Errors  UsageError if that is more than the available memory of this machine
   static void require_memory(const NeuronSdmOptions& options);
 
   const NeuronSdmOptions& options() const { return options_; }
+  /// Addresses of the hard locations; none with selected coordinates.
   const BitPatterns& addresses() const { return addresses_; }
+  /// Selected coordinates of one hard location, ascending: 2 * coordinate + assigned value. Empty in Kanerva's
+  /// design.
+  std::span<const int32_t> selected(int64_t location) const {
+    return std::span(selected_).subspan(static_cast<size_t>(location * options_.selected_coordinates),
+                                        static_cast<size_t>(options_.selected_coordinates));
+  }
   /// Counters [data_bits] of one hard location: ones minus zeros written to it.
   std::vector<int16_t> counters(int64_t location) const;
   /// Number of patterns written to one hard location.
@@ -85,15 +113,17 @@ public:
 
 private:
   enum class Sign { plus, minus };
+  void allocate_counters();
   void add(const BitPatterns& addresses, const BitPatterns& data, Sign sign);
-  void check_removable(const BitPatterns& compared) const;
+  void check_removable(const BitPatterns& patterns) const;
   BitPatterns encoded(const BitPatterns& addresses) const;
   BitPatterns read(const BitPatterns& cues, std::span<int64_t> num_activated) const;
 
   const int16_t* counters_of(int64_t location) const;
 
   NeuronSdmOptions options_;
-  BitPatterns addresses_;
+  BitPatterns addresses_;         ///< empty with selected coordinates
+  std::vector<int32_t> selected_; ///< [hard_locations, selected_coordinates]
   struct Free {
     void operator()(void* memory) const;
   };

@@ -36,7 +36,10 @@ struct MemoryDesign {
   double alpha = 0;              ///< 0: not used, or see `completed`
   double degree = 0;             ///< 0: not used, or see `completed`
   int64_t update_steps_max = 10; ///< of a recall, 1 .. 10^6
-  uint64_t seed = 1;             ///< of the addresses of hard locations
+  uint64_t seed = 1;             ///< of the addresses or selected coordinates of hard locations
+  /// More than 0: each hard location compares only this number of bits (NeuronSdmOptions), without a radius.
+  int64_t selected_coordinates = 0;
+  AssignedValues assigned_values = AssignedValues::random; ///< of selected coordinates
 
   bool operator==(const MemoryDesign&) const = default;
 };
@@ -51,6 +54,8 @@ MemoryDesign completed(MemoryDesign design);
 
 /// Options of a complete design without hard locations.
 AssociateOptions<BitPatterns> association_of(const MemoryDesign& design);
+/// Options of a complete design with hard locations.
+NeuronSdmOptions neuron_sdm_of(const MemoryDesign& design);
 
 /// Optional texts and bytes that are stored with a pattern.
 struct Annotation {

@@ -13,6 +13,7 @@
 #include "mneme/core/progress.h"
 #include "mneme/memory/associate.h"
 #include "mneme/memory/attention.h"
+#include "mneme/memory/neuron_sdm.h"
 #include "mneme/trials/memory_steps.h"
 
 namespace mneme::trials {
@@ -35,6 +36,7 @@ struct MemoryKind {
   bool on_bits;      ///< true: stores bits; false: stores real patterns
   bool in_paper;     ///< one of the seven memories of "Attention Approximates Sparse Distributed Memory"
   MemoryUses uses = {};
+  AssignedValues assigned_values = AssignedValues::random; ///< of selected coordinates
   Similarity similarity = {};
   const SeparationStep* separation = nullptr; ///< row of `separations`
   Projection projection = {};

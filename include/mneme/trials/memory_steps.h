@@ -19,18 +19,20 @@ namespace mneme::trials {
 /// Which parameters a memory uses.
 struct MemoryUses {
   bool hamming_radius = false;
-  bool equal_within_radius = false; ///< all patterns within the Hamming radius have the same weight
-  bool beta = false;                ///< an inverse temperature
-  bool alpha = false;               ///< parameter of alpha-entmax
-  bool degree = false;              ///< degree of a polynomial
-  bool finite_locations = false;    ///< the number of hard locations is finite
-  bool hard_locations = false;      ///< hard locations are stored, so their number can be chosen
-  bool is_fitted = false;           ///< beta or degree is fitted to the Hamming radius unless it is given
+  bool equal_within_radius = false;  ///< all patterns within the Hamming radius have the same weight
+  bool beta = false;                 ///< an inverse temperature
+  bool alpha = false;                ///< parameter of alpha-entmax
+  bool degree = false;               ///< degree of a polynomial
+  bool finite_locations = false;     ///< the number of hard locations is finite
+  bool hard_locations = false;       ///< hard locations are stored, so their number can be chosen
+  bool selected_coordinates = false; ///< hard locations compare selected coordinates, without a radius
+  bool is_fitted = false;            ///< beta or degree is fitted to the Hamming radius unless it is given
 };
 
 /// One parameter that a memory uses.
 struct MemorySetting {
-  std::string name; ///< "hamming_radius", "encoded_bits", "hard_locations", "beta", "alpha", "degree"
+  std::string
+      name; ///< "hamming_radius", "selected_coordinates", "encoded_bits", "hard_locations", "beta", ...
   double value;
   /// Origin of the value, for display: "fitted to the Hamming radius 75"; empty: given by the user.
   std::string origin;
@@ -41,6 +43,7 @@ struct MemoryParameters {
   int64_t hamming_radius = 0; ///< of SDM, and for the fit of beta; in bits of the compared (encoded) patterns
   int64_t encoded_bits = 0;   ///< bits of the encoded patterns (`BitEncoding`); 0: no encoding
   double hard_locations = 0;  ///< number of hard locations if it is finite
+  int64_t selected_coordinates = 0; ///< bits that each hard location compares; 0: all
   double beta = 0; ///< multiplies the unscaled scores; cosines and dot products are of unit vectors
   double alpha = 0;
   double degree = 0;

@@ -46,24 +46,31 @@ RadiusChoice choose_radius(const BitPatterns& stored, uint64_t seed,
 RadiusChoice choose_radius(const RealPatterns& stored, uint64_t seed,
                            RadiusWeights weights = RadiusWeights::circle_intersection);
 
-/// Radius and encoding of a memory with a finite number of random hard locations.
+/// Activation rule of hard locations: all bits are compared with a random address, or selected coordinates
+/// with random values or ones (NeuronSdmOptions).
+enum class LocationDesign { hamming_radius, selected_coordinates, hyperplane };
+
+/// Activation and encoding of a memory with a finite number of random hard locations.
 struct LocationChoice {
-  int64_t hamming_radius = 0; ///< in bits of an address
-  int64_t encoded_bits = 0;   ///< bits of an encoded address (`BitEncoding`); 0: no encoding
+  int64_t hamming_radius = 0;       ///< in bits of an address; 0 with selected coordinates
+  int64_t selected_coordinates = 0; ///< 0: all bits are compared
+  int64_t encoded_bits = 0;         ///< bits of an encoded address (`BitEncoding`); 0: no encoding
   /// Expected fraction of correct bits after one read from cues with 10 % noise.
   double expected_accuracy = 0;
 };
 
-/// Chooses the radius and encoding with the maximum expected accuracy.
+/// Chooses the radius, or the number of selected coordinates, and the encoding with the maximum expected
+/// accuracy. The hyperplane design is not combined with an encoding, which has as many ones as zeros.
 ///
 /// Formula  a bit of pattern i is correct with probability Phi((f - 1/2) / s): f = sum_j lambda(v_j) x_i x_j
 ///          is the mean of the sum of counters towards the stored bit, s^2 = sum_j lambda(v_j) its variance,
 ///          x = -1 or +1 the bit of pattern j, and lambda(v_j) the expected number of hard locations shared
-///          at the distance v_j between cue and pattern j
+///          at the distance v_j between cue and pattern j (hyperplane design: by their common ones)
 /// Units    at most 32 cues, 1024 patterns and 1024 bits of each are sampled with `seed`; sampled patterns
 ///          are weighted by the number of patterns that each represents
 /// Errors   as `choose_radius`, and unless hard_locations >= 1
-LocationChoice choose_locations(const BitPatterns& stored, double hard_locations, uint64_t seed);
+LocationChoice choose_locations(const BitPatterns& stored, double hard_locations, uint64_t seed,
+                                LocationDesign design = LocationDesign::hamming_radius);
 
 /// Parameters given by the user; absent ones are chosen from the patterns.
 struct ParameterChoices {
@@ -78,11 +85,13 @@ struct ParameterChoices {
   /// (1 - x)^beta <= exp(-beta x); 3 for dense associative memory.
   std::optional<double> degree = {};
   int64_t hard_locations = 100000; ///< of neuron-based SDM
+  /// Of neuron-based SDM with selected coordinates. Disables its encoding of patterns.
+  std::optional<int64_t> selected_coordinates = {};
   int64_t update_steps_max = 10;
 };
 
-/// Errors  UsageError for patterns of fewer than 4 components, a radius outside 2 .. size - 1, or another
-///         parameter out of range
+/// Errors  UsageError for patterns of fewer than 4 components, a radius outside 2 .. size - 1, more selected
+///         coordinates than components, or another parameter out of range
 void require_valid(const ParameterChoices& choices, int64_t size);
 
 /// Chooses the parameters of the memories of a sweep. Results that several memories need are computed once.
@@ -101,14 +110,14 @@ private:
   const RadiusChoice& radius(bool on_bits, RadiusWeights weights);
   MemorySetting fitted_beta(const MemoryKind& kind, int64_t hamming_radius);
   double score_per_cosine(const MemoryKind& kind) const;
-  const LocationChoice& locations(double hard_locations);
+  const LocationChoice& locations(double hard_locations, LocationDesign design);
 
   const BitPatterns& bits_;
   const RealPatterns& reals_;
   ParameterChoices choices_;
   uint64_t seed_;
-  std::map<std::pair<bool, RadiusWeights>, RadiusChoice> radii_; ///< key: patterns are bits, weights
-  std::map<double, LocationChoice> locations_;                   ///< key: number of hard locations
+  std::map<std::pair<bool, RadiusWeights>, RadiusChoice> radii_;          ///< key: patterns are bits, weights
+  std::map<std::pair<double, LocationDesign>, LocationChoice> locations_; ///< key: number of hard locations
 };
 
 } // namespace mneme::trials

@@ -28,6 +28,9 @@ void WeightedBitSum(const WeightedBitSumArgs& args) {
 void CountBitsByDistance(const CountBitsArgs& args) {
   reference::count_bits(args);
 }
+void CountPendingBits(BitCounts& counts, const uint64_t* values) {
+  reference::count_pending_bits(counts, values);
+}
 void MergeCounts(BitCounts& counts, const BitCounts& others) {
   reference::merge_counts(counts, others);
 }
@@ -205,57 +208,106 @@ void WeightedBitSum(const WeightedBitSumArgs& args) {
   }
 }
 
-/// Adds the counts of a group to planes in memory, for one vector of words from `first_word` on.
-template <class D>
-HWY_INLINE void AddGroup(D d, const Group& group, int64_t first_word, int num_planes, uint64_t* to) {
-  const int planes_used = std::bit_width(static_cast<uint64_t>(group.count));
-  hn::Vec<D> planes[kPlanes];
-  CountBits(d, group, first_word, planes_used, planes);
-  auto carry = hn::Zero(d);
-  uint64_t* plane_of = to + first_word;
-  for (int p = 0; p < planes_used; ++p, plane_of += group.words) {
-    auto plane = hn::LoadU(d, plane_of);
-    carry = FullAdder(plane, planes[p], carry);
-    hn::StoreU(plane, d, plane_of);
+/// Adds the bits of 2^kLevel rows to the planes 0 to kLevel - 1; the carry has the weight 2^kLevel.
+template <int kLevel> struct RowTree {
+  template <class D>
+  static HWY_INLINE hn::Vec<D> add(D d, const uint64_t* const* rows, int64_t word, hn::Vec<D>* planes) {
+    constexpr int kHalf = 1 << (kLevel - 1);
+    const auto a = RowTree<kLevel - 1>::add(d, rows, word, planes);
+    const auto b = RowTree<kLevel - 1>::add(d, rows + kHalf, word, planes);
+    return FullAdder(planes[kLevel - 1], a, b);
   }
-  for (int p = planes_used; p < num_planes && !hn::AllTrue(d, hn::Eq(carry, hn::Zero(d))); ++p) {
-    auto plane = hn::LoadU(d, plane_of);
+};
+template <> struct RowTree<0> {
+  template <class D>
+  static HWY_INLINE hn::Vec<D> add(D d, const uint64_t* const* rows, int64_t word, hn::Vec<D>*) {
+    return hn::LoadU(d, rows[0] + word);
+  }
+};
+static_assert(1 << BitCounts::kPlanesMin == BitCounts::kPending);
+
+/// Adds kPending rows to the planes of a distance, for one vector of words. Their counts fit in `num_planes`.
+template <class D>
+HWY_INLINE void AddTree(D d, const uint64_t* const* rows, int64_t word, int num_planes, int64_t words,
+                        uint64_t* to) {
+  constexpr int kLow = BitCounts::kPlanesMin;
+  hn::Vec<D> low[kLow];
+  uint64_t* plane_of = to + word;
+  for (int p = 0; p < kLow; ++p) {
+    low[p] = hn::LoadU(d, plane_of + p * words);
+  }
+  auto carry = RowTree<kLow>::add(d, rows, word, low);
+  for (int p = 0; p < kLow; ++p) {
+    hn::StoreU(low[p], d, plane_of + p * words);
+  }
+  for (int p = kLow; p < num_planes; ++p) { // as many as before in most cases, which is predicted
+    auto plane = hn::LoadU(d, plane_of + p * words);
     carry = HalfAdder(plane, carry);
-    hn::StoreU(plane, d, plane_of);
-    plane_of += group.words;
+    hn::StoreU(plane, d, plane_of + p * words);
+  }
+}
+
+/// Adds the pending rows of a distance to its planes. zeros [words]: takes the place of rows that a tree lacks.
+HWY_NOINLINE void AddPendingRows(BitCounts& counts, const uint64_t* values, int64_t distance,
+                                 const uint64_t* zeros) {
+  const hn::ScalableTag<uint64_t> d;
+  const hn::CappedTag<uint64_t, 1> d1; // words behind the last whole vector
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  uint8_t& num_pending = counts.num_pending.data()[distance];
+  const int32_t* pending = counts.pending.get() + distance * BitCounts::kPending;
+  const uint64_t* rows[BitCounts::kPending];
+  for (int64_t i = 0; i < BitCounts::kPending; ++i) {
+    rows[i] = i < num_pending ? values + pending[i] * counts.words : zeros;
+  }
+  const int32_t slot = reference::slot_of(counts, distance);
+  int64_t& num_rows = counts.num_rows.data()[slot];
+  num_rows += num_pending;
+  num_pending = 0;
+  const int num_planes = std::bit_width(static_cast<uint64_t>(num_rows));
+  uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
+  int64_t w = 0;
+  for (; w + lanes <= counts.words; w += lanes) {
+    AddTree(d, rows, w, num_planes, counts.words, planes);
+  }
+  for (; w < counts.words; ++w) {
+    AddTree(d1, rows, w, num_planes, counts.words, planes);
   }
 }
 
 void CountBitsByDistance(const CountBitsArgs& args) {
-  const hn::ScalableTag<uint64_t> d;
-  const hn::CappedTag<uint64_t, 1> d1; // words behind the last whole vector
-  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   BitCounts& counts = *args.counts;
   constexpr int64_t kCacheLine = 64;
+  // The memory that is needed next is requested at the pace of the rows.
   const auto* prefetch = static_cast<const uint8_t*>(args.prefetch);
   const int64_t prefetch_end = args.prefetch == nullptr ? 0 : args.prefetch_bytes;
+  const int64_t num_rows = args.num_rows;
+  const int64_t prefetch_per_row = num_rows == 0 ? 0 : (prefetch_end + num_rows - 1) / num_rows;
   int64_t prefetched = 0;
-  const RowsByDistance sorted(args.rows, args.distances, args.num_rows, std::ssize(counts.slots));
-  for (int64_t distance = 0; distance < std::ssize(counts.slots); ++distance) {
-    const Group group{args.values - args.first_row * counts.words, sorted.rows(distance),
-                      sorted.count(distance), counts.words};
-    if (group.count == 0) {
-      continue;
-    }
-    // The share of this group, so that the memory is requested at the pace of the whole tile.
-    const int64_t share = prefetched + (prefetch_end * group.count + args.num_rows - 1) / args.num_rows;
-    for (; prefetched < HWY_MIN(share, prefetch_end); prefetched += kCacheLine) {
+  // Copies, which stores of bytes cannot change.
+  const int32_t *const rows = args.rows, *const distances = args.distances;
+  const int32_t first_row = args.first_row;
+  int32_t* const pending = counts.pending.get();
+  uint8_t* const num_pending = counts.num_pending.data();
+  for (int64_t i = 0; i < num_rows; ++i) {
+    for (; prefetched < HWY_MIN((i + 1) * prefetch_per_row, prefetch_end); prefetched += kCacheLine) {
       hwy::Prefetch(prefetch + prefetched);
     }
-    const int32_t slot = reference::slot_of(counts, distance);
-    counts.num_rows[static_cast<size_t>(slot)] += group.count;
-    uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
-    int64_t w = 0;
-    for (; w + lanes <= counts.words; w += lanes) {
-      AddGroup(d, group, w, counts.num_planes, planes);
+    const int64_t distance = distances[i];
+    const int count = num_pending[distance];
+    pending[distance * BitCounts::kPending + count] =
+        rows != nullptr ? rows[i] : first_row + static_cast<int32_t>(i);
+    num_pending[distance] = static_cast<uint8_t>(count + 1);
+    if (count + 1 == BitCounts::kPending) {
+      AddPendingRows(counts, args.values, distance, nullptr);
     }
-    for (; w < counts.words; ++w) {
-      AddGroup(d1, group, w, counts.num_planes, planes);
+  }
+}
+
+void CountPendingBits(BitCounts& counts, const uint64_t* values) {
+  const std::vector<uint64_t> zeros(static_cast<size_t>(counts.words), 0);
+  for (int64_t distance = 0; distance < std::ssize(counts.slots); ++distance) {
+    if (counts.num_pending[static_cast<size_t>(distance)] > 0) {
+      AddPendingRows(counts, values, distance, zeros.data());
     }
   }
 }
@@ -324,11 +376,16 @@ HWY_AFTER_NAMESPACE();
 namespace mneme::kernels {
 
 HWY_EXPORT(CountBitsByDistance);
+HWY_EXPORT(CountPendingBits);
 HWY_EXPORT(MergeCounts);
 HWY_EXPORT(AddWeightedCounts);
 
 void count_bits(const CountBitsArgs& args) {
   use_reference_kernels() ? reference::count_bits(args) : HWY_DYNAMIC_DISPATCH(CountBitsByDistance)(args);
+}
+void count_pending_bits(BitCounts& counts, const uint64_t* values) {
+  use_reference_kernels() ? reference::count_pending_bits(counts, values)
+                          : HWY_DYNAMIC_DISPATCH(CountPendingBits)(counts, values);
 }
 void merge_counts(BitCounts& counts, const BitCounts& others) {
   use_reference_kernels() ? reference::merge_counts(counts, others)

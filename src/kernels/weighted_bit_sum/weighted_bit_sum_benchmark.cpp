@@ -2,6 +2,7 @@
 
 #include "kernels/weighted_bit_sum/weighted_bit_sum.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include "kernels/benchmark_inputs.h"
@@ -37,6 +38,33 @@ template <class Kernel> void run(benchmark::State& state, Kernel kernel) {
   state.SetLabel(cpu_target());
 }
 
+/// Counts of the same rows, in tiles.
+void BM_count_bits(benchmark::State& state) {
+  const int64_t num_rows = state.range(0), words = 16, tile = 2048, num_distances = 1001;
+  const auto values = random_words(1, num_rows * words);
+  std::vector<int32_t> distances(static_cast<size_t>(num_rows));
+  Random random(2);
+  for (int32_t& distance : distances) {
+    distance = static_cast<int32_t>(500 + 16 * random.normal());
+  }
+  BitCounts counts(words, num_distances, int64_t{1} << 29);
+  for (auto _ : state) {
+    for (int64_t first = 0; first < num_rows; first += tile) {
+      count_bits({.counts = &counts,
+                  .values = values.data(),
+                  .rows = nullptr,
+                  .distances = distances.data() + first,
+                  .num_rows = std::min(tile, num_rows - first),
+                  .first_row = static_cast<int32_t>(first),
+                  .prefetch = nullptr,
+                  .prefetch_bytes = 0});
+    }
+    benchmark::DoNotOptimize(counts.planes.data());
+  }
+  state.SetItemsProcessed(state.iterations() * num_rows);
+  state.SetLabel(cpu_target());
+}
+
 void BM_reference(benchmark::State& state) {
   run(state, reference::weighted_bit_sum);
 }
@@ -45,6 +73,7 @@ void BM_weighted_bit_sum(benchmark::State& state) {
 }
 BENCHMARK(BM_reference)->ArgName("rows")->Arg(1000);
 BENCHMARK(BM_weighted_bit_sum)->ArgName("rows")->Arg(1000)->Arg(32768);
+BENCHMARK(BM_count_bits)->ArgName("rows")->Arg(32768);
 
 } // namespace
 } // namespace mneme::kernels

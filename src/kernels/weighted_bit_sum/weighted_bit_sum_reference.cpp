@@ -9,8 +9,11 @@
 namespace mneme::kernels {
 
 BitCounts::BitCounts(int64_t words_, int64_t num_distances, int64_t max_rows)
-    : words(words_), num_planes(std::bit_width(static_cast<uint64_t>(max_rows))),
-      slots(static_cast<size_t>(num_distances), -1) {
+    : words(words_),
+      num_planes(std::max(kPlanesMin, static_cast<int>(std::bit_width(static_cast<uint64_t>(max_rows))))),
+      slots(static_cast<size_t>(num_distances), -1),
+      pending(std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(num_distances * kPending))),
+      num_pending(slots.size(), 0) {
   // Random patterns have about 150 distances; the planes are not moved for them.
   constexpr int64_t kSlots = 256;
   planes.reserve(static_cast<size_t>(std::min(kSlots, num_distances) * num_planes * words));
@@ -72,9 +75,12 @@ void count_bits(const CountBitsArgs& args) {
   for (int64_t i = 0; i < args.num_rows; ++i) {
     const int32_t slot = slot_of(*args.counts, args.distances[i]);
     ++args.counts->num_rows[static_cast<size_t>(slot)];
-    add_row(*args.counts, slot, args.values + (args.rows[i] - args.first_row) * args.counts->words, 0);
+    const int64_t row = args.rows != nullptr ? args.rows[i] : args.first_row + i;
+    add_row(*args.counts, slot, args.values + row * args.counts->words, 0);
   }
 }
+
+void count_pending_bits(BitCounts&, const uint64_t*) {} // count_bits leaves no row pending
 
 void merge_counts(BitCounts& counts, const BitCounts& others) {
   for (size_t d = 0; d < others.slots.size(); ++d) {

@@ -117,6 +117,9 @@ std::vector<double> sums_by_counts(const Problem& problem, int64_t rows_per_tile
                 .prefetch = problem.values.data(),
                 .prefetch_bytes = std::ssize(problem.values) * 8});
   }
+  for (BitCounts& of_thread : counts) {
+    count_pending_bits(of_thread, problem.values.data());
+  }
   merge_counts(counts[0], counts[1]);
   std::vector<double> sums = problem.sums;
   add_weighted_counts(counts[0], problem.weights.data(), sums.data());
@@ -143,6 +146,48 @@ TEST(BitCounts, EqualTheWeightedSumForEveryTile) {
   });
 }
 
+TEST(BitCounts, CountConsecutiveRowsWithoutAList) {
+  test::on_each_cpu_target([] {
+    constexpr int64_t kRows = 500, kWords = 9;
+    Problem problem(kRows, kWords, 3);
+    BitCounts with_list(kWords, 3, kRows), without(kWords, 3, kRows);
+    for (int32_t first = 0; first < kRows; first += 100) {
+      for (int32_t i = 0; i < 100; ++i) {
+        problem.rows[static_cast<size_t>(i)] = first + i;
+      }
+      CountBitsArgs args{.counts = &with_list,
+                         .values = problem.values.data(),
+                         .rows = problem.rows.data(),
+                         .distances = problem.distances.data() + first,
+                         .num_rows = 100,
+                         .first_row = 0,
+                         .prefetch = nullptr,
+                         .prefetch_bytes = 0};
+      count_bits(args);
+      args.counts = &without;
+      args.rows = nullptr;
+      args.first_row = first;
+      count_bits(args);
+    }
+    count_pending_bits(with_list, problem.values.data());
+    count_pending_bits(without, problem.values.data());
+    EXPECT_EQ(without.num_rows, with_list.num_rows);
+    EXPECT_EQ(without.planes, with_list.planes);
+    std::vector<double> sums(64 * kWords, 0.0);
+    add_weighted_counts(without, problem.weights.data(), sums.data());
+    for (size_t b = 0; b < sums.size(); ++b) {
+      double expected = 0;
+      for (int64_t row = 0; row < kRows; ++row) {
+        const double weight =
+            problem.weights[static_cast<size_t>(problem.distances[static_cast<size_t>(row)])];
+        const uint64_t word = problem.values[static_cast<size_t>(row * kWords) + b / 64];
+        expected += ((word >> (b % 64)) & 1U) != 0 ? weight : -weight;
+      }
+      ASSERT_NEAR(sums[b], expected, 1e-9) << b;
+    }
+  });
+}
+
 TEST(BitCounts, AreExactBeyondSixteenBits) {
   test::on_each_cpu_target([] {
     constexpr int64_t kRows = 70'000;
@@ -160,6 +205,7 @@ TEST(BitCounts, AreExactBeyondSixteenBits) {
                 .first_row = 0,
                 .prefetch = nullptr,
                 .prefetch_bytes = 0});
+    count_pending_bits(counts, values.data());
     EXPECT_EQ(counts.num_rows[0], kRows);
     const double weight = 3;
     std::vector<double> sums(64, 0.0);
