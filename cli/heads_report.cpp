@@ -87,7 +87,7 @@ report::Chart beta_histogram(const std::vector<HeadSummary>& heads) {
                           .description = "Histogram of the effective betas of all heads, with the three "
                                          "reference betas of Sparse Distributed Memory.",
                           .x = {.title = "effective beta"},
-                          .y = {.title = "heads", .whole_numbers = true},
+                          .y = {.title = "heads"},
                           .series = {{.name = "heads", .bins = report::equal_bins(betas, bins)}}};
   for (const ReferenceBeta& reference : kReferences) {
     chart.references.push_back(
@@ -156,7 +156,7 @@ report::Chart layer_curves(const HeadsInspection& inspection, bool largest) {
                           .description =
                               fmt::format("{} over the heads of a layer, one line per text.",
                                           largest ? "Largest effective beta" : "Mean of effective betas"),
-                          .x = {.title = "layer", .whole_numbers = true},
+                          .x = {.title = "layer"},
                           .y = {.title = "effective beta"},
                           .series_title = "text"};
   for (size_t i = 0; i < inspection.texts.size(); ++i) {
@@ -289,6 +289,12 @@ std::vector<NamedFigure> figures_of(const HeadsInspection& inspection) {
        "contribute little."}};
 }
 
+/// Name of a file or folder without those above it.
+std::string last_name(const std::filesystem::path& path) {
+  const std::filesystem::path name = path.has_filename() ? path.filename() : path.parent_path().filename();
+  return name.empty() ? path.string() : name.string();
+}
+
 } // namespace
 
 std::string heads_summary(const HeadsInspection& inspection) {
@@ -406,7 +412,7 @@ void write_heads_report(const std::filesystem::path& folder, const HeadsInspecti
   write_file_atomically(folder / "heads.csv", report::to_csv(heads_table(inspection)));
   write_file_atomically(folder / "layers.csv", report::to_csv(layers));
   report::Page page{
-      .title = fmt::format("Attention heads of {}", report::one_line(model)),
+      .title = fmt::format("Attention heads of {}", report::one_line(last_name(model))),
       .intro =
           fmt::format("{}.\n\n{}.\n\nEach attention head is read as an associative memory: queries are noisy "
                       "cues, keys the stored addresses, values the stored patterns, and beta sets how "
