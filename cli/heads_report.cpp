@@ -167,6 +167,12 @@ std::vector<NamedFigure> figures_of(const HeadsInspection& inspection) {
        "contribute little."}};
 }
 
+/// Name of a file or folder without those above it.
+std::string last_name(const std::filesystem::path& path) {
+  const std::filesystem::path name = path.has_filename() ? path.filename() : path.parent_path().filename();
+  return name.empty() ? path.string() : name.string();
+}
+
 } // namespace
 
 std::string heads_summary(const HeadsInspection& inspection) {
@@ -255,7 +261,7 @@ void write_heads_report(const std::filesystem::path& folder, const HeadsInspecti
   write_file_atomically(folder / "heads.csv", report::to_csv(heads_table(inspection)));
   write_file_atomically(folder / "layers.csv", report::to_csv(layers));
   report::Page page{
-      .title = fmt::format("Attention heads of {}", report::one_line(model)),
+      .title = fmt::format("Attention heads of {}", report::one_line(last_name(model))),
       .intro =
           fmt::format("{}.\n\n{}.\n\nEach attention head is read as an associative memory: queries are noisy "
                       "cues, keys the stored addresses, values the stored patterns, and beta sets how "

@@ -54,7 +54,7 @@ report::Chart beta_histogram(std::span<const HeadSummary> heads) {
                           .description = "Histogram of the effective betas of all heads, with the three "
                                          "reference betas of Sparse Distributed Memory.",
                           .x = {.title = "effective beta"},
-                          .y = {.title = "heads", .whole_numbers = true},
+                          .y = {.title = "heads"},
                           .series = {{.name = "heads", .bins = report::equal_bins(betas, bins)}}};
   for (const ReferenceBeta& reference : kReferenceBetas) {
     chart.references.push_back(
@@ -68,7 +68,7 @@ report::Chart layer_curves(std::span<const TextHeads> texts, bool largest) {
                           .description =
                               fmt::format("{} over the heads of a layer, one line per text.",
                                           largest ? "Largest effective beta" : "Mean of effective betas"),
-                          .x = {.title = "layer", .whole_numbers = true},
+                          .x = {.title = "layer"},
                           .y = {.title = "effective beta"},
                           .series_title = "text"};
   for (size_t i = 0; i < texts.size(); ++i) {

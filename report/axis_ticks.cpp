@@ -42,6 +42,11 @@ std::pair<double, double> range_of(std::span<const double> values, bool positive
   return {low, high};
 }
 
+bool are_whole(std::span<const double> values) {
+  return std::ranges::all_of(
+      values, [](double value) { return !std::isfinite(value) || value == std::floor(value); });
+}
+
 /// Powers of ten from `low` to `high`, about kTicks of them; over less than two powers of ten also 2 and 5
 /// times these.
 std::vector<double> logarithmic_ticks(double low, double high) {
@@ -110,7 +115,9 @@ FittedAxis fit_axis(Axis axis, std::span<const double> values, AxisEnds ends) {
     high += margin;
     ends = AxisEnds::ticks;
   }
-  const double step = std::max(tick_step(high - low, kTicks), axis.whole_numbers ? 1.0 : 0.0);
+  double step = tick_step(high - low, kTicks);
+  const bool fewer_ticks = step < 1 && !is_given && axis.format.empty() && are_whole(values);
+  step = fewer_ticks ? 1 : step;
   if (!is_given && ends == AxisEnds::ticks) {
     low = std::floor(low / step + kRounding) * step;
     high = std::ceil(high / step - kRounding) * step;
@@ -122,8 +129,8 @@ FittedAxis fit_axis(Axis axis, std::span<const double> values, AxisEnds ends) {
   axis.range = {low, high};
   axis.format = with_digits(axis.format, step);
   std::vector<double> ticks;
-  if (axis.whole_numbers) {
-    axis.format = axis.format.empty() ? ",d" : axis.format;
+  if (fewer_ticks) {
+    axis.format = ",d";
     for (double tick = std::ceil(low / step - kRounding) * step; tick <= high + kRounding; tick += step) {
       ticks.push_back(tick);
     }

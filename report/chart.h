@@ -20,10 +20,9 @@ namespace mneme::report {
 
 /// One axis of a chart.
 struct Axis {
-  std::string title = {};     ///< with its unit, such as "bits flipped (%)"
-  std::string format = {};    ///< d3-format of the tick labels, such as ".0%"; empty: automatic
-  bool logarithmic = false;   ///< logarithmic scale; all values must be > 0
-  bool whole_numbers = false; ///< of a count or an index: ticks at whole numbers only
+  std::string title = {};   ///< with its unit, such as "bits flipped (%)"
+  std::string format = {};  ///< d3-format of the tick labels, such as ".0%"; empty: automatic
+  bool logarithmic = false; ///< logarithmic scale; all values must be > 0
   std::optional<std::pair<double, double>> range = {}; ///< lowest and highest value; empty: from the data
   /// Possible values, such as 0 to 1 for a fraction: neither the axis nor an interval extends beyond them.
   std::optional<std::pair<double, double>> limits = {};

@@ -1,21 +1,31 @@
-# Runs the commands of a page: those lines of its first code block that start with "mneme", in a new folder. FILES must exist
-# afterwards. If vl-convert, which the commands need, is not installed, the test is skipped.
+# Runs the commands of a page in a new folder: the lines of its code blocks that start with "mneme", except those that match SKIP.
+# All must succeed, and FILES must exist afterwards. If vl-convert, which some commands need, is not installed, the test is skipped.
 # INPUTS are copied into the folder.
-# Parameters: PROGRAM, PAGE, FOLDER, FILES, INPUTS
+# Parameters: PROGRAM, PAGE, FOLDER, FILES, INPUTS, SKIP
 file(REMOVE_RECURSE ${FOLDER})
 file(MAKE_DIRECTORY ${FOLDER})
 if(INPUTS)
   file(COPY ${INPUTS} DESTINATION ${FOLDER})
 endif()
 file(READ ${PAGE} text)
-string(REGEX MATCH "```\n(mneme [^`]*)```" block "${text}")
-string(STRIP "${CMAKE_MATCH_1}" block)
-string(REPLACE "\n" ";" commands "${block}")
+string(REGEX MATCHALL "```\nmneme [^`]*```" blocks "${text}")
+string(REGEX MATCHALL "\nmneme [^\n]*" commands "${blocks}")
+set(number 0)
 foreach(command IN LISTS commands)
+  string(REGEX REPLACE " +#.*$" "" command "${command}") # comments
+  string(STRIP "${command}" command)
+  if(command MATCHES "^mneme [a-z]+:" OR (SKIP AND command MATCHES "${SKIP}")) # the first one is an error message
+    continue()
+  endif()
+  set(output OUTPUT_VARIABLE out)
+  if(command MATCHES "^(.*) > ([^ ]+)$")
+    set(command "${CMAKE_MATCH_1}")
+    set(output OUTPUT_FILE ${CMAKE_MATCH_2})
+  endif()
   separate_arguments(arguments UNIX_COMMAND "${command}")
   list(POP_FRONT arguments)
   execute_process(COMMAND ${PROGRAM} ${arguments} WORKING_DIRECTORY ${FOLDER}
-    OUTPUT_VARIABLE out ERROR_VARIABLE err RESULT_VARIABLE status)
+    ${output} ERROR_VARIABLE err RESULT_VARIABLE status)
   if(err MATCHES "needs vl-convert")
     message("SKIPPED: ${err}")
     return()
@@ -23,9 +33,14 @@ foreach(command IN LISTS commands)
   if(NOT status EQUAL 0)
     message(FATAL_ERROR "${PAGE}: `${command}` ended with ${status}:\n${err}")
   endif()
+  math(EXPR number "${number} + 1")
 endforeach()
+if(number EQUAL 0)
+  message(FATAL_ERROR "${PAGE} has no command to run.")
+endif()
 foreach(file IN LISTS FILES)
   if(NOT EXISTS ${FOLDER}/${file})
     message(FATAL_ERROR "${PAGE}: its commands did not write ${file}")
   endif()
 endforeach()
+message("${number} commands of ${PAGE}")

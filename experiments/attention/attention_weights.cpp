@@ -98,7 +98,7 @@ Experiment attention_weights() {
           .claim =
               "The tutorial reads the attention weights of a trained model as the relevance of the bits. "
               "The table of fractions measures over many seeds how far this holds for the rule token.",
-          .source = "Neuromatch tutorial on attention, plots of attention weights",
+          .source = "Neuromatch tutorial on attention, exercise 3, part 5 (attention weights)",
           .is_parallel = true,
           .run = run};
 }

@@ -48,7 +48,8 @@ Outcome run(const RunSettings& settings, Progress&) {
     const Random own = random.stream(with_rule ? 1 : 0);
     const data::SparseAnd function = data::pick_sparse_and(kLength, kSparsity, with_rule, own.stream(0));
     const data::LabelledBits samples = data::draw_samples(function, kShown, own.stream(1));
-    const std::string title = with_rule ? "2-sparse AND with a rule token" : "2-sparse AND";
+    const std::string title =
+        with_rule ? "2-sparse AND with a rule token (section 3)" : "2-sparse AND (section 3)";
     outcome.figures.push_back(
         {.name = with_rule ? "samples-with-rule" : "samples",
          .chart = bit_table(title, function, samples),
@@ -101,7 +102,7 @@ Experiment attention_dataset_samples() {
           .title = "The task: a sparse AND of few relevant bits",
           .claim = "The label is true if all of s relevant bits are 1. Ones are more likely than zeros, so "
                    "that both labels are equally likely.",
-          .source = "Neuromatch tutorial on attention, section 3",
+          .source = "Neuromatch tutorial on attention, section 3, \"Dataset\"",
           .run = run};
 }
 

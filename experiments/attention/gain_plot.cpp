@@ -168,7 +168,7 @@ report::Chart plot(const Inputs& inputs) {
       panel("Input x, weighted input 5 w x and output y", "amplitude", {"x", "5 w x"}, data);
   output.spec["layer"].push_back(corner_text("'output y = ' + format(datum.y, '.9f')"));
   report::Chart chart = to_chart(report::Panels{
-      .title = "Attention weights controlled by two gains",
+      .title = "Attention weights controlled by two gains (exercise 1)",
       .description = "Attention weights and weighted input for two gains between 0 and 1000, set by sliders.",
       .charts = {weights, output}});
   chart.numbers = numbers;
@@ -251,7 +251,7 @@ Experiment attention_gain_plot() {
           .claim =
               "With weights softmax(z1 q1 + z2 q2), external signals select a part of the input: small gains "
               "give uniform attention, large gains sparse attention.",
-          .source = "Neuromatch tutorial on attention, exercise 1",
+          .source = "Neuromatch tutorial on attention, section 1, exercise 1",
           .run = run};
 }
 

@@ -87,7 +87,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       .figures =
           {{.name = "graph",
             .chart = learning::connection_graphs(
-                "Computation graph under each rule",
+                "Computation graph under each rule (exercise 4)",
                 "Attention times readout of each position, one panel per rule, as published.", shown.function,
                 {by_rule[0].published, by_rule[1].published}),
             .caption =
@@ -116,7 +116,7 @@ Experiment attention_rule_graph() {
           .title = "Attention as a graph that changes with the rule",
           .claim = "The two rules lead to different attention weights of the input tokens for the output: "
                    "attention is a computation graph that depends on the input.",
-          .source = "Neuromatch tutorial on attention, exercise 4",
+          .source = "Neuromatch tutorial on attention, section 3, exercise 4",
           .is_parallel = true,
           .run = run};
 }

@@ -181,7 +181,8 @@ Experiment attention_sample_complexity() {
           .title = "Number of samples needed to generalise",
           .claim = "Self-attention learns functions of sparse subsets of variables from few samples (a "
                    "question in the tutorial; in theory the number grows with s log T).",
-          .source = "Neuromatch tutorial on attention, exercise 3; Edelman et al. 2022",
+          .source =
+              "Neuromatch tutorial on attention, exercise 3, part 4 (sample complexity); Edelman et al. 2022",
           .is_parallel = true,
           .run = run};
 }
@@ -192,7 +193,7 @@ Experiment attention_competitive_mlp() {
           .claim =
               "Some components of self-attention are responsible for its better generalisation and could be "
               "added to an MLP: the tutorial asks which.",
-          .source = "Neuromatch tutorial on attention, exercise 3.3",
+          .source = "Neuromatch tutorial on attention, exercise 3.3 (discussion)",
           .is_parallel = true,
           .run = run_variants};
 }

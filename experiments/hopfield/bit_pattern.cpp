@@ -40,7 +40,7 @@ Experiment hopfield_bit_pattern() {
           "With several heads, update steps and dropout, association, pooling and lookup detect the signal "
           "(evaluation accuracy 0.85, 0.84 and 0.85 after 250 epochs); with default options they hardly do "
           "(0.56, 0.58 and 0.52).",
-      .source = "hflayers 1.0.2, examples; Ramsauer et al. 2020",
+      .source = "hflayers 1.0.2, example \"Bit Pattern Set\"; Ramsauer et al. 2020",
       .is_parallel = true,
       .needs_torch = true,
       .run = run};

@@ -39,7 +39,7 @@ Experiment hopfield_latch() {
           .claim =
               "All six Hopfield models classify sequences of 32 characters by their first character, without "
               "errors from the first or second epoch on; an LSTM with 4 hidden units stays at chance level.",
-          .source = "hflayers 1.0.2, examples; Hochreiter & Mozer 2000",
+          .source = "hflayers 1.0.2, example \"Latch Sequence Set\"; Hochreiter & Mozer 2000",
           .is_parallel = true,
           .needs_torch = true,
           .run = run};

@@ -68,7 +68,8 @@ Experiment hopfield_mnist_bags() {
           "Hopfield pooling detects a 9 in a bag as well as attention and gated attention do (evaluation "
           "accuracy 0.92 compared with 0.94 and 0.90 after 20 epochs), after it has predicted the majority "
           "class for six epochs.",
-      .source = "hflayers 1.0.2, examples; Ilse, Tomczak & Welling 2018",
+      .source = "hflayers 1.0.2, example \"Attention-based Deep Multiple Instance Learning\"; Ilse, Tomczak "
+                "& Welling 2018",
       .is_parallel = true,
       .needs_torch = true,
       .run = run,

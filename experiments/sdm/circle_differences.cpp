@@ -154,13 +154,13 @@ void add_intersections(Outcome& outcome, const Setting& setting, const RunSettin
   outcome.comparisons.push_back(means);
   outcome.figures.push_back(
       {.name = "simulated-intersections",
-       .chart = report::to_chart(
-           report::LineChart{.title = "Hard locations in both circles, n = 100, r = 10 000, d = 35",
-                             .description = "Counts of the first epochs, their mean and theory.",
-                             .x = {.title = "Hamming distance"},
-                             .y = {.title = "hard locations in both circles"},
-                             .series = {all, mean, expected},
-                             .intervals = report::IntervalStyle::bars}),
+       .chart = report::to_chart(report::LineChart{
+           .title = "Hard locations in both circles, n = 100, r = 10 000, d = 35 (notebook cell 12)",
+           .description = "Counts of the first epochs, their mean and theory.",
+           .x = {.title = "Hamming distance"},
+           .y = {.title = "hard locations in both circles"},
+           .series = {all, mean, expected},
+           .intervals = report::IntervalStyle::bars}),
        .caption = "Counts scatter like a Poisson distribution; their means agree with theory."});
 }
 
@@ -296,7 +296,7 @@ Experiment sdm_circle_differences() {
           "The exact circle intersection differs from the continuous form of the SDM book by about a tenth, "
           "and the noise of a read follows Jaeckel's variance, which grows with the signal, rather than the "
           "book's.",
-      .source = "Bricken & Pehlevan 2021, notebook Compute_Difference_In_Circle_Intersects",
+      .source = "Bricken & Pehlevan 2021, notebook Compute_Difference_In_Circle_Intersects, cells 4 and 12",
       .run = run};
 }
 

@@ -55,8 +55,8 @@ report::LineChart empty_chart(const std::string& title) {
           .y = {.title = "fraction of the space", .format = ".0e", .logarithmic = true}};
 }
 
-/// Cell 5: approximations for the first tenth of the distances.
-report::Chart approximations(int64_t bits) {
+/// Approximations for the first tenth of the distances.
+report::Chart approximations(int64_t bits, const char* place = "") {
   std::vector<report::Chart> panels;
   for (const double p : {1e-13, 1e-7, 1e-4, 1e-2}) {
     const int64_t radius = theory::hamming_radius_for_space_fraction(bits, p);
@@ -81,13 +81,14 @@ report::Chart approximations(int64_t bits) {
     panels.push_back(report::to_chart(chart));
   }
   return report::to_chart(
-      report::Panels{.title = fmt::format("Approximations of the circle intersection, n = {}", bits),
+      report::Panels{.title = fmt::format("Approximations of the circle intersection, n = {}{}", bits, place),
                      .description = "One panel per space fraction.",
                      .charts = panels});
 }
 
-/// Cells 8 and 9: published bounds, and proven bounds.
-report::Chart bounds(int64_t bits, int64_t radius, const std::vector<int64_t>& distances) {
+/// Published bounds, and proven bounds. `place`: text for the title, where these parameters were published.
+report::Chart bounds(int64_t bits, int64_t radius, const std::vector<int64_t>& distances,
+                     const char* place = "") {
   const std::vector<double> exact = fractions(bits, radius);
   report::LineChart left = empty_chart("published"), right = empty_chart("proven bounds");
   const auto intersection = drop_nonpositive(curve(
@@ -113,10 +114,10 @@ report::Chart bounds(int64_t bits, int64_t radius, const std::vector<int64_t>& d
   right.series = {intersection, bound("largest term (below)", &theory::IntersectionBounds::log_max_term),
                   bound("terms times largest (above)", &theory::IntersectionBounds::log_max_term_times_count),
                   bound("Hoeffding (above)", &theory::IntersectionBounds::log_exponential)};
-  return report::to_chart(
-      report::Panels{.title = fmt::format("Bounds of the circle intersection, n = {}, d = {}", bits, radius),
-                     .description = "Published bounds and proven bounds.",
-                     .charts = {report::to_chart(left), report::to_chart(right)}});
+  return report::to_chart(report::Panels{
+      .title = fmt::format("Bounds of the circle intersection, n = {}, d = {}{}", bits, radius, place),
+      .description = "Published bounds and proven bounds.",
+      .charts = {report::to_chart(left), report::to_chart(right)}});
 }
 
 /// The three factors of the published upper bound.
@@ -147,13 +148,13 @@ report::Chart factor_panels(int64_t bits, int64_t radius) {
   panel("number of terms N", &Factors::terms);
   panel("constant K", &Factors::constant);
   panel("exponential", &Factors::exponential);
-  return report::to_chart(
-      report::Panels{.title = fmt::format("Factors of the bound, n = {}, d = {}", bits, radius),
-                     .description = "Change of each factor with the distance.",
-                     .charts = panels});
+  return report::to_chart(report::Panels{
+      .title = fmt::format("Factors of the bound, n = {}, d = {} (notebook cells 18 and 19)", bits, radius),
+      .description = "Change of each factor with the distance.",
+      .charts = panels});
 }
 
-/// Cells 24 and 25: the bounds with their factors replaced by their maximum and minimum.
+/// The bounds with their factors replaced by their maximum and minimum.
 report::Chart constant_factors(int64_t bits, int64_t radius) {
   const std::vector<int64_t> distances = integer_range(1, 800, 4);
   const std::vector<double> exact = fractions(bits, radius);
@@ -176,13 +177,13 @@ report::Chart constant_factors(int64_t bits, int64_t radius) {
   return report::to_chart(chart);
 }
 
-/// Cell 12: fitted and implied beta by radius.
+/// Fitted and implied beta by radius.
 report::Chart implied_betas() {
   constexpr int64_t kBits = 64;
   const std::vector<int64_t> radii = integer_linspace(5, 32, 10);
   const auto implied = [](int64_t d) { return theory::implied_beta(kBits, d); };
   return report::to_chart(report::LineChart{
-      .title = "Beta by radius, n = 64",
+      .title = "Beta by radius, n = 64 (notebook cell 12)",
       .description = "Fitted beta, the beta implied by the exponent, and three times the implied beta.",
       .x = {.title = "Hamming radius d"},
       .y = {.title = "beta"},
@@ -326,18 +327,18 @@ Outcome run(const RunSettings& settings, Progress&) {
       settings.quick ? std::vector<int64_t>{64, 1000} : std::vector<int64_t>{64, 100, 128, 500, 1000};
   for (const int64_t bits : sizes) {
     outcome.figures.push_back({.name = fmt::format("approximations-n{}", bits),
-                               .chart = approximations(bits),
+                               .chart = approximations(bits, " (notebook cell 5)"),
                                .caption =
                                    "Unless circles are very small, the largest term, its normal "
                                    "approximation and the exponential decrease like the intersection."});
   }
   for (const auto& [bits, radius] :
        {std::pair<int64_t, int64_t>{64, 5}, {64, 11}, {64, 15}, {64, 27}, {100, 44}}) {
-    outcome.figures.push_back({.name = fmt::format("bounds-n{}-d{}", bits, radius),
-                               .chart = bounds(bits, radius, integer_range(1, 32)),
-                               .caption =
-                                   "For small circles the published lower form is above the intersection, "
-                                   "so it is not a bound; the curves on the right are."});
+    outcome.figures.push_back(
+        {.name = fmt::format("bounds-n{}-d{}", bits, radius),
+         .chart = bounds(bits, radius, integer_range(1, 32), " (notebook cells 8 and 9)"),
+         .caption = "For small circles the published lower form is above the intersection, "
+                    "so it is not a bound; the curves on the right are."});
   }
   outcome.figures.push_back(
       {.name = "factors",
@@ -349,9 +350,10 @@ Outcome run(const RunSettings& settings, Progress&) {
                                        constant_factors(1000, 480)};
   outcome.figures.push_back(
       {.name = "frozen-constants",
-       .chart = report::to_chart(report::Panels{.title = "Bounds with constant factors, n = 1000",
-                                                .description = "Intersection between two exponentials.",
-                                                .charts = panels}),
+       .chart = report::to_chart(
+           report::Panels{.title = "Bounds with constant factors, n = 1000 (notebook cells 24 and 25)",
+                          .description = "Intersection between two exponentials.",
+                          .charts = panels}),
        .caption = "With both factors held constant, the bounds are one exponential above and one below the "
                   "intersection."});
   outcome.figures.push_back(
@@ -386,7 +388,8 @@ Experiment sdm_exp_bounds() {
           .title = "Exponential bounds of the circle intersection",
           .claim = "The circle intersection is between two functions that decrease exponentially with the "
                    "distance, so that it can be approximated by softmax.",
-          .source = "Bricken & Pehlevan 2021, notebook Exp_Approx_Circle_Intersect, cells 5 to 25",
+          .source = "Bricken & Pehlevan 2021, notebook Exp_Approx_Circle_Intersect, cells 5, 8 to 12, 18, "
+                    "19, 24 and 25",
           .run = run,
           .parameters =
               circle_parameters("64, 100, 128, 500, 1000", "5, 11, 15 and 27 of 64 bits, 44 of 100")};

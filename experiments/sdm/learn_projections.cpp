@@ -436,7 +436,7 @@ Experiment sdm_learn_projections() {
           .claim = "With a projection to 64 dimensions that is trained through one update of attention, raw "
                    "images can be recalled, both with attention and with the SDM weightings that it "
                    "approximates.",
-          .source = "Bricken & Pehlevan 2021, notebooks LearnProjections",
+          .source = "Bricken & Pehlevan 2021, notebook LearnProjections, cell 9",
           .is_parallel = true,
           .needs_torch = true,
           .run = [](const RunSettings& settings,
@@ -450,7 +450,7 @@ Experiment sdm_learn_projections_beta() {
           .claim =
               "A trained projection also works with all weightings if beta is learned as well, initialised "
               "to three times the fitted beta.",
-          .source = "Bricken & Pehlevan 2021, notebook LearnProjections with learned beta",
+          .source = "Bricken & Pehlevan 2021, notebook LearnProjections with learned beta, cell 13",
           .is_parallel = true,
           .needs_torch = true,
           .run = [](const RunSettings& settings,

@@ -104,7 +104,7 @@ Outcome run(const RunSettings&, Progress&) {
   outcome.figures.push_back(
       {.name = "capacity-over-fraction",
        .chart = report::to_chart(report::LineChart{
-           .title = "Capacity by space fraction, r = 1e6, z = 2.33",
+           .title = "Capacity by space fraction, r = 1e6, z = 2.33 (notebook cell 12)",
            .description = "Number of patterns that can be stored by fraction of the space in a circle.",
            .x = {.title = "space fraction p", .format = ".0e", .logarithmic = true},
            .y = {.title = "patterns", .format = "~s"},
@@ -153,7 +153,7 @@ Experiment sdm_optimal_radius() {
           .claim =
               "The signal-to-noise ratio is maximal at the space fraction (2 m r)^(-1/3), which is d = 11 "
               "for 1024 patterns of 64 bits; the capacity is maximal at d = 5.",
-          .source = "Bricken & Pehlevan 2021, notebook Optimal_d",
+          .source = "Bricken & Pehlevan 2021, notebook Optimal_d, cells 5, 7, 12, 14 and 24",
           .run = run};
 }
 

@@ -382,8 +382,6 @@ Outcome run_neuron_limited(const RunSettings& settings, Progress& progress) {
   return outcome;
 }
 
-constexpr const char* kSource = "Bricken & Pehlevan 2021, notebook SDM_Experiments";
-
 } // namespace
 
 Experiment sdm_recall_randunif64() {
@@ -392,7 +390,7 @@ Experiment sdm_recall_randunif64() {
           .claim =
               "All variants of SDM and attention with the fitted beta have similar recall: perfect up to "
               "d = 15 even from distant cues, worse from d = 19 on, and very poor at d = 27.",
-          .source = kSource,
+          .source = "Bricken & Pehlevan 2021, notebook SDM_Experiments, figures for RandUnif64",
           .is_parallel = true,
           .run = run_64};
 }
@@ -403,7 +401,7 @@ Experiment sdm_recall_randunif1000() {
           .claim =
               "With 1000 components and 1e6 hard locations, small circles contain no location, large ones "
               "mix all patterns, and in between the recall of attention is similar to that of SDM.",
-          .source = kSource,
+          .source = "Bricken & Pehlevan 2021, notebook Associative_Memory_Tests (first version)",
           .is_parallel = true,
           .run = run_1000};
 }
@@ -412,7 +410,7 @@ Experiment sdm_recall_mnist() {
   return {.id = "sdm/sdm-experiments/mnist",
           .title = "Recall of MNIST images",
           .claim = "On correlated images recall needs smaller circles than on random patterns.",
-          .source = kSource,
+          .source = "Bricken & Pehlevan 2021, notebook SDM_Experiments, cell 22",
           .is_parallel = true,
           .run = run_mnist,
           .inputs = mnist_inputs};
@@ -425,7 +423,7 @@ Experiment sdm_neuron_limited() {
               "With a limited number of hard locations there is an optimal radius: small circles contain "
               "no location, large ones mix all patterns. Rounded intersections and an actual set of "
               "locations agree.",
-          .source = kSource,
+          .source = "Bricken & Pehlevan 2021, notebook SDM_Experiments, cell 5",
           .is_parallel = true,
           .run = run_neuron_limited};
 }

@@ -69,8 +69,8 @@ Series curve(const std::string& name, const std::vector<double>& values, int64_t
 }
 
 /// Circle and cap intersections and the softmax fitted to the circle intersection, on linear and logarithmic
-/// axes.
-report::Chart approximation(int64_t bits, int64_t radius) {
+/// axes. `place`: text for the title, where these parameters were published.
+report::Chart approximation(int64_t bits, int64_t radius, const char* place = "") {
   const theory::BetaFit fit = theory::fit_beta(bits, radius, kInfiniteLocations);
   std::vector<double> caps, scores;
   for (int64_t distance = 0; distance <= bits; ++distance) {
@@ -80,8 +80,8 @@ report::Chart approximation(int64_t bits, int64_t radius) {
   }
   const std::vector<double> binary = normalised_weights(theory::log_circle_intersections(bits, radius)),
                             cap = normalised_weights(caps), softmax = normalised_weights(scores);
-  const std::string name = fmt::format("n = {}, d = {}, p = {:.2g}, beta = {:.3f}", bits, radius,
-                                       theory::space_fraction(bits, radius), fit.beta);
+  const std::string name = fmt::format("n = {}, d = {}, p = {:.2g}, beta = {:.3f}{}", bits, radius,
+                                       theory::space_fraction(bits, radius), fit.beta, place);
   std::vector<report::Chart> panels;
   for (const bool logarithmic : {false, true}) {
     const int64_t last = logarithmic ? std::min(bits, 2 * radius + 4) : bits;
@@ -104,14 +104,14 @@ double beta_from_distance_one(int64_t bits, int64_t radius) {
 }
 
 report::Chart beta_over_radius(const std::vector<std::pair<int64_t, double>>& betas, int64_t bits,
-                               std::vector<report::Reference> references) {
+                               std::vector<report::Reference> references, const char* place = "") {
   Series radius{.name = "radius d"}, fraction{.name = "space fraction p", .on_second_axis = true};
   for (const auto& [d, beta] : betas) {
     radius.points.push_back({beta, exact_point(static_cast<double>(d))});
     fraction.points.push_back({beta, exact_point(theory::space_fraction(bits, d))});
   }
   return report::to_chart(report::LineChart{
-      .title = fmt::format("Hamming radius by fitted beta, n = {}", bits),
+      .title = fmt::format("Hamming radius by fitted beta, n = {}{}", bits, place),
       .description = "Hamming radius and space fraction by fitted beta.",
       .x = {.title = "beta"},
       .y = {.title = "Hamming radius d"},
@@ -150,9 +150,10 @@ report::Chart intersections_over_fractions() {
   panel("normalised, linear", false, true);
   panel("normalised, logarithmic", true, true);
   panel("not normalised, r = 1, logarithmic", true, false);
-  return report::to_chart(report::Panels{.title = "Circle intersections for four space fractions, n = 1000",
-                                         .description = "Normalised, and as fractions of the space.",
-                                         .charts = panels});
+  return report::to_chart(report::Panels{
+      .title = "Circle intersections for four space fractions, n = 1000 (notebook cells 21 to 26)",
+      .description = "Normalised, and as fractions of the space.",
+      .charts = panels});
 }
 
 ComparisonTable compare_reference(const ReferenceBetas& reference) {
@@ -341,7 +342,7 @@ Outcome run(const RunSettings& settings, Progress&) {
   outcome.figures.push_back(
       {.name = "circle-intersection",
        .chart = report::to_chart(report::LineChart{
-           .title = "Addresses in both circles, n = 64, d = 11, r = 2^64",
+           .title = "Addresses in both circles, n = 64, d = 11, r = 2^64 (notebook cell 5)",
            .description = "Number of addresses in both circles by distance of their centres.",
            .x = {.title = "Hamming distance"},
            .y = {.title = "addresses in both circles", .format = ".0e", .logarithmic = true},
@@ -352,7 +353,7 @@ Outcome run(const RunSettings& settings, Progress&) {
 
   outcome.figures.push_back(
       {.name = "beta-over-radius",
-       .chart = beta_over_radius(betas, kBits, reference_lines(reference)),
+       .chart = beta_over_radius(betas, kBits, reference_lines(reference), " (notebook cell 17)"),
        .caption =
            "A small beta corresponds to large circles. The vertical lines are the betas of the radii that "
            "are optimal by three criteria."});
@@ -365,7 +366,7 @@ Outcome run(const RunSettings& settings, Progress&) {
     for (const int64_t radius : radii) {
       throw_if_interrupted();
       outcome.figures.push_back({.name = fmt::format("softmax-n{}-d{}", bits, radius),
-                                 .chart = approximation(bits, radius),
+                                 .chart = approximation(bits, radius, " (notebook cell 7)"),
                                  .caption =
                                      "Softmax agrees with the circle intersection where the weights are "
                                      "large. Near the largest distance at which the circles intersect, "
@@ -408,7 +409,7 @@ Experiment sdm_softmax_circle() {
           "The number of hard locations that two patterns share decreases almost exponentially with their "
           "distance, so that softmax with one fitted beta per Hamming radius has approximately the weights "
           "of Sparse Distributed Memory.",
-      .source = "Bricken & Pehlevan 2021, notebook Softmax_Circle_Approx, cells 5 to 17",
+      .source = "Bricken & Pehlevan 2021, notebook Softmax_Circle_Approx, cells 5, 7, 14, 17 and 21 to 26",
       .run = run,
       .parameters = circle_parameters("64, 100, 784, 1000", "those of seven space fractions")};
 }

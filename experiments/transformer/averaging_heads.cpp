@@ -73,7 +73,7 @@ TitledTable heads_table(const ReplacementStudy& study) {
 report::Chart costs_chart(const ReplacementStudy& study) {
   report::LineChart chart{.title = "Cost of replacing heads by weights of positions",
                           .description = "Increase of the held-out loss by number of replaced heads.",
-                          .x = {.title = "replaced heads", .whole_numbers = true},
+                          .x = {.title = "replaced heads"},
                           .y = {.title = "increase of the loss (nats per token)"},
                           .series_title = "replaced",
                           .intervals = report::IntervalStyle::bars};

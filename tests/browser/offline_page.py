@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A page from a folder, open in Chromium: what it reports as an error fails the script."""
+"""Pages from folders, open in Chromium."""
 
 import contextlib
 
@@ -9,17 +9,31 @@ DRAWN = "() => [...document.querySelectorAll('.chart')].every(chart => chart.que
 
 
 @contextlib.contextmanager
-def offline_page(folder, chromium=None, width=1280, scheme="light"):
-    """folder/index.html in the browser at the path `chromium`, else in Playwright's own, with all charts drawn."""
+def chromium_browser(executable=None):
+    """The browser at the path `executable`, else Playwright's own."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        problems = []
-        page.set_default_timeout(120_000)  # milliseconds; large pages take long on a busy machine
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto((folder / "index.html").as_uri())
-        page.wait_for_function(DRAWN)
-        yield page
-        assert not problems, problems
+        browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
         browser.close()
+
+
+@contextlib.contextmanager
+def open_page(browser, folder, width=1280):
+    """folder/index.html with all charts drawn, and the list of errors that it reports."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme="light")
+    errors = []
+    page.set_default_timeout(120_000)  # milliseconds; large pages take long on a busy machine
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((folder / "index.html").as_uri())
+    page.wait_for_function(DRAWN)
+    yield page, errors
+    page.close()
+
+
+@contextlib.contextmanager
+def offline_page(folder, executable=None):
+    """folder/index.html in a browser of its own. An error that it reports fails the script."""
+    with chromium_browser(executable) as browser, open_page(browser, folder) as (page, errors):
+        yield page
+        assert not errors, errors

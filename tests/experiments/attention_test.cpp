@@ -15,6 +15,7 @@
 namespace mneme::experiments {
 namespace {
 
+using mneme::testing::contains;
 using training::BinaryModel;
 using training::SparseAndTrial;
 
@@ -63,10 +64,10 @@ TEST(LearningTable, HasMeansOverSeedsWithIntervals) {
 
 TEST(LearningCurves, ShowTheMedianOfTheSeeds) {
   const std::string spec = learning::learning_curves("Curves", {group_of({0.01, 0.04, 0.03})}).spec.dump();
-  EXPECT_TRUE(mneme::testing::contains(spec, "0.03"));   // training loss at the end
-  EXPECT_TRUE(mneme::testing::contains(spec, "0.06"));   // validation loss, a point
-  EXPECT_TRUE(mneme::testing::contains(spec, "0.97"));   // training accuracy
-  EXPECT_FALSE(mneme::testing::contains(spec, "0.04,")); // not the curve of a single seed
+  EXPECT_TRUE(contains(spec, "0.03"));   // training loss at the end
+  EXPECT_TRUE(contains(spec, "0.06"));   // validation loss, a point
+  EXPECT_TRUE(contains(spec, "0.97"));   // training accuracy
+  EXPECT_FALSE(contains(spec, "0.04,")); // not the curve of a single seed
 }
 
 TEST(PublishedSchedule, MatchesTheTutorial) {
@@ -88,8 +89,8 @@ TEST(BitTable, ShowsEveryBitAndFramesTheRelevantOnes) {
   EXPECT_EQ(std::get<std::string>(chart.numbers.rows[1][1]), "00001");
   EXPECT_EQ(std::get<std::string>(chart.numbers.rows[1][2]), "false");
   const std::string spec = chart.spec.dump();
-  EXPECT_TRUE(mneme::testing::contains(spec, "relevant under rule 0"));
-  EXPECT_TRUE(mneme::testing::contains(spec, "relevant under rule 1"));
+  EXPECT_TRUE(contains(spec, "relevant under rule 0"));
+  EXPECT_TRUE(contains(spec, "relevant under rule 1"));
 }
 
 TEST(GainPlot, TableIsTheSoftmaxOfItsFormula) {
@@ -127,6 +128,28 @@ TEST(AttentionExperiments, RunWithQuickParameters) {
       EXPECT_FALSE(figure.caption.empty()) << id << " " << figure.name;
       EXPECT_FALSE(figure.chart.numbers.rows.empty()) << id << " " << figure.name;
     }
+  }
+}
+
+TEST(AttentionExperiments, StatesWhetherTheModelsDiffer) {
+  Progress silent;
+  const Experiment& experiment = *experiments_named(std::vector<std::string>{"attention/comparison"}).front();
+  const Outcome outcome = experiment.run({.quick = true, .seed = 1}, silent);
+  const report::Table& table = outcome.tables.front().table; // two models, each on sparse and dense functions
+  ASSERT_EQ(table.rows.size(), 4U);
+  const std::string caption = outcome.figures.front().caption;
+  for (const size_t row : {0, 1}) {
+    const auto attention = std::get<report::Estimate>(table.rows[row][5]),
+               mlp = std::get<report::Estimate>(table.rows[row + 2][5]);
+    const std::string conclusion = attention.low <= mlp.high && mlp.low <= attention.high
+                                       ? "the intervals overlap, so these seeds show no difference"
+                                   : attention.value > mlp.value ? "self-attention generalises better"
+                                                                 : "the MLP generalises better";
+    const size_t sentence = caption.find(row == 0 ? "With s = 2" : "With s = 4");
+    ASSERT_NE(sentence, std::string::npos) << caption;
+    EXPECT_TRUE(contains(
+        caption.substr(sentence, caption.find(".", caption.find("(MLP)", sentence)) - sentence), conclusion))
+        << caption;
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include "experiments/registry.h"
 
+#include <algorithm>
+#include <map>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -32,6 +34,21 @@ TEST(Registry, EveryExperimentHasAClaimAndASource) {
     EXPECT_TRUE(experiment.claim.ends_with(".")) << experiment.id;
     EXPECT_FALSE(experiment.source.empty());
     EXPECT_NE(experiment.run, nullptr);
+  }
+}
+
+TEST(Registry, NamesThePlaceWhereEachExperimentWasPublished) {
+  // The parts of each work: notebooks and their cells, exercises, theorems, examples.
+  const std::map<std::string, std::vector<std::string>> places = {
+      {"sdm", {"notebook ", "Kanerva 1988"}},
+      {"attention", {"section 3", "exercise"}},
+      {"hopfield", {"theorem", "section ", "example \""}},
+      {"leap", {"README"}}};
+  for (const Experiment& experiment : all_experiments()) {
+    const std::string work = experiment.id.substr(0, experiment.id.find('/'));
+    EXPECT_TRUE(std::ranges::any_of(
+        places.at(work), [&](const std::string& place) { return contains(experiment.source, place); }))
+        << experiment.id << ": " << experiment.source;
   }
 }
 
