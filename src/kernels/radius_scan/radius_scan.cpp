@@ -15,6 +15,7 @@
 
 #include "kernels/full_adder-inl.h"
 #include "kernels/row_distances-inl.h"
+#include "kernels/selected_lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -54,10 +55,10 @@ public:
     const auto lanes = static_cast<int64_t>(hn::Lanes(d32));
     if (count_ + lanes <= args_.capacity) { // a store writes a whole vector
       const hn::RebindToSigned<DistanceTag> di32;
-      hn::CompressStore(hn::Iota(di32, args_.first_row + static_cast<int32_t>(first)),
-                        hn::RebindMask(di32, near), di32, rows_ + count_);
+      StoreSelected(di32, hn::Iota(di32, args_.first_row + static_cast<int32_t>(first)),
+                    hn::RebindMask(di32, near), rows_ + count_);
       if (distances_ != nullptr) {
-        hn::CompressStore(distances, near, d32, reinterpret_cast<uint32_t*>(distances_ + count_));
+        StoreSelected(d32, distances, near, reinterpret_cast<uint32_t*>(distances_ + count_));
       }
       count_ += static_cast<int64_t>(hn::CountTrue(d32, near));
       return;

@@ -14,6 +14,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
+#include "kernels/selected_lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -163,10 +164,12 @@ template <class D, class T> T RowMax(D d, const T* scores, int64_t count) {
 template <class D, class T> int64_t KeepAbove(D d, T bound, T* elements, int64_t count) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t kept = 0, i = 0;
-  // CompressStore may write a full vector, but never beyond the elements that have been read.
+  // StoreSelected writes a whole vector, but never beyond the elements that have been read.
   for (; i + lanes <= count; i += lanes) {
     const auto x = hn::LoadU(d, elements + i);
-    kept += static_cast<int64_t>(hn::CompressStore(x, hn::Gt(x, hn::Set(d, bound)), d, elements + kept));
+    const auto above = hn::Gt(x, hn::Set(d, bound));
+    StoreSelected(d, x, above, elements + kept);
+    kept += static_cast<int64_t>(hn::CountTrue(d, above));
   }
   for (; i < count; ++i) {
     elements[kept] = elements[i];
