@@ -28,14 +28,14 @@ public:
   TorchNeed torch_need() const override { return TorchNeed::required; }
   bool out_is_file() const override { return true; }
   bool uses_seed(const Arguments&) const override { return false; }
-  void declare(Arguments& app) override {
-    app.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors in the same folder")
+  void declare(Arguments& arguments) override {
+    arguments.add_option("CASE", case_, "Case file: NAME.json, with NAME.safetensors in the same folder")
         ->type_name("FILE")
         ->required();
-    app.add_flag("--grad", options_.gradients, "Also compute the gradients of sum(result * cotangent)");
-    app.add_flag("--compat", options_.compat,
-                 "Reproduce the results of hflayers where they differ from its documentation");
-    add_device_option(app, options_.device);
+    arguments.add_flag("--grad", options_.gradients, "Also compute the gradients of sum(result * cotangent)");
+    arguments.add_flag("--compat", options_.compat,
+                       "Reproduce the results of hflayers where they differ from its documentation");
+    add_device_option(arguments, options_.device);
   }
 
   ExitCode run(Context& context) override {

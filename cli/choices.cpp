@@ -24,11 +24,11 @@ size_t index_of_word(std::string_view name, std::string_view text, const std::ve
   return static_cast<size_t>(found - words.begin());
 }
 
-Option* add_word_option(Arguments& app, const std::string& names, const std::vector<std::string>& words,
+Option* add_word_option(Arguments& arguments, const std::string& names, const std::vector<std::string>& words,
                         const std::string& default_word, std::function<void(size_t)> set,
                         const std::string& help) {
   return add_parsed_option(
-      app, names, fmt::format("{}", fmt::join(words, "|")), default_word,
+      arguments, names, fmt::format("{}", fmt::join(words, "|")), default_word,
       [words, set = std::move(set)](const std::string& name, const std::string& text) {
         set(index_of_word(name, text, words));
       },

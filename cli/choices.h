@@ -22,7 +22,7 @@ size_t index_of_word(std::string_view name, std::string_view text, const std::ve
 
 /// Adds an option (or, if `names` has no dashes, a positional argument) that calls `set` with the index of
 /// the given word. The type shown in the help is the list of words, separated by "|"; `choices_of` parses it.
-Option* add_word_option(Arguments& app, const std::string& names, const std::vector<std::string>& words,
+Option* add_word_option(Arguments& arguments, const std::string& names, const std::vector<std::string>& words,
                         const std::string& default_word, std::function<void(size_t)> set,
                         const std::string& help);
 
@@ -32,7 +32,7 @@ std::vector<std::string> choices_of(const std::string& type);
 /// Adds an option that sets `target` to the value of the given word. The initial value of `target` is the
 /// default.
 template <class T>
-Option* add_choice_option(Arguments& app, const std::string& names, T& target,
+Option* add_choice_option(Arguments& arguments, const std::string& names, T& target,
                           const std::vector<std::pair<std::string, T>>& choices, const std::string& help) {
   std::vector<std::string> words;
   std::string default_word;
@@ -43,8 +43,8 @@ Option* add_choice_option(Arguments& app, const std::string& names, T& target,
     }
   }
   return add_word_option(
-      app, names, words, default_word, [&target, choices](size_t index) { target = choices[index].second; },
-      help);
+      arguments, names, words, default_word,
+      [&target, choices](size_t index) { target = choices[index].second; }, help);
 }
 
 } // namespace mneme::cli

@@ -15,9 +15,9 @@ inline constexpr const char* kCommonGroup = "Common options";
 /// (`train latch`), the common options are declared on each of them, and a subcommand is required unless the
 /// verb has called `require_subcommand(0, 1)`. `verb` and `options` must outlive
 /// `arguments`.
-void declare_arguments(Verb& verb, Arguments& app, CommonOptions& options);
+void declare_arguments(Verb& verb, Arguments& arguments, CommonOptions& options);
 
 /// Adds --device, for verbs that compute layers. The initial value of `target` is the default.
-void add_device_option(Arguments& app, std::string& target);
+void add_device_option(Arguments& arguments, std::string& target);
 
 } // namespace mneme::cli

@@ -312,13 +312,13 @@ public:
   std::string summary() const override { return "print a tab-completion script for bash, zsh or fish"; }
   bool writes_files() const override { return false; }
   bool uses_seed(const Arguments&) const override { return false; }
-  void declare(Arguments& app) override {
+  void declare(Arguments& arguments) override {
     std::vector<std::string> names;
     for (const Shell& shell : kShells) {
       names.emplace_back(shell.name);
     }
     add_word_option(
-        app, "SHELL", names, "", [this](size_t index) { shell_ = kShells[index]; },
+        arguments, "SHELL", names, "", [this](size_t index) { shell_ = kShells[index]; },
         "Shell that runs the script")
         ->required();
   }

@@ -85,17 +85,18 @@ public:
     return names;
   }
 
-  void declare(Arguments& app) override {
-    app.require_subcommand(0, 1); // without a subcommand, the verb lists the data sets
-    list_ = app.add_subcommand("list", "list the known data sets and whether they are present");
+  void declare(Arguments& arguments) override {
+    arguments.require_subcommand(0, 1); // without a subcommand, the verb lists the data sets
+    list_ = arguments.add_subcommand("list", "list the known data sets and whether they are present");
     list_->add_flag("--check", check_, "Compare the SHA-256 of every present file with the published one");
-    get_ = app.add_subcommand("get", "download data sets; files that are already present are skipped");
+    get_ = arguments.add_subcommand("get", "download data sets; files that are already present are skipped");
     get_->add_option("NAME", names_, "Data sets to download: " + names_of_all())
         ->type_name("NAME")
         ->required();
     get_->add_option("--mirror", mirror_, "URL of a folder with the files, instead of the default servers")
         ->type_name("URL");
-    app.footer("Data folder: --out, else $MNEME_DATA, else $XDG_DATA_HOME/mneme, else ~/.local/share/mneme.");
+    arguments.footer(
+        "Data folder: --out, else $MNEME_DATA, else $XDG_DATA_HOME/mneme, else ~/.local/share/mneme.");
   }
 
   ExitCode run(Context& context) override {

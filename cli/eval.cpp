@@ -35,24 +35,28 @@ public:
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
   bool uses_seed(const Arguments&) const override { return false; }
-  void declare(Arguments& app) override {
-    app.add_option("RUN", run_, "Run folder of `mneme train` bags, bit-pattern, latch or mnist-bags")
+  void declare(Arguments& arguments) override {
+    arguments.add_option("RUN", run_, "Run folder of `mneme train` bags, bit-pattern, latch or mnist-bags")
         ->type_name("DIR");
-    app.add_option(
-           "--data", data_,
-           "Folder of data sets, for mnist-bags (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
-           "~/.local/share/mneme)")
+    arguments
+        .add_option(
+            "--data", data_,
+            "Folder of data sets, for mnist-bags (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
+            "~/.local/share/mneme)")
         ->type_name("DIR");
-    app.add_option("--bags", files_,
-                   "For a run of `mneme train bags`: files of other bags with their classes, instead of the "
-                   "validation bags")
+    arguments
+        .add_option("--bags", files_,
+                    "For a run of `mneme train bags`: files of other bags with their classes, instead of the "
+                    "validation bags")
         ->type_name("FILE");
-    app.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
+    arguments.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
         ->type_name("FILE");
-    app.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")->type_name("FILE");
-    lm_app_ = app.add_subcommand("lm", "loss of a language model on a text: nats per token, bits per byte");
+    arguments.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")
+        ->type_name("FILE");
+    lm_app_ =
+        arguments.add_subcommand("lm", "loss of a language model on a text: nats per token, bits per byte");
     lm_.declare(*lm_app_);
-    app.require_subcommand(0, 1);
+    arguments.require_subcommand(0, 1);
   }
 
   ExitCode run(Context& context) override {

@@ -51,19 +51,21 @@ nlohmann::ordered_json to_json(const EvalOutcome& outcome, const std::string& mo
 
 } // namespace
 
-void EvalLm::declare(Arguments& app) {
-  app.add_option("MODEL", model_, "Model folder, as for `mneme generate`")->type_name("DIR")->required();
-  app.add_option("--text", text_, "Text file; - for standard input")->type_name("FILE")->required();
-  app.add_flag("--parse-special", parse_special_,
-               "Special tokens in the text, such as <|endoftext|>, are tokens and not plain text");
+void EvalLm::declare(Arguments& arguments) {
+  arguments.add_option("MODEL", model_, "Model folder, as for `mneme generate`")
+      ->type_name("DIR")
+      ->required();
+  arguments.add_option("--text", text_, "Text file; - for standard input")->type_name("FILE")->required();
+  arguments.add_flag("--parse-special", parse_special_,
+                     "Special tokens in the text, such as <|endoftext|>, are tokens and not plain text");
   add_parsed_option(
-      app, "--window", "N", "the positions of the model, or 512",
+      arguments, "--window", "N", "the positions of the model, or 512",
       [this](const std::string& name, const std::string& text) {
         window_ = parse_integer(name, text, {.min = 1, .max = kMaxTokens});
       },
       "Tokens of a window, which the model receives without the text before it");
   add_parsed_option(
-      app, "--stride", "N|full|carry", "carry for models of texts of any length, else the window",
+      arguments, "--stride", "N|full|carry", "carry for models of texts of any length, else the window",
       [this](const std::string& name, const std::string& text) {
         if (text == kCarry || text == kFull) {
           protocol_ = text;

@@ -13,7 +13,7 @@ namespace mneme::cli {
 
 class EvalLm {
 public:
-  void declare(Arguments& app);
+  void declare(Arguments& arguments);
   ExitCode run(Context& context) const;
 
 private:

@@ -64,10 +64,10 @@ std::string python_of_program() {
 
 } // namespace
 
-void FigureExport::declare(Arguments& app) {
+void FigureExport::declare(Arguments& arguments) {
   const std::vector<std::string> formats = {"svg", "png", "pdf"};
   add_word_option(
-      app, "--figures", formats, "", [this, formats](size_t index) { format_ = formats[index]; },
+      arguments, "--figures", formats, "", [this, formats](size_t index) { format_ = formats[index]; },
       "Also write each figure of --out in this format (needs the Python package vl-convert-python)");
 }
 

@@ -15,7 +15,7 @@ namespace mneme::cli {
 class FigureExport {
 public:
   /// Adds --figures.
-  void declare(Arguments& app);
+  void declare(Arguments& arguments);
 
   bool is_requested() const { return !format_.empty(); }
 

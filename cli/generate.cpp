@@ -34,35 +34,42 @@ public:
   TorchNeed torch_need() const override { return TorchNeed::required; }
   bool writes_files() const override { return false; }
 
-  void declare(Arguments& app) override {
-    app.add_option(
-           "MODEL", model_,
-           "Model folder: config.json, model.safetensors (or shards, pytorch_model.bin, model.pt) and "
-           "tokenizer.json (or vocab.json and merges.txt; without them, one token per byte)")
+  void declare(Arguments& arguments) override {
+    arguments
+        .add_option(
+            "MODEL", model_,
+            "Model folder: config.json, model.safetensors (or shards, pytorch_model.bin, model.pt) and "
+            "tokenizer.json (or vocab.json and merges.txt; without them, one token per byte)")
         ->type_name("DIR")
         ->required();
-    app.add_option("-p,--prompt", prompt_, "Text to continue (default: standard input)")->type_name("TEXT");
-    app.add_option("-f,--file", file_, "File whose bytes are the text to continue; - for standard input")
+    arguments.add_option("-p,--prompt", prompt_, "Text to continue (default: standard input)")
+        ->type_name("TEXT");
+    arguments
+        .add_option("-f,--file", file_, "File whose bytes are the text to continue; - for standard input")
         ->type_name("FILE");
-    app.add_flag("--parse-special", request_.parse_special,
-                 "Special tokens in the prompt, such as <|endoftext|>, are tokens and not plain text");
-    add_integer_option(app, "-n,--tokens", request_.max_tokens, {.min = 0, .max = kMaxTokens},
+    arguments.add_flag("--parse-special", request_.parse_special,
+                       "Special tokens in the prompt, such as <|endoftext|>, are tokens and not plain text");
+    add_integer_option(arguments, "-n,--tokens", request_.max_tokens, {.min = 0, .max = kMaxTokens},
                        "Number of tokens to generate, if the text does not end before");
-    add_integer_option(app, "--samples", request_.samples, {.min = 1, .max = kMaxSamples},
+    add_integer_option(arguments, "--samples", request_.samples, {.min = 1, .max = kMaxSamples},
                        "Number of continuations of the prompt");
-    app.add_option("--stop", request_.stop_strings,
-                   "Text at which the continuation ends; it is not printed. May be given several times")
+    arguments
+        .add_option("--stop", request_.stop_strings,
+                    "Text at which the continuation ends; it is not printed. May be given several times")
         ->type_name("TEXT")
         ->repeatable();
-    app.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
-    declare_sampler(app);
-    app.add_option("--state-in", state_in_,
-                   "Continue the text whose state this file contains (from --state-out); the prompt, if any, "
-                   "is added to it")
+    arguments.add_flag("--ignore-end", request_.ignore_end, "Do not end at the end-of-text token");
+    declare_sampler(arguments);
+    arguments
+        .add_option(
+            "--state-in", state_in_,
+            "Continue the text whose state this file contains (from --state-out); the prompt, if any, "
+            "is added to it")
         ->type_name("FILE");
-    app.add_option("--state-out", state_out_,
-                   "Write the state of the text to this file. Its size does not depend on the length of the "
-                   "text with a recurrent model (LEAP, LSTM)")
+    arguments
+        .add_option("--state-out", state_out_,
+                    "Write the state of the text to this file. Its size does not depend on the length of the "
+                    "text with a recurrent model (LEAP, LSTM)")
         ->type_name("FILE");
   }
 
@@ -107,31 +114,32 @@ public:
   }
 
 private:
-  void declare_sampler(Arguments& app) {
+  void declare_sampler(Arguments& arguments) {
     const std::string group = "Selection of the next token, in this order (temperature last)";
     language::SamplerOptions& sampler = request_.sampler;
     const RealLimits fraction{.min = 0, .max = 1};
-    add_real_option(app, "--repeat-penalty", sampler.repeat_penalty, {.min = 0.001, .max = 1000},
+    add_real_option(arguments, "--repeat-penalty", sampler.repeat_penalty, {.min = 0.001, .max = 1000},
                     "Divide positive logits of recent tokens by this, and multiply negative ones; 1 = none")
         ->group(group);
     add_integer_option(
-        app, "--repeat-last", sampler.repeat_last, {.min = 0, .max = kMaxTokens},
+        arguments, "--repeat-last", sampler.repeat_last, {.min = 0, .max = kMaxTokens},
         "Number of recent tokens that --repeat-penalty applies to, the prompt included; 0 = all")
         ->group(group);
-    add_integer_option(app, "--top-k", sampler.top_k, {.min = 0, .max = kMaxTokens},
+    add_integer_option(arguments, "--top-k", sampler.top_k, {.min = 0, .max = kMaxTokens},
                        "Keep the K most probable tokens; 0 = all")
         ->group(group);
-    add_real_option(app, "--top-p", sampler.top_p, {.min = 0, .max = 1, .min_included = false},
+    add_real_option(arguments, "--top-p", sampler.top_p, {.min = 0, .max = 1, .min_included = false},
                     "Keep the fewest most probable tokens whose probabilities add up to P")
         ->group(group);
-    add_real_option(app, "--min-p", sampler.min_p, fraction,
+    add_real_option(arguments, "--min-p", sampler.min_p, fraction,
                     "Keep tokens with at least P times the probability of the most probable one")
         ->group(group);
-    add_real_option(app, "--temperature", sampler.temperature, {.min = 0, .max = 1e6},
+    add_real_option(arguments, "--temperature", sampler.temperature, {.min = 0, .max = 1e6},
                     "Divide logits by this; 0 = always the most probable token")
         ->group(group);
-    app.add_flag("--hf-order", sampler.hf_order,
-                 "Apply the temperature before --top-k, as the library transformers does")
+    arguments
+        .add_flag("--hf-order", sampler.hf_order,
+                  "Apply the temperature before --top-k, as the library transformers does")
         ->group(group);
   }
 

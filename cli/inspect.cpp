@@ -107,35 +107,39 @@ public:
   TorchNeed torch_need() const override { return TorchNeed::required; }
 
   bool uses_seed(const Arguments&) const override { return false; }
-  void declare(Arguments& app) override {
-    app.add_option("MODEL", model_,
-                   "Model folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or "
-                   "the index "
-                   "of a sharded checkpoint), or a checkpoint file in the same folder as config.json")
+  void declare(Arguments& arguments) override {
+    arguments
+        .add_option("MODEL", model_,
+                    "Model folder with config.json and model.safetensors (or pytorch_model.bin, model.pt, or "
+                    "the index "
+                    "of a sharded checkpoint), or a checkpoint file in the same folder as config.json")
         ->type_name("DIR")
         ->required();
-    app.add_option("--key", key_, "Key of the dict of parameters in the checkpoint, such as model.ema")
+    arguments.add_option("--key", key_, "Key of the dict of parameters in the checkpoint, such as model.ema")
         ->type_name("KEY");
-    app.add_option("--tokens", tokens_,
-                   "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
+    arguments
+        .add_option("--tokens", tokens_,
+                    "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
         ->type_name("FILE");
-    app.add_option("--text", text_,
-                   "Text file; - for stdin. For a transformer (GPT-2, BERT, ALBERT), the tokenizer of the "
-                   "folder encodes it; for "
-                   "LEAP, its bytes are the token ids. Transformers have an example text")
+    arguments
+        .add_option("--text", text_,
+                    "Text file; - for stdin. For a transformer (GPT-2, BERT, ALBERT), the tokenizer of the "
+                    "folder encodes it; for "
+                    "LEAP, its bytes are the token ids. Transformers have an example text")
         ->type_name("FILE");
-    app.add_option("--texts", texts_, "Text file with one text per line, for transformers")
+    arguments.add_option("--texts", texts_, "Text file with one text per line, for transformers")
         ->type_name("FILE");
-    app.add_option("--words", words_,
-                   "Text file with the name of each token, one per line, starting with id 0")
+    arguments
+        .add_option("--words", words_,
+                    "Text file with the name of each token, one per line, starting with id 0")
         ->type_name("FILE");
     const IntegerLimits limits{.min = 0, .max = kMaxTokens};
-    add_optional(app, "--layer", layer_, "all", limits, "Only this layer (counted from 0)");
-    add_optional(app, "--head", head_, "all", limits, "Only this head of each layer (counted from 0)");
+    add_optional(arguments, "--layer", layer_, "all", limits, "Only this layer (counted from 0)");
+    add_optional(arguments, "--head", head_, "all", limits, "Only this head of each layer (counted from 0)");
     add_optional(
-        app, "--from", from_, "0", limits,
+        arguments, "--from", from_, "0", limits,
         fmt::format("First token of the attention matrix, which has at most {} tokens", kMatrixTokens));
-    add_optional(app, "--to", to_, "end", {.min = 1, .max = kMaxTokens},
+    add_optional(arguments, "--to", to_, "end", {.min = 1, .max = kMaxTokens},
                  "End of the text (exclusive); the token before it is the query that is explained");
   }
 
@@ -329,11 +333,11 @@ private:
     return ExitCode::ok;
   }
 
-  static void add_optional(Arguments& app, const std::string& name, std::optional<int64_t>& target,
+  static void add_optional(Arguments& arguments, const std::string& name, std::optional<int64_t>& target,
                            const std::string& default_text, const IntegerLimits& limits,
                            const std::string& help) {
     add_parsed_option(
-        app, name, "N", default_text,
+        arguments, name, "N", default_text,
         [&target, limits](const std::string& option, const std::string& text) {
           target = parse_integer(option, text, limits);
         },

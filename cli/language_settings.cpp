@@ -36,11 +36,11 @@ const std::string& name_of(RateSchedule schedule) {
   return std::ranges::find(kRateSchedules, schedule, &std::pair<std::string, RateSchedule>::second)->first;
 }
 
-void add_optional_integer(Arguments& app, const std::string& name, std::optional<int64_t>& target,
+void add_optional_integer(Arguments& arguments, const std::string& name, std::optional<int64_t>& target,
                           const IntegerLimits& limits, const std::string& default_text,
                           const std::string& help) {
   add_parsed_option(
-      app, name, "N", default_text,
+      arguments, name, "N", default_text,
       [&target, limits](const std::string& option, const std::string& text) {
         target = parse_integer(option, text, limits);
       },
@@ -135,74 +135,80 @@ std::string every(int64_t steps) {
 
 } // namespace
 
-void LanguageOptions::declare(Arguments& app) {
-  app.add_option("--text", text, "Text files to train on, or token files of `mneme tokenize encode`")
+void LanguageOptions::declare(Arguments& arguments) {
+  arguments.add_option("--text", text, "Text files to train on, or token files of `mneme tokenize encode`")
       ->type_name("FILE")
       ->required();
-  app.add_option("--val", validation, "Text files for validation (default: the end of --text)")
+  arguments.add_option("--val", validation, "Text files for validation (default: the end of --text)")
       ->type_name("FILE");
-  add_real_option(app, "--val-share", validation_share, {.min = 0, .max = 0.9},
+  add_real_option(arguments, "--val-share", validation_share, {.min = 0, .max = 0.9},
                   "Fraction of the text, at its end, that is used for validation (0: no validation)");
-  app.add_option("--tokenizer", tokenizer, "Folder or file of a tokenizer (default: one token per byte)")
+  arguments
+      .add_option("--tokenizer", tokenizer, "Folder or file of a tokenizer (default: one token per byte)")
       ->type_name("DIR");
   add_word_option(
-      app, "--model", training::language_model_types(), model,
+      arguments, "--model", training::language_model_types(), model,
       [this](size_t index) { model = training::language_model_types()[index]; }, "Model to train");
   add_word_option(
-      app, "--preset", training::language_presets(), preset,
+      arguments, "--preset", training::language_presets(), preset,
       [this](size_t index) { preset = training::language_presets()[index]; },
       "Size; all models of a preset have about the same number of parameters");
-  add_optional_integer(app, "--layers", layers, kSize, "from the preset", "Number of layers");
-  add_optional_integer(app, "--width", width, kSize, "from the preset", "Width of the hidden states");
-  add_optional_integer(app, "--heads", heads, kSize, "from the preset", "Number of heads");
-  add_optional_integer(app, "--length", length, kSize, "from the preset",
+  add_optional_integer(arguments, "--layers", layers, kSize, "from the preset", "Number of layers");
+  add_optional_integer(arguments, "--width", width, kSize, "from the preset", "Width of the hidden states");
+  add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads");
+  add_optional_integer(arguments, "--length", length, kSize, "from the preset",
                        "Number of tokens per row, and of learned positions");
-  add_real_option(app, "--dropout", dropout, {.min = 0, .max = 1, .max_included = false},
+  add_real_option(arguments, "--dropout", dropout, {.min = 0, .max = 1, .max_included = false},
                   "Dropout probability; with dropout, a step uses one thread only");
-  add_optional_integer(app, "--tokens-per-step", tokens_per_step, {.min = 1, .max = 1'000'000'000},
+  add_optional_integer(arguments, "--tokens-per-step", tokens_per_step, {.min = 1, .max = 1'000'000'000},
                        "4096, at least one row", "Number of tokens per optimiser step");
-  add_integer_option(app, "--batch", batch, {.min = 0, .max = 1'000'000},
+  add_integer_option(arguments, "--batch", batch, {.min = 0, .max = 1'000'000},
                      "Rows that one thread computes at once; the gradients of a step are added (0: chosen "
                      "from the length)");
-  add_optional_integer(app, "--steps", steps, kSteps, "from --minutes", "Number of optimiser steps");
+  add_optional_integer(arguments, "--steps", steps, kSteps, "from --minutes", "Number of optimiser steps");
   add_parsed_option(
-      app, "--minutes", "X", "10",
+      arguments, "--minutes", "X", "10",
       [this](const std::string& name, const std::string& given) {
         minutes = parse_real(name, given, {.min = 0, .max = 1e7, .min_included = false});
       },
       "Training time, from which the number of steps is computed before the first step");
-  add_optional_integer(app, "--tokens", tokens, kSteps, "from --minutes", "Number of tokens to train on");
-  add_real_option(app, "--lr", learning_rate, {.min = 0, .min_included = false},
+  add_optional_integer(arguments, "--tokens", tokens, kSteps, "from --minutes",
+                       "Number of tokens to train on");
+  add_real_option(arguments, "--lr", learning_rate, {.min = 0, .min_included = false},
                   "Highest learning rate of AdamW");
-  add_real_option(app, "--final-lr", final_fraction, {.min = 0, .max = 1},
+  add_real_option(arguments, "--final-lr", final_fraction, {.min = 0, .max = 1},
                   "Last learning rate, as a fraction of the highest");
   add_choice_option<RateSchedule>(
-      app, "--schedule", rate_schedule, kRateSchedules,
+      arguments, "--schedule", rate_schedule, kRateSchedules,
       "Learning rate after the warm-up; wsd: constant, then linear in the last fifth of the steps");
-  app.add_option("--warmup", warmup, "Steps in which the learning rate increases, as N or N%")
+  arguments.add_option("--warmup", warmup, "Steps in which the learning rate increases, as N or N%")
       ->type_name("N|N%")
       ->capture_default_str();
-  add_real_option(app, "--weight-decay", weight_decay, {.min = 0}, "Decoupled weight decay of matrices");
-  add_reals_option(app, "--betas", betas, {.min = 0, .max = 1, .max_included = false},
+  add_real_option(arguments, "--weight-decay", weight_decay, {.min = 0},
+                  "Decoupled weight decay of matrices");
+  add_reals_option(arguments, "--betas", betas, {.min = 0, .max = 1, .max_included = false},
                    "Decay rates of AdamW's two moments");
-  add_real_option(app, "--clip", clip, {.min = 0, .min_included = false},
+  add_real_option(arguments, "--clip", clip, {.min = 0, .min_included = false},
                   "Gradient clipping: larger gradients are scaled down to this norm");
-  add_optional_integer(app, "--eval-every", eval_every, kEvery, "ten times per run",
+  add_optional_integer(arguments, "--eval-every", eval_every, kEvery, "ten times per run",
                        "Steps between two validations (0: never)");
-  add_optional_integer(app, "--sample-every", sample_every, kEvery, "as --eval-every",
+  add_optional_integer(arguments, "--sample-every", sample_every, kEvery, "as --eval-every",
                        "Steps between two samples of the model (0: never)");
-  add_optional_integer(app, "--save-every", save_every, kEvery, "ten times per run",
+  add_optional_integer(arguments, "--save-every", save_every, kEvery, "ten times per run",
                        "Steps between two checkpoints (0: only at the end)");
-  add_integer_option(app, "--keep", keep, {.min = 1, .max = 1'000'000}, "Number of checkpoints to keep");
-  app.add_option("--resume", resume,
-                 "auto: from the newest checkpoint of the run folder, if there is one; never; or a file of "
-                 "checkpoints/")
+  add_integer_option(arguments, "--keep", keep, {.min = 1, .max = 1'000'000},
+                     "Number of checkpoints to keep");
+  arguments
+      .add_option("--resume", resume,
+                  "auto: from the newest checkpoint of the run folder, if there is one; never; or a file of "
+                  "checkpoints/")
       ->type_name("auto|never|FILE")
       ->capture_default_str();
-  app.add_flag("--overfit-one-batch", overfit_one_batch,
-               "Check of model and settings: train on one batch only, 300 steps unless --steps is given; "
-               "exit code 4 unless the loss falls below 0.01");
-  app.add_flag("--dry-run", dry_run, "Print settings, sizes and the estimated time, and write nothing");
+  arguments.add_flag(
+      "--overfit-one-batch", overfit_one_batch,
+      "Check of model and settings: train on one batch only, 300 steps unless --steps is given; "
+      "exit code 4 unless the loss falls below 0.01");
+  arguments.add_flag("--dry-run", dry_run, "Print settings, sizes and the estimated time, and write nothing");
 }
 
 LanguageText read_language_text(const LanguageOptions& options, int64_t length) {

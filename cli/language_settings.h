@@ -41,7 +41,7 @@ struct LanguageOptions {
   std::string resume = "auto";
   bool overfit_one_batch = false, dry_run = false;
 
-  void declare(Arguments& app);
+  void declare(Arguments& arguments);
 };
 
 /// Text of a run as tokens, with the hashes that identify it.

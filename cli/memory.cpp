@@ -78,10 +78,10 @@ public:
   bool streams_json() const override { return read_->parsed() || write_->parsed(); }
   bool uses_seed(const Arguments& leaf) const override { return leaf.name() == "create"; }
 
-  void declare(Arguments& app) override {
-    declare_create(*app.add_subcommand("create", "create an empty memory in a new folder"));
-    write_ =
-        app.add_subcommand("write", "store patterns; when the command reports them, they are on the disk");
+  void declare(Arguments& arguments) override {
+    declare_create(*arguments.add_subcommand("create", "create an empty memory in a new folder"));
+    write_ = arguments.add_subcommand("write",
+                                      "store patterns; when the command reports them, they are on the disk");
     add_folder(*write_);
     add_lines(*write_, "store");
     given_.key = write_->add_option(
@@ -102,7 +102,8 @@ public:
     given_.batch =
         add_integer_option(*write_, "--batch", batch_, {.min = 1, .max = 1'000'000},
                            "Maximum number of lines of standard input that are stored in one transaction");
-    read_ = app.add_subcommand("read", "recall patterns, and list the nearest stored ones, for each query");
+    read_ =
+        arguments.add_subcommand("read", "recall patterns, and list the nearest stored ones, for each query");
     add_folder(*read_, true);
     add_lines(*read_, "query");
     given_.top = add_integer_option(*read_, "--top", top_, {.min = 0, .max = 1'000'000},
@@ -123,7 +124,7 @@ public:
         },
         "Maximum number of update steps of a recall");
     read_->add_flag("--no-recall", no_recall_, "List the nearest patterns only");
-    forget_ = app.add_subcommand("forget", "remove patterns, as if they had never been written");
+    forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
     add_folder(*forget_);
     add_lines(*forget_, "forget");
     forget_->add_option("--key", keys_, "Forget the pattern with this key; may be given several times")
@@ -132,14 +133,15 @@ public:
     forget_->add_option("--label", labels_, "Forget all patterns with this label; may be given several times")
         ->type_name("LABEL")
         ->one_value_each();
-    info_ = app.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
+    info_ = arguments.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
     add_folder(*info_);
-    verify_ = app.add_subcommand("verify", "check every record and file; exits with 4 if one is damaged");
+    verify_ =
+        arguments.add_subcommand("verify", "check every record and file; exits with 4 if one is damaged");
     add_folder(*verify_);
     compact_ =
-        app.add_subcommand("compact", "remove what was forgotten from the disk, and rewrite all files");
+        arguments.add_subcommand("compact", "remove what was forgotten from the disk, and rewrite all files");
     add_folder(*compact_);
-    export_ = app.add_subcommand(
+    export_ = arguments.add_subcommand(
         "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
     add_folder(*export_, true);
     export_
@@ -183,27 +185,28 @@ public:
 private:
   // --- arguments ---------------------------------------------------------------------------------
 
-  void add_folder(Arguments& app, bool or_file = false) {
-    app.add_option("DIR", folder_,
-                   or_file ? "Folder of the memory, or a .safetensors file of `export`"
-                           : "Folder of the memory")
+  void add_folder(Arguments& arguments, bool or_file = false) {
+    arguments
+        .add_option("DIR", folder_,
+                    or_file ? "Folder of the memory, or a .safetensors file of `export`"
+                            : "Folder of the memory")
         ->type_name(or_file ? "DIR|FILE" : "DIR")
         ->required();
   }
 
-  Option* add_packed(Arguments& app, const std::string& help) {
+  Option* add_packed(Arguments& arguments, const std::string& help) {
     return add_choice_option<std::optional<data::BitOrder>>(
-        app, "--packed", packed_,
+        arguments, "--packed", packed_,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}}, help);
   }
 
-  void declare_create(Arguments& app) {
-    create_ = &app;
-    add_folder(app);
-    add_integer_option(app, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
+  void declare_create(Arguments& arguments) {
+    create_ = &arguments;
+    add_folder(arguments);
+    add_integer_option(arguments, "--bits", design_.bits, {.min = 1, .max = 1 << 20},
                        "Number of bits of a pattern");
     given_.kind = add_choice_option<Kind>(
-        app, "--memory", kind_,
+        arguments, "--memory", kind_,
         {{"best-match", Kind::best_match},
          {"pattern-sdm", Kind::pattern_sdm},
          {"attention", Kind::attention},
@@ -213,45 +216,46 @@ private:
         "Kind of memory. best-match: the nearest stored pattern; pattern-sdm: SDM from "
         "stored patterns; attention: SDM attention; sdm: SDM with hard locations; selected-sdm and "
         "hyperplane-sdm: the same with selected coordinates, of any values or of ones");
-    add_step(app, "--similarity", trials::similarities(), steps_.similarity, "hamming",
+    add_step(arguments, "--similarity", trials::similarities(), steps_.similarity, "hamming",
              "First step of a custom memory, instead of --memory");
-    add_step(app, "--separation", trials::separations(), steps_.separation, "best-match",
+    add_step(arguments, "--separation", trials::separations(), steps_.separation, "best-match",
              "Second step of a custom memory");
     add_number(
-        app, "--hamming-radius", "BITS", "a thousandth of the space",
+        arguments, "--hamming-radius", "BITS", "a thousandth of the space",
         "Hamming radius of SDM and of separations with a radius",
         [this](double value) { design_.hamming_radius = static_cast<int64_t>(value); }, true);
-    add_number(app, "--beta", "BETA", "fitted to the default Hamming radius",
+    add_number(arguments, "--beta", "BETA", "fitted to the default Hamming radius",
                "Inverse temperature of softmax, entmax15, sparsemax, normmax and entmax",
                [this](double value) { design_.beta = value; });
-    add_number(app, "--alpha", "X", "that of the separation", "alpha of the separation entmax",
+    add_number(arguments, "--alpha", "X", "that of the separation", "alpha of the separation entmax",
                [this](double value) { design_.alpha = value; });
-    add_number(app, "--degree", "X", "3", "Exponent of the separation polynomial",
+    add_number(arguments, "--degree", "X", "3", "Exponent of the separation polynomial",
                [this](double value) { design_.degree = value; });
     given_.hard_locations =
-        add_integer_option(app, "--hard-locations", hard_locations_, {.min = 1, .max = 1'000'000'000},
+        add_integer_option(arguments, "--hard-locations", hard_locations_, {.min = 1, .max = 1'000'000'000},
                            "Number of hard locations of sdm, selected-sdm and hyperplane-sdm");
     add_number(
-        app, "--selected-coordinates", "K", "10 for selected-sdm",
+        arguments, "--selected-coordinates", "K", "10 for selected-sdm",
         "Number of bits that each hard location of selected-sdm and hyperplane-sdm compares",
         [this](double value) { design_.selected_coordinates = static_cast<int64_t>(value); }, true);
-    add_integer_option(app, "--update-steps", design_.update_steps_max, {.min = 1, .max = 1'000'000},
+    add_integer_option(arguments, "--update-steps", design_.update_steps_max, {.min = 1, .max = 1'000'000},
                        "Maximum number of update steps of a recall");
   }
 
   template <class Step>
-  static Option* add_step(Arguments& app, const std::string& option, const std::vector<Step>& steps,
+  static Option* add_step(Arguments& arguments, const std::string& option, const std::vector<Step>& steps,
                           std::string& target, const std::string& default_word, const std::string& help) {
     const std::vector<std::string> names = trials::names_of(steps);
     return add_word_option(
-        app, option, names, default_word, [&target, names](size_t index) { target = names[index]; }, help);
+        arguments, option, names, default_word, [&target, names](size_t index) { target = names[index]; },
+        help);
   }
 
-  static Option* add_number(Arguments& app, const std::string& option, const std::string& type,
+  static Option* add_number(Arguments& arguments, const std::string& option, const std::string& type,
                             const std::string& default_text, const std::string& help,
                             std::function<void(double)> set, bool is_integer = false) {
     return add_parsed_option(
-        app, option, type, default_text,
+        arguments, option, type, default_text,
         [set = std::move(set), is_integer](const std::string& name, const std::string& text) {
           set(is_integer ? static_cast<double>(parse_integer(name, text, {.min = 1, .max = 1 << 20}))
                          : parse_real(name, text, {.min = 0, .min_included = false}));
@@ -260,12 +264,13 @@ private:
   }
 
   /// Sources of patterns of `write`, `read` and `forget`.
-  void add_lines(Arguments& app, const std::string& verb) {
-    app.add_option("LINE", lines_,
-                   fmt::format("Patterns to {} (default: one per line of standard input)", verb))
+  void add_lines(Arguments& arguments, const std::string& verb) {
+    arguments
+        .add_option("LINE", lines_,
+                    fmt::format("Patterns to {} (default: one per line of standard input)", verb))
         ->type_name("LINE");
     Option* format = add_choice_option<LineFormat>(
-        app, "--format", format_,
+        arguments, "--format", format_,
         {{"text", LineFormat::text},
          {"bits", LineFormat::bits},
          {"hex", LineFormat::hex},
@@ -274,26 +279,28 @@ private:
         "Format of the lines. text: any text, similar texts have similar patterns; bits: "
         "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
         "field, and key, label and payload");
-    Option* patterns = app.add_option("--patterns", patterns_,
-                                      "Files of patterns instead of lines; as `mneme recall --patterns`")
+    Option* patterns = arguments
+                           .add_option("--patterns", patterns_,
+                                       "Files of patterns instead of lines; as `mneme recall --patterns`")
                            ->type_name("PATH");
     std::vector<Option*> of_files;
+    of_files.push_back(add_integer_option(arguments, "--limit", limit_, {.min = 0},
+                                          "Use only the first N patterns (0: all)"));
     of_files.push_back(
-        add_integer_option(app, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)"));
-    of_files.push_back(
-        app.add_option("--tensor", tensor_, "Name of the array in npz, safetensors and pt files")
+        arguments.add_option("--tensor", tensor_, "Name of the array in npz, safetensors and pt files")
             ->type_name("NAME"));
-    of_files.push_back(add_packed(app, "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
+    of_files.push_back(
+        add_packed(arguments, "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
     of_files.push_back(add_parsed_option(
-        app, "--threshold", "X", "0.5 for images, bytes and 0/1 data, else 0",
+        arguments, "--threshold", "X", "0.5 for images, bytes and 0/1 data, else 0",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
         "Numbers in files above X are 1, all others 0"));
-    sources_.push_back({&app, format, patterns, of_files});
+    sources_.push_back({&arguments, format, patterns, of_files});
   }
 
   /// The folder is given; options without an effect are refused.
-  void check_sources(const Arguments* app) const {
-    const auto source = std::ranges::find(sources_, app, &Source::app);
+  void check_sources(const Arguments* arguments) const {
+    const auto source = std::ranges::find(sources_, arguments, &Source::arguments);
     const bool from_files = !patterns_.empty();
     if (from_files && !lines_.empty()) {
       throw UsageError(
@@ -659,7 +666,7 @@ private:
     if (by_pattern || (keys_.empty() && labels_.empty())) {
       for_each_batch(context, memory.design().bits, 1024,
                      [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
-    } else if (std::ranges::find(sources_, forget_, &Source::app)->format->count() > 0) {
+    } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
       throw UsageError("--format has no effect with --key and --label.\n  Leave it out.");
     }
     if (context.options.json) {
@@ -816,7 +823,7 @@ private:
 
   /// Options of a subcommand that reads patterns.
   struct Source {
-    const Arguments* app;
+    const Arguments* arguments;
     const Option *format, *patterns;
     std::vector<Option*> of_files;
   };

@@ -351,12 +351,12 @@ std::vector<double> parse_reals(std::string_view name, std::string_view text, co
   return parse_list(name, text, limits);
 }
 
-Option* add_parsed_option(Arguments& app, const std::string& names, const std::string& type,
+Option* add_parsed_option(Arguments& arguments, const std::string& names, const std::string& type,
                           const std::string& default_text,
                           std::function<void(const std::string&, const std::string&)> parse,
                           const std::string& help) {
   const auto name = std::make_shared<std::string>();
-  Option* option = app.add_option(
+  Option* option = arguments.add_option(
       names, [name, parse = std::move(parse)](const std::string& text) { parse(*name, text); }, help);
   *name = option->name();
   option->type_name(type);
@@ -366,30 +366,30 @@ Option* add_parsed_option(Arguments& app, const std::string& names, const std::s
   return option;
 }
 
-Option* add_real_option(Arguments& app, const std::string& names, double& target, const RealLimits& limits,
-                        const std::string& help) {
+Option* add_real_option(Arguments& arguments, const std::string& names, double& target,
+                        const RealLimits& limits, const std::string& help) {
   return add_parsed_option(
-      app, names, "X", fmt::format("{}", target),
+      arguments, names, "X", fmt::format("{}", target),
       [&target, limits](const std::string& name, const std::string& text) {
         target = parse_real(name, text, limits);
       },
       help);
 }
 
-Option* add_reals_option(Arguments& app, const std::string& names, std::vector<double>& target,
+Option* add_reals_option(Arguments& arguments, const std::string& names, std::vector<double>& target,
                          const RealLimits& limits, const std::string& help) {
   return add_parsed_option(
-      app, names, "X,..", fmt::format("{}", fmt::join(target, ",")),
+      arguments, names, "X,..", fmt::format("{}", fmt::join(target, ",")),
       [&target, limits](const std::string& name, const std::string& text) {
         target = parse_reals(name, text, limits);
       },
       help);
 }
 
-Option* add_integers_option(Arguments& app, const std::string& names, std::vector<int64_t>& target,
+Option* add_integers_option(Arguments& arguments, const std::string& names, std::vector<int64_t>& target,
                             const IntegerLimits& limits, const std::string& help) {
   return add_parsed_option(
-      app, names, "N,..", fmt::format("{}", fmt::join(target, ",")),
+      arguments, names, "N,..", fmt::format("{}", fmt::join(target, ",")),
       [&target, limits](const std::string& name, const std::string& text) {
         target = parse_integers(name, text, limits);
       },

@@ -46,20 +46,20 @@ std::vector<double> parse_reals(std::string_view name, std::string_view text, co
 
 /// Adds an option that calls `parse` with its name and its value. `type` and `default_text` are shown in the
 /// help.
-Option* add_parsed_option(Arguments& app, const std::string& names, const std::string& type,
+Option* add_parsed_option(Arguments& arguments, const std::string& names, const std::string& type,
                           const std::string& default_text,
                           std::function<void(const std::string& name, const std::string& text)> parse,
                           const std::string& help);
 
 /// The functions below add an option that sets `target`. The initial value of `target` is the default.
-Option* add_real_option(Arguments& app, const std::string& names, double& target, const RealLimits& limits,
-                        const std::string& help);
-Option* add_reals_option(Arguments& app, const std::string& names, std::vector<double>& target,
+Option* add_real_option(Arguments& arguments, const std::string& names, double& target,
+                        const RealLimits& limits, const std::string& help);
+Option* add_reals_option(Arguments& arguments, const std::string& names, std::vector<double>& target,
                          const RealLimits& limits, const std::string& help);
-Option* add_integers_option(Arguments& app, const std::string& names, std::vector<int64_t>& target,
+Option* add_integers_option(Arguments& arguments, const std::string& names, std::vector<int64_t>& target,
                             const IntegerLimits& limits, const std::string& help);
 template <std::integral Integer>
-Option* add_integer_option(Arguments& app, const std::string& names, Integer& target,
+Option* add_integer_option(Arguments& arguments, const std::string& names, Integer& target,
                            const IntegerLimits& limits, const std::string& help) {
   IntegerLimits fitting = limits;
   if (std::in_range<int64_t>(std::numeric_limits<Integer>::max())) {
@@ -67,7 +67,7 @@ Option* add_integer_option(Arguments& app, const std::string& names, Integer& ta
   }
   fitting.min = std::max(fitting.min, static_cast<int64_t>(std::numeric_limits<Integer>::min()));
   return add_parsed_option(
-      app, names, "N", std::to_string(target),
+      arguments, names, "N", std::to_string(target),
       [&target, fitting](const std::string& name, const std::string& text) {
         target = static_cast<Integer>(parse_integer(name, text, fitting));
       },

@@ -70,21 +70,26 @@ public:
   TorchNeed torch_need() const override { return TorchNeed::required; }
   bool uses_seed(const Arguments&) const override { return false; }
 
-  void declare(Arguments& app) override {
-    app.add_option("RUN", run_folder_, "Run folder of `mneme train bags`")->type_name("DIR")->required();
-    app.add_option("--bags", files_,
-                   "Bags with the features of the training bags, in the same formats; classes may be missing")
+  void declare(Arguments& arguments) override {
+    arguments.add_option("RUN", run_folder_, "Run folder of `mneme train bags`")
+        ->type_name("DIR")
+        ->required();
+    arguments
+        .add_option(
+            "--bags", files_,
+            "Bags with the features of the training bags, in the same formats; classes may be missing")
         ->type_name("FILE")
         ->required();
-    app.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
+    arguments.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
         ->type_name("FILE");
-    app.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")->type_name("FILE");
-    app.add_flag(
+    arguments.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")
+        ->type_name("FILE");
+    arguments.add_flag(
         "--explain", explain_,
         "Show the attention weight of each instance: the mean over heads and seeds; needs a pooling, "
         "attention or hopfield model");
     add_parsed_option(
-        app, "--top", "N", std::to_string(kTop),
+        arguments, "--top", "N", std::to_string(kTop),
         [this](const std::string& option, const std::string& text) {
           top_ = parse_integer(option, text, {.min = 1, .max = 1000});
         },

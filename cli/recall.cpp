@@ -81,35 +81,38 @@ public:
     return names;
   }
 
-  void declare(Arguments& app) override {
-    app.add_option(
-           "--patterns", patterns_,
-           "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, csv, "
-           "CIFAR-10, "
-           "safetensors or pt files, also compressed (.gz); - for stdin; random:COUNTxBITS for random bit "
-           "patterns; sphere:COUNTxSIZE for random unit vectors (default: built-in letters and digits)")
+  void declare(Arguments& arguments) override {
+    arguments
+        .add_option(
+            "--patterns", patterns_,
+            "Patterns to store: files, wildcards such as '*.npy', or folders of idx, npy, npz, png, csv, "
+            "CIFAR-10, "
+            "safetensors or pt files, also compressed (.gz); - for stdin; random:COUNTxBITS for random bit "
+            "patterns; sphere:COUNTxSIZE for random unit vectors (default: built-in letters and digits)")
         ->type_name("PATH");
-    add_integer_option(app, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
-    app.add_option("--tensor", tensor_,
-                   "Name of the array in npz, safetensors and pt files of --patterns and --cues")
+    add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    arguments
+        .add_option("--tensor", tensor_,
+                    "Name of the array in npz, safetensors and pt files of --patterns and --cues")
         ->type_name("NAME");
     add_choice_option<std::optional<data::BitOrder>>(
-        app, "--packed", packed_,
+        arguments, "--packed", packed_,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
         "Bit order of byte arrays of packed bits in --patterns and --cues (numpy.packbits: big; none: bytes "
         "are "
         "not packed bits)");
-    add_integer_option(app, "--bits", bits_, {.min = 0},
+    add_integer_option(arguments, "--bits", bits_, {.min = 0},
                        "With --packed: bits per pattern, if they do not fill the last byte (0: all)");
-    app.add_flag("--transpose", transpose_,
-                 "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
-    app.add_option("--cues", cues_,
-                   "Cues to use instead of noisy copies of the patterns; same sources as --patterns")
+    arguments.add_flag("--transpose", transpose_,
+                       "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
+    arguments
+        .add_option("--cues", cues_,
+                    "Cues to use instead of noisy copies of the patterns; same sources as --patterns")
         ->type_name("PATH");
-    given_.noise = add_reals_option(app, "--noise", options_.noise, {},
+    given_.noise = add_reals_option(arguments, "--noise", options_.noise, {},
                                     "Noise levels p of the cues, such as the fraction of flipped bits");
     given_.corrupt = add_choice_option<std::optional<trials::Corruption>>(
-        app, "--corrupt", corruption_,
+        arguments, "--corrupt", corruption_,
         {{"auto", std::nullopt},
          {"flip", trials::Corruption::flip},
          {"cosine", trials::Corruption::cosine},
@@ -120,33 +123,34 @@ public:
         "pattern; mask: blank the lower fraction p of the image; salt-pepper: set a fraction p to 0 or 1; "
         "auto: "
         "flip for images and bits, cosine for other numbers");
-    app.add_option(
-           "--memory", memories_,
-           "Memories to compare, separated by commas; paper: the seven of \"Attention Approximates Sparse "
-           "Distributed Memory\"; all: all of them; or names out of: " +
-               fmt::format("{}", fmt::join(trials::names_of(trials::memory_kinds()), ", ")))
+    arguments
+        .add_option(
+            "--memory", memories_,
+            "Memories to compare, separated by commas; paper: the seven of \"Attention Approximates Sparse "
+            "Distributed Memory\"; all: all of them; or names out of: " +
+                fmt::format("{}", fmt::join(trials::names_of(trials::memory_kinds()), ", ")))
         ->delimiter(',')
         ->type_name("NAMES")
         ->default_str("paper, or none with --similarity, --separation or --projection");
-    add_step_option(app, "--similarity", trials::similarities(), steps_.similarity, "cosine",
+    add_step_option(arguments, "--similarity", trials::similarities(), steps_.similarity, "cosine",
                     "First step of a custom memory (used instead of or in addition to --memory): score of a "
                     "cue and a stored "
                     "pattern");
     add_step_option(
-        app, "--separation", trials::separations(), steps_.separation, "softmax",
+        arguments, "--separation", trials::separations(), steps_.separation, "softmax",
         "Second step of the custom memory: function from scores to weights of the stored patterns");
-    add_step_option(app, "--projection", trials::projections(), steps_.projection,
+    add_step_option(arguments, "--projection", trials::projections(), steps_.projection,
                     "normalise; majority with hamming",
                     "Third step of the custom memory: function from the weighted patterns to the readout; "
                     "with majority the "
                     "memory stores bits, else real numbers");
-    given_.seeds = add_integer_option(app, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
+    given_.seeds = add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                                       "Number of trials per memory and noise level");
-    add_integer_option(app, "--update-steps", options_.parameters.update_steps_max,
+    add_integer_option(arguments, "--update-steps", options_.parameters.update_steps_max,
                        {.min = 1, .max = 1'000'000},
                        "Maximum number of update steps; a cue stops earlier when it has converged");
     given_.hamming_radius = add_parsed_option(
-        app, "--hamming-radius", "BITS", "chosen from the distances between the patterns",
+        arguments, "--hamming-radius", "BITS", "chosen from the distances between the patterns",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.hamming_radius = parse_integer(name, text);
         },
@@ -154,7 +158,7 @@ public:
         "patterns are "
         "not encoded for hard locations");
     given_.beta = add_parsed_option(
-        app, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n)",
+        arguments, "--beta", "BETA", "fitted to the radius; transformer: 1/sqrt(n)",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.beta = parse_real(name, text, {.min = 0});
         },
@@ -162,44 +166,44 @@ public:
         "one of "
         "them; it multiplies the unscaled scores, such as cosines");
     given_.alpha = add_parsed_option(
-        app, "--alpha", "X",
+        arguments, "--alpha", "X",
         fmt::format("{}", trials::step_named(trials::separations(), "entmax").default_alpha),
         [this](const std::string& name, const std::string& text) {
           options_.parameters.alpha = parse_real(name, text, {.min = 1, .max = 2, .min_included = false});
         },
         "alpha of the separation entmax: the limit 1 is softmax, 2 is sparsemax");
     given_.degree = add_parsed_option(
-        app, "--degree", "X", "the beta of softmax, rounded up; dense: 3",
+        arguments, "--degree", "X", "the beta of softmax, rounded up; dense: 3",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.degree = parse_real(name, text, {.min = 0, .min_included = false});
         },
         "Exponent of the separation polynomial and of the memory dense");
     given_.hard_locations = add_integer_option(
-        app, "--hard-locations", options_.parameters.hard_locations, {.min = 1, .max = 1'000'000'000},
+        arguments, "--hard-locations", options_.parameters.hard_locations, {.min = 1, .max = 1'000'000'000},
         "Number of hard locations of sdm, selected-sdm and hyperplane-sdm");
     given_.selected_coordinates = add_parsed_option(
-        app, "--selected-coordinates", "K", "chosen from the distances between the patterns",
+        arguments, "--selected-coordinates", "K", "chosen from the distances between the patterns",
         [this](const std::string& name, const std::string& text) {
           options_.parameters.selected_coordinates = parse_integer(name, text, {.min = 1});
         },
         "Number of bits that each hard location of selected-sdm and hyperplane-sdm compares; if given, "
         "patterns are not encoded");
     given_.threshold = add_parsed_option(
-        app, "--threshold", "X",
+        arguments, "--threshold", "X",
         "half of white for images, 0.5 for 0/1 data, 0 for signed numbers, else Otsu's threshold",
         [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
         "Numbers above X are 1 for memories on bits, all others 0; X is on the scale of the file, such as 0 "
         "to "
         "255");
-    given_.no_centre = app.add_flag(
+    given_.no_centre = arguments.add_flag(
         "--no-centre", no_centre_, "Do not subtract the mean of the stored patterns in real-valued memories");
-    app.add_flag("--details", details_,
-                 "Print one row per memory and noise level, with wrong bits, cosine, steps and time");
-    add_choice_option<Draw>(app, "--draw", draw_,
+    arguments.add_flag("--details", details_,
+                       "Print one row per memory and noise level, with wrong bits, cosine, steps and time");
+    add_choice_option<Draw>(arguments, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");
-    figures_.declare(app);
-    app.footer(memories_help());
+    figures_.declare(arguments);
+    arguments.footer(memories_help());
   }
 
   ExitCode run(Context& context) override {
@@ -284,11 +288,12 @@ private:
   enum class Draw { automatic, always, never };
 
   template <class Step>
-  static void add_step_option(Arguments& app, const std::string& option, const std::vector<Step>& steps,
+  static void add_step_option(Arguments& arguments, const std::string& option, const std::vector<Step>& steps,
                               std::string& target, const std::string& default_word, const std::string& help) {
     const std::vector<std::string> names = trials::names_of(steps);
     add_word_option(
-        app, option, names, default_word, [&target, names](size_t index) { target = names[index]; }, help);
+        arguments, option, names, default_word, [&target, names](size_t index) { target = names[index]; },
+        help);
   }
 
   /// A note on the default steps of the custom memory; empty if all steps are given.

@@ -62,29 +62,32 @@ public:
     return ids;
   }
 
-  void declare(Arguments& app) override {
-    app.add_option(
-           "ID", ids_,
-           "Experiments to run: an id such as sdm/softmax-circle, the beginning of several ids such as "
-           "sdm, or all (default: only list the experiments)")
+  void declare(Arguments& arguments) override {
+    arguments
+        .add_option(
+            "ID", ids_,
+            "Experiments to run: an id such as sdm/softmax-circle, the beginning of several ids such as "
+            "sdm, or all (default: only list the experiments)")
         ->type_name("ID");
-    app.add_flag("--list", list_, "Only list the experiments, with the place where each was published");
-    app.add_flag("--quick", quick_, "Use fewer random draws and cases: minutes instead of hours");
-    app.add_flag("--check", check_,
-                 "Exit with code 4 if a result is outside the tolerance of its published value");
-    app.add_flag("--again", again_, "Also rerun experiments whose results are already in the folder");
-    app.add_option("--data", data_,
-                   "Folder of data sets such as MNIST (default: $MNEME_DATA, else "
-                   "$XDG_DATA_HOME/mneme, else ~/.local/share/mneme)")
+    arguments.add_flag("--list", list_, "Only list the experiments, with the place where each was published");
+    arguments.add_flag("--quick", quick_, "Use fewer random draws and cases: minutes instead of hours");
+    arguments.add_flag("--check", check_,
+                       "Exit with code 4 if a result is outside the tolerance of its published value");
+    arguments.add_flag("--again", again_, "Also rerun experiments whose results are already in the folder");
+    arguments
+        .add_option("--data", data_,
+                    "Folder of data sets such as MNIST (default: $MNEME_DATA, else "
+                    "$XDG_DATA_HOME/mneme, else ~/.local/share/mneme)")
         ->type_name("DIR");
-    app.add_option("--markdown", markdown_,
-                   "Also write tables of published and measured values to this Markdown file")
+    arguments
+        .add_option("--markdown", markdown_,
+                    "Also write tables of published and measured values to this Markdown file")
         ->type_name("FILE");
-    figures_.declare(app);
+    figures_.declare(arguments);
     for (const experiments::ParameterInfo& parameter : experiments::all_parameters()) {
       const bool is_path = !parameter.path.empty();
       add_parsed_option(
-          app, "--" + parameter.name, is_path ? parameter.path : "N", is_path ? "" : "as published",
+          arguments, "--" + parameter.name, is_path ? parameter.path : "N", is_path ? "" : "as published",
           [this, &parameter, is_path](const std::string& name, const std::string& text) {
             GivenParameter given{.name = parameter.name, .text = text};
             if (!is_path) {

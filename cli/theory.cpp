@@ -35,10 +35,10 @@ public:
   /// Quantities are exact; a plan can be simulated.
   bool uses_seed(const Arguments& leaf) const override { return leaf.name() == "plan"; }
 
-  void declare(Arguments& app) override {
-    app.require_subcommand(0, 1); // without a subcommand, the verb lists the quantities
+  void declare(Arguments& arguments) override {
+    arguments.require_subcommand(0, 1); // without a subcommand, the verb lists the quantities
     for (const Quantity& quantity : quantities()) {
-      Arguments* subcommand = app.add_subcommand(quantity.name, quantity.summary);
+      Arguments* subcommand = arguments.add_subcommand(quantity.name, quantity.summary);
       add_setting_options(*subcommand, quantity.settings, values_);
       for (size_t i = 0; i < quantity.choices.size(); ++i) {
         const QuantityChoice& choice = quantity.choices[i];
@@ -50,7 +50,7 @@ public:
       figures_.declare(*subcommand);
       subcommand->callback([this, &quantity] { quantity_ = &quantity; });
     }
-    Arguments* plan = app.add_subcommand("plan", kPlanSummary);
+    Arguments* plan = arguments.add_subcommand("plan", kPlanSummary);
     plan_.declare(*plan);
     plan->callback([this] { is_plan_ = true; });
   }

@@ -323,40 +323,41 @@ void answer_without_read(const theory::PlanRequest& request, Context& context) {
 
 } // namespace
 
-void TheoryPlan::declare(Arguments& app) {
-  add_integer_option(app, "--bits", request_.bits, {.min = 1, .max = 10'000'000}, "Bits per pattern");
+void TheoryPlan::declare(Arguments& arguments) {
+  add_integer_option(arguments, "--bits", request_.bits, {.min = 1, .max = 10'000'000}, "Bits per pattern");
   add_parsed_option(
-      app, "--items", "COUNT", "10000",
+      arguments, "--items", "COUNT", "10000",
       [this](const std::string& name, const std::string& text) {
         request_.patterns = parse_count(name, text);
       },
       "Number of patterns to store");
-  add_real_option(app, "--noise", request_.noise, {.min = 0, .max = 1}, "Fraction of wrong bits in a cue");
-  add_real_option(app, "--target", request_.target,
+  add_real_option(arguments, "--noise", request_.noise, {.min = 0, .max = 1},
+                  "Fraction of wrong bits in a cue");
+  add_real_option(arguments, "--target", request_.target,
                   {.min = 0.5, .max = 1, .min_included = false, .max_included = false},
                   "Required fraction of correct bits after one read");
   add_parsed_option(
-      app, "--hamming-radius", "BITS", "the one that needs the fewest locations",
+      arguments, "--hamming-radius", "BITS", "the one that needs the fewest locations",
       [this](const std::string& name, const std::string& text) {
         request_.hamming_radius = parse_integer(name, text, {.min = 0});
       },
       "Use this Hamming radius");
   add_choice_option<theory::Storage>(
-      app, "--storage", request_.storage,
+      arguments, "--storage", request_.storage,
       {{"auto", theory::Storage::autoassociative}, {"hetero", theory::Storage::heteroassociative}},
       "auto: autoassociative, the stored data are the patterns themselves; hetero: heteroassociative, the "
       "data are "
       "unrelated to the patterns");
   add_parsed_option(
-      app, "--memory-limit", "BYTES", "none",
+      arguments, "--memory-limit", "BYTES", "none",
       [this](const std::string& name, const std::string& text) { memory_limit_ = parse_bytes(name, text); },
       "Maximum memory for hard locations, such as 4GB");
-  app.add_flag(
+  arguments.add_flag(
       "--simulate", simulate_,
       "Also simulate the planned memory with random patterns, and compare the error with the prediction");
-  add_integer_option(app, "--trials", trials_, {.min = 1, .max = 1'000'000},
+  add_integer_option(arguments, "--trials", trials_, {.min = 1, .max = 1'000'000},
                      "With --simulate: number of memories");
-  add_integer_option(app, "--cues", cues_, {.min = 1, .max = 1'000'000'000},
+  add_integer_option(arguments, "--cues", cues_, {.min = 1, .max = 1'000'000'000},
                      "With --simulate: number of cues per memory");
 }
 

@@ -14,7 +14,7 @@ namespace mneme::cli {
 
 class TheoryPlan {
 public:
-  void declare(Arguments& app);
+  void declare(Arguments& arguments);
   ExitCode run(Context& context) const;
 
 private:

@@ -136,11 +136,11 @@ std::vector<double> parse_counts(const std::string& name, const std::string& tex
   return counts;
 }
 
-void add_setting_options(Arguments& app, const std::vector<Setting>& settings, SettingValues& values) {
+void add_setting_options(Arguments& arguments, const std::vector<Setting>& settings, SettingValues& values) {
   const auto add_counts = [&](const char* option, std::vector<double>& counts, const char* default_text,
                               const char* help) {
     add_parsed_option(
-        app, option, "COUNTS", default_text,
+        arguments, option, "COUNTS", default_text,
         [&counts](const std::string& name, const std::string& text) { counts = parse_counts(name, text); },
         help);
   };
@@ -148,11 +148,12 @@ void add_setting_options(Arguments& app, const std::vector<Setting>& settings, S
   for (const Setting setting : settings) {
     switch (setting) {
     case Setting::bits:
-      add_integers_option(app, "--bits", values.bits, {.min = 1, .max = kMaxBits}, "Bits per pattern, n");
+      add_integers_option(arguments, "--bits", values.bits, {.min = 1, .max = kMaxBits},
+                          "Bits per pattern, n");
       break;
     case Setting::hamming_radius:
       add_parsed_option(
-          app, "--hamming-radius", "BITS", "best",
+          arguments, "--hamming-radius", "BITS", "best",
           [&values](const std::string& name, const std::string& text) {
             values.hamming_radius = parse_integers(name, text, {.min = 0, .max = kMaxBits});
           },
@@ -170,21 +171,21 @@ void add_setting_options(Arguments& app, const std::vector<Setting>& settings, S
       add_counts("--items", values.items, "10000", "Number of stored patterns, m");
       break;
     case Setting::space_fraction:
-      add_reals_option(app, "--space-fraction", values.space_fraction, kFractions,
+      add_reals_option(arguments, "--space-fraction", values.space_fraction, kFractions,
                        "Fraction of all addresses that a circle contains, p");
       break;
     case Setting::probability:
-      add_reals_option(app, "--probability", values.probability, kFractions, "Required probability");
+      add_reals_option(arguments, "--probability", values.probability, kFractions, "Required probability");
       break;
     case Setting::distance:
       add_parsed_option(
-          app, "--distance", "BITS", "0 to half of the bits in ten steps",
+          arguments, "--distance", "BITS", "0 to half of the bits in ten steps",
           [&values](const std::string& name, const std::string& text) {
             values.distance = parse_integers(name, text, {.min = 0, .max = kMaxBits});
           },
           "Hamming distance between two addresses, or between a cue and its pattern");
       add_parsed_option(
-          app, "--noise", "FRACTIONS", "",
+          arguments, "--noise", "FRACTIONS", "",
           [&values](const std::string& name, const std::string& text) {
             values.noise = parse_reals(name, text, {.min = 0, .max = 1});
           },

@@ -41,8 +41,8 @@ struct SettingPoint {
   std::vector<int64_t> distances = {}; ///< empty if the quantity does not depend on a distance
 };
 
-/// Declares the options of these settings; `values` outlives `app`.
-void add_setting_options(Arguments& app, const std::vector<Setting>& settings, SettingValues& values);
+/// Declares the options of these settings; `values` outlives `arguments`.
+void add_setting_options(Arguments& arguments, const std::vector<Setting>& settings, SettingValues& values);
 
 /// Parses a count from 1 to 1e100, such as 1000000, 1e6 or 2^64.
 ///

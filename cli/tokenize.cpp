@@ -39,9 +39,9 @@ constexpr const char* kSample = "Hello world! It's a  sample: caf\u00e9, 12 \u65
 /// Type of the ids in a token file without a header.
 enum class RawType { none, uint16, uint32 };
 
-void add_raw_type_option(Arguments& app, RawType& target) {
+void add_raw_type_option(Arguments& arguments, RawType& target) {
   add_choice_option<RawType>(
-      app, "--token-type", target,
+      arguments, "--token-type", target,
       {{"auto", RawType::none}, {"uint16", RawType::uint16}, {"uint32", RawType::uint32}},
       "Type of the ids in a token file without a header, such as those of nanoGPT");
 }
@@ -58,11 +58,12 @@ TokenFile open_token_file(const fs::path& path, RawType type) {
   return TokenFile(path);
 }
 
-void add_tokenizer_option(Arguments& app, std::string& target) {
-  app.add_option(
-         "--tokenizer", target,
-         "Folder with tokenizer.json, or with vocab.json and merges.txt; a tokenizer.json; or \"bytes\", one "
-         "token per byte")
+void add_tokenizer_option(Arguments& arguments, std::string& target) {
+  arguments
+      .add_option("--tokenizer", target,
+                  "Folder with tokenizer.json, or with vocab.json and merges.txt; a tokenizer.json; or "
+                  "\"bytes\", one "
+                  "token per byte")
       ->type_name("PATH")
       ->capture_default_str();
 }
@@ -99,18 +100,20 @@ private:
   std::vector<std::string> texts_;
 };
 
-void add_text_options(Arguments& app, std::vector<std::string>& files, std::string& field, bool required) {
-  Option* text = app.add_option("--text", files, "Text files; - is standard input")->type_name("FILE");
+void add_text_options(Arguments& arguments, std::vector<std::string>& files, std::string& field,
+                      bool required) {
+  Option* text = arguments.add_option("--text", files, "Text files; - is standard input")->type_name("FILE");
   if (required) {
     text->required();
   }
-  app.add_option("--field", field,
-                 "The files are JSON Lines, one object per line, with the text of a document in this field")
+  arguments
+      .add_option("--field", field,
+                  "The files are JSON Lines, one object per line, with the text of a document in this field")
       ->type_name("NAME");
 }
 
-void add_out_option(Arguments& app, fs::path& target, const char* type, const char* help) {
-  app.add_option("--out", target, help)->type_name(type)->check([](const std::string& path) {
+void add_out_option(Arguments& arguments, fs::path& target, const char* type, const char* help) {
+  arguments.add_option("--out", target, help)->type_name(type)->check([](const std::string& path) {
     return path.empty() ? "the name is empty" : "";
   });
 }
@@ -123,19 +126,20 @@ std::string per_token(int64_t bytes, int64_t count) {
 
 class Train {
 public:
-  void declare(Arguments& app) {
-    add_text_options(app, files_, field_, true);
-    add_integer_option(app, "--vocab-size", options_.vocab_size, {.min = 257},
+  void declare(Arguments& arguments) {
+    add_text_options(arguments, files_, field_, true);
+    add_integer_option(arguments, "--vocab-size", options_.vocab_size, {.min = 257},
                        "Number of tokens: 256 bytes, merges and special tokens");
-    add_integer_option(app, "--min-count", options_.min_count, {.min = 1},
+    add_integer_option(arguments, "--min-count", options_.min_count, {.min = 1},
                        "Pairs of tokens that occur less often are not merged");
-    app.add_option("--special", options_.special_tokens, "Special tokens, which get the last ids")
+    arguments.add_option("--special", options_.special_tokens, "Special tokens, which get the last ids")
         ->type_name("TOKEN")
         ->capture_default_str();
-    add_out_option(app, folder_, "DIR", "Output folder (default: tokenizer)");
-    app.footer("The tokenizer is byte-level BPE with the pattern of GPT-2. It does not depend on the order "
-               "of lines or\n"
-               "on the number of threads.");
+    add_out_option(arguments, folder_, "DIR", "Output folder (default: tokenizer)");
+    arguments.footer(
+        "The tokenizer is byte-level BPE with the pattern of GPT-2. It does not depend on the order "
+        "of lines or\n"
+        "on the number of threads.");
   }
 
   ExitCode run(Context& context) {
@@ -220,19 +224,19 @@ private:
 
 class Encode {
 public:
-  void declare(Arguments& app) {
-    app.add_option("TEXT", text_, "Text to encode; without TEXT and --text, standard input")
+  void declare(Arguments& arguments) {
+    arguments.add_option("TEXT", text_, "Text to encode; without TEXT and --text, standard input")
         ->type_name("TEXT");
-    add_text_options(app, files_, field_, false);
-    add_tokenizer_option(app, tokenizer_);
-    app.add_flag(
+    add_text_options(arguments, files_, field_, false);
+    add_tokenizer_option(arguments, tokenizer_);
+    arguments.add_flag(
         "--parse-special", parse_special_,
         "Special tokens in the text, such as <|endoftext|>, become their ids; otherwise they are plain text");
-    app.add_flag(
+    arguments.add_flag(
         "--add-special", add_special_,
         "Add the tokens that the tokenizer puts around a text, such as <|begin_of_text|> of Llama 3");
-    add_out_option(app, out_, "FILE", "Write a token file, for training, instead of printing ids");
-    app.footer(
+    add_out_option(arguments, out_, "FILE", "Write a token file, for training, instead of printing ids");
+    arguments.footer(
         "Prints the ids of every document on one line.\n"
         "With --field, each document in a token file ends with the end-of-text token, or with a line feed "
         "if\n"
@@ -327,15 +331,16 @@ private:
 
 class Decode {
 public:
-  void declare(Arguments& app) {
-    app.add_option("ID", ids_,
-                   "Ids to decode; without ID and --tokens, ids on standard input, separated by white space")
+  void declare(Arguments& arguments) {
+    arguments
+        .add_option("ID", ids_,
+                    "Ids to decode; without ID and --tokens, ids on standard input, separated by white space")
         ->type_name("N");
-    app.add_option("--tokens", file_, "Token file of mneme, llm.c or nanoGPT")->type_name("FILE");
-    add_raw_type_option(app, raw_type_);
-    add_tokenizer_option(app, tokenizer_);
-    add_out_option(app, out_, "FILE", "Write the text to this file");
-    app.footer(
+    arguments.add_option("--tokens", file_, "Token file of mneme, llm.c or nanoGPT")->type_name("FILE");
+    add_raw_type_option(arguments, raw_type_);
+    add_tokenizer_option(arguments, tokenizer_);
+    add_out_option(arguments, out_, "FILE", "Write the text to this file");
+    arguments.footer(
         "Prints the bytes of the text; they are followed by a line feed only if the ids are arguments.");
   }
 
@@ -409,12 +414,12 @@ private:
 
 class Info {
 public:
-  void declare(Arguments& app) {
-    app.add_option("PATH", path_, "Tokenizer (as --tokenizer of encode), or a token file")
+  void declare(Arguments& arguments) {
+    arguments.add_option("PATH", path_, "Tokenizer (as --tokenizer of encode), or a token file")
         ->type_name("PATH")
         ->capture_default_str();
-    app.add_option("--sample", sample_, "Text to split into pieces and tokens")->type_name("TEXT");
-    add_raw_type_option(app, raw_type_);
+    arguments.add_option("--sample", sample_, "Text to split into pieces and tokens")->type_name("TEXT");
+    add_raw_type_option(arguments, raw_type_);
   }
 
   ExitCode run(Context& context) {
@@ -448,19 +453,20 @@ public:
   bool writes_files() const override { return false; } // each subcommand has its own --out, or none
   bool uses_seed(const Arguments&) const override { return false; }
 
-  void declare(Arguments& app) override {
-    train_app_ = app.add_subcommand("train", "learn a vocabulary from text files (byte-level BPE)");
+  void declare(Arguments& arguments) override {
+    train_app_ = arguments.add_subcommand("train", "learn a vocabulary from text files (byte-level BPE)");
     train_.declare(*train_app_);
-    encode_app_ = app.add_subcommand("encode", "convert a text into token ids, printed or in a token file");
+    encode_app_ =
+        arguments.add_subcommand("encode", "convert a text into token ids, printed or in a token file");
     encode_.declare(*encode_app_);
-    decode_app_ = app.add_subcommand("decode", "convert token ids into text");
+    decode_app_ = arguments.add_subcommand("decode", "convert token ids into text");
     decode_.declare(*decode_app_);
-    info_app_ = app.add_subcommand("info", "describe a tokenizer, with a sample, or a token file");
+    info_app_ = arguments.add_subcommand("info", "describe a tokenizer, with a sample, or a token file");
     info_.declare(*info_app_);
-    app.footer("For example:\n"
-               "  mneme tokenize encode \"Hello world\"\n"
-               "  mneme tokenize train --text book.txt --vocab-size 4096 --out book-tokens\n"
-               "  mneme tokenize info book-tokens");
+    arguments.footer("For example:\n"
+                     "  mneme tokenize encode \"Hello world\"\n"
+                     "  mneme tokenize train --text book.txt --vocab-size 4096 --out book-tokens\n"
+                     "  mneme tokenize info book-tokens");
   }
 
   ExitCode run(Context& context) override {

@@ -44,17 +44,17 @@ public:
     return leaf.is_subcommand(); // each task has its own options
   }
 
-  void declare(Arguments& app) override {
-    app.require_subcommand(0, 1); // without a subcommand, the verb lists the tasks
+  void declare(Arguments& arguments) override {
+    arguments.require_subcommand(0, 1); // without a subcommand, the verb lists the tasks
     for (auto& [task, task_app] : tasks_) {
-      task_app = app.add_subcommand(task->name(), task->summary());
+      task_app = arguments.add_subcommand(task->name(), task->summary());
       task->declare(*task_app);
     }
   }
 
   ExitCode run(Context& context) override {
-    for (const auto& [task, app] : tasks_) {
-      if (app->parsed()) {
+    for (const auto& [task, arguments] : tasks_) {
+      if (arguments->parsed()) {
         return task->run(context);
       }
     }
@@ -71,7 +71,7 @@ private:
     }
     report::Table table{.columns = {{.name = "task"}, {.name = "description"}}};
     nlohmann::ordered_json tasks = nlohmann::ordered_json::array();
-    for (const auto& [task, app] : tasks_) {
+    for (const auto& [task, arguments] : tasks_) {
       table.rows.push_back({task->name(), task->summary()});
       tasks.push_back(
           {{"name", task->name()}, {"summary", task->summary()}, {"needs_torch", task->needs_torch()}});

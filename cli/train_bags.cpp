@@ -43,12 +43,12 @@ class TrainBags : public TrainTask {
 public:
   bool needs_torch() const override { return true; }
 
-  void declare(Arguments& app) override {
+  void declare(Arguments& arguments) override {
     const training::BagTask published = published_task();
     run_.task = name();
     run_.model.name = published.models.front();
     add_word_option(
-        app, "--model", published.models, run_.model.name,
+        arguments, "--model", published.models, run_.model.name,
         [this, models = published.models](size_t index) { run_.model.name = models[index]; },
         "Model to train; -adapted: with more heads, update steps and dropout, as published");
     std::vector<std::string> separations;
@@ -56,49 +56,49 @@ public:
       separations.emplace_back(named.name);
     }
     add_word_option(
-        app, "--separation", separations, "softmax",
+        arguments, "--separation", separations, "softmax",
         [this, separations](size_t index) { separation_ = separations[index]; },
         "Function from scores to weights in the Hopfield layer; all but softmax are sparse: most weights are "
         "exactly 0");
     add_parsed_option(
-        app, "--alpha", "A", fmt::format("{}", SimplexSeparation(separation_named("entmax")).alpha),
+        arguments, "--alpha", "A", fmt::format("{}", SimplexSeparation(separation_named("entmax")).alpha),
         [this](const std::string& option, const std::string& text) {
           alpha_ = parse_real(option, text, {.min = 1, .max = 2, .min_included = false});
         },
         "alpha of entmax: 2 is sparsemax, 1.5 is entmax15, the limit 1 is softmax");
     const auto published_number = [](double x) { return fmt::format("{:g}", x); };
     add_parsed_option(
-        app, "--epochs", "N", fmt::format("{}{}", published.schedule.epochs, origin()),
+        arguments, "--epochs", "N", fmt::format("{}{}", published.schedule.epochs, origin()),
         [this](const std::string& option, const std::string& text) {
           epochs_ = parse_integer(option, text, {.min = 1, .max = 10'000'000});
         },
         "Number of epochs; a finished run is resumed if the number is larger than before");
     add_parsed_option(
-        app, "--batch-size", "N", default_batch_size(),
+        arguments, "--batch-size", "N", default_batch_size(),
         [this](const std::string& option, const std::string& text) {
           batch_size_ = parse_integer(option, text, {.min = 1, .max = 1'000'000});
         },
         "Number of bags per optimiser step");
     add_parsed_option(
-        app, "--learning-rate", "X", published_number(published.schedule.learning_rate),
+        arguments, "--learning-rate", "X", published_number(published.schedule.learning_rate),
         [this](const std::string& option, const std::string& text) {
           learning_rate_ = parse_real(option, text, {.min = 0, .min_included = false});
         },
         "Learning rate of AdamW");
     add_parsed_option(
-        app, "--weight-decay", "X", published_number(published.schedule.weight_decay),
+        arguments, "--weight-decay", "X", published_number(published.schedule.weight_decay),
         [this](const std::string& option, const std::string& text) {
           weight_decay_ = parse_real(option, text, {.min = 0});
         },
         "Decoupled weight decay of AdamW");
     add_integer_option(
-        app, "--patience", patience_, {.min = 0, .max = 1'000'000},
+        arguments, "--patience", patience_, {.min = 0, .max = 1'000'000},
         "Early stopping: stop when the validation loss has not decreased for N epochs (0: never)");
-    add_integer_option(app, "--seeds", run_.seeds, {.min = 1, .max = kSeedsMax},
+    add_integer_option(arguments, "--seeds", run_.seeds, {.min = 1, .max = kSeedsMax},
                        "Number of runs with different initial weights, trained in parallel");
-    app.add_flag("--allow-one-class", allow_one_class_,
-                 "Also train if all bags of a set are positive, or all negative");
-    declare_bags(app);
+    arguments.add_flag("--allow-one-class", allow_one_class_,
+                       "Also train if all bags of a set are positive, or all negative");
+    declare_bags(arguments);
   }
 
   ExitCode run(Context& context) override {
@@ -138,7 +138,7 @@ public:
 protected:
   virtual training::BagTask
   published_task() const = 0; ///< only its models and schedule are used, not its bags
-  virtual void declare_bags(Arguments& app) = 0;
+  virtual void declare_bags(Arguments& arguments) = 0;
   virtual std::string origin() const { return " as published"; } ///< of the default schedule, for the help
   virtual std::string default_batch_size() const {
     return fmt::format("{}{}", published_task().schedule.batch_size, origin());
@@ -265,15 +265,16 @@ public:
 
 protected:
   training::BagTask published_task() const override { return training::bit_pattern_task({.num_bags = 8}); }
-  void declare_bags(Arguments& app) override {
-    add_integer_option(app, "--bags", run_.bits.num_bags, {.min = 8, .max = kCount.max},
+  void declare_bags(Arguments& arguments) override {
+    add_integer_option(arguments, "--bags", run_.bits.num_bags, {.min = 8, .max = kCount.max},
                        "Number of bags; the first and the last eighth are for validation");
-    add_integer_option(app, "--instances", run_.bits.num_instances, kCount, "Number of patterns per bag");
-    add_integer_option(app, "--signals", run_.bits.num_signals, kCount,
+    add_integer_option(arguments, "--instances", run_.bits.num_instances, kCount,
+                       "Number of patterns per bag");
+    add_integer_option(arguments, "--signals", run_.bits.num_signals, kCount,
                        "Number of different signal patterns");
-    add_integer_option(app, "--signals-per-bag", run_.bits.num_signals_per_bag, kCount,
+    add_integer_option(arguments, "--signals-per-bag", run_.bits.num_signals_per_bag, kCount,
                        "Number of signal patterns in a positive bag");
-    add_integer_option(app, "--bits", run_.bits.num_bits, {.min = 1, .max = 64}, "Bits per pattern");
+    add_integer_option(arguments, "--bits", run_.bits.num_bits, {.min = 1, .max = 64}, "Bits per pattern");
   }
 };
 
@@ -286,11 +287,11 @@ public:
 
 protected:
   training::BagTask published_task() const override { return training::latch_task({.num_samples = 8}); }
-  void declare_bags(Arguments& app) override {
-    add_integer_option(app, "--samples", run_.latch.num_samples, {.min = 8, .max = kCount.max},
+  void declare_bags(Arguments& arguments) override {
+    add_integer_option(arguments, "--samples", run_.latch.num_samples, {.min = 8, .max = kCount.max},
                        "Number of sequences; the first and the last eighth are for validation");
-    add_integer_option(app, "--length", run_.latch.num_instances, kCount, "Characters per sequence");
-    add_integer_option(app, "--characters", run_.latch.num_characters, {.min = 3, .max = 10'000},
+    add_integer_option(arguments, "--length", run_.latch.num_instances, kCount, "Characters per sequence");
+    add_integer_option(arguments, "--characters", run_.latch.num_characters, {.min = 3, .max = 10'000},
                        "Number of different characters");
   }
 };
@@ -302,16 +303,18 @@ public:
 
 protected:
   training::BagTask published_task() const override { return training::digit_bag_settings(); }
-  void declare_bags(Arguments& app) override {
-    add_integer_option(app, "--bags", run_.digits.num_bags, kCount,
+  void declare_bags(Arguments& arguments) override {
+    add_integer_option(arguments, "--bags", run_.digits.num_bags, kCount,
                        "Number of training bags; there are a quarter as many validation bags");
-    add_integer_option(app, "--target", run_.digits.target, {.min = 0, .max = 9},
+    add_integer_option(arguments, "--target", run_.digits.target, {.min = 0, .max = 9},
                        "Digit that makes a bag positive");
-    add_real_option(app, "--mean-size", run_.digits.mean_size, {.min = 1, .max = 10'000},
+    add_real_option(arguments, "--mean-size", run_.digits.mean_size, {.min = 1, .max = 10'000},
                     "Mean number of images per bag");
-    app.add_option("--data", data_,
-                   "Folder of data sets such as MNIST (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
-                   "~/.local/share/mneme)")
+    arguments
+        .add_option(
+            "--data", data_,
+            "Folder of data sets such as MNIST (default: $MNEME_DATA, else $XDG_DATA_HOME/mneme, else "
+            "~/.local/share/mneme)")
         ->type_name("DIR");
   }
 };
@@ -326,35 +329,39 @@ protected:
   std::string origin() const override { return ""; }
   std::string default_batch_size() const override { return "32 for bags of one size, else 1"; }
 
-  void declare_bags(Arguments& app) override {
+  void declare_bags(Arguments& arguments) override {
     OwnBags& own = run_.own;
-    app.add_option(
-           "--bags", own.files,
-           "Bags with their classes: CSV tables with a column of bags, or .npz or .safetensors files with "
-           "instances, offsets and labels, or one .npy file")
+    arguments
+        .add_option(
+            "--bags", own.files,
+            "Bags with their classes: CSV tables with a column of bags, or .npz or .safetensors files with "
+            "instances, offsets and labels, or one .npy file")
         ->type_name("FILE")
         ->required();
-    app.add_option("--offsets", own.offsets, "With a .npy file: file of its offsets, [bags + 1]")
+    arguments.add_option("--offsets", own.offsets, "With a .npy file: file of its offsets, [bags + 1]")
         ->type_name("FILE");
-    app.add_option("--labels", own.labels, "With a .npy file: file of its labels, [bags]")->type_name("FILE");
-    app.add_option("--bag-column", own.columns.bag_column, "CSV: column with the name of the bag")
+    arguments.add_option("--labels", own.labels, "With a .npy file: file of its labels, [bags]")
+        ->type_name("FILE");
+    arguments.add_option("--bag-column", own.columns.bag_column, "CSV: column with the name of the bag")
         ->type_name("NAME")
         ->capture_default_str();
-    app.add_option("--label-column", own.columns.label_column, "CSV: column with the class of the bag")
+    arguments.add_option("--label-column", own.columns.label_column, "CSV: column with the class of the bag")
         ->type_name("NAME")
         ->capture_default_str();
-    app.add_option("--ignore-columns", own.columns.ignored_columns,
-                   "CSV: columns that are not features, separated by commas")
+    arguments
+        .add_option("--ignore-columns", own.columns.ignored_columns,
+                    "CSV: columns that are not features, separated by commas")
         ->type_name("NAMES")
         ->delimiter(',');
-    app.add_option(
-           "--positive", positive_,
-           "Class that is positive (default: the larger or alphabetically later one of two); all other "
-           "classes are negative")
+    arguments
+        .add_option(
+            "--positive", positive_,
+            "Class that is positive (default: the larger or alphabetically later one of two); all other "
+            "classes are negative")
         ->type_name("CLASS");
-    app.add_option("--validation", own.validation_files, "Files of validation bags")->type_name("FILE");
+    arguments.add_option("--validation", own.validation_files, "Files of validation bags")->type_name("FILE");
     add_parsed_option(
-        app, "--validation-fraction", "X", fmt::format("{}", own.validation_fraction),
+        arguments, "--validation-fraction", "X", fmt::format("{}", own.validation_fraction),
         [this](const std::string& option, const std::string& text) {
           fraction_ =
               parse_real(option, text, {.min = 0, .max = 1, .min_included = false, .max_included = false});

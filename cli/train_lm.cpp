@@ -42,7 +42,7 @@ public:
   std::string name() const override { return "lm"; }
   std::string summary() const override { return "train a language model on text files"; }
   bool needs_torch() const override { return true; }
-  void declare(Arguments& app) override { options_.declare(app); }
+  void declare(Arguments& arguments) override { options_.declare(arguments); }
 
   ExitCode run(Context& context) override {
     folder_ = context.options.out.empty() ? std::filesystem::path("runs/train/lm") / options_.model

@@ -81,62 +81,64 @@ public:
     return "train self-attention or an MLP on the AND of a few of many input bits";
   }
 
-  void declare(Arguments& app) override {
+  void declare(Arguments& arguments) override {
     constexpr IntegerLimits kCount{.min = 1, .max = 10'000'000};
     add_choice_option<BinaryModel::Kind>(
-        app, "--model", kind_,
+        arguments, "--model", kind_,
         {{option_value(BinaryModel::Kind::self_attention), BinaryModel::Kind::self_attention},
          {option_value(BinaryModel::Kind::mlp), BinaryModel::Kind::mlp}},
         "Model to train");
-    add_integer_option(app, "--context-length", length_, {.min = 1, .max = 100'000},
+    add_integer_option(arguments, "--context-length", length_, {.min = 1, .max = 100'000},
                        "Input length T: number of bits, including the rule token");
-    add_integer_option(app, "--sparsity", options_.sparsity, kCount,
+    add_integer_option(arguments, "--sparsity", options_.sparsity, kCount,
                        "Number s of relevant bits, whose AND is the label; with a rule token: per rule");
-    app.add_flag("--no-rule", no_rule_,
-                 "No rule token (the bit that selects which of two groups of bits is relevant)");
-    add_integer_option(app, "--samples", options_.training_samples, {.min = 0, .max = 10'000'000},
+    arguments.add_flag("--no-rule", no_rule_,
+                       "No rule token (the bit that selects which of two groups of bits is relevant)");
+    add_integer_option(arguments, "--samples", options_.training_samples, {.min = 0, .max = 10'000'000},
                        "Number of training samples");
-    add_integer_option(app, "--validation", options_.validation_samples, {.min = 0, .max = 10'000'000},
+    add_integer_option(arguments, "--validation", options_.validation_samples, {.min = 0, .max = 10'000'000},
                        "Number of validation samples");
     add_parsed_option(
-        app, "--probability", "P", "1/2^(1/2), with --no-rule 1/2^(1/3)",
+        arguments, "--probability", "P", "1/2^(1/2), with --no-rule 1/2^(1/3)",
         [this](const std::string& name, const std::string& text) {
           options_.sampling.probability_of_one = parse_real(name, text, {.min = 0, .max = 1});
         },
         "Probability that a bit is 1");
-    app.add_flag("--balanced", balanced_,
-                 "Use the probability 1/2^(1/s), with which both labels are equally likely for any s");
-    app.add_flag(
+    arguments.add_flag("--balanced", balanced_,
+                       "Use the probability 1/2^(1/s), with which both labels are equally likely for any s");
+    arguments.add_flag(
         "--accept-last-try", options_.sampling.accept_last_try,
         "If none of 100 random batches has balanced labels, use the last one, as the published code does "
         "(default: an error)");
-    app.add_flag("--allow-one-class", allow_one_class_,
-                 "Also train if all labels of a trial are the same (possible only with --accept-last-try)");
+    arguments.add_flag(
+        "--allow-one-class", allow_one_class_,
+        "Also train if all labels of a trial are the same (possible only with --accept-last-try)");
     add_parsed_option(
-        app, "--epochs", "N", "2000, mlp: 500",
+        arguments, "--epochs", "N", "2000, mlp: 500",
         [this](const std::string& name, const std::string& text) {
           epochs_ = parse_integer(name, text, {.min = 1, .max = 100'000'000});
         },
         "Number of epochs (full-batch gradient steps)");
     add_parsed_option(
-        app, "--learning-rate", "X", "0.01, mlp: 0.001",
+        arguments, "--learning-rate", "X", "0.01, mlp: 0.001",
         [this](const std::string& name, const std::string& text) {
           learning_rate_ = parse_real(name, text, {.min = 0, .min_included = false});
         },
         "Learning rate of Adam");
-    add_real_option(app, "--weight-decay", weight_decay_, {.min = 0}, "Decoupled weight decay, as in AdamW");
-    add_integer_option(app, "--embedding-size", embedding_size_, {.min = 1, .max = 10'000},
+    add_real_option(arguments, "--weight-decay", weight_decay_, {.min = 0},
+                    "Decoupled weight decay, as in AdamW");
+    add_integer_option(arguments, "--embedding-size", embedding_size_, {.min = 1, .max = 10'000},
                        "self-attention: size d of queries and keys");
-    add_integer_option(app, "--hidden-size", hidden_size_, {.min = 1, .max = 1'000'000},
+    add_integer_option(arguments, "--hidden-size", hidden_size_, {.min = 1, .max = 1'000'000},
                        "mlp: number of hidden units");
-    add_real_option(app, "--dropout", dropout_, {.min = 0, .max = 1, .max_included = false},
+    add_real_option(arguments, "--dropout", dropout_, {.min = 0, .max = 1, .max_included = false},
                     "mlp: dropout probability of hidden units");
-    app.add_flag("--products", products_,
-                 "mlp: add the product of each bit with the rule token to the inputs");
-    add_choice_option<Precision>(app, "--precision", precision_,
+    arguments.add_flag("--products", products_,
+                       "mlp: add the product of each bit with the rule token to the inputs");
+    add_choice_option<Precision>(arguments, "--precision", precision_,
                                  {{"float32", Precision::float32}, {"float64", Precision::float64}},
                                  "mlp: precision of the computation (self-attention always uses float64)");
-    add_integer_option(app, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
+    add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                        "Number of trials, each with its own random function, samples and initial weights");
   }
 

@@ -15,7 +15,7 @@ public:
   virtual std::string name() const = 0;
   virtual std::string summary() const = 0;
   virtual bool needs_torch() const { return false; }
-  virtual void declare(Arguments& app) = 0;
+  virtual void declare(Arguments& arguments) = 0;
   virtual ExitCode run(Context& context) = 0;
 };
 

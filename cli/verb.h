@@ -75,7 +75,7 @@ public:
     (void)option;
     return {};
   }
-  virtual void declare(Arguments& app) = 0;
+  virtual void declare(Arguments& arguments) = 0;
   virtual ExitCode run(Context& context) = 0;
 };
 

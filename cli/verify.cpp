@@ -31,11 +31,11 @@ public:
     return device_ != "cpu" || verify::needs_torch(golden_paths()) ? TorchNeed::optional : TorchNeed::none;
   }
   bool uses_seed(const Arguments&) const override { return false; }
-  void declare(Arguments& app) override {
-    app.add_option("PATH", paths_, "Golden files (*.json), or folders that contain them")
+  void declare(Arguments& arguments) override {
+    arguments.add_option("PATH", paths_, "Golden files (*.json), or folders that contain them")
         ->type_name("PATH")
         ->required();
-    add_device_option(app, device_);
+    add_device_option(arguments, device_);
   }
 
   ExitCode run(Context& context) override {
