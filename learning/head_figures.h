@@ -18,9 +18,9 @@ struct ReferenceBeta {
   double beta;
   const char* name;
 };
-constexpr std::array kReferenceBetas = {ReferenceBeta{10.1, "critical distance"},
-                                        ReferenceBeta{15.9, "signal-to-noise ratio"},
-                                        ReferenceBeta{35.5, "memory capacity"}};
+inline constexpr std::array kReferenceBetas = {ReferenceBeta{10.1, "critical distance"},
+                                               ReferenceBeta{15.9, "signal-to-noise ratio"},
+                                               ReferenceBeta{35.5, "memory capacity"}};
 
 /// Histogram of the beta of each head, with the reference betas; as published, up to 50 bins.
 report::Chart beta_histogram(std::span<const HeadSummary> heads);

@@ -142,6 +142,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                "entropy (nats)", pairs, [](const HeadSummary& head) { return head.entropy; }),
                    .caption = "Points below the diagonal: the head reads fewer keys after fine-tuning."}},
       .notes = {
+          fmt::format("The effective beta of a head changes by {:.3g} on average.", change),
           "The paper describes learning during training, but has no table for fine-tuning, so no value is "
           "compared."}};
   add_given(outcome, settings);
