@@ -42,7 +42,7 @@ public:
   /// Errors  DataError (JSON path)
   virtual at::ScalarType configure() = 0;
   virtual void load(const nn::NamedTensors& state, const std::string& source) = 0;
-  /// Whether gradients of this floating-point input are wanted.
+  /// Whether the case has gradients of this floating-point input.
   virtual bool is_differentiated(const std::string& input) const = 0;
   /// Computes `output.*`. `inputs`: under their names without "input."; `source`: name of their file.
   virtual ModuleResult run(const nn::NamedTensors& inputs, const std::string& source) = 0;

@@ -51,9 +51,9 @@ void expect_tensors(Checker& checker, const nn::NamedTensors& expected, const nn
     }
     const auto correction = with.tensors.find(name);
     const bool corrected = correction != with.tensors.end();
-    const at::Tensor& wanted = corrected ? correction->second : stored;
-    expect_tensor(checker, with.mode + (corrected ? "corrected." : prefix) + name, wanted, found->second,
-                  tolerance(wanted));
+    const at::Tensor& reference = corrected ? correction->second : stored;
+    expect_tensor(checker, with.mode + (corrected ? "corrected." : prefix) + name, reference, found->second,
+                  tolerance(reference));
   }
 }
 

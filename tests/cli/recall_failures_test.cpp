@@ -150,7 +150,7 @@ TEST(RecallRejects, OptionsThatNoSelectedMemoryUses) {
   expect_refused({"--memory", "attention", "--hamming-radius", "60", "--beta", "3"}, 2,
                  {"--hamming-radius", "attention"});
   expect_refused({"--memory", "pattern-sdm", "--hard-locations", "60"}, 2,
-                 {"--hard-locations", "pattern-sdm", ": sdm."});
+                 {"--hard-locations", "pattern-sdm", ": sdm, selected-sdm, hyperplane-sdm."});
   expect_refused({"--memory", "attention", "--threshold", "0.2"}, 2,
                  {"--threshold", "attention", "stores bits"});
   expect_refused({"--memory", "hopfield", "--no-centre"}, 2, {"--no-centre", "hopfield", "real numbers"});
@@ -178,7 +178,8 @@ TEST(RecallRejects, ParametersThatTheStepsDoNotHave) {
   }
   expect_refused({"--similarity", "dot", "--threshold", "0.2"}, 2, {"--threshold", "stores bits"});
   expect_refused({"--projection", "majority", "--no-centre"}, 2, {"--no-centre", "real numbers"});
-  expect_refused({"--similarity", "dot", "--hard-locations", "20"}, 2, {"--hard-locations", ": sdm."});
+  expect_refused({"--similarity", "dot", "--hard-locations", "20"}, 2,
+                 {"--hard-locations", ": sdm, selected-sdm, hyperplane-sdm."});
 }
 
 TEST(RecallRejects, IncompatibleStepsBeforeReadingFiles) {
