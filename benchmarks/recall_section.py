@@ -15,6 +15,8 @@ import numpy
 import torch
 import torchhd
 
+from machine import cpu_model
+
 SHAPES = {"bits": [(10_000, 1024), (100_000, 256), (1_000_000, 1024)], "reals": [(10_000, 128), (10_000, 1024)],
           "sdm": [(250_000, 1000), (1_000_000, 1000)]}
 TORCHHD_MAX = 250_000  # locations, whose addresses and counters take 2 GB there
@@ -92,11 +94,6 @@ def medians(tables):
 
 def as_time(seconds):
     return f"{seconds * 1e3:.3g} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.3g} us"
-
-
-def cpu_model():
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
 
 
 def main():

@@ -7,10 +7,11 @@ at the same shape in the same run, and with the limits of the machine.
 """
 import json
 import pathlib
-import platform
 import re
 import subprocess
 import sys
+
+from machine import cpu_model
 
 HERE = pathlib.Path(__file__).parent
 KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu", "gelu_layer", "linear", "normed_association",
@@ -59,13 +60,6 @@ def key_of(row):
     name = re.sub(r"(/real_time)?_median$", "", row["name"])
     match = re.fullmatch(r"BM_(\w+?)(?:<(\w+)>)?((?:/\w+:\d+)*)", name)
     return match[1], match[2] or "", match[3].strip("/")
-
-
-def cpu_model():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":")[1].strip()
-    return platform.machine()
 
 
 def as_time(nanoseconds):

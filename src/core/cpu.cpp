@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -135,15 +136,20 @@ bool use_reference_kernels() {
 }
 
 std::string cpu_model() {
+  std::map<std::string, std::string> values; // of the first CPU
   std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) {
-      if (const size_t colon = line.find(": "); colon != std::string::npos) {
-        return line.substr(colon + 2);
-      }
+  for (std::string line; std::getline(info, line) && !line.empty();) {
+    if (const size_t colon = line.find(": "); colon != std::string::npos) {
+      values[line.substr(0, line.find_last_not_of(" \t", colon - 1) + 1)] = line.substr(colon + 2);
     }
   }
-  return "unknown CPU";
+  if (!values.contains("model name")) {
+    return "unknown CPU";
+  }
+  if (!values.contains("cpu family") || !values.contains("model")) {
+    return values["model name"];
+  }
+  return values["model name"] + " (family " + values["cpu family"] + " model " + values["model"] + ")";
 }
 
 } // namespace mneme

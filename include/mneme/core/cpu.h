@@ -32,7 +32,8 @@ void select_cpu_target(std::string_view name);
 /// True if kernels must use their reference path. Selects the target on first use. Errors as `cpu_target`.
 bool use_reference_kernels();
 
-/// Model name of the CPU, such as "AMD EPYC"; "unknown CPU" if the system does not report it.
+/// Name of the CPU, with family and model where the system reports them, because CPUs of one name can differ by
+/// a factor of two: such as "AMD EPYC (family 25 model 17)"; or "unknown CPU".
 std::string cpu_model();
 
 } // namespace mneme
