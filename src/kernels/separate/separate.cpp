@@ -4,6 +4,7 @@
 
 #include "kernels/export.h"
 
+#include <cmath>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
@@ -25,22 +26,26 @@ using Kind = SimplexSeparation::Kind;
 
 constexpr int64_t kBlock = 1024; // elements that are summed in T; the sums of blocks are added in double
 
-/// Functions that define a separation, for x = max(u - tau, 0): the term of the sum that must be 1, the
-/// derivative of the term, the weight, and the coefficient q of a weight in the gradient (s for normmax). All
-/// of them are 0 for x = 0.
+template <class V> struct Pair { V first, second; };
+
+template <class D, class V> HWY_INLINE V IsPositive(D d, V x) {
+  return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1));
+}
+
+/// Functions that define a separation, for x = max(u - tau, 0): the exponent e of the sum of x^e that must be
+/// 1, the powers x^e and x^(e - 1), the weight, and the coefficient q of a weight in the gradient (s for
+/// normmax). All functions are 0 for x = 0.
 template <Kind kind> struct Form;
 
 template <> struct Form<Kind::sparsemax> {
   explicit Form(SimplexSeparation) {}
   static constexpr bool kIsNormalised = false; ///< whether weights are divided by their sum
   static constexpr double Scale() { return 1; }
-  template <class D, class V> HWY_INLINE V Term(D, V x) const { return x; }
-  template <class D, class V> HWY_INLINE V TermDerivative(D d, V x) const {
-    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1));
-  }
+  static constexpr double Exponent() { return 1; }
+  template <class D, class V> HWY_INLINE Pair<V> Powers(D d, V x) const { return {x, IsPositive(d, x)}; }
   template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
   template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
-    return TermDerivative(d, weight);
+    return IsPositive(d, weight);
   }
 };
 
@@ -48,9 +53,9 @@ template <> struct Form<Kind::entmax15> {
   explicit Form(SimplexSeparation) {}
   static constexpr bool kIsNormalised = false;
   static constexpr double Scale() { return 0.5; }
-  template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
-  template <class D, class V> HWY_INLINE V TermDerivative(D, V x) const { return hn::Add(x, x); }
-  template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
+  static constexpr double Exponent() { return 2; }
+  template <class D, class V> HWY_INLINE Pair<V> Powers(D, V x) const { return {hn::Mul(x, x), x}; }
+  template <class D, class V> HWY_INLINE V Weight(D, V x) const { return hn::Mul(x, x); }
   template <class D, class V> HWY_INLINE V GradientWeight(D, V weight) const { return hn::Sqrt(weight); }
 };
 
@@ -58,11 +63,11 @@ template <> struct Form<Kind::normmax> {
   explicit Form(SimplexSeparation) {}
   static constexpr bool kIsNormalised = true;
   static constexpr double Scale() { return 1; }
-  template <class D, class V> HWY_INLINE V Term(D, V x) const { return hn::Mul(x, x); }
-  template <class D, class V> HWY_INLINE V TermDerivative(D, V x) const { return hn::Add(x, x); }
+  static constexpr double Exponent() { return 2; }
+  template <class D, class V> HWY_INLINE Pair<V> Powers(D, V x) const { return {hn::Mul(x, x), x}; }
   template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
   template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
-    return hn::IfThenElseZero(hn::Gt(weight, hn::Zero(d)), hn::Set(d, 1));
+    return IsPositive(d, weight);
   }
 };
 
@@ -70,12 +75,12 @@ template <> struct Form<Kind::entmax> {
   explicit Form(SimplexSeparation separation) : alpha(separation.alpha) {}
   static constexpr bool kIsNormalised = false;
   double Scale() const { return alpha - 1; }
-  template <class D, class V> HWY_INLINE V Term(D d, V x) const { return Power(d, x, 1 / (alpha - 1)); }
-  template <class D, class V> HWY_INLINE V TermDerivative(D d, V x) const {
-    const double exponent = 1 / (alpha - 1);
-    return hn::Mul(hn::Set(d, static_cast<hn::TFromD<D>>(exponent)), Power(d, x, exponent - 1));
+  double Exponent() const { return 1 / (alpha - 1); }
+  template <class D, class V> HWY_INLINE Pair<V> Powers(D d, V x) const {
+    const V power = Power(d, x, Exponent() - 1);
+    return {hn::Mul(power, x), power};
   }
-  template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Term(d, x); }
+  template <class D, class V> HWY_INLINE V Weight(D d, V x) const { return Power(d, x, Exponent()); }
   template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
     return Power(d, weight, 2 - alpha);
   }
@@ -83,8 +88,12 @@ template <> struct Form<Kind::entmax> {
 private:
   /// x^exponent for x > 0, else 0.
   template <class D, class V> static HWY_INLINE V Power(D d, V x, double exponent) {
+    const auto positive = hn::Gt(x, hn::Zero(d));
+    if (hn::AllFalse(d, positive)) {
+      return hn::Zero(d);
+    }
     const auto power = hn::Exp(d, hn::Mul(hn::Log(d, x), hn::Set(d, static_cast<hn::TFromD<D>>(exponent))));
-    return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), power);
+    return hn::IfThenElseZero(positive, power);
   }
   double alpha;
 };
@@ -144,9 +153,6 @@ HWY_INLINE Sums SumsOf(D d, const T* row, int64_t count, const Function& functio
   return total;
 }
 
-/// Result of a function that SumsOf adds up.
-template <class V> struct Pair { V first, second; };
-
 /// Largest score of a row; NaN if the row has a NaN.
 template <class D, class T> T RowMax(D d, const T* scores, int64_t count) {
   auto row_max = hn::Set(d, -std::numeric_limits<T>::infinity());
@@ -160,27 +166,30 @@ template <class D, class T> T RowMax(D d, const T* scores, int64_t count) {
                                                : std::numeric_limits<T>::quiet_NaN();
 }
 
-/// Moves the elements above `bound` to the front, in their order; returns their number.
-template <class D, class T> int64_t KeepAbove(D d, T bound, T* elements, int64_t count) {
+/// Writes the elements of (from - offset) factor above `bound` to `to`, in their order; returns their number.
+/// `to` may be `from`.
+template <class D, class T>
+int64_t KeepAbove(D d, T bound, const T* from, T offset, T factor, T* to, int64_t count) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
   int64_t kept = 0, i = 0;
   // StoreSelected writes a whole vector, but never beyond the elements that have been read.
   for (; i + lanes <= count; i += lanes) {
-    const auto x = hn::LoadU(d, elements + i);
+    const auto x = hn::Mul(hn::Sub(hn::LoadU(d, from + i), hn::Set(d, offset)), hn::Set(d, factor));
     const auto above = hn::Gt(x, hn::Set(d, bound));
-    StoreSelected(d, x, above, elements + kept);
+    StoreSelected(d, x, above, to + kept);
     kept += static_cast<int64_t>(hn::CountTrue(d, above));
   }
   for (; i < count; ++i) {
-    elements[kept] = elements[i];
-    kept += elements[i] > bound ? 1 : 0;
+    to[kept] = (from[i] - offset) * factor;
+    kept += to[kept] > bound ? 1 : 0;
   }
   return kept;
 }
 
-/// Computes tau from the scaled scores u of a row, which must be above -1. Overwrites `u`. Newton's method
-/// within a bracket, because rounding of long sums can make a step overshoot. It stops when the residual is
-/// of the order of rounding errors.
+/// Computes tau from the scaled scores u of a row, which must be above -1. Overwrites `u`. Newton's method for
+/// (sum x^e)^(1/e) = 1, within a bracket, because rounding of long sums can make a step overshoot. This norm
+/// is convex in tau as the sum is, and nearly linear. It stops when the residual is of the order of rounding
+/// errors.
 template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u, int64_t count) {
   constexpr int kMaxSteps = 200;
   constexpr double kNear = 1e-3, kRounding = 4 * static_cast<double>(std::numeric_limits<T>::epsilon());
@@ -189,7 +198,7 @@ template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u
     const Threshold<T> threshold(tau);
     const Sums sums = SumsOf(d, u, count, [&](auto x, int64_t, int64_t used) HWY_ATTR {
       const auto above = hn::IfThenElseZero(hn::FirstN(d, static_cast<size_t>(used)), threshold.Excess(d, x));
-      return Pair<decltype(x)>{form.Term(d, above), form.TermDerivative(d, above)};
+      return form.Powers(d, above);
     });
     const double excess = sums.first - 1, residual = excess < 0 ? -excess : excess;
     if (residual <= kRounding || (residual < kNear && residual >= last_residual / 2)) {
@@ -198,9 +207,11 @@ template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u
     last_residual = residual;
     (excess > 0 ? low : high) = tau;
     if (excess > 0) { // tau only increases: scores below it have no weight
-      count = KeepAbove(d, static_cast<T>(low) - std::numeric_limits<T>::epsilon(), u, count);
+      count = KeepAbove(d, static_cast<T>(low) - std::numeric_limits<T>::epsilon(), u, T{0}, T{1}, u, count);
     }
-    const double next = tau + excess / sums.second;
+    // The norm, minus 1, divided by its derivative: (1 - sum^(-1/e)) sum / (sum of x^(e - 1)).
+    const double relative = -std::expm1(-std::log1p(excess) / form.Exponent());
+    const double next = tau + relative * sums.first / sums.second;
     tau = next > low && next < high ? next : (low + high) / 2;
   }
   return tau;
@@ -224,12 +235,10 @@ template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const 
     fill(static_cast<T>(1.0 / static_cast<double>(n)));
     return;
   }
-  const auto max = hn::Set(d, row_max), scale = hn::Set(d, args.beta * static_cast<T>(form.Scale()));
-  ForEachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
-    StoreUpTo(hn::Mul(hn::Sub(x, max), scale), d, weights + i, used);
-  });
-  const int64_t count = KeepAbove(d, T{-1}, weights, n);
+  const T scaled_beta = args.beta * static_cast<T>(form.Scale());
+  const int64_t count = KeepAbove(d, T{-1}, scores, row_max, scaled_beta, weights, n);
   const Threshold<T> threshold(ThresholdOf(form, d, weights, count));
+  const auto max = hn::Set(d, row_max), scale = hn::Set(d, scaled_beta);
   ForEachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
     const auto above = threshold.Excess(d, hn::Mul(hn::Sub(x, max), scale));
     StoreUpTo(form.Weight(d, above), d, weights + i, used);
@@ -274,12 +283,12 @@ void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const 
   }
   const Sums sums = SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
     const auto q = form.GradientWeight(d, p);
+    StoreUpTo(q, d, d_scores + i, used);
     return Pair<decltype(p)>{hn::Mul(q, load(d_weights, i, used)), q};
   });
   const auto beta = hn::Set(d, args.beta), mean = hn::Set(d, static_cast<T>(sums.first / sums.second));
-  ForEachVector(d, weights, 0, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-    const auto x = hn::Mul(hn::Mul(form.GradientWeight(d, p), beta), hn::Sub(load(d_weights, i, used), mean));
-    StoreUpTo(x, d, d_scores + i, used);
+  ForEachVector(d, d_scores, 0, args.num_scores, [&](auto q, int64_t i, int64_t used) HWY_ATTR {
+    StoreUpTo(hn::Mul(hn::Mul(q, beta), hn::Sub(load(d_weights, i, used), mean)), d, d_scores + i, used);
   });
 }
 

@@ -12,9 +12,10 @@
 ///     normmax     c = 1            weight_i = x_i / sum x_j            sum x_i^2 = 1
 ///     entmax      c = alpha - 1    weight_i = x_i^(1 / (alpha - 1))    sum of the weights = 1
 ///
-/// tau is in [-1, 0], so only scores with u > -1 can have a weight. The sum is a convex, decreasing function
-/// of tau: Newton's method from tau = -1 increases tau monotonically without overshooting, and scores below
-/// the current tau can be discarded.
+/// tau is in [-1, 0], so only scores with u > -1 can have a weight. With the exponent e of the sum, the norm
+/// (sum x_i^e)^(1/e) is a convex, decreasing function of tau: Newton's method from tau = -1 increases tau
+/// monotonically without overshooting, and scores below the current tau can be discarded. The norm is closer
+/// to a line than the sum, so fewer steps are needed.
 ///
 /// Source  Martins and Astudillo 2016 (sparsemax); Peters, Niculae and Martins 2019 (1.5-entmax); Blondel,
 ///         Martins and Niculae 2020 (normmax, of the 2-norm)
@@ -48,7 +49,7 @@ template <class T> struct SeparateArgs {
 };
 
 /// Backward pass: d_scores = beta J d_weights, where J is the Jacobian of the weights, which is symmetric.
-/// d_scores may be d_weights. For sparsemax and entmax:
+/// d_scores must not overlap d_weights. For sparsemax and entmax:
 ///
 ///     q_i = 1 if weight_i > 0 else 0 (sparsemax), weight_i^0.5 (entmax15), weight_i^(2 - alpha) (entmax)
 ///     d_scores_i = beta q_i (d_weights_i - sum_j q_j d_weights_j / sum_j q_j)

@@ -124,24 +124,22 @@ template <class T> void rows(const SeparateGradientArgs<T>& args) {
     return p > 0 ? std::pow(p, exponent) : 0;
   };
   for (int64_t r = 0; r < args.num_rows; ++r) {
-    const T *weights = args.weights + r * n, *d_weights_row = args.d_weights + r * n;
-    const std::vector<T> d_weights(d_weights_row, d_weights_row + n); // d_scores may be d_weights
+    const T *weights = args.weights + r * n, *d_weights = args.d_weights + r * n;
     if (args.separation.kind == Kind::normmax) {
       for (int64_t i = 0; i < n; ++i) {
-        args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) *
-                                                  normmax_gradient(weights, d_weights.data(), n, i));
+        args.d_scores[r * n + i] =
+            static_cast<T>(static_cast<double>(args.beta) * normmax_gradient(weights, d_weights, n, i));
       }
       continue;
     }
     double weighted_sum = 0, total = 0;
     for (int64_t i = 0; i < n; ++i) {
-      weighted_sum += q_of(weights[i]) * static_cast<double>(d_weights[static_cast<size_t>(i)]);
+      weighted_sum += q_of(weights[i]) * static_cast<double>(d_weights[i]);
       total += q_of(weights[i]);
     }
     for (int64_t i = 0; i < n; ++i) {
-      args.d_scores[r * n + i] =
-          static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
-                         (static_cast<double>(d_weights[static_cast<size_t>(i)]) - weighted_sum / total));
+      args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
+                                                (static_cast<double>(d_weights[i]) - weighted_sum / total));
     }
   }
 }

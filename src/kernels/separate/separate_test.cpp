@@ -151,8 +151,8 @@ TEST(SeparateKernel, GradientMatchesFiniteDifferences) {
         const std::vector<double> p = weights_of(separation, x, 1, kBeta);
         return std::inner_product(p.begin(), p.end(), direction.begin(), 0.0);
       };
-      std::vector<double> gradient(direction);
-      separate_gradient(SeparateGradientArgs<double>{weights.data(), gradient.data(), gradient.data(), 1, n,
+      std::vector<double> gradient(direction.size());
+      separate_gradient(SeparateGradientArgs<double>{weights.data(), direction.data(), gradient.data(), 1, n,
                                                      kBeta, separation});
       for (size_t i = 0; i < scores.size(); ++i) {
         std::vector<double> up = scores, down = scores;
