@@ -42,6 +42,7 @@
   X(leap_stability)                                                                                          \
   X(leap_cost)                                                                                               \
   X(leap_scaling)                                                                                            \
+  X(leap_ablation)                                                                                           \
   X(transformer_effective_betas)                                                                             \
   X(transformer_training)                                                                                    \
   X(transformer_averaging_heads)                                                                             \
