@@ -43,6 +43,7 @@
   X(leap_cost)                                                                                               \
   X(leap_scaling)                                                                                            \
   X(leap_ablation)                                                                                           \
+  X(leap_window_sizes)                                                                                       \
   X(transformer_effective_betas)                                                                             \
   X(transformer_training)                                                                                    \
   X(transformer_averaging_heads)                                                                             \
