@@ -45,6 +45,7 @@
   X(leap_ablation)                                                                                           \
   X(leap_window_sizes)                                                                                       \
   X(leap_rescaled_dot_product)                                                                               \
+  X(leap_additive_attention)                                                                                 \
   X(transformer_effective_betas)                                                                             \
   X(transformer_training)                                                                                    \
   X(transformer_averaging_heads)                                                                             \
