@@ -25,7 +25,7 @@ StudyData study_data(const RunSettings& settings, int64_t validation_max);
 /// Training as published, with rows and a learning rate for small models: AdamW without weight decay, gradient
 /// norms up to 1, warm-up over 5 % of the steps, then a cosine to 0.
 training::LanguageSchedule study_schedule(int64_t steps, uint64_t seed);
-/// The same as text.
+/// `study_schedule` as text.
 std::string describe_schedule();
 
 constexpr int64_t kStudyLength = 256, kStudyRows = 2; ///< tokens of a row, rows of a step
@@ -61,7 +61,7 @@ trials::MeanInterval loss_difference(const StudiedResult& a, const StudiedResult
 Comparison judge_sign(const std::string& what, int claimed, const trials::MeanInterval& measured);
 /// As above, with the sign of the published difference, and both differences in the text.
 Comparison compare_sign(const std::string& what, double published, const trials::MeanInterval& measured);
-/// How compare_sign judges, for ComparisonTable::tolerance.
+/// Rule of compare_sign and judge_sign, for ComparisonTable::tolerance.
 std::string sign_tolerance();
 
 /// A paragraph about diverged trials; empty if there are none.
