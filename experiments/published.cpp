@@ -23,6 +23,7 @@ Documents parse_all() {
       std::pair{"hopfield_curves", kHopfieldCurves},
       std::pair{"hopfield_theory", kHopfieldTheory},
       std::pair{"transformer_betas", kTransformerBetas},
+      std::pair{"leap_language", kLeapLanguage},
       std::pair{"beta_fit", kBetaFit},
       std::pair{"beta_vs_d_n64", kBetaOverRadius},
       std::pair{"experiment_randunif64", kRandUnif64},

@@ -41,6 +41,11 @@
   X(hopfield_immune_repertoire)                                                                              \
   X(leap_stability)                                                                                          \
   X(leap_cost)                                                                                               \
+  X(leap_scaling)                                                                                            \
+  X(leap_ablation)                                                                                           \
+  X(leap_window_sizes)                                                                                       \
+  X(leap_rescaled_dot_product)                                                                               \
+  X(leap_additive_attention)                                                                                 \
   X(transformer_effective_betas)                                                                             \
   X(transformer_training)                                                                                    \
   X(transformer_averaging_heads)                                                                             \

@@ -43,7 +43,7 @@ TEST(Registry, NamesThePlaceWhereEachExperimentWasPublished) {
       {"sdm", {"notebook ", "Kanerva 1988"}},
       {"attention", {"section 3", "exercise"}},
       {"hopfield", {"theorem", "section ", "example \""}},
-      {"leap", {"README"}},
+      {"leap", {"README", "notebook "}},
       {"transformer", {"notebook ", "abstract"}}};
   for (const Experiment& experiment : all_experiments()) {
     const std::string work = experiment.id.substr(0, experiment.id.find('/'));
