@@ -41,6 +41,7 @@
   X(hopfield_immune_repertoire)                                                                              \
   X(leap_stability)                                                                                          \
   X(leap_cost)                                                                                               \
+  X(leap_mqar)                                                                                               \
   X(transformer_effective_betas)                                                                             \
   X(transformer_training)                                                                                    \
   X(transformer_averaging_heads)                                                                             \
