@@ -15,6 +15,7 @@ extern const std::string_view kHopfieldCurves;    ///< curves of the example plo
 extern const std::string_view kHopfieldTheory;    ///< examples of theorem 3
 extern const std::string_view kTransformerBetas;  ///< effective betas read off the figures for GPT-2
 extern const std::string_view kLeapLanguage;      ///< language experiments of LEAP
+extern const std::string_view kMqar;              ///< accuracies of associative recall, read off figures
 extern const std::string_view kBetaFit;           ///< golden: beta fits of the published functions
 extern const std::string_view kBetaOverRadius;    ///< golden: beta over d for n = 64
 extern const std::string_view kRandUnif64;        ///< golden: recall with 64 components

@@ -22,6 +22,7 @@ Documents parse_all() {
       std::pair{"attention_tutorial", kAttentionTutorial},
       std::pair{"hopfield_curves", kHopfieldCurves},
       std::pair{"hopfield_theory", kHopfieldTheory},
+      std::pair{"mqar", kMqar},
       std::pair{"transformer_betas", kTransformerBetas},
       std::pair{"leap_language", kLeapLanguage},
       std::pair{"beta_fit", kBetaFit},
