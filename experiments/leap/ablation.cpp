@@ -16,7 +16,7 @@ namespace mneme::experiments {
 namespace {
 
 constexpr StudyDefault kSeeds{.quick = 2, .full = 3};
-constexpr StudyDefault kSteps{.quick = 100, .full = 2000};
+constexpr StudyDefault kSteps{.quick = 80, .full = 2000};
 constexpr StudyDefault kWidth{.quick = 32, .full = 64};
 constexpr StudyDefault kValidationTokens{.quick = 8192, .full = 1 << 20};
 constexpr int64_t kHeads = 2, kLayers = 4; // each window of the published pattern once

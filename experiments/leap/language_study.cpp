@@ -132,10 +132,17 @@ trials::MeanInterval loss_difference(const StudiedResult& a, const StudiedResult
   return interval_of(differences);
 }
 
-Comparison judge_sign(const std::string& what, int claimed, const trials::MeanInterval& measured) {
+namespace {
+
+std::string shown(const trials::MeanInterval& measured) {
+  return measured.half_width ? fmt::format("{:+.3f} ± {:.3f}", measured.mean, *measured.half_width)
+                             : fmt::format("{:+.3f}", measured.mean);
+}
+
+Comparison sign_of(std::string what, int claimed, const trials::MeanInterval& measured) {
   const double half = measured.half_width.value_or(std::numeric_limits<double>::infinity());
   const bool decides = std::abs(measured.mean) > half;
-  return {.what = what,
+  return {.what = std::move(what),
           .published = static_cast<double>(claimed),
           .measured = exact_mean(!decides            ? 0.0
                                  : measured.mean < 0 ? -1.0
@@ -144,12 +151,15 @@ Comparison judge_sign(const std::string& what, int claimed, const trials::MeanIn
           .cannot_fail = !decides};
 }
 
+} // namespace
+
+Comparison judge_sign(const std::string& what, int claimed, const trials::MeanInterval& measured) {
+  return sign_of(fmt::format("{} (measured {})", what, shown(measured)), claimed, measured);
+}
+
 Comparison compare_sign(const std::string& what, double published, const trials::MeanInterval& measured) {
-  const std::string shown = measured.half_width
-                                ? fmt::format("{:+.3f} ± {:.3f}", measured.mean, *measured.half_width)
-                                : fmt::format("{:+.3f}", measured.mean);
-  return judge_sign(fmt::format("{} (published {:+.3f}, measured {})", what, published, shown),
-                    published < 0 ? -1 : 1, measured);
+  return sign_of(fmt::format("{} (published {:+.3f}, measured {})", what, published, shown(measured)),
+                 published < 0 ? -1 : 1, measured);
 }
 
 std::string sign_tolerance() {

@@ -21,6 +21,7 @@ constexpr StudyDefault kValidationTokens{.quick = 4096, .full = 16384};
 const std::vector<int64_t> kWidths = {64, 128, 256}, kQuickWidths = {32, 64};
 constexpr int64_t kHeads = 1, kLayers = 1, kLength = 16, kRows = 16;
 constexpr double kRescale = 10;
+constexpr double kNoLimit = 1e6; // of logits and losses in charts
 
 struct Kind {
   const char* name;
@@ -51,7 +52,7 @@ report::Chart chart_of(const char* title, const char* axis, const std::vector<st
                             .description =
                                 fmt::format("{} of {} over the training steps.", title, kKinds[k].name),
                             .x = {.title = "training steps + 1", .logarithmic = true},
-                            .y = {.title = axis},
+                            .y = {.title = axis, .limits = std::pair(0.0, kNoLimit)},
                             .series_title = "width"};
     if (has_bound && kKinds[k].rescaled) {
       chart.references = {{.at = kRescale, .label = "bound", .horizontal = true}};

@@ -271,9 +271,8 @@ report::Chart losses_chart(const Plan& plan, const std::map<std::string, Studied
   for (const Fit& fit : fits) {
     const auto [min, max] = std::ranges::minmax(fit.sizes);
     chart.series.push_back(curve(
-        fmt::format("{}, exponent {:.3f}", fit.kind->name, fit.law.exponent),
-        logspace(std::log10(min), std::log10(max), 20), [&](double size) { return loss_at(fit.law, size); },
-        report::SeriesStyle::dashed_line));
+        fmt::format("{}, fit", fit.kind->name), logspace(std::log10(min), std::log10(max), 20),
+        [&](double size) { return loss_at(fit.law, size); }, report::SeriesStyle::dashed_line));
   }
   return to_chart(chart);
 }
