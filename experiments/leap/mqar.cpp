@@ -61,7 +61,7 @@ const Size kQuick{.vocabulary = 64,
                   .training_examples = 4000,
                   .test_examples = 500,
                   .batch = 64,
-                  .epochs = 12,
+                  .epochs = 8,
                   .learning_rates = {1e-2},
                   .seeds = 2};
 
@@ -357,15 +357,17 @@ TitledTable sizes_table(const Size& size) {
 }
 
 /// The claims of the papers that do not depend on the size of a run.
-ComparisonTable claims(const std::vector<const Group*>& best, const Size& size,
+ComparisonTable claims(const std::vector<const Group*>& best, const Size& size, bool is_quick,
                        const std::string& not_compared) {
-  ComparisonTable table{
-      .title = "Claims that can be judged at this size",
-      .source = "arXiv 2312.04927, abstract and figure 2; arXiv 2402.18668, figure 2",
-      .tolerance =
-          "Attention solves the task: 100 %, with the 99 % at which published runs stop as tolerance. A "
-          "larger state recalls more: any gain above 0 (50 % +- 50 %).",
-      .not_compared = not_compared};
+  // In a small vocabulary, random tokens are more often equal to a key, which limits the accuracy.
+  const double tolerance = is_quick ? 0.02 : 1 - kSolved;
+  ComparisonTable table{.title = "Claims that can be judged at this size",
+                        .source = "arXiv 2312.04927, abstract and figure 2; arXiv 2402.18668, figure 2",
+                        .tolerance = fmt::format(
+                            "Attention solves the task: 100 %, with a tolerance of {:.0f} % (published runs "
+                            "stop at 99 %). A larger state recalls more: any gain above 0 (50 % +- 50 %).",
+                            100 * tolerance),
+                        .not_compared = not_compared};
   for (const int64_t pairs : size.pairs) {
     std::vector<const Group*> matrices;
     for (const Group* group : best) {
@@ -373,7 +375,7 @@ ComparisonTable claims(const std::vector<const Group*>& best, const Size& size,
         table.rows.push_back({.what = fmt::format("softmax attention, {} pairs: accuracy", pairs),
                               .published = 1,
                               .measured = group->accuracy(),
-                              .tolerance = 1 - kSolved});
+                              .tolerance = tolerance});
       } else if (group->pairs == pairs && group->model.mixer == RecallMixer::matrix_leap) {
         matrices.push_back(group);
       }
@@ -442,7 +444,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                         fmt::join(size.learning_rates, ", "))},
            {"seeds",
             fmt::format("{} from seed {}: examples and initial parameters", size.seeds, settings.seed)}},
-      .comparisons = {claims(best, size,
+      .comparisons = {claims(best, size, settings.quick,
                              settings.parameters.empty() ? "" : "other parameters than those of a full run"),
                       mixture(best, size)},
       .tables = {sizes_table(size), side_by_side(best, size.length), runs_table(groups, size.length)},
