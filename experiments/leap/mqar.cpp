@@ -65,6 +65,10 @@ const Size kQuick{.vocabulary = 64,
                   .learning_rates = {1e-2},
                   .seeds = 2};
 
+std::string list_of(const std::vector<int64_t>& numbers) {
+  return fmt::format("{}", fmt::join(numbers, ", "));
+}
+
 Size size_of(const RunSettings& settings) {
   Size size = settings.quick ? kQuick : kFull;
   size.vocabulary = settings.value_of("vocabulary", size.vocabulary);
@@ -76,6 +80,10 @@ Size size_of(const RunSettings& settings) {
   size.seeds = settings.value_of("seeds", size.seeds);
   size.convolution = settings.value_of("convolution", 1) != 0;
   for (const int64_t pairs : size.pairs) {
+    if (std::ranges::count(size.pairs, pairs) > 1) {
+      throw UsageError(fmt::format("--pairs {}: {} is given twice.\n  Give each number once.",
+                                   list_of(size.pairs), pairs));
+    }
     if (size.length % 2 != 0 || 4 * pairs > size.length) {
       throw UsageError(fmt::format("--pairs {} and --length {}: a sequence has an even length, and 4 tokens "
                                    "for each pair.\n  Give an even --length of at least {}.",
@@ -325,10 +333,6 @@ TitledTable side_by_side(const std::vector<const Group*>& best, int64_t length) 
   }
   std::ranges::stable_sort(rows, {}, [](const auto& row) { return std::get<int64_t>(row[0]); });
   return table;
-}
-
-std::string list_of(const std::vector<int64_t>& numbers) {
-  return fmt::format("{}", fmt::join(numbers, ", "));
 }
 
 TitledTable sizes_table(const Size& size) {
