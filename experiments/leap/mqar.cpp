@@ -61,9 +61,13 @@ const Size kQuick{.vocabulary = 64,
                   .training_examples = 4000,
                   .test_examples = 500,
                   .batch = 64,
-                  .epochs = 12,
+                  .epochs = 8,
                   .learning_rates = {1e-2},
                   .seeds = 2};
+
+std::string list_of(const std::vector<int64_t>& numbers) {
+  return fmt::format("{}", fmt::join(numbers, ", "));
+}
 
 Size size_of(const RunSettings& settings) {
   Size size = settings.quick ? kQuick : kFull;
@@ -76,6 +80,10 @@ Size size_of(const RunSettings& settings) {
   size.seeds = settings.value_of("seeds", size.seeds);
   size.convolution = settings.value_of("convolution", 1) != 0;
   for (const int64_t pairs : size.pairs) {
+    if (std::ranges::count(size.pairs, pairs) > 1) {
+      throw UsageError(fmt::format("--pairs {}: {} is given twice.\n  Give each number once.",
+                                   list_of(size.pairs), pairs));
+    }
     if (size.length % 2 != 0 || 4 * pairs > size.length) {
       throw UsageError(fmt::format("--pairs {} and --length {}: a sequence has an even length, and 4 tokens "
                                    "for each pair.\n  Give an even --length of at least {}.",
@@ -327,10 +335,6 @@ TitledTable side_by_side(const std::vector<const Group*>& best, int64_t length) 
   return table;
 }
 
-std::string list_of(const std::vector<int64_t>& numbers) {
-  return fmt::format("{}", fmt::join(numbers, ", "));
-}
-
 TitledTable sizes_table(const Size& size) {
   TitledTable table{.title = "Sizes of the runs",
                     .table = {.columns = {{.name = "size"},
@@ -357,15 +361,17 @@ TitledTable sizes_table(const Size& size) {
 }
 
 /// The claims of the papers that do not depend on the size of a run.
-ComparisonTable claims(const std::vector<const Group*>& best, const Size& size,
+ComparisonTable claims(const std::vector<const Group*>& best, const Size& size, bool is_quick,
                        const std::string& not_compared) {
-  ComparisonTable table{
-      .title = "Claims that can be judged at this size",
-      .source = "arXiv 2312.04927, abstract and figure 2; arXiv 2402.18668, figure 2",
-      .tolerance =
-          "Attention solves the task: 100 %, with the 99 % at which published runs stop as tolerance. A "
-          "larger state recalls more: any gain above 0 (50 % +- 50 %).",
-      .not_compared = not_compared};
+  // In a small vocabulary, random tokens are more often equal to a key, which limits the accuracy.
+  const double tolerance = is_quick ? 0.02 : 1 - kSolved;
+  ComparisonTable table{.title = "Claims that can be judged at this size",
+                        .source = "arXiv 2312.04927, abstract and figure 2; arXiv 2402.18668, figure 2",
+                        .tolerance = fmt::format(
+                            "Attention solves the task: 100 %, with a tolerance of {:.0f} % (published runs "
+                            "stop at 99 %). A larger state recalls more: any gain above 0 (50 % +- 50 %).",
+                            100 * tolerance),
+                        .not_compared = not_compared};
   for (const int64_t pairs : size.pairs) {
     std::vector<const Group*> matrices;
     for (const Group* group : best) {
@@ -373,7 +379,7 @@ ComparisonTable claims(const std::vector<const Group*>& best, const Size& size,
         table.rows.push_back({.what = fmt::format("softmax attention, {} pairs: accuracy", pairs),
                               .published = 1,
                               .measured = group->accuracy(),
-                              .tolerance = 1 - kSolved});
+                              .tolerance = tolerance});
       } else if (group->pairs == pairs && group->model.mixer == RecallMixer::matrix_leap) {
         matrices.push_back(group);
       }
@@ -442,7 +448,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                         fmt::join(size.learning_rates, ", "))},
            {"seeds",
             fmt::format("{} from seed {}: examples and initial parameters", size.seeds, settings.seed)}},
-      .comparisons = {claims(best, size,
+      .comparisons = {claims(best, size, settings.quick,
                              settings.parameters.empty() ? "" : "other parameters than those of a full run"),
                       mixture(best, size)},
       .tables = {sizes_table(size), side_by_side(best, size.length), runs_table(groups, size.length)},

@@ -63,6 +63,10 @@ TEST(MqarExperiment, RefusesSizesThatDoNotFit) {
   EXPECT_TRUE(contains(error_with("length", 9), "--length 9"));
   EXPECT_TRUE(contains(error_with("vocabulary", 8), "--length 8 and --vocabulary 8"));
   EXPECT_TRUE(contains(error_with("width", 6), "--width 6"));
+  RunSettings settings = tiny();
+  settings.parameters = {{.name = "pairs", .text = "2,2", .values = {2, 2}}};
+  Progress silent;
+  EXPECT_THROW(mqar().run(settings, silent), UsageError);
 }
 
 } // namespace
