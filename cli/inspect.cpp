@@ -26,6 +26,7 @@
 #include "learning/heads.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/read_file.h"
@@ -159,14 +160,41 @@ public:
     if (given.empty() && std::filesystem::is_regular_file(model_, unreadable)) {
       return run_list(context);
     }
-    if (const std::string type = learning::model_type_of(model_);
-        type == "gpt2" || type == "bert" || type == "albert") {
+    const std::string type = learning::model_type_of(model_);
+    if (type == "gpt2" || type == "bert" || type == "albert") {
       return run_heads(type, context);
     }
+    check_model(type);
     return run_leap(context);
   }
 
 private:
+  /// Reports a model that does not exist or cannot be inspected, before options that depend on its kind.
+  void check_model(const std::string& type) const {
+    std::error_code unreadable;
+    const std::filesystem::path model(model_);
+    if (!std::filesystem::exists(model, unreadable)) {
+      throw DataError(
+          fmt::format("{}: there is no such file or folder.\n  Give a folder with config.json and "
+                      "model.safetensors, or a checkpoint file.",
+                      printable(model_)));
+    }
+    // With a text, the error also describes the config.json that fits the parameters.
+    if (tokens_.empty() && text_.empty() && std::filesystem::is_directory(model, unreadable) &&
+        !std::filesystem::exists(model / "config.json", unreadable)) {
+      throw DataError(fmt::format("{}: there is no config.json in this folder.\n  A model consists of "
+                                  "config.json and parameters, such as model.safetensors.",
+                                  printable(model_)));
+    }
+    if (!type.empty() && type != "LeapForCausalLM") {
+      throw DataError(
+          fmt::format("{}: \"model_type\" in config.json is \"{}\", expected \"LeapForCausalLM\", "
+                      "\"gpt2\", \"bert\" or \"albert\".\n  Other kinds of models are not supported; "
+                      "`mneme inspect FILE` lists the tensors of a checkpoint of any kind.",
+                      printable(model_), printable(type)));
+    }
+  }
+
   /// Refuses options that have no effect here.
   void refuse_options(const std::string& subject, bool with_heads) const {
     for (const auto& [option, is_given] : {std::pair("--words", !words_.empty()),

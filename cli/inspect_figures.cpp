@@ -269,7 +269,6 @@ BinTrack sums_of_bins(const LeapInspection& inspection, const std::vector<float>
 }
 
 /// Mean, minimum and maximum of each bin.
-
 BinTrack means_of_bins(const LeapInspection& inspection, const std::vector<float>& numbers) {
   BinTrack track;
   const auto shown = [](double number) { return std::max(number, kLogZero); };

@@ -273,10 +273,19 @@ private:
 
   report::Page page(const BagRun& run, const data::BagFile& file, const report::Table& table,
                     const std::vector<Prediction>& predictions) const {
+    report::Table shown = first_rows(table);
+    if (explain_) { // a row of the file and its weight stay on one line
+      for (std::vector<report::Cell>& row : shown.rows) {
+        auto& text = std::get<std::string>(row.back());
+        for (size_t at = text.find(" ("); at != std::string::npos; at = text.find(" (", at)) {
+          text.replace(at, 1, "\u00a0");
+        }
+      }
+    }
     report::Section results{
         .heading = "Predictions",
         .blocks = {report::CaptionedTable{
-            .table = first_rows(table),
+            .table = shown,
             .caption = table.rows.size() > kShownBags
                            ? fmt::format("The first {} of {} bags; predictions.csv has all", kShownBags,
                                          table.rows.size())

@@ -43,7 +43,7 @@ std::optional<std::pair<int64_t, int64_t>> parse_random_size(const std::string& 
   }
   const std::string size = text.substr(prefix.size());
   const size_t cross = size.find('x');
-  if (cross == std::string::npos) {
+  if (size.starts_with('x') || size.ends_with('x') || cross == std::string::npos) {
     throw UsageError(
         fmt::format("--patterns {}: a count and a size are required, such as {}1000x256.", text, prefix));
   }

@@ -203,9 +203,10 @@ std::string results_text(const RecallRun& run, bool colour) {
 
 std::string patterns_text(const RecallRun& run) {
   const data::PatternSet& set = run.patterns;
-  return set.is_image() ? fmt::format("{} images of {} x {} from {}", set.patterns.count(), set.height,
-                                      set.width, set.source)
-                        : fmt::format("{} patterns of {} components from {}", set.patterns.count(),
+  const char* plural = set.patterns.count() == 1 ? "" : "s";
+  return set.is_image() ? fmt::format("{} image{} of {} x {} from {}", set.patterns.count(), plural,
+                                      set.height, set.width, set.source)
+                        : fmt::format("{} pattern{} of {} components from {}", set.patterns.count(), plural,
                                       set.patterns.size(), set.source);
 }
 

@@ -107,6 +107,14 @@ std::string usage_message(const Arguments& arguments, const CLI::ParseError& err
     }
     if (const std::string close = nearest_word(first.substr(0, first.find('=')), known); !close.empty()) {
       advice = "Did you mean \"" + close + "\"? ";
+    } else if (!first.starts_with("-")) {
+      // The option that names the input of the verb, for a file that was given without it.
+      for (const char* input : {"--patterns", "--bags", "--text"}) {
+        if (has_option(app, input)) {
+          advice = fmt::format("Files are given with {}. ", input);
+          break;
+        }
+      }
     }
   }
   return message + ".\n  " + advice + "`" + path_of(app) + " --help` lists the arguments.";

@@ -300,7 +300,7 @@ void answer_without_read(const theory::PlanRequest& request, Context& context) {
     write_file_atomically(folder / "config.json", report::json_text(config));
     write_file_atomically(folder / "results.csv", report::to_csv(table));
     report::write_page(folder / "index.html",
-                       {.title = "plan",
+                       {.title = "Theory: plan",
                         .intro = request_text(request),
                         .sections = {{.heading = "Plan", .blocks = {report::Note{answer}}}}});
   }
@@ -399,7 +399,7 @@ ExitCode TheoryPlan::run(Context& context) const {
       section.blocks.push_back(report::Note{remark, true});
     }
     report::write_page(folder / "index.html",
-                       {.title = "plan", .intro = request_text(request), .sections = {section}});
+                       {.title = "Theory: plan", .intro = request_text(request), .sections = {section}});
   }
   if (context.options.json) {
     nlohmann::ordered_json document = json_of(all);

@@ -344,7 +344,7 @@ std::string write_theory_files(const TheoryRun& run, const std::filesystem::path
   }
   section.blocks.push_back(report::CaptionedTable{varying_table(run), run.quantity->explanation});
   section.blocks.push_back(report::Parameters{constants(run, theory_table(run))});
-  report::write_page(folder / "index.html", {.title = run.quantity->name,
+  report::write_page(folder / "index.html", {.title = fmt::format("Theory: {}", run.quantity->name),
                                              .intro = fmt::format("Quantity: {}.", run.quantity->summary),
                                              .sections = {section}});
   return names;

@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cli/arguments.h"
 #include "cli/bag_run.h"
@@ -149,6 +150,7 @@ protected:
     (void)folder;
     return "";
   }
+  virtual nlohmann::ordered_json shown_settings() const { return to_json(run_); } ///< of the page
   virtual std::string classes_text() const { return ""; } ///< what the classes are, for the headline
 
   BagRun run_;
@@ -222,12 +224,19 @@ private:
   report::Page page(const std::string& head, const report::Table& classes, const report::Table& summary,
                     const report::Chart& curves) const {
     report::Parameters parameters;
-    const nlohmann::ordered_json settings = to_json(run_);
+    const nlohmann::ordered_json settings = shown_settings();
     for (const auto& [key, value] : settings.items()) {
-      parameters.values.emplace_back(key, value.is_string() ? value.get<std::string>() : value.dump());
+      std::vector<std::string> words; // of a list, or one
+      for (const nlohmann::ordered_json& word :
+           value.is_array() ? value : nlohmann::ordered_json::array({value})) {
+        words.push_back(word.is_string() ? word.get<std::string>() : word.dump());
+      }
+      if (const std::string text = fmt::format("{}", fmt::join(words, ", ")); !text.empty()) {
+        parameters.values.emplace_back(key, text);
+      }
     }
     return {
-        .title = fmt::format("{}: {}", name(), run_.model.text()),
+        .title = fmt::format("Training: {}, {}", name(), run_.model.text()),
         .intro = head + ".",
         .sections = {
             {.heading = "Results",
@@ -375,11 +384,6 @@ protected:
       throw UsageError("--validation and --validation-fraction are both given.\n  Leave out one of them.");
     }
     own.validation_fraction = fraction_.value_or(own.validation_fraction);
-    for (std::vector<std::string>* files : {&own.files, &own.validation_files}) {
-      std::ranges::for_each(*files, make_absolute);
-    }
-    make_absolute(own.offsets);
-    make_absolute(own.labels);
     data::BagFileOptions options = own.columns;
     options.offsets = own.offsets;
     options.labels = own.labels;
@@ -388,12 +392,25 @@ protected:
     own.classes = choose_classes(bags, positive_);
     own.num_features = bags.num_features;
     own.features = bags.feature_names;
-    return own_task(run_, bags);
+    training::BagTask task = own_task(run_, bags);
+    given_ = own;
+    // For config.json, which `mneme eval` reads in any folder. Errors and the page name the files as given.
+    for (std::vector<std::string>* files : {&own.files, &own.validation_files}) {
+      std::ranges::for_each(*files, make_absolute);
+    }
+    make_absolute(own.offsets);
+    make_absolute(own.labels);
+    return task;
   }
 
   std::string classes_text() const override {
     return fmt::format("; positive class: {}, negative class: {}", printable(run_.own.classes.positive),
                        printable(run_.own.classes.negative));
+  }
+  nlohmann::ordered_json shown_settings() const override {
+    BagRun run = run_;
+    run.own = given_;
+    return to_json(run);
   }
   std::string advice(const std::string& folder) const override {
     return fmt::format(", `mneme predict {} --bags FILE` classifies other bags", folder);
@@ -406,6 +423,7 @@ private:
     }
   }
 
+  OwnBags given_; ///< with the files as given
   std::string positive_;
   std::optional<double> fraction_;
 };

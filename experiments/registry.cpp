@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "mneme/core/error.h"
+#include "mneme/core/nearest_word.h"
 
 // One line per experiment: X(name) refers to the function `Experiment name()`, defined in the experiment's
 // file.
@@ -63,6 +64,23 @@ const std::vector<Experiment>& all_experiments() {
   return experiments;
 }
 
+namespace {
+
+/// The id, or first part of ids, that is most similar to `id`; empty if none is. An id without its first part
+/// is completed.
+std::string similar_id(const std::string& id) {
+  std::vector<std::string> names;
+  for (const Experiment& experiment : all_experiments()) {
+    if (!id.empty() && experiment.id.ends_with("/" + id)) {
+      return experiment.id;
+    }
+    names.insert(names.end(), {experiment.id, experiment.id.substr(0, experiment.id.find('/'))});
+  }
+  return nearest_word(id, names);
+}
+
+} // namespace
+
 std::vector<const Experiment*> experiments_named(std::span<const std::string> ids) {
   const auto matches = [](const std::string& id, const Experiment& experiment) {
     return id == "all" || experiment.id == id || experiment.id.starts_with(id + "/");
@@ -74,9 +92,11 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
       for (const Experiment& experiment : all_experiments()) {
         known += (known.empty() ? "" : ", ") + experiment.id;
       }
+      const std::string close = similar_id(id);
       throw UsageError(
-          "there is no experiment \"" + id +
-          "\".\n  The first part of an id selects all experiments that start with it; \"all\" selects every "
+          "there is no experiment \"" + id + "\".\n  " +
+          (close.empty() ? "" : "Did you mean \"" + close + "\"? ") +
+          "The first part of an id selects all experiments that start with it; \"all\" selects every "
           "experiment. Available ids: " +
           known + ".");
     }

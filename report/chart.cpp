@@ -186,7 +186,14 @@ Chart to_chart(const LineChart& chart) {
   json spec = frame(chart.title, chart.description);
   spec["data"] = {{"values", values}};
   const FittedAxis x = fit_axis(chart.x, xs, AxisEnds::values), y = fit_axis(chart.y, ys, AxisEnds::ticks);
-  spec["encoding"] = {{"x", axis_encoding("x", x)}, {"color", colour_encoding(chart.series_title, names)}};
+  json colour = colour_encoding(chart.series_title, names);
+  const auto is_line = [](const Series& series) {
+    return series.style == SeriesStyle::line || series.style == SeriesStyle::dashed_line;
+  };
+  if (colour["legend"].is_object() && std::ranges::all_of(chart.series, is_line)) {
+    colour["legend"]["symbolType"] = "stroke"; // else circles of the size of these lines, next to bands
+  }
+  spec["encoding"] = {{"x", axis_encoding("x", x)}, {"color", colour}};
   spec["layer"] = series_layers(chart, names, x, y, false, any_interval, true);
   if (chart.second_y) {
     json left = {{"layer", spec["layer"]}, {"encoding", spec["encoding"]}};

@@ -10,14 +10,17 @@
     background: null, font, axis: text, legend: text, rule: {color: "currentColor"},
   };
 
-  /** Gives the legends below a drawing as many columns as fit, at about 7 pixels per letter. */
+  /**
+   * Gives the legends below a drawing as many columns as fit, at about 7 pixels per letter. They begin at the
+   * vertical axis, whose title and labels take up to 80 pixels.
+   */
   const fitLegends = (spec, width) => {
     for (const [key, part] of Object.entries(spec)) {
       if (key === "data" || part === null || typeof part !== "object") continue;
       if (part.legend?.orient === "bottom" && Array.isArray(part.scale?.domain)) {
         const longest = Math.max(1, ...part.scale.domain.map((name) => String(name).length));
         part.legend.columns =
-          Math.max(1, Math.min(part.scale.domain.length, Math.floor((width - 60) / (longest * 7 + 50))));
+          Math.max(1, Math.min(part.scale.domain.length, Math.floor((width - 80) / (longest * 7 + 50))));
       }
       fitLegends(part, width);
     }

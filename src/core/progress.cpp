@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <mutex>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -34,6 +36,29 @@ std::string as_rate(double per_second) {
   }
   return per_second >= 1e3 ? fmt::format("{:.1f} k/s", per_second / 1e3)
                            : fmt::format("{:.1f} /s", per_second);
+}
+
+/// The first `count` characters of a text.
+std::string first_characters(const std::string& text, size_t count) {
+  size_t end = 0;
+  for (; count > 0 && end < text.size(); --count) {
+    end += first_character(std::string_view(text).substr(end)).size;
+  }
+  return text.substr(0, end);
+}
+
+size_t count_characters(std::string_view text) {
+  size_t count = 0;
+  for (; !text.empty(); ++count) {
+    text.remove_prefix(first_character(text).size);
+  }
+  return count;
+}
+
+/// Whether the stream is a terminal that can redraw a line.
+bool is_terminal(std::FILE* stream) {
+  const char* terminal = std::getenv("TERM");
+  return ::isatty(::fileno(stream)) != 0 && terminal != nullptr && std::string_view(terminal) != "dumb";
 }
 
 /// Counts steps and time; derived classes format the display.
@@ -129,20 +154,28 @@ public:
   Bar(std::FILE* stream, bool colour) : ShownProgress(stream, 0.1), colour_(colour) {}
 
 private:
+  /// A line that is longer than the terminal is wide cannot be redrawn: the bar is shortened or left out first,
+  /// then the end of the line. With a status, there is no bar.
   void show() override {
-    if (!status_.empty()) { // the text replaces the bar, and stays on one line, which can be redrawn
-      const std::string line = fmt::format("{} {}/{}: {}", printable(stage_), done_, total_, rate_and_time());
-      write("\r\033[K" + line.substr(0, columns()));
+    constexpr size_t kBarMin = 6, kBarMax = 24; // columns
+    const std::string stage = printable(stage_) + " ";
+    const std::string rest = status_.empty() ? fmt::format("{:3.0f}%  {}", 100 * fraction(), rate_and_time())
+                                             : fmt::format("{}/{}: {}", done_, total_, rate_and_time());
+    const size_t available = columns(), text = count_characters(stage + rest) + 1;
+    if (!status_.empty() || text + kBarMin > available) {
+      const std::string name =
+          stage.substr(0, stage.find_last_not_of(' ') + 1); // without the padding of a bar
+      write("\r\033[K" + first_characters(name + " " + rest, available));
       return;
     }
-    constexpr int kWidth = 24;
-    const int filled = static_cast<int>(fraction() * kWidth);
+    const size_t width = std::min(kBarMax, available - text);
+    const auto filled = static_cast<size_t>(fraction() * static_cast<double>(width));
     std::string bar;
-    for (int i = 0; i < kWidth; ++i) {
+    for (size_t i = 0; i < width; ++i) {
       bar += i < filled ? "█" : "░";
     }
-    write(fmt::format("\r\033[K{} {}{}{} {:3.0f}%  {}", printable(stage_), colour_ ? "\033[36m" : "", bar,
-                      colour_ ? "\033[0m" : "", 100 * fraction(), rate_and_time()));
+    write(fmt::format("\r\033[K{}{}{}{} {}", stage, colour_ ? "\033[36m" : "", bar, colour_ ? "\033[0m" : "",
+                      rest));
   }
   void on_end() override {
     show();
@@ -209,7 +242,7 @@ void Progress::message(const std::string&) {}
 
 std::unique_ptr<Progress> make_progress(ProgressStyle style, std::FILE* stream, bool colour) {
   if (style == ProgressStyle::automatic) {
-    style = ::isatty(::fileno(stream)) != 0 ? ProgressStyle::bar : ProgressStyle::plain;
+    style = is_terminal(stream) ? ProgressStyle::bar : ProgressStyle::plain;
   }
   switch (style) {
   case ProgressStyle::bar:

@@ -204,8 +204,10 @@ Definition parse_lines(std::string_view text, const std::string& name) {
   }
   if (std::ranges::none_of(definition.tokens, [](const auto& token) { return token.starts_with("##"); })) {
     throw UnsupportedError(
-        printable(name) + ": no token begins with \"##\", so that this is not a vocabulary of WordPiece.\n"
-                          "  Convert texts to ids with the tokenizer of this model, such as that of SMILES.");
+        printable(name) +
+        ": no token begins with \"##\", so that this is not a vocabulary of WordPiece.\n"
+        "  Convert texts to ids with the tokenizer of this model, such as that of SMILES, and give these ids "
+        "instead of a text.");
   }
   definition.before_text = {definition.added[2].id};
   definition.after_text = {definition.added[3].id};

@@ -12,6 +12,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/core/machine.h"
+#include "mneme/core/nearest_word.h"
 #include "mneme/memory/bit_encoding.h"
 
 namespace mneme::trials {
@@ -245,8 +246,12 @@ std::vector<MemoryKind> memory_kinds_named(const std::vector<std::string>& names
       }
     }
     if (!known) {
-      throw UsageError(fmt::format("there is no memory called \"{}\".\n  Valid names: {}, paper, all.", name,
-                                   fmt::join(names_of(memory_kinds()), ", ")));
+      std::vector<std::string> known_names = names_of(memory_kinds());
+      known_names.insert(known_names.end(), {"paper", "all"});
+      const std::string close = nearest_word(name, known_names);
+      throw UsageError(fmt::format("there is no memory called \"{}\".\n  {}Valid names: {}.", name,
+                                   close.empty() ? "" : fmt::format("Did you mean \"{}\"? ", close),
+                                   fmt::join(known_names, ", ")));
     }
   }
   return chosen;

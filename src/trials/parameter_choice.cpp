@@ -440,7 +440,8 @@ void require_valid(const ParameterChoices& choices, int64_t size) {
   if (size < 4) {
     throw UsageError(fmt::format(
         "patterns of {} components are too small to be distinguished under noise: at least 4 components are "
-        "needed.",
+        "needed.\n  The first axis of an array counts the patterns: store a single pattern as an array of "
+        "one row.",
         size));
   }
   if (choices.hamming_radius && (*choices.hamming_radius < 2 || *choices.hamming_radius > size - 1)) {

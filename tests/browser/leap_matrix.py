@@ -4,7 +4,7 @@
     mneme inspect MODEL --tokens FILE --out DIR
     python tests/browser/leap_matrix.py DIR [/usr/bin/chromium]        (needs playwright from pip)
 
-The page computes the matrix itself, from one weight per token and one gate per reader.
+The page computes the matrix itself, from one weight per token and one gate per query.
 """
 
 import json
@@ -52,8 +52,8 @@ def main():
             cells = labels(page, 0, "token")
             assert len(cells) == seen, f"{where}: {len(cells)} cells are shown, {seen} are seen"
             for cell in cells:
-                i, j = int(number(cell["reader"])) - first, int(number(cell["token"])) - first
-                worst = max(worst, compare(number(cell["attention"]), head["attention"][i][j], where))
+                i, j = int(number(cell["query"])) - first, int(number(cell["token"])) - first
+                worst = max(worst, compare(number(cell["effective attention"]), head["attention"][i][j], where))
                 compared += 1
             for panel, field in ((1, "gate"), (2, "log_weight")):
                 bars = labels(page, panel, "token")

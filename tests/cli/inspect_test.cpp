@@ -346,7 +346,19 @@ TEST(InspectVerb, ReportsWhatIsWrong) {
   expect_refused(2, {"--tokens", ids, "--from", "-1"}, {"-1"});
   expect_refused(2, {"--tokens", model.write("300", counted(300)), "--from", "0"},
                  {"300 tokens", "at most 256"});
+  const auto expect_no_model = [](const std::string& path, const std::vector<std::string>& parts) {
+    const ProgramResult result = run_mneme({"inspect", path});
+    EXPECT_EQ(result.exit_code, 3) << result.err;
+    expect_contains(result.err, parts);
+  };
+  expect_no_model(model.file("no-model"), {"no-model: there is no such file or folder"});
+  std::filesystem::create_directory(model.file("nothing"));
+  expect_no_model(model.file("nothing"), {"nothing: there is no config.json in this folder"});
   json config = model.config();
+  config["model_type"] = "t5";
+  write_text(model.file("config.json"), config.dump());
+  expect_no_model(model.path(), {"\"model_type\" in config.json is \"t5\"", "\"gpt2\""});
+  config = model.config();
   config["n_inner"] = 97;
   write_text(model.file("config.json"), config.dump());
   expect_refused(3, {"--tokens", ids}, {"config.json", "\"n_inner\""});

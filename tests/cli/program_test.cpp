@@ -181,6 +181,8 @@ TEST(Program, RejectsUnexpectedArguments) {
   expect_wrong_usage({"doctor", "more"}, {"unexpected argument \"more\""});
   expect_wrong_usage({"doctor", "completion"}, {"unexpected argument \"completion\""});
   expect_wrong_usage({"completion", "bash", "zsh"}, {"unexpected argument \"zsh\""});
+  expect_wrong_usage({"recall", "digits.npy"},
+                     {"unexpected argument \"digits.npy\"", "Files are given with --patterns."});
 }
 
 TEST(Program, RejectsWhatIsNotANumber) {

@@ -202,13 +202,17 @@ TEST(RecallRejects, InvalidOptionValues) {
     names.push_back(kind.name);
   }
   expect_refused({"--memory", "sdm,nonsense"}, 2, names);
+  expect_refused({"--memory", "hopfeild"}, 2, {"\"hopfeild\"", "Did you mean \"hopfield\"?"});
   expect_refused({"--noise", "nan"}, 2, {"--noise", "\"nan\"", "such as"});
   expect_refused({"--limit", "-1"}, 2, {"--limit", "\"-1\"", "at least 0"});
   expect_refused({"--update-steps", "0"}, 2, {"--update-steps", "\"0\"", "from 1 to"});
   expect_refused({"--beta", "-1"}, 2, {"--beta", "\"-1\"", "at least 0"});
   expect_refused({"--threshold", "inf"}, 2, {"--threshold", "\"inf\""});
   expect_refused({"--corrupt", "flop"}, 2, {"--corrupt", "\"flop\"", "salt-pepper"});
-  expect_refused({"--patterns", "random:10"}, 2, {"random:10", "such as"});
+  for (const char* incomplete : {"random:10", "random:10x", "random:x64", "random:x"}) {
+    expect_refused({"--patterns", incomplete}, 2, {incomplete, "a count and a size", "such as"});
+  }
+  expect_refused({"--patterns", "random:8x1"}, 2, {"at least 4 components", "an array of one row"});
 }
 
 TEST(RecallRejects, AFileWhereTheOutputFolderShouldBe) {

@@ -110,6 +110,13 @@ TEST(ReproduceVerb, RejectsAnUnknownId) {
   const ProgramResult result = run_mneme({"reproduce", "sdm/nothing", "--quick"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_TRUE(contains(result.err, "there is no experiment \"sdm/nothing\""));
+  for (const auto& [given, similar] : {std::pair("sdn", "sdm"),
+                                       {"sdm/softmax-circel", "sdm/softmax-circle"},
+                                       {"neuron-distance", "sdm/neuron-distance"}}) {
+    const ProgramResult misspelt = run_mneme({"reproduce", given});
+    EXPECT_EQ(misspelt.exit_code, 2);
+    EXPECT_TRUE(contains(misspelt.err, "Did you mean \"" + std::string(similar) + "\"?")) << misspelt.err;
+  }
 }
 
 TEST(ReproduceVerb, WritesTheSameFilesOnAnyNumberOfThreads) {

@@ -501,6 +501,26 @@ TEST(TrainOwnBags, ClassifiesOtherBagsAndExplainsThem) {
   EXPECT_EQ(run_slowly({"eval", run}).exit_code, 0); // on the validation bags of the run
 }
 
+TEST(TrainOwnBags, NamesFilesAsTheyWereGiven) {
+  const TemporaryFolder folder;
+  testing::write_text(folder / "bags.csv", table_of_bags(24, true));
+  const testing::ProgramOptions options{.folder = folder.path(), .timeout = std::chrono::seconds(60)};
+  const ProgramResult missing =
+      run_mneme({"train", "bags", "--bags", "missing.csv", "--out", "run"}, options);
+  EXPECT_EQ(missing.exit_code, 3);
+  EXPECT_TRUE(testing::starts_with(missing.err, "mneme train: missing.csv: ")) << missing.err;
+  const ProgramResult trained =
+      run_mneme({"train", "bags", "--bags", "bags.csv", "--bag-column", "slide", "--label-column",
+                 "diagnosis", "--ignore-columns", "cell", "--epochs", "1", "--out", "run"},
+                options);
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  const std::string page = testing::read_text(folder / "run" / "index.html");
+  EXPECT_TRUE(testing::contains(page, "<dt>files</dt><dd>bags.csv</dd>"));
+  EXPECT_FALSE(testing::contains(page, "<dt>validation_files</dt>")) << "there are none";
+  const std::string config = testing::read_text(folder / "run" / "config.json");
+  EXPECT_TRUE(testing::contains(config, (folder / "bags.csv").string())) << "for `mneme eval` in any folder";
+}
+
 TEST(TrainOwnBags, ResumesAndRefusesOtherBags) {
   const TemporaryFolder folder;
   ASSERT_EQ(train_bags(folder, {"--epochs", "4"}, "whole").exit_code, 0);

@@ -3,15 +3,21 @@
 #include "mneme/core/progress.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "core/text_checks.h"
 #include "mneme/core/parallel.h"
@@ -41,6 +47,53 @@ std::string shown(ProgressStyle style, const std::function<void(Progress&)>& wor
   }
   std::fclose(file);
   return text;
+}
+
+/// As `shown`, on a terminal of `columns` columns whose type is `terminal`.
+std::string shown_on_terminal(ProgressStyle style, unsigned short columns, const char* terminal,
+                              const std::function<void(Progress&)>& work) {
+  const int main_side = ::posix_openpt(O_RDWR | O_NOCTTY);
+  if (main_side < 0 || ::grantpt(main_side) != 0 || ::unlockpt(main_side) != 0) {
+    ADD_FAILURE() << "no pseudoterminal";
+    return "";
+  }
+  std::FILE* file = std::fopen(::ptsname(main_side), "w");
+  const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+  ::ioctl(main_side, TIOCSWINSZ, &size);
+  const char* present = std::getenv("TERM");
+  const std::optional<std::string> before =
+      present == nullptr ? std::nullopt : std::optional<std::string>(present);
+  ::setenv("TERM", terminal, 1);
+  {
+    const std::unique_ptr<Progress> progress = make_progress(style, file, false);
+    work(*progress);
+  }
+  if (before) {
+    ::setenv("TERM", before->c_str(), 1);
+  } else {
+    ::unsetenv("TERM");
+  }
+  std::array<char, 4096> buffer{};
+  const ssize_t got = ::read(main_side, buffer.data(), buffer.size());
+  std::fclose(file);
+  ::close(main_side);
+  return {buffer.data(), static_cast<size_t>(std::max<ssize_t>(got, 0))};
+}
+
+/// The longest line between redraws, in characters. All are one column wide.
+size_t longest_line(const std::string& text) {
+  size_t longest = 0, columns = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\r' || text[i] == '\n') {
+      columns = 0;
+    } else if (text.compare(i, 3, "\033[K") == 0) {
+      i += 2;
+    } else {
+      columns += (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80 ? 0 : 1;
+      longest = std::max(longest, columns);
+    }
+  }
+  return longest;
 }
 
 std::vector<nlohmann::json> json_lines(const std::string& text) {
@@ -175,6 +228,28 @@ TEST(BarProgress, EndsFullAndWithANewLine) {
   EXPECT_TRUE(contains(text, "100%"));
   EXPECT_TRUE(ends_with(text, "\n"));
   EXPECT_FALSE(contains(text, "\033[36m")) << "no colour was requested";
+}
+
+TEST(BarProgress, FitsIntoTheTerminal) {
+  for (const unsigned short columns : {12, 24, 40, 80}) {
+    const std::string text = shown_on_terminal(ProgressStyle::automatic, columns, "xterm", ten_steps);
+    EXPECT_TRUE(contains(text, "recalling ")) << text;
+    EXPECT_LT(longest_line(text), columns) << text;
+    EXPECT_EQ(contains(text, "█"), columns >= 80) << text;
+    const std::string status =
+        shown_on_terminal(ProgressStyle::automatic, columns, "xterm", [](Progress& progress) {
+          progress.start("schön", 10);
+          progress.status(
+              "Verlust in natürlichen Einheiten größer als öfter üblich, und noch viel mehr Text");
+          progress.finish();
+        });
+    EXPECT_LT(longest_line(status), columns) << status;
+  }
+}
+
+TEST(BarProgress, IsNotUsedOnATerminalThatCannotRedraw) {
+  const std::string text = shown_on_terminal(ProgressStyle::automatic, 80, "dumb", ten_steps);
+  EXPECT_TRUE(starts_with(text, "recalling: 100% (10/10)")) << text;
 }
 
 TEST(BarProgress, IsClearedBeforeAMessage) {

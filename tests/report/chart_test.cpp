@@ -70,6 +70,15 @@ TEST(LineChart, DrawsDashedSeriesWithoutPointsInChartAndLegend) {
   EXPECT_NE(layer(spec, "line")["encoding"]["strokeDash"]["scale"]["range"][1], (json{1, 0}));
 }
 
+TEST(LineChart, DrawsLinesWithoutPointsAsLinesInTheLegend) {
+  LineChart chart = recall_chart();
+  EXPECT_FALSE(to_chart(chart).spec["encoding"]["color"]["legend"].contains("symbolType"));
+  for (Series& series : chart.series) {
+    series.style = SeriesStyle::line;
+  }
+  EXPECT_EQ(to_chart(chart).spec["encoding"]["color"]["legend"]["symbolType"], "stroke");
+}
+
 TEST(LineChart, OmitsIntervalsIfThereAreNone) {
   LineChart chart = recall_chart();
   chart.series = {{.name = "loss", .points = {{1, {2, 2, 2}}}}};

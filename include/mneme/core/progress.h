@@ -28,7 +28,7 @@ public:
 };
 
 enum class ProgressStyle {
-  automatic, ///< bar if the stream is a terminal, else plain
+  automatic, ///< bar if the stream is a terminal that can redraw a line (TERM is not dumb), else plain
   bar,       ///< one line, redrawn, with rate and time left
   plain,     ///< a line every few seconds
   json,      ///< one JSON object per line: {"stage", "done", "total", "seconds"}, and "status" if set
