@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
+#include "cli/choices.h"
 #include "cli/json_output.h"
 #include "cli/language_run.h"
 #include "cli/numbers.h"
@@ -27,10 +28,11 @@ constexpr const char* kCarry = "carry";
 constexpr const char* kFull = "full";
 
 nlohmann::ordered_json to_json(const EvalOutcome& outcome, const std::string& model,
-                               const std::string& text) {
+                               language::Weights weights, const std::string& text) {
   const bool in_windows = outcome.options.protocol == language::EvalProtocol::windows;
   nlohmann::ordered_json json = {{"model", printable(model)},
                                  {"type", outcome.type},
+                                 {"weights", language::name_of(weights)},
                                  {"text", printable(text)},
                                  {"protocol", outcome.protocol},
                                  {"window", nullptr},
@@ -56,6 +58,8 @@ void EvalLm::declare(Arguments& arguments) {
       ->type_name("DIR")
       ->required();
   arguments.add_option("--text", text_, "Text file; - for standard input")->type_name("FILE")->required();
+  add_choice_option(arguments, "--weights", weights_, kWeightChoices,
+                    "Number format of the matrices in memory, as for `mneme generate`");
   arguments.add_flag("--parse-special", parse_special_,
                      "Special tokens in the text, such as <|endoftext|>, are tokens and not plain text");
   add_parsed_option(
@@ -92,6 +96,7 @@ ExitCode EvalLm::run(Context& context) const {
   }
   const std::vector<std::byte> bytes = data::read_file(text_);
   EvalRequest request{.model = model_,
+                      .weights = weights_,
                       .text = {reinterpret_cast<const char*>(bytes.data()), bytes.size()},
                       .text_source = text_,
                       .parse_special = parse_special_,
@@ -101,14 +106,16 @@ ExitCode EvalLm::run(Context& context) const {
     request.protocol = protocol_ == kCarry ? language::EvalProtocol::carry : language::EvalProtocol::full;
   }
   const std::filesystem::path& folder = context.options.out;
-  const nlohmann::ordered_json identity = {
-      {"verb", "eval lm"}, {"model", printable(model_)}, {"text", printable(text_)}};
+  const nlohmann::ordered_json identity = {{"verb", "eval lm"},
+                                           {"model", printable(model_)},
+                                           {"weights", language::name_of(weights_)},
+                                           {"text", printable(text_)}};
   std::optional<FolderLock> lock;
   if (!folder.empty()) {
     lock.emplace(open_run_folder(folder, identity));
   }
   const EvalOutcome outcome = evaluate_text(request, context.progress);
-  const nlohmann::ordered_json json = to_json(outcome, model_, text_);
+  const nlohmann::ordered_json json = to_json(outcome, model_, weights_, text_);
   if (!folder.empty()) {
     nlohmann::ordered_json config = {{"version", version()}};
     config.update(identity);
@@ -120,8 +127,8 @@ ExitCode EvalLm::run(Context& context) const {
     return ExitCode::ok;
   }
   const language::EvalResult& result = outcome.result;
-  context.out << fmt::format("{} ({}) on {}\n", report::one_line(model_), outcome.type,
-                             report::one_line(text_))
+  context.out << fmt::format("{} ({}, {} weights) on {}\n", report::one_line(model_), outcome.type,
+                             language::name_of(weights_), report::one_line(text_))
               << fmt::format("protocol       {} ({} {})\n", outcome.protocol, result.windows,
                              result.windows == 1 ? "window" : "windows")
               << fmt::format("predicted      {} tokens, {} bytes of text\n", result.tokens, result.text_bytes)

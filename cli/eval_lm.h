@@ -8,6 +8,7 @@
 
 #include "cli/arguments.h"
 #include "cli/verb.h"
+#include "mneme/language/weights.h"
 
 namespace mneme::cli {
 
@@ -19,6 +20,7 @@ public:
 private:
   std::string model_, text_, protocol_;
   std::optional<int64_t> window_, stride_;
+  language::Weights weights_ = language::Weights::float32;
   bool parse_special_ = false;
 };
 

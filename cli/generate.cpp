@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/arguments.h"
+#include "cli/choices.h"
 #include "cli/json_output.h"
 #include "cli/language_run.h"
 #include "cli/numbers.h"
@@ -42,6 +43,10 @@ public:
             "tokenizer.json (or vocab.json and merges.txt; without them, one token per byte)")
         ->type_name("DIR")
         ->required();
+    add_choice_option(
+        arguments, "--weights", request_.weights, kWeightChoices,
+        "Number format of the matrices in memory. int8 reads a quarter of the memory per token; "
+        "the text may differ from that of float32. Not for LSTM");
     arguments.add_option("-p,--prompt", prompt_, "Text to continue (default: standard input)")
         ->type_name("TEXT");
     arguments
@@ -174,6 +179,7 @@ private:
     }
     return {{"model", model_},
             {"type", outcome.type},
+            {"weights", language::name_of(request_.weights)},
             {"seed", request_.seed},
             {"sampler",
              {{"repeat_penalty", sampler.repeat_penalty},

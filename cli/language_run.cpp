@@ -21,10 +21,11 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder, Progress& progress) {
+std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder, language::Weights weights,
+                                            Progress& progress) {
   at::set_num_threads(threads());
   std::vector<std::string> notes;
-  std::unique_ptr<language::Model> model = language::read_model(folder, &notes);
+  std::unique_ptr<language::Model> model = language::read_model(folder, &notes, weights);
   for (const std::string& note : notes) {
     progress.message(note);
   }
@@ -76,7 +77,7 @@ language::TextContext prompt_context(const GenerateRequest& request, language::M
 GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
                          const std::function<void(int64_t, std::string_view)>& print) {
   language::check(request.sampler);
-  const std::unique_ptr<language::Model> model = open_model(request.model, progress);
+  const std::unique_ptr<language::Model> model = open_model(request.model, request.weights, progress);
   const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, *model);
   note_unused_words(*model, tokenizer, progress);
   GenerateOutcome outcome{.type = model->type(), .samples = {}};
@@ -106,7 +107,7 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
 }
 
 EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
-  const std::unique_ptr<language::Model> model = open_model(request.model, progress);
+  const std::unique_ptr<language::Model> model = open_model(request.model, request.weights, progress);
   const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, *model);
   constexpr int64_t kWindow = 512; // of models without learned positions
   const int64_t window = request.window.value_or(model->max_length().value_or(kWindow));

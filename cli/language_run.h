@@ -9,20 +9,23 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "mneme/core/progress.h"
 #include "mneme/core/torch_function.h"
 #include "mneme/language/evaluate.h"
 #include "mneme/language/sampler.h"
+#include "mneme/language/weights.h"
 
 namespace mneme::cli {
 
 struct GenerateRequest {
   std::filesystem::path model; ///< model folder
-  std::string prompt;          ///< bytes; may be empty if `state_in` is given
-  std::string prompt_source;   ///< file of the prompt, or the option, for messages
-  bool parse_special = false;  ///< special tokens in the prompt become their ids
+  language::Weights weights = language::Weights::float32;
+  std::string prompt;         ///< bytes; may be empty if `state_in` is given
+  std::string prompt_source;  ///< file of the prompt, or the option, for messages
+  bool parse_special = false; ///< special tokens in the prompt become their ids
   language::SamplerOptions sampler = {};
   int64_t max_tokens = 0;
   uint64_t seed = 1;
@@ -47,6 +50,11 @@ struct GenerateOutcome {
   double prompt_seconds = 0, seconds = 0; ///< for the prompt, and for all samples
 };
 
+/// The words of --weights.
+inline const std::vector<std::pair<std::string, language::Weights>> kWeightChoices = {
+    {name_of(language::Weights::float32), language::Weights::float32},
+    {name_of(language::Weights::int8), language::Weights::int8}};
+
 /// `print` receives the text of each sample in parts, as soon as they are certain.
 ///
 /// Errors  DataError for a model, state or prompt that cannot be used; UsageError for options; OutputError;
@@ -58,6 +66,7 @@ inline constinit TorchFunction<GenerateOutcome(
 
 struct EvalRequest {
   std::filesystem::path model; ///< model folder
+  language::Weights weights = language::Weights::float32;
   std::string text, text_source;
   bool parse_special = false;
   /// Without a value: carry for models of texts of any length, else windows of the number of positions.

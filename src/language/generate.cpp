@@ -13,6 +13,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/random.h"
+#include "mneme/core/text.h"
 #include "mneme/language/text_stream.h"
 
 namespace mneme::language {
@@ -22,6 +23,7 @@ constexpr int64_t kPromptChunk = 512; // tokens of a step: limits the memory of 
 constexpr const char* kFormat = "context_format";
 constexpr const char* kFormatName = "mneme context 1";
 constexpr const char* kRecent = "context.recent";
+constexpr const char* kWeights = "context_weights"; // absent in older files: float32
 
 /// int64 [1, n]
 at::Tensor tensor_of(std::span<const int32_t> ids) {
@@ -93,6 +95,7 @@ void write_context(const std::filesystem::path& file, const TextContext& context
   content.texts[kFormat] = kFormatName;
   content.texts["context_pending"] = context.pending ? "1" : "0"; // it is the last of the recent tokens
   content.texts["context_model"] = fingerprint(model);
+  content.texts[kWeights] = name_of(model.weights());
   content.texts["context_tokenizer"] = tokenizer.hash();
   nn::write_tensor_file(file, content);
 }
@@ -107,6 +110,14 @@ TextContext read_context(const std::filesystem::path& file, Model& model,
   if (text(kFormat) != kFormatName) {
     fail(file, "it is not the state of a text.",
          "Give a file that write_context wrote (mneme generate --state-out).");
+  }
+  const std::string weights = text(kWeights).empty() ? name_of(Weights::float32) : text(kWeights);
+  if (weights != name_of(model.weights())) {
+    fail(file,
+         "it was written with " + printable(weights) + " weights, but this model has " +
+             name_of(model.weights()) + " weights.",
+         "Read the model with " + printable(weights) + " weights (mneme generate --weights " +
+             printable(weights) + ").");
   }
   if (const std::string own = fingerprint(model); text("context_model") != own) {
     fail(file,

@@ -62,6 +62,7 @@ public:
       return state;
     }
     const nn::Gpt2Config& config = model_->config;
+    const at::ScalarType type = model_->transformer->ln_f->weight.scalar_type();
     if (static_cast<int64_t>(file.tensors.size()) != 2 * config.num_layers()) {
       throw DataError(c10::str(source, ": has ", file.tensors.size(), " tensors, expected two for each of ",
                                config.num_layers(), " layers.\n  Is it the state of this model?"));
@@ -73,12 +74,12 @@ public:
         const at::Tensor& first = state->cache.layers.empty() ? layer.key : state->cache.layers[0].key;
         if (rows.dim() != 4 || rows.sizes() != first.sizes() || rows.size(1) != config.num_heads() ||
             rows.size(3) != config.hidden_size() / config.num_heads() ||
-            rows.size(2) > config.max_positions() || rows.scalar_type() != words().scalar_type()) {
+            rows.size(2) > config.max_positions() || rows.scalar_type() != type) {
           throw DataError(c10::str(source, ": the rows of layer ", i, " are of shape ", rows.sizes(),
                                    " and type ", rows.scalar_type(), ", expected [texts, ",
                                    config.num_heads(), ", at most ", config.max_positions(), ", ",
-                                   config.hidden_size() / config.num_heads(), "] of type ",
-                                   words().scalar_type(), ".\n  Is it the state of this model?"));
+                                   config.hidden_size() / config.num_heads(), "] of type ", type,
+                                   ".\n  Is it the state of this model?"));
         }
       }
       state->cache.layers.push_back(layer);
@@ -93,6 +94,7 @@ public:
 protected:
   at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
   at::Tensor words() const override { return model_->head_weight(); }
+  at::Tensor word_embedding() const override { return model_->transformer->wte->weight; }
 
 private:
   nn::Gpt2ForCausalLM model_;

@@ -5,6 +5,8 @@
 #include <ATen/Functions.h>
 
 #include "mneme/core/error.h"
+#include "mneme/nn/int8_weights.h"
+#include "mneme/ops/int8_matrix.h"
 #include "mneme/ops/linear.h"
 #include "mneme/ops/linear_cross_entropy.h"
 
@@ -24,6 +26,14 @@ LossSum HeadModel::loss(const at::Tensor& ids, const at::Tensor& targets) {
 
 at::Tensor HeadModel::logits(const at::Tensor& ids) {
   return ops::linear(head_input(ids), words(), bias());
+}
+
+Weights HeadModel::weights() const {
+  return ops::is_int8_matrix(words()) ? Weights::int8 : Weights::float32;
+}
+
+void HeadModel::use_int8_weights() {
+  nn::use_int8_weights(module(), word_embedding());
 }
 
 void check_step(const at::Tensor& ids) {

@@ -12,11 +12,14 @@ class HeadModel : public Model {
 public:
   LossSum loss(const at::Tensor& ids, const at::Tensor& targets) override;
   at::Tensor logits(const at::Tensor& ids) override;
+  Weights weights() const override;
+  void use_int8_weights() override;
 
 protected:
   virtual at::Tensor head_input(const at::Tensor& ids) = 0; ///< [B, T, width]
-  virtual at::Tensor words() const = 0;                     ///< [vocab_size, width]
-  virtual at::Tensor bias() const { return {}; }            ///< [vocab_size]; undefined: none
+  virtual at::Tensor words() const = 0; ///< [vocab_size, width], or an int8 matrix [vocab_size, width + 4]
+  virtual at::Tensor bias() const { return {}; } ///< [vocab_size]; undefined: none
+  virtual at::Tensor word_embedding() const { return words(); }
 };
 
 /// Errors  UsageError unless the ids are [B, T] with at least one token

@@ -43,6 +43,11 @@ public:
   int64_t vocab_size() const override { return model_->config.vocab_size(); }
   std::optional<int64_t> max_length() const override { return std::nullopt; }
   bool is_recurrent() const override { return true; }
+  void use_int8_weights() override {
+    refuse(c10::str("a model of the type \"", kType,
+                    "\" has no int8 weights, because LibTorch computes its layers."),
+           "Use float32 weights.");
+  }
 
   std::unique_ptr<ModelState> start(int64_t) const override { return std::make_unique<LstmModelState>(); }
   at::Tensor step(const at::Tensor& ids, ModelState& state) override {

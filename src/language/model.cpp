@@ -91,7 +91,8 @@ std::unique_ptr<Model> make_model(const ModelConfig& config) {
   refuse(c10::str("there is no model of the type \"", config.type, "\"."), "Choose one of " + types() + ".");
 }
 
-std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vector<std::string>* notes) {
+std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vector<std::string>* notes,
+                                  Weights weights) {
   const std::filesystem::path file = folder / "config.json";
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
@@ -107,10 +108,17 @@ std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vect
   const auto json =
       parse_strict_json<nlohmann::json>({reinterpret_cast<const char*>(text.data()), text.size()},
                                         file.string(), {.advice = "Is it the configuration of a model?"});
-  return kind_of(json, file.string()).read(folder, notes);
+  std::unique_ptr<Model> model = kind_of(json, file.string()).read(folder, notes);
+  if (weights == Weights::int8) {
+    model->use_int8_weights();
+  }
+  return model;
 }
 
 void write_model(const std::filesystem::path& folder, Model& model) {
+  if (model.weights() == Weights::int8) {
+    refuse("the model has int8 weights, which model folders do not have.", "Write it with float32 weights.");
+  }
   make_output_folder(folder);
   nn::write_tensor_file(folder / "model.safetensors",
                         {.tensors = model.published_state(), .texts = {{"format", "pt"}}});

@@ -7,6 +7,7 @@
 #include <ATen/Functions.h>
 
 #include "mneme/ops/window_means.h"
+#include "nn/apply_embedding.h"
 #include "nn/apply_linear.h"
 #include "nn/boom.h"
 #include "nn/causal_lm.h"
@@ -164,13 +165,14 @@ void FastformerForCausalLMImpl::reset() {
 CausalLMOutput FastformerForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
   check_ids(kModel, ids, config.vocab_size());
   const at::Tensor key_padding_mask = key_padding_mask_of(kModel, ids, call.attention_mask);
-  return lm_output(kModel, fastformer_model->hidden_states(word_embedding->forward(ids), key_padding_mask),
+  return lm_output(kModel,
+                   fastformer_model->hidden_states(apply_embedding(*word_embedding, ids), key_padding_mask),
                    last_norm, word_embedding->weight, proj_logits->bias, call, key_padding_mask);
 }
 
 at::Tensor FastformerForCausalLMImpl::head_input(const at::Tensor& ids) {
   check_ids(kModel, ids, config.vocab_size());
-  return last_norm->forward(fastformer_model->hidden_states(word_embedding->forward(ids)).back());
+  return last_norm->forward(fastformer_model->hidden_states(apply_embedding(*word_embedding, ids)).back());
 }
 
 } // namespace mneme::nn

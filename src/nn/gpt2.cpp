@@ -12,6 +12,7 @@
 #include "mneme/nn/state_dict.h"
 #include "mneme/ops/associate.h"
 #include "mneme/ops/linear.h"
+#include "nn/apply_embedding.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/name_prefixes.h"
@@ -90,7 +91,11 @@ void Gpt2LinearImpl::reset() {
 }
 
 at::Tensor Gpt2LinearImpl::forward(const at::Tensor& x) {
-  return ops::linear(x, weight.t(), bias);
+  return ops::linear(x, matrix(), bias);
+}
+
+at::Tensor Gpt2LinearImpl::matrix() const {
+  return ops::is_int8_matrix(weight) ? weight : weight.t();
 }
 
 Gpt2AttentionImpl::Gpt2AttentionImpl(Gpt2Config config_, int64_t layer_)
@@ -181,7 +186,7 @@ at::Tensor Gpt2MlpImpl::forward(const at::Tensor& x) {
   const at::Tensor inner =
       config.activation() == Gpt2Activation::relu
           ? at::relu(c_fc->forward(x))
-          : ops::linear_gelu(x, c_fc->weight.t(), c_fc->bias,
+          : ops::linear_gelu(x, c_fc->matrix(), c_fc->bias,
                              config.activation() == Gpt2Activation::gelu ? ops::GeluForm::exact
                                                                          : ops::GeluForm::tanh);
   return apply_dropout(c_proj->forward(inner), config.residual_dropout(), is_training());
@@ -231,7 +236,7 @@ at::Tensor Gpt2ModelImpl::embedded(const at::Tensor& ids, int64_t first_position
                     " learned positions."),
            "Shorten the text.");
   }
-  return wte->forward(ids) + wpe->weight.slice(0, first_position, end);
+  return apply_embedding(*wte, ids) + wpe->weight.slice(0, first_position, end);
 }
 
 at::Tensor Gpt2ModelImpl::forward(const at::Tensor& ids, const AttentionObserver& observer,

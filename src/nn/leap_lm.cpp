@@ -10,6 +10,7 @@
 
 #include "mneme/core/error.h"
 #include "mneme/ops/linear.h"
+#include "nn/apply_embedding.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
 #include "nn/refuse.h"
@@ -263,21 +264,22 @@ at::Tensor LeapForCausalLMImpl::decoder_padding_mask(const at::Tensor& key_paddi
 CausalLMOutput LeapForCausalLMImpl::forward(const at::Tensor& ids, const CausalLMCall& call) {
   check_ids(kModel, ids, config.vocab_size());
   const at::Tensor key_padding_mask = key_padding_mask_of(kModel, ids, call.attention_mask);
-  return lm_output(
-      kModel, leap_model->hidden_states(word_embedding->forward(ids), decoder_padding_mask(key_padding_mask)),
-      last_norm, word_embedding->weight, {}, call, key_padding_mask);
+  return lm_output(kModel,
+                   leap_model->hidden_states(apply_embedding(*word_embedding, ids),
+                                             decoder_padding_mask(key_padding_mask)),
+                   last_norm, word_embedding->weight, {}, call, key_padding_mask);
 }
 
 at::Tensor LeapForCausalLMImpl::head_input(const at::Tensor& ids) {
   check_ids(kModel, ids, config.vocab_size());
-  return last_norm->forward(leap_model->forward(word_embedding->forward(ids)));
+  return last_norm->forward(leap_model->forward(apply_embedding(*word_embedding, ids)));
 }
 
 LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state) {
   check_ids(kModel, ids, config.vocab_size());
   const at::NoGradGuard no_gradient;
   LeapLMStep next{{}, std::move(state)};
-  const at::Tensor x = leap_model->step(word_embedding->forward(ids), next.state);
+  const at::Tensor x = leap_model->step(apply_embedding(*word_embedding, ids), next.state);
   next.logits = ops::linear(last_norm->forward(x), word_embedding->weight);
   return next;
 }
@@ -305,7 +307,7 @@ void LeapForCausalLMImpl::explain_layers(
     const at::Tensor& attention_mask) {
   check_ids(kModel, ids, config.vocab_size());
   const at::Tensor mask = decoder_padding_mask(key_padding_mask_of(kModel, ids, attention_mask));
-  at::Tensor x = leap_model->block_input(word_embedding->forward(ids));
+  at::Tensor x = leap_model->block_input(apply_embedding(*word_embedding, ids));
   for (int64_t i = 0; i < config.num_layers(); ++i) {
     auto* block = leap_model->decoders->ptr(static_cast<size_t>(i))->as<LeapBlock>();
     visit(i, block->leap->explain(block->attn_norm->forward(x), mask));

@@ -7,6 +7,7 @@
 #include <ATen/Functions.h>
 
 #include "mneme/ops/linear.h"
+#include "nn/apply_embedding.h"
 #include "nn/boom.h"
 #include "nn/causal_lm.h"
 #include "nn/checks.h"
@@ -100,7 +101,7 @@ void MatrixLeapForCausalLMImpl::reset() {
 
 at::Tensor MatrixLeapForCausalLMImpl::embedded(const at::Tensor& ids, int64_t first_position) {
   check_ids(kModel, ids, config.vocab_size());
-  const at::Tensor words = word_embedding->forward(ids);
+  const at::Tensor words = apply_embedding(*word_embedding, ids);
   if (config.positions() != LeapPositions::learned) {
     return words;
   }

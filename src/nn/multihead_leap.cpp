@@ -6,6 +6,7 @@
 
 #include <ATen/Functions.h>
 
+#include "mneme/ops/int8_matrix.h"
 #include "mneme/ops/leap_projected.h"
 #include "nn/apply_linear.h"
 #include "nn/checks.h"
@@ -110,6 +111,10 @@ at::Tensor MultiheadLeapImpl::forward(const at::Tensor& x, const at::Tensor& key
   ops::ProjectionDropout dropout;
   if (is_training() && options.dropout() > 0) {
     dropout = {options.dropout(), draw_seed()};
+  }
+  if (ops::is_int8_matrix(projections->weight)) {
+    const Projected p = project(x, 0);
+    return ops::leap(p.query, p.focus, p.key, p.value, op).flatten(2);
   }
   return ops::leap_projected(x, projections->weight, options.num_heads(), op, transform_of(options), dropout);
 }

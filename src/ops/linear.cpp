@@ -7,7 +7,9 @@
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "mneme/ops/int8_matrix.h"
 #include "ops/checks.h"
+#include "ops/int8_checks.h"
 #include "ops/huge_pages.h"
 #include "ops/matrix_product.h"
 
@@ -122,9 +124,24 @@ void check(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias
   }
 }
 
+/// The product with an int8 matrix; `multiply_rows` is called with rows [M, K] and output [M, N].
+template <class Multiply>
+at::Tensor int8_product(const Checks& checks, const at::Tensor& x, const at::Tensor& matrix,
+                        const at::Tensor& bias, const Multiply& multiply_rows) {
+  check_int8_product(checks, {"x", x}, {"weight", matrix}, {"bias", bias});
+  const at::Tensor output = empty_output(x, matrix), rows = as_matrix(x);
+  multiply_rows(rows, output.view({rows.size(0), matrix.size(0)}));
+  return output;
+}
+
 } // namespace
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+  if (is_int8_matrix(weight)) {
+    return int8_product(kChecks, x, weight, bias, [&](const at::Tensor& rows, const at::Tensor& output) {
+      multiply_int8(rows, weight, output, bias);
+    });
+  }
   const auto optional_bias = bias.defined() ? OptionalTensor(bias) : std::nullopt;
   if (is_left_to_libtorch(x)) {
     return at::linear(x, weight, optional_bias);
@@ -135,6 +152,11 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 }
 
 at::Tensor linear_gelu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, GeluForm form) {
+  if (is_int8_matrix(weight)) {
+    return int8_product(kGeluChecks, x, weight, bias, [&](const at::Tensor& rows, const at::Tensor& output) {
+      multiply_int8_gelu(rows, weight, output, bias, form);
+    });
+  }
   if (is_left_to_libtorch(x)) {
     return at::gelu(linear(x, weight, bias), form == GeluForm::tanh ? "tanh" : "none");
   }

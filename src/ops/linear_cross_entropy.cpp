@@ -10,8 +10,10 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "mneme/core/parallel.h"
+#include "mneme/ops/int8_matrix.h"
 #include "ops/checks.h"
 #include "ops/huge_pages.h"
+#include "ops/int8_checks.h"
 #include "ops/matrix_product.h"
 
 namespace mneme::ops {
@@ -58,7 +60,11 @@ at::Tensor chunk_on_kernels(const Head& head, int64_t first, int64_t rows, const
                             HeadGradients& gradients) {
   const at::Tensor hidden = head.hidden.narrow(0, first, rows), logits = buffer.narrow(0, 0, rows);
   at::Tensor losses = at::empty({rows}, hidden.options());
-  multiply(hidden, head.weight.t(), logits, head.bias);
+  if (is_int8_matrix(head.weight)) {
+    multiply_int8(hidden, head.weight, logits, head.bias);
+  } else {
+    multiply(hidden, head.weight.t(), logits, head.bias);
+  }
   parallel_for(rows, kTaskRows, [&](int64_t begin, int64_t end) {
     const at::NoGradGuard no_gradient; // whether gradients are recorded is a setting of each thread
     const at::Tensor targets = head.targets.narrow(0, first + begin, end - begin);
@@ -166,11 +172,15 @@ void check(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor&
   kChecks.dimensions(h, 2, "rows, features", "Use flatten(0, 1) on a batch of sequences.");
   kChecks.dimensions(w, 2, "words, features", "It has one row per word of the vocabulary.");
   kChecks.dimensions(t, 1, "rows", "Use flatten() on a batch of sequences.");
-  kChecks.floating_point(h);
-  kChecks.same_type(h, w);
-  kChecks.same_device(h, w);
+  if (is_int8_matrix(weight)) {
+    check_int8_product(kChecks, h, w, b);
+  } else {
+    kChecks.floating_point(h);
+    kChecks.same_type(h, w);
+    kChecks.same_device(h, w);
+    kChecks.same_size(h, 1, w, 1, "features", "Logits are dot products over features.");
+  }
   kChecks.same_device(h, t);
-  kChecks.same_size(h, 1, w, 1, "features", "Logits are dot products over features.");
   kChecks.same_size(h, 0, t, 0, "rows", "Each row needs one target; -100 is not counted.");
   if (bias.defined()) {
     kChecks.dimensions(b, 1, "words", "It has one number per word of the vocabulary.");
@@ -214,7 +224,7 @@ CrossEntropySum linear_cross_entropy(const at::Tensor& hidden, const at::Tensor&
   const at::Tensor rows = (all ? hidden : hidden.index_select(0, counted)).contiguous(),
                    used = (all ? targets : targets.index_select(0, counted)).contiguous();
   const at::Tensor matrix = weight.contiguous(), offsets = bias.defined() ? bias.contiguous() : at::Tensor();
-  if (!at::GradMode::is_enabled()) {
+  if (!at::GradMode::is_enabled() || is_int8_matrix(weight)) { // no gradients of an int8 matrix
     HeadGradients none;
     return {sum_of_losses({rows, matrix, offsets, used}, none), count};
   }

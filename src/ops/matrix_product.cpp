@@ -8,6 +8,7 @@
 #include <ATen/Functions.h>
 
 #include "kernels/gelu/gelu.h"
+#include "kernels/int8_linear/int8_linear.h"
 #include "kernels/linear/linear.h"
 #include "mneme/core/assert.h"
 #include "mneme/core/parallel.h"
@@ -54,7 +55,7 @@ struct Tiles {
 
   /// The product of tile `index` alone.
   template <class T> kernels::LinearArgs<T> tile(kernels::LinearArgs<T> args, int64_t index) const {
-    const int64_t row = index / across() * tile_rows, column = index % across() * tile_columns;
+    const int64_t row = first_row(index), column = first_column(index);
     args.rows = std::min(tile_rows, rows - row);
     args.columns = std::min(tile_columns, columns - column);
     args.a += row * args.a_row;
@@ -63,6 +64,21 @@ struct Tiles {
     args.bias = args.bias == nullptr ? nullptr : args.bias + column;
     return args;
   }
+  kernels::Int8LinearArgs tile(kernels::Int8LinearArgs args, int64_t index) const {
+    const int64_t row = first_row(index), column = first_column(index);
+    args.rows = std::min(tile_rows, rows - row);
+    args.columns = std::min(tile_columns, columns - column);
+    args.a += row * args.inner;
+    args.a_scales += row;
+    args.b += column * (args.inner + kernels::kInt8ScaleBytes);
+    args.out += row * args.out_row + column;
+    args.bias = args.bias == nullptr ? nullptr : args.bias + column;
+    return args;
+  }
+
+private:
+  int64_t first_row(int64_t index) const { return index / across() * tile_rows; }
+  int64_t first_column(int64_t index) const { return index % across() * tile_columns; }
 };
 
 template <class T>
@@ -104,6 +120,19 @@ void multiply_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, c
   multiply_tiles<T>(a, b, out, bias, accumulate, [](const kernels::LinearArgs<T>&) {});
 }
 
+/// GELU of a tile in place, or from its product to `outputs`.
+template <class T>
+void gelu_of_tile(T* product, T* outputs, T* derivatives, int64_t rows, int64_t columns, int64_t row_stride,
+                  GeluForm form) {
+  kernels::gelu(kernels::GeluArgs<T>{.x = product,
+                                     .outputs = outputs,
+                                     .derivatives = derivatives,
+                                     .rows = rows,
+                                     .columns = columns,
+                                     .row_stride = row_stride,
+                                     .tanh_form = form == GeluForm::tanh});
+}
+
 template <class T>
 void multiply_gelu_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, at::Tensor& derivative,
                          const at::Tensor& bias, GeluForm form) {
@@ -111,13 +140,44 @@ void multiply_gelu_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& o
   const T* first = product.const_data_ptr<T>();
   T* outputs = out.mutable_data_ptr<T>();
   multiply_tiles<T>(a, b, product, bias, false, [&](const kernels::LinearArgs<T>& tile) {
-    kernels::gelu(kernels::GeluArgs<T>{.x = tile.out,
-                                       .outputs = outputs + (tile.out - first),
-                                       .derivatives = derivative.defined() ? tile.out : nullptr,
-                                       .rows = tile.rows,
-                                       .columns = tile.columns,
-                                       .row_stride = tile.out_row,
-                                       .tanh_form = form == GeluForm::tanh});
+    gelu_of_tile(tile.out, outputs + (tile.out - first), derivative.defined() ? tile.out : nullptr, tile.rows,
+                 tile.columns, tile.out_row, form);
+  });
+}
+
+/// Calls finish(tile) for each tile, as multiply_tiles.
+template <class Finish>
+void multiply_int8_tiles(const at::Tensor& x, const at::Tensor& matrix, at::Tensor& out,
+                         const at::Tensor& bias, const Finish& finish) {
+  MNEME_ASSERT(out.is_contiguous() && matrix.is_contiguous() && x.scalar_type() == at::kFloat);
+  const at::Tensor rows = x.stride(1) == 1 ? x : x.contiguous(),
+                   bias_row = bias.defined() ? bias.contiguous() : bias,
+                   quantised = at::empty(rows.sizes(), rows.options().dtype(at::kShort)),
+                   scales = at::empty({rows.size(0)}, rows.options());
+  constexpr int64_t kRowsPerTask = 32;
+  parallel_for(rows.size(0), kRowsPerTask, [&](int64_t begin, int64_t end) {
+    kernels::quantise_rows({.x = rows.const_data_ptr<float>() + begin * rows.stride(0),
+                            .x_row = rows.stride(0),
+                            .quantised = quantised.mutable_data_ptr<int16_t>() + begin * rows.size(1),
+                            .scales = scales.mutable_data_ptr<float>() + begin,
+                            .rows = end - begin,
+                            .inner = rows.size(1)});
+  });
+  const kernels::Int8LinearArgs args = {.a = quantised.const_data_ptr<int16_t>(),
+                                        .a_scales = scales.const_data_ptr<float>(),
+                                        .b = matrix.const_data_ptr<int8_t>(),
+                                        .out = out.mutable_data_ptr<float>(),
+                                        .out_row = out.size(1),
+                                        .rows = rows.size(0),
+                                        .columns = out.size(1),
+                                        .inner = rows.size(1),
+                                        .bias =
+                                            bias_row.defined() ? bias_row.const_data_ptr<float>() : nullptr};
+  const Tiles tiles(args.rows, args.columns, args.inner);
+  parallel_for(tiles.count(), 1, [&](int64_t begin, int64_t) {
+    const kernels::Int8LinearArgs tile = tiles.tile(args, begin);
+    kernels::int8_linear(tile);
+    finish(tile);
   });
 }
 
@@ -183,6 +243,17 @@ void multiply_gelu(const at::Tensor& a, const at::Tensor& b, at::Tensor out, at:
   } else {
     multiply_gelu_tiles<float>(a, b, out, derivative, bias, form);
   }
+}
+
+void multiply_int8(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out, const at::Tensor& bias) {
+  multiply_int8_tiles(x, matrix, out, bias, [](const kernels::Int8LinearArgs&) {});
+}
+
+void multiply_int8_gelu(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out, const at::Tensor& bias,
+                        GeluForm form) {
+  multiply_int8_tiles(x, matrix, out, bias, [form](const kernels::Int8LinearArgs& tile) {
+    gelu_of_tile<float>(tile.out, tile.out, nullptr, tile.rows, tile.columns, tile.out_row, form);
+  });
 }
 
 at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b) {

@@ -25,6 +25,18 @@ void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor out, const at
 void multiply_gelu(const at::Tensor& a, const at::Tensor& b, at::Tensor out, at::Tensor derivative,
                    const at::Tensor& bias, GeluForm form);
 
+/// out = x . matrix^T (+ bias) of an int8 matrix, without autograd. The rows of x are quantised, see
+/// int8_linear.h: bits of an element depend only on its row of x, its row of the matrix, and bias.
+///
+/// Shapes  x float32 [M, K] on the CPU, any strides; matrix [N, K + 4], contiguous; bias float32 [N] or
+///         undefined -> out float32 [M, N], contiguous
+void multiply_int8(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out,
+                   const at::Tensor& bias = {});
+
+/// out = gelu(x . matrix^T (+ bias)), as multiply_int8.
+void multiply_int8_gelu(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out, const at::Tensor& bias,
+                        GeluForm form);
+
 /// a^T . b of many rows, cut into chunks whose products are added in order: a [M, N], b [M, K] -> [N, K].
 at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b);
 

@@ -181,6 +181,29 @@ TEST(GenerateVerb, StopsBeforeAText) {
   expect_contains(stopped.err, {"--stop"});
 }
 
+TEST(GenerateVerb, ReadsAModelWithInt8Weights) {
+  const Workplace here;
+  const std::vector<std::string> command = {"generate", "model", "-p", "Once", "-n", "20"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = command;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const json exact = here.run_json(command), result = here.run_json(with({"--weights", "int8"}));
+  EXPECT_EQ(exact.at("weights"), "float32");
+  EXPECT_EQ(result.at("weights"), "int8");
+  EXPECT_NE(result.at("samples")[0].at("probabilities"), exact.at("samples")[0].at("probabilities"));
+  EXPECT_EQ(here.run_json(with({"--weights", "int8", "--threads", "1"})).at("samples"), result.at("samples"));
+  EXPECT_EQ(here.run(with({"--weights", "int8", "--state-out", "s"})).exit_code, 0);
+  EXPECT_EQ(here.run({"generate", "model", "--state-in", "s", "-n", "3", "--weights", "int8"}).exit_code, 0);
+  const ProgramResult other = here.run({"generate", "model", "--state-in", "s", "-n", "3"});
+  EXPECT_EQ(other.exit_code, 3);
+  expect_contains(other.err, {"int8 weights", "float32 weights", "--weights int8"});
+  const ProgramResult unknown = here.run(with({"--weights", "int4"}));
+  EXPECT_EQ(unknown.exit_code, 2);
+  expect_contains(unknown.err, {"int4", "float32", "int8"});
+}
+
 TEST(GenerateVerb, NamesErrors) {
   const Workplace here;
   const auto expect = [&](const std::vector<std::string>& arguments, int code,
@@ -221,6 +244,25 @@ TEST(EvalLm, NamesItsProtocolAndCountsEveryTokenOnce) {
   EXPECT_EQ(text.exit_code, 0) << text.err;
   expect_contains(text.out, {"protocol", "carry", "nats per token", "perplexity", "bits per byte"});
   EXPECT_EQ(json::parse(read_text(here / "run/eval.json")), carry);
+}
+
+TEST(EvalLm, MeasuresInt8Weights) {
+  const Workplace here;
+  const std::vector<std::string> command = {"eval", "lm", "model", "--text", "text.txt"};
+  const json exact = here.run_json(command),
+             result = here.run_json({"eval", "lm", "model", "--text", "text.txt", "--weights", "int8"});
+  EXPECT_EQ(exact.at("weights"), "float32");
+  EXPECT_EQ(result.at("weights"), "int8");
+  const double loss = exact.at("loss").get<double>();
+  EXPECT_NE(result.at("loss").get<double>(), loss);
+  EXPECT_NEAR(result.at("loss").get<double>(), loss, 0.02 * loss);
+  const ProgramResult text =
+      here.run({"eval", "lm", "model", "--text", "text.txt", "--weights", "int8", "--out", "run"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  expect_contains(text.out, {"int8 weights"});
+  const ProgramResult other = here.run({"eval", "lm", "model", "--text", "text.txt", "--out", "run"});
+  EXPECT_EQ(other.exit_code, 2);
+  expect_contains(other.err, {"weights", "int8", "float32"});
 }
 
 TEST(EvalLm, NamesErrors) {
@@ -273,7 +315,7 @@ TEST(HowToLanguageModels, EveryCommandRuns) {
     EXPECT_EQ(result.exit_code, 0) << line << "\n" << result.err;
     ++commands;
   }
-  EXPECT_EQ(commands, 11);
+  EXPECT_EQ(commands, 13);
 }
 
 #else

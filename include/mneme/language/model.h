@@ -12,6 +12,7 @@
 
 #include <torch/nn/module.h>
 
+#include "mneme/language/weights.h"
 #include "mneme/nn/tensor_file.h"
 
 namespace mneme::language {
@@ -44,6 +45,13 @@ public:
   virtual std::optional<int64_t> max_length() const = 0;
   /// Whether the size of the state does not grow with the text.
   virtual bool is_recurrent() const = 0;
+
+  virtual Weights weights() const = 0;
+  /// Replaces the float32 matrices by int8 ones in place, which need a quarter of the memory. Results change a
+  /// little; there are no gradients afterwards.
+  ///
+  /// Errors  UsageError if the type has no such weights ("lstm"), or they are not float32 on the CPU
+  virtual void use_int8_weights() = 0;
 
   /// targets int64 [B, T]: the word that follows each of the ids (already shifted); -100 is not counted.
   virtual LossSum loss(const at::Tensor& ids, const at::Tensor& targets) = 0;
@@ -83,13 +91,16 @@ struct ModelConfig {
 std::unique_ptr<Model> make_model(const ModelConfig& config);
 
 /// Reads config.json and the parameters of a folder (model.safetensors, shards, pytorch_model.bin, model.pt);
-/// the kind of the model is that of "model_type" or "architectures". The model is in float32 and in
-/// evaluation mode. `notes` receives a sentence for each entry that was ignored or renamed.
-/// Errors  DataError
+/// the kind of the model is that of "model_type" or "architectures". The model is in evaluation mode. `notes`
+/// receives a sentence for each entry that was ignored or renamed. Files have float numbers whatever `weights`
+/// is: int8 weights are computed from them.
+/// Errors  DataError; UsageError if the type of the model has no such weights
 std::unique_ptr<Model> read_model(const std::filesystem::path& folder,
-                                  std::vector<std::string>* notes = nullptr);
+                                  std::vector<std::string>* notes = nullptr,
+                                  Weights weights = Weights::float32);
 
-/// Writes config.json and model.safetensors, each atomically; creates the folder. Errors  OutputError
+/// Writes config.json and model.safetensors, each atomically; creates the folder.
+/// Errors  OutputError; UsageError for int8 weights
 void write_model(const std::filesystem::path& folder, Model& model);
 
 } // namespace mneme::language

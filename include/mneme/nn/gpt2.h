@@ -68,9 +68,12 @@ public:
   Gpt2LinearImpl(int64_t input_size_, int64_t output_size_);
   void reset() override;
   at::Tensor forward(const at::Tensor& x);
+  at::Tensor matrix() const; ///< the transposed weight, or the int8 matrix
 
   int64_t input_size, output_size;
-  at::Tensor weight, bias; ///< [input_size, output_size], [output_size]
+  /// [input_size, output_size], or an int8 matrix [output_size, input_size + 4] (int8_weights.h)
+  at::Tensor weight;
+  at::Tensor bias; ///< [output_size]
 };
 TORCH_MODULE(Gpt2Linear);
 

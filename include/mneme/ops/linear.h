@@ -9,8 +9,8 @@
 
 namespace mneme::ops {
 
-/// x . weight^T + bias, as at::linear.
-///
+/// x . weight^T + bias, as at::linear. weight may also be an int8 matrix [N, K + 4] (int8_matrix.h): x and bias
+/// are then float32 on the CPU, and nothing is differentiable.
 /// Shapes  x [..., K], weight [N, K], bias [N] or undefined -> [..., N]. Any strides: a transposed weight is
 ///         read in place, and so is x unless its leading dimensions cannot be merged into one
 /// Types   float32 and float64 on the CPU use the kernel; at::linear computes other types, other devices, and

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+
+/// Replacement of the weights of a model by int8 matrices, for inference.
+#pragma once
+
+#include <torch/nn/module.h>
+
+namespace mneme::nn {
+
+/// Replaces in place the weights of all layers of the types torch::nn::Linear and Gpt2Linear, and of the word
+/// embedding, by int8 matrices (ops/int8_matrix.h), and frees the memory of their float32 numbers. Norms,
+/// biases and position embeddings remain float32. No parameter requires a gradient afterwards.
+///
+/// `words`: the weight of the word embedding, whose rows apply_embedding looks up.
+/// Types   float32 on the CPU; weights that are int8 matrices are left unchanged
+/// Errors  UsageError for other types and devices
+void use_int8_weights(torch::nn::Module& model, at::Tensor words);
+
+} // namespace mneme::nn
