@@ -14,7 +14,7 @@ import sys
 from machine import cpu_model
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu", "gelu_layer", "linear", "normed_association",
+KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu", "gelu_layer", "linear", "int8_linear", "normed_association",
            "projection_dropout", "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
 # Filters for the shapes of a kernel; kernels that are not listed run all shapes.
@@ -91,6 +91,9 @@ def fraction_of_limit(kernel, number, shape, row, rows, limits):
             return "-"
         bytes_per_item = (int(sizes["bits"]) + 63) // 64 * 8
         return f"{row['items_per_second'] * bytes_per_item / limits['read_bytes']:.0%} of bandwidth"
+    if kernel == "int8_linear":  # products of int8 and 15 bits, which no limit is measured for; one byte per item
+        is_in_memory = sizes["rows"] == "1" and int(sizes["inner"]) * int(sizes["columns"]) > 32e6
+        return f"{row['items_per_second'] / limits['read_bytes']:.0%} of bandwidth" if is_in_memory else "-"
     if sizes.get("queries") == "1":
         bytes_per_item = 4 if number == "float" else 8
         return f"{row['items_per_second'] * bytes_per_item / limits['read_bytes']:.0%} of bandwidth"
@@ -132,7 +135,7 @@ def kernel_section(folder):
                     as_ratio(torch.get(key), row), as_ratio(faiss.get(key), row),
                     fraction_of_limit(kernel, number, shape, row, rows, limits)] if function == kernel else 5 * ["-"]
             name = function if function == kernel else f"{kernel}: {function.replace('_', ' ')}"
-            lines.append("| " + " | ".join([name, shape.replace("/", ", ").replace(":", " "), number or ("bits" if kernel == "hamming" else "float"),
+            lines.append("| " + " | ".join([name, shape.replace("/", ", ").replace(":", " "), number or {"hamming": "bits", "int8_linear": "int8"}.get(kernel, "float"),
                                             as_time(row["real_time"]), *cells]) + " |")
     return lines
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Prints Markdown for RESULTS.md: GPT-2 of the size of gpt2-small, compared with the Python library transformers.
+"""Prints Markdown for RESULTS.md: GPT-2 of the size of gpt2-small, compared with the Python library transformers, and int8 weights.
 
-transformer_section.py PROGRAM [FOLDER]    PROGRAM is transformer_costs; FOLDER a GPT-2 model (default: one with random weights)
+transformer_section.py PROGRAM [FOLDER]    PROGRAM is transformer_costs, with machine_benchmark in the same folder; FOLDER a GPT-2 model
+                                           (default: one with random weights)
 """
 import os
 import pathlib
@@ -9,11 +10,13 @@ import subprocess
 import sys
 import tempfile
 
+from language_section import limits
 from make_gpt2_checkpoint import write_checkpoint
 from turns import REPETITIONS, in_turns
 
 PEER = pathlib.Path(__file__).parent / "transformer_peer.py"
 CASES = [("forward", 64), ("forward", 195), ("forward", 1024), ("decode", 64), ("decode", 900)]
+INT8_CASES = [("decode", 64, 1), ("decode", 900, 1), ("decode", 64, 2), ("forward", 195, 1)]
 THREADS = min(2, os.cpu_count())
 TOLERANCE = 2e-3  # of logits: both are in float32
 
@@ -28,6 +31,25 @@ def rows(program, folder):
         print(f"| {name} | {1e3 * ours['seconds']:.3g} ms | {1e3 * peer['seconds']:.3g} ms | {peer['seconds'] / ours['seconds']:.2f}x |", flush=True)
 
 
+def int8_rows(program, folder):
+    bandwidth = limits(program.parent)[1]
+    print("\nThe same model with float32 and with int8 weights (`--weights int8`). The fraction of the bandwidth is that of the weights and the "
+          f"state that a token reads, at {bandwidth / 1e9:.3g} GB/s, on one thread.\n")
+    print("| | threads | float32 | fraction of the bandwidth | int8 | fraction of the bandwidth | ratio |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    for what, tokens, threads in INT8_CASES:
+        if threads > os.cpu_count():
+            continue
+        command = [program, what, folder, tokens, threads]
+        both = in_turns([command, [*command, "int8"]])
+        name = f"forward, {tokens} tokens" if what == "forward" else f"token after {tokens} tokens"
+        cells = [name, str(threads)]
+        for row in both:
+            is_limited = what == "decode" and threads == 1
+            cells += [f"{1e3 * row['seconds']:.3g} ms", f"{row['bytes'] / row['seconds'] / bandwidth:.0%}" if is_limited else "-"]
+        print("| " + " | ".join([*cells, f"{both[0]['seconds'] / both[1]['seconds']:.2f}x"]) + " |", flush=True)
+
+
 def main():
     program = pathlib.Path(sys.argv[1])
     versions = subprocess.run([sys.executable, "-c", "import torch, transformers; print(f'transformers {transformers.__version__}, PyTorch {torch.__version__}')"],
@@ -38,10 +60,12 @@ def main():
     print("| --- | ---: | ---: | ---: |", flush=True)
     if len(sys.argv) > 2:
         rows(program, pathlib.Path(sys.argv[2]))
+        int8_rows(program, pathlib.Path(sys.argv[2]))
         return
     with tempfile.TemporaryDirectory() as folder:
         write_checkpoint(folder)
         rows(program, pathlib.Path(folder))
+        int8_rows(program, pathlib.Path(folder))
 
 
 if __name__ == "__main__":

@@ -57,14 +57,15 @@ TEST(Int8Matrix, RowsHaveTheShapeOfTheIds) {
   EXPECT_TRUE(rows[1][2][3].equal(numbers_of(matrix)[ids[1][2][3].item<int64_t>()]));
 }
 
-TEST(Int8Linear, EqualsTheProductWithItsNumbers) {
+TEST(Int8LinearOp, EqualsTheProductWithItsNumbers) {
   for (const std::vector<int64_t>& shape :
        std::vector<std::vector<int64_t>>{{70}, {1, 70}, {2, 3, 70}, {0, 70}, {40, 1300}, {3, 0}}) {
     const at::Tensor x = random_floats(shape, 4),
                      matrix = to_int8_matrix(random_floats({90, shape.back()}, 5)),
                      bias = random_floats({90}, 6), numbers = numbers_of(matrix);
     for (const at::Tensor& with_bias : {at::Tensor(), bias}) {
-      const at::Tensor expected = linear(x, numbers, with_bias), actual = linear(x, matrix, with_bias);
+      const at::Tensor expected = ops::linear(x, numbers, with_bias),
+                       actual = ops::linear(x, matrix, with_bias);
       ASSERT_EQ(actual.sizes(), expected.sizes());
       if (expected.numel() == 0) {
         continue;
@@ -84,15 +85,15 @@ TEST(Int8Linear, EqualsTheProductWithItsNumbers) {
   }
 }
 
-TEST(Int8Linear, ReadsAnyStridesOfX) {
+TEST(Int8LinearOp, ReadsAnyStridesOfX) {
   const at::Tensor x = random_floats({70, 5}, 7), matrix = to_int8_matrix(random_floats({9, 70}, 8));
-  EXPECT_TRUE(linear(x.t(), matrix).equal(linear(x.t().contiguous(), matrix)));
+  EXPECT_TRUE(ops::linear(x.t(), matrix).equal(ops::linear(x.t().contiguous(), matrix)));
   const at::Tensor wide = random_floats({5, 80}, 9);
-  EXPECT_TRUE(
-      linear(wide.narrow(1, 3, 70), matrix).equal(linear(wide.narrow(1, 3, 70).contiguous(), matrix)));
+  EXPECT_TRUE(ops::linear(wide.narrow(1, 3, 70), matrix)
+                  .equal(ops::linear(wide.narrow(1, 3, 70).contiguous(), matrix)));
 }
 
-TEST(Int8Linear, RowsDoNotDependOnOtherRowsOrThreads) {
+TEST(Int8LinearOp, RowsDoNotDependOnOtherRowsOrThreads) {
   const int before = threads();
   const at::Tensor x = random_floats({130, 700}, 10), bias = random_floats({1600}, 11),
                    matrix = to_int8_matrix(random_floats({1600, 700}, 12)),
@@ -105,7 +106,7 @@ TEST(Int8Linear, RowsDoNotDependOnOtherRowsOrThreads) {
   set_threads(before);
 }
 
-TEST(Int8Linear, CrossEntropyIsThatOfItsLogits) {
+TEST(Int8LinearOp, CrossEntropyIsThatOfItsLogits) {
   const at::Tensor hidden = random_floats({50, 30}, 13), bias = random_floats({40}, 14),
                    matrix = to_int8_matrix(random_floats({40, 30}, 15));
   at::Tensor targets = at::randint(0, 40, {50}, at::kLong);
@@ -113,7 +114,7 @@ TEST(Int8Linear, CrossEntropyIsThatOfItsLogits) {
   const at::NoGradGuard no_gradient;
   for (const at::Tensor& with_bias : {at::Tensor(), bias}) {
     const CrossEntropySum sum = linear_cross_entropy(hidden, matrix, with_bias, targets);
-    const at::Tensor logits = linear(hidden, matrix, with_bias).to(at::kDouble);
+    const at::Tensor logits = ops::linear(hidden, matrix, with_bias).to(at::kDouble);
     const double expected =
         at::cross_entropy_loss(logits, targets, {}, at::Reduction::Sum, kIgnoredTarget).item<double>();
     EXPECT_EQ(sum.count, 49);
@@ -121,15 +122,15 @@ TEST(Int8Linear, CrossEntropyIsThatOfItsLogits) {
   }
 }
 
-TEST(Int8Linear, PropagatesNan) {
+TEST(Int8LinearOp, PropagatesNan) {
   at::Tensor x = random_floats({2, 8}, 16);
   x[1][3] = std::numeric_limits<float>::quiet_NaN();
-  const at::Tensor output = linear(x, to_int8_matrix(random_floats({5, 8}, 17)));
+  const at::Tensor output = ops::linear(x, to_int8_matrix(random_floats({5, 8}, 17)));
   EXPECT_TRUE(output[0].isfinite().all().item<bool>());
   EXPECT_TRUE(output[1].isnan().all().item<bool>());
 }
 
-TEST(Int8Linear, ErrorsNameBothSides) {
+TEST(Int8LinearOp, ErrorsNameBothSides) {
   const at::Tensor x = random_floats({2, 8}, 18), matrix = to_int8_matrix(random_floats({5, 8}, 19));
   const auto expect = [](const auto& call, const std::string& part) {
     try {
@@ -139,13 +140,13 @@ TEST(Int8Linear, ErrorsNameBothSides) {
       EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
     }
   };
-  expect([&] { linear(x.narrow(1, 0, 7), matrix); }, "8 features");
-  expect([&] { linear(x.narrow(1, 0, 7), matrix); }, "7 features");
-  expect([&] { linear(x.to(at::kDouble), matrix); }, "Double");
-  expect([&] { linear(x, matrix, at::zeros({4})); }, "4 outputs");
-  expect([&] { linear(x, matrix.t()); }, "8 features");
-  expect([&] { linear(x, to_int8_matrix(random_floats({5, 9}, 1)).narrow(1, 0, 12)); }, "strides");
-  expect([&] { linear(x.clone().requires_grad_(), matrix); }, "gradient");
+  expect([&] { ops::linear(x.narrow(1, 0, 7), matrix); }, "8 features");
+  expect([&] { ops::linear(x.narrow(1, 0, 7), matrix); }, "7 features");
+  expect([&] { ops::linear(x.to(at::kDouble), matrix); }, "Double");
+  expect([&] { ops::linear(x, matrix, at::zeros({4})); }, "4 outputs");
+  expect([&] { ops::linear(x, matrix.t()); }, "8 features");
+  expect([&] { ops::linear(x, to_int8_matrix(random_floats({5, 9}, 1)).narrow(1, 0, 12)); }, "strides");
+  expect([&] { ops::linear(x.clone().requires_grad_(), matrix); }, "gradient");
   expect([&] { linear_cross_entropy(x.clone().requires_grad_(), matrix, {}, at::zeros({2}, at::kLong)); },
          "gradient");
   expect([&] { to_int8_matrix(x.to(at::kDouble)); }, "Double");
