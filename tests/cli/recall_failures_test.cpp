@@ -130,7 +130,7 @@ TEST(RecallRejects, InvalidNumbers) {
   data::write_npy(folder / "none.npy", RealPatterns(0, 8));
   expect_refused({"--patterns", "none.npy"}, 3, {"none.npy", "0 patterns", "at least 1"}, here);
   expect_refused({"--patterns", "random:0x10"}, 2, {"--patterns", "\"0\"", "from 1 to"});
-  expect_refused({"--patterns", "sphere:10x"}, 2, {"--patterns", "from 1 to"});
+  expect_refused({"--patterns", "sphere:10x"}, 2, {"sphere:10x", "a count and a size"});
 }
 
 TEST(RecallRejects, OptionsThatDoNotFitThePatterns) {
