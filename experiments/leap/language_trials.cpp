@@ -33,6 +33,8 @@ public:
   int64_t vocab_size() const override { return kVocabSize; }
   std::optional<int64_t> max_length() const override { return std::nullopt; }
   bool is_recurrent() const override { return false; }
+  language::Weights weights() const override { return language::Weights::float32; }
+  void use_int8_weights() override { refuse(); }
   language::LossSum loss(const at::Tensor& ids, const at::Tensor& targets) override {
     const ops::CrossEntropySum loss =
         ops::linear_cross_entropy(head_input(ids).flatten(0, 1), words(), bias(), targets.flatten());
