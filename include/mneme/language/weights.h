@@ -5,7 +5,7 @@
 
 namespace mneme::language {
 
-/// Of the matrices of linear layers, word embedding and logits; all other parameters are float32.
+/// Matrices of linear layers, word embedding and logits have this format; all other parameters are float32.
 enum class Weights {
   float32,
   int8, ///< one byte per number and a float32 scale per row (ops/int8_matrix.h), for inference on the CPU
