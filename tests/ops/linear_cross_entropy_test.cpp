@@ -37,10 +37,10 @@ struct Inputs {
   at::Tensor hidden, weight, bias, targets;
 };
 
-/// LibTorch's loss in float64.
-at::Tensor reference(const Inputs& in) {
-  const at::Tensor logits = at::linear(in.hidden.to(at::kDouble), in.weight.to(at::kDouble),
-                                       in.bias.defined() ? in.bias.to(at::kDouble) : at::Tensor());
+/// LibTorch's loss, computed in `type`.
+at::Tensor reference(const Inputs& in, at::ScalarType type = at::kDouble) {
+  const at::Tensor logits =
+      at::linear(in.hidden.to(type), in.weight.to(type), in.bias.defined() ? in.bias.to(type) : at::Tensor());
   return at::cross_entropy_loss(logits, in.targets, {}, at::Reduction::Sum, kIgnoredTarget);
 }
 
@@ -62,10 +62,13 @@ TEST(LinearCrossEntropy, EqualsLibTorchWithGradients) {
     EXPECT_LT(relative_difference(loss.sum, expected), tolerance) << c.words;
     // A factor other than 1, as of a mean.
     const auto ours = torch::autograd::grad({loss.sum * 0.25}, in.leaves()),
-               theirs = torch::autograd::grad({expected * 0.25}, in.leaves());
+               theirs = torch::autograd::grad({expected * 0.25}, in.leaves()),
+               rounded = torch::autograd::grad({reference(in, c.type) * 0.25}, in.leaves());
     for (size_t i = 0; i < ours.size(); ++i) {
       EXPECT_EQ(ours[i].scalar_type(), c.type);
-      EXPECT_LT(relative_difference(ours[i], theirs[i]), tolerance) << c.words << " words, gradient " << i;
+      // Over 70 000 words, LibTorch's own rounding errors reach 1e-5, and depend on the CPU.
+      const double allowed = std::max(tolerance, 1.5 * relative_difference(rounded[i], theirs[i]));
+      EXPECT_LT(relative_difference(ours[i], theirs[i]), allowed) << c.words << " words, gradient " << i;
     }
   }
 }
