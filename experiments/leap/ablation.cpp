@@ -78,12 +78,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                   {.name = "measured loss (nats per byte)", .key = "loss", .digits = 4},
                   {.name = "minus that of elu", .key = "difference", .digits = 3},
                   {.name = "published loss (nats per word)", .key = "published", .digits = 5}}};
-  report::LineChart chart{.title = "Measured and published losses of the variants",
-                          .description = "One point per variant: published and measured loss.",
-                          .x = {.title = "published loss at 7 million parameters (nats per word)"},
-                          .y = {.title = "measured loss (nats per byte)"},
-                          .series_title = "variants",
-                          .intervals = report::IntervalStyle::bars};
+  report::LineChart chart{
+      .title = "Measured and published losses of the variants",
+      .description = "One point per variant: published loss at 7 million parameters, and measured loss.",
+      .x = {.title = "published loss (nats per word)"},
+      .y = {.title = "measured loss (nats per byte)"},
+      .series_title = "variants",
+      .intervals = report::IntervalStyle::bars};
   report::Series heads{.name = "LEAP and its changes", .style = report::SeriesStyle::points},
       sums{.name = "sums without focus (M1 to M25)", .style = report::SeriesStyle::points},
       identity{.name = "no mixing", .style = report::SeriesStyle::points};
