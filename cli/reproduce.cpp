@@ -87,7 +87,7 @@ public:
     for (const experiments::ParameterInfo& parameter : experiments::all_parameters()) {
       const bool is_path = !parameter.path.empty();
       add_parsed_option(
-          arguments, "--" + parameter.name, is_path ? parameter.path : "N", is_path ? "" : "as published",
+          arguments, "--" + parameter.name, is_path ? parameter.path : "N", is_path ? "" : "per experiment",
           [this, &parameter, is_path](const std::string& name, const std::string& text) {
             GivenParameter given{.name = parameter.name, .text = text};
             if (!is_path) {
