@@ -150,10 +150,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           "are random.",
           "The published module of the variant without mixing has unused projections, which its number of "
           "parameters includes. Here it has none."}};
-  if (const std::string note = diverged_note(results); !note.empty()) {
-    outcome.notes.push_back(note);
-  }
-  add_study_parameters(outcome, settings, text, seeds);
+  add_study_parameters(outcome, settings, text, seeds, results);
   return outcome;
 }
 

@@ -129,10 +129,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           "The initial weights of additive attention and GPT-2 have the published standard deviation of "
           "0.02, "
           "those of LEAP 1 / sqrt(width)."}};
-  if (const std::string note = diverged_note(results); !note.empty()) {
-    outcome.notes.push_back(note);
-  }
-  add_study_parameters(outcome, settings, text, seeds);
+  add_study_parameters(outcome, settings, text, seeds, results);
   return outcome;
 }
 

@@ -195,8 +195,8 @@ ParameterInfo width_parameter(const std::string& published) {
           .max = 4096};
 }
 
-void add_study_parameters(Outcome& outcome, const RunSettings& settings, const StudyData& text,
-                          int64_t seeds) {
+void add_study_parameters(Outcome& outcome, const RunSettings& settings, const StudyData& text, int64_t seeds,
+                          const std::map<std::string, StudiedResult>& results) {
   outcome.parameters.emplace_back("text", text.source);
   outcome.parameters.emplace_back("tokens",
                                   fmt::format("bytes; losses of the first {} held-out ones, in nats per "
@@ -205,6 +205,9 @@ void add_study_parameters(Outcome& outcome, const RunSettings& settings, const S
   outcome.parameters.emplace_back("training", describe_schedule());
   outcome.parameters.emplace_back("seeds", fmt::format("{}, from {} on", seeds, settings.seed));
   add_given(outcome, settings);
+  if (const std::string note = diverged_note(results); !note.empty()) {
+    outcome.notes.push_back(note);
+  }
 }
 
 } // namespace mneme::experiments

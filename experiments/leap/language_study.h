@@ -78,8 +78,8 @@ ParameterInfo seeds_parameter(const StudyDefault& seeds);
 /// The parameter --width. `published`: default as text.
 ParameterInfo width_parameter(const std::string& published);
 
-/// The parameters that all these experiments list, after their own ones.
-void add_study_parameters(Outcome& outcome, const RunSettings& settings, const StudyData& text,
-                          int64_t seeds);
+/// The parameters that all these experiments list, after their own ones, and a note about trials that diverged.
+void add_study_parameters(Outcome& outcome, const RunSettings& settings, const StudyData& text, int64_t seeds,
+                          const std::map<std::string, StudiedResult>& results = {});
 
 } // namespace mneme::experiments

@@ -20,6 +20,7 @@
 #include "mneme/ops/linear.h"
 #include "mneme/ops/linear_cross_entropy.h"
 #include "mneme/training/language_trainer.h"
+#include "mneme/training/one_thread.h"
 
 namespace mneme::experiments {
 namespace {
@@ -281,18 +282,6 @@ TrialResult train(const training::LanguageData& data, const LanguageTrial& trial
   return result;
 }
 
-/// Sets the threads of LibTorch, on whose number its sums depend, to one.
-class OneThread {
-public:
-  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
-private:
-  int before_;
-};
-
 std::vector<TrialResult> train_all(const training::LanguageData& data, std::span<const LanguageTrial> trials,
                                    Progress& progress) {
   std::vector<TrialResult> results(trials.size());
@@ -304,7 +293,7 @@ std::vector<TrialResult> train_all(const training::LanguageData& data, std::span
   parallel_for(std::ssize(trials), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto index = static_cast<size_t>(i);
-      const OneThread one_thread;
+      const training::OneThread one_thread;
       results[index] = train(data, trials[index], progress);
     }
   });

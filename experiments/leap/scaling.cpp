@@ -405,10 +405,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           "The published results are of the exponential form with rescale 10, not of the final code. Each "
           "published number is of one seed."}};
   outcome.comparisons.push_back(compare(plan, results, fits, settings));
-  if (const std::string note = diverged_note(results); !note.empty()) {
-    outcome.notes.push_back(note);
-  }
-  add_study_parameters(outcome, settings, text, seeds);
+  add_study_parameters(outcome, settings, text, seeds, results);
   return outcome;
 }
 

@@ -161,10 +161,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           "their order alone.",
           "The code of this experiment computed the gate, and returned the readout without it. These models "
           "have no gate either."}};
-  if (const std::string note = diverged_note(results); !note.empty()) {
-    outcome.notes.push_back(note);
-  }
-  add_study_parameters(outcome, settings, text, seeds);
+  add_study_parameters(outcome, settings, text, seeds, results);
   return outcome;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Common code of the trainers that use LibTorch: option checks, the identity of a run, one thread, and
-/// Adam's state in checkpoints.
+/// Common code of the trainers that use LibTorch: option checks, the identity of a run, and Adam's state in
+/// checkpoints.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/Parallel.h>
 #include <torch/optim/optimizer.h>
 
 #include "mneme/training/checkpoint.h"
+#include "mneme/training/one_thread.h"
 
 namespace mneme::training {
 
@@ -62,18 +62,6 @@ std::string exact(double x);
 ///
 /// Errors  DataError unless it has the shape and type of `like`
 const at::Tensor& fitting(const Checkpoint& checkpoint, const std::string& name, const at::Tensor& like);
-
-/// Limits LibTorch to one thread, because its sums depend on the number of threads.
-class OneThread {
-public:
-  OneThread() : before_(at::get_num_threads()) { at::set_num_threads(1); }
-  ~OneThread() { at::set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
-private:
-  int before_;
-};
 
 using NamedParameters = std::vector<std::pair<std::string, at::Tensor>>;
 /// Name of the moment "mean" or "square" of a parameter in a checkpoint.
