@@ -159,6 +159,13 @@ Findings examine(uint64_t seed) {
     found.problems.push_back(std::string(error.what()) +
                              "\n  Set MNEME_CPU_ISA to one of these, or unset it to use the best one.");
   }
+  if (const std::string better = better_cpu_target(); !better.empty()) {
+    found.problems.push_back(fmt::format(
+        "Kernels run slower than they could: this CPU runs the target \"{}\", which this build does not "
+        "have. "
+        "Build mneme on this machine again (./dev run), or configure it with -DMNEME_CPU_TARGETS=all.",
+        better));
+  }
   examine_torch(found);
   found.self_check = self_check_passes(seed);
   if (!found.self_check) {

@@ -9,6 +9,9 @@ option(MNEME_INSTALL "Add the install rules" ${PROJECT_IS_TOP_LEVEL})
 option(MNEME_WERROR "Treat warnings as errors" OFF)
 option(MNEME_ASSERTS "Check internal invariants (MNEME_ASSERT) at run time" ${PROJECT_IS_TOP_LEVEL})
 set(MNEME_SANITIZE "" CACHE STRING "Sanitizers for all targets, such as address,undefined or thread")
+set(MNEME_CPU_TARGETS "all" CACHE STRING
+    "CPU targets of the kernels: all; or native: portable code, AVX2 on x86, and the best target of this machine, which compile in half the time")
+set_property(CACHE MNEME_CPU_TARGETS PROPERTY STRINGS all native)
 set(MNEME_VEGA_BUNDLE "" CACHE FILEPATH "JavaScript bundle of Vega-Lite to embed into offline pages")
 
 # Generators with a single configuration do not optimise if no build type is set. The default is Release where mneme is the top-level

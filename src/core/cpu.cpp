@@ -43,10 +43,13 @@ constexpr std::array kKnownTargets = {
 std::mutex selection_mutex;
 std::optional<std::string> selected;
 
-/// Targets that the CPU can run, independent of a forced selection.
-int64_t runnable_bits() {
-  static const int64_t bits = hwy::SupportedTargets() & HWY_TARGETS;
+/// Targets that the CPU can run, built in or not, independent of a forced selection.
+int64_t supported_bits() {
+  static const int64_t bits = hwy::SupportedTargets();
   return bits;
+}
+int64_t runnable_bits() {
+  return supported_bits() & HWY_TARGETS;
 }
 
 bool is_built(const KnownTarget& target) {
@@ -126,8 +129,16 @@ std::string cpu_target() {
 
 void select_cpu_target(std::string_view name) {
   const std::lock_guard lock(selection_mutex);
-  runnable_bits(); // Cached before a target is forced, which would hide the others.
+  supported_bits(); // Cached before a target is forced, which would hide the others.
   select(name, "mneme::select_cpu_target");
+}
+
+std::string better_cpu_target() {
+  const std::lock_guard lock(selection_mutex);
+  const auto best = std::find_if(kKnownTargets.rbegin(), kKnownTargets.rend(), [](const KnownTarget& target) {
+    return (target.bit & supported_bits()) != 0;
+  });
+  return best == kKnownTargets.rend() || is_built(*best) ? "" : best->name;
 }
 
 bool use_reference_kernels() {

@@ -25,6 +25,10 @@ std::vector<CpuTarget> cpu_targets();
 /// Errors  UnsupportedError if MNEME_CPU_ISA names a target that is not built in or that this CPU cannot run
 std::string cpu_target();
 
+/// The best target of this CPU, if this library was built without it, as with the CMake option
+/// MNEME_CPU_TARGETS=native on an older machine; else empty.
+std::string better_cpu_target();
+
 /// Selects a target for all later calls (tests, benchmarks). Must not be called while kernels run. Errors as
 /// `cpu_target`.
 void select_cpu_target(std::string_view name);
