@@ -138,6 +138,19 @@ Tolerances leap_tolerances(const GoldenValue& file, Checker& checker) {
   return prefix_sums;
 }
 
+/// Replaces values that the published code computed in float32 by its values in float64, where the file has both:
+/// its float32 differences of prefix sums can be wrong in every digit, as where a window has only small weights.
+nn::NamedTensors most_exact(nn::NamedTensors expected) {
+  for (auto& [name, tensor] : expected) {
+    const size_t dot = name.find('.');
+    if (const auto exact = expected.find(name.substr(0, dot) + "64" + name.substr(dot));
+        exact != expected.end()) {
+      tensor = exact->second.to(tensor.scalar_type());
+    }
+  }
+  return expected;
+}
+
 /// The same names with "64" after their first part: "output64.loss".
 nn::NamedTensors named_as_double(const nn::NamedTensors& tensors) {
   nn::NamedTensors renamed;
@@ -151,7 +164,7 @@ nn::NamedTensors named_as_double(const nn::NamedTensors& tensors) {
 /// LEAP: outputs and gradients in float32 and, where the file has them, in float64.
 void check_leap_case(const GoldenValue& file, Checker& checker) {
   const ModuleCase golden(file, checker.file(), checker.device());
-  const nn::NamedTensors& expected = golden.tensors();
+  const nn::NamedTensors expected = most_exact(golden.tensors());
   const auto has = [&](const std::string& prefix) { return !with_prefix(expected, prefix).empty(); };
   const auto check = [&](bool in_double, Tolerances allowed) {
     const std::string output = in_double ? "output64." : "output.", grad = in_double ? "grad64." : "grad.";
