@@ -16,6 +16,7 @@
 #include "nn/checks.h"
 #include "nn/name_prefixes.h"
 #include "nn/refuse.h"
+#include "nn/transformer_activation.h"
 
 namespace mneme::nn {
 namespace {
@@ -116,18 +117,6 @@ void check(const at::Tensor& ids, const BertCall& call, const BertConfig& config
                     ", but must be of shape ", ids.sizes(), " and type Bool, as the ids."),
            "true = ignored, the opposite of attention_mask in transformers.");
   }
-}
-
-at::Tensor activated(BertActivation activation, const at::Tensor& x) {
-  switch (activation) {
-  case BertActivation::gelu_new:
-    return at::gelu(x, "tanh");
-  case BertActivation::relu:
-    return at::relu(x);
-  case BertActivation::gelu:
-    break;
-  }
-  return at::gelu(x);
 }
 
 /// The index of the group of a layer, rounded as transformers does.

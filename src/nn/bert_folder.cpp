@@ -9,6 +9,7 @@
 #include "mneme/core/error.h"
 #include "nn/config_fields.h"
 #include "nn/model_folder.h"
+#include "nn/transformer_activation.h"
 
 namespace mneme::nn {
 namespace {
@@ -16,12 +17,6 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr Names<BertKind, 2> kKinds = {{{BertKind::bert, "bert"}, {BertKind::albert, "albert"}}};
-constexpr Names<BertActivation, 6> kActivations = {{{BertActivation::gelu, "gelu"},
-                                                    {BertActivation::gelu_new, "gelu_new"},
-                                                    {BertActivation::relu, "relu"},
-                                                    {BertActivation::gelu, "gelu_python"},
-                                                    {BertActivation::gelu_new, "gelu_pytorch_tanh"},
-                                                    {BertActivation::gelu_new, "gelu_fast"}}};
 
 /// Fields that would change the results if they had another value, and fields without effect.
 void check_others(ConfigFields& fields) {
@@ -101,14 +96,14 @@ BertConfig bert_config_from(std::string_view text, const std::string& source,
   config.token_types(integer_or("type_vocab_size", config.token_types()));
   if (config.kind() == BertKind::albert) {
     config.embedding_size(fields.integer("embedding_size"))
-        .activation(BertActivation::gelu_new)
+        .activation(TransformerActivation::gelu_new)
         .num_groups(integer_or("num_hidden_groups", config.num_groups()))
         .layers_per_group(integer_or("inner_group_num", config.layers_per_group()));
   } else { // not fields of BERT
     fields.fixed("embedding_size", config.hidden_size());
   }
   if (fields.has_value("hidden_act")) {
-    config.activation(fields.choice("hidden_act", kActivations));
+    config.activation(fields.choice("hidden_act", kTransformerActivations));
   }
   check_others(fields);
   fields.finish(notes);

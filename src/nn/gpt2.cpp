@@ -17,6 +17,7 @@
 #include "nn/checks.h"
 #include "nn/name_prefixes.h"
 #include "nn/refuse.h"
+#include "nn/transformer_activation.h"
 #include "nn/transformer_block.h"
 
 namespace mneme::nn {
@@ -183,12 +184,12 @@ void Gpt2MlpImpl::reset() {
 }
 
 at::Tensor Gpt2MlpImpl::forward(const at::Tensor& x) {
-  const at::Tensor inner =
-      config.activation() == Gpt2Activation::relu
-          ? at::relu(c_fc->forward(x))
-          : ops::linear_gelu(x, c_fc->matrix(), c_fc->bias,
-                             config.activation() == Gpt2Activation::gelu ? ops::GeluForm::exact
-                                                                         : ops::GeluForm::tanh);
+  const TransformerActivation activation = config.activation();
+  const bool is_exact = activation == TransformerActivation::gelu;
+  const at::Tensor inner = is_exact || activation == TransformerActivation::gelu_new
+                               ? ops::linear_gelu(x, c_fc->matrix(), c_fc->bias,
+                                                  is_exact ? ops::GeluForm::exact : ops::GeluForm::tanh)
+                               : activated(activation, c_fc->forward(x));
   return apply_dropout(c_proj->forward(inner), config.residual_dropout(), is_training());
 }
 

@@ -10,6 +10,7 @@
 #include "mneme/nn/state_dict.h"
 #include "nn/config_fields.h"
 #include "nn/model_folder.h"
+#include "nn/transformer_activation.h"
 
 namespace mneme::nn {
 namespace {
@@ -19,16 +20,9 @@ using nlohmann::ordered_json;
 constexpr const char* kType = "gpt2";
 constexpr const char* kClass = "GPT2LMHeadModel";
 
-/// The first name of an activation is the one that is written.
-constexpr Names<Gpt2Activation, 5> kActivations = {{{Gpt2Activation::gelu_new, "gelu_new"},
-                                                    {Gpt2Activation::gelu, "gelu"},
-                                                    {Gpt2Activation::relu, "relu"},
-                                                    {Gpt2Activation::gelu_new, "gelu_pytorch_tanh"},
-                                                    {Gpt2Activation::gelu_new, "gelu_fast"}}};
-
 void read_activation(ConfigFields& fields, Gpt2Config& config) {
   if (fields.has_value("activation_function")) {
-    config.activation(fields.choice("activation_function", kActivations));
+    config.activation(fields.choice("activation_function", kTransformerActivations));
   }
 }
 
@@ -110,7 +104,7 @@ std::string to_json(const Gpt2Config& config) {
                              {"n_layer", config.num_layers()},
                              {"n_positions", config.max_positions()},
                              {"n_inner", optional_number(config.inner_size())},
-                             {"activation_function", name_of(kActivations, config.activation())},
+                             {"activation_function", name_of(kTransformerActivations, config.activation())},
                              {"layer_norm_epsilon", config.norm_epsilon()},
                              {"scale_attn_weights", config.scale_scores()},
                              {"scale_attn_by_inverse_layer_idx", config.scale_by_layer()},

@@ -183,11 +183,11 @@ TEST(Gpt2, ConfigurationsAreHonouredOrRefused) {
   };
   EXPECT_EQ(parse("n_inner", nullptr).inner_size(), std::nullopt);
   EXPECT_EQ(parse("n_inner", 7).inner_size(), 7);
-  EXPECT_EQ(parse("activation_function", "gelu_pytorch_tanh").activation(), Gpt2Activation::gelu_new);
+  EXPECT_EQ(parse("activation_function", "gelu_pytorch_tanh").activation(), TransformerActivation::gelu_new);
   EXPECT_TRUE(parse("scale_attn_by_inverse_layer_idx", true).scale_by_layer());
   EXPECT_EQ(parse("n_ctx", 32).max_positions(), 32);
   for (const auto& [key, value, part] : std::vector<std::tuple<const char*, nlohmann::json, const char*>>{
-           {"activation_function", "silu", "\"silu\""},
+           {"activation_function", "laplace", "\"laplace\""},
            {"add_cross_attention", true, "add_cross_attention"},
            {"n_ctx", 16, "n_ctx"},
            {"n_head", 5, "not divisible by 5"},
@@ -208,7 +208,7 @@ TEST(Gpt2, ConfigurationsAreHonouredOrRefused) {
        {Gpt2Config(),
         Gpt2Config().vocab_size(9).hidden_size(12).num_heads(3).inner_size(5).tied(false).eos_token_id(8),
         Gpt2Config()
-            .activation(Gpt2Activation::relu)
+            .activation(TransformerActivation::relu)
             .scale_scores(false)
             .scale_by_layer(true)
             .norm_epsilon(1e-3)}) {

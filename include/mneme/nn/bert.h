@@ -14,18 +14,13 @@
 
 #include "mneme/nn/attention_observer.h"
 #include "mneme/nn/tensor_file.h"
+#include "mneme/nn/transformer_activation.h"
 
 namespace mneme::nn {
 
 enum class BertKind {
   bert,   ///< one set of parameters for each layer
   albert, ///< layers share parameters, and the embedding is smaller than the hidden states
-};
-
-enum class BertActivation {
-  gelu,     ///< exact, with erf
-  gelu_new, ///< 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
-  relu,
 };
 
 /// Names of the fields of config.json in brackets where they differ.
@@ -35,13 +30,13 @@ struct BertConfig {
   TORCH_ARG(int64_t, hidden_size) = 768; ///< divisible by num_heads
   /// Size of the embeddings, projected to hidden_size. Default hidden_size; BERT has no other one.
   TORCH_ARG(std::optional<int64_t>, embedding_size);
-  TORCH_ARG(int64_t, num_heads) = 12;                           ///< [num_attention_heads]
-  TORCH_ARG(int64_t, num_layers) = 12;                          ///< [num_hidden_layers], at most 4096
-  TORCH_ARG(int64_t, inner_size) = 3072;                        ///< [intermediate_size]
-  TORCH_ARG(int64_t, max_positions) = 512;                      ///< [max_position_embeddings]
-  TORCH_ARG(int64_t, token_types) = 2;                          ///< [type_vocab_size]
-  TORCH_ARG(BertActivation, activation) = BertActivation::gelu; ///< [hidden_act]
-  TORCH_ARG(double, norm_epsilon) = 1e-12;                      ///< [layer_norm_eps]
+  TORCH_ARG(int64_t, num_heads) = 12;      ///< [num_attention_heads]
+  TORCH_ARG(int64_t, num_layers) = 12;     ///< [num_hidden_layers], at most 4096
+  TORCH_ARG(int64_t, inner_size) = 3072;   ///< [intermediate_size]
+  TORCH_ARG(int64_t, max_positions) = 512; ///< [max_position_embeddings]
+  TORCH_ARG(int64_t, token_types) = 2;     ///< [type_vocab_size]
+  TORCH_ARG(TransformerActivation, activation) = TransformerActivation::gelu; ///< [hidden_act]
+  TORCH_ARG(double, norm_epsilon) = 1e-12;                                    ///< [layer_norm_eps]
   // ALBERT: num_layers are divided into groups of consecutive layers, each of which repeats the parameters of
   // its group. A layer applies `layers_per_group` blocks.
   TORCH_ARG(int64_t, num_groups) = 1;       ///< [num_hidden_groups]

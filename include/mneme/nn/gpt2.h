@@ -16,14 +16,9 @@
 
 #include "mneme/nn/attention_observer.h"
 #include "mneme/nn/tensor_file.h"
+#include "mneme/nn/transformer_activation.h"
 
 namespace mneme::nn {
-
-enum class Gpt2Activation {
-  gelu_new, ///< 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))
-  gelu,     ///< exact, with erf
-  relu,
-};
 
 /// Names of the fields of config.json in brackets where they differ.
 struct Gpt2Config {
@@ -34,8 +29,8 @@ struct Gpt2Config {
   TORCH_ARG(int64_t, max_positions) = 1024; ///< [n_positions]
   /// Inner size of the feed-forward layers [n_inner]. Default 4 hidden_size.
   TORCH_ARG(std::optional<int64_t>, inner_size);
-  TORCH_ARG(Gpt2Activation, activation) = Gpt2Activation::gelu_new; ///< [activation_function]
-  TORCH_ARG(double, norm_epsilon) = 1e-5;                           ///< [layer_norm_epsilon]
+  TORCH_ARG(TransformerActivation, activation) = TransformerActivation::gelu_new; ///< [activation_function]
+  TORCH_ARG(double, norm_epsilon) = 1e-5;                                         ///< [layer_norm_epsilon]
   /// Divide scores by sqrt(hidden_size / num_heads) [scale_attn_weights].
   TORCH_ARG(bool, scale_scores) = true;
   /// Divide the scores of layer l also by l + 1 [scale_attn_by_inverse_layer_idx].

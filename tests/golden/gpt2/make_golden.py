@@ -14,7 +14,7 @@ CHANGES = {
     "inverse_layer_idx": {"scale_attn_by_inverse_layer_idx": True},
     "unscaled": {"scale_attn_weights": False},
     "gelu_erf": {"activation_function": "gelu"},
-    "relu": {"activation_function": "relu"},
+    **{name: {"activation_function": name} for name in ("relu", "silu", "tanh", "quick_gelu", "mish", "leaky_relu", "sigmoid", "linear")},
     "eps_1e-2": {"layer_norm_epsilon": 0.01},
     "upcast": {"reorder_and_upcast_attn": True},
 }
