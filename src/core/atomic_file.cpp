@@ -159,7 +159,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 void require_writable(const std::filesystem::path& path, OutputKind kind) {
   const auto refuse = [&](const std::string& problem) {
     throw OutputError("cannot write " + printable(path.string()) + ": " + problem +
-                      ".\n  Nothing was changed. Choose another path.");
+                      ".\n  Nothing was changed. Choose another path" +
+                      (kind == OutputKind::folder ? " with --out." : "."));
   };
   std::error_code ignored;
   if (kind == OutputKind::file && std::filesystem::is_directory(path, ignored)) {

@@ -128,6 +128,9 @@ void check_metadata(const Source& source, const json& metadata) {
 
 /// Length of the header in bytes, and its JSON.
 std::pair<int64_t, json> read_header(const Source& source) {
+  if (source.size() < kLengthBytes) {
+    reject_unless_safetensors(source);
+  }
   std::array<std::byte, kLengthBytes> length_bytes{};
   source.read(0, length_bytes, "the header's length");
   const uint64_t length = unsigned_from(length_bytes, false);
