@@ -107,6 +107,16 @@ nlohmann::ordered_json to_json(const BagRun& run) {
 
 BagRun read_bag_run(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
+  std::error_code unreadable;
+  if (!std::filesystem::exists(path, unreadable)) {
+    const char* problem = !std::filesystem::exists(folder, unreadable) ? "there is no such folder"
+                          : std::filesystem::is_directory(folder, unreadable)
+                              ? "this folder contains no config.json, so it is not a run"
+                              : "is a file, but the folder of a run was expected";
+    throw DataError(fmt::format("{}: {}.\n  Give the folder that `mneme train` has written, with config.json "
+                                "and checkpoints/.",
+                                printable(folder.string()), problem));
+  }
   const std::vector<std::byte> bytes = data::read_file(path);
   const auto* text = reinterpret_cast<const char*>(bytes.data());
   const auto json = parse_strict_json<Json>({text, bytes.size()}, path.string(),
@@ -257,10 +267,12 @@ report::Table class_table(const training::BagTask& task) {
                                   percent("positive fraction", "share_positive"),
                                   {.name = "negative"},
                                   percent("negative fraction", "share_negative")}};
+  // `mneme eval` with bags of its own has no training bags.
+  const char* validation = task.training.count() == 0 ? "given" : "validation";
   for (const auto& [set, name] :
-       {std::pair(&task.training, "training"), std::pair(&task.validation, "validation")}) {
+       {std::pair(&task.training, "training"), std::pair(&task.validation, validation)}) {
     if (set->count() == 0) {
-      continue; // `mneme eval` with bags of its own
+      continue;
     }
     const int64_t count = set->count(), positive = set->num_positive(), negative = count - positive;
     const auto fraction = [&](int64_t part) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-/// Colours for terminal output.
+/// Colours and width of terminal output.
 #pragma once
 
+#include <cstdint>
 #include <cstdio>
 #include <string>
 
@@ -12,6 +13,10 @@ namespace mneme::cli {
 /// disabled neither by --no-color (`no_color`) nor by the environment variable NO_COLOR
 /// (https://no-color.org).
 bool use_colour(std::FILE* stream, bool no_color);
+
+/// Width in columns of the terminal that `stream` is: the environment variable COLUMNS if it is a number of at
+/// least 20, else what the terminal reports; 0 if `stream` is no terminal, or a narrower one.
+int64_t terminal_width(std::FILE* stream);
 
 /// Adds terminal escape codes to text; returns it unchanged if `on` is false.
 struct Paint {

@@ -169,7 +169,7 @@ private:
                : report::Cell(fmt::format("{:.1f} MB", static_cast<double>(each.bytes_to_download) / 1e6))});
     }
     context.out << "Data folder: " << printable(root.string()) << "\n\n"
-                << report::to_text(table, {.colour = context.colour});
+                << report::to_text(table, context.text_style());
     const auto complete = std::ranges::find_if(all, &LocalDataSet::complete);
     const auto missing = std::ranges::find_if(all, [](const LocalDataSet& each) { return !each.complete(); });
     if (complete != all.end()) {

@@ -103,7 +103,7 @@ public:
                                {"checkpoints", report::to_json(table)}});
       return ExitCode::ok;
     }
-    const report::TextStyle style{.colour = context.colour};
+    const report::TextStyle style = context.text_style();
     context.out << fmt::format("{}, {}, evaluated on {}\n\n", run.task, run.model.text(),
                                files_.empty() ? "the validation bags" : "the given bags")
                 << report::to_text(class_table(task), style) << '\n'

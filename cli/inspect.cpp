@@ -186,6 +186,16 @@ private:
                                   "config.json and parameters, such as model.safetensors.",
                                   printable(model_)));
     }
+    for (const char* task : {"bags", "bit-pattern", "latch", "mnist-bags", "sparse-and"}) {
+      if (!read_run_config(model, task).is_null()) {
+        throw DataError(
+            fmt::format("{}: is a run of `mneme train {}`, but a language model or a transformer "
+                        "was expected.\n  `mneme inspect FILE` lists the tensors of a checkpoint; "
+                        "`mneme predict RUN --bags FILE --explain` shows attention weights of "
+                        "bags.",
+                        printable(model_), task));
+      }
+    }
     if (!type.empty() && type != "LeapForCausalLM") {
       throw DataError(
           fmt::format("{}: \"model_type\" in config.json is \"{}\", expected \"LeapForCausalLM\", "
@@ -238,7 +248,7 @@ private:
       print_json(context.out, {{"tensors", report::to_json(table)}, {"numbers", numbers}, {"bytes", bytes}});
       return ExitCode::ok;
     }
-    context.out << report::to_text(table, {.colour = context.colour})
+    context.out << report::to_text(table, context.text_style())
                 << fmt::format("\n{} tensors, {} numbers, {} bytes{}\n", tensors.size(), numbers, bytes,
                                not_finite > 0 ? fmt::format("; {} numbers are not finite", not_finite) : "");
     return ExitCode::ok;
@@ -311,10 +321,10 @@ private:
                         ? " (an example text; give yours with --text)\n\n"
                         : "\n\n")
                 << report::to_text(learning::layers_table(learning::summaries(inspection.texts)),
-                                   {.colour = context.colour})
+                                   context.text_style())
                 << '\n'
                 << kinds_summary(inspection) << "\n\nLargest betas\n"
-                << report::to_text(largest_betas_table(inspection, kLargest), {.colour = context.colour});
+                << report::to_text(largest_betas_table(inspection, kLargest), context.text_style());
     if (!folder.empty()) {
       context.out << fmt::format("\nWritten to {}: index.html (open it in a browser), heads.csv, heads.json, "
                                  "layers.csv, figures (.vl.json, .csv)\n",
@@ -430,7 +440,7 @@ private:
                                inspection.gate, inspection.positions, last + 1,
                                last == 0 ? "token" : "tokens", last, names(inspection.ids.back()),
                                prediction_text(inspection, names))
-                << report::to_text(inspection_table(inspection, names), {.colour = context.colour});
+                << report::to_text(inspection_table(inspection, names), context.text_style());
     if (!context.options.out.empty()) {
       context.out << fmt::format("\nWritten to {}: index.html (open it in a browser), explanation.json, "
                                  "tensors.safetensors\n",

@@ -514,7 +514,7 @@ private:
     }
     DurableMemory memory = open(context, Access::write);
     int64_t written = 0, repeated = 0, replaced = 0;
-    for_each_batch(context, memory.design().bits, static_cast<size_t>(batch_), [&](Lines lines) {
+    const auto write_batch = [&](Lines lines) {
       if (given_.payloads->count() > 0) {
         std::vector<std::string> payloads = read_payloads(payloads_, lines.patterns.count());
         for (size_t i = 0; i < payloads.size(); ++i) {
@@ -538,7 +538,17 @@ private:
                              {"replaced", result.replaced},
                              {"stored", memory.stored()}});
       }
-    });
+    };
+    try {
+      for_each_batch(context, memory.design().bits, static_cast<size_t>(batch_), write_batch);
+    } catch (...) { // such as an invalid line or an interrupt after some batches
+      if (written + repeated > 0 && !context.options.json) {
+        context.progress.message(fmt::format("mneme memory write: the first {} of the input {} stored",
+                                             count_text(written + repeated),
+                                             written + repeated == 1 ? "is" : "are"));
+      }
+      throw;
+    }
     if (!context.options.json) {
       context.out << fmt::format(
           "Wrote {}{}{}; {} stored\n", count_text(written),
@@ -647,7 +657,7 @@ private:
                               cell(neighbour.annotation.key), cell(neighbour.annotation.label),
                               cell(neighbour.annotation.payload)});
       }
-      context.out << '\n' << report::to_text(table, {.colour = context.colour});
+      context.out << '\n' << report::to_text(table, context.text_style());
     }
     context.out << '\n';
   }
@@ -701,7 +711,7 @@ private:
     row("main memory to open it",
         fmt::format("{} of {} available", bytes_text(static_cast<double>(info.bytes_needed)),
                     available ? bytes_text(static_cast<double>(*available)) : "an unknown amount"));
-    context.out << report::to_text(table, {.colour = context.colour});
+    context.out << report::to_text(table, context.text_style());
     return ExitCode::ok;
   }
 

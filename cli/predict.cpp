@@ -127,7 +127,7 @@ public:
       return ExitCode::ok;
     }
     context.out << headline(run, checkpoints.size()) << "\n\n"
-                << report::to_text(first_rows(table), {.colour = context.colour});
+                << report::to_text(first_rows(table), context.text_style());
     if (table.rows.size() > kShownBags) {
       context.out << fmt::format("\n{} more bags; --json and --out contain all.\n",
                                  table.rows.size() - kShownBags);

@@ -483,10 +483,10 @@ private:
       print_json(context.out, recall_json(result, context.options.threads));
       return;
     }
-    context.out << recall_text(result, context.colour);
+    context.out << recall_text(result, context.text_style());
     const bool draw = draw_ == Draw::always || (draw_ == Draw::automatic && ::isatty(STDOUT_FILENO) != 0);
     if (draw) {
-      context.out << '\n' << recall_drawing(result, context.colour);
+      context.out << '\n' << recall_drawing(result, context.text_style());
     }
     if (!context.options.out.empty()) {
       context.out << "\nWritten to " << printable(context.options.out.string())

@@ -10,8 +10,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "cli/environment_json.h"
 #include "mneme/core/atomic_file.h"
@@ -193,12 +191,12 @@ Table overview_table(const RecallRun& run) {
 }
 
 /// The overview table, or the detailed table with --details or with too many noise levels.
-std::string results_text(const RecallRun& run, bool colour) {
+std::string results_text(const RecallRun& run, const report::TextStyle& style) {
   constexpr size_t kLevelsMax = 4;
   if (run.shows_details || run.rows.size() > kLevelsMax * run.memories.size()) {
-    return report::to_text(shown_table(run, true), {.colour = colour});
+    return report::to_text(shown_table(run, true), style);
   }
-  return "Recalled exactly, in % of the cues:\n\n" + report::to_text(overview_table(run), {.colour = colour});
+  return "Recalled exactly, in % of the cues:\n\n" + report::to_text(overview_table(run), style);
 }
 
 std::string patterns_text(const RecallRun& run) {
@@ -669,13 +667,13 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
     results.blocks.push_back(chart);
   }
   results.blocks.push_back(report::CaptionedTable{
-      shown_table(run, false),
-      fmt::format("{} Recalled exactly: all bits are correct, or the cosine is at least {} for real-valued "
-                  "memories. Ambiguous: the recalled pattern coincides with others. Empty reads: nothing was "
-                  "within reach of the cue, so it was returned unchanged.",
-                  trials_of(run) == 1 ? "One trial, so there are no confidence intervals."
-                                      : "Means over trials with 95 % confidence intervals.",
-                  trials::kExactCosine)});
+      .table = shown_table(run, false),
+      .caption = trials_of(run) == 1 ? "One trial, so there are no confidence intervals"
+                                     : "Means over trials with 95 % confidence intervals",
+      .remark = fmt::format("Recalled exactly: all bits are correct, or the cosine is at least {} for "
+                            "real-valued memories. Ambiguous: the recalled pattern coincides with others. "
+                            "Empty reads: nothing was within reach of the cue, so it was returned unchanged.",
+                            trials::kExactCosine)});
   page.sections.push_back(std::move(results));
   if (!sheet_png.empty()) {
     page.sections.push_back(
@@ -704,36 +702,46 @@ std::string level_name(const trials::SweepRow& row) {
   return row.noise ? "noise-" + report::exact_number(*row.noise) : "given";
 }
 
-std::string recall_text(const RecallRun& run, bool colour) {
-  std::string text = fmt::format("{}; {}\n\n", patterns_text(run), corruption_text(run));
-  text += results_text(run, colour);
+std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
+  const int64_t paragraph = report::paragraph_width(style);
+  // Sentences that stay on one line unless the terminal is narrower.
+  const auto line_of = [&](const std::string& sentence) {
+    return style.width > 0 ? fmt::format("{}\n", fmt::join(report::wrap(sentence, style.width), "\n"))
+                           : sentence + "\n";
+  };
+  std::string text = line_of(fmt::format("{}; {}", patterns_text(run), corruption_text(run))) + "\n";
+  text += results_text(run, style);
   for (const std::string& remark : remarks(run)) {
-    for (const std::string& line : report::wrap(remark, 100)) {
+    for (const std::string& line : report::wrap(remark, paragraph)) {
       text += "\n" + line;
     }
     text += "\n";
   }
   const int64_t trials = trials_of(run);
-  text += fmt::format("\nSeed {}, {}; at most {} update steps.\n", run.options.seed,
-                      trials == 1 ? std::string("one trial")
-                                  : fmt::format("{} trials each, 95 % confidence intervals", trials),
-                      run.options.parameters.update_steps_max);
+  text += "\n" +
+          line_of(fmt::format("Seed {}, {}; at most {} update steps.", run.options.seed,
+                              trials == 1 ? std::string("one trial")
+                                          : fmt::format("{} trials each, 95 % confidence intervals", trials),
+                              run.options.parameters.update_steps_max));
   if (any_memory(run, true)) {
-    text += "Bits are " + threshold_text(run) + ".\n";
+    text += line_of("Bits are " + threshold_text(run) + ".");
   }
   size_t width = 0;
   for (const trials::MemoryReport& memory : run.memories) {
     width = std::max(width, memory.kind.name.size());
   }
+  constexpr int64_t kMinSettings = 16, kAround = 4; // columns of settings, and of the spaces before them
+  const int64_t settings_width = std::max(
+      std::min(paragraph, style.width > 0 ? style.width - kAround : paragraph) - static_cast<int64_t>(width),
+      kMinSettings);
   for (const trials::MemoryReport& memory : run.memories) {
     std::string name = memory.kind.name;
-    for (const std::string& line :
-         report::wrap(settings_text(run, memory), 100 - static_cast<int64_t>(width))) {
+    for (const std::string& line : report::wrap(settings_text(run, memory), settings_width)) {
       text += fmt::format("  {:<{}}  {}\n", name, width, line);
       name.clear();
     }
   }
-  for (const std::string& line : report::wrap(choice_text(run), 100)) {
+  for (const std::string& line : report::wrap(choice_text(run), paragraph)) {
     text += line + "\n";
   }
   return text;
@@ -747,7 +755,7 @@ nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
   return document;
 }
 
-std::string recall_drawing(const RecallRun& run, bool colour) {
+std::string recall_drawing(const RecallRun& run, const report::TextStyle& style) {
   if (run.rows.empty()) {
     return "";
   }
@@ -776,12 +784,11 @@ std::string recall_drawing(const RecallRun& run, bool colour) {
           {raster(run, run.shown[m * levels + level].readouts, i), run.memories[m].kind.name, ""});
     }
   }
-  winsize size{};
-  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20;
   const std::string heading =
       run.options.cues ? "Given cues:" : fmt::format("Noise {:.4g} %:", 100 * run.options.noise[level]);
   return heading + "\n" +
-         report::draw_patterns(pictures, {.width = known ? size.ws_col : 100, .colour = colour});
+         report::draw_patterns(pictures,
+                               {.width = style.width > 0 ? style.width : 100, .colour = style.colour});
 }
 
 void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "mneme/trials/recall_sweep.h"
+#include "report/table.h"
 
 namespace mneme::cli {
 
@@ -31,10 +32,10 @@ struct RecallRun {
 /// "noise-0.1", or "given" for cues from a file.
 std::string level_name(const trials::SweepRow& row);
 
-std::string recall_text(const RecallRun& run, bool colour);
+std::string recall_text(const RecallRun& run, const report::TextStyle& style);
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads);
 /// Drawing of a few stored patterns, cues and readouts with block characters.
-std::string recall_drawing(const RecallRun& run, bool colour);
+std::string recall_drawing(const RecallRun& run, const report::TextStyle& style);
 
 /// Writes index.html, sheet.png, results.csv, charts, config.json, and the two files that differ between runs
 /// with the same settings, env.json and timing.csv. Removes readouts of an earlier run in this folder (listed

@@ -30,7 +30,7 @@ using experiments::Experiment;
 using experiments::Finished;
 using experiments::GivenParameter;
 
-constexpr int64_t kListWidth = 140; // columns
+constexpr int64_t kListWidth = 140; // columns, on a wider terminal or without one
 constexpr const char* kFullFolder = "runs/reproduce";
 constexpr const char* kQuickFolder = "runs/reproduce-quick"; // a quick run must not overwrite a full one
 
@@ -121,6 +121,16 @@ public:
                                             .data = data::data_folder(data_),
                                             .parameters = parameters_};
     figures_.prepare();
+    if (std::error_code unreadable; !data_.empty() && !std::filesystem::is_directory(data_, unreadable)) {
+      throw UsageError(
+          fmt::format("--data {}: {}.\n  Give the folder that contains the data sets, as `mneme data list` "
+                      "shows it.",
+                      printable(data_),
+                      std::filesystem::exists(data_, unreadable) ? "is a file" : "there is no such folder"));
+    }
+    if (!markdown_.empty()) {
+      require_writable(markdown_, OutputKind::file);
+    }
     const std::filesystem::path folder =
         context.options.out.empty() ? std::filesystem::path(default_folder()) : context.options.out;
     nlohmann::ordered_json identity = {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
@@ -179,7 +189,9 @@ private:
       print_json(context.out, {{"experiments", json}});
     } else {
       context.out
-          << report::to_text(table, {.colour = context.colour, .width = kListWidth})
+          << report::to_text(table,
+                             {.colour = context.colour,
+                              .width = context.width > 0 ? std::min(context.width, kListWidth) : kListWidth})
           << "\n`mneme reproduce ID --quick` runs the experiment ID, or all experiments whose ids begin "
              "with ID. Some have parameters, such as `mneme reproduce sdm/softmax-circle --bits 128 "
              "--hamming-radius 20..40`; "
@@ -277,7 +289,7 @@ private:
                                {"experiments", experiments::to_json(findings)},
                                {"timing", {{"experiments", report::to_json(timing)}}}});
     } else {
-      context.out << report::to_text(experiments::summary_table(findings), {.colour = context.colour})
+      context.out << report::to_text(experiments::summary_table(findings), context.text_style())
                   << "\nWritten to " << printable(folder.string()) << ": index.html (open it in a browser)"
                   << figures_.written_text() << '\n';
     }

@@ -227,7 +227,8 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
   Context context{.options = options,
                   .progress = *progress,
                   .out = options.json && !verb.streams_json() ? json_buffer : out,
-                  .colour = !options.json && use_colour(stdout, options.no_color)};
+                  .colour = !options.json && use_colour(stdout, options.no_color),
+                  .width = options.json ? 0 : terminal_width(stdout)};
   try {
     const auto begin = std::chrono::steady_clock::now();
     const ExitCode code = verb.run(context);

@@ -97,7 +97,7 @@ public:
     } else if (csv_) {
       context.out << report::to_csv(theory_table(result));
     } else {
-      context.out << theory_text(result, context.colour);
+      context.out << theory_text(result, context.text_style());
       if (!folder.empty()) {
         context.out << "\nWritten to " << printable(folder.string()) << ": " << written << '\n';
       }

@@ -312,7 +312,7 @@ void answer_without_read(const theory::PlanRequest& request, Context& context) {
     return;
   }
   context.out << "plan: " << request_text(request) << "\n\n";
-  for (const std::string& line : report::wrap(answer, 100)) {
+  for (const std::string& line : report::wrap(answer, report::paragraph_width(context.text_style()))) {
     context.out << line << '\n';
   }
   if (!folder.empty()) {
@@ -418,7 +418,7 @@ ExitCode TheoryPlan::run(Context& context) const {
     }
     for (const std::string& remark : remarks) {
       context.out << '\n';
-      for (const std::string& line : report::wrap(remark, 100)) {
+      for (const std::string& line : report::wrap(remark, report::paragraph_width(context.text_style()))) {
         context.out << line << '\n';
       }
     }

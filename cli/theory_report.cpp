@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -83,12 +84,48 @@ Table varying_table(const TheoryRun& run) {
   return table;
 }
 
-/// The column of the setting on the x axis: the setting with the most values, and the last one of several.
-/// Empty if no setting varies.
-std::optional<size_t> chart_axis(const TheoryRun& run, const Table& table) {
+/// True if the values of `others` determine the value of `column` in all rows, as the number of bits determines
+/// the best radius.
+bool is_determined(const Table& table, size_t column, const std::vector<size_t>& others) {
+  std::map<std::vector<std::optional<double>>, std::optional<double>> values;
+  return std::ranges::all_of(table.rows, [&](const auto& row) {
+    std::vector<std::optional<double>> key;
+    for (const size_t other : others) {
+      key.push_back(number_of(row[other]));
+    }
+    const std::optional<double> value = number_of(row[column]);
+    return values.emplace(key, value).first->second == value;
+  });
+}
+
+/// The columns of settings that vary independently of the others. Of settings that determine each other, the
+/// radius is left out first, then the distance: they may be chosen from the others.
+std::vector<size_t> independent_settings(const TheoryRun& run, const Table& table) {
+  std::vector<size_t> columns;
+  for (size_t c = 0; c < num_setting_columns(run); ++c) {
+    if (!is_constant(table, c)) {
+      columns.push_back(c);
+    }
+  }
+  std::vector<size_t> candidates(columns.rbegin(), columns.rend()); // the distance is the last setting
+  std::ranges::stable_partition(
+      candidates, [&](size_t c) { return run.quantity->settings[c] == Setting::hamming_radius; });
+  for (const size_t candidate : candidates) {
+    std::vector<size_t> others = columns;
+    std::erase(others, candidate);
+    if (!others.empty() && is_determined(table, candidate, others)) {
+      columns = std::move(others);
+    }
+  }
+  return columns;
+}
+
+/// The column of the setting on the x axis: the independent setting with the most values, and the last one of
+/// several. Empty if no setting varies.
+std::optional<size_t> chart_axis(const std::vector<size_t>& settings, const Table& table) {
   std::optional<size_t> axis;
   size_t max_values = 1;
-  for (size_t c = 0; c < num_setting_columns(run); ++c) {
+  for (const size_t c : settings) {
     std::vector<double> values;
     for (const auto& row : table.rows) {
       values.push_back(number_of(row[c]).value_or(0));
@@ -103,11 +140,11 @@ std::optional<size_t> chart_axis(const TheoryRun& run, const Table& table) {
   return axis;
 }
 
-/// The varying settings of a row other than the x axis, such as "radius 451, items 1000".
-std::string others_text(const TheoryRun& run, const Table& table, size_t axis, size_t row) {
+/// The independent settings of a row other than the x axis, such as "radius 451, items 1000".
+std::string others_text(const std::vector<size_t>& settings, const Table& table, size_t axis, size_t row) {
   std::string text;
-  for (size_t c = 0; c < num_setting_columns(run); ++c) {
-    if (c != axis && !is_constant(table, c)) {
+  for (const size_t c : settings) {
+    if (c != axis) {
       text += (text.empty() ? "" : ", ") + setting_text(table, c, row);
     }
   }
@@ -120,7 +157,8 @@ std::optional<report::Chart> chart_of(const TheoryRun& run) {
   constexpr size_t kMaxLines = 20, kMaxLinesOfAllColumns = 8;
   constexpr double kLogarithmicSpan = 100, kManyDigits = 1e7;
   const Table table = theory_table(run);
-  const std::optional<size_t> axis = chart_axis(run, table);
+  const std::vector<size_t> settings = independent_settings(run, table);
+  const std::optional<size_t> axis = chart_axis(settings, table);
   if (!axis) {
     return std::nullopt;
   }
@@ -145,7 +183,7 @@ std::optional<report::Chart> chart_of(const TheoryRun& run) {
   }
   std::set<std::string> combinations_of_others;
   for (size_t r = 0; r < table.rows.size(); ++r) {
-    combinations_of_others.insert(others_text(run, table, *axis, r));
+    combinations_of_others.insert(others_text(settings, table, *axis, r));
   }
   if (drawn.size() * combinations_of_others.size() > kMaxLinesOfAllColumns) {
     drawn.erase(drawn.begin() + 1, drawn.end()); // draw only the first column, the most important one
@@ -153,7 +191,7 @@ std::optional<report::Chart> chart_of(const TheoryRun& run) {
   for (const size_t column : drawn) {
     chart.y.title += (chart.y.title.empty() ? "" : ", ") + table.columns[column].name;
     for (size_t r = 0; r < table.rows.size(); ++r) {
-      const std::string others = others_text(run, table, *axis, r);
+      const std::string others = others_text(settings, table, *axis, r);
       std::string name = table.columns[column].name;
       if (!others.empty()) {
         name = drawn.size() == 1 ? others : name + ", " + others;
@@ -280,18 +318,32 @@ Table theory_fit_table(const TheoryRun& run) {
   return table;
 }
 
-std::string theory_text(const TheoryRun& run, bool colour) {
+namespace {
+
+/// The table of fits without the settings that are the same in all rows, which are printed separately.
+Table shown_fit_table(const TheoryRun& run) {
+  Table table = theory_fit_table(run);
+  for (size_t c = table.columns.size() - run.quantity->fit_columns.size(); c-- > 0 && !table.rows.empty();) {
+    if (is_constant(table, c)) {
+      drop_column(table, c);
+    }
+  }
+  return table;
+}
+
+} // namespace
+
+std::string theory_text(const TheoryRun& run, const report::TextStyle& style) {
   std::string settings;
   for (const auto& [name, value] : constants(run, theory_table(run))) {
     settings += fmt::format("{}{} {}", settings.empty() ? "" : ", ", name, value);
   }
   std::string text = fmt::format("{}: {}\n{}\n\n", run.quantity->name, run.quantity->summary, settings);
-  if (const Table fits = theory_fit_table(run); !fits.rows.empty()) {
-    text += report::to_text(fits, {.colour = colour}) + "\n";
+  if (const Table fits = shown_fit_table(run); !fits.rows.empty()) {
+    text += report::to_text(fits, style) + "\n";
   }
-  text += report::to_text(varying_table(run), {.colour = colour}) + "\n";
-  constexpr int64_t kWidth = 100;
-  for (const std::string& line : report::wrap(run.quantity->explanation, kWidth)) {
+  text += report::to_text(varying_table(run), style) + "\n";
+  for (const std::string& line : report::wrap(run.quantity->explanation, report::paragraph_width(style))) {
     text += line + "\n";
   }
   return text;
@@ -340,9 +392,11 @@ std::string write_theory_files(const TheoryRun& run, const std::filesystem::path
   if (const Table fits = theory_fit_table(run); !fits.rows.empty()) {
     write_file_atomically(folder / "fits.csv", report::to_csv(fits));
     names += ", fits.csv";
-    section.blocks.push_back(report::CaptionedTable{fits, "Fitted beta, and how well softmax agrees"});
+    section.blocks.push_back(
+        report::CaptionedTable{shown_fit_table(run), "Fitted beta, and how well softmax agrees"});
   }
-  section.blocks.push_back(report::CaptionedTable{varying_table(run), run.quantity->explanation});
+  section.blocks.push_back(report::CaptionedTable{
+      .table = varying_table(run), .caption = "All values", .remark = run.quantity->explanation});
   section.blocks.push_back(report::Parameters{constants(run, theory_table(run))});
   report::write_page(folder / "index.html", {.title = fmt::format("Theory: {}", run.quantity->name),
                                              .intro = fmt::format("Quantity: {}.", run.quantity->summary),

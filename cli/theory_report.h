@@ -35,7 +35,7 @@ report::Table theory_table(const TheoryRun& run);
 /// The second table, with one row per point; without rows if the quantity has none.
 report::Table theory_fit_table(const TheoryRun& run);
 /// Text output. Settings that are the same in all rows are listed once, above the table.
-std::string theory_text(const TheoryRun& run, bool colour);
+std::string theory_text(const TheoryRun& run, const report::TextStyle& style);
 nlohmann::ordered_json theory_json(const TheoryRun& run);
 /// Writes results.csv, fits.csv for a quantity with a second table, index.html and, if a setting varies, the
 /// chart as QUANTITY.vl.json and QUANTITY.csv. Returns the names of the files as text for the output; adds

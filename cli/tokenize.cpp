@@ -143,6 +143,7 @@ public:
   }
 
   ExitCode run(Context& context) {
+    require_writable(folder_, OutputKind::folder);
     std::vector<Documents> documents;
     std::vector<std::string_view> texts;
     for (const std::string& file : files_) {
@@ -253,6 +254,9 @@ public:
       files_ = {"-"};
     }
     const bool to_file = !out_.empty();
+    if (to_file) {
+      require_writable(out_, OutputKind::file);
+    }
     const tokens::EncodeOptions options{.parse_special = parse_special_, .add_special = add_special_};
     tokens::TokenFileWriter writer(tokenizer);
     nlohmann::ordered_json documents = nlohmann::ordered_json::array();

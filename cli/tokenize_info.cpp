@@ -115,7 +115,7 @@ void print_tokenizer_info(Context& context, const Tokenizer& tokenizer, const st
     table.rows.push_back({in_quotes(piece), shown, numbers});
   }
   context.out << fmt::format("\nSample of {} bytes, {} tokens:\n\n", sample.size(), ids.size())
-              << report::to_text(table, {.colour = context.colour});
+              << report::to_text(table, context.text_style());
 }
 
 void print_token_file_info(Context& context, const tokens::TokenFile& file,

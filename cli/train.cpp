@@ -81,7 +81,7 @@ private:
       return;
     }
     context.out
-        << report::to_text(table, {.colour = context.colour})
+        << report::to_text(table, context.text_style())
         << "\n`mneme train TASK` trains models on a task; `mneme train TASK --help` lists its options.\n";
   }
 

@@ -177,9 +177,10 @@ private:
   std::string headline(const training::BagTask& task, const BagGroup& group) const {
     const auto stopped = std::ranges::count_if(group.fits, &BagFit::stopped_early);
     return fmt::format(
-        "{} with {} parameters, {} training bags and {} validation bags, {} epochs{}, {} {} from seed {}{}",
+        "{} with {} parameters, {} training bags and {} validation bags, {} {}{}, {} {} from seed {}{}",
         run_.model.text(), group.fits.front().num_parameters, task.training.count(), task.validation.count(),
-        run_.schedule.epochs, stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", run_.seeds,
+        run_.schedule.epochs, run_.schedule.epochs == 1 ? "epoch" : "epochs",
+        stopped > 0 ? fmt::format(" ({} stopped early)", stopped) : "", run_.seeds,
         run_.seeds == 1 ? "run" : "runs", run_.seed, classes_text());
   }
 
@@ -215,8 +216,8 @@ private:
     const std::string shown = printable(folder.string());
     context.out
         << headline(task, group) << "\n\n"
-        << report::to_text(classes, {.colour = context.colour}) << '\n'
-        << report::to_text(summary, {.colour = context.colour}) << "\nWritten to " << shown
+        << report::to_text(classes, context.text_style()) << '\n'
+        << report::to_text(summary, context.text_style()) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
         << shown << "` evaluates them" << advice(shown) << ")\n";
   }

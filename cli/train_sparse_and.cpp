@@ -292,7 +292,7 @@ private:
       return;
     }
     context.out << headline() << "\n\n"
-                << report::to_text(summary, {.colour = context.colour}) << unbalanced_note(each_trial)
+                << report::to_text(summary, context.text_style()) << unbalanced_note(each_trial)
                 << "\nWritten to " << printable(folder.string())
                 << ": index.html (open it in a browser), trials.csv, metrics.jsonl, learning.csv"
                 << (attention.empty() ? "" : ", attention-*.csv") << '\n'

@@ -12,6 +12,7 @@
 
 #include "cli/arguments.h"
 #include "mneme/core/progress.h"
+#include "report/table.h"
 
 namespace mneme::cli {
 
@@ -41,6 +42,9 @@ struct Context {
   Progress& progress;
   std::ostream& out; ///< stdout; with --json a buffer that is printed once the verb has succeeded
   bool colour;       ///< print to stdout in colour
+  int64_t width;     ///< columns of the terminal that stdout is; 0: unknown or no terminal
+
+  report::TextStyle text_style() const { return {.colour = colour, .width = width}; }
 };
 
 /// Whether a verb needs LibTorch, which only the program mneme-nn has (torch_program.h).

@@ -14,6 +14,8 @@
 namespace mneme::report {
 namespace {
 
+constexpr uint32_t kPageWidth = 856;    // CSS pixels of the text at most, as in page.css
+constexpr size_t kNameLength = 24;      // a row heading of one word of up to this length is not wrapped
 constexpr size_t kChartRowsShown = 500; // rows in the table of a chart's data; the drawing has all points
 // Vega compiles its expressions with Function(), which needs unsafe-eval. All requests are forbidden.
 constexpr const char* kPolicy =
@@ -141,7 +143,8 @@ private:
   }
 
   std::string write(const CaptionedTable& block) {
-    const std::string html = table(block.table, block.caption, block.table.rows.size(), block.marked_rows);
+    const std::string html =
+        table(block.table, block.caption, block.table.rows.size(), block.marked_rows, block.remark);
     return block.folded.empty()
                ? html
                : "<details><summary>" + escape_html(block.folded) + "</summary>\n" + html + "</details>\n";
@@ -155,9 +158,11 @@ private:
     }
     const std::string caption =
         picture.caption.empty() ? "" : "<figcaption>" + escape_html(picture.caption) + "</figcaption>\n";
-    return "<figure class=\"picture" + std::string(picture.pixelated ? " pixelated" : "") + "\">\n" +
-           caption + "<img alt=\"" + escape_html(picture.alt) + "\" width=\"" + std::to_string(width) +
-           "\" height=\"" + std::to_string(height) + "\" src=\"data:image/png;base64," + base64(picture.png) +
+    // A picture wider than the page is reduced, for which nearest-neighbour scaling would drop lines of text.
+    const bool is_pixelated = picture.pixelated && width <= kPageWidth;
+    return "<figure class=\"picture" + std::string(is_pixelated ? " pixelated" : "") + "\">\n" + caption +
+           "<img alt=\"" + escape_html(picture.alt) + "\" width=\"" + std::to_string(width) + "\" height=\"" +
+           std::to_string(height) + "\" src=\"data:image/png;base64," + base64(picture.png) +
            "\">\n</figure>\n";
   }
 
@@ -192,7 +197,7 @@ private:
   }
 
   std::string table(const Table& all, const std::string& caption, size_t rows_shown,
-                    const std::vector<size_t>& marked = {}) {
+                    const std::vector<size_t>& marked = {}, const std::string& remark = "") {
     check_table(all);
     Table shown = all;
     shown.rows.resize(std::min(all.rows.size(), rows_shown));
@@ -204,6 +209,7 @@ private:
     std::string html = "<div class=\"table\">\n";
     html +=
         caption.empty() ? "" : "<p class=\"caption\" id=\"" + id + "\">" + escape_html(caption) + "</p>\n";
+    html += paragraphs(remark, " class=\"remark\"");
     html += "<div class=\"scroll\" role=\"group\" tabindex=\"0\"" + name + ">\n<table" + name + ">\n";
     html += "<thead><tr>";
     for (size_t c = 0; c < shown.columns.size(); ++c) {
@@ -217,8 +223,12 @@ private:
       for (size_t c = 0; c < cells.size(); ++c) {
         const bool is_heading = c == 0 && !cells[c][r].empty(); // empty: the heading is that of the row above
         const std::string tag = is_heading ? "th" : "td";
-        html += "<" + tag + (is_heading ? " scope=\"row\"" : "") + attributes[c] + ">" +
-                escape_html(cells[c][r]) + "</" + tag + ">";
+        // A name such as "pattern-sdm" is not broken at its hyphens.
+        const bool is_name = is_heading && attributes[c].empty() && cells[c][r].size() <= kNameLength &&
+                             cells[c][r].find(' ') == std::string::npos;
+        html += "<" + tag + (is_heading ? " scope=\"row\"" : "") +
+                (is_name ? " class=\"name\"" : attributes[c]) + ">" + escape_html(cells[c][r]) + "</" + tag +
+                ">";
       }
       html += "</tr>\n";
     }

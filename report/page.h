@@ -24,6 +24,7 @@ struct CaptionedTable {
   std::string caption = {};
   std::vector<size_t> marked_rows = {}; ///< highlighted rows, such as checks that failed
   std::string folded = {};              ///< summary line of a collapsed table; empty: not collapsed
+  std::string remark = {};              ///< as in Prose; explains the columns
 };
 
 struct Link {

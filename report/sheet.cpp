@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 #include "mneme/core/error.h"
@@ -25,9 +26,11 @@ constexpr int64_t kMargin = 24, kGap = 14, kGroupGap = 24;
 constexpr int64_t kFrame = 3, kFrameGap = 2; // width of a frame, and gap between it and its cell
 constexpr int64_t kAround = kFrame + kFrameGap;
 constexpr int64_t kTargetCellSize = 84, kMaxCellSize = 256;
-constexpr int64_t kText = 2, kTitle = 3;                              // font scale factors
+constexpr int64_t kText = 2;                                          // font scale factor
 constexpr int64_t kLineHeight = 11;                                   // font rows from line to line
 constexpr int64_t kMaxCaptionWidth = 26, kMaxColumnCaptionWidth = 14; // characters
+// A sheet whose cells are wider than this is reduced on most screens, so its text is larger.
+constexpr int64_t kWide = 1000, kWideText = 3, kMaxWideCaptionWidth = 22;
 constexpr int64_t kPixelsLimit = 100'000'000;
 
 int64_t text_width(const std::string& text, int64_t scale) {
@@ -159,8 +162,6 @@ public:
     std::array<bool, 4> has_frame{};
     for_each_row([&](const SheetRow& row) {
       columns = std::max(columns, row.cells.size());
-      captions_width_ =
-          std::max(captions_width_, widest_line(caption_lines(row.caption, kMaxCaptionWidth), kText));
       for (const SheetCell& cell : row.cells) {
         longest = std::max({longest, cell.raster.height, cell.raster.width});
         has_frame[static_cast<size_t>(cell.frame)] = true;
@@ -180,6 +181,14 @@ public:
       column_widths_[c] = std::max(column_widths_[c], widest_line(lines, kText));
       column_lines_ = std::max(column_lines_, lines.size());
     }
+    if (std::accumulate(column_widths_.begin(), column_widths_.end(), int64_t{0}) > kWide) {
+      text_ = kWideText;
+      max_caption_ = kMaxWideCaptionWidth;
+    }
+    for_each_row([&](const SheetRow& row) {
+      captions_width_ =
+          std::max(captions_width_, widest_line(caption_lines(row.caption, max_caption_), text_));
+    });
     for (const auto& [kind, text] :
          {std::pair{Frame::exact, meaning.exact}, std::pair{Frame::close, meaning.close},
           std::pair{Frame::wrong, meaning.wrong}}) {
@@ -196,9 +205,10 @@ public:
     for (const int64_t column : column_widths_) {
       width += kGap + column;
     }
-    width = std::max({width, kMargin + text_width(to_font_characters(sheet_.title), kTitle), legend_right()});
+    width = std::max(
+        {width, kMargin + text_width(to_font_characters(sheet_.title), (text_ + 1)), legend_right()});
     for (const SheetGroup& group : sheet_.groups) {
-      width = std::max(width, kMargin + text_width(to_font_characters(group.heading), kText) + 1);
+      width = std::max(width, kMargin + text_width(to_font_characters(group.heading), text_) + 1);
     }
     return {bottom + kMargin, width + kMargin};
   }
@@ -219,7 +229,7 @@ private:
 
   static constexpr int64_t kSwatch = 14;
   int64_t legend_step(const std::string& text) const {
-    return kSwatch + 2 * kAround + kGap + text_width(text, kText) + 3 * kGap;
+    return kSwatch + 2 * kAround + kGap + text_width(text, text_) + 3 * kGap;
   }
   int64_t legend_right() const {
     int64_t right = kMargin;
@@ -230,7 +240,7 @@ private:
   }
 
   int64_t row_height(const SheetRow& row) const {
-    int64_t height = lines_height(caption_lines(row.caption, kMaxCaptionWidth).size(), kText);
+    int64_t height = lines_height(caption_lines(row.caption, max_caption_).size(), text_);
     for (const SheetCell& cell : row.cells) {
       height = std::max(height, shown(cell.raster.height) + 2 * kAround);
     }
@@ -246,9 +256,9 @@ private:
     if (const std::string title = to_font_characters(sheet_.title); !title.empty()) {
       space(0);
       if (canvas != nullptr) {
-        canvas->text(y, kMargin, title, kTitle, kInk, true);
+        canvas->text(y, kMargin, title, (text_ + 1), kInk, true);
       }
-      y += kGlyphHeight * kTitle;
+      y += kGlyphHeight * (text_ + 1);
     }
     if (column_lines_ > 0) {
       space(kGroupGap);
@@ -261,9 +271,9 @@ private:
       if (const std::string heading = to_font_characters(group.heading); !heading.empty()) {
         space(kGroupGap);
         if (canvas != nullptr) {
-          canvas->text(y, kMargin, heading, kText, kInk, true);
+          canvas->text(y, kMargin, heading, text_, kInk, true);
         }
-        y += kGlyphHeight * kText;
+        y += kGlyphHeight * text_;
       }
       for (const SheetRow& row : group.rows) {
         space(kGap);
@@ -299,13 +309,13 @@ private:
 
   void draw_row(Canvas& canvas, int64_t top, const SheetRow& row) const {
     const int64_t height = row_height(row);
-    const auto lines = caption_lines(row.caption, kMaxCaptionWidth);
+    const auto lines = caption_lines(row.caption, max_caption_);
     // Centred without the descenders of the last line.
-    const int64_t letters = lines_height(lines.size(), kText) - (kGlyphHeight - kGlyphAscent) * kText;
+    const int64_t letters = lines_height(lines.size(), text_) - (kGlyphHeight - kGlyphAscent) * text_;
     int64_t y = top + (height - letters) / 2;
     for (const std::string& line : lines) {
-      canvas.text(y, kMargin, line, kText, kInk);
-      y += kLineHeight * kText;
+      canvas.text(y, kMargin, line, text_, kInk);
+      y += kLineHeight * text_;
     }
     int64_t left = first_column();
     for (size_t c = 0; c < row.cells.size(); ++c) {
@@ -325,13 +335,15 @@ private:
     int64_t left = kMargin;
     for (const auto& [kind, text] : legend_) {
       canvas.frame(top + kAround, left + kAround, kSwatch, kSwatch, kind);
-      canvas.text(top + (kSwatch + 2 * kAround - kGlyphAscent * kText) / 2,
-                  left + kSwatch + 2 * kAround + kGap, text, kText, kSoft);
+      canvas.text(top + (kSwatch + 2 * kAround - kGlyphAscent * text_) / 2,
+                  left + kSwatch + 2 * kAround + kGap, text, text_, kSoft);
       left += legend_step(text);
     }
   }
 
   const Sheet& sheet_;
+  int64_t text_ = kText; ///< font scale factor of all text but column captions; that of the title is one more
+  int64_t max_caption_ = kMaxCaptionWidth;
   int64_t captions_width_ = 0, reduction_ = 1, enlargement_ = 1;
   size_t column_lines_ = 0;
   std::vector<int64_t> column_widths_;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "mneme/core/error.h"
 #include "report/text.h"
@@ -211,6 +212,83 @@ std::string stacked(const std::vector<std::string>& headings,
   return text;
 }
 
+/// Number of leading columns whose cells identify a row. An empty cell repeats the one above.
+size_t num_key_columns(const std::vector<std::vector<std::string>>& cells, size_t rows) {
+  std::vector<std::string> keys(rows);
+  for (size_t c = 0; c < cells.size(); ++c) {
+    const std::string* last = nullptr;
+    for (size_t r = 0; r < rows; ++r) {
+      last = cells[c][r].empty() && last != nullptr ? last : &cells[c][r];
+      keys[r] += *last + '\n'; // a cell has no line feed
+    }
+    if (std::set(keys.begin(), keys.end()).size() == rows) {
+      return c + 1;
+    }
+  }
+  return cells.size();
+}
+
+/// Columns that are printed as one table.
+struct Grid {
+  std::vector<std::string> headings = {};
+  std::vector<std::vector<std::string>> cells = {}; ///< [column][row]
+  std::vector<int64_t> widths = {};
+  std::vector<char> right = {};
+
+  void add(const Grid& from, size_t column) {
+    headings.push_back(from.headings[column]);
+    cells.push_back(from.cells[column]);
+    widths.push_back(from.widths[column]);
+    right.push_back(from.right[column]);
+  }
+
+  int64_t width() const {
+    return std::accumulate(widths.begin(), widths.end(), kGap * (std::ssize(widths) - 1));
+  }
+
+  std::string text(size_t rows, const Style& style) const {
+    std::string text = style.bold + grid_line(headings, widths, right, true);
+    text.insert(text.size() - 1, style.reset);
+    std::string rule;
+    for (size_t c = 0; c < widths.size(); ++c) {
+      rule.append(c > 0 ? kGap : 0, ' ');
+      rule += repeat("─", widths[c]);
+    }
+    text += style.dim + rule + style.reset + "\n";
+    for (size_t r = 0; r < rows; ++r) {
+      std::vector<std::string> row;
+      for (const auto& column : cells) {
+        row.push_back(column[r]);
+      }
+      text += grid_line(row, widths, right);
+    }
+    return text;
+  }
+};
+
+/// The table as several ones of at most `limit` terminal columns, each with the columns that identify a row.
+/// Empty if a column does not fit next to those.
+std::string split(const Grid& grid, size_t rows, const Style& style, int64_t limit) {
+  const size_t num_keys = num_key_columns(grid.cells, rows);
+  Grid keys;
+  for (size_t c = 0; c < num_keys; ++c) {
+    keys.add(grid, c);
+  }
+  std::string text;
+  Grid part = keys;
+  for (size_t c = num_keys; c < grid.headings.size(); ++c) {
+    if (keys.width() + kGap + grid.widths[c] > limit) {
+      return "";
+    }
+    if (part.width() + kGap + grid.widths[c] > limit) {
+      text += part.text(rows, style) + "\n";
+      part = keys;
+    }
+    part.add(grid, c);
+  }
+  return text.empty() ? text : text + part.text(rows, style);
+}
+
 std::string csv_field(const std::string& text) {
   const bool plain = !text.empty() && text.find_first_of(",\"\r\n") == std::string::npos &&
                      text.front() != ' ' && text.back() != ' ';
@@ -289,44 +367,43 @@ std::string to_text(const Table& table, const TextStyle& style) {
     return "";
   }
   const Style ansi(style.colour);
-  std::vector<std::string> headings;
-  std::vector<std::vector<std::string>> cells; // [column][row]
-  std::vector<int64_t> widths, floors;         // current and minimum width of each column
-  std::vector<char> right;
+  const size_t rows = table.rows.size();
+  Grid grid;
+  std::vector<int64_t> floors; // minimum width of each column
   for (size_t c = 0; c < table.columns.size(); ++c) {
-    headings.push_back(heading(table.columns[c]));
-    cells.push_back(shown_cells(table, c));
+    grid.headings.push_back(heading(table.columns[c]));
+    grid.cells.push_back(shown_cells(table, c));
     int64_t widest_cell = 0;
-    for (const std::string& cell : cells[c]) {
+    for (const std::string& cell : grid.cells[c]) {
       widest_cell = std::max(widest_cell, display_width(cell));
     }
     const bool is_text = std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
       return std::holds_alternative<std::string>(row[c]);
     });
-    widths.push_back(std::max(widest_cell, display_width(headings[c])));
+    grid.widths.push_back(std::max(widest_cell, display_width(grid.headings[c])));
     floors.push_back(std::max(is_text ? std::min(widest_cell, kMinWidth) : widest_cell,
-                              std::min(longest_word(headings[c]), kMinWidth)));
-    right.push_back(is_right_aligned(table, c) ? 1 : 0);
+                              std::min(longest_word(grid.headings[c]), kMinWidth)));
+    grid.right.push_back(is_right_aligned(table, c) ? 1 : 0);
   }
-  if (style.width > 0 && !fit(widths, floors, style.width)) {
-    return stacked(headings, cells, table.rows.size(), ansi, style.width);
+  const std::vector<int64_t> full_widths = grid.widths;
+  if (style.width == 0 || fit(grid.widths, floors, style.width)) {
+    return grid.text(rows, ansi);
   }
-  std::string text = ansi.bold + grid_line(headings, widths, right, true);
-  text.insert(text.size() - 1, ansi.reset);
-  std::string rule;
-  for (size_t c = 0; c < widths.size(); ++c) {
-    rule.append(c > 0 ? kGap : 0, ' ');
-    rule += repeat("─", widths[c]);
-  }
-  text += ansi.dim + rule + ansi.reset + "\n";
-  for (size_t r = 0; r < table.rows.size(); ++r) {
-    std::vector<std::string> row;
-    for (const auto& column : cells) {
-      row.push_back(column[r]);
+  constexpr size_t kMaxStackedRows = 2;
+  if (rows > kMaxStackedRows) {
+    for (const std::vector<int64_t>& widths : {full_widths, floors}) {
+      grid.widths = widths;
+      if (const std::string parts = split(grid, rows, ansi, style.width); !parts.empty()) {
+        return parts;
+      }
     }
-    text += grid_line(row, widths, right);
   }
-  return text;
+  return stacked(grid.headings, grid.cells, rows, ansi, style.width);
+}
+
+int64_t paragraph_width(const TextStyle& style) {
+  constexpr int64_t kMax = 100;
+  return style.width > 0 ? std::min(style.width, kMax) : kMax;
 }
 
 std::string to_csv(const Table& table) {

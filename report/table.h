@@ -47,14 +47,18 @@ struct TextStyle {
 
 /// The table for a terminal, no wider than its content; every line ends with a line feed.
 ///
-/// If it is wider than `style.width`, text columns are wrapped; if the numbers alone are too wide, each row
-/// becomes a block of `name  value` lines. Estimates are printed as "0.934 ± 0.012", or as
+/// If it is wider than `style.width`, text columns are wrapped. If the numbers alone are too wide, the table is
+/// split into several ones with some of the columns each, after the first columns that identify a row; a table
+/// of one or two rows, or of a column that is too wide, becomes a block of `name  value` lines per row. Estimates are printed as "0.934 ± 0.012", or as
 /// "0.934 [0.915, 0.941]" if any interval of the column is asymmetric at the printed precision. Control
 /// characters in text cells are replaced.
 ///
 /// Errors  UsageError if the number of cells in a row is not the number of columns, or two columns have the
 ///         same key
 std::string to_text(const Table& table, const TextStyle& style = {});
+
+/// Width at which paragraphs are wrapped: that of the terminal, at most 100.
+int64_t paragraph_width(const TextStyle& style);
 
 /// CSV as in RFC 4180: lines end with CR LF, numbers round-trip exactly. A column with an estimate is
 /// followed by `key_low` and `key_high`. Errors as `to_text`.

@@ -33,7 +33,10 @@ nlohmann::json read_json(const fs::path& path) {
   if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(bytes))) {
     throw DataError("it cannot be read: check its permissions.");
   }
-  return parse_strict_json(text, "content", {.must_be_object = false});
+  return parse_strict_json(
+      text, "content",
+      {.must_be_object = false,
+       .advice = "A golden file is a JSON document: create, copy or download it again."});
 }
 
 } // namespace mneme::verify

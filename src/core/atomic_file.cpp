@@ -156,14 +156,42 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
   write_file_atomically(path, std::as_bytes(std::span(text.data(), text.size())));
 }
 
+void require_writable(const std::filesystem::path& path, OutputKind kind) {
+  const auto refuse = [&](const std::string& problem) {
+    throw OutputError("cannot write " + printable(path.string()) + ": " + problem +
+                      ".\n  Nothing was changed. Choose another path" +
+                      (kind == OutputKind::folder ? " with --out." : "."));
+  };
+  std::error_code ignored;
+  if (kind == OutputKind::file && std::filesystem::is_directory(path, ignored)) {
+    refuse("it is a folder, but a file is needed");
+  }
+  // The path itself, or the nearest folder above it that exists.
+  std::filesystem::path existing = path;
+  while (!existing.empty() && !std::filesystem::exists(existing, ignored)) {
+    existing = existing.parent_path();
+  }
+  const bool exists = existing == path;
+  existing = existing.empty() ? std::filesystem::path(".") : existing;
+  const bool is_folder = std::filesystem::is_directory(existing, ignored);
+  if (!is_folder && (kind == OutputKind::folder || !exists)) {
+    refuse((exists ? std::string("it") : printable(existing.string())) +
+           " is a file, but a folder is needed");
+  }
+  if (kind == OutputKind::file && !exists && existing != path.parent_path() && path.has_parent_path()) {
+    refuse("there is no folder " + printable(path.parent_path().string()));
+  }
+  if (::access(existing.c_str(), is_folder ? W_OK | X_OK : W_OK) != 0) {
+    fail(path, is_folder && !exists ? "creating files" : "writing", errno);
+  }
+}
+
 void make_output_folder(const std::filesystem::path& folder) {
+  require_writable(folder, OutputKind::folder);
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) {
     fail(folder, "creating the folder", error.value());
-  }
-  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-    fail(folder, "entering the folder", errno);
   }
 }
 

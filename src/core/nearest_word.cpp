@@ -27,18 +27,38 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return cost[a.size()][b.size()];
 }
 
+/// True if one name is a run of whole words of the other: "--radius" of "--hamming-radius".
+bool contains_words(std::string_view a, std::string_view b) {
+  constexpr size_t kMinLength = 4;
+  const auto words = [](std::string_view name) {
+    const size_t begin = std::min(name.find_first_not_of('-'), name.size());
+    std::string text(1, '-');
+    text.append(name.substr(begin)).push_back('-');
+    return text;
+  };
+  std::string part = words(a), whole = words(b);
+  if (part.size() > whole.size()) {
+    std::swap(part, whole);
+  }
+  return part.size() >= kMinLength + 2 && whole.find(part) != std::string::npos;
+}
+
 } // namespace
 
 std::string nearest_word(std::string_view text, const std::vector<std::string>& candidates) {
   constexpr size_t kMaxLength = 64; // bounds the time
   std::string best;
-  size_t min_distance = std::clamp<size_t>((text.size() + 1) / 3, 1, 3) + 1;
+  const size_t max_distance = std::clamp<size_t>((text.size() + 1) / 3, 1, 3);
+  size_t min_distance = max_distance + 1;
   for (const std::string& candidate : candidates) {
     if (text.size() > kMaxLength || candidate.size() > kMaxLength) {
       continue;
     }
     const bool is_beginning = text.size() >= 3 && candidate.starts_with(text);
-    const size_t distance = is_beginning ? 1 : edit_distance(text, candidate);
+    size_t distance = is_beginning ? 1 : edit_distance(text, candidate);
+    if (distance > max_distance && contains_words(text, candidate)) {
+      distance = max_distance;
+    }
     if (distance < min_distance) {
       min_distance = distance;
       best = candidate;

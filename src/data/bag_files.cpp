@@ -99,6 +99,11 @@ private:
     columns_.count = cells.size();
     std::set<std::string> seen;
     for (size_t column = 0; column < cells.size(); ++column) {
+      if (cells[column].empty()) { // without this check, a column of row numbers would be a feature
+        rows_.wrong(rows_.location(column), "the column has no name",
+                    "Name or remove it. If it contains row numbers that pandas has written, use "
+                    "to_csv(FILE, index=False).");
+      }
       if (!seen.insert(cells[column]).second) {
         rows_.wrong(rows_.location(column),
                     fmt::format("a second column has the name {}", shown_cell(cells[column])),

@@ -241,6 +241,23 @@ void reject_unsupported_format(const Source& source) {
   reject_unsupported_format(source, source.first_bytes(kStart));
 }
 
+void reject_unless_safetensors(const Source& source) {
+  const std::vector<std::byte> start = source.first_bytes(kStart);
+  reject_unsupported_format(source, start);
+  const std::string_view text = text_of(start);
+  constexpr size_t kHeader = 8; // the offset of the JSON
+  const char* kind = text.starts_with("\x93NUMPY")  ? "a .npy file"
+                     : text.starts_with("\x89PNG")  ? "a PNG image"
+                     : text.starts_with("\x1F\x8B") ? "compressed by gzip"
+                     : is_zip(start)                ? "a zip archive"
+                     : is_text(text) && (text.size() <= kHeader || text[kHeader] != '{') ? "text"
+                                                                                         : nullptr;
+  if (kind != nullptr) {
+    fail(source.name(), fmt::format("is {}, but tensors (.safetensors or .pt) were expected", kind),
+         "Write tensors with safetensors.torch.save_file, safetensors.numpy.save_file or torch.save.");
+  }
+}
+
 FileKind kind_of(const Source& source) {
   const std::vector<std::byte> start = source.first_bytes(kStart);
   const std::string_view text = text_of(start);

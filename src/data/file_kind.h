@@ -26,4 +26,9 @@ FileKind kind_of(const Source& source);
 /// Errors  DataError with the name of the format; returns if the format is unknown
 void reject_unsupported_format(const Source& source);
 
+/// As reject_unsupported_format, and also throws for supported formats other than .safetensors, and for text.
+///
+/// Errors  DataError with the name of the format; returns if the format is unknown or .safetensors
+void reject_unless_safetensors(const Source& source);
+
 } // namespace mneme::data

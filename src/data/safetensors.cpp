@@ -128,12 +128,15 @@ void check_metadata(const Source& source, const json& metadata) {
 
 /// Length of the header in bytes, and its JSON.
 std::pair<int64_t, json> read_header(const Source& source) {
+  if (source.size() < kLengthBytes) {
+    reject_unless_safetensors(source);
+  }
   std::array<std::byte, kLengthBytes> length_bytes{};
   source.read(0, length_bytes, "the header's length");
   const uint64_t length = unsigned_from(length_bytes, false);
   const int64_t available = source.size() - kLengthBytes;
   if (length > static_cast<uint64_t>(std::min(available, kMaxHeaderBytes))) {
-    reject_unsupported_format(source); // such as an HTML page or a git-lfs pointer instead of the file
+    reject_unless_safetensors(source); // such as a .npy file, an HTML page or a git-lfs pointer
     fail(source.name(),
          fmt::format("byte 0: the header has {} bytes, but at most {} are possible ({} bytes follow)", length,
                      std::min(available, kMaxHeaderBytes), available),

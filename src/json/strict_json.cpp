@@ -2,12 +2,14 @@
 
 #include "json/strict_json.h"
 
+#include <algorithm>
 #include <unordered_set>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 
 namespace mneme {
 namespace {
@@ -75,6 +77,29 @@ private:
   std::string problem_;
 };
 
+/// "in line 2, column 5" of the byte with this index.
+std::string place_in(std::string_view text, size_t index) {
+  const std::string_view before = text.substr(0, index);
+  const size_t line_begin = before.rfind('\n') + 1; // 0 if there is no line feed
+  return fmt::format("in line {}, column {}", 1 + std::ranges::count(before, '\n'),
+                     before.size() - line_begin + 1);
+}
+
+/// Problem of a text that nlohmann's parser rejects after `num_read` bytes.
+std::string syntax_problem(std::string_view text, size_t num_read) {
+  constexpr size_t kShown = 20;
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) {
+    return "invalid JSON: there is no content";
+  }
+  if (num_read > text.size()) {
+    return fmt::format("invalid JSON: the text ends {}, before the document does",
+                       place_in(text, text.size()));
+  }
+  const size_t index = num_read > 0 ? num_read - 1 : 0;
+  return fmt::format("invalid JSON {}, at \"{}\"", place_in(text, index),
+                     printable(text.substr(index, kShown)));
+}
+
 } // namespace
 
 template <class Json>
@@ -91,8 +116,10 @@ Json parse_strict_json(std::string_view text, const std::string& source, const S
   Json parsed;
   try {
     parsed = Json::parse(text.begin(), text.end());
-  } catch (const typename Json::exception& error) {
-    fail(fmt::format("invalid JSON ({})", error.what()));
+  } catch (const typename Json::parse_error& error) {
+    fail(syntax_problem(text, error.byte));
+  } catch (const typename Json::exception&) {
+    fail("invalid JSON: a number is too large for float64");
   }
   if (options.must_be_object && !parsed.is_object()) {
     fail("not a JSON object");

@@ -313,6 +313,17 @@ TEST(InspectVerb, SelectsParametersByKeyAndReportsWhatItIgnores) {
   expect_contains(refused.err, {"no name begins with \"best.\""});
 }
 
+TEST(InspectVerb, NamesTheFormatOfFilesWithoutTensors) {
+  const Model model;
+  for (const auto& [text, kind] : {std::pair<std::string, std::string>{"\x93NUMPY\x01", "is a .npy file"},
+                                   {"bag,label,f0\na,1,2\n", "is text"},
+                                   {"\x1F\x8B\x08\x01\x02\x03\x04\x05\x06", "is compressed by gzip"}}) {
+    const ProgramResult result = run_mneme({"inspect", model.write("file", text)});
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {kind, "tensors (.safetensors or .pt) were expected", "torch.save"});
+  }
+}
+
 TEST(InspectVerb, ReportsWhatIsWrong) {
   const Model model;
   const auto expect_refused = [&](int code, const std::vector<std::string>& arguments,

@@ -218,8 +218,9 @@ TEST(RecallRejects, InvalidOptionValues) {
 TEST(RecallRejects, AFileWhereTheOutputFolderShouldBe) {
   const TemporaryFolder folder;
   write_text(folder / "taken", "mine");
-  expect_refused({"--out", "taken"}, 1, {"taken", "Not a directory", "--out"}, {.folder = folder.path()});
-  expect_refused({"--out", "taken/below"}, 1, {"taken/below", "Not a directory"}, {.folder = folder.path()});
+  expect_refused({"--out", "taken"}, 1, {"taken", "is a file, but a folder is needed", "--out"},
+                 {.folder = folder.path()});
+  expect_refused({"--out", "taken/below"}, 1, {"taken/below", "taken is a file"}, {.folder = folder.path()});
   EXPECT_EQ(read_text(folder / "taken"), "mine");
 }
 

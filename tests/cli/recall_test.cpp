@@ -113,6 +113,22 @@ TEST(RecallVerb, PrintsANarrowTableWithoutDetails) {
 }
 
 /// With the defaults, every memory of the paper recalls the built-in letters and random patterns.
+TEST(RecallVerb, FitsTheOutputToANarrowTerminal) {
+  const ProgramResult narrow =
+      run_mneme({"recall", "--limit", "5", "--memory", "attention,hopfield,binary-attention"},
+                {.environment = {{"COLUMNS", "40"}}});
+  ASSERT_EQ(narrow.exit_code, 0) << narrow.err;
+  const size_t table = narrow.out.find("memory");
+  ASSERT_NE(table, std::string::npos);
+  EXPECT_NE(narrow.out.find("memory", table + 1), std::string::npos) << "the table is not split";
+  std::istringstream lines(narrow.out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto characters =
+        std::ranges::count_if(line, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+    EXPECT_LE(characters, 40) << line;
+  }
+}
+
 TEST(RecallVerb, RecallsAtTenPercentNoiseByDefault) {
   for (const Arguments& patterns :
        {Arguments{}, Arguments{"--patterns", "random:60x200"}, Arguments{"--patterns", "random:1x64"},
@@ -297,7 +313,7 @@ TEST(RecallVerb, ShowsNoIntervalOfASingleTrial) {
   const std::string page = read_text(folder / "index.html"), shown = page.substr(0, page.find("<script"));
   EXPECT_FALSE(contains(result.out, "±"));
   EXPECT_FALSE(contains(shown, "±"));
-  EXPECT_TRUE(contains(shown, "One trial, so there are no confidence intervals."));
+  EXPECT_TRUE(contains(shown, "One trial, so there are no confidence intervals<"));
   for (const char* name : {"results.csv", "exact.csv", "cosine.csv"}) {
     EXPECT_FALSE(contains(read_text(folder / name), "low")) << name;
   }

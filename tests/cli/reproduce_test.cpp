@@ -182,6 +182,22 @@ TEST(ReproduceVerb, FailsIfItCannotWrite) {
   EXPECT_TRUE(contains(result.err, "cannot"));
 }
 
+TEST(ReproduceVerb, ChecksPathsBeforeItComputes) {
+  const TemporaryFolder folder;
+  const auto error_of = [&](const std::string& option, const std::filesystem::path& path) {
+    const ProgramResult result = run_mneme(
+        {"reproduce", kQuick, "--quick", "--out", (folder / "run").string(), option, path.string()});
+    EXPECT_NE(result.exit_code, 0);
+    EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+    return result.err;
+  };
+  write_text(folder / "file", "");
+  EXPECT_TRUE(contains(error_of("--markdown", folder.path()), "it is a folder, but a file is needed"));
+  EXPECT_TRUE(contains(error_of("--markdown", folder / "no" / "x.md"), "there is no folder"));
+  EXPECT_TRUE(contains(error_of("--data", folder / "no"), "there is no such folder"));
+  EXPECT_TRUE(contains(error_of("--data", folder / "file"), "is a file"));
+}
+
 TEST(ReproduceVerb, SavesFinishedExperimentsWhenInterrupted) {
   const TemporaryFolder folder;
   const std::vector<std::string> command = {"reproduce",  kQuick,  "sdm/neuron-limited",

@@ -164,6 +164,16 @@ TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"plan", "--memory-limit", "10B"}, {"10 B", "2.14 kB"});
 }
 
+TEST(TheoryVerb, DrawsOneLineIfASettingIsChosenFromTheOneThatVaries) {
+  const TemporaryFolder folder;
+  // The best radius varies with the number of bits.
+  const ProgramResult result =
+      run_mneme({"theory", "capacity", "--bits", "100..300..100", "--out", (folder / "run").string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(read_text(folder / "run" / "capacity.csv").starts_with("series,bits,capacity\r\ncapacity,100,"))
+      << read_text(folder / "run" / "capacity.csv");
+}
+
 TEST(TheoryVerb, ComparesSoftmaxWithTheIntersection) {
   const nlohmann::json softmax =
       results({"softmax", "--bits", "64", "--hamming-radius", "11", "--locations", "2^64"});

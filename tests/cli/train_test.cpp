@@ -403,7 +403,10 @@ TEST(Eval, ReportsWhatIsMissing) {
   const TemporaryFolder folder;
   const ProgramResult nothing = run_mneme({"eval", folder.path().string()});
   EXPECT_EQ(nothing.exit_code, 3);
-  EXPECT_TRUE(contains(nothing.err, "config.json"));
+  EXPECT_TRUE(contains(nothing.err, "contains no config.json, so it is not a run")) << nothing.err;
+  const ProgramResult missing = run_mneme({"eval", (folder / "missing").string()});
+  EXPECT_EQ(missing.exit_code, 3);
+  EXPECT_TRUE(contains(missing.err, "there is no such folder")) << missing.err;
   testing::write_text(folder / "config.json", "{\"task\": \"latch\", \"model\": 3}");
   const ProgramResult wrong = run_mneme({"eval", folder.path().string()});
   EXPECT_EQ(wrong.exit_code, 3);
@@ -413,6 +416,10 @@ TEST(Eval, ReportsWhatIsMissing) {
   config["seeds"] = int64_t{1} << 60;
   testing::write_text(folder / "config.json", config.dump());
   EXPECT_TRUE(contains(run_mneme({"eval", folder.path().string()}).err, "\"seeds\" is 1152921504606846976"));
+  const std::string checkpoint = (folder / "run" / "checkpoints" / "seed-1.safetensors").string();
+  EXPECT_TRUE(contains(run_mneme({"eval", checkpoint}).err, "the folder of a run was expected"));
+  EXPECT_TRUE(
+      contains(run_mneme({"inspect", (folder / "run").string()}).err, "a run of `mneme train latch`"));
   std::filesystem::remove_all(folder / "run" / "checkpoints");
   const ProgramResult without = run_mneme({"eval", (folder / "run").string()});
   EXPECT_EQ(without.exit_code, 3);

@@ -167,13 +167,38 @@ TEST(OutputFolder, IsCreatedWithItsParents) {
   EXPECT_TRUE(std::filesystem::is_directory(folder / "a/b/c"));
 }
 
+TEST(RequireWritable, AcceptsWhatCanBeWrittenAndCreatesNothing) {
+  const TemporaryFolder folder;
+  write_text(folder / "file", "text");
+  require_writable(folder / "file", OutputKind::file);
+  require_writable(folder / "new", OutputKind::file);
+  require_writable("new", OutputKind::file);
+  require_writable("/dev/null", OutputKind::file);
+  require_writable(folder / "a" / "b", OutputKind::folder);
+  require_writable(folder.path(), OutputKind::folder);
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"file"});
+}
+
+TEST(RequireWritable, RefusesFoldersAsFilesAndTheOtherWayRound) {
+  const TemporaryFolder folder;
+  write_text(folder / "file", "text");
+  const auto refusal = [&](const std::filesystem::path& path, OutputKind kind) {
+    return output_error_of([&] { require_writable(path, kind); });
+  };
+  EXPECT_TRUE(contains(refusal(folder.path(), OutputKind::file), "it is a folder, but a file is needed"));
+  EXPECT_TRUE(contains(refusal(folder / "file", OutputKind::folder), "it is a file, but a folder is needed"));
+  EXPECT_TRUE(
+      contains(refusal(folder / "file" / "x", OutputKind::file), "is a file, but a folder is needed"));
+  EXPECT_TRUE(contains(refusal(folder / "no" / "x", OutputKind::file), "there is no folder"));
+}
+
 TEST(OutputFolder, CannotBeAFile) {
   const TemporaryFolder folder;
   write_text(folder / "file", "text");
   for (const auto& path : {folder / "file", folder / "file" / "below"}) {
     const std::string message = output_error_of([&] { make_output_folder(path); });
     EXPECT_TRUE(contains(message, path.string()));
-    EXPECT_TRUE(contains(message, "Not a directory"));
+    EXPECT_TRUE(contains(message, "is a file, but a folder is needed")) << message;
   }
 }
 

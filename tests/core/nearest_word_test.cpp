@@ -18,5 +18,13 @@ TEST(NearestWord, IsTheClosestCandidate) {
   EXPECT_EQ(nearest_word("gate", {}), "");
 }
 
+TEST(NearestWord, FindsNamesOfSomeOfTheWords) {
+  const std::vector<std::string> options = {"--bits", "--hamming-radius", "--locations"};
+  EXPECT_EQ(nearest_word("--hard-locations", options), "--locations");
+  EXPECT_EQ(nearest_word("--radius", options), "--hamming-radius");
+  EXPECT_EQ(nearest_word("--locate", {"--located-at"}), "--located-at"); // a prefix
+  EXPECT_EQ(nearest_word("--rad", {"--hamming-radius"}), "");            // no whole word
+}
+
 } // namespace
 } // namespace mneme

@@ -94,6 +94,7 @@ TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
   expect_csv_error("bag,x\na,1\n", {"no column \"sick\"", "--label-column"}, {.label_column = "sick"});
   expect_csv_error("bag,x\na,1\n", {"no column \"id\"", "--ignore-columns"}, {.ignored_columns = {"id"}});
   expect_csv_error("bag,x,x\na,1,2\n", {"line 1, column 3", "second column", "\"x\""});
+  expect_csv_error(",bag,x\n0,a,1\n", {"line 1, column 1", "no name", "to_csv(FILE, index=False)"});
   expect_csv_error("bag,label\na,1\n", {"no column of features"});
   expect_csv_error("bag,x\n", {"no instances"});
   expect_csv_error("", {"header"});

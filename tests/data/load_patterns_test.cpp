@@ -49,7 +49,7 @@ TEST(LoadPatterns, UsesTheNameIfTheContentIsAmbiguous) {
   message_of("a.idx", {"magic number"});
   message_of("a-ubyte", {"magic number"});
   message_of("a.bin", {"3073"});
-  message_of("a.safetensors", {"the header has"});
+  message_of("a.safetensors", {"is text", "tensors (.safetensors or .pt) were expected"});
   message_of("a.csv", {"a.csv", "no line of numbers"});
   message_of("a.npz", {"named .npz", "first bytes"});
   message_of("a.pt", {"named .pt", "first bytes"});

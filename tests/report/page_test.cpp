@@ -124,6 +124,20 @@ TEST(Page, NamesTablesByTheirCaptionsOutsideOfThePartThatScrolls) {
   EXPECT_LT(caption, scroll);
 }
 
+TEST(Page, ExplainsATableBelowItsCaptionAndDoesNotBreakNames) {
+  const Table table{.columns = {{.name = "memory"}, {.name = "noise"}},
+                    .rows = {{std::string("pattern-sdm"), 0.1}, {std::string("more than one word"), 0.2}}};
+  const std::string html = markup(to_html(
+      {.title = "t",
+       .sections = {
+           {.heading = "h",
+            .blocks = {CaptionedTable{.table = table, .caption = "Results", .remark = "A note."}}}}}));
+  EXPECT_NE(html.find(">Results</p>\n<p class=\"remark\">A note.</p>\n<div class=\"scroll\""),
+            std::string::npos);
+  EXPECT_NE(html.find("<th scope=\"row\" class=\"name\">pattern-sdm</th>"), std::string::npos);
+  EXPECT_NE(html.find("<th scope=\"row\">more than one word</th>"), std::string::npos);
+}
+
 TEST(Page, ShowsTheDataOfAChart) {
   const std::string html = markup(to_html(full_page("plain")));
   EXPECT_NE(html.find("Data of this chart"), std::string::npos);

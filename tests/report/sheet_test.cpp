@@ -102,6 +102,14 @@ TEST(Sheet, GrowsWithItsCaptions) {
   EXPECT_GT(full.height, captioned.height + 27 + 18 + 18);
 }
 
+TEST(Sheet, HasLargerTextIfItIsWide) {
+  Sheet sheet = one_cell(black_square(28));
+  sheet.groups[0].rows[0].cells.assign(15, {black_square(28)});
+  const int64_t plain = draw_sheet(sheet).width;
+  sheet.groups[0].rows[0].caption = "digit 7";
+  EXPECT_EQ(draw_sheet(sheet).width, plain + (7 * 6 - 1) * 3 + 28);
+}
+
 TEST(Sheet, IsReproducible) {
   EXPECT_EQ(draw_sheet(one_cell(black_square(5), Frame::close)).pixels,
             draw_sheet(one_cell(black_square(5), Frame::close)).pixels);

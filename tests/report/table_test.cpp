@@ -73,10 +73,31 @@ TEST(TableText, NeverExceedsTheWidth) {
   }
 }
 
-TEST(TableText, PrintsRowsAsBlocksIfNumbersDoNotFit) {
-  const std::string text = to_text(recall_table(), {.width = 30});
+TEST(TableText, PrintsFewRowsAsBlocksIfNumbersDoNotFit) {
+  Table table = recall_table();
+  table.rows.pop_back(); // larger tables are split
+  const std::string text = to_text(table, {.width = 30});
   EXPECT_NE(text.find("memory     modern Hopfield\n"), std::string::npos) << text;
   EXPECT_NE(text.find("exact      0.500 ± 0.100\n"), std::string::npos) << text;
+}
+
+TEST(TableText, SplitsATableWhoseNumbersDoNotFitNextToTheColumnsThatIdentifyARow) {
+  Table table{.columns = {{.name = "memory"}, {.name = "noise"}, {.name = "first"}, {.name = "second"}},
+              .rows = {}};
+  for (const double noise : {0.1, 0.2, 0.3}) { // an empty cell repeats the one above
+    table.rows.push_back({noise == 0.1 ? "sdm"s : ""s, noise, 1.2345678, 2.0});
+  }
+  EXPECT_EQ(to_text(table, {.width = 21}), "memory  noise  first\n"
+                                           "──────  ─────  ─────\n"
+                                           "sdm       0.1  1.235\n"
+                                           "          0.2  1.235\n"
+                                           "          0.3  1.235\n"
+                                           "\n"
+                                           "memory  noise  second\n"
+                                           "──────  ─────  ──────\n"
+                                           "sdm       0.1       2\n"
+                                           "          0.2       2\n"
+                                           "          0.3       2\n");
 }
 
 TEST(TableText, IsEmptyWithoutColumnsAndOnlyAHeaderWithoutRows) {

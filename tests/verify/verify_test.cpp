@@ -116,9 +116,12 @@ TEST_F(Verify, ReportsInvalidArgumentsWithTheirCase) {
 }
 
 TEST_F(Verify, ReportsFilesThatAreNotJson) {
-  expect_bad(verify(write("circle_intersection.json", "{\"cases\": [")), "invalid JSON");
-  expect_bad(verify(write("circle_intersection.json", "")), "invalid JSON");
-  expect_bad(verify(write("circle_intersection.json", "{\"cases\": NaN}")), "invalid JSON");
+  expect_bad(verify(write("circle_intersection.json", "{\n\"cases\": [")),
+             "invalid JSON: the text ends in line 2, column 11");
+  expect_bad(verify(write("circle_intersection.json", " \n")), "invalid JSON: there is no content");
+  expect_bad(verify(write("circle_intersection.json", "{\"cases\": NaN}")),
+             "invalid JSON in line 1, column 11, at \"NaN}\"");
+  expect_bad(verify(write("circle_intersection.json", "{\"cases\": 1e999}")), "too large");
   expect_bad(verify(write("circle_intersection.json", std::string(100'000, '['))),
              "nested more than 64 levels");
   expect_bad(verify(write("circle_intersection.json", R"({"cases": [], "cases": []})")),

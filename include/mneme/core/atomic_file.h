@@ -17,6 +17,14 @@ namespace mneme {
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::byte> bytes);
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+enum class OutputKind { file, folder };
+
+/// Checks that a file can be written to `path`, in a folder that exists, or that files can be written to a folder
+/// that exists or can be created. Creates nothing. To be called before a long computation.
+///
+/// Errors  OutputError
+void require_writable(const std::filesystem::path& path, OutputKind kind);
+
 /// Creates the folder (and its parents) if needed and checks that files can be written in it.
 ///
 /// Errors  OutputError
