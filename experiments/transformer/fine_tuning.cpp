@@ -117,7 +117,7 @@ report::Chart scatter(const std::string& title, const std::string& axis, const s
       chart.series.push_back(std::move(series));
     }
   }
-  chart.series.push_back({.name = "no change",
+  chart.series.push_back({.name = "equal",
                           .points = {{low, exact_point(low)}, {high, exact_point(high)}},
                           .style = report::SeriesStyle::dashed_line});
   return report::to_chart(chart);
