@@ -65,8 +65,11 @@ std::string scores_caption(const HeadsInspection& inspection) {
     }
   }
   return fmt::format(
-      "{:.0f} % of the scores are negative. The weight of a key grows exponentially with its score, "
-      "so that the few keys at the right end carry most of the weight of a head.",
+      "A score is the input of the softmax for one key: the scaled product of query and key, here of the "
+      "last "
+      "token of each text and of all heads. {:.0f} % of the scores are negative. The weight of a key grows "
+      "exponentially with its score, so that the few keys at the right end carry most of the weight of a "
+      "head.",
       100 * static_cast<double>(negative) / static_cast<double>(total));
 }
 
@@ -146,25 +149,38 @@ std::vector<NamedFigure> figures_of(const HeadsInspection& inspection) {
   const std::vector<HeadSummary> heads = summaries(inspection.texts);
   return {
       {"betas", learning::beta_histogram(heads),
-       "The effective beta of a head is the largest score of the last query: the inverse temperature that "
-       "softmax(beta cosine) would need at least to produce this score. For several texts it is the "
-       "largest of them. Dashed lines: betas of Sparse Distributed Memory of 64 bits whose Hamming radius "
-       "is optimal for critical distances, for the signal-to-noise ratio and for memory capacity. To the "
-       "right of a line, a head reads a smaller neighbourhood than that memory."},
+       "The effective beta of a head is the largest score of the last token of a text, for several texts the "
+       "largest of them. A softmax of beta times the cosine of query and key reaches this score only if beta "
+       "is at "
+       "least as large. Dashed lines: the betas with which such a softmax approximates a Sparse Distributed "
+       "Memory "
+       "of 64 bits whose Hamming radius is the best one for recall from the noisiest cues (critical "
+       "distance), for "
+       "the signal-to-noise ratio, and for the number of patterns (memory capacity). To the right of a line, "
+       "a "
+       "head reads a smaller neighbourhood of the query than that memory."},
       {"mean-by-layer", learning::layer_curves(inspection.texts, false),
-       "Betas tend to grow with the number of tokens, because the largest of more scores is larger: compare "
-       "texts of equal length."},
+       "Mean of the effective betas of the heads of a layer; dashed lines as in the first figure. Betas tend "
+       "to "
+       "grow with the number of tokens, because the largest of more scores is larger: compare texts of equal "
+       "length."},
       {"max-by-layer", learning::layer_curves(inspection.texts, true),
-       "The most selective head of each layer."},
+       "The largest effective beta among the heads of a layer; dashed lines as in the first figure."},
       {"kinds", learning::kinds_chart(heads),
-       "A head that needs more than half of the keys for 90 % of its weight averages (a global fixed "
-       "point); one that needs less than a tenth, or a single key, retrieves few patterns; between them "
-       "are metastable states, averages over a part of the keys. Means over queries of the second half of "
-       "each text."},
+       "Does a large beta mean that a head reads few keys? Each point is a head. On the vertical axis is the "
+       "share of "
+       "the keys that carry 90 % of its attention weight, on average over queries of the second half of each "
+       "text. "
+       "A head that needs more than half of the keys averages (a global fixed point); one that needs less "
+       "than a "
+       "tenth, or a single key, retrieves few patterns; between them are metastable states, averages over a "
+       "part "
+       "of the keys."},
       {"scores", score_histogram(inspection), scores_caption(inspection)},
       {"values", value_chart(inspection),
-       "What a head passes on is weight times value. Keys with a long value and almost no weight "
-       "contribute little."}};
+       "Each point is a key of the last token of a text. A head passes on the sum of the values, multiplied "
+       "by "
+       "their attention weights: keys with a long value and almost no weight contribute little."}};
 }
 
 /// Name of a file or folder without those above it.
@@ -182,7 +198,7 @@ std::string heads_summary(const HeadsInspection& inspection) {
   }
   const auto texts = inspection.texts.size();
   std::string line =
-      fmt::format("{}: {} layers of {} heads of {}, {} parameters, {} words; {} {}, {} tokens",
+      fmt::format("{}: {} layers of {} heads of size {}, {} parameters, {} words; {} {}, {} tokens",
                   inspection.type, inspection.layers, inspection.heads_per_layer, inspection.head_size,
                   inspection.parameters, inspection.vocab_size, texts, texts == 1 ? "text" : "texts", tokens);
   if (texts == 1 && inspection.texts[0].loss) {
@@ -262,18 +278,22 @@ void write_heads_report(const std::filesystem::path& folder, const HeadsInspecti
   write_file_atomically(folder / "layers.csv", report::to_csv(layers));
   report::Page page{
       .title = fmt::format("Attention heads of {}", report::one_line(last_name(model))),
-      .intro =
-          fmt::format("{}.\n\n{}.\n\nEach attention head is read as an associative memory: queries are noisy "
-                      "cues, keys the stored addresses, values the stored patterns, and beta sets how "
-                      "small a neighbourhood of the query is read.",
-                      heads_summary(inspection), kinds_summary(inspection)),
+      .intro = fmt::format(
+          "{}.\n\nEach attention head is read as an associative memory: a query is a noisy cue, keys are the "
+          "stored addresses, and values the stored patterns. Two measures describe a head. Its effective "
+          "beta is the largest input of its softmax: the larger, the smaller a neighbourhood of the query "
+          "it can select. The number of keys that carry 90 % of its attention weight decides its kind: "
+          "a global head averages over more than half of the keys, a head of the kind single reads one "
+          "key or less than a tenth of them, and a metastable one is between the two.\n\n{}. These three "
+          "betas are those of other memories, for comparison (first figure).",
+          heads_summary(inspection), kinds_summary(inspection)),
       .sections = {
           {.heading = "Layers",
            .blocks = {report::CaptionedTable{
                .table = layers,
-               .caption = "Effective betas (the largest over texts for each head), and the number of "
-                          "heads of each kind of fixed point. Share of keys: those that carry 90 % of "
-                          "the attention weight."}}}}};
+               .caption =
+                   "Mean and largest effective beta of the heads of each layer, the number of heads of each "
+                   "kind, and the mean share of the keys that carry 90 % of the attention weight"}}}}};
   std::vector<report::Block> figures;
   for (NamedFigure& figure : figures_of(inspection)) {
     report::write_chart(folder, figure.name, figure.chart);
@@ -284,13 +304,15 @@ void write_heads_report(const std::filesystem::path& folder, const HeadsInspecti
   page.sections.push_back({.heading = "Figures", .blocks = std::move(figures)});
   page.sections.push_back(
       {.heading = "Map of the heads",
-       .blocks = {report::CaptionedTable{.table = map_table(summaries(inspection.texts)),
-                                         .caption = "Effective beta; g: global, m: metastable, s: single."},
-                  report::CaptionedTable{.table = largest_betas_table(inspection, 10),
-                                         .caption =
-                                             "The heads with the largest betas. The Hamming radius is "
-                                             "that of a Sparse Distributed Memory with as many bits as a "
-                                             "key has numbers and with the same beta."}}});
+       .blocks = {report::CaptionedTable{
+                      .table = map_table(summaries(inspection.texts)),
+                      .caption = "Effective beta and kind of each head; g: global, m: metastable, s: "
+                                 "single"},
+                  report::CaptionedTable{
+                      .table = largest_betas_table(inspection, 10),
+                      .caption = "The heads with the largest betas. The Hamming radius is that of a Sparse "
+                                 "Distributed Memory with the same beta and as many bits as a key has "
+                                 "numbers; it is empty if no radius has this beta"}}});
   report::write_page(folder / "index.html", page);
 }
 

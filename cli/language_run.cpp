@@ -4,11 +4,9 @@
 
 #include <chrono>
 
-#include <ATen/Parallel.h>
 #include <c10/util/StringUtil.h>
 
 #include "mneme/core/error.h"
-#include "mneme/core/parallel.h"
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
 
@@ -23,7 +21,6 @@ double seconds_since(Clock::time_point start) {
 
 std::unique_ptr<language::Model> open_model(const std::filesystem::path& folder, language::Weights weights,
                                             Progress& progress) {
-  at::set_num_threads(threads());
   std::vector<std::string> notes;
   std::unique_ptr<language::Model> model = language::read_model(folder, &notes, weights);
   for (const std::string& note : notes) {

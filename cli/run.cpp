@@ -18,6 +18,7 @@
 #include "cli/common_options.h"
 #include "cli/environment_json.h"
 #include "cli/json_output.h"
+#include "cli/torch_threads.h"
 #include "mneme/core/error.h"
 #include "mneme/core/nearest_word.h"
 #include "mneme/core/parallel.h"
@@ -220,6 +221,9 @@ ExitCode parse_and_run(Verb& verb, const std::vector<std::string>& arguments, st
     parsed();
   }
   set_threads(options.threads);
+  if (set_torch_threads) {
+    set_torch_threads(options.threads);
+  }
 
   const auto progress = make_progress(options.quiet ? ProgressStyle::none : options.progress, stderr,
                                       use_colour(stderr, options.no_color));

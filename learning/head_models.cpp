@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include <ATen/Functions.h>
 #include <fmt/format.h>
@@ -14,6 +15,7 @@
 #include "mneme/nn/bert_folder.h"
 #include "mneme/nn/gpt2_folder.h"
 #include "mneme/ops/linear_cross_entropy.h"
+#include "mneme/tokens/smiles.h"
 #include "mneme/tokens/tokenizer.h"
 #include "mneme/tokens/word_piece.h"
 
@@ -25,12 +27,14 @@ std::filesystem::path folder_of(const std::filesystem::path& model) {
   return std::filesystem::is_directory(model) ? model : model.parent_path();
 }
 
+using Encode = std::function<std::vector<int32_t>(std::string_view text)>;
+
 /// A model that reports its attention.
 struct ObservedModel {
   int64_t layers = 0, heads = 0, head_size = 0, vocab_size = 0, max_positions = 0, parameters = 0;
   /// Runs a text, ids [1, T], and returns its loss in nats per token; empty for encoders and single tokens.
   std::function<std::optional<double>(const at::Tensor& ids, const nn::AttentionObserver& observer)> run;
-  std::function<std::vector<int32_t>(std::string_view text)> encode;
+  std::function<Encode()> read_tokenizer; ///< called only if there is a text: token ids need no tokenizer
 };
 
 /// The sizes of a model of `layers` layers, in evaluation mode from now on.
@@ -48,22 +52,18 @@ template <class Model> ObservedModel sizes_of(Model& model, int64_t layers) {
   return result;
 }
 
-/// Encodes with the tokenizer that `read` returns, which is called with the folder before the first text.
-template <class Read>
-auto encoder_of(const std::filesystem::path& folder, Read read, const tokens::EncodeOptions& options) {
-  return [folder, read, options,
-          tokenizer = std::optional<decltype(read(folder))>()](std::string_view text) mutable {
-    if (!tokenizer) {
-      tokenizer = read(folder);
-    }
-    return tokenizer->encode(text, options);
+template <class Tokenizer> Encode encoder_of(Tokenizer tokenizer, const tokens::EncodeOptions& options) {
+  return [tokenizer = std::move(tokenizer), options](std::string_view text) {
+    return tokenizer.encode(text, options);
   };
 }
 
 ObservedModel open_gpt2(const HeadsRequest& request, std::vector<std::string>& notes) {
   nn::Gpt2ForCausalLM model = nn::read_gpt2_model(request.model, request.key, &notes);
   ObservedModel result = sizes_of(model, model->config.num_layers());
-  result.encode = encoder_of(folder_of(request.model), tokens::read_tokenizer, tokens::EncodeOptions{});
+  result.read_tokenizer = [folder = folder_of(request.model)] {
+    return encoder_of(tokens::read_tokenizer(folder), {});
+  };
   result.run = [model](const at::Tensor& ids,
                        const nn::AttentionObserver& observer) mutable -> std::optional<double> {
     const at::Tensor hidden = model->head_input(ids, observer)[0];
@@ -80,8 +80,11 @@ ObservedModel open_gpt2(const HeadsRequest& request, std::vector<std::string>& n
 ObservedModel open_bert(const HeadsRequest& request, std::vector<std::string>& notes) {
   nn::BertEncoder model = nn::read_bert_model(request.model, request.key, &notes);
   ObservedModel result = sizes_of(model, model->config.num_layers() * model->config.layers_per_group());
-  result.encode = encoder_of(folder_of(request.model), tokens::read_word_piece,
-                             tokens::EncodeOptions{.add_special = true});
+  result.read_tokenizer = [folder = folder_of(request.model)] {
+    const tokens::EncodeOptions options{.add_special = true};
+    return tokens::has_smiles_tokenizer(folder) ? encoder_of(tokens::read_smiles_tokenizer(folder), options)
+                                                : encoder_of(tokens::read_word_piece(folder), options);
+  };
   result.run = [model](const at::Tensor& ids,
                        const nn::AttentionObserver& observer) mutable -> std::optional<double> {
     model->forward(ids, {.observer = observer});
@@ -90,11 +93,20 @@ ObservedModel open_bert(const HeadsRequest& request, std::vector<std::string>& n
   return result;
 }
 
-std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& request, ObservedModel& model) {
+/// The ids of a text, or those that are given; `encode` is read from the model before the first text.
+std::vector<int64_t> ids_of(const InspectedText& text, const HeadsRequest& request,
+                            const ObservedModel& model, Encode& encode) {
   std::vector<int64_t> ids = text.ids;
   if (!text.text.empty()) {
-    const std::vector<int32_t> encoded = model.encode(text.text);
-    ids.assign(encoded.begin(), encoded.end());
+    if (!encode) {
+      encode = model.read_tokenizer();
+    }
+    try {
+      const std::vector<int32_t> encoded = encode(text.text);
+      ids.assign(encoded.begin(), encoded.end());
+    } catch (const DataError& error) {
+      throw DataError(fmt::format("{}: {}", text.name, error.what()));
+    }
   }
   int64_t end = request.end.value_or(std::ssize(ids));
   if (request.cut_to_positions) {
@@ -131,9 +143,10 @@ HeadsInspection inspect(const HeadsRequest& request, Progress& progress) {
   inspection.parameters = model.parameters;
   check_index("--layer", request.layer, inspection.layers);
   check_index("--head", request.head, inspection.heads_per_layer);
+  Encode encode;
   std::vector<at::Tensor> all; // checked before the first text takes its time
   for (const InspectedText& text : request.texts) {
-    all.push_back(tensor_of(ids_of(text, request, model), text, model));
+    all.push_back(tensor_of(ids_of(text, request, model, encode), text, model));
   }
   progress.start("reading heads", static_cast<int64_t>(all.size()));
   for (size_t i = 0; i < all.size(); ++i) {

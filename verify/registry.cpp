@@ -17,6 +17,7 @@ constexpr std::array kFormats = {
     Format{"BitPatternSet", run_bit_bags},
     Format{"LatchSequenceSet", run_latch_sequences},
     Format{"ByteLevelBpe", run_byte_level_bpe},
+    Format{"Smiles", run_smiles},
     Format{"WordPiece", run_word_piece},
     Format{"beta_fit", run_beta_fit},
     Format{"beta_vs_d_n64", run_beta_vs_d},

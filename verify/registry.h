@@ -37,6 +37,7 @@ void run_projection_recall(const GoldenValue& file, Checker& checker);
 void run_recall_first_release(const GoldenValue& file, Checker& checker);
 void run_recall_head(const GoldenValue& file, Checker& checker);
 void run_signal_to_noise(const GoldenValue& file, Checker& checker);
+void run_smiles(const GoldenValue& file, Checker& checker);
 void run_word_piece(const GoldenValue& file, Checker& checker);
 
 /// Runners that need LibTorch.

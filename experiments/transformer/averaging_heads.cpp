@@ -161,8 +161,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
         {.name = "cost",
          .chart = costs_chart(result),
          .caption =
-             "Heads that average cost less than other heads where their line is lower. Other heads are "
-             "drawn at random; their line is a mean over draws with its 95 % interval."});
+             "Increase of the loss when the attention weights of more and more heads are replaced by weights "
+             "that depend on the distance between two tokens alone. Where the line of the averaging heads is "
+             "lower, they can be replaced at a lower cost than other heads. Those are drawn at random; their "
+             "line is a mean over draws with its 95 % interval."});
   }
   outcome.notes.push_back(
       "The paper proposes the Gaussian weighting without a table of its cost, so no value "

@@ -207,19 +207,31 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           {{.name = "betas",
             .chart = learning::beta_histogram(heads),
             .caption =
-                "The largest effective beta of each head over the texts, with the betas of Sparse "
-                "Distributed Memory whose Hamming radius is optimal in three ways. In GPT-2, most heads "
-                "are below the smallest of these lines, and a long tail reaches beyond the largest."},
+                "Number of heads by effective beta: the largest input of the softmax for the last token, of "
+                "several "
+                "texts the largest. The larger it is, the smaller a neighbourhood of the query a head can "
+                "select. "
+                "Dashed lines: the betas of Sparse Distributed Memory whose Hamming radius is the best one "
+                "for "
+                "recall from the noisiest cues (critical distance), for the signal-to-noise ratio, and for "
+                "the "
+                "number of patterns (memory capacity). In GPT-2, most heads are below the smallest of these "
+                "lines, and a long tail reaches beyond the largest."},
            {.name = "mean-by-layer",
             .chart = learning::layer_curves(inspection.texts, false),
-            .caption = "Mean over the heads of a layer, one line per text. Longer texts have larger betas, "
-                       "because a beta is a maximum over keys."},
+            .caption =
+                "Mean of the effective betas of the heads of a layer, one line per text; dashed lines as in "
+                "the first figure. Longer texts have larger betas, because a beta is a maximum over keys."},
            {.name = "max-by-layer",
             .chart = learning::layer_curves(inspection.texts, true),
-            .caption = "The most selective head of each layer."},
+            .caption = "The largest effective beta among the heads of a layer, one line per text."},
            {.name = "kinds",
             .chart = learning::kinds_chart(heads),
-            .caption = "Beta, and the share of keys that carry 90 % of the attention weight."}},
+            .caption =
+                "Each point is a head: its effective beta, and the share of the keys that carry 90 % of its "
+                "attention weight. A global head needs more than half of the keys, so that it averages; a "
+                "single one needs one key, or less than a tenth of them; metastable heads average over a "
+                "part of the keys."}},
       .notes = {
           "The effective beta is a lower bound of |q| max |k| / sqrt(d), with equality if the nearest key "
           "is parallel to the query and the longest. It grows with the number of tokens."}};

@@ -2,6 +2,7 @@
 
 /// Betas and kinds of fixed points of attention heads before and after fine-tuning.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
@@ -100,6 +101,11 @@ report::Chart scatter(const std::string& title, const std::string& axis, const s
                           .x = {.title = axis + " before"},
                           .y = {.title = axis + " after"},
                           .series_title = "kind before"};
+  double low = value(pairs.front().before), high = low;
+  for (const HeadPair& pair : pairs) {
+    low = std::min({low, value(pair.before), value(pair.after)});
+    high = std::max({high, value(pair.before), value(pair.after)});
+  }
   for (const FixedPoint kind : kKinds) {
     report::Series series{.name = std::string(theory::name_of(kind)), .style = report::SeriesStyle::points};
     for (const HeadPair& pair : pairs) {
@@ -111,6 +117,9 @@ report::Chart scatter(const std::string& title, const std::string& axis, const s
       chart.series.push_back(std::move(series));
     }
   }
+  chart.series.push_back({.name = "equal",
+                          .points = {{low, exact_point(low)}, {high, exact_point(high)}},
+                          .style = report::SeriesStyle::dashed_line});
   return report::to_chart(chart);
 }
 
@@ -132,17 +141,23 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                                             before.layers, before.heads_per_layer, before.head_size)},
                      {"texts", texts.source}},
       .tables = {layers_table(before, after), kinds_table(pairs)},
-      .figures = {{.name = "betas",
-                   .chart = scatter("Effective betas before and after fine-tuning", "effective beta", pairs,
-                                    [](const HeadSummary& head) { return head.beta; }),
-                   .caption = "Heads far from the diagonal are those that fine-tuning changes."},
-                  {.name = "entropies",
-                   .chart =
-                       scatter("Entropy of the attention weights before and after fine-tuning",
-                               "entropy (nats)", pairs, [](const HeadSummary& head) { return head.entropy; }),
-                   .caption = "Points below the diagonal: the head reads fewer keys after fine-tuning."}},
+      .figures =
+          {{.name = "betas",
+            .chart = scatter("Effective betas before and after fine-tuning", "effective beta", pairs,
+                             [](const HeadSummary& head) { return head.beta; }),
+            .caption = fmt::format(
+                "Each point is a head. Its effective beta is the largest input of the softmax for the "
+                "last token, of several texts the largest. Heads far from the dashed line are those that "
+                "fine-tuning changes; the mean change is {:.3g}.",
+                change)},
+           {.name = "entropies",
+            .chart = scatter("Entropy of the attention weights before and after fine-tuning",
+                             "entropy (nats)", pairs, [](const HeadSummary& head) { return head.entropy; }),
+            .caption =
+                "Each point is a head. The entropy of its attention weights is log n for an average over "
+                "n keys, and 0 for a single key: a head below the dashed line reads fewer keys after "
+                "fine-tuning."}},
       .notes = {
-          fmt::format("The effective beta of a head changes by {:.3g} on average.", change),
           "The paper describes learning during training, but has no table for fine-tuning, so no value is "
           "compared."}};
   add_given(outcome, settings);

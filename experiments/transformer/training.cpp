@@ -183,8 +183,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           {{.name = "kinds",
             .chart = kinds_over_steps(result.steps),
             .caption = "A global head needs more than half of the keys for 90 % of its attention weight: it "
-                       "averages. A single one needs a tenth of them or fewer; metastable heads average over "
-                       "a part of the keys."},
+                       "averages. A single one needs one key, or less than a tenth of them; metastable heads "
+                       "average over a part of the keys."},
            {.name = "entropy",
             .chart = layers_over_steps("Mean entropy of the attention weights", "entropy (nats)",
                                        result.steps, &HeadStatistics::entropy),

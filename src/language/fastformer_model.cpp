@@ -6,7 +6,6 @@
 #include "language/models.h"
 #include "mneme/core/error.h"
 #include "mneme/nn/lm_folders.h"
-#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -41,9 +40,7 @@ public:
   std::unique_ptr<ModelState> start(int64_t batch) const override {
     return std::make_unique<TokensState>(at::empty({batch, 0}, at::kLong));
   }
-  at::Tensor step(const at::Tensor& ids, ModelState& state) override {
-    check_step(ids);
-    const at::NoGradGuard no_gradient;
+  at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
     auto& own = own_state<TokensState>(state, kType);
     if (own.ids.size(0) != ids.size(0)) {
       refuse(c10::str("the state is of ", own.ids.size(0), " texts, but the ids are of ", ids.size(0), "."),
@@ -51,8 +48,7 @@ public:
     }
     const int64_t before = own.ids.size(1);
     own.ids = at::cat({own.ids, ids.cpu()}, 1);
-    const at::Tensor input = head_input(own.ids.to(words().device())).slice(1, before);
-    return ops::linear(input, words(), bias());
+    return head_input(own.ids.to(words().device())).slice(1, before);
   }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {

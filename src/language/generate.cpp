@@ -19,7 +19,7 @@
 namespace mneme::language {
 namespace {
 
-constexpr int64_t kPromptChunk = 512; // tokens of a step: limits the memory of the logits
+constexpr int64_t kPromptChunk = 512; // tokens of a call: limits its memory
 constexpr const char* kFormat = "context_format";
 constexpr const char* kFormatName = "mneme context 1";
 constexpr const char* kRecent = "context.recent";
@@ -173,7 +173,7 @@ void add_tokens(Model& model, TextContext& context, std::span<const int32_t> ids
   for (size_t first = 0; first < fed.size(); first += kPromptChunk) {
     throw_if_interrupted();
     const size_t count = std::min<size_t>(kPromptChunk, fed.size() - first);
-    model.step(tensor_of(std::span(fed).subspan(first, count)), *context.state);
+    model.advance(tensor_of(std::span(fed).subspan(first, count)), *context.state);
   }
   context.pending = ids.back();
   context.recent.insert(context.recent.end(), ids.begin(), ids.end());

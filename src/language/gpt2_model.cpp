@@ -7,7 +7,6 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/gpt2_folder.h"
 #include "mneme/nn/state_dict.h"
-#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -49,11 +48,6 @@ public:
   bool is_recurrent() const override { return false; }
 
   std::unique_ptr<ModelState> start(int64_t) const override { return std::make_unique<Gpt2State>(); }
-  at::Tensor step(const at::Tensor& ids, ModelState& state) override {
-    check_step(ids);
-    const at::NoGradGuard no_gradient;
-    return ops::linear(model_->step(ids, own_state<Gpt2State>(state, kType).cache), words());
-  }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {
     check_format(file, kFormat, source);
@@ -93,6 +87,9 @@ public:
 
 protected:
   at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
+  at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
+    return model_->step(ids, own_state<Gpt2State>(state, kType).cache);
+  }
   at::Tensor words() const override { return model_->head_weight(); }
   at::Tensor word_embedding() const override { return model_->transformer->wte->weight; }
 

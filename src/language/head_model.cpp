@@ -11,6 +11,19 @@
 #include "mneme/ops/linear_cross_entropy.h"
 
 namespace mneme::language {
+namespace {
+
+/// Errors  UsageError unless the ids are [B, T] with at least one token
+void check_step(const at::Tensor& ids) {
+  if (!ids.defined() || ids.dim() != 2 || ids.numel() == 0) {
+    refuse(c10::str("the ids of a step are ",
+                    ids.defined() ? c10::str("of shape ", ids.sizes()) : "undefined",
+                    ", but at least one token is needed."),
+           "A single token is of shape [1, 1].");
+  }
+}
+
+} // namespace
 
 LossSum HeadModel::loss(const at::Tensor& ids, const at::Tensor& targets) {
   if (!targets.defined() || targets.sizes() != ids.sizes()) {
@@ -28,21 +41,24 @@ at::Tensor HeadModel::logits(const at::Tensor& ids) {
   return ops::linear(head_input(ids), words(), bias());
 }
 
+at::Tensor HeadModel::step(const at::Tensor& ids, ModelState& state) {
+  check_step(ids);
+  const at::NoGradGuard no_gradient;
+  return ops::linear(step_input(ids, state), words(), bias());
+}
+
+void HeadModel::advance(const at::Tensor& ids, ModelState& state) {
+  check_step(ids);
+  const at::NoGradGuard no_gradient;
+  step_input(ids, state);
+}
+
 Weights HeadModel::weights() const {
   return ops::is_int8_matrix(words()) ? Weights::int8 : Weights::float32;
 }
 
 void HeadModel::use_int8_weights() {
   nn::use_int8_weights(module(), word_embedding());
-}
-
-void check_step(const at::Tensor& ids) {
-  if (!ids.defined() || ids.dim() != 2 || ids.numel() == 0) {
-    refuse(c10::str("the ids of a step are ",
-                    ids.defined() ? c10::str("of shape ", ids.sizes()) : "undefined",
-                    ", but at least one token is needed."),
-           "A single token is of shape [1, 1].");
-  }
 }
 
 void check_format(const nn::TensorFile& file, const char* format, const std::string& source) {

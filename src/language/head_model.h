@@ -12,18 +12,19 @@ class HeadModel : public Model {
 public:
   LossSum loss(const at::Tensor& ids, const at::Tensor& targets) override;
   at::Tensor logits(const at::Tensor& ids) override;
+  at::Tensor step(const at::Tensor& ids, ModelState& state) override;
+  void advance(const at::Tensor& ids, ModelState& state) override;
   Weights weights() const override;
   void use_int8_weights() override;
 
 protected:
   virtual at::Tensor head_input(const at::Tensor& ids) = 0; ///< [B, T, width]
+  /// The input of the output layer for each of the next tokens, [B, T, width], without gradients; advances the state.
+  virtual at::Tensor step_input(const at::Tensor& ids, ModelState& state) = 0;
   virtual at::Tensor words() const = 0; ///< [vocab_size, width], or an int8 matrix [vocab_size, width + 4]
   virtual at::Tensor bias() const { return {}; } ///< [vocab_size]; undefined: none
   virtual at::Tensor word_embedding() const { return words(); }
 };
-
-/// Errors  UsageError unless the ids are [B, T] with at least one token
-void check_step(const at::Tensor& ids);
 
 /// Errors  UsageError for the state of a model of another type
 template <class State> State& own_state(ModelState& state, const char* type) {

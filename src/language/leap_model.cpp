@@ -50,13 +50,6 @@ public:
   std::unique_ptr<ModelState> start(int64_t) const override {
     return std::make_unique<LeapState>(nn::LeapModelState());
   }
-  at::Tensor step(const at::Tensor& ids, ModelState& state) override {
-    check_step(ids);
-    auto& own = own_state<LeapState>(state, kType);
-    nn::LeapLMStep next = model_->step(ids, std::move(own.state));
-    own.state = std::move(next.state);
-    return next.logits;
-  }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {
     return std::make_unique<LeapState>(nn::leap_state_from(file, source));
@@ -67,6 +60,9 @@ public:
 
 protected:
   at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
+  at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
+    return model_->step_input(ids, own_state<LeapState>(state, kType).state);
+  }
   at::Tensor words() const override { return model_->word_embedding->weight; }
 
 private:

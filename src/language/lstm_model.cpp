@@ -6,7 +6,6 @@
 #include "language/models.h"
 #include "mneme/core/error.h"
 #include "mneme/nn/lm_folders.h"
-#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -50,18 +49,16 @@ public:
   }
 
   std::unique_ptr<ModelState> start(int64_t) const override { return std::make_unique<LstmModelState>(); }
-  at::Tensor step(const at::Tensor& ids, ModelState& state) override {
-    check_step(ids);
-    const at::NoGradGuard no_gradient;
+  at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
     auto& own = own_state<LstmModelState>(state, kType);
     if (own.state.hidden.defined() && own.state.hidden.size(1) != ids.size(0)) {
       refuse(c10::str("the state is of ", own.state.hidden.size(1), " texts, but the ids are of ",
                       ids.size(0), "."),
              "Give the next tokens of the same texts.");
     }
-    const at::Tensor logits = ops::linear(model_->step(ids, own.state), words());
+    const at::Tensor input = model_->step(ids, own.state);
     own.tokens += ids.size(1);
-    return logits;
+    return input;
   }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {

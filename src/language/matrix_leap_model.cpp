@@ -10,7 +10,6 @@
 #include "mneme/nn/leap_folder.h"
 #include "mneme/nn/lm_folders.h"
 #include "mneme/nn/state_dict.h"
-#include "mneme/ops/linear.h"
 
 namespace mneme::language {
 namespace {
@@ -70,11 +69,6 @@ public:
   bool is_recurrent() const override { return true; }
 
   std::unique_ptr<ModelState> start(int64_t) const override { return std::make_unique<MatrixLeapState>(); }
-  at::Tensor step(const at::Tensor& ids, ModelState& state) override {
-    check_step(ids);
-    const at::NoGradGuard no_gradient;
-    return ops::linear(model_->step(ids, own_state<MatrixLeapState>(state, kType).state), words());
-  }
   std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                          const std::string& source) const override {
     check_format(file, kFormat, source);
@@ -108,6 +102,9 @@ public:
 
 protected:
   at::Tensor head_input(const at::Tensor& ids) override { return model_->head_input(ids); }
+  at::Tensor step_input(const at::Tensor& ids, ModelState& state) override {
+    return model_->step(ids, own_state<MatrixLeapState>(state, kType).state);
+  }
   at::Tensor words() const override { return model_->word_embedding->weight; }
 
 private:

@@ -276,12 +276,16 @@ at::Tensor LeapForCausalLMImpl::head_input(const at::Tensor& ids) {
 }
 
 LeapLMStep LeapForCausalLMImpl::step(const at::Tensor& ids, LeapModelState state) {
-  check_ids(kModel, ids, config.vocab_size());
   const at::NoGradGuard no_gradient;
   LeapLMStep next{{}, std::move(state)};
-  const at::Tensor x = leap_model->step(apply_embedding(*word_embedding, ids), next.state);
-  next.logits = ops::linear(last_norm->forward(x), word_embedding->weight);
+  next.logits = ops::linear(step_input(ids, next.state), word_embedding->weight);
   return next;
+}
+
+at::Tensor LeapForCausalLMImpl::step_input(const at::Tensor& ids, LeapModelState& state) {
+  check_ids(kModel, ids, config.vocab_size());
+  const at::NoGradGuard no_gradient;
+  return last_norm->forward(leap_model->step(apply_embedding(*word_embedding, ids), state));
 }
 
 MultiheadLeap LeapForCausalLMImpl::layer(int64_t index) {

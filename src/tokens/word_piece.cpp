@@ -16,6 +16,7 @@
 #include "tokens/bert_normalizer.h"
 #include "tokens/errors.h"
 #include "tokens/text_file.h"
+#include "tokens/vocabulary_lines.h"
 
 namespace mneme::tokens {
 namespace {
@@ -184,16 +185,7 @@ void parse_vocabulary(const json& vocabulary, Definition& definition, const std:
 
 /// vocab.txt: line i is token i.
 Definition parse_lines(std::string_view text, const std::string& name) {
-  Definition definition;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    std::string token(text.substr(0, end));
-    if (!token.empty() && token.back() == '\r') {
-      token.pop_back();
-    }
-    text.remove_prefix(std::min(end + 1, text.size()));
-    definition.tokens.push_back(std::move(token));
-  }
+  Definition definition{.tokens = vocabulary_lines(text)};
   for (const char* special : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) {
     const auto found = std::ranges::find(definition.tokens, special);
     if (found == definition.tokens.end()) {
@@ -206,8 +198,7 @@ Definition parse_lines(std::string_view text, const std::string& name) {
     throw UnsupportedError(
         printable(name) +
         ": no token begins with \"##\", so that this is not a vocabulary of WordPiece.\n"
-        "  Convert texts to ids with the tokenizer of this model, such as that of SMILES, and give these ids "
-        "instead of a text.");
+        "  Convert texts to ids with the tokenizer of this model, and give these ids instead of a text.");
   }
   definition.before_text = {definition.added[2].id};
   definition.after_text = {definition.added[3].id};

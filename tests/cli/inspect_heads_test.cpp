@@ -110,7 +110,7 @@ TEST_F(InspectHeads, ShowsAnExampleTextAndWritesAPage) {
   ASSERT_EQ(trained.exit_code, 0) << trained.err;
   const ProgramResult result = inspect({run, "--out", page});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  expect_contains(result.out, {"2 layers of 2 heads of 8", "example text", "max beta",
+  expect_contains(result.out, {"2 layers of 2 heads of size 8", "example text", "max beta",
                                "4 heads:", "Largest betas", "index.html"});
   expect_contains(read_text(folder_ / "page" / "index.html"),
                   {"Effective beta of every head", "signal-to-noise ratio", "metastable"});

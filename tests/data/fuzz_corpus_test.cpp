@@ -80,6 +80,9 @@ TEST(FuzzCorpus, TokenFile) {
 TEST(FuzzCorpus, WordPiece) {
   replay("word_piece", fuzz::word_piece);
 }
+TEST(FuzzCorpus, Smiles) {
+  replay("smiles", fuzz::smiles);
+}
 TEST(FuzzCorpus, JsonLines) {
   replay("json_lines", fuzz::json_lines);
 }

@@ -211,6 +211,7 @@ def token_files():
     write_seed("token_file", "llm-c-gpt2", struct.pack("<256I", 20240520, 1, 2, *[0] * 253) + struct.pack("<2H", 1, 2))
     write_seed("token_file", "llm-c-llama3", struct.pack("<256I", 20240801, 7, 1, *[0] * 253) + struct.pack("<I", 128000))
     write_seed("token_file", "raw", struct.pack("<3H", 1, 2, 50256))
+    write_seed("smiles", "reaction", b"[CLS]\n[SEP]\n[MASK]\nC\nCl\n[Na+]\n>>\n%10\n(\n)\n\0C%10(Cl)C[MASK]%10>>[Na+]")
     write_seed("json_lines", "two", b'{"text": "one", "id": 1}\n\n{"text": "t\\u00e9o"}\n')
 
 

@@ -22,6 +22,7 @@
 #include "mneme/data/shard_index.h"
 #include "mneme/data/torch_file.h"
 #include "mneme/tokens/json_lines.h"
+#include "mneme/tokens/smiles.h"
 #include "mneme/tokens/token_file.h"
 #include "mneme/tokens/word_piece.h"
 #include "store/chunk_file.h"
@@ -120,6 +121,19 @@ inline bool tokenizer_json(std::span<const std::byte> bytes) {
       require_round_trip(tokens::make_tokenizer(tokens::parse_tokenizer_json(text, "fuzz"), "fuzz"), text);
     } catch (const UnsupportedError& error) {
       throw DataError(error.what());
+    }
+  });
+}
+
+/// A vocab.txt of SMILES and a text, separated by a byte 0.
+inline bool smiles(std::span<const std::byte> bytes) {
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const size_t end = std::min(text.find('\0'), text.size());
+  return try_read([&] {
+    const tokens::SmilesTokenizer tokenizer = tokens::parse_smiles_vocabulary(text.substr(0, end), "fuzz");
+    const std::string_view rest = text.substr(std::min(end + 1, text.size()));
+    for (const int32_t id : tokenizer.encode(rest, {.parse_special = true, .add_special = true})) {
+      tokenizer.token_text(id); // checks the id
     }
   });
 }

@@ -115,7 +115,7 @@ TEST(LanguageModel, AClonedStateContinuesIndependently) {
     const auto model = random_model(config);
     const at::Tensor ids = random_ids(1, 20, 40), other = random_ids(1, 6, 40, 7);
     const auto state = model->start(1);
-    model->step(ids.slice(1, 0, 10), *state);
+    model->advance(ids.slice(1, 0, 10), *state);
     const auto clone = state->clone();
     model->step(other, *clone);
     const at::Tensor after = model->step(ids.slice(1, 10), *state);
@@ -129,7 +129,7 @@ TEST(LanguageModel, AStateReadFromAFileContinuesTheText) {
     const auto model = random_model(config);
     const at::Tensor ids = random_ids(1, 20, 40);
     const auto state = model->start(1);
-    model->step(ids.slice(1, 0, 9), *state);
+    model->advance(ids.slice(1, 0, 9), *state);
     const TemporaryFolder folder;
     nn::write_tensor_file(folder / "state", state->to_file());
     const auto read = model->state_from(nn::read_tensor_file(folder / "state"), "here");
@@ -203,6 +203,7 @@ TEST(LanguageModel, ErrorsNameBothSides) {
     expect(error_of([&] { model->loss(random_ids(1, 4, 40), random_ids(1, 5, 40)); }), "[1, 5]");
     expect(error_of([&] { model->logits(at::full({1, 3}, 40, at::kLong)); }), "40");
     expect(error_of([&] { model->step(at::empty({1, 0}, at::kLong), *model->start(1)); }), "[1, 0]");
+    expect(error_of([&] { model->advance(at::empty({1, 0}, at::kLong), *model->start(1)); }), "[1, 0]");
     if (model->max_length()) {
       expect(error_of([&] { model->logits(random_ids(1, 49, 40)); }), "49 tokens");
       const auto state = model->start(1);

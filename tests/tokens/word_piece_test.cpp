@@ -71,7 +71,7 @@ TEST(WordPiece, RefusesFoldersOfOtherTokenizers) {
   const mneme::testing::TemporaryFolder folder;
   EXPECT_THROW(read_word_piece(folder.path()), DataError);
   mneme::testing::write_text(folder / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nc\nC\n(\n");
-  EXPECT_THROW(read_word_piece(folder.path()), UnsupportedError); // of SMILES: nothing continues a word
+  EXPECT_THROW(read_word_piece(folder.path()), UnsupportedError); // nothing continues a word
   mneme::testing::write_text(folder / "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nc\n##c\n");
   EXPECT_EQ(read_word_piece(folder.path()).encode("CC"), (std::vector<int32_t>{5, 6}));
   mneme::testing::write_text(folder / "tokenizer_config.json", R"({"do_lower_case": false})");

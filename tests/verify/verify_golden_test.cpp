@@ -93,6 +93,14 @@ TEST(WordPieceGoldenFolder, EveryCasePasses) {
   EXPECT_EQ(totals(results).cases_passed, 5 * 146);
 }
 
+TEST(SmilesGoldenFolder, EveryCasePasses) {
+  Progress silent;
+  const std::vector<FileResult> results = verify_paths(std::vector{kGolden.parent_path() / "smiles"}, silent);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_TRUE(totals(results).good()) << to_text(results);
+  EXPECT_EQ(totals(results).cases_passed, 103);
+}
+
 TEST(HopfieldGoldenFolder, EveryLayerAgreesWithAndWithoutCompat) {
   if (!run_layer_case) {
     GTEST_SKIP() << "this build has no LibTorch";

@@ -63,6 +63,8 @@ public:
   /// Advances the state. For every division of a text into calls, the logits are those of the whole text, up
   /// to rounding. If it throws, the state must not be used any more.
   virtual at::Tensor step(const at::Tensor& ids, ModelState& state) = 0;
+  /// Advances the state as `step` does, without computing logits, which are not needed within a prompt.
+  virtual void advance(const at::Tensor& ids, ModelState& state) { step(ids, state); }
   /// The inverse of ModelState::to_file. Errors  DataError that begins with `source`
   virtual std::unique_ptr<ModelState> state_from(const nn::TensorFile& file,
                                                  const std::string& source) const = 0;

@@ -117,6 +117,8 @@ public:
   /// first call. Without gradients or dropout; the same cost at every position. The state is copied unless it
   /// is moved in.
   LeapLMStep step(const at::Tensor& ids, LeapModelState state);
+  /// As step, but the input of the logit projection, [B, T, hidden_size]; advances the state.
+  at::Tensor step_input(const at::Tensor& ids, LeapModelState& state);
   /// LEAP's intermediates of every layer, for effective_attention of that layer, or ops::explain with its
   /// op_options.
   std::vector<ops::LeapIntermediates> explain(const at::Tensor& ids, const at::Tensor& attention_mask = {});

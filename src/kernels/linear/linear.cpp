@@ -267,6 +267,28 @@ HWY_INLINE void PackPanel(const T* b, int64_t b_inner, int64_t b_column, int64_t
   }
 }
 
+/// PackPanel for all panels of `columns` columns that are adjacent in b, in the order of memory: a panel alone would
+/// read one cache line per row of b, from another page each time.
+template <class T>
+HWY_INLINE void PackAdjacentColumns(const T* b, int64_t b_inner, int64_t columns, int64_t inner, T* packed) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = Lanes<T>(), panel_columns = kPanelVectors * n,
+                whole = columns / panel_columns * panel_columns;
+  for (int64_t k = 0; k < inner; ++k) {
+    const T* from = b + k * b_inner;
+    T* to = packed + k * panel_columns;
+    for (int64_t j = 0; j < whole; j += panel_columns, to += inner * panel_columns) {
+      for (int64_t i = 0; i < panel_columns; i += n) {
+        hn::Store(hn::LoadU(d, from + j + i), d, to + i);
+      }
+    }
+  }
+  if (whole < columns) {
+    PackPanel(b + whole, b_inner, 1, columns - whole, PanelVectors<T>(columns - whole) * n, inner,
+              packed + whole * inner);
+  }
+}
+
 /// Copies `rows` rows, kRowsAtOnce at a time, to packed[k * kRowsAtOnce + row] of each of these groups.
 template <class T> HWY_INLINE void PackRows(const Rows<T>& a, int64_t rows, int64_t inner, T* packed) {
   for (int64_t k = 0; k < inner; ++k) {
@@ -504,7 +526,11 @@ template <class T> void Linear(const LinearArgs<T>& args) {
         }
         return Panel<T>{vectors, columns, packed_b.get() + (j - first) * steps, vectors * n};
       };
-      for (int64_t j = first; j < last; j += panel_columns) {
+      if (!few_rows && args.b_column == 1) {
+        PackAdjacentColumns(args.b + begin * args.b_inner + first, args.b_inner, last - first, steps,
+                            packed_b.get());
+      }
+      for (int64_t j = first; j < last && (few_rows || args.b_column != 1); j += panel_columns) {
         const Panel<T> panel = panel_at(j);
         T* packed = packed_b.get() + (j - first) * steps;
         if (panel.data == packed) {
