@@ -88,7 +88,9 @@ public:
         tile_rows_(rows_per_tile(count, stored.count(), limits_are_fixed_)),
         tiles_((stored.count() + tile_rows_ - 1) / tile_rows_), selected_(static_cast<size_t>(count)),
         min_(static_cast<size_t>(count)), smallest_(static_cast<size_t>(k ? count : 0)),
-        deferred_(static_cast<size_t>(tiles_ * count), 0) {
+        deferred_(static_cast<size_t>(tiles_ * count), 0),
+        prepared_(kernels::prepare_radius_queries(queries.data() + first * queries.words(), count,
+                                                  queries.words(), stored.count())) {
     for (NearRows& of_query : selected_) {
       of_query.tiles.resize(static_cast<size_t>(tiles_));
     }
@@ -153,7 +155,8 @@ private:
                           .num_stored = std::min(kSample, stored_.count()),
                           .words = stored_.words(),
                           .capacity = 0,
-                          .first_row = 0});
+                          .first_row = 0,
+                          .prepared = &prepared_});
     for (size_t q = 0; q < min_.size(); ++q) {
       min_[q].lower(of_sample.min_distances[q]);
     }
@@ -195,7 +198,8 @@ private:
                           .num_stored = rows,
                           .words = words,
                           .capacity = capacity,
-                          .first_row = static_cast<int32_t>(begin)});
+                          .first_row = static_cast<int32_t>(begin),
+                          .prepared = count < count_ ? nullptr : &prepared_});
     for (int64_t i = 0; i < count; ++i) {
       const auto q = static_cast<size_t>(queries[static_cast<size_t>(i)]);
       const int64_t selected = buffers.counts[static_cast<size_t>(i)];
@@ -255,6 +259,7 @@ private:
   std::vector<SharedMin> min_;
   std::vector<SmallestDistances> smallest_; ///< where there is a k
   std::vector<uint8_t> deferred_;           ///< [tiles, count]
+  kernels::RadiusQueries prepared_;
   Pool<TileScratch> scratch_;
 };
 
@@ -318,6 +323,8 @@ std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
   const auto count = static_cast<int64_t>(limits.size());
   const int64_t tile_rows = rows_per_tile(count, stored.count(), true);
   std::vector<std::atomic<int64_t>> within(limits.size());
+  const kernels::RadiusQueries prepared = kernels::prepare_radius_queries(
+      queries.data() + first * queries.words(), count, queries.words(), stored.count());
   parallel_for(stored.count(), tile_rows, [&](int64_t begin, int64_t end) {
     std::vector<int64_t> counts(limits.size());
     kernels::radius_scan({.queries = queries.data() + first * queries.words(),
@@ -331,7 +338,8 @@ std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
                           .num_stored = end - begin,
                           .words = stored.words(),
                           .capacity = 0,
-                          .first_row = 0});
+                          .first_row = 0,
+                          .prepared = &prepared});
     for (size_t q = 0; q < within.size(); ++q) {
       within[q] += counts[q];
     }
