@@ -140,6 +140,42 @@ HWY_INLINE int64_t ShortRows(const uint64_t* query, const uint64_t* stored, int6
 #endif
 }
 
+#if HWY_MAX_BYTES == 32
+/// Distances of one query to four rows of 1 to kWordsPerSum vectors. The four rows share the loads of the query.
+/// kWhole: the last vector is whole; otherwise it repeats some words, which are masked.
+template <bool kWhole>
+HWY_INLINE Distances DistancesOfFourRows(const uint64_t* query, const uint64_t* rows, int64_t words) {
+  const WordTag d64;
+  const ByteTag d8;
+  const uint64_t *b = rows + words, *c = b + words, *d = c + words;
+  auto counts_a = hn::Zero(d8), counts_b = counts_a, counts_c = counts_a, counts_d = counts_a;
+  const auto add = [&](const auto& masked, int64_t w) HWY_ATTR {
+    const Words bits = hn::LoadU(d64, query + w);
+    const auto differing = [&](const uint64_t* row) HWY_ATTR {
+      return hn::PopulationCount(hn::BitCast(d8, masked(hn::Xor(hn::LoadU(d64, row + w), bits))));
+    };
+    counts_a = hn::Add(counts_a, differing(rows)), counts_b = hn::Add(counts_b, differing(b));
+    counts_c = hn::Add(counts_c, differing(c)), counts_d = hn::Add(counts_d, differing(d));
+  };
+  const int64_t whole = kWhole ? words : words / 4 * 4;
+  for (int64_t w = 0; w < whole; w += 4) {
+    add([](Words bits) HWY_ATTR { return bits; }, w);
+  }
+  if constexpr (!kWhole) {
+    const auto repeated = hn::FirstN(d64, static_cast<size_t>(4 - (words - whole)));
+    add([&](Words bits) HWY_ATTR { return hn::IfThenZeroElse(repeated, bits); }, words - 4);
+  }
+  const Words sums_a = hn::SumsOf8(counts_a), sums_b = hn::SumsOf8(counts_b), sums_c = hn::SumsOf8(counts_c),
+              sums_d = hn::SumsOf8(counts_d);
+  const Words ab =
+      hn::Add(hn::InterleaveLower(d64, sums_a, sums_b), hn::InterleaveUpper(d64, sums_a, sums_b));
+  const Words cd =
+      hn::Add(hn::InterleaveLower(d64, sums_c, sums_d), hn::InterleaveUpper(d64, sums_c, sums_d));
+  return hn::TruncateTo(DistanceTag(),
+                        hn::Add(hn::ConcatLowerLower(d64, cd, ab), hn::ConcatUpperUpper(d64, cd, ab)));
+}
+#endif
+
 /// Calls store(query, first row, distances) for as many whole vectors of rows as there are, rows ascending
 /// for each query, and store_one(query, row, distance) for the others.
 template <class Store, class StoreOne>
@@ -155,6 +191,23 @@ HWY_INLINE void RowDistances(const uint64_t* queries, int64_t num_queries, const
       s = ShortRows(queries + q * words, stored, num_stored, words,
                     [&](int64_t first, Distances distances) HWY_ATTR { store(q, first, distances); });
     }
+#if HWY_MAX_BYTES == 32
+  } else if (whole_vectors && words >= lanes && words < kWordsPerSum * lanes) {
+    const auto compare = [&](const auto& of_four_rows) HWY_ATTR {
+      for (; s + lanes <= num_stored; s += lanes) {
+        for (int64_t q = 0; q < num_queries; ++q) {
+          store(q, s, of_four_rows(queries + q * words, stored + s * words));
+        }
+      }
+    };
+    if (words % lanes == 0) {
+      compare([words](const uint64_t* query, const uint64_t* rows)
+                  HWY_ATTR { return DistancesOfFourRows<true>(query, rows, words); });
+    } else {
+      compare([words](const uint64_t* query, const uint64_t* rows)
+                  HWY_ATTR { return DistancesOfFourRows<false>(query, rows, words); });
+    }
+#endif
   } else if (whole_vectors && words > 0) {
     for (; s + lanes <= num_stored; s += lanes) {
       for (int64_t q = 0; q < num_queries; ++q) {

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/hamming/hamming.h"
 #include "kernels/radius_scan/radius_scan.h"
 #include "memory/pool.h"
 #include "mneme/core/error.h"
@@ -78,6 +79,11 @@ private:
   std::vector<int32_t> heap_; ///< the largest first
 };
 
+/// Queries whose distances are kept until the smallest one is known. More are compared bit-sliced, which selects
+/// rows at once.
+constexpr int64_t kKeptQueriesMax = 4;
+constexpr int64_t kKeptBitsMax = std::numeric_limits<uint16_t>::max();
+
 /// With `k`, limits are upper bounds of the k-th smallest distance of each query.
 class Scan {
 public:
@@ -88,7 +94,9 @@ public:
         tile_rows_(rows_per_tile(count, stored.count(), limits_are_fixed_)),
         tiles_((stored.count() + tile_rows_ - 1) / tile_rows_), selected_(static_cast<size_t>(count)),
         min_(static_cast<size_t>(count)), smallest_(static_cast<size_t>(k ? count : 0)),
-        deferred_(static_cast<size_t>(tiles_ * count), 0) {
+        deferred_(static_cast<size_t>(tiles_ * count), 0),
+        prepared_(kernels::prepare_radius_queries(queries.data() + first * queries.words(), count,
+                                                  queries.words(), stored.count())) {
     for (NearRows& of_query : selected_) {
       of_query.tiles.resize(static_cast<size_t>(tiles_));
     }
@@ -102,6 +110,11 @@ public:
     // While the smallest distance is not yet known, a limit that depends on it can select far too many rows:
     // such tiles are scanned a second time instead of keeping them.
     const bool may_defer = !k_ && !limits_are_fixed_;
+    const auto bits = static_cast<int32_t>(stored_.bits());
+    const bool only_nearest = limit_(0) == 0 && limit_(bits / 2) == bits / 2; // few rows are selected early
+    if (may_defer && !only_nearest && count_ <= kKeptQueriesMax && bits <= kKeptBitsMax) {
+      return run_with_distances();
+    }
     if (may_defer) {
       sample_min_distances();
     }
@@ -130,6 +143,52 @@ public:
   }
 
 private:
+  /// Reads the stored patterns once: all distances are kept, in 2 bytes each, until the limits are known.
+  std::vector<NearRows> run_with_distances() {
+    const int64_t num_stored = stored_.count(), words = stored_.words();
+    const auto kept = std::make_unique_for_overwrite<uint16_t[]>(static_cast<size_t>(count_ * num_stored));
+    parallel_for(tiles_, 1, [&](int64_t tile, int64_t) {
+      scratch_.with([this] { return scratch(); },
+                    [&](TileScratch& buffers) {
+                      const int64_t begin = tile * tile_rows_,
+                                    rows = std::min(tile_rows_, num_stored - begin);
+                      kernels::hamming({.queries = queries_.data() + first_ * words,
+                                        .stored = stored_.data() + begin * words,
+                                        .distances = buffers.lists.get(),
+                                        .num_queries = count_,
+                                        .num_stored = rows,
+                                        .words = words});
+                      for (int64_t q = 0; q < count_; ++q) {
+                        const int32_t* distances = buffers.lists.get() + q * rows;
+                        uint16_t* to = kept.get() + q * num_stored + begin;
+                        int32_t min = std::numeric_limits<int32_t>::max();
+                        for (int64_t i = 0; i < rows; ++i) {
+                          min = std::min(min, distances[i]);
+                          to[i] = static_cast<uint16_t>(distances[i]);
+                        }
+                        min_[static_cast<size_t>(q)].lower(min);
+                      }
+                    });
+    });
+    for (size_t q = 0; q < selected_.size() && tiles_ > 0; ++q) {
+      NearRows& of_query = selected_[q];
+      of_query.min_distance = min_[q].value();
+      const int32_t limit = limit_(of_query.min_distance);
+      const uint16_t* distances = kept.get() + static_cast<int64_t>(q) * num_stored;
+      parallel_for(tiles_, 1, [&](int64_t tile, int64_t) {
+        RowDistances& near = of_query.tiles[static_cast<size_t>(tile)];
+        for (int64_t row = tile * tile_rows_; row < std::min(num_stored, (tile + 1) * tile_rows_); ++row) {
+          if (distances[row] <= limit) {
+            near.rows.push_back(static_cast<int32_t>(row));
+            near.distances.push_back(distances[row]);
+          }
+        }
+      });
+      std::erase_if(of_query.tiles, [](const RowDistances& tile) { return tile.rows.empty(); });
+    }
+    return std::move(selected_);
+  }
+
   uint8_t& is_deferred(int64_t tile, int64_t query) {
     return deferred_[static_cast<size_t>(tile * count_ + query)];
   }
@@ -153,7 +212,8 @@ private:
                           .num_stored = std::min(kSample, stored_.count()),
                           .words = stored_.words(),
                           .capacity = 0,
-                          .first_row = 0});
+                          .first_row = 0,
+                          .prepared = &prepared_});
     for (size_t q = 0; q < min_.size(); ++q) {
       min_[q].lower(of_sample.min_distances[q]);
     }
@@ -195,7 +255,8 @@ private:
                           .num_stored = rows,
                           .words = words,
                           .capacity = capacity,
-                          .first_row = static_cast<int32_t>(begin)});
+                          .first_row = static_cast<int32_t>(begin),
+                          .prepared = count < count_ ? nullptr : &prepared_});
     for (int64_t i = 0; i < count; ++i) {
       const auto q = static_cast<size_t>(queries[static_cast<size_t>(i)]);
       const int64_t selected = buffers.counts[static_cast<size_t>(i)];
@@ -255,6 +316,7 @@ private:
   std::vector<SharedMin> min_;
   std::vector<SmallestDistances> smallest_; ///< where there is a k
   std::vector<uint8_t> deferred_;           ///< [tiles, count]
+  kernels::RadiusQueries prepared_;
   Pool<TileScratch> scratch_;
 };
 
@@ -318,6 +380,8 @@ std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
   const auto count = static_cast<int64_t>(limits.size());
   const int64_t tile_rows = rows_per_tile(count, stored.count(), true);
   std::vector<std::atomic<int64_t>> within(limits.size());
+  const kernels::RadiusQueries prepared = kernels::prepare_radius_queries(
+      queries.data() + first * queries.words(), count, queries.words(), stored.count());
   parallel_for(stored.count(), tile_rows, [&](int64_t begin, int64_t end) {
     std::vector<int64_t> counts(limits.size());
     kernels::radius_scan({.queries = queries.data() + first * queries.words(),
@@ -331,7 +395,8 @@ std::vector<int64_t> count_within(const BitPatterns& queries, int64_t first,
                           .num_stored = end - begin,
                           .words = stored.words(),
                           .capacity = 0,
-                          .first_row = 0});
+                          .first_row = 0,
+                          .prepared = &prepared});
     for (size_t q = 0; q < within.size(); ++q) {
       within[q] += counts[q];
     }

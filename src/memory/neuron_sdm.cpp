@@ -33,7 +33,7 @@ namespace {
 constexpr int64_t kLocationsPerTile = 1024;
 constexpr int64_t kPatternsPerBlock = 1 << 14;
 // A chunk of a read is scanned by one thread for a block of cues. Sums of 2^16 counters of 16 bits fit in 32.
-constexpr int64_t kLocationsPerChunk = 1 << 16, kLocationsPerChunkMin = 1 << 12, kCuesPerBlock = 128;
+constexpr int64_t kLocationsPerChunk = 1 << 16, kLocationsPerChunkMin = 1 << 12, kCuesPerBlock = 512;
 constexpr int64_t kCuesAtOnce = 1 << 10; // of which all sums are kept
 constexpr int64_t kCounterMax = std::numeric_limits<int16_t>::max();
 
@@ -134,12 +134,16 @@ struct Compared {
   const BitPatterns& patterns;
   int64_t first, count;
   std::optional<SlicedQueries> sliced; ///< with selected coordinates
+  kernels::RadiusQueries listed;       ///< without
 };
 
 Compared prepared(const Locations& locations, const BitPatterns& patterns, int64_t first, int64_t count) {
-  Compared compared{patterns, first, count, std::nullopt};
+  Compared compared{patterns, first, count, std::nullopt, {}};
   if (locations.options.selected_coordinates > 0) {
     compared.sliced.emplace(patterns, first, count);
+  } else {
+    compared.listed = kernels::prepare_radius_queries(patterns.data() + first * patterns.words(), count,
+                                                      patterns.words(), locations.addresses.count());
   }
   return compared;
 }
@@ -214,7 +218,9 @@ private:
                           .num_stored = end - begin,
                           .words = addresses.words(),
                           .capacity = capacity,
-                          .first_row = 0});
+                          .first_row = 0,
+                          .prepared = &compared.listed,
+                          .first_prepared = begin_pattern});
   }
 
   Locations locations_;

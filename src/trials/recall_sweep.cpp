@@ -324,18 +324,27 @@ template <class View> double misleading_fraction(const View& view, const typenam
 template <class View, class BuildFor>
 void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
                 std::vector<double>& misleading, MemoryReport& report, std::vector<SweepRow>& rows,
-                std::vector<SweepExamples>& examples, BuildFor build_for) {
+                std::vector<SweepExamples>& examples, Progress& progress, BuildFor build_for) {
+  using Patterns = typename View::Patterns;
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
   examples.resize(levels);
   for (int64_t trial = 0; trial < options.seeds; ++trial) {
     const auto recall_from = build_for(trial);
+    const auto timed_recall = [&](const Patterns& cues) {
+      const auto begin = std::chrono::steady_clock::now();
+      Recall<Patterns> recall = recall_from(cues);
+      return std::pair(std::move(recall),
+                       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    };
+    std::optional<std::pair<Recall<Patterns>, double>> self; // of the stored patterns, in the first trial
     if (trial == 0) {
-      const Recall<typename View::Patterns> self = recall_from(view.stored);
+      self = timed_recall(view.stored);
+      const Recall<Patterns>& of_stored = self->first;
       std::vector<int64_t> targets;
-      const std::vector<double> cosines = cosines_of(view, self.readout, targets, false);
+      const std::vector<double> cosines = cosines_of(view, of_stored.readout, targets, false);
       const std::vector<Outcome> results =
-          outcomes<View>(cosines, targets, self.num_activated, distinctness.is_unique);
+          outcomes<View>(cosines, targets, of_stored.num_activated, distinctness.is_unique);
       report.self_recall = fraction_of(Outcome::exact, results);
       report.ambiguous = fraction_of(Outcome::ambiguous, results);
       report.count = view.stored.count();
@@ -344,21 +353,24 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       const double comparable =
           1 - static_cast<double>(report.without_direction) / static_cast<double>(results.size());
       report.beyond_capacity = report.self_recall + report.ambiguous < comparable / 2;
-      report.out_of_reach = 2 * std::ranges::count(self.num_activated, 0) > self.readout.count();
+      report.out_of_reach = 2 * std::ranges::count(of_stored.num_activated, 0) > of_stored.readout.count();
     }
     for (size_t level = 0; level < levels; ++level) {
-      const typename View::Patterns cues =
-          options.cues ? view.as_cues(options.cues->patterns)
-                       : view.corrupted(options.corruption, options.noise[level],
-                                        random_for(options, Purpose::cues, trial)
-                                            .stream(std::bit_cast<uint64_t>(options.noise[level])));
+      const Patterns cues = options.cues
+                                ? view.as_cues(options.cues->patterns)
+                                : view.corrupted(options.corruption, options.noise[level],
+                                                 random_for(options, Purpose::cues, trial)
+                                                     .stream(std::bit_cast<uint64_t>(options.noise[level])));
       if (!options.cues && misleading.size() == level) { // the same cues for every memory
         misleading.push_back(misleading_fraction(view, cues));
       }
-      const auto begin = std::chrono::steady_clock::now();
-      const Recall<typename View::Patterns> recall = recall_from(cues);
+      const bool is_self = self && cues == view.stored; // no noise: already recalled
+      if (is_self) {
+        progress.advance(cues.count());
+      }
+      const auto [recall, seconds] = is_self ? *self : timed_recall(cues);
       Samples& sample = samples[level];
-      sample.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      sample.seconds += seconds;
       std::vector<int64_t> targets;
       const std::vector<double> cosines = cosines_of(view, recall.readout, targets, options.cues.has_value());
       const std::vector<Outcome> results =
@@ -506,14 +518,15 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     std::vector<SweepExamples> examples;
     if (kind.on_bits) {
       of_bits = of_bits ? of_bits : std::optional<Distinctness>(bits.first_of_equal());
-      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, [&](int64_t trial) {
-        return build(kind, bits.stored, report.parameters,
-                     random_for(checked, Purpose::hard_locations, trial).at(0), &progress);
-      });
+      run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, progress,
+                 [&](int64_t trial) {
+                   return build(kind, bits.stored, report.parameters,
+                                random_for(checked, Purpose::hard_locations, trial).at(0), &progress);
+                 });
     } else {
       RecallReals recall = build(kind, reals.stored, report.parameters, &progress); // the same in every trial
       of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
-      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples,
+      run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples, progress,
                  [&](int64_t) { return recall; });
     }
     progress.finish();

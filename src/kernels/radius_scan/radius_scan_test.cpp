@@ -2,6 +2,7 @@
 
 #include "kernels/radius_scan/radius_scan.h"
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -49,7 +50,8 @@ struct Problem {
     bool operator==(const Result&) const = default;
   };
 
-  Result run(decltype(&radius_scan) kernel, bool with_distances) const {
+  Result run(decltype(&radius_scan) kernel, bool with_distances,
+             const RadiusQueries* prepared = nullptr) const {
     const size_t count = limits.size();
     const std::vector<int32_t> lists(count * static_cast<size_t>(capacity) + 1, kUntouched);
     Result result{lists, lists, std::vector<int32_t>(count, std::numeric_limits<int32_t>::max()),
@@ -68,7 +70,8 @@ struct Problem {
             .num_stored = words > 0 ? std::ssize(stored) / words : 5,
             .words = words,
             .capacity = capacity,
-            .first_row = 1000});
+            .first_row = 1000,
+            .prepared = prepared});
     EXPECT_EQ(result.rows.back(), kUntouched); // nothing behind the lists is written
     EXPECT_EQ(result.distances.back(), kUntouched);
     for (size_t q = 0; q < count; ++q) { // what is behind the selected rows is not defined
@@ -113,6 +116,105 @@ TEST(RadiusScan, DoesNotDependOnTheOtherQueries) {
     const Problem::Result result = many.run(radius_scan, true);
     EXPECT_EQ(result, many.run(reference::radius_scan, true));
   });
+}
+
+/// Copies of `patterns` patterns, a `fraction` of whose bits are 1; each copy has some flipped bits, or none.
+std::vector<uint64_t> noisy_copies(int64_t count, int64_t patterns, int64_t words, double fraction) {
+  Random random(43);
+  std::vector<uint64_t> originals(static_cast<size_t>(patterns * words), 0);
+  for (int64_t b = 0; b < 64 * patterns * words; ++b) {
+    originals[static_cast<size_t>(b / 64)] |= uint64_t{random.uniform() < fraction} << (b % 64);
+  }
+  std::vector<uint64_t> copies;
+  for (int64_t i = 0; i < count; ++i) {
+    const auto from = originals.begin() + i % patterns * words;
+    copies.insert(copies.end(), from, from + words);
+    for (int64_t flips = i / patterns % 3 * 5; flips > 0; --flips) {
+      const auto b = static_cast<int64_t>(random.below(static_cast<uint64_t>(64 * words)));
+      copies[static_cast<size_t>(i * words + b / 64)] ^= uint64_t{1} << (b % 64);
+    }
+  }
+  return copies;
+}
+
+TEST(RadiusScan, EqualsTheReferenceForRelatedSparseAndDenseQueries) {
+  test::on_each_cpu_target([] {
+    for (const double fraction : {0.0, 0.02, 0.5, 0.98, 1.0}) {
+      for (const int64_t words : {2, 16}) {
+        const int64_t count = 150;
+        Problem problem(count, 600, words, 100);
+        problem.queries = noisy_copies(count, 30, words, fraction);
+        const std::vector<uint64_t> near = noisy_copies(500, 50, words, fraction);
+        std::copy(near.begin(), near.end(), problem.stored.begin());
+        const RadiusQueries prepared =
+            prepare_radius_queries(problem.queries.data(), count, words, int64_t{1} << 20);
+        ASSERT_EQ(problem.run(radius_scan, true, &prepared), problem.run(reference::radius_scan, true))
+            << fraction << " of " << words << " words";
+      }
+    }
+  });
+}
+
+TEST(RadiusScan, ComparesPartsOfPreparedQueries) {
+  test::on_each_cpu_target([] {
+    const int64_t count = 2 * RadiusQueries::kQueriesPerGroup + 20, rows = 300, words = 5;
+    const Problem all(count, rows, words, rows);
+    const RadiusQueries prepared =
+        prepare_radius_queries(all.queries.data(), count, words, 64 * RadiusQueries::kQueriesPerGroup);
+    const Problem::Result expected = all.run(reference::radius_scan, true);
+    for (int64_t first = 0; first < count; first += RadiusQueries::kQueriesPerGroup) {
+      const int64_t part = std::min(RadiusQueries::kQueriesPerGroup, count - first);
+      std::vector<int32_t> lists(static_cast<size_t>(part * rows));
+      std::vector<int64_t> counts(static_cast<size_t>(part));
+      radius_scan({.queries = all.queries.data() + first * words,
+                   .stored = all.stored.data(),
+                   .limits = all.limits.data() + first,
+                   .rows = lists.data(),
+                   .distances = nullptr,
+                   .counts = counts.data(),
+                   .min_distances = nullptr,
+                   .num_queries = part,
+                   .num_stored = rows,
+                   .words = words,
+                   .capacity = rows,
+                   .first_row = 1000,
+                   .prepared = &prepared,
+                   .first_prepared = first});
+      for (int64_t q = 0; q < part; ++q) {
+        const auto to = static_cast<size_t>(q), of_all = static_cast<size_t>(first + q);
+        ASSERT_EQ(counts[to], expected.counts[of_all]);
+        for (int64_t i = 0; i < counts[to]; ++i) {
+          ASSERT_EQ(lists[static_cast<size_t>(q * rows + i)],
+                    expected.rows[static_cast<size_t>((first + q) * rows + i)]);
+        }
+      }
+    }
+  });
+}
+
+TEST(RadiusScan, FindsTheNearestPredecessor) {
+  const int64_t words = 4, count = 16;
+  std::vector<uint64_t> queries = random_words(3, words);
+  for (int64_t q = 1; q < count - 2; ++q) { // chain of queries that differ in one bit
+    for (int64_t w = 0; w < words; ++w) {
+      queries.push_back(queries[static_cast<size_t>((q - 1) * words + w)] ^ (uint64_t{w == 0} << q));
+    }
+  }
+  queries.insert(queries.end(), {1, 0, 0, 0});
+  queries.insert(queries.end(), {~uint64_t{0}, ~uint64_t{1}, ~uint64_t{0}, ~uint64_t{0}});
+  const RadiusQueries prepared = prepare_radius_queries(queries.data(), count, words, int64_t{1} << 20);
+  if (prepared.queries.empty()) {
+    GTEST_SKIP() << "this CPU target does not use lists";
+  }
+  EXPECT_EQ(prepared.queries[14].predecessor, RadiusQueries::kNoOnes);
+  EXPECT_EQ(prepared.queries[15].predecessor, RadiusQueries::kNoZeros);
+  std::vector<uint8_t> is_ordered(static_cast<size_t>(count), 0);
+  for (const int32_t q : prepared.order) {
+    const RadiusQueries::Query& query = prepared.queries[static_cast<size_t>(q)];
+    EXPECT_TRUE(query.predecessor < 0 || is_ordered[static_cast<size_t>(query.predecessor)] != 0) << q;
+    EXPECT_LE(query.added_blocks + query.removed_blocks, q == prepared.order[2] ? 10 : 1) << q;
+    is_ordered[static_cast<size_t>(q)] = 1;
+  }
 }
 
 } // namespace
