@@ -163,7 +163,8 @@ def main():
     sections = existing_sections(results) if chosen else {}
     for heading in requested:
         log(f"measuring: {heading}")
-        sections[heading] = measures[heading]()
+        text = measures[heading]()
+        sections[heading] = text if text.startswith("CPU: ") else f"CPU: {cpu_model()}.\n\n{text}"  # sections can be from different machines
         lines = ["# Benchmarks", "", "Written by `./dev bench`; medians of several runs each."]
         for known in ["Kernels", *(heading for heading, _, _ in SECTIONS)]:  # also those that cannot be measured here
             if known in sections:
