@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include <ATen/Dispatch.h>
 #include <ATen/Functions.h>
@@ -142,31 +143,39 @@ template <class Run> void for_row_chunks(const at::Tensor& rows, const Run& run)
                [&](int64_t begin, int64_t end) { run(begin * size, end - begin, size); });
 }
 
-at::Tensor by_kernel(const at::Tensor& given, Separation separation) {
-  const at::Tensor scores = given.contiguous(), weights = at::empty_like(scores);
+/// Weights and, if requested, the slopes of kernels::SeparateArgs; else these are undefined.
+std::pair<at::Tensor, at::Tensor> by_kernel(const at::Tensor& given, Separation separation,
+                                            bool with_slopes) {
+  const at::Tensor scores = given.contiguous(), weights = at::empty_like(scores),
+                   slopes = with_slopes ? at::empty_like(scores) : at::Tensor();
   AT_DISPATCH_FLOATING_TYPES(scores.scalar_type(), "mneme::separate", [&] {
     for_row_chunks(scores, [&](int64_t at, int64_t rows, int64_t size) {
-      kernels::separate(kernels::SeparateArgs<scalar_t>{.scores = scores.const_data_ptr<scalar_t>() + at,
-                                                        .weights = weights.mutable_data_ptr<scalar_t>() + at,
-                                                        .num_rows = rows,
-                                                        .num_scores = size,
-                                                        .separation = separation});
+      kernels::separate(kernels::SeparateArgs<scalar_t>{
+          .scores = scores.const_data_ptr<scalar_t>() + at,
+          .weights = weights.mutable_data_ptr<scalar_t>() + at,
+          .num_rows = rows,
+          .num_scores = size,
+          .separation = separation,
+          .slopes = with_slopes ? slopes.mutable_data_ptr<scalar_t>() + at : nullptr});
     });
   });
-  return weights;
+  return {weights, slopes};
 }
 
-at::Tensor gradient_by_kernel(const at::Tensor& weights, const at::Tensor& given, Separation separation) {
+/// `slopes` may be undefined.
+at::Tensor gradient_by_kernel(const at::Tensor& weights, const at::Tensor& slopes, const at::Tensor& given,
+                              Separation separation) {
   const at::Tensor d_weights = given.contiguous(), d_scores = at::empty_like(d_weights);
   AT_DISPATCH_FLOATING_TYPES(weights.scalar_type(), "mneme::separate", [&] {
     for_row_chunks(weights, [&](int64_t at, int64_t rows, int64_t size) {
-      kernels::separate_gradient(
-          kernels::SeparateGradientArgs<scalar_t>{.weights = weights.const_data_ptr<scalar_t>() + at,
-                                                  .d_weights = d_weights.const_data_ptr<scalar_t>() + at,
-                                                  .d_scores = d_scores.mutable_data_ptr<scalar_t>() + at,
-                                                  .num_rows = rows,
-                                                  .num_scores = size,
-                                                  .separation = separation});
+      kernels::separate_gradient(kernels::SeparateGradientArgs<scalar_t>{
+          .weights = weights.const_data_ptr<scalar_t>() + at,
+          .d_weights = d_weights.const_data_ptr<scalar_t>() + at,
+          .d_scores = d_scores.mutable_data_ptr<scalar_t>() + at,
+          .num_rows = rows,
+          .num_scores = size,
+          .separation = separation,
+          .slopes = slopes.defined() ? slopes.const_data_ptr<scalar_t>() + at : nullptr});
     });
   });
   return d_scores;
@@ -177,23 +186,27 @@ public:
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& scores,
                             Separation separation) {
     at::AutoDispatchBelowADInplaceOrView below;
-    at::Tensor weights = has_kernel(scores) && scores.numel() > 0 ? by_kernel(scores, separation)
-                                                                  : separate_plain(scores, separation);
+    const bool by_kernels = has_kernel(scores) && scores.numel() > 0;
+    // For entmax, computing the slopes again from the weights would cost more than the rest of the gradient.
+    const bool keeps_slopes = separation.kind == Kind::entmax && scores.requires_grad();
+    const auto [weights, slopes] = by_kernels ? by_kernel(scores, separation, keeps_slopes)
+                                              : std::pair(separate_plain(scores, separation), at::Tensor());
     context->saved_data["kind"] = static_cast<int64_t>(separation.kind);
     context->saved_data["alpha"] = separation.alpha;
-    context->save_for_backward({weights});
+    context->save_for_backward({weights, slopes});
     return weights;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
-    const at::Tensor weights = context->get_saved_variables()[0];
+    const torch::autograd::variable_list saved = context->get_saved_variables();
+    const at::Tensor &weights = saved[0], &slopes = saved[1];
     const Separation separation{static_cast<Kind>(context->saved_data["kind"].toInt()),
                                 context->saved_data["alpha"].toDouble()};
     const bool is_double_backward = at::GradMode::is_enabled(); // this gradient may be differentiated again
     return {is_double_backward || !has_kernel(weights) || weights.numel() == 0
                 ? gradient_plain(weights, gradients[0], separation)
-                : gradient_by_kernel(weights, gradients[0], separation),
+                : gradient_by_kernel(weights, slopes, gradients[0], separation),
             at::Tensor()};
   }
 };

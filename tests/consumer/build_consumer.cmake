@@ -24,6 +24,8 @@ if(KIND STREQUAL "installed")
     list(APPEND arguments -DTorch_DIR=${Torch_DIR})
   endif()
   list(APPEND arguments -DCMAKE_PREFIX_PATH=${WORK}/prefix)
+else()
+  list(APPEND arguments -DMNEME_CPU_TARGETS=${CPU_TARGETS})
 endif()
 
 if(COMPONENT STREQUAL "nonsense")

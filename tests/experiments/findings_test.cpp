@@ -55,7 +55,7 @@ TEST(Findings, ShowValuesThatAreNotComparedButDoNotCountThem) {
   EXPECT_FALSE(contains(text, "Missed: far off"));
   const std::string html = report::to_html(page_of(findings, {.quick = true}));
   EXPECT_TRUE(contains(html, "Not compared: quick run with 3 epochs."));
-  EXPECT_FALSE(contains(html, "<tr class=\"marked\"><th scope=\"row\">far off</th>"));
+  EXPECT_FALSE(contains(html, "<tr class=\"marked\"><th scope=\"row\" class=\"name\">far off</th>"));
   EXPECT_EQ(to_json(findings).at(0).at("not_compared"), 2);
 }
 
@@ -72,7 +72,7 @@ TEST(Findings, PageHighlightsMissedValuesWithTheirExplanation) {
   const std::string html = report::to_html(page_of(sample_findings(), {.quick = true, .seed = 7}));
   EXPECT_TRUE(contains(html, "It holds."));
   EXPECT_TRUE(contains(html, "Missed: second (published 2, measured 3). Known."));
-  EXPECT_TRUE(contains(html, "<tr class=\"marked\"><th scope=\"row\">second</th>"));
+  EXPECT_TRUE(contains(html, "<tr class=\"marked\"><th scope=\"row\" class=\"name\">second</th>"));
   EXPECT_TRUE(contains(html, "href=\"work/sample/a-figure.csv\""));
   EXPECT_TRUE(contains(html, "The original is off by one."));
   EXPECT_TRUE(contains(html, "id=\"work-sample\""));

@@ -172,7 +172,7 @@ TEST(Bert, HonoursRefusesOrNotesEachFieldOfTheConfiguration) {
       {{{"model_type", "roberta"}}, {"model_type", "roberta", "\"bert\", \"albert\""}},
       {{{"model_type", nullptr}}, {"model_type"}},
       {{{"position_embedding_type", "relative_key"}}, {"position_embedding_type", "absolute"}},
-      {{{"hidden_act", "silu"}}, {"hidden_act", "gelu_new"}},
+      {{{"hidden_act", "laplace"}}, {"hidden_act", "gelu_new"}},
       {{{"is_decoder", true}}, {"is_decoder"}},
       {{{"add_cross_attention", true}}, {"add_cross_attention"}},
       {{{"pruned_heads", {{"0", {1}}}}}, {"pruned_heads"}},

@@ -217,14 +217,20 @@ template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u
   return tau;
 }
 
-template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const T* scores, T* weights) {
+/// `slopes` may be null.
+template <class F, class T>
+void SeparateRow(const SeparateArgs<T>& args, const T* scores, T* weights, T* slopes) {
   const hn::ScalableTag<T> d;
   const F form(args.separation);
   const int64_t n = args.num_scores;
   const T row_max = RowMax(d, scores, n);
   const auto fill = [&](T weight) HWY_ATTR {
+    const T slope = weight > 0 ? hn::GetLane(form.GradientWeight(d, hn::Set(d, weight))) : weight;
     for (int64_t i = 0; i < n; ++i) {
       weights[i] = weight;
+      if (slopes != nullptr) {
+        slopes[i] = slope;
+      }
     }
   };
   if (!(row_max - row_max == 0)) { // not finite
@@ -241,7 +247,12 @@ template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const 
   const auto max = hn::Set(d, row_max), scale = hn::Set(d, scaled_beta);
   ForEachVector(d, scores, 0, n, [&](auto x, int64_t i, int64_t used) HWY_ATTR {
     const auto above = threshold.Excess(d, hn::Mul(hn::Sub(x, max), scale));
-    StoreUpTo(form.Weight(d, above), d, weights + i, used);
+    const auto weight = form.Weight(d, above);
+    StoreUpTo(weight, d, weights + i, used);
+    if (slopes != nullptr) { // x^(1 / (alpha - 1)) / x = weight^(2 - alpha)
+      const auto slope = hn::IfThenElseZero(hn::Gt(above, hn::Zero(d)), hn::Div(weight, above));
+      StoreUpTo(slope, d, slopes + i, used);
+    }
   });
   if constexpr (F::kIsNormalised) {
     const double sum = SumsOf(d, weights, n, [&](auto x, int64_t, int64_t) HWY_ATTR {
@@ -254,8 +265,10 @@ template <class F, class T> void SeparateRow(const SeparateArgs<T>& args, const 
   }
 }
 
+/// `slopes` may be null.
 template <class F, class T>
-void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const T* d_weights, T* d_scores) {
+void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const T* slopes, const T* d_weights,
+                   T* d_scores) {
   const hn::ScalableTag<T> d;
   const F form(args.separation);
   const auto load = [&](const T* from, int64_t i, int64_t used) HWY_ATTR {
@@ -281,26 +294,35 @@ void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const 
     });
     return;
   }
-  const Sums sums = SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
-    const auto q = form.GradientWeight(d, p);
-    StoreUpTo(q, d, d_scores + i, used);
-    return Pair<decltype(p)>{hn::Mul(q, load(d_weights, i, used)), q};
-  });
+  const auto products = [&](auto q, int64_t i, int64_t used) HWY_ATTR {
+    return Pair<decltype(q)>{hn::Mul(q, load(d_weights, i, used)), q};
+  };
+  const Sums sums = slopes != nullptr
+                        ? SumsOf(d, slopes, args.num_scores, products)
+                        : SumsOf(d, weights, args.num_scores, [&](auto p, int64_t i, int64_t used) HWY_ATTR {
+                            const auto q = form.GradientWeight(d, p);
+                            StoreUpTo(q, d, d_scores + i, used);
+                            return products(q, i, used);
+                          });
   const auto beta = hn::Set(d, args.beta), mean = hn::Set(d, static_cast<T>(sums.first / sums.second));
-  ForEachVector(d, d_scores, 0, args.num_scores, [&](auto q, int64_t i, int64_t used) HWY_ATTR {
+  const T* all_slopes = slopes != nullptr ? slopes : d_scores;
+  ForEachVector(d, all_slopes, 0, args.num_scores, [&](auto q, int64_t i, int64_t used) HWY_ATTR {
     StoreUpTo(hn::Mul(hn::Mul(q, beta), hn::Sub(load(d_weights, i, used), mean)), d, d_scores + i, used);
   });
 }
 
 template <class F, class T> void Rows(const SeparateArgs<T>& args) {
   for (int64_t r = 0; r < args.num_rows && args.num_scores > 0; ++r) {
-    SeparateRow<F>(args, args.scores + r * args.num_scores, args.weights + r * args.num_scores);
+    const int64_t at = r * args.num_scores;
+    SeparateRow<F>(args, args.scores + at, args.weights + at,
+                   args.slopes == nullptr ? nullptr : args.slopes + at);
   }
 }
 template <class F, class T> void Rows(const SeparateGradientArgs<T>& args) {
   for (int64_t r = 0; r < args.num_rows; ++r) {
     const int64_t at = r * args.num_scores;
-    GradientOfRow<F>(args, args.weights + at, args.d_weights + at, args.d_scores + at);
+    GradientOfRow<F>(args, args.weights + at, args.slopes == nullptr ? nullptr : args.slopes + at,
+                     args.d_weights + at, args.d_scores + at);
   }
 }
 

@@ -34,8 +34,8 @@ constexpr bool has_threshold(SimplexSeparation separation) {
 
 /// Weights of rows of scores.
 ///
-/// Shapes  scores and weights [num_rows, num_scores], row-major; any sizes >= 0, no alignment needed; weights
-///         must not overlap scores. T = float or double
+/// Shapes  scores, weights and slopes [num_rows, num_scores], row-major; any sizes >= 0, no alignment needed;
+///         none may overlap another. T = float or double
 /// Units   beta >= 0 and finite; 0 makes all weights equal
 /// Errors  a row with a NaN, or whose largest score is not finite, gets NaN weights. The error of float is
 ///         the rounding of the score differences, since tau is computed in double; for entmax it is
@@ -46,6 +46,9 @@ template <class T> struct SeparateArgs {
   int64_t num_rows, num_scores;
   T beta = 1;
   SimplexSeparation separation;
+  /// If given, gets the q of SeparateGradientArgs, which here costs a division and there, for entmax, an
+  /// exponential and a logarithm. Not for normmax.
+  T* slopes = nullptr;
 };
 
 /// Backward pass: d_scores = beta J d_weights, where J is the Jacobian of the weights, which is symmetric.
@@ -63,6 +66,7 @@ template <class T> struct SeparateGradientArgs {
   int64_t num_rows, num_scores;
   T beta = 1;
   SimplexSeparation separation;
+  const T* slopes = nullptr; ///< q, as separate() has written it; default: computed from the weights
 };
 
 /// Single-threaded. The weights of a row do not depend on the other rows.

@@ -74,6 +74,9 @@ template <class T> void rows(const SeparateArgs<T>& args) {
     const auto row_max = static_cast<double>(*std::max_element(scores, scores + n));
     if (!std::isfinite(row_max) || std::any_of(scores, scores + n, [](T x) { return std::isnan(x); })) {
       std::fill(weights, weights + n, std::numeric_limits<T>::quiet_NaN());
+      if (args.slopes != nullptr) {
+        std::fill(args.slopes + r * n, args.slopes + (r + 1) * n, std::numeric_limits<T>::quiet_NaN());
+      }
       continue;
     }
     for (int64_t i = 0; i < n; ++i) {
@@ -91,6 +94,9 @@ template <class T> void rows(const SeparateArgs<T>& args) {
       const double x = u[static_cast<size_t>(i)];
       weights[i] =
           static_cast<T>(args.separation.kind == Kind::normmax ? x / sum : term_of(args.separation, x));
+      if (args.slopes != nullptr) {
+        args.slopes[r * n + i] = static_cast<T>(x > 0 ? term_of(args.separation, x) / x : 0);
+      }
     }
   }
 }
@@ -113,15 +119,18 @@ template <class T> double normmax_gradient(const T* weights, const T* d_weights,
 
 template <class T> void rows(const SeparateGradientArgs<T>& args) {
   const int64_t n = args.num_scores;
-  const auto q_of = [&](T weight) {
-    const auto p = static_cast<double>(weight);
+  const auto q_at = [&](int64_t index) {
+    if (args.slopes != nullptr) {
+      return static_cast<double>(args.slopes[index]);
+    }
+    const auto p = static_cast<double>(args.weights[index]);
     double exponent = 0;
     if (args.separation.kind == Kind::entmax15) {
       exponent = 0.5;
     } else if (args.separation.kind == Kind::entmax) {
       exponent = 2 - args.separation.alpha;
     }
-    return p > 0 ? std::pow(p, exponent) : 0;
+    return p > 0 ? std::pow(p, exponent) : 0.0;
   };
   for (int64_t r = 0; r < args.num_rows; ++r) {
     const T *weights = args.weights + r * n, *d_weights = args.d_weights + r * n;
@@ -134,11 +143,11 @@ template <class T> void rows(const SeparateGradientArgs<T>& args) {
     }
     double weighted_sum = 0, total = 0;
     for (int64_t i = 0; i < n; ++i) {
-      weighted_sum += q_of(weights[i]) * static_cast<double>(d_weights[i]);
-      total += q_of(weights[i]);
+      weighted_sum += q_at(r * n + i) * static_cast<double>(d_weights[i]);
+      total += q_at(r * n + i);
     }
     for (int64_t i = 0; i < n; ++i) {
-      args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) * q_of(weights[i]) *
+      args.d_scores[r * n + i] = static_cast<T>(static_cast<double>(args.beta) * q_at(r * n + i) *
                                                 (static_cast<double>(d_weights[i]) - weighted_sum / total));
     }
   }

@@ -186,5 +186,49 @@ TEST(SeparateKernel, GradientMatchesTheReference) {
   });
 }
 
+/// Weights, slopes and the gradient from slopes, next to those of the reference from weights only.
+template <class T> void expect_slopes_as_from_weights(SimplexSeparation separation, T beta) {
+  constexpr int64_t kRows = 3;
+  constexpr double kRounding = 256 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  for (const int64_t n : {1, 7, 16, 33, 1000}) {
+    const std::vector<T> scores = normals<T>(7, kRows * n), direction = normals<T>(8, kRows * n);
+    std::vector<T> weights(scores.size()), slopes(scores.size()), actual(scores.size()),
+        expected(scores.size());
+    separate(SeparateArgs<T>{.scores = scores.data(),
+                             .weights = weights.data(),
+                             .num_rows = kRows,
+                             .num_scores = n,
+                             .beta = beta,
+                             .separation = separation,
+                             .slopes = slopes.data()});
+    ASSERT_EQ(weights, weights_of(separation, scores, kRows, beta)) << n;
+    SeparateGradientArgs<T> args{.weights = weights.data(),
+                                 .d_weights = direction.data(),
+                                 .d_scores = expected.data(),
+                                 .num_rows = kRows,
+                                 .num_scores = n,
+                                 .beta = beta,
+                                 .separation = separation};
+    reference::separate_gradient(args);
+    args.d_scores = actual.data();
+    args.slopes = slopes.data();
+    separate_gradient(args);
+    for (size_t i = 0; i < actual.size(); ++i) {
+      ASSERT_NEAR(actual[i], expected[i], kRounding) << n << " scores, at " << i;
+      ASSERT_EQ(slopes[i] > 0, weights[i] > 0) << n << " scores, at " << i;
+    }
+  }
+}
+
+TEST(SeparateKernel, SlopesGiveTheGradientOfTheWeights) {
+  for_each_separation([](SimplexSeparation separation) {
+    if (separation.kind != SimplexSeparation::Kind::normmax) {
+      expect_slopes_as_from_weights<double>(separation, 0.8);
+      expect_slopes_as_from_weights<float>(separation, 0.8F);
+      expect_slopes_as_from_weights<double>(separation, 0);
+    }
+  });
+}
+
 } // namespace
 } // namespace mneme::kernels
