@@ -176,7 +176,7 @@ report::Section section_of(const Finished& finished) {
                                .folded = table.table.rows.size() > kOpenRows ? table.title : ""});
   }
   if (!outcome.notes.empty()) {
-    section.blocks.push_back(report::Heading{"Errors and ambiguities of the original"});
+    section.blocks.push_back(report::Heading{"Notes on the original and on this run"});
     for (const std::string& note : outcome.notes) {
       section.blocks.push_back(report::Note{note});
     }
@@ -329,7 +329,7 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
       text += markdown_block(table.title, table.table);
     }
     if (!outcome.notes.empty()) {
-      text += "\nErrors and ambiguities of the original:\n\n";
+      text += "\nNotes on the original and on this run:\n\n";
       for (const std::string& note : outcome.notes) {
         text += "- " + note + "\n";
       }
