@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <ostream>
+#include <system_error>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -280,6 +282,12 @@ public:
       }
     };
     if (!text_.empty()) {
+      std::error_code not_a_path;
+      if (std::filesystem::is_regular_file(text_, not_a_path)) {
+        context.progress.message(
+            fmt::format("The text \"{0}\" itself is encoded. To encode the file of this name: --text {0}",
+                        printable(text_)));
+      }
       add(text_);
     }
     if (files_.size() > 1) {

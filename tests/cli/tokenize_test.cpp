@@ -51,6 +51,16 @@ TEST(TokenizeVerb, EncodesAndDecodesBytesByDefault) {
       << "exactly the bytes of the ids";
 }
 
+TEST(TokenizeVerb, RemarksThatATextIsTheNameOfAFile) {
+  const TemporaryFolder folder;
+  const std::string file = (folder / "my text.txt").string();
+  write_text(file, "Hi");
+  const ProgramResult of_name = run_mneme({"tokenize", "encode", file});
+  EXPECT_TRUE(of_name.out.starts_with("47 ")) << "the name, which begins with a slash";
+  expect_contains(of_name.err, {"To encode the file of this name: --text " + file});
+  EXPECT_EQ(run_mneme({"tokenize", "encode", "Hi"}).err, "");
+}
+
 TEST(TokenizeVerb, ReadsSpecialTokensAsTextUnlessRequested) {
   const std::string text = "the<|endoftext|>";
   const json plain = results_of(output_of({"tokenize", "encode", text, "--tokenizer", kTokenizer, "--json"}));
