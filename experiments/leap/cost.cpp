@@ -53,12 +53,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const std::vector<int64_t> lengths =
       settings.quick ? std::vector<int64_t>{8, 64, 256, 1024, 4096}
                      : std::vector<int64_t>{8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 16384, 65536};
+  const std::string machine = fmt::format("{}, {}, {} threads", cpu_model(), cpu_target(), threads());
   Outcome outcome{
       .parameters = {
           {"sequence",
            fmt::format("one, float32, {} heads of {} features", kContenderHeads, kContenderHeadSize)},
           {"time", "median of several calls with given query, focus, key and value, without projections"},
-          {"machine", fmt::format("{}, {}, {} threads", cpu_model(), cpu_target(), threads())},
+          {"machine", machine},
           {"reproducibility", "times depend on the machine and differ between runs"}}};
   progress.start("calls", static_cast<int64_t>(2 * lengths.size() * std::size(kRunners)));
   report::Table crossings{
@@ -100,7 +101,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           {direction, kRunners[i].name, tokens ? report::Cell(*tokens) : report::Cell()});
     }
     outcome.tables.push_back(
-        {fmt::format("Milliseconds of one call, {} (a dash: not run)", direction), std::move(table)});
+        {fmt::format("Milliseconds of one call, {}, on {} (a dash: not run)", direction, machine),
+         std::move(table)});
     outcome.figures.push_back({.name = backward ? "time-forward-backward" : "time-forward",
                                .chart = to_chart(chart),
                                .caption = "On these logarithmic axes the curves of LEAP have slope 1 (linear "
