@@ -186,15 +186,13 @@ private:
                                   "config.json and parameters, such as model.safetensors.",
                                   printable(model_)));
     }
-    for (const char* task : {"bags", "bit-pattern", "latch", "mnist-bags", "sparse-and"}) {
-      if (!read_run_config(model, task).is_null()) {
-        throw DataError(
-            fmt::format("{}: is a run of `mneme train {}`, but a language model or a transformer "
-                        "was expected.\n  `mneme inspect FILE` lists the tensors of a checkpoint; "
-                        "`mneme predict RUN --bags FILE --explain` shows attention weights of "
-                        "bags.",
-                        printable(model_), task));
-      }
+    if (const nlohmann::ordered_json run = read_train_config(model);
+        !run.is_null() && run.at("task") != "lm") {
+      throw DataError(
+          fmt::format("{}: is a run of `mneme train {}`, but a language model or a transformer was "
+                      "expected.\n  `mneme inspect FILE` lists the tensors of a checkpoint; `mneme predict "
+                      "RUN --bags FILE --explain` shows attention weights of bags.",
+                      printable(model_), printable(run.at("task").get<std::string>())));
     }
     if (!type.empty() && type != "LeapForCausalLM") {
       throw DataError(

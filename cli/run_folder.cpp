@@ -151,7 +151,7 @@ FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
   return lock;
 }
 
-Json read_run_config(const std::filesystem::path& folder, const std::string& task) {
+Json read_train_config(const std::filesystem::path& folder) {
   std::error_code unreadable;
   const std::filesystem::path path = folder / "config.json";
   if (!std::filesystem::is_regular_file(path, unreadable)) {
@@ -160,8 +160,13 @@ Json read_run_config(const std::filesystem::path& folder, const std::string& tas
   const std::vector<std::byte> bytes = data::read_file(path);
   const Json config = Json::parse(reinterpret_cast<const char*>(bytes.data()),
                                   reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
-  const bool is_run = config.is_object() && verb_of(config) == "train" && text_of(config, "task") == task;
+  const bool is_run = config.is_object() && verb_of(config) == "train" && !text_of(config, "task").empty();
   return is_run ? config : Json();
+}
+
+Json read_run_config(const std::filesystem::path& folder, const std::string& task) {
+  const Json config = read_train_config(folder);
+  return !config.is_null() && config.at("task") == task ? config : Json();
 }
 
 } // namespace mneme::cli

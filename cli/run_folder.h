@@ -30,8 +30,11 @@ namespace mneme::cli {
                                          const nlohmann::ordered_json& run,
                                          const std::vector<std::string>& may_grow = {});
 
-/// The config.json of a folder if it is of a run of `mneme train TASK`, else null. For numbers that a resumed
-/// run takes from the earlier one; open_run_folder reports errors.
+/// The config.json of a folder if it is of a run of `mneme train`, else null. Its "task" is a text.
+nlohmann::ordered_json read_train_config(const std::filesystem::path& folder);
+
+/// The same if it is a run of `mneme train TASK`, else null. For numbers that a resumed run takes from the
+/// earlier one; open_run_folder reports errors.
 nlohmann::ordered_json read_run_config(const std::filesystem::path& folder, const std::string& task);
 
 } // namespace mneme::cli
