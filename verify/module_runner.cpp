@@ -138,25 +138,28 @@ Tolerances leap_tolerances(const GoldenValue& file, Checker& checker) {
   return prefix_sums;
 }
 
-/// Replaces values that the published code computed in float32 by its values in float64, where the file has both:
-/// its float32 differences of prefix sums can be wrong in every digit, as where a window has only small weights.
+/// The name of the same values in float64: "output64.loss" for "output.loss".
+std::string double_name(const std::string& name) {
+  const size_t dot = name.find('.');
+  return name.substr(0, dot) + "64" + name.substr(dot);
+}
+
+/// Replaces values that the published code computed in float32 by its values in float64, where the file has
+/// both: its float32 differences of prefix sums can be wrong in every digit, as where a window has only small
+/// weights.
 nn::NamedTensors most_exact(nn::NamedTensors expected) {
   for (auto& [name, tensor] : expected) {
-    const size_t dot = name.find('.');
-    if (const auto exact = expected.find(name.substr(0, dot) + "64" + name.substr(dot));
-        exact != expected.end()) {
+    if (const auto exact = expected.find(double_name(name)); exact != expected.end()) {
       tensor = exact->second.to(tensor.scalar_type());
     }
   }
   return expected;
 }
 
-/// The same names with "64" after their first part: "output64.loss".
 nn::NamedTensors named_as_double(const nn::NamedTensors& tensors) {
   nn::NamedTensors renamed;
   for (const auto& [name, tensor] : tensors) {
-    const size_t dot = name.find('.');
-    renamed.emplace(name.substr(0, dot) + "64" + name.substr(dot), tensor);
+    renamed.emplace(double_name(name), tensor);
   }
   return renamed;
 }
