@@ -206,7 +206,7 @@ public:
       width += kGap + column;
     }
     width = std::max(
-        {width, kMargin + text_width(to_font_characters(sheet_.title), (text_ + 1)), legend_right()});
+        {width, kMargin + text_width(to_font_characters(sheet_.title), title_scale()), legend_right()});
     for (const SheetGroup& group : sheet_.groups) {
       width = std::max(width, kMargin + text_width(to_font_characters(group.heading), text_) + 1);
     }
@@ -231,6 +231,7 @@ private:
   int64_t legend_step(const std::string& text) const {
     return kSwatch + 2 * kAround + kGap + text_width(text, text_) + 3 * kGap;
   }
+  int64_t title_scale() const { return text_ + 1; }
   int64_t legend_right() const {
     int64_t right = kMargin;
     for (const auto& [kind, text] : legend_) {
@@ -256,9 +257,9 @@ private:
     if (const std::string title = to_font_characters(sheet_.title); !title.empty()) {
       space(0);
       if (canvas != nullptr) {
-        canvas->text(y, kMargin, title, (text_ + 1), kInk, true);
+        canvas->text(y, kMargin, title, title_scale(), kInk, true);
       }
-      y += kGlyphHeight * (text_ + 1);
+      y += kGlyphHeight * title_scale();
     }
     if (column_lines_ > 0) {
       space(kGroupGap);
@@ -342,7 +343,7 @@ private:
   }
 
   const Sheet& sheet_;
-  int64_t text_ = kText; ///< font scale factor of all text but column captions; that of the title is one more
+  int64_t text_ = kText; ///< font scale factor of all text but column captions and the title
   int64_t max_caption_ = kMaxCaptionWidth;
   int64_t captions_width_ = 0, reduction_ = 1, enlargement_ = 1;
   size_t column_lines_ = 0;

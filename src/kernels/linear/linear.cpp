@@ -529,13 +529,14 @@ template <class T> void Linear(const LinearArgs<T>& args) {
       if (!few_rows && args.b_column == 1) {
         PackAdjacentColumns(args.b + begin * args.b_inner + first, args.b_inner, last - first, steps,
                             packed_b.get());
-      }
-      for (int64_t j = first; j < last && (few_rows || args.b_column != 1); j += panel_columns) {
-        const Panel<T> panel = panel_at(j);
-        T* packed = packed_b.get() + (j - first) * steps;
-        if (panel.data == packed) {
-          PackPanel(args.b + begin * args.b_inner + j * args.b_column, args.b_inner, args.b_column,
-                    panel.columns, panel.pitch, steps, packed);
+      } else {
+        for (int64_t j = first; j < last; j += panel_columns) {
+          const Panel<T> panel = panel_at(j);
+          T* packed = packed_b.get() + (j - first) * steps;
+          if (panel.data == packed) {
+            PackPanel(args.b + begin * args.b_inner + j * args.b_column, args.b_inner, args.b_column,
+                      panel.columns, panel.pitch, steps, packed);
+          }
         }
       }
       for (int64_t block = 0; block < args.rows; block += kRowsPerPack) {
