@@ -162,8 +162,7 @@ Findings examine(uint64_t seed) {
   if (const std::string better = better_cpu_target(); !better.empty()) {
     found.problems.push_back(fmt::format(
         "Kernels run slower than they could: this CPU runs the target \"{}\", which this build does not "
-        "have. "
-        "Build mneme on this machine again (./dev run), or configure it with -DMNEME_CPU_TARGETS=all.",
+        "have. Build mneme on this machine again (./dev run), or configure it with -DMNEME_CPU_TARGETS=all.",
         better));
   }
   examine_torch(found);

@@ -64,13 +64,11 @@ std::string scores_caption(const HeadsInspection& inspection) {
       total += static_cast<int64_t>(head.scores.size());
     }
   }
-  return fmt::format(
-      "A score is the input of the softmax for one key: the scaled product of query and key, here of the "
-      "last "
-      "token of each text and of all heads. {:.0f} % of the scores are negative. The weight of a key grows "
-      "exponentially with its score, so that the few keys at the right end carry most of the weight of a "
-      "head.",
-      100 * static_cast<double>(negative) / static_cast<double>(total));
+  return fmt::format("A score is the input of the softmax for one key: the scaled product of query and key, "
+                     "here of the last token of each text and of all heads. {:.0f} % of the scores are "
+                     "negative. The weight of a key grows exponentially with its score, so that the few keys "
+                     "at the right end carry most of the weight of a head.",
+                     100 * static_cast<double>(negative) / static_cast<double>(total));
 }
 
 report::Chart value_chart(const HeadsInspection& inspection) {
@@ -151,36 +149,27 @@ std::vector<NamedFigure> figures_of(const HeadsInspection& inspection) {
       {"betas", learning::beta_histogram(heads),
        "The effective beta of a head is the largest score of the last token of a text, for several texts the "
        "largest of them. A softmax of beta times the cosine of query and key reaches this score only if beta "
-       "is at "
-       "least as large. Dashed lines: the betas with which such a softmax approximates a Sparse Distributed "
-       "Memory "
-       "of 64 bits whose Hamming radius is the best one for recall from the noisiest cues (critical "
-       "distance), for "
-       "the signal-to-noise ratio, and for the number of patterns (memory capacity). To the right of a line, "
-       "a "
-       "head reads a smaller neighbourhood of the query than that memory."},
+       "is at least as large. Dashed lines: the betas with which such a softmax approximates a Sparse "
+       "Distributed Memory of 64 bits whose Hamming radius is the best one for recall from the noisiest cues "
+       "(critical distance), for the signal-to-noise ratio, and for the number of patterns (memory "
+       "capacity). To the right of a line, a head reads a smaller neighbourhood of the query than that "
+       "memory."},
       {"mean-by-layer", learning::layer_curves(inspection.texts, false),
        "Mean of the effective betas of the heads of a layer; dashed lines as in the first figure. Betas tend "
-       "to "
-       "grow with the number of tokens, because the largest of more scores is larger: compare texts of equal "
-       "length."},
+       "to grow with the number of tokens, because the largest of more scores is larger: compare texts of "
+       "equal length."},
       {"max-by-layer", learning::layer_curves(inspection.texts, true),
        "The largest effective beta among the heads of a layer; dashed lines as in the first figure."},
       {"kinds", learning::kinds_chart(heads),
        "Does a large beta mean that a head reads few keys? Each point is a head. On the vertical axis is the "
-       "share of "
-       "the keys that carry 90 % of its attention weight, on average over queries of the second half of each "
-       "text. "
-       "A head that needs more than half of the keys averages (a global fixed point); one that needs less "
-       "than a "
-       "tenth, or a single key, retrieves few patterns; between them are metastable states, averages over a "
-       "part "
-       "of the keys."},
+       "share of the keys that carry 90 % of its attention weight, on average over queries of the second "
+       "half of each text. A head that needs more than half of the keys averages (a global fixed point); one "
+       "that needs less than a tenth, or a single key, retrieves few patterns; between them are metastable "
+       "states, averages over a part of the keys."},
       {"scores", score_histogram(inspection), scores_caption(inspection)},
       {"values", value_chart(inspection),
        "Each point is a key of the last token of a text. A head passes on the sum of the values, multiplied "
-       "by "
-       "their attention weights: keys with a long value and almost no weight contribute little."}};
+       "by their attention weights: keys with a long value and almost no weight contribute little."}};
 }
 
 /// Name of a file or folder without those above it.
@@ -306,8 +295,7 @@ void write_heads_report(const std::filesystem::path& folder, const HeadsInspecti
       {.heading = "Map of the heads",
        .blocks = {report::CaptionedTable{
                       .table = map_table(summaries(inspection.texts)),
-                      .caption = "Effective beta and kind of each head; g: global, m: metastable, s: "
-                                 "single"},
+                      .caption = "Effective beta and kind of each head; g: global, m: metastable, s: single"},
                   report::CaptionedTable{
                       .table = largest_betas_table(inspection, 10),
                       .caption = "The heads with the largest betas. The Hamming radius is that of a Sparse "

@@ -208,15 +208,11 @@ Outcome run(const RunSettings& settings, Progress& progress) {
             .chart = learning::beta_histogram(heads),
             .caption =
                 "Number of heads by effective beta: the largest input of the softmax for the last token, of "
-                "several "
-                "texts the largest. The larger it is, the smaller a neighbourhood of the query a head can "
-                "select. "
-                "Dashed lines: the betas of Sparse Distributed Memory whose Hamming radius is the best one "
-                "for "
-                "recall from the noisiest cues (critical distance), for the signal-to-noise ratio, and for "
-                "the "
-                "number of patterns (memory capacity). In GPT-2, most heads are below the smallest of these "
-                "lines, and a long tail reaches beyond the largest."},
+                "several texts the largest. The larger it is, the smaller a neighbourhood of the query a "
+                "head can select. Dashed lines: the betas of Sparse Distributed Memory whose Hamming radius "
+                "is the best one for recall from the noisiest cues (critical distance), for the "
+                "signal-to-noise ratio, and for the number of patterns (memory capacity). In GPT-2, most "
+                "heads are below the smallest of these lines, and a long tail reaches beyond the largest."},
            {.name = "mean-by-layer",
             .chart = learning::layer_curves(inspection.texts, false),
             .caption =

@@ -93,8 +93,7 @@ std::vector<int32_t> SmilesTokenizer::encode(std::string_view text, const Encode
     if (found == state_->ids.end()) {
       refuse(begin, symbol, "is not in the vocabulary of this model",
              "Leave out atom-map numbers such as :1, and write reagents before >>, as in A.B>>C; or use a "
-             "model that "
-             "knows this symbol.");
+             "model that knows this symbol.");
     }
     ids.push_back(found->second);
   }
