@@ -196,6 +196,10 @@ void print_text(const Findings& found, const Context& context) {
   line("Kernels", found.target.empty() ? "none selected" : found.target + " selected");
   line("  built", names(found.targets, false));
   line("  runnable", names(found.targets, true));
+  if (!found.target.empty()) {
+    line("  bfloat16", has_bfloat16_products() ? "products by instructions of this CPU"
+                                               : "no instructions in use: products are computed in float32");
+  }
   line("Memory",
        fmt::format("{}, {} available{}", gibibytes(found.memory.total), gibibytes(found.memory.available),
                    found.memory.limit
@@ -238,6 +242,7 @@ nlohmann::ordered_json to_json(const Findings& found, const CommonOptions& optio
             {"threads", options.threads},
             {"cpu_target", target},
             {"cpu_targets", targets},
+            {"bfloat16_products", !found.target.empty() && has_bfloat16_products()},
             {"memory_bytes",
              {{"total", as_json(found.memory.total)},
               {"available", as_json(found.memory.available)},

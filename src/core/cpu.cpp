@@ -146,6 +146,16 @@ bool use_reference_kernels() {
   return selection() == "reference";
 }
 
+bool has_bfloat16_products() {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC_ACTUAL
+  const std::lock_guard lock(selection_mutex);
+  const std::string& target = selection();
+  return (target == "avx512" || target == "avx3_dl") && __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
 std::string cpu_model() {
   std::map<std::string, std::string> values; // of the first CPU
   std::ifstream info("/proc/cpuinfo");

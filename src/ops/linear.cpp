@@ -183,8 +183,7 @@ LinearGradients linear_backward(const at::Tensor& d_output, const at::Tensor& x,
     gradients.bias = d_rows.sum(0);
   } else if (needed[2]) {
     gradients.bias = at::empty({d_rows.size(1)}, d_rows.options());
-    multiply(at::ones({1, 1}, d_rows.options()).expand({1, d_rows.size(0)}), d_rows,
-             gradients.bias.view({1, d_rows.size(1)}));
+    sum_rows(d_rows, gradients.bias);
   }
   return gradients;
 }

@@ -81,8 +81,7 @@ at::Tensor chunk_on_kernels(const Head& head, int64_t first, int64_t rows, const
     multiply(logits.t(), hidden, gradients.weight, {}, /*accumulate=*/true);
   }
   if (gradients.bias.defined()) {
-    multiply(at::ones({1, 1}, logits.options()).expand({1, rows}), logits, gradients.bias.unsqueeze(0), {},
-             /*accumulate=*/true);
+    sum_rows(logits, gradients.bias, /*accumulate=*/true);
   }
   return losses;
 }

@@ -7,6 +7,7 @@
 
 #include <ATen/Functions.h>
 
+#include "kernels/bfloat16_linear/bfloat16_linear.h"
 #include "kernels/gelu/gelu.h"
 #include "kernels/int8_linear/int8_linear.h"
 #include "kernels/linear/linear.h"
@@ -21,6 +22,19 @@ namespace mneme::ops {
 namespace {
 
 std::atomic<LinearBackend> chosen_backend{LinearBackend::automatic};
+thread_local ProductPrecision precision_of_thread = ProductPrecision::float32;
+
+template <class T> using Kernel = void (*)(const kernels::LinearArgs<T>&);
+
+/// The kernel for the precision of this thread. Workers do not have it, so it is read before work is divided.
+template <class T> Kernel<T> kernel_of_thread() {
+  if constexpr (std::is_same_v<T, float>) {
+    if (precision_of_thread == ProductPrecision::bfloat16) {
+      return kernels::bfloat16_linear;
+    }
+  }
+  return kernels::linear;
+}
 
 // A tile of the result is computed by one thread. The kernel packs the columns of b once per tile, which
 // takes as long as about 5 rows of products, so tiles have many rows. 6 rows are a register block.
@@ -107,9 +121,10 @@ void multiply_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, c
   const auto args = args_of<T>(a, b, out.mutable_data_ptr<T>(),
                                bias.defined() ? bias_row.const_data_ptr<T>() : nullptr, accumulate);
   const Tiles tiles(args.rows, args.columns, args.inner);
+  const Kernel<T> kernel = kernel_of_thread<T>();
   parallel_for(tiles.count(), 1, [&](int64_t begin, int64_t) {
     const kernels::LinearArgs<T> tile = tiles.tile(args, begin);
-    kernels::linear(tile);
+    kernel(tile);
     finish(tile);
   });
 }
@@ -189,6 +204,7 @@ template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Ten
                          kMinChunkRows);
   at::Tensor partials =
       empty_on_huge_pages({chunks.num_chunks, rows_of_result.size(0), b.size(1)}, b.options());
+  const Kernel<T> kernel = kernel_of_thread<T>();
   const auto args = args_of<T>(rows_of_result, b, partials.mutable_data_ptr<T>(), nullptr, false);
   parallel_for(chunks.num_chunks * tiles.count(), 1, [&](int64_t begin, int64_t) {
     const int64_t chunk = begin / tiles.count(), first = chunks.begin(chunk);
@@ -197,7 +213,7 @@ template <class T> at::Tensor multiply_chunks(const at::Tensor& a, const at::Ten
     rows.b += first * rows.b_inner;
     rows.out += chunk * size;
     rows.inner = chunks.end(chunk) - first;
-    kernels::linear(tiles.tile(rows, begin % tiles.count()));
+    kernel(tiles.tile(rows, begin % tiles.count()));
   });
   return sum_partials<T>(partials);
 }
@@ -210,6 +226,16 @@ void set_linear_backend(LinearBackend backend) {
 
 LinearBackend linear_backend() {
   return chosen_backend;
+}
+
+ProductPrecisionGuard::ProductPrecisionGuard(ProductPrecision precision) : before_(precision_of_thread) {
+  precision_of_thread = precision;
+}
+ProductPrecisionGuard::~ProductPrecisionGuard() {
+  precision_of_thread = before_;
+}
+ProductPrecision product_precision() {
+  return precision_of_thread;
 }
 
 bool uses_linear_kernel(const at::Tensor& tensor) {
@@ -254,6 +280,12 @@ void multiply_int8_gelu(const at::Tensor& x, const at::Tensor& matrix, at::Tenso
   multiply_int8_tiles(x, matrix, out, bias, [form](const kernels::Int8LinearArgs& tile) {
     gelu_of_tile<float>(tile.out, tile.out, nullptr, tile.rows, tile.columns, tile.out_row, form);
   });
+}
+
+void sum_rows(const at::Tensor& a, const at::Tensor& out, bool accumulate) {
+  MNEME_ASSERT(uses_linear_kernel(a) && out.is_contiguous());
+  const ProductPrecisionGuard exact(ProductPrecision::float32);
+  multiply(at::ones({1, 1}, a.options()).expand({1, a.size(0)}), a, out.unsqueeze(0), {}, accumulate);
 }
 
 at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b) {

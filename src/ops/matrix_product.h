@@ -12,7 +12,7 @@ namespace mneme::ops {
 /// True if `multiply` runs the kernel for such tensors, false if it calls LibTorch (linear_backend).
 bool uses_linear_kernel(const at::Tensor& tensor);
 
-/// out = a . b (+ bias) (+ out), without autograd.
+/// out = a . b (+ bias) (+ out), without autograd, in the product_precision() of this thread.
 ///
 /// Shapes  a [M, K], b [K, N], bias [N] or undefined -> out [M, N]; a and b have any strides, out is
 ///         contiguous; all of the same floating-point type and device. With the kernel, bits of an element
@@ -36,6 +36,10 @@ void multiply_int8(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out
 /// out = gelu(x . matrix^T (+ bias)), as multiply_int8.
 void multiply_int8_gelu(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out, const at::Tensor& bias,
                         GeluForm form);
+
+/// out = sum of the rows of `a` (+ out), in float32 whatever the precision of products: a [M, N], any strides, out
+/// [N], contiguous. Runs the kernel, and must be called only where `multiply` does.
+void sum_rows(const at::Tensor& a, const at::Tensor& out, bool accumulate = false);
 
 /// a^T . b of many rows, cut into chunks whose products are added in order: a [M, N], b [M, K] -> [N, K].
 at::Tensor multiply_transposed(const at::Tensor& a, const at::Tensor& b);

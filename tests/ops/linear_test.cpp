@@ -234,6 +234,55 @@ TEST(LinearOp, EqualsLibTorchInHalfPrecisionAndUnderAutocast) {
   EXPECT_TRUE(actual.equal(expected));
 }
 
+/// Every product is that of rounded factors: bfloat16 tensors of LibTorch round in the same way.
+TEST(LinearOp, MultipliesNumbersRoundedToBfloat16) {
+  const auto rounded = [](const at::Tensor& x) { return x.to(at::kBFloat16).to(at::kFloat); };
+  const Inputs in = inputs_of({3, 50, 70}, 300, at::kFloat);
+  const at::Tensor d_output = random_tensor({3, 50, 300}, 4, at::kFloat);
+  std::vector<at::Tensor> actual;
+  {
+    const ProductPrecisionGuard guard(ProductPrecision::bfloat16);
+    EXPECT_EQ(product_precision(), ProductPrecision::bfloat16);
+    actual = output_and_gradients(in);
+  }
+  EXPECT_EQ(product_precision(), ProductPrecision::float32);
+  const at::Tensor d_rows = rounded(d_output).view({150, 300}), x = rounded(in.x).view({150, 70});
+  expect_close(actual,
+               {at::linear(rounded(in.x), rounded(in.weight), in.bias),
+                at::matmul(rounded(d_output), rounded(in.weight)), at::mm(d_rows.t(), x),
+                d_output.view({150, 300}).sum(0)}, // not rounded
+               1e-5);
+  const auto exact = output_and_gradients(in);
+  EXPECT_GT(max_abs_difference(actual[0], exact[0]), 1e-4);
+  EXPECT_TRUE(actual[3].equal(exact[3]));
+}
+
+TEST(LinearOp, HasTheSameBitsInBfloat16OnAnyNumberOfThreads) {
+  const ProductPrecisionGuard guard(ProductPrecision::bfloat16);
+  const int before = threads();
+  const Inputs in = inputs_of({3, 1500, 70}, 300, at::kFloat);
+  set_threads(1);
+  const auto expected = output_and_gradients(in);
+  for (const int count : {2, 7}) {
+    set_threads(count);
+    const auto actual = output_and_gradients(in);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_TRUE(actual[i].equal(expected[i])) << "result " << i << " with " << count << " threads";
+    }
+  }
+  set_threads(before);
+}
+
+TEST(LinearOp, RoundsNeitherFloat64NorLinearLayersOfLibTorch) {
+  const ProductPrecisionGuard guard(ProductPrecision::bfloat16);
+  const Inputs doubles = inputs_of({5, 40}, 3), floats = inputs_of({5, 40}, 3, at::kFloat);
+  expect_close({ops::linear(doubles.x, doubles.weight, doubles.bias)},
+               {at::linear(doubles.x, doubles.weight, doubles.bias)}, 1e-14);
+  const WithBackend libtorch(LinearBackend::libtorch);
+  EXPECT_TRUE(ops::linear(floats.x, floats.weight, floats.bias)
+                  .equal(at::linear(floats.x, floats.weight, floats.bias)));
+}
+
 TEST(LinearOp, BackendIsSelectable) {
   const Inputs in = inputs_of({30, 400}, 50, at::kFloat);
   EXPECT_EQ(linear_backend(), LinearBackend::automatic);

@@ -7,6 +7,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "mneme/core/precision.h"
+
 namespace mneme::ops {
 
 /// x . weight^T + bias, as at::linear. weight may also be an int8 matrix [N, K + 4] (int8_matrix.h): x and bias
@@ -42,6 +44,21 @@ struct LinearGradients {
 /// enabled. `needed`: gradients of x, weight and bias to compute.
 LinearGradients linear_backward(const at::Tensor& d_output, const at::Tensor& x, const at::Tensor& weight,
                                 std::array<bool, 3> needed);
+
+/// Sets the precision of linear layers on this thread, and restores it at the end of the scope. Backward of a
+/// graph on the CPU runs on the thread that calls it. Tensors of other types or devices are not affected, nor is
+/// what LibTorch computes.
+class ProductPrecisionGuard {
+public:
+  explicit ProductPrecisionGuard(ProductPrecision precision);
+  ~ProductPrecisionGuard();
+  ProductPrecisionGuard(const ProductPrecisionGuard&) = delete;
+  ProductPrecisionGuard& operator=(const ProductPrecisionGuard&) = delete;
+
+private:
+  ProductPrecision before_;
+};
+ProductPrecision product_precision();
 
 /// Implementation of all products of linear layers.
 ///

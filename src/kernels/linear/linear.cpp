@@ -14,7 +14,8 @@
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
-#include "kernels/first_lanes-inl.h"
+#include "kernels/lane_product-inl.h"
+#include "kernels/linear_parts-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -37,10 +38,6 @@ constexpr int64_t kRowsPerPack = 16 * kRowsAtOnce;
 /// For so few rows a panel is used right after it was packed, while it is in the L1 cache.
 constexpr int64_t kFewRows = 2 * kRowsAtOnce;
 
-/// Rows of b with at most this many elements are too short for the prefetchers of CPUs: OneRowTimesColumns
-/// prefetches them.
-constexpr int64_t kShortRow = 384;
-
 /// Rows of a: pointer to the first one, and distances in elements.
 template <class T> struct Rows {
   const T* data;
@@ -55,48 +52,9 @@ template <class T> struct Panel {
   int64_t pitch;
 };
 
-template <class T> HWY_INLINE int64_t Lanes() {
-  return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-}
-
 template <class T> HWY_INLINE int64_t PanelVectors(int64_t columns) {
   const int64_t n = Lanes<T>();
   return columns > 2 * n ? kPanelVectors : columns > n ? 2 : 1;
-}
-
-/// Destination of the sums of a panel over one block of the inner dimension.
-template <class T> struct Target {
-  T* out;
-  int64_t out_row, columns; ///< columns of this panel
-  const T* bias;            ///< of these columns; nullptr: none
-  bool accumulate;
-};
-
-/// Adds bias and the previous value to the sums of one vector of a row, and stores them.
-template <class D, class T>
-HWY_INLINE void StoreSums(D d, hn::Vec<D> sums, const Target<T>& target, int64_t row, int64_t vector) {
-  const auto n = static_cast<int64_t>(hn::Lanes(d)), column = vector * n, left = target.columns - column;
-  if (left <= 0) {
-    return;
-  }
-  T* to = target.out + row * target.out_row + column;
-  if (left >= n) {
-    if (target.bias != nullptr) {
-      sums = hn::Add(sums, hn::LoadU(d, target.bias + column));
-    }
-    if (target.accumulate) {
-      sums = hn::Add(hn::LoadU(d, to), sums);
-    }
-    hn::StoreU(sums, d, to);
-  } else {
-    if (target.bias != nullptr) {
-      sums = hn::Add(sums, LoadFirst(d, target.bias + column, left));
-    }
-    if (target.accumulate) {
-      sums = hn::Add(LoadFirst(d, to, left), sums);
-    }
-    StoreFirst(sums, d, to, left);
-  }
 }
 
 /// Products of kRows rows from `row` on and a panel of kVectors vectors, over `inner` steps.
@@ -182,54 +140,6 @@ HWY_NOINLINE void RowsTimesPanel(const Rows<T>& a, const Panel<T>& b, int64_t in
   }
 }
 
-/// Elements of 128 bits, and whether vectors are composed of such blocks.
-template <class T> constexpr int64_t kBlock = 16 / sizeof(T);
-constexpr bool kHasBlocks = !HWY_HAVE_SCALABLE && HWY_TARGET != HWY_SCALAR;
-
-#if HWY_HAVE_SCALABLE || HWY_TARGET == HWY_SCALAR
-template <class T, class Use> HWY_INLINE void TransposeBlock(const T*, int64_t, const Use&) {}
-#else
-/// Vector of the 128-bit blocks at `from`, `from` + stride, ...
-template <class T> HWY_INLINE hn::Vec<hn::ScalableTag<T>> LoadBlocks(const T* from, int64_t stride) {
-  const hn::Full128<T> block;
-#if HWY_MAX_BYTES == 64
-  const hn::Full256<T> half;
-  return hn::Combine(
-      hn::ScalableTag<T>(),
-      hn::Combine(half, hn::LoadU(block, from + 3 * stride), hn::LoadU(block, from + 2 * stride)),
-      hn::Combine(half, hn::LoadU(block, from + stride), hn::LoadU(block, from)));
-#elif HWY_MAX_BYTES == 32
-  return hn::Combine(hn::ScalableTag<T>(), hn::LoadU(block, from + stride), hn::LoadU(block, from));
-#else
-  return (void)stride, hn::LoadU(block, from);
-#endif
-}
-
-/// Transposes the first kBlock elements of as many rows as a vector has lanes: use(k, vector) receives
-/// element k of each row.
-template <class T, class Use>
-HWY_INLINE void TransposeBlock(const T* rows, int64_t row_stride, const Use& use) {
-  const hn::ScalableTag<T> d;
-  const int64_t stride = kBlock<T> * row_stride;
-  const auto r0 = LoadBlocks(rows, stride), r1 = LoadBlocks(rows + row_stride, stride);
-  if constexpr (sizeof(T) == 8) {
-    use(0, hn::InterleaveLower(d, r0, r1));
-    use(1, hn::InterleaveUpper(d, r0, r1));
-  } else {
-    const hn::RepartitionToWide<decltype(d)> wide;
-    const auto r2 = LoadBlocks(rows + 2 * row_stride, stride), r3 = LoadBlocks(rows + 3 * row_stride, stride);
-    const auto low01 = hn::BitCast(wide, hn::InterleaveLower(d, r0, r1)),
-               low23 = hn::BitCast(wide, hn::InterleaveLower(d, r2, r3)),
-               up01 = hn::BitCast(wide, hn::InterleaveUpper(d, r0, r1)),
-               up23 = hn::BitCast(wide, hn::InterleaveUpper(d, r2, r3));
-    use(0, hn::BitCast(d, hn::InterleaveLower(wide, low01, low23)));
-    use(1, hn::BitCast(d, hn::InterleaveUpper(wide, low01, low23)));
-    use(2, hn::BitCast(d, hn::InterleaveLower(wide, up01, up23)));
-    use(3, hn::BitCast(d, hn::InterleaveUpper(wide, up01, up23)));
-  }
-}
-#endif
-
 /// Copies `inner` steps of `columns` columns to packed[k * width + column]; columns that do not exist become
 /// 0.
 template <class T>
@@ -254,7 +164,7 @@ HWY_INLINE void PackPanel(const T* b, int64_t b_inner, int64_t b_column, int64_t
     int64_t k = 0;
     if (kHasBlocks && b_inner == 1 && j + n <= columns) {
       for (; k + kBlock<T> <= inner; k += kBlock<T>) {
-        TransposeBlock(from + k, b_column, [&](int64_t i, auto elements) HWY_ATTR {
+        TransposeRows(from + k, b_column, [&](int64_t i, auto elements) HWY_ATTR {
           hn::Store(elements, d, to + (k + i) * width);
         });
       }
@@ -326,92 +236,21 @@ template <class T> HWY_INLINE Target<T> RowTarget(const LinearArgs<T>& args, int
           args.accumulate};
 }
 
-/// Copies a vector of elements of each of as many rows as a vector has lanes.
-template <class T> HWY_INLINE void CopyLines(const T* rows, int64_t row_stride, T* HWY_RESTRICT to) {
-  const hn::ScalableTag<T> d;
-  const int64_t n = Lanes<T>();
-  for (int64_t row = 0; row < n; ++row) {
-    hn::Store(hn::LoadU(d, rows + row * row_stride), d, to + row * n);
-  }
-}
-
-/// Prefetches a cache line of each of as many rows as a vector has lanes.
-template <class T> HWY_INLINE void PrefetchLines(const T* rows, int64_t row_stride) {
-  for (int64_t row = 0; row < Lanes<T>(); ++row) {
-    hwy::Prefetch(rows + row * row_stride);
-  }
-}
-
-/// One row of a times kVectors vectors of columns from `first` on, which are transposed in registers. Two
-/// vectors are two chains of additions, which hide half of the latency.
-///
-/// kCopy: copies each cache line before it is used, so that it is read once. Rows a multiple of 4 kB apart
-/// have the same set of the L1 cache, which would evict their lines between the reads of TransposeBlock.
+/// One row of a times kVectors vectors of rows of b from `first` on.
 template <int kVectors, bool kCopy, class T>
 HWY_INLINE void OneRowTimesColumns(const LinearArgs<T>& args, int64_t first) {
   const hn::ScalableTag<T> d;
-  constexpr int64_t kLanesMax = hn::MaxLanes(hn::ScalableTag<T>());
-  const int64_t n = Lanes<T>(), stride = args.b_column;
-  const bool prefetch = stride <= kShortRow;
-  Target<T> target = RowTarget(args, first, kVectors * n);
-  HWY_ALIGN T column[kLanesMax];
-  HWY_ALIGN T lines[kCopy ? kVectors * kLanesMax * kLanesMax : 1];
-  for (int64_t begin = 0; begin < args.inner; begin += kInnerPerSum) {
-    const int64_t steps = HWY_MIN(kInnerPerSum, args.inner - begin);
-    const T* a = args.a + begin * args.a_inner;
-    const T* b0 = args.b + first * stride + begin;
-    const T* b1 = b0 + n * stride;
-    auto sums0 = hn::Zero(d), sums1 = sums0;
-    int64_t k = 0;
-    for (; k + n <= steps; k += n) {
-      const T *rows0 = b0 + k, *rows1 = b1 + k;
-      int64_t row_stride = stride;
-      if (prefetch) { // rows of the next call
-        PrefetchLines(rows0 + kVectors * n * stride, stride);
+  Target<T> target = RowTarget(args, first, kVectors * Lanes<T>());
+  RowTimesRows<Product, kVectors, kCopy, kInnerPerSum>(
+      Strided<T>{args.a, args.a_inner}, Strided<T>{args.b + first * args.b_column, args.b_column}, args.inner,
+      [&](auto sums0, auto sums1) HWY_ATTR {
+        StoreSums(d, sums0, target, 0, 0);
         if constexpr (kVectors > 1) {
-          PrefetchLines(rows1 + kVectors * n * stride, stride);
+          StoreSums(d, sums1, target, 0, 1);
         }
-      }
-      if constexpr (kCopy) {
-        CopyLines(rows0, stride, lines);
-        rows0 = lines;
-        if constexpr (kVectors > 1) {
-          CopyLines(rows1, stride, lines + n * n);
-          rows1 = lines + n * n;
-        }
-        row_stride = n;
-      }
-      for (int64_t block = 0; block < n; block += kBlock<T>) {
-        const T* factors = a + (k + block) * args.a_inner;
-        TransposeBlock(rows0 + block, row_stride, [&](int64_t i, auto elements) HWY_ATTR {
-          sums0 = hn::MulAdd(hn::Set(d, factors[i * args.a_inner]), elements, sums0);
-        });
-        if constexpr (kVectors > 1) {
-          TransposeBlock(rows1 + block, row_stride, [&](int64_t i, auto elements) HWY_ATTR {
-            sums1 = hn::MulAdd(hn::Set(d, factors[i * args.a_inner]), elements, sums1);
-          });
-        }
-      }
-    }
-    for (; k < steps; ++k) {
-      const auto add = [&](const T* b, auto& sums) HWY_ATTR {
-        for (int64_t lane = 0; lane < n; ++lane) {
-          column[lane] = b[lane * stride + k];
-        }
-        sums = hn::MulAdd(hn::Set(d, a[k * args.a_inner]), hn::Load(d, column), sums);
-      };
-      add(b0, sums0);
-      if constexpr (kVectors > 1) {
-        add(b1, sums1);
-      }
-    }
-    StoreSums(d, sums0, target, 0, 0);
-    if constexpr (kVectors > 1) {
-      StoreSums(d, sums1, target, 0, 1);
-    }
-    target.bias = nullptr;
-    target.accumulate = true;
-  }
+        target.bias = nullptr;
+        target.accumulate = true;
+      });
 }
 
 /// One row of a times rows of b. Returns the first column that is left.
@@ -497,9 +336,7 @@ template <class T> HWY_INLINE int64_t OneRow(const LinearArgs<T>& args) {
   if (!kHasBlocks || args.b_inner != 1 || args.inner == 0) {
     return 0;
   }
-  constexpr int64_t kSetPeriod = 4096; // bytes: 64 sets of 64 B in an L1 cache of 8 or 12 ways
-  return args.b_column * static_cast<int64_t>(sizeof(T)) % kSetPeriod == 0 ? OneRowTimesRows<true>(args)
-                                                                           : OneRowTimesRows<false>(args);
+  return has_cache_conflicts<T>(args.b_column) ? OneRowTimesRows<true>(args) : OneRowTimesRows<false>(args);
 }
 
 template <class T> void Linear(const LinearArgs<T>& args) {

@@ -9,112 +9,18 @@
 #include <gtest/gtest.h>
 
 #include "each_cpu_target.h"
-#include "mneme/core/random.h"
+#include "kernels/linear_problem.h"
 
 namespace mneme::kernels {
 namespace {
-
-template <class T> std::vector<T> normals(uint64_t stream, int64_t count) {
-  Random random = Random(29).stream(stream);
-  std::vector<T> numbers(static_cast<size_t>(count));
-  for (T& x : numbers) {
-    x = static_cast<T>(random.normal());
-  }
-  return numbers;
-}
-
-/// Layouts of a and b: the three products of a linear layer, and one in which no elements are adjacent.
-enum class Layout { forward, input_gradient, weight_gradient, spread };
-constexpr Layout kLayouts[] = {Layout::forward, Layout::input_gradient, Layout::weight_gradient,
-                               Layout::spread};
-
-/// Inputs of one product with memory for any layout, and a result whose rows are wider than their columns.
-template <class T> struct Problem {
-  int64_t rows, columns, inner, out_row = columns + 3;
-  std::vector<T> a, b, bias, before;
-
-  Problem(int64_t num_rows, int64_t num_columns, int64_t num_inner)
-      : rows(num_rows), columns(num_columns), inner(num_inner), a(normals<T>(1, 2 * rows * inner + 1)),
-        b(normals<T>(2, 2 * inner * columns + 1)), bias(normals<T>(3, columns)),
-        before(normals<T>(4, rows * out_row)) {}
-
-  /// `offset` moves a and b away from the alignment of vectors.
-  LinearArgs<T> args(Layout layout, int64_t offset, bool with_bias, bool accumulate,
-                     std::vector<T>& out) const {
-    out = before;
-    LinearArgs<T> args = {.a = a.data() + offset * (rows * inner > 0),
-                          .a_row = inner,
-                          .a_inner = 1,
-                          .b = b.data() + offset * (inner * columns > 0),
-                          .b_inner = columns,
-                          .b_column = 1,
-                          .out = out.data(),
-                          .out_row = out_row,
-                          .rows = rows,
-                          .columns = columns,
-                          .inner = inner,
-                          .bias = with_bias ? bias.data() : nullptr,
-                          .accumulate = accumulate};
-    if (layout == Layout::forward) {
-      args.b_inner = 1, args.b_column = inner;
-    } else if (layout == Layout::weight_gradient) {
-      args.a_row = 1, args.a_inner = rows;
-    } else if (layout == Layout::spread) {
-      args.a_row = 2, args.a_inner = 2 * rows, args.b_inner = 2, args.b_column = 2 * inner;
-    }
-    return args;
-  }
-};
-
-/// Largest sum of absolute terms of any element.
-template <class T> double sum_of_terms(const LinearArgs<T>& args, const std::vector<T>& before) {
-  double max = 0;
-  for (int64_t i = 0; i < args.rows; ++i) {
-    for (int64_t j = 0; j < args.columns; ++j) {
-      double sum = (args.bias != nullptr ? std::abs(double(args.bias[j])) : 0) +
-                   std::abs(double(before[static_cast<size_t>(i * args.out_row + j)]));
-      for (int64_t k = 0; k < args.inner; ++k) {
-        sum += std::abs(double(args.a[i * args.a_row + k * args.a_inner]) *
-                        double(args.b[k * args.b_inner + j * args.b_column]));
-      }
-      max = std::max(max, sum);
-    }
-  }
-  return max;
-}
-
-template <class T> void expect_close_to_reference(int64_t rows, int64_t columns, int64_t inner) {
-  const Problem<T> problem(rows, columns, inner);
-  for (const Layout layout : kLayouts) {
-    for (const bool with_bias : {false, true}) {
-      const bool accumulate = (rows + columns + with_bias) % 2 == 0;
-      std::vector<T> ours, plain;
-      const LinearArgs<T> args = problem.args(layout, rows % 2, with_bias, accumulate, ours);
-      linear(args);
-      reference::linear(problem.args(layout, rows % 2, with_bias, accumulate, plain));
-      const double roundings = double(std::min(inner, kInnerPerSum) + inner / kInnerPerSum + 3);
-      const double tolerance =
-          roundings * std::numeric_limits<T>::epsilon() * sum_of_terms(args, problem.before);
-      for (size_t i = 0; i < ours.size(); ++i) {
-        if (static_cast<int64_t>(i) % problem.out_row >= columns) {
-          ASSERT_EQ(ours[i], problem.before[i]) << "written next to a row";
-        } else {
-          ASSERT_NEAR(ours[i], plain[i], tolerance)
-              << rows << " rows, " << columns << " columns, inner " << inner << ", layout " << int(layout)
-              << ", bias " << with_bias << ", accumulate " << accumulate << ", element " << i;
-        }
-      }
-    }
-  }
-}
 
 TEST(Linear, EqualsTheReferenceForEveryTailAndLayout) {
   test::on_each_cpu_target([] {
     for (const int64_t rows : {0, 1, 2, 5, 6, 13}) {
       for (const int64_t columns : {0, 1, 4, 7, 16, 33, 64, 65, 131}) {
         for (const int64_t inner : {0, 1, 3, 4, 9, 37}) {
-          expect_close_to_reference<double>(rows, columns, inner);
-          expect_close_to_reference<float>(rows, columns, inner);
+          expect_close_to_reference<double>(rows, columns, inner, linear, reference::linear);
+          expect_close_to_reference<float>(rows, columns, inner, linear, reference::linear);
         }
       }
     }
@@ -124,62 +30,25 @@ TEST(Linear, EqualsTheReferenceForEveryTailAndLayout) {
 /// More than one block of columns, of packed rows and of the inner dimension.
 TEST(Linear, EqualsTheReferenceAcrossBlocks) {
   test::on_each_cpu_target([] {
-    expect_close_to_reference<float>(13, 514, 259);
-    expect_close_to_reference<float>(98, 20, 259);
-    expect_close_to_reference<double>(14, 270, 515);
-    expect_close_to_reference<float>(1, 37, 517);
-    expect_close_to_reference<double>(1, 37, 517);
+    expect_close_to_reference<float>(13, 514, 259, linear, reference::linear);
+    expect_close_to_reference<float>(98, 20, 259, linear, reference::linear);
+    expect_close_to_reference<double>(14, 270, 515, linear, reference::linear);
+    expect_close_to_reference<float>(1, 37, 517, linear, reference::linear);
+    expect_close_to_reference<double>(1, 37, 517, linear, reference::linear);
   });
-}
-
-/// Bits of an element are the same whether it is computed alone, with its row or with all others.
-template <class T> void expect_independent_elements(int64_t inner) {
-  const Problem<T> problem(25, 75, inner);
-  for (const Layout layout : kLayouts) {
-    for (const bool accumulate : {false, true}) {
-      std::vector<T> together, apart;
-      linear(problem.args(layout, 0, true, accumulate, together));
-      for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{1, 75}, {25, 1}, {7, 20}, {1, 1}}) {
-        const LinearArgs<T> all = problem.args(layout, 0, true, accumulate, apart);
-        for (int64_t i = 0; i < all.rows; i += rows) {
-          for (int64_t j = 0; j < all.columns; j += columns) {
-            LinearArgs<T> part = all;
-            part.rows = std::min(rows, all.rows - i);
-            part.columns = std::min(columns, all.columns - j);
-            part.a += i * all.a_row;
-            part.b += j * all.b_column;
-            part.bias += j;
-            part.out += i * all.out_row + j;
-            linear(part);
-          }
-        }
-        ASSERT_EQ(apart, together) << "layout " << int(layout) << ", tiles of " << rows << " x " << columns;
-      }
-    }
-  }
 }
 
 TEST(Linear, OfAnElementDoesNotDependOnTheOtherRowsAndColumns) {
   test::on_each_cpu_target([] {
     for (const int64_t inner : {5, 300}) {
-      expect_independent_elements<float>(inner);
-      expect_independent_elements<double>(inner);
+      expect_independent_elements<float>(inner, linear);
+      expect_independent_elements<double>(inner, linear);
     }
   });
 }
 
 TEST(Linear, PropagatesNanAndInfinity) {
-  test::on_each_cpu_target([] {
-    constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
-                    kInfinity = std::numeric_limits<float>::infinity();
-    const std::vector<float> a = {1, kNan, 1, kInfinity, 1, 1}, b = {1, 2, 3, 4};
-    std::vector<float> out(6);
-    linear(LinearArgs<float>{a.data(), 2, 1, b.data(), 2, 1, out.data(), 2, 3, 2, 2});
-    EXPECT_TRUE(std::isnan(out[0]) && std::isnan(out[1]));
-    EXPECT_TRUE(std::isinf(out[2]) && std::isinf(out[3]));
-    EXPECT_EQ(out[4], 4);
-    EXPECT_EQ(out[5], 6);
-  });
+  test::on_each_cpu_target([] { expect_nan_and_infinity_propagate(linear); });
 }
 
 } // namespace

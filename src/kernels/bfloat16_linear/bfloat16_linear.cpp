@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+
+#include "kernels/bfloat16_linear/bfloat16_linear.h"
+
+#include "kernels/export.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/bfloat16_linear/bfloat16_linear.cpp"
+#include <hwy/foreach_target.h>
+
+#include <bit>
+
+#include <hwy/aligned_allocator.h>
+#include <hwy/highway.h>
+
+#include "kernels/linear_parts-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mneme::kernels::HWY_NAMESPACE {
+namespace { // other kernels define the same names
+
+/// Two neighbours of the inner dimension, as bfloat16: the first in the upper half.
+using Pair = uint32_t;
+
+const hn::ScalableTag<float> df;
+const hn::ScalableTag<Pair> dp;
+using Sums = hn::Vec<decltype(df)>;
+using Pairs = hn::Vec<decltype(dp)>;
+
+// A register block is as in linear.cpp; without instructions for bfloat16, halves of pairs take registers too.
+constexpr int64_t kRowsAtOnce = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 6 : 4;
+constexpr int kPanelVectors = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 4 : 2;
+
+/// Rows of a that are packed at once, a multiple of kRowsAtOnce and of the lanes of a vector.
+constexpr int64_t kRowsPerPack = 192;
+constexpr int64_t kColumnsPerPack = 512;
+constexpr int64_t kPairsPerSum = kInnerPerSum / 2;
+
+constexpr Pair kUpperHalf = 0xFFFF0000;
+
+HWY_INLINE int64_t Vectors(int64_t columns) {
+  const int64_t n = Lanes<float>();
+  return columns > 2 * n ? kPanelVectors : columns > n ? 2 : 1;
+}
+
+// --- rounding -----------------------------------------------------------------------------------------------------
+
+/// The bfloat16 nearest to each number in the upper half, and any bits in the lower one.
+HWY_INLINE Pairs RoundUpperHalf(Sums x) {
+  const Pairs bits = hn::BitCast(dp, x), last = hn::And(hn::ShiftRight<16>(bits), hn::Set(dp, 1));
+  const Pairs nearest = hn::Add(hn::Add(bits, last), hn::Set(dp, 0x7FFF));
+  const Pairs quiet = hn::Or(bits, hn::Set(dp, 0x00400000));
+  return hn::IfThenElse(hn::RebindMask(dp, hn::IsNaN(x)), quiet, nearest);
+}
+
+HWY_INLINE Pairs RoundPairs(Sums first, Sums second) {
+  return hn::Or(hn::And(RoundUpperHalf(first), hn::Set(dp, kUpperHalf)),
+                hn::ShiftRight<16>(RoundUpperHalf(second)));
+}
+
+HWY_INLINE Pair RoundPair(float first, float second) {
+  const auto round = [](float x) {
+    const auto bits = std::bit_cast<uint32_t>(x);
+    return x != x ? bits | 0x00400000 : bits + 0x7FFF + ((bits >> 16) & 1);
+  };
+  return (round(first) & kUpperHalf) | (round(second) >> 16);
+}
+
+// --- packing ------------------------------------------------------------------------------------------------------
+
+/// Strided vectors of `inner` elements, several of them.
+struct Lines {
+  const float* data;
+  int64_t line, inner; ///< distances of lines and of their elements
+};
+
+/// Pairs of one line whose elements are adjacent, to adjacent pairs.
+HWY_INLINE void PackAdjacent(const float* from, int64_t inner, Pair* to) {
+  const int64_t n = Lanes<float>();
+  int64_t k = 0;
+  for (; k + 2 * n <= inner; k += 2 * n) {
+    Sums first, second;
+    hn::LoadInterleaved2(df, from + k, first, second);
+    hn::StoreU(RoundPairs(first, second), dp, to + k / 2);
+  }
+  for (; k < inner; k += 2) {
+    to[k / 2] = RoundPair(from[k], k + 1 < inner ? from[k + 1] : 0.0F);
+  }
+}
+
+/// packed[k * width + line] for lines that are adjacent in memory. Lines up to a multiple of the lanes are
+/// written; those that do not exist become 0.
+HWY_INLINE void PackAcross(const Lines& lines, int64_t count, int64_t inner, int64_t width, Pair* packed) {
+  const int64_t n = Lanes<float>();
+  for (int64_t k = 0; k < inner; k += 2) {
+    const float *first = lines.data + k * lines.inner, *second = first + lines.inner;
+    Pair* to = packed + k / 2 * width;
+    for (int64_t i = 0; i < count; i += n) {
+      const auto load = [&](const float* from) HWY_ATTR {
+        return i + n <= count ? hn::LoadU(df, from + i) : LoadFirst(df, from + i, count - i);
+      };
+      hn::StoreU(RoundPairs(load(first), k + 1 < inner ? load(second) : hn::Zero(df)), dp, to + i);
+    }
+  }
+}
+
+/// packed[k * width + line] for lines with any strides.
+HWY_INLINE void PackSpread(const Lines& lines, int64_t count, int64_t inner, int64_t width, Pair* packed) {
+  for (int64_t k = 0; k < inner; k += 2) {
+    for (int64_t i = 0; i < count; ++i) {
+      const float* from = lines.data + i * lines.line + k * lines.inner;
+      packed[k / 2 * width + i] = RoundPair(from[0], k + 1 < inner ? from[lines.inner] : 0.0F);
+    }
+  }
+}
+
+/// packed[k * width + column] of one panel. Columns that do not exist have any finite values.
+HWY_INLINE void PackPanel(const Lines& columns, int64_t count, int64_t inner, int64_t width, Pair* packed) {
+  if (columns.line == 1 && columns.inner != 1) {
+    PackAcross(columns, count, inner, width, packed);
+    return;
+  }
+  int64_t j = 0;
+#if !HWY_HAVE_SCALABLE && HWY_TARGET != HWY_SCALAR
+  if (columns.inner == 1) {
+    const int64_t n = Lanes<float>(), pairs = (inner + 1) / 2;
+    HWY_ALIGN Pair lines[hn::MaxLanes(hn::ScalableTag<Pair>()) * kPairsPerSum];
+    for (; j + n <= count; j += n) {
+      for (int64_t line = 0; line < n; ++line) {
+        PackAdjacent(columns.data + (j + line) * columns.line, inner, lines + line * pairs);
+      }
+      int64_t k = 0;
+      for (; k + kBlock<Pair> <= pairs; k += kBlock<Pair>) {
+        TransposeRows(lines + k, pairs, [&](int64_t i, Pairs block) HWY_ATTR {
+          hn::StoreU(block, dp, packed + (k + i) * width + j);
+        });
+      }
+      for (; k < pairs; ++k) {
+        for (int64_t line = 0; line < n; ++line) {
+          packed[k * width + j + line] = lines[line * pairs + k];
+        }
+      }
+    }
+  }
+#endif
+  PackSpread({columns.data + j * columns.line, columns.line, columns.inner}, count - j, inner, width,
+             packed + j);
+}
+
+/// Packed rows: pair k of row i is data[i * row + k * step].
+struct PackedRows {
+  const Pair* data;
+  int64_t row, step;
+};
+
+HWY_INLINE PackedRows PackRows(const Lines& rows, int64_t count, int64_t inner, Pair* packed) {
+  if (rows.inner == 1) {
+    const int64_t pairs = (inner + 1) / 2;
+    for (int64_t i = 0; i < count; ++i) {
+      PackAdjacent(rows.data + i * rows.line, inner, packed + i * pairs);
+    }
+    return {packed, pairs, 1};
+  }
+  if (rows.line == 1) {
+    PackAcross(rows, count, inner, kRowsPerPack, packed);
+  } else {
+    PackSpread(rows, count, inner, kRowsPerPack, packed);
+  }
+  return {packed, 1, kRowsPerPack};
+}
+
+// --- products -----------------------------------------------------------------------------------------------------
+
+/// Products without instructions for bfloat16: the halves of pairs are float32 numbers.
+struct Emulated {
+  struct Operand {
+    Sums first, second;
+  };
+  static HWY_INLINE Operand Split(Pairs pairs) {
+    return {hn::BitCast(df, hn::And(pairs, hn::Set(dp, kUpperHalf))),
+            hn::BitCast(df, hn::ShiftLeft<16>(pairs))};
+  }
+  static HWY_INLINE Sums Add(const Operand& a, const Operand& b, Sums sums) {
+    return hn::MulAdd(a.second, b.second, hn::MulAdd(a.first, b.first, sums));
+  }
+};
+
+#if HWY_TARGET <= HWY_AVX3 && HWY_COMPILER_GCC_ACTUAL
+#define MNEME_BFLOAT16_INSTRUCTIONS 1
+/// VDPBF16PS. The targets of Highway do not include its instruction set, so it is written in assembly.
+struct Native {
+  using Operand = Pairs;
+  static HWY_INLINE Operand Split(Pairs pairs) { return pairs; }
+  static HWY_INLINE Sums Add(Operand a, Operand b, Sums sums) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));
+    return sums;
+  }
+};
+#else
+#define MNEME_BFLOAT16_INSTRUCTIONS 0
+#endif
+
+/// Products of kRows rows and a panel of kVectors vectors, over `pairs` steps.
+template <class Products, int kRows, int kVectors>
+HWY_INLINE void RegisterBlock(const PackedRows& a, const Pair* panel, int64_t pitch, int64_t pairs,
+                              const Target<float>& target, int64_t row) {
+  const int64_t n = Lanes<float>();
+  Sums s00 = hn::Zero(df), s01 = s00, s02 = s00, s03 = s00, s10 = s00, s11 = s00, s12 = s00, s13 = s00;
+  Sums s20 = s00, s21 = s00, s22 = s00, s23 = s00, s30 = s00, s31 = s00, s32 = s00, s33 = s00;
+  Sums s40 = s00, s41 = s00, s42 = s00, s43 = s00, s50 = s00, s51 = s00, s52 = s00, s53 = s00;
+  const Pair* HWY_RESTRICT from = a.data + row * a.row;
+  const int64_t stride = a.row;
+  for (int64_t k = 0; k < pairs; ++k) {
+    const auto b0 = Products::Split(hn::LoadU(dp, panel));
+    const auto b1 = kVectors > 1 ? Products::Split(hn::LoadU(dp, panel + n)) : b0;
+    const auto b2 = kVectors > 2 ? Products::Split(hn::LoadU(dp, panel + 2 * n)) : b0;
+    const auto b3 = kVectors > 2 ? Products::Split(hn::LoadU(dp, panel + 3 * n)) : b0;
+    const auto add = [&](int64_t i, Sums& s0, Sums& s1, Sums& s2, Sums& s3) HWY_ATTR {
+      const auto factor = Products::Split(hn::Set(dp, from[i * stride]));
+      s0 = Products::Add(factor, b0, s0);
+      if constexpr (kVectors > 1) {
+        s1 = Products::Add(factor, b1, s1);
+      }
+      if constexpr (kVectors > 2) {
+        s2 = Products::Add(factor, b2, s2);
+        s3 = Products::Add(factor, b3, s3);
+      }
+    };
+    add(0, s00, s01, s02, s03);
+    if constexpr (kRows > 1) {
+      add(1, s10, s11, s12, s13);
+    }
+    if constexpr (kRows > 2) {
+      add(2, s20, s21, s22, s23), add(3, s30, s31, s32, s33);
+    }
+    if constexpr (kRows > 4) {
+      add(4, s40, s41, s42, s43), add(5, s50, s51, s52, s53);
+    }
+    from += a.step;
+    panel += pitch;
+  }
+  const auto store = [&](int64_t i, Sums s0, Sums s1, Sums s2, Sums s3) HWY_ATTR {
+    StoreSums(df, s0, target, row + i, 0);
+    if constexpr (kVectors > 1) {
+      StoreSums(df, s1, target, row + i, 1);
+    }
+    if constexpr (kVectors > 2) {
+      StoreSums(df, s2, target, row + i, 2), StoreSums(df, s3, target, row + i, 3);
+    }
+  };
+  store(0, s00, s01, s02, s03);
+  if constexpr (kRows > 1) {
+    store(1, s10, s11, s12, s13);
+  }
+  if constexpr (kRows > 2) {
+    store(2, s20, s21, s22, s23), store(3, s30, s31, s32, s33);
+  }
+  if constexpr (kRows > 4) {
+    store(4, s40, s41, s42, s43), store(5, s50, s51, s52, s53);
+  }
+}
+
+template <class Products, int kVectors>
+HWY_NOINLINE void RowsTimesPanel(const PackedRows& a, const Pair* panel, int64_t pairs,
+                                 const Target<float>& target, int64_t rows) {
+  const int64_t pitch = kVectors * Lanes<float>();
+  int64_t row = 0;
+  for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) {
+    RegisterBlock<Products, kRowsAtOnce, kVectors>(a, panel, pitch, pairs, target, row);
+  }
+  const int64_t left = rows - row; // at most 5
+  if (left & 4) {
+    RegisterBlock<Products, 4, kVectors>(a, panel, pitch, pairs, target, row);
+    row += 4;
+  }
+  if (left & 2) {
+    RegisterBlock<Products, 2, kVectors>(a, panel, pitch, pairs, target, row);
+    row += 2;
+  }
+  if (left & 1) {
+    RegisterBlock<Products, 1, kVectors>(a, panel, pitch, pairs, target, row);
+  }
+}
+
+template <class Products>
+HWY_INLINE void RowsTimesPanel(const PackedRows& a, const Pair* panel, int64_t pairs,
+                               const Target<float>& target, int64_t rows) {
+  const int64_t vectors = Vectors(target.columns);
+  if (vectors == 1) {
+    RowsTimesPanel<Products, 1>(a, panel, pairs, target, rows);
+  } else if (vectors == 2) {
+    RowsTimesPanel<Products, 2>(a, panel, pairs, target, rows);
+  } else {
+    RowsTimesPanel<Products, kPanelVectors>(a, panel, pairs, target, rows);
+  }
+}
+
+template <class Products> void Product(const LinearArgs<float>& args) {
+  const int64_t panel_columns = kPanelVectors * Lanes<float>();
+  const auto packed_b = hwy::AllocateAligned<Pair>(static_cast<size_t>(
+      kPairsPerSum * HWY_MIN(kColumnsPerPack, (args.columns / panel_columns + 1) * panel_columns)));
+  const auto packed_a = hwy::AllocateAligned<Pair>(static_cast<size_t>(kPairsPerSum * kRowsPerPack));
+  for (int64_t first = 0; first < args.columns; first += kColumnsPerPack) {
+    const int64_t last = HWY_MIN(args.columns, first + kColumnsPerPack);
+    int64_t begin = 0;
+    do { // once if inner is 0
+      const int64_t inner = HWY_MIN(kInnerPerSum, args.inner - begin), pairs = (inner + 1) / 2;
+      const auto panel = [&](int64_t j) HWY_ATTR { return packed_b.get() + (j - first) * pairs; };
+      for (int64_t j = first; j < last; j += panel_columns) {
+        const int64_t columns = HWY_MIN(panel_columns, last - j);
+        PackPanel({args.b + begin * args.b_inner + j * args.b_column, args.b_column, args.b_inner}, columns,
+                  inner, Vectors(columns) * Lanes<float>(), panel(j));
+      }
+      for (int64_t row = 0; row < args.rows; row += kRowsPerPack) {
+        const int64_t rows = HWY_MIN(kRowsPerPack, args.rows - row);
+        const PackedRows a =
+            PackRows({args.a + row * args.a_row + begin * args.a_inner, args.a_row, args.a_inner}, rows,
+                     inner, packed_a.get());
+        for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
+          for (int64_t j = first; j < last; j += panel_columns) {
+            RowsTimesPanel<Products>(
+                {a.data + i * a.row, a.row, a.step}, panel(j), pairs,
+                {args.out + (row + i) * args.out_row + j, args.out_row, HWY_MIN(panel_columns, last - j),
+                 args.bias != nullptr && begin == 0 ? args.bias + j : nullptr, args.accumulate || begin > 0},
+                HWY_MIN(kRowsAtOnce, rows - i));
+          }
+        }
+      }
+      begin += inner;
+    } while (begin < args.inner);
+  }
+}
+
+void Bfloat16Linear(const LinearArgs<float>& args) {
+#if MNEME_BFLOAT16_INSTRUCTIONS
+  if (has_bfloat16_products()) {
+    Product<Native>(args);
+    return;
+  }
+#endif
+  Product<Emulated>(args);
+}
+
+} // namespace
+#undef MNEME_BFLOAT16_INSTRUCTIONS
+} // namespace mneme::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mneme::kernels {
+
+using Bfloat16LinearArgs = LinearArgs<float>;
+MNEME_EXPORT_UNTYPED_KERNEL(void, bfloat16_linear, Bfloat16Linear, Bfloat16LinearArgs)
+
+} // namespace mneme::kernels
+#endif
