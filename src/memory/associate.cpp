@@ -3,11 +3,15 @@
 #include "mneme/memory/associate.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
+#include "kernels/weighted_sum/weighted_sum.h"
 #include "memory/bit_association.h"
 #include "memory/checks.h"
 #include "memory/length.h"
@@ -235,8 +239,10 @@ private:
                empty_read, readout[q]);
       }
     };
-    // Many stored patterns: threads share those of one block of queries after the other.
-    const int64_t block_size = queries_per_block(stored_.count());
+    // Many stored patterns: threads share those of one block of queries after the other. Blocks are equally long.
+    const int64_t block_max = queries_per_block(stored_.count()),
+                  blocks = std::max<int64_t>(1, (queries.count() + block_max - 1) / block_max),
+                  block_size = std::max<int64_t>(1, (queries.count() + blocks - 1) / blocks);
     for_blocks(queries.count(), block_size, stored_.count() < 4 * kRowsPerTask, recall_block);
   }
 
@@ -278,30 +284,88 @@ private:
   template <class T>
   std::vector<double> associated(const Block& block, const T* stored, const T* value_numbers,
                                  std::vector<Separator::Row>& rows) const {
-    const int64_t num_stored = stored_.count();
-    std::vector<double> weights(static_cast<size_t>(block.count * num_stored));
+    const int64_t num_stored = stored_.count(), value_size = pattern_size(values());
+    const auto weights =
+        std::make_unique_for_overwrite<double[]>(static_cast<size_t>(block.count * num_stored));
     if (std::is_same_v<Patterns, BitPatterns> && !options_.encode) {
-      score_bits(block, weights.data());
+      score_bits(block, weights.get());
     } else {
-      score_numbers(block, stored, weights.data());
+      score_numbers(block, stored, weights.get());
     }
-    std::vector<T> narrowed(weights.size());
+    std::vector<T> sums(static_cast<size_t>(block.count * value_size), T{0});
+    std::vector<char> is_dense(static_cast<size_t>(block.count), 1);
     parallel_for(block.count, 1, [&](int64_t q, int64_t) {
       const auto cue = block.cue[static_cast<size_t>(block.begin + q)];
-      const std::span<double> row(weights.data() + q * num_stored, static_cast<size_t>(num_stored));
+      const std::span<double> row(weights.get() + q * num_stored, static_cast<size_t>(num_stored));
       require_finite_scores(row, cue, kArithmetic<T>);
-      rows[static_cast<size_t>(q)] = weigh<T>(row, block, cue);
-      std::ranges::transform(row, narrowed.begin() + q * num_stored,
-                             [](double weight) { return static_cast<T>(weight); });
+      Separator::Row& result = rows[static_cast<size_t>(q)];
+      const std::optional<std::vector<int64_t>> few = weigh<T>(row, block, cue, result);
+      if constexpr (std::is_same_v<Patterns, RealPatterns>) {
+        if (few) {
+          add_few_weighted(row, *few, value_numbers, sums.data() + q * value_size);
+          is_dense[static_cast<size_t>(q)] = 0;
+        }
+      }
     });
-    const int64_t value_size = pattern_size(values());
-    std::vector<T> sums(static_cast<size_t>(block.count * value_size), T{0});
-    if constexpr (std::is_same_v<Patterns, BitPatterns>) {
-      add_weighted(narrowed.data(), block.count, values(), sums.data());
-    } else {
-      add_weighted(narrowed.data(), block.count, value_numbers, num_stored, value_size, sums.data());
-    }
+    add_dense_weighted<T>(weights.get(), is_dense, value_numbers, sums);
     return {sums.begin(), sums.end()};
+  }
+
+  /// Adds the values weighted by the rows of dense queries to `sums`, for all of them together.
+  template <class T>
+  void add_dense_weighted(const double* weights, const std::vector<char>& is_dense, const T* value_numbers,
+                          std::vector<T>& sums) const {
+    std::vector<int64_t> queries;
+    for (size_t q = 0; q < is_dense.size(); ++q) {
+      if (is_dense[q] != 0) {
+        queries.push_back(static_cast<int64_t>(q));
+      }
+    }
+    if (queries.empty()) {
+      return;
+    }
+    const int64_t num_stored = stored_.count(), value_size = pattern_size(values()),
+                  count = std::ssize(queries);
+    const auto narrowed = std::make_unique_for_overwrite<T[]>(static_cast<size_t>(count * num_stored));
+    parallel_for(count, 1, [&](int64_t i, int64_t) {
+      const double* row = weights + queries[static_cast<size_t>(i)] * num_stored;
+      std::transform(row, row + num_stored, narrowed.get() + i * num_stored,
+                     [](double weight) { return static_cast<T>(weight); });
+    });
+    std::vector<T> together(static_cast<size_t>(count * value_size), T{0});
+    if constexpr (std::is_same_v<Patterns, BitPatterns>) {
+      add_weighted(narrowed.get(), count, values(), together.data());
+    } else {
+      add_weighted(narrowed.get(), count, value_numbers, num_stored, value_size, together.data());
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      std::copy_n(together.data() + i * value_size, value_size,
+                  sums.data() + queries[static_cast<size_t>(i)] * value_size);
+    }
+  }
+
+  /// Adds the values with the weights of one query, of which only those at `few` are not 0. The chain of additions
+  /// is that of add_weighted, which adds whole tiles.
+  template <class T>
+  void add_few_weighted(std::span<const double> row, std::span<const int64_t> few, const T* value_numbers,
+                        T* sums) const {
+    constexpr auto kTile = kernels::kWeightedSumTile;
+    const int64_t value_size = pattern_size(values());
+    std::array<T, kTile> weights;
+    for (size_t i = 0; i < few.size();) {
+      const int64_t begin = few[i] / kTile * kTile, end = std::min(begin + kTile, std::ssize(row));
+      weights.fill(T{0});
+      for (; i < few.size() && few[i] < end; ++i) {
+        weights[static_cast<size_t>(few[i] - begin)] = static_cast<T>(row[static_cast<size_t>(few[i])]);
+      }
+      kernels::weighted_sum(kernels::WeightedSumArgs<T>{.weights = weights.data(),
+                                                        .values = value_numbers + begin * value_size,
+                                                        .sums = sums,
+                                                        .num_queries = 1,
+                                                        .num_stored = end - begin,
+                                                        .value_size = value_size,
+                                                        .weight_stride = kTile});
+    }
   }
 
   /// Scores of numbers, in parallel over stored patterns where there is one block of queries.
@@ -315,37 +379,63 @@ private:
     });
   }
 
-  /// Separates the scores of one query in place.
-  template <class T> Separator::Row weigh(std::span<double> row, const Block& block, int64_t cue) const {
-    Separator::Row result = separator_.separate(row, block.step, cue);
+  /// Separates the scores of one query in place. Returns the positions of the weights that are not 0, if they are
+  /// few: all later steps then leave out the others.
+  template <class T>
+  std::optional<std::vector<int64_t>> weigh(std::span<double> row, const Block& block, int64_t cue,
+                                            Separator::Row& result) const {
+    constexpr int64_t kFew = 16; // one of so many weights
+    result = separator_.separate(row, block.step, cue);
     if (result.reached == 0 && block.empty_read == EmptyRead::mean_of_values) {
       std::ranges::fill(row, 1.0);
       result.sum = static_cast<double>(stored_.count());
+      return {};
     }
-    if (!separator_.divides_by_sum() || !(result.sum > 0)) {
-      return result;
-    }
-    if (std::is_same_v<T, float>) { // Counts of hard locations exceed the range of float.
-      for (double& weight : row) {
-        weight /= result.sum;
+    std::optional<std::vector<int64_t>> few;
+    if (result.reached <= std::ssize(row) / kFew) {
+      few.emplace();
+      for (size_t s = 0; s < row.size(); ++s) {
+        if (row[s] != 0) {
+          few->push_back(static_cast<int64_t>(s));
+        }
       }
-      result.sum = 1;
+    }
+    if (separator_.divides_by_sum() && result.sum > 0) {
+      if (few) {
+        result.sum = scaled<T>(row, result.sum, [&](const auto& body) { std::ranges::for_each(*few, body); });
+      } else {
+        result.sum = scaled<T>(row, result.sum, [&](const auto& body) {
+          for (int64_t s = 0; s < std::ssize(row); ++s) {
+            body(s);
+          }
+        });
+      }
+    }
+    return few;
+  }
+
+  /// Divides the weights by their sum where T needs that, and sets those to 0 that cannot change the readout.
+  /// Returns their sum. `for_each(body)` calls body(s) for all weights, or for those that are not 0.
+  template <class T, class ForEach>
+  double scaled(std::span<double> row, const double total, const ForEach& for_each) const {
+    double* const weights = row.data();
+    const double sum = std::is_same_v<T, float> ? 1 : total;
+    if (std::is_same_v<T, float>) { // Counts of hard locations exceed the range of float.
+      for_each([=](int64_t s) { weights[s] /= total; });
     }
     if (!value_max_.empty() && !std::holds_alternative<Majority>(options_.projection)) {
       // Terms of the readout that together are below 1/16 of the rounding of its largest term; a majority
       // may be decided by them.
-      const auto size_of_term = [&](size_t s) { return row[s] / result.sum * value_max_[s]; };
+      const auto size_of_term = [=, value_max = value_max_.data()](int64_t s) {
+        return weights[s] / sum * value_max[s];
+      };
       double max = 0;
-      for (size_t s = 0; s < row.size(); ++s) {
-        max = std::max(max, size_of_term(s));
-      }
+      for_each([&](int64_t s) { max = std::max(max, size_of_term(s)); });
       const double negligible = max * static_cast<double>(std::numeric_limits<T>::epsilon()) /
                                 (32 * static_cast<double>(row.size()));
-      for (size_t s = 0; s < row.size(); ++s) {
-        row[s] = size_of_term(s) < negligible ? 0 : row[s];
-      }
+      for_each([=](int64_t s) { weights[s] = size_of_term(s) < negligible ? 0 : weights[s]; });
     }
-    return result;
+    return sum;
   }
 
   void score_bits(const Block& block, double* scores) const {

@@ -3,6 +3,7 @@
 #include "memory/separator.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <numbers>
@@ -193,12 +194,33 @@ RowFunction separation_of(const Radius& radius, ScoreKind kind, int64_t size) {
   };
 }
 
-void best_match(std::span<double> row) {
-  const double best = row.empty() ? 0.0 : *std::max_element(row.begin(), row.end());
-  const auto ties = static_cast<double>(std::count(row.begin(), row.end(), best));
-  for (double& score : row) {
-    score = score == best ? 1.0 / ties : 0.0;
+/// The largest of finite numbers, 0 if there are none. Several maxima at once fit vector registers.
+double largest_of(std::span<const double> row) {
+  constexpr size_t kAtOnce = 32;
+  if (row.size() < kAtOnce) {
+    return row.empty() ? 0.0 : *std::max_element(row.begin(), row.end());
   }
+  std::array<double, kAtOnce> maxima;
+  std::copy_n(row.begin(), kAtOnce, maxima.begin());
+  size_t i = kAtOnce;
+  for (; i + kAtOnce <= row.size(); i += kAtOnce) {
+    for (size_t j = 0; j < kAtOnce; ++j) {
+      maxima[j] = maxima[j] < row[i + j] ? row[i + j] : maxima[j];
+    }
+  }
+  return std::max(*std::ranges::max_element(maxima),
+                  *std::max_element(row.begin() + (i - kAtOnce), row.end()));
+}
+
+/// Returns the number of best scores.
+int64_t best_match(std::span<double> row) {
+  const double best = largest_of(row);
+  const int64_t ties = std::count(row.begin(), row.end(), best);
+  const double weight = 1.0 / static_cast<double>(ties);
+  for (double& score : row) {
+    score = score == best ? weight : 0.0;
+  }
+  return ties;
 }
 
 RowFunction separation_of(const BestMatch&, ScoreKind, int64_t) {
@@ -217,7 +239,7 @@ template <class Separate> RowFunction with_beta(const char* name, double beta, S
       best_match(row);
       return;
     }
-    const double row_max = *std::max_element(row.begin(), row.end());
+    const double row_max = largest_of(row);
     for (double& score : row) {
       // A difference may overflow to -inf, which means weight 0; beta = 0 makes all scores equal.
       score = beta > 0 ? beta * (score - row_max) : 0;
@@ -267,7 +289,7 @@ RowFunction separation_of(const Polynomial& polynomial, ScoreKind, int64_t) {
   }
   return [degree](std::span<double> row, int64_t, int64_t) {
     // Relative to the largest score: high powers leave the range of doubles, and only ratios matter.
-    const double largest = row.empty() ? 0.0 : *std::max_element(row.begin(), row.end());
+    const double largest = largest_of(row);
     for (double& score : row) {
       score = largest > 0 && score > 0 ? std::pow(score / largest, degree) : 0.0;
     }
@@ -283,7 +305,8 @@ RowFunction separation_of(const Identity&, ScoreKind, int64_t) {
 Separator::Separator(const Separation& separation, ScoreKind kind, int64_t size)
     : separate_(
           std::visit([&](const auto& choice) { return separation_of(choice, kind, size); }, separation)),
-      divides_by_sum_(!std::holds_alternative<Identity>(separation)) {
+      divides_by_sum_(!std::holds_alternative<Identity>(separation)),
+      is_best_match_(std::holds_alternative<BestMatch>(separation)) {
   if (const auto* circle = std::get_if<CircleIntersection>(&separation)) {
     draws_ = circle->locations.has_value();
   } else if (const auto* cap = std::get_if<CapIntersection>(&separation)) {
@@ -292,6 +315,10 @@ Separator::Separator(const Separation& separation, ScoreKind kind, int64_t size)
 }
 
 Separator::Row Separator::separate(std::span<double> scores, int64_t step, int64_t query) const {
+  if (is_best_match_ && !scores.empty()) {
+    const int64_t ties = best_match(scores);
+    return {1.0 / static_cast<double>(ties) * static_cast<double>(ties), ties};
+  }
   separate_(scores, step, query);
   Row row{0, 0};
   for (const double weight : scores) {

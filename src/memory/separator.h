@@ -30,7 +30,7 @@ public:
 
 private:
   std::function<void(std::span<double>, int64_t step, int64_t query)> separate_;
-  bool divides_by_sum_ = true, draws_ = false;
+  bool divides_by_sum_ = true, is_best_match_ = false, draws_ = false;
 };
 
 } // namespace mneme

@@ -108,6 +108,27 @@ TEST(Associate, IsIndependentOfTheOtherCues) {
   }
 }
 
+/// A cue whose weights are almost all 0 has the same bits among cues that have many weights.
+TEST(Associate, IsIndependentOfTheOtherCuesWhereFewWeightsAreNotZero) {
+  const RealPatterns stored = test::random_sphere(400, 24, 13);
+  RealPatterns cues = test::random_sphere(60, 24, 14);
+  for (int64_t i = 0; i < cues.count(); i += 2) { // large scores: a softmax with few weights
+    std::ranges::transform(cues[i], cues[i].begin(), [](double x) { return 100 * x; });
+  }
+  for (const Precision precision : {Precision::float32, Precision::float64}) {
+    for (const Separation& separation :
+         {Separation(BestMatch{}), Separation(Softmax{20}), Separation(Sparsemax{5})}) {
+      const AssociativeMemory<RealPatterns> memory(
+          stored, {.similarity = Dot{}, .separation = separation, .precision = precision});
+      const RealPatterns all = memory.recall(cues).readout;
+      for (int64_t i = 0; i < cues.count(); ++i) {
+        EXPECT_TRUE(std::ranges::equal(memory.recall(slice(cues, i, i + 1)).readout[0], all[i]))
+            << "cue " << i << ", separation " << separation.index();
+      }
+    }
+  }
+}
+
 TEST(Associate, Float32IsCloseToFloat64) {
   const RealPatterns stored = test::random_sphere(90, 33, 24), cues = test::random_sphere(50, 33, 25);
   for (const Similarity& measure : {Similarity(Dot{}), Similarity(Cosine{}), Similarity(Euclidean{})}) {

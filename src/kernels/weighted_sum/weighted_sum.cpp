@@ -21,7 +21,7 @@ namespace mneme::kernels::HWY_NAMESPACE {
 namespace { // other kernels define the same names
 
 // The error of a long sum grows with the tile, not with the whole.
-constexpr int64_t kStoredPerTile = 64;
+constexpr int64_t kStoredPerTile = kWeightedSumTile;
 
 /// Rows of a tile that have a weight other than 0 for one of `num_queries` queries; weights are `stride`
 /// apart.
