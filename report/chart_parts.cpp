@@ -298,7 +298,8 @@ std::vector<json> reference_layers(std::span<const Reference> references, const 
     } else {
       mark["angle"] = 270; // along the line, ending at its top
     }
-    layers.push_back({{"data", data},
+    layers.push_back({{"name", std::string("reference_") + channel}, // page.css outlines these labels
+                      {"data", data},
                       {"mark", mark},
                       {"encoding",
                        {{channel, position},
