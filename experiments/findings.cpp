@@ -281,12 +281,17 @@ Table summary_table(std::span<const Finished> findings) {
 }
 
 report::Page page_of(std::span<const Finished> findings, const RunSettings& settings) {
+  const bool compares = std::ranges::any_of(findings, [](const Finished& finished) {
+    return !finished.outcome.comparisons.empty() || !finished.outcome.skipped.empty();
+  });
   report::Page page{
-      .title = "Published results, reproduced",
-      .intro = fmt::format(
-          "Every published value and the value measured by mneme, with {} and seed {}. A value is "
-          "met if the difference is within the tolerance given below its table.",
-          scope(settings), settings.seed)};
+      .title = compares ? "Published results, reproduced" : "Results",
+      .intro = fmt::format("{} with {} and seed {}. {}",
+                           compares ? "Every published value and the value measured by mneme," : "Measured",
+                           scope(settings), settings.seed,
+                           compares ? "A value is met if the difference is within the tolerance given below "
+                                      "its table."
+                                    : "There are no published values to compare with.")};
   report::Section summary{.heading = "Summary"};
   report::CaptionedTable table{.table = summary_table(findings),
                                .caption = "Number of published values that were met and missed"};

@@ -78,6 +78,17 @@ TEST(Findings, PageHighlightsMissedValuesWithTheirExplanation) {
   EXPECT_TRUE(contains(html, "id=\"work-sample\""));
 }
 
+TEST(Findings, PageMentionsPublishedValuesOnlyIfThereAreSome) {
+  Outcome outcome = sample_outcome();
+  EXPECT_TRUE(
+      contains(report::to_html(page_of(sample_findings(), {})), "<h1>Published results, reproduced</h1>"));
+  outcome.comparisons.clear();
+  const std::vector<Finished> findings = {{.experiment = &kExperiment, .outcome = outcome}};
+  const std::string html = report::to_html(page_of(findings, {}));
+  EXPECT_TRUE(contains(html, "There are no published values to compare with."));
+  EXPECT_FALSE(contains(html, "Every published value"));
+}
+
 TEST(Findings, ListTheLargestDeviationsOfManyMissedValues) {
   Outcome outcome = sample_outcome();
   std::vector<Comparison>& rows = outcome.comparisons.front().rows;
