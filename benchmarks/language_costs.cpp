@@ -3,7 +3,7 @@
 /// Time and peak memory of training steps, and time of generated tokens, of language models, for
 /// language_section.py. A process measures one of them, to determine its peak memory.
 ///
-/// language_costs train MODEL VOCABULARY THREADS STEPS
+/// language_costs train MODEL VOCABULARY float32|bfloat16 THREADS STEPS
 /// language_costs decode MODEL POSITION THREADS
 
 #include <algorithm>
@@ -45,7 +45,8 @@ int64_t num_parameters(Model& model) {
 }
 
 /// Training steps of 8 rows of 512 tokens on random tokens. The first step is not counted.
-int time_training(const std::string& type, int64_t vocabulary, int64_t steps) {
+int time_training(const std::string& type, int64_t vocabulary, mneme::ProductPrecision precision,
+                  int64_t steps) {
   constexpr int64_t kTokens = 100'000, kLength = 512, kRows = 8;
   mneme::training::LanguageData data;
   data.token_bytes.assign(static_cast<size_t>(vocabulary), 1);
@@ -53,14 +54,18 @@ int time_training(const std::string& type, int64_t vocabulary, int64_t steps) {
   for (int64_t i = 0; i < kTokens; ++i) {
     data.training.push_back(static_cast<int32_t>(random.below(static_cast<uint64_t>(vocabulary))));
   }
-  mneme::training::LanguageTrainer trainer(
-      mneme::language::make_model(ModelConfig{.type = type,
-                                              .vocab_size = vocabulary,
-                                              .width = 256,
-                                              .heads = 4,
-                                              .layers = 4,
-                                              .max_length = kLength}),
-      data, {.steps = steps + 1, .length = kLength, .rows_per_step = kRows, .warmup_steps = 0});
+  mneme::training::LanguageTrainer trainer(mneme::language::make_model(ModelConfig{.type = type,
+                                                                                   .vocab_size = vocabulary,
+                                                                                   .width = 256,
+                                                                                   .heads = 4,
+                                                                                   .layers = 4,
+                                                                                   .max_length = kLength}),
+                                           data,
+                                           {.steps = steps + 1,
+                                            .length = kLength,
+                                            .rows_per_step = kRows,
+                                            .warmup_steps = 0,
+                                            .precision = precision});
   const double first_loss = trainer.step().loss;
   double seconds = 1e300, loss = 0;
   for (int64_t i = 0; i < steps; ++i) {
@@ -119,15 +124,19 @@ int main(int count, char** words) {
     mneme::set_threads(std::atoi(text));
     at::set_num_threads(std::atoi(text));
   };
-  if (what == "train" && count == 6) {
-    use_threads(words[4]);
-    return time_training(words[2], std::atoll(words[3]), std::atoll(words[5]));
+  const std::string precision = what == "train" && count == 7 ? words[4] : "";
+  if (precision == "float32" || precision == "bfloat16") {
+    use_threads(words[5]);
+    return time_training(words[2], std::atoll(words[3]),
+                         precision == "float32" ? mneme::ProductPrecision::float32
+                                                : mneme::ProductPrecision::bfloat16,
+                         std::atoll(words[6]));
   }
   if (what == "decode" && count == 5) {
     use_threads(words[4]);
     return time_decoding(words[2], std::atoll(words[3]));
   }
-  std::fprintf(stderr, "language_costs train MODEL VOCABULARY THREADS STEPS\n"
+  std::fprintf(stderr, "language_costs train MODEL VOCABULARY float32|bfloat16 THREADS STEPS\n"
                        "language_costs decode MODEL POSITION THREADS\n");
   return 2;
 }

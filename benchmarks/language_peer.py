@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Prints JSON: seconds of a training step and peak memory of a language model in plain PyTorch.
 
-language_peer.py gpt2|leap VOCABULARY THREADS STEPS eager|compile
+language_peer.py gpt2|leap VOCABULARY float32|bfloat16 THREADS STEPS eager|compile
 
-Both models have 4 layers of width 256 with 4 heads and train on 8 rows of 512 random tokens with fused AdamW, as language_costs train.
+Both models have 4 layers of width 256 with 4 heads and train on 8 rows of 512 random tokens with fused AdamW, as language_costs train; bfloat16: in torch.autocast.
 """
 import json
 import math
@@ -83,7 +83,7 @@ def peak_memory():
 
 
 def main():
-    kind, vocabulary, threads, steps, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    kind, vocabulary, precision, threads, steps, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6]
     torch.set_num_threads(threads)
     torch.manual_seed(1)
     tokens = torch.randint(vocabulary, (100_000,))
@@ -95,7 +95,8 @@ def main():
         begin = time.perf_counter()
         first = torch.randint(len(tokens) - LENGTH, (ROWS,))
         ids, targets = (torch.stack([tokens[i + shift:i + shift + LENGTH] for i in first]) for shift in (0, 1))
-        loss = call(ids, targets)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = call(ids, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

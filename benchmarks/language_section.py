@@ -3,6 +3,7 @@
 
 language_section.py PROGRAM    PROGRAM is language_costs; machine_benchmark, which measures the limits, is in the same folder
 """
+import itertools
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ from turns import REPETITIONS, in_turns, measured
 PEER = pathlib.Path(__file__).parent / "language_peer.py"
 NAMES = {"gpt2": "GPT-2 style", "leap": "LEAP"}
 VOCABULARIES = [256, 8192]
+PRECISIONS = ["float32", "bfloat16"]
 LAYERS, WIDTH, LENGTH, ROWS = 4, 256, 512, 8  # as in language_costs and language_peer
 POSITIONS = [1_000, 16_000]
 STEPS = 4
@@ -48,18 +50,20 @@ def compiled(command):
 
 
 def training(program, limit):
-    print("| model | vocabulary | mneme | PyTorch | ratio | torch.compile | ratio | fraction of the limit | memory of mneme | of PyTorch | ratio |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for model, name in NAMES.items():
-        for vocabulary in VOCABULARIES:
-            peer = [sys.executable, PEER, model, vocabulary, THREADS, STEPS]
-            ours, eager = in_turns([[program, "train", model, vocabulary, THREADS, STEPS], [*peer, "eager"]])
-            faster = compiled([*peer, "compile"])
-            cells = [name, str(vocabulary), f"{ours['seconds']:.3g} s", f"{eager['seconds']:.3g} s", f"{eager['seconds'] / ours['seconds']:.2f}x"]
-            cells += [f"{faster['seconds']:.3g} s", f"{faster['seconds'] / ours['seconds']:.2f}x"] if faster else ["-", "-"]
-            cells += [f"{operations(model, vocabulary) / ours['seconds'] / limit / THREADS:.0%}", f"{ours['memory'] / 1e6:.0f} MB",
-                      f"{eager['memory'] / 1e6:.0f} MB", f"{ours['memory'] / eager['memory']:.2f}"]
-            print("| " + " | ".join(cells) + " |", flush=True)
+    print("| model | vocabulary | products | mneme | PyTorch | ratio | torch.compile | ratio | fraction of the limit | memory of mneme | of PyTorch | "
+          "ratio |")
+    print("| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for model, vocabulary, precision in itertools.product(NAMES, VOCABULARIES, PRECISIONS):
+        settings = [model, vocabulary, precision, THREADS, STEPS]
+        peer = [sys.executable, PEER, *settings]
+        ours, eager = in_turns([[program, "train", *settings], [*peer, "eager"]])
+        faster = compiled([*peer, "compile"])
+        cells = [NAMES[model], str(vocabulary), precision, f"{ours['seconds']:.3g} s", f"{eager['seconds']:.3g} s",
+                 f"{eager['seconds'] / ours['seconds']:.2f}x"]
+        cells += [f"{faster['seconds']:.3g} s", f"{faster['seconds'] / ours['seconds']:.2f}x"] if faster else ["-", "-"]
+        cells += [f"{operations(model, vocabulary) / ours['seconds'] / limit / THREADS:.0%}", f"{ours['memory'] / 1e6:.0f} MB",
+                  f"{eager['memory'] / 1e6:.0f} MB", f"{ours['memory'] / eager['memory']:.2f}"]
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def decoding(program, bandwidth):
@@ -77,9 +81,9 @@ def main():
     program = pathlib.Path(sys.argv[1])
     arithmetic, bandwidth = limits(program.parent)
     torch = subprocess.run([sys.executable, "-c", "import torch; print(torch.__version__)"], check=True, capture_output=True, text=True).stdout.strip()
-    print(f"Training steps with AdamW of {LAYERS} layers of width {WIDTH} with 4 heads, on {ROWS} rows of {LENGTH} random tokens, float32, "
-          f"{THREADS} threads; PyTorch {torch} with fused AdamW and scaled_dot_product_attention, LEAP by cumulative sums as published. Peak memory is "
-          f"that of the process, with its libraries. {REPETITIONS} torch.compile runs once. The limit is {arithmetic / 1e9:.3g} GFLOP/s per thread, of "
+    print(f"Training steps with AdamW of {LAYERS} layers of width {WIDTH} with 4 heads, on {ROWS} rows of {LENGTH} random tokens, "
+          f"{THREADS} threads; PyTorch {torch} with fused AdamW and scaled_dot_product_attention, LEAP by cumulative sums as published. Parameters are "
+          f"float32; products in bfloat16 are those of `--precision bfloat16`, and of torch.autocast in PyTorch. Peak memory is that of the process, with its libraries. {REPETITIONS} torch.compile runs once. The limit is {arithmetic / 1e9:.3g} GFLOP/s per thread, of float32 "
           "multiply-adds in registers, for the products of linear layers, logits and attention. Ratios are time of PyTorch / time of mneme, and memory of "
           "mneme / memory of PyTorch.\n")
     training(program, arithmetic)

@@ -36,6 +36,7 @@ struct LanguageOptions {
   double weight_decay = 0.1;
   std::vector<double> betas = {0.9, 0.95};
   double clip = 1;
+  ProductPrecision precision = ProductPrecision::float32;
   std::optional<int64_t> eval_every = {}, sample_every = {}, save_every = {};
   int64_t keep = 2;
   std::string resume = "auto";

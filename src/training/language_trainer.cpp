@@ -22,6 +22,7 @@
 #include "mneme/language/model.h"
 #include "mneme/nn/matrix_leap.h"
 #include "mneme/nn/multihead_leap.h"
+#include "mneme/ops/linear.h"
 #include "training/adamw.h"
 #include "training/trainer.h"
 
@@ -55,6 +56,10 @@ const char* name_of(RateSchedule schedule) {
     break;
   }
   return "cosine";
+}
+
+const char* name_of(ProductPrecision precision) {
+  return precision == ProductPrecision::bfloat16 ? "bfloat16" : "float32";
 }
 
 void in_unit(const char* name, double value, bool one_included) {
@@ -201,6 +206,7 @@ struct LanguageTrainer::State {
                 {"beta2", exact(schedule.beta2)},
                 {"gradient_norm_max", exact(schedule.gradient_norm_max)},
                 {"has_dropout", schedule.has_dropout ? "yes" : "no"},
+                {"precision", name_of(schedule.precision)},
                 {"one_batch", schedule.one_batch ? "yes" : "no"},
                 {"seed", std::to_string(schedule.seed)}};
   }
@@ -229,6 +235,7 @@ struct LanguageTrainer::State {
     const int64_t size = schedule.rows_per_batch, count = (schedule.rows_per_step + size - 1) / size;
     OrderedSum sum(count);
     for_each_batch(count, schedule.has_dropout, [&](int64_t index) {
+      const ops::ProductPrecisionGuard precision(schedule.precision);
       if (schedule.has_dropout) {
         constexpr uint64_t kDropout = 0x64726F70; // stream
         const Random random = Random(schedule.seed).stream(kDropout).stream(static_cast<uint64_t>(done));
@@ -445,8 +452,11 @@ Checkpoint LanguageTrainer::checkpoint() const {
   return checkpoint;
 }
 
-void LanguageTrainer::restore(const Checkpoint& checkpoint) {
+void LanguageTrainer::restore(const Checkpoint& given) {
   State& s = *state_;
+  Checkpoint checkpoint = given;
+  checkpoint.texts.try_emplace("precision",
+                               name_of(ProductPrecision::float32)); // the only one of old versions
   kChecks.same_run(checkpoint, s.identity, "a language model");
   const auto number = [&](const char* name) {
     const std::string& text = checkpoint.text(name);

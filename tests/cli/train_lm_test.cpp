@@ -209,6 +209,7 @@ TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
   refused({"--weight-decay", "0.2"}, {"training.weight_decay 0.1 (requested: 0.2)"});
   refused({"--seed", "2"}, {"training.seed 1 (requested: 2)"});
   refused({"--batch", "1"}, {"training.rows_per_batch"});
+  refused({"--precision", "bfloat16"}, {"training.precision"});
   refused({"--eval-every", "7"}, {"plan.eval_every 10 (requested: 7)"});
   refused({"--model", "lstm", "--preset", "tiny"}, {"heads"});
   refused({"--resume", "never"}, {"contains checkpoints", "--out"});
@@ -302,6 +303,7 @@ TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
   refused({"--warmup", "half"}, {"--warmup", "half"});
   refused({"--length", "9000", "--tokens-per-step", "9000"}, {"9001"});
   refused({"--model", "lstm"}, {"--heads", "LSTM"});
+  refused({"--model", "lstm", "--precision", "bfloat16"}, {"--precision bfloat16", "LSTM", "LibTorch"});
   refused({"--val-share", "0", "--eval-every", "5"}, {"no validation text"});
   const ProgramResult missing = run_mneme({"train", "lm", "--text", path("none.txt"), "--out", path("run")});
   EXPECT_EQ(missing.exit_code, 3);

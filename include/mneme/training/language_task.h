@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "mneme/core/precision.h"
+
 namespace mneme::training {
 
 /// Tokens of the training and the validation text.
@@ -45,6 +47,8 @@ struct LanguageSchedule {
   /// The model draws random numbers (dropout) from LibTorch's default generator. Micro-batches are then
   /// computed one after another.
   bool has_dropout = false;
+  /// Of loss and gradient of the steps. Parameters, their moments, validation and samples are in float32.
+  ProductPrecision precision = ProductPrecision::float32;
   bool one_batch = false; ///< every step trains on the batch of step 0: it must be learned by heart
   uint64_t seed = 1;      ///< of the batches and of dropout
 
