@@ -117,6 +117,10 @@ void run_blocks(int64_t count, int64_t block, const std::function<void(int64_t, 
 
 } // namespace
 
+bool in_parallel_loop() {
+  return inside_parallel_for;
+}
+
 void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body) {
   run_blocks(count, block, body, /*can_be_interrupted=*/true);
 }

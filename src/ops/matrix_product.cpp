@@ -49,9 +49,13 @@ constexpr int64_t kMinChunkRows = 512;
 struct Tiles {
   int64_t rows, columns, tile_rows, tile_columns;
 
-  Tiles(int64_t num_rows, int64_t num_columns, int64_t inner, int64_t min_rows = kMinTileRows)
+  /// A single tile.
+  Tiles(int64_t num_rows, int64_t num_columns)
       : rows(num_rows), columns(num_columns), tile_rows(std::max<int64_t>(rows, 1)),
-        tile_columns(std::max<int64_t>(columns, 1)) {
+        tile_columns(std::max<int64_t>(columns, 1)) {}
+
+  Tiles(int64_t num_rows, int64_t num_columns, int64_t inner, int64_t min_rows = kMinTileRows)
+      : Tiles(num_rows, num_columns) {
     if (rows * columns <= kMinProducts / std::max<int64_t>(inner, 1)) {
       return;
     }
@@ -120,7 +124,9 @@ void multiply_tiles(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, c
   const at::Tensor bias_row = bias.defined() ? bias.contiguous() : bias;
   const auto args = args_of<T>(a, b, out.mutable_data_ptr<T>(),
                                bias.defined() ? bias_row.const_data_ptr<T>() : nullptr, accumulate);
-  const Tiles tiles(args.rows, args.columns, args.inner);
+  // One thread packs b once for all rows.
+  const Tiles tiles =
+      in_parallel_loop() ? Tiles(args.rows, args.columns) : Tiles(args.rows, args.columns, args.inner);
   const Kernel<T> kernel = kernel_of_thread<T>();
   parallel_for(tiles.count(), 1, [&](int64_t begin, int64_t) {
     const kernels::LinearArgs<T> tile = tiles.tile(args, begin);

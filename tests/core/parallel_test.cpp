@@ -139,6 +139,17 @@ TEST_F(ParallelFor, RunsNestedLoopsOnTheCallingThread) {
   EXPECT_EQ(on_other_threads, 0);
 }
 
+TEST_F(ParallelFor, KnowsWhetherTheCallerIsInALoop) {
+  for (const int count : {1, 3}) {
+    set_threads(count);
+    EXPECT_FALSE(in_parallel_loop());
+    std::atomic<int> inside{0};
+    parallel_for(8, 1, [&](int64_t, int64_t) { inside += in_parallel_loop() ? 1 : 0; });
+    EXPECT_EQ(inside, count == 1 ? 0 : 8); // a single thread runs the loop as if it were not one
+    EXPECT_FALSE(in_parallel_loop());
+  }
+}
+
 TEST_F(ParallelFor, RethrowsTheExceptionOfANestedLoop) {
   set_threads(4);
   EXPECT_THROW(parallel_for(6, 1,

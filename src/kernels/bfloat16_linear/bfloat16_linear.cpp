@@ -19,7 +19,8 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace { // other kernels define the same names
 
-/// Two neighbours of the inner dimension, as bfloat16: the first in the upper half.
+/// Two neighbours of the inner dimension, as bfloat16: the first in the lower half. The product of the upper
+/// halves is added first.
 using Pair = uint32_t;
 
 const hn::ScalableTag<float> df;
@@ -43,28 +44,85 @@ HWY_INLINE int64_t Vectors(int64_t columns) {
   return columns > 2 * n ? kPanelVectors : columns > n ? 2 : 1;
 }
 
-// --- rounding -----------------------------------------------------------------------------------------------------
+// --- rounding and products -----------------------------------------------------------------------------------------
 
-/// The bfloat16 nearest to each number in the upper half, and any bits in the lower one.
-HWY_INLINE Pairs RoundUpperHalf(Sums x) {
-  const Pairs bits = hn::BitCast(dp, x), last = hn::And(hn::ShiftRight<16>(bits), hn::Set(dp, 1));
-  const Pairs nearest = hn::Add(hn::Add(bits, last), hn::Set(dp, 0x7FFF));
-  const Pairs quiet = hn::Or(bits, hn::Set(dp, 0x00400000));
-  return hn::IfThenElse(hn::RebindMask(dp, hn::IsNaN(x)), quiet, nearest);
-}
-
-HWY_INLINE Pairs RoundPairs(Sums first, Sums second) {
-  return hn::Or(hn::And(RoundUpperHalf(first), hn::Set(dp, kUpperHalf)),
-                hn::ShiftRight<16>(RoundUpperHalf(second)));
-}
-
+/// The pair of two numbers, each rounded to the nearest bfloat16.
 HWY_INLINE Pair RoundPair(float first, float second) {
   const auto round = [](float x) {
     const auto bits = std::bit_cast<uint32_t>(x);
     return x != x ? bits | 0x00400000 : bits + 0x7FFF + ((bits >> 16) & 1);
   };
-  return (round(first) & kUpperHalf) | (round(second) >> 16);
+  return (round(second) & kUpperHalf) | (round(first) >> 16);
 }
+
+/// Without instructions for bfloat16: the halves of pairs are float32 numbers.
+struct Emulated {
+  struct Operand {
+    Sums first, second;
+  };
+  static HWY_INLINE Operand Split(Pairs pairs) {
+    return {hn::BitCast(df, hn::ShiftLeft<16>(pairs)),
+            hn::BitCast(df, hn::And(pairs, hn::Set(dp, kUpperHalf)))};
+  }
+  static HWY_INLINE Sums Add(const Operand& a, const Operand& b, Sums sums) {
+    return hn::MulAdd(a.first, b.first, hn::MulAdd(a.second, b.second, sums));
+  }
+
+  /// The pairs of the lanes of two vectors.
+  static HWY_INLINE Pairs Join(Sums first, Sums second) {
+    return hn::Or(hn::And(RoundUpperHalf(second), hn::Set(dp, kUpperHalf)),
+                  hn::ShiftRight<16>(RoundUpperHalf(first)));
+  }
+  /// The pairs of adjacent numbers, of twice as many as a vector has lanes.
+  static HWY_INLINE Pairs JoinAdjacent(const float* from) {
+    Sums first, second;
+    hn::LoadInterleaved2(df, from, first, second);
+    return Join(first, second);
+  }
+
+private:
+  /// The bfloat16 nearest to each number in the upper half, and any bits in the lower one.
+  static HWY_INLINE Pairs RoundUpperHalf(Sums x) {
+    const Pairs bits = hn::BitCast(dp, x), last = hn::And(hn::ShiftRight<16>(bits), hn::Set(dp, 1));
+    const Pairs nearest = hn::Add(hn::Add(bits, last), hn::Set(dp, 0x7FFF));
+    const Pairs quiet = hn::Or(bits, hn::Set(dp, 0x00400000));
+    return hn::IfThenElse(hn::RebindMask(dp, hn::IsNaN(x)), quiet, nearest);
+  }
+};
+
+#if HWY_TARGET <= HWY_AVX3 && HWY_COMPILER_GCC_ACTUAL
+#define MNEME_BFLOAT16_INSTRUCTIONS 1
+/// With the instructions of AVX-512 BF16. The targets of Highway do not include them, so they are written in
+/// assembly.
+struct Native {
+  using Operand = Pairs;
+  static HWY_INLINE Operand Split(Pairs pairs) { return pairs; }
+  static HWY_INLINE Sums Add(Operand a, Operand b, Sums sums) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));
+    return sums;
+  }
+
+  static HWY_INLINE Pairs Join(Sums first, Sums second) {
+    alignas(64) static constexpr uint16_t kInterleaved[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                              21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                              11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    return Pairs{_mm512_permutexvar_epi16(_mm512_load_si512(kInterleaved), Halves(first, second))};
+  }
+  static HWY_INLINE Pairs JoinAdjacent(const float* from) {
+    return Pairs{Halves(hn::LoadU(df, from), hn::LoadU(df, from + Lanes<float>()))};
+  }
+
+private:
+  /// The rounded numbers of `lower`, then those of `upper`.
+  static HWY_INLINE __m512i Halves(Sums lower, Sums upper) {
+    __m512i halves;
+    asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(halves) : "v"(lower.raw), "v"(upper.raw));
+    return halves;
+  }
+};
+#else
+#define MNEME_BFLOAT16_INSTRUCTIONS 0
+#endif
 
 // --- packing ------------------------------------------------------------------------------------------------------
 
@@ -75,13 +133,11 @@ struct Lines {
 };
 
 /// Pairs of one line whose elements are adjacent, to adjacent pairs.
-HWY_INLINE void PackAdjacent(const float* from, int64_t inner, Pair* to) {
+template <class Products> HWY_INLINE void PackAdjacent(const float* from, int64_t inner, Pair* to) {
   const int64_t n = Lanes<float>();
   int64_t k = 0;
   for (; k + 2 * n <= inner; k += 2 * n) {
-    Sums first, second;
-    hn::LoadInterleaved2(df, from + k, first, second);
-    hn::StoreU(RoundPairs(first, second), dp, to + k / 2);
+    hn::StoreU(Products::JoinAdjacent(from + k), dp, to + k / 2);
   }
   for (; k < inner; k += 2) {
     to[k / 2] = RoundPair(from[k], k + 1 < inner ? from[k + 1] : 0.0F);
@@ -90,6 +146,7 @@ HWY_INLINE void PackAdjacent(const float* from, int64_t inner, Pair* to) {
 
 /// packed[k * width + line] for lines that are adjacent in memory. Lines up to a multiple of the lanes are
 /// written; those that do not exist become 0.
+template <class Products>
 HWY_INLINE void PackAcross(const Lines& lines, int64_t count, int64_t inner, int64_t width, Pair* packed) {
   const int64_t n = Lanes<float>();
   for (int64_t k = 0; k < inner; k += 2) {
@@ -99,7 +156,7 @@ HWY_INLINE void PackAcross(const Lines& lines, int64_t count, int64_t inner, int
       const auto load = [&](const float* from) HWY_ATTR {
         return i + n <= count ? hn::LoadU(df, from + i) : LoadFirst(df, from + i, count - i);
       };
-      hn::StoreU(RoundPairs(load(first), k + 1 < inner ? load(second) : hn::Zero(df)), dp, to + i);
+      hn::StoreU(Products::Join(load(first), k + 1 < inner ? load(second) : hn::Zero(df)), dp, to + i);
     }
   }
 }
@@ -115,9 +172,10 @@ HWY_INLINE void PackSpread(const Lines& lines, int64_t count, int64_t inner, int
 }
 
 /// packed[k * width + column] of one panel. Columns that do not exist have any finite values.
+template <class Products>
 HWY_INLINE void PackPanel(const Lines& columns, int64_t count, int64_t inner, int64_t width, Pair* packed) {
   if (columns.line == 1 && columns.inner != 1) {
-    PackAcross(columns, count, inner, width, packed);
+    PackAcross<Products>(columns, count, inner, width, packed);
     return;
   }
   int64_t j = 0;
@@ -127,7 +185,7 @@ HWY_INLINE void PackPanel(const Lines& columns, int64_t count, int64_t inner, in
     HWY_ALIGN Pair lines[hn::MaxLanes(hn::ScalableTag<Pair>()) * kPairsPerSum];
     for (; j + n <= count; j += n) {
       for (int64_t line = 0; line < n; ++line) {
-        PackAdjacent(columns.data + (j + line) * columns.line, inner, lines + line * pairs);
+        PackAdjacent<Products>(columns.data + (j + line) * columns.line, inner, lines + line * pairs);
       }
       int64_t k = 0;
       for (; k + kBlock<Pair> <= pairs; k += kBlock<Pair>) {
@@ -153,52 +211,24 @@ struct PackedRows {
   int64_t row, step;
 };
 
+template <class Products>
 HWY_INLINE PackedRows PackRows(const Lines& rows, int64_t count, int64_t inner, Pair* packed) {
   if (rows.inner == 1) {
     const int64_t pairs = (inner + 1) / 2;
     for (int64_t i = 0; i < count; ++i) {
-      PackAdjacent(rows.data + i * rows.line, inner, packed + i * pairs);
+      PackAdjacent<Products>(rows.data + i * rows.line, inner, packed + i * pairs);
     }
     return {packed, pairs, 1};
   }
   if (rows.line == 1) {
-    PackAcross(rows, count, inner, kRowsPerPack, packed);
+    PackAcross<Products>(rows, count, inner, kRowsPerPack, packed);
   } else {
     PackSpread(rows, count, inner, kRowsPerPack, packed);
   }
   return {packed, 1, kRowsPerPack};
 }
 
-// --- products -----------------------------------------------------------------------------------------------------
-
-/// Products without instructions for bfloat16: the halves of pairs are float32 numbers.
-struct Emulated {
-  struct Operand {
-    Sums first, second;
-  };
-  static HWY_INLINE Operand Split(Pairs pairs) {
-    return {hn::BitCast(df, hn::And(pairs, hn::Set(dp, kUpperHalf))),
-            hn::BitCast(df, hn::ShiftLeft<16>(pairs))};
-  }
-  static HWY_INLINE Sums Add(const Operand& a, const Operand& b, Sums sums) {
-    return hn::MulAdd(a.second, b.second, hn::MulAdd(a.first, b.first, sums));
-  }
-};
-
-#if HWY_TARGET <= HWY_AVX3 && HWY_COMPILER_GCC_ACTUAL
-#define MNEME_BFLOAT16_INSTRUCTIONS 1
-/// VDPBF16PS. The targets of Highway do not include its instruction set, so it is written in assembly.
-struct Native {
-  using Operand = Pairs;
-  static HWY_INLINE Operand Split(Pairs pairs) { return pairs; }
-  static HWY_INLINE Sums Add(Operand a, Operand b, Sums sums) {
-    asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));
-    return sums;
-  }
-};
-#else
-#define MNEME_BFLOAT16_INSTRUCTIONS 0
-#endif
+// --- register blocks -----------------------------------------------------------------------------------------------
 
 /// Products of kRows rows and a panel of kVectors vectors, over `pairs` steps.
 template <class Products, int kRows, int kVectors>
@@ -308,14 +338,14 @@ template <class Products> void Product(const LinearArgs<float>& args) {
       const auto panel = [&](int64_t j) HWY_ATTR { return packed_b.get() + (j - first) * pairs; };
       for (int64_t j = first; j < last; j += panel_columns) {
         const int64_t columns = HWY_MIN(panel_columns, last - j);
-        PackPanel({args.b + begin * args.b_inner + j * args.b_column, args.b_column, args.b_inner}, columns,
-                  inner, Vectors(columns) * Lanes<float>(), panel(j));
+        PackPanel<Products>({args.b + begin * args.b_inner + j * args.b_column, args.b_column, args.b_inner},
+                            columns, inner, Vectors(columns) * Lanes<float>(), panel(j));
       }
       for (int64_t row = 0; row < args.rows; row += kRowsPerPack) {
         const int64_t rows = HWY_MIN(kRowsPerPack, args.rows - row);
         const PackedRows a =
-            PackRows({args.a + row * args.a_row + begin * args.a_inner, args.a_row, args.a_inner}, rows,
-                     inner, packed_a.get());
+            PackRows<Products>({args.a + row * args.a_row + begin * args.a_inner, args.a_row, args.a_inner},
+                               rows, inner, packed_a.get());
         for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
           for (int64_t j = first; j < last; j += panel_columns) {
             RowsTimesPanel<Products>(
