@@ -11,8 +11,6 @@
 
 namespace mneme {
 
-namespace {
-
 /// x * 0 is 0 for finite x and NaN otherwise, so the sum of all x * 0 is 0 only if all x are finite. Eight
 /// independent sums hide the latency of the additions.
 bool all_finite(std::span<const double> numbers) {
@@ -30,8 +28,6 @@ bool all_finite(std::span<const double> numbers) {
   return std::ranges::all_of(sums, [](double sum) { return sum == 0; });
 }
 
-} // namespace
-
 void require_finite(std::string_view what, const RealPatterns& patterns) {
   for (int64_t i = 0; i < patterns.count(); ++i) {
     if (all_finite(patterns[i])) {
@@ -48,7 +44,8 @@ void require_finite(std::string_view what, const RealPatterns& patterns) {
   }
 }
 
-void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic) {
+void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic,
+                           int64_t first_stored) {
   if (all_finite(scores)) {
     return;
   }
@@ -58,7 +55,8 @@ void require_finite_scores(std::span<const double> scores, int64_t query, std::s
           "mneme: the similarity of query {} and stored pattern {} overflows {} (it is {}).\n  Divide "
           "queries and stored patterns by a common factor, or compare them by Cosine, which ignores their "
           "norm{}.",
-          query, i, arithmetic, scores[i], arithmetic == "float" ? ", or use Precision::float64" : ""));
+          query, first_stored + static_cast<int64_t>(i), arithmetic, scores[i],
+          arithmetic == "float" ? ", or use Precision::float64" : ""));
     }
   }
 }

@@ -23,11 +23,15 @@ inline int64_t pattern_size(const RealPatterns& patterns) {
 void require_finite(std::string_view what, const RealPatterns& patterns);
 inline void require_finite(std::string_view, const BitPatterns&) {}
 
+bool all_finite(std::span<const double> numbers);
+
 /// Checks the scores of query `query` for overflow. Patterns have been checked to be finite, so a score that
-/// is not finite has overflowed. `arithmetic` ("double" or "float") is the type of the sums.
+/// is not finite has overflowed. `arithmetic` ("double" or "float") is the type of the sums; the first score is
+/// that of stored pattern `first_stored`.
 ///
 /// Errors  UsageError that names the query and the stored pattern
-void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic);
+void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic,
+                           int64_t first_stored = 0);
 
 /// Errors  UsageError that names both sizes if they differ
 void require_same_size(std::string_view what, int64_t size, std::string_view other, int64_t other_size);

@@ -3,6 +3,7 @@
 #include "mneme/memory/nearest.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -109,46 +110,120 @@ void keep_nearest(std::vector<Candidate>& candidates, int64_t k, Ties ties) {
   candidates.erase(end, candidates.end());
 }
 
+/// The candidates among the scores of rows from `first` on, best first. Once there are k of one query, in any
+/// tile, later ones must be as good as the worst of them: `score_min` rises.
+std::vector<Candidate> candidates_of(std::span<const double> scores, int64_t first, int64_t k, Ties ties,
+                                     std::atomic<double>& score_min) {
+  constexpr int64_t kSpare = 64; // candidates are sorted when there are so many more than necessary
+  std::vector<Candidate> candidates;
+  double least = score_min;
+  int64_t full = k + kSpare;
+  for (size_t s = 0; s < scores.size(); ++s) {
+    if (!(scores[s] >= least)) {
+      continue;
+    }
+    candidates.push_back({scores[s], first + static_cast<int64_t>(s)});
+    if (std::ssize(candidates) >= full) {
+      keep_nearest(candidates, k, ties);
+      least = candidates.back().score;
+      full = 2 * std::ssize(candidates) + kSpare;
+    }
+  }
+  keep_nearest(candidates, k, ties);
+  if (std::ssize(candidates) >= k) {
+    const double worst = candidates.back().score;
+    while (least < worst && !score_min.compare_exchange_weak(least, worst)) {
+    }
+  }
+  return candidates;
+}
+
+/// Stored patterns, as they are compared, in tiles.
+class ComparedTiles {
+public:
+  /// `is_reused`: tiles are read more than once.
+  ComparedTiles(const RealPatterns& stored, const Similarity& similarity, bool is_reused)
+      : stored_(stored), scales_(uses_cosine(similarity)),
+        rows_per_tile_(std::clamp<int64_t>(kNumbersPerTile / std::max<int64_t>(stored.size(), 1), 32, 1024)) {
+    if (scales_ && is_reused) {
+      scaled_ = normalised(stored);
+      scales_ = false;
+    }
+  }
+
+  int64_t count() const { return (stored_.count() + rows_per_tile_ - 1) / rows_per_tile_; }
+  int64_t begin(int64_t tile) const { return tile * rows_per_tile_; }
+  int64_t rows(int64_t tile) const { return std::min(rows_per_tile_, stored_.count() - begin(tile)); }
+  int64_t rows_per_tile() const { return rows_per_tile_; }
+
+  /// The numbers of a tile; `buffer` may keep them.
+  const double* numbers(int64_t tile, std::vector<double>& buffer) const {
+    const RealPatterns& compared = scaled_.empty() ? stored_ : scaled_;
+    const double* from = compared.data() + begin(tile) * stored_.size();
+    if (!scales_) {
+      return from;
+    }
+    const auto size = static_cast<size_t>(stored_.size());
+    buffer.assign(from, from + rows(tile) * stored_.size());
+    for (size_t i = 0; i < buffer.size(); i += size) {
+      scale_to_length(std::span(buffer).subspan(i, size), 1.0);
+    }
+    return buffer.data();
+  }
+
+private:
+  static constexpr int64_t kNumbersPerTile = 1 << 15; // a quarter of an L2 cache of 1 MB
+
+  const RealPatterns& stored_;
+  RealPatterns scaled_; ///< empty unless all of them were scaled at once
+  bool scales_;
+  int64_t rows_per_tile_;
+};
+
 /// The k candidates with the largest scores of at least `score_min` for each query.
 RealNeighbours search(const RealPatterns& queries, const RealPatterns& stored, const Similarity& similarity,
                       int64_t k, Ties ties, double score_min) {
-  constexpr int64_t kTile = 1024, kQueriesMax = 64, kCandidatesMax = 1 << 22; // 64 MB
+  constexpr int64_t kQueriesMax = 64, kCandidatesMax = 1 << 22; // 64 MB
   require_same_size("a query", queries.size(), "a stored pattern", stored.size());
   require_finite("query", queries);
-  require_finite("stored pattern", stored);
   RealNeighbours neighbours;
+  if (uses_cosine(similarity) || k == 0 || queries.empty()) { // else the scores show it
+    require_finite("stored pattern", stored);
+  }
   if (k == 0 || stored.empty()) {
     neighbours.offsets.resize(static_cast<size_t>(queries.count()) + 1, 0);
     return neighbours;
   }
-  const RealPatterns compared = prepared(queries, similarity), rows = prepared(stored, similarity);
-  const int64_t size = stored.size(), tiles = (stored.count() + kTile - 1) / kTile;
-  const int64_t block = std::clamp<int64_t>(kCandidatesMax / (tiles * std::min(k, kTile)), 1, kQueriesMax);
+  const RealPatterns compared = prepared(queries, similarity);
+  const ComparedTiles tiles(stored, similarity, queries.count() > kQueriesMax);
+  const int64_t size = stored.size();
+  const int64_t block = std::clamp<int64_t>(
+      kCandidatesMax / (tiles.count() * std::min(k, tiles.rows_per_tile())), 1, kQueriesMax);
   for (int64_t first = 0; first < queries.count(); first += block) {
     const int64_t count = std::min(block, queries.count() - first);
-    std::vector<std::vector<Candidate>> of_tiles(static_cast<size_t>(tiles * count));
-    parallel_for(tiles, 1, [&](int64_t tile, int64_t) {
-      const int64_t begin = tile * kTile, num_rows = std::min(kTile, stored.count() - begin);
-      std::vector<double> scores(static_cast<size_t>(count * num_rows));
-      score_block(compared.data() + first * size, count, rows.data() + begin * size, num_rows, size,
+    std::vector<std::vector<Candidate>> of_tiles(static_cast<size_t>(tiles.count() * count));
+    std::vector<std::atomic<double>> minima(static_cast<size_t>(count));
+    std::ranges::fill(minima, score_min);
+    parallel_for(tiles.count(), 1, [&](int64_t tile, int64_t) {
+      const int64_t begin = tiles.begin(tile), num_rows = tiles.rows(tile);
+      std::vector<double> buffer, scores(static_cast<size_t>(count * num_rows));
+      score_block(compared.data() + first * size, count, tiles.numbers(tile, buffer), num_rows, size,
                   similarity, scores.data(), num_rows);
       for (int64_t q = 0; q < count; ++q) {
         const std::span<const double> of_scores =
             std::span(scores).subspan(static_cast<size_t>(q * num_rows), static_cast<size_t>(num_rows));
-        require_finite_scores(of_scores, first + q, "double");
-        std::vector<Candidate>& candidates = of_tiles[static_cast<size_t>(q * tiles + tile)];
-        for (int64_t s = 0; s < num_rows; ++s) {
-          if (const double score = of_scores[static_cast<size_t>(s)]; score >= score_min) {
-            candidates.push_back({score, begin + s});
-          }
+        if (!all_finite(of_scores)) {
+          require_finite("stored pattern", stored);
+          require_finite_scores(of_scores, first + q, "double", begin);
         }
-        keep_nearest(candidates, k, ties);
+        of_tiles[static_cast<size_t>(q * tiles.count() + tile)] =
+            candidates_of(of_scores, begin, k, ties, minima[static_cast<size_t>(q)]);
       }
     });
     for (int64_t q = 0; q < count; ++q) {
       std::vector<Candidate> candidates;
-      for (int64_t tile = 0; tile < tiles; ++tile) {
-        const auto& of_tile = of_tiles[static_cast<size_t>(q * tiles + tile)];
+      for (int64_t tile = 0; tile < tiles.count(); ++tile) {
+        const auto& of_tile = of_tiles[static_cast<size_t>(q * tiles.count() + tile)];
         candidates.insert(candidates.end(), of_tile.begin(), of_tile.end());
       }
       keep_nearest(candidates, k, ties);

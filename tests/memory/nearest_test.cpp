@@ -131,6 +131,11 @@ TEST(Nearest, EqualsSortingOfAllScoresForEverySimilarity) {
       expect_found(nearest(queries, stored, static_cast<int64_t>(k), kind, Ties::all),
                    [&](const FoundReals& all, const auto& pair) { return pair.first <= all[k - 1].first; });
     }
+    const RealPatterns some = slice(queries, 0, 3); // of which patterns are normalised tile by tile
+    const RealNeighbours of_some = nearest(some, stored, 10, kind),
+                         of_all = nearest(queries, stored, 10, kind);
+    EXPECT_TRUE(std::ranges::equal(of_some.scores, std::span(of_all.scores).first(30)));
+    EXPECT_TRUE(std::ranges::equal(of_some.indices, std::span(of_all.indices).first(30)));
     const double score_min = scores.values[0][17];
     expect_found(at_least(queries, stored, score_min, kind),
                  [&](const FoundReals&, const auto& pair) { return -pair.first >= score_min; });
@@ -166,6 +171,17 @@ TEST(Nearest, ReportsInvalidArguments) {
   expect_contains(usage_error([] { nearest(RealPatterns(1, 2), RealPatterns(1, 3), 1); }), {"2", "3"});
   expect_contains(usage_error([&] { nearest(RealPatterns(1, 1, {nan}), RealPatterns(1, 1), 1); }), {"query"});
   expect_contains(usage_error([&] { at_least(RealPatterns(1, 1), RealPatterns(1, 1), nan); }), {"minimum"});
+  RealPatterns stored = test::random_sphere(1100, 9, 1);
+  stored[1050][2] = nan;
+  for (const Similarity& kind : {Similarity(Hamming{}), Similarity(Dot{}), Similarity(Euclidean{})}) {
+    expect_contains(usage_error([&] { nearest(RealPatterns(1, 9), stored, 1, kind); }),
+                    {"stored pattern 1050", "nan", "component 2"});
+    expect_contains(usage_error([&] { nearest(RealPatterns(0, 9), stored, 1, kind); }),
+                    {"stored pattern 1050"});
+  }
+  stored[1050][2] = 1e200;
+  expect_contains(usage_error([&] { nearest(slice(stored, 1050, 1051), stored, 1, Dot{}); }),
+                  {"query 0 and stored pattern 1050", "overflows double"});
 }
 
 } // namespace
