@@ -106,9 +106,9 @@ HWY_INLINE void TransposeRows(const T* rows, int64_t row_stride, const Use& use)
 }
 #endif
 
-/// Rows of b with at most this many elements are too short for the prefetchers of CPUs: OneRowTimesColumns
-/// prefetches them.
-constexpr int64_t kShortRow = 384;
+/// Rows with at most this many elements are too short for the prefetchers of CPUs: RowTimesRows prefetches
+/// them.
+constexpr int64_t kShortRow = 1000;
 
 /// Numbers that are `stride` apart: elements of a row, or first elements of rows.
 template <class T> struct Strided {
@@ -116,10 +116,11 @@ template <class T> struct Strided {
   int64_t stride;
 };
 
-/// Whether rows this many elements apart have the same set of the L1 cache, 64 sets of 64 bytes in 8 or 12 ways.
+/// Whether at least 8 of the rows of two vectors, which are this many elements apart, have the same set of
+/// the L1 cache: it has 64 sets of 64 bytes in 8 to 12 ways.
 template <class T> HWY_INLINE bool has_cache_conflicts(int64_t stride) {
-  constexpr int64_t kSetPeriod = 4096;
-  return stride * static_cast<int64_t>(sizeof(T)) % kSetPeriod == 0;
+  constexpr int64_t kBytesOfAllSets = 4096, kRowsPerSet = 8;
+  return stride * static_cast<int64_t>(sizeof(T)) % (kBytesOfAllSets * kRowsPerSet / (2 * Lanes<T>())) == 0;
 }
 
 /// Copies a vector of elements of each of as many rows as a vector has lanes.
@@ -138,12 +139,12 @@ template <class T> HWY_INLINE void PrefetchLines(const T* rows, int64_t row_stri
   }
 }
 
-/// Sums of the terms of one row and of kVectors vectors of other rows, whose elements are adjacent and which are
-/// transposed in registers. Two vectors are two chains of additions, which hide half of the latency. Calls
-/// store(sums0, sums1) for each kPerSum elements, in order.
+/// Sums of the terms of one row and of kVectors vectors of other rows, whose elements are adjacent and which
+/// are transposed in registers. Two vectors are two chains of additions, which hide half of the latency.
+/// Calls store(sums0, sums1) for each kPerSum elements, in order.
 ///
-/// kCopy: copies each cache line before it is used, so that it is read once. Rows with cache conflicts would evict
-/// their lines between the reads of TransposeRows.
+/// kCopy: copies each cache line before it is used, so that it is read once. Rows with cache conflicts would
+/// evict their lines between the reads of TransposeRows.
 template <class Term, int kVectors, bool kCopy, int64_t kPerSum, class T, class Store>
 HWY_INLINE void RowTimesRows(const Strided<T>& row, const Strided<T>& rows, int64_t inner,
                              const Store& store) {

@@ -101,8 +101,8 @@ HWY_INLINE void ScoreVectors(const DotArgs<T>& args, int64_t query, int64_t firs
   }
 }
 
-/// Scores of stored patterns that are transposed in registers: the fastest way to use them up to three times. Every
-/// score is the same chain of additions as above.
+/// Scores of stored patterns that are transposed in registers: the fastest way to use them up to three times.
+/// Every score is the same chain of additions as above.
 template <class Term, bool kCopy, class T> void UpToThreeQueries(DotArgs<T> args) {
   const int64_t n = Lanes<T>();
   int64_t s = 0;

@@ -54,8 +54,8 @@ TEST(Dot, EqualsTheReferenceForEveryTailAndStart) {
   });
 }
 
-/// Scores of all queries are those of calls with fewer queries, which use other loops. A size of 1024 has conflicts
-/// in the cache.
+/// Scores of all queries are those of calls with fewer queries, which use other loops. A size of 1024 has
+/// conflicts in the cache.
 template <class T> void expect_independent_queries() {
   constexpr int64_t kQueries = 21, kStored = 67;
   for (const int64_t size : {77, 258, 1024}) {

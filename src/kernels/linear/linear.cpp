@@ -177,8 +177,8 @@ HWY_INLINE void PackPanel(const T* b, int64_t b_inner, int64_t b_column, int64_t
   }
 }
 
-/// PackPanel for all panels of `columns` columns that are adjacent in b, in the order of memory: a panel alone would
-/// read one cache line per row of b, from another page each time.
+/// PackPanel for all panels of `columns` columns that are adjacent in b, in the order of memory: a panel
+/// alone would read one cache line per row of b, from another page each time.
 template <class T>
 HWY_INLINE void PackAdjacentColumns(const T* b, int64_t b_inner, int64_t columns, int64_t inner, T* packed) {
   const hn::ScalableTag<T> d;
