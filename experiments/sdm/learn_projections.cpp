@@ -332,7 +332,8 @@ Outcome run(const Study& study, const RunSettings& settings, Progress& progress)
                             "MNEME_DATA.",
                             printable(settings.data.string()), study.set, study.files, study.set)};
   }
-  const Scale scale = scale_of(study, settings.quick);
+  Scale scale = scale_of(study, settings.quick);
+  scale.radii = settings.values_of("hamming-radius", scale.radii);
   const ImageSplit images = load_split(files, scale.images_max, scale.test_images);
   const int64_t count = images.train.count() + images.test.count();
   if (count < scale.images_min) {
@@ -395,6 +396,14 @@ void show_one_photograph(const std::vector<ProjectionResult>& all, const std::st
       "as met or missed.");
 }
 
+std::vector<ParameterInfo> radius_parameter(const Study& study) {
+  constexpr int64_t kRadiusMax = 31; // of 64 dimensions
+  return {{.name = "hamming-radius",
+           .help = "Hamming radius d, in bits of the 64 dimensions",
+           .published = fmt::format("{}", fmt::join(study.radii, ", ")),
+           .max = kRadiusMax}};
+}
+
 const std::vector<std::optional<double>> kPublishedLocations = {std::nullopt,        1e6, 3162277660.0, 1e13,
                                                                 31622776601683792.0, 1e20};
 
@@ -441,7 +450,8 @@ Experiment sdm_learn_projections() {
           .needs_torch = true,
           .run = [](const RunSettings& settings,
                     Progress& progress) { return run(digits(false), settings, progress); },
-          .inputs = [](const RunSettings& settings) { return inputs(digits(false), settings); }};
+          .inputs = [](const RunSettings& settings) { return inputs(digits(false), settings); },
+          .parameters = radius_parameter(digits(false))};
 }
 
 Experiment sdm_learn_projections_beta() {
@@ -455,7 +465,8 @@ Experiment sdm_learn_projections_beta() {
           .needs_torch = true,
           .run = [](const RunSettings& settings,
                     Progress& progress) { return run(digits(true), settings, progress); },
-          .inputs = [](const RunSettings& settings) { return inputs(digits(true), settings); }};
+          .inputs = [](const RunSettings& settings) { return inputs(digits(true), settings); },
+          .parameters = radius_parameter(digits(true))};
 }
 
 Experiment sdm_learn_projections_cifar() {
@@ -468,7 +479,8 @@ Experiment sdm_learn_projections_cifar() {
           .needs_torch = true,
           .run = [](const RunSettings& settings,
                     Progress& progress) { return run(photographs(), settings, progress); },
-          .inputs = [](const RunSettings& settings) { return inputs(photographs(), settings); }};
+          .inputs = [](const RunSettings& settings) { return inputs(photographs(), settings); },
+          .parameters = radius_parameter(photographs())};
 }
 
 } // namespace mneme::experiments
