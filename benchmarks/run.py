@@ -14,7 +14,7 @@ import sys
 from machine import cpu_model
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu", "gelu_layer", "linear", "int8_linear", "normed_association",
+KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu", "gelu_layer", "linear", "bfloat16_linear", "int8_linear", "normed_association",
            "projection_dropout", "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
 # Filters for the shapes of a kernel; kernels that are not listed run all shapes.
