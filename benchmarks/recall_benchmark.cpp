@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Times of recall and search, as JSON: recall_benchmark bits|reals|sdm STORED SIZE THREADS. recall_section.py
-/// runs it next to faiss and torch-hd.
+/// Times of recall and search, as JSON: recall_benchmark bits|reals|sdm STORED SIZE THREADS.
+/// recall_section.py runs it next to faiss and torch-hd.
 #include <algorithm>
 #include <atomic>
 #include <chrono>

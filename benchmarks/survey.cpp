@@ -252,7 +252,8 @@ mneme::nn::HopfieldMasks masks_of(const Case& c) {
               c.mask == "bias" ? at::randn({c.states, c.stored}, c.scalar_type()) : at::Tensor()};
 }
 
-/// softmax(beta query . key^T, masked), all weights in memory. `mask` is that of scaled_dot_product_attention.
+/// softmax(beta query . key^T, masked), all weights in memory. `mask` is that of
+/// scaled_dot_product_attention.
 at::Tensor plain_weights(const at::Tensor& query, const at::Tensor& key, const at::Tensor& mask,
                          double beta) {
   at::Tensor scores = at::matmul(query * beta, key.transpose(-1, -2));

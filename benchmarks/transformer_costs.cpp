@@ -3,7 +3,7 @@
 /// Time of a forward pass and of generated tokens of a GPT-2 model, for transformer_section.py.
 ///
 /// transformer_costs forward FOLDER TOKENS THREADS [int8]    logits of all tokens of one text
-/// transformer_costs decode FOLDER TOKENS THREADS [int8]     one token after the other, after a text of TOKENS
+/// transformer_costs decode FOLDER TOKENS THREADS [int8]     one token after the other, after TOKENS tokens
 ///
 /// With int8, the model has int8 weights instead of float32 ones.
 

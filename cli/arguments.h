@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Declaration of the options and positional arguments of a verb. The parser is CLI11. Only the files that run it
-/// include its header, which adds three seconds of compilation to each file.
+/// Declaration of the options and positional arguments of a verb. The parser is CLI11. Only the files that
+/// run it include its header, which adds three seconds of compilation to each file.
 #pragma once
 
 #include <cstddef>

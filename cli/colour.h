@@ -14,8 +14,8 @@ namespace mneme::cli {
 /// (https://no-color.org).
 bool use_colour(std::FILE* stream, bool no_color);
 
-/// Width in columns of the terminal that `stream` is: the environment variable COLUMNS if it is a number of at
-/// least 20, else what the terminal reports; 0 if `stream` is no terminal, or a narrower one.
+/// Width in columns of the terminal that `stream` is: the environment variable COLUMNS if it is a number of
+/// at least 20, else what the terminal reports; 0 if `stream` is no terminal, or a narrower one.
 int64_t terminal_width(std::FILE* stream);
 
 /// Adds terminal escape codes to text; returns it unchanged if `on` is false.

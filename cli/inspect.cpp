@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// `mneme inspect`: shows how the attention heads of a language model work on a text, and lists the tensors of a
-/// checkpoint.
+/// `mneme inspect`: shows how the attention heads of a language model work on a text, and lists the tensors
+/// of a checkpoint.
 
 #include <algorithm>
 #include <charconv>

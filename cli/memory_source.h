@@ -19,8 +19,8 @@ namespace mneme::cli {
 bool is_memory_file(const std::filesystem::path& path);
 
 /// A memory that is open for reading. The items of a file are numbered from 0 on, in place of `seq`, and have
-/// neither keys nor labels. Their payloads are printed as texts: integers as digits, bits in hexadecimal, real
-/// numbers separated by commas, byte strings as they are.
+/// neither keys nor labels. Their payloads are printed as texts: integers as digits, bits in hexadecimal,
+/// real numbers separated by commas, byte strings as they are.
 class MemorySource {
 public:
   explicit MemorySource(store::DurableMemory memory) : memory_(std::move(memory)) {}

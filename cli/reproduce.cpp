@@ -217,8 +217,8 @@ private:
     }
   }
 
-  /// runs/reproduce, or a folder of its own for a quick run and for every set of parameters. Of a path, it has
-  /// the last part.
+  /// runs/reproduce, or a folder of its own for a quick run and for every set of parameters. Of a path, it
+  /// has the last part.
   std::string default_folder() const {
     std::string folder = quick_ ? kQuickFolder : kFullFolder;
     for (const GivenParameter& parameter : parameters_) {

@@ -21,7 +21,8 @@ struct TensorInfo {
   int64_t nans = 0, infinities = 0;
 };
 
-/// The tensors of a file, or of all files of a sharded checkpoint, by name. `key` as for nn::read_tensor_file.
+/// The tensors of a file, or of all files of a sharded checkpoint, by name. `key` as for
+/// nn::read_tensor_file.
 ///
 /// Errors  DataError for a file that is not a checkpoint; Interrupted
 inline constinit TorchFunction<std::vector<TensorInfo>(const std::filesystem::path& path,

@@ -84,8 +84,8 @@ Table varying_table(const TheoryRun& run) {
   return table;
 }
 
-/// True if the values of `others` determine the value of `column` in all rows, as the number of bits determines
-/// the best radius.
+/// True if the values of `others` determine the value of `column` in all rows, as the number of bits
+/// determines the best radius.
 bool is_determined(const Table& table, size_t column, const std::vector<size_t>& others) {
   std::map<std::vector<std::optional<double>>, std::optional<double>> values;
   return std::ranges::all_of(table.rows, [&](const auto& row) {

@@ -114,7 +114,8 @@ private:
     }
   }
 
-  /// config.json: the configuration of the model, the settings of the run, and what its plan computed from them.
+  /// config.json: the configuration of the model, the settings of the run, and what its plan computed from
+  /// them.
   static Json config_of(const LanguagePlan& plan, const Json& identity) {
     Json config = Json::parse(plan.model_config);
     config["version"] = version();

@@ -12,8 +12,8 @@
 
 namespace mneme::learning {
 
-/// Betas of Sparse Distributed Memory with 64 bits at the three optimal Hamming radii, as published (Bricken &
-/// Pehlevan 2021).
+/// Betas of Sparse Distributed Memory with 64 bits at the three optimal Hamming radii, as published (Bricken
+/// & Pehlevan 2021).
 struct ReferenceBeta {
   double beta;
   const char* name;

@@ -10,8 +10,8 @@
 
 namespace mneme::learning {
 
-/// Errors  DataError unless all ids are in the vocabulary and the model has a position for each; `source` is the
-///         name of the text
+/// Errors  DataError unless all ids are in the vocabulary and the model has a position for each; `source` is
+///         the name of the text
 void check_ids(const std::string& source, std::span<const int64_t> ids, int64_t vocab_size,
                std::optional<int64_t> max_positions);
 

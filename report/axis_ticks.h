@@ -23,8 +23,8 @@ enum class AxisEnds {
 
 /// Fits an axis to the finite ones of `values`. A range that the axis already has is kept. Logarithmic axes
 /// are labelled at powers of ten, and over less than two of them also at 2 and 5 times these. If all values
-/// are whole numbers, such as counts and indices, and the axis has neither format nor range, ticks are at whole
-/// numbers only.
+/// are whole numbers, such as counts and indices, and the axis has neither format nor range, ticks are at
+/// whole numbers only.
 FittedAxis fit_axis(Axis axis, std::span<const double> values, AxisEnds ends);
 
 /// Difference between ticks that divides `span` > 0 into about `count` parts: 1, 2 or 5 times a power of ten,

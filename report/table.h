@@ -47,11 +47,11 @@ struct TextStyle {
 
 /// The table for a terminal, no wider than its content; every line ends with a line feed.
 ///
-/// If it is wider than `style.width`, text columns are wrapped. If the numbers alone are too wide, the table is
-/// split into several ones with some of the columns each, after the first columns that identify a row; a table
-/// of one or two rows, or of a column that is too wide, becomes a block of `name  value` lines per row. Estimates are printed as "0.934 ± 0.012", or as
-/// "0.934 [0.915, 0.941]" if any interval of the column is asymmetric at the printed precision. Control
-/// characters in text cells are replaced.
+/// If it is wider than `style.width`, text columns are wrapped. If the numbers alone are too wide, the table
+/// is split into several ones with some of the columns each, after the first columns that identify a row; a
+/// table of one or two rows, or of a column that is too wide, becomes a block of `name  value` lines per row.
+/// Estimates are printed as "0.934 ± 0.012", or as "0.934 [0.915, 0.941]" if any interval of the column is
+/// asymmetric at the printed precision. Control characters in text cells are replaced.
 ///
 /// Errors  UsageError if the number of cells in a row is not the number of columns, or two columns have the
 ///         same key

@@ -50,8 +50,8 @@ public:
   virtual std::string result() const = 0;
 };
 
-/// One class of a package. `compat`: computes what hflayers computes where that differs from its documentation;
-/// without effect on the classes of LEAP.
+/// One class of a package. `compat`: computes what hflayers computes where that differs from its
+/// documentation; without effect on the classes of LEAP.
 struct CaseClass {
   std::string_view name;
   std::unique_ptr<CaseModule> (*make)(const GoldenValue& file, bool compat);

@@ -24,8 +24,8 @@ Tolerance absolute(double allowed) {
 Tolerance relative(double allowed) {
   return [=](const at::Tensor& expected) { return allowed * max_abs(expected); };
 }
-/// Relative to the largest element of all tensors under a prefix: some gradients are 0 in exact arithmetic and
-/// consist only of rounding errors.
+/// Relative to the largest element of all tensors under a prefix: some gradients are 0 in exact arithmetic
+/// and consist only of rounding errors.
 Tolerance relative_to_largest(const nn::NamedTensors& tensors, const std::string& prefix, double allowed) {
   double largest = 0;
   for (const auto& [name, tensor] : with_prefix(tensors, prefix)) {
@@ -121,10 +121,11 @@ struct Tolerances {
   double outputs, gradients;
 };
 
-/// The published code loses some digits by differences of prefix sums. The published fastformer has weights from
-/// exp(-10) to exp(10) in one sum: where a window has only small ones, the difference of its float32 prefix sums
-/// has two correct digits. Its float64 loss, which depends on all unmasked tokens, agrees to 1e-10, and tests/nn
-/// compares the layer with its formula. These are errors of the file, and so the same on every device.
+/// The published code loses some digits by differences of prefix sums. The published fastformer has weights
+/// from exp(-10) to exp(10) in one sum: where a window has only small ones, the difference of its float32
+/// prefix sums has two correct digits. Its float64 loss, which depends on all unmasked tokens, agrees to
+/// 1e-10, and tests/nn compares the layer with its formula. These are errors of the file, and so the same on
+/// every device.
 Tolerances leap_tolerances(const GoldenValue& file, Checker& checker) {
   if (file.at("class").text() != "FastformerForCausalLM") {
     const double allowed = 2e-5 * float32_tolerance_factor(checker.device());

@@ -7,7 +7,8 @@
 namespace mneme::verify {
 namespace {
 
-/// Strings with their ids, for the tokenizer in a folder next to the file. Special tokens are parsed and added.
+/// Strings with their ids, for the tokenizer in a folder next to the file. Special tokens are parsed and
+/// added.
 template <class Read> void compare_ids(const GoldenValue& file, Checker& checker, Read read) {
   const auto tokenizer = read(checker.file().parent_path() / folder_name(file.at("tokenizer")));
   checker.each_case(file.at("strings"), [&](const GoldenValue& golden) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Reads one attention head of a model of chemical reactions as a map from the atoms of the products to those of
-/// the reactants: atom_map MODEL REACTIONS HEAD, where REACTIONS is a file with one reaction per line.
+/// Reads one attention head of a model of chemical reactions as a map from the atoms of the products to those
+/// of the reactants: atom_map MODEL REACTIONS HEAD, where REACTIONS is a file with one reaction per line.
 
 #include <cctype>
 #include <cstdio>

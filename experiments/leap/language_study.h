@@ -22,8 +22,8 @@ struct StudyData {
 /// The text of `study_texts`; validation_max: number of validation tokens, at most.
 StudyData study_data(const RunSettings& settings, int64_t validation_max);
 
-/// Training as published, with rows and a learning rate for small models: AdamW without weight decay, gradient
-/// norms up to 1, warm-up over 5 % of the steps, then a cosine to 0.
+/// Training as published, with rows and a learning rate for small models: AdamW without weight decay,
+/// gradient norms up to 1, warm-up over 5 % of the steps, then a cosine to 0.
 training::LanguageSchedule study_schedule(int64_t steps, uint64_t seed);
 /// `study_schedule` as text.
 std::string describe_schedule();
@@ -56,8 +56,8 @@ std::map<std::string, StudiedResult> train_models(const StudyData& text, const s
 /// batches. NaN if there are none.
 trials::MeanInterval loss_difference(const StudiedResult& a, const StudiedResult& b);
 
-/// Compares the sign of a difference, -1 or 1, with the claimed one. It cannot be compared if the interval of the
-/// measured difference contains 0, or if there is no interval.
+/// Compares the sign of a difference, -1 or 1, with the claimed one. It cannot be compared if the interval of
+/// the measured difference contains 0, or if there is no interval.
 Comparison judge_sign(const std::string& what, int claimed, const trials::MeanInterval& measured);
 /// As above, with the sign of the published difference, and both differences in the text.
 Comparison compare_sign(const std::string& what, double published, const trials::MeanInterval& measured);
@@ -78,7 +78,8 @@ ParameterInfo seeds_parameter(const StudyDefault& seeds);
 /// The parameter --width. `published`: default as text.
 ParameterInfo width_parameter(const std::string& published);
 
-/// The parameters that all these experiments list, after their own ones, and a note about trials that diverged.
+/// The parameters that all these experiments list, after their own ones, and a note about trials that
+/// diverged.
 void add_study_parameters(Outcome& outcome, const RunSettings& settings, const StudyData& text, int64_t seeds,
                           const std::map<std::string, StudiedResult>& results = {});
 

@@ -27,7 +27,8 @@ namespace {
 
 constexpr int64_t kVocabSize = 256; // one token per byte
 
-/// A model that is only trained and validated: the parts of the interface for generation and files are errors.
+/// A model that is only trained and validated: the parts of the interface for generation and files are
+/// errors.
 class TrainedOnly : public language::Model {
 public:
   std::string type() const override { return "trial"; }

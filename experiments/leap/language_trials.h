@@ -37,8 +37,8 @@ struct LanguageTrial {
   bool records_logits = false;              ///< "mixing" only
 };
 
-/// Logits of the first layer on rows of the validation text: focus logits of LEAP, or the inputs of the softmax
-/// of attention at pairs that are not masked.
+/// Logits of the first layer on rows of the validation text: focus logits of LEAP, or the inputs of the
+/// softmax of attention at pairs that are not masked.
 struct LogitsAtStep {
   int64_t step = 0;
   double max = 0;       ///< maximum absolute value

@@ -15,8 +15,8 @@
 
 namespace mneme::experiments {
 
-/// Receives the logits of a mixing: focus logits of LEAP [B, T, H], or scores of attention, those that are not
-/// masked [n].
+/// Receives the logits of a mixing: focus logits of LEAP [B, T, H], or scores of attention, those that are
+/// not masked [n].
 using LogitsObserver = std::function<void(const at::Tensor& logits)>;
 
 struct MixingOptions {
@@ -34,8 +34,8 @@ public:
   virtual at::Tensor forward(const at::Tensor& x, const LogitsObserver& observer) = 0;
 };
 
-/// A mixing by the name of its variant in the published ablation ("orig", "elu", "M10" ...), or "exp": LEAP with
-/// exponential weights and without rescaling; "attention": softmax attention with an output projection;
+/// A mixing by the name of its variant in the published ablation ("orig", "elu", "M10" ...), or "exp": LEAP
+/// with exponential weights and without rescaling; "attention": softmax attention with an output projection;
 /// "rescaled attention": the same with standardised queries and keys. Its parameters are not initialised.
 ///
 /// Errors  UsageError with the list of names

@@ -159,8 +159,8 @@ report::Table losses_table(const Plan& plan, const std::map<std::string, Studied
   return table;
 }
 
-/// Exponent of the published losses of a kind of model on a text, fitted on logarithms; missing if the losses of
-/// too few sizes were published.
+/// Exponent of the published losses of a kind of model on a text, fitted on logarithms; missing if the losses
+/// of too few sizes were published.
 report::Cell refitted(const char* text, const char* type) {
   const nlohmann::json& models = published("leap_language").at("scaling").at(text);
   if (!models.contains(type)) {

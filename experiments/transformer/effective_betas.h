@@ -10,9 +10,9 @@
 
 namespace mneme::experiments {
 
-/// The betas that were read off the published figures, next to those of a model with the sizes of gpt2-small or
-/// gpt2-large; empty for other models. They are compared only if the texts have as many tokens as the published
-/// ones.
+/// The betas that were read off the published figures, next to those of a model with the sizes of gpt2-small
+/// or gpt2-large; empty for other models. They are compared only if the texts have as many tokens as the
+/// published ones.
 std::vector<ComparisonTable> compare_with_published(const learning::HeadsInspection& inspection);
 
 } // namespace mneme::experiments

@@ -47,8 +47,8 @@ struct TrainingStudy {
 
 /// Trains a model, or reads the checkpoints of a run of `mneme train lm --model gpt2`.
 ///
-/// Errors  DataError for a model or checkpoint that cannot be used; UsageError if the run has no checkpoints, or
-///         the text is too short; Interrupted
+/// Errors  DataError for a model or checkpoint that cannot be used; UsageError if the run has no checkpoints,
+///         or the text is too short; Interrupted
 inline constinit TorchFunction<TrainingStudy(const HeadStudy& study, Progress& progress)> study_training{
     "training a model and reading its heads"};
 

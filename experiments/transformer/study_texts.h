@@ -17,8 +17,8 @@ struct StudyTexts {
   std::string source;             ///< for readers, such as a file name and its size
 };
 
-/// --text FILE, or else tinyshakespeare.txt in the data folder (also in its folder text), or else sentences of
-/// a small grammar.
+/// --text FILE, or else tinyshakespeare.txt in the data folder (also in its folder text), or else sentences
+/// of a small grammar.
 ///
 /// Errors  DataError for a file that cannot be read, or that has fewer than 20 000 bytes
 StudyTexts study_texts(const RunSettings& settings);
@@ -27,8 +27,8 @@ StudyTexts study_texts(const RunSettings& settings);
 /// has something to retrieve; at least `bytes` bytes.
 std::string grammar_text(int64_t bytes, uint64_t seed);
 
-/// Texts on which the heads of a given model are measured: --texts FILE (one per line), --tokens FILE (ids, one
-/// text per line), or else excerpts of the held-out text.
+/// Texts on which the heads of a given model are measured: --texts FILE (one per line), --tokens FILE (ids,
+/// one text per line), or else excerpts of the held-out text.
 struct GivenTexts {
   std::vector<learning::InspectedText> texts;
   bool are_excerpts = false;

@@ -154,8 +154,8 @@ public:
   Bar(std::FILE* stream, bool colour) : ShownProgress(stream, 0.1), colour_(colour) {}
 
 private:
-  /// A line that is longer than the terminal is wide cannot be redrawn: the bar is shortened or left out first,
-  /// then the end of the line. With a status, there is no bar.
+  /// A line that is longer than the terminal is wide cannot be redrawn: the bar is shortened or left out
+  /// first, then the end of the line. With a status, there is no bar.
   void show() override {
     constexpr size_t kBarMin = 6, kBarMax = 24; // columns
     const std::string stage = printable(stage_) + " ";

@@ -40,9 +40,10 @@ template <class V> HWY_INLINE V HalfAdder(V& a, V b) {
 /// Two bits x and y of equal weight, as x and x ^ y.
 template <class V> struct BitPair { V x, differs; };
 
-/// Adds four bits of equal weight to a, which becomes their sum; returns both carries. 8 operations, where two
-/// full adders without a ternary instruction take 10: with t = a ^ x ^ y, the carry of the first three bits is
-/// t ^ (x ^ y | x ^ a), because a carry differs from its sum exactly where the three bits are not all equal.
+/// Adds four bits of equal weight to a, which becomes their sum; returns both carries. 8 operations, where
+/// two full adders without a ternary instruction take 10: with t = a ^ x ^ y, the carry of the first three
+/// bits is t ^ (x ^ y | x ^ a), because a carry differs from its sum exactly where the three bits are not all
+/// equal.
 /// Source  Demenkov, Kojevnikov, Kulikov, Yaroslavtsev 2010, "New upper bounds on the Boolean circuit
 ///         complexity of symmetric functions", MDFA
 template <class V> HWY_INLINE BitPair<V> AddPairs(V& a, BitPair<V> p, BitPair<V> q) {

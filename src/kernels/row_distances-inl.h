@@ -141,8 +141,8 @@ HWY_INLINE int64_t ShortRows(const uint64_t* query, const uint64_t* stored, int6
 }
 
 #if HWY_MAX_BYTES == 32
-/// Distances of one query to four rows of 1 to kWordsPerSum vectors. The four rows share the loads of the query.
-/// kWhole: the last vector is whole; otherwise it repeats some words, which are masked.
+/// Distances of one query to four rows of 1 to kWordsPerSum vectors. The four rows share the loads of the
+/// query. kWhole: the last vector is whole; otherwise it repeats some words, which are masked.
 template <bool kWhole>
 HWY_INLINE Distances DistancesOfFourRows(const uint64_t* query, const uint64_t* rows, int64_t words) {
   const WordTag d64;

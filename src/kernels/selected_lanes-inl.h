@@ -17,12 +17,12 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Stores the lanes of `v` on which `mask` is true, in their order. May write a whole vector: the elements behind
-/// them are overwritten.
+/// Stores the lanes of `v` on which `mask` is true, in their order. May write a whole vector: the elements
+/// behind them are overwritten.
 ///
 /// hn::CompressStore does the same, but its instruction on AVX-512 takes more than 100 cycles on Zen 4.
-/// hn::Compress copies a table of 1 or 2 kB to the stack at each call, except of 32-bit lanes on AVX-512; lanes
-/// that are stored one by one take a third of its time on AVX2.
+/// hn::Compress copies a table of 1 or 2 kB to the stack at each call, except of 32-bit lanes on AVX-512;
+/// lanes that are stored one by one take a third of its time on AVX2.
 template <class D, class V, class M>
 HWY_INLINE void StoreSelected(D d, V v, M mask, hn::TFromD<D>* HWY_RESTRICT to) {
   using T = hn::TFromD<D>;

@@ -19,7 +19,8 @@ public:
 
 protected:
   virtual at::Tensor head_input(const at::Tensor& ids) = 0; ///< [B, T, width]
-  /// The input of the output layer for each of the next tokens, [B, T, width], without gradients; advances the state.
+  /// The input of the output layer for each of the next tokens, [B, T, width], without gradients; advances
+  /// the state.
   virtual at::Tensor step_input(const at::Tensor& ids, ModelState& state) = 0;
   virtual at::Tensor words() const = 0; ///< [vocab_size, width], or an int8 matrix [vocab_size, width + 4]
   virtual at::Tensor bias() const { return {}; } ///< [vocab_size]; undefined: none

@@ -46,8 +46,8 @@ size_t incomplete_tail(std::string_view text) {
     if (first < 0xC2 || first > 0xF4) {
       continue; // not the first byte of a longer character
     }
-    // The tail is the beginning of a character if some bytes complete it. First bytes limit the second byte on
-    // one side at most, and never all others, so that the largest or the smallest bytes do.
+    // The tail is the beginning of a character if some bytes complete it. First bytes limit the second byte
+    // on one side at most, and never all others, so that the largest or the smallest bytes do.
     const size_t needed = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
     if (size >= needed) {
       continue;

@@ -239,7 +239,8 @@ private:
                empty_read, readout[q]);
       }
     };
-    // Many stored patterns: threads share those of one block of queries after the other. Blocks are equally long.
+    // Many stored patterns: threads share those of one block of queries after the other. Blocks are equally
+    // long.
     const int64_t block_max = queries_per_block(stored_.count()),
                   blocks = std::max<int64_t>(1, (queries.count() + block_max - 1) / block_max),
                   block_size = std::max<int64_t>(1, (queries.count() + blocks - 1) / blocks);
@@ -344,8 +345,8 @@ private:
     }
   }
 
-  /// Adds the values with the weights of one query, of which only those at `few` are not 0. The chain of additions
-  /// is that of add_weighted, which adds whole tiles.
+  /// Adds the values with the weights of one query, of which only those at `few` are not 0. The chain of
+  /// additions is that of add_weighted, which adds whole tiles.
   template <class T>
   void add_few_weighted(std::span<const double> row, std::span<const int64_t> few, const T* value_numbers,
                         T* sums) const {
@@ -379,8 +380,8 @@ private:
     });
   }
 
-  /// Separates the scores of one query in place. Returns the positions of the weights that are not 0, if they are
-  /// few: all later steps then leave out the others.
+  /// Separates the scores of one query in place. Returns the positions of the weights that are not 0, if they
+  /// are few: all later steps then leave out the others.
   template <class T>
   std::optional<std::vector<int64_t>> weigh(std::span<double> row, const Block& block, int64_t cue,
                                             Separator::Row& result) const {

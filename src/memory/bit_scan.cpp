@@ -79,8 +79,8 @@ private:
   std::vector<int32_t> heap_; ///< the largest first
 };
 
-/// Queries whose distances are kept until the smallest one is known. More are compared bit-sliced, which selects
-/// rows at once.
+/// Queries whose distances are kept until the smallest one is known. More are compared bit-sliced, which
+/// selects rows at once.
 constexpr int64_t kKeptQueriesMax = 4;
 constexpr int64_t kKeptBitsMax = std::numeric_limits<uint16_t>::max();
 

@@ -26,8 +26,8 @@ inline void require_finite(std::string_view, const BitPatterns&) {}
 bool all_finite(std::span<const double> numbers);
 
 /// Checks the scores of query `query` for overflow. Patterns have been checked to be finite, so a score that
-/// is not finite has overflowed. `arithmetic` ("double" or "float") is the type of the sums; the first score is
-/// that of stored pattern `first_stored`.
+/// is not finite has overflowed. `arithmetic` ("double" or "float") is the type of the sums; the first score
+/// is that of stored pattern `first_stored`.
 ///
 /// Errors  UsageError that names the query and the stored pattern
 void require_finite_scores(std::span<const double> scores, int64_t query, std::string_view arithmetic,

@@ -89,8 +89,8 @@ private:
   std::vector<size_t> ends_;
 };
 
-/// Calls visit(pattern, counter) for every counter that the patterns address, in parallel: each counter by one
-/// thread, in the order of the patterns.
+/// Calls visit(pattern, counter) for every counter that the patterns address, in parallel: each counter by
+/// one thread, in the order of the patterns.
 template <class Visit>
 void visit_counters(const Ones& addresses, const Ones& data, int64_t bits, int64_t row_size,
                     uint8_t* counters, const Visit& visit) {

@@ -10,8 +10,8 @@
 
 namespace mneme {
 
-/// Queries in groups of 64, bit-sliced: one word holds one coordinate of 64 queries, so that they are compared
-/// with a hard location by one operation per selected coordinate.
+/// Queries in groups of 64, bit-sliced: one word holds one coordinate of 64 queries, so that they are
+/// compared with a hard location by one operation per selected coordinate.
 class SlicedQueries {
 public:
   static constexpr int64_t kQueriesPerGroup = 64;

@@ -175,8 +175,8 @@ at::Tensor norms_of(const at::Tensor& heads) {
   return at::linalg_vector_norm(heads, 2, at::IntArrayRef{2, 3}, false, at::kDouble);
 }
 
-/// `args` for plain LibTorch operations: with beta as a factor of the states, one additive mask, and all inputs
-/// expanded to the batch.
+/// `args` for plain LibTorch operations: with beta as a factor of the states, one additive mask, and all
+/// inputs expanded to the batch.
 HeadAssociationArgs expanded(const HeadAssociationArgs& args) {
   HeadAssociationArgs result = args;
   const auto to_batch = [&](const at::Tensor& heads) { return heads.expand({args.batch, -1, -1, -1}); };
@@ -322,8 +322,8 @@ template <class T> double distance(const T* a, const T* b, int64_t count) {
   return std::sqrt(total) / static_cast<double>(kScale);
 }
 
-/// Norms of the difference of two associations [N, heads, L, S], the maximum over the batch for each head. The
-/// matrix of each head is contiguous.
+/// Norms of the difference of two associations [N, heads, L, S], the maximum over the batch for each head.
+/// The matrix of each head is contiguous.
 std::vector<double> change_of_weights(const at::Tensor& before, const at::Tensor& after) {
   std::vector<double> changes(static_cast<size_t>(after.size(1)), 0.0);
   AT_DISPATCH_FLOATING_TYPES(after.scalar_type(), "mneme::associate_heads", [&] {

@@ -101,7 +101,8 @@ struct CoreProjections {
                   patterns = options.num_heads() * sizes.pattern.value_or(0);
     const int64_t q_rows = options.query_as_static() ? 0 : space,
                   k_rows = options.key_as_static() ? 0 : space;
-    // Split once: the gradient of a split is one concatenation, those of three slices three matrices of zeros.
+    // Split once: the gradient of a split is one concatenation, those of three slices three matrices of
+    // zeros.
     if (core.in_proj_weight.defined()) {
       const std::vector<at::Tensor> parts = core.in_proj_weight.split_with_sizes(
           {q_rows, k_rows, core.in_proj_weight.size(0) - q_rows - k_rows});
@@ -430,7 +431,8 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
   };
   const auto with_heads = [&](const at::Tensor& input) { return split_heads(input, heads, batch_first); };
 
-  // At most three projections of the same rows: of the value, the key, and if its rows are the same the query.
+  // At most three projections of the same rows: of the value, the key, and if its rows are the same the
+  // query.
   const bool has_key_and_value =
       !options.key_as_static() && !options.value_as_static() && !options.value_as_connected();
   std::vector<RowProjection> joint;

@@ -42,8 +42,8 @@ void add_notes(std::vector<std::string>* notes, const std::string& source,
 void write_model_folder(const std::filesystem::path& folder, const std::string& config,
                         const NamedTensors& state);
 
-/// Constructs a model from the configuration of a folder, without random initial weights: the caller loads all
-/// parameters. Errors  DataError for an option out of its range
+/// Constructs a model from the configuration of a folder, without random initial weights: the caller loads
+/// all parameters. Errors  DataError for an option out of its range
 template <class Holder, class Config> Holder model_of(const ModelFolder& folder, const Config& config) {
   try {
     const SkipInitialisation skip;

@@ -20,8 +20,8 @@ namespace mneme::nn {
 /// Returns a note for each prefix that was removed.
 std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::set<std::string>& known);
 
-/// The state without `prefix`, such as "transformer.", in the names that begin with it. Errors  DataError that
-/// begins with `source` if a parameter has both names
+/// The state without `prefix`, such as "transformer.", in the names that begin with it. Errors  DataError
+/// that begins with `source` if a parameter has both names
 NamedTensors without_model_prefix(const NamedTensors& state, std::string_view prefix,
                                   const std::string& source);
 

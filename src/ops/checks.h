@@ -32,8 +32,8 @@ public:
   void same_size(const Named& a, int64_t dimension_of_a, const Named& b, int64_t dimension_of_b,
                  const char* unit, const char* how_to_fix) const;
 
-  /// Of queries, stored patterns and values [batch, ..., rows, features]: batches that are equal or 1, the same
-  /// features of queries and patterns, one value per pattern, and at least one pattern with one feature.
+  /// Of queries, stored patterns and values [batch, ..., rows, features]: batches that are equal or 1, the
+  /// same features of queries and patterns, one value per pattern, and at least one pattern with one feature.
   void associated_sizes(const Named& query, const Named& stored, const Named& value) const;
 
   /// In [0, 1].

@@ -7,8 +7,8 @@
 
 namespace mneme::ops {
 
-/// x [..., K] and bias [N] (undefined: none) are float32 on the CPU, matrix is an int8 matrix [N, K + 4], and no
-/// gradient is required.
+/// x [..., K] and bias [N] (undefined: none) are float32 on the CPU, matrix is an int8 matrix [N, K + 4], and
+/// no gradient is required.
 void check_int8_product(const Checks& checks, const Checks::Named& x, const Checks::Named& matrix,
                         const Checks::Named& bias);
 

@@ -37,8 +37,8 @@ void multiply_int8(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out
 void multiply_int8_gelu(const at::Tensor& x, const at::Tensor& matrix, at::Tensor out, const at::Tensor& bias,
                         GeluForm form);
 
-/// out = sum of the rows of `a` (+ out), in float32 whatever the precision of products: a [M, N], any strides, out
-/// [N], contiguous. Runs the kernel, and must be called only where `multiply` does.
+/// out = sum of the rows of `a` (+ out), in float32 whatever the precision of products: a [M, N], any
+/// strides, out [N], contiguous. Runs the kernel, and must be called only where `multiply` does.
 void sum_rows(const at::Tensor& a, const at::Tensor& out, bool accumulate = false);
 
 /// a^T . b of many rows, cut into chunks whose products are added in order: a [M, N], b [M, K] -> [N, K].

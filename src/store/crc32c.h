@@ -14,9 +14,9 @@ namespace mneme::store {
 /// Source  RFC 3720, appendix B.4; Intel 2006, "slicing by 8"
 uint32_t crc32c(std::span<const std::byte> bytes, uint32_t crc = 0);
 
-/// The same without the instruction for it that x86 CPUs have. On an EPYC it takes 0.3 us for the checksum of a
-/// record of 128 bytes and its fields, as long as SQLite takes to insert half a record; the instruction takes a
-/// tenth of that.
+/// The same without the instruction for it that x86 CPUs have. On an EPYC it takes 0.3 us for the checksum of
+/// a record of 128 bytes and its fields, as long as SQLite takes to insert half a record; the instruction
+/// takes a tenth of that.
 uint32_t crc32c_by_tables(std::span<const std::byte> bytes, uint32_t crc = 0);
 
 } // namespace mneme::store

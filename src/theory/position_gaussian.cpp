@@ -47,8 +47,8 @@ struct Exponent {
   double linear = 0, quadratic = 0;
 };
 
-/// Log-likelihood, per query, of the weights under the family, with its first and second derivatives by linear
-/// and quadratic. It is concave.
+/// Log-likelihood, per query, of the weights under the family, with its first and second derivatives by
+/// linear and quadratic. It is concave.
 struct Likelihood {
   double value = 0;
   std::array<double, 2> gradient = {};
@@ -57,7 +57,8 @@ struct Likelihood {
 
 Likelihood likelihood(std::span<const DistanceMoments> queries, double scale, const Exponent& exponent) {
   Likelihood result;
-  // Sums over the distances 0 .. t of x^k exp(exponent - shift), which the next query extends by one distance.
+  // Sums over the distances 0 .. t of x^k exp(exponent - shift), which the next query extends by one
+  // distance.
   std::array<double, 5> sums = {};
   double shift = 0; // the largest exponent so far; that of distance 0 is 0
   const auto count = static_cast<double>(queries.size());
@@ -89,8 +90,8 @@ Likelihood likelihood(std::span<const DistanceMoments> queries, double scale, co
   return result;
 }
 
-/// Newton's step of the quadratic model; that of `linear` alone if `quadratic` must not change. The Hessian is
-/// damped, because it is singular where the weights are a single distance.
+/// Newton's step of the quadratic model; that of `linear` alone if `quadratic` must not change. The Hessian
+/// is damped, because it is singular where the weights are a single distance.
 Exponent newton_step(const Likelihood& at, bool linear_only) {
   constexpr double kDamping = 1e-12;
   const double a = at.hessian[0] - kDamping, b = at.hessian[1], c = at.hessian[2] - kDamping;

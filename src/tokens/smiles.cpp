@@ -35,7 +35,8 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
-/// Size of the symbol that a text, which is not empty, begins with; 0 if there is none. The published expression is
+/// Size of the symbol that a text, which is not empty, begins with; 0 if there is none. The published
+/// expression is
 ///   \[[^\]]+]|Br?|Cl?|N|O|S|P|F|I|b|c|n|o|s|p|\(|\)|\.|=|#|-|\+|\\|\/|:|~|@|\?|>>?|\*|\$|%[0-9]{2}|[0-9]
 size_t symbol_size(std::string_view text) {
   if (text[0] == '[') {

@@ -200,6 +200,7 @@ private:
       report(1, "is not in a known module");
       return;
     }
+    check_comment_lengths(written);
     const std::vector<std::string> code = lines_of(code_only(text));
     static const std::regex include(R"(^\s*#\s*include\s*[<"]([^>"]+)[>"])");
     static const std::regex directive(R"(^\s*#\s*include\b)");
@@ -224,6 +225,19 @@ private:
     if (file.extension() == ".h" && !per_cpu_target &&
         std::find(code.begin(), code.end(), "#pragma once") == code.end()) {
       report(1, "has no '#pragma once'");
+    }
+  }
+
+  /// Comments fit the line length that clang-format enforces for code.
+  void check_comment_lengths(const std::vector<std::string>& written) {
+    constexpr std::ptrdiff_t kColumnsMax = 110;
+    static const std::regex comment(R"(^\s*//)");
+    for (size_t i = 0; i < written.size(); ++i) {
+      const auto columns = std::ranges::count_if(
+          written[i], [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }); // UTF-8
+      if (columns > kColumnsMax && std::regex_search(written[i], comment)) {
+        report(static_cast<int>(i) + 1, "a comment of more than 110 columns");
+      }
     }
   }
 

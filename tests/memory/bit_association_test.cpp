@@ -139,8 +139,8 @@ TEST(BitAssociation, TiesOfEqualWeightsAreExact) {
   EXPECT_EQ(recall.readout, BitPatterns(1, 100)); // all zeros
 }
 
-/// Sums of many rows are added in groups, and columns of equally many ones and zeros have sums near 0, so that any
-/// other order of additions would show.
+/// Sums of many rows are added in groups, and columns of equally many ones and zeros have sums near 0, so
+/// that any other order of additions would show.
 TEST(BitAssociation, IsIndependentOfTheOtherQueries) {
   constexpr int64_t kHalf = 25'000, kBits = 64;
   const Random random(61);

@@ -42,8 +42,8 @@ TEST(PowerLaw, FindsTheExactLawOfPointsOnIt) {
 }
 
 TEST(PowerLaw, AgreesWithThePublishedFitsOfLeap) {
-  // Losses of LEAP and GPT-2 on WikiText-103 over parameters without embeddings. Published, with errors of the
-  // losses: 0.1300 and 3.890e11, 0.1207 and 1.043e12; the losses have five digits.
+  // Losses of LEAP and GPT-2 on WikiText-103 over parameters without embeddings. Published, with errors of
+  // the losses: 0.1300 and 3.890e11, 0.1207 and 1.043e12; the losses have five digits.
   const std::vector<double> leap_sizes = {49856,   198016,   308960,   1776768, 4229344,
                                           7099136, 16012480, 45838016, 69308416},
                             leap_losses = {8.4424, 5.9899, 5.7929, 5.0307, 4.5404,
@@ -63,8 +63,8 @@ TEST(PowerLaw, AgreesWithThePublishedFitsOfLeap) {
 }
 
 TEST(PowerLaw, IntervalIsThatOfALinearRegression) {
-  // log2(loss) = 0, 1, 1 over log2(size) = 1, 2, 3: slope 1/2, residuals -1/6, 1/3, -1/6, so that the standard
-  // error is sqrt(1/6 / 1 / 2) = 0.288675; t of one degree of freedom is 12.7062.
+  // log2(loss) = 0, 1, 1 over log2(size) = 1, 2, 3: slope 1/2, residuals -1/6, 1/3, -1/6, so that the
+  // standard error is sqrt(1/6 / 1 / 2) = 0.288675; t of one degree of freedom is 12.7062.
   const PowerLaw law = fit_power_law(std::vector<double>{2, 4, 8}, std::vector<double>{1, 2, 2});
   EXPECT_NEAR(law.exponent, -0.5, 1e-12);
   EXPECT_NEAR(law.exponent_half_width.value(), 12.706204736 * std::sqrt(1.0 / 12), 1e-8);

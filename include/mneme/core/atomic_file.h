@@ -19,8 +19,8 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 
 enum class OutputKind { file, folder };
 
-/// Checks that a file can be written to `path`, in a folder that exists, or that files can be written to a folder
-/// that exists or can be created. Creates nothing. To be called before a long computation.
+/// Checks that a file can be written to `path`, in a folder that exists, or that files can be written to a
+/// folder that exists or can be created. Creates nothing. To be called before a long computation.
 ///
 /// Errors  OutputError
 void require_writable(const std::filesystem::path& path, OutputKind kind);

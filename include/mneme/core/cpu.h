@@ -36,12 +36,12 @@ void select_cpu_target(std::string_view name);
 /// True if kernels must use their reference path. Selects the target on first use. Errors as `cpu_target`.
 bool use_reference_kernels();
 
-/// Whether kernels on the current target multiply bfloat16 numbers with instructions of this CPU, which need a
-/// library compiled by GCC. Otherwise they compute the same products in float32. Errors as `cpu_target`.
+/// Whether kernels on the current target multiply bfloat16 numbers with instructions of this CPU, which need
+/// a library compiled by GCC. Otherwise they compute the same products in float32. Errors as `cpu_target`.
 bool has_bfloat16_products();
 
-/// Name of the CPU, with family and model where the system reports them, because CPUs of one name can differ by
-/// a factor of two: such as "AMD EPYC (family 25 model 17)"; or "unknown CPU".
+/// Name of the CPU, with family and model where the system reports them, because CPUs of one name can differ
+/// by a factor of two: such as "AMD EPYC (family 25 model 17)"; or "unknown CPU".
 std::string cpu_model();
 
 } // namespace mneme

@@ -10,8 +10,9 @@
 namespace mneme {
 
 /// Candidate with the smallest edit distance to `text`; empty if none is close. A wrong, missing, extra or
-/// transposed letter has cost 1; a candidate that begins with `text` (three letters or more) also has cost 1. Names that
-/// consist of some of the words of the other, such as "--radius" and "--hamming-radius", are close.
+/// transposed letter has cost 1; a candidate that begins with `text` (three letters or more) also has cost 1.
+/// Names that consist of some of the words of the other, such as "--radius" and "--hamming-radius", are
+/// close.
 std::string nearest_word(std::string_view text, const std::vector<std::string>& candidates);
 
 } // namespace mneme

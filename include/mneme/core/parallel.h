@@ -22,7 +22,8 @@ void set_threads(int count);
 /// (interrupt.h) is thrown as Interrupted.
 void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t begin, int64_t end)>& body);
 
-/// Whether the caller is in the body of a loop that several threads share, so that nested loops run on its thread.
+/// Whether the caller is in the body of a loop that several threads share, so that nested loops run on its
+/// thread.
 bool in_parallel_loop();
 
 /// As parallel_for, but not stopped by an interrupt: for updates in place that must not remain incomplete.

@@ -19,8 +19,8 @@ namespace mneme::data {
 std::vector<std::byte> pack_bits(const BitPatterns& patterns, BitOrder order);
 
 /// Shapes  bytes [count, ceil(bits / 8)]
-/// Errors  DataError (`name` is that of the file) if the number of bytes differs, or bits after the last one of
-///         a pattern are not 0
+/// Errors  DataError (`name` is that of the file) if the number of bytes differs, or bits after the last one
+///         of a pattern are not 0
 BitPatterns unpack_bits(std::span<const std::byte> bytes, int64_t count, int64_t bits, BitOrder order,
                         const std::string& name);
 

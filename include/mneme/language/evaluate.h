@@ -16,8 +16,8 @@ namespace mneme::language {
 
 class Model;
 
-/// The part of the text from which a token is predicted. Under every protocol, each token but the first of the
-/// text is predicted exactly once.
+/// The part of the text from which a token is predicted. Under every protocol, each token but the first of
+/// the text is predicted exactly once.
 enum class EvalProtocol {
   /// All tokens before it, in one call of the model. Memory grows with the text.
   full,

@@ -38,8 +38,8 @@ TextContext start_context(const Model& model);
 void write_context(const std::filesystem::path& file, const TextContext& context, int64_t recent,
                    Model& model, const tokens::Tokenizer& tokenizer);
 
-/// Reads a context. Errors  DataError, also if it was written with other parameters, the other kind of weights
-/// (model.h) or another tokenizer: the text would not continue as if it had not been interrupted
+/// Reads a context. Errors  DataError, also if it was written with other parameters, the other kind of
+/// weights (model.h) or another tokenizer: the text would not continue as if it had not been interrupted
 TextContext read_context(const std::filesystem::path& file, Model& model, const tokens::Tokenizer& tokenizer);
 
 /// Adds tokens to a text. The logits after the last one are computed by the next call of `generate`.

@@ -47,8 +47,8 @@ public:
   virtual bool is_recurrent() const = 0;
 
   virtual Weights weights() const = 0;
-  /// Replaces the float32 matrices by int8 ones in place, which need a quarter of the memory. Results change a
-  /// little; there are no gradients afterwards.
+  /// Replaces the float32 matrices by int8 ones in place, which need a quarter of the memory. Results change
+  /// a little; there are no gradients afterwards.
   ///
   /// Errors  UsageError if the type has no such weights ("lstm"), or they are not float32 on the CPU
   virtual void use_int8_weights() = 0;
@@ -83,8 +83,8 @@ struct ModelConfig {
   int64_t max_length = 512; ///< number of learned positions, where the type has any
   double dropout = 0;       ///< probability, in [0, 1)
   uint64_t seed = 1;        ///< of the initial weights
-  /// LEAP: "learned", "rotary" (not of matrix-leap), "decay" or "none"; with all but "learned", texts may have
-  /// any length.
+  /// LEAP: "learned", "rotary" (not of matrix-leap), "decay" or "none"; with all but "learned", texts may
+  /// have any length.
   std::string positions = "learned";
 };
 
@@ -94,8 +94,8 @@ std::unique_ptr<Model> make_model(const ModelConfig& config);
 
 /// Reads config.json and the parameters of a folder (model.safetensors, shards, pytorch_model.bin, model.pt);
 /// the kind of the model is that of "model_type" or "architectures". The model is in evaluation mode. `notes`
-/// receives a sentence for each entry that was ignored or renamed. Files have float numbers whatever `weights`
-/// is: int8 weights are computed from them.
+/// receives a sentence for each entry that was ignored or renamed. Files have float numbers whatever
+/// `weights` is: int8 weights are computed from them.
 /// Errors  DataError; UsageError if the type of the model has no such weights
 std::unique_ptr<Model> read_model(const std::filesystem::path& folder,
                                   std::vector<std::string>* notes = nullptr,

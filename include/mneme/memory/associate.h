@@ -46,13 +46,14 @@ template <class Patterns> struct AssociateOptions {
 /// Types   BitPatterns or RealPatterns
 /// Errors  UsageError if shapes, values or parameters do not match; if an input is not finite; if a score or
 ///         a readout overflows the precision; if 2^30 or more bit patterns are compared as bits
-/// Cost    O(Q S n) per update step for the scores, in parallel over queries and stored patterns, and O(V) for
-///         every stored pattern whose weight can change the readout. A readout of numbers may leave out terms
-///         that together are below the rounding of its largest term. Scratch memory is independent of Q
+/// Cost    O(Q S n) per update step for the scores, in parallel over queries and stored patterns, and O(V)
+///         for every stored pattern whose weight can change the readout. A readout of numbers may leave out
+///         terms that together are below the rounding of its largest term. Scratch memory is independent of Q
 template <class Patterns> class AssociativeMemory {
 public:
   explicit AssociativeMemory(Patterns stored, AssociateOptions<Patterns> options = {});
-  /// Uses the caller's patterns without a copy. They must not change while this memory or a copy of it exists.
+  /// Uses the caller's patterns without a copy. They must not change while this memory or a copy of it
+  /// exists.
   ///
   /// Errors  UsageError if `stored` is null, too
   explicit AssociativeMemory(std::shared_ptr<const Patterns> stored, AssociateOptions<Patterns> options = {});

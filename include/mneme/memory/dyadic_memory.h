@@ -18,28 +18,29 @@ struct DyadicMemoryOptions {
   int64_t data_bits = 0; ///< bits of stored data; 0: the same as `bits`
 };
 
-/// A memory with one hard location for each of the n (n - 1) / 2 pairs of bits. An address activates the pairs
-/// of which both bits are 1: it is the hyperplane design of a sparse distributed memory (NeuronSdm) with every
-/// location of two selected coordinates. A write adds the ones of the data to the counters of the activated
-/// pairs. A read sums the counters of the activated pairs; the readout has ones where the sum is above 0 and
-/// among the p largest (also where it equals the p-th largest, so that equal sums can give more ones).
+/// A memory with one hard location for each of the n (n - 1) / 2 pairs of bits. An address activates the
+/// pairs of which both bits are 1: it is the hyperplane design of a sparse distributed memory (NeuronSdm)
+/// with every location of two selected coordinates. A write adds the ones of the data to the counters of the
+/// activated pairs. A read sums the counters of the activated pairs; the readout has ones where the sum is
+/// above 0 and among the p largest (also where it equals the p-th largest, so that equal sums can give more
+/// ones).
 ///
 /// Use it for vectors with few ones: random vectors with p of n ones, about (n / p)^3 / 2 of which can be
 /// stored and recalled (theory/capacity.h).
 ///
 /// Units   counters have 8 bits and saturate at 255; `saturations()` counts the additions that were clipped
-/// Errors  UsageError if sizes do not match, a parameter is out of range, a written address has fewer than two
-///         ones, or the counters need more memory than is available (`memory_bytes`)
-/// Cost    w (w - 1) / 2 rows of counters for an address with w ones: a write changes the counters of the ones
-///         of the data, a read sums whole rows of data_bits bytes. In parallel; results do not depend on how
-///         patterns are divided into calls, or on the number of threads
+/// Errors  UsageError if sizes do not match, a parameter is out of range, a written address has fewer than
+///         two ones, or the counters need more memory than is available (`memory_bytes`)
+/// Cost    w (w - 1) / 2 rows of counters for an address with w ones: a write changes the counters of the
+///         ones of the data, a read sums whole rows of data_bits bytes. In parallel; results do not depend on
+///         how patterns are divided into calls, or on the number of threads
 /// Source  Overmann 2022, "Triadic memory: a fundamental algorithm for cognitive computing"
 class DyadicMemory {
 public:
   explicit DyadicMemory(const DyadicMemoryOptions& options);
 
-  /// Stores each pattern at its own address (autoassociative). Every write to a pair then includes its own two
-  /// bits, so that a read keeps wrong ones of a cue where many more than (n / p)^2 patterns are stored.
+  /// Stores each pattern at its own address (autoassociative). Every write to a pair then includes its own
+  /// two bits, so that a read keeps wrong ones of a cue where many more than (n / p)^2 patterns are stored.
   void write(const BitPatterns& patterns) { write(patterns, patterns); }
   /// Stores data [m, data_bits] at addresses [m, bits] (heteroassociative).
   void write(const BitPatterns& addresses, const BitPatterns& data);

@@ -32,8 +32,8 @@ struct NeuronSdmOptions {
   /// Encoding of write addresses and cues, applied before they are compared with the addresses of the hard
   /// locations, which then have encode->bits() bits.
   std::optional<BitEncoding> encode = {};
-  /// Number of bits that each location compares with its assigned values: other random ones in every location.
-  /// 0: all bits, compared with a random address (Kanerva's design).
+  /// Number of bits that each location compares with its assigned values: other random ones in every
+  /// location. 0: all bits, compared with a random address (Kanerva's design).
   int64_t selected_coordinates = 0;
   AssignedValues assigned_values = AssignedValues::random; ///< of selected coordinates
 };
@@ -93,8 +93,8 @@ public:
   const NeuronSdmOptions& options() const { return options_; }
   /// Addresses of the hard locations; none with selected coordinates.
   const BitPatterns& addresses() const { return addresses_; }
-  /// Selected coordinates of one hard location, ascending: 2 * coordinate + assigned value. Empty in Kanerva's
-  /// design.
+  /// Selected coordinates of one hard location, ascending: 2 * coordinate + assigned value. Empty in
+  /// Kanerva's design.
   std::span<const int32_t> selected(int64_t location) const {
     return std::span(selected_).subspan(static_cast<size_t>(location * options_.selected_coordinates),
                                         static_cast<size_t>(options_.selected_coordinates));
@@ -107,8 +107,8 @@ public:
   int64_t saturations() const { return saturations_; }
   /// Replaces the counters [data_bits] and the number of writes of one hard location by saved ones.
   ///
-  /// Errors  UsageError if there is no such location, the number of counters differs, or a counter exceeds the
-  ///         number of writes
+  /// Errors  UsageError if there is no such location, the number of counters differs, or a counter exceeds
+  ///         the number of writes
   void restore(int64_t location, std::span<const int16_t> counters, int64_t writes);
 
 private:

@@ -22,15 +22,15 @@ struct AttentionView {
   bool causal = true;
   at::Tensor key_padding_mask = {}; ///< bool [B, S], true = ignored; undefined: no key is ignored
 
-  /// The inputs of the softmax of the queries [first, end): [B, num_heads, end - first, S], -infinity for keys
-  /// that are ignored.
+  /// The inputs of the softmax of the queries [first, end): [B, num_heads, end - first, S], -infinity for
+  /// keys that are ignored.
   at::Tensor scores(int64_t first, int64_t end) const;
 };
 
 using AttentionObserver = std::function<void(const AttentionView&)>;
 
-/// Returns the readout of a layer, [B, num_heads, T, head_size], in place of its own, such as that of attention
-/// weights in which some heads are replaced; an undefined tensor: the layer computes its own.
+/// Returns the readout of a layer, [B, num_heads, T, head_size], in place of its own, such as that of
+/// attention weights in which some heads are replaced; an undefined tensor: the layer computes its own.
 using AttentionReadout = std::function<at::Tensor(const AttentionView&)>;
 
 } // namespace mneme::nn

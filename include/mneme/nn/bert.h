@@ -46,7 +46,8 @@ struct BertConfig {
 };
 
 struct BertCall {
-  /// int64 [B, T], the segment of each token, such as 0 for a first and 1 for a second sentence. Undefined: 0.
+  /// int64 [B, T], the segment of each token, such as 0 for a first and 1 for a second sentence. Undefined:
+  /// 0.
   at::Tensor token_types = {};
   at::Tensor key_padding_mask = {}; ///< bool [B, T], true = ignored as a key. Undefined: no padding
   bool hidden_states = false;       ///< also return the hidden states
@@ -104,10 +105,10 @@ private:
 };
 TORCH_MODULE(BertEncoder);
 
-/// Loads a state dict of BertModel or AlbertModel, or of a model that contains one: with or without the prefix
-/// "bert." or "albert." and the prefixes of wrappers such as "module."; norms may have the old names gamma and
-/// beta. Buffers of older releases (embeddings.position_ids) are ignored. Parameters outside the encoder, such
-/// as poolers and heads, are ignored with a note. Returns notes, as load_state_dict.
+/// Loads a state dict of BertModel or AlbertModel, or of a model that contains one: with or without the
+/// prefix "bert." or "albert." and the prefixes of wrappers such as "module."; norms may have the old names
+/// gamma and beta. Buffers of older releases (embeddings.position_ids) are ignored. Parameters outside the
+/// encoder, such as poolers and heads, are ignored with a note. Returns notes, as load_state_dict.
 ///
 /// Errors  DataError, as load_state_dict
 std::vector<std::string> load_bert_state(BertEncoder& model, NamedTensors state, const std::string& source);

@@ -90,8 +90,8 @@ private:
   double scale() const; ///< the factor of the dot products
   /// Query, key and value [B, num_heads, T, head_size].
   std::vector<at::Tensor> project(const at::Tensor& x);
-  /// The readout of the last T tokens, from all S >= T keys: query [B, num_heads, T, head_size], key and value
-  /// [B, num_heads, S, head_size].
+  /// The readout of the last T tokens, from all S >= T keys: query [B, num_heads, T, head_size], key and
+  /// value [B, num_heads, S, head_size].
   at::Tensor attend(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value);
   at::Tensor output(const at::Tensor& readout);
 };
@@ -159,7 +159,8 @@ public:
   void reset() override;
   at::Tensor forward(const at::Tensor& ids);
   /// [B, T, hidden_size], the input of the logit projection. The observer is called once per layer, from the
-  /// first layer to the last, before dropout. Where `readout` returns a tensor, it is the readout of the layer.
+  /// first layer to the last, before dropout. Where `readout` returns a tensor, it is the readout of the
+  /// layer.
   ///
   /// Errors  UsageError also if that tensor is of another shape
   at::Tensor head_input(const at::Tensor& ids, const AttentionObserver& observer = {},

@@ -120,7 +120,8 @@ struct HopfieldCoreResult {
   std::vector<int64_t> updates;
   /// For every update, [H]: the change of each head's association (Frobenius norm, maximum over the batch); 0
   /// for heads that had stopped. Without need_weights, the last update is not included, and where a lower
-  /// bound of the change suffices to decide that a head continues updating, the entry may be that lower bound.
+  /// bound of the change suffices to decide that a head continues updating, the entry may be that lower
+  /// bound.
   std::vector<std::vector<double>> changes;
 };
 

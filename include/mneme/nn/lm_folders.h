@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Reads LEAP with a matrix state, Fastformer and the LSTM from folders with config.json and model.safetensors,
-/// as leap_folder.h does for LEAP; language::write_model writes them.
+/// Reads LEAP with a matrix state, Fastformer and the LSTM from folders with config.json and
+/// model.safetensors, as leap_folder.h does for LEAP; language::write_model writes them.
 #pragma once
 
 #include <filesystem>
@@ -14,8 +14,8 @@
 
 namespace mneme::nn {
 
-/// The text of a config.json with all options except the seed. The fields of MatrixLeap are those of LEAP, and
-/// features ("elu", "relu"); those of Fastformer are those of LEAP,
+/// The text of a config.json with all options except the seed. The fields of MatrixLeap are those of LEAP,
+/// and features ("elu", "relu"); those of Fastformer are those of LEAP,
 /// but n_heads and a rescale that is a number; those of the LSTM are vocab_size, hidden_size, n_layer and
 /// hidden_dropout_prob.
 std::string to_json(const MatrixLeapConfig& config);

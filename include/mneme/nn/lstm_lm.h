@@ -46,7 +46,8 @@ public:
   CausalLMOutput forward(const at::Tensor& ids, const CausalLMCall& call = {});
   /// The input of the logit projection, [B, T, hidden_size]: last_norm of the last hidden state.
   at::Tensor head_input(const at::Tensor& ids);
-  /// head_input of the next tokens of a text. `state`: undefined tensors for the first call; updated in place.
+  /// head_input of the next tokens of a text. `state`: undefined tensors for the first call; updated in
+  /// place.
   at::Tensor step(const at::Tensor& ids, LstmState& state);
 
   LstmConfig config;

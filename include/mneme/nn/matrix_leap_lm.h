@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// A causal language model of LEAP blocks with a matrix state (MatrixLeap), whose recurrent state has constant
-/// size.
+/// A causal language model of LEAP blocks with a matrix state (MatrixLeap), whose recurrent state has
+/// constant size.
 #pragma once
 
 #include <optional>
@@ -61,8 +61,8 @@ TORCH_MODULE(MatrixLeapBlock);
 /// logits = last_norm(blocks(dropout(words[ids] + positions))) . words^T
 ///
 /// Shapes      ids int64 [B, T] -> logits [B, T, vocab_size]; B, T >= 0
-/// state_dict  word_embedding.weight, position_embeddings.weight (learned positions), blocks.{i}.{attn_norm.*,
-///             leap.projections.weight, boom.*, unboom.*, boom_norm.*}, last_norm.*
+/// state_dict  word_embedding.weight, position_embeddings.weight (learned positions),
+///             blocks.{i}.{attn_norm.*, leap.projections.weight, boom.*, unboom.*, boom_norm.*}, last_norm.*
 /// Errors      UsageError for options out of their range, ids beyond the vocabulary, or more tokens than
 ///             learned positions
 class MatrixLeapForCausalLMImpl : public torch::nn::Cloneable<MatrixLeapForCausalLMImpl> {

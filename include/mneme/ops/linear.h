@@ -11,8 +11,8 @@
 
 namespace mneme::ops {
 
-/// x . weight^T + bias, as at::linear. weight may also be an int8 matrix [N, K + 4] (int8_matrix.h): x and bias
-/// are then float32 on the CPU, and nothing is differentiable.
+/// x . weight^T + bias, as at::linear. weight may also be an int8 matrix [N, K + 4] (int8_matrix.h): x and
+/// bias are then float32 on the CPU, and nothing is differentiable.
 /// Shapes  x [..., K], weight [N, K], bias [N] or undefined -> [..., N]. Any strides: a transposed weight is
 ///         read in place, and so is x unless its leading dimensions cannot be merged into one
 /// Types   float32 and float64 on the CPU use the kernel; at::linear computes other types, other devices, and
@@ -46,8 +46,8 @@ LinearGradients linear_backward(const at::Tensor& d_output, const at::Tensor& x,
                                 std::array<bool, 3> needed);
 
 /// Sets the precision of linear layers on this thread, and restores it at the end of the scope. Backward of a
-/// graph on the CPU runs on the thread that calls it. Tensors of other types or devices are not affected, nor is
-/// what LibTorch computes.
+/// graph on the CPU runs on the thread that calls it. Tensors of other types or devices are not affected, nor
+/// is what LibTorch computes.
 class ProductPrecisionGuard {
 public:
   explicit ProductPrecisionGuard(ProductPrecision precision);

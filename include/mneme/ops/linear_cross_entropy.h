@@ -24,8 +24,8 @@ struct CrossEntropySum {
 ///
 /// Shapes  hidden [N, C], weight [V, C], bias [V] (undefined: none), targets int64 [N]; N, C >= 0; V >= 1
 /// Types   floating point, the same for all, on any device. Differentiable once in hidden, weight and bias.
-///         weight may be an int8 matrix (int8_matrix.h) [V, C + 4]; the others are then float32 on the CPU, and
-///         nothing is differentiable
+///         weight may be an int8 matrix (int8_matrix.h) [V, C + 4]; the others are then float32 on the CPU,
+///         and nothing is differentiable
 /// Errors  UsageError if shapes, types or devices disagree, or a target is neither in [0, V) nor
 ///         kIgnoredTarget; in backward, if a second derivative is requested
 /// Cost    3 matrix products of N C V multiply-adds with gradients, 1 without; extra memory: gradients, and a

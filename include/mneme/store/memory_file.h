@@ -2,13 +2,13 @@
 
 /// Item memories in files: patterns, payloads and options in one .safetensors file.
 ///
-/// Format  The tensors `patterns` and, if there are payloads, `payloads`, both with one row per item. Bits are
-///         U8 [S, ceil(bits / 8)], the first bit in the least significant place (numpy.unpackbits(x, axis=1,
-///         bitorder="little")); real numbers are F64 [S, n]; integers are I64 [S]; byte strings are U8 [total],
-///         and the I64 [S] `payload_ends` has the end of each. `encode` is the matrix of that option, F64.
-///         The metadata name the format ("mneme.item-memory"), its version, the types, and every option.
-///         `crc32c` is the checksum of the other metadata, sorted by name (name, value), and of the tensors,
-///         sorted by name (name, dtype, bytes), each preceded by its length as a 64-bit number.
+/// Format  The tensors `patterns` and, if there are payloads, `payloads`, both with one row per item. Bits
+///         are U8 [S, ceil(bits / 8)], the first bit in the least significant place (numpy.unpackbits(x,
+///         axis=1, bitorder="little")); real numbers are F64 [S, n]; integers are I64 [S]; byte strings are
+///         U8 [total], and the I64 [S] `payload_ends` has the end of each. `encode` is the matrix of that
+///         option, F64. The metadata name the format ("mneme.item-memory"), its version, the types, and every
+///         option. `crc32c` is the checksum of the other metadata, sorted by name (name, value), and of the
+///         tensors, sorted by name (name, dtype, bytes), each preceded by its length as a 64-bit number.
 #pragma once
 
 #include <filesystem>

@@ -33,8 +33,8 @@ double capacity_space_fraction(double hard_locations, double z);
 /// Hamming radius with that space fraction. Errors as the functions it combines.
 int64_t hamming_radius_for_capacity(int64_t bits, double hard_locations, double probability = 0.5);
 
-/// Number of associations of random vectors with `ones` of `bits` ones that a dyadic memory stores and recalls:
-/// (bits / ones)^3 / 2, at which a counter has a mean of about 1/2.
+/// Number of associations of random vectors with `ones` of `bits` ones that a dyadic memory stores and
+/// recalls: (bits / ones)^3 / 2, at which a counter has a mean of about 1/2.
 ///
 /// Errors  UsageError unless 2 <= bits <= 10 000 000, 2 <= ones <= bits
 /// Source  Overmann 2022, "Triadic memory: a fundamental algorithm for cognitive computing"

@@ -31,17 +31,17 @@ struct DistanceMoments {
   double square = 0;
 };
 
-/// The Gaussian that is nearest to the attention of a head: it has the smallest mean Kullback-Leibler divergence
-/// from the weights of the queries at the positions 0, 1, ..., queries.size() - 1, which depends on their
-/// moments alone. Deviations are between 0.1 and ten times the number of queries; the latter is practically
-/// uniform.
+/// The Gaussian that is nearest to the attention of a head: it has the smallest mean Kullback-Leibler
+/// divergence from the weights of the queries at the positions 0, 1, ..., queries.size() - 1, which depends
+/// on their moments alone. Deviations are between 0.1 and ten times the number of queries; the latter is
+/// practically uniform.
 ///
 /// Cost    O(queries) per Newton step, about ten steps
 /// Errors  UsageError if there is no query, or a moment is not finite or impossible at its position
 PositionGaussian fit_position_gaussian(std::span<const DistanceMoments> queries);
 
-/// Mean over these queries of the cross-entropy, in nats, of the weights relative to the Gaussian: minus the mean
-/// of sum over j of weight_j log gaussian_j. Less their entropy it is the Kullback-Leibler divergence.
+/// Mean over these queries of the cross-entropy, in nats, of the weights relative to the Gaussian: minus the
+/// mean of sum over j of weight_j log gaussian_j. Less their entropy it is the Kullback-Leibler divergence.
 double cross_entropy(std::span<const DistanceMoments> queries, const PositionGaussian& gaussian);
 
 } // namespace mneme::theory

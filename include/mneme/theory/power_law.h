@@ -14,8 +14,8 @@ namespace mneme::theory {
 struct PowerLaw {
   double exponent = 0; ///< above 0 if the loss falls with the size
   double scale = 0;    ///< the size at which the loss is 1; infinite or 0 if doubles cannot represent it
-  /// Half width of the 95 % confidence interval of the exponent, from the scatter of the points about the line;
-  /// absent with two points.
+  /// Half width of the 95 % confidence interval of the exponent, from the scatter of the points about the
+  /// line; absent with two points.
   std::optional<double> exponent_half_width = {};
 };
 
@@ -27,12 +27,12 @@ enum class PowerLawErrors {
 
 /// Least squares of the power law.
 ///
-/// Formula  exponent and scale from the line of log(loss) over log(size), and for `losses` from there by Gauss-Newton
-///          steps. The half width is t s / sqrt(sum of squares of log(size) about its mean), t of
-///          Student's distribution with n - 2 degrees of freedom, s the root mean square error with n - 2; for
-///          `losses`, with the squares of the fitted losses as weights
-/// Errors   UsageError if the numbers of sizes and losses differ, there are fewer than two different sizes, or a
-///          number is not finite and > 0
+/// Formula  exponent and scale from the line of log(loss) over log(size), and for `losses` from there by
+///          Gauss-Newton steps. The half width is t s / sqrt(sum of squares of log(size) about its mean), t
+///          of Student's distribution with n - 2 degrees of freedom, s the root mean square error with n - 2;
+///          for `losses`, with the squares of the fitted losses as weights
+/// Errors   UsageError if the numbers of sizes and losses differ, there are fewer than two different sizes,
+///          or a number is not finite and > 0
 PowerLaw fit_power_law(std::span<const double> sizes, std::span<const double> losses,
                        PowerLawErrors errors = PowerLawErrors::logarithms);
 

@@ -16,8 +16,8 @@ namespace mneme::tokens {
 
 /// Texts are cleaned and, depending on the tokenizer, lower-cased, without accents; they are split at spaces,
 /// punctuation and Chinese characters. Each word becomes the longest token that it begins with, and the rest
-/// likewise, with tokens that begin with "##"; a word for which there are no tokens becomes the unknown token.
-/// A text cannot be restored from its ids. Immutable and thread-safe; copies share their state.
+/// likewise, with tokens that begin with "##"; a word for which there are no tokens becomes the unknown
+/// token. A text cannot be restored from its ids. Immutable and thread-safe; copies share their state.
 class WordPiece {
 public:
   /// Number of ids: they are 0 to vocab_size() - 1.

@@ -27,8 +27,8 @@ struct RecallModel {
   int64_t width = 64, heads = 1; ///< heads must divide width
   int64_t updates = 0;           ///< state updates of a query, of the Hopfield layer only
   /// true: the first layer is a gated convolution of 3 tokens, conv(x) * (W x + b) elementwise, and there are
-  /// no positions. false: both layers are the mixer; LEAP (of both kinds) has a window of 2 tokens in the first
-  /// one, attention and the Hopfield layer have learned positions.
+  /// no positions. false: both layers are the mixer; LEAP (of both kinds) has a window of 2 tokens in the
+  /// first one, attention and the Hopfield layer have learned positions.
   bool convolution = true;
 };
 

@@ -78,8 +78,8 @@ using RecallBits = std::function<Recall<BitPatterns>(const BitPatterns& cues)>;
 using RecallReals = std::function<Recall<RealPatterns>(const RealPatterns& cues)>;
 
 /// Stores patterns in a memory of this kind and returns its recall function. `seed` is used for hard
-/// locations, their random rounding and the encoding. `progress`, which must outlive the function, is advanced
-/// by the number of patterns written to hard locations and of cues recalled.
+/// locations, their random rounding and the encoding. `progress`, which must outlive the function, is
+/// advanced by the number of patterns written to hard locations and of cues recalled.
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
                  uint64_t seed, Progress* progress = nullptr);
 /// Stores real patterns of length 1.

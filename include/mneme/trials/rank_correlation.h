@@ -7,8 +7,8 @@
 
 namespace mneme::trials {
 
-/// Spearman's rank correlation: the correlation of the ranks, 1 for the same order and -1 for the opposite one.
-/// Equal numbers have the mean of their ranks. NaN if all numbers of a side are equal.
+/// Spearman's rank correlation: the correlation of the ranks, 1 for the same order and -1 for the opposite
+/// one. Equal numbers have the mean of their ranks. NaN if all numbers of a side are equal.
 ///
 /// Errors  UsageError if the sides differ in length, have fewer than two items, or contain NaN
 double rank_correlation(std::span<const double> a, std::span<const double> b);

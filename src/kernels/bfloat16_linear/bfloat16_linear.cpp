@@ -28,7 +28,7 @@ const hn::ScalableTag<Pair> dp;
 using Sums = hn::Vec<decltype(df)>;
 using Pairs = hn::Vec<decltype(dp)>;
 
-// A register block is as in linear.cpp; without instructions for bfloat16, halves of pairs take registers too.
+// A register block is as in linear.cpp. Without instructions for bfloat16, halves of pairs take registers.
 constexpr int64_t kRowsAtOnce = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 6 : 4;
 constexpr int kPanelVectors = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 4 : 2;
 
@@ -44,7 +44,7 @@ HWY_INLINE int64_t Vectors(int64_t columns) {
   return columns > 2 * n ? kPanelVectors : columns > n ? 2 : 1;
 }
 
-// --- rounding and products -----------------------------------------------------------------------------------------
+// --- rounding and products ---------------------------------------------------------------------------------
 
 /// The pair of two numbers, each rounded to the nearest bfloat16.
 HWY_INLINE Pair RoundPair(float first, float second) {
@@ -124,7 +124,7 @@ private:
 #define MNEME_BFLOAT16_INSTRUCTIONS 0
 #endif
 
-// --- packing ------------------------------------------------------------------------------------------------------
+// --- packing -----------------------------------------------------------------------------------------------
 
 /// Strided vectors of `inner` elements, several of them.
 struct Lines {
@@ -171,7 +171,8 @@ HWY_INLINE void PackSpread(const Lines& lines, int64_t count, int64_t inner, int
   }
 }
 
-/// packed[k * width + column] of one panel. Columns that do not exist have any finite values.
+/// packed[k * width + column] of one panel. Columns that do not exist keep any values; their sums are not
+/// stored.
 template <class Products>
 HWY_INLINE void PackPanel(const Lines& columns, int64_t count, int64_t inner, int64_t width, Pair* packed) {
   if (columns.line == 1 && columns.inner != 1) {
@@ -228,7 +229,7 @@ HWY_INLINE PackedRows PackRows(const Lines& rows, int64_t count, int64_t inner, 
   return {packed, 1, kRowsPerPack};
 }
 
-// --- register blocks -----------------------------------------------------------------------------------------------
+// --- register blocks ---------------------------------------------------------------------------------------
 
 /// Products of kRows rows and a panel of kVectors vectors, over `pairs` steps.
 template <class Products, int kRows, int kVectors>

@@ -9,9 +9,10 @@ namespace mneme::kernels {
 
 /// Adds patterns to counters: +sign where a bit is 1, -sign where it is 0.
 ///
-/// counters [*, 64 words]: rows of 16-bit counters, of which those from `bits` on are not defined afterwards; patterns [*, words]: packed bits; locations
-/// [num_locations]: rows of counters, each at most once; the patterns of location i are patterns[written[j]]
-/// for j in offsets[i] .. offsets[i + 1] - 1, in that order. Any sizes >= 0, no alignment needed.
+/// counters [*, 64 words]: rows of 16-bit counters, of which those from `bits` on are not defined afterwards;
+/// patterns [*, words]: packed bits; locations [num_locations]: rows of counters, each at most once; the
+/// patterns of location i are patterns[written[j]] for j in offsets[i] .. offsets[i + 1] - 1, in that order.
+/// Any sizes >= 0, no alignment needed.
 struct CounterUpdateArgs {
   int16_t* counters;
   const uint64_t* patterns;

@@ -39,16 +39,17 @@ constexpr int64_t kMaxLanes32 = hn::MaxLanes(hn::ScalableTag<int32_t>());
 /// of b, one of a and one of products fit in 16 registers. A single row of a is multiplied by 4 rows of b.
 constexpr int64_t kRowsAtOnce = 4, kColumnsAtOnce = 2, kColumnsOfOneRow = 4;
 
-/// Bytes of the rows of a that are multiplied by all of b before the next ones: half of an L2 cache of 512 kB.
+/// Bytes of the rows of a that are multiplied by all of b before the next ones: half of an L2 cache of 512
+/// kB.
 constexpr int64_t kRowBytes = 1 << 18;
 
-/// Distance of the prefetched bytes of b for a single row of a. Four rows of b that are read in parallel are four
-/// short streams, which the prefetchers of CPUs follow at half of the rate of the memory.
+/// Distance of the prefetched bytes of b for a single row of a. Four rows of b that are read in parallel are
+/// four short streams, which the prefetchers of CPUs follow at half of the rate of the memory.
 constexpr int64_t kPrefetchBytes = 4096, kCacheLine = 64;
 
 constexpr int32_t kAbsoluteBits = 0x7FFFFFFF, kInfinityBits = 0x7F800000;
 
-// --- quantised rows -----------------------------------------------------------------------------------------------
+// --- quantised rows ----------------------------------------------------------------------------------------
 
 /// The largest absolute value of a row as its bits, whose order is that of the values, with NaN above
 /// infinity.
@@ -113,7 +114,7 @@ void QuantiseRows(const QuantiseRowsArgs& args) {
   }
 }
 
-// --- product ------------------------------------------------------------------------------------------------------
+// --- product -----------------------------------------------------------------------------------------------
 
 /// sum + products of pairs of neighbours
 HWY_INLINE Sums AddPairs(Numbers a, Numbers b, Sums sum) {
@@ -126,8 +127,8 @@ HWY_INLINE int64_t SumOf(Sums sums) {
   return hn::GetLane(hn::SumOfLanes(d32, sums));
 }
 
-/// totals[i][j] += sums of the products of kRows rows of a and kColumns rows of b, of `inner` numbers, at most
-/// kInnerPerInt32. `prefetch`: memory of b that is needed next, as long as the rows of b together.
+/// totals[i][j] += sums of the products of kRows rows of a and kColumns rows of b, of `inner` numbers, at
+/// most kInnerPerInt32. `prefetch`: memory of b that is needed next, as long as the rows of b together.
 template <int kRows, int kColumns>
 HWY_INLINE void AddProducts(const int16_t* HWY_RESTRICT a, int64_t a_row, const int8_t* HWY_RESTRICT b,
                             int64_t b_row, int64_t inner, const int8_t* prefetch,

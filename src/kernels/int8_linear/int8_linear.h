@@ -15,7 +15,8 @@ namespace mneme::kernels {
 /// Largest absolute values of quantised numbers: symmetric, without -128 and -16384.
 constexpr int32_t kInt8Max = 127, kInt15Max = 16383;
 
-/// The sum of this many products, whatever their order, is below 2^31: 1024 x 127 x 16383 = 2^31 - 16 907 264.
+/// The sum of this many products, whatever their order, is below 2^31: 1024 x 127 x 16383 = 2^31 - 16 907
+/// 264.
 constexpr int64_t kInnerPerInt32 = 1024;
 
 /// Rows whose numbers are all smaller have a scale of 0: the inverse of the scale would not be finite.
@@ -47,8 +48,8 @@ void quantise_rows(const QuantiseRowsArgs& args);
 ///         row has its numbers, -kInt8Max to kInt8Max, and then the bytes of its float scale; bias [columns]
 ///         or nullptr -> out [rows, columns], whose rows are out_row elements apart. Any size >= 0, no
 ///         alignment needed; out does not overlap the others
-/// Errors  The product of the quantised numbers is exact: it has two roundings of a double and one of a float.
-///         A row whose scale is NaN becomes NaN
+/// Errors  The product of the quantised numbers is exact: it has two roundings of a double and one of a
+///         float. A row whose scale is NaN becomes NaN
 struct Int8LinearArgs {
   const int16_t* a;
   const float* a_scales;

@@ -557,8 +557,8 @@ private:
   hwy::AlignedFreeUniquePtr<uint64_t[]> bits_, sums_, planes_;
 };
 
-/// Vectors of bits that are added: columns in the order of a list, or consecutive ones. Passed by value, because
-/// pointers behind a reference would be loaded again after every store.
+/// Vectors of bits that are added: columns in the order of a list, or consecutive ones. Passed by value,
+/// because pointers behind a reference would be loaded again after every store.
 struct ListedColumns {
   const uint64_t* columns;
   const uint16_t* list;
@@ -585,8 +585,8 @@ template <class Bits> HWY_INLINE BitPair<V> AddEight(Bits bits, int i, V& plane0
   return AddPairs(plane1, a, b);
 }
 
-/// Adds blocks of 16 vectors of bits to the number of four planes at `from`, and stores it at `to`. The carries
-/// may overwrite bits that were added. 68 operations per block.
+/// Adds blocks of 16 vectors of bits to the number of four planes at `from`, and stores it at `to`. The
+/// carries may overwrite bits that were added. 68 operations per block.
 template <class Bits>
 HWY_INLINE void AddToFourPlanes(Bits bits, int64_t num_blocks, const uint64_t* from, uint64_t* to,
                                 uint64_t* carries) {

@@ -88,8 +88,8 @@ template <> struct Form<Kind::entmax> {
   }
 
 private:
-  /// Twice the exponent if that is a whole number up to 64, as for alpha = 1.1, 1.2, 1.25 and 1.4; else 0. Such
-  /// powers are products, which take a third of the time of a logarithm and an exponential.
+  /// Twice the exponent if that is a whole number up to 64, as for alpha = 1.1, 1.2, 1.25 and 1.4; else 0.
+  /// Such powers are products, which take a third of the time of a logarithm and an exponential.
   static int HalvesOf(double exponent) {
     constexpr double kRounding = 1e-13; // of 1 / (alpha - 1) for a decimal alpha
     const double halves = std::round(2 * exponent);
@@ -212,7 +212,8 @@ int64_t KeepAbove(D d, T bound, const T* from, T offset, T factor, T* to, int64_
   return kept;
 }
 
-/// 1 - (1 + excess)^-power, approximately: a Newton step needs few digits, and short rows few other operations.
+/// 1 - (1 + excess)^-power, approximately: a Newton step needs few digits, and short rows few other
+/// operations.
 inline double RelativeStep(double excess, double power) {
   constexpr double kSmall = 0.02; // the first term that is left out is below 1e-5 of the sum
   if (std::abs(excess) < kSmall) {
@@ -222,10 +223,10 @@ inline double RelativeStep(double excess, double power) {
          static_cast<double>(std::exp(-static_cast<float>(power) * std::log(static_cast<float>(1 + excess))));
 }
 
-/// Computes tau from the scaled scores u of a row, which must be above -1. Overwrites `u`. Newton's method for
-/// (sum x^e)^(1/e) = 1, within a bracket, because rounding of long sums can make a step overshoot. This norm
-/// is convex in tau as the sum is, and nearly linear. It stops when the residual is of the order of rounding
-/// errors.
+/// Computes tau from the scaled scores u of a row, which must be above -1. Overwrites `u`. Newton's method
+/// for (sum x^e)^(1/e) = 1, within a bracket, because rounding of long sums can make a step overshoot. This
+/// norm is convex in tau as the sum is, and nearly linear. It stops when the residual is of the order of
+/// rounding errors.
 template <class F, class D, class T> double ThresholdOf(const F& form, D d, T* u, int64_t count) {
   constexpr int kMaxSteps = 200;
   constexpr double kNear = 1e-3, kRounding = 4 * static_cast<double>(std::numeric_limits<T>::epsilon());

@@ -247,7 +247,8 @@ HWY_INLINE void AddTree(D d, const uint64_t* const* rows, int64_t word, int num_
   }
 }
 
-/// Adds the pending rows of a distance to its planes. zeros [words]: takes the place of rows that a tree lacks.
+/// Adds the pending rows of a distance to its planes. zeros [words]: takes the place of rows that a tree
+/// lacks.
 HWY_NOINLINE void AddPendingRows(BitCounts& counts, const uint64_t* values, int64_t distance,
                                  const uint64_t* zeros) {
   const hn::ScalableTag<uint64_t> d;

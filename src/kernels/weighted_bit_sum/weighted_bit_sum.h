@@ -37,12 +37,12 @@ struct WeightedBitSumArgs {
 /// distance, so the order of the rows does not matter.
 void weighted_bit_sum(const WeightedBitSumArgs& args);
 
-/// The counts of the formula for rows that arrive tile by tile, while a tile is in the cache: `count_bits` for
-/// each tile, then `count_pending_bits` and `add_weighted_counts`.
+/// The counts of the formula for rows that arrive tile by tile, while a tile is in the cache: `count_bits`
+/// for each tile, then `count_pending_bits` and `add_weighted_counts`.
 ///
-/// Rows of a distance are collected until there are 32, which one tree of 31 full adders per vector adds to the
-/// planes: a distance of random patterns has only some tens of rows per tile, and incomplete trees would cost
-/// as much as complete ones.
+/// Rows of a distance are collected until there are 32, which one tree of 31 full adders per vector adds to
+/// the planes: a distance of random patterns has only some tens of rows per tile, and incomplete trees would
+/// cost as much as complete ones.
 struct BitCounts {
   /// For at most max_rows rows, < 2^30.
   BitCounts(int64_t words_, int64_t num_distances, int64_t max_rows);

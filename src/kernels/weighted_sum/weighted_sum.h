@@ -21,8 +21,8 @@ template <class T> struct WeightedSumArgs {
   int64_t row_stride() const { return value_stride > 0 ? value_stride : value_size; }
 };
 
-/// The values of so many stored patterns are added first, and their sum then to `sums`. A call for a part of the
-/// patterns that starts and ends at multiples of it continues the same chain of additions.
+/// The values of so many stored patterns are added first, and their sum then to `sums`. A call for a part of
+/// the patterns that starts and ends at multiples of it continues the same chain of additions.
 constexpr int64_t kWeightedSumTile = 64;
 
 /// Single-threaded. The sums of a query do not depend on the other queries of the call.
