@@ -161,7 +161,7 @@ TEST_F(HouseRules, RejectCommentsThatAreLongerThanLinesOfCode) {
   const std::string fits = "// " + std::string(107, 'x') + "\n";
   add_source("src/core/a.cpp",
              fits + "  /// " + std::string(105, 'x') + "\nint a; // " + std::string(200, 'x') + "\n");
-  EXPECT_EQ(violations(), "src/core/a.cpp:3: a comment of more than 110 columns\n");
+  EXPECT_EQ(violations(), "src/core/a.cpp:4: a comment of more than 110 columns\n");
 }
 
 TEST_F(HouseRules, RejectFilesWithoutLicenceOrModule) {
