@@ -247,10 +247,10 @@ private:
     for_blocks(queries.count(), block_size, stored_.count() < 4 * kRowsPerTask, recall_block);
   }
 
-  /// The same where bits are compared as bits and nothing is drawn at random.
-  void step_on_bits(const BitPatterns& queries, const BitPatterns& compared, std::span<const int64_t> cue,
-                    EmptyRead empty_read, BitPatterns& readout,
-                    std::span<int64_t> reached) const requires std::is_same_v<Patterns, BitPatterns> {
+  /// The same where bits are compared as bits and nothing is drawn at random. Bits is BitPatterns.
+  template <class Bits>
+  void step_on_bits(const Bits& queries, const Bits& compared, std::span<const int64_t> cue,
+                    EmptyRead empty_read, Bits& readout, std::span<int64_t> reached) const {
     const BitPatterns& stored = options_.encode_bits ? encoded_bits_ : stored_;
     const auto recall_block = [&](int64_t begin, int64_t end) {
       auto sums = bit_association_->associate(compared, begin, end - begin, stored, values(), empty_read);

@@ -209,7 +209,7 @@ double largest_of(std::span<const double> row) {
     }
   }
   return std::max(*std::ranges::max_element(maxima),
-                  *std::max_element(row.begin() + (i - kAtOnce), row.end()));
+                  *std::max_element(row.begin() + static_cast<std::ptrdiff_t>(i - kAtOnce), row.end()));
 }
 
 /// Returns the number of best scores.
