@@ -2,6 +2,7 @@
 
 #include "cli/tensor_list.h"
 
+#include <cmath>
 #include <limits>
 
 #include <ATen/Functions.h>
@@ -52,22 +53,32 @@ TensorInfo info_of(const std::string& name, const at::Tensor& tensor) {
   if (tensor.numel() == 0 || tensor.is_complex()) {
     return info;
   }
-  at::Tensor numbers = tensor.flatten();
-  if (tensor.is_floating_point()) {
-    const at::Tensor is_nan = numbers.isnan(), is_infinite = numbers.isinf();
-    info.nans = is_nan.sum().item<int64_t>();
-    info.infinities = is_infinite.sum().item<int64_t>();
-    if (info.nans + info.infinities > 0) {
-      numbers = numbers.masked_select(is_nan.logical_or(is_infinite).logical_not());
+  constexpr int64_t kNumbersAtOnce = 1 << 20; // temporary tensors of a piece fit in the cache
+  double sum = 0;
+  int64_t finite = 0;
+  for (at::Tensor numbers : tensor.flatten().split(kNumbersAtOnce)) {
+    if (tensor.is_floating_point()) {
+      const at::Tensor is_nan = numbers.isnan(), is_infinite = numbers.isinf();
+      const auto nans = is_nan.sum().item<int64_t>(), infinities = is_infinite.sum().item<int64_t>();
+      info.nans += nans;
+      info.infinities += infinities;
+      if (nans + infinities > 0) {
+        numbers = numbers.masked_select(is_nan.logical_or(is_infinite).logical_not());
+      }
     }
-  }
-  if (numbers.numel() > 0) {
+    if (numbers.numel() == 0) {
+      continue;
+    }
     if (numbers.scalar_type() == at::kBool) {
       numbers = numbers.to(at::kByte);
     }
-    info.min = numbers.min().item<double>();
-    info.max = numbers.max().item<double>();
-    info.mean = numbers.mean(at::kDouble).item<double>();
+    info.min = std::fmin(info.min, numbers.min().item<double>()); // which is a number if the other one is NaN
+    info.max = std::fmax(info.max, numbers.max().item<double>());
+    sum += numbers.sum(at::kDouble).item<double>();
+    finite += numbers.numel();
+  }
+  if (finite > 0) {
+    info.mean = sum / static_cast<double>(finite);
   }
   return info;
 }

@@ -260,6 +260,19 @@ RealPatterns parse_safetensors_numbers(std::span<const std::byte> bytes, const s
   return numbers;
 }
 
+namespace {
+
+SafetensorsHeader read_whole_header(const Source& source) {
+  SafetensorsHeader whole{.entries = read_entries(source), .metadata = {}}; // checks all of it
+  const json header = read_header(source).second;
+  if (const auto metadata = header.find("__metadata__"); metadata != header.end() && !metadata->is_null()) {
+    whole.metadata = metadata->get<std::map<std::string, std::string>>();
+  }
+  return whole;
+}
+
+} // namespace
+
 std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
                                                         const std::string& name) {
   return read_entries(MemorySource(bytes, name));
@@ -271,13 +284,11 @@ std::vector<SafetensorsEntry> read_safetensors_entries(const std::filesystem::pa
 
 std::map<std::string, std::string> parse_safetensors_metadata(std::span<const std::byte> bytes,
                                                               const std::string& name) {
-  const MemorySource source(bytes, name);
-  read_entries(source); // checks all of it
-  const json header = read_header(source).second;
-  const auto metadata = header.find("__metadata__");
-  return metadata == header.end() || metadata->is_null()
-             ? std::map<std::string, std::string>{}
-             : metadata->get<std::map<std::string, std::string>>();
+  return read_whole_header(MemorySource(bytes, name)).metadata;
+}
+
+SafetensorsHeader read_safetensors_header(const InputFile& file) {
+  return read_whole_header(file.source());
 }
 
 std::vector<std::byte> to_safetensors(std::span<const SafetensorsTensor> tensors,

@@ -174,6 +174,19 @@ std::vector<std::byte> read_file(const std::filesystem::path& path) {
   return source->first_bytes(source->size());
 }
 
+InputFile::InputFile(const std::filesystem::path& path) : source_(open_source(path)) {}
+InputFile::~InputFile() = default;
+
+int64_t InputFile::size() const {
+  return source_->size();
+}
+std::vector<std::byte> InputFile::first_bytes(int64_t count) const {
+  return source_->first_bytes(count);
+}
+void InputFile::read(int64_t offset, std::span<std::byte> to) const {
+  source_->read(offset, to, "data");
+}
+
 void fail(const std::string& name, const std::string& problem, const std::string& advice) {
   throw DataError(fmt::format("{}: {}.\n  {}", printable(name), printable(problem), advice));
 }

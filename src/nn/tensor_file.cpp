@@ -113,16 +113,33 @@ void add_tied(TensorFile& file) {
   }
 }
 
-TensorFile read_safetensors_file(std::span<const std::byte> bytes, const std::string& name,
+at::Tensor empty_tensor(const data::SafetensorsEntry& entry, at::ScalarType type, const std::string& name) {
+  try {
+    return at::empty(entry.shape, type);
+  } catch (const c10::Error&) {
+    throw DataError(
+        c10::str(name, ": tensor \"", entry.name, "\" has ", entry.end - entry.begin,
+                 " bytes, more than the memory that is left.\n  Close other programs, or use a machine "
+                 "with more memory."));
+  }
+}
+
+/// Tensors are read one by one into their own memory.
+TensorFile read_safetensors_file(const data::InputFile& input, const std::string& name,
                                  const std::string& key) {
-  TensorFile file{.tensors = {}, .texts = data::parse_safetensors_metadata(bytes, name)};
-  for (const data::SafetensorsEntry& entry : data::parse_safetensors_entries(bytes, name)) {
+  data::SafetensorsHeader header = data::read_safetensors_header(input);
+  TensorFile file{.tensors = {}, .texts = std::move(header.metadata)};
+  for (const data::SafetensorsEntry& entry : header.entries) {
     const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
     if (type == kTypes.end()) {
       throw DataError(c10::str(name, ": tensor \"", entry.name, "\" is of type ", entry.dtype,
                                ", expected one of ", type_names(), ".\n  Convert it to one of them."));
     }
-    file.tensors.emplace(entry.name, tensor_of(bytes, entry.begin, entry.shape, type->type));
+    const at::Tensor tensor = empty_tensor(entry, type->type, name);
+    if (tensor.nbytes() > 0) {
+      input.read(entry.begin, std::span(static_cast<std::byte*>(tensor.mutable_data_ptr()), tensor.nbytes()));
+    }
+    file.tensors.emplace(entry.name, tensor);
   }
   add_tied(file);
   if (!key.empty() && key != ".") {
@@ -132,17 +149,19 @@ TensorFile read_safetensors_file(std::span<const std::byte> bytes, const std::st
 }
 
 TensorFile read_one_file(const std::filesystem::path& path, const std::string& key) {
-  const std::vector<std::byte> bytes = data::read_file(path);
-  if (data::is_torch_file(bytes)) {
-    return read_torch_file(bytes, path.string(), key);
+  const data::InputFile input(path);
+  constexpr int64_t kSignature = 1024; // more bytes than any format is identified by
+  const std::vector<std::byte> first = input.first_bytes(kSignature);
+  if (data::is_torch_file(first)) {
+    return read_torch_file(input.first_bytes(input.size()), path.string(), key);
   }
-  if (is_pickle(bytes)) {
+  if (is_pickle(first)) {
     throw DataError(
         path.string() +
         ": is a Python pickle that was not written by torch.save.\n  Load it in Python and save its "
         "tensors with torch.save, or convert them to .safetensors.");
   }
-  return read_safetensors_file(bytes, path.string(), key);
+  return read_safetensors_file(input, path.string(), key);
 }
 
 /// Reads the shards of an index; they are in the folder of the index.

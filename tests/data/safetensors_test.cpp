@@ -2,6 +2,7 @@
 
 #include "mneme/data/safetensors.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <numeric>
@@ -75,6 +76,24 @@ TEST(Safetensors, ListsTensorsInTheOrderOfTheirBytes) {
     EXPECT_EQ(entries[1].end, static_cast<int64_t>(bytes.size()));
     EXPECT_EQ(entries[1].begin, entries[1].end - 4);
   }
+}
+
+TEST(Safetensors, ReadsTheHeaderAndTensorsOfAFileInParts) {
+  const Bytes bytes = file(kTwo, kTwoData);
+  const TemporaryFolder folder;
+  const InputFile input(folder.file("m", bytes.all()));
+  EXPECT_EQ(input.size(), static_cast<int64_t>(bytes.size()));
+  const SafetensorsHeader header = read_safetensors_header(input);
+  EXPECT_EQ(header.metadata, (std::map<std::string, std::string>{{"format", "pt"}}));
+  ASSERT_EQ(header.entries.size(), 2U);
+  std::array<std::byte, 4> numbers{};
+  input.read(header.entries[1].begin, numbers);
+  EXPECT_EQ(numbers[1], std::byte{0xFE});
+  EXPECT_TRUE(std::ranges::equal(input.first_bytes(1000), bytes.all()));
+  expect_error<DataError>([&] { input.read(input.size() - 3, numbers); },
+                          {"cannot read data", "ends at byte"});
+  const InputFile cut(folder.file("cut", std::vector<std::byte>(bytes.all().begin(), bytes.all().end() - 1)));
+  expect_error<DataError>([&] { read_safetensors_header(cut); }, {"cut", "8 bytes", "7 bytes"});
 }
 
 TEST(Safetensors, ReadsWhatItWrites) {

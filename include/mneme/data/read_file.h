@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 
-/// Reads a complete file into memory.
+/// Reads files: as a whole, or in parts.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <span>
 #include <vector>
 
 namespace mneme::data {
@@ -19,5 +22,30 @@ bool is_standard_input(const std::filesystem::path& path);
 /// Errors  DataError if the file does not exist, is unreadable or empty, or is a folder or a device; if a
 ///         pipe or standard input has more than 1 GiB
 std::vector<std::byte> read_file(const std::filesystem::path& path);
+
+class Source;
+
+/// A file that is read in parts, so that it is never in memory as a whole. Pipes and standard input are read to
+/// their end first.
+class InputFile {
+public:
+  /// Errors  as `read_file`
+  explicit InputFile(const std::filesystem::path& path);
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  ~InputFile();
+
+  int64_t size() const;
+  std::vector<std::byte> first_bytes(int64_t count) const; ///< or all, if there are fewer
+  /// Reads to.size() bytes from `offset`.
+  ///
+  /// Errors  DataError if the file is too short, or cannot be read
+  void read(int64_t offset, std::span<std::byte> to) const;
+
+  const Source& source() const { return *source_; } ///< for readers of this module
+
+private:
+  std::unique_ptr<const Source> source_;
+};
 
 } // namespace mneme::data

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "mneme/data/pattern_set.h"
+#include "mneme/data/read_file.h"
 
 namespace mneme::data {
 
@@ -35,6 +36,14 @@ std::vector<SafetensorsEntry> read_safetensors_entries(const std::filesystem::pa
 /// The strings in `__metadata__`; empty if there are none. The complete header is checked.
 std::map<std::string, std::string> parse_safetensors_metadata(std::span<const std::byte> bytes,
                                                               const std::string& name);
+
+struct SafetensorsHeader {
+  std::vector<SafetensorsEntry> entries;       ///< of all tensors in file order
+  std::map<std::string, std::string> metadata; ///< the strings in `__metadata__`; empty if there are none
+};
+
+/// Reads and checks the complete header, and no tensor.
+SafetensorsHeader read_safetensors_header(const InputFile& file);
 
 /// A tensor to be written. Its bytes are little-endian, row-major.
 struct SafetensorsTensor {
