@@ -26,6 +26,7 @@ void run_circle_intersection(const GoldenValue& file, Checker& checker);
 void run_conversions(const GoldenValue& file, Checker& checker);
 void run_cosine_noise(const GoldenValue& file, Checker& checker);
 void run_critical_distance(const GoldenValue& file, Checker& checker);
+void run_effective_beta(const GoldenValue& file, Checker& checker);
 void run_experiment_randunif(const GoldenValue& file, Checker& checker);
 void run_exponential_bounds(const GoldenValue& file, Checker& checker);
 void run_hard_location_near(const GoldenValue& file, Checker& checker);
