@@ -49,7 +49,7 @@ void expect_row(Checker& checker, const GoldenValue& expected, std::span<const d
   }
 }
 
-/// What the query of the last token reads, for every head of a layer.
+/// Scores, weights and betas of the last query, for every head of a layer.
 void check_case(const GoldenValue& golden, Checker& checker) {
   const int64_t heads = golden.at("heads").integer_between(1, kSizeMax),
                 tokens = golden.at("seq").integer_between(1, kSizeMax),

@@ -36,17 +36,17 @@ INSTANTIATE_TEST_SUITE_P(
                     Golden("circle_intersection_book_continuous.json", 5),
                     Golden("circle_intersection_r_and_weights.json", 15), Golden("conversions.json", 9),
                     Golden("cosine_perturb.json", 4), Golden("critical_distance.json", 57),
-                    Golden("exp_bounds.json", 12), Golden("experiment_randunif64.json", 336),
-                    Golden("experiment_randunif1000.json", 240), Golden("neuron_near.json", 3),
-                    Golden("optimal_d.json", 11), Golden("projection_recall.json", 2),
-                    Golden("recall_first_release.json", 4), Golden("recall_head.json", 5),
-                    Golden("snr_variance.json", 5)),
+                    Golden("effective_beta.json", 1), Golden("exp_bounds.json", 12),
+                    Golden("experiment_randunif64.json", 336), Golden("experiment_randunif1000.json", 240),
+                    Golden("neuron_near.json", 3), Golden("optimal_d.json", 11),
+                    Golden("projection_recall.json", 2), Golden("recall_first_release.json", 4),
+                    Golden("recall_head.json", 5), Golden("snr_variance.json", 5)),
     [](const auto& test) { return std::filesystem::path(test.param.first).stem().string(); });
 
 TEST(SdmGoldenFolder, PassesAsAWhole) {
   Progress silent;
   const std::vector<FileResult> results = verify_paths(std::vector{kGolden}, silent);
-  EXPECT_EQ(results.size(), 19U);
+  EXPECT_EQ(results.size(), 20U);
   EXPECT_TRUE(totals(results).good()) << to_text(results);
 }
 

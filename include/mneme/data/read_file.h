@@ -25,8 +25,8 @@ std::vector<std::byte> read_file(const std::filesystem::path& path);
 
 class Source;
 
-/// A file that is read in parts, so that it is never in memory as a whole. Pipes and standard input are read to
-/// their end first.
+/// A file that is read in parts, so that it is never in memory as a whole. Pipes and standard input are read
+/// to their end first.
 class InputFile {
 public:
   /// Errors  as `read_file`
