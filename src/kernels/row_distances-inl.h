@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
@@ -27,6 +28,10 @@ using DistanceTag = hn::Rebind<uint32_t, WordTag>; ///< distances of as many row
 using Words = hn::Vec<WordTag>;
 using Distances = hn::Vec<DistanceTag>;
 
+/// Distance of the prefetched words: rows are adjacent, but the prefetchers of CPUs stop at the end of a
+/// page.
+constexpr int64_t kPrefetchWords = 1024, kLineWords = 8;
+
 // Without a popcount of whole words, counts are kept per byte.
 constexpr int64_t kWordsPerSum = 31; // 31 words of at most 8 bits fill a byte: 248
 
@@ -42,6 +47,7 @@ HWY_INLINE Words DifferingBitsOfRow(const uint64_t* row, const uint64_t* query, 
   Words total = hn::Zero(d64);
 #if HWY_TARGET <= HWY_AVX3_DL
   for (int64_t w = 0; w < words; w += lanes) {
+    hwy::Prefetch(row + w + kPrefetchWords);
     total = hn::Add(total, hn::PopulationCount(differing(w)));
   }
 #else
@@ -107,6 +113,7 @@ HWY_INLINE int64_t ShortRows(const uint64_t* query, const uint64_t* stored, int6
   const auto of_query = hn::Load(d64, repeated);
   const auto indices = hn::SetTableIndices(d64, order);
   const auto differing = [&](const uint64_t* from) HWY_ATTR {
+    hwy::Prefetch(from + kPrefetchWords);
     const auto bits = hn::Xor(hn::LoadU(d64, from), of_query);
 #if HWY_TARGET <= HWY_AVX3_DL
     return hn::PopulationCount(bits);
@@ -159,6 +166,8 @@ HWY_INLINE Distances DistancesOfFourRows(const uint64_t* query, const uint64_t* 
   };
   const int64_t whole = kWhole ? words : words / 4 * 4;
   for (int64_t w = 0; w < whole; w += 4) {
+    hwy::Prefetch(rows + 4 * w + kPrefetchWords); // the 16 words of four rows are two lines
+    hwy::Prefetch(rows + 4 * w + kLineWords + kPrefetchWords);
     add([](Words bits) HWY_ATTR { return bits; }, w);
   }
   if constexpr (!kWhole) {
