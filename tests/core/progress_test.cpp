@@ -223,7 +223,7 @@ TEST(Progress, AcceptsTotalsThatAreZeroNegativeOrVeryLarge) {
   }
 }
 
-TEST(BarProgress, EndsFullAndWithANewLine) {
+TEST(BarProgress, EndsFullAndWithALineBreak) {
   const std::string text = shown(ProgressStyle::bar, ten_steps);
   EXPECT_TRUE(contains(text, "100%"));
   EXPECT_TRUE(ends_with(text, "\n"));
