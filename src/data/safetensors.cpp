@@ -147,14 +147,18 @@ std::pair<int64_t, json> read_header(const Source& source) {
   return {static_cast<int64_t>(length), parse_header(source, text)};
 }
 
-std::vector<SafetensorsEntry> read_entries(const Source& source) {
+SafetensorsHeader read_whole_header(const Source& source) {
   const auto [length, header] = read_header(source);
-  std::vector<SafetensorsEntry> entries;
+  SafetensorsHeader whole;
+  std::vector<SafetensorsEntry>& entries = whole.entries;
   for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") {
-      check_metadata(source, entry);
-    } else {
+    if (name != "__metadata__") {
       entries.push_back(parse_entry(source, name, entry));
+      continue;
+    }
+    check_metadata(source, entry);
+    if (!entry.is_null()) {
+      whole.metadata = entry.get<std::map<std::string, std::string>>();
     }
   }
   std::sort(entries.begin(), entries.end(), [](const SafetensorsEntry& a, const SafetensorsEntry& b) {
@@ -181,7 +185,11 @@ std::vector<SafetensorsEntry> read_entries(const Source& source) {
     entry.begin += data;
     entry.end += data;
   }
-  return entries;
+  return whole;
+}
+
+std::vector<SafetensorsEntry> read_entries(const Source& source) {
+  return read_whole_header(source).entries;
 }
 
 } // namespace
@@ -259,19 +267,6 @@ RealPatterns parse_safetensors_numbers(std::span<const std::byte> bytes, const s
   }
   return numbers;
 }
-
-namespace {
-
-SafetensorsHeader read_whole_header(const Source& source) {
-  SafetensorsHeader whole{.entries = read_entries(source), .metadata = {}}; // checks all of it
-  const json header = read_header(source).second;
-  if (const auto metadata = header.find("__metadata__"); metadata != header.end() && !metadata->is_null()) {
-    whole.metadata = metadata->get<std::map<std::string, std::string>>();
-  }
-  return whole;
-}
-
-} // namespace
 
 std::vector<SafetensorsEntry> parse_safetensors_entries(std::span<const std::byte> bytes,
                                                         const std::string& name) {
