@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
-/// Parts of the matrix products of linear layers: storing sums, and transposing blocks. Included once per CPU
-/// target.
+/// Rows of a matrix as lanes: blocks that are transposed in registers, and products of one row with them.
+/// Included once per CPU target.
 
 #if defined(MNEME_KERNELS_LINEAR_PARTS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MNEME_KERNELS_LINEAR_PARTS_INL_H_
@@ -21,41 +21,6 @@ HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 template <class T> HWY_INLINE int64_t Lanes() {
   return static_cast<int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-}
-
-/// Destination of the sums of a panel over one block of the inner dimension.
-template <class T> struct Target {
-  T* out;
-  int64_t out_row, columns; ///< columns of this panel
-  const T* bias;            ///< of these columns; nullptr: none
-  bool accumulate;
-};
-
-/// Adds bias and the previous value to the sums of one vector of a row, and stores them.
-template <class D, class T>
-HWY_INLINE void StoreSums(D d, hn::Vec<D> sums, const Target<T>& target, int64_t row, int64_t vector) {
-  const auto n = static_cast<int64_t>(hn::Lanes(d)), column = vector * n, left = target.columns - column;
-  if (left <= 0) {
-    return;
-  }
-  T* to = target.out + row * target.out_row + column;
-  if (left >= n) {
-    if (target.bias != nullptr) {
-      sums = hn::Add(sums, hn::LoadU(d, target.bias + column));
-    }
-    if (target.accumulate) {
-      sums = hn::Add(hn::LoadU(d, to), sums);
-    }
-    hn::StoreU(sums, d, to);
-  } else {
-    if (target.bias != nullptr) {
-      sums = hn::Add(sums, LoadFirst(d, target.bias + column, left));
-    }
-    if (target.accumulate) {
-      sums = hn::Add(LoadFirst(d, to, left), sums);
-    }
-    StoreFirst(sums, d, to, left);
-  }
 }
 
 /// Elements of 128 bits, and whether vectors are composed of such blocks.
@@ -118,7 +83,7 @@ template <class T> struct Strided {
 
 /// Whether at least 8 of the rows of two vectors, which are this many elements apart, have the same set of
 /// the L1 cache: it has 64 sets of 64 bytes in 8 to 12 ways.
-template <class T> HWY_INLINE bool has_cache_conflicts(int64_t stride) {
+template <class T> HWY_INLINE bool HasCacheConflicts(int64_t stride) {
   constexpr int64_t kBytesOfAllSets = 4096, kRowsPerSet = 8;
   return stride * static_cast<int64_t>(sizeof(T)) % (kBytesOfAllSets * kRowsPerSet / (2 * Lanes<T>())) == 0;
 }

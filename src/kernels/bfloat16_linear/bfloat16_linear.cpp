@@ -14,6 +14,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/linear_parts-inl.h"
+#include "kernels/register_block-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
@@ -28,9 +29,8 @@ const hn::ScalableTag<Pair> dp;
 using Sums = hn::Vec<decltype(df)>;
 using Pairs = hn::Vec<decltype(dp)>;
 
-// A register block is as in linear.cpp. Without instructions for bfloat16, halves of pairs take registers.
-constexpr int64_t kRowsAtOnce = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 6 : 4;
-constexpr int kPanelVectors = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64 ? 4 : 2;
+// Without instructions for bfloat16, halves of pairs take registers too.
+constexpr int64_t kRowsAtOnce = kPanelVectors == 4 ? 6 : 4;
 
 /// Rows of a that are packed at once, a multiple of kRowsAtOnce and of the lanes of a vector.
 constexpr int64_t kRowsPerPack = 192;
@@ -38,11 +38,6 @@ constexpr int64_t kColumnsPerPack = 512;
 constexpr int64_t kPairsPerSum = kInnerPerSum / 2;
 
 constexpr Pair kUpperHalf = 0xFFFF0000;
-
-HWY_INLINE int64_t Vectors(int64_t columns) {
-  const int64_t n = Lanes<float>();
-  return columns > 2 * n ? kPanelVectors : columns > n ? 2 : 1;
-}
 
 // --- rounding and products ---------------------------------------------------------------------------------
 
@@ -57,9 +52,14 @@ HWY_INLINE Pair RoundPair(float first, float second) {
 
 /// Without instructions for bfloat16: the halves of pairs are float32 numbers.
 struct Emulated {
+  using Element = Pair;
+  static constexpr int64_t kRows = kRowsAtOnce;
   struct Operand {
     Sums first, second;
   };
+
+  static HWY_INLINE Operand Load(const Pair* from) { return Split(hn::LoadU(dp, from)); }
+  static HWY_INLINE Operand Repeat(Pair pair) { return Split(hn::Set(dp, pair)); }
   static HWY_INLINE Operand Split(Pairs pairs) {
     return {hn::BitCast(df, hn::ShiftLeft<16>(pairs)),
             hn::BitCast(df, hn::And(pairs, hn::Set(dp, kUpperHalf)))};
@@ -95,9 +95,12 @@ private:
 /// With the instructions of AVX-512 BF16. The targets of Highway do not include them, so they are written in
 /// assembly.
 struct Native {
-  using Operand = Pairs;
-  static HWY_INLINE Operand Split(Pairs pairs) { return pairs; }
-  static HWY_INLINE Sums Add(Operand a, Operand b, Sums sums) {
+  using Element = Pair;
+  static constexpr int64_t kRows = kRowsAtOnce;
+
+  static HWY_INLINE Pairs Load(const Pair* from) { return hn::LoadU(dp, from); }
+  static HWY_INLINE Pairs Repeat(Pair pair) { return hn::Set(dp, pair); }
+  static HWY_INLINE Sums Add(Pairs a, Pairs b, Sums sums) {
     asm("vdpbf16ps %2, %1, %0" : "+v"(sums.raw) : "v"(a.raw), "v"(b.raw));
     return sums;
   }
@@ -206,14 +209,9 @@ HWY_INLINE void PackPanel(const Lines& columns, int64_t count, int64_t inner, in
              packed + j);
 }
 
-/// Packed rows: pair k of row i is data[i * row + k * step].
-struct PackedRows {
-  const Pair* data;
-  int64_t row, step;
-};
-
+/// Returns the packed rows.
 template <class Products>
-HWY_INLINE PackedRows PackRows(const Lines& rows, int64_t count, int64_t inner, Pair* packed) {
+HWY_INLINE Rows<Pair> PackRows(const Lines& rows, int64_t count, int64_t inner, Pair* packed) {
   if (rows.inner == 1) {
     const int64_t pairs = (inner + 1) / 2;
     for (int64_t i = 0; i < count; ++i) {
@@ -229,102 +227,7 @@ HWY_INLINE PackedRows PackRows(const Lines& rows, int64_t count, int64_t inner, 
   return {packed, 1, kRowsPerPack};
 }
 
-// --- register blocks ---------------------------------------------------------------------------------------
-
-/// Products of kRows rows and a panel of kVectors vectors, over `pairs` steps.
-template <class Products, int kRows, int kVectors>
-HWY_INLINE void RegisterBlock(const PackedRows& a, const Pair* panel, int64_t pitch, int64_t pairs,
-                              const Target<float>& target, int64_t row) {
-  const int64_t n = Lanes<float>();
-  Sums s00 = hn::Zero(df), s01 = s00, s02 = s00, s03 = s00, s10 = s00, s11 = s00, s12 = s00, s13 = s00;
-  Sums s20 = s00, s21 = s00, s22 = s00, s23 = s00, s30 = s00, s31 = s00, s32 = s00, s33 = s00;
-  Sums s40 = s00, s41 = s00, s42 = s00, s43 = s00, s50 = s00, s51 = s00, s52 = s00, s53 = s00;
-  const Pair* HWY_RESTRICT from = a.data + row * a.row;
-  const int64_t stride = a.row;
-  for (int64_t k = 0; k < pairs; ++k) {
-    const auto b0 = Products::Split(hn::LoadU(dp, panel));
-    const auto b1 = kVectors > 1 ? Products::Split(hn::LoadU(dp, panel + n)) : b0;
-    const auto b2 = kVectors > 2 ? Products::Split(hn::LoadU(dp, panel + 2 * n)) : b0;
-    const auto b3 = kVectors > 2 ? Products::Split(hn::LoadU(dp, panel + 3 * n)) : b0;
-    const auto add = [&](int64_t i, Sums& s0, Sums& s1, Sums& s2, Sums& s3) HWY_ATTR {
-      const auto factor = Products::Split(hn::Set(dp, from[i * stride]));
-      s0 = Products::Add(factor, b0, s0);
-      if constexpr (kVectors > 1) {
-        s1 = Products::Add(factor, b1, s1);
-      }
-      if constexpr (kVectors > 2) {
-        s2 = Products::Add(factor, b2, s2);
-        s3 = Products::Add(factor, b3, s3);
-      }
-    };
-    add(0, s00, s01, s02, s03);
-    if constexpr (kRows > 1) {
-      add(1, s10, s11, s12, s13);
-    }
-    if constexpr (kRows > 2) {
-      add(2, s20, s21, s22, s23), add(3, s30, s31, s32, s33);
-    }
-    if constexpr (kRows > 4) {
-      add(4, s40, s41, s42, s43), add(5, s50, s51, s52, s53);
-    }
-    from += a.step;
-    panel += pitch;
-  }
-  const auto store = [&](int64_t i, Sums s0, Sums s1, Sums s2, Sums s3) HWY_ATTR {
-    StoreSums(df, s0, target, row + i, 0);
-    if constexpr (kVectors > 1) {
-      StoreSums(df, s1, target, row + i, 1);
-    }
-    if constexpr (kVectors > 2) {
-      StoreSums(df, s2, target, row + i, 2), StoreSums(df, s3, target, row + i, 3);
-    }
-  };
-  store(0, s00, s01, s02, s03);
-  if constexpr (kRows > 1) {
-    store(1, s10, s11, s12, s13);
-  }
-  if constexpr (kRows > 2) {
-    store(2, s20, s21, s22, s23), store(3, s30, s31, s32, s33);
-  }
-  if constexpr (kRows > 4) {
-    store(4, s40, s41, s42, s43), store(5, s50, s51, s52, s53);
-  }
-}
-
-template <class Products, int kVectors>
-HWY_NOINLINE void RowsTimesPanel(const PackedRows& a, const Pair* panel, int64_t pairs,
-                                 const Target<float>& target, int64_t rows) {
-  const int64_t pitch = kVectors * Lanes<float>();
-  int64_t row = 0;
-  for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) {
-    RegisterBlock<Products, kRowsAtOnce, kVectors>(a, panel, pitch, pairs, target, row);
-  }
-  const int64_t left = rows - row; // at most 5
-  if (left & 4) {
-    RegisterBlock<Products, 4, kVectors>(a, panel, pitch, pairs, target, row);
-    row += 4;
-  }
-  if (left & 2) {
-    RegisterBlock<Products, 2, kVectors>(a, panel, pitch, pairs, target, row);
-    row += 2;
-  }
-  if (left & 1) {
-    RegisterBlock<Products, 1, kVectors>(a, panel, pitch, pairs, target, row);
-  }
-}
-
-template <class Products>
-HWY_INLINE void RowsTimesPanel(const PackedRows& a, const Pair* panel, int64_t pairs,
-                               const Target<float>& target, int64_t rows) {
-  const int64_t vectors = Vectors(target.columns);
-  if (vectors == 1) {
-    RowsTimesPanel<Products, 1>(a, panel, pairs, target, rows);
-  } else if (vectors == 2) {
-    RowsTimesPanel<Products, 2>(a, panel, pairs, target, rows);
-  } else {
-    RowsTimesPanel<Products, kPanelVectors>(a, panel, pairs, target, rows);
-  }
-}
+// --- product -----------------------------------------------------------------------------------------------
 
 template <class Products> void Product(const LinearArgs<float>& args) {
   const int64_t panel_columns = kPanelVectors * Lanes<float>();
@@ -336,23 +239,28 @@ template <class Products> void Product(const LinearArgs<float>& args) {
     int64_t begin = 0;
     do { // once if inner is 0
       const int64_t inner = HWY_MIN(kInnerPerSum, args.inner - begin), pairs = (inner + 1) / 2;
-      const auto panel = [&](int64_t j) HWY_ATTR { return packed_b.get() + (j - first) * pairs; };
+      const auto panel_at = [&](int64_t j) HWY_ATTR {
+        const int64_t columns = HWY_MIN(panel_columns, last - j), vectors = PanelVectors<float>(columns);
+        return Panel<Pair>{vectors, columns, packed_b.get() + (j - first) * pairs, vectors * Lanes<float>()};
+      };
       for (int64_t j = first; j < last; j += panel_columns) {
-        const int64_t columns = HWY_MIN(panel_columns, last - j);
+        const Panel<Pair> panel = panel_at(j);
         PackPanel<Products>({args.b + begin * args.b_inner + j * args.b_column, args.b_column, args.b_inner},
-                            columns, inner, Vectors(columns) * Lanes<float>(), panel(j));
+                            panel.columns, inner, panel.pitch, packed_b.get() + (j - first) * pairs);
       }
       for (int64_t row = 0; row < args.rows; row += kRowsPerPack) {
         const int64_t rows = HWY_MIN(kRowsPerPack, args.rows - row);
-        const PackedRows a =
+        const Rows<Pair> a =
             PackRows<Products>({args.a + row * args.a_row + begin * args.a_inner, args.a_row, args.a_inner},
                                rows, inner, packed_a.get());
         for (int64_t i = 0; i < rows; i += kRowsAtOnce) {
           for (int64_t j = first; j < last; j += panel_columns) {
+            const Panel<Pair> panel = panel_at(j);
             RowsTimesPanel<Products>(
-                {a.data + i * a.row, a.row, a.step}, panel(j), pairs,
-                {args.out + (row + i) * args.out_row + j, args.out_row, HWY_MIN(panel_columns, last - j),
-                 args.bias != nullptr && begin == 0 ? args.bias + j : nullptr, args.accumulate || begin > 0},
+                Rows<Pair>{a.data + i * a.row, a.row, a.inner}, panel, pairs,
+                Target<float>{args.out + (row + i) * args.out_row + j, args.out_row, panel.columns,
+                              args.bias != nullptr && begin == 0 ? args.bias + j : nullptr,
+                              args.accumulate || begin > 0},
                 HWY_MIN(kRowsAtOnce, rows - i));
           }
         }

@@ -124,7 +124,7 @@ template <class Term, class T> void SumTerms(const DotArgs<T>& args) {
     ManyQueries<Term>(args);
   } else if (args.num_queries > 3 || !kHasBlocks) {
     FewQueries<Term>(args, 0);
-  } else if (has_cache_conflicts<T>(args.size)) {
+  } else if (HasCacheConflicts<T>(args.size)) {
     UpToThreeQueries<Term, true>(args);
   } else {
     UpToThreeQueries<Term, false>(args);

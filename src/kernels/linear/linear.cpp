@@ -16,20 +16,15 @@
 
 #include "kernels/lane_product-inl.h"
 #include "kernels/linear_parts-inl.h"
+#include "kernels/register_block-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace mneme::kernels::HWY_NAMESPACE {
 namespace { // other kernels define the same names
 
-/// A register block is kRowsAtOnce rows times kPanelVectors vectors of columns. Per step it loads
-/// kPanelVectors vectors of b and broadcasts kRowsAtOnce elements of a. 2 FMA ports x 4 cycles latency need
-/// at least 8 accumulators.
-constexpr int64_t kRowsAtOnce = 6;
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
-constexpr int kPanelVectors = 4; // 24 accumulators, 4 vectors of b and one of a in 32 registers
-#else
-constexpr int kPanelVectors = 2; // 12 accumulators, 2 vectors of b and one of a in 16 registers
-#endif
+/// 2 FMA ports x 4 cycles latency need at least 8 accumulators.
+constexpr int64_t kRowsAtOnce =
+    6; // 24 or 12 accumulators, kPanelVectors vectors of b and one of a in registers
 
 /// A row of packed columns of b. With kInnerPerSum rows they take half of an L2 cache of 1 MB.
 constexpr int64_t kColumnBytes = 2048;
@@ -38,107 +33,16 @@ constexpr int64_t kRowsPerPack = 16 * kRowsAtOnce;
 /// For so few rows a panel is used right after it was packed, while it is in the L1 cache.
 constexpr int64_t kFewRows = 2 * kRowsAtOnce;
 
-/// Rows of a: pointer to the first one, and distances in elements.
-template <class T> struct Rows {
-  const T* data;
-  int64_t row, inner;
+/// Products of numbers, each in its own type.
+template <class T> struct Plain {
+  using Element = T;
+  using Vector = hn::Vec<hn::ScalableTag<T>>;
+  static constexpr int64_t kRows = kRowsAtOnce;
+
+  static HWY_INLINE Vector Load(const T* from) { return hn::LoadU(hn::ScalableTag<T>(), from); }
+  static HWY_INLINE Vector Repeat(T element) { return hn::Set(hn::ScalableTag<T>(), element); }
+  static HWY_INLINE Vector Add(Vector a, Vector b, Vector sums) { return hn::MulAdd(a, b, sums); }
 };
-
-/// Columns of b that are computed together, panel[k * pitch + column].
-template <class T> struct Panel {
-  int64_t vectors; ///< 1, 2 or kPanelVectors; the last ones may be partly used
-  int64_t columns; ///< that exist
-  const T* data;
-  int64_t pitch;
-};
-
-template <class T> HWY_INLINE int64_t PanelVectors(int64_t columns) {
-  const int64_t n = Lanes<T>();
-  return columns > 2 * n ? kPanelVectors : columns > n ? 2 : 1;
-}
-
-/// Products of kRows rows from `row` on and a panel of kVectors vectors, over `inner` steps.
-template <int kRows, int kVectors, class T>
-HWY_INLINE void RegisterBlock(const Rows<T>& a, const Panel<T>& b, int64_t inner, const Target<T>& target,
-                              int64_t row) {
-  const hn::ScalableTag<T> d;
-  const int64_t n = Lanes<T>();
-  auto s00 = hn::Zero(d), s01 = s00, s02 = s00, s03 = s00, s10 = s00, s11 = s00, s12 = s00, s13 = s00;
-  auto s20 = s00, s21 = s00, s22 = s00, s23 = s00, s30 = s00, s31 = s00, s32 = s00, s33 = s00;
-  auto s40 = s00, s41 = s00, s42 = s00, s43 = s00, s50 = s00, s51 = s00, s52 = s00, s53 = s00;
-  const T* HWY_RESTRICT from = a.data + row * a.row;
-  const T* HWY_RESTRICT panel = b.data;
-  const int64_t stride = a.row;
-  for (int64_t k = 0; k < inner; ++k) {
-    const auto b0 = hn::LoadU(d, panel);
-    const auto b1 = kVectors > 1 ? hn::LoadU(d, panel + n) : b0;
-    const auto b2 = kVectors > 2 ? hn::LoadU(d, panel + 2 * n) : b0;
-    const auto b3 = kVectors > 2 ? hn::LoadU(d, panel + 3 * n) : b0;
-    const auto add = [&](int64_t i, auto& s0, auto& s1, auto& s2, auto& s3) HWY_ATTR {
-      const auto factor = hn::Set(d, from[i * stride]);
-      s0 = hn::MulAdd(factor, b0, s0);
-      if constexpr (kVectors > 1) {
-        s1 = hn::MulAdd(factor, b1, s1);
-      }
-      if constexpr (kVectors > 2) {
-        s2 = hn::MulAdd(factor, b2, s2);
-        s3 = hn::MulAdd(factor, b3, s3);
-      }
-    };
-    add(0, s00, s01, s02, s03);
-    if constexpr (kRows > 1) {
-      add(1, s10, s11, s12, s13);
-    }
-    if constexpr (kRows > 2) {
-      add(2, s20, s21, s22, s23), add(3, s30, s31, s32, s33);
-    }
-    if constexpr (kRows > 4) {
-      add(4, s40, s41, s42, s43), add(5, s50, s51, s52, s53);
-    }
-    from += a.inner;
-    panel += b.pitch;
-  }
-  const auto store = [&](int64_t i, auto s0, auto s1, auto s2, auto s3) HWY_ATTR {
-    StoreSums(d, s0, target, row + i, 0);
-    if constexpr (kVectors > 1) {
-      StoreSums(d, s1, target, row + i, 1);
-    }
-    if constexpr (kVectors > 2) {
-      StoreSums(d, s2, target, row + i, 2), StoreSums(d, s3, target, row + i, 3);
-    }
-  };
-  store(0, s00, s01, s02, s03);
-  if constexpr (kRows > 1) {
-    store(1, s10, s11, s12, s13);
-  }
-  if constexpr (kRows > 2) {
-    store(2, s20, s21, s22, s23), store(3, s30, s31, s32, s33);
-  }
-  if constexpr (kRows > 4) {
-    store(4, s40, s41, s42, s43), store(5, s50, s51, s52, s53);
-  }
-}
-
-template <int kVectors, class T>
-HWY_NOINLINE void RowsTimesPanel(const Rows<T>& a, const Panel<T>& b, int64_t inner, const Target<T>& target,
-                                 int64_t rows) {
-  int64_t row = 0;
-  for (; row + kRowsAtOnce <= rows; row += kRowsAtOnce) {
-    RegisterBlock<kRowsAtOnce, kVectors>(a, b, inner, target, row);
-  }
-  const int64_t left = rows - row; // at most 5
-  if (left & 4) {
-    RegisterBlock<4, kVectors>(a, b, inner, target, row);
-    row += 4;
-  }
-  if (left & 2) {
-    RegisterBlock<2, kVectors>(a, b, inner, target, row);
-    row += 2;
-  }
-  if (left & 1) {
-    RegisterBlock<1, kVectors>(a, b, inner, target, row);
-  }
-}
 
 /// Copies `inner` steps of `columns` columns to packed[k * width + column]; columns that do not exist become
 /// 0.
@@ -215,18 +119,6 @@ template <class T> HWY_INLINE void PackRows(const Rows<T>& a, int64_t rows, int6
         to[row] = from[(i + row) * a.row];
       }
     }
-  }
-}
-
-template <class T>
-HWY_INLINE void RowsTimesPanel(const Rows<T>& a, const Panel<T>& b, int64_t inner, const Target<T>& target,
-                               int64_t rows) {
-  if (b.vectors == 1) {
-    RowsTimesPanel<1>(a, b, inner, target, rows);
-  } else if (b.vectors == 2) {
-    RowsTimesPanel<2>(a, b, inner, target, rows);
-  } else {
-    RowsTimesPanel<kPanelVectors>(a, b, inner, target, rows);
   }
 }
 
@@ -336,7 +228,7 @@ template <class T> HWY_INLINE int64_t OneRow(const LinearArgs<T>& args) {
   if (!kHasBlocks || args.b_inner != 1 || args.inner == 0) {
     return 0;
   }
-  return has_cache_conflicts<T>(args.b_column) ? OneRowTimesRows<true>(args) : OneRowTimesRows<false>(args);
+  return HasCacheConflicts<T>(args.b_column) ? OneRowTimesRows<true>(args) : OneRowTimesRows<false>(args);
 }
 
 template <class T> void Linear(const LinearArgs<T>& args) {
@@ -388,11 +280,12 @@ template <class T> void Linear(const LinearArgs<T>& args) {
                                    : Rows<T>{in_place.data + i * args.a_row, args.a_row, 1};
           for (int64_t j = first; j < last; j += panel_columns) {
             const Panel<T> panel = panel_at(j);
-            RowsTimesPanel(a, panel, steps,
-                           Target<T>{args.out + (block + i) * args.out_row + j, args.out_row, panel.columns,
-                                     args.bias != nullptr && begin == 0 ? args.bias + j : nullptr,
-                                     args.accumulate || begin > 0},
-                           HWY_MIN(kRowsAtOnce, block_rows - i));
+            RowsTimesPanel<Plain<T>>(a, panel, steps,
+                                     Target<T>{args.out + (block + i) * args.out_row + j, args.out_row,
+                                               panel.columns,
+                                               args.bias != nullptr && begin == 0 ? args.bias + j : nullptr,
+                                               args.accumulate || begin > 0},
+                                     HWY_MIN(kRowsAtOnce, block_rows - i));
           }
         }
       }
