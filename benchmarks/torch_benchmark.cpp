@@ -6,6 +6,8 @@
 
 #include <benchmark/benchmark.h>
 
+#include "kernels/linear_benchmark_inputs.h"
+
 namespace {
 
 template <class T> torch::Tensor numbers(int64_t rows, int64_t columns) {
@@ -78,20 +80,8 @@ void step_shapes(benchmark::internal::Benchmark* benchmark) {
       ->Args({1024, 1024, 16})
       ->Args({1024, 1024, 64});
 }
-/// Shapes of linear_benchmark.cpp.
-void linear_shapes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"rows", "inner", "columns"})
-      ->Args({4096, 256, 1024})
-      ->Args({4096, 1024, 256})
-      ->Args({1024, 256, 256})
-      ->Args({768, 64, 192})
-      ->Args({768, 128, 512})
-      ->Args({12, 128, 384})
-      ->Args({64, 64, 64})
-      ->Args({1, 256, 1024});
-}
-BENCHMARK(BM_linear<float>)->Apply(linear_shapes);
-BENCHMARK(BM_linear<double>)->Apply(linear_shapes);
+BENCHMARK(BM_linear<float>)->Apply(mneme::kernels::linear_shapes);
+BENCHMARK(BM_linear<double>)->Apply(mneme::kernels::linear_shapes);
 BENCHMARK(BM_dot<float>)->Apply(dot_shapes);
 BENCHMARK(BM_dot<double>)->Apply(dot_shapes);
 BENCHMARK(BM_weighted_sum<float>)->Apply(sum_shapes);

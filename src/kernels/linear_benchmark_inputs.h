@@ -13,7 +13,7 @@ namespace mneme::kernels {
 
 /// Feed-forward layers and projections of small language models, also for one token and for few rows; and one
 /// that takes so little time that overheads matter.
-inline void shapes(benchmark::internal::Benchmark* benchmark) {
+inline void linear_shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"rows", "inner", "columns"})
       ->Args({4096, 256, 1024})
       ->Args({4096, 1024, 256})

@@ -12,18 +12,9 @@
 #include <gtest/gtest.h>
 
 #include "kernels/linear/linear.h"
-#include "mneme/core/random.h"
+#include "kernels/normals.h"
 
 namespace mneme::kernels {
-
-template <class T> std::vector<T> normals(uint64_t stream, int64_t count) {
-  Random random = Random(29).stream(stream);
-  std::vector<T> numbers(static_cast<size_t>(count));
-  for (T& x : numbers) {
-    x = static_cast<T>(random.normal());
-  }
-  return numbers;
-}
 
 /// Layouts of a and b: the three products of a linear layer, and one in which no elements are adjacent.
 enum class Layout { forward, input_gradient, weight_gradient, spread };
@@ -108,6 +99,19 @@ void expect_close_to_reference(int64_t rows, int64_t columns, int64_t inner,
               << rows << " rows, " << columns << " columns, inner " << inner << ", layout " << int(layout)
               << ", bias " << with_bias << ", accumulate " << accumulate << ", element " << i;
         }
+      }
+    }
+  }
+}
+
+/// Every tail of rows, columns and inner elements.
+template <class T>
+void expect_close_for_every_tail(void (*product)(const LinearArgs<T>&),
+                                 void (*reference)(const LinearArgs<T>&)) {
+  for (const int64_t rows : {0, 1, 2, 5, 6, 13}) {
+    for (const int64_t columns : {0, 1, 4, 7, 16, 33, 64, 65, 131}) {
+      for (const int64_t inner : {0, 1, 3, 4, 9, 37}) {
+        expect_close_to_reference<T>(rows, columns, inner, product, reference);
       }
     }
   }

@@ -20,10 +20,10 @@ void BM_input_gradient(benchmark::State& state) {
 void BM_weight_gradient(benchmark::State& state) {
   run<float>(state, weight_gradient<float>(state.range(0), state.range(1), state.range(2)), bfloat16_linear);
 }
-BENCHMARK(BM_reference)->Apply(shapes);
-BENCHMARK(BM_bfloat16_linear)->Apply(shapes);
-BENCHMARK(BM_input_gradient)->Apply(shapes);
-BENCHMARK(BM_weight_gradient)->Apply(shapes);
+BENCHMARK(BM_reference)->Apply(linear_shapes);
+BENCHMARK(BM_bfloat16_linear)->Apply(linear_shapes);
+BENCHMARK(BM_input_gradient)->Apply(linear_shapes);
+BENCHMARK(BM_weight_gradient)->Apply(linear_shapes);
 
 } // namespace
 } // namespace mneme::kernels

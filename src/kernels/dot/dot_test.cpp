@@ -9,19 +9,10 @@
 #include <gtest/gtest.h>
 
 #include "each_cpu_target.h"
-#include "mneme/core/random.h"
+#include "kernels/normals.h"
 
 namespace mneme::kernels {
 namespace {
-
-template <class T> std::vector<T> normals(uint64_t stream, int64_t count) {
-  Random random = Random(23).stream(stream);
-  std::vector<T> numbers(static_cast<size_t>(count));
-  for (T& x : numbers) {
-    x = static_cast<T>(random.normal());
-  }
-  return numbers;
-}
 
 constexpr DotTerm kTerms[] = {DotTerm::product, DotTerm::squared_difference, DotTerm::absolute_difference};
 

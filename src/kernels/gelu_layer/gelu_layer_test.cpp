@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "each_cpu_target.h"
+#include "kernels/normals.h"
 #include "mneme/core/random.h"
 
 namespace mneme::kernels {
@@ -39,13 +40,6 @@ template <class T> Results<T> run(const Layer<T>& layer, Kernel<T> kernel) {
 /// One sample whose units have the given pre-activations.
 template <class T> Layer<T> with_pre_activations(const std::vector<T>& pre_activations) {
   return {.samples = 1, .units = static_cast<int64_t>(pre_activations.size()), .bias = pre_activations};
-}
-
-template <class T> std::vector<T> normals(uint64_t stream, int64_t count) {
-  Random random = Random(31).stream(stream);
-  std::vector<T> numbers(static_cast<size_t>(count));
-  std::ranges::generate(numbers, [&] { return static_cast<T>(random.normal()); });
-  return numbers;
 }
 
 std::vector<uint16_t> random_bits(int64_t count) {

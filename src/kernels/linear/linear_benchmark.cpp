@@ -19,12 +19,12 @@ template <class T> void BM_input_gradient(benchmark::State& state) {
 template <class T> void BM_weight_gradient(benchmark::State& state) {
   run<T>(state, weight_gradient<T>(state.range(0), state.range(1), state.range(2)), linear);
 }
-BENCHMARK(BM_reference<float>)->Apply(shapes);
-BENCHMARK(BM_linear<float>)->Apply(shapes);
-BENCHMARK(BM_input_gradient<float>)->Apply(shapes);
-BENCHMARK(BM_weight_gradient<float>)->Apply(shapes);
-BENCHMARK(BM_reference<double>)->Apply(shapes);
-BENCHMARK(BM_linear<double>)->Apply(shapes);
+BENCHMARK(BM_reference<float>)->Apply(linear_shapes);
+BENCHMARK(BM_linear<float>)->Apply(linear_shapes);
+BENCHMARK(BM_input_gradient<float>)->Apply(linear_shapes);
+BENCHMARK(BM_weight_gradient<float>)->Apply(linear_shapes);
+BENCHMARK(BM_reference<double>)->Apply(linear_shapes);
+BENCHMARK(BM_linear<double>)->Apply(linear_shapes);
 
 } // namespace
 } // namespace mneme::kernels

@@ -10,19 +10,10 @@
 #include <gtest/gtest.h>
 
 #include "each_cpu_target.h"
-#include "mneme/core/random.h"
+#include "kernels/normals.h"
 
 namespace mneme::kernels {
 namespace {
-
-template <class T> std::vector<T> normals(uint64_t stream, int64_t count) {
-  Random random = Random(29).stream(stream);
-  std::vector<T> numbers(static_cast<size_t>(count));
-  for (T& x : numbers) {
-    x = static_cast<T>(random.normal());
-  }
-  return numbers;
-}
 
 template <class T> void expect_close_to_reference() {
   for (const int64_t value_size : {0, 1, 3, 4, 9, 67}) {
