@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "json/transformer_type.h"
 #include "mneme/core/error.h"
 #include "mneme/data/read_file.h"
 
@@ -77,8 +78,7 @@ std::string model_type_of(const std::filesystem::path& model) {
   const auto json =
       nlohmann::json::parse(reinterpret_cast<const char*>(bytes.data()),
                             reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
-  const auto found = json.is_object() ? json.find("model_type") : json.end();
-  return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+  return transformer_type(json);
 }
 
 } // namespace mneme::learning

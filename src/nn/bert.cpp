@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include <ATen/Functions.h>
 
@@ -172,7 +173,7 @@ at::Tensor BertEncoderImpl::add_parameter(const std::string& path, at::IntArrayR
                  ? children[name].get()
                  : parent->register_module(name, std::make_shared<torch::nn::Module>()).get();
   }
-  return parent->register_parameter(path.substr(begin), at::zeros(shape));
+  return parent->register_parameter(path.substr(begin), zero_parameter(shape));
 }
 
 BertEncoderImpl::Affine BertEncoderImpl::add_linear(const std::string& path, int64_t input_size,
@@ -268,7 +269,7 @@ BertOutput BertEncoderImpl::forward(const at::Tensor& ids, const BertCall& call)
 std::vector<std::string> load_bert_state(BertEncoder& model, NamedTensors state, const std::string& source) {
   const std::string prefix = model->config.kind() == BertKind::bert ? "bert." : "albert.";
   NamedTensors renamed;
-  for (const auto& [name, tensor] : state) { // norms of files converted from TensorFlow
+  for (auto& [name, tensor] : state) { // norms of files converted from TensorFlow
     std::string current = name;
     for (const auto& [old, now] :
          {std::pair{".LayerNorm.gamma", ".LayerNorm.weight"}, {".LayerNorm.beta", ".LayerNorm.bias"}}) {
@@ -276,7 +277,7 @@ std::vector<std::string> load_bert_state(BertEncoder& model, NamedTensors state,
         current.replace(name.size() - std::string_view(old).size(), std::string::npos, now);
       }
     }
-    if (!renamed.emplace(current, tensor).second) {
+    if (!renamed.emplace(current, std::move(tensor)).second) {
       throw DataError(c10::str(source, ": contains both \"", name, "\" and \"", current,
                                "\".\n  They are two names of one parameter: keep one."));
     }
@@ -289,11 +290,11 @@ std::vector<std::string> load_bert_state(BertEncoder& model, NamedTensors state,
   std::vector<std::string> notes = remove_name_prefixes(renamed, known);
   NamedTensors named;
   std::set<std::string> outside;
-  for (const auto& [name, tensor] : without_model_prefix(renamed, prefix, source)) {
+  for (auto& [name, tensor] : without_model_prefix(std::move(renamed), prefix, source)) {
     if (name == "embeddings.position_ids" || name == "embeddings.token_type_ids") {
       notes.push_back(c10::str("the buffer ", name, " was ignored"));
     } else if (name.starts_with("embeddings.") || name.starts_with("encoder.")) {
-      named.emplace(name, tensor);
+      named.emplace(name, std::move(tensor));
     } else {
       outside.insert(name.substr(0, name.find('.')));
     }

@@ -53,6 +53,19 @@ void check_others(ConfigFields& fields) {
   }
 }
 
+BertKind kind_of(ConfigFields& fields) {
+  if (fields.has("model_type")) {
+    return fields.choice("model_type", kKinds);
+  }
+  const std::string type = fields.transformer_type();
+  for (const auto& [kind, name] : kKinds) {
+    if (type == name) {
+      return kind;
+    }
+  }
+  fields.fail("\"model_type\" is missing.", "It is \"bert\" or \"albert\".");
+}
+
 /// Number of parameters, as a double, because products may overflow integers.
 double num_parameters(const BertConfig& config) {
   const auto c = static_cast<double>(config.hidden_size()), inner = static_cast<double>(config.inner_size());
@@ -72,11 +85,8 @@ double num_parameters(const BertConfig& config) {
 BertConfig bert_config_from(std::string_view text, const std::string& source,
                             std::vector<std::string>* notes) {
   ConfigFields fields(text, source, "BERT or ALBERT");
-  if (!fields.has("model_type")) {
-    fields.fail("\"model_type\" is missing.", "It is \"bert\" or \"albert\".");
-  }
   BertConfig config;
-  config.kind(fields.choice("model_type", kKinds))
+  config.kind(kind_of(fields))
       .vocab_size(fields.integer("vocab_size"))
       .hidden_size(fields.integer("hidden_size"))
       .num_heads(fields.integer("num_attention_heads"))

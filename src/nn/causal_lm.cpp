@@ -3,6 +3,7 @@
 #include "nn/causal_lm.h"
 
 #include <set>
+#include <utility>
 
 #include <ATen/Functions.h>
 #include <torch/nn/modules/linear.h>
@@ -97,12 +98,12 @@ std::vector<std::string> load_causal_lm_state(torch::nn::Module& model, NamedTen
     state.erase(tied);
   }
   NamedTensors named;
-  for (const auto& [name, tensor] : state) {
+  for (auto& [name, tensor] : state) {
     std::string current = name;
     if (is_leap_1_0_name(name)) {
       current.insert(name.size() - kProjections.size(), ".leap");
     }
-    named.emplace(current, tensor);
+    named.emplace(current, std::move(tensor));
   }
   load_state_dict(model, std::move(named), source);
   return notes;

@@ -140,6 +140,10 @@ SkipInitialisation::~SkipInitialisation() {
   skips_initialisation = before_;
 }
 
+at::Tensor zero_parameter(at::IntArrayRef shape) {
+  return skips_initialisation ? at::empty(shape) : at::zeros(shape);
+}
+
 void fill_normal(at::Tensor& parameter, double stddev, at::Generator& generator) {
   const torch::NoGradGuard no_grad;
   if (!skips_initialisation) {

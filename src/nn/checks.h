@@ -38,8 +38,8 @@ at::Generator make_generator(uint64_t seed);
 /// generator.
 int64_t draw_seed(const at::Generator& generator = {});
 
-/// While one exists, fill_normal and fill_uniform leave parameters as they are, on this thread: for a model
-/// whose parameters are all read from a file, since random numbers for those of GPT-2 take half a second.
+/// While one exists, zero_parameter, fill_normal and fill_uniform leave memory as it is, on this thread: for a
+/// model whose parameters are all read from a file, since random numbers for those of GPT-2 take half a second.
 class SkipInitialisation {
 public:
   SkipInitialisation();
@@ -51,6 +51,8 @@ private:
   bool before_;
 };
 
+/// Zeros of type float32.
+at::Tensor zero_parameter(at::IntArrayRef shape);
 /// Fill a parameter in place, without gradient: normal with mean 0, uniform in [-bound, bound].
 void fill_normal(at::Tensor& parameter, double stddev, at::Generator& generator);
 void fill_uniform(at::Tensor& parameter, double bound, at::Generator& generator);

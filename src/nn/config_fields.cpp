@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "json/strict_json.h"
+#include "json/transformer_type.h"
 #include "mneme/core/error.h"
 #include "mneme/core/nearest_word.h"
 #include "nn/model_folder.h"
@@ -134,6 +135,10 @@ bool ConfigFields::boolean(const char* key) const {
     expected(c10::str("\"", key, "\""), json_.at(key), "true or false");
   }
   return json_.at(key).get<bool>();
+}
+
+std::string ConfigFields::transformer_type() const {
+  return mneme::transformer_type(json_);
 }
 
 void ConfigFields::check_model_type(const char* name) {

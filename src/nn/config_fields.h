@@ -57,6 +57,8 @@ public:
     expected(c10::str("\"", key, "\""), json_.at(key), "one of " + list);
   }
 
+  /// The kind of a transformer, also without "model_type"; empty if the fields do not tell.
+  std::string transformer_type() const;
   /// The value of "model_type" must be `name`, if there is one.
   void check_model_type(const char* name);
   /// A field with only one valid value in this kind of model; it may also be absent or null.

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include <ATen/Functions.h>
 
@@ -87,8 +88,8 @@ Gpt2LinearImpl::Gpt2LinearImpl(int64_t input_size_, int64_t output_size_)
 }
 
 void Gpt2LinearImpl::reset() {
-  weight = register_parameter("weight", at::zeros({input_size, output_size}));
-  bias = register_parameter("bias", at::zeros({output_size}));
+  weight = register_parameter("weight", zero_parameter({input_size, output_size}));
+  bias = register_parameter("bias", zero_parameter({output_size}));
 }
 
 at::Tensor Gpt2LinearImpl::forward(const at::Tensor& x) {
@@ -355,11 +356,11 @@ std::vector<std::string> load_gpt2_state(Gpt2ForCausalLM& model, NamedTensors st
 
   NamedTensors named;
   int64_t ignored_masks = 0;
-  for (const auto& [name, tensor] : without_model_prefix(state, kPrefix, source)) {
+  for (auto& [name, tensor] : without_model_prefix(std::move(state), kPrefix, source)) {
     if (masks.contains(name)) {
       ++ignored_masks;
     } else {
-      named.emplace(name, tensor);
+      named.emplace(name, std::move(tensor));
     }
   }
   if (ignored_masks > 0) {
@@ -379,8 +380,8 @@ std::vector<std::string> load_gpt2_state(Gpt2ForCausalLM& model, NamedTensors st
     named.erase(kHead);
   }
   NamedTensors full;
-  for (const auto& [name, tensor] : named) {
-    full.emplace(name == kHead ? name : std::string(kPrefix) + name, tensor);
+  for (auto& [name, tensor] : named) {
+    full.emplace(name == kHead ? name : std::string(kPrefix) + name, std::move(tensor));
   }
   for (std::string& note : load_state_dict(*model, std::move(full), source)) {
     notes.push_back(std::move(note));

@@ -11,6 +11,7 @@
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/data/read_file.h"
+#include "nn/checks.h"
 
 namespace mneme::nn {
 namespace {
@@ -30,7 +31,7 @@ void check_parameters(double num_parameters, const NamedTensors& state, const st
     }
     numbers += static_cast<double>(stored.numel());
     repeated += static_cast<double>(tensor.numel()) - static_cast<double>(stored.numel());
-    if (stored.is_floating_point() && !stored.isfinite().all().item<bool>()) {
+    if (stored.is_floating_point() && !all_finite(stored)) {
       throw DataError(
           source + ": \"" + name +
           "\" has numbers that are not finite.\n  Use a checkpoint from before training diverged.");

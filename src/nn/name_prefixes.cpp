@@ -6,6 +6,7 @@
 #include <array>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "mneme/core/error.h"
 
@@ -82,12 +83,11 @@ std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::se
   return notes;
 }
 
-NamedTensors without_model_prefix(const NamedTensors& state, std::string_view prefix,
-                                  const std::string& source) {
+NamedTensors without_model_prefix(NamedTensors state, std::string_view prefix, const std::string& source) {
   NamedTensors result;
-  for (const auto& [name, tensor] : state) {
+  for (auto& [name, tensor] : state) {
     const std::string short_name = name.starts_with(prefix) ? name.substr(prefix.size()) : name;
-    if (!result.emplace(short_name, tensor).second) {
+    if (!result.emplace(short_name, std::move(tensor)).second) {
       throw DataError(c10::str(source, ": contains both \"", short_name, "\" and \"", prefix, short_name,
                                "\".\n  They are two names of one parameter: keep one."));
     }

@@ -22,7 +22,6 @@ std::vector<std::string> remove_name_prefixes(NamedTensors& state, const std::se
 
 /// The state without `prefix`, such as "transformer.", in the names that begin with it. Errors  DataError
 /// that begins with `source` if a parameter has both names
-NamedTensors without_model_prefix(const NamedTensors& state, std::string_view prefix,
-                                  const std::string& source);
+NamedTensors without_model_prefix(NamedTensors state, std::string_view prefix, const std::string& source);
 
 } // namespace mneme::nn

@@ -186,6 +186,13 @@ TEST(Bert, HonoursRefusesOrNotesEachFieldOfTheConfiguration) {
     folder.config.update(change);
     expect_contains(folder.error(), parts);
   }
+  for (const char* type : {"bert", "albert"}) { // releases of transformers before 2020
+    Folder folder(type);
+    folder.config.erase("model_type");
+    folder.read();
+    folder.config["type_vocab_size"] = 1; // RoBERTa
+    expect_contains(folder.error(), {"\"model_type\" is missing", "\"bert\" or \"albert\""});
+  }
   Folder folder;
   folder.config["an_unusual_option"] = 1;
   folder.config["hidden_dropout_prob"] = 0.3;

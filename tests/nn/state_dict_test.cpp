@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "core/temporary_folder.h"
 #include "nn/layers.h"
@@ -23,6 +24,31 @@ TEST(StateDict, RoundTripsThroughAFile) {
   load_state_dict(*other, file.tensors, "layer.safetensors");
   const at::Tensor input = random_tensor({2, 3, 6}, 5);
   EXPECT_EQ(max_abs_difference(one->forward(input), other->forward(input)), 0);
+}
+
+TEST(StateDict, TakesTensorsThatNothingElseRefersTo) {
+  const std::string name = "norm_state_pattern.bias";
+  const auto data = [&](Hopfield& layer) { return layer->named_parameters()[name].data_ptr(); };
+  Hopfield layer = hopfield(HopfieldOptions(6));
+  const at::Tensor parameter = layer->named_parameters()[name];
+  NamedTensors state = state_dict(*hopfield(HopfieldOptions(6), 7));
+  state[name].fill_(0.25);
+  const void* loaded = state.at(name).data_ptr();
+  load_state_dict(*layer, std::move(state), "file");
+  EXPECT_EQ(data(layer), loaded);                  // no copy
+  EXPECT_EQ(parameter.min().item<double>(), 0.25); // the parameter is still the same one
+  EXPECT_TRUE(parameter.requires_grad());
+
+  state = state_dict(*hopfield(HopfieldOptions(6), 8));
+  const at::Tensor kept = state.at(name); // of the caller
+  const at::Tensor pair = at::full({12}, 0.5);
+  load_state_dict(*layer, state, "file");
+  EXPECT_NE(data(layer), kept.data_ptr());
+  state[name] = pair.slice(0, 0, 6); // shares its memory
+  load_state_dict(*layer, std::move(state), "file");
+  EXPECT_EQ(parameter.min().item<double>(), 0.5);
+  pair.zero_();
+  EXPECT_EQ(parameter.min().item<double>(), 0.5);
 }
 
 TEST(StateDict, KeepsTheTypeOfTheModule) {
