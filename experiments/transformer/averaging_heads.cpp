@@ -3,8 +3,8 @@
 /// The loss after heads that average are replaced by a Gaussian weighting of positions.
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -18,42 +18,42 @@ namespace {
 constexpr int64_t kQuickSteps = 200, kSteps = 3000;
 constexpr int64_t kQuickDraws = 3, kDraws = 10;
 
-/// Over the draws that have this number of heads.
-trials::MeanInterval others_at(const ReplacementStudy& study, size_t index) {
+/// Increase of the loss over the draws of heads at random.
+trials::MeanInterval at_random(const ReplacementStudy& study, size_t index) {
   std::vector<double> losses;
-  for (const std::vector<Replacement>& draw : study.others) {
-    if (index < draw.size()) {
-      losses.push_back(draw[index].loss - study.loss);
-    }
+  for (const std::vector<double>& draw : study.at_random) {
+    losses.push_back(draw[index] - study.loss);
   }
-  return losses.empty() ? exact_mean(std::nan("")) : trials::mean_interval(losses);
+  return trials::mean_interval(losses);
 }
 
 TitledTable costs_table(const ReplacementStudy& study) {
   TitledTable table{
-      .title =
-          fmt::format("Increase of the held-out loss, in nats per token (complete model: {:.4f}). Heads that "
-                      "average are replaced from the first layer on",
-                      study.loss),
-      .table = {
-          .columns = {{.name = "up to layer", .key = "layer"},
-                      {.name = "heads"},
-                      {.name = "Gaussian weights", .key = "gaussian", .digits = 4},
-                      {.name = "equal weights", .key = "uniform", .digits = 4},
-                      {.name = "as many other heads, Gaussian weights", .key = "others", .digits = 4}}}};
-  for (size_t i = 0; i < study.gaussian.size(); ++i) {
-    const trials::MeanInterval others = others_at(study, i);
-    table.table.rows.push_back({study.layers[i], study.gaussian[i].heads, study.gaussian[i].loss - study.loss,
-                                study.uniform[i].loss - study.loss,
-                                std::isnan(others.mean) ? report::Cell() : cell(others)});
+      .title = fmt::format("Increase of the held-out loss, in nats per token (complete model: {:.4f}), by "
+                           "number of replaced heads and their order",
+                           study.loss),
+      .table = {.columns = {{.name = "heads"},
+                            {.name = "of them average", .key = "averaging"},
+                            {.name = "most keys first", .key = "by_keys", .digits = 4},
+                            {.name = "the same heads, equal weights", .key = "equal", .digits = 4},
+                            {.name = "nearest to a Gaussian first", .key = "by_divergence", .digits = 4},
+                            {.name = "at random", .key = "at_random", .digits = 4}}}};
+  for (size_t i = 0; i < study.counts.size(); ++i) {
+    const auto first = std::span(study.fitted).first(static_cast<size_t>(study.counts[i]));
+    const int64_t averaging = std::ranges::count_if(
+        first, [](const FittedHead& fitted) { return fitted.head.kind == theory::FixedPoint::global; });
+    table.table.rows.push_back({study.counts[i], averaging, study.by_keys[i] - study.loss,
+                                study.uniform[i] - study.loss, study.by_divergence[i] - study.loss,
+                                cell(at_random(study, i))});
   }
   return table;
 }
 
 TitledTable heads_table(const ReplacementStudy& study) {
-  TitledTable table{.title = "Heads that average, and the Gaussians nearest to their attention",
+  TitledTable table{.title = "Heads, and the Gaussians nearest to their attention",
                     .table = {.columns = {{.name = "layer"},
                                           {.name = "head"},
+                                          {.name = "kind"},
                                           {.name = "share of keys",
                                            .key = "keys_share",
                                            .notation = report::Notation::percent,
@@ -62,10 +62,10 @@ TitledTable heads_table(const ReplacementStudy& study) {
                                           {.name = "standard deviation", .key = "deviation", .digits = 3},
                                           {.name = "divergence (nats)", .key = "divergence", .digits = 3}}}};
   for (const FittedHead& fitted : study.fitted) {
-    if (fitted.head.kind == theory::FixedPoint::global) {
-      table.table.rows.push_back({fitted.head.layer, fitted.head.head, fitted.head.keys_90 / fitted.head.keys,
-                                  fitted.gaussian.mean, fitted.gaussian.deviation, fitted.divergence});
-    }
+    table.table.rows.push_back({fitted.head.layer, fitted.head.head,
+                                std::string(theory::name_of(fitted.head.kind)),
+                                fitted.head.keys_90 / fitted.head.keys, fitted.gaussian.mean,
+                                fitted.gaussian.deviation, fitted.divergence});
   }
   return table;
 }
@@ -77,24 +77,20 @@ report::Chart costs_chart(const ReplacementStudy& study) {
                           .y = {.title = "increase of the loss (nats per token)"},
                           .series_title = "replaced",
                           .intervals = report::IntervalStyle::bars};
-  const auto series_of = [&](const char* name, const std::vector<Replacement>& losses) {
+  const auto series_of = [&](const char* name, const std::vector<double>& losses) {
     report::Series series{.name = name, .points = {{0, exact_point(0)}}};
-    for (const Replacement& each : losses) {
-      series.points.push_back({static_cast<double>(each.heads), exact_point(each.loss - study.loss)});
+    for (size_t i = 0; i < losses.size(); ++i) {
+      series.points.push_back({static_cast<double>(study.counts[i]), exact_point(losses[i] - study.loss)});
     }
     return series;
   };
-  chart.series = {series_of("averaging heads, Gaussian", study.gaussian),
-                  series_of("averaging heads, equal weights", study.uniform)};
-  report::Series others{.name = "other heads, Gaussian", .points = {{0, exact_point(0)}}};
-  for (size_t i = 0; i < study.gaussian.size(); ++i) {
-    if (const trials::MeanInterval mean = others_at(study, i); !std::isnan(mean.mean)) {
-      others.points.push_back({static_cast<double>(study.gaussian[i].heads), report::estimate_of(mean)});
-    }
+  report::Series random{.name = "at random", .points = {{0, exact_point(0)}}};
+  for (size_t i = 0; i < study.counts.size(); ++i) {
+    random.points.push_back({static_cast<double>(study.counts[i]), report::estimate_of(at_random(study, i))});
   }
-  if (others.points.size() > 1) {
-    chart.series.push_back(std::move(others));
-  }
+  chart.series = {series_of("most keys first", study.by_keys),
+                  series_of("the same, equal weights", study.uniform),
+                  series_of("nearest to a Gaussian first", study.by_divergence), std::move(random)};
   return report::to_chart(chart);
 }
 
@@ -144,27 +140,28 @@ Outcome run(const RunSettings& settings, Progress& progress) {
             "those of a Gaussian of the distance between query and key, fitted to the attention of "
             "the head on the training text; the model is not trained further"},
            {"loss", fmt::format("of {} held-out tokens in windows of {}", model.targets, model.length)}},
-      .figures = {{.name = "divergence",
-                   .chart = divergence_chart(result),
-                   .caption =
-                       "The Kullback-Leibler divergence of the attention weights of a head from the "
-                       "Gaussian that is nearest to them, mean over queries: 0 for a head that weights "
-                       "keys by position alone."}}};
-  if (result.gaussian.empty()) {
+      .tables = {costs_table(result), heads_table(result)},
+      .figures = {
+          {.name = "cost",
+           .chart = costs_chart(result),
+           .caption =
+               "Increase of the loss when the attention weights of more and more heads are replaced by "
+               "weights that depend on the distance between two tokens alone. A head averages the more, the "
+               "larger the share of keys that carries 90 % of its weight. Where the line of these heads is "
+               "below that of heads at random (mean over draws with its 95 % interval), averaging heads can "
+               "be replaced at a lower cost than others. The order that replaces the heads nearest to a "
+               "Gaussian first looks at positions alone."},
+          {.name = "divergence",
+           .chart = divergence_chart(result),
+           .caption = "The Kullback-Leibler divergence of the attention weights of a head from the "
+                      "Gaussian that is nearest to them, mean over queries: 0 for a head that weights "
+                      "keys by position alone."}}};
+  if (std::ranges::none_of(result.fitted, [](const FittedHead& fitted) {
+        return fitted.head.kind == theory::FixedPoint::global;
+      })) {
     outcome.notes.push_back(
         "No head of this model averages: none needs more than half of the keys for 90 % of its attention "
-        "weight. Nothing was replaced.");
-  } else {
-    outcome.tables = {costs_table(result), heads_table(result)};
-    outcome.figures.insert(
-        outcome.figures.begin(),
-        {.name = "cost",
-         .chart = costs_chart(result),
-         .caption =
-             "Increase of the loss when the attention weights of more and more heads are replaced by weights "
-             "that depend on the distance between two tokens alone. Where the line of the averaging heads is "
-             "lower, they can be replaced at a lower cost than other heads. Those are drawn at random; their "
-             "line is a mean over draws with its 95 % interval."});
+        "weight. The heads that come nearest to it are replaced first.");
   }
   outcome.notes.push_back(
       "The paper proposes the Gaussian weighting without a table of its cost, so no value "

@@ -333,54 +333,45 @@ ReplacementStudy replace_heads(const HeadStudy& study, int64_t draws, Progress& 
   for (const HeadSummary& head : learning::summaries(subject.read_heads())) {
     result.fitted.push_back(moments.fit(head));
   }
-  // Positions in `fitted`, which is ordered by layer and head.
-  std::vector<size_t> averaging, others;
-  for (size_t i = 0; i < result.fitted.size(); ++i) {
-    const bool averages = result.fitted[i].head.kind == theory::FixedPoint::global;
-    (averages ? averaging : others).push_back(i);
+  const auto share = [](const FittedHead& fitted) { return fitted.head.keys_90 / fitted.head.keys; };
+  std::ranges::stable_sort(result.fitted, std::greater(), share);
+  const int64_t heads = std::ssize(result.fitted);
+  result.counts =
+      replacement_counts(heads, std::ranges::count_if(result.fitted, [](const FittedHead& fitted) {
+                           return fitted.head.kind == theory::FixedPoint::global;
+                         }));
+
+  std::vector<at::Tensor> gaussians; // of each head in `fitted`
+  for (const FittedHead& fitted : result.fitted) {
+    gaussians.push_back(weights_of(fitted.gaussian, result.model.length));
   }
-  std::vector<int64_t> counts; // of replaced heads, after each layer
-  for (size_t i = 0; i < averaging.size(); ++i) {
-    const int64_t layer = result.fitted[averaging[i]].head.layer;
-    if (i + 1 == averaging.size() || result.fitted[averaging[i + 1]].head.layer != layer) {
-      counts.push_back(static_cast<int64_t>(i) + 1);
-      result.layers.push_back(layer);
-    }
-  }
-  progress.start("losses", std::ssize(counts) * (2 + draws));
-  const at::Tensor uniform = weights_of({.mean = 0, .deviation = kUniform}, result.model.length);
-  std::map<size_t, at::Tensor> gaussians; // by position in `fitted`
-  const auto loss_without = [&](const std::vector<size_t>& order, int64_t count, bool is_uniform) {
-    ReplacedHeads replaced;
-    for (const size_t i : std::span(order).first(static_cast<size_t>(count))) {
-      at::Tensor& gaussian = gaussians[i];
-      if (!gaussian.defined()) {
-        gaussian = weights_of(result.fitted[i].gaussian, result.model.length);
+  const std::vector<at::Tensor> uniform(result.fitted.size(),
+                                        weights_of({.mean = 0, .deviation = kUniform}, result.model.length));
+  progress.start("losses", std::ssize(result.counts) * (3 + draws));
+  /// Losses after the first heads of an order are replaced.
+  const auto losses_of = [&](const std::vector<int64_t>& order, const std::vector<at::Tensor>& weights) {
+    std::vector<double> losses;
+    for (const int64_t count : result.counts) {
+      ReplacedHeads replaced;
+      for (const int64_t i : std::span(order).first(static_cast<size_t>(count))) {
+        replaced.replace(result.fitted[static_cast<size_t>(i)].head, weights[static_cast<size_t>(i)]);
       }
-      replaced.replace(result.fitted[i].head, is_uniform ? uniform : gaussian);
+      losses.push_back(subject.loss(replaced));
+      progress.advance();
     }
-    const Replacement replacement{.heads = count, .loss = subject.loss(replaced)};
-    progress.advance();
-    return replacement;
+    return losses;
   };
-  for (const int64_t count : counts) {
-    result.gaussian.push_back(loss_without(averaging, count, false));
-    result.uniform.push_back(loss_without(averaging, count, true));
-  }
+  std::vector<int64_t> order(result.fitted.size());
+  std::iota(order.begin(), order.end(), 0);
+  result.by_keys = losses_of(order, gaussians);
+  result.uniform = losses_of(order, uniform);
+  std::ranges::stable_sort(order, {},
+                           [&](int64_t i) { return result.fitted[static_cast<size_t>(i)].divergence; });
+  result.by_divergence = losses_of(order, gaussians);
   for (int64_t draw = 0; draw < draws; ++draw) {
     constexpr uint64_t kStream = 0x68656164; // of the order of heads
     Random random = Random(study.seed).stream(kStream).stream(static_cast<uint64_t>(draw));
-    std::vector<size_t> order;
-    const auto number = static_cast<int64_t>(others.size());
-    for (const int64_t i : random.distinct(number, number)) {
-      order.push_back(others[static_cast<size_t>(i)]);
-    }
-    std::vector<Replacement>& losses = result.others.emplace_back();
-    for (const int64_t count : counts) {
-      if (count <= number) {
-        losses.push_back(loss_without(order, count, false));
-      }
-    }
+    result.at_random.push_back(losses_of(random.distinct(heads, heads), gaussians));
   }
   progress.finish();
   return result;
@@ -390,4 +381,19 @@ ReplacementStudy replace_heads(const HeadStudy& study, int64_t draws, Progress& 
     study_training.implement(observe_training) && study_replacement.implement(replace_heads);
 
 } // namespace
+
+std::vector<int64_t> replacement_counts(int64_t heads, int64_t averaging) {
+  std::vector<int64_t> counts = {heads};
+  for (int64_t count = 1; count < heads; count *= 2) {
+    counts.push_back(count);
+  }
+  if (averaging > 0) {
+    counts.push_back(averaging);
+  }
+  std::ranges::sort(counts);
+  const auto repeated = std::ranges::unique(counts);
+  counts.erase(repeated.begin(), repeated.end());
+  return counts;
+}
+
 } // namespace mneme::experiments

@@ -59,23 +59,20 @@ struct FittedHead {
   double divergence = 0; ///< mean Kullback-Leibler divergence of its weights from the Gaussian, in nats
 };
 
-/// Loss after a number of heads are replaced.
-struct Replacement {
-  int64_t heads = 0;
-  double loss = 0;
-};
-
 struct ReplacementStudy {
   StudiedModel model;
   double loss = 0;                ///< of the complete model
-  std::vector<FittedHead> fitted; ///< all heads
-  /// Heads that average, layer after layer from the first; one entry per layer that has any.
-  std::vector<int64_t> layers; ///< the last replaced layer of each entry
-  std::vector<Replacement> gaussian, uniform;
-  /// Equally many of the other heads, drawn at random, with Gaussian weights; one list per draw, shorter if
-  /// there are fewer of them.
-  std::vector<std::vector<Replacement>> others;
+  std::vector<FittedHead> fitted; ///< all heads, the largest share of keys first
+  std::vector<int64_t> counts;    ///< numbers of replaced heads, increasing; the last one is all heads
+  /// Losses after so many heads are replaced, by Gaussian weights in three orders: the largest share of keys
+  /// first, the smallest divergence first, and at random, with one list per draw.
+  std::vector<double> by_keys, by_divergence;
+  std::vector<std::vector<double>> at_random;
+  std::vector<double> uniform; ///< as by_keys, but by equal weights
 };
+
+/// 1, 2, 4, 8 ..., the number of heads that average if there are any, and all heads.
+std::vector<int64_t> replacement_counts(int64_t heads, int64_t averaging);
 
 /// Replaces the attention weights of heads by weights of positions, without training the model further.
 ///

@@ -90,20 +90,27 @@ TEST(HeadStudy, HeadsAverageBeforeTraining) {
 TEST(HeadStudy, AveragingHeadsOfAnUntrainedModelCanBeReplaced) {
   Progress silent;
   const ReplacementStudy study = study_replacement(small_study(1), 2, silent);
-  ASSERT_EQ(study.layers, (std::vector<int64_t>{0, 1, 2, 3})); // each head averages
-  ASSERT_EQ(study.gaussian.size(), 4U);
-  EXPECT_EQ(study.gaussian.back().heads, 32);
-  for (size_t i = 0; i < 4; ++i) {
-    EXPECT_NEAR(study.gaussian[i].loss, study.loss, 1e-3);
-    EXPECT_NEAR(study.uniform[i].loss, study.loss, 1e-3);
-    EXPECT_NE(study.gaussian[i].loss, study.loss); // but they are replaced
+  ASSERT_EQ(study.counts, (std::vector<int64_t>{1, 2, 4, 8, 16, 32}));
+  ASSERT_EQ(study.at_random.size(), 2U);
+  for (const std::vector<double>& losses :
+       {study.by_keys, study.by_divergence, study.uniform, study.at_random[0], study.at_random[1]}) {
+    ASSERT_EQ(losses.size(), study.counts.size());
+    for (const double loss : losses) {
+      EXPECT_NEAR(loss, study.loss, 1e-3); // each head averages
+      EXPECT_NE(loss, study.loss);         // but is replaced
+    }
   }
-  for (const std::vector<Replacement>& draw : study.others) {
-    EXPECT_TRUE(draw.empty()); // there are no others
-  }
+  EXPECT_EQ(study.by_keys.back(), study.by_divergence.back()); // all heads in any order
+  EXPECT_EQ(study.by_keys.back(), study.at_random[1].back());
   for (const FittedHead& fitted : study.fitted) {
     EXPECT_LT(fitted.divergence, 0.01);
   }
+}
+
+TEST(HeadStudy, ReplacesHeadsOfDoubledNumbers) {
+  EXPECT_EQ(replacement_counts(1, 0), std::vector<int64_t>{1});
+  EXPECT_EQ(replacement_counts(12, 5), (std::vector<int64_t>{1, 2, 4, 5, 8, 12}));
+  EXPECT_EQ(replacement_counts(16, 16), (std::vector<int64_t>{1, 2, 4, 8, 16}));
 }
 
 TEST(TransformerExperiments, TrainASmallModelByDefault) {
@@ -120,7 +127,7 @@ TEST(TransformerExperiments, TrainASmallModelByDefault) {
   EXPECT_EQ(betas.figures.size(), 4U);
 
   const Outcome averaging = run("transformer/averaging-heads", {steps(1)});
-  EXPECT_EQ(averaging.tables.at(0).table.rows.size(), 4U);
+  EXPECT_EQ(averaging.tables.at(0).table.rows.size(), 6U);
   EXPECT_EQ(averaging.tables.at(1).table.rows.size(), 32U);
   EXPECT_EQ(averaging.figures.size(), 2U);
 }
