@@ -3,6 +3,7 @@
 #include "cli/theory_report.h"
 
 #include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <limits>
 #include <map>
@@ -151,6 +152,18 @@ std::string others_text(const std::vector<size_t>& settings, const Table& table,
   return text;
 }
 
+/// Title of a figure that is read without its table, such as "Critical distance (bits 1000, items 10000)".
+std::string title_of(const TheoryRun& run, const Table& table) {
+  std::string title = run.quantity->name;
+  std::ranges::replace(title, '-', ' ');
+  title.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(title.front())));
+  std::string values;
+  for (const auto& [name, value] : constants(run, table)) {
+    values += (values.empty() ? "" : ", ") + name + " " + value;
+  }
+  return values.empty() ? title : title + " (" + values + ")";
+}
+
 /// The chart of the results. Empty if no setting varies, if no column is drawn, or if there would be more
 /// than 20 lines.
 std::optional<report::Chart> chart_of(const TheoryRun& run) {
@@ -168,7 +181,7 @@ std::optional<report::Chart> chart_of(const TheoryRun& run) {
     min_x = std::min(min_x, x);
     max_x = std::max(max_x, x);
   }
-  report::LineChart chart{.title = run.quantity->name,
+  report::LineChart chart{.title = title_of(run, table),
                           .description =
                               fmt::format("{}, over {}", run.quantity->summary, table.columns[*axis].name),
                           .x = {.title = table.columns[*axis].name,
