@@ -57,7 +57,11 @@ void EvalLm::declare(Arguments& arguments) {
   arguments.add_option("MODEL", model_, "Model folder, as for `mneme generate`")
       ->type_name("DIR")
       ->required();
-  arguments.add_option("--text", text_, "Text file; - for standard input")->type_name("FILE")->required();
+  arguments
+      .add_option("--text", text_,
+                  "Text file, or token file of `mneme tokenize encode`; - for standard input")
+      ->type_name("FILE")
+      ->required();
   add_choice_option(arguments, "--weights", weights_, kWeightChoices,
                     "Number format of the matrices in memory, as for `mneme generate`");
   arguments.add_flag("--parse-special", parse_special_,

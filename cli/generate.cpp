@@ -47,8 +47,10 @@ public:
         arguments, "--weights", request_.weights, kWeightChoices,
         "Number format of the matrices in memory. int8 reads a quarter of the memory per token; "
         "the text may differ from that of float32. Not for LSTM");
-    arguments.add_option("-p,--prompt", prompt_, "Text to continue (default: standard input)")
-        ->type_name("TEXT");
+    prompt_option_ = arguments.add_option(
+        "-p,--prompt", prompt_,
+        "Text to continue (default: standard input); empty: begin with the end-of-text token");
+    prompt_option_->type_name("TEXT");
     arguments
         .add_option("-f,--file", file_, "File whose bytes are the text to continue; - for standard input")
         ->type_name("FILE");
@@ -149,10 +151,11 @@ private:
   }
 
   void read_prompt() {
-    if (!prompt_.empty() && !file_.empty()) {
+    const bool has_prompt = prompt_option_->count() > 0;
+    if (has_prompt && !file_.empty()) {
       throw UsageError("--prompt and --file are both given.\n  Leave out one of them.");
     }
-    if (!prompt_.empty()) {
+    if (has_prompt) {
       request_.prompt = prompt_;
       request_.prompt_source = "--prompt";
     } else if (!file_.empty()) {
@@ -216,6 +219,7 @@ private:
   }
 
   std::string model_, prompt_, file_, state_in_, state_out_;
+  Option* prompt_option_ = nullptr; ///< an empty prompt is a prompt, too
   GenerateRequest request_{.max_tokens = 200, .stop_strings = {}};
 };
 

@@ -30,6 +30,7 @@
 #include "mneme/core/version.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/read_file.h"
+#include "mneme/tokens/tokenizer.h"
 #include "report/text.h"
 
 namespace mneme::cli {
@@ -50,6 +51,14 @@ constexpr const char* kExampleText =
 
 std::string_view text_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The text without line ends at its end: those of editors, and not of the text.
+std::string_view without_line_ends(std::string_view text) {
+  while (text.ends_with('\n') || text.ends_with('\r')) {
+    text.remove_suffix(1);
+  }
+  return text;
 }
 
 /// Parses integers separated by spaces, newlines or commas. `name` is the file, for messages.
@@ -123,10 +132,11 @@ public:
                     "Token ids of the text: a .npy file, or a text file of integers; - for stdin")
         ->type_name("FILE");
     arguments
-        .add_option("--text", text_,
-                    "Text file; - for stdin. For a transformer (GPT-2, BERT, ALBERT), the tokenizer of the "
-                    "folder encodes it; for "
-                    "LEAP, its bytes are the token ids. Transformers have an example text")
+        .add_option(
+            "--text", text_,
+            "Text file; - for stdin. For a transformer (GPT-2, BERT, ALBERT), the tokenizer of the "
+            "folder encodes it, and for LEAP as well if there is one; else the bytes are the token ids. "
+            "Transformers have an example text")
         ->type_name("FILE");
     arguments.add_option("--texts", texts_, "Text file with one text per line, for transformers")
         ->type_name("FILE");
@@ -274,10 +284,7 @@ private:
       return {{.name = "example text", .text = kExampleText}};
     }
     const std::vector<std::byte> bytes = data::read_file(text_);
-    std::string_view text = text_of(bytes);
-    while (text.ends_with('\n') || text.ends_with('\r')) { // line ends of editors, not of the text
-      text.remove_suffix(1);
-    }
+    const std::string_view text = without_line_ends(text_of(bytes));
     if (text.empty()) {
       throw DataError(fmt::format("{}: the text is empty.\n  Give at least one character.", text_));
     }
@@ -339,7 +346,8 @@ private:
                        " Use --text or "
                        "--tokens.");
     }
-    InspectRequest request = read_request(context.progress);
+    const std::optional<tokens::Tokenizer> tokenizer = tokenizer_of_folder();
+    InspectRequest request = read_request(tokenizer, context.progress);
     std::optional<FolderLock> lock;
     if (!context.options.out.empty()) {
       lock.emplace(open_run_folder(context.options.out, {{"verb", name()}}));
@@ -350,6 +358,10 @@ private:
       words = read_lines(words_);
       request.num_words = static_cast<int64_t>(words.size());
       request.words_source = words_;
+    } else if (tokenizer) {
+      for (int32_t id = 0; id < tokenizer->vocab_size(); ++id) {
+        words.emplace_back(tokenizer->token_bytes(id));
+      }
     }
     const LeapInspection inspection = inspect_leap(request, context.progress);
     const TokenNames names(std::move(words), request.ids_are_bytes);
@@ -390,15 +402,38 @@ private:
     return count > 2 && ids[count - 2] == '\r' ? 2 : 1;
   }
 
-  InspectRequest read_request(Progress& progress) const {
+  /// The tokenizer of a model folder, unless it has one token per byte.
+  std::optional<tokens::Tokenizer> tokenizer_of_folder() const {
+    std::error_code unreadable;
+    const std::filesystem::path model(model_),
+        folder = std::filesystem::is_directory(model, unreadable) ? model : model.parent_path();
+    if (!std::filesystem::exists(folder / "tokenizer.json", unreadable) &&
+        !std::filesystem::exists(folder / "vocab.json", unreadable)) {
+      return {};
+    }
+    const tokens::Tokenizer tokenizer = tokens::read_tokenizer(folder);
+    return tokenizer.hash() == tokens::Tokenizer::bytes().hash() ? std::nullopt : std::optional(tokenizer);
+  }
+
+  /// Ids of --text or --tokens.
+  std::vector<int64_t> text_ids(const std::optional<tokens::Tokenizer>& tokenizer) const {
+    if (!tokens_.empty() || !tokenizer) {
+      return read_ids(tokens_ + text_, tokens_.empty());
+    }
+    const std::vector<std::byte> bytes = data::read_file(text_);
+    const std::vector<int32_t> ids = tokenizer->encode(without_line_ends(text_of(bytes)));
+    return {ids.begin(), ids.end()};
+  }
+
+  InspectRequest read_request(const std::optional<tokens::Tokenizer>& tokenizer, Progress& progress) const {
     if (tokens_.empty() && text_.empty()) {
       throw UsageError("no text is given.\n  Give one with --tokens or --text.");
     }
     InspectRequest request{.model = model_,
                            .key = key_,
-                           .ids = read_ids(tokens_ + text_, tokens_.empty()),
+                           .ids = text_ids(tokenizer),
                            .ids_source = tokens_ + text_,
-                           .ids_are_bytes = tokens_.empty(),
+                           .ids_are_bytes = tokens_.empty() && !tokenizer,
                            .layer = layer_,
                            .head = head_,
                            .from = from_.value_or(0),

@@ -18,6 +18,7 @@ namespace mneme::cli {
 /// else the character of a byte or the id as a number.
 class TokenNames {
 public:
+  /// `words`: a name per id; empty: ids are shown as numbers, or as characters if they are bytes.
   TokenNames(std::vector<std::string> words, bool ids_are_bytes)
       : words_(std::move(words)), ids_are_bytes_(ids_are_bytes) {}
   std::string operator()(int64_t id) const;

@@ -3,12 +3,14 @@
 #include "cli/language_run.h"
 
 #include <chrono>
+#include <span>
 
 #include <c10/util/StringUtil.h>
 
 #include "mneme/core/error.h"
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
+#include "mneme/tokens/token_file.h"
 
 namespace mneme::cli {
 namespace {
@@ -57,11 +59,16 @@ language::TextContext prompt_context(const GenerateRequest& request, language::M
                                       ? language::start_context(model)
                                       : language::read_context(request.state_in, model, tokenizer);
   outcome.earlier_tokens = context.size();
-  const std::vector<int32_t> ids = tokenizer.encode(request.prompt, {.parse_special = request.parse_special});
+  std::vector<int32_t> ids = tokenizer.encode(request.prompt, {.parse_special = request.parse_special});
+  if (const auto end = tokenizer.end_of_text(); end && context.size() == 0 && ids.empty()) {
+    ids.push_back(*end); // texts follow it in the training data
+  }
   outcome.prompt_tokens = static_cast<int64_t>(ids.size());
   if (context.size() + outcome.prompt_tokens == 0) {
-    throw UsageError(request.prompt_source +
-                     ": the prompt is empty.\n  Give at least one character to continue.");
+    throw UsageError(
+        request.prompt_source +
+        ": the prompt is empty, and the tokenizer has no end-of-text token to begin with.\n  Give "
+        "at least one character to continue.");
   }
   try {
     language::add_tokens(model, context, ids);
@@ -117,7 +124,8 @@ EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
                                   .stride = request.stride.value_or(window)},
                       .result = {}};
   outcome.protocol = language::name_of(outcome.options);
-  const std::vector<int32_t> ids = tokenizer.encode(request.text, {.parse_special = request.parse_special});
+  const std::vector<int32_t> ids = tokens::ids_of(std::as_bytes(std::span(request.text)), request.text_source,
+                                                  tokenizer, {.parse_special = request.parse_special});
   if (ids.size() < 2) {
     throw DataError(c10::str(request.text_source, ": the text has ", ids.size(),
                              ids.size() == 1 ? " token" : " tokens",

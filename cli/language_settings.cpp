@@ -14,6 +14,7 @@
 #include "cli/choices.h"
 #include "cli/numbers.h"
 #include "mneme/core/error.h"
+#include "mneme/core/machine.h"
 #include "mneme/core/sha256.h"
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
@@ -50,25 +51,12 @@ void add_optional_integer(Arguments& arguments, const std::string& name, std::op
       help);
 }
 
-/// Tokens of a file: a token file, or a text that is encoded.
-std::vector<int32_t> tokens_of(const std::string& path, const tokens::Tokenizer& tokenizer) {
-  const std::vector<std::byte> bytes = data::read_file(path);
-  if (!tokens::is_token_file(bytes)) {
-    return tokenizer.encode({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  }
-  const tokens::TokenFile file(bytes, path);
-  file.require_vocabulary(tokenizer);
-  std::vector<int32_t> ids(static_cast<size_t>(file.size()));
-  file.read(0, ids);
-  return ids;
-}
-
 /// Tokens of all files; the end-of-text token, if the tokenizer has one, separates them.
 std::vector<int32_t> tokens_of(const std::vector<std::string>& paths, const tokens::Tokenizer& tokenizer) {
   std::vector<int32_t> all;
   const std::optional<int32_t> end = tokenizer.end_of_text();
   for (const std::string& path : paths) {
-    const std::vector<int32_t> ids = tokens_of(path, tokenizer);
+    const std::vector<int32_t> ids = tokens::ids_of(data::read_file(path), path, tokenizer);
     if (!all.empty() && end && all.back() != *end) {
       all.push_back(*end);
     }
@@ -101,8 +89,9 @@ std::string limit_of(const LanguageOptions& options, const learning::LanguageRun
   if (options.tokens) {
     return fmt::format("{} tokens", *options.tokens);
   }
-  return options.minutes || !run.steps ? fmt::format("{:g} minutes", run.minutes)
-                                       : fmt::format("{} steps", *run.steps);
+  // run.steps may also be the number that an earlier plan has computed from the minutes.
+  const bool has_steps = options.steps || (options.overfit_one_batch && !options.minutes);
+  return has_steps ? fmt::format("{} steps", *run.steps) : fmt::format("{:g} minutes", run.minutes);
 }
 
 training::LanguageModelSize size_of(const LanguageOptions& options) {
@@ -114,6 +103,14 @@ training::LanguageModelSize size_of(const LanguageOptions& options) {
   size.width = options.width.value_or(size.width);
   size.heads = options.heads.value_or(size.heads);
   size.length = options.length.value_or(size.length);
+  size.positions = options.positions;
+  if (size.positions != "learned" && options.model != "leap" && options.model != "matrix-leap") {
+    throw UsageError(fmt::format("--positions {}: only leap and matrix-leap have a choice.\n  Leave it out.",
+                                 size.positions));
+  }
+  if (size.positions == "rotary" && options.model == "matrix-leap") {
+    throw UsageError("--positions rotary: matrix-leap does not have it.\n  Choose decay, or --model leap.");
+  }
   if (options.model != "lstm" && size.width % size.heads != 0) {
     throw UsageError(fmt::format("--width is {}, but must be a multiple of the number of heads, {}.\n  Use "
                                  "{}, or other --heads.",
@@ -161,6 +158,12 @@ void LanguageOptions::declare(Arguments& arguments) {
   add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads");
   add_optional_integer(arguments, "--length", length, kSize, "from the preset",
                        "Number of tokens per row, and of learned positions");
+  static const std::vector<std::string> kPositions = {"learned", "rotary", "decay", "none"};
+  add_word_option(
+      arguments, "--positions", kPositions, positions,
+      [this](size_t index) { positions = kPositions[index]; },
+      "How LEAP knows the order of tokens. learned: a vector per position, for texts of at most --length "
+      "tokens; rotary, decay (of the weights with the distance) and none: texts of any length");
   add_real_option(arguments, "--dropout", dropout, {.min = 0, .max = 1, .max_included = false},
                   "Dropout probability; with dropout, a step uses one thread only");
   add_optional_integer(arguments, "--tokens-per-step", tokens_per_step, {.min = 1, .max = 1'000'000'000},
@@ -236,6 +239,14 @@ LanguageText read_language_text(const LanguageOptions& options, int64_t length) 
                                  "\n  Use a longer text, or a smaller --length.",
                                  text.data.training.size(), length, length + 1));
   }
+  if (const size_t count = text.data.validation.size(); count == 1) {
+    throw UsageError(
+        options.validation.empty()
+            ? fmt::format("--val-share {:g}: the validation text has 1 token, but needs 2.\n  Use a longer "
+                          "text, or --val-share 0 to train without validation.",
+                          options.validation_share)
+            : std::string("--val: the validation text has 1 token, but needs 2.\n  Use a longer text."));
+  }
   for (int64_t id = 0; id < text.tokenizer.vocab_size(); ++id) {
     const auto token = static_cast<int32_t>(id);
     text.data.token_bytes.push_back(static_cast<int32_t>(text.tokenizer.text_bytes({&token, 1})));
@@ -243,6 +254,21 @@ LanguageText read_language_text(const LanguageOptions& options, int64_t length) 
   text.training_sha256 = sha256_of(text.data.training, text.tokenizer);
   text.validation_sha256 = sha256_of(text.data.validation, text.tokenizer);
   return text;
+}
+
+void require_memory(const learning::LanguageRun& run, int64_t vocab_size) {
+  constexpr double kBytes = 4 * 4; // a parameter, its gradient and two moments of AdamW, in float32
+  const double parameters = training::approximate_parameters(run.model, vocab_size);
+  const MachineMemory memory = machine_memory();
+  if (!memory.available || kBytes * parameters <= static_cast<double>(*memory.available)) {
+    return;
+  }
+  throw UsageError(
+      fmt::format("--layers {} and --width {}: the model has about {:.2g} parameters, and its training needs "
+                  "at least {}, "
+                  "but {} of memory are available.\n  Use smaller numbers, or a machine with more memory.",
+                  run.model.layers, run.model.width, parameters, bytes_text(kBytes * parameters),
+                  bytes_text(static_cast<double>(*memory.available))));
 }
 
 learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t seed, const Json& earlier) {
@@ -321,30 +347,32 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
 Json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
                        const LanguageText& text) {
   const training::LanguageSchedule& schedule = run.schedule;
-  return {{"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
-          {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
-          {"tokenizer_sha256", text.tokenizer.hash()},
-          {"model", run.model.type},
-          {"layers", run.model.layers},
-          {"width", run.model.width},
-          {"heads", run.model.heads},
-          {"length", schedule.length},
-          {"dropout", run.dropout},
-          {"rows_per_step", schedule.rows_per_step},
-          {"rows_per_batch", schedule.rows_per_batch},
-          {"limit", limit_of(options, run)},
-          {"learning_rate", schedule.learning_rate},
-          {"final_fraction", schedule.final_fraction},
-          {"schedule", name_of(schedule.rate_schedule)},
-          {"warmup", options.warmup},
-          {"weight_decay", schedule.weight_decay},
-          {"beta1", schedule.beta1},
-          {"beta2", schedule.beta2},
-          {"clip", schedule.gradient_norm_max},
-          {"precision", schedule.precision == ProductPrecision::bfloat16 ? Json{{"products", "bfloat16"}}
-                                                                         : Json::object()},
-          {"overfit_one_batch", schedule.one_batch},
-          {"seed", schedule.seed}};
+  return {
+      {"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
+      {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
+      {"tokenizer_sha256", text.tokenizer.hash()},
+      {"model", run.model.type},
+      {"layers", run.model.layers},
+      {"width", run.model.width},
+      {"heads", run.model.heads},
+      {"length", schedule.length},
+      {"positions", run.model.positions == "learned" ? Json::object() : Json{{"kind", run.model.positions}}},
+      {"dropout", run.dropout},
+      {"rows_per_step", schedule.rows_per_step},
+      {"rows_per_batch", schedule.rows_per_batch},
+      {"limit", limit_of(options, run)},
+      {"learning_rate", schedule.learning_rate},
+      {"final_fraction", schedule.final_fraction},
+      {"schedule", name_of(schedule.rate_schedule)},
+      {"warmup", options.warmup},
+      {"weight_decay", schedule.weight_decay},
+      {"beta1", schedule.beta1},
+      {"beta2", schedule.beta2},
+      {"clip", schedule.gradient_norm_max},
+      {"precision",
+       schedule.precision == ProductPrecision::bfloat16 ? Json{{"products", "bfloat16"}} : Json::object()},
+      {"overfit_one_batch", schedule.one_batch},
+      {"seed", schedule.seed}};
 }
 
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,
@@ -356,6 +384,9 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
   std::string size = fmt::format("{} layers, width {}", run.model.layers, run.model.width);
   if (run.model.type != "lstm") {
     size += fmt::format(", {} heads", run.model.heads);
+  }
+  if (run.model.positions != "learned") {
+    size += fmt::format(", positions: {}", run.model.positions);
   }
   const int64_t batches = (schedule.rows_per_step + plan.rows_per_batch - 1) / plan.rows_per_batch;
   return {{"model",

@@ -25,6 +25,7 @@ struct LanguageOptions {
   std::string tokenizer = {}; ///< folder; empty: bytes
   std::string model = "leap", preset = "tiny";
   std::optional<int64_t> layers = {}, width = {}, heads = {}, length = {};
+  std::string positions = "learned";
   double dropout = 0;
   int64_t batch = 0; ///< rows of a micro-batch; 0: chosen
   std::optional<int64_t> tokens_per_step = {};
@@ -56,6 +57,9 @@ struct LanguageText {
 ///
 /// Errors  DataError for a file that cannot be read; UsageError if a part is too short
 LanguageText read_language_text(const LanguageOptions& options, int64_t length);
+
+/// Errors  UsageError if parameters, gradients and moments of the model need more memory than is available
+void require_memory(const learning::LanguageRun& run, int64_t vocab_size);
 
 /// The run that the options describe. `earlier`: the config.json of an earlier run in the same folder,
 /// or null; numbers that were computed from a measured speed are taken from it, so that a resumed run is the

@@ -270,9 +270,28 @@ void check_output(std::ostream& out) {
   }
 }
 
+/// The message without the names of C++ functions before their problems, such as "mneme::ops::leap: ".
+std::string without_functions(std::string message) {
+  constexpr std::string_view kNamespace = "mneme::";
+  for (size_t begin = 0; (begin = message.find(kNamespace, begin)) != std::string::npos;) {
+    size_t end = begin;
+    while (end < message.size() && (std::isalnum(static_cast<unsigned char>(message[end])) != 0 ||
+                                    message[end] == '_' || message.substr(end, 2) == "::")) {
+      end += message[end] == ':' ? 2 : 1;
+    }
+    if (message.substr(end, 2) == ": ") {
+      message.erase(begin, end + 2 - begin);
+    } else {
+      begin = end;
+    }
+  }
+  return message;
+}
+
 ExitCode report_error(const std::exception_ptr& error, const std::string& verb, std::ostream& err) {
   const auto print = [&](const std::string& message, ExitCode code) {
-    err << "mneme" << (verb.empty() ? "" : " ") << verb << ": " << printable_message(message) << std::endl;
+    err << "mneme" << (verb.empty() ? "" : " ") << verb << ": "
+        << printable_message(without_functions(message)) << std::endl;
     return code;
   };
   try {

@@ -63,6 +63,30 @@ std::string command_of(const Json& config) {
   return "`" + command + "`";
 }
 
+/// The name of a setting as people know it: without the part of config.json that it is in.
+std::string_view shown_name(std::string_view name) {
+  for (const std::string_view part : {"training.", "plan."}) {
+    name.remove_prefix(name.starts_with(part) ? part.size() : 0);
+  }
+  return name;
+}
+
+/// A value for a message. Settings that early versions did not have are objects, empty by default.
+std::string shown_value(const Json& value) {
+  constexpr size_t kHashDigits = 64, kShownDigits = 12;
+  if (value.is_string() && value.get_ref<const std::string&>().size() == kHashDigits) {
+    return value.get<std::string>().substr(0, kShownDigits) + "...";
+  }
+  if (!value.is_object()) {
+    return value.dump();
+  }
+  std::vector<std::string> values;
+  for (const auto& entry : value) {
+    values.push_back(shown_value(entry));
+  }
+  return values.empty() ? "default" : fmt::format("{}", fmt::join(values, ", "));
+}
+
 /// The config.json of an earlier run, or null if the folder contains neither one nor results.
 Json read_earlier(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
@@ -123,7 +147,7 @@ FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
           }
           const std::string name = prefix + key;
           const auto is_requested = [&](const auto& setting) { return value.contains(setting.key()); };
-          if (found != before.end() && found->is_object() && value.is_object() &&
+          if (found != before.end() && found->is_object() && !found->empty() && value.is_object() &&
               std::ranges::all_of(found->items(), is_requested)) {
             compare(*found, value, name + ".");
             continue;
@@ -132,8 +156,9 @@ FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
           if (grows && found != before.end() && found->is_number() && *found < value) {
             continue;
           }
-          differences.push_back(fmt::format("{} {} (requested: {})", name,
-                                            found == before.end() ? "missing" : found->dump(), value.dump()));
+          differences.push_back(fmt::format("{} {} (requested: {})", shown_name(name),
+                                            found == before.end() ? "default" : shown_value(*found),
+                                            shown_value(value)));
           if (grows) {
             shrunk.push_back(name);
           }

@@ -228,8 +228,9 @@ private:
 class Encode {
 public:
   void declare(Arguments& arguments) {
-    arguments.add_option("TEXT", text_, "Text to encode; without TEXT and --text, standard input")
-        ->type_name("TEXT");
+    text_option_ =
+        arguments.add_option("TEXT", text_, "Text to encode; without TEXT and --text, standard input");
+    text_option_->type_name("TEXT");
     add_text_options(arguments, files_, field_, false);
     add_tokenizer_option(arguments, tokenizer_);
     arguments.add_flag(
@@ -248,10 +249,11 @@ public:
 
   ExitCode run(Context& context) {
     const Tokenizer tokenizer = tokenizer_named(tokenizer_);
-    if (!text_.empty() && !files_.empty()) {
+    const bool has_text = text_option_->count() > 0;
+    if (has_text && !files_.empty()) {
       throw UsageError("TEXT and --text cannot be combined.\n  Leave out one of them.");
     }
-    if (text_.empty() && files_.empty()) {
+    if (!has_text && files_.empty()) {
       require_standard_input("Give a TEXT, name files with --text, or pipe a text to standard input.");
       files_ = {"-"};
     }
@@ -281,7 +283,7 @@ public:
         context.out << fmt::format("{}\n", fmt::join(ids, " "));
       }
     };
-    if (!text_.empty()) {
+    if (has_text) {
       std::error_code not_a_path;
       if (std::filesystem::is_regular_file(text_, not_a_path)) {
         context.progress.message(
@@ -337,6 +339,7 @@ private:
 
   fs::path out_;
   std::string text_, field_, tokenizer_ = kBytes;
+  Option* text_option_ = nullptr; ///< an empty text is a text, too
   std::vector<std::string> files_;
   bool parse_special_ = false, add_special_ = false;
 };

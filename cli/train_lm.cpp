@@ -50,6 +50,7 @@ public:
     const Json earlier = read_run_config(folder_, name());
     run_ = language_run_of(options_, context.options.seed, earlier);
     const LanguageText text = read_language_text(options_, run_.schedule.length);
+    require_memory(run_, text.data.vocab_size());
     const Json identity = {
         {"verb", "train"}, {"task", name()}, {"training", language_settings(options_, run_, text)}};
     std::optional<FolderLock> lock;

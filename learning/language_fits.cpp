@@ -39,7 +39,8 @@ std::unique_ptr<language::Model> model_of(const LanguageJob& job) {
                                .width = size.width,
                                .layers = size.layers,
                                .dropout = job.run.dropout,
-                               .seed = job.run.schedule.seed};
+                               .seed = job.run.schedule.seed,
+                               .positions = size.positions};
   if (size.type != "lstm") { // which has neither heads nor positions
     config.heads = size.heads;
     config.max_length = size.length;
@@ -135,6 +136,7 @@ private:
                               static_cast<size_t>(text.numel()));
       events_recorded_ = checkpoint->text(kRecorded) == "yes";
       plan.steps_done = trainer_->steps_done();
+      saved_ = plan.steps_done;
       plan.resumed_from = checkpoint->source;
       plan.seconds *= static_cast<double>(plan.steps - plan.steps_done) / static_cast<double>(plan.steps);
     }
@@ -164,8 +166,15 @@ private:
         step();
       }
     } catch (const Interrupted&) {
-      save();
+      if (is_finite_) {
+        save();
+      }
       progress_.finish();
+      progress_.message(saved_
+                            ? fmt::format("The run is saved after step {} of {}: the same command continues "
+                                          "it.",
+                                          *saved_, fit_.plan.steps)
+                            : "No checkpoint was written: the same command starts again.");
       throw;
     }
     progress_.finish();
@@ -173,7 +182,8 @@ private:
 
   void step() {
     const Clock::time_point begin = Clock::now();
-    const training::LanguageStep result = trainer_->step();
+    const training::LanguageStep result = next_step();
+    is_finite_ = !result.skipped;
     const double seconds = seconds_since(begin);
     metrics_.append(line_of({.kind = LanguageRecord::Kind::step,
                              .step = trainer_->steps_done(),
@@ -189,10 +199,21 @@ private:
                                     trainer_->steps_done(), result.loss, result.gradient_norm));
     }
     progress_.status(fmt::format(
-        "loss {:.4f} nats/token ({:.3f} bits/byte) | norm {:.2f} | lr {:.1e} | {:.0f} ms | {:.1f}k tok/s",
-        result.loss, result.bits_per_byte, result.gradient_norm, result.learning_rate, 1e3 * seconds,
-        1e-3 * static_cast<double>(trainer_->schedule().tokens_per_step()) / seconds));
+        "loss {:.3f} ({:.3f} bits/byte), {:.1f}k tok/s, lr {:.0e}", result.loss, result.bits_per_byte,
+        1e-3 * static_cast<double>(trainer_->schedule().tokens_per_step()) / seconds, result.learning_rate));
     progress_.advance();
+  }
+
+  training::LanguageStep next_step() {
+    try {
+      return trainer_->step();
+    } catch (const UsageError& error) { // training has diverged
+      throw UsageError(fmt::format("{}\n  {}", error.what(),
+                                   saved_ ? fmt::format("The model in {} is that after step {}, before it "
+                                                        "diverged.",
+                                                        job_.folder.string(), *saved_)
+                                          : "No model was written."));
+    }
   }
 
   bool is_due(int64_t every) const {
@@ -212,6 +233,7 @@ private:
                           .step = done,
                           .loss = score.loss,
                           .bits_per_byte = score.bits_per_byte});
+        is_finite_ = is_finite_ && std::isfinite(score.loss);
         progress_.message(fmt::format("step {}: validation loss {:.4f} nats/token, {:.3f} bits/byte", done,
                                       score.loss, score.bits_per_byte));
       }
@@ -226,7 +248,12 @@ private:
     }
     const bool is_new = done > fit_.plan.steps_done || fit_.plan.resumed_from.empty();
     if (is_new && (is_due(fit_.plan.save_every) || trainer_->finished())) {
-      save();
+      if (is_finite_) {
+        save();
+      } else { // later steps rarely recover, and the checkpoints before this one are still good
+        progress_.message(
+            fmt::format("step {}: no checkpoint is written, because the loss is not finite", done));
+      }
     }
   }
 
@@ -261,6 +288,7 @@ private:
     nn::write_tensor_file(job_.folder / "model.safetensors",
                           {trainer_->model().published_state(), {{"format", "pt"}}});
     folder_.save(trainer_->steps_done(), checkpoint);
+    saved_ = trainer_->steps_done();
   }
 
   const LanguageJob& job_;
@@ -271,6 +299,8 @@ private:
   LanguageFit fit_;
   std::string resumed_metrics_;
   bool events_recorded_ = false; ///< those of the current number of steps
+  bool is_finite_ = true;        ///< the last loss
+  std::optional<int64_t> saved_; ///< number of steps of the newest checkpoint
 };
 
 LanguageFit train(const LanguageJob& job, const LanguagePlanned& planned, Progress& progress) {

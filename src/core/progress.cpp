@@ -128,7 +128,9 @@ protected:
     const std::string time = done_ < total_
                                  ? fmt::format("{} left", as_duration(double(total_ - done_) / rate))
                                  : fmt::format("took {}", as_duration(passed));
-    return fmt::format("{}, {}", status_.empty() ? as_rate(rate) : printable(status_), time);
+    // A status may be cut at the end of the line.
+    return status_.empty() ? fmt::format("{}, {}", as_rate(rate), time)
+                           : fmt::format("{}, {}", time, printable(status_));
   }
 
   std::string stage_, status_;

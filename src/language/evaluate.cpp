@@ -35,7 +35,7 @@ void check(const Model& model, int64_t tokens, const EvalOptions& options) {
   }
   const int64_t longest = in_windows ? std::min(options.window, tokens - 1) : tokens - 1;
   if (model.max_length() && longest > *model.max_length()) {
-    refuse(c10::str(in_windows ? "the window has " : "the text passes ", longest,
+    refuse(c10::str(in_windows ? "a window passes " : "the text passes ", longest,
                     " tokens to the model, which has ", *model.max_length(), " learned positions."),
            "Use windows of at most that many tokens.");
   }

@@ -163,7 +163,9 @@ void add_tokens(Model& model, TextContext& context, std::span<const int32_t> ids
   if (model.max_length() && size > *model.max_length()) {
     refuse(c10::str("the text has ", size, " tokens, but the model has ", *model.max_length(),
                     " learned positions."),
-           "Shorten the prompt, or use a model without learned positions.");
+           "Shorten the prompt, or use a model without learned positions: `mneme train lm --positions "
+           "decay`, or an "
+           "LSTM.");
   }
   std::vector<int32_t> fed;
   if (context.pending) {

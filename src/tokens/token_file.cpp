@@ -312,6 +312,18 @@ bool is_token_file(std::span<const std::byte> first_bytes) {
   return has_magic(first_bytes) || has_llm_magic(first_bytes);
 }
 
+std::vector<int32_t> ids_of(std::span<const std::byte> content, const std::string& name,
+                            const Tokenizer& tokenizer, const EncodeOptions& options) {
+  if (!is_token_file(content)) {
+    return tokenizer.encode({reinterpret_cast<const char*>(content.data()), content.size()}, options);
+  }
+  const TokenFile file(content, name);
+  file.require_vocabulary(tokenizer);
+  std::vector<int32_t> ids(static_cast<size_t>(file.size()));
+  file.read(0, ids);
+  return ids;
+}
+
 TokenFileWriter::TokenFileWriter(const Tokenizer& tokenizer)
     : tokenizer_(tokenizer), type_(tokenizer.vocab_size() <= 65536 ? TokenType::uint16 : TokenType::uint32),
       bytes_(kHeaderBytes, '\0') {}

@@ -34,6 +34,12 @@ double linear(double from, double to, double fraction) {
   return from + (to - from) * fraction;
 }
 
+/// Parameters of a layer, in matrices of width x width.
+constexpr double kMatricesOfLayer = 12;
+double matrices_of_layer(std::string_view type) {
+  return type == "lstm" ? 8 : type == "fastformer" ? 11 : kMatricesOfLayer;
+}
+
 } // namespace
 
 double learning_rate(const LanguageSchedule& schedule, int64_t step) {
@@ -111,13 +117,20 @@ LanguageModelSize language_preset(std::string_view preset, std::string_view type
                          .width = found->width,
                          .heads = found->heads,
                          .length = found->length};
-  if (type == "lstm") { // 8 width^2 parameters per layer, and not 12
-    size.layers = size.layers * 3 / 2;
-  } else if (type == "fastformer") { // 11 width^2
-    const double width = static_cast<double>(size.width) * std::sqrt(12.0 / 11);
+  const double ratio = kMatricesOfLayer / matrices_of_layer(type);
+  if (type == "lstm") {
+    size.layers = static_cast<int64_t>(static_cast<double>(size.layers) * ratio);
+  } else if (type == "fastformer") {
+    const double width = static_cast<double>(size.width) * std::sqrt(ratio);
     size.width = std::llround(width / static_cast<double>(size.heads)) * size.heads;
   }
   return size;
+}
+
+double approximate_parameters(const LanguageModelSize& size, int64_t vocab_size) {
+  const auto width = static_cast<double>(size.width);
+  return width * (matrices_of_layer(size.type) * static_cast<double>(size.layers) * width +
+                  static_cast<double>(vocab_size) + static_cast<double>(size.length));
 }
 
 } // namespace mneme::training

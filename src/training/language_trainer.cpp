@@ -282,7 +282,7 @@ struct LanguageTrainer::State {
         c10::str("loss or gradient were not finite in ", kSkippedInARowMax, " successive steps, the last of ",
                  "them step ", result.step, " with a learning rate of ", result.learning_rate,
                  ": training has diverged."),
-        "Earlier checkpoints are intact. Start again with a smaller learning rate, or a longer warm-up.");
+        "Start again with a smaller learning rate, or a longer warm-up.");
   }
 };
 

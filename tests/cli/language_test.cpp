@@ -132,6 +132,14 @@ TEST(GenerateVerb, ReadsThePromptFromAFileOrStandardInput) {
   EXPECT_EQ(here.run({"generate", "model", "-f", "-", "-n", "20"}, text).out, expected.out);
 }
 
+TEST(GenerateVerb, AnEmptyPromptIsNotStandardInput) {
+  const Workplace here;
+  const ProgramResult result = here.run({"generate", "model", "-p", ""}, "text on standard input");
+  EXPECT_EQ(result.exit_code, 2);
+  expect_contains(result.err, {"--prompt", "the prompt is empty", "no end-of-text token"});
+  EXPECT_EQ(here.run({"tokenize", "encode", ""}).out, "\n");
+}
+
 TEST(GenerateVerb, ContinuesASavedStateAsOneText) {
   const Workplace here;
   const std::string whole = here.run({"generate", "model", "-p", "Once", "-n", "60"}).out;
@@ -244,6 +252,13 @@ TEST(EvalLm, NamesItsProtocolAndCountsEveryTokenOnce) {
   EXPECT_EQ(text.exit_code, 0) << text.err;
   expect_contains(text.out, {"protocol", "carry", "nats per token", "perplexity", "bits per byte"});
   EXPECT_EQ(json::parse(read_text(here / "run/eval.json")), carry);
+}
+
+TEST(EvalLm, MeasuresTokenFiles) {
+  const Workplace here;
+  ASSERT_EQ(here.run({"tokenize", "encode", "--text", "text.txt", "--out", "text.tokens"}).exit_code, 0);
+  EXPECT_EQ(here.run_json({"eval", "lm", "model", "--text", "text.tokens"}).at("loss"),
+            here.run_json({"eval", "lm", "model", "--text", "text.txt"}).at("loss"));
 }
 
 TEST(EvalLm, MeasuresInt8Weights) {

@@ -100,7 +100,7 @@ TEST_F(TrainLm, WritesAModelThatDoesNotDependOnThreads) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   expect_contains(result.out, {"parameters", "SHA-256", "estimated time", "per parameter",
                                "the same command resumes", "validation loss", "bits per byte"});
-  expect_contains(result.err, {"step 10: validation loss", "step 20: sample", "tok/s", "norm"});
+  expect_contains(result.err, {"step 10: validation loss", "step 20: sample", "tok/s", "bits/byte"});
   ASSERT_EQ(train("two", two).exit_code, 0);
   expect_same_run("one", "two");
   const std::vector<nlohmann::json> lines = metrics("one");
@@ -191,6 +191,68 @@ TEST_F(TrainLm, WritesACheckpointWhenItIsInterrupted) {
   expect_same_run("whole", "ended");
 }
 
+TEST_F(TrainLm, ResumesARunWhoseNumberOfStepsWasComputed) {
+  Arguments timed = {"--minutes", "0.002", "--sample-every", "0"};
+  ASSERT_EQ(train("run", timed).exit_code, 0);
+  // The default limit of 10 minutes, as written by a run that was interrupted early.
+  nlohmann::json config = this->config("run");
+  config["training"]["limit"] = "10 minutes";
+  testing::write_text(folder_ / "run/config.json", config.dump());
+  timed.erase(timed.begin(), timed.begin() + 2);
+  const ProgramResult resumed = train("run", timed);
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.err;
+  expect_contains(resumed.out, {"(limit: 10 minutes)", "resumed"});
+}
+
+TEST_F(TrainLm, KeepsTheModelFromBeforeItDiverged) {
+  const ProgramResult result = train("run", {"--steps", "40", "--lr", "1000", "--eval-every", "4",
+                                             "--save-every", "4", "--sample-every", "0", "--warmup", "0"});
+  EXPECT_EQ(result.exit_code, 2) << result.out;
+  expect_contains(result.err, {"no checkpoint is written, because the loss is not finite", "has diverged",
+                               "before it diverged", "smaller learning rate"});
+  EXPECT_FALSE(contains(result.err, "mneme::"));
+  const ProgramResult generated = run_mneme({"generate", path("run"), "--prompt", "a", "--tokens", "3"});
+  EXPECT_EQ(generated.exit_code, 0) << generated.err;
+}
+
+TEST_F(TrainLm, TrainsOnTextsOfAnyLengthWithoutLearnedPositions) {
+  Arguments options = kShort;
+  options.insert(options.end(), {"--positions", "decay"});
+  ASSERT_EQ(train("run", options).exit_code, 0);
+  const ProgramResult evaluated =
+      run_mneme({"eval", "lm", path("run"), "--text", (folder_ / "text.txt").string()});
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
+  expect_contains(evaluated.out, {"carry"});
+}
+
+TEST_F(TrainLm, InspectUsesTheTokenizerOfTheModel) {
+  const std::string tokenizer = (folder_ / "tokenizer").string(), text = (folder_ / "short.txt").string();
+  testing::write_text(text, "the cat sees a fish. my friend likes some bread.");
+  ASSERT_EQ(run_mneme({"tokenize", "train", "--text", (folder_ / "text.txt").string(), "--vocab-size", "290",
+                       "--out", tokenizer})
+                .exit_code,
+            0);
+  Arguments options = kShort;
+  options.insert(options.end(), {"--tokenizer", tokenizer, "--length", "32"});
+  ASSERT_EQ(train("run", options).exit_code, 0);
+  const auto json_of = [&](Arguments arguments) {
+    arguments.insert(arguments.end(), {path("run"), "--text", text, "--json"});
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return testing::results_of(result.out);
+  };
+  const nlohmann::json inspected = json_of({"inspect"}), evaluated = json_of({"eval", "lm"});
+  EXPECT_NEAR(inspected.at("prediction").at("mean_loss").get<double>(), evaluated.at("loss").get<double>(),
+              1e-4);
+}
+
+TEST_F(TrainLm, RefusesSizesThatDoNotFitIntoMemory) {
+  const ProgramResult result =
+      train("run", {"--layers", "1000", "--width", "100000", "--heads", "1", "--dry-run"});
+  EXPECT_EQ(result.exit_code, 2);
+  expect_contains(result.err, {"--layers 1000 and --width 100000", "parameters", "of memory are available"});
+}
+
 TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
   ASSERT_EQ(train("run", kShort).exit_code, 0);
   const std::string before = read_text(folder_ / "run/config.json");
@@ -206,16 +268,17 @@ TEST_F(TrainLm, RefusesToResumeWithOtherSettingsOrAnotherText) {
     expect_contains(result.err, expected);
     EXPECT_EQ(read_text(folder_ / "run/config.json"), before);
   };
-  refused({"--weight-decay", "0.2"}, {"training.weight_decay 0.1 (requested: 0.2)"});
-  refused({"--seed", "2"}, {"training.seed 1 (requested: 2)"});
-  refused({"--batch", "1"}, {"training.rows_per_batch"});
-  refused({"--precision", "bfloat16"}, {"training.precision"});
-  refused({"--eval-every", "7"}, {"plan.eval_every 10 (requested: 7)"});
+  refused({"--weight-decay", "0.2"}, {"with weight_decay 0.1 (requested: 0.2)"});
+  refused({"--seed", "2"}, {"with seed 1 (requested: 2)"});
+  refused({"--batch", "1"}, {"with rows_per_batch"});
+  refused({"--precision", "bfloat16"}, {"precision default (requested: \"bfloat16\")"});
+  refused({"--positions", "decay"}, {"positions default (requested: \"decay\")"});
+  refused({"--eval-every", "7"}, {"with eval_every 10 (requested: 7)"});
   refused({"--model", "lstm", "--preset", "tiny"}, {"heads"});
   refused({"--resume", "never"}, {"contains checkpoints", "--out"});
   refused({"--resume", "no-such-file"}, {"no-such-file", "is not a file"});
   testing::write_text(folder_ / "text.txt", text_of(300, 2));
-  refused({}, {"training.training_text.sha256"});
+  refused({}, {"training_text.sha256"});
 }
 
 TEST_F(TrainLm, ResumesFromAFileOfTheUsersChoice) {

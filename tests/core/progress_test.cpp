@@ -166,7 +166,7 @@ TEST(Progress, ShowsAStatusInsteadOfTheRate) {
     });
     EXPECT_TRUE(contains(text, "loss 2.31")) << text;
     EXPECT_TRUE(contains(text, "10/10")) << text;
-    EXPECT_TRUE(contains(text, ", took ")) << text;
+    EXPECT_TRUE(contains(text, "took ")) << text;
     EXPECT_FALSE(contains(text, "\x1b[2J")) << text;
     EXPECT_FALSE(contains(text, "/s")) << text;
   }

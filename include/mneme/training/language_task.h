@@ -72,7 +72,8 @@ std::vector<int64_t> row_positions(const LanguageSchedule& schedule, int64_t ste
 struct LanguageModelSize {
   std::string type = "leap"; ///< a name of `language_model_types`
   int64_t layers = 4, width = 256, heads = 4;
-  int64_t length = 512; ///< learned positions
+  int64_t length = 512;              ///< of rows, and the number of learned positions
+  std::string positions = "learned"; ///< as in language::ModelConfig
 };
 
 /// "leap", "matrix-leap", "gpt2", "lstm", "fastformer"
@@ -86,5 +87,9 @@ const std::vector<std::string>& language_presets();
 ///
 /// Errors  UsageError if the type or the preset is unknown
 LanguageModelSize language_preset(std::string_view preset, std::string_view type);
+
+/// Number of parameters within a few per cent, for decisions before a model is allocated. A double, because
+/// products of sizes may overflow integers.
+double approximate_parameters(const LanguageModelSize& size, int64_t vocab_size);
 
 } // namespace mneme::training
