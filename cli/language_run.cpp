@@ -3,6 +3,7 @@
 #include "cli/language_run.h"
 
 #include <chrono>
+#include <optional>
 #include <span>
 
 #include <c10/util/StringUtil.h>
@@ -11,6 +12,7 @@
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
 #include "mneme/tokens/token_file.h"
+#include "mneme/training/one_thread.h"
 
 namespace mneme::cli {
 namespace {
@@ -36,6 +38,16 @@ void note_unused_words(const language::Model& model, const tokens::Tokenizer& to
     progress.message(c10::str("The model has ", more, more == 1 ? " word" : " words",
                               " more than the tokenizer has tokens: they are never generated."));
   }
+}
+
+/// Whether a token takes so little time that a second thread would cost more than it gains.
+bool is_small(language::Model& model) {
+  constexpr int64_t kMaxNumbers = 2'000'000; // about 0.2 ms
+  int64_t numbers = 0;
+  for (const at::Tensor& parameter : model.module().parameters()) {
+    numbers += parameter.numel();
+  }
+  return numbers <= kMaxNumbers;
 }
 
 const char* reason_text(language::StopReason reason) {
@@ -88,6 +100,10 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
   Clock::time_point start = Clock::now();
   const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome);
   outcome.prompt_seconds = seconds_since(start);
+  std::optional<training::OneThread> one_thread;
+  if (is_small(*model)) {
+    one_thread.emplace();
+  }
   start = Clock::now();
   for (int64_t sample = 0; sample < request.samples; ++sample) {
     language::TextContext context = prompt.clone();

@@ -52,15 +52,18 @@ void run_experiments(std::span<const Experiment* const> experiments, const RunSe
   std::mutex one_at_a_time;
   if (!concurrent.empty()) {
     progress.start("experiments", static_cast<int64_t>(concurrent.size()));
-    parallel_for(static_cast<int64_t>(concurrent.size()), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        Progress silent;
-        Finished finished = run_one(*concurrent[static_cast<size_t>(i)], settings, folder, silent);
-        const std::lock_guard lock(one_at_a_time);
-        done(std::move(finished));
-        progress.advance();
-      }
-    });
+    parallel_for(
+        static_cast<int64_t>(concurrent.size()), 1,
+        [&](int64_t begin, int64_t end) {
+          for (int64_t i = begin; i < end; ++i) {
+            Progress silent;
+            Finished finished = run_one(*concurrent[static_cast<size_t>(i)], settings, folder, silent);
+            const std::lock_guard lock(one_at_a_time);
+            done(std::move(finished));
+            progress.advance();
+          }
+        },
+        LoopThreads::openmp); // experiments may use LibTorch
     progress.finish();
   }
   for (const Experiment* experiment : parallel) {

@@ -76,8 +76,8 @@ struct HeadStatistics {
 HeadStatistics statistics_of(std::span<const HeadSummary> heads);
 std::map<int64_t, HeadStatistics> statistics_by_layer(std::span<const HeadSummary> heads);
 
-/// The kind of a model, which is a folder or a file in it, by its config.json (json/transformer_type.h); empty if there is none. The
-/// loader reports other errors.
+/// The kind of a model, which is a folder or a file in it, by its config.json (json/transformer_type.h);
+/// empty if there is none. The loader reports other errors.
 std::string model_type_of(const std::filesystem::path& model);
 
 /// Errors  UsageError for a layer or head that does not exist; DataError for a model or text that cannot be

@@ -150,7 +150,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                "larger the share of keys that carries 90 % of its weight. Where the line of these heads is "
                "below that of heads at random (mean over draws with its 95 % interval), averaging heads can "
                "be replaced at a lower cost than others. The order that replaces the heads nearest to a "
-               "Gaussian first looks at positions alone."},
+               "Gaussian first depends on positions alone."},
           {.name = "divergence",
            .chart = divergence_chart(result),
            .caption = "The Kullback-Leibler divergence of the attention weights of a head from the "

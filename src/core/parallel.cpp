@@ -12,11 +12,10 @@
 #ifdef MNEME_OPENMP
 #include <omp.h>
 #else
-#include <system_error>
 #include <thread>
-#include <vector>
 #endif
 
+#include "core/thread_team.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 
@@ -26,24 +25,17 @@ namespace {
 std::atomic<int> chosen_threads{0}; // 0: not chosen
 thread_local bool inside_parallel_for = false;
 
-/// Runs `worker` on `count` threads, the calling one included.
-void run_on_threads(int count, const std::function<void()>& worker) {
+/// Calls `worker` on at most `count` threads, the calling one included.
+void run_on_threads(int count, LoopThreads kind, const std::function<void()>& worker) {
 #ifdef MNEME_OPENMP
+  if (kind == LoopThreads::openmp) {
 #pragma omp parallel num_threads(count)
-  worker();
-#else
-  std::vector<std::thread> others;
-  try {
-    for (int i = 1; i < count; ++i) {
-      others.emplace_back(worker);
-    }
-  } catch (const std::system_error&) { // No more threads available: the existing ones do all blocks.
-  }
-  worker();
-  for (std::thread& other : others) {
-    other.join();
+    worker();
+    return;
   }
 #endif
+  static_cast<void>(kind);
+  run_on_team(count - 1, worker);
 }
 
 int default_threads() {
@@ -74,7 +66,7 @@ void set_threads(int count) {
 namespace {
 
 void run_blocks(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body,
-                bool can_be_interrupted) {
+                bool can_be_interrupted, LoopThreads kind) {
   block = std::max<int64_t>(block, 1);
   const int64_t blocks = count <= 0 ? 0 : (count - 1) / block + 1;
   const auto run_block = [&](int64_t index) {
@@ -96,7 +88,7 @@ void run_blocks(int64_t count, int64_t block, const std::function<void(int64_t, 
   std::atomic<bool> stop{false};
   std::exception_ptr first_error;
   std::mutex error_mutex;
-  run_on_threads(workers, [&] {
+  run_on_threads(workers, kind, [&] {
     inside_parallel_for = true;
     for (int64_t index = next_block++; index < blocks && !stop; index = next_block++) {
       try {
@@ -121,12 +113,14 @@ bool in_parallel_loop() {
   return inside_parallel_for;
 }
 
-void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body) {
-  run_blocks(count, block, body, /*can_be_interrupted=*/true);
+void parallel_for(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body,
+                  LoopThreads threads_of_loop) {
+  run_blocks(count, block, body, /*can_be_interrupted=*/true, threads_of_loop);
 }
 
-void parallel_update(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body) {
-  run_blocks(count, block, body, /*can_be_interrupted=*/false);
+void parallel_update(int64_t count, int64_t block, const std::function<void(int64_t, int64_t)>& body,
+                     LoopThreads threads_of_loop) {
+  run_blocks(count, block, body, /*can_be_interrupted=*/false, threads_of_loop);
 }
 
 } // namespace mneme

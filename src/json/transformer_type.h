@@ -9,9 +9,9 @@
 
 namespace mneme {
 
-/// "model_type" of a configuration. Releases of transformers before 2020 did not write it: then "gpt2", "bert" or
-/// "albert", if the configuration has the fields of one of them; empty if it has not. RoBERTa has the fields of
-/// BERT and another meaning of positions, but one type of tokens where BERT has two or
+/// "model_type" of a configuration. Releases of transformers before 2020 did not write it: then "gpt2",
+/// "bert" or "albert", if the configuration has the fields of one of them; empty if it has not. RoBERTa has
+/// the fields of BERT and another meaning of positions, but one type of tokens where BERT has two or
 /// more.
 template <class Json> std::string transformer_type(const Json& config) {
   if (!config.is_object()) {

@@ -38,8 +38,9 @@ at::Generator make_generator(uint64_t seed);
 /// generator.
 int64_t draw_seed(const at::Generator& generator = {});
 
-/// While one exists, zero_parameter, fill_normal and fill_uniform leave memory as it is, on this thread: for a
-/// model whose parameters are all read from a file, since random numbers for those of GPT-2 take half a second.
+/// While one exists, zero_parameter, fill_normal and fill_uniform leave memory as it is, on this thread: for
+/// a model whose parameters are all read from a file, since random numbers for those of GPT-2 take half a
+/// second.
 class SkipInitialisation {
 public:
   SkipInitialisation();

@@ -55,8 +55,8 @@ bool is_tied_to_any(const at::Tensor& tensor, const NamedTensors& state, const N
   });
 }
 
-/// True if nothing else refers to the numbers of a tensor, and they are stored as those of the parameter are. The
-/// tensor can then take the place of the parameter's numbers, which saves a copy and half of the memory.
+/// True if nothing else refers to the numbers of a tensor, and they are stored as those of the parameter are.
+/// The tensor can then take the place of the parameter's numbers, which saves a copy and half of the memory.
 bool can_become(const at::Tensor& given, const at::Tensor& parameter) {
   return given.use_count() == 1 && given.storage().use_count() == 1 && given.device() == parameter.device() &&
          given.scalar_type() == parameter.scalar_type() && given.is_contiguous() &&

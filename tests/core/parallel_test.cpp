@@ -14,6 +14,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "core/text_checks.h"
+#include "core/thread_team.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
 
@@ -57,6 +58,54 @@ RC_GTEST_PROP(ParallelForProperty, CoversEveryIndexOnceInBlocksThatStartAtMultip
   for (const std::atomic<int>& visit : visits) {
     RC_ASSERT(visit == 1);
   }
+}
+
+TEST_F(ParallelFor, DoesNotWaitForThreadsThatHaveNotBegun) {
+  std::atomic<bool> is_over{false};
+  std::atomic<int> begun{0};
+  const auto block = [&] {
+    ++begun;
+    is_over.wait(false);
+  };
+  constexpr int kAll = 32; // more helpers than other tests have started
+  std::thread other([&] { run_on_team(kAll, block); });
+  while (begun < kAll + 1) {
+    std::this_thread::yield();
+  }
+  std::atomic<int> calls{0};
+  run_on_team(1, [&] { ++calls; });
+  EXPECT_EQ(calls, 1);
+  is_over = true;
+  is_over.notify_all();
+  other.join();
+}
+
+TEST_F(ParallelFor, RunsLoopsOfSeveralThreadsAtTheSameTime) {
+  set_threads(3);
+  std::atomic<int64_t> sum{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&] {
+      for (int loop = 0; loop < 300; ++loop) {
+        parallel_for(20, 1, [&](int64_t begin, int64_t) { sum += begin; });
+        if (loop % 50 == 0) { // helpers fall asleep
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+      }
+    });
+  }
+  for (std::thread& caller : callers) {
+    caller.join();
+  }
+  EXPECT_EQ(sum, 4 * 300 * 190);
+}
+
+TEST_F(ParallelFor, RunsOnThreadsOfOpenMp) {
+  set_threads(2);
+  std::atomic<int64_t> sum{0};
+  parallel_for(
+      1000, 7, [&](int64_t begin, int64_t end) { sum += end - begin; }, LoopThreads::openmp);
+  EXPECT_EQ(sum, 1000);
 }
 
 TEST_F(ParallelFor, DoesNothingWithoutIndices) {

@@ -22,7 +22,7 @@ constexpr const char* kAllowedDependencies = R"(
   server       -> experiments verify report public
   python       -> public
   experiments  -> learning report public
-  learning     -> report public
+  learning     -> report json public
   verify       -> report json public
   report       -> trials data core
   fetch        -> core

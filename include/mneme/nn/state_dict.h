@@ -21,8 +21,8 @@ NamedTensors state_dict(const torch::nn::Module& module);
 /// Prefixes that wrappers add to the names, such as "module." (DataParallel), "_orig_mod." (torch.compile) or
 /// "model.", are removed if the names match the module without them. Returns a note for each, a sentence that
 /// does not name the source. A tensor that shares its storage with another one (tied parameters) may have a
-/// name that the module does not have. A tensor that nothing else refers to becomes the memory of its parameter;
-/// others are copied.
+/// name that the module does not have. A tensor that nothing else refers to becomes the memory of its
+/// parameter; others are copied.
 ///
 /// Errors  DataError that begins with `source` and lists names that are missing or unexpected, or whose
 ///         tensors have the wrong shape, or integer instead of floating-point type or vice versa

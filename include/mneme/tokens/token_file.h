@@ -84,8 +84,8 @@ private:
 /// True if the bytes are the beginning of a token file of mneme or llm.c.
 bool is_token_file(std::span<const std::byte> first_bytes);
 
-/// Ids of the content of a file, which is a token file of mneme or llm.c or a text to encode. `name` is used in
-/// messages.
+/// Ids of the content of a file, which is a token file of mneme or llm.c or a text to encode. `name` is used
+/// in messages.
 ///
 /// Errors  DataError for an invalid token file, or one of another vocabulary
 std::vector<int32_t> ids_of(std::span<const std::byte> content, const std::string& name,
