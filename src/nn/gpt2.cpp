@@ -12,6 +12,7 @@
 #include "mneme/core/error.h"
 #include "mneme/nn/state_dict.h"
 #include "mneme/ops/associate.h"
+#include "mneme/ops/associate_heads.h"
 #include "mneme/ops/linear.h"
 #include "nn/apply_embedding.h"
 #include "nn/causal_lm.h"
@@ -135,7 +136,7 @@ at::Tensor Gpt2AttentionImpl::attend(const at::Tensor& query, const at::Tensor& 
   const int64_t tokens = query.size(2), earlier = key.size(2) - tokens;
   const double dropout = is_training() ? config.attention_dropout() : 0;
   if (tokens == 1 && dropout == 0) { // a single query attends to all keys, which are read in place
-    return at::scaled_dot_product_attention(query, key, value, {}, 0, false, scale());
+    return ops::associate_heads(query, key, value, {.beta = scale()});
   }
   ops::AssociateOptions options{.beta = scale(), .attention_mask = later_keys(tokens, earlier, query)};
   if (dropout > 0) {

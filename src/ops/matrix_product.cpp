@@ -61,7 +61,8 @@ struct Tiles {
     }
     tile_columns = kTileColumns;
     if (rows == 1) { // the kernel does not pack a single row's columns; it reads long rows of b faster
-      const int64_t columns_of_task = (columns + kTargetTiles - 1) / kTargetTiles;
+      const int64_t target = threads() == 1 ? 1 : std::min<int64_t>(kTargetTiles, 2 * threads()),
+                    columns_of_task = (columns + target - 1) / target;
       tile_columns = std::max(kTileColumns, (columns_of_task + 63) / 64 * 64);
     }
     const int64_t target_rows = rows * across() / kTargetTiles;
