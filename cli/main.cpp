@@ -29,6 +29,7 @@ void unblock_signals() {
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGINT);
   ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGHUP);
   ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
 }
 

@@ -75,6 +75,7 @@ void relaunch_with_torch(const std::vector<std::string>& arguments, const Verb& 
   ::sigemptyset(&signals);
   ::sigaddset(&signals, SIGINT);
   ::sigaddset(&signals, SIGTERM);
+  ::sigaddset(&signals, SIGHUP);
   ::sigprocmask(SIG_BLOCK, &signals, nullptr);
   // Threads of LibTorch wait actively for milliseconds by default, which makes small models up to a hundred
   // times slower while other programs run on the same CPUs.

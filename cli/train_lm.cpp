@@ -159,7 +159,7 @@ private:
   ExitCode finish(const LanguageFit& fit, const Json& config, Context& context) const {
     const LanguageRecord* step = last(fit, LanguageRecord::Kind::step);
     const LanguageRecord* score = last(fit, LanguageRecord::Kind::validation);
-    const report::Chart losses = learning::loss_curves("learning", fit.records);
+    const report::Chart losses = learning::loss_curves("Loss during training", fit.records);
     write_file_atomically(folder_ / "env.json", report::json_text(environment_json(context.options.threads)));
     write_file_atomically(folder_ / "timing.csv", report::to_csv(timing(fit)));
     report::write_chart(folder_, "learning", losses);

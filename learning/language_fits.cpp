@@ -146,10 +146,16 @@ private:
     if (!job_.resume_from.empty()) {
       return training::load_checkpoint(job_.resume_from);
     }
-    return folder_.newest([&](const std::string& reason) {
-      progress_.message(
-          fmt::format("A damaged checkpoint is ignored, and the one before it used: {}", reason));
+    bool is_damaged = false;
+    std::optional<Checkpoint> found = folder_.newest([&](const std::string& reason) {
+      progress_.message(fmt::format("A damaged checkpoint is ignored: {}", reason));
+      is_damaged = true;
     });
+    if (is_damaged) {
+      progress_.message(found ? fmt::format("The run continues from {}.", found->source)
+                              : "There is no other checkpoint: the run starts again.");
+    }
+    return found;
   }
 
   void train() {

@@ -25,6 +25,9 @@ void on_signal(int signal) {
 void catch_interrupts() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  if (std::signal(SIGHUP, on_signal) == SIG_IGN) { // started by nohup
+    std::signal(SIGHUP, SIG_IGN);
+  }
 }
 
 bool interrupted() {

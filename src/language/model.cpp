@@ -96,9 +96,10 @@ std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vect
   const std::filesystem::path file = folder / "config.json";
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
-    throw DataError(folder.string() +
-                    ": there is no such folder.\n  Give the folder of a model, with config.json and "
-                    "model.safetensors.");
+    throw DataError(
+        folder.string() +
+        (std::filesystem::exists(folder, error) ? ": is not a folder" : ": there is no such folder") +
+        ".\n  Give the folder of a model, with config.json and model.safetensors.");
   }
   if (!std::filesystem::exists(file, error)) {
     throw DataError(folder.string() + ": there is no config.json in this folder.\n  A model consists of "

@@ -17,6 +17,7 @@ protected:
   void TearDown() override {
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
+    std::signal(SIGHUP, SIG_DFL);
     clear_interrupt();
   }
 };
@@ -32,12 +33,20 @@ TEST_F(Interrupt, IsThrownOnlyAfterARequest) {
 }
 
 TEST_F(Interrupt, ASignalOnlySetsTheFlag) {
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     clear_interrupt();
+    std::signal(signal, SIG_DFL);
     catch_interrupts();
     std::raise(signal);
     EXPECT_TRUE(interrupted());
   }
+}
+
+TEST_F(Interrupt, AHangUpThatIsIgnoredStaysIgnored) {
+  std::signal(SIGHUP, SIG_IGN); // by nohup
+  catch_interrupts();
+  std::raise(SIGHUP);
+  EXPECT_FALSE(interrupted());
 }
 
 TEST_F(Interrupt, ASecondSignalEndsTheProcess) {
