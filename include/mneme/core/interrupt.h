@@ -5,8 +5,8 @@
 
 namespace mneme {
 
-/// Installs handlers of SIGINT, SIGTERM and, unless it is ignored, SIGHUP that set the flag; a second signal ends the process at once. For
-/// programs; the library never calls it.
+/// Installs handlers of SIGINT, SIGTERM and, unless it is ignored, SIGHUP that set the flag; a second signal
+/// ends the process at once. For programs; the library never calls it.
 void catch_interrupts();
 
 bool interrupted();

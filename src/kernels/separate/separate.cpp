@@ -15,6 +15,7 @@
 #include <hwy/highway.h>
 
 #include "kernels/first_lanes-inl.h"
+#include "kernels/linear_parts-inl.h"
 #include "kernels/selected_lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,7 +25,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Kind = SimplexSeparation::Kind;
 
-constexpr int64_t kBlock = 1024; // elements that are summed in T; the sums of blocks are added in double
+constexpr int64_t kSumBlock = 1024; // elements that are summed in T; the sums of blocks are added in double
 
 template <class V> struct Pair { V first, second; };
 
@@ -32,9 +33,15 @@ template <class D, class V> HWY_INLINE V IsPositive(D d, V x) {
   return hn::IfThenElseZero(hn::Gt(x, hn::Zero(d)), hn::Set(d, 1));
 }
 
+/// (sum - sqrt(sum)) / derivative: the step of Newton's method for e = 2, see Form::Step.
+template <class D, class V> HWY_INLINE V StepOfSquares(D, V sum, V derivative) {
+  return hn::Div(hn::Sub(sum, hn::Sqrt(sum)), derivative);
+}
+
 /// Functions that define a separation, for x = max(u - tau, 0): the exponent e of the sum of x^e that must be
 /// 1, the powers x^e and x^(e - 1), the weight, and the coefficient q of a weight in the gradient (s for
-/// normmax). All functions are 0 for x = 0.
+/// normmax). All functions are 0 for x = 0. Step: the step of Newton's method for (sum x^e)^(1/e) = 1, which
+/// is (1 - sum^(-1/e)) sum / (sum of x^(e - 1)).
 template <Kind kind> struct Form;
 
 template <> struct Form<Kind::sparsemax> {
@@ -43,6 +50,9 @@ template <> struct Form<Kind::sparsemax> {
   static constexpr double Scale() { return 1; }
   static constexpr double Exponent() { return 1; }
   template <class D, class V> HWY_INLINE Pair<V> Powers(D d, V x) const { return {x, IsPositive(d, x)}; }
+  template <class D, class V> HWY_INLINE V Step(D d, V sum, V derivative) const {
+    return hn::Div(hn::Sub(sum, hn::Set(d, 1)), derivative);
+  }
   template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
   template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
     return IsPositive(d, weight);
@@ -55,6 +65,9 @@ template <> struct Form<Kind::entmax15> {
   static constexpr double Scale() { return 0.5; }
   static constexpr double Exponent() { return 2; }
   template <class D, class V> HWY_INLINE Pair<V> Powers(D, V x) const { return {hn::Mul(x, x), x}; }
+  template <class D, class V> HWY_INLINE V Step(D d, V sum, V derivative) const {
+    return StepOfSquares(d, sum, derivative);
+  }
   template <class D, class V> HWY_INLINE V Weight(D, V x) const { return hn::Mul(x, x); }
   template <class D, class V> HWY_INLINE V GradientWeight(D, V weight) const { return hn::Sqrt(weight); }
 };
@@ -65,6 +78,9 @@ template <> struct Form<Kind::normmax> {
   static constexpr double Scale() { return 1; }
   static constexpr double Exponent() { return 2; }
   template <class D, class V> HWY_INLINE Pair<V> Powers(D, V x) const { return {hn::Mul(x, x), x}; }
+  template <class D, class V> HWY_INLINE V Step(D d, V sum, V derivative) const {
+    return StepOfSquares(d, sum, derivative);
+  }
   template <class D, class V> HWY_INLINE V Weight(D, V x) const { return x; }
   template <class D, class V> HWY_INLINE V GradientWeight(D d, V weight) const {
     return IsPositive(d, weight);
@@ -79,6 +95,11 @@ template <> struct Form<Kind::entmax> {
   template <class D, class V> HWY_INLINE Pair<V> Powers(D d, V x) const {
     const V power = halves > 0 ? PowerOfHalves(d, x) : Power(d, x, Exponent() - 1);
     return {hn::Mul(power, x), power};
+  }
+  template <class D, class V> HWY_INLINE V Step(D d, V sum, V derivative) const {
+    const auto power = hn::Set(d, static_cast<hn::TFromD<D>>(-1 / Exponent()));
+    const auto log = hn::Log1p(d, hn::Sub(sum, hn::Set(d, 1)));
+    return hn::Neg(hn::Div(hn::Mul(hn::Expm1(d, hn::Mul(power, log)), sum), derivative));
   }
   template <class D, class V> HWY_INLINE V Weight(D d, V x) const {
     return halves > 0 ? hn::Mul(PowerOfHalves(d, x), x) : Power(d, x, Exponent());
@@ -165,9 +186,9 @@ struct Sums {
 template <class D, class T, class Function>
 HWY_INLINE Sums SumsOf(D d, const T* row, int64_t count, const Function& function) {
   Sums total{0, 0};
-  for (int64_t begin = 0; begin < count; begin += kBlock) {
+  for (int64_t begin = 0; begin < count; begin += kSumBlock) {
     auto first = hn::Zero(d), second = hn::Zero(d);
-    ForEachVector(d, row, begin, HWY_MIN(begin + kBlock, count),
+    ForEachVector(d, row, begin, HWY_MIN(begin + kSumBlock, count),
                   [&](auto x, int64_t i, int64_t used) HWY_ATTR {
                     const auto [a, b] = function(x, i, used);
                     first = hn::Add(first, a);
@@ -347,7 +368,147 @@ void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const 
   });
 }
 
+/// Rows of at most this many scores are separated one per lane.
+constexpr int64_t kMaxLaneRow = 128;
+
+/// Row `lane` of a group of as many rows as a vector has lanes, of which `rows` exist: the last one is
+/// repeated.
+HWY_INLINE int64_t RowOfLane(int64_t lane, int64_t rows) {
+  return HWY_MIN(lane, rows - 1);
+}
+
+/// columns[i * lanes + lane] = from[row of lane][i]
+template <class T>
+HWY_INLINE void ToColumns(const T* from, int64_t rows, int64_t size, T* HWY_RESTRICT columns) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = Lanes<T>();
+  int64_t i = 0;
+  if (kHasBlocks && rows == n) {
+    for (; i + kBlock<T> <= size; i += kBlock<T>) {
+      TransposeRows(from + i, size, [&](int64_t k, auto elements) HWY_ATTR {
+        hn::Store(elements, d, columns + (i + k) * n);
+      });
+    }
+  }
+  for (; i < size; ++i) {
+    for (int64_t lane = 0; lane < n; ++lane) {
+      columns[i * n + lane] = from[RowOfLane(lane, rows) * size + i];
+    }
+  }
+}
+
+/// The inverse of ToColumns.
+template <class T>
+HWY_INLINE void FromColumns(const T* HWY_RESTRICT columns, int64_t rows, int64_t size, T* to) {
+  const hn::ScalableTag<T> d;
+  const int64_t n = Lanes<T>();
+  int64_t i = 0;
+  if (kHasBlocks && rows == n) {
+    for (; i + n <= size; i += n) {
+      for (int64_t row = 0; row < n; row += kBlock<T>) {
+        TransposeRows(columns + i * n + row, n, [&](int64_t k, auto elements) HWY_ATTR {
+          hn::StoreU(elements, d, to + (row + k) * size + i);
+        });
+      }
+    }
+  }
+  for (; i < size; ++i) {
+    for (int64_t row = 0; row < rows; ++row) {
+      to[row * size + i] = columns[i * n + row];
+    }
+  }
+}
+
+/// As SeparateRow, for at most as many short rows as a vector has lanes, one per lane. Each lane is computed
+/// in the same way whatever the others contain. The last step of Newton's method is the low part of the
+/// threshold.
+template <class F, class T>
+void SeparateShortRows(const SeparateArgs<T>& args, int64_t rows, const T* scores, T* weights, T* slopes) {
+  const hn::ScalableTag<T> d;
+  const F form(args.separation);
+  constexpr int kMaxSteps = 200;
+  constexpr T kNear = T(1e-3), kRounding = 4 * std::numeric_limits<T>::epsilon();
+  const int64_t n = Lanes<T>(), size = args.num_scores;
+  HWY_ALIGN T columns[kMaxLaneRow * hn::MaxLanes(hn::ScalableTag<T>())];
+  HWY_ALIGN T slope_columns[kMaxLaneRow * hn::MaxLanes(hn::ScalableTag<T>())];
+  ToColumns(scores, rows, size, columns);
+  auto row_max = hn::Set(d, -std::numeric_limits<T>::infinity()), nan_or_zero = hn::Zero(d);
+  for (int64_t i = 0; i < size; ++i) {
+    const auto x = hn::Load(d, columns + i * n);
+    row_max = hn::Max(row_max, x);
+    nan_or_zero = hn::IfThenElse(hn::IsNaN(x), x, nan_or_zero);
+  }
+  row_max = hn::IfThenElse(hn::IsNaN(nan_or_zero), nan_or_zero, row_max);
+  const auto is_finite = hn::Eq(hn::Sub(row_max, row_max), hn::Zero(d));
+  const auto scale = hn::Set(d, args.beta * static_cast<T>(form.Scale()));
+  for (int64_t i = 0; i < size; ++i) {
+    T* const column = columns + i * n;
+    hn::Store(hn::Mul(hn::Sub(hn::Load(d, column), row_max), scale), d, column);
+  }
+  auto tau = hn::Set(d, -1), low = tau, high = hn::Zero(d), step = high,
+       last_residual = hn::Set(d, std::numeric_limits<T>::max());
+  auto is_open = is_finite;
+  for (int count = 0; count < kMaxSteps; ++count) {
+    auto sum = hn::Zero(d), derivative = sum;
+    for (int64_t i = 0; i < size; ++i) {
+      const auto above = hn::Max(hn::Sub(hn::Load(d, columns + i * n), tau), hn::Zero(d));
+      const auto [power, power_of_derivative] = form.Powers(d, above);
+      sum = hn::Add(sum, power);
+      derivative = hn::Add(derivative, power_of_derivative);
+    }
+    const auto excess = hn::Sub(sum, hn::Set(d, 1)), residual = hn::Abs(excess);
+    step = hn::IfThenElse(is_open, form.Step(d, sum, derivative), step);
+    const auto is_done = hn::Or(hn::Le(residual, hn::Set(d, kRounding)),
+                                hn::And(hn::Lt(residual, hn::Set(d, kNear)),
+                                        hn::Ge(residual, hn::Mul(last_residual, hn::Set(d, T(0.5))))));
+    is_open = hn::AndNot(is_done, is_open);
+    if (hn::AllFalse(d, is_open)) {
+      break;
+    }
+    const auto is_above = hn::And(is_open, hn::Gt(excess, hn::Zero(d)));
+    low = hn::IfThenElse(is_above, tau, low);
+    high = hn::IfThenElse(hn::AndNot(is_above, is_open), tau, high);
+    const auto next = hn::Add(tau, step);
+    const auto is_within = hn::And(hn::Gt(next, low), hn::Lt(next, high));
+    const auto middle = hn::Mul(hn::Add(low, high), hn::Set(d, T(0.5)));
+    tau = hn::IfThenElse(is_open, hn::IfThenElse(is_within, next, middle), tau);
+    last_residual = hn::IfThenElse(is_open, residual, last_residual);
+  }
+  const auto nan = hn::Set(d, std::numeric_limits<T>::quiet_NaN());
+  auto sum = hn::Zero(d);
+  for (int64_t i = 0; i < size; ++i) {
+    T* const column = columns + i * n;
+    const auto above = hn::Max(hn::Sub(hn::Sub(hn::Load(d, column), tau), step), hn::Zero(d));
+    const auto weight = hn::IfThenElse(is_finite, form.Weight(d, above), nan);
+    hn::Store(weight, d, column);
+    sum = hn::Add(sum, weight);
+    if (slopes != nullptr) {
+      const auto slope = hn::IfThenElseZero(hn::Gt(above, hn::Zero(d)), hn::Div(weight, above));
+      hn::Store(hn::IfThenElse(is_finite, slope, nan), d, slope_columns + i * n);
+    }
+  }
+  if constexpr (F::kIsNormalised) {
+    const auto factor = hn::Div(hn::Set(d, 1), sum);
+    for (int64_t i = 0; i < size; ++i) {
+      hn::Store(hn::Mul(hn::Load(d, columns + i * n), factor), d, columns + i * n);
+    }
+  }
+  FromColumns(columns, rows, size, weights);
+  if (slopes != nullptr) {
+    FromColumns(slope_columns, rows, size, slopes);
+  }
+}
+
 template <class F, class T> void Rows(const SeparateArgs<T>& args) {
+  if (args.num_scores <= kMaxLaneRow && args.num_scores > 0 && args.beta > 0) {
+    const int64_t n = Lanes<T>();
+    for (int64_t r = 0; r < args.num_rows; r += n) {
+      const int64_t at = r * args.num_scores;
+      SeparateShortRows<F>(args, HWY_MIN(n, args.num_rows - r), args.scores + at, args.weights + at,
+                           args.slopes == nullptr ? nullptr : args.slopes + at);
+    }
+    return;
+  }
   for (int64_t r = 0; r < args.num_rows && args.num_scores > 0; ++r) {
     const int64_t at = r * args.num_scores;
     SeparateRow<F>(args, args.scores + at, args.weights + at,

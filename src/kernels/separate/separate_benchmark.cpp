@@ -13,7 +13,10 @@ void shapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"separation", "rows", "scores"});
   for (size_t i = 0; i < kSimplexSeparations.size(); ++i) {
     if (has_threshold(kSimplexSeparations[i].separation)) {
-      benchmark->Args({static_cast<int64_t>(i), 256, 1024})->Args({static_cast<int64_t>(i), 1, 1'000'000});
+      benchmark->Args({static_cast<int64_t>(i), 256, 1024})
+          ->Args({static_cast<int64_t>(i), 1, 1'000'000})
+          ->Args({static_cast<int64_t>(i), 4096, 64})
+          ->Args({static_cast<int64_t>(i), 4096, 3});
     }
   }
 }
