@@ -17,6 +17,7 @@
 #include "cli/figure_export.h"
 #include "cli/json_output.h"
 #include "cli/numbers.h"
+#include "cli/recall_file.h"
 #include "cli/recall_report.h"
 #include "cli/run_folder.h"
 #include "cli/verb.h"
@@ -146,9 +147,9 @@ public:
                     "memory stores bits, else real numbers");
     given_.seeds = add_integer_option(arguments, "--seeds", options_.seeds, {.min = 1, .max = 1'000'000},
                                       "Number of trials per memory and noise level");
-    add_integer_option(arguments, "--update-steps", options_.parameters.update_steps_max,
-                       {.min = 1, .max = 1'000'000},
-                       "Maximum number of update steps; a cue stops earlier when it has converged");
+    given_.update_steps = add_integer_option(
+        arguments, "--update-steps", options_.parameters.update_steps_max, {.min = 1, .max = 1'000'000},
+        "Maximum number of update steps; a cue stops earlier when it has converged");
     given_.hamming_radius = add_parsed_option(
         arguments, "--hamming-radius", "BITS", "chosen from the distances between the patterns",
         [this](const std::string& name, const std::string& text) {
@@ -202,11 +203,27 @@ public:
     add_choice_option<Draw>(arguments, "--draw", draw_,
                             {{"auto", Draw::automatic}, {"always", Draw::always}, {"never", Draw::never}},
                             "Draw a few patterns with block characters (auto: on a terminal)");
+    arguments
+        .add_option(
+            "--save", save_,
+            "Write the stored patterns, and the options of this command that change what is recalled, to "
+            "a file (.safetensors) for --load")
+        ->type_name("FILE");
+    arguments
+        .add_option("--load", load_,
+                    "Patterns and options of a file of --save, instead of --patterns; options that are given "
+                    "here replace those of the file")
+        ->type_name("FILE");
     figures_.declare(arguments);
     arguments.footer(memories_help());
   }
 
   ExitCode run(Context& context) override {
+    uint64_t seed = context.options.seed;
+    std::optional<data::PatternSet> loaded;
+    if (!load_.empty()) {
+      loaded = load_file(seed);
+    }
     const bool is_custom = steps_ != trials::MemorySteps{};
     if (!is_custom || !memories_.empty()) {
       options_.memories =
@@ -215,7 +232,7 @@ public:
     if (is_custom) {
       options_.memories.push_back(trials::composed_memory(trials::with_defaults(steps_)));
     }
-    options_.seed = context.options.seed;
+    options_.seed = seed;
     options_.centre = !no_centre_;
     check_unused_options();
     if (figures_.is_requested() && (context.options.out.empty() || !cues_.empty())) {
@@ -235,11 +252,11 @@ public:
                        "a file for one "
                        "of them.");
     }
-    RecallRun result{.patterns = load(patterns_, tensor_, Random(context.options.seed))};
+    RecallRun result{.patterns = loaded ? std::move(*loaded) : load(patterns_, tensor_, Random(seed))};
     if (!cues_.empty()) {
       // --tensor applies to the cues only if their files contain named arrays.
       options_.cues = load(cues_, std::ranges::any_of(cues_, has_names) ? tensor_ : "",
-                           Random(context.options.seed).stream(kStreamOfCues));
+                           Random(seed).stream(kStreamOfCues));
     }
     if (const std::string note = default_steps(); is_custom && !note.empty()) {
       result.notes.push_back(note);
@@ -259,6 +276,12 @@ public:
     result.options = options_;
     result.shows_details = details_;
     trials::require_valid(options_.parameters, result.patterns.patterns.size());
+    if (!save_.empty()) {
+      save_recall(save_, {.patterns = result.patterns, .options = saved_options()});
+      context.progress.message(
+          fmt::format("Saved to {}: {} patterns and the options of this command, for --load",
+                      printable(save_), result.patterns.patterns.count()));
+    }
     const std::filesystem::path& folder = context.options.out;
     std::optional<FolderLock> lock;
     if (!folder.empty()) {
@@ -294,6 +317,80 @@ private:
     add_word_option(
         arguments, option, names, default_word, [&target, names](size_t index) { target = names[index]; },
         help);
+  }
+
+  /// The options that change what is recalled, by the names of the command line.
+  nlohmann::json saved_options() const {
+    const trials::ParameterChoices& parameters = options_.parameters;
+    nlohmann::json saved = {{"memory", memories_},
+                            {"similarity", steps_.similarity},
+                            {"separation", steps_.separation},
+                            {"projection", steps_.projection},
+                            {"update-steps", parameters.update_steps_max},
+                            {"hard-locations", parameters.hard_locations},
+                            {"no-centre", no_centre_},
+                            {"seed", options_.seed}};
+    const auto add = [&](const char* name, const auto& value) {
+      if (value) {
+        saved[name] = *value;
+      }
+    };
+    add("hamming-radius", parameters.hamming_radius);
+    add("beta", parameters.beta);
+    add("alpha", parameters.alpha);
+    add("degree", parameters.degree);
+    add("selected-coordinates", parameters.selected_coordinates);
+    return saved;
+  }
+
+  /// Reads the file of --load: its patterns, and its options unless they are given on the command line.
+  data::PatternSet load_file(uint64_t& seed) {
+    if (!patterns_.empty()) {
+      throw UsageError("--load and --patterns are both given.\n  Leave out one of them.");
+    }
+    if (limit_ > 0) {
+      throw UsageError("--limit has no effect on the patterns of --load.\n  Leave it out.");
+    }
+    RecallFile file = load_recall(load_);
+    try {
+      const nlohmann::json& saved = file.options;
+      const auto take = [&](const char* name, const Option* option, auto set) {
+        if (saved.contains(name) && option->count() == 0) {
+          set(saved.at(name));
+        }
+      };
+      if (memories_.empty() && steps_ == trials::MemorySteps{}) {
+        memories_ = saved.at("memory").get<std::vector<std::string>>();
+        for (const auto& [name, step] : {std::pair("similarity", &trials::MemorySteps::similarity),
+                                         {"separation", &trials::MemorySteps::separation},
+                                         {"projection", &trials::MemorySteps::projection}}) {
+          steps_.*step = saved.at(name).get<std::string>();
+        }
+      }
+      trials::ParameterChoices& parameters = options_.parameters;
+      take("update-steps", given_.update_steps,
+           [&](const auto& value) { parameters.update_steps_max = value.template get<int64_t>(); });
+      take("hard-locations", given_.hard_locations,
+           [&](const auto& value) { parameters.hard_locations = value.template get<int64_t>(); });
+      take("no-centre", given_.no_centre,
+           [&](const auto& value) { no_centre_ = value.template get<bool>(); });
+      take("hamming-radius", given_.hamming_radius,
+           [&](const auto& value) { parameters.hamming_radius = value.template get<int64_t>(); });
+      take("beta", given_.beta, [&](const auto& value) { parameters.beta = value.template get<double>(); });
+      take("alpha", given_.alpha,
+           [&](const auto& value) { parameters.alpha = value.template get<double>(); });
+      take("degree", given_.degree,
+           [&](const auto& value) { parameters.degree = value.template get<double>(); });
+      take("selected-coordinates", given_.selected_coordinates,
+           [&](const auto& value) { parameters.selected_coordinates = value.template get<int64_t>(); });
+      if (seed == CommonOptions().seed) { // --seed is not given
+        seed = saved.at("seed").get<uint64_t>();
+      }
+    } catch (const nlohmann::json::exception& error) {
+      throw DataError(fmt::format("{}: its options are damaged ({}).\n  Write the file again with --save.",
+                                  printable(load_), printable(error.what())));
+    }
+    return std::move(file.patterns);
   }
 
   /// A note on the default steps of the custom memory; empty if all steps are given.
@@ -427,6 +524,9 @@ private:
 
   /// Sets the threshold of the patterns; returns its origin, for the report.
   std::string choose_threshold(data::PatternSet& set) const {
+    if (!threshold_ && !load_.empty()) {
+      return "from --load";
+    }
     if (!threshold_) {
       const data::ThresholdChoice choice = data::choose_threshold(set);
       set.threshold = choice.threshold;
@@ -498,10 +598,10 @@ private:
   /// Options that have an effect only with some memories.
   struct {
     Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
-        *selected_coordinates, *threshold, *no_centre;
+        *selected_coordinates, *threshold, *no_centre, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_;
-  std::string tensor_;
+  std::string tensor_, save_, load_;
   std::optional<data::BitOrder> packed_;
   int64_t bits_ = 0;
   bool transpose_ = false;

@@ -358,6 +358,43 @@ TEST(RecallVerb, ReadsCuesFromAFile) {
             slice(data::builtin_glyphs().patterns, 30, 36));
 }
 
+TEST(RecallVerb, SavesPatternsWithOptionsAndLoadsThem) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "saved.safetensors").string();
+  const auto results = [](Arguments arguments) {
+    arguments.insert(arguments.begin(), "recall");
+    arguments.insert(arguments.end(), {"--seeds", "2", "--json"});
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return testing::results_of(result.out);
+  };
+  const Json saved = results({"--memory", "pattern-sdm,sdm", "--hamming-radius", "90", "--hard-locations",
+                              "500", "--seed", "3", "--save", file});
+  EXPECT_EQ(results({"--load", file}), saved);
+  EXPECT_NE(results({"--load", file, "--hamming-radius", "70"}), saved);
+  EXPECT_EQ(results({"--load", file, "--memory", "attention"}).at(0).at("memory"), "attention");
+
+  const auto refused = [](Arguments arguments, int code, const std::string& part) {
+    arguments.insert(arguments.begin(), "recall");
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, code) << result.err;
+    EXPECT_TRUE(contains(result.err, part)) << result.err;
+  };
+  refused({"--load", file, "--patterns", file}, 2, "both given");
+  refused({"--load", file, "--limit", "3"}, 2, "--limit has no effect");
+  write_text(folder.path() / "text", "not a file of --save");
+  refused({"--load", (folder.path() / "text").string()}, 3, "text");
+  const std::string bytes = read_text(file);
+  for (size_t size = 0; size < bytes.size(); size += bytes.size() / 40) { // cut short
+    write_text(folder.path() / "cut", bytes.substr(0, size));
+    refused({"--load", (folder.path() / "cut").string()}, 3, "cut");
+  }
+  std::string damaged = bytes;
+  damaged.replace(damaged.find("\\\"seed\\\""), 8, "\\\"sxxd\\\"");
+  write_text(folder.path() / "damaged", damaged);
+  refused({"--load", (folder.path() / "damaged").string()}, 3, "options are damaged");
+}
+
 TEST(RecallVerb, GeneratesRandomPatterns) {
   const Json bits =
       recall_json({"--patterns", "random:100x128", "--memory", "pattern-sdm,attention", "--noise", "0.1"});
