@@ -19,12 +19,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Calls `check` and turns an error into a problem. True if there was none.
+/// Calls `check` and turns damaged data into a problem. True if there was none. Errors that are no damage,
+/// such as a lack of memory or of permissions, are passed on.
 template <class Check> bool passes(Verification& result, Check check) {
   try {
     check();
     return true;
-  } catch (const Error& error) {
+  } catch (const DataError& error) {
     const std::string message = error.what();
     result.problems.push_back(message.substr(0, message.find('\n'))); // without the advice
     return false;
@@ -145,13 +146,10 @@ void check_counters(const Log& log, const Head& head, const std::vector<CounterC
 Verification verify_memory(const fs::path& folder, const OpenOptions& options) {
   const Environment& environment =
       options.environment != nullptr ? *options.environment : Environment::of_system();
-  if (std::error_code error; !fs::is_regular_file(database_path(folder), error)) {
-    open_database(folder, false, environment); // throws
-  }
+  const OpenedDatabase opened = open_database(folder, false, environment);
   Verification result;
   ++result.files;
   passes(result, [&] {
-    const OpenedDatabase opened = open_database(folder, false, environment);
     const Transaction transaction(opened.database, Transaction::Kind::read);
     const Log log(opened.database);
     const Head head = log.head();

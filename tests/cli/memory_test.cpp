@@ -303,22 +303,42 @@ TEST_F(MemoryVerb, ReadsFromAReadOnlyFolder) {
   succeed("create");
   succeed("write", {"some text"});
   const std::string crashed = (folder_ / "crashed").string();
+  const auto expect_two_patterns = [&](const std::string& memory) {
+    const std::string stored = run_as_user(memory, {"export"}).out;
+    EXPECT_EQ(json_lines(stored).size(), 2) << stored;
+    const ProgramResult verify = run_as_user(memory, {"verify"});
+    EXPECT_EQ(verify.exit_code, 0) << verify.err;
+    expect_contains(verify.out, {"Intact: 2 records"});
+  };
   {
     store::DurableMemory writer = store::DurableMemory::open(memory_);
     writer.write(BitPatterns(1, 1024));
     fs::copy(memory_, crashed, fs::copy_options::recursive); // as after a crash: the log was not moved
+    fs::permissions(memory_, fs::perms(0555));
+    expect_two_patterns(memory_); // while the writer has the memory open
+    fs::permissions(memory_, fs::perms(0755));
   }
   fs::permissions(memory_, fs::perms(0555));
   fs::permissions(crashed, fs::perms(0555));
+  expect_two_patterns(crashed);
+  EXPECT_TRUE(fs::remove(crashed + "/memory.sqlite-shm"));
   const ProgramResult read = run_as_user(memory_, {"read", "some text"});
   EXPECT_EQ(read.exit_code, 0) << read.err;
   EXPECT_TRUE(contains(read.out, "some text"));
   EXPECT_EQ(run_as_user(memory_, {"verify"}).exit_code, 0);
   expect_refused(run_as_user(memory_, {"write", "more text"}), 1,
                  {"lock", "for writing", "read-only folder"});
-  expect_refused(run_as_user(crashed, {"read", "some text"}), 3,
-                 {"read-only", "memory.sqlite-wal", "copy the whole folder"});
-  fs::permissions(memory_, fs::perms(0755));
+  for (const char* subcommand : {"read", "info", "verify"}) { // none of them reports damage
+    expect_refused(run_as_user(crashed, {subcommand}), 3,
+                   {"read-only", "memory.sqlite-wal", "mneme memory compact", "copy the whole folder"});
+  }
+  fs::permissions(crashed, fs::perms(0755));
+  memory_ = crashed;
+  succeed("compact"); // as the message recommends
+  EXPECT_FALSE(fs::exists(crashed + "/memory.sqlite-wal"));
+  fs::permissions(crashed, fs::perms(0555));
+  expect_two_patterns(crashed);
+  fs::permissions((folder_ / "memory"), fs::perms(0755));
   fs::permissions(crashed, fs::perms(0755));
 }
 

@@ -156,7 +156,8 @@ struct OpenOptions {
 ///
 /// Errors  DataError if a file is damaged, has another format or another version; OutputError if a change
 ///         cannot be stored (disk full, read-only, locked by another process) - then nothing has changed;
-///         UsageError for arguments that do not fit the memory
+///         UsageError for arguments that do not fit the memory; Interrupted (core/interrupt.h): a change is
+///         stored as a whole or not at all, and `compact` may leave snapshot files to the next opening
 class DurableMemory {
 public:
   /// Creates a memory in a folder that does not exist or is empty.
@@ -214,7 +215,8 @@ MemoryInfo memory_info(const std::filesystem::path& folder, const OpenOptions& o
 /// Checks every record, the chain of checksums, and the snapshot files against the log; counters of hard
 /// locations are computed again. Reads only.
 ///
-/// Errors  DataError if the folder has no memory
+/// Errors  DataError if the folder has no memory, or if it cannot be read; OutputError if a file cannot be
+///         opened; Interrupted
 /// Cost    that of reading all files, and with hard locations of writing all patterns again
 Verification verify_memory(const std::filesystem::path& folder, const OpenOptions& options = {});
 
