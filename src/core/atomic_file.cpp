@@ -18,7 +18,7 @@ namespace mneme {
 namespace {
 
 [[noreturn]] void fail(const std::filesystem::path& path, const char* what, int error) {
-  std::string advice = "Check that the folder exists and is writable, or choose another path with --out.";
+  std::string advice = "Check that the folder exists and is writable, or choose another path.";
   if (error == ENOSPC || error == EDQUOT) {
     advice = "Free some space on the disk, or choose another disk.";
   } else if (error == EFBIG) {

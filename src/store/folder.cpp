@@ -58,7 +58,9 @@ FolderLock writer_lock(const fs::path& folder) {
        .taken_advice = "One process writes to a memory at a time. End that process, or open the memory for "
                        "reading.",
        .read_only_advice = "Check the permissions of the folder. A memory in a read-only folder can be read, "
-                           "not changed."});
+                           "not changed.",
+       .taken_here = "this process has the memory open for writing already.\n  Use the object that has it "
+                     "open, or destroy it first."});
 }
 
 FileState file_state(const fs::path& folder) {

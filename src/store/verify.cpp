@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <sstream>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -35,9 +36,17 @@ template <class Check> bool passes(Verification& result, Check check) {
 void check_pages(const Database& database, Verification& result) {
   Statement check(database, "PRAGMA integrity_check(10)");
   while (check.step()) {
-    if (const auto text = check.text(0); text != "ok") {
-      result.problems.push_back(
-          fmt::format("{}: {}", printable(database.path().string()), printable(text.value_or(""))));
+    const auto text = check.text(0);
+    if (text == "ok") {
+      continue;
+    }
+    // A row may have several lines, of which the first is "*** in database main ***".
+    std::istringstream lines{std::string(text.value_or(""))};
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.empty() && !line.starts_with("***")) {
+        result.problems.push_back(
+            fmt::format("{}: {}", printable(database.path().string()), printable(line)));
+      }
     }
   }
 }
@@ -48,8 +57,8 @@ struct LogState {
   std::unordered_set<int64_t> stored;
   uint32_t chain = 0;
 };
-LogState state_at(const Log& log, const Head& head, int64_t last) {
-  LogState state;
+/// `state` has the records before a damaged one if that is an error.
+void read_state(const Log& log, const Head& head, int64_t last, LogState& state) {
   state.records.patterns = BitPatterns(0, log.design().bits);
   state.chain = log.for_each(0, last, log.first_chain(head.generation), [&](const Record& record, uint32_t) {
     append_record(state.records, record, log.name());
@@ -59,13 +68,21 @@ LogState state_at(const Log& log, const Head& head, int64_t last) {
       log.fail(fmt::format("record {} forgets record {}, which is not stored", record.seq, record.target));
     }
   });
-  return state;
 }
 
 void check_log(const Log& log, const Head& head, Verification& result) {
-  const LogState state = state_at(log, head, std::numeric_limits<int64_t>::max());
-  result.records = state.records.count();
-  result.stored = std::ssize(state.stored);
+  LogState state;
+  const auto count = [&] {
+    result.records = state.records.count();
+    result.stored = std::ssize(state.stored);
+  };
+  try {
+    read_state(log, head, std::numeric_limits<int64_t>::max(), state);
+  } catch (const DataError&) {
+    count(); // those before the damage
+    throw;
+  }
+  count();
   if (state.chain != head.chain || result.records != head.records || result.stored != head.stored ||
       (result.records > 0 && state.records.seqs.back() > head.seq)) {
     log.fail(fmt::format(
@@ -94,7 +111,8 @@ void check_records(const Log& log, const ChunkName& name, const RecordChunk& chu
 void check_counters(const Log& log, const Head& head, const std::vector<CounterChunk>& chunks) {
   const MemoryDesign& design = log.design();
   const int64_t seq = chunks.front().seq;
-  const LogState state = state_at(log, head, seq);
+  LogState state;
+  read_state(log, head, seq, state);
   BitPatterns stored = state.records.patterns;
   std::vector<int64_t> forgotten;
   int64_t index = 0;
