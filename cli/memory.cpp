@@ -330,6 +330,10 @@ private:
       throw UsageError("--format has no effect: it is for lines, but the patterns are in files "
                        "(--patterns).\n  Leave it out.");
     }
+    if (packed_ && threshold_) {
+      throw UsageError("--threshold has no effect with --packed, whose numbers are bits.\n  Leave out one of "
+                       "them.");
+    }
     for (const Option* option : source->of_files) {
       if (!from_files && option->count() > 0) {
         throw UsageError(

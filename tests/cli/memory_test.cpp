@@ -414,6 +414,8 @@ TEST_F(MemoryVerb, StoresPayloadsOfFilesAndListsAllPatternsWithinARadius) {
   expect_refused(
       run("write", {"--patterns", npy, "--packed", "big", "--payloads", (folder_ / "strings.npy").string()}),
       3, {"strings", "numpy.savetxt"});
+  expect_refused(run("write", {"--patterns", npy, "--packed", "big", "--threshold", "2"}), 2,
+                 {"--threshold has no effect"});
   expect_refused(run("write", {"--payloads", ids, "a text"}), 2, {"--payloads has no effect"});
   expect_refused(run("read", {"--within", "3", "--top", "0", "a"}), 2, {"--within"});
   expect_refused(run("read", {"--within", "3", "--ties", "all", "a"}), 2, {"--ties has no effect"});
