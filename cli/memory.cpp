@@ -3,6 +3,8 @@
 /// `mneme memory`: associative memories on disk.
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <fstream>
 #include <optional>
 #include <ostream>
@@ -20,6 +22,7 @@
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/machine.h"
 #include "mneme/core/text.h"
 #include "mneme/data/load_patterns.h"
@@ -98,6 +101,12 @@ public:
         "File with a payload for each pattern of --patterns: one per line, or integers in an .npy file");
     given_.payloads->type_name("PATH");
     sources_.back().of_files.push_back(given_.payloads);
+    given_.keys =
+        write_->add_option("--keys", keys_file_,
+                           "File with a key for each pattern of --patterns, as --key: one per line, or "
+                           "integers in an .npy file");
+    given_.keys->type_name("PATH");
+    sources_.back().of_files.push_back(given_.keys);
     write_->add_flag("--replace", replace_, "Forget the pattern that a key names now, if it is another one");
     given_.batch =
         add_integer_option(*write_, "--batch", batch_, {.min = 1, .max = 1'000'000},
@@ -130,6 +139,11 @@ public:
     forget_->add_option("--key", keys_, "Forget the pattern with this key; may be given several times")
         ->type_name("KEY")
         ->one_value_each();
+    forget_
+        ->add_option("--keys", keys_file_,
+                     "Forget the patterns with the keys in this file, one per line, or integers in an .npy "
+                     "file")
+        ->type_name("PATH");
     forget_->add_option("--label", labels_, "Forget all patterns with this label; may be given several times")
         ->type_name("LABEL")
         ->one_value_each();
@@ -144,13 +158,16 @@ public:
     export_ = arguments.add_subcommand(
         "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
     add_folder(*export_, true);
-    export_
-        ->add_option("--out", out_,
-                     "File to write to, instead of stdout. NAME.safetensors: a memory for `read` and for "
-                     "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit")
-        ->type_name("FILE");
+    given_.out = export_->add_option(
+        "--out", out_,
+        "File to write to, instead of stdout. NAME.safetensors: a memory for `read` and for "
+        "mneme::store::load_memory; NAME.npy: the patterns alone, one byte per bit; NAME.jsonl: lines of "
+        "JSON");
+    given_.out->type_name("FILE");
+    export_->add_flag("--no-keys", no_keys_,
+                      "Leave out keys and labels, which NAME.safetensors cannot contain");
     given_.export_packed = add_packed(*export_, "Bit order of packed bits in NAME.npy (numpy.packbits: big)");
-    for (Arguments* loading : {write_, read_, forget_, verify_, compact_, export_}) {
+    for (Arguments* loading : {create_, write_, read_, forget_, verify_, compact_, export_}) {
       add_parsed_option(
           *loading, "--memory-max", "SIZE", "what is available",
           [this](const std::string& name, const std::string& text) {
@@ -161,6 +178,9 @@ public:
   }
 
   ExitCode run(Context& context) override {
+    if (folder_.empty()) {
+      throw UsageError("the path of the memory is empty.\n  Give the name of its folder.");
+    }
     if (create_->parsed()) {
       return create(context);
     }
@@ -310,6 +330,10 @@ private:
       throw UsageError("--format has no effect: it is for lines, but the patterns are in files "
                        "(--patterns).\n  Leave it out.");
     }
+    if (packed_ && threshold_) {
+      throw UsageError("--threshold has no effect with --packed, whose numbers are bits.\n  Leave out one of "
+                       "them.");
+    }
     for (const Option* option : source->of_files) {
       if (!from_files && option->count() > 0) {
         throw UsageError(
@@ -355,19 +379,29 @@ private:
   }
 
   Lines load_files(int64_t bits) const {
-    const data::PatternSet set = data::load_patterns(
+    data::PatternSet set = data::load_patterns(
         std::vector<std::filesystem::path>(patterns_.begin(), patterns_.end()),
-        {.limit = limit_, .tensor = tensor_, .packed = packed_, .bits = packed_ ? bits : 0});
-    if (set.patterns.size() != bits) {
+        {.limit = limit_, .tensor = tensor_, .packed = packed_, .as_bits = packed_.has_value()});
+    constexpr int64_t kBitsPerByte = 8;
+    const int64_t size = packed_ ? set.bits.bits() : set.patterns.size();
+    const bool has_padding = packed_ && bits < size && bits > size - kBitsPerByte;
+    if (size != bits && !has_padding) {
       throw DataError(
-          fmt::format("{}: the patterns have {} numbers, but the memory has patterns of {} bits.\n  Give "
+          fmt::format("{}: the patterns have {} {}, but the memory has patterns of {} bits.\n  Give "
                       "patterns of this size, or create a memory with --bits {}.",
-                      printable(set.source), set.patterns.size(), bits, set.patterns.size()));
+                      printable(set.source), size, packed_ ? "bits" : "numbers", bits, size));
+    }
+    if (has_padding) {
+      set.bits = data::unpack_bits(data::pack_bits(set.bits, data::BitOrder::little), set.bits.count(), bits,
+                                   data::BitOrder::little, set.source);
     }
     Lines lines{.texts = {},
-                .patterns = to_bits(set.patterns, threshold_ ? *threshold_ / set.file_scale : set.threshold),
-                .annotations = std::vector<Annotation>(static_cast<size_t>(set.patterns.count()))};
-    for (int64_t i = 0; i < set.patterns.count(); ++i) {
+                .patterns = packed_ ? std::move(set.bits)
+                                    : to_bits(set.patterns,
+                                              threshold_ ? *threshold_ / set.file_scale : set.threshold),
+                .annotations = {}};
+    lines.annotations.resize(static_cast<size_t>(lines.patterns.count()));
+    for (int64_t i = 0; i < lines.patterns.count(); ++i) {
       lines.texts.push_back(fmt::format("pattern {} of {}", i, printable(set.source)));
       if (!set.labels.empty()) {
         const int64_t label = set.labels[static_cast<size_t>(i)];
@@ -409,8 +443,23 @@ private:
           "--format json",
           printable(folder_), printable(folder_)));
     }
+    require_folder();
     check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
     return DurableMemory::open(folder_, {.access = access});
+  }
+
+  /// Refuses the path of a file, and of a file that does not exist.
+  void require_folder() const {
+    if (is_memory_file(folder_)) {
+      throw UsageError(fmt::format("{} is a file, but this command is for the folder of a memory.\n  `mneme "
+                                   "memory read` and `mneme memory export` also read files; both check them.",
+                                   printable(folder_)));
+    }
+    if (ending_of(folder_) == ".safetensors" && !std::filesystem::exists(folder_)) {
+      throw DataError(fmt::format("{}: the file does not exist.\n  Give the file that `mneme memory export "
+                                  "--out` wrote, or the folder of a memory.",
+                                  printable(folder_)));
+    }
   }
 
   /// A folder, or a file.
@@ -471,6 +520,13 @@ private:
     return store::completed(design);
   }
 
+  /// Ending of a file name in lower case, such as ".npy".
+  static std::string ending_of(const std::string& path) {
+    std::string ending = std::filesystem::path(path).extension().string();
+    std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
+    return ending;
+  }
+
   ExitCode create(Context& context) const {
     const MemoryDesign complete = design(context);
     if (complete.hard_locations > 0) {
@@ -483,11 +539,15 @@ private:
       return ExitCode::ok;
     }
     const std::string folder = printable(folder_);
-    context.out << fmt::format("Created {}: patterns of {} bits, {}\n\n"
-                               "To store a text and to find it again:\n"
+    context.out << fmt::format("Created {}: patterns of {} bit{}, {}\n", folder, complete.bits,
+                               plural(complete.bits), kind_text(complete));
+    if (context.options.quiet) {
+      return ExitCode::ok;
+    }
+    context.out << fmt::format("\nTo store a text and to find it again:\n"
                                "  mneme memory write {} \"the train to Vienna leaves at nine\"\n"
                                "  mneme memory read {} \"when does the train leave?\"\n",
-                               folder, complete.bits, kind_text(complete), folder, folder);
+                               folder, folder);
     return ExitCode::ok;
   }
 
@@ -509,6 +569,13 @@ private:
     }
     std::optional<std::string> payload;
     if (given_.payload->count() > 0) {
+      if (std::error_code error; std::filesystem::file_size(payload_, error) > store::kPayloadBytesMax &&
+                                 !error) { // before it is read
+        throw UsageError(
+            fmt::format("{} has {} bytes, but at most {} are stored as a payload.\n  Store the path "
+                        "of the file instead.",
+                        printable(payload_), std::filesystem::file_size(payload_), store::kPayloadBytesMax));
+      }
       const std::vector<std::byte> bytes = data::read_file(payload_);
       payload = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
@@ -516,9 +583,16 @@ private:
     int64_t written = 0, repeated = 0, replaced = 0;
     const auto write_batch = [&](Lines lines) {
       if (given_.payloads->count() > 0) {
-        std::vector<std::string> payloads = read_payloads(payloads_, lines.patterns.count());
+        std::vector<std::string> payloads =
+            read_column(payloads_, "payload", lines.patterns.count(), limit_ > 0);
         for (size_t i = 0; i < payloads.size(); ++i) {
           lines.annotations[i].payload = std::move(payloads[i]);
+        }
+      }
+      if (given_.keys->count() > 0) {
+        std::vector<std::string> keys = read_column(keys_file_, "key", lines.patterns.count(), limit_ > 0);
+        for (size_t i = 0; i < keys.size(); ++i) {
+          lines.annotations[i].key = std::move(keys[i]);
         }
       }
       for (Annotation& annotation : lines.annotations) {
@@ -542,7 +616,9 @@ private:
     try {
       for_each_batch(context, memory.design().bits, static_cast<size_t>(batch_), write_batch);
     } catch (...) { // such as an invalid line or an interrupt after some batches
-      if (written + repeated > 0 && !context.options.json) {
+      if (written + repeated == 0 && interrupted()) {
+        context.progress.message("mneme memory write: nothing of the input is stored");
+      } else if (written + repeated > 0 && !context.options.json) {
         context.progress.message(fmt::format("mneme memory write: the first {} of the input {} stored",
                                              count_text(written + repeated),
                                              written + repeated == 1 ? "is" : "are"));
@@ -664,16 +740,18 @@ private:
 
   ExitCode forget(Context& context) {
     check_sources(forget_);
-    const bool by_pattern = !lines_.empty() || !patterns_.empty();
+    const bool by_pattern = !lines_.empty() || !patterns_.empty(),
+               by_key = !keys_.empty() || !keys_file_.empty();
     DurableMemory memory = open(context, Access::write);
     int64_t forgotten = 0;
-    for (const std::string& key : keys_) {
-      forgotten += memory.forget_key(key);
+    if (!keys_file_.empty()) {
+      std::ranges::move(read_column(keys_file_, "key"), std::back_inserter(keys_));
     }
+    forgotten += memory.forget_keys(keys_);
     for (const std::string& label : labels_) {
       forgotten += memory.forget_label(label);
     }
-    if (by_pattern || (keys_.empty() && labels_.empty())) {
+    if (by_pattern || (!by_key && labels_.empty())) {
       for_each_batch(context, memory.design().bits, 1024,
                      [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
     } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
@@ -692,6 +770,7 @@ private:
   }
 
   ExitCode info(Context& context) const {
+    require_folder();
     const MemoryInfo info = store::memory_info(folder_);
     if (context.options.json) {
       print_json(context.out, info_json(info));
@@ -751,6 +830,7 @@ private:
   }
 
   ExitCode verify(Context& context) const {
+    require_folder();
     try {
       check_budget(context, store::memory_info(folder_).bytes_needed, printable(folder_));
     } catch (const DataError&) { // damage, which is reported below
@@ -767,9 +847,9 @@ private:
       for (const std::string& problem : result.problems) {
         context.out << problem << "\n";
       }
-      context.out << fmt::format("{}: {} records, {} stored patterns, {} files checked\n",
-                                 is_intact ? "Intact" : "DAMAGED", result.records, result.stored,
-                                 result.files);
+      context.out << fmt::format("{}: {} record{}, {} stored pattern{}, {} file{} checked\n",
+                                 is_intact ? "Intact" : "DAMAGED", result.records, plural(result.records),
+                                 result.stored, plural(result.stored), result.files, plural(result.files));
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;
   }
@@ -800,17 +880,34 @@ private:
       throw UsageError(
           "--json has no effect: `mneme memory export` always prints lines of JSON.\n  Leave it out.");
     }
-    const std::string ending = std::filesystem::path(out_).extension().string();
+    if (given_.out->count() > 0 && out_.empty()) {
+      throw UsageError("--out: the name is empty.\n  Give the name of a file, or leave out --out to print to "
+                       "stdout.");
+    }
+    const std::string ending = ending_of(out_);
+    static constexpr std::array kEndings{"", ".jsonl", ".json", ".safetensors", ".npy"};
+    if (std::ranges::find(kEndings, ending) == kEndings.end()) {
+      throw UsageError(
+          fmt::format("--out {}: files with the ending {} cannot be written.\n  Use NAME.safetensors for a "
+                      "memory, NAME.npy for the patterns alone, or NAME.jsonl for lines of JSON.",
+                      printable(out_), printable(ending)));
+    }
     if (given_.export_packed->count() > 0 && ending != ".npy") {
       throw UsageError("--packed has no effect: it is for --out NAME.npy.\n  Leave it out.");
+    }
+    if (no_keys_ && ending != ".safetensors") {
+      throw UsageError("--no-keys has no effect: it is for --out NAME.safetensors.\n  Leave it out.");
     }
     MemorySource memory = open_source(context);
     if (out_.empty()) {
       memory.for_each([&](const store::Entry& entry) { context.out << json_line(entry) << '\n'; });
       return ExitCode::ok;
     }
+    std::string type = "none"; // of the payloads in a .safetensors file
     if (ending == ".safetensors") {
-      store::save_memory(out_, memory.to_items());
+      const ItemMemory<BitPatterns> items = memory.to_items(no_keys_);
+      store::save_memory(out_, items);
+      type = payload_type(items.payloads());
     } else if (ending == ".npy") {
       packed_ ? data::write_packed_npy(out_, memory.patterns(), *packed_)
               : data::write_npy(out_, memory.patterns());
@@ -819,7 +916,10 @@ private:
       memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
       write_file_atomically(out_, text);
     }
-    context.out << fmt::format("Wrote {} to {}\n", count_text(memory.stored()), printable(out_));
+    const bool has_payloads = type != "none";
+    context.out << fmt::format("Wrote {}{} to {}\n", count_text(memory.stored()),
+                               has_payloads ? fmt::format(" with payloads of type {}", type) : "",
+                               printable(out_));
     return ExitCode::ok;
   }
 
@@ -827,9 +927,8 @@ private:
     context.out << report::json_text(line, -1) << std::flush;
   }
 
-  static std::string count_text(int64_t count) {
-    return fmt::format("{} pattern{}", count, count == 1 ? "" : "s");
-  }
+  static const char* plural(int64_t count) { return count == 1 ? "" : "s"; }
+  static std::string count_text(int64_t count) { return fmt::format("{} pattern{}", count, plural(count)); }
 
   /// Options of a subcommand that reads patterns.
   struct Source {
@@ -841,11 +940,11 @@ private:
   Arguments *create_ = nullptr, *write_ = nullptr, *read_ = nullptr, *forget_ = nullptr, *info_ = nullptr,
             *verify_ = nullptr, *compact_ = nullptr, *export_ = nullptr;
   struct {
-    Option *kind, *hard_locations, *payload, *payloads, *update_steps, *key, *label, *batch, *top, *within,
-        *ties, *export_packed;
+    Option *kind, *hard_locations, *payload, *payloads, *keys, *update_steps, *key, *label, *batch, *top,
+        *within, *ties, *out, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
-  std::string folder_, tensor_, payload_, payloads_, out_, key_, label_;
+  std::string folder_, tensor_, payload_, payloads_, keys_file_, out_, key_, label_;
   std::vector<std::string> lines_, patterns_, keys_, labels_;
   MemoryDesign design_;
   Kind kind_ = Kind::best_match;
@@ -857,7 +956,7 @@ private:
   std::optional<int64_t> update_steps_;
   std::optional<int64_t> within_;
   Ties ties_ = Ties::first;
-  bool replace_ = false, no_recall_ = false;
+  bool replace_ = false, no_recall_ = false, no_keys_ = false;
   uint64_t memory_max_ = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include "cli/memory_source.h"
 
+#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -10,6 +11,7 @@
 
 #include "cli/memory_lines.h"
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/read_file.h"
@@ -39,6 +41,20 @@ std::optional<std::string> payload_text(const Payloads& payloads, int64_t item) 
   return std::nullopt;
 }
 
+/// The texts as integers; empty unless all are integers in the form in which they are printed.
+std::optional<std::vector<int64_t>> integers_of(const std::vector<std::string>& texts) {
+  std::vector<int64_t> integers;
+  for (const std::string& text : texts) {
+    int64_t integer = 0;
+    std::from_chars(text.data(), text.data() + text.size(), integer);
+    if (std::to_string(integer) != text) {
+      return std::nullopt;
+    }
+    integers.push_back(integer);
+  }
+  return integers.empty() ? std::nullopt : std::optional(std::move(integers));
+}
+
 } // namespace
 
 bool is_memory_file(const std::filesystem::path& path) {
@@ -48,7 +64,10 @@ bool is_memory_file(const std::filesystem::path& path) {
 
 int64_t MemorySource::bits() const {
   const auto* items = std::get_if<ItemMemory<BitPatterns>>(&memory_);
-  return items != nullptr ? items->patterns().bits() : std::get<DurableMemory>(memory_).design().bits;
+  if (items == nullptr) {
+    return std::get<DurableMemory>(memory_).design().bits;
+  }
+  return items->patterns().bits() > 0 ? items->patterns().bits() : store::MemoryDesign().bits;
 }
 
 int64_t MemorySource::stored() const {
@@ -67,7 +86,8 @@ store::ReadResult MemorySource::read(const BitPatterns& queries, const store::Re
     update.update_steps_max = options.update_steps_max.value_or(update.update_steps_max);
     result.recall = items.recall(queries, update);
   }
-  const BitNeighbours found = store::find_nearest(queries, items.patterns(), options);
+  const BitNeighbours found = store::find_nearest(
+      queries, items.count() > 0 ? items.patterns() : BitPatterns(0, queries.bits()), options);
   for (int64_t q = 0; q < queries.count(); ++q) {
     std::vector<store::Neighbour>& nearest = result.nearest.emplace_back();
     for (size_t i = 0; i < found.indices_of(q).size(); ++i) {
@@ -87,6 +107,7 @@ void MemorySource::for_each(const std::function<void(const Entry&)>& visit) {
   }
   const auto& items = std::get<ItemMemory<BitPatterns>>(memory_);
   for (int64_t i = 0; i < items.count(); ++i) {
+    throw_if_interrupted();
     visit({.seq = i,
            .pattern = slice(items.patterns(), i, i + 1),
            .annotation = {.payload = payload_text(items.payloads(), i)}});
@@ -99,61 +120,75 @@ BitPatterns MemorySource::patterns() {
   return patterns;
 }
 
-ItemMemory<BitPatterns> MemorySource::to_items() {
+ItemMemory<BitPatterns> MemorySource::to_items(bool without_keys) {
   auto* durable = std::get_if<DurableMemory>(&memory_);
   if (durable == nullptr) {
     return std::get<ItemMemory<BitPatterns>>(memory_);
   }
-  const auto refuse = [](const std::string& what) {
+  const auto refuse = [](const std::string& what, const std::string& advice) {
     throw UsageError(
-        "the memory has " + what +
-        ", which a .safetensors file cannot contain.\n  Export it as lines of JSON, to stdout or "
-        "to a file with another ending.");
+        fmt::format("the memory has {}, which a .safetensors file cannot contain.\n  {}", what, advice));
   };
   if (durable->design().hard_locations > 0) {
-    refuse("hard locations");
+    refuse("hard locations", "Export it as lines of JSON, to stdout or to NAME.jsonl.");
   }
   BitPatterns patterns(0, bits());
   std::vector<std::string> payloads;
   bool has_payloads = false;
   durable->for_each([&](const Entry& entry) {
-    if (entry.annotation.key || entry.annotation.label) {
-      refuse("keys or labels");
+    if (!without_keys && (entry.annotation.key || entry.annotation.label)) {
+      refuse("keys or labels", "Leave them out with --no-keys, or export the memory as lines of JSON, to "
+                               "stdout or to NAME.jsonl.");
     }
     patterns.append(entry.pattern);
     has_payloads = has_payloads || entry.annotation.payload;
     payloads.push_back(entry.annotation.payload.value_or(""));
   });
   ItemMemory<BitPatterns> items(store::association_of(durable->design()));
-  items.add(patterns, has_payloads ? Payloads(std::move(payloads)) : Payloads());
+  if (std::optional<std::vector<int64_t>> integers = integers_of(payloads)) {
+    items.add(patterns, std::move(*integers));
+  } else {
+    items.add(patterns, has_payloads ? Payloads(std::move(payloads)) : Payloads());
+  }
   return items;
 }
 
-std::vector<std::string> read_payloads(const std::filesystem::path& path, int64_t count) {
-  const std::vector<std::byte> bytes = data::read_file(path);
+std::vector<std::string> read_column(const std::filesystem::path& path, const std::string& what,
+                                     std::optional<int64_t> count, bool may_have_more) {
+  const std::vector<std::byte> bytes = data::read_decompressed_file(path);
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  std::vector<std::string> payloads;
+  std::vector<std::string> values;
   if (text.starts_with("\x93NUMPY")) {
-    for (const int64_t integer : data::parse_npy_integers(bytes, path.string())) {
-      payloads.push_back(std::to_string(integer));
+    try {
+      for (const int64_t integer : data::parse_npy_integers(bytes, path.string())) {
+        values.push_back(std::to_string(integer));
+      }
+    } catch (const DataError& error) { // its advice may be for patterns
+      const std::string message = error.what();
+      throw DataError(message.substr(0, message.find('\n')) +
+                      "\n  Save one integer per pattern as x.astype(numpy.int64), or texts as lines: "
+                      "numpy.savetxt(\"FILE.txt\", x, fmt=\"%s\").");
     }
   } else {
     for (size_t begin = 0; begin < text.size();) {
       const size_t end = std::min(text.find('\n', begin), text.size());
-      payloads.emplace_back(text.substr(begin, end - begin));
-      if (payloads.back().ends_with('\r')) {
-        payloads.back().pop_back();
+      values.emplace_back(text.substr(begin, end - begin));
+      if (values.back().ends_with('\r')) {
+        values.back().pop_back();
       }
       begin = end + 1;
     }
   }
-  if (std::ssize(payloads) != count) {
-    throw DataError(
-        fmt::format("{}: the file has {} payloads, but there are {} patterns.\n  Give one line, or "
-                    "one integer of an .npy file, per pattern.",
-                    printable(path.string()), payloads.size(), count));
+  if (may_have_more && count && std::ssize(values) > *count) {
+    values.resize(static_cast<size_t>(*count));
   }
-  return payloads;
+  if (count && std::ssize(values) != *count) {
+    throw DataError(fmt::format("{}: the file has {} {}{}, but there are {} patterns.\n  Give one line, or "
+                                "one integer of an .npy file, per pattern.",
+                                printable(path.string()), values.size(), what, values.size() == 1 ? "" : "s",
+                                *count));
+  }
+  return values;
 }
 
 } // namespace mneme::cli

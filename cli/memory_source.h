@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -26,23 +27,27 @@ public:
   explicit MemorySource(store::DurableMemory memory) : memory_(std::move(memory)) {}
   explicit MemorySource(ItemMemory<BitPatterns> memory) : memory_(std::move(memory)) {}
 
-  int64_t bits() const;
+  int64_t bits() const; ///< of a pattern; the default of MemoryDesign for a file without patterns of any size
   int64_t stored() const;
   store::ReadResult read(const BitPatterns& queries, const store::ReadOptions& options);
   void for_each(const std::function<void(const store::Entry&)>& visit);
-  /// The memory as it is saved to a file.
+  /// The memory as it is saved to a file. If all payloads are decimal integers of 64 bits, as std::to_string
+  /// writes them, they become integers; otherwise they are byte strings.
   ///
-  /// Errors  UsageError for what a file cannot contain: hard locations, keys and labels
-  ItemMemory<BitPatterns> to_items();
+  /// Errors  UsageError for what a file cannot contain: hard locations, and keys and labels unless
+  ///         `without_keys` leaves them out
+  ItemMemory<BitPatterns> to_items(bool without_keys);
   BitPatterns patterns();
 
 private:
   std::variant<store::DurableMemory, ItemMemory<BitPatterns>> memory_;
 };
 
-/// Payloads in a file: one per line, or the integers of an .npy file as digits.
+/// Payloads or keys in a file, which may be compressed by gzip: one per line, or the integers of an .npy file
+/// as digits. `what` is "payload" or "key". With `may_have_more`, those after the first `count` are left out.
 ///
 /// Errors  DataError if there are not `count`
-std::vector<std::string> read_payloads(const std::filesystem::path& path, int64_t count);
+std::vector<std::string> read_column(const std::filesystem::path& path, const std::string& what,
+                                     std::optional<int64_t> count = {}, bool may_have_more = false);
 
 } // namespace mneme::cli

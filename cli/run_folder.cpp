@@ -91,6 +91,10 @@ std::string shown_value(const Json& value) {
 Json read_earlier(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
   std::error_code unreadable;
+  if (std::filesystem::exists(folder / "memory.sqlite", unreadable)) {
+    fail(folder, "contains a memory (memory.sqlite), to which no other files are added",
+         fmt::format("Choose {}", kAnotherFolder));
+  }
   if (!std::filesystem::exists(path, unreadable)) {
     for (const char* name : kResultNames) {
       if (std::filesystem::exists(folder / name, unreadable)) {

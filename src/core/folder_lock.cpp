@@ -70,6 +70,9 @@ FolderLock::FolderLock(const std::filesystem::path& folder, const FolderLockOpti
       std::array<char, 32> owner{};
       const bool known = ::pread(descriptor_, owner.data(), owner.size() - 1, 0) > 0;
       ::close(descriptor_);
+      if (error == EWOULDBLOCK && !options.taken_here.empty() && owner.data() == std::to_string(::getpid())) {
+        throw OutputError(printable(folder.string()) + ": " + options.taken_here);
+      }
       throw OutputError(
           printable(folder.string()) + ": " + (error == EWOULDBLOCK ? options.taken : std::strerror(error)) +
           (known ? " (process " + printable(owner.data()) + ")" : "") + ".\n  " + options.taken_advice);

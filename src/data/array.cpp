@@ -10,11 +10,14 @@
 #include <fmt/ranges.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/data/packed_bits.h"
 
 namespace mneme::data {
 namespace {
 
-constexpr int64_t kBlock = 1 << 14; // numbers decoded at once
+constexpr int64_t kBlock = 1 << 14;       // numbers decoded at once
+constexpr int64_t kPackedBlock = 1 << 20; // bytes of packed bits read at once
 constexpr double kMaxByte = 255;
 
 /// Decodes the numbers [0, count) in file order and calls visit(index of the first number, numbers) for each
@@ -25,6 +28,7 @@ void for_each_block(const Source& source, const Array& array, int64_t count, Vis
   std::vector<std::byte> bytes(static_cast<size_t>(std::min(count, kBlock) * item));
   std::vector<double> numbers(static_cast<size_t>(std::min(count, kBlock)));
   for (int64_t first = 0; first < count; first += kBlock) {
+    throw_if_interrupted();
     const auto length = static_cast<size_t>(std::min(count - first, kBlock));
     const std::span<std::byte> block(bytes.data(), length * static_cast<size_t>(item));
     source.read(array.offset + first * item, block, "numbers");
@@ -163,8 +167,26 @@ RealPatterns read_numbers(const Source& source, const Array& array, int64_t limi
 
 namespace {
 
-/// Unpacks bytes [N, B] to bits.
-RealPatterns read_packed(const Source& source, const Array& array, const LoadOptions& options) {
+/// The packed rows [first, first + count), in row-major order.
+std::vector<std::byte> packed_rows(const Source& source, const Array& array, int64_t first, int64_t count) {
+  const int64_t size = array.shape[1];
+  std::vector<std::byte> rows(static_cast<size_t>(count * size));
+  if (!array.column_major) {
+    source.read(array.offset + first * size, rows, "packed bits");
+    return rows;
+  }
+  std::vector<std::byte> column(static_cast<size_t>(count));
+  for (int64_t at = 0; at < size; ++at) {
+    source.read(array.offset + at * array.shape[0] + first, column, "packed bits");
+    for (int64_t row = 0; row < count; ++row) {
+      rows[static_cast<size_t>(row * size + at)] = column[static_cast<size_t>(row)];
+    }
+  }
+  return rows;
+}
+
+/// Unpacks bytes [N, B] to bits, block by block.
+BitPatterns read_packed(const Source& source, const Array& array, const LoadOptions& options) {
   if (array.type != NumberType::u8 || array.shape.size() != 2) {
     throw UsageError(
         fmt::format("{}: packed bits must be uint8 of shape [patterns, bytes], but the array is {} of shape "
@@ -172,29 +194,35 @@ RealPatterns read_packed(const Source& source, const Array& array, const LoadOpt
                     source.name(), name_of(array.type), fmt::join(array.shape, ", ")));
   }
   constexpr int64_t kBitsPerByte = 8;
-  const RealPatterns bytes = read_numbers(source, array, options.limit);
-  const int64_t stored = bytes.size(), bits = options.bits == 0 ? stored * kBitsPerByte : options.bits;
+  const int64_t count = limited(array.shape[0], options.limit), stored = array.shape[1];
+  const int64_t bits = options.bits == 0 ? stored * kBitsPerByte : options.bits;
+  if (count == 0 || stored == 0) {
+    make_patterns(source.name(), count, stored); // throws
+  }
   if (bits <= (stored - 1) * kBitsPerByte || bits > stored * kBitsPerByte) {
     throw UsageError(fmt::format("{}: {} bits per pattern do not match the {} bytes of a pattern.\n"
                                  "  Set --bits to a number from {} to {}, or remove it to use {}.",
                                  source.name(), bits, stored, stored * kBitsPerByte - kBitsPerByte + 1,
                                  stored * kBitsPerByte, stored * kBitsPerByte));
   }
-  RealPatterns patterns = make_patterns(source.name(), bytes.count(), bits);
-  for (int64_t i = 0; i < bytes.count(); ++i) {
-    for (int64_t bit = 0; bit < stored * kBitsPerByte; ++bit) {
-      const auto byte = static_cast<unsigned>(bytes[i][static_cast<size_t>(bit / kBitsPerByte)]);
-      const int64_t place = bit % kBitsPerByte;
-      const bool on =
-          (byte >> (*options.packed == BitOrder::big ? kBitsPerByte - 1 - place : place) & 1U) != 0;
-      if (bit < bits) {
-        patterns[i][static_cast<size_t>(bit)] = on ? 1 : 0;
-      } else if (on) {
-        fail(source.name(),
-             fmt::format("pattern {}: bit {} is 1, but the {} bits after bit {} must be 0", i, bit,
-                         stored * kBitsPerByte - bits, bits - 1),
-             "Check the number of bits (--bits) and the bit order (--packed).");
+  BitPatterns patterns(count, bits);
+  const int64_t rows_per_block = std::max<int64_t>(1, kPackedBlock / stored);
+  for (int64_t first = 0; first < count; first += rows_per_block) {
+    throw_if_interrupted();
+    const int64_t rows = std::min(rows_per_block, count - first);
+    const BitPatterns block = unpack_bits(packed_rows(source, array, first, rows), rows,
+                                          stored * kBitsPerByte, *options.packed, source.name());
+    for (int64_t row = 0; row < rows; ++row) {
+      for (int64_t bit = bits; bit < block.bits(); ++bit) {
+        if (block.get(row, bit)) {
+          fail(source.name(),
+               fmt::format("pattern {}: bit {} is 1, but the {} bits after bit {} must be 0", first + row,
+                           bit, stored * kBitsPerByte - bits, bits - 1),
+               "Check the number of bits (--bits) and the bit order (--packed).");
+        }
       }
+      // The padding is less than a byte, so that the number of words is the same.
+      std::ranges::copy(block[row], patterns[first + row].begin());
     }
   }
   return patterns;
@@ -206,8 +234,11 @@ PatternSet read_array(const Source& source, const Array& array, const LoadOption
   PatternSet set;
   set.source = source.title();
   if (options.packed) {
-    set.patterns = read_packed(source, array, options);
+    set.bits = read_packed(source, array, options);
     set.threshold = 0.5;
+    if (!options.as_bits) {
+      set.patterns = to_zeros_and_ones(std::exchange(set.bits, {}));
+    }
     return set;
   }
   set.patterns = read_numbers(source, array, options.limit);

@@ -171,9 +171,10 @@ Paths expand_glob(const std::filesystem::path& path) {
 }
 
 std::string shape_of(const PatternSet& set) {
-  return set.is_image() ? fmt::format("images of {} x {} x {} (height x width x channels)", set.height,
-                                      set.width, set.channels)
-                        : fmt::format("patterns of {} numbers", set.patterns.size());
+  return set.is_image()        ? fmt::format("images of {} x {} x {} (height x width x channels)", set.height,
+                                             set.width, set.channels)
+         : set.bits.bits() > 0 ? fmt::format("patterns of {} bits", set.bits.bits())
+                               : fmt::format("patterns of {} numbers", set.patterns.size());
 }
 
 /// Concatenates the patterns of several files.
@@ -184,7 +185,7 @@ public:
       set_ = std::move(more);
       values_.assign(set_.patterns.data(),
                      set_.patterns.data() + set_.patterns.count() * set_.patterns.size());
-      count_ = set_.patterns.count();
+      count_ = set_.patterns.count() + set_.bits.count();
       size_ = set_.patterns.size();
       names_.push_back(name);
       return;
@@ -196,14 +197,19 @@ public:
       set_.threshold = 0;
     }
     values_.insert(values_.end(), more.patterns.data(), more.patterns.data() + more.patterns.count() * size_);
-    count_ += more.patterns.count();
+    count_ += more.patterns.count() + more.bits.count();
+    if (!more.bits.empty()) {
+      set_.bits.append(more.bits);
+    }
     names_.push_back(name);
   }
 
   int64_t count() const { return count_; }
 
   PatternSet result() {
-    set_.patterns = RealPatterns(count_, size_, std::move(values_));
+    if (set_.bits.empty()) {
+      set_.patterns = RealPatterns(count_, size_, std::move(values_));
+    }
     if (names_.size() > 1) {
       set_.source = names_.size() == 2 ? fmt::format("{}, {}", set_.source, title(names_[1]))
                                        : fmt::format("{} and {} more files", set_.source, names_.size() - 1);
@@ -217,8 +223,10 @@ private:
   }
 
   void check_shape(const std::string& name, const PatternSet& more) const {
-    if (more.patterns.size() != size_ || more.image_shape() != set_.image_shape()) {
+    if (more.patterns.size() != size_ || more.bits.bits() != set_.bits.bits() ||
+        more.image_shape() != set_.image_shape()) {
       PatternSet first = PatternSet{.patterns = RealPatterns(0, size_),
+                                    .bits = BitPatterns(0, set_.bits.bits()),
                                     .height = set_.height,
                                     .width = set_.width,
                                     .channels = set_.channels};
@@ -284,6 +292,11 @@ PatternSet load_patterns(std::span<const std::filesystem::path> paths, const Loa
         "bits: {} bits per pattern were given, but the patterns are not packed.\n  Set the bit order "
         "with --packed, or remove --bits.",
         options.bits));
+  }
+  if (options.as_bits && !options.packed) {
+    throw UsageError(
+        "mneme::data::load_patterns: the option as_bits is for packed bits.\n  Set the bit order "
+        "`packed`, or use to_bits(set.patterns, set.threshold).");
   }
   if (std::count_if(paths.begin(), paths.end(), is_standard_input) > 1) {
     throw UsageError("standard input was given twice, but it can be read only once.\n  Use a file instead.");

@@ -67,4 +67,10 @@ BitPatterns unpack_bits(std::span<const std::byte> bytes, int64_t count, int64_t
   return patterns;
 }
 
+BitPatterns load_packed_bits(const std::filesystem::path& path, LoadOptions options) {
+  options.packed = options.packed.value_or(BitOrder::big);
+  options.as_bits = true;
+  return load_patterns(path, options).bits;
+}
+
 } // namespace mneme::data

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "data/gzip.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
@@ -172,6 +173,12 @@ std::unique_ptr<Source> open_source(const std::filesystem::path& path) {
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
   const std::unique_ptr<Source> source = open_source(path);
   return source->first_bytes(source->size());
+}
+
+std::vector<std::byte> read_decompressed_file(const std::filesystem::path& path) {
+  std::unique_ptr<Source> source = open_source(path);
+  const std::unique_ptr<Source> content = is_gzip(*source) ? decompress(*source) : std::move(source);
+  return content->first_bytes(content->size());
 }
 
 InputFile::InputFile(const std::filesystem::path& path) : source_(open_source(path)) {}

@@ -155,8 +155,15 @@ template <class Patterns> void ItemMemory<Patterns>::erase(std::span<const int64
 
 template <class Patterns>
 Recall<Patterns> ItemMemory<Patterns>::recall(const Patterns& cues, const UpdateOptions& update) const {
-  const std::shared_ptr<const Patterns> unowned(std::shared_ptr<void>(), &patterns_); // outlives the call
-  return AssociativeMemory<Patterns>(unowned, options_).recall(cues, update);
+  return AssociativeMemory<Patterns>(stored_for(cues), options_).recall(cues, update);
+}
+
+template <class Patterns>
+std::shared_ptr<const Patterns> ItemMemory<Patterns>::stored_for(const Patterns& queries) const {
+  if (count() == 0) {
+    return std::make_shared<const Patterns>(0, pattern_size(queries));
+  }
+  return {std::shared_ptr<void>(), &patterns_}; // outlives the call
 }
 
 template <class Patterns> void ItemMemory<Patterns>::reject_payload_type(const std::string& requested) const {

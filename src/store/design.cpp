@@ -98,10 +98,18 @@ MemoryDesign completed(MemoryDesign design) {
   }
   complete("beta", uses.beta, design.beta, reason.c_str(), [&] {
     if (design.bits < 4) { // too few distances for a fit
-      throw UsageError("mneme::store: beta must be given for patterns of fewer than 4 bits.");
+      throw UsageError("mneme::store: beta must be given for patterns of fewer than 4 bits.\n  Give beta "
+                       "(--beta).");
     }
-    return theory::fit_beta(design.bits, radius(), 0.0).beta /
-           score_per_cosine(design.steps.similarity, design.bits);
+    try {
+      return theory::fit_beta(design.bits, radius(), 0.0).beta /
+             score_per_cosine(design.steps.similarity, design.bits);
+    } catch (const UsageError&) { // too few distances within the radius
+      throw UsageError(fmt::format(
+          "mneme::store: beta cannot be fitted to the default Hamming radius {} of patterns of {} "
+          "bits, which contains too few distances.\n  Give beta (--beta).",
+          radius(), design.bits));
+    }
   });
   complete("alpha", uses.alpha, design.alpha, reason.c_str(), [&] { return default_alpha; });
   complete("the degree", uses.degree, design.degree, reason.c_str(), [&] { return kDegree; });

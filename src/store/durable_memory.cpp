@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/core/text.h"
 #include "mneme/memory/nearest.h"
@@ -33,7 +34,7 @@ namespace fs = std::filesystem;
 constexpr int64_t kTailRecordsMax = 1 << 17, kTailCounterChangesMax = 1 << 13;
 constexpr int64_t kTailBytesMax = 64 << 20;
 constexpr int64_t kChunkBytes = 64 << 20; // of the contents of a snapshot file
-constexpr size_t kTextMax = 64 << 10, kPayloadMax = 256 << 20;
+constexpr size_t kTextMax = 64 << 10;
 constexpr int64_t kCounterMax = std::numeric_limits<int16_t>::max();
 
 const Environment& environment_of(const OpenOptions& options) {
@@ -65,11 +66,11 @@ void require_valid_text(const char* what, const std::optional<std::string>& text
 void require_valid(const Annotation& annotation) {
   require_valid_text("key", annotation.key);
   require_valid_text("label", annotation.label);
-  if (annotation.payload && annotation.payload->size() > kPayloadMax) {
+  if (annotation.payload && annotation.payload->size() > kPayloadBytesMax) {
     throw UsageError(
         fmt::format("mneme::store: a payload has {} bytes, but at most {} are stored.\n  Store the path "
                     "of a file instead.",
-                    annotation.payload->size(), kPayloadMax));
+                    annotation.payload->size(), kPayloadBytesMax));
   }
 }
 
@@ -242,10 +243,15 @@ public:
     return result;
   }
 
-  int64_t forget_key(const std::string& key) {
+  int64_t forget_keys(std::span<const std::string> keys) {
     begin_change();
-    const std::optional<int64_t> seq = find_key(key);
-    return seq ? forget({*seq}) : 0;
+    std::set<int64_t> found; // a key may be given twice
+    for (const std::string& key : keys) {
+      if (const std::optional<int64_t> seq = find_key(key)) {
+        found.insert(*seq);
+      }
+    }
+    return forget({found.begin(), found.end()});
   }
 
   int64_t forget_label(const std::string& label) {
@@ -430,6 +436,7 @@ private:
 
   private:
     int64_t add(const Record& record) {
+      throw_if_interrupted();
       memory_.log_->insert(record, head_);
       new_.append(record, head_.chain, memory_.log_->name());
       return record.seq;
@@ -888,6 +895,7 @@ private:
     const Records& records = tail_->records;
     const int64_t per_file = std::max<int64_t>(1, kChunkBytes / row_bytes(design()));
     for (int64_t begin = 0, first_pattern = 0; begin < records.count(); begin += per_file) {
+      throw_if_interrupted();
       const int64_t end = std::min(begin + per_file, records.count());
       RecordChunk chunk{.first_seq = chunked_seq_,
                         .last_seq = records.seqs[static_cast<size_t>(end - 1)],
@@ -1041,7 +1049,10 @@ WriteResult DurableMemory::write(const BitPatterns& patterns, std::span<const An
   return implementation_->write(patterns, annotations, conflict);
 }
 int64_t DurableMemory::forget_key(const std::string& key) {
-  return implementation_->forget_key(key);
+  return implementation_->forget_keys(std::span(&key, 1));
+}
+int64_t DurableMemory::forget_keys(std::span<const std::string> keys) {
+  return implementation_->forget_keys(keys);
 }
 int64_t DurableMemory::forget_label(const std::string& label) {
   return implementation_->forget_label(label);

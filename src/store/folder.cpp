@@ -18,6 +18,15 @@ fs::path wal_path(const fs::path& folder) {
   return folder / "memory.sqlite-wal";
 }
 
+fs::path shared_index_path(const fs::path& folder) {
+  return folder / "memory.sqlite-shm";
+}
+
+bool is_present(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
 } // namespace
 
 fs::path database_path(const fs::path& folder) {
@@ -49,7 +58,9 @@ FolderLock writer_lock(const fs::path& folder) {
        .taken_advice = "One process writes to a memory at a time. End that process, or open the memory for "
                        "reading.",
        .read_only_advice = "Check the permissions of the folder. A memory in a read-only folder can be read, "
-                           "not changed."});
+                           "not changed.",
+       .taken_here = "this process has the memory open for writing already.\n  Use the object that has it "
+                     "open, or destroy it first."});
 }
 
 FileState file_state(const fs::path& folder) {
@@ -75,12 +86,18 @@ OpenedDatabase open_database(const fs::path& folder, bool for_writing, const Env
   if (for_writing || ::access(folder.c_str(), W_OK) == 0) {
     return {Database(path, for_writing ? OpenMode::write : OpenMode::read, environment.vfs)};
   }
+  // While a writer has the memory open, and after it was killed, both files exist. SQLite then reads the log
+  // of changes without writing: it shares the locks of a writer, or computes the index for itself.
+  if (is_present(wal_path(folder)) && is_present(shared_index_path(folder))) {
+    return {Database(path, OpenMode::read, environment.vfs)};
+  }
   const FileState state = file_state(folder);
   if (state.has_wal) {
     throw DataError(
         fmt::format("{}: the folder is read-only, and its file memory.sqlite-wal has changes that were not "
-                    "yet moved to memory.sqlite.\n  Open the memory once where it is writable (`mneme "
-                    "memory info {}`), or copy the whole folder to a writable place.",
+                    "yet moved to memory.sqlite, which cannot be read without the file memory.sqlite-shm.\n"
+                    "  Compact the memory as a user who may write to it (`mneme memory compact {}`), or copy "
+                    "the whole folder to a writable place.",
                     printable(folder.string()), printable(folder.string())));
   }
   return {Database(path, OpenMode::immutable, environment.vfs), state};

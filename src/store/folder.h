@@ -33,7 +33,8 @@ FileState file_state(const std::filesystem::path& folder);
 
 struct OpenedDatabase {
   Database database;
-  /// Set if the folder is read-only: SQLite then reads the file without locks.
+  /// Set if the folder is read-only and no writer has left a log of changes: SQLite then reads the file
+  /// without locks.
   std::optional<FileState> immutable_state = {};
 };
 /// Errors  DataError if there is no memory, or if it cannot be read without writing to a read-only folder

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 #include "store/crc32c.h"
 
@@ -333,6 +334,7 @@ uint32_t Log::for_each(int64_t after, int64_t last, uint32_t chain,
   select_.bind(1, after).bind(2, last);
   int64_t before = after;
   while (select_.step()) {
+    throw_if_interrupted();
     const Record record = checked_row(select_);
     chain = next_chain(chain, static_cast<uint32_t>(select_.integer(6)));
     if (select_.integer(7) != chain || record.seq <= before) {
@@ -345,6 +347,7 @@ uint32_t Log::for_each(int64_t after, int64_t last, uint32_t chain,
 }
 
 void Log::fetch(int64_t seq, const std::function<void(const Record&)>& visit) const {
+  throw_if_interrupted();
   const ResetAtEnd reset{fetch_};
   fetch_.bind(1, seq);
   if (!fetch_.step()) {
@@ -403,6 +406,7 @@ void Log::keep_only(const std::vector<int64_t>& stored, Head& head) {
   }
   Statement remove(database_, "DELETE FROM log WHERE seq = ?1");
   for (const int64_t seq : removed) {
+    throw_if_interrupted();
     remove.bind(1, seq).run();
   }
   ++head.generation;
@@ -410,6 +414,7 @@ void Log::keep_only(const std::vector<int64_t>& stored, Head& head) {
   head.chain = first_chain(head.generation);
   Statement update(database_, "UPDATE log SET chain = ?2 WHERE seq = ?1");
   for (const auto& [seq, crc] : kept) {
+    throw_if_interrupted();
     head.chain = next_chain(head.chain, crc);
     update.bind(1, seq).bind(2, head.chain).run();
   }

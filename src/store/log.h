@@ -61,6 +61,8 @@ struct ChunkName {
 };
 
 /// The tables.
+///
+/// Errors  Interrupted, by functions that read or write many records
 class Log {
 public:
   /// Creates the tables.

@@ -422,13 +422,18 @@ int64_t read_bits(Reader& reader, const std::string& name, const std::string& fi
 template <class Patterns>
 ItemMemory<Patterns> parse_memory(std::span<const std::byte> bytes, const std::string& name,
                                   Checksum verification) {
+  constexpr const char* kNoMemory =
+      "Memories are written by `mneme memory export --out FILE.safetensors` and by "
+      "mneme::store::save_memory. Read patterns with `mneme recall --patterns` or "
+      "mneme::data::load_patterns.";
+  constexpr size_t kLengthBytes = 8; // before the header of a safetensors file, which is a JSON object
+  if (bytes.size() <= kLengthBytes || bytes[kLengthBytes] != std::byte{'{'}) {
+    fail(name, "this file is not a memory, because it is no safetensors file", kNoMemory);
+  }
   const Metadata metadata = data::parse_safetensors_metadata(bytes, name);
   Tensors tensors(bytes, name);
   if (const auto format = metadata.find("format"); format == metadata.end() || format->second != kFormat) {
-    fail(name, "this safetensors file is not a memory",
-         "Memories are written by `mneme memory export --out FILE.safetensors` and by "
-         "mneme::store::save_memory. Read patterns with `mneme recall --patterns` or "
-         "mneme::data::load_patterns.");
+    fail(name, "this safetensors file is not a memory", kNoMemory);
   }
   Reader reader(metadata, name);
   reader.text("format");
@@ -447,7 +452,9 @@ ItemMemory<Patterns> parse_memory(std::span<const std::byte> bytes, const std::s
     fail(name,
          fmt::format("the memory has patterns of {:.20}, but patterns of {} are required", type,
                      type_name(Patterns())),
-         "Load it with the other type of patterns.");
+         std::same_as<Patterns, BitPatterns>
+             ? "`mneme memory` reads memories of bits. In C++, load it with load_memory<RealPatterns>."
+             : "Load it with load_memory<BitPatterns>.");
   }
   Patterns patterns;
   if constexpr (std::same_as<Patterns, BitPatterns>) {

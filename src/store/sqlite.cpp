@@ -8,12 +8,15 @@
 #include <sqlite3.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
 #include "mneme/core/text.h"
 
 namespace mneme::store {
 namespace {
 
 constexpr int kBusyMilliseconds = 800; // a second writer is refused within a second
+// Between checks for an interrupt: a few milliseconds of VACUUM and of integrity checks. Commits have fewer.
+constexpr int kInstructionsPerCheck = 10'000;
 
 /// The path as a URI, in which some characters are escaped.
 std::string uri_of(const std::filesystem::path& path, const char* query) {
@@ -158,6 +161,8 @@ Database::Database(const std::filesystem::path& path, OpenMode mode, const char*
     fail(code, "opening");
   }
   sqlite3_busy_timeout(connection, kBusyMilliseconds);
+  sqlite3_progress_handler(
+      connection, kInstructionsPerCheck, [](void*) { return interrupted() ? 1 : 0; }, nullptr);
   // A hostile file may contain triggers and views, which must not run.
   sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
@@ -206,6 +211,8 @@ void Database::fail(int code, const char* action) const {
   switch (code & 0xFF) {
   case SQLITE_NOMEM:
     throw std::bad_alloc();
+  case SQLITE_INTERRUPT: // by the progress handler; the transaction is rolled back
+    throw Interrupted();
   case SQLITE_FULL:
     throw OutputError(what + ".\n  Nothing of this call was stored. Free some space on the disk.");
   case SQLITE_BUSY:

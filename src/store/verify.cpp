@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <sstream>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -19,12 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Calls `check` and turns an error into a problem. True if there was none.
+/// Calls `check` and turns damaged data into a problem. True if there was none. Errors that are no damage,
+/// such as a lack of memory or of permissions, are passed on.
 template <class Check> bool passes(Verification& result, Check check) {
   try {
     check();
     return true;
-  } catch (const Error& error) {
+  } catch (const DataError& error) {
     const std::string message = error.what();
     result.problems.push_back(message.substr(0, message.find('\n'))); // without the advice
     return false;
@@ -34,9 +36,17 @@ template <class Check> bool passes(Verification& result, Check check) {
 void check_pages(const Database& database, Verification& result) {
   Statement check(database, "PRAGMA integrity_check(10)");
   while (check.step()) {
-    if (const auto text = check.text(0); text != "ok") {
-      result.problems.push_back(
-          fmt::format("{}: {}", printable(database.path().string()), printable(text.value_or(""))));
+    const auto text = check.text(0);
+    if (text == "ok") {
+      continue;
+    }
+    // A row may have several lines, of which the first is "*** in database main ***".
+    std::istringstream lines{std::string(text.value_or(""))};
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.empty() && !line.starts_with("***")) {
+        result.problems.push_back(
+            fmt::format("{}: {}", printable(database.path().string()), printable(line)));
+      }
     }
   }
 }
@@ -47,8 +57,8 @@ struct LogState {
   std::unordered_set<int64_t> stored;
   uint32_t chain = 0;
 };
-LogState state_at(const Log& log, const Head& head, int64_t last) {
-  LogState state;
+/// `state` has the records before a damaged one if that is an error.
+void read_state(const Log& log, const Head& head, int64_t last, LogState& state) {
   state.records.patterns = BitPatterns(0, log.design().bits);
   state.chain = log.for_each(0, last, log.first_chain(head.generation), [&](const Record& record, uint32_t) {
     append_record(state.records, record, log.name());
@@ -58,13 +68,21 @@ LogState state_at(const Log& log, const Head& head, int64_t last) {
       log.fail(fmt::format("record {} forgets record {}, which is not stored", record.seq, record.target));
     }
   });
-  return state;
 }
 
 void check_log(const Log& log, const Head& head, Verification& result) {
-  const LogState state = state_at(log, head, std::numeric_limits<int64_t>::max());
-  result.records = state.records.count();
-  result.stored = std::ssize(state.stored);
+  LogState state;
+  const auto count = [&] {
+    result.records = state.records.count();
+    result.stored = std::ssize(state.stored);
+  };
+  try {
+    read_state(log, head, std::numeric_limits<int64_t>::max(), state);
+  } catch (const DataError&) {
+    count(); // those before the damage
+    throw;
+  }
+  count();
   if (state.chain != head.chain || result.records != head.records || result.stored != head.stored ||
       (result.records > 0 && state.records.seqs.back() > head.seq)) {
     log.fail(fmt::format(
@@ -93,7 +111,8 @@ void check_records(const Log& log, const ChunkName& name, const RecordChunk& chu
 void check_counters(const Log& log, const Head& head, const std::vector<CounterChunk>& chunks) {
   const MemoryDesign& design = log.design();
   const int64_t seq = chunks.front().seq;
-  const LogState state = state_at(log, head, seq);
+  LogState state;
+  read_state(log, head, seq, state);
   BitPatterns stored = state.records.patterns;
   std::vector<int64_t> forgotten;
   int64_t index = 0;
@@ -145,13 +164,10 @@ void check_counters(const Log& log, const Head& head, const std::vector<CounterC
 Verification verify_memory(const fs::path& folder, const OpenOptions& options) {
   const Environment& environment =
       options.environment != nullptr ? *options.environment : Environment::of_system();
-  if (std::error_code error; !fs::is_regular_file(database_path(folder), error)) {
-    open_database(folder, false, environment); // throws
-  }
+  const OpenedDatabase opened = open_database(folder, false, environment);
   Verification result;
   ++result.files;
   passes(result, [&] {
-    const OpenedDatabase opened = open_database(folder, false, environment);
     const Transaction transaction(opened.database, Transaction::Kind::read);
     const Log log(opened.database);
     const Head head = log.head();

@@ -179,6 +179,12 @@ TEST_F(MemoryVerb, StoresPatternsOfFiles) {
             nlohmann::json({{"forgotten", 15}, {"stored", 0}}));
   expect_refused(run("write", {"--patterns", (folder_ / "labelled.csv").string()}), 3,
                  {"4 numbers", "100 bits", "--bits 4"});
+  const std::string packed = (folder_ / "packed.npy").string();
+  data::write_packed_npy(packed, slice(patterns, 0, 5), data::BitOrder::big);
+  memory_ = (folder_ / "wide").string();
+  succeed("create", {"--bits", "256"});
+  expect_refused(run("write", {"--patterns", packed, "--packed", "big"}), 3,
+                 {"104 bits", "256 bits", "--bits 104"});
   memory_ = (folder_ / "small").string();
   succeed("create", {"--bits", "4"});
   succeed("write", {"--patterns", (folder_ / "labelled.csv").string()});
@@ -271,11 +277,15 @@ TEST_F(MemoryVerb, ReportsMissingAndDamagedMemoriesAndASecondWriter) {
   const ProgramResult json = run("verify", {"--json"});
   EXPECT_EQ(json.exit_code, 4);
   EXPECT_EQ(testing::results_of(json.out).at("intact"), false);
+  EXPECT_EQ(testing::results_of(json.out).at("records"), 0) << "the records before the damaged one";
 }
 
 TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {
   expect_refused(run("create", {"--memory", "sdm", "--hard-locations", "1e9", "--bits", "10000"}), 1,
                  {"1000000000 hard locations needs", "of main memory", "fewer or smaller patterns"});
+  expect_refused(run("create", {"--memory", "sdm", "--hard-locations", "1000", "--bits", "256",
+                                "--memory-max", "100kB"}),
+                 1, {"100 kB are allowed by --memory-max"});
   EXPECT_FALSE(fs::exists(memory_));
   succeed("create", {"--memory", "sdm", "--hard-locations", "1000", "--bits", "256"});
   expect_refused(run("read", {"--memory-max", "100kB", "text"}), 1, {"552 kB", "100 kB", "--memory-max"});
@@ -303,22 +313,42 @@ TEST_F(MemoryVerb, ReadsFromAReadOnlyFolder) {
   succeed("create");
   succeed("write", {"some text"});
   const std::string crashed = (folder_ / "crashed").string();
+  const auto expect_two_patterns = [&](const std::string& memory) {
+    const std::string stored = run_as_user(memory, {"export"}).out;
+    EXPECT_EQ(json_lines(stored).size(), 2) << stored;
+    const ProgramResult verify = run_as_user(memory, {"verify"});
+    EXPECT_EQ(verify.exit_code, 0) << verify.err;
+    expect_contains(verify.out, {"Intact: 2 records"});
+  };
   {
     store::DurableMemory writer = store::DurableMemory::open(memory_);
     writer.write(BitPatterns(1, 1024));
     fs::copy(memory_, crashed, fs::copy_options::recursive); // as after a crash: the log was not moved
+    fs::permissions(memory_, fs::perms(0555));
+    expect_two_patterns(memory_); // while the writer has the memory open
+    fs::permissions(memory_, fs::perms(0755));
   }
   fs::permissions(memory_, fs::perms(0555));
   fs::permissions(crashed, fs::perms(0555));
+  expect_two_patterns(crashed);
+  EXPECT_TRUE(fs::remove(crashed + "/memory.sqlite-shm"));
   const ProgramResult read = run_as_user(memory_, {"read", "some text"});
   EXPECT_EQ(read.exit_code, 0) << read.err;
   EXPECT_TRUE(contains(read.out, "some text"));
   EXPECT_EQ(run_as_user(memory_, {"verify"}).exit_code, 0);
   expect_refused(run_as_user(memory_, {"write", "more text"}), 1,
                  {"lock", "for writing", "read-only folder"});
-  expect_refused(run_as_user(crashed, {"read", "some text"}), 3,
-                 {"read-only", "memory.sqlite-wal", "copy the whole folder"});
-  fs::permissions(memory_, fs::perms(0755));
+  for (const char* subcommand : {"read", "info", "verify"}) { // none of them reports damage
+    expect_refused(run_as_user(crashed, {subcommand}), 3,
+                   {"read-only", "memory.sqlite-wal", "mneme memory compact", "copy the whole folder"});
+  }
+  fs::permissions(crashed, fs::perms(0755));
+  memory_ = crashed;
+  succeed("compact"); // as the message recommends
+  EXPECT_FALSE(fs::exists(crashed + "/memory.sqlite-wal"));
+  fs::permissions(crashed, fs::perms(0555));
+  expect_two_patterns(crashed);
+  fs::permissions((folder_ / "memory"), fs::perms(0755));
   fs::permissions(crashed, fs::perms(0755));
 }
 
@@ -377,10 +407,119 @@ TEST_F(MemoryVerb, StoresPayloadsOfFilesAndListsAllPatternsWithinARadius) {
   }
   write_text(ids, "one\n");
   expect_refused(run("write", {"--patterns", npy, "--packed", "big", "--payloads", ids}), 3,
-                 {"ids.txt", "1 payloads", "300 patterns"});
+                 {"ids.txt", "1 payload,", "300 patterns"});
+  write_text(folder_ / "strings.npy", std::string("\x93NUMPY\x01\0v\0", 10) +
+                                          "{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }" +
+                                          std::string(60, ' ') + "\nabcd");
+  expect_refused(
+      run("write", {"--patterns", npy, "--packed", "big", "--payloads", (folder_ / "strings.npy").string()}),
+      3, {"strings", "numpy.savetxt"});
+  expect_refused(run("write", {"--patterns", npy, "--packed", "big", "--threshold", "2"}), 2,
+                 {"--threshold has no effect"});
   expect_refused(run("write", {"--payloads", ids, "a text"}), 2, {"--payloads has no effect"});
   expect_refused(run("read", {"--within", "3", "--top", "0", "a"}), 2, {"--within"});
   expect_refused(run("read", {"--within", "3", "--ties", "all", "a"}), 2, {"--ties has no effect"});
+}
+
+TEST_F(MemoryVerb, WritesAndForgetsByKeysInAFile) {
+  const BitPatterns codes = data::random_bits(30, 64, Random(3));
+  const std::string npy = (folder_ / "codes.npy").string(), keys = (folder_ / "keys.txt").string(),
+                    payloads = (folder_ / "payloads.gz").string();
+  data::write_packed_npy(npy, codes, data::BitOrder::big);
+  std::string lines;
+  for (int i = 100; i < 130; ++i) {
+    lines += std::to_string(i) + "\n";
+  }
+  write_text(keys, lines);
+  // gzip of "p0\np1\n"
+  const ProgramResult compressed =
+      testing::run_program({"sh", "-c", "printf 'p0\\np1\\n' | gzip > \"$0\"", payloads});
+  ASSERT_EQ(compressed.exit_code, 0) << compressed.err;
+  succeed("create", {"--bits", "64"});
+  const std::vector<std::string> write{"--patterns", npy, "--packed", "big", "--keys", keys};
+  EXPECT_EQ(succeed("write", write), "Wrote 30 patterns; 30 stored\n");
+  EXPECT_EQ(succeed("write", write), "Wrote 0 patterns, 30 stored already under the same key; 30 stored\n");
+  write_text(keys, "101\n129\n101\n999\n");
+  EXPECT_EQ(testing::results_of(succeed("forget", {"--keys", keys, "--key", "105", "--json"})),
+            nlohmann::json({{"forgotten", 3}, {"stored", 27}}));
+  EXPECT_EQ(json_lines(succeed("export")).at(1).at("key"), "102");
+
+  // The first lines of the files belong to the first patterns.
+  EXPECT_EQ(succeed("write", {"--patterns", npy, "--packed", "big", "--limit", "2", "--payloads", payloads}),
+            "Wrote 2 patterns; 29 stored\n");
+  const std::vector<nlohmann::json> exported = json_lines(succeed("export"));
+  EXPECT_EQ(exported.at(27).at("payload"), "p0");
+  EXPECT_EQ(exported.at(28).at("payload"), "p1");
+  expect_refused(run("write", write), 3, {"keys.txt", "4 keys", "30 patterns"});
+  expect_refused(run("write", {"--keys", keys, "a text"}), 2, {"--keys has no effect"});
+  expect_refused(run("write", {"--patterns", npy, "--packed", "big", "--keys", keys, "--key", "k"}), 2,
+                 {"--key"});
+}
+
+TEST_F(MemoryVerb, StopsAfterAnInterruptAndStoresNothing) {
+  const std::string npy = (folder_ / "codes.npy").string();
+  data::write_packed_npy(npy, data::random_bits(400'000, 256, Random(4)), data::BitOrder::big);
+  succeed("create", {"--bits", "256"});
+  // The log of changes is longer than that of an empty memory once patterns are being written.
+  const std::string script =
+      "\"$0\" memory write \"$1\" --patterns \"$2\" --packed big & writer=$!\n"
+      "for i in $(seq 400); do\n"
+      "  [ $(stat -c %s \"$1/memory.sqlite-wal\" 2> /dev/null || echo 0) -gt 100000 ] && break; sleep 0.01\n"
+      "done\n"
+      "kill -INT $writer; wait $writer";
+  const ProgramResult result =
+      testing::run_program({"bash", "-m", "-c", script, MNEME_PROGRAM, memory_, npy});
+  EXPECT_EQ(result.exit_code, 130) << result.out << result.err;
+  EXPECT_EQ(result.out, "");
+  expect_contains(result.err, {"nothing of the input is stored", "interrupted"});
+  EXPECT_EQ(succeed("verify"), "Intact: 0 records, 0 stored patterns, 1 file checked\n");
+}
+
+TEST_F(MemoryVerb, RefusesPathsThatAreNoMemory) {
+  const std::string file = (folder_ / "m.safetensors").string(), npy = (folder_ / "codes.npy").string();
+  succeed("create", {"--bits", "1", "--quiet"});
+  for (const std::string name : {"x.npz", "x.npy.gz", "x.foo"}) {
+    expect_refused(run("export", {"--out", (folder_ / name).string()}), 2, {name, "NAME.safetensors"});
+    EXPECT_FALSE(fs::exists(folder_ / name));
+  }
+  expect_refused(run("export", {"--out", ""}), 2, {"--out", "empty"});
+  expect_refused(run("export", {"--no-keys"}), 2, {"--no-keys has no effect"});
+  expect_refused(run_mneme({"recall", "--patterns", "random:3x20", "--out", memory_}), 2,
+                 {"contains a memory"});
+  succeed("export", {"--out", (folder_ / "M.SAFETENSORS").string()});
+  fs::rename(folder_ / "M.SAFETENSORS", file);
+  data::write_npy(npy, BitPatterns(1, 8));
+  const std::string folder = memory_;
+  for (const std::string subcommand : {"create", "write", "read", "info", "verify", "export"}) {
+    memory_ = "";
+    expect_refused(run(subcommand), 2, {"the path of the memory is empty"});
+    if (subcommand != "create") {
+      memory_ = (folder_ / "none.safetensors").string();
+      expect_refused(run(subcommand), 3, {"none.safetensors", "does not exist"});
+    }
+  }
+  memory_ = file;
+  for (const std::string subcommand : {"info", "verify"}) {
+    expect_refused(run(subcommand), 2, {"m.safetensors is a file", "mneme memory read"});
+  }
+  memory_ = npy;
+  expect_refused(run("read", {"text"}), 3, {"is not a memory", "mneme memory export"});
+  ItemMemory<RealPatterns> reals;
+  reals.add(RealPatterns(2, 3));
+  store::save_memory(file, reals);
+  memory_ = file;
+  expect_refused(run("read", {"text"}), 3, {"reals", "reads memories of bits"});
+  memory_ = (folder_ / "small").string();
+  expect_refused(run("create", {"--bits", "8", "--memory", "attention"}), 2,
+                 {"8 bits", "Give beta (--beta)"});
+}
+
+TEST_F(MemoryVerb, ReadsAnEmptyFile) {
+  memory_ = (folder_ / "empty.safetensors").string();
+  store::save_memory(memory_, ItemMemory<BitPatterns>());
+  expect_contains(succeed("read", {"a text"}), {"the memory is empty"});
+  EXPECT_EQ(json_lines(succeed("read", {"a text", "--json"})).at(0).at("nearest").size(), 0);
+  EXPECT_EQ(succeed("export"), "");
 }
 
 TEST_F(MemoryVerb, ExportsFilesThatItReads) {
@@ -403,6 +542,25 @@ TEST_F(MemoryVerb, ExportsFilesThatItReads) {
     EXPECT_EQ(to_bits(set.patterns, 0.5), codes);
   }
   expect_refused(run("export", {"--packed", "big"}), 2, {"--packed has no effect"});
+
+  // Payloads that are all integers are integers in the file.
+  const std::string folder = memory_;
+  memory_ = (folder_ / "integers").string();
+  std::string numbers_of_patterns;
+  for (int i = -7; i < 33; ++i) {
+    numbers_of_patterns += std::to_string(i) + "\n";
+  }
+  write_text(folder_ / "integers.txt", numbers_of_patterns);
+  succeed("create", {"--bits", "100"});
+  succeed("write",
+          {"--patterns", npy, "--packed", "little", "--payloads", (folder_ / "integers.txt").string()});
+  EXPECT_EQ(succeed("export", {"--out", file}),
+            "Wrote 40 patterns with payloads of type integers to " + file + "\n");
+  EXPECT_EQ(store::load_memory<BitPatterns>(file).payloads_as<std::vector<int64_t>>()[39], 32);
+  succeed("write", {"--format", "json", "{\"hex\": \"0000000000000000000000000a\", \"payload\": \"07\"}"});
+  expect_contains(succeed("export", {"--out", file}), {"payloads of type bytes"});
+  EXPECT_EQ(store::load_memory<BitPatterns>(file).payloads_as<std::vector<std::string>>()[40], "07");
+  memory_ = folder;
 
   // The file is read like the folder, with the memory's options and payloads of any type.
   ItemMemory<BitPatterns> numbered(loaded.options());
@@ -432,8 +590,10 @@ TEST_F(MemoryVerb, RefusesToExportWhatAFileCannotContain) {
   const std::string file = (folder_ / "out.safetensors").string();
   succeed("create");
   succeed("write", {"--key", "k", "a text"});
-  expect_refused(run("export", {"--out", file}), 2, {"keys or labels", "lines of JSON"});
+  expect_refused(run("export", {"--out", file}), 2, {"keys or labels", "--no-keys", "lines of JSON"});
   EXPECT_FALSE(fs::exists(file));
+  succeed("export", {"--out", file, "--no-keys"});
+  EXPECT_EQ(store::load_memory<BitPatterns>(file).payloads_as<std::vector<std::string>>().at(0), "a text");
 }
 
 /// Commands and their output in a page: lines that begin with "$ ", each followed by its output. They are

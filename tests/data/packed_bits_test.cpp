@@ -36,10 +36,26 @@ TEST(PackedBits, AreRestoredDirectlyAndFromAFile) {
       write_packed_npy(folder / "packed.npy", patterns, order);
       const PatternSet loaded = load_patterns(folder / "packed.npy", {.packed = order, .bits = bits});
       EXPECT_EQ(to_bits(loaded.patterns, 0.5), patterns) << bits;
+      EXPECT_EQ(load_packed_bits(folder / "packed.npy", {.packed = order, .bits = bits}), patterns) << bits;
+      EXPECT_EQ(load_packed_bits(folder / "packed.npy", {.limit = 2, .packed = order, .bits = bits}),
+                slice(patterns, 0, 2))
+          << bits;
     }
   }
   EXPECT_EQ(unpack_bits({}, 0, 10, BitOrder::little, "file"), BitPatterns(0, 10));
   EXPECT_EQ(unpack_bits({}, 3, 0, BitOrder::little, "file"), BitPatterns(3, 0));
+}
+
+TEST(PackedBits, AreJoinedFromSeveralFiles) {
+  const testing::TemporaryFolder folder;
+  const BitPatterns patterns = test::random_bits(9, 100, 1);
+  write_packed_npy(folder / "a.npy", slice(patterns, 0, 4), BitOrder::big);
+  write_packed_npy(folder / "b.npy", slice(patterns, 4, 9), BitOrder::big);
+  EXPECT_EQ(load_packed_bits(folder / "?.npy", {.bits = 100}), patterns);
+  EXPECT_EQ(load_packed_bits(folder / "?.npy", {.limit = 6, .bits = 100}), slice(patterns, 0, 6));
+  write_packed_npy(folder / "c.npy", BitPatterns(1, 40), BitOrder::big);
+  EXPECT_THROW(load_packed_bits(folder / "?.npy"), DataError);
+  EXPECT_THROW(load_patterns(folder / "a.npy", {.as_bits = true}), UsageError);
 }
 
 TEST(PackedBits, ReportsBytesThatDoNotFit) {

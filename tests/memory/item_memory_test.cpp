@@ -84,6 +84,24 @@ TEST(ItemMemory, GrowsAndShrinksWithPayloadsOfEveryType) {
   expect_growing_and_shrinking_equals_a_new_memory(test::random_sphere(6, 10, 1));
 }
 
+TEST(ItemMemory, FindsNothingWhileItIsEmpty) {
+  const auto expect_nothing = [](const auto& memory, const auto& queries) {
+    EXPECT_EQ(memory.nearest(queries, 5).indices, Ids());
+    EXPECT_EQ(memory.nearest(queries, 5).offsets, (Ids{0, 0, 0}));
+    EXPECT_EQ(memory.recall(queries).readout, queries);
+  };
+  const BitPatterns bits = test::random_bits(2, 70, 1);
+  ItemMemory<BitPatterns> memory;
+  expect_nothing(memory, bits);
+  EXPECT_EQ(memory.within(bits, 70).indices, Ids());
+  memory.add(test::random_bits(1, 40, 2));
+  memory.erase(Ids{0});
+  expect_nothing(memory, bits);
+  const ItemMemory<RealPatterns> reals({.similarity = Dot{}, .separation = BestMatch{}});
+  expect_nothing(reals, test::random_sphere(2, 3, 1));
+  EXPECT_EQ(reals.at_least(test::random_sphere(2, 3, 1), 0).indices, Ids());
+}
+
 TEST(ItemMemory, ReportsInvalidArguments) {
   ItemMemory<BitPatterns> memory;
   memory.add(BitPatterns(2, 10), Ids{7, 8});

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 
+#include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
 #include "mneme/memory/associate.h"
 #include "mneme/memory/nearest.h"
@@ -182,6 +183,39 @@ TEST(DurableMemory, ReplacesAKeyOfTheSameCall) {
   EXPECT_EQ(contents_of(again).begin()->first, result.seqs[2]);
 }
 
+TEST(DurableMemory, ForgetsSeveralKeysInOneTransaction) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
+  memory.write(random_bits(9, 200, 11), numbered(0, 9));
+  EXPECT_EQ(memory.forget_keys(std::vector<std::string>{"key 3", "key 8", "unknown", "key 3"}), 2);
+  EXPECT_EQ(memory.stored(), 7);
+  EXPECT_FALSE(contents_of(memory).contains(4));
+}
+
+TEST(DurableMemory, StopsAfterAnInterruptWithTheStateBefore) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", kLocations);
+  const BitPatterns patterns = random_bits(60, 100, 12);
+  memory.write(slice(patterns, 0, 50), numbered(0, 50));
+  const Contents before = contents_of(memory);
+  const auto expect_interrupted = [&](const auto& act) {
+    request_interrupt();
+    message_of<Interrupted>(act);
+    clear_interrupt();
+    EXPECT_EQ(contents_of(memory), before);
+    EXPECT_TRUE(verify_memory(folder / "memory").problems.empty());
+  };
+  expect_interrupted([&] { memory.write(slice(patterns, 50, 60)); });
+  expect_interrupted([&] { memory.forget_patterns(patterns); });
+  expect_interrupted([&] { memory.forget_label("even"); });
+  expect_interrupted([&] { memory.for_each([](const Entry&) {}); });
+  expect_interrupted([&] { memory.compact(); });
+  expect_interrupted([&] { memory.snapshot(); });
+  expect_interrupted([&] { verify_memory(folder / "memory"); });
+  expect_interrupted([&] { DurableMemory::open(folder / "memory", kReader); });
+  EXPECT_EQ(memory.forget_patterns(patterns), 50);
+}
+
 TEST(DurableMemory, ForgetsByLabel) {
   const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
@@ -223,7 +257,7 @@ TEST(DurableMemory, RefusesASecondWriterWithinASecond) {
   const DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
   const auto begin = std::chrono::steady_clock::now();
   expect_contains(message_of<OutputError>([&] { DurableMemory::open(folder / "memory"); }),
-                  {"another process", "open for writing", "process " + std::to_string(::getpid())});
+                  {"this process has the memory open for writing already"});
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
 }
 

@@ -14,6 +14,8 @@ struct FolderLockOptions {
   std::string taken_advice;     ///< what to do then, as sentences
   std::string read_only_advice; ///< what to do if the file of the lock cannot be written, as sentences
   bool required = true;         ///< false: no error on a file system without locks
+  /// Message with advice for a lock that the same process has; empty: as for another process.
+  std::string taken_here = {};
 };
 
 /// flock on the file "lock" of a folder, which contains the id of the process. The system releases the lock

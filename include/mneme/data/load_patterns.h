@@ -23,7 +23,9 @@ struct LoadOptions {
   /// If set, bytes [N, B] are unpacked to patterns of 8 B bits, as written by numpy.packbits(x, axis=1,
   /// bitorder=...).
   std::optional<BitOrder> packed = {};
-  int64_t bits = 0;       ///< packed only: bits per pattern, 8 B - 7 to 8 B; padding bits must be 0. 0: 8 B
+  int64_t bits = 0; ///< packed only: bits per pattern, 8 B - 7 to 8 B; padding bits must be 0. 0: 8 B
+  /// packed only: the patterns are in PatternSet::bits, of one bit each, instead of PatternSet::patterns.
+  bool as_bits = false;
   bool transpose = false; ///< swaps rows and columns of images; needed for the files of EMNIST
 };
 

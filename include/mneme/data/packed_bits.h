@@ -24,6 +24,12 @@ std::vector<std::byte> pack_bits(const BitPatterns& patterns, BitOrder order);
 BitPatterns unpack_bits(std::span<const std::byte> bytes, int64_t count, int64_t bits, BitOrder order,
                         const std::string& name);
 
+/// Reads bytes [N, B] of an IDX, npy, npz, safetensors or torch file to bit patterns, without a number for
+/// each bit; otherwise as `load_patterns`. `options.packed` is the order of the bits, `big` if it is not set.
+///
+/// Errors  those of load_patterns, also for files that cannot contain packed bits
+BitPatterns load_packed_bits(const std::filesystem::path& path, LoadOptions options = {});
+
 /// Writes uint8 [N, ceil(bits / 8)] to an .npy file.
 ///
 /// Errors  OutputError

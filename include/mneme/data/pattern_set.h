@@ -30,6 +30,7 @@ namespace mneme::data {
 ///         pixels saved as another type, and are also divided by 255. All other arrays are plain numbers.
 struct PatternSet {
   RealPatterns patterns;                       ///< images: row-major, channels last, pixels in [0, 1]
+  BitPatterns bits;                            ///< instead of `patterns`, with LoadOptions::as_bits
   int64_t height = 0, width = 0, channels = 0; ///< 0 if the patterns are not images
   std::vector<int64_t> labels;                 ///< one per pattern; empty if the file has none
   std::vector<std::string> class_names;        ///< name of label i; empty if labels are plain numbers

@@ -23,6 +23,11 @@ bool is_standard_input(const std::filesystem::path& path);
 ///         pipe or standard input has more than 1 GiB
 std::vector<std::byte> read_file(const std::filesystem::path& path);
 
+/// The bytes of a file, decompressed if it is compressed by gzip.
+///
+/// Errors  as above; DataError if the gzip data is damaged, or has more than 2 GiB
+std::vector<std::byte> read_decompressed_file(const std::filesystem::path& path);
+
 class Source;
 
 /// A file that is read in parts, so that it is never in memory as a whole. Pipes and standard input are read

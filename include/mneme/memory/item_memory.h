@@ -6,6 +6,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <variant>
@@ -62,31 +63,34 @@ public:
   const AssociateOptions<Patterns>& options() const { return options_; }
 
   /// The k nearest items of each query: `nearest` and `within` of nearest.h for bit patterns, `nearest` and
-  /// `at_least` for real patterns, with the same results, errors and costs.
+  /// `at_least` for real patterns, with the same results, errors and costs. An empty memory has no items near
+  /// a query of any size.
   auto nearest(const Patterns& queries, int64_t k, Ties ties = Ties::first) const {
     if constexpr (std::same_as<Patterns, BitPatterns>) {
-      return mneme::nearest(queries, patterns_, k, ties);
+      return mneme::nearest(queries, *stored_for(queries), k, ties);
     } else {
-      return mneme::nearest(queries, patterns_, k, options_.similarity, ties);
+      return mneme::nearest(queries, *stored_for(queries), k, options_.similarity, ties);
     }
   }
   template <std::same_as<BitPatterns> Queries = Patterns>
   BitNeighbours within(const Queries& queries, int64_t hamming_radius) const {
-    return mneme::within(queries, patterns_, hamming_radius);
+    return mneme::within(queries, *stored_for(queries), hamming_radius);
   }
   template <std::same_as<RealPatterns> Queries = Patterns>
   RealNeighbours at_least(const Queries& queries, double score_min) const {
-    return mneme::at_least(queries, patterns_, score_min, options_.similarity);
+    return mneme::at_least(queries, *stored_for(queries), score_min, options_.similarity);
   }
 
   /// Recalls patterns from cues, as AssociativeMemory does, with its errors and cost. The payload of a
-  /// readout is that of the nearest item.
+  /// readout is that of the nearest item. An empty memory returns the cues.
   ///
   /// Shapes  cues [Q, n] -> readout [Q, n]
   Recall<Patterns> recall(const Patterns& cues) const { return recall(cues, options_.update); }
   Recall<Patterns> recall(const Patterns& cues, const UpdateOptions& update) const;
 
 private:
+  /// The stored patterns; if there are none, no patterns of the size of the queries. They are not copied.
+  std::shared_ptr<const Patterns> stored_for(const Patterns& queries) const;
   [[noreturn]] void reject_payload_type(const std::string& requested) const;
 
   AssociateOptions<Patterns> options_;

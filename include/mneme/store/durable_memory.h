@@ -57,6 +57,8 @@ AssociateOptions<BitPatterns> association_of(const MemoryDesign& design);
 /// Options of a complete design with hard locations.
 NeuronSdmOptions neuron_sdm_of(const MemoryDesign& design);
 
+constexpr uint64_t kPayloadBytesMax = 256 << 20; ///< of a payload
+
 /// Optional texts and bytes that are stored with a pattern.
 struct Annotation {
   std::optional<std::string> key = {};     ///< names at most one pattern; UTF-8, at most 64 KiB, not empty
@@ -156,7 +158,8 @@ struct OpenOptions {
 ///
 /// Errors  DataError if a file is damaged, has another format or another version; OutputError if a change
 ///         cannot be stored (disk full, read-only, locked by another process) - then nothing has changed;
-///         UsageError for arguments that do not fit the memory
+///         UsageError for arguments that do not fit the memory; Interrupted (core/interrupt.h): a change is
+///         stored completely or not stored, and `compact` may leave snapshot files to the next opening
 class DurableMemory {
 public:
   /// Creates a memory in a folder that does not exist or is empty.
@@ -182,6 +185,7 @@ public:
   /// The functions below forget patterns and return their number. Afterwards the memory equals one to which
   /// they were never written; their records stay in the log until `compact`.
   int64_t forget_key(const std::string& key);
+  int64_t forget_keys(std::span<const std::string> keys); ///< in one transaction
   int64_t forget_label(const std::string& label);
   /// Every stored pattern that equals one of `patterns` [N, bits].
   int64_t forget_patterns(const BitPatterns& patterns);
@@ -214,7 +218,8 @@ MemoryInfo memory_info(const std::filesystem::path& folder, const OpenOptions& o
 /// Checks every record, the chain of checksums, and the snapshot files against the log; counters of hard
 /// locations are computed again. Reads only.
 ///
-/// Errors  DataError if the folder has no memory
+/// Errors  DataError if the folder has no memory, or if it cannot be read; OutputError if a file cannot be
+///         opened; Interrupted
 /// Cost    that of reading all files, and with hard locations of writing all patterns again
 Verification verify_memory(const std::filesystem::path& folder, const OpenOptions& options = {});
 
