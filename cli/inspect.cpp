@@ -167,7 +167,10 @@ public:
                                    given.size() == 2 ? "both " : ""));
     }
     std::error_code unreadable;
-    if (given.empty() && std::filesystem::is_regular_file(model_, unreadable)) {
+    const bool is_of_model =
+        (layer_ || head_ || from_ || to_) &&
+        std::filesystem::exists(std::filesystem::path(model_).parent_path() / "config.json", unreadable);
+    if (given.empty() && !is_of_model && std::filesystem::is_regular_file(model_, unreadable)) {
       return run_list(context);
     }
     const std::string type = learning::model_type_of(model_);

@@ -308,7 +308,7 @@ private:
                                predicted_class(run, predictions[bag]), 100 * predictions[bag].probability),
           .description = "Attention weight of the instances of one bag, the largest weights first.",
           .category_title = "row",
-          .value = {.title = "attention weight"}};
+          .value = {.title = "attention weight", .range = std::pair(0.0, 1.0)}};
       for (const int64_t i : top_instances(predictions[bag].attention, kBarsMax)) {
         const double weight = predictions[bag].attention[static_cast<size_t>(i)];
         chart.bars.push_back(
@@ -322,6 +322,11 @@ private:
                                                      predictions[bag].attention.size())
                                        : "",
                          .links = {{"All weights (CSV)", "attention.csv"}}});
+    }
+    if (predictions.size() > kCharts) {
+      explained.blocks.emplace_back(report::Note{
+          fmt::format("Charts of the first {} of {} bags; `attention.csv` has the weights of all bags.",
+                      kCharts, predictions.size())});
     }
     page.sections.push_back(std::move(explained));
     return page;

@@ -108,7 +108,8 @@ public:
                        "Swap rows and columns of the images in --patterns and --cues (EMNIST needs it)");
     arguments
         .add_option("--cues", cues_,
-                    "Cues to use instead of noisy copies of the patterns; same sources as --patterns")
+                    "Cues to use instead of noisy copies of the patterns; same sources as --patterns. A "
+                    "cue counts as recalled if its readout is any stored pattern")
         ->type_name("PATH");
     given_.noise = add_reals_option(arguments, "--noise", options_.noise, {},
                                     "Noise levels p of the cues, such as the fraction of flipped bits");
@@ -132,7 +133,7 @@ public:
                 fmt::format("{}", fmt::join(trials::names_of(trials::memory_kinds()), ", ")))
         ->delimiter(',')
         ->type_name("NAMES")
-        ->default_str("paper, or none with --similarity, --separation or --projection");
+        ->default_str("paper; only the custom memory with --similarity, --separation or --projection");
     add_step_option(arguments, "--similarity", trials::similarities(), steps_.similarity, "cosine",
                     "First step of a custom memory (used instead of or in addition to --memory): score of a "
                     "cue and a stored "

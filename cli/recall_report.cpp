@@ -196,7 +196,9 @@ std::string results_text(const RecallRun& run, const report::TextStyle& style) {
   if (run.shows_details || run.rows.size() > kLevelsMax * run.memories.size()) {
     return report::to_text(shown_table(run, true), style);
   }
-  return "Recalled exactly, in % of the cues:\n\n" + report::to_text(overview_table(run), style);
+  return fmt::format("Recalled exactly, in % of the cues{}:\n\n",
+                     run.options.cues ? " (readouts that are any stored pattern)" : "") +
+         report::to_text(overview_table(run), style);
 }
 
 std::string patterns_text(const RecallRun& run) {
@@ -218,7 +220,8 @@ const char* corruption_text(const RecallRun& run) {
   case trials::Corruption::cosine:
     return "noise p: cues have a cosine of 1 - 2p with their pattern (bits: a fraction p is flipped)";
   case trials::Corruption::mask:
-    return "noise: the lower fraction of the image is blanked";
+    return run.patterns.is_image() ? "noise: the lower fraction of the image is blanked"
+                                   : "noise: the last fraction of the components is set to 0";
   default:
     return "noise: a fraction of the values is set to 0 or 1 (salt and pepper)";
   }
@@ -456,6 +459,22 @@ std::string misleading_text(const RecallRun& run) {
                            fmt::join(kinds, "; "));
 }
 
+/// Advice if at least half of the cues of a noise level have nothing within the Hamming radius; else empty.
+std::string empty_reads_text(const RecallRun& run, const trials::MemoryReport& memory) {
+  constexpr double kMinReported = 0.5;
+  const auto row = std::ranges::find_if(run.rows, [&](const trials::SweepRow& each) {
+    return each.memory == memory.kind.name && each.unanswered >= kMinReported;
+  });
+  if (row == run.rows.end() || memory.out_of_reach || !memory.kind.uses.hamming_radius) {
+    return "";
+  }
+  return fmt::format("{}: for {:.0f} % of the cues ({}) nothing is within its Hamming radius of {} bits. "
+                     "Increase --hamming-radius{}.",
+                     memory.kind.name, 100 * row->unanswered, noise_name(run, *row),
+                     memory.parameters.hamming_radius,
+                     memory.kind.uses.hard_locations ? ", or --hard-locations" : "");
+}
+
 /// Remarks that explain the results: notes on the input, patterns that coincide, and memories that are beyond
 /// their capacity, with advice.
 std::vector<std::string> remarks(const RecallRun& run) {
@@ -479,7 +498,9 @@ std::vector<std::string> remarks(const RecallRun& run) {
           memory.parameters.encoded_bits > 0 ? memory.parameters.encoded_bits : run.patterns.patterns.size(),
           memory.kind.uses.hard_locations ? ", or increase --hard-locations" : ""));
     }
-    if (has_too_few_locations(run, memory)) {
+    if (std::string text = empty_reads_text(run, memory); !text.empty()) {
+      lines.push_back(std::move(text));
+    } else if (has_too_few_locations(run, memory)) {
       lines.push_back(
           fmt::format("{}: {} hard locations are too few to recall these patterns from noisy cues{}.",
                       memory.kind.name, whole_number(memory.parameters.hard_locations),
@@ -812,6 +833,9 @@ void write_recall_files(const RecallRun& run, const std::filesystem::path& folde
                               &trials::SweepRow::cosine));
     report::write_chart(folder, "exact", charts[0]);
     report::write_chart(folder, "cosine", charts[1]);
+  } else {
+    report::remove_chart(folder, "exact");
+    report::remove_chart(folder, "cosine");
   }
   std::string sheet_png;
   if (!run.rows.empty()) {

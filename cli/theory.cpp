@@ -16,6 +16,7 @@
 #include "cli/theory_plan.h"
 #include "cli/theory_report.h"
 #include "cli/verb.h"
+#include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 
@@ -39,7 +40,9 @@ public:
     arguments.require_subcommand(0, 1); // without a subcommand, the verb lists the quantities
     for (const Quantity& quantity : quantities()) {
       Arguments* subcommand = arguments.add_subcommand(quantity.name, quantity.summary);
-      add_setting_options(*subcommand, quantity.settings, values_);
+      const RealLimits probabilities{
+          .min = 0, .max = 1, .min_included = false, .max_included = quantity.allows_certainty};
+      add_setting_options(*subcommand, quantity.settings, probabilities, values_);
       for (size_t i = 0; i < quantity.choices.size(); ++i) {
         const QuantityChoice& choice = quantity.choices[i];
         add_word_option(
@@ -71,26 +74,17 @@ public:
       throw UsageError("--figures writes next to the other files of --out.\n  Give --out DIR as well.");
     }
     figures_.prepare();
-    std::optional<FolderLock> lock;
     if (!folder.empty()) {
-      lock.emplace(open_run_folder(folder, {{"verb", name()}, {"quantity", quantity_->name}}));
+      require_writable(folder, OutputKind::folder);
     }
     const std::vector<size_t> choices(choices_.begin(),
                                       choices_.begin() + static_cast<int64_t>(quantity_->choices.size()));
     const TheoryRun result = run_theory(
         *quantity_, choices, combinations(quantity_->settings, values_, quantity_->default_distances),
         context.progress);
-    std::string written;
+    std::string written, note;
     if (!folder.empty()) {
-      std::vector<std::filesystem::path> figures;
-      written = write_theory_files(result, folder, figures);
-      if (figures_.is_requested() && figures.empty()) {
-        throw UsageError(
-            "--figures: these results have no chart, since no setting varies or there would be too many "
-            "lines.\n  Give a range or a list for one setting; the table is in --out.");
-      }
-      figures_.write(figures);
-      written += figures_.written_text();
+      written = write(result, folder, note);
     }
     if (context.options.json) {
       print_json(context.out, theory_json(result));
@@ -101,11 +95,36 @@ public:
       if (!folder.empty()) {
         context.out << "\nWritten to " << printable(folder.string()) << ": " << written << '\n';
       }
+      if (!note.empty()) {
+        context.out << note << '\n';
+      }
     }
     return ExitCode::ok;
   }
 
 private:
+  /// Writes the files of --out. Returns their names; `note` is that of the chart.
+  ///
+  /// Errors  UsageError if --figures is given and there is no chart; the folder is then not created
+  std::string write(const TheoryRun& result, const std::filesystem::path& folder, std::string& note) const {
+    const TheoryChart chart = theory_chart(result);
+    if (figures_.is_requested() && !chart.chart) {
+      throw UsageError(fmt::format(
+          "--figures has nothing to draw. {}\n  Leave out --figures, or give {}; nothing was written.",
+          chart.note,
+          *quantity_->axis_title == '\0' ? "a quantity with a chart, such as circle-intersection"
+                                         : "a range or a list for one setting, and few values for others"));
+    }
+    const FolderLock lock = open_run_folder(folder, {{"verb", name()}, {"quantity", quantity_->name}});
+    std::string written = write_theory_files(result, chart, folder);
+    if (chart.chart) {
+      figures_.write({folder / quantity_->name});
+      written += figures_.written_text();
+    }
+    note = chart.note;
+    return written;
+  }
+
   /// Errors  UsageError if --out is given, since the list writes no files
   static void list(Context& context) {
     if (!context.options.out.empty()) {

@@ -167,8 +167,9 @@ std::vector<std::pair<std::string, std::string>> lines_of(const Planned& all) {
 
 std::string request_text(const theory::PlanRequest& request) {
   return fmt::format(
-      "{} items of {} bits, cues with {:g} % wrong bits, target {:g} % correct bits after one read",
-      count_text(request.patterns), request.bits, 100 * request.noise, 100 * request.target);
+      "{} item{} of {} bit{}, cues with {:g} % wrong bits, target {:g} % correct bits after one read",
+      count_text(request.patterns), request.patterns == 1 ? "" : "s", request.bits,
+      request.bits == 1 ? "" : "s", 100 * request.noise, 100 * request.target);
 }
 
 /// Explains why the target is not reached, and which plan would reach it; empty if the target is reached.
@@ -355,13 +356,19 @@ void TheoryPlan::declare(Arguments& arguments) {
   arguments.add_flag(
       "--simulate", simulate_,
       "Also simulate the planned memory with random patterns, and compare the error with the prediction");
-  add_integer_option(arguments, "--trials", trials_, {.min = 1, .max = 1'000'000},
-                     "With --simulate: number of memories");
-  add_integer_option(arguments, "--cues", cues_, {.min = 1, .max = 1'000'000'000},
-                     "With --simulate: number of cues per memory");
+  options_of_simulation_ = {add_integer_option(arguments, "--trials", trials_, {.min = 1, .max = 1'000'000},
+                                               "With --simulate: number of memories"),
+                            add_integer_option(arguments, "--cues", cues_, {.min = 1, .max = 1'000'000'000},
+                                               "With --simulate: number of cues per memory")};
 }
 
 ExitCode TheoryPlan::run(Context& context) const {
+  for (const Option* option : options_of_simulation_) {
+    if (!simulate_ && option->count() > 0) {
+      throw UsageError(fmt::format(
+          "{0} has no effect without --simulate.\n  Add --simulate, or leave out {0}.", option->name()));
+    }
+  }
   theory::PlanRequest request = request_;
   if (request.hamming_radius && *request.hamming_radius > request.bits) {
     throw UsageError(

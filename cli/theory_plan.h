@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/arguments.h"
 #include "cli/verb.h"
@@ -22,6 +23,7 @@ private:
   std::optional<double> memory_limit_; ///< bytes
   bool simulate_ = false;
   int64_t trials_ = 3, cues_ = 500;
+  std::vector<const Option*> options_of_simulation_;
 };
 
 } // namespace mneme::cli

@@ -49,10 +49,16 @@ template <class Row> QuantityRows at_distances(const SettingPoint& point, Row ro
   return rows;
 }
 
+/// exp(log); missing where a positive number underflows to 0.
+Cell exponential(double log) {
+  const double number = std::exp(log);
+  return number > 0 || !std::isfinite(log) ? Cell(number) : Cell();
+}
+
 /// Fraction of the space in an intersection, its logarithm, and the expected number of hard locations in it.
 std::vector<Cell> intersection_cells(const SettingPoint& point, double log_fraction) {
-  return {std::exp(log_fraction), std::isfinite(log_fraction) ? Cell(log_fraction) : Cell(),
-          std::exp(log_fraction + std::log(point.locations))};
+  return {exponential(log_fraction), std::isfinite(log_fraction) ? Cell(log_fraction) : Cell(),
+          exponential(log_fraction + std::log(point.locations))};
 }
 
 QuantityRows circle_intersection_rows(const SettingPoint& point, const Choices& choices) {
@@ -120,7 +126,15 @@ QuantityRows bounds_rows(const SettingPoint& point, const Choices& choices) {
   });
 }
 
+/// Smallest radius of a fit of beta, which has one point per distance 0 to d - 1.
+constexpr int64_t kMinRadiusOfFit = 2;
+
 QuantityRows beta_rows(const SettingPoint& point, const Choices& choices) {
+  if (point.hamming_radius < kMinRadiusOfFit) {
+    std::vector<Cell> cells(7);
+    cells.back() = theory::implied_beta(point.bits, point.hamming_radius);
+    return {cells};
+  }
   const double log_locations = std::log(point.locations);
   const theory::BetaFit circles =
       theory::fit_beta(point.bits, point.hamming_radius, log_locations, static_cast<int64_t>(choices[0]));
@@ -166,6 +180,11 @@ SoftmaxInputs softmax_inputs(const SettingPoint& point, const Choices& choices) 
 }
 
 QuantityRows softmax_rows(const SettingPoint& point, const Choices& choices) {
+  if (point.hamming_radius < kMinRadiusOfFit) {
+    return at_distances(point, [&](int64_t distance) -> std::vector<Cell> {
+      return {theory::hamming_to_cosine(point.bits, distance), Cell(), Cell(), Cell(), Cell()};
+    });
+  }
   const SoftmaxInputs inputs = softmax_inputs(point, choices);
   const theory::SoftmaxAgreement weights = theory::compare_softmax(inputs.cosines, inputs.logs, inputs.beta);
   return at_distances(point, [&](int64_t distance) -> std::vector<Cell> {
@@ -177,6 +196,9 @@ QuantityRows softmax_rows(const SettingPoint& point, const Choices& choices) {
 }
 
 std::vector<Cell> softmax_fit(const SettingPoint& point, const Choices& choices) {
+  if (point.hamming_radius < kMinRadiusOfFit) {
+    return std::vector<Cell>(7);
+  }
   const SoftmaxInputs inputs = softmax_inputs(point, choices);
   const theory::SoftmaxAgreement weights = theory::compare_softmax(inputs.cosines, inputs.logs, inputs.beta);
   const auto fitted = static_cast<size_t>(inputs.fit.points);
@@ -192,7 +214,8 @@ std::vector<Cell> softmax_fit(const SettingPoint& point, const Choices& choices)
 }
 
 QuantityRows space_fraction_rows(const SettingPoint& point, const Choices&) {
-  return {{theory::space_fraction(point.bits, point.hamming_radius),
+  const double fraction = theory::space_fraction(point.bits, point.hamming_radius);
+  return {{fraction > 0 ? Cell(fraction) : Cell(),
            theory::log_space_fraction(point.bits, point.hamming_radius),
            theory::hamming_to_cosine(point.bits, point.hamming_radius)}};
 }
@@ -204,9 +227,14 @@ QuantityRows hamming_radius_rows(const SettingPoint& point, const Choices&) {
 
 QuantityRows optimal_radius_rows(const SettingPoint& point, const Choices&) {
   const double z = theory::z_per_bit(point.bits, point.probability);
+  const int64_t snr_radius =
+      theory::hamming_radius_for_signal_to_noise(point.bits, point.items, point.locations);
+  const double snr_fraction = theory::signal_to_noise_space_fraction(point.items, point.locations);
+  if (z == 0) {
+    return {{snr_radius, snr_fraction, Cell(), Cell(), Cell()}};
+  }
   const double for_capacity = theory::capacity_space_fraction(point.locations, z);
-  return {{theory::hamming_radius_for_signal_to_noise(point.bits, point.items, point.locations),
-           theory::signal_to_noise_space_fraction(point.items, point.locations),
+  return {{snr_radius, snr_fraction,
            theory::hamming_radius_for_capacity(point.bits, point.locations, point.probability), for_capacity,
            theory::capacity(for_capacity, point.locations, z)}};
 }
@@ -214,6 +242,9 @@ QuantityRows optimal_radius_rows(const SettingPoint& point, const Choices&) {
 QuantityRows capacity_rows(const SettingPoint& point, const Choices&) {
   const double z = theory::z_per_bit(point.bits, point.probability);
   const double fraction = theory::space_fraction(point.bits, point.hamming_radius);
+  if (z == 0 || fraction == 0) {
+    return {{Cell(), fraction > 0 ? Cell(fraction) : Cell(), z}};
+  }
   const double items = theory::capacity(fraction, point.locations, z);
   return {{items >= 1 ? Cell(std::floor(items)) : Cell(int64_t{0}), fraction, z}};
 }
@@ -248,15 +279,22 @@ QuantityRows one_read_error_rows(const SettingPoint& point, const Choices& choic
 }
 
 QuantityRows critical_distance_rows(const SettingPoint& point, const Choices& choices) {
-  const auto corrected = theory::critical_distance(sdm(point), storage_of(choices[0]));
+  constexpr int64_t kMaxBitsOfCurve = 100'000; // a few seconds
+  constexpr double kMaxCount = 1e30;           // of bit_error_rates_after_read
+  const theory::Storage storage = storage_of(choices[0]);
+  const auto closed = theory::critical_distance(sdm(point), storage);
+  const bool has_curve =
+      point.bits <= kMaxBitsOfCurve && point.locations <= kMaxCount && point.items <= kMaxCount;
   const auto published = [&](theory::NoiseModel noise) {
-    return theory::published_critical_distance(
-               theory::published_distances_after_read(sdm(point), {.noise = noise}))
-        .distance;
+    const auto critical = theory::published_critical_distance(
+        theory::published_distances_after_read(sdm(point), {.noise = noise}));
+    return critical.is_default ? Cell() : Cell(critical.distance);
   };
-  return {{corrected.distance, static_cast<double>(corrected.distance) / static_cast<double>(point.bits),
-           corrected.distance > 0 ? Cell(corrected.first) : Cell(), published(theory::NoiseModel::jaeckel),
-           published(theory::NoiseModel::book)}};
+  return {
+      {closed.distance, static_cast<double>(closed.distance) / static_cast<double>(point.bits),
+       closed.distance > 0 ? Cell(closed.first) : Cell(),
+       has_curve ? Cell(theory::critical_distance_by_bit_error_rate(sdm(point), storage).distance) : Cell(),
+       published(theory::NoiseModel::jaeckel), published(theory::NoiseModel::book)}};
 }
 
 QuantityRows hard_location_near_rows(const SettingPoint& point, const Choices&) {
@@ -273,7 +311,7 @@ QuantityRows nearest_location_rows(const SettingPoint& point, const Choices&) {
                                : Cell()}};
 }
 
-const QuantityColumn kFraction = {{.name = "fraction of the space", .key = "share", .digits = 6}, true};
+const QuantityColumn kFraction = {{.name = "fraction of the space", .key = "share", .digits = 6}, "fraction"};
 const QuantityColumn kLogFraction = {{.name = "ln(fraction)", .key = "log_share", .digits = 7}};
 const QuantityColumn kSharedLocations = {
     {.name = "shared locations", .key = "locations_shared", .digits = 7}};
@@ -283,8 +321,8 @@ const QuantityChoice kStorage = {
     "auto: autoassociative, the stored data are the patterns themselves; hetero: "
     "heteroassociative, the data are unrelated to the patterns"};
 
-QuantityColumn logarithm(const char* name, const char* key, bool in_chart = false) {
-  return {{.name = name, .key = key, .digits = 6}, in_chart};
+QuantityColumn logarithm(const char* name, const char* key, const char* legend = "") {
+  return {{.name = name, .key = key, .digits = 6}, legend};
 }
 
 } // namespace
@@ -305,7 +343,9 @@ const std::vector<Quantity>& quantities() {
        .columns = {kFraction, kLogFraction, kSharedLocations},
        .explanation =
            "Intersection of two circles with the given radius and the given distance between their "
-           "centres. Shared locations: expected number of random hard locations in both circles.",
+           "centres. Shared locations: expected number of random hard locations in both circles. Numbers "
+           "below 1e-323 are empty: they have only a logarithm.",
+       .axis_title = "fraction of all addresses",
        .logarithmic_chart = true,
        .evaluate = circle_intersection_rows},
       {.name = "address-count",
@@ -314,6 +354,7 @@ const std::vector<Quantity>& quantities() {
        .choices = {},
        .columns = {{{.name = "addresses", .align = report::Align::right}}},
        .explanation = "Exact integers; use them to check the logarithms of circle-intersection.",
+       .axis_title = "",
        .logarithmic_chart = true,
        .evaluate = address_count_rows},
       {.name = "cap-intersection",
@@ -327,7 +368,8 @@ const std::vector<Quantity>& quantities() {
        .explanation =
            "The caps have the angular radius that corresponds to the Hamming radius d, with cosine "
            "1 - 2 d / n. Cosine: of the angle between the axes of the caps, which corresponds to the "
-           "distance.",
+           "distance. Numbers below 1e-323 are empty: they have only a logarithm.",
+       .axis_title = "fraction of the sphere",
        .logarithmic_chart = true,
        .evaluate = cap_intersection_rows},
       {.name = "bounds",
@@ -338,9 +380,11 @@ const std::vector<Quantity>& quantities() {
              {"every", "published"},
              "Number of terms in the published upper forms. every: all terms of the sum; published: the "
              "published count, which is one too small in every inner sum"}},
-       .columns = {logarithm("exact", "log_exact", true), logarithm("largest term", "log_largest_term", true),
-                   logarithm("all terms as large", "log_all_largest", true),
-                   logarithm("exponential", "log_exponential", true),
+       .columns = {logarithm("exact", "log_exact", "exact"),
+                   logarithm("largest term", "log_largest_term", "largest term (lower bound)"),
+                   logarithm("all terms as large", "log_all_largest",
+                             "all terms as large as the largest (upper bound)"),
+                   logarithm("exponential", "log_exponential", "exponential (upper bound)"),
                    logarithm("first term, halves", "log_first_term_half"), logarithm("normal", "log_normal"),
                    logarithm("lower", "log_lower"), logarithm("upper", "log_upper"),
                    logarithm("Taylor lower", "log_taylor_lower"),
@@ -351,47 +395,55 @@ const std::vector<Quantity>& quantities() {
            "Natural logarithms of fractions of the space. Largest term is a lower bound of exact; all "
            "terms as large (the largest term times the number of terms) and exponential are upper "
            "bounds. The other columns are the published forms, which are not always bounds.",
+       .axis_title = "ln(fraction of all addresses)",
        .logarithmic_chart = false,
        .evaluate = bounds_rows},
       {.name = "beta",
        .summary = "inverse temperature with which softmax approximates the intersection",
        .settings = {bits, hamming_radius},
        .choices = {{"--first-distance", {"0", "1"}, "First distance of the fit to circles"}},
-       .columns = {{{.name = "beta", .digits = 8}, true},
-                   {{.name = "slope", .digits = 8}, true},
-                   {{.name = "least squares", .key = "softmax_beta", .digits = 8}, true},
+       .columns = {{{.name = "beta", .digits = 8}, "regression as published"},
+                   {{.name = "slope", .digits = 8}, "slope of the regression"},
+                   {{.name = "least squares", .key = "softmax_beta", .digits = 8},
+                    "least squares of the weights"},
                    {{.name = "beta, caps", .key = "cap_beta", .digits = 8}},
                    {{.name = "slope, caps", .key = "cap_slope", .digits = 8}},
                    {{.name = "least squares, caps", .key = "cap_softmax_beta", .digits = 8}},
-                   {{.name = "implied", .key = "implied_beta", .digits = 8}, true}},
+                   {{.name = "implied", .key = "implied_beta", .digits = 8},
+                    "implied by the published exponential"}},
        .explanation =
            "Beta: log-linear regression over d distances as published, which multiplies the slope by d / (d "
-           "- 1). "
+           "- 1); a radius d below 2 has no fit. "
            "Slope: the same regression without this factor. Least squares: softmax fitted to the normalised "
            "intersection. Implied: (n - 2 d)^2 / 4 n, from the published exponential. Columns with \"caps\" "
            "are "
            "fitted to the cap intersection, the others to the circle intersection.",
+       .axis_title = "inverse temperature beta",
        .logarithmic_chart = false,
        .evaluate = beta_rows},
       {.name = "softmax",
        .summary =
            "circle intersection next to the softmax that approximates it, fitted beta, quality of the fit",
        .settings = {bits, hamming_radius, locations, distance},
-       .choices =
-           {{"--intersection", {"circles", "caps"}, "circles: of bit patterns; caps: of points on a sphere"},
-            {"--beta",
-             {"published", "slope", "weights"},
-             "Beta of the softmax. published: log-linear regression, times d / (d - 1) as in the published "
-             "code; slope: the regression without this factor; weights: the beta with the smallest squared "
-             "difference of the weights"}},
+       .choices = {{"--intersection",
+                    {"circles", "caps"},
+                    "circles: of bit patterns; caps: of points on a sphere"},
+                   {"--beta",
+                    {"published", "slope", "weights"},
+                    "Beta of the softmax. published: log-linear regression, times d / (d - 1) as in the "
+                    "published "
+                    "code; slope: the regression without this factor; weights: the beta with the smallest "
+                    "squared "
+                    "difference of the weights"}},
        .columns = {{{.name = "cosine", .digits = 6}},
-                   {{.name = "intersection", .digits = 6}, true},
-                   {{.name = "softmax", .digits = 6}, true},
+                   {{.name = "intersection", .digits = 6}, "intersection"},
+                   {{.name = "softmax", .digits = 6}, "softmax"},
                    {{.name = "softmax / intersection", .key = "ratio", .digits = 4}},
                    kSharedLocations},
        .explanation = "Intersection and softmax: weights by distance, each divided by its sum over all "
                       "distances 0 to n. "
-                      "Betas are fitted at the distances 0 to d - 1. R squared: of ln(intersection) over the "
+                      "Betas are fitted at the distances 0 to d - 1; a radius d below 2 has no fit. R "
+                      "squared: of ln(intersection) over the "
                       "cosine at these "
                       "distances; 1 means exactly exponential. Largest difference: of the two weights at one "
                       "distance. Weight "
@@ -400,6 +452,7 @@ const std::vector<Quantity>& quantities() {
                       "distances. Factor 2 up to: largest distance up to which the two differ by less than a "
                       "factor of 2. The "
                       "number of locations changes the shared locations alone.",
+       .axis_title = "normalised weight",
        .logarithmic_chart = true,
        .evaluate = softmax_rows,
        .fit_columns = {{.name = "beta, published", .key = "beta", .digits = 6},
@@ -420,44 +473,51 @@ const std::vector<Quantity>& quantities() {
        .settings = {bits, hamming_radius},
        .choices = {},
        .columns = {kFraction, kLogFraction, {{.name = "cosine", .digits = 6}}},
-       .explanation = "Cosine: of two patterns whose Hamming distance is the radius.",
+       .explanation = "Cosine: of two patterns whose Hamming distance is the radius. A fraction below 1e-323 "
+                      "is empty: it has only a logarithm.",
+       .axis_title = "fraction of all addresses",
        .logarithmic_chart = true,
        .evaluate = space_fraction_rows},
       {.name = "hamming-radius",
        .summary = "smallest radius that contains a given fraction of all addresses",
        .settings = {bits, space_fraction},
        .choices = {},
-       .columns = {{{.name = "radius", .key = "hamming_radius"}, true},
+       .columns = {{{.name = "radius", .key = "hamming_radius"}, "smallest radius"},
                    {{.name = "fraction within it", .key = "share", .digits = 6}}},
        .explanation = "Fraction within it: fraction of all addresses within this radius. It is at least the "
                       "required fraction, since the radius is an integer.",
+       .axis_title = "Hamming radius (bits)",
        .logarithmic_chart = false,
        .evaluate = hamming_radius_rows},
       {.name = "optimal-radius",
        .summary = "radii with the best signal-to-noise ratio and with the largest capacity",
        .settings = {bits, locations, items, probability},
        .choices = {},
-       .columns = {{{.name = "best SNR radius", .key = "snr_radius"}, true},
+       .columns = {{{.name = "best SNR radius", .key = "snr_radius"}, "best signal-to-noise ratio"},
                    {{.name = "fraction", .key = "snr_share", .digits = 6}},
-                   {{.name = "max capacity radius", .key = "capacity_radius"}, true},
+                   {{.name = "max capacity radius", .key = "capacity_radius"}, "largest capacity"},
                    {{.name = "its fraction", .key = "capacity_share", .digits = 6}},
                    {{.name = "its capacity", .key = "capacity", .digits = 7}}},
        .explanation =
            "Fraction: of the space within the radius. Capacity, as published: the number of items with "
            "which an item is recalled without an error from its own address with the required "
-           "probability.",
+           "probability. It is empty where a bit that is chosen at random reaches this probability.",
+       .axis_title = "Hamming radius (bits)",
        .logarithmic_chart = false,
        .evaluate = optimal_radius_rows},
       {.name = "capacity",
        .summary = "number of items that a memory can store",
        .settings = {bits, locations, hamming_radius, probability},
        .choices = {},
-       .columns = {{{.name = "capacity", .digits = 7}, true},
+       .columns = {{{.name = "capacity", .digits = 7}, "capacity"},
                    {{.name = "fraction of the space", .key = "share", .digits = 6}},
                    {{.name = "z per bit", .key = "z", .digits = 6}}},
        .explanation = "Capacity, as published: the number of items with which an item is recalled without an "
                       "error from its own address, without noise, with the required probability. z per bit: "
-                      "quantile of the normal distribution for one bit.",
+                      "quantile of the normal distribution for one bit. Capacity is empty where z is 0, "
+                      "since a bit that is chosen at random reaches the probability, and where the fraction "
+                      "of the space is below 1e-323.",
+       .axis_title = "capacity (patterns)",
        .logarithmic_chart = false,
        .evaluate = capacity_rows},
       {.name = "signal-to-noise",
@@ -466,32 +526,36 @@ const std::vector<Quantity>& quantities() {
        .choices =
            {{"--noise-model",
              {"averaged", "jaeckel", "book"},
-             "averaged: noise averaged over the distances between random patterns; published models: jaeckel "
+             "averaged: noise averaged over the distances between random patterns; published models: "
+             "jaeckel "
              "(new), with all distances equal to half of the bits, and book (old), of Kanerva's book"}},
        .columns = {{{.name = "signal", .digits = 6}},
                    {{.name = "noise", .key = "noise_deviation", .digits = 6}},
-                   {{.name = "ratio", .digits = 6}, true},
+                   {{.name = "ratio", .digits = 6}, "ratio"},
                    {{.name = "bit correct", .key = "bit_right", .notation = Notation::percent, .digits = 3}}},
        .explanation =
            "Signal: expected number of hard locations shared with the stored address. Noise: standard "
            "deviation of the sum. Bit correct: probability that the bit is correct. These models assume "
            "unbiased noise; one-read-error does not.",
+       .axis_title = "signal-to-noise ratio of one bit",
        .logarithmic_chart = false,
        .evaluate = signal_to_noise_rows},
       {.name = "one-read-error",
        .summary = "number of wrong bits after one read, with corrections that published formulas omit",
        .settings = {bits, locations, hamming_radius, items, distance},
        .choices = {kStorage},
-       .columns = {{{.name = "wrong bits", .key = "bits_wrong", .digits = 5}, true},
+       .columns = {{{.name = "wrong bits", .key = "bits_wrong", .digits = 5}, "with all corrections"},
                    {{.name = "wrong", .key = "share_wrong", .notation = Notation::percent, .digits = 3}},
-                   {{.name = "g", .key = "g", .digits = 5}, true},
+                   {{.name = "g", .key = "g", .digits = 5}, "g, the closed formula"},
                    {{.name = "signal", .digits = 5}},
                    {{.name = "bias", .digits = 5}},
                    {{.name = "noise", .key = "noise_deviation", .digits = 5}}},
        .explanation =
            "g: number of wrong bits by the closed formula from the signal, the bias towards the bits of "
            "the cue, and the noise. Wrong bits: the same formula averaged over the number of locations "
-           "that a cue activates, which is accurate for small memories too.",
+           "that a cue activates, which is accurate for small memories too. A read that activates no "
+           "location returns the cue; g then expects half of the bits to be wrong.",
+       .axis_title = "wrong bits after one read",
        .logarithmic_chart = false,
        .evaluate = one_read_error_rows},
       {.name = "critical-distance",
@@ -499,47 +563,54 @@ const std::vector<Quantity>& quantities() {
        .settings = {bits, locations, items, hamming_radius},
        .choices = {kStorage},
        .columns =
-           {{{.name = "critical distance", .key = "critical_distance"}, true},
+           {{{.name = "critical distance", .key = "critical_distance"}, "g, the closed formula"},
             {{.name = "fraction", .key = "critical_share", .notation = Notation::percent, .digits = 1}},
-            {{.name = "limit of reads", .key = "first"}},
-            {{.name = "published, new", .key = "published_new"}, true},
-            {{.name = "published, old", .key = "published_old"}, true}},
+            {{.name = "smallest distance", .key = "first"}},
+            {{.name = "with all corrections", .key = "critical_distance_corrected"}, "with all corrections"},
+            {{.name = "published, new", .key = "published_new"}, "published rule, new variance (Jaeckel)"},
+            {{.name = "published, old", .key = "published_old"},
+             "published rule, old variance (Kanerva's book)"}},
        .explanation =
            "Critical distance: the largest distance at which one read reduces the distance to the stored "
-           "pattern, "
-           "computed with the corrected error; repeated reads converge up to distances about 10 % smaller. "
-           "Fraction: critical distance divided by the bits. Limit of reads: distance to the stored pattern "
-           "at "
-           "which repeated reads end. Published: the published rule, with the new variance (Jaeckel) and the "
-           "old "
-           "one (Kanerva's book).",
+           "pattern, computed with the column g of one-read-error; repeated reads converge up to distances "
+           "about 10 % smaller. Fraction: critical distance divided by the bits. Smallest distance: the "
+           "smallest one at which one read reduces the distance. With all corrections: the critical distance "
+           "computed with the column wrong bits of one-read-error; empty for more than 100000 bits, and for "
+           "more than 1e30 locations or items. Published: the published rule, with the new variance "
+           "(Jaeckel) and the old one (Kanerva's book); empty where this rule finds no distance.",
+       .axis_title = "critical distance (bits)",
        .logarithmic_chart = false,
        .evaluate = critical_distance_rows},
       {.name = "hard-location-near",
        .summary = "probability that there is a hard location within a radius of a random address",
        .settings = {bits, locations, hamming_radius},
        .choices = {},
-       .columns = {{{.name = "probability", .digits = 6}, true},
+       .columns = {{{.name = "probability", .digits = 6}, "exact"},
                    {{.name = "expected locations", .key = "expected", .digits = 6}},
-                   {{.name = "published probability", .key = "published_probability", .digits = 6}, true},
+                   {{.name = "published probability", .key = "published_probability", .digits = 6},
+                    "published (normal distribution)"},
                    {{.name = "published expected", .key = "published_expected", .digits = 6}}},
        .explanation =
            "Probability: exact probability of at least one hard location within the radius. Expected "
            "locations: "
            "their expected number. Published: both from a normal distribution without continuity correction.",
+       .axis_title = "probability of a hard location",
        .logarithmic_chart = false,
        .evaluate = hard_location_near_rows},
       {.name = "nearest-location",
        .summary = "radius within which there is a hard location with a required probability",
        .settings = {bits, locations, probability},
        .choices = {},
-       .columns = {{{.name = "radius", .key = "hamming_radius"}, true},
-                   {{.name = "published", .key = "published_radius", .digits = 7}, true}},
+       .columns = {{{.name = "radius", .key = "hamming_radius"}, "required probability"},
+                   {{.name = "published", .key = "published_radius", .digits = 7},
+                    "published (normal distribution)"}},
        .explanation =
            "Radius: the smallest radius with the required probability. Published: the radius at which "
            "the normal distribution expects one location, independent of the probability.",
+       .axis_title = "Hamming radius (bits)",
        .logarithmic_chart = false,
-       .evaluate = nearest_location_rows}};
+       .evaluate = nearest_location_rows,
+       .allows_certainty = true}};
   return all;
 }
 

@@ -22,7 +22,7 @@ struct QuantityChoice {
 /// A column of results.
 struct QuantityColumn {
   report::Column column;
-  bool in_chart = false;
+  const char* legend = ""; ///< its name in the legend of the chart; empty: not drawn
 };
 
 using QuantityRows = std::vector<std::vector<report::Cell>>;
@@ -34,6 +34,7 @@ struct Quantity {
   std::vector<QuantityChoice> choices;
   std::vector<QuantityColumn> columns;
   const char* explanation; ///< meaning of the columns
+  const char* axis_title;  ///< of the y axis of the chart, with the unit; empty: the values are not drawn
   bool logarithmic_chart;  ///< use a logarithmic y axis
   /// Computes the results at one point: one row per distance, or a single row. `choices[i]` is the index of
   /// the selected word of the i-th choice.
@@ -42,7 +43,8 @@ struct Quantity {
   std::vector<report::Column> fit_columns = {};
   std::vector<report::Cell> (*fit)(const SettingPoint& point, const std::vector<size_t>& choices) = nullptr;
   DefaultDistances default_distances = DefaultDistances::to_half_of_the_bits;
-  bool has_both_charts = false; ///< a linear and a logarithmic chart next to each other
+  bool has_both_charts = false;  ///< a linear and a logarithmic chart next to each other
+  bool allows_certainty = false; ///< --probability can be 1
 };
 
 const std::vector<Quantity>& quantities();

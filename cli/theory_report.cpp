@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <type_traits>
 
 #include <fmt/format.h>
 
@@ -164,69 +165,110 @@ std::string title_of(const TheoryRun& run, const Table& table) {
   return values.empty() ? title : title + " (" + values + ")";
 }
 
-/// The chart of the results. Empty if no setting varies, if no column is drawn, or if there would be more
-/// than 20 lines.
-std::optional<report::Chart> chart_of(const TheoryRun& run) {
+/// Minimum and maximum of a column of numbers.
+std::pair<double, double> range_of(const Table& table, size_t column) {
+  double min = std::numeric_limits<double>::infinity(), max = 0;
+  for (const auto& row : table.rows) {
+    const double value = number_of(row[column]).value_or(0);
+    min = std::min(min, value);
+    max = std::max(max, value);
+  }
+  return {min, max};
+}
+
+/// Settings without those on which no value that is drawn depends, such as the number of hard locations of
+/// normalised weights.
+std::vector<size_t> effective_settings(std::vector<size_t> settings, const Table& table,
+                                       const std::vector<size_t>& drawn) {
+  for (const size_t candidate : std::vector<size_t>(settings)) {
+    std::vector<size_t> others = settings;
+    std::erase(others, candidate);
+    const bool has_no_effect =
+        std::ranges::all_of(drawn, [&](size_t column) { return is_determined(table, column, others); });
+    if (!others.empty() && has_no_effect) {
+      settings = std::move(others);
+    }
+  }
+  return settings;
+}
+
+/// Series of the drawn columns, one for each combination of the settings other than the x axis.
+std::vector<report::Series> series_of(const TheoryRun& run, const Table& table,
+                                      const std::vector<size_t>& settings, size_t axis,
+                                      const std::vector<size_t>& drawn) {
+  std::vector<report::Series> all;
+  for (const size_t column : drawn) {
+    const std::string legend = run.quantity->columns[column - num_setting_columns(run)].legend;
+    std::set<std::pair<std::string, double>> added; // rows that differ only in settings without an effect
+    for (size_t r = 0; r < table.rows.size(); ++r) {
+      const std::string others = others_text(settings, table, axis, r);
+      std::string name = legend;
+      if (!others.empty()) {
+        name = drawn.size() == 1 ? others : legend + ", " + others;
+      }
+      auto series = std::ranges::find(all, name, &report::Series::name);
+      if (series == all.end()) {
+        series = all.insert(series, report::Series{.name = name});
+      }
+      const double x = number_of(table.rows[r][axis]).value_or(0);
+      const std::optional<double> y = number_of(table.rows[r][column]);
+      if (y && (!run.quantity->logarithmic_chart || *y > 0) && added.emplace(name, x).second) {
+        series->points.push_back({x, {*y, *y, *y}});
+      }
+    }
+  }
+  return all;
+}
+
+} // namespace
+
+TheoryChart theory_chart(const TheoryRun& run) {
   constexpr size_t kMaxLines = 20, kMaxLinesOfAllColumns = 8;
   constexpr double kLogarithmicSpan = 100, kManyDigits = 1e7;
   const Table table = theory_table(run);
-  const std::vector<size_t> settings = independent_settings(run, table);
-  const std::optional<size_t> axis = chart_axis(settings, table);
-  if (!axis) {
-    return std::nullopt;
-  }
-  double min_x = std::numeric_limits<double>::infinity(), max_x = 0;
-  for (const auto& row : table.rows) {
-    const double x = number_of(row[*axis]).value_or(0);
-    min_x = std::min(min_x, x);
-    max_x = std::max(max_x, x);
-  }
-  report::LineChart chart{.title = title_of(run, table),
-                          .description =
-                              fmt::format("{}, over {}", run.quantity->summary, table.columns[*axis].name),
-                          .x = {.title = table.columns[*axis].name,
-                                .format = max_x >= kManyDigits ? ".0e" : "",
-                                .logarithmic = min_x > 0 && max_x >= kLogarithmicSpan * min_x},
-                          .y = {.logarithmic = run.quantity->logarithmic_chart}};
   std::vector<size_t> drawn;
   for (size_t c = 0; c < run.quantity->columns.size(); ++c) {
-    if (run.quantity->columns[c].in_chart) {
+    if (*run.quantity->columns[c].legend != '\0') {
       drawn.push_back(num_setting_columns(run) + c);
     }
+  }
+  if (drawn.empty()) {
+    return {.chart = {}, .note = "There is no chart, since these values are not drawn."};
+  }
+  const std::vector<size_t> settings = effective_settings(independent_settings(run, table), table, drawn);
+  const std::optional<size_t> axis = chart_axis(settings, table);
+  if (!axis) {
+    return {.chart = {}, .note = "There is no chart, since no setting varies."};
   }
   std::set<std::string> combinations_of_others;
   for (size_t r = 0; r < table.rows.size(); ++r) {
     combinations_of_others.insert(others_text(settings, table, *axis, r));
   }
-  if (drawn.size() * combinations_of_others.size() > kMaxLinesOfAllColumns) {
-    drawn.erase(drawn.begin() + 1, drawn.end()); // draw only the first column, the most important one
+  const size_t lines = drawn.size() * combinations_of_others.size();
+  if (combinations_of_others.size() > kMaxLines) {
+    return {.chart = {},
+            .note = fmt::format("There is no chart, since it would have {} lines; at most {} are drawn.",
+                                combinations_of_others.size(), kMaxLines)};
   }
-  for (const size_t column : drawn) {
-    chart.y.title += (chart.y.title.empty() ? "" : ", ") + table.columns[column].name;
-    for (size_t r = 0; r < table.rows.size(); ++r) {
-      const std::string others = others_text(settings, table, *axis, r);
-      std::string name = table.columns[column].name;
-      if (!others.empty()) {
-        name = drawn.size() == 1 ? others : name + ", " + others;
-      }
-      auto series = std::ranges::find(chart.series, name, &report::Series::name);
-      if (series == chart.series.end()) {
-        if (chart.series.size() == kMaxLines) {
-          return std::nullopt;
-        }
-        series = chart.series.insert(series, report::Series{.name = name});
-      }
-      const std::optional<double> y = number_of(table.rows[r][column]);
-      if (y && (!chart.y.logarithmic || *y > 0)) {
-        series->points.push_back({number_of(table.rows[r][*axis]).value_or(0), {*y, *y, *y}});
-      }
-    }
+  TheoryChart result;
+  report::LineChart chart{
+      .title = title_of(run, table),
+      .description = fmt::format("{}, over {}", run.quantity->summary, table.columns[*axis].name),
+      .x = {.title = axis_title_of(run.quantity->settings[*axis])},
+      .y = {.title = run.quantity->axis_title, .logarithmic = run.quantity->logarithmic_chart}};
+  const auto [min_x, max_x] = range_of(table, *axis);
+  chart.x.format = max_x >= kManyDigits ? ".0e" : "";
+  chart.x.logarithmic = min_x > 0 && max_x >= kLogarithmicSpan * min_x;
+  if (drawn.size() > 1 && lines > kMaxLinesOfAllColumns) {
+    drawn.resize(1); // the first column is the most important one
+    chart.series_title = run.quantity->columns[drawn.front() - num_setting_columns(run)].legend;
+    result.note = fmt::format("The chart shows only \"{}\", since all columns would be {} lines.",
+                              chart.series_title, lines);
   }
-  if (chart.series.empty()) {
-    return std::nullopt;
-  }
+  chart.series = series_of(run, table, settings, *axis, drawn);
   if (!run.quantity->has_both_charts) {
-    return report::to_chart(chart);
+    result.chart = report::to_chart(chart);
+    return result;
   }
   std::vector<report::Chart> panels;
   for (const bool logarithmic : {false, true}) {
@@ -235,9 +277,12 @@ std::optional<report::Chart> chart_of(const TheoryRun& run) {
     panel.y.logarithmic = logarithmic;
     panels.push_back(report::to_chart(panel));
   }
-  return report::to_chart(
+  result.chart = report::to_chart(
       report::Panels{.title = chart.title, .description = chart.description, .charts = panels});
+  return result;
 }
+
+namespace {
 
 /// Progress that is shown only if the work takes longer than a second.
 class DelayedProgress {
@@ -370,7 +415,29 @@ nlohmann::ordered_json theory_config(const TheoryRun& run) {
     const QuantityChoice& choice = run.quantity->choices[i];
     choices[std::string(choice.option).substr(2)] = choice.words[run.choices[i]];
   }
-  return {{"version", version()}, {"verb", "theory"}, {"quantity", run.quantity->name}, {"choices", choices}};
+  nlohmann::ordered_json config = {
+      {"version", version()}, {"verb", "theory"}, {"quantity", run.quantity->name}};
+  const Table table = theory_table(run);
+  for (size_t c = 0; c < num_setting_columns(run); ++c) {
+    const report::Column& column = table.columns[c];
+    nlohmann::ordered_json values = nlohmann::ordered_json::array(); // in the order of their first rows
+    std::set<std::optional<double>> added;
+    for (const auto& row : table.rows) {
+      if (added.insert(number_of(row[c])).second) {
+        values.push_back(std::visit(
+            [](const auto& value) -> nlohmann::ordered_json {
+              if constexpr (std::is_arithmetic_v<std::decay_t<decltype(value)>>) {
+                return value;
+              }
+              return nullptr;
+            },
+            row[c]));
+      }
+    }
+    config[column.key.empty() ? column.name : column.key] = values.size() == 1 ? values.front() : values;
+  }
+  config["choices"] = choices;
+  return config;
 }
 
 } // namespace
@@ -385,22 +452,21 @@ nlohmann::ordered_json theory_json(const TheoryRun& run) {
   return document;
 }
 
-std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder,
-                               std::vector<std::filesystem::path>& figures) {
+std::string write_theory_files(const TheoryRun& run, const TheoryChart& chart,
+                               const std::filesystem::path& folder) {
   write_file_atomically(folder / "config.json", report::json_text(theory_config(run)));
   write_file_atomically(folder / "results.csv", report::to_csv(theory_table(run)));
   report::Section section{.heading = "Results", .blocks = {}};
   std::string names = "index.html (open it in a browser), results.csv";
-  if (const std::optional<report::Chart> chart = chart_of(run)) {
-    report::write_chart(folder, run.quantity->name, *chart);
-    figures.push_back(folder / run.quantity->name);
+  if (chart.chart) {
+    report::write_chart(folder, run.quantity->name, *chart.chart);
     names += fmt::format(", {0}.vl.json and {0}.csv (the chart)", run.quantity->name);
-    section.blocks.push_back(*chart);
-  } else { // removes the chart of an earlier run with other settings
-    std::error_code ignored;
-    for (const char* extension : {".vl.json", ".csv"}) {
-      std::filesystem::remove(folder / (std::string(run.quantity->name) + extension), ignored);
-    }
+    section.blocks.push_back(*chart.chart);
+  } else {
+    report::remove_chart(folder, run.quantity->name);
+  }
+  if (!chart.note.empty()) {
+    section.blocks.push_back(report::Note{chart.note});
   }
   if (const Table fits = theory_fit_table(run); !fits.rows.empty()) {
     write_file_atomically(folder / "fits.csv", report::to_csv(fits));

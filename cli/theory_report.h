@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 
 #include "cli/theory_quantities.h"
 #include "mneme/core/progress.h"
+#include "report/chart.h"
 #include "report/table.h"
 
 namespace mneme::cli {
@@ -37,10 +39,19 @@ report::Table theory_fit_table(const TheoryRun& run);
 /// Text output. Settings that are the same in all rows are listed once, above the table.
 std::string theory_text(const TheoryRun& run, const report::TextStyle& style);
 nlohmann::ordered_json theory_json(const TheoryRun& run);
-/// Writes results.csv, fits.csv for a quantity with a second table, index.html and, if a setting varies, the
-/// chart as QUANTITY.vl.json and QUANTITY.csv. Returns the names of the files as text for the output; adds
-/// the path of the chart without its extension to `figures`.
-std::string write_theory_files(const TheoryRun& run, const std::filesystem::path& folder,
-                               std::vector<std::filesystem::path>& figures);
+
+/// The chart of the results.
+struct TheoryChart {
+  std::optional<report::Chart> chart; ///< empty: see `note`
+  std::string note;                   ///< the reason why there is no chart, or the columns that it leaves out
+};
+/// The chart over the setting with the most values. There is none if no setting varies, if no column is
+/// drawn, or if there would be more than 20 lines; of more than 8 lines, only the first column is drawn.
+TheoryChart theory_chart(const TheoryRun& run);
+
+/// Writes results.csv, fits.csv for a quantity with a second table, index.html and the chart, if there is
+/// one, as QUANTITY.vl.json and QUANTITY.csv. Returns the names of the files as text for the output.
+std::string write_theory_files(const TheoryRun& run, const TheoryChart& chart,
+                               const std::filesystem::path& folder);
 
 } // namespace mneme::cli

@@ -18,6 +18,7 @@ namespace {
 constexpr int64_t kMaxBits = 10'000'000;
 constexpr RealLimits kCounts{.min = 1, .max = 1e100};
 constexpr size_t kMaxRows = 1'000'000;
+constexpr const char* kBestRadius = "best"; // value of --hamming-radius
 
 /// Appends the counts of a range FROM..TO..STEP or FROM..TO..xFACTOR.
 void append_count_range(const std::string& name, const std::string& text, std::vector<double>& counts) {
@@ -136,7 +137,8 @@ std::vector<double> parse_counts(const std::string& name, const std::string& tex
   return counts;
 }
 
-void add_setting_options(Arguments& arguments, const std::vector<Setting>& settings, SettingValues& values) {
+void add_setting_options(Arguments& arguments, const std::vector<Setting>& settings,
+                         const RealLimits& probabilities, SettingValues& values) {
   const auto add_counts = [&](const char* option, std::vector<double>& counts, const char* default_text,
                               const char* help) {
     add_parsed_option(
@@ -145,6 +147,7 @@ void add_setting_options(Arguments& arguments, const std::vector<Setting>& setti
         help);
   };
   constexpr RealLimits kFractions{.min = 0, .max = 1, .min_included = false};
+  const auto has = [&](Setting setting) { return std::ranges::count(settings, setting) > 0; };
   for (const Setting setting : settings) {
     switch (setting) {
     case Setting::bits:
@@ -153,15 +156,18 @@ void add_setting_options(Arguments& arguments, const std::vector<Setting>& setti
       break;
     case Setting::hamming_radius:
       add_parsed_option(
-          arguments, "--hamming-radius", "BITS", "best",
+          arguments, "--hamming-radius", "BITS", kBestRadius,
           [&values](const std::string& name, const std::string& text) {
-            values.hamming_radius = parse_integers(name, text, {.min = 0, .max = kMaxBits});
+            if (text == kBestRadius) {
+              values.hamming_radius.clear();
+            } else {
+              values.hamming_radius = parse_integers(name, text, {.min = 0, .max = kMaxBits});
+            }
           },
-          "Hamming radius of a circle, d; a circle contains all addresses at a distance of at most d "
-          "(default: "
-          "the radius with the best signal-to-noise ratio for --items and --locations, or for 10000 items "
-          "and 1e6 "
-          "locations)");
+          fmt::format("Hamming radius of a circle, d; a circle contains all addresses at a distance of at "
+                      "most d. {}: the radius with the best signal-to-noise ratio for {} and {}",
+                      kBestRadius, has(Setting::items) ? "--items" : "10000 items",
+                      has(Setting::locations) ? "--locations" : "1e6 locations"));
       break;
     case Setting::locations:
       add_counts("--locations", values.locations, "1e6",
@@ -175,7 +181,7 @@ void add_setting_options(Arguments& arguments, const std::vector<Setting>& setti
                        "Fraction of all addresses that a circle contains, p");
       break;
     case Setting::probability:
-      add_reals_option(arguments, "--probability", values.probability, kFractions, "Required probability");
+      add_reals_option(arguments, "--probability", values.probability, probabilities, "Required probability");
       break;
     case Setting::distance:
       add_parsed_option(
@@ -274,6 +280,26 @@ report::Column column_of(Setting setting) {
     break;
   }
   return {.name = "distance"};
+}
+
+const char* axis_title_of(Setting setting) {
+  switch (setting) {
+  case Setting::bits:
+    return "bits per pattern";
+  case Setting::hamming_radius:
+    return "Hamming radius (bits)";
+  case Setting::locations:
+    return "hard locations";
+  case Setting::items:
+    return "stored patterns";
+  case Setting::space_fraction:
+    return "fraction of all addresses";
+  case Setting::probability:
+    return "required probability";
+  case Setting::distance:
+    break;
+  }
+  return "Hamming distance (bits)";
 }
 
 report::Cell count_cell(double count) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
+#include "cli/numbers.h"
 #include "report/table.h"
 
 namespace mneme::cli {
@@ -41,8 +42,10 @@ struct SettingPoint {
   std::vector<int64_t> distances = {}; ///< empty if the quantity does not depend on a distance
 };
 
-/// Declares the options of these settings; `values` outlives `arguments`.
-void add_setting_options(Arguments& arguments, const std::vector<Setting>& settings, SettingValues& values);
+/// Declares the options of these settings; `values` outlives `arguments`. `probabilities`: limits of
+/// --probability.
+void add_setting_options(Arguments& arguments, const std::vector<Setting>& settings,
+                         const RealLimits& probabilities, SettingValues& values);
 
 /// Parses a count from 1 to 1e100, such as 1000000, 1e6 or 2^64.
 ///
@@ -61,6 +64,8 @@ combinations(const std::vector<Setting>& settings, const SettingValues& values,
 
 /// Column of a setting in tables.
 report::Column column_of(Setting setting);
+/// Title of an axis of a setting, with its unit.
+const char* axis_title_of(Setting setting);
 /// Value of a setting at a point; empty for Setting::distance, of which a point has several values.
 report::Cell cell_of(const SettingPoint& point, Setting setting);
 /// A count as an integer if it is below 1e15, else as a double.

@@ -159,7 +159,7 @@ public:
           [&](int64_t number, const SparseAndTrial& trial) { finished.emplace(number, trial); });
     } catch (const data::UnbalancedSamples& error) {
       throw UsageError(fmt::format("{}\n  Give {}--samples N for more samples, or --accept-last-try.",
-                                   error.what(), balanced_ ? "" : "--balanced for that probability, "));
+                                   error.what(), is_balanced() ? "" : "--balanced for that probability, "));
     } catch (const Interrupted&) {
       context.progress.finish();
       if (!finished.empty()) {
@@ -201,6 +201,12 @@ private:
     options_.schedule.weight_decay = weight_decay_;
     constexpr int64_t kPointsMax = 200; // of a learning curve: more cannot be distinguished in a chart
     options_.schedule.record_every = std::max<int64_t>(10, options_.schedule.epochs / kPointsMax);
+  }
+
+  /// True if both labels are equally likely: with --balanced, and with the default probability for these s.
+  bool is_balanced() const {
+    const int64_t balanced_by_default = no_rule_ ? 3 : 2;
+    return balanced_ || (!options_.sampling.probability_of_one && options_.sparsity == balanced_by_default);
   }
 
   nlohmann::ordered_json config() const {

@@ -56,7 +56,8 @@ struct ParameterInfo {
   std::string help = {};      ///< such as "Hamming radius d"
   std::string published = {}; ///< the published values, as text
   int64_t min = 1, max = 10'000;
-  std::string path = {}; ///< for a parameter that is a path: "DIR" or "FILE"; empty: whole numbers
+  std::string path = {};    ///< for a parameter that is a path: "DIR" or "FILE"; empty: whole numbers
+  bool is_required = false; ///< the experiment is skipped without it; an error if it runs alone
 };
 
 /// A published value and the measured one.

@@ -88,17 +88,17 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
   for (const std::string& id : ids) {
     if (std::ranges::none_of(all_experiments(),
                              [&](const Experiment& experiment) { return matches(id, experiment); })) {
+      const std::string close = similar_id(id);
       std::string known;
       for (const Experiment& experiment : all_experiments()) {
-        known += (known.empty() ? "" : ", ") + experiment.id;
+        known += (known.empty() ? " Available ids: " : ", ") + experiment.id;
       }
-      const std::string close = similar_id(id);
       throw UsageError(
           "there is no experiment \"" + id + "\".\n  " +
           (close.empty() ? "" : "Did you mean \"" + close + "\"? ") +
           "The first part of an id selects all experiments that start with it; \"all\" selects every "
-          "experiment. Available ids: " +
-          known + ".");
+          "experiment." +
+          (close.empty() ? known + "." : " `mneme reproduce` lists the ids."));
     }
   }
   std::vector<const Experiment*> chosen;
@@ -130,6 +130,18 @@ const std::vector<ParameterInfo>& all_parameters() {
 }
 
 void require_parameters(std::span<const Experiment* const> chosen, std::span<const GivenParameter> given) {
+  if (chosen.size() == 1) {
+    std::string missing;
+    for (const ParameterInfo& each : chosen.front()->parameters) {
+      if (each.is_required && std::ranges::find(given, each.name, &GivenParameter::name) == given.end()) {
+        missing += (missing.empty() ? "--" : " and --") + each.name + " " + each.path;
+      }
+    }
+    if (!missing.empty()) {
+      throw UsageError("the experiment " + chosen.front()->id + " needs " + missing +
+                       ".\n  `mneme reproduce --help` describes the parameters.");
+    }
+  }
   for (const GivenParameter& parameter : given) {
     for (const Experiment* experiment : chosen) {
       const auto info = std::ranges::find(experiment->parameters, parameter.name, &ParameterInfo::name);

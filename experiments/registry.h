@@ -24,7 +24,8 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
 /// The parameters of all experiments, without duplicates.
 const std::vector<ParameterInfo>& all_parameters();
 
-/// Checks that all chosen experiments have all given parameters.
+/// Checks that all chosen experiments have all given parameters, and that a single one is given those that it
+/// requires.
 ///
 /// Errors  UsageError that names the experiment, the parameter, and the parameters that the experiment has
 void require_parameters(std::span<const Experiment* const> chosen, std::span<const GivenParameter> given);

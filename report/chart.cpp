@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <map>
 #include <set>
+#include <system_error>
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -99,6 +102,21 @@ json series_layers(const LineChart& chart, const std::vector<std::string>& names
     layers.back()["params"] = json::array({shown_series(names)});
   }
   return layers;
+}
+
+/// Content of a file; empty if it cannot be read.
+std::string text_of_file(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Removes the files of a figure that exist.
+void remove_files(const std::filesystem::path& folder, std::string_view name,
+                  std::initializer_list<const char*> extensions) {
+  for (const char* extension : extensions) {
+    std::error_code ignored;
+    std::filesystem::remove(folder / (std::string(name) + extension), ignored);
+  }
 }
 
 /// Number of lines of the longest label.
@@ -316,10 +334,18 @@ void write_chart(const std::filesystem::path& folder, std::string_view name, con
         "\" is not a plain file name.\n  Use letters, digits, '.', '-' and '_', and do not start "
         "with a dot.");
   }
-  const std::string csv = to_csv(chart.numbers);
+  const std::string csv = to_csv(chart.numbers), spec = json_text(chart.spec);
   make_output_folder(folder);
-  write_file_atomically(folder / (std::string(name) + ".vl.json"), json_text(chart.spec));
+  const std::filesystem::path spec_path = folder / (std::string(name) + ".vl.json");
+  if (text_of_file(spec_path) != spec) {
+    remove_files(folder, name, {".svg", ".png", ".pdf"});
+  }
+  write_file_atomically(spec_path, spec);
   write_file_atomically(folder / (std::string(name) + ".csv"), csv);
+}
+
+void remove_chart(const std::filesystem::path& folder, std::string_view name) {
+  remove_files(folder, name, {".vl.json", ".csv", ".svg", ".png", ".pdf"});
 }
 
 } // namespace mneme::report

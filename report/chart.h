@@ -135,10 +135,14 @@ Chart to_chart(const Histogram& chart);
 /// Errors  UsageError if there are no charts, two have the same title, or one consists of panels itself
 Chart to_chart(const Panels& panels);
 
-/// Writes name.vl.json and name.csv into the folder (created if needed), each atomically.
+/// Writes name.vl.json and name.csv into the folder (created if needed), each atomically. Removes name.svg,
+/// name.png and name.pdf, which show an earlier chart, unless the specification is the same as before.
 ///
 /// Errors  UsageError if `name` is not a plain file name (letters, digits, . _ -, not starting with a dot);
 ///         OutputError if a file cannot be written
 void write_chart(const std::filesystem::path& folder, std::string_view name, const Chart& chart);
+
+/// Removes the files of a chart of an earlier run: name.vl.json, name.csv, name.svg, name.png and name.pdf.
+void remove_chart(const std::filesystem::path& folder, std::string_view name);
 
 } // namespace mneme::report

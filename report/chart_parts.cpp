@@ -270,6 +270,25 @@ std::string or_else(const std::string& text, const char* fallback) {
   return text.empty() ? fallback : text;
 }
 
+namespace {
+
+/// True if a label on the left of a vertical line at `at` would cover the y axis.
+bool is_near_start(const Axis& axis, double at) {
+  constexpr double kLabel = 18.0 / kWidth; // height of a label, as a fraction of the width
+  if (!axis.range) {
+    return false;
+  }
+  auto [low, high] = *axis.range;
+  if (axis.logarithmic) {
+    low = std::log(low);
+    high = std::log(high);
+    at = std::log(at);
+  }
+  return at - low < kLabel * (high - low);
+}
+
+} // namespace
+
 std::vector<json> reference_layers(std::span<const Reference> references, const FittedAxis& x,
                                    const FittedAxis& y) {
   std::vector<json> layers;
@@ -291,21 +310,38 @@ std::vector<json> reference_layers(std::span<const Reference> references, const 
         {{"data", data},
          {"mark", {{"type", "rule"}, {"strokeDash", kDash}, {"strokeWidth", 1.5}, {"aria", false}}},
          {"encoding", {{channel, position}, {"color", {{"value", kReferenceColour}}}}}});
-    json mark = {{"type", "text"}, {"fontSize", 11}, {"align", "right"}, {"baseline", "bottom"}, {"dy", -3}};
-    json end = {{"value", 4}};
-    if (horizontal) {
-      end["value"] = "width";
-    } else {
-      mark["angle"] = 270; // along the line, ending at its top
+    const auto add_labels = [&](const json& labelled, const char* suffix, bool is_after_line) {
+      json mark = {{"type", "text"},
+                   {"fontSize", 11},
+                   {"align", "right"},
+                   {"baseline", is_after_line ? "top" : "bottom"},
+                   {"dy", is_after_line ? 3 : -3}};
+      json end = {{"value", 4}};
+      if (horizontal) {
+        end["value"] = "width";
+      } else {
+        mark["angle"] = 270; // along the line, ending at its top
+      }
+      // page.css outlines the labels of layers with this prefix
+      layers.push_back({{"name", std::string("reference_") + channel + suffix},
+                        {"data", {{"values", labelled}}},
+                        {"mark", mark},
+                        {"encoding",
+                         {{channel, position},
+                          {horizontal ? "x" : "y", end},
+                          {"text", {{"field", "label"}, {"type", "nominal"}}},
+                          {"color", {{"value", kReferenceColour}}}}}});
+    };
+    json before = json::array(), after = json::array();
+    for (const json& value : values) {
+      (!horizontal && is_near_start(x.axis, value["at"]) ? after : before).push_back(value);
     }
-    layers.push_back({{"name", std::string("reference_") + channel}, // page.css outlines these labels
-                      {"data", data},
-                      {"mark", mark},
-                      {"encoding",
-                       {{channel, position},
-                        {horizontal ? "x" : "y", end},
-                        {"text", {{"field", "label"}, {"type", "nominal"}}},
-                        {"color", {{"value", kReferenceColour}}}}}});
+    if (!before.empty()) {
+      add_labels(before, "", false);
+    }
+    if (!after.empty()) {
+      add_labels(after, "_after", true);
+    }
   }
   return layers;
 }

@@ -132,9 +132,11 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const HeadsInspection before = inspect_given(settings.path_of("model"), texts, progress),
                         after = inspect_given(settings.path_of("fine-tuned"), texts, progress);
   const std::vector<HeadPair> pairs = pairs_of(before, after);
-  double change = 0;
+  double mean_change = 0, mean_absolute_change = 0;
   for (const HeadPair& pair : pairs) {
-    change += std::abs(pair.after.beta - pair.before.beta) / static_cast<double>(pairs.size());
+    const double change = (pair.after.beta - pair.before.beta) / static_cast<double>(pairs.size());
+    mean_change += change;
+    mean_absolute_change += std::abs(change);
   }
   Outcome outcome{
       .parameters = {{"models", fmt::format("{} with {} layers of {} heads of {} features", before.type,
@@ -148,8 +150,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
             .caption = fmt::format(
                 "Each point is a head. Its effective beta is the largest input of the softmax for the "
                 "last token, of several texts the largest. Heads far from the dashed line are those that "
-                "fine-tuning changes; the mean change is {:.3g}.",
-                change)},
+                "fine-tuning changes; the mean change is {:.3g}, and the mean absolute change is {:.3g}.",
+                mean_change, mean_absolute_change)},
            {.name = "entropies",
             .chart = scatter("Entropy of the attention weights before and after fine-tuning",
                              "entropy (nats)", pairs, [](const HeadSummary& head) { return head.entropy; }),
@@ -167,6 +169,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
 } // namespace
 
 Experiment transformer_fine_tuning() {
+  ParameterInfo model = model_parameter("Model folder before fine-tuning (GPT-2, BERT, ALBERT)");
+  model.is_required = true;
   return {
       .id = "transformer/fine-tuning",
       .title = "Attention heads before and after fine-tuning",
@@ -178,11 +182,12 @@ Experiment transformer_fine_tuning() {
       .needs_torch = true,
       .run = run,
       .inputs = study_inputs,
-      .parameters = {model_parameter("Model folder before fine-tuning (GPT-2, BERT, ALBERT)"),
+      .parameters = {model,
                      {.name = "fine-tuned",
                       .help = "Model folder after fine-tuning",
                       .published = "none",
-                      .path = "DIR"},
+                      .path = "DIR",
+                      .is_required = true},
                      texts_parameter(),
                      tokens_parameter(),
                      text_parameter()}};

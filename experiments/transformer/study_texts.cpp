@@ -58,6 +58,7 @@ std::string signature_of(const std::filesystem::path& path) {
 }
 
 constexpr int64_t kExcerpts = 9; // as many texts as published
+constexpr const char* kExcerptName = "excerpt ";
 constexpr int64_t kExcerptTokens = 512;
 
 /// The lines of a file. Errors  DataError for an empty line
@@ -200,7 +201,7 @@ GivenTexts given_texts(const RunSettings& settings) {
   const size_t size = texts.held_out.size() / kExcerpts; // more than are used
   for (size_t i = 0; i < static_cast<size_t>(kExcerpts); ++i) {
     given.texts.push_back(
-        {.name = fmt::format("excerpt {}", i + 1), .text = texts.held_out.substr(i * size, size)});
+        {.name = fmt::format("{}{}", kExcerptName, i + 1), .text = texts.held_out.substr(i * size, size)});
   }
   given.are_excerpts = true;
   given.source = fmt::format("{} excerpts of {}", kExcerpts, texts.source);
@@ -221,7 +222,15 @@ learning::HeadsInspection inspect_given(const std::filesystem::path& model, cons
   if (texts.are_excerpts) {
     request.end = kExcerptTokens;
   }
-  return learning::inspect_heads(request, progress);
+  try {
+    return learning::inspect_heads(request, progress);
+  } catch (const DataError& error) {
+    const std::string message = error.what();
+    if (!texts.are_excerpts || message.find(kExcerptName) == std::string::npos) {
+      throw;
+    }
+    throw DataError(message + " The excerpts are of a general text; give texts for this model with --texts.");
+  }
 }
 
 std::string study_inputs(const RunSettings& settings) {

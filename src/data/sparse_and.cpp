@@ -64,6 +64,12 @@ SparseAnd pick_sparse_and(int64_t context_length, int64_t sparsity, bool with_ru
                     "length T = {}.\n  At most T bits can be relevant: decrease s to {} or increase T.",
                     sparsity, context_length, context_length));
   }
+  if (with_rule && (context_length == 1 || context_length == 2)) { // no s is small enough
+    throw UsageError(fmt::format(
+        "mneme::data::pick_sparse_and: the context length is T = {}, but at least 3 is needed: a rule token, "
+        "and one bit of each of the two rules.\n  Increase T to {} for s = {}.",
+        context_length, 2 * sparsity + 1, sparsity));
+  }
   if (with_rule && 2 * sparsity > context_length - 1) {
     throw UsageError(fmt::format(
         "mneme::data::pick_sparse_and: with a rule token, 2 s = {} bits are relevant, but without the token "
@@ -128,15 +134,19 @@ LabelledBits draw_samples(const SparseAnd& function, int64_t samples, Random ran
     batch.passed = false;
     return batch;
   }
+  const double balancing = std::pow(0.5, 1.0 / static_cast<double>(function.sparsity()));
+  const std::string advice =
+      std::abs(probability - balancing) < 1e-12
+          ? "More samples"
+          : fmt::format("A probability of {:.4g} balances the labels, more samples", balancing);
   throw UnbalancedSamples(fmt::format(
       "mneme::data::draw_samples: none of {} batches of {} samples was accepted: the fraction of true "
       "labels was {} to {}, but {} to {} is required{}.\n  Bits are 1 with probability {:.4g}, so with "
-      "s = {} a fraction of about {:.3g} of the labels is true. A probability of {:.4g} balances the "
-      "labels, more samples make extremes rarer, and the last batch can be accepted as it is.",
+      "s = {} a fraction of about {:.3g} of the labels is true. {} make extremes rarer, and the last batch "
+      "can be accepted as it is.",
       batch.tries, samples, min_fraction, max_fraction, balance.min, balance.max,
       with_rule ? "" : ", and no other bit may equal a relevant one in every sample", probability,
-      function.sparsity(), std::pow(probability, static_cast<double>(function.sparsity())),
-      std::pow(0.5, 1.0 / static_cast<double>(function.sparsity()))));
+      function.sparsity(), std::pow(probability, static_cast<double>(function.sparsity())), advice));
 }
 
 } // namespace mneme::data

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -59,6 +60,22 @@ CriticalDistance critical_distance(const SdmParameters& parameters, Storage stor
   return critical_distance(after);
 }
 
+CriticalDistance critical_distance_by_bit_error_rate(const SdmParameters& parameters, Storage storage) {
+  constexpr double kRounding = 1e-6; // bits
+  check_parameters("mneme::theory::critical_distance_by_bit_error_rate", parameters);
+  std::vector<int64_t> distances(static_cast<size_t>(parameters.bits / 2 + 1));
+  std::iota(distances.begin(), distances.end(), 0);
+  std::vector<double> after = bit_error_rates_after_read(parameters, distances, storage);
+  for (size_t v = 0; v < after.size(); ++v) {
+    const auto before = static_cast<double>(v);
+    after[v] *= static_cast<double>(parameters.bits);
+    if (std::abs(after[v] - before) < kRounding) {
+      after[v] = before;
+    }
+  }
+  return critical_distance(after);
+}
+
 std::vector<double> published_distances_after_read(const SdmParameters& parameters,
                                                    const SignalToNoiseOptions& options) {
   check_parameters("mneme::theory::published_distances_after_read", parameters);
@@ -88,21 +105,22 @@ PublishedCriticalDistance published_critical_distance(std::span<const double> af
     always_reduces = always_reduces && !(excess(v) >= kExcessMin);
   }
   size_t distance = kFirstDistance - 1;
+  bool is_default = false;
   if (always_reduces) {
     distance = after.size() - numbers > 1 ? numbers : after.size() - 1;
   } else {
-    for (size_t v = kFirstDistance; v < after.size(); ++v) {
-      if (excess(v) > 0) {
-        distance = v - 1;
-        break;
-      }
+    size_t v = kFirstDistance;
+    while (v < after.size() && !(excess(v) > 0)) {
+      ++v;
     }
+    is_default = v >= after.size();
+    distance = is_default ? distance : v - 1;
   }
   const size_t half = distance / 2;
   if (half < after.size() && excess(half) > 0) {
     return {.distance = 0, .forced_to_zero = true};
   }
-  return {.distance = static_cast<int64_t>(distance), .forced_to_zero = false};
+  return {.distance = static_cast<int64_t>(distance), .is_default = is_default};
 }
 
 } // namespace mneme::theory

@@ -41,7 +41,9 @@ double wrong_sign(double mean, double variance, double fourth_cumulant) {
   const double z = mean / std::sqrt(variance);
   const double density = std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi);
   const double excess = fourth_cumulant / (variance * variance);
-  return std::clamp(normal_cdf(-z) + density * excess / 24 * (z * z * z - 3 * z), 0.0, 1.0);
+  const double correction = density * excess / 24 * (z * z * z - 3 * z);
+  // It is not finite where the variance underflows, as in circles with hardly any location.
+  return std::clamp(normal_cdf(-z) + (std::isfinite(correction) ? correction : 0), 0.0, 1.0);
 }
 
 } // namespace

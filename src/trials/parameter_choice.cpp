@@ -573,7 +573,10 @@ MemoryParameters ParameterChooser::parameters_for(const MemoryKind& kind) {
       const RadiusChoice& choice = radius(
           kind.on_bits, uses.equal_within_radius ? RadiusWeights::equal : RadiusWeights::circle_intersection);
       parameters.hamming_radius = choice.hamming_radius;
-      origin = fmt::format("tolerates {:.0f} % noise", 100 * choice.noise);
+      const std::string limit = kind.on_bits
+                                    ? fmt::format("{:.0f} % noise", 100 * choice.noise)
+                                    : fmt::format("a cosine of {:.2f} with their cue", 1 - 2 * choice.noise);
+      origin = fmt::format("patterns outweigh all others up to {} on average", limit);
     }
     if (uses.hamming_radius) {
       add("hamming_radius", static_cast<double>(parameters.hamming_radius), origin);

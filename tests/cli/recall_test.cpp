@@ -85,6 +85,24 @@ TEST(RecallVerb, ComparesTheMemoriesOfThePaperOnTheBuiltInPatterns) {
   }
 }
 
+TEST(RecallVerb, AdvisesALargerRadiusIfCuesReadNothing) {
+  const ProgramResult result = recall({"--patterns", "random:20x256", "--similarity", "hamming",
+                                       "--separation", "radius", "--hamming-radius", "12", "--noise", "0.2"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "for 100 % of the cues (20 % noise) nothing is within its Hamming radius"))
+      << result.out;
+  EXPECT_TRUE(contains(result.out, "Increase --hamming-radius"));
+}
+
+TEST(RecallVerb, StatesThatCuesAreComparedWithAllPatterns) {
+  const ProgramResult result =
+      recall({"--patterns", "random:20x256", "--cues", "random:5x256", "--memory", "attention"});
+  EXPECT_TRUE(contains(result.out, "in % of the cues (readouts that are any stored pattern)")) << result.out;
+  const ProgramResult masked =
+      recall({"--patterns", "random:20x256", "--corrupt", "mask", "--memory", "attention"});
+  EXPECT_TRUE(contains(masked.out, "the last fraction of the components is set to 0")) << masked.out;
+}
+
 /// Width of the longest line.
 size_t width_of(const std::string& text) {
   size_t widest = 0;
@@ -536,7 +554,8 @@ TEST(RecallVerb, PrintsTheParametersOfEachMemory) {
   }
   const std::string chosen = recall({"--memory", "sdm,pattern-sdm", "--noise", "0.1"}).out;
   for (const char* part : {"of 512 encoded bits (", "% of bits right after one read), 2000 hard",
-                           "tolerates 40 % noise", "chosen from the distances between the stored patterns"}) {
+                           "patterns outweigh all others up to 40 % noise on average",
+                           "chosen from the distances between the stored patterns"}) {
     EXPECT_TRUE(contains(chosen, part)) << part << "\n" << chosen;
   }
   const Json given =

@@ -48,12 +48,14 @@ TEST(ReproduceVerb, ListsExperiments) {
 
 TEST(ReproduceVerb, AcceptsPathsAsParameters) {
   const TemporaryFolder folder;
-  const ProgramResult result =
-      run_mneme({"reproduce", "transformer/fine-tuning", "--model", "../models/first/"},
-                {.folder = folder.path(), .timeout = std::chrono::seconds(60)});
-  ASSERT_EQ(result.exit_code, 0) << result.err; // skipped: the second model is missing
-  const auto config = nlohmann::json::parse(read_text(folder / "runs/reproduce-model-first/config.json"));
-  EXPECT_EQ(config.at("parameters").at("model"), "../models/first/");
+  const ProgramResult result = run_mneme({"reproduce", "transformer/fine-tuning", "--model",
+                                          "../models/first/", "--fine-tuned", "../models/second/"},
+                                         {.folder = folder.path(), .timeout = std::chrono::seconds(60)});
+  EXPECT_NE(result.exit_code, 0); // there are no models, or no LibTorch
+  EXPECT_TRUE(std::filesystem::is_directory(folder / "runs/reproduce-fine-tuned-second-model-first"));
+  const ProgramResult lacking = run_mneme({"reproduce", "transformer/fine-tuning", "--model", "first"});
+  EXPECT_EQ(lacking.exit_code, 2);
+  EXPECT_TRUE(contains(lacking.err, "transformer/fine-tuning needs --fine-tuned DIR"));
   const ProgramResult empty = run_mneme({"reproduce", "transformer/fine-tuning", "--model", ""});
   EXPECT_EQ(empty.exit_code, 2);
   EXPECT_TRUE(contains(empty.err, "--model: the path is empty"));

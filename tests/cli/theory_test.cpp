@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +11,7 @@
 #include "cli/run_program.h"
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
+#include "mneme/core/atomic_file.h"
 
 namespace mneme {
 namespace {
@@ -74,6 +76,56 @@ TEST(TheoryVerb, AcceptsValuesListsAndRanges) {
   ASSERT_EQ(locations.size(), 6U);
   EXPECT_EQ(locations[4].at("locations"), 1e20);
   EXPECT_EQ(locations[5].at("published_new"), 31);
+}
+
+TEST(TheoryVerb, ListsTheSettingsInTheParameters) {
+  const ProgramResult result = run_mneme(
+      {"theory", "critical-distance", "--hamming-radius", "450", "--items", "1000,10000", "--json"});
+  const nlohmann::json parameters = testing::parameters_of(result.out);
+  EXPECT_EQ(parameters.at("bits"), 1000);
+  EXPECT_EQ(parameters.at("hamming_radius"), 450);
+  EXPECT_EQ(parameters.at("items"), nlohmann::json({1000, 10000}));
+  EXPECT_EQ(parameters.at("choices").at("storage"), "auto");
+}
+
+TEST(TheoryVerb, ComputesTheCriticalDistanceOfBothErrors) {
+  const nlohmann::json critical = results({"critical-distance"})[0];
+  for (const auto& [key, error] :
+       {std::pair("critical_distance", "g"), std::pair("critical_distance_corrected", "bits_wrong")}) {
+    const int64_t distance = critical.at(key);
+    const nlohmann::json reads =
+        results({"one-read-error", "--distance", fmt::format("{},{}", distance, distance + 1)});
+    EXPECT_LT(reads[0].at(error), distance) << key;
+    EXPECT_GE(reads[1].at(error), distance + 1) << key;
+  }
+  EXPECT_EQ(critical.at("first"), 1);
+}
+
+TEST(TheoryVerb, LeavesOutValuesThatDoNotExist) {
+  const nlohmann::json read = results({"one-read-error", "--hamming-radius", "0", "--distance", "0,10"});
+  EXPECT_EQ(read[0].at("bits_wrong"), 0);
+  EXPECT_EQ(read[1].at("bits_wrong"), 10);
+  for (const std::vector<std::string>& settings :
+       {std::vector<std::string>{"--bits", "1"}, {"--hamming-radius", "0"}}) {
+    std::vector<std::string> arguments = {"critical-distance"};
+    arguments.insert(arguments.end(), settings.begin(), settings.end());
+    EXPECT_TRUE(results(arguments)[0].at("published_new").is_null());
+  }
+  const nlohmann::json tiny =
+      results({"circle-intersection", "--bits", "10000", "--hamming-radius", "0", "--distance", "0,1"});
+  EXPECT_TRUE(tiny[0].at("share").is_null());
+  EXPECT_NEAR(tiny[0].at("log_share"), -6931.471806, 1e-6);
+  EXPECT_EQ(tiny[1].at("share"), 0);
+  const nlohmann::json betas = results({"beta", "--bits", "64", "--hamming-radius", "1,2"});
+  EXPECT_TRUE(betas[0].at("beta").is_null());
+  EXPECT_TRUE(betas[1].at("beta").is_number());
+  EXPECT_TRUE(results({"softmax", "--hamming-radius", "0"}).at("fits").at(0).at("beta").is_null());
+  EXPECT_TRUE(results({"capacity", "--bits", "1"})[0].at("capacity").is_null());
+  EXPECT_TRUE(results({"optimal-radius", "--bits", "1"})[0].at("capacity").is_null());
+}
+
+TEST(TheoryVerb, AcceptsTheBestRadiusByName) {
+  EXPECT_EQ(results({"capacity", "--hamming-radius", "best"}), results({"capacity"}));
 }
 
 TEST(TheoryVerb, ConvertsNoiseToDistance) {
@@ -144,7 +196,7 @@ TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"beta", "--bits", "-64"}, {"--bits", "-64"});
   expect_refusal({"beta", "--bits", "6.5"}, {"--bits", "6.5", "integer"});
   expect_refusal({"beta", "--bits", "1e12"}, {"--bits", "1e12"});
-  expect_refusal({"beta", "--bits", "64", "--hamming-radius", "1"}, {"1 point"});
+  expect_refusal({"capacity", "--probability", "1"}, {"--probability", "less than 1"});
   expect_refusal({"critical-distance", "--locations", "0"}, {"--locations", "\"0\""});
   expect_refusal({"critical-distance", "--locations", "2.5"}, {"--locations", "2.5", "integer"});
   expect_refusal({"critical-distance", "--locations", "1e300"}, {"--locations", "1e300"});
@@ -159,6 +211,8 @@ TEST(TheoryVerb, RejectsInvalidSettings) {
   expect_refusal({"circle-intersection", "--form", "lune", "--bits", "2000"}, {"2000", "1023"});
   expect_refusal({"circle-intersection", "--json", "--csv"}, {"--json", "--csv"});
   expect_refusal({"critcal-distance"}, {"critcal-distance", "critical-distance"});
+  expect_refusal({"plan", "--trials", "4"}, {"--trials", "--simulate"});
+  expect_refusal({"plan", "--cues", "100"}, {"--cues", "--simulate"});
   expect_refusal({"plan", "--target", "0.5"}, {"--target", "0.5"});
   expect_refusal({"plan", "--hamming-radius", "1001"}, {"1001", "1000"});
   expect_refusal({"plan", "--memory-limit", "10B"}, {"10 B", "2.14 kB"});
@@ -170,8 +224,59 @@ TEST(TheoryVerb, DrawsOneLineIfASettingIsChosenFromTheOneThatVaries) {
   const ProgramResult result =
       run_mneme({"theory", "capacity", "--bits", "100..300..100", "--out", (folder / "run").string()});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(read_text(folder / "run" / "capacity.csv").starts_with("series,bits,capacity\r\ncapacity,100,"))
+  EXPECT_TRUE(read_text(folder / "run" / "capacity.csv")
+                  .starts_with("series,bits_per_pattern,capacity_patterns\r\ncapacity,100,"))
       << read_text(folder / "run" / "capacity.csv");
+}
+
+TEST(TheoryVerb, DrawsSettingsThatChangeADrawnValueOnly) {
+  const TemporaryFolder folder;
+  const ProgramResult result = run_mneme({"theory", "softmax", "--bits", "64,128", "--hamming-radius", "8,11",
+                                          "--locations", "1e6,1e8", "--out", (folder / "run").string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const std::string csv = read_text(folder / "run" / "softmax.csv");
+  EXPECT_TRUE(contains(csv, "softmax, bits 128, radius 11"));
+  EXPECT_FALSE(contains(csv, "locations"));
+  EXPECT_FALSE(contains(result.out, "shows only"));
+}
+
+TEST(TheoryVerb, ReportsColumnsThatTheChartLeavesOut) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"theory", "one-read-error", "--bits", "256", "--hamming-radius", "100..104", "--distance",
+                 "0..64..8", "--out", (folder / "run").string()});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(
+      contains(result.out, "shows only \"with all corrections\", since all columns would be 10 lines"))
+      << result.out;
+  EXPECT_TRUE(contains(read_text(folder / "run" / "index.html"), "shows only"));
+}
+
+TEST(TheoryVerb, NamesQuantitiesAndUnitsOnTheAxes) {
+  const TemporaryFolder folder;
+  run_mneme({"theory", "one-read-error", "--out", (folder / "run").string()});
+  const nlohmann::json chart = nlohmann::json::parse(read_text(folder / "run" / "one-read-error.vl.json"));
+  EXPECT_TRUE(contains(chart.dump(), "wrong bits after one read"));
+  EXPECT_TRUE(contains(chart.dump(), "Hamming distance (bits)"));
+  EXPECT_TRUE(contains(chart.dump(), "g, the closed formula"));
+}
+
+TEST(TheoryVerb, WritesNothingIfThereIsNoFigureToDraw) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder / "python", "#!/bin/sh\nexit 0\n");
+  std::filesystem::permissions(folder / "python", std::filesystem::perms::owner_all);
+  const auto refused = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--figures", "png", "--out", (folder / "run").string()});
+    const ProgramResult result =
+        run_mneme(theory(arguments), {.environment = {{"MNEME_PYTHON", (folder / "python").string()}}});
+    EXPECT_EQ(result.exit_code, 2) << result.out;
+    EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+    return result.err;
+  };
+  EXPECT_TRUE(contains(refused({"address-count"}), "not drawn"));
+  EXPECT_TRUE(contains(refused({"capacity"}), "no setting varies"));
+  EXPECT_TRUE(
+      contains(refused({"signal-to-noise", "--bits", "1000..1030", "--distance", "0..100..1"}), "31 lines"));
 }
 
 TEST(TheoryVerb, ComparesSoftmaxWithTheIntersection) {

@@ -112,6 +112,8 @@ TEST(SparseAnd, RejectsInvalidArguments) {
   expect_usage_error([] { pick_sparse_and(8, 4, true, Random(1)); },
                      {"2 s = 8", "T - 1 = 7", "decrease s to 3"});
   expect_usage_error([] { pick_sparse_and(8, 0, true, Random(1)); }, {"is 0", "at least 1"});
+  expect_usage_error([] { pick_sparse_and(1, 2, true, Random(1)); },
+                     {"T = 1", "at least 3", "Increase T to 5"});
   expect_usage_error([] { pick_sparse_and(-3, 1, true, Random(1)); }, {"2 s = 2", "T - 1 = -4"});
   const SparseAnd function = pick_sparse_and(8, 2, false, Random(1));
   expect_usage_error([&] { draw_samples(function, 0, Random(1)); }, {"0 samples", "at least 1"});

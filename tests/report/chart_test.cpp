@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/temporary_folder.h"
+#include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 
 namespace mneme::report {
@@ -204,6 +205,23 @@ TEST_F(WriteChart, WritesOnlyTheSpecificationAndTheNumbers) {
   const std::string first = read("recall.vl.json");
   write_chart(folder_, "recall", to_chart(recall_chart()));
   EXPECT_EQ(read("recall.vl.json"), first);
+}
+
+TEST_F(WriteChart, RemovesDrawingsOfAnEarlierChart) {
+  LineChart chart = recall_chart();
+  write_chart(folder_, "recall", to_chart(chart));
+  for (const char* name : {"recall.png", "recall.svg", "other.png"}) {
+    write_file_atomically(folder_ / name, "drawing");
+  }
+  write_chart(folder_, "recall", to_chart(chart));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "recall.png")) << "the chart is the same";
+  chart.title = "Another chart";
+  write_chart(folder_, "recall", to_chart(chart));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "recall.png"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "recall.svg"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "other.png"));
+  remove_chart(folder_, "recall");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
 TEST_F(WriteChart, AcceptsNamesThatAreNotUtf8) {

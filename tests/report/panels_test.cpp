@@ -54,6 +54,18 @@ TEST(LineChart, DrawsReferencesInSeparateLayers) {
   EXPECT_TRUE(contains(error_of([&] { to_chart(chart); }), "logarithmic"));
 }
 
+TEST(LineChart, DrawsALabelNearTheVerticalAxisOnTheOtherSideOfItsLine) {
+  LineChart chart = line("t", 1);
+  chart.x.range = std::pair(0.0, 100.0);
+  chart.references = {{.at = 1, .label = "first"}, {.at = 50, .label = "second"}};
+  const json layers = to_chart(chart).spec["layer"];
+  ASSERT_EQ(layers.size(), 4U); // series, rules, and labels on each side
+  EXPECT_EQ(layers[2]["data"]["values"][0]["label"], "second");
+  EXPECT_EQ(layers[2]["mark"]["baseline"], "bottom");
+  EXPECT_EQ(layers[3]["data"]["values"][0]["label"], "first");
+  EXPECT_EQ(layers[3]["mark"]["baseline"], "top");
+}
+
 TEST(LineChart, PutsSeriesOnASecondAxis) {
   LineChart chart = line("t", 1);
   chart.series[1].on_second_axis = true;

@@ -32,6 +32,21 @@ TEST(CriticalDistance, IsNearTheSimulatedOneReadCrossing) {
   EXPECT_EQ(critical_distance(full_size(451), Storage::heteroassociative).distance, 154);
 }
 
+TEST(CriticalDistance, ByBitErrorRateIsWhereTheReadoutHasAsManyWrongBitsAsTheCue) {
+  const SdmParameters parameters{.bits = 256, .hard_locations = 1e5, .hamming_radius = 105, .patterns = 500};
+  const int64_t distance = critical_distance_by_bit_error_rate(parameters).distance;
+  const int64_t around[] = {distance, distance + 1, distance + 2};
+  const std::vector<double> rates = bit_error_rates_after_read(parameters, around);
+  EXPECT_LT(256 * rates[0], static_cast<double>(distance));
+  EXPECT_GE(256 * rates[1], static_cast<double>(distance + 1));
+  EXPECT_GE(256 * rates[2], static_cast<double>(distance + 2));
+}
+
+TEST(CriticalDistance, ByBitErrorRateIsZeroIfReadsReturnTheCue) {
+  SdmParameters parameters = full_size(0); // no location is activated
+  EXPECT_EQ(critical_distance_by_bit_error_rate(parameters).distance, 0);
+}
+
 TEST(CriticalDistance, IsZeroBeyondTheCapacity) {
   EXPECT_EQ(critical_distance(full_size(384)).distance, 0); // too few locations are activated
   EXPECT_EQ(critical_distance(full_size(470)).distance, 0); // too many are activated
@@ -90,6 +105,8 @@ TEST(PublishedCriticalDistance, ReproducesTheSpecialCases) {
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, kNaN, kNaN}).distance, 2);
   // Distances below 5 are ignored; the result is 4 if there is no crossing above ...
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 0, 0}).distance, 4);
+  EXPECT_TRUE(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 0, 0}).is_default);
+  EXPECT_FALSE(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 5.5, 0}).is_default);
   EXPECT_EQ(published_critical_distance(std::vector<double>{0, 0, 0, 0, 4.5, 0, 0, 7.5}).distance, 6);
   // ... unless a read from half of it increases the distance.
   const PublishedCriticalDistance forced =

@@ -160,6 +160,16 @@ TEST(BitErrorRatesAfterRead, IsAFractionAtTheLimitsOfItsRange) {
   }
 }
 
+TEST(BitErrorRatesAfterRead, ReturnsTheCueWhereTheFractionOfTheSpaceUnderflows) {
+  SdmParameters parameters = kFullSize;
+  for (const int64_t radius : {0, 1, 50, 100}) {
+    parameters.hamming_radius = radius;
+    for (const int64_t distance : {0, 200}) {
+      EXPECT_NEAR(bit_error_rate(parameters, distance), static_cast<double>(distance) / 1000, 1e-9) << radius;
+    }
+  }
+}
+
 TEST(BitErrorRatesAfterRead, ReportsInvalidArguments) {
   EXPECT_TRUE(contains_all(usage_error_of([] { bit_error_rate(kFullSize, 1001); }), {"1001", "1000"}));
   SdmParameters parameters = kFullSize;

@@ -17,7 +17,7 @@ namespace mneme::theory {
 /// Range of distances from which a read reduces the distance to the stored pattern.
 struct CriticalDistance {
   int64_t distance = 0; ///< largest such distance; 0 if there is none
-  int64_t first = 0;    ///< smallest such distance, which reads do not get below; 0 if `distance` is 0
+  int64_t first = 0;    ///< smallest such distance; 0 if `distance` is 0. Reads from it may end below it
 };
 
 /// Critical distance of a curve of expected distances: after[v] is the distance after one read from distance
@@ -31,7 +31,7 @@ struct CriticalDistance {
 /// Errors  UsageError for an empty curve, or a value that is negative, NaN or infinite
 CriticalDistance critical_distance(std::span<const double> after);
 
-/// Critical distance of a memory, from the corrected error of one read (`read_statistics`).
+/// Critical distance of a memory, from the closed formula g of the error of one read (`read_statistics`).
 ///
 /// It predicts the distance beyond which one read increases the distance. Repeated reads converge only from a
 /// somewhat smaller one: simulated at 1000 bits, 10^6 locations, radius 451 and 10^4 patterns, 231 for one
@@ -39,6 +39,14 @@ CriticalDistance critical_distance(std::span<const double> after);
 /// Errors  UsageError for invalid `SdmParameters`
 CriticalDistance critical_distance(const SdmParameters& parameters,
                                    Storage storage = Storage::autoassociative);
+
+/// Critical distance of a memory, from the error of one read that is valid for small memories too
+/// (`bit_error_rates_after_read`). Differences below 1e-6 bits count as rounding errors.
+///
+/// Errors  as `bit_error_rates_after_read`
+/// Cost    some tens of microseconds per bit
+CriticalDistance critical_distance_by_bit_error_rate(const SdmParameters& parameters,
+                                                     Storage storage = Storage::autoassociative);
 
 /// Published curve of expected distances after one read: n (1 - Phi(signal / noise)) at v = 0 .. n/2; NaN
 /// where both are 0, as published.
@@ -51,6 +59,7 @@ std::vector<double> published_distances_after_read(const SdmParameters& paramete
 struct PublishedCriticalDistance {
   int64_t distance = 0;
   bool forced_to_zero = false; ///< set to 0 because a read from half the distance increases it
+  bool is_default = false;     ///< 4 because the rule finds no distance
 };
 
 /// Published rule for such a curve, special cases included. With e(v) = after[v] - v:
