@@ -3,9 +3,9 @@
 /// Stored patterns of `mneme recall` and its options in one file: --save and --load.
 ///
 /// Format  .safetensors: `patterns` F64 [S, n], as they were read, and `labels` I64 [S] if there are any. The
-///         metadata are "format" ("mneme.recall"), "version" ("1"), and two JSON objects: "set" has the shape of
-///         images, the names of classes, threshold, scale and source of the patterns, "options" the options of the
-///         command that change what is recalled
+///         metadata are "format" ("mneme.recall"), "version" ("1"), and two JSON objects: "set" has the shape
+///         of images, the names of classes, threshold, scale and source of the patterns, "options" the
+///         options of the command that change what is recalled
 #pragma once
 
 #include <filesystem>

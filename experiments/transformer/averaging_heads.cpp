@@ -49,6 +49,13 @@ TitledTable costs_table(const ReplacementStudy& study) {
   return table;
 }
 
+/// The distance over which weights decay by a factor e, if the centre of the Gaussian is far beyond the query
+/// itself: its tail is then nearly exponential.
+report::Cell decay_of(const theory::PositionGaussian& gaussian) {
+  const bool is_tail = gaussian.mean < -gaussian.deviation;
+  return is_tail ? report::Cell(gaussian.deviation * gaussian.deviation / -gaussian.mean) : report::Cell();
+}
+
 TitledTable heads_table(const ReplacementStudy& study) {
   TitledTable table{.title = "Heads, and the Gaussians nearest to their attention",
                     .table = {.columns = {{.name = "layer"},
@@ -60,12 +67,13 @@ TitledTable heads_table(const ReplacementStudy& study) {
                                            .digits = 0},
                                           {.name = "mean distance", .key = "mean", .digits = 3},
                                           {.name = "standard deviation", .key = "deviation", .digits = 3},
+                                          {.name = "decay (tokens)", .key = "decay", .digits = 3},
                                           {.name = "divergence (nats)", .key = "divergence", .digits = 3}}}};
   for (const FittedHead& fitted : study.fitted) {
     table.table.rows.push_back({fitted.head.layer, fitted.head.head,
                                 std::string(theory::name_of(fitted.head.kind)),
                                 fitted.head.keys_90 / fitted.head.keys, fitted.gaussian.mean,
-                                fitted.gaussian.deviation, fitted.divergence});
+                                fitted.gaussian.deviation, decay_of(fitted.gaussian), fitted.divergence});
   }
   return table;
 }
@@ -163,6 +171,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
         "No head of this model averages: none needs more than half of the keys for 90 % of its attention "
         "weight. The heads that come nearest to it are replaced first.");
   }
+  outcome.notes.push_back(
+      "Most heads weight near tokens the most: the nearest Gaussian has its centre far beyond the query, and "
+      "is "
+      "there an exponential decay (last but one column: the distance over which it decays by a factor e).");
   outcome.notes.push_back(
       "The paper proposes the Gaussian weighting without a table of its cost, so no value "
       "is compared. Here the Gaussians are fitted to a trained model, which is not "
