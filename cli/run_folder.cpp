@@ -40,7 +40,7 @@ std::string text_of(const Json& config, const char* key) {
 
 /// The verb that wrote a config.json; empty if it is not from mneme. Early versions did not write "verb".
 std::string verb_of(const Json& config) {
-  if (const std::string verb = text_of(config, "verb"); !verb.empty() || !config.contains("version")) {
+  if (std::string verb = text_of(config, "verb"); !verb.empty() || !config.contains("version")) {
     return verb;
   }
   if (config.contains("task")) {
@@ -150,7 +150,9 @@ FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
             continue;
           }
           const std::string name = prefix + key;
-          const auto is_requested = [&](const auto& setting) { return value.contains(setting.key()); };
+          const auto is_requested = [&value = value](const auto& setting) {
+            return value.contains(setting.key());
+          };
           if (found != before.end() && found->is_object() && !found->empty() && value.is_object() &&
               std::ranges::all_of(found->items(), is_requested)) {
             compare(*found, value, name + ".");

@@ -640,7 +640,7 @@ private:
   }
 
   /// Sets up the hard locations for the rows of main memory: from saved counters, or by writing all rows.
-  void restore_locations(std::vector<CounterChunk> counters) {
+  void restore_locations(const std::vector<CounterChunk>& counters) {
     locations_ = std::make_unique<NeuronSdm>(neuron_sdm_of(design()));
     if (counters.empty()) {
       locations_->write(*rows_);

@@ -158,7 +158,8 @@ TEST(TransformerExperiments, CompareTwoModels) {
       run("transformer/fine-tuning", {path("model", folder / "before"), path("fine-tuned", folder / "after"),
                                       path("tokens", folder / "ids")});
   ASSERT_EQ(same.tables.size(), 2U);
-  expect_contains(same.figures.at(0).caption, {"the mean change is 0, and the mean absolute change is 0."}); // the models are equal
+  expect_contains(same.figures.at(0).caption,
+                  {"the mean change is 0, and the mean absolute change is 0."}); // the models are equal
   const report::Table& kinds = same.tables[1].table;
   int64_t total = 0;
   for (size_t row = 0; row < 3; ++row) {

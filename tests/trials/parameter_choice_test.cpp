@@ -288,7 +288,8 @@ TEST(ParameterChooser, ReportsTheParametersOfEachMemoryAndTheirOrigin) {
   EXPECT_EQ(text("dense", given), "degree=3[]");
   EXPECT_EQ(text("transformer", given), "beta=0[1 / sqrt(size)]");
   EXPECT_TRUE(mneme::testing::contains(text("attention", given), "[fitted to the Hamming radius 20]"));
-  EXPECT_TRUE(mneme::testing::contains(text("pattern-sdm", {}), "[patterns outweigh all others up to 40 % noise on average]"))
+  EXPECT_TRUE(mneme::testing::contains(text("pattern-sdm", {}),
+                                       "[patterns outweigh all others up to 40 % noise on average]"))
       << text("pattern-sdm", {});
   EXPECT_TRUE(mneme::testing::contains(text("sdm", {}), "% of bits right after one read]encoded_bits=512[]"))
       << text("sdm", {});
