@@ -44,43 +44,6 @@ template <class T> struct Plain {
   static HWY_INLINE Vector Add(Vector a, Vector b, Vector sums) { return hn::MulAdd(a, b, sums); }
 };
 
-/// Copies `inner` steps of `columns` columns to packed[k * width + column]; columns that do not exist become
-/// 0.
-template <class T>
-HWY_INLINE void PackPanel(const T* b, int64_t b_inner, int64_t b_column, int64_t columns, int64_t width,
-                          int64_t inner, T* packed) {
-  const hn::ScalableTag<T> d;
-  const int64_t n = Lanes<T>();
-  if (b_column == 1) {
-    for (int64_t k = 0; k < inner; ++k) {
-      const T* from = b + k * b_inner;
-      T* to = packed + k * width;
-      for (int64_t j = 0; j < width; j += n) {
-        hn::Store(j + n <= columns ? hn::LoadU(d, from + j) : LoadFirst(d, from + j, HWY_MAX(0, columns - j)),
-                  d, to + j);
-      }
-    }
-    return;
-  }
-  for (int64_t j = 0; j < width; j += n) {
-    const T* from = b + j * b_column;
-    T* to = packed + j;
-    int64_t k = 0;
-    if (kHasBlocks && b_inner == 1 && j + n <= columns) {
-      for (; k + kBlock<T> <= inner; k += kBlock<T>) {
-        TransposeRows(from + k, b_column, [&](int64_t i, auto elements) HWY_ATTR {
-          hn::Store(elements, d, to + (k + i) * width);
-        });
-      }
-    }
-    for (; k < inner; ++k) {
-      for (int64_t lane = 0; lane < n; ++lane) {
-        to[k * width + lane] = j + lane < columns ? from[lane * b_column + k * b_inner] : T{0};
-      }
-    }
-  }
-}
-
 /// PackPanel for all panels of `columns` columns that are adjacent in b, in the order of memory: a panel
 /// alone would read one cache line per row of b, from another page each time.
 template <class T>

@@ -371,33 +371,7 @@ void GradientOfRow(const SeparateGradientArgs<T>& args, const T* weights, const 
 /// Rows of at most this many scores are separated one per lane.
 constexpr int64_t kMaxLaneRow = 128;
 
-/// Row `lane` of a group of as many rows as a vector has lanes, of which `rows` exist: the last one is
-/// repeated.
-HWY_INLINE int64_t RowOfLane(int64_t lane, int64_t rows) {
-  return HWY_MIN(lane, rows - 1);
-}
-
-/// columns[i * lanes + lane] = from[row of lane][i]
-template <class T>
-HWY_INLINE void ToColumns(const T* from, int64_t rows, int64_t size, T* HWY_RESTRICT columns) {
-  const hn::ScalableTag<T> d;
-  const int64_t n = Lanes<T>();
-  int64_t i = 0;
-  if (kHasBlocks && rows == n) {
-    for (; i + kBlock<T> <= size; i += kBlock<T>) {
-      TransposeRows(from + i, size, [&](int64_t k, auto elements) HWY_ATTR {
-        hn::Store(elements, d, columns + (i + k) * n);
-      });
-    }
-  }
-  for (; i < size; ++i) {
-    for (int64_t lane = 0; lane < n; ++lane) {
-      columns[i * n + lane] = from[RowOfLane(lane, rows) * size + i];
-    }
-  }
-}
-
-/// The inverse of ToColumns.
+/// Copies columns[i * lanes + row] to to[row * size + i]: the inverse of PackPanel for one panel of rows.
 template <class T>
 HWY_INLINE void FromColumns(const T* HWY_RESTRICT columns, int64_t rows, int64_t size, T* to) {
   const hn::ScalableTag<T> d;
@@ -431,7 +405,7 @@ void SeparateShortRows(const SeparateArgs<T>& args, int64_t rows, const T* score
   const int64_t n = Lanes<T>(), size = args.num_scores;
   HWY_ALIGN T columns[kMaxLaneRow * hn::MaxLanes(hn::ScalableTag<T>())];
   HWY_ALIGN T slope_columns[kMaxLaneRow * hn::MaxLanes(hn::ScalableTag<T>())];
-  ToColumns(scores, rows, size, columns);
+  PackPanel(scores, 1, size, rows, n, size, columns); // lanes without a row have zeros
   auto row_max = hn::Set(d, -std::numeric_limits<T>::infinity()), nan_or_zero = hn::Zero(d);
   for (int64_t i = 0; i < size; ++i) {
     const auto x = hn::Load(d, columns + i * n);
