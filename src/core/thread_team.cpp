@@ -14,6 +14,7 @@
 #if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #endif
+
 namespace mneme {
 namespace {
 

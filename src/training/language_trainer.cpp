@@ -279,7 +279,7 @@ struct LanguageTrainer::State {
 
   [[noreturn]] void refuse_to_diverge(const LanguageStep& result) const {
     kChecks.refuse(c10::str("loss or gradient were not finite in ", kSkippedInARowMax,
-                            " successive steps, the last of ", "them step ", result.step,
+                            " successive steps, the last of them step ", result.step,
                             " with a learning rate of ", result.learning_rate, ": training has diverged."),
                    "Start again with a smaller learning rate, or a longer warm-up.");
   }
