@@ -407,11 +407,8 @@ private:
 
   /// The tokenizer of a model folder, unless it has one token per byte.
   std::optional<tokens::Tokenizer> tokenizer_of_folder() const {
-    std::error_code unreadable;
-    const std::filesystem::path model(model_),
-        folder = std::filesystem::is_directory(model, unreadable) ? model : model.parent_path();
-    if (!std::filesystem::exists(folder / "tokenizer.json", unreadable) &&
-        !std::filesystem::exists(folder / "vocab.json", unreadable)) {
+    const std::filesystem::path folder = learning::folder_of(model_);
+    if (!tokens::has_tokenizer(folder)) {
       return {};
     }
     const tokens::Tokenizer tokenizer = tokens::read_tokenizer(folder);

@@ -22,11 +22,6 @@
 namespace mneme::learning {
 namespace {
 
-/// The folder of a model that is given as a folder or as a file in it.
-std::filesystem::path folder_of(const std::filesystem::path& model) {
-  return std::filesystem::is_directory(model) ? model : model.parent_path();
-}
-
 using Encode = std::function<std::vector<int32_t>(std::string_view text)>;
 
 /// A model that reports its attention.

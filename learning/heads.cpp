@@ -67,10 +67,14 @@ std::map<int64_t, HeadStatistics> statistics_by_layer(std::span<const HeadSummar
   return result;
 }
 
+std::filesystem::path folder_of(const std::filesystem::path& model) {
+  std::error_code unreadable;
+  return std::filesystem::is_directory(model, unreadable) ? model : model.parent_path();
+}
+
 std::string model_type_of(const std::filesystem::path& model) {
   std::error_code unreadable;
-  const std::filesystem::path config =
-      (std::filesystem::is_directory(model, unreadable) ? model : model.parent_path()) / "config.json";
+  const std::filesystem::path config = folder_of(model) / "config.json";
   if (!std::filesystem::is_regular_file(config, unreadable)) {
     return "";
   }

@@ -76,6 +76,8 @@ struct HeadStatistics {
 HeadStatistics statistics_of(std::span<const HeadSummary> heads);
 std::map<int64_t, HeadStatistics> statistics_by_layer(std::span<const HeadSummary> heads);
 
+/// The folder of a model that is given as a folder or as a file in it.
+std::filesystem::path folder_of(const std::filesystem::path& model);
 /// The kind of a model, which is a folder or a file in it, by its config.json (json/transformer_type.h);
 /// empty if there is none. The loader reports other errors.
 std::string model_type_of(const std::filesystem::path& model);

@@ -77,8 +77,7 @@ public:
                                                   .seed = study.seed});
     } else {
       loaded_ = nn::read_gpt2_model(study.model);
-      const tokens::Tokenizer tokenizer = tokens::read_tokenizer(
-          std::filesystem::is_directory(study.model) ? study.model : study.model.parent_path());
+      const tokens::Tokenizer tokenizer = tokens::read_tokenizer(learning::folder_of(study.model));
       data_.training = tokenizer.encode(study.training);
       held_out_ = tokenizer.encode(study.held_out);
     }

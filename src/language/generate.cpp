@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <system_error>
 
 #include <ATen/Functions.h>
 
@@ -244,9 +243,7 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
 
 tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, const Model& model) {
   constexpr int64_t kBytes = 256;
-  std::error_code error;
-  const bool has_files = std::filesystem::exists(folder / "tokenizer.json", error) ||
-                         std::filesystem::exists(folder / "vocab.json", error);
+  const bool has_files = tokens::has_tokenizer(folder);
   if (!has_files && model.vocab_size() != kBytes && model.vocab_size() != kBytes + 1) {
     fail(folder,
          c10::str("there is no tokenizer in this folder, and the vocabulary of ", model.vocab_size(),

@@ -47,6 +47,10 @@ Tokenizer read_tokenizer(const fs::path& folder_or_file) {
   return make_tokenizer(std::move(definition), folder_or_file.string());
 }
 
+bool has_tokenizer(const fs::path& folder) {
+  return is_present(folder / "tokenizer.json") || is_present(folder / "vocab.json");
+}
+
 void write_tokenizer(const fs::path& folder, const Tokenizer& tokenizer) {
   using nlohmann::ordered_json;
   const Definition& definition = tokenizer.state().definition;

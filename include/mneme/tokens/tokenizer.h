@@ -111,6 +111,8 @@ private:
 /// Errors  DataError if a file is invalid; UnsupportedError, naming the part, for anything in tokenizer.json
 ///         that mneme does not reproduce exactly
 Tokenizer read_tokenizer(const std::filesystem::path& folder_or_file);
+/// Whether a folder has files that `read_tokenizer` reads.
+bool has_tokenizer(const std::filesystem::path& folder);
 
 /// Writes tokenizer.json, tokenizer_config.json and special_tokens_map.json. The folder is created if needed.
 ///
