@@ -11,6 +11,7 @@
 #include "mneme/core/error.h"
 #include "mneme/language/generate.h"
 #include "mneme/language/model.h"
+#include "mneme/nn/state_dict.h"
 #include "mneme/tokens/token_file.h"
 #include "mneme/training/one_thread.h"
 
@@ -43,11 +44,7 @@ void note_unused_words(const language::Model& model, const tokens::Tokenizer& to
 /// Whether a token takes so little time that a second thread would cost more than it gains.
 bool is_small(language::Model& model) {
   constexpr int64_t kMaxNumbers = 2'000'000; // about 0.2 ms
-  int64_t numbers = 0;
-  for (const at::Tensor& parameter : model.module().parameters()) {
-    numbers += parameter.numel();
-  }
-  return numbers <= kMaxNumbers;
+  return nn::count_parameters(model.module()) <= kMaxNumbers;
 }
 
 const char* reason_text(language::StopReason reason) {

@@ -14,6 +14,7 @@
 #include "mneme/language/head_reader.h"
 #include "mneme/nn/bert_folder.h"
 #include "mneme/nn/gpt2_folder.h"
+#include "mneme/nn/state_dict.h"
 #include "mneme/ops/linear_cross_entropy.h"
 #include "mneme/tokens/smiles.h"
 #include "mneme/tokens/tokenizer.h"
@@ -36,15 +37,12 @@ struct ObservedModel {
 template <class Model> ObservedModel sizes_of(Model& model, int64_t layers) {
   model->eval();
   const auto& config = model->config;
-  ObservedModel result{.layers = layers,
-                       .heads = config.num_heads(),
-                       .head_size = config.hidden_size() / config.num_heads(),
-                       .vocab_size = config.vocab_size(),
-                       .max_positions = config.max_positions()};
-  for (const at::Tensor& parameter : model->parameters()) {
-    result.parameters += parameter.numel();
-  }
-  return result;
+  return {.layers = layers,
+          .heads = config.num_heads(),
+          .head_size = config.hidden_size() / config.num_heads(),
+          .vocab_size = config.vocab_size(),
+          .max_positions = config.max_positions(),
+          .parameters = nn::count_parameters(*model)};
 }
 
 template <class Tokenizer> Encode encoder_of(Tokenizer tokenizer, const tokens::EncodeOptions& options) {

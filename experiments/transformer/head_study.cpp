@@ -21,6 +21,7 @@
 #include "mneme/language/head_reader.h"
 #include "mneme/language/model.h"
 #include "mneme/nn/gpt2_folder.h"
+#include "mneme/nn/state_dict.h"
 #include "mneme/ops/linear_cross_entropy.h"
 #include "mneme/tokens/tokenizer.h"
 #include "mneme/training/checkpoint_folder.h"
@@ -101,17 +102,14 @@ public:
 
   StudiedModel info() {
     const nn::Gpt2Config& config = model().config;
-    StudiedModel info{.layers = config.num_layers(),
-                      .heads_per_layer = config.num_heads(),
-                      .head_size = config.hidden_size() / config.num_heads(),
-                      .vocab_size = config.vocab_size(),
-                      .length = length_,
-                      .texts = head_windows_.size(0),
-                      .targets = loss_windows_.size(0) * (length_ - 1)};
-    for (const at::Tensor& parameter : model().parameters()) {
-      info.parameters += parameter.numel();
-    }
-    return info;
+    return {.layers = config.num_layers(),
+            .heads_per_layer = config.num_heads(),
+            .head_size = config.hidden_size() / config.num_heads(),
+            .vocab_size = config.vocab_size(),
+            .parameters = nn::count_parameters(model()),
+            .length = length_,
+            .texts = head_windows_.size(0),
+            .targets = loss_windows_.size(0) * (length_ - 1)};
   }
 
   /// Windows of the training text, for fits.

@@ -73,6 +73,14 @@ NamedTensors state_dict(const torch::nn::Module& module) {
   return state;
 }
 
+int64_t count_parameters(const torch::nn::Module& module) {
+  int64_t count = 0;
+  for (const at::Tensor& parameter : module.parameters()) {
+    count += parameter.numel();
+  }
+  return count;
+}
+
 std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors state,
                                          const std::string& source) {
   const NamedTensors own = own_tensors(module);

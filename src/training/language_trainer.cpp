@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "mneme/nn/state_dict.h"
 #include "mneme/training/language_trainer.h"
 
 #include <algorithm>
@@ -423,11 +424,7 @@ bool LanguageTrainer::finished() const {
   return state_->done >= state_->schedule.steps;
 }
 int64_t LanguageTrainer::num_parameters() const {
-  int64_t count = 0;
-  for (const at::Tensor& parameter : state_->parameters) {
-    count += parameter.numel();
-  }
-  return count;
+  return nn::count_parameters(state_->model->module());
 }
 const LanguageSchedule& LanguageTrainer::schedule() const {
   return state_->schedule;

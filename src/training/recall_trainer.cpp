@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 
+#include "mneme/nn/state_dict.h"
 #include "mneme/training/recall_trainer.h"
 
 #include <algorithm>
@@ -256,9 +257,7 @@ public:
                                            job.schedule.dropout, random_.stream(kStart).at(0))),
         adam_(network_->parameters(),
               torch::optim::AdamWOptions(schedule_.learning_rate).weight_decay(schedule_.weight_decay)) {
-    for (const at::Tensor& parameter : network_->parameters()) {
-      fit_.num_parameters += parameter.numel();
-    }
+    fit_.num_parameters = nn::count_parameters(*network_);
     for (int64_t i = 0; i < test_.size(); ++i) {
       test_order_.push_back(i);
     }

@@ -29,4 +29,7 @@ NamedTensors state_dict(const torch::nn::Module& module);
 std::vector<std::string> load_state_dict(torch::nn::Module& module, NamedTensors state,
                                          const std::string& source);
 
+/// Number of numbers in all parameters of a module.
+int64_t count_parameters(const torch::nn::Module& module);
+
 } // namespace mneme::nn
