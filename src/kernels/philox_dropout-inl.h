@@ -72,8 +72,8 @@ private:
     const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
     const auto groups = hn::Set(d, static_cast<uint64_t>(group)), step = hn::Set(d, static_cast<uint64_t>(n));
     for (int64_t lane = 0; lane < lanes_used; lane += 3 * n) {
-      const auto a = hn::Iota(d, static_cast<uint64_t>(first_row + lane)), b = hn::Add(a, step),
-                 c = hn::Add(b, step);
+      const auto a = hn::Add(hn::Set(d, static_cast<uint64_t>(first_row + lane)), hn::Iota(d, 0)),
+                 b = hn::Add(a, step), c = hn::Add(b, step);
       PhiloxThreeVectors(d, dropout_.seed, groups, a, groups, b, groups, c,
                          [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
                            const hn::Rebind<uint32_t, decltype(d)> low;

@@ -34,7 +34,8 @@ public:
     const auto rows = hn::Set(d, static_cast<uint64_t>(dropout_.first_query + row)),
                step = hn::Set(d, static_cast<uint64_t>(n));
     for (int64_t group = first / 4; 4 * group < last; group += 3 * n) {
-      const auto a = hn::Iota(d, static_cast<uint64_t>(group)), b = hn::Add(a, step), c = hn::Add(b, step);
+      const auto a = hn::Add(hn::Set(d, static_cast<uint64_t>(group)), hn::Iota(d, 0)), b = hn::Add(a, step),
+                 c = hn::Add(b, step);
       PhiloxThreeVectors(d, dropout_.seed, a, rows, b, rows, c, rows,
                          [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
                            const hn::Rebind<uint32_t, decltype(d)> low;
