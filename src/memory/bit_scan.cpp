@@ -8,12 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 
 #include <fmt/format.h>
 
 #include "kernels/hamming/hamming.h"
 #include "kernels/radius_scan/radius_scan.h"
-#include "memory/pool.h"
 #include "mneme/core/error.h"
 #include "mneme/core/parallel.h"
 
@@ -30,15 +30,26 @@ int64_t rows_per_tile(int64_t num_queries, int64_t num_stored, bool limits_are_f
              : std::clamp(num_stored / 8 / kMin * kMin, kMin, kMax);
 }
 
-/// Buffers of one thread for the rows of a tile that are near each query.
+/// Buffers of one thread for the rows of a tile that are near each query. They are kept for the next search,
+/// at most 4 MB: memory that the system gives anew takes as long as a search among 10 000 patterns.
 struct TileScratch {
-  TileScratch(int64_t num_queries, int64_t rows)
-      : lists(std::make_unique_for_overwrite<int32_t[]>(static_cast<size_t>(2 * num_queries * rows))),
-        limits(static_cast<size_t>(num_queries)), min_distances(limits.size()), counts(limits.size()) {}
+  static TileScratch& of_this_thread(int64_t num_queries, int64_t rows) {
+    thread_local TileScratch scratch;
+    const auto queries = static_cast<size_t>(num_queries), size = 2 * queries * static_cast<size_t>(rows);
+    if (scratch.size_ < size) {
+      scratch.lists = std::make_unique_for_overwrite<int32_t[]>(size);
+      scratch.size_ = size;
+    }
+    scratch.limits.resize(queries), scratch.min_distances.resize(queries), scratch.counts.resize(queries);
+    return scratch;
+  }
 
   std::unique_ptr<int32_t[]> lists; ///< rows, then distances
   std::vector<int32_t> limits, min_distances;
   std::vector<int64_t> counts;
+
+private:
+  size_t size_ = 0; ///< of the lists
 };
 
 /// The smallest distance of a query so far; several threads lower it.
@@ -58,8 +69,12 @@ private:
 /// The k smallest distances of a query so far, which several threads add to.
 class SmallestDistances {
 public:
-  /// Adds distances; returns the k-th smallest so far, the largest int32_t if there are fewer.
-  int32_t add(const std::vector<int32_t>& distances, int64_t k) {
+  /// Adds distances; returns the k-th smallest so far, the largest int32_t if there are fewer, and -1 if k is
+  /// 0.
+  int32_t add(std::span<const int32_t> distances, int64_t k) {
+    if (k == 0) {
+      return -1;
+    }
     const std::lock_guard lock(mutex_);
     for (const int32_t distance : distances) {
       if (std::ssize(heap_) < k) {
@@ -115,8 +130,8 @@ public:
     if (may_defer && !only_nearest && count_ <= kKeptQueriesMax && bits <= kKeptBitsMax) {
       return run_with_distances();
     }
-    if (may_defer) {
-      sample_min_distances();
+    if (may_defer || k_) {
+      sample_distances();
     }
     parallel_for(tiles_, 1, [&](int64_t tile, int64_t) { scan_tile(tile, all, may_defer); });
     if (may_defer) {
@@ -148,27 +163,24 @@ private:
     const int64_t num_stored = stored_.count(), words = stored_.words();
     const auto kept = std::make_unique_for_overwrite<uint16_t[]>(static_cast<size_t>(count_ * num_stored));
     parallel_for(tiles_, 1, [&](int64_t tile, int64_t) {
-      scratch_.with([this] { return scratch(); },
-                    [&](TileScratch& buffers) {
-                      const int64_t begin = tile * tile_rows_,
-                                    rows = std::min(tile_rows_, num_stored - begin);
-                      kernels::hamming({.queries = queries_.data() + first_ * words,
-                                        .stored = stored_.data() + begin * words,
-                                        .distances = buffers.lists.get(),
-                                        .num_queries = count_,
-                                        .num_stored = rows,
-                                        .words = words});
-                      for (int64_t q = 0; q < count_; ++q) {
-                        const int32_t* distances = buffers.lists.get() + q * rows;
-                        uint16_t* to = kept.get() + q * num_stored + begin;
-                        int32_t min = std::numeric_limits<int32_t>::max();
-                        for (int64_t i = 0; i < rows; ++i) {
-                          min = std::min(min, distances[i]);
-                          to[i] = static_cast<uint16_t>(distances[i]);
-                        }
-                        min_[static_cast<size_t>(q)].lower(min);
-                      }
-                    });
+      const TileScratch& buffers = TileScratch::of_this_thread(count_, tile_rows_);
+      const int64_t begin = tile * tile_rows_, rows = std::min(tile_rows_, num_stored - begin);
+      kernels::hamming({.queries = queries_.data() + first_ * words,
+                        .stored = stored_.data() + begin * words,
+                        .distances = buffers.lists.get(),
+                        .num_queries = count_,
+                        .num_stored = rows,
+                        .words = words});
+      for (int64_t q = 0; q < count_; ++q) {
+        const int32_t* distances = buffers.lists.get() + q * rows;
+        uint16_t* to = kept.get() + q * num_stored + begin;
+        int32_t min = std::numeric_limits<int32_t>::max();
+        for (int64_t i = 0; i < rows; ++i) {
+          min = std::min(min, distances[i]);
+          to[i] = static_cast<uint16_t>(distances[i]);
+        }
+        min_[static_cast<size_t>(q)].lower(min);
+      }
     });
     for (size_t q = 0; q < selected_.size() && tiles_ > 0; ++q) {
       NearRows& of_query = selected_[q];
@@ -193,39 +205,27 @@ private:
     return deferred_[static_cast<size_t>(tile * count_ + query)];
   }
 
-  TileScratch scratch() const { return TileScratch(count_, tile_rows_); }
-
-  /// Lowers the smallest distances by those of a few rows.
-  void sample_min_distances() {
+  /// Lowers the smallest distances, or the bounds of the k-th smallest ones, by those of a few rows: otherwise
+  /// all rows of the first tiles are selected.
+  void sample_distances() {
     constexpr int64_t kSample = 512;
-    TileScratch of_sample = scratch();
-    std::ranges::fill(of_sample.limits, -1);
-    std::ranges::fill(of_sample.min_distances, std::numeric_limits<int32_t>::max());
-    kernels::radius_scan({.queries = queries_.data() + first_ * queries_.words(),
-                          .stored = stored_.data(),
-                          .limits = of_sample.limits.data(),
-                          .rows = nullptr,
-                          .distances = nullptr,
-                          .counts = of_sample.counts.data(),
-                          .min_distances = of_sample.min_distances.data(),
-                          .num_queries = count_,
-                          .num_stored = std::min(kSample, stored_.count()),
-                          .words = stored_.words(),
-                          .capacity = 0,
-                          .first_row = 0,
-                          .prepared = &prepared_});
-    for (size_t q = 0; q < min_.size(); ++q) {
-      min_[q].lower(of_sample.min_distances[q]);
+    const int64_t rows = std::min(kSample, stored_.count());
+    std::vector<int32_t> distances(static_cast<size_t>(count_ * rows));
+    kernels::hamming({.queries = queries_.data() + first_ * queries_.words(),
+                      .stored = stored_.data(),
+                      .distances = distances.data(),
+                      .num_queries = count_,
+                      .num_stored = rows,
+                      .words = stored_.words()});
+    for (int64_t q = 0; q < count_; ++q) {
+      const std::span of_query(distances.data() + q * rows, static_cast<size_t>(rows));
+      min_[static_cast<size_t>(q)].lower(SmallestDistances().add(of_query, k_.value_or(1)));
     }
   }
 
   /// Compares a tile with some of the queries, and keeps the rows within the limits known by now.
   void scan_tile(int64_t tile, const std::vector<int64_t>& queries, bool may_defer) {
-    scratch_.with([this] { return scratch(); },
-                  [&](TileScratch& buffers) { scan_tile(tile, queries, may_defer, buffers); });
-  }
-
-  void scan_tile(int64_t tile, const std::vector<int64_t>& queries, bool may_defer, TileScratch& buffers) {
+    TileScratch& buffers = TileScratch::of_this_thread(count_, tile_rows_);
     const int64_t begin = tile * tile_rows_, rows = std::min(tile_rows_, stored_.count() - begin);
     const auto count = static_cast<int64_t>(queries.size()), words = queries_.words();
     const uint64_t* compared = queries_.data() + first_ * words;
@@ -281,16 +281,12 @@ private:
 
   /// Lowers the limit of a query by the rows of a tile, and leaves out rows beyond it.
   void keep_nearest(SmallestDistances& smallest, SharedMin& limit, RowDistances& tile) const {
-    if (*k_ == 0) {
-      limit.lower(-1);
-    } else {
-      std::vector<int32_t> nearest = tile.distances;
-      if (std::ssize(nearest) > *k_) {
-        std::ranges::nth_element(nearest, nearest.begin() + *k_);
-        nearest.resize(static_cast<size_t>(*k_));
-      }
-      limit.lower(smallest.add(nearest, *k_));
+    std::vector<int32_t> nearest = tile.distances;
+    if (std::ssize(nearest) > *k_) {
+      std::ranges::nth_element(nearest, nearest.begin() + *k_);
+      nearest.resize(static_cast<size_t>(*k_));
     }
+    limit.lower(smallest.add(nearest, *k_));
     keep_within(limit.value(), tile);
   }
 
@@ -317,7 +313,6 @@ private:
   std::vector<SmallestDistances> smallest_; ///< where there is a k
   std::vector<uint8_t> deferred_;           ///< [tiles, count]
   kernels::RadiusQueries prepared_;
-  Pool<TileScratch> scratch_;
 };
 
 } // namespace
