@@ -11,6 +11,9 @@
 #include <optional>
 
 #include <hwy/highway.h>
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC
+#include <cpuid.h>
+#endif
 
 #include "mneme/core/error.h"
 
@@ -151,6 +154,24 @@ bool has_bfloat16_products() {
   const std::lock_guard lock(selection_mutex);
   const std::string& target = selection();
   return (target == "avx512" || target == "avx3_dl") && __builtin_cpu_supports("avx512bf16") != 0;
+#else
+  return false;
+#endif
+}
+
+bool has_fast_popcount() {
+#if HWY_ARCH_X86 && HWY_COMPILER_GCC
+  static const bool is_fast = [] {
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0) {
+      return false;
+    }
+    const bool is_amd = ebx == 0x68747541 && edx == 0x69746E65 && ecx == 0x444D4163; // "AuthenticAMD"
+    __get_cpuid(1, &eax, &ebx, &ecx, &edx);
+    const unsigned family = ((eax >> 8) & 0xF) + ((eax >> 20) & 0xFF);
+    return is_amd && family >= 26;
+  }();
+  return is_fast;
 #else
   return false;
 #endif

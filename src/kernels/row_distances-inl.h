@@ -10,7 +10,9 @@
 #endif
 
 #include <cstdint>
+#include <type_traits>
 
+#include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
@@ -185,27 +187,209 @@ HWY_INLINE Distances DistancesOfFourRows(const uint64_t* query, const uint64_t* 
 }
 #endif
 
-/// Calls store(query, first row, distances) for as many whole vectors of rows as there are, rows ascending
-/// for each query, and store_one(query, row, distance) for the others.
-template <class Store, class StoreOne>
+constexpr int64_t kLanesMax = HWY_MAX_BYTES / sizeof(uint64_t);
+
+/// Lane k of the vector at to + j * stride becomes word j of row_of(k), for the first `count` words.
+template <class RowOf>
+HWY_INLINE void InterleaveWords(const RowOf& row_of, int64_t count, uint64_t* to, int64_t stride) {
+  const WordTag d64;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d64));
+#if HWY_MAX_BYTES <= 64
+  if (lanes == kLanesMax && count == kLanesMax) {
+    const auto row = [&](int64_t k) HWY_ATTR { return hn::LoadU(d64, row_of(k)); };
+    const auto store = [&](int64_t word, Words v) HWY_ATTR { hn::Store(v, d64, to + word * stride); };
+    // Blocks of two words of two rows, of which the even words come first.
+    const auto pair = [&](int64_t k, Words& even, Words& odd) HWY_ATTR {
+      const Words a = row(k), b = row(k + 1);
+      even = hn::InterleaveLower(d64, a, b), odd = hn::InterleaveUpper(d64, a, b);
+    };
+    Words even0, odd0;
+    pair(0, even0, odd0);
+#if HWY_MAX_BYTES == 16
+    store(0, even0), store(1, odd0);
+#else
+    Words even1, odd1;
+    pair(2, even1, odd1);
+#if HWY_MAX_BYTES == 32
+    store(0, hn::ConcatLowerLower(d64, even1, even0)), store(1, hn::ConcatLowerLower(d64, odd1, odd0));
+    store(2, hn::ConcatUpperUpper(d64, even1, even0)), store(3, hn::ConcatUpperUpper(d64, odd1, odd0));
+#else
+    Words even2, odd2, even3, odd3;
+    pair(4, even2, odd2), pair(6, even3, odd3);
+    const auto store_four = [&](int64_t word, Words a, Words b, Words c, Words d)
+                                HWY_ATTR { // words 0, 2, 4, 6 from `word` on
+                                  const Words ab02 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
+                                              ab13 = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)),
+                                              cd02 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(d), c),
+                                              cd13 = hn::OddEvenBlocks(d, hn::SwapAdjacentBlocks(c));
+                                  store(word, hn::ConcatLowerLower(d64, cd02, ab02)),
+                                      store(word + 2, hn::ConcatLowerLower(d64, cd13, ab13));
+                                  store(word + 4, hn::ConcatUpperUpper(d64, cd02, ab02)),
+                                      store(word + 6, hn::ConcatUpperUpper(d64, cd13, ab13));
+                                };
+    store_four(0, even0, even1, even2, even3), store_four(1, odd0, odd1, odd2, odd3);
+#endif
+#endif
+    return;
+  }
+#endif
+  for (int64_t k = 0; k < lanes; ++k) {
+    for (int64_t j = 0; j < count; ++j) {
+      to[j * stride + k] = row_of(k)[j];
+    }
+  }
+}
+
+// A block is kRowGroups vectors of rows against kQueriesAtOnce queries: as many as there are registers for,
+// since each word of a query or a row is then loaded once for all the others.
+#if HWY_TARGET <= HWY_AVX3_DL // 32 registers and a popcount of whole words: 16 counts at once
+constexpr int64_t kRowGroups = 4, kQueriesAtOnce = 4, kInterleavingPays = 3; // queries
+#else
+constexpr int64_t kRowGroups = 1, kQueriesAtOnce = 2, kInterleavingPays = 12;
+#endif
+
+/// Differing bits of kRowGroups vectors of rows, whose word w is at rows + w * stride, and kQueries queries:
+/// the vector of group g and query q is at totals + (g * kQueries + q) lanes.
+template <int64_t kQueries>
+HWY_INLINE void DifferingBitsOfBlock(const uint64_t* rows, int64_t stride, const uint64_t* queries,
+                                     int64_t words, uint64_t* totals) {
+  const WordTag d64;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d64));
+#if HWY_TARGET <= HWY_AVX3_DL
+  Words sums[kRowGroups][kQueries];
+  for (auto& of_group : sums) {
+    for (Words& sum : of_group) {
+      sum = hn::Zero(d64);
+    }
+  }
+  for (int64_t w = 0; w < words; ++w) {
+    Words query[kQueries];
+    for (int64_t q = 0; q < kQueries; ++q) {
+      query[q] = hn::Set(d64, queries[q * words + w]);
+    }
+    for (int64_t g = 0; g < kRowGroups; ++g) {
+      const Words row = hn::Load(d64, rows + w * stride + g * lanes);
+      for (int64_t q = 0; q < kQueries; ++q) {
+        sums[g][q] = hn::Add(sums[g][q], hn::PopulationCount(hn::Xor(row, query[q])));
+      }
+    }
+  }
+  for (int64_t g = 0; g < kRowGroups; ++g) {
+    for (int64_t q = 0; q < kQueries; ++q) {
+      hn::Store(sums[g][q], d64, totals + (g * kQueries + q) * lanes);
+    }
+  }
+#else
+  static_assert(kRowGroups == 1);
+  const ByteTag d8;
+  Words sums[kQueries];
+  for (Words& sum : sums) {
+    sum = hn::Zero(d64);
+  }
+  for (int64_t begin = 0; begin < words; begin += kWordsPerSum) {
+    const int64_t end = HWY_MIN(words, begin + kWordsPerSum);
+    hn::Vec<ByteTag> counts[kQueries];
+    for (auto& count : counts) {
+      count = hn::Zero(d8);
+    }
+    for (int64_t w = begin; w < end; ++w) {
+      const Words row = hn::Load(d64, rows + w * stride);
+      for (int64_t q = 0; q < kQueries; ++q) {
+        const Words differing = hn::Xor(row, hn::Set(d64, queries[q * words + w]));
+        counts[q] = hn::Add(counts[q], hn::PopulationCount(hn::BitCast(d8, differing)));
+      }
+    }
+    for (int64_t q = 0; q < kQueries; ++q) {
+      sums[q] = hn::Add(sums[q], hn::SumsOf8(counts[q]));
+    }
+  }
+  for (int64_t q = 0; q < kQueries; ++q) {
+    hn::Store(sums[q], d64, totals + q * lanes);
+  }
+#endif
+}
+
+/// Many queries: a tile of rows is interleaved once (lane j = row j), then no sum across lanes is needed.
+/// Gives distances to `sink` as RowDistances does; returns the number of rows done, a multiple of the lanes.
+template <class Sink>
+HWY_INLINE int64_t InterleavedRows(const uint64_t* queries, int64_t num_queries, const uint64_t* stored,
+                                   int64_t num_stored, int64_t words, const Sink& sink) {
+  const WordTag d64;
+  const DistanceTag d32;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d64));
+  constexpr int64_t kBlocksPerTile = 4; // results of a query are then adjacent, and a tile stays in cache
+  const int64_t stride = kRowGroups * lanes, block_size = words * stride;
+  const auto tile = hwy::AllocateAligned<uint64_t>(static_cast<size_t>(kBlocksPerTile * block_size));
+  HWY_ALIGN uint64_t totals[kRowGroups * kQueriesAtOnce * HWY_MAX_BYTES / sizeof(uint64_t)];
+  const int64_t whole = num_stored / lanes * lanes;
+  const int64_t blocks = (num_queries / kQueriesAtOnce + num_queries % kQueriesAtOnce) * kBlocksPerTile;
+  const int64_t prefetched = (kBlocksPerTile * block_size + blocks - 1) / blocks; // words per block
+  for (int64_t first = 0; first < whole; first += kBlocksPerTile * stride) {
+    const int64_t end = HWY_MIN(whole, first + kBlocksPerTile * stride);
+    for (int64_t row = first; row < end; row += lanes) {
+      uint64_t* to = tile.get() + (row - first) / stride * block_size + (row - first) % stride;
+      for (int64_t w = 0; w < words; w += lanes) {
+        const auto row_of = [&](int64_t k) { return stored + (row + k) * words + w; };
+        InterleaveWords(row_of, HWY_MIN(lanes, words - w), to + w * stride, stride);
+      }
+    }
+    const uint64_t* next = stored + end * words; // the next tile is read while this one is compared
+    const auto compare = [&](int64_t q, auto queries_at_once) HWY_ATTR {
+      for (int64_t begin = first; begin < end; begin += stride) {
+        for (int64_t w = 0; w < prefetched; w += kLineWords) {
+          hwy::Prefetch(next + w);
+        }
+        next += prefetched;
+        constexpr int64_t kQueries = decltype(queries_at_once)::value;
+        DifferingBitsOfBlock<kQueries>(tile.get() + (begin - first) / stride * block_size, stride,
+                                       queries + q * words, words, totals);
+        const int64_t groups = HWY_MIN(kRowGroups, (end - begin) / lanes);
+        for (int64_t i = 0; i < kQueries; ++i) {
+          sink.add(q + i, begin, groups, [&](int64_t g) HWY_ATTR {
+            return hn::TruncateTo(d32, hn::Load(d64, totals + (g * kQueries + i) * lanes));
+          });
+        }
+      }
+    };
+    int64_t q = 0;
+    for (; q + kQueriesAtOnce <= num_queries; q += kQueriesAtOnce) {
+      compare(q, std::integral_constant<int64_t, kQueriesAtOnce>());
+    }
+    for (; q + 2 <= num_queries; q += 2) {
+      compare(q, std::integral_constant<int64_t, 2>());
+    }
+    if (q < num_queries) {
+      compare(q, std::integral_constant<int64_t, 1>());
+    }
+  }
+  return whole;
+}
+
+/// Calls sink.add(query, first row, number of vectors, of_vector) for as many whole vectors of rows as there are,
+/// rows ascending for each query, where of_vector(i) are the distances of vector i, and sink.add_row(query, row,
+/// distance) for the other rows.
+template <class Sink>
 HWY_INLINE void RowDistances(const uint64_t* queries, int64_t num_queries, const uint64_t* stored,
-                             int64_t num_stored, int64_t words, const Store& store,
-                             const StoreOne& store_one) {
+                             int64_t num_stored, int64_t words, const Sink& sink) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(WordTag()));
   const DistanceTag d32;
   const bool whole_vectors = lanes == HWY_MAX_BYTES / static_cast<int64_t>(sizeof(uint64_t));
+  const auto add = [&](int64_t query, int64_t first, Distances distances)
+                       HWY_ATTR { sink.add(query, first, 1, [&](int64_t) HWY_ATTR { return distances; }); };
   int64_t s = 0;
-  if (whole_vectors && words < lanes && (words == 1 || words == 2 || words == 4)) {
+  if (whole_vectors && words > 0 && num_queries >= kInterleavingPays) {
+    s = InterleavedRows(queries, num_queries, stored, num_stored, words, sink);
+  } else if (whole_vectors && words < lanes && (words == 1 || words == 2 || words == 4)) {
     for (int64_t q = 0; q < num_queries; ++q) {
       s = ShortRows(queries + q * words, stored, num_stored, words,
-                    [&](int64_t first, Distances distances) HWY_ATTR { store(q, first, distances); });
+                    [&](int64_t first, Distances distances) HWY_ATTR { add(q, first, distances); });
     }
 #if HWY_MAX_BYTES == 32
   } else if (whole_vectors && words >= lanes && words < kWordsPerSum * lanes) {
     const auto compare = [&](const auto& of_four_rows) HWY_ATTR {
       for (; s + lanes <= num_stored; s += lanes) {
         for (int64_t q = 0; q < num_queries; ++q) {
-          store(q, s, of_four_rows(queries + q * words, stored + s * words));
+          add(q, s, of_four_rows(queries + q * words, stored + s * words));
         }
       }
     };
@@ -223,7 +407,7 @@ HWY_INLINE void RowDistances(const uint64_t* queries, int64_t num_queries, const
         const auto of_row = [&](int64_t row) HWY_ATTR {
           return DifferingBitsOfRow(stored + (s + row) * words, queries + q * words, words);
         };
-        store(q, s, hn::TruncateTo(d32, SumsOfRows(of_row)));
+        add(q, s, hn::TruncateTo(d32, SumsOfRows(of_row)));
       }
     }
   }
@@ -233,7 +417,7 @@ HWY_INLINE void RowDistances(const uint64_t* queries, int64_t num_queries, const
       for (int64_t w = 0; w < words; ++w) {
         distance += static_cast<int32_t>(hwy::PopCount(stored[s * words + w] ^ queries[q * words + w]));
       }
-      store_one(q, s, distance);
+      sink.add_row(q, s, distance);
     }
   }
 }

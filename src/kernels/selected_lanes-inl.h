@@ -26,10 +26,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class D, class V, class M>
 HWY_INLINE void StoreSelected(D d, V v, M mask, hn::TFromD<D>* HWY_RESTRICT to) {
   using T = hn::TFromD<D>;
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
   if (hn::AllFalse(d, mask)) {
     return;
   }
-#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3
   HWY_ALIGN T lanes[hn::MaxLanes(d)];
   uint8_t bits[8];
   hn::Store(v, d, lanes);

@@ -19,6 +19,7 @@
 #include "kernels/full_adder-inl.h"
 #include "kernels/row_distances-inl.h"
 #include "kernels/selected_lanes-inl.h"
+#include "mneme/core/cpu.h"
 
 #ifndef MNEME_KERNELS_RADIUS_SCAN_LISTS
 #define MNEME_KERNELS_RADIUS_SCAN_LISTS
@@ -80,7 +81,8 @@ public:
     const auto lanes = static_cast<int64_t>(hn::Lanes(d32));
     if (count_ + lanes <= args_.capacity) { // a store writes a whole vector
       const hn::RebindToSigned<DistanceTag> di32;
-      StoreSelected(di32, hn::Iota(di32, args_.first_row + static_cast<int32_t>(first)),
+      const auto of_first = hn::Set(di32, args_.first_row + static_cast<int32_t>(first));
+      StoreSelected(di32, hn::Add(of_first, hn::Iota(di32, 0)), // a constant; Iota of a variable is slow
                     hn::RebindMask(di32, near), rows_ + count_);
       if (distances_ != nullptr) {
         StoreSelected(d32, distances, near, reinterpret_cast<uint32_t*>(distances_ + count_));
@@ -108,41 +110,54 @@ private:
   int64_t count_;
 };
 
-/// Queries that are compared with rows in place.
-void FewQueries(const RadiusScanArgs& args) {
-  const auto lower = [&](int64_t q, int32_t distance) {
-    if (args.min_distances != nullptr && distance < args.min_distances[q]) {
-      args.min_distances[q] = distance;
+/// Selects the rows within the limit of a query, and lowers its smallest distance.
+class NearRows {
+public:
+  explicit NearRows(const RadiusScanArgs& args) : args_(args) {}
+
+  template <class OfVector>
+  HWY_INLINE void add(int64_t query, int64_t first, int64_t num_vectors, const OfVector& of_vector) const {
+    Distances nearest = of_vector(0);
+    for (int64_t i = 1; i < num_vectors; ++i) {
+      nearest = hn::Min(nearest, of_vector(i));
     }
-  };
-  RowDistances(
-      args.queries, args.num_queries, args.stored, args.num_stored, args.words,
-      [&](int64_t q, int64_t first, Distances distances) HWY_ATTR {
-        if (args.limits[q] >= 0) {
-          const auto limit = hn::Set(d32, static_cast<uint32_t>(args.limits[q]));
-          const auto near = hn::Not(hn::Gt(distances, limit));
-          if (!hn::AllFalse(d32, near)) {
-            Selected selected(args, q);
-            selected.add_lanes(first, near, distances);
-            args.counts[q] = selected.count();
-          }
-        }
-        if (args.min_distances != nullptr) {
-          const auto known = hn::Set(d32, static_cast<uint32_t>(args.min_distances[q]));
-          if (!hn::AllFalse(d32, hn::Gt(known, distances))) {
-            lower(q, static_cast<int32_t>(hn::GetLane(hn::MinOfLanes(d32, distances))));
-          }
-        }
-      },
-      [&](int64_t q, int64_t row, int32_t distance) {
-        lower(q, distance);
-        if (distance <= args.limits[q]) {
-          Selected selected(args, q);
-          selected.add(row, distance);
-          args.counts[q] = selected.count();
-        }
-      });
-}
+    const int32_t limit = args_.limits[query];
+    if (is_any_within(limit, nearest)) { // then without branches: whether a vector has such a row is random
+      Selected selected(args_, query);
+      for (int64_t i = 0; i < num_vectors; ++i) {
+        const Distances distances = of_vector(i);
+        const auto near = hn::Not(hn::Gt(distances, hn::Set(d32, static_cast<uint32_t>(limit))));
+        selected.add_lanes(first + i * static_cast<int64_t>(hn::Lanes(d32)), near, distances);
+      }
+      args_.counts[query] = selected.count();
+    }
+    if (args_.min_distances != nullptr && is_any_within(args_.min_distances[query] - 1, nearest)) {
+      lower(query, static_cast<int32_t>(hn::GetLane(hn::MinOfLanes(d32, nearest))));
+    }
+  }
+
+  void add_row(int64_t query, int64_t row, int32_t distance) const {
+    if (args_.min_distances != nullptr) {
+      lower(query, distance);
+    }
+    if (distance <= args_.limits[query]) {
+      Selected selected(args_, query);
+      selected.add(row, distance);
+      args_.counts[query] = selected.count();
+    }
+  }
+
+private:
+  static HWY_INLINE bool is_any_within(int32_t limit, Distances distances) {
+    return limit >= 0 && !hn::AllTrue(d32, hn::Gt(distances, hn::Set(d32, static_cast<uint32_t>(limit))));
+  }
+
+  void lower(int64_t query, int32_t distance) const {
+    args_.min_distances[query] = HWY_MIN(args_.min_distances[query], distance);
+  }
+
+  const RadiusScanArgs& args_;
+};
 
 #if HWY_TARGET <= HWY_AVX3
 /// The bits of `yes` where `mask` has a bit, else those of `no`.
@@ -220,7 +235,7 @@ public:
         const auto row_of = [&](int64_t k) {
           return rows + HWY_MIN(k * kRowsPerLane + i, num_rows - 1) * words_ + w;
         };
-        load_words(row_of, count, blocks + i * lanes, stride);
+        InterleaveWords(row_of, count, blocks + i * lanes, stride);
       }
       for (int64_t j = 0; j < count; ++j) {
         transpose(blocks + j * stride, columns_.get() + (w + j) * stride);
@@ -238,57 +253,6 @@ public:
   static HWY_INLINE int64_t lanes() { return static_cast<int64_t>(hn::Lanes(d64)); }
 
 private:
-  static constexpr int64_t kLanesMax = HWY_MAX_BYTES / sizeof(uint64_t);
-
-  /// Lane k of the vector at to + j * stride becomes word j of row_of(k), for the first `count` words.
-  template <class RowOf>
-  static HWY_INLINE void load_words(const RowOf& row_of, int64_t count, uint64_t* to, int64_t stride) {
-#if HWY_MAX_BYTES <= 64
-    if (lanes() == kLanesMax && count == kLanesMax) {
-      const auto row = [&](int64_t k) HWY_ATTR { return hn::LoadU(d64, row_of(k)); };
-      const auto store = [&](int64_t word, V v) HWY_ATTR { hn::Store(v, d64, to + word * stride); };
-      // Blocks of two words of two rows, of which the even words come first.
-      const auto pair = [&](int64_t k, V& even, V& odd) HWY_ATTR {
-        const V a = row(k), b = row(k + 1);
-        even = hn::InterleaveLower(d64, a, b), odd = hn::InterleaveUpper(d64, a, b);
-      };
-      V even0, odd0;
-      pair(0, even0, odd0);
-#if HWY_MAX_BYTES == 16
-      store(0, even0), store(1, odd0);
-#else
-      V even1, odd1;
-      pair(2, even1, odd1);
-#if HWY_MAX_BYTES == 32
-      store(0, hn::ConcatLowerLower(d64, even1, even0)), store(1, hn::ConcatLowerLower(d64, odd1, odd0));
-      store(2, hn::ConcatUpperUpper(d64, even1, even0)), store(3, hn::ConcatUpperUpper(d64, odd1, odd0));
-#else
-      V even2, odd2, even3, odd3;
-      pair(4, even2, odd2), pair(6, even3, odd3);
-      const auto store_four = [&](int64_t word, V a, V b, V c, V d)
-                                  HWY_ATTR { // words 0, 2, 4, 6 from `word` on
-                                    const V ab02 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(b), a),
-                                            ab13 = hn::OddEvenBlocks(b, hn::SwapAdjacentBlocks(a)),
-                                            cd02 = hn::OddEvenBlocks(hn::SwapAdjacentBlocks(d), c),
-                                            cd13 = hn::OddEvenBlocks(d, hn::SwapAdjacentBlocks(c));
-                                    store(word, hn::ConcatLowerLower(d64, cd02, ab02)),
-                                        store(word + 2, hn::ConcatLowerLower(d64, cd13, ab13));
-                                    store(word + 4, hn::ConcatUpperUpper(d64, cd02, ab02)),
-                                        store(word + 6, hn::ConcatUpperUpper(d64, cd13, ab13));
-                                  };
-      store_four(0, even0, even1, even2, even3), store_four(1, odd0, odd1, odd2, odd3);
-#endif
-#endif
-      return;
-    }
-#endif
-    for (int64_t k = 0; k < lanes(); ++k) {
-      for (int64_t j = 0; j < count; ++j) {
-        to[j * stride + k] = row_of(k)[j];
-      }
-    }
-  }
-
   /// One step of the transposition of 64 x 64 bits: exchanges the bits of a whose position has the bit
   /// kShift with those of b that have it not.
   template <int kShift> static HWY_INLINE void exchange(V& a, V& b, uint64_t mask) {
@@ -744,7 +708,7 @@ private:
 };
 
 template <class Counts>
-HWY_INLINE void ManyQueries(const RadiusScanArgs& args, int64_t block, Counts& counts) {
+HWY_INLINE void SlicedQueries(const RadiusScanArgs& args, int64_t block, Counts& counts) {
   const int64_t lanes = Columns::lanes(), rows_per_tile = kRowsPerLane * lanes;
   Columns columns(args.words);
   const int num_planes = counts.num_planes();
@@ -790,16 +754,19 @@ void RadiusScan(const RadiusScanArgs& args, const QueryLists& lists) {
   for (int64_t q = 0; q < args.num_queries; ++q) {
     args.counts[q] = 0;
   }
-  if (args.num_queries < kSlicingPays || args.words == 0) {
-    FewQueries(args);
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  const int64_t own_choice = HWY_TARGET <= HWY_AVX3_DL && has_fast_popcount() ? kNever : kSlicingPays;
+  const int64_t sliced_from = args.sliced_from > 0 ? args.sliced_from : own_choice;
+  if (args.num_queries < sliced_from || args.words == 0) {
+    RowDistances(args.queries, args.num_queries, args.stored, args.num_stored, args.words, NearRows(args));
   } else if (lists.queries != nullptr && UsesLists()) {
     const int64_t block = HWY_MIN(ListedCounts::kQueriesPerBlock, args.num_queries);
     ListedCounts counts(args, block, lists);
-    ManyQueries(args, block, counts);
+    SlicedQueries(args, block, counts);
   } else {
     const int64_t block = HWY_MIN(GroupedCounts::kQueriesPerBlock, args.num_queries);
     GroupedCounts counts(args, block);
-    ManyQueries(args, block, counts);
+    SlicedQueries(args, block, counts);
   }
 }
 #endif

@@ -29,6 +29,7 @@ struct Problem {
   std::vector<uint64_t> queries, stored;
   std::vector<int32_t> limits;
   int64_t words, capacity;
+  int64_t sliced_from = 0;
 
   Problem(int64_t num_queries, int64_t num_stored, int64_t words_, int64_t capacity_)
       : queries(random_words(1, num_queries * words_)), stored(random_words(2, num_stored * words_)),
@@ -71,7 +72,8 @@ struct Problem {
             .words = words,
             .capacity = capacity,
             .first_row = 1000,
-            .prepared = prepared});
+            .prepared = prepared,
+            .sliced_from = sliced_from});
     EXPECT_EQ(result.rows.back(), kUntouched); // nothing behind the lists is written
     EXPECT_EQ(result.distances.back(), kUntouched);
     for (size_t q = 0; q < count; ++q) { // what is behind the selected rows is not defined
@@ -89,9 +91,14 @@ TEST(RadiusScan, EqualsTheReferenceForEveryShape) {
     for (const int64_t words : {0, 1, 2, 3, 4, 7, 9, 16, 33}) {
       for (const int64_t num_queries : {0, 1, 3, 15, 16, 17, 40}) {
         for (const int64_t num_stored : {0, 1, 8, 63, 64, 65, 130, 511, 512, 700}) {
-          const Problem problem(num_queries, num_stored, words, num_stored);
-          ASSERT_EQ(problem.run(radius_scan, true), problem.run(reference::radius_scan, true))
-              << num_queries << " queries, " << num_stored << " rows of " << words << " words";
+          Problem problem(num_queries, num_stored, words, num_stored);
+          const Problem::Result expected = problem.run(reference::radius_scan, true);
+          for (const int64_t sliced_from : {int64_t{0}, int64_t{1}, std::numeric_limits<int64_t>::max()}) {
+            problem.sliced_from = sliced_from;
+            ASSERT_EQ(problem.run(radius_scan, true), expected)
+                << num_queries << " queries, " << num_stored << " rows of " << words << " words, sliced from "
+                << sliced_from;
+          }
         }
       }
     }
@@ -102,7 +109,8 @@ TEST(RadiusScan, CountsRowsBeyondTheCapacity) {
   test::on_each_cpu_target([] {
     for (const int64_t num_queries : {5, 20}) {
       for (const int64_t capacity : {0, 1, 9, 100}) {
-        const Problem problem(num_queries, 600, 5, capacity);
+        Problem problem(num_queries, 600, 5, capacity);
+        problem.sliced_from = capacity % 2; // 1: all queries
         ASSERT_EQ(problem.run(radius_scan, true), problem.run(reference::radius_scan, true)) << capacity;
         ASSERT_EQ(problem.run(radius_scan, false), problem.run(reference::radius_scan, false)) << capacity;
       }
@@ -146,6 +154,7 @@ TEST(RadiusScan, EqualsTheReferenceForRelatedSparseAndDenseQueries) {
         problem.queries = noisy_copies(count, 30, words, fraction);
         const std::vector<uint64_t> near = noisy_copies(500, 50, words, fraction);
         std::copy(near.begin(), near.end(), problem.stored.begin());
+        problem.sliced_from = 1;
         const RadiusQueries prepared =
             prepare_radius_queries(problem.queries.data(), count, words, int64_t{1} << 20);
         ASSERT_EQ(problem.run(radius_scan, true, &prepared), problem.run(reference::radius_scan, true))
