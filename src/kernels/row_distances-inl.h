@@ -365,9 +365,9 @@ HWY_INLINE int64_t InterleavedRows(const uint64_t* queries, int64_t num_queries,
   return whole;
 }
 
-/// Calls sink.add(query, first row, number of vectors, of_vector) for as many whole vectors of rows as there are,
-/// rows ascending for each query, where of_vector(i) are the distances of vector i, and sink.add_row(query, row,
-/// distance) for the other rows.
+/// Calls sink.add(query, first row, number of vectors, of_vector) for as many whole vectors of rows as there
+/// are, rows ascending for each query, where of_vector(i) are the distances of vector i, and
+/// sink.add_row(query, row, distance) for the other rows.
 template <class Sink>
 HWY_INLINE void RowDistances(const uint64_t* queries, int64_t num_queries, const uint64_t* stored,
                              int64_t num_stored, int64_t words, const Sink& sink) {

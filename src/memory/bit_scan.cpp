@@ -31,7 +31,7 @@ int64_t rows_per_tile(int64_t num_queries, int64_t num_stored, bool limits_are_f
 }
 
 /// Buffers of one thread for the rows of a tile that are near each query. They are kept for the next search,
-/// at most 4 MB: memory that the system gives anew takes as long as a search among 10 000 patterns.
+/// at most 4 MB: fresh memory of the system takes as long as a search among 10 000 patterns.
 struct TileScratch {
   static TileScratch& of_this_thread(int64_t num_queries, int64_t rows) {
     thread_local TileScratch scratch;
@@ -205,8 +205,8 @@ private:
     return deferred_[static_cast<size_t>(tile * count_ + query)];
   }
 
-  /// Lowers the smallest distances, or the bounds of the k-th smallest ones, by those of a few rows: otherwise
-  /// all rows of the first tiles are selected.
+  /// Lowers the smallest distances, or the bounds of the k-th smallest ones, by those of a few rows:
+  /// otherwise all rows of the first tiles are selected.
   void sample_distances() {
     constexpr int64_t kSample = 512;
     const int64_t rows = std::min(kSample, stored_.count());

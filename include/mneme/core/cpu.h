@@ -40,8 +40,8 @@ bool use_reference_kernels();
 /// a library compiled by GCC. Otherwise they compute the same products in float32. Errors as `cpu_target`.
 bool has_bfloat16_products();
 
-/// Whether this CPU counts the bits of two 512-bit vectors per cycle, as those of AMD do from family 26 (Zen 5)
-/// on. Others count those of one or less.
+/// Whether this CPU counts the bits of two 512-bit vectors per cycle, as those of AMD do from family 26 (Zen
+/// 5) on. Others count those of one or less.
 bool has_fast_popcount();
 
 /// Name of the CPU, with family and model where the system reports them, because CPUs of one name can differ

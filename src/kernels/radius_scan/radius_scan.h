@@ -4,14 +4,15 @@
 /// distances.
 ///
 /// A few queries are compared with rows that are read in place, at the speed of memory, and some more with
-/// rows that are interleaved, one per lane, so that no count is summed across lanes. CPUs that count bits fast
-/// (has_fast_popcount) compare any number of queries that way. On others, many queries are compared bit-sliced:
-/// 64 rows per lane are transposed, so that one word holds one column of 64 rows, and bits are added by adders
-/// on whole vectors of rows. There are two ways:
+/// rows that are interleaved, one per lane, so that no count is summed across lanes. CPUs that count bits
+/// fast (has_fast_popcount) compare any number of queries that way. On others, many queries are compared
+/// bit-sliced: 64 rows per lane are transposed, so that one word holds one column of 64 rows, and bits are
+/// added by adders on whole vectors of rows. There are two ways:
 ///
-/// - With ternary instructions (AVX-512), columns are taken in groups of three. The three bits of a query in a
-///   group select one of 8 sums of the rows, 2 bits each, which are computed once for all queries. A vector of
-///   n columns then takes 0.65 n full adders per query, instead of n exclusive ors, n popcounts and n
+/// - With ternary instructions (AVX-512), columns are taken in groups of three. The three bits of a query in
+/// a
+///   group select one of 8 sums of the rows, 2 bits each, which are computed once for all queries. A vector
+///   of n columns then takes 0.65 n full adders per query, instead of n exclusive ors, n popcounts and n
 ///   additions.
 /// - Without them, where a full adder takes 5 instructions and not 2, only the columns are added in which two
 ///   queries differ. Let c_q be the number of ones that a row shares with query q. Their distance is
