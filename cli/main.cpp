@@ -4,11 +4,14 @@
 
 #include <csignal>
 #include <iostream>
+#include <string_view>
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <unistd.h>
 
 #include "cli/program.h"
+#include "cli/verb.h"
 #include "mneme/core/interrupt.h"
 
 namespace {
@@ -21,6 +24,17 @@ void fill_standard_streams() {
       return;
     }
   }
+}
+
+/// Ends the program when the bytes of a mapped file are missing, with functions that a signal handler may
+/// call.
+void report_missing_bytes(int) {
+  constexpr std::string_view kMessage =
+      "mneme: a file in use, such as model.safetensors, has become shorter, or its disk cannot be read.\n"
+      "  Replace files by renaming a complete one, not in place; copy this one again and repeat the "
+      "command.\n";
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kMessage.data(), kMessage.size());
+  ::_exit(static_cast<int>(mneme::cli::ExitCode::bad_input));
 }
 
 /// Unblocks the signals that `relaunch_with_torch` blocks.
@@ -45,6 +59,7 @@ int main(int argc, char** argv) {
   fill_standard_streams();
   std::signal(SIGPIPE, SIG_DFL); // a closed pipe on stdout ends the program without a message
   std::signal(SIGXFSZ, SIG_IGN); // exceeding the file size limit is reported as a write error
+  std::signal(SIGBUS, report_missing_bytes);
   mneme::catch_interrupts();
   unblock_signals();
   return static_cast<int>(

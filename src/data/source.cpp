@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -52,6 +53,16 @@ class FileSource : public Source {
 public:
   FileSource(Descriptor file, std::string name, int64_t size)
       : Source(std::move(name), size), file_(std::move(file)) {}
+
+  std::shared_ptr<std::byte[]> mapped() const override {
+    const auto bytes = static_cast<size_t>(size());
+    void* begin =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE, file_.number(), 0);
+    if (begin == MAP_FAILED) {
+      fail_reading(name(), errno);
+    }
+    return {static_cast<std::byte*>(begin), [bytes](std::byte* mapped) { ::munmap(mapped, bytes); }};
+  }
 
 private:
   void copy(int64_t offset, std::span<std::byte> to) const override {
@@ -189,6 +200,9 @@ int64_t InputFile::size() const {
 }
 std::vector<std::byte> InputFile::first_bytes(int64_t count) const {
   return source_->first_bytes(count);
+}
+std::shared_ptr<std::byte[]> InputFile::mapped() const {
+  return source_->mapped();
 }
 void InputFile::read(int64_t offset, std::span<std::byte> to) const {
   source_->read(offset, to, "data");

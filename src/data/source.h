@@ -36,6 +36,9 @@ public:
   /// The first `count` bytes, or all if there are fewer.
   std::vector<std::byte> first_bytes(int64_t count) const;
 
+  /// As InputFile::mapped.
+  virtual std::shared_ptr<std::byte[]> mapped() const { return nullptr; }
+
 private:
   virtual void copy(int64_t offset, std::span<std::byte> to) const = 0; ///< the range is within size()
 

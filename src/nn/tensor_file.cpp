@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -124,16 +125,29 @@ at::Tensor empty_tensor(const data::SafetensorsEntry& entry, at::ScalarType type
   }
 }
 
-/// Tensors are read one by one into their own memory.
+/// A tensor whose numbers are the mapped bytes from `begin` on, which it keeps mapped.
+at::Tensor mapped_tensor(const std::shared_ptr<std::byte[]>& file, const data::SafetensorsEntry& entry,
+                         at::ScalarType type) {
+  return at::from_blob(
+      file.get() + entry.begin, entry.shape, [file](void*) {}, type);
+}
+
+/// Tensors are mapped where the file can be and their numbers are aligned, else read one by one.
 TensorFile read_safetensors_file(const data::InputFile& input, const std::string& name,
                                  const std::string& key) {
   data::SafetensorsHeader header = data::read_safetensors_header(input);
   TensorFile file{.tensors = {}, .texts = std::move(header.metadata)};
+  const std::shared_ptr<std::byte[]> mapped = input.mapped();
   for (const data::SafetensorsEntry& entry : header.entries) {
     const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
     if (type == kTypes.end()) {
       throw DataError(c10::str(name, ": tensor \"", entry.name, "\" is of type ", entry.dtype,
                                ", expected one of ", type_names(), ".\n  Convert it to one of them."));
+    }
+    const bool is_aligned = entry.begin % static_cast<int64_t>(c10::elementSize(type->type)) == 0;
+    if (mapped && is_aligned && entry.begin < entry.end) {
+      file.tensors.emplace(entry.name, mapped_tensor(mapped, entry, type->type));
+      continue;
     }
     const at::Tensor tensor = empty_tensor(entry, type->type, name);
     if (tensor.nbytes() > 0) {

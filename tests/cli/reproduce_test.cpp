@@ -200,6 +200,14 @@ TEST(ReproduceVerb, ChecksPathsBeforeItComputes) {
   EXPECT_TRUE(contains(error_of("--data", folder / "file"), "is a file"));
 }
 
+TEST(ReproduceVerb, NamesAFileThatBecameShorterWhileItWasInUse) {
+  const ProgramResult result = run_mneme(
+      {"reproduce", kQuick, "--quick", "--progress", "plain"},
+      {.signal = SIGBUS, .signal_after = std::string(kQuick) + ": ", .timeout = std::chrono::seconds(60)});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_TRUE(contains(result.err, "a file in use, such as model.safetensors, has become shorter"));
+}
+
 TEST(ReproduceVerb, SavesFinishedExperimentsWhenInterrupted) {
   const TemporaryFolder folder;
   const std::vector<std::string> command = {"reproduce",  kQuick,  "sdm/neuron-limited",

@@ -301,6 +301,26 @@ TEST(TensorFile, RoundTripsBitForBitInEveryType) {
   }
 }
 
+TEST(TensorFile, MapsSafetensorsWithoutChangingThem) {
+  const TemporaryFolder folder;
+  const at::Tensor numbers = random_tensor({5, 7}, 3).to(at::kFloat),
+                   halves = numbers.to(at::kHalf).narrow(0, 0, 1);
+  write_tensor_file(folder / "a", {.tensors = {{"a", halves}, {"b", numbers}, {"c", numbers + 1}}});
+  {
+    const TensorFile file = read_tensor_file(folder / "a");
+    file.tensors.at("c").zero_();
+    EXPECT_TRUE(read_tensor_file(folder / "a").tensors.at("c").equal(numbers + 1));
+    const at::Tensor& misaligned =
+        file.tensors.at("b"); // begins 14 bytes after a multiple of 8: it is copied
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(misaligned.data_ptr()) % sizeof(float), 0);
+    EXPECT_TRUE(misaligned.equal(numbers));
+    write_tensor_file(folder / "a", {.tensors = {{"b", numbers * 2}}}); // a new file under the old name
+    EXPECT_TRUE(misaligned.equal(numbers));
+    EXPECT_TRUE(file.tensors.at("a").equal(halves));
+  }
+  EXPECT_TRUE(read_tensor_file(folder / "a").tensors.at("b").equal(numbers * 2));
+}
+
 TEST(TensorFile, ReportsFilesThatCannotBeWrittenOrRead) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "a";

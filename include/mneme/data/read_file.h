@@ -46,6 +46,13 @@ public:
   ///
   /// Errors  DataError if the file is too short, or cannot be read
   void read(int64_t offset, std::span<std::byte> to) const;
+  /// The bytes of the whole file, mapped into memory; null for a pipe and for standard input. They can be
+  /// written, which does not change the file, and they outlive this object. Reading them while another
+  /// program changes the file in place gives old or new bytes, and ends the program with SIGBUS where the
+  /// file has become shorter; a file that is replaced by another one (renamed over it) stays as it was.
+  ///
+  /// Errors  DataError if the system cannot map the file
+  std::shared_ptr<std::byte[]> mapped() const;
 
   const Source& source() const { return *source_; } ///< for readers of this module
 
