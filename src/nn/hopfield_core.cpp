@@ -37,8 +37,12 @@ bool has_joint_projection(const HopfieldCoreOptions& options) {
          options.kdim().value_or(*size) == *size && options.vdim().value_or(*size) == *size;
 }
 
-/// [N, L, H * d] or [L, N, H * d] -> [N, H, L, d]
+/// [N, L, H * d] or [L, N, H * d] -> [N, H, L, d], with as few views as possible: each takes a microsecond of
+/// the backward pass.
 at::Tensor split_heads(const at::Tensor& projected, int64_t num_heads, bool batch_first) {
+  if (num_heads == 1 && batch_first) {
+    return projected.unsqueeze(1);
+  }
   return projected.unflatten(-1, {num_heads, projected.size(-1) / num_heads})
       .permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{1, 2, 0, 3});
 }
@@ -427,7 +431,8 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
       return patterns_first.repeat({heads, 1, 1})
           .view({patterns_first.size(0), heads, patterns_first.size(1), patterns_first.size(2)});
     }
-    return patterns_first.unsqueeze(1).expand({-1, heads, -1, -1});
+    const at::Tensor one_head = patterns_first.unsqueeze(1);
+    return heads == 1 ? one_head : one_head.expand({-1, heads, -1, -1});
   };
   const auto with_heads = [&](const at::Tensor& input) { return split_heads(input, heads, batch_first); };
 
@@ -476,7 +481,10 @@ HopfieldCoreImpl::Heads HopfieldCoreImpl::project(const NormedPatterns& query, c
     if (!options.value_as_static()) {
       result.value = with_heads(projected(from_value, in.value));
     } else {
-      result.value = options.value_as_connected() && !options.key_as_static()
+      const bool is_key =
+          options.key_as_static() && value.patterns.is_same(key.patterns) && !key.epsilon && !value.epsilon;
+      result.value = is_key ? result.key
+                     : options.value_as_connected() && !options.key_as_static()
                          ? with_heads(from_value.patterns)
                          : unprojected(value);
     }
@@ -524,6 +532,9 @@ bool HopfieldCoreImpl::is_folding_faster(const at::Tensor& query, const at::Tens
                                          bool batch_first) const {
   const int64_t batch = batch_first ? 0 : 1;
   const CoreSizes sizes = core_sizes(options);
+  const at::Tensor& weight = in_proj_weight.defined() ? in_proj_weight : k_proj_weight;
+  const bool has_gradient =
+      at::GradMode::is_enabled() && (query.requires_grad() || rows.requires_grad() || weight.requires_grad());
   const bool has_same_batch = query.size(batch) == 1 || query.size(batch) == rows.size(batch);
   return has_same_batch && rows.numel() > 0 && query.numel() > 0 &&
          ops::is_folding_faster({.bags = rows.size(batch),
@@ -534,7 +545,8 @@ bool HopfieldCoreImpl::is_folding_faster(const at::Tensor& query, const at::Tens
                                  .heads = options.num_heads(),
                                  .head_size = *sizes.head,
                                  .value_size = *sizes.pattern,
-                                 .bytes_per_number = rows.element_size()});
+                                 .bytes_per_number = rows.element_size(),
+                                 .has_gradient = has_gradient});
 }
 
 at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const NormedRows& stored,
@@ -590,7 +602,10 @@ at::Tensor HopfieldCoreImpl::forward_folded(const NormedPatterns& query, const N
 
 at::Tensor HopfieldCoreImpl::project_output(const at::Tensor& readout, bool batch_first) {
   const at::Tensor concatenated =
-      readout.permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{2, 0, 1, 3}).flatten(2);
+      batch_first && readout.size(1) == 1
+          ? readout.squeeze(1)
+          : readout.permute(batch_first ? at::IntArrayRef{0, 2, 1, 3} : at::IntArrayRef{2, 0, 1, 3})
+                .flatten(2);
   return out_proj.is_empty() ? concatenated : apply_linear(*out_proj, concatenated);
 }
 

@@ -21,10 +21,15 @@ struct Costs {
   double normalised = 0.35;    ///< number that passes a layer norm of LibTorch
   double folded_weight = 1.2;  ///< number of a projection, multiplied by the weight of a norm, and copied
   double copied_weight = 0.3;  ///< number of a projection, copied
-  double projected = 0.016;    ///< multiply-add of a matrix product of LibTorch
+  double projected = 0.011;    ///< multiply-add of a linear layer
+  double by_head = 0.032;      ///< multiply-add of a matrix product per head of LibTorch
   double small_product = 2500; ///< call of a matrix product or another operation of LibTorch
   double folded_row = 0.09;    ///< number of a row, moments in normed_association
   double folded_query = 0.13;  ///< number of a row times query, scores and weighted sum in normed_association
+  double folded_state = 130;   ///< a query of one bag in normed_association, besides its rows
+  double folded_feature = 1;   ///< number of such a query and of its readout
+  double folded_gradients = 2e5; ///< calls of the backward pass of a folded association, beyond those without
+  double folded_weight_gradient = 1.7; ///< weight of a projection in that pass, beyond the same
 };
 constexpr Costs kCosts;
 
@@ -99,12 +104,12 @@ bool is_folding_faster(const NormedAttentionShape& n) {
   const auto queries = static_cast<double>(n.heads * n.states), features = static_cast<double>(n.features);
   const auto head_features = static_cast<double>(n.head_size + n.value_size);
   const double wide = static_cast<double>(n.bytes_per_number) / 4;
-  // Forward and backward compute about three times as much as forward alone, either way.
   const double folded_states = static_cast<double>(n.query_bags * n.head_size + n.bags * n.value_size) *
-                                   queries * features * kCosts.projected +
+                                   queries * features * kCosts.by_head +
                                8 * kCosts.small_product / wide;
   const double folded =
-      wide * (numbers * (kCosts.folded_row + queries * kCosts.folded_query) + folded_states);
+      wide * (numbers * (kCosts.folded_row + queries * kCosts.folded_query) + folded_states) +
+      static_cast<double>(n.bags) * queries * (kCosts.folded_state + features * kCosts.folded_feature);
   const AttentionShape attention{.problems = n.bags * n.heads,
                                  .queries = n.states,
                                  .stored = n.rows,
@@ -115,7 +120,13 @@ bool is_folding_faster(const NormedAttentionShape& n) {
   const double projected = wide * (2 * numbers * kCosts.normalised + numbers * static_cast<double>(n.heads) *
                                                                          head_features * kCosts.projected) +
                            4 * kCosts.small_product + estimated_cost(chosen_strategy(attention), attention);
-  return folded < projected;
+  if (!n.has_gradient) {
+    return folded < projected;
+  }
+  // Forward and backward compute about three times as much as forward alone, either way.
+  const double weights = static_cast<double>(n.heads) * head_features * features;
+  const double gradients = kCosts.folded_gradients + wide * weights * kCosts.folded_weight_gradient;
+  return 3 * folded + gradients < 3 * projected;
 }
 
 bool is_joint_projection_faster(const JointProjectionShape& n) {

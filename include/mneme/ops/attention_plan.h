@@ -32,6 +32,7 @@ struct NormedAttentionShape {
   int64_t bags, query_bags; ///< query_bags: 1 if all bags share the states
   int64_t states, rows, features, heads, head_size, value_size;
   int64_t bytes_per_number;
+  bool has_gradient; ///< whether a backward pass follows
 };
 
 /// True if norms and projections are to be folded into states and readouts, so that each state is compared
