@@ -27,6 +27,7 @@ template <class T> class DropoutFactors {
 public:
   DropoutFactors(const PhiloxDropout& dropout, int64_t max_rows)
       : dropout_(dropout), enabled_(dropout.probability != 0),
+        rows_(hwy::AllocateAligned<uint64_t>(static_cast<size_t>(enabled_ ? PanelLanes<T>() : 1))),
         words_(hwy::AllocateAligned<uint32_t>(static_cast<size_t>(enabled_ ? 4 * PanelLanes<T>() : 1))),
         factors_(hwy::AllocateAligned<T>(static_cast<size_t>(enabled_ ? max_rows * PanelLanes<T>() : 1))) {}
 
@@ -37,12 +38,15 @@ public:
     const int64_t lanes = PanelLanes<T>();
     const uint32_t drop_threshold = dropout_.drop_threshold();
     const T keep_scale = static_cast<T>(dropout_.keep_scale());
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      rows_[static_cast<size_t>(lane)] = static_cast<uint64_t>(dropout_.row(query + lane));
+    }
     int64_t current_group = -1;
     for (int64_t r = 0; r < tile.count(); ++r) {
       const int64_t s = dropout_.first_stored + tile.first() + tile.Row(r);
       if (s / 4 != current_group) {
         current_group = s / 4;
-        GenerateWords(dropout_.first_query + query, lanes_used, current_group);
+        GenerateWords(lanes_used, current_group);
       }
       const uint32_t* words = words_.get() + s % 4 * lanes;
       T* factors = factors_.get() + r * lanes;
@@ -67,13 +71,13 @@ public:
 private:
   /// Writes words_ [4][lane], the random words of one group of four patterns. Three vectors at a time: a
   /// panel is a multiple of three vectors.
-  HWY_INLINE void GenerateWords(int64_t first_row, int64_t lanes_used, int64_t group) const {
+  HWY_INLINE void GenerateWords(int64_t lanes_used, int64_t group) const {
     const hn::ScalableTag<uint64_t> d;
     const int64_t n = static_cast<int64_t>(hn::Lanes(d)), lanes = PanelLanes<T>();
-    const auto groups = hn::Set(d, static_cast<uint64_t>(group)), step = hn::Set(d, static_cast<uint64_t>(n));
+    const auto groups = hn::Set(d, static_cast<uint64_t>(group));
     for (int64_t lane = 0; lane < lanes_used; lane += 3 * n) {
-      const auto a = hn::Add(hn::Set(d, static_cast<uint64_t>(first_row + lane)), hn::Iota(d, 0)),
-                 b = hn::Add(a, step), c = hn::Add(b, step);
+      const uint64_t* rows = rows_.get() + lane;
+      const auto a = hn::Load(d, rows), b = hn::Load(d, rows + n), c = hn::Load(d, rows + 2 * n);
       PhiloxThreeVectors(d, dropout_.seed, groups, a, groups, b, groups, c,
                          [&](auto x0, auto x1, auto x2, auto x3, int64_t vector) HWY_ATTR {
                            const hn::Rebind<uint32_t, decltype(d)> low;
@@ -88,6 +92,7 @@ private:
 
   PhiloxDropout dropout_;
   bool enabled_;
+  hwy::AlignedFreeUniquePtr<uint64_t[]> rows_; ///< counters of the queries of a panel
   hwy::AlignedFreeUniquePtr<uint32_t[]> words_;
   hwy::AlignedFreeUniquePtr<T[]> factors_;
 };

@@ -24,10 +24,24 @@ struct PhiloxDropout {
   uint64_t seed = 0;
   int64_t first_query = 0,
           first_stored = 0; ///< position of query 0 and pattern 0 of this call in the whole tensor
+  /// With num_heads > 0, queries are in the order [num_heads, batch, length], but have the masks of the order
+  /// [batch, num_heads, length].
+  int64_t num_heads = 0, batch = 0, length = 0;
 
   /// Dropout of the queries and patterns from (query, stored) on.
   PhiloxDropout at(int64_t query, int64_t stored) const {
-    return {probability, seed, first_query + query, first_stored + stored};
+    PhiloxDropout moved = *this;
+    moved.first_query += query, moved.first_stored += stored;
+    return moved;
+  }
+  /// Counter of a query of this call.
+  int64_t row(int64_t query) const {
+    const int64_t position = first_query + query;
+    if (num_heads == 0) {
+      return position;
+    }
+    const int64_t head = position / length / batch, entry = position / length % batch;
+    return (entry * num_heads + head) * length + position % length;
   }
   uint32_t drop_threshold() const { ///< random words below it mean "dropped"
     return static_cast<uint32_t>(std::min(probability * 4294967296.0, 4294967295.0)); // 2^32
@@ -37,9 +51,9 @@ struct PhiloxDropout {
   /// Random words of the patterns 4 * group .. 4 * group + 3. `query` counts from the first query of the
   /// call, `group` from the start of the whole tensor.
   std::array<uint32_t, 4> words(int64_t query, int64_t group) const {
-    const auto row = static_cast<uint64_t>(first_query + query), column = static_cast<uint64_t>(group);
+    const auto counter = static_cast<uint64_t>(row(query)), column = static_cast<uint64_t>(group);
     return philox4x32({static_cast<uint32_t>(column), static_cast<uint32_t>(column >> 32),
-                       static_cast<uint32_t>(row), static_cast<uint32_t>(row >> 32)},
+                       static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32)},
                       {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
   }
 };

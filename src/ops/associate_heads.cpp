@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 #include <memory>
+#include <vector>
 
 #include <ATen/Dispatch.h>
 #include <ATen/TensorOperators.h>
@@ -43,8 +44,16 @@ struct Inputs {
   int64_t heads() const { return query.size(1); }
   /// True if the batch entries of a head can be computed as queries of one problem.
   bool shares_stored() const {
-    return query.size(0) > 1 && stored.size(0) == 1 && value.size(0) == 1 && masks.empty() &&
-           dropout.probability == 0;
+    return query.size(0) > 1 && stored.size(0) == 1 && value.size(0) == 1 && masks.empty();
+  }
+  /// Dropout of the queries in the order of the problems, [heads, batch, states] if they share the stored
+  /// patterns.
+  kernels::PhiloxDropout dropout_of_problems() const {
+    kernels::PhiloxDropout ordered = dropout;
+    if (shares_stored()) {
+      ordered.num_heads = heads(), ordered.batch = batch(), ordered.length = query.size(2);
+    }
+    return ordered;
   }
 };
 
@@ -200,6 +209,7 @@ template <class T> void forward_by_rows(const Inputs& in, const Result& to, cons
       std::make_unique_for_overwrite<T[]>(static_cast<size_t>(partial_rows * (n.value_size + 2)));
   T *partial_max = partials.get() + partial_rows * n.value_size, *partial_sum = partial_max + partial_rows;
   const int64_t query_chunks = items.queries.num_chunks;
+  const kernels::PhiloxDropout dropout = in.dropout_of_problems();
   parallel_for(n.count * query_chunks * chunks, items.block, [&](int64_t begin, int64_t end) {
     T* workspace =
         thread_scratch<T>(kernels::row_attention_workspace(items.queries.chunk_size, stored_chunk));
@@ -232,7 +242,7 @@ template <class T> void forward_by_rows(const Inputs& in, const Result& to, cons
           .size = n.size,
           .value_size = n.value_size,
           .mask = n.mask(problem).at(first, s),
-          .dropout = in.dropout.at(row, s),
+          .dropout = dropout.at(row, s),
           .workspace = workspace});
     }
   });
@@ -248,6 +258,8 @@ template <class T> void forward_by_rows(const Inputs& in, const Result& to, cons
 template <class T> struct PartialGradient {
   at::Tensor total;    ///< [N or 1, H, rows, columns]: the gradient, if there is only one partial
   at::Tensor partials; ///< [chunks, N, rows, H, columns]: otherwise
+  std::vector<at::Tensor>
+      of_chunks; ///< views [N, H, rows, columns]: making one takes as long as a small problem
 
   PartialGradient(bool is_needed, const at::Tensor& input, int64_t batch, int64_t chunks, bool even) {
     if (!is_needed) {
@@ -258,12 +270,15 @@ template <class T> struct PartialGradient {
     } else {
       partials = empty_on_huge_pages({chunks, batch, input.size(2), input.size(1), input.size(3)},
                                      input.options().requires_grad(false));
+      for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        of_chunks.push_back(partials.select(0, chunk).transpose(1, 2));
+      }
     }
   }
 
   kernels::StridedRows<T> rows(const RowProblems<T>& n, int64_t problem, int64_t chunk) const {
     if (partials.defined()) {
-      return n.template rows<T>(partials.select(0, chunk).transpose(1, 2), problem);
+      return n.template rows<T>(of_chunks[static_cast<size_t>(chunk)], problem);
     }
     return total.defined() ? n.template rows<T>(total, problem) : kernels::StridedRows<T>{};
   }
@@ -289,6 +304,7 @@ Gradients backward_by_rows(const Inputs& in, const Result& forward, const at::Te
   const Items items(n.count, n.queries, n.stored, n.size + n.value_size, true);
   const int64_t query_chunks = items.queries.num_chunks, stored_chunks = items.stored.num_chunks;
   const int64_t stored_batch = n.shared ? 1 : n.batch;
+  const kernels::PhiloxDropout dropout = in.dropout_of_problems();
   const PartialGradient<T> d_query(needs_gradient[0], in.query, n.batch, stored_chunks, n.shared),
       d_stored(needs_gradient[1], in.stored, stored_batch, query_chunks, false),
       d_value(needs_gradient[2], in.value, stored_batch, query_chunks, false);
@@ -322,7 +338,7 @@ Gradients backward_by_rows(const Inputs& in, const Result& forward, const at::Te
           .size = n.size,
           .value_size = n.value_size,
           .mask = n.mask(problem).at(first, s),
-          .dropout = in.dropout.at(row, s),
+          .dropout = dropout.at(row, s),
           .workspace = workspace});
     }
   });
@@ -385,7 +401,7 @@ Result forward(Inputs& in, AttentionStrategy strategy, at::Tensor* weights) {
     in.value = values_are_stored ? in.stored : in.value.contiguous();
     const LaneInputs lanes(in);
     const SoftmaxReadout readout =
-        softmax_readout(lanes.query, lanes.stored, lanes.value, in.masks, in.dropout);
+        softmax_readout(lanes.query, lanes.stored, lanes.value, in.masks, in.dropout_of_problems());
     return {lanes.by_batch(readout.readout, heads), readout.row_max, readout.row_sum};
   }
   in.query = with_contiguous_rows(in.query);
@@ -421,7 +437,7 @@ Gradients backward(const Inputs& in, AttentionStrategy strategy, const Result& r
     };
     Gradients d = softmax_readout_gradient(flat(given), lanes.query, lanes.stored, lanes.value,
                                            {flat(result.readout), result.row_max, result.row_sum},
-                                           needs_gradient, in.masks, in.dropout);
+                                           needs_gradient, in.masks, in.dropout_of_problems());
     if (d[0].defined() && in.beta != 1) {
       d[0].mul_(in.beta);
     }

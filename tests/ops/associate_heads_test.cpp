@@ -134,6 +134,10 @@ TEST(AssociateHeads, AppliesMasksAndDropoutAsAssociate) {
     expect_equals_plain(inputs, {.beta = 2, .dropout = 0.4, .dropout_seed = 77}, {}, factors);
     expect_equals_plain({inputs[0], inputs[1].narrow(0, 0, 1), inputs[2].narrow(0, 0, 1)},
                         {.dropout = 0.4, .dropout_seed = 77}, {}, factors);
+    expect_equals_plain({random_heads(Layout::length_first, 70, 2, 1, 5, 7), inputs[1].narrow(0, 0, 1),
+                         inputs[2].narrow(0, 0, 1)},
+                        {.dropout = 0.4, .dropout_seed = 78}, {},
+                        association_dropout(at::zeros({70, 2, 1, 9}, at::kDouble), 0.4, 78));
     expect_equals_plain(inputs, {.key_padding_mask = scattered, .dropout = 0.4, .dropout_seed = 77},
                         as_numbers(scattered).unsqueeze(1).unsqueeze(1), factors);
   }
@@ -231,7 +235,8 @@ TEST(AttentionPlan, PrefersRowsForFewQueriesAndForFewStoredPatterns) {
 }
 
 TEST(AttentionPlan, FoldsNormsAndProjectionsOfLargeBagsOnly) {
-  const auto folds = [](int64_t bags, int64_t rows, int64_t features, int64_t heads) {
+  const auto folds = [](int64_t bags, int64_t rows, int64_t features, int64_t heads,
+                        bool has_gradient = false) {
     return is_folding_faster({.bags = bags,
                               .query_bags = 1,
                               .states = 1,
@@ -240,11 +245,15 @@ TEST(AttentionPlan, FoldsNormsAndProjectionsOfLargeBagsOnly) {
                               .heads = heads,
                               .head_size = 32,
                               .value_size = 32,
-                              .bytes_per_number = 4});
+                              .bytes_per_number = 4,
+                              .has_gradient = has_gradient});
   };
   EXPECT_TRUE(folds(1, 100'000, 32, 1));
   EXPECT_TRUE(folds(256, 5, 512, 8));
-  EXPECT_FALSE(folds(1, 3, 512, 8)); // the folded matrices are larger than the bag
+  EXPECT_FALSE(folds(1, 3, 512, 8));  // the folded matrices are larger than the bag
+  EXPECT_FALSE(folds(500, 1, 16, 8)); // each bag has as many queries as heads
+  EXPECT_TRUE(folds(1, 60, 256, 8));
+  EXPECT_FALSE(folds(1, 60, 256, 8, true)); // the backward pass of few rows takes longer
 }
 
 } // namespace

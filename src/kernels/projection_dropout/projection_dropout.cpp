@@ -31,7 +31,7 @@ public:
   HWY_INLINE void Generate(int64_t row, int64_t first, int64_t last) {
     const hn::ScalableTag<uint64_t> d;
     const int64_t n = Lanes();
-    const auto rows = hn::Set(d, static_cast<uint64_t>(dropout_.first_query + row)),
+    const auto rows = hn::Set(d, static_cast<uint64_t>(dropout_.row(row))),
                step = hn::Set(d, static_cast<uint64_t>(n));
     for (int64_t group = first / 4; 4 * group < last; group += 3 * n) {
       const auto a = hn::Add(hn::Set(d, static_cast<uint64_t>(group)), hn::Iota(d, 0)), b = hn::Add(a, step),

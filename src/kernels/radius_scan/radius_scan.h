@@ -9,11 +9,10 @@
 /// bit-sliced: 64 rows per lane are transposed, so that one word holds one column of 64 rows, and bits are
 /// added by adders on whole vectors of rows. There are two ways:
 ///
-/// - With ternary instructions (AVX-512), columns are taken in groups of three. The three bits of a query in
-/// a
-///   group select one of 8 sums of the rows, 2 bits each, which are computed once for all queries. A vector
-///   of n columns then takes 0.65 n full adders per query, instead of n exclusive ors, n popcounts and n
-///   additions.
+/// - With ternary instructions (AVX-512), columns are taken in groups of three. The three bits of a query
+///   select one of 8 sums of the rows for a group, 2 bits each, which are computed once for all queries. A
+///   vector of n columns then takes 0.65 n full adders per query, instead of n exclusive ors, n popcounts and
+///   n additions.
 /// - Without them, where a full adder takes 5 instructions and not 2, only the columns are added in which two
 ///   queries differ. Let c_q be the number of ones that a row shares with query q. Their distance is
 ///   ones(row) + ones(q) - 2 c_q, and c_q = c_p + the row's ones in columns of q that p lacks - those in

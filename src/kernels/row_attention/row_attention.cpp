@@ -407,7 +407,7 @@ public:
     const hn::Rebind<uint32_t, decltype(d)> low;
     const int64_t n = static_cast<int64_t>(hn::Lanes(d));
     const int64_t first = dropout_.first_stored / 4, last = (dropout_.first_stored + num_stored - 1) / 4;
-    const auto row = hn::Set(d, static_cast<uint64_t>(dropout_.first_query + query));
+    const auto row = hn::Set(d, static_cast<uint64_t>(dropout_.row(query)));
     const auto step = hn::Set(d, static_cast<uint64_t>(n));
     for (int64_t group = first; group <= last; group += 3 * n) {
       const auto a = hn::Add(hn::Set(d, static_cast<uint64_t>(group)), hn::Iota(d, 0)), b = hn::Add(a, step),
