@@ -299,7 +299,10 @@ std::vector<std::byte> to_safetensors(std::span<const SafetensorsTensor> tensors
     header[tensor.name] = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, end}}};
   }
   std::string text = header.dump();
-  text.resize((text.size() + kLengthBytes - 1) / kLengthBytes * kLengthBytes, ' ');
+  const int64_t data = kLengthBytes + std::ssize(text);
+  text.resize(text.size() + static_cast<size_t>((kSafetensorsAlignment - data % kSafetensorsAlignment) %
+                                                kSafetensorsAlignment),
+              ' ');
   std::vector<std::byte> file;
   file.reserve(kLengthBytes + text.size() + end);
   for (int64_t i = 0; i < kLengthBytes; ++i) {

@@ -109,7 +109,7 @@ TEST(Safetensors, ReadsWhatItWrites) {
   const std::vector<SafetensorsEntry> entries = parse_safetensors_entries(written, "m");
   ASSERT_EQ(entries.size(), 3U);
   EXPECT_EQ(entries[0].name, "b");
-  EXPECT_EQ(entries[0].begin % 8, 0);
+  EXPECT_EQ(entries[0].begin % kSafetensorsAlignment, 0);
   EXPECT_EQ(parse_safetensors(written, "m", "a").patterns, RealPatterns(2, 3, {1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(parse_safetensors(written, "m", "b").patterns.data()[2], 1);
 }

@@ -52,8 +52,11 @@ struct SafetensorsTensor {
   std::span<const std::byte> bytes;
 };
 
+/// The data of a written file begins at a multiple of this many bytes, a cache line.
+inline constexpr int64_t kSafetensorsAlignment = 64;
+
 /// The bytes of a complete .safetensors file, for `write_file_atomically`. Tensors are stored in the order
-/// given; the data begins at a multiple of 8 bytes.
+/// given.
 std::vector<std::byte> to_safetensors(std::span<const SafetensorsTensor> tensors,
                                       const std::map<std::string, std::string>& metadata = {});
 

@@ -29,9 +29,9 @@ struct TensorFile {
 /// `key` selects one of the dicts of a checkpoint, see parse_torch_checkpoint (mneme/data/torch_file.h). For
 /// .safetensors it is a prefix of the names: "model" reads the tensors "model.*" as "*".
 ///
-/// Tensors of a .safetensors file are mapped (data::InputFile::mapped): they can be written, which does not
-/// change the file, and must not be used while another program changes the file in place. They keep the file
-/// open.
+/// Tensors of a .safetensors file that begin at a cache line are mapped (data::InputFile::mapped): they can
+/// be written, which does not change the file, and must not be used while another program changes the file in
+/// place. They keep the file open.
 ///
 /// Tied tensors, which safetensors.torch.save_model writes once, are returned under all their names and share
 /// one storage; so do tensors of one storage in a .pt file.
