@@ -40,13 +40,17 @@ const std::string& name_of(RateSchedule schedule) {
   return std::ranges::find(kRateSchedules, schedule, &std::pair<std::string, RateSchedule>::second)->first;
 }
 
+/// `given`, if it is not null, receives the name of the option.
 void add_optional_integer(Arguments& arguments, const std::string& name, std::optional<int64_t>& target,
                           const IntegerLimits& limits, const std::string& default_text,
-                          const std::string& help) {
+                          const std::string& help, std::vector<std::string>* given = nullptr) {
   add_parsed_option(
       arguments, name, "N", default_text,
-      [&target, limits](const std::string& option, const std::string& text) {
+      [&target, limits, given](const std::string& option, const std::string& text) {
         target = parse_integer(option, text, limits);
+        if (given != nullptr) {
+          given->push_back(option);
+        }
       },
       help);
 }
@@ -148,20 +152,39 @@ void LanguageOptions::declare(Arguments& arguments) {
       ->type_name("DIR");
   add_word_option(
       arguments, "--model", training::language_model_types(), model,
-      [this](size_t index) { model = training::language_model_types()[index]; }, "Model to train");
+      [this](size_t index) {
+        model = training::language_model_types()[index];
+        sizes_given.emplace_back("--model");
+      },
+      "Model to train");
+  arguments
+      .add_option(
+          "--init", init,
+          "Folder of a trained model that the training continues, such as a run of `mneme train lm` or "
+          "a GPT-2 of Hugging Face; its type, sizes and tokenizer hold (default: a new model)")
+      ->type_name("DIR");
   add_word_option(
       arguments, "--preset", training::language_presets(), preset,
-      [this](size_t index) { preset = training::language_presets()[index]; },
+      [this](size_t index) {
+        preset = training::language_presets()[index];
+        sizes_given.emplace_back("--preset");
+      },
       "Size; all models of a preset have about the same number of parameters");
-  add_optional_integer(arguments, "--layers", layers, kSize, "from the preset", "Number of layers");
-  add_optional_integer(arguments, "--width", width, kSize, "from the preset", "Width of the hidden states");
-  add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads");
+  add_optional_integer(arguments, "--layers", layers, kSize, "from the preset", "Number of layers",
+                       &sizes_given);
+  add_optional_integer(arguments, "--width", width, kSize, "from the preset", "Width of the hidden states",
+                       &sizes_given);
+  add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads",
+                       &sizes_given);
   add_optional_integer(arguments, "--length", length, kSize, "from the preset",
                        "Number of tokens per row, and of learned positions");
   static const std::vector<std::string> kPositions = {"learned", "rotary", "decay", "none"};
   add_word_option(
       arguments, "--positions", kPositions, positions,
-      [this](size_t index) { positions = kPositions[index]; },
+      [this](size_t index) {
+        positions = kPositions[index];
+        sizes_given.emplace_back("--positions");
+      },
       "How LEAP knows the order of tokens. learned: a vector per position, for texts of at most --length "
       "tokens; rotary, decay (of the weights with the distance) and none: texts of any length");
   add_real_option(arguments, "--dropout", dropout, {.min = 0, .max = 1, .max_included = false},
@@ -222,9 +245,39 @@ void LanguageOptions::declare(Arguments& arguments) {
   arguments.add_flag("--dry-run", dry_run, "Print settings, sizes and the estimated time, and write nothing");
 }
 
-LanguageText read_language_text(const LanguageOptions& options, int64_t length) {
-  LanguageText text{.tokenizer = options.tokenizer.empty() ? tokens::Tokenizer::bytes()
-                                                           : tokens::read_tokenizer(options.tokenizer)};
+std::optional<learning::InitialModel> initial_model_of(LanguageOptions& options) {
+  if (options.init.empty()) {
+    return std::nullopt;
+  }
+  std::vector<std::string> refused = options.sizes_given;
+  if (!options.tokenizer.empty()) {
+    refused.emplace_back("--tokenizer");
+  }
+  if (options.dropout > 0) {
+    refused.emplace_back("--dropout");
+  }
+  if (!refused.empty()) {
+    throw UsageError(fmt::format("{} does not go with --init: the model has its type, sizes and tokenizer, "
+                                 "and is trained without dropout.\n  Leave it out.",
+                                 fmt::join(refused, ", ")));
+  }
+  learning::InitialModel initial = learning::read_initial_model(options.init);
+  options.model = initial.type;
+  if (initial.max_length && options.length.value_or(0) > *initial.max_length) {
+    throw UsageError(
+        fmt::format("--length is {}, but the model of --init has {} positions.\n  Use at most {}.",
+                    *options.length, *initial.max_length, *initial.max_length));
+  }
+  constexpr int64_t kLength = 512;
+  options.length = options.length.value_or(std::min(kLength, initial.max_length.value_or(kLength)));
+  return initial;
+}
+
+LanguageText read_language_text(const LanguageOptions& options, int64_t length,
+                                const std::optional<learning::InitialModel>& initial) {
+  LanguageText text{.tokenizer = initial                     ? initial->tokenizer
+                                 : options.tokenizer.empty() ? tokens::Tokenizer::bytes()
+                                                             : tokens::read_tokenizer(options.tokenizer)};
   std::vector<int32_t> all = tokens_of(options.text, text.tokenizer);
   if (!options.validation.empty()) {
     text.data.validation = tokens_of(options.validation, text.tokenizer);
@@ -251,23 +304,30 @@ LanguageText read_language_text(const LanguageOptions& options, int64_t length) 
     const auto token = static_cast<int32_t>(id);
     text.data.token_bytes.push_back(static_cast<int32_t>(text.tokenizer.text_bytes({&token, 1})));
   }
+  if (initial) { // a vocabulary can be larger than that of its tokenizer
+    text.data.token_bytes.resize(static_cast<size_t>(initial->vocab_size), 0);
+  }
   text.training_sha256 = sha256_of(text.data.training, text.tokenizer);
   text.validation_sha256 = sha256_of(text.data.validation, text.tokenizer);
   return text;
 }
 
-void require_memory(const learning::LanguageRun& run, int64_t vocab_size) {
+void require_memory(const learning::LanguageRun& run, int64_t vocab_size,
+                    const std::optional<learning::InitialModel>& initial) {
   constexpr double kBytes = 4 * 4; // a parameter, its gradient and two moments of AdamW, in float32
-  const double parameters = training::approximate_parameters(run.model, vocab_size);
+  const double parameters = initial ? static_cast<double>(initial->num_parameters)
+                                    : training::approximate_parameters(run.model, vocab_size);
   const MachineMemory memory = machine_memory();
   if (!memory.available || kBytes * parameters <= static_cast<double>(*memory.available)) {
     return;
   }
+  const std::string model =
+      initial ? "--init" : fmt::format("--layers {} and --width {}", run.model.layers, run.model.width);
   throw UsageError(
-      fmt::format("--layers {} and --width {}: the model has about {:.2g} parameters, and its training needs "
+      fmt::format("{}: the model has about {:.2g} parameters, and its training needs "
                   "at least {}, "
                   "but {} of memory are available.\n  Use smaller numbers, or a machine with more memory.",
-                  run.model.layers, run.model.width, parameters, bytes_text(kBytes * parameters),
+                  model, parameters, bytes_text(kBytes * parameters),
                   bytes_text(static_cast<double>(*memory.available))));
 }
 
@@ -286,7 +346,8 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
     throw UsageError(fmt::format("--betas: {} numbers are given, but AdamW has two.\n  Such as 0.9,0.95.",
                                  options.betas.size()));
   }
-  learning::LanguageRun run{.model = size_of(options), .dropout = options.dropout, .keep = options.keep};
+  learning::LanguageRun run{
+      .model = size_of(options), .init = options.init, .dropout = options.dropout, .keep = options.keep};
   const int64_t length = run.model.length,
                 per_step = options.tokens_per_step.value_or(std::max<int64_t>(1, 4096 / length) * length);
   if (per_step % length != 0) {
@@ -345,9 +406,10 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
 }
 
 Json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
-                       const LanguageText& text) {
+                       const LanguageText& text, const std::optional<learning::InitialModel>& initial) {
   const training::LanguageSchedule& schedule = run.schedule;
-  return {
+  Json settings = {
+      {"init", initial ? Json{{"sha256", initial->sha256}} : Json::object()},
       {"training_text", {{"sha256", text.training_sha256}, {"tokens", text.data.training.size()}}},
       {"validation_text", {{"sha256", text.validation_sha256}, {"tokens", text.data.validation.size()}}},
       {"tokenizer_sha256", text.tokenizer.hash()},
@@ -373,6 +435,12 @@ Json language_settings(const LanguageOptions& options, const learning::LanguageR
        schedule.precision == ProductPrecision::bfloat16 ? Json{{"products", "bfloat16"}} : Json::object()},
       {"overfit_one_batch", schedule.one_batch},
       {"seed", schedule.seed}};
+  if (initial) {
+    for (const char* size : {"layers", "width", "heads", "positions"}) { // of a new model
+      settings.erase(size);
+    }
+  }
+  return settings;
 }
 
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,
@@ -388,48 +456,54 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
   if (run.model.positions != "learned") {
     size += fmt::format(", positions: {}", run.model.positions);
   }
+  if (!options.init.empty()) {
+    size = fmt::format("that of {}", printable(options.init));
+  }
   const int64_t batches = (schedule.rows_per_step + plan.rows_per_batch - 1) / plan.rows_per_batch;
-  return {{"model",
-           run.model.type + ", " + size + (run.dropout > 0 ? fmt::format(", dropout {}", run.dropout) : "")},
-          {"parameters", fmt::format("{}", plan.num_parameters)},
-          {"tokenizer", options.tokenizer.empty() ? "one token per byte"
-                                                  : fmt::format("{}, {} tokens", printable(options.tokenizer),
-                                                                text.tokenizer.vocab_size())},
-          {"training text", fmt::format("{} tokens, SHA-256 {}", text.data.training.size(),
-                                        text.training_sha256.substr(0, 12))},
-          {"validation text", text.data.validation.empty()
-                                  ? "none"
-                                  : fmt::format("{} tokens, SHA-256 {}", text.data.validation.size(),
-                                                text.validation_sha256.substr(0, 12))},
-          {"steps", fmt::format("{} (limit: {})", plan.steps, limit_of(options, run))},
-          {"tokens per step",
-           fmt::format("{}: {} rows of {}, in {} micro-batches of {} rows", schedule.tokens_per_step(),
-                       schedule.rows_per_step, schedule.length, batches, plan.rows_per_batch)},
-          {"tokens in total", fmt::format("{:.3g}: {:.3g} per parameter, {:.3g} epochs of the text", tokens,
-                                          tokens / static_cast<double>(plan.num_parameters),
-                                          tokens / static_cast<double>(text.data.training.size()))},
-          {"learning rate",
-           fmt::format("{:g} after {} warm-up steps, then {}{}", schedule.learning_rate, plan.warmup_steps,
-                       name_of(schedule.rate_schedule),
-                       schedule.rate_schedule == RateSchedule::constant
-                           ? ""
-                           : fmt::format(" to {:g}", schedule.learning_rate * schedule.final_fraction))},
-          {"AdamW",
-           fmt::format("betas {:g} and {:g}, weight decay {:g}, gradient norm at most {:g}", schedule.beta1,
-                       schedule.beta2, schedule.weight_decay, schedule.gradient_norm_max)},
-          {"precision", schedule.precision == ProductPrecision::bfloat16
-                            ? "bfloat16 products of linear layers, sums and parameters in float32"
-                            : "float32"},
-          {"validation", every(plan.eval_every)},
-          {"samples", every(plan.sample_every)},
-          {"checkpoints", plan.save_every == 0
-                              ? "at the end"
-                              : fmt::format("{}, the last {} are kept", every(plan.save_every), run.keep)},
-          {"seed", fmt::format("{}", schedule.seed)},
-          {"time per step",
-           fmt::format("{} ({:.1f} thousand tokens per second)", duration(plan.seconds_per_step),
-                       1e-3 * static_cast<double>(schedule.tokens_per_step()) / plan.seconds_per_step)},
-          {"estimated time", duration(plan.seconds)}};
+  return {
+      {"model",
+       run.model.type + ", " + size + (run.dropout > 0 ? fmt::format(", dropout {}", run.dropout) : "")},
+      {"parameters", fmt::format("{}", plan.num_parameters)},
+      {"tokenizer", options.tokenizer.empty() && text.tokenizer.hash() == tokens::Tokenizer::bytes().hash()
+                        ? "one token per byte"
+                        : fmt::format("{}, {} tokens",
+                                      printable(options.tokenizer.empty() ? options.init : options.tokenizer),
+                                      text.tokenizer.vocab_size())},
+      {"training text",
+       fmt::format("{} tokens, SHA-256 {}", text.data.training.size(), text.training_sha256.substr(0, 12))},
+      {"validation text", text.data.validation.empty()
+                              ? "none"
+                              : fmt::format("{} tokens, SHA-256 {}", text.data.validation.size(),
+                                            text.validation_sha256.substr(0, 12))},
+      {"steps", fmt::format("{} (limit: {})", plan.steps, limit_of(options, run))},
+      {"tokens per step",
+       fmt::format("{}: {} rows of {}, in {} micro-batches of {} rows", schedule.tokens_per_step(),
+                   schedule.rows_per_step, schedule.length, batches, plan.rows_per_batch)},
+      {"tokens in total", fmt::format("{:.3g}: {:.3g} per parameter, {:.3g} epochs of the text", tokens,
+                                      tokens / static_cast<double>(plan.num_parameters),
+                                      tokens / static_cast<double>(text.data.training.size()))},
+      {"learning rate",
+       fmt::format("{:g} after {} warm-up steps, then {}{}", schedule.learning_rate, plan.warmup_steps,
+                   name_of(schedule.rate_schedule),
+                   schedule.rate_schedule == RateSchedule::constant
+                       ? ""
+                       : fmt::format(" to {:g}", schedule.learning_rate * schedule.final_fraction))},
+      {"AdamW",
+       fmt::format("betas {:g} and {:g}, weight decay {:g}, gradient norm at most {:g}", schedule.beta1,
+                   schedule.beta2, schedule.weight_decay, schedule.gradient_norm_max)},
+      {"precision", schedule.precision == ProductPrecision::bfloat16
+                        ? "bfloat16 products of linear layers, sums and parameters in float32"
+                        : "float32"},
+      {"validation", every(plan.eval_every)},
+      {"samples", every(plan.sample_every)},
+      {"checkpoints", plan.save_every == 0
+                          ? "at the end"
+                          : fmt::format("{}, the last {} are kept", every(plan.save_every), run.keep)},
+      {"seed", fmt::format("{}", schedule.seed)},
+      {"time per step",
+       fmt::format("{} ({:.1f} thousand tokens per second)", duration(plan.seconds_per_step),
+                   1e-3 * static_cast<double>(schedule.tokens_per_step()) / plan.seconds_per_step)},
+      {"estimated time", duration(plan.seconds)}};
 }
 
 } // namespace mneme::cli

@@ -23,6 +23,7 @@ struct LanguageOptions {
   std::vector<std::string> text = {}, validation = {};
   double validation_share = 0.1;
   std::string tokenizer = {}; ///< folder; empty: bytes
+  std::string init = {};      ///< folder of a trained model; empty: a new one
   std::string model = "leap", preset = "tiny";
   std::optional<int64_t> layers = {}, width = {}, heads = {}, length = {};
   std::string positions = "learned";
@@ -41,6 +42,7 @@ struct LanguageOptions {
   std::optional<int64_t> eval_every = {}, sample_every = {}, save_every = {};
   int64_t keep = 2;
   std::string resume = "auto";
+  std::vector<std::string> sizes_given = {}; ///< options of a new model that were given
   bool overfit_one_batch = false, dry_run = false;
 
   void declare(Arguments& arguments);
@@ -56,10 +58,18 @@ struct LanguageText {
 /// Reads the texts and divides them.
 ///
 /// Errors  DataError for a file that cannot be read; UsageError if a part is too short
-LanguageText read_language_text(const LanguageOptions& options, int64_t length);
+LanguageText read_language_text(const LanguageOptions& options, int64_t length,
+                                const std::optional<learning::InitialModel>& initial);
+
+/// The model of --init, if it is given. Its type and, unless --length is given, its length are set in the
+/// options.
+///
+/// Errors  as read_initial_model; UsageError for options of a new model
+std::optional<learning::InitialModel> initial_model_of(LanguageOptions& options);
 
 /// Errors  UsageError if parameters, gradients and moments of the model need more memory than is available
-void require_memory(const learning::LanguageRun& run, int64_t vocab_size);
+void require_memory(const learning::LanguageRun& run, int64_t vocab_size,
+                    const std::optional<learning::InitialModel>& initial);
 
 /// The run that the options describe. `earlier`: the config.json of an earlier run in the same folder,
 /// or null; numbers that were computed from a measured speed are taken from it, so that a resumed run is the
@@ -71,7 +81,8 @@ learning::LanguageRun language_run_of(const LanguageOptions& options, uint64_t s
 
 /// Settings that identify a run, without the numbers of its plan.
 nlohmann::ordered_json language_settings(const LanguageOptions& options, const learning::LanguageRun& run,
-                                         const LanguageText& text);
+                                         const LanguageText& text,
+                                         const std::optional<learning::InitialModel>& initial);
 
 /// Settings and plan as names and values, for people.
 std::vector<std::pair<std::string, std::string>> language_summary(const LanguageOptions& options,

@@ -45,14 +45,15 @@ public:
   void declare(Arguments& arguments) override { options_.declare(arguments); }
 
   ExitCode run(Context& context) override {
+    const std::optional<learning::InitialModel> initial = initial_model_of(options_);
     folder_ = context.options.out.empty() ? std::filesystem::path("runs/train/lm") / options_.model
                                           : context.options.out;
     const Json earlier = read_run_config(folder_, name());
     run_ = language_run_of(options_, context.options.seed, earlier);
-    const LanguageText text = read_language_text(options_, run_.schedule.length);
-    require_memory(run_, text.data.vocab_size());
+    const LanguageText text = read_language_text(options_, run_.schedule.length, initial);
+    require_memory(run_, text.data.vocab_size(), initial);
     const Json identity = {
-        {"verb", "train"}, {"task", name()}, {"training", language_settings(options_, run_, text)}};
+        {"verb", "train"}, {"task", name()}, {"training", language_settings(options_, run_, text, initial)}};
     std::optional<FolderLock> lock;
     if (!options_.dry_run) {
       Json requested = identity;

@@ -13,7 +13,10 @@
 #include "learning/language_run.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
+#include "mneme/core/sha256.h"
+#include "mneme/language/generate.h"
 #include "mneme/language/model.h"
+#include "mneme/nn/state_dict.h"
 #include "mneme/nn/tensor_file.h"
 #include "mneme/training/checkpoint_folder.h"
 #include "mneme/training/language_trainer.h"
@@ -33,6 +36,9 @@ double seconds_since(Clock::time_point begin) {
 }
 
 std::unique_ptr<language::Model> model_of(const LanguageJob& job) {
+  if (!job.run.init.empty()) {
+    return language::read_model(job.run.init);
+  }
   const training::LanguageModelSize& size = job.run.model;
   language::ModelConfig config{.type = size.type,
                                .vocab_size = job.data->vocab_size(),
@@ -313,7 +319,26 @@ LanguageFit train(const LanguageJob& job, const LanguagePlanned& planned, Progre
   return Run(job, progress).run(planned);
 }
 
-[[maybe_unused]] const bool implemented = train_language_model.implement(train);
+InitialModel initial_model(const std::filesystem::path& folder) {
+  const std::unique_ptr<language::Model> model = language::read_model(folder);
+  InitialModel initial{.type = model->type(),
+                       .vocab_size = model->vocab_size(),
+                       .num_parameters = nn::count_parameters(model->module()),
+                       .max_length = model->max_length(),
+                       .tokenizer = language::tokenizer_of(folder, *model)};
+  Sha256 hash;
+  hash.add(model->config_json());
+  for (const auto& [name, tensor] : model->published_state()) {
+    const at::Tensor numbers = tensor.contiguous();
+    hash.add(name);
+    hash.add({static_cast<const char*>(numbers.const_data_ptr()), numbers.nbytes()});
+  }
+  initial.sha256 = hash.digits();
+  return initial;
+}
+
+[[maybe_unused]] const bool implemented =
+    train_language_model.implement(train) && read_initial_model.implement(initial_model);
 
 } // namespace
 } // namespace mneme::learning

@@ -19,9 +19,23 @@
 
 namespace mneme::learning {
 
+/// A trained model that a run starts from.
+struct InitialModel {
+  std::string type; ///< as in training::language_model_types
+  int64_t vocab_size = 0, num_parameters = 0;
+  std::optional<int64_t> max_length = {}; ///< number of learned positions
+  tokens::Tokenizer tokenizer;
+  std::string sha256; ///< of the configuration and all parameters
+};
+
+/// Errors  DataError if the folder has no model, or neither a tokenizer nor a vocabulary of bytes
+inline constinit TorchFunction<InitialModel(const std::filesystem::path& folder)> read_initial_model{
+    "training a language model"};
+
 /// Settings of a run.
 struct LanguageRun {
   training::LanguageModelSize model = {};
+  std::filesystem::path init = {}; ///< folder of the model that the run starts from; empty: a new one
   double dropout = 0;
   /// steps, warmup_steps: filled in by the plan.
   training::LanguageSchedule schedule = {};

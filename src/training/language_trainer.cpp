@@ -230,7 +230,7 @@ struct LanguageTrainer::State {
   }
 
   MicroBatch total_of_step() {
-    model->module().train();
+    model->module().train(schedule.has_dropout); // a model from a file can have dropout of its own
     const std::vector<int64_t> positions =
         row_positions(schedule, done, static_cast<int64_t>(data.training.size()));
     const int64_t size = schedule.rows_per_batch, count = (schedule.rows_per_step + size - 1) / size;

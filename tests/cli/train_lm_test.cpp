@@ -135,6 +135,44 @@ TEST_F(TrainLm, TrainsOnATokenFileAsOnItsText) {
   expect_same_run("text", "tokens");
 }
 
+TEST_F(TrainLm, ContinuesTheModelOfAFolder) {
+  ASSERT_EQ(train("first", kShort).exit_code, 0);
+  const auto continued = [&](const std::string& run, const Arguments& more = {}) {
+    Arguments arguments = {"train",
+                           "lm",
+                           "--text",
+                           (folder_ / "text.txt").string(),
+                           "--init",
+                           path("first"),
+                           "--out",
+                           path(run),
+                           "--lr",
+                           "1e-3",
+                           "--tokens-per-step",
+                           "128"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_mneme(arguments, {.timeout = std::chrono::seconds(120)});
+  };
+  const ProgramResult result = continued("second", kShort);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "leap, that of " + path("first")));
+  const double end_of_first = metrics("first").at(metrics("first").size() - 3).at("loss").get<double>(),
+               begin_of_second = metrics("second").front().at("loss").get<double>();
+  EXPECT_LT(begin_of_second, end_of_first + 0.3);
+  EXPECT_LT(begin_of_second, metrics("first").front().at("loss").get<double>() - 1);
+  EXPECT_FALSE(config("second").at("training").contains("layers"));
+  EXPECT_EQ(config("second").at("hidden_size"), 16);
+  ASSERT_EQ(continued("third", {"--steps", "20", "--eval-every", "10", "--sample-every", "20", "--save-every",
+                                "5", "--threads", "2"})
+                .exit_code,
+            0);
+  expect_same_run("second", "third");
+  expect_contains(continued("x", {"--layers", "2", "--positions", "none"}).err,
+                  {"--layers, --positions does not go with --init"});
+  expect_contains(continued("x", {"--length", "32"}).err, {"--length is 32", "16 positions"});
+  expect_contains(continued("first").err, {"contains a run of"});
+}
+
 TEST_F(TrainLm, HashesTheTextsAsSha256sumDoes) {
   Arguments options = kShort;
   testing::write_text(folder_ / "val.txt", "abc");
@@ -376,6 +414,9 @@ TEST_F(TrainLm, ReportsOptionsThatDoNotFitTogether) {
 // The commands of docs/how-to/train_a_language_model.md, with --dry-run.
 TEST_F(TrainLm, AcceptsTheCommandsOfItsHowToPage) {
   testing::write_text(folder_ / "shakespeare.txt", text_of(400));
+  testing::write_text(folder_ / "letters.txt", text_of(400, 2));
+  std::filesystem::create_directory(folder_ / "runs");
+  ASSERT_EQ(train("runs/plays", {"--steps", "1"}).exit_code, 0);
   std::ifstream page(std::string(MNEME_SOURCE_DIR) + "/docs/how-to/train_a_language_model.md");
   int commands = 0;
   for (std::string line; std::getline(page, line);) {
