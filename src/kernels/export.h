@@ -37,10 +37,10 @@
   HWY_EXPORT(Implementation##Float);                                                                         \
   HWY_EXPORT(Implementation##Double);                                                                        \
   void function(const Args<float>& args) {                                                                   \
-    use_reference_kernels() ? reference_call : HWY_DYNAMIC_DISPATCH(Implementation##Float)(args);            \
+    use_reference_kernels() ? (reference_call) : HWY_DYNAMIC_DISPATCH(Implementation##Float)(args);          \
   }                                                                                                          \
   void function(const Args<double>& args) {                                                                  \
-    use_reference_kernels() ? reference_call : HWY_DYNAMIC_DISPATCH(Implementation##Double)(args);           \
+    use_reference_kernels() ? (reference_call) : HWY_DYNAMIC_DISPATCH(Implementation##Double)(args);         \
   }
 
 /// For a kernel without a number type. `Result` is what it returns.

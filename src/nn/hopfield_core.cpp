@@ -277,7 +277,7 @@ struct HopfieldCoreImpl::Heads {
   at::Tensor query, key, value; ///< [N, H, length, d or e]
 };
 
-HopfieldCoreImpl::HopfieldCoreImpl(HopfieldCoreOptions options_) : options(std::move(options_)) {
+HopfieldCoreImpl::HopfieldCoreImpl(HopfieldCoreOptions options_) : options(options_) {
   reset();
 }
 

@@ -22,27 +22,27 @@
 namespace mneme::nn {
 namespace {
 
-struct Type {
+struct NamedType {
   at::ScalarType type;
   std::string_view name; ///< in the file
 };
-constexpr std::array<Type, 13> kTypes{{{at::kBool, "BOOL"},
-                                       {at::kByte, "U8"},
-                                       {at::kChar, "I8"},
-                                       {at::kUInt16, "U16"},
-                                       {at::kShort, "I16"},
-                                       {at::kUInt32, "U32"},
-                                       {at::kInt, "I32"},
-                                       {at::kUInt64, "U64"},
-                                       {at::kLong, "I64"},
-                                       {at::kHalf, "F16"},
-                                       {at::kBFloat16, "BF16"},
-                                       {at::kFloat, "F32"},
-                                       {at::kDouble, "F64"}}};
+constexpr std::array<NamedType, 13> kTypes{{{at::kBool, "BOOL"},
+                                            {at::kByte, "U8"},
+                                            {at::kChar, "I8"},
+                                            {at::kUInt16, "U16"},
+                                            {at::kShort, "I16"},
+                                            {at::kUInt32, "U32"},
+                                            {at::kInt, "I32"},
+                                            {at::kUInt64, "U64"},
+                                            {at::kLong, "I64"},
+                                            {at::kHalf, "F16"},
+                                            {at::kBFloat16, "BF16"},
+                                            {at::kFloat, "F32"},
+                                            {at::kDouble, "F64"}}};
 
 std::string type_names() {
   std::string names;
-  for (const Type& type : kTypes) {
+  for (const NamedType& type : kTypes) {
     names += (names.empty() ? "" : ", ") + std::string(type.name);
   }
   return names;
@@ -80,7 +80,7 @@ TensorFile read_torch_file(std::span<const std::byte> bytes, const std::string& 
   TensorFile file{.tensors = {}, .notes = std::move(parsed.notes)};
   std::map<std::pair<int64_t, std::string>, at::Tensor> storages; // by offset in the file and type
   for (const data::TorchFileEntry& entry : parsed.entries) {
-    const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
+    const auto type = std::ranges::find(kTypes, entry.dtype, &NamedType::name);
     TORCH_INTERNAL_ASSERT(type != kTypes.end());
     at::Tensor& storage = storages[{entry.begin, entry.dtype}];
     if (!storage.defined()) {
@@ -140,7 +140,7 @@ TensorFile read_safetensors_file(const data::InputFile& input, const std::string
   TensorFile file{.tensors = {}, .texts = std::move(header.metadata)};
   const std::shared_ptr<std::byte[]> mapped = input.mapped();
   for (const data::SafetensorsEntry& entry : header.entries) {
-    const auto type = std::ranges::find(kTypes, entry.dtype, &Type::name);
+    const auto type = std::ranges::find(kTypes, entry.dtype, &NamedType::name);
     if (type == kTypes.end()) {
       throw DataError(c10::str(name, ": tensor \"", entry.name, "\" is of type ", entry.dtype,
                                ", expected one of ", type_names(), ".\n  Convert it to one of them."));
@@ -230,9 +230,10 @@ void write_tensor_file(const std::filesystem::path& path, const TensorFile& file
   std::vector<at::Tensor> contiguous; // keeps the data alive until it is written
   std::vector<data::SafetensorsTensor> tensors;
   for (const auto& [name, tensor] : file.tensors) {
-    const auto type = std::find_if(kTypes.begin(), kTypes.end(), [&, &given = tensor](const Type& known) {
-      return known.type == given.scalar_type();
-    });
+    const auto type =
+        std::find_if(kTypes.begin(), kTypes.end(), [&, &given = tensor](const NamedType& known) {
+          return known.type == given.scalar_type();
+        });
     if (!tensor.device().is_cpu() || type == kTypes.end()) {
       throw UsageError(c10::str("mneme::nn::write_tensor_file: ", name, " is of type ", tensor.scalar_type(),
                                 " on ", tensor.device(), ", but must be one of ", type_names(),

@@ -412,9 +412,8 @@ Result forward(Inputs& in, AttentionStrategy strategy, at::Tensor* weights) {
     in.query = evenly_spaced(in.query);
   }
   const at::TensorOptions options = in.query.options().requires_grad(false);
-  const Result result{empty_ordered(in.query, batch, states, in.value.size(3), shares_stored),
-                      at::empty({batch * heads * states}, options),
-                      at::empty({batch * heads * states}, options)};
+  Result result{empty_ordered(in.query, batch, states, in.value.size(3), shares_stored),
+                at::empty({batch * heads * states}, options), at::empty({batch * heads * states}, options)};
   at::Tensor problem_weights;
   if (weights != nullptr) {
     problem_weights = at::empty({batch * heads, states, in.stored.size(2)}, options);

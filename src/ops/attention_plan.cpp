@@ -52,7 +52,7 @@ double divided_up(int64_t count, double by) {
 double lanes_cost(const AttentionShape& n) {
   const double lanes = 64.0 / static_cast<double>(n.bytes_per_number);
   const double vectors = divided_up(n.queries, lanes);
-  const double add = n.queries <= lanes ? kCosts.vector_alone : kCosts.vector_add;
+  const double add = static_cast<double>(n.queries) <= lanes ? kCosts.vector_alone : kCosts.vector_add;
   const auto stored = static_cast<double>(n.stored), queries = static_cast<double>(n.queries),
              columns = static_cast<double>(n.size + n.value_size);
   const double products = stored * columns * vectors * add, weights = stored * vectors * kCosts.vector_weight,

@@ -37,7 +37,7 @@ struct NormedAttentionShape {
 
 /// True if norms and projections are to be folded into states and readouts, so that each state is compared
 /// with all features of a row; false if all rows are to be normalised and projected first.
-bool is_folding_faster(const NormedAttentionShape& shape);
+bool is_folding_faster(const NormedAttentionShape& n);
 
 /// Several projections of the same rows, each with its own weight and bias of a layer norm.
 struct JointProjectionShape {
@@ -48,7 +48,7 @@ struct JointProjectionShape {
 
 /// True if the rows are to be normalised and projected once, by joined matrices into which weights and biases
 /// of the norms are folded; false if each projection is to compute its own norm.
-bool is_joint_projection_faster(const JointProjectionShape& shape);
+bool is_joint_projection_faster(const JointProjectionShape& n);
 
 /// Forces choices while it exists, for tests and benchmarks that compare the implementations. Not for use by
 /// several threads at once.

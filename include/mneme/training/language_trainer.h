@@ -84,7 +84,7 @@ public:
   Checkpoint checkpoint() const;
   /// Errors  DataError if the checkpoint is not one of a language model; UsageError if it was made with
   ///         another model, schedule or text. The trainer is then unchanged
-  void restore(const Checkpoint& checkpoint);
+  void restore(const Checkpoint& given);
 
 private:
   struct State;
