@@ -401,6 +401,28 @@ TEST(BagClassifier, ParametersLoadIntoHopfieldPooling) {
   EXPECT_NEAR(logit.item<double>(), BagClassifier(path).predict(bags).front().logit, 1e-6);
 }
 
+TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  const data::LabelledBags given = own_bags(kSeveralSizes, 10);
+  BagTask task = own_bag_task(own_bags(kSeveralSizes), given);
+  task.standardization = standardization_of(task.training);
+  standardize(task.training, *task.standardization);
+  standardize(task.validation, *task.standardization);
+  fit(task, "pooling", short_schedule(task, 2), path);
+  BagTrainer trainer(task, "pooling", short_schedule(task, 2), 4);
+  trainer.restore(path);
+  const std::vector<double> logits = trainer.logits(task.validation);
+  const std::vector<BagPrediction> predictions = BagClassifier(path).predict(given);
+  for (size_t bag = 0; bag < logits.size(); ++bag) {
+    EXPECT_EQ(predictions[bag].logit, logits[bag]);
+  }
+  Checkpoint changed = load_checkpoint(path);
+  changed.tensors["features.mean"] = at::zeros({2});
+  save_checkpoint(path, changed);
+  EXPECT_THROW(BagClassifier{path}, DataError);
+}
+
 TEST(BagClassifier, RejectsOtherFiles) {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "run.safetensors";
