@@ -76,14 +76,11 @@ public:
         ->required();
     arguments
         .add_option(
-            "--bags", files_,
+            "--bags", bags_.files,
             "Bags with the features of the training bags, in the same formats; classes may be missing")
         ->type_name("FILE")
         ->required();
-    arguments.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
-        ->type_name("FILE");
-    arguments.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")
-        ->type_name("FILE");
+    declare_columns(arguments, bags_);
     arguments.add_flag(
         "--explain", explain_,
         "Show the attention weight of each instance: the mean over heads and seeds; needs a pooling, "
@@ -101,7 +98,7 @@ public:
       throw UsageError("--top has an effect with --explain only.\n  Add --explain, or leave out --top.");
     }
     const BagRun run = read_bag_run(run_folder_);
-    data::BagFile file = read_bags_for(run, files_, offsets_, labels_);
+    data::BagFile file = read_bags_for(run, bags_);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
     const std::vector<std::string> known = std::exchange(file.classes, {}); // any class is permitted here
     std::optional<FolderLock> lock;
@@ -164,7 +161,7 @@ private:
   nlohmann::ordered_json identity() const {
     return {{"verb", name()},
             {"run", printable(std::filesystem::canonical(run_folder_).string())},
-            {"bags", files_},
+            {"bags", bags_.files},
             {"explain", explain_}};
   }
 
@@ -290,10 +287,10 @@ private:
                            ? fmt::format("The first {} of {} bags; predictions.csv has all", kShownBags,
                                          table.rows.size())
                            : "All bags"}}};
-    report::Page page{
-        .title = "Predictions: " + run.model.text(),
-        .intro = fmt::format("Bags of {}, classified by the run {}.", fmt::join(files_, ", "), run_folder_),
-        .sections = {results}};
+    report::Page page{.title = "Predictions: " + run.model.text(),
+                      .intro = fmt::format("Bags of {}, classified by the run {}.",
+                                           fmt::join(bags_.files, ", "), run_folder_),
+                      .sections = {results}};
     if (!explain_) {
       return page;
     }
@@ -332,8 +329,8 @@ private:
     return page;
   }
 
-  std::string run_folder_, offsets_, labels_;
-  std::vector<std::string> files_;
+  std::string run_folder_;
+  OtherBags bags_;
   bool explain_ = false;
   std::optional<int64_t> top_;
 };
