@@ -33,6 +33,28 @@ namespace {
 using learning::BagGroup;
 using training::BagFit;
 
+/// Explains the spread over several seeds.
+constexpr const char* kSeedsText = "Seeds differ in initial weights, order of the bags and dropout; all have "
+                                   "the same training and validation "
+                                   "bags.";
+
+/// The epochs with the lowest validation loss, and which weights the checkpoints contain.
+std::string best_epochs_text(const BagGroup& group) {
+  constexpr size_t kShown = 5;
+  std::vector<int64_t> best;
+  for (const BagFit& fit : group.fits) {
+    const auto lowest = std::ranges::min_element(
+        fit.epochs, {}, [](const training::BagEpoch& epoch) { return epoch.validation.loss; });
+    best.push_back(lowest - fit.epochs.begin() + 1);
+  }
+  const auto [first, last] = std::ranges::minmax(best);
+  return fmt::format(
+      "The validation loss was lowest after {}; checkpoints contain the weights of the last epoch.",
+      best.size() > kShown
+          ? fmt::format("epochs {} to {}", first, last)
+          : fmt::format("{} {}", best.size() == 1 ? "epoch" : "epochs", fmt::join(best, ", ")));
+}
+
 /// The entries of config.json that must be equal when a run is resumed.
 nlohmann::ordered_json identity_of(const BagRun& run) {
   nlohmann::ordered_json identity = to_json(run);
@@ -52,7 +74,8 @@ public:
     add_word_option(
         arguments, "--model", published.models, run_.model.name,
         [this, models = published.models](size_t index) { run_.model.name = models[index]; },
-        "Model to train; -adapted: with more heads, update steps and dropout, as published");
+        "Model to train; -adapted: as published, hopfield and pooling with 8 heads, 3 updates and dropout, "
+        "lookup with the training instances as initial patterns");
     std::vector<std::string> separations;
     for (const NamedSeparation& named : kSimplexSeparations) {
       separations.emplace_back(named.name);
@@ -217,7 +240,7 @@ private:
     write_file_atomically(folder / "summary.csv", report::to_csv(summary));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_chart(folder, "learning", curves);
-    report::write_page(folder / "index.html", page(headline(task, group), classes, summary, curves));
+    report::write_page(folder / "index.html", page(headline(task, group), group, classes, summary, curves));
     if (context.options.json) {
       print_json(context.out, {{"config", to_json(run_)},
                                {"classes", report::to_json(classes)},
@@ -230,13 +253,15 @@ private:
         << headline(task, group) << '\n'
         << (features_.empty() ? "" : features_ + "\n") << '\n'
         << report::to_text(classes, context.text_style()) << '\n'
-        << report::to_text(summary, context.text_style()) << "\nWritten to " << shown
+        << report::to_text(summary, context.text_style()) << '\n'
+        << best_epochs_text(group) << '\n'
+        << (run_.seeds == 1 ? "" : fmt::format("{}\n", kSeedsText)) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
         << shown << "` evaluates them" << advice(shown) << ")\n";
   }
 
-  report::Page page(const std::string& head, const report::Table& classes, const report::Table& summary,
-                    const report::Chart& curves) const {
+  report::Page page(const std::string& head, const BagGroup& group, const report::Table& classes,
+                    const report::Table& summary, const report::Chart& curves) const {
     report::Parameters parameters;
     const nlohmann::ordered_json settings = shown_settings();
     for (const auto& [key, value] : settings.items()) {
@@ -260,12 +285,13 @@ private:
                                         .caption = run_.seeds == 1
                                                        ? "After the last epoch; one seed, so the spread "
                                                          "over seeds is unknown"
-                                                       : "After the last epoch, over the seeds"},
+                                                       : std::string("After the last epoch. ") + kSeedsText},
                  report::Figure{
                      .chart = curves,
-                     .remark = run_.seeds == 1 ? "One seed."
-                                               : "Lines are medians over the seeds, bands reach "
-                                                 "from the minimum to the maximum.",
+                     .remark = (run_.seeds == 1 ? "One seed. "
+                                                : "Lines are medians over the seeds, bands reach "
+                                                  "from the minimum to the maximum. ") +
+                               best_epochs_text(group),
                      .links = {{"Data (CSV)", "learning.csv"}, {"All epochs of all seeds", "metrics.jsonl"}}},
                  parameters}}}};
   }
