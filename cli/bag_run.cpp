@@ -203,6 +203,21 @@ void declare_columns(Arguments& arguments, OtherBags& bags) {
       ->delimiter(',');
 }
 
+nlohmann::ordered_json OtherBags::to_json() const {
+  Json json = {{"bags", files}};
+  for (const auto& [key, value] :
+       {std::pair("offsets", &offsets), std::pair("labels", &labels), std::pair("bag_column", &bag_column),
+        std::pair("label_column", &label_column)}) {
+    if (!value->empty()) {
+      json[key] = *value;
+    }
+  }
+  if (!ignored_columns.empty()) {
+    json["ignored_columns"] = ignored_columns;
+  }
+  return json;
+}
+
 training::BagTask own_task(const BagRun& run, const data::BagFile& bags) {
   const OwnBags& own = run.own;
   check_features(own, bags, own.files.front());

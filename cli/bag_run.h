@@ -43,6 +43,7 @@ struct OtherBags {
     return !(offsets.empty() && labels.empty() && bag_column.empty() && label_column.empty() &&
              ignored_columns.empty());
   }
+  nlohmann::ordered_json to_json() const; ///< the options that were given, for config.json
 };
 /// Declares the options of these files but --bags.
 void declare_columns(Arguments& arguments, OtherBags& bags);

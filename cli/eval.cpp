@@ -79,7 +79,7 @@ public:
     nlohmann::ordered_json identity = {{"verb", name()},
                                        {"run", printable(std::filesystem::canonical(run_).string())}};
     if (!bags_.files.empty()) {
-      identity["bags"] = bags_.files;
+      identity.update(bags_.to_json());
     }
     std::error_code missing;
     const bool is_run_folder = !folder.empty() && std::filesystem::equivalent(folder, run_, missing);

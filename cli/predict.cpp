@@ -163,10 +163,11 @@ private:
   }
 
   nlohmann::ordered_json identity() const {
-    return {{"verb", name()},
-            {"run", printable(std::filesystem::canonical(run_folder_).string())},
-            {"bags", bags_.files},
-            {"explain", explain_}};
+    nlohmann::ordered_json identity = {{"verb", name()},
+                                       {"run", printable(std::filesystem::canonical(run_folder_).string())}};
+    identity.update(bags_.to_json());
+    identity["explain"] = explain_;
+    return identity;
   }
 
   static const std::string& predicted_class(const BagRun& run, const Prediction& prediction) {
