@@ -71,7 +71,9 @@ public:
   bool uses_seed(const Arguments&) const override { return false; }
 
   void declare(Arguments& arguments) override {
-    arguments.add_option("RUN", run_folder_, "Run folder of `mneme train bags`")
+    arguments
+        .add_option("RUN", run_folder_,
+                    "Run folder of `mneme train bags`; the weights are those after the last epoch")
         ->type_name("DIR")
         ->required();
     arguments

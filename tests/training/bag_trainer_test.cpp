@@ -290,6 +290,14 @@ TEST(BagTrainer, TrainsEveryModelOnOwnBags) {
   }
 }
 
+TEST(BagTrainer, ReportsThatTrainingDiverged) {
+  const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
+  BagSchedule schedule = short_schedule(task, 20);
+  schedule.learning_rate = 1e30;
+  expect_contains(usage_error_of([&] { fit(task, "attention", schedule); }),
+                  {"training diverged: the loss of step", "smaller learning rate (--learning-rate)"});
+}
+
 TEST(BagTrainer, RefusesBagsThatDoNotFit) {
   const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
   const auto refused = [](const BagTask& changed, const std::string& model,
