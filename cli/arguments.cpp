@@ -57,33 +57,41 @@ std::string Option::name() const {
 
 Arguments::Arguments(CLI::App& app) : app_(&app) {}
 
+/// Refuses the name of an option in place of a value, as in `--bags --quiet`, which CLI11 accepts.
+CLI::Option* Arguments::with_value(CLI::Option* option) {
+  return option->check([app = app_](const std::string& value) {
+    return value.starts_with("--") && app->get_option_no_throw(value) != nullptr
+               ? "a value is missing before the option " + value
+               : std::string();
+  });
+}
 Option* Arguments::declared(CLI::Option* option) {
   return &options_.emplace_back(*option);
 }
 Option* Arguments::add_option(const std::string& names, std::string& target, const std::string& help) {
-  return declared(app_->add_option(names, target, help));
+  return declared(with_value(app_->add_option(names, target, help)));
 }
 Option* Arguments::add_option(const std::string& names, std::vector<std::string>& target,
                               const std::string& help) {
-  return declared(app_->add_option(names, target, help));
+  return declared(with_value(app_->add_option(names, target, help)));
 }
 Option* Arguments::add_option(const std::string& names, std::filesystem::path& target,
                               const std::string& help) {
-  return declared(app_->add_option(names, target, help));
+  return declared(with_value(app_->add_option(names, target, help)));
 }
 Option* Arguments::add_option(const std::string& names, std::vector<std::filesystem::path>& target,
                               const std::string& help) {
-  return declared(app_->add_option(names, target, help));
+  return declared(with_value(app_->add_option(names, target, help)));
 }
 Option* Arguments::add_option(const std::string& names, std::function<void(const std::string&)> set,
                               const std::string& help) {
-  return declared(app_->add_option(
+  return declared(with_value(app_->add_option(
       names,
       [set = std::move(set)](const CLI::results_t& given) {
         set(given.at(0));
         return true;
       },
-      help));
+      help)));
 }
 Option* Arguments::add_flag(const std::string& names, bool& target, const std::string& help) {
   return declared(app_->add_flag(names, target, help));

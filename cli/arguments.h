@@ -80,6 +80,7 @@ public:
 
 private:
   Option* declared(CLI::Option* option);
+  CLI::Option* with_value(CLI::Option* option);
 
   CLI::App* app_;
   bool is_subcommand_ = false;

@@ -3,6 +3,8 @@
 #include "cli/bag_run.h"
 
 #include <algorithm>
+#include <optional>
+#include <tuple>
 
 #include <fmt/format.h>
 
@@ -102,6 +104,9 @@ nlohmann::ordered_json to_json(const BagRun& run) {
   if (run.model.separation.kind == SimplexSeparation::Kind::entmax) {
     json["alpha"] = run.model.separation.alpha;
   }
+  if (run.task == kOwnBags) {
+    json["standardize"] = run.own.standardize;
+  }
   return json;
 }
 
@@ -142,6 +147,10 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
       throw DataError(fmt::format("{}: \"separation\": {}", path.string(), error.what()));
     }
   }
+  if (const auto found = json.find("standardize");
+      found != json.end()) { // early versions had no such setting
+    run.own.standardize = found->is_boolean() && found->get<bool>();
+  }
   if (run.seeds < 1 || run.seeds > kSeedsMax) {
     throw DataError(
         fmt::format("{}: \"seeds\" is {}, but must be from 1 to {}.\n  Give the run folder of `mneme train`.",
@@ -152,18 +161,16 @@ BagRun read_bag_run(const std::filesystem::path& folder) {
 
 namespace {
 
-data::BagFile read_files(const OwnBags& own, const std::vector<std::string>& files,
-                         const std::string& offsets, const std::string& labels,
-                         bool columns_are_optional = false) {
-  data::BagFileOptions options = own.columns;
-  options.columns_are_optional = columns_are_optional;
+data::BagFile read_files(const std::vector<std::string>& files, data::BagFileOptions options,
+                         const std::string& offsets, const std::string& labels) {
   options.offsets = offsets;
   options.labels = labels;
   const std::vector<std::filesystem::path> paths(files.begin(), files.end());
   return read_bag_files(paths, options);
 }
 
-/// Throws a DataError if the bags have other features than the training bags.
+/// Throws a DataError if the bags have other features than the training bags. The names of columns have been
+/// compared when the file was read.
 void check_features(const OwnBags& own, const data::BagFile& bags, const std::string& file) {
   if (bags.num_features != own.num_features) {
     throw DataError(
@@ -171,47 +178,103 @@ void check_features(const OwnBags& own, const data::BagFile& bags, const std::st
                     "the features of the training bags.",
                     file, bags.num_features, own.num_features));
   }
-  for (size_t i = 0; i < std::min(bags.feature_names.size(), own.features.size()); ++i) {
-    if (bags.feature_names[i] != own.features[i]) {
-      throw DataError(
-          fmt::format("{}: feature {} is \"{}\", but \"{}\" in the training bags.\n  Use the same "
-                      "columns in the same order.",
-                      file, i, printable(bags.feature_names[i]), printable(own.features[i])));
-    }
-  }
 }
 
 } // namespace
 
+void declare_columns(Arguments& arguments, OtherBags& bags) {
+  arguments.add_option("--offsets", bags.offsets, "With a .npy file: file of its offsets, [bags + 1]")
+      ->type_name("FILE");
+  arguments.add_option("--labels", bags.labels, "With a .npy file: file of its labels, [bags]")
+      ->type_name("FILE");
+  arguments
+      .add_option("--bag-column", bags.bag_column,
+                  "CSV: column with the name of the bag (default: that of the training bags)")
+      ->type_name("NAME");
+  arguments
+      .add_option("--label-column", bags.label_column,
+                  "CSV: column with the class of the bag (default: that of the training bags)")
+      ->type_name("NAME");
+  arguments
+      .add_option(
+          "--ignore-columns", bags.ignored_columns,
+          "CSV: columns that are not features, separated by commas (default: those of the training bags)")
+      ->type_name("NAMES")
+      ->delimiter(',');
+}
+
+nlohmann::ordered_json OtherBags::to_json() const {
+  Json json = {{"bags", files}};
+  for (const auto& [key, value] :
+       {std::pair("offsets", &offsets), std::pair("labels", &labels), std::pair("bag_column", &bag_column),
+        std::pair("label_column", &label_column)}) {
+    if (!value->empty()) {
+      json[key] = *value;
+    }
+  }
+  if (!ignored_columns.empty()) {
+    json["ignored_columns"] = ignored_columns;
+  }
+  return json;
+}
+
 training::BagTask own_task(const BagRun& run, const data::BagFile& bags) {
   const OwnBags& own = run.own;
   check_features(own, bags, own.files.front());
-  data::LabelledBags all = to_labelled_bags(bags, own.classes);
+  data::LabelledBags training = to_labelled_bags(bags, own.classes), validation;
   if (own.validation_files.empty()) {
-    auto [training, validation] = training::split_bags(all, own.validation_fraction, run.seed);
-    return training::own_bag_task(std::move(training), std::move(validation));
+    std::tie(training, validation) = training::split_bags(training, own.validation_fraction, run.seed);
+  } else {
+    data::BagFileOptions options = own.columns;
+    options.features = own.features;
+    const data::BagFile file = read_files(own.validation_files, options, "", "");
+    check_features(own, file, own.validation_files.front());
+    if (file.classes.empty()) {
+      throw DataError(
+          own.validation_files.front() +
+          ": the validation bags have no classes.\n  Add a column or an array with one class per bag.");
+    }
+    validation = to_labelled_bags(file, own.classes);
   }
-  const data::BagFile validation = read_files(own, own.validation_files, "", "");
-  check_features(own, validation, own.validation_files.front());
-  if (validation.classes.empty()) {
-    throw DataError(
-        own.validation_files.front() +
-        ": the validation bags have no classes.\n  Add a column or an array with one class per bag.");
+  std::optional<data::Standardization> standardization;
+  if (own.standardize) {
+    standardization = standardization_of(training);
+    standardize(training, *standardization);
+    standardize(validation, *standardization);
   }
-  return training::own_bag_task(std::move(all), to_labelled_bags(validation, own.classes));
+  training::BagTask task = training::own_bag_task(std::move(training), std::move(validation));
+  task.standardization = std::move(standardization);
+  return task;
 }
 
-data::BagFile read_bags_for(const BagRun& run, const std::vector<std::string>& files,
-                            const std::string& offsets, const std::string& labels) {
+data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags) {
   if (run.task != kOwnBags) {
     throw UsageError(
         fmt::format("--bags needs a run of `mneme train bags`, but this run is of {}.\n  Train a model "
                     "on your bags first.",
                     run.task));
   }
-  data::BagFile bags = read_files(run.own, files, offsets, labels, true);
-  check_features(run.own, bags, files.front());
-  return bags;
+  data::BagFileOptions options = run.own.columns;
+  options.features = run.own.features;
+  options.columns_are_optional = true;
+  if (!bags.bag_column.empty()) {
+    options.bag_column = bags.bag_column;
+  }
+  if (!bags.label_column.empty()) {
+    options.label_column = bags.label_column;
+  }
+  if (!bags.ignored_columns.empty()) {
+    options.ignored_columns = bags.ignored_columns;
+  }
+  data::BagFile file = read_files(bags.files, options, bags.offsets, bags.labels);
+  check_features(run.own, file, bags.files.front());
+  if (!bags.label_column.empty() && file.classes.empty()) {
+    throw DataError(
+        fmt::format("{}: there is no column \"{}\" of classes.\n  Correct --label-column, or leave "
+                    "it out.",
+                    bags.files.front(), printable(bags.label_column)));
+  }
+  return file;
 }
 
 std::vector<std::filesystem::path> checkpoints_of(const BagRun& run, const std::filesystem::path& folder) {
@@ -237,7 +300,7 @@ training::BagTask task_of(const BagRun& run, const std::filesystem::path& data) 
     return training::latch_task(run.latch);
   }
   if (run.task == kOwnBags) {
-    return own_task(run, read_files(run.own, run.own.files, run.own.offsets, run.own.labels));
+    return own_task(run, read_files(run.own.files, run.own.columns, run.own.offsets, run.own.labels));
   }
   if (run.task != "mnist-bags") {
     throw DataError(fmt::format(

@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/arguments.h"
 #include "mneme/data/bag_files.h"
 #include "mneme/training/bag_task.h"
 #include "mneme/training/bag_trainer.h"
@@ -28,7 +29,24 @@ struct OwnBags {
   data::BagClasses classes = {};
   int64_t num_features = 0;
   std::vector<std::string> features = {}; ///< names of the columns; empty for files of arrays
+  bool standardize = false;               ///< with the statistics of the training instances
 };
+
+/// Files of other bags than those of the run, and how to read them.
+struct OtherBags {
+  std::vector<std::string> files = {};
+  std::string offsets = {}, labels = {};
+  std::string bag_column = {}, label_column = {}; ///< empty: that of the run
+  std::vector<std::string> ignored_columns = {};  ///< empty: those of the run
+
+  bool any() const { ///< whether an option other than --bags was given
+    return !(offsets.empty() && labels.empty() && bag_column.empty() && label_column.empty() &&
+             ignored_columns.empty());
+  }
+  nlohmann::ordered_json to_json() const; ///< the options that were given, for config.json
+};
+/// Declares the options of these files but --bags.
+void declare_columns(Arguments& arguments, OtherBags& bags);
 
 struct BagRun {
   std::string task = {}; ///< bit-pattern, latch, mnist-bags or bags
@@ -64,8 +82,7 @@ training::BagTask own_task(const BagRun& run, const data::BagFile& bags);
 ///
 /// Errors  UsageError if the run is of another task; DataError if a file is invalid or has other features
 ///         than the training bags
-data::BagFile read_bags_for(const BagRun& run, const std::vector<std::string>& files,
-                            const std::string& offsets, const std::string& labels);
+data::BagFile read_bags_for(const BagRun& run, const OtherBags& bags);
 
 /// The checkpoints of the run that exist, in the order of the seeds.
 ///

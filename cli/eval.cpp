@@ -45,14 +45,11 @@ public:
             "~/.local/share/mneme)")
         ->type_name("DIR");
     arguments
-        .add_option("--bags", files_,
+        .add_option("--bags", bags_.files,
                     "For a run of `mneme train bags`: files of other bags with their classes, instead of the "
                     "validation bags")
         ->type_name("FILE");
-    arguments.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
-        ->type_name("FILE");
-    arguments.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")
-        ->type_name("FILE");
+    declare_columns(arguments, bags_);
     lm_app_ =
         arguments.add_subcommand("lm", "loss of a language model on a text: nats per token, bits per byte");
     lm_.declare(*lm_app_);
@@ -68,19 +65,21 @@ public:
           "RUN is required.\n  Give the folder of a `mneme train` run; `mneme eval lm` evaluates a "
           "language model.");
     }
-    if (files_.empty() && !(offsets_.empty() && labels_.empty())) {
-      throw UsageError("--offsets and --labels belong to a .npy file of --bags.\n  Leave them out.");
+    if (bags_.files.empty() && bags_.any()) {
+      throw UsageError(
+          "--offsets, --labels and the names of columns belong to files of --bags.\n  Leave them "
+          "out, or add --bags.");
     }
     const BagRun run = read_bag_run(run_);
-    const training::BagTask task = files_.empty() ? task_of(run, data_) : task_on_files(run);
+    const training::BagTask task = bags_.files.empty() ? task_of(run, data_) : task_on_files(run);
     std::vector<training::BagJob> jobs = jobs_of(run, task, run_);
     checkpoints_of(run, run_); // there must be one
     std::erase_if(jobs, [](const training::BagJob& job) { return !std::filesystem::exists(job.checkpoint); });
     const std::filesystem::path& folder = context.options.out;
     nlohmann::ordered_json identity = {{"verb", name()},
                                        {"run", printable(std::filesystem::canonical(run_).string())}};
-    if (!files_.empty()) {
-      identity["bags"] = files_;
+    if (!bags_.files.empty()) {
+      identity.update(bags_.to_json());
     }
     std::error_code missing;
     const bool is_run_folder = !folder.empty() && std::filesystem::equivalent(folder, run_, missing);
@@ -105,7 +104,7 @@ public:
     }
     const report::TextStyle style = context.text_style();
     context.out << fmt::format("{}, {}, evaluated on {}\n\n", run.task, run.model.text(),
-                               files_.empty() ? "the validation bags" : "the given bags")
+                               bags_.files.empty() ? "the validation bags" : "the given bags")
                 << report::to_text(class_table(task), style) << '\n'
                 << report::to_text(table, style);
     if (static_cast<int64_t>(jobs.size()) < run.seeds) {
@@ -124,12 +123,12 @@ private:
 
   /// A task whose only bags are those of --bags, as validation bags.
   training::BagTask task_on_files(const BagRun& run) const {
-    const data::BagFile bags = read_bags_for(run, files_, offsets_, labels_);
+    const data::BagFile bags = read_bags_for(run, bags_);
     if (bags.classes.empty()) {
       throw DataError(
           fmt::format("{}: the bags have no classes, so predictions cannot be evaluated.\n  Add them, or "
                       "use `mneme predict`.",
-                      files_.front()));
+                      bags_.files.front()));
     }
     training::BagTask task = training::own_bag_task({}, to_labelled_bags(bags, run.own.classes));
     return task;
@@ -147,8 +146,8 @@ private:
     for (const training::BagJob& job : jobs) {
       throw_if_interrupted();
       const learning::BagCheckpoint checkpoint =
-          files_.empty() ? learning::measure_checkpoint(job)
-                         : learning::measure_on_bags(job.checkpoint, job.task->validation);
+          bags_.files.empty() ? learning::measure_checkpoint(job)
+                              : learning::measure_on_bags(job.checkpoint, job.task->validation);
       const training::ClassificationMetrics& metrics = checkpoint.metrics;
       table.rows.push_back({static_cast<int64_t>(job.seed), checkpoint.epochs, checkpoint.validation.loss,
                             metrics.accuracy, cell_or_empty(metrics.sensitivity),
@@ -159,8 +158,8 @@ private:
     return table;
   }
 
-  std::string run_, data_, offsets_, labels_;
-  std::vector<std::string> files_;
+  std::string run_, data_;
+  OtherBags bags_;
   EvalLm lm_;
   Arguments* lm_app_ = nullptr;
 };

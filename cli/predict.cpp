@@ -71,19 +71,18 @@ public:
   bool uses_seed(const Arguments&) const override { return false; }
 
   void declare(Arguments& arguments) override {
-    arguments.add_option("RUN", run_folder_, "Run folder of `mneme train bags`")
+    arguments
+        .add_option("RUN", run_folder_,
+                    "Run folder of `mneme train bags`; the weights are those after the last epoch")
         ->type_name("DIR")
         ->required();
     arguments
         .add_option(
-            "--bags", files_,
+            "--bags", bags_.files,
             "Bags with the features of the training bags, in the same formats; classes may be missing")
         ->type_name("FILE")
         ->required();
-    arguments.add_option("--offsets", offsets_, "With a .npy file: file of its offsets, [bags + 1]")
-        ->type_name("FILE");
-    arguments.add_option("--labels", labels_, "With a .npy file: file of its labels, [bags]")
-        ->type_name("FILE");
+    declare_columns(arguments, bags_);
     arguments.add_flag(
         "--explain", explain_,
         "Show the attention weight of each instance: the mean over heads and seeds; needs a pooling, "
@@ -101,7 +100,7 @@ public:
       throw UsageError("--top has an effect with --explain only.\n  Add --explain, or leave out --top.");
     }
     const BagRun run = read_bag_run(run_folder_);
-    data::BagFile file = read_bags_for(run, files_, offsets_, labels_);
+    data::BagFile file = read_bags_for(run, bags_);
     const std::vector<std::filesystem::path> checkpoints = checkpoints_of(run, run_folder_);
     const std::vector<std::string> known = std::exchange(file.classes, {}); // any class is permitted here
     std::optional<FolderLock> lock;
@@ -113,13 +112,17 @@ public:
     const report::Table table = prediction_table(run, file, known, predictions, checkpoints.size() > 1);
     const report::Table attention = attention_table(file, predictions);
     if (!context.options.out.empty()) {
-      write(run, file, table, attention, predictions, context);
+      write(run, file, table, attention, predictions, checkpoints.size(), context);
     }
     if (context.options.json) {
+      nlohmann::ordered_json rows = report::to_json(table);
+      for (size_t bag = 0; explain_ && bag < predictions.size(); ++bag) {
+        rows[bag]["top_rows"] = top_rows_json(file, bag, predictions[bag]);
+      }
       nlohmann::ordered_json results = {
           {"classes", {{"negative", run.own.classes.negative}, {"positive", run.own.classes.positive}}},
           {"checkpoints", checkpoints.size()},
-          {"predictions", report::to_json(table)}};
+          {"predictions", rows}};
       if (explain_) {
         results["attention"] = report::to_json(attention);
       }
@@ -162,20 +165,32 @@ private:
   }
 
   nlohmann::ordered_json identity() const {
-    return {{"verb", name()},
-            {"run", printable(std::filesystem::canonical(run_folder_).string())},
-            {"bags", files_},
-            {"explain", explain_}};
+    nlohmann::ordered_json identity = {{"verb", name()},
+                                       {"run", printable(std::filesystem::canonical(run_folder_).string())}};
+    identity.update(bags_.to_json());
+    identity["explain"] = explain_;
+    return identity;
   }
 
   static const std::string& predicted_class(const BagRun& run, const Prediction& prediction) {
     return prediction.probability > 0.5 ? run.own.classes.positive : run.own.classes.negative;
   }
 
+  /// The cell "top_rows" as numbers.
+  nlohmann::ordered_json top_rows_json(const data::BagFile& file, size_t bag,
+                                       const Prediction& prediction) const {
+    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+    for (const int64_t i : top_instances(prediction.attention, top_.value_or(kTop))) {
+      rows.push_back({{"row", file.rows[static_cast<size_t>(file.offsets[bag] + i)]},
+                      {"weight", prediction.attention[static_cast<size_t>(i)]}});
+    }
+    return rows;
+  }
+
   report::Table prediction_table(const BagRun& run, const data::BagFile& file,
                                  const std::vector<std::string>& known,
                                  const std::vector<Prediction>& predictions, bool several) const {
-    const auto percent = [](const char* name, const char* key) {
+    const auto percent = [](const std::string& name, const char* key) {
       return report::Column{.name = name, .key = key, .notation = report::Notation::percent, .digits = 1};
     };
     report::Table table{.columns = {{.name = "bag"}, {.name = "instances"}}};
@@ -183,7 +198,7 @@ private:
       table.columns.push_back({.name = "class"});
     }
     table.columns.push_back({.name = "predicted"});
-    table.columns.push_back(percent("probability", "probability"));
+    table.columns.push_back(percent("probability of " + printable(run.own.classes.positive), "probability"));
     if (several) {
       table.columns.push_back(percent("lowest", "probability_lowest"));
       table.columns.push_back(percent("highest", "probability_highest"));
@@ -240,7 +255,11 @@ private:
   static std::string headline(const BagRun& run, size_t checkpoints) {
     return fmt::format("{}: probability of the class {} (otherwise {}){}", run.model.text(),
                        printable(run.own.classes.positive), printable(run.own.classes.negative),
-                       checkpoints > 1 ? fmt::format(", mean of {} seeds", checkpoints) : "");
+                       seeds_text(checkpoints));
+  }
+
+  static std::string seeds_text(size_t checkpoints) {
+    return checkpoints > 1 ? fmt::format(", mean of {} seeds", checkpoints) : "";
   }
 
   /// Number of correct predictions; empty without known classes. With more than two classes, all but the
@@ -258,7 +277,7 @@ private:
   }
 
   void write(const BagRun& run, const data::BagFile& file, const report::Table& table,
-             const report::Table& attention, const std::vector<Prediction>& predictions,
+             const report::Table& attention, const std::vector<Prediction>& predictions, size_t checkpoints,
              const Context& context) const {
     const std::filesystem::path& folder = context.options.out;
     nlohmann::ordered_json config = {{"version", version()}};
@@ -268,11 +287,11 @@ private:
     if (explain_) {
       write_file_atomically(folder / "attention.csv", report::to_csv(attention));
     }
-    report::write_page(folder / "index.html", page(run, file, table, predictions));
+    report::write_page(folder / "index.html", page(run, file, table, predictions, checkpoints));
   }
 
   report::Page page(const BagRun& run, const data::BagFile& file, const report::Table& table,
-                    const std::vector<Prediction>& predictions) const {
+                    const std::vector<Prediction>& predictions, size_t checkpoints) const {
     report::Table shown = first_rows(table);
     if (explain_) { // a row of the file and its weight stay on one line
       for (std::vector<report::Cell>& row : shown.rows) {
@@ -290,10 +309,11 @@ private:
                            ? fmt::format("The first {} of {} bags; predictions.csv has all", kShownBags,
                                          table.rows.size())
                            : "All bags"}}};
-    report::Page page{
-        .title = "Predictions: " + run.model.text(),
-        .intro = fmt::format("Bags of {}, classified by the run {}.", fmt::join(files_, ", "), run_folder_),
-        .sections = {results}};
+    report::Page page{.title = "Predictions: " + run.model.text(),
+                      .intro =
+                          fmt::format("Bags of {}, classified by the models in the folder {}{}.",
+                                      fmt::join(bags_.files, ", "), run_folder_, seeds_text(checkpoints)),
+                      .sections = {results}};
     if (!explain_) {
       return page;
     }
@@ -304,8 +324,9 @@ private:
                                                 "its header. `attention.csv` has all weights."});
     for (size_t bag = 0; bag < std::min(predictions.size(), kCharts); ++bag) {
       report::BarChart chart{
-          .title = fmt::format("Bag {}: {}, probability {:.1f} %", file.names[bag],
-                               predicted_class(run, predictions[bag]), 100 * predictions[bag].probability),
+          .title = fmt::format("Bag {}: predicted {}; P({}) = {:.1f} %{}", file.names[bag],
+                               predicted_class(run, predictions[bag]), run.own.classes.positive,
+                               100 * predictions[bag].probability, seeds_text(checkpoints)),
           .description = "Attention weight of the instances of one bag, the largest weights first.",
           .category_title = "row",
           .value = {.title = "attention weight", .range = std::pair(0.0, 1.0)}};
@@ -332,8 +353,8 @@ private:
     return page;
   }
 
-  std::string run_folder_, offsets_, labels_;
-  std::vector<std::string> files_;
+  std::string run_folder_;
+  OtherBags bags_;
   bool explain_ = false;
   std::optional<int64_t> top_;
 };

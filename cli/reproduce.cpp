@@ -72,7 +72,8 @@ public:
     arguments.add_flag("--list", list_, "Only list the experiments, with the place where each was published");
     arguments.add_flag("--quick", quick_, "Use fewer random draws and cases: minutes instead of hours");
     arguments.add_flag("--check", check_,
-                       "Exit with code 4 if a result is outside the tolerance of its published value");
+                       "Exit with code 4 if a result is outside the tolerance of its published value, and "
+                       "with code 2 if no experiment could run");
     arguments.add_flag("--again", again_, "Also rerun experiments whose results are already in the folder");
     arguments
         .add_option("--data", data_,
@@ -163,6 +164,19 @@ public:
       throw;
     }
     finish(findings, settings, folder, context);
+    if (check_) {
+      const auto skipped = std::ranges::count_if(
+          findings, [](const Finished& finished) { return !finished.outcome.skipped.empty(); });
+      if (skipped > 0) {
+        context.progress.message(fmt::format(
+            "mneme reproduce: {} of {} experiments did not run, so their results are not checked{}", skipped,
+            findings.size(),
+            skipped == std::ssize(findings) ? ".\n  The lines above name what they need." : ""));
+      }
+      if (skipped == std::ssize(findings)) { // nothing was checked
+        return ExitCode::wrong_usage;
+      }
+    }
     const bool missed = std::ranges::any_of(
         findings, [](const Finished& finished) { return experiments::tally(finished.outcome).missed > 0; });
     return check_ && missed ? ExitCode::check_failed : ExitCode::ok;

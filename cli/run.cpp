@@ -60,14 +60,17 @@ std::string misplaced_option_message(const CLI::App& root, const CLI::App& app, 
                        "`{2} {0} ...`.",
                        name, app.get_name(), path_of(app));
   }
+  const CLI::App* example = nullptr; // the subcommand of the name of the option, or the first one that has it
   for (const CLI::App* subcommand : subcommands) {
-    if (has_option(*subcommand, name)) {
-      return fmt::format("the option \"{0}\" needs a subcommand before it; `{1} --help` lists them.\n  For "
-                         "example: `{2} {0} ...`.",
-                         name, path_of(app), path_of(*subcommand));
+    if (has_option(*subcommand, name) && (example == nullptr || "--" + subcommand->get_name() == name)) {
+      example = subcommand;
     }
   }
-  return "";
+  return example == nullptr
+             ? ""
+             : fmt::format("the option \"{0}\" needs a subcommand before it; `{1} --help` lists them.\n  For "
+                           "example: `{2} {0} ...`.",
+                           name, path_of(app), path_of(*example));
 }
 
 /// The error message for a parse error: that of CLI11, or a clearer one.
@@ -299,7 +302,10 @@ ExitCode report_error(const std::exception_ptr& error, const std::string& verb, 
   } catch (const Interrupted& interrupted) {
     return print(interrupted.what(), ExitCode::interrupted);
   } catch (const UsageError& usage) {
-    return print(usage.what(), ExitCode::wrong_usage);
+    std::string_view message = usage.what();
+    constexpr std::string_view kLibrary = "mneme: "; // the program names itself
+    message.remove_prefix(message.starts_with(kLibrary) ? kLibrary.size() : 0);
+    return print(std::string(message), ExitCode::wrong_usage);
   } catch (const DataError& data) {
     return print(data.what(), ExitCode::bad_input);
   } catch (const Error& other) {

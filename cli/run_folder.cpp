@@ -144,8 +144,9 @@ FolderLock open_run_folder(const std::filesystem::path& folder, const Json& run,
       [&](const Json& before, const Json& requested, const std::string& prefix) {
         for (const auto& [key, value] : requested.items()) {
           const auto found = before.find(key);
-          // An empty object is the same as none: earlier versions had no such setting.
-          const bool is_none = found == before.end() && value.is_object() && value.empty();
+          // An empty object and false are the same as none: earlier versions had no such setting.
+          const bool is_none =
+              found == before.end() && ((value.is_object() && value.empty()) || value == false);
           if (key == "verb" || is_none || (found != before.end() && *found == value)) {
             continue;
           }

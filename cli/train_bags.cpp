@@ -12,6 +12,7 @@
 #include <fmt/ranges.h>
 
 #include "cli/arguments.h"
+#include "cli/bag_features.h"
 #include "cli/bag_run.h"
 #include "cli/choices.h"
 #include "cli/environment_json.h"
@@ -32,6 +33,28 @@ namespace {
 using learning::BagGroup;
 using training::BagFit;
 
+/// Explains the spread over several seeds.
+constexpr const char* kSeedsText = "Seeds differ in initial weights, order of the bags and dropout; all have "
+                                   "the same training and validation "
+                                   "bags.";
+
+/// The epochs with the lowest validation loss, and which weights the checkpoints contain.
+std::string best_epochs_text(const BagGroup& group) {
+  constexpr size_t kShown = 5;
+  std::vector<int64_t> best;
+  for (const BagFit& fit : group.fits) {
+    const auto lowest = std::ranges::min_element(
+        fit.epochs, {}, [](const training::BagEpoch& epoch) { return epoch.validation.loss; });
+    best.push_back(lowest - fit.epochs.begin() + 1);
+  }
+  const auto [first, last] = std::ranges::minmax(best);
+  return fmt::format(
+      "The validation loss was lowest after {}; checkpoints contain the weights of the last epoch.",
+      best.size() > kShown
+          ? fmt::format("epochs {} to {}", first, last)
+          : fmt::format("{} {}", best.size() == 1 ? "epoch" : "epochs", fmt::join(best, ", ")));
+}
+
 /// The entries of config.json that must be equal when a run is resumed.
 nlohmann::ordered_json identity_of(const BagRun& run) {
   nlohmann::ordered_json identity = to_json(run);
@@ -51,7 +74,8 @@ public:
     add_word_option(
         arguments, "--model", published.models, run_.model.name,
         [this, models = published.models](size_t index) { run_.model.name = models[index]; },
-        "Model to train; -adapted: with more heads, update steps and dropout, as published");
+        "Model to train; -adapted: as published, hopfield and pooling with 8 heads, 3 updates and dropout, "
+        "lookup with the training instances as initial patterns");
     std::vector<std::string> separations;
     for (const NamedSeparation& named : kSimplexSeparations) {
       separations.emplace_back(named.name);
@@ -111,9 +135,10 @@ public:
                                              ? std::filesystem::path("runs/train") / name() / folder_name()
                                              : context.options.out;
     if (const std::string set = training::single_class_set(task); !set.empty() && !allow_one_class_) {
-      throw UsageError(fmt::format("{}, so a constant prediction is always correct.\n  Use data with both "
-                                   "classes, or more bags; --allow-one-class trains anyway.",
-                                   set));
+      throw UsageError(one_class_message(task, set));
+    }
+    for (const std::string& warning : warnings_) {
+      context.progress.message(fmt::format("mneme train: {}", warning));
     }
     const std::vector<training::BagJob> jobs = jobs_of(run_, task, folder);
     learning::check_bag_job(jobs.front()); // before the folder is created
@@ -146,6 +171,14 @@ protected:
   }
   /// The task with its bags. The seed of the run is already set.
   virtual training::BagTask make_task() { return task_of(run_, data_); }
+  /// Error message for a task with a set of one class, which `set` describes.
+  virtual std::string one_class_message(const training::BagTask& task, const std::string& set) const {
+    (void)task;
+    return fmt::format(
+        "{}, so a constant prediction is always correct.\n  Use data with both classes, or more "
+        "bags; --allow-one-class trains anyway.",
+        set);
+  }
   virtual std::string advice(const std::string& folder) const { ///< after the hint at `mneme eval`
     (void)folder;
     return "";
@@ -155,6 +188,8 @@ protected:
 
   BagRun run_;
   std::string data_;
+  std::string features_;              ///< what the features are, as a line after the headline; may be empty
+  std::vector<std::string> warnings_; ///< on the data, printed before the training
 
 private:
   /// Default folder of a model, such as "pooling" or "pooling-entmax-1.25".
@@ -205,7 +240,7 @@ private:
     write_file_atomically(folder / "summary.csv", report::to_csv(summary));
     write_file_atomically(folder / "timing.csv", report::to_csv(timing));
     report::write_chart(folder, "learning", curves);
-    report::write_page(folder / "index.html", page(headline(task, group), classes, summary, curves));
+    report::write_page(folder / "index.html", page(headline(task, group), group, classes, summary, curves));
     if (context.options.json) {
       print_json(context.out, {{"config", to_json(run_)},
                                {"classes", report::to_json(classes)},
@@ -215,15 +250,18 @@ private:
     }
     const std::string shown = printable(folder.string());
     context.out
-        << headline(task, group) << "\n\n"
+        << headline(task, group) << '\n'
+        << (features_.empty() ? "" : features_ + "\n") << '\n'
         << report::to_text(classes, context.text_style()) << '\n'
-        << report::to_text(summary, context.text_style()) << "\nWritten to " << shown
+        << report::to_text(summary, context.text_style()) << '\n'
+        << best_epochs_text(group) << '\n'
+        << (run_.seeds == 1 ? "" : fmt::format("{}\n", kSeedsText)) << "\nWritten to " << shown
         << ": index.html (open it in a browser), summary.csv, metrics.jsonl, checkpoints/ (`mneme eval "
         << shown << "` evaluates them" << advice(shown) << ")\n";
   }
 
-  report::Page page(const std::string& head, const report::Table& classes, const report::Table& summary,
-                    const report::Chart& curves) const {
+  report::Page page(const std::string& head, const BagGroup& group, const report::Table& classes,
+                    const report::Table& summary, const report::Chart& curves) const {
     report::Parameters parameters;
     const nlohmann::ordered_json settings = shown_settings();
     for (const auto& [key, value] : settings.items()) {
@@ -238,7 +276,7 @@ private:
     }
     return {
         .title = fmt::format("Training: {}, {}", name(), run_.model.text()),
-        .intro = head + ".",
+        .intro = head + "." + (features_.empty() ? "" : " " + features_ + "."),
         .sections = {
             {.heading = "Results",
              .blocks = {
@@ -247,12 +285,13 @@ private:
                                         .caption = run_.seeds == 1
                                                        ? "After the last epoch; one seed, so the spread "
                                                          "over seeds is unknown"
-                                                       : "After the last epoch, over the seeds"},
+                                                       : std::string("After the last epoch. ") + kSeedsText},
                  report::Figure{
                      .chart = curves,
-                     .remark = run_.seeds == 1 ? "One seed."
-                                               : "Lines are medians over the seeds, bands reach "
-                                                 "from the minimum to the maximum.",
+                     .remark = (run_.seeds == 1 ? "One seed. "
+                                                : "Lines are medians over the seeds, bands reach "
+                                                  "from the minimum to the maximum. ") +
+                               best_epochs_text(group),
                      .links = {{"Data (CSV)", "learning.csv"}, {"All epochs of all seeds", "metrics.jsonl"}}},
                  parameters}}}};
   }
@@ -369,6 +408,9 @@ protected:
             "Class that is positive (default: the larger or alphabetically later one of two); all other "
             "classes are negative")
         ->type_name("CLASS");
+    arguments.add_flag("--standardize", own.standardize,
+                       "Subtract the mean of each feature and divide by its standard deviation, both of the "
+                       "training instances; `mneme eval` and `mneme predict` do the same");
     arguments.add_option("--validation", own.validation_files, "Files of validation bags")->type_name("FILE");
     add_parsed_option(
         arguments, "--validation-fraction", "X", fmt::format("{}", own.validation_fraction),
@@ -384,6 +426,18 @@ protected:
     if (fraction_ && !own.validation_files.empty()) {
       throw UsageError("--validation and --validation-fraction are both given.\n  Leave out one of them.");
     }
+    for (const std::string& file : own.validation_files) {
+      std::error_code unreadable; // reported when it is read
+      if (std::ranges::any_of(own.files, [&](const std::string& other) {
+            return std::filesystem::equivalent(file, other, unreadable);
+          })) {
+        throw UsageError(
+            fmt::format("--validation {} is also a file of --bags, so the model would be validated on "
+                        "its training bags.\n  Give other bags, or leave out --validation: a fraction "
+                        "of the bags is then for validation.",
+                        printable(file)));
+      }
+    }
     own.validation_fraction = fraction_.value_or(own.validation_fraction);
     data::BagFileOptions options = own.columns;
     options.offsets = own.offsets;
@@ -393,6 +447,8 @@ protected:
     own.classes = choose_classes(bags, positive_);
     own.num_features = bags.num_features;
     own.features = bags.feature_names;
+    features_ = features_text(bags);
+    warnings_ = feature_warnings(bags, own.standardize);
     training::BagTask task = own_task(run_, bags);
     given_ = own;
     // For config.json, which `mneme eval` reads in any folder. Errors and the page name the files as given.
@@ -407,6 +463,18 @@ protected:
   std::string classes_text() const override {
     return fmt::format("; positive class: {}, negative class: {}", printable(run_.own.classes.positive),
                        printable(run_.own.classes.negative));
+  }
+  std::string one_class_message(const training::BagTask& task, const std::string& set) const override {
+    const int64_t positive = task.training.num_positive() + task.validation.num_positive(),
+                  negative = task.training.count() + task.validation.count() - positive;
+    if (!run_.own.validation_files.empty() || (positive != 1 && negative != 1)) {
+      return TrainBags::one_class_message(task, set);
+    }
+    return fmt::format(
+        "the class {} has 1 bag, but at least 2 are needed to split the bags into training and "
+        "validation bags.\n  Add bags of this class, or give --validation; --allow-one-class "
+        "trains anyway.",
+        printable(positive == 1 ? run_.own.classes.positive : run_.own.classes.negative));
   }
   nlohmann::ordered_json shown_settings() const override {
     BagRun run = run_;

@@ -68,8 +68,8 @@ struct Comparison {
   trials::MeanInterval measured = {0, {}};
   double tolerance = 0;         ///< maximum absolute difference that counts as met
   std::string explanation = {}; ///< why a value is missed, if known: what is wrong or unclear, and where
-  /// No value could be outside of the tolerance, such as an accuracy with a tolerance of 1: the comparison
-  /// then decides nothing.
+  /// The tolerance contains every possible value, such as an accuracy with a tolerance of 1, or values that
+  /// contradict each other: the comparison then decides nothing.
   bool cannot_fail = false;
 
   bool is_met() const; ///< also false if a value is not finite, unless both are equal
@@ -108,6 +108,8 @@ struct PictureFigure {
 /// Result of a run.
 struct Outcome {
   std::string skipped = {}; ///< why the experiment was not run, and how to run it; the rest is then empty
+  /// Published results that this run does not reach, such as "30 of 250 epochs". Empty: none.
+  std::string restriction = {};
   std::vector<std::pair<std::string, std::string>> parameters = {}; ///< name and value, for readers
   std::vector<ComparisonTable> comparisons = {};
   std::vector<TitledTable> tables = {};

@@ -37,10 +37,10 @@ std::string remark(const Outcome& outcome) {
     return "not run";
   }
   const auto [met, missed, not_compared] = tally(outcome);
-  if (not_compared > 0) {
-    return values(not_compared) + " not compared";
-  }
-  return met + missed == 0 ? "no published values to compare" : "";
+  const std::string text = not_compared > 0    ? values(not_compared) + " not compared"
+                           : met + missed == 0 ? "no published values to compare"
+                                               : "";
+  return text + (text.empty() || outcome.restriction.empty() ? "" : "; ") + outcome.restriction;
 }
 
 /// Distance between measured and published value in multiples of the tolerance.
@@ -67,9 +67,11 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
   std::vector<std::string> texts;
   if (const auto undecided = std::ranges::count_if(comparisons.rows, &Comparison::cannot_fail);
       undecided > 0) {
-    texts.push_back(fmt::format("Cannot tell: {}. With so few runs of ours, the tolerance contains every "
-                                "possible value, so that the comparison cannot fail; more seeds decide it.",
-                                values(undecided)));
+    texts.push_back(
+        fmt::format("Cannot tell: {}. With so few runs of ours, the tolerance contains values that "
+                    "would contradict the result as well, so that the comparison decides nothing; "
+                    "more seeds or a longer run decide it.",
+                    values(undecided)));
   }
   for (std::vector<Comparison>& group : groups) {
     const std::string explanation =
@@ -154,6 +156,9 @@ report::Section section_of(const Finished& finished) {
   if (!outcome.skipped.empty()) {
     section.blocks.push_back(report::Note{"Not run: " + outcome.skipped, true});
   }
+  if (!outcome.restriction.empty()) {
+    section.blocks.push_back(report::Note{"Restricted: " + outcome.restriction + ".", true});
+  }
   add_comparisons(section, outcome);
   if (!outcome.figures.empty() || !outcome.pictures.empty()) {
     section.blocks.push_back(report::Heading{"Figures"});
@@ -229,11 +234,13 @@ Table comparison_table(const ComparisonTable& comparisons) {
   const auto number = [](const char* name, int digits) {
     return Column{.name = name, .notation = report::Notation::automatic, .digits = digits};
   };
-  Table table{.columns = {{.name = "what"},
-                          number("published", 7),
-                          number("measured", 7),
-                          number("tolerance", 2),
-                          {.name = "verdict"}}};
+  const bool has_intervals = std::ranges::any_of(
+      comparisons.rows, [](const Comparison& row) { return row.measured.half_width.has_value(); });
+  Column measured = number(has_intervals ? "measured, with 95 % interval" : "measured", 7);
+  measured.key = "measured";
+  Table table{
+      .columns = {
+          {.name = "what"}, number("published", 7), measured, number("tolerance", 2), {.name = "verdict"}}};
   for (const Comparison& row : comparisons.rows) {
     table.rows.push_back(
         {row.what, row.published, cell(row.measured), row.tolerance, std::string(verdict(comparisons, row))});
@@ -264,7 +271,7 @@ std::string summary_of(const Outcome& outcome) {
                           table.not_compared.empty() ? "too few seeds to tell" : table.not_compared);
     }
   }
-  return text;
+  return text + (outcome.restriction.empty() ? "" : "; " + outcome.restriction);
 }
 
 Table summary_table(std::span<const Finished> findings) {
@@ -320,6 +327,9 @@ std::string markdown_of(std::span<const Finished> findings, const RunSettings& s
     if (!outcome.skipped.empty()) {
       text += "\nNot run: " + outcome.skipped + "\n";
     }
+    if (!outcome.restriction.empty()) {
+      text += "\nRestricted: " + outcome.restriction + ".\n";
+    }
     for (size_t i = 0; i < outcome.comparisons.size(); ++i) {
       const ComparisonTable& comparisons = outcome.comparisons[i];
       text += markdown_block(
@@ -363,6 +373,7 @@ nlohmann::ordered_json to_json(std::span<const Finished> findings) {
                            {"title", finished.experiment->title},
                            {"claim", finished.experiment->claim},
                            {"skipped", finished.outcome.skipped},
+                           {"restriction", finished.outcome.restriction},
                            {"met", met},
                            {"missed", missed},
                            {"not_compared", not_compared},

@@ -132,10 +132,10 @@ std::string read_bytes(const std::filesystem::path& path) {
 }
 
 Json outcome_json(const Outcome& outcome) {
-  Json json = {{"skipped", outcome.skipped},   {"parameters", outcome.parameters},
-               {"comparisons", Json::array()}, {"tables", Json::array()},
-               {"figures", Json::array()},     {"pictures", Json::array()},
-               {"notes", outcome.notes}};
+  Json json = {{"skipped", outcome.skipped},       {"restriction", outcome.restriction},
+               {"parameters", outcome.parameters}, {"comparisons", Json::array()},
+               {"tables", Json::array()},          {"figures", Json::array()},
+               {"pictures", Json::array()},        {"notes", outcome.notes}};
   for (const ComparisonTable& table : outcome.comparisons) {
     Json rows = Json::array();
     for (const Comparison& row : table.rows) {
@@ -173,6 +173,7 @@ Json outcome_json(const Outcome& outcome) {
 Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
   Outcome outcome;
   outcome.skipped = json.at("skipped");
+  outcome.restriction = json.value("restriction", "");
   json.at("parameters").get_to(outcome.parameters);
   for (const Json& table : json.at("comparisons")) {
     ComparisonTable& read = outcome.comparisons.emplace_back();

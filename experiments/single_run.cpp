@@ -17,7 +17,9 @@ Comparison compare(const SingleRun& run, const trials::PredictionOptions& option
   const trials::MeanInterval measured = trials::mean_interval(run.ours);
   const auto [min, max] = std::ranges::minmax(run.ours);
   const double upper_limit = run.cases > 0 ? 1 : std::numeric_limits<double>::infinity();
-  const bool cannot_fail = run.cases > 0 && interval.low <= 0 && interval.high >= 1;
+  const auto contains = [&](double value) { return interval.low <= value && value <= interval.high; };
+  const bool contains_all = run.cases > 0 && contains(0) && contains(1);
+  const bool cannot_separate = !run.alternatives.empty() && std::ranges::all_of(run.alternatives, contains);
   return {.what = run.what,
           .published = run.published,
           .measured = measured,
@@ -28,7 +30,7 @@ Comparison compare(const SingleRun& run, const trials::PredictionOptions& option
               "One more run of ours is expected between {:.4g} and {:.4g}; our {} seeds are "
               "between {:.4g} and {:.4g}.",
               std::max(interval.low, 0.0), std::min(interval.high, upper_limit), run.ours.size(), min, max),
-          .cannot_fail = cannot_fail};
+          .cannot_fail = contains_all || cannot_separate};
 }
 
 } // namespace
@@ -45,7 +47,9 @@ ComparisonTable compare_single_runs(const SingleRuns& runs) {
           "accuracies use at least the binomial standard deviation. Each interval has a confidence of {:.2f} "
           "%, so that with a probability of 95 % none of the {} numbers is missed by chance. The tolerance "
           "column is the distance from our mean to the end of the interval on the side of the published "
-          "number.",
+          "number. An interval of an accuracy that contains both that of a model that has learned the task "
+          "and "
+          "that of one that has not decides nothing (\"cannot tell\").",
           runs.runs.front().ours.size(), runs.resolution, runs.resolution_source, 100 * confidence,
           runs.runs.size())};
   for (const SingleRun& run : runs.runs) {

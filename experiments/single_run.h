@@ -16,6 +16,9 @@ struct SingleRun {
   double published = 0;
   std::vector<double> ours = {}; ///< one per seed, at least two
   int64_t cases = 0;             ///< number of cases of an accuracy; 0: a loss
+  /// Accuracies of a model that has learned the task and of one that has not. An interval that contains all
+  /// of them decides nothing. Empty: not checked.
+  std::vector<double> alternatives = {};
 };
 
 struct SingleRuns {

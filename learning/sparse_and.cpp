@@ -89,7 +89,7 @@ std::vector<report::Column> seed_columns(bool single_seed) {
   if (single_seed) {
     return {{.name = "value (one seed)", .key = "mean"}};
   }
-  return {{.name = "mean"},
+  return {{.name = "mean, 95 % interval over seeds", .key = "mean"},
           {.name = "min", .key = "least"},
           {.name = "median"},
           {.name = "max", .key = "greatest"}};

@@ -3,6 +3,7 @@
 #include "verify/json_file.h"
 
 #include <fstream>
+#include <string_view>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -13,6 +14,18 @@
 namespace mneme::verify {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+/// Whether a file begins as .pt (a ZIP archive) or as .safetensors (the size of a JSON header, then the
+/// header).
+bool is_state_dict(std::string_view text) {
+  constexpr size_t kSizeBytes = 8;
+  return text.starts_with("PK\x03\x04") || (text.size() > kSizeBytes && text[kSizeBytes] == '{' &&
+                                            text.substr(0, kSizeBytes).find('\0') != std::string_view::npos);
+}
+
+} // namespace
 
 nlohmann::json read_json(const fs::path& path) {
   constexpr uintmax_t kBytesMax = 1'000'000'000;
@@ -32,6 +45,11 @@ nlohmann::json read_json(const fs::path& path) {
   std::string text(bytes, '\0');
   if (!stream || !stream.read(text.data(), static_cast<std::streamsize>(bytes))) {
     throw DataError("it cannot be read: check its permissions.");
+  }
+  if (is_state_dict(text)) {
+    throw DataError("this file contains tensors, such as the weights of a model, but a golden file is a JSON "
+                    "document.\n  docs/how-to/load_hflayers_weights.md explains how to load weights in C++; "
+                    "`mneme inspect FILE` lists the tensors.");
   }
   return parse_strict_json(
       text, "content",

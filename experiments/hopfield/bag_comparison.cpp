@@ -3,6 +3,8 @@
 #include "experiments/hopfield/bag_comparison.h"
 
 #include <algorithm>
+#include <functional>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -54,7 +56,36 @@ int64_t cases_of(const learning::BagMeasure& measure, const training::BagTask& t
   return key.starts_with("training") ? task.training.count() : task.validation.count();
 }
 
-void add_runs(const Compared& compared, const training::BagTask& task, std::vector<SingleRun>& runs) {
+/// Accuracy of the constant prediction of the more frequent class.
+double chance_of(const data::LabelledBags& bags) {
+  const double positive = static_cast<double>(bags.num_positive()) / static_cast<double>(bags.count());
+  return std::max(positive, 1 - positive);
+}
+
+/// Published curves of the same layer with the other options, "adapted" or default; null if there are none.
+const json* counterpart_of(const Compared& compared, const std::vector<Compared>& all) {
+  const std::string& name = compared.group.name;
+  const auto found = std::ranges::find_if(all, [&](const Compared& other) {
+    return other.group.name == name + "-adapted" || other.group.name + "-adapted" == name;
+  });
+  return found == all.end() ? nullptr : &found->curves;
+}
+
+/// Accuracies that an interval must separate (SingleRun::alternatives): chance level, and that of the
+/// counterpart, else 1. `value` reads a published curve.
+std::vector<double> alternatives_of(const learning::BagMeasure& measure, const training::BagTask& task,
+                                    const json* counterpart,
+                                    const std::function<double(const json&)>& value) {
+  if (cases_of(measure, task) == 0) {
+    return {};
+  }
+  const bool is_training = std::string_view(measure.key).starts_with("training");
+  return {chance_of(is_training ? task.training : task.validation),
+          counterpart == nullptr ? 1 : value(counterpart->at(published_key(measure)))};
+}
+
+void add_runs(const Compared& compared, const json* counterpart, const training::BagTask& task,
+              std::vector<SingleRun>& runs) {
   const auto last = static_cast<size_t>(compared.epochs - 1);
   for (const learning::BagMeasure& measure : learning::bag_measures()) {
     const json& curve = compared.curves.at(published_key(measure));
@@ -62,7 +93,10 @@ void add_runs(const Compared& compared, const training::BagTask& task, std::vect
         {.what = fmt::format("{}: {} after {} epochs", compared.group.name, measure.name, compared.epochs),
          .published = curve.at(last),
          .ours = learning::after_epochs(compared.group, measure, compared.epochs),
-         .cases = cases_of(measure, task)});
+         .cases = cases_of(measure, task),
+         .alternatives = alternatives_of(measure, task, counterpart, [&](const json& other) {
+           return other.at(std::min(last, other.size() - 1)).get<double>();
+         })});
   }
   if (compared.epochs < 3 * kLastEpochs) {
     return;
@@ -71,7 +105,10 @@ void add_runs(const Compared& compared, const training::BagTask& task, std::vect
   SingleRun mean{.what = fmt::format("{}: {}, mean of the last {} epochs", compared.group.name, accuracy.name,
                                      kLastEpochs),
                  .published = mean_of_last(compared.curves.at(published_key(accuracy)), compared.epochs),
-                 .cases = cases_of(accuracy, task)};
+                 .cases = cases_of(accuracy, task),
+                 .alternatives = alternatives_of(accuracy, task, counterpart, [&](const json& other) {
+                   return mean_of_last(other, std::min(compared.epochs, std::ssize(other)));
+                 })};
   for (const training::BagFit& fit : compared.group.fits) {
     std::vector<double> curve;
     std::ranges::transform(fit.epochs, std::back_inserter(curve), accuracy.of);
@@ -147,7 +184,7 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
   std::vector<learning::BagGroup> groups;
   Outcome outcome;
   for (const Compared& compared : all) {
-    add_runs(compared, task, runs.runs);
+    add_runs(compared, counterpart_of(compared, all), task, runs.runs);
     groups.push_back(compared.group);
     outcome.figures.push_back(
         {.name = compared.group.name,
@@ -163,6 +200,10 @@ Outcome compare_bags(const training::BagTask& task, const BagComparison& compari
   const training::BagSchedule& schedule = task.schedule;
   outcome.comparisons = {compare_single_runs(runs)};
   outcome.comparisons.front().not_compared = comparison.not_compared;
+  if (comparison.epochs_max > 0 && comparison.epochs_max < schedule.epochs) {
+    outcome.restriction = fmt::format("{} of {} epochs, accuracies at the end are not compared",
+                                      comparison.epochs_max, schedule.epochs);
+  }
   outcome.tables = {{"Our results after the last epoch", learning::bag_table(groups)}};
   outcome.parameters = {
       {"bags", fmt::format("{} for training, {} of them positive; {} for validation, {} of them positive",

@@ -30,6 +30,12 @@ namespace {
 constexpr const char* kInstances = "instances";
 constexpr const char* kOffsets = "offsets";
 constexpr const char* kLabels = "labels";
+constexpr const char* kAdviceOnLabels =
+    "Save labels = numpy.unique(labels, return_inverse=True)[1], the number of each class; classes of a CSV "
+    "table may be texts.";
+constexpr const char* kAdviceOnLists = "Save instances = numpy.concatenate(bags) and offsets = "
+                                       "numpy.concatenate([[0], numpy.cumsum([len(bag) for "
+                                       "bag in bags])]).";
 constexpr const char* kAdviceOnOffsets =
     "Write offsets = numpy.concatenate([[0], numpy.cumsum(sizes)]), with the number of instances of each bag "
     "in sizes.";
@@ -43,6 +49,16 @@ float to_float(const std::string& file, double number, const std::string& place)
     fail(file, fmt::format("{}: {} is beyond the range of float32", place, number), "Rescale this feature.");
   }
   return static_cast<float>(number);
+}
+
+/// Names in quotes, the first ones of many.
+std::string columns_text(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 20;
+  std::vector<std::string> shown;
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) {
+    shown.push_back(shown_cell(names[i]));
+  }
+  return fmt::format("{}{}", fmt::join(shown, ", "), names.size() > kShown ? ", ..." : "");
 }
 
 // ---- CSV
@@ -143,15 +159,43 @@ private:
     if (columns_.features.empty()) {
       rows_.wrong(rows_.location(), "there is no column of features", "Add columns of numbers.");
     }
+    if (!options_.features.empty()) {
+      order_features();
+    }
   }
 
-  static std::string columns_text(const std::vector<std::string>& cells) {
-    constexpr size_t kShown = 20;
-    std::vector<std::string> shown;
-    for (size_t i = 0; i < std::min(cells.size(), kShown); ++i) {
-      shown.push_back(shown_cell(cells[i]));
+  /// Puts the features into the order of the options.
+  void order_features() {
+    const auto not_in = [](const std::vector<std::string>& names, const std::vector<std::string>& others) {
+      std::vector<std::string> rest;
+      std::ranges::copy_if(names, std::back_inserter(rest), [&](const std::string& name) {
+        return std::ranges::find(others, name) == others.end();
+      });
+      return rest;
+    };
+    const std::vector<std::string> absent = not_in(options_.features, feature_names_),
+                                   extra = not_in(feature_names_, options_.features);
+    if (!absent.empty()) {
+      rows_.wrong(
+          rows_.location(),
+          fmt::format("there is no column {} of the features {}{}", columns_text(absent),
+                      columns_text(options_.features),
+                      extra.empty() ? "" : fmt::format("; {} is not one of them", columns_text(extra))),
+          "Add or rename columns.");
     }
-    return fmt::format("{}{}", fmt::join(shown, ", "), cells.size() > kShown ? ", ..." : "");
+    if (!extra.empty()) {
+      rows_.wrong(rows_.location(),
+                  fmt::format("the column {} is not one of the features {}", columns_text(extra),
+                              columns_text(options_.features)),
+                  fmt::format("Leave it out with --ignore-columns {}.", fmt::join(extra, ",")));
+    }
+    std::vector<size_t> ordered;
+    for (const std::string& name : options_.features) {
+      ordered.push_back(columns_.features[static_cast<size_t>(std::ranges::find(feature_names_, name) -
+                                                              feature_names_.begin())]);
+    }
+    columns_.features = std::move(ordered);
+    feature_names_ = options_.features;
   }
 
   void read_row() {
@@ -278,7 +322,7 @@ void set_offsets(BagFile& file, const Tensors& tensors) {
       fail(tensor.name,
            fmt::format("bag {} begins at {} and ends at {}, but must have at least one instance", bag,
                        offsets[bag], offsets[bag + 1]),
-           kAdviceOnOffsets);
+           offsets[bag + 1] == offsets[bag] ? "Remove the bag and its label." : kAdviceOnOffsets);
     }
   }
   if (offsets.back() != shape[0]) {
@@ -366,9 +410,14 @@ BagFile read_safetensors_bags(const Source& source) {
   return read_tensors(tensors);
 }
 
-Tensor npy_tensor(std::unique_ptr<Source> source) {
+/// `name`: kInstances, kOffsets or kLabels.
+Tensor npy_tensor(std::unique_ptr<Source> source, const std::string& name) {
   const Source* where = source.get();
-  return {.own = std::move(source), .source = where, .array = find_npy(*where), .name = where->name()};
+  const NpyAdvice advice = name == kLabels ? NpyAdvice{.strings = kAdviceOnLabels, .objects = kAdviceOnLabels}
+                           : name == kInstances ? NpyAdvice{.objects = kAdviceOnLists}
+                                                : NpyAdvice();
+  return {
+      .own = std::move(source), .source = where, .array = find_npy(*where, advice), .name = where->name()};
 }
 
 BagFile read_npz_bags(const Source& source) {
@@ -381,7 +430,7 @@ BagFile read_npz_bags(const Source& source) {
   }
   const Tensors tensors = find_all(names, [&](const std::string& name) {
     const auto index = static_cast<size_t>(std::ranges::find(names, name) - names.begin());
-    return npy_tensor(open_member(source, members[index]));
+    return npy_tensor(open_member(source, members[index]), name);
   });
   require_instances(source, tensors, names);
   return read_tensors(tensors);
@@ -393,12 +442,12 @@ std::unique_ptr<Source> open_content(const std::filesystem::path& path) {
 }
 
 BagFile read_npy_bags(std::unique_ptr<Source> source, const BagFileOptions& options) {
-  Tensors tensors{.instances = npy_tensor(std::move(source)), .offsets = {}, .labels = {}};
+  Tensors tensors{.instances = npy_tensor(std::move(source), kInstances), .offsets = {}, .labels = {}};
   if (!options.offsets.empty()) {
-    tensors.offsets = npy_tensor(open_content(options.offsets));
+    tensors.offsets = npy_tensor(open_content(options.offsets), kOffsets);
   }
   if (!options.labels.empty()) {
-    tensors.labels = npy_tensor(open_content(options.labels));
+    tensors.labels = npy_tensor(open_content(options.labels), kLabels);
   }
   return read_tensors(tensors);
 }
@@ -412,7 +461,7 @@ void check_options(const std::string& name, const BagFileOptions& options, FileK
     refuse(options.offsets.empty() ? "--labels" : "--offsets", ".npy files");
   }
   const BagFileOptions defaults;
-  if (kind != FileKind::csv) {
+  if (kind != FileKind::csv && !options.columns_are_optional) {
     if (options.bag_column != defaults.bag_column || options.label_column != defaults.label_column) {
       refuse(options.bag_column != defaults.bag_column ? "--bag-column" : "--label-column", "CSV tables");
     }
@@ -444,11 +493,16 @@ BagFile read_one(const std::filesystem::path& path, const BagFileOptions& option
 /// Adds the bags of another file. Bags of arrays have no names of their own, so they are counted on.
 void append(BagFile& all, BagFile more, const std::string& path, const std::string& first_path) {
   if (all.num_features != more.num_features || all.feature_names != more.feature_names) {
-    fail(path,
-         fmt::format("has {} features ({}), but {} has {} ({})", more.num_features,
-                     fmt::join(more.feature_names, ", "), first_path, all.num_features,
-                     fmt::join(all.feature_names, ", ")),
-         "All files must have the same features in the same order.");
+    const bool have_names = !all.feature_names.empty() || !more.feature_names.empty();
+    const auto text = [&](const BagFile& bags) {
+      return fmt::format("{} features{}", bags.num_features,
+                         !have_names ? ""
+                         : bags.feature_names.empty()
+                             ? " without names"
+                             : fmt::format(" ({})", columns_text(bags.feature_names)));
+    };
+    fail(path, fmt::format("has {}, but {} has {}", text(more), first_path, text(all)),
+         "All files must have the same features: either CSV tables with the same columns, or arrays.");
   }
   if (all.classes.empty() != more.classes.empty()) {
     fail(path,
@@ -507,8 +561,10 @@ BagFile read_bag_files(std::span<const std::filesystem::path> paths, const BagFi
                     paths.size()));
   }
   BagFile all = read_one(paths.front(), options);
+  BagFileOptions same_features = options;
+  same_features.features = all.feature_names;
   for (const std::filesystem::path& path : paths.subspan(1)) {
-    append(all, read_one(path, options), path.string(), paths.front().string());
+    append(all, read_one(path, same_features), path.string(), paths.front().string());
   }
   return all;
 }

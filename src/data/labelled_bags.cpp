@@ -165,6 +165,45 @@ LabelledBags concatenate(LabelledBags first, const LabelledBags& second) {
   return first;
 }
 
+Standardization standardization_of(const LabelledBags& bags) {
+  check(bags);
+  if (bags.count() == 0) {
+    throw UsageError("mneme::data::standardization_of: there are no bags.\n  Give at least one.");
+  }
+  const auto size = static_cast<size_t>(bags.instance_size()), count = bags.numbers.size() / size;
+  Standardization result;
+  for (size_t i = 0; i < size; ++i) {
+    double sum = 0, squares = 0;
+    bool differ = false;
+    for (size_t row = 0; row < count; ++row) {
+      sum += bags.numbers[row * size + i];
+      differ = differ || bags.numbers[row * size + i] != bags.numbers[i];
+    }
+    const double mean = sum / static_cast<double>(count);
+    for (size_t row = 0; row < count; ++row) {
+      const double difference = bags.numbers[row * size + i] - mean;
+      squares += difference * difference;
+    }
+    const auto deviation = static_cast<float>(std::sqrt(squares / static_cast<double>(count)));
+    result.means.push_back(differ ? static_cast<float>(mean) : bags.numbers[i]);
+    result.deviations.push_back(differ && deviation > 0 ? deviation : 1);
+  }
+  return result;
+}
+
+void standardize(LabelledBags& bags, const Standardization& standardization) {
+  const auto size = static_cast<size_t>(bags.instance_size());
+  if (standardization.means.size() != size || standardization.deviations.size() != size) {
+    throw UsageError(fmt::format("mneme::data::standardize: there are {} means and {} deviations for "
+                                 "instances of {} numbers.\n  Give one of each per number.",
+                                 standardization.means.size(), standardization.deviations.size(), size));
+  }
+  for (size_t i = 0; i < bags.numbers.size(); ++i) {
+    bags.numbers[i] =
+        (bags.numbers[i] - standardization.means[i % size]) / standardization.deviations[i % size];
+  }
+}
+
 LabelledBags to_labelled_bags(const BitBags& bags) {
   LabelledBags all{.instance_shape = {bags.instances.bits()}};
   all.numbers.reserve(static_cast<size_t>(bags.instances.count() * bags.instances.bits()));

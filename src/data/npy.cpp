@@ -59,14 +59,15 @@ struct Conversion {
   const char* what;
   const char* code; ///< Python expression that converts the array x to a supported type
 };
+constexpr std::string_view kStrings = "SUaT", kObjects = "O";
 /// Types that are not supported.
 constexpr std::array<Conversion, 7> kConversions{
     {{"cFDG", "complex numbers", "numpy.stack([x.real, x.imag], axis=-1).astype(numpy.float64)"},
      {"fg", "floats of an unsupported size", "x.astype(numpy.float64)"},
-     {"SUaT", "strings", "x.astype(numpy.float64)"},
+     {kStrings, "strings", "x.astype(numpy.float64)"},
      {"M", "dates", "x.astype(numpy.int64)"},
      {"m", "durations", "x.astype(numpy.int64)"},
-     {"O", "Python objects", "numpy.array(x.tolist(), dtype=numpy.float64)"},
+     {kObjects, "Python objects", "numpy.array(x.tolist(), dtype=numpy.float64)"},
      {"V", "bytes without a number type", "x.view(numpy.uint8)"}}};
 constexpr Conversion kBfloat16{"", "probably bfloat16",
                                "(x.view(numpy.uint16).astype(numpy.uint32) << 16).view(numpy.float32)"};
@@ -86,15 +87,15 @@ const Conversion* conversion_of(std::string_view code) {
 /// Python code for the user; FILE and NEW are placeholders.
 std::string advice_to_convert(const Conversion& conversion) {
   return fmt::format("Convert it in Python: x = numpy.load(FILE{}); numpy.save(NEW, {})",
-                     conversion.letters == "O" ? ", allow_pickle=True" : "", conversion.code);
+                     conversion.letters == kObjects ? ", allow_pickle=True" : "", conversion.code);
 }
 
 /// Parser of the header: a Python dictionary with the keys descr, fortran_order and shape, each once, in any
 /// order.
 class HeaderParser {
 public:
-  HeaderParser(const std::string& file, std::string_view text, int64_t offset)
-      : file_(file), text_(text), offset_(offset) {}
+  HeaderParser(const std::string& file, std::string_view text, int64_t offset, const NpyAdvice& advice)
+      : file_(file), text_(text), offset_(offset), advice_(advice) {}
 
   Array parse() {
     Array array;
@@ -241,7 +242,11 @@ private:
       if (conversion == nullptr) {
         wrong(kSupported);
       }
-      wrong(fmt::format("{}: these are {}", kSupported, conversion->what), advice_to_convert(*conversion));
+      const std::string own = conversion->letters == kStrings   ? advice_.strings
+                              : conversion->letters == kObjects ? advice_.objects
+                                                                : "";
+      wrong(fmt::format("{}: these are {}", kSupported, conversion->what),
+            own.empty() ? advice_to_convert(*conversion) : own);
     }
     array.type = found->type;
     // Native order (none, '|' or '=') is little-endian on all machines that commonly write NumPy files.
@@ -251,12 +256,13 @@ private:
   const std::string& file_;
   std::string_view text_;
   int64_t offset_;
+  const NpyAdvice& advice_;
   size_t at_ = 0;
 };
 
 } // namespace
 
-Array read_npy_header(const Source& source) {
+Array read_npy_header(const Source& source, const NpyAdvice& advice) {
   std::array<std::byte, 8> start{};
   source.read(0, start, "the magic string and version");
   if (std::memcmp(start.data(), kMagic.data(), kMagic.size()) != 0) {
@@ -287,7 +293,7 @@ Array read_npy_header(const Source& source) {
   }
   std::string text(static_cast<size_t>(length), '\0');
   source.read(begin, std::as_writable_bytes(std::span(text)), "the header");
-  Array array = HeaderParser(source.name(), text, begin).parse();
+  Array array = HeaderParser(source.name(), text, begin, advice).parse();
   array.offset = begin + length;
   return array;
 }
@@ -324,8 +330,8 @@ std::vector<std::byte> header_bytes(std::string_view type, std::span<const int64
 
 } // namespace
 
-Array find_npy(const Source& source) {
-  Array array = read_npy_header(source);
+Array find_npy(const Source& source, const NpyAdvice& advice) {
+  Array array = read_npy_header(source, advice);
   const auto count = product(array.shape);
   const int64_t available = source.size() - array.offset, item = bytes_of(array.type);
   if (!count || *count > available / item || *count * item != available) {

@@ -30,13 +30,19 @@ PatternSet read_torch(const Source& source, const LoadOptions& options);
 /// True if `magic`, the first four bytes as a big-endian number, is a magic number of IDX.
 bool is_idx_magic(uint32_t magic);
 
+/// Advice for .npy arrays whose elements are not numbers, in place of the general one, which an empty text
+/// selects.
+struct NpyAdvice {
+  std::string strings = {}, objects = {};
+};
+
 /// Type, shape and offset of the array in the file, or of the tensor with this name. Checks that all its
 /// numbers are in the file.
-Array find_npy(const Source& source);
+Array find_npy(const Source& source, const NpyAdvice& advice = {});
 Array find_safetensors(const Source& source, const std::string& tensor);
 
 /// The array described by the header. The data after the header is not checked and may be missing.
-Array read_npy_header(const Source& source);
+Array read_npy_header(const Source& source, const NpyAdvice& advice = {});
 
 /// Index of the tensor with the name `requested`, or of the only one if that is empty. Errors  DataError with
 /// all names

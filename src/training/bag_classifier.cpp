@@ -3,6 +3,7 @@
 #include "mneme/training/bag_classifier.h"
 
 #include <charconv>
+#include <optional>
 #include <string_view>
 
 #include "mneme/core/error.h"
@@ -57,6 +58,21 @@ BagModelSizes sizes_in(const Checkpoint& checkpoint, const std::string& model) {
     sizes.stored_patterns = weights[0];
   }
   return sizes;
+}
+
+/// BagTask::standardization of the run; empty if its features are not standardised.
+std::optional<data::Standardization> standardization_in(const Checkpoint& checkpoint,
+                                                        const BagModelSizes& sizes) {
+  if (!checkpoint.tensors.contains(kFeatureMeans) && !checkpoint.tensors.contains(kFeatureDeviations)) {
+    return std::nullopt;
+  }
+  const at::Tensor like = at::empty({c10::multiply_integers(sizes.instance_shape)}, at::kFloat);
+  const auto numbers = [&](const char* name) {
+    const at::Tensor tensor = fitting(checkpoint, name, like).contiguous();
+    return std::vector<float>(tensor.const_data_ptr<float>(),
+                              tensor.const_data_ptr<float>() + tensor.numel());
+  };
+  return data::Standardization{.means = numbers(kFeatureMeans), .deviations = numbers(kFeatureDeviations)};
 }
 
 } // namespace
@@ -119,6 +135,7 @@ struct BagClassifier::State {
   BagModelChoice choice;
   BagModelSizes sizes;
   std::shared_ptr<BagModel> model;
+  std::optional<data::Standardization> standardization;
   int64_t epochs = 0;
 };
 
@@ -138,6 +155,7 @@ BagClassifier::BagClassifier(const std::filesystem::path& checkpoint) {
   } catch (const std::exception& error) { // unknown names or impossible sizes in the file
     throw DataError(file.source + ": " + error.what());
   }
+  state_->standardization = standardization_in(file, state_->sizes);
   nn::load_state_dict(*state_->model, model_parameters(file), file.source);
   state_->epochs = file.tensor("epochs").dim() > 0 ? file.tensor("epochs").size(0) : 0;
 }
@@ -148,7 +166,13 @@ BagClassifier::~BagClassifier() = default;
 std::vector<BagPrediction> BagClassifier::predict(const data::LabelledBags& bags, bool with_attention) const {
   data::check(bags);
   check_bags(state_->sizes, state_->choice.name, bags);
-  std::vector<BagPrediction> predictions = training::predict(*state_->model, bags, with_attention);
+  data::LabelledBags standardized;
+  if (state_->standardization) {
+    standardized = bags;
+    standardize(standardized, *state_->standardization);
+  }
+  std::vector<BagPrediction> predictions =
+      training::predict(*state_->model, state_->standardization ? standardized : bags, with_attention);
   if (with_attention && !predictions.empty() && predictions.front().attention.empty()) {
     refuse(c10::str("the model ", state_->choice.name, " does not attend to the instances of a bag."),
            "Train a pooling, attention or hopfield model to see which instances it attends to.");

@@ -15,6 +15,9 @@ namespace mneme::training {
 
 inline constexpr const char* kBagFormat = "mneme bags 2";
 inline const std::string kBagModelPrefix = "model."; ///< of the parameters
+/// Tensors of BagTask::standardization, [numbers of an instance], float32.
+inline constexpr const char* kFeatureMeans = "features.mean";
+inline constexpr const char* kFeatureDeviations = "features.deviation";
 
 /// The parameters of the model in a checkpoint, without their prefix.
 nn::NamedTensors model_parameters(const Checkpoint& checkpoint);

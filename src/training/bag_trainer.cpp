@@ -285,6 +285,11 @@ void BagTrainer::save(const std::filesystem::path& path) const {
     }
   }
   checkpoint.tensors.emplace("epochs", epochs);
+  if (s.task.standardization) {
+    const auto tensor = [](const std::vector<float>& numbers) { return at::tensor(numbers, at::kFloat); };
+    checkpoint.tensors.emplace(kFeatureMeans, tensor(s.task.standardization->means));
+    checkpoint.tensors.emplace(kFeatureDeviations, tensor(s.task.standardization->deviations));
+  }
   for (const auto& [name, tensor] : nn::state_dict(*s.model)) {
     checkpoint.tensors.emplace(kBagModelPrefix + name, tensor);
   }

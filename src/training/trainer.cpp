@@ -34,8 +34,8 @@ void TrainerChecks::not_negative(const char* name, double value) const {
 
 void TrainerChecks::finite_loss(int64_t step, double loss) const {
   if (!std::isfinite(loss)) {
-    refuse(c10::str("the loss of step ", step, " is ", loss, ", but must be finite."),
-           "Resume from the last checkpoint with a smaller learning rate.");
+    refuse(c10::str("training diverged: the loss of step ", step, " is ", loss, ", but must be finite."),
+           "Start again with a smaller learning rate (--learning-rate), in another folder.");
   }
 }
 

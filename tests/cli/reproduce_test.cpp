@@ -167,6 +167,21 @@ TEST(ReproduceVerb, ExitsWithFourWhenAValueIsMissed) {
   EXPECT_EQ(run_mneme(unchecked).exit_code, 0);
 }
 
+TEST(ReproduceVerb, ExitsWithTwoWhenNothingCouldBeChecked) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "data");
+  std::vector<std::string> command = {
+      "reproduce", "hopfield/mnist-bags",      "--quick", "--check",
+      "--data",    (folder / "data").string(), "--out",   (folder / "run").string()};
+  const ProgramResult nothing = run_mneme(command);
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_TRUE(contains(nothing.err, "1 of 1 experiments did not run")) << nothing.err;
+  command.insert(command.begin() + 1, kQuick);
+  const ProgramResult some = run_mneme(command);
+  EXPECT_EQ(some.exit_code, 0);
+  EXPECT_TRUE(contains(some.err, "1 of 2 experiments did not run")) << some.err;
+}
+
 TEST(ReproduceVerb, WritesMarkdown) {
   const TemporaryFolder folder;
   const ProgramResult result = run_mneme({"reproduce", kQuick, "--quick", "--out", (folder / "run").string(),

@@ -88,6 +88,15 @@ TEST(BagFiles, ReadTablesWithOtherColumnNamesAndWithoutClasses) {
   EXPECT_EQ(missing.feature_names, (std::vector<std::string>{"x"}));
 }
 
+TEST(BagFiles, ReadColumnsOfFeaturesInAnyOrder) {
+  const BagFile bags =
+      csv("y,bag,cell,x\n1,a,7,2\n3,a,8,4\n", {.ignored_columns = {"cell"}, .features = {"x", "y"}});
+  EXPECT_EQ(bags.feature_names, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(bags.numbers, (std::vector<float>{2, 1, 4, 3}));
+  expect_csv_error("bag,x\na,1\n", {"no column \"y\" of the features \"x\", \"y\"."},
+                   {.features = {"x", "y"}});
+}
+
 TEST(BagFiles, ReportErrorsInTablesWithTheirPlace) {
   expect_csv_error("x,y\n1,2\n",
                    {"table.csv", "line 1", "no column \"bag\"", "\"x\", \"y\"", "--bag-column"});
@@ -130,7 +139,8 @@ TEST(BagFiles, ReportErrorsInTensors) {
   expect_tensor_error({kThree, integers("offsets", {1, 3})}, {"first one is 1"});
   expect_tensor_error({kThree, integers("offsets", {0})}, {"1 offsets"});
   expect_tensor_error({kThree, integers("offsets", {0, 2, 1, 3})}, {"bag 1 begins at 2 and ends at 1"});
-  expect_tensor_error({kThree, integers("offsets", {0, 0, 3})}, {"bag 0 begins at 0 and ends at 0"});
+  expect_tensor_error({kThree, integers("offsets", {0, 0, 3})},
+                      {"bag 0 begins at 0 and ends at 0", "Remove the bag and its label"});
   expect_tensor_error({kThree, floats("offsets", {2}, {0, 1.5F})}, {"offsets, number 1", "1.5"});
   expect_tensor_error({kThree, floats("offsets", {1, 2}, {0, 3})}, {"[1, 2]", "one axis"});
   expect_tensor_error({kThree, integers("offsets", {0, 3}), integers("labels", {1, 0})},
@@ -165,6 +175,23 @@ TEST(BagFiles, ReadArraysOfNumPyWithFilesOfOffsetsAndLabels) {
   EXPECT_EQ(bags.offsets, (std::vector<int64_t>{0, 2, 3}));
   EXPECT_EQ(bags.classes, (std::vector<std::string>{"0", "1"}));
   expect_error<DataError>([&] { read_bag_files(std::array{instances}); }, {"no offsets", "--offsets"});
+  const auto array_of = [&](const char* name, const std::string& type) { // without its elements
+    std::string header = "{'descr': '" + type + "', 'fortran_order': False, 'shape': (2,)}";
+    header.resize(118, ' ');
+    return folder.file(
+        name,
+        Bytes().text(std::string_view("\x93NUMPY\x01\x00", 8)).little(header.size(), 2).text(header).all());
+  };
+  expect_error<DataError>(
+      [&] { read_bag_files(std::array{instances}, {.labels = array_of("texts.npy", "<U4")}); },
+      {"these are strings", "numpy.unique(labels, return_inverse=True)[1]"});
+  expect_error<DataError>([&] { read_bag_files(std::array{array_of("list.npy", "|O")}); },
+                          {"Python objects", "numpy.concatenate(bags)", "cumsum"});
+  EXPECT_EQ(read_bag_files(
+                std::array{instances},
+                {.bag_column = "id", .columns_are_optional = true, .offsets = folder.path() / "offsets.npy"})
+                .count(),
+            2);
   expect_error<UsageError>([&] { read_bag_files(std::array{instances}, {.bag_column = "id"}); },
                            {"--bag-column", "CSV"});
   expect_error<UsageError>(
@@ -191,7 +218,17 @@ TEST(BagFiles, JoinFilesWithTheSameFeatures) {
     expect_error<DataError>([&] { read_bag_files(std::array{one, other}); }, parts);
   };
   refused(one, {"\"a\" is also in an earlier file"});
-  refused(file("y.csv", "bag,label,y\nc,0,3\n"), {"y.csv", "(y)", "(x)"});
+  refused(file("y.csv", "bag,label,y\nc,0,3\n"), {"y.csv", "no column \"x\"", "\"y\" is not one of them"});
+  refused(file("more.csv", "bag,label,x,y\nc,0,3,4\n"), {"\"y\" is not one", "--ignore-columns y"});
+  const auto three =
+      folder.file("three.safetensors", safetensors_of({kThree, integers("offsets", {0, 1, 3})}));
+  refused(three, {"has 2 features without names", "1 features (\"x\")"});
+  expect_error<DataError>(
+      [&] {
+        read_bag_files(std::array{
+            three, folder.file("one.safetensors", safetensors_of({floats("instances", {1, 1, 1}, {1})}))});
+      },
+      {"has 1 features, but", "has 2 features."});
   refused(file("none.csv", "bag,x\nc,3\n"), {"none.csv", "no classes"});
   refused(file("x.png", "\x89PNG\r\n\x1a\n"), {"x.png", "CSV"});
   const auto write = [&](const char* name) {

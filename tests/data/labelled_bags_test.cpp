@@ -123,6 +123,21 @@ TEST(LabelledBags, AreSlicedAndConcatenated) {
   expect_error<UsageError>([&] { select(bags, std::vector<int64_t>{7}); }, {"no bag 7", "7 bags"});
 }
 
+TEST(LabelledBags, AreStandardized) {
+  LabelledBags bags{
+      .instance_shape = {2}, .numbers = {1, 0.1F, 3, 0.1F, 5, 0.1F}, .offsets = {0, 1, 3}, .targets = {0, 1}};
+  const Standardization found = standardization_of(bags);
+  EXPECT_EQ(found.means, (std::vector<float>{3, 0.1F}));
+  EXPECT_FLOAT_EQ(found.deviations[0], std::sqrt(8.0F / 3));
+  EXPECT_EQ(found.deviations[1], 1) << "a constant number becomes 0";
+  standardize(bags, found);
+  EXPECT_EQ(bags.numbers[2], 0);
+  EXPECT_FLOAT_EQ(bags.numbers[4], 2 / std::sqrt(8.0F / 3));
+  EXPECT_EQ(bags.numbers[1], 0);
+  EXPECT_THROW(standardize(bags, {.means = {0}, .deviations = {1}}), UsageError);
+  EXPECT_THROW(standardization_of({.instance_shape = {1}}), UsageError);
+}
+
 TEST(LabelledBags, AreCheckedForConsistency) {
   const LabelledBags bags{
       .instance_shape = {2}, .numbers = {1, 2, 3, 4, 5, 6}, .offsets = {0, 1, 3}, .targets = {0, 1}};

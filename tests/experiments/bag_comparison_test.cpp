@@ -29,6 +29,7 @@ TEST(BagComparison, ComparesPublishedValuesWithAllSeeds) {
   EXPECT_EQ(rows[4].published, curves.at("loss_train").at(1));
   EXPECT_EQ(rows[7].published, curves.at("accuracy_eval").at(1));
   EXPECT_EQ(tally(outcome).not_compared, 8);
+  EXPECT_EQ(outcome.restriction, "2 of 20 epochs, accuracies at the end are not compared");
   for (const Comparison& row : rows) {
     EXPECT_GT(row.tolerance, 5e-4) << row.what; // for reading the curve
     EXPECT_TRUE(row.measured.half_width) << row.what;

@@ -70,6 +70,17 @@ TEST(SingleRuns, CannotTellWhereNoValueWouldBeMissed) {
   EXPECT_EQ(tally(table).met, 0);
 }
 
+TEST(SingleRuns, CannotTellWhereTheIntervalDoesNotSeparateAlternatives) {
+  const std::vector<double> ours{0.5, 0.6, 0.55, 0.62, 0.52};
+  const ComparisonTable table = compare_single_runs(
+      {.runs = {{.what = "wide", .published = 0.56, .ours = ours, .cases = 500, .alternatives = {0.5, 0.6}},
+                {.what = "apart", .published = 0.56, .ours = ours, .cases = 500, .alternatives = {0.5, 0.9}},
+                {.what = "none", .published = 0.56, .ours = ours, .cases = 500}}});
+  EXPECT_STREQ(verdict(table, table.rows[0]), "cannot tell");
+  EXPECT_STREQ(verdict(table, table.rows[1]), "met");
+  EXPECT_STREQ(verdict(table, table.rows[2]), "met");
+}
+
 TEST(SingleRuns, FromTheSameDistributionAreRarelyMissed) {
   Random random(5);
   constexpr int kTables = 2000, kNumbers = 16, kSeeds = 5;

@@ -290,6 +290,14 @@ TEST(BagTrainer, TrainsEveryModelOnOwnBags) {
   }
 }
 
+TEST(BagTrainer, ReportsThatTrainingDiverged) {
+  const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
+  BagSchedule schedule = short_schedule(task, 20);
+  schedule.learning_rate = 1e30;
+  expect_contains(usage_error_of([&] { fit(task, "attention", schedule); }),
+                  {"training diverged: the loss of step", "smaller learning rate (--learning-rate)"});
+}
+
 TEST(BagTrainer, RefusesBagsThatDoNotFit) {
   const BagTask task = own_bag_task(own_bags(kOneSize), own_bags(kOneSize, 10));
   const auto refused = [](const BagTask& changed, const std::string& model,
@@ -399,6 +407,28 @@ TEST(BagClassifier, ParametersLoadIntoHopfieldPooling) {
   const at::Tensor logit =
       at::linear(pooling->forward(instances), readout.tensors.at("weight"), readout.tensors.at("bias"));
   EXPECT_NEAR(logit.item<double>(), BagClassifier(path).predict(bags).front().logit, 1e-6);
+}
+
+TEST(BagClassifier, StandardizesBagsAsTheTrainingBags) {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "run.safetensors";
+  const data::LabelledBags given = own_bags(kSeveralSizes, 10);
+  BagTask task = own_bag_task(own_bags(kSeveralSizes), given);
+  task.standardization = standardization_of(task.training);
+  standardize(task.training, *task.standardization);
+  standardize(task.validation, *task.standardization);
+  fit(task, "pooling", short_schedule(task, 2), path);
+  BagTrainer trainer(task, "pooling", short_schedule(task, 2), 4);
+  trainer.restore(path);
+  const std::vector<double> logits = trainer.logits(task.validation);
+  const std::vector<BagPrediction> predictions = BagClassifier(path).predict(given);
+  for (size_t bag = 0; bag < logits.size(); ++bag) {
+    EXPECT_EQ(predictions[bag].logit, logits[bag]);
+  }
+  Checkpoint changed = load_checkpoint(path);
+  changed.tensors["features.mean"] = at::zeros({2});
+  save_checkpoint(path, changed);
+  EXPECT_THROW(BagClassifier{path}, DataError);
 }
 
 TEST(BagClassifier, RejectsOtherFiles) {

@@ -119,6 +119,9 @@ TEST_F(Verify, ReportsFilesThatAreNotJson) {
   expect_bad(verify(write("circle_intersection.json", "{\n\"cases\": [")),
              "invalid JSON: the text ends in line 2, column 11");
   expect_bad(verify(write("circle_intersection.json", " \n")), "invalid JSON: there is no content");
+  for (const std::string& start : {std::string("PK\x03\x04"), std::string("\x08\0\0\0\0\0\0\0{}", 10)}) {
+    expect_bad(verify(write("circle_intersection.json", start)), "load_hflayers_weights.md"); // tensors
+  }
   expect_bad(verify(write("circle_intersection.json", "{\"cases\": NaN}")),
              "invalid JSON in line 1, column 11, at \"NaN}\"");
   expect_bad(verify(write("circle_intersection.json", "{\"cases\": 1e999}")), "too large");

@@ -28,8 +28,12 @@ namespace mneme::data {
 struct BagFileOptions {
   std::string bag_column = "bag", label_column = "label"; ///< CSV: names of the columns
   std::vector<std::string> ignored_columns = {};          ///< CSV: names of columns that are not features
-  /// CSV: the column of class names and ignored columns may be missing. false: only a column of class names
-  /// with the default name may be missing.
+  /// CSV: names of the features, in the order of BagFile::numbers; the columns may be in any order. Empty:
+  /// all columns but those above are features, in the order of the file.
+  std::vector<std::string> features = {};
+  /// true: the names above are those of other bags. The column of class names and ignored columns may be
+  /// missing, and the names have no effect on files of other kinds. false: only a column of class names with
+  /// the default name may be missing.
   bool columns_are_optional = false;
   std::filesystem::path offsets = {}, labels = {}; ///< .npy: files of offsets and labels; empty: none
 };
@@ -48,7 +52,8 @@ struct BagFile {
   int64_t count() const { return static_cast<int64_t>(names.size()); }
 };
 
-/// Reads one or more files into one set, in the order given. `name` is used in messages.
+/// Reads one or more files into one set, in the order given; columns of features may be in another order than
+/// in the first file. `name` is used in messages.
 ///
 /// Errors  DataError with file and line or index: a column or tensor is missing, there are no features, a bag
 ///         has two classes, offsets do not fit, a number is not finite or exceeds float32, a bag is in two

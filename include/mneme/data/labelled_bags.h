@@ -49,6 +49,22 @@ LabelledBags select(const LabelledBags& bags, std::span<const int64_t> indices);
 ///         per bag, a label is neither 0 nor 1, or a number is not finite
 void check(const LabelledBags& bags);
 
+/// Mean and standard deviation of every number of an instance.
+struct Standardization {
+  std::vector<float> means = {};
+  std::vector<float> deviations = {}; ///< > 0; 1 for a number that is equal in all instances
+};
+
+/// Mean and standard deviation (population) over the instances of all bags.
+///
+/// Errors  UsageError if the bags are inconsistent (check), or there are none
+Standardization standardization_of(const LabelledBags& bags);
+
+/// Subtracts the means, and divides by the standard deviations.
+///
+/// Errors  UsageError unless there is one mean and one deviation per number of an instance
+void standardize(LabelledBags& bags, const Standardization& standardization);
+
 /// Bits become elements 0 and 1.
 LabelledBags to_labelled_bags(const BitBags& bags);
 /// Characters become one-hot vectors over the alphabet.

@@ -26,8 +26,8 @@ public:
   BagClassifier(BagClassifier&&) noexcept;
   ~BagClassifier();
 
-  /// Predictions without dropout; the labels of the bags are not used. The result does not depend on the
-  /// number of threads.
+  /// Predictions without dropout; the labels of the bags are not used. Features are standardised as those of
+  /// the training bags were (BagTask::standardization). The result does not depend on the number of threads.
   ///
   /// Errors  UsageError if the bags are inconsistent (data::check), if their instances have another shape
   ///         than those of the training bags, if the model needs bags of the size of the training bags, or if

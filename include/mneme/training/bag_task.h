@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,6 +58,9 @@ struct BagTask {
   data::LabelledBags training = {}, validation = {};
   std::vector<std::string> models = {}; ///< names of its models; the first one is the default
   BagSchedule schedule = {};            ///< published schedule
+  /// Standardization of the features that both sets already have. It is stored in checkpoints, and
+  /// BagClassifier applies it to other bags.
+  std::optional<data::Standardization> standardization = {};
 
   /// `schedule` with the published settings that are specific to this model.
   BagSchedule schedule_of(const std::string& model) const;

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+
+#include "cli/bag_features.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "mneme/core/text.h"
+
+namespace mneme::cli {
+namespace {
+
+constexpr double kDeviationRatioMax = 30;
+
+std::string name_of(const data::BagFile& bags, size_t feature) {
+  return bags.feature_names.empty() ? fmt::format("feature {}", feature)
+                                    : printable(bags.feature_names[feature]);
+}
+
+std::vector<float> column_of(const data::BagFile& bags, size_t feature) {
+  std::vector<float> numbers;
+  for (size_t at = feature; at < bags.numbers.size(); at += static_cast<size_t>(bags.num_features)) {
+    numbers.push_back(bags.numbers[at]);
+  }
+  return numbers;
+}
+
+bool are_distinct_integers(std::vector<float> numbers) {
+  if (!std::ranges::all_of(numbers, [](float x) { return x == std::floor(x); })) {
+    return false;
+  }
+  std::ranges::sort(numbers);
+  return numbers.size() > 1 && std::ranges::adjacent_find(numbers) == numbers.end();
+}
+
+/// Whether the instances of every bag have consecutive integers that begin with the same one.
+bool counts_instances(const std::vector<float>& numbers, const std::vector<int64_t>& offsets) {
+  bool counts = false; // bags of one instance do not suffice
+  for (size_t bag = 0; bag + 1 < offsets.size(); ++bag) {
+    for (int64_t i = offsets[bag]; i < offsets[bag + 1]; ++i) {
+      if (numbers[static_cast<size_t>(i)] != numbers[0] + static_cast<float>(i - offsets[bag])) {
+        return false;
+      }
+    }
+    counts = counts || offsets[bag + 1] - offsets[bag] > 1;
+  }
+  return counts;
+}
+
+double deviation_of(const std::vector<float>& numbers) {
+  const auto count = static_cast<double>(numbers.size());
+  double sum = 0, squares = 0;
+  for (const float x : numbers) {
+    sum += x;
+  }
+  for (const float x : numbers) {
+    squares += (x - sum / count) * (x - sum / count);
+  }
+  return std::sqrt(squares / count);
+}
+
+} // namespace
+
+std::string features_text(const data::BagFile& bags) {
+  constexpr int64_t kShown = 20;
+  std::vector<std::string> names;
+  for (const std::string& name : bags.feature_names) {
+    names.push_back(printable(name));
+  }
+  const auto shown = std::min(std::ssize(names), std::ptrdiff_t{kShown});
+  std::string text = fmt::format("{} feature{}", bags.num_features, bags.num_features == 1 ? "" : "s");
+  if (!names.empty()) {
+    text += fmt::format(": {}{}", fmt::join(names.begin(), names.begin() + shown, ", "),
+                        std::ssize(names) > shown ? ", ..." : "");
+  }
+  return text;
+}
+
+std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_standardized) {
+  std::vector<std::string> warnings;
+  double min = HUGE_VAL, max = 0; // of the standard deviations of features that are not constant
+  size_t min_feature = 0, max_feature = 0;
+  for (size_t feature = 0; feature < static_cast<size_t>(bags.num_features); ++feature) {
+    const std::vector<float> numbers = column_of(bags, feature);
+    const std::string name = name_of(bags, feature);
+    if (const bool of_rows = are_distinct_integers(numbers);
+        of_rows || counts_instances(numbers, bags.offsets)) {
+      warnings.push_back(fmt::format(
+          "warning: {}{} {}, so it is probably no feature; {}", bags.feature_names.empty() ? "" : "column ",
+          name, of_rows ? "has a different integer in every row" : "counts the instances of each bag",
+          bags.feature_names.empty() ? "leave it out of the instances"
+                                     : fmt::format("--ignore-columns {} leaves it out", name)));
+      continue;
+    }
+    if (const double deviation = deviation_of(numbers); deviation > 0) {
+      if (deviation < min) {
+        min = deviation;
+        min_feature = feature;
+      }
+      if (deviation > max) {
+        max = deviation;
+        max_feature = feature;
+      }
+    }
+  }
+  if (!is_standardized && max > kDeviationRatioMax * min) {
+    warnings.push_back(
+        fmt::format("warning: the standard deviations of the features reach from {:.3g} ({}) to {:.3g} ({}); "
+                    "--standardize divides each feature by its own",
+                    min, name_of(bags, min_feature), max, name_of(bags, max_feature)));
+  }
+  return warnings;
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+
+/// Describes the features of the bags of `mneme train bags`, and warns of columns that are probably none.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mneme/data/bag_files.h"
+
+namespace mneme::cli {
+
+/// Number and names of the features, such as "3 features: area, contrast, hue"; many names are shortened.
+std::string features_text(const data::BagFile& bags);
+
+/// One line for each column that numbers the rows or the instances of a bag. Unless `is_standardized`, also a
+/// line if the standard deviations of the features differ by a factor of more than 30.
+std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_standardized);
+
+} // namespace mneme::cli
