@@ -241,20 +241,20 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
   return result;
 }
 
-tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, const Model& model) {
+tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t vocab_size) {
   constexpr int64_t kBytes = 256;
   const bool has_files = tokens::has_tokenizer(folder);
-  if (!has_files && model.vocab_size() != kBytes && model.vocab_size() != kBytes + 1) {
+  if (!has_files && vocab_size != kBytes && vocab_size != kBytes + 1) {
     fail(folder,
-         c10::str("there is no tokenizer in this folder, and the vocabulary of ", model.vocab_size(),
+         c10::str("there is no tokenizer in this folder, and the vocabulary of ", vocab_size,
                   " words is not that of bytes (256)."),
          "Copy tokenizer.json, or vocab.json and merges.txt, of the model into it.");
   }
   tokens::Tokenizer tokenizer = has_files ? tokens::read_tokenizer(folder) : tokens::Tokenizer::bytes();
-  if (tokenizer.vocab_size() > model.vocab_size()) {
+  if (tokenizer.vocab_size() > vocab_size) {
     fail(folder,
          c10::str("the tokenizer has ", tokenizer.vocab_size(), " tokens, but the model has a vocabulary of ",
-                  model.vocab_size(), "."),
+                  vocab_size, "."),
          "Do both belong to the same model?");
   }
   return tokenizer;
