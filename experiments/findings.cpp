@@ -68,7 +68,8 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
   if (const auto undecided = std::ranges::count_if(comparisons.rows, &Comparison::cannot_fail);
       undecided > 0) {
     texts.push_back(fmt::format("Cannot tell: {}. With so few runs of ours, the tolerance contains every "
-                                "possible value, so that the comparison cannot fail; more seeds decide it.",
+                                "possible value, or the interval of the measured value contains the claimed "
+                                "bound; more seeds decide it.",
                                 values(undecided)));
   }
   for (std::vector<Comparison>& group : groups) {
@@ -81,7 +82,9 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
     std::vector<std::string> values;
     for (const Comparison& row : std::span(group).first(named)) {
       values.push_back(fmt::format("{} (published {}, measured {})", row.what,
-                                   report::format_number(row.published, report::Notation::automatic, 7),
+                                   row.relation == Relation::equals
+                                       ? report::format_number(row.published, report::Notation::automatic, 7)
+                                       : row.claim(),
                                    report::format_number(row.measured.mean, report::Notation::automatic, 7)));
     }
     texts.push_back(named < group.size()
@@ -227,7 +230,10 @@ std::string markdown_block(const std::string& heading, const Table& table) {
 
 Table comparison_table(const ComparisonTable& comparisons) {
   const auto number = [](const char* name, int digits) {
-    return Column{.name = name, .notation = report::Notation::automatic, .digits = digits};
+    return Column{.name = name,
+                  .notation = report::Notation::automatic,
+                  .digits = digits,
+                  .align = report::Align::right};
   };
   Table table{.columns = {{.name = "what"},
                           number("published", 7),
@@ -235,8 +241,10 @@ Table comparison_table(const ComparisonTable& comparisons) {
                           number("tolerance", 2),
                           {.name = "verdict"}}};
   for (const Comparison& row : comparisons.rows) {
-    table.rows.push_back(
-        {row.what, row.published, cell(row.measured), row.tolerance, std::string(verdict(comparisons, row))});
+    const bool is_one_sided = row.relation != Relation::equals;
+    table.rows.push_back({row.what, is_one_sided ? Cell(row.claim()) : Cell(row.published),
+                          cell(row.measured), is_one_sided ? Cell() : Cell(row.tolerance),
+                          std::string(verdict(comparisons, row))});
   }
   return table;
 }
@@ -349,11 +357,18 @@ nlohmann::ordered_json to_json(std::span<const Finished> findings) {
     const auto [met, missed, not_compared] = tally(finished.outcome);
     nlohmann::ordered_json comparisons = nlohmann::ordered_json::array();
     for (const ComparisonTable& table : finished.outcome.comparisons) {
+      nlohmann::ordered_json rows = report::to_json(comparison_table(table));
+      for (size_t row = 0; row < table.rows.size(); ++row) { // numbers alone, and the relation next to them
+        if (table.rows[row].relation != Relation::equals) {
+          rows[row]["published"] = table.rows[row].published;
+        }
+        rows[row]["relation"] = name_of(table.rows[row].relation);
+      }
       comparisons.push_back({{"title", table.title},
                              {"source", table.source},
                              {"tolerance", table.tolerance},
                              {"not_compared", table.not_compared},
-                             {"rows", report::to_json(comparison_table(table))}});
+                             {"rows", std::move(rows)}});
     }
     nlohmann::ordered_json tables = nlohmann::ordered_json::array();
     for (const TitledTable& table : finished.outcome.tables) {
