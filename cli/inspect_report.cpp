@@ -220,8 +220,8 @@ std::string TokenNames::quoted(int64_t id) const {
 }
 
 std::string size_of(const LeapInspection& inspection) {
-  return fmt::format("{} {} of {} {}", inspection.layers, inspection.layers == 1 ? "layer" : "layers",
-                     inspection.heads_per_layer, inspection.heads_per_layer == 1 ? "head" : "heads");
+  return report::counted(inspection.layers, "layer") + " of " +
+         report::counted(inspection.heads_per_layer, "head");
 }
 
 report::Table inspection_table(const LeapInspection& inspection, const TokenNames& names, const char* blank) {
