@@ -16,9 +16,11 @@
 #include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "learning/bag_fits.h"
+#include "learning/heads.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/core/nearest_word.h"
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "report/table.h"
@@ -68,6 +70,7 @@ public:
           "RUN is required.\n  Give the folder of a `mneme train` run; `mneme eval lm` evaluates a "
           "language model.");
     }
+    refuse_language_model();
     if (files_.empty() && !(offsets_.empty() && labels_.empty())) {
       throw UsageError("--offsets and --labels belong to a .npy file of --bags.\n  Leave them out.");
     }
@@ -116,6 +119,19 @@ public:
   }
 
 private:
+  /// Errors  UsageError if RUN is a language model, or a misspelt "lm"
+  void refuse_language_model() const {
+    std::error_code unreadable;
+    if (!std::filesystem::exists(run_, unreadable) && !nearest_word(run_, {"lm"}).empty()) {
+      throw UsageError(
+          fmt::format("{}: there is no such folder.\n  Did you mean `mneme eval lm`?", printable(run_)));
+    }
+    if (!learning::model_type_of(std::filesystem::path(run_) / "").empty()) {
+      throw UsageError(fmt::format("{}: is a language model.\n  Use `mneme eval lm {} --text FILE`.",
+                                   printable(run_), printable(run_)));
+    }
+  }
+
   /// A cell that is empty for NaN: with a validation set of one class, the sensitivity or specificity and the
   /// area under the ROC curve are undefined.
   static report::Cell cell_or_empty(double value) {

@@ -101,7 +101,13 @@ void write_context(const std::filesystem::path& file, const TextContext& context
 
 TextContext read_context(const std::filesystem::path& file, Model& model,
                          const tokens::Tokenizer& tokenizer) {
-  nn::TensorFile content = nn::read_tensor_file(file);
+  nn::TensorFile content;
+  try {
+    content = nn::read_tensor_file(file);
+  } catch (const DataError& error) {
+    throw DataError(std::string(error.what()) +
+                    "\n  The state of a text is a file that mneme generate --state-out wrote.");
+  }
   const auto text = [&](const char* name) {
     const auto found = content.texts.find(name);
     return found == content.texts.end() ? std::string() : found->second;
