@@ -112,6 +112,27 @@ bool ends_tolerance(const Outcome& outcome, size_t table) {
   return table + 1 == tables.size() || tables[table + 1].tolerance != tables[table].tolerance;
 }
 
+/// Whether a chart has bands or whiskers.
+bool has_intervals(const report::Chart& chart) {
+  return std::ranges::any_of(chart.numbers.rows, [](const std::vector<Cell>& row) {
+    return std::ranges::any_of(row, [](const Cell& cell) {
+      const auto* estimate = std::get_if<report::Estimate>(&cell);
+      return estimate != nullptr && estimate->low < estimate->high;
+    });
+  });
+}
+
+/// An explanation of the bands and whiskers of a page; empty if it has none.
+std::string text_on_intervals(std::span<const Finished> findings) {
+  const bool any = std::ranges::any_of(findings, [](const Finished& finished) {
+    return std::ranges::any_of(finished.outcome.figures,
+                               [](const Figure& figure) { return has_intervals(figure.chart); });
+  });
+  return any ? " Bands and whiskers of figures are 95 % confidence intervals of a mean over seeds or trials, "
+               "unless their caption or title names another range."
+             : "";
+}
+
 std::string scope(const RunSettings& settings) {
   std::string text = settings.quick ? "quick parameters" : "full parameters";
   for (const GivenParameter& parameter : settings.parameters) {
@@ -294,12 +315,13 @@ report::Page page_of(std::span<const Finished> findings, const RunSettings& sett
   });
   report::Page page{
       .title = compares ? "Published results, reproduced" : "Results",
-      .intro = fmt::format("{} with {} and seed {}. {}",
+      .intro = fmt::format("{} with {} and seed {}. {}{}",
                            compares ? "Every published value and the value measured by mneme," : "Measured",
                            scope(settings), settings.seed,
                            compares ? "A value is met if the difference is within the tolerance given below "
                                       "its table."
-                                    : "There are no published values to compare with.")};
+                                    : "There are no published values to compare with.",
+                           text_on_intervals(findings))};
   report::Section summary{.heading = "Summary"};
   report::CaptionedTable table{.table = summary_table(findings),
                                .caption = "Number of published values that were met and missed"};

@@ -67,8 +67,12 @@ report::Chart chart_of(const char* title, const char* axis, const std::vector<st
             numbers.push_back(trial.logits[i].*value);
           }
         }
-        series.points.push_back({static_cast<double>(trials.front().logits[i].step + 1),
-                                 estimate_of(trials::mean_interval(numbers))});
+        report::Estimate estimate = estimate_of(trials::mean_interval(numbers));
+        if (!chart.references.empty()) { // of a mean of numbers from 0 to the bound
+          estimate.low = std::max(estimate.low, 0.0);
+          estimate.high = std::max(estimate.value, std::min(estimate.high, kRescale));
+        }
+        series.points.push_back({static_cast<double>(trials.front().logits[i].step + 1), estimate});
       }
       chart.series.push_back(std::move(series));
     }
@@ -211,7 +215,7 @@ Outcome run(const RunSettings& settings, Progress& progress) {
       .figures = {{.name = "max-logit",
                    .chart = chart_of("Maximum absolute logit", "max |logit|", results, widths,
                                      &LogitsAtStep::max, true),
-                   .caption = "Rescaled logits cannot exceed the bound."},
+                   .caption = "Rescaled logits cannot exceed the bound, at which their bands are cut."},
                   {.name = "deviation",
                    .chart = chart_of("Standard deviation of the logits", "standard deviation", results,
                                      widths, &LogitsAtStep::deviation, false),
