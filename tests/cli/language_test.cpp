@@ -241,6 +241,8 @@ TEST(EvalLm, NamesItsProtocolAndCountsEveryTokenOnce) {
   EXPECT_EQ(carry.at("text_bytes"), tokens);
   EXPECT_NEAR(carry.at("loss").get<double>() * tokens, carry.at("nats").get<double>(), 1e-6);
   EXPECT_NEAR(carry.at("bits_per_byte").get<double>(), carry.at("loss").get<double>() / std::log(2.0), 1e-9);
+  testing::run_program({"sh", "-c", "gzip -k \"$0\"", (here / "text.txt").string()});
+  EXPECT_EQ(here.run_json({"eval", "lm", "model", "--text", "text.txt.gz"}).at("nats"), carry.at("nats"));
   const json full = here.run_json({"eval", "lm", "model", "--text", "text.txt", "--stride", "full"});
   EXPECT_NEAR(full.at("nats").get<double>(), carry.at("nats").get<double>(),
               1e-4 * full.at("nats").get<double>());
