@@ -365,7 +365,8 @@ private:
                        "--tokens.");
     }
     const std::optional<tokens::Tokenizer> tokenizer = tokenizer_of_folder();
-    InspectRequest request = read_request(tokenizer, context.progress);
+    std::string note; // printed after all errors
+    InspectRequest request = read_request(tokenizer, note);
     std::optional<FolderLock> lock;
     if (!context.options.out.empty()) {
       lock.emplace(open_run_folder(context.options.out, identity(kLeapType)));
@@ -387,6 +388,9 @@ private:
                            : of_bytes      ? TokenText::bytes
                                            : TokenText::ids;
     const LeapInspection inspection = inspect_leap(request, context.progress);
+    if (!note.empty()) {
+      context.progress.message(note);
+    }
     const TokenNames names(kind, std::move(words));
     const nlohmann::ordered_json json = inspection_json(inspection, names);
     if (!context.options.out.empty()) {
@@ -450,7 +454,7 @@ private:
     return {ids.begin(), ids.end()};
   }
 
-  InspectRequest read_request(const std::optional<tokens::Tokenizer>& tokenizer, Progress& progress) const {
+  InspectRequest read_request(const std::optional<tokens::Tokenizer>& tokenizer, std::string& note) const {
     if (tokens_.empty() && text_.empty()) {
       throw UsageError("no text is given.\n  Give one with --tokens or --text.");
     }
@@ -470,8 +474,8 @@ private:
     }
     const int64_t left_out = request.ids_are_bytes && !to_ ? final_line_break(request.ids) : 0;
     if (left_out > 0) {
-      progress.message(fmt::format("{}: the line break at the end is left out; --to {} includes it",
-                                   request.ids_source, count));
+      note = fmt::format("{}: the line break at the end is left out; --to {} includes it", request.ids_source,
+                         count);
     }
     const int64_t to = to_.value_or(count - left_out);
     if (to > count || request.from >= to) {

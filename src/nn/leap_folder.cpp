@@ -3,6 +3,7 @@
 #include "mneme/nn/leap_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <system_error>
 
@@ -212,13 +213,16 @@ std::string config_of_shapes(const std::filesystem::path& parameters, const std:
                   ", \"n_head\": HEADS}");
 }
 
-/// The folders in `folder` that have a config.json, as a sentence; empty if there are none.
+/// The folders in `folder` that have a config.json and parameters, as a sentence; empty if there are none.
 std::string models_in(const std::filesystem::path& folder) {
   constexpr size_t kNamed = 4;
   std::vector<std::string> names;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (std::filesystem::exists(entry.path() / kConfigFile, error)) {
+    const bool has_parameters = std::ranges::any_of(
+        std::array{kParameterFile, "model.safetensors.index.json", "pytorch_model.bin", "model.pt"},
+        [&](const char* name) { return std::filesystem::exists(entry.path() / name, error); });
+    if (has_parameters && std::filesystem::exists(entry.path() / kConfigFile, error)) {
       names.push_back(printable(entry.path().string()));
     }
   }

@@ -368,6 +368,7 @@ TEST(InspectVerb, ReportsWhatIsWrong) {
   expect_no_model(model.file("nothing"), {"nothing: there is no config.json in this folder"});
   std::filesystem::create_directories(model.file("runs/best"));
   model.write("runs/best/config.json", "{}");
+  model.write("runs/best/model.safetensors", "");
   expect_no_model(model.file("runs"), {"no config.json", "contains folders of models", "runs/best"});
   json config = model.config();
   config["model_type"] = "t5";
