@@ -15,7 +15,12 @@ void add_common_options(Arguments& arguments, CommonOptions& options, const Verb
   const std::string group = kCommonGroup;
   arguments.add_flag("--json", options.json, "Print the results as one JSON document")->group(group);
   if (verb.writes_files()) {
-    arguments.add_option("--out", options.out, verb.out_is_file() ? "Output file" : "Output folder")
+    const std::string folder = verb.default_out(arguments);
+    arguments
+        .add_option("--out", options.out,
+                    verb.out_is_file()
+                        ? "Output file"
+                        : "Output folder" + (folder.empty() ? "" : " (default: " + folder + ")"))
         ->type_name(verb.out_is_file() ? "FILE" : "DIR")
         ->check([](const std::string& path) { // for example from an unset shell variable
           return path.empty() ? "the name is empty" : "";

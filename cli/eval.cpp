@@ -16,9 +16,11 @@
 #include "cli/run_folder.h"
 #include "cli/verb.h"
 #include "learning/bag_fits.h"
+#include "learning/heads.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/core/nearest_word.h"
 #include "mneme/core/text.h"
 #include "mneme/core/version.h"
 #include "report/table.h"
@@ -65,6 +67,7 @@ public:
           "RUN is required.\n  Give the folder of a `mneme train` run; `mneme eval lm` evaluates a "
           "language model.");
     }
+    refuse_language_model();
     if (bags_.files.empty() && bags_.any()) {
       throw UsageError(
           "--offsets, --labels and the names of columns belong to files of --bags.\n  Leave them "
@@ -115,6 +118,19 @@ public:
   }
 
 private:
+  /// Errors  UsageError if RUN is a language model, or a misspelt "lm"
+  void refuse_language_model() const {
+    std::error_code unreadable;
+    if (!std::filesystem::exists(run_, unreadable) && !nearest_word(run_, {"lm"}).empty()) {
+      throw UsageError(
+          fmt::format("{}: there is no such folder.\n  Did you mean `mneme eval lm`?", printable(run_)));
+    }
+    if (!learning::model_type_of(std::filesystem::path(run_) / "").empty()) {
+      throw UsageError(fmt::format("{}: is a language model.\n  Use `mneme eval lm {} --text FILE`.",
+                                   printable(run_), printable(run_)));
+    }
+  }
+
   /// A cell that is empty for NaN: with a validation set of one class, the sensitivity or specificity and the
   /// area under the ROC curve are undefined.
   static report::Cell cell_or_empty(double value) {

@@ -59,7 +59,8 @@ void EvalLm::declare(Arguments& arguments) {
       ->required();
   arguments
       .add_option("--text", text_,
-                  "Text file, or token file of `mneme tokenize encode`; - for standard input")
+                  "Text file, also compressed with gzip, or token file of `mneme tokenize encode`; - for "
+                  "standard input")
       ->type_name("FILE")
       ->required();
   add_choice_option(arguments, "--weights", weights_, kWeightChoices,
@@ -77,8 +78,10 @@ void EvalLm::declare(Arguments& arguments) {
       [this](const std::string& name, const std::string& text) {
         if (text == kCarry || text == kFull) {
           protocol_ = text;
-        } else {
+        } else if (text.find_first_of("0123456789") != std::string::npos) {
           stride_ = parse_integer(name, text, {.min = 1, .max = kMaxTokens});
+        } else {
+          index_of_word(name, text, {"a number of tokens", kFull, kCarry}); // throws
         }
       },
       "Tokens from the beginning of a window to that of the next one; `full`: the whole text in one window; "
@@ -98,7 +101,7 @@ ExitCode EvalLm::run(Context& context) const {
                     "a stride of at most the window.",
                     *stride_, *window_));
   }
-  const std::vector<std::byte> bytes = data::read_file(text_);
+  const std::vector<std::byte> bytes = data::read_decompressed_file(text_);
   EvalRequest request{.model = model_,
                       .weights = weights_,
                       .text = {reinterpret_cast<const char*>(bytes.data()), bytes.size()},

@@ -186,10 +186,11 @@ std::string heads_summary(const HeadsInspection& inspection) {
     tokens += text.tokens;
   }
   const auto texts = inspection.texts.size();
-  std::string line =
-      fmt::format("{}: {} layers of {} heads of size {}, {} parameters, {} words; {} {}, {} tokens",
-                  inspection.type, inspection.layers, inspection.heads_per_layer, inspection.head_size,
-                  inspection.parameters, inspection.vocab_size, texts, texts == 1 ? "text" : "texts", tokens);
+  std::string line = fmt::format(
+      "{}: {} of {} of size {}, {} parameters, {} words; {}, {}", inspection.type,
+      report::counted(inspection.layers, "layer"), report::counted(inspection.heads_per_layer, "head"),
+      inspection.head_size, inspection.parameters, inspection.vocab_size,
+      report::counted(static_cast<int64_t>(texts), "text"), report::counted(tokens, "token"));
   if (texts == 1 && inspection.texts[0].loss) {
     line += fmt::format(", loss {:.3f} nats per token", *inspection.texts[0].loss);
   }
@@ -199,8 +200,9 @@ std::string heads_summary(const HeadsInspection& inspection) {
 std::string kinds_summary(const HeadsInspection& inspection) {
   const std::vector<HeadSummary> heads = summaries(inspection.texts);
   const HeadStatistics all = learning::statistics_of(heads);
-  std::string line = fmt::format("{} heads: {} global, {} metastable, {} single; beta above", heads.size(),
-                                 all.global, all.metastable, all.single);
+  std::string line =
+      fmt::format("{}: {} global, {} metastable, {} single; beta above",
+                  report::counted(std::ssize(heads), "head"), all.global, all.metastable, all.single);
   const char* separator = "";
   for (const learning::ReferenceBeta& reference : learning::kReferenceBetas) {
     const auto above =

@@ -39,7 +39,7 @@ namespace {
 using learning::HeadsInspection;
 using learning::InspectedText;
 
-constexpr int64_t kMaxTokens = int64_t{1} << 40;
+constexpr const char* kLeapType = "LeapForCausalLM";
 
 /// The text for a transformer if none is given (Lewis Carroll, Alice's Adventures in Wonderland, 1865).
 constexpr const char* kExampleText =
@@ -82,17 +82,10 @@ std::vector<int64_t> parse_ids(std::string_view text, const std::string& name) {
   return ids;
 }
 
-std::vector<int64_t> read_ids(const std::string& path, bool as_bytes) {
+std::vector<int64_t> read_ids(const std::string& path) {
   const std::vector<std::byte> bytes = data::read_file(path);
-  if (!as_bytes) {
-    return text_of(bytes).starts_with("\x93NUMPY") ? data::parse_npy_integers(bytes, path)
-                                                   : parse_ids(text_of(bytes), path);
-  }
-  std::vector<int64_t> ids;
-  ids.reserve(bytes.size());
-  std::ranges::transform(bytes, std::back_inserter(ids),
-                         [](std::byte b) { return std::to_integer<int64_t>(b); });
-  return ids;
+  return text_of(bytes).starts_with("\x93NUMPY") ? data::parse_npy_integers(bytes, path)
+                                                 : parse_ids(text_of(bytes), path);
 }
 
 std::vector<std::string> read_lines(const std::string& path) {
@@ -144,13 +137,13 @@ public:
         .add_option("--words", words_,
                     "Text file with the name of each token, one per line, starting with id 0")
         ->type_name("FILE");
-    const IntegerLimits limits{.min = 0, .max = kMaxTokens};
+    const IntegerLimits limits{.min = 0};
     add_optional(arguments, "--layer", layer_, "all", limits, "Only this layer (counted from 0)");
     add_optional(arguments, "--head", head_, "all", limits, "Only this head of each layer (counted from 0)");
     add_optional(
         arguments, "--from", from_, "0", limits,
         fmt::format("First token of the attention matrix, which has at most {} tokens", kMatrixTokens));
-    add_optional(arguments, "--to", to_, "end", {.min = 1, .max = kMaxTokens},
+    add_optional(arguments, "--to", to_, "end", {.min = 1},
                  "End of the text (exclusive); the token before it is the query that is explained");
   }
 
@@ -192,13 +185,6 @@ private:
                       "model.safetensors, or a checkpoint file.",
                       printable(model_)));
     }
-    // With a text, the error also describes the config.json that fits the parameters.
-    if (tokens_.empty() && text_.empty() && std::filesystem::is_directory(model, unreadable) &&
-        !std::filesystem::exists(model / "config.json", unreadable)) {
-      throw DataError(fmt::format("{}: there is no config.json in this folder.\n  A model consists of "
-                                  "config.json and parameters, such as model.safetensors.",
-                                  printable(model_)));
-    }
     if (const nlohmann::ordered_json run = read_train_config(model);
         !run.is_null() && run.at("task") != "lm") {
       throw DataError(
@@ -207,7 +193,7 @@ private:
                       "RUN --bags FILE --explain` shows attention weights of bags.",
                       printable(model_), printable(run.at("task").get<std::string>())));
     }
-    if (!type.empty() && type != "LeapForCausalLM") {
+    if (!type.empty() && type != kLeapType) {
       throw DataError(
           fmt::format("{}: \"model_type\" in config.json is \"{}\", expected \"LeapForCausalLM\", "
                       "\"gpt2\", \"bert\" or \"albert\".\n  Other kinds of models are not supported; "
@@ -227,6 +213,20 @@ private:
         throw UsageError(fmt::format("{} has no effect on {}.\n  Leave it out.", option, subject));
       }
     }
+  }
+
+  /// Settings that identify the results in a folder of --out.
+  nlohmann::ordered_json identity(const std::string& type) const {
+    return {
+        {"verb", name()},
+        {"kind", type},
+        {"model", printable((std::filesystem::path(model_) / "").lexically_normal().parent_path().string())}};
+  }
+
+  void write_config(const std::filesystem::path& folder, const std::string& type) const {
+    nlohmann::ordered_json config = {{"version", version()}};
+    config.update(identity(type));
+    write_file_atomically(folder / "config.json", report::json_text(config));
   }
 
   ExitCode run_list(Context& context) {
@@ -265,10 +265,23 @@ private:
     return ExitCode::ok;
   }
 
+  bool is_example() const { return texts_.empty() && text_.empty() && tokens_.empty(); }
+
+  /// The bytes of the file of --text.
+  std::vector<std::byte> read_text_file() const {
+    std::error_code unreadable;
+    if (!data::is_standard_input(text_) && !std::filesystem::exists(text_, unreadable)) {
+      throw DataError(fmt::format("{}: there is no such file.\n  --text takes a file. To give the text "
+                                  "itself, use a pipe: `echo \"...\" | mneme inspect {} --text -`.",
+                                  printable(text_), printable(model_)));
+    }
+    return data::read_file(text_);
+  }
+
   /// The texts of --text, --texts or --tokens, or the example text.
   std::vector<InspectedText> read_texts() const {
     if (!tokens_.empty()) {
-      return {{.name = tokens_, .ids = read_ids(tokens_, false)}};
+      return {{.name = tokens_, .ids = read_ids(tokens_)}};
     }
     std::vector<InspectedText> texts;
     if (!texts_.empty()) {
@@ -284,9 +297,9 @@ private:
       return texts;
     }
     if (text_.empty()) {
-      return {{.name = "example text", .text = kExampleText}};
+      return {{.name = "example text", .text = kExampleText}}; // cut to the positions of the model
     }
-    const std::vector<std::byte> bytes = data::read_file(text_);
+    const std::vector<std::byte> bytes = read_text_file();
     const std::string_view text = without_line_ends(text_of(bytes));
     if (text.empty()) {
       throw DataError(fmt::format("{}: the text is empty.\n  Give at least one character.", text_));
@@ -299,20 +312,20 @@ private:
     const std::filesystem::path& folder = context.options.out;
     std::optional<FolderLock> lock;
     if (!folder.empty()) {
-      lock.emplace(open_run_folder(folder, {{"verb", name()}}));
+      lock.emplace(open_run_folder(folder, identity(type)));
     }
     const HeadsInspection inspection = learning::inspect_heads({.model = model_,
                                                                 .type = type,
                                                                 .key = key_,
                                                                 .texts = read_texts(),
                                                                 .end = to_,
+                                                                .cut_to_positions = is_example(),
                                                                 .layer = layer_,
                                                                 .head = head_},
                                                                context.progress);
     const nlohmann::ordered_json json = heads_json(inspection);
     if (!folder.empty()) {
-      const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
-      write_file_atomically(folder / "config.json", report::json_text(config));
+      write_config(folder, type);
       write_file_atomically(folder / "heads.json", report::json_text(json, 1));
       write_heads_report(folder, inspection, std::filesystem::path(model_).string());
     }
@@ -325,9 +338,7 @@ private:
     }
     constexpr size_t kLargest = 5;
     context.out << heads_summary(inspection)
-                << (texts_.empty() && text_.empty() && tokens_.empty()
-                        ? " (an example text; give yours with --text)\n\n"
-                        : "\n\n")
+                << (is_example() ? " (an example text; give yours with --text)\n\n" : "\n\n")
                 << report::to_text(learning::layers_table(learning::summaries(inspection.texts)),
                                    context.text_style())
                 << '\n'
@@ -344,16 +355,21 @@ private:
   }
 
   ExitCode run_leap(Context& context) {
+    std::error_code unreadable;
+    if (!std::filesystem::exists(learning::folder_of(model_) / "config.json", unreadable)) {
+      inspect_leap({.model = model_, .key = key_}, context.progress); // reports this before it needs a text
+    }
     if (!texts_.empty()) {
       throw UsageError("--texts has no effect on this model: it is for transformers (GPT-2, BERT, ALBERT).\n "
                        " Use --text or "
                        "--tokens.");
     }
     const std::optional<tokens::Tokenizer> tokenizer = tokenizer_of_folder();
-    InspectRequest request = read_request(tokenizer, context.progress);
+    std::string note; // printed after all errors
+    InspectRequest request = read_request(tokenizer, note);
     std::optional<FolderLock> lock;
     if (!context.options.out.empty()) {
-      lock.emplace(open_run_folder(context.options.out, {{"verb", name()}}));
+      lock.emplace(open_run_folder(context.options.out, identity(kLeapType)));
       request.tensors = context.options.out / "tensors.safetensors";
     }
     std::vector<std::string> words;
@@ -366,12 +382,19 @@ private:
         words.emplace_back(tokenizer->token_bytes(id));
       }
     }
+    const bool of_bytes = tokens_.empty() || tokens::has_tokenizer(learning::folder_of(model_));
+    const TokenText kind = !words_.empty() ? TokenText::words
+                           : tokenizer     ? TokenText::bpe
+                           : of_bytes      ? TokenText::bytes
+                                           : TokenText::ids;
     const LeapInspection inspection = inspect_leap(request, context.progress);
-    const TokenNames names(std::move(words), request.ids_are_bytes);
+    if (!note.empty()) {
+      context.progress.message(note);
+    }
+    const TokenNames names(kind, std::move(words));
     const nlohmann::ordered_json json = inspection_json(inspection, names);
     if (!context.options.out.empty()) {
-      const nlohmann::ordered_json config = {{"version", version()}, {"verb", name()}};
-      write_file_atomically(context.options.out / "config.json", report::json_text(config));
+      write_config(context.options.out, kLeapType);
       write_file_atomically(context.options.out / "explanation.json", report::json_text(json, 1));
       report::write_page(context.options.out / "index.html",
                          inspection_page(inspection, names, std::filesystem::path(model_).string()));
@@ -417,15 +440,21 @@ private:
 
   /// Ids of --text or --tokens.
   std::vector<int64_t> text_ids(const std::optional<tokens::Tokenizer>& tokenizer) const {
-    if (!tokens_.empty() || !tokenizer) {
-      return read_ids(tokens_ + text_, tokens_.empty());
+    if (!tokens_.empty()) {
+      return read_ids(tokens_);
     }
-    const std::vector<std::byte> bytes = data::read_file(text_);
+    const std::vector<std::byte> bytes = read_text_file();
+    if (!tokenizer) {
+      std::vector<int64_t> ids;
+      std::ranges::transform(bytes, std::back_inserter(ids),
+                             [](std::byte b) { return std::to_integer<int64_t>(b); });
+      return ids;
+    }
     const std::vector<int32_t> ids = tokenizer->encode(without_line_ends(text_of(bytes)));
     return {ids.begin(), ids.end()};
   }
 
-  InspectRequest read_request(const std::optional<tokens::Tokenizer>& tokenizer, Progress& progress) const {
+  InspectRequest read_request(const std::optional<tokens::Tokenizer>& tokenizer, std::string& note) const {
     if (tokens_.empty() && text_.empty()) {
       throw UsageError("no text is given.\n  Give one with --tokens or --text.");
     }
@@ -445,8 +474,8 @@ private:
     }
     const int64_t left_out = request.ids_are_bytes && !to_ ? final_line_break(request.ids) : 0;
     if (left_out > 0) {
-      progress.message(fmt::format("{}: the line break at the end is left out; --to {} includes it",
-                                   request.ids_source, count));
+      note = fmt::format("{}: the line break at the end is left out; --to {} includes it", request.ids_source,
+                         count);
     }
     const int64_t to = to_.value_or(count - left_out);
     if (to > count || request.from >= to) {
@@ -471,7 +500,7 @@ private:
                                "position {}, is {}\n{}\n\n",
                                report::one_line(model_), size_of(inspection), inspection.weight,
                                inspection.gate, inspection.positions, last + 1,
-                               last == 0 ? "token" : "tokens", last, names(inspection.ids.back()),
+                               last == 0 ? "token" : "tokens", last, names.quoted(inspection.ids.back()),
                                prediction_text(inspection, names))
                 << report::to_text(inspection_table(inspection, names), context.text_style());
     if (!context.options.out.empty()) {

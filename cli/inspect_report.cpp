@@ -33,6 +33,21 @@ ordered_json numbers_json(std::span<const float> numbers) {
   return list;
 }
 
+/// The text with visible spaces, line breaks and tabs.
+std::string visible_blanks(std::string_view text) {
+  std::string visible;
+  for (const char c : text) {
+    visible += c == ' ' ? "␣" : c == '\n' ? "↵" : c == '\t' ? "⇥" : std::string(1, c);
+  }
+  return visible;
+}
+
+std::string visible_byte(int64_t byte) {
+  const bool has_character = (byte >= ' ' && byte <= '~') || byte == '\n' || byte == '\t';
+  return has_character ? visible_blanks(std::string(1, static_cast<char>(byte)))
+                       : fmt::format("\\x{:02x}", byte);
+}
+
 std::string window_of(const HeadInspection& head) {
   return head.window == 0 ? "all" : std::to_string(head.window);
 }
@@ -131,7 +146,7 @@ report::Section prediction_section(const LeapInspection& inspection, const Token
       .columns = {{.name = "next token", .key = "token"},
                   {.name = "probability", .notation = report::Notation::percent, .digits = 1}}};
   for (const NextToken& token : inspection.next) {
-    next.rows.push_back({names(token.id), token.probability});
+    next.rows.push_back({names.quoted(token.id), token.probability});
   }
   report::Section section{
       .heading = "Predictions",
@@ -174,7 +189,7 @@ std::string prediction_text(const LeapInspection& inspection, const TokenNames& 
   constexpr size_t kShown = 3;
   std::string text = "next token: ";
   for (size_t i = 0; i < std::min(kShown, inspection.next.size()); ++i) {
-    text += fmt::format("{}{} ({} %)", i == 0 ? "" : ", ", names(inspection.next[i].id),
+    text += fmt::format("{}{} ({} %)", i == 0 ? "" : ", ", names.quoted(inspection.next[i].id),
                         percent(inspection.next[i].probability));
   }
   const double loss = mean_loss(inspection.loss);
@@ -182,27 +197,31 @@ std::string prediction_text(const LeapInspection& inspection, const TokenNames& 
 }
 
 std::string TokenNames::operator()(int64_t id) const {
-  if (!words_.empty()) {
-    return report::one_line(words_[static_cast<size_t>(id)]);
+  const auto index = static_cast<size_t>(id);
+  switch (kind_) {
+  case TokenText::ids:
+    break;
+  case TokenText::bytes:
+    return visible_byte(id);
+  case TokenText::words:
+    return report::one_line(words_[index]);
+  case TokenText::bpe:
+    if (index < words_.size()) {
+      return report::one_line(visible_blanks(words_[index]));
+    }
+    break;
   }
-  if (!ids_are_bytes_) {
-    return std::to_string(id);
-  }
-  switch (id) {
-  case ' ':
-    return "␣";
-  case '\n':
-    return "↵";
-  case '\t':
-    return "⇥";
-  default:
-    return id > ' ' && id <= '~' ? std::string(1, static_cast<char>(id)) : fmt::format("\\x{:02x}", id);
-  }
+  return std::to_string(id);
+}
+
+std::string TokenNames::quoted(int64_t id) const {
+  const bool is_text = kind_ == TokenText::bpe && static_cast<size_t>(id) < words_.size();
+  return is_text ? "\"" + (*this)(id) + "\"" : (*this)(id);
 }
 
 std::string size_of(const LeapInspection& inspection) {
-  return fmt::format("{} {} of {} {}", inspection.layers, inspection.layers == 1 ? "layer" : "layers",
-                     inspection.heads_per_layer, inspection.heads_per_layer == 1 ? "head" : "heads");
+  return report::counted(inspection.layers, "layer") + " of " +
+         report::counted(inspection.heads_per_layer, "head");
 }
 
 report::Table inspection_table(const LeapInspection& inspection, const TokenNames& names, const char* blank) {
@@ -216,7 +235,7 @@ report::Table inspection_table(const LeapInspection& inspection, const TokenName
     for (const int64_t position : largest(head.mean_weight)) {
       const auto at = static_cast<size_t>(position);
       looks_at += fmt::format("{1}{2}{0}at{0}{3}{0}({4}{0}%)", blank, looks_at.empty() ? "" : ", ",
-                              names(inspection.ids[at]), position, percent(head.mean_weight[at]));
+                              names.quoted(inspection.ids[at]), position, percent(head.mean_weight[at]));
     }
     table.rows.push_back({head.layer, head.head, window_of(head), mean(head.gate), looks_at});
   }
@@ -286,7 +305,7 @@ report::Page inspection_page(const LeapInspection& inspection, const TokenNames&
                                      inspection.hidden_size, inspection.vocab_size)},
                {"focus weight, gate, positions",
                 fmt::format("{}, {}, {}", inspection.weight, inspection.gate, inspection.positions)},
-               {"last token", fmt::format("{} at position {}", names(inspection.ids.back()), last)}}},
+               {"last token", fmt::format("{} at position {}", names.quoted(inspection.ids.back()), last)}}},
           report::CaptionedTable{.table = inspection_table(inspection, names, "\u00a0"),
                                  .caption = "Attention of the last token"},
           report::Figure{

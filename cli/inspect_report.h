@@ -14,18 +14,25 @@
 
 namespace mneme::cli {
 
-/// Names of tokens: `words[id]` if `words` is not empty (it then has one entry per token of the vocabulary),
-/// else the character of a byte or the id as a number.
+/// Where the names of tokens are from.
+enum class TokenText {
+  ids,   ///< no names: numbers
+  bytes, ///< the ids are bytes: characters
+  words, ///< one name per token of the vocabulary, as given
+  bpe,   ///< bytes of each token of a tokenizer; ids that it does not have are shown as numbers
+};
+
+/// Names of tokens. Spaces, line breaks and tabs of bytes and of a tokenizer are visible.
 class TokenNames {
 public:
-  /// `words`: a name per id; empty: ids are shown as numbers, or as characters if they are bytes.
-  TokenNames(std::vector<std::string> words, bool ids_are_bytes)
-      : words_(std::move(words)), ids_are_bytes_(ids_are_bytes) {}
+  TokenNames(TokenText kind, std::vector<std::string> words) : kind_(kind), words_(std::move(words)) {}
   std::string operator()(int64_t id) const;
+  /// The name in a sentence or a table: with quotes if it is from a tokenizer, such as "␣at" or ",".
+  std::string quoted(int64_t id) const;
 
 private:
+  TokenText kind_;
   std::vector<std::string> words_;
-  bool ids_are_bytes_;
 };
 
 /// One row per head: window, mean gate, and the tokens with the largest attention weights for the last query.

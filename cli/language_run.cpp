@@ -91,7 +91,7 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
                          const std::function<void(int64_t, std::string_view)>& print) {
   language::check(request.sampler);
   const std::unique_ptr<language::Model> model = open_model(request.model, request.weights, progress);
-  const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, *model);
+  const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, model->vocab_size());
   note_unused_words(*model, tokenizer, progress);
   GenerateOutcome outcome{.type = model->type(), .samples = {}};
   Clock::time_point start = Clock::now();
@@ -125,7 +125,7 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
 
 EvalOutcome evaluate(const EvalRequest& request, Progress& progress) {
   const std::unique_ptr<language::Model> model = open_model(request.model, request.weights, progress);
-  const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, *model);
+  const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, model->vocab_size());
   constexpr int64_t kWindow = 512; // of models without learned positions
   const int64_t window = request.window.value_or(model->max_length().value_or(kWindow));
   const bool any_length = model->is_recurrent() && !model->max_length();

@@ -19,6 +19,7 @@
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
 #include "mneme/tokens/token_file.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -60,7 +61,7 @@ std::vector<int32_t> tokens_of(const std::vector<std::string>& paths, const toke
   std::vector<int32_t> all;
   const std::optional<int32_t> end = tokenizer.end_of_text();
   for (const std::string& path : paths) {
-    const std::vector<int32_t> ids = tokens::ids_of(data::read_file(path), path, tokenizer);
+    const std::vector<int32_t> ids = tokens::ids_of(data::read_decompressed_file(path), path, tokenizer);
     if (!all.empty() && end && all.back() != *end) {
       all.push_back(*end);
     }
@@ -134,13 +135,16 @@ std::string duration(double seconds) {
 }
 
 std::string every(int64_t steps) {
-  return steps == 0 ? "never" : fmt::format("every {} steps", steps);
+  return steps == 0 ? "never" : steps == 1 ? "every step" : fmt::format("every {} steps", steps);
 }
 
 } // namespace
 
 void LanguageOptions::declare(Arguments& arguments) {
-  arguments.add_option("--text", text, "Text files to train on, or token files of `mneme tokenize encode`")
+  arguments
+      .add_option(
+          "--text", text,
+          "Text files to train on, also compressed with gzip, or token files of `mneme tokenize encode`")
       ->type_name("FILE")
       ->required();
   arguments.add_option("--val", validation, "Text files for validation (default: the end of --text)")
@@ -449,9 +453,9 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
                                                                   const learning::LanguagePlan& plan) {
   const training::LanguageSchedule& schedule = run.schedule;
   const auto tokens = static_cast<double>(plan.steps * schedule.tokens_per_step());
-  std::string size = fmt::format("{} layers, width {}", run.model.layers, run.model.width);
+  std::string size = fmt::format("{}, width {}", report::counted(run.model.layers, "layer"), run.model.width);
   if (run.model.type != "lstm") {
-    size += fmt::format(", {} heads", run.model.heads);
+    size += ", " + report::counted(run.model.heads, "head");
   }
   if (run.model.positions != "learned") {
     size += fmt::format(", positions: {}", run.model.positions);
@@ -459,6 +463,12 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
   if (!options.init.empty()) {
     size = fmt::format("that of {}", printable(options.init));
   }
+  std::string limit = limit_of(options, run); // of config.json: always with a plural
+  if (limit.starts_with("1 ")) {
+    limit.pop_back();
+  }
+  constexpr int64_t kValidations = 10; // of a run that has time for them
+  const bool is_rare = !run.steps && !options.eval_every && kValidations * plan.eval_every > plan.steps + 10;
   const int64_t batches = (schedule.rows_per_step + plan.rows_per_batch - 1) / plan.rows_per_batch;
   return {
       {"model",
@@ -475,10 +485,12 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
                               ? "none"
                               : fmt::format("{} tokens, SHA-256 {}", text.data.validation.size(),
                                             text.validation_sha256.substr(0, 12))},
-      {"steps", fmt::format("{} (limit: {})", plan.steps, limit_of(options, run))},
+      {"steps", fmt::format("{} (limit: {})", plan.steps, limit)},
       {"tokens per step",
-       fmt::format("{}: {} rows of {}, in {} micro-batches of {} rows", schedule.tokens_per_step(),
-                   schedule.rows_per_step, schedule.length, batches, plan.rows_per_batch)},
+       fmt::format("{}: {} of {}, in {} of {}", schedule.tokens_per_step(),
+                   report::counted(schedule.rows_per_step, "row"), schedule.length,
+                   batches == 1 ? "1 micro-batch" : fmt::format("{} micro-batches", batches),
+                   report::counted(plan.rows_per_batch, "row"))},
       {"tokens in total", fmt::format("{:.3g}: {:.3g} per parameter, {:.3g} epochs of the text", tokens,
                                       tokens / static_cast<double>(plan.num_parameters),
                                       tokens / static_cast<double>(text.data.training.size()))},
@@ -494,7 +506,7 @@ std::vector<std::pair<std::string, std::string>> language_summary(const Language
       {"precision", schedule.precision == ProductPrecision::bfloat16
                         ? "bfloat16 products of linear layers, sums and parameters in float32"
                         : "float32"},
-      {"validation", every(plan.eval_every)},
+      {"validation", every(plan.eval_every) + (is_rare ? " (it takes at most a tenth of the time)" : "")},
       {"samples", every(plan.sample_every)},
       {"checkpoints", plan.save_every == 0
                           ? "at the end"

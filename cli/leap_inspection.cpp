@@ -9,9 +9,11 @@
 #include <ATen/Functions.h>
 #include <nlohmann/json.hpp>
 
+#include "learning/heads.h"
 #include "learning/inspected_ids.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/language/generate.h"
 #include "mneme/nn/leap_folder.h"
 #include "mneme/ops/leap_explanation.h"
 #include "mneme/ops/linear.h"
@@ -19,18 +21,14 @@
 namespace mneme::cli {
 namespace {
 
-constexpr int64_t kBytes = 256; // minimum vocabulary size for ids that are bytes
-
 int64_t tokens_of(const InspectRequest& request) {
   return static_cast<int64_t>(request.ids.size());
 }
 
 void check(const InspectRequest& request, const nn::LeapConfig& config) {
   const int64_t vocabulary = config.vocab_size();
-  if (request.ids_are_bytes && vocabulary < kBytes) {
-    throw DataError(c10::str(request.ids_source, ": the token ids of --text are bytes from 0 to ", kBytes - 1,
-                             ", but the vocabulary of the model has ", vocabulary,
-                             " tokens.\n  Give the token ids with --tokens instead."));
+  if (request.ids_are_bytes) {
+    language::tokenizer_of(learning::folder_of(request.model), vocabulary); // DataError unless it is of bytes
   }
   if (request.num_words && *request.num_words != vocabulary) {
     throw DataError(c10::str(request.words_source, ": the file has ", *request.num_words,

@@ -23,7 +23,7 @@ struct InspectRequest {
   std::string key;                  ///< key of the parameter dict in the file, see nn::read_tensor_file
   std::vector<int64_t> ids;         ///< token ids of the text; the last token is the query that is explained
   std::string ids_source;           ///< file of the ids, for messages
-  bool ids_are_bytes = false;       ///< the ids are bytes, so the vocabulary must have at least 256 tokens
+  bool ids_are_bytes = false;       ///< the ids are bytes, so the vocabulary must be that of bytes
   std::optional<int64_t> num_words; ///< number of token names; must be the vocabulary size
   std::string words_source;         ///< file of the token names, for messages
   std::optional<int64_t> layer, head; ///< the only layer and head to inspect; all if empty

@@ -204,10 +204,11 @@ std::string results_text(const RecallRun& run, const report::TextStyle& style) {
 std::string patterns_text(const RecallRun& run) {
   const data::PatternSet& set = run.patterns;
   const char* plural = set.patterns.count() == 1 ? "" : "s";
-  return set.is_image() ? fmt::format("{} image{} of {} x {} from {}", set.patterns.count(), plural,
-                                      set.height, set.width, set.source)
-                        : fmt::format("{} pattern{} of {} components from {}", set.patterns.count(), plural,
-                                      set.patterns.size(), set.source);
+  return set.is_image()
+             ? fmt::format("{} image{} of {} x {}{} from {}", set.patterns.count(), plural, set.height,
+                           set.width, set.height == set.width ? "" : " (height x width)", set.source)
+             : fmt::format("{} pattern{} of {} components from {}", set.patterns.count(), plural,
+                           set.patterns.size(), set.source);
 }
 
 const char* corruption_text(const RecallRun& run) {

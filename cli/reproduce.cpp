@@ -34,6 +34,28 @@ constexpr int64_t kListWidth = 140; // columns, on a wider terminal or without o
 constexpr const char* kFullFolder = "runs/reproduce";
 constexpr const char* kQuickFolder = "runs/reproduce-quick"; // a quick run must not overwrite a full one
 
+/// Removes the folders of a path that did not exist, if nothing was written to them.
+class UnusedFolder {
+public:
+  explicit UnusedFolder(std::filesystem::path folder) {
+    std::error_code error;
+    for (; !folder.empty() && !std::filesystem::exists(folder, error); folder = folder.parent_path()) {
+      created_.push_back(folder);
+    }
+  }
+  UnusedFolder(const UnusedFolder&) = delete;
+  UnusedFolder& operator=(const UnusedFolder&) = delete;
+  ~UnusedFolder() {
+    std::error_code error;
+    for (const std::filesystem::path& folder : created_) {
+      std::filesystem::remove(folder, error); // fails unless it is empty
+    }
+  }
+
+private:
+  std::vector<std::filesystem::path> created_; ///< the innermost first
+};
+
 class Reproduce : public Verb {
 public:
   std::string name() const override { return "reproduce"; }
@@ -42,9 +64,14 @@ public:
   }
 
   TorchNeed torch_need() const override {
-    const bool any = !ids_.empty() && std::ranges::any_of(experiments::experiments_named(ids_),
-                                                          [](const auto* each) { return each->needs_torch; });
+    const bool any = !list_ && !ids_.empty() &&
+                     std::ranges::any_of(experiments::experiments_named(ids_),
+                                         [](const auto* each) { return each->needs_torch; });
     return any ? TorchNeed::optional : TorchNeed::none;
+  }
+
+  std::string default_out(const Arguments&) const override {
+    return std::string(kFullFolder) + ", with more parts for other settings";
   }
 
   std::vector<std::string> completions(const std::string& option) const override {
@@ -69,7 +96,9 @@ public:
             "Experiments to run: an id such as sdm/softmax-circle, the beginning of several ids such as "
             "sdm, or all (default: only list the experiments)")
         ->type_name("ID");
-    arguments.add_flag("--list", list_, "Only list the experiments, with the place where each was published");
+    arguments.add_flag(
+        "--list", list_,
+        "Only list the experiments (all, or those of ID), with the place where each was published");
     arguments.add_flag("--quick", quick_, "Use fewer random draws and cases: minutes instead of hours");
     arguments.add_flag("--check", check_,
                        "Exit with code 4 if a result is outside the tolerance of its published value, and "
@@ -106,17 +135,19 @@ public:
   }
 
   ExitCode run(Context& context) override {
-    if (list_ && !ids_.empty()) {
-      throw UsageError("--list lists all experiments and runs none.\n  Leave out --list or the ids.");
-    }
     if (ids_.empty()) {
       refuse_without_ids();
-      list(context);
+    }
+    const std::vector<const Experiment*> chosen =
+        experiments::experiments_named(ids_.empty() ? std::vector<std::string>{"all"} : ids_);
+    if (ids_.empty() || list_) {
+      list(chosen, context);
       return ExitCode::ok;
     }
-    const std::vector<const Experiment*> chosen = experiments::experiments_named(ids_);
     std::ranges::sort(parameters_, {}, &experiments::GivenParameter::name);
-    experiments::require_parameters(chosen, parameters_);
+    for (const std::string& message : experiments::check_parameters(chosen, parameters_)) {
+      context.progress.message(message);
+    }
     const experiments::RunSettings settings{.quick = quick_,
                                             .seed = context.options.seed,
                                             .data = data::data_folder(data_),
@@ -136,6 +167,7 @@ public:
         context.options.out.empty() ? std::filesystem::path(default_folder()) : context.options.out;
     nlohmann::ordered_json identity = {{"verb", name()}, {"quick", settings.quick}, {"seed", settings.seed}};
     add_parameters(identity);
+    const UnusedFolder unused(folder); // a refused parameter leaves no folder
     const FolderLock lock = open_run_folder(folder, identity);
 
     std::vector<Finished> findings;
@@ -183,20 +215,20 @@ public:
   }
 
 private:
-  static void list(Context& context) {
+  static void list(const std::vector<const Experiment*>& listed, Context& context) {
     report::Table table{.columns = {{.name = "id"}, {.name = "title"}, {.name = "published in"}}};
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
-    for (const Experiment& experiment : experiments::all_experiments()) {
-      table.rows.push_back({experiment.id, experiment.title, experiment.source});
+    for (const Experiment* experiment : listed) {
+      table.rows.push_back({experiment->id, experiment->title, experiment->source});
       nlohmann::ordered_json parameters = nlohmann::ordered_json::array();
-      for (const experiments::ParameterInfo& parameter : experiment.parameters) {
+      for (const experiments::ParameterInfo& parameter : experiment->parameters) {
         parameters.push_back(
             {{"name", parameter.name}, {"help", parameter.help}, {"published", parameter.published}});
       }
-      json.push_back({{"id", experiment.id},
-                      {"title", experiment.title},
-                      {"claim", experiment.claim},
-                      {"source", experiment.source},
+      json.push_back({{"id", experiment->id},
+                      {"title", experiment->title},
+                      {"claim", experiment->claim},
+                      {"source", experiment->source},
                       {"parameters", parameters}});
     }
     if (context.options.json) {
@@ -263,7 +295,8 @@ private:
       const auto found = std::ranges::find(findings, &experiment, experiment_of);
       if (found != findings.end()) {
         shown.push_back(*found);
-      } else if (auto earlier = experiments::find_outcome(folder, experiment, settings);
+      } else if (auto earlier = experiments::find_outcome(folder, experiment,
+                                                          experiments::settings_of(experiment, settings));
                  std::holds_alternative<experiments::Outcome>(earlier)) {
         shown.push_back({&experiment, std::get<experiments::Outcome>(std::move(earlier)), true});
       }

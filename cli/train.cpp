@@ -44,6 +44,10 @@ public:
     return leaf.is_subcommand(); // each task has its own options
   }
 
+  std::string default_out(const Arguments& leaf) const override {
+    return leaf.is_subcommand() ? "runs/train/" + leaf.name() + "/MODEL" : "";
+  }
+
   void declare(Arguments& arguments) override {
     arguments.require_subcommand(0, 1); // without a subcommand, the verb lists the tasks
     for (auto& [task, task_app] : tasks_) {

@@ -19,6 +19,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "report/page.h"
+#include "report/text.h"
 
 namespace mneme::cli {
 namespace {
@@ -46,9 +47,11 @@ public:
 
   ExitCode run(Context& context) override {
     const std::optional<learning::InitialModel> initial = initial_model_of(options_);
-    folder_ = context.options.out.empty() ? std::filesystem::path("runs/train/lm") / options_.model
-                                          : context.options.out;
-    const Json earlier = read_run_config(folder_, name());
+    folder_ = context.options.out;
+    if (folder_.empty() && !options_.dry_run) { // a dry run without a folder is that of a new run
+      folder_ = std::filesystem::path("runs/train/lm") / options_.model;
+    }
+    const Json earlier = folder_.empty() ? Json() : read_run_config(folder_, name());
     run_ = language_run_of(options_, context.options.seed, earlier);
     const LanguageText text = read_language_text(options_, run_.schedule.length, initial);
     require_memory(run_, text.data.vocab_size(), initial);
@@ -237,14 +240,14 @@ private:
     std::vector<report::Block> samples;
     for (const LanguageRecord& record : fit.records) {
       if (record.kind == LanguageRecord::Kind::sample) {
-        samples.emplace_back(report::Heading{fmt::format("After {} steps", record.step)});
+        samples.emplace_back(report::Heading{"After " + report::counted(record.step, "step")});
         samples.emplace_back(report::Prose{record.text});
       }
     }
     report::Page page{
         .title = fmt::format("Language model: {}", run_.model.type),
-        .intro = fmt::format("{} parameters, {} steps of {} tokens{}.", fit.plan.num_parameters,
-                             fit.plan.steps, run_.schedule.tokens_per_step(),
+        .intro = fmt::format("{} parameters, {} of {} tokens{}.", fit.plan.num_parameters,
+                             report::counted(fit.plan.steps, "step"), run_.schedule.tokens_per_step(),
                              score == nullptr ? ""
                                               : fmt::format("; validation loss {:.4f} nats per token, {:.3f} "
                                                             "bits per byte",

@@ -393,7 +393,12 @@ private:
                                            ? "One seed, so the spread over seeds is unknown"
                                            : "Mean over the seeds with its 95 % confidence interval"},
                         report::Figure{.chart = curves,
-                                       .remark = "If the validation accuracy is below the training "
+                                       .remark = std::string(each_trial.rows.size() == 1
+                                                                 ? ""
+                                                                 : "Lines are medians over the seeds, with "
+                                                                   "the range from the 5 % to the 95 % "
+                                                                   "quantile; the table above has means. ") +
+                                                 "If the validation accuracy is below the training "
                                                  "accuracy, the model overfits its training samples.",
                                        .links = {{"Data (CSV)", "learning.csv"}}},
                         report::CaptionedTable{

@@ -64,6 +64,11 @@ public:
   virtual TorchNeed torch_need() const { return TorchNeed::none; } ///< called after parsing the arguments
   virtual bool writes_files() const { return true; }               ///< false: the verb has no --out
   virtual bool out_is_file() const { return false; }               ///< true: --out is a file, not a folder
+  /// The folder without --out, for the help; empty: nothing is written. `leaf` as for uses_seed.
+  virtual std::string default_out(const Arguments& leaf) const {
+    (void)leaf;
+    return "";
+  }
   /// True: with --json, stdout gets a line of JSON per result as soon as it is known, instead of one document
   /// at the end. Called after parsing the arguments.
   virtual bool streams_json() const { return false; }

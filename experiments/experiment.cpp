@@ -3,7 +3,9 @@
 #include "experiments/experiment.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include <fmt/format.h>
@@ -42,8 +44,58 @@ nlohmann::ordered_json values_json(const GivenParameter& parameter) {
                                   : nlohmann::ordered_json(parameter.values);
 }
 
+namespace {
+
+constexpr std::array<std::pair<Relation, std::string_view>, 5> kRelations = {{{Relation::equals, "="},
+                                                                              {Relation::at_most, "≤"},
+                                                                              {Relation::at_least, "≥"},
+                                                                              {Relation::above, ">"},
+                                                                              {Relation::below, "<"}}};
+
+} // namespace
+
+std::string_view name_of(Relation relation) {
+  return kRelations.at(static_cast<size_t>(relation)).second;
+}
+
+Relation relation_named(std::string_view name) {
+  for (const auto& [relation, known] : kRelations) {
+    if (name == known) {
+      return relation;
+    }
+  }
+  throw DataError("there is no relation \"" + printable(std::string(name)) +
+                  "\".\n  Expected one of = ≤ ≥ > <.");
+}
+
 bool Comparison::is_met() const {
+  switch (relation) {
+  case Relation::at_most:
+    return measured.mean <= published;
+  case Relation::at_least:
+    return measured.mean >= published;
+  case Relation::above:
+    return measured.mean > published;
+  case Relation::below:
+    return measured.mean < published;
+  case Relation::equals:
+    break;
+  }
   return std::abs(measured.mean - published) <= tolerance || measured.mean == published; // both infinite
+}
+
+std::string Comparison::claim() const {
+  return relation == Relation::equals ? "" : fmt::format("{} {}", name_of(relation), published);
+}
+
+Comparison judge_side(std::string what, Relation relation, double number,
+                      const trials::MeanInterval& measured) {
+  const double half = measured.half_width.value_or(std::numeric_limits<double>::infinity());
+  return {.what = std::move(what),
+          .published = number,
+          .measured = measured,
+          .cannot_fail = !(std::abs(measured.mean - number) > half), // NaN decides nothing
+          .relation = relation};
 }
 
 const char* verdict(const ComparisonTable& table, const Comparison& row) {

@@ -60,6 +60,15 @@ struct ParameterInfo {
   bool is_required = false; ///< the experiment is skipped without it; an error if it runs alone
 };
 
+/// Relation of the measured to the published value that a claim states.
+enum class Relation {
+  equals,   ///< within the tolerance
+  at_most,  ///< shown as "≤ 10"
+  at_least, ///< "≥ 0.5"
+  above,    ///< "> 0"
+  below,    ///< "< 0"
+};
+
 /// A published value and the measured one.
 struct Comparison {
   std::string what = {}; ///< such as "beta, n = 64, d = 11"
@@ -71,9 +80,21 @@ struct Comparison {
   /// The tolerance contains every possible value, such as an accuracy with a tolerance of 1, or values that
   /// contradict each other: the comparison then decides nothing.
   bool cannot_fail = false;
+  Relation relation = Relation::equals; ///< one-sided claims have no tolerance
 
   bool is_met() const; ///< also false if a value is not finite, unless both are equal
+  /// The published value of a one-sided claim, such as "> 0"; empty for a value with a tolerance.
+  std::string claim() const;
 };
+
+/// A claim that the mean is above or below a number. It cannot be judged if the interval of the measured mean
+/// contains the number, or if there is no interval.
+Comparison judge_side(std::string what, Relation relation, double number,
+                      const trials::MeanInterval& measured);
+
+/// The name of a relation in files, and the inverse. Errors  DataError
+std::string_view name_of(Relation relation);
+Relation relation_named(std::string_view name);
 
 /// Published values of one table or figure.
 struct ComparisonTable {

@@ -69,8 +69,8 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
       undecided > 0) {
     texts.push_back(
         fmt::format("Cannot tell: {}. With so few runs of ours, the tolerance contains values that "
-                    "would contradict the result as well, so that the comparison decides nothing; "
-                    "more seeds or a longer run decide it.",
+                    "would contradict the result as well, or the interval of the measured value contains the "
+                    "claimed bound; more seeds or a longer run decide it.",
                     values(undecided)));
   }
   for (std::vector<Comparison>& group : groups) {
@@ -83,7 +83,9 @@ std::vector<std::string> remarks_on(const ComparisonTable& comparisons) {
     std::vector<std::string> values;
     for (const Comparison& row : std::span(group).first(named)) {
       values.push_back(fmt::format("{} (published {}, measured {})", row.what,
-                                   report::format_number(row.published, report::Notation::automatic, 7),
+                                   row.relation == Relation::equals
+                                       ? report::format_number(row.published, report::Notation::automatic, 7)
+                                       : row.claim(),
                                    report::format_number(row.measured.mean, report::Notation::automatic, 7)));
     }
     texts.push_back(named < group.size()
@@ -109,6 +111,27 @@ std::string anchor(const Experiment& experiment) {
 bool ends_tolerance(const Outcome& outcome, size_t table) {
   const auto& tables = outcome.comparisons;
   return table + 1 == tables.size() || tables[table + 1].tolerance != tables[table].tolerance;
+}
+
+/// Whether a chart has bands or whiskers.
+bool has_intervals(const report::Chart& chart) {
+  return std::ranges::any_of(chart.numbers.rows, [](const std::vector<Cell>& row) {
+    return std::ranges::any_of(row, [](const Cell& cell) {
+      const auto* estimate = std::get_if<report::Estimate>(&cell);
+      return estimate != nullptr && estimate->low < estimate->high;
+    });
+  });
+}
+
+/// An explanation of the bands and whiskers of a page; empty if it has none.
+std::string text_on_intervals(std::span<const Finished> findings) {
+  const bool any = std::ranges::any_of(findings, [](const Finished& finished) {
+    return std::ranges::any_of(finished.outcome.figures,
+                               [](const Figure& figure) { return has_intervals(figure.chart); });
+  });
+  return any ? " Bands and whiskers of figures are 95 % confidence intervals of a mean over seeds or trials, "
+               "unless their caption or title names another range."
+             : "";
 }
 
 std::string scope(const RunSettings& settings) {
@@ -232,7 +255,10 @@ std::string markdown_block(const std::string& heading, const Table& table) {
 
 Table comparison_table(const ComparisonTable& comparisons) {
   const auto number = [](const char* name, int digits) {
-    return Column{.name = name, .notation = report::Notation::automatic, .digits = digits};
+    return Column{.name = name,
+                  .notation = report::Notation::automatic,
+                  .digits = digits,
+                  .align = report::Align::right};
   };
   const bool has_intervals = std::ranges::any_of(
       comparisons.rows, [](const Comparison& row) { return row.measured.half_width.has_value(); });
@@ -242,8 +268,10 @@ Table comparison_table(const ComparisonTable& comparisons) {
       .columns = {
           {.name = "what"}, number("published", 7), measured, number("tolerance", 2), {.name = "verdict"}}};
   for (const Comparison& row : comparisons.rows) {
-    table.rows.push_back(
-        {row.what, row.published, cell(row.measured), row.tolerance, std::string(verdict(comparisons, row))});
+    const bool is_one_sided = row.relation != Relation::equals;
+    table.rows.push_back({row.what, is_one_sided ? Cell(row.claim()) : Cell(row.published),
+                          cell(row.measured), is_one_sided ? Cell() : Cell(row.tolerance),
+                          std::string(verdict(comparisons, row))});
   }
   return table;
 }
@@ -293,12 +321,13 @@ report::Page page_of(std::span<const Finished> findings, const RunSettings& sett
   });
   report::Page page{
       .title = compares ? "Published results, reproduced" : "Results",
-      .intro = fmt::format("{} with {} and seed {}. {}",
+      .intro = fmt::format("{} with {} and seed {}. {}{}",
                            compares ? "Every published value and the value measured by mneme," : "Measured",
                            scope(settings), settings.seed,
                            compares ? "A value is met if the difference is within the tolerance given below "
                                       "its table."
-                                    : "There are no published values to compare with.")};
+                                    : "There are no published values to compare with.",
+                           text_on_intervals(findings))};
   report::Section summary{.heading = "Summary"};
   report::CaptionedTable table{.table = summary_table(findings),
                                .caption = "Number of published values that were met and missed"};
@@ -359,11 +388,18 @@ nlohmann::ordered_json to_json(std::span<const Finished> findings) {
     const auto [met, missed, not_compared] = tally(finished.outcome);
     nlohmann::ordered_json comparisons = nlohmann::ordered_json::array();
     for (const ComparisonTable& table : finished.outcome.comparisons) {
+      nlohmann::ordered_json rows = report::to_json(comparison_table(table));
+      for (size_t row = 0; row < table.rows.size(); ++row) { // numbers alone, and the relation next to them
+        if (table.rows[row].relation != Relation::equals) {
+          rows[row]["published"] = table.rows[row].published;
+        }
+        rows[row]["relation"] = name_of(table.rows[row].relation);
+      }
       comparisons.push_back({{"title", table.title},
                              {"source", table.source},
                              {"tolerance", table.tolerance},
                              {"not_compared", table.not_compared},
-                             {"rows", report::to_json(comparison_table(table))}});
+                             {"rows", std::move(rows)}});
     }
     nlohmann::ordered_json tables = nlohmann::ordered_json::array();
     for (const TitledTable& table : finished.outcome.tables) {

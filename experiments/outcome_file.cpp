@@ -141,6 +141,7 @@ Json outcome_json(const Outcome& outcome) {
     for (const Comparison& row : table.rows) {
       rows.push_back({{"what", row.what},
                       {"published", number_json(row.published)},
+                      {"relation", name_of(row.relation)},
                       {"measured", interval_json(row.measured)},
                       {"tolerance", number_json(row.tolerance)},
                       {"verdict", verdict(table, row)},
@@ -187,7 +188,8 @@ Outcome read_outcome(const Json& json, const std::filesystem::path& folder) {
                            .measured = read_interval(row.at("measured")),
                            .tolerance = read_number(row.at("tolerance")),
                            .explanation = row.at("explanation"),
-                           .cannot_fail = row.value("cannot_fail", false)});
+                           .cannot_fail = row.value("cannot_fail", false),
+                           .relation = relation_named(row.value("relation", "="))});
     }
   }
   for (const Json& table : json.at("tables")) {

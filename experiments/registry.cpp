@@ -129,7 +129,46 @@ const std::vector<ParameterInfo>& all_parameters() {
   return parameters;
 }
 
-void require_parameters(std::span<const Experiment* const> chosen, std::span<const GivenParameter> given) {
+namespace {
+
+bool has_parameter(const Experiment& experiment, const std::string& name) {
+  return std::ranges::find(experiment.parameters, name, &ParameterInfo::name) != experiment.parameters.end();
+}
+
+std::string ids_of(const std::vector<const Experiment*>& experiments) {
+  std::string ids;
+  for (const Experiment* each : experiments) {
+    ids += (ids.empty() ? "" : ", ") + each->id;
+  }
+  return ids;
+}
+
+/// Errors  UsageError, as none of the chosen experiments has the parameter
+[[noreturn]] void refuse_parameter(std::span<const Experiment* const> chosen, const std::string& name) {
+  std::string own;
+  for (const Experiment* experiment : chosen) {
+    for (const ParameterInfo& each : experiment->parameters) {
+      own += (own.empty() ? "" : ", ") + ("--" + each.name);
+    }
+  }
+  const bool is_one = chosen.size() == 1;
+  std::vector<const Experiment*> having;
+  for (const Experiment& each : all_experiments()) {
+    if (has_parameter(each, name)) {
+      having.push_back(&each);
+    }
+  }
+  throw UsageError("--" + name + ": " +
+                   (is_one ? "the experiment " + chosen.front()->id + " has no such parameter" +
+                                 (own.empty() ? "; it has none" : "; its parameters are " + own)
+                           : "none of the chosen experiments has this parameter") +
+                   ".\n  Experiments with --" + name + ": " + ids_of(having) + ".");
+}
+
+} // namespace
+
+std::vector<std::string> check_parameters(std::span<const Experiment* const> chosen,
+                                          std::span<const GivenParameter> given) {
   if (chosen.size() == 1) {
     std::string missing;
     for (const ParameterInfo& each : chosen.front()->parameters) {
@@ -142,24 +181,14 @@ void require_parameters(std::span<const Experiment* const> chosen, std::span<con
                        ".\n  `mneme reproduce --help` describes the parameters.");
     }
   }
+  std::vector<std::string> messages;
   for (const GivenParameter& parameter : given) {
+    std::vector<const Experiment*> without;
     for (const Experiment* experiment : chosen) {
       const auto info = std::ranges::find(experiment->parameters, parameter.name, &ParameterInfo::name);
       if (info == experiment->parameters.end()) {
-        std::string own, having;
-        for (const ParameterInfo& each : experiment->parameters) {
-          own += (own.empty() ? "" : ", ") + ("--" + each.name);
-        }
-        for (const Experiment& each : all_experiments()) {
-          if (std::ranges::find(each.parameters, parameter.name, &ParameterInfo::name) !=
-              each.parameters.end()) {
-            having += (having.empty() ? "" : ", ") + each.id;
-          }
-        }
-        throw UsageError("--" + parameter.name + ": the experiment " + experiment->id +
-                         " has no such parameter" +
-                         (own.empty() ? "; it has none" : "; its parameters are " + own) +
-                         ".\n  Experiments with --" + parameter.name + ": " + having + ".");
+        without.push_back(experiment);
+        continue;
       }
       for (const int64_t value : parameter.values) {
         if (value < info->min || value > info->max) {
@@ -169,7 +198,20 @@ void require_parameters(std::span<const Experiment* const> chosen, std::span<con
         }
       }
     }
+    if (without.size() == chosen.size()) {
+      refuse_parameter(chosen, parameter.name);
+    }
+    if (!without.empty()) {
+      messages.push_back("--" + parameter.name + " has no effect on " + ids_of(without) + ".");
+    }
   }
+  return messages;
+}
+
+RunSettings settings_of(const Experiment& experiment, RunSettings settings) {
+  std::erase_if(settings.parameters,
+                [&](const GivenParameter& given) { return !has_parameter(experiment, given.name); });
+  return settings;
 }
 
 } // namespace mneme::experiments

@@ -24,10 +24,15 @@ std::vector<const Experiment*> experiments_named(std::span<const std::string> id
 /// The parameters of all experiments, without duplicates.
 const std::vector<ParameterInfo>& all_parameters();
 
-/// Checks that all chosen experiments have all given parameters, and that a single one is given those that it
-/// requires.
+/// Checks the given parameters: at least one of the chosen experiments has each of them, their values are in
+/// its range, and a single experiment is given those that it requires. Returns, for each parameter that some
+/// of the experiments do not have, a message that names these.
 ///
 /// Errors  UsageError that names the experiment, the parameter, and the parameters that the experiment has
-void require_parameters(std::span<const Experiment* const> chosen, std::span<const GivenParameter> given);
+std::vector<std::string> check_parameters(std::span<const Experiment* const> chosen,
+                                          std::span<const GivenParameter> given);
+
+/// The settings with the parameters that an experiment has.
+RunSettings settings_of(const Experiment& experiment, RunSettings settings);
 
 } // namespace mneme::experiments

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "experiments/outcome_file.h"
+#include "experiments/registry.h"
 #include "learning/bag_fits.h"
 #include "mneme/core/interrupt.h"
 #include "mneme/core/parallel.h"
@@ -15,8 +16,9 @@
 namespace mneme::experiments {
 namespace {
 
-Finished run_one(const Experiment& experiment, const RunSettings& settings,
-                 const std::filesystem::path& folder, Progress& progress) {
+Finished run_one(const Experiment& experiment, const RunSettings& given, const std::filesystem::path& folder,
+                 Progress& progress) {
+  const RunSettings settings = settings_of(experiment, given);
   if (experiment.needs_torch && !learning::train_bags) {
     return {.experiment = &experiment,
             .outcome = {.skipped =
@@ -39,7 +41,7 @@ void run_experiments(std::span<const Experiment* const> experiments, const RunSe
                      const std::function<void(Finished)>& done) {
   std::vector<const Experiment*> concurrent, parallel;
   for (const Experiment* experiment : experiments) {
-    Found found = again ? Found{} : find_outcome(folder, *experiment, settings);
+    Found found = again ? Found{} : find_outcome(folder, *experiment, settings_of(*experiment, settings));
     if (auto* outcome = std::get_if<Outcome>(&found)) {
       done({.experiment = experiment, .outcome = std::move(*outcome), .from_disk = true});
       continue;

@@ -42,7 +42,7 @@ ComparisonTable compare_single_runs(const SingleRuns& runs) {
       .source = runs.source,
       .tolerance = fmt::format(
           "each published number is from a single run. It is met if it is in the prediction interval of one "
-          "more run of ours: mean +- t s sqrt(1 + 1/n) of our n = {} seeds, extended to include their range, "
+          "more run of ours: mean ± t s sqrt(1 + 1/n) of our n = {} seeds, extended to include their range, "
           "plus {:g} for {}. The intervals of losses are computed on a logarithmic scale; those of "
           "accuracies use at least the binomial standard deviation. Each interval has a confidence of {:.2f} "
           "%, so that with a probability of 95 % none of the {} numbers is missed by chance. The tolerance "

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "mneme/core/error.h"
+#include "mneme/core/nearest_word.h"
 
 namespace mneme::fetch {
 namespace {
@@ -55,12 +56,14 @@ const std::vector<DataSet>& data_sets() {
 const DataSet& data_set_named(std::string_view name) {
   const auto found = std::ranges::find(data_sets(), name, &DataSet::name);
   if (found == data_sets().end()) {
-    std::vector<std::string_view> names;
+    std::vector<std::string> names;
     for (const DataSet& set : data_sets()) {
       names.push_back(set.name);
     }
-    throw UsageError(
-        fmt::format("unknown data set {}.\n  Available data sets: {}.", name, fmt::join(names, ", ")));
+    const std::string close = nearest_word(name, names);
+    throw UsageError(fmt::format("unknown data set {}.\n  {}Available data sets: {}.", name,
+                                 close.empty() ? "" : fmt::format("Did you mean \"{}\"? ", close),
+                                 fmt::join(names, ", ")));
   }
   return *found;
 }

@@ -152,6 +152,9 @@ private:
     if (!job_.resume_from.empty()) {
       return training::load_checkpoint(job_.resume_from);
     }
+    if (job_.folder.empty()) {
+      return {};
+    }
     bool is_damaged = false;
     std::optional<Checkpoint> found = folder_.newest([&](const std::string& reason) {
       progress_.message(fmt::format("A damaged checkpoint is ignored: {}", reason));

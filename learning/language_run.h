@@ -71,7 +71,7 @@ struct LanguageJob {
   LanguageRun run = {};
   const training::LanguageData* data = nullptr;
   tokens::Tokenizer tokenizer;
-  std::filesystem::path folder = {}; ///< of the run
+  std::filesystem::path folder = {}; ///< of the run; empty if only its plan is needed
   /// Checkpoint to resume from; empty: the newest complete one in `folder`/checkpoints, if there is one.
   std::filesystem::path resume_from = {};
 };

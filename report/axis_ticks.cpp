@@ -73,6 +73,14 @@ FittedAxis fit_logarithmic(Axis axis, double low, double high, AxisEnds ends) {
   }
   std::erase_if(ticks,
                 [&](double tick) { return tick < low * (1 - kRounding) || tick > high * (1 + kRounding); });
+  constexpr size_t kFewestTicks = 3;
+  if (ticks.size() < kFewestTicks && high < 10 * low) { // such as from 2.1 to 2.9
+    const double step = tick_step(high - low, kTicks);
+    ticks.clear();
+    for (double tick = std::ceil(low / step - kRounding); tick * step <= high * (1 + kRounding); ++tick) {
+      ticks.push_back(tick * step);
+    }
+  }
   axis.range = {low, high};
   constexpr double kMinPlain = 1e-4, kMaxPlain = 1e6; // written without an exponent
   if (axis.format.empty()) {

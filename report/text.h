@@ -24,6 +24,9 @@ int64_t display_width(std::string_view text);
 /// reorder the line.
 std::string one_line(std::string_view text);
 
+/// A number with its noun: "1 layer", "2 layers".
+std::string counted(int64_t count, std::string_view noun);
+
 /// Wraps `text` (already `one_line`) to `width` >= 2 columns between words. Words wider than a line are
 /// broken, but never inside a grapheme (flag, joined emoji, letter with accents). Returns at least one line.
 std::vector<std::string> wrap(std::string_view text, int64_t width);

@@ -74,9 +74,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
           {{.name = "batch",
             .chart = learning::weights_chart(trial, model, kShown),
             .caption =
-                "The points of each bit form two clouds, for the values 0 and 1, and each cloud has two "
-                "parts, for rule 0 and rule 1. Bits with large attention weights are those that the model "
-                "treats as relevant."},
+                "Each point is the attention weight of a bit in one sample. Where a weight depends on the "
+                "value "
+                "of the bit and on the rule, the points of the bit form up to four groups. Bits with large "
+                "attention weights are those that the model attends to the most."},
            {.name = "statistics",
             .chart = statistics.chart,
             .caption =
@@ -97,7 +98,7 @@ Experiment attention_weights() {
           .title = "Attention weights of a trained model",
           .claim =
               "The tutorial reads the attention weights of a trained model as the relevance of the bits. "
-              "The table of fractions measures over many seeds how far this holds for the rule token.",
+              "The table of fractions measures how far this holds for the rule token.",
           .source = "Neuromatch tutorial on attention, exercise 3, part 5 (attention weights)",
           .is_parallel = true,
           .run = run};

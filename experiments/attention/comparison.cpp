@@ -157,9 +157,9 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                   {.name = "learning-curves",
                    .chart = learning::learning_curves("Loss and accuracy over epochs", groups),
                    .caption =
-                       "The loss of self-attention stays on a plateau at first, since all its initial "
-                       "weights are near 0, and then falls steeply; the loss of the MLP falls from the "
-                       "first epoch on. The points at the end are validation results."}},
+                       "The initial weights of self-attention are near 0, so that its loss can stay on a "
+                       "plateau before it falls. Lines are medians of the seeds, unlike the means of the "
+                       "table. The points at the end are validation results."}},
       .notes = {
           "The text of the tutorial describes T = 30 and s = 3 and 15; the published run, which is "
           "compared here, has T = 17 and s = 2 and 4.",

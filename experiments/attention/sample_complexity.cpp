@@ -5,8 +5,10 @@
 
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "learning/sparse_and.h"
 #include "experiments/experiment.h"
@@ -108,7 +110,8 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   }
   progress.finish();
   outcome.tables.push_back(
-      {"Samples needed for a mean validation accuracy of 95 % (a dash: more than the largest number tested)",
+      {"Samples needed for a mean validation accuracy of 95 %, interpolated between the tested numbers on a "
+       "logarithmic scale (a dash: more than the largest number tested)",
        needed});
   return outcome;
 }
@@ -119,6 +122,24 @@ struct Variant {
   double weight_decay = 0;
   int64_t epochs_factor = 1, samples_factor = 1;
 };
+
+/// Names the variants of the MLP (all groups from the third on) whose interval is above that of the MLP as
+/// published, the second group.
+std::string variants_caption(const std::vector<learning::LearningGroup>& groups) {
+  const auto accuracy = [](const learning::LearningGroup& group) {
+    return estimate_of(learning::mean_of(group.trials, learning::validation_accuracy));
+  };
+  const double published_high = accuracy(groups[1]).high;
+  std::vector<std::string> better;
+  for (const learning::LearningGroup& group : std::span(groups).subspan(2)) {
+    if (accuracy(group).low > published_high) {
+      better.push_back(group.name);
+    }
+  }
+  return better.empty()
+             ? "The interval of no variant is above that of the MLP as published."
+             : fmt::format("Above the interval of the MLP as published: {}.", fmt::join(better, "; "));
+}
 
 Outcome run_variants(const RunSettings& settings, Progress& progress) {
   constexpr int64_t kLength = 17, kSparsity = 2, kSamples = 100;
@@ -159,19 +180,14 @@ Outcome run_variants(const RunSettings& settings, Progress& progress) {
     progress.advance();
   }
   progress.finish();
-  return {
-      .parameters = {{"inputs", "T = 17 with a rule token, s = 2"},
-                     {"samples", "100 for training unless stated otherwise, 500 for validation"},
-                     {"seeds",
-                      fmt::format(
-                          "{} from seed {}; all variants use the same functions and validation samples",
-                          seeds, settings.seed)}},
-      .tables = {{"Mean over seeds with its 95 % interval", learning::learning_table(groups)}},
-      .figures = {{.name = "variants",
-                   .chart = to_chart(chart),
-                   .caption =
-                       "Compare each bar with the MLP as published: the longer the bar, the more the change "
-                       "helps the MLP to approach self-attention."}}};
+  return {.parameters = {{"inputs", "T = 17 with a rule token, s = 2"},
+                         {"samples", "100 for training unless stated otherwise, 500 for validation"},
+                         {"seeds",
+                          fmt::format(
+                              "{} from seed {}; all variants use the same functions and validation samples",
+                              seeds, settings.seed)}},
+          .tables = {{"Mean over seeds with its 95 % interval", learning::learning_table(groups)}},
+          .figures = {{.name = "variants", .chart = to_chart(chart), .caption = variants_caption(groups)}}};
 }
 
 } // namespace

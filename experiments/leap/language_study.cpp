@@ -132,40 +132,14 @@ trials::MeanInterval loss_difference(const StudiedResult& a, const StudiedResult
   return interval_of(differences);
 }
 
-namespace {
-
-std::string shown(const trials::MeanInterval& measured) {
-  return measured.half_width ? fmt::format("{:+.3f} ± {:.3f}", measured.mean, *measured.half_width)
-                             : fmt::format("{:+.3f}", measured.mean);
-}
-
-Comparison sign_of(std::string what, int claimed, const trials::MeanInterval& measured) {
-  const double half = measured.half_width.value_or(std::numeric_limits<double>::infinity());
-  const bool decides = std::abs(measured.mean) > half;
-  return {.what = std::move(what),
-          .published = static_cast<double>(claimed),
-          .measured = exact_mean(!decides            ? 0.0
-                                 : measured.mean < 0 ? -1.0
-                                                     : 1.0),
-          .tolerance = 0,
-          .cannot_fail = !decides};
-}
-
-} // namespace
-
-Comparison judge_sign(const std::string& what, int claimed, const trials::MeanInterval& measured) {
-  return sign_of(fmt::format("{} (measured {})", what, shown(measured)), claimed, measured);
-}
-
 Comparison compare_sign(const std::string& what, double published, const trials::MeanInterval& measured) {
-  return sign_of(fmt::format("{} (published {:+.3f}, measured {})", what, published, shown(measured)),
-                 published < 0 ? -1 : 1, measured);
+  return judge_side(fmt::format("{} (published {:+.3f})", what, published),
+                    published < 0 ? Relation::below : Relation::above, 0, measured);
 }
 
 std::string sign_tolerance() {
-  return "The signs must agree: -1 or 1, and 0 if the 95 % interval of the measured difference over the "
-         "seeds "
-         "contains 0, or there is one seed; that is not judged.";
+  return "The sign of the difference is compared. It is not judged if the 95 % interval over the seeds "
+         "contains 0, or if there is one seed.";
 }
 
 std::string diverged_note(const std::map<std::string, StudiedResult>& results) {

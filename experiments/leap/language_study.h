@@ -56,12 +56,9 @@ std::map<std::string, StudiedResult> train_models(const StudyData& text, const s
 /// batches. NaN if there are none.
 trials::MeanInterval loss_difference(const StudiedResult& a, const StudiedResult& b);
 
-/// Compares the sign of a difference, -1 or 1, with the claimed one. It cannot be compared if the interval of
-/// the measured difference contains 0, or if there is no interval.
-Comparison judge_sign(const std::string& what, int claimed, const trials::MeanInterval& measured);
-/// As above, with the sign of the published difference, and both differences in the text.
+/// Compares the sign of a difference with that of the published one, as judge_side.
 Comparison compare_sign(const std::string& what, double published, const trials::MeanInterval& measured);
-/// Rule of compare_sign and judge_sign, for ComparisonTable::tolerance.
+/// Rule of compare_sign and of differences from 0, for ComparisonTable::tolerance.
 std::string sign_tolerance();
 
 /// A paragraph about diverged trials; empty if there are none.

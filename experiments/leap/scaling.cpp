@@ -387,8 +387,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                        "seeds of a model."},
                   {.name = "difference",
                    .chart = differences_chart(plan, results),
-                   .caption = "Below 0, LEAP has the smaller loss. The published models are larger, and were "
-                              "trained on other texts."}},
+                   .caption =
+                       "Below 0, LEAP has the smaller loss. A token is a byte, except in WikiText-103, "
+                       "where it is a word. The published models are larger, and were trained on other "
+                       "texts."}},
       .notes = {
           "Sizes, text, rows (1024 tokens), learning rate (5e-4) and tokens per parameter differ from the "
           "published runs, so exponents are listed next to the published ones and not compared. The sign of "

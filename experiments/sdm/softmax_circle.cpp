@@ -80,15 +80,16 @@ report::Chart approximation(int64_t bits, int64_t radius, const char* place = ""
   }
   const std::vector<double> binary = normalised_weights(theory::log_circle_intersections(bits, radius)),
                             cap = normalised_weights(caps), softmax = normalised_weights(scores);
-  const std::string name = fmt::format("n = {}, d = {}, p = {:.2g}, beta = {:.3f}{}", bits, radius,
-                                       theory::space_fraction(bits, radius), fit.beta, place);
+  const std::string name =
+      fmt::format("n = {} bits, Hamming radius d = {}, space fraction p = {:.2g}, beta = {:.3f}{}", bits,
+                  radius, theory::space_fraction(bits, radius), fit.beta, place);
   std::vector<report::Chart> panels;
   for (const bool logarithmic : {false, true}) {
     const int64_t last = logarithmic ? std::min(bits, 2 * radius + 4) : bits;
     panels.push_back(report::to_chart(report::LineChart{
         .title = logarithmic ? "logarithmic, distances at which circles intersect" : "linear, all distances",
         .description = "Normalised circle intersection, cap intersection and softmax by Hamming distance.",
-        .x = {.title = "Hamming distance"},
+        .x = {.title = "Hamming distance (bits)"},
         .y = {.title = "normalised weight", .format = logarithmic ? ".0e" : "", .logarithmic = logarithmic},
         .series = {curve("circle intersection", binary, 0, last, SeriesStyle::points, logarithmic),
                    curve("cap intersection", cap, 0, last, SeriesStyle::points, logarithmic),
@@ -114,7 +115,7 @@ report::Chart beta_over_radius(const std::vector<std::pair<int64_t, double>>& be
       .title = fmt::format("Hamming radius by fitted beta, n = {}{}", bits, place),
       .description = "Hamming radius and space fraction by fitted beta.",
       .x = {.title = "beta"},
-      .y = {.title = "Hamming radius d"},
+      .y = {.title = "Hamming radius d (bits)"},
       .series = {radius, fraction},
       .references = std::move(references),
       .second_y = report::Axis{.title = "space fraction p", .format = ".0e", .logarithmic = true}});
@@ -127,11 +128,11 @@ report::Chart intersections_over_fractions() {
   const auto panel = [&](const std::string& title, bool logarithmic, bool normalise) {
     report::LineChart chart{.title = title,
                             .description = "Circle intersections for four space fractions.",
-                            .x = {.title = "Hamming distance"},
+                            .x = {.title = "Hamming distance (bits)"},
                             .y = {.title = normalise ? "fraction of the sum" : "fraction of the space",
                                   .format = logarithmic ? ".0e" : "",
                                   .logarithmic = logarithmic},
-                            .series_title = "p"};
+                            .series_title = "space fraction p"};
     for (const double p : {1e-8, 1e-5, 1e-3, 0.1}) {
       const int64_t radius = theory::hamming_radius_for_space_fraction(kBits, p);
       std::vector<double> logs = theory::log_circle_intersections(kBits, radius);
@@ -344,7 +345,7 @@ Outcome run(const RunSettings& settings, Progress&) {
        .chart = report::to_chart(report::LineChart{
            .title = "Addresses in both circles, n = 64, d = 11, r = 2^64 (notebook cell 5)",
            .description = "Number of addresses in both circles by distance of their centres.",
-           .x = {.title = "Hamming distance"},
+           .x = {.title = "Hamming distance (bits)"},
            .y = {.title = "addresses in both circles", .format = ".0e", .logarithmic = true},
            .series = {curve("circle intersection", counts, 0, kLast, SeriesStyle::points, true)}}),
        .caption =

@@ -109,7 +109,8 @@ public:
             .parameters = nn::count_parameters(model()),
             .length = length_,
             .texts = head_windows_.size(0),
-            .targets = loss_windows_.size(0) * (length_ - 1)};
+            .targets = loss_windows_.size(0) * (length_ - 1),
+            .averaging_entropy = language::averaging_entropy(length_)};
   }
 
   /// Windows of the training text, for fits.

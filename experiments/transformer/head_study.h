@@ -27,9 +27,10 @@ struct HeadStudy {
 /// The model of a study.
 struct StudiedModel {
   int64_t layers = 0, heads_per_layer = 0, head_size = 0, vocab_size = 0, parameters = 0;
-  int64_t length = 0;  ///< tokens of the windows for which heads and losses are measured
-  int64_t texts = 0;   ///< number of such windows for heads
-  int64_t targets = 0; ///< number of predicted tokens of a loss
+  int64_t length = 0;           ///< tokens of the windows for which heads and losses are measured
+  int64_t texts = 0;            ///< number of such windows for heads
+  int64_t targets = 0;          ///< number of predicted tokens of a loss
+  double averaging_entropy = 0; ///< of a head that averages over all keys, in nats
 };
 
 /// The heads after a number of training steps.

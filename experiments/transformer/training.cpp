@@ -23,14 +23,6 @@ double share(int64_t part, const HeadStatistics& heads) {
   return static_cast<double>(part) / static_cast<double>(heads.count());
 }
 
-/// A published value that is only described, as a range.
-Comparison within(std::string what, double low, double high, double measured) {
-  return {.what = std::move(what),
-          .published = (low + high) / 2,
-          .measured = exact_mean(measured),
-          .tolerance = (high - low) / 2};
-}
-
 report::Axis steps_axis() {
   return {.title = "training step + 1", .logarithmic = true};
 }
@@ -113,8 +105,14 @@ TitledTable steps_table(const std::vector<HeadsAtStep>& steps) {
   return table;
 }
 
+/// The first step, or checkpoint of a run that has none of step 0.
+std::string first_name(const std::vector<HeadsAtStep>& steps) {
+  return steps.front().step == 0 ? "the first step"
+                                 : fmt::format("the first checkpoint (step {})", steps.front().step);
+}
+
 TitledTable layers_table(const std::vector<HeadsAtStep>& steps) {
-  TitledTable table{.title = "Layers at the first and the last step",
+  TitledTable table{.title = fmt::format("Layers at {} and at the last step", first_name(steps)),
                     .table = {.columns = {{.name = "step"}, {.name = "layer"}}}};
   add_columns(table.table);
   std::vector<const HeadsAtStep*> shown = {&steps.front()};
@@ -132,19 +130,23 @@ TitledTable layers_table(const std::vector<HeadsAtStep>& steps) {
 }
 
 ComparisonTable compare(const std::vector<HeadsAtStep>& steps, const std::string& not_compared) {
-  ComparisonTable table{.title = "Heads before and after training",
+  ComparisonTable table{.title = steps.front().step == 0 ? "Heads before and after training"
+                                                         : "Heads after training",
                         .source = "Ramsauer et al. 2020, abstract",
-                        .tolerance =
-                            "The paper describes shares in words: all heads average at first (0), and "
-                            "most of them leave averaging (more than half: 75 % +- 25 %).",
+                        .tolerance = "The paper describes shares in words: all heads average at first, and "
+                                     "most of them leave averaging (more than half).",
                         .not_compared = not_compared};
   const HeadStatistics first = learning::statistics_of(steps.front().heads),
                        last = learning::statistics_of(steps.back().heads);
   if (steps.front().step == 0) {
-    table.rows.push_back(within("share of global heads before training", 1, 1, share(first.global, first)));
+    table.rows.push_back({.what = "share of global heads before training",
+                          .published = 1,
+                          .measured = exact_mean(share(first.global, first))});
   }
-  table.rows.push_back(within("share of heads that do not average after training", 0.5, 1,
-                              share(last.metastable + last.single, last)));
+  table.rows.push_back({.what = "share of heads that do not average after training",
+                        .published = 0.5,
+                        .measured = exact_mean(share(last.metastable + last.single, last)),
+                        .relation = Relation::above});
   return table;
 }
 
@@ -158,10 +160,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
   const TrainingStudy result = study_training(study, progress);
   const StudiedModel& model = result.model;
   const bool is_trained = study.model.empty();
-  const std::string not_compared =
-      is_trained && study.steps != kSteps
-          ? fmt::format("a run of {} training steps (full: {})", study.steps, kSteps)
-          : "";
+  std::string not_compared = is_trained ? "" : "the claim is about other models than the one of --model";
+  if (is_trained && study.steps != kSteps) {
+    not_compared = fmt::format("a run of {} training steps (full: {})", study.steps, kSteps);
+  }
   Outcome outcome{
       .parameters = {{"model",
                       fmt::format("GPT-2 with {} layers of {} heads of {} features, {} tokens, {} parameters",
@@ -188,8 +190,10 @@ Outcome run(const RunSettings& settings, Progress& progress) {
            {.name = "entropy",
             .chart = layers_over_steps("Mean entropy of the attention weights", "entropy (nats)",
                                        result.steps, &HeadStatistics::entropy),
-            .caption = fmt::format("The entropy of an average over n keys is log n: {:.2f} nats on average "
-                                   "over the queries before training. It falls as heads select keys.",
+            .caption = fmt::format("The entropy of an average over n keys is log n, on average over the "
+                                   "queries {:.2f} nats. It falls as heads select keys. At {} the mean over "
+                                   "the heads is {:.2f} nats.",
+                                   model.averaging_entropy, first_name(result.steps),
                                    learning::statistics_of(result.steps.front().heads).entropy)},
            {.name = "betas",
             .chart = layers_over_steps("Mean effective beta", "effective beta", result.steps,
@@ -199,6 +203,13 @@ Outcome run(const RunSettings& settings, Progress& progress) {
                 "over the windows; the line is the mean over the heads of a layer."}},
       .notes = {"The published study is of BERT with 12 layers, and of heads of larger texts. Which layers "
                 "average in a small character model is measured here, and not compared."}};
+  if (const int64_t first = result.steps.front().step; first > 0) {
+    outcome.notes.push_back(fmt::format(
+        "The first checkpoint of this run is of step {}: heads before and early in training are not "
+        "shown. A run has a series of checkpoints with `mneme train lm --save-every N --keep M`, "
+        "such as --steps 2000 --save-every 100 --keep 20.",
+        first));
+  }
   add_given(outcome, settings);
   return outcome;
 }

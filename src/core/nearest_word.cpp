@@ -43,6 +43,19 @@ bool contains_words(std::string_view a, std::string_view b) {
   return part.size() >= kMinLength + 2 && whole.find(part) != std::string::npos;
 }
 
+/// True if a text differs in one letter from a word of a name: "atention" from "self-attention".
+bool is_near_part(std::string_view text, std::string_view name) {
+  constexpr size_t kMinLength = 5;
+  while (text.size() >= kMinLength && !name.empty()) {
+    const std::string_view word = name.substr(0, name.find('-'));
+    if (word.size() >= kMinLength && edit_distance(text, word) == 1) {
+      return true;
+    }
+    name.remove_prefix(std::min(word.size() + 1, name.size()));
+  }
+  return false;
+}
+
 } // namespace
 
 std::string nearest_word(std::string_view text, const std::vector<std::string>& candidates) {
@@ -56,7 +69,7 @@ std::string nearest_word(std::string_view text, const std::vector<std::string>& 
     }
     const bool is_beginning = text.size() >= 3 && candidate.starts_with(text);
     size_t distance = is_beginning ? 1 : edit_distance(text, candidate);
-    if (distance > max_distance && contains_words(text, candidate)) {
+    if (distance > max_distance && (contains_words(text, candidate) || is_near_part(text, candidate))) {
       distance = max_distance;
     }
     if (distance < min_distance) {

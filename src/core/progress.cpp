@@ -199,11 +199,19 @@ public:
   explicit Plain(std::FILE* stream) : ShownProgress(stream, 2.0) {}
 
 private:
-  void on_start() override {} // so that short stages print one line only
+  void on_start() override { printed_ = -1; } // no line, so that short stages print one line only
+  void on_end() override {
+    if (printed_ != done_) { // the last step has not printed it
+      show();
+    }
+  }
   void show() override {
+    printed_ = done_;
     write(fmt::format("{}: {:.0f}% ({}/{})  {}\n", printable(stage_), 100 * fraction(), done_, total_,
                       rate_and_time()));
   }
+
+  int64_t printed_ = -1; ///< done_ of the last line of this stage
 };
 
 class JsonLines : public ShownProgress {

@@ -101,7 +101,13 @@ void write_context(const std::filesystem::path& file, const TextContext& context
 
 TextContext read_context(const std::filesystem::path& file, Model& model,
                          const tokens::Tokenizer& tokenizer) {
-  nn::TensorFile content = nn::read_tensor_file(file);
+  nn::TensorFile content;
+  try {
+    content = nn::read_tensor_file(file);
+  } catch (const DataError& error) {
+    throw DataError(std::string(error.what()) +
+                    "\n  The state of a text is a file that mneme generate --state-out wrote.");
+  }
   const auto text = [&](const char* name) {
     const auto found = content.texts.find(name);
     return found == content.texts.end() ? std::string() : found->second;
@@ -241,20 +247,20 @@ Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext
   return result;
 }
 
-tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, const Model& model) {
+tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t vocab_size) {
   constexpr int64_t kBytes = 256;
   const bool has_files = tokens::has_tokenizer(folder);
-  if (!has_files && model.vocab_size() != kBytes && model.vocab_size() != kBytes + 1) {
+  if (!has_files && vocab_size != kBytes && vocab_size != kBytes + 1) {
     fail(folder,
-         c10::str("there is no tokenizer in this folder, and the vocabulary of ", model.vocab_size(),
+         c10::str("there is no tokenizer in this folder, and the vocabulary of ", vocab_size,
                   " words is not that of bytes (256)."),
          "Copy tokenizer.json, or vocab.json and merges.txt, of the model into it.");
   }
   tokens::Tokenizer tokenizer = has_files ? tokens::read_tokenizer(folder) : tokens::Tokenizer::bytes();
-  if (tokenizer.vocab_size() > model.vocab_size()) {
+  if (tokenizer.vocab_size() > vocab_size) {
     fail(folder,
          c10::str("the tokenizer has ", tokenizer.vocab_size(), " tokens, but the model has a vocabulary of ",
-                  model.vocab_size(), "."),
+                  vocab_size, "."),
          "Do both belong to the same model?");
   }
   return tokenizer;

@@ -118,4 +118,13 @@ void HeadReader::operator()(const nn::AttentionView& attention) {
   }
 }
 
+double averaging_entropy(int64_t tokens, int64_t queries) {
+  double sum = 0;
+  const std::vector<int64_t> positions = positions_of(tokens, queries);
+  for (const int64_t position : positions) {
+    sum += std::log(static_cast<double>(position + 1));
+  }
+  return sum / static_cast<double>(positions.size());
+}
+
 } // namespace mneme::language

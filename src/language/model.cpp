@@ -15,6 +15,7 @@
 #include "mneme/core/error.h"
 #include "mneme/core/text.h"
 #include "mneme/data/read_file.h"
+#include "mneme/nn/leap_folder.h"
 
 namespace mneme::language {
 namespace {
@@ -101,10 +102,7 @@ std::unique_ptr<Model> read_model(const std::filesystem::path& folder, std::vect
         (std::filesystem::exists(folder, error) ? ": is not a folder" : ": there is no such folder") +
         ".\n  Give the folder of a model, with config.json and model.safetensors.");
   }
-  if (!std::filesystem::exists(file, error)) {
-    throw DataError(folder.string() + ": there is no config.json in this folder.\n  A model consists of "
-                                      "config.json and parameters, such as model.safetensors.");
-  }
+  nn::require_config(folder);
   const std::vector<std::byte> text = data::read_file(file);
   const auto json =
       parse_strict_json<nlohmann::json>({reinterpret_cast<const char*>(text.data()), text.size()},

@@ -3,12 +3,14 @@
 #include "mneme/nn/leap_folder.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
 
 #include "mneme/core/error.h"
+#include "mneme/core/text.h"
 #include "mneme/nn/tensor_file.h"
 #include "nn/config_fields.h"
 #include "nn/model_folder.h"
@@ -206,11 +208,36 @@ std::string config_of_shapes(const std::filesystem::path& parameters, const std:
   const std::string learned = positions.size() == 2
                                   ? c10::str("\"n_positions\": ", positions[0])
                                   : c10::str("\"n_positions\": LONGEST, \"positions\": \"none\"");
-  return c10::str("{\"vocab_size\": ", words[0], ", \"hidden_size\": ", words[1],
-                  ", \"n_layer\": ", layers.size(), ", ", learned, ", \"n_head\": HEADS}");
+  return c10::str("{\"model_type\": \"", kClass, "\", \"vocab_size\": ", words[0],
+                  ", \"hidden_size\": ", words[1], ", \"n_layer\": ", layers.size(), ", ", learned,
+                  ", \"n_head\": HEADS}");
 }
 
-/// Errors  DataError if the model has parameters, but no config.json, with the fields that it needs
+/// The folders in `folder` that have a config.json and parameters, as a sentence; empty if there are none.
+std::string models_in(const std::filesystem::path& folder) {
+  constexpr size_t kNamed = 4;
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const bool has_parameters = std::ranges::any_of(
+        std::array{kParameterFile, "model.safetensors.index.json", "pytorch_model.bin", "model.pt"},
+        [&](const char* name) { return std::filesystem::exists(entry.path() / name, error); });
+    if (has_parameters && std::filesystem::exists(entry.path() / kConfigFile, error)) {
+      names.push_back(printable(entry.path().string()));
+    }
+  }
+  std::ranges::sort(names);
+  std::string text;
+  for (size_t i = 0; i < std::min(kNamed, names.size()); ++i) {
+    text += (i == 0 ? "" : ", ") + names[i];
+  }
+  return names.empty() ? ""
+                       : c10::str(" It contains folders of models; give one of them: ", text,
+                                  names.size() > kNamed ? ", ..." : "", ".");
+}
+
+} // namespace
+
 void require_config(const std::filesystem::path& model, const std::string& key) {
   std::error_code error;
   const bool is_file = std::filesystem::is_regular_file(model, error);
@@ -227,19 +254,19 @@ void require_config(const std::filesystem::path& model, const std::string& key) 
       break;
     }
   }
-  throw DataError(
-      c10::str(model.string(), ": there is no config.json ", is_file ? "next to this file" : "in this folder",
-               ".\n  It must contain vocab_size, hidden_size, n_layer, n_head and n_positions, and "
-               "window_sizes unless the "
-               "model was trained with the default ones.",
-               inferred.empty()
-                   ? ""
-                   : c10::str(" The shapes of the parameters show: ", inferred,
-                              "\n  Save this text as config.json, with the number of heads for HEADS, which "
-                              "no shape shows.")));
+  const std::string advice =
+      inferred.empty()
+          ? "A model consists of config.json and parameters, such as model.safetensors." +
+                (is_file ? "" : models_in(folder))
+          : c10::str("The parameters are of a LEAP model, whose config.json contains model_type, vocab_size, "
+                     "hidden_size, n_layer, n_head and n_positions, and window_sizes unless the model was "
+                     "trained with the default ones. Their shapes show: ",
+                     inferred,
+                     "\n  Save this text as config.json, with the number of heads for HEADS, which no shape "
+                     "shows.");
+  throw DataError(c10::str(printable(model.string()), ": there is no config.json ",
+                           is_file ? "next to this file" : "in this folder", ".\n  ", advice));
 }
-
-} // namespace
 
 LeapForCausalLM read_leap_model(const std::filesystem::path& model_path, const std::string& key,
                                 std::vector<std::string>* notes) {

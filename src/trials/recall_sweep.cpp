@@ -323,12 +323,14 @@ template <class View> double misleading_fraction(const View& view, const typenam
 /// Runs one memory for all trials and noise levels. build_for(trial) returns its recall function for a trial.
 template <class View, class BuildFor>
 void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
-                std::vector<double>& misleading, MemoryReport& report, std::vector<SweepRow>& rows,
-                std::vector<SweepExamples>& examples, Progress& progress, BuildFor build_for) {
+                std::vector<std::vector<double>>& misleading, MemoryReport& report,
+                std::vector<SweepRow>& rows, std::vector<SweepExamples>& examples, Progress& progress,
+                BuildFor build_for) {
   using Patterns = typename View::Patterns;
   const size_t levels = options.cues ? 1 : options.noise.size();
   std::vector<Samples> samples(levels);
   examples.resize(levels);
+  misleading.resize(levels);
   for (int64_t trial = 0; trial < options.seeds; ++trial) {
     const auto recall_from = build_for(trial);
     const auto timed_recall = [&](const Patterns& cues) {
@@ -361,8 +363,8 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
                                 : view.corrupted(options.corruption, options.noise[level],
                                                  random_for(options, Purpose::cues, trial)
                                                      .stream(std::bit_cast<uint64_t>(options.noise[level])));
-      if (!options.cues && misleading.size() == level) { // the same cues for every memory
-        misleading.push_back(misleading_fraction(view, cues));
+      if (!options.cues && std::ssize(misleading[level]) == trial) { // the same cues for every memory
+        misleading[level].push_back(misleading_fraction(view, cues));
       }
       const bool is_self = self && cues == view.stored; // no noise: already recalled
       if (is_self) {
@@ -402,7 +404,7 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
                  .steps = mean_interval(sample.steps),
                  .settled = mean_of(sample.settled),
                  .unanswered = mean_of(sample.unanswered),
-                 .misleading = options.cues ? 0 : misleading[level],
+                 .misleading = options.cues ? 0 : mean_of(misleading[level]),
                  .seconds = sample.seconds};
     if (report.kind.on_bits) {
       row.bit_error = MeanInterval{(1 - row.cosine.mean) / 2, row.cosine.half_width};
@@ -500,8 +502,9 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   ParameterChooser chooser(bits.stored, reals.stored, options.parameters,
                            Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
-  std::optional<Distinctness> of_bits, of_reals;         // each is computed once, if a memory needs it
-  std::vector<double> misleading_bits, misleading_reals; // per noise level; each is computed once
+  std::optional<Distinctness> of_bits, of_reals; // each is computed once, if a memory needs it
+  // Per noise level and trial; each is computed once.
+  std::vector<std::vector<double>> misleading_bits, misleading_reals;
   size_t width = 22;
   for (const MemoryKind& kind : checked.memories) {
     width = std::max(width, kind.name.size() + 1);

@@ -112,6 +112,8 @@ TEST_F(InspectHeads, ShowsAnExampleTextAndWritesAPage) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   expect_contains(result.out, {"2 layers of 2 heads of size 8", "example text", "max beta",
                                "4 heads:", "Largest betas", "index.html"});
+  const json config = json::parse(read_text(folder_ / "page" / "config.json"));
+  EXPECT_EQ(config.at("kind"), "gpt2");
   expect_contains(read_text(folder_ / "page" / "index.html"),
                   {"Effective beta of every head", "signal-to-noise ratio", "metastable"});
   for (const char* name : {"heads.csv", "heads.json", "layers.csv", "betas.vl.json", "betas.csv", "kinds.csv",

@@ -348,13 +348,14 @@ TEST(InspectVerb, ReportsWhatIsWrong) {
   expect_refused(3, {"--tokens", model.write("below", "-1")}, {"token 0 has the id -1"});
   expect_refused(3, {"--tokens", model.write("long", counted(41))},
                  {"41 tokens", "40 learned positions", "--to"});
-  expect_refused(3, {"--text", ids}, {"255", "40 tokens"});
+  expect_refused(3, {"--text", ids}, {"no tokenizer in this folder", "vocabulary of 40 words"});
+  expect_refused(3, {"--text", "To be"}, {"To be: there is no such file", "a pipe", "--text -"});
   expect_refused(3, {"--tokens", ids, "--words", model.write("words", "a\nb\n")}, {"2 lines", "40 tokens"});
   expect_refused(2, {"--tokens", ids, "--layer", "3"}, {"--layer 3", "the model has 3, 0 to 2"});
   expect_refused(2, {"--tokens", ids, "--head", "2"}, {"--head 2", "0 to 1"});
   expect_refused(2, {"--tokens", ids, "--from", "30"}, {"--from 30 --to 30", "30 tokens"});
   expect_refused(2, {"--tokens", ids, "--to", "31"}, {"--to 31"});
-  expect_refused(2, {"--tokens", ids, "--from", "-1"}, {"-1"});
+  expect_refused(2, {"--tokens", ids, "--from", "-1"}, {"-1", "at least 0"});
   expect_refused(2, {"--tokens", model.write("300", counted(300)), "--from", "0"},
                  {"300 tokens", "at most 256"});
   const auto expect_no_model = [](const std::string& path, const std::vector<std::string>& parts) {
@@ -365,6 +366,10 @@ TEST(InspectVerb, ReportsWhatIsWrong) {
   expect_no_model(model.file("no-model"), {"no-model: there is no such file or folder"});
   std::filesystem::create_directory(model.file("nothing"));
   expect_no_model(model.file("nothing"), {"nothing: there is no config.json in this folder"});
+  std::filesystem::create_directories(model.file("runs/best"));
+  model.write("runs/best/config.json", "{}");
+  model.write("runs/best/model.safetensors", "");
+  expect_no_model(model.file("runs"), {"no config.json", "contains folders of models", "runs/best"});
   json config = model.config();
   config["model_type"] = "t5";
   write_text(model.file("config.json"), config.dump());
@@ -375,6 +380,47 @@ TEST(InspectVerb, ReportsWhatIsWrong) {
   expect_refused(3, {"--tokens", ids}, {"config.json", "\"n_inner\""});
   std::filesystem::remove(model.file("config.json"));
   expect_refused(3, {"--tokens", ids}, {"config.json"});
+  const std::string parts = "\"model_type\": \"LeapForCausalLM\", \"vocab_size\": 40, \"hidden_size\": ";
+  expect_no_model(model.path(), {"there is no config.json in this folder", parts, "HEADS"});
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"generate", model.path(), "--prompt", "a"},
+        {"eval", "lm", model.path(), "--text", ids}}) {
+    const ProgramResult result = run_mneme(arguments);
+    EXPECT_EQ(result.exit_code, 3);
+    expect_contains(result.err, {"there is no config.json in this folder", parts, "HEADS"});
+  }
+}
+
+TEST(InspectVerb, KeepsResultsOfModelsApart) {
+  const Model model, other;
+  const std::string ids = model.write("ids", counted(9)), out = model.file("out");
+  const auto run = [&](const std::string& path) {
+    return run_mneme({"inspect", path, "--tokens", ids, "--out", out});
+  };
+  EXPECT_EQ(run(model.path()).exit_code, 0);
+  EXPECT_EQ(run(model.path() + "/.").exit_code, 0);
+  const ProgramResult refused = run(other.path());
+  EXPECT_EQ(refused.exit_code, 2);
+  expect_contains(refused.err, {"contains a run of `mneme inspect` with", "model", "another folder"});
+}
+
+TEST(InspectVerb, ShowsTheTextOfTokens) {
+  const Model model(true, true);
+  const std::string ids = model.write("ids", "64 220 65");
+  const auto shown = [&] { return inspect({model.path(), "--tokens", ids}).at("tokens").at("text"); };
+  EXPECT_EQ(shown(), (json{"64", "220", "65"})); // no tokenizer
+  const std::filesystem::path folder = model.path();
+  const ProgramResult trained = run_mneme({"tokenize", "train", "--text", model.write("text", "a b a b a b"),
+                                           "--vocab-size", "257", "--out", model.file("tokenizer")});
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  for (const auto& entry : std::filesystem::directory_iterator(model.file("tokenizer"))) {
+    if (entry.path().filename() != "config.json" && entry.is_regular_file()) {
+      std::filesystem::copy(entry.path(), folder / entry.path().filename());
+    }
+  }
+  EXPECT_EQ(shown(), (json{"a", "␣", "b"}));
+  const ProgramResult sentence = run_mneme({"inspect", model.path(), "--tokens", ids});
+  expect_contains(sentence.out, {"the last token, at position 2, is \"b\"", "\"␣\" at 1"});
 }
 
 #else

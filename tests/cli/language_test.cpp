@@ -227,7 +227,7 @@ TEST(GenerateVerb, NamesErrors) {
   expect({"generate", "model", "-p", "x", "--top-p", "0"}, 2, {"--top-p"});
   expect({"generate", "model", "-p", "x", "--samples", "2", "--state-out", "s"}, 2, {"--state-out"});
   expect({"generate", "model", "-p", "x", "--stop", ""}, 2, {"stop string is empty"});
-  expect({"generate", "model", "--state-in", "text.txt"}, 3, {"text.txt"});
+  expect({"generate", "model", "--state-in", "text.txt"}, 3, {"text.txt", "--state-out"});
   expect({"generate", "model", "--state-in", "model/model.safetensors"}, 3, {"not the state of a text"});
   expect({"generate", kGpt2.string(), "-p", "x"}, 3, {"no tokenizer", "vocabulary of 50"});
 }
@@ -241,6 +241,8 @@ TEST(EvalLm, NamesItsProtocolAndCountsEveryTokenOnce) {
   EXPECT_EQ(carry.at("text_bytes"), tokens);
   EXPECT_NEAR(carry.at("loss").get<double>() * tokens, carry.at("nats").get<double>(), 1e-6);
   EXPECT_NEAR(carry.at("bits_per_byte").get<double>(), carry.at("loss").get<double>() / std::log(2.0), 1e-9);
+  testing::run_program({"sh", "-c", "gzip -k \"$0\"", (here / "text.txt").string()});
+  EXPECT_EQ(here.run_json({"eval", "lm", "model", "--text", "text.txt.gz"}).at("nats"), carry.at("nats"));
   const json full = here.run_json({"eval", "lm", "model", "--text", "text.txt", "--stride", "full"});
   EXPECT_NEAR(full.at("nats").get<double>(), carry.at("nats").get<double>(),
               1e-4 * full.at("nats").get<double>());
@@ -296,6 +298,10 @@ TEST(EvalLm, NamesErrors) {
   expect({"eval", "lm", "model", "--text", "text.txt", "--window", "8", "--stride", "carry"}, 2, {"carry"});
   expect({"eval", "lm", "model"}, 2, {"--text"});
   expect({"eval"}, 2, {"RUN", "eval lm"});
+  expect({"eval", "lmm"}, 2, {"Did you mean `mneme eval lm`?"});
+  expect({"eval", "model"}, 2, {"model: is a language model", "mneme eval lm model --text"});
+  expect({"eval", "lm", "model", "--text", "text.txt", "--stride", "cary"}, 2,
+         {"a number of tokens, full, carry", "Did you mean \"carry\"?"});
 }
 
 /// The words of a command, with "..." as one word.

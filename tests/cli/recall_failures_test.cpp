@@ -143,6 +143,7 @@ TEST(RecallRejects, OptionsThatDoNotFitThePatterns) {
 }
 
 TEST(RecallRejects, OptionsThatNoSelectedMemoryUses) {
+  expect_refused({"--memory", "attention", "--beta", "inf"}, 2, {"--beta inf", "--separation best-match"});
   expect_refused({"--memory", "dense,hopfield", "--beta", "3"}, 2,
                  {"--beta has no effect", "dense, hopfield", "inverse temperature", "modern-hopfield"});
   expect_refused({"--memory", "hopfield,transformer", "--hamming-radius", "60"}, 2,

@@ -48,11 +48,14 @@ TEST(ReproduceVerb, ListsExperiments) {
 
 TEST(ReproduceVerb, AcceptsPathsAsParameters) {
   const TemporaryFolder folder;
+  const char* const own = "runs/reproduce-fine-tuned-second-model-first"; // its config.json refuses the run
+  std::filesystem::create_directories(folder / own);
+  write_text(folder / own / "config.json", "{}");
   const ProgramResult result = run_mneme({"reproduce", "transformer/fine-tuning", "--model",
                                           "../models/first/", "--fine-tuned", "../models/second/"},
                                          {.folder = folder.path(), .timeout = std::chrono::seconds(60)});
-  EXPECT_NE(result.exit_code, 0); // there are no models, or no LibTorch
-  EXPECT_TRUE(std::filesystem::is_directory(folder / "runs/reproduce-fine-tuned-second-model-first"));
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(contains(result.err, std::string(own) + ": contains a config.json")) << result.err;
   const ProgramResult lacking = run_mneme({"reproduce", "transformer/fine-tuning", "--model", "first"});
   EXPECT_EQ(lacking.exit_code, 2);
   EXPECT_TRUE(contains(lacking.err, "transformer/fine-tuning needs --fine-tuned DIR"));
@@ -95,6 +98,38 @@ TEST(ReproduceVerb, RefusesParametersThatAnExperimentDoesNotHave) {
       run_mneme({"reproduce", "sdm/softmax-circle", "--bits", "8", "--hamming-radius", "9"});
   EXPECT_EQ(range.exit_code, 2);
   EXPECT_TRUE(contains(range.err, "--hamming-radius 9: patterns have 8 bits")) << range.err;
+}
+
+TEST(ReproduceVerb, AppliesParametersToTheExperimentsThatHaveThem) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"reproduce", "sdm/softmax-circle", "sdm/optimal-radius", "--quick", "--bits", "64",
+                 "--hamming-radius", "11", "--out", (folder / "out").string()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.err, "--bits has no effect on sdm/optimal-radius.")) << result.err;
+  const ProgramResult none =
+      run_mneme({"reproduce", "sdm/optimal-radius", "sdm/neuron-distance", "--bits", "64"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_TRUE(contains(none.err, "--bits: none of the chosen experiments has this parameter")) << none.err;
+}
+
+TEST(ReproduceVerb, LeavesNoFolderBehindARefusedParameter) {
+  const TemporaryFolder folder;
+  const ProgramResult result =
+      run_mneme({"reproduce", "sdm/softmax-circle", "--bits", "8", "--hamming-radius", "9", "--out",
+                 (folder / "runs" / "out").string()});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder / "runs"));
+}
+
+TEST(ReproduceVerb, ListsTheChosenExperiments) {
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"reproduce", "leap", "--list"}, {"reproduce", "--list", "leap"}}) {
+    const ProgramResult result = run_mneme(command);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_TRUE(contains(result.out, "leap/mqar"));
+    EXPECT_FALSE(contains(result.out, "sdm/optimal-radius"));
+  }
 }
 
 /// A Python without any package.

@@ -387,6 +387,14 @@ TEST_F(TrainLm, PrintsAPlanWithoutWritingAnything) {
       testing::results_of(train("run", {"--dry-run", "--steps", "7", "--json"}).out);
   EXPECT_EQ(document.at("plan").at("steps"), 7);
   EXPECT_GT(document.at("plan").at("parameters"), 1000);
+  std::filesystem::create_directories(folder_ / "runs/train/lm/leap");
+  testing::write_text(folder_ / "runs/train/lm/leap/config.json", "{}"); // the default folder has no effect
+  const ProgramResult plain =
+      run_mneme({"train", "lm", "--text", path("text.txt"), "--dry-run", "--steps", "1", "--layers", "1"},
+                {.folder = folder_.path(), .timeout = std::chrono::seconds(60)});
+  EXPECT_EQ(plain.exit_code, 0) << plain.err;
+  expect_contains(plain.out, {"1 layer,", "(limit: 1 step)", "every step"});
+  expect_contains(run_mneme({"train", "lm", "--help"}).out, {"runs/train/lm/MODEL"});
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 

@@ -23,7 +23,8 @@ TEST(NearestWord, FindsNamesOfSomeOfTheWords) {
   EXPECT_EQ(nearest_word("--hard-locations", options), "--locations");
   EXPECT_EQ(nearest_word("--radius", options), "--hamming-radius");
   EXPECT_EQ(nearest_word("--locate", {"--located-at"}), "--located-at"); // a prefix
-  EXPECT_EQ(nearest_word("--rad", {"--hamming-radius"}), "");            // no whole word
+  EXPECT_EQ(nearest_word("atention", {"mlp", "self-attention"}), "self-attention");
+  EXPECT_EQ(nearest_word("--rad", {"--hamming-radius"}), ""); // no whole word
 }
 
 } // namespace

@@ -59,6 +59,40 @@ TEST(Findings, ShowValuesThatAreNotComparedButDoNotCountThem) {
   EXPECT_EQ(to_json(findings).at(0).at("not_compared"), 2);
 }
 
+TEST(Findings, ShowOneSidedClaimsAsRelations) {
+  const ComparisonTable table{
+      .title = "Claims",
+      .rows = {{.what = "bound", .published = 10, .measured = exact_mean(9), .relation = Relation::at_most},
+               judge_side("gain", Relation::above, 0, {0.2, 0.1}),
+               judge_side("unclear", Relation::above, 0, {0.2, 0.3}),
+               judge_side("one seed", Relation::below, 0, {-0.2, {}}),
+               judge_side("wrong", Relation::below, 0, {0.2, 0.1})}};
+  const auto [met, missed, not_compared] = tally(table);
+  EXPECT_EQ(met, 2);
+  EXPECT_EQ(missed, 1);
+  EXPECT_EQ(not_compared, 2);
+  const std::string text = report::to_text(comparison_table(table), {});
+  for (const char* part : {"≤ 10", "> 0", "< 0", "cannot tell"}) {
+    EXPECT_TRUE(contains(text, part)) << text;
+  }
+  for (const Comparison& row : table.rows) {
+    EXPECT_EQ(relation_named(name_of(row.relation)), row.relation);
+  }
+  const Experiment experiment{.id = "a/b", .title = "A title"};
+  const std::vector<Finished> findings = {{.experiment = &experiment, .outcome = {.comparisons = {table}}}};
+  const auto rows = to_json(findings).at(0).at("comparisons").at(0).at("rows");
+  EXPECT_EQ(rows.at(0).at("published"), 10);
+  EXPECT_EQ(rows.at(0).at("relation"), "≤");
+}
+
+TEST(Findings, PageExplainsBandsIfThereAreSome) {
+  const Experiment experiment{.id = "a/b", .title = "A title"};
+  std::vector<Finished> findings = {{.experiment = &experiment, .outcome = sample_outcome()}};
+  EXPECT_TRUE(contains(report::to_html(page_of(findings, {})), "Bands and whiskers"));
+  findings[0].outcome.figures.clear();
+  EXPECT_FALSE(contains(report::to_html(page_of(findings, {})), "Bands and whiskers"));
+}
+
 TEST(Findings, ShowIntervalsOnlyIfPresent) {
   const report::Table table = comparison_table({.rows = {{.what = "five seeds", .measured = {1.25, 0.25}},
                                                          {.what = "five equal seeds", .measured = {3, 0}},

@@ -84,6 +84,7 @@ TEST(HeadStudy, HeadsAverageBeforeTraining) {
   }
   EXPECT_NEAR(study.steps[0].loss, std::log(256.0), 0.2); // random logits are small
   EXPECT_LT(study.steps[2].loss, study.steps[0].loss - 0.3);
+  EXPECT_NEAR(learning::statistics_of(study.steps[0].heads).entropy, study.model.averaging_entropy, 0.01);
   EXPECT_EQ(study.last_texts.size(), 8U);
 }
 

@@ -64,7 +64,7 @@ TEST(FitAxis, LabelsLogarithmicAxesAtPowersOfTen) {
   };
   EXPECT_EQ(ticks(1, 1000, AxisEnds::ticks), (std::vector<double>{1, 10, 100, 1000}));
   EXPECT_EQ(ticks(50, 200, AxisEnds::values), (std::vector<double>{50, 100, 200}));
-  EXPECT_EQ(ticks(3, 4, AxisEnds::ticks), (std::vector<double>{2, 5}));
+  EXPECT_EQ(ticks(3, 4, AxisEnds::ticks), (std::vector<double>{2, 2.5, 3, 3.5, 4, 4.5, 5}));
   EXPECT_LE(ticks(1e-300, 1e300, AxisEnds::ticks).size(), 14U);
   EXPECT_EQ(ticks(1e-20, 1, AxisEnds::ticks).size(), 11U); // every second power
   const FittedAxis fitted = fit_axis({.logarithmic = true}, std::vector{0.02, 40.0}, AxisEnds::ticks);

@@ -79,9 +79,11 @@ struct Generated {
 Generated generate(Model& model, const tokens::Tokenizer& tokenizer, TextContext& context,
                    const GenerateOptions& options, const std::function<void(std::string_view)>& print = {});
 
-/// The tokenizer of a model folder; without tokenizer files, that of bytes if the vocabulary has 256 or 257
-/// words (257: a token that is not text). Errors  DataError that names the missing files, or both vocabulary
-/// sizes if the tokenizer has more tokens than the model
-tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, const Model& model);
+/// The tokenizer of the folder of a model with this vocabulary; without tokenizer files, that of bytes if the
+/// vocabulary has 256 or 257 words (257: a token that is not text).
+///
+/// Errors  DataError that names the missing files, or both vocabulary sizes if the tokenizer has more tokens
+///         than the model
+tokens::Tokenizer tokenizer_of(const std::filesystem::path& folder, int64_t vocab_size);
 
 } // namespace mneme::language

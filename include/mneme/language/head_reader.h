@@ -37,4 +37,8 @@ private:
   std::vector<theory::HeadReading> heads_;
 };
 
+/// Entropy, in nats, of a head that averages over all keys: log of the number of keys, as a mean over the
+/// queries that a HeadReader of `queries` reads in a causal model.
+double averaging_entropy(int64_t tokens, int64_t queries = 32);
+
 } // namespace mneme::language

@@ -32,6 +32,10 @@ LeapPositions leap_positions(const std::string& name);
 /// The text of a config.json with all options except the seed; the inverse of leap_config_from.
 std::string to_json(const LeapConfig& config);
 
+/// Errors  DataError if `model` is a folder, or a file in one, without config.json. It proposes the one that
+///         the shapes of the parameters show, if they are of LEAP, or else names the model folders in it
+void require_config(const std::filesystem::path& model, const std::string& key = "");
+
 /// Reads config.json and the parameters. `model` is a folder with model.safetensors, or else
 /// model.safetensors.index.json and its shards, pytorch_model.bin, its index, or model.pt; or one such file
 /// next to config.json. `key` selects one of the dicts of a checkpoint, as in read_tensor_file; see

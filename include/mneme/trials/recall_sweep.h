@@ -54,7 +54,7 @@ struct SweepRow {
   double settled = 0;                    ///< fraction of cues that converged
   double unanswered = 0; ///< fraction of cues that activated no location or pattern in the last step
   /// Fraction of cues that are nearer to another stored pattern than to their own, among at most 100 cues of
-  /// the first trial. 0 if the cues were given.
+  /// each trial; mean over the trials. 0 if the cues were given.
   double misleading = 0;
   double seconds = 0; ///< recall time, sum over all seeds
 };
