@@ -328,7 +328,7 @@ InitialModel initial_model(const std::filesystem::path& folder) {
                        .vocab_size = model->vocab_size(),
                        .num_parameters = nn::count_parameters(model->module()),
                        .max_length = model->max_length(),
-                       .tokenizer = language::tokenizer_of(folder, *model)};
+                       .tokenizer = language::tokenizer_of(folder, model->vocab_size())};
   Sha256 hash;
   hash.add(model->config_json());
   for (const auto& [name, tensor] : model->published_state()) {
