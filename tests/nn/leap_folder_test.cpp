@@ -64,7 +64,7 @@ TEST(LeapFolder, InfersAMissingConfigurationFromTheShapes) {
       read_leap_model(folder / "model")->forward(ids_of(9)).logits.equal(model->forward(ids_of(9)).logits));
   std::filesystem::create_directory(folder / "empty");
   expect_contains(data_error_of([&] { read_leap_model(folder / "empty"); }),
-                  {"no config.json", "vocab_size"});
+                  {"there is no config.json in this folder", "such as model.safetensors"});
 }
 
 TEST(LeapFolder, RoundTripPreservesModel) {
