@@ -251,7 +251,7 @@ report::Chart losses_chart(const Plan& plan, const std::map<std::string, Studied
       .title = "Held-out loss over the number of parameters",
       .description =
           "Mean loss of each model over the seeds with its 95 % interval, and the fitted power laws.",
-      .x = {.title = "parameters without embeddings", .logarithmic = true},
+      .x = {.title = "parameters without embeddings", .format = "~s", .logarithmic = true},
       .y = {.title = "loss (nats per byte)", .logarithmic = true},
       .series_title = "model",
       .intervals = report::IntervalStyle::bars};
@@ -281,7 +281,7 @@ report::Chart differences_chart(const Plan& plan, const std::map<std::string, St
   report::LineChart chart{
       .title = "Loss of LEAP minus loss of GPT-2 at equal parameters",
       .description = "Difference of the losses over the number of parameters, measured and published.",
-      .x = {.title = "parameters of LEAP without embeddings", .logarithmic = true},
+      .x = {.title = "parameters of LEAP without embeddings", .format = "~s", .logarithmic = true},
       .y = {.title = "difference (nats per token)"},
       .series_title = "models",
       .intervals = report::IntervalStyle::bars,
