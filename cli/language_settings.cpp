@@ -41,17 +41,13 @@ const std::string& name_of(RateSchedule schedule) {
   return std::ranges::find(kRateSchedules, schedule, &std::pair<std::string, RateSchedule>::second)->first;
 }
 
-/// `given`, if it is not null, receives the name of the option.
-void add_optional_integer(Arguments& arguments, const std::string& name, std::optional<int64_t>& target,
-                          const IntegerLimits& limits, const std::string& default_text,
-                          const std::string& help, std::vector<std::string>* given = nullptr) {
-  add_parsed_option(
+Option* add_optional_integer(Arguments& arguments, const std::string& name, std::optional<int64_t>& target,
+                             const IntegerLimits& limits, const std::string& default_text,
+                             const std::string& help) {
+  return add_parsed_option(
       arguments, name, "N", default_text,
-      [&target, limits, given](const std::string& option, const std::string& text) {
+      [&target, limits](const std::string& option, const std::string& text) {
         target = parse_integer(option, text, limits);
-        if (given != nullptr) {
-          given->push_back(option);
-        }
       },
       help);
 }
@@ -154,43 +150,34 @@ void LanguageOptions::declare(Arguments& arguments) {
   arguments
       .add_option("--tokenizer", tokenizer, "Folder or file of a tokenizer (default: one token per byte)")
       ->type_name("DIR");
-  add_word_option(
+  const Option* of_model = add_word_option(
       arguments, "--model", training::language_model_types(), model,
-      [this](size_t index) {
-        model = training::language_model_types()[index];
-        sizes_given.emplace_back("--model");
-      },
-      "Model to train");
+      [this](size_t index) { model = training::language_model_types()[index]; }, "Model to train");
   arguments
       .add_option(
           "--init", init,
           "Folder of a trained model that the training continues, such as a run of `mneme train lm` or "
           "a GPT-2 of Hugging Face; its type, sizes and tokenizer hold (default: a new model)")
       ->type_name("DIR");
-  add_word_option(
+  const Option* of_preset = add_word_option(
       arguments, "--preset", training::language_presets(), preset,
-      [this](size_t index) {
-        preset = training::language_presets()[index];
-        sizes_given.emplace_back("--preset");
-      },
+      [this](size_t index) { preset = training::language_presets()[index]; },
       "Size; all models of a preset have about the same number of parameters");
-  add_optional_integer(arguments, "--layers", layers, kSize, "from the preset", "Number of layers",
-                       &sizes_given);
-  add_optional_integer(arguments, "--width", width, kSize, "from the preset", "Width of the hidden states",
-                       &sizes_given);
-  add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads",
-                       &sizes_given);
+  const Option* of_layers =
+      add_optional_integer(arguments, "--layers", layers, kSize, "from the preset", "Number of layers");
+  const Option* of_width = add_optional_integer(arguments, "--width", width, kSize, "from the preset",
+                                                "Width of the hidden states");
+  const Option* of_heads =
+      add_optional_integer(arguments, "--heads", heads, kSize, "from the preset", "Number of heads");
   add_optional_integer(arguments, "--length", length, kSize, "from the preset",
                        "Number of tokens per row, and of learned positions");
   static const std::vector<std::string> kPositions = {"learned", "rotary", "decay", "none"};
-  add_word_option(
+  const Option* of_positions = add_word_option(
       arguments, "--positions", kPositions, positions,
-      [this](size_t index) {
-        positions = kPositions[index];
-        sizes_given.emplace_back("--positions");
-      },
+      [this](size_t index) { positions = kPositions[index]; },
       "How LEAP knows the order of tokens. learned: a vector per position, for texts of at most --length "
       "tokens; rotary, decay (of the weights with the distance) and none: texts of any length");
+  of_new_model = {of_model, of_preset, of_layers, of_width, of_heads, of_positions};
   add_real_option(arguments, "--dropout", dropout, {.min = 0, .max = 1, .max_included = false},
                   "Dropout probability; with dropout, a step uses one thread only");
   add_optional_integer(arguments, "--tokens-per-step", tokens_per_step, {.min = 1, .max = 1'000'000'000},
@@ -253,7 +240,12 @@ std::optional<learning::InitialModel> initial_model_of(LanguageOptions& options)
   if (options.init.empty()) {
     return std::nullopt;
   }
-  std::vector<std::string> refused = options.sizes_given;
+  std::vector<std::string> refused;
+  for (const Option* option : options.of_new_model) {
+    if (option->count() > 0) {
+      refused.push_back(option->name());
+    }
+  }
   if (!options.tokenizer.empty()) {
     refused.emplace_back("--tokenizer");
   }

@@ -42,7 +42,7 @@ struct LanguageOptions {
   std::optional<int64_t> eval_every = {}, sample_every = {}, save_every = {};
   int64_t keep = 2;
   std::string resume = "auto";
-  std::vector<std::string> sizes_given = {}; ///< options of a new model that were given
+  std::vector<const Option*> of_new_model = {}; ///< options that do not go with `init`
   bool overfit_one_batch = false, dry_run = false;
 
   void declare(Arguments& arguments);
