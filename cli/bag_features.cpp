@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -50,18 +51,6 @@ bool counts_instances(const std::vector<float>& numbers, const std::vector<int64
   return counts;
 }
 
-double deviation_of(const std::vector<float>& numbers) {
-  const auto count = static_cast<double>(numbers.size());
-  double sum = 0, squares = 0;
-  for (const float x : numbers) {
-    sum += x;
-  }
-  for (const float x : numbers) {
-    squares += (x - sum / count) * (x - sum / count);
-  }
-  return std::sqrt(squares / count);
-}
-
 } // namespace
 
 std::string features_text(const data::BagFile& bags) {
@@ -83,6 +72,7 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
   std::vector<std::string> warnings;
   double min = HUGE_VAL, max = 0; // of the standard deviations of features that are not constant
   size_t min_feature = 0, max_feature = 0;
+  const std::vector<float> deviations = data::standardization_of(bags.numbers, bags.num_features).deviations;
   for (size_t feature = 0; feature < static_cast<size_t>(bags.num_features); ++feature) {
     const std::vector<float> numbers = column_of(bags, feature);
     const std::string name = name_of(bags, feature);
@@ -95,7 +85,8 @@ std::vector<std::string> feature_warnings(const data::BagFile& bags, bool is_sta
                                      : fmt::format("--ignore-columns {} leaves it out", name)));
       continue;
     }
-    if (const double deviation = deviation_of(numbers); deviation > 0) {
+    if (std::ranges::adjacent_find(numbers, std::ranges::not_equal_to()) != numbers.end()) {
+      const double deviation = deviations[feature];
       if (deviation < min) {
         min = deviation;
         min_feature = feature;

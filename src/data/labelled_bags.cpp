@@ -170,22 +170,26 @@ Standardization standardization_of(const LabelledBags& bags) {
   if (bags.count() == 0) {
     throw UsageError("mneme::data::standardization_of: there are no bags.\n  Give at least one.");
   }
-  const auto size = static_cast<size_t>(bags.instance_size()), count = bags.numbers.size() / size;
+  return standardization_of(bags.numbers, bags.instance_size());
+}
+
+Standardization standardization_of(std::span<const float> numbers, int64_t instance_size) {
+  const auto size = static_cast<size_t>(instance_size), count = numbers.size() / size;
   Standardization result;
   for (size_t i = 0; i < size; ++i) {
     double sum = 0, squares = 0;
     bool differ = false;
     for (size_t row = 0; row < count; ++row) {
-      sum += bags.numbers[row * size + i];
-      differ = differ || bags.numbers[row * size + i] != bags.numbers[i];
+      sum += numbers[row * size + i];
+      differ = differ || numbers[row * size + i] != numbers[i];
     }
     const double mean = sum / static_cast<double>(count);
     for (size_t row = 0; row < count; ++row) {
-      const double difference = bags.numbers[row * size + i] - mean;
+      const double difference = numbers[row * size + i] - mean;
       squares += difference * difference;
     }
     const auto deviation = static_cast<float>(std::sqrt(squares / static_cast<double>(count)));
-    result.means.push_back(differ ? static_cast<float>(mean) : bags.numbers[i]);
+    result.means.push_back(differ ? static_cast<float>(mean) : numbers[i]);
     result.deviations.push_back(differ && deviation > 0 ? deviation : 1);
   }
   return result;

@@ -59,6 +59,8 @@ struct Standardization {
 ///
 /// Errors  UsageError if the bags are inconsistent (check), or there are none
 Standardization standardization_of(const LabelledBags& bags);
+/// Mean and standard deviation of each column of numbers [instances, size]; there is at least one instance.
+Standardization standardization_of(std::span<const float> numbers, int64_t size);
 
 /// Subtracts the means, and divides by the standard deviations.
 ///
