@@ -89,17 +89,16 @@ struct CountScratch {
 };
 
 /// Number of stored patterns at each distance up to `limit`, and of those among them whose value has each
-/// bit. Tile by tile: distances first, then counts, while the next tile is fetched from memory. If most
-/// patterns are near, those beyond the limit are counted as well, and no lists are made.
+/// bit. Tile by tile: distances first, then counts, while the tile is in a cache. If most patterns are near,
+/// those beyond the limit are counted as well, and no lists are made.
 std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t first, int64_t count,
                                            const BitPatterns& stored, const BitPatterns& values,
                                            int32_t limit, bool most_are_near) {
-  constexpr int64_t kRowsPerTile = 2048, kTilesPerBlockMax = 16; // 2048 rows of 1024 bits: 256 kB
+  constexpr int64_t kRowsPerTile = 512, kTilesPerBlockMax = 64; // 512 rows of 1024 bits: 64 kB
   const std::vector<int32_t> limits(static_cast<size_t>(count), limit);
   const auto create = [&] {
     return CountScratch(count, kRowsPerTile, values.words(), stored.bits() + 1, stored.count());
   };
-  const bool values_are_stored = values.data() == stored.data();
   const auto count_tile = [&](int64_t begin, int64_t rows, CountScratch& scratch) {
     int32_t* distances = scratch.lists.data();
     int32_t* near = distances + count * kRowsPerTile;
@@ -126,17 +125,13 @@ std::vector<kernels::BitCounts> count_near(const BitPatterns& queries, int64_t f
                             .capacity = rows,
                             .first_row = static_cast<int32_t>(begin)});
     }
-    const int64_t next_rows = std::min(kRowsPerTile, stored.count() - begin - rows);
     for (int64_t q = 0; q < count; ++q) {
-      const bool fetches = q == 0 && values_are_stored && most_are_near && next_rows > 0;
       kernels::count_bits({.counts = &scratch.counts[static_cast<size_t>(q)],
                            .values = values.data(),
                            .rows = most_are_near ? nullptr : near + q * rows,
                            .distances = distances + q * rows,
                            .num_rows = scratch.num_near[static_cast<size_t>(q)],
-                           .first_row = static_cast<int32_t>(begin),
-                           .prefetch = fetches ? stored.data() + (begin + rows) * stored.words() : nullptr,
-                           .prefetch_bytes = 8 * next_rows * stored.words()});
+                           .first_row = static_cast<int32_t>(begin)});
     }
   };
   Pool<CountScratch> pool;

@@ -3,6 +3,7 @@
 #include "kernels/weighted_bit_sum/weighted_bit_sum.h"
 
 #include <bit>
+#include <utility>
 #include <vector>
 
 #include "kernels/export.h"
@@ -11,7 +12,6 @@
 #define HWY_TARGET_INCLUDE "kernels/weighted_bit_sum/weighted_bit_sum.cpp"
 #include <hwy/foreach_target.h>
 
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/full_adder-inl.h"
@@ -208,98 +208,134 @@ void WeightedBitSum(const WeightedBitSumArgs& args) {
   }
 }
 
-/// Adds the bits of 2^kLevel rows to the planes 0 to kLevel - 1; the carry has the weight 2^kLevel.
-template <int kLevel> struct RowTree {
-  template <class D>
-  static HWY_INLINE hn::Vec<D> add(D d, const uint64_t* const* rows, int64_t word, hn::Vec<D>* planes) {
+/// Adjacent vectors of words of a row or plane.
+template <class D, int kVectors> struct WordVectors { hn::Vec<D> v[kVectors]; };
+
+template <int kVectors, class D> HWY_INLINE WordVectors<D, kVectors> LoadWords(D d, const uint64_t* from) {
+  WordVectors<D, kVectors> loaded;
+  HWY_UNROLL(2)
+  for (int n = 0; n < kVectors; ++n) {
+    loaded.v[n] = hn::LoadU(d, from + n * static_cast<int64_t>(hn::Lanes(d)));
+  }
+  return loaded;
+}
+template <class D, int kVectors>
+HWY_INLINE void StoreWords(D d, const WordVectors<D, kVectors>& stored, uint64_t* to) {
+  HWY_UNROLL(2)
+  for (int n = 0; n < kVectors; ++n) {
+    hn::StoreU(stored.v[n], d, to + n * static_cast<int64_t>(hn::Lanes(d)));
+  }
+}
+
+/// Adds the bits of 2^kLevel rows, row_of(first), ..., to the planes 0 to kLevel - 1; the carry has the weight
+/// 2^kLevel.
+template <int kLevel, int kVectors> struct RowTree {
+  template <class D, class RowOf>
+  static HWY_INLINE WordVectors<D, kVectors> add(D d, const RowOf& row_of, int first, int64_t word,
+                                                 WordVectors<D, kVectors>* planes) {
     constexpr int kHalf = 1 << (kLevel - 1);
-    const auto a = RowTree<kLevel - 1>::add(d, rows, word, planes);
-    const auto b = RowTree<kLevel - 1>::add(d, rows + kHalf, word, planes);
-    return FullAdder(planes[kLevel - 1], a, b);
+    auto a = RowTree<kLevel - 1, kVectors>::add(d, row_of, first, word, planes);
+    const auto b = RowTree<kLevel - 1, kVectors>::add(d, row_of, first + kHalf, word, planes);
+    HWY_UNROLL(2)
+    for (int n = 0; n < kVectors; ++n) {
+      a.v[n] = FullAdder(planes[kLevel - 1].v[n], a.v[n], b.v[n]);
+    }
+    return a;
   }
 };
-template <> struct RowTree<0> {
-  template <class D>
-  static HWY_INLINE hn::Vec<D> add(D d, const uint64_t* const* rows, int64_t word, hn::Vec<D>*) {
-    return hn::LoadU(d, rows[0] + word);
+template <int kVectors> struct RowTree<0, kVectors> {
+  template <class D, class RowOf>
+  static HWY_INLINE WordVectors<D, kVectors> add(D d, const RowOf& row_of, int first, int64_t word,
+                                                 WordVectors<D, kVectors>*) {
+    return LoadWords<kVectors>(d, row_of(first) + word);
   }
 };
 static_assert(1 << BitCounts::kPlanesMin == BitCounts::kPending);
 
-/// Adds kPending rows to the planes of a distance, for one vector of words. Their counts fit in `num_planes`.
-template <class D>
-HWY_INLINE void AddTree(D d, const uint64_t* const* rows, int64_t word, int num_planes, int64_t words,
-                        uint64_t* to) {
+/// Adds kPending rows to the planes of a distance, for adjacent vectors of words. Their counts fit in
+/// `num_planes`.
+template <int kVectors, class D, class RowOf>
+HWY_INLINE void AddTree(D d, const RowOf& row_of, int64_t word, int num_planes, int64_t words, uint64_t* to) {
   constexpr int kLow = BitCounts::kPlanesMin;
-  hn::Vec<D> low[kLow];
+  WordVectors<D, kVectors> low[kLow];
   uint64_t* plane_of = to + word;
   for (int p = 0; p < kLow; ++p) {
-    low[p] = hn::LoadU(d, plane_of + p * words);
+    low[p] = LoadWords<kVectors>(d, plane_of + p * words);
   }
-  auto carry = RowTree<kLow>::add(d, rows, word, low);
+  auto carry = RowTree<kLow, kVectors>::add(d, row_of, 0, word, low);
   for (int p = 0; p < kLow; ++p) {
-    hn::StoreU(low[p], d, plane_of + p * words);
+    StoreWords(d, low[p], plane_of + p * words);
   }
   for (int p = kLow; p < num_planes; ++p) { // as many as before in most cases, which is predicted
-    auto plane = hn::LoadU(d, plane_of + p * words);
-    carry = HalfAdder(plane, carry);
-    hn::StoreU(plane, d, plane_of + p * words);
+    auto plane = LoadWords<kVectors>(d, plane_of + p * words);
+    HWY_UNROLL(2)
+    for (int n = 0; n < kVectors; ++n) {
+      carry.v[n] = HalfAdder(plane.v[n], carry.v[n]);
+    }
+    StoreWords(d, plane, plane_of + p * words);
   }
 }
 
-/// Adds the pending rows of a distance to its planes. zeros [words]: takes the place of rows that a tree
-/// lacks.
-HWY_NOINLINE void AddPendingRows(BitCounts& counts, const uint64_t* values, int64_t distance,
-                                 const uint64_t* zeros) {
+/// Adds kPending rows row_of(i) to the planes of a distance, of which `num_added` count.
+template <class RowOf>
+HWY_INLINE void AddRows(BitCounts& counts, int64_t distance, int64_t num_added, const RowOf& row_of) {
   const hn::ScalableTag<uint64_t> d;
   const hn::CappedTag<uint64_t, 1> d1; // words behind the last whole vector
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  uint8_t& num_pending = counts.num_pending.data()[distance];
-  const int32_t* pending = counts.pending.get() + distance * BitCounts::kPending;
-  const uint64_t* rows[BitCounts::kPending];
-  for (int64_t i = 0; i < BitCounts::kPending; ++i) {
-    rows[i] = i < num_pending ? values + pending[i] * counts.words : zeros;
-  }
+  // With 32 registers, two vectors share the address of a row.
+  constexpr int kVectors = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM ? 2 : 1;
   const int32_t slot = reference::slot_of(counts, distance);
   int64_t& num_rows = counts.num_rows.data()[slot];
-  num_rows += num_pending;
-  num_pending = 0;
+  num_rows += num_added;
   const int num_planes = std::bit_width(static_cast<uint64_t>(num_rows));
-  uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * counts.words;
+  const int64_t words = counts.words;
+  uint64_t* planes = counts.planes.data() + int64_t{slot} * counts.num_planes * words;
   int64_t w = 0;
-  for (; w + lanes <= counts.words; w += lanes) {
-    AddTree(d, rows, w, num_planes, counts.words, planes);
+  for (; w + kVectors * lanes <= words; w += kVectors * lanes) {
+    AddTree<kVectors>(d, row_of, w, num_planes, words, planes);
   }
-  for (; w < counts.words; ++w) {
-    AddTree(d1, rows, w, num_planes, counts.words, planes);
+  for (; w + lanes <= words; w += lanes) {
+    AddTree<1>(d, row_of, w, num_planes, words, planes);
   }
+  for (; w < words; ++w) {
+    AddTree<1>(d1, row_of, w, num_planes, words, planes);
+  }
+}
+
+/// Adds the pending rows of a distance, of which there are kPending.
+HWY_NOINLINE void AddFullTree(BitCounts& counts, const uint64_t* values, int64_t distance) {
+  counts.num_pending.data()[distance] = 0;
+  const int32_t* pending = counts.pending.get() + distance * BitCounts::kPending;
+  const int64_t words = counts.words;
+  AddRows(counts, distance, BitCounts::kPending, [=](int i) HWY_ATTR { return values + pending[i] * words; });
+}
+
+/// Adds the pending rows of a distance. zeros [words]: takes the place of rows that a tree lacks.
+HWY_NOINLINE void AddPendingRows(BitCounts& counts, const uint64_t* values, int64_t distance,
+                                 const uint64_t* zeros) {
+  const int num_pending = std::exchange(counts.num_pending.data()[distance], uint8_t{0});
+  const int32_t* pending = counts.pending.get() + distance * BitCounts::kPending;
+  const int64_t words = counts.words;
+  AddRows(counts, distance, num_pending,
+          [=](int i) HWY_ATTR { return i < num_pending ? values + pending[i] * words : zeros; });
 }
 
 void CountBitsByDistance(const CountBitsArgs& args) {
   BitCounts& counts = *args.counts;
-  constexpr int64_t kCacheLine = 64;
-  // The memory that is needed next is requested at the pace of the rows.
-  const auto* prefetch = static_cast<const uint8_t*>(args.prefetch);
-  const int64_t prefetch_end = args.prefetch == nullptr ? 0 : args.prefetch_bytes;
-  const int64_t num_rows = args.num_rows;
-  const int64_t prefetch_per_row = num_rows == 0 ? 0 : (prefetch_end + num_rows - 1) / num_rows;
-  int64_t prefetched = 0;
   // Copies, which stores of bytes cannot change.
+  const int64_t num_rows = args.num_rows;
   const int32_t *const rows = args.rows, *const distances = args.distances;
   const int32_t first_row = args.first_row;
   int32_t* const pending = counts.pending.get();
   uint8_t* const num_pending = counts.num_pending.data();
   for (int64_t i = 0; i < num_rows; ++i) {
-    for (; prefetched < HWY_MIN((i + 1) * prefetch_per_row, prefetch_end); prefetched += kCacheLine) {
-      hwy::Prefetch(prefetch + prefetched);
-    }
     const int64_t distance = distances[i];
     const int count = num_pending[distance];
     pending[distance * BitCounts::kPending + count] =
         rows != nullptr ? rows[i] : first_row + static_cast<int32_t>(i);
     num_pending[distance] = static_cast<uint8_t>(count + 1);
     if (count + 1 == BitCounts::kPending) {
-      AddPendingRows(counts, args.values, distance, nullptr);
+      AddFullTree(counts, args.values, distance);
     }
   }
 }

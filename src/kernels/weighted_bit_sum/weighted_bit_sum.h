@@ -69,9 +69,6 @@ struct CountBitsArgs {
   const int32_t* distances;
   int64_t num_rows;
   int32_t first_row;
-  /// Memory that is needed next, or null: `prefetch_bytes` of it are requested meanwhile.
-  const void* prefetch;
-  int64_t prefetch_bytes;
 };
 
 void count_bits(const CountBitsArgs& args);

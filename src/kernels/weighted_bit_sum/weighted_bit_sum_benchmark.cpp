@@ -55,9 +55,7 @@ void BM_count_bits(benchmark::State& state) {
                   .rows = nullptr,
                   .distances = distances.data() + first,
                   .num_rows = std::min(tile, num_rows - first),
-                  .first_row = static_cast<int32_t>(first),
-                  .prefetch = nullptr,
-                  .prefetch_bytes = 0});
+                  .first_row = static_cast<int32_t>(first)});
     }
     benchmark::DoNotOptimize(counts.planes.data());
   }

@@ -113,9 +113,7 @@ std::vector<double> sums_by_counts(const Problem& problem, int64_t rows_per_tile
                 .rows = problem.rows.data() + first,
                 .distances = problem.distances.data() + first,
                 .num_rows = std::min(rows_per_tile, num_rows - first),
-                .first_row = 0,
-                .prefetch = problem.values.data(),
-                .prefetch_bytes = std::ssize(problem.values) * 8});
+                .first_row = 0});
   }
   for (BitCounts& of_thread : counts) {
     count_pending_bits(of_thread, problem.values.data());
@@ -160,9 +158,7 @@ TEST(BitCounts, CountConsecutiveRowsWithoutAList) {
                          .rows = problem.rows.data(),
                          .distances = problem.distances.data() + first,
                          .num_rows = 100,
-                         .first_row = 0,
-                         .prefetch = nullptr,
-                         .prefetch_bytes = 0};
+                         .first_row = 0};
       count_bits(args);
       args.counts = &without;
       args.rows = nullptr;
@@ -202,9 +198,7 @@ TEST(BitCounts, AreExactBeyondSixteenBits) {
                 .rows = rows.data(),
                 .distances = distances.data(),
                 .num_rows = kRows,
-                .first_row = 0,
-                .prefetch = nullptr,
-                .prefetch_bytes = 0});
+                .first_row = 0});
     count_pending_bits(counts, values.data());
     EXPECT_EQ(counts.num_rows[0], kRows);
     const double weight = 3;
