@@ -90,6 +90,7 @@ int time_decoding(const std::string& type, int64_t position) {
                                               .max_length = position + kTokens + 1,
                                               .positions = type == "leap" ? "none" : "learned"});
   model->module().eval();
+  model->order_weights_for_steps();
   const std::unique_ptr<mneme::language::ModelState> state = model->start(1);
   torch::manual_seed(1);
   for (int64_t done = 0; done < position; done += kPart) {

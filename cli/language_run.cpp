@@ -93,6 +93,7 @@ GenerateOutcome generate(const GenerateRequest& request, Progress& progress,
   const std::unique_ptr<language::Model> model = open_model(request.model, request.weights, progress);
   const tokens::Tokenizer tokenizer = language::tokenizer_of(request.model, model->vocab_size());
   note_unused_words(*model, tokenizer, progress);
+  model->order_weights_for_steps();
   GenerateOutcome outcome{.type = model->type(), .samples = {}};
   Clock::time_point start = Clock::now();
   const language::TextContext prompt = prompt_context(request, *model, tokenizer, outcome);

@@ -37,6 +37,7 @@ public:
   bool is_recurrent() const override { return false; }
   language::Weights weights() const override { return language::Weights::float32; }
   void use_int8_weights() override { refuse(); }
+  void order_weights_for_steps() override { refuse(); }
   language::LossSum loss(const at::Tensor& ids, const at::Tensor& targets) override {
     const ops::CrossEntropySum loss =
         ops::linear_cross_entropy(head_input(ids).flatten(0, 1), words(), bias(), targets.flatten());

@@ -5,7 +5,7 @@
 #include <ATen/Functions.h>
 
 #include "mneme/core/error.h"
-#include "mneme/nn/int8_weights.h"
+#include "mneme/nn/inference_weights.h"
 #include "mneme/ops/int8_matrix.h"
 #include "mneme/ops/linear.h"
 #include "mneme/ops/linear_cross_entropy.h"
@@ -59,6 +59,10 @@ Weights HeadModel::weights() const {
 
 void HeadModel::use_int8_weights() {
   nn::use_int8_weights(module(), word_embedding());
+}
+
+void HeadModel::order_weights_for_steps() {
+  nn::order_weights_by_feature(module(), words());
 }
 
 void check_format(const nn::TensorFile& file, const char* format, const std::string& source) {

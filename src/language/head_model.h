@@ -16,6 +16,7 @@ public:
   void advance(const at::Tensor& ids, ModelState& state) override;
   Weights weights() const override;
   void use_int8_weights() override;
+  void order_weights_for_steps() override;
 
 protected:
   virtual at::Tensor head_input(const at::Tensor& ids) = 0; ///< [B, T, width]

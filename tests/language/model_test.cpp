@@ -223,5 +223,23 @@ TEST(LanguageModel, ErrorsNameBothSides) {
   expect(error_of([&] { leap->step(random_ids(1, 1, 40), *gpt2->start(1)); }), "\"leap\"");
 }
 
+TEST(Model, OrderOfWeightsForStepsChangesNoBit) {
+  for (const ModelConfig& config : testing::small_configs(40)) {
+    const auto model = random_model(config), ordered = random_model(config);
+    ordered->order_weights_for_steps();
+    ordered->order_weights_for_steps(); // a second call changes nothing
+    const at::NoGradGuard no_gradient;
+    const auto state = model->start(1), ordered_state = ordered->start(1);
+    const at::Tensor prompt = random_ids(1, 7, 40), token = random_ids(1, 1, 40, 2);
+    EXPECT_TRUE(at::equal(ordered->step(prompt, *ordered_state), model->step(prompt, *state))) << config.type;
+    EXPECT_TRUE(at::equal(ordered->step(token, *ordered_state), model->step(token, *state))) << config.type;
+    const nn::NamedTensors expected = model->published_state(), parameters = ordered->published_state();
+    ASSERT_EQ(parameters.size(), expected.size());
+    for (const auto& [name, tensor] : parameters) {
+      EXPECT_TRUE(at::equal(tensor, expected.at(name))) << config.type << " " << name;
+    }
+  }
+}
+
 } // namespace
 } // namespace mneme::language

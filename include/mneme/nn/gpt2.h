@@ -66,7 +66,7 @@ public:
   at::Tensor matrix() const; ///< the transposed weight, or the int8 matrix
 
   int64_t input_size, output_size;
-  /// [input_size, output_size], or an int8 matrix [output_size, input_size + 4] (int8_weights.h)
+  /// [input_size, output_size], or an int8 matrix [output_size, input_size + 4] (inference_weights.h)
   at::Tensor weight;
   at::Tensor bias; ///< [output_size]
 };

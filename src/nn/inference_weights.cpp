@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 
-#include "mneme/nn/int8_weights.h"
+#include "mneme/nn/inference_weights.h"
 
 #include <torch/nn/modules/linear.h>
 
@@ -18,6 +18,12 @@ void replace(at::Tensor& parameter, const at::Tensor& weight) {
   }
 }
 
+void order_by_feature(at::Tensor parameter) {
+  if (parameter.is_cpu() && !ops::is_int8_matrix(parameter)) {
+    parameter.set_data(parameter.detach().t().contiguous().t());
+  }
+}
+
 } // namespace
 
 void use_int8_weights(torch::nn::Module& model, at::Tensor words) {
@@ -32,6 +38,15 @@ void use_int8_weights(torch::nn::Module& model, at::Tensor words) {
     }
   }
   replace(words, words);
+}
+
+void order_weights_by_feature(torch::nn::Module& model, at::Tensor words) {
+  for (const std::shared_ptr<torch::nn::Module>& layer : model.modules(/*include_self=*/false)) {
+    if (const auto* linear = layer->as<torch::nn::Linear>()) {
+      order_by_feature(linear->weight);
+    }
+  }
+  order_by_feature(words);
 }
 
 } // namespace mneme::nn
