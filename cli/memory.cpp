@@ -404,10 +404,7 @@ private:
     for (int64_t i = 0; i < lines.patterns.count(); ++i) {
       lines.texts.push_back(fmt::format("pattern {} of {}", i, printable(set.source)));
       if (!set.labels.empty()) {
-        const int64_t label = set.labels[static_cast<size_t>(i)];
-        const bool is_named = label >= 0 && label < std::ssize(set.class_names);
-        lines.annotations[static_cast<size_t>(i)].label =
-            is_named ? set.class_names[static_cast<size_t>(label)] : std::to_string(label);
+        lines.annotations[static_cast<size_t>(i)].label = set.class_of(i);
       }
     }
     return lines;

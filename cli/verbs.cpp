@@ -5,6 +5,7 @@
 // One line per verb. X(name) declares and calls `std::unique_ptr<Verb> make_name()` of cli/name.cpp.
 #define MNEME_VERBS(X)                                                                                       \
   X(recall)                                                                                                  \
+  X(nearest)                                                                                                 \
   X(memory)                                                                                                  \
   X(reproduce)                                                                                               \
   X(theory)                                                                                                  \

@@ -644,20 +644,13 @@ PatternSet builtin_glyphs() {
   set.source = "built-in glyphs";
   for (int64_t i = 0; i < set.patterns.count(); ++i) {
     set.labels.push_back(i);
+    set.class_names.emplace_back(1, kGlyphs[static_cast<size_t>(i)].name);
     for (int64_t at = 0; at < kSide * kSide; ++at) {
       const std::string_view row = kGlyphs[static_cast<size_t>(i)].rows[static_cast<size_t>(at / kSide)];
       set.patterns[i][static_cast<size_t>(at)] = row[static_cast<size_t>(at % kSide)] == '#' ? 1 : 0;
     }
   }
   return set;
-}
-
-std::vector<std::string> builtin_glyph_names() {
-  std::vector<std::string> names;
-  for (const Glyph& glyph : kGlyphs) {
-    names.emplace_back(1, glyph.name);
-  }
-  return names;
 }
 
 } // namespace mneme::data

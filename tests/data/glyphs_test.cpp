@@ -12,7 +12,7 @@ namespace {
 
 TEST(Glyphs, AreBinaryLettersAndDigits) {
   const PatternSet set = builtin_glyphs();
-  const std::vector<std::string> names = builtin_glyph_names();
+  const std::vector<std::string>& names = set.class_names;
   ASSERT_EQ(set.patterns.count(), 36);
   ASSERT_EQ(set.patterns.size(), 256);
   EXPECT_EQ(set.image_shape(), (ImageShape{16, 16, 1}));
@@ -28,7 +28,7 @@ TEST(Glyphs, AreBinaryLettersAndDigits) {
 
 TEST(Glyphs, DifferInAtLeastTwentyPixels) {
   const BitPatterns bits = to_bits(builtin_glyphs().patterns, 0.5);
-  const std::vector<std::string> names = builtin_glyph_names();
+  const std::vector<std::string> names = builtin_glyphs().class_names;
   for (int64_t i = 0; i < bits.count(); ++i) {
     for (int64_t j = 0; j < i; ++j) {
       EXPECT_GE(hamming_distance(bits, i, bits, j), 20)
@@ -41,8 +41,8 @@ TEST(Glyphs, HaveBetween20And60PercentOfTheirPixelsOn) {
   const PatternSet set = builtin_glyphs();
   for (int64_t i = 0; i < set.patterns.count(); ++i) {
     const double fraction = std::accumulate(set.patterns[i].begin(), set.patterns[i].end(), 0.0) / 256;
-    EXPECT_GE(fraction, 0.2) << builtin_glyph_names()[static_cast<size_t>(i)];
-    EXPECT_LE(fraction, 0.6) << builtin_glyph_names()[static_cast<size_t>(i)];
+    EXPECT_GE(fraction, 0.2) << set.class_names[static_cast<size_t>(i)];
+    EXPECT_LE(fraction, 0.6) << set.class_names[static_cast<size_t>(i)];
   }
 }
 

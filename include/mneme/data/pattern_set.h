@@ -43,6 +43,12 @@ struct PatternSet {
   std::string source; ///< file name without its folder, for titles
 
   bool is_image() const { return height > 0; }
+  /// Name of the class of a pattern, or its label as a number. There are labels.
+  std::string class_of(int64_t pattern) const {
+    const int64_t label = labels[static_cast<size_t>(pattern)];
+    const bool is_named = label >= 0 && label < static_cast<int64_t>(class_names.size());
+    return is_named ? class_names[static_cast<size_t>(label)] : std::to_string(label);
+  }
   ImageShape image_shape() const { return {height, width, channels}; }
 };
 

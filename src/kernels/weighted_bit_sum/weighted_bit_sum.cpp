@@ -227,8 +227,8 @@ HWY_INLINE void StoreWords(D d, const WordVectors<D, kVectors>& stored, uint64_t
   }
 }
 
-/// Adds the bits of 2^kLevel rows, row_of(first), ..., to the planes 0 to kLevel - 1; the carry has the weight
-/// 2^kLevel.
+/// Adds the bits of 2^kLevel rows, row_of(first), ..., to the planes 0 to kLevel - 1; the carry has the
+/// weight 2^kLevel.
 template <int kLevel, int kVectors> struct RowTree {
   template <class D, class RowOf>
   static HWY_INLINE WordVectors<D, kVectors> add(D d, const RowOf& row_of, int first, int64_t word,

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT
+
+/// `mneme nearest`: exact nearest neighbours of bit patterns and real vectors in files.
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <optional>
+#include <span>
+#include <utility>
+#include <variant>
+
+#include <fmt/format.h>
+
+#include "cli/arguments.h"
+#include "cli/choices.h"
+#include "cli/json_output.h"
+#include "cli/memory_source.h"
+#include "cli/numbers.h"
+#include "cli/verb.h"
+#include "mneme/core/error.h"
+#include "mneme/core/interrupt.h"
+#include "mneme/core/text.h"
+#include "mneme/data/glyphs.h"
+#include "mneme/data/load_patterns.h"
+#include "mneme/data/read_file.h"
+#include "mneme/data/scale.h"
+#include "mneme/data/threshold.h"
+#include "mneme/memory/nearest.h"
+#include "report/table.h"
+
+namespace mneme::cli {
+namespace {
+
+/// A similarity, and what the program prints instead of its score.
+struct Measure {
+  const char* name;
+  Similarity similarity;
+  const char* column;                 ///< heading and key of the printed number
+  bool is_distance;                   ///< a smaller number is nearer, and --within applies; else --at-least
+  double (*printed)(double score);    ///< of a score
+  double (*score_of)(double printed); ///< the inverse of `printed`
+};
+
+double same(double score) {
+  return score;
+}
+double negated(double score) {
+  return 0 - score; // not -0
+}
+
+const std::vector<Measure>& measures() {
+  static const std::vector<Measure> all{{"hamming", Hamming{}, "distance", true, negated, negated},
+                                        {"cosine", Cosine{}, "cosine", false, same, same},
+                                        {"dot", Dot{}, "dot product", false, same, same},
+                                        {"euclidean", Euclidean{}, "distance", true,
+                                         [](double score) { return std::sqrt(negated(score)); },
+                                         [](double distance) { return -distance * distance; }},
+                                        {"manhattan", Manhattan{}, "distance", true, negated, negated}};
+  return all;
+}
+
+bool are_zeros_and_ones(const RealPatterns& patterns) {
+  return std::ranges::all_of(
+      std::span(patterns.data(), static_cast<size_t>(patterns.count() * patterns.size())),
+      [](double x) { return x == 0 || x == 1; });
+}
+
+class NearestVerb : public Verb {
+public:
+  std::string name() const override { return "nearest"; }
+  std::string summary() const override {
+    return "find the nearest patterns of each query: exact search among bit patterns or vectors";
+  }
+  bool writes_files() const override { return false; }
+  bool uses_seed(const Arguments&) const override { return false; }
+
+  void declare(Arguments& arguments) override {
+    arguments
+        .add_option(
+            "--patterns", patterns_,
+            "Files of the patterns to search; as `mneme recall --patterns` (default: built-in letters "
+            "and digits)")
+        ->type_name("PATH");
+    arguments
+        .add_option("--queries", queries_,
+                    "Files of queries, of the same kinds (default: the patterns themselves; the nearest "
+                    "others of each are listed)")
+        ->type_name("PATH");
+    std::vector<std::string> words{"auto"};
+    std::ranges::transform(measures(), std::back_inserter(words), &Measure::name);
+    add_word_option(
+        arguments, "--similarity", words, words.front(),
+        [this](size_t index) { measure_ = index > 0 ? &measures()[index - 1] : nullptr; },
+        "Measure of nearness. hamming: number of differing bits; auto: hamming for bits (--packed, or only "
+        "zeros and ones), else cosine");
+    given_.top = add_integer_option(arguments, "--top", top_, {.min = 1, .max = int64_t{1} << 30},
+                                    "Number of nearest patterns to list for each query");
+    given_.within = add_limit_option(arguments, "--within",
+                                     "List all patterns within this distance (hamming, euclidean, "
+                                     "manhattan), or at most --top of them");
+    given_.at_least = add_limit_option(
+        arguments, "--at-least",
+        "List all patterns with at least this cosine or dot product, or at most --top of them");
+    given_.ties = add_choice_option<Ties>(
+        arguments, "--ties", ties_, {{"first", Ties::first}, {"all", Ties::all}},
+        "Of patterns that are as near as the last of --top, list the first ones only, or "
+        "all of them");
+    arguments
+        .add_option("--ids", ids_,
+                    "File with an id for each pattern of --patterns, printed with it: one per line, or "
+                    "integers in an .npy file")
+        ->type_name("FILE");
+    add_integer_option(arguments, "--limit", limit_, {.min = 0}, "Use only the first N patterns (0: all)");
+    arguments
+        .add_option("--tensor", tensor_,
+                    "Name of the array in npz, safetensors and pt files of --patterns and --queries")
+        ->type_name("NAME");
+    add_choice_option<std::optional<data::BitOrder>>(
+        arguments, "--packed", packed_,
+        {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}},
+        "Bit order of byte arrays of packed bits (numpy.packbits: big; none: bytes are not packed bits)");
+    given_.bits =
+        add_integer_option(arguments, "--bits", bits_, {.min = 0},
+                           "With --packed: bits per pattern, if they do not fill the last byte (0: all)");
+    given_.threshold = add_parsed_option(
+        arguments, "--threshold", "X", "chosen as by `mneme recall`",
+        [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
+        "With hamming: numbers above X are bits 1, on the scale of the file");
+    arguments.add_flag("--csv", csv_, "Print all results as CSV");
+  }
+
+  ExitCode run(Context& context) override {
+    check_options(context);
+    data::PatternSet stored = load(patterns_, "--patterns");
+    std::optional<data::PatternSet> queries;
+    if (!queries_.empty()) {
+      queries = load(queries_, "--queries");
+    }
+    if (measure_ == nullptr) {
+      const bool are_bits = packed_ || are_zeros_and_ones(stored.patterns);
+      measure_ = &measures()[are_bits ? 0 : 1];
+    }
+    check_measure();
+    if (queries) {
+      check_size(stored, *queries);
+    }
+    if (!ids_.empty()) {
+      ids_of_patterns_ = read_column(ids_, "id", packed_ ? stored.bits.count() : stored.patterns.count(),
+                                     /*may_have_more=*/limit_ > 0);
+    }
+    const bool is_search_of_bits = measure_ == &measures().front();
+    if (!packed_) {
+      if (queries) {
+        if (const std::string note = data::match_scale(stored, *queries); !note.empty()) {
+          context.progress.message(note);
+        }
+      }
+      is_search_of_bits ? to_bits_of_numbers(stored, queries, context.progress)
+                        : to_numbers_of_file(stored, queries);
+    }
+    const auto start = std::chrono::steady_clock::now();
+    if (is_search_of_bits) {
+      search(stored.bits, queries ? queries->bits : stored.bits, context.progress);
+    } else {
+      search(stored.patterns, queries ? queries->patterns : stored.patterns, context.progress);
+    }
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    print(stored, context);
+    const auto [count, size] = is_search_of_bits ? std::pair(stored.bits.count(), stored.bits.bits())
+                                                 : std::pair(stored.patterns.count(), stored.patterns.size());
+    context.progress.message(fmt::format("{} quer{} among {} patterns of {} {} by {}, exact: {:.2g} s",
+                                         offsets_.size() - 1, offsets_.size() == 2 ? "y" : "ies", count, size,
+                                         is_search_of_bits ? "bits" : "numbers", measure_->name,
+                                         seconds.count()));
+    return ExitCode::ok;
+  }
+
+private:
+  Option* add_limit_option(Arguments& arguments, const std::string& option, const std::string& help) {
+    return add_parsed_option(
+        arguments, option, "X", "none",
+        [this](const std::string& name, const std::string& text) {
+          limit_of_search_ = parse_real(name, text);
+        },
+        help);
+  }
+
+  void check_options(const Context& context) const {
+    if (csv_ && context.options.json) {
+      throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
+    }
+    if (given_.within->count() > 0 && given_.at_least->count() > 0) {
+      throw UsageError("--within and --at-least cannot be combined: one is for distances, the other for "
+                       "cosines and dot products.\n  Leave out one of them.");
+    }
+    if (given_.ties->count() > 0 && limit_of_search_ && given_.top->count() == 0) {
+      throw UsageError("--ties has no effect: all patterns within the limit are listed, unless --top limits "
+                       "their number.\n  Leave it out, or give --top.");
+    }
+    if (std::ranges::any_of(patterns_, data::is_standard_input) &&
+        std::ranges::any_of(queries_, data::is_standard_input)) {
+      throw UsageError("--patterns and --queries are both standard input, which can be read only once.\n  "
+                       "Give a file for one of them.");
+    }
+    if (given_.bits->count() > 0 && !packed_) {
+      throw UsageError("--bits has no effect without --packed.\n  Leave it out, or give the bit order.");
+    }
+    if (patterns_.empty() && (packed_ || !tensor_.empty())) {
+      throw UsageError(fmt::format("{} has no effect on the built-in patterns.\n  Leave it out, or give "
+                                   "--patterns.",
+                                   packed_ ? "--packed" : "--tensor"));
+    }
+  }
+
+  /// Errors  UsageError for options that the measure does not have
+  void check_measure() const {
+    const bool of_bits = measure_ == &measures().front();
+    const auto refuse = [&](const char* option, const char* cause, const std::string& advice) {
+      throw UsageError(fmt::format("{} has no effect with the similarity {}: {}.\n  {}", option,
+                                   measure_->name, cause, advice));
+    };
+    if (given_.within->count() > 0 && !measure_->is_distance) {
+      refuse("--within", "a larger number is nearer", "Give --at-least, or another --similarity.");
+    }
+    if (given_.at_least->count() > 0 && measure_->is_distance) {
+      refuse("--at-least", "a smaller number is nearer", "Give --within, or another --similarity.");
+    }
+    if (given_.within->count() > 0 && *limit_of_search_ < 0) {
+      throw UsageError(
+          fmt::format("--within {}: a distance is at least 0.\n  Give a larger one.", *limit_of_search_));
+    }
+    if (packed_ && !of_bits) {
+      refuse("--packed", "packed bits are compared by their Hamming distance",
+             "Leave it out, or give --similarity hamming.");
+    }
+    if (threshold_ && (packed_ || !of_bits)) {
+      refuse("--threshold", packed_ ? "packed bits are bits already" : "it compares real numbers",
+             packed_ ? "Leave it out." : "Leave it out, or give --similarity hamming.");
+    }
+  }
+
+  /// Errors  UsageError if the queries have another size than the patterns
+  void check_size(const data::PatternSet& stored, const data::PatternSet& queries) const {
+    const int64_t size = packed_ ? stored.bits.bits() : stored.patterns.size(),
+                  of_query = packed_ ? queries.bits.bits() : queries.patterns.size();
+    if (size != of_query) {
+      throw UsageError(fmt::format(
+          "{}: a query has {} {}, but the patterns of {} have {}.\n  {}", printable(queries.source), of_query,
+          packed_         ? "bits"
+          : of_query == 1 ? "number"
+                          : "numbers",
+          printable(stored.source), size,
+          of_query == 1 ? "An array of one dimension has patterns of one number; save one query as an array "
+                          "of one row, x[None, :]."
+                        : "Give queries of the same size."));
+    }
+  }
+
+  data::PatternSet load(const std::vector<std::string>& paths, const char* option) const {
+    if (paths.empty()) {
+      data::PatternSet glyphs = data::builtin_glyphs();
+      if (limit_ > 0 && limit_ < glyphs.patterns.count()) {
+        glyphs.patterns = slice(glyphs.patterns, 0, limit_);
+        glyphs.labels.resize(static_cast<size_t>(limit_));
+      }
+      return glyphs;
+    }
+    if (std::ranges::any_of(paths, &std::string::empty)) {
+      throw UsageError(
+          fmt::format("{}: the name of a file is empty.\n  Give a path, or leave out the option.", option));
+    }
+    return data::load_patterns(std::vector<std::filesystem::path>(paths.begin(), paths.end()),
+                               {.limit = &paths == &patterns_ ? limit_ : 0,
+                                .tensor = tensor_,
+                                .packed = packed_,
+                                .bits = bits_,
+                                .as_bits = packed_.has_value()});
+  }
+
+  /// Turns numbers into bits, all by the threshold of the patterns.
+  void to_bits_of_numbers(data::PatternSet& stored, std::optional<data::PatternSet>& queries,
+                          Progress& progress) const {
+    const data::ThresholdChoice choice =
+        threshold_ ? data::ThresholdChoice{*threshold_ / stored.file_scale, "--threshold"}
+                   : data::choose_threshold(stored);
+    if (!are_zeros_and_ones(stored.patterns)) {
+      progress.message(fmt::format("Bits are 1 for numbers above {:.4g} ({}).",
+                                   choice.threshold * stored.file_scale, choice.origin));
+    }
+    stored.bits = to_bits(stored.patterns, choice.threshold);
+    if (queries) {
+      queries->bits = to_bits(queries->patterns, choice.threshold);
+    }
+  }
+
+  /// Undoes the division of pixels by 255, so that distances are those of the numbers in the file.
+  static void to_numbers_of_file(data::PatternSet& stored, std::optional<data::PatternSet>& queries) {
+    const auto scale = [factor = stored.file_scale](RealPatterns& patterns) {
+      for (int64_t i = 0; factor != 1 && i < patterns.count(); ++i) {
+        std::ranges::transform(patterns[i], patterns[i].begin(), [&](double x) { return x * factor; });
+      }
+    };
+    scale(stored.patterns);
+    if (queries) {
+      scale(queries->patterns);
+    }
+  }
+
+  BitNeighbours found(const BitPatterns& queries, const BitPatterns& stored, int64_t top) const {
+    return limit_of_search_
+               ? within(queries, stored, static_cast<int64_t>(std::min(std::floor(*limit_of_search_), 1e9)))
+               : nearest(queries, stored, top, ties_);
+  }
+  RealNeighbours found(const RealPatterns& queries, const RealPatterns& stored, int64_t top) const {
+    return limit_of_search_
+               ? at_least(queries, stored, measure_->score_of(*limit_of_search_), measure_->similarity)
+               : nearest(queries, stored, top, measure_->similarity, ties_);
+  }
+  static double number(const BitNeighbours& neighbours, int64_t i, const Measure&) {
+    return neighbours.distances[static_cast<size_t>(i)];
+  }
+  static double number(const RealNeighbours& neighbours, int64_t i, const Measure& measure) {
+    return measure.printed(neighbours.scores[static_cast<size_t>(i)]);
+  }
+
+  /// Sets `rows_`, `numbers_` and `offsets_`.
+  template <class Patterns> void search(const Patterns& stored, const Patterns& queries, Progress& progress) {
+    constexpr int64_t kQueriesTogether = 2048;
+    const bool skips_itself = &stored == &queries;
+    const int64_t top = std::min(top_, std::max<int64_t>(stored.count(), 1)) + (skips_itself ? 1 : 0);
+    const bool is_cut = !limit_of_search_ || given_.top->count() > 0;
+    const bool is_long = queries.count() > kQueriesTogether;
+    if (is_long) {
+      progress.start("searching", queries.count());
+    }
+    for (int64_t first = 0; first < queries.count(); first += kQueriesTogether) {
+      throw_if_interrupted();
+      const int64_t last = std::min(queries.count(), first + kQueriesTogether);
+      const auto neighbours = found(slice(queries, first, last), stored, top);
+      for (int64_t q = first; q < last; ++q) {
+        int64_t listed = 0;
+        const int64_t end = neighbours.offsets[static_cast<size_t>(q - first) + 1];
+        for (int64_t i = neighbours.offsets[static_cast<size_t>(q - first)]; i < end; ++i) {
+          const int64_t row = neighbours.indices[static_cast<size_t>(i)];
+          const double value = number(neighbours, i, *measure_);
+          const bool is_tie = ties_ == Ties::all && listed > 0 && value == numbers_.back();
+          if ((skips_itself && row == q) || (is_cut && listed >= top_ && !is_tie)) {
+            continue;
+          }
+          rows_.push_back(row);
+          numbers_.push_back(value);
+          ++listed;
+        }
+        offsets_.push_back(std::ssize(rows_));
+      }
+      if (is_long) {
+        progress.advance(last - first);
+      }
+    }
+    progress.finish();
+  }
+
+  /// The results of the queries from 0 to `end`, one row each.
+  report::Table table(const data::PatternSet& stored, int64_t end) const {
+    report::Table table{.columns = {{.name = "query"}, {.name = "rank"}, {.name = "row"}}};
+    if (!ids_of_patterns_.empty()) {
+      table.columns.push_back({.name = "id"});
+    }
+    if (!stored.labels.empty()) {
+      table.columns.push_back({.name = "label"});
+    }
+    table.columns.push_back({.name = measure_->column, .digits = 6});
+    const bool are_integers = measure_ == &measures().front();
+    for (int64_t q = 0; q < end; ++q) {
+      const int64_t begin = offsets_[static_cast<size_t>(q)];
+      for (int64_t i = begin; i < offsets_[static_cast<size_t>(q) + 1]; ++i) {
+        const int64_t row = rows_[static_cast<size_t>(i)];
+        std::vector<report::Cell> cells{q, i - begin + 1, row};
+        if (!ids_of_patterns_.empty()) {
+          cells.emplace_back(ids_of_patterns_[static_cast<size_t>(row)]);
+        }
+        if (!stored.labels.empty()) {
+          cells.emplace_back(stored.class_of(row));
+        }
+        const double value = numbers_[static_cast<size_t>(i)];
+        cells.push_back(are_integers ? report::Cell(static_cast<int64_t>(value)) : report::Cell(value));
+        table.rows.push_back(std::move(cells));
+      }
+    }
+    return table;
+  }
+
+  void print(const data::PatternSet& stored, const Context& context) const {
+    const int64_t num_queries = std::ssize(offsets_) - 1;
+    if (context.options.json) {
+      print_json(context.out, {{"similarity", measure_->name},
+                               {"patterns", std::max(stored.bits.count(), stored.patterns.count())},
+                               {"queries", num_queries},
+                               {"neighbours", report::to_json(table(stored, num_queries))}});
+      return;
+    }
+    if (csv_) {
+      context.out << report::to_csv(table(stored, num_queries));
+      return;
+    }
+    constexpr int64_t kRowsShown = 40;
+    int64_t shown = 0;
+    while (shown < num_queries && (shown == 0 || offsets_[static_cast<size_t>(shown) + 1] <= kRowsShown)) {
+      ++shown;
+    }
+    report::Table head = table(stored, shown);
+    const bool is_cut = std::ssize(head.rows) > kRowsShown;
+    if (is_cut) {
+      head.rows.resize(kRowsShown);
+    }
+    context.out << report::to_text(head, context.text_style());
+    if (shown < num_queries || is_cut) {
+      context.out << fmt::format("\n{} of {} results. Print all of them with --csv or --json.\n",
+                                 head.rows.size(), rows_.size());
+    }
+  }
+
+  struct {
+    Option *top, *within, *at_least, *ties, *bits, *threshold;
+  } given_ = {};
+  std::vector<std::string> patterns_, queries_;
+  std::string ids_, tensor_;
+  const Measure* measure_ = nullptr; ///< null: chosen from the patterns
+  int64_t top_ = 5, limit_ = 0, bits_ = 0;
+  std::optional<double> limit_of_search_, threshold_;
+  Ties ties_ = Ties::first;
+  std::optional<data::BitOrder> packed_;
+  bool csv_ = false;
+
+  std::vector<std::string> ids_of_patterns_;
+  std::vector<int64_t> rows_;       ///< found, those of each query one after the other
+  std::vector<double> numbers_;     ///< of `rows_`, as printed
+  std::vector<int64_t> offsets_{0}; ///< [queries + 1]: in `rows_`
+};
+
+} // namespace
+
+std::unique_ptr<Verb> make_nearest() {
+  return std::make_unique<NearestVerb>();
+}
+
+} // namespace mneme::cli

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "cli/csv.h"
+#include "cli/json_frame.h"
+#include "cli/run_program.h"
+#include "core/temporary_folder.h"
+#include "core/text_checks.h"
+#include "mneme/core/random.h"
+#include "mneme/data/corruption.h"
+#include "mneme/data/npy.h"
+#include "mneme/data/packed_bits.h"
+#include "mneme/data/random_patterns.h"
+
+namespace mneme {
+namespace {
+
+using nlohmann::json;
+using testing::expect_contains;
+using testing::ProgramResult;
+using testing::run_mneme;
+using testing::TemporaryFolder;
+using testing::write_text;
+
+class NearestVerb : public ::testing::Test {
+protected:
+  static ProgramResult run(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "nearest");
+    return run_mneme(arguments);
+  }
+  static json neighbours(std::vector<std::string> arguments) {
+    arguments.emplace_back("--json");
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return testing::results_of(result.out).at("neighbours");
+  }
+  static void expect_refused(const std::vector<std::string>& arguments,
+                             const std::vector<std::string>& parts) {
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 2) << result.err;
+    EXPECT_EQ(result.out, "");
+    expect_contains(result.err, parts);
+  }
+  std::string path(const char* name) const { return (folder_ / name).string(); }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(NearestVerb, ListsTheNearestOthersOfEachBuiltInLetterByDefault) {
+  const ProgramResult result = run({});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  expect_contains(result.out, {"query", "rank", "row", "label", "distance", "40 of 180 results"});
+  expect_contains(result.err, {"36 queries among 36 patterns of 256 bits by hamming"});
+  for (const json& found : neighbours({"--top", "35"})) {
+    EXPECT_NE(found.at("row"), found.at("query"));
+  }
+}
+
+TEST_F(NearestVerb, FindsNumbersAsAPlainLoopDoes) {
+  const RealPatterns stored = data::random_sphere(300, 17, Random(1)),
+                     queries = data::random_sphere(9, 17, Random(2));
+  data::write_npy(path("x.npy"), stored);
+  data::write_npy(path("q.npy"), queries);
+  const auto distance = [&](int64_t q, int64_t s) {
+    double sum = 0;
+    for (size_t i = 0; i < 17; ++i) {
+      sum += std::pow(queries[q][i] - stored[s][i], 2);
+    }
+    return std::sqrt(sum);
+  };
+  const json found = neighbours(
+      {"--patterns", path("x.npy"), "--queries", path("q.npy"), "--similarity", "euclidean", "--top", "4"});
+  ASSERT_EQ(found.size(), 36U);
+  for (int64_t q = 0; q < 9; ++q) {
+    std::vector<int64_t> rows(300);
+    std::ranges::generate(rows, [next = int64_t{0}]() mutable { return next++; });
+    std::ranges::sort(rows, std::less<>(), [&](int64_t s) { return distance(q, s); });
+    for (int64_t i = 0; i < 4; ++i) {
+      const json& row = found.at(static_cast<size_t>(4 * q + i));
+      const int64_t expected = rows[static_cast<size_t>(i)];
+      EXPECT_EQ(row.at("query"), q);
+      EXPECT_EQ(row.at("rank"), i + 1);
+      EXPECT_EQ(row.at("row"), expected);
+      EXPECT_NEAR(row.at("distance").get<double>(), distance(q, expected), 1e-12);
+      EXPECT_NEAR(cosine(queries, q, stored, expected),
+                  neighbours({"--patterns", path("x.npy"), "--queries", path("q.npy"), "--top", "4"})
+                      .at(static_cast<size_t>(4 * q + i))
+                      .at("cosine")
+                      .get<double>(),
+                  1e-12)
+          << "on a sphere, the order by cosines is the same";
+    }
+  }
+}
+
+TEST_F(NearestVerb, FindsBitsAlikeInEveryFormOfAFile) {
+  const BitPatterns codes = data::random_bits(200, 100, Random(1));
+  const BitPatterns cues = data::flip_bits(slice(codes, 0, 30), 20, Random(2));
+  data::write_npy(path("bits.npy"), codes);
+  data::write_npy(path("cues.npy"), cues);
+  data::write_packed_npy(path("packed.npy"), codes, data::BitOrder::big);
+  data::write_packed_npy(path("packed_cues.npy"), cues, data::BitOrder::big);
+  RealPatterns grey = to_zeros_and_ones(cues);
+  for (int64_t i = 0; i < grey.count(); ++i) {
+    std::ranges::transform(grey[i], grey[i].begin(), [](double x) { return 0.2 + 0.6 * x; });
+  }
+  data::write_npy(path("grey.npy"), grey);
+  const json found = neighbours({"--patterns", path("bits.npy"), "--queries", path("cues.npy")});
+  for (int64_t q = 0; q < 30; ++q) {
+    const json& first = found.at(static_cast<size_t>(5 * q));
+    EXPECT_EQ(first.at("row"), q);
+    EXPECT_EQ(first.at("distance"), 20);
+  }
+  EXPECT_EQ(neighbours({"--patterns", path("packed.npy"), "--queries", path("packed_cues.npy"), "--packed",
+                        "big", "--bits", "100"}),
+            found);
+  EXPECT_EQ(neighbours({"--patterns", path("bits.npy"), "--queries", path("grey.npy")}), found);
+}
+
+TEST_F(NearestVerb, ListsAllWithinALimitWithIdsAndLabels) {
+  write_text(folder_ / "x.csv", "a,b,label\n0,0,cat\n3,4,dog\n0,1,cat\n6,8,bird\n");
+  write_text(folder_ / "q.csv", "a,b\n0,0\n");
+  write_text(folder_ / "ids.txt", "first\nsecond\nthird\nfourth\n");
+  const std::vector<std::string> files{"--patterns", path("x.csv"),   "--queries", path("q.csv"),
+                                       "--ids",      path("ids.txt"), "--csv"};
+  const auto csv = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = files;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.out;
+  };
+  EXPECT_EQ(csv({"--similarity", "euclidean", "--within", "5"}),
+            "query,rank,row,id,label,distance\r\n0,1,0,first,cat,0\r\n0,2,2,third,cat,1\r\n"
+            "0,3,1,second,dog,5\r\n");
+  EXPECT_EQ(csv({"--similarity", "euclidean", "--within", "5", "--top", "1"}),
+            "query,rank,row,id,label,distance\r\n0,1,0,first,cat,0\r\n");
+  EXPECT_EQ(csv({"--similarity", "dot", "--top", "1", "--ties", "all"}),
+            "query,rank,row,id,label,dot product\r\n0,1,0,first,cat,0\r\n0,2,1,second,dog,0\r\n"
+            "0,3,2,third,cat,0\r\n0,4,3,fourth,bird,0\r\n");
+}
+
+TEST_F(NearestVerb, MeasuresPixelsOnTheScaleOfTheFile) {
+  BitPatterns bits(2, 16); // as bytes: 255 and 0 in the first pattern, zeros in the other
+  for (int64_t bit = 0; bit < 8; ++bit) {
+    bits.set(0, bit, true);
+  }
+  data::write_packed_npy(path("bytes.npy"), bits, data::BitOrder::big);
+  const json found = neighbours({"--patterns", path("bytes.npy"), "--similarity", "manhattan"});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found.at(0).at("distance"), 255);
+}
+
+TEST_F(NearestVerb, RefusesWhatHasNoMeaning) {
+  write_text(folder_ / "x.csv", "0.5,1\n2,3\n");
+  write_text(folder_ / "q.csv", "1\n2\n");
+  const std::string x = path("x.csv");
+  expect_refused({"--patterns", x, "--within", "3"}, {"--within has no effect", "cosine", "--at-least"});
+  expect_refused({"--patterns", x, "--similarity", "euclidean", "--at-least", "3"},
+                 {"--at-least has no effect", "--within"});
+  expect_refused({"--patterns", x, "--similarity", "euclidean", "--within", "-1"}, {"at least 0"});
+  expect_refused({"--patterns", x, "--threshold", "1"}, {"--threshold has no effect", "cosine"});
+  expect_refused({"--patterns", x, "--bits", "8"}, {"--bits has no effect without --packed"});
+  expect_refused({"--packed", "big"}, {"--packed has no effect", "built-in"});
+  expect_refused({"--patterns", x, "--csv", "--json"}, {"cannot be combined"});
+  expect_refused({"--patterns", x, "--at-least", "0.5", "--ties", "all"}, {"--ties has no effect"});
+  expect_refused({"--patterns", "-", "--queries", "-"}, {"can be read only once"});
+  expect_refused({"--patterns", x, "--queries", path("q.csv")},
+                 {"q.csv: a query has 1 number", "x.csv have 2", "one row"});
+}
+
+} // namespace
+} // namespace mneme
