@@ -204,6 +204,10 @@ public:
         "255");
     given_.no_centre = arguments.add_flag(
         "--no-centre", no_centre_, "Do not subtract the mean of the stored patterns in real-valued memories");
+    given_.no_normalise = arguments.add_flag(
+        "--no-normalise", no_normalise_,
+        "Do not scale patterns and cues to length 1 in real-valued memories, and write readouts as they are; "
+        "with --no-centre, memories compare the numbers of the files");
     arguments.add_flag("--details", details_,
                        "Print one row per memory and noise level, with wrong bits, cosine, steps and time");
     add_choice_option<Draw>(arguments, "--draw", draw_,
@@ -240,6 +244,7 @@ public:
     }
     options_.seed = seed;
     options_.centre = !no_centre_;
+    options_.normalise = !no_normalise_;
     check_unused_options();
     if (figures_.is_requested() && (context.options.out.empty() || !cues_.empty())) {
       throw UsageError(
@@ -265,6 +270,9 @@ public:
                            Random(seed).stream(kStreamOfCues));
     }
     if (const std::string note = default_steps(); is_custom && !note.empty()) {
+      result.notes.push_back(note);
+    }
+    if (const std::string note = compared_form(); !note.empty()) {
       result.notes.push_back(note);
     }
     result.threshold_origin = choose_threshold(result.patterns);
@@ -335,6 +343,7 @@ private:
                             {"update-steps", parameters.update_steps_max},
                             {"hard-locations", parameters.hard_locations},
                             {"no-centre", no_centre_},
+                            {"no-normalise", no_normalise_},
                             {"seed", options_.seed}};
     const auto add = [&](const char* name, const auto& value) {
       if (value) {
@@ -380,6 +389,8 @@ private:
            [&](const auto& value) { parameters.hard_locations = value.template get<int64_t>(); });
       take("no-centre", given_.no_centre,
            [&](const auto& value) { no_centre_ = value.template get<bool>(); });
+      take("no-normalise", given_.no_normalise, // files of earlier versions do not have it
+           [&](const auto& value) { no_normalise_ = value.template get<bool>(); });
       take("hamming-radius", given_.hamming_radius,
            [&](const auto& value) { parameters.hamming_radius = value.template get<int64_t>(); });
       take("beta", given_.beta, [&](const auto& value) { parameters.beta = value.template get<double>(); });
@@ -411,6 +422,27 @@ private:
       }
     }
     return chosen.empty() ? "" : fmt::format("By default, {}.", fmt::join(chosen, " and "));
+  }
+
+  /// A note on what a custom memory compares, if its similarity depends on the length of patterns.
+  std::string compared_form() const {
+    const std::string similarity = trials::with_defaults(steps_).similarity;
+    const bool depends_on_length =
+        similarity == "dot" || similarity == "euclidean" || similarity == "manhattan";
+    if (steps_ == trials::MemorySteps{} || !depends_on_length || (no_centre_ && no_normalise_)) {
+      return "";
+    }
+    std::vector<std::string> form, options;
+    if (!no_centre_) {
+      form.emplace_back("minus the mean of the stored patterns");
+      options.emplace_back("--no-centre");
+    }
+    if (!no_normalise_) {
+      form.emplace_back("scaled to length 1");
+      options.emplace_back("--no-normalise");
+    }
+    return fmt::format("Memories on real numbers compare patterns {}; with {}, as they are.",
+                       fmt::join(form, " and "), fmt::join(options, " and "));
   }
 
   /// Whether the file format has named arrays.
@@ -512,6 +544,7 @@ private:
             [](const auto& kind) { return kind.uses.selected_coordinates; });
     require(given_.threshold, "stores bits", [](const auto& kind) { return kind.on_bits; });
     require(given_.no_centre, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
+    require(given_.no_normalise, "compares real numbers", [](const auto& kind) { return !kind.on_bits; });
     if (!cues_.empty()) {
       for (const Option* option : {given_.noise, given_.corrupt, given_.seeds}) {
         fail_if_given(option, "the cues of --cues are used once each, without noise",
@@ -559,6 +592,9 @@ private:
     result.rows.insert(result.rows.end(), rows.begin(), rows.end());
     for (size_t level = 0; level < pictures.size(); ++level) {
       const trials::SweepExamples& all = pictures[level];
+      if (result.options.cues) {
+        result.matches.push_back({all.targets, all.cosines, all.exact});
+      }
       const int64_t shown = std::min(RecallRun::kPatternsShown, all.cues.count());
       result.shown.push_back({slice(all.cues, 0, shown),
                               slice(all.readouts, 0, shown),
@@ -596,7 +632,8 @@ private:
     }
     if (!context.options.out.empty()) {
       context.out << "\nWritten to " << printable(context.options.out.string())
-                  << ": index.html (open it in a browser), sheet.png, results.csv, recalled-*.npy"
+                  << ": index.html (open it in a browser), sheet.png, results.csv, "
+                  << (result.options.cues ? "recalled.csv, " : "") << "recalled-*.npy"
                   << figures_.written_text() << '\n';
     }
   }
@@ -604,7 +641,7 @@ private:
   /// Options that have an effect only with some memories.
   struct {
     Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
-        *selected_coordinates, *threshold, *no_centre, *update_steps;
+        *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
   std::vector<std::string> patterns_, cues_;
   std::string tensor_, save_, load_;
@@ -617,7 +654,7 @@ private:
   std::optional<double> threshold_;
   std::optional<trials::Corruption> corruption_;
   trials::SweepOptions options_{.noise = {0.1, 0.2, 0.3}};
-  bool no_centre_ = false, details_ = false;
+  bool no_centre_ = false, no_normalise_ = false, details_ = false;
   Draw draw_ = Draw::automatic;
   FigureExport figures_;
 };

@@ -104,6 +104,31 @@ Table results_table(const RecallRun& run) {
   return table;
 }
 
+/// The stored patterns that each memory recalled from given cues.
+Table matches_table(const RecallRun& run) {
+  Table table{.columns = {{.name = "memory"}, {.name = "cue"}, {.name = "row"}}};
+  const bool has_labels = !run.patterns.labels.empty();
+  if (has_labels) {
+    table.columns.push_back({.name = "label"});
+  }
+  table.columns.push_back({.name = "cosine"});
+  table.columns.push_back({.name = "exact"});
+  for (size_t memory = 0; memory < run.matches.size(); ++memory) {
+    const RecallRun::Matches& matches = run.matches[memory];
+    for (size_t cue = 0; cue < matches.rows.size(); ++cue) {
+      std::vector<report::Cell> cells{run.memories[memory].kind.name, static_cast<int64_t>(cue),
+                                      matches.rows[cue]};
+      if (has_labels) {
+        cells.emplace_back(run.patterns.class_of(matches.rows[cue]));
+      }
+      cells.emplace_back(matches.cosines[cue]);
+      cells.emplace_back(int64_t{matches.exact[cue]});
+      table.rows.push_back(std::move(cells));
+    }
+  }
+  return table;
+}
+
 Table timing_table(const RecallRun& run) {
   Table table{.columns = {{.name = "memory"},
                           {.name = "noise", .digits = 6},
@@ -565,6 +590,7 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
           {"corruption", corruption_text(run)},
           {"update_steps_max", run.options.parameters.update_steps_max},
           {"centred", run.options.centre},
+          {"normalised", run.options.normalise},
           {"memories_asked", requested},
           {"memories", memories},
           {"readouts", run.readout_files}};
@@ -772,6 +798,11 @@ std::string recall_text(const RecallRun& run, const report::TextStyle& style) {
 nlohmann::ordered_json recall_json(const RecallRun& run, int threads) {
   nlohmann::ordered_json document = {{"parameters", config_json(run)}};
   document["results"] = report::to_json(results_table(run));
+  for (size_t memory = 0; memory < run.matches.size(); ++memory) { // one row each
+    const RecallRun::Matches& matches = run.matches[memory];
+    document["results"][memory]["recalled"] = {
+        {"row", matches.rows}, {"cosine", matches.cosines}, {"exact", matches.exact}};
+  }
   document["timing"] = {{"recall", report::to_json(timing_table(run))}};
   document["environment"] = environment_json(threads);
   return document;
@@ -818,6 +849,11 @@ void write_recall_files(const RecallRun& run, const std::filesystem::path& folde
   write_file_atomically(folder / "config.json", report::json_text(config_json(run)));
   write_file_atomically(folder / "env.json", report::json_text(environment_json(threads)));
   write_file_atomically(folder / "results.csv", report::to_csv(results_table(run)));
+  if (run.options.cues) {
+    write_file_atomically(folder / "recalled.csv", report::to_csv(matches_table(run)));
+  } else {
+    std::filesystem::remove(folder / "recalled.csv"); // of an earlier run
+  }
   write_file_atomically(folder / "timing.csv", report::to_csv(timing_table(run)));
   std::vector<report::Chart> charts;
   if (!run.options.cues && !run.rows.empty()) {

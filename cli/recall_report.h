@@ -22,11 +22,18 @@ struct RecallRun {
   std::vector<trials::MemoryReport> memories = {};
   std::vector<trials::SweepRow> rows = {};       ///< by memory, then by noise level
   std::vector<trials::SweepExamples> shown = {}; ///< the first patterns of each row
-  std::vector<std::string> readout_files = {};   ///< files recalled-*.npy in --out, one per row
-  std::string threshold_origin = {};             ///< text that explains the threshold of the patterns
-  std::vector<std::string> notes = {};           ///< other remarks on the input
-  bool is_complete = true;                       ///< false: interrupted
-  bool shows_details = false;                    ///< the text has one row per memory and noise level
+  /// The stored pattern that is nearest to the readout of each given cue; empty for noisy cues.
+  struct Matches {
+    std::vector<int64_t> rows;
+    std::vector<double> cosines;
+    std::vector<bool> exact;
+  };
+  std::vector<Matches> matches = {};           ///< of each memory
+  std::vector<std::string> readout_files = {}; ///< files recalled-*.npy in --out, one per row
+  std::string threshold_origin = {};           ///< text that explains the threshold of the patterns
+  std::vector<std::string> notes = {};         ///< other remarks on the input
+  bool is_complete = true;                     ///< false: interrupted
+  bool shows_details = false;                  ///< the text has one row per memory and noise level
 };
 
 /// "noise-0.1", or "given" for cues from a file.
@@ -37,9 +44,10 @@ nlohmann::ordered_json recall_json(const RecallRun& run, int threads);
 /// Drawing of a few stored patterns, cues and readouts with block characters.
 std::string recall_drawing(const RecallRun& run, const report::TextStyle& style);
 
-/// Writes index.html, sheet.png, results.csv, charts, config.json, and the two files that differ between runs
-/// with the same settings, env.json and timing.csv. Removes readouts of an earlier run in this folder (listed
-/// in its config.json) that this run did not write, so that all files in the folder belong to one run.
+/// Writes index.html, sheet.png, results.csv, for given cues recalled.csv, charts, config.json, and the two
+/// files that differ between runs with the same settings, env.json and timing.csv. Removes readouts of an
+/// earlier run in this folder (listed in its config.json) that this run did not write, so that all files in
+/// the folder belong to one run.
 void write_recall_files(const RecallRun& run, const std::filesystem::path& folder, int threads);
 
 } // namespace mneme::cli

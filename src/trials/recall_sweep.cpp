@@ -21,6 +21,7 @@
 #include "mneme/data/corruption.h"
 #include "mneme/memory/hopfield_network.h"
 #include "mneme/memory/neuron_sdm.h"
+#include "mneme/memory/nearest.h"
 #include "mneme/memory/similarity.h"
 
 namespace mneme::trials {
@@ -33,11 +34,12 @@ Random random_for(const SweepOptions& options, Purpose purpose, int64_t trial) {
   return Random(options.seed).stream(static_cast<uint64_t>(purpose)).stream(static_cast<uint64_t>(trial));
 }
 
-/// Transform to the form in which real-valued memories compare patterns (centred, normalised), and its
-/// inverse for display.
+/// Transform to the form in which real-valued memories compare patterns (centred and normalised, unless the
+/// options exclude it), and its inverse for display.
 class RealCoding {
 public:
-  RealCoding(const RealPatterns& patterns, bool centre) : mean_(static_cast<size_t>(patterns.size()), 0.0) {
+  RealCoding(const RealPatterns& patterns, bool centre, bool normalise)
+      : normalise_(normalise), mean_(static_cast<size_t>(patterns.size()), 0.0) {
     const auto count = static_cast<double>(patterns.count());
     if (centre && patterns.count() > 1) {
       // Differences from the first pattern are summed, so that equal patterns have a residual of exactly
@@ -68,12 +70,12 @@ public:
         patterns[i][j] = residual_of(patterns[i][j], j);
       }
     }
-    return normalised(patterns);
+    return normalise_ ? normalised(patterns) : patterns;
   }
 
-  /// Readouts have no length, so they are scaled to the mean length of the patterns.
+  /// Readouts of normalised patterns have no length, so they are scaled to the mean length of the patterns.
   RealPatterns decode(const RealPatterns& readouts) const {
-    RealPatterns shown = normalised(readouts, typical_length_);
+    RealPatterns shown = normalise_ ? normalised(readouts, typical_length_) : readouts;
     for (int64_t i = 0; i < shown.count(); ++i) {
       for (size_t j = 0; j < mean_.size(); ++j) {
         shown[i][j] += mean_[j];
@@ -91,6 +93,7 @@ private:
     return std::abs(residual) <= kRounding * std::max(std::abs(x), std::abs(mean)) ? 0 : residual;
   }
 
+  bool normalise_;
   std::vector<double> mean_;
   double typical_length_ = 0;
 };
@@ -122,7 +125,12 @@ struct BitView {
     return 1 - 2 * static_cast<double>(hamming_distance(readouts, i, stored, target)) /
                    static_cast<double>(stored.bits());
   }
-  static bool is_exact(double cosine) { return cosine == 1; }
+  bool equals(const BitPatterns& readouts, int64_t i, int64_t target) const {
+    return std::ranges::equal(readouts[i], stored[target]);
+  }
+  std::vector<int64_t> nearest_to(const BitPatterns& readouts) const {
+    return nearest(readouts, stored, 1).indices;
+  }
 
   /// For every pattern the index of the first pattern that it coincides with, which may be its own.
   std::vector<int64_t> first_of_equal() const {
@@ -147,6 +155,7 @@ struct RealView {
   RealCoding coding;
   RealPatterns stored;
   data::ImageShape shape;
+  bool is_normalised;
 
   RealPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
     switch (corruption) {
@@ -165,22 +174,38 @@ struct RealView {
   double cosine_to(const RealPatterns& readouts, int64_t i, int64_t target) const {
     return cosine(readouts, i, stored, target);
   }
-  static bool is_exact(double cosine) { return cosine >= kExactCosine; }
+  /// Normalised patterns are equal if their cosine is at least kExactCosine, others if they differ by no more
+  /// than normalised ones with this cosine, relative to the length of the stored one.
+  bool equals(const RealPatterns& readouts, int64_t i, int64_t target) const {
+    if (is_normalised) {
+      return cosine_to(readouts, i, target) >= kExactCosine;
+    }
+    double difference = 0, length = 0;
+    for (size_t j = 0; j < readouts[i].size(); ++j) {
+      difference += std::pow(readouts[i][j] - stored[target][j], 2);
+      length += std::pow(stored[target][j], 2);
+    }
+    return difference <= 2 * (1 - kExactCosine) * length;
+  }
+  std::vector<int64_t> nearest_to(const RealPatterns& readouts) const {
+    return is_normalised ? nearest(readouts, stored, 1, Cosine{}).indices
+                         : nearest(readouts, stored, 1, Euclidean{}).indices;
+  }
 
   std::vector<int64_t> first_of_equal() const {
     std::vector<int64_t> first(static_cast<size_t>(stored.count()));
     std::iota(first.begin(), first.end(), 0);
-    constexpr int64_t kRowsPerBlock = 256;
+    constexpr int64_t kRowsPerBlock = 4096;
     for (int64_t begin = 0; begin < stored.count(); begin += kRowsPerBlock) {
       throw_if_interrupted();
       const int64_t end = std::min(begin + kRowsPerBlock, stored.count());
-      const RealPatterns cosines =
-          similarity(slice(stored, begin, end), slice(stored, 0, end), Cosine{}).values;
+      const RealNeighbours similar =
+          at_least(slice(stored, begin, end), slice(stored, 0, end), kExactCosine, Cosine{});
       for (int64_t i = begin; i < end; ++i) {
-        const std::span<const double> earlier =
-            std::as_const(cosines)[i - begin].first(static_cast<size_t>(i));
-        if (const auto equal = std::ranges::find_if(earlier, is_exact); equal != earlier.end()) {
-          first[static_cast<size_t>(i)] = equal - earlier.begin();
+        for (const int64_t other : similar.indices_of(i - begin)) {
+          if (other < first[static_cast<size_t>(i)] && (is_normalised || equals(stored, i, other))) {
+            first[static_cast<size_t>(i)] = other;
+          }
         }
       }
     }
@@ -225,44 +250,41 @@ private:
   }
 };
 
-/// Cosine between each readout and its pattern, or the nearest stored pattern; `targets` is set to the index
-/// of that pattern.
+/// The pattern of each readout, and their similarity.
+struct Matches {
+  std::vector<int64_t> targets; ///< index of the pattern
+  std::vector<double> cosines;  ///< with it
+  std::vector<bool> are_equal;
+};
+
+/// `targets`: the pattern of each readout; empty: the one that is nearest to it.
 template <class View>
-std::vector<double> cosines_of(const View& view, const typename View::Patterns& readouts,
-                               std::vector<int64_t>& targets, bool nearest) {
-  std::vector<double> values(static_cast<size_t>(readouts.count()));
-  targets.resize(values.size());
+Matches matches_of(const View& view, const typename View::Patterns& readouts, std::vector<int64_t> targets) {
+  Matches matches{.targets = targets.empty() ? view.nearest_to(readouts) : std::move(targets)};
+  std::vector<uint8_t> are_equal(matches.targets.size());
+  matches.cosines.resize(are_equal.size());
   parallel_for(readouts.count(), 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto at = static_cast<size_t>(i);
-      targets[at] = i;
-      if (!nearest) {
-        values[at] = view.cosine_to(readouts, i, i);
-        continue;
-      }
-      values[at] = -std::numeric_limits<double>::infinity();
-      for (int64_t target = 0; target < view.stored.count(); ++target) {
-        if (const double cosine = view.cosine_to(readouts, i, target); cosine > values[at]) {
-          values[at] = cosine;
-          targets[at] = target;
-        }
-      }
+      matches.cosines[at] = view.cosine_to(readouts, i, matches.targets[at]);
+      are_equal[at] = view.equals(readouts, i, matches.targets[at]) ? 1 : 0;
     }
   });
-  return values;
+  matches.are_equal.assign(are_equal.begin(), are_equal.end());
+  return matches;
 }
 
 enum class Outcome { missed, ambiguous, exact };
 
 /// Outcome of each cue: exact, or ambiguous if its pattern coincides with another one. A cue that activated
 /// nothing was returned unchanged, which counts as missed.
-template <class View>
-std::vector<Outcome> outcomes(const std::vector<double>& cosines, const std::vector<int64_t>& targets,
-                              const std::vector<int64_t>& reached, const std::vector<uint8_t>& is_unique) {
-  std::vector<Outcome> results(cosines.size(), Outcome::missed);
+std::vector<Outcome> outcomes(const Matches& matches, const std::vector<int64_t>& reached,
+                              const std::vector<uint8_t>& is_unique) {
+  std::vector<Outcome> results(matches.targets.size(), Outcome::missed);
   for (size_t i = 0; i < results.size(); ++i) {
-    if (reached[i] > 0 && View::is_exact(cosines[i])) {
-      results[i] = is_unique[static_cast<size_t>(targets[i])] != 0 ? Outcome::exact : Outcome::ambiguous;
+    if (reached[i] > 0 && matches.are_equal[i]) {
+      results[i] =
+          is_unique[static_cast<size_t>(matches.targets[i])] != 0 ? Outcome::exact : Outcome::ambiguous;
     }
   }
   return results;
@@ -320,6 +342,32 @@ template <class View> double misleading_fraction(const View& view, const typenam
   return mean_of(is_misleading);
 }
 
+std::vector<int64_t> ordinals(int64_t count) {
+  std::vector<int64_t> all(static_cast<size_t>(count));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+/// The stored patterns that are recalled from themselves: all, or of many patterns for given cues, whose
+/// recall would take less time, about as many as there are cues, spread evenly.
+std::vector<int64_t> self_recalled(int64_t count, const SweepOptions& options) {
+  constexpr int64_t kSampleMin = 1000;
+  const int64_t most = options.cues ? std::max(kSampleMin, options.cues->patterns.count()) : count;
+  std::vector<int64_t> sample = ordinals(std::min(count, most));
+  for (int64_t& index : sample) {
+    index = index * count / std::ssize(sample);
+  }
+  return sample;
+}
+
+template <class Patterns> Patterns rows_of(const Patterns& patterns, const std::vector<int64_t>& rows) {
+  Patterns chosen = slice(patterns, 0, std::ssize(rows));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    std::ranges::copy(patterns[rows[i]], chosen[static_cast<int64_t>(i)].begin());
+  }
+  return chosen;
+}
+
 /// Runs one memory for all trials and noise levels. build_for(trial) returns its recall function for a trial.
 template <class View, class BuildFor>
 void run_memory(const View& view, const Distinctness& distinctness, const SweepOptions& options,
@@ -339,21 +387,20 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       return std::pair(std::move(recall),
                        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
     };
-    std::optional<std::pair<Recall<Patterns>, double>> self; // of the stored patterns, in the first trial
+    std::optional<std::pair<Recall<Patterns>, double>> self; // of stored patterns, in the first trial
     if (trial == 0) {
-      self = timed_recall(view.stored);
+      const std::vector<int64_t> sample = self_recalled(view.stored.count(), options);
+      self = timed_recall(rows_of(view.stored, sample));
       const Recall<Patterns>& of_stored = self->first;
-      std::vector<int64_t> targets;
-      const std::vector<double> cosines = cosines_of(view, of_stored.readout, targets, false);
-      const std::vector<Outcome> results =
-          outcomes<View>(cosines, targets, of_stored.num_activated, distinctness.is_unique);
+      const std::vector<Outcome> results = outcomes(matches_of(view, of_stored.readout, sample),
+                                                    of_stored.num_activated, distinctness.is_unique);
       report.self_recall = fraction_of(Outcome::exact, results);
       report.ambiguous = fraction_of(Outcome::ambiguous, results);
       report.count = view.stored.count();
       report.distinct = distinctness.distinct;
       report.without_direction = view.without_direction();
       const double comparable =
-          1 - static_cast<double>(report.without_direction) / static_cast<double>(results.size());
+          1 - static_cast<double>(report.without_direction) / static_cast<double>(report.count);
       report.beyond_capacity = report.self_recall + report.ambiguous < comparable / 2;
       report.out_of_reach = 2 * std::ranges::count(of_stored.num_activated, 0) > of_stored.readout.count();
     }
@@ -366,30 +413,31 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       if (!options.cues && std::ssize(misleading[level]) == trial) { // the same cues for every memory
         misleading[level].push_back(misleading_fraction(view, cues));
       }
-      const bool is_self = self && cues == view.stored; // no noise: already recalled
+      // Without noise: already recalled.
+      const bool is_self = self && self->first.readout.count() == view.stored.count() && cues == view.stored;
       if (is_self) {
         progress.advance(cues.count());
       }
       const auto [recall, seconds] = is_self ? *self : timed_recall(cues);
       Samples& sample = samples[level];
       sample.seconds += seconds;
-      std::vector<int64_t> targets;
-      const std::vector<double> cosines = cosines_of(view, recall.readout, targets, options.cues.has_value());
-      const std::vector<Outcome> results =
-          outcomes<View>(cosines, targets, recall.num_activated, distinctness.is_unique);
+      const Matches matches =
+          matches_of(view, recall.readout, options.cues ? std::vector<int64_t>() : ordinals(cues.count()));
+      const std::vector<Outcome> results = outcomes(matches, recall.num_activated, distinctness.is_unique);
       std::vector<bool> exact(results.size());
       for (size_t i = 0; i < exact.size(); ++i) {
         exact[i] = results[i] == Outcome::exact;
       }
       sample.exact.push_back(fraction_of(Outcome::exact, results));
       sample.ambiguous.push_back(fraction_of(Outcome::ambiguous, results));
-      sample.cosine.push_back(mean_of(cosines));
+      sample.cosine.push_back(mean_of(matches.cosines));
       sample.steps.push_back(mean_of(recall.steps));
       sample.settled.push_back(mean_of(recall.converged));
       sample.unanswered.push_back(static_cast<double>(std::ranges::count(recall.num_activated, 0)) /
                                   static_cast<double>(cues.count()));
       if (trial == 0) {
-        examples[level] = {view.shown(cues), view.shown(recall.readout), targets, cosines, exact};
+        examples[level] = {view.shown(cues), view.shown(recall.readout), matches.targets, matches.cosines,
+                           exact};
       }
     }
   }
@@ -497,8 +545,9 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
   SweepResult result;
   const BitView bits{to_bits(patterns.patterns, patterns.threshold), patterns.image_shape(),
                      patterns.threshold};
-  const RealCoding coding(patterns.patterns, options.centre);
-  const RealView reals{patterns.patterns, coding, coding.encode(patterns.patterns), patterns.image_shape()};
+  const RealCoding coding(patterns.patterns, options.centre, options.normalise);
+  const RealView reals{patterns.patterns, coding, coding.encode(patterns.patterns), patterns.image_shape(),
+                       options.normalise};
   ParameterChooser chooser(bits.stored, reals.stored, options.parameters,
                            Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
@@ -514,7 +563,7 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     const int64_t num_stored = patterns.patterns.count();
     const int64_t num_cues = checked.cues ? checked.cues->patterns.count() : num_stored;
     progress.start(fmt::format("{:<{}}", kind.name, width),
-                   num_stored +
+                   std::ssize(self_recalled(num_stored, checked)) +
                        checked.seeds * (levels * num_cues + (kind.uses.hard_locations ? num_stored : 0)));
     MemoryReport report{.kind = kind, .parameters = chooser.parameters_for(kind)};
     std::vector<SweepRow> rows;

@@ -646,7 +646,7 @@ TEST(NearestCodesPage, CommandsPrintWhatThePageQuotes) {
     ids += std::to_string(1'000'000 + i) + "\n";
   }
   write_text(folder / "ids.txt", ids);
-  expect_page_quotes_output("find_nearest_codes.md", folder, 4);
+  expect_page_quotes_output("find_nearest_codes.md", folder, 5);
 }
 
 } // namespace

@@ -662,6 +662,62 @@ TEST(RecallVerb, CustomMemoryEqualsTheNamedMemoryWithTheSameSteps) {
   }
 }
 
+TEST(RecallVerb, ComparesTheNumbersOfTheFileIfAsked) {
+  const TemporaryFolder folder;
+  const std::string stored = (folder / "stored.csv").string();
+  write_text(stored, "1,1,1,1\n10,10,10,10\n10,0,0,0\n");
+  const std::string cue = (folder / "cue.csv").string();
+  write_text(cue, "1,2,0,0\n");
+  const Arguments attention{"--patterns",     stored,    "--cues",       cue,       "--similarity", "dot",
+                            "--separation",   "softmax", "--projection", "average", "--beta",       "0.1",
+                            "--update-steps", "1"};
+  const auto readout = [&](const Arguments& more) {
+    Arguments arguments = attention;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const std::string out = (folder / "out").string();
+    arguments.insert(arguments.end(), {"--out", out});
+    EXPECT_EQ(recall(arguments).exit_code, 0);
+    return data::read_npy(folder / "out" / "recalled-dot-softmax-average-given.npy").patterns;
+  };
+  const double weights[3] = {std::exp(0.3), std::exp(3.0), std::exp(1.0)}; // of the scores 3, 30 and 10
+  const double sum = weights[0] + weights[1] + weights[2];
+  const RealPatterns raw = readout({"--no-centre", "--no-normalise"});
+  EXPECT_NEAR(raw[0][0], (weights[0] + 10 * weights[1] + 10 * weights[2]) / sum, 1e-6); // float32
+  EXPECT_NEAR(raw[0][1], (weights[0] + 10 * weights[1]) / sum, 1e-6);                   // float32
+  EXPECT_NE(readout({"--no-centre"}), raw);
+
+  const Json exact = recall_json({"--patterns", stored, "--cues", stored, "--similarity", "euclidean",
+                                  "--separation", "best-match", "--projection", "average", "--update-steps",
+                                  "1", "--no-centre", "--no-normalise"});
+  const Json& row = exact.at("results").at(0);
+  EXPECT_EQ(row.at("exact"), 1) << "patterns of one direction and several lengths are distinct";
+  EXPECT_EQ(row.at("recalled").at("row"), Json({0, 1, 2}));
+}
+
+TEST(RecallVerb, ListsWhatEachGivenCueRecalled) {
+  const TemporaryFolder folder;
+  const std::string stored = (folder / "stored.csv").string();
+  write_text(stored, "a,b,c,d,e,f,label\n1,1,0,0,0,0,cat\n0,0,1,1,0,0,dog\n0,0,0,0,1,1,bird\n");
+  const std::string cues = (folder / "cues.csv").string();
+  write_text(cues, "a,b,c,d,e,f\n0,0,0,0,1,0\n1,1,0,0,0,0\n");
+  const std::string out = (folder / "out").string();
+  const ProgramResult result = recall({"--patterns", stored, "--cues", cues, "--similarity", "hamming",
+                                       "--separation", "best-match", "--out", out});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "recalled.csv")) << result.out;
+  const std::vector<CsvRow> rows = parse_csv(read_text(folder / "out" / "recalled.csv"));
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_EQ(rows[0].at("memory"), "hamming + best-match + majority");
+  EXPECT_EQ(rows[0].at("cue"), "0");
+  EXPECT_EQ(rows[0].at("row"), "2");
+  EXPECT_EQ(rows[0].at("label"), "bird");
+  EXPECT_EQ(rows[1].at("cue"), "1");
+  EXPECT_EQ(rows[1].at("row"), "0");
+  EXPECT_EQ(rows[1].at("label"), "cat");
+  EXPECT_EQ(recall({"--patterns", stored, "--memory", "pattern-sdm", "--out", out}).exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder / "out" / "recalled.csv")) << "it is of an earlier run";
+}
+
 TEST(RecallVerb, RunsSdmWithSelectedCoordinates) {
   const auto arguments = [](Arguments more) {
     Arguments all{"--patterns", "random:40x256", "--noise", "0.1", "--hard-locations", "20000"};

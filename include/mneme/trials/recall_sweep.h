@@ -32,8 +32,8 @@ struct SweepOptions {
   int64_t seeds = 5; ///< trials per memory and noise level, each with its own cues and hard locations
   uint64_t seed = 1;
   ParameterChoices parameters = {};
-  /// Real-valued memories subtract the mean of all stored patterns and normalise; false: they only normalise.
-  bool centre = true;
+  bool centre = true;    ///< real-valued memories subtract the mean of all stored patterns
+  bool normalise = true; ///< they scale patterns and cues to length 1, after subtracting the mean
   /// Cues to use instead of corrupted patterns. Such a cue counts as recalled if its readout equals any
   /// stored pattern.
   std::optional<data::PatternSet> cues;
@@ -44,8 +44,8 @@ struct SweepRow {
   std::string memory;          ///< MemoryKind::name
   std::optional<double> noise; ///< absent if the cues were given
   /// Fraction of cues that are recalled exactly: the readout has all bits, or a cosine of at least
-  /// kExactCosine, of a pattern that coincides with no other stored one. A cue that activates no location or
-  /// pattern is returned unchanged and never counts as recalled.
+  /// kExactCosine (without normalisation: a distance to match), of a pattern that coincides with no other. A
+  /// cue that activates no location or pattern is returned unchanged and never counts as recalled.
   MeanInterval exact;
   double ambiguous = 0; ///< fraction of cues whose readout equals a pattern that coincides with others
   std::optional<MeanInterval> bit_error; ///< mean fraction of wrong bits; memories on bits only
@@ -68,7 +68,7 @@ struct SweepExamples {
   std::vector<bool> exact; ///< recalled exactly, as counted in SweepRow::exact
 };
 
-/// Recall of the stored patterns from themselves, without noise.
+/// Recall of stored patterns from themselves, without noise: of all, or of an even sample if cues are given.
 struct MemoryReport {
   MemoryKind kind;
   MemoryParameters parameters = {};
