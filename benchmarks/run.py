@@ -14,7 +14,7 @@ import sys
 from machine import cpu_model
 
 HERE = pathlib.Path(__file__).parent
-KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "gelu", "gelu_layer", "linear", "bfloat16_linear", "int8_linear", "normed_association",
+KERNELS = ["hamming", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum", "dot", "weighted_sum", "softmax_projection", "softmax_projection_gradient", "row_attention", "softmax_change", "cross_entropy", "gelu", "gelu_layer", "linear", "bfloat16_linear", "int8_linear", "normed_association",
            "projection_dropout", "window_scan", "window_scan_gradient"]
 REPETITIONS = 5
 # Filters for the shapes of a kernel; kernels that are not listed run all shapes.
@@ -83,7 +83,7 @@ def fraction_of_limit(kernel, number, shape, row, rows, limits):
     if kernel.startswith("window_scan"):
         one_pass = rows.get(("pass", number, re.sub(r"window:\d+", "window:0", shape)))
         return f"{one_pass['real_time'] / row['real_time']:.0%} of one pass" if one_pass else "-"
-    if kernel in ["gelu", "gelu_layer", "projection_dropout", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum"]:  # an item is more than a multiply-add
+    if kernel in ["cross_entropy", "gelu", "gelu_layer", "projection_dropout", "radius_scan", "counter_update", "counter_sum", "weighted_bit_sum"]:  # an item is more than a multiply-add
         return "-"
     sizes = dict(part.split(":") for part in shape.split("/"))
     if kernel == "hamming":

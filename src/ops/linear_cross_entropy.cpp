@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "kernels/cross_entropy/cross_entropy.h"
 #include "mneme/core/parallel.h"
 #include "mneme/ops/int8_matrix.h"
 #include "ops/checks.h"
@@ -54,26 +55,36 @@ void to_logit_gradient(at::Tensor& log_probabilities, const at::Tensor& targets)
   log_probabilities.scatter_add_(1, index, at::full_like(index, -1, log_probabilities.options()));
 }
 
+/// Sets the losses [R] of logits [R, V], and with `gradient` replaces the logits by the gradient of their
+/// sum.
+template <class T>
+void losses_on_kernel(const at::Tensor& logits, const at::Tensor& targets, const at::Tensor& losses,
+                      bool gradient) {
+  const int64_t words = logits.size(1);
+  parallel_for(logits.size(0), kTaskRows, [&](int64_t begin, int64_t end) {
+    kernels::cross_entropy(kernels::CrossEntropyArgs<T>{.logits = logits.data_ptr<T>() + begin * words,
+                                                        .targets = targets.const_data_ptr<int64_t>() + begin,
+                                                        .losses = losses.data_ptr<double>() + begin,
+                                                        .rows = end - begin,
+                                                        .words = words,
+                                                        .gradient = gradient});
+  });
+}
+
 /// A chunk on mneme's kernels, which are deterministic: tasks have fixed sizes, and every sum is computed by
 /// one thread in a fixed order. Returns the losses of the rows.
 at::Tensor chunk_on_kernels(const Head& head, int64_t first, int64_t rows, const at::Tensor& buffer,
                             HeadGradients& gradients) {
   const at::Tensor hidden = head.hidden.narrow(0, first, rows), logits = buffer.narrow(0, 0, rows);
-  at::Tensor losses = at::empty({rows}, hidden.options());
+  at::Tensor losses = at::empty({rows}, hidden.options().dtype(at::kDouble));
   if (is_int8_matrix(head.weight)) {
     multiply_int8(hidden, head.weight, logits, head.bias);
   } else {
     multiply(hidden, head.weight.t(), logits, head.bias);
   }
-  parallel_for(rows, kTaskRows, [&](int64_t begin, int64_t end) {
-    const at::NoGradGuard no_gradient; // whether gradients are recorded is a setting of each thread
-    const at::Tensor targets = head.targets.narrow(0, first + begin, end - begin);
-    at::Tensor task = logits.narrow(0, begin, end - begin);
-    losses.narrow(0, begin, end - begin).copy_(row_losses(task, targets));
-    if (gradients.any()) {
-      to_logit_gradient(task, targets);
-    }
-  });
+  logits.scalar_type() == at::kFloat
+      ? losses_on_kernel<float>(logits, head.targets.narrow(0, first, rows), losses, gradients.any())
+      : losses_on_kernel<double>(logits, head.targets.narrow(0, first, rows), losses, gradients.any());
   if (gradients.hidden.defined()) {
     multiply(logits, head.weight, gradients.hidden.narrow(0, first, rows));
   }
