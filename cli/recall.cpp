@@ -65,6 +65,8 @@ std::string memories_help() {
 /// Random stream of random cues; it differs from that of random patterns, so that the two are independent.
 /// Sweeps use the streams 1 (noise) and 2 (hard locations).
 constexpr uint64_t kStreamOfCues = 3;
+/// That of random values. Parameters have the stream 4.
+constexpr uint64_t kStreamOfValues = 5;
 
 class RecallVerb : public Verb {
 public:
@@ -111,6 +113,13 @@ public:
                     "Cues to use instead of noisy copies of the patterns; same sources as --patterns. A "
                     "cue counts as recalled if its readout is any stored pattern")
         ->type_name("PATH");
+    arguments
+        .add_option("--values", values_,
+                    "Patterns that are recalled in place of --patterns, one for each, of any size; same "
+                    "sources as --patterns (heteroassociative)")
+        ->type_name("PATH");
+    arguments.add_flag("--sequence", is_sequence_,
+                       "Store a sequence: the value of each pattern is the next one");
     given_.noise = add_reals_option(arguments, "--noise", options_.noise, {},
                                     "Noise levels p of the cues, such as the fraction of flipped bits");
     given_.corrupt = add_choice_option<std::optional<trials::Corruption>>(
@@ -242,6 +251,7 @@ public:
     if (is_custom) {
       options_.memories.push_back(trials::composed_memory(trials::with_defaults(steps_)));
     }
+    check_values();
     options_.seed = seed;
     options_.centre = !no_centre_;
     options_.normalise = !no_normalise_;
@@ -287,6 +297,9 @@ public:
         [](double x) { return x >= 0 && x <= 1; });
     options_.corruption =
         corruption_.value_or(is_unit ? trials::Corruption::flip : trials::Corruption::cosine);
+    if (is_sequence_ || !values_.empty()) {
+      add_values(result, seed);
+    }
     result.options = options_;
     result.shows_details = details_;
     trials::require_valid(options_.parameters, result.patterns.patterns.size());
@@ -323,6 +336,31 @@ public:
 
 private:
   enum class Draw { automatic, always, never };
+
+  /// Sets the values of the patterns, which are recalled in a single update step.
+  void add_values(RecallRun& result, uint64_t seed) {
+    if (is_sequence_) {
+      data::PatternSet& set = result.patterns;
+      const int64_t count = set.patterns.count();
+      if (count < 2) {
+        throw UsageError("--sequence: a sequence has at least 2 patterns, but there is 1.\n  Give more.");
+      }
+      data::PatternSet next = set;
+      next.patterns = slice(set.patterns, 1, count);
+      set.patterns = slice(set.patterns, 0, count - 1);
+      if (!set.labels.empty()) {
+        next.labels.erase(next.labels.begin());
+        set.labels.pop_back();
+      }
+      options_.values = std::move(next);
+    } else {
+      data::PatternSet values = load(values_, std::ranges::any_of(values_, has_names) ? tensor_ : "",
+                                     Random(seed).stream(kStreamOfValues));
+      values.threshold = data::choose_threshold(values).threshold;
+      options_.values = std::move(values);
+    }
+    options_.parameters.update_steps_max = 1;
+  }
 
   template <class Step>
   static void add_step_option(Arguments& arguments, const std::string& option, const std::vector<Step>& steps,
@@ -422,6 +460,27 @@ private:
       }
     }
     return chosen.empty() ? "" : fmt::format("By default, {}.", fmt::join(chosen, " and "));
+  }
+
+  /// Errors  UsageError for options that exclude values
+  void check_values() const {
+    const std::string option = is_sequence_ ? "--sequence" : "--values";
+    if (!is_sequence_ && values_.empty()) {
+      return;
+    }
+    if (is_sequence_ && !values_.empty()) {
+      throw UsageError("--sequence and --values are both given.\n  Leave out one of them.");
+    }
+    if (!save_.empty() || !load_.empty()) {
+      throw UsageError(fmt::format("{} cannot be combined with --save and --load, whose files have no "
+                                   "values.\n  Leave out one of them.",
+                                   option));
+    }
+    if (given_.update_steps->count() > 0 && options_.parameters.update_steps_max != 1) {
+      throw UsageError(fmt::format("--update-steps {}: with {}, a readout is a value, and no cue of a "
+                                   "further step.\n  Leave out --update-steps.",
+                                   options_.parameters.update_steps_max, option));
+    }
   }
 
   /// A note on what a custom memory compares, if its similarity depends on the length of patterns.
@@ -608,7 +667,7 @@ private:
         if (memory.kind.on_bits) {
           data::write_npy(path, to_bits(all.readouts, 0.5));
         } else {
-          data::write_npy(path, all.readouts, result.patterns.image_shape());
+          data::write_npy(path, all.readouts, result.values().image_shape());
         }
       }
     }
@@ -643,7 +702,7 @@ private:
     Option *noise, *corrupt, *seeds, *hamming_radius, *beta, *alpha, *degree, *hard_locations,
         *selected_coordinates, *threshold, *no_centre, *no_normalise, *update_steps;
   } given_ = {};
-  std::vector<std::string> patterns_, cues_;
+  std::vector<std::string> patterns_, cues_, values_;
   std::string tensor_, save_, load_;
   std::optional<data::BitOrder> packed_;
   int64_t bits_ = 0;
@@ -654,7 +713,7 @@ private:
   std::optional<double> threshold_;
   std::optional<trials::Corruption> corruption_;
   trials::SweepOptions options_{.noise = {0.1, 0.2, 0.3}};
-  bool no_centre_ = false, no_normalise_ = false, details_ = false;
+  bool is_sequence_ = false, no_centre_ = false, no_normalise_ = false, details_ = false;
   Draw draw_ = Draw::automatic;
   FigureExport figures_;
 };

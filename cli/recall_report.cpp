@@ -222,18 +222,24 @@ std::string results_text(const RecallRun& run, const report::TextStyle& style) {
     return report::to_text(shown_table(run, true), style);
   }
   return fmt::format("Recalled exactly, in % of the cues{}:\n\n",
-                     run.options.cues ? " (readouts that are any stored pattern)" : "") +
+                     !run.options.cues    ? ""
+                     : run.options.values ? " (readouts that are any value)"
+                                          : " (readouts that are any stored pattern)") +
          report::to_text(overview_table(run), style);
 }
 
-std::string patterns_text(const RecallRun& run) {
-  const data::PatternSet& set = run.patterns;
+std::string set_text(const data::PatternSet& set) {
   const char* plural = set.patterns.count() == 1 ? "" : "s";
   return set.is_image()
              ? fmt::format("{} image{} of {} x {}{} from {}", set.patterns.count(), plural, set.height,
                            set.width, set.height == set.width ? "" : " (height x width)", set.source)
              : fmt::format("{} pattern{} of {} components from {}", set.patterns.count(), plural,
                            set.patterns.size(), set.source);
+}
+
+std::string patterns_text(const RecallRun& run) {
+  return set_text(run.patterns) +
+         (run.options.values ? ", each with a value: " + set_text(*run.options.values) : "");
 }
 
 const char* corruption_text(const RecallRun& run) {
@@ -585,6 +591,10 @@ nlohmann::ordered_json config_json(const RecallRun& run) {
             {"threshold", set.threshold},
             {"threshold_of_file", set.threshold * set.file_scale},
             {"threshold_origin", run.threshold_origin}}},
+          {"values", run.options.values ? nlohmann::ordered_json{{"source", run.options.values->source},
+                                                                 {"size", run.values().patterns.size()},
+                                                                 {"threshold", run.values().threshold}}
+                                        : nlohmann::ordered_json()},
           {"notes", run.notes},
           {"noise", run.options.cues ? std::vector<double>{} : run.options.noise},
           {"corruption", corruption_text(run)},
@@ -639,8 +649,8 @@ report::Chart chart_of(const RecallRun& run, const std::string& title, const std
   return report::to_chart(chart);
 }
 
-report::Raster raster(const RecallRun& run, const RealPatterns& patterns, int64_t index) {
-  const data::PatternSet& set = run.patterns;
+/// Picture of a pattern of the same kind as those of `set`.
+report::Raster raster(const data::PatternSet& set, const RealPatterns& patterns, int64_t index) {
   if (set.threshold == 0.5) {
     return report::to_raster(patterns, index, set.image_shape());
   }
@@ -669,7 +679,7 @@ report::Sheet sheet_of(const RecallRun& run) {
   report::Sheet sheet{.title = "mneme recall: " + patterns_text(run)};
   const int64_t shown = run.shown.empty() ? 0 : run.shown.front().cues.count();
   for (int64_t i = 0; i < shown; ++i) {
-    sheet.columns.insert(sheet.columns.end(), {"stored", "cue", "recalled"});
+    sheet.columns.insert(sheet.columns.end(), {run.options.values ? "value" : "stored", "cue", "recalled"});
   }
   const size_t levels = run.options.cues ? 1 : run.options.noise.size();
   for (size_t level = 0; level < levels; ++level) {
@@ -683,9 +693,10 @@ report::Sheet sheet_of(const RecallRun& run) {
                                            : fmt::format("{} ({})", memory.kind.name, note_on(run, memory))};
       for (int64_t i = 0; i < shown; ++i) {
         const trials::SweepExamples& pictures = run.shown[row];
-        line.cells.push_back({raster(run, run.patterns.patterns, pictures.targets[static_cast<size_t>(i)])});
-        line.cells.push_back({raster(run, pictures.cues, i)});
-        line.cells.push_back({raster(run, pictures.readouts, i), frame_of(run, row, i)});
+        const data::PatternSet& values = run.values();
+        line.cells.push_back({raster(values, values.patterns, pictures.targets[static_cast<size_t>(i)])});
+        line.cells.push_back({raster(run.patterns, pictures.cues, i)});
+        line.cells.push_back({raster(values, pictures.readouts, i), frame_of(run, row, i)});
       }
       group.rows.push_back(std::move(line));
     }
@@ -699,10 +710,11 @@ report::Page page_of(const RecallRun& run, const std::string& sheet_png,
   report::Page page{
       .title = "Recall results",
       .intro = fmt::format(
-          "Stored patterns: {}. Each memory was queried with noisy cues, and each readout became the next "
-          "query "
-          "until it converged. Every memory consists of three steps: similarity, separation and projection.",
-          patterns_text(run))};
+          "Stored patterns: {}. Each memory was queried with {} cues, and {}. Every memory consists of three "
+          "steps: similarity, separation and projection.",
+          patterns_text(run), run.options.cues ? "the given" : "noisy",
+          run.options.values ? "its readout is compared with the value of the cue's pattern"
+                             : "each readout became the next query until it converged")};
   report::Section results{.heading = "Results"};
   if (!run.is_complete) {
     results.blocks.push_back(
@@ -829,12 +841,12 @@ std::string recall_drawing(const RecallRun& run, const report::TextStyle& style)
   std::vector<report::TerminalPattern> pictures;
   const trials::SweepExamples& first = run.shown[drawn.front() * levels + level];
   for (int64_t i = 0; i < std::min<int64_t>(2, first.cues.count()); ++i) {
-    pictures.push_back(
-        {raster(run, run.patterns.patterns, first.targets[static_cast<size_t>(i)]), "stored", ""});
-    pictures.push_back({raster(run, first.cues, i), "cue", ""});
+    pictures.push_back({raster(run.values(), run.values().patterns, first.targets[static_cast<size_t>(i)]),
+                        run.options.values ? "value" : "stored", ""});
+    pictures.push_back({raster(run.patterns, first.cues, i), "cue", ""});
     for (const size_t m : drawn) {
       pictures.push_back(
-          {raster(run, run.shown[m * levels + level].readouts, i), run.memories[m].kind.name, ""});
+          {raster(run.values(), run.shown[m * levels + level].readouts, i), run.memories[m].kind.name, ""});
     }
   }
   const std::string heading =

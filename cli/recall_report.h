@@ -34,6 +34,9 @@ struct RecallRun {
   std::vector<std::string> notes = {};         ///< other remarks on the input
   bool is_complete = true;                     ///< false: interrupted
   bool shows_details = false;                  ///< the text has one row per memory and noise level
+
+  /// The patterns that are recalled: the values, or the stored patterns themselves.
+  const data::PatternSet& values() const { return options.values ? *options.values : patterns; }
 };
 
 /// "noise-0.1", or "given" for cues from a file.

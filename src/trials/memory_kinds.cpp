@@ -180,11 +180,14 @@ void append(Recall<BitPatterns>& recall, const Recall<BitPatterns>& more) {
 /// cue recalls does not depend on the others.
 RecallBits with_hard_locations(const MemoryKind& kind, const BitPatterns& stored,
                                const MemoryParameters& parameters, uint64_t seed, const UpdateOptions& update,
-                               std::optional<BitEncoding> encode, Progress* progress) {
+                               std::optional<BitEncoding> encode, Progress* progress,
+                               const std::optional<BitPatterns>& values) {
+  const BitPatterns& data = values ? *values : stored;
   constexpr int64_t kPatternsPerWrite = 4096, kCuesPerRead = 512;
   const NeuronSdmOptions options{.bits = stored.bits(),
                                  .hard_locations = static_cast<int64_t>(parameters.hard_locations),
                                  .hamming_radius = parameters.hamming_radius,
+                                 .data_bits = data.bits(),
                                  .seed = seed,
                                  .encode = std::move(encode),
                                  .selected_coordinates = parameters.selected_coordinates,
@@ -201,11 +204,11 @@ RecallBits with_hard_locations(const MemoryKind& kind, const BitPatterns& stored
   const auto memory = std::make_shared<NeuronSdm>(options);
   for (int64_t first = 0; first < stored.count(); first += kPatternsPerWrite) {
     const int64_t end = std::min(first + kPatternsPerWrite, stored.count());
-    memory->write(slice(stored, first, end));
+    memory->write(slice(stored, first, end), slice(data, first, end));
     advance(progress, end - first);
   }
-  return [memory, update, progress](const BitPatterns& cues) {
-    Recall<BitPatterns> recall{BitPatterns(0, cues.bits()), {}, {}, {}};
+  return [memory, update, progress, bits = data.bits()](const BitPatterns& cues) {
+    Recall<BitPatterns> recall{BitPatterns(0, bits), {}, {}, {}};
     for (int64_t first = 0; first < cues.count(); first += kCuesPerRead) {
       const int64_t end = std::min(first + kCuesPerRead, cues.count());
       append(recall, memory->recall(slice(cues, first, end), update));
@@ -213,6 +216,17 @@ RecallBits with_hard_locations(const MemoryKind& kind, const BitPatterns& stored
     }
     return recall;
   };
+}
+
+/// A pattern has no self-connections with other values, so none are left out.
+template <class Patterns>
+void set_values(AssociateOptions<Patterns>& options, const std::optional<Patterns>& values) {
+  if (values) {
+    options.values = values;
+    if (std::holds_alternative<Identity>(options.separation)) {
+      options.separation = Identity{};
+    }
+  }
 }
 
 /// Sweeps recall many times and measure much more coarsely than float32 rounds. The sums of a classical
@@ -293,15 +307,17 @@ template AssociateOptions<RealPatterns> association(const MemoryKind&, int64_t, 
                                                     uint64_t);
 
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
-                 uint64_t seed, const UpdateOptions& update, Precision precision, Progress* progress) {
+                 uint64_t seed, const UpdateOptions& update, Precision precision, Progress* progress,
+                 const std::optional<BitPatterns>& values) {
   std::optional<BitEncoding> encode = encoding(stored, parameters, seed);
   if (kind.uses.hard_locations) {
-    return with_hard_locations(kind, stored, parameters, seed, update, std::move(encode), progress);
+    return with_hard_locations(kind, stored, parameters, seed, update, std::move(encode), progress, values);
   }
   AssociateOptions<BitPatterns> options =
       association<BitPatterns>(kind, encode ? encode->bits() : stored.bits(), parameters, seed);
   options.encode_bits = std::move(encode);
   options.precision = precision;
+  set_values(options, values);
   auto memory = std::make_shared<const AssociativeMemory<BitPatterns>>(stored, std::move(options));
   return [memory, update, progress](const BitPatterns& cues) {
     Recall<BitPatterns> recall = memory->recall(cues, update);
@@ -311,16 +327,17 @@ RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const Memory
 }
 
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
-                 uint64_t seed, Progress* progress) {
+                 uint64_t seed, Progress* progress, const std::optional<BitPatterns>& values) {
   return build(kind, stored, parameters, seed, {.update_steps_max = parameters.update_steps_max},
-               precision_of_sweeps(kind), progress);
+               precision_of_sweeps(kind), progress, values);
 }
 
 RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters,
-                  Progress* progress) {
+                  Progress* progress, const std::optional<RealPatterns>& values) {
   AssociateOptions<RealPatterns> options = association<RealPatterns>(kind, stored.size(), parameters, 1);
   options.precision = precision_of_sweeps(kind);
   options.update.update_steps_max = parameters.update_steps_max;
+  set_values(options, values);
   return [memory = AssociativeMemory<RealPatterns>(stored, std::move(options)),
           progress](const RealPatterns& cues) {
     Recall<RealPatterns> recall = memory.recall(cues);

@@ -106,8 +106,11 @@ int64_t flips_of(double noise, int64_t size) {
 struct BitView {
   using Patterns = BitPatterns;
   BitPatterns stored;
+  std::optional<BitPatterns> own_values; ///< unless the patterns are their own values
   data::ImageShape shape;
   double threshold;
+
+  const BitPatterns& values() const { return own_values ? *own_values : stored; }
 
   BitPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
     switch (corruption) {
@@ -120,16 +123,18 @@ struct BitView {
     }
   }
   BitPatterns as_cues(const RealPatterns& cues) const { return to_bits(cues, threshold); }
-  RealPatterns shown(const BitPatterns& bits) const { return to_zeros_and_ones(bits); }
-  double cosine_to(const BitPatterns& readouts, int64_t i, int64_t target) const {
-    return 1 - 2 * static_cast<double>(hamming_distance(readouts, i, stored, target)) /
-                   static_cast<double>(stored.bits());
+  RealPatterns shown(const BitPatterns& cues) const { return to_zeros_and_ones(cues); }
+  RealPatterns shown_readouts(const BitPatterns& readouts) const { return to_zeros_and_ones(readouts); }
+  /// Cosine of a cue and a stored pattern, or of a readout and a value.
+  static double cosine_to(const BitPatterns& patterns, int64_t i, const BitPatterns& others, int64_t target) {
+    return 1 - 2 * static_cast<double>(hamming_distance(patterns, i, others, target)) /
+                   static_cast<double>(others.bits());
   }
   bool equals(const BitPatterns& readouts, int64_t i, int64_t target) const {
-    return std::ranges::equal(readouts[i], stored[target]);
+    return std::ranges::equal(readouts[i], values()[target]);
   }
   std::vector<int64_t> nearest_to(const BitPatterns& readouts) const {
-    return nearest(readouts, stored, 1).indices;
+    return nearest(readouts, values(), 1).indices;
   }
 
   /// For every pattern the index of the first pattern that it coincides with, which may be its own.
@@ -154,8 +159,12 @@ struct RealView {
   const RealPatterns& raw;
   RealCoding coding;
   RealPatterns stored;
+  RealCoding value_coding;
+  std::optional<RealPatterns> own_values; ///< unless the patterns are their own values
   data::ImageShape shape;
   bool is_normalised;
+
+  const RealPatterns& values() const { return own_values ? *own_values : stored; }
 
   RealPatterns corrupted(Corruption corruption, double noise, const Random& random) const {
     switch (corruption) {
@@ -170,26 +179,18 @@ struct RealView {
     }
   }
   RealPatterns as_cues(const RealPatterns& cues) const { return coding.encode(cues); }
-  RealPatterns shown(const RealPatterns& patterns) const { return coding.decode(patterns); }
-  double cosine_to(const RealPatterns& readouts, int64_t i, int64_t target) const {
-    return cosine(readouts, i, stored, target);
+  RealPatterns shown(const RealPatterns& cues) const { return coding.decode(cues); }
+  RealPatterns shown_readouts(const RealPatterns& readouts) const { return value_coding.decode(readouts); }
+  static double cosine_to(const RealPatterns& patterns, int64_t i, const RealPatterns& others,
+                          int64_t target) {
+    return cosine(patterns, i, others, target);
   }
-  /// Normalised patterns are equal if their cosine is at least kExactCosine, others if they differ by no more
-  /// than normalised ones with this cosine, relative to the length of the stored one.
   bool equals(const RealPatterns& readouts, int64_t i, int64_t target) const {
-    if (is_normalised) {
-      return cosine_to(readouts, i, target) >= kExactCosine;
-    }
-    double difference = 0, length = 0;
-    for (size_t j = 0; j < readouts[i].size(); ++j) {
-      difference += std::pow(readouts[i][j] - stored[target][j], 2);
-      length += std::pow(stored[target][j], 2);
-    }
-    return difference <= 2 * (1 - kExactCosine) * length;
+    return are_equal(readouts, i, values(), target);
   }
   std::vector<int64_t> nearest_to(const RealPatterns& readouts) const {
-    return is_normalised ? nearest(readouts, stored, 1, Cosine{}).indices
-                         : nearest(readouts, stored, 1, Euclidean{}).indices;
+    return is_normalised ? nearest(readouts, values(), 1, Cosine{}).indices
+                         : nearest(readouts, values(), 1, Euclidean{}).indices;
   }
 
   std::vector<int64_t> first_of_equal() const {
@@ -203,7 +204,8 @@ struct RealView {
           at_least(slice(stored, begin, end), slice(stored, 0, end), kExactCosine, Cosine{});
       for (int64_t i = begin; i < end; ++i) {
         for (const int64_t other : similar.indices_of(i - begin)) {
-          if (other < first[static_cast<size_t>(i)] && (is_normalised || equals(stored, i, other))) {
+          if (other < first[static_cast<size_t>(i)] &&
+              (is_normalised || are_equal(stored, i, stored, other))) {
             first[static_cast<size_t>(i)] = other;
           }
         }
@@ -228,6 +230,20 @@ struct RealView {
   }
 
 private:
+  /// Normalised patterns are equal if their cosine is at least kExactCosine, others if they differ by no more
+  /// than normalised ones with this cosine, relative to the length of the second one.
+  bool are_equal(const RealPatterns& patterns, int64_t i, const RealPatterns& others, int64_t other) const {
+    if (is_normalised) {
+      return cosine(patterns, i, others, other) >= kExactCosine;
+    }
+    double difference = 0, length = 0;
+    for (size_t j = 0; j < patterns[i].size(); ++j) {
+      difference += std::pow(patterns[i][j] - others[other][j], 2);
+      length += std::pow(others[other][j], 2);
+    }
+    return difference <= 2 * (1 - kExactCosine) * length;
+  }
+
   static bool is_zero(std::span<const double> pattern) {
     return std::ranges::all_of(pattern, [](double x) { return x == 0; });
   }
@@ -266,7 +282,7 @@ Matches matches_of(const View& view, const typename View::Patterns& readouts, st
   parallel_for(readouts.count(), 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto at = static_cast<size_t>(i);
-      matches.cosines[at] = view.cosine_to(readouts, i, matches.targets[at]);
+      matches.cosines[at] = View::cosine_to(readouts, i, view.values(), matches.targets[at]);
       are_equal[at] = view.equals(readouts, i, matches.targets[at]) ? 1 : 0;
     }
   });
@@ -332,10 +348,11 @@ template <class View> double misleading_fraction(const View& view, const typenam
   parallel_for(sampled, 16, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t cue = i * count / sampled;
-      const double own = view.cosine_to(cues, cue, cue);
+      const double own = View::cosine_to(cues, cue, view.stored, cue);
       for (int64_t other = 0; other < count && is_misleading[static_cast<size_t>(i)] == 0; ++other) {
         constexpr double kRounding = 1e-12; // equal patterns are not nearer
-        is_misleading[static_cast<size_t>(i)] = view.cosine_to(cues, cue, other) > own + kRounding ? 1 : 0;
+        is_misleading[static_cast<size_t>(i)] =
+            View::cosine_to(cues, cue, view.stored, other) > own + kRounding ? 1 : 0;
       }
     }
   });
@@ -436,8 +453,8 @@ void run_memory(const View& view, const Distinctness& distinctness, const SweepO
       sample.unanswered.push_back(static_cast<double>(std::ranges::count(recall.num_activated, 0)) /
                                   static_cast<double>(cues.count()));
       if (trial == 0) {
-        examples[level] = {view.shown(cues), view.shown(recall.readout), matches.targets, matches.cosines,
-                           exact};
+        examples[level] = {view.shown(cues), view.shown_readouts(recall.readout), matches.targets,
+                           matches.cosines, exact};
       }
     }
   }
@@ -504,6 +521,15 @@ void require_valid(const data::PatternSet& patterns, const SweepOptions& options
       }
     }
   }
+  if (options.values && options.values->patterns.count() != patterns.patterns.count()) {
+    throw UsageError(fmt::format("there are {} values for {} patterns.\n  Give one value for each pattern.",
+                                 options.values->patterns.count(), patterns.patterns.count()));
+  }
+  if (options.values && options.parameters.update_steps_max != 1) {
+    throw UsageError(fmt::format("values are recalled in a single update step, but {} were requested.\n  A "
+                                 "readout is a value, and no cue of a further step.",
+                                 options.parameters.update_steps_max));
+  }
   if (options.cues && options.cues->patterns.size() != size) {
     throw UsageError(
         fmt::format("the cues have {} components but the patterns have {}.\n  Both must have the same size.",
@@ -543,11 +569,25 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
     checked.seeds = 1; // given cues are the same in every trial
   }
   SweepResult result;
-  const BitView bits{to_bits(patterns.patterns, patterns.threshold), patterns.image_shape(),
-                     patterns.threshold};
+  const data::PatternSet* values = options.values ? &*options.values : nullptr;
+  BitView bits{.stored = to_bits(patterns.patterns, patterns.threshold),
+               .own_values = {},
+               .shape = patterns.image_shape(),
+               .threshold = patterns.threshold};
   const RealCoding coding(patterns.patterns, options.centre, options.normalise);
-  const RealView reals{patterns.patterns, coding, coding.encode(patterns.patterns), patterns.image_shape(),
-                       options.normalise};
+  const RealCoding value_coding =
+      values ? RealCoding(values->patterns, options.centre, options.normalise) : coding;
+  RealView reals{.raw = patterns.patterns,
+                 .coding = coding,
+                 .stored = coding.encode(patterns.patterns),
+                 .value_coding = value_coding,
+                 .own_values = {},
+                 .shape = patterns.image_shape(),
+                 .is_normalised = options.normalise};
+  if (values != nullptr) {
+    bits.own_values = to_bits(values->patterns, values->threshold);
+    reals.own_values = value_coding.encode(values->patterns);
+  }
   ParameterChooser chooser(bits.stored, reals.stored, options.parameters,
                            Random(options.seed).stream(static_cast<uint64_t>(Purpose::parameters)).at(0));
   const auto levels = static_cast<int64_t>(checked.cues ? 1 : checked.noise.size());
@@ -573,10 +613,12 @@ SweepResult sweep_recall(const data::PatternSet& patterns, const SweepOptions& o
       run_memory(bits, *of_bits, checked, misleading_bits, report, rows, examples, progress,
                  [&](int64_t trial) {
                    return build(kind, bits.stored, report.parameters,
-                                random_for(checked, Purpose::hard_locations, trial).at(0), &progress);
+                                random_for(checked, Purpose::hard_locations, trial).at(0), &progress,
+                                bits.own_values);
                  });
     } else {
-      RecallReals recall = build(kind, reals.stored, report.parameters, &progress); // the same in every trial
+      RecallReals recall =
+          build(kind, reals.stored, report.parameters, &progress, reals.own_values); // in every trial
       of_reals = of_reals ? of_reals : std::optional<Distinctness>(reals.first_of_equal());
       run_memory(reals, *of_reals, checked, misleading_reals, report, rows, examples, progress,
                  [&](int64_t) { return recall; });

@@ -718,6 +718,53 @@ TEST(RecallVerb, ListsWhatEachGivenCueRecalled) {
   EXPECT_FALSE(std::filesystem::exists(folder / "out" / "recalled.csv")) << "it is of an earlier run";
 }
 
+TEST(RecallVerb, RecallsTheNextPatternOfASequence) {
+  const Json result = recall_json({"--sequence", "--memory", "pattern-sdm,attention", "--noise", "0.1"});
+  ASSERT_EQ(result.at("results").size(), 2U);
+  for (const Json& row : result.at("results")) {
+    EXPECT_GT(row.at("exact").get<double>(), 0.9) << row;
+    EXPECT_EQ(row.at("steps"), 1);
+  }
+  EXPECT_EQ(result.at("parameters").at("patterns").at("count"), 35);
+  const TemporaryFolder folder;
+  ASSERT_EQ(
+      recall({"--sequence", "--memory", "pattern-sdm", "--noise", "0", "--out", (folder / "out").string()})
+          .exit_code,
+      0);
+  EXPECT_EQ(data::read_npy(folder / "out" / "recalled-pattern-sdm-noise-0.npy").patterns,
+            slice(data::builtin_glyphs().patterns, 1, 36));
+}
+
+TEST(RecallVerb, RecallsValuesOfAnotherSize) {
+  const TemporaryFolder folder;
+  const std::string values = (folder / "values.npy").string(), out = (folder / "out").string();
+  RealPatterns numbers = data::random_sphere(36, 10, Random(3));
+  data::write_npy(values, numbers);
+  const ProgramResult result =
+      recall({"--values", values, "--memory", "attention,sdm", "--noise", "0", "--seeds", "1", "--out", out});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(contains(result.out, "each with a value: 36 patterns of 10 components")) << result.out;
+  const RealPatterns recalled = data::read_npy(folder / "out" / "recalled-attention-noise-0.npy").patterns;
+  for (int64_t i = 0; i < 36; ++i) {
+    EXPECT_GT(cosine(recalled, i, numbers, i), 0.99) << i;
+  }
+  EXPECT_EQ(data::read_npy(folder / "out" / "recalled-sdm-noise-0.npy").patterns.size(), 10);
+  EXPECT_TRUE(std::filesystem::exists(folder / "out" / "sheet.png"));
+}
+
+TEST(RecallVerb, RefusesValuesThatDoNotFit) {
+  const auto expect_refused = [](const Arguments& arguments, const std::string& part) {
+    const ProgramResult result = recall(arguments);
+    EXPECT_EQ(result.exit_code, 2);
+    EXPECT_TRUE(contains(result.err, part)) << result.err;
+  };
+  expect_refused({"--values", "random:3x256"}, "there are 3 values for 36 patterns");
+  expect_refused({"--sequence", "--values", "random:36x256"}, "both given");
+  expect_refused({"--sequence", "--update-steps", "3"}, "no cue of a further step");
+  expect_refused({"--sequence", "--save", "file.safetensors"}, "--save and --load");
+  expect_refused({"--sequence", "--limit", "1"}, "at least 2 patterns");
+}
+
 TEST(RecallVerb, RunsSdmWithSelectedCoordinates) {
   const auto arguments = [](Arguments more) {
     Arguments all{"--patterns", "random:40x256", "--noise", "0.1", "--hard-locations", "20000"};

@@ -561,5 +561,25 @@ TEST(SweepRecall, RejectsInvalidPatternsAndOptions) {
                      {"300", "2 .. 255", "256 bits"});
 }
 
+TEST(RecallSweep, ValuesEqualToThePatternsChangeNothing) {
+  const data::PatternSet patterns = random_set(20, 64);
+  SweepOptions options = small({"all"});
+  std::erase_if(options.memories, is_classical_hopfield); // leaves self-connections out without values
+  options.parameters.update_steps_max = 1;
+  const Outcome without = sweep(patterns, options);
+  options.values = patterns;
+  expect_equal(sweep(patterns, options), without);
+}
+
+TEST(RecallSweep, RefusesValuesInSeveralStepsOrOfAnotherNumber) {
+  const data::PatternSet patterns = random_set(20, 64);
+  SweepOptions options = small({"attention"});
+  options.values = patterns;
+  expect_usage_error([&] { sweep(patterns, options); }, {"single update step"});
+  options.parameters.update_steps_max = 1;
+  options.values = random_set(19, 64);
+  expect_usage_error([&] { sweep(patterns, options); }, {"19 values for 20 patterns"});
+}
+
 } // namespace
 } // namespace mneme::trials

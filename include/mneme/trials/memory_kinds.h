@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -79,16 +80,17 @@ using RecallReals = std::function<Recall<RealPatterns>(const RealPatterns& cues)
 
 /// Stores patterns in a memory of this kind and returns its recall function. `seed` is used for hard
 /// locations, their random rounding and the encoding. `progress`, which must outlive the function, is
-/// advanced by the number of patterns written to hard locations and of cues recalled.
+/// advanced by the number of patterns written to hard locations and of cues recalled. `values`: what is
+/// recalled in place of each stored pattern; they need a single update step.
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
-                 uint64_t seed, Progress* progress = nullptr);
-/// Stores real patterns of length 1.
+                 uint64_t seed, Progress* progress = nullptr, const std::optional<BitPatterns>& values = {});
+/// Stores real patterns.
 RecallReals build(const MemoryKind& kind, const RealPatterns& stored, const MemoryParameters& parameters,
-                  Progress* progress = nullptr);
+                  Progress* progress = nullptr, const std::optional<RealPatterns>& values = {});
 
 /// Stores bits, with a stopping rule and a precision other than those of sweeps.
 RecallBits build(const MemoryKind& kind, const BitPatterns& stored, const MemoryParameters& parameters,
                  uint64_t seed, const UpdateOptions& update, Precision precision,
-                 Progress* progress = nullptr);
+                 Progress* progress = nullptr, const std::optional<BitPatterns>& values = {});
 
 } // namespace mneme::trials

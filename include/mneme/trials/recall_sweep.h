@@ -34,8 +34,11 @@ struct SweepOptions {
   ParameterChoices parameters = {};
   bool centre = true;    ///< real-valued memories subtract the mean of all stored patterns
   bool normalise = true; ///< they scale patterns and cues to length 1, after subtracting the mean
+  /// Patterns to recall in place of the stored ones, one for each (heteroassociative); of any size. Needs a
+  /// single update step, as a readout is no cue.
+  std::optional<data::PatternSet> values;
   /// Cues to use instead of corrupted patterns. Such a cue counts as recalled if its readout equals any
-  /// stored pattern.
+  /// stored pattern, or any value.
   std::optional<data::PatternSet> cues;
 };
 
@@ -59,7 +62,7 @@ struct SweepRow {
   double seconds = 0; ///< recall time, sum over all seeds
 };
 
-/// Cues and readouts of one row in the first trial, on the scale of the given patterns.
+/// Cues and readouts of one row in the first trial, on the scale of the given patterns and values.
 struct SweepExamples {
   RealPatterns cues, readouts;
   std::vector<int64_t> targets; ///< index of the pattern of each cue, or of the one nearest to its readout
