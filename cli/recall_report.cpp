@@ -676,7 +676,8 @@ report::Frame frame_of(const RecallRun& run, size_t row, int64_t index) {
 /// Pictures of the first patterns (stored, cue, recalled): one row per memory, one group of rows per noise
 /// level.
 report::Sheet sheet_of(const RecallRun& run) {
-  report::Sheet sheet{.title = "mneme recall: " + patterns_text(run)};
+  report::Sheet sheet{.title = "mneme recall: " + set_text(run.patterns) +
+                               (run.options.values ? ", with values" : "")};
   const int64_t shown = run.shown.empty() ? 0 : run.shown.front().cues.count();
   for (int64_t i = 0; i < shown; ++i) {
     sheet.columns.insert(sheet.columns.end(), {run.options.values ? "value" : "stored", "cue", "recalled"});
