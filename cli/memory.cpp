@@ -16,6 +16,7 @@
 #include "cli/bytes.h"
 #include "cli/choices.h"
 #include "cli/json_output.h"
+#include "cli/memory_files.h"
 #include "cli/memory_lines.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
@@ -216,7 +217,7 @@ private:
 
   Option* add_packed(Arguments& arguments, const std::string& help) {
     return add_choice_option<std::optional<data::BitOrder>>(
-        arguments, "--packed", packed_,
+        arguments, "--packed", files_.packed,
         {{"none", std::nullopt}, {"little", data::BitOrder::little}, {"big", data::BitOrder::big}}, help);
   }
 
@@ -300,20 +301,23 @@ private:
         "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
         "field, and key, label and payload");
     Option* patterns = arguments
-                           .add_option("--patterns", patterns_,
+                           .add_option("--patterns", files_.paths,
                                        "Files of patterns instead of lines; as `mneme recall --patterns`")
                            ->type_name("PATH");
     std::vector<Option*> of_files;
-    of_files.push_back(add_integer_option(arguments, "--limit", limit_, {.min = 0},
+    of_files.push_back(add_integer_option(arguments, "--limit", files_.limit, {.min = 0},
                                           "Use only the first N patterns (0: all)"));
     of_files.push_back(
-        arguments.add_option("--tensor", tensor_, "Name of the array in npz, safetensors and pt files")
+        arguments.add_option("--tensor", files_.tensor, "Name of the array in npz, safetensors and pt files")
             ->type_name("NAME"));
     of_files.push_back(
         add_packed(arguments, "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
     of_files.push_back(add_parsed_option(
-        arguments, "--threshold", "X", "0.5 for images, bytes and 0/1 data, else 0",
-        [this](const std::string& name, const std::string& text) { threshold_ = parse_real(name, text); },
+        arguments, "--threshold", "X",
+        "half of white for images, 0.5 for 0/1 data, 0 for signed numbers, else Otsu's threshold",
+        [this](const std::string& name, const std::string& text) {
+          files_.threshold = parse_real(name, text);
+        },
         "Numbers in files above X are 1, all others 0"));
     sources_.push_back({&arguments, format, patterns, of_files});
   }
@@ -321,7 +325,7 @@ private:
   /// The folder is given; options without an effect are refused.
   void check_sources(const Arguments* arguments) const {
     const auto source = std::ranges::find(sources_, arguments, &Source::arguments);
-    const bool from_files = !patterns_.empty();
+    const bool from_files = !files_.paths.empty();
     if (from_files && !lines_.empty()) {
       throw UsageError(
           "patterns are given as arguments and as files (--patterns).\n  Leave out one of them.");
@@ -330,7 +334,7 @@ private:
       throw UsageError("--format has no effect: it is for lines, but the patterns are in files "
                        "(--patterns).\n  Leave it out.");
     }
-    if (packed_ && threshold_) {
+    if (files_.packed && files_.threshold) {
       throw UsageError("--threshold has no effect with --packed, whose numbers are bits.\n  Leave out one of "
                        "them.");
     }
@@ -348,8 +352,8 @@ private:
   /// Calls `process` with batches of patterns from files, arguments or standard input.
   template <class Process>
   void for_each_batch(Context& context, int64_t bits, size_t batch, Process process) {
-    if (!patterns_.empty()) {
-      process(load_files(bits));
+    if (!files_.paths.empty()) {
+      process(read_pattern_files(files_, bits, context.progress));
       return;
     }
     if (!lines_.empty()) {
@@ -376,41 +380,6 @@ private:
         begin = end;
       }
     }
-  }
-
-  Lines load_files(int64_t bits) const {
-    data::PatternSet set = data::load_patterns(
-        std::vector<std::filesystem::path>(patterns_.begin(), patterns_.end()),
-        {.limit = limit_, .tensor = tensor_, .packed = packed_, .as_bits = packed_.has_value()});
-    constexpr int64_t kBitsPerByte = 8;
-    const int64_t size = packed_ ? set.bits.bits() : set.patterns.size();
-    const bool has_padding = packed_ && bits < size && bits > size - kBitsPerByte;
-    if (size != bits && !has_padding) {
-      throw DataError(
-          fmt::format("{}: the patterns have {} {}, but the memory has patterns of {} bits.\n  Give "
-                      "patterns of this size, or create a memory with --bits {}.",
-                      printable(set.source), size, packed_ ? "bits" : "numbers", bits, size));
-    }
-    if (has_padding) {
-      set.bits = data::unpack_bits(data::pack_bits(set.bits, data::BitOrder::little), set.bits.count(), bits,
-                                   data::BitOrder::little, set.source);
-    }
-    Lines lines{.texts = {},
-                .patterns = packed_ ? std::move(set.bits)
-                                    : to_bits(set.patterns,
-                                              threshold_ ? *threshold_ / set.file_scale : set.threshold),
-                .annotations = {}};
-    lines.annotations.resize(static_cast<size_t>(lines.patterns.count()));
-    for (int64_t i = 0; i < lines.patterns.count(); ++i) {
-      lines.texts.push_back(fmt::format("pattern {} of {}", i, printable(set.source)));
-      if (!set.labels.empty()) {
-        const int64_t label = set.labels[static_cast<size_t>(i)];
-        const bool is_named = label >= 0 && label < std::ssize(set.class_names);
-        lines.annotations[static_cast<size_t>(i)].label =
-            is_named ? set.class_names[static_cast<size_t>(label)] : std::to_string(label);
-      }
-    }
-    return lines;
   }
 
   // --- memory ------------------------------------------------------------------------------------
@@ -559,7 +528,7 @@ private:
                        "after the folder, "
                        "or use --format json, which has a key and a payload in every line.");
     }
-    if (given_.batch->count() > 0 && (!lines_.empty() || !patterns_.empty())) {
+    if (given_.batch->count() > 0 && (!lines_.empty() || !files_.paths.empty())) {
       throw UsageError(
           "--batch has no effect: it is for standard input, but the patterns are given as arguments or "
           "files, which are stored in one transaction.\n  Leave it out.");
@@ -584,13 +553,14 @@ private:
     const auto write_batch = [&](Lines lines) {
       if (given_.payloads->count() > 0) {
         std::vector<std::string> payloads =
-            read_column(payloads_, "payload", lines.patterns.count(), limit_ > 0);
+            read_column(payloads_, "payload", lines.patterns.count(), files_.limit > 0);
         for (size_t i = 0; i < payloads.size(); ++i) {
           lines.annotations[i].payload = std::move(payloads[i]);
         }
       }
       if (given_.keys->count() > 0) {
-        std::vector<std::string> keys = read_column(keys_file_, "key", lines.patterns.count(), limit_ > 0);
+        std::vector<std::string> keys =
+            read_column(keys_file_, "key", lines.patterns.count(), files_.limit > 0);
         for (size_t i = 0; i < keys.size(); ++i) {
           lines.annotations[i].key = std::move(keys[i]);
         }
@@ -740,7 +710,7 @@ private:
 
   ExitCode forget(Context& context) {
     check_sources(forget_);
-    const bool by_pattern = !lines_.empty() || !patterns_.empty(),
+    const bool by_pattern = !lines_.empty() || !files_.paths.empty(),
                by_key = !keys_.empty() || !keys_file_.empty();
     DurableMemory memory = open(context, Access::write);
     int64_t forgotten = 0;
@@ -909,8 +879,8 @@ private:
       store::save_memory(out_, items);
       type = payload_type(items.payloads());
     } else if (ending == ".npy") {
-      packed_ ? data::write_packed_npy(out_, memory.patterns(), *packed_)
-              : data::write_npy(out_, memory.patterns());
+      files_.packed ? data::write_packed_npy(out_, memory.patterns(), *files_.packed)
+                    : data::write_npy(out_, memory.patterns());
     } else {
       std::string text;
       memory.for_each([&](const store::Entry& entry) { text += json_line(entry) + "\n"; });
@@ -944,15 +914,14 @@ private:
         *within, *ties, *out, *export_packed;
   } given_ = {};
   std::vector<Source> sources_;
-  std::string folder_, tensor_, payload_, payloads_, keys_file_, out_, key_, label_;
-  std::vector<std::string> lines_, patterns_, keys_, labels_;
+  std::string folder_, payload_, payloads_, keys_file_, out_, key_, label_;
+  std::vector<std::string> lines_, keys_, labels_;
+  PatternFiles files_;
   MemoryDesign design_;
   Kind kind_ = Kind::best_match;
   trials::MemorySteps steps_; ///< steps of a custom memory; steps that are not given are empty
-  int64_t hard_locations_ = kHardLocations, limit_ = 0, top_ = 5, batch_ = 1024;
+  int64_t hard_locations_ = kHardLocations, top_ = 5, batch_ = 1024;
   LineFormat format_ = LineFormat::text;
-  std::optional<data::BitOrder> packed_;
-  std::optional<double> threshold_;
   std::optional<int64_t> update_steps_;
   std::optional<int64_t> within_;
   Ties ties_ = Ties::first;

@@ -15,6 +15,7 @@
 #include "core/temporary_folder.h"
 #include "core/text_checks.h"
 #include "mneme/data/corruption.h"
+#include "mneme/data/load_patterns.h"
 #include "mneme/data/npy.h"
 #include "mneme/data/packed_bits.h"
 #include "mneme/data/random_patterns.h"
@@ -191,6 +192,42 @@ TEST_F(MemoryVerb, StoresPatternsOfFiles) {
   const nlohmann::json cat =
       json_lines(succeed("read", {"--format", "bits", "--json", "--top", "1", "1011"}))[0];
   EXPECT_EQ(cat["nearest"][0]["label"], "cat");
+}
+
+/// A file of numbers that are `high` for ones and `low` for zeros.
+std::string write_numbers(const fs::path& path, const BitPatterns& patterns, double low, double high) {
+  RealPatterns numbers = to_zeros_and_ones(patterns);
+  std::for_each_n(numbers.data(), numbers.count() * numbers.size(),
+                  [&](double& x) { x = x == 0 ? low : high; });
+  data::write_npy(path, numbers);
+  return path.string();
+}
+
+TEST_F(MemoryVerb, ChoosesTheThresholdOfNumbersAsRecallDoes) {
+  const BitPatterns patterns = data::random_bits(20, 64, Random(5));
+  const std::string file = write_numbers(folder_ / "u.npy", patterns, 0.1, 0.3);
+  succeed("create", {"--bits", "64"});
+  const ProgramResult written = run("write", {"--patterns", file});
+  EXPECT_EQ(written.out, "Wrote 20 patterns; 20 stored\n");
+  EXPECT_EQ(written.err,
+            "u.npy: a bit is 1 where a number is above 0.2 (Otsu's threshold of these numbers)\n");
+  succeed("export", {"--out", (folder_ / "stored.npy").string()});
+  EXPECT_EQ(to_bits(data::load_patterns(folder_ / "stored.npy").patterns, 0.5), patterns);
+
+  memory_ = (folder_ / "others").string();
+  succeed("create", {"--bits", "64"});
+  expect_refused(run("write", {"--patterns", file, "--threshold", "7"}), 2,
+                 {"every bit would be 0", "0.1 to 0.3"});
+  RealPatterns numbers(3, 64);
+  numbers[0][0] = 2; // the other patterns are equal
+  numbers[1][0] = numbers[2][0] = 1;
+  data::write_npy(folder_ / "few.npy", numbers);
+  expect_contains(run("write", {"--patterns", (folder_ / "few.npy").string(), "--threshold", "1.5"}).err,
+                  {"above 1.5 (from --threshold)", "only 2 of 3 patterns are distinct", "range from 0 to 2"});
+  data::write_npy(folder_ / "equal.npy", RealPatterns(2, 64, std::vector<double>(128, 3)));
+  expect_contains(run("write", {"--patterns", (folder_ / "equal.npy").string()}).err, {"every bit is 0"});
+  data::write_npy(folder_ / "bits.npy", BitPatterns(2, 64));
+  EXPECT_EQ(run("write", {"--patterns", (folder_ / "bits.npy").string()}).err, "") << "they are bits already";
 }
 
 TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
