@@ -313,8 +313,7 @@ private:
     of_files.push_back(
         add_packed(arguments, "Bit order of byte arrays of packed bits (numpy.packbits: big)"));
     of_files.push_back(add_parsed_option(
-        arguments, "--threshold", "X",
-        "half of white for images, 0.5 for 0/1 data, 0 for signed numbers, else Otsu's threshold",
+        arguments, "--threshold", "X", "that of the first file that was written; for it as `mneme recall`",
         [this](const std::string& name, const std::string& text) {
           files_.threshold = parse_real(name, text);
         },
@@ -351,13 +350,13 @@ private:
 
   /// Calls `process` with batches of patterns from files, arguments or standard input.
   template <class Process>
-  void for_each_batch(Context& context, int64_t bits, size_t batch, Process process) {
+  void for_each_batch(Context& context, const FileReader& memory, size_t batch, Process process) {
     if (!files_.paths.empty()) {
-      process(read_pattern_files(files_, bits, context.progress));
+      process(read_pattern_files(files_, memory, context.progress));
       return;
     }
     if (!lines_.empty()) {
-      process(parse_lines(lines_, 1, format_, bits));
+      process(parse_lines(lines_, 1, format_, memory.bits));
       return;
     }
     if (::isatty(STDIN_FILENO) != 0) {
@@ -375,7 +374,7 @@ private:
         }
         const auto end =
             std::find_if(begin, lines.end(), [](const std::string& line) { return line.empty(); });
-        process(parse_lines({begin, end}, number, format_, bits));
+        process(parse_lines({begin, end}, number, format_, memory.bits));
         number += end - begin;
         begin = end;
       }
@@ -572,7 +571,7 @@ private:
       }
       const store::WriteResult result =
           memory.write(lines.patterns, lines.annotations,
-                       replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse);
+                       replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse, lines.threshold);
       written += lines.patterns.count() - result.repeated;
       repeated += result.repeated;
       replaced += result.replaced;
@@ -584,7 +583,8 @@ private:
       }
     };
     try {
-      for_each_batch(context, memory.design().bits, static_cast<size_t>(batch_), write_batch);
+      for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold(), .writes = true},
+                     static_cast<size_t>(batch_), write_batch);
     } catch (...) { // such as an invalid line or an interrupt after some batches
       if (written + repeated == 0 && interrupted()) {
         context.progress.message("mneme memory write: nothing of the input is stored");
@@ -622,31 +622,33 @@ private:
     MemorySource memory = open_source(context);
     const int64_t top = within_ && given_.top->count() == 0 ? INT64_MAX : top_;
     constexpr size_t kQueriesMax = 1024;
-    for_each_batch(context, memory.bits(), kQueriesMax, [&](const Lines& lines) {
-      const store::ReadResult result = memory.read(lines.patterns, {.top = top,
-                                                                    .ties = ties_,
-                                                                    .hamming_radius = within_,
-                                                                    .recall = !no_recall_,
-                                                                    .update_steps_max = update_steps_});
-      // The stored pattern that was recalled, if it is one.
-      store::ReadResult recalled;
-      if (!no_recall_) {
-        recalled = memory.read(result.recall.readout, {.top = 1, .recall = false});
-      }
-      for (int64_t q = 0; q < lines.patterns.count(); ++q) {
-        const auto index = static_cast<size_t>(q);
-        std::optional<int64_t> seq;
-        if (!no_recall_ && !recalled.nearest[index].empty() && recalled.nearest[index][0].distance == 0) {
-          seq = recalled.nearest[index][0].seq;
-        }
-        if (context.options.json) {
-          print_line(context, query_json(lines.texts[index], result, index, seq));
-        } else {
-          print_query(context, lines.texts[index], result, index, seq);
-        }
-      }
-      context.out.flush();
-    });
+    for_each_batch(
+        context, {.bits = memory.bits(), .threshold = memory.threshold()}, kQueriesMax,
+        [&](const Lines& lines) {
+          const store::ReadResult result = memory.read(lines.patterns, {.top = top,
+                                                                        .ties = ties_,
+                                                                        .hamming_radius = within_,
+                                                                        .recall = !no_recall_,
+                                                                        .update_steps_max = update_steps_});
+          // The stored pattern that was recalled, if it is one.
+          store::ReadResult recalled;
+          if (!no_recall_) {
+            recalled = memory.read(result.recall.readout, {.top = 1, .recall = false});
+          }
+          for (int64_t q = 0; q < lines.patterns.count(); ++q) {
+            const auto index = static_cast<size_t>(q);
+            std::optional<int64_t> seq;
+            if (!no_recall_ && !recalled.nearest[index].empty() && recalled.nearest[index][0].distance == 0) {
+              seq = recalled.nearest[index][0].seq;
+            }
+            if (context.options.json) {
+              print_line(context, query_json(lines.texts[index], result, index, seq));
+            } else {
+              print_query(context, lines.texts[index], result, index, seq);
+            }
+          }
+          context.out.flush();
+        });
     return ExitCode::ok;
   }
 
@@ -722,7 +724,7 @@ private:
       forgotten += memory.forget_label(label);
     }
     if (by_pattern || (!by_key && labels_.empty())) {
-      for_each_batch(context, memory.design().bits, 1024,
+      for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold()}, 1024,
                      [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
     } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
       throw UsageError("--format has no effect with --key and --label.\n  Leave it out.");
@@ -755,6 +757,10 @@ private:
     row("records in the log",
         fmt::format("{}, {} of them of forgotten patterns", info.records, info.records - info.stored));
     row("records in snapshots", fmt::format("{}", info.in_snapshot));
+    if (info.threshold) {
+      row("threshold of numbers in files",
+          fmt::format("{:.6g}", info.threshold->value * info.threshold->file_scale));
+    }
     row("compactions", fmt::format("{}", info.generation));
     row("on disk", bytes_text(static_cast<double>(info.bytes_on_disk)));
     row("main memory to open it",
@@ -789,6 +795,9 @@ private:
     add("alpha", design.alpha);
     add("degree", design.degree);
     document["update_steps_max"] = design.update_steps_max;
+    if (info.threshold) {
+      document["threshold"] = info.threshold->value * info.threshold->file_scale;
+    }
     document["stored"] = info.stored;
     document["records"] = info.records;
     document["records_in_snapshots"] = info.in_snapshot;

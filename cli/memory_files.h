@@ -23,12 +23,20 @@ struct PatternFiles {
   std::optional<double> threshold; ///< on the scale of the files
 };
 
-/// Reads patterns of `bits` numbers, which become bits by the rule of `mneme recall`
-/// (data::choose_threshold). A threshold that separates other numbers than 0 and 1 is reported, and so are
-/// patterns that coincide.
+/// Memory for which files are read.
+struct FileReader {
+  int64_t bits;
+  std::optional<store::Threshold> threshold; ///< that the memory keeps
+  bool writes = false;                       ///< false: the patterns are queries, or to be forgotten
+};
+
+/// Reads patterns of as many numbers as the memory has bits. They become bits by the threshold that the
+/// memory keeps, else by the rule of `mneme recall` (data::choose_threshold), unless `files` has one. Numbers
+/// on another scale than those of the memory are rescaled (data::match_scale). Messages report the threshold,
+/// unless the numbers are 0 and 1, and patterns that coincide.
 ///
-/// Errors  DataError if the patterns have another size; UsageError if every bit would be equal with the given
-///         threshold
-Lines read_pattern_files(const PatternFiles& files, int64_t bits, Progress& progress);
+/// Errors  DataError if the patterns have another size; UsageError for a given threshold if every bit would
+///         be equal, or if the patterns are to be written and the memory keeps another threshold
+Lines read_pattern_files(const PatternFiles& files, const FileReader& memory, Progress& progress);
 
 } // namespace mneme::cli

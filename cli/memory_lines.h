@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct Lines {
   /// format text: the line is the payload. format json: the fields key, label, payload (text) or
   /// payload_base64; with the field text, it is the default of the payload.
   std::vector<store::Annotation> annotations;
+  std::optional<store::Threshold> threshold = {}; ///< of numbers in files
 };
 
 /// Parses lines; `first` is the number of the first line in messages. Empty lines have been left out.

@@ -139,6 +139,7 @@ Records part_of(const Records& records, int64_t begin, int64_t end, int64_t firs
 
 MemoryInfo info_of(const fs::path& folder, const Log& log, const Head& head) {
   MemoryInfo info{.design = log.design(),
+                  .threshold = log.threshold(),
                   .generation = head.generation,
                   .seq = head.seq,
                   .stored = head.stored,
@@ -189,8 +190,10 @@ public:
   const MemoryDesign& design() const { return log_->design(); }
   int64_t stored() const { return rows_->count(); }
 
+  std::optional<Threshold> threshold() const { return log_->threshold(); }
+
   WriteResult write(const BitPatterns& patterns, std::span<const Annotation> annotations,
-                    KeyConflict conflict) {
+                    KeyConflict conflict, const std::optional<Threshold>& threshold) {
     require_size("a pattern to write", patterns.bits());
     if (!annotations.empty() && std::ssize(annotations) != patterns.count()) {
       throw UsageError(
@@ -200,6 +203,13 @@ public:
     }
     std::ranges::for_each(annotations, require_valid);
     begin_change();
+    const std::optional<Threshold> kept = threshold ? log_->threshold() : std::nullopt;
+    if (kept && kept->value != threshold->value) {
+      throw UsageError(
+          fmt::format("mneme::store: the threshold of the patterns is {}, but that of the memory "
+                      "is {}.\n  Use one threshold for all patterns of a memory.",
+                      threshold->value, kept->value));
+    }
     if (snapshot_is_due()) {
       snapshot();
     }
@@ -238,6 +248,9 @@ public:
         new_keys[*annotation.key] = i;
       }
       result.seqs.push_back(change.write(patterns, i, annotation));
+    }
+    if (threshold && !kept) {
+      change.set_threshold(*threshold);
     }
     change.commit();
     return result;
@@ -415,6 +428,7 @@ private:
     int64_t write(const BitPatterns& patterns, int64_t index, const Annotation& annotation) {
       return add(record_of(head_.seq + 1, pattern_bytes(patterns, index), annotation));
     }
+    void set_threshold(const Threshold& threshold) { memory_.log_->set_threshold(threshold); }
     void forget(int64_t seq) { add({.seq = head_.seq + 1, .target = seq}); }
     void commit() {
       if (new_.records.count() == 0) {
@@ -1044,9 +1058,12 @@ const MemoryDesign& DurableMemory::design() const {
 int64_t DurableMemory::stored() const {
   return implementation_->stored();
 }
+std::optional<Threshold> DurableMemory::threshold() const {
+  return implementation_->threshold();
+}
 WriteResult DurableMemory::write(const BitPatterns& patterns, std::span<const Annotation> annotations,
-                                 KeyConflict conflict) {
-  return implementation_->write(patterns, annotations, conflict);
+                                 KeyConflict conflict, const std::optional<Threshold>& threshold) {
+  return implementation_->write(patterns, annotations, conflict, threshold);
 }
 int64_t DurableMemory::forget_key(const std::string& key) {
   return implementation_->forget_keys(std::span(&key, 1));

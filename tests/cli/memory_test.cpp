@@ -209,8 +209,8 @@ TEST_F(MemoryVerb, ChoosesTheThresholdOfNumbersAsRecallDoes) {
   succeed("create", {"--bits", "64"});
   const ProgramResult written = run("write", {"--patterns", file});
   EXPECT_EQ(written.out, "Wrote 20 patterns; 20 stored\n");
-  EXPECT_EQ(written.err,
-            "u.npy: a bit is 1 where a number is above 0.2 (Otsu's threshold of these numbers)\n");
+  EXPECT_EQ(written.err, "u.npy: a bit is 1 where a number is above 0.2 (Otsu's threshold of these numbers); "
+                         "the memory keeps this threshold for other files\n");
   succeed("export", {"--out", (folder_ / "stored.npy").string()});
   EXPECT_EQ(to_bits(data::load_patterns(folder_ / "stored.npy").patterns, 0.5), patterns);
 
@@ -222,12 +222,46 @@ TEST_F(MemoryVerb, ChoosesTheThresholdOfNumbersAsRecallDoes) {
   numbers[0][0] = 2; // the other patterns are equal
   numbers[1][0] = numbers[2][0] = 1;
   data::write_npy(folder_ / "few.npy", numbers);
-  expect_contains(run("write", {"--patterns", (folder_ / "few.npy").string(), "--threshold", "1.5"}).err,
-                  {"above 1.5 (from --threshold)", "only 2 of 3 patterns are distinct", "range from 0 to 2"});
+  expect_contains(
+      run("write", {"--patterns", (folder_ / "few.npy").string(), "--threshold", "1.5"}).err,
+      {"above 1.5 (from --threshold)", "all bits of 2 of 3 patterns are equal", "range from 0 to 2"});
   data::write_npy(folder_ / "equal.npy", RealPatterns(2, 64, std::vector<double>(128, 3)));
-  expect_contains(run("write", {"--patterns", (folder_ / "equal.npy").string()}).err, {"every bit is 0"});
+  expect_refused(run("write", {"--patterns", (folder_ / "equal.npy").string()}), 2,
+                 {"every bit would be 1", "3 to 3", "1.5 (the threshold of the memory)"});
   data::write_npy(folder_ / "bits.npy", BitPatterns(2, 64));
   EXPECT_EQ(run("write", {"--patterns", (folder_ / "bits.npy").string()}).err, "") << "they are bits already";
+}
+
+TEST_F(MemoryVerb, KeepsTheThresholdOfItsFirstFile) {
+  const BitPatterns patterns = data::random_bits(20, 64, Random(6));
+  const std::string bits = (folder_ / "bits.npy").string(),
+                    grey = write_numbers(folder_ / "grey.npy", patterns, 0.2, 0.8),
+                    dark = write_numbers(folder_ / "dark.npy", patterns, 0.6, 0.8),
+                    bytes = write_numbers(folder_ / "bytes.npy", patterns, 0, 10);
+  data::write_npy(bits, patterns);
+  const auto distances = [&](const ProgramResult& read) {
+    std::vector<int64_t> found;
+    for (const nlohmann::json& line : json_lines(read.out)) {
+      found.push_back(line.at("nearest").at(0).at("distance"));
+    }
+    return found;
+  };
+  const std::vector<int64_t> exact(20, 0);
+  succeed("create", {"--bits", "64"});
+  succeed("write", {"--patterns", bits});
+  const ProgramResult read = run("read", {"--patterns", grey, "--json"});
+  EXPECT_EQ(distances(read), exact);
+  EXPECT_EQ(read.err, "grey.npy: a bit is 1 where a number is above 0.5 (the threshold of the memory)\n");
+  expect_contains(run("read", {"--patterns", dark, "--json"}).err,
+                  {"all bits of 20 of 20 patterns are equal"});
+  EXPECT_EQ(distances(run("read", {"--patterns", dark, "--threshold", "0.7", "--json"})), exact);
+  expect_contains(run("read", {"--patterns", bytes, "--json"}).err, {"range from 0 to 10", "from 0 to 1"});
+  expect_refused(run("write", {"--patterns", dark, "--threshold", "0.7"}), 2,
+                 {"--threshold 0.7", "keeps the threshold 0.5"});
+  expect_refused(run("write", {"--patterns", dark}), 2, {"every bit would be 1", "0.6 to 0.8"});
+  EXPECT_EQ(succeed("write", {"--patterns", grey, "--threshold", "0.5"}), "Wrote 20 patterns; 40 stored\n");
+  EXPECT_EQ(testing::results_of(succeed("info", {"--json"})).at("threshold"), 0.5);
+  expect_contains(succeed("forget", {"--patterns", grey}), {"Forgot 40 patterns"});
 }
 
 TEST_F(MemoryVerb, AnswersWhileItIsOpen) {

@@ -261,6 +261,29 @@ TEST(DurableMemory, RefusesASecondWriterWithinASecond) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
 }
 
+TEST(DurableMemory, KeepsTheThresholdOfItsFirstWrite) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
+  DurableMemory reader = DurableMemory::open(folder / "memory", kReader);
+  const BitPatterns patterns = random_bits(4, 200, 14);
+  memory.write(slice(patterns, 0, 1));
+  EXPECT_EQ(memory.threshold(), std::nullopt);
+  const Threshold threshold{.value = 0.1, .min = -2, .max = 1e-300, .file_scale = 255};
+  const auto write = [&](int64_t pattern, const std::optional<Threshold>& given) {
+    memory.write(slice(patterns, pattern, pattern + 1), {}, KeyConflict::refuse, given);
+  };
+  write(1, threshold);
+  write(2, Threshold{.value = 0.1, .max = 7});
+  write(3, std::nullopt);
+  expect_contains(message_of<UsageError>([&] { write(1, Threshold{.value = 0.2}); }), {"is 0.2", "is 0.1"});
+  EXPECT_EQ(memory.stored(), 4);
+  EXPECT_EQ(memory.threshold(), threshold);
+  EXPECT_EQ(reader.threshold(), threshold) << "of an object that was open before";
+  memory.compact();
+  EXPECT_EQ(memory.info().threshold, threshold);
+  EXPECT_TRUE(verify_memory(folder / "memory").problems.empty());
+}
+
 TEST(DurableMemory, CompactLeavesNothingOfForgottenPatterns) {
   const FastFolder folder;
   const BitPatterns patterns = random_bits(3000, 200, 13);
