@@ -183,6 +183,7 @@ public:
     }
     load();
     if (is_writer_) {
+      identity_ = file_identity(folder_);
       remove_unnamed_files();
     }
   }
@@ -481,8 +482,20 @@ private:
                                     "unknown.\n  Open the memory again; what was acknowledged is stored.",
                                     printable(folder_.string())));
     }
+    require_files();
     if (!is_loaded_) {
       load();
+    }
+  }
+
+  /// SQLite keeps writing to its open files, also after they were removed from the folder.
+  void require_files() const {
+    if (file_identity(folder_) != identity_) {
+      throw OutputError(
+          fmt::format("{}: the folder was removed, renamed or replaced while the memory was open "
+                      "for writing, so that this change is not stored.\n  Do not change the "
+                      "files of a memory that is open. Open the memory again.",
+                      printable(folder_.string())));
     }
   }
 
@@ -491,6 +504,7 @@ private:
     // nothing.
     commit_failed_ = true;
     transaction.commit();
+    require_files();
     commit_failed_ = false;
   }
 
@@ -987,6 +1001,7 @@ private:
   std::unique_ptr<OpenedDatabase> opened_; ///< closed before the lock is released
   std::unique_ptr<Log> log_;
   bool commit_failed_ = false;
+  FileIdentity identity_; ///< of a writer
 
   // State of main memory: that of the log at `head_`.
   bool is_loaded_ = false;

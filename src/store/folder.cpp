@@ -75,6 +75,15 @@ FileState file_state(const fs::path& folder) {
           .has_wal = ::stat(wal_path(folder).c_str(), &wal) == 0 && wal.st_size > 0};
 }
 
+FileIdentity file_identity(const fs::path& folder) {
+  const auto identity = [](const fs::path& path) {
+    struct stat file {};
+    return ::stat(path.c_str(), &file) == 0 ? FileIdentity::File{file.st_dev, file.st_ino}
+                                            : FileIdentity::File{};
+  };
+  return {.database = identity(database_path(folder)), .wal = identity(wal_path(folder))};
+}
+
 OpenedDatabase open_database(const fs::path& folder, bool for_writing, const Environment& environment) {
   const fs::path path = database_path(folder);
   if (std::error_code error; !fs::is_regular_file(path, error)) {

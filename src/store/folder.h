@@ -31,6 +31,17 @@ struct FileState {
 };
 FileState file_state(const std::filesystem::path& folder);
 
+/// Files to which the paths of the database and of its log of changes lead.
+struct FileIdentity {
+  struct File {
+    uint64_t device = 0, inode = 0; ///< 0: there is no file
+    bool operator==(const File&) const = default;
+  };
+  File database, wal;
+  bool operator==(const FileIdentity&) const = default;
+};
+FileIdentity file_identity(const std::filesystem::path& folder);
+
 struct OpenedDatabase {
   Database database;
   /// Set if the folder is read-only and no writer has left a log of changes: SQLite then reads the file

@@ -284,6 +284,35 @@ TEST(DurableMemory, KeepsTheThresholdOfItsFirstWrite) {
   EXPECT_TRUE(verify_memory(folder / "memory").problems.empty());
 }
 
+TEST(DurableMemory, AcknowledgesNothingIfItsFilesWereRemoved) {
+  const BitPatterns patterns = random_bits(2, 200, 15);
+  const std::vector<Annotation> key{{.key = "k"}};
+  const auto expect_refused = [&](const auto& change) {
+    const FastFolder folder;
+    const fs::path path = folder / "memory";
+    DurableMemory memory = DurableMemory::create(path, kSmall);
+    memory.write(slice(patterns, 0, 1), key);
+    change(path);
+    for (const int64_t pattern : {0, 1}) { // the first one is stored already
+      expect_contains(message_of<OutputError>([&] {
+                        memory.write(slice(patterns, pattern, pattern + 1),
+                                     pattern == 0 ? std::span<const Annotation>(key)
+                                                  : std::span<const Annotation>());
+                      }),
+                      {path.string(), "removed, renamed or replaced"});
+    }
+    expect_contains(message_of<OutputError>([&] { memory.forget_key("k"); }), {"removed"});
+    expect_contains(message_of<OutputError>([&] { memory.compact(); }), {"removed"});
+  };
+  expect_refused([](const fs::path& path) { fs::remove_all(path); });
+  expect_refused([](const fs::path& path) { fs::rename(path, path.string() + "2"); });
+  expect_refused([](const fs::path& path) { fs::remove(path / "memory.sqlite-wal"); });
+  expect_refused([](const fs::path& path) {
+    fs::remove_all(path);
+    DurableMemory::create(path, {.bits = 8});
+  });
+}
+
 TEST(DurableMemory, CompactLeavesNothingOfForgottenPatterns) {
   const FastFolder folder;
   const BitPatterns patterns = random_bits(3000, 200, 13);
