@@ -8,6 +8,8 @@
 #include <fstream>
 #include <optional>
 #include <ostream>
+#include <span>
+#include <string_view>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -20,6 +22,7 @@
 #include "cli/memory_lines.h"
 #include "cli/memory_source.h"
 #include "cli/numbers.h"
+#include "cli/run.h"
 #include "cli/verb.h"
 #include "mneme/core/atomic_file.h"
 #include "mneme/core/error.h"
@@ -356,29 +359,63 @@ private:
       return;
     }
     if (!lines_.empty()) {
-      process(parse_lines(lines_, 1, format_, memory.bits));
+      ParsedLines parsed = parse_lines(lines_, 1, format_, memory.bits);
+      if (parsed.error) {
+        std::rethrow_exception(parsed.error);
+      }
+      process(std::move(parsed.lines));
       return;
     }
     if (::isatty(STDIN_FILENO) != 0) {
       context.progress.message("Reading one pattern per line from the terminal; Ctrl-D ends the input.");
     }
+    answers_each_line_ = context.options.json && streams_json();
     StandardInput input;
     int64_t number = 1;
     for (std::vector<std::string> lines = input.next(batch); !lines.empty(); lines = input.next(batch)) {
-      // Empty lines are left out; a batch ends there, so that the others keep their numbers.
-      for (auto begin = lines.begin(); begin != lines.end();) {
-        if (begin->empty()) {
-          ++begin;
-          ++number;
-          continue;
+      for (std::span<const std::string> rest(lines); !rest.empty();) {
+        ParsedLines parsed = parse_lines(rest, number, format_, memory.bits);
+        const int64_t count = parsed.lines.patterns.count();
+        // Without --json, empty lines are left out, and another invalid line ends the command.
+        const bool is_fatal =
+            parsed.error && !answers_each_line_ && !rest[static_cast<size_t>(count)].empty();
+        if (count > 0 && (!is_fatal || read_->parsed())) {
+          process(std::move(parsed.lines));
         }
-        const auto end =
-            std::find_if(begin, lines.end(), [](const std::string& line) { return line.empty(); });
-        process(parse_lines({begin, end}, number, format_, memory.bits));
-        number += end - begin;
-        begin = end;
+        if (is_fatal) {
+          std::rethrow_exception(parsed.error);
+        }
+        if (parsed.error && answers_each_line_) {
+          answer_error(context, number + count, parsed.error);
+        }
+        const int64_t consumed = count + (parsed.error ? 1 : 0);
+        number += consumed;
+        rest = rest.subspan(static_cast<size_t>(consumed));
       }
     }
+  }
+
+  /// Prints the error of a line of standard input in place of its result.
+  void answer_error(Context& context, int64_t line, const std::exception_ptr& error) {
+    std::string message;
+    try {
+      std::rethrow_exception(error);
+    } catch (const UsageError& usage) {
+      message = usage.what();
+      worst_ = std::max(worst_, ExitCode::wrong_usage);
+    } catch (const DataError& data) {
+      message = data.what();
+      worst_ = std::max(worst_, ExitCode::bad_input);
+    }
+    message = without_functions(message);
+    if (const std::string where = fmt::format("line {}: ", line); message.starts_with(where)) {
+      message.erase(0, where.size());
+    }
+    constexpr std::string_view kAdvice = "\n  ";
+    for (size_t at = 0; (at = message.find(kAdvice)) != std::string::npos;) {
+      message.replace(at, kAdvice.size(), " ");
+    }
+    print_line(context, {{"error", message}, {"line", line}});
   }
 
   // --- memory ------------------------------------------------------------------------------------
@@ -549,7 +586,41 @@ private:
     }
     DurableMemory memory = open(context, Access::write);
     int64_t written = 0, repeated = 0, replaced = 0;
-    const auto write_batch = [&](Lines lines) {
+    const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
+      const auto annotations =
+          std::span(lines.annotations).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+      const store::WriteResult result =
+          memory.write(slice(lines.patterns, begin, end), annotations,
+                       replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse, lines.threshold);
+      written += end - begin - result.repeated;
+      repeated += result.repeated;
+      replaced += result.replaced;
+      if (context.options.json) { // one line per transaction, once it is on the disk
+        print_line(context, {{"seqs", result.seqs},
+                             {"repeated", result.repeated},
+                             {"replaced", result.replaced},
+                             {"stored", memory.stored()}});
+      }
+    };
+    // Lines that are answered one by one: those that are refused are found by bisection.
+    const std::function<void(const Lines&, int64_t, int64_t)> write_valid = [&](const Lines& lines,
+                                                                                int64_t begin, int64_t end) {
+      try {
+        write_batch(lines, begin, end);
+      } catch (const UsageError&) {
+        if (!answers_each_line_) {
+          throw;
+        }
+        if (end - begin == 1) {
+          answer_error(context, lines.first + begin, std::current_exception());
+          return;
+        }
+        const int64_t middle = begin + (end - begin) / 2;
+        write_valid(lines, begin, middle);
+        write_valid(lines, middle, end);
+      }
+    };
+    const auto write_lines = [&](Lines lines) {
       if (given_.payloads->count() > 0) {
         std::vector<std::string> payloads =
             read_column(payloads_, "payload", lines.patterns.count(), files_.limit > 0);
@@ -569,22 +640,11 @@ private:
         annotation.label = given_.label->count() > 0 ? label_ : annotation.label;
         annotation.payload = payload ? payload : annotation.payload;
       }
-      const store::WriteResult result =
-          memory.write(lines.patterns, lines.annotations,
-                       replace_ ? store::KeyConflict::replace : store::KeyConflict::refuse, lines.threshold);
-      written += lines.patterns.count() - result.repeated;
-      repeated += result.repeated;
-      replaced += result.replaced;
-      if (context.options.json) { // one line per transaction, once it is on the disk
-        print_line(context, {{"seqs", result.seqs},
-                             {"repeated", result.repeated},
-                             {"replaced", result.replaced},
-                             {"stored", memory.stored()}});
-      }
+      write_valid(lines, 0, lines.patterns.count());
     };
     try {
       for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold(), .writes = true},
-                     static_cast<size_t>(batch_), write_batch);
+                     static_cast<size_t>(batch_), write_lines);
     } catch (...) { // such as an invalid line or an interrupt after some batches
       if (written + repeated == 0 && interrupted()) {
         context.progress.message("mneme memory write: nothing of the input is stored");
@@ -601,7 +661,7 @@ private:
           repeated > 0 ? fmt::format(", {} stored already under the same key", repeated) : "",
           replaced > 0 ? fmt::format(", {} replaced", replaced) : "", memory.stored());
     }
-    return ExitCode::ok;
+    return worst_;
   }
 
   ExitCode read(Context& context) {
@@ -649,7 +709,7 @@ private:
           }
           context.out.flush();
         });
-    return ExitCode::ok;
+    return worst_;
   }
 
   nlohmann::ordered_json query_json(const std::string& text, const store::ReadResult& result, size_t index,
@@ -936,6 +996,8 @@ private:
   Ties ties_ = Ties::first;
   bool replace_ = false, no_recall_ = false, no_keys_ = false;
   uint64_t memory_max_ = 0;
+  bool answers_each_line_ = false; ///< the answer to an invalid line is its error, and the next line is read
+  ExitCode worst_ = ExitCode::ok;  ///< of the answered errors
 };
 
 } // namespace

@@ -224,22 +224,38 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-Lines parse_lines(const std::vector<std::string>& lines, int64_t first, LineFormat format, int64_t bits) {
-  Lines parsed{.texts = lines, .patterns = BitPatterns(std::ssize(lines), bits), .annotations = {}};
-  for (int64_t i = 0; i < std::ssize(lines); ++i) {
-    std::string& line = parsed.texts[static_cast<size_t>(i)];
-    const std::string where = fmt::format("line {}", first + i);
-    if (format == LineFormat::json) {
-      parsed.annotations.push_back(parse_json_line(parsed.patterns, i, line, where));
-      continue;
-    }
-    set_pattern(parsed.patterns, i, line, format, where);
-    parsed.annotations.emplace_back();
-    if (format == LineFormat::text) {
-      parsed.annotations.back().payload = line;
+ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits) {
+  Lines parsed{.first = first,
+               .texts = {lines.begin(), lines.end()},
+               .patterns = BitPatterns(std::ssize(lines), bits),
+               .annotations = {}};
+  std::exception_ptr error;
+  int64_t count = 0; // of valid lines
+  for (; count < std::ssize(lines) && !error; count += error ? 0 : 1) {
+    std::string& line = parsed.texts[static_cast<size_t>(count)];
+    const std::string where = fmt::format("line {}", first + count);
+    try {
+      if (line.empty()) {
+        fail(where, "the line is empty", "Leave it out.");
+      }
+      if (format == LineFormat::json) {
+        parsed.annotations.push_back(parse_json_line(parsed.patterns, count, line, where));
+        continue;
+      }
+      set_pattern(parsed.patterns, count, line, format, where);
+      parsed.annotations.emplace_back();
+      if (format == LineFormat::text) {
+        parsed.annotations.back().payload = line;
+      }
+    } catch (const DataError&) {
+      error = std::current_exception();
     }
   }
-  return parsed;
+  if (error) {
+    parsed.texts.resize(static_cast<size_t>(count));
+    parsed.patterns = slice(parsed.patterns, 0, count);
+  }
+  return {std::move(parsed), error};
 }
 
 std::string hex_of(const BitPatterns& patterns, int64_t index) {

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,8 +23,9 @@ enum class LineFormat {
   json    ///< an object with one of these four as "text", "bits", "hex" or "base64"
 };
 
-/// A line, and what it is about.
+/// Lines, and what they are about.
 struct Lines {
+  int64_t first = 1;              ///< number of the first line
   std::vector<std::string> texts; ///< as they were given
   BitPatterns patterns;           ///< one per line
   /// format text: the line is the payload. format json: the fields key, label, payload (text) or
@@ -31,10 +34,14 @@ struct Lines {
   std::optional<store::Threshold> threshold = {}; ///< of numbers in files
 };
 
-/// Parses lines; `first` is the number of the first line in messages. Empty lines have been left out.
-///
-/// Errors  DataError with the number of the line, the expected and the actual size
-Lines parse_lines(const std::vector<std::string>& lines, int64_t first, LineFormat format, int64_t bits);
+/// The valid lines at the beginning of a text, and the error of the line after them.
+struct ParsedLines {
+  Lines lines;
+  std::exception_ptr error; ///< DataError, with the number of the line; null: all lines are valid
+};
+
+/// Parses lines up to the first one that is invalid or empty; `first` is the number of the first line.
+ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits);
 
 /// A stored pattern as a line of format json, without a line feed.
 std::string json_line(const store::Entry& entry);

@@ -273,7 +273,6 @@ void check_output(std::ostream& out) {
   }
 }
 
-/// The message without the names of C++ functions before their problems, such as "mneme::ops::leap: ".
 std::string without_functions(std::string message) {
   constexpr std::string_view kNamespace = "mneme::";
   for (size_t begin = 0; (begin = message.find(kNamespace, begin)) != std::string::npos;) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <numeric>
 #include <regex>
 #include <sstream>
@@ -277,6 +278,50 @@ TEST_F(MemoryVerb, AnswersWhileItIsOpen) {
   EXPECT_EQ(lines[0]["nearest"][0]["payload"], "an apple is a fruit");
   EXPECT_EQ(lines[1]["nearest"][0]["payload"], "a carrot is a vegetable")
       << "written by another process meanwhile";
+}
+
+TEST_F(MemoryVerb, AnswersEachLineAlsoIfItIsInvalid) {
+  succeed("create");
+  succeed("write", {"foo"});
+  const auto errors = [](const std::vector<nlohmann::json>& lines) {
+    std::map<int64_t, std::string> found;
+    for (const nlohmann::json& line : lines) {
+      if (line.contains("error")) {
+        found[line.at("line")] = line.at("error");
+      }
+    }
+    return found;
+  };
+  const std::vector<std::string> options{"--json", "--top", "1", "--no-recall"};
+  ProgramResult result = run("read", options, "\nfoo\n!!\nfoo");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.err, "");
+  std::vector<nlohmann::json> lines = json_lines(result.out);
+  ASSERT_EQ(lines.size(), 4);
+  EXPECT_EQ(lines[0], nlohmann::json({{"error", "the line is empty. Leave it out."}, {"line", 1}}));
+  EXPECT_EQ(lines[1].at("nearest").at(0).at("distance"), 0);
+  EXPECT_EQ(lines[2].at("line"), 3);
+  EXPECT_EQ(lines[3].at("query"), "foo");
+
+  // Without --json the first error ends the command, after the results of the lines before it.
+  result = run("read", {"--no-recall"}, "foo\n!!\nfoo\n");
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_EQ(result.out.substr(0, 4), "foo\n");
+  expect_contains(result.err, {"line 2", "no letters"});
+
+  // Lines that are refused do not prevent that others of the same transaction are stored.
+  result = run("write", {"--format", "json", "--json"},
+               "{\"text\": \"a\", \"key\": \"a\"}\n{bad\n{\"text\": \"b\", \"key\": \"b\"}\n"
+               "{\"text\": \"c\", \"key\": \"a\"}\n{\"text\": \"d\", \"key\": \"d\"}\n");
+  EXPECT_EQ(result.exit_code, 3) << "of the worst error";
+  lines = json_lines(result.out);
+  EXPECT_EQ(lines[0].at("seqs"), nlohmann::json({2}));
+  const std::map<int64_t, std::string> found = errors(lines);
+  ASSERT_EQ(found.size(), 2);
+  expect_contains(found.at(2), {"invalid JSON"});
+  expect_contains(found.at(4), {"the key \"a\" is that of record 2"});
+  EXPECT_EQ(json_lines(succeed("export")).size(), 4);
+  EXPECT_EQ(run("write", {"--format", "json", "--json"}, "{\"text\": \"c\", \"key\": \"a\"}\n").exit_code, 2);
 }
 
 TEST_F(MemoryVerb, KeepsSdmWithSelectedCoordinates) {
