@@ -10,6 +10,7 @@
 #include <ostream>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -620,6 +621,25 @@ private:
         write_valid(lines, middle, end);
       }
     };
+    const auto require_one_pattern_per_key = [&](const Lines& lines) {
+      std::unordered_map<std::string_view, int64_t> first;
+      for (int64_t i = 0; i < lines.patterns.count(); ++i) {
+        const Annotation& annotation = lines.annotations[static_cast<size_t>(i)];
+        if (!annotation.key) {
+          continue;
+        }
+        const auto [known, is_new] = first.emplace(*annotation.key, i);
+        if (is_new || (annotation == lines.annotations[static_cast<size_t>(known->second)] &&
+                       std::ranges::equal(lines.patterns[i], lines.patterns[known->second]))) {
+          continue;
+        }
+        throw UsageError(fmt::format(
+            "the key \"{}\" is given twice: lines {} and {}{}. Their patterns, labels or payloads differ.\n  "
+            "Give each pattern its own key, or keep only the last one of a key with --replace.",
+            printable(*annotation.key), lines.first + known->second, lines.first + i,
+            given_.keys->count() > 0 ? " of " + printable(keys_file_) : ""));
+      }
+    };
     const auto write_lines = [&](Lines lines) {
       if (given_.payloads->count() > 0) {
         std::vector<std::string> payloads =
@@ -639,6 +659,9 @@ private:
         annotation.key = given_.key->count() > 0 ? key_ : annotation.key;
         annotation.label = given_.label->count() > 0 ? label_ : annotation.label;
         annotation.payload = payload ? payload : annotation.payload;
+      }
+      if (!replace_ && !answers_each_line_) {
+        require_one_pattern_per_key(lines);
       }
       write_valid(lines, 0, lines.patterns.count());
     };

@@ -236,6 +236,13 @@ public:
             ++result.repeated;
             continue;
           }
+          if (conflict == KeyConflict::refuse && in_batch != new_keys.end()) {
+            throw UsageError(fmt::format(
+                "mneme::store: the key \"{}\" is that of the patterns {} and {} of one call, which "
+                "differ, or have different labels or payloads.\n  Use another key, or keep only "
+                "the last pattern of a key (--replace).",
+                printable(*annotation.key), in_batch->second, i));
+          }
           if (conflict == KeyConflict::refuse) {
             throw UsageError(
                 fmt::format("mneme::store: the key \"{}\" is that of record {}, which has another pattern, "

@@ -555,6 +555,13 @@ TEST_F(MemoryVerb, WritesAndForgetsByKeysInAFile) {
   const std::vector<std::string> write{"--patterns", npy, "--packed", "big", "--keys", keys};
   EXPECT_EQ(succeed("write", write), "Wrote 30 patterns; 30 stored\n");
   EXPECT_EQ(succeed("write", write), "Wrote 0 patterns, 30 stored already under the same key; 30 stored\n");
+  write_text(keys, "a\nb\nc\nd\ne\nb\n");
+  expect_refused(run("write", {"--patterns", npy, "--packed", "big", "--limit", "6", "--keys", keys}), 2,
+                 {"the key \"b\" is given twice: lines 2 and 6 of ", "keys.txt"});
+  expect_refused(run("write", {"--format", "json"},
+                     "\n{\"hex\": \"0000000000000001\", \"key\": \"x\"}\n{\"hex\": \"0000000000000002\", "
+                     "\"key\": \"x\"}\n"),
+                 2, {"given twice: lines 2 and 3."});
   write_text(keys, "101\n129\n101\n999\n");
   EXPECT_EQ(testing::results_of(succeed("forget", {"--keys", keys, "--key", "105", "--json"})),
             nlohmann::json({{"forgotten", 3}, {"stored", 27}}));

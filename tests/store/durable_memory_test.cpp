@@ -150,6 +150,10 @@ TEST(DurableMemory, WritesAreIdempotentByKey) {
   const WriteResult both = memory.write(twice, same_key);
   EXPECT_EQ(both.repeated, 1);
   EXPECT_EQ(both.seqs[0], both.seqs[1]);
+  expect_contains(message_of<UsageError>([&] {
+                    memory.write(slice(patterns, 1, 3), std::vector<Annotation>(2, {.key = "newer"}));
+                  }),
+                  {"\"newer\"", "patterns 0 and 1 of one call"});
 
   // Another pattern under a known key is an error, and nothing of the call is written.
   std::vector<Annotation> annotations{{}, {.key = "key 1"}};
