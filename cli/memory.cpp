@@ -672,9 +672,9 @@ private:
       if (written + repeated == 0 && interrupted()) {
         context.progress.message("mneme memory write: nothing of the input is stored");
       } else if (written + repeated > 0 && !context.options.json) {
-        context.progress.message(fmt::format("mneme memory write: the first {} of the input {} stored",
-                                             count_text(written + repeated),
-                                             written + repeated == 1 ? "is" : "are"));
+        context.progress.message(
+            fmt::format("mneme memory write: the first {} of the input {} stored, in earlier transactions",
+                        count_text(written + repeated), written + repeated == 1 ? "is" : "are"));
       }
       throw;
     }

@@ -246,7 +246,8 @@ public:
           if (conflict == KeyConflict::refuse) {
             throw UsageError(
                 fmt::format("mneme::store: the key \"{}\" is that of record {}, which has another pattern, "
-                            "label or payload.\n  Nothing was written. Forget the key first, or replace "
+                            "label or payload.\n  Nothing of the refused transaction was stored. Forget the "
+                            "key first, or replace "
                             "it (--replace), or use another key.",
                             printable(*annotation.key), *existing));
           }
@@ -838,7 +839,8 @@ private:
         if (count == 0) {
           throw UnsupportedError(fmt::format(
               "{}: hard location {} has {} writes, as many as its 16-bit counters can hold; with more, "
-              "patterns could no longer be forgotten exactly.\n  Nothing was written. Create a memory with "
+              "patterns could no longer be forgotten exactly.\n  Nothing of the refused transaction was "
+              "stored. Create a memory with "
               "a smaller Hamming radius for more patterns.",
               printable(folder_.string()), fullest, kCounterMax));
         }

@@ -110,7 +110,8 @@ TEST_F(MemoryVerb, SaysHowMuchOfAnInputIsStoredIfALaterLineIsInvalid) {
   ASSERT_EQ(run("create").exit_code, 0);
   const ProgramResult result = run("write", {"--batch", "1"}, "first text\nsecond text\n!!!\nfourth text\n");
   EXPECT_EQ(result.exit_code, 3);
-  EXPECT_TRUE(contains(result.err, "the first 2 patterns of the input are stored")) << result.err;
+  EXPECT_TRUE(contains(result.err, "the first 2 patterns of the input are stored, in earlier transactions"))
+      << result.err;
   EXPECT_TRUE(contains(result.err, "line 3")) << result.err;
 }
 

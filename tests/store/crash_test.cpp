@@ -226,7 +226,7 @@ TEST(DurableMemoryCrash, CanBeUsedAgainAfterAFullDisk) {
   memory.write(random_bits(3, 70, 1));
   recorder.fail_at(recorder.operations(), Fault::disk_full);
   expect_contains(message_of<OutputError>([&] { memory.write(random_bits(2000, 70, 2)); }),
-                  {"Free some space"});
+                  {"Nothing of the failed transaction was stored", "Free some space"});
   EXPECT_EQ(memory.stored(), 3);
   EXPECT_EQ(memory.read(random_bits(1, 70, 1)).nearest[0].size(), 3);
   expect_contains(message_of<OutputError>([&] { memory.write(random_bits(1, 70, 2)); }),
