@@ -138,6 +138,10 @@ public:
         },
         "Maximum number of update steps of a recall");
     read_->add_flag("--no-recall", no_recall_, "List the nearest patterns only");
+    read_->add_flag(
+        "--csv", csv_,
+        "Print the nearest patterns only, as CSV: query, rank (from 1), number, distance, key, label, "
+        "payload (bytes that are not UTF-8 as \\xff)");
     forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
     add_folder(*forget_);
     add_lines(*forget_, "forget");
@@ -689,11 +693,19 @@ private:
 
   ExitCode read(Context& context) {
     check_sources(read_);
-    if (no_recall_ && given_.update_steps->count() > 0) {
-      throw UsageError("--update-steps has no effect with --no-recall.\n  Leave out one of them.");
+    if (csv_ && context.options.json) {
+      throw UsageError("--csv and --json cannot be combined.\n  Leave out one of them.");
     }
-    if (no_recall_ && top_ == 0) {
-      throw UsageError("nothing is left to print with --no-recall and --top 0.\n  Leave out one of them.");
+    if (const char* list_only = csv_ ? "--csv" : no_recall_ ? "--no-recall" : nullptr; list_only != nullptr) {
+      no_recall_ = true;
+      if (given_.update_steps->count() > 0) {
+        throw UsageError(
+            fmt::format("--update-steps has no effect with {}.\n  Leave out one of them.", list_only));
+      }
+      if (top_ == 0) {
+        throw UsageError(fmt::format(
+            "nothing is left to print with {} and --top 0.\n  Leave out one of them.", list_only));
+      }
     }
     if (given_.ties->count() > 0 && within_ && given_.top->count() == 0) {
       throw UsageError("--ties has no effect: --within lists all patterns, unless --top limits their "
@@ -703,6 +715,9 @@ private:
       throw UsageError("--within and --ties have no effect with --top 0.\n  Leave out one of them.");
     }
     MemorySource memory = open_source(context);
+    if (csv_) {
+      print_csv(context, {}, {}); // the names of the columns
+    }
     const int64_t top = within_ && given_.top->count() == 0 ? INT64_MAX : top_;
     constexpr size_t kQueriesMax = 1024;
     for_each_batch(
@@ -718,7 +733,10 @@ private:
           if (!no_recall_) {
             recalled = memory.read(result.recall.readout, {.top = 1, .recall = false});
           }
-          for (int64_t q = 0; q < lines.patterns.count(); ++q) {
+          if (csv_) {
+            print_csv(context, lines.texts, result);
+          }
+          for (int64_t q = 0; q < lines.patterns.count() && !csv_; ++q) {
             const auto index = static_cast<size_t>(q);
             std::optional<int64_t> seq;
             if (!no_recall_ && !recalled.nearest[index].empty() && recalled.nearest[index][0].distance == 0) {
@@ -791,6 +809,31 @@ private:
       context.out << '\n' << report::to_text(table, context.text_style());
     }
     context.out << '\n';
+  }
+
+  /// Prints the nearest patterns of queries as rows of CSV; without queries the names of the columns.
+  static void print_csv(Context& context, const std::vector<std::string>& queries,
+                        const store::ReadResult& result) {
+    report::Table table{.columns = {{.name = "query"},
+                                    {.name = "rank"},
+                                    {.name = "number"},
+                                    {.name = "distance"},
+                                    {.name = "key"},
+                                    {.name = "label"},
+                                    {.name = "payload"}}};
+    const auto cell = [](const std::optional<std::string>& text) {
+      return text ? report::Cell(is_utf8(*text) ? *text : printable(*text)) : report::Cell();
+    };
+    for (size_t q = 0; q < queries.size(); ++q) {
+      int64_t rank = 0;
+      for (const store::Neighbour& neighbour : result.nearest[q]) {
+        table.rows.push_back({queries[q], ++rank, neighbour.seq, static_cast<int64_t>(neighbour.distance),
+                              cell(neighbour.annotation.key), cell(neighbour.annotation.label),
+                              cell(neighbour.annotation.payload)});
+      }
+    }
+    const std::string csv = report::to_csv(table);
+    context.out << (queries.empty() ? csv : csv.substr(csv.find('\n') + 1));
   }
 
   ExitCode forget(Context& context) {
@@ -1017,7 +1060,7 @@ private:
   std::optional<int64_t> update_steps_;
   std::optional<int64_t> within_;
   Ties ties_ = Ties::first;
-  bool replace_ = false, no_recall_ = false, no_keys_ = false;
+  bool replace_ = false, no_recall_ = false, csv_ = false, no_keys_ = false;
   uint64_t memory_max_ = 0;
   bool answers_each_line_ = false; ///< the answer to an invalid line is its error, and the next line is read
   ExitCode worst_ = ExitCode::ok;  ///< of the answered errors

@@ -196,6 +196,8 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, std::str
   return annotation;
 }
 
+} // namespace
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const Utf8Character character = first_character(text);
@@ -206,8 +208,6 @@ bool is_utf8(std::string_view text) {
   }
   return true;
 }
-
-} // namespace
 
 std::string to_base64(std::string_view bytes) {
   std::string text;

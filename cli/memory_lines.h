@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mneme/core/patterns.h"
@@ -52,6 +53,7 @@ std::string hex_of(const BitPatterns& patterns, int64_t index);
 template <class Json> void add_annotation(Json& object, const store::Annotation& annotation);
 
 std::string to_base64(std::string_view bytes);
+bool is_utf8(std::string_view text);
 
 /// Lines of standard input as they arrive.
 class StandardInput {

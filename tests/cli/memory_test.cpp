@@ -325,6 +325,21 @@ TEST_F(MemoryVerb, AnswersEachLineAlsoIfItIsInvalid) {
   EXPECT_EQ(run("write", {"--format", "json", "--json"}, "{\"text\": \"c\", \"key\": \"a\"}\n").exit_code, 2);
 }
 
+TEST_F(MemoryVerb, PrintsNearestPatternsAsCsv) {
+  succeed("create");
+  write_text(folder_ / "bytes", "bytes\xff");
+  succeed("write", {"--key", "k", "--label", "l", "one, \"two\""});
+  succeed("write", {"--payload", (folder_ / "bytes").string(), "three"});
+  EXPECT_EQ(succeed("read", {"--csv", "--top", "1"}, "one two\nthree\n"),
+            "query,rank,number,distance,key,label,payload\r\n"
+            "one two,1,1,0,k,l,\"one, \"\"two\"\"\"\r\n"
+            "three,1,2,0,,,bytes\\xff\r\n");
+  EXPECT_EQ(succeed("read", {"--csv", "--within", "0", "three"}).find("three,1,2,0"), 46);
+  expect_refused(run("read", {"--csv", "--json", "a"}), 2, {"--csv and --json"});
+  expect_refused(run("read", {"--csv", "--top", "0", "a"}), 2, {"--csv and --top 0"});
+  expect_refused(run("read", {"--csv", "--update-steps", "3", "a"}), 2, {"--update-steps has no effect"});
+}
+
 TEST_F(MemoryVerb, KeepsSdmWithSelectedCoordinates) {
   const std::string created = succeed("create", {"--bits", "64", "--memory", "hyperplane-sdm",
                                                  "--selected-coordinates", "3", "--hard-locations", "1000"});
