@@ -156,6 +156,11 @@ public:
     forget_->add_option("--label", labels_, "Forget all patterns with this label; may be given several times")
         ->type_name("LABEL")
         ->one_value_each();
+    forget_
+        ->add_option("--number", numbers_,
+                     "Forget the pattern with this number, as `read` prints it; may be given several times")
+        ->type_name("N")
+        ->one_value_each();
     info_ = arguments.add_subcommand("info", "print kind, size and needs of a memory, without loading it");
     add_folder(*info_);
     verify_ =
@@ -839,21 +844,25 @@ private:
   ExitCode forget(Context& context) {
     check_sources(forget_);
     const bool by_pattern = !lines_.empty() || !files_.paths.empty(),
-               by_key = !keys_.empty() || !keys_file_.empty();
+               by_name = !keys_.empty() || !keys_file_.empty() || !labels_.empty() || !numbers_.empty();
+    std::vector<int64_t> seqs;
+    for (const std::string& number : numbers_) {
+      seqs.push_back(parse_integer("--number", number, {.min = 1}));
+    }
     DurableMemory memory = open(context, Access::write);
     int64_t forgotten = 0;
     if (!keys_file_.empty()) {
       std::ranges::move(read_column(keys_file_, "key"), std::back_inserter(keys_));
     }
-    forgotten += memory.forget_keys(keys_);
+    forgotten += memory.forget_keys(keys_) + memory.forget_seqs(seqs);
     for (const std::string& label : labels_) {
       forgotten += memory.forget_label(label);
     }
-    if (by_pattern || (!by_key && labels_.empty())) {
+    if (by_pattern || !by_name) {
       for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold()}, 1024,
                      [&](const Lines& lines) { forgotten += memory.forget_patterns(lines.patterns); });
     } else if (std::ranges::find(sources_, forget_, &Source::arguments)->format->count() > 0) {
-      throw UsageError("--format has no effect with --key and --label.\n  Leave it out.");
+      throw UsageError("--format has no effect with --key, --label and --number.\n  Leave it out.");
     }
     if (context.options.json) {
       print_json(context.out, {{"forgotten", forgotten}, {"stored", memory.stored()}});
@@ -1050,7 +1059,7 @@ private:
   } given_ = {};
   std::vector<Source> sources_;
   std::string folder_, payload_, payloads_, keys_file_, out_, key_, label_;
-  std::vector<std::string> lines_, keys_, labels_;
+  std::vector<std::string> lines_, keys_, labels_, numbers_;
   PatternFiles files_;
   MemoryDesign design_;
   Kind kind_ = Kind::best_match;

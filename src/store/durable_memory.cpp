@@ -292,6 +292,17 @@ public:
     return forget(found);
   }
 
+  int64_t forget_seqs(std::span<const int64_t> seqs) {
+    begin_change();
+    std::set<int64_t> found; // a number may be given twice
+    for (const int64_t seq : seqs) {
+      if (std::ranges::binary_search(seqs_, seq)) {
+        found.insert(seq);
+      }
+    }
+    return forget({found.begin(), found.end()});
+  }
+
   int64_t forget_patterns(const BitPatterns& patterns) {
     require_size("a pattern to forget", patterns.bits());
     begin_change();
@@ -1097,6 +1108,9 @@ int64_t DurableMemory::forget_keys(std::span<const std::string> keys) {
 }
 int64_t DurableMemory::forget_label(const std::string& label) {
   return implementation_->forget_label(label);
+}
+int64_t DurableMemory::forget_seqs(std::span<const int64_t> seqs) {
+  return implementation_->forget_seqs(seqs);
 }
 int64_t DurableMemory::forget_patterns(const BitPatterns& patterns) {
   return implementation_->forget_patterns(patterns);

@@ -115,6 +115,16 @@ TEST_F(MemoryVerb, SaysHowMuchOfAnInputIsStoredIfALaterLineIsInvalid) {
   EXPECT_TRUE(contains(result.err, "line 3")) << result.err;
 }
 
+TEST_F(MemoryVerb, ForgetsByNumber) {
+  succeed("create");
+  succeed("write", {"one", "two", "three", "four"});
+  expect_contains(succeed("forget", {"--number", "2", "--number", "4", "--number", "7"}),
+                  {"Forgot 2 patterns"});
+  EXPECT_EQ(json_lines(succeed("export")).at(1).at("payload"), "three");
+  expect_refused(run("forget", {"--number", "0"}), 2, {"--number"});
+  expect_refused(run("forget", {"--number", "one"}), 2, {"--number", "one"});
+}
+
 TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
   succeed("create", {"--bits", "12"});
   succeed("write", {"--format", "bits", "--label", "bits", "110000000001"});

@@ -220,6 +220,16 @@ TEST(DurableMemory, StopsAfterAnInterruptWithTheStateBefore) {
   EXPECT_EQ(memory.forget_patterns(patterns), 50);
 }
 
+TEST(DurableMemory, ForgetsByNumber) {
+  const FastFolder folder;
+  DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);
+  memory.write(random_bits(5, 200, 11));
+  EXPECT_EQ(memory.forget_seqs(std::vector<int64_t>{2, 5, 2, 9}), 2);
+  EXPECT_EQ(memory.forget_seqs(std::vector<int64_t>{2, 6}), 0) << "forgotten, and a record of a forget";
+  EXPECT_EQ(memory.stored(), 3);
+  EXPECT_FALSE(contents_of(memory).contains(5));
+}
+
 TEST(DurableMemory, ForgetsByLabel) {
   const FastFolder folder;
   DurableMemory memory = DurableMemory::create(folder / "memory", kSmall);

@@ -203,6 +203,7 @@ public:
   int64_t forget_key(const std::string& key);
   int64_t forget_keys(std::span<const std::string> keys); ///< in one transaction
   int64_t forget_label(const std::string& label);
+  int64_t forget_seqs(std::span<const int64_t> seqs); ///< in one transaction
   /// Every stored pattern that equals one of `patterns` [N, bits].
   int64_t forget_patterns(const BitPatterns& patterns);
 
