@@ -312,7 +312,7 @@ private:
          {"json", LineFormat::json}},
         "Format of the lines. text: any text, similar texts have similar patterns; bits: "
         "characters 0 and 1; hex, base64: packed bytes; json: objects with one of these as a "
-        "field, and key, label and payload");
+        "field, and key, label and payload; {\"forget\": KEY} in `write`");
     Option* patterns = arguments
                            .add_option("--patterns", files_.paths,
                                        "Files of patterns instead of lines; as `mneme recall --patterns`")
@@ -368,27 +368,15 @@ private:
       process(read_pattern_files(files_, memory, context.progress));
       return;
     }
-    if (!lines_.empty()) {
-      ParsedLines parsed = parse_lines(lines_, 1, format_, memory.bits);
-      if (parsed.error) {
-        std::rethrow_exception(parsed.error);
-      }
-      process(std::move(parsed.lines));
-      return;
-    }
-    if (::isatty(STDIN_FILENO) != 0) {
-      context.progress.message("Reading one pattern per line from the terminal; Ctrl-D ends the input.");
-    }
-    answers_each_line_ = context.options.json && streams_json();
-    StandardInput input;
+    const bool has_arguments = !lines_.empty();
     int64_t number = 1;
-    for (std::vector<std::string> lines = input.next(batch); !lines.empty(); lines = input.next(batch)) {
-      for (std::span<const std::string> rest(lines); !rest.empty();) {
-        ParsedLines parsed = parse_lines(rest, number, format_, memory.bits);
-        const int64_t count = parsed.lines.patterns.count();
+    const auto process_lines = [&](std::span<const std::string> rest) {
+      while (!rest.empty()) {
+        ParsedLines parsed = parse_lines(rest, number, format_, memory.bits, memory.writes);
+        const int64_t count = std::ssize(parsed.lines.texts);
         // Without --json, empty lines are left out, and another invalid line ends the command.
-        const bool is_fatal =
-            parsed.error && !answers_each_line_ && !rest[static_cast<size_t>(count)].empty();
+        const bool is_fatal = parsed.error && !answers_each_line_ &&
+                              (has_arguments || !rest[static_cast<size_t>(count)].empty());
         if (count > 0 && (!is_fatal || read_->parsed())) {
           process(std::move(parsed.lines));
         }
@@ -402,6 +390,18 @@ private:
         number += consumed;
         rest = rest.subspan(static_cast<size_t>(consumed));
       }
+    };
+    if (has_arguments) {
+      process_lines(lines_);
+      return;
+    }
+    if (::isatty(STDIN_FILENO) != 0) {
+      context.progress.message("Reading one pattern per line from the terminal; Ctrl-D ends the input.");
+    }
+    answers_each_line_ = context.options.json && streams_json();
+    StandardInput input;
+    for (std::vector<std::string> lines = input.next(batch); !lines.empty(); lines = input.next(batch)) {
+      process_lines(lines);
     }
   }
 
@@ -595,7 +595,7 @@ private:
       payload = std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     DurableMemory memory = open(context, Access::write);
-    int64_t written = 0, repeated = 0, replaced = 0;
+    int64_t written = 0, repeated = 0, replaced = 0, forgotten = 0;
     const auto write_batch = [&](const Lines& lines, int64_t begin, int64_t end) {
       const auto annotations =
           std::span(lines.annotations).subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
@@ -669,6 +669,14 @@ private:
         annotation.label = given_.label->count() > 0 ? label_ : annotation.label;
         annotation.payload = payload ? payload : annotation.payload;
       }
+      if (!lines.forget.empty()) {
+        const int64_t count = memory.forget_keys(lines.forget);
+        forgotten += count;
+        if (context.options.json) {
+          print_line(context, {{"forgotten", count}, {"stored", memory.stored()}});
+        }
+        return;
+      }
       if (!replace_ && !answers_each_line_) {
         require_one_pattern_per_key(lines);
       }
@@ -678,7 +686,7 @@ private:
       for_each_batch(context, {.bits = memory.design().bits, .threshold = memory.threshold(), .writes = true},
                      static_cast<size_t>(batch_), write_lines);
     } catch (...) { // such as an invalid line or an interrupt after some batches
-      if (written + repeated == 0 && interrupted()) {
+      if (written + repeated + forgotten == 0 && interrupted()) {
         context.progress.message("mneme memory write: nothing of the input is stored");
       } else if (written + repeated > 0 && !context.options.json) {
         context.progress.message(
@@ -689,9 +697,10 @@ private:
     }
     if (!context.options.json) {
       context.out << fmt::format(
-          "Wrote {}{}{}; {} stored\n", count_text(written),
+          "Wrote {}{}{}{}; {} stored\n", count_text(written),
           repeated > 0 ? fmt::format(", {} stored already under the same key", repeated) : "",
-          replaced > 0 ? fmt::format(", {} replaced", replaced) : "", memory.stored());
+          replaced > 0 ? fmt::format(", {} replaced", replaced) : "",
+          forgotten > 0 ? fmt::format(", forgot {}", forgotten) : "", memory.stored());
     }
     return worst_;
   }

@@ -147,11 +147,25 @@ const std::array<std::pair<const char*, LineFormat>, 4> kPatternFields = {{{"tex
                                                                            {"hex", LineFormat::hex},
                                                                            {"base64", LineFormat::base64}}};
 
-store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, std::string& line,
-                                  const std::string& where) {
-  const std::string advice = "A line is an object with one of text, bits, hex and base64, and optionally "
-                             "key, label, payload or payload_base64.";
-  const auto object = parse_strict_json(line, where, {.advice = advice});
+constexpr const char* kJsonAdvice = "A line is an object with one of text, bits, hex and base64, and "
+                                    "optionally key, label, payload or payload_base64.";
+
+/// The key of a line {"forget": KEY}; empty for other lines.
+std::optional<std::string> key_to_forget(const nlohmann::json& object, const std::string& where) {
+  const auto key = object.find("forget");
+  if (key == object.end()) {
+    return std::nullopt;
+  }
+  if (object.size() > 1 || !key->is_string()) {
+    fail(where, "a line with the field \"forget\" has other fields, or its value is not a text",
+         "Write {\"forget\": \"KEY\"}.");
+  }
+  return key->get<std::string>();
+}
+
+store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nlohmann::json& object,
+                                  std::string& line, const std::string& where) {
+  const std::string advice = kJsonAdvice;
   store::Annotation annotation;
   int num_patterns = 0;
   std::optional<std::string> given_text;
@@ -224,7 +238,8 @@ std::string to_base64(std::string_view bytes) {
   return text;
 }
 
-ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits) {
+ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits,
+                        bool may_forget) {
   Lines parsed{.first = first,
                .texts = {lines.begin(), lines.end()},
                .patterns = BitPatterns(std::ssize(lines), bits),
@@ -239,7 +254,16 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
         fail(where, "the line is empty", "Leave it out.");
       }
       if (format == LineFormat::json) {
-        parsed.annotations.push_back(parse_json_line(parsed.patterns, count, line, where));
+        const auto object = parse_strict_json(line, where, {.advice = kJsonAdvice});
+        const std::optional<std::string> key = may_forget ? key_to_forget(object, where) : std::nullopt;
+        if (count > 0 && key.has_value() == parsed.forget.empty()) {
+          break; // of another kind
+        }
+        if (key) {
+          parsed.forget.push_back(*key);
+        } else {
+          parsed.annotations.push_back(parse_json_line(parsed.patterns, count, object, line, where));
+        }
         continue;
       }
       set_pattern(parsed.patterns, count, line, format, where);
@@ -251,9 +275,9 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
       error = std::current_exception();
     }
   }
-  if (error) {
-    parsed.texts.resize(static_cast<size_t>(count));
-    parsed.patterns = slice(parsed.patterns, 0, count);
+  parsed.texts.resize(static_cast<size_t>(count));
+  if (const int64_t num_patterns = parsed.forget.empty() ? count : 0; num_patterns < std::ssize(lines)) {
+    parsed.patterns = slice(parsed.patterns, 0, num_patterns);
   }
   return {std::move(parsed), error};
 }

@@ -33,16 +33,20 @@ struct Lines {
   /// payload_base64; with the field text, it is the default of the payload.
   std::vector<store::Annotation> annotations;
   std::optional<store::Threshold> threshold = {}; ///< of numbers in files
+  /// Keys of lines {"forget": KEY} of format json. Such lines have no patterns, and are separate from others.
+  std::vector<std::string> forget = {};
 };
 
-/// The valid lines at the beginning of a text, and the error of the line after them.
+/// The valid lines of one kind at the beginning of a text, and the error of the line after them.
 struct ParsedLines {
   Lines lines;
-  std::exception_ptr error; ///< DataError, with the number of the line; null: all lines are valid
+  std::exception_ptr error; ///< DataError, with the number of the line; null: it is valid, or there is none
 };
 
-/// Parses lines up to the first one that is invalid or empty; `first` is the number of the first line.
-ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits);
+/// Parses lines up to the first one that is invalid, empty or of another kind; `first` is the number of the
+/// first line. Without `may_forget`, lines {"forget": KEY} are invalid.
+ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineFormat format, int64_t bits,
+                        bool may_forget);
 
 /// A stored pattern as a line of format json, without a line feed.
 std::string json_line(const store::Entry& entry);

@@ -350,6 +350,26 @@ TEST_F(MemoryVerb, PrintsNearestPatternsAsCsv) {
   expect_refused(run("read", {"--csv", "--update-steps", "3", "a"}), 2, {"--update-steps has no effect"});
 }
 
+TEST_F(MemoryVerb, ForgetsByLinesOfAWriter) {
+  succeed("create");
+  const std::vector<std::string> format{"--format", "json"};
+  const std::string input = "{\"text\": \"a\", \"key\": \"a\"}\n{\"text\": \"b\", \"key\": \"b\"}\n"
+                            "{\"forget\": \"a\"}\n{\"forget\": \"unknown\"}\n"
+                            "{\"text\": \"c\", \"key\": \"a\"}\n";
+  const std::vector<nlohmann::json> lines =
+      json_lines(succeed("write", {"--format", "json", "--json"}, input));
+  ASSERT_EQ(lines.size(), 3) << "one per transaction";
+  EXPECT_EQ(lines[1], nlohmann::json({{"forgotten", 1}, {"stored", 1}}));
+  EXPECT_EQ(lines[2].at("stored"), 2);
+  EXPECT_EQ(succeed("write", format, "{\"forget\": \"b\"}\n{\"text\": \"d\"}\n"),
+            "Wrote 1 pattern, forgot 1; 2 stored\n");
+  expect_refused(run("write", format, "{\"forget\": \"b\", \"text\": \"d\"}\n"), 3, {"has other fields"});
+  expect_refused(run("write", format, "{\"forget\": 1}\n"), 3, {"\"forget\"", "not a text"});
+  for (const char* subcommand : {"read", "forget"}) {
+    expect_refused(run(subcommand, format, "{\"forget\": \"b\"}\n"), 3, {"\"forget\""});
+  }
+}
+
 TEST_F(MemoryVerb, KeepsSdmWithSelectedCoordinates) {
   const std::string created = succeed("create", {"--bits", "64", "--memory", "hyperplane-sdm",
                                                  "--selected-coordinates", "3", "--hard-locations", "1000"});
