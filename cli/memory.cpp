@@ -965,6 +965,7 @@ private:
                                {"records", result.records},
                                {"stored", result.stored},
                                {"files", result.files},
+                               {"missing_snapshot_files", result.missing},
                                {"problems", result.problems}});
     } else {
       for (const std::string& problem : result.problems) {
@@ -973,6 +974,11 @@ private:
       context.out << fmt::format("{}: {} record{}, {} stored pattern{}, {} file{} checked\n",
                                  is_intact ? "Intact" : "DAMAGED", result.records, plural(result.records),
                                  result.stored, plural(result.stored), result.files, plural(result.files));
+      if (result.missing > 0) {
+        context.out << fmt::format("{} snapshot file{} missing, which makes opening slower. The "
+                                   "snapshot is written again by: mneme memory compact {}\n",
+                                   result.missing, result.missing == 1 ? " is" : "s are", printable(folder_));
+      }
     }
     return is_intact ? ExitCode::ok : ExitCode::check_failed;
   }
@@ -988,12 +994,17 @@ private:
       print_json(context.out, {{"removed", result.removed},
                                {"bytes_before", result.bytes_before},
                                {"bytes_after", result.bytes_after},
+                               {"bytes_snapshot", result.bytes_snapshot},
                                {"log_is_clean", result.log_is_clean}});
     } else {
-      context.out << fmt::format("Removed {} record{}: {} on disk, before {}\n", result.removed,
-                                 result.removed == 1 ? "" : "s",
-                                 bytes_text(static_cast<double>(result.bytes_after)),
-                                 bytes_text(static_cast<double>(result.bytes_before)));
+      context.out << fmt::format(
+          "Removed {} record{}: {} on disk{}, before {}\n", result.removed, result.removed == 1 ? "" : "s",
+          bytes_text(static_cast<double>(result.bytes_after)),
+          result.bytes_snapshot > 0
+              ? fmt::format(" ({} of them in snapshot files, with which opening is fast)",
+                            bytes_text(static_cast<double>(result.bytes_snapshot)))
+              : "",
+          bytes_text(static_cast<double>(result.bytes_before)));
     }
     return ExitCode::ok;
   }

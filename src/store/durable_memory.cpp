@@ -416,6 +416,7 @@ public:
     is_loaded_ = true;
     result.log_is_clean = database().truncate_wal() && result.log_is_clean;
     result.bytes_after = bytes_on_disk(folder_);
+    result.bytes_snapshot = bytes_of_snapshot(folder_);
     return result;
   }
 

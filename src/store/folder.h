@@ -15,7 +15,8 @@ namespace mneme::store {
 
 std::filesystem::path database_path(const std::filesystem::path& folder);
 std::filesystem::path snapshot_folder(const std::filesystem::path& folder);
-uint64_t bytes_on_disk(const std::filesystem::path& folder); ///< of all files of the memory
+uint64_t bytes_on_disk(const std::filesystem::path& folder);     ///< of all files of the memory
+uint64_t bytes_of_snapshot(const std::filesystem::path& folder); ///< of its snapshot files
 
 /// Lock of the one process that may write to a memory.
 ///

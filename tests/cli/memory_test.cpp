@@ -442,6 +442,22 @@ TEST_F(MemoryVerb, ReportsMissingAndDamagedMemoriesAndASecondWriter) {
   EXPECT_EQ(testing::results_of(json.out).at("records"), 0) << "the records before the damaged one";
 }
 
+TEST_F(MemoryVerb, IsIntactWithoutSnapshotFiles) {
+  succeed("create", {"--bits", "64", "--memory", "sdm", "--hard-locations", "100"});
+  succeed("write", {"one", "two"});
+  expect_contains(succeed("compact"),
+                  {"Removed 0 records", " of them in snapshot files, with which opening is fast)"});
+  EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
+  fs::remove_all(fs::path(memory_) / "snapshot");
+  expect_contains(succeed("verify"), {"Intact: 2 records, 2 stored patterns, 1 file checked",
+                                      "2 snapshot files are missing", "mneme memory compact"});
+  const nlohmann::json json = testing::results_of(succeed("verify", {"--json"}));
+  EXPECT_EQ(json.at("intact"), true);
+  EXPECT_EQ(json.at("missing_snapshot_files"), 2);
+  EXPECT_GT(testing::results_of(succeed("compact", {"--json"})).at("bytes_snapshot"), 0);
+  EXPECT_EQ(succeed("verify"), "Intact: 2 records, 2 stored patterns, 3 files checked\n");
+}
+
 TEST_F(MemoryVerb, ChecksTheMainMemoryFirst) {
   expect_refused(run("create", {"--memory", "sdm", "--hard-locations", "1e9", "--bits", "10000"}), 1,
                  {"1000000000 hard locations needs", "of main memory", "fewer or smaller patterns"});

@@ -135,12 +135,14 @@ struct MemoryInfo {
 /// Result of `verify`. Each problem names the file and the record.
 struct Verification {
   int64_t records = 0, stored = 0, files = 0; ///< that were checked
-  std::vector<std::string> problems;          ///< empty: the memory is intact
+  int64_t missing = 0;               ///< snapshot files that do not exist; `compact` writes them again
+  std::vector<std::string> problems; ///< empty: the memory is intact
 };
 
 struct CompactResult {
   int64_t removed = 0; ///< records of forgotten patterns, and of forgets
   uint64_t bytes_before = 0, bytes_after = 0;
+  uint64_t bytes_snapshot = 0; ///< of `bytes_after`, in snapshot files
   /// False if a reader had the log open for longer than a second: old contents stay in the file
   /// memory.sqlite-wal until the memory is closed or compacted again.
   bool log_is_clean = true;
