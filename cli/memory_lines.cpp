@@ -16,6 +16,7 @@
 #include "json/strict_json.h"
 #include "mneme/core/error.h"
 #include "mneme/core/interrupt.h"
+#include "mneme/core/nearest_word.h"
 #include "mneme/core/text.h"
 #include "mneme/data/text_bits.h"
 #include "report/json_text.h"
@@ -150,6 +151,22 @@ const std::array<std::pair<const char*, LineFormat>, 4> kPatternFields = {{{"tex
 constexpr const char* kJsonAdvice = "A line is an object with one of text, bits, hex and base64, and "
                                     "optionally key, label, payload or payload_base64.";
 
+/// The field that is probably meant by another name; empty if there is none.
+std::string intended_field(const std::string& name) {
+  constexpr std::array<std::pair<std::string_view, const char*>, 8> kOtherNames = {{{"id", "key"},
+                                                                                    {"name", "key"},
+                                                                                    {"tag", "label"},
+                                                                                    {"class", "label"},
+                                                                                    {"data", "payload"},
+                                                                                    {"value", "payload"},
+                                                                                    {"content", "text"},
+                                                                                    {"query", "text"}}};
+  const auto* other = std::ranges::find(kOtherNames, name, [](const auto& known) { return known.first; });
+  return other != kOtherNames.end() ? other->second
+                                    : nearest_word(name, {"text", "bits", "hex", "base64", "key", "label",
+                                                          "payload", "payload_base64"});
+}
+
 /// The key of a line {"forget": KEY}; empty for other lines.
 std::optional<std::string> key_to_forget(const nlohmann::json& object, const std::string& where) {
   const auto key = object.find("forget");
@@ -197,7 +214,14 @@ store::Annotation parse_json_line(BitPatterns& patterns, int64_t index, const nl
         fail(where, "payload_base64 is not base64", advice);
       }
     } else {
-      fail(where, fmt::format("there is no field \"{}\", or it is given twice", shown(name)), advice);
+      if (name == "payload" || name == "payload_base64") {
+        fail(where, "payload and payload_base64 are both given", "Leave out one of them.");
+      }
+      const std::string close = intended_field(name);
+      fail(where,
+           fmt::format("unknown field \"{}\"{}", shown(name),
+                       close.empty() ? "" : fmt::format(" (did you mean \"{}\"?)", close)),
+           advice);
     }
   }
   if (num_patterns != 1) {
@@ -254,7 +278,7 @@ ParsedLines parse_lines(std::span<const std::string> lines, int64_t first, LineF
         fail(where, "the line is empty", "Leave it out.");
       }
       if (format == LineFormat::json) {
-        const auto object = parse_strict_json(line, where, {.advice = kJsonAdvice});
+        const auto object = parse_strict_json(line, where, {.is_line = true, .advice = kJsonAdvice});
         const std::optional<std::string> key = may_forget ? key_to_forget(object, where) : std::nullopt;
         if (count > 0 && key.has_value() == parsed.forget.empty()) {
           break; // of another kind

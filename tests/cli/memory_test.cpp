@@ -149,6 +149,13 @@ TEST_F(MemoryVerb, ReadsBitsHexBase64AndJson) {
   expect_refused(refused("base64", "BQB="), 3, {"is not base64"});
   expect_refused(refused("text", "?!"), 3, {"no letters or digits"});
   expect_refused(refused("json", "{\"hex\": \"0100\", \"keys\": \"k\"}"), 3, {"line 2", "\"keys\""});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"id\": \"k\"}"), 3,
+                 {"line 2: unknown field \"id\" (did you mean \"key\"?)"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"lable\": \"k\"}"), 3, {"did you mean \"label\"?"});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"zzzzz\": \"k\"}"), 3, {"unknown field \"zzzzz\"."});
+  expect_refused(refused("json", "{\"hex\": \"0100\", \"payload\": \"k\", \"payload_base64\": \"\"}"), 3,
+                 {"payload and payload_base64 are both given"});
+  expect_refused(refused("json", "{bad"), 3, {"line 2: invalid JSON in column 2, at \"bad\""});
   expect_refused(refused("json", "{\"key\": \"k\"}"), 3, {"0 fields have a pattern"});
   expect_refused(refused("json", "{\"hex\": \"0100\", \"bits\": \"110000000000\"}"), 3,
                  {"2 fields have a pattern"});
