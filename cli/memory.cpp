@@ -90,6 +90,7 @@ public:
     declare_create(*arguments.add_subcommand("create", "create an empty memory in a new folder"));
     write_ = arguments.add_subcommand("write",
                                       "store patterns; when the command reports them, they are on the disk");
+    write_->other_names({"add", "insert", "import", "put", "store"});
     add_folder(*write_);
     add_lines(*write_, "store");
     given_.key = write_->add_option(
@@ -118,6 +119,7 @@ public:
                            "Maximum number of lines of standard input that are stored in one transaction");
     read_ =
         arguments.add_subcommand("read", "recall patterns, and list the nearest stored ones, for each query");
+    read_->other_names({"search", "query", "get", "recall", "find"});
     add_folder(*read_, true);
     add_lines(*read_, "query");
     given_.top = add_integer_option(*read_, "--top", top_, {.min = 0, .max = 1'000'000},
@@ -143,6 +145,7 @@ public:
         "Print the nearest patterns only, as CSV: query, rank (from 1), number, distance, key, label, "
         "payload (bytes that are not UTF-8 as \\xff)");
     forget_ = arguments.add_subcommand("forget", "remove patterns, as if they had never been written");
+    forget_->other_names({"delete", "remove", "rm"});
     add_folder(*forget_);
     add_lines(*forget_, "forget");
     forget_->add_option("--key", keys_, "Forget the pattern with this key; may be given several times")
@@ -171,6 +174,7 @@ public:
     add_folder(*compact_);
     export_ = arguments.add_subcommand(
         "export", "print all stored patterns as lines of JSON, which `write --format json` reads");
+    export_->other_names({"backup", "dump"});
     add_folder(*export_, true);
     given_.out = export_->add_option(
         "--out", out_,

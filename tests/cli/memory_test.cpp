@@ -398,6 +398,21 @@ TEST_F(MemoryVerb, KeepsSdmWithSelectedCoordinates) {
   expect_refused(run("create", {"--selected-coordinates", "9"}), 2, {"only hard locations"});
 }
 
+TEST_F(MemoryVerb, SuggestsItsSubcommandsByOtherNames) {
+  for (const auto& [other, name] : {std::pair("delete", "forget"),
+                                    {"remove", "forget"},
+                                    {"add", "write"},
+                                    {"insert", "write"},
+                                    {"import", "write"},
+                                    {"search", "read"},
+                                    {"query", "read"},
+                                    {"backup", "export"},
+                                    {"verfy", "verify"}}) {
+    expect_refused(run(other, {"x"}), 2, {other, std::string("Did you mean \"") + name + "\"?"});
+    expect_refused(run_mneme({"memory", other, "--help"}), 2, {other, name});
+  }
+}
+
 TEST_F(MemoryVerb, RefusesOptionsWithoutAnEffect) {
   expect_refused(run("create", {"--hard-locations", "10"}), 2,
                  {"--hard-locations has no effect", "--memory sdm"});
